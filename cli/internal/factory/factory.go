@@ -1,0 +1,20 @@
+// Package factory hands the commands what they need, each thing made only when
+// it is asked for: sx --help works with an unreadable config and no server.
+package factory
+
+import (
+	"github.com/soundextract/sx/cli/internal/config"
+	"github.com/soundextract/sx/cli/internal/iostreams"
+	"github.com/soundextract/sx/server/api/client"
+)
+
+// Factory is given to every command's constructor.
+type Factory struct {
+	IO *iostreams.IOStreams
+	// Config is the merged configuration of this run.
+	Config func() (*config.Config, error)
+	// Client calls the configured server, signed in as the stored account; its
+	// access token is renewed as needed. Without an account its calls fail with
+	// an sx.Error of code unauthenticated.
+	Client func() (*client.Client, error)
+}

@@ -1,0 +1,87 @@
+package sx
+
+import "time"
+
+// State is where a job stands. docs/design.md draws the states; move is the
+// only function that changes one.
+type State string
+
+// The states.
+const (
+	StateUploading State = "uploading" // bytes are missing
+	StateQueued    State = "queued"    // waits for a converter
+	StateRunning   State = "running"   // a converter holds its lease
+	StateDone      State = "done"      // the track is there
+	StateFailed    State = "failed"    // Error says why
+	StateCancelled State = "cancelled" // by its owner
+	StateExpired   State = "expired"   // the upload was given up
+)
+
+// States lists all states in the order of a job's life.
+func States() []State {
+	return []State{
+		StateUploading, StateQueued, StateRunning,
+		StateDone, StateFailed, StateCancelled, StateExpired,
+	}
+}
+
+// Final reports whether a job in this state does not move by itself any more.
+func (s State) Final() bool {
+	switch s {
+	case StateDone, StateFailed, StateCancelled, StateExpired:
+		return true
+	default:
+		return false
+	}
+}
+
+// Job is the way of one video to one track. Its id is the upload's id too.
+// The stored document is the truth; messages only point to it.
+type Job struct {
+	ID      string
+	Owner   string // the user's id
+	State   State
+	Options Options
+	Video   Video
+	Track   *Track // set when done
+	Error   *Error // why it failed, or why the last attempt did
+
+	Progress  float64       // percent of the conversion, 0 to 100
+	Remaining time.Duration // estimated time left of the conversion; 0 is unknown
+
+	// Attempt counts the claims by converters, and fences them: what an
+	// earlier attempt still writes is refused.
+	Attempt   int
+	Failures  int // attempts that ended with an error that may heal
+	Losses    int // attempts whose converter fell silent
+	Worker    string
+	Lease     time.Time // when the worker counts as lost
+	NotBefore time.Time // a queued job is not claimed earlier
+
+	Notice Notice
+
+	Created time.Time
+	Updated time.Time
+	Rev     int64 // see store.Jobs
+}
+
+// Notice says whether the owner was told of the job's end.
+type Notice string
+
+// The notices.
+const (
+	NoticeNone    Notice = ""        // nothing to tell yet
+	NoticePending Notice = "pending" // done or failed, not told
+	NoticeSent    Notice = "sent"
+)
+
+// Settled reports that no service has anything left to do for the job.
+func (j *Job) Settled() bool { return j.State.Final() && j.Notice != NoticePending }
+
+// NewJob is a job whose upload is about to begin.
+func NewJob(owner string, video Video, options Options, now time.Time) Job {
+	return Job{
+		ID: NewID(), Owner: owner, State: StateUploading, Options: options, Video: video,
+		Created: now, Updated: now,
+	}
+}

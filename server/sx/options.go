@@ -1,0 +1,105 @@
+package sx
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// Options says how a video's sound is encoded. The zero value is the preset
+// standard.
+type Options struct {
+	Preset  Preset // "" is standard
+	Bitrate int    // kbit/s, constant; 0 leaves it to the preset
+	Quality *int   // LAME's VBR scale, 0 (best) to 9; nil leaves it to the preset
+	Mono    bool
+	// Track picks the audio track: its number from 1, or its language tag such
+	// as "eng". "" is the track the file marks as default, else the first.
+	Track string
+}
+
+// Preset names a set of encoder settings.
+type Preset string
+
+// The presets, from the least to the most data.
+const (
+	PresetSpeech   Preset = "speech"   // mono, 64 kbit/s
+	PresetSmall    Preset = "small"    // 128 kbit/s
+	PresetStandard Preset = "standard" // VBR -V2, about 190 kbit/s
+	PresetHigh     Preset = "high"     // 320 kbit/s
+)
+
+// Presets lists all presets in the order in which they are offered.
+func Presets() []Preset {
+	return []Preset{PresetSpeech, PresetStandard, PresetHigh, PresetSmall}
+}
+
+// Bitrates are the constant bit rates of MPEG-1 Layer III in kbit/s
+// (ISO/IEC 11172-3, table of bit_rate_index).
+var Bitrates = []int{32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320}
+
+var trackPattern = regexp.MustCompile(`^([1-9][0-9]?|[a-zA-Z]{2,3}(-[a-zA-Z0-9]{2,8})*)$`)
+
+// Check returns an Error of code invalid that names the first bad option.
+func (o Options) Check() error {
+	switch {
+	case o.Preset != "" && !slices.Contains(Presets(), o.Preset):
+		return NewError(CodeInvalid, "there is no preset %q", o.Preset).
+			WithHint("choose one of speech, standard, high, small")
+	case o.Bitrate != 0 && !slices.Contains(Bitrates, o.Bitrate):
+		return NewError(CodeInvalid, "MP3 has no bit rate of %d kbit/s", o.Bitrate).
+			WithHint("choose one of 32 40 48 56 64 80 96 112 128 160 192 224 256 320")
+	case o.Quality != nil && (*o.Quality < 0 || *o.Quality > 9):
+		return NewError(CodeInvalid, "quality %d is not on the scale", *o.Quality).
+			WithHint("choose a number from 0 (best) to 9 (smallest)")
+	case o.Bitrate != 0 && o.Quality != nil:
+		return NewError(CodeInvalid, "a constant bit rate and a variable quality exclude each other").
+			WithHint("give either --bitrate or --quality")
+	case o.Track != "" && !trackPattern.MatchString(o.Track):
+		return NewError(CodeInvalid, "%q is not an audio track", o.Track).
+			WithHint("give the track's number from 1, or its language, such as eng")
+	}
+	return nil
+}
+
+var userNamePattern = regexp.MustCompile(`^[a-z0-9][a-z0-9._@+-]{1,62}[a-z0-9]$`)
+
+// UserName brings a name to its stored form (lower case, no blanks around) and
+// returns an Error of code invalid when it cannot be one. An e-mail address can.
+func UserName(name string) (string, error) {
+	name = strings.ToLower(strings.TrimSpace(name))
+	if !userNamePattern.MatchString(name) {
+		return "", NewError(CodeInvalid, "%q cannot be an account's name", name).
+			WithHint("use 3 to 64 letters, digits and . _ @ + - with a letter or digit at both ends")
+	}
+	return name, nil
+}
+
+const maxNameBytes = 200
+
+// FileName brings a file name from outside to a form that is safe to store,
+// show and write: its last path element without control characters, at most
+// 200 bytes. It is "video" when nothing is left.
+func FileName(name string) string {
+	name = strings.ToValidUTF8(name, "_")
+	if i := strings.LastIndexAny(name, `/\`); i >= 0 {
+		name = name[i+1:]
+	}
+	name = strings.Map(func(r rune) rune {
+		// Format characters such as the right-to-left override can disguise a name.
+		if unicode.IsControl(r) || unicode.Is(unicode.Cf, r) {
+			return -1
+		}
+		return r
+	}, name)
+	for len(name) > maxNameBytes {
+		_, n := utf8.DecodeRuneInString(name)
+		name = name[n:] // the end holds the extension
+	}
+	if name = strings.TrimSpace(name); name == "" || name == "." || name == ".." {
+		return "video"
+	}
+	return name
+}

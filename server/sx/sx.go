@@ -1,0 +1,51 @@
+// Package sx is the domain of SoundExtract: users, videos, tracks, jobs and
+// their states, and the one error type. It is what all services share, and it
+// imports the standard library only.
+package sx
+
+import (
+	"crypto/rand"
+	"strings"
+	"time"
+)
+
+// NewID returns a random identifier of 16 lower-case base32 letters and digits
+// (80 bits), safe in a URL, a file name and a shell.
+func NewID() string { return strings.ToLower(rand.Text()[:16]) }
+
+// User is an account.
+type User struct {
+	ID   string
+	Name string // unique, as UserName allows
+	// PasswordHash is an argon2id hash in PHC string format.
+	PasswordHash string
+	Created      time.Time
+	Rev          int64 // see store.Users
+}
+
+// Session is one sign-in: a family of refresh tokens of which only the newest
+// is good. Only hashes are kept.
+type Session struct {
+	ID       string
+	UserID   string
+	Current  string // hex SHA-256 of the newest refresh token
+	Previous string // of the one before, for an answer that got lost on its way
+	Rotated  time.Time
+	Expires  time.Time
+	Rev      int64
+}
+
+// Video is what was uploaded.
+type Video struct {
+	Name   string // the file's base name
+	Size   int64  // bytes
+	SHA256 string // lower-case hex; "" until all bytes are stored
+}
+
+// Track is the sound that came out of a video.
+type Track struct {
+	ID       string // the key in the track store: job id and attempt
+	Size     int64  // bytes
+	SHA256   string // lower-case hex
+	Duration time.Duration
+}

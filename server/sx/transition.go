@@ -1,0 +1,175 @@
+package sx
+
+import (
+	"math/rand/v2"
+	"time"
+)
+
+// Limits of the tries that a job gets by itself. Failures are errors of an
+// attempt that may heal; losses are converters that fell silent, which is the
+// cluster's fault far more often than the video's, so more are allowed.
+const (
+	MaxFailures = 4
+	MaxLosses   = 10
+)
+
+// transitions holds every allowed move; docs/design.md draws it.
+var transitions = map[State][]State{
+	StateUploading: {StateQueued, StateCancelled, StateExpired},
+	StateQueued:    {StateRunning, StateCancelled},
+	StateRunning:   {StateDone, StateFailed, StateQueued, StateCancelled},
+	StateFailed:    {StateQueued},
+	StateCancelled: {StateQueued},
+}
+
+// move changes the state, or returns an Error of code conflict when the
+// drawing has no such arrow.
+func (j *Job) move(to State, now time.Time) error {
+	for _, s := range transitions[j.State] {
+		if s == to {
+			j.State, j.Updated = to, now
+			j.Worker, j.Lease, j.NotBefore = "", time.Time{}, time.Time{}
+			j.Remaining = 0
+			return nil
+		}
+	}
+	return NewError(CodeConflict, "job %s is %s and cannot become %s", j.ID, j.State, to)
+}
+
+// Queue takes the job over from its finished upload.
+func (j *Job) Queue(sha256 string, now time.Time) error {
+	if j.State != StateUploading {
+		return NewError(CodeConflict, "job %s is %s, not uploading", j.ID, j.State)
+	}
+	j.Video.SHA256 = sha256
+	return j.move(StateQueued, now)
+}
+
+// Claim gives a queued job to a worker until the lease ends. It returns an
+// Error of code conflict when the job is not queued or not due.
+func (j *Job) Claim(worker string, lease time.Duration, now time.Time) error {
+	if j.State != StateQueued || now.Before(j.NotBefore) {
+		return NewError(CodeConflict, "job %s is %s, not due for a converter", j.ID, j.State)
+	}
+	if err := j.move(StateRunning, now); err != nil {
+		return err
+	}
+	j.Attempt++
+	j.Progress, j.Error = 0, nil
+	j.Worker, j.Lease = worker, now.Add(lease)
+	return nil
+}
+
+// held checks that the attempt is the one that holds the job.
+func (j *Job) held(attempt int) error {
+	if j.State != StateRunning || j.Attempt != attempt {
+		return NewError(CodeConflict, "attempt %d no longer holds job %s (%s, attempt %d)",
+			attempt, j.ID, j.State, j.Attempt)
+	}
+	return nil
+}
+
+// Beat keeps the attempt's lease alive and records how far it is.
+func (j *Job) Beat(attempt int, lease time.Duration, percent float64, remaining time.Duration, now time.Time) error {
+	if err := j.held(attempt); err != nil {
+		return err
+	}
+	j.Lease, j.Updated = now.Add(lease), now
+	j.Progress, j.Remaining = max(j.Progress, min(percent, 100)), remaining
+	return nil
+}
+
+// Finish ends the attempt with its track.
+func (j *Job) Finish(attempt int, track Track, now time.Time) error {
+	if err := j.held(attempt); err != nil {
+		return err
+	}
+	if err := j.move(StateDone, now); err != nil {
+		return err
+	}
+	j.Track, j.Progress, j.Notice = &track, 100, NoticePending
+	return nil
+}
+
+// Fail ends the attempt with an error: for good when the code is permanent or
+// the failures are used up, else back to the queue after a pause.
+func (j *Job) Fail(attempt int, cause *Error, now time.Time) error {
+	if err := j.held(attempt); err != nil {
+		return err
+	}
+	j.Failures++
+	if cause.Code.Permanent() || j.Failures >= MaxFailures {
+		return j.giveUp(cause, now)
+	}
+	j.Error = cause
+	if err := j.move(StateQueued, now); err != nil {
+		return err
+	}
+	j.NotBefore = now.Add(backoff(j.Failures))
+	return nil
+}
+
+// Release hands a job back that its worker cannot go on with (it is told to
+// stop). No failure is counted and no pause is made.
+func (j *Job) Release(attempt int, now time.Time) error {
+	if err := j.held(attempt); err != nil {
+		return err
+	}
+	return j.move(StateQueued, now)
+}
+
+// Lose takes a running job away from a worker whose lease has run out.
+func (j *Job) Lose(now time.Time) error {
+	if j.State != StateRunning || now.Before(j.Lease) {
+		return NewError(CodeConflict, "job %s is %s and its lease has not run out", j.ID, j.State)
+	}
+	if j.Losses++; j.Losses >= MaxLosses {
+		return j.giveUp(NewError(CodeWorkerLost, "the converter was lost %d times at this video", j.Losses), now)
+	}
+	return j.move(StateQueued, now)
+}
+
+func (j *Job) giveUp(cause *Error, now time.Time) error {
+	j.Error, j.Notice = cause, NoticePending
+	return j.move(StateFailed, now)
+}
+
+// Cancel stops a job that is not over yet.
+func (j *Job) Cancel(now time.Time) error { return j.move(StateCancelled, now) }
+
+// Expire gives up an upload that nobody goes on with.
+func (j *Job) Expire(now time.Time) error { return j.move(StateExpired, now) }
+
+// Retry queues a failed or cancelled job anew, with all its tries. It returns
+// an Error of code conflict when the job is in another state or its video was
+// never stored whole.
+func (j *Job) Retry(now time.Time) error {
+	switch {
+	case j.State != StateFailed && j.State != StateCancelled:
+		return NewError(CodeConflict, "job %s is %s: only a failed or cancelled job can be tried again", j.ID, j.State)
+	case j.Video.SHA256 == "":
+		return NewError(CodeConflict, "the upload of job %s was never finished", j.ID).
+			WithHint("upload the file again with: sx upload")
+	}
+	if err := j.move(StateQueued, now); err != nil {
+		return err
+	}
+	j.Failures, j.Losses, j.Progress, j.Error, j.Notice = 0, 0, 0, nil, NoticeNone
+	return nil
+}
+
+// Told records that the owner knows how the job ended.
+func (j *Job) Told(now time.Time) error {
+	if j.Notice != NoticePending {
+		return NewError(CodeConflict, "job %s has no notice to send", j.ID)
+	}
+	j.Notice, j.Updated = NoticeSent, now
+	return nil
+}
+
+// backoff is 2 s, 8 s, 32 s … with up to a quarter of random jitter, so that
+// jobs that failed together do not come back together.
+func backoff(failures int) time.Duration {
+	d := 2 * time.Second << (2 * (failures - 1))
+	return d + time.Duration(rand.Int64N(int64(d/4)))
+}
