@@ -65,6 +65,7 @@ type Bus interface {
 	Depth(ctx context.Context, q Queue) (Depth, error)
 	// Ping returns an *sx.Error of code unavailable while there is no broker.
 	Ping(ctx context.Context) error
-	// Close ends the bus; Receive and Listen return.
+	// Close ends the bus; Receive and Listen return an error of code
+	// unavailable, as does every later call. It may be called twice.
 	Close() error
 }

@@ -1,0 +1,118 @@
+package sx_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/soundextract/sx/server/sx"
+)
+
+func TestOptionsCheck(t *testing.T) {
+	t.Parallel()
+	q := func(n int) *int { return &n }
+	for _, c := range []struct {
+		name string
+		in   sx.Options
+		ok   bool
+	}{
+		{"nothing", sx.Options{}, true},
+		{"every preset's name", sx.Options{Preset: sx.PresetHigh}, true},
+		{"unknown preset", sx.Options{Preset: "huge"}, false},
+		{"bit rate", sx.Options{Bitrate: 96}, true},
+		{"bit rate MP3 does not have", sx.Options{Bitrate: 100}, false},
+		{"best quality", sx.Options{Quality: q(0)}, true},
+		{"quality off the scale", sx.Options{Quality: q(10)}, false},
+		{"negative quality", sx.Options{Quality: q(-1)}, false},
+		{"both rates", sx.Options{Bitrate: 96, Quality: q(2)}, false},
+		{"track number", sx.Options{Track: "2"}, true},
+		{"track language", sx.Options{Track: "eng"}, true},
+		{"language with region", sx.Options{Track: "pt-BR"}, true},
+		{"track zero", sx.Options{Track: "0"}, false},
+		{"track with an argument in it", sx.Options{Track: "1 -i /etc/passwd"}, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			err := c.in.Check()
+			if c.ok && err != nil || !c.ok && sx.CodeOf(err) != sx.CodeInvalid {
+				t.Errorf("Check() = %v, want ok %v", err, c.ok)
+			}
+			if !c.ok && sx.AsError(err).Hint == "" {
+				t.Error("the error has no hint")
+			}
+		})
+	}
+}
+
+func TestUserName(t *testing.T) {
+	t.Parallel()
+	for in, want := range map[string]string{
+		"ada":                   "ada",
+		"  Ada ":                "ada",
+		"ada@example.org":       "ada@example.org",
+		"a.b_c+d-1":             "a.b_c+d-1",
+		"ab":                    "",
+		"":                      "",
+		"-ada":                  "",
+		"a/../b":                "",
+		"ada lovelace":          "",
+		strings.Repeat("a", 65): "",
+		strings.Repeat("a", 64): strings.Repeat("a", 64),
+	} {
+		got, err := sx.UserName(in)
+		if want == "" {
+			if sx.CodeOf(err) != sx.CodeInvalid {
+				t.Errorf("UserName(%q) = %q, %v; want code invalid", in, got, err)
+			}
+			continue
+		}
+		if err != nil || got != want {
+			t.Errorf("UserName(%q) = %q, %v; want %q", in, got, err, want)
+		}
+	}
+}
+
+func TestFileName(t *testing.T) {
+	t.Parallel()
+	long := strings.Repeat("ä", 150) + ".mp4"
+	for in, want := range map[string]string{
+		"talk.mp4":           "talk.mp4",
+		"../../etc/passwd":   "passwd",
+		`C:\videos\talk.mp4`: "talk.mp4",
+		"a\x00b\x1b[31m.mp4": "ab[31m.mp4",
+		"":                   "video",
+		"..":                 "video",
+		"  ":                 "video",
+		"講演.mkv":             "講演.mkv",
+		"bad\xff.mp4":        "bad_.mp4",
+		"gpj.\u202emp4":      "gpj.mp4",
+		"folder/":            "video",
+	} {
+		if got := sx.FileName(in); got != want {
+			t.Errorf("FileName(%q) = %q, want %q", in, got, want)
+		}
+	}
+	if got := sx.FileName(long); len(got) > 200 || !strings.HasSuffix(got, "ä.mp4") {
+		t.Errorf("FileName of a long name is %d bytes and ends in %q", len(got), got[len(got)-8:])
+	}
+}
+
+func TestEveryCodeHasAHint(t *testing.T) {
+	t.Parallel()
+	for _, c := range sx.Codes() {
+		if c.Hint() == "" {
+			t.Errorf("code %s has no hint", c)
+		}
+	}
+}
+
+func TestNewID(t *testing.T) {
+	t.Parallel()
+	seen := map[string]bool{}
+	for range 10000 {
+		id := sx.NewID()
+		if len(id) != 16 || strings.Trim(id, "abcdefghijklmnopqrstuvwxyz234567") != "" || seen[id] {
+			t.Fatalf("bad or repeated id %q", id)
+		}
+		seen[id] = true
+	}
+}

@@ -1,0 +1,206 @@
+package sx_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/soundextract/sx/server/sx"
+)
+
+var now = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+
+const lease = 20 * time.Second
+
+// job makes a job in the given state by the moves that lead there.
+func job(t *testing.T, state sx.State) sx.Job {
+	t.Helper()
+	j := sx.NewJob("user", sx.Video{Name: "talk.mp4", Size: 10}, sx.Options{}, now)
+	queue := func() error { return j.Queue("digest", now) }
+	claim := func() error { return j.Claim("worker", lease, now) }
+	paths := map[sx.State][]func() error{
+		sx.StateUploading: {},
+		sx.StateQueued:    {queue},
+		sx.StateRunning:   {queue, claim},
+		sx.StateDone:      {queue, claim, func() error { return j.Finish(1, sx.Track{ID: "t"}, now) }},
+		sx.StateFailed:    {queue, claim, func() error { return j.Fail(1, sx.NewError(sx.CodeNoAudio, "no sound"), now) }},
+		sx.StateCancelled: {queue, func() error { return j.Cancel(now) }},
+		sx.StateExpired:   {func() error { return j.Expire(now) }},
+	}
+	for _, step := range paths[state] {
+		if err := step(); err != nil {
+			t.Fatalf("bring a job to %s: %v", state, err)
+		}
+	}
+	if j.State != state {
+		t.Fatalf("the job is %s, want %s", j.State, state)
+	}
+	return j
+}
+
+// TestMoves tries every move in every state: the whole drawing of docs/design.md.
+func TestMoves(t *testing.T) {
+	t.Parallel()
+	transient := sx.NewError(sx.CodeConversionFailed, "ffmpeg crashed")
+	permanent := sx.NewError(sx.CodeTruncated, "too short")
+	for _, m := range []struct {
+		name string
+		do   func(j *sx.Job) error
+		from map[sx.State]sx.State // where it is allowed, and where it leads
+	}{
+		{"queue", func(j *sx.Job) error { return j.Queue("digest", now) }, map[sx.State]sx.State{sx.StateUploading: sx.StateQueued}},
+		{"claim", func(j *sx.Job) error { return j.Claim("w", lease, now) }, map[sx.State]sx.State{sx.StateQueued: sx.StateRunning}},
+		{"beat", func(j *sx.Job) error { return j.Beat(1, lease, 5, 0, now) }, map[sx.State]sx.State{sx.StateRunning: sx.StateRunning}},
+		{"finish", func(j *sx.Job) error { return j.Finish(1, sx.Track{}, now) }, map[sx.State]sx.State{sx.StateRunning: sx.StateDone}},
+		{"fail for good", func(j *sx.Job) error { return j.Fail(1, permanent, now) }, map[sx.State]sx.State{sx.StateRunning: sx.StateFailed}},
+		{"fail for now", func(j *sx.Job) error { return j.Fail(1, transient, now) }, map[sx.State]sx.State{sx.StateRunning: sx.StateQueued}},
+		{"release", func(j *sx.Job) error { return j.Release(1, now) }, map[sx.State]sx.State{sx.StateRunning: sx.StateQueued}},
+		{"lose", func(j *sx.Job) error { return j.Lose(now.Add(lease)) }, map[sx.State]sx.State{sx.StateRunning: sx.StateQueued}},
+		{"cancel", func(j *sx.Job) error { return j.Cancel(now) }, map[sx.State]sx.State{
+			sx.StateUploading: sx.StateCancelled, sx.StateQueued: sx.StateCancelled, sx.StateRunning: sx.StateCancelled,
+		}},
+		{"expire", func(j *sx.Job) error { return j.Expire(now) }, map[sx.State]sx.State{sx.StateUploading: sx.StateExpired}},
+		{"retry", func(j *sx.Job) error { return j.Retry(now) }, map[sx.State]sx.State{
+			sx.StateFailed: sx.StateQueued, sx.StateCancelled: sx.StateQueued,
+		}},
+	} {
+		for _, from := range sx.States() {
+			t.Run(m.name+" when "+string(from), func(t *testing.T) {
+				t.Parallel()
+				j := job(t, from)
+				before := j
+				err := m.do(&j)
+				want, allowed := m.from[from]
+				if !allowed {
+					if sx.CodeOf(err) != sx.CodeConflict {
+						t.Errorf("got %v, want code conflict", err)
+					}
+					if j != before {
+						t.Errorf("a refused move changed the job:\n%+v\n%+v", before, j)
+					}
+					return
+				}
+				if err != nil || j.State != want {
+					t.Errorf("led to %s, %v; want %s", j.State, err, want)
+				}
+			})
+		}
+	}
+}
+
+func TestEarlierAttemptIsFenced(t *testing.T) {
+	t.Parallel()
+	j := job(t, sx.StateRunning)
+	if err := j.Lose(now.Add(lease)); err != nil {
+		t.Fatal(err)
+	}
+	if err := j.Claim("second", lease, now.Add(lease)); err != nil {
+		t.Fatal(err)
+	}
+	for name, err := range map[string]error{
+		"Beat":    j.Beat(1, lease, 50, 0, now),
+		"Finish":  j.Finish(1, sx.Track{}, now),
+		"Fail":    j.Fail(1, sx.NewError(sx.CodeNoAudio, "no sound"), now),
+		"Release": j.Release(1, now),
+	} {
+		if sx.CodeOf(err) != sx.CodeConflict {
+			t.Errorf("%s by the first attempt gave %v, want code conflict", name, err)
+		}
+	}
+	if err := j.Finish(2, sx.Track{}, now); err != nil {
+		t.Errorf("Finish by the second attempt: %v", err)
+	}
+}
+
+func TestFailuresAreTriedAgainWithGrowingPauses(t *testing.T) {
+	t.Parallel()
+	j := job(t, sx.StateQueued)
+	at, last := now, time.Duration(0)
+	for n := 1; n <= sx.MaxFailures; n++ {
+		if err := j.Claim("w", lease, at); err != nil {
+			t.Fatalf("claim %d: %v", n, err)
+		}
+		if err := j.Fail(n, sx.NewError(sx.CodeConversionFailed, "crashed"), at); err != nil {
+			t.Fatalf("fail %d: %v", n, err)
+		}
+		if n == sx.MaxFailures {
+			break
+		}
+		pause := j.NotBefore.Sub(at)
+		if pause <= last {
+			t.Errorf("pause %d is %v, not longer than %v", n, pause, last)
+		}
+		if err := j.Claim("w", lease, j.NotBefore.Add(-1)); sx.CodeOf(err) != sx.CodeConflict {
+			t.Errorf("a claim before the pause is over gave %v, want code conflict", err)
+		}
+		at, last = j.NotBefore, pause
+	}
+	if j.State != sx.StateFailed || j.Error.Code != sx.CodeConversionFailed || j.Notice != sx.NoticePending {
+		t.Errorf("after %d failures: %s, %v, notice %q", sx.MaxFailures, j.State, j.Error, j.Notice)
+	}
+	if err := j.Retry(now); err != nil || j.Failures != 0 || j.Error != nil || j.Notice != sx.NoticeNone {
+		t.Errorf("Retry: %v, %d failures, error %v, notice %q", err, j.Failures, j.Error, j.Notice)
+	}
+}
+
+func TestLossesEndToo(t *testing.T) {
+	t.Parallel()
+	j := job(t, sx.StateQueued)
+	at := now
+	for n := range sx.MaxLosses {
+		if err := j.Claim("w", lease, at); err != nil {
+			t.Fatalf("claim %d: %v", n, err)
+		}
+		if err := j.Lose(at); sx.CodeOf(err) != sx.CodeConflict {
+			t.Errorf("Lose within the lease gave %v, want code conflict", err)
+		}
+		at = at.Add(lease)
+		if err := j.Lose(at); err != nil {
+			t.Fatalf("lose %d: %v", n, err)
+		}
+	}
+	if j.State != sx.StateFailed || j.Error.Code != sx.CodeWorkerLost {
+		t.Errorf("after %d losses: %s, %v", sx.MaxLosses, j.State, j.Error)
+	}
+}
+
+func TestRetryNeedsAWholeVideo(t *testing.T) {
+	t.Parallel()
+	j := job(t, sx.StateUploading)
+	if err := j.Cancel(now); err != nil {
+		t.Fatal(err)
+	}
+	if err := j.Retry(now); sx.CodeOf(err) != sx.CodeConflict || j.State != sx.StateCancelled {
+		t.Errorf("Retry of a cut upload: %v, %s; want code conflict, cancelled", err, j.State)
+	}
+}
+
+func TestProgressNeverGoesBack(t *testing.T) {
+	t.Parallel()
+	j := job(t, sx.StateRunning)
+	for _, step := range []struct{ say, want float64 }{{10, 10}, {5, 10}, {250, 100}} {
+		if err := j.Beat(1, lease, step.say, time.Second, now); err != nil {
+			t.Fatal(err)
+		}
+		if j.Progress != step.want {
+			t.Errorf("after %v percent the job says %v, want %v", step.say, j.Progress, step.want)
+		}
+	}
+}
+
+func TestSettled(t *testing.T) {
+	t.Parallel()
+	for _, s := range sx.States() {
+		j := job(t, s)
+		want := s == sx.StateCancelled || s == sx.StateExpired
+		if j.Settled() != want {
+			t.Errorf("%s: Settled() = %v, want %v", s, j.Settled(), want)
+		}
+	}
+	j := job(t, sx.StateDone)
+	if err := j.Told(now); err != nil || !j.Settled() {
+		t.Errorf("a done job whose owner was told: %v, Settled() = %v", err, j.Settled())
+	}
+	if err := j.Told(now); sx.CodeOf(err) != sx.CodeConflict {
+		t.Errorf("telling twice gave %v, want code conflict", err)
+	}
+}
