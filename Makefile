@@ -1,0 +1,60 @@
+# make help lists the targets.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+MODULES  := server cli
+VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+LDFLAGS  := -X github.com/soundextract/sx/server/sx.Version=$(VERSION)
+TOOLS    := $(CURDIR)/bin/tools
+GOLANGCI := $(TOOLS)/golangci-lint-v2.15.0
+VULN     := $(TOOLS)/govulncheck-v1.9.0
+
+.PHONY: help build demo test lint fmt vuln bench tidy clean
+
+help: ## Show the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+build: ## Build sx and sxd into bin/
+	@mkdir -p bin
+	go build -C cli -trimpath -ldflags '$(LDFLAGS)' -o $(CURDIR)/bin/ ./cmd/sx
+	go build -C server -trimpath -ldflags '$(LDFLAGS)' -o $(CURDIR)/bin/ ./cmd/sxd
+
+demo: ## Convert a video on this machine: make demo VIDEO=talk.mp4 OUT=talk.mp3
+	@scripts/need ffmpeg
+	@$(MAKE) --no-print-directory build
+	@VIDEO='$(VIDEO)' OUT='$(OUT)' scripts/demo
+
+test: ## Run all tests with the race detector
+	@scripts/need ffmpeg cc
+	@for m in $(MODULES); do echo "== $$m"; (cd $$m && go test -race ./...) || exit 1; done
+
+lint: $(GOLANGCI) ## Check style, layers and formatting
+	@for m in $(MODULES); do echo "== $$m"; (cd $$m && $(GOLANGCI) run ./...) || exit 1; done
+
+fmt: $(GOLANGCI) ## Format the code
+	@for m in $(MODULES); do (cd $$m && $(GOLANGCI) fmt ./...); done
+
+vuln: $(VULN) ## Look for known vulnerabilities (asks vuln.go.dev)
+	@for m in $(MODULES); do (cd $$m && $(VULN) ./...) || exit 1; done
+
+bench: build ## Measure upload, conversion and memory, in ratios
+	@scripts/need ffmpeg curl
+	@go run -C cli ./acceptance/bench $(CURDIR)/bin
+
+tidy: ## Tidy the modules
+	@for m in $(MODULES); do (cd $$m && go mod tidy); done
+
+clean: ## Remove what was built and the demo's data
+	rm -rf bin .demo
+
+$(GOLANGCI):
+	@echo "building golangci-lint (once, a few minutes)"
+	@mkdir -p $(TOOLS)
+	GOBIN=$(TOOLS) go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+	@mv $(TOOLS)/golangci-lint $@
+
+$(VULN):
+	@mkdir -p $(TOOLS)
+	GOBIN=$(TOOLS) go install golang.org/x/vuln/cmd/govulncheck@v1.9.0
+	@mv $(TOOLS)/govulncheck $@

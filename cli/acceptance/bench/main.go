@@ -1,0 +1,139 @@
+// Command bench measures SoundExtract against the plainest thing that does the
+// same work, both sides in turn in one run, and prints the ratios. It decides
+// nothing.
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/soundextract/sx/cli/acceptance/stack"
+)
+
+const pairs = 5
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if len(os.Args) == 3 && os.Args[1] == "bare" {
+		exit(bare(ctx, os.Args[2]))
+	}
+	exit(run(ctx))
+}
+
+func exit(err error) {
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "error:", err)
+		os.Exit(1)
+	}
+	os.Exit(0)
+}
+
+// bare is the other side of the upload: a server that writes the body of each
+// PUT to one file and has it on disk before it answers.
+func bare(ctx context.Context, dir string) error {
+	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	fmt.Println(l.Addr())
+	server := &http.Server{ReadHeaderTimeout: time.Minute, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		f, err := os.Create(filepath.Join(dir, "bare"))
+		if err == nil {
+			_, err = io.Copy(f, r.Body)
+		}
+		if err == nil {
+			err = f.Sync()
+		}
+		if err == nil {
+			err = f.Close()
+		}
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusInternalServerError)
+		}
+	})}
+	context.AfterFunc(ctx, func() { _ = server.Close() })
+	return server.Serve(l)
+}
+
+func run(ctx context.Context) error {
+	dir, err := os.MkdirTemp("", "sx-bench")
+	if err != nil {
+		return err
+	}
+	defer func() { _ = os.RemoveAll(dir) }()
+	b := &bench{ctx: ctx, dir: dir, bin: stack.Bin{Dir: filepath.Join(os.Args[1])}, data: filepath.Join(dir, "data")}
+	defer func() { stack.Kill(b.data) }()
+	for _, step := range []func() error{b.start, b.upload, b.convert, b.memory} {
+		if err := step(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+type bench struct {
+	ctx       context.Context //nolint:containedctx // one run, one context
+	dir, data string
+	bin       stack.Bin
+}
+
+func (b *bench) sx(args ...string) error {
+	return b.timed(b.bin.Command(b.ctx, b.dir, args...))
+}
+
+func (b *bench) timed(cmd *exec.Cmd) error {
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("%s: %w\n%s", strings.Join(cmd.Args, " "), err, out)
+	}
+	return nil
+}
+
+func (b *bench) start() error {
+	if err := b.sx("up", "--detach", "--addr", "127.0.0.1:0", "--data", b.data); err != nil {
+		return err
+	}
+	register := b.bin.Command(b.ctx, b.dir, "register", "bench", "--password-stdin")
+	register.Stdin = strings.NewReader("a password for the benchmark\n")
+	return b.timed(register)
+}
+
+// pair runs a and z in turn and gives the median times in seconds, of a, of z
+// and of the pairwise ratio and difference a to z.
+func (b *bench) pair(a, z func() error) (am, zm, ratio, diff float64, err error) {
+	var as, zs, ratios, diffs []float64
+	for range pairs {
+		ta, err := clock(a)
+		if err != nil {
+			return 0, 0, 0, 0, err
+		}
+		tz, err := clock(z)
+		if err != nil {
+			return 0, 0, 0, 0, err
+		}
+		as, zs, ratios, diffs = append(as, ta), append(zs, tz), append(ratios, ta/tz), append(diffs, ta-tz)
+	}
+	return median(as), median(zs), median(ratios), median(diffs), nil
+}
+
+func clock(fn func() error) (float64, error) {
+	start := time.Now()
+	err := fn()
+	return time.Since(start).Seconds(), err
+}
+
+func median(v []float64) float64 {
+	v = slices.Sorted(slices.Values(v))
+	return v[len(v)/2]
+}

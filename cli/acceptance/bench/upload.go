@@ -1,0 +1,76 @@
+package main
+
+import (
+	"bufio"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+)
+
+// upload sends 1 GiB by sx upload, and by curl to a bare server on the same disk.
+func (b *bench) upload() error {
+	const size = 1 << 30
+	video := filepath.Join(b.dir, "big.mp4")
+	if err := bigVideo(video, size); err != nil {
+		return err
+	}
+	defer func() { _ = os.Remove(video) }()
+
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	server := exec.CommandContext(b.ctx, self, "bare", b.dir)
+	stdout, err := server.StdoutPipe()
+	if err != nil {
+		return err
+	}
+	if err := server.Start(); err != nil {
+		return err
+	}
+	defer func() { _ = server.Process.Kill(); _ = server.Wait() }()
+	addr, err := bufio.NewReader(stdout).ReadString('\n')
+	if err != nil {
+		return fmt.Errorf("start the bare server: %w", err)
+	}
+	url := "http://" + strings.TrimSpace(addr) + "/"
+
+	sx, curl, ratio, _, err := b.pair(
+		func() error { return b.sx("upload", video) },
+		func() error { return b.timed(exec.CommandContext(b.ctx, "curl", "-sfT", video, url)) },
+	)
+	if err != nil {
+		return err
+	}
+	fmt.Printf("upload of 1 GiB: sx upload %.2f s, curl -T to a bare server %.2f s, ratio %.2f (aim: at most 1.3)\n", sx, curl, ratio)
+	return nil
+}
+
+// bigVideo writes a file that begins like an MP4 and goes on with bytes that no
+// disk or network compresses away.
+func bigVideo(path string, size int64) error {
+	f, err := os.Create(path)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = f.Close() }()
+	if _, err := f.Write([]byte("\x00\x00\x00\x18ftypisom\x00\x00\x02\x00isomiso2")); err != nil {
+		return err
+	}
+	block := make([]byte, 1<<20)
+	state := uint64(88172645463325252)
+	for at := int64(24); at < size; at += int64(len(block)) {
+		for i := range block {
+			state ^= state << 13
+			state ^= state >> 7
+			state ^= state << 17
+			block[i] = byte(state)
+		}
+		if _, err := f.Write(block[:min(int64(len(block)), size-at)]); err != nil {
+			return err
+		}
+	}
+	return f.Close()
+}

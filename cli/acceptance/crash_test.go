@@ -1,0 +1,188 @@
+package acceptance_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/soundextract/sx/cli/acceptance/stack"
+	"github.com/soundextract/sx/server/api"
+	"github.com/soundextract/sx/server/sx"
+)
+
+const (
+	crashJobs  = 20
+	crashKills = 50
+)
+
+// TestCrashes kills sxd at 50 random moments while 20 videos are uploaded and
+// converted: every job must end done, with the MP3 of an undisturbed run, once.
+func TestCrashes(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), 15*time.Minute)
+	defer cancel()
+	seed := time.Now().UnixNano()
+	t.Logf("seed %d", seed)
+	random := rand.New(rand.NewPCG(uint64(seed), 0))
+	videos := makeVideos(t, ctx, crashJobs)
+
+	quiet := newPerson(t, ctx)
+	quiet.sx(append([]string{"upload", "--json"}, videos...)...)
+	want := quiet.digests()
+
+	troubled := newPerson(t, ctx)
+	uploaded := make(chan string, 1)
+	go func() { // one sx lives through all of it
+		out, err := troubled.command(append([]string{"upload", "--json", "--parallel", "4"}, videos...)...).Output()
+		if err != nil {
+			out = fmt.Append(out, err)
+		}
+		uploaded <- string(out)
+	}()
+	during := map[sx.State]int{}
+	for n := range crashKills {
+		pause := time.NewTimer(time.Duration(50+random.IntN(700)) * time.Millisecond)
+		<-pause.C
+		for _, j := range troubled.jobs() {
+			during[j.State]++
+		}
+		if !stack.Kill(troubled.data) {
+			t.Fatalf("kill %d: no sxd to kill", n)
+		}
+		troubled.up()
+	}
+	lines := strings.Fields(strings.TrimSpace(<-uploaded))
+	if len(lines) != crashJobs {
+		t.Fatalf("sx upload printed %d lines, want %d:\n%s", len(lines), crashJobs, strings.Join(lines, "\n"))
+	}
+	got := troubled.digests()
+
+	if !maps.Equal(got, want) {
+		t.Errorf("digests after %d kills differ from the undisturbed run:\n%v\n%v", crashKills, got, want)
+	}
+	if list := troubled.jobs(); len(list) != crashJobs {
+		t.Errorf("%d jobs, want %d", len(list), crashJobs)
+	}
+	t.Logf("%d kills; jobs seen at the kills by state: %v", crashKills, during)
+}
+
+// makeVideos makes n videos that sound different from each other, large enough
+// for a kill to hit their upload.
+func makeVideos(t *testing.T, ctx context.Context, n int) []string {
+	t.Helper()
+	dir := t.TempDir()
+	var paths []string
+	for i := range n {
+		path := filepath.Join(dir, fmt.Sprintf("talk%02d.mkv", i))
+		cmd := exec.CommandContext(ctx, "ffmpeg", "-v", "error",
+			"-f", "lavfi", "-i", "testsrc=size=64x64:rate=2:duration=60",
+			"-f", "lavfi", "-i", fmt.Sprintf("aevalsrc=0.3*sin(%d*t)+0.1*random(0):s=44100:d=60:c=stereo", 1000+100*i),
+			"-c:v", "mpeg4", "-c:a", "pcm_s16le", path)
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("make a video: %v\n%s", err, out)
+		}
+		paths = append(paths, path)
+	}
+	return paths
+}
+
+// person is someone with a local stack and an account of their own.
+type person struct {
+	t          *testing.T
+	ctx        context.Context
+	home, data string
+	addr       string
+}
+
+func newPerson(t *testing.T, ctx context.Context) *person {
+	t.Helper()
+	home := t.TempDir()
+	p := &person{t: t, ctx: ctx, home: home, data: filepath.Join(home, "data"), addr: freeAddr(t)}
+	t.Cleanup(func() { stack.Kill(p.data) })
+	p.up()
+	register := p.command("register", "ada", "--password-stdin")
+	register.Stdin = strings.NewReader("correct horse battery\n")
+	if out, err := register.CombinedOutput(); err != nil {
+		t.Fatalf("register: %v\n%s", err, out)
+	}
+	return p
+}
+
+func freeAddr(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = l.Close() }()
+	return l.Addr().String()
+}
+
+func (p *person) command(args ...string) *exec.Cmd { return bin.Command(p.ctx, p.home, args...) }
+
+func (p *person) sx(args ...string) string {
+	p.t.Helper()
+	cmd := p.command(args...)
+	var stderr strings.Builder
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		log, _ := os.ReadFile(filepath.Join(p.data, "sxd.log"))
+		p.t.Fatalf("sx %s: %v\n%s\n%s\nsxd.log ends:\n%s", strings.Join(args, " "), err, out, stderr.String(), log[max(0, len(log)-4000):])
+	}
+	return string(out)
+}
+
+func (p *person) up() { p.t.Helper(); p.sx("up", "--detach", "--addr", p.addr, "--data", p.data) }
+
+func (p *person) jobs() []api.Job {
+	p.t.Helper()
+	var list []api.Job
+	if err := json.Unmarshal([]byte(p.sx("jobs", "--json", "--limit", "500")), &list); err != nil {
+		p.t.Fatal(err)
+	}
+	return list
+}
+
+// digests waits for all jobs, downloads all MP3s and gives each one's digest by
+// the video's name.
+func (p *person) digests() map[string]string {
+	p.t.Helper()
+	p.sx("watch")
+	dir := p.t.TempDir()
+	p.sx("download", "--all", "-o", dir)
+	digests := map[string]string{}
+	for _, j := range p.jobs() {
+		if j.State != sx.StateDone || j.Track == nil {
+			p.t.Fatalf("job %s of %s is %s: %+v", j.ID, j.Name, j.State, j.Error)
+		}
+		if digests[j.Name] != "" {
+			p.t.Errorf("%s was converted twice", j.Name)
+		}
+		digests[j.Name] = j.Track.SHA256
+	}
+	files, err := os.ReadDir(dir)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	if len(files) != len(digests) {
+		p.t.Errorf("%d MP3s were downloaded for %d jobs", len(files), len(digests))
+	}
+	tracks, err := os.ReadDir(filepath.Join(p.data, "tracks"))
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	if len(tracks) != len(digests) {
+		p.t.Errorf("%d tracks are stored for %d jobs", len(tracks), len(slices.Collect(maps.Keys(digests))))
+	}
+	return digests
+}

@@ -1,0 +1,81 @@
+// Package stack builds sx and sxd and runs them for the acceptance tests and
+// the benchmarks, with settings and data of their own.
+package stack
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"syscall"
+)
+
+// Bin is where the built programs are.
+type Bin struct{ Dir string }
+
+// Build builds both programs into dir, with the race detector if the caller has it.
+func Build(ctx context.Context, dir string) (Bin, error) {
+	for _, p := range []string{
+		"github.com/soundextract/sx/cli/cmd/sx",
+		"github.com/soundextract/sx/server/cmd/sxd",
+	} {
+		args := append([]string{"build", "-o", dir + string(filepath.Separator)}, raceFlags...)
+		if out, err := exec.CommandContext(ctx, "go", append(args, p)...).CombinedOutput(); err != nil {
+			return Bin{}, fmt.Errorf("build %s: %w\n%s", p, err, out)
+		}
+	}
+	return Bin{Dir: dir}, nil
+}
+
+// Path is the path of a program.
+func (b Bin) Path(program string) string { return filepath.Join(b.Dir, program) }
+
+// Env gives the variables that keep a run of sx apart from the person's own:
+// its settings, tokens and state are below home.
+func (b Bin) Env(home string) []string {
+	return []string{
+		"HOME=" + home,
+		"SX_CONFIG=" + filepath.Join(home, "config.yaml"),
+		"SX_CREDENTIALS=file",
+		"XDG_STATE_HOME=" + filepath.Join(home, "state"),
+		"XDG_CONFIG_HOME=" + filepath.Join(home, "config"),
+		"XDG_DATA_HOME=" + filepath.Join(home, "share"),
+		"PATH=" + b.Dir + string(filepath.ListSeparator) + os.Getenv("PATH"),
+		"NO_COLOR=1",
+	}
+}
+
+// Command makes a command of sx with the settings below home.
+func (b Bin) Command(ctx context.Context, home string, args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, b.Path("sx"), args...)
+	cmd.Env = append(os.Environ(), b.Env(home)...)
+	return cmd
+}
+
+// Server is what a running sxd tells of itself in its data folder.
+type Server struct {
+	PID int    `json:"pid"`
+	URL string `json:"url"`
+}
+
+// Find reads which sxd serves the data folder.
+func Find(data string) (Server, error) {
+	raw, err := os.ReadFile(filepath.Join(data, "sxd.json"))
+	if err != nil {
+		return Server{}, err
+	}
+	var s Server
+	if err := json.Unmarshal(raw, &s); err != nil {
+		return Server{}, fmt.Errorf("read sxd.json: %w", err)
+	}
+	return s, nil
+}
+
+// Kill ends the sxd that serves the data folder, as a power cut would: no
+// handler runs. It reports whether there was one.
+func Kill(data string) bool {
+	s, err := Find(data)
+	return err == nil && syscall.Kill(s.PID, syscall.SIGKILL) == nil
+}
