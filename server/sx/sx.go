@@ -5,6 +5,7 @@ package sx
 
 import (
 	"crypto/rand"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -44,8 +45,17 @@ type Video struct {
 
 // Track is the sound that came out of a video.
 type Track struct {
-	ID       string // the key in the track store: job id and attempt
+	ID       string // the key in the track store, see TrackID
 	Size     int64  // bytes
 	SHA256   string // lower-case hex
 	Duration time.Duration
+}
+
+// TrackID is the key of the track that an attempt at a job makes.
+func TrackID(job string, attempt int) string { return job + "-" + strconv.Itoa(attempt) }
+
+// TrackJob is the id of the job in a TrackID.
+func TrackJob(id string) string {
+	job, _, _ := strings.Cut(id, "-")
+	return job
 }

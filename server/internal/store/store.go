@@ -8,6 +8,9 @@
 // Rev+1; else it returns ErrStale. Change wraps the loop. An absent record is
 // an *sx.Error of code not_found. A store that cannot be reached is one of code
 // unavailable. Adapters do not retry.
+//
+// Times are kept and ordered to the millisecond. Ids are made by the services
+// from sx.NewID, and never hold a slash.
 package store
 
 import (
@@ -41,7 +44,8 @@ type Users interface {
 	Create(ctx context.Context, u sx.User) error
 	ByID(ctx context.Context, id string) (sx.User, error)
 	ByName(ctx context.Context, name string) (sx.User, error)
-	// Replace is the compare-and-set of the package comment. A name cannot be changed.
+	// Replace is the compare-and-set of the package comment. A name cannot be
+	// changed: that is an Error of code invalid.
 	Replace(ctx context.Context, u sx.User) error
 }
 
@@ -68,15 +72,17 @@ type Jobs interface {
 	// Delete removes the document if its Rev is still the given job's, else
 	// it returns ErrStale; one that is absent is success.
 	Delete(ctx context.Context, j sx.Job) error
-	// List gives the jobs that match, newest first (by Created, then id).
+	// List gives the jobs that match, newest first (by Created, then id, both
+	// descending).
 	// more is true when the limit cut the list.
 	List(ctx context.Context, f JobFilter) (jobs []sx.Job, more bool, err error)
 	// Unsettled gives every job that is not Settled, oldest first. This is
 	// what the reconcilers read.
 	Unsettled(ctx context.Context) ([]sx.Job, error)
 	// Usage is what the owner's jobs take up: the bytes of their videos (whole,
-	// even while they are being uploaded) and tracks, without those of
-	// cancelled and expired uploads, whose bytes are removed.
+	// even while they are being uploaded) and tracks, without the videos of
+	// uploads that expired or were cancelled before they were whole: those are
+	// removed. A video cancelled later is kept for a retry.
 	Usage(ctx context.Context, owner string) (int64, error)
 }
 
@@ -110,7 +116,8 @@ type Upload struct {
 // Videos keeps videos, which arrive in pieces over hours.
 type Videos interface {
 	// Create makes room for an upload. An Error of code storage_full says that
-	// Size bytes cannot be stored; nothing is left behind then.
+	// Size bytes cannot be stored; nothing is left behind then. An id that
+	// exists is an Error of code conflict.
 	Create(ctx context.Context, id, name string, size int64) error
 	// Stat tells how far the upload is. Every byte below Offset survives the
 	// death of the process.
@@ -118,7 +125,8 @@ type Videos interface {
 	// Append stores what src gives at the offset and returns how many bytes are
 	// now stored for good, also when it returns an error as well. The end of
 	// src, clean or by an error, is just where this piece ends; an error of src
-	// itself is not returned. Memory does not grow with the piece.
+	// itself is not returned. So is the end of ctx: what came in is stored, and
+	// only then ctx.Err() returned. Memory does not grow with the piece.
 	//
 	// An offset that is not the stored one is an Error of code
 	// offset_conflict, and so is more data than Size. The newest Append wins:

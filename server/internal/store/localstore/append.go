@@ -1,0 +1,129 @@
+package localstore
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/soundextract/sx/server/sx"
+)
+
+const (
+	// A commit is due after so many bytes, so that syncing the disk overlaps
+	// with receiving, and after so much time, so that a slow link loses little.
+	commitBytes = 16 << 20
+	commitEvery = 2 * time.Second
+)
+
+// Append runs three stages at once: this goroutine reads src, a second one
+// writes and hashes, a third one commits. Bytes count as stored once they are
+// synced and then recorded together with the digest's state.
+func (v *videos) Append(ctx context.Context, id string, offset int64, src io.Reader) (int64, error) {
+	g := v.enter(id)
+	defer v.leave(id, g)
+	p, err := v.begin(ctx, g, id, offset)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { _ = p.file.Close() }() // what counts is synced by commit
+
+	buf := v.buffers.Get().(*[ringSize]byte)
+	defer v.buffers.Put(buf)
+	r := newRing(buf)
+	stop := make(chan struct{})
+	var writing, committing sync.WaitGroup
+	writing.Go(func() { p.writeAll(r) })
+	committing.Go(func() { p.commitAlong(stop) })
+
+	surplus := p.read(ctx, src, r)
+	r.close()
+	writing.Wait()
+	close(stop)
+	committing.Wait()
+	p.commit()
+
+	stored, err := p.result()
+	switch {
+	case err != nil:
+		return stored, fault("appending to a video", err)
+	case surplus:
+		return stored, sx.NewError(sx.CodeOffsetConflict, "upload %s got more than its %d bytes", id, p.size).
+			WithHint("the file has changed since the upload began: upload it again")
+	default:
+		return stored, ctx.Err()
+	}
+}
+
+// begin makes this the newest Append of the upload and brings its file to the
+// recorded offset.
+func (v *videos) begin(ctx context.Context, g *gate, id string, offset int64) (*piece, error) {
+	defer g.lock()()
+	const doing = "beginning to append"
+	var u upload
+	var intact bool
+	err := v.db.view(ctx, doing, func(t tx) (err error) {
+		u, intact, err = v.stored(t, id)
+		return err
+	})
+	if err == nil && !intact {
+		err = v.db.update(ctx, doing, func(t tx) error { return uploadTable.put(t, id, u) })
+	}
+	if err != nil {
+		return nil, err
+	}
+	if u.Offset != offset {
+		return nil, sx.NewError(sx.CodeOffsetConflict, "upload %s has %d bytes, not %d", id, u.Offset, offset)
+	}
+	h, err := unmarshal(u.State)
+	if err != nil {
+		return nil, err
+	}
+	f, err := openAt(v.path(id), offset)
+	if err != nil {
+		return nil, fault(doing, err)
+	}
+	g.newest++
+	return &piece{
+		videos: v, gate: g, id: id, number: g.newest, file: f, size: u.Size, start: offset,
+		hash: h, state: u.State, written: offset, committed: offset, due: make(chan struct{}, 1),
+	}, nil
+}
+
+// openAt opens the file for writing and cuts off what is beyond the offset.
+func openAt(path string, offset int64) (*os.File, error) {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE, fileMode)
+	if err != nil {
+		return nil, err
+	}
+	info, err := f.Stat()
+	if err == nil && info.Size() > offset {
+		err = f.Truncate(offset)
+	}
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return f, nil
+}
+
+// read passes src on until src or ctx ends, the upload has all its bytes, or
+// the piece has failed. surplus says that src had more.
+func (p *piece) read(ctx context.Context, src io.Reader, r *ring) (surplus bool) {
+	left := p.size - p.start
+	for ctx.Err() == nil && !p.failed() {
+		space := r.space()
+		// One byte more than is left is asked for, to notice a surplus.
+		n, err := src.Read(space[:min(int64(len(space)), left+1)])
+		if surplus = int64(n) > left; surplus {
+			n = int(left)
+		}
+		left -= int64(n)
+		r.filled(n)
+		if err != nil || surplus {
+			break
+		}
+	}
+	return surplus
+}

@@ -1,0 +1,30 @@
+package localstore
+
+import (
+	"errors"
+	"os"
+
+	"golang.org/x/sys/windows"
+)
+
+// full reports whether the error says that the disk takes no more.
+func full(err error) bool {
+	return errors.Is(err, windows.ERROR_DISK_FULL) || errors.Is(err, windows.ERROR_HANDLE_DISK_FULL) ||
+		errors.Is(err, windows.ERROR_FILE_TOO_LARGE) || errors.Is(err, windows.ERROR_DISK_QUOTA_EXCEEDED)
+}
+
+// freeBytes is how much may still be written to the disk that holds dir.
+func freeBytes(dir string) (uint64, error) {
+	name, err := windows.UTF16PtrFromString(dir)
+	if err != nil {
+		return 0, err
+	}
+	var free uint64
+	if err := windows.GetDiskFreeSpaceEx(name, &free, nil, nil); err != nil {
+		return 0, os.NewSyscallError("GetDiskFreeSpaceEx", err)
+	}
+	return free, nil
+}
+
+// syncDir does nothing: Windows has no sync of folders, and NTFS journals them.
+func syncDir(string) error { return nil }

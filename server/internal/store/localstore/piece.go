@@ -1,0 +1,169 @@
+package localstore
+
+import (
+	"bytes"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/soundextract/sx/server/sx"
+)
+
+// piece is one Append at work.
+type piece struct {
+	videos *videos
+	gate   *gate
+	id     string
+	number int64 // among the upload's Appends; see gate.newest
+	file   *os.File
+	size   int64 // of the whole upload
+	start  int64 // where the piece begins
+	hash   digest
+	due    chan struct{} // tells that commitBytes wait for a commit
+
+	unsyncable bool // the file's bytes beyond committed may be lost
+
+	mu        sync.Mutex
+	written   int64  // end of what is in the file and in state
+	state     []byte // the digest's state at written
+	committed int64
+	err       error // the first one
+}
+
+func (p *piece) fail(err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.err == nil {
+		p.err = err
+	}
+}
+
+func (p *piece) failed() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.err != nil
+}
+
+// result is how many bytes of the piece are stored, and the first error.
+func (p *piece) result() (int64, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.committed - p.start, p.err
+}
+
+// current is nil while no newer Append has begun. One of the gate's locks is held.
+func (p *piece) current() error {
+	if p.gate.newest != p.number {
+		return sx.NewError(sx.CodeOffsetConflict, "upload %s is being continued by a newer request", p.id)
+	}
+	return nil
+}
+
+// writeAll empties the ring, also when the piece has failed, so that its other
+// side does not wait for ever. It is the only one that moves written forward.
+func (p *piece) writeAll(r *ring) {
+	for b := r.data(); b != nil; b = r.data() {
+		p.write(b)
+		r.taken(len(b))
+	}
+}
+
+// write appends b to the file and the digest.
+func (p *piece) write(b []byte) {
+	if p.failed() {
+		return
+	}
+	n, err := p.writeFile(b)
+	if err != nil {
+		p.fail(err)
+	}
+	p.hash.Write(b[:n])
+
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	state, err := p.hash.AppendBinary(p.state[:0])
+	if err != nil {
+		if p.err == nil {
+			p.err = err
+		}
+		return
+	}
+	p.state = state
+	p.written += int64(n)
+	if p.written-p.committed >= commitBytes {
+		select {
+		case p.due <- struct{}{}:
+		default:
+		}
+	}
+}
+
+func (p *piece) writeFile(b []byte) (int, error) {
+	p.gate.writing.Lock()
+	defer p.gate.writing.Unlock()
+	if err := p.current(); err != nil {
+		return 0, err
+	}
+	return p.file.WriteAt(b, p.written)
+}
+
+// commitAlong commits while the piece comes in.
+func (p *piece) commitAlong(stop <-chan struct{}) {
+	tick := time.NewTicker(commitEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-stop:
+			return
+		case <-p.due:
+		case <-tick.C:
+		}
+		p.commit()
+	}
+}
+
+// commit makes durable what is written so far: first the bytes, then the
+// record that counts them. It takes no ctx: what has arrived is kept, above
+// all when the request was broken off. It runs in one goroutine at a time.
+func (p *piece) commit() {
+	if p.unsyncable {
+		return
+	}
+	p.mu.Lock()
+	end, state, behind := p.written, bytes.Clone(p.state), p.committed < p.written
+	p.mu.Unlock()
+	if behind {
+		if err := syncData(p.file); err != nil {
+			// The kernel reports a lost page once: a second sync would succeed
+			// without it.
+			p.unsyncable = true
+			p.fail(err)
+			return
+		}
+	}
+	p.gate.recording.Lock()
+	defer p.gate.recording.Unlock()
+	err := p.current()
+	if err == nil && behind {
+		err = p.record(end, state)
+	}
+	if err != nil {
+		p.fail(err)
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.committed = end
+}
+
+func (p *piece) record(end int64, state []byte) error {
+	// Batch shares one sync among uploads that commit at the same time.
+	return p.videos.db.bolt.Batch(func(t tx) error {
+		u, err := uploadTable.get(t, p.id)
+		if err != nil {
+			return err
+		}
+		u.Offset, u.State, u.Used = end, state, time.Now()
+		return uploadTable.put(t, p.id, u)
+	})
+}

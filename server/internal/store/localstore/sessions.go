@@ -1,0 +1,72 @@
+package localstore
+
+import (
+	"context"
+	"time"
+
+	"github.com/soundextract/sx/server/internal/store"
+	"github.com/soundextract/sx/server/sx"
+)
+
+type sessions struct {
+	db *database
+}
+
+var _ store.Sessions = (*sessions)(nil)
+
+var sessionTable = table[sx.Session]{
+	bucket: bucketSessions, kind: "session", hint: sx.CodeSessionEnded.Hint(),
+	rev: func(s *sx.Session) *int64 { return &s.Rev },
+}
+
+func (s *sessions) Create(ctx context.Context, v sx.Session) error {
+	return s.db.update(ctx, "storing a session", func(t tx) error {
+		return sessionTable.create(t, v.ID, v)
+	})
+}
+
+func (s *sessions) ByID(ctx context.Context, id string) (v sx.Session, err error) {
+	err = s.db.view(ctx, "reading a session", func(t tx) error {
+		v, err = sessionTable.get(t, id)
+		return err
+	})
+	return v, err
+}
+
+func (s *sessions) Replace(ctx context.Context, v sx.Session) error {
+	return s.db.update(ctx, "changing a session", func(t tx) error {
+		if _, err := sessionTable.current(t, v.ID, v); err != nil {
+			return err
+		}
+		return sessionTable.replace(t, v.ID, v)
+	})
+}
+
+func (s *sessions) Delete(ctx context.Context, id string) error {
+	return s.db.update(ctx, "deleting a session", func(t tx) error {
+		return t.Bucket(bucketSessions).Delete([]byte(id))
+	})
+}
+
+func (s *sessions) DeleteExpired(ctx context.Context, now time.Time) error {
+	return s.db.update(ctx, "deleting expired sessions", func(t tx) error {
+		b := t.Bucket(bucketSessions)
+		var expired [][]byte // a cursor must not be under way while keys are deleted
+		c := b.Cursor()
+		for k, _ := c.First(); k != nil; k, _ = c.Next() {
+			v, err := sessionTable.get(t, string(k))
+			if err != nil {
+				return err
+			}
+			if v.Expires.Before(now) {
+				expired = append(expired, k)
+			}
+		}
+		for _, k := range expired {
+			if err := b.Delete(k); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}

@@ -1,0 +1,176 @@
+package localstore_test
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/soundextract/sx/server/internal/store"
+	"github.com/soundextract/sx/server/sx"
+)
+
+func upload(t *testing.T, s store.Store, id string, size int64, data string) {
+	t.Helper()
+	if err := s.Videos.Create(t.Context(), id, "a.mp4", size); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Videos.Append(t.Context(), id, 0, strings.NewReader(data)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestUploadThatLostBytes takes bytes away that were promised: the upload
+// starts over, and stays so however the file grows again.
+func TestUploadThatLostBytes(t *testing.T) {
+	t.Parallel()
+	for name, damage := range map[string]func(path string) error{
+		"shorter": func(path string) error { return os.Truncate(path, 2) },
+		"gone":    os.Remove,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			ctx, dir := t.Context(), t.TempDir()
+			s := open(t, dir)
+			defer func() { _ = s.Close() }()
+			upload(t, s, "v1", 6, "abcde")
+			if err := damage(filepath.Join(dir, "videos", "v1")); err != nil {
+				t.Fatal(err)
+			}
+			if up, err := s.Videos.Stat(ctx, "v1"); err != nil || up.Offset != 0 {
+				t.Errorf("the upload is %+v, %v, want offset 0", up, err)
+			}
+			if _, err := s.Videos.Append(ctx, "v1", 5, strings.NewReader("f")); sx.CodeOf(err) != sx.CodeOffsetConflict {
+				t.Errorf("Append at the lost offset returned %v, want code offset_conflict", err)
+			}
+			if err := os.WriteFile(filepath.Join(dir, "videos", "v1"), []byte("?????"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if n, err := s.Videos.Append(ctx, "v1", 0, strings.NewReader("uvwxyz")); n != 6 || err != nil {
+				t.Fatalf("Append gave %d, %v", n, err)
+			}
+			const want = "5347f5b986fa92683f21a1e5287025ca2706f1339040d8ee922c9671b9d033dd" // of uvwxyz
+			if up, err := s.Videos.Seal(ctx, "v1"); err != nil || up.SHA256 != want {
+				t.Errorf("the video is %+v, %v", up, err)
+			}
+		})
+	}
+}
+
+func TestVideoThatLostBytes(t *testing.T) {
+	t.Parallel()
+	ctx, dir := t.Context(), t.TempDir()
+	s := open(t, dir)
+	defer func() { _ = s.Close() }()
+	upload(t, s, "v1", 3, "abc")
+	if _, err := s.Videos.Seal(ctx, "v1"); err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(dir, "videos", "v1")
+	if err := os.Truncate(file, 2); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Videos.Open(ctx, "v1"); err == nil || !strings.Contains(err.Error(), "2 of 3 bytes") {
+		t.Errorf("Open of a short video returned %v", err)
+	}
+	if err := os.Remove(file); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Videos.Open(ctx, "v1"); err == nil || !strings.Contains(err.Error(), "v1") {
+		t.Errorf("Open of a lost video returned %v", err)
+	}
+	if err := s.Videos.Remove(ctx, "v1"); err != nil {
+		t.Errorf("Remove returned %v", err)
+	}
+}
+
+// TestFilesWithoutRecord are what a crash during Create leaves.
+func TestFilesWithoutRecord(t *testing.T) {
+	t.Parallel()
+	ctx, dir := t.Context(), t.TempDir()
+	file := filepath.Join(dir, "videos", "v1")
+	s := open(t, dir)
+	defer func() { _ = s.Close() }()
+	if err := os.WriteFile(file, []byte("rubbish"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if list, err := s.Videos.List(ctx); err != nil || !slices.Equal(list, []string{"v1"}) {
+		t.Errorf("List gave %v, %v, want v1", list, err)
+	}
+	if err := s.Videos.Create(ctx, "v1", "a.mp4", 3); err != nil {
+		t.Errorf("Create over the rubbish returned %v", err)
+	}
+	if err := s.Videos.Remove(ctx, "v1"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(file); err == nil {
+		t.Error("Remove left the file")
+	}
+}
+
+// TestUndecodableRecords looks at what the callers get to see of a record that
+// makes no sense.
+func TestUndecodableRecords(t *testing.T) {
+	t.Parallel()
+	ctx, dir := t.Context(), t.TempDir()
+	if err := open(t, dir).Close(); err != nil {
+		t.Fatal(err)
+	}
+	edit(t, dir, "jobs", "j1", `{"ID": 7}`)
+	edit(t, dir, "uploads", "v1", `{"Size": 0, "State": "AAAA"}`)
+	s := open(t, dir)
+	defer func() { _ = s.Close() }()
+	_, err := s.Jobs.Get(ctx, "j1")
+	if err == nil || !strings.Contains(err.Error(), "decoding job j1") {
+		t.Errorf("Get returned %v", err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "videos", "v1"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, err = s.Videos.Append(ctx, "v1", 0, strings.NewReader("a"))
+	if sx.CodeOf(err) != sx.CodeInternal || !strings.Contains(err.Error(), "state") {
+		t.Errorf("Append returned %v", err)
+	}
+	if _, err = s.Videos.Seal(ctx, "v1"); sx.CodeOf(err) != sx.CodeInternal {
+		t.Errorf("Seal returned %v", err)
+	}
+}
+
+// TestStoredForm pins how records are written: a program of format 1 reads
+// what any other of format 1 wrote.
+func TestStoredForm(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	if err := open(t, dir).Close(); err != nil {
+		t.Fatal(err)
+	}
+	edit(t, dir, "jobs", "j1", `{"ID":"j1","Owner":"u1","State":"done",
+		"Options":{"Preset":"small","Bitrate":128,"Quality":2,"Mono":true,"Track":"eng"},
+		"Video":{"Name":"a.mp4","Size":7,"SHA256":"aa"},
+		"Track":{"ID":"j1-1","Size":5,"SHA256":"bb","Duration":1500000000},
+		"Error":{"Code":"truncated","Message":"m","Hint":"h"},
+		"Progress":12.5,"Remaining":2000000000,"Attempt":1,"Failures":2,"Losses":3,"Worker":"w",
+		"Lease":"2024-02-29T00:00:01Z","NotBefore":"2024-02-29T00:00:02Z","Notice":"sent",
+		"Created":"2024-02-29T00:00:03.004Z","Updated":"2024-02-29T00:00:04Z","Rev":9}`)
+	s := open(t, dir)
+	defer func() { _ = s.Close() }()
+	j, err := s.Jobs.Get(t.Context(), "j1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := func(ms int64) time.Time {
+		return time.Date(2024, 2, 29, 0, 0, 0, 0, time.UTC).Add(time.Duration(ms) * time.Millisecond)
+	}
+	if j.Owner != "u1" || j.State != sx.StateDone || j.Options.Preset != "small" || j.Options.Bitrate != 128 ||
+		*j.Options.Quality != 2 || !j.Options.Mono || j.Options.Track != "eng" ||
+		j.Video != (sx.Video{Name: "a.mp4", Size: 7, SHA256: "aa"}) ||
+		*j.Track != (sx.Track{ID: "j1-1", Size: 5, SHA256: "bb", Duration: 1500 * time.Millisecond}) ||
+		j.Error.Code != "truncated" || j.Error.Message != "m" || j.Error.Hint != "h" ||
+		j.Progress != 12.5 || j.Remaining != 2*time.Second || j.Attempt != 1 || j.Failures != 2 || j.Losses != 3 ||
+		j.Worker != "w" || !j.Lease.Equal(at(1000)) || !j.NotBefore.Equal(at(2000)) || j.Notice != "sent" ||
+		!j.Created.Equal(at(3004)) || !j.Updated.Equal(at(4000)) || j.Rev != 9 {
+		t.Errorf("the job was read as %+v", j)
+	}
+}

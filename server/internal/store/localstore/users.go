@@ -1,0 +1,65 @@
+package localstore
+
+import (
+	"context"
+
+	"github.com/soundextract/sx/server/internal/store"
+	"github.com/soundextract/sx/server/sx"
+)
+
+type users struct {
+	db *database
+}
+
+var _ store.Users = (*users)(nil)
+
+var userTable = table[sx.User]{
+	bucket: bucketUsers, kind: "user", hint: "make an account with: sx register",
+	rev: func(u *sx.User) *int64 { return &u.Rev },
+}
+
+func (s *users) Create(ctx context.Context, u sx.User) error {
+	return s.db.update(ctx, "storing a user", func(t tx) error {
+		names := t.Bucket(bucketUserNames)
+		if names.Get([]byte(u.Name)) != nil {
+			return sx.NewError(sx.CodeNameTaken, "the name %s is taken", u.Name)
+		}
+		if err := userTable.create(t, u.ID, u); err != nil {
+			return err
+		}
+		return names.Put([]byte(u.Name), []byte(u.ID))
+	})
+}
+
+func (s *users) ByID(ctx context.Context, id string) (u sx.User, err error) {
+	err = s.db.view(ctx, "reading a user", func(t tx) error {
+		u, err = userTable.get(t, id)
+		return err
+	})
+	return u, err
+}
+
+func (s *users) ByName(ctx context.Context, name string) (u sx.User, err error) {
+	err = s.db.view(ctx, "reading a user", func(t tx) error {
+		id := t.Bucket(bucketUserNames).Get([]byte(name))
+		if id == nil {
+			return sx.NewError(sx.CodeNotFound, "there is no user named %s", name).WithHint("%s", userTable.hint)
+		}
+		u, err = userTable.get(t, string(id))
+		return err
+	})
+	return u, err
+}
+
+func (s *users) Replace(ctx context.Context, u sx.User) error {
+	return s.db.update(ctx, "changing a user", func(t tx) error {
+		old, err := userTable.current(t, u.ID, u)
+		if err != nil {
+			return err
+		}
+		if old.Name != u.Name {
+			return sx.NewError(sx.CodeInvalid, "the name of user %s cannot be changed", old.Name)
+		}
+		return userTable.replace(t, u.ID, u)
+	})
+}

@@ -1,0 +1,253 @@
+package storetest
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"runtime"
+	"slices"
+	"testing/iotest"
+
+	"github.com/soundextract/sx/server/sx"
+)
+
+var appendTests = []test{
+	{"pieces join", appendPieces},
+	{"another offset than the stored one is refused", appendOffset},
+	{"more data than the size is refused", appendSurplus},
+	{"a source that breaks keeps what came", appendBroken},
+	{"a source that breaks at once changes nothing", appendNothing},
+	{"a ctx that ends keeps what came", appendCancelled},
+	{"sources of every manner are stored", appendManners},
+	{"uploads cut at random places come out right", appendCut},
+	{"many uploads at once come out right", appendMany},
+}
+
+func sorted(s []string) []string {
+	slices.Sort(s)
+	return s
+}
+
+func appendPieces(f *fixture) {
+	data := content(2, 300_000)
+	f.ok(f.Videos.Create(f.ctx, "v1", "a.mp4", int64(len(data))))
+	at := 0
+	for _, n := range []int{1, 0, 4095, 4096, 100_000, 191_808, 0} {
+		f.appends("v1", at, data[at:at+n])
+		at += n
+		f.offset("v1", at)
+	}
+	f.holds("v1", data[:at])
+}
+
+func appendOffset(f *fixture) {
+	f.ok(f.Videos.Create(f.ctx, "v1", "a.mp4", 6))
+	f.appends("v1", 0, []byte("abc"))
+	for _, offset := range []int64{0, 2, 4, 6, 7, -1} {
+		n, err := f.Videos.Append(f.ctx, "v1", offset, bytes.NewReader([]byte("xyz")))
+		f.code(err, sx.CodeOffsetConflict)
+		if n != 0 {
+			f.t.Errorf("Append at %d stored %d bytes", offset, n)
+		}
+		f.offset("v1", 3)
+	}
+	f.appends("v1", 3, []byte("def"))
+	f.holds("v1", []byte("abcdef"))
+}
+
+func appendSurplus(f *fixture) {
+	data := content(3, 200_000)
+	f.ok(f.Videos.Create(f.ctx, "v1", "a.mp4", int64(len(data))))
+	f.appends("v1", 0, data[:1000])
+	n, err := f.Videos.Append(f.ctx, "v1", 1000, bytes.NewReader(append(slices.Clone(data[1000:]), "more"...)))
+	f.code(err, sx.CodeOffsetConflict)
+	f.offset("v1", 1000+int(n))
+	f.appends("v1", 1000+int(n), data[1000+int(n):])
+	n, err = f.Videos.Append(f.ctx, "v1", int64(len(data)), bytes.NewReader([]byte("m")))
+	f.code(err, sx.CodeOffsetConflict)
+	if n != 0 {
+		f.t.Errorf("a whole upload took %d bytes more", n)
+	}
+	f.holds("v1", data)
+}
+
+func appendBroken(f *fixture) {
+	data := content(4, 500_000)
+	f.ok(f.Videos.Create(f.ctx, "v1", "a.mp4", int64(len(data))))
+	at := 0
+	for _, n := range []int{1, 70_000, 131_072, 200_000} {
+		src := io.MultiReader(bytes.NewReader(data[at:at+n]), iotest.ErrReader(errors.New("connection reset")))
+		got, err := f.Videos.Append(f.ctx, "v1", int64(at), src)
+		f.ok(err)
+		if got != int64(n) {
+			f.t.Fatalf("of %d bytes before the break %d were stored", n, got)
+		}
+		at += n
+		f.offset("v1", at)
+		f.reopen()
+		f.offset("v1", at)
+	}
+	f.appends("v1", at, data[at:])
+	f.holds("v1", data)
+}
+
+func appendNothing(f *fixture) {
+	f.ok(f.Videos.Create(f.ctx, "v1", "a.mp4", 3))
+	before, err := f.Videos.Stat(f.ctx, "v1")
+	f.ok(err)
+	for _, src := range []io.Reader{iotest.ErrReader(io.ErrUnexpectedEOF), bytes.NewReader(nil)} {
+		n, err := f.Videos.Append(f.ctx, "v1", 0, src)
+		f.ok(err)
+		if n != 0 {
+			f.t.Errorf("of nothing %d bytes were stored", n)
+		}
+	}
+	after, err := f.Videos.Stat(f.ctx, "v1")
+	f.ok(err)
+	same(f, after, before)
+}
+
+// appendCancelled ends the ctx while the source still gives: that is how a
+// client's disconnect reaches the store.
+func appendCancelled(f *fixture) {
+	data := content(5, 400_000)
+	f.ok(f.Videos.Create(f.ctx, "v1", "a.mp4", int64(len(data))))
+	ctx, cancel := context.WithCancel(f.ctx)
+	head := bytes.NewReader(data[:250_000])
+	n, err := f.Videos.Append(ctx, "v1", 0, readerFunc(func(p []byte) (int, error) {
+		n, err := head.Read(p)
+		if head.Len() == 0 {
+			cancel()
+		}
+		if err != nil {
+			return 0, ctx.Err()
+		}
+		return n, nil
+	}))
+	if !errors.Is(err, context.Canceled) {
+		f.t.Errorf("Append returned %v, want context.Canceled", err)
+	}
+	if n != 250_000 {
+		f.t.Errorf("%d bytes were stored, want 250000", n)
+	}
+	f.offset("v1", int(n))
+	f.appends("v1", int(n), data[n:])
+	f.holds("v1", data)
+}
+
+type readerFunc func([]byte) (int, error)
+
+func (r readerFunc) Read(p []byte) (int, error) { return r(p) }
+
+func appendManners(f *fixture) {
+	data := content(6, 150_001)
+	for i, manner := range []func(io.Reader) io.Reader{
+		iotest.OneByteReader,
+		iotest.HalfReader,
+		iotest.DataErrReader, // gives the end together with the last bytes
+		func(r io.Reader) io.Reader { return readerFunc(stutter(r)) },
+	} {
+		id := fmt.Sprint("v", i)
+		f.ok(f.Videos.Create(f.ctx, id, "a.mp4", int64(len(data))))
+		n, err := f.Videos.Append(f.ctx, id, 0, manner(bytes.NewReader(data)))
+		f.ok(err)
+		if n != int64(len(data)) {
+			f.t.Errorf("manner %d: %d bytes were stored", i, n)
+		}
+		f.holds(id, data)
+	}
+}
+
+// stutter reads nothing, without an error, every other time.
+func stutter(r io.Reader) func([]byte) (int, error) {
+	calls := 0
+	return func(p []byte) (int, error) {
+		if calls++; calls%2 == 0 {
+			return 0, nil
+		}
+		return r.Read(p)
+	}
+}
+
+func appendCut(f *fixture) {
+	const cuts = 60
+	data := content(7, 2<<20+123)
+	random := rand.New(rand.NewPCG(1, 2))
+	f.ok(f.Videos.Create(f.ctx, "v1", "a.mp4", int64(len(data))))
+	at := 0
+	for range cuts {
+		n := random.IntN((len(data) - at) / 8)
+		src := io.MultiReader(bytes.NewReader(data[at:at+n]), iotest.ErrReader(io.ErrUnexpectedEOF))
+		got, err := f.Videos.Append(f.ctx, "v1", int64(at), src)
+		f.ok(err)
+		if got != int64(n) {
+			f.t.Fatalf("of %d bytes before the cut %d were stored", n, got)
+		}
+		at += n
+		if random.IntN(4) == 0 {
+			f.reopen()
+		}
+		f.offset("v1", at)
+	}
+	f.appends("v1", at, data[at:])
+	f.holds("v1", data)
+}
+
+func appendMany(f *fixture) {
+	const uploads = 10
+	errs := make(chan error, uploads)
+	for i := range uploads {
+		id, data := fmt.Sprint("v", i), content(uint64(100+i), 200_000+i)
+		f.ok(f.Videos.Create(f.ctx, id, "a.mp4", int64(len(data))))
+		go func() {
+			at := 0
+			for n := 50_000; at < len(data); at += n {
+				n = min(n, len(data)-at)
+				if _, err := f.Videos.Append(f.ctx, id, int64(at), bytes.NewReader(data[at:at+n])); err != nil {
+					errs <- err
+					return
+				}
+			}
+			errs <- nil
+		}()
+	}
+	for range uploads {
+		f.ok(<-errs)
+	}
+	for i := range uploads {
+		f.holds(fmt.Sprint("v", i), content(uint64(100+i), 200_000+i))
+	}
+}
+
+// memory appends far more than may be held and looks at the heap midway.
+func memory(f *fixture) {
+	const size, most = 128 << 20, 40 << 20
+	heap := func() int64 {
+		runtime.GC()
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return int64(m.HeapAlloc)
+	}
+	f.ok(f.Videos.Create(f.ctx, "v1", "a.mp4", size))
+	before, grown, given := heap(), int64(0), 0
+	n, err := f.Videos.Append(f.ctx, "v1", 0, readerFunc(func(p []byte) (int, error) {
+		n := min(len(p), size-given)
+		if n == 0 {
+			return 0, io.EOF
+		}
+		if given += n; given > size/2 && grown == 0 {
+			grown = heap() - before
+		}
+		return n, nil
+	}))
+	f.ok(err)
+	if n != size {
+		f.t.Errorf("%d bytes were stored, want %d", n, size)
+	}
+	if grown > most {
+		f.t.Errorf("the heap grew by %d MiB while %d MiB were appended", grown>>20, size>>20)
+	}
+}

@@ -1,0 +1,148 @@
+package storetest
+
+import (
+	"slices"
+	"time"
+
+	"github.com/soundextract/sx/server/internal/store"
+	"github.com/soundextract/sx/server/sx"
+)
+
+var jobListTests = []test{
+	{"an empty store lists nothing", listEmpty},
+	{"jobs come newest first", listOrder},
+	{"filters select", listFilters},
+	{"pages follow each other", listPages},
+	{"a page goes on where its last job was deleted", listDeletedCursor},
+	{"a list follows changes", listChanges},
+}
+
+var all = store.JobFilter{}
+
+// lists checks the ids of a list that is not cut.
+func (f *fixture) lists(what string, filter store.JobFilter, want ...string) {
+	f.t.Helper()
+	list, more, err := f.Jobs.List(f.ctx, filter)
+	f.ok(err)
+	if more {
+		f.t.Errorf("%s: more is true without a reason", what)
+	}
+	if got := ids(list); !slices.Equal(got, want) {
+		f.t.Errorf("%s: listed %v, want %v", what, got, want)
+	}
+}
+
+func listEmpty(f *fixture) {
+	f.lists("all", all)
+	f.lists("an owner's", store.JobFilter{Owner: "u1", Limit: 1})
+}
+
+func listOrder(f *fixture) {
+	for id, seconds := range map[string]int{"b": 0, "a": 0, "c": 0, "old": -1, "new": 1, "ancient": -3e9} {
+		f.ok(f.Jobs.Create(f.ctx, job(id, seconds)))
+	}
+	want := []string{"new", "c", "b", "a", "old", "ancient"}
+	f.lists("all", all, want...)
+	f.lists("an owner's", store.JobFilter{Owner: "u1"}, want...)
+	f.reopen()
+	f.lists("all, after reopening", all, want...)
+}
+
+func listFilters(f *fixture) {
+	for i, c := range []struct {
+		id, owner string
+		state     sx.State
+		name      string
+	}{
+		{"j0", "u1", sx.StateUploading, "Lecture 1 (intro).mp4"},
+		{"j1", "u1", sx.StateQueued, "lecture 2.MKV"},
+		{"j2", "u2", sx.StateQueued, "LECTURE 3.mov"},
+		{"j3", "u1", sx.StateDone, "Übung 50%.mp4"},
+		{"j4", "u11", sx.StateDone, "talk.mp4"},
+		{"j5", "u", sx.StateFailed, "a.b_c.mp4"},
+	} {
+		j := job(c.id, i)
+		j.Owner, j.State, j.Video.Name = c.owner, c.state, c.name
+		f.ok(f.Jobs.Create(f.ctx, j))
+	}
+	states := func(s ...sx.State) []sx.State { return s }
+	for _, c := range []struct {
+		name   string
+		filter store.JobFilter
+		want   []string
+	}{
+		{"all", all, []string{"j5", "j4", "j3", "j2", "j1", "j0"}},
+		{"owner", store.JobFilter{Owner: "u1"}, []string{"j3", "j1", "j0"}},
+		{"owner whose id begins others", store.JobFilter{Owner: "u"}, []string{"j5"}},
+		{"unknown owner", store.JobFilter{Owner: "u9"}, nil},
+		{"state", store.JobFilter{States: states(sx.StateQueued)}, []string{"j2", "j1"}},
+		{"states", store.JobFilter{States: states(sx.StateQueued, sx.StateFailed)}, []string{"j5", "j2", "j1"}},
+		{"owner and states", store.JobFilter{Owner: "u1", States: states(sx.StateQueued, sx.StateDone)}, []string{"j3", "j1"}},
+		{"ids", store.JobFilter{IDs: []string{"j0", "j4", "none"}}, []string{"j4", "j0"}},
+		{"ids and owner", store.JobFilter{Owner: "u1", IDs: []string{"j0", "j4"}}, []string{"j0"}},
+		{"part of an id is none", store.JobFilter{IDs: []string{"j"}}, nil},
+		{"name in any case", store.JobFilter{Name: "leCTure"}, []string{"j2", "j1", "j0"}},
+		{"name beyond ASCII", store.JobFilter{Name: "übUNG"}, []string{"j3"}},
+		{"extension", store.JobFilter{Name: ".mp4"}, []string{"j5", "j4", "j3", "j0"}},
+		{"parentheses mean themselves", store.JobFilter{Name: "(intro)"}, []string{"j0"}},
+		{"a dot means itself", store.JobFilter{Name: "a.b"}, []string{"j5"}},
+		{"dot star means itself", store.JobFilter{Name: ".*"}, nil},
+		{"a percent sign means itself", store.JobFilter{Name: "5%"}, nil},
+		{"an underscore means itself", store.JobFilter{Name: "b_c"}, []string{"j5"}},
+		{"after", store.JobFilter{After: &store.JobCursor{Created: epoch.Add(3 * time.Second), ID: "j3"}}, []string{"j2", "j1", "j0"}},
+		{"after and owner", store.JobFilter{Owner: "u1", After: &store.JobCursor{Created: epoch.Add(3 * time.Second), ID: "j3"}}, []string{"j1", "j0"}},
+		{"limit that suffices", store.JobFilter{Owner: "u1", Limit: 3}, []string{"j3", "j1", "j0"}},
+	} {
+		f.lists(c.name, c.filter, c.want...)
+	}
+}
+
+func listPages(f *fixture) {
+	var want []string
+	for i := range 10 {
+		j := job("j"+string(rune('0'+i)), i/4) // four share a moment
+		if i%2 == 0 {
+			j.State = sx.StateQueued
+			want = append([]string{j.ID}, want...)
+		}
+		f.ok(f.Jobs.Create(f.ctx, j))
+	}
+	for _, limit := range []int{1, 2, 3, 4} {
+		filter := store.JobFilter{Owner: "u1", States: []sx.State{sx.StateQueued}, Limit: limit}
+		var got []string
+		for more := true; more; {
+			var list []sx.Job
+			var err error
+			list, more, err = f.Jobs.List(f.ctx, filter)
+			f.ok(err)
+			if len(list) == 0 || len(list) > limit || more && len(list) < limit {
+				f.t.Fatalf("limit %d: a page of %d jobs, more %v", limit, len(list), more)
+			}
+			got = append(got, ids(list)...)
+			last := list[len(list)-1]
+			filter.After = &store.JobCursor{Created: last.Created, ID: last.ID}
+		}
+		same(f, got, want)
+		f.lists("behind the last page", filter)
+	}
+}
+
+func listDeletedCursor(f *fixture) {
+	for i, id := range []string{"a", "b", "c"} {
+		f.ok(f.Jobs.Create(f.ctx, job(id, i)))
+	}
+	b, err := f.Jobs.Get(f.ctx, "b")
+	f.ok(err)
+	f.ok(f.Jobs.Delete(f.ctx, b))
+	f.lists("after the deleted one", store.JobFilter{After: &store.JobCursor{Created: b.Created, ID: b.ID}}, "a")
+}
+
+func listChanges(f *fixture) {
+	f.ok(f.Jobs.Create(f.ctx, job("a", 0)))
+	f.ok(f.Jobs.Create(f.ctx, job("b", 1)))
+	f.change("a", func(j *sx.Job) { j.State, j.Video.Name = sx.StateQueued, "renamed.mp4" })
+	f.lists("the new state", store.JobFilter{Owner: "u1", States: []sx.State{sx.StateQueued}}, "a")
+	f.lists("the old state", store.JobFilter{Owner: "u1", States: []sx.State{sx.StateUploading}}, "b")
+	f.lists("the new name", store.JobFilter{Name: "renamed"}, "a")
+	f.lists("all", all, "b", "a")
+}

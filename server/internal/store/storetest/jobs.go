@@ -1,0 +1,188 @@
+package storetest
+
+import (
+	"time"
+
+	"github.com/soundextract/sx/server/sx"
+)
+
+var jobTests = []test{
+	{"a job is kept whole", jobKept},
+	{"an empty job is kept whole", jobEmpty},
+	{"an id is given once", jobTwice},
+	{"an absent job is not found", jobAbsent},
+	{"Replace is a compare-and-set", jobReplace},
+	{"Delete is a compare-and-set", jobDelete},
+	{"one of many Replaces wins", jobRace},
+	{"one of many Replaces and Deletes wins", jobDeleteRace},
+	{"unsettled jobs come oldest first", jobsUnsettled},
+}
+
+// job is a job of the owner u1 that was made some seconds after the epoch.
+func job(id string, seconds int) sx.Job {
+	at := epoch.Add(time.Duration(seconds) * time.Second)
+	return sx.Job{
+		ID: id, Owner: "u1", State: sx.StateUploading, Video: sx.Video{Name: id + ".mp4", Size: 100},
+		Created: at, Updated: at,
+	}
+}
+
+func jobKept(f *fixture) {
+	j := filled[sx.Job](f.t)
+	f.ok(f.Jobs.Create(f.ctx, j))
+	j.Rev = 1
+	got, err := f.Jobs.Get(f.ctx, j.ID)
+	f.ok(err)
+	same(f, got, j)
+
+	changed := filled[sx.Job](f.t)
+	changed.Rev, changed.Track, changed.Error, changed.Options.Quality = 1, nil, nil, nil
+	changed.Lease, changed.State = time.Time{}, sx.StateQueued
+	f.ok(f.Jobs.Replace(f.ctx, changed))
+	f.reopen()
+	changed.Rev = 2
+	got, err = f.Jobs.Get(f.ctx, j.ID)
+	f.ok(err)
+	same(f, got, changed)
+}
+
+func jobEmpty(f *fixture) {
+	quality := 0 // the best quality, which is not the same as none
+	j := sx.Job{ID: "j1", Options: sx.Options{Quality: &quality}}
+	f.ok(f.Jobs.Create(f.ctx, j))
+	j.Rev = 1
+	got, err := f.Jobs.Get(f.ctx, "j1")
+	f.ok(err)
+	same(f, got, j)
+	if !got.Lease.IsZero() || !got.Created.IsZero() {
+		f.t.Errorf("zero times came back as %v and %v", got.Lease, got.Created)
+	}
+}
+
+func jobTwice(f *fixture) {
+	f.ok(f.Jobs.Create(f.ctx, job("j1", 0)))
+	f.code(f.Jobs.Create(f.ctx, job("j1", 1)), sx.CodeConflict)
+	got, err := f.Jobs.Get(f.ctx, "j1")
+	f.ok(err)
+	if !got.Created.Equal(epoch) {
+		f.t.Error("the refused Create changed the job")
+	}
+}
+
+func jobAbsent(f *fixture) {
+	_, err := f.Jobs.Get(f.ctx, "none")
+	f.code(err, sx.CodeNotFound)
+	f.code(f.Jobs.Replace(f.ctx, job("none", 0)), sx.CodeNotFound)
+	f.ok(f.Jobs.Delete(f.ctx, job("none", 0)))
+}
+
+func jobReplace(f *fixture) {
+	f.ok(f.Jobs.Create(f.ctx, job("j1", 0)))
+	first, err := f.Jobs.Get(f.ctx, "j1")
+	f.ok(err)
+	changed := first
+	changed.State = sx.StateQueued
+	f.ok(f.Jobs.Replace(f.ctx, changed))
+	f.stale(f.Jobs.Replace(f.ctx, first))
+	ahead := changed
+	ahead.Rev = first.Rev + 2
+	f.stale(f.Jobs.Replace(f.ctx, ahead))
+	changed.Rev = first.Rev + 1
+	got, err := f.Jobs.Get(f.ctx, "j1")
+	f.ok(err)
+	same(f, got, changed)
+}
+
+func jobDelete(f *fixture) {
+	f.ok(f.Jobs.Create(f.ctx, job("j1", 0)))
+	f.ok(f.Jobs.Create(f.ctx, job("j2", 1)))
+	first, err := f.Jobs.Get(f.ctx, "j1")
+	f.ok(err)
+	f.ok(f.Jobs.Replace(f.ctx, first))
+	f.stale(f.Jobs.Delete(f.ctx, first))
+	first.Rev++
+	f.ok(f.Jobs.Delete(f.ctx, first))
+	f.ok(f.Jobs.Delete(f.ctx, first))
+	_, err = f.Jobs.Get(f.ctx, "j1")
+	f.code(err, sx.CodeNotFound)
+	f.lists("after the deletion", all, "j2")
+	f.unsettled("j2")
+}
+
+func jobRace(f *fixture) {
+	f.ok(f.Jobs.Create(f.ctx, job("j1", 0)))
+	race(f, nothing, func(round, racer int) error {
+		j := job("j1", 0)
+		j.Rev, j.Attempt = int64(round+1), racer
+		return f.Jobs.Replace(f.ctx, j)
+	})
+}
+
+func jobDeleteRace(f *fixture) {
+	anew := func() {
+		if j, err := f.Jobs.Get(f.ctx, "j1"); err == nil {
+			f.ok(f.Jobs.Delete(f.ctx, j))
+		}
+		f.ok(f.Jobs.Create(f.ctx, job("j1", 0)))
+	}
+	race(f, anew, func(_, racer int) error {
+		j := job("j1", 0)
+		j.Rev = 1
+		if racer == 0 {
+			return f.Jobs.Delete(f.ctx, j)
+		}
+		return f.Jobs.Replace(f.ctx, j)
+	})
+}
+
+func jobsUnsettled(f *fixture) {
+	for i, c := range []struct {
+		id     string
+		state  sx.State
+		notice sx.Notice
+	}{
+		{"uploading", sx.StateUploading, sx.NoticeNone},
+		{"done-told", sx.StateDone, sx.NoticeSent},
+		{"queued", sx.StateQueued, sx.NoticeNone},
+		{"done-untold", sx.StateDone, sx.NoticePending},
+		{"running", sx.StateRunning, sx.NoticeNone},
+		{"failed-untold", sx.StateFailed, sx.NoticePending},
+		{"cancelled", sx.StateCancelled, sx.NoticeNone},
+		{"expired", sx.StateExpired, sx.NoticeNone},
+		{"failed-told", sx.StateFailed, sx.NoticeSent},
+	} {
+		j := job(c.id, -i) // the later ones are older
+		j.Owner, j.State, j.Notice = "owner of "+c.id, c.state, c.notice
+		f.ok(f.Jobs.Create(f.ctx, j))
+	}
+	f.unsettled("failed-untold", "running", "done-untold", "queued", "uploading")
+
+	f.change("running", func(j *sx.Job) { j.State, j.Notice = sx.StateDone, sx.NoticePending })
+	f.change("failed-untold", func(j *sx.Job) { j.Notice = sx.NoticeSent })
+	f.change("cancelled", func(j *sx.Job) { j.State = sx.StateQueued })
+	f.reopen()
+	f.unsettled("cancelled", "running", "done-untold", "queued", "uploading")
+}
+
+func (f *fixture) change(id string, fn func(*sx.Job)) {
+	f.t.Helper()
+	j, err := f.Jobs.Get(f.ctx, id)
+	f.ok(err)
+	fn(&j)
+	f.ok(f.Jobs.Replace(f.ctx, j))
+}
+
+func (f *fixture) unsettled(want ...string) {
+	f.t.Helper()
+	list, err := f.Jobs.Unsettled(f.ctx)
+	f.ok(err)
+	same(f, ids(list), want)
+}
+
+func ids(list []sx.Job) []string {
+	var got []string
+	for _, j := range list {
+		got = append(got, j.ID)
+	}
+	return got
+}

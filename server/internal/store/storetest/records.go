@@ -1,0 +1,101 @@
+package storetest
+
+import (
+	"errors"
+	"fmt"
+	"reflect"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"github.com/soundextract/sx/server/internal/store"
+	"github.com/soundextract/sx/server/sx"
+)
+
+// epoch is the time around which the tests' records were made.
+var epoch = time.Date(2024, 2, 29, 23, 59, 58, 123e6, time.UTC)
+
+// filled gives a T in which every field, at every depth, has a value of its
+// own that is not zero, so that a field that an adapter forgets is noticed,
+// also one that is added later.
+func filled[T any](t *testing.T) T {
+	var v T
+	n := 0
+	fill(t, reflect.ValueOf(&v).Elem(), &n)
+	return v
+}
+
+func fill(t *testing.T, v reflect.Value, n *int) {
+	*n++
+	switch v.Kind() { //nolint:exhaustive // the default tells what is missing
+	case reflect.String:
+		v.SetString(fmt.Sprintf("v%d-ä☃", *n))
+	case reflect.Int, reflect.Int64:
+		v.SetInt(int64(*n) * 1_000_000_007)
+	case reflect.Float64:
+		v.SetFloat(float64(*n) + 0.25)
+	case reflect.Bool:
+		v.SetBool(true)
+	case reflect.Pointer:
+		v.Set(reflect.New(v.Type().Elem()))
+		fill(t, v.Elem(), n)
+	case reflect.Struct:
+		if v.Type() == reflect.TypeFor[time.Time]() {
+			v.Set(reflect.ValueOf(epoch.Add(time.Duration(*n) * time.Minute)))
+			return
+		}
+		for i := range v.NumField() {
+			if v.Type().Field(i).IsExported() {
+				fill(t, v.Field(i), n)
+			}
+		}
+	default:
+		t.Fatalf("cannot fill a %s", v.Type())
+	}
+}
+
+// same compares two records, times as instants and errors without their cause.
+func same[T any](f *fixture, got, want T) {
+	f.t.Helper()
+	if d := cmp.Diff(want, got, cmpopts.IgnoreUnexported(sx.Error{}), cmpopts.EquateEmpty()); d != "" {
+		f.t.Errorf("record differs (-want +got):\n%s", d)
+	}
+}
+
+// race lets several goroutines do the same compare-and-set for several rounds,
+// and checks that exactly one of them wins each round. The others find the
+// record changed or gone. Before each round, prepare runs.
+func race(f *fixture, prepare func(), cas func(round, racer int) error) {
+	const rounds, racers = 20, 8
+	for round := range rounds {
+		prepare()
+		var wg sync.WaitGroup
+		start := make(chan struct{})
+		errs := make([]error, racers)
+		for i := range racers {
+			wg.Go(func() {
+				<-start
+				errs[i] = cas(round, i)
+			})
+		}
+		close(start)
+		wg.Wait()
+		winners := 0
+		for _, err := range errs {
+			switch {
+			case err == nil:
+				winners++
+			case !errors.Is(err, store.ErrStale) && sx.CodeOf(err) != sx.CodeNotFound:
+				f.t.Fatalf("round %d: a loser got %v, want ErrStale", round, err)
+			}
+		}
+		if winners != 1 {
+			f.t.Fatalf("round %d had %d winners, want 1", round, winners)
+		}
+	}
+}
+
+func nothing() {}

@@ -1,0 +1,110 @@
+package storetest
+
+import (
+	"github.com/soundextract/sx/server/sx"
+)
+
+var userTests = []test{
+	{"a user is kept whole", userKept},
+	{"a name is taken once", nameTaken},
+	{"an absent user is not found", userAbsent},
+	{"Replace is a compare-and-set", userReplace},
+	{"a name cannot be changed", nameStays},
+	{"one of many Replaces wins", userRace},
+	{"one of many Creates gets a name", nameRace},
+}
+
+func user(id, name string) sx.User {
+	return sx.User{ID: id, Name: name, PasswordHash: "hash of " + name, Created: epoch}
+}
+
+func userKept(f *fixture) {
+	u := filled[sx.User](f.t)
+	f.ok(f.Users.Create(f.ctx, u))
+	f.reopen()
+	u.Rev = 1
+	got, err := f.Users.ByID(f.ctx, u.ID)
+	f.ok(err)
+	same(f, got, u)
+	got, err = f.Users.ByName(f.ctx, u.Name)
+	f.ok(err)
+	same(f, got, u)
+}
+
+func nameTaken(f *fixture) {
+	f.ok(f.Users.Create(f.ctx, user("u1", "ann")))
+	f.code(f.Users.Create(f.ctx, user("u2", "ann")), sx.CodeNameTaken)
+	_, err := f.Users.ByID(f.ctx, "u2")
+	f.code(err, sx.CodeNotFound)
+	got, err := f.Users.ByName(f.ctx, "ann")
+	f.ok(err)
+	if got.ID != "u1" {
+		f.t.Errorf("ann is %s, want u1", got.ID)
+	}
+	f.code(f.Users.Create(f.ctx, user("u1", "bob")), sx.CodeConflict)
+	f.ok(f.Users.Create(f.ctx, user("u2", "bob"))) // the refused ones left nothing
+}
+
+func userAbsent(f *fixture) {
+	_, err := f.Users.ByID(f.ctx, "nobody")
+	f.code(err, sx.CodeNotFound)
+	_, err = f.Users.ByName(f.ctx, "nobody")
+	f.code(err, sx.CodeNotFound)
+	f.code(f.Users.Replace(f.ctx, user("nobody", "nobody")), sx.CodeNotFound)
+}
+
+func userReplace(f *fixture) {
+	f.ok(f.Users.Create(f.ctx, user("u1", "ann")))
+	first, err := f.Users.ByID(f.ctx, "u1")
+	f.ok(err)
+	changed := first
+	changed.PasswordHash = "new"
+	f.ok(f.Users.Replace(f.ctx, changed))
+	f.stale(f.Users.Replace(f.ctx, first))
+	changed.Rev = first.Rev + 1
+	got, err := f.Users.ByName(f.ctx, "ann")
+	f.ok(err)
+	same(f, got, changed)
+	f.ok(f.Users.Replace(f.ctx, got))
+}
+
+func nameStays(f *fixture) {
+	f.ok(f.Users.Create(f.ctx, user("u1", "ann")))
+	u, err := f.Users.ByID(f.ctx, "u1")
+	f.ok(err)
+	u.Name = "bob"
+	f.code(f.Users.Replace(f.ctx, u), sx.CodeInvalid)
+	got, err := f.Users.ByName(f.ctx, "ann")
+	f.ok(err)
+	same(f, got, func() sx.User { u := user("u1", "ann"); u.Rev = 1; return u }())
+	_, err = f.Users.ByName(f.ctx, "bob")
+	f.code(err, sx.CodeNotFound)
+}
+
+func userRace(f *fixture) {
+	f.ok(f.Users.Create(f.ctx, user("u1", "ann")))
+	race(f, nothing, func(round, _ int) error {
+		u := user("u1", "ann")
+		u.Rev = int64(round + 1)
+		return f.Users.Replace(f.ctx, u)
+	})
+}
+
+func nameRace(f *fixture) {
+	const n = 8
+	errs := make(chan error, n)
+	for i := range n {
+		go func() { errs <- f.Users.Create(f.ctx, user("u"+string(rune('0'+i)), "ann")) }()
+	}
+	created := 0
+	for range n {
+		if err := <-errs; err == nil {
+			created++
+		} else {
+			f.code(err, sx.CodeNameTaken)
+		}
+	}
+	if created != 1 {
+		f.t.Errorf("%d users got the name, want 1", created)
+	}
+}
