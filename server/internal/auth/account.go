@@ -1,0 +1,144 @@
+package auth
+
+import (
+	"errors"
+	"net/http"
+	"strings"
+
+	"github.com/soundextract/sx/server/api"
+	"github.com/soundextract/sx/server/internal/serve"
+	"github.com/soundextract/sx/server/internal/token"
+	"github.com/soundextract/sx/server/sx"
+)
+
+func (s *Service) register(w http.ResponseWriter, r *http.Request) error {
+	var in api.Credentials
+	if err := decode(w, r, &in); err != nil {
+		return err
+	}
+	name, err := sx.UserName(in.Name)
+	if err != nil {
+		return err
+	}
+	if err := checkPassword(name, in.Password); err != nil {
+		return err
+	}
+	if err := s.limit(w, r, name); err != nil {
+		return err
+	}
+	hash, err := s.passwords.hash(r.Context(), in.Password)
+	if err != nil {
+		return err
+	}
+	user := sx.User{ID: sx.NewID(), Name: name, PasswordHash: hash, Created: s.cfg.Now()}
+	if err := s.cfg.Users.Create(r.Context(), user); err != nil {
+		return err
+	}
+	s.byName.reset(name)
+	return s.welcome(w, r, user, http.StatusCreated)
+}
+
+// checkPassword returns an *sx.Error of code invalid for a password that is not
+// taken. What is counted is bytes; the people's word for it is characters.
+func checkPassword(name, password string) error {
+	switch {
+	case len(password) < api.MinPassword:
+		return sx.NewError(sx.CodeInvalid, "the password is too short").
+			WithHint("use at least %d characters; four unrelated words make a good one", api.MinPassword)
+	case len(password) > api.MaxPassword:
+		return sx.NewError(sx.CodeInvalid, "the password is too long").
+			WithHint("use at most %d characters", api.MaxPassword)
+	case strings.EqualFold(strings.TrimSpace(password), name):
+		return sx.NewError(sx.CodeInvalid, "the password is the account's name").
+			WithHint("choose one that nobody can guess; four unrelated words make a good one")
+	default:
+		return nil
+	}
+}
+
+func (s *Service) login(w http.ResponseWriter, r *http.Request) error {
+	var in api.Credentials
+	if err := decode(w, r, &in); err != nil {
+		return err
+	}
+	// No account can have such a name; the answer is that of any wrong one.
+	name, err := sx.UserName(in.Name)
+	if err != nil {
+		name = ""
+	}
+	if err := s.limit(w, r, name); err != nil {
+		return err
+	}
+	user, err := s.cfg.Users.ByName(r.Context(), name)
+	switch {
+	case errors.Is(err, errNotFound):
+		user.PasswordHash = nobody // takes as long as a wrong password
+	case err != nil:
+		return err
+	}
+	ok, err := s.passwords.match(r.Context(), in.Password, user.PasswordHash)
+	if err != nil {
+		return err
+	}
+	if !ok || user.ID == "" {
+		return sx.NewError(sx.CodeBadCredentials, "the name or the password is wrong")
+	}
+	s.byName.reset(name)
+	return s.welcome(w, r, user, http.StatusOK)
+}
+
+// errNotFound is what the store's answer for an absent record is compared with.
+var errNotFound = sx.NewError(sx.CodeNotFound, "not found")
+
+// welcome signs the user in.
+func (s *Service) welcome(w http.ResponseWriter, r *http.Request, user sx.User, status int) error {
+	serve.SetUser(r.Context(), user.ID)
+	session, refresh, err := s.open(r.Context(), user)
+	if err != nil {
+		return err
+	}
+	s.cfg.Log.InfoContext(r.Context(), "signed in", "session", session.ID)
+	return s.answer(w, status, user, session.ID, refresh)
+}
+
+// answer gives new tokens out.
+func (s *Service) answer(w http.ResponseWriter, status int, user sx.User, sessionID, refresh string) error {
+	access, claims, err := s.cfg.Signer.Sign(token.Claims{UserID: user.ID, UserName: user.Name, SessionID: sessionID})
+	if err != nil {
+		return err
+	}
+	api.Write(w, status, api.Tokens{
+		AccessToken: access, RefreshToken: refresh,
+		ExpiresIn: int(claims.Expires.Sub(s.cfg.Now()).Seconds()),
+		User:      api.FromUser(user),
+	})
+	return nil
+}
+
+func (s *Service) me(w http.ResponseWriter, r *http.Request) error {
+	raw, err := token.Bearer(r.Header)
+	if err != nil {
+		return err
+	}
+	claims, err := s.verifier.Verify(r.Context(), raw)
+	if err != nil {
+		return err
+	}
+	serve.SetUser(r.Context(), claims.UserID)
+	user, err := s.cfg.Users.ByID(r.Context(), claims.UserID)
+	if errors.Is(err, errNotFound) {
+		return sx.NewError(sx.CodeUnauthenticated, "this account does not exist any more")
+	}
+	if err != nil {
+		return err
+	}
+	api.Write(w, http.StatusOK, api.FromUser(user))
+	return nil
+}
+
+func (s *Service) keys(w http.ResponseWriter, _ *http.Request) error {
+	w.Header().Set("Content-Type", "application/jwk-set+json") // RFC 7517 section 8.5.2
+	w.Header().Set("Cache-Control", "no-store")
+	_, _ = w.Write(s.cfg.Signer.KeySet()) // a client that is gone cannot be told
+	return nil
+}

@@ -1,0 +1,128 @@
+// Package auth is the service that knows who is who: it keeps accounts, signs
+// people in and out, and issues the tokens that other services check by
+// themselves with its published keys.
+package auth
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
+
+	"github.com/soundextract/sx/server/api"
+	"github.com/soundextract/sx/server/internal/serve"
+	"github.com/soundextract/sx/server/internal/store"
+	"github.com/soundextract/sx/server/internal/token"
+	"github.com/soundextract/sx/server/sx"
+)
+
+// Config is what the service needs. All fields but the last two are required.
+type Config struct {
+	Users    store.Users
+	Sessions store.Sessions
+	Signer   *token.Signer
+	Log      *slog.Logger
+	Now      func() time.Time
+
+	Registerer prometheus.Registerer // nil keeps the metrics unpublished
+
+	// TrustForwarded takes the last element of X-Forwarded-For as the client's
+	// address. It is for an auth that only a gateway of ours can reach: the
+	// gateway appends the address that it sees, and what stands before that was
+	// written by strangers. Without it the connection's address is taken.
+	TrustForwarded bool
+}
+
+// Service is the auth service.
+type Service struct {
+	cfg       Config
+	passwords passwords
+	verifier  *token.Verifier
+	successor successor
+	byName    *limiter
+	byAddress *limiter
+	attempts  *prometheus.CounterVec
+}
+
+// New makes the service. Its Handler answers at once; Run has to run beside it.
+func New(cfg Config) (*Service, error) {
+	secret, err := cfg.Signer.Secret("refresh tokens")
+	if err != nil {
+		return nil, fmt.Errorf("start auth: %w", err)
+	}
+	return &Service{
+		cfg:       cfg,
+		passwords: newPasswords(),
+		verifier: token.NewVerifier(func(context.Context) ([]byte, error) {
+			return cfg.Signer.KeySet(), nil
+		}, cfg.Now),
+		successor: secret,
+		byName:    newLimiter(nameBurst, namePause),
+		byAddress: newLimiter(addressBurst, addressPause),
+		attempts: promauto.With(cfg.Registerer).NewCounterVec(prometheus.CounterOpts{
+			Name: "sx_auth_requests_total",
+			Help: "Requests to auth by what was asked for and the error's code, or ok.",
+		}, []string{"action", "result"}),
+	}, nil
+}
+
+// Handler serves the auth paths of package api.
+func (s *Service) Handler() http.Handler {
+	mux := http.NewServeMux()
+	for pattern, endpoint := range map[string]struct {
+		action string
+		answer func(w http.ResponseWriter, r *http.Request) error
+	}{
+		"POST " + api.PathRegister: {"register", s.register},
+		"POST " + api.PathLogin:    {"login", s.login},
+		"POST " + api.PathRefresh:  {"refresh", s.refresh},
+		"POST " + api.PathLogout:   {"logout", s.logout},
+		"GET " + api.PathMe:        {"me", s.me},
+		"GET " + api.PathKeys:      {"keys", s.keys},
+	} {
+		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
+			err := endpoint.answer(w, r)
+			result := "ok"
+			if err != nil {
+				result = string(sx.CodeOf(err))
+				s.fail(w, r, err)
+			}
+			s.attempts.WithLabelValues(endpoint.action, result).Inc()
+		})
+	}
+	return serve.Routes(mux)
+}
+
+func (s *Service) fail(w http.ResponseWriter, r *http.Request, err error) {
+	if api.Status(sx.CodeOf(err)) == http.StatusUnauthorized {
+		w.Header().Set("WWW-Authenticate", "Bearer") // RFC 9110 section 15.5.2
+	}
+	serve.WriteError(r.Context(), w, s.cfg.Log, err)
+}
+
+// housekeeping is the pause between two rounds of Run.
+const housekeeping = 10 * time.Minute
+
+// Run removes what has expired, the first time at once, until ctx ends; then it
+// returns nil.
+func (s *Service) Run(ctx context.Context) error {
+	tick := time.NewTicker(housekeeping)
+	defer tick.Stop()
+	for {
+		now := s.cfg.Now()
+		s.byName.forget(now)
+		s.byAddress.forget(now)
+		if err := s.cfg.Sessions.DeleteExpired(ctx, now); err != nil && ctx.Err() == nil {
+			s.cfg.Log.WarnContext(ctx, "expired sessions were not removed, next round will try again", "error", serve.Cause(err))
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+	}
+}

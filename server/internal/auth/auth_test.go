@@ -1,0 +1,525 @@
+package auth_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/ed25519"
+	"crypto/rand"
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/soundextract/sx/server/api"
+	"github.com/soundextract/sx/server/api/client"
+	"github.com/soundextract/sx/server/internal/auth"
+	"github.com/soundextract/sx/server/internal/serve"
+	"github.com/soundextract/sx/server/internal/store"
+	"github.com/soundextract/sx/server/internal/store/localstore"
+	"github.com/soundextract/sx/server/internal/token"
+	"github.com/soundextract/sx/server/sx"
+)
+
+// clock is a time that a test moves.
+type clock struct {
+	mu sync.Mutex
+	t  time.Time
+}
+
+func (c *clock) Now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.t
+}
+
+func (c *clock) Add(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.t = c.t.Add(d)
+}
+
+// logs is a log that a test reads.
+type logs struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (l *logs) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.Write(p)
+}
+
+func (l *logs) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.String()
+}
+
+// bench is an auth at work on a real store.
+type bench struct {
+	*client.Client
+	url     string
+	clock   *clock
+	store   store.Store
+	signer  *token.Signer
+	service *auth.Service
+	metrics *prometheus.Registry
+	logs    *logs
+}
+
+func newSigner(t *testing.T, c *clock) *token.Signer {
+	t.Helper()
+	_, key, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	signer, err := token.NewSigner([]ed25519.PrivateKey{key}, c.Now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return signer
+}
+
+// start starts an auth; change adapts its configuration.
+func start(t *testing.T, change ...func(*auth.Config)) *bench {
+	t.Helper()
+	st, err := localstore.Open(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := st.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	c := &clock{t: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)}
+	return startOn(t, st, c, change...)
+}
+
+func startOn(t *testing.T, st store.Store, c *clock, change ...func(*auth.Config)) *bench {
+	t.Helper()
+	b := &bench{clock: c, store: st, signer: newSigner(t, c), metrics: prometheus.NewRegistry(), logs: &logs{}}
+	log, err := serve.NewLogger(b.logs, "debug", "json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg := auth.Config{
+		Users: st.Users, Sessions: st.Sessions, Signer: b.signer, Log: log, Now: c.Now, Registerer: b.metrics,
+	}
+	for _, f := range change {
+		f(&cfg)
+	}
+	if b.service, err = auth.New(cfg); err != nil {
+		t.Fatal(err)
+	}
+	srv := httptest.NewServer(serve.Observe(b.service.Handler(), log, b.metrics))
+	t.Cleanup(srv.Close)
+	b.url = srv.URL
+	if b.Client, err = client.New(srv.URL, srv.Client()); err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+const password = "correct horse battery"
+
+// register makes the account and signs it in.
+func (b *bench) register(t *testing.T, name string) api.Tokens {
+	t.Helper()
+	got, err := b.Register(t.Context(), api.Credentials{Name: name, Password: password})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return got
+}
+
+// send sends a raw request and gives the answer with its error, if it is one.
+func (b *bench) send(t *testing.T, method, path, body string, header ...string) (*http.Response, api.Error) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), method, b.url+path, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if body != "" {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	for i := 0; i+1 < len(header); i += 2 {
+		req.Header.Set(header[i], header[i+1])
+	}
+	res, err := http.DefaultTransport.RoundTrip(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = res.Body.Close() }()
+	raw, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var e api.ErrorBody
+	if res.StatusCode >= http.StatusBadRequest {
+		if err := json.Unmarshal(raw, &e); err != nil {
+			t.Fatalf("%d with body %q: %v", res.StatusCode, raw, err)
+		}
+	}
+	return res, e.Error
+}
+
+func wantCode(t *testing.T, err error, want sx.Code) {
+	t.Helper()
+	if got := sx.CodeOf(err); got != want {
+		t.Fatalf("got code %q (%v), want %q", got, err, want)
+	}
+}
+
+func TestAccountFromStartToEnd(t *testing.T) {
+	t.Parallel()
+	b := start(t)
+	b.clock.Add(300 * time.Millisecond) // the clock is rarely at a whole second
+	reg := b.register(t, " Ada@Example.org ")
+	if reg.User.Name != "ada@example.org" || reg.User.ID == "" || !reg.User.Created.Equal(b.clock.Now()) {
+		t.Fatalf("got user %+v", reg.User)
+	}
+	if reg.ExpiresIn < 598 || reg.ExpiresIn > 600 {
+		t.Fatalf("got expires_in %d, want ten minutes", reg.ExpiresIn)
+	}
+	login, err := b.Login(t.Context(), api.Credentials{Name: "ADA@example.org", Password: password})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if login.User != reg.User || login.AccessToken == reg.AccessToken || login.RefreshToken == reg.RefreshToken {
+		t.Fatalf("got %+v after %+v", login, reg)
+	}
+	// Another service checks the token with nothing but the published keys.
+	claims, err := token.NewVerifier(token.FetchURL(http.DefaultClient, b.url+api.PathKeys), b.clock.Now).
+		Verify(t.Context(), login.AccessToken)
+	if err != nil || claims.UserID != reg.User.ID || claims.UserName != "ada@example.org" || !strings.HasPrefix(login.RefreshToken, claims.SessionID+".") {
+		t.Fatalf("got %+v, error %v", claims, err)
+	}
+	if res, _ := b.send(t, http.MethodGet, api.PathMe, "", "Authorization", "Bearer "+login.AccessToken); res.StatusCode != http.StatusOK {
+		t.Fatalf("me: got %d", res.StatusCode)
+	}
+	next, err := b.Refresh(t.Context(), login.RefreshToken)
+	if err != nil || next.User != reg.User {
+		t.Fatalf("got %+v, error %v", next, err)
+	}
+	for range 2 { // a second time changes nothing
+		if err := b.Logout(t.Context(), next.RefreshToken); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_, err = b.Refresh(t.Context(), next.RefreshToken)
+	wantCode(t, err, sx.CodeSessionEnded)
+	// The other sign-in of the same person is untouched.
+	if _, err := b.Refresh(t.Context(), reg.RefreshToken); err != nil {
+		t.Fatal(err)
+	}
+	for _, secret := range []string{password, login.AccessToken, login.RefreshToken, next.RefreshToken} {
+		if strings.Contains(b.logs.String(), secret) {
+			t.Errorf("a secret is in the log")
+		}
+	}
+}
+
+func TestStoredSecretsAreHashed(t *testing.T) {
+	t.Parallel()
+	b := start(t)
+	reg := b.register(t, "ada")
+	user, err := b.store.Users.ByName(t.Context(), "ada")
+	if err != nil || !strings.HasPrefix(user.PasswordHash, "$argon2id$v=19$m=19456,t=2,p=1$") {
+		t.Fatalf("got hash %q, error %v", user.PasswordHash, err)
+	}
+	id, secret, _ := strings.Cut(reg.RefreshToken, ".")
+	session, err := b.store.Sessions.ByID(t.Context(), id)
+	if err != nil || len(secret) != 43 || len(session.Current) != 64 || strings.Contains(session.Current, secret) {
+		t.Fatalf("got %+v of token %q, error %v", session, reg.RefreshToken, err)
+	}
+	if want := b.clock.Now().Add(30 * 24 * time.Hour); !session.Expires.Equal(want) {
+		t.Fatalf("got %v, want %v", session.Expires, want)
+	}
+}
+
+func TestRegisterRefuses(t *testing.T) {
+	t.Parallel()
+	b := start(t)
+	b.register(t, "ada")
+	tests := []struct {
+		name  string
+		input api.Credentials
+		want  sx.Code
+	}{
+		{"name taken", api.Credentials{Name: "Ada", Password: password}, sx.CodeNameTaken},
+		{"no name", api.Credentials{Password: password}, sx.CodeInvalid},
+		{"bad name", api.Credentials{Name: "a b", Password: password}, sx.CodeInvalid},
+		{"no password", api.Credentials{Name: "bob"}, sx.CodeInvalid},
+		{"short password", api.Credentials{Name: "bob", Password: "1234567"}, sx.CodeInvalid},
+		{"long password", api.Credentials{Name: "bob", Password: strings.Repeat("a", 1025)}, sx.CodeInvalid},
+		{"password is the name", api.Credentials{Name: "bob.miller", Password: "Bob.Miller"}, sx.CodeInvalid},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			_, err := b.Register(t.Context(), tt.input)
+			wantCode(t, err, tt.want)
+			if e := sx.AsError(err); e.Hint == "" || e.Hint == sx.CodeInvalid.Hint() {
+				t.Errorf("got hint %q, want one of its own", e.Hint)
+			}
+		})
+	}
+	for _, ok := range []api.Credentials{
+		{Name: "bob", Password: "12345678"},
+		{Name: "eve", Password: strings.Repeat("\x01", 1024)}, // the longest body: \u0001 each
+	} {
+		if _, err := b.Register(t.Context(), ok); err != nil {
+			t.Errorf("%s: %v", ok.Name, err)
+		}
+		if _, err := b.Login(t.Context(), ok); err != nil {
+			t.Errorf("%s: %v", ok.Name, err)
+		}
+	}
+}
+
+func TestLoginRefuses(t *testing.T) {
+	t.Parallel()
+	b := start(t)
+	b.register(t, "ada")
+	tests := []struct {
+		name  string
+		input api.Credentials
+	}{
+		{"wrong password", api.Credentials{Name: "ada", Password: "incorrect horse"}},
+		{"no password", api.Credentials{Name: "ada"}},
+		{"another case", api.Credentials{Name: "ada", Password: strings.ToUpper(password)}},
+		{"a password that is too long for anyone", api.Credentials{Name: "ada", Password: strings.Repeat("a", 2000)}},
+		{"unknown name", api.Credentials{Name: "bob", Password: password}},
+		{"a name that cannot be", api.Credentials{Name: "../ada", Password: password}},
+		{"no name", api.Credentials{Password: password}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			_, err := b.Login(t.Context(), tt.input)
+			wantCode(t, err, sx.CodeBadCredentials)
+			if err.Error() != "the name or the password is wrong" {
+				t.Errorf("got %q: it tells which one", err)
+			}
+		})
+	}
+}
+
+// An accented letter typed as one code point or as two is the same password.
+func TestPasswordIsNormalised(t *testing.T) {
+	t.Parallel()
+	b := start(t)
+	composed, decomposed := "caf\u00e9 au lait", "cafe\u0301 au lait"
+	if _, err := b.Register(t.Context(), api.Credentials{Name: "ada", Password: decomposed}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.Login(t.Context(), api.Credentials{Name: "ada", Password: composed}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// An unknown name must not be told from a wrong password by the time it takes.
+func TestUnknownNameTakesAsLong(t *testing.T) {
+	t.Parallel()
+	b := start(t)
+	b.register(t, "ada")
+	fastest := func(name string) time.Duration {
+		best := time.Hour
+		for range 5 {
+			begin := time.Now()
+			_, err := b.Login(t.Context(), api.Credentials{Name: name, Password: "wrong password"})
+			best = min(best, time.Since(begin))
+			wantCode(t, err, sx.CodeBadCredentials)
+		}
+		return best
+	}
+	wrong, unknown := fastest("ada"), fastest("bob")
+	if unknown < wrong/3 { // without a hash it would be a fiftieth
+		t.Fatalf("an unknown name takes %v, a wrong password %v", unknown, wrong)
+	}
+}
+
+func TestParallelLogins(t *testing.T) {
+	t.Parallel()
+	b := start(t)
+	b.register(t, "ada")
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			got, err := b.Login(t.Context(), api.Credentials{Name: "ada", Password: password})
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			if _, err := b.Refresh(t.Context(), got.RefreshToken); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+}
+
+func TestParallelRegistrationsHaveOneWinner(t *testing.T) {
+	t.Parallel()
+	b := start(t)
+	codes := make(chan sx.Code, 6)
+	var wg sync.WaitGroup
+	for range cap(codes) {
+		wg.Go(func() {
+			_, err := b.Register(t.Context(), api.Credentials{Name: "ada", Password: password})
+			codes <- sx.CodeOf(err)
+		})
+	}
+	wg.Wait()
+	close(codes)
+	count := map[sx.Code]int{}
+	for c := range codes {
+		count[c]++
+	}
+	if count[""] != 1 || count[sx.CodeNameTaken] != 5 {
+		t.Fatalf("got %v", count)
+	}
+}
+
+func TestMe(t *testing.T) {
+	t.Parallel()
+	b := start(t)
+	reg := b.register(t, "ada")
+	stranger, _, err := newSigner(t, b.clock).Sign(token.Claims{UserID: reg.User.ID, SessionID: "s"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ghost, _, err := b.signer.Sign(token.Claims{UserID: "gone", SessionID: "s"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	tests := []struct{ name, header, want string }{
+		{"nothing", "", "you are not signed in"},
+		{"basic", "Basic YTpi", "you are not signed in"},
+		{"garbage", "Bearer abc", "the access token is not valid"},
+		{"a stranger's key", "Bearer " + stranger, "the access token is signed with a key that is not known"},
+		{"a user that is gone", "Bearer " + ghost, "this account does not exist any more"},
+		{"a refresh token", "Bearer " + reg.RefreshToken, "the access token is not valid"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			res, e := b.send(t, http.MethodGet, api.PathMe, "", "Authorization", tt.header)
+			if res.StatusCode != http.StatusUnauthorized || e.Code != sx.CodeUnauthenticated || e.Message != tt.want {
+				t.Errorf("got %d %+v, want %q", res.StatusCode, e, tt.want)
+			}
+			if got := res.Header.Get("WWW-Authenticate"); got != "Bearer" {
+				t.Errorf("got WWW-Authenticate %q", got)
+			}
+		})
+	}
+	b.clock.Add(10*time.Minute + 11*time.Second)
+	if res, e := b.send(t, http.MethodGet, api.PathMe, "", "Authorization", "Bearer "+reg.AccessToken); res.StatusCode != http.StatusUnauthorized ||
+		e.Message != "the access token has expired" {
+		t.Errorf("got %d %+v for an old token", res.StatusCode, e)
+	}
+}
+
+func TestRequestsAreReadStrictly(t *testing.T) {
+	t.Parallel()
+	b := start(t)
+	good := `{"name":"ada","password":"` + password + `"}`
+	tests := []struct {
+		name, method, path, body, contentType string
+		status                                int
+		code                                  sx.Code
+	}{
+		{"no JSON", "POST", api.PathLogin, "hello", "application/json", 400, sx.CodeInvalid},
+		{"a list", "POST", api.PathLogin, "[]", "application/json", 400, sx.CodeInvalid},
+		{"a wrong type", "POST", api.PathLogin, `{"name":1}`, "application/json", 400, sx.CodeInvalid},
+		{"an unknown field", "POST", api.PathLogin, `{"name":"ada","pasword":"x"}`, "application/json", 400, sx.CodeInvalid},
+		{"something behind", "POST", api.PathLogin, good + "{}", "application/json", 400, sx.CodeInvalid},
+		{"empty", "POST", api.PathRefresh, "", "application/json", 400, sx.CodeInvalid},
+		{"cut", "POST", api.PathLogin, good[:10], "application/json", 400, sx.CodeInvalid},
+		{"a form", "POST", api.PathLogin, "name=ada", "application/x-www-form-urlencoded", 400, sx.CodeInvalid},
+		{"JSON as text, as forms can send it", "POST", api.PathLogout, `{"refresh_token":"x"}`, "text/plain", 400, sx.CodeInvalid},
+		{"too large", "POST", api.PathRegister, `{"name":"` + strings.Repeat("a", 1<<20) + `"}`, "application/json", 413, sx.CodeTooLarge},
+		{"wrong method", "GET", api.PathLogin, "", "", 405, sx.CodeInvalid},
+		{"wrong method for keys", "DELETE", api.PathKeys, "", "", 405, sx.CodeInvalid},
+		{"nothing there", "GET", "/v1/auth/nothing", "", "", 404, sx.CodeNotFound},
+		{"with a charset", "POST", api.PathRegister, good, "application/json; charset=utf-8", 201, ""},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			res, e := b.send(t, tt.method, tt.path, tt.body, "Content-Type", tt.contentType)
+			if res.StatusCode != tt.status || e.Code != tt.code || (e.Code != "" && (e.Message == "" || e.Hint == "")) {
+				t.Fatalf("got %d %+v, want %d %q", res.StatusCode, e, tt.status, tt.code)
+			}
+		})
+	}
+}
+
+// The client goes away, or waits in line for too long a hash: no answer, no noise.
+func TestClientGivesUp(t *testing.T) {
+	t.Parallel()
+	b := start(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	body, write := io.Pipe()
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, b.url+api.PathLogin, body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", "application/json")
+	go func() {
+		_, _ = io.WriteString(write, `{"name":`)
+		cancel()
+	}()
+	if res, err := http.DefaultTransport.RoundTrip(req); err == nil {
+		_ = res.Body.Close()
+		t.Fatal("there is an answer")
+	}
+	eventually(t, func() bool { return strings.Contains(b.logs.String(), `"status":`) })
+	if got := b.logs.String(); strings.Contains(got, "request failed") {
+		t.Fatalf("got log %s", got)
+	}
+}
+
+// eventually waits until ok, where there is no event to wait for.
+func eventually(t *testing.T, ok func() bool) {
+	t.Helper()
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	deadline := time.After(20 * time.Second)
+	for !ok() {
+		select {
+		case <-tick.C:
+		case <-deadline:
+			t.Fatal("never came")
+		}
+	}
+}
+
+func TestRunRemovesExpiredSessions(t *testing.T) {
+	t.Parallel()
+	b := start(t)
+	old := b.register(t, "ada")
+	b.clock.Add(29 * 24 * time.Hour)
+	young := b.register(t, "bob")
+	b.clock.Add(2 * 24 * time.Hour)
+	sessionOf := func(r api.Tokens) error {
+		id, _, _ := strings.Cut(r.RefreshToken, ".")
+		_, err := b.store.Sessions.ByID(t.Context(), id)
+		return err
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- b.service.Run(ctx) }()
+	eventually(t, func() bool { return sx.CodeOf(sessionOf(old)) == sx.CodeNotFound })
+	if err := sessionOf(young); err != nil {
+		t.Fatal(err)
+	}
+	cancel()
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+}

@@ -1,0 +1,45 @@
+package auth
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"testing/synctest"
+
+	"github.com/alexedwards/argon2id"
+
+	"github.com/soundextract/sx/server/sx"
+)
+
+// The dummy must cost what a real hash costs.
+func TestNobodyIsALikeHash(t *testing.T) {
+	t.Parallel()
+	got, salt, key, err := argon2id.DecodeHash(nobody)
+	if err != nil || *got != *params() || len(salt) != int(params().SaltLength) || len(key) != int(params().KeyLength) {
+		t.Fatalf("got %+v, error %v", got, err)
+	}
+}
+
+func TestHashesWaitInLine(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		p := newPasswords()
+		for range hashesAtOnce {
+			if err := p.enter(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, err := p.hash(t.Context(), "x"); sx.CodeOf(err) != sx.CodeUnavailable {
+			t.Fatalf("got %v, want code unavailable", err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		if _, err := p.match(ctx, "x", nobody); !errors.Is(err, context.Canceled) {
+			t.Fatalf("got %v, want the context's error", err)
+		}
+		p.leave()
+		if _, err := p.match(t.Context(), "x", nobody); err != nil {
+			t.Fatal(err)
+		}
+	})
+}

@@ -1,0 +1,95 @@
+package auth
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"math"
+	"mime"
+	"net/http"
+	"net/netip"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/soundextract/sx/server/sx"
+)
+
+// maxBody is in bytes: the longest password, each byte written as \u00xx, and a name.
+const maxBody = 16 << 10
+
+// decode reads a JSON body strictly: a misspelt field is refused, not ignored.
+// The Content-Type is demanded, because a web page of a stranger can send forms
+// across origins but not JSON.
+func decode(w http.ResponseWriter, r *http.Request, into any) error {
+	if t, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || t != "application/json" {
+		return sx.NewError(sx.CodeInvalid, "the request's body is not declared as JSON").
+			WithHint("send the header Content-Type: application/json")
+	}
+	dec := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxBody))
+	dec.DisallowUnknownFields()
+	err := dec.Decode(into)
+	if err == nil {
+		if _, end := dec.Token(); !errors.Is(end, io.EOF) {
+			err = errors.New("there is something after the JSON object")
+		}
+	}
+	var tooLong *http.MaxBytesError
+	switch {
+	case err == nil:
+		return nil
+	case r.Context().Err() != nil:
+		return r.Context().Err()
+	case errors.As(err, &tooLong):
+		return sx.NewError(sx.CodeTooLarge, "the request's body is too large").
+			WithHint("send at most %d bytes", tooLong.Limit)
+	default:
+		// The decoder's errors name fields and positions, not values.
+		return sx.NewError(sx.CodeInvalid, "the request's body cannot be read: %v", err)
+	}
+}
+
+// limit counts an attempt of the client, and of the name unless it is "". When
+// there were too many, it returns an *sx.Error and says in the header
+// Retry-After when the next may come.
+func (s *Service) limit(w http.ResponseWriter, r *http.Request, name string) error {
+	now := s.cfg.Now()
+	wait := s.byAddress.take(s.address(r), now)
+	if wait == 0 && name != "" {
+		wait = s.byName.take(name, now)
+	}
+	if wait == 0 {
+		return nil
+	}
+	seconds := int(math.Ceil(wait.Seconds()))
+	w.Header().Set("Retry-After", strconv.Itoa(seconds))
+	in := time.Duration(seconds) * time.Second
+	return sx.NewError(sx.CodeTooManyAttempts, "too many attempts to sign in; the next can be made in %v", in).
+		WithHint("wait %v, then try again", in)
+}
+
+// address is what attempts are counted by: the client's IPv4 address, or the /64
+// network of its IPv6 address, which is what one subscriber gets.
+func (s *Service) address(r *http.Request) string {
+	var text string
+	if port, err := netip.ParseAddrPort(r.RemoteAddr); err == nil {
+		text = port.Addr().String()
+	}
+	if s.cfg.TrustForwarded {
+		list := strings.Join(r.Header.Values("X-Forwarded-For"), ",")
+		if last := strings.TrimSpace(list[strings.LastIndexByte(list, ',')+1:]); last != "" {
+			text = last
+		}
+	}
+	addr, err := netip.ParseAddr(text)
+	if err != nil {
+		return "unknown" // they share one limit
+	}
+	addr = addr.Unmap().WithZone("")
+	if addr.Is6() {
+		if network, err := addr.Prefix(64); err == nil {
+			return network.String()
+		}
+	}
+	return addr.String()
+}

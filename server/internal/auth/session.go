@@ -1,0 +1,164 @@
+package auth
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/base64"
+	"encoding/hex"
+	"errors"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/soundextract/sx/server/api"
+	"github.com/soundextract/sx/server/internal/serve"
+	"github.com/soundextract/sx/server/internal/store"
+	"github.com/soundextract/sx/server/sx"
+)
+
+const (
+	// sessionLife counts from the last use.
+	sessionLife = 30 * 24 * time.Hour
+	// repeatable is how long the token before the newest may be presented once
+	// more: the answer with the newest may have been lost on a bad network.
+	repeatable = time.Minute
+)
+
+// A refresh token is "<session id>.<256 bits in base64url>". Only its hash is
+// stored. It is used once: its successor is a keyed hash of it, so that a
+// repeated request gets the same answer again instead of a second successor,
+// of which one would be dead. Without the key nobody can tell the next token
+// from the last.
+type successor []byte
+
+func (key successor) of(refresh string) string {
+	mac := hmac.New(sha256.New, key)
+	mac.Write([]byte(refresh))
+	id, _, _ := strings.Cut(refresh, ".")
+	return id + "." + base64.RawURLEncoding.EncodeToString(mac.Sum(nil))
+}
+
+func hashToken(refresh string) string {
+	sum := sha256.Sum256([]byte(refresh))
+	return hex.EncodeToString(sum[:])
+}
+
+func same(a, b string) bool { return subtle.ConstantTimeCompare([]byte(a), []byte(b)) == 1 }
+
+// open begins a session and gives its first refresh token.
+func (s *Service) open(ctx context.Context, user sx.User) (sx.Session, string, error) {
+	var secret [32]byte
+	_, _ = rand.Read(secret[:]) // never fails (package crypto/rand)
+	now := s.cfg.Now()
+	session := sx.Session{ID: sx.NewID(), UserID: user.ID, Rotated: now, Expires: now.Add(sessionLife)}
+	refresh := session.ID + "." + base64.RawURLEncoding.EncodeToString(secret[:])
+	session.Current = hashToken(refresh)
+	return session, refresh, s.cfg.Sessions.Create(ctx, session)
+}
+
+func (s *Service) refresh(w http.ResponseWriter, r *http.Request) error {
+	var in api.RefreshRequest
+	if err := decode(w, r, &in); err != nil {
+		return err
+	}
+	ctx := r.Context()
+	for {
+		session, next, err := s.rotate(ctx, in.RefreshToken)
+		switch {
+		case errors.Is(err, store.ErrStale) && ctx.Err() == nil:
+			continue // another request with this session was faster; look again
+		case err != nil:
+			return err
+		}
+		user, err := s.cfg.Users.ByID(ctx, session.UserID)
+		if errors.Is(err, errNotFound) {
+			return s.end(ctx, session, "account is gone")
+		}
+		if err != nil {
+			return err // the client asks again, and gets the same next
+		}
+		return s.answer(w, http.StatusOK, user, session.ID, next)
+	}
+}
+
+// rotate replaces a session's refresh token by the next. It returns
+// store.ErrStale when the session was changed in the meantime.
+func (s *Service) rotate(ctx context.Context, refresh string) (sx.Session, string, error) {
+	session, err := s.session(ctx, refresh)
+	if err != nil {
+		return sx.Session{}, "", err
+	}
+	serve.SetUser(ctx, session.UserID)
+	now, presented, next := s.cfg.Now(), hashToken(refresh), s.successor.of(refresh)
+	switch {
+	case !now.Before(session.Expires):
+		return sx.Session{}, "", s.end(ctx, session, "session has expired")
+	case same(presented, session.Current):
+		session.Previous, session.Rotated = presented, now
+	case same(presented, session.Previous) && now.Sub(session.Rotated) < repeatable:
+		// The same answer again, and the minute still counts from the first. (Only
+		// if the signing keys have changed since is next another token.)
+	default:
+		// Two hold tokens of this session, one of them a thief; nobody can say
+		// who (RFC 9700 section 4.14.2).
+		s.cfg.Log.WarnContext(ctx, "refresh token presented that was used before", "session", session.ID)
+		return sx.Session{}, "", s.end(ctx, session, "refresh token was used before")
+	}
+	session.Current, session.Expires = hashToken(next), now.Add(sessionLife)
+	err = s.cfg.Sessions.Replace(ctx, session)
+	if errors.Is(err, errNotFound) {
+		err = ended() // signed out in the meantime
+	}
+	return session, next, err
+}
+
+// session finds the session that a refresh token names, without judging the token.
+func (s *Service) session(ctx context.Context, refresh string) (sx.Session, error) {
+	id, secret, _ := strings.Cut(refresh, ".")
+	if id == "" || secret == "" {
+		return sx.Session{}, ended()
+	}
+	session, err := s.cfg.Sessions.ByID(ctx, id)
+	if errors.Is(err, errNotFound) {
+		return sx.Session{}, ended()
+	}
+	return session, err
+}
+
+func ended() *sx.Error { return sx.NewError(sx.CodeSessionEnded, "this sign-in has ended") }
+
+// end deletes the session and gives the error that says so.
+func (s *Service) end(ctx context.Context, session sx.Session, why string) error {
+	if err := s.cfg.Sessions.Delete(ctx, session.ID); err != nil {
+		return err
+	}
+	s.cfg.Log.InfoContext(ctx, "session ended", "session", session.ID, "why", why)
+	return ended()
+}
+
+// logout deletes the session of a refresh token. A token that names none, or
+// that is no longer one of its session's, changes nothing and succeeds all the same.
+func (s *Service) logout(w http.ResponseWriter, r *http.Request) error {
+	var in api.RefreshRequest
+	if err := decode(w, r, &in); err != nil {
+		return err
+	}
+	session, err := s.session(r.Context(), in.RefreshToken)
+	presented := hashToken(in.RefreshToken)
+	switch {
+	case errors.Is(err, ended()):
+	case err != nil:
+		return err
+	case same(presented, session.Current), same(presented, session.Previous):
+		serve.SetUser(r.Context(), session.UserID)
+		if err := s.cfg.Sessions.Delete(r.Context(), session.ID); err != nil {
+			return err
+		}
+		s.cfg.Log.InfoContext(r.Context(), "signed out", "session", session.ID)
+	}
+	w.WriteHeader(http.StatusNoContent)
+	return nil
+}

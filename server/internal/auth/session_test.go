@@ -1,0 +1,330 @@
+package auth_test
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/soundextract/sx/server/api"
+	"github.com/soundextract/sx/server/internal/auth"
+	"github.com/soundextract/sx/server/internal/store"
+	"github.com/soundextract/sx/server/sx"
+)
+
+// rotate refreshes and gives the next refresh token.
+func (b *bench) rotate(t *testing.T, refresh string) string {
+	t.Helper()
+	got, err := b.Refresh(t.Context(), refresh)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return got.RefreshToken
+}
+
+func TestRefreshRotates(t *testing.T) {
+	t.Parallel()
+	b := start(t)
+	seen := map[string]bool{}
+	refresh := b.register(t, "ada").RefreshToken
+	for range 5 {
+		if seen[refresh] {
+			t.Fatal("a token came back")
+		}
+		seen[refresh] = true
+		b.clock.Add(29 * 24 * time.Hour) // thirty days count from the last use
+		refresh = b.rotate(t, refresh)
+	}
+	b.clock.Add(30 * 24 * time.Hour)
+	_, err := b.Refresh(t.Context(), refresh)
+	wantCode(t, err, sx.CodeSessionEnded)
+}
+
+func TestRefreshRefuses(t *testing.T) {
+	t.Parallel()
+	b := start(t)
+	for _, bad := range []string{"", ".", "abc", "abc.", ".abc", "abc.def", strings.Repeat("a", 8000) + ".x"} {
+		_, err := b.Refresh(t.Context(), bad)
+		wantCode(t, err, sx.CodeSessionEnded)
+		if err := b.Logout(t.Context(), bad); err != nil {
+			t.Errorf("logout with %q: %v", bad, err)
+		}
+	}
+}
+
+// The answer with the new token got lost: the old one is presented again.
+func TestLostAnswer(t *testing.T) {
+	t.Parallel()
+	b := start(t)
+	first := b.register(t, "ada").RefreshToken
+	second := b.rotate(t, first)
+	for range 3 {
+		b.clock.Add(19 * time.Second)
+		if got := b.rotate(t, first); got != second {
+			t.Fatal("a repeated request gets another token: one of the two is dead")
+		}
+	}
+	b.clock.Add(9 * time.Minute)
+	third := b.rotate(t, second)
+	// The minute counts from each rotation, and only for the token before.
+	if got := b.rotate(t, second); got != third {
+		t.Fatal("the second lost answer is not repeated")
+	}
+	_, err := b.Refresh(t.Context(), first)
+	wantCode(t, err, sx.CodeSessionEnded)
+}
+
+// A stolen token that is used after its owner's, or before it, ends the sign-in
+// for both.
+func TestReuseEndsTheSession(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name  string
+		steal func(t *testing.T, b *bench, first, second, third string) string
+		pause time.Duration
+	}{
+		{"the token before, a minute later", func(_ *testing.T, _ *bench, _, second, _ string) string { return second }, time.Minute},
+		{"an older one, at once", func(_ *testing.T, _ *bench, first, _, _ string) string { return first }, 0},
+		{"a made-up one for the session", func(_ *testing.T, _ *bench, _, _, third string) string { return third[:len(third)-1] + "_" }, 0},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			b := start(t)
+			reg := b.register(t, "ada")
+			first := reg.RefreshToken
+			second := b.rotate(t, first)
+			third := b.rotate(t, second)
+			b.clock.Add(tt.pause)
+			stolen := tt.steal(t, b, first, second, third)
+			_, err := b.Refresh(t.Context(), stolen)
+			wantCode(t, err, sx.CodeSessionEnded)
+			_, err = b.Refresh(t.Context(), third)
+			wantCode(t, err, sx.CodeSessionEnded)
+			if got := b.logs.String(); !strings.Contains(got, "used before") || !strings.Contains(got, reg.User.ID) {
+				t.Errorf("the log does not tell: %s", got)
+			}
+		})
+	}
+}
+
+// Two programs of one person refresh at the same moment, and go on with
+// whichever answer they wrote down last.
+func TestParallelRefreshes(t *testing.T) {
+	t.Parallel()
+	b := start(t)
+	refresh := b.register(t, "ada").RefreshToken
+	for range 5 {
+		got := make([]string, 12)
+		var wg sync.WaitGroup
+		for i := range got {
+			wg.Go(func() {
+				answer, err := b.Refresh(t.Context(), refresh)
+				if err != nil {
+					t.Error(err)
+				}
+				got[i] = answer.RefreshToken
+			})
+		}
+		wg.Wait()
+		for _, next := range got {
+			if next != got[0] {
+				t.Fatalf("parallel requests have different tokens: %v", got)
+			}
+		}
+		refresh = got[0]
+		b.clock.Add(9 * time.Minute)
+	}
+}
+
+func TestLogout(t *testing.T) {
+	t.Parallel()
+	b := start(t)
+	first := b.register(t, "ada").RefreshToken
+	second := b.rotate(t, first)
+	id, _, _ := strings.Cut(second, ".")
+	// Who knows no more than the session's id, which access tokens show, cannot end it.
+	if err := b.Logout(t.Context(), id+".guessed"); err != nil {
+		t.Fatal(err)
+	}
+	second = b.rotate(t, second)
+	third := b.rotate(t, second)
+	// Whose last answer got lost can.
+	if err := b.Logout(t.Context(), second); err != nil {
+		t.Fatal(err)
+	}
+	_, err := b.Refresh(t.Context(), third)
+	wantCode(t, err, sx.CodeSessionEnded)
+}
+
+// During a change of keys two replicas sign with different ones for a while.
+func TestLostAnswerAcrossAKeyChange(t *testing.T) {
+	t.Parallel()
+	b := start(t)
+	other := startOn(t, b.store, b.clock)
+	first := b.register(t, "ada").RefreshToken
+	b.rotate(t, first)
+	second := other.rotate(t, first)
+	if got := other.rotate(t, first); got != second {
+		t.Fatal("the answer is not repeated")
+	}
+	third := b.rotate(t, second)
+	b.clock.Add(2 * time.Minute)
+	b.rotate(t, third)
+}
+
+// hooked is a real store whose answers a test changes.
+type hooked struct {
+	store.Sessions
+	replace func(ctx context.Context, s sx.Session) error
+	byID    func(ctx context.Context, id string) (sx.Session, error)
+	delete  func(ctx context.Context, id string) error
+	expired func(ctx context.Context, now time.Time) error
+}
+
+func (h *hooked) Replace(ctx context.Context, s sx.Session) error {
+	if h.replace != nil {
+		return h.replace(ctx, s)
+	}
+	return h.Sessions.Replace(ctx, s)
+}
+
+func (h *hooked) ByID(ctx context.Context, id string) (sx.Session, error) {
+	if h.byID != nil {
+		return h.byID(ctx, id)
+	}
+	return h.Sessions.ByID(ctx, id)
+}
+
+func (h *hooked) Delete(ctx context.Context, id string) error {
+	if h.delete != nil {
+		return h.delete(ctx, id)
+	}
+	return h.Sessions.Delete(ctx, id)
+}
+
+func (h *hooked) DeleteExpired(ctx context.Context, now time.Time) error {
+	if h.expired != nil {
+		return h.expired(ctx, now)
+	}
+	return h.Sessions.DeleteExpired(ctx, now)
+}
+
+func startHooked(t *testing.T) (*bench, *hooked) {
+	t.Helper()
+	h := &hooked{}
+	return start(t, func(c *auth.Config) { h.Sessions = c.Sessions; c.Sessions = h }), h
+}
+
+func TestLogoutWhileRefreshing(t *testing.T) {
+	t.Parallel()
+	b, h := startHooked(t)
+	refresh := b.register(t, "ada").RefreshToken
+	h.replace = func(ctx context.Context, s sx.Session) error {
+		if err := h.Sessions.Delete(ctx, s.ID); err != nil {
+			return err
+		}
+		return h.Sessions.Replace(ctx, s)
+	}
+	_, err := b.Refresh(t.Context(), refresh)
+	wantCode(t, err, sx.CodeSessionEnded)
+}
+
+// A store that fails must end nobody's sign-in, and never look like success.
+func TestStoreAway(t *testing.T) {
+	t.Parallel()
+	b, h := startHooked(t)
+	refresh := b.register(t, "ada").RefreshToken
+	away := sx.NewError(sx.CodeUnavailable, "the store is away").WithCause(errors.New("no route to host"))
+
+	h.byID = func(context.Context, string) (sx.Session, error) { return sx.Session{}, away }
+	_, err := b.Refresh(t.Context(), refresh)
+	wantCode(t, err, sx.CodeUnavailable)
+	wantCode(t, b.Logout(t.Context(), refresh), sx.CodeUnavailable)
+	h.byID = nil
+
+	h.replace = func(context.Context, sx.Session) error { return away }
+	_, err = b.Refresh(t.Context(), refresh)
+	wantCode(t, err, sx.CodeUnavailable)
+	h.replace = nil
+
+	h.delete = func(context.Context, string) error { return away }
+	wantCode(t, b.Logout(t.Context(), refresh), sx.CodeUnavailable)
+	id, _, _ := strings.Cut(refresh, ".")
+	_, err = b.Refresh(t.Context(), id+".x") // reuse that cannot be acted on
+	wantCode(t, err, sx.CodeUnavailable)
+	h.delete = nil
+
+	if _, err = b.Refresh(t.Context(), refresh); err != nil {
+		t.Fatalf("the sign-in did not survive: %v", err)
+	}
+	if !strings.Contains(b.logs.String(), "no route to host") {
+		t.Error("the cause is not in the log")
+	}
+
+	h.expired = func(context.Context, time.Time) error { return away }
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- b.service.Run(ctx) }()
+	eventually(t, func() bool { return strings.Contains(b.logs.String(), "expired sessions were not removed") })
+	cancel()
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+}
+
+// brokenUsers is a store of users that has lost them or cannot be reached.
+type brokenUsers struct {
+	store.Users
+	err error
+}
+
+func (u brokenUsers) ByID(context.Context, string) (sx.User, error)   { return sx.User{}, u.err }
+func (u brokenUsers) ByName(context.Context, string) (sx.User, error) { return sx.User{}, u.err }
+
+func TestUsersAwayOrGone(t *testing.T) {
+	t.Parallel()
+	b := start(t)
+	reg := b.register(t, "ada")
+	on := func(err error) *bench {
+		return startOn(t, b.store, b.clock, func(c *auth.Config) {
+			c.Users, c.Signer = brokenUsers{b.store.Users, err}, b.signer
+		})
+	}
+	away := on(sx.NewError(sx.CodeUnavailable, "the store is away"))
+	_, err := away.Login(t.Context(), api.Credentials{Name: "ada", Password: password})
+	wantCode(t, err, sx.CodeUnavailable)
+	_, err = away.Refresh(t.Context(), reg.RefreshToken)
+	wantCode(t, err, sx.CodeUnavailable)
+	if res, _ := away.send(t, http.MethodGet, api.PathMe, "", "Authorization", "Bearer "+reg.AccessToken); res.StatusCode != http.StatusServiceUnavailable {
+		t.Errorf("me: got %d", res.StatusCode)
+	}
+	// The refresh that failed half-way is repeated, and nothing is lost.
+	refresh := b.rotate(t, reg.RefreshToken)
+
+	gone := on(sx.NewError(sx.CodeNotFound, "there is no such user"))
+	_, err = gone.Refresh(t.Context(), refresh)
+	wantCode(t, err, sx.CodeSessionEnded)
+	_, err = b.Refresh(t.Context(), refresh)
+	wantCode(t, err, sx.CodeSessionEnded)
+}
+
+// A password hash that cannot be read is the server's fault, not a wrong password.
+func TestDamagedHash(t *testing.T) {
+	t.Parallel()
+	b := start(t)
+	b.register(t, "ada")
+	user, err := b.store.Users.ByName(t.Context(), "ada")
+	if err != nil {
+		t.Fatal(err)
+	}
+	user.PasswordHash = "damaged"
+	if err := b.store.Users.Replace(t.Context(), user); err != nil {
+		t.Fatal(err)
+	}
+	_, err = b.Login(t.Context(), api.Credentials{Name: "ada", Password: password})
+	wantCode(t, err, sx.CodeInternal)
+}

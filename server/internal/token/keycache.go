@@ -1,0 +1,134 @@
+package token
+
+import (
+	"context"
+	"crypto/ed25519"
+	"fmt"
+	"io"
+	"net/http"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/singleflight"
+
+	"github.com/soundextract/sx/server/sx"
+)
+
+// Fetch gets the JSON Web Key Set that auth publishes.
+type Fetch func(ctx context.Context) ([]byte, error)
+
+// FetchURL makes a Fetch that asks for the document at url.
+func FetchURL(hc *http.Client, url string) Fetch {
+	return func(ctx context.Context) ([]byte, error) {
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
+		if err != nil {
+			return nil, fmt.Errorf("make request: %w", err)
+		}
+		res, err := hc.Do(req)
+		if err != nil {
+			return nil, fmt.Errorf("fetch keys: %w", err)
+		}
+		defer func() { _ = res.Body.Close() }()
+		if res.StatusCode != http.StatusOK {
+			return nil, fmt.Errorf("fetch keys: %s answered %s", url, res.Status)
+		}
+		doc, err := io.ReadAll(io.LimitReader(res.Body, maxKeySet))
+		if err != nil {
+			return nil, fmt.Errorf("fetch keys: %w", err)
+		}
+		return doc, nil
+	}
+}
+
+const (
+	maxKeySet = 256 << 10
+	// freshFor is how long fetched keys are used without asking again; a key
+	// that auth has withdrawn dies within that time.
+	freshFor = 5 * time.Minute
+	// staleFor is how long they are used while auth does not answer: requests
+	// of people who are signed in go on through its restart.
+	staleFor = time.Hour
+	// between is the least time between two fetches, so that tokens with made-up
+	// key ids cannot flood auth.
+	between = 5 * time.Second
+	// fetchLimit bounds one fetch.
+	fetchLimit = 3 * time.Second
+)
+
+// keyCache keeps fetched keys.
+type keyCache struct {
+	fetch Fetch
+	now   func() time.Time
+	group singleflight.Group
+
+	mu      sync.Mutex
+	keys    map[string]ed25519.PublicKey
+	fetched time.Time // when keys came
+	tried   time.Time // when the last fetch ended
+	failure error     // of the last fetch
+}
+
+// key gives the key of the id. It is an *sx.Error of code unavailable when the
+// keys cannot be had, and of code unauthenticated when the id is not among them.
+func (c *keyCache) key(ctx context.Context, id string) (ed25519.PublicKey, error) {
+	if c.wanting(id) {
+		if err := c.refresh(ctx); err != nil {
+			return nil, err
+		}
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	usable := c.keys != nil && c.now().Sub(c.fetched) < staleFor
+	if key, ok := c.keys[id]; ok && usable {
+		return key, nil
+	}
+	// After a failed fetch nobody can know whether the id is a good one.
+	if c.failure != nil || !usable {
+		return nil, sx.NewError(sx.CodeUnavailable, "sign-ins cannot be checked at the moment").WithCause(c.failure)
+	}
+	return nil, invalid("the access token is signed with a key that is not known")
+}
+
+// wanting reports whether newer keys would help to look id up.
+func (c *keyCache) wanting(id string) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	_, known := c.keys[id]
+	return !known || c.now().Sub(c.fetched) >= freshFor
+}
+
+// due reports whether the last fetch is long enough ago for another one.
+func (c *keyCache) due() bool { return c.tried.IsZero() || c.now().Sub(c.tried) >= between }
+
+// refresh fetches the keys unless that was done just now, one fetch for all who wait. The fetch outlives
+// ctx, because the others wait for it too. Its failure is kept, not returned.
+func (c *keyCache) refresh(ctx context.Context) error {
+	done := c.group.DoChan("", func() (any, error) {
+		c.mu.Lock()
+		due := c.due()
+		c.mu.Unlock()
+		if !due {
+			return nil, nil
+		}
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), fetchLimit)
+		defer cancel()
+		doc, err := c.fetch(ctx)
+		var keys map[string]ed25519.PublicKey
+		if err == nil {
+			keys, err = parseJWKS(doc)
+		}
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.tried, c.failure = c.now(), err
+		if err == nil {
+			c.keys, c.fetched = keys, c.tried
+		}
+		return nil, nil
+	})
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}

@@ -1,0 +1,124 @@
+package token
+
+import (
+	"crypto/ed25519"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/pem"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/soundextract/sx/server/sx"
+)
+
+// LoadKeys reads all private keys of a folder: the files *.pem, each an Ed25519
+// key in PKCS #8, as "openssl genpkey -algorithm ed25519" writes it. They come
+// in the order of their names, so the last name signs: name a new key by its
+// date. (The names decide and not the times of the files, because a mounted
+// Kubernetes Secret gives all its files the same time.)
+//
+// When the folder has no key, or is not there, one is made and kept in it with
+// mode 0600, named by now. A file that holds no such key, and a folder that
+// cannot be read or written, is an *sx.Error of code invalid.
+func LoadKeys(dir string, now time.Time) ([]ed25519.PrivateKey, error) {
+	names, err := keyFiles(dir)
+	if err != nil {
+		return nil, err
+	}
+	if len(names) == 0 {
+		key, err := makeKey(dir, now)
+		if err != nil {
+			return nil, err
+		}
+		return []ed25519.PrivateKey{key}, nil
+	}
+	keys := make([]ed25519.PrivateKey, 0, len(names))
+	for _, name := range names {
+		key, err := readKey(name)
+		if err != nil {
+			return nil, err
+		}
+		keys = append(keys, key)
+	}
+	return keys, nil
+}
+
+// keyFiles gives the paths of the key files in the order of their names.
+func keyFiles(dir string) ([]string, error) {
+	entries, err := os.ReadDir(dir)
+	if err != nil && !os.IsNotExist(err) {
+		return nil, folderError(dir, err)
+	}
+	var names []string
+	for _, e := range entries {
+		if !e.IsDir() && !strings.HasPrefix(e.Name(), ".") && filepath.Ext(e.Name()) == ".pem" {
+			names = append(names, filepath.Join(dir, e.Name()))
+		}
+	}
+	return names, nil
+}
+
+func readKey(name string) (ed25519.PrivateKey, error) {
+	raw, err := os.ReadFile(name)
+	if err != nil {
+		return nil, folderError(name, err)
+	}
+	bad := sx.NewError(sx.CodeInvalid, "%s holds no Ed25519 private key in PKCS #8", name).
+		WithHint("remove it, or replace it with one made by: openssl genpkey -algorithm ed25519 -out %s", name)
+	block, _ := pem.Decode(raw)
+	if block == nil {
+		return nil, bad
+	}
+	parsed, err := x509.ParsePKCS8PrivateKey(block.Bytes)
+	if err != nil {
+		return nil, bad.WithCause(err)
+	}
+	key, ok := parsed.(ed25519.PrivateKey)
+	if !ok {
+		return nil, bad
+	}
+	return key, nil
+}
+
+// makeKey makes a key and stores it so that a crash leaves either all of it or nothing.
+func makeKey(dir string, now time.Time) (ed25519.PrivateKey, error) {
+	_, key, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		return nil, fmt.Errorf("make key: %w", err)
+	}
+	der, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		return nil, fmt.Errorf("encode key: %w", err)
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, folderError(dir, err)
+	}
+	// CreateTemp gives mode 0600.
+	f, err := os.CreateTemp(dir, ".new-key-*")
+	if err != nil {
+		return nil, folderError(dir, err)
+	}
+	defer func() { _ = os.Remove(f.Name()) }() // gone already when all went well
+	err = pem.Encode(f, &pem.Block{Type: "PRIVATE KEY", Bytes: der})
+	if err == nil {
+		err = f.Sync()
+	}
+	if closeErr := f.Close(); err == nil {
+		err = closeErr
+	}
+	if err == nil {
+		err = os.Rename(f.Name(), filepath.Join(dir, now.UTC().Format("20060102T150405Z")+".pem"))
+	}
+	if err != nil {
+		return nil, folderError(dir, err)
+	}
+	return key, nil
+}
+
+func folderError(path string, err error) error {
+	return sx.NewError(sx.CodeInvalid, "the signing keys in %s cannot be used: %v", path, err).
+		WithHint("make the folder readable to the server, and writable if it holds no key yet").WithCause(err)
+}
