@@ -1,0 +1,81 @@
+package converter
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+
+	"github.com/soundextract/sx/server/sx"
+)
+
+type logger = *slog.Logger
+
+// convert makes the attempt's track and stores it, not yet as the job's result.
+func (s *Service) convert(ctx context.Context, job sx.Job, progress func(Progress)) (sx.Track, error) {
+	id := sx.TrackID(job.ID, job.Attempt)
+	dir := filepath.Join(s.TempDir, id)
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return sx.Track{}, fmt.Errorf("make the temporary folder: %w", err)
+	}
+	defer s.remove(ctx, dir)
+
+	video, err := s.Videos.Open(ctx, job.ID)
+	if err != nil {
+		return sx.Track{}, fmt.Errorf("open the video: %w", err)
+	}
+	defer video.Close() //nolint:errcheck // it was only read
+	out := filepath.Join(dir, "track.mp3")
+	result, err := s.Transcoder.Transcode(ctx, video, video.Size(), job.Options, out, progress)
+	if err != nil {
+		return sx.Track{}, err
+	}
+
+	mp3, err := os.Open(out)
+	if err != nil {
+		return sx.Track{}, fmt.Errorf("open the finished MP3: %w", err)
+	}
+	defer mp3.Close() //nolint:errcheck // it was only read
+	stored, err := s.Tracks.Put(ctx, id, trackName(job.Video.Name), mp3)
+	if err != nil {
+		return sx.Track{}, fmt.Errorf("store the MP3: %w", err)
+	}
+	return sx.Track{ID: id, Size: stored.Size, SHA256: stored.SHA256, Duration: result.Duration}, nil
+}
+
+// trackName is the video's name with the ending of an MP3.
+func trackName(video string) string {
+	return strings.TrimSuffix(video, filepath.Ext(video)) + ".mp3"
+}
+
+func (s *Service) remove(ctx context.Context, dir string) {
+	if err := os.RemoveAll(dir); err != nil {
+		s.Log.WarnContext(ctx, "temporary folder not removed", "path", dir, "error", err)
+	}
+}
+
+// tempName is what the folders of attempts are called; nothing else is touched.
+var tempName = regexp.MustCompile(`^[a-z2-7]{16}-[0-9]+$`)
+
+// clearTemp makes the folder, and removes what a killed process left in it.
+func (s *Service) clearTemp() error {
+	if err := os.MkdirAll(s.TempDir, 0o700); err != nil {
+		return fmt.Errorf("make the folder for temporary files: %w", err)
+	}
+	entries, err := os.ReadDir(s.TempDir)
+	if err != nil {
+		return fmt.Errorf("read the folder for temporary files: %w", err)
+	}
+	for _, e := range entries {
+		if !tempName.MatchString(e.Name()) {
+			continue
+		}
+		if err := os.RemoveAll(filepath.Join(s.TempDir, e.Name())); err != nil {
+			return fmt.Errorf("remove what an earlier run left: %w", err)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,195 @@
+//go:build unix
+
+package ffmpeg_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/soundextract/sx/server/internal/converter"
+	"github.com/soundextract/sx/server/internal/converter/ffmpeg"
+	"github.com/soundextract/sx/server/sx"
+)
+
+func TestLimits(t *testing.T) {
+	t.Parallel()
+	src := media(t, "in.ts", video()...)
+	for _, tt := range []struct {
+		name   string
+		change func(*ffmpeg.Config)
+		code   sx.Code
+	}{
+		{"time of the probe", func(c *ffmpeg.Config) { c.MinTime = time.Millisecond }, sx.CodeTimeLimit},
+		{"time of the conversion", func(c *ffmpeg.Config) { c.MaxTime = time.Millisecond }, sx.CodeTimeLimit},
+		{"output", func(c *ffmpeg.Config) { c.MaxOutput = 20_000 }, sx.CodeOutputLimit},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			_, _, err := convertWith(t.Context(), t, transcoder(t, tt.change), src, sx.Options{})
+			wantCode(t, err, tt.code, "")
+		})
+	}
+}
+
+// program writes a shell script that stands in for ffmpeg. What it prints into
+// the file started is its process group.
+func program(t *testing.T, body string) (path, started string) {
+	t.Helper()
+	dir := t.TempDir()
+	started = filepath.Join(dir, "started")
+	path = filepath.Join(dir, "ffmpeg")
+	script := fmt.Sprintf("#!/bin/sh\ncase $* in *-encoders*) exec ffmpeg \"$@\";; esac\necho $$ >%s.tmp; mv %s.tmp %s\n%s\n", started, started, started, body)
+	if err := os.WriteFile(path, []byte(script), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	return path, started
+}
+
+// stalled is a video whose reader stops in the middle until ctx ends.
+type stalled struct {
+	*bytes.Reader
+	ctx  context.Context
+	stop int64
+}
+
+func (s *stalled) Read(p []byte) (int, error) {
+	at, err := s.Seek(0, io.SeekCurrent)
+	if err != nil {
+		return 0, err
+	}
+	if at >= s.stop {
+		<-s.ctx.Done()
+		return 0, s.ctx.Err()
+	}
+	return s.Reader.Read(p[:min(int64(len(p)), s.stop-at)])
+}
+
+// groupOf waits for the process group that the program wrote.
+func groupOf(t *testing.T, started string) int {
+	t.Helper()
+	var group int
+	eventually(t, func() bool {
+		data, err := os.ReadFile(started)
+		if err != nil {
+			return false
+		}
+		group, err = strconv.Atoi(strings.TrimSpace(string(data)))
+		return err == nil
+	})
+	return group
+}
+
+func eventually(t *testing.T, is func() bool) {
+	t.Helper()
+	deadline := time.NewTimer(30 * time.Second)
+	defer deadline.Stop()
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for !is() {
+		select {
+		case <-deadline.C:
+			t.Fatal("it did not happen")
+		case <-tick.C:
+		}
+	}
+}
+
+func gone(group int) bool { return errors.Is(syscall.Kill(-group, 0), syscall.ESRCH) }
+
+func TestCancelKillsTheWholeGroup(t *testing.T) {
+	t.Parallel()
+	sound := read(t, mediaFrom(t, "anoisesrc=duration=900:sample_rate=8000", "in.wav", "-map", "0:a", "-c:a", "pcm_s16le"))
+	for _, tt := range []struct{ name, body string }{
+		{"ffmpeg waits for its input", `exec ffmpeg "$@"`},
+		{"a child holds on", `trap "" TERM; sleep 600 & wait`},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			path, started := program(t, tt.body)
+			tc := transcoder(t, func(c *ffmpeg.Config) { c.FFmpeg = path })
+			why := errors.New("the owner cancelled")
+			ctx, cancel := context.WithCancelCause(t.Context())
+			defer cancel(nil)
+			result := make(chan error, 1)
+			go func() {
+				src := &stalled{bytes.NewReader(sound), ctx, int64(len(sound) / 2)}
+				_, err := tc.Transcode(ctx, src, int64(len(sound)), sx.Options{}, filepath.Join(t.TempDir(), "out.mp3"), func(converter.Progress) {})
+				result <- err
+			}()
+			group := groupOf(t, started)
+			if gone(group) {
+				t.Fatal("nothing runs")
+			}
+			begun := time.Now()
+			cancel(why)
+			if err := <-result; !errors.Is(err, why) {
+				t.Errorf("got %v", err)
+			}
+			if took := time.Since(begun); took > time.Second {
+				t.Errorf("it took %s", took)
+			}
+			eventually(t, func() bool { return gone(group) })
+		})
+	}
+}
+
+func TestCrashIsNotTheVideosFault(t *testing.T) {
+	t.Parallel()
+	path, _ := program(t, `kill -SEGV $$`)
+	tc := transcoder(t, func(c *ffmpeg.Config) { c.FFmpeg = path })
+	_, _, err := convertWith(t.Context(), t, tc, media(t, "in.mp4", video()...), sx.Options{})
+	if sx.CodeOf(err) != sx.CodeInternal || !strings.Contains(err.Error(), "signal") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestProgramsSeeNoSecrets(t *testing.T) {
+	t.Setenv("SX_TEST_SECRET", "hunter2")
+	path, started := program(t, `env >"$(dirname "$0")/env"; ulimit -n >>"$(dirname "$0")/env"; exit 3`)
+	tc := transcoder(t, func(c *ffmpeg.Config) { c.FFmpeg = path })
+	if _, _, err := convertWith(t.Context(), t, tc, media(t, "in.mp4", video()...), sx.Options{}); err == nil {
+		t.Error("no error")
+	}
+	env := string(read(t, filepath.Join(filepath.Dir(started), "env")))
+	if strings.Contains(env, "hunter2") || !strings.Contains(env, "LC_ALL=C") || !strings.Contains(env, "\n64\n") {
+		t.Errorf("environment and open files:\n%s", env)
+	}
+}
+
+// An output without a header, or without a sound, is not a result.
+func TestOutputIsChecked(t *testing.T) {
+	t.Parallel()
+	src := media(t, "in.mp4", video()...)
+	last := `for out; do :; done; out=${out#file:}; `
+	for _, tt := range []struct {
+		name, body string
+		code       sx.Code
+	}{
+		{"nothing", last + `: >"$out"`, sx.CodeTruncated},
+		{"no header", last + `ffmpeg -v error -f lavfi -i sine=duration=3 -write_xing 0 -f mp3 "$out"`, sx.CodeInternal},
+		{"half a file", last + `ffmpeg -v error -f lavfi -i sine=duration=3 -f mp3 "$out"; size=$(wc -c <"$out"); head -c $((size / 2)) "$out" >"$out.half"; mv "$out.half" "$out"`, sx.CodeInternal},
+		{"no file", ``, sx.CodeInternal},
+		{"a short one", last + `ffmpeg -v error -f lavfi -i sine=duration=1 -f mp3 "$out"`, sx.CodeTruncated},
+		{"a disk that is full", `echo "av_interleaved_write_frame(): No space left on device" >&2; exit 1`, sx.CodeStorageFull},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			// The stand-in's ffmpeg is found by its PATH, which ours does not pass on.
+			path, _ := program(t, "PATH=/usr/local/bin:/opt/homebrew/bin:/usr/bin:/bin; "+tt.body)
+			_, _, err := convertWith(t.Context(), t, transcoder(t, func(c *ffmpeg.Config) { c.FFmpeg = path }), src, sx.Options{})
+			if sx.CodeOf(err) != tt.code {
+				t.Errorf("got %v, want %s\n%s", err, tt.code, causes(err))
+			}
+		})
+	}
+}

@@ -1,0 +1,185 @@
+package ffmpeg_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/soundextract/sx/server/internal/converter"
+	"github.com/soundextract/sx/server/internal/converter/ffmpeg"
+	"github.com/soundextract/sx/server/sx"
+)
+
+// seconds is how long the test media are.
+const seconds = 3
+
+func run(t *testing.T, name string, args ...string) []byte {
+	t.Helper()
+	var stderr bytes.Buffer
+	cmd := exec.CommandContext(t.Context(), name, args...)
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("%s %s: %v\n%s", name, strings.Join(args, " "), err, &stderr)
+	}
+	return out
+}
+
+// media makes a file of three seconds with ffmpeg: input 0 is a 440 Hz tone of
+// 48 kHz mono, input 1 a moving picture. The args come after them.
+func media(t *testing.T, name string, args ...string) string {
+	t.Helper()
+	return mediaFrom(t, "sine=frequency=440:sample_rate=48000:duration="+strconv.Itoa(seconds), name, args...)
+}
+
+func mediaFrom(t *testing.T, sound, name string, args ...string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), name)
+	line := []string{
+		"-nostdin", "-v", "error", "-y",
+		"-f", "lavfi", "-i", sound,
+		"-f", "lavfi", "-i", "testsrc2=size=160x120:rate=10:duration=" + strconv.Itoa(seconds),
+	}
+	run(t, "ffmpeg", append(append(line, args...), path)...)
+	return path
+}
+
+// video are arguments for a picture and a stereo sound.
+func video(more ...string) []string {
+	return append([]string{"-map", "1:v", "-map", "0:a", "-ac", "2"}, more...)
+}
+
+func transcoder(t *testing.T, change func(*ffmpeg.Config)) *ffmpeg.Transcoder {
+	t.Helper()
+	cfg := ffmpeg.Config{Log: slog.New(slog.DiscardHandler)}
+	if change != nil {
+		change(&cfg)
+	}
+	tc, err := ffmpeg.New(t.Context(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tc
+}
+
+// convert converts the file with the default limits.
+func convert(t *testing.T, path string, o sx.Options) (mp3 string, result converter.Result, err error) {
+	t.Helper()
+	return convertWith(t.Context(), t, transcoder(t, nil), path, o)
+}
+
+func convertWith(ctx context.Context, t *testing.T, tc *ffmpeg.Transcoder, path string, o sx.Options) (mp3 string, result converter.Result, err error) {
+	t.Helper()
+	f, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		t.Fatal(err)
+	}
+	mp3 = filepath.Join(t.TempDir(), "out.mp3")
+	result, err = tc.Transcode(ctx, f, info.Size(), o, mp3, func(converter.Progress) {})
+	return mp3, result, err
+}
+
+func mustConvert(t *testing.T, path string, o sx.Options) (mp3 string, result converter.Result) {
+	t.Helper()
+	mp3, result, err := convert(t, path, o)
+	if err != nil {
+		t.Fatalf("%v\n%s", err, causes(err))
+	}
+	return mp3, result
+}
+
+// causes shows what an error hides from people.
+func causes(err error) string {
+	var b strings.Builder
+	for ; err != nil; err = errors.Unwrap(err) {
+		b.WriteString(err.Error() + "\n")
+	}
+	return b.String()
+}
+
+func wantCode(t *testing.T, err error, code sx.Code, message string) {
+	t.Helper()
+	var e *sx.Error
+	if !errors.As(err, &e) {
+		t.Fatalf("got %v, want an *sx.Error of code %s\n%s", err, code, causes(err))
+	}
+	if e.Code != code || !strings.Contains(e.Message, message) || e.Hint == "" {
+		t.Errorf("got %s: %q (hint %q), want %s with %q\n%s", e.Code, e.Message, e.Hint, code, message, causes(err))
+	}
+}
+
+// look is what ffprobe says about a file.
+type look struct {
+	Streams  []track `json:"streams"`
+	Chapters []struct {
+		Start string            `json:"start_time"`
+		Tags  map[string]string `json:"tags"`
+	} `json:"chapters"`
+	Format struct {
+		Tags map[string]string `json:"tags"`
+	} `json:"format"`
+}
+
+type track struct {
+	Codec    string `json:"codec_name"`
+	Type     string `json:"codec_type"`
+	Rate     string `json:"sample_rate"`
+	Channels int    `json:"channels"`
+	Bitrate  string `json:"bit_rate"`
+	Is       struct {
+		Cover int `json:"attached_pic"`
+	} `json:"disposition"`
+}
+
+func (l look) sound() track {
+	return l.Streams[slices.IndexFunc(l.Streams, func(s track) bool { return s.Type == "audio" })]
+}
+
+func probe(t *testing.T, path string) look {
+	t.Helper()
+	var l look
+	out := run(t, "ffprobe", "-v", "error", "-show_format", "-show_streams", "-show_chapters", "-of", "json", path)
+	if err := json.Unmarshal(out, &l); err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
+// decoded is how long the file sounds, counted in samples.
+func decoded(t *testing.T, path string) time.Duration {
+	t.Helper()
+	l := probe(t, path)
+	rate, err := strconv.Atoi(l.sound().Rate)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pcm := run(t, "ffmpeg", "-nostdin", "-v", "error", "-i", path, "-map", "0:a", "-ac", "1", "-f", "s16le", "pipe:1")
+	return time.Duration(float64(len(pcm)/2) / float64(rate) * float64(time.Second))
+}
+
+// at parses ffprobe's seconds.
+func at(t *testing.T, s string) time.Duration {
+	t.Helper()
+	d, err := time.ParseDuration(s + "s")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+func near(a, b, by time.Duration) bool { return (a - b).Abs() <= by }

@@ -1,0 +1,75 @@
+package ffmpeg_test
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"path/filepath"
+	"testing"
+
+	"github.com/soundextract/sx/server/internal/converter"
+	"github.com/soundextract/sx/server/internal/converter/ffmpeg"
+	"github.com/soundextract/sx/server/sx"
+)
+
+var errDisk = sx.NewError(sx.CodeUnavailable, "the store is away")
+
+// failing is a video whose reader breaks at an offset.
+type failing struct {
+	*bytes.Reader
+	from int64
+	err  error
+}
+
+func (f *failing) Read(p []byte) (int, error) {
+	at, err := f.Seek(0, io.SeekCurrent)
+	if err != nil {
+		return 0, err
+	}
+	if at >= f.from {
+		return 0, f.err
+	}
+	return f.Reader.Read(p[:min(int64(len(p)), f.from-at)])
+}
+
+// A store that breaks off must not pass for a video that does.
+func TestReadErrorIsTransient(t *testing.T) {
+	t.Parallel()
+	mp4 := read(t, media(t, "in.mp4", video("-movflags", "+faststart")...))
+	ts := read(t, media(t, "in.ts", video()...))
+	mkv := read(t, media(t, "in.mkv", video()...))
+	for _, tt := range []struct {
+		name string
+		data []byte
+		from int64
+		err  error
+		want error
+	}{
+		{"at once", mp4, 0, errDisk, errDisk},
+		{"while probing", mp4, 5000, errDisk, errDisk},
+		{"while converting", mp4, int64(len(mp4) * 3 / 4), errDisk, errDisk},
+		{"in a stream", ts, int64(len(ts) * 3 / 4), errDisk, errDisk},
+		{"in Matroska", mkv, int64(len(mkv) / 2), errDisk, errDisk},
+		{"an end too early", mkv, int64(len(mkv) / 2), io.EOF, io.ErrUnexpectedEOF},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			src := &failing{bytes.NewReader(tt.data), tt.from, tt.err}
+			_, err := transcoder(t, nil).Transcode(t.Context(), src, int64(len(tt.data)), sx.Options{},
+				filepath.Join(t.TempDir(), "out.mp3"), func(converter.Progress) {})
+			if !errors.Is(err, tt.want) || sx.CodeOf(err).Permanent() {
+				t.Errorf("got %v, want %v\n%s", err, tt.want, causes(err))
+			}
+		})
+	}
+}
+
+func TestNewSaysWhatIsMissing(t *testing.T) {
+	t.Parallel()
+	_, err := ffmpeg.New(t.Context(), ffmpeg.Config{FFprobe: filepath.Join(t.TempDir(), "ffprobe")})
+	wantCode(t, err, sx.CodeUnavailable, "was not found")
+	_, err = ffmpeg.New(t.Context(), ffmpeg.Config{FFmpeg: "false"})
+	wantCode(t, err, sx.CodeUnavailable, "does not run")
+	_, err = ffmpeg.New(t.Context(), ffmpeg.Config{FFmpeg: "true"})
+	wantCode(t, err, sx.CodeUnavailable, "no MP3 encoder")
+}
