@@ -89,12 +89,35 @@ func readError(res *http.Response) error {
 	if json.Unmarshal(raw, &body) == nil && body.Error.Code != "" {
 		return body.Error.ToError()
 	}
-	// Not one of ours: a proxy or another server answers at this address.
-	code := sx.CodeInternal
-	if res.StatusCode == http.StatusBadGateway || res.StatusCode == http.StatusServiceUnavailable || res.StatusCode == http.StatusGatewayTimeout {
-		code = sx.CodeUnavailable
+	// An answer to HEAD, which has no body, or not one of ours: a proxy or
+	// another server answers at this address.
+	return sx.NewError(codeOfStatus(res.StatusCode), "the server answered %s", res.Status)
+}
+
+// codeOfStatus is the code that comes nearest to a bare status: what may pass
+// is unavailable, what another try cannot change is invalid.
+func codeOfStatus(status int) sx.Code {
+	switch status {
+	case http.StatusUnauthorized:
+		return sx.CodeUnauthenticated
+	case http.StatusNotFound:
+		return sx.CodeNotFound
+	case http.StatusConflict:
+		return sx.CodeConflict
+	case http.StatusGone:
+		return sx.CodeUploadExpired
+	case http.StatusRequestEntityTooLarge:
+		return sx.CodeTooLarge
+	case http.StatusInsufficientStorage:
+		return sx.CodeStorageFull
+	case http.StatusRequestTimeout, http.StatusLocked, http.StatusTooEarly, http.StatusTooManyRequests,
+		http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
+		return sx.CodeUnavailable
 	}
-	return sx.NewError(code, "the server answered %s", res.Status)
+	if status < http.StatusInternalServerError {
+		return sx.CodeInvalid
+	}
+	return sx.CodeInternal
 }
 
 // call sends in as JSON (nil sends no body) and reads the answer into out (nil drops it).

@@ -1,0 +1,118 @@
+package api_test
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/getkin/kin-openapi/openapi3"
+
+	"github.com/soundextract/sx/server/api"
+	"github.com/soundextract/sx/server/sx"
+)
+
+func document(t *testing.T) *openapi3.T {
+	t.Helper()
+	doc, err := openapi3.NewLoader().LoadFromData(api.OpenAPI)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return doc
+}
+
+func TestDocumentIsValid(t *testing.T) {
+	t.Parallel()
+	if err := document(t).Validate(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestDocumentListsAllCodesAndStates(t *testing.T) {
+	t.Parallel()
+	schemas := document(t).Components.Schemas
+	var codes, states []any
+	for _, c := range sx.Codes() {
+		codes = append(codes, string(c))
+	}
+	for _, s := range sx.States() {
+		states = append(states, string(s))
+	}
+	for name, want := range map[string][]any{"Code": codes, "State": states} {
+		if got := schemas[name].Value.Enum; !slices.Equal(got, want) {
+			t.Errorf("%s lists %v, want %v", name, got, want)
+		}
+	}
+}
+
+func TestDocumentKnowsTheLimits(t *testing.T) {
+	t.Parallel()
+	doc := document(t)
+	for _, p := range doc.Paths.Value(api.PathJobs).Get.Parameters {
+		schema := p.Value.Schema.Value
+		switch p.Value.Name {
+		case api.QueryLimit:
+			if *schema.Max != api.MaxLimit || schema.Default != float64(api.DefaultLimit) {
+				t.Errorf("limit up to %v, %v without one", *schema.Max, schema.Default)
+			}
+		case api.QueryID:
+			if *schema.MaxItems != api.MaxIDs {
+				t.Errorf("up to %d ids", *schema.MaxItems)
+			}
+		}
+	}
+	password := doc.Components.Schemas["Credentials"].Value.Properties["password"].Value
+	if password.MinLength != api.MinPassword || *password.MaxLength != api.MaxPassword {
+		t.Errorf("passwords of %d to %d", password.MinLength, *password.MaxLength)
+	}
+}
+
+func TestEveryCodeHasAStatusAndAHint(t *testing.T) {
+	t.Parallel()
+	for _, c := range sx.Codes() {
+		status := api.Status(c)
+		if status < 400 || status > 599 || status == http.StatusInternalServerError && c != sx.CodeInternal {
+			t.Errorf("%s has the status %d", c, status)
+		}
+		if c.Hint() == "" {
+			t.Errorf("%s has no hint", c)
+		}
+	}
+	if got := api.Status("made up"); got != http.StatusInternalServerError {
+		t.Errorf("an unknown code has the status %d", got)
+	}
+}
+
+func TestErrorsHideTheirCause(t *testing.T) {
+	t.Parallel()
+	cause := errors.New("dial mongodb://user:secret@db")
+	tests := []struct {
+		name string
+		err  error
+		code sx.Code
+	}{
+		{"unknown error", fmt.Errorf("list jobs: %w", cause), sx.CodeInternal},
+		{"known error with a cause", sx.NewError(sx.CodeUnavailable, "the store does not answer").WithCause(cause), sx.CodeUnavailable},
+		{"known error inside", fmt.Errorf("secret: %w", sx.NewError(sx.CodeNotFound, "there is no job x")), sx.CodeNotFound},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			rec := httptest.NewRecorder()
+			api.WriteError(rec, tt.err)
+			if rec.Code != api.Status(tt.code) || rec.Header().Get("Content-Type") != "application/json" {
+				t.Errorf("answered %d %v", rec.Code, rec.Header())
+			}
+			if body := rec.Body.String(); strings.Contains(body, "secret") || !strings.Contains(body, `"code":"`+string(tt.code)+`"`) {
+				t.Errorf("answered %s", body)
+			}
+			e := api.FromError(tt.err)
+			if back := e.ToError(); back.Code != e.Code || back.Message != e.Message || back.Hint != e.Hint {
+				t.Errorf("%+v came back as %+v", e, back)
+			}
+		})
+	}
+}

@@ -1,0 +1,116 @@
+package gateway_test
+
+import (
+	"context"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/soundextract/sx/server/api"
+	"github.com/soundextract/sx/server/internal/gateway"
+	"github.com/soundextract/sx/server/sx"
+)
+
+// TestStoreAway takes the store away under the gateway: every route answers in
+// the API's form, and the work beside them goes on trying.
+func TestStoreAway(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	data := video(60, 5000)
+	uploading, queued := idOf(w.create(alice, "a.mp4", len(data))), w.upload(alice, "b.mp4", data)
+	s := w.watch(alice, "", queued)
+	s.wantJob(queued, sx.StateQueued)
+	if err := w.store.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.bus.Close(); err != nil {
+		t.Fatal(err)
+	}
+	w.run()
+	for _, r := range w.gw.Routes() {
+		if strings.HasPrefix(r.Pattern, "/v1/auth/") || r.Pattern == api.PathOpenAPI || r.Method == http.MethodOptions {
+			continue
+		}
+		path := strings.Replace(strings.TrimSuffix(r.Pattern, "{$}"), "{id}", uploading, 1)
+		a := w.do(alice, r.Method, path+"?id="+queued, nil, "Tus-Resumable", "1.0.0", "Content-Type", octets,
+			"Upload-Offset", "0", "Upload-Length", "9", "Upload-Metadata", meta("filename", "a.mp4"))
+		if a.status < http.StatusInternalServerError {
+			t.Errorf("%s %s answers %d without a store", r.Method, path, a.status)
+		}
+		if r.Method != http.MethodHead {
+			a.wantCode(t, a.errorBody(t).Code)
+		}
+	}
+	for _, line := range []string{
+		"uploads not reconciled", "videos not swept", "announcements are not heard",
+	} {
+		w.eventually(line, func() bool { return strings.Contains(w.logs.String(), line) })
+	}
+	for e := range s.events { // the stream that was open shows that it is alive
+		if e.Type == "" {
+			break
+		}
+		t.Errorf("got %+v", e)
+	}
+}
+
+func TestLostBytes(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	ctx := context.Background()
+	id := idOf(w.create(alice, "a.mp4", 5000))
+	if err := w.store.Videos.Remove(ctx, id); err != nil {
+		t.Fatal(err)
+	}
+	w.patch(alice, api.PathUploads+id, 0, video(61, 5000)).wantCode(t, sx.CodeUploadExpired)
+	w.do(alice, http.MethodGet, jobPath(api.PathJob, id), nil).want(t, http.StatusOK)
+	newWorldLike(t, w).run()
+	w.eventually("expiry", func() bool { return w.job(id).State == sx.StateExpired })
+
+	done := w.upload(alice, "b.mp4", video(62, 5000))
+	track := w.convert(done, []byte("mp3")).Track.ID
+	if err := w.store.Tracks.Remove(ctx, track); err != nil {
+		t.Fatal(err)
+	}
+	w.do(alice, http.MethodGet, jobPath(api.PathTrack, done), nil).wantCode(t, sx.CodeNotFound)
+}
+
+func TestSweepOfAFileWithoutARecord(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	file := filepath.Join(w.dir, "videos", "rest")
+	if err := os.WriteFile(file, []byte("of a crash"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	suspects := map[string]bool{}
+	for sweep, want := range []int{1, 0} { // it may be on its way to a record at the first
+		gateway.Sweep(w.gw, context.Background(), suspects)
+		if got := w.videos(); len(got) != want {
+			t.Errorf("videos %v after sweep %d, want %d", got, sweep+1, want)
+		}
+	}
+}
+
+func TestOptionsAreToldAgain(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	for _, pairs := range [][]string{
+		{"bitrate", "128", "filename", "a.mp4", "mono", "true", "track", "eng"},
+		{"filename", "a.mp4", "preset", "small", "quality", "0"},
+	} {
+		a := w.do(alice, http.MethodPost, api.PathUploads, nil, "Tus-Resumable", "1.0.0",
+			"Upload-Length", "5000", "Upload-Metadata", meta(pairs...)).want(t, http.StatusCreated)
+		head := w.do(alice, http.MethodHead, a.header.Get("Location"), nil, "Tus-Resumable", "1.0.0")
+		got := strings.Split(head.header.Get("Upload-Metadata"), ",")
+		if len(got) != len(pairs)/2 {
+			t.Errorf("got %v", got)
+		}
+		for i := 0; i < len(pairs); i += 2 {
+			if !strings.Contains(strings.Join(got, ","), meta(pairs[i], pairs[i+1])) {
+				t.Errorf("%v lacks %s", got, pairs[i])
+			}
+		}
+	}
+}

@@ -1,0 +1,349 @@
+package gateway_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/soundextract/sx/server/api"
+	"github.com/soundextract/sx/server/internal/bus/membus"
+	"github.com/soundextract/sx/server/internal/gateway"
+	"github.com/soundextract/sx/server/internal/jobs"
+	"github.com/soundextract/sx/server/internal/serve"
+	"github.com/soundextract/sx/server/internal/store"
+	"github.com/soundextract/sx/server/internal/store/localstore"
+	"github.com/soundextract/sx/server/internal/token"
+	"github.com/soundextract/sx/server/sx"
+)
+
+// The users of all tests; their tokens are their names.
+const (
+	alice = "alice"
+	bob   = "bob"
+)
+
+// patience bounds every wait of a test.
+const patience = 30 * time.Second
+
+// clock is the time that the gateway sees.
+type clock struct {
+	mu  sync.Mutex
+	now time.Time
+}
+
+func (c *clock) Now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.now
+}
+
+func (c *clock) advance(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.now = c.now.Add(d)
+}
+
+// world is a gateway with real storage and bus behind a real HTTP server.
+type world struct {
+	t      *testing.T
+	dir    string
+	store  store.Store
+	bus    *membus.Bus
+	ledger *jobs.Ledger
+	clock  *clock
+	auth   *httptest.Server
+	gw     *gateway.Service
+	server *httptest.Server
+	client *http.Client
+	reg    *prometheus.Registry
+	logs   *logBuffer
+}
+
+// newWorld makes a world; change may adapt the gateway's configuration. The
+// gateway's Run is started by run.
+func newWorld(t *testing.T, change func(*gateway.Config)) *world {
+	t.Helper()
+	w := &world{
+		t: t, dir: t.TempDir(), bus: membus.New(), reg: prometheus.NewRegistry(), logs: &logBuffer{},
+		// The store dates uploads by the real clock.
+		clock: &clock{now: time.Now().Truncate(time.Millisecond)},
+	}
+	var err error
+	if w.store, err = localstore.Open(w.dir); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := w.store.Close(); err != nil {
+			t.Error(err)
+		}
+		if err := w.bus.Close(); err != nil {
+			t.Error(err)
+		}
+		if t.Failed() {
+			t.Log(w.logs.String())
+		}
+	})
+	log := slog.New(slog.NewTextHandler(w.logs, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	w.ledger = &jobs.Ledger{Jobs: w.store.Jobs, Bus: w.bus, Log: log, Now: w.clock.Now}
+	w.auth = httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		rw.Header().Set("Content-Type", "application/json")
+		_, _ = fmt.Fprintf(rw, `{"keys":[{"path":%q,"from":%q}]}`, r.URL.Path, r.Header.Get("X-Forwarded-For"))
+	}))
+	t.Cleanup(w.auth.Close)
+	authURL, err := url.Parse(w.auth.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	transport := &http.Transport{}
+	t.Cleanup(transport.CloseIdleConnections)
+	cfg := gateway.Config{
+		Ledger: w.ledger, Jobs: w.store.Jobs, Videos: w.store.Videos, Tracks: w.store.Tracks, Bus: w.bus,
+		AuthURL: authURL, AuthTransport: transport, Verify: verify,
+		Log: log, Now: w.clock.Now, Registerer: w.reg,
+	}
+	if change != nil {
+		change(&cfg)
+	}
+	w.gw = gateway.New(cfg)
+	w.server = httptest.NewServer(serve.Observe(w.gw.Handler(), log, prometheus.NewRegistry()))
+	t.Cleanup(w.server.Close)
+	w.client = newClient(t)
+	return w
+}
+
+// newClient makes a client that checks answers against the OpenAPI document and
+// honours Expect: 100-continue.
+func newClient(t *testing.T) *http.Client {
+	t.Helper()
+	transport := &http.Transport{ExpectContinueTimeout: patience}
+	t.Cleanup(transport.CloseIdleConnections)
+	return &http.Client{Transport: documented(t, transport)}
+}
+
+func verify(_ context.Context, raw string) (token.Claims, error) {
+	if raw != alice && raw != bob {
+		return token.Claims{}, sx.NewError(sx.CodeUnauthenticated, "the access token is not valid")
+	}
+	return token.Claims{UserID: raw}, nil
+}
+
+// run runs the gateway's background work until the test ends or stop is called.
+func (w *world) run() (stop func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- w.gw.Run(ctx) }()
+	stop = sync.OnceFunc(func() {
+		cancel()
+		if err := <-done; err != nil {
+			w.t.Errorf("Run: %v", err)
+		}
+	})
+	w.t.Cleanup(stop)
+	return stop
+}
+
+// logBuffer collects log lines for tests that fail.
+type logBuffer struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (b *logBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.Write(p)
+}
+
+func (b *logBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.String()
+}
+
+// answer is a response that was read whole.
+type answer struct {
+	status int
+	header http.Header
+	body   []byte
+}
+
+func (a answer) errorBody(t *testing.T) api.Error {
+	t.Helper()
+	var body api.ErrorBody
+	if err := json.Unmarshal(a.body, &body); err != nil {
+		t.Fatalf("the error %q is not in the API's form: %v", a.body, err)
+	}
+	return body.Error
+}
+
+// send sends a request as the user ("" for none) with headers given in pairs.
+func (w *world) send(user, method, path string, body io.Reader, headers ...string) (answer, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, method, w.server.URL+path, body)
+	if err != nil {
+		return answer{}, err
+	}
+	if user != "" {
+		req.Header.Set("Authorization", "Bearer "+user)
+	}
+	for i := 0; i < len(headers); i += 2 {
+		req.Header.Set(headers[i], headers[i+1])
+	}
+	res, err := w.client.Do(req)
+	if err != nil {
+		return answer{}, err
+	}
+	defer func() { _ = res.Body.Close() }()
+	raw, err := io.ReadAll(res.Body)
+	return answer{res.StatusCode, res.Header, raw}, err
+}
+
+// do is send for a request that must get an answer.
+func (w *world) do(user, method, path string, body io.Reader, headers ...string) answer {
+	w.t.Helper()
+	a, err := w.send(user, method, path, body, headers...)
+	if err != nil {
+		w.t.Fatalf("%s %s: %v", method, path, err)
+	}
+	return a
+}
+
+// want fails the test unless the answer has the status.
+func (a answer) want(t *testing.T, status int) answer {
+	t.Helper()
+	if a.status != status {
+		t.Fatalf("status %d, want %d: %s", a.status, status, a.body)
+	}
+	return a
+}
+
+// wantCode fails the test unless the answer is this error with its status.
+func (a answer) wantCode(t *testing.T, code sx.Code) api.Error {
+	t.Helper()
+	a.want(t, api.Status(code))
+	e := a.errorBody(t)
+	if e.Code != code || e.Message == "" || e.Hint == "" {
+		t.Fatalf("got %+v, want code %s with message and hint", e, code)
+	}
+	return e
+}
+
+func decode[T any](t *testing.T, a answer) (v T) {
+	t.Helper()
+	if err := json.Unmarshal(a.body, &v); err != nil {
+		t.Fatalf("decode %q: %v", a.body, err)
+	}
+	return v
+}
+
+// job reads the stored document.
+func (w *world) job(id string) sx.Job {
+	w.t.Helper()
+	j, err := w.store.Jobs.Get(context.Background(), id)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return j
+}
+
+// change changes a job as another service would.
+func (w *world) change(id string, fn func(*sx.Job) error) sx.Job {
+	w.t.Helper()
+	j, err := w.ledger.Change(context.Background(), id, fn)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return j
+}
+
+// convert plays the converter: the job gets the track and is done.
+func (w *world) convert(id string, mp3 []byte) sx.Job {
+	w.t.Helper()
+	ctx := context.Background()
+	j := w.change(id, func(j *sx.Job) error { return j.Claim("worker", time.Minute, w.clock.Now()) })
+	trackID := sx.TrackID(id, j.Attempt)
+	d, err := w.store.Tracks.Put(ctx, trackID, "track.mp3", bytes.NewReader(mp3))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	track := sx.Track{ID: trackID, Size: d.Size, SHA256: d.SHA256, Duration: 1500 * time.Millisecond}
+	return w.change(id, func(j *sx.Job) error { return j.Finish(j.Attempt, track, w.clock.Now()) })
+}
+
+// eventually waits until ok holds.
+func (w *world) eventually(what string, ok func() bool) {
+	w.t.Helper()
+	limit, tick := time.After(patience), time.NewTicker(5*time.Millisecond)
+	defer tick.Stop()
+	for !ok() {
+		select {
+		case <-limit:
+			w.t.Fatalf("waited in vain: %s", what)
+		case <-tick.C:
+		}
+	}
+}
+
+// videos lists what the video store holds.
+func (w *world) videos() []string {
+	w.t.Helper()
+	ids, err := w.store.Videos.List(context.Background())
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return ids
+}
+
+// metric reads a counter or gauge; label is "" or the value of its only label.
+func (w *world) metric(name, label string) float64 {
+	w.t.Helper()
+	families, err := w.reg.Gather()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	for _, f := range families {
+		if f.GetName() != name {
+			continue
+		}
+		for _, m := range f.GetMetric() {
+			if label == "" || m.GetLabel()[0].GetValue() == label {
+				return m.GetCounter().GetValue() + m.GetGauge().GetValue()
+			}
+		}
+	}
+	return 0
+}
+
+// newWorldLike starts another gateway on the same store and bus, as after a
+// restart or beside the first.
+func newWorldLike(t *testing.T, w *world) *world {
+	t.Helper()
+	again := *w
+	again.t, again.reg = t, prometheus.NewRegistry()
+	log := w.ledger.Log
+	authURL, err := url.Parse(w.auth.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	again.gw = gateway.New(gateway.Config{
+		Ledger: w.ledger, Jobs: w.store.Jobs, Videos: w.store.Videos, Tracks: w.store.Tracks, Bus: w.bus,
+		AuthURL: authURL, AuthTransport: http.DefaultTransport, Verify: verify,
+		Log: log, Now: w.clock.Now, Registerer: again.reg,
+	})
+	again.server = httptest.NewServer(serve.Observe(again.gw.Handler(), log, prometheus.NewRegistry()))
+	t.Cleanup(again.server.Close)
+	again.client = newClient(t)
+	return &again
+}

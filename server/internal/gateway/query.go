@@ -1,0 +1,73 @@
+package gateway
+
+import (
+	"encoding/base64"
+	"fmt"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/soundextract/sx/server/api"
+	"github.com/soundextract/sx/server/internal/store"
+	"github.com/soundextract/sx/server/sx"
+)
+
+// jobFilter reads the query of a list. Errors are of code invalid.
+func jobFilter(q url.Values) (f store.JobFilter, err error) {
+	for _, v := range q[api.QueryState] {
+		state := sx.State(v)
+		if !slices.Contains(sx.States(), state) {
+			return f, sx.NewError(sx.CodeInvalid, "there is no state %q", v).
+				WithHint("choose from: %s", strings.Trim(fmt.Sprint(sx.States()), "[]"))
+		}
+		f.States = append(f.States, state)
+	}
+	if f.IDs, err = queryIDs(q); err != nil {
+		return f, err
+	}
+	f.Name, f.Limit = q.Get(api.QueryName), api.DefaultLimit
+	if v := q.Get(api.QueryLimit); v != "" {
+		f.Limit, err = strconv.Atoi(v)
+		if err != nil || f.Limit < 1 || f.Limit > api.MaxLimit {
+			return f, sx.NewError(sx.CodeInvalid, "%q cannot be the limit", v).
+				WithHint("give a number from 1 to %d", api.MaxLimit)
+		}
+	}
+	if v := q.Get(api.QueryAfter); v != "" {
+		f.After, err = parseCursor(v)
+	}
+	return f, err
+}
+
+// queryIDs gives the ids of a query, each once.
+func queryIDs(q url.Values) ([]string, error) {
+	var ids []string
+	for _, id := range q[api.QueryID] {
+		if !slices.Contains(ids, id) {
+			ids = append(ids, id)
+		}
+	}
+	if len(ids) > api.MaxIDs {
+		return nil, sx.NewError(sx.CodeInvalid, "%d ids are too many for one request", len(ids)).
+			WithHint("give at most %d", api.MaxIDs)
+	}
+	return ids, nil
+}
+
+// cursor names a job's place in the list. Clients send it back as it is.
+func cursor(j sx.Job) string {
+	return base64.RawURLEncoding.EncodeToString(fmt.Appendf(nil, "%d %s", j.Created.UnixNano(), j.ID))
+}
+
+func parseCursor(v string) (*store.JobCursor, error) {
+	raw, err := base64.RawURLEncoding.DecodeString(v)
+	created, id, found := strings.Cut(string(raw), " ")
+	nanos, numErr := strconv.ParseInt(created, 10, 64)
+	if err != nil || numErr != nil || !found || id == "" {
+		return nil, sx.NewError(sx.CodeInvalid, "%q is not a place in the list", v).
+			WithHint("send %q of the page before", "next")
+	}
+	return &store.JobCursor{Created: time.Unix(0, nanos).UTC(), ID: id}, nil
+}

@@ -1,0 +1,71 @@
+package gateway_test
+
+import (
+	"bytes"
+	"encoding/base64"
+	"math/rand/v2"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/soundextract/sx/server/api"
+)
+
+// meta makes an Upload-Metadata header of keys and values in pairs.
+func meta(pairs ...string) string {
+	var parts []string
+	for i := 0; i < len(pairs); i += 2 {
+		parts = append(parts, pairs[i]+" "+base64.StdEncoding.EncodeToString([]byte(pairs[i+1])))
+	}
+	return strings.Join(parts, ",")
+}
+
+// video makes n bytes (12 at least) that begin like an MP4, the same for a seed.
+func video(seed uint64, n int) []byte {
+	data := make([]byte, n)
+	src := rand.NewChaCha8([32]byte{byte(seed), byte(seed >> 8), byte(seed >> 16)})
+	_, _ = src.Read(data) // never fails
+	copy(data, "\x00\x00\x00\x18ftypisom")
+	return data
+}
+
+const octets = "application/offset+octet-stream"
+
+// create begins an upload and gives its path.
+func (w *world) create(user, name string, size int) string {
+	w.t.Helper()
+	a := w.do(user, http.MethodPost, api.PathUploads, nil,
+		"Tus-Resumable", "1.0.0", "Upload-Length", strconv.Itoa(size), "Upload-Metadata", meta("filename", name))
+	a.want(w.t, http.StatusCreated)
+	return a.header.Get("Location")
+}
+
+// patch sends bytes at the offset.
+func (w *world) patch(user, path string, offset int, data []byte) answer {
+	w.t.Helper()
+	return w.do(user, http.MethodPatch, path, bytes.NewReader(data),
+		"Tus-Resumable", "1.0.0", "Content-Type", octets, "Upload-Offset", strconv.Itoa(offset))
+}
+
+// offset asks how far the upload is.
+func (w *world) offset(user, path string) int {
+	w.t.Helper()
+	a := w.do(user, http.MethodHead, path, nil, "Tus-Resumable", "1.0.0").want(w.t, http.StatusOK)
+	n, err := strconv.Atoi(a.header.Get("Upload-Offset"))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return n
+}
+
+// upload brings a whole video in and gives its job's id.
+func (w *world) upload(user, name string, data []byte) string {
+	w.t.Helper()
+	path := w.create(user, name, len(data))
+	w.patch(user, path, 0, data).want(w.t, http.StatusNoContent)
+	return idOf(path)
+}
+
+func idOf(path string) string { return strings.TrimPrefix(path, api.PathUploads) }
+
+func jobPath(pattern, id string) string { return strings.Replace(pattern, "{id}", id, 1) }
