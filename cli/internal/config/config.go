@@ -2,13 +2,67 @@
 // config file, then defaults.
 package config
 
-import "time"
+import (
+	"time"
+)
 
 // Config is the merged configuration of one run.
 type Config struct {
-	Server   string        // the server's URL
-	Account  string        // names the server in stored state: the context's name, else the URL
-	Parallel int           // how many files are transferred at once
-	Patience time.Duration // how long to go on without progress while the server is away
-	StateDir string        // where unfinished transfers are remembered
+	Server      string        // the server's URL
+	Account     string        // names the server in stored state: the context's name, else the URL
+	Parallel    int           // how many files are transferred at once
+	Patience    time.Duration // how long to go on without progress while the server is away
+	Credentials string        // where sign-ins are kept: CredentialsAuto or CredentialsFile
+	StateDir    string        // where unfinished transfers are remembered
+	Dir         string        // the folder of the config file; sign-ins in a file are beside it
+
+	// Values are all settings with where each came from, for sx config.
+	Values []Value
+}
+
+// Value is one setting as it was found.
+type Value struct {
+	Key    string `json:"key"`
+	Value  string `json:"value"`
+	Source string `json:"source"` // "flag", the variable's name, the file's path, or "default"
+}
+
+// The values of the setting credentials.
+const (
+	CredentialsAuto = "auto" // the system's keyring, else a file
+	CredentialsFile = "file"
+)
+
+// DefaultServer is where sx up listens unless it is told otherwise.
+const DefaultServer = "http://127.0.0.1:8740"
+
+// Setting describes one setting.
+type Setting struct {
+	Key     string
+	Env     string
+	Default string
+	Usage   string
+}
+
+// The keys of the settings.
+const (
+	keyServer      = "server"
+	keyContext     = "context"
+	keyParallel    = "parallel"
+	keyPatience    = "patience"
+	keyCredentials = "credentials"
+)
+
+// keyContexts is the part of the file that holds the contexts.
+const keyContexts = "contexts"
+
+// Settings lists all settings in the order in which they are shown.
+func Settings() []Setting {
+	return []Setting{
+		{keyServer, "SX_SERVER", DefaultServer, "the server's URL, instead of the context's"},
+		{keyContext, "SX_CONTEXT", "", "the context to use; see: sx config use"},
+		{keyParallel, "SX_PARALLEL", "2", "how many files are transferred at once"},
+		{keyPatience, "SX_PATIENCE", "15m", "how long to wait for a server that is away"},
+		{keyCredentials, "SX_CREDENTIALS", CredentialsAuto, "auto (keyring, else file) or file"},
+	}
 }

@@ -3,6 +3,7 @@
 package factory
 
 import (
+	"github.com/soundextract/sx/cli/internal/account"
 	"github.com/soundextract/sx/cli/internal/config"
 	"github.com/soundextract/sx/cli/internal/iostreams"
 	"github.com/soundextract/sx/server/api/client"
@@ -17,4 +18,6 @@ type Factory struct {
 	// access token is renewed as needed. Without an account its calls fail with
 	// an sx.Error of code unauthenticated.
 	Client func() (*client.Client, error)
+	// Account is the account at the configured server, to sign in and out.
+	Account func() (*account.Account, error)
 }

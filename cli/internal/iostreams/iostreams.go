@@ -4,6 +4,9 @@ package iostreams
 
 import (
 	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
 	"io"
 	"os"
 
@@ -25,14 +28,17 @@ type IOStreams struct {
 }
 
 // System connects to the process's own streams.
-func System() *IOStreams {
+func System() *IOStreams { return FromFiles(os.Stdin, os.Stdout, os.Stderr) }
+
+// FromFiles connects to open files, each of which may be a terminal.
+func FromFiles(in, out, errOut *os.File) *IOStreams {
 	s := &IOStreams{
-		In: os.Stdin, Out: os.Stdout, ErrOut: os.Stderr,
-		InTTY:  term.IsTerminal(int(os.Stdin.Fd())),
-		OutTTY: term.IsTerminal(int(os.Stdout.Fd())),
-		ErrTTY: term.IsTerminal(int(os.Stderr.Fd())) && os.Getenv("TERM") != "dumb",
-		inFd:   int(os.Stdin.Fd()),
-		errFd:  int(os.Stderr.Fd()),
+		In: in, Out: out, ErrOut: errOut,
+		InTTY:  term.IsTerminal(int(in.Fd())),
+		OutTTY: term.IsTerminal(int(out.Fd())),
+		ErrTTY: term.IsTerminal(int(errOut.Fd())) && os.Getenv("TERM") != "dumb",
+		inFd:   int(in.Fd()),
+		errFd:  int(errOut.Fd()),
 	}
 	// https://no-color.org: a non-empty NO_COLOR switches colours off.
 	s.Color = s.ErrTTY && os.Getenv("NO_COLOR") == ""
@@ -55,8 +61,37 @@ func (s *IOStreams) Size() (width, height int) {
 	return 80, 24
 }
 
-// ReadPassword reads a line from the terminal without showing it.
-func (s *IOStreams) ReadPassword() (string, error) {
-	raw, err := term.ReadPassword(s.inFd)
-	return string(raw), err
+// ReadPassword reads a line from the terminal without showing it. When ctx ends
+// first, the terminal shows again what is typed.
+func (s *IOStreams) ReadPassword(ctx context.Context) (string, error) {
+	before, err := term.GetState(s.inFd)
+	if err != nil {
+		return "", fmt.Errorf("prepare the terminal: %w", err)
+	}
+	type line struct {
+		raw []byte
+		err error
+	}
+	typed := make(chan line, 1)
+	go func() {
+		raw, err := term.ReadPassword(s.inFd)
+		typed <- line{raw, err}
+	}()
+	select {
+	case l := <-typed:
+		return string(l.raw), l.err
+	case <-ctx.Done():
+		_ = term.Restore(s.inFd, before)
+		return "", ctx.Err()
+	}
+}
+
+// WriteJSON writes v to Out as JSON on one line.
+func (s *IOStreams) WriteJSON(v any) error {
+	enc := json.NewEncoder(s.Out)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
+		return fmt.Errorf("write JSON: %w", err)
+	}
+	return nil
 }

@@ -1,0 +1,68 @@
+// Package cancel is the command sx cancel.
+package cancel
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/soundextract/sx/cli/internal/factory"
+	"github.com/soundextract/sx/cli/internal/iostreams"
+	"github.com/soundextract/sx/cli/internal/jobarg"
+	"github.com/soundextract/sx/cli/internal/usage"
+	"github.com/soundextract/sx/server/api/client"
+	"github.com/soundextract/sx/server/sx"
+)
+
+// Options are what sx cancel works with.
+type Options struct {
+	IO     *iostreams.IOStreams
+	Client func() (*client.Client, error)
+
+	IDs  []string
+	JSON bool
+}
+
+// NewCmd makes the command; run is nil but in tests.
+func NewCmd(f *factory.Factory, run func(context.Context, *Options) error) *cobra.Command {
+	opts := &Options{IO: f.IO, Client: f.Client}
+	cmd := &cobra.Command{
+		Use:   "cancel ID...",
+		Short: "Cancel jobs",
+		Long: `Stop jobs that are uploading, waiting or running. A video that is uploaded
+stays: sx retry queues its job again, sx rm removes it.`,
+		Example:           `  sx cancel jq3m5v7kxw2c4t6b`,
+		Args:              usage.AtLeastOne("a job's id"),
+		ValidArgsFunction: jobarg.Complete(f, sx.StateUploading, sx.StateQueued, sx.StateRunning),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			opts.IDs = args
+			if run != nil {
+				return run(cmd.Context(), opts)
+			}
+			return cancelRun(cmd.Context(), opts)
+		},
+	}
+	cmd.Flags().BoolVar(&opts.JSON, "json", false, "print each job as JSON")
+	return cmd
+}
+
+func cancelRun(ctx context.Context, opts *Options) error {
+	c, err := opts.Client()
+	if err != nil {
+		return err
+	}
+	return jobarg.Each(ctx, opts.IDs, func(id string) error {
+		job, err := c.Cancel(ctx, id)
+		if err != nil {
+			return err
+		}
+		if opts.JSON {
+			return opts.IO.WriteJSON(job)
+		}
+		if _, err := fmt.Fprintf(opts.IO.Out, "%s  %s  %s\n", job.ID, job.State, job.Name); err != nil {
+			return fmt.Errorf("print the job: %w", err)
+		}
+		return nil
+	})
+}

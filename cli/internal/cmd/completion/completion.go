@@ -1,0 +1,62 @@
+// Package completion is the command sx completion.
+package completion
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/soundextract/sx/cli/internal/factory"
+	"github.com/soundextract/sx/cli/internal/iostreams"
+	"github.com/soundextract/sx/cli/internal/usage"
+)
+
+// Options are what sx completion works with.
+type Options struct {
+	IO   *iostreams.IOStreams
+	Root *cobra.Command
+
+	Shell string // one of the shells
+}
+
+var shells = []string{"bash", "zsh", "fish"}
+
+// NewCmd makes the command; run is nil but in tests.
+func NewCmd(f *factory.Factory, run func(context.Context, *Options) error) *cobra.Command {
+	opts := &Options{IO: f.IO}
+	return &cobra.Command{
+		Use:   "completion {bash | zsh | fish}",
+		Short: "Print the script that completes sx in a shell",
+		Long: `Print the script that lets a shell complete sx's commands, flags and job ids
+with the tab key.`,
+		Example: `  source <(sx completion bash)           # this shell; or add it to ~/.bashrc
+  sx completion zsh > "${fpath[1]}/_sx"
+  sx completion fish > ~/.config/fish/completions/sx.fish`,
+		Args:      usage.Args(cobra.MatchAll(cobra.ExactArgs(1), cobra.OnlyValidArgs)),
+		ValidArgs: shells,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			opts.Root, opts.Shell = cmd.Root(), args[0]
+			if run != nil {
+				return run(cmd.Context(), opts)
+			}
+			return completionRun(opts)
+		},
+	}
+}
+
+func completionRun(opts *Options) error {
+	var err error
+	switch opts.Shell {
+	case "bash":
+		err = opts.Root.GenBashCompletionV2(opts.IO.Out, true)
+	case "zsh":
+		err = opts.Root.GenZshCompletion(opts.IO.Out)
+	case "fish":
+		err = opts.Root.GenFishCompletion(opts.IO.Out, true)
+	}
+	if err != nil {
+		return fmt.Errorf("print the completion script: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,75 @@
+package configcmd
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/soundextract/sx/cli/internal/config"
+	"github.com/soundextract/sx/cli/internal/factory"
+	"github.com/soundextract/sx/cli/internal/iostreams"
+	"github.com/soundextract/sx/cli/internal/usage"
+)
+
+// useOptions are what sx config use works with.
+type useOptions struct {
+	IO *iostreams.IOStreams
+
+	Name string
+	JSON bool
+}
+
+func newCmdUse(f *factory.Factory, run func(context.Context, *useOptions) error) *cobra.Command {
+	opts := &useOptions{IO: f.IO}
+	cmd := &cobra.Command{
+		Use:   "use NAME",
+		Short: "Switch to another context",
+		Long: `Switch to another context: the server that commands use. Contexts are in the
+config file; sx up makes the one named local.`,
+		Example:           `  sx config use local`,
+		Args:              usage.Args(cobra.ExactArgs(1)),
+		ValidArgsFunction: completeContexts,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			opts.Name = args[0]
+			if run != nil {
+				return run(cmd.Context(), opts)
+			}
+			return useRun(opts)
+		},
+	}
+	cmd.Flags().BoolVar(&opts.JSON, "json", false, "print the context as JSON")
+	return cmd
+}
+
+func completeContexts(_ *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
+	file, err := config.ReadUserFile()
+	if err != nil || len(args) > 0 {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	return file.ContextNames(), cobra.ShellCompDirectiveNoFileComp
+}
+
+func useRun(opts *useOptions) error {
+	file, err := config.ReadUserFile()
+	if err != nil {
+		return err
+	}
+	if err := file.Use(opts.Name); err != nil {
+		return err
+	}
+	if err := file.Save(); err != nil {
+		return err
+	}
+	server := file.Contexts[opts.Name].Server
+	if opts.JSON {
+		return opts.IO.WriteJSON(struct {
+			Context string `json:"context"`
+			Server  string `json:"server"`
+		}{opts.Name, server})
+	}
+	if _, err := fmt.Fprintf(opts.IO.Out, "Commands use %s (%s) now\n", opts.Name, server); err != nil {
+		return fmt.Errorf("print the context: %w", err)
+	}
+	return nil
+}

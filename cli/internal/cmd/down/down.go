@@ -1,0 +1,84 @@
+// Package down is the command sx down.
+package down
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/soundextract/sx/cli/internal/config"
+	"github.com/soundextract/sx/cli/internal/factory"
+	"github.com/soundextract/sx/cli/internal/iostreams"
+	"github.com/soundextract/sx/cli/internal/localserver"
+	"github.com/soundextract/sx/cli/internal/usage"
+)
+
+// Options are what sx down works with.
+type Options struct {
+	IO *iostreams.IOStreams
+
+	Data string // "" is the folder of the last start
+	JSON bool
+}
+
+// NewCmd makes the command; run is nil but in tests.
+func NewCmd(f *factory.Factory, run func(context.Context, *Options) error) *cobra.Command {
+	opts := &Options{IO: f.IO}
+	cmd := &cobra.Command{
+		Use:   "down",
+		Short: "Stop the local server",
+		Long: `Stop the local server that sx up started. What it was converting is given back
+and goes on after the next sx up; uploads go on where they stopped.`,
+		Example: `  sx down
+  sx down --data ~/sx-data`,
+		Args: usage.Args(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if run != nil {
+				return run(cmd.Context(), opts)
+			}
+			return downRun(cmd.Context(), opts)
+		},
+	}
+	cmd.Flags().StringVar(&opts.Data, "data", "", "data `FOLDER` of the server (default the one used last)")
+	cmd.Flags().BoolVar(&opts.JSON, "json", false, "print what was done as JSON")
+	return cmd
+}
+
+func downRun(ctx context.Context, opts *Options) error {
+	file, err := config.ReadUserFile()
+	if err != nil {
+		return err
+	}
+	dir, err := localserver.Dir(opts.Data, file.Contexts["local"].Data)
+	if err != nil {
+		return err
+	}
+	running, err := localserver.Running(ctx, dir)
+	if err != nil {
+		return err
+	}
+	if running == nil {
+		if err := localserver.Forget(dir); err != nil {
+			return err
+		}
+		return opts.tell(dir, false, "The local server does not run")
+	}
+	if err := localserver.Stop(ctx, dir, running); err != nil {
+		return err
+	}
+	return opts.tell(dir, true, "The local server is stopped")
+}
+
+func (o *Options) tell(dir string, stopped bool, text string) error {
+	if o.JSON {
+		return o.IO.WriteJSON(struct {
+			Data    string `json:"data"`
+			Stopped bool   `json:"stopped"` // false when it did not run
+		}{dir, stopped})
+	}
+	if _, err := fmt.Fprintf(o.IO.Out, "%s (data: %s)\n", text, dir); err != nil {
+		return fmt.Errorf("print the result: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,199 @@
+// Package download is the command sx download.
+package download
+
+import (
+	"context"
+	"slices"
+
+	"github.com/spf13/cobra"
+
+	"github.com/soundextract/sx/cli/internal/batch"
+	"github.com/soundextract/sx/cli/internal/config"
+	"github.com/soundextract/sx/cli/internal/factory"
+	"github.com/soundextract/sx/cli/internal/fetch"
+	"github.com/soundextract/sx/cli/internal/iostreams"
+	"github.com/soundextract/sx/cli/internal/jobarg"
+	"github.com/soundextract/sx/cli/internal/progress"
+	"github.com/soundextract/sx/cli/internal/transfer"
+	"github.com/soundextract/sx/cli/internal/usage"
+	"github.com/soundextract/sx/cli/internal/watcher"
+	"github.com/soundextract/sx/server/api"
+	"github.com/soundextract/sx/server/api/client"
+	"github.com/soundextract/sx/server/sx"
+)
+
+// Options is what sx download works with.
+type Options struct {
+	IO     *iostreams.IOStreams
+	Client func() (*client.Client, error)
+	Config func() (*config.Config, error)
+
+	IDs    []string
+	All    bool   // all finished jobs, instead of IDs
+	Output string // a file, a folder, or "-" for the output stream; "" is the current folder
+	Force  bool
+	JSON   bool
+}
+
+// NewCmd makes the command. run, when it is not nil, is called instead of downloading.
+func NewCmd(f *factory.Factory, run func(context.Context, *Options) error) *cobra.Command {
+	o := &Options{IO: f.IO, Client: f.Client, Config: f.Config}
+	if run == nil {
+		run = download
+	}
+	cmd := &cobra.Command{
+		Use:   "download {ID... | --all}",
+		Short: "Download the MP3s of finished jobs",
+		Long: `Download the MP3s of finished jobs, named after their videos.
+
+A download that is interrupted goes on where it stopped when the same command
+is run again. Each MP3 is written beside its place, checked and renamed; what is
+there already is not overwritten without --force.`,
+		Example: `  sx download cv3x5k2tq7na4m6b
+  sx download cv3x5k2tq7na4m6b -o talk.mp3
+  sx download cv3x5k2tq7na4m6b -o - | mpv -
+  sx download --all -o music/`,
+		ValidArgsFunction: jobarg.Complete(f, sx.StateDone),
+	}
+	flags := cmd.Flags()
+	flags.StringVarP(&o.Output, "output", "o", "", "file or folder to write to, - for the output stream")
+	flags.BoolVar(&o.All, "all", false, "download all finished jobs; those already here are skipped")
+	flags.BoolVar(&o.Force, "force", false, "overwrite files that are there")
+	flags.BoolVar(&o.JSON, "json", false, "print one JSON object for each MP3")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		for _, id := range args {
+			if !slices.Contains(o.IDs, id) {
+				o.IDs = append(o.IDs, id)
+			}
+		}
+		switch {
+		case o.All && len(args) > 0:
+			return usage.Errorf("give either ids or --all")
+		case !o.All && len(args) == 0:
+			return usage.Errorf("a job's id is missing").WithHint("find it with: sx jobs; or download all with: sx download --all")
+		case o.Output == "-" && (o.All || len(o.IDs) > 1):
+			return usage.Errorf("only one MP3 can go to the output stream")
+		case o.Output == "-" && o.JSON:
+			return usage.Errorf("--json and the MP3 cannot both go to the output stream")
+		}
+		return run(cmd.Context(), o)
+	}
+	return cmd
+}
+
+// wanted is a job to download, or why that cannot be.
+type wanted struct {
+	id  string
+	job api.Job
+	err error
+}
+
+func (w wanted) name() string {
+	if w.job.Name == "" {
+		return w.id
+	}
+	return w.job.Name
+}
+
+func download(ctx context.Context, o *Options) error {
+	cfg, err := o.Config()
+	if err != nil {
+		return err
+	}
+	c, err := o.Client()
+	if err != nil {
+		return err
+	}
+	display := progress.New(o.IO)
+	defer display.Close()
+	policy := &transfer.Policy{Patience: cfg.Patience}
+	jobs, err := o.jobs(ctx, c, policy, display)
+	if err != nil {
+		return err
+	}
+	if len(jobs) == 0 {
+		display.Say("there are no finished jobs")
+		return nil
+	}
+	fetcher := &fetch.Fetcher{API: c, Policy: policy, StateDir: cfg.StateDir, Force: o.Force}
+	targets := &fetch.Targets{}
+	if o.Output != "-" {
+		if targets, err = fetch.NewTargets(o.Output, o.All || len(jobs) > 1); err != nil {
+			return err
+		}
+	}
+	printer := fetch.Printer{Out: display.Out(), TTY: o.IO.OutTTY, JSON: o.JSON}
+	items := make([]batch.Item, len(jobs))
+	for i, w := range jobs {
+		var size int64
+		if w.job.Track != nil {
+			size = w.job.Track.Size
+		}
+		bar := display.Add(w.name(), size, 1)
+		path := ""
+		if w.err == nil && o.Output != "-" {
+			path = targets.Path(w.job.Name)
+		}
+		items[i] = batch.Item{Name: w.name(), Bar: bar, Do: func(ctx context.Context) error {
+			if w.err != nil {
+				return w.err
+			}
+			if o.Output == "-" {
+				return stream(ctx, fetcher, w.job, o.IO, bar)
+			}
+			return file(ctx, fetcher, w.job, path, bar, printer)
+		}}
+	}
+	return batch.Run(ctx, items, cfg.Parallel)
+}
+
+func stream(ctx context.Context, fetcher *fetch.Fetcher, job api.Job, io *iostreams.IOStreams, bar *progress.Bar) error {
+	if io.OutTTY {
+		return usage.Errorf("an MP3 is nothing for the terminal").WithHint("pipe it on, or give a file with -o")
+	}
+	if err := fetcher.Stream(ctx, job, io.Out, bar); err != nil {
+		return err
+	}
+	bar.Done("downloaded")
+	return nil
+}
+
+func file(ctx context.Context, fetcher *fetch.Fetcher, job api.Job, path string, bar *progress.Bar, printer fetch.Printer) error {
+	there, err := fetcher.File(ctx, job, path, bar)
+	if err != nil {
+		return err
+	}
+	if there {
+		bar.Done("already there")
+	} else {
+		bar.Done("downloaded")
+	}
+	return printer.Print(fetch.ResultOf(job, path))
+}
+
+// jobs gives what to download, in the order that decides about equal names.
+func (o *Options) jobs(ctx context.Context, c *client.Client, policy *transfer.Policy, display *progress.Display) (jobs []wanted, err error) {
+	retry := policy.Start(display)
+	if o.All {
+		return jobs, retry.Do(ctx, func(ctx context.Context) error {
+			done, err := watcher.All(ctx, c, sx.StateDone)
+			jobs = make([]wanted, len(done))
+			for i, job := range done {
+				jobs[i] = wanted{id: job.ID, job: job}
+			}
+			return err
+		})
+	}
+	for _, id := range o.IDs {
+		w := wanted{id: id}
+		w.err = retry.Do(ctx, func(ctx context.Context) (err error) {
+			w.job, err = c.Job(ctx, id)
+			return err
+		})
+		if w.err != nil && sx.CodeOf(w.err) != sx.CodeNotFound {
+			return nil, w.err
+		}
+		jobs = append(jobs, w)
+	}
+	return jobs, nil
+}

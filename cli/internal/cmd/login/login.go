@@ -1,0 +1,80 @@
+// Package login is the command sx login.
+package login
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/soundextract/sx/cli/internal/account"
+	"github.com/soundextract/sx/cli/internal/factory"
+	"github.com/soundextract/sx/cli/internal/iostreams"
+	"github.com/soundextract/sx/cli/internal/prompt"
+	"github.com/soundextract/sx/cli/internal/usage"
+	"github.com/soundextract/sx/server/api"
+)
+
+// Options are what sx login works with.
+type Options struct {
+	IO      *iostreams.IOStreams
+	Account func() (*account.Account, error)
+
+	Name          string // "" is asked for
+	PasswordStdin bool
+	JSON          bool
+}
+
+// NewCmd makes the command; run is nil but in tests.
+func NewCmd(f *factory.Factory, run func(context.Context, *Options) error) *cobra.Command {
+	opts := &Options{IO: f.IO, Account: f.Account}
+	cmd := &cobra.Command{
+		Use:   "login [NAME]",
+		Short: "Sign in",
+		Long: `Sign in at the server. The password is asked for and not shown. The sign-in is
+kept in the system's keyring, or without one in a file that only you can read.`,
+		Example: `  sx login anna
+  sx login anna --password-stdin < password.txt`,
+		Args:              usage.Args(cobra.MaximumNArgs(1)),
+		ValidArgsFunction: cobra.NoFileCompletions,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				opts.Name = args[0]
+			}
+			if run != nil {
+				return run(cmd.Context(), opts)
+			}
+			return loginRun(cmd.Context(), opts)
+		},
+	}
+	cmd.Flags().BoolVar(&opts.PasswordStdin, "password-stdin", false, "read the password from the input")
+	cmd.Flags().BoolVar(&opts.JSON, "json", false, "print the account as JSON")
+	return cmd
+}
+
+func loginRun(ctx context.Context, opts *Options) error {
+	acct, err := opts.Account()
+	if err != nil {
+		return err
+	}
+	acct.WarnIfPlain(opts.IO.ErrOut)
+	name, err := prompt.Name(ctx, opts.IO, opts.Name)
+	if err != nil {
+		return err
+	}
+	password, err := prompt.Password(ctx, opts.IO, opts.PasswordStdin)
+	if err != nil {
+		return err
+	}
+	user, err := acct.Login(ctx, api.Credentials{Name: name, Password: password})
+	if err != nil {
+		return err
+	}
+	if opts.JSON {
+		return opts.IO.WriteJSON(user)
+	}
+	if _, err := fmt.Fprintf(opts.IO.Out, "Signed in as %s at %s\n", user.Name, acct.Server()); err != nil {
+		return fmt.Errorf("print the account: %w", err)
+	}
+	return nil
+}

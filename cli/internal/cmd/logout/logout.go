@@ -1,0 +1,77 @@
+// Package logout is the command sx logout.
+package logout
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/soundextract/sx/cli/internal/account"
+	"github.com/soundextract/sx/cli/internal/factory"
+	"github.com/soundextract/sx/cli/internal/iostreams"
+	"github.com/soundextract/sx/cli/internal/usage"
+	"github.com/soundextract/sx/server/api/client"
+)
+
+// Options are what sx logout works with.
+type Options struct {
+	IO      *iostreams.IOStreams
+	Account func() (*account.Account, error)
+
+	JSON bool
+}
+
+// NewCmd makes the command; run is nil but in tests.
+func NewCmd(f *factory.Factory, run func(context.Context, *Options) error) *cobra.Command {
+	opts := &Options{IO: f.IO, Account: f.Account}
+	cmd := &cobra.Command{
+		Use:   "logout",
+		Short: "Sign out",
+		Long: `Forget the sign-in on this machine and end it on the server. It is forgotten
+also when the server does not answer.`,
+		Example: `  sx logout`,
+		Args:    usage.Args(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if run != nil {
+				return run(cmd.Context(), opts)
+			}
+			return logoutRun(cmd.Context(), opts)
+		},
+	}
+	cmd.Flags().BoolVar(&opts.JSON, "json", false, "print who was signed in as JSON")
+	return cmd
+}
+
+func logoutRun(ctx context.Context, opts *Options) error {
+	acct, err := opts.Account()
+	if err != nil {
+		return err
+	}
+	name, untold, err := acct.Logout(ctx)
+	if err != nil {
+		return err
+	}
+	if untold != nil {
+		why := untold.Error()
+		if silence := (*client.Unreachable)(nil); errors.As(untold, &silence) {
+			why = "no answer from " + silence.Server // without the network's own words
+		}
+		_, _ = fmt.Fprintf(opts.IO.ErrOut, "warning: the server was not told: %s\n", why)
+	}
+	if opts.JSON {
+		return opts.IO.WriteJSON(struct {
+			Name   string `json:"name"` // "" when nobody was signed in
+			Server string `json:"server"`
+		}{name, acct.Server()})
+	}
+	text := fmt.Sprintf("Signed out %s at %s", name, acct.Server())
+	if name == "" {
+		text = "You were not signed in at " + acct.Server()
+	}
+	if _, err := fmt.Fprintln(opts.IO.Out, text); err != nil {
+		return fmt.Errorf("print the result: %w", err)
+	}
+	return nil
+}

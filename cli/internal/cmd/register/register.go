@@ -1,0 +1,80 @@
+// Package register is the command sx register.
+package register
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/soundextract/sx/cli/internal/account"
+	"github.com/soundextract/sx/cli/internal/factory"
+	"github.com/soundextract/sx/cli/internal/iostreams"
+	"github.com/soundextract/sx/cli/internal/prompt"
+	"github.com/soundextract/sx/cli/internal/usage"
+	"github.com/soundextract/sx/server/api"
+)
+
+// Options are what sx register works with.
+type Options struct {
+	IO      *iostreams.IOStreams
+	Account func() (*account.Account, error)
+
+	Name          string // "" is asked for
+	PasswordStdin bool
+	JSON          bool
+}
+
+// NewCmd makes the command; run is nil but in tests.
+func NewCmd(f *factory.Factory, run func(context.Context, *Options) error) *cobra.Command {
+	opts := &Options{IO: f.IO, Account: f.Account}
+	cmd := &cobra.Command{
+		Use:   "register [NAME]",
+		Short: "Make an account and sign in",
+		Long: `Make an account on the server and sign in. The name may be an e-mail address.
+The password is asked for twice and not shown.`,
+		Example: `  sx register anna
+  sx register anna --password-stdin < password.txt`,
+		Args:              usage.Args(cobra.MaximumNArgs(1)),
+		ValidArgsFunction: cobra.NoFileCompletions,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				opts.Name = args[0]
+			}
+			if run != nil {
+				return run(cmd.Context(), opts)
+			}
+			return registerRun(cmd.Context(), opts)
+		},
+	}
+	cmd.Flags().BoolVar(&opts.PasswordStdin, "password-stdin", false, "read the password from the input")
+	cmd.Flags().BoolVar(&opts.JSON, "json", false, "print the account as JSON")
+	return cmd
+}
+
+func registerRun(ctx context.Context, opts *Options) error {
+	acct, err := opts.Account()
+	if err != nil {
+		return err
+	}
+	acct.WarnIfPlain(opts.IO.ErrOut)
+	name, err := prompt.Name(ctx, opts.IO, opts.Name)
+	if err != nil {
+		return err
+	}
+	password, err := prompt.NewPassword(ctx, opts.IO, opts.PasswordStdin)
+	if err != nil {
+		return err
+	}
+	user, err := acct.Register(ctx, api.Credentials{Name: name, Password: password})
+	if err != nil {
+		return err
+	}
+	if opts.JSON {
+		return opts.IO.WriteJSON(user)
+	}
+	if _, err := fmt.Fprintf(opts.IO.Out, "Made the account %s at %s and signed in\n", user.Name, acct.Server()); err != nil {
+		return fmt.Errorf("print the account: %w", err)
+	}
+	return nil
+}

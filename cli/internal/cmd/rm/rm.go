@@ -1,0 +1,91 @@
+// Package rm is the command sx rm.
+package rm
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/soundextract/sx/cli/internal/factory"
+	"github.com/soundextract/sx/cli/internal/iostreams"
+	"github.com/soundextract/sx/cli/internal/jobarg"
+	"github.com/soundextract/sx/cli/internal/prompt"
+	"github.com/soundextract/sx/cli/internal/usage"
+	"github.com/soundextract/sx/server/api/client"
+)
+
+// Options are what sx rm works with.
+type Options struct {
+	IO     *iostreams.IOStreams
+	Client func() (*client.Client, error)
+
+	IDs  []string
+	Yes  bool
+	JSON bool
+}
+
+// NewCmd makes the command; run is nil but in tests.
+func NewCmd(f *factory.Factory, run func(context.Context, *Options) error) *cobra.Command {
+	opts := &Options{IO: f.IO, Client: f.Client}
+	cmd := &cobra.Command{
+		Use:   "rm ID...",
+		Short: "Remove jobs with their videos and tracks",
+		Long: `Remove jobs from the server, each with its video and its MP3. Jobs at work are
+cancelled first. At a terminal it asks before, unless --yes is given; a script
+is not asked.`,
+		Example: `  sx rm jq3m5v7kxw2c4t6b
+  sx rm --yes $(sx jobs --state failed | cut -f1)`,
+		Args:              usage.AtLeastOne("a job's id"),
+		ValidArgsFunction: jobarg.Complete(f),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			opts.IDs = args
+			if run != nil {
+				return run(cmd.Context(), opts)
+			}
+			return rmRun(cmd.Context(), opts)
+		},
+	}
+	cmd.Flags().BoolVarP(&opts.Yes, "yes", "y", false, "do not ask")
+	cmd.Flags().BoolVar(&opts.JSON, "json", false, "print each removed id as JSON")
+	return cmd
+}
+
+func rmRun(ctx context.Context, opts *Options) error {
+	c, err := opts.Client()
+	if err != nil {
+		return err
+	}
+	if opts.IO.InTTY && !opts.Yes {
+		sure, err := prompt.Confirm(ctx, opts.IO, question(opts.IDs))
+		if err != nil {
+			return err
+		}
+		if !sure {
+			_, _ = fmt.Fprintln(opts.IO.ErrOut, "nothing was removed")
+			return nil
+		}
+	}
+	return jobarg.Each(ctx, opts.IDs, func(id string) error {
+		if err := c.Remove(ctx, id); err != nil {
+			return err
+		}
+		if opts.JSON {
+			return opts.IO.WriteJSON(struct {
+				ID      string `json:"id"`
+				Removed bool   `json:"removed"`
+			}{id, true})
+		}
+		if _, err := fmt.Fprintf(opts.IO.Out, "%s  removed\n", id); err != nil {
+			return fmt.Errorf("print the job: %w", err)
+		}
+		return nil
+	})
+}
+
+func question(ids []string) string {
+	if len(ids) == 1 {
+		return fmt.Sprintf("Remove %s with its video and track?", ids[0])
+	}
+	return fmt.Sprintf("Remove %d jobs with their videos and tracks?", len(ids))
+}

@@ -1,0 +1,63 @@
+package root
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/spf13/pflag"
+)
+
+// flagsText describes flags in two columns, wrapped to the width. (pflag's own
+// text writes "[=true|false]" behind every switch.)
+func flagsText(flags *pflag.FlagSet) string {
+	var left, right []string
+	flags.VisitAll(func(f *pflag.Flag) {
+		if f.Hidden {
+			return
+		}
+		value, text := pflag.UnquoteUsage(f)
+		name := "    --" + f.Name
+		if f.Shorthand != "" {
+			name = "-" + f.Shorthand + ", --" + f.Name
+		}
+		if value != "" && f.Value.Type() != "bool" {
+			name += " " + value
+		}
+		if !slices.Contains([]string{"", "0", "0s", "false", "[]"}, f.DefValue) {
+			text += fmt.Sprintf(" (default %s)", f.DefValue)
+		}
+		left, right = append(left, name), append(right, text)
+	})
+	column := 0
+	for _, name := range left {
+		column = max(column, len(name))
+	}
+	var b strings.Builder
+	for i, name := range left {
+		for n, line := range wrap(right[i], width-column-4) {
+			if n > 0 {
+				name = ""
+			}
+			_, _ = fmt.Fprintf(&b, "  %-*s  %s\n", column, name, line)
+		}
+	}
+	return b.String()
+}
+
+// wrap breaks a text between words into lines of at most the given columns.
+func wrap(text string, columns int) []string {
+	var lines []string
+	line := ""
+	for _, word := range strings.Fields(text) {
+		if line != "" && len(line)+1+len(word) > columns {
+			lines = append(lines, line)
+			line = ""
+		}
+		if line != "" {
+			line += " "
+		}
+		line += word
+	}
+	return append(lines, line)
+}

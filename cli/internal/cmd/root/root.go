@@ -1,0 +1,178 @@
+// Package root puts the commands of sx together.
+package root
+
+import (
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/soundextract/sx/cli/internal/cmd/cancel"
+	"github.com/soundextract/sx/cli/internal/cmd/completion"
+	"github.com/soundextract/sx/cli/internal/cmd/configcmd"
+	"github.com/soundextract/sx/cli/internal/cmd/convert"
+	"github.com/soundextract/sx/cli/internal/cmd/down"
+	"github.com/soundextract/sx/cli/internal/cmd/download"
+	"github.com/soundextract/sx/cli/internal/cmd/jobs"
+	"github.com/soundextract/sx/cli/internal/cmd/login"
+	"github.com/soundextract/sx/cli/internal/cmd/logout"
+	"github.com/soundextract/sx/cli/internal/cmd/register"
+	"github.com/soundextract/sx/cli/internal/cmd/retry"
+	"github.com/soundextract/sx/cli/internal/cmd/rm"
+	"github.com/soundextract/sx/cli/internal/cmd/show"
+	"github.com/soundextract/sx/cli/internal/cmd/topics"
+	"github.com/soundextract/sx/cli/internal/cmd/up"
+	"github.com/soundextract/sx/cli/internal/cmd/upload"
+	"github.com/soundextract/sx/cli/internal/cmd/version"
+	"github.com/soundextract/sx/cli/internal/cmd/watch"
+	"github.com/soundextract/sx/cli/internal/cmd/whoami"
+	"github.com/soundextract/sx/cli/internal/factory"
+	"github.com/soundextract/sx/cli/internal/usage"
+	"github.com/soundextract/sx/server/sx"
+)
+
+// Resumable marks commands that go on where they stopped when they are run
+// again, as an annotation of the command.
+const Resumable = "resumable"
+
+// New makes sx's command with all others below it. bind is given the flags of
+// the command that is run, before it is.
+func New(f *factory.Factory, bind func(*pflag.FlagSet)) *cobra.Command {
+	root := &cobra.Command{
+		Use:     "sx",
+		Short:   "Upload videos, get their sound as MP3",
+		Example: "  sx up --detach\n  sx register anna\n  sx convert talk.mp4",
+		Version: sx.Version,
+
+		SilenceErrors:              true,
+		SilenceUsage:               true,
+		SuggestionsMinimumDistance: 2,
+		CompletionOptions:          cobra.CompletionOptions{DisableDefaultCmd: true},
+
+		Args: noCommand,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		PersistentPreRun: func(cmd *cobra.Command, _ []string) {
+			if !cmd.DisableFlagParsing { // as completion's own command has it
+				bind(cmd.Flags())
+			}
+		},
+	}
+	root.SetIn(f.IO.In)
+	root.SetOut(f.IO.Out)
+	root.SetErr(f.IO.ErrOut)
+	root.SetVersionTemplate("sx {{.Version}}\n")
+	root.SetHelpFunc(help)
+	root.SetUsageFunc(printUsage)
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage.Errorf("%s", err) })
+	root.PersistentFlags().String("server", "", "the server's `URL`, instead of the context's")
+	bind(root.PersistentFlags())
+
+	for _, g := range groups(f) {
+		root.AddGroup(&cobra.Group{ID: g.title, Title: g.title})
+		for _, cmd := range g.commands {
+			cmd.GroupID = g.title
+			root.AddCommand(cmd)
+		}
+	}
+	root.AddCommand(topics.New()...)
+	root.SetHelpCommand(helpCommand(root))
+	root.SetHelpCommandGroupID(settings)
+	checkedArgs(root)
+	return root
+}
+
+type group struct {
+	title    string
+	commands []*cobra.Command
+}
+
+const settings = "Settings"
+
+func groups(f *factory.Factory) []group {
+	return []group{
+		{"Your sound", []*cobra.Command{
+			resumable(convert.NewCmd(f, nil)),
+			resumable(upload.NewCmd(f, nil)),
+			watch.NewCmd(f, nil),
+			resumable(download.NewCmd(f, nil)),
+		}},
+		{"Jobs", []*cobra.Command{
+			jobs.NewCmd(f, nil),
+			show.NewCmd(f, nil),
+			cancel.NewCmd(f, nil),
+			retry.NewCmd(f, nil),
+			rm.NewCmd(f, nil),
+		}},
+		{"Account", []*cobra.Command{
+			register.NewCmd(f, nil),
+			login.NewCmd(f, nil),
+			logout.NewCmd(f, nil),
+			whoami.NewCmd(f, nil),
+		}},
+		{"Local server", []*cobra.Command{
+			up.NewCmd(f, nil),
+			down.NewCmd(f, nil),
+		}},
+		{settings, []*cobra.Command{
+			configcmd.NewCmd(f, nil),
+			completion.NewCmd(f, nil),
+			version.NewCmd(f, nil),
+		}},
+	}
+}
+
+// resumable marks a command as Resumable.
+func resumable(cmd *cobra.Command) *cobra.Command {
+	if cmd.Annotations == nil {
+		cmd.Annotations = map[string]string{}
+	}
+	cmd.Annotations[Resumable] = "true"
+	return cmd
+}
+
+// checkedArgs makes usage errors of what cobra's argument checks find.
+func checkedArgs(cmd *cobra.Command) {
+	if cmd.Args != nil {
+		cmd.Args = usage.Args(cmd.Args)
+	}
+	for _, c := range cmd.Commands() {
+		checkedArgs(c)
+	}
+}
+
+// noCommand refuses what is not the name of a command.
+func noCommand(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	err := usage.Errorf("there is no command %q", args[0])
+	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
+		return err.WithHint("did you mean: sx " + strings.Join(near, ", sx "))
+	}
+	return err
+}
+
+func helpCommand(root *cobra.Command) *cobra.Command {
+	return &cobra.Command{
+		Use:     "help [COMMAND | TOPIC]",
+		Short:   "Show help about a command or topic",
+		Example: "  sx help up\n  sx help exit-codes",
+		ValidArgsFunction: func(_ *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
+			var names []cobra.Completion
+			if len(args) == 0 {
+				for _, c := range root.Commands() {
+					names = append(names, cobra.CompletionWithDesc(c.Name(), c.Short))
+				}
+			}
+			return names, cobra.ShellCompDirectiveNoFileComp
+		},
+		RunE: func(_ *cobra.Command, args []string) error {
+			about, rest, err := root.Find(args)
+			if err != nil || len(rest) > 0 {
+				return usage.Errorf("there is no help about %q", strings.Join(args, " ")).
+					WithHint("see all commands and topics with: sx help")
+			}
+			return about.Help()
+		},
+	}
+}

@@ -1,0 +1,123 @@
+// Package show is the command sx show.
+package show
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/soundextract/sx/cli/internal/factory"
+	"github.com/soundextract/sx/cli/internal/human"
+	"github.com/soundextract/sx/cli/internal/iostreams"
+	"github.com/soundextract/sx/cli/internal/jobarg"
+	"github.com/soundextract/sx/cli/internal/usage"
+	"github.com/soundextract/sx/server/api"
+	"github.com/soundextract/sx/server/api/client"
+	"github.com/soundextract/sx/server/sx"
+)
+
+// Options are what sx show works with.
+type Options struct {
+	IO     *iostreams.IOStreams
+	Client func() (*client.Client, error)
+	Now    func() time.Time
+
+	IDs  []string
+	JSON bool
+}
+
+// NewCmd makes the command; run is nil but in tests.
+func NewCmd(f *factory.Factory, run func(context.Context, *Options) error) *cobra.Command {
+	opts := &Options{IO: f.IO, Client: f.Client, Now: time.Now}
+	cmd := &cobra.Command{
+		Use:   "show ID...",
+		Short: "Show all there is to know of jobs",
+		Example: `  sx show jq3m5v7kxw2c4t6b
+  sx show jq3m5v7kxw2c4t6b --json | jq .track.duration`,
+		Args:              usage.AtLeastOne("a job's id"),
+		ValidArgsFunction: jobarg.Complete(f),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			opts.IDs = args
+			if run != nil {
+				return run(cmd.Context(), opts)
+			}
+			return showRun(cmd.Context(), opts)
+		},
+	}
+	cmd.Flags().BoolVar(&opts.JSON, "json", false, "print each job as JSON")
+	return cmd
+}
+
+func showRun(ctx context.Context, opts *Options) error {
+	c, err := opts.Client()
+	if err != nil {
+		return err
+	}
+	shown := 0
+	return jobarg.Each(ctx, opts.IDs, func(id string) error {
+		job, err := c.Job(ctx, id)
+		if err != nil {
+			return err
+		}
+		if opts.JSON {
+			return opts.IO.WriteJSON(job)
+		}
+		if shown++; shown > 1 {
+			_, _ = fmt.Fprintln(opts.IO.Out)
+		}
+		if _, err := io.WriteString(opts.IO.Out, describe(job, opts.Now())); err != nil {
+			return fmt.Errorf("print the job: %w", err)
+		}
+		return nil
+	})
+}
+
+// describe is the job as a person reads it, one fact a line.
+func describe(j api.Job, now time.Time) string {
+	var b strings.Builder
+	fact := func(name, format string, args ...any) {
+		_, _ = fmt.Fprintf(&b, "%-10s%s\n", name, fmt.Sprintf(format, args...))
+	}
+	when := func(t time.Time) string {
+		return fmt.Sprintf("%s (%s ago)", t.In(now.Location()).Format(time.DateTime), human.Ago(now.Sub(t)))
+	}
+	fact("id", "%s", j.ID)
+	fact("name", "%s", j.Name)
+	fact("state", "%s", j.State)
+	switch {
+	case j.State == sx.StateUploading || j.State == sx.StateRunning && j.Remaining == 0:
+		fact("progress", "%.0f%%", j.Progress)
+	case j.State == sx.StateRunning:
+		fact("progress", "%.0f%%, %s left", j.Progress, human.Clock(j.Remaining))
+	}
+	if j.Attempt > 1 {
+		fact("attempt", "%d", j.Attempt)
+	}
+	fact("created", "%s", when(j.Created))
+	fact("updated", "%s", when(j.Updated))
+	fact("video", "%s", human.Bytes(j.Video.Size))
+	if j.Video.SHA256 != "" {
+		fact("  sha256", "%s", j.Video.SHA256)
+	}
+	if j.Track != nil {
+		fact("track", "%s", track(*j.Track))
+		fact("  sha256", "%s", j.Track.SHA256)
+	}
+	if j.Error != nil {
+		fact("error", "%s (%s)", j.Error.Message, j.Error.Code)
+		fact("hint", "%s", strings.ReplaceAll(j.Error.Hint, " ID", " "+j.ID))
+	}
+	return b.String()
+}
+
+func track(t api.Track) string {
+	text := fmt.Sprintf("%s, %s", human.Clock(t.Duration), human.Bytes(t.Size))
+	if t.Duration > 0 {
+		text += fmt.Sprintf(", %.0f kbit/s", float64(t.Size)*8/t.Duration/1000)
+	}
+	return text
+}

@@ -1,0 +1,184 @@
+// Package up is the command sx up.
+package up
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/url"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"github.com/soundextract/sx/cli/internal/config"
+	"github.com/soundextract/sx/cli/internal/factory"
+	"github.com/soundextract/sx/cli/internal/iostreams"
+	"github.com/soundextract/sx/cli/internal/localserver"
+	"github.com/soundextract/sx/cli/internal/usage"
+	"github.com/soundextract/sx/server/sx"
+)
+
+// Options are what sx up works with.
+type Options struct {
+	IO *iostreams.IOStreams
+
+	Addr   string // "" is the address of the last start
+	Data   string // "" is the folder of the last start
+	Detach bool
+	JSON   bool
+}
+
+const defaultAddr = "127.0.0.1:8740"
+
+// contextName is the context that always means the local server.
+const contextName = "local"
+
+// NewCmd makes the command; run is nil but in tests.
+func NewCmd(f *factory.Factory, run func(context.Context, *Options) error) *cobra.Command {
+	opts := &Options{IO: f.IO}
+	cmd := &cobra.Command{
+		Use:   "up",
+		Short: "Start the local server and use it",
+		Long: `Start the local server, sxd, and make it the one that all commands use (the
+context "local"). It runs until Ctrl-C, or with --detach until: sx down
+
+It goes on with what its data folder holds, also after a crash. Its log is the
+file sxd.log in that folder. It needs ffmpeg.`,
+		Example: `  sx up
+  sx up --detach
+  sx up --addr 127.0.0.1:0 --data ~/sx-data    # a free port, another folder`,
+		Args: usage.Args(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if opts.Addr != "" {
+				if _, _, err := net.SplitHostPort(opts.Addr); err != nil {
+					return usage.Errorf("--addr wants HOST:PORT such as %s, not %q", defaultAddr, opts.Addr)
+				}
+			}
+			if run != nil {
+				return run(cmd.Context(), opts)
+			}
+			return upRun(cmd.Context(), opts)
+		},
+	}
+	cmd.Flags().StringVar(&opts.Addr, "addr", "",
+		"`HOST:PORT` to listen at, port 0 for a free one (default the last one, at first "+defaultAddr+")")
+	cmd.Flags().StringVar(&opts.Data, "data", "", "data `FOLDER` (default the last one, at first in your home)")
+	cmd.Flags().BoolVarP(&opts.Detach, "detach", "d", false, "go on in the background")
+	cmd.Flags().BoolVar(&opts.JSON, "json", false, "print the server's address as JSON")
+	return cmd
+}
+
+func upRun(ctx context.Context, opts *Options) error {
+	file, err := config.ReadUserFile()
+	if err != nil {
+		return err
+	}
+	dir, err := localserver.Dir(opts.Data, file.Contexts[contextName].Data)
+	if err != nil {
+		return err
+	}
+	former := file.Contexts[contextName]
+	running, err := localserver.Running(ctx, dir)
+	if err != nil {
+		return err
+	}
+	if running != nil {
+		if opts.Addr != "" && opts.Addr != running.Addr {
+			return sx.NewError(sx.CodeConflict, "the local server runs already, at %s", running.Addr).
+				WithHint("stop it first, with: sx down")
+		}
+		if err := useContext(file, running.URL, dir); err != nil {
+			return err
+		}
+		return opts.tell(running, dir, "runs already", "")
+	}
+	program, err := localserver.Find()
+	if err != nil {
+		return err
+	}
+	addr := address(opts.Addr, localserver.Recorded(dir), former, dir)
+	opts.warnIfOpen(addr)
+	server, err := localserver.Start(ctx, localserver.Options{Program: program, Addr: addr, Dir: dir, Detached: opts.Detach})
+	if err != nil {
+		return err
+	}
+	if err := opts.settle(file, server, former, dir); err != nil {
+		return server.Stop(ctx, err)
+	}
+	if opts.Detach {
+		return nil
+	}
+	return server.Wait(ctx)
+}
+
+// settle makes the server the one in use, and tells so.
+func (o *Options) settle(file *config.File, server *localserver.Server, former config.Context, dir string) error {
+	if err := useContext(file, server.URL, dir); err != nil {
+		return err
+	}
+	next := "make an account: sx register NAME\n      then: sx convert VIDEO"
+	if former.Data == dir {
+		next = "sx convert VIDEO"
+	}
+	if o.Detach {
+		next += "\n      stop the server: sx down"
+	} else {
+		next = "in another terminal, " + next + "\n      stop the server: Ctrl-C"
+	}
+	return o.tell(&server.Instance, dir, "runs", next)
+}
+
+func (o *Options) tell(in *localserver.Instance, dir, how, next string) error {
+	if o.JSON {
+		return o.IO.WriteJSON(struct {
+			URL  string `json:"url"`
+			Data string `json:"data"`
+			PID  int    `json:"pid"`
+		}{in.URL, dir, in.PID})
+	}
+	if _, err := fmt.Fprintf(o.IO.Out, "The local server %s at %s\n", how, in.URL); err != nil {
+		return fmt.Errorf("print the address: %w", err)
+	}
+	_, _ = fmt.Fprintf(o.IO.ErrOut, "data: %s\n", dir)
+	if next != "" {
+		_, _ = fmt.Fprintf(o.IO.ErrOut, "next: %s\n", next)
+	}
+	// A flag or variable may point the commands elsewhere all the same.
+	if c, err := config.Load(nil); err == nil && c.Server != in.URL {
+		_, _ = fmt.Fprintf(o.IO.ErrOut, "warning: commands go on using %s (%s)\n", c.Server, c.Values[0].Source)
+	}
+	return nil
+}
+
+func (o *Options) warnIfOpen(addr string) {
+	host, _, err := net.SplitHostPort(addr)
+	if ip := net.ParseIP(host); err != nil || host == "localhost" || ip != nil && ip.IsLoopback() {
+		return
+	}
+	_, _ = fmt.Fprintf(o.IO.ErrOut,
+		"warning: %s can be reached by others, over HTTP without encryption:\n"+
+			"passwords and videos can be read on the way\n", addr)
+}
+
+// address is where to listen: where it was asked for, else where the folder's
+// server listened before, as uploads under way look for it there.
+func address(asked string, crashed *localserver.Instance, former config.Context, dir string) string {
+	switch {
+	case asked != "":
+		return asked
+	case crashed != nil && crashed.Addr != "":
+		return crashed.Addr
+	case former.Data == dir:
+		if u, err := url.Parse(former.Server); err == nil && u.Port() != "" {
+			return u.Host
+		}
+	}
+	return defaultAddr
+}
+
+func useContext(file *config.File, server, dir string) error {
+	if err := file.Put(contextName, config.Context{Server: server, Data: filepath.Clean(dir)}); err != nil {
+		return err
+	}
+	return file.Save()
+}

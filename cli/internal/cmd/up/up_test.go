@@ -1,0 +1,55 @@
+package up_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+
+	"github.com/soundextract/sx/cli/internal/cmd/up"
+	"github.com/soundextract/sx/cli/internal/factory"
+	"github.com/soundextract/sx/cli/internal/iostreams"
+	"github.com/soundextract/sx/cli/internal/usage"
+)
+
+func TestFlags(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name  string
+		args  []string
+		want  up.Options
+		wrong bool
+	}{
+		{"none", nil, up.Options{}, false},
+		{"all", []string{"--addr", "127.0.0.1:0", "--data", "d", "-d", "--json"}, up.Options{Addr: "127.0.0.1:0", Data: "d", Detach: true, JSON: true}, false},
+		{"address without port", []string{"--addr", "127.0.0.1"}, up.Options{}, true},
+		{"argument", []string{"local"}, up.Options{}, true},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			streams, _, _ := iostreams.Test("")
+			var got *up.Options
+			cmd := up.NewCmd(&factory.Factory{IO: streams}, func(_ context.Context, o *up.Options) error {
+				got = o
+				return nil
+			})
+			cmd.SetArgs(tt.args)
+			cmd.SilenceErrors, cmd.SilenceUsage = true, true
+			err := cmd.ExecuteContext(t.Context())
+			var typed *usage.Error
+			if tt.wrong {
+				if !errors.As(err, &typed) {
+					t.Errorf("got %v, want a usage error", err)
+				}
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			tt.want.IO = streams
+			if *got != tt.want {
+				t.Errorf("got %+v, want %+v", *got, tt.want)
+			}
+		})
+	}
+}

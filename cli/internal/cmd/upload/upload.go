@@ -1,0 +1,144 @@
+// Package upload is the command sx upload.
+package upload
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"github.com/soundextract/sx/cli/internal/batch"
+	"github.com/soundextract/sx/cli/internal/config"
+	"github.com/soundextract/sx/cli/internal/encodeflags"
+	"github.com/soundextract/sx/cli/internal/factory"
+	"github.com/soundextract/sx/cli/internal/human"
+	"github.com/soundextract/sx/cli/internal/iostreams"
+	"github.com/soundextract/sx/cli/internal/mediafiles"
+	"github.com/soundextract/sx/cli/internal/progress"
+	"github.com/soundextract/sx/cli/internal/transfer"
+	"github.com/soundextract/sx/cli/internal/uploads"
+	"github.com/soundextract/sx/cli/internal/usage"
+	"github.com/soundextract/sx/server/api/client"
+	"github.com/soundextract/sx/server/sx"
+)
+
+// Options is what sx upload works with.
+type Options struct {
+	IO     *iostreams.IOStreams
+	Client func() (*client.Client, error)
+	Config func() (*config.Config, error)
+
+	Args     []string // files, folders and patterns
+	Encoding sx.Options
+	Parallel int // how many files at once; 0 is as configured
+	JSON     bool
+}
+
+// NewCmd makes the command. run, when it is not nil, is called instead of uploading.
+func NewCmd(f *factory.Factory, run func(context.Context, *Options) error) *cobra.Command {
+	o := &Options{IO: f.IO, Client: f.Client, Config: f.Config}
+	if run == nil {
+		run = upload
+	}
+	cmd := &cobra.Command{
+		Use:   "upload {FILE | DIR | GLOB}...",
+		Short: "Upload videos to be converted",
+		Long: `Upload videos; each becomes a job that the server converts to MP3.
+
+An upload that is interrupted, by Ctrl-C, a crash or a lost network, goes on
+where it stopped when the same command is run again. Of a folder, all media
+files below it are uploaded, hidden ones left out. The result is a line for
+each file with the job's id and the file's name.`,
+		Example: `  sx upload talk.mp4
+  sx upload --preset speech lectures/ "week 2"/*.mkv
+  sx upload --json talk.mp4 | jq -r .id`,
+		Args: usage.AtLeastOne("a file, a folder or a pattern"),
+	}
+	encoding := encodeflags.Add(cmd)
+	cmd.Flags().IntVar(&o.Parallel, "parallel", 0, "how many files to upload at once (default as configured)")
+	cmd.Flags().BoolVar(&o.JSON, "json", false, "print one JSON object for each file")
+	cmd.RunE = func(cmd *cobra.Command, args []string) (err error) {
+		o.Args = args
+		if cmd.Flags().Changed("parallel") && o.Parallel < 1 {
+			return usage.Errorf("--parallel has to be 1 or more")
+		}
+		if o.Encoding, err = encoding(); err != nil {
+			return err
+		}
+		return run(cmd.Context(), o)
+	}
+	return cmd
+}
+
+// result is what is printed for a file.
+type result struct {
+	ID     string `json:"id"`
+	Name   string `json:"name"`
+	Size   int64  `json:"size"`
+	SHA256 string `json:"sha256"`
+}
+
+func upload(ctx context.Context, o *Options) error {
+	files, err := mediafiles.Find(o.Args)
+	if err != nil {
+		return err
+	}
+	cfg, err := o.Config()
+	if err != nil {
+		return err
+	}
+	c, err := o.Client()
+	if err != nil {
+		return err
+	}
+	uploader := &uploads.Uploader{
+		API: c, Policy: &transfer.Policy{Patience: cfg.Patience},
+		Records: uploads.Records{Dir: filepath.Join(cfg.StateDir, "uploads"), Account: cfg.Account},
+	}
+	display := progress.New(o.IO)
+	defer display.Close()
+	items := make([]batch.Item, len(files))
+	var total int64
+	for i, f := range files {
+		total += f.Size
+		bar := display.Add(f.Name, f.Size, 1)
+		items[i] = batch.Item{Name: f.Name, Bar: bar, Do: func(ctx context.Context) error {
+			return o.one(ctx, uploader, f, bar, display)
+		}}
+	}
+	if len(files) > 1 {
+		display.Say(fmt.Sprintf("%d files, %s", len(files), human.Bytes(total)))
+	}
+	parallel := o.Parallel
+	if parallel == 0 {
+		parallel = cfg.Parallel
+	}
+	return batch.Run(ctx, items, parallel)
+}
+
+func (o *Options) one(ctx context.Context, uploader *uploads.Uploader, f mediafiles.File, bar *progress.Bar, display *progress.Display) error {
+	sent, err := uploader.Upload(ctx, f, o.Encoding, bar)
+	if err != nil {
+		return err
+	}
+	defer sent.Close()
+	bar.Done("uploaded")
+	line := fmt.Sprintf("%s\t%s\n", sent.Job.ID, f.Name)
+	switch {
+	case o.JSON:
+		raw, err := json.Marshal(result{sent.Job.ID, f.Name, f.Size, sent.SHA256})
+		if err != nil {
+			return fmt.Errorf("encode result: %w", err)
+		}
+		line = string(raw) + "\n"
+	case o.IO.OutTTY:
+		line = fmt.Sprintf("%s  %s\n", sent.Job.ID, f.Name)
+	}
+	if _, err := display.Out().Write([]byte(line)); err != nil {
+		return err // the record stays: the result did not arrive
+	}
+	sent.Forget()
+	return nil
+}

@@ -1,0 +1,327 @@
+package upload_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/creack/pty"
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/soundextract/sx/cli/internal/cmd/upload"
+	"github.com/soundextract/sx/cli/internal/config"
+	"github.com/soundextract/sx/cli/internal/factory"
+	"github.com/soundextract/sx/cli/internal/iostreams"
+	"github.com/soundextract/sx/cli/internal/servertest"
+	"github.com/soundextract/sx/cli/internal/usage"
+	"github.com/soundextract/sx/server/api"
+	"github.com/soundextract/sx/server/api/client"
+	"github.com/soundextract/sx/server/sx"
+)
+
+// The test binary is sx upload itself when these are set: the server's URL and
+// the state folder.
+const (
+	envServer = "SX_UPLOAD_TEST_SERVER"
+	envState  = "SX_UPLOAD_TEST_STATE"
+)
+
+func TestMain(m *testing.M) {
+	if server := os.Getenv(envServer); server != "" {
+		f := newFactory(iostreams.System(), server, os.Getenv(envState))
+		cmd := upload.NewCmd(f, nil)
+		cmd.SetArgs(os.Args[1:])
+		if cmd.ExecuteContext(context.Background()) != nil {
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
+	os.Exit(m.Run())
+}
+
+func newFactory(streams *iostreams.IOStreams, server, state string) *factory.Factory {
+	return &factory.Factory{
+		IO: streams,
+		Config: func() (*config.Config, error) {
+			return &config.Config{Server: server, Account: server, Parallel: 3, Patience: 20 * time.Second, StateDir: state}, nil
+		},
+		Client: func() (*client.Client, error) { return client.New(server, &http.Client{Transport: &http.Transport{}}) },
+	}
+}
+
+func videos(t *testing.T, size int, names ...string) (dir string) {
+	t.Helper()
+	dir = t.TempDir()
+	for i, name := range names {
+		video := make([]byte, size)
+		_, _ = rand.NewChaCha8([32]byte{byte(i)}).Read(video) // never fails
+		if err := os.WriteFile(filepath.Join(dir, name), video, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+func execute(t *testing.T, server, state string, args ...string) (stdout, stderr string, err error) {
+	t.Helper()
+	streams, out, errOut := iostreams.Test("")
+	cmd := upload.NewCmd(newFactory(streams, server, state), nil)
+	cmd.SilenceErrors, cmd.SilenceUsage = true, true
+	cmd.SetArgs(args)
+	err = cmd.ExecuteContext(t.Context())
+	return out.String(), errOut.String(), err
+}
+
+func TestFlags(t *testing.T) {
+	t.Parallel()
+	zero := 0
+	tests := []struct {
+		name    string
+		args    []string
+		want    *upload.Options
+		wantErr string
+	}{
+		{"defaults", []string{"a"}, &upload.Options{Args: []string{"a"}}, ""},
+		{"all", []string{"--json", "--parallel", "2", "--preset", "speech", "--quality", "0", "--mono", "--track", "eng", "a", "b"}, &upload.Options{
+			Args: []string{"a", "b"}, JSON: true, Parallel: 2,
+			Encoding: sx.Options{Preset: sx.PresetSpeech, Quality: &zero, Mono: true, Track: "eng"},
+		}, ""},
+		{"bit rate", []string{"--bitrate", "192", "a"}, &upload.Options{Args: []string{"a"}, Encoding: sx.Options{Bitrate: 192}}, ""},
+		{"nothing to upload", nil, nil, "a file, a folder or a pattern is missing"},
+		{"none at once", []string{"--parallel", "0", "a"}, nil, "--parallel has to be 1 or more"},
+		{"no such preset", []string{"--preset", "loud", "a"}, nil, `there is no preset "loud"`},
+		{"two ways to say it", []string{"--bitrate", "192", "--quality", "2", "a"}, nil, "exclude each other"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			streams, _, _ := iostreams.Test("")
+			var got *upload.Options
+			cmd := upload.NewCmd(newFactory(streams, "", ""), func(_ context.Context, o *upload.Options) error {
+				got = &upload.Options{Args: o.Args, Encoding: o.Encoding, Parallel: o.Parallel, JSON: o.JSON}
+				return nil
+			})
+			cmd.SilenceErrors, cmd.SilenceUsage = true, true
+			cmd.SetArgs(tt.args)
+			err := cmd.ExecuteContext(t.Context())
+			if (err == nil) != (tt.wantErr == "") || err != nil && !strings.Contains(err.Error(), tt.wantErr) {
+				t.Fatalf("got error %v, want %q", err, tt.wantErr)
+			}
+			if diff := cmp.Diff(tt.want, got); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+func TestUsageErrors(t *testing.T) {
+	t.Parallel()
+	var typed *usage.Error
+	if _, _, err := execute(t, "", "", "--parallel", "-1", "x"); !errors.As(err, &typed) {
+		t.Errorf("got %T", err)
+	}
+}
+
+func TestPiped(t *testing.T) {
+	t.Parallel()
+	server := servertest.New(t)
+	dir := videos(t, 400<<10, "b.mp4", "a.mp4")
+	out, errOut, err := execute(t, server.URL, t.TempDir(), "--parallel", "1", dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	jobs := server.Jobs()
+	if want := fmt.Sprintf("%s\ta.mp4\n%s\tb.mp4\n", jobs[0].ID, jobs[1].ID); out != want {
+		t.Errorf("got %q, want %q", out, want)
+	}
+	for _, want := range []string{"2 files, 819 kB\n", "a.mp4: uploading, 410 kB\n", "b.mp4: uploaded\n"} {
+		if !strings.Contains(errOut, want) {
+			t.Errorf("%q is not in %q", want, errOut)
+		}
+	}
+	if strings.ContainsAny(errOut, "\r\x1b") {
+		t.Errorf("control characters in %q", errOut)
+	}
+}
+
+func TestJSON(t *testing.T) {
+	t.Parallel()
+	server := servertest.New(t)
+	dir := videos(t, 400<<10, "a.mp4")
+	out, _, err := execute(t, server.URL, t.TempDir(), "--json", dir+"/a.mp4")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got map[string]any
+	if err := json.Unmarshal([]byte(out), &got); err != nil {
+		t.Fatal(err)
+	}
+	job := server.Jobs()[0]
+	want := map[string]any{"id": job.ID, "name": "a.mp4", "size": 409600.0, "sha256": job.Video.SHA256}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestOneBadFileDoesNotStopTheOthers(t *testing.T) {
+	t.Parallel()
+	server := servertest.New(t)
+	server.Before = func(w http.ResponseWriter, r *http.Request) bool {
+		if r.Method == http.MethodPost && strings.Contains(r.Header.Get("Upload-Metadata"), "Yi5tcDQ=") { // b.mp4
+			api.WriteError(w, sx.NewError(sx.CodeQuotaExceeded, "your quota is used up"))
+			return true
+		}
+		return false
+	}
+	dir := videos(t, 400<<10, "a.mp4", "b.mp4", "c.mp4")
+	out, errOut, err := execute(t, server.URL, t.TempDir(), "--parallel", "1", dir)
+	if strings.Count(out, "\n") != 2 {
+		t.Errorf("got results %q", out)
+	}
+	if !strings.Contains(errOut, "b.mp4: your quota is used up\n  remove what you no longer need") {
+		t.Errorf("the error is not told when it happens: %q", errOut)
+	}
+	if told := sx.AsError(err); told.Code != sx.CodeQuotaExceeded || told.Message != "1 of 3 failed, first b.mp4: your quota is used up" {
+		t.Errorf("got %+v", told)
+	}
+}
+
+func TestNobodySignedIn(t *testing.T) {
+	t.Parallel()
+	server := servertest.New(t)
+	tries := 0
+	server.Before = func(w http.ResponseWriter, _ *http.Request) bool {
+		tries++
+		api.WriteError(w, sx.NewError(sx.CodeUnauthenticated, "who are you"))
+		return true
+	}
+	dir := videos(t, 400<<10, "a.mp4", "b.mp4", "c.mp4")
+	_, _, err := execute(t, server.URL, t.TempDir(), "--parallel", "1", dir)
+	if told := sx.AsError(err); told.Code != sx.CodeUnauthenticated || !strings.Contains(told.Message, "2 were not begun") || tries != 1 {
+		t.Errorf("after %d tries: %+v", tries, told)
+	}
+}
+
+func TestResultThatCannotBeWritten(t *testing.T) {
+	t.Parallel()
+	server := servertest.New(t)
+	dir, state := videos(t, 400<<10, "a.mp4"), t.TempDir()
+	streams, _, _ := iostreams.Test("")
+	streams.Out = brokenPipe{}
+	cmd := upload.NewCmd(newFactory(streams, server.URL, state), nil)
+	cmd.SilenceErrors, cmd.SilenceUsage = true, true
+	cmd.SetArgs([]string{dir})
+	if err := cmd.ExecuteContext(t.Context()); !errors.Is(err, io.ErrClosedPipe) {
+		t.Fatalf("got %v", err)
+	}
+	out, _, err := execute(t, server.URL, state, dir)
+	if jobs := server.Jobs(); err != nil || len(jobs) != 1 || !strings.HasPrefix(out, jobs[0].ID) {
+		t.Errorf("the next run printed %q and made %d jobs: %v", out, len(server.Jobs()), err)
+	}
+}
+
+type brokenPipe struct{}
+
+func (brokenPipe) Write([]byte) (int, error) { return 0, io.ErrClosedPipe }
+
+// child is sx upload as a process of its own.
+func child(ctx context.Context, server, state string, args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, os.Args[0], args...)
+	cmd.Env = append(os.Environ(), envServer+"="+server, envState+"="+state)
+	return cmd
+}
+
+func TestKilledAndRunAgain(t *testing.T) {
+	t.Parallel()
+	dir, state := videos(t, 8<<20, "talk.mp4"), t.TempDir()
+	ctx, kill := context.WithCancel(t.Context()) // SIGKILL, as exec.CommandContext does it
+	defer kill()
+	server := servertest.New(t, func(s *servertest.Server) {
+		s.Cut = func(offset, _ int64) int64 {
+			if offset > 0 && ctx.Err() == nil {
+				return 2 << 20
+			}
+			return -1
+		}
+		s.Stored = func(p []byte) []byte {
+			if len(p) == 2<<20 {
+				kill()
+			}
+			return p
+		}
+	})
+	if err := child(ctx, server.URL, state, dir+"/talk.mp4").Run(); err == nil {
+		t.Fatal("the process lived")
+	}
+	again := child(t.Context(), server.URL, state, dir+"/talk.mp4")
+	var errOut bytes.Buffer
+	again.Stderr = &errOut
+	out, err := again.Output()
+	if err != nil {
+		t.Fatalf("%v: %s", err, errOut.String())
+	}
+	jobs := server.Jobs()
+	video, err := os.ReadFile(dir + "/talk.mp4")
+	if err != nil || len(jobs) != 1 || jobs[0].Video.SHA256 != servertest.Digest(video) {
+		t.Errorf("jobs %+v, %v", jobs, err)
+	}
+	if want := jobs[0].ID + "\ttalk.mp4\n"; string(out) != want {
+		t.Errorf("printed %q, want %q", out, want)
+	}
+	if !strings.Contains(errOut.String(), "talk.mp4: going on at 2.4 MB of 8.4 MB (28 %)") {
+		t.Errorf("it is not told that it goes on: %s", errOut.String())
+	}
+}
+
+func TestTerminal(t *testing.T) {
+	t.Parallel()
+	for _, files := range []int{3, 40} {
+		t.Run(fmt.Sprint(files, " files"), func(t *testing.T) {
+			t.Parallel()
+			server := servertest.New(t)
+			names := []string{"会議の録画 第一部.mp4", "🎬 a long name that does not fit in its column.mkv"}
+			for i := len(names); i < files; i++ {
+				names = append(names, fmt.Sprintf("talk %02d.mp4", i))
+			}
+			dir := videos(t, 300<<10, names...)
+			cmd := child(t.Context(), server.URL, t.TempDir(), dir)
+			term, err := pty.StartWithSize(cmd, &pty.Winsize{Rows: 24, Cols: 80})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer func() { _ = term.Close() }()
+			raw, _ := io.ReadAll(term) // ends with an error when the process does
+			if err := cmd.Wait(); err != nil {
+				t.Fatalf("%v: %s", err, raw)
+			}
+			results := regexp.MustCompile(`\x1b\[J[a-z2-7]{16}  \S`).FindAll(raw, -1)
+			if len(results) != files {
+				t.Errorf("%d results of %d in %q", len(results), files, raw)
+			}
+			if strings.Contains(string(raw), "\x1b[?25l") {
+				t.Error("the cursor was hidden")
+			}
+			if !bytes.HasSuffix(raw, []byte("\n")) {
+				t.Errorf("the cursor does not end on a line of its own: %q", raw)
+			}
+			if !strings.Contains(string(raw), "100 %") {
+				t.Error("no bar came to its end")
+			}
+			if got := strings.Contains(string(raw), " of 40 done"); got != (files == 40) {
+				t.Errorf("a line over all is there: %v", got)
+			}
+		})
+	}
+}

@@ -1,0 +1,84 @@
+package watch
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/soundextract/sx/cli/internal/progress"
+	"github.com/soundextract/sx/cli/internal/watcher"
+	"github.com/soundextract/sx/server/api"
+	"github.com/soundextract/sx/server/sx"
+)
+
+// show is how the jobs are shown. Its methods are called one at a time.
+type show interface {
+	job(job api.Job)
+	gone(id string, err error)
+	wait(reason string, until time.Time)
+}
+
+// bars shows a bar for each job.
+type bars struct {
+	display *progress.Display
+	byID    map[string]*progress.Bar
+}
+
+func newBars(display *progress.Display, ids []string) *bars {
+	b := &bars{display: display, byID: map[string]*progress.Bar{}}
+	for _, id := range ids {
+		b.byID[id] = display.Add(id, 0, watcher.Phases)
+	}
+	return b
+}
+
+func (b *bars) job(job api.Job) {
+	bar := b.byID[job.ID]
+	bar.Rename(job.Name)
+	switch err := ended(job); {
+	case err != nil:
+		bar.Fail(err, false)
+		b.display.Say(err.Message + "\n  " + err.Hint)
+	case job.State == sx.StateDone:
+		bar.Done("done")
+	default:
+		watcher.Show(bar, job)
+	}
+}
+
+func (b *bars) gone(id string, err error) {
+	b.byID[id].Fail(err, true)
+}
+
+func (b *bars) wait(reason string, until time.Time) {
+	for _, bar := range b.byID {
+		bar.Wait(reason, until)
+	}
+}
+
+// lines prints a line for each change.
+type lines struct {
+	display *progress.Display
+	json    bool
+	last    map[string]string // the line last printed of a job
+}
+
+func (l *lines) job(job api.Job) {
+	line := fmt.Sprintf("%s\t%s\t%s\t%s\n", job.ID, job.State, percent(job), job.Name)
+	if l.json {
+		raw, err := json.Marshal(job)
+		if err != nil {
+			return // a job from JSON becomes JSON
+		}
+		line = string(raw) + "\n"
+	}
+	if l.last[job.ID] != line {
+		l.last[job.ID] = line
+		_, _ = io.WriteString(l.display.Out(), line) // the exit code still says how it ended
+	}
+}
+
+func (l *lines) gone(_ string, err error) { l.display.Say(err.Error()) }
+
+func (l *lines) wait(reason string, until time.Time) { l.display.Wait(reason, until) }

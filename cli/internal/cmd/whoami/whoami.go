@@ -1,0 +1,69 @@
+// Package whoami is the command sx whoami.
+package whoami
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/soundextract/sx/cli/internal/config"
+	"github.com/soundextract/sx/cli/internal/factory"
+	"github.com/soundextract/sx/cli/internal/iostreams"
+	"github.com/soundextract/sx/cli/internal/usage"
+	"github.com/soundextract/sx/server/api"
+	"github.com/soundextract/sx/server/api/client"
+)
+
+// Options are what sx whoami works with.
+type Options struct {
+	IO     *iostreams.IOStreams
+	Config func() (*config.Config, error)
+	Client func() (*client.Client, error)
+
+	JSON bool
+}
+
+// NewCmd makes the command; run is nil but in tests.
+func NewCmd(f *factory.Factory, run func(context.Context, *Options) error) *cobra.Command {
+	opts := &Options{IO: f.IO, Config: f.Config, Client: f.Client}
+	cmd := &cobra.Command{
+		Use:     "whoami",
+		Short:   "Show who is signed in, and where",
+		Example: `  sx whoami`,
+		Args:    usage.Args(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if run != nil {
+				return run(cmd.Context(), opts)
+			}
+			return whoamiRun(cmd.Context(), opts)
+		},
+	}
+	cmd.Flags().BoolVar(&opts.JSON, "json", false, "print the account as JSON")
+	return cmd
+}
+
+func whoamiRun(ctx context.Context, opts *Options) error {
+	cfg, err := opts.Config()
+	if err != nil {
+		return err
+	}
+	c, err := opts.Client()
+	if err != nil {
+		return err
+	}
+	user, err := c.Me(ctx)
+	if err != nil {
+		return err
+	}
+	if opts.JSON {
+		return opts.IO.WriteJSON(struct {
+			api.User
+			Server string `json:"server"`
+		}{user, cfg.Server})
+	}
+	if _, err := fmt.Fprintf(opts.IO.Out, "%s at %s\n", user.Name, cfg.Server); err != nil {
+		return fmt.Errorf("print the account: %w", err)
+	}
+	return nil
+}

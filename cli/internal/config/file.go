@@ -1,0 +1,232 @@
+package config
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/soundextract/sx/server/sx"
+)
+
+// Context is a server under a name.
+type Context struct {
+	Server string `yaml:"server"`
+	// Data is the data folder of a server started by sx up; "" of any other.
+	Data string `yaml:"data,omitempty"`
+}
+
+// File is the config file. What sx does not change in it stays as it was
+// written, comments too.
+type File struct {
+	Path     string
+	Exists   bool
+	Context  string
+	Contexts map[string]Context
+
+	doc yaml.Node
+	raw []byte
+}
+
+// ReadUserFile reads the config file at Path.
+func ReadUserFile() (*File, error) {
+	path, err := Path()
+	if err != nil {
+		return nil, err
+	}
+	return ReadFile(path)
+}
+
+// ReadFile reads the config file; one that does not exist is empty. An Error of
+// code invalid names the file and what cannot be understood in it.
+func ReadFile(path string) (*File, error) {
+	f := &File{Path: path, Contexts: map[string]Context{}}
+	raw, err := os.ReadFile(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+	case err != nil:
+		return nil, sx.NewError(sx.CodeInvalid, "the config file cannot be read: %s", reason(err)).WithCause(err).
+			WithHint("make it readable, or set %s to another file", EnvFile)
+	default:
+		f.Exists, f.raw = true, raw
+	}
+	if err := yaml.Unmarshal(raw, &f.doc); err != nil {
+		return nil, f.wrong("is not YAML: %s", strings.TrimPrefix(err.Error(), "yaml: "))
+	}
+	if f.doc.Kind == 0 || f.root().Kind == yaml.ScalarNode && f.root().Tag == "!!null" {
+		f.doc = yaml.Node{Kind: yaml.DocumentNode, Content: []*yaml.Node{{Kind: yaml.MappingNode}}}
+	}
+	return f, f.check()
+}
+
+// reason is the error without the words that the caller says already.
+func reason(err error) string {
+	var p *fs.PathError
+	if errors.As(err, &p) {
+		return p.Path + ": " + p.Err.Error()
+	}
+	return err.Error()
+}
+
+func (f *File) root() *yaml.Node { return f.doc.Content[0] }
+
+func (f *File) wrong(format string, args ...any) error {
+	return sx.NewError(sx.CodeInvalid, "%s %s", f.Path, fmt.Sprintf(format, args...)).
+		WithHint("correct the file; its settings are listed by: sx help environment")
+}
+
+func (f *File) check() error {
+	known := []string{keyContexts}
+	for _, s := range Settings() {
+		known = append(known, s.Key)
+	}
+	if f.root().Kind != yaml.MappingNode {
+		return f.wrong("does not hold settings of the form key: value")
+	}
+	for key, value := range pairs(f.root()) {
+		switch {
+		case !slices.Contains(known, key.Value):
+			return f.wrong("line %d: there is no setting %q", key.Line, key.Value)
+		case key.Value == keyContexts:
+			if err := f.readContexts(value); err != nil {
+				return err
+			}
+		case value.Kind != yaml.ScalarNode:
+			return f.wrong("line %d: %s wants a single value", value.Line, key.Value)
+		case key.Value == keyContext:
+			f.Context = value.Value
+		}
+	}
+	return nil
+}
+
+func (f *File) readContexts(node *yaml.Node) error {
+	if node.Kind != yaml.MappingNode {
+		return f.wrong("line %d: contexts wants a name and a server for each", node.Line)
+	}
+	for name, body := range pairs(node) {
+		if !contextName.MatchString(name.Value) {
+			return f.wrong("line %d: %q cannot be a context's name; use a-z, 0-9 and -", name.Line, name.Value)
+		}
+		if body.Kind != yaml.MappingNode {
+			return f.wrong("line %d: context %s wants server: URL", body.Line, name.Value)
+		}
+		for key, value := range pairs(body) {
+			if (key.Value != "server" && key.Value != "data") || value.Kind != yaml.ScalarNode {
+				return f.wrong("line %d: context %s can hold server and data, not %q", key.Line, name.Value, key.Value)
+			}
+		}
+		var c Context
+		if err := body.Decode(&c); err != nil {
+			return f.wrong("line %d: context %s cannot be read: %s", body.Line, name.Value, err)
+		}
+		if c.Server == "" {
+			return f.wrong("line %d: context %s has no server", name.Line, name.Value)
+		}
+		f.Contexts[name.Value] = c
+	}
+	return nil
+}
+
+var contextName = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
+
+// ContextNames lists the names in alphabetical order.
+func (f *File) ContextNames() []string { return slices.Sorted(maps.Keys(f.Contexts)) }
+
+// Use makes a context the current one, and fails with code invalid when there
+// is none of that name.
+func (f *File) Use(name string) error {
+	if _, ok := f.Contexts[name]; !ok {
+		return f.noContext(name)
+	}
+	f.Context = name
+	set(f.root(), keyContext, scalar(name))
+	return nil
+}
+
+func (f *File) noContext(name string) error {
+	e := sx.NewError(sx.CodeInvalid, "there is no context %q", name)
+	if names := f.ContextNames(); len(names) > 0 {
+		return e.WithHint("choose one of: %s", strings.Join(names, ", "))
+	}
+	return e.WithHint("make the context local with: sx up")
+}
+
+// Put stores a context and makes it the current one.
+func (f *File) Put(name string, c Context) error {
+	f.Contexts[name] = c
+	contexts := get(f.root(), keyContexts)
+	if contexts == nil {
+		contexts = &yaml.Node{Kind: yaml.MappingNode}
+		set(f.root(), keyContexts, contexts)
+	}
+	body := get(contexts, name)
+	if body == nil {
+		body = &yaml.Node{Kind: yaml.MappingNode}
+		set(contexts, name, body)
+	}
+	set(body, "server", scalar(c.Server))
+	if c.Data != "" {
+		set(body, "data", scalar(c.Data))
+	}
+	return f.Use(name)
+}
+
+// Save writes the file, readable by its owner only, in one step.
+func (f *File) Save() error {
+	var out bytes.Buffer
+	enc := yaml.NewEncoder(&out)
+	enc.SetIndent(2)
+	if err := enc.Encode(&f.doc); err != nil {
+		return fmt.Errorf("encode the config file: %w", err)
+	}
+	if bytes.Equal(out.Bytes(), f.raw) {
+		return nil
+	}
+	if err := WriteFile(f.Path, out.Bytes()); err != nil {
+		return sx.NewError(sx.CodeInvalid, "the config file cannot be written: %s", reason(err)).WithCause(err).
+			WithHint("make its folder writable, or set %s to another file", EnvFile)
+	}
+	f.raw, f.Exists = out.Bytes(), true
+	return nil
+}
+
+// WriteFile replaces a file in one step, readable by its owner only; its folder
+// is made when it is missing. A link stays a link.
+func WriteFile(path string, data []byte) (err error) {
+	if target, linkErr := filepath.EvalSymlinks(path); linkErr == nil {
+		path = target
+	}
+	dir := filepath.Dir(path)
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	tmp, err := os.CreateTemp(dir, "."+filepath.Base(path)+".*") // mode 0600
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			_ = tmp.Close()
+			_ = os.Remove(tmp.Name())
+		}
+	}()
+	if _, err := tmp.Write(data); err != nil {
+		return err
+	}
+	if err := tmp.Sync(); err != nil {
+		return err
+	}
+	if err := tmp.Close(); err != nil {
+		return err
+	}
+	return os.Rename(tmp.Name(), path)
+}

@@ -1,0 +1,150 @@
+package config
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/pflag"
+	"github.com/spf13/viper"
+
+	"github.com/soundextract/sx/server/sx"
+)
+
+// Load merges the settings. A flag counts when it has a setting's name and was
+// given; flags may be nil. An Error of code invalid names the place of a value
+// that cannot be used.
+func Load(flags *pflag.FlagSet) (*Config, error) {
+	path, err := Path()
+	if err != nil {
+		return nil, err
+	}
+	file, err := ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	l, err := newLoader(file, flags)
+	if err != nil {
+		return nil, err
+	}
+	c := &Config{Dir: filepath.Dir(path)}
+	if c.StateDir, err = StateDir(); err != nil {
+		return nil, err
+	}
+	for _, read := range []func(*Config) error{l.server, l.parallel, l.patience, l.credentials} {
+		if err := read(c); err != nil {
+			return nil, err
+		}
+	}
+	return c, nil
+}
+
+// loader reads typed settings and remembers where each came from.
+type loader struct {
+	file  *File
+	flags *pflag.FlagSet
+	viper *viper.Viper
+	env   map[string]string // key to variable
+}
+
+func newLoader(file *File, flags *pflag.FlagSet) (*loader, error) {
+	l := &loader{file: file, flags: flags, viper: viper.New(), env: map[string]string{}}
+	l.viper.SetConfigType("yaml")
+	if err := l.viper.ReadConfig(bytes.NewReader(file.raw)); err != nil {
+		return nil, file.wrong("cannot be read: %s", err)
+	}
+	for _, s := range Settings() {
+		l.env[s.Key] = s.Env
+		l.viper.SetDefault(s.Key, s.Default)
+		if err := l.viper.BindEnv(s.Key, s.Env); err != nil {
+			return nil, fmt.Errorf("bind %s: %w", s.Env, err)
+		}
+		if flag := l.flag(s.Key); flag != nil {
+			if err := l.viper.BindPFlag(s.Key, flag); err != nil {
+				return nil, fmt.Errorf("bind --%s: %w", s.Key, err)
+			}
+		}
+	}
+	return l, nil
+}
+
+func (l *loader) flag(key string) *pflag.Flag {
+	if l.flags == nil {
+		return nil
+	}
+	return l.flags.Lookup(key)
+}
+
+// find gives a setting's value and where it came from.
+func (l *loader) find(key string) Value {
+	v := Value{Key: key, Value: strings.TrimSpace(l.viper.GetString(key)), Source: "default"}
+	switch flag := l.flag(key); {
+	case flag != nil && flag.Changed:
+		v.Source = "flag"
+	case os.Getenv(l.env[key]) != "": // viper passes over an empty variable too
+		v.Source = l.env[key]
+	case l.viper.InConfig(key):
+		v.Source = l.file.Path
+	}
+	return v
+}
+
+func (v Value) wrong(want string) error {
+	where := v.Source
+	if where == "flag" {
+		where = "--" + v.Key
+	}
+	return sx.NewError(sx.CodeInvalid, "%s: %s cannot be %q", where, v.Key, v.Value).WithHint("give %s", want)
+}
+
+func (l *loader) server(c *Config) error {
+	server, current := l.find(keyServer), l.find(keyContext)
+	if server.Source == "default" && current.Value != "" {
+		known, ok := l.file.Contexts[current.Value]
+		if !ok {
+			return l.file.noContext(current.Value)
+		}
+		server.Value, server.Source = known.Server, "context "+current.Value
+	}
+	server.Value = strings.TrimRight(server.Value, "/")
+	c.Server, c.Account = server.Value, server.Value
+	// An address that a context names is that context: its sign-in counts.
+	if known, ok := l.file.Contexts[current.Value]; ok && strings.TrimRight(known.Server, "/") == server.Value {
+		c.Account = current.Value
+	}
+	c.Values = append(c.Values, server, current)
+	return nil
+}
+
+func (l *loader) parallel(c *Config) error {
+	v := l.find(keyParallel)
+	n, err := strconv.Atoi(v.Value)
+	if err != nil || n < 1 || n > 64 {
+		return v.wrong("a whole number from 1 to 64")
+	}
+	c.Parallel, c.Values = n, append(c.Values, v)
+	return nil
+}
+
+func (l *loader) patience(c *Config) error {
+	v := l.find(keyPatience)
+	d, err := time.ParseDuration(v.Value)
+	if err != nil || d < 0 {
+		return v.wrong("a length of time such as 90s, 15m or 2h")
+	}
+	c.Patience, c.Values = d, append(c.Values, v)
+	return nil
+}
+
+func (l *loader) credentials(c *Config) error {
+	v := l.find(keyCredentials)
+	if v.Value != CredentialsAuto && v.Value != CredentialsFile {
+		return v.wrong("auto or file")
+	}
+	c.Credentials, c.Values = v.Value, append(c.Values, v)
+	return nil
+}

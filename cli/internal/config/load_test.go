@@ -1,0 +1,213 @@
+package config_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"github.com/soundextract/sx/cli/internal/config"
+	"github.com/soundextract/sx/server/sx"
+)
+
+// write makes a config file and points SX_CONFIG to it; other settings of the
+// machine do not reach the test.
+func write(t *testing.T, content string) (path string) {
+	t.Helper()
+	path = filepath.Join(t.TempDir(), "config.yaml")
+	if content != "" {
+		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, s := range config.Settings() {
+		t.Setenv(s.Env, "")
+	}
+	t.Setenv(config.EnvFile, path)
+	return path
+}
+
+func flags(t *testing.T, args ...string) *pflag.FlagSet {
+	t.Helper()
+	fs := pflag.NewFlagSet("", pflag.ContinueOnError)
+	fs.String("server", "", "")
+	fs.Int("parallel", 7, "")
+	if err := fs.Parse(args); err != nil {
+		t.Fatal(err)
+	}
+	return fs
+}
+
+func TestDefaults(t *testing.T) {
+	write(t, "")
+	c, err := config.Load(flags(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.Server != config.DefaultServer || c.Account != config.DefaultServer || c.Parallel != 2 ||
+		c.Patience != 15*time.Minute || c.Credentials != config.CredentialsAuto {
+		t.Errorf("got %+v", c)
+	}
+	for _, v := range c.Values {
+		if v.Source != "default" {
+			t.Errorf("%s came from %s", v.Key, v.Source)
+		}
+	}
+}
+
+const contexts = `
+context: local
+contexts:
+  local: {server: "http://127.0.0.1:1111/", data: /data}
+  team: {server: https://sound.example.com}
+`
+
+func TestPrecedence(t *testing.T) {
+	tests := []struct {
+		name    string
+		file    string
+		env     map[string]string
+		args    []string
+		server  string
+		account string
+		source  string // of the server; FILE is the config file's path
+	}{
+		{"context", contexts, nil, nil, "http://127.0.0.1:1111", "local", "context local"},
+		{
+			"context by variable", contexts,
+			map[string]string{"SX_CONTEXT": "team"},
+			nil,
+			"https://sound.example.com", "team", "context team",
+		},
+		{"server in the file", "server: http://f", nil, nil, "http://f", "http://f", "FILE"},
+		{"server in the file beats its context", contexts + "server: http://f", nil, nil, "http://f", "http://f", "FILE"},
+		{
+			"variable beats file", contexts + "server: http://f",
+			map[string]string{"SX_SERVER": "http://e"},
+			nil,
+			"http://e", "http://e", "SX_SERVER",
+		},
+		{
+			"flag beats variable", contexts,
+			map[string]string{"SX_SERVER": "http://e"},
+			[]string{"--server", "http://a/"},
+			"http://a", "http://a", "flag",
+		},
+		{
+			"the context's own address is the context", contexts,
+			map[string]string{"SX_SERVER": "http://127.0.0.1:1111"},
+			nil, "http://127.0.0.1:1111", "local", "SX_SERVER",
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			path := write(t, tt.file)
+			for k, v := range tt.env {
+				t.Setenv(k, v)
+			}
+			c, err := config.Load(flags(t, tt.args...))
+			if err != nil {
+				t.Fatal(err)
+			}
+			source := strings.ReplaceAll(tt.source, "FILE", path)
+			if c.Server != tt.server || c.Account != tt.account || c.Values[0].Source != source {
+				t.Errorf("got %s for %s from %s, want %s for %s from %s",
+					c.Server, c.Account, c.Values[0].Source, tt.server, tt.account, source)
+			}
+		})
+	}
+}
+
+func TestFlagOfACommandCounts(t *testing.T) {
+	write(t, "parallel: 3")
+	t.Setenv("SX_PARALLEL", "4")
+	for want, args := range map[int][]string{4: nil, 5: {"--parallel", "5"}} {
+		c, err := config.Load(flags(t, args...))
+		if err != nil || c.Parallel != want {
+			t.Errorf("%v: got %d, %v, want %d", args, c.Parallel, err, want)
+		}
+	}
+}
+
+func TestWrongSettingsAreNamed(t *testing.T) {
+	tests := []struct {
+		name string
+		file string
+		env  map[string]string
+		want string // FILE is the config file's path
+	}{
+		{"unknown key", "server: http://h\nsever: x", nil, `FILE line 2: there is no setting "sever"`},
+		{"no yaml", "a: [", nil, "FILE is not YAML"},
+		{"twice", "parallel: 1\nparallel: 2", nil, "FILE cannot be read"},
+		{"a list", "- a", nil, "FILE does not hold settings"},
+		{"nested", "parallel: {a: 1}", nil, "FILE line 1: parallel wants a single value"},
+		{"context without server", "contexts: {a: {data: /x}}", nil, "FILE line 1: context a has no server"},
+		{"context with more", "contexts: {a: {server: x, port: 1}}", nil, `context a can hold server and data, not "port"`},
+		{"context's name", "contexts: {A B: {server: x}}", nil, `"A B" cannot be a context's name`},
+		{"contexts no map", "contexts: 5", nil, "FILE line 1: contexts wants"},
+		{"context no map", "contexts: {a: 5}", nil, "FILE line 1: context a wants"},
+		{"unknown context", contexts, map[string]string{"SX_CONTEXT": "prod"}, `there is no context "prod"`},
+		{"parallel in the file", "parallel: many", nil, `FILE: parallel cannot be "many"`},
+		{"parallel in the variable", "", map[string]string{"SX_PARALLEL": "0"}, `SX_PARALLEL: parallel cannot be "0"`},
+		{"patience", "", map[string]string{"SX_PATIENCE": "15"}, `SX_PATIENCE: patience cannot be "15"`},
+		{"credentials", "credentials: paper", nil, `FILE: credentials cannot be "paper"`},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			path := write(t, tt.file)
+			for k, v := range tt.env {
+				t.Setenv(k, v)
+			}
+			_, err := config.Load(nil)
+			want := strings.ReplaceAll(tt.want, "FILE", path)
+			if sx.CodeOf(err) != sx.CodeInvalid || !strings.Contains(err.Error(), want) {
+				t.Fatalf("got %v, want %q", err, want)
+			}
+			if sx.AsError(err).Hint == "" {
+				t.Error("no hint")
+			}
+		})
+	}
+}
+
+func TestUnreadableFile(t *testing.T) {
+	path := write(t, "")
+	if err := os.Mkdir(path, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := config.Load(nil); sx.CodeOf(err) != sx.CodeInvalid || !strings.Contains(err.Error(), path) {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestPathsFollowXDG(t *testing.T) {
+	home := t.TempDir()
+	t.Setenv("HOME", home)
+	t.Setenv(config.EnvFile, "")
+	for _, variable := range []string{"XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_DATA_HOME"} {
+		t.Setenv(variable, "")
+	}
+	check := func(what func() (string, error), want string) {
+		t.Helper()
+		if got, err := what(); err != nil || got != want {
+			t.Errorf("got %s, %v, want %s", got, err, want)
+		}
+	}
+	check(config.Path, filepath.Join(home, ".config/soundextract/config.yaml"))
+	check(config.StateDir, filepath.Join(home, ".local/state/soundextract"))
+	check(config.DataDir, filepath.Join(home, ".local/share/soundextract"))
+	t.Setenv("XDG_STATE_HOME", "/state")
+	t.Setenv("XDG_DATA_HOME", "relative/paths/do/not/count")
+	check(config.StateDir, "/state/soundextract")
+	check(config.DataDir, filepath.Join(home, ".local/share/soundextract"))
+	t.Setenv("HOME", "")
+	if _, err := config.DataDir(); sx.CodeOf(err) != sx.CodeInvalid {
+		t.Errorf("without a home: %v", err)
+	}
+	if _, err := config.Path(); sx.CodeOf(err) != sx.CodeInvalid {
+		t.Errorf("without a home: %v", err)
+	}
+}

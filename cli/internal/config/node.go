@@ -1,0 +1,44 @@
+package config
+
+import (
+	"iter"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// pairs goes through the keys and values of a mapping.
+func pairs(mapping *yaml.Node) iter.Seq2[*yaml.Node, *yaml.Node] {
+	return func(yield func(key, value *yaml.Node) bool) {
+		for i := 0; i+1 < len(mapping.Content); i += 2 {
+			if !yield(mapping.Content[i], mapping.Content[i+1]) {
+				return
+			}
+		}
+	}
+}
+
+// get finds a key's value in a mapping, nil when there is none.
+func get(mapping *yaml.Node, name string) *yaml.Node {
+	for key, value := range pairs(mapping) {
+		if key.Value == name {
+			return value
+		}
+	}
+	return nil
+}
+
+// set replaces a key's value in a mapping, with the comment behind it kept, or adds it.
+func set(mapping *yaml.Node, name string, value *yaml.Node) {
+	if old := get(mapping, name); old != nil {
+		value.LineComment = old.LineComment
+		*old = *value
+		return
+	}
+	mapping.Content = append(mapping.Content, scalar(name), value)
+}
+
+func scalar(text string) *yaml.Node {
+	n := &yaml.Node{}
+	n.SetString(text)
+	return n
+}

@@ -1,0 +1,66 @@
+package config
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+
+	"github.com/soundextract/sx/server/sx"
+)
+
+const appDir = "soundextract"
+
+// EnvFile is the variable that names another config file.
+const EnvFile = "SX_CONFIG"
+
+// Path is the config file's: that of SX_CONFIG, else config.yaml in the user's
+// config folder.
+func Path() (string, error) {
+	if path := os.Getenv(EnvFile); path != "" {
+		abs, err := filepath.Abs(path)
+		if err != nil {
+			return "", fmt.Errorf("find the config file: %w", err)
+		}
+		return abs, nil
+	}
+	dir, err := os.UserConfigDir()
+	if err != nil {
+		return "", noHome(err)
+	}
+	return filepath.Join(dir, appDir, "config.yaml"), nil
+}
+
+// StateDir is the folder for what sx remembers between runs.
+func StateDir() (string, error) {
+	return userDir("XDG_STATE_HOME", ".local", "state")
+}
+
+// DataDir is where sx up keeps the local server's data.
+func DataDir() (string, error) {
+	return userDir("XDG_DATA_HOME", ".local", "share")
+}
+
+// userDir follows the XDG base directory specification, and the customs of
+// macOS and Windows there.
+func userDir(variable string, underHome ...string) (string, error) {
+	if dir := os.Getenv(variable); filepath.IsAbs(dir) {
+		return filepath.Join(dir, appDir), nil
+	}
+	if dir := os.Getenv("LocalAppData"); runtime.GOOS == "windows" && dir != "" {
+		return filepath.Join(dir, appDir), nil
+	}
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return "", noHome(err)
+	}
+	if runtime.GOOS == "darwin" {
+		return filepath.Join(home, "Library", "Application Support", appDir), nil
+	}
+	return filepath.Join(append(append([]string{home}, underHome...), appDir)...), nil
+}
+
+func noHome(err error) error {
+	return sx.NewError(sx.CodeInvalid, "your home folder cannot be found").WithCause(err).
+		WithHint("set HOME to its path")
+}

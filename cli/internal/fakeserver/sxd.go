@@ -1,0 +1,95 @@
+package fakeserver
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"github.com/soundextract/sx/server/api"
+	"github.com/soundextract/sx/server/sx"
+)
+
+// The ways in which a fake sxd can behave.
+const (
+	Well          = "well"
+	NoFFmpeg      = "no ffmpeg"
+	Panics        = "panics"
+	NeverReady    = "never ready"
+	FailsInTheEnd = "fails in the end"
+)
+
+// SXD behaves like the program sxd in a process of its own: it keeps the
+// promises about the file sxd.json, the health and the signal. It returns the
+// exit code.
+func SXD(ctx context.Context, way string, args []string, stderr io.Writer) int {
+	say := func(text string) { _, _ = fmt.Fprintln(stderr, text) }
+	fs := flag.NewFlagSet("sxd", flag.ContinueOnError)
+	addr, data := fs.String("addr", "", ""), fs.String("data", "", "")
+	if err := fs.Parse(args); err != nil {
+		return 64
+	}
+	say(`{"level":"INFO","msg":"starting"}`)
+	switch way {
+	case NoFFmpeg:
+		say("error: ffmpeg is not there\nhint: install it with: apt-get install ffmpeg")
+		return 1
+	case Panics:
+		say("panic: oh no")
+		return 2
+	}
+	ctx, stop := signal.NotifyContext(ctx, syscall.SIGTERM)
+	defer stop()
+	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", *addr)
+	if err != nil {
+		say("error: cannot listen at " + *addr + "\nhint: choose another address")
+		return 1
+	}
+	instance := sx.NewID()
+	srv := &http.Server{Handler: health(instance, way != NeverReady), ReadHeaderTimeout: time.Minute}
+	go func() { _ = srv.Serve(l) }()
+	raw, err := json.Marshal(map[string]any{
+		"pid": os.Getpid(), "addr": l.Addr().String(), "url": "http://" + l.Addr().String(),
+		"instance": instance, "version": "test",
+	})
+	if err != nil {
+		return 1
+	}
+	file := filepath.Join(*data, "sxd.json")
+	if err := os.WriteFile(file, raw, 0o600); err != nil {
+		return 1
+	}
+	<-ctx.Done()
+	_ = srv.Close()
+	if way == FailsInTheEnd {
+		return 3
+	}
+	if err := os.Remove(file); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return 1
+	}
+	return 0
+}
+
+func health(instance string, ready bool) http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc(api.PathHealth, func(w http.ResponseWriter, _ *http.Request) {
+		api.Write(w, http.StatusOK, api.Health{Status: "ok", Instance: instance, Version: "test"})
+	})
+	mux.HandleFunc(api.PathReady, func(w http.ResponseWriter, _ *http.Request) {
+		if !ready {
+			api.WriteError(w, sx.NewError(sx.CodeUnavailable, "starting"))
+			return
+		}
+		api.Write(w, http.StatusOK, api.Health{Status: "ok", Instance: instance, Version: "test"})
+	})
+	return mux
+}

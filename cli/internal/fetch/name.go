@@ -1,0 +1,86 @@
+package fetch
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+
+	"github.com/soundextract/sx/server/sx"
+)
+
+// reserved are the names that Windows takes for devices, with any extension.
+var reserved = regexp.MustCompile(`(?i)^(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])$`)
+
+// TrackName makes the MP3's file name of the video's, such as talk.mp3 of
+// talk.mp4. It can be written on every system, is not hidden and is no option
+// to other programs.
+func TrackName(video string) string {
+	name := sx.FileName(video)
+	name = strings.TrimSuffix(name, filepath.Ext(name))
+	name = strings.Map(func(r rune) rune {
+		if strings.ContainsRune(`<>:"|?*`, r) {
+			return '_'
+		}
+		return r
+	}, name)
+	name = strings.TrimRight(strings.TrimLeft(name, ".- "), ". ")
+	device, _, _ := strings.Cut(name, ".")
+	switch {
+	case name == "":
+		name = "track"
+	case reserved.MatchString(strings.TrimSpace(device)):
+		name = "_" + name
+	}
+	return name + ".mp3"
+}
+
+// Targets says where the MP3s of one run go.
+type Targets struct {
+	Dir  string // "" is the current folder
+	File string // the one MP3's path, instead of Dir
+
+	taken map[string]bool
+}
+
+// NewTargets reads the argument of --output for a run over several videos or
+// one: a folder, which is made if it has to be one, or a file's path. "" is the
+// current folder.
+func NewTargets(output string, several bool) (*Targets, error) {
+	t := &Targets{taken: map[string]bool{}}
+	if output == "" {
+		return t, nil
+	}
+	info, err := os.Stat(output)
+	switch {
+	case err == nil && info.IsDir():
+		t.Dir = output
+	case err == nil && several:
+		return nil, sx.NewError(sx.CodeInvalid, "%s is not a folder, and several MP3s do not fit in one file", output).
+			WithHint("give a folder with -o")
+	case err != nil && (several || os.IsPathSeparator(output[len(output)-1])):
+		if err := os.MkdirAll(output, 0o777); err != nil { // less what umask takes away, as mkdir does
+			return nil, local("make the folder "+output, err)
+		}
+		t.Dir = output
+	default:
+		t.File = output
+	}
+	return t, nil
+}
+
+// Path gives the path for a video's MP3. Videos of the same name in one run get
+// different paths, such as "talk (2).mp3".
+func (t *Targets) Path(video string) string {
+	if t.File != "" {
+		return t.File
+	}
+	name := TrackName(video)
+	path := filepath.Join(t.Dir, name)
+	for n := 2; t.taken[strings.ToLower(path)]; n++ { // many file systems ignore case
+		path = filepath.Join(t.Dir, fmt.Sprintf("%s (%d).mp3", strings.TrimSuffix(name, ".mp3"), n))
+	}
+	t.taken[strings.ToLower(path)] = true
+	return path
+}

@@ -1,0 +1,75 @@
+package filelock_test
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/soundextract/sx/cli/internal/filelock"
+)
+
+func TestOneHolder(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "new", "x.lock")
+	lock, err := filelock.Try(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := filelock.Try(path); !errors.Is(err, filelock.ErrHeld) {
+		t.Fatalf("second Try: %v, want ErrHeld", err)
+	}
+	lock.Release()
+	if _, err := os.Stat(path); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the lock's file is still there: %v", err)
+	}
+	lock, err = filelock.Try(path)
+	if err != nil {
+		t.Fatalf("Try after Release: %v", err)
+	}
+	lock.Release()
+}
+
+func TestNeverTwoHolders(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "x.lock")
+	var holders, taken atomic.Int32
+	var group sync.WaitGroup
+	for range 8 {
+		group.Go(func() {
+			for range 500 {
+				lock, err := filelock.Try(path)
+				if err != nil {
+					if !errors.Is(err, filelock.ErrHeld) {
+						t.Error(err)
+						return
+					}
+					continue
+				}
+				if holders.Add(1) != 1 {
+					t.Error("two hold the lock")
+				}
+				taken.Add(1)
+				holders.Add(-1)
+				lock.Release()
+			}
+		})
+	}
+	group.Wait()
+	if taken.Load() == 0 {
+		t.Error("nobody ever got the lock")
+	}
+}
+
+func TestFolderThatCannotBeMade(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := filelock.Try(filepath.Join(file, "x.lock")); err == nil {
+		t.Error("a lock below a file was taken")
+	}
+}

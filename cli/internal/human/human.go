@@ -1,0 +1,69 @@
+// Package human writes sizes, lengths of time and shortened texts the way they
+// are shown at the terminal.
+package human
+
+import (
+	"fmt"
+	"math"
+	"time"
+
+	"github.com/mattn/go-runewidth"
+)
+
+// Bytes writes a size with decimal units and three significant digits at most:
+// "0 B", "999 B", "1.5 kB", "4.2 GB".
+func Bytes(n int64) string {
+	if n < 1000 {
+		return fmt.Sprintf("%d B", n)
+	}
+	value, unit := float64(n), -1
+	for value >= 999.5 && unit < len("kMGTPE")-1 {
+		value /= 1000
+		unit++
+	}
+	if value < 9.95 {
+		return fmt.Sprintf("%.1f %cB", value, "kMGTPE"[unit])
+	}
+	return fmt.Sprintf("%.0f %cB", value, "kMGTPE"[unit])
+}
+
+// Ago writes how long something is past in its largest unit: "12s", "3m",
+// "5h", "2d".
+func Ago(d time.Duration) string {
+	switch {
+	case d < 0:
+		return "0s"
+	case d < time.Minute:
+		return fmt.Sprintf("%ds", int(d.Seconds()))
+	case d < time.Hour:
+		return fmt.Sprintf("%dm", int(d.Minutes()))
+	case d < 48*time.Hour:
+		return fmt.Sprintf("%dh", int(d.Hours()))
+	default:
+		return fmt.Sprintf("%dd", int(d.Hours()/24))
+	}
+}
+
+// Clock writes the length of a recording: "0:30", "59:59", "1:02:03".
+func Clock(seconds float64) string {
+	s := int(math.Round(seconds))
+	if s < 3600 {
+		return fmt.Sprintf("%d:%02d", s/60, s%60)
+	}
+	return fmt.Sprintf("%d:%02d:%02d", s/3600, s/60%60, s%60)
+}
+
+// Shorten brings a text to at most width columns by leaving out its middle, so
+// that a file name keeps its extension.
+func Shorten(text string, width int) string {
+	if runewidth.StringWidth(text) <= width {
+		return text
+	}
+	if width < 5 {
+		return runewidth.Truncate(text, width, "…")
+	}
+	tail := (width - 1) / 3
+	head := width - 1 - tail
+	end := runewidth.TruncateLeft(text, runewidth.StringWidth(text)-tail, "")
+	return runewidth.Truncate(text, head, "") + "…" + end
+}

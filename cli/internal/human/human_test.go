@@ -1,0 +1,66 @@
+package human_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/mattn/go-runewidth"
+
+	"github.com/soundextract/sx/cli/internal/human"
+)
+
+func TestBytes(t *testing.T) {
+	t.Parallel()
+	for n, want := range map[int64]string{
+		0: "0 B", 999: "999 B", 1000: "1.0 kB", 1549: "1.5 kB", 9_949: "9.9 kB", 9_951: "10 kB", 999_400: "999 kB",
+		999_600: "1.0 MB", 4_200_000_000: "4.2 GB", 1 << 62: "4.6 EB",
+	} {
+		if got := human.Bytes(n); got != want {
+			t.Errorf("%d: got %s, want %s", n, got, want)
+		}
+	}
+}
+
+func TestAgo(t *testing.T) {
+	t.Parallel()
+	for d, want := range map[time.Duration]string{
+		-time.Minute: "0s", 59 * time.Second: "59s", 61 * time.Second: "1m", 90 * time.Minute: "1h", 47 * time.Hour: "47h", 49 * time.Hour: "2d",
+	} {
+		if got := human.Ago(d); got != want {
+			t.Errorf("%s: got %s, want %s", d, got, want)
+		}
+	}
+}
+
+func TestClock(t *testing.T) {
+	t.Parallel()
+	for s, want := range map[float64]string{0: "0:00", 29.6: "0:30", 3599.4: "59:59", 3599.6: "1:00:00", 3723: "1:02:03"} {
+		if got := human.Clock(s); got != want {
+			t.Errorf("%v: got %s, want %s", s, got, want)
+		}
+	}
+}
+
+func TestShorten(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		text  string
+		width int
+		want  string
+	}{
+		{"short.mp4", 9, "short.mp4"},
+		{"a long lecture.mp4", 12, "a long l…mp4"},
+		{"abcdef", 4, "abc…"},
+		{"日本語の講義です.mp4", 12, "日本語の…mp4"},
+	}
+	for _, tt := range tests {
+		if got := human.Shorten(tt.text, tt.width); got != tt.want {
+			t.Errorf("%s in %d: got %s, want %s", tt.text, tt.width, got, tt.want)
+		}
+	}
+	for width := range 30 {
+		if got := human.Shorten("日本語の講義 naïve lecture.mp4", width); runewidth.StringWidth(got) > width {
+			t.Errorf("%q is wider than %d", got, width)
+		}
+	}
+}

@@ -1,0 +1,96 @@
+// Package localserver starts, finds and stops the local server, sxd, of a data
+// folder.
+package localserver
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/soundextract/sx/server/api/client"
+	"github.com/soundextract/sx/server/sx"
+)
+
+// Instance is what a running sxd says about itself in its data folder.
+type Instance struct {
+	PID      int    `json:"pid"`
+	Addr     string `json:"addr"`
+	URL      string `json:"url"`
+	Instance string `json:"instance"`
+	Version  string `json:"version"`
+}
+
+const fileName = "sxd.json"
+
+// LogPath is the file that a server started here logs to.
+func LogPath(dir string) string { return filepath.Join(dir, "sxd.log") }
+
+// Recorded reads what the newest sxd of the folder wrote when it started. It is
+// nil when there is nothing (readable): sxd removes it when it ends in order.
+func Recorded(dir string) *Instance {
+	raw, err := os.ReadFile(filepath.Join(dir, fileName))
+	if err != nil {
+		return nil
+	}
+	var in Instance
+	if json.Unmarshal(raw, &in) != nil || in.PID <= 0 || in.URL == "" {
+		return nil
+	}
+	return &in
+}
+
+// Running finds the folder's server, nil when none runs. Only the one that
+// answers with the recorded instance counts: after a reboot the recorded
+// process id may be that of any other program.
+//
+// An Error of code unavailable says that something listens at the address but
+// does not answer.
+func Running(ctx context.Context, dir string) (*Instance, error) {
+	in := Recorded(dir)
+	if in == nil {
+		return nil, nil
+	}
+	c, err := newClient(in.URL)
+	if err != nil {
+		return nil, nil // not an address: not written by sxd
+	}
+	ctx, cancel := context.WithTimeout(ctx, answerPatience)
+	defer cancel()
+	health, err := c.Health(ctx)
+	var timeout net.Error
+	switch {
+	case err == nil && health.Instance == in.Instance:
+		return in, nil
+	case errors.Is(err, context.Canceled):
+		return nil, err
+	case errors.Is(err, context.DeadlineExceeded) || errors.As(err, &timeout) && timeout.Timeout():
+		return nil, sx.NewError(sx.CodeUnavailable, "the local server at %s does not answer", in.Addr).
+			WithHint("look at its log, %s; to end it by force: kill -9 %d", LogPath(dir), in.PID)
+	default:
+		return nil, nil
+	}
+}
+
+// answerPatience is how long a local server may take to say that it is alive.
+const answerPatience = 5 * time.Second
+
+func newClient(url string) (*client.Client, error) {
+	// No proxy: the server is on this machine.
+	return client.New(url, &http.Client{Transport: &http.Transport{DisableKeepAlives: true}})
+}
+
+// Forget removes what a server that is gone left behind.
+func Forget(dir string) error {
+	err := os.Remove(filepath.Join(dir, fileName))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("remove what the former server left: %w", err)
+	}
+	return nil
+}

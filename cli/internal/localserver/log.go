@@ -1,0 +1,78 @@
+package localserver
+
+import (
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"strings"
+
+	"github.com/soundextract/sx/server/sx"
+)
+
+// maxLog is the size in bytes from which a log is put aside at the next start.
+const maxLog = 16 << 20
+
+// logMark is where in the log a start begins.
+type logMark struct {
+	path  string
+	start int64
+}
+
+// openLog opens the folder's log for appending; a big one is put aside first.
+func openLog(dir string) (*os.File, logMark, error) {
+	path := LogPath(dir)
+	if info, err := os.Stat(path); err == nil && info.Size() > maxLog {
+		if err := os.Rename(path, path+".1"); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, logMark{}, logError(err)
+		}
+	}
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		return nil, logMark{}, logError(err)
+	}
+	info, err := f.Stat()
+	if err != nil {
+		_ = f.Close()
+		return nil, logMark{}, logError(err)
+	}
+	return f, logMark{path: path, start: info.Size()}, nil
+}
+
+func logError(err error) error {
+	return sx.NewError(sx.CodeInvalid, "the local server's log cannot be written: %s", err).WithCause(err).
+		WithHint("make the data folder writable, or choose another one with --data")
+}
+
+const (
+	tailBytes = 16 << 10
+	tailLines = 8
+)
+
+// tail gives the last lines since the mark: those meant for people where there
+// are some, else the log's records.
+func (m logMark) tail() string {
+	f, err := os.Open(m.path)
+	if err != nil {
+		return ""
+	}
+	defer func() { _ = f.Close() }()
+	info, err := f.Stat()
+	if err != nil {
+		return ""
+	}
+	from := max(m.start, info.Size()-tailBytes)
+	raw, _ := io.ReadAll(io.NewSectionReader(f, from, info.Size()-from)) // what can be read is enough
+	var plain, all []string
+	for line := range strings.Lines(string(raw)) {
+		line = strings.TrimRight(line, "\r\n")
+		all = append(all, line)
+		if !strings.HasPrefix(line, "{") {
+			plain = append(plain, line)
+		}
+	}
+	if len(plain) == 0 {
+		plain = all
+	}
+	return strings.Join(plain[max(0, len(plain)-tailLines):], "\n")
+}

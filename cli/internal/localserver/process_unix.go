@@ -1,0 +1,45 @@
+//go:build unix
+
+package localserver
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"syscall"
+)
+
+const program = "sxd"
+
+// asksFirst says that terminate lets the process end in order.
+const asksFirst = true
+
+// own gives the program a process group of its own, so that a Ctrl-C at the
+// terminal reaches it through sx only; detached, a session too, so that it
+// outlives the terminal.
+func own(cmd *exec.Cmd, detached bool) {
+	if detached {
+		cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	} else {
+		cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	}
+}
+
+func terminate(p *os.Process) error { return p.Signal(syscall.SIGTERM) }
+
+// alive reports whether the process still runs. One that ended and waits for
+// its parent to notice does not.
+func alive(pid int) bool {
+	if err := syscall.Kill(pid, 0); err != nil && !errors.Is(err, syscall.EPERM) {
+		return false
+	}
+	// Linux only: "pid (name) state …"; elsewhere there is no such file.
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return true
+	}
+	_, state, _ := bytes.Cut(stat[bytes.LastIndexByte(stat, ')')+1:], []byte(" "))
+	return !bytes.HasPrefix(state, []byte("Z"))
+}

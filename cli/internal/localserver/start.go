@@ -1,0 +1,196 @@
+package localserver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/soundextract/sx/server/sx"
+)
+
+// Find looks for sxd beside the running program, links followed, then in PATH.
+func Find() (string, error) {
+	if self, err := os.Executable(); err == nil {
+		if target, err := filepath.EvalSymlinks(self); err == nil {
+			self = target
+		}
+		beside := filepath.Join(filepath.Dir(self), program)
+		if info, err := os.Stat(beside); err == nil && info.Mode().IsRegular() {
+			return beside, nil
+		}
+	}
+	path, err := exec.LookPath(program)
+	if err != nil {
+		return "", sx.NewError(sx.CodeInvalid, "the local server's program, %s, is not there", program).WithCause(err).
+			WithHint("put %s beside sx, or into a folder of PATH", program)
+	}
+	return path, nil
+}
+
+// Options says how a server is started.
+type Options struct {
+	Program  string // sxd's path
+	Addr     string // host:port; port 0 is a free one
+	Dir      string // the data folder, made when it is missing
+	Detached bool   // it outlives sx and the terminal
+}
+
+// Server is a server that was started here and is ready.
+type Server struct {
+	Instance
+	dir     string
+	process *os.Process
+	log     logMark
+	ended   chan struct{} // closed when the process is gone
+	how     error         // then: what Wait of the process said
+}
+
+// startPatience is how long a server may take until it is ready.
+const startPatience = 30 * time.Second
+
+// Start runs sxd and waits until it is ready. An sxd that ends instead gives an
+// error with what it said; one that does not become ready is stopped.
+func Start(ctx context.Context, o Options) (*Server, error) {
+	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
+		return nil, sx.NewError(sx.CodeInvalid, "the data folder cannot be made: %s", err).WithCause(err).
+			WithHint("choose another one with --data")
+	}
+	former := Recorded(o.Dir)
+	log, mark, err := openLog(o.Dir)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = log.Close() }()
+	// Not CommandContext: the server is asked to end, not killed.
+	cmd := exec.Command(o.Program, "--addr", o.Addr, "--data", o.Dir) //nolint:noctx // see above
+	cmd.Stdout, cmd.Stderr = log, log
+	own(cmd, o.Detached)
+	if err := cmd.Start(); err != nil {
+		return nil, fmt.Errorf("start %s: %w", o.Program, err)
+	}
+	s := &Server{dir: o.Dir, process: cmd.Process, log: mark, ended: make(chan struct{})}
+	go func() {
+		s.how = cmd.Wait()
+		close(s.ended)
+	}()
+	if err := s.awaitReady(ctx, former); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+func (s *Server) awaitReady(parent context.Context, former *Instance) error {
+	ctx, cancel := context.WithTimeoutCause(parent, startPatience, errPatience)
+	defer cancel()
+	died := false
+	err := until(ctx, func() bool {
+		select {
+		case <-s.ended:
+			died = true
+			return true
+		default:
+		}
+		in := Recorded(s.dir)
+		if in == nil || former != nil && in.Instance == former.Instance {
+			return false
+		}
+		s.Instance = *in
+		return ready(ctx, in)
+	})
+	switch {
+	case died:
+		return s.death()
+	case err == nil:
+		return nil
+	}
+	_ = terminate(s.process)
+	select {
+	case <-s.ended:
+	case <-time.After(stopPatience):
+	}
+	if parent.Err() != nil {
+		return parent.Err()
+	}
+	return fmt.Errorf("the local server was not ready after %s; the end of its log, %s:\n%s: %w",
+		startPatience, LogPath(s.dir), s.log.tail(), context.DeadlineExceeded)
+}
+
+func ready(ctx context.Context, in *Instance) bool {
+	c, err := newClient(in.URL)
+	if err != nil {
+		return false
+	}
+	ctx, cancel := context.WithTimeout(ctx, answerPatience)
+	defer cancel()
+	h, err := c.Ready(ctx)
+	return err == nil && h.Instance == in.Instance
+}
+
+// death tells why the server ended by itself.
+func (s *Server) death() error {
+	said := s.log.tail()
+	message, hint := "the local server ended at once", "look at its log: "+LogPath(s.dir)
+	if said != "" {
+		message, hint = readable(said, message, hint)
+	}
+	return sx.NewError(sx.CodeUnavailable, "%s", message).WithHint("%s", hint).WithCause(s.how)
+}
+
+// readable takes over what sxd itself said as "error: …" and "hint: …"; other
+// lines follow the message as they are.
+func readable(said, message, hint string) (newMessage, newHint string) {
+	var rest []string
+	newMessage, newHint = message, hint
+	for line := range strings.Lines(said) {
+		line = strings.TrimSpace(line)
+		switch {
+		case strings.HasPrefix(line, "error: "):
+			newMessage = "the local server did not start: " + strings.TrimPrefix(line, "error: ")
+		case strings.HasPrefix(line, "hint: "):
+			newHint = strings.TrimPrefix(line, "hint: ")
+		default:
+			rest = append(rest, line)
+		}
+	}
+	if newMessage == message {
+		newMessage += "; it said:\n  " + strings.Join(rest, "\n  ")
+	}
+	return newMessage, newHint
+}
+
+// Wait waits for the server to end. When ctx ends first, the server is asked to
+// end, and an orderly end is no error.
+func (s *Server) Wait(ctx context.Context) error {
+	select {
+	case <-s.ended:
+		return s.crash()
+	case <-ctx.Done():
+	}
+	if err := terminate(s.process); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		return fmt.Errorf("stop the local server: %w", err)
+	}
+	<-s.ended
+	if !asksFirst {
+		return nil
+	}
+	return s.crash()
+}
+
+// crash is nil for a server that ended in order, as after sx down.
+func (s *Server) crash() error {
+	if s.how == nil {
+		return nil
+	}
+	return sx.NewError(sx.CodeUnavailable, "the local server ended: %s", s.how).WithCause(s.how).
+		WithHint("nothing is lost, start it again with: sx up; its log is %s", LogPath(s.dir))
+}
+
+// Stop ends a server that was just started, because of the given error.
+func (s *Server) Stop(ctx context.Context, because error) error {
+	return errors.Join(because, Stop(context.WithoutCancel(ctx), s.dir, &s.Instance))
+}

@@ -1,0 +1,59 @@
+package localserver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/soundextract/sx/server/sx"
+)
+
+// stopPatience is how long a server may take to finish what it does.
+const stopPatience = 30 * time.Second
+
+// Stop asks the server to end and waits until its process is gone.
+func Stop(ctx context.Context, dir string, in *Instance) error {
+	process, err := os.FindProcess(in.PID)
+	if err != nil {
+		return nil // gone already
+	}
+	defer func() { _ = process.Release() }()
+	if err := terminate(process); err != nil {
+		if !alive(in.PID) {
+			return nil
+		}
+		return fmt.Errorf("stop process %d: %w", in.PID, err)
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, stopPatience, errPatience)
+	defer cancel()
+	if err := until(ctx, func() bool { return !alive(in.PID) }); err != nil {
+		if errors.Is(context.Cause(ctx), errPatience) {
+			return sx.NewError(sx.CodeUnavailable, "the server was asked to stop but still runs, as process %d", in.PID).
+				WithHint("wait for it, or end it by force, which loses no upload: kill -9 %d; its log is %s", in.PID, LogPath(dir))
+		}
+		return err
+	}
+	return nil
+}
+
+// errPatience tells the end of our own patience from a signal.
+var errPatience = fmt.Errorf("patience ended: %w", context.DeadlineExceeded)
+
+// pause is how often a condition that announces nothing is looked at.
+const pause = 50 * time.Millisecond
+
+// until waits for the condition, or returns ctx's error.
+func until(ctx context.Context, done func() bool) error {
+	tick := time.NewTicker(pause)
+	defer tick.Stop()
+	for !done() {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return nil
+}

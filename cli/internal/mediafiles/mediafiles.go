@@ -1,0 +1,185 @@
+// Package mediafiles turns the FILE, DIR and GLOB arguments of a command into
+// the files they mean, and finds what is wrong with them before any is sent.
+package mediafiles
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/soundextract/sx/server/sx"
+)
+
+// File is a file to upload, as it was when it was found.
+type File struct {
+	Path    string // absolute
+	Name    string // its last element, as sx.FileName allows
+	Size    int64  // bytes
+	ModTime time.Time
+}
+
+// extensions are those by which a file in a folder counts as media. A file that
+// is named itself may have any.
+var extensions = []string{
+	".3g2", ".3gp", ".aac", ".aif", ".aiff", ".asf", ".avi", ".flac", ".flv", ".m2ts", ".m4a", ".m4b",
+	".m4v", ".mka", ".mkv", ".mov", ".mp3", ".mp4", ".mpeg", ".mpg", ".mts", ".mxf", ".oga", ".ogg",
+	".ogv", ".opus", ".ts", ".vob", ".wav", ".webm", ".wma", ".wmv",
+}
+
+// Find gives the files that the arguments mean, each once, in the arguments'
+// order; those of a folder are sorted by name. Hidden files in folders are left
+// out. The error joins one *sx.Error for everything that is wrong.
+func Find(args []string) ([]File, error) {
+	var found finder
+	for _, arg := range args {
+		found.argument(arg)
+	}
+	if err := errors.Join(found.problems...); err != nil {
+		return nil, err
+	}
+	return found.files, nil
+}
+
+type finder struct {
+	files    []File
+	real     []string // without symbolic links, to know a file again
+	problems []error
+}
+
+func (f *finder) problem(hint, format string, args ...any) {
+	f.problems = append(f.problems, sx.NewError(sx.CodeInvalid, format, args...).WithHint("%s", hint))
+}
+
+func (f *finder) argument(arg string) {
+	info, err := os.Stat(arg)
+	switch {
+	case err == nil && info.IsDir():
+		f.folder(arg)
+	case err == nil:
+		f.file(arg)
+	case strings.ContainsAny(arg, "*?["):
+		f.glob(arg)
+	default:
+		f.unreadable(arg, err)
+	}
+}
+
+func (f *finder) unreadable(path string, err error) {
+	var pathErr *fs.PathError
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		f.problem("check the name and the folder you are in", "%s is not there", path)
+	case errors.Is(err, fs.ErrPermission):
+		f.problem("give yourself the right to read it, such as with: chmod u+r", "%s may not be read", path)
+	case errors.As(err, &pathErr):
+		f.problem("check the name and the disk it is on", "%s cannot be read: %v", path, pathErr.Err)
+	default:
+		f.problem("check the name and the disk it is on", "%s cannot be read: %v", path, err)
+	}
+}
+
+// glob does what the shell has not done: it found no match, the pattern was
+// quoted, or it is a shell that leaves patterns to the program.
+func (f *finder) glob(pattern string) {
+	paths, err := filepath.Glob(pattern)
+	if err != nil {
+		f.problem("close each [ with a ]", "%s is not a pattern", pattern)
+		return
+	}
+	if len(paths) == 0 {
+		f.problem("check the pattern and the folder you are in", "nothing matches %s", pattern)
+	}
+	for _, path := range paths {
+		if info, err := os.Stat(path); err == nil && info.IsDir() {
+			f.folder(path)
+		} else {
+			f.file(path)
+		}
+	}
+}
+
+func (f *finder) folder(dir string) {
+	before := len(f.files) + len(f.problems)
+	known := false // a file in it was found before
+	err := filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			f.unreadable(path, err)
+			if entry != nil && entry.IsDir() {
+				return fs.SkipDir
+			}
+			return nil
+		case path != dir && strings.HasPrefix(entry.Name(), "."):
+			if entry.IsDir() {
+				return fs.SkipDir
+			}
+			return nil
+		case !entry.IsDir() && slices.Contains(extensions, strings.ToLower(filepath.Ext(path))):
+			known = !f.file(path) || known
+		}
+		return nil
+	})
+	if err != nil {
+		f.unreadable(dir, err)
+	}
+	if !known && len(f.files)+len(f.problems) == before {
+		f.problem("name the files themselves if theirs is an unusual extension", "there is no media in %s", dir)
+	}
+}
+
+// file takes one file, and reports false for one that was found before.
+func (f *finder) file(path string) bool {
+	abs, err := filepath.Abs(path)
+	if err != nil {
+		f.unreadable(path, err)
+		return true
+	}
+	real, err := filepath.EvalSymlinks(abs)
+	if err != nil {
+		f.unreadable(path, err)
+		return true
+	}
+	if slices.Contains(f.real, real) {
+		return false
+	}
+	f.real = append(f.real, real)
+	info, err := check(abs)
+	var told *sx.Error
+	switch {
+	case errors.As(err, &told):
+		f.problem(told.Hint, "%s %s", path, told.Message)
+	case err != nil:
+		f.unreadable(path, err)
+	default:
+		f.files = append(f.files, File{
+			Path: abs, Name: sx.FileName(filepath.Base(abs)), Size: info.Size(), ModTime: info.ModTime(),
+		})
+	}
+	return true
+}
+
+// check opens the file, which alone shows that it can be read.
+func check(path string) (fs.FileInfo, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, fmt.Errorf("look at the file: %w", err)
+	}
+	if !info.Mode().IsRegular() {
+		// Not opened: a named pipe would wait for its other end.
+		return nil, sx.NewError(sx.CodeInvalid, "is not a regular file").WithHint("save it as a file first")
+	}
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("open the file: %w", err)
+	}
+	defer func() { _ = file.Close() }()
+	if info.Size() == 0 {
+		return nil, sx.NewError(sx.CodeInvalid, "is empty").WithHint("wait until it is written, or copy it again")
+	}
+	return info, nil
+}

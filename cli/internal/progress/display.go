@@ -1,0 +1,191 @@
+// Package progress shows how transfers go: on a terminal as a block of bars
+// that is painted anew in place, elsewhere as plain lines.
+package progress
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/soundextract/sx/cli/internal/human"
+	"github.com/soundextract/sx/cli/internal/iostreams"
+)
+
+// frame is the time between two paintings of the block.
+const frame = 100 * time.Millisecond
+
+// Display shows any number of bars on the error stream. Its methods and those
+// of its bars may be called from several goroutines.
+type Display struct {
+	io   *iostreams.IOStreams
+	live bool // a terminal: bars; else lines
+
+	mu     sync.Mutex
+	bars   []*Bar
+	screen screen
+
+	stop, stopped chan struct{}
+}
+
+// New makes a display. Close has to be called in the end.
+func New(streams *iostreams.IOStreams) *Display {
+	d := &Display{
+		io: streams, live: streams.ErrTTY,
+		stop: make(chan struct{}), stopped: make(chan struct{}),
+	}
+	if !d.live {
+		close(d.stopped)
+		return d
+	}
+	go d.paintUntilStopped()
+	return d
+}
+
+func (d *Display) paintUntilStopped() {
+	defer close(d.stopped)
+	ticker := time.NewTicker(frame)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-d.stop:
+			return
+		case <-ticker.C:
+			d.mu.Lock()
+			d.paint(false)
+			d.mu.Unlock()
+		}
+	}
+}
+
+// Close paints for the last time and leaves the cursor below the block.
+func (d *Display) Close() {
+	close(d.stop)
+	<-d.stopped
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.live && len(d.bars) > 0 {
+		d.paint(true)
+		d.screen.leave(d.io.ErrOut)
+	}
+}
+
+// Add puts a bar below the others, still waiting. size is how many bytes it
+// will move, 0 if that is not known; steps is how many phases it will have.
+func (d *Display) Add(name string, size int64, steps int) *Bar {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	b := &Bar{display: d, name: name, total: size, steps: max(steps, 1)}
+	d.bars = append(d.bars, b)
+	return b
+}
+
+// Say leaves a line above the bars.
+func (d *Display) Say(line string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.sayLocked(line)
+}
+
+func (d *Display) sayLocked(line string) {
+	d.above(d.io.ErrOut, []byte(line+"\n"))
+}
+
+// Out is where results go while the display is on: what is written to it, whole
+// lines at a time, comes out on the output stream without disturbing the bars.
+func (d *Display) Out() io.Writer { return out{d} }
+
+type out struct{ d *Display }
+
+func (o out) Write(p []byte) (int, error) {
+	o.d.mu.Lock()
+	defer o.d.mu.Unlock()
+	return o.d.above(o.d.io.Out, p)
+}
+
+// above writes to w where the block stood and paints the block again below.
+func (d *Display) above(w io.Writer, p []byte) (int, error) {
+	if d.live {
+		d.screen.erase(d.io.ErrOut)
+	}
+	n, err := w.Write(p)
+	if d.live {
+		d.paint(false)
+	}
+	if err != nil {
+		return n, fmt.Errorf("write: %w", err)
+	}
+	return n, nil
+}
+
+func (d *Display) paint(last bool) {
+	width, height := d.io.Size()
+	now := time.Now()
+	views := make([]view, len(d.bars))
+	for i, b := range d.bars {
+		views[i] = b.view(now)
+	}
+	d.screen.paint(d.io.ErrOut, layout(views, width-1, height-1, last), width)
+}
+
+// screen knows what is on the terminal. The cursor is never hidden, so there is
+// nothing to restore however sx ends; it rests at the end of the block's last line.
+type screen struct {
+	lines []string
+	width int // of the terminal when they were painted
+}
+
+// home is the way from the end of the block to its beginning. A terminal that
+// became narrower has broken the lines that no longer fit.
+func (s *screen) home(width int) string {
+	rows := 0
+	for _, line := range s.lines {
+		rows += 1 + max(0, textWidth(line)-1)/max(width, 1)
+	}
+	if rows <= 1 {
+		return "\r"
+	}
+	return fmt.Sprintf("\r\x1b[%dA", rows-1)
+}
+
+func (s *screen) paint(w io.Writer, lines []string, width int) {
+	var b strings.Builder
+	b.WriteString(s.home(width))
+	if width != s.width {
+		b.WriteString("\x1b[J")
+	}
+	for i, line := range lines {
+		if i > 0 {
+			b.WriteString("\r\n")
+		}
+		b.WriteString(line + "\x1b[K")
+	}
+	if len(lines) < len(s.lines) {
+		b.WriteString("\x1b[J")
+	}
+	s.lines, s.width = lines, width
+	_, _ = io.WriteString(w, b.String()) // a terminal that is gone cannot be told
+}
+
+func (s *screen) erase(w io.Writer) {
+	if len(s.lines) > 0 {
+		_, _ = io.WriteString(w, s.home(s.width)+"\x1b[J")
+		s.lines = nil
+	}
+}
+
+func (s *screen) leave(w io.Writer) {
+	if len(s.lines) > 0 {
+		_, _ = io.WriteString(w, "\r\n")
+		s.lines = nil
+	}
+}
+
+// Wait leaves a line about a pause that concerns no single bar. It implements
+// transfer.Waiter.
+func (d *Display) Wait(reason string, until time.Time) {
+	if pause := time.Until(until); pause >= plainAtMost {
+		d.Say(fmt.Sprintf("%s, trying again in %s", reason, human.Duration(pause)))
+	}
+}

@@ -1,0 +1,151 @@
+// Package prompt asks the person at the terminal. Questions go to ErrOut, so
+// that results stay clean.
+package prompt
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/soundextract/sx/cli/internal/iostreams"
+	"github.com/soundextract/sx/cli/internal/usage"
+	"github.com/soundextract/sx/server/api"
+	"github.com/soundextract/sx/server/sx"
+)
+
+// Line asks for a line of text, which comes back without blanks around it. It
+// fails when the input ends before that.
+func Line(ctx context.Context, streams *iostreams.IOStreams, question string) (string, error) {
+	_, _ = fmt.Fprint(streams.ErrOut, question)
+	type line struct {
+		text string
+		err  error
+	}
+	typed := make(chan line, 1)
+	go func() {
+		text, err := readLine(streams.In)
+		typed <- line{text, err}
+	}()
+	select {
+	case l := <-typed:
+		return strings.TrimSpace(l.text), l.err
+	case <-ctx.Done():
+		return "", ctx.Err()
+	}
+}
+
+// readLine takes no more from in than the line, which is left to the next question.
+func readLine(in io.Reader) (string, error) {
+	var line strings.Builder
+	one := make([]byte, 1)
+	for {
+		n, err := in.Read(one)
+		switch {
+		case n == 1 && one[0] == '\n':
+			return line.String(), nil
+		case n == 1:
+			line.WriteByte(one[0])
+		case err != nil:
+			return "", unanswered(err)
+		}
+	}
+}
+
+// unanswered explains why there is no answer; Ctrl-D ends the input.
+func unanswered(err error) error {
+	if errors.Is(err, io.EOF) {
+		return sx.NewError(sx.CodeInvalid, "no answer was given").WithHint("run the command again")
+	}
+	return fmt.Errorf("read the answer: %w", err)
+}
+
+// Confirm asks a question that only "y" or "yes" answers with true.
+func Confirm(ctx context.Context, streams *iostreams.IOStreams, question string) (bool, error) {
+	answer, err := Line(ctx, streams, question+" [y/N] ")
+	if err != nil {
+		return false, err
+	}
+	switch strings.ToLower(answer) {
+	case "y", "yes":
+		return true, nil
+	default:
+		return false, nil
+	}
+}
+
+// Name gives the account's name as it is stored: the one that was given, or
+// with "" the one that is typed at the terminal.
+func Name(ctx context.Context, streams *iostreams.IOStreams, given string) (string, error) {
+	if given == "" {
+		if !streams.InTTY {
+			return "", usage.Errorf("the account's name is missing")
+		}
+		var err error
+		if given, err = Line(ctx, streams, "Name: "); err != nil {
+			return "", err
+		}
+	}
+	return sx.UserName(given)
+}
+
+// Password reads the password of an account that exists: from the input when
+// fromInput is set, else typed at the terminal without being shown.
+func Password(ctx context.Context, streams *iostreams.IOStreams, fromInput bool) (string, error) {
+	if fromInput {
+		return passwordFromInput(streams.In)
+	}
+	if !streams.InTTY {
+		return "", usage.Errorf("a password can be typed at a terminal only").
+			WithHint("send it to the command's input, with the flag --password-stdin")
+	}
+	return hidden(ctx, streams, "Password: ")
+}
+
+// NewPassword is Password for an account that is to be made: one that is typed
+// is asked for twice, and its length is checked.
+func NewPassword(ctx context.Context, streams *iostreams.IOStreams, fromInput bool) (string, error) {
+	password, err := Password(ctx, streams, fromInput)
+	if err != nil {
+		return "", err
+	}
+	if len(password) < api.MinPassword || len(password) > api.MaxPassword {
+		return "", sx.NewError(sx.CodeInvalid, "the password has %d characters", len(password)).
+			WithHint("choose one of %d to %d characters; a few words are better than signs", api.MinPassword, api.MaxPassword)
+	}
+	if fromInput {
+		return password, nil
+	}
+	again, err := hidden(ctx, streams, "Password, once more: ")
+	if err != nil {
+		return "", err
+	}
+	if again != password {
+		return "", sx.NewError(sx.CodeInvalid, "the two passwords differ").WithHint("run the command again")
+	}
+	return password, nil
+}
+
+func hidden(ctx context.Context, streams *iostreams.IOStreams, question string) (string, error) {
+	_, _ = fmt.Fprint(streams.ErrOut, question)
+	password, err := streams.ReadPassword(ctx)
+	_, _ = fmt.Fprintln(streams.ErrOut) // the typed line end was not shown
+	if err != nil {
+		return "", unanswered(err)
+	}
+	return password, nil
+}
+
+func passwordFromInput(in io.Reader) (string, error) {
+	raw, err := io.ReadAll(io.LimitReader(in, api.MaxPassword+3))
+	if err != nil {
+		return "", fmt.Errorf("read the password: %w", err)
+	}
+	password := strings.TrimSuffix(strings.TrimSuffix(string(raw), "\n"), "\r")
+	if password == "" {
+		return "", sx.NewError(sx.CodeInvalid, "no password arrived on the input").
+			WithHint("send it as in: sx login NAME --password-stdin < FILE")
+	}
+	return password, nil
+}

@@ -1,0 +1,180 @@
+//go:build unix
+
+package prompt_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/creack/pty"
+
+	"github.com/soundextract/sx/cli/internal/iostreams"
+	"github.com/soundextract/sx/cli/internal/prompt"
+	"github.com/soundextract/sx/cli/internal/usage"
+	"github.com/soundextract/sx/server/sx"
+)
+
+// person sits at a pseudo terminal.
+type person struct {
+	t    *testing.T
+	pty  *os.File
+	mu   sync.Mutex
+	seen bytes.Buffer
+}
+
+func sitDown(t *testing.T) (*person, *iostreams.IOStreams) {
+	t.Helper()
+	master, slave, err := pty.Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _, _ = slave.Close(), master.Close() })
+	p := &person{t: t, pty: master}
+	go func() {
+		buf := make([]byte, 256)
+		for {
+			n, err := master.Read(buf)
+			p.mu.Lock()
+			p.seen.Write(buf[:n])
+			p.mu.Unlock()
+			if err != nil {
+				return
+			}
+		}
+	}()
+	streams := iostreams.FromFiles(slave, slave, slave)
+	if !streams.InTTY || !streams.OutTTY {
+		t.Fatal("the pseudo terminal is not seen as one")
+	}
+	return p, streams
+}
+
+func (p *person) screen() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.seen.String()
+}
+
+// answer types a line once the question is on the screen for the nth time.
+func (p *person) answer(question string, nth int, line string) {
+	tick := time.NewTicker(2 * time.Millisecond)
+	defer tick.Stop()
+	for strings.Count(p.screen(), question) < nth && p.t.Context().Err() == nil {
+		<-tick.C
+	}
+	if strings.Contains(question, "Password") { // echo is off a moment after the question
+		for echoes(p.pty) && p.t.Context().Err() == nil {
+			<-tick.C
+		}
+	}
+	if _, err := p.pty.WriteString(line); err != nil {
+		p.t.Error(err)
+	}
+}
+
+func TestNewPasswordIsNotShown(t *testing.T) {
+	t.Parallel()
+	p, streams := sitDown(t)
+	go func() {
+		p.answer("Password: ", 1, "correct horse\n")
+		p.answer("once more: ", 1, "correct horse\n")
+	}()
+	got, err := prompt.NewPassword(t.Context(), streams, false)
+	if err != nil || got != "correct horse" {
+		t.Fatalf("got %q, %v", got, err)
+	}
+	if strings.Contains(p.screen(), "horse") {
+		t.Errorf("the password was shown: %q", p.screen())
+	}
+}
+
+func TestPasswordsDiffer(t *testing.T) {
+	t.Parallel()
+	p, streams := sitDown(t)
+	go func() {
+		p.answer("Password: ", 1, "correct horse\n")
+		p.answer("once more: ", 1, "correct house\n")
+	}()
+	if _, err := prompt.NewPassword(t.Context(), streams, false); sx.CodeOf(err) != sx.CodeInvalid {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestCtrlDIsNoPassword(t *testing.T) {
+	t.Parallel()
+	p, streams := sitDown(t)
+	go p.answer("Password: ", 1, "\x04")
+	if _, err := prompt.Password(t.Context(), streams, false); sx.CodeOf(err) != sx.CodeInvalid {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestInterruptedPasswordRestoresTheTerminal(t *testing.T) {
+	t.Parallel()
+	p, streams := sitDown(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() {
+		p.answer("Password: ", 1, "half a pass")
+		cancel()
+	}()
+	if _, err := prompt.Password(ctx, streams, false); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v", err)
+	}
+	if !echoes(p.pty) {
+		t.Error("what is typed stays hidden")
+	}
+	_, _ = p.pty.WriteString("\n") // lets the reader go
+}
+
+func TestName(t *testing.T) {
+	t.Parallel()
+	p, streams := sitDown(t)
+	go p.answer("Name: ", 1, "  Anna\n")
+	if got, err := prompt.Name(t.Context(), streams, ""); err != nil || got != "anna" {
+		t.Errorf("got %q, %v", got, err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := prompt.Name(ctx, streams, ""); !errors.Is(err, context.Canceled) {
+		t.Errorf("interrupted: %v", err)
+	}
+}
+
+func TestWithoutTerminal(t *testing.T) {
+	t.Parallel()
+	streams, _, _ := iostreams.Test("")
+	var typed *usage.Error
+	if _, err := prompt.Name(t.Context(), streams, ""); !errors.As(err, &typed) {
+		t.Errorf("name: %v", err)
+	}
+	if _, err := prompt.Password(t.Context(), streams, false); !errors.As(err, &typed) {
+		t.Errorf("password: %v", err)
+	}
+	if _, err := streams.ReadPassword(t.Context()); err == nil || errors.As(err, &typed) {
+		t.Errorf("a terminal that is none: %v", err)
+	}
+}
+
+func TestPasswordFromInput(t *testing.T) {
+	t.Parallel()
+	for input, want := range map[string]string{
+		"correct horse": "correct horse", "correct horse\n": "correct horse", "correct horse\r\n": "correct horse",
+		" blanks stay \n": " blanks stay ", "two\nlines\n": "two\nlines",
+	} {
+		streams, _, _ := iostreams.Test(input)
+		if got, err := prompt.Password(t.Context(), streams, true); err != nil || got != want {
+			t.Errorf("%q: got %q, %v", input, got, err)
+		}
+	}
+	streams, _, _ := iostreams.Test(strings.Repeat("x", 2000))
+	if _, err := prompt.NewPassword(t.Context(), streams, true); sx.CodeOf(err) != sx.CodeInvalid {
+		t.Errorf("too long: %v", err)
+	}
+}
+
