@@ -84,8 +84,8 @@ func makeVideos(t *testing.T, ctx context.Context, n int) []string {
 	for i := range n {
 		path := filepath.Join(dir, fmt.Sprintf("talk%02d.mkv", i))
 		cmd := exec.CommandContext(ctx, "ffmpeg", "-v", "error",
-			"-f", "lavfi", "-i", "testsrc=size=64x64:rate=2:duration=60",
-			"-f", "lavfi", "-i", fmt.Sprintf("aevalsrc=0.3*sin(%d*t)+0.1*random(0):s=44100:d=60:c=stereo", 1000+100*i),
+			"-f", "lavfi", "-i", "testsrc=size=64x64:rate=2:duration=180",
+			"-f", "lavfi", "-i", fmt.Sprintf("aevalsrc=0.3*sin(%d*t)+0.1*random(0):s=44100:d=180:c=stereo", 1000+100*i),
 			"-c:v", "mpeg4", "-c:a", "pcm_s16le", path)
 		if out, err := cmd.CombinedOutput(); err != nil {
 			t.Fatalf("make a video: %v\n%s", err, out)

@@ -20,8 +20,13 @@ func (s *Service) reconcile(ctx context.Context) {
 	defer round.Stop()
 	defer sweep.Stop()
 	suspects := map[string]bool{}
+	sweepOnce := func() {
+		if err := s.sweep(ctx, suspects); err != nil && ctx.Err() == nil {
+			s.cfg.Log.WarnContext(ctx, "videos not swept, next round will try again", "error", err)
+		}
+	}
 	s.settle(ctx)
-	s.sweep(ctx, suspects)
+	sweepOnce()
 	for {
 		select {
 		case <-ctx.Done():
@@ -29,7 +34,7 @@ func (s *Service) reconcile(ctx context.Context) {
 		case <-round.C:
 			s.settle(ctx)
 		case <-sweep.C:
-			s.sweep(ctx, suspects)
+			sweepOnce()
 		}
 	}
 }

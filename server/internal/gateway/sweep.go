@@ -12,18 +12,10 @@ import (
 // job is stored a moment after it.
 const orphanAge = time.Hour
 
-// sweep removes what no job points to. suspects carries over from one sweep to
-// the next which videos had neither a job nor an age.
-func (s *Service) sweep(ctx context.Context, suspects map[string]bool) {
-	if err := s.sweepVideos(ctx, suspects); err != nil && ctx.Err() == nil {
-		s.cfg.Log.WarnContext(ctx, "videos not swept, next round will try again", "error", err)
-	}
-	if err := s.sweepTracks(ctx); err != nil && ctx.Err() == nil {
-		s.cfg.Log.WarnContext(ctx, "tracks not swept, next round will try again", "error", err)
-	}
-}
-
-func (s *Service) sweepVideos(ctx context.Context, suspects map[string]bool) error {
+// sweep removes videos that no job points to; converters look after tracks.
+// suspects carries over from one sweep to the next which videos had neither a
+// job nor an age.
+func (s *Service) sweep(ctx context.Context, suspects map[string]bool) error {
 	ids, err := s.cfg.Videos.List(ctx)
 	if err != nil {
 		return err
@@ -67,28 +59,4 @@ func (s *Service) unused(ctx context.Context, id string, suspected bool, suspect
 	default:
 		return s.cfg.Now().Sub(up.Used) >= orphanAge, nil
 	}
-}
-
-// sweepTracks removes the tracks of removed jobs, and those of attempts that
-// came to nothing. While a job is at work, its converter may be storing one.
-func (s *Service) sweepTracks(ctx context.Context) error {
-	ids, err := s.cfg.Tracks.List(ctx)
-	if err != nil {
-		return err
-	}
-	for _, id := range ids {
-		j, err := s.cfg.Jobs.Get(ctx, sx.TrackJob(id))
-		absent := sx.CodeOf(err) == sx.CodeNotFound
-		if err != nil && !absent {
-			return err
-		}
-		if !absent && (!j.State.Final() || j.Track != nil && j.Track.ID == id) {
-			continue
-		}
-		s.cfg.Log.InfoContext(ctx, "track without a job removed", "track", id)
-		if err := s.cfg.Tracks.Remove(ctx, id); err != nil {
-			return err
-		}
-	}
-	return nil
 }

@@ -122,8 +122,8 @@ type Videos interface {
 	// Stat tells how far the upload is. Every byte below Offset survives the
 	// death of the process.
 	Stat(ctx context.Context, id string) (Upload, error)
-	// Append stores what src gives at the offset and returns how many bytes are
-	// now stored for good, also when it returns an error as well. The end of
+	// Append stores what src gives at the offset and returns how many bytes of
+	// this piece are stored for good, also when it returns an error as well. The end of
 	// src, clean or by an error, is just where this piece ends; an error of src
 	// itself is not returned. So is the end of ctx: what came in is stored, and
 	// only then ctx.Err() returned. Memory does not grow with the piece.

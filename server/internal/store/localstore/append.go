@@ -113,9 +113,7 @@ func openAt(path string, offset int64) (*os.File, error) {
 func (p *piece) read(ctx context.Context, src io.Reader, r *ring) (surplus bool) {
 	left := p.size - p.start
 	for ctx.Err() == nil && !p.failed() {
-		space := r.space()
-		// One byte more than is left is asked for, to notice a surplus.
-		n, err := src.Read(space[:min(int64(len(space)), left+1)])
+		n, err := src.Read(r.space())
 		if surplus = int64(n) > left; surplus {
 			n = int(left)
 		}

@@ -8,6 +8,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -15,6 +16,8 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"slices"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -272,6 +275,13 @@ func childFull(ctx context.Context, s store.Store, _ io.Writer) error {
 	}
 	if n, err = s.Videos.Append(ctx, "v1", n, io.LimitReader(newEndless(n), 1)); sx.CodeOf(err) != sx.CodeStorageFull || n != 0 {
 		return fmt.Errorf("a second Append stored %d bytes and returned %w", n, err)
+	}
+	// A record that sx.db cannot grow for.
+	if err := s.Videos.Create(ctx, "v2", strings.Repeat("x", 2*fileLimit), 1); err == nil {
+		return errors.New("Create succeeded")
+	}
+	if list, err := s.Videos.List(ctx); err != nil || !slices.Equal(list, []string{"v1"}) {
+		return fmt.Errorf("videos are %v, %w", list, err)
 	}
 	if _, err := s.Tracks.Put(ctx, "job-1", "a.mp3", io.LimitReader(newEndless(0), 2*fileLimit)); sx.CodeOf(err) != sx.CodeStorageFull {
 		return fmt.Errorf("Put returned %w", err)

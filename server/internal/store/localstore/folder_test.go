@@ -134,6 +134,7 @@ func TestDamagedRecords(t *testing.T) {
 		{"only a few bytes", func(b []byte) []byte { return b[:100] }},
 		{"cut behind the first pages", func(b []byte) []byte { return b[:2*page] }},
 		{"cut in half", func(b []byte) []byte { return b[:len(b)/2/page*page] }},
+		{"cut within a record", func(b []byte) []byte { return b[:bytes.LastIndex(b, []byte("long name "))/page*page] }},
 		{"pages of zeros", func(b []byte) []byte { return append(b[:2*page:2*page], make([]byte, len(b)-2*page)...) }},
 		{"pages of noise", func(b []byte) []byte {
 			return append(b[:2*page:2*page], bytes.Repeat([]byte{0xa5, 0x5a, 0x01}, len(b)/3)...)
@@ -189,6 +190,15 @@ func TestPingNoticesThatTheFolderIsGone(t *testing.T) {
 	}
 	if err := s.Ping(t.Context()); sx.CodeOf(err) != sx.CodeUnavailable {
 		t.Errorf("Ping returned %v, want code unavailable", err)
+	}
+	if err := s.Videos.Create(t.Context(), "v1", "a.mp4", 1); err == nil {
+		t.Error("Create succeeded")
+	}
+	if _, err := s.Tracks.Put(t.Context(), "t1", "a.mp3", strings.NewReader("abc")); err == nil {
+		t.Error("Put succeeded")
+	}
+	if _, err := s.Tracks.List(t.Context()); err == nil {
+		t.Error("List succeeded")
 	}
 	if err := s.Close(); err != nil {
 		t.Fatal(err)

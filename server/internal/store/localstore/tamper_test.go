@@ -1,11 +1,14 @@
 package localstore_test
 
 import (
+	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+	"testing/iotest"
 	"time"
 
 	"github.com/soundextract/sx/server/internal/store"
@@ -45,7 +48,7 @@ func TestUploadThatLostBytes(t *testing.T) {
 			if _, err := s.Videos.Append(ctx, "v1", 5, strings.NewReader("f")); sx.CodeOf(err) != sx.CodeOffsetConflict {
 				t.Errorf("Append at the lost offset returned %v, want code offset_conflict", err)
 			}
-			if err := os.WriteFile(filepath.Join(dir, "videos", "v1"), []byte("?????"), 0o600); err != nil {
+			if err := os.WriteFile(filepath.Join(dir, "videos", "v1"), []byte("??????????"), 0o600); err != nil {
 				t.Fatal(err)
 			}
 			if n, err := s.Videos.Append(ctx, "v1", 0, strings.NewReader("uvwxyz")); n != 6 || err != nil {
@@ -54,6 +57,14 @@ func TestUploadThatLostBytes(t *testing.T) {
 			const want = "5347f5b986fa92683f21a1e5287025ca2706f1339040d8ee922c9671b9d033dd" // of uvwxyz
 			if up, err := s.Videos.Seal(ctx, "v1"); err != nil || up.SHA256 != want {
 				t.Errorf("the video is %+v, %v", up, err)
+			}
+			b, err := s.Videos.Open(ctx, "v1")
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer func() { _ = b.Close() }()
+			if got, err := io.ReadAll(b); err != nil || string(got) != "uvwxyz" {
+				t.Errorf("the video holds %q, %v", got, err)
 			}
 		})
 	}
@@ -107,6 +118,20 @@ func TestFilesWithoutRecord(t *testing.T) {
 	}
 	if _, err := os.Stat(file); err == nil {
 		t.Error("Remove left the file")
+	}
+}
+
+func TestBrokenPutLeavesNothing(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	s := open(t, dir)
+	defer func() { _ = s.Close() }()
+	src := io.MultiReader(strings.NewReader("half"), iotest.ErrReader(errors.New("broken")))
+	if _, err := s.Tracks.Put(t.Context(), "t1", "a.mp3", src); err == nil {
+		t.Error("Put succeeded")
+	}
+	if left, err := os.ReadDir(filepath.Join(dir, "tmp")); err != nil || len(left) != 0 {
+		t.Errorf("tmp holds %v, %v, want nothing", left, err)
 	}
 }
 

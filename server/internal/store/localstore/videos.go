@@ -70,10 +70,12 @@ func (v *videos) Create(ctx context.Context, id, name string, size int64) error 
 		return err
 	}
 	u := upload{Name: name, Size: size, State: state, Used: time.Now()}
-	return v.db.update(ctx, "creating an upload", func(t tx) error {
+	made := false
+	err = v.db.update(ctx, "creating an upload", func(t tx) error {
 		if err := uploadTable.create(t, id, u); err != nil {
 			return err
 		}
+		made = true
 		// Made before the record is committed: a record has its file.
 		f, err := os.OpenFile(v.path(id), os.O_CREATE|os.O_WRONLY|os.O_TRUNC, fileMode)
 		if err != nil {
@@ -81,6 +83,10 @@ func (v *videos) Create(ctx context.Context, id, name string, size int64) error 
 		}
 		return errors.Join(f.Close(), syncDir(v.dir))
 	})
+	if err != nil && made {
+		_ = os.Remove(v.path(id)) // if it stays, List gives it to the sweep
+	}
+	return err
 }
 
 func (v *videos) Stat(ctx context.Context, id string) (up store.Upload, err error) {
