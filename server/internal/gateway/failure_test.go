@@ -84,11 +84,11 @@ func TestSweepOfAFileWithoutARecord(t *testing.T) {
 	if err := os.WriteFile(file, []byte("of a crash"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	suspects := map[string]bool{}
+	ctx, suspects := context.Background(), map[string]bool{}
 	for sweep, want := range []int{1, 0} { // it may be on its way to a record at the first
-		gateway.Sweep(w.gw, context.Background(), suspects)
-		if got := w.videos(); len(got) != want {
-			t.Errorf("videos %v after sweep %d, want %d", got, sweep+1, want)
+		err := gateway.Sweep(w.gw, ctx, suspects)
+		if got := w.videos(); err != nil || len(got) != want {
+			t.Errorf("videos %v after sweep %d, %v; want %d", got, sweep+1, err, want)
 		}
 	}
 }
