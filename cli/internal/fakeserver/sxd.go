@@ -25,6 +25,7 @@ const (
 	NoFFmpeg      = "no ffmpeg"
 	Panics        = "panics"
 	NeverReady    = "never ready"
+	Stubborn      = "stubborn" // does not end when it is asked to
 	FailsInTheEnd = "fails in the end"
 )
 
@@ -41,7 +42,7 @@ func SXD(ctx context.Context, way string, args []string, stderr io.Writer) int {
 	say(`{"level":"INFO","msg":"starting"}`)
 	switch way {
 	case NoFFmpeg:
-		say("error: ffmpeg is not there\nhint: install it with: apt-get install ffmpeg")
+		say(`{"level":"ERROR","msg":"ended by an error","error":"ffmpeg is not there","hint":"install it with: apt-get install ffmpeg"}`)
 		return 1
 	case Panics:
 		say("panic: oh no")
@@ -51,7 +52,7 @@ func SXD(ctx context.Context, way string, args []string, stderr io.Writer) int {
 	defer stop()
 	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", *addr)
 	if err != nil {
-		say("error: cannot listen at " + *addr + "\nhint: choose another address")
+		say(`{"level":"ERROR","msg":"ended by an error","error":"cannot listen at ` + *addr + `","hint":"choose another address"}`)
 		return 1
 	}
 	instance := sx.NewID()
@@ -69,6 +70,9 @@ func SXD(ctx context.Context, way string, args []string, stderr io.Writer) int {
 		return 1
 	}
 	<-ctx.Done()
+	if way == Stubborn {
+		select {} // until it is killed
+	}
 	_ = srv.Close()
 	if way == FailsInTheEnd {
 		return 3

@@ -55,7 +55,7 @@ func (f *Fetcher) checkFolder(path string) error {
 }
 
 func taken(path string) error {
-	return sx.NewError(sx.CodeInvalid, "%s is there already and something else", path).
+	return sx.NewError(sx.CodeInvalid, "%s is there already", path).
 		WithHint("replace it with --force, or give another name with -o")
 }
 

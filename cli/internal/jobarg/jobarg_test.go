@@ -24,8 +24,10 @@ func TestEach(t *testing.T) {
 		{"goes on", map[string]error{"a": missing, "c": missing}, []string{"a", "b", "c"}, "a: there is no such job\nc: there is no such job"},
 		{"signed out", map[string]error{"b": sx.NewError(sx.CodeSessionEnded, "over")}, []string{"a", "b"}, "over"},
 		{
-			"server away", map[string]error{"a": missing, "b": &client.Unreachable{Server: "h", Err: errors.New("x")}},
-			[]string{"a", "b"}, "a: there is no such job\nno answer from h: x",
+			"server away",
+			map[string]error{"a": missing, "b": &client.Unreachable{Server: "h", Err: errors.New("x")}},
+			[]string{"a", "b"},
+			"a: there is no such job\nno answer from h: x",
 		},
 	}
 	for _, tt := range tests {

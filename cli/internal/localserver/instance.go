@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"time"
@@ -43,7 +44,21 @@ func Recorded(dir string) *Instance {
 	if json.Unmarshal(raw, &in) != nil || in.PID <= 0 || in.URL == "" {
 		return nil
 	}
+	in.URL = reachable(in.URL)
 	return &in
+}
+
+// reachable replaces the address that stands for all of the machine's, 0.0.0.0
+// or [::], by one that can be connected to everywhere.
+func reachable(server string) string {
+	u, err := url.Parse(server)
+	if err != nil {
+		return server
+	}
+	if ip := net.ParseIP(u.Hostname()); ip != nil && ip.IsUnspecified() {
+		u.Host = net.JoinHostPort("127.0.0.1", u.Port())
+	}
+	return u.String()
 }
 
 // Running finds the folder's server, nil when none runs. Only the one that
@@ -81,9 +96,9 @@ func Running(ctx context.Context, dir string) (*Instance, error) {
 // answerPatience is how long a local server may take to say that it is alive.
 const answerPatience = 5 * time.Second
 
-func newClient(url string) (*client.Client, error) {
+func newClient(server string) (*client.Client, error) {
 	// No proxy: the server is on this machine.
-	return client.New(url, &http.Client{Transport: &http.Transport{DisableKeepAlives: true}})
+	return client.New(server, &http.Client{Transport: &http.Transport{DisableKeepAlives: true}})
 }
 
 // Forget removes what a server that is gone left behind.

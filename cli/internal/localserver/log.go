@@ -1,10 +1,12 @@
 package localserver
 
 import (
+	"encoding/json"
 	"errors"
 	"io"
 	"io/fs"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/soundextract/sx/server/sx"
@@ -52,20 +54,8 @@ const (
 // tail gives the last lines since the mark: those meant for people where there
 // are some, else the log's records.
 func (m logMark) tail() string {
-	f, err := os.Open(m.path)
-	if err != nil {
-		return ""
-	}
-	defer func() { _ = f.Close() }()
-	info, err := f.Stat()
-	if err != nil {
-		return ""
-	}
-	from := max(m.start, info.Size()-tailBytes)
-	raw, _ := io.ReadAll(io.NewSectionReader(f, from, info.Size()-from)) // what can be read is enough
 	var plain, all []string
-	for line := range strings.Lines(string(raw)) {
-		line = strings.TrimRight(line, "\r\n")
+	for _, line := range m.lines() {
 		all = append(all, line)
 		if !strings.HasPrefix(line, "{") {
 			plain = append(plain, line)
@@ -75,4 +65,37 @@ func (m logMark) tail() string {
 		plain = all
 	}
 	return strings.Join(plain[max(0, len(plain)-tailLines):], "\n")
+}
+
+// lastError gives what the newest error record since the mark says, "" when
+// there is none.
+func (m logMark) lastError() (message, hint string) {
+	lines := m.lines()
+	for _, line := range slices.Backward(lines) {
+		var record struct{ Level, Error, Hint string }
+		if json.Unmarshal([]byte(line), &record) == nil && record.Level == "ERROR" && record.Error != "" {
+			return record.Error, record.Hint
+		}
+	}
+	return "", ""
+}
+
+// lines gives the last lines since the mark. A log that cannot be read has none.
+func (m logMark) lines() []string {
+	f, err := os.Open(m.path)
+	if err != nil {
+		return nil
+	}
+	defer func() { _ = f.Close() }()
+	info, err := f.Stat()
+	if err != nil {
+		return nil
+	}
+	from := max(m.start, info.Size()-tailBytes)
+	raw, _ := io.ReadAll(io.NewSectionReader(f, from, info.Size()-from)) // what can be read is enough
+	text := strings.TrimRight(strings.ReplaceAll(string(raw), "\r\n", "\n"), "\n")
+	if text == "" {
+		return nil
+	}
+	return strings.Split(text, "\n")
 }

@@ -56,11 +56,14 @@ const startPatience = 30 * time.Second
 // Start runs sxd and waits until it is ready. An sxd that ends instead gives an
 // error with what it said; one that does not become ready is stopped.
 func Start(ctx context.Context, o Options) (*Server, error) {
+	return start(ctx, o, startPatience)
+}
+
+func start(ctx context.Context, o Options, patience time.Duration) (*Server, error) {
 	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
 		return nil, sx.NewError(sx.CodeInvalid, "the data folder cannot be made: %s", err).WithCause(err).
 			WithHint("choose another one with --data")
 	}
-	former := Recorded(o.Dir)
 	log, mark, err := openLog(o.Dir)
 	if err != nil {
 		return nil, err
@@ -78,14 +81,14 @@ func Start(ctx context.Context, o Options) (*Server, error) {
 		s.how = cmd.Wait()
 		close(s.ended)
 	}()
-	if err := s.awaitReady(ctx, former); err != nil {
+	if err := s.awaitReady(ctx, patience); err != nil {
 		return nil, err
 	}
 	return s, nil
 }
 
-func (s *Server) awaitReady(parent context.Context, former *Instance) error {
-	ctx, cancel := context.WithTimeoutCause(parent, startPatience, errPatience)
+func (s *Server) awaitReady(parent context.Context, patience time.Duration) error {
+	ctx, cancel := context.WithTimeout(parent, patience)
 	defer cancel()
 	died := false
 	err := until(ctx, func() bool {
@@ -96,7 +99,7 @@ func (s *Server) awaitReady(parent context.Context, former *Instance) error {
 		default:
 		}
 		in := Recorded(s.dir)
-		if in == nil || former != nil && in.Instance == former.Instance {
+		if in == nil || in.PID != s.process.Pid { // left by a former one
 			return false
 		}
 		s.Instance = *in
@@ -117,7 +120,7 @@ func (s *Server) awaitReady(parent context.Context, former *Instance) error {
 		return parent.Err()
 	}
 	return fmt.Errorf("the local server was not ready after %s; the end of its log, %s:\n%s: %w",
-		startPatience, LogPath(s.dir), s.log.tail(), context.DeadlineExceeded)
+		patience, LogPath(s.dir), s.log.tail(), context.DeadlineExceeded)
 }
 
 func ready(ctx context.Context, in *Instance) bool {
@@ -131,36 +134,19 @@ func ready(ctx context.Context, in *Instance) bool {
 	return err == nil && h.Instance == in.Instance
 }
 
-// death tells why the server ended by itself.
+// death tells why the server ended before it was ready: in its own words where
+// it had some.
 func (s *Server) death() error {
-	said := s.log.tail()
-	message, hint := "the local server ended at once", "look at its log: "+LogPath(s.dir)
-	if said != "" {
-		message, hint = readable(said, message, hint)
+	if message, hint := s.log.lastError(); message != "" {
+		return sx.NewError(sx.CodeUnavailable, "the local server did not start: %s", message).
+			WithHint("%s", hint).WithCause(s.how)
 	}
-	return sx.NewError(sx.CodeUnavailable, "%s", message).WithHint("%s", hint).WithCause(s.how)
-}
-
-// readable takes over what sxd itself said as "error: …" and "hint: …"; other
-// lines follow the message as they are.
-func readable(said, message, hint string) (newMessage, newHint string) {
-	var rest []string
-	newMessage, newHint = message, hint
-	for line := range strings.Lines(said) {
-		line = strings.TrimSpace(line)
-		switch {
-		case strings.HasPrefix(line, "error: "):
-			newMessage = "the local server did not start: " + strings.TrimPrefix(line, "error: ")
-		case strings.HasPrefix(line, "hint: "):
-			newHint = strings.TrimPrefix(line, "hint: ")
-		default:
-			rest = append(rest, line)
-		}
+	message := "the local server ended at once"
+	if said := s.log.tail(); said != "" {
+		message += "; it said:\n  " + strings.ReplaceAll(said, "\n", "\n  ")
 	}
-	if newMessage == message {
-		newMessage += "; it said:\n  " + strings.Join(rest, "\n  ")
-	}
-	return newMessage, newHint
+	return sx.NewError(sx.CodeUnavailable, "%s", message).
+		WithHint("look at its log: %s", LogPath(s.dir)).WithCause(s.how)
 }
 
 // Wait waits for the server to end. When ctx ends first, the server is asked to

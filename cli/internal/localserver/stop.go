@@ -2,7 +2,6 @@ package localserver
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"time"
@@ -15,6 +14,10 @@ const stopPatience = 30 * time.Second
 
 // Stop asks the server to end and waits until its process is gone.
 func Stop(ctx context.Context, dir string, in *Instance) error {
+	return stop(ctx, dir, in, stopPatience)
+}
+
+func stop(parent context.Context, dir string, in *Instance, patience time.Duration) error {
 	process, err := os.FindProcess(in.PID)
 	if err != nil {
 		return nil // gone already
@@ -26,10 +29,10 @@ func Stop(ctx context.Context, dir string, in *Instance) error {
 		}
 		return fmt.Errorf("stop process %d: %w", in.PID, err)
 	}
-	ctx, cancel := context.WithTimeoutCause(ctx, stopPatience, errPatience)
+	ctx, cancel := context.WithTimeout(parent, patience)
 	defer cancel()
 	if err := until(ctx, func() bool { return !alive(in.PID) }); err != nil {
-		if errors.Is(context.Cause(ctx), errPatience) {
+		if parent.Err() == nil {
 			return sx.NewError(sx.CodeUnavailable, "the server was asked to stop but still runs, as process %d", in.PID).
 				WithHint("wait for it, or end it by force, which loses no upload: kill -9 %d; its log is %s", in.PID, LogPath(dir))
 		}
@@ -37,9 +40,6 @@ func Stop(ctx context.Context, dir string, in *Instance) error {
 	}
 	return nil
 }
-
-// errPatience tells the end of our own patience from a signal.
-var errPatience = fmt.Errorf("patience ended: %w", context.DeadlineExceeded)
 
 // pause is how often a condition that announces nothing is looked at.
 const pause = 50 * time.Millisecond

@@ -24,10 +24,11 @@ type File struct {
 }
 
 // extensions are those by which a file in a folder counts as media. A file that
-// is named itself may have any.
+// is named itself may have any. MP3 is not among them: what comes out, often
+// into the same folder, would go in at the next run.
 var extensions = []string{
 	".3g2", ".3gp", ".aac", ".aif", ".aiff", ".asf", ".avi", ".flac", ".flv", ".m2ts", ".m4a", ".m4b",
-	".m4v", ".mka", ".mkv", ".mov", ".mp3", ".mp4", ".mpeg", ".mpg", ".mts", ".mxf", ".oga", ".ogg",
+	".m4v", ".mka", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".mxf", ".oga", ".ogg",
 	".ogv", ".opus", ".ts", ".vob", ".wav", ".webm", ".wma", ".wmv",
 }
 
@@ -47,7 +48,7 @@ func Find(args []string) ([]File, error) {
 
 type finder struct {
 	files    []File
-	real     []string // without symbolic links, to know a file again
+	targets  []string // paths without symbolic links, to know a file again
 	problems []error
 }
 
@@ -128,7 +129,7 @@ func (f *finder) folder(dir string) {
 		f.unreadable(dir, err)
 	}
 	if !known && len(f.files)+len(f.problems) == before {
-		f.problem("name the files themselves if theirs is an unusual extension", "there is no media in %s", dir)
+		f.problem("name the files themselves if they are MP3s or have an unusual extension", "there is no media in %s", dir)
 	}
 }
 
@@ -139,15 +140,15 @@ func (f *finder) file(path string) bool {
 		f.unreadable(path, err)
 		return true
 	}
-	real, err := filepath.EvalSymlinks(abs)
+	target, err := filepath.EvalSymlinks(abs)
 	if err != nil {
 		f.unreadable(path, err)
 		return true
 	}
-	if slices.Contains(f.real, real) {
+	if slices.Contains(f.targets, target) {
 		return false
 	}
-	f.real = append(f.real, real)
+	f.targets = append(f.targets, target)
 	info, err := check(abs)
 	var told *sx.Error
 	switch {

@@ -19,7 +19,7 @@ func tree(t *testing.T) string {
 	for name, text := range map[string]string{
 		"talk.mp4": "x", "notes.txt": "x", "empty.mp4": "",
 		"week/2.MKV": "x", "week/1.webm": "x", "week/.hidden.mp4": "x", "week/.cache/3.mp4": "x", "week/read.me": "x",
-		"week/day/4.mp3": "x", "papers/a.pdf": "x", "odd[1].mp4": "x",
+		"week/day/4.m4a": "x", "week/day/out.mp3": "x", "papers/a.pdf": "x", "odd[1].mp4": "x",
 	} {
 		path := filepath.Join(root, name)
 		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
@@ -45,14 +45,14 @@ func TestFind(t *testing.T) {
 	}{
 		{"a file", []string{"talk.mp4"}, []string{"talk.mp4"}},
 		{"a named file of any extension", []string{"notes.txt"}, []string{"notes.txt"}},
-		{"a folder", []string{"week"}, []string{"week/1.webm", "week/2.MKV", "week/day/4.mp3"}},
+		{"a folder", []string{"week"}, []string{"week/1.webm", "week/2.MKV", "week/day/4.m4a"}},
 		{"a glob that the shell left", []string{"week/*.[wM]*"}, []string{"week/1.webm", "week/2.MKV"}},
-		{"a glob that matches folders", []string{"we*"}, []string{"week/1.webm", "week/2.MKV", "week/day/4.mp3"}},
+		{"a glob that matches folders", []string{"we*"}, []string{"week/1.webm", "week/2.MKV", "week/day/4.m4a"}},
 		{"a file whose name looks like a glob", []string{"odd[1].mp4"}, []string{"odd[1].mp4"}},
 		{"twice", []string{"talk.mp4", "./talk.mp4", "week/../talk.mp4"}, []string{"talk.mp4"}},
 		{"a link to the same", []string{"talk.mp4", "link.mp4"}, []string{"talk.mp4"}},
-		{"a folder of which all is known", []string{"week/day/4.mp3", "week/day"}, []string{"week/day/4.mp3"}},
-		{"the order of the arguments", []string{"week/2.MKV", "talk.mp4", "week"}, []string{"week/2.MKV", "talk.mp4", "week/1.webm", "week/day/4.mp3"}},
+		{"a folder of which all is known", []string{"week/day/4.m4a", "week/day"}, []string{"week/day/4.m4a"}},
+		{"the order of the arguments", []string{"week/2.MKV", "talk.mp4", "week"}, []string{"week/2.MKV", "talk.mp4", "week/1.webm", "week/day/4.m4a"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

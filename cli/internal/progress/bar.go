@@ -1,6 +1,8 @@
 package progress
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -121,6 +123,9 @@ func (b *Bar) Fail(err error, loud bool) {
 	b.display.mu.Lock()
 	defer b.display.mu.Unlock()
 	b.status, b.stalled, b.ended = failed, "", "failed"
+	if errors.Is(err, context.Canceled) {
+		b.ended = "stopped"
+	}
 	if loud {
 		line := b.name + ": " + err.Error()
 		if hint := sx.AsError(err).Hint; hint != "" && sx.CodeOf(err) != sx.CodeInternal {

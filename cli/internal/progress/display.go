@@ -16,6 +16,10 @@ import (
 // frame is the time between two paintings of the block.
 const frame = 100 * time.Millisecond
 
+// margin is left free at the right, so that the ^C that the terminal shows for
+// Ctrl-C does not break a line.
+const margin = 3
+
 // Display shows any number of bars on the error stream. Its methods and those
 // of its bars may be called from several goroutines.
 type Display struct {
@@ -89,7 +93,7 @@ func (d *Display) Say(line string) {
 }
 
 func (d *Display) sayLocked(line string) {
-	d.above(d.io.ErrOut, []byte(line+"\n"))
+	_, _ = d.above(d.io.ErrOut, []byte(line+"\n")) // an error output that is gone cannot be told
 }
 
 // Out is where results go while the display is on: what is written to it, whole
@@ -126,7 +130,7 @@ func (d *Display) paint(last bool) {
 	for i, b := range d.bars {
 		views[i] = b.view(now)
 	}
-	d.screen.paint(d.io.ErrOut, layout(views, width-1, height-1, last), width)
+	d.screen.paint(d.io.ErrOut, layout(views, width-margin, height-1, last), width)
 }
 
 // screen knows what is on the terminal. The cursor is never hidden, so there is

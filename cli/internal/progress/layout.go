@@ -56,7 +56,7 @@ func layout(views []view, width, height int, last bool) []string {
 	cols.fit(width)
 	lines := make([]string, len(shown))
 	for i, v := range shown {
-		lines[i] = clip(cols.line(v), width)
+		lines[i] = strings.TrimRight(clip(cols.line(v), width), " ")
 	}
 	return lines
 }
@@ -74,21 +74,19 @@ func running(views []view, limit int, last bool) []view {
 // summary is one view over all.
 func summary(views []view) view {
 	all := view{status: active}
-	count := map[status]int{}
-	var now int64
+	finished, now := 0, int64(0)
 	inBytes := true
 	for _, v := range views {
-		count[v.status]++
+		if v.status == done {
+			finished++
+		}
 		all.fraction += v.overall / float64(len(views))
 		all.perSecond += v.perSecond
 		now += int64(v.overall * float64(v.total))
 		all.total += v.total
 		inBytes = inBytes && v.total > 0
 	}
-	all.name = fmt.Sprintf("%d of %d done", count[done], len(views))
-	if count[failed] > 0 {
-		all.name += fmt.Sprintf(", %d failed", count[failed])
-	}
+	all.name = fmt.Sprintf("%d of %d done", finished, len(views))
 	if inBytes {
 		all.fraction = float64(now) / float64(all.total)
 		all.bytes = amount(now, all.total)
@@ -165,7 +163,7 @@ func (c *columns) line(v view) string {
 	if c.left {
 		b.WriteString("  " + padLeft(v.left, leftWidth))
 	}
-	return strings.TrimRight(b.String(), " ")
+	return b.String()
 }
 
 // gauge is a bar of the given width between brackets. It is ASCII on purpose:

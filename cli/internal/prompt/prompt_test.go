@@ -106,15 +106,6 @@ func TestPasswordsDiffer(t *testing.T) {
 	}
 }
 
-func TestCtrlDIsNoPassword(t *testing.T) {
-	t.Parallel()
-	p, streams := sitDown(t)
-	go p.answer("Password: ", 1, "\x04")
-	if _, err := prompt.Password(t.Context(), streams, false); sx.CodeOf(err) != sx.CodeInvalid {
-		t.Errorf("got %v", err)
-	}
-}
-
 func TestInterruptedPasswordRestoresTheTerminal(t *testing.T) {
 	t.Parallel()
 	p, streams := sitDown(t)
@@ -138,6 +129,10 @@ func TestName(t *testing.T) {
 	go p.answer("Name: ", 1, "  Anna\n")
 	if got, err := prompt.Name(t.Context(), streams, ""); err != nil || got != "anna" {
 		t.Errorf("got %q, %v", got, err)
+	}
+	go p.answer("Name: ", 2, "\x04")
+	if _, err := prompt.Name(t.Context(), streams, ""); sx.CodeOf(err) != sx.CodeInvalid {
+		t.Errorf("Ctrl-D: %v", err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -177,4 +172,3 @@ func TestPasswordFromInput(t *testing.T) {
 		t.Errorf("too long: %v", err)
 	}
 }
-

@@ -148,6 +148,15 @@ func TestUpWarns(t *testing.T) {
 	r := run(t, "up", "--detach", "--addr", "0.0.0.0:0")
 	r.wantPart(t, 0, "warning: 0.0.0.0:0 can be reached by others", "warning: commands go on using http://elsewhere (SX_SERVER)")
 	run(t, "down").wantPart(t, 0, "is stopped")
+
+	t.Setenv("SX_SERVER", "")
+	if in := up(t); !strings.HasPrefix(in.URL, "http://127.0.0.1:") {
+		t.Errorf("at %s, without being asked to", in.URL)
+	}
+	if r := run(t, "up"); strings.Contains(r.errOut, "warning") {
+		t.Errorf("a warning for nothing: %s", r.errOut)
+	}
+	run(t, "down").wantPart(t, 0, "is stopped")
 }
 
 func TestUpThatCannotRememberStops(t *testing.T) {

@@ -18,9 +18,9 @@ const fakeEnv = "TEST_FAKE_SXD"
 
 func TestMain(m *testing.M) {
 	if way := os.Getenv(fakeEnv); way != "" {
-		os.Exit(fakeserver.SXD(context.Background(), way, os.Args[1:], os.Stderr))
+		os.Exit(fakeserver.SXD(context.Background(), way, os.Args[1:], os.Stderr)) //nolint:forbidigo // this is the main of a program of its own
 	}
-	os.Exit(m.Run())
+	m.Run()
 }
 
 // home gives the test a home folder of its own, with no settings from outside.

@@ -40,6 +40,15 @@ const (
 
 // Print writes the rows to the results. Every row has a cell for each column.
 func Print(io *iostreams.IOStreams, columns []Column, rows [][]Cell) error {
+	clean := strings.NewReplacer("\t", " ", "\n", " ") // they would look like a cell's or row's end
+	tidy := make([][]Cell, len(rows))
+	for i, row := range rows {
+		for _, c := range row {
+			c.Text, c.Full = clean.Replace(c.Text), clean.Replace(c.Full)
+			tidy[i] = append(tidy[i], c)
+		}
+	}
+	rows = tidy
 	var b strings.Builder
 	if io.OutTTY {
 		width, _ := io.Size()
@@ -54,7 +63,6 @@ func Print(io *iostreams.IOStreams, columns []Column, rows [][]Cell) error {
 }
 
 func separated(b *strings.Builder, rows [][]Cell) {
-	clean := strings.NewReplacer("\t", " ", "\n", " ")
 	for _, row := range rows {
 		for i, c := range row {
 			if i > 0 {
@@ -64,7 +72,7 @@ func separated(b *strings.Builder, rows [][]Cell) {
 			if full == "" {
 				full = c.Text
 			}
-			b.WriteString(clean.Replace(full))
+			b.WriteString(full)
 		}
 		b.WriteByte('\n')
 	}

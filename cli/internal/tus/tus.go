@@ -42,13 +42,13 @@ func (c *Client) Create(ctx context.Context, size int64, metadata map[string]str
 	if err != nil {
 		return "", err
 	}
-	location, err := url.Parse(res.Header.Get("Location"))
-	if err != nil || res.StatusCode != http.StatusCreated {
-		return "", c.foreign(res)
+	location, err := url.Parse(res.header.Get("Location"))
+	if err != nil || res.code != http.StatusCreated {
+		return "", res.foreign()
 	}
 	// Only the id is taken: behind a proxy the server may not know its own address.
 	if id = path.Base(location.Path); id == "." || id == "/" {
-		return "", c.foreign(res)
+		return "", res.foreign()
 	}
 	return id, nil
 }
@@ -60,7 +60,7 @@ func (c *Client) Offset(ctx context.Context, id string) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
-	return c.offset(res)
+	return res.offset()
 }
 
 // Patch sends n bytes of src from offset on and returns the offset that the
@@ -90,15 +90,15 @@ func (c *Client) Patch(ctx context.Context, id string, src io.ReaderAt, offset, 
 		}
 		return 0, transfer.Cause(ctx, err)
 	}
-	defer func() { _ = res.Body.Close() }()
-	if res.StatusCode != http.StatusNoContent {
-		return 0, c.foreign(res)
+	a := read(res)
+	if a.code != http.StatusNoContent {
+		return 0, a.foreign()
 	}
-	return c.offset(res)
+	return a.offset()
 }
 
 // send makes a request without a body.
-func (c *Client) send(ctx context.Context, method, id string, header http.Header) (*http.Response, error) {
+func (c *Client) send(ctx context.Context, method, id string, header http.Header) (*answer, error) {
 	ctx, dog := transfer.Watch(ctx, c.Stall)
 	defer dog.Stop()
 	req, err := c.API.NewRequest(ctx, method, api.PathUploads+url.PathEscape(id), nil, nil)
@@ -111,23 +111,35 @@ func (c *Client) send(ctx context.Context, method, id string, header http.Header
 	if err != nil {
 		return nil, transfer.Cause(ctx, err)
 	}
-	_, _ = io.Copy(io.Discard, io.LimitReader(res.Body, 64<<10)) // lets the connection be used again
-	_ = res.Body.Close()
-	return res, nil
+	return read(res), nil
 }
 
-func (c *Client) offset(res *http.Response) (int64, error) {
-	n, err := strconv.ParseInt(res.Header.Get("Upload-Offset"), 10, 64)
+// answer is what matters of a response.
+type answer struct {
+	host   string
+	code   int
+	status string
+	header http.Header
+}
+
+func read(res *http.Response) *answer {
+	_, _ = io.Copy(io.Discard, io.LimitReader(res.Body, 64<<10)) // lets the connection be used again
+	_ = res.Body.Close()
+	return &answer{host: res.Request.URL.Host, code: res.StatusCode, status: res.Status, header: res.Header}
+}
+
+func (a *answer) offset() (int64, error) {
+	n, err := strconv.ParseInt(a.header.Get("Upload-Offset"), 10, 64)
 	if err != nil || n < 0 {
-		return 0, c.foreign(res)
+		return 0, a.foreign()
 	}
 	return n, nil
 }
 
 // foreign is the error for an answer that no tus server gives, such as the
 // sign-in page of a hotel's network. That may pass.
-func (c *Client) foreign(res *http.Response) error {
-	return sx.NewError(sx.CodeUnavailable, "%s does not answer like a SoundExtract server (%s)", res.Request.URL.Host, res.Status).
+func (a *answer) foreign() error {
+	return sx.NewError(sx.CodeUnavailable, "%s does not answer like a SoundExtract server (%s)", a.host, a.status).
 		WithHint("check the server's address with: sx config; on a public network, sign in to it in a browser first")
 }
 
@@ -170,9 +182,9 @@ func (b *body) Read(p []byte) (int, error) {
 	n, err := b.src.Read(p)
 	b.read += int64(n)
 	switch {
-	case err == io.EOF && b.read < b.size: //nolint:errorlint // Readers return the bare io.EOF.
+	case err == io.EOF && b.read < b.size:
 		b.err = &SourceError{io.ErrUnexpectedEOF}
-	case err != nil && err != io.EOF: //nolint:errorlint // as above
+	case err != nil && err != io.EOF:
 		b.err = &SourceError{err}
 	}
 	return n, err

@@ -126,8 +126,8 @@ func read(file string) (*record, error) {
 		return nil, fmt.Errorf("read what is remembered of the upload: %w", err)
 	}
 	rec := &record{}
-	if json.Unmarshal(raw, rec) != nil {
-		return &record{}, nil // it was damaged, or is not there: the upload starts anew
+	if !json.Valid(raw) || json.Unmarshal(raw, rec) != nil {
+		rec = &record{} // it was damaged, or is not there: the upload starts anew
 	}
 	return rec, nil
 }

@@ -34,8 +34,8 @@ type Sent struct {
 	record *record
 }
 
-// Forget says that the result was handed over, so that the same command starts
-// anew the next time.
+// Forget says that the command is through with its work, so that it starts anew
+// the next time. It may be called after Close.
 func (s *Sent) Forget() { s.record.forget() }
 
 // Close lets other runs of sx at the file.

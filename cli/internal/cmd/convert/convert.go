@@ -50,6 +50,7 @@ func NewCmd(f *factory.Factory, run func(context.Context, *Options) error) *cobr
 		Long: `Upload videos, wait for their conversion and download the MP3s, which are named
 after the videos and come to the current folder unless -o says otherwise.
 
+Of a folder, all media files below it are taken, but not hidden ones and MP3s.
 If it is interrupted, the same command goes on where it stopped, be it in the
 upload, the conversion or the download.`,
 		Example: `  sx convert talk.mp4
@@ -115,12 +116,14 @@ func convert(ctx context.Context, o *Options) error {
 	defer display.Close()
 	v.printer = fetch.Printer{Out: display.Out(), TTY: o.IO.OutTTY, JSON: o.JSON}
 	items := make([]batch.Item, len(files))
+	sent := make([]*uploads.Sent, len(files))
 	var total int64
 	for i, f := range files {
 		total += f.Size
 		bar := display.Add(f.Name, f.Size, phases)
-		items[i] = batch.Item{Name: f.Name, Bar: bar, Do: func(ctx context.Context) error {
-			return v.one(ctx, f, paths[i], bar)
+		items[i] = batch.Item{Name: f.Name, Bar: bar, Do: func(ctx context.Context) (err error) {
+			sent[i], err = v.one(ctx, f, paths[i], bar)
+			return err
 		}}
 	}
 	if len(files) > 1 {
@@ -130,5 +133,11 @@ func convert(ctx context.Context, o *Options) error {
 	if parallel == 0 {
 		parallel = cfg.Parallel
 	}
-	return batch.Run(ctx, items, parallel)
+	if err := batch.Run(ctx, items, parallel); err != nil {
+		return err // what is done is remembered: the same command does not do it again
+	}
+	for _, s := range sent {
+		s.Forget()
+	}
+	return nil
 }

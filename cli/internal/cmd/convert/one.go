@@ -53,24 +53,27 @@ func (v *converter) paths(files []mediafiles.File) ([]string, error) {
 	return paths, errors.Join(problems...)
 }
 
-// one brings one file all the way. The record of its upload stays until the MP3
-// is on the disk, so that the same command goes on in any phase.
-func (v *converter) one(ctx context.Context, f mediafiles.File, path string, bar *progress.Bar) error {
+// one brings one file all the way.
+func (v *converter) one(ctx context.Context, f mediafiles.File, path string, bar *progress.Bar) (*uploads.Sent, error) {
 	sent, err := v.uploader.Upload(ctx, f, v.Encoding, bar)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer sent.Close()
 	job, err := v.finish(ctx, sent, bar)
 	if err != nil {
-		return err
+		return nil, err
 	}
+	return sent, v.deliver(ctx, f, job, path, bar)
+}
+
+// deliver brings the MP3 to where it is to be.
+func (v *converter) deliver(ctx context.Context, f mediafiles.File, job api.Job, path string, bar *progress.Bar) error {
 	if v.Output == "-" {
 		if err := v.fetcher.Stream(ctx, job, v.IO.Out, bar); err != nil {
 			return err
 		}
 		bar.Done("done")
-		sent.Forget()
 		return nil
 	}
 	there, err := v.fetcher.File(ctx, job, path, bar)
@@ -84,11 +87,7 @@ func (v *converter) one(ctx context.Context, f mediafiles.File, path string, bar
 	}
 	result := fetch.ResultOf(job, path)
 	result.Name = f.Name
-	if err := v.printer.Print(result); err != nil {
-		return err
-	}
-	sent.Forget()
-	return nil
+	return v.printer.Print(result)
 }
 
 // finish waits for the conversion. A job that an earlier run saw fail is tried

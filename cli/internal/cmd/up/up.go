@@ -83,14 +83,7 @@ func upRun(ctx context.Context, opts *Options) error {
 		return err
 	}
 	if running != nil {
-		if opts.Addr != "" && opts.Addr != running.Addr {
-			return sx.NewError(sx.CodeConflict, "the local server runs already, at %s", running.Addr).
-				WithHint("stop it first, with: sx down")
-		}
-		if err := useContext(file, running.URL, dir); err != nil {
-			return err
-		}
-		return opts.tell(running, dir, "runs already", "")
+		return opts.join(file, running, dir)
 	}
 	program, err := localserver.Find()
 	if err != nil {
@@ -100,6 +93,10 @@ func upRun(ctx context.Context, opts *Options) error {
 	opts.warnIfOpen(addr)
 	server, err := localserver.Start(ctx, localserver.Options{Program: program, Addr: addr, Dir: dir, Detached: opts.Detach})
 	if err != nil {
+		// Another sx up may have been faster.
+		if running, _ := localserver.Running(ctx, dir); running != nil {
+			return opts.join(file, running, dir)
+		}
 		return err
 	}
 	if err := opts.settle(file, server, former, dir); err != nil {
@@ -109,6 +106,18 @@ func upRun(ctx context.Context, opts *Options) error {
 		return nil
 	}
 	return server.Wait(ctx)
+}
+
+// join uses the server that runs already.
+func (o *Options) join(file *config.File, running *localserver.Instance, dir string) error {
+	if o.Addr != "" && o.Addr != running.Addr {
+		return sx.NewError(sx.CodeConflict, "the local server runs already, at %s", running.Addr).
+			WithHint("stop it first, with: sx down")
+	}
+	if err := useContext(file, running.URL, dir); err != nil {
+		return err
+	}
+	return o.tell(running, dir, "runs already", "")
 }
 
 // settle makes the server the one in use, and tells so.
@@ -161,17 +170,20 @@ func (o *Options) warnIfOpen(addr string) {
 }
 
 // address is where to listen: where it was asked for, else where the folder's
-// server listened before, as uploads under way look for it there.
+// server was reached before, as uploads under way look for it there. To be
+// reached by others must be asked for each time.
 func address(asked string, crashed *localserver.Instance, former config.Context, dir string) string {
+	before := ""
 	switch {
 	case asked != "":
 		return asked
-	case crashed != nil && crashed.Addr != "":
-		return crashed.Addr
+	case crashed != nil:
+		before = crashed.URL
 	case former.Data == dir:
-		if u, err := url.Parse(former.Server); err == nil && u.Port() != "" {
-			return u.Host
-		}
+		before = former.Server
+	}
+	if u, err := url.Parse(before); err == nil && u.Port() != "" {
+		return u.Host
 	}
 	return defaultAddr
 }

@@ -49,8 +49,8 @@ func NewCmd(f *factory.Factory, run func(context.Context, *Options) error) *cobr
 
 An upload that is interrupted, by Ctrl-C, a crash or a lost network, goes on
 where it stopped when the same command is run again. Of a folder, all media
-files below it are uploaded, hidden ones left out. The result is a line for
-each file with the job's id and the file's name.`,
+files below it are uploaded, but not hidden ones and MP3s. The result is a line
+for each file with the job's id and the file's name.`,
 		Example: `  sx upload talk.mp4
   sx upload --preset speech lectures/ "week 2"/*.mkv
   sx upload --json talk.mp4 | jq -r .id`,
@@ -100,12 +100,14 @@ func upload(ctx context.Context, o *Options) error {
 	display := progress.New(o.IO)
 	defer display.Close()
 	items := make([]batch.Item, len(files))
+	sent := make([]*uploads.Sent, len(files))
 	var total int64
 	for i, f := range files {
 		total += f.Size
 		bar := display.Add(f.Name, f.Size, 1)
-		items[i] = batch.Item{Name: f.Name, Bar: bar, Do: func(ctx context.Context) error {
-			return o.one(ctx, uploader, f, bar, display)
+		items[i] = batch.Item{Name: f.Name, Bar: bar, Do: func(ctx context.Context) (err error) {
+			sent[i], err = o.one(ctx, uploader, f, bar, display)
+			return err
 		}}
 	}
 	if len(files) > 1 {
@@ -115,13 +117,20 @@ func upload(ctx context.Context, o *Options) error {
 	if parallel == 0 {
 		parallel = cfg.Parallel
 	}
-	return batch.Run(ctx, items, parallel)
+	if err := batch.Run(ctx, items, parallel); err != nil {
+		return err // all that was sent is remembered: the same command does not send it again
+	}
+	for _, s := range sent {
+		s.Forget()
+	}
+	return nil
 }
 
-func (o *Options) one(ctx context.Context, uploader *uploads.Uploader, f mediafiles.File, bar *progress.Bar, display *progress.Display) error {
+// one uploads a file and prints the result.
+func (o *Options) one(ctx context.Context, uploader *uploads.Uploader, f mediafiles.File, bar *progress.Bar, display *progress.Display) (*uploads.Sent, error) {
 	sent, err := uploader.Upload(ctx, f, o.Encoding, bar)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer sent.Close()
 	bar.Done("uploaded")
@@ -130,15 +139,14 @@ func (o *Options) one(ctx context.Context, uploader *uploads.Uploader, f mediafi
 	case o.JSON:
 		raw, err := json.Marshal(result{sent.Job.ID, f.Name, f.Size, sent.SHA256})
 		if err != nil {
-			return fmt.Errorf("encode result: %w", err)
+			return nil, fmt.Errorf("encode result: %w", err)
 		}
 		line = string(raw) + "\n"
 	case o.IO.OutTTY:
 		line = fmt.Sprintf("%s  %s\n", sent.Job.ID, f.Name)
 	}
 	if _, err := display.Out().Write([]byte(line)); err != nil {
-		return err // the record stays: the result did not arrive
+		return nil, err
 	}
-	sent.Forget()
-	return nil
+	return sent, nil
 }

@@ -43,12 +43,12 @@ func TestMain(m *testing.M) {
 		f := newFactory(iostreams.System(), server, os.Getenv(envState))
 		cmd := upload.NewCmd(f, nil)
 		cmd.SetArgs(os.Args[1:])
-		if cmd.ExecuteContext(context.Background()) != nil {
-			os.Exit(1)
+		if err := cmd.ExecuteContext(context.Background()); err != nil {
+			panic(err)
 		}
-		os.Exit(0)
+		return
 	}
-	os.Exit(m.Run())
+	m.Run()
 }
 
 func newFactory(streams *iostreams.IOStreams, server, state string) *factory.Factory {

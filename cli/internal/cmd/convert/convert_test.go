@@ -1,0 +1,279 @@
+package convert_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/soundextract/sx/cli/internal/cmd/convert"
+	"github.com/soundextract/sx/cli/internal/config"
+	"github.com/soundextract/sx/cli/internal/factory"
+	"github.com/soundextract/sx/cli/internal/iostreams"
+	"github.com/soundextract/sx/cli/internal/servertest"
+	"github.com/soundextract/sx/cli/internal/usage"
+	"github.com/soundextract/sx/server/api"
+	"github.com/soundextract/sx/server/api/client"
+	"github.com/soundextract/sx/server/sx"
+)
+
+type bench struct {
+	server *servertest.Server
+	state  string
+	dir    string
+}
+
+func newBench(t *testing.T) *bench {
+	t.Helper()
+	b := &bench{server: servertest.New(t), state: t.TempDir(), dir: t.TempDir()}
+	b.server.Convert = func(video []byte) []byte { return append([]byte("sound of "), video...) }
+	for _, name := range []string{"a.mp4", "b.mp4", "c.mp4"} {
+		if err := os.WriteFile(filepath.Join(b.dir, name), bytes.Repeat([]byte(name), 100_000), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return b
+}
+
+func (b *bench) file(name string) string { return filepath.Join(b.dir, name) }
+
+func (b *bench) run(ctx context.Context, t *testing.T, tty bool, args ...string) (stdout, stderr string, err error) {
+	t.Helper()
+	streams, out, errOut := iostreams.Test("")
+	streams.OutTTY = tty
+	cmd := convert.NewCmd(&factory.Factory{
+		IO: streams,
+		Config: func() (*config.Config, error) {
+			return &config.Config{Account: "here", Parallel: 1, Patience: 20 * time.Second, StateDir: b.state}, nil
+		},
+		Client: func() (*client.Client, error) { return b.server.Client(t), nil },
+	}, nil)
+	cmd.SilenceErrors, cmd.SilenceUsage = true, true
+	cmd.SetArgs(args)
+	err = cmd.ExecuteContext(ctx)
+	return out.String(), errOut.String(), err
+}
+
+func (b *bench) check(t *testing.T, path, video string) {
+	t.Helper()
+	got, err := os.ReadFile(path)
+	if want := "sound of " + strings.Repeat(video, 100_000); err != nil || string(got) != want {
+		t.Errorf("%s has %d bytes: %v", path, len(got), err)
+	}
+}
+
+func TestConvert(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	out, errOut, err := b.run(t.Context(), t, false, b.file("a.mp4"), "-o", b.file("x.mp3"))
+	if err != nil || out != b.file("x.mp3")+"\n" {
+		t.Fatalf("printed %q: %v", out, err)
+	}
+	b.check(t, b.file("x.mp3"), "a.mp4")
+	for _, want := range []string{"a.mp4: uploading, 500 kB", "a.mp4: downloading, 500 kB", "a.mp4: done"} {
+		if !strings.Contains(errOut, want) {
+			t.Errorf("%q is not in %q", want, errOut)
+		}
+	}
+	if left, _ := filepath.Glob(b.state + "/uploads/*.json"); len(left) != 0 {
+		t.Errorf("records are left: %v", left)
+	}
+}
+
+func TestResults(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	out, _, err := b.run(t.Context(), t, true, b.file("a.mp4"), "-o", b.file("out")+"/")
+	if want := filepath.Join(b.dir, "out", "a.mp3") + "  0:30  133 kbit/s  500 kB\n"; err != nil || out != want {
+		t.Errorf("on a terminal got %q, want %q: %v", out, want, err)
+	}
+	out, _, err = b.run(t.Context(), t, false, "--json", b.file("b.mp4"), "-o", b.file("out"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got map[string]any
+	if err := json.Unmarshal([]byte(out), &got); err != nil {
+		t.Fatal(err)
+	}
+	job := b.server.Jobs()[1]
+	want := map[string]any{
+		"id": job.ID, "name": "b.mp4", "path": filepath.Join(b.dir, "out", "b.mp3"),
+		"size": 500009.0, "sha256": job.Track.SHA256, "duration": 30.0,
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+	out, _, err = b.run(t.Context(), t, false, b.file("c.mp4"), "-o", "-")
+	if err != nil || !strings.HasPrefix(out, "sound of c.mp4") || len(out) != 500_009 {
+		t.Errorf("%d bytes came to the stream: %v", len(out), err)
+	}
+}
+
+func TestTheTargetIsCheckedBeforeTheUpload(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	if err := os.WriteFile(b.file("a.mp3"), []byte("mine"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, _, err := b.run(t.Context(), t, false, b.file("a.mp4"), "-o", b.dir)
+	if told := sx.AsError(err); !strings.Contains(told.Message, "is there already") || len(b.server.Jobs()) != 0 {
+		t.Errorf("after %d uploads: %+v", len(b.server.Jobs()), told)
+	}
+	if _, _, err := b.run(t.Context(), t, false, b.file("a.mp4"), "-o", b.dir, "--force"); err != nil {
+		t.Error(err)
+	}
+	b.check(t, b.file("a.mp3"), "a.mp4")
+	_, _, err = b.run(t.Context(), t, false, b.file("a.mp4"), b.file("b.mp4"), "-o", b.file("a.mp3"))
+	if told := sx.AsError(err); !strings.Contains(told.Message, "is not a folder") {
+		t.Errorf("got %+v", told)
+	}
+	var typed *usage.Error
+	if _, _, err = b.run(t.Context(), t, false, b.file("a.mp4"), b.file("b.mp4"), "-o", "-"); !errors.As(err, &typed) {
+		t.Errorf("several to the stream: %v", err)
+	}
+	if _, _, err = b.run(t.Context(), t, true, b.file("a.mp4"), "-o", "-"); !errors.As(err, &typed) {
+		t.Errorf("to the terminal: %v", err)
+	}
+	if _, _, err = b.run(t.Context(), t, false, b.file("a.mp4"), "--json", "-o", "-"); !errors.As(err, &typed) {
+		t.Errorf("JSON and MP3: %v", err)
+	}
+}
+
+// interruptAt runs until a request to the path comes, which is where it stops.
+func (b *bench) interruptAt(t *testing.T, end string, args ...string) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	b.server.Before = func(_ http.ResponseWriter, r *http.Request) bool {
+		if strings.HasSuffix(r.URL.Path, end) {
+			cancel()
+			panic(http.ErrAbortHandler)
+		}
+		return false
+	}
+	if _, _, err := b.run(ctx, t, false, args...); !errors.Is(err, context.Canceled) {
+		t.Fatalf("ended with %v", err)
+	}
+	b.server.Before = nil
+}
+
+func TestGoesOnInAnyPhase(t *testing.T) {
+	t.Parallel()
+	for _, end := range []string{api.PathEvents, "/track"} {
+		t.Run(end, func(t *testing.T) {
+			t.Parallel()
+			b := newBench(t)
+			args := []string{b.file("a.mp4"), "-o", b.file("x.mp3")}
+			b.interruptAt(t, end, args...)
+			if _, _, err := b.run(t.Context(), t, false, args...); err != nil {
+				t.Fatal(err)
+			}
+			b.check(t, b.file("x.mp3"), "a.mp4")
+			if n := len(b.server.Jobs()); n != 1 {
+				t.Errorf("it was uploaded %d times", n)
+			}
+		})
+	}
+}
+
+func TestBatchGoesOnWithoutWhatIsDone(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	args := []string{b.dir, "-o", b.file("out")}
+	tracks := 0
+	ctx, cancel := context.WithCancel(t.Context())
+	b.server.Before = func(_ http.ResponseWriter, r *http.Request) bool {
+		if strings.HasSuffix(r.URL.Path, "/track") {
+			if tracks++; tracks == 2 {
+				cancel()
+				panic(http.ErrAbortHandler)
+			}
+		}
+		return false
+	}
+	if _, _, err := b.run(ctx, t, false, args...); !errors.Is(err, context.Canceled) {
+		t.Fatalf("ended with %v", err)
+	}
+	out, errOut, err := b.run(t.Context(), t, false, args...)
+	if err != nil || strings.Count(out, "\n") != 3 || !strings.Contains(errOut, "a.mp4: already there") {
+		t.Errorf("printed %q and %q: %v", out, errOut, err)
+	}
+	for _, name := range []string{"a", "b", "c"} {
+		b.check(t, filepath.Join(b.dir, "out", name+".mp3"), name+".mp4")
+	}
+	if n := len(b.server.Jobs()); n != 3 || tracks != 4 {
+		t.Errorf("%d uploads and %d downloads", n, tracks)
+	}
+}
+
+// fail makes the server fail to convert.
+func (b *bench) fail(t *testing.T, err *sx.Error) {
+	t.Helper()
+	b.server.Convert = nil
+	b.server.Before = func(_ http.ResponseWriter, r *http.Request) bool {
+		if r.URL.Path == api.PathEvents {
+			for _, j := range b.server.Jobs() {
+				b.server.Change(j.ID, func(j *api.Job) {
+					e := api.FromError(err)
+					j.State, j.Error = sx.StateFailed, &e
+				})
+			}
+		}
+		return false
+	}
+}
+
+func TestFailedConversion(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name      string
+		err       *sx.Error
+		wantJobs  int // after a second run
+		wantSaid  string
+		wantAgain bool
+	}{
+		{"that may heal", sx.NewError(sx.CodeConversionFailed, "ffmpeg ended with 1"), 1, "its conversion had failed, trying it again", true},
+		{"for good", sx.NewError(sx.CodeNoAudio, "there is no sound"), 2, "uploading", true},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			b := newBench(t)
+			args := []string{b.file("a.mp4"), "-o", b.file("x.mp3")}
+			convertWell := b.server.Convert
+			b.fail(t, tt.err)
+			_, _, err := b.run(t.Context(), t, false, args...)
+			if told := sx.AsError(err); told.Code != tt.err.Code || told.Message != "a.mp4: "+tt.err.Message || told.Hint != tt.err.Hint {
+				t.Fatalf("got %+v", told)
+			}
+			b.server.Convert, b.server.Before = convertWell, nil
+			_, errOut, err := b.run(t.Context(), t, false, args...)
+			if err != nil || !strings.Contains(errOut, tt.wantSaid) || len(b.server.Jobs()) != tt.wantJobs {
+				t.Errorf("%d jobs, said %q: %v", len(b.server.Jobs()), errOut, err)
+			}
+		})
+	}
+}
+
+func TestJobThatIsRemovedMeanwhile(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.server.Convert = nil
+	b.server.Before = func(_ http.ResponseWriter, r *http.Request) bool {
+		if r.URL.Path == api.PathEvents {
+			b.server.Forget(b.server.Jobs()[0].ID)
+		}
+		return false
+	}
+	_, _, err := b.run(t.Context(), t, false, b.file("a.mp4"), "-o", b.file("x.mp3"))
+	if told := sx.AsError(err); told.Code != sx.CodeNotFound || !strings.Contains(told.Message, "was removed") {
+		t.Errorf("got %+v", told)
+	}
+}

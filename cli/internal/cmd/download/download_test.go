@@ -1,0 +1,152 @@
+package download_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/soundextract/sx/cli/internal/cmd/download"
+	"github.com/soundextract/sx/cli/internal/config"
+	"github.com/soundextract/sx/cli/internal/factory"
+	"github.com/soundextract/sx/cli/internal/iostreams"
+	"github.com/soundextract/sx/cli/internal/servertest"
+	"github.com/soundextract/sx/cli/internal/usage"
+	"github.com/soundextract/sx/server/api"
+	"github.com/soundextract/sx/server/api/client"
+	"github.com/soundextract/sx/server/sx"
+)
+
+func run(t *testing.T, server *servertest.Server, tty bool, args ...string) (stdout, stderr string, err error) {
+	t.Helper()
+	streams, out, errOut := iostreams.Test("")
+	streams.OutTTY = tty
+	state := t.TempDir()
+	cmd := download.NewCmd(&factory.Factory{
+		IO: streams,
+		Config: func() (*config.Config, error) {
+			return &config.Config{Account: "here", Parallel: 2, Patience: 20 * time.Second, StateDir: state}, nil
+		},
+		Client: func() (*client.Client, error) { return server.Client(t), nil },
+	}, nil)
+	cmd.SilenceErrors, cmd.SilenceUsage = true, true
+	cmd.SetArgs(args)
+	err = cmd.ExecuteContext(t.Context())
+	return out.String(), errOut.String(), err
+}
+
+func TestTypedWrong(t *testing.T) {
+	t.Parallel()
+	for name, args := range map[string][]string{
+		"nothing":              nil,
+		"ids and all":          {"--all", "x"},
+		"two to the stream":    {"x", "y", "-o", "-"},
+		"all to the stream":    {"--all", "-o", "-"},
+		"JSON with the stream": {"x", "--json", "-o", "-"},
+	} {
+		var typed *usage.Error
+		if _, _, err := run(t, servertest.New(t), false, args...); !errors.As(err, &typed) {
+			t.Errorf("%s: got %v", name, err)
+		}
+	}
+}
+
+func TestFlagsReachTheRun(t *testing.T) {
+	t.Parallel()
+	streams, _, _ := iostreams.Test("")
+	var got []any
+	cmd := download.NewCmd(&factory.Factory{IO: streams}, func(_ context.Context, o *download.Options) error {
+		got = []any{o.IDs, o.Output, o.Force, o.JSON, o.All}
+		return nil
+	})
+	cmd.SetArgs([]string{"a", "b", "a", "-o", "x/", "--force", "--json"})
+	if err := cmd.ExecuteContext(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]any{[]string{"a", "b"}, "x/", true, true, false}, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestOne(t *testing.T) {
+	t.Parallel()
+	server, dir := servertest.New(t), t.TempDir()
+	id := server.Add("talk.mp4", sx.StateDone, []byte("sound"))
+	path := filepath.Join(dir, "talk.mp3")
+	out, errOut, err := run(t, server, false, id, "-o", dir)
+	if err != nil || out != path+"\n" || !strings.Contains(errOut, "talk.mp4: downloaded\n") {
+		t.Fatalf("printed %q and %q: %v", out, errOut, err)
+	}
+	if got, _ := os.ReadFile(path); string(got) != "sound" {
+		t.Errorf("wrote %q", got)
+	}
+	out, errOut, err = run(t, server, false, id, "-o", dir, "--json")
+	var got map[string]any
+	if err != nil || json.Unmarshal([]byte(out), &got) != nil || !strings.Contains(errOut, "already there") {
+		t.Fatalf("printed %q and %q: %v", out, errOut, err)
+	}
+	want := map[string]any{"id": id, "path": path, "size": 5.0, "sha256": servertest.Digest([]byte("sound")), "duration": 30.0}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+	if out, _, err := run(t, server, false, id, "-o", "-"); err != nil || out != "sound" {
+		t.Errorf("the stream got %q: %v", out, err)
+	}
+	var typed *usage.Error
+	if _, _, err := run(t, server, true, id, "-o", "-"); !errors.As(err, &typed) {
+		t.Errorf("to the terminal: %v", err)
+	}
+}
+
+func TestAll(t *testing.T) {
+	t.Parallel()
+	server, dir := servertest.New(t), filepath.Join(t.TempDir(), "new")
+	if _, errOut, err := run(t, server, false, "--all"); err != nil || !strings.Contains(errOut, "no finished jobs") {
+		t.Errorf("without jobs: %q, %v", errOut, err)
+	}
+	server.Add("talk.mp4", sx.StateDone, []byte("first"))
+	server.Add("talk.mp4", sx.StateRunning, nil)
+	server.Add("talk.mkv", sx.StateDone, []byte("second"))
+	for range 2 {
+		out, _, err := run(t, server, false, "--all", "-o", dir)
+		if err != nil || strings.Count(out, "\n") != 2 {
+			t.Fatalf("printed %q: %v", out, err)
+		}
+		for name, want := range map[string]string{"talk.mp3": "first", "talk (2).mp3": "second"} {
+			if got, _ := os.ReadFile(filepath.Join(dir, name)); string(got) != want {
+				t.Errorf("%s is %q", name, got)
+			}
+		}
+	}
+}
+
+func TestWhatCannotBe(t *testing.T) {
+	t.Parallel()
+	server, dir := servertest.New(t), t.TempDir()
+	good, running := server.Add("a.mp4", sx.StateDone, []byte("a")), server.Add("b.mp4", sx.StateRunning, nil)
+	out, errOut, err := run(t, server, false, "nosuchjob", running, good, "-o", dir)
+	if told := sx.AsError(err); told.Code != sx.CodeNotFound && told.Code != sx.CodeInvalid || !strings.HasPrefix(told.Message, "2 of 3 failed") {
+		t.Errorf("got %+v", told)
+	}
+	if out != filepath.Join(dir, "a.mp3")+"\n" || !strings.Contains(errOut, "wait for it with: sx watch "+running) {
+		t.Errorf("printed %q and %q", out, errOut)
+	}
+	file := filepath.Join(dir, "a.mp3")
+	if _, _, err := run(t, server, false, good, running, "-o", file); !strings.Contains(err.Error(), "is not a folder") {
+		t.Errorf("several in one file: %v", err)
+	}
+	server.Before = func(w http.ResponseWriter, _ *http.Request) bool {
+		api.WriteError(w, sx.NewError(sx.CodeUnauthenticated, "who are you"))
+		return true
+	}
+	if _, _, err := run(t, server, false, good); sx.CodeOf(err) != sx.CodeUnauthenticated {
+		t.Errorf("got %v", err)
+	}
+}

@@ -1,0 +1,59 @@
+package jobs_test
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"testing"
+
+	"github.com/soundextract/sx/cli/internal/cmd/jobs"
+	"github.com/soundextract/sx/cli/internal/factory"
+	"github.com/soundextract/sx/cli/internal/iostreams"
+	"github.com/soundextract/sx/cli/internal/usage"
+)
+
+func TestFlags(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name  string
+		args  []string
+		want  jobs.Options
+		wrong bool
+	}{
+		{"none", nil, jobs.Options{Limit: 30}, false},
+		{"filters", []string{"--state", "failed", "--state", "done", "--name", "x", "--limit", "5", "--after", "m", "--json"}, jobs.Options{States: []string{"failed", "done"}, Name: "x", Limit: 5, After: "m", JSON: true}, false},
+		{"states with a comma", []string{"--state", "failed,done", "--all"}, jobs.Options{States: []string{"failed", "done"}, Limit: 30, All: true}, false},
+		{"unknown state", []string{"--state", "dne"}, jobs.Options{}, true},
+		{"no limit", []string{"--limit", "0"}, jobs.Options{}, true},
+		{"all and limit", []string{"--all", "--limit", "5"}, jobs.Options{}, true},
+		{"argument", []string{"a"}, jobs.Options{}, true},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			streams, _, _ := iostreams.Test("")
+			var got *jobs.Options
+			cmd := jobs.NewCmd(&factory.Factory{IO: streams}, func(_ context.Context, o *jobs.Options) error {
+				got = o
+				return nil
+			})
+			cmd.SetArgs(tt.args)
+			cmd.SilenceErrors, cmd.SilenceUsage = true, true
+			err := cmd.ExecuteContext(t.Context())
+			var typed *usage.Error
+			if tt.wrong {
+				if !errors.As(err, &typed) || got != nil {
+					t.Errorf("got %v, want a usage error", err)
+				}
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !slices.Equal(got.States, tt.want.States) || got.Name != tt.want.Name || got.Limit != tt.want.Limit ||
+				got.After != tt.want.After || got.All != tt.want.All || got.JSON != tt.want.JSON {
+				t.Errorf("got %+v, want %+v", *got, tt.want)
+			}
+		})
+	}
+}

@@ -1,0 +1,53 @@
+package version_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+
+	"github.com/soundextract/sx/cli/internal/cmd/version"
+	"github.com/soundextract/sx/cli/internal/factory"
+	"github.com/soundextract/sx/cli/internal/iostreams"
+	"github.com/soundextract/sx/cli/internal/usage"
+)
+
+func TestFlags(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name  string
+		args  []string
+		want  version.Options
+		wrong bool
+	}{
+		{"none", nil, version.Options{}, false},
+		{"JSON", []string{"--json"}, version.Options{JSON: true}, false},
+		{"argument", []string{"a"}, version.Options{}, true},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			streams, _, _ := iostreams.Test("")
+			var got *version.Options
+			cmd := version.NewCmd(&factory.Factory{IO: streams}, func(_ context.Context, o *version.Options) error {
+				got = o
+				return nil
+			})
+			cmd.SetArgs(tt.args)
+			cmd.SilenceErrors, cmd.SilenceUsage = true, true
+			err := cmd.ExecuteContext(t.Context())
+			var typed *usage.Error
+			if tt.wrong {
+				if !errors.As(err, &typed) || got != nil {
+					t.Errorf("got %v, want a usage error", err)
+				}
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got.JSON != tt.want.JSON {
+				t.Errorf("got %+v, want %+v", *got, tt.want)
+			}
+		})
+	}
+}

@@ -1,0 +1,190 @@
+package watch_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/soundextract/sx/cli/internal/cmd/watch"
+	"github.com/soundextract/sx/cli/internal/config"
+	"github.com/soundextract/sx/cli/internal/exitcode"
+	"github.com/soundextract/sx/cli/internal/factory"
+	"github.com/soundextract/sx/cli/internal/iostreams"
+	"github.com/soundextract/sx/cli/internal/servertest"
+	"github.com/soundextract/sx/server/api"
+	"github.com/soundextract/sx/server/api/client"
+	"github.com/soundextract/sx/server/sx"
+)
+
+// reactor is an output that moves the job on when something is written.
+type reactor struct {
+	io.Writer
+	react func(line string)
+}
+
+func (r reactor) Write(p []byte) (int, error) {
+	r.react(string(p))
+	return r.Writer.Write(p)
+}
+
+func run(ctx context.Context, t *testing.T, server *servertest.Server, tty bool, react func(string), args ...string) (stdout, stderr string, err error) {
+	t.Helper()
+	streams, out, errOut := iostreams.Test("")
+	streams.OutTTY, streams.ErrTTY = tty, tty
+	if react != nil {
+		streams.Out = reactor{out, react}
+	}
+	cmd := watch.NewCmd(&factory.Factory{
+		IO: streams,
+		Config: func() (*config.Config, error) {
+			return &config.Config{Account: "here", Patience: 20 * time.Second}, nil
+		},
+		Client: func() (*client.Client, error) { return server.Client(t), nil },
+	}, nil)
+	cmd.SilenceErrors, cmd.SilenceUsage = true, true
+	cmd.SetArgs(args)
+	err = cmd.ExecuteContext(ctx)
+	return out.String(), errOut.String(), err
+}
+
+func fail(server *servertest.Server, id string) {
+	server.Change(id, func(j *api.Job) {
+		e := api.FromError(sx.NewError(sx.CodeNoAudio, "there is no sound"))
+		j.State, j.Error = sx.StateFailed, &e
+	})
+}
+
+func TestNothingToWatch(t *testing.T) {
+	t.Parallel()
+	server := servertest.New(t)
+	server.Add("talk.mp4", sx.StateDone, nil)
+	out, errOut, err := run(t.Context(), t, server, false, nil)
+	if err != nil || out != "" || errOut != "no job is under way\n" {
+		t.Errorf("printed %q and %q: %v", out, errOut, err)
+	}
+}
+
+func TestLines(t *testing.T) {
+	t.Parallel()
+	server := servertest.New(t)
+	id := server.Add("talk.mp4", sx.StateQueued, nil)
+	out, _, err := run(t.Context(), t, server, false, func(line string) {
+		switch {
+		case strings.Contains(line, "queued"):
+			server.Change(id, func(j *api.Job) { j.State, j.Progress = sx.StateRunning, 41.7 })
+		case strings.Contains(line, "running"):
+			server.Finish(id, []byte("sound"))
+		}
+	})
+	want := fmt.Sprintf("%[1]s\tqueued\t0 %%\ttalk.mp4\n%[1]s\trunning\t41 %%\ttalk.mp4\n%[1]s\tdone\t100 %%\ttalk.mp4\n", id)
+	if err != nil || out != want {
+		t.Errorf("got %q, want %q: %v", out, want, err)
+	}
+}
+
+func TestJSON(t *testing.T) {
+	t.Parallel()
+	server := servertest.New(t)
+	id := server.Add("talk.mp4", sx.StateQueued, nil)
+	out, _, err := run(t.Context(), t, server, false, func(line string) {
+		if strings.Contains(line, "queued") {
+			server.Finish(id, []byte("sound"))
+		}
+	}, "--json", id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var states []string
+	for line := range strings.Lines(out) {
+		var job api.Job
+		if err := json.Unmarshal([]byte(line), &job); err != nil || job.ID != id {
+			t.Errorf("%q: %v", line, err)
+		}
+		states = append(states, string(job.State))
+	}
+	if got := strings.Join(states, " "); got != "queued done" {
+		t.Errorf("got %s", got)
+	}
+}
+
+func TestBars(t *testing.T) {
+	t.Parallel()
+	server := servertest.New(t)
+	good, bad := server.Add("good.mp4", sx.StateDone, []byte("x")), server.Add("bad.mp4", sx.StateQueued, nil)
+	fail(server, bad)
+	out, errOut, err := run(t.Context(), t, server, true, nil, good, bad, "nosuchjob")
+	for _, want := range []string{
+		"bad.mp4: there is no sound\n  the video has no sound", "there is no job nosuchjob",
+		"good.mp4   100 %  done", "bad.mp4      0 %  failed",
+	} {
+		if !strings.Contains(errOut, want) {
+			t.Errorf("%q is not in %q", want, errOut)
+		}
+	}
+	if out != "" {
+		t.Errorf("results: %q", out)
+	}
+	if told := sx.AsError(err); !strings.HasPrefix(told.Message, "2 did not end well, first ") {
+		t.Errorf("got %+v", told)
+	}
+}
+
+func TestHowItEnds(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name  string
+		end   func(*servertest.Server, string)
+		want  string
+		wants int
+	}{
+		{"failed", fail, "talk.mp4: there is no sound", exitcode.Failure},
+		{"cancelled", func(s *servertest.Server, id string) {
+			s.Change(id, func(j *api.Job) { j.State = sx.StateCancelled })
+		}, "talk.mp4: the job is cancelled", exitcode.Failure},
+		{"removed", func(s *servertest.Server, id string) { s.Forget(id) }, "there is no job", exitcode.BadInput},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			server := servertest.New(t)
+			id := server.Add("talk.mp4", sx.StateQueued, nil)
+			_, _, err := run(t.Context(), t, server, false, func(string) { tt.end(server, id) }, id)
+			told := sx.AsError(err)
+			if !strings.HasPrefix(told.Message, tt.want) || told.Hint == "" || exitcode.Of(told.Code) != tt.wants {
+				t.Errorf("got %+v", told)
+			}
+		})
+	}
+}
+
+func TestStopped(t *testing.T) {
+	t.Parallel()
+	server := servertest.New(t)
+	id := server.Add("talk.mp4", sx.StateQueued, nil)
+	ctx, cancel := context.WithCancel(t.Context())
+	_, errOut, err := run(ctx, t, server, false, func(string) { cancel() }, id)
+	if !errors.Is(err, context.Canceled) || !strings.Contains(errOut, "the jobs go on") {
+		t.Errorf("said %q: %v", errOut, err)
+	}
+	if server.Jobs()[0].State != sx.StateQueued {
+		t.Error("the job was changed")
+	}
+}
+
+func TestNobodySignedIn(t *testing.T) {
+	t.Parallel()
+	server := servertest.New(t)
+	server.Before = func(w http.ResponseWriter, _ *http.Request) bool {
+		api.WriteError(w, sx.NewError(sx.CodeUnauthenticated, "who are you"))
+		return true
+	}
+	if _, _, err := run(t.Context(), t, server, false, nil); sx.CodeOf(err) != sx.CodeUnauthenticated {
+		t.Errorf("got %v", err)
+	}
+}

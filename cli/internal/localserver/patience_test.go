@@ -1,0 +1,71 @@
+//go:build unix
+
+package localserver
+
+import (
+	"context"
+	"errors"
+	"os"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/soundextract/sx/cli/internal/fakeserver"
+	"github.com/soundextract/sx/server/sx"
+)
+
+func TestServerThatDoesNotBecomeReady(t *testing.T) {
+	t.Setenv("TEST_FAKE_SXD", fakeserver.NeverReady)
+	dir := t.TempDir()
+	_, err := start(t.Context(), Options{Program: os.Args[0], Addr: "127.0.0.1:0", Dir: dir}, time.Second)
+	if !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), LogPath(dir)) {
+		t.Fatalf("got %v", err)
+	}
+	if Recorded(dir) != nil {
+		t.Error("the server was left running")
+	}
+}
+
+func TestServerThatDoesNotStop(t *testing.T) {
+	t.Setenv("TEST_FAKE_SXD", fakeserver.Stubborn)
+	dir := t.TempDir()
+	s, err := Start(t.Context(), Options{Program: os.Args[0], Addr: "127.0.0.1:0", Dir: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = syscall.Kill(s.PID, syscall.SIGKILL) }()
+	err = stop(t.Context(), dir, &s.Instance, 100*time.Millisecond)
+	if sx.CodeOf(err) != sx.CodeUnavailable || !strings.Contains(sx.AsError(err).Hint, "kill -9") {
+		t.Errorf("got %v", err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := stop(ctx, dir, &s.Instance, time.Minute); !errors.Is(err, context.Canceled) {
+		t.Errorf("interrupted: %v", err)
+	}
+}
+
+func TestZombieIsNotAlive(t *testing.T) {
+	// A child that ended and is not waited for.
+	pid, err := syscall.ForkExec("/bin/sh", []string{"sh", "-c", "exit 0"}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	if _, err := os.Stat("/proc/self/stat"); err == nil { // elsewhere a zombie looks alive
+		if err := until(ctx, func() bool { return !alive(pid) }); err != nil {
+			t.Error(err)
+		}
+	}
+	if _, err := syscall.Wait4(pid, nil, 0, nil); err != nil {
+		t.Fatal(err)
+	}
+	if alive(pid) {
+		t.Error("a process that is gone is said to be alive")
+	}
+	if err := Stop(ctx, t.TempDir(), &Instance{PID: pid}); err != nil {
+		t.Errorf("stopping what is gone: %v", err)
+	}
+}

@@ -1,0 +1,252 @@
+package watcher_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/soundextract/sx/cli/internal/exitcode"
+	"github.com/soundextract/sx/cli/internal/servertest"
+	"github.com/soundextract/sx/cli/internal/transfer"
+	"github.com/soundextract/sx/cli/internal/watcher"
+	"github.com/soundextract/sx/server/api"
+	"github.com/soundextract/sx/server/sx"
+)
+
+type log struct {
+	lines  []string
+	polls  atomic.Int32
+	opened atomic.Int32
+}
+
+func (l *log) events() watcher.Events {
+	return watcher.Events{
+		Job:  func(j api.Job) { l.lines = append(l.lines, fmt.Sprintf("%s %s %.0f", j.Name, j.State, j.Progress)) },
+		Gone: func(string) { l.lines = append(l.lines, "gone") },
+		Wait: func(string, time.Time) {},
+	}
+}
+
+func (l *log) check(t *testing.T, want ...string) {
+	t.Helper()
+	if got := strings.Join(l.lines, ", "); got != strings.Join(want, ", ") {
+		t.Errorf("told %s, want %s", got, strings.Join(want, ", "))
+	}
+}
+
+// setup has a server whose first handling of each request is before.
+func setup(t *testing.T, l *log, before func(w http.ResponseWriter, r *http.Request) bool) (*servertest.Server, watcher.Watcher) {
+	t.Helper()
+	server := servertest.New(t)
+	server.Before = func(w http.ResponseWriter, r *http.Request) bool {
+		switch r.URL.Path {
+		case api.PathEvents:
+			l.opened.Add(1)
+		case api.PathJobs:
+			l.polls.Add(1)
+		}
+		return before != nil && before(w, r)
+	}
+	return server, watcher.Watcher{
+		API: server.Client(t), Policy: &transfer.Policy{Patience: 20 * time.Second}, Silence: 10 * time.Second,
+	}
+}
+
+// steps moves the job a step on each time it was told of.
+func steps(server *servertest.Server, id string, e watcher.Events) watcher.Events {
+	tell := e.Job
+	e.Job = func(j api.Job) {
+		tell(j)
+		switch {
+		case j.ID != id:
+		case j.State == sx.StateQueued:
+			server.Change(id, func(j *api.Job) { j.State = sx.StateRunning })
+		case j.State == sx.StateRunning && j.Progress == 0:
+			server.Change(id, func(j *api.Job) { j.Progress = 50 })
+		case j.State == sx.StateRunning:
+			server.Finish(id, []byte("mp3"))
+		}
+	}
+	return e
+}
+
+var whole = []string{"talk.mp4 queued 0", "talk.mp4 running 0", "talk.mp4 running 50", "talk.mp4 done 100"}
+
+func TestStream(t *testing.T) {
+	t.Parallel()
+	var l log
+	server, w := setup(t, &l, nil)
+	id := server.Add("talk.mp4", sx.StateQueued, nil)
+	if err := w.Follow(t.Context(), []string{id}, steps(server, id, l.events())); err != nil {
+		t.Fatal(err)
+	}
+	l.check(t, whole...)
+	if l.polls.Load() != 0 || l.opened.Load() != 1 {
+		t.Errorf("%d polls, %d streams", l.polls.Load(), l.opened.Load())
+	}
+}
+
+func TestStreamThatBreaksGoesOn(t *testing.T) {
+	t.Parallel()
+	var l log
+	server, w := setup(t, &l, nil)
+	id := server.Add("talk.mp4", sx.StateQueued, nil)
+	var last atomic.Value
+	last.Store("")
+	inner := server.Before
+	server.Before = func(rw http.ResponseWriter, r *http.Request) bool {
+		inner(rw, r)
+		if r.URL.Path == api.PathEvents && r.Header.Get("Last-Event-ID") == "" {
+			rw.Header().Set("Content-Type", "text/event-stream")
+			_, _ = fmt.Fprintf(rw, "id: 0\nevent: job\ndata: {\"id\":%q,\"name\":\"talk.mp4\",\"state\":\"queued\"}\n\n", id)
+			_ = http.NewResponseController(rw).Flush()
+			panic(http.ErrAbortHandler)
+		}
+		last.Store(r.Header.Get("Last-Event-ID"))
+		return false
+	}
+	if err := w.Follow(t.Context(), []string{id}, steps(server, id, l.events())); err != nil {
+		t.Fatal(err)
+	}
+	l.check(t, whole...)
+	if last.Load() != "0" {
+		t.Errorf("went on from %q", last.Load())
+	}
+}
+
+func TestProxyThatSwallowsTheStream(t *testing.T) {
+	t.Parallel()
+	var l log
+	released := make(chan struct{})
+	server, w := setup(t, &l, func(_ http.ResponseWriter, r *http.Request) bool {
+		if r.URL.Path == api.PathEvents {
+			<-released // collects the answer to its end, which never comes
+			return true
+		}
+		return false
+	})
+	t.Cleanup(func() { close(released) })
+	w.Silence = 200 * time.Millisecond
+	id := server.Add("talk.mp4", sx.StateQueued, nil)
+	if err := w.Follow(t.Context(), []string{id}, steps(server, id, l.events())); err != nil {
+		t.Fatal(err)
+	}
+	l.check(t, whole...)
+	if l.polls.Load() < 3 {
+		t.Errorf("only %d polls", l.polls.Load())
+	}
+}
+
+func TestProxyThatRefusesTheStream(t *testing.T) {
+	t.Parallel()
+	var l log
+	server, w := setup(t, &l, func(rw http.ResponseWriter, r *http.Request) bool {
+		if r.URL.Path == api.PathEvents {
+			rw.WriteHeader(http.StatusBadGateway)
+			return true
+		}
+		return false
+	})
+	id := server.Add("talk.mp4", sx.StateQueued, nil)
+	if err := w.Follow(t.Context(), []string{id}, steps(server, id, l.events())); err != nil {
+		t.Fatal(err)
+	}
+	l.check(t, whole...)
+}
+
+func TestMoreJobsThanOneRequestTakes(t *testing.T) {
+	t.Parallel()
+	var l log
+	server, w := setup(t, &l, nil)
+	var ids []string
+	for range 2*api.MaxIDs + 5 {
+		ids = append(ids, server.Add("talk.mp4", sx.StateDone, []byte("mp3")))
+	}
+	ids = append(ids, sx.NewID())
+	if err := w.Follow(t.Context(), ids, l.events()); err != nil {
+		t.Fatal(err)
+	}
+	if len(l.lines) != len(ids) || strings.Count(strings.Join(l.lines, " "), "gone") != 1 {
+		t.Errorf("told %d times of %d jobs", len(l.lines), len(ids))
+	}
+}
+
+func TestGoneWhilePolling(t *testing.T) {
+	t.Parallel()
+	var l log
+	server, w := setup(t, &l, func(rw http.ResponseWriter, r *http.Request) bool {
+		if r.URL.Path == api.PathEvents {
+			rw.WriteHeader(http.StatusBadGateway)
+		}
+		return r.URL.Path == api.PathEvents
+	})
+	id := server.Add("talk.mp4", sx.StateQueued, nil)
+	e := l.events()
+	tell := e.Job
+	e.Job = func(j api.Job) {
+		tell(j)
+		server.Forget(id)
+	}
+	if err := w.Follow(t.Context(), []string{id}, e); err != nil {
+		t.Fatal(err)
+	}
+	l.check(t, "talk.mp4 queued 0", "gone")
+}
+
+func TestEndOfPatienceAndOfContext(t *testing.T) {
+	t.Parallel()
+	var l log
+	away := false
+	server, w := setup(t, &l, func(http.ResponseWriter, *http.Request) bool {
+		if away {
+			panic(http.ErrAbortHandler)
+		}
+		return false
+	})
+	id := server.Add("talk.mp4", sx.StateQueued, nil)
+	ctx, cancel := context.WithCancel(t.Context())
+	e := l.events()
+	e.Job = func(api.Job) { cancel() }
+	if err := w.Follow(ctx, []string{id}, e); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v", err)
+	}
+	away = true
+	w.Policy.Patience = 500 * time.Millisecond
+	if err := w.Follow(t.Context(), []string{id}, e); sx.CodeOf(err) != exitcode.CodeTimedOut {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestRefusal(t *testing.T) {
+	t.Parallel()
+	var l log
+	_, w := setup(t, &l, func(rw http.ResponseWriter, _ *http.Request) bool {
+		api.WriteError(rw, sx.NewError(sx.CodeUnauthenticated, "who are you"))
+		return true
+	})
+	if err := w.Follow(t.Context(), []string{"x"}, l.events()); sx.CodeOf(err) != sx.CodeUnauthenticated {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestAllPages(t *testing.T) {
+	t.Parallel()
+	server := servertest.New(t)
+	for i := range api.MaxLimit + 7 {
+		server.Add(fmt.Sprint(i), sx.StateDone, nil)
+	}
+	running := server.Add("running", sx.StateRunning, nil)
+	jobs, err := watcher.All(t.Context(), server.Client(t), sx.StateDone)
+	if err != nil || len(jobs) != api.MaxLimit+7 || jobs[0].Name != "0" {
+		t.Errorf("got %d jobs, %v", len(jobs), err)
+	}
+	ids, err := watcher.Unfinished(t.Context(), server.Client(t))
+	if err != nil || len(ids) != 1 || ids[0] != running {
+		t.Errorf("got %v, %v", ids, err)
+	}
+}
