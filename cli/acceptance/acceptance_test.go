@@ -16,17 +16,15 @@ import (
 var bin stack.Bin
 
 func TestMain(m *testing.M) {
-	os.Exit(func() int {
-		dir, err := os.MkdirTemp("", "sx-acceptance")
-		if err != nil {
-			panic(err)
-		}
-		defer func() { _ = os.RemoveAll(dir) }()
-		if bin, err = stack.Build(context.Background(), dir); err != nil {
-			panic(err)
-		}
-		return m.Run()
-	}())
+	dir, err := os.MkdirTemp("", "sx-acceptance")
+	if err != nil {
+		panic(err)
+	}
+	defer func() { _ = os.RemoveAll(dir) }()
+	if bin, err = stack.Build(context.Background(), dir); err != nil {
+		panic(err)
+	}
+	m.Run()
 }
 
 func TestStories(t *testing.T) {
@@ -37,9 +35,7 @@ func TestStories(t *testing.T) {
 		RequireUniqueNames:  true,
 		Setup: func(env *testscript.Env) error {
 			home := filepath.Join(env.WorkDir, "home")
-			for _, kv := range bin.Env(home) {
-				env.Vars = append(env.Vars, kv)
-			}
+			env.Vars = append(env.Vars, bin.Env(home)...)
 			env.Setenv("DATA", filepath.Join(home, "data"))
 			env.Defer(func() { stack.Kill(filepath.Join(home, "data")) })
 			return os.MkdirAll(home, 0o700)

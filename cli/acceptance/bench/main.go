@@ -5,6 +5,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -26,6 +27,9 @@ const pairs = 5
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	if len(os.Args) < 2 {
+		exit(errors.New("usage: bench FOLDER-OF-SX-AND-SXD"))
+	}
 	if len(os.Args) == 3 && os.Args[1] == "bare" {
 		exit(bare(ctx, os.Args[2]))
 	}
@@ -73,7 +77,7 @@ func run(ctx context.Context) error {
 		return err
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
-	b := &bench{ctx: ctx, dir: dir, bin: stack.Bin{Dir: filepath.Join(os.Args[1])}, data: filepath.Join(dir, "data")}
+	b := &bench{ctx: ctx, dir: dir, bin: stack.Bin{Dir: os.Args[1]}, data: filepath.Join(dir, "data")}
 	defer func() { stack.Kill(b.data) }()
 	for _, step := range []func() error{b.start, b.upload, b.convert, b.memory} {
 		if err := step(); err != nil {

@@ -9,7 +9,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"syscall"
 )
 
 // Bin is where the built programs are.
@@ -77,5 +76,9 @@ func Find(data string) (Server, error) {
 // handler runs. It reports whether there was one.
 func Kill(data string) bool {
 	s, err := Find(data)
-	return err == nil && syscall.Kill(s.PID, syscall.SIGKILL) == nil
+	if err != nil {
+		return false
+	}
+	p, err := os.FindProcess(s.PID)
+	return err == nil && p.Kill() == nil
 }

@@ -25,7 +25,7 @@ func (s *Server) create(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := time.Now()
-	j := &job{meta: meta, Job: api.Job{
+	j := &job{meta: meta, video: make([]byte, 0, size), Job: api.Job{
 		ID: sx.NewID(), Name: meta[api.MetaFilename], State: sx.StateUploading,
 		Created: now, Updated: now, Video: api.Video{Size: size},
 	}}
@@ -64,7 +64,9 @@ func (s *Server) patch(w http.ResponseWriter, r *http.Request) {
 	if limit >= 0 {
 		body = io.LimitReader(body, limit)
 	}
-	data, err := io.ReadAll(body)
+	buffer := bytes.NewBuffer(make([]byte, 0, max(0, r.ContentLength)+bytes.MinRead))
+	_, err := buffer.ReadFrom(body)
+	data := buffer.Bytes()
 	if s.Stored != nil {
 		data = s.Stored(data)
 	}

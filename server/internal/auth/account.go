@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"encoding/json"
 	"errors"
 	"net/http"
 	"strings"
@@ -35,7 +36,7 @@ func (s *Service) register(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	s.byName.reset(name)
-	return s.welcome(w, r, user, http.StatusCreated)
+	return s.welcome(w, r, user)
 }
 
 // checkPassword returns an *sx.Error of code invalid for a password that is not
@@ -84,30 +85,30 @@ func (s *Service) login(w http.ResponseWriter, r *http.Request) error {
 		return sx.NewError(sx.CodeBadCredentials, "the name or the password is wrong")
 	}
 	s.byName.reset(name)
-	return s.welcome(w, r, user, http.StatusOK)
+	return s.welcome(w, r, user)
 }
 
 // errNotFound is what the store's answer for an absent record is compared with.
 var errNotFound = sx.NewError(sx.CodeNotFound, "not found")
 
 // welcome signs the user in.
-func (s *Service) welcome(w http.ResponseWriter, r *http.Request, user sx.User, status int) error {
+func (s *Service) welcome(w http.ResponseWriter, r *http.Request, user sx.User) error {
 	serve.SetUser(r.Context(), user.ID)
 	session, refresh, err := s.open(r.Context(), user)
 	if err != nil {
 		return err
 	}
 	s.cfg.Log.InfoContext(r.Context(), "signed in", "session", session.ID)
-	return s.answer(w, status, user, session.ID, refresh)
+	return s.answer(w, user, session.ID, refresh)
 }
 
 // answer gives new tokens out.
-func (s *Service) answer(w http.ResponseWriter, status int, user sx.User, sessionID, refresh string) error {
+func (s *Service) answer(w http.ResponseWriter, user sx.User, sessionID, refresh string) error {
 	access, claims, err := s.cfg.Signer.Sign(token.Claims{UserID: user.ID, UserName: user.Name, SessionID: sessionID})
 	if err != nil {
 		return err
 	}
-	api.Write(w, status, api.Tokens{
+	api.Write(w, http.StatusOK, api.Tokens{
 		AccessToken: access, RefreshToken: refresh,
 		ExpiresIn: int(claims.Expires.Sub(s.cfg.Now()).Seconds()),
 		User:      api.FromUser(user),
@@ -137,8 +138,6 @@ func (s *Service) me(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (s *Service) keys(w http.ResponseWriter, _ *http.Request) error {
-	w.Header().Set("Content-Type", "application/jwk-set+json") // RFC 7517 section 8.5.2
-	w.Header().Set("Cache-Control", "no-store")
-	_, _ = w.Write(s.cfg.Signer.KeySet()) // a client that is gone cannot be told
+	api.Write(w, http.StatusOK, json.RawMessage(s.cfg.Signer.KeySet()))
 	return nil
 }

@@ -80,7 +80,7 @@ func (s *Service) refresh(w http.ResponseWriter, r *http.Request) error {
 		if err != nil {
 			return err // the client asks again, and gets the same next
 		}
-		return s.answer(w, http.StatusOK, user, session.ID, next)
+		return s.answer(w, user, session.ID, next)
 	}
 }
 

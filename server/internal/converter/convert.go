@@ -48,7 +48,10 @@ func (s *Service) convert(ctx context.Context, job sx.Job, progress func(Progres
 
 // trackName is the video's name with the ending of an MP3.
 func trackName(video string) string {
-	return strings.TrimSuffix(video, filepath.Ext(video)) + ".mp3"
+	if base := strings.TrimSuffix(video, filepath.Ext(video)); base != "" {
+		video = base
+	}
+	return video + ".mp3"
 }
 
 func (s *Service) remove(ctx context.Context, dir string) {

@@ -114,7 +114,7 @@ func ReleaseAll(ctx context.Context, ledger *jobs.Ledger) error {
 
 // settled reports whether a change was refused because the job has moved on.
 func settled(err error) bool {
-	code := sx.CodeOf(err)
+	code := sx.CodeOf(err) // "" for nil
 	return code == sx.CodeConflict || code == sx.CodeNotFound
 }
 

@@ -2,6 +2,7 @@ package converter
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 
@@ -98,7 +99,7 @@ func (h *heart) beat(ctx context.Context, p Progress, now time.Time) bool {
 		return true
 	case settled(err):
 		return false
-	case context.Cause(ctx) == context.Canceled: //nolint:errorlint // the cause is set by stop, as it is
+	case errors.Is(ctx.Err(), context.Canceled): // not our own time limit: the attempt has ended
 		return true
 	}
 	h.log.WarnContext(ctx, "lease not renewed", "until", h.lease, "error", err)

@@ -128,15 +128,11 @@ func (s *Service) fail(ctx context.Context, job sx.Job, cause error, lease time.
 		known = sx.NewError(sx.CodeConversionFailed, "the conversion failed").WithCause(cause)
 	}
 	log.WarnContext(ctx, "conversion failed", "code", string(known.Code), "reason", known.Message, "cause", deepest(cause))
-	// The job's error is stored and sent: without its cause.
-	stored := &sx.Error{Code: known.Code, Message: known.Message, Hint: known.Hint}
-	err := s.record(ctx, job.ID, lease, func(j *sx.Job) error {
-		if j.Attempt == job.Attempt && j.State != sx.StateRunning && j.Error != nil && *j.Error == *stored {
-			return errRecorded
-		}
-		return j.Fail(job.Attempt, stored, s.Now())
-	})
-	if err != nil {
+	err := s.record(ctx, job.ID, lease, func(j *sx.Job) error { return j.Fail(job.Attempt, known, s.Now()) })
+	switch {
+	case settled(err): // by the owner, or by a try of ours whose answer got lost
+		log.InfoContext(ctx, "the job is no longer ours", "error", err)
+	case err != nil:
 		log.WarnContext(ctx, "failure not recorded, the lease will run out", "error", err)
 	}
 	return string(known.Code)

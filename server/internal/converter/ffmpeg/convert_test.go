@@ -204,6 +204,9 @@ title=Главная
 			if l.Format.Tags["title"] != title || l.Format.Tags["artist"] != artist {
 				t.Errorf("tags %q", l.Format.Tags)
 			}
+			if bytes.Contains(read(t, mp3), []byte("TSSE")) {
+				t.Error("the version of ffmpeg is in the tags")
+			}
 			for tag := range l.Format.Tags {
 				switch strings.ToLower(tag) {
 				case "title", "artist", "encoder":
@@ -338,7 +341,7 @@ func TestProgress(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer f.Close()
+	t.Cleanup(func() { _ = f.Close() })
 	info, err := f.Stat()
 	if err != nil {
 		t.Fatal(err)

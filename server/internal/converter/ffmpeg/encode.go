@@ -89,7 +89,7 @@ func (c *conversion) output(found *report, track *stream) (args []string, kbps i
 	if cover, ok := found.cover(); ok {
 		args = append(
 			args, "-map", "0:"+strconv.Itoa(cover.Index), "-c:v", "copy",
-			"-disposition:v:0", "attached_pic", "-metadata:s:v:0", "comment=Cover (front)",
+			"-metadata:s:v:0", "comment=Cover (front)", // the picture's type in ID3
 		)
 	}
 	args = append(args, "-map_chapters", "0", "-map_metadata:g", "0:g")

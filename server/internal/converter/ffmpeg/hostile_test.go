@@ -129,10 +129,10 @@ func TestScriptsReachNothing(t *testing.T) {
 				return
 			}
 			contacts.Add(1)
-			conn.Close()
+			_ = conn.Close()
 		}
 	}()
-	t.Cleanup(func() { listener.Close() })
+	t.Cleanup(func() { _ = listener.Close() })
 	url := "http://" + listener.Addr().String() + "/secret.ts"
 	neighbour := read(t, media(t, "neighbour.mp3", "-map", "0:a"))
 

@@ -166,6 +166,26 @@ func TestProgramsSeeNoSecrets(t *testing.T) {
 	}
 }
 
+// Nothing in the video but the sound, and cover art, reaches a decoder.
+func TestPictureIsNotDecoded(t *testing.T) {
+	t.Parallel()
+	note := func(name string) (string, string) {
+		path, started := program(t, `PATH=/usr/local/bin:/opt/homebrew/bin:/usr/bin:/bin; `+name+` "$@" 2>"$(dirname "$0")/stderr"`)
+		return path, filepath.Join(filepath.Dir(started), "stderr")
+	}
+	ffmpegPath, ffmpegSaid := note("ffmpeg")
+	ffprobePath, ffprobeSaid := note("ffprobe")
+	tc := transcoder(t, func(c *ffmpeg.Config) { c.FFmpeg, c.FFprobe = ffmpegPath, ffprobePath })
+	if _, _, err := convertWith(t.Context(), t, tc, media(t, "in.ts", video()...), sx.Options{}); err != nil {
+		t.Fatalf("%v\n%s", err, causes(err))
+	}
+	for _, path := range []string{ffmpegSaid, ffprobeSaid} {
+		if said := string(read(t, path)); !strings.Contains(said, "Codec (mpeg2video) not on whitelist") && !strings.Contains(said, "Codec (h264) not on whitelist") {
+			t.Errorf("%s: a decoder of pictures was not refused:\n%s", path, said)
+		}
+	}
+}
+
 // An output without a header, or without a sound, is not a result.
 func TestOutputIsChecked(t *testing.T) {
 	t.Parallel()

@@ -84,7 +84,7 @@ func convertWith(ctx context.Context, t *testing.T, tc *ffmpeg.Transcoder, path 
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer f.Close()
+	t.Cleanup(func() { _ = f.Close() })
 	info, err := f.Stat()
 	if err != nil {
 		t.Fatal(err)
