@@ -179,10 +179,18 @@ func TestLostAnswerAcrossAKeyChange(t *testing.T) {
 // hooked is a real store whose answers a test changes.
 type hooked struct {
 	store.Sessions
+	create  func(ctx context.Context, s sx.Session) error
 	replace func(ctx context.Context, s sx.Session) error
 	byID    func(ctx context.Context, id string) (sx.Session, error)
 	delete  func(ctx context.Context, id string) error
 	expired func(ctx context.Context, now time.Time) error
+}
+
+func (h *hooked) Create(ctx context.Context, s sx.Session) error {
+	if h.create != nil {
+		return h.create(ctx, s)
+	}
+	return h.Sessions.Create(ctx, s)
 }
 
 func (h *hooked) Replace(ctx context.Context, s sx.Session) error {
@@ -240,8 +248,13 @@ func TestStoreAway(t *testing.T) {
 	refresh := b.register(t, "ada").RefreshToken
 	away := sx.NewError(sx.CodeUnavailable, "the store is away").WithCause(errors.New("no route to host"))
 
+	h.create = func(context.Context, sx.Session) error { return away }
+	_, err := b.Login(t.Context(), api.Credentials{Name: "ada", Password: password})
+	wantCode(t, err, sx.CodeUnavailable)
+	h.create = nil
+
 	h.byID = func(context.Context, string) (sx.Session, error) { return sx.Session{}, away }
-	_, err := b.Refresh(t.Context(), refresh)
+	_, err = b.Refresh(t.Context(), refresh)
 	wantCode(t, err, sx.CodeUnavailable)
 	wantCode(t, b.Logout(t.Context(), refresh), sx.CodeUnavailable)
 	h.byID = nil
