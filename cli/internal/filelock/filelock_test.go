@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -52,6 +53,7 @@ func TestNeverTwoHolders(t *testing.T) {
 					t.Error("two hold the lock")
 				}
 				taken.Add(1)
+				runtime.Gosched() // lets the others try
 				holders.Add(-1)
 				lock.Release()
 			}

@@ -126,7 +126,7 @@ func (f *follower) stream(ctx context.Context, lastID *string, retry *transfer.R
 		retry.Progress()
 		alive = true
 		if e.ID != "" {
-			_ = e.ID
+			*lastID = e.ID
 		}
 		switch e.Type {
 		case api.EventJob:
