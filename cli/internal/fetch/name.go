@@ -56,7 +56,7 @@ func NewTargets(output string, several bool) (*Targets, error) {
 	switch {
 	case err == nil && info.IsDir():
 		t.Dir = output
-	case err == nil && several:
+	case several && (err == nil || strings.EqualFold(filepath.Ext(output), ".mp3")):
 		return nil, sx.NewError(sx.CodeInvalid, "%s is not a folder, and several MP3s do not fit in one file", output).
 			WithHint("give a folder with -o")
 	case err != nil && (several || os.IsPathSeparator(output[len(output)-1])):

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"time"
 
 	"github.com/soundextract/sx/cli/internal/transfer"
 	"github.com/soundextract/sx/server/sx"
@@ -14,11 +15,14 @@ import (
 // connection that broke while we were still sending. The others are bounded, so
 // that something is stored for good even where a proxy collects the whole
 // request before it passes it on; they shrink while nothing gets through, below
-// the limits and time-outs of such a proxy.
+// the limits and time-outs of such a proxy. Where the usual size takes no time,
+// they grow: at the end of each, both sides wait until all of it is on disk.
 const (
 	firstPatch    = 256 << 10
 	smallestPatch = 256 << 10
-	largestPatch  = 64 << 20
+	usualPatch    = 64 << 20
+	largestPatch  = 1 << 30
+	quick         = 5 * time.Second // for a PATCH after which the next may be larger
 )
 
 // Refusals that asking for the offset may cure are put up with a few times.
@@ -57,7 +61,7 @@ func (c *Client) Find(ctx context.Context, u *Upload) error {
 // patience allows. An upload that the server no longer has is an *sx.Error of
 // code not_found or upload_expired.
 func (c *Client) Send(ctx context.Context, u *Upload) error {
-	size, best, refusals := int64(largestPatch), u.Offset, 0
+	size, best, refusals := int64(usualPatch), u.Offset, 0
 	for u.Offset < u.Size {
 		if err := u.Check(); err != nil {
 			return err
@@ -66,10 +70,13 @@ func (c *Client) Send(ctx context.Context, u *Upload) error {
 		if u.Offset == 0 {
 			n = min(n, firstPatch)
 		}
-		from := u.Offset
+		from, begun := u.Offset, time.Now()
 		now, err := c.Patch(ctx, u.ID, u.Src, from, n, func(sent int64) { u.Meter.Set(from + sent) })
 		if err == nil && now > best && now <= u.Size {
-			size, best, refusals = min(size*2, largestPatch), now, 0
+			best, refusals = now, 0
+			if size < usualPatch || n == size && time.Since(begun) < quick {
+				size = min(size*2, largestPatch)
+			}
 			u.Offset = now
 			u.Meter.Set(now)
 			u.Retry.Progress()
