@@ -50,7 +50,7 @@ func TestReadErrorIsTransient(t *testing.T) {
 		{"while converting", mp4, int64(len(mp4) * 3 / 4), errDisk, errDisk},
 		{"in a stream", ts, int64(len(ts) * 3 / 4), errDisk, errDisk},
 		{"in Matroska", mkv, int64(len(mkv) / 2), errDisk, errDisk},
-		{"in the last bytes", ts, int64(len(ts) - 400), errDisk, errDisk},
+		{"in the last bytes", mp4, int64(len(mp4) - 400), errDisk, errDisk},
 		{"an end too early", mkv, int64(len(mkv) / 2), io.EOF, io.ErrUnexpectedEOF},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
