@@ -26,7 +26,7 @@ demo: ## Convert a video on this machine: make demo VIDEO=talk.mp4 OUT=talk.mp3
 	@VIDEO='$(VIDEO)' OUT='$(OUT)' scripts/demo
 
 test: ## Run all tests with the race detector
-	@scripts/need ffmpeg cc
+	@scripts/need ffmpeg rabbitmq-server cc
 	@for m in $(MODULES); do echo "== $$m"; (cd $$m && go test -race ./...) || exit 1; done
 
 lint: $(GOLANGCI) ## Check style, layers and formatting

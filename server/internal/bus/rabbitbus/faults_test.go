@@ -1,0 +1,201 @@
+package rabbitbus_test
+
+import (
+	"context"
+	"fmt"
+	"net/url"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/soundextract/sx/server/internal/bus"
+	"github.com/soundextract/sx/server/internal/bus/rabbitbus"
+	"github.com/soundextract/sx/server/internal/bus/rabbittest"
+	"github.com/soundextract/sx/server/sx"
+)
+
+// TestFaults does to a broker of its own what can happen to one.
+func TestFaults(t *testing.T) {
+	t.Parallel()
+	broker := rabbittest.Start(t)
+	for _, c := range []struct {
+		name string
+		test func(t *testing.T, broker *rabbittest.Broker)
+	}{
+		{"TLS", overTLS},
+		{"connections closed by the operator", connectionsClosed},
+		{"publishers held back", heldBack},
+		{"stopped and started", func(t *testing.T, broker *rabbittest.Broker) { outage(t, broker, broker.Stop) }},
+		{"killed and started", func(t *testing.T, broker *rabbittest.Broker) { outage(t, broker, broker.Kill) }},
+	} {
+		t.Run(c.name, func(t *testing.T) { c.test(t, broker) })
+	}
+}
+
+func overTLS(t *testing.T, broker *rabbittest.Broker) {
+	ctx := deadline(t, 20*time.Second)
+	uri, authority := broker.TLSURI()
+	cfg := config(t, broker.URI(), t.Output())
+	cfg.URL = uri
+	_, err := rabbitbus.Open(ctx, cfg)
+	if e := sx.AsError(err); e == nil || e.Code != sx.CodeInvalid || !strings.Contains(e.Hint, "cacertfile") {
+		t.Errorf("Open without the authority returned %v, want code invalid and what to set", err)
+	}
+	cfg.URL += "?cacertfile=" + url.QueryEscape(authority)
+	b := openAs(t, cfg)
+	publish(t, ctx, b, "job1")
+	ack(t, ctx, receive(t, ctx, b, "job1"))
+	if names := broker.Ctl(t, "list_connections", "client_properties"); !strings.Contains(names, cfg.Name) {
+		t.Errorf("the program's name is not in the broker's connections:\n%s", names)
+	}
+}
+
+func connectionsClosed(t *testing.T, broker *rabbittest.Broker) {
+	ctx := deadline(t, 60*time.Second)
+	b := open(t, broker.URI())
+	heard := make(chan string, 1000)
+	go func() { _ = b.Listen(ctx, func(id string) { heard <- id }) }()
+	publish(t, ctx, b, "job1")
+	old := receive(t, ctx, b, "job1")
+
+	broker.Ctl(t, "close_all_connections", "maintenance")
+	eventually(t, ctx, "both connections", func() bool { return b.Ping(ctx) == nil })
+
+	publish(t, ctx, b, "job2")
+	again := receive(t, ctx, b, "job1")
+	if err := old.Ack(ctx); sx.CodeOf(err) != sx.CodeUnavailable {
+		t.Errorf("Ack of a lost connection's delivery returned %v, want code unavailable", err)
+	}
+	ack(t, ctx, again)
+	ack(t, ctx, receive(t, ctx, b, "job2"))
+	depth(t, ctx, b, bus.Depth{})
+	eventually(t, ctx, "an announcement on the new connections", func() bool {
+		_ = b.Announce(ctx, "job1")
+		return len(heard) > 0
+	})
+}
+
+// heldBack makes the broker believe that it is short of memory.
+func heldBack(t *testing.T, broker *rabbittest.Broker) {
+	ctx := deadline(t, 60*time.Second)
+	b := open(t, broker.URI())
+	publish(t, ctx, b, "job1")
+	broker.Ctl(t, "set_vm_memory_high_watermark", "0.00001")
+	eventually(t, ctx, "Publish to be held back", func() bool {
+		short := deadline(t, 300*time.Millisecond)
+		err := b.Publish(short, bus.Convert, bus.Message{JobID: "job2"})
+		return sx.CodeOf(err) == sx.CodeUnavailable && short.Err() != nil
+	})
+	if err := b.Announce(ctx, "job1"); sx.CodeOf(err) != sx.CodeUnavailable {
+		t.Errorf("Announce returned %v, want code unavailable", err)
+	}
+	ack(t, ctx, receive(t, ctx, b, "job1")) // receiving goes on
+	if err := b.Ping(ctx); err != nil {
+		t.Errorf("Ping: %v", err)
+	}
+	broker.Ctl(t, "set_vm_memory_high_watermark", "absolute", "1GB")
+	publish(t, ctx, b, "job3")
+	eventually(t, ctx, "an announcement", func() bool { return b.Announce(ctx, "job3") == nil })
+}
+
+// outage takes the broker away while messages are under way: each that Publish
+// has confirmed must arrive.
+func outage(t *testing.T, broker *rabbittest.Broker, away func(testing.TB)) {
+	ctx := deadline(t, 2*time.Minute)
+	b := open(t, broker.URI())
+	pctx, enough := context.WithCancel(ctx)
+	var mu sync.Mutex
+	confirmed, arrived := map[string]bool{}, map[string]bool{}
+	count := func(m map[string]bool) int {
+		mu.Lock()
+		defer mu.Unlock()
+		return len(m)
+	}
+	var publishers, receivers sync.WaitGroup
+	for p := range 4 {
+		publishers.Go(func() {
+			for i := 0; pctx.Err() == nil; i++ {
+				id := fmt.Sprintf("job-%d-%d", p, i)
+				if b.Publish(pctx, bus.Convert, bus.Message{JobID: id}) == nil {
+					mu.Lock()
+					confirmed[id] = true
+					mu.Unlock()
+				}
+			}
+		})
+	}
+	rctx, stop := context.WithCancel(ctx)
+	for range 4 {
+		receivers.Go(func() {
+			for {
+				d, err := b.Receive(rctx, bus.Convert)
+				if err != nil {
+					return
+				}
+				mu.Lock()
+				arrived[d.Message().JobID] = true
+				mu.Unlock()
+				_ = d.Ack(ctx)
+			}
+		})
+	}
+	eventually(t, ctx, "messages under way", func() bool { return count(arrived) > 50 })
+	away(t)
+	eventually(t, ctx, "Ping to fail", func() bool { return b.Ping(ctx) != nil })
+	if _, err := b.Depth(ctx, bus.Convert); sx.CodeOf(err) != sx.CodeUnavailable {
+		t.Errorf("Depth returned %v, want code unavailable", err)
+	}
+	if err := b.Announce(ctx, "job1"); sx.CodeOf(err) != sx.CodeUnavailable {
+		t.Errorf("Announce returned %v, want code unavailable", err)
+	}
+	late := openWhileAway(t, ctx, broker)
+	broker.Restart(t)
+	if err := <-late; err != nil {
+		t.Errorf("a bus opened while the broker was away: %v", err)
+	}
+	publish(t, ctx, b, "after the outage")
+	eventually(t, ctx, "a message after the outage", func() bool {
+		mu.Lock()
+		defer mu.Unlock()
+		return arrived["after the outage"]
+	})
+	enough()
+	publishers.Wait()
+	eventually(t, ctx, "all that was confirmed", func() bool {
+		mu.Lock()
+		defer mu.Unlock()
+		for id := range confirmed {
+			if !arrived[id] {
+				return false
+			}
+		}
+		return true
+	})
+	stop()
+	receivers.Wait()
+	if err := b.Ping(ctx); err != nil {
+		t.Errorf("Ping: %v", err)
+	}
+}
+
+// openWhileAway opens buses at a broker that is down: one does not wait for
+// long, the other uses what it gets and tells how that went.
+func openWhileAway(t *testing.T, ctx context.Context, broker *rabbittest.Broker) <-chan error {
+	t.Helper()
+	cfg := config(t, broker.URI(), t.Output())
+	_, err := rabbitbus.Open(deadline(t, 300*time.Millisecond), cfg)
+	if e := sx.AsError(err); e == nil || e.Code != sx.CodeUnavailable || !strings.Contains(e.Hint, "TEST_AMQP_URL") {
+		t.Errorf("Open returned %v, want code unavailable and the setting", err)
+	}
+	used := make(chan error, 1)
+	go func() {
+		b, err := rabbitbus.Open(ctx, cfg)
+		if err == nil {
+			err = b.Publish(ctx, bus.Convert, bus.Message{JobID: "job1"})
+			_ = b.Close()
+		}
+		used <- err
+	}()
+	return used
+}

@@ -1,0 +1,240 @@
+package rabbitbus_test
+
+import (
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+	"go.uber.org/goleak"
+
+	"github.com/soundextract/sx/server/internal/bus"
+	"github.com/soundextract/sx/server/internal/bus/rabbitbus"
+	"github.com/soundextract/sx/server/sx"
+)
+
+// raw gives a channel that is not the bus's.
+func raw(t *testing.T, uri string) *amqp.Channel {
+	t.Helper()
+	conn, err := amqp.Dial(uri)
+	if err != nil {
+		t.Fatalf("Dial: %v", err)
+	}
+	t.Cleanup(func() { _ = conn.Close() })
+	ch, err := conn.Channel()
+	if err != nil {
+		t.Fatalf("Channel: %v", err)
+	}
+	return ch
+}
+
+func TestManyPublishers(t *testing.T) {
+	t.Parallel()
+	uri := shared.URI(t)
+	ctx := deadline(t, time.Minute)
+	b := open(t, uri)
+	const publishers, each = 8, 1000
+	var wg sync.WaitGroup
+	for p := range publishers {
+		wg.Go(func() {
+			for i := range each {
+				id := fmt.Sprintf("job-%d-%d", p, i)
+				if err := b.Publish(ctx, bus.Convert, bus.Message{JobID: id}); err != nil {
+					t.Errorf("Publish(%s): %v", id, err)
+					return
+				}
+			}
+		})
+	}
+	var mu sync.Mutex
+	seen := map[string]int{}
+	for range publishers {
+		wg.Go(func() {
+			for {
+				mu.Lock()
+				all := len(seen) >= publishers*each
+				mu.Unlock()
+				if all {
+					return
+				}
+				rctx := deadline(t, 2*time.Second)
+				d, err := b.Receive(rctx, bus.Convert)
+				if err != nil {
+					if ctx.Err() != nil {
+						return
+					}
+					continue
+				}
+				mu.Lock()
+				seen[d.Message().JobID]++
+				mu.Unlock()
+				if err := d.Ack(ctx); err != nil {
+					t.Errorf("Ack: %v", err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	for id, n := range seen {
+		if n != 1 {
+			t.Errorf("%s arrived %d times", id, n)
+		}
+	}
+	if len(seen) != publishers*each {
+		t.Errorf("%d messages arrived, want %d", len(seen), publishers*each)
+	}
+	depth(t, ctx, b, bus.Depth{})
+}
+
+// TestRenewal publishes in every phase of a subscription's short life.
+func TestRenewal(t *testing.T) {
+	t.Parallel()
+	ctx := deadline(t, 40*time.Second)
+	const life, messages = 200 * time.Millisecond, 20
+	b := openAs(t, rabbitbus.Renewing(config(t, shared.URI(t), t.Output()), life))
+	tick := time.NewTicker(life - life/messages)
+	defer tick.Stop()
+	for i := range messages {
+		got := make(chan string, 1)
+		go func() {
+			d, err := b.Receive(ctx, bus.Convert)
+			if err != nil {
+				got <- err.Error()
+				return
+			}
+			_ = d.Ack(ctx)
+			got <- d.Message().JobID
+		}()
+		<-tick.C
+		want := fmt.Sprint("job", i)
+		publish(t, ctx, b, want)
+		if id := <-got; id != want {
+			t.Fatalf("received %s, want %s", id, want)
+		}
+	}
+	depth(t, ctx, b, bus.Depth{})
+}
+
+func TestUnroutable(t *testing.T) {
+	t.Parallel()
+	b := open(t, shared.URI(t))
+	ctx := deadline(t, 20*time.Second)
+	// A queue that the topology does not know, so that declaring does not help.
+	err := b.Publish(ctx, "nowhere", bus.Message{JobID: "job1"})
+	if sx.CodeOf(err) != sx.CodeUnavailable || ctx.Err() != nil {
+		t.Errorf("Publish returned %v, want code unavailable before the deadline", err)
+	}
+	publish(t, ctx, b, "job2") // the channel still works
+}
+
+func TestRefusedByQueue(t *testing.T) {
+	t.Parallel()
+	uri := shared.URI(t)
+	ctx := deadline(t, 20*time.Second)
+	cfg := config(t, uri, t.Output())
+	b := openAs(t, cfg)
+	// A full queue that refuses more, as a policy of the operator's can make it.
+	ch := raw(t, uri)
+	full := cfg.Prefix + ".full"
+	if _, err := ch.QueueDeclare(full, false, true, true, false, amqp.Table{
+		"x-max-length": 0, "x-overflow": "reject-publish",
+	}); err != nil {
+		t.Fatalf("QueueDeclare: %v", err)
+	}
+	if err := ch.QueueBind(full, string(bus.Convert), cfg.Prefix, false, nil); err != nil {
+		t.Fatalf("QueueBind: %v", err)
+	}
+	err := b.Publish(ctx, bus.Convert, bus.Message{JobID: "job1"})
+	if sx.CodeOf(err) != sx.CodeUnavailable || ctx.Err() != nil {
+		t.Errorf("Publish returned %v, want code unavailable before the deadline", err)
+	}
+}
+
+func TestUnreadableMessage(t *testing.T) {
+	t.Parallel()
+	uri := shared.URI(t)
+	ctx := deadline(t, 20*time.Second)
+	cfg := config(t, uri, t.Output())
+	b := openAs(t, cfg)
+	ch := raw(t, uri)
+	for _, body := range []string{"not JSON", "{}"} {
+		if err := ch.Publish(cfg.Prefix, string(bus.Convert), true, false, amqp.Publishing{Body: []byte(body)}); err != nil {
+			t.Fatalf("Publish: %v", err)
+		}
+	}
+	depth(t, ctx, b, bus.Depth{Ready: 2})
+	publish(t, ctx, b, "readable")
+	ack(t, ctx, receive(t, ctx, b, "readable"))
+	depth(t, ctx, b, bus.Depth{Dead: 2})
+}
+
+// TestReceiversThatDie lets a message take its receiver with it each time.
+func TestReceiversThatDie(t *testing.T) {
+	t.Parallel()
+	ctx := deadline(t, 40*time.Second)
+	cfg := config(t, shared.URI(t), t.Output())
+	b := openAs(t, cfg)
+	publish(t, ctx, b, "deadly")
+	for range bus.MaxDeliveries {
+		victim, err := rabbitbus.Open(ctx, cfg)
+		if err != nil {
+			t.Fatalf("Open: %v", err)
+		}
+		receive(t, ctx, victim, "deadly")
+		if err := victim.Close(); err != nil {
+			t.Fatalf("Close: %v", err)
+		}
+	}
+	publish(t, ctx, b, "healthy")
+	ack(t, ctx, receive(t, ctx, b, "healthy"))
+	depth(t, ctx, b, bus.Depth{Dead: 1})
+}
+
+func TestSecondEndOfDelivery(t *testing.T) {
+	t.Parallel()
+	b := open(t, shared.URI(t))
+	ctx := deadline(t, 20*time.Second)
+	publish(t, ctx, b, "first")
+	publish(t, ctx, b, "second")
+	first := receive(t, ctx, b, "first")
+	ack(t, ctx, first)
+	second := receive(t, ctx, b, "second") // on the channel that the first has freed
+	if first.Ack(ctx) == nil || first.Nack(ctx) == nil {
+		t.Error("the second end of a delivery was accepted")
+	}
+	ack(t, ctx, second)
+	depth(t, ctx, b, bus.Depth{})
+}
+
+func TestCloseLeavesNothing(t *testing.T) {
+	uri := shared.URI(t)
+	cfg := config(t, uri, t.Output())
+	ctx := deadline(t, 20*time.Second)
+	before := goleak.IgnoreCurrent()
+	b, err := rabbitbus.Open(ctx, cfg)
+	if err != nil {
+		t.Fatalf("Open: %v", err)
+	}
+	publish(t, ctx, b, "job1")
+	receive(t, ctx, b, "job1") // stays unacknowledged
+	var wg sync.WaitGroup
+	for range 5 {
+		wg.Go(func() { _, _ = b.Receive(ctx, bus.Convert) })
+		wg.Go(func() { _ = b.Listen(ctx, func(string) {}) })
+		wg.Go(func() { _ = b.Publish(ctx, bus.Convert, bus.Message{JobID: "job2"}) })
+	}
+	for range 2 {
+		if err := b.Close(); err != nil {
+			t.Fatalf("Close: %v", err)
+		}
+	}
+	wg.Wait()
+	if ctx.Err() != nil {
+		t.Error("a call outlived the bus")
+	}
+	if _, err := b.Depth(ctx, bus.Convert); sx.CodeOf(err) != sx.CodeUnavailable {
+		t.Errorf("Depth on a closed bus returned %v, want code unavailable", err)
+	}
+	goleak.VerifyNone(t, before)
+}

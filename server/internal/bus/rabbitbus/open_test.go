@@ -1,0 +1,107 @@
+package rabbitbus_test
+
+import (
+	"net"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/soundextract/sx/server/internal/bus"
+	"github.com/soundextract/sx/server/internal/bus/rabbitbus"
+	"github.com/soundextract/sx/server/sx"
+)
+
+// changed is the URI with something else in it.
+func changed(t *testing.T, uri string, change func(u *url.URL)) string {
+	t.Helper()
+	u, err := url.Parse(uri)
+	if err != nil {
+		t.Fatal(err)
+	}
+	change(u)
+	return u.String()
+}
+
+// TestRefused holds Open to return at once what only a person can mend.
+func TestRefused(t *testing.T) {
+	t.Parallel()
+	uri := shared.URI(t)
+	for _, c := range []struct {
+		name, url, hint string
+	}{
+		{"not a URL", "amqp://user:s3cret%zz@broker/", "TEST_AMQP_URL"},
+		{"another scheme", "https://user:s3cret@broker/", "TEST_AMQP_URL"},
+		{"a wrong password", changed(t, uri, func(u *url.URL) {
+			u.User = url.UserPassword("guest", "s3cret")
+		}), "user and password in TEST_AMQP_URL"},
+		{"no such virtual host", changed(t, uri, func(u *url.URL) { u.Path = "/missing" }), "virtual host"},
+		{"TLS with a port that has none", changed(t, uri, func(u *url.URL) { u.Scheme = "amqps" }), "TEST_AMQP_URL"},
+		{"no such certificate authority", changed(t, uri, func(u *url.URL) {
+			u.Scheme, u.RawQuery = "amqps", "cacertfile=/missing.pem"
+		}), "TEST_AMQP_URL"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			var log logbook
+			cfg := config(t, uri, &log)
+			cfg.URL = c.url
+			ctx := deadline(t, 30*time.Second)
+			b, err := rabbitbus.Open(ctx, cfg)
+			if err == nil {
+				_ = b.Close()
+				t.Fatal("Open succeeded")
+			}
+			e := sx.AsError(err)
+			if e.Code != sx.CodeInvalid || !strings.Contains(e.Hint, c.hint) || ctx.Err() != nil {
+				t.Errorf("Open returned %s %q with the hint %q, want code invalid and a hint with %q",
+					e.Code, e.Message, e.Hint, c.hint)
+			}
+			for _, text := range []string{e.Message, e.Hint, log.String()} {
+				if strings.Contains(text, "s3cret") {
+					t.Errorf("the password is in: %s", text)
+				}
+			}
+		})
+	}
+}
+
+func TestDeclaredDifferently(t *testing.T) {
+	t.Parallel()
+	uri := shared.URI(t)
+	cfg := config(t, uri, t.Output())
+	ch := raw(t, uri)
+	if _, err := ch.QueueDeclare(cfg.Prefix+"."+string(bus.Convert), true, false, false, false, nil); err != nil {
+		t.Fatalf("QueueDeclare: %v", err)
+	}
+	ctx := deadline(t, 20*time.Second)
+	b, err := rabbitbus.Open(ctx, cfg)
+	if err == nil {
+		_ = b.Close()
+	}
+	if e := sx.AsError(err); e == nil || e.Code != sx.CodeInvalid || !strings.Contains(e.Hint, "delete it") {
+		t.Errorf("Open returned %v, want code invalid and what to do", err)
+	}
+}
+
+// TestSilentPeer opens a bus at a peer that accepts connections and says nothing.
+func TestSilentPeer(t *testing.T) {
+	t.Parallel()
+	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.Close() })
+	var log logbook
+	cfg := config(t, shared.URI(t), &log)
+	cfg.URL = "amqp://user:s3cret@" + l.Addr().String() + "/"
+	ctx := deadline(t, 500*time.Millisecond)
+	began := time.Now()
+	_, err = rabbitbus.Open(ctx, cfg)
+	if e := sx.AsError(err); e == nil || e.Code != sx.CodeUnavailable || !strings.Contains(e.Hint, "TEST_AMQP_URL") {
+		t.Errorf("Open returned %v, want code unavailable and the setting", err)
+	}
+	if took := time.Since(began); took > 5*time.Second {
+		t.Errorf("Open took %s with a context of 500 ms", took)
+	}
+}

@@ -1,0 +1,85 @@
+package rabbitbus
+
+import (
+	"fmt"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+
+	"github.com/soundextract/sx/server/internal/bus"
+)
+
+// maxDeadLetters bounds each queue of dead letters, which only people read:
+// beyond it the oldest are dropped.
+const maxDeadLetters = 10_000
+
+// names are those of the exchanges and queues at the broker:
+//
+//	sx           direct, key "convert" or "notify" → sx.convert, sx.notify
+//	sx.dead      direct, the same keys → sx.convert.dead, sx.notify.dead
+//	sx.announce  fanout → one exclusive queue for each listener
+type names struct {
+	prefix   string
+	work     string
+	dead     string
+	announce string
+}
+
+func newNames(prefix string) names {
+	if prefix == "" {
+		prefix = "sx"
+	}
+	return names{prefix: prefix, work: prefix, dead: prefix + ".dead", announce: prefix + ".announce"}
+}
+
+func (n names) queue(q bus.Queue) string       { return n.prefix + "." + string(q) }
+func (n names) deadLetters(q bus.Queue) string { return n.queue(q) + ".dead" }
+
+// declare makes what is missing. Queues carry only those arguments without
+// which the port's contract would not hold, because a queue declared with other
+// arguments is refused from then on; lengths, limits and the like are left to
+// the operator's policies. There is no x-delivery-limit: delivery.go counts.
+func (n names) declare(ch *amqp.Channel) error {
+	for name, kind := range map[string]string{
+		n.work: amqp.ExchangeDirect, n.dead: amqp.ExchangeDirect, n.announce: amqp.ExchangeFanout,
+	} {
+		if err := ch.ExchangeDeclare(name, kind, true, false, false, false, nil); err != nil {
+			return fmt.Errorf("declaring exchange %s: %w", name, err)
+		}
+	}
+	for _, q := range bus.Queues() {
+		// The dead letters' queue comes first: a message must not die before it is there.
+		if err := declareQueue(ch, n.deadLetters(q), n.dead, string(q), amqp.Table{
+			amqp.QueueTypeArg: amqp.QueueTypeQuorum, amqp.QueueMaxLenArg: maxDeadLetters,
+		}); err != nil {
+			return err
+		}
+		if err := declareQueue(ch, n.queue(q), n.work, string(q), amqp.Table{
+			amqp.QueueTypeArg: amqp.QueueTypeQuorum, "x-dead-letter-exchange": n.dead,
+		}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func declareQueue(ch *amqp.Channel, name, exchange, key string, args amqp.Table) error {
+	if _, err := ch.QueueDeclare(name, true, false, false, false, args); err != nil {
+		return fmt.Errorf("declaring queue %s: %w", name, err)
+	}
+	if err := ch.QueueBind(name, key, exchange, false, nil); err != nil {
+		return fmt.Errorf("binding queue %s to %s: %w", name, exchange, err)
+	}
+	return nil
+}
+
+// declareOn declares on a channel of its own, which an error would end.
+func (n names) declareOn(conn *amqp.Connection) error {
+	ch, err := conn.Channel()
+	if err != nil {
+		return err
+	}
+	if err := n.declare(ch); err != nil {
+		return err
+	}
+	return ch.Close()
+}
