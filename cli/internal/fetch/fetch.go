@@ -15,7 +15,6 @@ import (
 	"path/filepath"
 
 	"github.com/soundextract/sx/cli/internal/filelock"
-	"github.com/soundextract/sx/cli/internal/human"
 	"github.com/soundextract/sx/cli/internal/transfer"
 	"github.com/soundextract/sx/server/api"
 	"github.com/soundextract/sx/server/api/client"
@@ -171,7 +170,7 @@ func (f *Fetcher) toPart(ctx context.Context, job api.Job, part string, meter tr
 		sum, have = sha256.New(), 0
 	}
 	if resumed && have > 0 {
-		meter.Say("going on at %s of %s (%d %%)", human.Bytes(have), human.Bytes(job.Track.Size), 100*have/job.Track.Size)
+		meter.Say("going on at %s of %s (%d %%)", sx.FormatSize(have), sx.FormatSize(job.Track.Size), 100*have/job.Track.Size)
 	}
 	d := &download{Fetcher: f, job: job, to: file, sum: sum, have: have, meter: meter}
 	d.rewind = func() error {

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/soundextract/sx/server/sx"
+
 	"github.com/soundextract/sx/cli/internal/human"
 	"github.com/soundextract/sx/server/api"
 )
@@ -47,7 +49,7 @@ func (p Printer) Print(r Result) error {
 		if r.Duration > 0 {
 			line += fmt.Sprintf("  %.0f kbit/s", float64(r.Size)*8/1000/r.Duration)
 		}
-		line += "  " + human.Bytes(r.Size)
+		line += "  " + sx.FormatSize(r.Size)
 	}
 	if _, err := io.WriteString(p.Out, line+"\n"); err != nil {
 		return fmt.Errorf("print result: %w", err)

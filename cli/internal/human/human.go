@@ -10,23 +10,6 @@ import (
 	"github.com/mattn/go-runewidth"
 )
 
-// Bytes writes a size with decimal units and three significant digits at most:
-// "0 B", "999 B", "1.5 kB", "4.2 GB".
-func Bytes(n int64) string {
-	if n < 1000 {
-		return fmt.Sprintf("%d B", n)
-	}
-	value, unit := float64(n), -1
-	for value >= 999.5 && unit < len("kMGTPE")-1 {
-		value /= 1000
-		unit++
-	}
-	if value < 9.95 {
-		return fmt.Sprintf("%.1f %cB", value, "kMGTPE"[unit])
-	}
-	return fmt.Sprintf("%.0f %cB", value, "kMGTPE"[unit])
-}
-
 // Ago writes how long something is past in its largest unit: "12s", "3m",
 // "5h", "2d".
 func Ago(d time.Duration) string {

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"math"
 	"time"
+
+	"github.com/soundextract/sx/server/sx"
 )
 
 // Rate writes a speed in bytes per second: "11 MB/s"; "" when it is not known.
@@ -11,7 +13,7 @@ func Rate(perSecond float64) string {
 	if perSecond < 1 || math.IsNaN(perSecond) || math.IsInf(perSecond, 0) {
 		return ""
 	}
-	return Bytes(int64(perSecond)) + "/s"
+	return sx.FormatSize(int64(perSecond)) + "/s"
 }
 
 // Duration writes a time in its two largest units: "8s", "3m 20s", "2h 5m".

@@ -63,7 +63,7 @@ func (b *Bar) Start(phase string, done, total int64) {
 	b.enter(phase)
 	b.inBytes, b.now, b.total = true, done, total
 	b.speed.reset(time.Now(), done)
-	b.plain.start(b, fmt.Sprintf("%s, %s", phase, human.Bytes(total)))
+	b.plain.start(b, fmt.Sprintf("%s, %s", phase, sx.FormatSize(total)))
 }
 
 // Set says how many bytes are there now.
@@ -194,7 +194,7 @@ func (b *Bar) waitText(now time.Time) string {
 	return fmt.Sprintf("%s, trying again in %s", b.stalled, human.Duration(max(b.until.Sub(now), 0)))
 }
 
-func amount(now, total int64) string { return human.Bytes(now) + " of " + human.Bytes(total) }
+func amount(now, total int64) string { return sx.FormatSize(now) + " of " + sx.FormatSize(total) }
 
 // timeLeft is 0 when it is not known.
 func timeLeft(bytes int64, perSecond float64) time.Duration {

@@ -8,7 +8,6 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/soundextract/sx/cli/internal/human"
 	"github.com/soundextract/sx/cli/internal/mediafiles"
 	"github.com/soundextract/sx/cli/internal/transfer"
 	"github.com/soundextract/sx/cli/internal/tus"
@@ -167,7 +166,7 @@ func (r *run) once(ctx context.Context) (*Sent, error) {
 		if err := r.tus.Find(ctx, up); err != nil {
 			return nil, err
 		}
-		r.meter.Say("going on at %s of %s (%d %%)", human.Bytes(up.Offset), human.Bytes(up.Size), 100*up.Offset/up.Size)
+		r.meter.Say("going on at %s of %s (%d %%)", sx.FormatSize(up.Offset), sx.FormatSize(up.Size), 100*up.Offset/up.Size)
 	}
 	r.meter.Start("uploading", up.Offset, up.Size)
 	if err := r.tus.Send(ctx, up); err != nil {

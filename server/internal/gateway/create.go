@@ -2,7 +2,6 @@ package gateway
 
 import (
 	"context"
-	"fmt"
 
 	tusd "github.com/tus/tusd/v2/pkg/handler"
 
@@ -69,20 +68,7 @@ func (s *Service) checkQuota(ctx context.Context, j sx.Job) error {
 	}
 	if usage > s.cfg.Quota {
 		return sx.NewError(sx.CodeQuotaExceeded, "%s of %s are in use, and %s needs %s more",
-			size(usage-j.Video.Size), size(s.cfg.Quota), j.Video.Name, size(j.Video.Size))
+			sx.FormatSize(usage-j.Video.Size), sx.FormatSize(s.cfg.Quota), j.Video.Name, sx.FormatSize(j.Video.Size))
 	}
 	return nil
-}
-
-// size writes a number of bytes for people.
-func size(n int64) string {
-	if n < 1<<10 {
-		return fmt.Sprintf("%d B", n)
-	}
-	value, unit := float64(n), -1
-	for value >= 1<<10 && unit < 3 {
-		value /= 1 << 10
-		unit++
-	}
-	return fmt.Sprintf("%.1f %s", value, []string{"KiB", "MiB", "GiB", "TiB"}[unit])
 }

@@ -121,7 +121,7 @@ func TestCreateIsRefused(t *testing.T) {
 		{"mono that is no truth", "100", meta("filename", "a.mp4", "mono", "yes"), sx.CodeInvalid, `"yes"`},
 		{"track", "100", meta("filename", "a.mp4", "track", "../x"), sx.CodeInvalid, "audio track"},
 		{"too large", "1001", meta("filename", "a.mp4"), sx.CodeTooLarge, "larger"},
-		{"over the quota", "601", meta("filename", "a.mp4"), sx.CodeQuotaExceeded, "900 B of 1.5 KiB"},
+		{"over the quota", "601", meta("filename", "a.mp4"), sx.CodeQuotaExceeded, "900 B of 1.5 kB"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

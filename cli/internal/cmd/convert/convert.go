@@ -13,7 +13,6 @@ import (
 	"github.com/soundextract/sx/cli/internal/encodeflags"
 	"github.com/soundextract/sx/cli/internal/factory"
 	"github.com/soundextract/sx/cli/internal/fetch"
-	"github.com/soundextract/sx/cli/internal/human"
 	"github.com/soundextract/sx/cli/internal/iostreams"
 	"github.com/soundextract/sx/cli/internal/mediafiles"
 	"github.com/soundextract/sx/cli/internal/progress"
@@ -127,7 +126,7 @@ func convert(ctx context.Context, o *Options) error {
 		}}
 	}
 	if len(files) > 1 {
-		display.Say(fmt.Sprintf("%d files, %s", len(files), human.Bytes(total)))
+		display.Say(fmt.Sprintf("%d files, %s", len(files), sx.FormatSize(total)))
 	}
 	parallel := o.Parallel
 	if parallel == 0 {

@@ -31,7 +31,7 @@ func (o *Options) print(found []api.Job, next string) error {
 			table.Text(j.Name),
 			{Text: string(j.State), Color: colors[j.State]},
 			{Text: progress(j), Full: strconv.FormatFloat(j.Progress, 'f', 1, 64)},
-			{Text: human.Bytes(j.Video.Size), Full: strconv.FormatInt(j.Video.Size, 10)},
+			{Text: sx.FormatSize(j.Video.Size), Full: strconv.FormatInt(j.Video.Size, 10)},
 			{Text: human.Ago(o.Now().Sub(j.Created)), Full: j.Created.UTC().Format(time.RFC3339)},
 		}
 	}

@@ -99,7 +99,7 @@ func describe(j api.Job, now time.Time) string {
 	}
 	fact("created", "%s", when(j.Created))
 	fact("updated", "%s", when(j.Updated))
-	fact("video", "%s", human.Bytes(j.Video.Size))
+	fact("video", "%s", sx.FormatSize(j.Video.Size))
 	if j.Video.SHA256 != "" {
 		fact("  sha256", "%s", j.Video.SHA256)
 	}
@@ -115,7 +115,7 @@ func describe(j api.Job, now time.Time) string {
 }
 
 func track(t api.Track) string {
-	text := fmt.Sprintf("%s, %s", human.Clock(t.Duration), human.Bytes(t.Size))
+	text := fmt.Sprintf("%s, %s", human.Clock(t.Duration), sx.FormatSize(t.Size))
 	if t.Duration > 0 {
 		text += fmt.Sprintf(", %.0f kbit/s", float64(t.Size)*8/t.Duration/1000)
 	}

@@ -63,7 +63,7 @@ func (v *videos) Create(ctx context.Context, id, name string, size int64) error 
 		return fault("measuring the disk", err)
 	}
 	if free < uint64(size)+reserve {
-		return sx.NewError(sx.CodeStorageFull, "the server has no room for %d bytes (%d are free)", size, free)
+		return sx.NewError(sx.CodeStorageFull, "the server has no room for %s (%s are free)", sx.FormatSize(size), sx.FormatSize(int64(free)))
 	}
 	state, err := marshal(newHash())
 	if err != nil {
