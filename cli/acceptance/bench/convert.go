@@ -20,7 +20,7 @@ func (b *bench) convert() error {
 			return err
 		}
 		out := filepath.Join(b.dir, "out.mp3")
-		sx, ffmpeg, ratio, diff, err := b.pair(
+		sx, ffmpeg, ratio, diff, err := b.pair(b.idle,
 			func() error { return b.sx("convert", video, "--force", "-o", out) },
 			func() error {
 				return b.timed(exec.CommandContext(b.ctx, "ffmpeg", "-v", "error", "-y", "-i", video, "-vn", "-q:a", "2", out))

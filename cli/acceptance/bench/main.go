@@ -113,16 +113,16 @@ func (b *bench) start() error {
 	return b.timed(register)
 }
 
-// pair runs a and z in turn and gives the median times in seconds, of a, of z
-// and of the pairwise ratio and difference a to z.
-func (b *bench) pair(a, z func() error) (am, zm, ratio, diff float64, err error) {
+// pair runs a and z in turn, each after ready, and gives the median times in
+// seconds, of a, of z and of the pairwise ratio and difference a to z.
+func (b *bench) pair(ready, a, z func() error) (am, zm, ratio, diff float64, err error) {
 	var as, zs, ratios, diffs []float64
 	for range pairs {
-		ta, err := clock(a)
+		ta, err := clock(ready, a)
 		if err != nil {
 			return 0, 0, 0, 0, err
 		}
-		tz, err := clock(z)
+		tz, err := clock(ready, z)
 		if err != nil {
 			return 0, 0, 0, 0, err
 		}
@@ -131,10 +131,33 @@ func (b *bench) pair(a, z func() error) (am, zm, ratio, diff float64, err error)
 	return median(as), median(zs), median(ratios), median(diffs), nil
 }
 
-func clock(fn func() error) (float64, error) {
+func clock(ready, fn func() error) (float64, error) {
+	if err := ready(); err != nil {
+		return 0, err
+	}
 	start := time.Now()
 	err := fn()
 	return time.Since(start).Seconds(), err
+}
+
+// idle ends what an earlier run left to do: its jobs are removed, and the disk
+// has nothing left to write.
+func (b *bench) idle() error {
+	out, err := b.bin.Command(b.ctx, b.dir, "jobs", "--all").Output()
+	if err != nil {
+		return fmt.Errorf("list the jobs: %w", err)
+	}
+	args := []string{"rm", "--yes"}
+	for line := range strings.Lines(string(out)) {
+		id, _, _ := strings.Cut(line, "\t")
+		args = append(args, id)
+	}
+	if len(args) > 2 {
+		if err := b.sx(args...); err != nil {
+			return err
+		}
+	}
+	return b.timed(exec.CommandContext(b.ctx, "sync"))
 }
 
 func median(v []float64) float64 {

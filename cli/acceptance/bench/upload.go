@@ -37,9 +37,11 @@ func (b *bench) upload() error {
 	}
 	url := "http://" + strings.TrimSpace(addr) + "/"
 
-	sx, curl, ratio, _, err := b.pair(
+	sx, curl, ratio, _, err := b.pair(b.idle,
 		func() error { return b.sx("upload", video) },
-		func() error { return b.timed(exec.CommandContext(b.ctx, "curl", "-sfT", video, url)) },
+		func() error {
+			return b.timed(exec.CommandContext(b.ctx, "curl", "-sfT", video, url))
+		},
 	)
 	if err != nil {
 		return err

@@ -1,4 +1,4 @@
-// Package stack builds sx and sxd and runs them for the acceptance tests and
+// Package stack builds the programs and runs them for the acceptance tests and
 // the benchmarks, with settings and data of their own.
 package stack
 
@@ -16,16 +16,18 @@ type Bin struct{ Dir string }
 
 // Build builds both programs into dir, with the race detector if the caller has it.
 func Build(ctx context.Context, dir string) (Bin, error) {
-	for _, p := range []string{
-		"github.com/soundextract/sx/cli/cmd/sx",
-		"github.com/soundextract/sx/server/cmd/sxd",
-	} {
-		args := append([]string{"build", "-o", dir + string(filepath.Separator)}, raceFlags...)
+	b := Bin{Dir: dir}
+	return b, b.build(ctx, "github.com/soundextract/sx/cli/cmd/sx", "github.com/soundextract/sx/server/cmd/sxd")
+}
+
+func (b Bin) build(ctx context.Context, packages ...string) error {
+	for _, p := range packages {
+		args := append([]string{"build", "-o", b.Dir + string(filepath.Separator)}, raceFlags...)
 		if out, err := exec.CommandContext(ctx, "go", append(args, p)...).CombinedOutput(); err != nil {
-			return Bin{}, fmt.Errorf("build %s: %w\n%s", p, err, out)
+			return fmt.Errorf("build %s: %w\n%s", p, err, out)
 		}
 	}
-	return Bin{Dir: dir}, nil
+	return nil
 }
 
 // Path is the path of a program.

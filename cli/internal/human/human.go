@@ -1,4 +1,4 @@
-// Package human writes sizes, lengths of time and shortened texts the way they
+// Package human writes speeds, lengths of time and shortened texts the way they
 // are shown at the terminal.
 package human
 
