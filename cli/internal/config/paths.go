@@ -32,32 +32,28 @@ func Path() (string, error) {
 }
 
 // StateDir is the folder for what sx remembers between runs.
-func StateDir() (string, error) {
-	return userDir("XDG_STATE_HOME", ".local", "state")
-}
+func StateDir() (string, error) { return userDir("XDG_STATE_HOME", "state") }
 
 // DataDir is where sx up keeps the local server's data.
-func DataDir() (string, error) {
-	return userDir("XDG_DATA_HOME", ".local", "share")
-}
+func DataDir() (string, error) { return userDir("XDG_DATA_HOME", "share") }
 
-// userDir follows the XDG base directory specification, and the customs of
-// macOS and Windows there.
-func userDir(variable string, underHome ...string) (string, error) {
+// userDir follows the XDG base directory specification. On macOS and Windows,
+// where one folder is an application's for everything, kind is a folder in it.
+func userDir(variable, kind string) (string, error) {
 	if dir := os.Getenv(variable); filepath.IsAbs(dir) {
 		return filepath.Join(dir, appDir), nil
 	}
 	if dir := os.Getenv("LocalAppData"); runtime.GOOS == "windows" && dir != "" {
-		return filepath.Join(dir, appDir), nil
+		return filepath.Join(dir, appDir, kind), nil
 	}
 	home, err := os.UserHomeDir()
 	if err != nil {
 		return "", noHome(err)
 	}
 	if runtime.GOOS == "darwin" {
-		return filepath.Join(home, "Library", "Application Support", appDir), nil
+		return filepath.Join(home, "Library", "Application Support", appDir, kind), nil
 	}
-	return filepath.Join(append(append([]string{home}, underHome...), appDir)...), nil
+	return filepath.Join(home, ".local", kind, appDir), nil
 }
 
 func noHome(err error) error {
