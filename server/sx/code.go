@@ -23,6 +23,11 @@ const (
 	CodeTooManyAttempts Code = "too_many_attempts"
 	CodeNameTaken       Code = "name_taken"
 
+	CodeForbidden          Code = "forbidden"
+	CodeAccountDisabled    Code = "account_disabled"
+	CodeRegistrationClosed Code = "registration_closed"
+	CodeBadInvitation      Code = "bad_invitation"
+
 	CodeOffsetConflict Code = "offset_conflict"
 	CodeUploadExpired  Code = "upload_expired"
 	CodeTooLarge       Code = "too_large"
@@ -56,6 +61,11 @@ var hints = map[Code]string{
 	CodeSessionEnded:    "sign in again with: sx login",
 	CodeTooManyAttempts: "wait a minute before you try again",
 	CodeNameTaken:       "choose another name, or sign in with: sx login",
+
+	CodeForbidden:          "sign in as someone who may do this, with: sx login",
+	CodeAccountDisabled:    "ask an administrator of the server to enable it again",
+	CodeRegistrationClosed: "ask an administrator of the server for an account",
+	CodeBadInvitation:      "check that the whole code was copied, or ask for another invitation",
 
 	CodeOffsetConflict: "ask for the upload's offset and go on from there; sx upload does so by itself",
 	CodeUploadExpired:  "upload the file again",

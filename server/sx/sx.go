@@ -20,8 +20,13 @@ type User struct {
 	Name string // unique, as UserName allows
 	// PasswordHash is an argon2id hash in PHC string format.
 	PasswordHash string
-	Created      time.Time
-	Rev          int64 // see store.Users
+	Admin        bool
+	Disabled     bool // may not sign in
+	// Epoch is raised to end all sign-ins at once: those of an earlier one are over.
+	Epoch      int
+	Invitation string // the id of the invitation that it was made with, if any
+	Created    time.Time
+	Rev        int64 // see store.Users
 }
 
 // Session is one sign-in: a family of refresh tokens of which only the newest
@@ -29,6 +34,7 @@ type User struct {
 type Session struct {
 	ID       string
 	UserID   string
+	Epoch    int    // the user's when it began
 	Current  string // hex SHA-256 of the newest refresh token
 	Previous string // of the one before, for an answer that got lost on its way
 	Rotated  time.Time

@@ -26,11 +26,13 @@ var ErrStale = sx.NewError(sx.CodeConflict, "the record was changed in the meant
 
 // Store bundles what one adapter offers, so that a service takes only what it needs.
 type Store struct {
-	Users    Users
-	Sessions Sessions
-	Jobs     Jobs
-	Videos   Videos
-	Tracks   Tracks
+	Users          Users
+	Sessions       Sessions
+	Invitations    Invitations
+	PersonalTokens PersonalTokens
+	Jobs           Jobs
+	Videos         Videos
+	Tracks         Tracks
 	// Ping returns an *sx.Error of code unavailable while the store cannot be used.
 	Ping func(ctx context.Context) error
 	// Close releases the store; no other method may be called after it.
@@ -47,6 +49,10 @@ type Users interface {
 	// Replace is the compare-and-set of the package comment. A name cannot be
 	// changed: that is an Error of code invalid.
 	Replace(ctx context.Context, u sx.User) error
+	// List gives at most limit users (0 is no limit) in the order of their
+	// names' bytes, those behind the name after only ("" is from the start).
+	// more is true when the limit cut the list.
+	List(ctx context.Context, after string, limit int) (users []sx.User, more bool, err error)
 }
 
 // Sessions keeps sign-ins.
@@ -59,6 +65,32 @@ type Sessions interface {
 	// Delete removes the session; one that is absent is success.
 	Delete(ctx context.Context, id string) error
 	// DeleteExpired removes the sessions whose Expires is before now.
+	DeleteExpired(ctx context.Context, now time.Time) error
+}
+
+// Invitations keeps invitations to register.
+type Invitations interface {
+	// Create stores a new invitation with Rev 1.
+	Create(ctx context.Context, v sx.Invitation) error
+	ByID(ctx context.Context, id string) (sx.Invitation, error)
+	// Replace is the compare-and-set of the package comment.
+	Replace(ctx context.Context, v sx.Invitation) error
+	// DeleteExpired removes the invitations whose Expires is before now.
+	DeleteExpired(ctx context.Context, now time.Time) error
+}
+
+// PersonalTokens keeps tokens for automation. They are made and removed, never
+// changed.
+type PersonalTokens interface {
+	// Create stores a new token. A name that the user has given to another is
+	// an Error of code conflict, and so is an id that exists.
+	Create(ctx context.Context, v sx.PersonalToken) error
+	ByID(ctx context.Context, id string) (sx.PersonalToken, error)
+	// List gives the user's tokens by Created, then id, the oldest first.
+	List(ctx context.Context, userID string) ([]sx.PersonalToken, error)
+	// Delete removes the token; one that is absent is success.
+	Delete(ctx context.Context, id string) error
+	// DeleteExpired removes the tokens whose Expires is before now.
 	DeleteExpired(ctx context.Context, now time.Time) error
 }
 

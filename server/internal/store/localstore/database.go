@@ -33,6 +33,9 @@ var (
 	bucketUsers     = []byte("users")
 	bucketUserNames = []byte("user_names") // name → user id
 	bucketSessions  = []byte("sessions")
+	bucketInvites   = []byte("invitations")
+	bucketTokens    = []byte("personal_tokens")
+	bucketTokenKeys = []byte("personal_tokens_of") // user id, 0, name → token id
 	bucketJobs      = []byte("jobs")
 	bucketOrder     = []byte("jobs_order")     // see orderKey
 	bucketUnsettled = []byte("jobs_unsettled") // likewise
@@ -102,6 +105,7 @@ func (d *database) setUp(path string) error {
 	return d.bolt.Update(func(t tx) error {
 		for _, name := range [][]byte{
 			bucketMeta, bucketUsers, bucketUserNames, bucketSessions,
+			bucketInvites, bucketTokens, bucketTokenKeys,
 			bucketJobs, bucketOrder, bucketUnsettled, bucketUploads,
 		} {
 			if _, err := t.CreateBucketIfNotExists(name); err != nil {

@@ -1,7 +1,7 @@
 // Package localstore is the storage port on one machine's disk: files for the
 // bytes, bbolt for the records. The data folder holds
 //
-//	sx.db         users, sessions, jobs, and how far each upload is
+//	sx.db         users and what signs them in, jobs, and how far each upload is
 //	videos/<id>   an upload or video, as its bytes
 //	tracks/<id>   a track, as its bytes
 //	tmp/          tracks that are being written; emptied by Open
@@ -55,13 +55,15 @@ func Open(dir string) (store.Store, error) {
 		return store.Store{}, errors.Join(folderError(dir, err), db.close())
 	}
 	return store.Store{
-		Users:    &users{db: db},
-		Sessions: &sessions{db: db},
-		Jobs:     &jobs{db: db},
-		Videos:   newVideos(db, videosDir),
-		Tracks:   &tracks{dir: tracksDir, tmp: tmpDir},
-		Ping:     func(ctx context.Context) error { return ping(ctx, db, videosDir, tracksDir, tmpDir) },
-		Close:    db.close,
+		Users:          &users{db: db},
+		Sessions:       &sessions{db: db},
+		Invitations:    &invitations{db: db},
+		PersonalTokens: &personalTokens{db: db},
+		Jobs:           &jobs{db: db},
+		Videos:         newVideos(db, videosDir),
+		Tracks:         &tracks{dir: tracksDir, tmp: tmpDir},
+		Ping:           func(ctx context.Context) error { return ping(ctx, db, videosDir, tracksDir, tmpDir) },
+		Close:          db.close,
 	}, nil
 }
 

@@ -50,20 +50,12 @@ func (s *sessions) Delete(ctx context.Context, id string) error {
 
 func (s *sessions) DeleteExpired(ctx context.Context, now time.Time) error {
 	return s.db.update(ctx, "deleting expired sessions", func(t tx) error {
-		b := t.Bucket(bucketSessions)
-		var expired [][]byte // a cursor must not be under way while keys are deleted
-		c := b.Cursor()
-		for k, _ := c.First(); k != nil; k, _ = c.Next() {
-			v, err := sessionTable.get(t, string(k))
-			if err != nil {
-				return err
-			}
-			if v.Expires.Before(now) {
-				expired = append(expired, k)
-			}
+		expired, err := sessionTable.all(t, func(v sx.Session) bool { return v.Expires.Before(now) })
+		if err != nil {
+			return err
 		}
-		for _, k := range expired {
-			if err := b.Delete(k); err != nil {
+		for _, v := range expired {
+			if err := t.Bucket(bucketSessions).Delete([]byte(v.ID)); err != nil {
 				return err
 			}
 		}

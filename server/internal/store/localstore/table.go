@@ -47,6 +47,18 @@ func (k table[T]) create(t tx, id string, v T) error {
 	return k.put(t, id, v)
 }
 
+// all gives the records that the choice is true for, in the order of their ids.
+func (k table[T]) all(t tx, choose func(T) bool) (list []T, err error) {
+	err = t.Bucket(k.bucket).ForEach(func(id, _ []byte) error {
+		v, err := k.get(t, string(id))
+		if err == nil && choose(v) {
+			list = append(list, v)
+		}
+		return err
+	})
+	return list, err
+}
+
 // current gives the stored record if its Rev is that of v, else ErrStale.
 func (k table[T]) current(t tx, id string, v T) (T, error) {
 	old, err := k.get(t, id)

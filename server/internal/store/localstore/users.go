@@ -63,3 +63,22 @@ func (s *users) Replace(ctx context.Context, u sx.User) error {
 		return userTable.replace(t, u.ID, u)
 	})
 }
+
+func (s *users) List(ctx context.Context, after string, limit int) (list []sx.User, more bool, err error) {
+	err = s.db.view(ctx, "listing users", func(t tx) error {
+		c := t.Bucket(bucketUserNames).Cursor()
+		for name, id := c.Seek([]byte(after + "\x00")); name != nil; name, id = c.Next() {
+			if limit > 0 && len(list) == limit {
+				more = true
+				return nil
+			}
+			u, err := userTable.get(t, string(id))
+			if err != nil {
+				return err
+			}
+			list = append(list, u)
+		}
+		return ctx.Err()
+	})
+	return list, more, err
+}

@@ -41,6 +41,8 @@ func Run(t *testing.T, fresh Fresh) {
 	}{
 		{"users", userTests},
 		{"sessions", sessionTests},
+		{"invitations", invitationTests},
+		{"personal tokens", tokenTests},
 		{"jobs", jobTests},
 		{"job lists", jobListTests},
 		{"usage", usageTests},

@@ -1,6 +1,8 @@
 package storetest
 
 import (
+	"slices"
+
 	"github.com/soundextract/sx/server/sx"
 )
 
@@ -12,6 +14,7 @@ var userTests = []test{
 	{"a name cannot be changed", nameStays},
 	{"one of many Replaces wins", userRace},
 	{"one of many Creates gets a name", nameRace},
+	{"List gives pages in the order of names", userList},
 }
 
 func user(id, name string) sx.User {
@@ -88,6 +91,35 @@ func userRace(f *fixture) {
 		u.Rev = int64(round + 1)
 		return f.Users.Replace(f.ctx, u)
 	})
+}
+
+func userList(f *fixture) {
+	for i, name := range []string{"eve", "ann", "ann.b", "bob", "ann+c", "9to5"} {
+		f.ok(f.Users.Create(f.ctx, user("u"+string(rune('0'+i)), name)))
+	}
+	for _, c := range []struct {
+		after string
+		limit int
+		want  []string
+		more  bool
+	}{
+		{"", 0, []string{"9to5", "ann", "ann+c", "ann.b", "bob", "eve"}, false},
+		{"", 2, []string{"9to5", "ann"}, true},
+		{"ann", 2, []string{"ann+c", "ann.b"}, true},
+		{"ann.b", 2, []string{"bob", "eve"}, false},
+		{"ann.a", 1, []string{"ann.b"}, true}, // a name that nobody has
+		{"eve", 1, nil, false},
+	} {
+		list, more, err := f.Users.List(f.ctx, c.after, c.limit)
+		f.ok(err)
+		var got []string
+		for _, u := range list {
+			got = append(got, u.Name)
+		}
+		if !slices.Equal(got, c.want) || more != c.more {
+			f.t.Errorf("after %q, %d at most: %v, more %v; want %v, %v", c.after, c.limit, got, more, c.want, c.more)
+		}
+	}
 }
 
 func nameRace(f *fixture) {

@@ -1,0 +1,58 @@
+package localstore
+
+import (
+	"context"
+	"time"
+
+	"github.com/soundextract/sx/server/internal/store"
+	"github.com/soundextract/sx/server/sx"
+)
+
+type invitations struct {
+	db *database
+}
+
+var _ store.Invitations = (*invitations)(nil)
+
+var invitationTable = table[sx.Invitation]{
+	bucket: bucketInvites, kind: "invitation", hint: sx.CodeBadInvitation.Hint(),
+	rev: func(v *sx.Invitation) *int64 { return &v.Rev },
+}
+
+func (s *invitations) Create(ctx context.Context, v sx.Invitation) error {
+	return s.db.update(ctx, "storing an invitation", func(t tx) error {
+		return invitationTable.create(t, v.ID, v)
+	})
+}
+
+func (s *invitations) ByID(ctx context.Context, id string) (v sx.Invitation, err error) {
+	err = s.db.view(ctx, "reading an invitation", func(t tx) error {
+		v, err = invitationTable.get(t, id)
+		return err
+	})
+	return v, err
+}
+
+func (s *invitations) Replace(ctx context.Context, v sx.Invitation) error {
+	return s.db.update(ctx, "changing an invitation", func(t tx) error {
+		if _, err := invitationTable.current(t, v.ID, v); err != nil {
+			return err
+		}
+		return invitationTable.replace(t, v.ID, v)
+	})
+}
+
+func (s *invitations) DeleteExpired(ctx context.Context, now time.Time) error {
+	return s.db.update(ctx, "deleting expired invitations", func(t tx) error {
+		expired, err := invitationTable.all(t, func(v sx.Invitation) bool { return v.Expires.Before(now) })
+		if err != nil {
+			return err
+		}
+		for _, v := range expired {
+			if err := t.Bucket(bucketInvites).Delete([]byte(v.ID)); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}

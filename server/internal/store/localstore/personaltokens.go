@@ -1,0 +1,102 @@
+package localstore
+
+import (
+	"bytes"
+	"context"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/soundextract/sx/server/internal/store"
+	"github.com/soundextract/sx/server/sx"
+)
+
+type personalTokens struct {
+	db *database
+}
+
+var _ store.PersonalTokens = (*personalTokens)(nil)
+
+var tokenTable = table[sx.PersonalToken]{bucket: bucketTokens, kind: "token", hint: "list your tokens with: sx token list"}
+
+// tokenKey finds a user's tokens by their names.
+func tokenKey(userID, name string) []byte { return []byte(userID + "\x00" + name) }
+
+func (s *personalTokens) Create(ctx context.Context, v sx.PersonalToken) error {
+	return s.db.update(ctx, "storing a token", func(t tx) error {
+		keys, key := t.Bucket(bucketTokenKeys), tokenKey(v.UserID, v.Name)
+		if keys.Get(key) != nil {
+			return sx.NewError(sx.CodeConflict, "you have a token named %s already", v.Name).
+				WithHint("choose another name, or remove that one with: sx token revoke %s", v.Name)
+		}
+		if err := tokenTable.create(t, v.ID, v); err != nil {
+			return err
+		}
+		return keys.Put(key, []byte(v.ID))
+	})
+}
+
+func (s *personalTokens) ByID(ctx context.Context, id string) (v sx.PersonalToken, err error) {
+	err = s.db.view(ctx, "reading a token", func(t tx) error {
+		v, err = tokenTable.get(t, id)
+		return err
+	})
+	return v, err
+}
+
+func (s *personalTokens) List(ctx context.Context, userID string) (list []sx.PersonalToken, err error) {
+	err = s.db.view(ctx, "listing tokens", func(t tx) error {
+		prefix := tokenKey(userID, "")
+		c := t.Bucket(bucketTokenKeys).Cursor()
+		for k, id := c.Seek(prefix); bytes.HasPrefix(k, prefix); k, id = c.Next() {
+			v, err := tokenTable.get(t, string(id))
+			if err != nil {
+				return err
+			}
+			list = append(list, v)
+		}
+		return nil
+	})
+	slices.SortFunc(list, func(a, b sx.PersonalToken) int {
+		if c := a.Created.Compare(b.Created); c != 0 {
+			return c
+		}
+		return strings.Compare(a.ID, b.ID)
+	})
+	return list, err
+}
+
+func (s *personalTokens) Delete(ctx context.Context, id string) error {
+	return s.db.update(ctx, "deleting a token", func(t tx) error {
+		v, err := tokenTable.get(t, id)
+		if sx.CodeOf(err) == sx.CodeNotFound {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		return s.remove(t, v)
+	})
+}
+
+func (s *personalTokens) DeleteExpired(ctx context.Context, now time.Time) error {
+	return s.db.update(ctx, "deleting expired tokens", func(t tx) error {
+		expired, err := tokenTable.all(t, func(v sx.PersonalToken) bool { return v.Expires.Before(now) })
+		if err != nil {
+			return err
+		}
+		for _, v := range expired {
+			if err := s.remove(t, v); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+func (s *personalTokens) remove(t tx, v sx.PersonalToken) error {
+	if err := t.Bucket(bucketTokens).Delete([]byte(v.ID)); err != nil {
+		return err
+	}
+	return t.Bucket(bucketTokenKeys).Delete(tokenKey(v.UserID, v.Name))
+}

@@ -1,0 +1,101 @@
+package mongostore_test
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/soundextract/sx/server/internal/store/mongostore"
+	"github.com/soundextract/sx/server/internal/store/mongostore/mongotest"
+)
+
+// The child appends to the upload v1 of the database, in place of the tests.
+const (
+	childURI      = "MONGOSTORE_TEST_URI"
+	childDatabase = "MONGOSTORE_TEST_DATABASE"
+	crashSize     = 20<<20 + 123
+)
+
+func TestMain(m *testing.M) {
+	if uri := os.Getenv(childURI); uri != "" {
+		if err := childAppend(context.Background(), uri, os.NewFile(3, "report")); err != nil {
+			panic(err)
+		}
+		return
+	}
+	m.Run()
+}
+
+// childAppend says after each MiB that the store has taken it, stored or not.
+func childAppend(ctx context.Context, uri string, out io.Writer) error {
+	s, err := mongostore.Open(ctx, mongostore.Config{
+		URI: uri, Database: os.Getenv(childDatabase), Log: slog.New(slog.DiscardHandler), Now: time.Now,
+	})
+	if err != nil {
+		return err
+	}
+	up, err := s.Videos.Stat(ctx, "v1")
+	if err != nil {
+		return err
+	}
+	rest, told := bytes.NewReader(content(12, crashSize)[up.Offset:]), 0
+	_, err = s.Videos.Append(ctx, "v1", up.Offset, readerFunc(func(p []byte) (int, error) {
+		n, err := rest.Read(p)
+		if taken := int(rest.Size()) - rest.Len(); taken>>20 > told {
+			told = taken >> 20
+			_, _ = fmt.Fprintln(out, told)
+		}
+		return n, err
+	}))
+	return err
+}
+
+// TestKilledWhileAppending kills a process that appends: once before it has
+// committed anything, once after, and once more.
+func TestKilledWhileAppending(t *testing.T) {
+	t.Parallel()
+	server := mongotest.Start(t)
+	s, db := fresh(t, server)
+	check(t, s.Videos.Create(t.Context(), "v1", "talk.mp4", crashSize))
+	var offset int64
+	for i, mebibytes := range []int{3, 18, 1} {
+		cmd := exec.CommandContext(t.Context(), os.Args[0])
+		cmd.Env = append(os.Environ(), childURI+"="+server.URI, childDatabase+"="+db.Name())
+		out, in, err := os.Pipe()
+		check(t, err)
+		cmd.ExtraFiles = []*os.File{in}
+		var complaint strings.Builder
+		cmd.Stderr = &complaint
+		check(t, cmd.Start())
+		check(t, in.Close())
+		said := bufio.NewScanner(out)
+		for n := 0; n < mebibytes && said.Scan(); n++ {
+		}
+		check(t, cmd.Process.Kill())
+		check(t, out.Close())
+		if err := cmd.Wait(); err == nil || complaint.Len() > 0 {
+			t.Fatalf("the child ended before it was killed: %s", complaint.String())
+		}
+		up, err := s.Videos.Stat(t.Context(), "v1")
+		check(t, err)
+		if up.Offset < offset || i == 1 && up.Offset < 16<<20-16*chunkSize {
+			t.Errorf("after %d MiB the upload is at %d", mebibytes, up.Offset)
+		}
+		offset = up.Offset
+	}
+	data := content(12, crashSize)
+	_, err := s.Videos.Append(t.Context(), "v1", offset, bytes.NewReader(data[offset:]))
+	check(t, err)
+	sealed(t, s, "v1", data)
+	counts(t, db, map[string]int{"videos.chunks": (crashSize + chunkSize - 1) / chunkSize, "videos.files": 1})
+	check(t, s.Videos.Remove(t.Context(), "v1"))
+	counts(t, db, map[string]int{"videos.chunks": 0, "videos.files": 0})
+}

@@ -1,0 +1,89 @@
+package mongostore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"go.mongodb.org/mongo-driver/v2/mongo"
+
+	"github.com/soundextract/sx/server/sx"
+)
+
+// Error codes of MongoDB, from its error_codes.yml.
+const (
+	codeUnauthorized         = 13
+	codeAuthenticationFailed = 18
+	codeOutOfDiskSpace       = 14031
+)
+
+// passing are the codes with which a server says that it cannot serve now:
+// it is starting, stopping, not the primary any more, or too slow.
+var passing = []int{
+	6,     // HostUnreachable
+	7,     // HostNotFound
+	24,    // LockTimeout
+	50,    // MaxTimeMSExpired
+	64,    // WriteConcernTimeout
+	89,    // NetworkTimeout
+	91,    // ShutdownInProgress
+	112,   // WriteConflict
+	133,   // FailedToSatisfyReadPreference
+	189,   // PrimarySteppedDown
+	202,   // NetworkInterfaceExceededTimeLimit
+	262,   // ExceededTimeLimit
+	9001,  // SocketException
+	10107, // NotWritablePrimary
+	11600, // InterruptedAtShutdown
+	11602, // InterruptedDueToReplStateChange
+	13435, // NotPrimaryNoSecondaryOk
+	13436, // NotPrimaryOrSecondary
+}
+
+// fullTexts are how servers without codeOutOfDiskSpace say that the disk takes
+// no more: MongoDB passes on the system's words, Atlas has quotas, and the
+// compatible ones have databases of their own below them.
+var fullTexts = []string{"No space left on device", "disk is full", "space quota"}
+
+// fault gives an error its code: what is an *sx.Error already keeps it. ctx is
+// the caller's: its end is reported as such, while that of a limit set here
+// means that MongoDB does not answer.
+func fault(ctx context.Context, doing string, err error) error {
+	var e *sx.Error
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &e):
+		return err
+	case ctx.Err() != nil:
+		return fmt.Errorf("%s: %w", doing, ctx.Err())
+	case full(err):
+		return sx.NewError(sx.CodeStorageFull, "the server's disk is full").WithCause(fmt.Errorf("%s: %w", doing, err))
+	case unavailable(err):
+		return sx.NewError(sx.CodeUnavailable, "the database cannot be reached").WithCause(fmt.Errorf("%s: %w", doing, err))
+	default:
+		return fmt.Errorf("%s: %w", doing, err)
+	}
+}
+
+func hasCode(err error, codes ...int) bool {
+	var s mongo.ServerError
+	return errors.As(err, &s) && slices.ContainsFunc(codes, s.HasErrorCode)
+}
+
+func full(err error) bool {
+	var s mongo.ServerError
+	return errors.As(err, &s) && (s.HasErrorCode(codeOutOfDiskSpace) || slices.ContainsFunc(fullTexts, s.HasErrorMessage))
+}
+
+func unavailable(err error) bool {
+	var s mongo.ServerError
+	if errors.As(err, &s) {
+		return mongo.IsNetworkError(err) || mongo.IsTimeout(err) || hasCode(err, passing...) ||
+			s.HasErrorLabel("RetryableWriteError")
+	}
+	// Whatever a server did not say comes from the way to it.
+	var m mongo.MarshalError
+	return !errors.As(err, &m)
+}

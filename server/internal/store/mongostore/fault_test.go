@@ -1,0 +1,63 @@
+package mongostore
+
+import (
+	"context"
+	"errors"
+	"testing"
+
+	"go.mongodb.org/mongo-driver/v2/mongo"
+
+	"github.com/soundextract/sx/server/sx"
+)
+
+// TestFault gives errors of a MongoDB that tests cannot bring about.
+func TestFault(t *testing.T) {
+	t.Parallel()
+	command := func(code int32, message string) error { return mongo.CommandError{Code: code, Message: message} }
+	for _, c := range []struct {
+		name string
+		err  error
+		want sx.Code
+	}{
+		{"an election", command(10107, "not primary"), sx.CodeUnavailable},
+		{"a shutdown", command(11600, "interrupted at shutdown"), sx.CodeUnavailable},
+		{"a write that the majority has not confirmed", mongo.WriteException{
+			WriteConcernError: &mongo.WriteConcernError{Code: 64, Message: "waiting for replication timed out"},
+		}, sx.CodeUnavailable},
+		{"a server that says it may be tried again", mongo.CommandError{Code: 1, Labels: []string{"RetryableWriteError"}}, sx.CodeUnavailable},
+		{"a closed store", mongo.ErrClientDisconnected, sx.CodeUnavailable},
+		{"a disk without room", command(14031, "out of disk space"), sx.CodeStorageFull},
+		{"a system's word for it", command(1, "write: No space left on device"), sx.CodeStorageFull},
+		{"a quota of Atlas", command(8000, "you are over your space quota"), sx.CodeStorageFull},
+		{"an error of the domain", sx.NewError(sx.CodeNotFound, "no"), sx.CodeNotFound},
+		{"an unknown command", command(59, "no such command"), sx.CodeInternal},
+		{"what cannot be encoded", mongo.MarshalError{Err: errors.New("no encoder")}, sx.CodeInternal},
+	} {
+		if err := fault(t.Context(), "testing", c.err); sx.CodeOf(err) != c.want {
+			t.Errorf("%s: %v, want code %s", c.name, err, c.want)
+		}
+	}
+	over, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := fault(over, "testing", context.Canceled); !errors.Is(err, context.Canceled) || sx.CodeOf(err) != sx.CodeInternal {
+		t.Errorf("the end of the caller's ctx became %v", err)
+	}
+	if err := fault(t.Context(), "testing", context.DeadlineExceeded); sx.CodeOf(err) != sx.CodeUnavailable {
+		t.Errorf("the end of an operation's own time became %v", err)
+	}
+}
+
+// TestRefusal needs a MongoDB with users, which the stand-in is not.
+func TestRefusal(t *testing.T) {
+	t.Parallel()
+	for code, want := range map[int32]sx.Code{
+		codeAuthenticationFailed: sx.CodeInvalid,
+		codeUnauthorized:         sx.CodeInvalid,
+		59:                       sx.CodeInternal,
+	} {
+		err := refusal(Config{Database: "sx"}, fault(t.Context(), "testing", mongo.CommandError{Code: code}))
+		if sx.CodeOf(err) != want {
+			t.Errorf("error %d of MongoDB became %v, want code %s", code, err, want)
+		}
+	}
+}

@@ -1,0 +1,334 @@
+package mongostore_test
+
+import (
+	"bytes"
+	"io"
+	"testing"
+	"time"
+
+	"go.mongodb.org/mongo-driver/v2/mongo"
+
+	"github.com/soundextract/sx/server/internal/store"
+	"github.com/soundextract/sx/server/internal/store/mongostore/mongotest"
+	"github.com/soundextract/sx/server/sx"
+)
+
+// command is what a paused writer has on its way.
+type command struct {
+	name  string
+	after int // others of that name
+}
+
+var (
+	itsChunks   = command{"insert videos.chunks", 0}
+	laterChunks = command{"insert videos.chunks", 1}
+	itsCommit   = command{"update uploads", 1} // the first one begins the Append
+	itsFile     = command{"insert videos.files", 0}
+)
+
+// paused is a store in another process, as it were, which is paused while a
+// command of its is on the way to MongoDB.
+type paused struct {
+	relay  *relay
+	resume func()
+	result <-chan result
+}
+
+type result struct {
+	n   int64
+	err error
+}
+
+func pause(t *testing.T, server *mongotest.Server, db *mongo.Database, at command, do func(store.Store) (int64, error)) *paused {
+	t.Helper()
+	r := newRelay(t, server.URI)
+	s := open(t, r.uri, db.Name())
+	t.Cleanup(func() { _ = s.Close() })
+	held, resume := r.hold(at.name, at.after)
+	t.Cleanup(resume)
+	done := make(chan result, 1)
+	go func() {
+		n, err := do(s)
+		done <- result{n, err}
+	}()
+	select {
+	case <-held:
+	case r := <-done:
+		t.Fatalf("it ended before it sent %s: %d, %v", at.name, r.n, r.err)
+	}
+	return &paused{relay: r, resume: resume, result: done}
+}
+
+// appending gives data to the upload v1.
+func appending(t *testing.T, data []byte) func(store.Store) (int64, error) {
+	return func(s store.Store) (int64, error) {
+		return s.Videos.Append(t.Context(), "v1", 0, bytes.NewReader(data))
+	}
+}
+
+// die lets the command through, nothing else in either direction, and then
+// breaks the connection.
+func (p *paused) die(t *testing.T, arrived func() bool) {
+	t.Helper()
+	p.relay.end()
+	p.resume()
+	within(t, arrived)
+	p.relay.cut()
+	if r := <-p.result; r.err == nil {
+		t.Error("what was cut off returned no error")
+	}
+}
+
+// within waits until a condition holds.
+func within(t *testing.T, condition func() bool) {
+	t.Helper()
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for limit := time.After(20 * time.Second); !condition(); {
+		select {
+		case <-tick.C:
+		case <-limit:
+			t.Fatal("waited in vain")
+		}
+	}
+}
+
+// TestStaleWriterWakesUp lets a paused Append go on after a newer one has
+// committed other bytes at the same places: not one of its bytes may be in the
+// video, and none of its chunks may be left.
+func TestStaleWriterWakesUp(t *testing.T) {
+	t.Parallel()
+	server := mongotest.Start(t)
+	const size = 5*chunkSize + 99
+	stale, data := bytes.Repeat([]byte("stale"), size/5+1)[:size], content(3, size)
+	for _, c := range []struct {
+		name   string
+		at     command
+		before int  // how far the newer Append is when the older one wakes up
+		dies   bool // the older one has its connection cut right after
+	}{
+		{"its chunks come when their places are taken", itsChunks, 4*chunkSize + 5, false},
+		{"its chunks come when some of their places are taken", itsChunks, chunkSize + 5, false},
+		{"its chunks come first", itsChunks, 5, false},
+		{"its chunks come first, and stay", itsChunks, 5, true},
+		{"its later chunks come first, and stay", laterChunks, 5, true},
+		{"its chunks come when the video is whole", itsChunks, size, false},
+		{"its commit comes late", itsCommit, 5, false},
+		{"its commit comes when the video is whole", itsCommit, size, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			s, db := fresh(t, server)
+			check(t, s.Videos.Create(t.Context(), "v1", "talk.mp4", size))
+			p := pause(t, server, db, c.at, appending(t, stale))
+			already := count(t, db, "videos.chunks")
+			_, err := s.Videos.Append(t.Context(), "v1", 0, bytes.NewReader(data[:c.before]))
+			check(t, err)
+			if c.dies {
+				p.die(t, func() bool { return count(t, db, "videos.chunks") > already })
+			} else {
+				p.resume()
+				if r := <-p.result; sx.CodeOf(r.err) != sx.CodeOffsetConflict || r.n != 0 {
+					t.Errorf("the stale Append returned %d, %v", r.n, r.err)
+				}
+			}
+			if c.before < size {
+				_, err = s.Videos.Append(t.Context(), "v1", int64(c.before), bytes.NewReader(data[c.before:]))
+				check(t, err)
+			}
+			sealed(t, s, "v1", data)
+			counts(t, db, map[string]int{"videos.chunks": 6, "videos.files": 1, "uploads": 1})
+			if got, err := download(t, db, "videos", "v1"); err != nil || !bytes.Equal(got, data) {
+				t.Errorf("a GridFS client reads another video, %v", err)
+			}
+		})
+	}
+}
+
+// TestStaleSealWakesUp pauses a Seal until the video is removed.
+func TestStaleSealWakesUp(t *testing.T) {
+	t.Parallel()
+	server := mongotest.Start(t)
+	s, db := fresh(t, server)
+	check(t, s.Videos.Create(t.Context(), "v1", "talk.mp4", 3))
+	_, err := s.Videos.Append(t.Context(), "v1", 0, bytes.NewReader([]byte("abc")))
+	check(t, err)
+	p := pause(t, server, db, itsFile, func(s store.Store) (int64, error) {
+		_, err := s.Videos.Seal(t.Context(), "v1")
+		return 0, err
+	})
+	check(t, s.Videos.Remove(t.Context(), "v1"))
+	p.resume()
+	if r := <-p.result; sx.CodeOf(r.err) != sx.CodeNotFound {
+		t.Errorf("the stale Seal returned %v, want code not_found", r.err)
+	}
+	counts(t, db, map[string]int{"videos.chunks": 0, "videos.files": 0})
+}
+
+// TestTwoSeals pauses one until the other one is done.
+func TestTwoSeals(t *testing.T) {
+	t.Parallel()
+	server := mongotest.Start(t)
+	s, db := fresh(t, server)
+	check(t, s.Videos.Create(t.Context(), "v1", "talk.mp4", 3))
+	_, err := s.Videos.Append(t.Context(), "v1", 0, bytes.NewReader([]byte("abc")))
+	check(t, err)
+	p := pause(t, server, db, itsFile, func(s store.Store) (int64, error) {
+		up, err := s.Videos.Seal(t.Context(), "v1")
+		if err == nil && up.SHA256 != sum([]byte("abc")) {
+			t.Errorf("the slower Seal gave %+v", up)
+		}
+		return 0, err
+	})
+	sealed(t, s, "v1", []byte("abc"))
+	p.resume()
+	check(t, (<-p.result).err)
+	counts(t, db, map[string]int{"videos.chunks": 1, "videos.files": 1})
+}
+
+// TestStaleWriterTidiesUp lets a paused Append go on after its upload was
+// removed: it stores its chunks, finds out, and leaves nothing.
+func TestStaleWriterTidiesUp(t *testing.T) {
+	t.Parallel()
+	server := mongotest.Start(t)
+	s, db := fresh(t, server)
+	const size = 9*chunkSize + 9
+	check(t, s.Videos.Create(t.Context(), "v1", "talk.mp4", size))
+	p := pause(t, server, db, laterChunks, appending(t, content(13, size)))
+	check(t, s.Videos.Remove(t.Context(), "v1"))
+	p.resume()
+	if r := <-p.result; sx.CodeOf(r.err) != sx.CodeOffsetConflict || r.n != 0 {
+		t.Errorf("the stale Append returned %d, %v", r.n, r.err)
+	}
+	counts(t, db, map[string]int{"videos.chunks": 0, "videos.files": 0})
+}
+
+// clock is one that is set by hand.
+type clock struct{ at time.Time }
+
+func (c *clock) now() time.Time { return c.at }
+
+// TestLateChunksAreSwept lets chunks of a dead writer arrive after their video
+// was removed: an hour later the id is listed, and removing it again leaves
+// nothing at all.
+func TestLateChunksAreSwept(t *testing.T) {
+	t.Parallel()
+	server := mongotest.Start(t)
+	db := server.Database(t)
+	c := &clock{at: time.Now()}
+	s := openAt(t, server.URI, db.Name(), c.now)
+	defer func() { check(t, s.Close()) }()
+	const size = 3 * chunkSize
+	check(t, s.Videos.Create(t.Context(), "v1", "talk.mp4", size))
+	p := pause(t, server, db, itsChunks, appending(t, content(4, size)))
+	check(t, s.Videos.Remove(t.Context(), "v1"))
+	p.die(t, func() bool { return count(t, db, "videos.chunks") > 0 })
+
+	listed := func(want int) {
+		t.Helper()
+		if ids, err := s.Videos.List(t.Context()); err != nil || len(ids) != want {
+			t.Errorf("List gives %v, %v; want %d", ids, err, want)
+		}
+	}
+	listed(0)
+	if n := mongotest.Orphans(t, db); n == 0 {
+		t.Error("the late chunks are not counted as orphans")
+	}
+	c.at = c.at.Add(time.Hour)
+	listed(1)
+	check(t, s.Videos.Remove(t.Context(), "v1"))
+	listed(0)
+	counts(t, db, map[string]int{"videos.chunks": 0, "videos.files": 0, "uploads": 0})
+}
+
+// TestTrackPutsOvertakeEachOther pauses one Put while others come and go.
+func TestTrackPutsOvertakeEachOther(t *testing.T) {
+	t.Parallel()
+	server := mongotest.Start(t)
+	older, newer := content(5, chunkSize+1), content(6, 2*chunkSize+1)
+	put := func(s store.Store) (int64, error) {
+		d, err := s.Tracks.Put(t.Context(), "job-1", "talk.mp3", bytes.NewReader(older))
+		return d.Size, err
+	}
+	chunks, swap := command{"insert tracks.chunks", 0}, command{"update tracks", 0}
+	for _, c := range []struct {
+		name    string
+		at      command
+		between func(t *testing.T, s store.Store)
+		code    sx.Code // of the older Put
+		want    []byte  // the track in the end
+		left    int     // chunks
+	}{
+		{"a newer one is done", chunks, func(t *testing.T, s store.Store) {
+			_, err := s.Tracks.Put(t.Context(), "job-1", "talk.mp3", bytes.NewReader(newer))
+			check(t, err)
+		}, "", newer, 3},
+		{"a newer one is done when it is about to become visible", swap, func(t *testing.T, s store.Store) {
+			_, err := s.Tracks.Put(t.Context(), "job-1", "talk.mp3", bytes.NewReader(newer))
+			check(t, err)
+		}, "", newer, 3},
+		{"the track is removed", chunks, func(t *testing.T, s store.Store) {
+			check(t, s.Tracks.Remove(t.Context(), "job-1"))
+		}, sx.CodeConflict, nil, 0},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			s, db := fresh(t, server)
+			p := pause(t, server, db, c.at, put)
+			c.between(t, s)
+			p.resume()
+			if r := <-p.result; sx.CodeOf(r.err) != c.code {
+				t.Errorf("the older Put returned %v, want code %q", r.err, c.code)
+			}
+			b, err := s.Tracks.Open(t.Context(), "job-1")
+			if c.want == nil {
+				if sx.CodeOf(err) != sx.CodeNotFound {
+					t.Errorf("Open returned %v, want code not_found", err)
+				}
+			} else {
+				check(t, err)
+				got, err := io.ReadAll(b)
+				check(t, err)
+				check(t, b.Close())
+				if !bytes.Equal(got, c.want) {
+					t.Error("the track is not the newer one")
+				}
+			}
+			counts(t, db, map[string]int{"tracks.chunks": c.left})
+		})
+	}
+}
+
+// TestDeadPutIsSwept cuts a Put off midway.
+func TestDeadPutIsSwept(t *testing.T) {
+	t.Parallel()
+	server := mongotest.Start(t)
+	db := server.Database(t)
+	c := &clock{at: time.Now()}
+	s := openAt(t, server.URI, db.Name(), c.now)
+	defer func() { check(t, s.Close()) }()
+	p := pause(t, server, db, command{"insert tracks.chunks", 1}, func(s store.Store) (int64, error) {
+		d, err := s.Tracks.Put(t.Context(), "job-1", "talk.mp3", bytes.NewReader(content(7, 9*chunkSize)))
+		return d.Size, err
+	})
+	p.die(t, func() bool { return count(t, db, "tracks.chunks") > 4 })
+	listed := func(after time.Duration, want int) {
+		t.Helper()
+		c.at = time.Now().Add(after)
+		if ids, err := s.Tracks.List(t.Context()); err != nil || len(ids) != want {
+			t.Errorf("after %v List gives %v, %v; want %d", after, ids, err, want)
+		}
+	}
+	listed(0, 0) // as far as anyone knows the Put is alive
+	if n := mongotest.Orphans(t, db); n <= 4 {
+		t.Errorf("%d chunks are counted as orphans, want those of the Put", n)
+	}
+	listed(time.Minute, 1)
+	check(t, s.Tracks.Remove(t.Context(), "job-1"))
+	counts(t, db, map[string]int{"tracks.chunks": 0, "tracks.files": 0})
+	listed(2*time.Minute, 0)
+	listed(2*time.Hour, 1)
+	check(t, s.Tracks.Remove(t.Context(), "job-1"))
+	listed(2*time.Hour, 0)
+	counts(t, db, map[string]int{"tracks.chunks": 0, "tracks.files": 0, "tracks": 0})
+}

@@ -1,0 +1,169 @@
+package mongostore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"strings"
+	"time"
+
+	"go.mongodb.org/mongo-driver/v2/mongo"
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
+	"go.mongodb.org/mongo-driver/v2/mongo/readpref"
+	"go.mongodb.org/mongo-driver/v2/mongo/writeconcern"
+
+	"github.com/soundextract/sx/server/internal/store"
+	"github.com/soundextract/sx/server/sx"
+)
+
+const (
+	// selectionTimeout is how long an operation waits for a MongoDB that is
+	// away, such as during an election.
+	selectionTimeout = 5 * time.Second
+	// operationTimeout bounds each operation as a whole.
+	operationTimeout = 15 * time.Second
+)
+
+// Config says which MongoDB and what of it.
+type Config struct {
+	// URI is the setting mongodb-uri: a connection string with whatever
+	// credentials and TLS options the server wants. Its read preference and
+	// write concern are overruled.
+	URI string
+	// Database is the setting mongodb-database.
+	Database string
+	Log      *slog.Logger
+	Now      func() time.Time
+}
+
+// Open connects and makes the indexes. A wrong setting, such as a malformed URI
+// or credentials that MongoDB refuses, is an *sx.Error of code invalid that
+// names the setting; a MongoDB that cannot be reached is one of code
+// unavailable, and Open may be called again. ctx bounds Open only.
+func Open(ctx context.Context, cfg Config) (store.Store, error) {
+	o := options.Client().SetAppName("soundextract").ApplyURI(cfg.URI).
+		SetServerSelectionTimeout(selectionTimeout).SetConnectTimeout(selectionTimeout).
+		SetReadPreference(readpref.Primary()).SetWriteConcern(writeconcern.Majority()).
+		SetServerMonitor(newMonitor(context.WithoutCancel(ctx), cfg.Log))
+	var dns *net.DNSError
+	if err := o.Validate(); errors.As(err, &dns) { // a mongodb+srv URI asks for the hosts' names
+		return store.Store{}, fault(ctx, "looking up MongoDB", err)
+	} else if err != nil {
+		return store.Store{}, uriError("is not a MongoDB URI: "+redact(cfg.URI, err), err)
+	}
+	if cfg.Database == "" || strings.ContainsAny(cfg.Database, "/\\. \"$*<>:|?\x00") || len(cfg.Database) > 63 {
+		return store.Store{}, sx.NewError(sx.CodeInvalid, "the setting mongodb-database is %q, which cannot be a database's name", cfg.Database).
+			WithHint("use up to 63 letters, digits, - and _")
+	}
+	client, err := mongo.Connect(o)
+	if err != nil {
+		return store.Store{}, uriError("cannot be used: "+redact(cfg.URI, err), err)
+	}
+	closing := func() error {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), selectionTimeout)
+		defer cancel()
+		return client.Disconnect(ctx)
+	}
+	s := newStore(client.Database(cfg.Database))
+	if err := s.setUp(ctx); err != nil {
+		_ = closing() // it has nothing to lose, and err says more
+		return store.Store{}, refusal(cfg, err)
+	}
+	return store.Store{
+		Users:          &users{s.users},
+		Sessions:       &sessions{s.sessions},
+		Invitations:    &invitations{s.invitations},
+		PersonalTokens: &personalTokens{s.tokens},
+		Jobs:           &jobs{s.jobs},
+		Videos:         &videos{uploads: s.uploads, bucket: s.videos, now: cfg.Now},
+		Tracks:         &tracks{records: s.tracks, bucket: s.trackBucket, now: cfg.Now},
+		Ping:           s.ping,
+		Close:          closing,
+	}, nil
+}
+
+func uriError(message string, cause error) error {
+	return sx.NewError(sx.CodeInvalid, "the setting mongodb-uri %s", message).
+		WithHint("it looks like mongodb://user:password@host:27017/?authSource=admin").WithCause(cause)
+}
+
+// redact gives an error's text without the URI's credentials.
+func redact(uri string, err error) string {
+	_, rest, _ := strings.Cut(uri, "://")
+	if at := strings.LastIndex(rest, "@"); at >= 0 {
+		return strings.ReplaceAll(err.Error(), rest[:at], "…")
+	}
+	return err.Error()
+}
+
+// refusal turns what MongoDB refuses to this user into an error of the setting.
+func refusal(cfg Config, err error) error {
+	switch {
+	case hasCode(err, codeAuthenticationFailed):
+		return sx.NewError(sx.CodeInvalid, "MongoDB refuses the credentials of the setting mongodb-uri").
+			WithHint("check user, password and authSource in it").WithCause(err)
+	case hasCode(err, codeUnauthorized):
+		return sx.NewError(sx.CodeInvalid, "the user of the setting mongodb-uri may not use the database %s", cfg.Database).
+			WithHint("give the user the role readWrite on it").WithCause(err)
+	default:
+		return err
+	}
+}
+
+// collections is all that the store keeps; doc.go describes it.
+type collections struct {
+	db                                   *mongo.Database
+	users, sessions, invitations, tokens collection
+	jobs, uploads, tracks                collection
+	videos, trackBucket                  bucket
+}
+
+func newStore(db *mongo.Database) *collections {
+	of := func(name string) collection { return collection{db.Collection(name)} }
+	return &collections{
+		db:    db,
+		users: of("users"), sessions: of("sessions"), invitations: of("invitations"), tokens: of("personal_tokens"),
+		jobs: of("jobs"), uploads: of("uploads"), tracks: of("tracks"),
+		videos:      bucket{files: of("videos.files"), chunks: of("videos.chunks")},
+		trackBucket: bucket{files: of("tracks.files"), chunks: of("tracks.chunks")},
+	}
+}
+
+func (s *collections) ping(ctx context.Context) error {
+	bounded, cancel := context.WithTimeout(ctx, operationTimeout)
+	defer cancel()
+	return fault(ctx, "asking MongoDB for a sign of life", s.db.Client().Ping(bounded, readpref.Primary()))
+}
+
+// setUp makes the indexes that are missing. It may run in several processes at
+// once.
+func (s *collections) setUp(ctx context.Context) error {
+	if err := s.ping(ctx); err != nil {
+		return err
+	}
+	for _, i := range []struct {
+		of     collection
+		unique bool
+		keys   []string // "-" before one that descends
+	}{
+		{s.users, true, []string{"name"}},
+		{s.sessions, false, []string{"expires"}},
+		{s.invitations, false, []string{"expires"}},
+		{s.tokens, true, []string{"user", "name"}},
+		{s.tokens, false, []string{"expires"}},
+		{s.jobs, false, []string{"owner", "-created", "-_id"}},
+		{s.jobs, false, []string{"-created", "-_id"}},
+		{s.jobs, false, []string{"unsettled", "created", "_id"}},
+		{s.videos.files, false, []string{"filename", "uploadDate"}},
+		{s.videos.chunks, true, []string{"files_id", "n"}},
+		{s.trackBucket.files, false, []string{"filename", "uploadDate"}},
+		{s.trackBucket.chunks, true, []string{"files_id", "n"}},
+	} {
+		if err := i.of.index(ctx, i.unique, i.keys...); err != nil {
+			return fmt.Errorf("indexing %s: %w", i.of.c.Name(), err)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,119 @@
+package mongostore_test
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"io"
+	"log/slog"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/mongo"
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
+
+	"github.com/soundextract/sx/server/internal/store"
+	"github.com/soundextract/sx/server/internal/store/mongostore"
+	"github.com/soundextract/sx/server/internal/store/mongostore/mongotest"
+	"github.com/soundextract/sx/server/internal/store/storetest"
+)
+
+// chunkSize is that of the files that the store makes.
+const chunkSize = 255 << 10
+
+// TestConformance is not parallel: the suite measures memory.
+func TestConformance(t *testing.T) {
+	server := mongotest.Start(t)
+	storetest.Run(t, func(t *testing.T) func() store.Store {
+		database := server.Database(t).Name()
+		return func() store.Store { return open(t, server.URI, database) }
+	})
+}
+
+func open(t testing.TB, uri, database string) store.Store {
+	t.Helper()
+	return openAt(t, uri, database, time.Now)
+}
+
+func openAt(t testing.TB, uri, database string, now func() time.Time) store.Store {
+	t.Helper()
+	s, err := mongostore.Open(t.Context(), mongostore.Config{
+		URI: uri, Database: database, Log: slog.New(slog.DiscardHandler), Now: now,
+	})
+	if err != nil {
+		t.Fatalf("Open: %v (%v)", err, errors.Unwrap(err))
+	}
+	return s
+}
+
+// fresh opens a store in a database of its own, which it gives too, and closes
+// it at the end.
+func fresh(t testing.TB, server *mongotest.Server) (store.Store, *mongo.Database) {
+	t.Helper()
+	db := server.Database(t)
+	s := open(t, server.URI, db.Name())
+	t.Cleanup(func() { check(t, s.Close()) })
+	return s, db
+}
+
+func check(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatalf("unexpected error: %v (%v)", err, errors.Unwrap(err))
+	}
+}
+
+// content gives pseudo-random bytes, the same for each seed.
+func content(seed byte, size int) []byte {
+	b := make([]byte, size)
+	_, _ = rand.NewChaCha8([32]byte{seed}).Read(b)
+	return b
+}
+
+func sum(b []byte) string {
+	s := sha256.Sum256(b)
+	return hex.EncodeToString(s[:])
+}
+
+// count is how many documents a collection holds.
+func count(t testing.TB, db *mongo.Database, collection string) int {
+	t.Helper()
+	cursor, err := db.Collection(collection).Find(t.Context(), bson.D{}, options.Find().SetProjection(bson.D{{Key: "_id", Value: 1}}))
+	check(t, err)
+	var all []bson.Raw
+	check(t, cursor.All(t.Context(), &all))
+	return len(all)
+}
+
+func counts(t testing.TB, db *mongo.Database, want map[string]int) {
+	t.Helper()
+	for name, n := range want {
+		if got := count(t, db, name); got != n {
+			t.Errorf("%s holds %d documents, want %d", name, got, n)
+		}
+	}
+}
+
+// sealed seals the upload, reads it and compares.
+func sealed(t testing.TB, s store.Store, id string, want []byte) {
+	t.Helper()
+	up, err := s.Videos.Seal(t.Context(), id)
+	check(t, err)
+	if up.SHA256 != sum(want) {
+		t.Errorf("the digest of %s is %s, want %s", id, up.SHA256, sum(want))
+	}
+	b, err := s.Videos.Open(t.Context(), id)
+	check(t, err)
+	got, err := io.ReadAll(b)
+	check(t, err)
+	check(t, b.Close())
+	if sum(got) != sum(want) {
+		t.Errorf("video %s has other bytes than went in", id)
+	}
+}
+
+type readerFunc func([]byte) (int, error)
+
+func (r readerFunc) Read(p []byte) (int, error) { return r(p) }

@@ -1,0 +1,47 @@
+package main
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"path/filepath"
+
+	"go.mongodb.org/mongo-driver/bson"
+)
+
+// namespace is a collection of a database.
+type namespace struct{ database, collection string }
+
+// target is the collection that a command is about.
+func target(request []byte, name string) namespace {
+	document := bson.Raw(request[body:])
+	database, _ := document.Lookup("$db").StringValueOK()
+	collection, _ := document.Lookup(name).StringValueOK()
+	return namespace{database, collection}
+}
+
+// indexIDs gives the collection the index that FerretDB means to have. It
+// indexes _id under the expression ->"_id" and asks for ->'$._id', so that
+// SQLite reads the whole table for each document.
+func (f *front) indexIDs(ctx context.Context, ns namespace) (err error) {
+	if f.indexed[ns] {
+		return nil
+	}
+	db, err := sql.Open("sqlite", "file:"+filepath.Join(f.data, ns.database+".sqlite")+"?mode=rw&_pragma=busy_timeout(10000)")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	var table string
+	err = db.QueryRowContext(ctx, `SELECT table_name FROM _ferretdb_collections WHERE name = ?`, ns.collection).Scan(&table)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil // a write that changed nothing has not made the collection
+	}
+	if err == nil {
+		_, err = db.ExecContext(ctx, fmt.Sprintf(
+			`CREATE INDEX IF NOT EXISTS "%[1]s__id_asked" ON "%[1]s" (_ferretdb_sjson->'$._id')`, table))
+	}
+	f.indexed[ns] = err == nil
+	return err
+}

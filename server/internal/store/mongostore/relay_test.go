@@ -1,0 +1,171 @@
+package mongostore_test
+
+import (
+	"bytes"
+	"encoding/binary"
+	"io"
+	"net"
+	"net/url"
+	"sync"
+	"testing"
+)
+
+// relay stands between a store and its MongoDB, for what happens to networks.
+type relay struct {
+	uri    string
+	server string
+
+	mu     sync.Mutex
+	open   map[net.Conn]bool
+	seen   map[string]int // commands by "name collection"
+	holds  string         // the command that is to be held back,
+	skips  int            // after so many others of it
+	held   chan struct{}  // closed when one is
+	resume chan struct{}  // closed when it may go on
+	last   bool           // nothing passes after it
+	deaf   bool           // nothing passes any more
+}
+
+func newRelay(t *testing.T, server string) *relay {
+	t.Helper()
+	u, err := url.Parse(server)
+	check(t, err)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	check(t, err)
+	r := &relay{server: u.Host, open: map[net.Conn]bool{}, seen: map[string]int{}}
+	u.Host = l.Addr().String()
+	r.uri = u.String()
+	go func() {
+		for {
+			client, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go r.serve(client)
+		}
+	}()
+	t.Cleanup(func() {
+		_ = l.Close()
+		r.cut()
+	})
+	return r
+}
+
+func (r *relay) serve(client net.Conn) {
+	server, err := net.Dial("tcp", r.server)
+	if err != nil {
+		_ = client.Close()
+		return
+	}
+	r.mu.Lock()
+	r.open[client], r.open[server] = true, true
+	r.mu.Unlock()
+	go r.pump(server, client, func([]byte) bool {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		return !r.deaf
+	})
+	r.pump(client, server, func(message []byte) bool { return r.pass(nameOf(message)) })
+}
+
+func (r *relay) pump(from, to net.Conn, passes func(message []byte) bool) {
+	defer func() { _ = to.Close() }()
+	for {
+		message, err := readMessage(from)
+		if err != nil {
+			return
+		}
+		if !passes(message) {
+			continue
+		}
+		if _, err := to.Write(message); err != nil {
+			return
+		}
+	}
+}
+
+// pass counts the command, and holds it back if it is the one. What comes after
+// the last one is lost.
+func (r *relay) pass(command string) bool {
+	r.mu.Lock()
+	if r.deaf {
+		r.mu.Unlock()
+		return false
+	}
+	r.seen[command]++
+	var wait chan struct{}
+	if r.holds == command {
+		if r.skips--; r.skips < 0 {
+			r.holds, wait = "", r.resume
+			close(r.held)
+		}
+	}
+	r.mu.Unlock()
+	if wait == nil {
+		return true
+	}
+	<-wait
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.deaf = r.last
+	return true
+}
+
+// hold keeps back the command of that name that comes after so many others.
+// held tells when it is there, resume lets it go.
+func (r *relay) hold(command string, after int) (held <-chan struct{}, resume func()) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.holds, r.skips, r.held, r.resume = command, after, make(chan struct{}), make(chan struct{})
+	return r.held, sync.OnceFunc(func() { close(r.resume) })
+}
+
+// end makes the command that is held back the last one.
+func (r *relay) end() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.last = true
+}
+
+// count is how often the command has passed.
+func (r *relay) count(command string) int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.seen[command]
+}
+
+// cut breaks all connections; new ones can be made.
+func (r *relay) cut() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for c := range r.open {
+		_ = c.Close()
+	}
+	clear(r.open)
+}
+
+func readMessage(r io.Reader) ([]byte, error) {
+	var size [4]byte
+	if _, err := io.ReadFull(r, size[:]); err != nil {
+		return nil, err
+	}
+	message := make([]byte, binary.LittleEndian.Uint32(size[:]))
+	copy(message, size[:])
+	_, err := io.ReadFull(r, message[len(size):])
+	return message, err
+}
+
+// nameOf gives the name of an OP_MSG request and its collection, the first element of its
+// body: "insert videos.chunks".
+func nameOf(message []byte) string {
+	const firstKey, stringSize = 26, 4
+	if len(message) < firstKey {
+		return ""
+	}
+	name, rest, _ := bytes.Cut(message[firstKey:], []byte{0})
+	if len(rest) < stringSize {
+		return string(name)
+	}
+	collection, _, _ := bytes.Cut(rest[stringSize:], []byte{0})
+	return string(name) + " " + string(collection)
+}

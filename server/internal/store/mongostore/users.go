@@ -1,0 +1,94 @@
+package mongostore
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"github.com/soundextract/sx/server/internal/store"
+	"github.com/soundextract/sx/server/sx"
+)
+
+type users struct{ c collection }
+
+var _ store.Users = (*users)(nil)
+
+type userDoc struct {
+	ID           string    `bson:"_id"`
+	Rev          int64     `bson:"rev"`
+	Name         string    `bson:"name"`
+	PasswordHash string    `bson:"password_hash"`
+	Admin        bool      `bson:"admin"`
+	Disabled     bool      `bson:"disabled"`
+	Epoch        int       `bson:"epoch"`
+	Invitation   string    `bson:"invitation"`
+	Created      time.Time `bson:"created"`
+}
+
+func newUserDoc(u sx.User, rev int64) userDoc {
+	return userDoc{
+		ID: u.ID, Rev: rev, Name: u.Name, PasswordHash: u.PasswordHash,
+		Admin: u.Admin, Disabled: u.Disabled, Epoch: u.Epoch, Invitation: u.Invitation, Created: u.Created,
+	}
+}
+
+func (d userDoc) key() (string, int64) { return d.ID, d.Rev }
+
+func (d userDoc) user() sx.User {
+	return sx.User{
+		ID: d.ID, Rev: d.Rev, Name: d.Name, PasswordHash: d.PasswordHash,
+		Admin: d.Admin, Disabled: d.Disabled, Epoch: d.Epoch, Invitation: d.Invitation, Created: d.Created,
+	}
+}
+
+const userHint = "make an account with: sx register"
+
+func (s *users) table() table[userDoc] { return table[userDoc]{s.c, "user", userHint} }
+
+func (s *users) Create(ctx context.Context, u sx.User) error {
+	err := s.c.insert(ctx, newUserDoc(u, 1))
+	if !errors.Is(err, errExists) {
+		return err
+	}
+	_, err = s.ByName(ctx, u.Name)
+	switch sx.CodeOf(err) {
+	case "":
+		return sx.NewError(sx.CodeNameTaken, "the name %s is taken", u.Name)
+	case sx.CodeNotFound:
+		return sx.NewError(sx.CodeConflict, "there is a user %s already", u.ID)
+	default:
+		return err
+	}
+}
+
+func (s *users) ByID(ctx context.Context, id string) (sx.User, error) {
+	d, err := s.table().get(ctx, id)
+	return d.user(), err
+}
+
+func (s *users) ByName(ctx context.Context, name string) (sx.User, error) {
+	ds, err := list[userDoc](ctx, s.c, bson.D{{Key: "name", Value: name}})
+	if err != nil {
+		return sx.User{}, err
+	}
+	if len(ds) == 0 {
+		return sx.User{}, sx.NewError(sx.CodeNotFound, "there is no user named %s", name).WithHint(userHint)
+	}
+	return ds[0].user(), nil
+}
+
+func (s *users) Replace(ctx context.Context, u sx.User) error {
+	// A name never changes, so it may be looked at before.
+	old, err := s.ByID(ctx, u.ID)
+	switch {
+	case err != nil:
+		return err
+	case old.Rev != u.Rev:
+		return store.ErrStale
+	case old.Name != u.Name:
+		return sx.NewError(sx.CodeInvalid, "the name of user %s cannot be changed", old.Name)
+	}
+	return s.table().replaceAt(ctx, u.Rev, newUserDoc(u, u.Rev+1))
+}
