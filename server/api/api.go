@@ -60,6 +60,8 @@ const (
 type Credentials struct {
 	Name     string `json:"name"`
 	Password string `json:"password"`
+	// Invitation is the code of an invitation, to register where one is asked for.
+	Invitation string `json:"invitation,omitempty"`
 }
 
 // MinPassword and MaxPassword bound a password's length in bytes (NIST SP
@@ -84,9 +86,11 @@ type RefreshRequest struct {
 
 // User is an account.
 type User struct {
-	ID      string    `json:"id"`
-	Name    string    `json:"name"`
-	Created time.Time `json:"created"`
+	ID       string    `json:"id"`
+	Name     string    `json:"name"`
+	Admin    bool      `json:"admin,omitempty"`
+	Disabled bool      `json:"disabled,omitempty"`
+	Created  time.Time `json:"created"`
 }
 
 // Job is a job as its owner sees it.

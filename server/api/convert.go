@@ -25,4 +25,6 @@ func FromJob(j sx.Job, stored int64) Job {
 }
 
 // FromUser brings an account to its wire form.
-func FromUser(u sx.User) User { return User{ID: u.ID, Name: u.Name, Created: u.Created.UTC()} }
+func FromUser(u sx.User) User {
+	return User{ID: u.ID, Name: u.Name, Admin: u.Admin, Disabled: u.Disabled, Created: u.Created.UTC()}
+}

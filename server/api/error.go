@@ -33,6 +33,11 @@ var statuses = map[sx.Code]int{
 	sx.CodeTooManyAttempts: http.StatusTooManyRequests,
 	sx.CodeNameTaken:       http.StatusConflict,
 
+	sx.CodeForbidden:          http.StatusForbidden,
+	sx.CodeAccountDisabled:    http.StatusForbidden,
+	sx.CodeRegistrationClosed: http.StatusForbidden,
+	sx.CodeBadInvitation:      http.StatusForbidden,
+
 	sx.CodeOffsetConflict: http.StatusConflict,
 	sx.CodeUploadExpired:  http.StatusGone,
 	sx.CodeTooLarge:       http.StatusRequestEntityTooLarge,

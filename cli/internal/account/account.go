@@ -27,6 +27,8 @@ type Account struct {
 	base   http.RoundTripper
 	open   *client.Client // sends no token
 
+	personal string // a personal token, "" for the stored sign-in
+
 	renewing sync.Mutex // at most one goroutine talks to the store
 	mu       sync.Mutex
 	current  credentials.SignIn // the newest known; zero before the first use
@@ -45,6 +47,10 @@ func New(name, server string, store *credentials.Store, base http.RoundTripper) 
 	}
 	return &Account{name: name, server: u, store: store, base: base, open: open}, nil
 }
+
+// UseToken makes requests carry a personal token instead of the stored sign-in.
+// It is to be called before the first request.
+func (a *Account) UseToken(token string) { a.personal = token }
 
 // refuseRedirect keeps passwords and tokens from following a redirection.
 func refuseRedirect(req *http.Request, _ []*http.Request) error {
@@ -65,6 +71,16 @@ func (a *Account) Register(ctx context.Context, c api.Credentials) (api.User, er
 // Login signs in.
 func (a *Account) Login(ctx context.Context, c api.Credentials) (api.User, error) {
 	return a.signIn(ctx, func() (api.Tokens, error) { return a.open.Login(ctx, c) })
+}
+
+// ChangePassword gives the signed-in account another password, and goes on with
+// the sign-in that the server answers with: all others end.
+func (a *Account) ChangePassword(ctx context.Context, in api.PasswordChange) (api.User, error) {
+	signed, err := a.Client()
+	if err != nil {
+		return api.User{}, err
+	}
+	return a.signIn(ctx, func() (api.Tokens, error) { return signed.ChangePassword(ctx, in) })
 }
 
 func (a *Account) signIn(ctx context.Context, ask func() (api.Tokens, error)) (api.User, error) {
@@ -115,6 +131,14 @@ func (a *Account) WarnIfPlain(w io.Writer) {
 		return
 	}
 	_, _ = fmt.Fprintf(w, "warning: the password travels to %s unencrypted; use an https:// address if there is one\n", a.server.Host)
+}
+
+// WarnIfToken writes a warning when requests carry a personal token, so that the
+// sign-in is not what commands use.
+func (a *Account) WarnIfToken(w io.Writer) {
+	if a.personal != "" {
+		_, _ = fmt.Fprintln(w, "warning: commands go on using the personal token in SX_TOKEN")
+	}
 }
 
 // ended reports whether the server does not know a refresh token any more.

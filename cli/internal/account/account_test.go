@@ -266,3 +266,22 @@ func TestWarnIfPlain(t *testing.T) {
 		})
 	}
 }
+
+func TestPersonalTokenInsteadOfASignIn(t *testing.T) {
+	t.Parallel()
+	sent := make(chan string, 2)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		sent <- r.Header.Get("Authorization")
+		api.WriteError(w, sx.NewError(sx.CodeUnauthenticated, "it was revoked").WithHint("make another"))
+	}))
+	t.Cleanup(server.Close)
+	a := open(t, server.URL, t.TempDir())
+	a.UseToken("sxp_x")
+	_, err := signedClient(t, a).Me(t.Context())
+	if sx.CodeOf(err) != sx.CodeUnauthenticated || sx.AsError(err).Hint != "make another" {
+		t.Errorf("got %v", err)
+	}
+	if got := <-sent; got != "Bearer sxp_x" || len(sent) != 0 {
+		t.Errorf("sent %q, and %d more", got, len(sent))
+	}
+}

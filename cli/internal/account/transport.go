@@ -30,6 +30,9 @@ func (t transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	if req.URL.Scheme != a.server.Scheme || req.URL.Host != a.server.Host {
 		return nil, sx.NewError(sx.CodeInternal, "a request to %s must not carry the sign-in of %s", req.URL.Host, a.server.Host)
 	}
+	if a.personal != "" {
+		return a.base.RoundTrip(signed(req, a.personal))
+	}
 	token, err := a.token(req.Context())
 	if err != nil {
 		closeBody(req)

@@ -3,6 +3,7 @@
 package config
 
 import (
+	"strings"
 	"time"
 )
 
@@ -12,6 +13,7 @@ type Config struct {
 	Account     string        // names the server in stored state: the context's name, else the URL
 	Parallel    int           // how many files are transferred at once
 	Patience    time.Duration // how long to go on without progress while the server is away
+	Token       string        // a personal token to use instead of a sign-in; "" is none
 	Credentials string        // where sign-ins are kept: CredentialsAuto or CredentialsFile
 	StateDir    string        // where unfinished transfers are remembered
 	Dir         string        // the folder of the config file; sign-ins in a file are beside it
@@ -51,6 +53,7 @@ const (
 	keyParallel    = "parallel"
 	keyPatience    = "patience"
 	keyCredentials = "credentials"
+	keyToken       = "token"
 )
 
 // keyContexts is the part of the file that holds the contexts.
@@ -64,5 +67,7 @@ func Settings() []Setting {
 		{keyParallel, "SX_PARALLEL", "2", "how many files are transferred at once"},
 		{keyPatience, "SX_PATIENCE", "15m", "how long to wait for a server that is away"},
 		{keyCredentials, "SX_CREDENTIALS", CredentialsAuto, "auto (keyring, else file) or file"},
+		{keyToken, "SX_TOKEN", "", "a personal token, used instead of a sign-in;\n" +
+			strings.Repeat(" ", 19) + "never from the config file; see: sx token create"},
 	}
 }

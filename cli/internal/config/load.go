@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/pflag"
 	"github.com/spf13/viper"
 
+	"github.com/soundextract/sx/server/api"
 	"github.com/soundextract/sx/server/sx"
 )
 
@@ -35,7 +36,7 @@ func Load(flags *pflag.FlagSet) (*Config, error) {
 	if c.StateDir, err = StateDir(); err != nil {
 		return nil, err
 	}
-	for _, read := range []func(*Config) error{l.server, l.parallel, l.patience, l.credentials} {
+	for _, read := range []func(*Config) error{l.server, l.parallel, l.patience, l.credentials, l.token} {
 		if err := read(c); err != nil {
 			return nil, err
 		}
@@ -146,5 +147,29 @@ func (l *loader) credentials(c *Config) error {
 		return v.wrong("auto or file")
 	}
 	c.Credentials, c.Values = v.Value, append(c.Values, v)
+	return nil
+}
+
+// shownToken is how much of a token is shown: its kind and a part of its id,
+// which is no secret.
+const shownToken = 8
+
+// token takes a personal token from the variable alone: the config file is
+// copied and shown around. The value is never part of an error.
+func (l *loader) token(c *Config) error {
+	v := l.find(keyToken)
+	switch {
+	case v.Value == "":
+	case v.Source != l.env[keyToken]:
+		return sx.NewError(sx.CodeInvalid, "%s holds a token, which does not belong there", v.Source).
+			WithHint("remove the line, and give the token by the variable %s", l.env[keyToken])
+	case !strings.HasPrefix(v.Value, api.TokenPrefix) || len(v.Value) <= shownToken:
+		return sx.NewError(sx.CodeInvalid, "%s holds no personal token", l.env[keyToken]).
+			WithHint("a personal token begins with %s; make one with: sx token create NAME", api.TokenPrefix)
+	default:
+		c.Token = v.Value
+		v.Value = v.Value[:shownToken] + "…"
+	}
+	c.Values = append(c.Values, v)
 	return nil
 }

@@ -211,3 +211,27 @@ func TestPathsFollowXDG(t *testing.T) {
 		t.Errorf("without a home: %v", err)
 	}
 }
+
+func TestToken(t *testing.T) {
+	const token = "sxp_k3q5wz7d2mhv4xayabcdefghijklmnopqrstuvwxyz"
+	write(t, "")
+	t.Setenv("SX_TOKEN", token)
+	c, err := config.Load(nil)
+	if err != nil || c.Token != token {
+		t.Fatalf("got %+v, %v", c, err)
+	}
+	last := c.Values[len(c.Values)-1]
+	if last.Key != "token" || last.Value != "sxp_k3q5…" || last.Source != "SX_TOKEN" {
+		t.Errorf("shown as %+v", last)
+	}
+	for _, bad := range []string{"nonsense", "sxp_", "eyJhbGciOiJFZERTQSJ9"} {
+		t.Setenv("SX_TOKEN", bad)
+		if _, err := config.Load(nil); sx.CodeOf(err) != sx.CodeInvalid || strings.Contains(err.Error(), bad+" ") || !strings.Contains(err.Error(), "SX_TOKEN") {
+			t.Errorf("%s: %v", bad, err)
+		}
+	}
+	write(t, "token: "+token)
+	if _, err := config.Load(nil); sx.CodeOf(err) != sx.CodeInvalid || strings.Contains(err.Error(), token) {
+		t.Errorf("in the file: %v", err)
+	}
+}

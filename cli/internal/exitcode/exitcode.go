@@ -81,6 +81,11 @@ var byCode = map[sx.Code]int{
 	sx.CodeSessionEnded:    NotAllowed,
 	sx.CodeQuotaExceeded:   NotAllowed,
 
+	sx.CodeForbidden:          NotAllowed,
+	sx.CodeAccountDisabled:    NotAllowed,
+	sx.CodeRegistrationClosed: NotAllowed,
+	sx.CodeBadInvitation:      NotAllowed,
+
 	sx.CodeTooManyAttempts: TryAgain,
 	sx.CodeOffsetConflict:  TryAgain,
 	sx.CodeUploadExpired:   TryAgain,

@@ -94,11 +94,10 @@ func Name(ctx context.Context, streams *iostreams.IOStreams, given string) (stri
 // fromInput is set, else typed at the terminal without being shown.
 func Password(ctx context.Context, streams *iostreams.IOStreams, fromInput bool) (string, error) {
 	if fromInput {
-		return passwordFromInput(streams.In)
+		return passwordFromInput(io.LimitReader(streams.In, api.MaxPassword+3))
 	}
 	if !streams.InTTY {
-		return "", usage.Errorf("a password can be typed at a terminal only").
-			WithHint("send it to the command's input, with the flag --password-stdin")
+		return "", noTerminal()
 	}
 	return hidden(ctx, streams, "Password: ")
 }
@@ -110,21 +109,68 @@ func NewPassword(ctx context.Context, streams *iostreams.IOStreams, fromInput bo
 	if err != nil {
 		return "", err
 	}
-	if len(password) < api.MinPassword || len(password) > api.MaxPassword {
-		return "", sx.NewError(sx.CodeInvalid, "the password has %d characters", len(password)).
-			WithHint("choose one of %d to %d characters; a few words are better than signs", api.MinPassword, api.MaxPassword)
+	if err := checkLength(password); err != nil {
+		return "", err
 	}
 	if fromInput {
 		return password, nil
 	}
-	again, err := hidden(ctx, streams, "Password, once more: ")
+	return password, repeat(ctx, streams, "Password, once more: ", password)
+}
+
+// PasswordChange asks for the old password once and for the new one twice. From
+// the input it takes two lines, the old one first.
+func PasswordChange(ctx context.Context, streams *iostreams.IOStreams, fromInput bool) (before, after string, err error) {
+	if !fromInput {
+		if !streams.InTTY {
+			return "", "", noTerminal()
+		}
+		if before, err = hidden(ctx, streams, "Old password: "); err != nil {
+			return "", "", err
+		}
+		if after, err = hidden(ctx, streams, "New password: "); err == nil {
+			err = checkLength(after)
+		}
+		if err != nil {
+			return "", "", err
+		}
+		return before, after, repeat(ctx, streams, "New password, once more: ", after)
+	}
+	both, err := passwordFromInput(io.LimitReader(streams.In, 2*api.MaxPassword+3))
 	if err != nil {
-		return "", err
+		return "", "", err
+	}
+	before, after, ok := strings.Cut(both, "\n")
+	if before = strings.TrimSuffix(before, "\r"); !ok || before == "" || after == "" || strings.Contains(after, "\n") {
+		return "", "", sx.NewError(sx.CodeInvalid, "the input is not two lines, the old password and the new one").
+			WithHint("send it as in: printf '%%s\\n' \"$OLD\" \"$NEW\" | sx passwd --password-stdin")
+	}
+	return before, after, checkLength(after)
+}
+
+func noTerminal() error {
+	return usage.Errorf("a password can be typed at a terminal only").
+		WithHint("send it to the command's input, with the flag --password-stdin")
+}
+
+func checkLength(password string) error {
+	if len(password) < api.MinPassword || len(password) > api.MaxPassword {
+		return sx.NewError(sx.CodeInvalid, "the password has %d characters", len(password)).
+			WithHint("choose one of %d to %d characters; a few words are better than signs", api.MinPassword, api.MaxPassword)
+	}
+	return nil
+}
+
+// repeat asks for the password again, so that a slip of the finger is noticed.
+func repeat(ctx context.Context, streams *iostreams.IOStreams, question, password string) error {
+	again, err := hidden(ctx, streams, question)
+	if err != nil {
+		return err
 	}
 	if again != password {
-		return "", sx.NewError(sx.CodeInvalid, "the two passwords differ").WithHint("run the command again")
+		return sx.NewError(sx.CodeInvalid, "the two passwords differ").WithHint("run the command again")
 	}
-	return password, nil
+	return nil
 }
 
 func hidden(ctx context.Context, streams *iostreams.IOStreams, question string) (string, error) {
@@ -138,7 +184,7 @@ func hidden(ctx context.Context, streams *iostreams.IOStreams, question string) 
 }
 
 func passwordFromInput(in io.Reader) (string, error) {
-	raw, err := io.ReadAll(io.LimitReader(in, api.MaxPassword+3))
+	raw, err := io.ReadAll(in)
 	if err != nil {
 		return "", fmt.Errorf("read the password: %w", err)
 	}

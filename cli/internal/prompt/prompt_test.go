@@ -68,7 +68,7 @@ func (p *person) answer(question string, nth int, line string) {
 	for strings.Count(p.screen(), question) < nth && p.t.Context().Err() == nil {
 		<-tick.C
 	}
-	if strings.Contains(question, "Password") { // echo is off a moment after the question
+	if strings.Contains(strings.ToLower(question), "password") { // echo is off a moment after the question
 		for echoes(p.pty) && p.t.Context().Err() == nil {
 			<-tick.C
 		}
@@ -170,5 +170,60 @@ func TestPasswordFromInput(t *testing.T) {
 	streams, _, _ := iostreams.Test(strings.Repeat("x", 2000))
 	if _, err := prompt.NewPassword(t.Context(), streams, true); sx.CodeOf(err) != sx.CodeInvalid {
 		t.Errorf("too long: %v", err)
+	}
+}
+
+func TestPasswordChangeAtTheTerminal(t *testing.T) {
+	t.Parallel()
+	p, streams := sitDown(t)
+	for i, c := range []struct {
+		name                 string
+		before, after, again string
+		want                 sx.Code
+	}{
+		{"well", "correct horse", "another horse", "another horse", ""},
+		{"a slip", "correct horse", "another horse", "another house", sx.CodeInvalid},
+	} {
+		go func() {
+			p.answer("Old password: ", i+1, c.before+"\n")
+			p.answer("New password: ", i+1, c.after+"\n")
+			p.answer("once more: ", i+1, c.again+"\n")
+		}()
+		before, after, err := prompt.PasswordChange(t.Context(), streams, false)
+		if sx.CodeOf(err) != c.want || before != c.before || after != c.after {
+			t.Errorf("%s: %q, %q, %v", c.name, before, after, err)
+		}
+	}
+	go func() {
+		p.answer("Old password: ", 3, "correct horse\n")
+		p.answer("New password: ", 3, "short\n") // told before it is typed once more
+	}()
+	if _, _, err := prompt.PasswordChange(t.Context(), streams, false); sx.CodeOf(err) != sx.CodeInvalid {
+		t.Errorf("got %v", err)
+	}
+	if strings.Contains(p.screen(), "horse") {
+		t.Errorf("a password was shown: %q", p.screen())
+	}
+}
+
+func TestPasswordChangeFromInput(t *testing.T) {
+	t.Parallel()
+	for _, input := range []string{"correct horse\nanother horse\n", "correct horse\r\nanother horse\r\n", "correct horse\nanother horse"} {
+		streams, _, _ := iostreams.Test(input)
+		before, after, err := prompt.PasswordChange(t.Context(), streams, true)
+		if err != nil || before != "correct horse" || after != "another horse" {
+			t.Errorf("%q: %q, %q, %v", input, before, after, err)
+		}
+	}
+	for _, input := range []string{"", "one line", "one line\n", "\nanother horse\n", "a\nb horse c\nd", "correct horse\nshort\n"} {
+		streams, _, _ := iostreams.Test(input)
+		if _, _, err := prompt.PasswordChange(t.Context(), streams, true); sx.CodeOf(err) != sx.CodeInvalid {
+			t.Errorf("%q: %v", input, err)
+		}
+	}
+	streams, _, _ := iostreams.Test("")
+	var typed *usage.Error
+	if _, _, err := prompt.PasswordChange(t.Context(), streams, false); !errors.As(err, &typed) {
+		t.Errorf("no terminal: %v", err)
 	}
 }

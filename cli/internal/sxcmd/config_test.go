@@ -18,7 +18,7 @@ func TestConfig(t *testing.T) {
 	run(t, "config", "use", "team").want(t, 0, "Commands use team (https://t) now\n", "")
 	run(t, "config", "use", "prod").wantPart(t, 65, `there is no context "prod"`, "local, team")
 	run(t, "config").want(t, 0, "server\thttps://t\tcontext team\n"+
-		"context\tteam\t"+path+"\nparallel\t4\t"+path+"\npatience\t90s\tSX_PATIENCE\ncredentials\tfile\tSX_CREDENTIALS\n", "")
+		"context\tteam\t"+path+"\nparallel\t4\t"+path+"\npatience\t90s\tSX_PATIENCE\ncredentials\tfile\tSX_CREDENTIALS\ntoken\t\tdefault\n", "")
 	run(t, "config", "--server", "http://x").wantPart(t, 0, "server\thttp://x\tflag\n")
 	run(t, "config", "--json").wantPart(t, 0, `[{"key":"server","value":"https://t","source":"context team"},`)
 	run(t, "config", "use", "local", "--json").want(t, 0, `{"context":"local","server":"http://127.0.0.1:1"}`+"\n", "")

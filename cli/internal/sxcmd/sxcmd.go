@@ -49,7 +49,11 @@ func newFactory(streams *iostreams.IOStreams) (f *factory.Factory, bind func(*pf
 		if err != nil {
 			return nil, err
 		}
-		return account.New(c.Account, c.Server, credentials.ForSettings(c), newTransport())
+		a, err := account.New(c.Account, c.Server, credentials.ForSettings(c), newTransport())
+		if err == nil {
+			a.UseToken(c.Token)
+		}
+		return a, err
 	})
 	f.Client = sync.OnceValues(func() (*client.Client, error) {
 		a, err := f.Account()

@@ -6,6 +6,7 @@ package usage
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 )
@@ -51,4 +52,17 @@ func AtLeastOne(what string) cobra.PositionalArgs {
 		}
 		return nil
 	}
+}
+
+// Subcommand refuses what is not the name of a command below this one.
+func Subcommand(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	err := Errorf("there is no command %q", strings.TrimPrefix(cmd.CommandPath()+" "+args[0], cmd.Root().Name()+" "))
+	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
+		path := cmd.CommandPath() + " "
+		return err.WithHint("did you mean: " + path + strings.Join(near, ", "+path))
+	}
+	return err
 }

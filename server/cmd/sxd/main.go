@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/soundextract/sx/server/internal/allinone"
+	"github.com/soundextract/sx/server/internal/auth"
 	"github.com/soundextract/sx/server/internal/serve"
 	"github.com/soundextract/sx/server/internal/settings"
 	"github.com/soundextract/sx/server/sx"
@@ -28,6 +29,8 @@ func run() int {
 	flags.IntVar(&cfg.Conversions, "conversions", max(1, runtime.NumCPU()), "conversions at once")
 	flags.Var(&quota, "quota", "what one account may keep, such as 50GiB; 0 is no limit")
 	flags.Var(&maxUpload, "max-upload", "the largest file taken, such as 20GiB; 0 is no limit")
+	cfg.Registration = auth.RegistrationOpen
+	flags.Var(&cfg.Registration, "registration", "who may register after the first one, who administers: open, invitation or closed")
 	level := flags.String("log-level", "info", "debug, info, warn or error")
 	format := flags.String("log-format", "json", "json or text")
 

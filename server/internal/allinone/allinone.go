@@ -6,7 +6,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"net"
 	"net/http"
 	"net/url"
 	"path/filepath"
@@ -37,7 +36,10 @@ type Config struct {
 	Conversions int    // how many run at once
 	Quota       int64  // bytes that one account may keep; 0 is no limit
 	MaxUpload   int64  // bytes of one file; 0 is no limit
-	Log         *slog.Logger
+	// Registration says who may make an account beside the first one, who
+	// administers.
+	Registration auth.Registration
+	Log          *slog.Logger
 }
 
 // reconcile is the pause between two looks for work whose doorbell got lost.
@@ -60,7 +62,7 @@ func Run(ctx context.Context, cfg Config) error {
 		return err
 	}
 	defer func() { _ = stored.Close() }()
-	listener, err := listen(ctx, cfg.Addr)
+	listener, err := serve.Listen(ctx, cfg.Addr)
 	if err != nil {
 		return err
 	}
@@ -94,15 +96,6 @@ func Run(ctx context.Context, cfg Config) error {
 	}.Run(ctx)
 }
 
-func listen(ctx context.Context, addr string) (net.Listener, error) {
-	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", addr)
-	if err != nil {
-		return nil, sx.NewError(sx.CodeInvalid, "cannot listen on %s: %v", addr, err).
-			WithHint("free the address, or choose another with --addr; --addr 127.0.0.1:0 takes a free port")
-	}
-	return l, nil
-}
-
 // parts are what the services are made of.
 type parts struct {
 	cfg      Config
@@ -125,7 +118,9 @@ func (p *parts) front() (*auth.Service, *gateway.Service, error) {
 		return nil, nil, err
 	}
 	authService, err := auth.New(auth.Config{
-		Users: p.store.Users, Sessions: p.store.Sessions, Signer: signer,
+		Users: p.store.Users, Sessions: p.store.Sessions,
+		Invitations: p.store.Invitations, PersonalTokens: p.store.PersonalTokens, Signer: signer,
+		Registration: p.cfg.Registration, FirstIsAdmin: true,
 		Log: p.cfg.Log, Now: time.Now, Registerer: p.registry, TrustForwarded: true,
 	})
 	if err != nil {

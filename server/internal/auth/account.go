@@ -27,12 +27,8 @@ func (s *Service) register(w http.ResponseWriter, r *http.Request) error {
 	if err := s.limit(w, r, name); err != nil {
 		return err
 	}
-	hash, err := s.passwords.hash(r.Context(), in.Password)
+	user, err := s.enroll(r.Context(), name, in.Password, in.Invitation)
 	if err != nil {
-		return err
-	}
-	user := sx.User{ID: sx.NewID(), Name: name, PasswordHash: hash, Created: s.cfg.Now()}
-	if err := s.cfg.Users.Create(r.Context(), user); err != nil {
 		return err
 	}
 	s.byName.reset(name)
@@ -85,6 +81,9 @@ func (s *Service) login(w http.ResponseWriter, r *http.Request) error {
 		return sx.NewError(sx.CodeBadCredentials, "the name or the password is wrong")
 	}
 	s.byName.reset(name)
+	if user.Disabled { // told only to who knows the password
+		return sx.NewError(sx.CodeAccountDisabled, "the account %s is disabled", user.Name)
+	}
 	return s.welcome(w, r, user)
 }
 
@@ -111,29 +110,17 @@ func (s *Service) answer(w http.ResponseWriter, user sx.User, sessionID, refresh
 	api.Write(w, http.StatusOK, api.Tokens{
 		AccessToken: access, RefreshToken: refresh,
 		ExpiresIn: int(claims.Expires.Sub(s.cfg.Now()).Seconds()),
-		User:      api.FromUser(user),
+		User:      s.wire(user),
 	})
 	return nil
 }
 
 func (s *Service) me(w http.ResponseWriter, r *http.Request) error {
-	raw, err := token.Bearer(r.Header)
+	user, err := s.caller(r)
 	if err != nil {
 		return err
 	}
-	claims, err := s.verifier.Verify(r.Context(), raw)
-	if err != nil {
-		return err
-	}
-	serve.SetUser(r.Context(), claims.UserID)
-	user, err := s.cfg.Users.ByID(r.Context(), claims.UserID)
-	if errors.Is(err, errNotFound) {
-		return sx.NewError(sx.CodeUnauthenticated, "this account does not exist any more")
-	}
-	if err != nil {
-		return err
-	}
-	api.Write(w, http.StatusOK, api.FromUser(user))
+	api.Write(w, http.StatusOK, s.wire(user))
 	return nil
 }
 

@@ -5,9 +5,11 @@ package auth
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -20,13 +22,26 @@ import (
 	"github.com/soundextract/sx/server/sx"
 )
 
-// Config is what the service needs. All fields but the last two are required.
+// Config is what the service needs. The fields up to Now are required.
 type Config struct {
-	Users    store.Users
-	Sessions store.Sessions
-	Signer   *token.Signer
-	Log      *slog.Logger
-	Now      func() time.Time
+	Users          store.Users
+	Sessions       store.Sessions
+	Invitations    store.Invitations
+	PersonalTokens store.PersonalTokens
+	Signer         *token.Signer
+	Log            *slog.Logger
+	Now            func() time.Time
+
+	Registration Registration
+	// Admin names an account that administers, whatever its record says; "" is
+	// none. The name is kept from everyone else: while there is no such account,
+	// only AdminCode makes it, given as the code of an invitation. With "" nothing does.
+	Admin, AdminCode string
+	// FirstIsAdmin makes the first account of an empty server its administrator,
+	// whatever Registration says. It is for an auth that runs once and that its
+	// owner reaches first: in a cluster, open to a network, it would make a race
+	// of it.
+	FirstIsAdmin bool
 
 	Registerer prometheus.Registerer // nil keeps the metrics unpublished
 
@@ -46,6 +61,7 @@ type Service struct {
 	byName    *limiter
 	byAddress *limiter
 	attempts  *prometheus.CounterVec
+	enrolling sync.Mutex // with FirstIsAdmin, around each new account
 }
 
 // New makes the service. Its Handler answers at once; Run has to run beside it.
@@ -83,6 +99,17 @@ func (s *Service) Handler() http.Handler {
 		"POST " + api.PathLogout:   {"logout", s.logout},
 		"GET " + api.PathMe:        {"me", s.me},
 		"GET " + api.PathKeys:      {"keys", s.keys},
+
+		"POST " + api.PathPassword: {"password", s.changePassword},
+		"GET " + api.PathTokens:    {"list tokens", s.listTokens},
+		"POST " + api.PathTokens:   {"create token", s.createToken},
+		"DELETE " + api.PathToken:  {"revoke token", s.revokeToken},
+		"POST " + api.PathExchange: {"exchange", s.exchange},
+
+		"GET " + api.PathUsers:        {"list users", s.listUsers},
+		"POST " + api.PathEnable:      {"enable", s.enable},
+		"POST " + api.PathDisable:     {"disable", s.disable},
+		"POST " + api.PathInvitations: {"invite", s.invite},
 	} {
 		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
 			err := endpoint.answer(w, r)
@@ -116,8 +143,13 @@ func (s *Service) Run(ctx context.Context) error {
 		now := s.cfg.Now()
 		s.byName.forget(now)
 		s.byAddress.forget(now)
-		if err := s.cfg.Sessions.DeleteExpired(ctx, now); err != nil && ctx.Err() == nil {
-			s.cfg.Log.WarnContext(ctx, "expired sessions were not removed, next round will try again", "error", serve.Cause(err))
+		err := errors.Join(
+			s.cfg.Sessions.DeleteExpired(ctx, now),
+			s.cfg.Invitations.DeleteExpired(ctx, now),
+			s.cfg.PersonalTokens.DeleteExpired(ctx, now.Add(-shownExpired)),
+		)
+		if err != nil && ctx.Err() == nil {
+			s.cfg.Log.WarnContext(ctx, "what has expired was not removed, next round will try again", "error", serve.Cause(err))
 		}
 		select {
 		case <-ctx.Done():

@@ -111,7 +111,7 @@ func startOn(t *testing.T, st store.Store, c *clock, change ...func(*auth.Config
 		t.Fatal(err)
 	}
 	cfg := auth.Config{
-		Users: st.Users, Sessions: st.Sessions, Signer: b.signer, Log: log, Now: c.Now, Registerer: b.metrics,
+		Users: st.Users, Sessions: st.Sessions, Invitations: st.Invitations, PersonalTokens: st.PersonalTokens, Signer: b.signer, Log: log, Now: c.Now, Registerer: b.metrics,
 	}
 	for _, f := range change {
 		f(&cfg)

@@ -7,7 +7,6 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/base64"
-	"encoding/hex"
 	"errors"
 	"net/http"
 	"strings"
@@ -16,6 +15,7 @@ import (
 	"github.com/soundextract/sx/server/api"
 	"github.com/soundextract/sx/server/internal/serve"
 	"github.com/soundextract/sx/server/internal/store"
+	"github.com/soundextract/sx/server/internal/token"
 	"github.com/soundextract/sx/server/sx"
 )
 
@@ -41,11 +41,6 @@ func (key successor) of(refresh string) string {
 	return id + "." + base64.RawURLEncoding.EncodeToString(mac.Sum(nil))
 }
 
-func hashToken(refresh string) string {
-	sum := sha256.Sum256([]byte(refresh))
-	return hex.EncodeToString(sum[:])
-}
-
 func same(a, b string) bool { return subtle.ConstantTimeCompare([]byte(a), []byte(b)) == 1 }
 
 // open begins a session and gives its first refresh token.
@@ -53,9 +48,9 @@ func (s *Service) open(ctx context.Context, user sx.User) (sx.Session, string, e
 	var secret [32]byte
 	_, _ = rand.Read(secret[:]) // never fails (package crypto/rand)
 	now := s.cfg.Now()
-	session := sx.Session{ID: sx.NewID(), UserID: user.ID, Rotated: now, Expires: now.Add(sessionLife)}
+	session := sx.Session{ID: sx.NewID(), UserID: user.ID, Epoch: user.Epoch, Rotated: now, Expires: now.Add(sessionLife)}
 	refresh := session.ID + "." + base64.RawURLEncoding.EncodeToString(secret[:])
-	session.Current = hashToken(refresh)
+	session.Current = token.Hash(refresh)
 	return session, refresh, s.cfg.Sessions.Create(ctx, session)
 }
 
@@ -80,6 +75,9 @@ func (s *Service) refresh(w http.ResponseWriter, r *http.Request) error {
 		if err != nil {
 			return err // the client asks again, and gets the same next
 		}
+		if !s.lasts(session, user) {
+			return s.end(ctx, session, "account was disabled or its password changed")
+		}
 		return s.answer(w, user, session.ID, next)
 	}
 }
@@ -92,7 +90,7 @@ func (s *Service) rotate(ctx context.Context, refresh string) (sx.Session, strin
 		return sx.Session{}, "", err
 	}
 	serve.SetUser(ctx, session.UserID)
-	now, presented, next := s.cfg.Now(), hashToken(refresh), s.successor.of(refresh)
+	now, presented, next := s.cfg.Now(), token.Hash(refresh), s.successor.of(refresh)
 	switch {
 	case !now.Before(session.Expires):
 		return sx.Session{}, "", s.end(ctx, session, "session has expired")
@@ -107,7 +105,7 @@ func (s *Service) rotate(ctx context.Context, refresh string) (sx.Session, strin
 		s.cfg.Log.WarnContext(ctx, "refresh token presented that was used before", "session", session.ID)
 		return sx.Session{}, "", s.end(ctx, session, "refresh token was used before")
 	}
-	session.Current, session.Expires = hashToken(next), now.Add(sessionLife)
+	session.Current, session.Expires = token.Hash(next), now.Add(sessionLife)
 	err = s.cfg.Sessions.Replace(ctx, session)
 	if errors.Is(err, errNotFound) {
 		err = ended() // signed out in the meantime
@@ -147,7 +145,7 @@ func (s *Service) logout(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	session, err := s.session(r.Context(), in.RefreshToken)
-	presented := hashToken(in.RefreshToken)
+	presented := token.Hash(in.RefreshToken)
 	switch {
 	case errors.Is(err, ended()):
 	case err != nil:

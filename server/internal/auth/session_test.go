@@ -282,7 +282,7 @@ func TestStoreAway(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() { done <- b.service.Run(ctx) }()
-	eventually(t, func() bool { return strings.Contains(b.logs.String(), "expired sessions were not removed") })
+	eventually(t, func() bool { return strings.Contains(b.logs.String(), "what has expired was not removed") })
 	cancel()
 	if err := <-done; err != nil {
 		t.Fatal(err)

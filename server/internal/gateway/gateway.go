@@ -59,6 +59,7 @@ type Service struct {
 	turns     *turns
 	hub       *hub
 	metrics   metrics
+	personals *personals
 }
 
 // New makes a gateway. Its Handler answers at once; Run has to run beside it.
@@ -71,6 +72,7 @@ func New(cfg Config) *Service {
 		metrics: newMetrics(cfg.Registerer),
 	}
 	s.tus = newTus(s)
+	s.personals = newPersonals(s.exchange, cfg.Now)
 	s.endpoints = s.table()
 	for _, e := range s.endpoints {
 		s.mux.Handle(e.Method+" "+e.Pattern, s.handle(e))

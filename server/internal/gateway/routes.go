@@ -31,8 +31,16 @@ func (s *Service) table() []endpoint {
 		{Route{http.MethodPost, api.PathLogin}, true, auth},
 		{Route{http.MethodPost, api.PathRefresh}, true, auth},
 		{Route{http.MethodPost, api.PathLogout}, true, auth},
-		{Route{http.MethodGet, api.PathMe}, true, auth}, // auth checks the token itself
+		{Route{http.MethodGet, api.PathMe}, true, auth}, // auth checks the token itself, here and below
 		{Route{http.MethodGet, api.PathKeys}, true, auth},
+		{Route{http.MethodPost, api.PathPassword}, true, auth},
+		{Route{http.MethodGet, api.PathTokens}, true, auth},
+		{Route{http.MethodPost, api.PathTokens}, true, auth},
+		{Route{http.MethodDelete, api.PathToken}, true, auth},
+		{Route{http.MethodGet, api.PathUsers}, true, auth},
+		{Route{http.MethodPost, api.PathEnable}, true, auth},
+		{Route{http.MethodPost, api.PathDisable}, true, auth},
+		{Route{http.MethodPost, api.PathInvitations}, true, auth},
 
 		{Route{http.MethodOptions, api.PathUploads + "{$}"}, false, s.describeUploads},
 		{Route{http.MethodPost, api.PathUploads + "{$}"}, false, s.createUpload},
@@ -91,6 +99,9 @@ func (s *Service) identify(r *http.Request) (token.Claims, error) {
 	raw, err := token.Bearer(r.Header)
 	if err != nil {
 		return token.Claims{}, err
+	}
+	if token.IsPersonal(raw) {
+		return s.personals.verify(r.Context(), raw)
 	}
 	return s.cfg.Verify(r.Context(), raw)
 }

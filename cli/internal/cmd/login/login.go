@@ -70,6 +70,7 @@ func loginRun(ctx context.Context, opts *Options) error {
 	if err != nil {
 		return err
 	}
+	acct.WarnIfToken(opts.IO.ErrOut)
 	if opts.JSON {
 		return opts.IO.WriteJSON(user)
 	}

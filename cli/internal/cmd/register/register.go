@@ -4,6 +4,7 @@ package register
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -21,6 +22,7 @@ type Options struct {
 	Account func() (*account.Account, error)
 
 	Name          string // "" is asked for
+	Invitation    string
 	PasswordStdin bool
 	JSON          bool
 }
@@ -32,8 +34,10 @@ func NewCmd(f *factory.Factory, run func(context.Context, *Options) error) *cobr
 		Use:   "register [NAME]",
 		Short: "Make an account and sign in",
 		Long: `Make an account on the server and sign in. The name may be an e-mail address.
-The password is asked for twice and not shown.`,
+The password is asked for twice and not shown. Some servers want an invitation,
+which an administrator makes with: sx admin invite`,
 		Example: `  sx register anna
+  sx register anna --invitation sxi_…
   sx register anna --password-stdin < password.txt`,
 		Args:              usage.Args(cobra.MaximumNArgs(1)),
 		ValidArgsFunction: cobra.NoFileCompletions,
@@ -47,6 +51,7 @@ The password is asked for twice and not shown.`,
 			return registerRun(cmd.Context(), opts)
 		},
 	}
+	cmd.Flags().StringVar(&opts.Invitation, "invitation", "", "the `CODE` of an invitation")
 	cmd.Flags().BoolVar(&opts.PasswordStdin, "password-stdin", false, "read the password from the input")
 	cmd.Flags().BoolVar(&opts.JSON, "json", false, "print the account as JSON")
 	return cmd
@@ -66,15 +71,19 @@ func registerRun(ctx context.Context, opts *Options) error {
 	if err != nil {
 		return err
 	}
-	user, err := acct.Register(ctx, api.Credentials{Name: name, Password: password})
+	user, err := acct.Register(ctx, api.Credentials{Name: name, Password: password, Invitation: strings.TrimSpace(opts.Invitation)})
 	if err != nil {
 		return err
 	}
+	acct.WarnIfToken(opts.IO.ErrOut)
 	if opts.JSON {
 		return opts.IO.WriteJSON(user)
 	}
 	if _, err := fmt.Fprintf(opts.IO.Out, "Made the account %s at %s and signed in\n", user.Name, acct.Server()); err != nil {
 		return fmt.Errorf("print the account: %w", err)
+	}
+	if user.Admin {
+		_, _ = fmt.Fprintln(opts.IO.ErrOut, "You administer this server; see: sx admin --help")
 	}
 	return nil
 }

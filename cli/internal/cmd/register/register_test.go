@@ -21,6 +21,7 @@ func TestFlags(t *testing.T) {
 	}{
 		{"none", nil, register.Options{}, false},
 		{"name and input", []string{"anna", "--password-stdin", "--json"}, register.Options{Name: "anna", PasswordStdin: true, JSON: true}, false},
+		{"invitation", []string{"anna", "--invitation", "sxi_x"}, register.Options{Name: "anna", Invitation: "sxi_x"}, false},
 		{"two names", []string{"a", "b"}, register.Options{}, true},
 	}
 	for _, tt := range tests {
@@ -45,7 +46,8 @@ func TestFlags(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if got.Name != tt.want.Name || got.PasswordStdin != tt.want.PasswordStdin || got.JSON != tt.want.JSON {
+			if got.Name != tt.want.Name || got.PasswordStdin != tt.want.PasswordStdin || got.JSON != tt.want.JSON ||
+				got.Invitation != tt.want.Invitation {
 				t.Errorf("got %+v, want %+v", *got, tt.want)
 			}
 		})

@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/soundextract/sx/cli/internal/cmd/admin"
 	"github.com/soundextract/sx/cli/internal/cmd/cancel"
 	"github.com/soundextract/sx/cli/internal/cmd/completion"
 	"github.com/soundextract/sx/cli/internal/cmd/configcmd"
@@ -16,10 +17,12 @@ import (
 	"github.com/soundextract/sx/cli/internal/cmd/jobs"
 	"github.com/soundextract/sx/cli/internal/cmd/login"
 	"github.com/soundextract/sx/cli/internal/cmd/logout"
+	"github.com/soundextract/sx/cli/internal/cmd/passwd"
 	"github.com/soundextract/sx/cli/internal/cmd/register"
 	"github.com/soundextract/sx/cli/internal/cmd/retry"
 	"github.com/soundextract/sx/cli/internal/cmd/rm"
 	"github.com/soundextract/sx/cli/internal/cmd/show"
+	"github.com/soundextract/sx/cli/internal/cmd/token"
 	"github.com/soundextract/sx/cli/internal/cmd/topics"
 	"github.com/soundextract/sx/cli/internal/cmd/up"
 	"github.com/soundextract/sx/cli/internal/cmd/upload"
@@ -49,7 +52,7 @@ func New(f *factory.Factory, bind func(*pflag.FlagSet)) *cobra.Command {
 		SuggestionsMinimumDistance: 2,
 		CompletionOptions:          cobra.CompletionOptions{DisableDefaultCmd: true},
 
-		Args: noCommand,
+		Args: usage.Subcommand,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 		PersistentPreRun: func(cmd *cobra.Command, _ []string) {
 			if !cmd.DisableFlagParsing { // as completion's own command has it
@@ -108,6 +111,11 @@ func groups(f *factory.Factory) []group {
 			login.NewCmd(f, nil),
 			logout.NewCmd(f, nil),
 			whoami.NewCmd(f, nil),
+			passwd.NewCmd(f, nil),
+			token.NewCmd(f),
+		}},
+		{"Administration", []*cobra.Command{
+			admin.NewCmd(f),
 		}},
 		{"Local server", []*cobra.Command{
 			up.NewCmd(f, nil),
@@ -138,18 +146,6 @@ func checkedArgs(cmd *cobra.Command) {
 	for _, c := range cmd.Commands() {
 		checkedArgs(c)
 	}
-}
-
-// noCommand refuses what is not the name of a command.
-func noCommand(cmd *cobra.Command, args []string) error {
-	if len(args) == 0 {
-		return nil
-	}
-	err := usage.Errorf("there is no command %q", args[0])
-	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
-		return err.WithHint("did you mean: sx " + strings.Join(near, ", sx "))
-	}
-	return err
 }
 
 func helpCommand(root *cobra.Command) *cobra.Command {

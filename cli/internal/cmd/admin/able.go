@@ -1,0 +1,85 @@
+package admin
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/soundextract/sx/cli/internal/factory"
+	"github.com/soundextract/sx/cli/internal/iostreams"
+	"github.com/soundextract/sx/cli/internal/usage"
+	"github.com/soundextract/sx/server/api"
+	"github.com/soundextract/sx/server/api/client"
+	"github.com/soundextract/sx/server/sx"
+)
+
+// ableOptions are what sx admin disable and enable work with.
+type ableOptions struct {
+	IO     *iostreams.IOStreams
+	Client func() (*client.Client, error)
+
+	Name string
+	JSON bool
+
+	change func(*client.Client, context.Context, string) (api.User, error)
+	done   string // the verb of what is reported
+}
+
+func newCmdDisable(f *factory.Factory, run func(context.Context, *ableOptions) error) *cobra.Command {
+	return newCmdAble(f, run, &cobra.Command{
+		Use:   "disable NAME",
+		Short: "Keep an account from being used",
+		Long: `Keep an account from being used: it cannot sign in any more, and its sign-ins
+and personal tokens end. An access token that is out there may be used for ten
+more minutes, a personal token for one. Its videos stay. The last administrator
+cannot be disabled.`,
+		Example: `  sx admin disable anna`,
+	}, ableOptions{change: (*client.Client).Disable, done: "Disabled"})
+}
+
+func newCmdEnable(f *factory.Factory, run func(context.Context, *ableOptions) error) *cobra.Command {
+	return newCmdAble(f, run, &cobra.Command{
+		Use:     "enable NAME",
+		Short:   "Let a disabled account sign in again",
+		Long:    `Let a disabled account sign in again. Its personal tokens have to be made anew.`,
+		Example: `  sx admin enable anna`,
+	}, ableOptions{change: (*client.Client).Enable, done: "Enabled"})
+}
+
+func newCmdAble(f *factory.Factory, run func(context.Context, *ableOptions) error, cmd *cobra.Command, opts ableOptions) *cobra.Command {
+	opts.IO, opts.Client = f.IO, f.Client
+	cmd.Args = usage.Args(cobra.ExactArgs(1))
+	cmd.ValidArgsFunction = cobra.NoFileCompletions
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		opts.Name = args[0]
+		if run != nil {
+			return run(cmd.Context(), &opts)
+		}
+		return ableRun(cmd.Context(), &opts)
+	}
+	cmd.Flags().BoolVar(&opts.JSON, "json", false, "print the account as JSON")
+	return cmd
+}
+
+func ableRun(ctx context.Context, opts *ableOptions) error {
+	name, err := sx.UserName(opts.Name)
+	if err != nil {
+		return err
+	}
+	c, err := opts.Client()
+	if err != nil {
+		return err
+	}
+	user, err := opts.change(c, ctx, name)
+	if err != nil {
+		return err
+	}
+	if opts.JSON {
+		return opts.IO.WriteJSON(user)
+	}
+	if _, err := fmt.Fprintf(opts.IO.Out, "%s the account %s\n", opts.done, user.Name); err != nil {
+		return fmt.Errorf("print the result: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,28 @@
+// Package admin holds the commands of sx admin.
+package admin
+
+import (
+	"github.com/spf13/cobra"
+
+	"github.com/soundextract/sx/cli/internal/factory"
+	"github.com/soundextract/sx/cli/internal/usage"
+)
+
+// NewCmd makes sx admin with the commands below it.
+func NewCmd(f *factory.Factory) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "admin",
+		Short: "Administer the server's accounts",
+		Long: `Administer the server's accounts. The administrator of a local server is its
+first account; that of a cluster is named by whoever installs it.`,
+		Example: `  sx admin users
+  sx admin invite --expires 2d
+  sx admin disable anna`,
+		Args: usage.Subcommand,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+
+		SuggestionsMinimumDistance: 2,
+	}
+	cmd.AddCommand(newCmdUsers(f, nil), newCmdInvite(f, nil), newCmdDisable(f, nil), newCmdEnable(f, nil))
+	return cmd
+}

@@ -1,0 +1,111 @@
+package admin
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/soundextract/sx/cli/internal/factory"
+	"github.com/soundextract/sx/cli/internal/iostreams"
+	"github.com/soundextract/sx/cli/internal/lifetime"
+	"github.com/soundextract/sx/cli/internal/usage"
+	"github.com/soundextract/sx/server/sx"
+)
+
+func try(t *testing.T, cmd *cobra.Command, args ...string) error {
+	t.Helper()
+	cmd.SetArgs(args)
+	cmd.SilenceErrors, cmd.SilenceUsage = true, true
+	return cmd.ExecuteContext(t.Context())
+}
+
+func newFactory() *factory.Factory {
+	streams, _, _ := iostreams.Test("")
+	return &factory.Factory{IO: streams}
+}
+
+func TestUsersFlags(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name  string
+		args  []string
+		want  usersOptions
+		wrong bool
+	}{
+		{"none", nil, usersOptions{Limit: 50}, false},
+		{"page", []string{"--limit", "5", "--after", "anna", "--json"}, usersOptions{Limit: 5, After: "anna", JSON: true}, false},
+		{"all", []string{"--all"}, usersOptions{Limit: 50, All: true}, false},
+		{"no limit", []string{"--limit", "0"}, usersOptions{}, true},
+		{"all and limit", []string{"--all", "--limit", "5"}, usersOptions{}, true},
+		{"argument", []string{"anna"}, usersOptions{}, true},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			var got *usersOptions
+			err := try(t, newCmdUsers(newFactory(), func(_ context.Context, o *usersOptions) error { got = o; return nil }), tt.args...)
+			var typed *usage.Error
+			if tt.wrong {
+				if !errors.As(err, &typed) || got != nil {
+					t.Errorf("got %v, want a usage error", err)
+				}
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got.Limit != tt.want.Limit || got.After != tt.want.After || got.All != tt.want.All || got.JSON != tt.want.JSON {
+				t.Errorf("got %+v, want %+v", *got, tt.want)
+			}
+		})
+	}
+}
+
+func TestInviteFlags(t *testing.T) {
+	t.Parallel()
+	var got inviteOptions
+	keep := func(_ context.Context, o *inviteOptions) error { got = *o; return nil }
+	if err := try(t, newCmdInvite(newFactory(), keep)); err != nil || got.Expires != defaultExpires {
+		t.Errorf("got %+v, %v", got, err)
+	}
+	if err := try(t, newCmdInvite(newFactory(), keep), "--expires", "2d", "--json"); err != nil ||
+		got.Expires != lifetime.Value(48*time.Hour) || !got.JSON {
+		t.Errorf("got %+v, %v", got, err)
+	}
+	if err := try(t, newCmdInvite(newFactory(), keep), "--expires", "0d"); err == nil {
+		t.Error("an invitation that is good for nothing")
+	}
+}
+
+func TestAbleFlags(t *testing.T) {
+	t.Parallel()
+	for _, newCmd := range []func(*factory.Factory, func(context.Context, *ableOptions) error) *cobra.Command{newCmdDisable, newCmdEnable} {
+		var got ableOptions
+		keep := func(_ context.Context, o *ableOptions) error { got = *o; return nil }
+		if err := try(t, newCmd(newFactory(), keep), "anna", "--json"); err != nil || got.Name != "anna" || !got.JSON {
+			t.Errorf("got %+v, %v", got, err)
+		}
+		var typed *usage.Error
+		if err := try(t, newCmd(newFactory(), keep)); !errors.As(err, &typed) {
+			t.Errorf("got %v", err)
+		}
+		if err := try(t, newCmd(newFactory(), nil), "a/b"); sx.CodeOf(err) != sx.CodeInvalid {
+			t.Errorf("got %v", err)
+		}
+	}
+}
+
+func TestWordsThatAreNoCommand(t *testing.T) {
+	t.Parallel()
+	var typed *usage.Error
+	if err := try(t, NewCmd(newFactory()), "usres"); !errors.As(err, &typed) || !strings.Contains(typed.Hint, "admin users") {
+		t.Errorf("got %v", err)
+	}
+	if err := try(t, NewCmd(newFactory()), "xyzzy"); !errors.As(err, &typed) || typed.Hint != "" {
+		t.Errorf("got %v", err)
+	}
+}

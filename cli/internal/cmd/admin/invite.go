@@ -1,0 +1,68 @@
+package admin
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/soundextract/sx/cli/internal/factory"
+	"github.com/soundextract/sx/cli/internal/iostreams"
+	"github.com/soundextract/sx/cli/internal/lifetime"
+	"github.com/soundextract/sx/cli/internal/usage"
+	"github.com/soundextract/sx/server/api"
+	"github.com/soundextract/sx/server/api/client"
+)
+
+type inviteOptions struct {
+	IO     *iostreams.IOStreams
+	Client func() (*client.Client, error)
+
+	Expires lifetime.Value
+	JSON    bool
+}
+
+const defaultExpires = lifetime.Value(7 * 24 * time.Hour)
+
+func newCmdInvite(f *factory.Factory, run func(context.Context, *inviteOptions) error) *cobra.Command {
+	opts := &inviteOptions{IO: f.IO, Client: f.Client, Expires: defaultExpires}
+	cmd := &cobra.Command{
+		Use:   "invite",
+		Short: "Let one person make an account",
+		Long: `Make an invitation and print its code, which is shown only this once. It is good
+for one account.`,
+		Example: `  sx admin invite
+  sx admin invite --expires 2d`,
+		Args: usage.Args(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if run != nil {
+				return run(cmd.Context(), opts)
+			}
+			return inviteRun(cmd.Context(), opts)
+		},
+	}
+	cmd.Flags().Var(&opts.Expires, "expires", "how long it is good, as in 7d or 12h, 90d at most")
+	cmd.Flags().BoolVar(&opts.JSON, "json", false, "print the invitation as JSON")
+	return cmd
+}
+
+func inviteRun(ctx context.Context, opts *inviteOptions) error {
+	c, err := opts.Client()
+	if err != nil {
+		return err
+	}
+	made, err := c.Invite(ctx, api.NewInvitation{ExpiresIn: opts.Expires.Seconds()})
+	if err != nil {
+		return err
+	}
+	if opts.JSON {
+		return opts.IO.WriteJSON(made)
+	}
+	if _, err := fmt.Fprintln(opts.IO.Out, made.Code); err != nil {
+		return fmt.Errorf("print the invitation: %w", err)
+	}
+	_, _ = fmt.Fprintf(opts.IO.ErrOut, "It is good for one account until %s. Pass it on with the command\n"+
+		"  sx register NAME --invitation CODE\n", made.Expires.Local().Format(time.DateTime))
+	return nil
+}

@@ -1,0 +1,117 @@
+package admin
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/soundextract/sx/cli/internal/factory"
+	"github.com/soundextract/sx/cli/internal/iostreams"
+	"github.com/soundextract/sx/cli/internal/table"
+	"github.com/soundextract/sx/cli/internal/usage"
+	"github.com/soundextract/sx/server/api"
+	"github.com/soundextract/sx/server/api/client"
+)
+
+type usersOptions struct {
+	IO     *iostreams.IOStreams
+	Client func() (*client.Client, error)
+
+	Limit int
+	After string
+	All   bool
+	JSON  bool
+}
+
+const defaultLimit = 50
+
+func newCmdUsers(f *factory.Factory, run func(context.Context, *usersOptions) error) *cobra.Command {
+	opts := &usersOptions{IO: f.IO, Client: f.Client}
+	cmd := &cobra.Command{
+		Use:   "users",
+		Short: "List the accounts",
+		Long: `List the accounts in the order of their names.
+
+When the output is no terminal, each line holds name, role (admin or user),
+state (enabled or disabled) and time of creation, separated by tabs and without
+a header.`,
+		Example: `  sx admin users
+  sx admin users --limit 20 --after anna
+  sx admin users --all --json | jq -r '.[] | select(.disabled).name'`,
+		Args: usage.Args(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if opts.Limit < 1 {
+				return usage.Errorf("--limit wants a number from 1 up")
+			}
+			if opts.All && cmd.Flags().Changed("limit") {
+				return usage.Errorf("--all and --limit exclude each other")
+			}
+			if run != nil {
+				return run(cmd.Context(), opts)
+			}
+			return usersRun(cmd.Context(), opts)
+		},
+	}
+	cmd.Flags().IntVar(&opts.Limit, "limit", defaultLimit, "show at most `N` accounts")
+	cmd.Flags().StringVar(&opts.After, "after", "", "go on after this `NAME`")
+	cmd.Flags().BoolVar(&opts.All, "all", false, "show all accounts")
+	cmd.Flags().BoolVar(&opts.JSON, "json", false, "print the accounts as a JSON array")
+	return cmd
+}
+
+func usersRun(ctx context.Context, opts *usersOptions) error {
+	c, err := opts.Client()
+	if err != nil {
+		return err
+	}
+	found, next, err := opts.fetch(ctx, c)
+	if err != nil {
+		return err
+	}
+	if opts.JSON {
+		return opts.IO.WriteJSON(found)
+	}
+	columns := []table.Column{{Header: "NAME", Shrink: true}, {Header: "ROLE"}, {Header: "STATE"}, {Header: "CREATED"}}
+	rows := make([][]table.Cell, len(found))
+	for i, u := range found {
+		role, state := table.Text("user"), table.Text("enabled")
+		if u.Admin {
+			role = table.Text("admin")
+		}
+		if u.Disabled {
+			state = table.Cell{Text: "disabled", Color: "33"}
+		}
+		rows[i] = []table.Cell{table.Text(u.Name), role, state, {
+			Text: u.Created.Local().Format(time.DateOnly), Full: u.Created.UTC().Format(time.RFC3339),
+		}}
+	}
+	if err := table.Print(opts.IO, columns, rows); err != nil {
+		return err
+	}
+	if next != "" {
+		_, _ = fmt.Fprintf(opts.IO.ErrOut, "there are more: sx admin users --after %s\n", next)
+	}
+	return nil
+}
+
+// fetch collects pages until there are enough. next is where the page after
+// them begins, "" when there is none.
+func (o *usersOptions) fetch(ctx context.Context, c *client.Client) (found []api.User, next string, err error) {
+	found, next = []api.User{}, o.After
+	for {
+		limit := api.MaxLimit
+		if !o.All {
+			limit = min(limit, o.Limit-len(found))
+		}
+		page, err := c.Users(ctx, next, limit)
+		if err != nil {
+			return nil, "", err
+		}
+		found, next = append(found, page.Users...), page.Next
+		if next == "" || !o.All && len(found) >= o.Limit {
+			return found, next, nil
+		}
+	}
+}

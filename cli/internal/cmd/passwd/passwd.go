@@ -1,0 +1,76 @@
+// Package passwd is the command sx passwd.
+package passwd
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/soundextract/sx/cli/internal/account"
+	"github.com/soundextract/sx/cli/internal/factory"
+	"github.com/soundextract/sx/cli/internal/iostreams"
+	"github.com/soundextract/sx/cli/internal/prompt"
+	"github.com/soundextract/sx/cli/internal/usage"
+	"github.com/soundextract/sx/server/api"
+)
+
+// Options are what sx passwd works with.
+type Options struct {
+	IO      *iostreams.IOStreams
+	Account func() (*account.Account, error)
+
+	PasswordStdin bool
+	JSON          bool
+}
+
+// NewCmd makes the command; run is nil but in tests.
+func NewCmd(f *factory.Factory, run func(context.Context, *Options) error) *cobra.Command {
+	opts := &Options{IO: f.IO, Account: f.Account}
+	cmd := &cobra.Command{
+		Use:   "passwd",
+		Short: "Change your password",
+		Long: `Change the password of the account that is signed in. The old one is asked for,
+then the new one twice; none is shown.
+
+All other sign-ins of the account end, on all machines: at once for whatever
+needs a new access token, within ten minutes for the rest. Personal tokens stay;
+see: sx token list`,
+		Example: `  sx passwd
+  printf '%s\n' "$OLD" "$NEW" | sx passwd --password-stdin`,
+		Args: usage.Args(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if run != nil {
+				return run(cmd.Context(), opts)
+			}
+			return passwdRun(cmd.Context(), opts)
+		},
+	}
+	cmd.Flags().BoolVar(&opts.PasswordStdin, "password-stdin", false,
+		"read two lines from the input: the old password and the new one")
+	cmd.Flags().BoolVar(&opts.JSON, "json", false, "print the account as JSON")
+	return cmd
+}
+
+func passwdRun(ctx context.Context, opts *Options) error {
+	acct, err := opts.Account()
+	if err != nil {
+		return err
+	}
+	acct.WarnIfPlain(opts.IO.ErrOut)
+	before, after, err := prompt.PasswordChange(ctx, opts.IO, opts.PasswordStdin)
+	if err != nil {
+		return err
+	}
+	user, err := acct.ChangePassword(ctx, api.PasswordChange{OldPassword: before, NewPassword: after})
+	if err != nil {
+		return err
+	}
+	if opts.JSON {
+		return opts.IO.WriteJSON(user)
+	}
+	if _, err := fmt.Fprintf(opts.IO.Out, "Changed the password of %s; all other sign-ins have ended\n", user.Name); err != nil {
+		return fmt.Errorf("print the result: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,75 @@
+package token
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/soundextract/sx/cli/internal/factory"
+	"github.com/soundextract/sx/cli/internal/iostreams"
+	"github.com/soundextract/sx/cli/internal/lifetime"
+	"github.com/soundextract/sx/cli/internal/usage"
+	"github.com/soundextract/sx/server/api"
+	"github.com/soundextract/sx/server/api/client"
+	"github.com/soundextract/sx/server/sx"
+)
+
+type createOptions struct {
+	IO     *iostreams.IOStreams
+	Client func() (*client.Client, error)
+
+	Name    string
+	Expires lifetime.Value
+	JSON    bool
+}
+
+const defaultExpires = lifetime.Value(90 * 24 * time.Hour)
+
+func newCmdCreate(f *factory.Factory, run func(context.Context, *createOptions) error) *cobra.Command {
+	opts := &createOptions{IO: f.IO, Client: f.Client, Expires: defaultExpires}
+	cmd := &cobra.Command{
+		Use:   "create NAME",
+		Short: "Make a personal token",
+		Long: `Make a personal token and print it. It is shown only this once. The name is for
+you, to tell your tokens apart.`,
+		Example: `  sx token create backup
+  SX_TOKEN=$(sx token create nightly --expires 7d) sx upload talk.mp4`,
+		Args:              usage.Args(cobra.ExactArgs(1)),
+		ValidArgsFunction: cobra.NoFileCompletions,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			opts.Name = args[0]
+			if run != nil {
+				return run(cmd.Context(), opts)
+			}
+			return createRun(cmd.Context(), opts)
+		},
+	}
+	cmd.Flags().Var(&opts.Expires, "expires", "how long it is good, as in 90d or 12h, 366d at most")
+	cmd.Flags().BoolVar(&opts.JSON, "json", false, "print the token as JSON")
+	return cmd
+}
+
+func createRun(ctx context.Context, opts *createOptions) error {
+	if err := sx.TokenName(opts.Name); err != nil {
+		return err
+	}
+	c, err := opts.Client()
+	if err != nil {
+		return err
+	}
+	made, err := c.CreateToken(ctx, api.NewToken{Name: opts.Name, ExpiresIn: opts.Expires.Seconds()})
+	if err != nil {
+		return err
+	}
+	if opts.JSON {
+		return opts.IO.WriteJSON(made)
+	}
+	if _, err := fmt.Fprintln(opts.IO.Out, made.Token); err != nil {
+		return fmt.Errorf("print the token: %w", err)
+	}
+	_, _ = fmt.Fprintf(opts.IO.ErrOut, "It is good until %s and shown only now. Use it as SX_TOKEN;\n"+
+		"end it with: sx token revoke %s\n", made.Expires.Local().Format(time.DateOnly), made.Name)
+	return nil
+}

@@ -1,0 +1,80 @@
+package token
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/soundextract/sx/cli/internal/factory"
+	"github.com/soundextract/sx/cli/internal/iostreams"
+	"github.com/soundextract/sx/cli/internal/table"
+	"github.com/soundextract/sx/cli/internal/usage"
+	"github.com/soundextract/sx/server/api/client"
+)
+
+type listOptions struct {
+	IO     *iostreams.IOStreams
+	Client func() (*client.Client, error)
+	Now    func() time.Time
+
+	JSON bool
+}
+
+func newCmdList(f *factory.Factory, run func(context.Context, *listOptions) error) *cobra.Command {
+	opts := &listOptions{IO: f.IO, Client: f.Client, Now: time.Now}
+	cmd := &cobra.Command{
+		Use:     "list",
+		Aliases: []string{"ls"},
+		Short:   "List your personal tokens",
+		Long: `List your personal tokens, the oldest first. Expired ones are shown for another
+month. The tokens themselves cannot be shown again.
+
+When the output is no terminal, each line holds id, name, time of creation and
+of expiry, separated by tabs and without a header.`,
+		Example: `  sx token list
+  sx token list --json | jq -r '.[].name'`,
+		Args: usage.Args(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if run != nil {
+				return run(cmd.Context(), opts)
+			}
+			return listRun(cmd.Context(), opts)
+		},
+	}
+	cmd.Flags().BoolVar(&opts.JSON, "json", false, "print the tokens as a JSON array")
+	return cmd
+}
+
+func listRun(ctx context.Context, opts *listOptions) error {
+	c, err := opts.Client()
+	if err != nil {
+		return err
+	}
+	found, err := c.PersonalTokens(ctx)
+	if err != nil {
+		return err
+	}
+	if opts.JSON {
+		return opts.IO.WriteJSON(found.Tokens)
+	}
+	if len(found.Tokens) == 0 {
+		_, _ = fmt.Fprintln(opts.IO.ErrOut, "no tokens yet; make one with: sx token create NAME")
+		return nil
+	}
+	columns := []table.Column{{Header: "ID"}, {Header: "NAME", Shrink: true}, {Header: "CREATED"}, {Header: "EXPIRES"}}
+	rows := make([][]table.Cell, len(found.Tokens))
+	for i, t := range found.Tokens {
+		expires := date(t.Expires)
+		if !opts.Now().Before(t.Expires) {
+			expires.Text, expires.Color = "expired", "33"
+		}
+		rows[i] = []table.Cell{table.Text(t.ID), table.Text(t.Name), date(t.Created), expires}
+	}
+	return table.Print(opts.IO, columns, rows)
+}
+
+func date(t time.Time) table.Cell {
+	return table.Cell{Text: t.Local().Format(time.DateOnly), Full: t.UTC().Format(time.RFC3339)}
+}

@@ -1,0 +1,75 @@
+package token
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/spf13/cobra"
+
+	"github.com/soundextract/sx/cli/internal/factory"
+	"github.com/soundextract/sx/cli/internal/iostreams"
+	"github.com/soundextract/sx/cli/internal/usage"
+	"github.com/soundextract/sx/server/api"
+	"github.com/soundextract/sx/server/api/client"
+	"github.com/soundextract/sx/server/sx"
+)
+
+type revokeOptions struct {
+	IO     *iostreams.IOStreams
+	Client func() (*client.Client, error)
+
+	Token string // its name or id
+	JSON  bool
+}
+
+func newCmdRevoke(f *factory.Factory, run func(context.Context, *revokeOptions) error) *cobra.Command {
+	opts := &revokeOptions{IO: f.IO, Client: f.Client}
+	cmd := &cobra.Command{
+		Use:               "revoke NAME|ID",
+		Short:             "End a personal token",
+		Long:              `End a personal token. It is refused everywhere within a minute.`,
+		Example:           `  sx token revoke backup`,
+		Args:              usage.Args(cobra.ExactArgs(1)),
+		ValidArgsFunction: cobra.NoFileCompletions,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			opts.Token = args[0]
+			if run != nil {
+				return run(cmd.Context(), opts)
+			}
+			return revokeRun(cmd.Context(), opts)
+		},
+	}
+	cmd.Flags().BoolVar(&opts.JSON, "json", false, "print the revoked token as JSON")
+	return cmd
+}
+
+func revokeRun(ctx context.Context, opts *revokeOptions) error {
+	c, err := opts.Client()
+	if err != nil {
+		return err
+	}
+	list, err := c.PersonalTokens(ctx)
+	if err != nil {
+		return err
+	}
+	// The id wins: a name may look like the id of another.
+	i := slices.IndexFunc(list.Tokens, func(t api.PersonalToken) bool { return t.ID == opts.Token })
+	if i < 0 {
+		i = slices.IndexFunc(list.Tokens, func(t api.PersonalToken) bool { return t.Name == opts.Token })
+	}
+	if i < 0 {
+		return sx.NewError(sx.CodeNotFound, "you have no token %q", opts.Token).WithHint("list your tokens with: sx token list")
+	}
+	found := list.Tokens[i]
+	if err := c.RevokeToken(ctx, found.ID); err != nil {
+		return err
+	}
+	if opts.JSON {
+		return opts.IO.WriteJSON(found)
+	}
+	if _, err := fmt.Fprintf(opts.IO.Out, "Revoked the token %s\n", found.Name); err != nil {
+		return fmt.Errorf("print the result: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,33 @@
+// Package token holds the commands of sx token.
+package token
+
+import (
+	"github.com/spf13/cobra"
+
+	"github.com/soundextract/sx/cli/internal/factory"
+	"github.com/soundextract/sx/cli/internal/usage"
+)
+
+// NewCmd makes sx token with the commands below it.
+func NewCmd(f *factory.Factory) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "token",
+		Short: "Manage personal tokens for scripts",
+		Long: `Manage personal tokens. A token stands for your account where nobody can type a
+password: scripts, build servers, other programs. sx takes one from the variable
+SX_TOKEN; any HTTP client sends it as
+  Authorization: Bearer sxp_…
+
+A token can do everything with your videos, but it cannot change the password,
+make tokens or administer the server.`,
+		Example: `  sx token create backup --expires 30d
+  sx token list
+  sx token revoke backup`,
+		Args: usage.Subcommand,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+
+		SuggestionsMinimumDistance: 2,
+	}
+	cmd.AddCommand(newCmdCreate(f, nil), newCmdList(f, nil), newCmdRevoke(f, nil))
+	return cmd
+}

@@ -1,0 +1,372 @@
+package auth_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/soundextract/sx/server/api"
+	"github.com/soundextract/sx/server/api/client"
+	"github.com/soundextract/sx/server/internal/auth"
+	"github.com/soundextract/sx/server/internal/store"
+	"github.com/soundextract/sx/server/internal/token"
+	"github.com/soundextract/sx/server/sx"
+)
+
+type usersStore = store.Users
+
+func (u dyingUsers) Create(context.Context, sx.User) error { return u.create() }
+
+// bearer sends a token with each request.
+type bearer string
+
+func (b bearer) RoundTrip(req *http.Request) (*http.Response, error) {
+	out := req.Clone(req.Context())
+	out.Header.Set("Authorization", "Bearer "+string(b))
+	return http.DefaultTransport.RoundTrip(out)
+}
+
+// as is a client that sends the token.
+func (b *bench) as(t *testing.T, token string) *client.Client {
+	t.Helper()
+	c, err := client.New(b.url, &http.Client{Transport: bearer(token)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+const newPassword = "another horse battery"
+
+func TestPasswordChange(t *testing.T) {
+	t.Parallel()
+	b := start(t)
+	here := b.register(t, "ada")
+	there, err := b.Login(t.Context(), api.Credentials{Name: "ada", Password: password})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		name, before, after string
+		want                sx.Code
+	}{
+		{"wrong old password", "incorrect horse", newPassword, sx.CodeBadCredentials},
+		{"no old password", "", newPassword, sx.CodeBadCredentials},
+		{"short new password", password, "horse", sx.CodeInvalid},
+	} {
+		_, err := b.as(t, here.AccessToken).ChangePassword(t.Context(), api.PasswordChange{OldPassword: c.before, NewPassword: c.after})
+		if sx.CodeOf(err) != c.want {
+			t.Errorf("%s: %v", c.name, err)
+		}
+	}
+	next, err := b.as(t, here.AccessToken).ChangePassword(t.Context(), api.PasswordChange{OldPassword: password, NewPassword: newPassword})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, old := range []api.Tokens{here, there} {
+		_, err := b.as(t, old.AccessToken).Me(t.Context())
+		wantCode(t, err, sx.CodeUnauthenticated) // at auth at once
+		_, err = b.Refresh(t.Context(), old.RefreshToken)
+		wantCode(t, err, sx.CodeSessionEnded)
+	}
+	if _, err := b.as(t, next.AccessToken).Me(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if _, err := b.Refresh(t.Context(), next.RefreshToken); err != nil {
+		t.Error(err)
+	}
+	_, err = b.Login(t.Context(), api.Credentials{Name: "ada", Password: password})
+	wantCode(t, err, sx.CodeBadCredentials)
+	if _, err := b.Login(t.Context(), api.Credentials{Name: "ada", Password: newPassword}); err != nil {
+		t.Error(err)
+	}
+}
+
+// A stolen access token must not serve to guess the password.
+func TestPasswordChangesAreLimited(t *testing.T) {
+	t.Parallel()
+	b := start(t)
+	ada := b.as(t, b.register(t, "ada").AccessToken)
+	var err error
+	for range 11 {
+		_, err = ada.ChangePassword(t.Context(), api.PasswordChange{OldPassword: "a guess", NewPassword: newPassword})
+	}
+	wantCode(t, err, sx.CodeTooManyAttempts)
+}
+
+func TestPersonalTokens(t *testing.T) {
+	t.Parallel()
+	b := start(t)
+	reg := b.register(t, "ada")
+	ada := b.as(t, reg.AccessToken)
+	for name, in := range map[string]api.NewToken{
+		"no name": {ExpiresIn: 60}, "a bad name": {Name: "a b", ExpiresIn: 60}, "no life": {Name: "ci"},
+		"too long a life": {Name: "ci", ExpiresIn: int(api.MaxTokenLife.Seconds()) + 1},
+	} {
+		if _, err := ada.CreateToken(t.Context(), in); sx.CodeOf(err) != sx.CodeInvalid {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	made, err := ada.CreateToken(t.Context(), api.NewToken{Name: "ci", ExpiresIn: 3600})
+	if err != nil || !made.Expires.Equal(b.clock.Now().Add(time.Hour)) {
+		t.Fatalf("got %+v, %v", made, err)
+	}
+	_, err = ada.CreateToken(t.Context(), api.NewToken{Name: "ci", ExpiresIn: 3600})
+	wantCode(t, err, sx.CodeConflict)
+	stored, err := b.store.PersonalTokens.ByID(t.Context(), made.ID)
+	if err != nil || strings.Contains(fmt.Sprint(stored), made.Token) || strings.Contains(b.logs.String(), made.Token) {
+		t.Errorf("the token itself is stored or logged: %v", err)
+	}
+	if list, err := ada.PersonalTokens(t.Context()); err != nil || len(list.Tokens) != 1 || list.Tokens[0] != made.PersonalToken {
+		t.Errorf("listed %+v, %v", list, err)
+	}
+
+	script := b.as(t, made.Token)
+	if me, err := script.Me(t.Context()); err != nil || me != reg.User {
+		t.Errorf("got %+v, %v", me, err)
+	}
+	_, err = script.PersonalTokens(t.Context())
+	wantCode(t, err, sx.CodeForbidden)
+	_, err = script.CreateToken(t.Context(), api.NewToken{Name: "x", ExpiresIn: 60})
+	wantCode(t, err, sx.CodeForbidden)
+	wantCode(t, script.RevokeToken(t.Context(), made.ID), sx.CodeForbidden)
+	_, err = script.ChangePassword(t.Context(), api.PasswordChange{OldPassword: password, NewPassword: newPassword})
+	wantCode(t, err, sx.CodeForbidden)
+
+	for name, bad := range map[string]string{
+		"changed": made.Token[:len(made.Token)-1] + "0", "cut": made.Token[:30], "prefix": "sxp_",
+		"unknown": "sxp_" + strings.Repeat("a", 42),
+	} {
+		if _, err := b.as(t, bad).Me(t.Context()); sx.CodeOf(err) != sx.CodeUnauthenticated {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	wantCode(t, b.as(t, b.register(t, "bob").AccessToken).RevokeToken(t.Context(), made.ID), sx.CodeNotFound)
+	wantCode(t, ada.RevokeToken(t.Context(), "none"), sx.CodeNotFound)
+	if err := ada.RevokeToken(t.Context(), made.ID); err != nil {
+		t.Fatal(err)
+	}
+	_, err = script.Me(t.Context())
+	wantCode(t, err, sx.CodeUnauthenticated)
+
+	short, err := ada.CreateToken(t.Context(), api.NewToken{Name: "short", ExpiresIn: 60})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.clock.Add(time.Minute)
+	_, err = b.as(t, short.Token).Me(t.Context())
+	wantCode(t, err, sx.CodeUnauthenticated)
+}
+
+func TestTooManyTokens(t *testing.T) {
+	t.Parallel()
+	b := start(t)
+	reg := b.register(t, "ada")
+	for i := range 100 {
+		v := sx.PersonalToken{ID: sx.NewID(), UserID: reg.User.ID, Name: fmt.Sprint(i), Created: b.clock.Now()}
+		if err := b.store.PersonalTokens.Create(t.Context(), v); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_, err := b.as(t, reg.AccessToken).CreateToken(t.Context(), api.NewToken{Name: "more", ExpiresIn: 60})
+	wantCode(t, err, sx.CodeConflict)
+}
+
+func TestDisable(t *testing.T) {
+	t.Parallel()
+	b := start(t, func(c *auth.Config) { c.FirstIsAdmin = true })
+	root := b.as(t, b.register(t, "root").AccessToken)
+	bob := b.register(t, "bob")
+	script, err := b.as(t, bob.AccessToken).CreateToken(t.Context(), api.NewToken{Name: "ci", ExpiresIn: 3600})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, call := range []func() error{
+		func() error { _, err := b.as(t, bob.AccessToken).Users(t.Context(), "", 0); return err },
+		func() error { _, err := b.as(t, bob.AccessToken).Disable(t.Context(), "root"); return err },
+		func() error { _, err := b.as(t, bob.AccessToken).Enable(t.Context(), "bob"); return err },
+		func() error {
+			_, err := b.as(t, bob.AccessToken).Invite(t.Context(), api.NewInvitation{ExpiresIn: 60})
+			return err
+		},
+	} {
+		wantCode(t, call(), sx.CodeForbidden)
+	}
+	_, err = root.Disable(t.Context(), "root")
+	wantCode(t, err, sx.CodeConflict)
+	_, err = root.Disable(t.Context(), "nobody")
+	wantCode(t, err, sx.CodeNotFound)
+	_, err = root.Invite(t.Context(), api.NewInvitation{ExpiresIn: 1})
+	wantCode(t, err, sx.CodeInvalid)
+	for range 2 { // a second time changes nothing
+		if got, err := root.Disable(t.Context(), "bob"); err != nil || !got.Disabled {
+			t.Fatalf("got %+v, %v", got, err)
+		}
+	}
+	_, err = b.Refresh(t.Context(), bob.RefreshToken)
+	wantCode(t, err, sx.CodeSessionEnded)
+	for _, token := range []string{bob.AccessToken, script.Token} {
+		_, err = b.as(t, token).Me(t.Context())
+		wantCode(t, err, sx.CodeUnauthenticated)
+	}
+	_, err = b.Login(t.Context(), api.Credentials{Name: "bob", Password: password})
+	wantCode(t, err, sx.CodeAccountDisabled)
+	_, err = b.Login(t.Context(), api.Credentials{Name: "bob", Password: newPassword})
+	wantCode(t, err, sx.CodeBadCredentials) // tells nothing to who guesses
+
+	for range 2 {
+		if got, err := root.Enable(t.Context(), "bob"); err != nil || got.Disabled {
+			t.Fatalf("got %+v, %v", got, err)
+		}
+	}
+	if _, err := b.Login(t.Context(), api.Credentials{Name: "bob", Password: password}); err != nil {
+		t.Error(err)
+	}
+	_, err = b.Refresh(t.Context(), bob.RefreshToken) // what has ended does not come back
+	wantCode(t, err, sx.CodeSessionEnded)
+	_, err = b.as(t, script.Token).Me(t.Context())
+	wantCode(t, err, sx.CodeUnauthenticated)
+}
+
+func TestUserList(t *testing.T) {
+	t.Parallel()
+	b := start(t, func(c *auth.Config) { c.Admin, c.AdminCode = "root", adminCode })
+	for _, name := range []string{"bob", "ada"} {
+		b.register(t, name)
+	}
+	admin, err := b.Register(t.Context(), api.Credentials{Name: "root", Password: password, Invitation: adminCode})
+	if err != nil {
+		t.Fatal(err)
+	}
+	root := b.as(t, admin.AccessToken)
+	first, err := root.Users(t.Context(), "", 2)
+	if err != nil || len(first.Users) != 2 || first.Users[0].Name != "ada" || first.Next != "bob" {
+		t.Fatalf("got %+v, %v", first, err)
+	}
+	rest, err := root.Users(t.Context(), first.Next, 0)
+	if err != nil || len(rest.Users) != 1 || !rest.Users[0].Admin || rest.Next != "" {
+		t.Fatalf("got %+v, %v", rest, err)
+	}
+	for _, limit := range []string{"0", "501", "x"} {
+		res, e := b.send(t, http.MethodGet, api.PathUsers+"?limit="+limit, "", "Authorization", "Bearer "+admin.AccessToken)
+		if res.StatusCode != http.StatusBadRequest || e.Code != sx.CodeInvalid {
+			t.Errorf("limit %s: %d %s", limit, res.StatusCode, e.Code)
+		}
+	}
+}
+
+// Two administrators who disable each other at once must not both succeed.
+func TestAdministratorsAgainstEachOther(t *testing.T) {
+	t.Parallel()
+	b := start(t, func(c *auth.Config) { c.Admin, c.AdminCode, c.FirstIsAdmin = "root", adminCode, true })
+	one := b.register(t, "one")
+	root, err := b.Register(t.Context(), api.Credentials{Name: "root", Password: password, Invitation: adminCode})
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error, 2)
+	go func() { _, err := b.as(t, one.AccessToken).Disable(t.Context(), "root"); done <- err }()
+	go func() { _, err := b.as(t, root.AccessToken).Disable(t.Context(), "one"); done <- err }()
+	for range 2 {
+		switch err := <-done; sx.CodeOf(err) {
+		case "", sx.CodeConflict, sx.CodeUnauthenticated, sx.CodeForbidden:
+		default:
+			t.Error(err)
+		}
+	}
+	list, _, err := b.store.Users.List(t.Context(), "", 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	enabled := 0
+	for _, u := range list {
+		if !u.Disabled {
+			enabled++
+		}
+	}
+	if enabled == 0 {
+		t.Error("no administrator is left")
+	}
+}
+
+// rivals is a store of users in which, right after the first change, the other
+// administrator is disabled too.
+type rivals struct {
+	store.Users
+	other string
+	once  *sync.Once
+}
+
+func (s rivals) Replace(ctx context.Context, u sx.User) (err error) {
+	if err = s.Users.Replace(ctx, u); err == nil {
+		s.once.Do(func() {
+			var other sx.User
+			if other, err = s.ByName(ctx, s.other); err == nil {
+				other.Disabled = true
+				err = s.Users.Replace(ctx, other)
+			}
+		})
+	}
+	return err
+}
+
+func TestTheLaterOfTwoAdministratorsTakesItBack(t *testing.T) {
+	t.Parallel()
+	b := start(t, func(c *auth.Config) {
+		c.Admin, c.AdminCode, c.FirstIsAdmin = "root", adminCode, true
+		c.Users = rivals{c.Users, "root", &sync.Once{}}
+	})
+	b.register(t, "one")
+	root, err := b.Register(t.Context(), api.Credentials{Name: "root", Password: password, Invitation: adminCode})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = b.as(t, root.AccessToken).Disable(t.Context(), "one")
+	wantCode(t, err, sx.CodeConflict)
+	if _, err := b.Login(t.Context(), api.Credentials{Name: "one", Password: password}); err != nil {
+		t.Errorf("nobody administers any more: %v", err)
+	}
+}
+
+func TestExchange(t *testing.T) {
+	t.Parallel()
+	b := start(t)
+	reg := b.register(t, "ada")
+	made, err := b.as(t, reg.AccessToken).CreateToken(t.Context(), api.NewToken{Name: "ci", ExpiresIn: 60})
+	if err != nil {
+		t.Fatal(err)
+	}
+	exchange := func(body string) (int, api.Exchanged) {
+		t.Helper()
+		res, err := http.Post(b.url+api.PathExchange, "application/json", strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = res.Body.Close() }()
+		var out api.Exchanged
+		if err := json.NewDecoder(res.Body).Decode(&out); err != nil {
+			t.Fatal(err)
+		}
+		return res.StatusCode, out
+	}
+	status, out := exchange(`{"token":"` + made.Token + `"}`)
+	claims, err := token.NewVerifier(token.FetchURL(http.DefaultClient, b.url+api.PathKeys), b.clock.Now).Verify(t.Context(), out.AccessToken)
+	if status != http.StatusOK || err != nil || claims.UserID != reg.User.ID || claims.UserName != "ada" {
+		t.Errorf("got %d, %+v, %v", status, claims, err)
+	}
+	// What came out of it opens nothing here: it would be a way around its limits.
+	_, err = b.as(t, out.AccessToken).PersonalTokens(t.Context())
+	wantCode(t, err, sx.CodeUnauthenticated)
+	for body, want := range map[string]int{
+		`{"token":"` + reg.AccessToken + `"}`: http.StatusUnauthorized, `{"token":""}`: http.StatusUnauthorized, `{`: http.StatusBadRequest,
+	} {
+		if status, _ := exchange(body); status != want {
+			t.Errorf("%.20s…: got %d, want %d", body, status, want)
+		}
+	}
+}

@@ -1,0 +1,192 @@
+package auth
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+	"strconv"
+
+	"github.com/soundextract/sx/server/api"
+	"github.com/soundextract/sx/server/internal/store"
+	"github.com/soundextract/sx/server/internal/token"
+	"github.com/soundextract/sx/server/sx"
+)
+
+// wire brings an account to its wire form, with what the settings make of it.
+func (s *Service) wire(u sx.User) api.User {
+	out := api.FromUser(u)
+	out.Admin = s.isAdmin(u)
+	return out
+}
+
+func (s *Service) listUsers(w http.ResponseWriter, r *http.Request) error {
+	if _, err := s.administrator(r); err != nil {
+		return err
+	}
+	limit, err := pageLimit(r.URL.Query())
+	if err != nil {
+		return err
+	}
+	list, more, err := s.cfg.Users.List(r.Context(), r.URL.Query().Get(api.QueryAfter), limit)
+	if err != nil {
+		return err
+	}
+	out := api.UserList{Users: make([]api.User, len(list))}
+	for i, u := range list {
+		out.Users[i] = s.wire(u)
+	}
+	if more {
+		out.Next = list[len(list)-1].Name
+	}
+	api.Write(w, http.StatusOK, out)
+	return nil
+}
+
+func pageLimit(q url.Values) (int, error) {
+	text := q.Get(api.QueryLimit)
+	if text == "" {
+		return api.DefaultLimit, nil
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 1 || n > api.MaxLimit {
+		return 0, sx.NewError(sx.CodeInvalid, "limit cannot be %q", text).WithHint("give a number from 1 to %d", api.MaxLimit)
+	}
+	return n, nil
+}
+
+// disable ends all that an account can do here: its sign-ins by the epoch, in
+// the same change that keeps it from making others, then its tokens. Disabling
+// a disabled account goes on where it failed.
+func (s *Service) disable(w http.ResponseWriter, r *http.Request) error {
+	by, err := s.administrator(r)
+	if err != nil {
+		return err
+	}
+	ctx, name := r.Context(), r.PathValue("name")
+	last := sx.NewError(sx.CodeConflict, "%s is the last administrator of this server", name).
+		WithHint("a server keeps at least one; whoever runs it names another with auth's setting --admin")
+	if others, err := s.otherAdmin(ctx, name); err != nil {
+		return err
+	} else if !others {
+		return last
+	}
+	user, err := s.change(ctx, name, func(u *sx.User) bool {
+		was := u.Disabled
+		u.Disabled = true
+		u.Epoch++
+		return !was
+	})
+	if err != nil {
+		return err
+	}
+	// Two administrators may have disabled each other: each looks again after
+	// its change, so that the later one finds nobody left and takes it back.
+	if others, err := s.otherAdmin(ctx, name); err != nil {
+		return err
+	} else if !others {
+		if _, err := s.change(ctx, name, enabled); err != nil {
+			return err
+		}
+		return last
+	}
+	tokens, err := s.cfg.PersonalTokens.List(ctx, user.ID)
+	if err != nil {
+		return err
+	}
+	for _, t := range tokens {
+		if err := s.cfg.PersonalTokens.Delete(ctx, t.ID); err != nil {
+			return err
+		}
+	}
+	s.cfg.Log.InfoContext(ctx, "account disabled", "account", user.ID, "by", by.ID)
+	api.Write(w, http.StatusOK, s.wire(user))
+	return nil
+}
+
+func (s *Service) enable(w http.ResponseWriter, r *http.Request) error {
+	by, err := s.administrator(r)
+	if err != nil {
+		return err
+	}
+	user, err := s.change(r.Context(), r.PathValue("name"), enabled)
+	if err != nil {
+		return err
+	}
+	s.cfg.Log.InfoContext(r.Context(), "account enabled", "account", user.ID, "by", by.ID)
+	api.Write(w, http.StatusOK, s.wire(user))
+	return nil
+}
+
+func enabled(u *sx.User) bool {
+	was := u.Disabled
+	u.Disabled = false
+	return was
+}
+
+// change changes the account of the name by compare-and-set, unless the change
+// reports that there is nothing to change.
+func (s *Service) change(ctx context.Context, name string, change func(*sx.User) bool) (sx.User, error) {
+	for {
+		user, err := s.cfg.Users.ByName(ctx, name)
+		if errors.Is(err, errNotFound) {
+			return user, sx.NewError(sx.CodeNotFound, "there is no account %q", name).WithHint("list them with: sx admin users")
+		}
+		if err != nil {
+			return user, err
+		}
+		before := user
+		if !change(&user) {
+			return before, nil
+		}
+		err = s.cfg.Users.Replace(ctx, user)
+		if !errors.Is(err, store.ErrStale) || ctx.Err() != nil {
+			return user, err
+		}
+	}
+}
+
+// otherAdmin reports whether there is an administrator beside the account of
+// the name.
+func (s *Service) otherAdmin(ctx context.Context, name string) (bool, error) {
+	after, more := "", true
+	for more {
+		var list []sx.User
+		var err error
+		if list, more, err = s.cfg.Users.List(ctx, after, api.MaxLimit); err != nil {
+			return false, err
+		}
+		for _, u := range list {
+			if u.Name != name && s.isAdmin(u) {
+				return true, nil
+			}
+			after = u.Name
+		}
+	}
+	return false, nil
+}
+
+func (s *Service) invite(w http.ResponseWriter, r *http.Request) error {
+	var in api.NewInvitation
+	if err := decode(w, r, &in); err != nil {
+		return err
+	}
+	by, err := s.administrator(r)
+	if err != nil {
+		return err
+	}
+	until, err := life(in.ExpiresIn, api.MaxInvitationLife)
+	if err != nil {
+		return err
+	}
+	now := s.cfg.Now()
+	made := sx.Invitation{ID: sx.NewID(), Inviter: by.ID, Created: now, Expires: now.Add(until)}
+	code := token.NewSecret(api.InvitationPrefix, made.ID)
+	made.Hash = token.Hash(code)
+	if err := s.cfg.Invitations.Create(r.Context(), made); err != nil {
+		return err
+	}
+	s.cfg.Log.InfoContext(r.Context(), "invitation made", "invitation", made.ID)
+	api.Write(w, http.StatusCreated, api.Invitation{Code: code, Expires: made.Expires.UTC()})
+	return nil
+}

@@ -1,0 +1,232 @@
+package auth_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/soundextract/sx/server/api"
+	"github.com/soundextract/sx/server/internal/auth"
+	"github.com/soundextract/sx/server/internal/store"
+	"github.com/soundextract/sx/server/sx"
+)
+
+// fails names the methods of a store that do not answer.
+type fails map[string]bool
+
+func (f fails) of(method string) error {
+	if f[method] {
+		return sx.NewError(sx.CodeUnavailable, "the store is away")
+	}
+	return nil
+}
+
+type failingUsers struct {
+	store.Users
+	fails
+}
+
+func (s failingUsers) ByName(ctx context.Context, name string) (sx.User, error) {
+	if err := s.of("user by name"); err != nil {
+		return sx.User{}, err
+	}
+	return s.Users.ByName(ctx, name)
+}
+
+func (s failingUsers) Replace(ctx context.Context, u sx.User) error {
+	if s.fails["user is stale"] {
+		return store.ErrStale
+	}
+	if err := s.of("replace user"); err != nil {
+		return err
+	}
+	return s.Users.Replace(ctx, u)
+}
+
+func (s failingUsers) List(ctx context.Context, after string, limit int) ([]sx.User, bool, error) {
+	if err := s.of("list users"); err != nil {
+		return nil, false, err
+	}
+	return s.Users.List(ctx, after, limit)
+}
+
+type failingInvitations struct {
+	store.Invitations
+	fails
+}
+
+func (s failingInvitations) Create(ctx context.Context, v sx.Invitation) error {
+	if err := s.of("create invitation"); err != nil {
+		return err
+	}
+	return s.Invitations.Create(ctx, v)
+}
+
+func (s failingInvitations) ByID(ctx context.Context, id string) (sx.Invitation, error) {
+	if err := s.of("invitation"); err != nil {
+		return sx.Invitation{}, err
+	}
+	return s.Invitations.ByID(ctx, id)
+}
+
+func (s failingInvitations) Replace(ctx context.Context, v sx.Invitation) error {
+	if err := s.of("replace invitation"); err != nil {
+		return err
+	}
+	return s.Invitations.Replace(ctx, v)
+}
+
+type failingTokens struct {
+	store.PersonalTokens
+	fails
+}
+
+func (s failingTokens) Create(ctx context.Context, v sx.PersonalToken) error {
+	if err := s.of("create token"); err != nil {
+		return err
+	}
+	return s.PersonalTokens.Create(ctx, v)
+}
+
+func (s failingTokens) ByID(ctx context.Context, id string) (sx.PersonalToken, error) {
+	if err := s.of("token"); err != nil {
+		return sx.PersonalToken{}, err
+	}
+	return s.PersonalTokens.ByID(ctx, id)
+}
+
+func (s failingTokens) List(ctx context.Context, user string) ([]sx.PersonalToken, error) {
+	if err := s.of("list tokens"); err != nil {
+		return nil, err
+	}
+	return s.PersonalTokens.List(ctx, user)
+}
+
+func (s failingTokens) Delete(ctx context.Context, id string) error {
+	if err := s.of("delete token"); err != nil {
+		return err
+	}
+	return s.PersonalTokens.Delete(ctx, id)
+}
+
+func TestEveryPartOfTheStoreAway(t *testing.T) {
+	t.Parallel()
+	b := start(t, byInvitation)
+	admin := b.register(t, "root")
+	code := b.invite(t, admin)
+	if err := b.enroll(t, "bob", b.invite(t, admin)); err != nil {
+		t.Fatal(err)
+	}
+	made, err := b.as(t, admin.AccessToken).CreateToken(t.Context(), api.NewToken{Name: "ci", ExpiresIn: 60})
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := fails{}
+	away := startOn(t, b.store, b.clock, byInvitation, func(c *auth.Config) {
+		c.Signer = b.signer
+		c.Users, c.Invitations = failingUsers{c.Users, f}, failingInvitations{c.Invitations, f}
+		c.PersonalTokens = failingTokens{c.PersonalTokens, f}
+	})
+	root := away.as(t, admin.AccessToken)
+	ctx := t.Context()
+	invite := func() error { _, err := root.Invite(ctx, api.NewInvitation{ExpiresIn: 60}); return err }
+	enroll := func() error { return away.enroll(t, "carol", code) }
+	disable := func() error { _, err := root.Disable(ctx, "bob"); return err }
+	enable := func() error { _, err := root.Enable(ctx, "bob"); return err }
+	list := func() error { _, err := root.PersonalTokens(ctx); return err }
+	create := func() error { _, err := root.CreateToken(ctx, api.NewToken{Name: "cd", ExpiresIn: 60}); return err }
+	revoke := func() error { return root.RevokeToken(ctx, made.ID) }
+	me := func() error { _, err := away.as(t, made.Token).Me(ctx); return err }
+	users := func() error { _, err := root.Users(ctx, "", 0); return err }
+	change := func() error {
+		_, err := root.ChangePassword(ctx, api.PasswordChange{OldPassword: password, NewPassword: newPassword})
+		return err
+	}
+	for _, c := range []struct {
+		method, name string
+		call         func() error
+		want         sx.Code
+	}{
+		{"create invitation", "invite", invite, sx.CodeUnavailable},
+		{"list users", "register", enroll, sx.CodeUnavailable},
+		{"invitation", "register", enroll, sx.CodeUnavailable},
+		{"user by name", "register", enroll, sx.CodeUnavailable},
+		{"replace invitation", "register", enroll, sx.CodeUnavailable},
+		{"list users", "users", users, sx.CodeUnavailable},
+		{"list users", "disable", disable, sx.CodeUnavailable},
+		{"user by name", "disable", disable, sx.CodeUnavailable},
+		{"replace user", "disable", disable, sx.CodeUnavailable},
+		{"list tokens", "disable", disable, sx.CodeUnavailable},
+		{"user by name", "enable", enable, sx.CodeUnavailable},
+		{"list tokens", "list tokens", list, sx.CodeUnavailable},
+		{"list tokens", "create token", create, sx.CodeUnavailable},
+		{"create token", "create token", create, sx.CodeUnavailable},
+		{"token", "revoke", revoke, sx.CodeUnavailable},
+		{"delete token", "revoke", revoke, sx.CodeUnavailable},
+		{"token", "me", me, sx.CodeUnavailable},
+		{"replace user", "change the password", change, sx.CodeUnavailable},
+		{"user is stale", "change the password", change, sx.CodeConflict},
+	} {
+		f[c.method] = true
+		if err := c.call(); sx.CodeOf(err) != c.want {
+			t.Errorf("%s without %q: %v", c.name, c.method, err)
+		}
+		f[c.method] = false
+	}
+	// All goes on where it failed.
+	for i, call := range []func() error{invite, enroll, users, disable, enable, list, create, me, revoke, change} {
+		if err := call(); err != nil {
+			t.Errorf("call %d: %v", i, err)
+		}
+	}
+}
+
+// A process that died in the middle of disabling leaves a token, and another
+// version may have left the epoch: the record's Disabled is enough.
+func TestDisabledByHalf(t *testing.T) {
+	t.Parallel()
+	b := start(t)
+	bob := b.register(t, "bob")
+	made, err := b.as(t, bob.AccessToken).CreateToken(t.Context(), api.NewToken{Name: "ci", ExpiresIn: 3600})
+	if err != nil {
+		t.Fatal(err)
+	}
+	user, err := b.store.Users.ByName(t.Context(), "bob")
+	if err != nil {
+		t.Fatal(err)
+	}
+	user.Disabled = true
+	if err := b.store.Users.Replace(t.Context(), user); err != nil {
+		t.Fatal(err)
+	}
+	for _, token := range []string{bob.AccessToken, made.Token} {
+		_, err = b.as(t, token).Me(t.Context())
+		wantCode(t, err, sx.CodeUnauthenticated)
+	}
+	_, err = b.Refresh(t.Context(), bob.RefreshToken)
+	wantCode(t, err, sx.CodeSessionEnded)
+}
+
+func TestHousekeeping(t *testing.T) {
+	t.Parallel()
+	b := start(t, byInvitation)
+	admin := b.register(t, "root")
+	b.invite(t, admin)
+	for name, seconds := range map[string]int{"old": 60, "new": int((40 * 24 * time.Hour).Seconds())} {
+		if _, err := b.as(t, admin.AccessToken).CreateToken(t.Context(), api.NewToken{Name: name, ExpiresIn: seconds}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b.clock.Add(31 * 24 * time.Hour)
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- b.service.Run(ctx) }()
+	eventually(t, func() bool {
+		list, err := b.store.PersonalTokens.List(t.Context(), admin.User.ID)
+		return err == nil && len(list) == 1 && list[0].Name == "new"
+	})
+	cancel()
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+}

@@ -1,0 +1,93 @@
+package auth
+
+import (
+	"context"
+	"errors"
+	"net/http"
+
+	"github.com/soundextract/sx/server/internal/serve"
+	"github.com/soundextract/sx/server/internal/token"
+	"github.com/soundextract/sx/server/sx"
+)
+
+// caller gives the user who sends a request. Other than at the gateway, the end
+// of a sign-in counts here at once and not when its access token expires: what
+// is done here would outlast the token.
+func (s *Service) caller(r *http.Request) (sx.User, error) {
+	raw, err := token.Bearer(r.Header)
+	if err != nil {
+		return sx.User{}, err
+	}
+	var user sx.User
+	if token.IsPersonal(raw) {
+		user, _, err = s.byPersonalToken(r.Context(), raw)
+	} else {
+		user, err = s.byAccessToken(r.Context(), raw)
+	}
+	if err != nil {
+		return sx.User{}, err
+	}
+	serve.SetUser(r.Context(), user.ID)
+	return user, nil
+}
+
+func (s *Service) byAccessToken(ctx context.Context, raw string) (sx.User, error) {
+	claims, err := s.verifier.Verify(ctx, raw)
+	if err != nil {
+		return sx.User{}, err
+	}
+	user, err := s.cfg.Users.ByID(ctx, claims.UserID)
+	if errors.Is(err, errNotFound) {
+		return sx.User{}, sx.NewError(sx.CodeUnauthenticated, "this account does not exist any more")
+	}
+	if err != nil {
+		return sx.User{}, err
+	}
+	session, err := s.cfg.Sessions.ByID(ctx, claims.SessionID)
+	switch {
+	case errors.Is(err, errNotFound):
+	case err != nil:
+		return sx.User{}, err
+	case s.lasts(session, user):
+		return user, nil
+	}
+	return sx.User{}, sx.NewError(sx.CodeUnauthenticated, "the sign-in of this access token has ended")
+}
+
+// lasts reports whether a session is still its user's.
+func (s *Service) lasts(session sx.Session, user sx.User) bool {
+	return !user.Disabled && session.UserID == user.ID && session.Epoch == user.Epoch && s.cfg.Now().Before(session.Expires)
+}
+
+// person is caller for what a personal token may not do: change the password,
+// make tokens, administer. A token that leaks must not be able to outlive its
+// own revocation.
+func (s *Service) person(r *http.Request) (sx.User, error) {
+	user, err := s.caller(r)
+	if err != nil {
+		return sx.User{}, err
+	}
+	if raw, _ := token.Bearer(r.Header); token.IsPersonal(raw) {
+		return sx.User{}, sx.NewError(sx.CodeForbidden, "a personal token cannot do this").
+			WithHint("sign in with: sx login, without the variable SX_TOKEN")
+	}
+	return user, nil
+}
+
+// administrator is person for administrators only.
+func (s *Service) administrator(r *http.Request) (sx.User, error) {
+	user, err := s.person(r)
+	if err != nil {
+		return sx.User{}, err
+	}
+	if !s.isAdmin(user) {
+		return sx.User{}, sx.NewError(sx.CodeForbidden, "%s is no administrator of this server", user.Name)
+	}
+	return user, nil
+}
+
+// isAdmin reports whether the account administers: by its record, or because
+// the operator's setting names it.
+func (s *Service) isAdmin(user sx.User) bool {
+	return !user.Disabled && (user.Admin || s.cfg.Admin != "" && user.Name == s.cfg.Admin)
+}

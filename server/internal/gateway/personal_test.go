@@ -1,0 +1,119 @@
+package gateway_test
+
+import (
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/soundextract/sx/server/api"
+	"github.com/soundextract/sx/server/internal/gateway"
+	"github.com/soundextract/sx/server/sx"
+)
+
+// exchanges is an auth that only exchanges personal tokens.
+type exchanges struct {
+	count  atomic.Int32
+	answer atomic.Value // func(http.ResponseWriter)
+}
+
+func (e *exchanges) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	e.count.Add(1)
+	if r.Method != http.MethodPost || r.URL.Path != api.PathExchange {
+		http.NotFound(w, r)
+		return
+	}
+	answer, _ := e.answer.Load().(func(http.ResponseWriter))
+	answer(w)
+}
+
+// stands answers that a token stands for a user.
+func stands(user string) func(http.ResponseWriter) {
+	return func(w http.ResponseWriter) { api.Write(w, http.StatusOK, api.Exchanged{AccessToken: user}) }
+}
+
+func refuses(code sx.Code) func(http.ResponseWriter) {
+	return func(w http.ResponseWriter) { api.WriteError(w, sx.NewError(code, "no")) }
+}
+
+func newExchanges(t *testing.T) (*exchanges, *world) {
+	t.Helper()
+	e := &exchanges{}
+	server := httptest.NewServer(e)
+	t.Cleanup(server.Close)
+	u, err := url.Parse(server.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e, newWorld(t, func(c *gateway.Config) { c.AuthURL = u })
+}
+
+const script = "sxp_of_a_script"
+
+func TestPersonalTokenIsExchangedOnceAMinute(t *testing.T) {
+	t.Parallel()
+	e, w := newExchanges(t)
+	e.answer.Store(stands(alice))
+	var group sync.WaitGroup
+	for range 8 {
+		group.Go(func() { w.do(script, http.MethodGet, api.PathJobs, nil).want(t, http.StatusOK) })
+	}
+	group.Wait()
+	w.clock.advance(59 * time.Second)
+	w.do(script, http.MethodGet, api.PathJobs, nil).want(t, http.StatusOK)
+	if n := e.count.Load(); n != 1 {
+		t.Errorf("exchanged %d times in a minute", n)
+	}
+	// Revoked: refused a minute after the last exchange at the latest.
+	e.answer.Store(refuses(sx.CodeUnauthenticated))
+	w.clock.advance(time.Second)
+	a := w.do(script, http.MethodGet, api.PathJobs, nil).want(t, http.StatusUnauthorized)
+	if got := a.errorBody(t).Code; got != sx.CodeUnauthenticated {
+		t.Errorf("got code %s", got)
+	}
+	before := e.count.Load()
+	w.do(script, http.MethodGet, api.PathJobs, nil).want(t, http.StatusUnauthorized)
+	if n := e.count.Load(); n != before {
+		t.Error("a refused token is asked about again at once")
+	}
+}
+
+func TestPersonalTokensAreTheirUsers(t *testing.T) {
+	t.Parallel()
+	e, w := newExchanges(t)
+	e.answer.Store(stands(alice))
+	w.do(script, http.MethodGet, api.PathJobs, nil).want(t, http.StatusOK)
+	e.answer.Store(stands(bob))
+	w.do(script+"2", http.MethodGet, api.PathJobs, nil).want(t, http.StatusOK)
+	if n := e.count.Load(); n != 2 {
+		t.Errorf("two tokens were exchanged %d times", n)
+	}
+}
+
+func TestPersonalTokensWithAuthAway(t *testing.T) {
+	t.Parallel()
+	e, w := newExchanges(t)
+	for name, answer := range map[string]func(http.ResponseWriter){
+		"an error of its own":      refuses(sx.CodeInternal),
+		"another server's answer":  func(w http.ResponseWriter) { _, _ = fmt.Fprint(w, "<html>") },
+		"an answer that is cut":    func(w http.ResponseWriter) { w.Header().Set("Content-Length", "100"); _, _ = fmt.Fprint(w, "{") },
+		"a connection that breaks": func(http.ResponseWriter) { panic(http.ErrAbortHandler) },
+	} {
+		e.answer.Store(answer)
+		a := w.do(script, http.MethodGet, api.PathJobs, nil).want(t, http.StatusServiceUnavailable)
+		if got := a.errorBody(t); got.Code != sx.CodeUnavailable || strings.Contains(got.Message, "html") {
+			t.Errorf("%s: %+v", name, got)
+		}
+	}
+	// An access token that is not auth's is not believed.
+	e.answer.Store(stands("mallory"))
+	w.do(script, http.MethodGet, api.PathJobs, nil).want(t, http.StatusUnauthorized)
+	// A failure is not remembered.
+	e.answer.Store(stands(alice))
+	w.do(script+"2", http.MethodGet, api.PathJobs, nil).want(t, http.StatusOK)
+}
