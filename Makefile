@@ -4,13 +4,14 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
 MODULES  := server cli
+SERVICES := auth gateway converter notifier
 VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS  := -X github.com/soundextract/sx/server/sx.Version=$(VERSION)
 TOOLS    := $(CURDIR)/bin/tools
 GOLANGCI := $(TOOLS)/golangci-lint-v2.15.0
 VULN     := $(TOOLS)/govulncheck-v1.9.0
 
-.PHONY: help build demo test lint fmt vuln bench tidy clean
+.PHONY: help build demo stack images test lint fmt vuln bench tidy clean
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -20,13 +21,26 @@ build: ## Build sx and sxd into bin/
 	go build -C cli -trimpath -ldflags '$(LDFLAGS)' -o $(CURDIR)/bin/ ./cmd/sx
 	go build -C server -trimpath -ldflags '$(LDFLAGS)' -o $(CURDIR)/bin/ ./cmd/sxd
 
-demo: ## Convert a video on this machine: make demo VIDEO=talk.mp4 OUT=talk.mp3
-	@scripts/need ffmpeg
-	@$(MAKE) --no-print-directory build
-	@VIDEO='$(VIDEO)' OUT='$(OUT)' scripts/demo
+demo: ## Convert a video on this machine: make demo VIDEO=talk.mp4 OUT=talk.mp3, with STACK=1 on the stack
+	@scripts/need ffmpeg $(if $(STACK),rabbitmq-server)
+	@$(MAKE) --no-print-directory build $(if $(STACK),services)
+	@VIDEO='$(VIDEO)' OUT='$(OUT)' STACK='$(STACK)' scripts/demo
+
+stack: ## Run RabbitMQ, MongoDB and the four services until Ctrl-C: make stack ADDR=127.0.0.1:8740
+	@scripts/need ffmpeg rabbitmq-server
+	@$(MAKE) --no-print-directory build services
+	@ADDR='$(ADDR)' scripts/stack
+
+.PHONY: services
+services:
+	@mkdir -p bin
+	go build -C server -trimpath -ldflags '$(LDFLAGS)' -o $(CURDIR)/bin/ $(SERVICES:%=./cmd/%) ./internal/stacktest/stack
+
+images: ## Build the images of the four services with docker or buildah
+	@scripts/images '$(VERSION)' '$(LDFLAGS)'
 
 test: ## Run all tests with the race detector
-	@scripts/need ffmpeg rabbitmq-server cc
+	@scripts/need ffmpeg cc rabbitmq-server
 	@for m in $(MODULES); do echo "== $$m"; (cd $$m && go test -race ./...) || exit 1; done
 
 lint: $(GOLANGCI) ## Check style, layers and formatting
@@ -46,7 +60,7 @@ tidy: ## Tidy the modules
 	@for m in $(MODULES); do (cd $$m && go mod tidy); done
 
 clean: ## Remove what was built and the demo's data
-	rm -rf bin .demo
+	rm -rf bin .demo .stack
 
 $(GOLANGCI):
 	@echo "building golangci-lint (once, a few minutes)"

@@ -5,7 +5,6 @@ package acceptance_test
 import (
 	"context"
 	"crypto/rand"
-	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -46,8 +45,7 @@ func run(m *testing.M) int {
 	code := m.Run()
 	if started != nil {
 		if err := started.End(); err != nil {
-			_, _ = fmt.Fprintln(os.Stderr, err)
-			return max(code, 1)
+			panic(err)
 		}
 	}
 	return code

@@ -19,7 +19,7 @@ func Parse(flags *pflag.FlagSet, prefix string, args []string, getenv func(strin
 	flags.SortFlags = false
 	flags.Usage = func() {
 		_, _ = fmt.Fprintf(help, "Usage: %s [flags]\n\nEach flag can be given as a variable too: --%s as %s.\n\n%s",
-			flags.Name(), "log-level", variable(prefix, "log-level"), flags.FlagUsagesWrapped(80))
+			flags.Name(), "log-level", Variable(prefix, "log-level"), flags.FlagUsagesWrapped(80))
 	}
 	if err := flags.Parse(args); err != nil {
 		if err == pflag.ErrHelp { //nolint:errorlint // pflag documents that it returns ErrHelp itself
@@ -32,7 +32,7 @@ func Parse(flags *pflag.FlagSet, prefix string, args []string, getenv func(strin
 	}
 	var first error
 	flags.VisitAll(func(f *pflag.Flag) {
-		name := variable(prefix, f.Name)
+		name := Variable(prefix, f.Name)
 		value := getenv(name)
 		if f.Changed || value == "" || first != nil {
 			return
@@ -44,7 +44,8 @@ func Parse(flags *pflag.FlagSet, prefix string, args []string, getenv func(strin
 	return first
 }
 
-func variable(prefix, flag string) string {
+// Variable is the name of the variable that stands for the flag.
+func Variable(prefix, flag string) string {
 	return prefix + "_" + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
 }
 

@@ -1,0 +1,48 @@
+// Command gateway is the entry point of the API. Any number of them work side
+// by side, behind anything that spreads requests over them.
+package main
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"os"
+	"time"
+
+	"github.com/soundextract/sx/server/api"
+	"github.com/soundextract/sx/server/internal/gateway"
+	"github.com/soundextract/sx/server/internal/program"
+	"github.com/soundextract/sx/server/internal/settings"
+	"github.com/soundextract/sx/server/internal/token"
+)
+
+func main() { os.Exit(run()) }
+
+func run() int {
+	var quota, maxUpload settings.Bytes
+	p := program.New("gateway", "127.0.0.1:8740", os.Stdout, os.Stderr).WithBus()
+	address := p.Flags.String("auth-url", "http://127.0.0.1:8741", "`URL` of the auth service")
+	p.Flags.Var(&quota, "quota", "what one account may keep, such as 50GiB; 0 is no limit")
+	p.Flags.Var(&maxUpload, "max-upload", "the largest file taken, such as 20GiB; 0 is no limit")
+
+	transport := program.Transport()
+	var authURL *url.URL
+	var keys token.Fetch
+	p.Check = func() (err error) {
+		if authURL, err = program.ServiceURL("auth-url", *address); err != nil {
+			return err
+		}
+		keys = token.FetchURL(&http.Client{Transport: transport}, authURL.JoinPath(api.PathKeys).String())
+		p.Ready["auth"] = program.Answers("auth", transport, authURL)
+		return nil
+	}
+	return p.Main(context.Background(), os.Args[1:], func(_ context.Context, parts program.Parts) (program.Service, error) {
+		service := gateway.New(gateway.Config{
+			Ledger: parts.Ledger, Jobs: parts.Store.Jobs, Videos: parts.Store.Videos, Tracks: parts.Store.Tracks,
+			Bus: parts.Bus, AuthURL: authURL, AuthTransport: transport, Verify: token.NewVerifier(keys, time.Now).Verify,
+			Quota: int64(quota), MaxUpload: int64(maxUpload),
+			Log: parts.Log, Now: time.Now, Registerer: parts.Registry,
+		})
+		return program.Service{Handler: service.Handler(), Run: service.Run}, nil
+	})
+}

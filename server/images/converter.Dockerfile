@@ -1,0 +1,16 @@
+# Temporary files are below /tmp, the only place that has to be writable.
+FROM docker.io/library/debian:trixie-slim
+RUN apt-get update \
+ && apt-get install -y --no-install-recommends ca-certificates ffmpeg \
+ && rm -rf /var/lib/apt/lists/*
+ARG VERSION=dev
+LABEL org.opencontainers.image.title="SoundExtract converter" \
+      org.opencontainers.image.description="Turns videos into MP3s with ffmpeg" \
+      org.opencontainers.image.source="https://github.com/soundextract/sx" \
+      org.opencontainers.image.version="$VERSION"
+COPY converter /usr/local/bin/converter
+ENV SX_ADDR=:8742 SX_TEMP=/tmp/soundextract-converter
+EXPOSE 8742
+USER 65532:65532
+HEALTHCHECK --interval=10s --timeout=6s --start-period=5s CMD ["/usr/local/bin/converter", "healthcheck"]
+ENTRYPOINT ["/usr/local/bin/converter"]

@@ -1,0 +1,12 @@
+FROM gcr.io/distroless/static-debian13:nonroot
+ARG VERSION=dev
+LABEL org.opencontainers.image.title="SoundExtract gateway" \
+      org.opencontainers.image.description="The entry point of the API: uploads, jobs, events, downloads" \
+      org.opencontainers.image.source="https://github.com/soundextract/sx" \
+      org.opencontainers.image.version="$VERSION"
+COPY gateway /usr/local/bin/gateway
+ENV SX_ADDR=:8740
+EXPOSE 8740
+USER 65532:65532
+HEALTHCHECK --interval=10s --timeout=6s --start-period=5s CMD ["/usr/local/bin/gateway", "healthcheck"]
+ENTRYPOINT ["/usr/local/bin/gateway"]
