@@ -28,13 +28,18 @@ type person struct {
 	seen bytes.Buffer
 }
 
+// kept holds the terminals open until the process ends: a prompt that was given
+// up still waits for input on its descriptor, and would take the input of
+// whoever got that descriptor next.
+var kept sync.Map
+
 func sitDown(t *testing.T) (*person, *iostreams.IOStreams) {
 	t.Helper()
 	master, slave, err := pty.Open()
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _, _ = slave.Close(), master.Close() })
+	kept.Store(master, slave)
 	p := &person{t: t, pty: master}
 	go func() {
 		buf := make([]byte, 256)
