@@ -3,7 +3,6 @@ package cancel
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/spf13/cobra"
 
@@ -52,17 +51,5 @@ func cancelRun(ctx context.Context, opts *Options) error {
 	if err != nil {
 		return err
 	}
-	return jobarg.Each(ctx, opts.IDs, func(id string) error {
-		job, err := c.Cancel(ctx, id)
-		if err != nil {
-			return err
-		}
-		if opts.JSON {
-			return opts.IO.WriteJSON(job)
-		}
-		if _, err := fmt.Fprintf(opts.IO.Out, "%s  %s  %s\n", job.ID, job.State, job.Name); err != nil {
-			return fmt.Errorf("print the job: %w", err)
-		}
-		return nil
-	})
+	return jobarg.Change(ctx, opts.IO, opts.IDs, opts.JSON, c.Cancel)
 }

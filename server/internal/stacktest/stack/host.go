@@ -11,7 +11,7 @@ import (
 // host lends the helpers of tests to a program: it is a testing.TB as far as
 // they use it.
 type host struct {
-	testing.TB // what is not implemented below panics
+	testing.TB // nil: only the methods below are there
 	ctx        context.Context
 	log        io.Writer
 	cleanups   []func()
