@@ -314,9 +314,10 @@ func TestStopped(t *testing.T) {
 	b := newBench(t)
 	job := b.job(t)
 	ctx, cancel := context.WithCancel(t.Context())
-	b.server.Before = func(http.ResponseWriter, *http.Request) bool {
+	b.server.Before = func(_ http.ResponseWriter, r *http.Request) bool {
 		cancel()
-		return false
+		<-r.Context().Done() // an answer could be faster than the cancellation
+		return true
 	}
 	if _, err := b.fetcher.File(ctx, job, b.path, b.meter); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
