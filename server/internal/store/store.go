@@ -30,6 +30,8 @@ type Store struct {
 	Sessions       Sessions
 	Invitations    Invitations
 	PersonalTokens PersonalTokens
+	Contacts       Contacts
+	Deliveries     Deliveries
 	Jobs           Jobs
 	Videos         Videos
 	Tracks         Tracks
@@ -92,6 +94,35 @@ type PersonalTokens interface {
 	Delete(ctx context.Context, id string) error
 	// DeleteExpired removes the tokens whose Expires is before now.
 	DeleteExpired(ctx context.Context, now time.Time) error
+}
+
+// Contacts keeps where users want to be told.
+type Contacts interface {
+	// Get gives the user's contact. That of a user who has none yet is empty,
+	// with Rev 0.
+	Get(ctx context.Context, userID string) (sx.Contact, error)
+	// Replace is the compare-and-set of the package comment. A contact of Rev 0
+	// is stored with Rev 1, if the user has none.
+	Replace(ctx context.Context, c sx.Contact) error
+}
+
+// Deliveries keeps what users are told, until some time after.
+type Deliveries interface {
+	// Create stores a new delivery with Rev 1; an id that exists is an Error of
+	// code conflict.
+	Create(ctx context.Context, d sx.Delivery) error
+	Get(ctx context.Context, id string) (sx.Delivery, error)
+	// Replace is the compare-and-set of the package comment.
+	Replace(ctx context.Context, d sx.Delivery) error
+	// Due gives at most limit pending deliveries whose Due is not after now, by
+	// Due, then id.
+	Due(ctx context.Context, now time.Time, limit int) ([]sx.Delivery, error)
+	// List gives at most limit of the user's, newest first (by Created, then id,
+	// both descending).
+	List(ctx context.Context, userID string, limit int) ([]sx.Delivery, error)
+	// DeleteSettled removes those that are not pending and were Created before
+	// the time.
+	DeleteSettled(ctx context.Context, before time.Time) error
 }
 
 // Jobs keeps job documents.

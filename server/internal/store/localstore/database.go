@@ -29,17 +29,20 @@ const lockTimeout = time.Second
 const format = "1"
 
 var (
-	bucketMeta      = []byte("meta")
-	bucketUsers     = []byte("users")
-	bucketUserNames = []byte("user_names") // name → user id
-	bucketSessions  = []byte("sessions")
-	bucketInvites   = []byte("invitations")
-	bucketTokens    = []byte("personal_tokens")
-	bucketTokenKeys = []byte("personal_tokens_of") // user id, 0, name → token id
-	bucketJobs      = []byte("jobs")
-	bucketOrder     = []byte("jobs_order")     // see orderKey
-	bucketUnsettled = []byte("jobs_unsettled") // likewise
-	bucketUploads   = []byte("uploads")
+	bucketMeta       = []byte("meta")
+	bucketUsers      = []byte("users")
+	bucketUserNames  = []byte("user_names") // name → user id
+	bucketSessions   = []byte("sessions")
+	bucketInvites    = []byte("invitations")
+	bucketTokens     = []byte("personal_tokens")
+	bucketTokenKeys  = []byte("personal_tokens_of") // user id, 0, name → token id
+	bucketContacts   = []byte("contacts")
+	bucketDeliveries = []byte("deliveries")
+	bucketDue        = []byte("deliveries_due") // see orderKey
+	bucketJobs       = []byte("jobs")
+	bucketOrder      = []byte("jobs_order")     // see orderKey
+	bucketUnsettled  = []byte("jobs_unsettled") // likewise
+	bucketUploads    = []byte("uploads")
 
 	keyFormat = []byte("format")
 )
@@ -105,7 +108,7 @@ func (d *database) setUp(path string) error {
 	return d.bolt.Update(func(t tx) error {
 		for _, name := range [][]byte{
 			bucketMeta, bucketUsers, bucketUserNames, bucketSessions,
-			bucketInvites, bucketTokens, bucketTokenKeys,
+			bucketInvites, bucketTokens, bucketTokenKeys, bucketContacts, bucketDeliveries, bucketDue,
 			bucketJobs, bucketOrder, bucketUnsettled, bucketUploads,
 		} {
 			if _, err := t.CreateBucketIfNotExists(name); err != nil {

@@ -59,6 +59,8 @@ func Open(dir string) (store.Store, error) {
 		Sessions:       &sessions{db: db},
 		Invitations:    &invitations{db: db},
 		PersonalTokens: &personalTokens{db: db},
+		Contacts:       &contacts{db: db},
+		Deliveries:     &deliveries{db: db},
 		Jobs:           &jobs{db: db},
 		Videos:         newVideos(db, videosDir),
 		Tracks:         &tracks{dir: tracksDir, tmp: tmpDir},

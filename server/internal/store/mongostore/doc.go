@@ -3,7 +3,8 @@
 // # Layout
 //
 //	users, sessions, invitations,
-//	personal_tokens, jobs              records, changed by compare-and-set on {_id, rev}
+//	personal_tokens, contacts,
+//	deliveries, jobs                   records, changed by compare-and-set on {_id, rev}
 //	uploads                            how far each video is, likewise
 //	videos.files, videos.chunks        GridFS bucket of the videos
 //	tracks                             which GridFS file each track is, likewise

@@ -76,6 +76,8 @@ func Open(ctx context.Context, cfg Config) (store.Store, error) {
 		Sessions:       &sessions{s.sessions},
 		Invitations:    &invitations{s.invitations},
 		PersonalTokens: &personalTokens{s.tokens},
+		Contacts:       &contacts{s.contacts},
+		Deliveries:     &deliveries{s.deliveries},
 		Jobs:           &jobs{s.jobs},
 		Videos:         &videos{uploads: s.uploads, bucket: s.videos, now: cfg.Now},
 		Tracks:         &tracks{records: s.tracks, bucket: s.trackBucket, now: cfg.Now},
@@ -116,6 +118,7 @@ func refusal(cfg Config, err error) error {
 type collections struct {
 	db                                   *mongo.Database
 	users, sessions, invitations, tokens collection
+	contacts, deliveries                 collection
 	jobs, uploads, tracks                collection
 	videos, trackBucket                  bucket
 }
@@ -125,6 +128,7 @@ func newStore(db *mongo.Database) *collections {
 	return &collections{
 		db:    db,
 		users: of("users"), sessions: of("sessions"), invitations: of("invitations"), tokens: of("personal_tokens"),
+		contacts: of("contacts"), deliveries: of("deliveries"),
 		jobs: of("jobs"), uploads: of("uploads"), tracks: of("tracks"),
 		videos:      bucket{files: of("videos.files"), chunks: of("videos.chunks")},
 		trackBucket: bucket{files: of("tracks.files"), chunks: of("tracks.chunks")},
@@ -153,6 +157,9 @@ func (s *collections) setUp(ctx context.Context) error {
 		{s.invitations, false, []string{"expires"}},
 		{s.tokens, true, []string{"user", "name"}},
 		{s.tokens, false, []string{"expires"}},
+		{s.deliveries, false, []string{"pending", "due", "_id"}},
+		{s.deliveries, false, []string{"user", "-created", "-_id"}},
+		{s.deliveries, false, []string{"created"}},
 		{s.jobs, false, []string{"owner", "-created", "-_id"}},
 		{s.jobs, false, []string{"-created", "-_id"}},
 		{s.jobs, false, []string{"unsettled", "created", "_id"}},

@@ -52,6 +52,7 @@ func fill(t *testing.T, v reflect.Value, n *int) {
 				fill(t, v.Field(i), n)
 			}
 		}
+	case reflect.Slice: // the test fills it by hand
 	default:
 		t.Fatalf("cannot fill a %s", v.Type())
 	}

@@ -43,6 +43,8 @@ func Run(t *testing.T, fresh Fresh) {
 		{"sessions", sessionTests},
 		{"invitations", invitationTests},
 		{"personal tokens", tokenTests},
+		{"contacts", contactTests},
+		{"deliveries", deliveryTests},
 		{"jobs", jobTests},
 		{"job lists", jobListTests},
 		{"usage", usageTests},

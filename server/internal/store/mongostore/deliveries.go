@@ -1,0 +1,107 @@
+package mongostore
+
+import (
+	"context"
+	"time"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
+
+	"github.com/soundextract/sx/server/internal/store"
+	"github.com/soundextract/sx/server/sx"
+)
+
+type deliveries struct{ c collection }
+
+var _ store.Deliveries = (*deliveries)(nil)
+
+// deliveryDoc is a delivery as it is stored. Pending follows from State, for
+// the queries.
+type deliveryDoc struct {
+	ID         string           `bson:"_id"`
+	Rev        int64            `bson:"rev"`
+	UserID     string           `bson:"user"`
+	JobID      string           `bson:"job"`
+	Event      sx.Event         `bson:"event"`
+	Channel    sx.Channel       `bson:"channel"`
+	WebhookID  string           `bson:"webhook"`
+	Target     string           `bson:"target"`
+	Payload    []byte           `bson:"payload"`
+	State      sx.DeliveryState `bson:"state"`
+	Tries      int              `bson:"tries"`
+	Due        time.Time        `bson:"due"`
+	LastStatus int              `bson:"last_status"`
+	LastError  string           `bson:"last_error"`
+	Created    time.Time        `bson:"created"`
+	Updated    time.Time        `bson:"updated"`
+
+	Pending bool `bson:"pending"`
+}
+
+func newDeliveryDoc(v sx.Delivery, rev int64) deliveryDoc {
+	return deliveryDoc{
+		ID: v.ID, Rev: rev, UserID: v.UserID, JobID: v.JobID, Event: v.Event,
+		Channel: v.Channel, WebhookID: v.WebhookID, Target: v.Target, Payload: v.Payload,
+		State: v.State, Tries: v.Tries, Due: v.Due, LastStatus: v.LastStatus, LastError: v.LastError,
+		Created: v.Created, Updated: v.Updated,
+		Pending: v.State == sx.DeliveryPending,
+	}
+}
+
+func (d deliveryDoc) key() (string, int64) { return d.ID, d.Rev }
+
+func (d deliveryDoc) delivery() sx.Delivery {
+	return sx.Delivery{
+		ID: d.ID, Rev: d.Rev, UserID: d.UserID, JobID: d.JobID, Event: d.Event,
+		Channel: d.Channel, WebhookID: d.WebhookID, Target: d.Target, Payload: d.Payload,
+		State: d.State, Tries: d.Tries, Due: d.Due, LastStatus: d.LastStatus, LastError: d.LastError,
+		Created: d.Created, Updated: d.Updated,
+	}
+}
+
+func (s *deliveries) table() table[deliveryDoc] {
+	return table[deliveryDoc]{s.c, "delivery", "list your deliveries with: sx notify deliveries"}
+}
+
+func (s *deliveries) Create(ctx context.Context, v sx.Delivery) error {
+	return s.table().create(ctx, newDeliveryDoc(v, 1))
+}
+
+func (s *deliveries) Get(ctx context.Context, id string) (sx.Delivery, error) {
+	d, err := s.table().get(ctx, id)
+	return d.delivery(), err
+}
+
+func (s *deliveries) Replace(ctx context.Context, v sx.Delivery) error {
+	return s.table().replaceAt(ctx, v.Rev, newDeliveryDoc(v, v.Rev+1))
+}
+
+func (s *deliveries) Due(ctx context.Context, now time.Time, limit int) ([]sx.Delivery, error) {
+	return s.find(ctx,
+		bson.D{{Key: "pending", Value: true}, {Key: "due", Value: bson.D{{Key: "$lte", Value: now}}}},
+		bson.D{{Key: "due", Value: 1}, {Key: "_id", Value: 1}}, limit)
+}
+
+func (s *deliveries) List(ctx context.Context, userID string, limit int) ([]sx.Delivery, error) {
+	return s.find(ctx,
+		bson.D{{Key: "user", Value: userID}},
+		bson.D{{Key: "created", Value: -1}, {Key: "_id", Value: -1}}, limit)
+}
+
+func (s *deliveries) find(ctx context.Context, filter, order bson.D, limit int) ([]sx.Delivery, error) {
+	ds, err := list[deliveryDoc](ctx, s.c, filter, options.Find().SetSort(order).SetLimit(int64(limit)))
+	var found []sx.Delivery
+	for _, d := range ds {
+		found = append(found, d.delivery())
+	}
+	return found, err
+}
+
+func (s *deliveries) DeleteSettled(ctx context.Context, before time.Time) error {
+	return s.c.do(ctx, "deleting the settled of", func(ctx context.Context) error {
+		_, err := s.c.c.DeleteMany(ctx, bson.D{
+			{Key: "pending", Value: false}, {Key: "created", Value: bson.D{{Key: "$lt", Value: before}}},
+		})
+		return err
+	})
+}

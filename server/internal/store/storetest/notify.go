@@ -1,0 +1,188 @@
+package storetest
+
+import (
+	"slices"
+	"time"
+
+	"github.com/soundextract/sx/server/sx"
+)
+
+var contactTests = []test{
+	{"a contact is kept whole", contactKept},
+	{"a user without a contact has an empty one", contactAbsent},
+	{"Replace is a compare-and-set", contactReplace},
+	{"one of many first contacts wins", contactFirstRace},
+	{"one of many changes wins", contactRace},
+}
+
+var deliveryTests = []test{
+	{"a delivery is kept whole", deliveryKept},
+	{"an absent delivery is not found", deliveryAbsent},
+	{"one of many claims wins", deliveryRace},
+	{"Due gives what is pending and due, the longest due first", deliveriesDue},
+	{"List gives the user's own, newest first", deliveryList},
+	{"settled deliveries are deleted, others stay", deliveriesDelete},
+}
+
+func contactKept(f *fixture) {
+	v := filled[sx.Contact](f.t)
+	w := filled[sx.Webhook](f.t)
+	w.Secret = []byte{0, 1, 0xff}
+	v.Webhooks = []sx.Webhook{w, {ID: "w2", URL: "https://b.example", Secret: []byte{2}, Created: epoch}}
+	v.Rev = 0
+	f.ok(f.Contacts.Replace(f.ctx, v))
+	f.reopen()
+	got, err := f.Contacts.Get(f.ctx, v.UserID)
+	f.ok(err)
+	v.Rev = 1
+	same(f, got, v)
+}
+
+func contactAbsent(f *fixture) {
+	got, err := f.Contacts.Get(f.ctx, "u1")
+	f.ok(err)
+	same(f, got, sx.Contact{UserID: "u1"})
+	f.stale(f.Contacts.Replace(f.ctx, sx.Contact{UserID: "u1", Rev: 1}))
+}
+
+func contactReplace(f *fixture) {
+	first := sx.Contact{UserID: "u1", Email: "a@example.org"}
+	f.ok(f.Contacts.Replace(f.ctx, first))
+	f.stale(f.Contacts.Replace(f.ctx, first))
+	second := sx.Contact{UserID: "u1", Email: "b@example.org", Rev: 1}
+	f.ok(f.Contacts.Replace(f.ctx, second))
+	f.stale(f.Contacts.Replace(f.ctx, second))
+	got, err := f.Contacts.Get(f.ctx, "u1")
+	f.ok(err)
+	second.Rev = 2
+	same(f, got, second)
+}
+
+func contactFirstRace(f *fixture) {
+	race(f, nothing, func(round, _ int) error {
+		return f.Contacts.Replace(f.ctx, sx.Contact{UserID: string(rune('a' + round))})
+	})
+}
+
+func contactRace(f *fixture) {
+	f.ok(f.Contacts.Replace(f.ctx, sx.Contact{UserID: "u1"}))
+	race(f, nothing, func(round, _ int) error {
+		return f.Contacts.Replace(f.ctx, sx.Contact{UserID: "u1", Rev: int64(round + 1)})
+	})
+}
+
+func delivery(id, user string, state sx.DeliveryState, seconds int) sx.Delivery {
+	at := epoch.Add(time.Duration(seconds) * time.Second)
+	return sx.Delivery{
+		ID: id, UserID: user, Event: sx.EventTest, Channel: sx.ChannelWebhook,
+		State: state, Due: at, Created: at, Updated: at,
+	}
+}
+
+func deliveryKept(f *fixture) {
+	v := filled[sx.Delivery](f.t)
+	v.Payload = []byte{0, '{', 0xff}
+	f.ok(f.Deliveries.Create(f.ctx, v))
+	f.code(f.Deliveries.Create(f.ctx, v), sx.CodeConflict)
+	f.reopen()
+	v.Rev = 1
+	got, err := f.Deliveries.Get(f.ctx, v.ID)
+	f.ok(err)
+	same(f, got, v)
+	v.Tries++
+	v.Payload = nil
+	f.ok(f.Deliveries.Replace(f.ctx, v))
+	f.stale(f.Deliveries.Replace(f.ctx, v))
+	v.Rev = 2
+	got, err = f.Deliveries.Get(f.ctx, v.ID)
+	f.ok(err)
+	same(f, got, v)
+}
+
+func deliveryAbsent(f *fixture) {
+	_, err := f.Deliveries.Get(f.ctx, "none")
+	f.code(err, sx.CodeNotFound)
+	f.code(f.Deliveries.Replace(f.ctx, delivery("none", "u1", sx.DeliveryPending, 0)), sx.CodeNotFound)
+	f.due(epoch, 10)
+}
+
+func deliveryRace(f *fixture) {
+	f.ok(f.Deliveries.Create(f.ctx, delivery("d1", "u1", sx.DeliveryPending, 0)))
+	race(f, nothing, func(round, _ int) error {
+		v := delivery("d1", "u1", sx.DeliveryPending, round)
+		v.Rev = int64(round + 1)
+		return f.Deliveries.Replace(f.ctx, v)
+	})
+	f.due(epoch.Add(time.Hour), 10, "d1")
+}
+
+// due checks the ids of what is due.
+func (f *fixture) due(now time.Time, limit int, want ...string) {
+	f.t.Helper()
+	list, err := f.Deliveries.Due(f.ctx, now, limit)
+	f.ok(err)
+	if got := deliveryIDs(list); !slices.Equal(got, want) {
+		f.t.Errorf("due are %v, want %v", got, want)
+	}
+}
+
+func deliveryIDs(list []sx.Delivery) (ids []string) {
+	for _, v := range list {
+		ids = append(ids, v.ID)
+	}
+	return ids
+}
+
+func deliveriesDue(f *fixture) {
+	for _, v := range []sx.Delivery{
+		delivery("d4", "u1", sx.DeliveryPending, 0), delivery("d3", "u2", sx.DeliveryPending, 0),
+		delivery("d2", "u1", sx.DeliveryPending, -1), delivery("d1", "u1", sx.DeliveryPending, 1),
+		delivery("d5", "u1", sx.DeliveryDelivered, -1), delivery("d6", "u1", sx.DeliveryFailed, -1),
+	} {
+		f.ok(f.Deliveries.Create(f.ctx, v))
+	}
+	f.due(epoch, 10, "d2", "d3", "d4")
+	f.due(epoch, 2, "d2", "d3")
+	f.due(epoch.Add(time.Second), 10, "d2", "d3", "d4", "d1")
+
+	later := delivery("d2", "u1", sx.DeliveryPending, 30)
+	later.Rev = 1
+	f.ok(f.Deliveries.Replace(f.ctx, later))
+	over := delivery("d3", "u2", sx.DeliveryDelivered, 0)
+	over.Rev = 1
+	f.ok(f.Deliveries.Replace(f.ctx, over))
+	f.reopen()
+	f.due(epoch, 10, "d4")
+	f.due(epoch.Add(time.Minute), 10, "d4", "d1", "d2")
+}
+
+func deliveryList(f *fixture) {
+	for _, v := range []sx.Delivery{
+		delivery("d1", "u1", sx.DeliveryPending, 0), delivery("d2", "u1", sx.DeliveryFailed, 0),
+		delivery("d0", "u1", sx.DeliveryDelivered, 5), delivery("d3", "u11", sx.DeliveryPending, 1),
+	} {
+		f.ok(f.Deliveries.Create(f.ctx, v))
+	}
+	for limit, want := range map[int][]string{10: {"d0", "d2", "d1"}, 2: {"d0", "d2"}} {
+		list, err := f.Deliveries.List(f.ctx, "u1", limit)
+		f.ok(err)
+		if got := deliveryIDs(list); !slices.Equal(got, want) {
+			f.t.Errorf("with a limit of %d: %v, want %v", limit, got, want)
+		}
+	}
+}
+
+func deliveriesDelete(f *fixture) {
+	for _, v := range []sx.Delivery{
+		delivery("old", "u1", sx.DeliveryDelivered, -1), delivery("failed", "u1", sx.DeliveryFailed, -1),
+		delivery("pending", "u1", sx.DeliveryPending, -1), delivery("new", "u1", sx.DeliveryDelivered, 0),
+	} {
+		f.ok(f.Deliveries.Create(f.ctx, v))
+	}
+	f.ok(f.Deliveries.DeleteSettled(f.ctx, epoch))
+	list, err := f.Deliveries.List(f.ctx, "u1", 10)
+	f.ok(err)
+	if got, want := deliveryIDs(list), []string{"new", "pending"}; !slices.Equal(got, want) {
+		f.t.Errorf("%v are left, want %v", got, want)
+	}
+}
