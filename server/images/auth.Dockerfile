@@ -5,7 +5,8 @@ LABEL org.opencontainers.image.title="SoundExtract auth" \
       org.opencontainers.image.description="Accounts, sign-ins and the keys that tokens are signed with" \
       org.opencontainers.image.source="https://github.com/soundextract/sx" \
       org.opencontainers.image.version="$VERSION"
-COPY auth /usr/local/bin/auth
+ARG TARGETPLATFORM
+COPY $TARGETPLATFORM/auth /usr/local/bin/auth
 ENV SX_ADDR=:8741 SX_KEYS=/keys
 EXPOSE 8741
 USER 65532:65532

@@ -8,7 +8,9 @@ LABEL org.opencontainers.image.title="SoundExtract converter" \
       org.opencontainers.image.description="Turns videos into MP3s with ffmpeg" \
       org.opencontainers.image.source="https://github.com/soundextract/sx" \
       org.opencontainers.image.version="$VERSION"
-COPY converter /usr/local/bin/converter
+# smoke is the Helm test; it needs ffmpeg too.
+ARG TARGETPLATFORM
+COPY $TARGETPLATFORM/converter $TARGETPLATFORM/smoke /usr/local/bin/
 ENV SX_ADDR=:8742 SX_TEMP=/tmp/soundextract-converter
 EXPOSE 8742
 USER 65532:65532

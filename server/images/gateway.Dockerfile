@@ -4,7 +4,8 @@ LABEL org.opencontainers.image.title="SoundExtract gateway" \
       org.opencontainers.image.description="The entry point of the API: uploads, jobs, events, downloads" \
       org.opencontainers.image.source="https://github.com/soundextract/sx" \
       org.opencontainers.image.version="$VERSION"
-COPY gateway /usr/local/bin/gateway
+ARG TARGETPLATFORM
+COPY $TARGETPLATFORM/gateway /usr/local/bin/gateway
 ENV SX_ADDR=:8740
 EXPOSE 8740
 USER 65532:65532

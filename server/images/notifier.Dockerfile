@@ -4,7 +4,8 @@ LABEL org.opencontainers.image.title="SoundExtract notifier" \
       org.opencontainers.image.description="Tells owners how their jobs ended" \
       org.opencontainers.image.source="https://github.com/soundextract/sx" \
       org.opencontainers.image.version="$VERSION"
-COPY notifier /usr/local/bin/notifier
+ARG TARGETPLATFORM
+COPY $TARGETPLATFORM/notifier /usr/local/bin/notifier
 ENV SX_ADDR=:8743
 EXPOSE 8743
 USER 65532:65532

@@ -1,0 +1,49 @@
+{{/* The templates of this chart and of its parts. Most take a dict of "root", the
+     part's own context ($), and "component", the part's name. */}}
+
+{{- define "sx.name" -}}
+{{- printf "%s-%s" (.root.Release.Name | trunc 50 | trimSuffix "-") .component -}}
+{{- end -}}
+
+{{- define "sx.selector" -}}
+app.kubernetes.io/name: soundextract
+app.kubernetes.io/instance: {{ .root.Release.Name }}
+app.kubernetes.io/component: {{ .component }}
+{{- end -}}
+
+{{- define "sx.labels" -}}
+{{ include "sx.selector" . }}
+app.kubernetes.io/part-of: soundextract
+app.kubernetes.io/managed-by: {{ .root.Release.Service }}
+app.kubernetes.io/version: {{ .root.Chart.AppVersion | replace "+" "_" | trunc 63 | quote }}
+helm.sh/chart: {{ printf "soundextract-%s" .root.Chart.Version | replace "+" "_" | trunc 63 | quote }}
+{{- end -}}
+
+{{/* sx.metadata is the metadata of an object that is one of its kind in a part. */}}
+{{- define "sx.metadata" -}}
+name: {{ include "sx.name" . }}
+namespace: {{ .root.Release.Namespace }}
+labels:
+  {{- include "sx.labels" . | nindent 2 }}
+{{- end -}}
+
+{{/* sx.image is the part's image: global.imageRegistry replaces its registry, and
+     no tag means that of this version. */}}
+{{- define "sx.image" -}}
+{{- $image := .root.Values.image -}}
+{{- $registry := .root.Values.global.imageRegistry | default $image.registry | trimSuffix "/" -}}
+{{- $tag := $image.tag | default .root.Chart.AppVersion -}}
+{{- printf "%s/%s:%s" $registry $image.repository $tag -}}
+{{- with $image.digest }}@{{ . }}{{ end -}}
+{{- end -}}
+
+{{/* The names of the Secrets. Those of RabbitMQ and MongoDB may be the operator's own. */}}
+{{- define "sx.secret" -}}
+{{- if eq .component "rabbitmq" -}}
+{{ .root.Values.global.externalRabbitmqSecret | default (include "sx.name" .) }}
+{{- else if eq .component "mongodb" -}}
+{{ .root.Values.global.externalMongodbSecret | default (include "sx.name" .) }}
+{{- else -}}
+{{ include "sx.name" . }}
+{{- end -}}
+{{- end -}}

@@ -1,0 +1,173 @@
+{{/* sx.deployment is one of our four services. "port" is where it listens, "bus"
+     whether it uses RabbitMQ, "env" more settings (name to value), "secrets" more
+     Secrets (name to where they are mounted), "scaled" that an autoscaler owns the
+     number of replicas, "temp" the size of its temporary files, "grace" the seconds
+     that it has to end. */}}
+{{- define "sx.deployment" -}}
+apiVersion: apps/v1
+kind: Deployment
+metadata:
+  {{- include "sx.metadata" . | nindent 2 }}
+spec:
+  {{- if not .scaled }}
+  replicas: {{ .root.Values.replicas }}
+  {{- end }}
+  revisionHistoryLimit: 3
+  selector:
+    matchLabels:
+      {{- include "sx.selector" . | nindent 6 }}
+  strategy:
+    rollingUpdate: {maxSurge: 1, maxUnavailable: 0}
+  template:
+    metadata:
+      {{- include "sx.podMetadata" . | nindent 6 }}
+    spec:
+      {{- include "sx.podCommon" . | nindent 6 }}
+      terminationGracePeriodSeconds: {{ .grace | default 60 }}
+      securityContext:
+        {{- include "sx.podSecurity" 65532 | nindent 8 }}
+      containers:
+        - name: {{ .component }}
+          {{- include "sx.container" . | nindent 10 }}
+          ports:
+            - {name: http, containerPort: {{ .port }}}
+          env:
+            - {name: SX_LOG_LEVEL, value: {{ .root.Values.logLevel | quote }}}
+            - {name: SX_MONGODB_URI_FILE, value: /run/secrets/mongodb/uri}
+            - {name: SX_MONGODB_DATABASE, value: {{ .root.Values.global.mongodbDatabase | quote }}}
+            {{- if .bus }}
+            - {name: SX_AMQP_URI_FILE, value: /run/secrets/rabbitmq/uri}
+            {{- end }}
+            {{- range $name, $value := .env }}
+            {{- if not (empty $value) }}
+            - {name: {{ $name }}, value: {{ $value | quote }}}
+            {{- end }}
+            {{- end }}
+          startupProbe:
+            httpGet: {path: /healthz, port: http}
+            periodSeconds: 1
+            failureThreshold: 60
+          livenessProbe:
+            httpGet: {path: /healthz, port: http}
+            periodSeconds: 10
+            timeoutSeconds: 5
+            failureThreshold: 6
+          readinessProbe:
+            httpGet: {path: /readyz, port: http}
+            periodSeconds: 2
+            timeoutSeconds: 5
+            failureThreshold: 3
+          volumeMounts:
+            - {name: tmp, mountPath: /tmp}
+            - {name: mongodb, mountPath: /run/secrets/mongodb, readOnly: true}
+            {{- if .bus }}
+            - {name: rabbitmq, mountPath: /run/secrets/rabbitmq, readOnly: true}
+            {{- end }}
+            {{- range $name, $path := .secrets }}
+            - {name: {{ $name }}, mountPath: {{ $path }}, readOnly: true}
+            {{- end }}
+      volumes:
+        - name: tmp
+          emptyDir: {sizeLimit: {{ .temp | default "64Mi" }}}
+        - name: mongodb
+          secret:
+            secretName: {{ include "sx.secret" (dict "root" .root "component" "mongodb") }}
+            items: [{key: uri, path: uri}]
+        {{- if .bus }}
+        - name: rabbitmq
+          secret:
+            secretName: {{ include "sx.secret" (dict "root" .root "component" "rabbitmq") }}
+            items: [{key: uri, path: uri}]
+        {{- end }}
+        {{- range $name, $path := .secrets }}
+        - name: {{ $name }}
+          secret: {secretName: {{ $name }}}
+        {{- end }}
+{{- end -}}
+
+{{- define "sx.clusterIP" -}}
+apiVersion: v1
+kind: Service
+metadata:
+  {{- include "sx.metadata" . | nindent 2 }}
+spec:
+  selector:
+    {{- include "sx.selector" . | nindent 4 }}
+  ports:
+    - {name: http, port: {{ .port }}, targetPort: http}
+{{- end -}}
+
+{{/* sx.disruption lets a drain take one pod at a time. With a single replica it
+     would block the drain, so there is none then. */}}
+{{- define "sx.disruption" -}}
+{{- if gt (int .replicas) 1 }}
+apiVersion: policy/v1
+kind: PodDisruptionBudget
+metadata:
+  {{- include "sx.metadata" . | nindent 2 }}
+spec:
+  maxUnavailable: 1
+  selector:
+    matchLabels:
+      {{- include "sx.selector" . | nindent 6 }}
+{{- end }}
+{{- end -}}
+
+{{/* sx.policy lets the listed components ("from") reach the ports, and the part
+     reach the listed components ("to"), DNS, and with "world" everything else.
+     Without "from" anyone may come, with "closed" nobody. */}}
+{{- define "sx.policy" -}}
+{{- if .root.Values.global.networkPolicies }}
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata:
+  {{- include "sx.metadata" . | nindent 2 }}
+spec:
+  podSelector:
+    matchLabels:
+      {{- include "sx.selector" . | nindent 6 }}
+  policyTypes: [Ingress, Egress]
+  ingress:
+    {{- if not .closed }}
+    - ports:
+        {{- range .ports }}
+        - {port: {{ . }}}
+        {{- end }}
+      {{- if .from }}
+      from:
+        {{- range .from }}
+        - podSelector:
+            matchLabels:
+              {{- include "sx.selector" (dict "root" $.root "component" .) | nindent 14 }}
+        {{- end }}
+      {{- end }}
+    {{- end }}
+    {{- if .root.Values.global.metrics.namespace }}
+    - ports:
+        {{- range .metrics | default .ports }}
+        - {port: {{ . }}}
+        {{- end }}
+      from:
+        - namespaceSelector:
+            matchLabels: {kubernetes.io/metadata.name: {{ .root.Values.global.metrics.namespace }}}
+    {{- end }}
+  egress:
+    - ports: [{port: 53, protocol: UDP}, {port: 53, protocol: TCP}]
+    {{- if .world }}
+    - {}
+    {{- else if .to }}
+    - to:
+        {{- range .to }}
+        - podSelector:
+            matchLabels:
+              {{- include "sx.selector" (dict "root" $.root "component" .) | nindent 14 }}
+        {{- end }}
+    {{- end }}
+{{- end }}
+{{- end -}}
+
+{{/* sx.outside is whether RabbitMQ or MongoDB are elsewhere: their addresses are
+     not known here, so their clients may go anywhere. */}}
+{{- define "sx.outside" -}}
+{{- if or .Values.global.externalRabbitmqSecret .Values.global.externalMongodbSecret }}true{{ end -}}
+{{- end -}}

@@ -1,0 +1,59 @@
+package chart
+
+import (
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+
+	"helm.sh/helm/v3/pkg/chart"
+	"helm.sh/helm/v3/pkg/chartutil"
+	"helm.sh/helm/v3/pkg/engine"
+	"helm.sh/helm/v3/pkg/releaseutil"
+)
+
+// Place is where a chart is rendered for.
+type Place struct {
+	Release, Namespace string
+	Upgrade            bool
+	// APIs are those beyond Kubernetes' own that the cluster has, such as
+	// keda.sh/v1alpha1/ScaledObject.
+	APIs []string
+}
+
+// Render gives the manifests without a cluster, the Helm test among them. What
+// the schema refuses is an error that says which value is wrong.
+func Render(c *chart.Chart, values map[string]any, at Place) (string, error) {
+	caps := *chartutil.DefaultCapabilities
+	caps.APIVersions = append(slices.Clone(caps.APIVersions), at.APIs...)
+	if err := chartutil.ProcessDependenciesWithMerge(c, values); err != nil {
+		return "", fmt.Errorf("prepare the chart: %w", err)
+	}
+	all, err := chartutil.ToRenderValues(c, values, chartutil.ReleaseOptions{
+		Name: at.Release, Namespace: at.Namespace, Revision: 1, IsInstall: !at.Upgrade, IsUpgrade: at.Upgrade,
+	}, &caps)
+	if err != nil {
+		return "", err
+	}
+	rendered, err := engine.Render(c, all)
+	if err != nil {
+		return "", fmt.Errorf("render the chart: %w", err)
+	}
+	for name := range rendered {
+		if path.Ext(name) == ".txt" || strings.TrimSpace(rendered[name]) == "" {
+			delete(rendered, name)
+		}
+	}
+	hooks, manifests, err := releaseutil.SortManifests(rendered, caps.APIVersions, releaseutil.InstallOrder)
+	if err != nil {
+		return "", fmt.Errorf("read what was rendered: %w", err)
+	}
+	var b strings.Builder
+	for _, m := range manifests {
+		fmt.Fprintf(&b, "---\n# Source: %s\n%s\n", m.Name, strings.TrimSpace(m.Content))
+	}
+	for _, h := range hooks {
+		fmt.Fprintf(&b, "---\n# Source: %s\n%s\n", h.Path, strings.TrimSpace(h.Manifest))
+	}
+	return b.String(), nil
+}

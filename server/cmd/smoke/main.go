@@ -1,0 +1,51 @@
+// Command smoke converts a clip on a running installation: the Helm test. It
+// needs ffmpeg.
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/exec"
+	"strings"
+	"time"
+
+	"github.com/soundextract/sx/server/internal/smoke"
+)
+
+const (
+	patience = 4 * time.Minute
+	seconds  = 2
+)
+
+func main() {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	if err := run(ctx); err != nil {
+		fmt.Fprintf(os.Stderr, "error: %v\n", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context) error {
+	cfg := smoke.Config{
+		Server: os.Getenv("SX_SERVER"), Seconds: seconds, Log: slog.New(slog.NewTextHandler(os.Stderr, nil)),
+	}
+	for file, value := range map[string]*string{"SX_NAME_FILE": &cfg.Name, "SX_PASSWORD_FILE": &cfg.Password} {
+		data, err := os.ReadFile(os.Getenv(file))
+		if err != nil {
+			return fmt.Errorf("read the file that %s names: %w", file, err)
+		}
+		*value = strings.TrimSpace(string(data))
+	}
+	var err error
+	cfg.Clip, err = exec.CommandContext(ctx, "ffmpeg", "-v", "error",
+		"-f", "lavfi", "-i", fmt.Sprintf("testsrc=size=64x64:rate=5:duration=%d", seconds),
+		"-f", "lavfi", "-i", fmt.Sprintf("sine=duration=%d", seconds),
+		"-c:v", "mpeg4", "-c:a", "pcm_s16le", "-f", "matroska", "-").Output()
+	if err != nil {
+		return fmt.Errorf("make a clip: %w", err)
+	}
+	return smoke.Run(ctx, cfg)
+}
