@@ -103,6 +103,13 @@ func must[T any](v T, err error) func(*testing.T) T {
 type operation struct {
 	method, path string
 	public       bool
+	json         bool // wants a body of JSON
+}
+
+// public are the paths that need no token. A new one has to be meant.
+var public = []string{
+	api.PathRegister, api.PathLogin, api.PathRefresh, api.PathLogout, api.PathKeys, api.PathOpenAPI,
+	api.PathHealth, api.PathReady, api.PathMetrics,
 }
 
 func operations(t *testing.T) []operation {
@@ -111,7 +118,9 @@ func operations(t *testing.T) []operation {
 	var list []operation
 	for path, item := range doc.Paths.Map() {
 		for method, op := range item.Operations() {
-			list = append(list, operation{method, path, op.Security != nil && len(*op.Security) == 0})
+			o := operation{method: method, path: path, public: op.Security != nil && len(*op.Security) == 0}
+			o.json = op.RequestBody != nil && op.RequestBody.Value.Content["application/json"] != nil
+			list = append(list, o)
 		}
 	}
 	slices.SortFunc(list, func(a, b operation) int { return strings.Compare(a.path+a.method, b.path+b.method) })
@@ -131,6 +140,37 @@ func (o operation) byAuth() bool { return o.personOnly() || o.path == api.PathMe
 
 // ofOthers are the operations on something that has an owner.
 func (o operation) ofOthers() bool { return strings.Contains(o.path, "{id}") }
+
+// owned gives the id of alice's that an operation on something with an owner is
+// tried with; "" for something that populate does not make.
+func (o operation) owned(p people) string {
+	switch {
+	case o.path == api.PathToken:
+		return p.token
+	case strings.HasPrefix(o.path, api.PathJob), strings.HasPrefix(o.path, api.PathUploads):
+		return p.job
+	default:
+		return ""
+	}
+}
+
+// covered fails the test for an operation that the table does not know how to
+// try: its refusals would not be those of who may not, but of a bad request.
+func (o operation) covered(t *testing.T, p people) {
+	t.Helper()
+	switch _, body := bodies[o.method+" "+o.path]; {
+	case o.public != slices.Contains(public, o.path):
+		t.Errorf("%s %s: public is %v in the document, and not so in this test", o.method, o.path, o.public)
+	case !o.public && o.json && !body:
+		t.Errorf("%s %s has no body that would be taken: add it to bodies", o.method, o.path)
+	case o.ofOthers() && o.owned(p) == "":
+		t.Errorf("%s %s is on something that alice does not have: let populate make it", o.method, o.path)
+	}
+	rest := strings.NewReplacer("{id}", "", "{name}", "").Replace(o.path)
+	if strings.ContainsAny(rest, "{}") {
+		t.Errorf("%s %s has a parameter that ask does not fill in", o.method, o.path)
+	}
+}
 
 // ask sends the operation with a token and gives the answer's status and code.
 func ask(t *testing.T, url, token string, o operation, id string) (int, sx.Code) {
@@ -214,7 +254,8 @@ func populate(t *testing.T, url string) people {
 func forge(t *testing.T, data string, bob api.Tokens) map[string]string {
 	t.Helper()
 	keys := must(token.LoadKeys(filepath.Join(data, "keys"), time.Now()))(t)
-	public, _ := keys[0].Public().(ed25519.PublicKey)
+	key := keys[0].Private
+	public, _ := key.Public().(ed25519.PublicKey)
 	good, _, err := jwt.NewParser().ParseUnverified(bob.AccessToken, jwt.MapClaims{})
 	if err != nil {
 		t.Fatal(err)
@@ -248,12 +289,12 @@ func forge(t *testing.T, data string, bob api.Tokens) map[string]string {
 	return map[string]string{
 		"no token":          "",
 		"no JWT":            "opensesame",
-		"expired":           sign(jwt.SigningMethodEdDSA, keys[0], func(c jwt.MapClaims) { c["exp"] = time.Now().Add(-time.Minute).Unix() }),
+		"expired":           sign(jwt.SigningMethodEdDSA, key, func(c jwt.MapClaims) { c["exp"] = time.Now().Add(-time.Minute).Unix() }),
 		"algorithm none":    sign(jwt.SigningMethodNone, jwt.UnsafeAllowNoneSignatureType, nil),
 		"HMAC, public key":  sign(jwt.SigningMethodHS256, []byte(public), nil),
 		"tampered payload":  parts[0] + "." + base64.RawURLEncoding.EncodeToString(payload) + "." + parts[2],
 		"another's key":     sign(jwt.SigningMethodEdDSA, stranger, nil),
-		"another audience":  sign(jwt.SigningMethodEdDSA, keys[0], func(c jwt.MapClaims) { c["aud"] = "elsewhere" }),
+		"another audience":  sign(jwt.SigningMethodEdDSA, key, func(c jwt.MapClaims) { c["aud"] = "elsewhere" }),
 		"refresh token":     bob.RefreshToken,
 		"no personal token": "sxp_",
 	}
@@ -277,6 +318,7 @@ func TestAccess(t *testing.T) {
 				t.Errorf("%s %s with %s: %d %s, want %d %v", o.method, o.path, who, got, code, status, codes)
 			}
 		}
+		o.covered(t, p)
 		if o.public {
 			if _, code := ask(t, url, "", o, "none"); code == sx.CodeUnauthenticated || code == sx.CodeForbidden {
 				t.Errorf("%s %s is public and answers %s", o.method, o.path, code)
@@ -297,10 +339,8 @@ func TestAccess(t *testing.T) {
 			want("no administrator", p.bob.AccessToken, "", http.StatusForbidden, sx.CodeForbidden)
 		}
 		if o.ofOthers() {
-			id := p.job
-			if o.path == api.PathToken {
-				id = p.token
-			} else {
+			id := o.owned(p)
+			if !o.personOnly() {
 				want("another's personal token", p.script, id, http.StatusNotFound, sx.CodeNotFound)
 			}
 			want("another user", p.bob.AccessToken, id, http.StatusNotFound, sx.CodeNotFound)

@@ -46,9 +46,9 @@ type Config struct {
 	Registerer prometheus.Registerer // nil keeps the metrics unpublished
 
 	// TrustForwarded takes the last element of X-Forwarded-For as the client's
-	// address. It is for an auth that only a gateway of ours can reach: the
-	// gateway appends the address that it sees, and what stands before that was
-	// written by strangers. Without it the connection's address is taken.
+	// address. It is for an auth that only a gateway of ours can reach, which
+	// writes there whom it believes to be the client. Without it the connection's
+	// address is taken.
 	TrustForwarded bool
 }
 
@@ -57,7 +57,6 @@ type Service struct {
 	cfg       Config
 	passwords passwords
 	verifier  *token.Verifier
-	successor successor
 	byName    *limiter
 	byAddress *limiter
 	attempts  *prometheus.CounterVec
@@ -66,8 +65,7 @@ type Service struct {
 
 // New makes the service. Its Handler answers at once; Run has to run beside it.
 func New(cfg Config) (*Service, error) {
-	secret, err := cfg.Signer.Secret("refresh tokens")
-	if err != nil {
+	if _, err := cfg.Signer.Secret(forRefresh, cfg.Now()); err != nil {
 		return nil, fmt.Errorf("start auth: %w", err)
 	}
 	return &Service{
@@ -76,7 +74,6 @@ func New(cfg Config) (*Service, error) {
 		verifier: token.NewVerifier(func(context.Context) ([]byte, error) {
 			return cfg.Signer.KeySet(), nil
 		}, cfg.Now),
-		successor: secret,
 		byName:    newLimiter(nameBurst, namePause),
 		byAddress: newLimiter(addressBurst, addressPause),
 		attempts: promauto.With(cfg.Registerer).NewCounterVec(prometheus.CounterOpts{

@@ -80,7 +80,7 @@ func newSigner(t *testing.T, c *clock) *token.Signer {
 	if err != nil {
 		t.Fatal(err)
 	}
-	signer, err := token.NewSigner([]ed25519.PrivateKey{key}, c.Now)
+	signer, err := token.NewSigner([]token.Key{{Private: key}}, c.Now)
 	if err != nil {
 		t.Fatal(err)
 	}

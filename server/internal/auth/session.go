@@ -31,15 +31,21 @@ const (
 // stored. It is used once: its successor is a keyed hash of it, so that a
 // repeated request gets the same answer again instead of a second successor,
 // of which one would be dead. Without the key nobody can tell the next token
-// from the last.
-type successor []byte
-
-func (key successor) of(refresh string) string {
+// from the last. The key is the one of the time when the token was first used,
+// so that a change of the signing key does not change the answer.
+func (s *Service) successor(refresh string, used time.Time) (string, error) {
+	key, err := s.cfg.Signer.Secret(forRefresh, used)
+	if err != nil {
+		return "", err
+	}
 	mac := hmac.New(sha256.New, key)
 	mac.Write([]byte(refresh))
 	id, _, _ := strings.Cut(refresh, ".")
-	return id + "." + base64.RawURLEncoding.EncodeToString(mac.Sum(nil))
+	return id + "." + base64.RawURLEncoding.EncodeToString(mac.Sum(nil)), nil
 }
+
+// forRefresh is the purpose of the secret behind it.
+const forRefresh = "refresh tokens"
 
 func same(a, b string) bool { return subtle.ConstantTimeCompare([]byte(a), []byte(b)) == 1 }
 
@@ -90,20 +96,23 @@ func (s *Service) rotate(ctx context.Context, refresh string) (sx.Session, strin
 		return sx.Session{}, "", err
 	}
 	serve.SetUser(ctx, session.UserID)
-	now, presented, next := s.cfg.Now(), token.Hash(refresh), s.successor.of(refresh)
+	now, presented := s.cfg.Now(), token.Hash(refresh)
 	switch {
 	case !now.Before(session.Expires):
 		return sx.Session{}, "", s.end(ctx, session, "session has expired")
 	case same(presented, session.Current):
 		session.Previous, session.Rotated = presented, now
 	case same(presented, session.Previous) && now.Sub(session.Rotated) < repeatable:
-		// The same answer again, and the minute still counts from the first. (Only
-		// if the signing keys have changed since is next another token.)
+		// The same answer again, and the minute still counts from the first.
 	default:
 		// Two hold tokens of this session, one of them a thief; nobody can say
 		// who (RFC 9700 section 4.14.2).
 		s.cfg.Log.WarnContext(ctx, "refresh token presented that was used before", "session", session.ID)
 		return sx.Session{}, "", s.end(ctx, session, "refresh token was used before")
+	}
+	next, err := s.successor(refresh, session.Rotated)
+	if err != nil {
+		return sx.Session{}, "", err
 	}
 	session.Current, session.Expires = token.Hash(next), now.Add(sessionLife)
 	err = s.cfg.Sessions.Replace(ctx, session)

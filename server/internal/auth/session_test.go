@@ -2,6 +2,8 @@ package auth_test
 
 import (
 	"context"
+	"crypto/ed25519"
+	"crypto/rand"
 	"errors"
 	"net/http"
 	"strings"
@@ -12,6 +14,7 @@ import (
 	"github.com/soundextract/sx/server/api"
 	"github.com/soundextract/sx/server/internal/auth"
 	"github.com/soundextract/sx/server/internal/store"
+	"github.com/soundextract/sx/server/internal/token"
 	"github.com/soundextract/sx/server/sx"
 )
 
@@ -340,4 +343,33 @@ func TestDamagedHash(t *testing.T) {
 	}
 	_, err = b.Login(t.Context(), api.Credentials{Name: "ada", Password: password})
 	wantCode(t, err, sx.CodeInternal)
+}
+
+// All auths change to a new key at its time. An answer that got lost before is
+// the same when it is asked for again after.
+func TestLostAnswerAcrossTheTimeOfAKey(t *testing.T) {
+	t.Parallel()
+	b := start(t, func(c *auth.Config) {
+		keys := make([]token.Key, 2)
+		for i := range keys {
+			_, private, err := ed25519.GenerateKey(rand.Reader)
+			if err != nil {
+				t.Fatal(err)
+			}
+			keys[i].Private = private
+		}
+		keys[1].From = c.Now().Add(10 * time.Second)
+		var err error
+		if c.Signer, err = token.NewSigner(keys, c.Now); err != nil {
+			t.Fatal(err)
+		}
+	})
+	first := b.register(t, "ada").RefreshToken
+	b.clock.Add(9 * time.Second)
+	second := b.rotate(t, first)
+	b.clock.Add(2 * time.Second)
+	if got := b.rotate(t, first); got != second {
+		t.Fatal("the answer is not repeated")
+	}
+	b.rotate(t, second)
 }

@@ -33,7 +33,7 @@ func TestLoadKeysMakesOne(t *testing.T) {
 		t.Fatalf("got mode %v, error %v, want 0600", info.Mode(), err)
 	}
 	again, err := token.LoadKeys(dir, day.Add(time.Hour))
-	if err != nil || len(again) != 1 || !again[0].Equal(made[0]) {
+	if err != nil || len(again) != 1 || !again[0].Private.Equal(made[0].Private) {
 		t.Fatalf("the second start has another key (error %v)", err)
 	}
 }
@@ -47,7 +47,7 @@ func TestLoadKeysOrder(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		writeKey(t, filepath.Join(dir, name), keys[0])
+		writeKey(t, filepath.Join(dir, name), keys[0].Private)
 	}
 	// As a mounted Secret has it: a folder of data and links to it.
 	for _, other := range []string{"..data", "folder.pem"} {

@@ -16,30 +16,41 @@ import (
 
 // Signer makes tokens. Its methods may be called from several goroutines.
 type Signer struct {
-	key      ed25519.PrivateKey
-	keyID    string
+	keys     []Key
+	ids      []string // of the keys
 	document []byte
 	now      func() time.Time
 }
 
-// NewSigner makes a Signer of keys in the order of LoadKeys: the last one
-// signs, and all are published, so that tokens signed before a change of keys
-// stay good. No key at all is an error.
-func NewSigner(keys []ed25519.PrivateKey, now func() time.Time) (*Signer, error) {
+// NewSigner makes a Signer of keys in the order of LoadKeys: the last one whose
+// time has come signs, the first one if none has. All are published, so that
+// tokens signed before a change of keys stay good. No key at all is an error.
+func NewSigner(keys []Key, now func() time.Time) (*Signer, error) {
 	if len(keys) == 0 {
 		return nil, errors.New("make signer: there is no key")
 	}
+	s := &Signer{keys: keys, now: now}
 	var set jwks
 	for _, k := range keys {
-		pub, _ := k.Public().(ed25519.PublicKey)
+		pub, _ := k.Private.Public().(ed25519.PublicKey)
 		set.Keys = append(set.Keys, newJWK(pub))
+		s.ids = append(s.ids, thumbprint(pub))
 	}
-	doc, err := json.Marshal(set)
-	if err != nil {
+	var err error
+	if s.document, err = json.Marshal(set); err != nil {
 		return nil, fmt.Errorf("make key set: %w", err)
 	}
-	last := len(keys) - 1
-	return &Signer{key: keys[last], keyID: set.Keys[last].KeyID, document: doc, now: now}, nil
+	return s, nil
+}
+
+// signing is the place of the key that signs at a time.
+func (s *Signer) signing(at time.Time) int {
+	for i := len(s.keys) - 1; i > 0; i-- {
+		if !s.keys[i].From.After(at) {
+			return i
+		}
+	}
+	return 0
 }
 
 // Sign makes a token that is good for Life, and says until when in the claims
@@ -54,8 +65,9 @@ func (s *Signer) Sign(c Claims) (string, Claims, error) {
 		},
 		Name: c.UserName, SessionID: c.SessionID,
 	})
-	t.Header["kid"] = s.keyID
-	raw, err := t.SignedString(s.key)
+	i := s.signing(now)
+	t.Header["kid"] = s.ids[i]
+	raw, err := t.SignedString(s.keys[i].Private)
 	if err != nil {
 		return "", Claims{}, fmt.Errorf("sign token: %w", err)
 	}
@@ -65,10 +77,11 @@ func (s *Signer) Sign(c Claims) (string, Claims, error) {
 // KeySet is the JSON Web Key Set of the public keys. It is not to be changed.
 func (s *Signer) KeySet() []byte { return s.document }
 
-// Secret derives 32 secret bytes for another purpose from the signing key
-// (HKDF, RFC 5869). All processes that share the key derive the same.
-func (s *Signer) Secret(purpose string) ([]byte, error) {
-	secret, err := hkdf.Key(sha256.New, s.key.Seed(), nil, "soundextract "+purpose, sha256.Size)
+// Secret derives 32 secret bytes for another purpose from the key that signs at
+// a time (HKDF, RFC 5869). All processes that share the keys derive the same.
+func (s *Signer) Secret(purpose string, at time.Time) ([]byte, error) {
+	seed := s.keys[s.signing(at)].Private.Seed()
+	secret, err := hkdf.Key(sha256.New, seed, nil, "soundextract "+purpose, sha256.Size)
 	if err != nil {
 		return nil, fmt.Errorf("derive secret: %w", err)
 	}

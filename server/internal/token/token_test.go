@@ -43,16 +43,16 @@ func (c *clock) Add(d time.Duration) {
 	c.t = c.t.Add(d)
 }
 
-func newKey(t *testing.T) ed25519.PrivateKey {
+func newKey(t *testing.T) token.Key {
 	t.Helper()
 	_, key, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return key
+	return token.Key{Private: key}
 }
 
-func newSigner(t *testing.T, c *clock, keys ...ed25519.PrivateKey) *token.Signer {
+func newSigner(t *testing.T, c *clock, keys ...token.Key) *token.Signer {
 	t.Helper()
 	s, err := token.NewSigner(keys, c.Now)
 	if err != nil {
@@ -131,8 +131,9 @@ func TestGoodToken(t *testing.T) {
 func TestRefusedTokens(t *testing.T) {
 	t.Parallel()
 	c := newClock()
-	key := newKey(t)
-	s := newSigner(t, c, key)
+	ours := newKey(t)
+	key := ours.Private
+	s := newSigner(t, c, ours)
 	src := &source{doc: s.KeySet()}
 	good := sign(t, s)
 	header, _, _ := strings.Cut(good, ".")
@@ -182,7 +183,7 @@ func TestRefusedTokens(t *testing.T) {
 		{"signature changed", parts[0] + "." + parts[1] + "." + base64.RawURLEncoding.EncodeToString(signature), "not valid"},
 		{"signature removed", parts[0] + "." + parts[1] + ".", "not valid"},
 		{"payload of another token", parts[0] + "." + strings.Split(sign(t, s), ".")[1] + "." + parts[2], "not valid"},
-		{"signed by a stranger with our kid", mint(jwt.SigningMethodEdDSA, newKey(t), kid, claims(nil)), "not valid"},
+		{"signed by a stranger with our kid", mint(jwt.SigningMethodEdDSA, newKey(t).Private, kid, claims(nil)), "not valid"},
 		{"unknown kid", mint(jwt.SigningMethodEdDSA, key, "other", claims(nil)), "not known"},
 		{"no kid", mint(jwt.SigningMethodEdDSA, key, nil, claims(nil)), "does not name its key"},
 		{"kid is no string", mint(jwt.SigningMethodEdDSA, key, 7, claims(nil)), "does not name its key"},
@@ -233,7 +234,7 @@ func TestKeySetOfTheRFC(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := newSigner(t, newClock(), ed25519.NewKeyFromSeed(seed))
+	s := newSigner(t, newClock(), token.Key{Private: ed25519.NewKeyFromSeed(seed)})
 	var doc struct{ Keys []map[string]string }
 	if err := json.Unmarshal(s.KeySet(), &doc); err != nil {
 		t.Fatal(err)
@@ -259,7 +260,7 @@ func TestSecret(t *testing.T) {
 	c, key := newClock(), newKey(t)
 	secret := func(s *token.Signer, purpose string) string {
 		t.Helper()
-		b, err := s.Secret(purpose)
+		b, err := s.Secret(purpose, c.Now())
 		if err != nil || len(b) != 32 {
 			t.Fatalf("got %d bytes, error %v", len(b), err)
 		}
