@@ -73,6 +73,7 @@ func TestBadSettingsAreNamed(t *testing.T) {
 		{"short code", "auth", nil, []string{mongo, "--admin=root", "--admin-code=1234"}, "admin-code"},
 		{"auth's URL", "gateway", nil, []string{mongo, amqp, "--auth-url=auth:8741"}, "auth-url"},
 		{"quota", "gateway", []string{"SX_QUOTA=lots"}, []string{mongo, amqp}, "SX_QUOTA"},
+		{"proxies", "gateway", []string{"SX_TRUSTED_HOPS=-1"}, []string{mongo, amqp}, "trusted-hops"},
 		{"conversions", "converter", nil, []string{mongo, amqp, "--conversions=0"}, "conversions"},
 		{"temp", "converter", nil, []string{mongo, amqp, "--temp=" + empty}, "temp"},
 		{"nothing to probe", "auth", nil, []string{"healthcheck", "--addr=127.0.0.1:0"}, "addr"},

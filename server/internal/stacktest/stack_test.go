@@ -28,8 +28,10 @@ const limit = 2 * time.Minute
 
 func TestStack(t *testing.T) {
 	t.Parallel()
-	s := stacktest.Start(t, stacktest.Config{Bin: bin, Gateways: 2, Converters: 2, MongoDB: mongotest.StartOwn(t)})
+	dir := t.TempDir()
+	s := stacktest.Start(t, stacktest.Config{Bin: bin, Dir: dir, Gateways: 2, Converters: 2, MongoDB: mongotest.StartOwn(t)})
 	t.Run("any gateway goes on", func(t *testing.T) { anyGateway(t, s) })
+	t.Run("the key changes", func(t *testing.T) { rotation(t, s, filepath.Join(dir, "keys")) })
 	t.Run("parts are waited for", func(t *testing.T) { waiting(t, s) })
 }
 

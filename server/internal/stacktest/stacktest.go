@@ -14,6 +14,8 @@ import (
 	"testing"
 	"time"
 
+	"go.mongodb.org/mongo-driver/v2/mongo"
+
 	"github.com/soundextract/sx/server/internal/bus/rabbittest"
 	"github.com/soundextract/sx/server/internal/store/mongostore/mongotest"
 )
@@ -36,7 +38,7 @@ type Config struct {
 type Stack struct {
 	Broker   *rabbittest.Broker
 	MongoDB  *mongotest.Server
-	Database string // in MongoDB, the stack's own
+	Database *mongo.Database // the stack's own, through a client of the test's own
 
 	Auth       *Process
 	Gateways   []*Process
@@ -44,14 +46,14 @@ type Stack struct {
 	Notifier   *Process
 }
 
-// Build builds the four programs into dir, with the race detector if the
-// caller has it.
-func Build(ctx context.Context, dir string) error {
+// Build builds the four programs into dir, and others by the paths of their
+// packages, with the race detector if the caller has it.
+func Build(ctx context.Context, dir string, others ...string) error {
 	args := append([]string{"build", "-o", dir + string(filepath.Separator)}, raceFlags...)
 	for _, name := range []string{"auth", "gateway", "converter", "notifier"} {
 		args = append(args, "github.com/soundextract/sx/server/cmd/"+name)
 	}
-	if out, err := exec.CommandContext(ctx, "go", args...).CombinedOutput(); err != nil {
+	if out, err := exec.CommandContext(ctx, "go", append(args, others...)...).CombinedOutput(); err != nil {
 		return fmt.Errorf("build the programs: %w\n%s", err, out)
 	}
 	return nil
@@ -67,12 +69,11 @@ func Start(tb testing.TB, cfg Config) *Stack {
 	if cfg.Addr == "" {
 		cfg.Addr = freePort
 	}
-	tb.Logf("RabbitMQ: one of its own")
 	s := &Stack{Broker: rabbittest.Start(tb), MongoDB: cfg.MongoDB}
 	if s.MongoDB == nil {
 		s.MongoDB = mongotest.Start(tb)
 	}
-	s.Database = s.MongoDB.Database(tb).Name()
+	s.Database = s.MongoDB.Database(tb)
 	tb.Cleanup(func() { s.stop(tb) })
 	s.Auth = s.start(tb, cfg, "auth", "auth", freePort, "--keys", filepath.Join(cfg.Dir, "keys"))
 	for i := range max(1, cfg.Gateways) {
@@ -107,7 +108,7 @@ func (s *Stack) start(tb testing.TB, cfg Config, program, name, addr string, arg
 	p := &Process{
 		Name: name, tb: tb, addr: addr, log: filepath.Join(logs, name+".log"),
 		path: filepath.Join(cfg.Bin, program),
-		args: append(args, "--mongodb-uri", s.MongoDB.URI, "--mongodb-database", s.Database),
+		args: append(args, "--mongodb-uri", s.MongoDB.URI, "--mongodb-database", s.Database.Name()),
 	}
 	p.Start()
 	return p

@@ -25,6 +25,7 @@ const startLimit = 90 * time.Second
 // Broker is a RabbitMQ node of our own. Its methods are for one goroutine.
 type Broker struct {
 	program program
+	version string // as it says itself
 	dir     string
 	node    string
 	port    int
@@ -111,6 +112,7 @@ func (b *Broker) run(ctx context.Context) error {
 			return (&net.Dialer{}).DialContext(ctx, network, addr)
 		}})
 		if err == nil {
+			b.version = version(conn)
 			return conn.Close()
 		}
 		select {
@@ -123,6 +125,12 @@ func (b *Broker) run(ctx context.Context) error {
 			return fmt.Errorf("no connection after %s: %w\n%s", startLimit, err, b.lastWords())
 		}
 	}
+}
+
+// version is what a broker says of itself.
+func version(conn *amqp.Connection) string {
+	v, _ := conn.Properties["version"].(string)
+	return v
 }
 
 // end sends the broker a signal and waits until it has ended.

@@ -15,11 +15,14 @@ type program struct {
 	epmd   string // Erlang's name service, in which the nodes of a machine find each other
 }
 
-// folders are where packages put rabbitmq-server. In the first one Debian has
-// the real script; the one in sbin is for its own user rabbitmq only.
+// folders are where rabbitmq-server may be. "" is PATH, which comes first: it is
+// how one chooses between several. But Debian has the real script in
+// /usr/lib/rabbitmq/bin; the one in /usr/sbin is for its own user rabbitmq only.
 var folders = []string{
-	"/usr/lib/rabbitmq/bin", "", "/usr/sbin", "/usr/local/sbin", "/opt/homebrew/sbin", "/opt/rabbitmq/sbin",
+	"", "/usr/lib/rabbitmq/bin", sbin, "/usr/local/sbin", "/opt/homebrew/sbin", "/opt/rabbitmq/sbin",
 }
+
+const sbin = "/usr/sbin"
 
 var errNotInstalled = errors.New("rabbitmq-server is not installed; run the tests with: make test, which installs it " +
 	"(or name a broker in " + Variable + ")")
@@ -27,7 +30,7 @@ var errNotInstalled = errors.New("rabbitmq-server is not installed; run the test
 func find(folders []string) (program, error) {
 	for _, folder := range folders {
 		server, err := exec.LookPath(filepath.Join(folder, "rabbitmq-server"))
-		if err != nil {
+		if err != nil || folder == "" && filepath.Dir(server) == sbin {
 			continue
 		}
 		p := program{server: server, ctl: filepath.Join(filepath.Dir(server), "rabbitmqctl")}

@@ -6,9 +6,14 @@ package rabbittest
 
 import (
 	"context"
+	"net/url"
 	"os"
 	"sync"
 	"testing"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+
+	"github.com/soundextract/sx/server/internal/stacktest/report"
 )
 
 // Variable names a broker to test against instead of starting one.
@@ -23,18 +28,18 @@ type Shared struct {
 }
 
 // URI is the broker that SX_TEST_AMQP_URI names, or one of our own, as
-// amqp://user:password@host:port/. It logs which of them it is.
+// amqp://user:password@host:port/. It reports which of them it is.
 func (s *Shared) URI(t testing.TB) string {
 	t.Helper()
 	if uri := os.Getenv(Variable); uri != "" {
-		t.Logf("RabbitMQ: the one that %s names", Variable)
+		s.once.Do(func() { reportNamed(t, uri) })
 		return uri
 	}
 	s.once.Do(func() { s.broker, s.err = start(context.WithoutCancel(t.Context())) })
 	if s.err != nil {
 		t.Fatalf("starting RabbitMQ: %v", s.err)
 	}
-	t.Logf("RabbitMQ: started by the tests, %s", s.broker.program.server)
+	s.broker.report(t)
 	return s.broker.URI()
 }
 
@@ -53,10 +58,28 @@ func Start(t testing.TB) *Broker {
 	if err != nil {
 		t.Fatalf("starting RabbitMQ: %v", err)
 	}
+	b.report(t)
 	t.Cleanup(func() {
 		if err := b.remove(); err != nil {
 			t.Errorf("ending RabbitMQ: %v", err)
 		}
 	})
 	return b
+}
+
+func (b *Broker) report(t testing.TB) {
+	t.Helper()
+	report.Line(t, "RabbitMQ %s: started by the tests, %s", b.version, b.program.server)
+}
+
+func reportNamed(t testing.TB, uri string) {
+	t.Helper()
+	conn, err := amqp.Dial(uri)
+	if err != nil {
+		t.Fatalf("connecting to the RabbitMQ of %s: %v", Variable, err)
+	}
+	defer func() { _ = conn.Close() }()
+	if u, err := url.Parse(uri); err == nil {
+		report.Line(t, "RabbitMQ %s: the one of %s, %s", version(conn), Variable, u.Redacted())
+	}
 }

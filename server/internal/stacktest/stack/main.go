@@ -25,6 +25,10 @@ type state struct {
 	URL      string   `json:"url"` // of the first gateway
 	PID      int      `json:"pid"`
 	Gateways []string `json:"gateways"` // URLs
+	MongoDB  string   `json:"mongodb"`  // URI
+	Database string   `json:"database"`
+	// Programs holds the process ids of the programs by their names, such as gateway-1.
+	Programs map[string]int `json:"programs"`
 }
 
 func main() { os.Exit(run()) }
@@ -49,7 +53,10 @@ func run() int {
 	}
 	return hosted(ctx, os.Stderr, func(tb *host) {
 		s := stacktest.Start(tb, cfg)
-		now := state{PID: os.Getpid()}
+		now := state{PID: os.Getpid(), MongoDB: s.MongoDB.URI, Database: s.Database.Name(), Programs: map[string]int{}}
+		for _, p := range s.Programs() {
+			now.Programs[p.Name] = p.PID()
+		}
 		for _, p := range s.Gateways {
 			now.Gateways = append(now.Gateways, p.URL())
 		}

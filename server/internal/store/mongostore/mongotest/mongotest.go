@@ -7,6 +7,7 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"net/url"
 	"os"
 	"os/exec"
 	"strings"
@@ -15,6 +16,8 @@ import (
 
 	"go.mongodb.org/mongo-driver/v2/mongo"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
+
+	"github.com/soundextract/sx/server/internal/stacktest/report"
 )
 
 // Variable names the MongoDB to test against. Tests make databases of their own
@@ -39,7 +42,11 @@ func Start(tb testing.TB) *Server {
 	if uri == "" {
 		return StartOwn(tb)
 	}
-	tb.Logf("MongoDB: the one of %s", Variable)
+	shown := uri
+	if u, err := url.Parse(uri); err == nil {
+		shown = u.Redacted()
+	}
+	report.Line(tb, "MongoDB: the one of %s, %s", Variable, shown)
 	s := &Server{URI: uri, tb: tb}
 	s.wait()
 	return s
@@ -49,10 +56,10 @@ func Start(tb testing.TB) *Server {
 func StartOwn(tb testing.TB) *Server {
 	tb.Helper()
 	if path, err := exec.LookPath("mongod"); err == nil {
-		tb.Logf("MongoDB: %s", path)
+		report.Line(tb, "MongoDB: started by the tests, %s", path)
 		return launch(tb, mongod(tb, path))
 	}
-	tb.Logf("MongoDB: none at hand, so the stand-in")
+	report.Line(tb, "MongoDB: none at hand, so the stand-in that the tests build")
 	return launch(tb, standin(tb, 0))
 }
 
