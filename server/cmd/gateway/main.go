@@ -24,11 +24,15 @@ func run() int {
 	address := p.Flags.String("auth-url", "http://127.0.0.1:8741", "`URL` of the auth service")
 	p.Flags.Var(&quota, "quota", "what one account may keep, such as 50GiB; 0 is no limit")
 	p.Flags.Var(&maxUpload, "max-upload", "the largest file taken, such as 20GiB; 0 is no limit")
+	hops := p.Flags.Int("trusted-hops", 0, "how many proxies stand before the gateway, each appending to X-Forwarded-For the address it sees")
 
 	transport := program.Transport()
 	var authURL *url.URL
 	var keys token.Fetch
 	p.Check = func() (err error) {
+		if *hops < 0 {
+			return program.Bad("trusted-hops", "%d is less than 0", *hops)
+		}
 		if authURL, err = program.ServiceURL("auth-url", *address); err != nil {
 			return err
 		}
@@ -40,7 +44,7 @@ func run() int {
 		service := gateway.New(gateway.Config{
 			Ledger: parts.Ledger, Jobs: parts.Store.Jobs, Videos: parts.Store.Videos, Tracks: parts.Store.Tracks,
 			Bus: parts.Bus, AuthURL: authURL, AuthTransport: transport, Verify: token.NewVerifier(keys, time.Now).Verify,
-			Quota: int64(quota), MaxUpload: int64(maxUpload),
+			TrustedHops: *hops, Quota: int64(quota), MaxUpload: int64(maxUpload),
 			Log: parts.Log, Now: time.Now, Registerer: parts.Registry,
 		})
 		return program.Service{Handler: service.Handler(), Run: service.Run}, nil

@@ -2,21 +2,24 @@ package gateway
 
 import (
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httputil"
+	"net/netip"
+	"strings"
 
 	"github.com/soundextract/sx/server/api"
 	"github.com/soundextract/sx/server/sx"
 )
 
-// authProxy passes requests on to the auth service. The address of the client
-// is appended to X-Forwarded-For, so that auth can limit attempts by address.
+// authProxy passes requests on to the auth service. X-Forwarded-For becomes the
+// address of the client, so that auth can limit attempts by address.
 func (s *Service) authProxy() func(http.ResponseWriter, *http.Request) error {
 	proxy := &httputil.ReverseProxy{
 		Rewrite: func(r *httputil.ProxyRequest) {
 			r.SetURL(s.cfg.AuthURL)
-			r.Out.Header["X-Forwarded-For"] = r.In.Header["X-Forwarded-For"]
 			r.SetXForwarded()
+			r.Out.Header.Set(forwardedFor, clientAddress(r.In, s.cfg.TrustedHops))
 		},
 		Transport: s.cfg.AuthTransport,
 		ModifyResponse: func(res *http.Response) error {
@@ -32,4 +35,28 @@ func (s *Service) authProxy() func(http.ResponseWriter, *http.Request) error {
 		proxy.ServeHTTP(w, r)
 		return nil
 	}
+}
+
+const forwardedFor = "X-Forwarded-For"
+
+// clientAddress is the IP address of the client behind so many proxies, each of
+// which appends to X-Forwarded-For the address that it sees. What stands before
+// that was written by strangers. A request that did not pass all the proxies
+// counts as one of whoever sent it here.
+func clientAddress(r *http.Request, hops int) string {
+	list := strings.Split(strings.Join(r.Header.Values(forwardedFor), ","), ",")
+	if hops > 0 && hops <= len(list) {
+		seen := strings.TrimSpace(list[len(list)-hops])
+		if addr, err := netip.ParseAddr(seen); err == nil {
+			return addr.String()
+		}
+		if addr, err := netip.ParseAddrPort(seen); err == nil { // some proxies write the port too
+			return addr.Addr().String()
+		}
+	}
+	host, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil {
+		return r.RemoteAddr
+	}
+	return host
 }

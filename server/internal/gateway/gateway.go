@@ -41,6 +41,10 @@ type Config struct {
 	// unauthenticated for a bad one.
 	Verify func(ctx context.Context, raw string) (token.Claims, error)
 
+	// TrustedHops is how many proxies of ours stand before the gateway, each of
+	// which appends to X-Forwarded-For; with 0 the header is not heeded.
+	TrustedHops int
+
 	Quota      int64         // bytes that one user may keep; 0 is no limit
 	MaxUpload  int64         // bytes of one file; 0 is no limit
 	UploadLife time.Duration // 0 is DefaultUploadLife

@@ -199,7 +199,7 @@ func (w *world) send(user, method, path string, body io.Reader, headers ...strin
 		req.Header.Set("Authorization", "Bearer "+user)
 	}
 	for i := 0; i < len(headers); i += 2 {
-		req.Header.Set(headers[i], headers[i+1])
+		req.Header.Add(headers[i], headers[i+1])
 	}
 	res, err := w.client.Do(req)
 	if err != nil {

@@ -61,7 +61,7 @@ func TestAuthIsPassedOn(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, nil)
 	a := w.do("", http.MethodGet, api.PathKeys, nil, "X-Forwarded-For", "203.0.113.7").want(t, http.StatusOK)
-	if got := string(a.body); !strings.Contains(got, `"path":"/v1/auth/keys"`) || !strings.Contains(got, `"from":"203.0.113.7, 127.0.0.1"`) {
+	if got := string(a.body); !strings.Contains(got, `"path":"/v1/auth/keys"`) || !strings.Contains(got, `"from":"127.0.0.1"`) {
 		t.Errorf("auth saw %s", got)
 	}
 	if got := a.header.Values(api.HeaderRequestID); len(got) != 1 {
