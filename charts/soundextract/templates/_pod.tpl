@@ -14,16 +14,6 @@ readOnlyRootFilesystem: true
 capabilities: {drop: [ALL]}
 {{- end -}}
 
-{{/* sx.podMetadata: a rotation of the secrets rolls the pods. */}}
-{{- define "sx.podMetadata" -}}
-labels:
-  {{- include "sx.labels" . | nindent 2 }}
-{{- with .root.Values.global.secrets.revision }}
-annotations:
-  soundextract.io/secrets-revision: {{ . | quote }}
-{{- end }}
-{{- end -}}
-
 {{/* sx.podCommon is what all pods have in common. */}}
 {{- define "sx.podCommon" -}}
 automountServiceAccountToken: false

@@ -20,7 +20,12 @@ spec:
     rollingUpdate: {maxSurge: 1, maxUnavailable: 0}
   template:
     metadata:
-      {{- include "sx.podMetadata" . | nindent 6 }}
+      labels:
+        {{- include "sx.labels" . | nindent 8 }}
+      {{- with .root.Values.global.secrets.revision }}
+      annotations:
+        soundextract.io/secrets-revision: {{ . | quote }}
+      {{- end }}
     spec:
       {{- include "sx.podCommon" . | nindent 6 }}
       terminationGracePeriodSeconds: {{ .grace | default 60 }}
