@@ -79,7 +79,7 @@ func run(ctx context.Context) error {
 	defer func() { _ = os.RemoveAll(dir) }()
 	b := &bench{ctx: ctx, dir: dir, bin: stack.Bin{Dir: os.Args[1]}, data: filepath.Join(dir, "data")}
 	defer func() { stack.Kill(b.data) }()
-	for _, step := range []func() error{b.start, b.upload, b.convert, b.memory} {
+	for _, step := range []func() error{b.start, b.upload, b.convert, b.memory, b.services} {
 		if err := step(); err != nil {
 			return err
 		}
@@ -108,6 +108,10 @@ func (b *bench) start() error {
 	if err := b.sx("up", "--detach", "--addr", "127.0.0.1:0", "--data", b.data); err != nil {
 		return err
 	}
+	return b.register()
+}
+
+func (b *bench) register() error {
 	register := b.bin.Command(b.ctx, b.dir, "register", "bench", "--password-stdin")
 	register.Stdin = strings.NewReader("a password for the benchmark\n")
 	return b.timed(register)

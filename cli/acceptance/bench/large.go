@@ -1,0 +1,51 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"time"
+)
+
+// large measures the memory of gateway and converter while a video of 2 GiB is
+// uploaded and converted; ffmpeg is a process of its own and does not count.
+func (s *services) large() error {
+	const size = 2 << 30
+	video := filepath.Join(s.dir, "large.mkv")
+	// Uncompressed pictures of 160 kB, 25 a second, beside a voice.
+	const picture, rate = 480 * 224 * 3 / 2, 25
+	seconds := size/(picture*rate) + 1
+	if err := s.timed(exec.CommandContext(s.ctx, "ffmpeg", "-v", "error", "-y",
+		"-f", "lavfi", "-i", fmt.Sprintf("testsrc=size=480x224:rate=%d:duration=%d", rate, seconds),
+		"-f", "lavfi", "-i", fmt.Sprintf("sine=frequency=440:duration=%d", seconds),
+		"-c:v", "rawvideo", "-pix_fmt", "yuv420p", "-c:a", "aac", video)); err != nil {
+		return err
+	}
+	defer func() { _ = os.Remove(video) }()
+	names := []string{"gateway-1", "converter-1"}
+	peak := map[string]int64{}
+	done := make(chan error, 1)
+	go func() { done <- s.sx("convert", video, "--force", "-o", filepath.Join(s.dir, "large.mp3")) }()
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+			for _, name := range names {
+				now, err := rss(s.bench, s.Programs[name])
+				if err != nil {
+					return err
+				}
+				peak[name] = max(peak[name], now)
+			}
+		case err := <-done:
+			if err != nil {
+				return err
+			}
+			fmt.Printf("memory at most during the upload and conversion of 2 GiB: gateway %d MiB, converter %d MiB (aim: under 128 MiB each)\n",
+				peak[names[0]]>>20, peak[names[1]]>>20)
+			return nil
+		}
+	}
+}

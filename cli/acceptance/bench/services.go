@@ -1,0 +1,149 @@
+package main
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/soundextract/sx/cli/acceptance/stack"
+)
+
+// services are the four services on RabbitMQ and the MongoDB at hand, with a
+// person who is signed in there.
+type services struct {
+	*bench
+	*stack.Services
+	folder   string         // of their logs
+	MongoDB  string         `json:"mongodb"` // URI
+	Database string         `json:"database"`
+	Programs map[string]int `json:"programs"` // process ids
+}
+
+// services measures the four services as programs of their own.
+func (b *bench) services() (err error) {
+	home := filepath.Join(b.dir, "services")
+	s := &services{bench: &bench{ctx: b.ctx, dir: home, bin: b.bin}, folder: filepath.Join(home, "stack")}
+	if err := os.MkdirAll(s.folder, 0o700); err != nil {
+		return err
+	}
+	if s.Services, err = b.bin.Services(b.ctx, s.folder, 1, 1); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, s.End()) }()
+	raw, err := os.ReadFile(filepath.Join(s.folder, "stack.json"))
+	if err == nil {
+		err = json.Unmarshal(raw, s)
+	}
+	if err != nil {
+		return fmt.Errorf("find the services: %w", err)
+	}
+	// From here on sx talks to them.
+	if err := os.Setenv("SX_SERVER", s.Gateways[0]); err != nil {
+		return err
+	}
+	build := exec.CommandContext(b.ctx, "go", "build", "-o", b.bin.Path("gridfs"),
+		"github.com/soundextract/sx/server/internal/stacktest/gridfs")
+	if err := errors.Join(b.timed(build), s.register()); err != nil {
+		return err
+	}
+	for _, step := range []func() error{s.uploads, s.starts, s.large} {
+		if err := step(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *services) gridfs(database string, args ...string) *exec.Cmd {
+	return exec.CommandContext(s.ctx, s.bin.Path("gridfs"), append([]string{s.MongoDB, database}, args...)...)
+}
+
+// uploads sends a file by sx upload, and by the driver straight into MongoDB.
+func (s *services) uploads() error {
+	const size, direct = 128 << 20, "bench-direct"
+	video := filepath.Join(s.dir, "big.mp4")
+	if err := bigVideo(video, size); err != nil {
+		return err
+	}
+	idle := func() error { return errors.Join(s.timed(s.gridfs(direct, "drop")), s.idle()) }
+	sx, driver, ratio, _, err := s.pair(idle,
+		func() error { return s.sx("upload", video) },
+		func() error { return s.timed(s.gridfs(direct, "write", video)) },
+	)
+	if err != nil {
+		return err
+	}
+	fmt.Printf("upload of 128 MiB to the services: sx upload %.2f s, the driver straight into MongoDB %.2f s, ratio %.2f\n", sx, driver, ratio)
+	return errors.Join(idle(), os.Remove(video))
+}
+
+// starts measures how long after the last byte of a video was stored its
+// conversion began.
+func (s *services) starts() error {
+	const videos = 20
+	video := filepath.Join(s.dir, "talk.mp4")
+	if err := s.timed(exec.CommandContext(s.ctx, "ffmpeg", "-v", "error", "-y", "-f", "lavfi", "-i", "sine=duration=5", video)); err != nil {
+		return err
+	}
+	for range videos {
+		if err := s.sx("convert", video, "--force", "-o", filepath.Join(s.dir, "out.mp3")); err != nil {
+			return err
+		}
+	}
+	began, err := s.began()
+	if err != nil {
+		return err
+	}
+	out, err := s.gridfs(s.Database, "stored").Output()
+	if err != nil {
+		return fmt.Errorf("ask when the videos were stored: %w", err)
+	}
+	var waits []float64
+	for line := range strings.Lines(string(out)) {
+		id, text, _ := strings.Cut(strings.TrimSpace(line), " ")
+		stored, err := time.Parse(time.RFC3339Nano, text)
+		if err != nil {
+			return err
+		}
+		if at, ok := began[id]; ok {
+			waits = append(waits, float64(at.Sub(stored))/float64(time.Millisecond))
+		}
+	}
+	if len(waits) != videos {
+		return fmt.Errorf("%d conversions began, want %d", len(waits), videos)
+	}
+	fmt.Printf("from the last byte stored to the conversion's begin: median %.0f ms, at most %.0f ms of %d videos (aim: under 100 ms)\n",
+		median(waits), slices.Max(waits), videos)
+	return s.idle()
+}
+
+// began reads from the converter's log when it took each job for the first time.
+func (s *services) began() (map[string]time.Time, error) {
+	log, err := os.Open(filepath.Join(s.folder, "log", "converter-1.log"))
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = log.Close() }()
+	began := map[string]time.Time{}
+	lines := bufio.NewScanner(log)
+	for lines.Scan() {
+		var entry struct {
+			Time     time.Time
+			Msg, Job string
+		}
+		if err := json.Unmarshal(lines.Bytes(), &entry); err != nil {
+			continue // not all of it is ours
+		}
+		if _, again := began[entry.Job]; entry.Msg == "conversion begins" && !again {
+			began[entry.Job] = entry.Time
+		}
+	}
+	return began, lines.Err()
+}
