@@ -4,53 +4,174 @@ package version
 import (
 	"context"
 	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
 	"runtime"
+	"strings"
 
 	"github.com/spf13/cobra"
+	"go.yaml.in/yaml/v3"
 
+	"github.com/soundextract/sx/charts"
 	"github.com/soundextract/sx/cli/internal/factory"
 	"github.com/soundextract/sx/cli/internal/iostreams"
+	"github.com/soundextract/sx/cli/internal/releases"
 	"github.com/soundextract/sx/cli/internal/usage"
 	"github.com/soundextract/sx/server/sx"
 )
 
 // Options are what sx version works with.
 type Options struct {
-	IO *iostreams.IOStreams
+	IO       *iostreams.IOStreams
+	Releases string // the address of the releases
 
-	JSON bool
+	JSON  bool
+	Check bool
 }
 
 // NewCmd makes the command; run is nil but in tests.
 func NewCmd(f *factory.Factory, run func(context.Context, *Options) error) *cobra.Command {
-	opts := &Options{IO: f.IO}
+	opts := &Options{IO: f.IO, Releases: releases.Home}
 	cmd := &cobra.Command{
-		Use:     "version",
-		Short:   "Show sx's version",
-		Example: `  sx version --json`,
-		Args:    usage.Args(cobra.NoArgs),
+		Use:   "version",
+		Short: "Show sx's version",
+		Long: `Show sx's version, the commit it was built from, and the versions of the chart
+and of the images that sx install puts into a cluster.
+
+With --check, and only then, the newest release is looked up on the network.`,
+		Example: `  sx version --json
+  sx version --check`,
+		Args: usage.Args(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if mirror := os.Getenv(releases.Env); mirror != "" {
+				opts.Releases = mirror
+			}
 			if run != nil {
 				return run(cmd.Context(), opts)
 			}
-			return versionRun(opts)
+			return versionRun(cmd.Context(), opts)
 		},
 	}
 	cmd.Flags().BoolVar(&opts.JSON, "json", false, "print the version as JSON")
+	cmd.Flags().BoolVar(&opts.Check, "check", false, "look whether there is a newer release")
 	return cmd
 }
 
-func versionRun(opts *Options) error {
-	platform := runtime.GOOS + "/" + runtime.GOARCH
-	if opts.JSON {
-		return opts.IO.WriteJSON(struct {
-			Version  string `json:"version"`
-			Go       string `json:"go"`
-			Platform string `json:"platform"`
-		}{sx.Version, runtime.Version(), platform})
+// build is what this sx is.
+type build struct {
+	Version  string `json:"version"`
+	Commit   string `json:"commit"`
+	Date     string `json:"date"` // of the commit
+	Go       string `json:"go"`
+	Platform string `json:"platform"`
+	Chart    string `json:"chart"`
+	App      string `json:"app"` // of the images
+}
+
+// checked is a build beside the newest release.
+type checked struct {
+	build
+	Newest string `json:"newest"`
+	Newer  bool   `json:"newer"` // than this sx
+	Page   string `json:"page"`
+	Update string `json:"update,omitempty"`
+}
+
+func versionRun(ctx context.Context, opts *Options) error {
+	b, err := thisBuild()
+	if err != nil {
+		return err
 	}
-	if _, err := fmt.Fprintf(opts.IO.Out, "sx %s (%s, %s)\n", sx.Version, runtime.Version(), platform); err != nil {
+	if !opts.Check {
+		if opts.JSON {
+			return opts.IO.WriteJSON(b)
+		}
+		return show(opts.IO, b.String())
+	}
+	newest, err := releases.Newest(ctx, opts.Releases)
+	if err != nil {
+		return err
+	}
+	c := checked{build: b, Newest: newest, Newer: releases.Older(b.Version, newest), Page: releases.Page(opts.Releases, newest)}
+	if b.Version != newest {
+		c.Update = releases.HowToUpdate(runtime.GOOS, program(), opts.Releases, newest)
+	}
+	if opts.JSON {
+		return opts.IO.WriteJSON(c)
+	}
+	return show(opts.IO, c.String())
+}
+
+func show(streams *iostreams.IOStreams, text string) error {
+	if _, err := fmt.Fprintln(streams.Out, text); err != nil {
 		return fmt.Errorf("print the version: %w", err)
 	}
 	return nil
+}
+
+// numbered are the versions that a chart can have too.
+var numbered = regexp.MustCompile(`^[0-9]+\.[0-9]+\.[0-9]+([-+]|$)`)
+
+func thisBuild() (build, error) {
+	b := build{
+		Version: sx.Version, Commit: sx.Commit, Date: sx.Date,
+		Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH,
+		App: sx.Version, // sx installs the images of its own release
+	}
+	raw, err := charts.FS.ReadFile("soundextract/Chart.yaml")
+	if err != nil {
+		return b, fmt.Errorf("read the chart: %w", err)
+	}
+	var chart struct {
+		Version string `yaml:"version"`
+	}
+	if err := yaml.Unmarshal(raw, &chart); err != nil {
+		return b, fmt.Errorf("read the chart: %w", err)
+	}
+	b.Chart = chart.Version
+	if numbered.MatchString(sx.Version) {
+		b.Chart = sx.Version // as sx gives it to what it installs
+	}
+	return b, nil
+}
+
+// program is where this sx really is, behind the links that lead to it.
+func program() string {
+	path, err := os.Executable()
+	if err != nil {
+		return "sx" // in the current folder, as far as can be told
+	}
+	if real, err := filepath.EvalSymlinks(path); err == nil {
+		return real
+	}
+	return path
+}
+
+func (b build) String() string {
+	var facts []string
+	if b.Commit != "" {
+		facts = append(facts, b.Commit[:min(len(b.Commit), 7)])
+	}
+	if b.Date != "" {
+		facts = append(facts, b.Date)
+	}
+	facts = append(facts, b.Go, b.Platform)
+	return fmt.Sprintf("sx %s (%s)\nchart %s with images %s", b.Version, strings.Join(facts, ", "), b.Chart, b.App)
+}
+
+func (c checked) String() string {
+	var b strings.Builder
+	b.WriteString(c.build.String() + "\n\n")
+	switch {
+	case c.Newer:
+		_, _ = fmt.Fprintf(&b, "%s is out: %s\nupdate: %s", c.Newest, c.Page, c.Update)
+	case c.Version == c.Newest:
+		b.WriteString("this is the newest release")
+	case releases.IsRelease(c.Version):
+		_, _ = fmt.Fprintf(&b, "the newest release is %s, older than this", c.Newest)
+	default:
+		_, _ = fmt.Fprintf(&b, "this is no release; the newest is %s: %s\nget it: %s", c.Newest, c.Page, c.Update)
+	}
+	return b.String()
 }

@@ -21,6 +21,7 @@ func TestFlags(t *testing.T) {
 	}{
 		{"none", nil, version.Options{}, false},
 		{"JSON", []string{"--json"}, version.Options{JSON: true}, false},
+		{"check", []string{"--check"}, version.Options{Check: true}, false},
 		{"argument", []string{"a"}, version.Options{}, true},
 	}
 	for _, tt := range tests {
@@ -45,7 +46,7 @@ func TestFlags(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if got.JSON != tt.want.JSON {
+			if got.JSON != tt.want.JSON || got.Check != tt.want.Check {
 				t.Errorf("got %+v, want %+v", *got, tt.want)
 			}
 		})

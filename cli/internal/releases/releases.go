@@ -1,0 +1,89 @@
+// Package releases knows where sx is published, which release is the newest, and
+// how this sx is brought up to it.
+package releases
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/soundextract/sx/cli/internal/exitcode"
+	"github.com/soundextract/sx/server/sx"
+)
+
+// Home is where the releases are.
+const Home = "https://github.com/soundextract/sx/releases"
+
+// Env names the variable that holds a mirror's address, to be used instead of
+// Home. install/install.sh reads the same.
+const Env = "SX_RELEASES"
+
+const (
+	patience = 15 * time.Second
+	maxList  = 1 << 20
+)
+
+// listed finds a release's version in its list of checksums, which names every
+// file of it. Of all files there it is the one that install.sh needs as well.
+var listed = regexp.MustCompile(`(?m)^[0-9a-f]{64} [ *]sx_([0-9]+\.[0-9]+\.[0-9]+[0-9A-Za-z.-]*)_`)
+
+// Newest asks for the version of the newest release at home, such as "1.2.3". An
+// Error of code unreachable says that no answer came.
+func Newest(ctx context.Context, home string) (string, error) {
+	u, err := url.Parse(strings.TrimRight(home, "/"))
+	if err != nil || u.Host == "" {
+		return "", sx.NewError(sx.CodeInvalid, "%q is not the address of releases", home).
+			WithHint("give %s a URL such as %s, or unset it", Env, Home)
+	}
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String()+"/latest/download/checksums.txt", http.NoBody)
+	if err != nil {
+		return "", fmt.Errorf("ask for the newest release: %w", err)
+	}
+	req.Header.Set("User-Agent", "sx/"+sx.Version)
+	list, err := get(req)
+	if err != nil {
+		return "", err
+	}
+	found := listed.FindSubmatch(list)
+	if found == nil {
+		return "", sx.NewError(sx.CodeInvalid, "what %s answered lists no release of sx", u.Host).
+			WithHint("look there with a browser: %s", home)
+	}
+	return string(found[1]), nil
+}
+
+func get(req *http.Request) ([]byte, error) {
+	silent := func(err error) error {
+		if errors.Is(err, context.Canceled) {
+			return context.Canceled
+		}
+		return sx.NewError(exitcode.CodeUnreachable, "no answer from %s", req.URL.Host).WithCause(err).
+			WithHint("check the network; %s can name a mirror of the releases", Env)
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return nil, silent(err)
+	}
+	defer func() { _ = res.Body.Close() }()
+	switch {
+	case res.StatusCode == http.StatusNotFound:
+		return nil, sx.NewError(sx.CodeNotFound, "there is no release at %s", req.URL.Host).
+			WithHint("check %s, or unset it", Env)
+	case res.StatusCode != http.StatusOK:
+		return nil, sx.NewError(sx.CodeUnavailable, "%s answered %s", req.URL.Host, res.Status).
+			WithHint("try again later")
+	}
+	list, err := io.ReadAll(io.LimitReader(res.Body, maxList))
+	if err != nil {
+		return nil, silent(err)
+	}
+	return list, nil
+}

@@ -1,0 +1,184 @@
+#!/bin/sh
+# Installs sx and sxd, the newest release or a given one, for the user who runs it:
+#
+#   curl -fsSL https://github.com/soundextract/sx/releases/latest/download/install.sh | sh
+#   curl -fsSL … | sh -s -- --version 1.2.3 --dir /usr/local/bin --sudo
+#
+# SX_RELEASES is the address of the releases, for a mirror.
+set -eu
+
+releases=${SX_RELEASES:-https://github.com/soundextract/sx/releases}
+releases=${releases%/}
+version='' dir='' sudo='' tmp=''
+
+usage() {
+	cat <<'END'
+usage: install.sh [--version X.Y.Z] [--dir DIR] [--sudo]
+
+  --version X.Y.Z  this release instead of the newest
+  --dir DIR        where sx and sxd go (default ~/.local/bin)
+  --sudo           write to DIR with sudo
+END
+}
+
+say() { printf '%s\n' "$*" >&2; }
+
+fail() { # MESSAGE HINT
+	say "error: $1"
+	[ -z "${2:-}" ] || say "hint: $2"
+	exit 1
+}
+
+wrong() {
+	say "error: $1"
+	usage >&2
+	exit 64
+}
+
+arguments() {
+	while [ $# -gt 0 ]; do
+		case $1 in
+		--version | --dir) [ -n "${2:-}" ] || wrong "$1 needs a value" ;;
+		esac
+		case $1 in
+		--version) version=${2#v} && shift ;;
+		--dir) dir=$2 && shift ;;
+		--sudo) sudo=sudo ;;
+		-h | --help) usage && exit 0 ;;
+		*) wrong "there is no option $1" ;;
+		esac
+		shift
+	done
+	case $version in
+	*[!0-9A-Za-z.-]*) wrong "$version is no version; give one such as 1.2.3" ;;
+	esac
+	if [ -z "$dir" ]; then
+		[ -n "${HOME:-}" ] || fail 'HOME is not set' 'say where sx goes with --dir DIR'
+		dir=$HOME/.local/bin
+	fi
+	case $dir in
+	/*) ;;
+	*) dir=$PWD/$dir ;;
+	esac
+}
+
+platform() {
+	system=$(uname -s) machine=$(uname -m)
+	case $system in
+	Linux) os=linux ;;
+	Darwin) os=darwin ;;
+	*) fail "this script knows Linux and macOS, not $system" "the archives of all systems are at $releases" ;;
+	esac
+	case $machine in
+	x86_64 | amd64) arch=amd64 ;;
+	aarch64 | arm64) arch=arm64 ;;
+	*) fail "there is no sx for the processor $machine" "build it from the source: make build" ;;
+	esac
+}
+
+tools() {
+	command -v curl >/dev/null || command -v wget >/dev/null ||
+		fail 'neither curl nor wget is here' 'install one of them'
+	command -v sha256sum >/dev/null || command -v shasum >/dev/null ||
+		fail 'neither sha256sum nor shasum is here' 'install one of them, so that the download can be checked'
+}
+
+# Before anything is downloaded: can it be put where it is wanted?
+target() {
+	# shellcheck disable=SC2086 # without --sudo there is no word at all
+	if ! $sudo mkdir -p "$dir" 2>/dev/null || { [ -z "$sudo" ] && [ ! -w "$dir" ]; }; then
+		fail "$dir cannot be written to" "choose another place with --dir DIR, or use --sudo"
+	fi
+}
+
+download() { # URL FILE
+	if command -v curl >/dev/null; then
+		curl -fsSL --connect-timeout 20 --speed-time 60 --speed-limit 1 -o "$2" "$1"
+	else
+		wget -nv -T 20 -t 2 -O "$2" "$1"
+	fi 2>"$tmp/log"
+}
+
+fetch() { # URL FILE WHAT
+	! download "$1" "$2" || return 0
+	if grep -q ' 404' "$tmp/log"; then
+		fail "there is no $3 at $1" "see what there is: $releases"
+	fi
+	fail "$1 could not be downloaded: $(tail -n 1 "$tmp/log")" 'check the network and run this again; nothing was changed'
+}
+
+sha256() {
+	if command -v sha256sum >/dev/null; then
+		sha256sum "$1"
+	else
+		shasum -a 256 "$1"
+	fi | cut -d ' ' -f 1
+}
+
+# The list of checksums is all that is asked for at first: it says which version
+# the newest is, what its archive is called, and what must come out of it.
+choose() {
+	if [ -n "$version" ]; then
+		fetch "$releases/download/v$version/checksums.txt" "$tmp/checksums.txt" "release $version"
+	else
+		fetch "$releases/latest/download/checksums.txt" "$tmp/checksums.txt" release
+	fi
+	line=$(grep -E "^[0-9a-f]{64} [ *]sx_${version:-[0-9][^ _]*}_${os}_$arch\\.tar\\.gz\$" "$tmp/checksums.txt" | head -n 1)
+	[ -n "$line" ] || fail "the release has no archive for $system on $machine" "see what there is: $releases"
+	sum=${line%% *}
+	archive=${line##*[ *]}
+	version=${archive#sx_}
+	version=${version%"_${os}_$arch.tar.gz"}
+}
+
+unpacked() {
+	say "downloading sx $version for $system on $machine from $releases"
+	fetch "$releases/download/v$version/$archive" "$tmp/$archive" archive
+	got=$(sha256 "$tmp/$archive")
+	[ "$got" = "$sum" ] || fail "$archive is not what was released: its SHA-256 is $got, it must be $sum" \
+		"run this again; if it stays so, tell us: https://github.com/soundextract/sx/security"
+	mkdir "$tmp/files"
+	tar -xzf "$tmp/$archive" -C "$tmp/files" sx sxd || fail "$archive cannot be unpacked" 'install tar and gzip'
+}
+
+# A program that runs is not written over: the new file takes its name.
+place() { # PROGRAM
+	new=$dir/.$1.new
+	if ! { $sudo cp "$tmp/files/$1" "$new" && $sudo chmod 755 "$new" && $sudo mv -f "$new" "$dir/$1"; } 2>"$tmp/log"; then
+		$sudo rm -f "$new" 2>/dev/null || :
+		fail "$dir/$1 cannot be written: $(tail -n 1 "$tmp/log")" "choose another place with --dir DIR, or use --sudo"
+	fi
+}
+
+told() {
+	say "installed sx $version: $dir/sx and $dir/sxd"
+	case ":$PATH:" in
+	*":$dir:"*)
+		first=$(command -v sx || :)
+		[ "$first" = "$dir/sx" ] || say "note: another sx comes first on your PATH: $first"
+		;;
+	*)
+		say "note: $dir is not on your PATH; add it in your shell's profile with:"
+		say "  export PATH=\"$dir:\$PATH\""
+		;;
+	esac
+	command -v ffmpeg >/dev/null || say 'note: sx up needs ffmpeg; install it with your package manager'
+	say "remove: ${sudo:+sudo }rm '$dir/sx' '$dir/sxd'"
+}
+
+main() { # called on the last line, so that half a script does nothing
+	arguments "$@"
+	platform
+	tools
+	target
+	tmp=$(mktemp -d)
+	trap 'rm -rf "$tmp"' EXIT
+	trap 'exit 130' INT TERM HUP
+	choose
+	unpacked
+	place sxd
+	place sx
+	told
+}
+
+main "$@"

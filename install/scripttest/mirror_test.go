@@ -1,0 +1,93 @@
+package scripttest_test
+
+import (
+	"archive/tar"
+	"bytes"
+	"compress/gzip"
+	"crypto/sha256"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"testing"
+)
+
+// mirror serves a folder laid out like GitHub's releases over loopback.
+type mirror struct {
+	url, dir string
+	newest   string
+	// breakOff is the path of a file whose download ends half way.
+	breakOff string
+}
+
+func newMirror(t *testing.T) *mirror {
+	t.Helper()
+	m := &mirror{dir: t.TempDir()}
+	files := http.FileServer(http.Dir(m.dir))
+	mux := http.NewServeMux()
+	mux.HandleFunc("/latest/download/", func(w http.ResponseWriter, r *http.Request) {
+		name := r.URL.Path[len("/latest/download/"):]
+		http.Redirect(w, r, "/download/v"+m.newest+"/"+name, http.StatusFound)
+	})
+	mux.HandleFunc("/download/", func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == m.breakOff {
+			w.Header().Set("Content-Length", "1000000")
+			_, _ = w.Write(make([]byte, 1000))
+			panic(http.ErrAbortHandler)
+		}
+		files.ServeHTTP(w, r)
+	})
+	srv := httptest.NewServer(mux)
+	t.Cleanup(srv.Close)
+	m.url = srv.URL
+	return m
+}
+
+// release adds one whose programs print their names and the version.
+func (m *mirror) release(t *testing.T, version string, platforms ...string) {
+	t.Helper()
+	m.newest = version
+	var sums bytes.Buffer
+	for _, platform := range platforms {
+		archive := archiveOf(t, version)
+		name := fmt.Sprintf("sx_%s_%s.tar.gz", version, platform)
+		m.put(t, version, name, archive)
+		_, _ = fmt.Fprintf(&sums, "%x  %s\n", sha256.Sum256(archive), name)
+	}
+	m.put(t, version, "checksums.txt", sums.Bytes())
+}
+
+func (m *mirror) put(t *testing.T, version, name string, content []byte) {
+	t.Helper()
+	dir := filepath.Join(m.dir, "download", "v"+version)
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, name), content, 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func archiveOf(t *testing.T, version string) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	gz := gzip.NewWriter(&b)
+	tw := tar.NewWriter(gz)
+	for _, name := range []string{"LICENSE", "sx", "sxd"} {
+		content := fmt.Sprintf("#!/bin/sh\necho %s %s\n", name, version)
+		if err := tw.WriteHeader(&tar.Header{Name: name, Mode: 0o755, Size: int64(len(content))}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := tw.Write([]byte(content)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := tw.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := gz.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}

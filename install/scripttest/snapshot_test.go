@@ -1,0 +1,182 @@
+//go:build snapshot
+
+package scripttest_test
+
+import (
+	"archive/tar"
+	"bytes"
+	"compress/gzip"
+	"encoding/json"
+	"errors"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// These tests install from what make snapshot or make snapshot-test built into
+// the folder that SX_DIST names. Nothing of it stays on the machine.
+
+// snapshot is that release.
+type snapshot struct {
+	dir     string
+	Version string `json:"version"`
+	Commit  string `json:"commit"`
+}
+
+func built(t *testing.T) snapshot {
+	t.Helper()
+	s := snapshot{dir: os.Getenv("SX_DIST")}
+	raw, err := os.ReadFile(filepath.Join(s.dir, "metadata.json"))
+	if err != nil {
+		t.Fatalf("no release in SX_DIST: %v", err)
+	}
+	if err := json.Unmarshal(raw, &s); err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// file is the path of a file of the release for this machine.
+func (s snapshot) file(ext string) string {
+	return filepath.Join(s.dir, "sx_"+s.Version+"_"+runtime.GOOS+"_"+runtime.GOARCH+ext)
+}
+
+// saysItself runs an installed sx and compares what it says of itself.
+func (s snapshot) saysItself(t *testing.T, program string) {
+	t.Helper()
+	var got map[string]string
+	if err := json.Unmarshal([]byte(output(t, program, "version", "--json")), &got); err != nil {
+		t.Fatal(err)
+	}
+	for key, want := range map[string]string{
+		"version": s.Version, "commit": s.Commit, "chart": s.Version, "app": s.Version,
+		"platform": runtime.GOOS + "/" + runtime.GOARCH,
+	} {
+		if got[key] != want {
+			t.Errorf("%s is %q, want %q", key, got[key], want)
+		}
+	}
+	if !strings.HasPrefix(got["go"], "go1.") || !regexp.MustCompile(`^20..-..-..T..:..:..Z$`).MatchString(got["date"]) {
+		t.Errorf("go is %q, date is %q", got["go"], got["date"])
+	}
+}
+
+// must runs a program that has to work.
+func must(t *testing.T, program string, args ...string) string {
+	t.Helper()
+	out, err := exec.CommandContext(t.Context(), program, args...).CombinedOutput()
+	if err != nil {
+		t.Fatalf("%s %s: %v\n%s", program, strings.Join(args, " "), err, out)
+	}
+	return string(out)
+}
+
+func TestArchive(t *testing.T) {
+	s := built(t)
+	dir := t.TempDir()
+	files := unpack(t, s.file(".tar.gz"), dir)
+	for _, name := range []string{
+		"LICENSE", "README.md", "CHANGELOG.md", "sx", "sxd",
+		"completions/sx.bash", "completions/_sx", "completions/sx.fish",
+		"man/sx.1", "man/sx-convert.1", "man/sx-exit-codes.1",
+	} {
+		if !slices.Contains(files, name) {
+			t.Errorf("%s is missing among %v", name, files)
+		}
+	}
+	sx := filepath.Join(dir, "sx")
+	s.saysItself(t, sx)
+	for shell, name := range map[string]string{"bash": "sx.bash", "zsh": "_sx", "fish": "sx.fish"} {
+		want := must(t, sx, "completion", shell)
+		if got, err := os.ReadFile(filepath.Join(dir, "completions", name)); err != nil || string(got) != want {
+			t.Errorf("completions/%s is not what sx completion %s prints (%v)", name, shell, err)
+		}
+	}
+	page, err := os.ReadFile(filepath.Join(dir, "man", "sx.1"))
+	if err != nil || !strings.Contains(string(page), `"sx `+strings.ReplaceAll(s.Version, "-", `\-`)+`"`) {
+		t.Errorf("the man page is of another version: %.80q, %v", page, err)
+	}
+	// sxd finds no ffmpeg or a wrong flag by itself; here it only has to start.
+	must(t, filepath.Join(dir, "sxd"), "--help")
+}
+
+// unpack returns the names of what was in the archive.
+func unpack(t *testing.T, archive, dir string) []string {
+	t.Helper()
+	raw, err := os.ReadFile(archive)
+	if err != nil {
+		t.Fatal(err)
+	}
+	gz, err := gzip.NewReader(bytes.NewReader(raw))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for tr := tar.NewReader(gz); ; {
+		h, err := tr.Next()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		names = append(names, h.Name)
+		if h.Uname != "root" {
+			t.Errorf("%s belongs to %q", h.Name, h.Uname)
+		}
+	}
+	must(t, "tar", "-xzf", archive, "-C", dir)
+	return names
+}
+
+// TestInstallScript installs the release as it would be downloaded.
+func TestInstallScript(t *testing.T) {
+	s := built(t)
+	m := newMirror(t)
+	m.newest = s.Version
+	for _, name := range []string{"checksums.txt", filepath.Base(s.file(".tar.gz"))} {
+		raw, err := os.ReadFile(filepath.Join(s.dir, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		m.put(t, s.Version, name, raw)
+	}
+	dir := filepath.Join(t.TempDir(), "bin")
+	said, code := run{shell: "sh", args: []string{"--dir", dir}}.do(t, m)
+	if code != 0 {
+		t.Fatal(said)
+	}
+	s.saysItself(t, filepath.Join(dir, "sx"))
+	t.Setenv("SX_RELEASES", m.url)
+	wants(t, must(t, filepath.Join(dir, "sx"), "version", "--check"), "this is the newest release")
+}
+
+// TestHomebrew has Ruby read the cask, and compares the sums in it.
+func TestHomebrew(t *testing.T) {
+	s := built(t)
+	cask := filepath.Join(s.dir, "homebrew", "Casks", "sx.rb")
+	wants(t, must(t, "ruby", "-c", cask), "Syntax OK")
+	raw, err := os.ReadFile(cask)
+	if err != nil {
+		t.Fatal(err)
+	}
+	wants(t, string(raw), `version "`+s.Version+`"`, `depends_on formula:`, `"ffmpeg"`, `binary "sx"`, `binary "sxd"`,
+		`manpage "man/sx.1"`, `bash_completion "completions/sx.bash"`)
+	sums, err := os.ReadFile(filepath.Join(s.dir, "checksums.txt"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := regexp.MustCompile(`sha256 "([0-9a-f]{64})"\s+url "[^"]*/(sx_#\{version\}_[^"]*)"`).FindAllStringSubmatch(string(raw), -1)
+	if len(found) == 0 {
+		t.Error("no archive in the cask")
+	}
+	for _, f := range found {
+		wants(t, string(sums), f[1]+"  "+strings.ReplaceAll(f[2], "#{version}", s.Version)+"\n")
+	}
+}
