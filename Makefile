@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 
-MODULES  := server cli
+MODULES  := server cli install charts
 SERVICES := auth gateway converter notifier
 VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS  := -X github.com/soundextract/sx/server/sx.Version=$(VERSION)
@@ -11,7 +11,7 @@ TOOLS    := $(CURDIR)/bin/tools
 GOLANGCI := $(TOOLS)/golangci-lint-v2.15.0
 VULN     := $(TOOLS)/govulncheck-v1.9.0
 
-.PHONY: help build demo stack images test lint fmt vuln bench tidy clean
+.PHONY: help build demo stack images test e2e lint fmt vuln bench tidy clean
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -42,6 +42,10 @@ images: ## Build the images of the four services with docker or buildah
 test: ## Run all tests with the race detector
 	@scripts/need ffmpeg cc rabbitmq-server
 	@for m in $(MODULES); do echo "== $$m"; (cd $$m && go test -race ./...) || exit 1; done
+
+e2e: build ## Test the installer on the cluster that KUBECONFIG names, which must have the images
+	@scripts/need ffmpeg
+	cd install && SX_BIN=$(CURDIR)/bin go test -tags e2e -count 1 -timeout 60m -v ./e2e
 
 lint: $(GOLANGCI) ## Check style, layers and formatting
 	@for m in $(MODULES); do echo "== $$m"; (cd $$m && $(GOLANGCI) run ./...) || exit 1; done

@@ -1,0 +1,135 @@
+package bundle
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+const (
+	// atOnce bounds the questions to the API server at a time.
+	atOnce = 6
+	// maxTotal bounds the archive before it is compressed, in bytes.
+	maxTotal = 64 << 20
+)
+
+// file is one of the archive; body is nil for one that could not be taken.
+type file struct {
+	path    string
+	body    []byte
+	problem string
+}
+
+// collection gathers files. All that enters it goes through its redactor.
+type collection struct {
+	Options
+	redactor *redactor
+
+	mu    sync.Mutex
+	files []file
+	total int
+}
+
+// task takes one or more files.
+type task struct {
+	path string // named in the index when it fails or does not begin in time
+	take func(context.Context) error
+}
+
+func newCollection(ctx context.Context, o Options) *collection {
+	c := &collection{Options: o}
+	secrets, err := o.Cluster.Client.CoreV1().Secrets(o.Cluster.Namespace).List(ctx, metav1.ListOptions{})
+	if err != nil {
+		c.redactor = newRedactor(nil)
+		c.missing("secrets", fmt.Errorf("their values could not be looked for in what was taken, look through it before you give it away: %w", err))
+		return c
+	}
+	c.redactor = newRedactor(secrets.Items)
+	c.helm(secrets.Items)
+	return c
+}
+
+func (c *collection) run(ctx context.Context) {
+	c.doc("checks.json", c.Checks)
+	c.doc("sx.json", map[string]string{"version": c.Version, "release": c.Release, "namespace": c.Cluster.Namespace})
+	tasks := slices.Concat(c.objects(), []task{
+		{"cluster/version.json", c.version}, {"cluster/nodes.json", c.nodes}, {"events.json", c.events},
+	}, c.logs(ctx))
+	gate := make(chan struct{}, atOnce)
+	var wg sync.WaitGroup
+	for _, t := range tasks {
+		wg.Go(func() {
+			gate <- struct{}{}
+			defer func() { <-gate }()
+			err := ctx.Err()
+			if err == nil {
+				err = c.within(ctx, t.take)
+			}
+			if err != nil {
+				c.missing(t.path, err)
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// within leaves a task behind that does not heed the time limit.
+func (c *collection) within(ctx context.Context, take func(context.Context) error) error {
+	done := make(chan error, 1)
+	go func() { done <- take(ctx) }()
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (c *collection) missing(path string, err error) {
+	message := err.Error()
+	if errors.Is(err, context.DeadlineExceeded) {
+		message = "not taken in time"
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.files = append(c.files, file{path: path, problem: string(c.redactor.text([]byte(message)))})
+}
+
+// put adds a file that is redacted already.
+func (c *collection) put(path string, body []byte, problem string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if body == nil {
+		body = []byte{} // an empty log is a file too
+	}
+	if c.total+len(body) > maxTotal {
+		body, problem = nil, fmt.Sprintf("left out: the bundle would be larger than %d MiB", maxTotal>>20)
+	}
+	c.total += len(body)
+	c.files = append(c.files, file{path: path, body: body, problem: problem})
+}
+
+// doc adds a file of JSON.
+func (c *collection) doc(path string, v any) {
+	raw, err := json.MarshalIndent(v, "", "  ")
+	if err != nil {
+		c.missing(path, err)
+		return
+	}
+	c.put(path, append(c.redactor.text(raw), '\n'), "")
+}
+
+// sorted gives the files in the order of their paths.
+func (c *collection) sorted() []file {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	files := slices.Clone(c.files)
+	slices.SortStableFunc(files, func(a, b file) int { return cmp.Compare(a.path, b.path) })
+	return files
+}

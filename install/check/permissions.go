@@ -1,0 +1,128 @@
+package check
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"sync"
+
+	authorizationv1 "k8s.io/api/authorization/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/soundextract/sx/server/sx"
+)
+
+// own is what sx needs besides the objects of the release: the secrets it makes
+// and those that Helm keeps the release in, its lock, and what it watches by.
+var own = []authorizationv1.ResourceAttributes{
+	{Resource: "secrets", Verb: "get,list,create,patch,update,delete"},
+	{Group: "coordination.k8s.io", Resource: "leases", Verb: "get,create,update,delete"},
+	{Resource: "pods", Verb: "get,list,watch"},
+	{Resource: "pods", Subresource: "log", Verb: "get"},
+	{Resource: "pods", Subresource: "portforward", Verb: "create"},
+	{Resource: "events", Verb: "list,watch"},
+	{Resource: "persistentvolumeclaims", Verb: "list,watch,delete"},
+	{Group: "apps", Resource: "deployments", Verb: "list,watch"},
+	{Group: "apps", Resource: "statefulsets", Verb: "list,watch"},
+	{Group: "apps", Resource: "replicasets", Verb: "list,watch"},
+}
+
+// atOnce bounds the questions to the API server at a time.
+const atOnce = 8
+
+func permissions(ctx context.Context, env *Env) error {
+	objects, err := parse(env.Manifest)
+	if err != nil {
+		return err
+	}
+	asked := slices.Clone(own)
+	var unknown []string
+	for _, kind := range objects.kinds {
+		mapping, err := env.Cluster.Mapper.RESTMapping(kind.GroupKind(), kind.Version)
+		switch {
+		case meta.IsNoMatchError(err):
+			unknown = append(unknown, kind.Kind+" ("+kind.GroupVersion().String()+")")
+			continue
+		case err != nil:
+			return err
+		}
+		a := authorizationv1.ResourceAttributes{Group: mapping.Resource.Group, Resource: mapping.Resource.Resource, Verb: "get,create,patch,delete"}
+		if mapping.Scope.Name() != meta.RESTScopeNameNamespace {
+			a.Namespace = "*"
+		}
+		asked = append(asked, a)
+	}
+	if len(unknown) > 0 {
+		return sx.NewError(sx.CodeInvalid, "the cluster does not know %s", strings.Join(unknown, ", ")).
+			WithHint("install what brings these kinds, or switch off what needs them in the values")
+	}
+	missing, err := review(ctx, env, asked)
+	if err != nil {
+		return err
+	}
+	if len(missing) > 0 {
+		return sx.NewError(sx.CodeForbidden, "you may not: %s", strings.Join(missing, "; ")).
+			WithHint("ask the cluster's administrator: kubectl --context %s create rolebinding sx-installer --clusterrole admin --user YOU -n %s", env.Cluster.Context, env.Cluster.Namespace)
+	}
+	return nil
+}
+
+// review asks for each verb of each resource and lists what is refused, such as
+// "create, delete deployments.apps".
+func review(ctx context.Context, env *Env, asked []authorizationv1.ResourceAttributes) ([]string, error) {
+	refused := make([][]string, len(asked))
+	errs := make([]error, len(asked))
+	gate := make(chan struct{}, atOnce)
+	var wg sync.WaitGroup
+	for i, a := range asked {
+		wg.Go(func() {
+			gate <- struct{}{}
+			defer func() { <-gate }()
+			refused[i], errs[i] = refusedVerbs(ctx, env, a)
+		})
+	}
+	wg.Wait()
+	var missing []string
+	for i, a := range asked {
+		if errs[i] != nil {
+			return nil, errs[i]
+		}
+		if len(refused[i]) == 0 {
+			continue
+		}
+		name := a.Resource
+		if a.Subresource != "" {
+			name += "/" + a.Subresource
+		}
+		if a.Group != "" {
+			name += "." + a.Group
+		}
+		if line := strings.Join(refused[i], ", ") + " " + name; !slices.Contains(missing, line) {
+			missing = append(missing, line)
+		}
+	}
+	return missing, nil
+}
+
+func refusedVerbs(ctx context.Context, env *Env, a authorizationv1.ResourceAttributes) ([]string, error) {
+	verbs := strings.Split(a.Verb, ",")
+	if a.Namespace == "*" {
+		a.Namespace = "" // of the whole cluster
+	} else {
+		a.Namespace = env.Cluster.Namespace
+	}
+	var refused []string
+	for _, a.Verb = range verbs {
+		answer, err := env.Cluster.Client.AuthorizationV1().SelfSubjectAccessReviews().Create(ctx, &authorizationv1.SelfSubjectAccessReview{
+			Spec: authorizationv1.SelfSubjectAccessReviewSpec{ResourceAttributes: a.DeepCopy()},
+		}, metav1.CreateOptions{})
+		if err != nil {
+			return nil, err
+		}
+		if !answer.Status.Allowed {
+			refused = append(refused, a.Verb)
+		}
+	}
+	return refused, nil
+}

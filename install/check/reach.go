@@ -1,0 +1,74 @@
+package check
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"sync"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/tools/portforward"
+	"k8s.io/client-go/transport/spdy"
+)
+
+// reach opens a way to a port of a component's pod that is ready.
+func (env *Env) reach(ctx context.Context, component string, port int) (string, func(), error) {
+	if env.Reach != nil {
+		return env.Reach(ctx, component, port)
+	}
+	pod, err := env.readyPod(ctx, component)
+	if err != nil {
+		return "", nil, err
+	}
+	return env.forward(ctx, pod, port)
+}
+
+func (env *Env) readyPod(ctx context.Context, component string) (string, error) {
+	pods, err := env.Cluster.Client.CoreV1().Pods(env.Cluster.Namespace).List(ctx, metav1.ListOptions{
+		LabelSelector: "app.kubernetes.io/instance=" + env.Release + ",app.kubernetes.io/component=" + component,
+	})
+	if err != nil {
+		return "", denied(err, "list the pods")
+	}
+	for _, p := range pods.Items {
+		if p.Status.Phase == corev1.PodRunning && p.DeletionTimestamp == nil {
+			return p.Name, nil
+		}
+	}
+	return "", Skip("", "no pod of %s runs", component)
+}
+
+// forward listens on a port of this machine's loopback until stop is called.
+func (env *Env) forward(ctx context.Context, pod string, port int) (string, func(), error) {
+	transport, upgrader, err := spdy.RoundTripperFor(env.Cluster.Config)
+	if err != nil {
+		return "", nil, fmt.Errorf("prepare a port-forward: %w", err)
+	}
+	url := env.Cluster.Client.CoreV1().RESTClient().Post().Namespace(env.Cluster.Namespace).
+		Resource("pods").Name(pod).SubResource("portforward").URL()
+	dialer := spdy.NewDialer(upgrader, &http.Client{Transport: transport}, http.MethodPost, url)
+	end, ready := make(chan struct{}), make(chan struct{})
+	forwarder, err := portforward.NewOnAddresses(dialer, []string{"127.0.0.1"}, []string{fmt.Sprintf("0:%d", port)}, end, ready, io.Discard, io.Discard)
+	if err != nil {
+		return "", nil, fmt.Errorf("prepare a port-forward: %w", err)
+	}
+	stop := sync.OnceFunc(func() { close(end) })
+	failed := make(chan error, 1)
+	go func() { failed <- forwarder.ForwardPorts() }()
+	select {
+	case <-ready:
+	case err := <-failed:
+		return "", nil, fmt.Errorf("reach port %d of the pod %s: %w", port, pod, err)
+	case <-ctx.Done():
+		stop()
+		return "", nil, ctx.Err()
+	}
+	ports, err := forwarder.GetPorts()
+	if err != nil {
+		stop()
+		return "", nil, fmt.Errorf("reach port %d of the pod %s: %w", port, pod, err)
+	}
+	return fmt.Sprintf("127.0.0.1:%d", ports[0].Local), stop, nil
+}

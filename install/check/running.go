@@ -1,0 +1,126 @@
+package check
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strings"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/soundextract/sx/install/watch"
+	"github.com/soundextract/sx/server/api"
+	"github.com/soundextract/sx/server/api/client"
+	"github.com/soundextract/sx/server/sx"
+)
+
+func workloads(ctx context.Context, env *Env) error {
+	rows, problems, err := watch.Snapshot(ctx, env.Cluster, env.Release)
+	switch {
+	case err != nil:
+		return err
+	case len(rows) == 0:
+		return sx.NewError(sx.CodeNotFound, "the namespace %s has no workloads of the release %s", env.Cluster.Namespace, env.Release).
+			WithHint("install it with: sx install --context %s -n %s", env.Cluster.Context, env.Cluster.Namespace)
+	case len(problems) > 0:
+		p := problems[0]
+		message := p.Error()
+		if more := len(problems) - 1; more > 0 {
+			message += fmt.Sprintf(" (and %d more)", more)
+		}
+		return sx.NewError(sx.CodeUnavailable, "%s", message).WithHint("%s", p.Next)
+	}
+	for _, r := range rows {
+		if r.State != watch.StateReady {
+			return sx.NewError(sx.CodeUnavailable, "%s/%s has %d of %d pods ready: %s", r.Kind, r.Name, r.Ready, r.Desired, r.Reason)
+		}
+	}
+	return nil
+}
+
+func imagePulls(ctx context.Context, env *Env) error {
+	_, problems, err := watch.Snapshot(ctx, env.Cluster, env.Release)
+	if err != nil {
+		return err
+	}
+	for _, p := range problems {
+		if p.Reason == watch.ReasonImagePull {
+			return sx.NewError(sx.CodeUnavailable, "%s", p.Error())
+		}
+	}
+	return nil
+}
+
+// skew compares sx with the label that the charts give their objects.
+func skew(ctx context.Context, env *Env) error {
+	if env.Version == "" || env.Version == "dev" {
+		return Skip("", "this sx was built without a version")
+	}
+	list, err := env.Cluster.Client.AppsV1().Deployments(env.Cluster.Namespace).List(ctx, metav1.ListOptions{LabelSelector: "app.kubernetes.io/instance=" + env.Release})
+	if err != nil {
+		return denied(err, "list the deployments")
+	}
+	for _, d := range list.Items {
+		installed := d.Labels["app.kubernetes.io/version"]
+		if installed != "" && strings.TrimPrefix(installed, "v") != strings.TrimPrefix(env.Version, "v") {
+			return sx.NewError(sx.CodeConflict, "sx is %s, and the release is %s", env.Version, installed)
+		}
+	}
+	if len(list.Items) == 0 {
+		return Skip("", "nothing is installed yet")
+	}
+	return nil
+}
+
+// gatewayPort is where the gateway listens in its pod.
+const gatewayPort = 8740
+
+// parts asks a gateway what it needs and cannot reach: it pings the database,
+// the queues and auth to answer.
+func parts(ctx context.Context, env *Env) error {
+	address, stop, err := env.reach(ctx, "gateway", gatewayPort)
+	if err != nil {
+		return err
+	}
+	defer stop()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+address+api.PathReady, nil)
+	if err != nil {
+		return err
+	}
+	res, err := (&http.Client{}).Do(req)
+	if err != nil {
+		return fmt.Errorf("the gateway does not answer: %w", err)
+	}
+	defer func() { _ = res.Body.Close() }()
+	var health api.Health // also with the status 503
+	if err := json.NewDecoder(res.Body).Decode(&health); err != nil {
+		return sx.NewError(sx.CodeUnavailable, "the gateway answered %s, which does not say how it is", res.Status)
+	}
+	if health.Status != "ok" {
+		return sx.NewError(sx.CodeUnavailable, "the gateway is not ready: %s", health.Status).
+			WithHint("see why with: kubectl --context %s -n %s logs -l app.kubernetes.io/instance=%s --prefix --tail 20", env.Cluster.Context, env.Cluster.Namespace, env.Release)
+	}
+	return nil
+}
+
+func server(ctx context.Context, env *Env) error {
+	if env.Server == "" {
+		return Skip("give the address that users have with --server URL", "no address of the server is known")
+	}
+	c, err := client.New(env.Server, env.http())
+	if err != nil {
+		return err
+	}
+	if _, err := c.Health(ctx); err != nil {
+		return sx.NewError(sx.CodeUnavailable, "%s: %v", env.Server, err).WithCause(err)
+	}
+	return nil
+}
+
+func (env *Env) http() *http.Client {
+	if env.HTTP != nil {
+		return env.HTTP
+	}
+	return http.DefaultClient
+}

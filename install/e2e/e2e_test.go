@@ -1,0 +1,70 @@
+//go:build e2e
+
+// Package e2e holds SoundExtract's installer against a real cluster: the one
+// that KUBECONFIG names, which must have the images of this version (make
+// images). Each test works in namespaces of its own, which it removes.
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/soundextract/sx/install/kube"
+)
+
+// Settings of the run, as variables.
+const (
+	envBin  = "SX_BIN"         // the folder of the sx to test
+	envArgs = "SX_E2E_INSTALL" // more arguments of every sx install, such as --image-registry
+)
+
+var (
+	bin     string
+	cluster *kube.Cluster
+)
+
+func TestMain(m *testing.M) {
+	if err := prepare(); err != nil {
+		fmt.Fprintf(os.Stderr, "error: %v\n", err)
+		os.Exit(1)
+	}
+	os.Exit(m.Run())
+}
+
+func prepare() error {
+	for _, name := range []string{envBin, "KUBECONFIG"} {
+		if os.Getenv(name) == "" {
+			return fmt.Errorf("%s is not set: run the tests with make e2e, and KUBECONFIG naming a cluster that may be played with", name)
+		}
+	}
+	bin = filepath.Join(os.Getenv(envBin), "sx")
+	if _, err := os.Stat(bin); err != nil {
+		return err
+	}
+	if _, err := exec.LookPath("ffmpeg"); err != nil {
+		return err
+	}
+	var err error
+	if cluster, err = kube.Connect(kube.Target{}); err != nil {
+		return err
+	}
+	version, err := cluster.Client.Discovery().ServerVersion()
+	if err != nil {
+		return err
+	}
+	fmt.Printf("cluster: %s, Kubernetes %s\n", cluster.Context, version.GitVersion)
+	return nil
+}
+
+// within bounds a test.
+func within(t *testing.T, d time.Duration) context.Context {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), d)
+	t.Cleanup(cancel)
+	return ctx
+}

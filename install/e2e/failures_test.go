@@ -1,0 +1,244 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"context"
+	"encoding/base64"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	admission "k8s.io/api/admissionregistration/v1"
+	authentication "k8s.io/api/authentication/v1"
+	corev1 "k8s.io/api/core/v1"
+	rbac "k8s.io/api/rbac/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// TestFailures makes each thing that goes wrong in clusters happen, on purpose:
+// the operator must read its cause, soon, and the install must succeed once the
+// cause is gone.
+func TestFailures(t *testing.T) {
+	tests := []struct {
+		name  string
+		make  func(o *operator)
+		args  []string
+		code  int
+		words []string
+		soon  time.Duration // it must not take longer; zero is the --timeout
+	}{
+		{
+			name: "image", args: []string{"--set", "gateway.image.tag=no-such-tag"},
+			code: 1, words: []string{"soundextract-gateway", "no-such-tag", "image"}, soon: 3 * time.Minute,
+		},
+		{
+			name: "crash", make: (*operator).brokenKey,
+			code: 1, words: []string{"soundextract-auth", "setting keys is wrong", "kubectl"}, soon: 3 * time.Minute,
+		},
+		{
+			name: "claim", args: []string{"--set", "mongodb.persistence.storageClass=no-such-class"},
+			code: 1, words: []string{"no-such-class"}, soon: 2 * time.Minute,
+		},
+		{
+			name: "unschedulable", args: []string{"--set", "converter.resources.requests.cpu=900", "--set", "converter.resources.limits.cpu=900"},
+			code: 1, words: []string{"soundextract-converter", "Insufficient cpu"}, soon: 3 * time.Minute,
+		},
+		{
+			name: "quota", make: (*operator).quota,
+			code: 1, words: []string{"exceeded quota", "four-pods"}, soon: 2 * time.Minute,
+		},
+		{
+			name: "webhook", make: (*operator).refusingWebhook,
+			code: 1, words: []string{"no-pods.e2e.soundextract.io"}, soon: 2 * time.Minute,
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			o := newOperator(within(t, 10*time.Minute), t, "e2e-"+tt.name)
+			if tt.make != nil {
+				tt.make(o)
+			}
+			begin := time.Now()
+			o.refused(tt.code, tt.words, o.install(tt.args...)...)
+			if took := time.Since(begin); took > tt.soon {
+				t.Errorf("it took %v to say so", took)
+			}
+			t.Logf("said after %.0f s", time.Since(begin).Seconds())
+			o.healed()
+		})
+	}
+}
+
+// healed takes the cause away and installs.
+func (o *operator) healed() {
+	o.t.Helper()
+	ignore := func(err error) {
+		if err != nil && !apierrors.IsNotFound(err) {
+			o.t.Fatal(err)
+		}
+	}
+	ignore(cluster.Client.CoreV1().ResourceQuotas(o.namespace).Delete(o.ctx, "four-pods", metav1.DeleteOptions{}))
+	ignore(cluster.Client.AdmissionregistrationV1().ValidatingWebhookConfigurations().Delete(o.ctx, webhookName, metav1.DeleteOptions{}))
+	s, err := cluster.Client.CoreV1().Secrets(o.namespace).Get(o.ctx, "soundextract-auth-keys", metav1.GetOptions{})
+	ignore(err)
+	if err == nil && s.Data["broken.pem"] != nil {
+		ignore(cluster.Client.CoreV1().Secrets(o.namespace).Delete(o.ctx, s.Name, metav1.DeleteOptions{}))
+	}
+	if o.t.Name() == "TestFailures/claim" {
+		// A claim's class cannot be changed; the empty volume is given up.
+		o.sx(o.at("uninstall", "--wipe-data", "--confirm", "soundextract")...)
+	}
+	o.sx(o.install("--reset-values")...)
+	o.sx(o.at("status", "--wait")...)
+}
+
+func (o *operator) makeNamespace() {
+	o.t.Helper()
+	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: o.namespace, Labels: map[string]string{"e2e": o.namespace}}}
+	if _, err := cluster.Client.CoreV1().Namespaces().Create(o.ctx, namespace, metav1.CreateOptions{}); err != nil {
+		o.t.Fatal(err)
+	}
+}
+
+// brokenKey leaves a signing key that is none, so that auth cannot start.
+func (o *operator) brokenKey() {
+	o.t.Helper()
+	o.makeNamespace()
+	_, err := cluster.Client.CoreV1().Secrets(o.namespace).Create(o.ctx, &corev1.Secret{
+		ObjectMeta: metav1.ObjectMeta{Name: "soundextract-auth-keys"},
+		StringData: map[string]string{"broken.pem": "this is no key"},
+	}, metav1.CreateOptions{})
+	if err != nil {
+		o.t.Fatal(err)
+	}
+}
+
+func (o *operator) quota() {
+	o.t.Helper()
+	o.makeNamespace()
+	_, err := cluster.Client.CoreV1().ResourceQuotas(o.namespace).Create(o.ctx, &corev1.ResourceQuota{
+		ObjectMeta: metav1.ObjectMeta{Name: "four-pods"},
+		Spec:       corev1.ResourceQuotaSpec{Hard: corev1.ResourceList{corev1.ResourcePods: resource.MustParse("4")}},
+	}, metav1.CreateOptions{})
+	if err != nil {
+		o.t.Fatal(err)
+	}
+}
+
+const webhookName = "no-pods.e2e.soundextract.io"
+
+// refusingWebhook lets a webhook that nobody answers decide about the
+// namespace's pods.
+func (o *operator) refusingWebhook() {
+	o.t.Helper()
+	o.makeNamespace()
+	fail, none := admission.Fail, admission.SideEffectClassNone
+	hook := &admission.ValidatingWebhookConfiguration{
+		ObjectMeta: metav1.ObjectMeta{Name: webhookName},
+		Webhooks: []admission.ValidatingWebhook{{
+			Name:              webhookName,
+			FailurePolicy:     &fail,
+			SideEffects:       &none,
+			NamespaceSelector: &metav1.LabelSelector{MatchLabels: map[string]string{"e2e": o.namespace}},
+			ClientConfig: admission.WebhookClientConfig{
+				Service: &admission.ServiceReference{Namespace: o.namespace, Name: "nobody"},
+			},
+			Rules: []admission.RuleWithOperations{{
+				Operations: []admission.OperationType{admission.Create},
+				Rule:       admission.Rule{APIGroups: []string{""}, APIVersions: []string{"v1"}, Resources: []string{"pods"}},
+			}},
+			AdmissionReviewVersions: []string{"v1"},
+		}},
+	}
+	hooks := cluster.Client.AdmissionregistrationV1().ValidatingWebhookConfigurations()
+	if _, err := hooks.Create(o.ctx, hook, metav1.CreateOptions{}); err != nil {
+		o.t.Fatal(err)
+	}
+	o.t.Cleanup(func() {
+		if err := hooks.Delete(context.Background(), webhookName, metav1.DeleteOptions{}); err != nil && !apierrors.IsNotFound(err) {
+			o.t.Error(err)
+		}
+	})
+}
+
+// TestRefusals are what must be refused before anything reaches the cluster.
+func TestRefusals(t *testing.T) {
+	o := newOperator(within(t, 5*time.Minute), t, "e2e-refusals")
+	o.refused(65, []string{"gateway", "replicas"}, o.install("--set", "gateway.replicas=many")...)
+	o.refused(65, []string{"gatway"}, o.install("--set", "gatway.replicas=2")...)
+	o.refused(65, []string{"no-such-file"}, o.install("-f", "no-such-file.yaml")...)
+	o.refused(64, []string{"preset"}, o.install("--preset", "enormous")...)
+	o.refused(65, []string{"no context"}, o.install("--context", "nowhere")...)
+
+	manifests := o.sx(o.install("--dry-run")...)
+	if !strings.Contains(manifests, "kind: StatefulSet") || strings.Contains(manifests, "==>") {
+		t.Errorf("--dry-run prints\n%.500s", manifests)
+	}
+	o.nothingLeft()
+
+	o.strange()
+	o.refused(69, []string{"cluster"}, o.install()...)
+}
+
+// strange points the operator to a cluster that does not answer.
+func (o *operator) strange() {
+	o.t.Helper()
+	o.kubeconfig = filepath.Join(o.t.TempDir(), "kubeconfig")
+	o.writeKubeconfig("https://127.0.0.1:1", "none", nil)
+}
+
+func (o *operator) writeKubeconfig(server, token string, ca []byte) {
+	o.t.Helper()
+	text := fmt.Sprintf(`apiVersion: v1
+kind: Config
+current-context: test
+contexts: [{name: test, context: {cluster: test, user: test}}]
+clusters: [{name: test, cluster: {server: %q, certificate-authority-data: %q}}]
+users: [{name: test, user: {token: %q}}]
+`, server, base64.StdEncoding.EncodeToString(ca), token)
+	if err := os.WriteFile(o.kubeconfig, []byte(text), 0o600); err != nil {
+		o.t.Fatal(err)
+	}
+}
+
+// TestPermissions installs as someone who may read only.
+func TestPermissions(t *testing.T) {
+	o := newOperator(within(t, 5*time.Minute), t, "e2e-permissions")
+	o.makeNamespace()
+	_, err := cluster.Client.CoreV1().ServiceAccounts(o.namespace).Create(o.ctx,
+		&corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Name: "reader"}}, metav1.CreateOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = cluster.Client.RbacV1().RoleBindings(o.namespace).Create(o.ctx, &rbac.RoleBinding{
+		ObjectMeta: metav1.ObjectMeta{Name: "reader"},
+		RoleRef:    rbac.RoleRef{APIGroup: "rbac.authorization.k8s.io", Kind: "ClusterRole", Name: "view"},
+		Subjects:   []rbac.Subject{{Kind: "ServiceAccount", Name: "reader", Namespace: o.namespace}},
+	}, metav1.CreateOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	token, err := cluster.Client.CoreV1().ServiceAccounts(o.namespace).CreateToken(o.ctx, "reader",
+		&authentication.TokenRequest{}, metav1.CreateOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ca := cluster.Config.CAData
+	if len(ca) == 0 {
+		if ca, err = os.ReadFile(cluster.Config.CAFile); err != nil {
+			t.Fatal(err)
+		}
+	}
+	o.kubeconfig = filepath.Join(t.TempDir(), "kubeconfig")
+	o.writeKubeconfig(cluster.Config.Host, token.Status.Token, ca)
+	o.refused(77, []string{"create", "Deployment"}, o.install()...)
+	if left := o.objects(); strings.Contains(strings.Join(left, " "), "soundextract") {
+		t.Errorf("it left %v", left)
+	}
+}

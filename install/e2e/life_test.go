@@ -1,0 +1,288 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"archive/tar"
+	"bytes"
+	"compress/gzip"
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+)
+
+// TestLife is the life of an installation from its first minute to its removal.
+func TestLife(t *testing.T) {
+	o := newOperator(within(t, 20*time.Minute), t, "e2e-life")
+	begin := time.Now()
+	o.sx(o.install("--preset", "quickstart")...)
+	o.register("ada")
+	talk := o.makeVideo("talk.mkv", 5, 440)
+	o.sx("convert", talk, "-o", filepath.Join(o.home, "talk.mp3"))
+	t.Logf("from sx install to the first MP3: %.1f s", time.Since(begin).Seconds())
+	o.sx(o.at("status", "--wait")...)
+
+	kept := o.cutAndResumed()
+	want := o.download(kept)
+
+	o.upgraded()
+	o.rolledBack()
+	o.wellThroughout()
+	o.helmTest()
+	o.doctorFindsFaults()
+	o.bundleTellsNoSecret()
+	o.secretsRotated()
+	if got := o.download(kept); got != want {
+		t.Errorf("after the secrets were rotated the MP3 has the digest %s, before %s", got, want)
+	}
+
+	o.sx(o.at("uninstall", "--yes")...)
+	o.goneBut("the data", "PersistentVolumeClaim", "Secret")
+	o.sx(o.install()...)
+	if got := o.download(kept); got != want {
+		t.Errorf("after uninstall and install the MP3 has the digest %s, before %s", got, want)
+	}
+	o.convertsAgain()
+
+	o.refused(64, []string{"--wipe-data"}, o.at("uninstall", "--wipe-data", "--yes")...)
+	o.sx(o.at("uninstall", "--wipe-data", "--confirm", "soundextract")...)
+	o.nothingLeft()
+	o.sx(o.install()...) // anew
+	o.register("ada")
+}
+
+// cutAndResumed uploads a video with a kill -9 of sx in the middle, goes on with
+// it, and gives its job.
+func (o *operator) cutAndResumed() string {
+	o.t.Helper()
+	video := o.makeVideo("lecture.mkv", 600, 550) // about 100 MB
+	info, err := os.Stat(video)
+	if err != nil {
+		o.t.Fatal(err)
+	}
+	cut := o.command("upload", video)
+	if err := cut.Start(); err != nil {
+		o.t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- cut.Wait() }()
+	var stored float64
+	o.eventually(o.ctx, "a part of the video is stored", func(context.Context) bool {
+		select {
+		case err := <-ended:
+			o.t.Fatalf("the upload ended before it could be cut: %v", err)
+		default:
+		}
+		for _, j := range o.jobs() {
+			if j.Name == "lecture.mkv" && j.Progress > 5 {
+				stored = j.Progress
+				return true
+			}
+		}
+		return false
+	})
+	if err := cut.Process.Signal(syscall.SIGKILL); err != nil {
+		o.t.Fatal(err)
+	}
+	<-ended
+	r := o.try("upload", video, "--json")
+	if r.code != 0 {
+		o.t.Fatalf("the upload did not go on: %s", r.all())
+	}
+	o.t.Logf("cut at %.0f %% of %d bytes, gone on with in %.1f s", stored, info.Size(), r.took.Seconds())
+	id := lines[job](o, r.stdout)[0].ID
+	if all := o.jobs(); len(all) != 2 {
+		o.t.Errorf("%d jobs after the cut upload, want 2: it was begun anew", len(all))
+	}
+	o.sx("watch", id)
+	return id
+}
+
+type listed struct {
+	ID       string  `json:"id"`
+	Name     string  `json:"name"`
+	State    string  `json:"state"`
+	Progress float64 `json:"progress"`
+}
+
+func (o *operator) jobs() []listed {
+	o.t.Helper()
+	return lines[listed](o, o.sx("jobs", "--json", "--limit", "100"))
+}
+
+// upgraded changes one value and expects the earlier ones to stay.
+func (o *operator) upgraded() {
+	o.t.Helper()
+	change := []string{"--set", "gateway.replicas=2"}
+	diff := o.sx(append(o.at("diff"), change...)...)
+	if !strings.Contains(diff, "soundextract-gateway") || !strings.Contains(diff, "+  replicas: 2") {
+		o.t.Errorf("sx diff shows\n%s", diff)
+	}
+	o.sx(o.install(change...)...)
+	o.replicas("soundextract-gateway", 2)
+	o.sx(o.install("--set", "converter.logLevel=debug")...)
+	o.replicas("soundextract-gateway", 2) // kept
+}
+
+func (o *operator) rolledBack() {
+	o.t.Helper()
+	if out := o.sx(o.at("history")...); strings.Count(out, "\n") < 3 {
+		o.t.Errorf("sx history shows\n%s", out)
+	}
+	o.sx(o.at("rollback", "1")...)
+	o.replicas("soundextract-gateway", 1)
+}
+
+func (o *operator) replicas(name string, want int32) {
+	o.t.Helper()
+	d, err := cluster.Client.AppsV1().Deployments(o.namespace).Get(o.ctx, name, metav1.GetOptions{})
+	if err != nil {
+		o.t.Fatal(err)
+	}
+	if *d.Spec.Replicas != want || d.Status.ReadyReplicas != want {
+		o.t.Errorf("%s has %d of %d replicas, want %d", name, d.Status.ReadyReplicas, *d.Spec.Replicas, want)
+	}
+}
+
+// wellThroughout asks everything that tells how the system is.
+func (o *operator) wellThroughout() {
+	o.t.Helper()
+	if r := o.try(o.at("doctor")...); r.code != 0 {
+		o.t.Errorf("sx doctor ended with %d:\n%s", r.code, r.all())
+	}
+	if out := o.sx(o.at("images")...); !strings.Contains(out, "/converter:") || !strings.Contains(out, "/rabbitmq:") {
+		o.t.Errorf("sx images lists\n%s", out)
+	}
+}
+
+// doctorFindsFaults takes the gateways away.
+func (o *operator) doctorFindsFaults() {
+	o.t.Helper()
+	o.scale("soundextract-gateway", 0)
+	o.refused(79, []string{"gateway"}, o.at("doctor")...)
+	o.scale("soundextract-gateway", 1)
+	o.sx(o.at("status", "--wait")...)
+}
+
+func (o *operator) scale(name string, replicas int32) {
+	o.t.Helper()
+	patch := fmt.Appendf(nil, `{"spec":{"replicas":%d}}`, replicas)
+	_, err := cluster.Client.AppsV1().Deployments(o.namespace).
+		Patch(o.ctx, name, types.MergePatchType, patch, metav1.PatchOptions{})
+	if err != nil {
+		o.t.Fatal(err)
+	}
+}
+
+// bundleTellsNoSecret looks for every secret value of the namespace in the
+// support bundle.
+func (o *operator) bundleTellsNoSecret() {
+	o.t.Helper()
+	path := filepath.Join(o.home, "bundle.tar.gz")
+	o.sx(o.at("support-bundle", "-o", path)...)
+	files := unpack(o, path)
+	if len(files) < 10 {
+		o.t.Errorf("the bundle holds only %d files", len(files))
+	}
+	secrets, err := cluster.Client.CoreV1().Secrets(o.namespace).List(o.ctx, metav1.ListOptions{})
+	if err != nil {
+		o.t.Fatal(err)
+	}
+	for _, s := range secrets.Items {
+		for key, value := range s.Data {
+			if len(value) < 8 || key == "username" || key == "name" {
+				continue
+			}
+			for name, text := range files {
+				if bytes.Contains(text, value) || bytes.Contains(text, []byte(base64.StdEncoding.EncodeToString(value))) {
+					o.t.Errorf("%s in the bundle holds %s of the Secret %s", name, key, s.Name)
+				}
+			}
+		}
+	}
+}
+
+func unpack(o *operator, path string) map[string][]byte {
+	o.t.Helper()
+	raw, err := os.ReadFile(path)
+	if err != nil {
+		o.t.Fatal(err)
+	}
+	plain, err := gzip.NewReader(bytes.NewReader(raw))
+	if err != nil {
+		o.t.Fatal(err)
+	}
+	files := map[string][]byte{}
+	for archive := tar.NewReader(plain); ; {
+		header, err := archive.Next()
+		if errors.Is(err, io.EOF) {
+			return files
+		}
+		if err != nil {
+			o.t.Fatal(err)
+		}
+		if files[header.Name], err = io.ReadAll(archive); err != nil {
+			o.t.Fatal(err)
+		}
+	}
+}
+
+// secretsRotated changes every secret; ada stays signed in.
+func (o *operator) secretsRotated() {
+	o.t.Helper()
+	before := o.secretData("soundextract-mongodb", "password")
+	o.sx(o.at("secrets", "rotate", "all", "--yes")...)
+	if bytes.Equal(before, o.secretData("soundextract-mongodb", "password")) {
+		o.t.Error("MongoDB's password is what it was")
+	}
+	o.sx("whoami")
+	o.sx("jobs")
+}
+
+func (o *operator) secretData(name, key string) []byte {
+	o.t.Helper()
+	s, err := cluster.Client.CoreV1().Secrets(o.namespace).Get(o.ctx, name, metav1.GetOptions{})
+	if err != nil {
+		o.t.Fatal(err)
+	}
+	return s.Data[key]
+}
+
+// convertsAgain converts the first video once more.
+func (o *operator) convertsAgain() {
+	o.t.Helper()
+	again := o.makeVideo("again.mkv", 5, 440)
+	o.sx("convert", again, "-o", filepath.Join(o.home, "again.mp3"))
+	first, err := os.ReadFile(filepath.Join(o.home, "talk.mp3"))
+	if err != nil {
+		o.t.Fatal(err)
+	}
+	second, err := os.ReadFile(filepath.Join(o.home, "again.mp3"))
+	if err != nil {
+		o.t.Fatal(err)
+	}
+	if !bytes.Equal(first, second) {
+		o.t.Error("the same video gives another MP3 than in the first installation")
+	}
+}
+
+// nothingLeft expects that the namespace went, with all that was in it.
+func (o *operator) nothingLeft() {
+	o.t.Helper()
+	_, err := cluster.Client.CoreV1().Namespaces().Get(o.ctx, o.namespace, metav1.GetOptions{})
+	if !apierrors.IsNotFound(err) {
+		o.t.Errorf("the namespace is still there (%v), with %v", err, o.objects())
+	}
+}

@@ -1,0 +1,179 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/wait"
+)
+
+// operator is someone who installs into a namespace of their own.
+type operator struct {
+	t          testing.TB
+	ctx        context.Context
+	home       string
+	namespace  string
+	kubeconfig string
+}
+
+// newOperator gives an operator whose namespace does not exist yet. What the
+// test leaves in the cluster is removed in the end.
+func newOperator(ctx context.Context, t testing.TB, namespace string) *operator {
+	t.Helper()
+	o := &operator{
+		t: t, ctx: ctx, home: t.TempDir(), namespace: namespace,
+		kubeconfig: os.Getenv("KUBECONFIG"),
+	}
+	o.removeNamespace(ctx)
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+		defer cancel()
+		if t.Failed() {
+			o.tellCluster(ctx)
+		}
+		o.removeNamespace(ctx)
+	})
+	return o
+}
+
+func (o *operator) removeNamespace(ctx context.Context) {
+	o.t.Helper()
+	now := int64(0)
+	namespaces := cluster.Client.CoreV1().Namespaces()
+	err := namespaces.Delete(ctx, o.namespace, metav1.DeleteOptions{GracePeriodSeconds: &now})
+	if apierrors.IsNotFound(err) {
+		return
+	}
+	if err != nil {
+		o.t.Errorf("remove namespace %s: %v", o.namespace, err)
+	}
+	o.eventually(ctx, "the namespace is gone", func(ctx context.Context) bool {
+		_, err := namespaces.Get(ctx, o.namespace, metav1.GetOptions{})
+		return apierrors.IsNotFound(err)
+	})
+}
+
+// tellCluster logs the pods of a test that failed.
+func (o *operator) tellCluster(ctx context.Context) {
+	pods, err := cluster.Client.CoreV1().Pods(o.namespace).List(ctx, metav1.ListOptions{})
+	if err != nil {
+		o.t.Logf("list pods: %v", err)
+		return
+	}
+	for _, p := range pods.Items {
+		o.t.Logf("pod %s is %s", p.Name, p.Status.Phase)
+		lines := int64(15)
+		log, err := cluster.Client.CoreV1().Pods(o.namespace).GetLogs(p.Name, &corev1.PodLogOptions{TailLines: &lines}).DoRaw(ctx)
+		if err == nil {
+			o.t.Logf("%s", log)
+		}
+	}
+}
+
+// eventually asks again and again until it is so, or ctx ends.
+func (o *operator) eventually(ctx context.Context, what string, so func(ctx context.Context) bool) {
+	o.t.Helper()
+	err := wait.PollUntilContextCancel(ctx, 250*time.Millisecond, true, func(ctx context.Context) (bool, error) {
+		return so(ctx), nil
+	})
+	if err != nil {
+		o.t.Fatalf("waited in vain: %s", what)
+	}
+}
+
+// command is sx in the operator's hands, with settings of its own.
+func (o *operator) command(args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(o.ctx, bin, args...)
+	cmd.Env = append(os.Environ(),
+		"HOME="+o.home, "XDG_CONFIG_HOME=", "XDG_STATE_HOME=", "XDG_DATA_HOME=",
+		"SX_CONFIG="+filepath.Join(o.home, "config.yaml"), "SX_CREDENTIALS=file",
+		"KUBECONFIG="+o.kubeconfig,
+	)
+	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
+	return cmd
+}
+
+// result is how a run of sx ended.
+type result struct {
+	code           int
+	stdout, stderr string
+	took           time.Duration
+}
+
+func (r result) all() string { return r.stdout + r.stderr }
+
+// try runs sx and gives its result, whatever it is.
+func (o *operator) try(args ...string) result { return o.tell("", args...) }
+
+func (o *operator) tell(stdin string, args ...string) result {
+	o.t.Helper()
+	cmd := o.command(args...)
+	var stdout, stderr bytes.Buffer
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(stdin), &stdout, &stderr
+	begin := time.Now()
+	err := cmd.Run()
+	r := result{stdout: stdout.String(), stderr: stderr.String(), took: time.Since(begin)}
+	var exit *exec.ExitError
+	switch {
+	case errors.As(err, &exit):
+		r.code = exit.ExitCode()
+	case err != nil:
+		o.t.Fatalf("sx %s: %v", strings.Join(args, " "), err)
+	}
+	return r
+}
+
+// sx runs sx, which must succeed, and gives what it printed to stdout.
+func (o *operator) sx(args ...string) string {
+	o.t.Helper()
+	r := o.try(args...)
+	if r.code != 0 {
+		o.t.Fatalf("sx %s ended with %d:\n%s", strings.Join(args, " "), r.code, r.all())
+	}
+	return r.stdout
+}
+
+// refused runs sx, which must end with the code and say all of the words.
+func (o *operator) refused(code int, words []string, args ...string) {
+	o.t.Helper()
+	r := o.try(args...)
+	if r.code != code {
+		o.t.Errorf("sx %s ended with %d, want %d", strings.Join(args, " "), r.code, code)
+	}
+	for _, w := range words {
+		if !strings.Contains(r.all(), w) {
+			o.t.Errorf("sx %s does not say %q", strings.Join(args, " "), w)
+		}
+	}
+	if o.t.Failed() {
+		o.t.Fatalf("it said:\n%s", r.all())
+	}
+}
+
+// at adds the flag that says where.
+func (o *operator) at(args ...string) []string { return append(args, "-n", o.namespace) }
+
+func (o *operator) install(args ...string) []string {
+	args = append([]string{"install", "-n", o.namespace}, args...)
+	return append(args, strings.Fields(os.Getenv(envArgs))...)
+}
+
+func (o *operator) register(name string) {
+	o.t.Helper()
+	if r := o.tell("correct horse battery\n", "register", name, "--password-stdin"); r.code != 0 {
+		o.t.Fatalf("register ended with %d:\n%s", r.code, r.all())
+	}
+}

@@ -1,0 +1,146 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// TestKilledPods ends the processes of each pod by SIGKILL while 10 videos are
+// converted: every job ends done, once, with the MP3 of an undisturbed run.
+func TestKilledPods(t *testing.T) {
+	o := newOperator(within(t, 20*time.Minute), t, "e2e-pods")
+	o.sx(o.install("--set", "gateway.replicas=2,converter.replicas=2")...)
+	o.register("ada")
+	const jobs = 10
+	var videos []string
+	for i := range jobs {
+		videos = append(videos, o.makeVideo(fmt.Sprintf("talk%d.mkv", i), 120, 400+20*i))
+	}
+	want := o.digests(videos)
+
+	ended := make(chan result, 1)
+	go func() { ended <- o.try(append([]string{"upload", "--json"}, videos...)...) }()
+	o.eventually(o.ctx, "the first video is there", func(ctx context.Context) bool { return len(o.jobs()) > jobs })
+	for _, component := range []string{"converter", "gateway", "auth", "notifier", "rabbitmq", "mongodb"} {
+		killed := o.killPods(component)
+		t.Logf("killed %d processes of %s", killed, component)
+	}
+	r := <-ended
+	if r.code != 0 {
+		t.Fatalf("the uploads ended with %d:\n%s", r.code, r.all())
+	}
+	got := map[string]string{}
+	for _, j := range lines[job](o, r.stdout) {
+		o.sx("watch", j.ID)
+		got[j.Name] = o.job(j.ID).Track.SHA256
+	}
+	if !maps.Equal(got, want) {
+		t.Errorf("the MP3s are %v, undisturbed they are %v", got, want)
+	}
+	all := o.jobs()
+	done := slices.DeleteFunc(all, func(j listed) bool { return j.State != "done" })
+	if len(done) != 2*jobs {
+		t.Errorf("%d jobs are done, want %d", len(done), 2*jobs)
+	}
+	t.Logf("%d videos, %d done once each, %d MP3s as undisturbed", jobs, len(done)-jobs, len(got))
+}
+
+// digests converts the videos and gives the MP3s' digests by name.
+func (o *operator) digests(videos []string) map[string]string {
+	o.t.Helper()
+	got := map[string]string{}
+	for _, j := range lines[job](o, o.sx(append([]string{"upload", "--json"}, videos...)...)) {
+		o.sx("watch", j.ID)
+		got[j.Name] = o.job(j.ID).Track.SHA256
+	}
+	return got
+}
+
+// killPods ends all processes of the component's pods by SIGKILL and waits until
+// its pods are ready again. It does so from a pod that sees the node's processes.
+func (o *operator) killPods(component string) int {
+	o.t.Helper()
+	pods, err := cluster.Client.CoreV1().Pods(o.namespace).List(o.ctx, metav1.ListOptions{
+		LabelSelector: "app.kubernetes.io/component=" + component,
+	})
+	if err != nil {
+		o.t.Fatal(err)
+	}
+	killed := 0
+	for _, p := range pods.Items {
+		if p.Status.Phase == corev1.PodRunning {
+			killed += o.killPod(p)
+		}
+	}
+	if killed == 0 {
+		o.t.Errorf("no process of %s was killed", component)
+	}
+	o.sx(o.at("status", "--wait")...)
+	return killed
+}
+
+// killPod ends the processes whose control group is the pod's.
+func (o *operator) killPod(p corev1.Pod) int {
+	o.t.Helper()
+	// The unit of a pod has its id with dashes or with underscores.
+	id := string(p.UID)
+	script := fmt.Sprintf(`n=0
+for f in $(grep -lE '%s|%s' /proc/[0-9]*/cgroup 2>/dev/null); do
+	pid=${f#/proc/}; pid=${pid%%/cgroup}
+	case $(tr '\0' ' ' </proc/$pid/cmdline) in */pause*|*pause\ *) continue;; esac
+	kill -9 $pid 2>/dev/null && n=$((n+1))
+done
+echo $n`, id, strings.ReplaceAll(id, "-", "_"))
+	root, no := int64(0), false
+	killer := &corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{GenerateName: "killer-", Namespace: "default"},
+		Spec: corev1.PodSpec{
+			NodeName: p.Spec.NodeName, HostPID: true, RestartPolicy: corev1.RestartPolicyNever,
+			AutomountServiceAccountToken: &no,
+			Containers: []corev1.Container{{
+				Name: "killer", Image: o.image("converter"), Command: []string{"bash", "-c", script},
+				SecurityContext: &corev1.SecurityContext{RunAsUser: &root},
+			}},
+		},
+	}
+	list := cluster.Client.CoreV1().Pods("default")
+	made, err := list.Create(o.ctx, killer, metav1.CreateOptions{})
+	if err != nil {
+		o.t.Fatal(err)
+	}
+	now := int64(0)
+	defer func() { _ = list.Delete(o.ctx, made.Name, metav1.DeleteOptions{GracePeriodSeconds: &now}) }()
+	o.eventually(o.ctx, "the killer is done", func(ctx context.Context) bool {
+		got, err := list.Get(ctx, made.Name, metav1.GetOptions{})
+		return err == nil && (got.Status.Phase == corev1.PodSucceeded || got.Status.Phase == corev1.PodFailed)
+	})
+	log, err := list.GetLogs(made.Name, &corev1.PodLogOptions{}).DoRaw(o.ctx)
+	if err != nil {
+		o.t.Fatal(err)
+	}
+	var n int
+	if _, err := fmt.Sscan(string(log), &n); err != nil {
+		o.t.Errorf("the killer says %s", log)
+	}
+	return n
+}
+
+// image is the image that a component of the release runs.
+func (o *operator) image(component string) string {
+	o.t.Helper()
+	d, err := cluster.Client.AppsV1().Deployments(o.namespace).Get(o.ctx, "soundextract-"+component, metav1.GetOptions{})
+	if err != nil {
+		o.t.Fatal(err)
+	}
+	return d.Spec.Template.Spec.Containers[0].Image
+}

@@ -1,0 +1,85 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+)
+
+// makeVideo makes a video of so many seconds with a tone of its own. Its sound
+// is not compressed: about 176 kB a second.
+func (o *operator) makeVideo(name string, seconds, tone int) string {
+	o.t.Helper()
+	path := filepath.Join(o.t.TempDir(), name)
+	cmd := exec.CommandContext(o.ctx, "ffmpeg", "-v", "error",
+		"-f", "lavfi", "-i", fmt.Sprintf("testsrc=size=64x64:rate=2:duration=%d", seconds),
+		"-f", "lavfi", "-i", fmt.Sprintf("sine=frequency=%d:sample_rate=44100:duration=%d", tone, seconds),
+		"-c:v", "mpeg4", "-c:a", "pcm_s16le", "-ac", "2", path)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		o.t.Fatalf("make a video: %v\n%s", err, out)
+	}
+	return path
+}
+
+// job is what the tests read of sx's JSON.
+type job struct {
+	ID    string `json:"id"`
+	Name  string `json:"name"`
+	State string `json:"state"`
+	Track struct {
+		SHA256   string  `json:"sha256"`
+		Duration float64 `json:"duration"`
+	} `json:"track"`
+}
+
+func (o *operator) job(id string) job {
+	o.t.Helper()
+	return decode[job](o, o.sx("show", id, "--json"))
+}
+
+func decode[T any](o *operator, text string) T {
+	o.t.Helper()
+	var v T
+	if err := json.Unmarshal([]byte(text), &v); err != nil {
+		o.t.Fatalf("%v in %s", err, text)
+	}
+	return v
+}
+
+// lines decodes one JSON value a line.
+func lines[T any](o *operator, text string) []T {
+	o.t.Helper()
+	var all []T
+	for line := range strings.Lines(text) {
+		all = append(all, decode[T](o, line))
+	}
+	return all
+}
+
+// download fetches a job's MP3 and checks it against what the server says.
+func (o *operator) download(id string) string {
+	o.t.Helper()
+	path := filepath.Join(o.t.TempDir(), id+".mp3")
+	o.sx("download", id, "-o", path)
+	mp3, err := os.ReadFile(path)
+	if err != nil {
+		o.t.Fatal(err)
+	}
+	sum := sha256.Sum256(mp3)
+	got := hex.EncodeToString(sum[:])
+	if want := o.job(id).Track.SHA256; got != want {
+		o.t.Errorf("the MP3 of %s has the digest %s, the server says %s", id, got, want)
+	}
+	if !bytes.HasPrefix(mp3, []byte("ID3")) {
+		o.t.Errorf("the MP3 of %s begins with %q", id, mp3[:min(4, len(mp3))])
+	}
+	return got
+}

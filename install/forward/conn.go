@@ -1,0 +1,144 @@
+package forward
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"k8s.io/apimachinery/pkg/util/httpstream"
+
+	"github.com/soundextract/sx/server/sx"
+)
+
+// frame bounds the bytes of one write, so that a large one does not have to be
+// in memory once more on its way.
+const frame = 32 << 10
+
+// failurePatience bounds the wait for the reason of a connection's end.
+const failurePatience = 100 * time.Millisecond
+
+// conn is a connection to one port of one pod.
+type conn struct {
+	tunnel httpstream.Connection
+	data   httpstream.Stream
+	remote addr
+
+	close   func()
+	closed  atomic.Bool
+	expired atomic.Bool
+	failed  chan struct{} // closed when failure is known
+	failure string        // what the kubelet says went wrong, "" is nothing
+
+	mu    sync.Mutex
+	timer [2]*time.Timer // of the deadlines to read and to write
+}
+
+func newConn(tunnel httpstream.Connection, data, failures httpstream.Stream, pod string, port int) *conn {
+	c := &conn{tunnel: tunnel, data: data, remote: addr(fmt.Sprintf("%s:%d", pod, port)), failed: make(chan struct{})}
+	// Closing sends frames, which a stuck connection would hold up.
+	c.close = sync.OnceFunc(func() { go func() { _ = tunnel.Close() }() })
+	go func() {
+		defer close(c.failed)
+		const limit = 4 << 10
+		text, _ := io.ReadAll(io.LimitReader(failures, limit))
+		if c.failure = strings.TrimSpace(string(text)); c.failure != "" {
+			c.close() // there is no more to come, whatever waits for it
+		}
+	}()
+	return c
+}
+
+func (c *conn) Read(p []byte) (int, error) {
+	n, err := c.data.Read(p)
+	return n, c.explain(err)
+}
+
+func (c *conn) Write(p []byte) (int, error) {
+	written := 0
+	for {
+		n, err := c.data.Write(p[written:min(written+frame, len(p))])
+		if written += n; err != nil {
+			return written, c.explain(err)
+		}
+		if written == len(p) {
+			return written, nil
+		}
+	}
+}
+
+// explain says why the connection ended.
+func (c *conn) explain(err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case c.expired.Load():
+		return os.ErrDeadlineExceeded
+	case c.closed.Load():
+		return net.ErrClosed
+	}
+	select {
+	case <-c.failed:
+	case <-time.After(failurePatience): // the pod closed the connection, and nothing failed
+	}
+	select {
+	case <-c.failed:
+		if c.failure != "" {
+			return sx.NewError(sx.CodeUnavailable, "the pod %s does not answer: %s", c.remote, c.failure).WithCause(err)
+		}
+	default:
+	}
+	if errors.Is(err, io.EOF) {
+		return io.EOF
+	}
+	return err
+}
+
+func (c *conn) Close() error {
+	c.closed.Store(true)
+	_ = c.SetDeadline(time.Time{})
+	c.close()
+	return nil
+}
+
+func (c *conn) LocalAddr() net.Addr  { return addr("port-forward") }
+func (c *conn) RemoteAddr() net.Addr { return c.remote }
+
+// SetDeadline ends the whole connection when the time has come.
+func (c *conn) SetDeadline(t time.Time) error {
+	return errors.Join(c.SetReadDeadline(t), c.SetWriteDeadline(t))
+}
+
+// SetReadDeadline is SetDeadline, to be moved on its own.
+func (c *conn) SetReadDeadline(t time.Time) error { return c.setTimer(0, t) }
+
+// SetWriteDeadline is SetDeadline, to be moved on its own.
+func (c *conn) SetWriteDeadline(t time.Time) error { return c.setTimer(1, t) }
+
+func (c *conn) setTimer(which int, t time.Time) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.timer[which] != nil {
+		c.timer[which].Stop()
+		c.timer[which] = nil
+	}
+	if !t.IsZero() {
+		c.timer[which] = time.AfterFunc(time.Until(t), func() {
+			c.expired.Store(true)
+			c.close()
+		})
+	}
+	return nil
+}
+
+// addr is an end of a connection: PODNAME:PORT.
+type addr string
+
+// Network is always port-forward.
+func (addr) Network() string  { return "port-forward" }
+func (a addr) String() string { return string(a) }

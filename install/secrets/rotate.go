@@ -1,0 +1,101 @@
+package secrets
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/soundextract/sx/server/sx"
+)
+
+// Exec runs a command in a container of a pod, with the text on its standard
+// input, and gives what it printed. Its error holds what it complained of.
+type Exec func(ctx context.Context, pod, container string, command []string, stdin string) (string, error)
+
+// keptKeys is how many signing keys stay: the new one, and the one before, with
+// which tokens that are out there are checked until they end.
+const keptKeys = 2
+
+// Rotate changes what a part's Secret holds, and what the running server knows
+// of it. The services have to read it anew afterwards: see Revision. If it is cut
+// off, the next one goes on: the new password is written down before the server
+// learns it.
+func (s *Secrets) Rotate(ctx context.Context, part string, exec Exec) error {
+	secret, err := s.api().Get(ctx, s.Name(part), metav1.GetOptions{})
+	if err != nil {
+		return fmt.Errorf("read the Secret %s: %w", s.Name(part), err)
+	}
+	if part == AuthKeys {
+		return s.rotateKeys(ctx, secret)
+	}
+	if len(secret.Data[keyNext]) == 0 {
+		secret.Data[keyNext] = []byte(rand.Text())
+		if secret, err = s.api().Update(ctx, secret, metav1.UpdateOptions{}); err != nil {
+			return fmt.Errorf("write down the new password: %w", err)
+		}
+	}
+	tell := s.tellRabbitMQ
+	if part == MongoDB {
+		tell = s.tellMongoDB
+	}
+	if err := tell(ctx, secret.Data, exec); err != nil {
+		return sx.NewError(sx.CodeUnavailable, "%s did not take the new password: %v", part, err).
+			WithHint("nothing has changed for the services; the same command tries again").WithCause(err)
+	}
+	secret.Data[keyPassword] = secret.Data[keyNext]
+	delete(secret.Data, keyNext)
+	secret.Data[keyURI] = []byte(s.uri(part, secret.Data))
+	if _, err := s.api().Update(ctx, secret, metav1.UpdateOptions{}); err != nil {
+		return fmt.Errorf("store the new password: %w", err)
+	}
+	return nil
+}
+
+func (s *Secrets) rotateKeys(ctx context.Context, secret *corev1.Secret) error {
+	secret.Data[s.keyName()] = []byte(newKey())
+	names := slices.Sorted(maps.Keys(secret.Data))
+	for _, old := range names[:max(0, len(names)-keptKeys)] {
+		delete(secret.Data, old)
+	}
+	if _, err := s.api().Update(ctx, secret, metav1.UpdateOptions{}); err != nil {
+		return fmt.Errorf("store the new key: %w", err)
+	}
+	return nil
+}
+
+func (s *Secrets) tellRabbitMQ(ctx context.Context, data map[string][]byte, exec Exec) error {
+	_, err := exec(ctx, s.Name(RabbitMQ)+"-0", "rabbitmq",
+		[]string{"rabbitmqctl", "change_password", string(data[keyUsername])}, string(data[keyNext])+"\n")
+	return err
+}
+
+// tellMongoDB signs in with the old password or, where an earlier rotation was
+// cut off after the server had learned it, with the new one. The script goes
+// over standard input, because arguments can be seen by others.
+func (s *Secrets) tellMongoDB(ctx context.Context, data map[string][]byte, exec Exec) error {
+	const script = `let admin;
+try { admin = connect("mongodb://%[1]s:%[2]s@127.0.0.1:27017/admin"); } catch (e) { admin = connect("mongodb://%[1]s:%[3]s@127.0.0.1:27017/admin"); }
+admin.changeUserPassword("%[1]s", "%[3]s");
+connect("mongodb://%[1]s:%[3]s@127.0.0.1:27017/admin").runCommand({ping: 1}).ok && print("changed");
+`
+	out, err := exec(ctx, s.Name(MongoDB)+"-0", "mongodb", []string{"mongosh", "--nodb", "--quiet"},
+		fmt.Sprintf(script, data[keyUsername], data[keyPassword], data[keyNext]))
+	if err == nil && !strings.Contains(out, "changed") {
+		err = fmt.Errorf("mongosh says: %s", redact(out, data))
+	}
+	return err
+}
+
+// redact takes the passwords out of what a program said.
+func redact(out string, data map[string][]byte) string {
+	for _, key := range []string{keyPassword, keyNext} {
+		out = strings.ReplaceAll(out, string(data[key]), "…")
+	}
+	return strings.TrimSpace(out)
+}

@@ -1,0 +1,189 @@
+// Package secrets makes the Secrets of a release, once. They are not part of the
+// release, so that they outlive it together with the data that they open.
+package secrets
+
+import (
+	"context"
+	"crypto/ed25519"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/hex"
+	"encoding/pem"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes"
+	typed "k8s.io/client-go/kubernetes/typed/core/v1"
+)
+
+// The parts of a release that have a Secret: RELEASE-auth-keys and so on.
+const (
+	AuthKeys = "auth-keys" // NAME.pem: Ed25519 in PKCS #8; the last name signs
+	RabbitMQ = "rabbitmq"  // username, password, erlang-cookie, uri
+	MongoDB  = "mongodb"   // username, password, uri
+	Admin    = "admin"     // name and code of the first administrator
+	Smoke    = "smoke"     // name and password of the Helm test's account
+)
+
+// Parts lists all of them.
+func Parts() []string { return []string{AuthKeys, RabbitMQ, MongoDB, Admin, Smoke} }
+
+// The keys in the Secrets.
+const (
+	keyUsername = "username"
+	keyPassword = "password"
+	keyCookie   = "erlang-cookie"
+	keyURI      = "uri"
+	keyName     = "name"
+	keyCode     = "code"
+	keyNext     = "next-password" // see Rotate
+)
+
+// ManagedBy is the label value of what sx made itself.
+const ManagedBy = "sx"
+
+const user = "soundextract"
+
+// Secrets works on those of one release.
+type Secrets struct {
+	Client    kubernetes.Interface
+	Namespace string
+	Release   string
+	Now       func() time.Time
+}
+
+// Name is the name of a part's Secret.
+func (s *Secrets) Name(part string) string { return s.Release + "-" + part }
+
+func (s *Secrets) api() typed.SecretInterface { return s.Client.CoreV1().Secrets(s.Namespace) }
+
+// Ensure makes the Secrets that are missing, and the keys that are missing in
+// those that are there. What is there is never changed. It gives the names of the
+// Secrets that it touched.
+func (s *Secrets) Ensure(ctx context.Context, parts []string) (made []string, err error) {
+	for _, part := range parts {
+		there, err := s.api().Get(ctx, s.Name(part), metav1.GetOptions{})
+		switch {
+		case apierrors.IsNotFound(err):
+			if err := s.create(ctx, part); err != nil {
+				return made, fmt.Errorf("make the Secret %s: %w", s.Name(part), err)
+			}
+		case err != nil:
+			return made, fmt.Errorf("read the Secret %s: %w", s.Name(part), err)
+		default:
+			if !s.complete(part, there) {
+				continue
+			}
+			if _, err := s.api().Update(ctx, there, metav1.UpdateOptions{}); err != nil {
+				return made, fmt.Errorf("complete the Secret %s: %w", s.Name(part), err)
+			}
+		}
+		made = append(made, s.Name(part))
+	}
+	return made, nil
+}
+
+func (s *Secrets) create(ctx context.Context, part string) error {
+	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{
+		Name: s.Name(part), Namespace: s.Namespace,
+		Labels: map[string]string{
+			"app.kubernetes.io/name": "soundextract", "app.kubernetes.io/instance": s.Release,
+			"app.kubernetes.io/component": part, "app.kubernetes.io/managed-by": ManagedBy,
+		},
+	}}
+	s.complete(part, secret)
+	_, err := s.api().Create(ctx, secret, metav1.CreateOptions{})
+	return err
+}
+
+// complete adds the keys that are missing and reports whether there were any.
+func (s *Secrets) complete(part string, secret *corev1.Secret) bool {
+	if secret.Data == nil {
+		secret.Data = map[string][]byte{}
+	}
+	before := len(secret.Data)
+	add := func(key, value string) {
+		if len(secret.Data[key]) == 0 {
+			secret.Data[key] = []byte(value)
+		}
+	}
+	switch part {
+	case AuthKeys:
+		if before == 0 {
+			add(s.keyName(), newKey())
+		}
+	case RabbitMQ:
+		add(keyUsername, user)
+		add(keyPassword, rand.Text())
+		add(keyCookie, rand.Text())
+		add(keyURI, s.uri(part, secret.Data))
+	case MongoDB:
+		add(keyUsername, user)
+		add(keyPassword, rand.Text())
+		add(keyURI, s.uri(part, secret.Data))
+	case Admin:
+		add(keyName, "admin")
+		add(keyCode, "sxi_"+rand.Text())
+	case Smoke:
+		add(keyName, "smoke-test")
+		add(keyPassword, rand.Text())
+	}
+	return len(secret.Data) > before
+}
+
+// uri is how the services reach a part, with the name and password of its Secret.
+func (s *Secrets) uri(part string, data map[string][]byte) string {
+	if part == RabbitMQ {
+		return fmt.Sprintf("amqp://%s:%s@%s:5672/", data[keyUsername], data[keyPassword], s.Name(part))
+	}
+	return fmt.Sprintf("mongodb://%s:%s@%s:27017/?authSource=admin", data[keyUsername], data[keyPassword], s.Name(part))
+}
+
+// keyName names a signing key by its time, because the last name signs.
+func (s *Secrets) keyName() string { return s.Now().UTC().Format("20060102-150405") + ".pem" }
+
+func newKey() string {
+	_, key, err := ed25519.GenerateKey(nil)
+	if err != nil {
+		panic(err) // crypto/rand never fails
+	}
+	der, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		panic(err) // an Ed25519 key can always be encoded
+	}
+	return string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}))
+}
+
+// Revision is a digest of what the services read. Their pods start anew when it
+// changes.
+func (s *Secrets) Revision(ctx context.Context) (string, error) {
+	sum := sha256.New()
+	for _, part := range []string{AuthKeys, RabbitMQ, MongoDB, Admin} {
+		secret, err := s.api().Get(ctx, s.Name(part), metav1.GetOptions{})
+		if apierrors.IsNotFound(err) {
+			continue // it is elsewhere
+		}
+		if err != nil {
+			return "", fmt.Errorf("read the Secret %s: %w", s.Name(part), err)
+		}
+		for _, key := range slices.Sorted(maps.Keys(secret.Data)) {
+			if key != keyNext {
+				fmt.Fprintf(sum, "%s %s %d %s\n", part, key, len(secret.Data[key]), secret.Data[key])
+			}
+		}
+	}
+	return hex.EncodeToString(sum.Sum(nil))[:16], nil
+}
+
+// Remove deletes the Secrets that sx made.
+func (s *Secrets) Remove(ctx context.Context) error {
+	return s.api().DeleteCollection(ctx, metav1.DeleteOptions{}, metav1.ListOptions{
+		LabelSelector: "app.kubernetes.io/managed-by=" + ManagedBy + ",app.kubernetes.io/instance=" + s.Release,
+	})
+}

@@ -1,0 +1,221 @@
+package watch
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+)
+
+// When something that may still heal counts as something that cannot.
+const (
+	// pullTries are the kubelet's tries to pull an image: the third comes about
+	// half a minute after the first, which outlasts a registry's hiccup.
+	pullTries = 3
+	// crashes are a container's restarts: a service that started before its
+	// database once or twice is no crash loop.
+	crashes = 3
+	// shortRun is the longest run that belongs to a crash loop; the kubelet
+	// forgets its back-off after as long.
+	shortRun = 10 * time.Minute
+	// graceConfig is for a Secret or ConfigMap that something else is about to make.
+	graceConfig = 15 * time.Second
+	// graceSchedule is for an autoscaler, which decides within half a minute
+	// whether it adds a node. graceScaleUp is for one that said it does.
+	graceSchedule = time.Minute
+	graceScaleUp  = 5 * time.Minute
+)
+
+// podProblems tells what keeps one pod from being ready.
+func (w *world) podProblems(p *corev1.Pod, r Row) []Problem {
+	base := Problem{Object: r.object(), Pod: p.Name, Next: w.kubectl("describe", "pod", p.Name)}
+	switch {
+	case ready(p), p.Status.Phase == corev1.PodSucceeded:
+		return nil
+	case p.Status.Phase == corev1.PodFailed:
+		if p.CreationTimestamp.Time.Before(w.since) {
+			return nil // its controller has made another
+		}
+		return []Problem{base.as(cmp.Or(p.Status.Reason, "Failed"), cmp.Or(oneLine(p.Status.Message), "the pod has ended"), false)}
+	case p.Spec.NodeName == "":
+		if problems := w.claimProblems(p, r); len(problems) > 0 {
+			return problems
+		}
+		return w.unschedulable(p, base)
+	}
+	for _, s := range slices.Concat(p.Status.InitContainerStatuses, p.Status.ContainerStatuses) {
+		base.Container = s.Name
+		if problem := w.container(p, s, base); problem != nil {
+			return []Problem{*problem}
+		}
+	}
+	base.Container = ""
+	if problem := w.podEvent(p, base); problem != nil {
+		return []Problem{*problem}
+	}
+	return w.notReady(p, base)
+}
+
+func (p Problem) as(reason, message string, fatal bool) Problem {
+	p.Reason, p.Message, p.Fatal = reason, message, fatal
+	return p
+}
+
+func (w *world) unschedulable(p *corev1.Pod, base Problem) []Problem {
+	for _, c := range p.Status.Conditions {
+		if c.Type != corev1.PodScheduled || c.Status != corev1.ConditionFalse || c.Reason != corev1.PodReasonUnschedulable {
+			continue
+		}
+		grace := graceSchedule
+		if w.happened(p.UID, "", reasons("TriggeredScaleUp")) != nil {
+			grace = graceScaleUp
+		}
+		base.Next = w.kubectl("describe", "nodes")
+		return []Problem{base.as(ReasonUnschedulable, oneLine(c.Message), w.lasted(c.LastTransitionTime.Time, grace))}
+	}
+	return nil
+}
+
+func (w *world) container(p *corev1.Pod, s corev1.ContainerStatus, base Problem) *Problem {
+	waiting := s.State.Waiting
+	if waiting == nil {
+		return w.crash(s, base)
+	}
+	var found Problem
+	message := cmp.Or(oneLine(waiting.Message), waiting.Reason)
+	switch waiting.Reason {
+	case "ErrImageNeverPull", "InvalidImageName":
+		said := w.happened(p.UID, "", reasons("Failed", "ErrImageNeverPull", "InspectFailed"))
+		found = base.as(ReasonImagePull, message, said != nil)
+		if waiting.Reason == "ErrImageNeverPull" {
+			found.Message += " (load the image into every node, or set the pull policy IfNotPresent)"
+		}
+	case "ErrImagePull", "ImagePullBackOff", "RegistryUnavailable", "ImageInspectError", "SignatureValidationFailed":
+		found = w.pull(p, s, base)
+	case "CreateContainerConfigError":
+		failed := w.happened(p.UID, "", func(e *corev1.Event) bool { return e.Reason == "Failed" })
+		found = base.as(ReasonConfig, message, failed != nil && w.lasted(failed.first, graceConfig))
+		if strings.Contains(message, `secret "`+w.release+"-") && strings.Contains(message, "not found") {
+			found.Next = w.install() // makes the secrets that are missing
+		}
+	case "CrashLoopBackOff":
+		return w.crash(s, base)
+	case "CreateContainerError", "RunContainerError":
+		found = base.as(waiting.Reason, message, s.RestartCount >= crashes)
+	default: // ContainerCreating, PodInitializing
+		return nil
+	}
+	return &found
+}
+
+func (w *world) pull(p *corev1.Pod, s corev1.ContainerStatus, base Problem) Problem {
+	tries := w.happened(p.UID, "", func(e *corev1.Event) bool {
+		return e.Reason == "Failed" && strings.HasPrefix(e.Message, "Failed to pull image") && strings.Contains(e.Message, s.Image)
+	})
+	message := "the image " + s.Image + " cannot be pulled: "
+	_, cause, _ := strings.Cut(oneLine(s.State.Waiting.Message), "ErrImagePull: ")
+	if cause == "" && tries != nil {
+		_, cause, _ = strings.Cut(tries.message, "\": ")
+	}
+	message += cmp.Or(cause, oneLine(s.State.Waiting.Message), s.State.Waiting.Reason)
+	found := base.as(ReasonImagePull, message, tries != nil && tries.count >= pullTries)
+	lower := strings.ToLower(message)
+	switch {
+	case strings.Contains(lower, "toomanyrequests") || strings.Contains(lower, "429 too many"):
+		found.Message += " (the registry limits how much may be pulled without an account: give one by a pull secret, or use a mirror)"
+		found.Next = w.install("--image-pull-secret", "NAME")
+	case strings.Contains(lower, "unauthorized") || strings.Contains(lower, "pull access denied") || strings.Contains(lower, "403 forbidden"):
+		found.Message += " (the image does not exist there, or wants a pull secret)"
+		found.Next = w.install("--image-pull-secret", "NAME")
+	}
+	return found
+}
+
+// crash tells of a container whose last run ended badly and that is not well since.
+func (w *world) crash(s corev1.ContainerStatus, base Problem) *Problem {
+	last := s.LastTerminationState.Terminated
+	if s.State.Terminated != nil {
+		last = s.State.Terminated
+	}
+	if last == nil || last.ExitCode == 0 && s.State.Waiting == nil || last.FinishedAt.Time.Before(w.since) {
+		return nil
+	}
+	loops := s.State.Running == nil && s.RestartCount >= crashes && last.FinishedAt.Sub(last.StartedAt.Time) < shortRun
+	if s.State.Running != nil && w.now.Sub(s.State.Running.StartedAt.Time) > shortRun {
+		return nil
+	}
+	message := fmt.Sprintf("it ended with exit code %d", last.ExitCode)
+	if m := oneLine(last.Message); m != "" {
+		message += " (" + m + ")"
+	}
+	if last.ExitCode == 132 {
+		message += ", an illegal instruction: the node's processor lacks one that the image needs, such as AVX"
+	}
+	if s.RestartCount > 0 {
+		message += fmt.Sprintf(" and was restarted %d times", s.RestartCount)
+		message = strings.Replace(message, " 1 times", " once", 1)
+	}
+	found := base.as(ReasonCrashLoop, message, loops)
+	found.previous = s.RestartCount > 0 && s.State.Terminated == nil
+	found.Next = w.kubectl("logs", base.Pod, "-c", s.Name)
+	if found.previous {
+		found.Next = w.kubectl("logs", base.Pod, "-c", s.Name, "--previous")
+	}
+	if last.Reason == "OOMKilled" {
+		found.Reason = ReasonOutOfMemory
+		found.Message += ": it needed more memory than its limit"
+		found.Next = w.kubectl("describe", "pod", base.Pod)
+	}
+	return &found
+}
+
+// podEvent tells of what happens before there are containers.
+func (w *world) podEvent(p *corev1.Pod, base Problem) *Problem {
+	if p.Status.Phase != corev1.PodPending {
+		return nil
+	}
+	started := w.happened(p.UID, "", reasons("Started", "Created", "Pulling", "Pulled"))
+	for _, kind := range []struct{ event, reason string }{
+		{"FailedMount", ReasonMount}, {"FailedAttachVolume", ReasonMount}, {"FailedCreatePodSandBox", ReasonSandbox},
+	} {
+		h := w.happened(p.UID, "", reasons(kind.event))
+		if h == nil || started != nil && started.last.After(h.last) {
+			continue
+		}
+		missing := strings.Contains(h.message, "not found") && (strings.Contains(h.message, "secret ") || strings.Contains(h.message, "configmap "))
+		found := base.as(kind.reason, h.message, missing && w.lasted(h.first, graceConfig))
+		if strings.Contains(h.message, `secret "`+w.release+"-") && missing {
+			found.Next = w.install() // makes the secrets that are missing
+		}
+		return &found
+	}
+	return nil
+}
+
+// notReady tells of a pod that runs and does not become ready. It may yet.
+func (w *world) notReady(p *corev1.Pod, base Problem) []Problem {
+	ever := *w
+	ever.since = time.Time{} // the cluster stops to repeat itself
+	if h := w.happened(p.UID, "", reasons("NodeNotReady")); h != nil {
+		base.Next = w.kubectl("get", "node", p.Spec.NodeName)
+		return []Problem{base.as(ReasonNodeNotReady, "the node "+p.Spec.NodeName+" is not ready", false)}
+	}
+	if p.Status.Phase != corev1.PodRunning {
+		return nil
+	}
+	for _, s := range p.Status.ContainerStatuses {
+		if s.Ready || s.State.Running == nil {
+			continue
+		}
+		h := ever.happened(p.UID, "spec.containers{"+s.Name+"}", reasons("Unhealthy"))
+		if h == nil {
+			continue
+		}
+		base.Container, base.Next = s.Name, w.kubectl("logs", p.Name, "-c", s.Name)
+		return []Problem{base.as(ReasonNotReady, "it runs and is not ready: "+h.message, false)}
+	}
+	return nil
+}

@@ -1,0 +1,196 @@
+package watch
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// rollout is the newest rollout of one workload.
+type rollout struct {
+	row      Row
+	done     bool
+	waiting  string        // for what, when nothing is wrong
+	pods     []*corev1.Pod // of this rollout alone
+	problems []Problem
+}
+
+// judge gives the rows, data stores first, and all problems, the most telling first.
+func (w *world) judge() ([]Row, []Problem) {
+	var rollouts []*rollout
+	for _, s := range w.statefulSets {
+		rollouts = append(rollouts, w.statefulSet(s))
+	}
+	for _, d := range w.deployments {
+		rollouts = append(rollouts, w.deployment(d))
+	}
+	slices.SortStableFunc(rollouts, func(a, b *rollout) int {
+		return cmp.Or(-cmp.Compare(a.row.Kind, b.row.Kind), cmp.Compare(a.row.Name, b.row.Name))
+	})
+	var rows []Row
+	var problems []Problem
+	for _, r := range rollouts {
+		w.finish(r)
+		rows = append(rows, r.row)
+		problems = append(problems, r.problems...)
+	}
+	slices.SortStableFunc(problems, moreTelling)
+	return rows, problems
+}
+
+// weak are the reasons that another problem usually explains.
+var weak = []string{ReasonOldPodBlocks, ReasonEvicted, ReasonNothingStarted, ReasonNodeNotReady, ReasonNotReady}
+
+func moreTelling(a, b Problem) int {
+	if a.Fatal != b.Fatal {
+		if a.Fatal {
+			return -1
+		}
+		return 1
+	}
+	return cmp.Compare(slices.Index(weak, a.Reason), slices.Index(weak, b.Reason))
+}
+
+func (w *world) finish(r *rollout) {
+	for _, p := range r.pods {
+		if ready(p) {
+			r.row.Ready++
+		}
+	}
+	switch {
+	case r.done:
+		r.row.State, r.row.Ready, r.problems = StateReady, r.row.Desired, nil
+		return
+	case len(r.problems) == 0:
+		for _, p := range r.pods {
+			r.problems = append(r.problems, w.podProblems(p, r.row)...)
+		}
+	}
+	slices.SortStableFunc(r.problems, moreTelling)
+	onNode := slices.ContainsFunc(r.pods, func(p *corev1.Pod) bool { return p.Spec.NodeName != "" })
+	switch {
+	case len(r.problems) > 0:
+		p := r.problems[0]
+		r.row.State, r.row.Reason = StateFailing, p.Reason+": "+p.Message
+		if p.Fatal {
+			r.row.State = StateFailed
+		} else if p.Reason == ReasonNotReady {
+			r.row.State = StateStarting // as every pod at first
+		}
+	case onNode:
+		r.row.State, r.row.Reason = StateStarting, cmp.Or(r.waiting, w.progress(r.pods))
+	default:
+		r.row.State, r.row.Reason = StatePending, cmp.Or(r.waiting, "waiting for its pods")
+	}
+}
+
+func (w *world) deployment(d *appsv1.Deployment) *rollout {
+	r := &rollout{row: row("Deployment", d.ObjectMeta, d.Spec.Replicas)}
+	if d.Status.ObservedGeneration < d.Generation {
+		r.waiting = "the rollout begins"
+		return r
+	}
+	desired, s := int32(r.row.Desired), d.Status
+	r.done = s.UpdatedReplicas == desired && s.Replicas == desired && s.AvailableReplicas == desired
+	if s.UpdatedReplicas == desired && s.Replicas > desired {
+		r.waiting = "waiting for old pods to go"
+	}
+	for _, c := range s.Conditions {
+		if c.Type == appsv1.DeploymentProgressing && c.Reason == "ReplicaSetCreateError" && !c.LastUpdateTime.Time.Before(w.since) {
+			r.problems = append(r.problems, w.refused(r.row, oneLine(c.Message), w.lasted(c.LastTransitionTime.Time, graceCreate)))
+		}
+	}
+	const revision = "deployment.kubernetes.io/revision"
+	for _, rs := range w.replicaSets {
+		if metav1.IsControlledBy(rs, d) && rs.Annotations[revision] == d.Annotations[revision] {
+			r.pods = w.podsOf(rs.UID)
+			r.problems = append(r.problems, w.creation(r, rs.UID)...)
+		}
+	}
+	return r
+}
+
+func (w *world) statefulSet(s *appsv1.StatefulSet) *rollout {
+	r := &rollout{row: row("StatefulSet", s.ObjectMeta, s.Spec.Replicas)}
+	if s.Status.ObservedGeneration < s.Generation {
+		r.waiting = "the rollout begins"
+		return r
+	}
+	desired, st := int32(r.row.Desired), s.Status
+	r.done = st.Replicas == desired && st.UpdatedReplicas == desired && st.ReadyReplicas == desired && st.AvailableReplicas == desired
+	var old []*corev1.Pod
+	for _, p := range w.podsOf(s.UID) {
+		if p.Labels[appsv1.ControllerRevisionHashLabelKey] == st.UpdateRevision {
+			r.pods = append(r.pods, p)
+		} else {
+			old = append(old, p)
+		}
+	}
+	if len(old) > 0 {
+		r.waiting = "waiting for old pods to go"
+	}
+	r.problems = w.creation(r, s.UID)
+	if s.Spec.PodManagementPolicy != appsv1.ParallelPodManagement {
+		r.problems = append(r.problems, w.blocked(r, old)...)
+	}
+	return r
+}
+
+// blocked tells of old pods that are not ready: an ordered StatefulSet waits for
+// them before it replaces any, even when the new rollout is their cure.
+func (w *world) blocked(r *rollout, old []*corev1.Pod) []Problem {
+	var problems []Problem
+	for _, p := range old {
+		if causes := w.podProblems(p, r.row); len(causes) > 0 {
+			cause := causes[0]
+			cause.Message = fmt.Sprintf("the pod of the rollout before is not ready (%s: %s), and the new one waits for it", cause.Reason, cause.Message)
+			cause.Reason = ReasonOldPodBlocks
+			cause.Next = w.kubectl("delete", "pod", p.Name)
+			problems = append(problems, cause)
+		}
+	}
+	return problems
+}
+
+func row(kind string, meta metav1.ObjectMeta, replicas *int32) Row {
+	desired := 1
+	if replicas != nil {
+		desired = int(*replicas)
+	}
+	return Row{Kind: kind, Name: meta.Name, Component: meta.Labels[labelComponent], Desired: desired}
+}
+
+func (r Row) object() string { return r.Kind + "/" + r.Name }
+
+func ready(p *corev1.Pod) bool {
+	return slices.ContainsFunc(p.Status.Conditions, func(c corev1.PodCondition) bool {
+		return c.Type == corev1.PodReady && c.Status == corev1.ConditionTrue
+	})
+}
+
+// progress says what pods that are well do on their way.
+func (w *world) progress(pods []*corev1.Pod) string {
+	for _, p := range pods {
+		if ready(p) || p.Spec.NodeName == "" {
+			continue
+		}
+		pulling, pulled := w.happened(p.UID, "", reasons("Pulling")), w.happened(p.UID, "", reasons("Pulled", "Failed"))
+		if pulling != nil && (pulled == nil || pulled.last.Before(pulling.last)) {
+			return strings.ToLower(pulling.message[:1]) + pulling.message[1:]
+		}
+		if p.Status.Phase == corev1.PodPending {
+			return "creating its containers"
+		}
+	}
+	return "waiting until it is ready"
+}
+
+// oneLine makes a message of the cluster fit a row.
+func oneLine(s string) string {
+	return strings.Join(strings.Fields(s), " ")
+}

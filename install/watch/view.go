@@ -1,0 +1,175 @@
+package watch
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/informers"
+	"k8s.io/client-go/tools/cache"
+
+	"github.com/soundextract/sx/install/kube"
+)
+
+// view keeps a copy of the namespace by watching it. Its watches begin anew by
+// themselves when the API server was away.
+type view struct {
+	commands
+	release  informers.SharedInformerFactory // what bears the release's label
+	all      informers.SharedInformerFactory // what does not
+	watched  []cache.SharedIndexInformer
+	cancel   context.CancelFunc
+	changed  chan struct{}
+	refused  chan error
+	handlers []cache.ResourceEventHandlerRegistration
+}
+
+func newView(cluster *kube.Cluster, release string) *view {
+	selected := informers.WithTweakListOptions(func(o *metav1.ListOptions) { o.LabelSelector = labelInstance + "=" + release })
+	in := informers.WithNamespace(cluster.Namespace)
+	v := &view{
+		commands: commands{cluster.Target, release},
+		release:  informers.NewSharedInformerFactoryWithOptions(cluster.Client, 0, in, selected),
+		all:      informers.NewSharedInformerFactoryWithOptions(cluster.Client, 0, in),
+		changed:  make(chan struct{}, 1),
+		refused:  make(chan error, 1),
+	}
+	v.watched = []cache.SharedIndexInformer{
+		v.release.Apps().V1().Deployments().Informer(),
+		v.release.Apps().V1().StatefulSets().Informer(),
+		v.release.Apps().V1().ReplicaSets().Informer(),
+		v.release.Core().V1().Pods().Informer(),
+		v.all.Core().V1().PersistentVolumeClaims().Informer(),
+		v.all.Core().V1().Events().Informer(),
+	}
+	return v
+}
+
+func (v *view) start(ctx context.Context) {
+	ctx, v.cancel = context.WithCancel(ctx)
+	for _, i := range v.watched {
+		// Neither call fails before the informer runs. Without a handler of
+		// errors they would go to stderr.
+		_ = i.SetWatchErrorHandlerWithContext(func(_ context.Context, _ *cache.Reflector, err error) {
+			if apierrors.IsForbidden(err) || apierrors.IsUnauthorized(err) {
+				select {
+				case v.refused <- err:
+				default:
+				}
+			}
+		})
+		registration, _ := i.AddEventHandler(cache.ResourceEventHandlerFuncs{
+			AddFunc: func(any) { v.notify() }, UpdateFunc: func(_, _ any) { v.notify() }, DeleteFunc: func(any) { v.notify() },
+		})
+		v.handlers = append(v.handlers, registration)
+	}
+	v.release.StartWithContext(ctx)
+	v.all.StartWithContext(ctx)
+}
+
+func (v *view) notify() {
+	select {
+	case v.changed <- struct{}{}:
+	default:
+	}
+}
+
+func (v *view) close() {
+	v.cancel()
+	v.release.Shutdown()
+	v.all.Shutdown()
+}
+
+func (v *view) synced() bool {
+	for _, h := range v.handlers {
+		if !h.HasSynced() {
+			return false
+		}
+	}
+	return true
+}
+
+func (v *view) world(now, since time.Time) *world {
+	w := &world{commands: v.commands, now: now, since: since}
+	for _, i := range v.watched {
+		for _, o := range i.GetStore().List() {
+			switch o := o.(type) {
+			case *appsv1.Deployment:
+				w.deployments = append(w.deployments, o)
+			case *appsv1.StatefulSet:
+				w.statefulSets = append(w.statefulSets, o)
+			case *appsv1.ReplicaSet:
+				w.replicaSets = append(w.replicaSets, o)
+			case *corev1.Pod:
+				w.pods = append(w.pods, o)
+			case *corev1.PersistentVolumeClaim:
+				w.claims = append(w.claims, o)
+			case *corev1.Event:
+				w.events = append(w.events, o)
+			}
+		}
+	}
+	return w
+}
+
+// list looks once.
+func list(ctx context.Context, cluster *kube.Cluster, release string) (*world, error) {
+	w := &world{commands: commands{cluster.Target, release}, now: time.Now()}
+	selected, apps, core := metav1.ListOptions{LabelSelector: labelInstance + "=" + release}, cluster.Client.AppsV1(), cluster.Client.CoreV1()
+	var err error
+	take := func(what string, get func() error) {
+		if err == nil {
+			if err = get(); apierrors.IsForbidden(err) {
+				err = forbidden(err)
+			} else if err != nil {
+				err = fmt.Errorf("list %s: %w", what, err)
+			}
+		}
+	}
+	take("deployments", func() error {
+		l, err := apps.Deployments(cluster.Namespace).List(ctx, selected)
+		w.deployments = pointers(l, err, func(l *appsv1.DeploymentList) []appsv1.Deployment { return l.Items })
+		return err
+	})
+	take("stateful sets", func() error {
+		l, err := apps.StatefulSets(cluster.Namespace).List(ctx, selected)
+		w.statefulSets = pointers(l, err, func(l *appsv1.StatefulSetList) []appsv1.StatefulSet { return l.Items })
+		return err
+	})
+	take("replica sets", func() error {
+		l, err := apps.ReplicaSets(cluster.Namespace).List(ctx, selected)
+		w.replicaSets = pointers(l, err, func(l *appsv1.ReplicaSetList) []appsv1.ReplicaSet { return l.Items })
+		return err
+	})
+	take("pods", func() error {
+		l, err := core.Pods(cluster.Namespace).List(ctx, selected)
+		w.pods = pointers(l, err, func(l *corev1.PodList) []corev1.Pod { return l.Items })
+		return err
+	})
+	take("claims", func() error {
+		l, err := core.PersistentVolumeClaims(cluster.Namespace).List(ctx, metav1.ListOptions{})
+		w.claims = pointers(l, err, func(l *corev1.PersistentVolumeClaimList) []corev1.PersistentVolumeClaim { return l.Items })
+		return err
+	})
+	take("events", func() error {
+		l, err := core.Events(cluster.Namespace).List(ctx, metav1.ListOptions{})
+		w.events = pointers(l, err, func(l *corev1.EventList) []corev1.Event { return l.Items })
+		return err
+	})
+	return w, err
+}
+
+func pointers[L, T any](l *L, err error, items func(*L) []T) []*T {
+	if err != nil {
+		return nil
+	}
+	var all []*T
+	for _, item := range items(l) {
+		all = append(all, &item)
+	}
+	return all
+}

@@ -1,0 +1,115 @@
+package watch
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+)
+
+// world is the namespace as the API server tells it at one moment.
+type world struct {
+	commands
+	now   time.Time
+	since time.Time // what went wrong before counts for nothing
+
+	deployments  []*appsv1.Deployment
+	statefulSets []*appsv1.StatefulSet
+	replicaSets  []*appsv1.ReplicaSet
+	pods         []*corev1.Pod
+	claims       []*corev1.PersistentVolumeClaim
+	events       []*corev1.Event
+}
+
+// podsOf lists the pods that the owner made, newest first, without those that go.
+func (w *world) podsOf(owner types.UID) []*corev1.Pod {
+	var pods []*corev1.Pod
+	for _, p := range w.pods {
+		if ref := metav1.GetControllerOf(p); ref != nil && ref.UID == owner && p.DeletionTimestamp == nil {
+			pods = append(pods, p)
+		}
+	}
+	slices.SortFunc(pods, func(a, b *corev1.Pod) int {
+		return cmp.Or(b.CreationTimestamp.Compare(a.CreationTimestamp.Time), cmp.Compare(a.Name, b.Name))
+	})
+	return pods
+}
+
+func (w *world) claim(name string) *corev1.PersistentVolumeClaim {
+	for _, c := range w.claims {
+		if c.Name == name {
+			return c
+		}
+	}
+	return nil
+}
+
+// happening is all that the cluster said about one thing: events of one reason.
+type happening struct {
+	message     string // the latest
+	first, last time.Time
+	count       int
+}
+
+// happened sums up the events about an object that have one of the reasons, and
+// about the part of it whose field path is given ("" is any). It is nil when the
+// last one is of before the time since which events count.
+func (w *world) happened(object types.UID, field string, match func(*corev1.Event) bool) *happening {
+	var h *happening
+	for _, e := range w.events {
+		if e.InvolvedObject.UID != object || !match(e) || field != "" && e.InvolvedObject.FieldPath != field {
+			continue
+		}
+		first, last, count := times(e)
+		if h == nil {
+			h = &happening{first: first}
+		}
+		h.count += count
+		if first.Before(h.first) {
+			h.first = first
+		}
+		if !last.Before(h.last) {
+			h.last, h.message = last, oneLine(e.Message)
+		}
+	}
+	if h == nil || h.last.Before(w.since) {
+		return nil
+	}
+	return h
+}
+
+func reasons(reasons ...string) func(*corev1.Event) bool {
+	return func(e *corev1.Event) bool { return slices.Contains(reasons, e.Reason) }
+}
+
+// times reads an event of either of the two APIs that make them.
+func times(e *corev1.Event) (first, last time.Time, count int) {
+	first, last, count = e.FirstTimestamp.Time, e.LastTimestamp.Time, max(1, int(e.Count))
+	if first.IsZero() {
+		first = e.EventTime.Time
+	}
+	if first.IsZero() {
+		first = e.CreationTimestamp.Time
+	}
+	if e.Series != nil {
+		count = max(count, int(e.Series.Count))
+		last = e.Series.LastObservedTime.Time
+	}
+	if last.Before(first) {
+		last = first
+	}
+	return first, last, count
+}
+
+// lasted says whether something that began at a time has gone on for the grace,
+// counted from when things began to count.
+func (w *world) lasted(begin time.Time, grace time.Duration) bool {
+	if begin.Before(w.since) {
+		begin = w.since
+	}
+	return w.now.Sub(begin) >= grace
+}
