@@ -28,6 +28,7 @@ type Account struct {
 	open   *client.Client // sends no token
 
 	personal string // a personal token, "" for the stored sign-in
+	tunnel   bool   // requests travel inside a connection that is encrypted
 
 	renewing sync.Mutex // at most one goroutine talks to the store
 	mu       sync.Mutex
@@ -51,6 +52,10 @@ func New(name, server string, store *credentials.Store, base http.RoundTripper) 
 // UseToken makes requests carry a personal token instead of the stored sign-in.
 // It is to be called before the first request.
 func (a *Account) UseToken(token string) { a.personal = token }
+
+// UseTunnel says that requests travel inside a connection that is encrypted,
+// whatever the server's address.
+func (a *Account) UseTunnel() { a.tunnel = true }
 
 // refuseRedirect keeps passwords and tokens from following a redirection.
 func refuseRedirect(req *http.Request, _ []*http.Request) error {
@@ -127,7 +132,7 @@ func (a *Account) Server() string { return a.server.String() }
 // another machine.
 func (a *Account) WarnIfPlain(w io.Writer) {
 	host := a.server.Hostname()
-	if ip := net.ParseIP(host); a.server.Scheme == "https" || host == "localhost" || ip != nil && ip.IsLoopback() {
+	if ip := net.ParseIP(host); a.tunnel || a.server.Scheme == "https" || host == "localhost" || ip != nil && ip.IsLoopback() {
 		return
 	}
 	_, _ = fmt.Fprintf(w, "warning: the password travels to %s unencrypted; use an https:// address if there is one\n", a.server.Host)

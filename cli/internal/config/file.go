@@ -19,9 +19,11 @@ import (
 
 // Context is a server under a name.
 type Context struct {
-	Server string `yaml:"server"`
+	Server string `yaml:"server"` // "" when it is reached through the cluster
 	// Data is the data folder of a server started by sx up; "" of any other.
 	Data string `yaml:"data,omitempty"`
+	// Kubernetes is where sx install put the server; zero of any other.
+	Kubernetes Kubernetes `yaml:"kubernetes,omitempty"`
 }
 
 // File is the config file. What sx does not change in it stays as it was
@@ -120,15 +122,20 @@ func (f *File) readContexts(node *yaml.Node) error {
 			return f.wrong("line %d: context %s wants server: URL", body.Line, name.Value)
 		}
 		for key, value := range pairs(body) {
-			if (key.Value != "server" && key.Value != "data") || value.Kind != yaml.ScalarNode {
-				return f.wrong("line %d: context %s can hold server and data, not %q", key.Line, name.Value, key.Value)
+			switch {
+			case key.Value == keyKubernetes:
+				if err := f.checkKubernetes(name.Value, value); err != nil {
+					return err
+				}
+			case (key.Value != "server" && key.Value != "data") || value.Kind != yaml.ScalarNode:
+				return f.wrong("line %d: context %s can hold server, data and kubernetes, not %q", key.Line, name.Value, key.Value)
 			}
 		}
 		var c Context
 		if err := body.Decode(&c); err != nil {
 			return f.wrong("line %d: context %s cannot be read: %s", body.Line, name.Value, err)
 		}
-		if c.Server == "" {
+		if c.URL() == "" {
 			return f.wrong("line %d: context %s has no server", name.Line, name.Value)
 		}
 		f.Contexts[name.Value] = c
@@ -173,11 +180,33 @@ func (f *File) Put(name string, c Context) error {
 		body = &yaml.Node{Kind: yaml.MappingNode}
 		set(contexts, name, body)
 	}
-	set(body, "server", scalar(c.Server))
+	if c.Server != "" {
+		set(body, keyServer, scalar(c.Server))
+	} else {
+		unset(body, keyServer)
+	}
 	if c.Data != "" {
 		set(body, "data", scalar(c.Data))
 	}
+	if c.Kubernetes != (Kubernetes{}) {
+		set(body, keyKubernetes, c.Kubernetes.node())
+	}
 	return f.Use(name)
+}
+
+// Remove forgets a context. When it was the current one, none is.
+func (f *File) Remove(name string) {
+	delete(f.Contexts, name)
+	if contexts := get(f.root(), keyContexts); contexts != nil {
+		unset(contexts, name)
+		if len(contexts.Content) == 0 {
+			unset(f.root(), keyContexts)
+		}
+	}
+	if f.Context == name {
+		f.Context = ""
+		unset(f.root(), keyContext)
+	}
 }
 
 // Save writes the file, readable by its owner only, in one step.

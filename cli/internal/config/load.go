@@ -73,8 +73,10 @@ func newLoader(file *File, flags *pflag.FlagSet) (*loader, error) {
 	return l, nil
 }
 
+// flag finds the flag of a setting. The flag --context of the commands for
+// clusters is not the setting, but a context of the kubeconfig.
 func (l *loader) flag(key string) *pflag.Flag {
-	if l.flags == nil {
+	if l.flags == nil || key == keyContext {
 		return nil
 	}
 	return l.flags.Lookup(key)
@@ -109,15 +111,21 @@ func (l *loader) server(c *Config) error {
 		if !ok {
 			return l.file.noContext(current.Value)
 		}
-		server.Value, server.Source = known.Server, "context "+current.Value
+		server.Value, server.Source = known.URL(), "context "+current.Value
+		if known.Server == "" {
+			c.Kubernetes = known.Kubernetes
+		}
 	}
 	server.Value = strings.TrimRight(server.Value, "/")
 	c.Server, c.Account = server.Value, server.Value
 	// An address that a context names is that context: its sign-in counts.
-	if known, ok := l.file.Contexts[current.Value]; ok && strings.TrimRight(known.Server, "/") == server.Value {
+	if known, ok := l.file.Contexts[current.Value]; ok && known.URL() == server.Value {
 		c.Account = current.Value
 	}
 	c.Values = append(c.Values, server, current)
+	if c.Kubernetes != (Kubernetes{}) {
+		c.Values = append(c.Values, Value{Key: keyKubernetes, Value: c.Kubernetes.String(), Source: server.Source})
+	}
 	return nil
 }
 

@@ -145,7 +145,7 @@ func TestWrongSettingsAreNamed(t *testing.T) {
 		{"a list", "- a", nil, "FILE does not hold settings"},
 		{"nested", "parallel: {a: 1}", nil, "FILE line 1: parallel wants a single value"},
 		{"context without server", "contexts: {a: {data: /x}}", nil, "FILE line 1: context a has no server"},
-		{"context with more", "contexts: {a: {server: x, port: 1}}", nil, `context a can hold server and data, not "port"`},
+		{"context with more", "contexts: {a: {server: x, port: 1}}", nil, `context a can hold server, data and kubernetes, not "port"`},
 		{"context's name", "contexts: {A B: {server: x}}", nil, `"A B" cannot be a context's name`},
 		{"contexts no map", "contexts: 5", nil, "FILE line 1: contexts wants"},
 		{"context no map", "contexts: {a: 5}", nil, "FILE line 1: context a wants"},

@@ -2,6 +2,7 @@ package config
 
 import (
 	"iter"
+	"slices"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -35,6 +36,16 @@ func set(mapping *yaml.Node, name string, value *yaml.Node) {
 		return
 	}
 	mapping.Content = append(mapping.Content, scalar(name), value)
+}
+
+// unset takes a key out of a mapping.
+func unset(mapping *yaml.Node, name string) {
+	for i := 0; i+1 < len(mapping.Content); i += 2 {
+		if mapping.Content[i].Value == name {
+			mapping.Content = slices.Delete(mapping.Content, i, i+2)
+			return
+		}
+	}
 }
 
 func scalar(text string) *yaml.Node {

@@ -3,6 +3,8 @@
 package factory
 
 import (
+	"net/http"
+
 	"github.com/soundextract/sx/cli/internal/account"
 	"github.com/soundextract/sx/cli/internal/config"
 	"github.com/soundextract/sx/cli/internal/iostreams"
@@ -14,6 +16,8 @@ type Factory struct {
 	IO *iostreams.IOStreams
 	// Config is the merged configuration of this run.
 	Config func() (*config.Config, error)
+	// Transport carries requests to the configured server, not signed in.
+	Transport func() (http.RoundTripper, error)
 	// Client calls the configured server, signed in as the stored account; its
 	// access token is renewed as needed. Without an account its calls fail with
 	// an sx.Error of code unauthenticated.

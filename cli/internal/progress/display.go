@@ -5,12 +5,12 @@ package progress
 import (
 	"fmt"
 	"io"
-	"strings"
 	"sync"
 	"time"
 
 	"github.com/soundextract/sx/cli/internal/human"
 	"github.com/soundextract/sx/cli/internal/iostreams"
+	"github.com/soundextract/sx/cli/internal/screen"
 )
 
 // frame is the time between two paintings of the block.
@@ -28,7 +28,7 @@ type Display struct {
 
 	mu     sync.Mutex
 	bars   []*Bar
-	screen screen
+	screen screen.Screen
 
 	stop, stopped chan struct{}
 }
@@ -71,7 +71,7 @@ func (d *Display) Close() {
 	defer d.mu.Unlock()
 	if d.live && len(d.bars) > 0 {
 		d.paint(true)
-		d.screen.leave(d.io.ErrOut)
+		d.screen.Leave(d.io.ErrOut)
 	}
 }
 
@@ -111,7 +111,7 @@ func (o out) Write(p []byte) (int, error) {
 // above writes to w where the block stood and paints the block again below.
 func (d *Display) above(w io.Writer, p []byte) (int, error) {
 	if d.live {
-		d.screen.erase(d.io.ErrOut)
+		d.screen.Erase(d.io.ErrOut)
 	}
 	n, err := w.Write(p)
 	if d.live {
@@ -130,60 +130,7 @@ func (d *Display) paint(last bool) {
 	for i, b := range d.bars {
 		views[i] = b.view(now)
 	}
-	d.screen.paint(d.io.ErrOut, layout(views, width-margin, height-1, last), width)
-}
-
-// screen knows what is on the terminal. The cursor is never hidden, so there is
-// nothing to restore however sx ends; it rests at the end of the block's last line.
-type screen struct {
-	lines []string
-	width int // of the terminal when they were painted
-}
-
-// home is the way from the end of the block to its beginning. A terminal that
-// became narrower has broken the lines that no longer fit.
-func (s *screen) home(width int) string {
-	rows := 0
-	for _, line := range s.lines {
-		rows += 1 + max(0, textWidth(line)-1)/max(width, 1)
-	}
-	if rows <= 1 {
-		return "\r"
-	}
-	return fmt.Sprintf("\r\x1b[%dA", rows-1)
-}
-
-func (s *screen) paint(w io.Writer, lines []string, width int) {
-	var b strings.Builder
-	b.WriteString(s.home(width))
-	if width != s.width {
-		b.WriteString("\x1b[J")
-	}
-	for i, line := range lines {
-		if i > 0 {
-			b.WriteString("\r\n")
-		}
-		b.WriteString(line + "\x1b[K")
-	}
-	if len(lines) < len(s.lines) {
-		b.WriteString("\x1b[J")
-	}
-	s.lines, s.width = lines, width
-	_, _ = io.WriteString(w, b.String()) // a terminal that is gone cannot be told
-}
-
-func (s *screen) erase(w io.Writer) {
-	if len(s.lines) > 0 {
-		_, _ = io.WriteString(w, s.home(s.width)+"\x1b[J")
-		s.lines = nil
-	}
-}
-
-func (s *screen) leave(w io.Writer) {
-	if len(s.lines) > 0 {
-		_, _ = io.WriteString(w, "\r\n")
-		s.lines = nil
-	}
+	d.screen.Paint(d.io.ErrOut, layout(views, width-margin, height-1, last), width)
 }
 
 // Wait leaves a line about a pause that concerns no single bar. It implements

@@ -29,6 +29,6 @@ func TestConfig(t *testing.T) {
 func TestVersion(t *testing.T) {
 	home(t)
 	run(t, "version").wantPart(t, 0, "sx dev (go")
-	run(t, "version", "--json").wantPart(t, 0, `{"version":"dev","go":"go`, `"platform":`)
+	run(t, "version", "--json").wantPart(t, 0, `{"version":"dev","commit":"","date":"","go":"go`, `"platform":`)
 	run(t, "--version").want(t, 0, "sx dev\n", "")
 }

@@ -4,10 +4,8 @@ package sxcmd
 
 import (
 	"context"
-	"net"
 	"net/http"
 	"sync"
-	"time"
 
 	"github.com/spf13/pflag"
 
@@ -19,7 +17,6 @@ import (
 	"github.com/soundextract/sx/cli/internal/factory"
 	"github.com/soundextract/sx/cli/internal/iostreams"
 	"github.com/soundextract/sx/server/api/client"
-	"github.com/soundextract/sx/server/sx"
 )
 
 // Main runs sx with the arguments that follow its name and returns the exit
@@ -44,16 +41,31 @@ func newFactory(streams *iostreams.IOStreams) (f *factory.Factory, bind func(*pf
 	var flags *pflag.FlagSet
 	f = &factory.Factory{IO: streams}
 	f.Config = sync.OnceValues(func() (*config.Config, error) { return config.Load(flags) })
+	f.Transport = sync.OnceValues(func() (http.RoundTripper, error) {
+		c, err := f.Config()
+		if err != nil {
+			return nil, err
+		}
+		return newTransport(c)
+	})
 	f.Account = sync.OnceValues(func() (*account.Account, error) {
 		c, err := f.Config()
 		if err != nil {
 			return nil, err
 		}
-		a, err := account.New(c.Account, c.Server, credentials.ForSettings(c), newTransport())
-		if err == nil {
-			a.UseToken(c.Token)
+		base, err := f.Transport()
+		if err != nil {
+			return nil, err
 		}
-		return a, err
+		a, err := account.New(c.Account, c.Server, credentials.ForSettings(c), base)
+		if err != nil {
+			return nil, err
+		}
+		a.UseToken(c.Token)
+		if c.Kubernetes != (config.Kubernetes{}) {
+			a.UseTunnel()
+		}
+		return a, nil
 	})
 	f.Client = sync.OnceValues(func() (*client.Client, error) {
 		a, err := f.Account()
@@ -63,27 +75,4 @@ func newFactory(streams *iostreams.IOStreams) (f *factory.Factory, bind func(*pf
 		return a.Client()
 	})
 	return f, func(fs *pflag.FlagSet) { flags = fs }
-}
-
-// newTransport suits long transfers: no limit on the whole, but on connecting.
-func newTransport() http.RoundTripper {
-	dialer := &net.Dialer{Timeout: 10 * time.Second, KeepAlive: 15 * time.Second}
-	return named{&http.Transport{
-		Proxy:                 http.ProxyFromEnvironment,
-		DialContext:           dialer.DialContext,
-		ForceAttemptHTTP2:     true,
-		MaxIdleConnsPerHost:   16,
-		IdleConnTimeout:       90 * time.Second,
-		TLSHandshakeTimeout:   10 * time.Second,
-		ExpectContinueTimeout: time.Second,
-	}}
-}
-
-// named says in each request which program sends it.
-type named struct{ base http.RoundTripper }
-
-func (n named) RoundTrip(req *http.Request) (*http.Response, error) {
-	out := req.Clone(req.Context())
-	out.Header.Set("User-Agent", "sx/"+sx.Version)
-	return n.base.RoundTrip(out)
 }

@@ -26,7 +26,7 @@ func newCmdUse(f *factory.Factory, run func(context.Context, *useOptions) error)
 		Use:   "use NAME",
 		Short: "Switch to another context",
 		Long: `Switch to another context: the server that commands use. Contexts are in the
-config file; sx up makes the one named local.`,
+config file; sx up makes the one named local, sx install one for each cluster.`,
 		Example:           `  sx config use local`,
 		Args:              usage.Args(cobra.ExactArgs(1)),
 		ValidArgsFunction: completeContexts,
@@ -61,7 +61,7 @@ func useRun(opts *useOptions) error {
 	if err := file.Save(); err != nil {
 		return err
 	}
-	server := file.Contexts[opts.Name].Server
+	server := file.Contexts[opts.Name].URL()
 	if opts.JSON {
 		return opts.IO.WriteJSON(struct {
 			Context string `json:"context"`

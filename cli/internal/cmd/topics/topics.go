@@ -48,6 +48,7 @@ func environment() string {
 	}
 	line(config.EnvFile, "the config file, instead of config.yaml in the folder\n"+
 		strings.Repeat(" ", 19)+"soundextract of the user's config folder")
+	line("KUBECONFIG", "the kubeconfig of the commands for clusters")
 	line("NO_COLOR", "any value switches colours off")
 	line("XDG_CONFIG_HOME", "where the config folder is (Linux)")
 	line("XDG_STATE_HOME", "where unfinished transfers are remembered")
@@ -61,6 +62,15 @@ The config file holds the same settings, and the contexts:
     local:
       server: http://127.0.0.1:8740
     team:
-      server: https://sound.example.com`)
+      server: https://sound.example.com
+    lab:                            # as sx install makes it: reached through
+      kubernetes:                   # the cluster, by a port-forward
+        kubeconfig: /home/anna/lab  # where kubectl looks, if left out
+        context: lab
+        namespace: soundextract
+        release: soundextract
+
+The commands for clusters read the kubeconfig that KUBECONFIG names, else
+~/.kube/config; their flag --context is a context of that file.`)
 	return b.String()
 }

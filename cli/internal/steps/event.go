@@ -1,0 +1,49 @@
+// Package steps shows how an operation on a cluster goes: on a terminal a line
+// for each step and a block with a row for each workload that is painted anew in
+// place, elsewhere each change as a line, with --json each event as one.
+package steps
+
+import (
+	"time"
+
+	"github.com/soundextract/sx/cli/internal/iostreams"
+	"github.com/soundextract/sx/install/watch"
+)
+
+// Event is something that happened.
+type Event struct {
+	Step   string     `json:"step,omitempty"`   // what is being done, in a few words
+	State  string     `json:"state"`            // one of the states
+	Detail string     `json:"detail,omitempty"` // one line
+	Row    *watch.Row `json:"row,omitempty"`    // of the state row: the workload that changed
+	Time   time.Time  `json:"time"`
+}
+
+// The states of events.
+const (
+	Started = "start"
+	Done    = "done"
+	Failed  = "failed"
+	Warning = "warning"
+	Changed = "row"
+)
+
+// Display shows events. Its methods may be called from several goroutines.
+type Display interface {
+	// Show shows an event.
+	Show(e Event)
+	// Close leaves what is shown. It has to be called in the end.
+	Close()
+}
+
+// New makes the display that suits the streams.
+func New(streams *iostreams.IOStreams, asJSON bool) Display {
+	switch {
+	case asJSON:
+		return &jsonLines{io: streams}
+	case streams.ErrTTY:
+		return newLive(streams)
+	default:
+		return &plain{io: streams, last: map[string]string{}}
+	}
+}
