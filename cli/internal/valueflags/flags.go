@@ -3,6 +3,10 @@
 package valueflags
 
 import (
+	"fmt"
+	"slices"
+	"strings"
+
 	"github.com/spf13/cobra"
 
 	"github.com/soundextract/sx/install/chart"
@@ -12,7 +16,7 @@ import (
 // Add gives the flags to a command; they fill in f.
 func Add(cmd *cobra.Command, f *values.Flags) {
 	flags := cmd.Flags()
-	flags.StringVar(&f.Preset, "preset", "", "begin with a preset: quickstart or production")
+	flags.Var((*preset)(&f.Preset), "preset", "begin with a preset: "+strings.Join(chart.Presets(), " or "))
 	flags.StringArrayVarP(&f.Files, "values", "f", nil, "YAML `FILE` of values; may be repeated, the later wins")
 	flags.StringArrayVar(&f.Set, "set", nil, "set `KEY=VALUE`, such as gateway.replicas=2")
 	flags.StringArrayVar(&f.SetString, "set-string", nil, "set `KEY=VALUE` as text, whatever it looks like")
@@ -26,3 +30,20 @@ func Add(cmd *cobra.Command, f *values.Flags) {
 		_ = cmd.RegisterFlagCompletionFunc(name, cobra.NoFileCompletions)
 	}
 }
+
+// preset is a flag's value that only the name of a preset can be.
+type preset string
+
+// Set takes the name of a preset.
+func (p *preset) Set(name string) error {
+	if !slices.Contains(chart.Presets(), name) {
+		return fmt.Errorf("there is no preset %q; choose one of: %s", name, strings.Join(chart.Presets(), ", "))
+	}
+	*p = preset(name)
+	return nil
+}
+
+func (p *preset) String() string { return string(*p) }
+
+// Type is what help calls the value.
+func (p *preset) Type() string { return "NAME" }
