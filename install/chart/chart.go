@@ -66,7 +66,11 @@ func Semantic(version string) string {
 	if v, err := semver.NewVersion(version); err == nil && strings.Count(version, ".") >= 2 {
 		return v.String()
 	}
-	return "0.0.0-" + strings.TrimLeft(strings.Map(semantic, version), "-")
+	name := strings.TrimLeft(strings.Map(semantic, version), "-")
+	if _, err := semver.StrictNewVersion("0.0.0-" + name); err != nil { // such as a commit's hash of digits alone
+		name = "build-" + name
+	}
+	return "0.0.0-" + name
 }
 
 func semantic(r rune) rune {

@@ -22,7 +22,8 @@ type Place struct {
 }
 
 // Render gives the manifests without a cluster, the Helm test among them. What
-// the schema refuses is an error that says which value is wrong.
+// the schema refuses is an *sx.Error of code invalid that names the value. The
+// chart loses the parts that the values switch off: load it anew for others.
 func Render(c *chart.Chart, values map[string]any, at Place) (string, error) {
 	caps := *chartutil.DefaultCapabilities
 	caps.APIVersions = append(slices.Clone(caps.APIVersions), at.APIs...)
@@ -33,7 +34,7 @@ func Render(c *chart.Chart, values map[string]any, at Place) (string, error) {
 		Name: at.Release, Namespace: at.Namespace, Revision: 1, IsInstall: !at.Upgrade, IsUpgrade: at.Upgrade,
 	}, &caps)
 	if err != nil {
-		return "", err
+		return "", Refusal(err)
 	}
 	rendered, err := engine.Render(c, all)
 	if err != nil {
