@@ -51,6 +51,7 @@ const (
 	CodeUnreachable sx.Code = "unreachable"
 	CodeTimedOut    sx.Code = "timed_out"
 	CodeInterrupted sx.Code = "interrupted"
+	CodeProblems    sx.Code = "problems_found"
 )
 
 // byCode holds the exit code of every code; those not here are Failure.
@@ -59,6 +60,7 @@ var byCode = map[sx.Code]int{
 	CodeUnreachable: Unreachable,
 	CodeTimedOut:    TryAgain,
 	CodeInterrupted: Interrupted,
+	CodeProblems:    Problems,
 
 	sx.CodeUnavailable: Unreachable,
 

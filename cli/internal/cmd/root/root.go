@@ -12,8 +12,10 @@ import (
 	"github.com/soundextract/sx/cli/internal/cmd/completion"
 	"github.com/soundextract/sx/cli/internal/cmd/configcmd"
 	"github.com/soundextract/sx/cli/internal/cmd/convert"
+	"github.com/soundextract/sx/cli/internal/cmd/doctor"
 	"github.com/soundextract/sx/cli/internal/cmd/down"
 	"github.com/soundextract/sx/cli/internal/cmd/download"
+	"github.com/soundextract/sx/cli/internal/cmd/images"
 	"github.com/soundextract/sx/cli/internal/cmd/jobs"
 	"github.com/soundextract/sx/cli/internal/cmd/login"
 	"github.com/soundextract/sx/cli/internal/cmd/logout"
@@ -22,6 +24,7 @@ import (
 	"github.com/soundextract/sx/cli/internal/cmd/retry"
 	"github.com/soundextract/sx/cli/internal/cmd/rm"
 	"github.com/soundextract/sx/cli/internal/cmd/show"
+	"github.com/soundextract/sx/cli/internal/cmd/supportbundle"
 	"github.com/soundextract/sx/cli/internal/cmd/token"
 	"github.com/soundextract/sx/cli/internal/cmd/topics"
 	"github.com/soundextract/sx/cli/internal/cmd/up"
@@ -120,6 +123,11 @@ func groups(f *factory.Factory) []group {
 		{"Local server", []*cobra.Command{
 			up.NewCmd(f, nil),
 			down.NewCmd(f, nil),
+		}},
+		{"Cluster", []*cobra.Command{
+			doctor.NewCmd(f, nil),
+			images.NewCmd(f, nil),
+			supportbundle.NewCmd(f, nil),
 		}},
 		{settings, []*cobra.Command{
 			configcmd.NewCmd(f, nil),
