@@ -3,6 +3,10 @@
 package valueflags
 
 import (
+	"fmt"
+	"slices"
+	"strings"
+
 	"github.com/spf13/cobra"
 
 	"github.com/soundextract/sx/install/chart"
@@ -12,7 +16,7 @@ import (
 // Add gives the flags to a command; they fill in f.
 func Add(cmd *cobra.Command, f *values.Flags) {
 	flags := cmd.Flags()
-	flags.StringVar(&f.Preset, "preset", "", "begin with a preset: quickstart or production")
+	flags.Var((*preset)(&f.Preset), "preset", "begin with a `PRESET`: "+strings.Join(chart.Presets(), " or "))
 	flags.StringArrayVarP(&f.Files, "values", "f", nil, "YAML `FILE` of values; may be repeated, the later wins")
 	flags.StringArrayVar(&f.Set, "set", nil, "set `KEY=VALUE`, such as gateway.replicas=2")
 	flags.StringArrayVar(&f.SetString, "set-string", nil, "set `KEY=VALUE` as text, whatever it looks like")
@@ -25,4 +29,18 @@ func Add(cmd *cobra.Command, f *values.Flags) {
 	for _, name := range []string{"set", "set-string", "image-registry", "image-pull-secret"} {
 		_ = cmd.RegisterFlagCompletionFunc(name, cobra.NoFileCompletions)
 	}
+}
+
+// preset is a flag's value that refuses what is no preset.
+type preset string
+
+func (p *preset) String() string { return string(*p) }
+func (*preset) Type() string     { return "string" }
+
+func (p *preset) Set(name string) error {
+	if !slices.Contains(chart.Presets(), name) {
+		return fmt.Errorf("the presets are %s", strings.Join(chart.Presets(), " and "))
+	}
+	*p = preset(name)
+	return nil
 }
