@@ -38,6 +38,10 @@ type Index struct {
 	Entries   []Entry   `json:"entries"` // in the order of the archive
 }
 
+// SecretsEntry is the path of the entry that says that the namespace's Secrets
+// could not be read.
+const SecretsEntry = "secrets"
+
 // Entry is one file of the archive, or one that could not be taken.
 type Entry struct {
 	Path  string `json:"path"`

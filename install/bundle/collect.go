@@ -47,7 +47,7 @@ func newCollection(ctx context.Context, o Options) *collection {
 	secrets, err := o.Cluster.Client.CoreV1().Secrets(o.Cluster.Namespace).List(ctx, metav1.ListOptions{})
 	if err != nil {
 		c.redactor = newRedactor(nil)
-		c.missing("secrets", fmt.Errorf("their values could not be looked for in what was taken, look through it before you give it away: %w", err))
+		c.missing(SecretsEntry, fmt.Errorf("their values could not be looked for in what was taken, look through it before you give it away: %w", err))
 		return c
 	}
 	c.redactor = newRedactor(secrets.Items)

@@ -66,7 +66,11 @@ func Semantic(version string) string {
 	if v, err := semver.NewVersion(version); err == nil && strings.Count(version, ".") >= 2 {
 		return v.String()
 	}
-	return "0.0.0-" + strings.TrimLeft(strings.Map(semantic, version), "-")
+	name := strings.TrimLeft(strings.Map(semantic, version), "-")
+	if _, err := semver.StrictNewVersion("0.0.0-" + name); err != nil { // such as a commit's hash of digits alone
+		name = "build-" + name
+	}
+	return "0.0.0-" + name
 }
 
 func semantic(r rune) rune {
@@ -103,10 +107,13 @@ func Presets() []string {
 // Preset gives the values of a preset. One that does not exist is an *sx.Error
 // of code invalid.
 func Preset(name string) (map[string]any, error) {
-	data, err := fs.ReadFile(charts.FS, path.Join(presets, name+".yaml"))
-	if err != nil {
+	if !slices.Contains(Presets(), name) {
 		return nil, sx.NewError(sx.CodeInvalid, "there is no preset %q", name).
 			WithHint("choose one of: %s", strings.Join(Presets(), ", "))
+	}
+	data, err := fs.ReadFile(charts.FS, path.Join(presets, name+".yaml"))
+	if err != nil {
+		return nil, fmt.Errorf("read the preset %s: %w", name, err)
 	}
 	values, err := chartutil.ReadValues(data)
 	if err != nil {

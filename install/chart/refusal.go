@@ -7,29 +7,32 @@ import (
 	"github.com/soundextract/sx/server/sx"
 )
 
-// refused is what Helm says before it lists what the schema does not allow.
-const refused = "values don't meet the specifications of the schema"
+// at finds what the schema's report says of one value. A line that ends with
+// "failed" has its reasons below it.
+var at = regexp.MustCompile(`(?m)^\s*- at '([^']*)': (.*)$`)
 
-var at = regexp.MustCompile(`(?m)^- at '([^']*)': (.*)$`)
-
-// Refusal makes an *sx.Error of code invalid of what Helm says when the values do
-// not keep to the schema, in one line that names each of them. Any other error,
-// and nil, is given back as it is.
+// Refusal makes an *sx.Error of code invalid, in one line, of an error by which
+// Helm says that the schema refuses values. Any other error it gives back.
 func Refusal(err error) error {
-	if err == nil || !strings.Contains(err.Error(), refused) {
+	if err == nil || !strings.Contains(err.Error(), "values don't meet the specifications of the schema") {
 		return err
 	}
+	// Helm's report has a line for each part of the chart and each value.
 	var all []string
 	for _, m := range at.FindAllStringSubmatch(err.Error(), -1) {
+		if strings.HasSuffix(m[2], "failed") {
+			continue
+		}
 		name := strings.ReplaceAll(strings.TrimPrefix(m[1], "/"), "/", ".")
 		if name == "" {
 			name = "the values"
 		}
 		all = append(all, name+": "+m[2])
 	}
-	text := strings.TrimSpace(err.Error())
+	message := strings.TrimSpace(err.Error())
 	if len(all) > 0 {
-		text = "these values cannot be: " + strings.Join(all, "; ")
+		message = "these values cannot be: " + strings.Join(all, "; ")
 	}
-	return sx.NewError(sx.CodeInvalid, "%s", text).WithHint("correct the values; docs/install.md lists them").WithCause(err)
+	return sx.NewError(sx.CodeInvalid, "%s", message).
+		WithHint("correct the values; docs/install.md lists them").WithCause(err)
 }

@@ -22,8 +22,8 @@ type Place struct {
 }
 
 // Render gives the manifests without a cluster, the Helm test among them. What
-// the schema refuses is an *sx.Error of code invalid that says which value is
-// wrong. The chart is changed by it and cannot be used again.
+// the schema refuses is an *sx.Error of code invalid that names the value. The
+// chart loses the parts that the values switch off: load it anew for others.
 func Render(c *chart.Chart, values map[string]any, at Place) (string, error) {
 	caps := *chartutil.DefaultCapabilities
 	caps.APIVersions = append(slices.Clone(caps.APIVersions), at.APIs...)

@@ -46,8 +46,8 @@ type Env struct {
 	Token func(context.Context) (string, error)
 	// HTTP sends the requests to Server; nil is http.DefaultClient.
 	HTTP *http.Client
-	// Reach opens a way to a port of a component's pod, such as gateway, that is
-	// ready, and gives the address HOST:PORT until stop is called. Nil is a
+	// Reach opens a way to a port of a component's pod, such as gateway, that
+	// runs, and gives the address HOST:PORT until stop is called. Nil is a
 	// port-forward through the API server.
 	Reach func(ctx context.Context, component string, port int) (address string, stop func(), err error)
 }

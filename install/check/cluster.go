@@ -17,10 +17,10 @@ import (
 
 // The window of Kubernetes' minor versions. Helm 3.22 is built with the client of
 // Kubernetes 1.37 and supports that version and the three before it (Helm's
-// version support policy, n-3). The oldest that can work at all has the newest
-// API that the charts render without asking, autoscaling/v2 and policy/v1, of 1.23.
+// version support policy, n-3). The oldest that can work at all is the one that
+// the chart demands (kubeVersion in its Chart.yaml).
 const (
-	oldestMinor = 23
+	oldestMinor = 29
 	firstMinor  = 34
 	lastMinor   = 37
 )
@@ -49,7 +49,7 @@ func versionOf(_ context.Context, env *Env) error {
 	}
 	switch {
 	case minor < oldestMinor:
-		return &graver{sx.NewError(sx.CodeInvalid, "the cluster has Kubernetes %s; 1.%d is the oldest that has what is installed", info.GitVersion, oldestMinor), Fatal}
+		return &graver{sx.NewError(sx.CodeInvalid, "the cluster has Kubernetes %s; 1.%d is the oldest that the chart works with", info.GitVersion, oldestMinor), Fatal}
 	case minor < firstMinor:
 		return sx.NewError(sx.CodeInvalid, "the cluster has Kubernetes %s, older than the 1.%d to 1.%d that are supported", info.GitVersion, firstMinor, lastMinor)
 	case minor > lastMinor:

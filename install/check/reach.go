@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"sync"
 
 	corev1 "k8s.io/api/core/v1"
@@ -13,31 +14,42 @@ import (
 	"k8s.io/client-go/transport/spdy"
 )
 
-// reach opens a way to a port of a component's pod that is ready.
+// reach opens a way to a port of a component's pod that runs, a ready one if
+// there is one. Where none runs it is the error of Skip.
 func (env *Env) reach(ctx context.Context, component string, port int) (string, func(), error) {
 	if env.Reach != nil {
 		return env.Reach(ctx, component, port)
 	}
-	pod, err := env.readyPod(ctx, component)
+	pod, err := env.runningPod(ctx, component)
 	if err != nil {
 		return "", nil, err
 	}
 	return env.forward(ctx, pod, port)
 }
 
-func (env *Env) readyPod(ctx context.Context, component string) (string, error) {
+func (env *Env) runningPod(ctx context.Context, component string) (string, error) {
 	pods, err := env.Cluster.Client.CoreV1().Pods(env.Cluster.Namespace).List(ctx, metav1.ListOptions{
 		LabelSelector: "app.kubernetes.io/instance=" + env.Release + ",app.kubernetes.io/component=" + component,
 	})
 	if err != nil {
 		return "", denied(err, "list the pods")
 	}
+	running := ""
 	for _, p := range pods.Items {
-		if p.Status.Phase == corev1.PodRunning && p.DeletionTimestamp == nil {
-			return p.Name, nil
+		if p.Status.Phase != corev1.PodRunning || p.DeletionTimestamp != nil {
+			continue
+		}
+		ready := slices.ContainsFunc(p.Status.Conditions, func(c corev1.PodCondition) bool {
+			return c.Type == corev1.PodReady && c.Status == corev1.ConditionTrue
+		})
+		if running == "" || ready {
+			running = p.Name
 		}
 	}
-	return "", Skip("", "no pod of %s runs", component)
+	if running == "" {
+		return "", Skip("", "no pod of %s runs", component)
+	}
+	return running, nil
 }
 
 // forward listens on a port of this machine's loopback until stop is called.

@@ -5,10 +5,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/soundextract/sx/install/chart"
 	"github.com/soundextract/sx/install/watch"
 	"github.com/soundextract/sx/server/api"
 	"github.com/soundextract/sx/server/api/client"
@@ -32,6 +32,10 @@ func workloads(ctx context.Context, env *Env) error {
 		return sx.NewError(sx.CodeUnavailable, "%s", message).WithHint("%s", p.Next)
 	}
 	for _, r := range rows {
+		if r.Desired == 0 {
+			return sx.NewError(sx.CodeUnavailable, "%s/%s is scaled to no pods at all", r.Kind, r.Name).
+				WithHint("sx install makes it what the values say")
+		}
 		if r.State != watch.StateReady {
 			return sx.NewError(sx.CodeUnavailable, "%s/%s has %d of %d pods ready: %s", r.Kind, r.Name, r.Ready, r.Desired, r.Reason)
 		}
@@ -63,7 +67,7 @@ func skew(ctx context.Context, env *Env) error {
 	}
 	for _, d := range list.Items {
 		installed := d.Labels["app.kubernetes.io/version"]
-		if installed != "" && strings.TrimPrefix(installed, "v") != strings.TrimPrefix(env.Version, "v") {
+		if installed != "" && installed != label(env.Version) {
 			return sx.NewError(sx.CodeConflict, "sx is %s, and the release is %s", env.Version, installed)
 		}
 	}
@@ -71,6 +75,13 @@ func skew(ctx context.Context, env *Env) error {
 		return Skip("", "nothing is installed yet")
 	}
 	return nil
+}
+
+// label is how the charts write a version into a label.
+func label(version string) string {
+	const longest = 63
+	tag := chart.Tag(version)
+	return tag[:min(len(tag), longest)]
 }
 
 // gatewayPort is where the gateway listens in its pod.

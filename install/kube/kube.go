@@ -11,7 +11,6 @@ import (
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
-	"k8s.io/client-go/tools/clientcmd"
 
 	"github.com/soundextract/sx/server/sx"
 )
@@ -67,6 +66,10 @@ func Connect(t Target) (*Cluster, error) {
 	if err != nil {
 		return nil, invalid(err)
 	}
+	if _, err := rest.InClusterConfig(); err != nil && len(raw.Clusters) == 0 {
+		return nil, sx.NewError(sx.CodeInvalid, "no kubeconfig says how to reach a cluster").
+			WithHint("set KUBECONFIG, or give --kubeconfig PATH; kubectl get nodes must work with it")
+	}
 	if t.Context == "" {
 		t.Context = raw.CurrentContext
 	} else if _, known := raw.Contexts[t.Context]; !known {
@@ -74,10 +77,6 @@ func Connect(t Target) (*Cluster, error) {
 			WithHint("list its contexts with: kubectl config get-contexts")
 	}
 	config, err := flags.ToRESTConfig()
-	if clientcmd.IsEmptyConfig(err) {
-		return nil, sx.NewError(sx.CodeInvalid, "no kubeconfig says how to reach a cluster").
-			WithHint("set KUBECONFIG, or give --kubeconfig PATH; kubectl get nodes must work with it").WithCause(err)
-	}
 	if err != nil {
 		return nil, invalid(err)
 	}

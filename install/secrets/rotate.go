@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"fmt"
 	"maps"
+	"net/url"
 	"slices"
 	"strings"
 
@@ -17,10 +18,6 @@ import (
 // Exec runs a command in a container of a pod, with the text on its standard
 // input, and gives what it printed. Its error holds what it complained of.
 type Exec func(ctx context.Context, pod, container string, command []string, stdin string) (string, error)
-
-// keptKeys is how many signing keys stay: the new one, and the one before, with
-// which tokens that are out there are checked until they end.
-const keptKeys = 2
 
 // Rotate changes what a part's Secret holds, and what the running server knows
 // of it. The services have to read it anew afterwards: see Revision. If it is cut
@@ -57,12 +54,31 @@ func (s *Secrets) Rotate(ctx context.Context, part string, exec Exec) error {
 	return nil
 }
 
+// formerKey is the name of the key before where its own would make it the last
+// one, which signs: an operator may have named it.
+const formerKey = "0" + keySuffix
+
+// rotateKeys adds a key and keeps the one that signed until now: with it tokens
+// that are out there are checked until they end.
 func (s *Secrets) rotateKeys(ctx context.Context, secret *corev1.Secret) error {
-	secret.Data[s.keyName()] = []byte(newKey())
-	names := slices.Sorted(maps.Keys(secret.Data))
-	for _, old := range names[:max(0, len(names)-keptKeys)] {
-		delete(secret.Data, old)
+	fresh := s.keyName()
+	var keys []string
+	for _, name := range slices.Sorted(maps.Keys(secret.Data)) {
+		if strings.HasSuffix(name, keySuffix) {
+			keys = append(keys, name)
+		}
 	}
+	data := map[string][]byte{}
+	if len(keys) > 0 {
+		former := keys[len(keys)-1]
+		name := former
+		if name >= fresh {
+			name = formerKey
+		}
+		data[name] = secret.Data[former]
+	}
+	data[fresh] = []byte(newKey())
+	secret.Data = data
 	if _, err := s.api().Update(ctx, secret, metav1.UpdateOptions{}); err != nil {
 		return fmt.Errorf("store the new key: %w", err)
 	}
@@ -80,12 +96,18 @@ func (s *Secrets) tellRabbitMQ(ctx context.Context, data map[string][]byte, exec
 // over standard input, because arguments can be seen by others.
 func (s *Secrets) tellMongoDB(ctx context.Context, data map[string][]byte, exec Exec) error {
 	const script = `let admin;
-try { admin = connect("mongodb://%[1]s:%[2]s@127.0.0.1:27017/admin"); } catch (e) { admin = connect("mongodb://%[1]s:%[3]s@127.0.0.1:27017/admin"); }
-admin.changeUserPassword("%[1]s", "%[3]s");
-connect("mongodb://%[1]s:%[3]s@127.0.0.1:27017/admin").runCommand({ping: 1}).ok && print("changed");
+try { admin = connect(%[1]q); } catch (e) { admin = connect(%[2]q); }
+admin.changeUserPassword(%[3]q, %[4]q);
+connect(%[2]q).runCommand({ping: 1}).ok && print("changed");
 `
+	at := func(password []byte) string {
+		return (&url.URL{
+			Scheme: "mongodb", User: url.UserPassword(string(data[keyUsername]), string(password)),
+			Host: "127.0.0.1:27017", Path: "/admin",
+		}).String()
+	}
 	out, err := exec(ctx, s.Name(MongoDB)+"-0", "mongodb", []string{"mongosh", "--nodb", "--quiet"},
-		fmt.Sprintf(script, data[keyUsername], data[keyPassword], data[keyNext]))
+		fmt.Sprintf(script, at(data[keyPassword]), at(data[keyNext]), data[keyUsername], data[keyNext]))
 	if err == nil && !strings.Contains(out, "changed") {
 		err = fmt.Errorf("mongosh says: %s", redact(out, data))
 	}

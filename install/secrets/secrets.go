@@ -12,6 +12,7 @@ import (
 	"encoding/pem"
 	"fmt"
 	"maps"
+	"net/url"
 	"slices"
 	"time"
 
@@ -138,15 +139,25 @@ func (s *Secrets) complete(part string, secret *corev1.Secret) bool {
 }
 
 // uri is how the services reach a part, with the name and password of its Secret.
+// It has the namespace, because KEDA, which uses it too, is in another.
 func (s *Secrets) uri(part string, data map[string][]byte) string {
-	if part == RabbitMQ {
-		return fmt.Sprintf("amqp://%s:%s@%s:5672/", data[keyUsername], data[keyPassword], s.Name(part))
+	u := url.URL{
+		Scheme: "amqp", User: url.UserPassword(string(data[keyUsername]), string(data[keyPassword])),
+		Host: fmt.Sprintf("%s.%s.svc:5672", s.Name(part), s.Namespace), Path: "/",
 	}
-	return fmt.Sprintf("mongodb://%s:%s@%s:27017/?authSource=admin", data[keyUsername], data[keyPassword], s.Name(part))
+	if part == MongoDB {
+		u.Scheme, u.Host = "mongodb", fmt.Sprintf("%s.%s.svc:27017", s.Name(part), s.Namespace)
+		u.RawQuery = "authSource=admin"
+	}
+	return u.String()
 }
 
-// keyName names a signing key by its time, because the last name signs.
-func (s *Secrets) keyName() string { return s.Now().UTC().Format("20060102-150405") + ".pem" }
+// keyName names a signing key by the time from which it may sign, in the form
+// that auth knows (server/internal/token).
+func (s *Secrets) keyName() string { return s.Now().UTC().Format("20060102T150405Z") + keySuffix }
+
+// keySuffix ends the names of signing keys; auth passes over what has another.
+const keySuffix = ".pem"
 
 func newKey() string {
 	_, key, err := ed25519.GenerateKey(nil)

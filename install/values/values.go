@@ -42,21 +42,21 @@ func (f Flags) Values() (map[string]any, error) {
 		if err != nil {
 			return nil, err
 		}
-		all = chartutil.CoalesceTables(more, all)
+		all = chartutil.MergeTables(more, all) // keeps null, which takes a default away
 	}
 	for _, kind := range []struct {
-		flag  string
-		given []string
-		parse func(string, map[string]any) error
+		flag, like string
+		given      []string
+		parse      func(string, map[string]any) error
 	}{
-		{"--set", f.Set, strvals.ParseInto},
-		{"--set-string", f.SetString, strvals.ParseIntoString},
-		{"--set-file", f.SetFile, fromFile},
+		{"--set", "gateway.replicas=2", f.Set, strvals.ParseInto},
+		{"--set-string", "gateway.quota=50GiB", f.SetString, strvals.ParseIntoString},
+		{"--set-file", "KEY=PATH", f.SetFile, fromFile},
 	} {
 		for _, s := range kind.given {
 			if err := kind.parse(s, all); err != nil {
-				return nil, sx.NewError(sx.CodeInvalid, "%s %s cannot be understood: %v", kind.flag, s, err).
-					WithHint("write it like %s gateway.replicas=2", kind.flag).WithCause(err)
+				return nil, sx.NewError(sx.CodeInvalid, "%s %s cannot be used: %v", kind.flag, s, err).
+					WithHint("write it like %s %s", kind.flag, kind.like).WithCause(err)
 			}
 		}
 	}

@@ -106,6 +106,7 @@ spec:
      would block the drain, so there is none then. */}}
 {{- define "sx.disruption" -}}
 {{- if gt (int .replicas) 1 }}
+---
 apiVersion: policy/v1
 kind: PodDisruptionBudget
 metadata:
@@ -118,11 +119,13 @@ spec:
 {{- end }}
 {{- end -}}
 
-{{/* sx.policy lets the listed components ("from") reach the ports, and the part
-     reach the listed components ("to"), DNS, and with "world" everything else.
-     Without "from" anyone may come, with "closed" nobody. */}}
+{{/* sx.policy lets the listed components ("from") reach the ports, KEDA, where it is,
+     its own ones ("keda"), and the part reach the listed components ("to"), DNS, and
+     with "world" everything else. Without "from" anyone may come, with "closed"
+     nobody. */}}
 {{- define "sx.policy" -}}
 {{- if .root.Values.global.networkPolicies }}
+---
 apiVersion: networking.k8s.io/v1
 kind: NetworkPolicy
 metadata:
@@ -146,6 +149,16 @@ spec:
               {{- include "sx.selector" (dict "root" $.root "component" .) | nindent 14 }}
         {{- end }}
       {{- end }}
+    {{- end }}
+    {{- if and .keda (.root.Capabilities.APIVersions.Has "keda.sh/v1alpha1/ScaledObject") }}
+    - ports:
+        {{- range .keda }}
+        - {port: {{ . }}}
+        {{- end }}
+      from:
+        - namespaceSelector: {}
+          podSelector:
+            matchLabels: {app: keda-operator}
     {{- end }}
     {{- if .root.Values.global.metrics.namespace }}
     - ports:

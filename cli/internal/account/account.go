@@ -125,6 +125,16 @@ func (a *Account) Logout(ctx context.Context) (name string, untold, err error) {
 	return name, untold, nil
 }
 
+// Token gives a token that the server takes: the personal one, else the stored
+// sign-in's access token, renewed if need be. Without either it is an sx.Error of
+// code unauthenticated.
+func (a *Account) Token(ctx context.Context) (string, error) {
+	if a.personal != "" {
+		return a.personal, nil
+	}
+	return a.token(ctx)
+}
+
 // Server is the server's URL.
 func (a *Account) Server() string { return a.server.String() }
 

@@ -12,6 +12,7 @@ type Config struct {
 	Server      string        // the server's URL
 	Account     string        // names the server in stored state: the context's name, else the URL
 	Kubernetes  Kubernetes    // where Server is, when it is reached through the cluster; else zero
+	Place       Kubernetes    // where sx install put Server, however it is reached; else zero
 	Parallel    int           // how many files are transferred at once
 	Patience    time.Duration // how long to go on without progress while the server is away
 	Token       string        // a personal token to use instead of a sign-in; "" is none

@@ -53,6 +53,7 @@ const (
 	CodeTimedOut    sx.Code = "timed_out"
 	CodeInterrupted sx.Code = "interrupted"
 	CodeNotReady    sx.Code = "not_ready"
+	CodeProblems    sx.Code = "problems_found"
 )
 
 // byCode holds the exit code of every code; those not here are Failure.
@@ -61,6 +62,7 @@ var byCode = map[sx.Code]int{
 	CodeUnreachable: Unreachable,
 	CodeTimedOut:    TryAgain,
 	CodeInterrupted: Interrupted,
+	CodeProblems:    Problems,
 
 	sx.CodeUnavailable: Unreachable,
 

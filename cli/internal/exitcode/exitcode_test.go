@@ -29,6 +29,7 @@ func TestErrorsFindTheirExitCode(t *testing.T) {
 		{"server starting", sx.NewError(sx.CodeUnavailable, "starting"), exitcode.Unreachable},
 		{"disk full", sx.NewError(sx.CodeStorageFull, "full"), exitcode.TryAgain},
 		{"conflict", sx.NewError(sx.CodeConflict, "done already"), exitcode.Failure},
+		{"checks", sx.NewError(exitcode.CodeProblems, "the checks found 1 problem"), exitcode.Problems},
 		{"unknown", errors.New("boom"), exitcode.Failure},
 		{"unknown code", sx.NewError("from_the_future", "new"), exitcode.Failure},
 	}

@@ -5,6 +5,7 @@ package human
 import (
 	"fmt"
 	"math"
+	"strings"
 	"time"
 
 	"github.com/mattn/go-runewidth"
@@ -49,4 +50,22 @@ func Shorten(text string, width int) string {
 	head := width - 1 - tail
 	end := runewidth.TruncateLeft(text, runewidth.StringWidth(text)-tail, "")
 	return runewidth.Truncate(text, head, "") + "…" + end
+}
+
+// Wrap breaks a text between words into lines of at most the given columns; a
+// word that is longer has a line of its own.
+func Wrap(text string, columns int) []string {
+	var lines []string
+	line := ""
+	for _, word := range strings.Fields(text) {
+		if line != "" && runewidth.StringWidth(line)+1+runewidth.StringWidth(word) > columns {
+			lines = append(lines, line)
+			line = ""
+		}
+		if line != "" {
+			line += " "
+		}
+		line += word
+	}
+	return append(lines, line)
 }

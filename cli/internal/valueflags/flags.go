@@ -16,7 +16,7 @@ import (
 // Add gives the flags to a command; they fill in f.
 func Add(cmd *cobra.Command, f *values.Flags) {
 	flags := cmd.Flags()
-	flags.Var((*preset)(&f.Preset), "preset", "begin with a preset: "+strings.Join(chart.Presets(), " or "))
+	flags.Var((*preset)(&f.Preset), "preset", "begin with a `PRESET`: "+strings.Join(chart.Presets(), " or "))
 	flags.StringArrayVarP(&f.Files, "values", "f", nil, "YAML `FILE` of values; may be repeated, the later wins")
 	flags.StringArrayVar(&f.Set, "set", nil, "set `KEY=VALUE`, such as gateway.replicas=2")
 	flags.StringArrayVar(&f.SetString, "set-string", nil, "set `KEY=VALUE` as text, whatever it looks like")
@@ -31,19 +31,16 @@ func Add(cmd *cobra.Command, f *values.Flags) {
 	}
 }
 
-// preset is a flag's value that only the name of a preset can be.
+// preset is a flag's value that refuses what is no preset.
 type preset string
 
-// Set takes the name of a preset.
+func (p *preset) String() string { return string(*p) }
+func (*preset) Type() string     { return "string" }
+
 func (p *preset) Set(name string) error {
 	if !slices.Contains(chart.Presets(), name) {
-		return fmt.Errorf("there is no preset %q; choose one of: %s", name, strings.Join(chart.Presets(), ", "))
+		return fmt.Errorf("the presets are %s", strings.Join(chart.Presets(), " and "))
 	}
 	*p = preset(name)
 	return nil
 }
-
-func (p *preset) String() string { return string(*p) }
-
-// Type is what help calls the value.
-func (p *preset) Type() string { return "NAME" }

@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"github.com/spf13/pflag"
+
+	"github.com/soundextract/sx/cli/internal/human"
 )
 
 // flagsText describes flags in two columns, wrapped to the width. (pflag's own
@@ -35,7 +37,7 @@ func flagsText(flags *pflag.FlagSet) string {
 	}
 	var b strings.Builder
 	for i, name := range left {
-		for n, line := range wrap(right[i], width-column-4) {
+		for n, line := range human.Wrap(right[i], width-column-4) {
 			if n > 0 {
 				name = ""
 			}
@@ -43,21 +45,4 @@ func flagsText(flags *pflag.FlagSet) string {
 		}
 	}
 	return b.String()
-}
-
-// wrap breaks a text between words into lines of at most the given columns.
-func wrap(text string, columns int) []string {
-	var lines []string
-	line := ""
-	for _, word := range strings.Fields(text) {
-		if line != "" && len(line)+1+len(word) > columns {
-			lines = append(lines, line)
-			line = ""
-		}
-		if line != "" {
-			line += " "
-		}
-		line += word
-	}
-	return append(lines, line)
 }

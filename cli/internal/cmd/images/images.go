@@ -1,0 +1,85 @@
+// Package images is the command sx images.
+package images
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/soundextract/sx/cli/internal/factory"
+	"github.com/soundextract/sx/cli/internal/iostreams"
+	"github.com/soundextract/sx/cli/internal/usage"
+	"github.com/soundextract/sx/cli/internal/valueflags"
+	"github.com/soundextract/sx/install/chart"
+	"github.com/soundextract/sx/install/kube"
+	"github.com/soundextract/sx/install/values"
+	"github.com/soundextract/sx/server/sx"
+)
+
+// Options are what sx images works with.
+type Options struct {
+	IO *iostreams.IOStreams
+
+	Values values.Flags
+	JSON   bool
+}
+
+// NewCmd makes the command; run is nil but in tests.
+func NewCmd(f *factory.Factory, run func(context.Context, *Options) error) *cobra.Command {
+	opts := &Options{IO: f.IO}
+	cmd := &cobra.Command{
+		Use:   "images",
+		Short: "List the images that an install uses",
+		Long: `List the images that sx install would use with the same values, one a line: to
+copy them to a registry of your own where the cluster cannot reach theirs. No
+cluster is asked. The image of the Helm test is among them.`,
+		Example: `  sx images
+  sx images | xargs -n 1 docker pull
+  sx images --preset production --image-registry registry.example.org`,
+		Args: usage.Args(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if run != nil {
+				return run(cmd.Context(), opts)
+			}
+			return imagesRun(opts)
+		},
+	}
+	valueflags.Add(cmd, &opts.Values)
+	cmd.Flags().BoolVar(&opts.JSON, "json", false, "print the images as JSON")
+	return cmd
+}
+
+// result is what --json prints.
+type result struct {
+	Images []string `json:"images"`
+}
+
+func imagesRun(opts *Options) error {
+	given, err := opts.Values.Values()
+	if err != nil {
+		return err
+	}
+	loaded, err := chart.Load(sx.Version)
+	if err != nil {
+		return err
+	}
+	// Neither the place nor what the cluster has changes the images.
+	manifests, err := chart.Render(loaded, given, chart.Place{Release: kube.DefaultRelease, Namespace: kube.DefaultNamespace})
+	if err != nil {
+		return err
+	}
+	found, err := chart.Images(manifests)
+	if err != nil {
+		return err
+	}
+	if opts.JSON {
+		return opts.IO.WriteJSON(result{Images: found})
+	}
+	for _, image := range found {
+		if _, err := fmt.Fprintln(opts.IO.Out, image); err != nil {
+			return fmt.Errorf("print the images: %w", err)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,132 @@
+// Package supportbundle is the command sx support-bundle.
+package supportbundle
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/soundextract/sx/cli/internal/checkup"
+	"github.com/soundextract/sx/cli/internal/clusterflags"
+	"github.com/soundextract/sx/cli/internal/factory"
+	"github.com/soundextract/sx/cli/internal/iostreams"
+	"github.com/soundextract/sx/cli/internal/usage"
+	"github.com/soundextract/sx/install/bundle"
+	"github.com/soundextract/sx/install/check"
+	"github.com/soundextract/sx/install/kube"
+	"github.com/soundextract/sx/server/sx"
+)
+
+// Options are what sx support-bundle works with.
+type Options struct {
+	IO      *iostreams.IOStreams
+	Checkup func(cluster *kube.Cluster, release string) *checkup.Checkup
+	Now     func() time.Time
+
+	Where  clusterflags.Flags
+	Output string // "" is a name of its own in the current folder
+	JSON   bool
+}
+
+// NewCmd makes the command; run is nil but in tests.
+func NewCmd(f *factory.Factory, run func(context.Context, *Options) error) *cobra.Command {
+	opts := &Options{IO: f.IO, Now: time.Now, Checkup: func(cluster *kube.Cluster, release string) *checkup.Checkup {
+		return checkup.New(f, cluster, release)
+	}}
+	cmd := &cobra.Command{
+		Use:   "support-bundle",
+		Short: "Collect what helps to understand a fault",
+		Long: `Collect what helps to understand a fault into one archive, and print its path:
+the release's objects, events and logs, its history and values, the cluster's
+version and nodes, and what sx doctor finds. Nothing is changed or sent.
+
+Secrets are removed: the values of all Secrets of the namespace wherever they
+stand, and what looks like a password, token or key. Look through the archive
+all the same before you pass it on; index.json in it lists what it holds.`,
+		Example: `  sx support-bundle
+  sx support-bundle -n music -o music.tar.gz`,
+		Args: usage.Args(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if run != nil {
+				return run(cmd.Context(), opts)
+			}
+			return bundleRun(cmd.Context(), opts)
+		},
+	}
+	opts.Where.Add(cmd)
+	cmd.Flags().StringVarP(&opts.Output, "output", "o", "", "`FILE` to write (default sx-support-RELEASE-TIME.tar.gz)")
+	cmd.Flags().BoolVar(&opts.JSON, "json", false, "print path, size and number of files as JSON")
+	return cmd
+}
+
+// result is what --json prints.
+type result struct {
+	Path  string `json:"path"`
+	Bytes int64  `json:"bytes"`
+	Files int    `json:"files"`
+}
+
+func bundleRun(ctx context.Context, opts *Options) error {
+	cluster, err := kube.Connect(opts.Where.Target())
+	if err != nil {
+		return err
+	}
+	_, _ = fmt.Fprintln(opts.IO.ErrOut, "running the checks of sx doctor")
+	checks, err := opts.Checkup(cluster, opts.Where.Release).Run(ctx, nil)
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if err != nil { // the fault may be just there
+		_, _ = fmt.Fprintf(opts.IO.ErrOut, "warning: not all checks could be run: %v\n", err)
+	}
+	if first := checks[0]; first.Outcome != check.OK {
+		return sx.NewError(sx.CodeUnavailable, "there is nothing to collect: %s", first.Message).WithHint("%s", first.Hint)
+	}
+	path := opts.Output
+	if path == "" {
+		path = fmt.Sprintf("sx-support-%s-%s.tar.gz", opts.Where.Release, opts.Now().UTC().Format("20060102T150405Z"))
+	}
+	_, _ = fmt.Fprintln(opts.IO.ErrOut, "collecting objects, events and logs")
+	index, size, err := write(ctx, path, bundle.Options{Cluster: cluster, Release: opts.Where.Release, Version: sx.Version, Checks: checks})
+	if err != nil {
+		return err
+	}
+	return opts.tell(result{path, size, files(index)}, index)
+}
+
+// files counts what is in the archive, its index included.
+func files(index bundle.Index) int {
+	n := 1
+	for _, e := range index.Entries {
+		if e.Error == "" || e.Bytes > 0 {
+			n++
+		}
+	}
+	return n
+}
+
+func (o *Options) tell(r result, index bundle.Index) error {
+	missing := 0
+	for _, e := range index.Entries {
+		if e.Error == "" {
+			continue
+		}
+		missing++
+		if e.Path == bundle.SecretsEntry {
+			_, _ = fmt.Fprintf(o.IO.ErrOut, "warning: %s\n", e.Error)
+		}
+	}
+	if missing > 0 {
+		_, _ = fmt.Fprintf(o.IO.ErrOut, "%d parts could not be had; index.json in the archive says why\n", missing)
+	}
+	_, _ = fmt.Fprintf(o.IO.ErrOut, "%d files, %s; secrets were removed, but look through it before you pass it on\n", r.Files, sx.FormatSize(r.Bytes))
+	if o.JSON {
+		return o.IO.WriteJSON(r)
+	}
+	if _, err := fmt.Fprintln(o.IO.Out, r.Path); err != nil {
+		return fmt.Errorf("print the path: %w", err)
+	}
+	return nil
+}

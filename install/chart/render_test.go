@@ -1,0 +1,180 @@
+package chart_test
+
+import (
+	"flag"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"sigs.k8s.io/yaml"
+
+	"github.com/soundextract/sx/install/chart"
+	"github.com/soundextract/sx/install/values"
+	"github.com/soundextract/sx/server/sx"
+)
+
+var update = flag.Bool("update", false, "write what is rendered to testdata")
+
+// everything is what a cluster can have beyond Kubernetes' own.
+var everything = []string{
+	"keda.sh/v1alpha1/ScaledObject", "monitoring.coreos.com/v1/ServiceMonitor", "gateway.networking.k8s.io/v1/HTTPRoute",
+}
+
+// scenario is an install.
+type scenario struct {
+	name   string
+	preset string
+	values string // YAML
+	apis   []string
+}
+
+func scenarios() []scenario {
+	const (
+		outside = `
+global: {externalRabbitmqSecret: my-queues, externalMongodbSecret: my-database}
+rabbitmq: {enabled: false}
+mongodb: {enabled: false}
+`
+		exposed = `
+gateway:
+  trustedHops: 1
+  ingress: {enabled: true, className: traefik, host: sx.example.org, tlsSecret: sx-tls, annotations: {a: b}}
+  httpRoute: {enabled: true, parentRefs: [{name: edge}], hostnames: [sx.example.org]}
+notifier:
+  smtp: {addr: "mail.example.org:587", user: sx, secret: smtp, from: sx@example.org}
+  webhookNetworks: [10.0.0.0/8]
+`
+		elsewhere = `
+global: {imageRegistry: "registry.example.org:5000/", imagePullSecrets: [pull], networkPolicies: false, metrics: {monitors: false}}
+gateway: {nodeSelector: {disk: fast}, tolerations: [{key: sx, operator: Exists}], image: {tag: special, digest: "sha256:` + digest + `"}}
+mongodb: {persistence: {storageClass: ssd}}
+`
+	)
+	return []scenario{
+		{name: "default"},
+		{name: "quickstart", preset: "quickstart"},
+		{name: "production", preset: "production"},
+		{name: "production-everything", preset: "production", apis: everything, values: `global: {metrics: {namespace: monitoring}}`},
+		{name: "outside", values: outside},
+		{name: "exposed", values: exposed, apis: everything},
+		{name: "elsewhere", values: elsewhere, apis: everything},
+	}
+}
+
+const digest = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+
+// render does as sx install does.
+func (s scenario) render(t *testing.T) string {
+	t.Helper()
+	given := map[string]any{}
+	if s.preset != "" {
+		var err error
+		if given, err = chart.Preset(s.preset); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := yaml.Unmarshal([]byte(s.values), &given); err != nil {
+		t.Fatal(err)
+	}
+	values.WithSecrets(given, "0123")
+	text, err := chart.Render(load(t, "1.2.3"), given, chart.Place{Release: "soundextract", Namespace: "music", APIs: s.apis})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
+}
+
+// TestGolden shows in a change's diff what it does to the manifests. After a look,
+// go test ./chart -update writes them.
+func TestGolden(t *testing.T) {
+	t.Parallel()
+	for _, s := range scenarios() {
+		t.Run(s.name, func(t *testing.T) {
+			t.Parallel()
+			path, text := filepath.Join("testdata", s.name+".yaml"), s.render(t)
+			if *update {
+				if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			raw, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			want, got := strings.Split(string(raw), "\n"), strings.Split(text, "\n")
+			for i := range got {
+				if i >= len(want) || got[i] != want[i] {
+					t.Fatalf("%s:%d: rendered is %q; see all with: go test ./chart -update", path, i+1, got[i])
+				}
+			}
+			if len(got) != len(want) {
+				t.Errorf("%s has %d lines, rendered are %d", path, len(want), len(got))
+			}
+		})
+	}
+}
+
+// TestRefusals: the error names the value that cannot be.
+func TestRefusals(t *testing.T) {
+	t.Parallel()
+	for given, want := range map[string]string{
+		"gateway: {replicas: many}":                    "gateway.replicas: got string, want integer",
+		"gatway: {replicas: 2}":                        "'gatway' not allowed",
+		"auth: {registration: maybe}":                  "auth.registration: value must be one of",
+		"rabbitmq: {replicas: 2}":                      "rabbitmq.replicas: value must be one of 1, 3",
+		"mongodb: {persistence: {size: huge}}":         "mongodb.persistence.size",
+		"mongodb: {enabled: false}":                    "global.externalMongodbSecret",
+		"rabbitmq: {enabled: false}":                   "global.externalRabbitmqSecret",
+		"global: {externalMongodbSecret: x}":           "global.externalMongodbSecret",
+		"gateway: {httpRoute: {enabled: true}}":        "gateway.httpRoute.parentRefs",
+		"converter: {autoscaling: {min: 0}}":           "converter.autoscaling.min",
+		"gateway: {quota: lots}":                       "gateway.quota",
+		"auth: {image: {digest: sha256:short}}":        "auth.image.digest",
+		"notifier: {webhookNetworks: [example.org]}":   "notifier.webhookNetworks.0",
+		"converter: {resources: {limits: {cpu: x y}}}": "converter.resources.limits.cpu",
+		"global: {imageRegistry: 5}":                   "global.imageRegistry",
+		"global: {imageRegistri: r}":                   "'imageRegistri' not allowed",
+	} {
+		var all map[string]any
+		if err := yaml.Unmarshal([]byte(given), &all); err != nil {
+			t.Fatal(err)
+		}
+		_, err := chart.Render(load(t, "1.2.3"), all, chart.Place{Release: "r", Namespace: "n"})
+		if sx.CodeOf(err) != sx.CodeInvalid || !strings.Contains(err.Error(), want) || strings.ContainsAny(err.Error(), "\n") || strings.Contains(err.Error(), "failed") {
+			t.Errorf("%s: got %v, want %q in one line", given, err, want)
+		}
+	}
+}
+
+// TestImages: the images follow sx's version, and a mirror has all of them.
+func TestImages(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		version, values string
+		want            []string
+	}{
+		{"1.2.3", "", []string{
+			"docker.io/library/mongo:8.0.29", "docker.io/library/rabbitmq:4.3.5-management",
+			"ghcr.io/soundextract/auth:1.2.3", "ghcr.io/soundextract/converter:1.2.3", "ghcr.io/soundextract/gateway:1.2.3", "ghcr.io/soundextract/notifier:1.2.3",
+		}},
+		{"v1.2.3-4-gabc+dirty", "global: {imageRegistry: mirror.example.org, externalMongodbSecret: m, externalRabbitmqSecret: r}\nmongodb: {enabled: false}\nrabbitmq: {enabled: false}", []string{
+			"mirror.example.org/soundextract/auth:v1.2.3-4-gabc-dirty", "mirror.example.org/soundextract/converter:v1.2.3-4-gabc-dirty",
+			"mirror.example.org/soundextract/gateway:v1.2.3-4-gabc-dirty", "mirror.example.org/soundextract/notifier:v1.2.3-4-gabc-dirty",
+		}},
+	} {
+		var all map[string]any
+		if err := yaml.Unmarshal([]byte(tt.values), &all); err != nil {
+			t.Fatal(err)
+		}
+		text, err := chart.Render(load(t, tt.version), all, chart.Place{Release: "r", Namespace: "n"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := chart.Images(text)
+		if err != nil || !slices.Equal(got, tt.want) {
+			t.Errorf("%s: got %q, %v, want %q", tt.version, got, err, tt.want)
+		}
+	}
+}

@@ -1,0 +1,194 @@
+package secrets_test
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/kubernetes/fake"
+	clienttesting "k8s.io/client-go/testing"
+
+	"github.com/soundextract/sx/install/secrets"
+	"github.com/soundextract/sx/server/sx"
+)
+
+// call is what was run in a pod.
+type call struct {
+	pod, container string
+	command        []string
+	stdin          string
+}
+
+// server answers as a part does that takes every password.
+type server struct {
+	calls []call
+	err   error
+}
+
+func (s *server) exec(_ context.Context, pod, container string, command []string, stdin string) (string, error) {
+	s.calls = append(s.calls, call{pod, container, command, stdin})
+	if s.err != nil {
+		return "", s.err
+	}
+	return "changed\n", nil
+}
+
+func TestRotatedPasswords(t *testing.T) {
+	t.Parallel()
+	for _, part := range []string{secrets.RabbitMQ, secrets.MongoDB} {
+		s, _ := newSecrets()
+		ensure(t, s, part)
+		before, first := get(t, s, part).Data, revision(t, s)
+		there := &server{}
+		if err := s.Rotate(t.Context(), part, there.exec); err != nil {
+			t.Fatal(err)
+		}
+		after := get(t, s, part).Data
+		fresh := string(after["password"])
+		if fresh == string(before["password"]) || len(after["next-password"]) > 0 || !strings.Contains(string(after["uri"]), fresh) {
+			t.Errorf("%s: got %q", part, after)
+		}
+		if string(after["erlang-cookie"]) != string(before["erlang-cookie"]) || revision(t, s) == first {
+			t.Errorf("%s: the cookie has changed, or the revision has not", part)
+		}
+		c := there.calls[0]
+		if len(there.calls) != 1 || c.pod != "sx-"+part+"-0" || c.container != part || !strings.Contains(c.stdin, fresh) {
+			t.Errorf("%s: it was told %+v", part, there.calls)
+		}
+		if strings.Contains(strings.Join(c.command, " "), fresh) {
+			t.Errorf("%s: the password is among the arguments, which others can see", part)
+		}
+	}
+}
+
+// TestCutOff: wherever a rotation is cut off, the next one ends with a password
+// that both the server and the Secret know.
+func TestCutOff(t *testing.T) {
+	t.Parallel()
+	for _, part := range []string{secrets.RabbitMQ, secrets.MongoDB} {
+		s, _ := newSecrets()
+		ensure(t, s, part)
+		old := string(get(t, s, part).Data["password"])
+
+		away := &server{err: errors.New("container not found")}
+		err := s.Rotate(t.Context(), part, away.exec)
+		if sx.CodeOf(err) != sx.CodeUnavailable || sx.AsError(err).Hint == "" {
+			t.Errorf("%s: got %v", part, err)
+		}
+		planned := string(get(t, s, part).Data["next-password"])
+		if planned == "" || string(get(t, s, part).Data["password"]) != old {
+			t.Errorf("%s: the services' password is not the server's", part)
+		}
+
+		// The server learns it, and the Secret is not stored.
+		fakes := s.Client.(*fake.Clientset)
+		chain := fakes.ReactionChain
+		fakes.PrependReactor("update", "secrets", func(clienttesting.Action) (bool, runtime.Object, error) {
+			return true, nil, errors.New("the connection broke")
+		})
+		there := &server{}
+		if err := s.Rotate(t.Context(), part, there.exec); err == nil {
+			t.Errorf("%s: a Secret that is not stored is no error", part)
+		}
+		fakes.ReactionChain = chain
+
+		if err := s.Rotate(t.Context(), part, there.exec); err != nil {
+			t.Fatal(err)
+		}
+		if got := string(get(t, s, part).Data["password"]); got != planned {
+			t.Errorf("%s: the server was told %s, the Secret says %s", part, planned, got)
+		}
+		for _, c := range append(away.calls, there.calls...) {
+			if !strings.Contains(c.stdin, planned) {
+				t.Errorf("%s: it was told another password", part)
+			}
+		}
+	}
+}
+
+// TestMongoDBRefuses: the script's end is believed, not its exit, and what it
+// says is told without the passwords.
+func TestMongoDBRefuses(t *testing.T) {
+	t.Parallel()
+	s, _ := newSecrets(secret(secrets.MongoDB, map[string]string{"username": "me", "password": `q"uote\`, "uri": "x"}))
+	err := s.Rotate(t.Context(), secrets.MongoDB, func(_ context.Context, _, _ string, _ []string, stdin string) (string, error) {
+		if !strings.Contains(stdin, `"mongodb://me:q%22uote%5C@127.0.0.1:27017/admin"`) {
+			t.Errorf("the script is\n%s", stdin)
+		}
+		return `MongoServerError: Authentication failed with q"uote\`, nil
+	})
+	if err == nil || !strings.Contains(err.Error(), "Authentication failed") || strings.Contains(err.Error(), "uote") {
+		t.Errorf("got %v", err)
+	}
+}
+
+// TestRotatedKeys: the last name signs, and the key before stays, whatever the
+// operator called it.
+func TestRotatedKeys(t *testing.T) {
+	t.Parallel()
+	for name, given := range map[string][]string{
+		"made by sx":        {},
+		"made by the chart": {"0.pem"},
+		"the operator's":    {"our key.pem", "README"},
+		"two":               {"20250101T000000Z.pem", "20250201T000000Z.pem"},
+	} {
+		data := map[string]string{}
+		for _, n := range given {
+			data[n] = "key " + n
+		}
+		s, c := newSecrets()
+		if len(given) > 0 {
+			s, c = newSecrets(secret(secrets.AuthKeys, data))
+		}
+		ensure(t, s, secrets.AuthKeys)
+		for range 3 {
+			before := keys(get(t, s, secrets.AuthKeys))
+			signer := get(t, s, secrets.AuthKeys).Data[before[len(before)-1]]
+			c.advance()
+			if err := s.Rotate(t.Context(), secrets.AuthKeys, nil); err != nil {
+				t.Fatal(err)
+			}
+			found := get(t, s, secrets.AuthKeys)
+			after := keys(found)
+			if len(after) != 2 || after[1] != c.now.Format("20060102T150405Z")+".pem" || string(found.Data[after[0]]) != string(signer) {
+				t.Fatalf("%s: the keys were %q and are %q", name, before, after)
+			}
+			parseKey(t, found.Data[after[1]])
+		}
+	}
+}
+
+func keys(s *corev1.Secret) []string {
+	names := slices.Sorted(maps.Keys(s.Data))
+	return slices.DeleteFunc(names, func(n string) bool { return !strings.HasSuffix(n, ".pem") })
+}
+
+// TestRemoved: what sx made goes; what the operator made stays.
+func TestRemoved(t *testing.T) {
+	t.Parallel()
+	s, _ := newSecrets(secret(secrets.MongoDB, map[string]string{"uri": "mine"}))
+	ensure(t, s, secrets.Parts()...)
+	other := *s
+	other.Release = "other"
+	ensure(t, &other, secrets.RabbitMQ)
+	// The fake deletes collections whole, so the request itself is looked at.
+	if err := s.Remove(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for _, a := range s.Client.(*fake.Clientset).Actions() {
+		if d, ok := a.(clienttesting.DeleteCollectionAction); ok {
+			want := metav1.ListOptions{LabelSelector: "app.kubernetes.io/instance=sx,app.kubernetes.io/managed-by=sx"}
+			if got := d.GetListRestrictions().Labels.String(); got != want.LabelSelector {
+				t.Errorf("removed %s", got)
+			}
+			return
+		}
+	}
+	t.Error("nothing was removed")
+}

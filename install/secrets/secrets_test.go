@@ -1,0 +1,190 @@
+package secrets_test
+
+import (
+	"bytes"
+	"crypto/ed25519"
+	"crypto/x509"
+	"encoding/pem"
+	"maps"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/kubernetes/fake"
+
+	"github.com/soundextract/sx/install/secrets"
+)
+
+// clock is the tests' time.
+type clock struct{ now time.Time }
+
+func (c *clock) advance() { c.now = c.now.Add(time.Minute) }
+
+func newSecrets(objects ...runtime.Object) (*secrets.Secrets, *clock) {
+	c := &clock{time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)}
+	return &secrets.Secrets{
+		Client: fake.NewClientset(objects...), Namespace: "music", Release: "sx", Now: func() time.Time { return c.now },
+	}, c
+}
+
+func secret(part string, data map[string]string) *corev1.Secret {
+	s := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: "sx-" + part, Namespace: "music"}, Data: map[string][]byte{}}
+	for k, v := range data {
+		s.Data[k] = []byte(v)
+	}
+	return s
+}
+
+func get(t *testing.T, s *secrets.Secrets, part string) *corev1.Secret {
+	t.Helper()
+	found, err := s.Client.CoreV1().Secrets("music").Get(t.Context(), "sx-"+part, metav1.GetOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return found
+}
+
+func ensure(t *testing.T, s *secrets.Secrets, parts ...string) []string {
+	t.Helper()
+	made, err := s.Ensure(t.Context(), parts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return made
+}
+
+func revision(t *testing.T, s *secrets.Secrets) string {
+	t.Helper()
+	r, err := s.Revision(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// TestMade: all that is needed is made once and then kept.
+func TestMade(t *testing.T) {
+	t.Parallel()
+	s, c := newSecrets()
+	made := ensure(t, s, secrets.Parts()...)
+	if want := []string{"sx-auth-keys", "sx-rabbitmq", "sx-mongodb", "sx-admin", "sx-smoke"}; !slices.Equal(made, want) {
+		t.Errorf("made %v, want %v", made, want)
+	}
+	before, first := map[string]map[string][]byte{}, revision(t, s)
+	for _, part := range secrets.Parts() {
+		found := get(t, s, part)
+		if found.Labels["app.kubernetes.io/managed-by"] != secrets.ManagedBy || found.Labels["app.kubernetes.io/instance"] != "sx" {
+			t.Errorf("%s has the labels %v", part, found.Labels)
+		}
+		before[part] = found.Data
+	}
+	for name, raw := range before[secrets.AuthKeys] {
+		key := parseKey(t, raw)
+		if name != "20260301T120000Z.pem" || len(key) != ed25519.PrivateKeySize {
+			t.Errorf("the key is called %s", name)
+		}
+	}
+	for part, want := range map[string]string{
+		secrets.RabbitMQ: "amqp://soundextract:PW@sx-rabbitmq.music.svc:5672/",
+		secrets.MongoDB:  "mongodb://soundextract:PW@sx-mongodb.music.svc:27017/?authSource=admin",
+	} {
+		data := before[part]
+		if got := strings.Replace(string(data["uri"]), string(data["password"]), "PW", 1); got != want || len(data["password"]) < 20 {
+			t.Errorf("the address of %s is %s, want %s", part, got, want)
+		}
+	}
+	if !strings.HasPrefix(string(before[secrets.Admin]["code"]), "sxi_") {
+		t.Error("the administrator's code is no invitation")
+	}
+
+	c.advance()
+	if made := ensure(t, s, secrets.Parts()...); len(made) > 0 {
+		t.Errorf("made %v a second time", made)
+	}
+	for _, part := range secrets.Parts() {
+		if !maps.EqualFunc(get(t, s, part).Data, before[part], bytes.Equal) {
+			t.Errorf("%s has changed", part)
+		}
+	}
+	if again := revision(t, s); again != first {
+		t.Errorf("the revision has changed from %s to %s", first, again)
+	}
+}
+
+func parseKey(t *testing.T, raw []byte) ed25519.PrivateKey {
+	t.Helper()
+	block, _ := pem.Decode(raw)
+	if block == nil {
+		t.Fatalf("%q is no PEM", raw)
+	}
+	key, err := x509.ParsePKCS8PrivateKey(block.Bytes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return key.(ed25519.PrivateKey)
+}
+
+// TestAdopted: what the operator made is kept, and completed where a key lacks.
+func TestAdopted(t *testing.T) {
+	t.Parallel()
+	s, _ := newSecrets(
+		secret(secrets.RabbitMQ, map[string]string{"username": "me", "password": "a/b@c:d e"}),
+		secret(secrets.AuthKeys, map[string]string{"mine.pem": "my key"}),
+		secret(secrets.Admin, map[string]string{"name": "boss", "code": "my-code", "note": "x"}),
+	)
+	if made := ensure(t, s, secrets.RabbitMQ, secrets.AuthKeys, secrets.Admin); !slices.Equal(made, []string{"sx-rabbitmq"}) {
+		t.Errorf("touched %v", made)
+	}
+	data := get(t, s, secrets.RabbitMQ).Data
+	if string(data["password"]) != "a/b@c:d e" || len(data["erlang-cookie"]) == 0 {
+		t.Errorf("got %q", data)
+	}
+	u, err := url.Parse(string(data["uri"]))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if pw, _ := u.User.Password(); u.User.Username() != "me" || pw != "a/b@c:d e" || u.Host != "sx-rabbitmq.music.svc:5672" {
+		t.Errorf("the address is %s", u)
+	}
+	if data := get(t, s, secrets.AuthKeys).Data; len(data) != 1 || string(data["mine.pem"]) != "my key" {
+		t.Errorf("the keys are %q", data)
+	}
+}
+
+// TestRevision: it changes with what the services read, and with nothing else.
+func TestRevision(t *testing.T) {
+	t.Parallel()
+	s, _ := newSecrets()
+	ensure(t, s, secrets.Parts()...)
+	first := revision(t, s)
+	set := func(part, key, value string) {
+		found := get(t, s, part)
+		found.Data[key] = []byte(value)
+		if _, err := s.Client.CoreV1().Secrets("music").Update(t.Context(), found, metav1.UpdateOptions{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	set(secrets.Smoke, "password", "other")
+	set(secrets.MongoDB, "next-password", "planned")
+	if got := revision(t, s); got != first {
+		t.Error("it changed with what no service reads")
+	}
+	seen := map[string]bool{first: true}
+	for _, part := range []string{secrets.AuthKeys, secrets.RabbitMQ, secrets.MongoDB, secrets.Admin} {
+		set(part, "more.pem", "x")
+		if got := revision(t, s); seen[got] {
+			t.Errorf("it did not change with %s", part)
+		} else {
+			seen[got] = true
+		}
+	}
+	empty, _ := newSecrets()
+	if _, err := empty.Revision(t.Context()); err != nil {
+		t.Errorf("with external RabbitMQ and MongoDB: %v", err)
+	}
+}
