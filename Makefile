@@ -60,7 +60,7 @@ vuln: $(VULN) ## Look for known vulnerabilities (asks vuln.go.dev)
 	@for m in $(MODULES); do (cd $$m && $(VULN) ./...) || exit 1; done
 
 bench: build ## Measure upload, conversion and memory, in ratios
-	@scripts/need ffmpeg curl
+	@scripts/need ffmpeg curl rabbitmq-server
 	@go run -C cli ./acceptance/bench $(CURDIR)/bin
 
 tidy: ## Tidy the modules
