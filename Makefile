@@ -39,9 +39,12 @@ services:
 images: ## Build the images of the four services with docker or buildah
 	@scripts/images '$(VERSION)' '$(LDFLAGS)'
 
-test: ## Run all tests with the race detector
+test: export SX_TEST_REPORT := $(CURDIR)/bin/test-report
+test: ## Run all tests with the race detector, and print which parts they used
 	@scripts/need ffmpeg cc rabbitmq-server
-	@for m in $(MODULES); do echo "== $$m"; (cd $$m && go test -race ./...) || exit 1; done
+	@mkdir -p bin && : >$(SX_TEST_REPORT)
+	@for m in $(MODULES); do echo "== $$m"; (cd $$m && go test -race -timeout 30m ./...) || exit 1; done
+	@sort -u $(SX_TEST_REPORT)
 
 e2e: build ## Test the installer on the cluster that KUBECONFIG names, which must have the images
 	@scripts/need ffmpeg
@@ -57,7 +60,7 @@ vuln: $(VULN) ## Look for known vulnerabilities (asks vuln.go.dev)
 	@for m in $(MODULES); do (cd $$m && $(VULN) ./...) || exit 1; done
 
 bench: build ## Measure upload, conversion and memory, in ratios
-	@scripts/need ffmpeg curl
+	@scripts/need ffmpeg curl rabbitmq-server
 	@go run -C cli ./acceptance/bench $(CURDIR)/bin
 
 tidy: ## Tidy the modules
