@@ -44,7 +44,7 @@ images: ## Build the images of the four services with docker or buildah
 	@scripts/images '$(VERSION)' '$(LDFLAGS)'
 
 test: ## Run all tests with the race detector
-	@scripts/need ffmpeg cc rabbitmq-server
+	@scripts/need ffmpeg cc rabbitmq-server curl
 	@for m in $(MODULES); do echo "== $$m"; (cd $$m && go test -race ./...) || exit 1; done
 
 e2e: build ## Test the installer on KUBECONFIG's cluster, with make images
