@@ -34,7 +34,7 @@ func eventLetter(e api.WebhookEvent) letter {
 	if e.Type == sx.EventFailed {
 		l := letter{name + " could not be converted", []line{{Text: "The sound of " + name + " could not be extracted."}}}
 		if job.Error != nil {
-			l.lines = append(l.lines, line{Text: "Reason: " + oneLine(job.Error.Message)}, line{Text: "What to do: " + oneLine(job.Error.Hint)})
+			l.lines = append(l.lines, line{Text: "Reason: " + oneLine(job.Error.Message)}, line{Text: "What to do: " + oneLine(strings.ReplaceAll(job.Error.Hint, " ID", " "+job.ID))})
 		}
 		return l.with("Look at the job with:", "sx show "+job.ID)
 	}

@@ -14,7 +14,7 @@ const (
 	tryLimit = 20 * time.Second
 	// lease is for how long a try has a delivery to itself. Whoever finds it due
 	// after that takes its holder for dead and sends it once more, by the same id.
-	lease = 2 * time.Minute
+	lease = time.Minute
 	// grace is what a try gets to end when the service stops.
 	grace = 5 * time.Second
 	// page is how many due deliveries are looked at at once.
