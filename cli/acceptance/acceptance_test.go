@@ -91,6 +91,7 @@ func tell(t *testing.T, folder string, server func(*testscript.TestScript, bool,
 			env.Setenv("ADA", "ada"+family)
 			env.Setenv("ADA_SHOUTED", strings.ToUpper("ada"+family))
 			env.Setenv("GRACE", "grace"+family)
+			env.Values[theReceiver{}] = &receiver{}
 			env.Defer(func() { stack.Kill(filepath.Join(home, "data")) })
 			return os.MkdirAll(home, 0o700)
 		},
@@ -101,6 +102,8 @@ func tell(t *testing.T, folder string, server func(*testscript.TestScript, bool,
 			"mp3":       mp3,
 			"sha256sum": sha256sum,
 			"killsxd":   killsxd,
+			"receiver":  startReceiver,
+			"posted":    posted,
 		},
 	})
 }

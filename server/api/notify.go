@@ -1,12 +1,14 @@
 package api
 
 import (
+	"encoding/base64"
 	"time"
 
 	"github.com/soundextract/sx/server/sx"
 )
 
-// The paths of notifications. {id} stands for a webhook's id.
+// The paths of notifications. {id} stands for a webhook's id. All demand the
+// access token of a sign-in with a password.
 const (
 	PathNotify     = "/v1/notify"               // GET: Notify
 	PathEmail      = "/v1/notify/email"         // PUT Email: Notify; DELETE: 204
@@ -94,4 +96,33 @@ type WebhookEvent struct {
 // EventData is what a WebhookEvent is about.
 type EventData struct {
 	Job *Job `json:"job,omitempty"` // absent in a test
+}
+
+// WebhookSecret is how Standard Webhooks writes a secret.
+func WebhookSecret(secret []byte) string {
+	return "whsec_" + base64.StdEncoding.EncodeToString(secret)
+}
+
+// FromWebhook brings a webhook to its wire form.
+func FromWebhook(h sx.Webhook) Webhook {
+	out := Webhook{ID: h.ID, URL: h.URL, Created: h.Created.UTC()}
+	if !h.Disabled.IsZero() {
+		at := h.Disabled.UTC()
+		out.Disabled = &at
+	}
+	return out
+}
+
+// FromDelivery brings a delivery to its wire form.
+func FromDelivery(d sx.Delivery) Delivery {
+	out := Delivery{
+		ID: d.ID, Event: d.Event, Channel: d.Channel, Target: d.Target, JobID: d.JobID,
+		State: d.State, Tries: d.Tries, LastStatus: d.LastStatus, LastError: d.LastError,
+		Created: d.Created.UTC(), Updated: d.Updated.UTC(),
+	}
+	if d.State == sx.DeliveryPending {
+		at := d.Due.UTC()
+		out.NextTry = &at
+	}
+	return out
 }

@@ -22,18 +22,22 @@ func run() int {
 	var quota, maxUpload settings.Bytes
 	p := program.New("gateway", "127.0.0.1:8740", os.Stdout, os.Stderr).WithBus()
 	address := p.Flags.String("auth-url", "http://127.0.0.1:8741", "`URL` of the auth service")
+	notifierAddress := p.Flags.String("notifier-url", "http://127.0.0.1:8743", "`URL` of the notifier")
 	p.Flags.Var(&quota, "quota", "what one account may keep, such as 50GiB; 0 is no limit")
 	p.Flags.Var(&maxUpload, "max-upload", "the largest file taken, such as 20GiB; 0 is no limit")
 	hops := p.Flags.Int("trusted-hops", 0, "how many proxies stand before the gateway, each appending to X-Forwarded-For the address it sees")
 
 	transport := program.Transport()
-	var authURL *url.URL
+	var authURL, notifierURL *url.URL
 	var keys token.Fetch
 	p.Check = func() (err error) {
 		if *hops < 0 {
 			return program.Bad("trusted-hops", "%d is less than 0", *hops)
 		}
 		if authURL, err = program.ServiceURL("auth-url", *address); err != nil {
+			return err
+		}
+		if notifierURL, err = program.ServiceURL("notifier-url", *notifierAddress); err != nil {
 			return err
 		}
 		keys = token.FetchURL(&http.Client{Transport: transport}, authURL.JoinPath(api.PathKeys).String())
@@ -44,6 +48,7 @@ func run() int {
 		service := gateway.New(gateway.Config{
 			Ledger: parts.Ledger, Jobs: parts.Store.Jobs, Videos: parts.Store.Videos, Tracks: parts.Store.Tracks,
 			Bus: parts.Bus, AuthURL: authURL, AuthTransport: transport, Verify: token.NewVerifier(keys, time.Now).Verify,
+			NotifierURL: notifierURL, NotifierTransport: transport,
 			TrustedHops: *hops, Quota: int64(quota), MaxUpload: int64(maxUpload),
 			Log: parts.Log, Now: time.Now, Registerer: parts.Registry,
 		})

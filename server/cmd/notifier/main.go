@@ -1,26 +1,46 @@
-// Command notifier tells owners how their jobs ended.
+// Command notifier tells owners how their jobs ended, by e-mail and webhooks.
 package main
 
 import (
 	"context"
+	"net/url"
 	"os"
 	"time"
 
 	"github.com/soundextract/sx/server/internal/notifier"
 	"github.com/soundextract/sx/server/internal/program"
+	"github.com/soundextract/sx/server/internal/settings"
 )
 
-// reconcile is the pause between two looks for notices whose doorbell got lost.
+// reconcile is the pause between two looks for what is to be told or sent.
 const reconcile = 5 * time.Second
 
 func main() { os.Exit(run()) }
 
 func run() int {
+	var notify settings.Notify
 	p := program.New("notifier", "127.0.0.1:8743", os.Stdout, os.Stderr).WithBus()
+	address := p.Flags.String("auth-url", "http://127.0.0.1:8741", "`URL` of the auth service")
+	notify.Add(p.Flags)
+
+	transport := program.Transport()
+	var authURL *url.URL
+	p.Check = func() (err error) {
+		if authURL, err = program.ServiceURL("auth-url", *address); err != nil {
+			return err
+		}
+		p.Ready["auth"] = program.Answers("auth", transport, authURL)
+		return notify.Check(program.EnvPrefix)
+	}
 	return p.Main(context.Background(), os.Args[1:], func(_ context.Context, parts program.Parts) (program.Service, error) {
-		service := notifier.New(notifier.Config{
-			Ledger: parts.Ledger, Bus: parts.Bus, Tell: notifier.LogNotices(parts.Log), Log: parts.Log, Reconcile: reconcile,
+		service, err := notifier.New(notifier.Config{
+			Ledger: parts.Ledger, Bus: parts.Bus, Contacts: parts.Store.Contacts, Deliveries: parts.Store.Deliveries,
+			AuthURL: authURL, AuthTransport: transport, Mail: notify.Mail, Networks: notify.Networks,
+			Log: parts.Log, Now: time.Now, Reconcile: reconcile, Registerer: parts.Registry,
 		})
-		return program.Service{Run: service.Run}, nil
+		if err != nil {
+			return program.Service{}, err
+		}
+		return program.Service{Handler: service.Handler(), Run: service.Run}, nil
 	})
 }

@@ -29,6 +29,7 @@ func run() int {
 	flags.IntVar(&cfg.Conversions, "conversions", max(1, runtime.NumCPU()), "conversions at once")
 	flags.Var(&quota, "quota", "what one account may keep, such as 50GiB; 0 is no limit")
 	flags.Var(&maxUpload, "max-upload", "the largest file taken, such as 20GiB; 0 is no limit")
+	cfg.Notify.Add(flags)
 	cfg.Registration = auth.RegistrationOpen
 	flags.Var(&cfg.Registration, "registration", "who may register after the first one, who administers: open, invitation or closed")
 	level := flags.String("log-level", "info", "debug, info, warn or error")
@@ -40,6 +41,9 @@ func run() int {
 	}
 	if err == nil && cfg.Conversions < 1 {
 		err = sx.NewError(sx.CodeInvalid, "--conversions is %d", cfg.Conversions).WithHint("give 1 or more")
+	}
+	if err == nil {
+		err = cfg.Notify.Check("SXD")
 	}
 	if err == nil {
 		cfg.Log, err = serve.NewLogger(os.Stderr, *level, *format)

@@ -129,13 +129,14 @@ func operations(t *testing.T) []operation {
 
 // personOnly are the operations that want a sign-in with a password.
 func (o operation) personOnly() bool {
-	return o.path == api.PathPassword || strings.HasPrefix(o.path, api.PathTokens) || o.adminOnly()
+	return o.path == api.PathPassword || strings.HasPrefix(o.path, api.PathTokens) ||
+		strings.HasPrefix(o.path, api.PathNotify) || o.adminOnly()
 }
 
 func (o operation) adminOnly() bool { return strings.HasPrefix(o.path, "/v1/admin/") }
 
-// byAuth are the operations that auth itself answers, where the end of a
-// sign-in counts at once.
+// byAuth are the operations that auth itself answers or is asked about, where
+// the end of a sign-in counts at once.
 func (o operation) byAuth() bool { return o.personOnly() || o.path == api.PathMe }
 
 // ofOthers are the operations on something that has an owner.
@@ -147,6 +148,8 @@ func (o operation) owned(p people) string {
 	switch {
 	case o.path == api.PathToken:
 		return p.token
+	case o.path == api.PathWebhook:
+		return p.webhook
 	case strings.HasPrefix(o.path, api.PathJob), strings.HasPrefix(o.path, api.PathUploads):
 		return p.job
 	default:
@@ -208,13 +211,16 @@ var bodies = map[string]string{
 	"POST " + api.PathPassword:    `{"old_password":"` + password + `","new_password":"another horse battery"}`,
 	"POST " + api.PathTokens:      `{"name":"stolen","expires_in":60}`,
 	"POST " + api.PathInvitations: `{"expires_in":60}`,
+	"PUT " + api.PathEmail:        `{"address":"thief@example.org"}`,
+	"POST " + api.PathConfirm:     `{"code":"12345678"}`,
+	"POST " + api.PathWebhooks:    `{"url":"https://thief.example/"}`,
 }
 
 // people are those whose tokens the table tries.
 type people struct {
 	root, alice, bob, gone, ended api.Tokens
 	script, revoked, orphan       string // personal tokens: bob's, one of bob's, of gone
-	job, token                    string // alice's
+	job, token, webhook           string // alice's
 }
 
 func populate(t *testing.T, url string) people {
@@ -227,6 +233,7 @@ func populate(t *testing.T, url string) people {
 	}
 	p := people{root: register("root"), alice: register("alice"), bob: register("bob"), gone: register("gone"), ended: register("ended")}
 	p.script, p.token, p.orphan = personal(p.bob, "script").Token, personal(p.alice, "hers").ID, personal(p.gone, "orphan").Token
+	p.webhook = must(as(t, url, p.alice.AccessToken).AddWebhook(t.Context(), api.NewWebhook{URL: "https://alice.example/"}))(t).ID
 	revoked := personal(p.bob, "revoked")
 	p.revoked = revoked.Token
 	if err := errors.Join(
@@ -357,6 +364,9 @@ func TestAccess(t *testing.T) {
 	}
 	if list, err := as(t, url, p.alice.AccessToken).PersonalTokens(t.Context()); err != nil || len(list.Tokens) != 1 {
 		t.Errorf("alice's tokens are %v, %v", list, err)
+	}
+	if n, err := as(t, url, p.alice.AccessToken).Notify(t.Context()); err != nil || len(n.Webhooks) != 1 {
+		t.Errorf("alice is told at %+v, %v", n, err)
 	}
 	// Between the services only.
 	res := must(http.Post(url+api.PathExchange, "application/json", strings.NewReader(`{"token":"`+p.script+`"}`)))(t)

@@ -23,6 +23,7 @@ import (
 	"github.com/soundextract/sx/server/internal/jobs"
 	"github.com/soundextract/sx/server/internal/notifier"
 	"github.com/soundextract/sx/server/internal/serve"
+	"github.com/soundextract/sx/server/internal/settings"
 	"github.com/soundextract/sx/server/internal/store"
 	"github.com/soundextract/sx/server/internal/store/localstore"
 	"github.com/soundextract/sx/server/internal/token"
@@ -39,6 +40,7 @@ type Config struct {
 	// Registration says who may make an account beside the first one, who
 	// administers.
 	Registration auth.Registration
+	Notify       settings.Notify
 	Log          *slog.Logger
 }
 
@@ -75,12 +77,12 @@ func Run(ctx context.Context, cfg Config) error {
 		return fmt.Errorf("take over the jobs of the last run: %w", err)
 	}
 
-	authService, gatewayService, err := p.front()
+	front, err := p.front()
 	if err != nil {
 		return err
 	}
 	health := serve.NewHealth(cfg.Log, map[string]func(context.Context) error{"store": stored.Ping, "bus": messages.Ping})
-	server := &serve.Server{Listener: listener, Handler: p.handler(gatewayService, health), Health: health, Log: cfg.Log}
+	server := &serve.Server{Listener: listener, Handler: p.handler(front.gateway, health), Health: health, Log: cfg.Log}
 	card := card{Addr: listener.Addr().String(), Instance: health.Instance()}
 	if err := card.write(data); err != nil {
 		return err
@@ -89,10 +91,10 @@ func Run(ctx context.Context, cfg Config) error {
 	cfg.Log.InfoContext(ctx, "serving", "url", "http://"+card.Addr, "data", data, "version", sx.Version)
 	return serve.Group{
 		server.Run,
-		authService.Run,
-		gatewayService.Run,
+		front.auth.Run,
+		front.gateway.Run,
+		front.notifier.Run,
 		p.converter(transcoder).Run,
-		p.notifier().Run,
 	}.Run(ctx)
 }
 
@@ -106,36 +108,53 @@ type parts struct {
 	registry *prometheus.Registry
 }
 
-// front makes auth and the gateway that calls it, by HTTP as in a cluster, only
-// without a network between them.
-func (p *parts) front() (*auth.Service, *gateway.Service, error) {
+// front are the services that answer requests.
+type front struct {
+	auth     *auth.Service
+	notifier *notifier.Service
+	gateway  *gateway.Service
+}
+
+// front makes auth, the notifier that calls it and the gateway that calls both,
+// by HTTP as in a cluster, only without a network between them.
+func (p *parts) front() (f front, err error) {
 	keys, err := token.LoadKeys(filepath.Join(p.data, "keys"), time.Now())
 	if err != nil {
-		return nil, nil, err
+		return f, err
 	}
 	signer, err := token.NewSigner(keys, time.Now)
 	if err != nil {
-		return nil, nil, err
+		return f, err
 	}
-	authService, err := auth.New(auth.Config{
+	f.auth, err = auth.New(auth.Config{
 		Users: p.store.Users, Sessions: p.store.Sessions,
 		Invitations: p.store.Invitations, PersonalTokens: p.store.PersonalTokens, Signer: signer,
 		Registration: p.cfg.Registration, FirstIsAdmin: true,
 		Log: p.cfg.Log, Now: time.Now, Registerer: p.registry, TrustForwarded: true,
 	})
 	if err != nil {
-		return nil, nil, err
+		return f, err
 	}
-	direct := serve.HandlerTransport(authService.Handler())
+	toAuth := serve.HandlerTransport(f.auth.Handler())
 	authURL := &url.URL{Scheme: "http", Host: "auth"}
+	f.notifier, err = notifier.New(notifier.Config{
+		Ledger: p.ledger, Bus: p.bus, Contacts: p.store.Contacts, Deliveries: p.store.Deliveries,
+		AuthURL: authURL, AuthTransport: toAuth, Mail: p.cfg.Notify.Mail, Networks: p.cfg.Notify.Networks,
+		Log: p.cfg.Log, Now: time.Now, Reconcile: reconcile, Registerer: p.registry,
+	})
+	if err != nil {
+		return f, err
+	}
 	verifier := token.NewVerifier(
-		token.FetchURL(&http.Client{Transport: direct}, authURL.String()+api.PathKeys), time.Now)
-	return authService, gateway.New(gateway.Config{
+		token.FetchURL(&http.Client{Transport: toAuth}, authURL.String()+api.PathKeys), time.Now)
+	f.gateway = gateway.New(gateway.Config{
 		Ledger: p.ledger, Jobs: p.store.Jobs, Videos: p.store.Videos, Tracks: p.store.Tracks, Bus: p.bus,
-		AuthURL: authURL, AuthTransport: direct, Verify: verifier.Verify,
+		AuthURL: authURL, AuthTransport: toAuth, Verify: verifier.Verify,
+		NotifierURL: &url.URL{Scheme: "http", Host: "notifier"}, NotifierTransport: serve.HandlerTransport(f.notifier.Handler()),
 		Quota: p.cfg.Quota, MaxUpload: p.cfg.MaxUpload,
 		Log: p.cfg.Log, Now: time.Now, Registerer: p.registry,
-	}), nil
+	})
+	return f, nil
 }
 
 func (p *parts) handler(g *gateway.Service, health *serve.Health) http.Handler {
@@ -150,11 +169,5 @@ func (p *parts) converter(t converter.Transcoder) *converter.Service {
 		Ledger: p.ledger, Bus: p.bus, Videos: p.store.Videos, Tracks: p.store.Tracks,
 		Transcoder: t, Slots: p.cfg.Conversions, TempDir: filepath.Join(p.data, "tmp"),
 		Log: p.cfg.Log, Now: time.Now, Registerer: p.registry,
-	})
-}
-
-func (p *parts) notifier() *notifier.Service {
-	return notifier.New(notifier.Config{
-		Ledger: p.ledger, Bus: p.bus, Tell: notifier.LogNotices(p.cfg.Log), Log: p.cfg.Log, Reconcile: reconcile,
 	})
 }

@@ -14,7 +14,7 @@ import (
 
 func (s *Service) register(w http.ResponseWriter, r *http.Request) error {
 	var in api.Credentials
-	if err := decode(w, r, &in); err != nil {
+	if err := serve.Decode(w, r, &in); err != nil {
 		return err
 	}
 	name, err := sx.UserName(in.Name)
@@ -55,7 +55,7 @@ func checkPassword(name, password string) error {
 
 func (s *Service) login(w http.ResponseWriter, r *http.Request) error {
 	var in api.Credentials
-	if err := decode(w, r, &in); err != nil {
+	if err := serve.Decode(w, r, &in); err != nil {
 		return err
 	}
 	// No account can have such a name; the answer is that of any wrong one.

@@ -33,7 +33,7 @@ func life(seconds int, most time.Duration) (time.Duration, error) {
 
 func (s *Service) createToken(w http.ResponseWriter, r *http.Request) error {
 	var in api.NewToken
-	if err := decode(w, r, &in); err != nil {
+	if err := serve.Decode(w, r, &in); err != nil {
 		return err
 	}
 	user, err := s.person(r)
@@ -134,7 +134,7 @@ func (s *Service) byPersonalToken(ctx context.Context, raw string) (sx.User, sx.
 // none of ours, so that it is good at the gateway and not here.
 func (s *Service) exchange(w http.ResponseWriter, r *http.Request) error {
 	var in api.ExchangeRequest
-	if err := decode(w, r, &in); err != nil {
+	if err := serve.Decode(w, r, &in); err != nil {
 		return err
 	}
 	user, found, err := s.byPersonalToken(r.Context(), in.Token)

@@ -62,7 +62,7 @@ func (s *Service) open(ctx context.Context, user sx.User) (sx.Session, string, e
 
 func (s *Service) refresh(w http.ResponseWriter, r *http.Request) error {
 	var in api.RefreshRequest
-	if err := decode(w, r, &in); err != nil {
+	if err := serve.Decode(w, r, &in); err != nil {
 		return err
 	}
 	ctx := r.Context()
@@ -150,7 +150,7 @@ func (s *Service) end(ctx context.Context, session sx.Session, why string) error
 // that is no longer one of its session's, changes nothing and succeeds all the same.
 func (s *Service) logout(w http.ResponseWriter, r *http.Request) error {
 	var in api.RefreshRequest
-	if err := decode(w, r, &in); err != nil {
+	if err := serve.Decode(w, r, &in); err != nil {
 		return err
 	}
 	session, err := s.session(r.Context(), in.RefreshToken)

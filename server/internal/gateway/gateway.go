@@ -37,6 +37,9 @@ type Config struct {
 	// AuthURL is where the auth service answers, AuthTransport the way there.
 	AuthURL       *url.URL
 	AuthTransport http.RoundTripper
+	// NotifierURL is where the notifier answers, NotifierTransport the way there.
+	NotifierURL       *url.URL
+	NotifierTransport http.RoundTripper
 	// Verify gives the claims of an access token, an *sx.Error of code
 	// unauthenticated for a bad one.
 	Verify func(ctx context.Context, raw string) (token.Claims, error)

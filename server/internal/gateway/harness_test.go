@@ -110,6 +110,7 @@ func newWorld(t *testing.T, change func(*gateway.Config)) *world {
 	cfg := gateway.Config{
 		Ledger: w.ledger, Jobs: w.store.Jobs, Videos: w.store.Videos, Tracks: w.store.Tracks, Bus: w.bus,
 		AuthURL: authURL, AuthTransport: transport, Verify: verify,
+		NotifierURL: authURL, NotifierTransport: transport, // both only tell what they were asked
 		Log: log, Now: w.clock.Now, Registerer: w.reg,
 	}
 	if change != nil {
@@ -340,6 +341,7 @@ func newWorldLike(t *testing.T, w *world) *world {
 	again.gw = gateway.New(gateway.Config{
 		Ledger: w.ledger, Jobs: w.store.Jobs, Videos: w.store.Videos, Tracks: w.store.Tracks, Bus: w.bus,
 		AuthURL: authURL, AuthTransport: http.DefaultTransport, Verify: verify,
+		NotifierURL: authURL, NotifierTransport: http.DefaultTransport,
 		Log: log, Now: w.clock.Now, Registerer: again.reg,
 	})
 	again.server = httptest.NewServer(serve.Observe(again.gw.Handler(), log, prometheus.NewRegistry()))

@@ -25,7 +25,8 @@ type endpoint struct {
 }
 
 func (s *Service) table() []endpoint {
-	auth := s.authProxy()
+	auth := s.passOn(s.cfg.AuthURL, s.cfg.AuthTransport, "signing in is not possible at the moment")
+	notifier := s.passOn(s.cfg.NotifierURL, s.cfg.NotifierTransport, "notifications cannot be looked at or changed at the moment")
 	return []endpoint{
 		{Route{http.MethodPost, api.PathRegister}, true, auth},
 		{Route{http.MethodPost, api.PathLogin}, true, auth},
@@ -41,6 +42,15 @@ func (s *Service) table() []endpoint {
 		{Route{http.MethodPost, api.PathEnable}, true, auth},
 		{Route{http.MethodPost, api.PathDisable}, true, auth},
 		{Route{http.MethodPost, api.PathInvitations}, true, auth},
+
+		{Route{http.MethodGet, api.PathNotify}, true, notifier}, // which asks auth
+		{Route{http.MethodPut, api.PathEmail}, true, notifier},
+		{Route{http.MethodDelete, api.PathEmail}, true, notifier},
+		{Route{http.MethodPost, api.PathConfirm}, true, notifier},
+		{Route{http.MethodPost, api.PathWebhooks}, true, notifier},
+		{Route{http.MethodDelete, api.PathWebhook}, true, notifier},
+		{Route{http.MethodPost, api.PathTest}, true, notifier},
+		{Route{http.MethodGet, api.PathDeliveries}, true, notifier},
 
 		{Route{http.MethodOptions, api.PathUploads + "{$}"}, false, s.describeUploads},
 		{Route{http.MethodPost, api.PathUploads + "{$}"}, false, s.createUpload},

@@ -5,9 +5,12 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"net/http/httptest"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"go.uber.org/goleak"
@@ -70,6 +73,29 @@ func TestAuthIsPassedOn(t *testing.T) {
 	w.auth.Close()
 	w.do("", http.MethodGet, api.PathKeys, nil).wantCode(t, sx.CodeUnavailable)
 	w.do("", http.MethodGet, "/v1/auth/metrics", nil).wantCode(t, sx.CodeNotFound)
+}
+
+func TestNotifierIsPassedOn(t *testing.T) {
+	t.Parallel()
+	var asked atomic.Pointer[http.Request]
+	notifier := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asked.Store(r)
+		w.WriteHeader(http.StatusNoContent)
+	}))
+	t.Cleanup(notifier.Close)
+	to, err := url.Parse(notifier.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := newWorld(t, func(c *gateway.Config) { c.NotifierURL = to })
+	w.do(alice, http.MethodDelete, api.PathNotify+"/webhooks/w1", nil).want(t, http.StatusNoContent)
+	r := asked.Load()
+	if r.URL.Path != "/v1/notify/webhooks/w1" || r.Method != http.MethodDelete || r.Header.Get("Authorization") != "Bearer "+alice {
+		t.Errorf("the notifier saw %s %s with %v", r.Method, r.URL.Path, r.Header)
+	}
+	notifier.Close()
+	w.do(alice, http.MethodGet, api.PathNotify, nil).wantCode(t, sx.CodeUnavailable)
+	w.do(alice, http.MethodGet, api.PathJobs, nil).want(t, http.StatusOK) // nothing else needs it
 }
 
 func TestFullDisk(t *testing.T) {

@@ -1,38 +1,85 @@
-// Package notifier is the service that tells owners how their jobs ended.
+// Package notifier is the service that tells owners how their jobs ended, by
+// e-mail and by webhooks, and lets them say where. What it tells is a record of
+// the store, one for each channel, made once; sending it is tried until the
+// receiver takes it, for days, and blocks nothing else.
 package notifier
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
+	"fmt"
 	"log/slog"
+	"net/http"
+	"net/url"
+	"sync"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+	mail "github.com/wneessen/go-mail"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/soundextract/sx/server/internal/bus"
 	"github.com/soundextract/sx/server/internal/jobs"
+	"github.com/soundextract/sx/server/internal/settings"
+	"github.com/soundextract/sx/server/internal/store"
 	"github.com/soundextract/sx/server/sx"
 )
 
-// Config is what the service needs.
+// Config is what the service needs. All fields without a default are required.
 type Config struct {
-	Ledger *jobs.Ledger
-	Bus    bus.Bus
-	// Tell carries the notice to the owner. A job whose Tell fails is told
-	// again later; a crash between Tell and its record tells twice.
-	Tell func(ctx context.Context, j sx.Job) error
-	Log  *slog.Logger
-	// Reconcile is the pause between two looks for notices whose doorbell got lost.
-	Reconcile time.Duration
+	Ledger     *jobs.Ledger
+	Bus        bus.Bus
+	Contacts   store.Contacts
+	Deliveries store.Deliveries
+
+	// AuthURL is where the auth service answers, AuthTransport the way there.
+	AuthURL       *url.URL
+	AuthTransport http.RoundTripper
+
+	// Mail is the mail server; its zero value sends no mail.
+	Mail settings.Mail
+	// Networks are the private networks that webhooks may reach.
+	Networks settings.Networks
+	// Roots are whom the certificates of mail server and webhooks are checked
+	// by; nil is the system's.
+	Roots *x509.CertPool
+
+	Log *slog.Logger
+	Now func() time.Time
+	// Reconcile is the pause between two looks for notices whose doorbell got
+	// lost, and between two looks for deliveries that are due.
+	Reconcile  time.Duration
+	Registerer prometheus.Registerer // nil keeps the metrics unpublished
 }
 
 // Service tells owners.
-type Service struct{ cfg Config }
+type Service struct {
+	cfg     Config
+	mail    *mail.Client // nil when no mail is sent
+	posts   *posts
+	lanes   lanes
+	metrics metrics
+	wake    chan struct{} // holds one when deliveries may be due
+	tries   sync.WaitGroup
+}
 
-// New makes the service.
-func New(cfg Config) *Service { return &Service{cfg: cfg} }
+// New makes the service. Its Handler answers at once; Run has to run beside it.
+func New(cfg Config) (*Service, error) {
+	s := &Service{
+		cfg: cfg, posts: newPosts(cfg.Networks, cfg.Roots),
+		lanes: lanes{busy: map[string]int{}}, metrics: newMetrics(cfg.Registerer), wake: make(chan struct{}, 1),
+	}
+	if cfg.Mail.Addr != "" {
+		var err error
+		if s.mail, err = newMailClient(cfg.Mail, cfg.Roots); err != nil {
+			return nil, fmt.Errorf("start notifier: %w", err)
+		}
+	}
+	return s, nil
+}
 
-// Run works until ctx ends.
+// Run works until ctx ends; then it gives what is being sent a moment to end.
 func (s *Service) Run(ctx context.Context) error {
 	reconciler := &jobs.Reconciler{
 		Ledger: s.cfg.Ledger, Queue: bus.Notify, Every: s.cfg.Reconcile,
@@ -41,6 +88,8 @@ func (s *Service) Run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return reconciler.Run(ctx) })
 	group.Go(func() error { return s.receive(ctx) })
+	group.Go(func() error { s.send(ctx); return nil })
+	group.Go(func() error { s.forget(ctx); return nil })
 	return group.Wait()
 }
 
@@ -63,7 +112,7 @@ func (s *Service) handle(ctx context.Context, d bus.Delivery) {
 	if err == nil {
 		err = d.Ack(ctx)
 	} else {
-		s.cfg.Log.WarnContext(ctx, "notice not sent, will be tried again", "job", id, "error", err)
+		s.cfg.Log.WarnContext(ctx, "notice not made, will be tried again", "job", id, "error", err)
 		err = d.Nack(ctx)
 	}
 	if err != nil && ctx.Err() == nil {
@@ -71,35 +120,21 @@ func (s *Service) handle(ctx context.Context, d bus.Delivery) {
 	}
 }
 
-func (s *Service) tell(ctx context.Context, id string) error {
-	j, err := s.cfg.Ledger.Jobs.Get(ctx, id)
-	switch {
-	case sx.CodeOf(err) == sx.CodeNotFound:
-		return nil // removed by its owner, who needs no notice
-	case err != nil:
-		return err
-	case j.Notice != sx.NoticePending:
-		return nil // an old doorbell
-	}
-	if err := s.cfg.Tell(ctx, j); err != nil {
-		return err
-	}
-	_, err = s.cfg.Ledger.Change(ctx, id, func(j *sx.Job) error { return j.Told(s.cfg.Ledger.Now()) })
-	var known *sx.Error
-	if errors.As(err, &known) && (known.Code == sx.CodeConflict || known.Code == sx.CodeNotFound) {
-		return nil // tried again or removed by its owner in the meantime
-	}
-	return err
-}
+// kept is how long deliveries that are over can be looked at.
+const kept = 30 * 24 * time.Hour
 
-// LogNotices is the Tell of the local mode: one line a job in the log.
-func LogNotices(log *slog.Logger) func(ctx context.Context, j sx.Job) error {
-	return func(ctx context.Context, j sx.Job) error {
-		attrs := []any{"job", j.ID, "owner", j.Owner, "state", string(j.State)}
-		if j.Error != nil {
-			attrs = append(attrs, "code", string(j.Error.Code), "reason", j.Error.Message)
+// forget removes old deliveries, the first time at once, until ctx ends.
+func (s *Service) forget(ctx context.Context) {
+	tick := time.NewTicker(time.Hour)
+	defer tick.Stop()
+	for {
+		if err := s.cfg.Deliveries.DeleteSettled(ctx, s.cfg.Now().Add(-kept)); err != nil && ctx.Err() == nil {
+			s.cfg.Log.WarnContext(ctx, "old deliveries were not removed, next round will try again", "error", err)
 		}
-		log.InfoContext(ctx, "job ended", attrs...)
-		return nil
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
 	}
 }

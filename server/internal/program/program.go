@@ -22,8 +22,8 @@ import (
 	"github.com/soundextract/sx/server/sx"
 )
 
-// envPrefix begins the variables of all settings.
-const envPrefix = "SX"
+// EnvPrefix begins the variables of all settings.
+const EnvPrefix = "SX"
 
 // Exit codes, of the table that sx help exit-codes shows.
 const (
@@ -104,7 +104,7 @@ func (p *Program) Main(ctx context.Context, args []string, start Start) int {
 	if probe {
 		args = args[1:]
 	}
-	err := settings.Parse(p.Flags, envPrefix, args, os.Getenv, p.stdout)
+	err := settings.Parse(p.Flags, EnvPrefix, args, os.Getenv, p.stdout)
 	switch {
 	case errors.Is(err, pflag.ErrHelp):
 		_, _ = fmt.Fprintf(p.stdout, "\nWith the argument healthcheck, %s asks the one that runs whether it lives.\n", p.Flags.Name())
@@ -155,6 +155,5 @@ func (p *Program) check() error {
 
 // Bad is the error of a setting that is wrong: why says what is wrong with it.
 func Bad(setting, why string, args ...any) *sx.Error {
-	return sx.NewError(sx.CodeInvalid, "the setting %s is wrong: %s", setting, fmt.Sprintf(why, args...)).
-		WithHint("give --%s or %s another value", setting, settings.Variable(envPrefix, setting))
+	return settings.Bad(EnvPrefix, setting, why, args...)
 }

@@ -37,7 +37,7 @@ func (s *secret) read() error {
 	case s.file == "":
 		return Bad(s.name, "it is not given").WithHint(
 			"give --%s or %s, such as %s, or the path of a file that holds it as --%[1]s-file or %[2]s_FILE",
-			s.name, settings.Variable(envPrefix, s.name), s.example)
+			s.name, settings.Variable(EnvPrefix, s.name), s.example)
 	}
 	raw, err := os.ReadFile(s.file)
 	if err != nil {

@@ -76,20 +76,22 @@ func Start(tb testing.TB, cfg Config) *Stack {
 	s.Database = s.MongoDB.Database(tb)
 	tb.Cleanup(func() { s.stop(tb) })
 	s.Auth = s.start(tb, cfg, "auth", "auth", freePort, "--keys", filepath.Join(cfg.Dir, "keys"))
+	// Whoever gets webhooks of the tests is on this machine too.
+	s.Notifier = s.start(tb, cfg, "notifier", "notifier", freePort,
+		"--amqp-uri", s.Broker.URI(), "--auth-url", s.Auth.URL(), "--webhook-networks", "127.0.0.0/8")
 	for i := range max(1, cfg.Gateways) {
 		addr := freePort
 		if i == 0 {
 			addr = cfg.Addr
 		}
 		s.Gateways = append(s.Gateways, s.start(tb, cfg, "gateway", fmt.Sprintf("gateway-%d", i+1), addr,
-			"--amqp-uri", s.Broker.URI(), "--auth-url", s.Auth.URL()))
+			"--amqp-uri", s.Broker.URI(), "--auth-url", s.Auth.URL(), "--notifier-url", s.Notifier.URL()))
 	}
 	for i := range max(1, cfg.Converters) {
 		name := fmt.Sprintf("converter-%d", i+1)
 		s.Converters = append(s.Converters, s.start(tb, cfg, "converter", name, freePort,
 			"--amqp-uri", s.Broker.URI(), "--temp", filepath.Join(cfg.Dir, name)))
 	}
-	s.Notifier = s.start(tb, cfg, "notifier", "notifier", freePort, "--amqp-uri", s.Broker.URI())
 	for _, p := range s.Programs() {
 		p.WaitReady()
 	}

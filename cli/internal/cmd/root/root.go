@@ -22,6 +22,7 @@ import (
 	"github.com/soundextract/sx/cli/internal/cmd/jobs"
 	"github.com/soundextract/sx/cli/internal/cmd/login"
 	"github.com/soundextract/sx/cli/internal/cmd/logout"
+	"github.com/soundextract/sx/cli/internal/cmd/notify"
 	"github.com/soundextract/sx/cli/internal/cmd/passwd"
 	"github.com/soundextract/sx/cli/internal/cmd/register"
 	"github.com/soundextract/sx/cli/internal/cmd/retry"
@@ -123,6 +124,7 @@ func groups(f *factory.Factory) []group {
 			whoami.NewCmd(f, nil),
 			passwd.NewCmd(f, nil),
 			token.NewCmd(f),
+			notify.NewCmd(f),
 		}},
 		{"Administration", []*cobra.Command{
 			admin.NewCmd(f),

@@ -19,7 +19,7 @@ SX_TOKEN; any HTTP client sends it as
   Authorization: Bearer sxp_…
 
 A token can do everything with your videos, but it cannot change the password,
-make tokens or administer the server.`,
+make tokens, see or set notifications, or administer the server.`,
 		Example: `  sx token create backup --expires 30d
   sx token list
   sx token revoke backup`,

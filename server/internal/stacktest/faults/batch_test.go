@@ -34,6 +34,7 @@ type batch struct {
 	random *rand.Rand
 	stack  *stacktest.Stack
 	people []*person
+	told   *notices
 	struck string // the jobs' states when the fault struck
 
 	repeats bool // a notice may be repeated
@@ -44,7 +45,7 @@ func begin(t *testing.T, videos []string) *batch {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 2*patience)
 	t.Cleanup(cancel)
-	b := &batch{t: t, ctx: ctx, seed: rand.Uint64()}
+	b := &batch{t: t, ctx: ctx, seed: rand.Uint64(), told: receive(t)}
 	t.Logf("seed %d", b.seed)
 	b.random = rand.New(rand.NewPCG(b.seed, 0))
 	b.stack = stacktest.Start(t, stacktest.Config{Bin: bin, Gateways: 2, Converters: 2, MongoDB: mongotest.StartOwn(t)})
@@ -52,6 +53,7 @@ func begin(t *testing.T, videos []string) *batch {
 	for i, gateway := range b.stack.Gateways {
 		p := &person{batch: b, home: t.TempDir(), gateway: gateway, videos: videos[i*each : (i+1)*each], ended: make(chan error, 1)}
 		p.sx("correct horse battery\n", "register", fmt.Sprintf("ada%d", i), "--password-stdin")
+		p.sx("", "notify", "webhook", "add", b.told.url)
 		b.people = append(b.people, p)
 	}
 	return b

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"fmt"
 	"os"
-	"strings"
 	"testing"
 	"time"
 
@@ -32,8 +31,9 @@ func TestFaults(t *testing.T) {
 	for _, fault := range []struct {
 		name   string
 		strike func(b *batch) string // sends the videos, and says what it did
-		// repeats says that a notice may be repeated: between sending it and
-		// writing down that it was sent, the notifier or the store may end.
+		// repeats says that a notice may be posted twice, under the same id: between
+		// sending it and writing down that it was sent, the notifier or the store
+		// may end.
 		repeats bool
 	}{
 		{"SIGKILL of each program", kill, true},
@@ -223,20 +223,4 @@ func (b *batch) channel() *amqp.Channel {
 		b.t.Fatal(err)
 	}
 	return ch
-}
-
-// notices counts the notices of each job in the notifier's log.
-func (b *batch) notices() map[string]int {
-	log, err := os.ReadFile(b.stack.Notifier.Log())
-	if err != nil {
-		b.t.Fatal(err)
-	}
-	count := map[string]int{}
-	for line := range strings.Lines(string(log)) {
-		if _, rest, ok := strings.Cut(line, `"msg":"job ended","job":"`); ok {
-			id, _, _ := strings.Cut(rest, `"`)
-			count[id]++
-		}
-	}
-	return count
 }

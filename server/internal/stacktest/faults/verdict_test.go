@@ -39,18 +39,15 @@ func (b *batch) conclude(happened string, want map[string]string) map[string]str
 		}
 		losses += j.Losses
 	}
-	notices, told := 0, b.notices()
-	for _, n := range told {
-		notices += n
-	}
+	jobs, notices, posts := b.told.count()
 	before := mongotest.Orphans(t, b.stack.Database)
 	b.sweep()
 	after := mongotest.Orphans(t, b.stack.Database)
 	tracks, videos := b.count("tracks.files"), b.count("videos.files")
 
 	report.Line(t, "fault: %s%s: %d jobs done of %d, %d attempts lost, %d tracks, %d digests as undisturbed, "+
-		"%d jobs told by %d notices, %d orphan chunks and %d after a sweep",
-		happened, b.struck, done, videoCount, losses, tracks, alike, len(told), notices, before, after)
+		"%d jobs told by %d notices in %d posts, %d orphan chunks and %d after a sweep",
+		happened, b.struck, done, videoCount, losses, tracks, alike, jobs, notices, posts, before, after)
 	if done != videoCount || len(all) != videoCount {
 		t.Errorf("%d jobs of %d are done, want %d", done, len(all), videoCount)
 	}
@@ -60,8 +57,8 @@ func (b *batch) conclude(happened string, want map[string]string) map[string]str
 	if len(got) != videoCount || want != nil && !maps.Equal(got, want) {
 		t.Errorf("the digests are\n%v, want\n%v", got, want)
 	}
-	if len(told) != videoCount || notices != videoCount && !b.repeats {
-		t.Errorf("%d notices for %d jobs, want one for each of %d", notices, len(told), videoCount)
+	if jobs != videoCount || notices != videoCount || posts != videoCount && !b.repeats {
+		t.Errorf("%d notices in %d posts for %d jobs, want one for each of %d", notices, posts, jobs, videoCount)
 	}
 	if after != 0 {
 		t.Errorf("%d orphan chunks are left after the sweep", after)
@@ -82,6 +79,13 @@ func (b *batch) outcome() map[string]string {
 			}
 		}
 		return true
+	})
+	b.until("all notices are delivered", func() bool {
+		delivered, err := b.stack.Database.Collection("deliveries").CountDocuments(b.ctx, bson.D{{Key: "state", Value: sx.DeliveryDelivered}})
+		if err != nil {
+			b.t.Fatal(err)
+		}
+		return delivered >= videoCount
 	})
 	ch := b.channel()
 	b.until("the queues are empty", func() bool {

@@ -6,28 +6,30 @@ import (
 	"net/http"
 	"net/http/httputil"
 	"net/netip"
+	"net/url"
 	"strings"
 
 	"github.com/soundextract/sx/server/api"
 	"github.com/soundextract/sx/server/sx"
 )
 
-// authProxy passes requests on to the auth service. X-Forwarded-For becomes the
-// address of the client, so that auth can limit attempts by address.
-func (s *Service) authProxy() func(http.ResponseWriter, *http.Request) error {
+// passOn passes requests on to another service; away is what is said while it
+// does not answer. X-Forwarded-For becomes the address of the client, so that
+// auth can limit attempts by address.
+func (s *Service) passOn(to *url.URL, way http.RoundTripper, away string) func(http.ResponseWriter, *http.Request) error {
 	proxy := &httputil.ReverseProxy{
 		Rewrite: func(r *httputil.ProxyRequest) {
-			r.SetURL(s.cfg.AuthURL)
+			r.SetURL(to)
 			r.SetXForwarded()
 			r.Out.Header.Set(forwardedFor, clientAddress(r.In, s.cfg.TrustedHops))
 		},
-		Transport: s.cfg.AuthTransport,
+		Transport: way,
 		ModifyResponse: func(res *http.Response) error {
 			res.Header.Del(api.HeaderRequestID) // the answer has it already
 			return nil
 		},
 		ErrorHandler: func(w http.ResponseWriter, r *http.Request, err error) {
-			s.fail(w, r, sx.NewError(sx.CodeUnavailable, "signing in is not possible at the moment").WithCause(err))
+			s.fail(w, r, sx.NewError(sx.CodeUnavailable, "%s", away).WithCause(err))
 		},
 		ErrorLog: slog.NewLogLogger(s.cfg.Log.Handler(), slog.LevelWarn),
 	}

@@ -1,0 +1,90 @@
+package acceptance_test
+
+import (
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// receiver is a webhook's, of one script.
+type receiver struct {
+	mu    sync.Mutex
+	posts []received
+}
+
+// theReceiver is the key of the script's receiver.
+type theReceiver struct{}
+
+func receiverOf(ts *testscript.TestScript) *receiver {
+	r, ok := ts.Value(theReceiver{}).(*receiver)
+	if !ok {
+		ts.Fatalf("there is no receiver")
+	}
+	return r
+}
+
+type received struct {
+	ID        string          `json:"id"`
+	Signature string          `json:"signature"`
+	Body      json.RawMessage `json:"body"`
+}
+
+func (r *receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
+	body, err := io.ReadAll(req.Body)
+	if err != nil || !json.Valid(body) {
+		w.WriteHeader(http.StatusBadRequest)
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.posts = append(r.posts, received{req.Header.Get("webhook-id"), req.Header.Get("webhook-signature"), body})
+}
+
+// startReceiver starts the receiver and puts its URL into $HOOK.
+func startReceiver(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 0 {
+		ts.Fatalf("usage: receiver")
+	}
+	server := httptest.NewServer(receiverOf(ts))
+	ts.Defer(server.Close)
+	ts.Setenv("HOOK", server.URL+"/hook")
+}
+
+// posted waits until so many events were posted, and writes them as a JSON array
+// to a file: posted NUMBER FILE.
+func posted(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: posted NUMBER FILE")
+	}
+	r := receiverOf(ts)
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	tick, enough := time.NewTicker(20*time.Millisecond), time.After(time.Minute)
+	defer tick.Stop()
+	for {
+		r.mu.Lock()
+		raw, err := json.Marshal(r.posts)
+		n := len(r.posts)
+		r.mu.Unlock()
+		ts.Check(err)
+		if n >= want {
+			ts.Check(os.WriteFile(ts.MkAbs(args[1]), raw, 0o600))
+			if n > want {
+				ts.Fatalf("%d events were posted, want %d", n, want)
+			}
+			return
+		}
+		select {
+		case <-tick.C:
+		case <-enough:
+			ts.Fatalf("%d events were posted, want %d", n, want)
+		}
+	}
+}

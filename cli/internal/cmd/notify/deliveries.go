@@ -1,0 +1,112 @@
+package notify
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/soundextract/sx/cli/internal/factory"
+	"github.com/soundextract/sx/cli/internal/human"
+	"github.com/soundextract/sx/cli/internal/iostreams"
+	"github.com/soundextract/sx/cli/internal/table"
+	"github.com/soundextract/sx/cli/internal/usage"
+	"github.com/soundextract/sx/server/api"
+	"github.com/soundextract/sx/server/api/client"
+	"github.com/soundextract/sx/server/sx"
+)
+
+type deliveriesOptions struct {
+	IO     *iostreams.IOStreams
+	Client func() (*client.Client, error)
+	Now    func() time.Time
+
+	Limit int
+	JSON  bool
+}
+
+const defaultLimit = 30
+
+func newCmdDeliveries(f *factory.Factory, run func(context.Context, *deliveriesOptions) error) *cobra.Command {
+	opts := &deliveriesOptions{IO: f.IO, Client: f.Client, Now: time.Now}
+	cmd := &cobra.Command{
+		Use:   "deliveries",
+		Short: "List what you were told, newest first",
+		Long: `List what was sent to you or is to be sent, the newest first; what is over, for
+30 days.
+
+When the output is no terminal, each line holds id, event, channel, target,
+state, tries, time of creation and the last error, separated by tabs and
+without a header.`,
+		Example: `  sx notify deliveries
+  sx notify deliveries --json | jq '.[] | select(.state == "failed")'`,
+		Args: usage.Args(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if opts.Limit < 1 || opts.Limit > api.MaxLimit {
+				return usage.Errorf("--limit wants a number from 1 to %d", api.MaxLimit)
+			}
+			if run != nil {
+				return run(cmd.Context(), opts)
+			}
+			return deliveriesRun(cmd.Context(), opts)
+		},
+	}
+	cmd.Flags().IntVar(&opts.Limit, "limit", defaultLimit, "show at most `N` deliveries")
+	cmd.Flags().BoolVar(&opts.JSON, "json", false, "print the deliveries as a JSON array")
+	return cmd
+}
+
+func deliveriesRun(ctx context.Context, opts *deliveriesOptions) error {
+	c, err := opts.Client()
+	if err != nil {
+		return err
+	}
+	list, err := c.Deliveries(ctx, opts.Limit)
+	if err != nil {
+		return err
+	}
+	if opts.JSON {
+		return opts.IO.WriteJSON(list.Deliveries)
+	}
+	if len(list.Deliveries) == 0 {
+		_, _ = fmt.Fprintln(opts.IO.ErrOut, "nothing was sent yet; try it with: sx notify test")
+		return nil
+	}
+	return printDeliveries(opts.IO, list.Deliveries, opts.Now())
+}
+
+func printDeliveries(streams *iostreams.IOStreams, list []api.Delivery, now time.Time) error {
+	if !streams.OutTTY {
+		rows := make([][]table.Cell, len(list))
+		for i, d := range list {
+			rows[i] = cells(d.ID, string(d.Event), string(d.Channel), d.Target, string(d.State), strconv.Itoa(d.Tries),
+				d.Created.UTC().Format(time.RFC3339), d.LastError)
+		}
+		return table.Print(streams, make([]table.Column, len(rows[0])), rows)
+	}
+	columns := []table.Column{{Header: "EVENT"}, {Header: "TO", Shrink: true}, {Header: "STATE"}, {Header: "AGE"}, {Header: "WHAT HAPPENED", Shrink: true}}
+	rows := make([][]table.Cell, len(list))
+	for i, d := range list {
+		rows[i] = cells(string(d.Event), d.Target, string(d.State), human.Ago(now.Sub(d.Created)), story(d, now))
+		rows[i][2].Color = map[sx.DeliveryState]string{sx.DeliveryDelivered: "32", sx.DeliveryFailed: "31"}[d.State]
+	}
+	return table.Print(streams, columns, rows)
+}
+
+func cells(texts ...string) []table.Cell {
+	row := make([]table.Cell, len(texts))
+	for i, t := range texts {
+		row[i] = table.Text(t)
+	}
+	return row
+}
+
+// story is what a person wants to know beyond the state.
+func story(d api.Delivery, now time.Time) string {
+	if d.State != sx.DeliveryPending || d.LastError == "" || d.NextTry == nil {
+		return d.LastError
+	}
+	return fmt.Sprintf("%s; again in %s", d.LastError, human.Ago(max(0, d.NextTry.Sub(now))))
+}

@@ -1,0 +1,149 @@
+package notify
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/soundextract/sx/cli/internal/factory"
+	"github.com/soundextract/sx/cli/internal/iostreams"
+	"github.com/soundextract/sx/cli/internal/prompt"
+	"github.com/soundextract/sx/cli/internal/usage"
+	"github.com/soundextract/sx/server/api"
+	"github.com/soundextract/sx/server/api/client"
+)
+
+type emailOptions struct {
+	IO     *iostreams.IOStreams
+	Client func() (*client.Client, error)
+
+	Address string // "" with Remove
+	Remove  bool
+	JSON    bool
+}
+
+func newCmdEmail(f *factory.Factory, run func(context.Context, *emailOptions) error) *cobra.Command {
+	opts := &emailOptions{IO: f.IO, Client: f.Client}
+	cmd := &cobra.Command{
+		Use:   "email ADDRESS | --remove",
+		Short: "Set or remove the address for mails",
+		Long: `Set the address that mails go to. A code is sent there, good for an hour. At a
+terminal it is asked for; else give it to: sx notify confirm CODE`,
+		Example: `  sx notify email ada@example.org
+  sx notify email --remove`,
+		Args:              usage.Args(cobra.MaximumNArgs(1)),
+		ValidArgsFunction: cobra.NoFileCompletions,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			switch {
+			case len(args) == 0 && !opts.Remove:
+				return usage.Errorf("the address is missing")
+			case len(args) == 1 && opts.Remove:
+				return usage.Errorf("--remove takes no address")
+			case len(args) == 1:
+				opts.Address = args[0]
+			}
+			if run != nil {
+				return run(cmd.Context(), opts)
+			}
+			return emailRun(cmd.Context(), opts)
+		},
+	}
+	cmd.Flags().BoolVar(&opts.Remove, "remove", false, "send no more mails")
+	cmd.Flags().BoolVar(&opts.JSON, "json", false, "print what is set up then as JSON")
+	return cmd
+}
+
+func emailRun(ctx context.Context, opts *emailOptions) error {
+	c, err := opts.Client()
+	if err != nil {
+		return err
+	}
+	if opts.Remove {
+		if err := c.RemoveEmail(ctx); err != nil {
+			return err
+		}
+		n, err := c.Notify(ctx)
+		if err != nil {
+			return err
+		}
+		return printEmail(opts.IO, opts.JSON, n)
+	}
+	n, err := c.SetEmail(ctx, api.Email{Address: opts.Address})
+	if err != nil {
+		return err
+	}
+	if n.PendingEmail != "" && opts.IO.InTTY && !opts.JSON {
+		_, _ = fmt.Fprintf(opts.IO.ErrOut, "A code is on its way to %s.\n", n.PendingEmail)
+		code, err := prompt.Line(ctx, opts.IO, "Code (empty to give it later): ")
+		if err != nil {
+			return err
+		}
+		if code != "" {
+			if n, err = c.ConfirmEmail(ctx, api.EmailCode{Code: code}); err != nil {
+				return err
+			}
+		}
+	}
+	return printEmail(opts.IO, opts.JSON, n)
+}
+
+func printEmail(streams *iostreams.IOStreams, asJSON bool, n api.Notify) error {
+	if asJSON {
+		return streams.WriteJSON(n)
+	}
+	result := "No mails are sent to you"
+	switch {
+	case n.PendingEmail != "":
+		result = fmt.Sprintf("Sent a code to %s", n.PendingEmail)
+	case n.Email != "":
+		result = fmt.Sprintf("Mails go to %s", n.Email)
+	}
+	if _, err := fmt.Fprintln(streams.Out, result); err != nil {
+		return fmt.Errorf("print the result: %w", err)
+	}
+	if n.PendingEmail != "" {
+		_, _ = fmt.Fprintln(streams.ErrOut, "next: sx notify confirm CODE")
+	}
+	return nil
+}
+
+type confirmOptions struct {
+	IO     *iostreams.IOStreams
+	Client func() (*client.Client, error)
+
+	Code string
+	JSON bool
+}
+
+func newCmdConfirm(f *factory.Factory, run func(context.Context, *confirmOptions) error) *cobra.Command {
+	opts := &confirmOptions{IO: f.IO, Client: f.Client}
+	cmd := &cobra.Command{
+		Use:               "confirm CODE",
+		Short:             "Confirm the address with the code that was sent there",
+		Example:           `  sx notify confirm 12345678`,
+		Args:              usage.Args(cobra.ExactArgs(1)),
+		ValidArgsFunction: cobra.NoFileCompletions,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			opts.Code = args[0]
+			if run != nil {
+				return run(cmd.Context(), opts)
+			}
+			return confirmRun(cmd.Context(), opts)
+		},
+	}
+	cmd.Flags().BoolVar(&opts.JSON, "json", false, "print what is set up then as JSON")
+	return cmd
+}
+
+func confirmRun(ctx context.Context, opts *confirmOptions) error {
+	c, err := opts.Client()
+	if err != nil {
+		return err
+	}
+	n, err := c.ConfirmEmail(ctx, api.EmailCode{Code: opts.Code})
+	if err != nil {
+		return err
+	}
+	return printEmail(opts.IO, opts.JSON, n)
+}

@@ -1,0 +1,110 @@
+// Package notify holds the commands of sx notify.
+package notify
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/soundextract/sx/cli/internal/factory"
+	"github.com/soundextract/sx/cli/internal/iostreams"
+	"github.com/soundextract/sx/cli/internal/usage"
+	"github.com/soundextract/sx/server/api"
+	"github.com/soundextract/sx/server/api/client"
+)
+
+type showOptions struct {
+	IO     *iostreams.IOStreams
+	Client func() (*client.Client, error)
+
+	JSON bool
+}
+
+// NewCmd makes sx notify with the commands below it.
+func NewCmd(f *factory.Factory) *cobra.Command {
+	cmd := newCmdShow(f, nil)
+	cmd.AddCommand(
+		newCmdEmail(f, nil), newCmdConfirm(f, nil), newCmdWebhook(f),
+		newCmdTest(f, nil), newCmdDeliveries(f, nil),
+	)
+	return cmd
+}
+
+func newCmdShow(f *factory.Factory, run func(context.Context, *showOptions) error) *cobra.Command {
+	opts := &showOptions{IO: f.IO, Client: f.Client}
+	cmd := &cobra.Command{
+		Use:   "notify",
+		Short: "Be told when jobs end, by e-mail and webhooks",
+		Long: `Be told when a job is done or has failed: by mail to your address, and by posts
+to webhooks. Alone, sx notify shows what is set up.
+
+It takes a sign-in with a password: a personal token cannot see or change it.`,
+		Example: `  sx notify email ada@example.org
+  sx notify webhook add https://example.org/hook
+  sx notify test`,
+		Args: usage.Subcommand,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if run != nil {
+				return run(cmd.Context(), opts)
+			}
+			return showRun(cmd.Context(), opts)
+		},
+
+		SuggestionsMinimumDistance: 2,
+	}
+	cmd.Flags().BoolVar(&opts.JSON, "json", false, "print what is set up as JSON")
+	return cmd
+}
+
+func showRun(ctx context.Context, opts *showOptions) error {
+	c, err := opts.Client()
+	if err != nil {
+		return err
+	}
+	n, err := c.Notify(ctx)
+	if err != nil {
+		return err
+	}
+	if opts.JSON {
+		return opts.IO.WriteJSON(n)
+	}
+	if _, err := io.WriteString(opts.IO.Out, describe(n)); err != nil {
+		return fmt.Errorf("print what is set up: %w", err)
+	}
+	if n.PendingEmail != "" {
+		_, _ = fmt.Fprintln(opts.IO.ErrOut, "next: sx notify confirm CODE, with the code of the mail")
+	}
+	return nil
+}
+
+// describe is what is set up as a person reads it, one fact a line.
+func describe(n api.Notify) string {
+	var b strings.Builder
+	fact := func(name, value string) { _, _ = fmt.Fprintf(&b, "%-10s%s\n", name, value) }
+	switch {
+	case n.Email != "":
+		fact("email", n.Email)
+	case n.SendsEmail:
+		fact("email", "none")
+	default:
+		fact("email", "none; this server sends no mail")
+	}
+	if n.PendingEmail != "" {
+		fact("  new", n.PendingEmail+", which waits for its code")
+	}
+	for _, h := range n.Webhooks {
+		state := ""
+		if h.Disabled != nil {
+			state = " (disabled: its receiver answered 410 Gone)"
+		}
+		fact("webhook", h.URL+state)
+		fact("  id", h.ID)
+	}
+	if len(n.Webhooks) == 0 {
+		fact("webhooks", "none")
+	}
+	return b.String()
+}

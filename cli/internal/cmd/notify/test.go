@@ -1,0 +1,114 @@
+package notify
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/soundextract/sx/cli/internal/factory"
+	"github.com/soundextract/sx/cli/internal/iostreams"
+	"github.com/soundextract/sx/cli/internal/usage"
+	"github.com/soundextract/sx/server/api"
+	"github.com/soundextract/sx/server/api/client"
+	"github.com/soundextract/sx/server/sx"
+)
+
+type testOptions struct {
+	IO     *iostreams.IOStreams
+	Client func() (*client.Client, error)
+	Now    func() time.Time
+	// Pause is between two looks for how it went, Patience for how long it is
+	// looked.
+	Pause, Patience time.Duration
+
+	JSON bool
+}
+
+func newCmdTest(f *factory.Factory, run func(context.Context, *testOptions) error) *cobra.Command {
+	opts := &testOptions{IO: f.IO, Client: f.Client, Now: time.Now, Pause: 300 * time.Millisecond, Patience: 30 * time.Second}
+	cmd := &cobra.Command{
+		Use:   "test",
+		Short: "Send a test to your address and webhooks",
+		Long: `Send a test to your address and each of your webhooks, and show how the first
+try went. It fails unless all of them took it.`,
+		Example: `  sx notify test`,
+		Args:    usage.Args(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if run != nil {
+				return run(cmd.Context(), opts)
+			}
+			return testRun(cmd.Context(), opts)
+		},
+	}
+	cmd.Flags().BoolVar(&opts.JSON, "json", false, "print the deliveries as a JSON array")
+	return cmd
+}
+
+func testRun(ctx context.Context, opts *testOptions) error {
+	c, err := opts.Client()
+	if err != nil {
+		return err
+	}
+	made, err := c.TestNotify(ctx)
+	if err != nil {
+		return err
+	}
+	list, err := opts.outcome(ctx, c, made.Deliveries)
+	if err != nil {
+		return err
+	}
+	if opts.JSON {
+		err = opts.IO.WriteJSON(list)
+	} else {
+		err = printDeliveries(opts.IO, list, opts.Now())
+	}
+	if err != nil {
+		return err
+	}
+	arrived := 0
+	for _, d := range list {
+		if d.State == sx.DeliveryDelivered {
+			arrived++
+		}
+	}
+	if arrived < len(list) {
+		return sx.NewError(sx.CodeUnavailable, "%d of %d tests did not arrive", len(list)-arrived, len(list)).
+			WithHint("what was not given up is tried again; look at it with: sx notify deliveries")
+	}
+	return nil
+}
+
+// outcome waits until each delivery was tried once, and gives them as they are then.
+func (o *testOptions) outcome(ctx context.Context, c *client.Client, made []api.Delivery) ([]api.Delivery, error) {
+	_, _ = fmt.Fprintf(o.IO.ErrOut, "sending %d\n", len(made))
+	tick, enough := time.NewTicker(o.Pause), time.After(o.Patience)
+	defer tick.Stop()
+	for {
+		found, err := c.Deliveries(ctx, api.MaxLimit)
+		if err != nil {
+			return nil, err
+		}
+		tried := 0
+		for i, m := range made {
+			if k := slices.IndexFunc(found.Deliveries, func(d api.Delivery) bool { return d.ID == m.ID }); k >= 0 {
+				made[i] = found.Deliveries[k]
+			}
+			if made[i].State != sx.DeliveryPending || made[i].LastError != "" {
+				tried++
+			}
+		}
+		if tried == len(made) {
+			return made, nil
+		}
+		select {
+		case <-tick.C:
+		case <-enough:
+			return made, nil
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+}

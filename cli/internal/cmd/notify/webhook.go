@@ -1,0 +1,187 @@
+package notify
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/soundextract/sx/cli/internal/factory"
+	"github.com/soundextract/sx/cli/internal/iostreams"
+	"github.com/soundextract/sx/cli/internal/table"
+	"github.com/soundextract/sx/cli/internal/usage"
+	"github.com/soundextract/sx/server/api"
+	"github.com/soundextract/sx/server/api/client"
+	"github.com/soundextract/sx/server/sx"
+)
+
+func newCmdWebhook(f *factory.Factory) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "webhook",
+		Short: "Manage webhooks",
+		Long: `Manage webhooks: URLs that events are posted to, as JSON, when jobs end.
+
+Posts are signed as Standard Webhooks says (www.standardwebhooks.com), which has
+libraries that check them in many languages. An answer of 2xx says that the
+event arrived, 410 ends the webhook; all else is tried again for three days.`,
+		Example: `  sx notify webhook add https://example.org/hook
+  sx notify webhook list`,
+		Args: usage.Subcommand,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+
+		SuggestionsMinimumDistance: 2,
+	}
+	cmd.AddCommand(newCmdAdd(f, nil), newCmdList(f, nil), newCmdRemove(f, nil))
+	return cmd
+}
+
+type webhookOptions struct {
+	IO     *iostreams.IOStreams
+	Client func() (*client.Client, error)
+
+	Webhook string // the URL of a new one, the id of another
+	JSON    bool
+}
+
+func newCmdAdd(f *factory.Factory, run func(context.Context, *webhookOptions) error) *cobra.Command {
+	opts := &webhookOptions{IO: f.IO, Client: f.Client}
+	cmd := &cobra.Command{
+		Use:   "add URL",
+		Short: "Have events posted to a URL",
+		Long: `Have events posted to a URL, and print the secret that checks their signature.
+It is shown only this once.`,
+		Example:           `  sx notify webhook add https://example.org/hook`,
+		Args:              usage.Args(cobra.ExactArgs(1)),
+		ValidArgsFunction: cobra.NoFileCompletions,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			opts.Webhook = args[0]
+			if run != nil {
+				return run(cmd.Context(), opts)
+			}
+			return addRun(cmd.Context(), opts)
+		},
+	}
+	cmd.Flags().BoolVar(&opts.JSON, "json", false, "print the webhook as JSON")
+	return cmd
+}
+
+func addRun(ctx context.Context, opts *webhookOptions) error {
+	c, err := opts.Client()
+	if err != nil {
+		return err
+	}
+	made, err := c.AddWebhook(ctx, api.NewWebhook{URL: opts.Webhook})
+	if err != nil {
+		return err
+	}
+	if opts.JSON {
+		return opts.IO.WriteJSON(made)
+	}
+	if _, err := fmt.Fprintln(opts.IO.Out, made.Secret); err != nil {
+		return fmt.Errorf("print the secret: %w", err)
+	}
+	_, _ = fmt.Fprintf(opts.IO.ErrOut, "This secret checks the signature of posts; it is shown only now.\n"+
+		"try it with: sx notify test; end it with: sx notify webhook rm %s\n", made.ID)
+	return nil
+}
+
+func newCmdList(f *factory.Factory, run func(context.Context, *webhookOptions) error) *cobra.Command {
+	opts := &webhookOptions{IO: f.IO, Client: f.Client}
+	cmd := &cobra.Command{
+		Use:     "list",
+		Aliases: []string{"ls"},
+		Short:   "List your webhooks",
+		Long: `List your webhooks. Their secrets cannot be shown again.
+
+When the output is no terminal, each line holds id, URL, state and time of
+creation, separated by tabs and without a header.`,
+		Example: `  sx notify webhook list
+  sx notify webhook list --json | jq -r '.[].url'`,
+		Args: usage.Args(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if run != nil {
+				return run(cmd.Context(), opts)
+			}
+			return listRun(cmd.Context(), opts)
+		},
+	}
+	cmd.Flags().BoolVar(&opts.JSON, "json", false, "print the webhooks as a JSON array")
+	return cmd
+}
+
+func listRun(ctx context.Context, opts *webhookOptions) error {
+	c, err := opts.Client()
+	if err != nil {
+		return err
+	}
+	n, err := c.Notify(ctx)
+	if err != nil {
+		return err
+	}
+	if opts.JSON {
+		return opts.IO.WriteJSON(n.Webhooks)
+	}
+	if len(n.Webhooks) == 0 {
+		_, _ = fmt.Fprintln(opts.IO.ErrOut, "no webhooks yet; make one with: sx notify webhook add URL")
+		return nil
+	}
+	columns := []table.Column{{Header: "ID"}, {Header: "URL", Shrink: true}, {Header: "STATE"}, {Header: "CREATED"}}
+	rows := make([][]table.Cell, len(n.Webhooks))
+	for i, h := range n.Webhooks {
+		state := table.Text("used")
+		if h.Disabled != nil {
+			state = table.Cell{Text: "disabled", Color: "33"}
+		}
+		created := table.Cell{Text: h.Created.Local().Format(time.DateOnly), Full: h.Created.UTC().Format(time.RFC3339)}
+		rows[i] = []table.Cell{table.Text(h.ID), table.Text(h.URL), state, created}
+	}
+	return table.Print(opts.IO, columns, rows)
+}
+
+func newCmdRemove(f *factory.Factory, run func(context.Context, *webhookOptions) error) *cobra.Command {
+	opts := &webhookOptions{IO: f.IO, Client: f.Client}
+	cmd := &cobra.Command{
+		Use:               "rm ID",
+		Short:             "Post no more events to a webhook",
+		Example:           `  sx notify webhook rm jq3m5v7kxw2c4t6b`,
+		Args:              usage.Args(cobra.ExactArgs(1)),
+		ValidArgsFunction: cobra.NoFileCompletions,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			opts.Webhook = args[0]
+			if run != nil {
+				return run(cmd.Context(), opts)
+			}
+			return removeRun(cmd.Context(), opts)
+		},
+	}
+	cmd.Flags().BoolVar(&opts.JSON, "json", false, "print the removed webhook as JSON")
+	return cmd
+}
+
+func removeRun(ctx context.Context, opts *webhookOptions) error {
+	c, err := opts.Client()
+	if err != nil {
+		return err
+	}
+	n, err := c.Notify(ctx)
+	if err != nil {
+		return err
+	}
+	i := slices.IndexFunc(n.Webhooks, func(h api.Webhook) bool { return h.ID == opts.Webhook })
+	if i < 0 {
+		return sx.NewError(sx.CodeNotFound, "you have no webhook %q", opts.Webhook).
+			WithHint("list your webhooks with: sx notify webhook list")
+	}
+	if err := c.RemoveWebhook(ctx, opts.Webhook); err != nil {
+		return err
+	}
+	if opts.JSON {
+		return opts.IO.WriteJSON(n.Webhooks[i])
+	}
+	if _, err := fmt.Fprintf(opts.IO.Out, "Removed the webhook %s\n", n.Webhooks[i].URL); err != nil {
+		return fmt.Errorf("print the result: %w", err)
+	}
+	return nil
+}

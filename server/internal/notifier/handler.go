@@ -1,0 +1,99 @@
+package notifier
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"slices"
+
+	"github.com/soundextract/sx/server/api"
+	"github.com/soundextract/sx/server/internal/serve"
+	"github.com/soundextract/sx/server/internal/store"
+	"github.com/soundextract/sx/server/sx"
+)
+
+// Handler serves the notification paths of package api.
+func (s *Service) Handler() http.Handler {
+	mux := http.NewServeMux()
+	for pattern, answer := range map[string]func(w http.ResponseWriter, r *http.Request, user string) error{
+		"GET " + api.PathNotify:     s.show,
+		"PUT " + api.PathEmail:      s.setEmail,
+		"DELETE " + api.PathEmail:   s.removeEmail,
+		"POST " + api.PathConfirm:   s.confirmEmail,
+		"POST " + api.PathWebhooks:  s.addWebhook,
+		"DELETE " + api.PathWebhook: s.removeWebhook,
+		"POST " + api.PathTest:      s.test,
+		"GET " + api.PathDeliveries: s.listDeliveries,
+	} {
+		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
+			user, err := s.caller(r)
+			if err == nil {
+				err = answer(w, r, user)
+			}
+			if err == nil {
+				return
+			}
+			if sx.CodeOf(err) == sx.CodeUnauthenticated {
+				w.Header().Set("WWW-Authenticate", "Bearer") // RFC 6750 section 3
+			}
+			serve.WriteError(r.Context(), w, s.cfg.Log, err)
+		})
+	}
+	return serve.Routes(mux)
+}
+
+func (s *Service) show(w http.ResponseWriter, r *http.Request, user string) error {
+	c, err := s.cfg.Contacts.Get(r.Context(), user)
+	if err != nil {
+		return err
+	}
+	api.Write(w, http.StatusOK, s.wire(c))
+	return nil
+}
+
+// wire is a contact as its user sees it.
+func (s *Service) wire(c sx.Contact) api.Notify {
+	out := api.Notify{SendsEmail: s.mail != nil, Email: c.Email, Webhooks: make([]api.Webhook, len(c.Webhooks))}
+	if c.Pending != nil && s.cfg.Now().Before(c.Pending.Expires) {
+		out.PendingEmail = c.Pending.Address
+	}
+	for i, hook := range c.Webhooks {
+		out.Webhooks[i] = api.FromWebhook(hook)
+	}
+	return out
+}
+
+// change lets fn change the user's contact by compare-and-set; fn may be called
+// several times. An error of fn is returned, and what it changed stored all the
+// same if keep is true.
+func (s *Service) change(ctx context.Context, user string, fn func(*sx.Contact) (keep bool, err error)) (sx.Contact, error) {
+	for {
+		c, err := s.cfg.Contacts.Get(ctx, user)
+		if err != nil {
+			return c, err
+		}
+		c.Webhooks = slices.Clone(c.Webhooks)
+		keep, failure := fn(&c)
+		if !keep {
+			return c, failure
+		}
+		switch err := s.cfg.Contacts.Replace(ctx, c); {
+		case err == nil:
+			return c, failure
+		case !errors.Is(err, store.ErrStale):
+			return c, err
+		}
+		if err := ctx.Err(); err != nil {
+			return c, err
+		}
+	}
+}
+
+// find gives the webhook of the id, nil if there is none.
+func find(c sx.Contact, id string) *sx.Webhook {
+	i := slices.IndexFunc(c.Webhooks, func(h sx.Webhook) bool { return h.ID == id })
+	if i < 0 {
+		return nil
+	}
+	return &c.Webhooks[i]
+}

@@ -1,0 +1,233 @@
+package notifier_test
+
+import (
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/emersion/go-smtp"
+
+	"github.com/soundextract/sx/server/api"
+	"github.com/soundextract/sx/server/internal/settings"
+	"github.com/soundextract/sx/server/sx"
+)
+
+// mailing is a notifier that sends by a mail server of the test.
+func mailing(t *testing.T, m *mailServer, security string) *server {
+	t.Helper()
+	h := newHouse(t)
+	cfg := h.config()
+	cfg.Mail, cfg.Roots = m.config(security), m.roots
+	return h.start(cfg)
+}
+
+var codePattern = regexp.MustCompile(`sx notify confirm ([0-9]{8})\b`)
+
+// confirm gives the user a confirmed address.
+func (s *server) confirm(m *mailServer, user, address string) {
+	s.t.Helper()
+	if n, err := s.as(user).SetEmail(s.t.Context(), api.Email{Address: address}); err != nil || n.PendingEmail != address {
+		s.t.Fatalf("got %+v, %v", n, err)
+	}
+	n, err := s.as(user).ConfirmEmail(s.t.Context(), api.EmailCode{Code: codeIn(s.t, m.next())})
+	if err != nil || n.Email != address || n.PendingEmail != "" {
+		s.t.Fatalf("got %+v, %v", n, err)
+	}
+}
+
+func codeIn(t *testing.T, l letter) string {
+	t.Helper()
+	found := codePattern.FindStringSubmatch(l.parts["text/plain"])
+	if found == nil || !strings.Contains(l.parts["text/html"], found[0]) || !strings.Contains(l.subject, found[1]) {
+		t.Fatalf("no code in %+v", l)
+	}
+	return found[1]
+}
+
+func TestMail(t *testing.T) {
+	t.Parallel()
+	for _, security := range []string{settings.SMTPStartTLS, settings.SMTPTLS} {
+		t.Run(security, func(t *testing.T) {
+			t.Parallel()
+			m := serveMail(t, security, true)
+			s := mailing(t, m, security)
+			s.confirm(m, "ada", "ada@example.org")
+			j := s.end("ada", "Straße <b>\r\nBcc: eve@example.org.mp4", nil)
+			l := m.next()
+			if l.to != "ada@example.org" || l.from != "noreply@example.org" || l.user != mailUser || !l.encrypted {
+				t.Errorf("the envelope is %+v", l)
+			}
+			if l.subject != "Straße <b>  Bcc: eve@example.org.mp4 is ready" || l.header.Get("Bcc") != "" ||
+				l.header.Get("Auto-Submitted") != "auto-generated" {
+				t.Errorf("the head is %v, subject %q", l.header, l.subject)
+			}
+			d := s.until("ada", "it is delivered", in(sx.DeliveryDelivered))
+			if got, want := l.header.Get("Message-Id"), "<"+sx.DeliveryID(j.ID, 1, "email")+"@example.org>"; got != want || d.ID+"@example.org" != want[1:len(want)-1] {
+				t.Errorf("Message-ID %s, want %s", got, want)
+			}
+			text, html := l.parts["text/plain"], l.parts["text/html"]
+			for _, want := range []string{"sx download " + j.ID, "1m1s", "1.2 MB", "sx notify"} {
+				if !strings.Contains(text, want) || !strings.Contains(html, want) {
+					t.Errorf("%q is not in\n%s\n%s", want, text, html)
+				}
+			}
+			if strings.Contains(html, "<b>") || !strings.Contains(html, "&lt;b&gt;") {
+				t.Errorf("the name is markup in\n%s", html)
+			}
+			j = s.end("ada", "song.mp4", sx.NewError(sx.CodeNoAudio, "the video has no sound"))
+			l = m.next()
+			for _, want := range []string{"the video has no sound", sx.CodeNoAudio.Hint(), "sx show " + j.ID} {
+				if !strings.Contains(l.parts["text/plain"], want) {
+					t.Errorf("%q is not in\n%s", want, l.parts["text/plain"])
+				}
+			}
+			m.none()
+		})
+	}
+}
+
+// TestMailWithoutEncryption: nothing is sent to a server that does not offer what
+// the setting demands, and no password in plain.
+func TestMailWithoutEncryption(t *testing.T) {
+	t.Parallel()
+	for _, security := range []string{settings.SMTPStartTLS, settings.SMTPNone} {
+		m := serveMail(t, settings.SMTPNone, false)
+		s := mailing(t, m, security)
+		if _, err := s.as("ada").SetEmail(t.Context(), api.Email{Address: "ada@example.org"}); err != nil {
+			t.Fatal(err)
+		}
+		if d := s.until("ada", "the try has failed", tried(1)); d.State != sx.DeliveryPending {
+			t.Errorf("%s: the delivery is %+v", security, d)
+		}
+		m.none()
+	}
+	m := serveMail(t, settings.SMTPNone, false)
+	h := newHouse(t)
+	cfg := h.config()
+	cfg.Mail = settings.Mail{Addr: m.addr, Security: settings.SMTPNone, From: mailFrom}
+	s := h.start(cfg)
+	s.confirm(m, "ada", "ada@example.org")
+}
+
+func TestMailServerWithABadCertificate(t *testing.T) {
+	t.Parallel()
+	m := serveMail(t, settings.SMTPTLS, true)
+	_, m.roots = selfSigned(t)
+	s := mailing(t, m, settings.SMTPTLS)
+	if _, err := s.as("ada").SetEmail(t.Context(), api.Email{Address: "ada@example.org"}); err != nil {
+		t.Fatal(err)
+	}
+	s.until("ada", "the try has failed", tried(1))
+	m.none()
+}
+
+func TestMailIsTriedAgainWhenTheServerSaysLater(t *testing.T) {
+	t.Parallel()
+	m := serveMail(t, settings.SMTPStartTLS, true)
+	s := mailing(t, m, settings.SMTPStartTLS)
+	s.confirm(m, "ada", "ada@example.org")
+	m.refuse.Store(&smtp.SMTPError{Code: 451, EnhancedCode: smtp.EnhancedCode{4, 3, 0}, Message: "later"})
+	s.end("ada", "talk.mp4", nil)
+	d := s.until("ada", "the try has failed", tried(1))
+	if d.State != sx.DeliveryPending || d.LastStatus != 451 {
+		t.Errorf("the delivery is %+v", d)
+	}
+	m.refuse.Store(nil)
+	s.advance(2 * time.Minute)
+	if l := m.next(); l.header.Get("Message-Id") != "<"+d.ID+"@example.org>" {
+		t.Errorf("Message-ID %s", l.header.Get("Message-Id"))
+	}
+	s.until("ada", "it is delivered", in(sx.DeliveryDelivered))
+	m.refuse.Store(&smtp.SMTPError{Code: 550, EnhancedCode: smtp.EnhancedCode{5, 1, 1}, Message: "no such user"})
+	s.end("ada", "song.mp4", nil)
+	if d := s.until("ada", "it is given up", in(sx.DeliveryFailed)); d.LastStatus != 550 || d.Tries != 1 {
+		t.Errorf("the delivery is %+v", d)
+	}
+	m.none()
+}
+
+func TestAddressIsConfirmedFirst(t *testing.T) {
+	t.Parallel()
+	m := serveMail(t, settings.SMTPStartTLS, true)
+	s := mailing(t, m, settings.SMTPStartTLS)
+	ada := s.as("ada")
+	ask := func() string {
+		t.Helper()
+		if _, err := ada.SetEmail(t.Context(), api.Email{Address: "ada@example.org"}); err != nil {
+			t.Fatal(err)
+		}
+		return codeIn(t, m.next())
+	}
+	refused := func(code string) {
+		t.Helper()
+		if _, err := ada.ConfirmEmail(t.Context(), api.EmailCode{Code: code}); sx.CodeOf(err) != sx.CodeInvalid {
+			t.Errorf("the code %s: %v", code, err)
+		}
+	}
+	refused("12345678") // nothing waits
+	code := ask()
+	s.told(s.end("ada", "talk.mp4", nil))
+	m.none()
+	for range 5 {
+		refused("x" + code)
+	}
+	refused(code) // after too many wrong ones
+	old := ask()
+	s.advance(2 * time.Hour)
+	refused(old) // too late
+	old, code = ask(), ask()
+	refused(old) // there is a newer one
+	if n, err := ada.ConfirmEmail(t.Context(), api.EmailCode{Code: " " + code + " "}); err != nil || n.Email != "ada@example.org" {
+		t.Fatalf("got %+v, %v", n, err)
+	}
+	refused(code) // used
+	s.end("ada", "song.mp4", nil)
+	m.next()
+	// Another address: the one before is used until then.
+	if n, err := ada.SetEmail(t.Context(), api.Email{Address: "new@example.org"}); err != nil || n.Email != "ada@example.org" {
+		t.Fatalf("got %+v, %v", n, err)
+	}
+	m.next()
+	s.end("ada", "more.mp4", nil)
+	if l := m.next(); l.to != "ada@example.org" {
+		t.Errorf("sent to %s", l.to)
+	}
+	if err := ada.RemoveEmail(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	s.told(s.end("ada", "last.mp4", nil))
+	m.none()
+	if n, err := ada.Notify(t.Context()); err != nil || n.Email != "" || n.PendingEmail != "" || !n.SendsEmail {
+		t.Errorf("got %+v, %v", n, err)
+	}
+}
+
+func TestAddressesThatAreNotTaken(t *testing.T) {
+	t.Parallel()
+	m := serveMail(t, settings.SMTPStartTLS, true)
+	s := mailing(t, m, settings.SMTPStartTLS)
+	for _, a := range []string{
+		"", "ada", "ada@", "@example.org", "ada@example.org\r\nBcc: eve@example.org", "ada@example.org, eve@example.org",
+		"Ada <ada@example.org>", `"a b"@example.org`, "ada@exa mple.org", "ada(x)@example.org", "ada@[127.0.0.1]",
+		"ädä@example.org", strings.Repeat("a", 250) + "@example.org",
+	} {
+		if _, err := s.as("ada").SetEmail(t.Context(), api.Email{Address: a}); sx.CodeOf(err) != sx.CodeInvalid {
+			t.Errorf("%q: %v, want code invalid", a, err)
+		}
+	}
+	m.none()
+	for range 20 {
+		if _, err := s.as("ada").SetEmail(t.Context(), api.Email{Address: "ada@example.org"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := s.as("ada").SetEmail(t.Context(), api.Email{Address: "ada@example.org"}); sx.CodeOf(err) != sx.CodeTooManyAttempts {
+		t.Errorf("one code too many: %v", err)
+	}
+	h := newHouse(t)
+	without := h.start(h.config())
+	if _, err := without.as("ada").SetEmail(t.Context(), api.Email{Address: "ada@example.org"}); sx.CodeOf(err) != sx.CodeInvalid {
+		t.Errorf("without a mail server: %v", err)
+	}
+}

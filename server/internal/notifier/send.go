@@ -1,0 +1,130 @@
+package notifier
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/soundextract/sx/server/internal/store"
+	"github.com/soundextract/sx/server/sx"
+)
+
+const (
+	// tryLimit bounds one try.
+	tryLimit = 20 * time.Second
+	// lease is for how long a try has a delivery to itself. Whoever finds it due
+	// after that takes its holder for dead and sends it once more, by the same id.
+	lease = time.Minute
+	// grace is what a try gets to end when the service stops.
+	grace = 5 * time.Second
+	// page is how many due deliveries are looked at at once.
+	page = 256
+	// aside is for how long a delivery is put off whose channel is busy, when
+	// there are so many that others would not be looked at.
+	aside = time.Minute
+)
+
+// send tries what is due until ctx ends, and waits for the tries that run then.
+func (s *Service) send(ctx context.Context) {
+	defer s.tries.Wait()
+	tick := time.NewTicker(s.cfg.Reconcile)
+	defer tick.Stop()
+	for {
+		if err := s.sendDue(ctx); err != nil && ctx.Err() == nil {
+			s.cfg.Log.WarnContext(ctx, "looking for due deliveries failed, next round will try again", "error", err)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		case <-s.wake:
+		}
+	}
+}
+
+// sendDue begins a try of each due delivery whose channel has room.
+func (s *Service) sendDue(ctx context.Context) error {
+	due, err := s.cfg.Deliveries.Due(ctx, s.cfg.Now(), page)
+	if err != nil {
+		return err
+	}
+	for _, d := range due {
+		if !s.lanes.take(d) {
+			if len(due) == page {
+				err = s.putAside(ctx, d)
+			}
+		} else if d, err = s.claim(ctx, d); err == nil {
+			s.tries.Go(func() {
+				defer s.poke() // what waited for its place
+				defer s.lanes.give(d)
+				s.try(ctx, d)
+			})
+		} else {
+			s.lanes.give(d)
+		}
+		switch {
+		case errors.Is(err, store.ErrStale), sx.CodeOf(err) == sx.CodeNotFound:
+			// somebody else's
+		case err != nil:
+			return err
+		}
+	}
+	if len(due) == page {
+		s.poke()
+	}
+	return nil
+}
+
+// claim takes the delivery for one try.
+func (s *Service) claim(ctx context.Context, d sx.Delivery) (sx.Delivery, error) {
+	d.Updated = s.cfg.Now()
+	d.Due = d.Updated.Add(lease)
+	d.Tries++
+	err := s.cfg.Deliveries.Replace(ctx, d)
+	d.Rev++
+	return d, err
+}
+
+func (s *Service) putAside(ctx context.Context, d sx.Delivery) error {
+	d.Due = s.cfg.Now().Add(aside)
+	return s.cfg.Deliveries.Replace(ctx, d)
+}
+
+// result is how a try ended.
+type result struct {
+	problem string        // for the user; "" when the receiver took it
+	status  int           // of the receiver's answer; 0 is none
+	final   bool          // another try would end the same way
+	gone    bool          // the receiver wants no more at all
+	wait    time.Duration // how long the receiver asks to wait
+	stopped bool          // by our own end, before there was an answer
+}
+
+// failed is a result that ends the delivery.
+func failed(problem string) result { return result{problem: problem, final: true} }
+
+// try sends the delivery once and records how that ended.
+func (s *Service) try(ctx context.Context, d sx.Delivery) {
+	sending, cancel := context.WithTimeout(context.WithoutCancel(ctx), tryLimit)
+	defer cancel()
+	stop := context.AfterFunc(ctx, func() { time.AfterFunc(grace, cancel) })
+	defer stop()
+	contact, err := s.cfg.Contacts.Get(sending, d.UserID)
+	if err != nil {
+		s.cfg.Log.WarnContext(ctx, "delivery not tried, will be tried again", "delivery", d.ID, "error", err)
+		return // when its lease is over
+	}
+	var r result
+	if d.Channel == sx.ChannelEmail {
+		r = s.sendMail(sending, contact, d)
+	} else {
+		r = s.sendPost(sending, contact, d)
+	}
+	if r.problem != "" && ctx.Err() != nil && sending.Err() != nil {
+		r = result{problem: "the server stopped in the middle", stopped: true}
+	}
+	if r.gone {
+		s.disable(ctx, d)
+	}
+	s.record(ctx, d, r)
+}

@@ -1,0 +1,327 @@
+package notifier_test
+
+import (
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
+
+	"github.com/soundextract/sx/server/api"
+	"github.com/soundextract/sx/server/internal/bus"
+	"github.com/soundextract/sx/server/sx"
+)
+
+// verified checks the post as a receiver does that follows the specification.
+func verified(t *testing.T, p post, secret string) {
+	t.Helper()
+	checker, err := standardwebhooks.NewWebhook(secret)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := checker.Verify(p.body, p.header); err != nil {
+		t.Errorf("the signature does not hold: %v", err)
+	}
+}
+
+func TestEndOfAJobIsPostedOnce(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	s := h.start(h.config())
+	other := h.config()
+	other.Registerer = nil
+	h.start(other) // a second notifier on the same store
+	r := receive(t, nil)
+	made := s.hook("ada", r.url)
+	j := h.end("ada", "talk.mp4", nil)
+	for range 3 {
+		h.ledger.Ring(t.Context(), bus.Notify, j.ID)
+	}
+	p := r.next()
+	verified(t, p, made.Secret)
+	if want := sx.DeliveryID(j.ID, 1, made.ID); p.id != want || p.event.Type != sx.EventDone || p.event.Data.Job.ID != j.ID ||
+		p.event.Data.Job.Track.Duration != 61 || !p.event.Timestamp.Equal(j.Updated) {
+		t.Errorf("posted as %s: %s", p.id, p.body)
+	}
+	d := s.until("ada", "it is delivered", in(sx.DeliveryDelivered))
+	if d.Target != r.url || d.LastStatus != http.StatusOK || d.Tries != 1 || d.JobID != j.ID {
+		t.Errorf("the delivery is %+v", d)
+	}
+	h.told(j)
+	failed := h.end("ada", "song.mp4", sx.NewError(sx.CodeNoAudio, "the video has no sound"))
+	p = r.next()
+	verified(t, p, made.Secret)
+	if p.event.Type != sx.EventFailed || p.event.Data.Job.Error.Code != sx.CodeNoAudio || p.event.Data.Job.ID != failed.ID {
+		t.Errorf("posted %s", p.body)
+	}
+	h.told(failed)
+	r.none()
+	if n := len(s.deliveries("ada")); n != 2 {
+		t.Errorf("%d deliveries, want 2", n)
+	}
+}
+
+func TestNobodyToTell(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	s := h.start(h.config())
+	h.told(h.end("ada", "talk.mp4", nil))
+	if list := s.deliveries("ada"); len(list) != 0 {
+		t.Errorf("made %+v", list)
+	}
+}
+
+// TestRetries lets a receiver fail until the pauses are used up.
+func TestRetries(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	s := h.start(h.config())
+	r := receive(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusInternalServerError) })
+	s.hook("ada", r.url)
+	h.end("ada", "talk.mp4", nil)
+	var whole time.Duration
+	first := r.next().id
+	for n := 1; n < 10; n++ {
+		eventually(t, fmt.Sprintf("try %d has failed", n), func() bool { return h.counted("webhook", "retried") == n }, func() any { return s.deliveries("ada") })
+		d := s.deliveries("ada")[0]
+		if d.State != sx.DeliveryPending || d.Tries != n || d.LastStatus != http.StatusInternalServerError {
+			t.Fatalf("after try %d: %+v", n, d)
+		}
+		r.none()
+		pause := d.NextTry.Sub(h.now())
+		whole += pause
+		h.advance(pause + time.Second)
+		if got := r.next().id; got != first {
+			t.Errorf("try %d came as %s, the first as %s", n+1, got, first)
+		}
+	}
+	if d := s.until("ada", "it is given up", in(sx.DeliveryFailed)); d.Tries != 10 {
+		t.Errorf("given up after %d tries", d.Tries)
+	}
+	if whole < 75*time.Hour || whole > 92*time.Hour {
+		t.Errorf("given up after %v, want three days and some", whole)
+	}
+	if n := h.counted("webhook", "failed"); n != 1 {
+		t.Errorf("%d given up, says the metric", n)
+	}
+}
+
+func TestReceiverThatHealsAndAsksToWait(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	s := h.start(h.config())
+	var broken atomic.Bool
+	broken.Store(true)
+	r := receive(t, func(w http.ResponseWriter, _ *http.Request) {
+		if broken.Load() {
+			w.Header().Set("Retry-After", "3600")
+			w.WriteHeader(http.StatusTooManyRequests)
+		}
+	})
+	made := s.hook("ada", r.url)
+	h.end("ada", "talk.mp4", nil)
+	r.next()
+	d := s.until("ada", "the try has failed", tried(1))
+	if wait := d.NextTry.Sub(h.now()); wait < 59*time.Minute {
+		t.Errorf("tried again in %v, and not when the receiver asked for it", wait)
+	}
+	broken.Store(false)
+	h.advance(2 * time.Hour)
+	p := r.next()
+	if at := p.header.Get("webhook-timestamp"); at < fmt.Sprint(h.now().Add(-time.Minute).Unix()) {
+		t.Errorf("the second try has the time %s", at)
+	}
+	if d := s.until("ada", "it is delivered", in(sx.DeliveryDelivered)); d.Tries != 2 || d.LastError != "" {
+		t.Errorf("the delivery is %+v", d)
+	}
+	if made.Secret == "" {
+		t.Error("no secret")
+	}
+}
+
+func TestGoneDisables(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	s := h.start(h.config())
+	r := receive(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusGone) })
+	s.hook("ada", r.url)
+	h.end("ada", "talk.mp4", nil)
+	if d := s.until("ada", "it is given up", in(sx.DeliveryFailed)); d.Tries != 1 || d.LastStatus != http.StatusGone {
+		t.Errorf("the delivery is %+v", d)
+	}
+	n, err := s.as("ada").Notify(t.Context())
+	if err != nil || len(n.Webhooks) != 1 || n.Webhooks[0].Disabled == nil {
+		t.Errorf("the webhook is %+v, %v", n, err)
+	}
+	h.told(h.end("ada", "song.mp4", nil))
+	if list := s.deliveries("ada"); len(list) != 1 {
+		t.Errorf("the disabled webhook got %+v", list)
+	}
+}
+
+func TestRedirectIsNotFollowed(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	s := h.start(h.config())
+	elsewhere := receive(t, nil)
+	r := receive(t, func(w http.ResponseWriter, req *http.Request) {
+		http.Redirect(w, req, elsewhere.url, http.StatusTemporaryRedirect)
+	})
+	s.hook("ada", r.url)
+	h.end("ada", "talk.mp4", nil)
+	d := s.until("ada", "the try has failed", tried(1))
+	if d.LastStatus != http.StatusTemporaryRedirect || !strings.Contains(d.LastError, "redirects") {
+		t.Errorf("the delivery is %+v", d)
+	}
+	elsewhere.none()
+}
+
+func TestRemovedWebhookGetsNothingMore(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	s := h.start(h.config())
+	r := receive(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) })
+	made := s.hook("ada", r.url)
+	h.end("ada", "talk.mp4", nil)
+	r.next()
+	s.until("ada", "the try has failed", tried(1))
+	if err := s.as("ada").RemoveWebhook(t.Context(), made.ID); err != nil {
+		t.Fatal(err)
+	}
+	h.advance(time.Minute)
+	s.until("ada", "it is given up", in(sx.DeliveryFailed))
+	r.none()
+}
+
+// TestPrivateAddresses: what is refused is the address that is dialled, whatever
+// the name was when the webhook was made.
+func TestPrivateAddresses(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	cfg := h.config()
+	cfg.Networks = nil
+	s := h.start(cfg)
+	r := &receiver{t: t, posts: make(chan post, 1)}
+	server := httptest.NewTLSServer(r.handler(nil))
+	t.Cleanup(server.Close)
+	_, port, _ := strings.Cut(strings.TrimPrefix(server.URL, "https://"), ":")
+	for _, url := range []string{
+		server.URL, "https://10.1.2.3/", "https://[::1]/", "https://[::ffff:127.0.0.1]/", "https://[64:ff9b::7f00:1]/",
+		"https://169.254.169.254/latest", "http://example.org/", "ftp://example.org/", "https://", "example.org",
+		"https://ada:secret@example.org/", "https://example.org/#a", "https://example.org/" + strings.Repeat("a", 2048),
+	} {
+		if _, err := s.as("ada").AddWebhook(t.Context(), api.NewWebhook{URL: url}); sx.CodeOf(err) != sx.CodeInvalid {
+			t.Errorf("%s: %v, want code invalid", url, err)
+		}
+	}
+	s.hook("ada", "https://localhost:"+port+"/")
+	h.end("ada", "talk.mp4", nil)
+	d := s.until("ada", "the try has failed", tried(1))
+	if !strings.Contains(d.LastError, "private") || strings.Contains(d.LastError, "127.0.0.1") {
+		t.Errorf("the delivery is %+v", d)
+	}
+	r.none()
+}
+
+// TestPlainHTTPStaysInside: what everyone on the way could read is posted to the
+// operator's networks only.
+func TestPlainHTTPStaysInside(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	s := h.start(h.config())
+	if _, err := s.as("ada").AddWebhook(t.Context(), api.NewWebhook{URL: "http://192.0.43.7/"}); sx.CodeOf(err) != sx.CodeInvalid {
+		t.Errorf("got %v, want code invalid", err)
+	}
+}
+
+// TestHangingReceiver: whoever does not answer holds up nobody else.
+func TestHangingReceiver(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	s := h.start(h.config())
+	release := make(chan struct{})
+	slow := receive(t, func(http.ResponseWriter, *http.Request) { <-release })
+	quick, others := receive(t, nil), receive(t, nil)
+	s.hook("ada", slow.url)
+	s.hook("ada", quick.url)
+	s.hook("bob", others.url)
+	const jobs = 40
+	for i := range jobs {
+		h.end("ada", fmt.Sprintf("%d.mp4", i), nil)
+		h.end("bob", fmt.Sprintf("%d.mp4", i), nil)
+	}
+	for range jobs {
+		quick.next()
+		others.next()
+	}
+	if n := len(slow.posts); n == 0 || n > 2 {
+		t.Errorf("%d posts at once to the receiver that hangs, want 1 or 2", n)
+	}
+	close(release)
+	for range jobs {
+		slow.next()
+	}
+	s.stop()
+}
+
+func TestWebhooksAreOnesOwn(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	s := h.start(h.config())
+	made := s.hook("ada", "https://example.org/")
+	if err := s.as("bob").RemoveWebhook(t.Context(), made.ID); sx.CodeOf(err) != sx.CodeNotFound {
+		t.Errorf("got %v, want code not_found", err)
+	}
+	if _, err := s.as("nobody").Notify(t.Context()); sx.CodeOf(err) != sx.CodeUnauthenticated {
+		t.Errorf("got %v, want code unauthenticated", err)
+	}
+	if _, err := s.as("sxp_token").Notify(t.Context()); sx.CodeOf(err) != sx.CodeForbidden {
+		t.Errorf("got %v, want code forbidden", err)
+	}
+	for range api.MaxWebhooks - 1 {
+		s.hook("ada", "https://example.org/")
+	}
+	if _, err := s.as("ada").AddWebhook(t.Context(), api.NewWebhook{URL: "https://example.org/"}); sx.CodeOf(err) != sx.CodeConflict {
+		t.Errorf("one more than allowed: %v", err)
+	}
+	if err := s.as("ada").RemoveWebhook(t.Context(), made.ID); err != nil {
+		t.Error(err)
+	}
+	if n, err := s.as("ada").Notify(t.Context()); err != nil || len(n.Webhooks) != api.MaxWebhooks-1 || n.SendsEmail {
+		t.Errorf("got %+v, %v", n, err)
+	}
+}
+
+func TestTestsAndTheirLimit(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	s := h.start(h.config())
+	if _, err := s.as("ada").TestNotify(t.Context()); sx.CodeOf(err) != sx.CodeInvalid {
+		t.Errorf("a test to nobody: %v", err)
+	}
+	r := receive(t, nil)
+	made := s.hook("ada", r.url)
+	var err error
+	sent := 0
+	for ; err == nil && sent < 100; sent++ {
+		var list api.DeliveryList
+		if list, err = s.as("ada").TestNotify(t.Context()); err == nil {
+			p := r.next()
+			verified(t, p, made.Secret)
+			if len(list.Deliveries) != 1 || p.id != list.Deliveries[0].ID || p.event.Type != sx.EventTest || p.event.Data.Job != nil {
+				t.Errorf("posted %s %s for %+v", p.id, p.body, list)
+			}
+		}
+	}
+	if sx.CodeOf(err) != sx.CodeTooManyAttempts || sent > 30 {
+		t.Errorf("after %d tests: %v", sent, err)
+	}
+	h.advance(25 * time.Hour)
+	if _, err := s.as("ada").TestNotify(t.Context()); err != nil {
+		t.Errorf("a day later: %v", err)
+	}
+}
