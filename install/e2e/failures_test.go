@@ -51,7 +51,7 @@ func TestFailures(t *testing.T) {
 		},
 		{
 			name: "quota", make: (*operator).quota,
-			code: 1, words: []string{"exceeded quota", "four-pods"}, soon: 2 * time.Minute,
+			code: 1, words: []string{"the quota four-pods leaves 4 of pods"}, soon: 2 * time.Minute,
 		},
 		{
 			name: "webhook", make: (*operator).refusingWebhook,
@@ -237,7 +237,7 @@ func TestPermissions(t *testing.T) {
 	}
 	o.kubeconfig = filepath.Join(t.TempDir(), "kubeconfig")
 	o.writeKubeconfig(cluster.Config.Host, token.Status.Token, ca)
-	o.refused(77, []string{"create", "Deployment"}, o.install()...)
+	o.refused(77, []string{"you may not", "create", "deployments.apps"}, o.install()...)
 	if left := o.objects(); strings.Contains(strings.Join(left, " "), "soundextract") {
 		t.Errorf("it left %v", left)
 	}

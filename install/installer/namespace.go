@@ -29,14 +29,23 @@ func (in *Installer) namespaceThere(ctx context.Context) (bool, error) {
 }
 
 // makeNamespace makes the namespace, held to the strictest level of Pod Security,
-// unless it is there.
+// unless it is there. One that is on its way out, after an uninstall that was cut
+// off, is waited for.
 func (in *Installer) makeNamespace(ctx context.Context) error {
-	there, err := in.namespaceThere(ctx)
-	if err != nil || there {
-		return err
+	namespaces := in.Cluster.Client.CoreV1().Namespaces()
+	n, err := namespaces.Get(ctx, in.Cluster.Namespace, metav1.GetOptions{})
+	switch {
+	case apierrors.IsForbidden(err), err == nil && n.DeletionTimestamp == nil:
+		return nil
+	case err == nil:
+		if err := in.step("wait until the old namespace is gone", func() (string, error) { return "", in.namespaceGone(ctx) }); err != nil {
+			return err
+		}
+	case !apierrors.IsNotFound(err):
+		return in.Cluster.Told(err)
 	}
 	return in.step("make the namespace "+in.Cluster.Namespace, func() (string, error) {
-		_, err := in.Cluster.Client.CoreV1().Namespaces().Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{
+		_, err := namespaces.Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{
 			Name: in.Cluster.Namespace,
 			Labels: map[string]string{
 				labelManagedBy:                       secrets.ManagedBy,
@@ -47,6 +56,16 @@ func (in *Installer) makeNamespace(ctx context.Context) error {
 			err = nil
 		}
 		return "", in.Cluster.Told(err)
+	})
+}
+
+func (in *Installer) namespaceGone(ctx context.Context) error {
+	return in.until(ctx, func() (bool, error) {
+		_, err := in.Cluster.Client.CoreV1().Namespaces().Get(ctx, in.Cluster.Namespace, metav1.GetOptions{})
+		if apierrors.IsNotFound(err) {
+			return true, nil
+		}
+		return false, err
 	})
 }
 
@@ -76,10 +95,7 @@ func (in *Installer) removeNamespace(ctx context.Context) error {
 		if err := namespaces.Delete(ctx, n.Name, metav1.DeleteOptions{}); err != nil && !apierrors.IsNotFound(err) {
 			return "", in.Cluster.Told(err)
 		}
-		return "", in.until(ctx, func() (bool, error) {
-			_, err := namespaces.Get(ctx, n.Name, metav1.GetOptions{})
-			return apierrors.IsNotFound(err), nil
-		})
+		return "", in.namespaceGone(ctx)
 	})
 }
 
