@@ -5,28 +5,32 @@ SHELL := /bin/bash
 
 MODULES  := server cli install charts
 SERVICES := auth gateway converter notifier
-VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+# As a release has it: without the v of the tag.
+VERSION  ?= $(shell (git describe --tags --always --dirty 2>/dev/null || echo dev) | sed 's/^v//')
 LDFLAGS  := -X github.com/soundextract/sx/server/sx.Version=$(VERSION)
 TOOLS    := $(CURDIR)/bin/tools
 GOLANGCI := $(TOOLS)/golangci-lint-v2.15.0
 VULN     := $(TOOLS)/govulncheck-v1.9.0
+RELEASER := $(TOOLS)/goreleaser-v2.15.1
 
-.PHONY: help build demo stack images test e2e lint fmt vuln bench tidy clean
+.PHONY: help build demo stack images test e2e lint fmt vuln bench tidy clean snapshot snapshot-test release-check release
 
 help: ## Show the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
+# As a release has it.
+build: export CGO_ENABLED := 0
 build: ## Build sx and sxd into bin/
 	@mkdir -p bin
 	go build -C cli -trimpath -ldflags '$(LDFLAGS)' -o $(CURDIR)/bin/ ./cmd/sx
 	go build -C server -trimpath -ldflags '$(LDFLAGS)' -o $(CURDIR)/bin/ ./cmd/sxd
 
-demo: ## Convert a video on this machine: make demo VIDEO=talk.mp4 OUT=talk.mp3, with STACK=1 on the stack
+demo: ## Convert a video here: make demo VIDEO=a.mp4 OUT=a.mp3 STACK=1
 	@scripts/need ffmpeg $(if $(STACK),rabbitmq-server)
 	@$(MAKE) --no-print-directory build $(if $(STACK),services)
 	@VIDEO='$(VIDEO)' OUT='$(OUT)' STACK='$(STACK)' scripts/demo
 
-stack: ## Run RabbitMQ, MongoDB and the four services until Ctrl-C: make stack ADDR=127.0.0.1:8740
+stack: ## Run services, RabbitMQ, MongoDB here: make stack ADDR=:8740
 	@scripts/need ffmpeg rabbitmq-server
 	@$(MAKE) --no-print-directory build services
 	@ADDR='$(ADDR)' scripts/stack
@@ -39,11 +43,14 @@ services:
 images: ## Build the images of the four services with docker or buildah
 	@scripts/images '$(VERSION)' '$(LDFLAGS)'
 
-test: ## Run all tests with the race detector
-	@scripts/need ffmpeg cc rabbitmq-server
-	@for m in $(MODULES); do echo "== $$m"; (cd $$m && go test -race ./...) || exit 1; done
+test: export SX_TEST_REPORT := $(CURDIR)/bin/test-report
+test: ## Run all tests with the race detector, and print which parts they used
+	@scripts/need ffmpeg cc rabbitmq-server curl
+	@mkdir -p bin && : >$(SX_TEST_REPORT)
+	@for m in $(MODULES); do echo "== $$m"; (cd $$m && go test -race -timeout 30m ./...) || exit 1; done
+	@sort -u $(SX_TEST_REPORT)
 
-e2e: build ## Test the installer on the cluster that KUBECONFIG names, which must have the images
+e2e: build ## Test the installer on KUBECONFIG's cluster, with make images
 	@scripts/need ffmpeg
 	cd install && SX_BIN=$(CURDIR)/bin go test -tags e2e -count 1 -timeout 60m -v ./e2e
 
@@ -57,14 +64,28 @@ vuln: $(VULN) ## Look for known vulnerabilities (asks vuln.go.dev)
 	@for m in $(MODULES); do (cd $$m && $(VULN) ./...) || exit 1; done
 
 bench: build ## Measure upload, conversion and memory, in ratios
-	@scripts/need ffmpeg curl
+	@scripts/need ffmpeg curl rabbitmq-server
 	@go run -C cli ./acceptance/bench $(CURDIR)/bin
+
+snapshot: $(RELEASER) ## Build a whole release into dist/, without publishing it
+	@scripts/release $(RELEASER) snapshot
+
+snapshot-test: $(RELEASER) release-check ## Build a release for this machine, and install from it
+	@scripts/need ruby $(if $(filter Linux,$(shell uname -s)),dpkg rpm)
+	@scripts/release $(RELEASER) host
+	cd install && SX_DIST=$(CURDIR)/dist go test -tags snapshot -count 1 ./scripttest
+
+release-check: $(RELEASER) ## Check goreleaser.yaml
+	@scripts/release $(RELEASER) check
+
+release: $(RELEASER) ## Publish the release of the tag that is checked out
+	@scripts/release $(RELEASER) publish
 
 tidy: ## Tidy the modules
 	@for m in $(MODULES); do (cd $$m && go mod tidy); done
 
 clean: ## Remove what was built and the demo's data
-	rm -rf bin .demo .stack
+	rm -rf bin dist .demo .stack
 
 $(GOLANGCI):
 	@echo "building golangci-lint (once, a few minutes)"
@@ -76,3 +97,9 @@ $(VULN):
 	@mkdir -p $(TOOLS)
 	GOBIN=$(TOOLS) go install golang.org/x/vuln/cmd/govulncheck@v1.9.0
 	@mv $(TOOLS)/govulncheck $@
+
+$(RELEASER):
+	@echo "building goreleaser (once, a few minutes)"
+	@mkdir -p $(TOOLS)
+	GOBIN=$(TOOLS) go install github.com/goreleaser/goreleaser/v2@v2.15.1
+	@mv $(TOOLS)/goreleaser $@

@@ -77,8 +77,7 @@ platform() {
 }
 
 tools() {
-	command -v curl >/dev/null || command -v wget >/dev/null ||
-		fail 'neither curl nor wget is here' 'install one of them'
+	command -v curl >/dev/null || fail 'curl is not here' 'install curl with your package manager'
 	command -v sha256sum >/dev/null || command -v shasum >/dev/null ||
 		fail 'neither sha256sum nor shasum is here' 'install one of them, so that the download can be checked'
 }
@@ -91,16 +90,8 @@ target() {
 	fi
 }
 
-download() { # URL FILE
-	if command -v curl >/dev/null; then
-		curl -fsSL --connect-timeout 20 --speed-time 60 --speed-limit 1 -o "$2" "$1"
-	else
-		wget -nv -T 20 -t 2 -O "$2" "$1"
-	fi 2>"$tmp/log"
-}
-
 fetch() { # URL FILE WHAT
-	! download "$1" "$2" || return 0
+	! curl -fsSL --connect-timeout 20 --speed-time 60 --speed-limit 1 -o "$2" "$1" 2>"$tmp/log" || return 0
 	if grep -q ' 404' "$tmp/log"; then
 		fail "there is no $3 at $1" "see what there is: $releases"
 	fi

@@ -192,9 +192,30 @@ func (s *Secrets) Revision(ctx context.Context) (string, error) {
 	return hex.EncodeToString(sum.Sum(nil))[:16], nil
 }
 
-// Remove deletes the Secrets that sx made.
+// There lists the names of the release's Secrets that are there.
+func (s *Secrets) There(ctx context.Context) ([]string, error) {
+	var names []string
+	for _, part := range Parts() {
+		_, err := s.api().Get(ctx, s.Name(part), metav1.GetOptions{})
+		if apierrors.IsNotFound(err) {
+			continue
+		}
+		if err != nil {
+			return nil, fmt.Errorf("read the Secret %s: %w", s.Name(part), err)
+		}
+		names = append(names, s.Name(part))
+	}
+	return names, nil
+}
+
+// Remove deletes the release's Secrets, whoever made them: without the data they
+// open nothing.
 func (s *Secrets) Remove(ctx context.Context) error {
-	return s.api().DeleteCollection(ctx, metav1.DeleteOptions{}, metav1.ListOptions{
-		LabelSelector: "app.kubernetes.io/managed-by=" + ManagedBy + ",app.kubernetes.io/instance=" + s.Release,
-	})
+	for _, part := range Parts() {
+		err := s.api().Delete(ctx, s.Name(part), metav1.DeleteOptions{})
+		if err != nil && !apierrors.IsNotFound(err) {
+			return fmt.Errorf("delete the Secret %s: %w", s.Name(part), err)
+		}
+	}
+	return nil
 }

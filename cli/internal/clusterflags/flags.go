@@ -8,8 +8,10 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/soundextract/sx/install/installer"
 	"github.com/soundextract/sx/install/kube"
 	"github.com/soundextract/sx/install/places"
+	"github.com/soundextract/sx/server/sx"
 )
 
 // Flags say which installation in which cluster is meant.
@@ -37,6 +39,15 @@ func (f *Flags) Add(cmd *cobra.Command) {
 // Target is the place that the flags name.
 func (f *Flags) Target() kube.Target {
 	return kube.Target{Kubeconfig: f.Kubeconfig, Context: f.Context, Namespace: f.Namespace}
+}
+
+// Installer works on the installation that the flags name; report may be nil.
+func (f *Flags) Installer(report func(installer.Event)) (*installer.Installer, error) {
+	cluster, err := kube.Connect(f.Target())
+	if err != nil {
+		return nil, err
+	}
+	return installer.New(cluster, f.Release, sx.Version, report)
 }
 
 // Line is a command of sx with these flags, to be typed next.

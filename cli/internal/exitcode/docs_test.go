@@ -19,6 +19,7 @@ func TestErrorReference(t *testing.T) {
 	}
 	known := map[sx.Code]bool{
 		exitcode.CodeUsage: true, exitcode.CodeUnreachable: true, exitcode.CodeTimedOut: true, exitcode.CodeInterrupted: true,
+		exitcode.CodeNotReady: true,
 		exitcode.CodeProblems: true,
 	}
 	for _, c := range sx.Codes() {

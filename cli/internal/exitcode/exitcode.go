@@ -7,6 +7,7 @@ import (
 	"errors"
 
 	"github.com/soundextract/sx/cli/internal/usage"
+	"github.com/soundextract/sx/install/watch"
 	"github.com/soundextract/sx/server/api/client"
 	"github.com/soundextract/sx/server/sx"
 )
@@ -51,6 +52,7 @@ const (
 	CodeUnreachable sx.Code = "unreachable"
 	CodeTimedOut    sx.Code = "timed_out"
 	CodeInterrupted sx.Code = "interrupted"
+	CodeNotReady    sx.Code = "not_ready"
 	CodeProblems    sx.Code = "problems_found"
 )
 
@@ -109,6 +111,7 @@ func Code(err error) sx.Code {
 		typed   *usage.Error
 		known   *sx.Error
 		silence *client.Unreachable
+		problem *watch.Problem
 	)
 	switch {
 	case errors.As(err, &typed):
@@ -119,6 +122,8 @@ func Code(err error) sx.Code {
 		return CodeUnreachable
 	case errors.Is(err, context.DeadlineExceeded):
 		return CodeTimedOut
+	case errors.As(err, &problem):
+		return CodeNotReady
 	case errors.Is(err, context.Canceled):
 		return CodeInterrupted
 	default:

@@ -7,31 +7,13 @@ import (
 	"time"
 
 	"github.com/soundextract/sx/cli/internal/iostreams"
-	"github.com/soundextract/sx/install/watch"
-)
-
-// Event is something that happened.
-type Event struct {
-	Step   string     `json:"step,omitempty"`   // what is being done, in a few words
-	State  string     `json:"state"`            // one of the states
-	Detail string     `json:"detail,omitempty"` // one line
-	Row    *watch.Row `json:"row,omitempty"`    // of the state row: the workload that changed
-	Time   time.Time  `json:"time"`
-}
-
-// The states of events.
-const (
-	Started = "start"
-	Done    = "done"
-	Failed  = "failed"
-	Warning = "warning"
-	Changed = "row"
+	"github.com/soundextract/sx/install/installer"
 )
 
 // Display shows events. Its methods may be called from several goroutines.
 type Display interface {
 	// Show shows an event.
-	Show(e Event)
+	Show(e installer.Event)
 	// Close leaves what is shown. It has to be called in the end.
 	Close()
 }
@@ -47,3 +29,6 @@ func New(streams *iostreams.IOStreams, asJSON bool) Display {
 		return &plain{io: streams, last: map[string]string{}}
 	}
 }
+
+// DefaultTimeout is how long commands wait for workloads unless told otherwise.
+const DefaultTimeout = 10 * time.Minute

@@ -11,6 +11,7 @@ import (
 	"github.com/soundextract/sx/cli/internal/human"
 	"github.com/soundextract/sx/cli/internal/iostreams"
 	"github.com/soundextract/sx/cli/internal/screen"
+	"github.com/soundextract/sx/install/installer"
 	"github.com/soundextract/sx/install/watch"
 )
 
@@ -57,21 +58,21 @@ func (l *live) paintUntilStopped() {
 	}
 }
 
-func (l *live) Show(e Event) {
+func (l *live) Show(e installer.Event) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	switch e.State {
-	case Started:
+	case installer.Started:
 		l.step, l.since = e.Step, time.Now()
 		if e.Detail != "" {
 			l.step += ": " + e.Detail
 		}
-	case Changed:
+	case installer.Changed:
 		if e.Row != nil {
 			l.put(*e.Row)
 		}
 	default:
-		if e.State != Warning {
+		if e.State != installer.Warning {
 			l.step = ""
 		}
 		l.screen.Erase(l.io.ErrOut)

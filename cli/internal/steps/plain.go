@@ -5,6 +5,7 @@ import (
 	"sync"
 
 	"github.com/soundextract/sx/cli/internal/iostreams"
+	"github.com/soundextract/sx/install/installer"
 	"github.com/soundextract/sx/install/watch"
 )
 
@@ -14,7 +15,7 @@ type jsonLines struct {
 	mu sync.Mutex
 }
 
-func (j *jsonLines) Show(e Event) {
+func (j *jsonLines) Show(e installer.Event) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	_ = j.io.WriteJSON(e) // a reader that is gone does not stop the operation
@@ -29,13 +30,13 @@ type plain struct {
 	last map[string]string // what was said of each workload
 }
 
-func (p *plain) Show(e Event) {
+func (p *plain) Show(e installer.Event) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	switch e.State {
-	case Started:
+	case installer.Started:
 		return // its end says enough
-	case Changed:
+	case installer.Changed:
 		if e.Row == nil || p.last[key(*e.Row)] == rowText(*e.Row) {
 			return
 		}
@@ -59,13 +60,13 @@ func rowText(r watch.Row) string {
 	return text
 }
 
-// line is the end of a step in one line.
-func line(e Event, color bool) string {
+// line is the end of a step in one line, followed by the log that explains it.
+func line(e installer.Event, color bool) string {
 	sign, sgr := "✓", "32"
 	switch e.State {
-	case Failed:
+	case installer.Failed:
 		sign, sgr = "✗", "31"
-	case Warning:
+	case installer.Warning:
 		sign, sgr = "!", "33"
 	}
 	if color {
@@ -77,6 +78,9 @@ func line(e Event, color bool) string {
 		text = e.Detail
 	case e.Detail != "":
 		text += ": " + e.Detail
+	}
+	for _, l := range e.Log {
+		text += "\n    | " + l
 	}
 	return sign + " " + text
 }

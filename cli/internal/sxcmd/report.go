@@ -17,6 +17,7 @@ import (
 	"github.com/soundextract/sx/cli/internal/exitcode"
 	"github.com/soundextract/sx/cli/internal/iostreams"
 	"github.com/soundextract/sx/cli/internal/usage"
+	"github.com/soundextract/sx/install/watch"
 	"github.com/soundextract/sx/server/api"
 	"github.com/soundextract/sx/server/api/client"
 	"github.com/soundextract/sx/server/sx"
@@ -104,6 +105,7 @@ func words(ran *cobra.Command, err error) (message, hint string) {
 		typed   *usage.Error
 		known   *sx.Error
 		silence *client.Unreachable
+		problem *watch.Problem
 	)
 	message = err.Error()
 	switch {
@@ -117,6 +119,8 @@ func words(ran *cobra.Command, err error) (message, hint string) {
 	case errors.As(err, &silence):
 		// What the network says in full helps nobody; the kind of trouble does.
 		return strings.Replace(message, silence.Error(), unreachable(silence), 1), whenUnreachable(silence)
+	case errors.As(err, &problem):
+		return message, problem.Next
 	case errors.Is(err, context.DeadlineExceeded):
 		return message, "run the same command again"
 	case errors.Is(err, syscall.ENOSPC):

@@ -19,16 +19,19 @@ const (
 	seconds  = 2
 )
 
-func main() {
+func main() { os.Exit(run()) }
+
+func run() int {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	if err := run(ctx); err != nil {
+	if err := convert(ctx); err != nil {
 		fmt.Fprintf(os.Stderr, "error: %v\n", err)
-		os.Exit(1)
+		return 1
 	}
+	return 0
 }
 
-func run(ctx context.Context) error {
+func convert(ctx context.Context) error {
 	cfg := smoke.Config{
 		Server: os.Getenv("SX_SERVER"), Seconds: seconds, Log: slog.New(slog.NewTextHandler(os.Stderr, nil)),
 	}

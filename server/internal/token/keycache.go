@@ -100,8 +100,9 @@ func (c *keyCache) wanting(id string) bool {
 // due reports whether the last fetch is long enough ago for another one.
 func (c *keyCache) due() bool { return c.tried.IsZero() || c.now().Sub(c.tried) >= between }
 
-// refresh fetches the keys unless that was done just now, one fetch for all who wait. The fetch outlives
-// ctx, because the others wait for it too. Its failure is kept, not returned.
+// refresh fetches the keys unless that was done just now, one fetch for all who
+// wait. The fetch outlives ctx, because the others wait for it too. Its failure
+// is kept, not returned.
 func (c *keyCache) refresh(ctx context.Context) error {
 	done := c.group.DoChan("", func() (any, error) {
 		c.mu.Lock()

@@ -12,10 +12,13 @@ import (
 	"github.com/soundextract/sx/cli/internal/cmd/completion"
 	"github.com/soundextract/sx/cli/internal/cmd/configcmd"
 	"github.com/soundextract/sx/cli/internal/cmd/convert"
+	"github.com/soundextract/sx/cli/internal/cmd/diff"
 	"github.com/soundextract/sx/cli/internal/cmd/doctor"
 	"github.com/soundextract/sx/cli/internal/cmd/down"
 	"github.com/soundextract/sx/cli/internal/cmd/download"
+	"github.com/soundextract/sx/cli/internal/cmd/history"
 	"github.com/soundextract/sx/cli/internal/cmd/images"
+	"github.com/soundextract/sx/cli/internal/cmd/install"
 	"github.com/soundextract/sx/cli/internal/cmd/jobs"
 	"github.com/soundextract/sx/cli/internal/cmd/login"
 	"github.com/soundextract/sx/cli/internal/cmd/logout"
@@ -23,10 +26,14 @@ import (
 	"github.com/soundextract/sx/cli/internal/cmd/register"
 	"github.com/soundextract/sx/cli/internal/cmd/retry"
 	"github.com/soundextract/sx/cli/internal/cmd/rm"
+	"github.com/soundextract/sx/cli/internal/cmd/rollback"
+	"github.com/soundextract/sx/cli/internal/cmd/secrets"
 	"github.com/soundextract/sx/cli/internal/cmd/show"
+	"github.com/soundextract/sx/cli/internal/cmd/status"
 	"github.com/soundextract/sx/cli/internal/cmd/supportbundle"
 	"github.com/soundextract/sx/cli/internal/cmd/token"
 	"github.com/soundextract/sx/cli/internal/cmd/topics"
+	"github.com/soundextract/sx/cli/internal/cmd/uninstall"
 	"github.com/soundextract/sx/cli/internal/cmd/up"
 	"github.com/soundextract/sx/cli/internal/cmd/upload"
 	"github.com/soundextract/sx/cli/internal/cmd/version"
@@ -125,9 +132,16 @@ func groups(f *factory.Factory) []group {
 			down.NewCmd(f, nil),
 		}},
 		{"Cluster", []*cobra.Command{
+			install.NewCmd(f, nil),
+			status.NewCmd(f, nil),
 			doctor.NewCmd(f, nil),
+			diff.NewCmd(f, nil),
+			history.NewCmd(f, nil),
+			rollback.NewCmd(f, nil),
+			secrets.NewCmd(f),
 			images.NewCmd(f, nil),
 			supportbundle.NewCmd(f, nil),
+			uninstall.NewCmd(f, nil),
 		}},
 		{settings, []*cobra.Command{
 			configcmd.NewCmd(f, nil),

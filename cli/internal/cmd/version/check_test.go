@@ -51,10 +51,11 @@ func published(t *testing.T, newest string) (url string) {
 
 func TestFacts(t *testing.T) {
 	const commit = "0123456789abcdef0123456789abcdef01234567"
-	tests := []struct{ version, chart string }{
-		{"1.2.3", "1.2.3"},
-		{"1.2.3-rc.1", "1.2.3-rc.1"},
-		{"0123456", "0.0.0"}, // no version that a chart could have
+	tests := []struct{ version, chart, app string }{
+		{"1.2.3", "1.2.3", "1.2.3"},
+		{"1.2.3-rc.1", "1.2.3-rc.1", "1.2.3-rc.1"},
+		{"0123456", "0.0.0-0123456", "0123456"}, // no version that a chart could have
+		{"1.2.3+own", "1.2.3+own", "1.2.3-own"}, // no tag that an image could have
 	}
 	for _, tt := range tests {
 		t.Run(tt.version, func(t *testing.T) {
@@ -69,7 +70,7 @@ func TestFacts(t *testing.T) {
 				t.Fatal(err)
 			}
 			for key, want := range map[string]string{
-				"version": tt.version, "commit": commit, "date": "2026-01-02T03:04:05Z", "chart": tt.chart, "app": tt.version,
+				"version": tt.version, "commit": commit, "date": "2026-01-02T03:04:05Z", "chart": tt.chart, "app": tt.app,
 			} {
 				if got[key] != want {
 					t.Errorf("%s is %q, want %q", key, got[key], want)

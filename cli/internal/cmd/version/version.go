@@ -6,18 +6,16 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"regexp"
 	"runtime"
 	"strings"
 
 	"github.com/spf13/cobra"
-	"go.yaml.in/yaml/v3"
 
-	"github.com/soundextract/sx/charts"
 	"github.com/soundextract/sx/cli/internal/factory"
 	"github.com/soundextract/sx/cli/internal/iostreams"
 	"github.com/soundextract/sx/cli/internal/releases"
 	"github.com/soundextract/sx/cli/internal/usage"
+	"github.com/soundextract/sx/install/chart"
 	"github.com/soundextract/sx/server/sx"
 )
 
@@ -66,7 +64,7 @@ type build struct {
 	Go       string `json:"go"`
 	Platform string `json:"platform"`
 	Chart    string `json:"chart"`
-	App      string `json:"app"` // of the images
+	App      string `json:"app"` // the tag of the images
 }
 
 // checked is a build beside the newest release.
@@ -79,10 +77,7 @@ type checked struct {
 }
 
 func versionRun(ctx context.Context, opts *Options) error {
-	b, err := thisBuild()
-	if err != nil {
-		return err
-	}
+	b := thisBuild()
 	if !opts.Check {
 		if opts.JSON {
 			return opts.IO.WriteJSON(b)
@@ -110,30 +105,12 @@ func show(streams *iostreams.IOStreams, text string) error {
 	return nil
 }
 
-// numbered are the versions that a chart can have too.
-var numbered = regexp.MustCompile(`^[0-9]+\.[0-9]+\.[0-9]+([-+]|$)`)
-
-func thisBuild() (build, error) {
-	b := build{
+func thisBuild() build {
+	return build{
 		Version: sx.Version, Commit: sx.Commit, Date: sx.Date,
 		Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH,
-		App: sx.Version, // sx installs the images of its own release
+		Chart: chart.Semantic(sx.Version), App: chart.Tag(sx.Version),
 	}
-	raw, err := charts.FS.ReadFile("soundextract/Chart.yaml")
-	if err != nil {
-		return b, fmt.Errorf("read the chart: %w", err)
-	}
-	var chart struct {
-		Version string `yaml:"version"`
-	}
-	if err := yaml.Unmarshal(raw, &chart); err != nil {
-		return b, fmt.Errorf("read the chart: %w", err)
-	}
-	b.Chart = chart.Version
-	if numbered.MatchString(sx.Version) {
-		b.Chart = sx.Version // as sx gives it to what it installs
-	}
-	return b, nil
 }
 
 // program is where this sx really is, behind the links that lead to it.

@@ -61,6 +61,7 @@ func (b *bars) wait(reason string, until time.Time) {
 type lines struct {
 	display *progress.Display
 	json    bool
+	several bool
 	last    map[string]string // the line last printed of a job
 }
 
@@ -79,6 +80,11 @@ func (l *lines) job(job api.Job) {
 	}
 }
 
-func (l *lines) gone(_ string, err error) { l.display.Say(err.Error()) }
+// gone tells of one among several; of a single one the command's error does.
+func (l *lines) gone(_ string, err error) {
+	if l.several {
+		l.display.Say(err.Error())
+	}
+}
 
 func (l *lines) wait(reason string, until time.Time) { l.display.Wait(reason, until) }

@@ -93,7 +93,7 @@ func watch(ctx context.Context, o *Options) error {
 	if o.IO.OutTTY && o.IO.ErrTTY && !o.JSON {
 		s = newBars(display, ids)
 	} else {
-		s = &lines{display: display, json: o.JSON, last: map[string]string{}}
+		s = &lines{display: display, json: o.JSON, several: len(ids) > 1, last: map[string]string{}}
 	}
 	end := &outcome{several: len(ids) > 1}
 	w := watcher.Watcher{API: c, Policy: policy}

@@ -154,8 +154,11 @@ func TestHowItEnds(t *testing.T) {
 			t.Parallel()
 			server := servertest.New(t)
 			id := server.Add("talk.mp4", sx.StateQueued, nil)
-			_, _, err := run(t.Context(), t, server, false, func(string) { tt.end(server, id) }, id)
+			_, errOut, err := run(t.Context(), t, server, false, func(string) { tt.end(server, id) }, id)
 			told := sx.AsError(err)
+			if strings.Contains(errOut, told.Message) {
+				t.Errorf("what the error says is said twice: %q", errOut)
+			}
 			if !strings.HasPrefix(told.Message, tt.want) || told.Hint == "" || exitcode.Of(told.Code) != tt.wants {
 				t.Errorf("got %+v", told)
 			}

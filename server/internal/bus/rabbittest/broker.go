@@ -19,8 +19,9 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 )
 
-// startLimit is how long a broker may take to accept connections.
-const startLimit = 90 * time.Second
+// startLimit is how long a broker may take to accept connections. It needs some
+// seconds, on a machine that is busy with other things a minute and more.
+const startLimit = 3 * time.Minute
 
 // Broker is a RabbitMQ node of our own. Its methods are for one goroutine.
 type Broker struct {

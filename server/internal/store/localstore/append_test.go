@@ -4,8 +4,11 @@ import (
 	"fmt"
 	"io"
 	"runtime"
+	"strings"
 	"testing"
 	"time"
+
+	"github.com/soundextract/sx/server/sx"
 )
 
 // slow is a source that gives head, tells that it is empty and waits for end.
@@ -116,3 +119,13 @@ func TestMemoryOfManyUploads(t *testing.T) {
 type zeros struct{}
 
 func (zeros) Read(p []byte) (int, error) { return len(p), nil }
+
+func TestNoRoomFromTheStart(t *testing.T) {
+	t.Parallel()
+	s := open(t, t.TempDir())
+	defer func() { _ = s.Close() }()
+	err := s.Videos.Create(t.Context(), "v1", "a.mp4", 1<<60)
+	if sx.CodeOf(err) != sx.CodeStorageFull || !strings.Contains(err.Error(), "67 MB must stay so") {
+		t.Errorf("Create returned %v, want code storage_full, with what stays free", err)
+	}
+}

@@ -63,7 +63,8 @@ func (v *videos) Create(ctx context.Context, id, name string, size int64) error 
 		return fault("measuring the disk", err)
 	}
 	if free < uint64(size)+reserve {
-		return sx.NewError(sx.CodeStorageFull, "the server has no room for %s (%s are free)", sx.FormatSize(size), sx.FormatSize(int64(free)))
+		return sx.NewError(sx.CodeStorageFull, "the server has no room for %s (%s are free, and %s must stay so)",
+			sx.FormatSize(size), sx.FormatSize(int64(free)), sx.FormatSize(reserve))
 	}
 	state, err := marshal(newHash())
 	if err != nil {

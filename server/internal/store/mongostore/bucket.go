@@ -162,7 +162,8 @@ func (b bucket) room(ctx context.Context, size int64) error {
 		return err
 	}
 	if free := disk.Total - disk.Used; disk.Total > 0 && float64(size)+reserve > free {
-		return sx.NewError(sx.CodeStorageFull, "the server has no room for %d bytes (%.0f are free)", size, free)
+		return sx.NewError(sx.CodeStorageFull, "the server has no room for %s (%s are free, and %s must stay so)",
+			sx.FormatSize(size), sx.FormatSize(int64(free)), sx.FormatSize(reserve))
 	}
 	return nil
 }

@@ -1,0 +1,103 @@
+// Package diff is the command sx diff.
+package diff
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/soundextract/sx/cli/internal/clusterflags"
+	"github.com/soundextract/sx/cli/internal/factory"
+	"github.com/soundextract/sx/cli/internal/iostreams"
+	"github.com/soundextract/sx/cli/internal/usage"
+	"github.com/soundextract/sx/cli/internal/valueflags"
+	"github.com/soundextract/sx/install/installer"
+)
+
+// Options are what sx diff works with.
+type Options struct {
+	IO *iostreams.IOStreams
+
+	Cluster clusterflags.Flags
+	installer.Wanted
+	JSON bool
+}
+
+// NewCmd makes the command; run is nil but in tests.
+func NewCmd(f *factory.Factory, run func(context.Context, *Options) error) *cobra.Command {
+	opts := &Options{IO: f.IO}
+	cmd := &cobra.Command{
+		Use:   "diff",
+		Short: "Show what an install would change",
+		Long: `Show what sx install with the same flags would change in the cluster, object by
+object. Nothing is changed, and what Secrets hold is not shown.`,
+		Example: `  sx diff
+  sx diff --set converter.replicas=4
+  sx diff --preset production --json`,
+		Args: usage.Args(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if run != nil {
+				return run(cmd.Context(), opts)
+			}
+			return diffRun(cmd.Context(), opts)
+		},
+	}
+	opts.Cluster.Add(cmd)
+	valueflags.Add(cmd, &opts.Flags)
+	cmd.Flags().BoolVar(&opts.Reset, "reset-values", false, "as if the values of earlier installs were forgotten")
+	cmd.Flags().BoolVar(&opts.JSON, "json", false, "print each change as JSON, one a line")
+	return cmd
+}
+
+func diffRun(ctx context.Context, opts *Options) error {
+	in, err := opts.Cluster.Installer(nil)
+	if err != nil {
+		return err
+	}
+	changes, err := in.Diff(ctx, opts.Wanted)
+	if err != nil {
+		return err
+	}
+	for _, c := range changes {
+		if opts.JSON {
+			err = opts.IO.WriteJSON(c)
+		} else if _, err = fmt.Fprint(opts.IO.Out, opts.painted(c.Diff)); err != nil {
+			err = fmt.Errorf("print the changes: %w", err)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if len(changes) == 0 && !opts.JSON {
+		_, _ = fmt.Fprintln(opts.IO.ErrOut, "an install would change nothing")
+	}
+	return nil
+}
+
+// painted colours a unified diff for a terminal.
+func (o *Options) painted(text string) string {
+	if !o.IO.OutTTY || !o.IO.Color {
+		return text
+	}
+	var b strings.Builder
+	for line := range strings.Lines(text) {
+		sgr := ""
+		switch {
+		case strings.HasPrefix(line, "+++"), strings.HasPrefix(line, "---"):
+			sgr = "1"
+		case strings.HasPrefix(line, "+"):
+			sgr = "32"
+		case strings.HasPrefix(line, "-"):
+			sgr = "31"
+		case strings.HasPrefix(line, "@@"):
+			sgr = "36"
+		}
+		if sgr != "" {
+			line = "\x1b[" + sgr + "m" + strings.TrimSuffix(line, "\n") + "\x1b[0m\n"
+		}
+		b.WriteString(line)
+	}
+	return b.String()
+}

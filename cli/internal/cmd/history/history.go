@@ -1,0 +1,92 @@
+// Package history is the command sx history.
+package history
+
+import (
+	"context"
+	"strconv"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/soundextract/sx/cli/internal/clusterflags"
+	"github.com/soundextract/sx/cli/internal/factory"
+	"github.com/soundextract/sx/cli/internal/human"
+	"github.com/soundextract/sx/cli/internal/iostreams"
+	"github.com/soundextract/sx/cli/internal/table"
+	"github.com/soundextract/sx/cli/internal/usage"
+	"github.com/soundextract/sx/install/release"
+)
+
+// Options are what sx history works with.
+type Options struct {
+	IO *iostreams.IOStreams
+
+	Cluster clusterflags.Flags
+	JSON    bool
+}
+
+// NewCmd makes the command; run is nil but in tests.
+func NewCmd(f *factory.Factory, run func(context.Context, *Options) error) *cobra.Command {
+	opts := &Options{IO: f.IO}
+	cmd := &cobra.Command{
+		Use:   "history",
+		Short: "List what was installed in a cluster, and when",
+		Long: `List the revisions of the release, the newest first: each install, upgrade and
+roll-back made one. The last ten are kept; sx rollback goes back to one.`,
+		Example: `  sx history
+  sx history --json`,
+		Args: usage.Args(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if run != nil {
+				return run(cmd.Context(), opts)
+			}
+			return historyRun(cmd.Context(), opts)
+		},
+	}
+	opts.Cluster.Add(cmd)
+	cmd.Flags().BoolVar(&opts.JSON, "json", false, "print each revision as JSON, one a line")
+	return cmd
+}
+
+func historyRun(ctx context.Context, opts *Options) error {
+	in, err := opts.Cluster.Installer(nil)
+	if err != nil {
+		return err
+	}
+	all, err := in.Runner.History(ctx)
+	if err != nil {
+		return err
+	}
+	if len(all) == 0 {
+		return in.NotInstalled()
+	}
+	if opts.JSON {
+		for _, r := range all {
+			if err := opts.IO.WriteJSON(r); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	return opts.print(all)
+}
+
+var colors = map[release.Status]string{release.Deployed: "32", release.Failed: "31", release.Pending: "33", release.Removing: "33"}
+
+func (o *Options) print(all []release.Info) error {
+	columns := []table.Column{
+		{Header: "REVISION", Right: true}, {Header: "STATUS"}, {Header: "VERSION"},
+		{Header: "AGE", Right: true}, {Header: "DESCRIPTION", Shrink: true},
+	}
+	rows := make([][]table.Cell, len(all))
+	for i, r := range all {
+		rows[i] = []table.Cell{
+			table.Text(strconv.Itoa(r.Revision)),
+			{Text: string(r.Status), Color: colors[r.Status]},
+			table.Text(r.Version),
+			{Text: human.Ago(time.Since(r.Updated)), Full: r.Updated.Format(time.RFC3339)},
+			table.Text(r.Description),
+		}
+	}
+	return table.Print(o.IO, columns, rows)
+}

@@ -1,0 +1,151 @@
+// Package install is the command sx install.
+package install
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/soundextract/sx/cli/internal/clusterflags"
+	"github.com/soundextract/sx/cli/internal/factory"
+	"github.com/soundextract/sx/cli/internal/iostreams"
+	"github.com/soundextract/sx/cli/internal/steps"
+	"github.com/soundextract/sx/cli/internal/usage"
+	"github.com/soundextract/sx/cli/internal/valueflags"
+	"github.com/soundextract/sx/install/installer"
+	"github.com/soundextract/sx/install/release"
+	"github.com/soundextract/sx/install/watch"
+)
+
+// Options are what sx install works with.
+type Options struct {
+	IO *iostreams.IOStreams
+
+	Cluster clusterflags.Flags
+	installer.InstallOptions
+	DryRun bool
+	JSON   bool
+}
+
+// NewCmd makes the command; run is nil but in tests.
+func NewCmd(f *factory.Factory, run func(context.Context, *Options) error) *cobra.Command {
+	opts := &Options{IO: f.IO}
+	cmd := &cobra.Command{
+		Use:   "install",
+		Short: "Install into a Kubernetes cluster, or upgrade",
+		Long: `Install SoundExtract into the cluster of your kubeconfig, or upgrade it there,
+whichever it is. Where an earlier run was cut off, this one goes on.
+
+Nothing is changed before the cluster was checked. Values of earlier installs
+are kept, unless --reset-values forgets them; a first install begins with the
+preset quickstart, a small one. Secrets are made once and kept.
+
+In the end sx uses the new installation, through a port-forward of its own, so
+that sx register and sx convert work at once.`,
+		Example: `  sx install
+  sx install --preset production -n sound
+  sx install --set gateway.replicas=2    # change one value, keep the rest
+  sx install --dry-run > manifests.yaml`,
+		Args: usage.Args(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if opts.DryRun && opts.JSON {
+				return usage.Errorf("--dry-run prints YAML: it goes without --json")
+			}
+			if run != nil {
+				return run(cmd.Context(), opts)
+			}
+			return installRun(cmd.Context(), opts)
+		},
+	}
+	opts.Cluster.Add(cmd)
+	valueflags.Add(cmd, &opts.Flags)
+	flags := cmd.Flags()
+	flags.BoolVar(&opts.Reset, "reset-values", false, "forget the values of earlier installs")
+	flags.BoolVar(&opts.DryRun, "dry-run", false, "print the manifests, judged by the cluster, and change nothing")
+	flags.BoolVar(&opts.Wait, "wait", true, "wait until everything is ready")
+	flags.DurationVar(&opts.Timeout, "timeout", steps.DefaultTimeout, "how long to wait, as in 90s or 15m")
+	flags.BoolVar(&opts.JSON, "json", false, "print each event as JSON, one a line")
+	return cmd
+}
+
+func installRun(ctx context.Context, opts *Options) error {
+	if opts.DryRun {
+		return dryRun(ctx, opts)
+	}
+	display := steps.New(opts.IO, opts.JSON)
+	in, info, err := opts.install(ctx, display)
+	if err == nil {
+		err = opts.use(in, display)
+	}
+	display.Close()
+	if err != nil {
+		opts.offerBundle(err)
+		return err
+	}
+	return opts.tell(in, info)
+}
+
+func (o *Options) install(ctx context.Context, display steps.Display) (*installer.Installer, release.Info, error) {
+	in, err := o.Cluster.Installer(display.Show)
+	if err != nil {
+		return nil, release.Info{}, err
+	}
+	info, err := in.Install(ctx, o.InstallOptions)
+	return in, info, err
+}
+
+func dryRun(ctx context.Context, opts *Options) error {
+	in, err := opts.Cluster.Installer(nil)
+	if err != nil {
+		return err
+	}
+	text, checked, err := in.Manifest(ctx, opts.Wanted)
+	if text != "" {
+		if _, err := fmt.Fprint(opts.IO.Out, text); err != nil {
+			return fmt.Errorf("print the manifests: %w", err)
+		}
+	}
+	if err == nil && !checked {
+		_, _ = fmt.Fprintf(opts.IO.ErrOut, "warning: the namespace %s is not there yet, so the cluster checked the form alone\n", in.Cluster.Namespace)
+	}
+	return err
+}
+
+// offerBundle says how to pass a failure on to someone who can help.
+func (o *Options) offerBundle(err error) {
+	var problem *watch.Problem
+	if errors.As(err, &problem) && !o.JSON {
+		_, _ = fmt.Fprintf(o.IO.ErrOut, "to show it to someone else, collect all with: %s\n", o.Cluster.Line("support-bundle"))
+	}
+}
+
+func (o *Options) tell(in *installer.Installer, info release.Info) error {
+	if o.JSON {
+		return nil // the events have said it
+	}
+	ready := "runs"
+	if !o.Wait {
+		ready = "starts"
+	}
+	if _, err := fmt.Fprintf(o.IO.Out, "SoundExtract %s %s in the namespace %s, as revision %d\n",
+		info.Version, ready, in.Cluster.Namespace, info.Revision); err != nil {
+		return fmt.Errorf("print the result: %w", err)
+	}
+	next := "sx register\n      then: sx convert VIDEO"
+	switch {
+	case !o.Wait:
+		next = o.Cluster.Line("status --wait")
+	case info.Revision > 1:
+		next = o.Cluster.Line("status")
+	}
+	_, _ = fmt.Fprintf(o.IO.ErrOut, "next: %s\n", next)
+	return nil
+}
+
+// event is a step of the command's own.
+func event(step, detail string) installer.Event {
+	return installer.Event{Step: step, State: installer.Done, Detail: detail, Time: time.Now().UTC()}
+}

@@ -1,0 +1,77 @@
+// Package rollback is the command sx rollback.
+package rollback
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/soundextract/sx/cli/internal/clusterflags"
+	"github.com/soundextract/sx/cli/internal/factory"
+	"github.com/soundextract/sx/cli/internal/iostreams"
+	"github.com/soundextract/sx/cli/internal/steps"
+	"github.com/soundextract/sx/cli/internal/usage"
+)
+
+// Options are what sx rollback works with.
+type Options struct {
+	IO *iostreams.IOStreams
+
+	Cluster  clusterflags.Flags
+	Revision int // 0 is the one before
+	Wait     bool
+	Timeout  time.Duration
+	JSON     bool
+}
+
+// NewCmd makes the command; run is nil but in tests.
+func NewCmd(f *factory.Factory, run func(context.Context, *Options) error) *cobra.Command {
+	opts := &Options{IO: f.IO}
+	cmd := &cobra.Command{
+		Use:   "rollback [REVISION]",
+		Short: "Go back to an earlier revision of an installation",
+		Long: `Make the installation like an earlier revision, without REVISION like the one
+before. Data and secrets stay as they are. sx history lists the revisions.`,
+		Example: `  sx rollback
+  sx rollback 3`,
+		Args:              usage.Args(cobra.MaximumNArgs(1)),
+		ValidArgsFunction: cobra.NoFileCompletions,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 1 {
+				var err error
+				if opts.Revision, err = strconv.Atoi(args[0]); err != nil || opts.Revision < 1 {
+					return usage.Errorf("%q is not the number of a revision", args[0])
+				}
+			}
+			if run != nil {
+				return run(cmd.Context(), opts)
+			}
+			return rollbackRun(cmd.Context(), opts)
+		},
+	}
+	opts.Cluster.Add(cmd)
+	cmd.Flags().BoolVar(&opts.Wait, "wait", true, "wait until everything is ready")
+	cmd.Flags().DurationVar(&opts.Timeout, "timeout", steps.DefaultTimeout, "how long to wait, as in 90s or 15m")
+	cmd.Flags().BoolVar(&opts.JSON, "json", false, "print each event as JSON, one a line")
+	return cmd
+}
+
+func rollbackRun(ctx context.Context, opts *Options) error {
+	display := steps.New(opts.IO, opts.JSON)
+	defer display.Close()
+	in, err := opts.Cluster.Installer(display.Show)
+	if err != nil {
+		return err
+	}
+	info, err := in.Rollback(ctx, opts.Revision, opts.Wait, opts.Timeout)
+	if err != nil || opts.JSON {
+		return err
+	}
+	if _, err := fmt.Fprintf(opts.IO.Out, "SoundExtract %s is installed, as revision %d\n", info.Version, info.Revision); err != nil {
+		return fmt.Errorf("print the result: %w", err)
+	}
+	return nil
+}

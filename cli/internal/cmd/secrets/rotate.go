@@ -1,0 +1,87 @@
+package secrets
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/soundextract/sx/cli/internal/clusterflags"
+	"github.com/soundextract/sx/cli/internal/factory"
+	"github.com/soundextract/sx/cli/internal/iostreams"
+	"github.com/soundextract/sx/cli/internal/prompt"
+	"github.com/soundextract/sx/cli/internal/steps"
+	"github.com/soundextract/sx/cli/internal/usage"
+	"github.com/soundextract/sx/install/installer"
+)
+
+type rotateOptions struct {
+	IO *iostreams.IOStreams
+
+	Cluster clusterflags.Flags
+	Parts   []string
+	Yes     bool
+	Timeout time.Duration
+	JSON    bool
+}
+
+// all stands for every part.
+const all = "all"
+
+func newCmdRotate(f *factory.Factory, run func(context.Context, *rotateOptions) error) *cobra.Command {
+	opts := &rotateOptions{IO: f.IO}
+	choices := append(installer.Rotatable(), all)
+	cmd := &cobra.Command{
+		Use:   "rotate PART",
+		Short: "Make new secrets and restart the services with them",
+		Long: `Make new secrets for a part (` + strings.Join(choices, ", ") + `) and restart the
+services with them. No data is lost and nobody is signed out: the signing key
+before the new one stays good for what it has signed. Run it again where it
+was cut off.`,
+		Example: `  sx secrets rotate mongodb
+  sx secrets rotate all --yes`,
+		Args:              usage.Args(cobra.ExactArgs(1)),
+		ValidArgsFunction: cobra.FixedCompletions(choices, cobra.ShellCompDirectiveNoFileComp),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			switch {
+			case args[0] == all:
+				opts.Parts = installer.Rotatable()
+			case slices.Contains(choices, args[0]):
+				opts.Parts = args
+			default:
+				return usage.Errorf("there is no part %q; choose one of: %s", args[0], strings.Join(choices, ", "))
+			}
+			if !opts.Yes && !f.IO.InTTY {
+				return usage.Errorf("nobody is here to be asked: add --yes")
+			}
+			if run != nil {
+				return run(cmd.Context(), opts)
+			}
+			return rotateRun(cmd.Context(), opts)
+		},
+	}
+	opts.Cluster.Add(cmd)
+	cmd.Flags().BoolVarP(&opts.Yes, "yes", "y", false, "do not ask")
+	cmd.Flags().DurationVar(&opts.Timeout, "timeout", steps.DefaultTimeout, "how long to wait for the services")
+	cmd.Flags().BoolVar(&opts.JSON, "json", false, "print each event as JSON, one a line")
+	return cmd
+}
+
+func rotateRun(ctx context.Context, opts *rotateOptions) error {
+	if !opts.Yes {
+		yes, err := prompt.Confirm(ctx, opts.IO, fmt.Sprintf("Change the secrets of %s and restart the services?", strings.Join(opts.Parts, ", ")))
+		if err != nil || !yes {
+			return err
+		}
+	}
+	display := steps.New(opts.IO, opts.JSON)
+	defer display.Close()
+	in, err := opts.Cluster.Installer(display.Show)
+	if err != nil {
+		return err
+	}
+	return in.Rotate(ctx, opts.Parts, opts.Timeout)
+}

@@ -1,0 +1,152 @@
+// Package status is the command sx status.
+package status
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/soundextract/sx/cli/internal/clusterflags"
+	"github.com/soundextract/sx/cli/internal/factory"
+	"github.com/soundextract/sx/cli/internal/human"
+	"github.com/soundextract/sx/cli/internal/iostreams"
+	"github.com/soundextract/sx/cli/internal/steps"
+	"github.com/soundextract/sx/cli/internal/table"
+	"github.com/soundextract/sx/cli/internal/usage"
+	"github.com/soundextract/sx/install/installer"
+	"github.com/soundextract/sx/install/watch"
+	"github.com/soundextract/sx/server/sx"
+)
+
+// Options are what sx status works with.
+type Options struct {
+	IO *iostreams.IOStreams
+
+	Cluster clusterflags.Flags
+	Wait    bool
+	Timeout time.Duration
+	JSON    bool
+}
+
+// NewCmd makes the command; run is nil but in tests.
+func NewCmd(f *factory.Factory, run func(context.Context, *Options) error) *cobra.Command {
+	opts := &Options{IO: f.IO}
+	cmd := &cobra.Command{
+		Use:   "status",
+		Short: "Show how an installation in a cluster is doing",
+		Long: `Show the release and its workloads and, where something is not ready, why: the
+pod, the reason, the last lines of its log and a command to go on with. It ends
+with 69 when something is not ready.`,
+		Example: `  sx status
+  sx status --wait --timeout 5m`,
+		Args: usage.Args(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if run != nil {
+				return run(cmd.Context(), opts)
+			}
+			return statusRun(cmd.Context(), opts)
+		},
+	}
+	opts.Cluster.Add(cmd)
+	cmd.Flags().BoolVar(&opts.Wait, "wait", false, "wait until everything is ready")
+	cmd.Flags().DurationVar(&opts.Timeout, "timeout", steps.DefaultTimeout, "how long to wait, as in 90s or 15m")
+	cmd.Flags().BoolVar(&opts.JSON, "json", false, "print the status as JSON")
+	return cmd
+}
+
+func statusRun(ctx context.Context, opts *Options) error {
+	if opts.Wait {
+		if err := opts.wait(ctx); err != nil {
+			return err
+		}
+	}
+	in, err := opts.Cluster.Installer(nil)
+	if err != nil {
+		return err
+	}
+	s, err := in.Status(ctx)
+	if err != nil {
+		return err
+	}
+	if opts.JSON {
+		err = opts.IO.WriteJSON(s)
+	} else {
+		err = opts.print(in, s)
+	}
+	if err != nil || s.Ready {
+		return err
+	}
+	return notReady(s)
+}
+
+func (o *Options) wait(ctx context.Context) error {
+	streams := *o.IO
+	if o.JSON { // the result alone goes to the results
+		streams.ErrTTY = false
+	}
+	display := steps.New(&streams, false)
+	defer display.Close()
+	in, err := o.Cluster.Installer(display.Show)
+	if err != nil {
+		return err
+	}
+	if last, err := in.Runner.Last(ctx); err != nil {
+		return err
+	} else if last == nil {
+		return in.NotInstalled()
+	}
+	_, err = in.Wait(ctx, o.Timeout)
+	return err
+}
+
+func notReady(s installer.Status) error {
+	waiting := 0
+	for _, r := range s.Rows {
+		if r.State != watch.StateReady {
+			waiting++
+		}
+	}
+	err := sx.NewError(sx.CodeUnavailable, "%d of %d workloads are not ready", waiting, len(s.Rows)).
+		WithHint("wait for them with: sx status --wait")
+	if len(s.Problems) > 0 {
+		err = err.WithHint("%s", s.Problems[0].Next)
+	}
+	return err
+}
+
+var colors = map[watch.State]string{
+	watch.StateReady: "32", watch.StateStarting: "36", watch.StatePending: "36",
+	watch.StateFailing: "33", watch.StateFailed: "31",
+}
+
+func (o *Options) print(in *installer.Installer, s installer.Status) error {
+	r := s.Release
+	_, err := fmt.Fprintf(o.IO.Out, "%s %s in the namespace %s of %s: revision %d, %s %s ago\n",
+		in.Release, r.Version, in.Cluster.Namespace, in.Cluster.Context, r.Revision, r.Status, human.Ago(time.Since(r.Updated)))
+	if err != nil {
+		return fmt.Errorf("print the status: %w", err)
+	}
+	columns := []table.Column{{Header: "WORKLOAD"}, {Header: "READY", Right: true}, {Header: "STATE"}, {Header: "REASON", Shrink: true}}
+	rows := make([][]table.Cell, len(s.Rows))
+	for i, w := range s.Rows {
+		rows[i] = []table.Cell{
+			table.Text(w.Name),
+			table.Text(fmt.Sprintf("%d/%d", w.Ready, w.Desired)),
+			{Text: string(w.State), Color: colors[w.State]},
+			table.Text(w.Reason),
+		}
+	}
+	if err := table.Print(o.IO, columns, rows); err != nil {
+		return err
+	}
+	for _, p := range s.Problems {
+		_, _ = fmt.Fprintf(o.IO.ErrOut, "\n%s\n", p.Error())
+		for _, line := range p.Log {
+			_, _ = fmt.Fprintf(o.IO.ErrOut, "    | %s\n", line)
+		}
+		_, _ = fmt.Fprintf(o.IO.ErrOut, "  next: %s\n", p.Next)
+	}
+	return nil
+}

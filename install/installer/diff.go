@@ -1,0 +1,160 @@
+package installer
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"maps"
+	"reflect"
+	"slices"
+
+	"github.com/rogpeppe/go-internal/diff"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"sigs.k8s.io/yaml"
+
+	"github.com/soundextract/sx/install/chart"
+	"github.com/soundextract/sx/install/manifest"
+	"github.com/soundextract/sx/install/release"
+)
+
+// Change is an object that an install would make, change or remove.
+type Change struct {
+	Object string `json:"object"` // Kind/name
+	Change string `json:"change"` // added, changed or removed
+	Diff   string `json:"diff"`   // unified, what a Secret holds masked
+}
+
+// Diff compares what is installed with what an install would make it.
+func (in *Installer) Diff(ctx context.Context, w Wanted) ([]Change, error) {
+	p, err := in.plan(ctx, w)
+	if err != nil {
+		return nil, err
+	}
+	if p.blind != nil {
+		return nil, p.blind
+	}
+	wanted, err := in.manifest(ctx, p, w.Reset)
+	if err != nil {
+		return nil, err
+	}
+	before := ""
+	if p.last != nil {
+		before = p.last.Manifest
+	}
+	return changed(before, wanted)
+}
+
+// Manifest is what an install would put into the cluster, checked by the API
+// server as far as that is possible before the namespace is there. checked is
+// false where only the schema could be checked.
+func (in *Installer) Manifest(ctx context.Context, w Wanted) (text string, checked bool, err error) {
+	p, err := in.plan(ctx, w)
+	if err != nil {
+		return "", false, err
+	}
+	if p.blind != nil {
+		return "", false, p.blind
+	}
+	if text, err = in.manifest(ctx, p, w.Reset); err != nil {
+		return "", false, err
+	}
+	there, err := in.namespaceThere(ctx)
+	if err != nil || !there {
+		return text, false, err
+	}
+	return text, true, in.dryRun(ctx, text)
+}
+
+func (in *Installer) manifest(ctx context.Context, p *plan, reset bool) (string, error) {
+	c, err := chart.Load(in.Version)
+	if err != nil {
+		return "", err
+	}
+	return in.Runner.Render(ctx, release.Spec{Chart: c, Values: copied(p.values), Reset: reset})
+}
+
+func changed(before, after string) ([]Change, error) {
+	old, err := byName(before)
+	if err != nil {
+		return nil, err
+	}
+	wanted, err := byName(after)
+	if err != nil {
+		return nil, err
+	}
+	all := maps.Clone(old)
+	maps.Copy(all, wanted)
+	var changes []Change
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		a, b := old[name], wanted[name]
+		if a != nil && b != nil && reflect.DeepEqual(a.Object, b.Object) {
+			continue
+		}
+		c := Change{Object: name, Change: "changed"}
+		switch {
+		case a == nil:
+			c.Change = "added"
+		case b == nil:
+			c.Change = "removed"
+		}
+		if c.Diff, err = unified(name, a, b); err != nil {
+			return nil, err
+		}
+		changes = append(changes, c)
+	}
+	return changes, nil
+}
+
+func byName(text string) (map[string]*unstructured.Unstructured, error) {
+	objects, err := manifest.Parse(text)
+	if err != nil {
+		return nil, err
+	}
+	all := map[string]*unstructured.Unstructured{}
+	for _, o := range objects {
+		all[manifest.Name(o)] = o
+	}
+	return all, nil
+}
+
+func unified(name string, a, b *unstructured.Unstructured) (string, error) {
+	if b != nil {
+		manifest.Mask(b, func(key string) bool { return a == nil || !sameKey(a, b, key) })
+	}
+	if a != nil {
+		manifest.Mask(a, nil)
+	}
+	before, err := text(a)
+	if err != nil {
+		return "", err
+	}
+	after, err := text(b)
+	if err != nil {
+		return "", err
+	}
+	out := diff.Diff(name, before, name, after)
+	_, out, _ = bytes.Cut(out, []byte("\n")) // its first line is no part of a unified diff
+	return string(out), nil
+}
+
+func sameKey(a, b *unstructured.Unstructured, key string) bool {
+	for _, field := range []string{"data", "stringData"} {
+		x, _, _ := unstructured.NestedFieldNoCopy(a.Object, field, key)
+		y, _, _ := unstructured.NestedFieldNoCopy(b.Object, field, key)
+		if !reflect.DeepEqual(x, y) {
+			return false
+		}
+	}
+	return true
+}
+
+func text(o *unstructured.Unstructured) ([]byte, error) {
+	if o == nil {
+		return nil, nil
+	}
+	out, err := yaml.Marshal(o.Object)
+	if err != nil {
+		return nil, fmt.Errorf("write %s: %w", manifest.Name(o), err)
+	}
+	return out, nil
+}

@@ -1,0 +1,191 @@
+package installer_test
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	authorization "k8s.io/api/authorization/v1"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+
+	"github.com/soundextract/sx/install/installer"
+	"github.com/soundextract/sx/install/release"
+	"github.com/soundextract/sx/install/values"
+	"github.com/soundextract/sx/install/watch"
+	"github.com/soundextract/sx/server/sx"
+)
+
+func options(set ...string) installer.InstallOptions {
+	return installer.InstallOptions{Wanted: installer.Wanted{Flags: values.Flags{Set: set}}, Wait: true, Timeout: 5 * time.Minute}
+}
+
+func TestFirstInstall(t *testing.T) {
+	t.Parallel()
+	l := newLab(t, nil)
+	info, err := l.Install(t.Context(), options("gateway.replicas=2"))
+	if err != nil || info.Revision != 1 {
+		t.Fatal(info, err)
+	}
+	want := []string{
+		"done render the chart", "done check the cluster", "done make the namespace music", "done keep the secrets",
+		"done install the release soundextract", "done wait for the workloads",
+	}
+	if got := l.ended(); !slices.Equal(got, want) {
+		t.Errorf("the steps are %q", got)
+	}
+	n, err := l.client.CoreV1().Namespaces().Get(t.Context(), namespace, metav1.GetOptions{})
+	if err != nil || n.Labels["pod-security.kubernetes.io/enforce"] != "restricted" {
+		t.Error(n.Labels, err)
+	}
+	given := l.runner.applied[0].Values
+	made := given["global"].(map[string]any)["secrets"].(map[string]any)
+	if made["create"] != false || made["revision"] == "" {
+		t.Errorf("the chart is told of the secrets: %v", made)
+	}
+	if size := given["mongodb"].(map[string]any)["persistence"].(map[string]any)["size"]; size != "8Gi" {
+		t.Errorf("MongoDB's volume has %v, want that of the preset quickstart", size)
+	}
+	secrets, err := l.client.CoreV1().Secrets(namespace).List(t.Context(), metav1.ListOptions{})
+	if err != nil || len(secrets.Items) != 5 {
+		t.Errorf("%d secrets, %v", len(secrets.Items), err)
+	}
+	leases, err := l.client.CoordinationV1().Leases(namespace).List(t.Context(), metav1.ListOptions{})
+	if err != nil || len(leases.Items) != 0 {
+		t.Errorf("the lock is still there: %v, %v", leases.Items, err)
+	}
+	if rows := slices.DeleteFunc(l.events, func(e installer.Event) bool { return e.Row == nil }); len(rows) == 0 {
+		t.Error("no workload was reported")
+	}
+}
+
+func TestUpgradeGivesItsOwnValuesAlone(t *testing.T) {
+	t.Parallel()
+	l := newLab(t, nil)
+	for _, set := range []string{"gateway.replicas=2", "converter.logLevel=debug"} {
+		if _, err := l.Install(t.Context(), options(set)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	second := l.runner.applied[1]
+	if _, preset := second.Values["mongodb"]; preset || second.Reset {
+		t.Errorf("the upgrade gives %v, reset %v", second.Values, second.Reset)
+	}
+	anew := options()
+	anew.Reset = true
+	if _, err := l.Install(t.Context(), anew); err != nil {
+		t.Fatal(err)
+	}
+	third := l.runner.applied[2]
+	if _, preset := third.Values["mongodb"]; !preset || !third.Reset {
+		t.Errorf("with the values reset the install gives %v, reset %v", third.Values, third.Reset)
+	}
+}
+
+// What is refused leaves nothing in the cluster.
+func TestRefused(t *testing.T) {
+	t.Parallel()
+	noDeployments := func(a authorization.ResourceAttributes) bool {
+		return a.Resource == "deployments" && a.Verb == "create"
+	}
+	quota := &corev1.ResourceQuota{
+		ObjectMeta: metav1.ObjectMeta{Name: "few", Namespace: namespace},
+		Spec:       corev1.ResourceQuotaSpec{Hard: corev1.ResourceList{"pods": resource.MustParse("4")}},
+	}
+	volume := &appsv1.StatefulSet{ObjectMeta: metav1.ObjectMeta{Name: "soundextract-mongodb", Namespace: namespace}}
+	volume.Spec.VolumeClaimTemplates = []corev1.PersistentVolumeClaim{{ObjectMeta: metav1.ObjectMeta{Name: "data"}}}
+	volume.Spec.VolumeClaimTemplates[0].Spec.Resources.Requests = corev1.ResourceList{"storage": resource.MustParse("200Gi")}
+	tests := []struct {
+		name    string
+		set     string
+		refused func(authorization.ResourceAttributes) bool
+		there   runtime.Object
+		code    sx.Code
+		words   string
+	}{
+		{"value", "gateway.replicas=many", nil, nil, sx.CodeInvalid, "gateway.replicas"},
+		{"unknown value", "gatway.replicas=2", nil, nil, sx.CodeInvalid, "gatway"},
+		{"permission", "gateway.replicas=1", noDeployments, nil, sx.CodeForbidden, "create deployments.apps"},
+		{"quota", "gateway.replicas=1", nil, quota, sx.CodeConflict, "the quota few leaves 4 of pods"},
+		{"class", "mongodb.persistence.storageClass=fast", nil, nil, sx.CodeConflict, `no storage class "fast"`},
+		{"volume", "gateway.replicas=1", nil, volume, sx.CodeInvalid, "have 200Gi and cannot become 8Gi"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			var there []runtime.Object
+			if tt.there != nil {
+				there = append(there, tt.there)
+			}
+			l := newLab(t, tt.refused, there...)
+			_, err := l.Install(t.Context(), options(tt.set))
+			if err == nil || !strings.Contains(err.Error(), tt.words) {
+				t.Fatalf("got %v, want %q", err, tt.words)
+			}
+			wantCode(t, err, tt.code)
+			secrets, err := l.client.CoreV1().Secrets(namespace).List(t.Context(), metav1.ListOptions{})
+			if err != nil || len(secrets.Items)+len(l.runner.calls) > 0 {
+				t.Errorf("it left %v, %v, %v", secrets.Items, l.runner.calls, err)
+			}
+			if _, err := l.client.CoreV1().Namespaces().Get(t.Context(), namespace, metav1.GetOptions{}); err == nil {
+				t.Error("the namespace was made")
+			}
+		})
+	}
+}
+
+// A workload that does not become ready fails the revision, and its reason is the error.
+func TestNotReady(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		l := newLab(t, nil)
+		l.runner.workload = deployment(0)
+		_, err := l.Install(t.Context(), options())
+		var problem *watch.Problem
+		if !errors.As(err, &problem) || problem.Object != "Deployment/soundextract-gateway" {
+			t.Fatalf("got %v", err)
+		}
+		last := l.runner.revisions[0]
+		if last.Status != release.Failed || last.Description != problem.Error() {
+			t.Errorf("the revision is %s: %s", last.Status, last.Description)
+		}
+		l.runner.workload = deployment(1)
+		if _, err := l.Install(t.Context(), options()); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestInstallWithoutWaiting(t *testing.T) {
+	t.Parallel()
+	l := newLab(t, nil)
+	l.runner.workload = deployment(0)
+	o := options()
+	o.Wait = false
+	if _, err := l.Install(t.Context(), o); err != nil {
+		t.Error(err)
+	}
+}
+
+// A RabbitMQ and a MongoDB elsewhere have Secrets of the operator's own.
+func TestExternalParts(t *testing.T) {
+	t.Parallel()
+	l := newLab(t, nil)
+	_, err := l.Install(t.Context(), options(
+		"rabbitmq.enabled=false", "global.externalRabbitmqSecret=broker", "mongodb.enabled=false", "global.externalMongodbSecret=database"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]bool{"rabbitmq": false, "mongodb": false, "auth-keys": true, "admin": true} {
+		_, err := l.client.CoreV1().Secrets(namespace).Get(t.Context(), "soundextract-"+name, metav1.GetOptions{})
+		if (err == nil) != want {
+			t.Errorf("the secret of %s: %v, want it made: %v", name, err, want)
+		}
+	}
+}

@@ -1,0 +1,124 @@
+package installer_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	coordination "k8s.io/api/coordination/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+
+	"github.com/soundextract/sx/install/release"
+	"github.com/soundextract/sx/server/sx"
+)
+
+// held is the lock in the hands of another sx.
+func held(holder string) *coordination.Lease {
+	return &coordination.Lease{
+		ObjectMeta: metav1.ObjectMeta{Name: "soundextract-sx", Namespace: namespace},
+		Spec:       coordination.LeaseSpec{HolderIdentity: &holder},
+	}
+}
+
+// dead is the name of an sx on this machine that has ended.
+func dead(t *testing.T) string {
+	t.Helper()
+	host, err := os.Hostname()
+	if err != nil {
+		t.Fatal(err)
+	}
+	ended := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^$")
+	if err := ended.Run(); err != nil {
+		t.Fatal(err)
+	}
+	return fmt.Sprintf("sx on %s, process %d", host, ended.Process.Pid)
+}
+
+func TestRecovers(t *testing.T) {
+	t.Parallel()
+	revision := func(status release.Status, age time.Duration) release.Info {
+		return release.Info{Revision: 1, Status: status, Updated: time.Now().Add(-age)}
+	}
+	tests := []struct {
+		name  string
+		last  release.Info
+		lock  string // "" is none
+		calls []string
+		code  sx.Code
+	}{
+		{"pending, by an sx that is gone", revision(release.Pending, time.Second), dead(t), []string{"fail", "apply"}, ""},
+		{"pending for long", revision(release.Pending, time.Hour), "", []string{"fail", "apply"}, ""},
+		{"pending, by Helm perhaps", revision(release.Pending, time.Second), "", nil, sx.CodeConflict},
+		{"half removed", revision(release.Removing, time.Second), dead(t), []string{"uninstall", "apply"}, ""},
+		{"failed", revision(release.Failed, time.Second), "", []string{"apply"}, ""},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			var there []runtime.Object
+			if tt.lock != "" {
+				there = append(there, held(tt.lock))
+			}
+			l := newLab(t, nil, there...)
+			l.runner.revisions = []release.Info{tt.last}
+			_, err := l.Install(t.Context(), options())
+			if tt.code != "" {
+				wantCode(t, err, tt.code)
+			} else if err != nil {
+				t.Fatal(err)
+			}
+			if !slices.Equal(l.runner.calls, tt.calls) {
+				t.Errorf("got %q, want %q", l.runner.calls, tt.calls)
+			}
+		})
+	}
+}
+
+// An sx elsewhere that gives no sign of life is thought dead after 15 s; one that
+// does is waited for, but not for ever.
+func TestLockOfAnother(t *testing.T) {
+	t.Parallel()
+	t.Run("silent", func(t *testing.T) {
+		t.Parallel()
+		synctest.Test(t, func(t *testing.T) {
+			l := newLab(t, nil, held("sx on elsewhere, process 1"))
+			begin := time.Now()
+			if _, err := l.Install(t.Context(), options()); err != nil {
+				t.Fatal(err)
+			}
+			if took := time.Since(begin); took < 15*time.Second || took > 20*time.Second {
+				t.Errorf("it waited %s", took)
+			}
+		})
+	})
+	t.Run("alive", func(t *testing.T) {
+		t.Parallel()
+		synctest.Test(t, func(t *testing.T) {
+			l := newLab(t, nil, held("sx on elsewhere, process 1"))
+			ctx, stop := context.WithCancel(t.Context())
+			defer stop()
+			go func() {
+				for n := 0; ctx.Err() == nil; n++ {
+					sign := held("sx on elsewhere, process 1")
+					sign.ResourceVersion = fmt.Sprint("other", n)
+					_, _ = l.client.CoordinationV1().Leases(namespace).Update(ctx, sign, metav1.UpdateOptions{})
+					select {
+					case <-ctx.Done():
+					case <-time.After(5 * time.Second): // of the bubble's clock
+					}
+				}
+			}()
+			_, err := l.Install(ctx, options())
+			wantCode(t, err, sx.CodeConflict)
+			if len(l.runner.calls) > 0 {
+				t.Errorf("it did %q all the same", l.runner.calls)
+			}
+		})
+	})
+}

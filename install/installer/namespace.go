@@ -1,0 +1,112 @@
+package installer
+
+import (
+	"context"
+	"errors"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+
+	"github.com/soundextract/sx/install/secrets"
+)
+
+const labelManagedBy = "app.kubernetes.io/managed-by"
+
+// namespaceThere says whether the namespace exists. Where one may not look, it has
+// to be assumed.
+func (in *Installer) namespaceThere(ctx context.Context) (bool, error) {
+	_, err := in.Cluster.Client.CoreV1().Namespaces().Get(ctx, in.Cluster.Namespace, metav1.GetOptions{})
+	switch {
+	case err == nil, apierrors.IsForbidden(err):
+		return true, nil
+	case apierrors.IsNotFound(err):
+		return false, nil
+	default:
+		return false, in.Cluster.Told(err)
+	}
+}
+
+// makeNamespace makes the namespace, held to the strictest level of Pod Security,
+// unless it is there.
+func (in *Installer) makeNamespace(ctx context.Context) error {
+	there, err := in.namespaceThere(ctx)
+	if err != nil || there {
+		return err
+	}
+	return in.step("make the namespace "+in.Cluster.Namespace, func() (string, error) {
+		_, err := in.Cluster.Client.CoreV1().Namespaces().Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{
+			Name: in.Cluster.Namespace,
+			Labels: map[string]string{
+				labelManagedBy:                       secrets.ManagedBy,
+				"pod-security.kubernetes.io/enforce": "restricted",
+			},
+		}}, metav1.CreateOptions{})
+		if apierrors.IsAlreadyExists(err) {
+			err = nil
+		}
+		return "", in.Cluster.Told(err)
+	})
+}
+
+// removeNamespace deletes the namespace if sx made it and nothing of anyone else
+// is in it, and waits until it is gone.
+func (in *Installer) removeNamespace(ctx context.Context) error {
+	namespaces := in.Cluster.Client.CoreV1().Namespaces()
+	n, err := namespaces.Get(ctx, in.Cluster.Namespace, metav1.GetOptions{})
+	if apierrors.IsNotFound(err) || apierrors.IsForbidden(err) {
+		return nil
+	}
+	if err != nil {
+		return in.Cluster.Told(err)
+	}
+	if n.Labels[labelManagedBy] != secrets.ManagedBy {
+		return nil // it was there before
+	}
+	others, err := in.others(ctx)
+	if err != nil {
+		return in.Cluster.Told(err)
+	}
+	if len(others) > 0 {
+		in.warn("the namespace %s stays, because it holds %s", n.Name, others[0])
+		return nil
+	}
+	return in.step("remove the namespace "+n.Name, func() (string, error) {
+		if err := namespaces.Delete(ctx, n.Name, metav1.DeleteOptions{}); err != nil && !apierrors.IsNotFound(err) {
+			return "", in.Cluster.Told(err)
+		}
+		return "", in.until(ctx, func() (bool, error) {
+			_, err := namespaces.Get(ctx, n.Name, metav1.GetOptions{})
+			return apierrors.IsNotFound(err), nil
+		})
+	})
+}
+
+// others lists, as KIND NAME, what is left in the namespace that Kubernetes did
+// not put there itself. Only kinds that hold somebody's work are looked at.
+func (in *Installer) others(ctx context.Context) ([]string, error) {
+	core, apps, batch := in.Cluster.Client.CoreV1(), in.Cluster.Client.AppsV1(), in.Cluster.Client.BatchV1()
+	ns, every := in.Cluster.Namespace, metav1.ListOptions{}
+	var all []string
+	var failed error
+	add := func(kind string, list runtime.Object, err error) {
+		failed = errors.Join(failed, err)
+		for _, name := range names(list, err) {
+			all = append(all, "the "+kind+" "+name)
+		}
+	}
+	pods, err := core.Pods(ns).List(ctx, every)
+	add("pod", pods, err)
+	claims, err := core.PersistentVolumeClaims(ns).List(ctx, every)
+	add("volume claim", claims, err)
+	kept, err := core.Secrets(ns).List(ctx, every)
+	add("secret", kept, err)
+	deployments, err := apps.Deployments(ns).List(ctx, every)
+	add("deployment", deployments, err)
+	sets, err := apps.StatefulSets(ns).List(ctx, every)
+	add("stateful set", sets, err)
+	jobs, err := batch.CronJobs(ns).List(ctx, every)
+	add("cron job", jobs, err)
+	return all, failed
+}

@@ -1,0 +1,201 @@
+package installer
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"helm.sh/helm/v3/pkg/chartutil"
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/discovery"
+
+	"github.com/soundextract/sx/install/chart"
+	"github.com/soundextract/sx/install/manifest"
+	"github.com/soundextract/sx/install/release"
+	"github.com/soundextract/sx/install/secrets"
+	"github.com/soundextract/sx/install/values"
+	"github.com/soundextract/sx/server/sx"
+)
+
+// Wanted is what the operator asks of an install.
+type Wanted struct {
+	Flags values.Flags
+	// Reset forgets the values of earlier installs.
+	Reset bool
+}
+
+// FirstPreset is what a first install begins with when no preset is named.
+const FirstPreset = "quickstart"
+
+// plan is what an install would do.
+type plan struct {
+	last     *release.Info  // nil at the first install
+	values   map[string]any // those of this install alone
+	all      map[string]any // with those that are kept of earlier ones
+	preset   string         // the one that begins the values, "" is none
+	manifest string         // rendered, with the Helm test
+	blind    error          // why the release could not be read
+}
+
+// plan merges the values and renders the chart with them, which is when the schema
+// refuses wrong ones. It changes nothing.
+func (in *Installer) plan(ctx context.Context, w Wanted) (*plan, error) {
+	p := &plan{}
+	var err error
+	if p.last, err = in.Runner.Last(ctx); err != nil {
+		if sx.CodeOf(err) != sx.CodeForbidden {
+			return nil, err
+		}
+		p.blind = err // the preflight tells what else is missing
+	}
+	if w.Flags.Preset == "" && (p.last == nil || w.Reset) {
+		w.Flags.Preset = FirstPreset
+	}
+	p.preset = w.Flags.Preset
+	if p.values, err = w.Flags.Values(); err != nil {
+		return nil, err
+	}
+	revision, err := in.secrets().Revision(ctx)
+	if err != nil && !apierrors.IsForbidden(err) {
+		return nil, in.Cluster.Told(err)
+	}
+	values.WithSecrets(p.values, revision)
+	p.all = p.values
+	if p.last != nil && !w.Reset {
+		p.all = chartutil.CoalesceTables(copied(p.values), copied(p.last.Values))
+	}
+	p.manifest, err = in.render(p.all, p.last != nil)
+	return p, err
+}
+
+// render renders the chart as Helm will, but without storing or asking.
+func (in *Installer) render(all map[string]any, upgrade bool) (string, error) {
+	c, err := chart.Load(in.Version)
+	if err != nil {
+		return "", err
+	}
+	apis, err := in.apis()
+	if err != nil {
+		return "", err
+	}
+	return chart.Render(c, copied(all), chart.Place{
+		Release: in.Release, Namespace: in.Cluster.Namespace, Upgrade: upgrade, APIs: apis,
+	})
+}
+
+// apis lists what the cluster knows, as GROUP/VERSION and GROUP/VERSION/KIND.
+func (in *Installer) apis() ([]string, error) {
+	_, lists, err := in.Cluster.Client.Discovery().ServerGroupsAndResources()
+	if err != nil && !discovery.IsGroupDiscoveryFailedError(err) { // one add-on that is away is no reason
+		return nil, in.Cluster.Told(fmt.Errorf("ask the cluster what it knows: %w", err))
+	}
+	var all []string
+	for _, list := range lists {
+		all = append(all, list.GroupVersion)
+		for _, r := range list.APIResources {
+			all = append(all, list.GroupVersion+"/"+r.Kind)
+		}
+	}
+	return all, nil
+}
+
+// copied is a deep copy: Helm changes what it is given.
+func copied(v map[string]any) map[string]any {
+	if v == nil {
+		return map[string]any{}
+	}
+	return runtime.DeepCopyJSON(plain(v))
+}
+
+// plain makes of the numbers and lists that YAML gives those that JSON knows.
+func plain(v map[string]any) map[string]any {
+	out := make(map[string]any, len(v))
+	for key, value := range v {
+		out[key] = plainValue(value)
+	}
+	return out
+}
+
+func plainValue(v any) any {
+	switch v := v.(type) {
+	case map[string]any:
+		return plain(v)
+	case []any:
+		out := make([]any, len(v))
+		for i := range v {
+			out[i] = plainValue(v[i])
+		}
+		return out
+	case int:
+		return int64(v)
+	case float32:
+		return float64(v)
+	default:
+		return v
+	}
+}
+
+// parts are the Secrets that the release needs of sx: not those of a RabbitMQ or
+// MongoDB elsewhere.
+func (p *plan) parts() []string {
+	return slices.DeleteFunc(secrets.Parts(), func(part string) bool {
+		global, _ := p.all["global"].(map[string]any)
+		external := map[string]string{secrets.RabbitMQ: "externalRabbitmqSecret", secrets.MongoDB: "externalMongodbSecret"}[part]
+		name, _ := global[external].(string)
+		return external != "" && name != ""
+	})
+}
+
+// volumesStay refuses values that change the volumes of a StatefulSet that is
+// there, which Kubernetes does not allow, before Helm stumbles over it.
+func (in *Installer) volumesStay(ctx context.Context, p *plan) error {
+	objects, err := manifest.Parse(p.manifest)
+	if err != nil {
+		return err
+	}
+	for _, o := range objects {
+		if o.GetKind() != "StatefulSet" {
+			continue
+		}
+		var wanted appsv1.StatefulSet
+		if err := runtime.DefaultUnstructuredConverter.FromUnstructured(o.Object, &wanted); err != nil {
+			return fmt.Errorf("read %s: %w", manifest.Name(o), err)
+		}
+		there, err := in.Cluster.Client.AppsV1().StatefulSets(in.Cluster.Namespace).Get(ctx, wanted.Name, metav1.GetOptions{})
+		if apierrors.IsNotFound(err) {
+			continue
+		}
+		if err != nil {
+			return in.Cluster.Told(err)
+		}
+		component := strings.TrimPrefix(wanted.Name, in.Release+"-")
+		for _, w := range wanted.Spec.VolumeClaimTemplates {
+			for _, t := range there.Spec.VolumeClaimTemplates {
+				if w.Name == t.Name {
+					if err := sameVolume(component, t, w); err != nil {
+						return err
+					}
+				}
+			}
+		}
+	}
+	return nil
+}
+
+func sameVolume(component string, there, wanted corev1.PersistentVolumeClaim) error {
+	has, wants := there.Spec.Resources.Requests[corev1.ResourceStorage], wanted.Spec.Resources.Requests[corev1.ResourceStorage]
+	if has.Cmp(wants) != 0 {
+		return sx.NewError(sx.CodeInvalid, "the volumes of %s have %s and cannot become %s: Kubernetes does not change them", component, has.String(), wants.String()).
+			WithHint("keep them with: --set %s.persistence.size=%s (docs/install.md says how to move to larger ones)", component, has.String())
+	}
+	if class := wanted.Spec.StorageClassName; class != nil && there.Spec.StorageClassName != nil && *class != *there.Spec.StorageClassName {
+		return sx.NewError(sx.CodeInvalid, "the volumes of %s are of the class %s and cannot become %s", component, *there.Spec.StorageClassName, *class).
+			WithHint("keep them with: --set %s.persistence.storageClass=%s", component, *there.Spec.StorageClassName)
+	}
+	return nil
+}

@@ -1,0 +1,115 @@
+package installer_test
+
+import (
+	"slices"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/soundextract/sx/install/installer"
+	"github.com/soundextract/sx/install/release"
+	"github.com/soundextract/sx/server/sx"
+)
+
+// installed is a lab with an installation that has a volume.
+func installed(t *testing.T) *lab {
+	t.Helper()
+	l := newLab(t, nil)
+	if _, err := l.Install(t.Context(), options()); err != nil {
+		t.Fatal(err)
+	}
+	claim := &corev1.PersistentVolumeClaim{ObjectMeta: metav1.ObjectMeta{
+		Name: "data-soundextract-mongodb-0", Namespace: namespace,
+		Labels: map[string]string{"app.kubernetes.io/name": "soundextract", "app.kubernetes.io/instance": name},
+	}}
+	claim.Spec.Resources.Requests = corev1.ResourceList{"storage": resource.MustParse("8Gi")}
+	if _, err := l.client.CoreV1().PersistentVolumeClaims(namespace).Create(t.Context(), claim, metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.client.AppsV1().Deployments(namespace).Delete(t.Context(), "soundextract-gateway", metav1.DeleteOptions{}); err != nil {
+		t.Fatal(err) // as Helm does it, which is not here
+	}
+	return l
+}
+
+func (l *lab) belongings(t *testing.T) installer.Belongings {
+	t.Helper()
+	b, err := l.Belongings(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+func TestUninstallKeepsTheData(t *testing.T) {
+	t.Parallel()
+	l := installed(t)
+	b := l.belongings(t)
+	if !slices.Contains(b.Objects, "StatefulSet/soundextract-mongodb") || b.Volumes[0].Size != "8Gi" || len(b.Secrets) != 5 || !b.Namespace {
+		t.Errorf("it has %+v", b)
+	}
+	if err := l.Uninstall(t.Context(), false); err != nil {
+		t.Fatal(err)
+	}
+	b = l.belongings(t)
+	if len(b.Objects) != 0 || len(b.Volumes) != 1 || len(b.Secrets) != 5 || !b.Namespace {
+		t.Errorf("left are %+v", b)
+	}
+}
+
+func TestWipe(t *testing.T) {
+	t.Parallel()
+	l := installed(t)
+	if err := l.Uninstall(t.Context(), true); err != nil {
+		t.Fatal(err)
+	}
+	if b := l.belongings(t); !b.None() {
+		t.Errorf("left are %+v", b)
+	}
+	if err := l.Uninstall(t.Context(), true); err != nil {
+		t.Errorf("a second time: %v", err)
+	}
+}
+
+// A namespace with somebody else's work in it stays, and so does one that sx did
+// not make.
+func TestWipeSparesTheNamespace(t *testing.T) {
+	t.Parallel()
+	l := installed(t)
+	other := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: "theirs", Namespace: namespace}}
+	if _, err := l.client.CoreV1().Secrets(namespace).Create(t.Context(), other, metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Uninstall(t.Context(), true); err != nil {
+		t.Fatal(err)
+	}
+	if b := l.belongings(t); !b.Namespace || len(b.Volumes)+len(b.Secrets) > 0 {
+		t.Errorf("left are %+v", b)
+	}
+	warned := slices.ContainsFunc(l.events, func(e installer.Event) bool { return e.State == installer.Warning })
+	if _, err := l.client.CoreV1().Secrets(namespace).Get(t.Context(), "theirs", metav1.GetOptions{}); err != nil || !warned {
+		t.Errorf("their secret: %v; warned: %v", err, warned)
+	}
+}
+
+func TestRollback(t *testing.T) {
+	t.Parallel()
+	l := newLab(t, nil, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}})
+	_, err := l.Rollback(t.Context(), 0, false, 0)
+	wantCode(t, err, sx.CodeNotFound)
+	for i, s := range []release.Status{release.Superseded, release.Failed, release.Deployed} {
+		l.runner.revisions = append(l.runner.revisions, release.Info{Revision: i + 1, Status: s})
+	}
+	for revision, want := range map[int]string{0: "rollback 1", 2: "rollback 2"} {
+		l.runner.calls = nil
+		if _, err := l.Rollback(t.Context(), revision, false, 0); err != nil || !slices.Equal(l.runner.calls, []string{want}) {
+			t.Errorf("%d: %q, %v", revision, l.runner.calls, err)
+		}
+	}
+	for revision, code := range map[int]sx.Code{3: sx.CodeInvalid, 7: sx.CodeNotFound} {
+		_, err := l.Rollback(t.Context(), revision, false, 0)
+		wantCode(t, err, code)
+	}
+}

@@ -1,0 +1,175 @@
+package installer
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+
+	"github.com/soundextract/sx/install/manifest"
+	"github.com/soundextract/sx/install/secrets"
+	"github.com/soundextract/sx/server/sx"
+)
+
+// Belongings are what a release has in the cluster.
+type Belongings struct {
+	Objects []string `json:"objects"` // Kind/name, what the release made
+	Volumes []Volume `json:"volumes"` // the data
+	Secrets []string `json:"secrets"` // names: what opens the data
+	// Namespace says that the namespace was made by sx.
+	Namespace bool `json:"namespace"`
+}
+
+// Volume is a volume claim.
+type Volume struct {
+	Name string `json:"name"`
+	Size string `json:"size"` // as Kubernetes writes it, such as 8Gi
+}
+
+// None says whether there is nothing at all.
+func (b Belongings) None() bool {
+	return len(b.Objects)+len(b.Volumes)+len(b.Secrets) == 0 && !b.Namespace
+}
+
+// Belongings lists what an uninstall is about.
+func (in *Installer) Belongings(ctx context.Context) (Belongings, error) {
+	var b Belongings
+	n, err := in.Cluster.Client.CoreV1().Namespaces().Get(ctx, in.Cluster.Namespace, metav1.GetOptions{})
+	switch {
+	case apierrors.IsNotFound(err):
+		return b, nil
+	case err != nil && !apierrors.IsForbidden(err):
+		return b, in.Cluster.Told(err)
+	case err == nil:
+		b.Namespace = n.Labels[labelManagedBy] == secrets.ManagedBy
+	}
+	last, err := in.Runner.Last(ctx)
+	if err != nil {
+		return b, err
+	}
+	if last != nil {
+		objects, err := manifest.Parse(last.Manifest)
+		if err != nil {
+			return b, err
+		}
+		for _, o := range objects {
+			b.Objects = append(b.Objects, manifest.Name(o))
+		}
+	}
+	claims, err := in.Cluster.Client.CoreV1().PersistentVolumeClaims(in.Cluster.Namespace).List(ctx, in.own())
+	if err != nil {
+		return b, in.Cluster.Told(fmt.Errorf("list the volumes: %w", err))
+	}
+	for _, c := range claims.Items {
+		size := c.Spec.Resources.Requests.Storage()
+		b.Volumes = append(b.Volumes, Volume{Name: c.Name, Size: size.String()})
+	}
+	b.Secrets, err = in.secrets().There(ctx)
+	return b, in.Cluster.Told(err)
+}
+
+// own selects what bears the release's labels.
+func (in *Installer) own() metav1.ListOptions {
+	return metav1.ListOptions{LabelSelector: "app.kubernetes.io/name=soundextract,app.kubernetes.io/instance=" + in.Release}
+}
+
+// Uninstall removes the release, and with wipe also its data, its secrets and the
+// namespace if sx made it. What is not there is success.
+func (in *Installer) Uninstall(ctx context.Context, wipe bool) error {
+	there, err := in.namespaceThere(ctx)
+	if err != nil || !there {
+		return err
+	}
+	err = in.operation(ctx, func(ctx context.Context) error {
+		err := in.step("remove the release "+in.Release, func() (string, error) {
+			return "", in.Runner.Uninstall(ctx)
+		})
+		if err != nil {
+			return err
+		}
+		if err := in.removeTests(ctx); err != nil || !wipe {
+			return err
+		}
+		return in.wipe(ctx)
+	})
+	if err != nil || !wipe {
+		return err
+	}
+	return in.removeNamespace(ctx)
+}
+
+// removeTests deletes the pods of the Helm test, which Helm leaves there.
+func (in *Installer) removeTests(ctx context.Context) error {
+	all := in.own()
+	all.LabelSelector += ",app.kubernetes.io/component=smoke"
+	err := in.Cluster.Client.CoreV1().Pods(in.Cluster.Namespace).DeleteCollection(ctx, metav1.DeleteOptions{}, all)
+	return in.Cluster.Told(err)
+}
+
+func (in *Installer) wipe(ctx context.Context) error {
+	claims := in.Cluster.Client.CoreV1().PersistentVolumeClaims(in.Cluster.Namespace)
+	err := in.step("delete the data", func() (string, error) {
+		list, err := claims.List(ctx, in.own())
+		if err != nil {
+			return "", in.Cluster.Told(err)
+		}
+		for _, c := range list.Items {
+			if err := claims.Delete(ctx, c.Name, metav1.DeleteOptions{}); err != nil && !apierrors.IsNotFound(err) {
+				return "", in.Cluster.Told(err)
+			}
+		}
+		return strings.Join(names(list, nil), ", "), in.until(ctx, func() (bool, error) {
+			left, err := claims.List(ctx, in.own())
+			return err == nil && len(left.Items) == 0, err
+		})
+	})
+	if err != nil {
+		return err
+	}
+	return in.step("delete the secrets", func() (string, error) {
+		return "", in.Cluster.Told(in.secrets().Remove(ctx))
+	})
+}
+
+// goneTime bounds the wait until what was deleted is gone, which finalizers and
+// pods that end slowly hold up.
+const goneTime = 3 * time.Minute
+
+// until looks again and again until it is so.
+func (in *Installer) until(ctx context.Context, so func() (bool, error)) error {
+	waiting, cancel := context.WithTimeout(ctx, goneTime)
+	defer cancel()
+	for {
+		if done, err := so(); err != nil || done {
+			return in.Cluster.Told(err)
+		}
+		if err := pause(waiting, lockLook); err != nil {
+			if ctx.Err() != nil {
+				return err
+			}
+			return sx.NewError(sx.CodeConflict, "it is not gone after %s: something holds it", goneTime).
+				WithHint("see what with: kubectl get all,pvc -n %s; then run the same command again", in.Cluster.Namespace)
+		}
+	}
+}
+
+// names lists the names of the objects of a list, nil when it could not be had.
+func names(list runtime.Object, err error) []string {
+	if err != nil {
+		return nil
+	}
+	var all []string
+	// It is a list, and all of its items are objects.
+	_ = meta.EachListItem(list, func(o runtime.Object) error {
+		if m, err := meta.Accessor(o); err == nil {
+			all = append(all, m.GetName())
+		}
+		return nil
+	})
+	return all
+}

@@ -1,0 +1,53 @@
+package kube
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/util/httpstream"
+	"k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/tools/remotecommand"
+)
+
+// Exec runs a command in a container of a pod, with the text on its standard
+// input, and gives what it printed. The error of a command that fails holds what
+// it complained of.
+func (c *Cluster) Exec(ctx context.Context, pod, container string, command []string, stdin string) (string, error) {
+	url := c.Client.CoreV1().RESTClient().Post().Namespace(c.Namespace).Resource("pods").Name(pod).SubResource("exec").
+		VersionedParams(&corev1.PodExecOptions{
+			Container: container, Command: command, Stdin: true, Stdout: true, Stderr: true,
+		}, scheme.ParameterCodec).URL()
+	// WebSockets pass more proxies; API servers before Kubernetes 1.31 know SPDY alone.
+	old, err := remotecommand.NewSPDYExecutor(c.Config, "POST", url)
+	if err != nil {
+		return "", fmt.Errorf("prepare the way to the pod: %w", err)
+	}
+	sockets, err := remotecommand.NewWebSocketExecutor(c.Config, "GET", url.String())
+	if err != nil {
+		return "", fmt.Errorf("prepare the way to the pod: %w", err)
+	}
+	executor, err := remotecommand.NewFallbackExecutor(sockets, old, func(err error) bool {
+		return httpstream.IsUpgradeFailure(err) || httpstream.IsHTTPSProxyError(err)
+	})
+	if err != nil {
+		return "", fmt.Errorf("prepare the way to the pod: %w", err)
+	}
+	var stdout, stderr bytes.Buffer
+	err = executor.StreamWithContext(ctx, remotecommand.StreamOptions{Stdin: strings.NewReader(stdin), Stdout: &stdout, Stderr: &stderr})
+	if err != nil {
+		return stdout.String(), errors.Join(fmt.Errorf("%s in the pod %s: %w", command[0], pod, err), complaint(stderr.String()))
+	}
+	return stdout.String(), nil
+}
+
+// complaint is what a command wrote to its error output, nil when that is nothing.
+func complaint(text string) error {
+	if text = strings.TrimSpace(text); text != "" {
+		return errors.New(text)
+	}
+	return nil
+}

@@ -1,0 +1,147 @@
+package scripttest_test
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"sigs.k8s.io/yaml"
+
+	"github.com/soundextract/sx/install/chart"
+)
+
+// releaser is what these tests need to know of goreleaser.yaml.
+type releaser struct {
+	Builds []struct {
+		ID, Main string
+		LDFlags  []string
+		Goarch   []string
+	}
+	Images []struct {
+		IDs        []string
+		Dockerfile string
+		Images     []string
+		Tags       []string
+		Platforms  []string
+		Labels     map[string]string
+	} `json:"dockers_v2"`
+}
+
+func readReleaser(t *testing.T) releaser {
+	t.Helper()
+	raw, err := os.ReadFile("../../goreleaser.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var r releaser
+	if err := yaml.Unmarshal(raw, &r); err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// The chart of a released sx asks for the images that the release pushes.
+func TestImages(t *testing.T) {
+	t.Parallel()
+	const version = "{{ .Version }}" // goreleaser's name for it: without the tag's v
+	r := readReleaser(t)
+	for _, b := range r.Builds {
+		if !slices.Contains(b.LDFlags, "-X github.com/soundextract/sx/server/sx.Version="+version) {
+			t.Errorf("%s is not told its version: %v", b.ID, b.LDFlags)
+		}
+	}
+	var pushed []string
+	for _, image := range r.Images {
+		for _, name := range image.Images {
+			for _, tag := range image.Tags {
+				pushed = append(pushed, name+":"+strings.ReplaceAll(tag, version, "1.2.3"))
+			}
+		}
+		if !slices.Equal(image.Platforms, []string{"linux/amd64", "linux/arm64"}) || len(image.Labels) == 0 {
+			t.Errorf("%s is for %v with the labels %v", image.Images, image.Platforms, image.Labels)
+		}
+	}
+	slices.Sort(pushed)
+
+	loaded, err := chart.Load("1.2.3")
+	if err != nil {
+		t.Fatal(err)
+	}
+	rendered, err := chart.Render(loaded, nil, chart.Place{Release: "sx", Namespace: "sx"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	asked := regexp.MustCompile(`ghcr\.io/soundextract/[^\s"@]+`).FindAllString(rendered, -1)
+	slices.Sort(asked)
+	if asked = slices.Compact(asked); !slices.Equal(asked, pushed) {
+		t.Errorf("the chart asks for %v, the release pushes %v", asked, pushed)
+	}
+}
+
+// An image copies the programs that are built for it, and no others.
+func TestDockerfiles(t *testing.T) {
+	t.Parallel()
+	copied := regexp.MustCompile(`\$TARGETPLATFORM/([a-z]+)`)
+	for _, image := range readReleaser(t).Images {
+		raw, err := os.ReadFile(filepath.Join("../..", image.Dockerfile))
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		var programs []string
+		for _, m := range copied.FindAllStringSubmatch(string(raw), -1) {
+			programs = append(programs, m[1])
+		}
+		if !slices.Equal(programs, image.IDs) {
+			t.Errorf("%s copies %v, and is given %v", image.Dockerfile, programs, image.IDs)
+		}
+	}
+}
+
+// make build at a tag says the same version as the release of that tag.
+func TestVersionOfATag(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	makefile, err := filepath.Abs("../../Makefile")
+	if err != nil {
+		t.Fatal(err)
+	}
+	run := func(program string, args ...string) string {
+		t.Helper()
+		cmd := exec.CommandContext(t.Context(), program, args...)
+		cmd.Dir = dir
+		// Nothing of a make or git that these tests may run in.
+		cmd.Env = []string{
+			"PATH=" + os.Getenv("PATH"), "HOME=" + dir,
+			"GIT_AUTHOR_NAME=a", "GIT_AUTHOR_EMAIL=a@localhost", "GIT_COMMITTER_NAME=a", "GIT_COMMITTER_EMAIL=a@localhost",
+		}
+		out, err := cmd.CombinedOutput()
+		if err != nil {
+			t.Fatalf("%s %v: %v\n%s", program, args, err, out)
+		}
+		return string(out)
+	}
+	version := func() string {
+		t.Helper()
+		out := run("make", "-n", "-f", makefile, "build")
+		found := regexp.MustCompile(`sx\.Version=([^' ]*)'.* \./cmd/sx\n`).FindStringSubmatch(out)
+		if found == nil {
+			t.Fatal(out)
+		}
+		return found[1]
+	}
+	run("git", "init", "-q")
+	run("git", "commit", "-q", "--allow-empty", "-m", "first")
+	run("git", "tag", "v1.2.3")
+	if got := version(); got != "1.2.3" {
+		t.Errorf("at the tag v1.2.3 the version is %q", got)
+	}
+	run("git", "commit", "-q", "--allow-empty", "-m", "second")
+	if got := version(); !strings.HasPrefix(got, "1.2.3-1-g") {
+		t.Errorf("after the tag v1.2.3 the version is %q", got)
+	}
+}
