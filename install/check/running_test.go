@@ -103,7 +103,10 @@ func TestParts(t *testing.T) {
 
 func TestServer(t *testing.T) {
 	t.Parallel()
-	healthy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, `{"status":"ok"}`) }))
+	healthy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = io.WriteString(w, `{"status":"ok"}`)
+	}))
 	t.Cleanup(healthy.Close)
 	for address, want := range map[string]check.Outcome{healthy.URL: check.OK, "http://127.0.0.1:1": check.FoundFatal} {
 		e, _ := env(t)

@@ -123,12 +123,15 @@ func TestLife(t *testing.T) {
 func TestRefusedByTheCluster(t *testing.T) {
 	t.Parallel()
 	h, client := inMemory()
-	client.CreateError = apierrors.NewForbidden(schema.GroupResource{Resource: "services"}, "x", errors.New("no right"))
-	if _, err := h.Apply(t.Context(), spec(t, "1.0.0", nil)); sx.CodeOf(err) != sx.CodeForbidden {
+	if _, err := h.Apply(t.Context(), spec(t, "1.0.0", nil)); err != nil {
+		t.Fatal(err)
+	}
+	client.UpdateError = apierrors.NewForbidden(schema.GroupResource{Resource: "services"}, "x", errors.New("no right"))
+	if _, err := h.Apply(t.Context(), spec(t, "1.1.0", nil)); sx.CodeOf(err) != sx.CodeForbidden {
 		t.Errorf("got %v", err)
 	}
-	if last, err := h.Last(t.Context()); err != nil || last == nil || last.Status != Failed {
-		t.Errorf("got %+v, %v", last, err)
+	if last, err := h.Last(t.Context()); err != nil || last.Revision != 2 || last.Status != Failed {
+		t.Errorf("revision %d is %s, %v", last.Revision, last.Status, err)
 	}
 }
 
