@@ -1,55 +1,33 @@
 package chart
 
 import (
-	"bufio"
-	"errors"
-	"fmt"
-	"io"
 	"slices"
-	"strings"
 
-	corev1 "k8s.io/api/core/v1"
-	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
-	"sigs.k8s.io/yaml"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/soundextract/sx/install/manifest"
 )
 
 // Images lists the images that the pods of rendered manifests run, sorted, each
 // once.
 func Images(manifests string) ([]string, error) {
+	objects, err := manifest.Parse(manifests)
+	if err != nil {
+		return nil, err
+	}
 	var all []string
-	documents := utilyaml.NewYAMLReader(bufio.NewReader(strings.NewReader(manifests)))
-	for {
-		raw, err := documents.Read()
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if err != nil {
-			return nil, fmt.Errorf("read what was rendered: %w", err)
-		}
+	for _, o := range objects {
 		// A pod has its containers in its spec, a workload in that of its template.
-		var object struct {
-			Spec struct {
-				corev1.PodSpec `json:",inline"`
-				Template       struct {
-					Spec corev1.PodSpec `json:"spec"`
-				} `json:"template"`
-			} `json:"spec"`
-		}
-		var kind struct {
-			Kind string `json:"kind"`
-		}
-		if err := yaml.Unmarshal(raw, &kind); err != nil {
-			return nil, fmt.Errorf("read what was rendered: %w", err)
-		}
-		if !slices.Contains([]string{"Pod", "Deployment", "StatefulSet"}, kind.Kind) {
-			continue
-		}
-		if err := yaml.Unmarshal(raw, &object); err != nil {
-			return nil, fmt.Errorf("read what was rendered: %w", err)
-		}
-		for _, pod := range []corev1.PodSpec{object.Spec.PodSpec, object.Spec.Template.Spec} {
-			for _, c := range slices.Concat(pod.InitContainers, pod.Containers) {
-				all = append(all, c.Image)
+		for _, path := range [][]string{{"spec"}, {"spec", "template", "spec"}} {
+			for _, part := range []string{"initContainers", "containers"} {
+				containers, _, _ := unstructured.NestedSlice(o.Object, slices.Concat(path, []string{part})...)
+				for _, c := range containers {
+					if c, ok := c.(map[string]any); ok {
+						if image, ok := c["image"].(string); ok {
+							all = append(all, image)
+						}
+					}
+				}
 			}
 		}
 	}

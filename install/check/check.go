@@ -121,7 +121,7 @@ func Preflight() []Check {
 		stateCheck,
 		{
 			ID: "pull-secret", Description: "the secrets to pull images with are there", Severity: Fatal, Deadline: short, Run: pullSecret,
-			Hint: "kubectl create secret docker-registry NAME --docker-server HOST --docker-username USER --docker-password-stdin -n NAMESPACE",
+			Hint: "kubectl create secret docker-registry NAME --docker-server HOST --docker-username USER --docker-password PASSWORD -n NAMESPACE",
 		},
 	}
 }

@@ -3,8 +3,10 @@ package check
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -34,7 +36,7 @@ func workloads(ctx context.Context, env *Env) error {
 	for _, r := range rows {
 		if r.Desired == 0 {
 			return sx.NewError(sx.CodeUnavailable, "%s/%s is scaled to no pods at all", r.Kind, r.Name).
-				WithHint("sx install makes it what the values say")
+				WithHint("kubectl --context %s -n %s scale %s %s --replicas 1", env.Cluster.Context, env.Cluster.Namespace, strings.ToLower(r.Kind), r.Name)
 		}
 		if r.State != watch.StateReady {
 			return sx.NewError(sx.CodeUnavailable, "%s/%s has %d of %d pods ready: %s", r.Kind, r.Name, r.Ready, r.Desired, r.Reason)
@@ -91,6 +93,10 @@ const gatewayPort = 8740
 // the queues and auth to answer.
 func parts(ctx context.Context, env *Env) error {
 	address, stop, err := env.reach(ctx, "gateway", gatewayPort)
+	var nobody *skipped
+	if errors.As(err, &nobody) { // a release without a gateway is no release
+		return sx.NewError(sx.CodeUnavailable, "%s", nobody.message)
+	}
 	if err != nil {
 		return err
 	}

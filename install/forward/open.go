@@ -11,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/httpstream"
 	"k8s.io/client-go/tools/portforward"
 	"k8s.io/client-go/transport/spdy"
+	streaming "k8s.io/streaming/pkg/httpstream"
 )
 
 // open makes a connection to a port of a pod.
@@ -87,6 +88,6 @@ func (d *Dialer) dialer(pod string) (httpstream.Dialer, error) {
 		return nil, fmt.Errorf("prepare the way to the cluster: %w", err)
 	}
 	return portforward.NewFallbackDialer(sockets, old, func(err error) bool {
-		return httpstream.IsUpgradeFailure(err) || httpstream.IsHTTPSProxyError(err)
+		return streaming.IsUpgradeFailure(err) || streaming.IsHTTPSProxyError(err) // the errors are of that package
 	}), nil
 }

@@ -8,9 +8,9 @@ import (
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/util/httpstream"
 	"k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/tools/remotecommand"
+	streaming "k8s.io/streaming/pkg/httpstream"
 )
 
 // Exec runs a command in a container of a pod, with the text on its standard
@@ -31,7 +31,7 @@ func (c *Cluster) Exec(ctx context.Context, pod, container string, command []str
 		return "", fmt.Errorf("prepare the way to the pod: %w", err)
 	}
 	executor, err := remotecommand.NewFallbackExecutor(sockets, old, func(err error) bool {
-		return httpstream.IsUpgradeFailure(err) || httpstream.IsHTTPSProxyError(err)
+		return streaming.IsUpgradeFailure(err) || streaming.IsHTTPSProxyError(err) // the errors are of that package
 	})
 	if err != nil {
 		return "", fmt.Errorf("prepare the way to the pod: %w", err)

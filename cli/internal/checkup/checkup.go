@@ -12,6 +12,7 @@ import (
 	"github.com/soundextract/sx/cli/internal/factory"
 	"github.com/soundextract/sx/install/chart"
 	"github.com/soundextract/sx/install/check"
+	"github.com/soundextract/sx/install/installer"
 	"github.com/soundextract/sx/install/kube"
 	"github.com/soundextract/sx/install/release"
 	"github.com/soundextract/sx/install/values"
@@ -89,13 +90,16 @@ func (c *Checkup) prepare(ctx context.Context, env *check.Env) (installed bool, 
 	return false, err
 }
 
-// plain is what an install without any values would render.
+// plain is what a first install without any values would render.
 func plain(namespace, release string) (string, error) {
 	loaded, err := chart.Load(sx.Version)
 	if err != nil {
 		return "", err
 	}
-	given := map[string]any{}
+	given, err := values.Flags{Preset: installer.FirstPreset}.Values()
+	if err != nil {
+		return "", err
+	}
 	values.WithSecrets(given, "")
 	return chart.Render(loaded, given, chart.Place{Release: release, Namespace: namespace})
 }

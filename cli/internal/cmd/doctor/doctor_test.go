@@ -1,0 +1,141 @@
+package doctor_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/soundextract/sx/cli/internal/account"
+	"github.com/soundextract/sx/cli/internal/clustertest"
+	"github.com/soundextract/sx/cli/internal/cmd/doctor"
+	"github.com/soundextract/sx/cli/internal/config"
+	"github.com/soundextract/sx/cli/internal/credentials"
+	"github.com/soundextract/sx/cli/internal/exitcode"
+	"github.com/soundextract/sx/cli/internal/factory"
+	"github.com/soundextract/sx/cli/internal/iostreams"
+	"github.com/soundextract/sx/cli/internal/usage"
+	"github.com/soundextract/sx/install/check"
+)
+
+func TestFlags(t *testing.T) {
+	t.Parallel()
+	streams, _, _ := iostreams.Test("")
+	var got *doctor.Options
+	cmd := doctor.NewCmd(&factory.Factory{IO: streams}, func(_ context.Context, o *doctor.Options) error { got = o; return nil })
+	cmd.SilenceErrors, cmd.SilenceUsage = true, true
+	cmd.SetArgs([]string{"-n", "music", "--json"})
+	if err := cmd.ExecuteContext(t.Context()); err != nil || got.Where.Namespace != "music" || !got.JSON {
+		t.Errorf("got %+v, %v", got, err)
+	}
+	cmd.SetArgs([]string{"music"})
+	var typed *usage.Error
+	if err := cmd.ExecuteContext(t.Context()); !errors.As(err, &typed) {
+		t.Errorf("an argument: got %v", err)
+	}
+}
+
+// run is sx doctor on a cluster, with sx set to a server that does not answer.
+func run(t *testing.T, streams *iostreams.IOStreams, args ...string) error {
+	t.Helper()
+	t.Setenv("KUBECACHEDIR", t.TempDir())
+	const address = "http://127.0.0.1:1"
+	f := &factory.Factory{
+		IO: streams,
+		Config: func() (*config.Config, error) {
+			return &config.Config{Server: address, Values: []config.Value{{Key: "server", Value: address, Source: "flag"}}}, nil
+		},
+		Transport: func() (http.RoundTripper, error) { return http.DefaultTransport, nil },
+		Account: func() (*account.Account, error) {
+			return account.New("test", address, credentials.Open(t.TempDir(), nil), http.DefaultTransport)
+		},
+	}
+	cmd := doctor.NewCmd(f, nil)
+	cmd.SilenceErrors, cmd.SilenceUsage = true, true
+	cmd.SetArgs(args)
+	return cmd.ExecuteContext(t.Context())
+}
+
+func results(t *testing.T, text string) map[string]check.Result {
+	t.Helper()
+	all := map[string]check.Result{}
+	for line := range strings.Lines(text) {
+		var r check.Result
+		if err := json.Unmarshal([]byte(line), &r); err != nil {
+			t.Fatal(err)
+		}
+		if _, twice := all[r.ID]; twice {
+			t.Errorf("%s was asked twice", r.ID)
+		}
+		all[r.ID] = r
+	}
+	return all
+}
+
+// TestEmptyCluster: where nothing is installed, only what an install needs is asked.
+func TestEmptyCluster(t *testing.T) {
+	streams, out, _ := iostreams.Test("")
+	err := run(t, streams, "--kubeconfig", clustertest.New(t, false), "--json")
+	if exitcode.Of(exitcode.Code(err)) != exitcode.Problems {
+		t.Errorf("got %v", err)
+	}
+	all := results(t, out.String())
+	if len(all) != len(check.Preflight()) || all["api"].Outcome != check.OK || all["storage-class"].Outcome != check.FoundFatal || all["release-state"].Outcome != check.OutcomeSkipped {
+		t.Errorf("got %+v", all)
+	}
+}
+
+// TestInstalled: a release is asked too, and the server that sx is set to.
+func TestInstalled(t *testing.T) {
+	streams, out, _ := iostreams.Test("")
+	err := run(t, streams, "--kubeconfig", clustertest.New(t, true), "--json")
+	if exitcode.Of(exitcode.Code(err)) != exitcode.Problems {
+		t.Errorf("got %v", err)
+	}
+	all := results(t, out.String())
+	for id, want := range map[string]check.Outcome{
+		"api": check.OK, "release-state": check.OK, "workloads": check.FoundFatal, "parts": check.FoundFatal,
+		"server": check.FoundFatal, "cut-upload": check.OutcomeSkipped, "quota": check.OutcomeSkipped,
+	} {
+		if all[id].Outcome != want {
+			t.Errorf("%s: got %+v, want %s", id, all[id], want)
+		}
+	}
+}
+
+// TestTerminal: the columns fit, and nobody has to guess what to do.
+func TestTerminal(t *testing.T) {
+	streams, out, _ := iostreams.Test("")
+	streams.OutTTY, streams.Color = true, true
+	if err := run(t, streams, "--kubeconfig", clustertest.New(t, false)); err == nil {
+		t.Error("no problem was found")
+	}
+	text := out.String()
+	for _, want := range []string{"CHECK          RESULT\n", "api            \x1b[32mok       \x1b[0mthe cluster's API server answers\n", "\x1b[31mfatal    \x1b[0m", "\n                        → "} {
+		if !strings.Contains(text, want) {
+			t.Errorf("%q is missing in\n%s", want, text)
+		}
+	}
+	plain := strings.NewReplacer("\x1b[31m", "", "\x1b[32m", "", "\x1b[33m", "", "\x1b[0m", "").Replace(text)
+	for line := range strings.Lines(plain) {
+		if n := utf8.RuneCountInString(strings.TrimSuffix(line, "\n")); n > 80 {
+			t.Errorf("%d columns: %s", n, line)
+		}
+	}
+}
+
+// TestAway: when the API server does not answer, that is all there is to say.
+func TestAway(t *testing.T) {
+	streams, out, _ := iostreams.Test("")
+	path := clustertest.Away(t)
+	err := run(t, streams, "--kubeconfig", path)
+	if exitcode.Of(exitcode.Code(err)) != exitcode.Problems || !strings.Contains(err.Error(), "1 fatal problem") {
+		t.Errorf("got %v", err)
+	}
+	if fields := strings.Split(strings.TrimSpace(out.String()), "\t"); len(fields) != 5 || fields[0] != "api" || fields[1] != "fatal" {
+		t.Errorf("got %q", out)
+	}
+}

@@ -1,0 +1,152 @@
+package check_test
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	appsv1 "k8s.io/api/apps/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/version"
+	fakediscovery "k8s.io/client-go/discovery/fake"
+
+	"github.com/soundextract/sx/install/chart"
+	"github.com/soundextract/sx/install/check"
+	"github.com/soundextract/sx/server/sx"
+)
+
+// deployment is the gateway's, with all its pods ready.
+func deployment(replicas int32, version string) *appsv1.Deployment {
+	d := &appsv1.Deployment{ObjectMeta: in("soundextract-gateway"), Spec: appsv1.DeploymentSpec{Replicas: &replicas}}
+	d.Labels = map[string]string{"app.kubernetes.io/instance": "soundextract", "app.kubernetes.io/component": "gateway", "app.kubernetes.io/version": version}
+	d.Status = appsv1.DeploymentStatus{Replicas: replicas, UpdatedReplicas: replicas, ReadyReplicas: replicas, AvailableReplicas: replicas}
+	return d
+}
+
+func TestRunning(t *testing.T) {
+	t.Parallel()
+	none, half := deployment(0, "1.2.3"), deployment(2, "1.2.3")
+	half.Status.AvailableReplicas, half.Status.ReadyReplicas = 1, 1
+	for _, tt := range []struct {
+		id      string
+		objects []runtime.Object
+		outcome check.Outcome
+		message string
+	}{
+		{"workloads", nil, check.FoundFatal, "no workloads"},
+		{"workloads", []runtime.Object{deployment(2, "1.2.3")}, check.OK, ""},
+		{"workloads", []runtime.Object{half}, check.FoundFatal, "Deployment/soundextract-gateway has"},
+		{"workloads", []runtime.Object{none}, check.FoundFatal, "Deployment/soundextract-gateway is scaled to no pods"},
+		{"image-pulls", []runtime.Object{half}, check.OK, ""},
+		{"version-skew", []runtime.Object{deployment(1, "1.2.3")}, check.OK, ""},
+		{"version-skew", []runtime.Object{deployment(1, "1.2.2")}, check.FoundWarning, "sx is 1.2.3, and the release is 1.2.2"},
+		{"version-skew", nil, check.OutcomeSkipped, "nothing is installed"},
+		{"parts", nil, check.FoundFatal, "no pod of gateway runs"},
+		{"queues", nil, check.OutcomeSkipped, "RabbitMQ is not part of the release"},
+		{"server", nil, check.OutcomeSkipped, "no address"},
+	} {
+		e, _ := env(t, tt.objects...)
+		r := run(t, e, check.Running(), tt.id)
+		if r.Outcome != tt.outcome || !strings.Contains(r.Message, tt.message) {
+			t.Errorf("%s: got %+v, want %s %q", tt.id, r, tt.outcome, tt.message)
+		}
+		if (r.Outcome == check.FoundFatal || r.Outcome == check.FoundWarning) && r.Hint == "" {
+			t.Errorf("%s has no hint", tt.id)
+		}
+	}
+}
+
+// TestVersionsOfBuilds: a label holds a version as an image's tag does.
+func TestVersionsOfBuilds(t *testing.T) {
+	t.Parallel()
+	const build = "v1.2.3-4-gabc+dirty"
+	e, _ := env(t, deployment(1, chart.Tag(build)))
+	e.Version = build
+	if r := run(t, e, check.Running(), "version-skew"); r.Outcome != check.OK {
+		t.Errorf("got %+v", r)
+	}
+}
+
+// TestParts: the gateway's own account of what it reaches is told, also when it
+// is not ready.
+func TestParts(t *testing.T) {
+	t.Parallel()
+	for body, want := range map[string]check.Outcome{
+		`{"status":"ok"}`:                   check.OK,
+		`{"status":"the database is away"}`: check.FoundFatal,
+		`<html>`:                            check.FoundFatal,
+	} {
+		gateway := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path != "/readyz" {
+				t.Errorf("asked for %s", r.URL.Path)
+			}
+			if want != check.OK {
+				w.WriteHeader(http.StatusServiceUnavailable)
+			}
+			_, _ = io.WriteString(w, body)
+		}))
+		t.Cleanup(gateway.Close)
+		stopped := false
+		e, _ := env(t)
+		e.Reach = func(context.Context, string, int) (string, func(), error) {
+			return gateway.Listener.Addr().String(), func() { stopped = true }, nil
+		}
+		r := run(t, e, check.Running(), "parts")
+		if r.Outcome != want || !stopped || strings.Contains(body, "away") && !strings.Contains(r.Message, "the database is away") {
+			t.Errorf("%s: got %+v, stopped: %v", body, r, stopped)
+		}
+	}
+}
+
+func TestServer(t *testing.T) {
+	t.Parallel()
+	healthy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = io.WriteString(w, `{"status":"ok"}`)
+	}))
+	t.Cleanup(healthy.Close)
+	for address, want := range map[string]check.Outcome{healthy.URL: check.OK, "http://127.0.0.1:1": check.FoundFatal} {
+		e, _ := env(t)
+		e.Server = address
+		if r := run(t, e, check.Running(), "server"); r.Outcome != want {
+			t.Errorf("%s: got %+v", address, r)
+		}
+	}
+}
+
+// TestVersionWindow: too old for the chart is fatal, older or newer than what is
+// supported a warning.
+func TestVersionWindow(t *testing.T) {
+	t.Parallel()
+	loaded, err := chart.Load("1.2.3")
+	if err != nil || loaded.Metadata.KubeVersion != ">=1.29.0-0" {
+		t.Errorf("the chart works with %s, %v", loaded.Metadata.KubeVersion, err)
+	}
+	for minor, want := range map[string]check.Outcome{
+		"28": check.FoundFatal, "29": check.FoundWarning, "34": check.OK, "35+": check.OK, "99": check.FoundWarning, "x": check.FoundWarning,
+	} {
+		e, fakes := env(t)
+		fakes.Discovery().(*fakediscovery.FakeDiscovery).FakedServerVersion = &version.Info{Major: "1", Minor: minor, GitVersion: "v1." + minor}
+		if r := run(t, e, check.Preflight(), "version"); r.Outcome != want {
+			t.Errorf("1.%s: got %+v", minor, r)
+		}
+	}
+}
+
+// TestSignedOut: nobody who is signed out is told that uploads are broken.
+func TestSignedOut(t *testing.T) {
+	t.Parallel()
+	for code, want := range map[sx.Code]check.Outcome{
+		sx.CodeUnauthenticated: check.OutcomeSkipped, sx.CodeSessionEnded: check.OutcomeSkipped, sx.CodeInternal: check.FoundWarning,
+	} {
+		e, _ := env(t)
+		e.Server = "http://127.0.0.1:1"
+		e.Token = func(context.Context) (string, error) { return "", sx.NewError(code, "no token") }
+		if r := run(t, e, check.Running(), "cut-upload"); r.Outcome != want {
+			t.Errorf("%s: got %+v", code, r)
+		}
+	}
+}

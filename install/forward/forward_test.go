@@ -1,0 +1,144 @@
+package forward_test
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/httpstream"
+	"k8s.io/apimachinery/pkg/util/httpstream/spdy"
+	"k8s.io/apimachinery/pkg/util/intstr"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
+
+	"github.com/soundextract/sx/install/forward"
+	"github.com/soundextract/sx/install/kube"
+	"github.com/soundextract/sx/server/sx"
+)
+
+func pod(name string, ready corev1.ConditionStatus) corev1.Pod {
+	return corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: "music"},
+		Spec:       corev1.PodSpec{Containers: []corev1.Container{{Ports: []corev1.ContainerPort{{Name: "http", ContainerPort: 8740}}}}},
+		Status:     corev1.PodStatus{Conditions: []corev1.PodCondition{{Type: corev1.PodReady, Status: ready}}},
+	}
+}
+
+// apiServer has a service with the pods, and forwards ports over SPDY as API
+// servers before 1.31 do: what comes from the pod is its name, the port and what
+// was sent to it. The pod broken refuses connections.
+func apiServer(t *testing.T, status int, pods ...corev1.Pod) *kube.Cluster {
+	t.Helper()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		name, isForward := strings.CutSuffix(strings.TrimPrefix(r.URL.Path, "/api/v1/namespaces/music/pods/"), "/portforward")
+		w.Header().Set("Content-Type", "application/json")
+		switch {
+		case isForward && strings.HasPrefix(strings.ToLower(r.Header.Get("Upgrade")), "spdy"):
+			w.Header().Del("Content-Type")
+			serve(w, r, name)
+		case isForward:
+			w.WriteHeader(http.StatusBadRequest)
+		case status != http.StatusOK:
+			w.WriteHeader(status)
+			reason := map[int]metav1.StatusReason{http.StatusNotFound: metav1.StatusReasonNotFound, http.StatusForbidden: metav1.StatusReasonForbidden}[status]
+			_ = json.NewEncoder(w).Encode(metav1.Status{TypeMeta: metav1.TypeMeta{Kind: "Status", APIVersion: "v1"}, Status: "Failure", Reason: reason, Code: int32(status)})
+		case strings.HasSuffix(r.URL.Path, "/services/gateway"):
+			_ = json.NewEncoder(w).Encode(corev1.Service{Spec: corev1.ServiceSpec{Ports: []corev1.ServicePort{{Port: 80, TargetPort: intstr.FromString("http")}}}})
+		default:
+			_ = json.NewEncoder(w).Encode(corev1.PodList{Items: pods})
+		}
+	}))
+	t.Cleanup(server.Close)
+	config := &rest.Config{Host: server.URL}
+	client, err := kubernetes.NewForConfig(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &kube.Cluster{Target: kube.Target{Context: "lab", Namespace: "music"}, Config: config, Client: client}
+}
+
+func serve(w http.ResponseWriter, r *http.Request, pod string) {
+	if _, err := httpstream.Handshake(r, w, []string{"portforward.k8s.io"}); err != nil {
+		return
+	}
+	streams := make(chan httpstream.Stream, 2)
+	tunnel := spdy.NewResponseUpgrader().UpgradeResponse(w, r, func(s httpstream.Stream, _ <-chan struct{}) error { streams <- s; return nil })
+	if tunnel == nil {
+		return
+	}
+	defer func() { _ = tunnel.Close() }()
+	failures, data := <-streams, <-streams
+	if pod == "broken" {
+		_, _ = io.WriteString(failures, "connection refused in the pod")
+		_ = failures.Close()
+		<-tunnel.CloseChan()
+		return
+	}
+	got := make([]byte, 5)
+	_, _ = io.ReadFull(data, got)
+	_, _ = fmt.Fprintf(data, "%s:%s %s", pod, data.Headers().Get(corev1.PortHeader), got)
+	_ = failures.Close()
+	_ = data.Close()
+	<-tunnel.CloseChan()
+}
+
+// TestConnection: bytes go to the port behind the service of a pod that is ready.
+func TestConnection(t *testing.T) {
+	t.Parallel()
+	cluster := apiServer(t, http.StatusOK, pod("starting", corev1.ConditionFalse), pod("well", corev1.ConditionTrue))
+	conn, err := forward.To(cluster, "gateway").DialContext(t.Context(), "tcp", "whatever:1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.WriteString(conn, "hello"); err != nil {
+		t.Fatal(err)
+	}
+	got, err := io.ReadAll(conn)
+	if err != nil || string(got) != "well:8740 hello" || conn.RemoteAddr().String() != "well:8740" {
+		t.Errorf("got %q, %v, from %s", got, err, conn.RemoteAddr())
+	}
+	if err := conn.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestBroken: why the pod does not answer is part of the error.
+func TestBroken(t *testing.T) {
+	t.Parallel()
+	conn, err := forward.To(apiServer(t, http.StatusOK, pod("broken", corev1.ConditionTrue)), "gateway").DialContext(t.Context(), "tcp", "x")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = io.ReadAll(conn)
+	if sx.CodeOf(err) != sx.CodeUnavailable || !strings.Contains(err.Error(), "connection refused in the pod") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestNobodyThere(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		status int
+		pods   []corev1.Pod
+		code   sx.Code
+		says   string
+	}{
+		{http.StatusNotFound, nil, sx.CodeUnavailable, "no service gateway"},
+		{http.StatusForbidden, nil, sx.CodeForbidden, "does not allow"},
+		{http.StatusOK, nil, sx.CodeUnavailable, "no pod of gateway is ready"},
+		{http.StatusOK, []corev1.Pod{pod("starting", corev1.ConditionFalse)}, sx.CodeUnavailable, "no pod of gateway is ready"},
+	} {
+		_, err := forward.To(apiServer(t, tt.status, tt.pods...), "gateway").DialContext(t.Context(), "tcp", "x")
+		var known *sx.Error
+		if !errors.As(err, &known) || known.Code != tt.code || !strings.Contains(known.Message, tt.says) || known.Hint == "" {
+			t.Errorf("%d: got %v", tt.status, err)
+		}
+	}
+}
