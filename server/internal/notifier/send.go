@@ -121,7 +121,7 @@ func (s *Service) try(ctx context.Context, d sx.Delivery) {
 		r = s.sendPost(sending, contact, d)
 	}
 	if r.problem != "" && ctx.Err() != nil && sending.Err() != nil {
-		r = result{problem: "the server stopped in the middle", stopped: true}
+		r = result{problem: "interrupted by the server's end", stopped: true}
 	}
 	if r.gone {
 		s.disable(ctx, d)
