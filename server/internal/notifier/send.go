@@ -49,6 +49,9 @@ func (s *Service) sendDue(ctx context.Context) error {
 		return err
 	}
 	for _, d := range due {
+		if s.lanes.full() {
+			return nil // the end of a try will wake us
+		}
 		if !s.lanes.take(d) {
 			if len(due) == page {
 				err = s.putAside(ctx, d)
