@@ -266,6 +266,31 @@ func TestHangingReceiver(t *testing.T) {
 	s.stop()
 }
 
+// TestManyToAHangingReceiver: more than are looked at at once, all older than
+// what is for others.
+func TestManyToAHangingReceiver(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	s := h.start(h.config())
+	release := make(chan struct{})
+	defer close(release)
+	slow := receive(t, func(http.ResponseWriter, *http.Request) { <-release })
+	made := s.hook("ada", slow.url)
+	for range 300 {
+		now := h.now()
+		if err := h.store.Deliveries.Create(t.Context(), sx.Delivery{
+			ID: sx.NewID(), UserID: "ada", Event: sx.EventTest, Channel: sx.ChannelWebhook, WebhookID: made.ID,
+			Payload: []byte("{}"), State: sx.DeliveryPending, Due: now.Add(-time.Hour), Created: now, Updated: now,
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	quick := receive(t, nil)
+	s.hook("bob", quick.url)
+	h.end("bob", "talk.mp4", nil)
+	quick.next()
+}
+
 func TestWebhooksAreOnesOwn(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t)
