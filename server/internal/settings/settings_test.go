@@ -94,7 +94,7 @@ func TestBytes(t *testing.T) {
 func TestNetworks(t *testing.T) {
 	t.Parallel()
 	for in, want := range map[string]string{
-		"": "", "10.1.2.3/8": "10.0.0.0/8", " 10.0.0.0/8 , fd00::1/8,": "10.0.0.0/8,fd00::/8",
+		"": "", "10.1.2.3/8": "10.0.0.0/8", "10.0.0.0/8 , fd00::1/8,": "10.0.0.0/8,fd00::/8",
 	} {
 		var n settings.Networks
 		if err := n.Set(in); err != nil || n.String() != want {
