@@ -132,7 +132,10 @@ func TestOldCodeIsNotSent(t *testing.T) {
 	}
 	s.until("ada", "the try has failed", tried(1))
 	m.refuse.Store(nil)
-	s.confirm(m, "ada", "ada@example.org")
+	if _, err := s.as("ada").SetEmail(t.Context(), api.Email{Address: "ada@example.org"}); err != nil {
+		t.Fatal(err)
+	}
+	m.next()
 	s.advance(2 * time.Minute)
 	eventually(t, "the old one is given up", func() bool { return s.deliveries("ada")[1].State == sx.DeliveryFailed }, func() any { return s.deliveries("ada") })
 	m.none()
