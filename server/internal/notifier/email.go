@@ -94,13 +94,18 @@ func (s *Service) limit(ctx context.Context, user string, event sx.Event) error 
 	if err != nil {
 		return err
 	}
-	since, n := s.cfg.Now().Add(-24*time.Hour), 0
+	since, asked := s.cfg.Now().Add(-24*time.Hour), map[string]bool{}
 	for _, d := range list {
-		if d.Event == event && d.Created.After(since) {
-			n++
+		if d.Event != event || !d.Created.After(since) {
+			continue
+		}
+		if event == sx.EventTest { // its deliveries are made at once
+			asked[d.Created.String()] = true
+		} else {
+			asked[d.ID] = true
 		}
 	}
-	if n >= askedFor {
+	if len(asked) >= askedFor {
 		return sx.NewError(sx.CodeTooManyAttempts, "too many messages of this kind were asked for").
 			WithHint("try again tomorrow")
 	}

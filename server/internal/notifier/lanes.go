@@ -15,6 +15,9 @@ const (
 	perMail    = 8
 )
 
+// everyone is the lane of all tries.
+const everyone = "all"
+
 // lanes counts the tries that run.
 type lanes struct {
 	mu   sync.Mutex
@@ -24,7 +27,7 @@ type lanes struct {
 // of gives the lanes that a delivery needs with how many tries fit into each.
 func (l *lanes) of(d sx.Delivery) map[string]int {
 	need := map[string]int{
-		"all":              maxTries,
+		everyone:           maxTries,
 		"user " + d.UserID: perUser,
 		"channel " + d.UserID + " " + string(d.Channel) + " " + d.WebhookID: perChannel,
 	}
@@ -48,6 +51,13 @@ func (l *lanes) take(d sx.Delivery) bool {
 		l.busy[lane]++
 	}
 	return true
+}
+
+// full reports whether no try of anyone can begin.
+func (l *lanes) full() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.busy[everyone] >= maxTries
 }
 
 // give gives the places back.

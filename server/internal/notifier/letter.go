@@ -15,6 +15,7 @@ import (
 type letter struct {
 	subject string
 	lines   []line
+	footer  string
 }
 
 // line is a paragraph, or a command to copy.
@@ -28,17 +29,17 @@ const footer = "You get this because you asked for it. Change it with: sx notify
 func eventLetter(e api.WebhookEvent) letter {
 	job := e.Data.Job
 	if job == nil {
-		return letter{"Test message from SoundExtract", []line{{Text: "It works: you will be told here how your jobs end."}}}
+		return letter{"Test message from SoundExtract", []line{{Text: "It works: you will be told here how your jobs end."}}, footer}
 	}
 	name := oneLine(job.Name)
 	if e.Type == sx.EventFailed {
-		l := letter{name + " could not be converted", []line{{Text: "The sound of " + name + " could not be extracted."}}}
+		l := letter{name + " could not be converted", []line{{Text: "The sound of " + name + " could not be extracted."}}, footer}
 		if job.Error != nil {
 			l.lines = append(l.lines, line{Text: "Reason: " + oneLine(job.Error.Message)}, line{Text: "What to do: " + oneLine(strings.ReplaceAll(job.Error.Hint, " ID", " "+job.ID))})
 		}
 		return l.with("Look at the job with:", "sx show "+job.ID)
 	}
-	l := letter{name + " is ready", []line{{Text: "The sound of " + name + " is ready."}}}
+	l := letter{name + " is ready", []line{{Text: "The sound of " + name + " is ready."}}, footer}
 	if job.Track != nil {
 		length := time.Duration(job.Track.Duration * float64(time.Second)).Round(time.Second)
 		l.lines = append(l.lines, line{Text: fmt.Sprintf("Length: %v, size: %s", length, sx.FormatSize(job.Track.Size))})
@@ -47,10 +48,8 @@ func eventLetter(e api.WebhookEvent) letter {
 }
 
 func confirmLetter(code string) letter {
-	l := letter{"Your code for SoundExtract: " + code, []line{{Text: "Somebody, most likely you, wants to be told at this address how jobs end."}}}
-	l = l.with("Confirm it within an hour with:", "sx notify confirm "+code)
-	l.lines = append(l.lines, line{Text: "If it was not you, ignore this: nothing else is sent here then."})
-	return l
+	l := letter{"Your code for SoundExtract: " + code, []line{{Text: "Somebody, most likely you, wants to be told at this address how jobs end."}}, "If it was not you, ignore this: nothing else is sent here then."}
+	return l.with("Confirm it within an hour with:", "sx notify confirm "+code)
 }
 
 func (l letter) with(text, command string) letter {
@@ -84,10 +83,10 @@ func (l letter) parts() (text, html string, err error) {
 		}
 		t.WriteString(line.Text + "\n\n")
 	}
-	t.WriteString("-- \n" + footer + "\n") // RFC 3676 section 4.3: a signature
+	t.WriteString("-- \n" + l.footer + "\n") // RFC 3676 section 4.3: a signature
 	err = mailHTML.Execute(&h, struct {
 		Lines  []line
 		Footer string
-	}{l.lines, footer})
+	}{l.lines, l.footer})
 	return t.String(), h.String(), err
 }

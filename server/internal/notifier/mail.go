@@ -134,9 +134,9 @@ func (s *Service) hand(ctx context.Context, m *mail.Msg, d sx.Delivery) result {
 	var refused *mail.SendError
 	if !errors.As(err, &refused) || refused.ErrorCode() == 0 {
 		// Nothing that the user could heal: no connection, certificate, password.
-		return result{problem: "the mail server cannot be used at the moment"}
+		return result{problem: "mail server out of order"}
 	}
-	r := result{status: refused.ErrorCode(), problem: fmt.Sprintf("the mail server answered %d", refused.ErrorCode())}
+	r := result{status: refused.ErrorCode(), problem: fmt.Sprintf("mail server answered %d", refused.ErrorCode())}
 	r.final = r.status >= 500 // RFC 5321 section 4.2.1: the same again is answered the same way
 	return r
 }

@@ -102,12 +102,43 @@ func TestMailWithoutEncryption(t *testing.T) {
 		}
 		m.none()
 	}
+	// Without a password to hide it is the setting alone that decides.
 	m := serveMail(t, settings.SMTPNone, false)
-	h := newHouse(t)
-	cfg := h.config()
-	cfg.Mail = settings.Mail{Addr: m.addr, Security: settings.SMTPNone, From: mailFrom}
-	s := h.start(cfg)
-	s.confirm(m, "ada", "ada@example.org")
+	for _, security := range []string{settings.SMTPStartTLS, settings.SMTPNone} {
+		h := newHouse(t)
+		cfg := h.config()
+		cfg.Mail = settings.Mail{Addr: m.addr, Security: security, From: mailFrom}
+		s := h.start(cfg)
+		if security == settings.SMTPNone {
+			s.confirm(m, "ada", "ada@example.org")
+			continue
+		}
+		if _, err := s.as("ada").SetEmail(t.Context(), api.Email{Address: "ada@example.org"}); err != nil {
+			t.Fatal(err)
+		}
+		s.until("ada", "the try has failed", tried(1))
+		m.none()
+	}
+}
+
+// TestOldCodeIsNotSent: a mail that waits is not sent once there is a newer code.
+func TestOldCodeIsNotSent(t *testing.T) {
+	t.Parallel()
+	m := serveMail(t, settings.SMTPStartTLS, true)
+	s := mailing(t, m, settings.SMTPStartTLS)
+	m.refuse.Store(&smtp.SMTPError{Code: 451, EnhancedCode: smtp.EnhancedCode{4, 3, 0}, Message: "later"})
+	if _, err := s.as("ada").SetEmail(t.Context(), api.Email{Address: "ada@example.org"}); err != nil {
+		t.Fatal(err)
+	}
+	s.until("ada", "the try has failed", tried(1))
+	m.refuse.Store(nil)
+	if _, err := s.as("ada").SetEmail(t.Context(), api.Email{Address: "ada@example.org"}); err != nil {
+		t.Fatal(err)
+	}
+	m.next()
+	s.advance(2 * time.Minute)
+	eventually(t, "the old one is given up", func() bool { return s.deliveries("ada")[1].State == sx.DeliveryFailed }, func() any { return s.deliveries("ada") })
+	m.none()
 }
 
 func TestMailServerWithABadCertificate(t *testing.T) {

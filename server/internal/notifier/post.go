@@ -111,12 +111,12 @@ func (s *Service) judge(res *http.Response) result {
 	if res.StatusCode >= 200 && res.StatusCode < 300 {
 		return r
 	}
-	r.problem = "the receiver answered " + strconv.Itoa(res.StatusCode) + " " + http.StatusText(res.StatusCode)
+	r.problem = "answered " + strconv.Itoa(res.StatusCode)
 	switch {
 	case res.StatusCode == http.StatusGone:
 		r.final, r.gone = true, true
 	case res.StatusCode >= 300 && res.StatusCode < 400:
-		r.problem += ", and redirects are not followed"
+		r.problem += ", redirects are not followed"
 	case res.StatusCode == http.StatusTooManyRequests, res.StatusCode == http.StatusServiceUnavailable:
 		r.wait = s.retryAfter(res.Header.Get("Retry-After"))
 	}
@@ -134,24 +134,25 @@ func (s *Service) retryAfter(v string) time.Duration {
 	return 0
 }
 
-// why says what went wrong on the way. It is shown to the user, so it names no
-// address: what lies behind a name of our network is nobody's business.
+// why says in few words what went wrong on the way. It is shown to the user, so
+// it names no address: what lies behind a name of our network is nobody's
+// business.
 func why(err error) string {
 	var dns *net.DNSError
 	var certificate *tls.CertificateVerificationError
 	var timeout net.Error
 	switch {
 	case errors.Is(err, errRefused):
-		return "the address is a private one, or http to a public one, and this server does not allow it"
+		return "private address, or http to a public one: not allowed"
 	case errors.As(err, &dns) && dns.IsNotFound:
-		return "the host's name does not exist"
+		return "host does not exist"
 	case errors.As(err, &certificate):
-		return "the receiver's certificate is not valid"
+		return "certificate is not valid"
 	case errors.Is(err, syscall.ECONNREFUSED):
-		return "the receiver refused the connection"
+		return "connection refused"
 	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
-		return "the receiver did not answer in time"
+		return "no answer in time"
 	default:
-		return "the connection to the receiver failed"
+		return "connection failed"
 	}
 }

@@ -49,29 +49,43 @@ func (s *Service) sendDue(ctx context.Context) error {
 		return err
 	}
 	for _, d := range due {
-		if !s.lanes.take(d) {
-			if len(due) == page {
-				err = s.putAside(ctx, d)
-			}
-		} else if d, err = s.claim(ctx, d); err == nil {
-			s.tries.Go(func() {
-				defer s.poke() // what waited for its place
-				defer s.lanes.give(d)
-				s.try(ctx, d)
-			})
-		} else {
-			s.lanes.give(d)
+		if s.lanes.full() {
+			return nil // the end of a try will wake us
 		}
-		switch {
-		case errors.Is(err, store.ErrStale), sx.CodeOf(err) == sx.CodeNotFound:
-			// somebody else's
-		case err != nil:
+		err := s.begin(ctx, d, len(due) == page)
+		if errors.Is(err, store.ErrStale) || sx.CodeOf(err) == sx.CodeNotFound {
+			continue // somebody else's
+		}
+		if err != nil {
 			return err
 		}
 	}
 	if len(due) == page {
 		s.poke()
 	}
+	return nil
+}
+
+// begin begins a try if the delivery's channel has room. If it has none, and
+// others may wait behind it unseen, the delivery is put aside.
+func (s *Service) begin(ctx context.Context, d sx.Delivery, crowded bool) error {
+	if !s.lanes.take(d) {
+		if !crowded {
+			return nil
+		}
+		d.Due = s.cfg.Now().Add(aside)
+		return s.cfg.Deliveries.Replace(ctx, d)
+	}
+	d, err := s.claim(ctx, d)
+	if err != nil {
+		s.lanes.give(d)
+		return err
+	}
+	s.tries.Go(func() {
+		defer s.poke() // what waited for its place
+		defer s.lanes.give(d)
+		s.try(ctx, d)
+	})
 	return nil
 }
 
@@ -83,11 +97,6 @@ func (s *Service) claim(ctx context.Context, d sx.Delivery) (sx.Delivery, error)
 	err := s.cfg.Deliveries.Replace(ctx, d)
 	d.Rev++
 	return d, err
-}
-
-func (s *Service) putAside(ctx context.Context, d sx.Delivery) error {
-	d.Due = s.cfg.Now().Add(aside)
-	return s.cfg.Deliveries.Replace(ctx, d)
 }
 
 // result is how a try ended.
@@ -121,7 +130,7 @@ func (s *Service) try(ctx context.Context, d sx.Delivery) {
 		r = s.sendPost(sending, contact, d)
 	}
 	if r.problem != "" && ctx.Err() != nil && sending.Err() != nil {
-		r = result{problem: "the server stopped in the middle", stopped: true}
+		r = result{problem: "interrupted by the server's end", stopped: true}
 	}
 	if r.gone {
 		s.disable(ctx, d)

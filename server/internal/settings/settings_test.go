@@ -90,3 +90,20 @@ func TestBytes(t *testing.T) {
 		}
 	}
 }
+
+func TestNetworks(t *testing.T) {
+	t.Parallel()
+	for in, want := range map[string]string{
+		"": "", "10.1.2.3/8": "10.0.0.0/8", "10.0.0.0/8 , fd00::1/8,": "10.0.0.0/8,fd00::/8",
+	} {
+		var n settings.Networks
+		if err := n.Set(in); err != nil || n.String() != want {
+			t.Errorf("Set(%q): %v, String() = %q, want %q", in, err, n.String(), want)
+		}
+	}
+	for _, in := range []string{"10.0.0.1", "10.0.0.0/33", "intranet"} {
+		if err := new(settings.Networks).Set(in); err == nil {
+			t.Errorf("%q is taken", in)
+		}
+	}
+}

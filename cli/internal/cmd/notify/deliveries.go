@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -89,7 +90,7 @@ func printDeliveries(streams *iostreams.IOStreams, list []api.Delivery, now time
 	columns := []table.Column{{Header: "EVENT"}, {Header: "TO", Shrink: true}, {Header: "STATE"}, {Header: "AGE"}, {Header: "WHAT HAPPENED", Shrink: true}}
 	rows := make([][]table.Cell, len(list))
 	for i, d := range list {
-		rows[i] = cells(string(d.Event), d.Target, string(d.State), human.Ago(now.Sub(d.Created)), story(d, now))
+		rows[i] = cells(string(d.Event), short(d.Target), string(d.State), human.Ago(now.Sub(d.Created)), story(d, now))
 		rows[i][2].Color = map[sx.DeliveryState]string{sx.DeliveryDelivered: "32", sx.DeliveryFailed: "31"}[d.State]
 	}
 	return table.Print(streams, columns, rows)
@@ -103,10 +104,13 @@ func cells(texts ...string) []table.Cell {
 	return row
 }
 
+// short is a target without what goes without saying.
+func short(target string) string { return strings.TrimPrefix(target, "https://") }
+
 // story is what a person wants to know beyond the state.
 func story(d api.Delivery, now time.Time) string {
 	if d.State != sx.DeliveryPending || d.LastError == "" || d.NextTry == nil {
 		return d.LastError
 	}
-	return fmt.Sprintf("%s; again in %s", d.LastError, human.Ago(max(0, d.NextTry.Sub(now))))
+	return fmt.Sprintf("%s; next in %s", d.LastError, human.Ago(max(0, d.NextTry.Sub(now))))
 }

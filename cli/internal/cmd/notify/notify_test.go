@@ -112,12 +112,12 @@ func TestWhatPeopleSee(t *testing.T) {
 	next := now.Add(5 * time.Minute)
 	if err := printDeliveries(streams, []api.Delivery{{
 		Event: sx.EventDone, Channel: sx.ChannelWebhook, Target: "https://example.org/", State: sx.DeliveryPending,
-		Created: now.Add(-time.Minute), NextTry: &next, LastError: "the receiver answered 500",
+		Created: now.Add(-time.Minute), NextTry: &next, LastError: "answered 500, redirects are not followed",
 	}}, now); err != nil {
 		t.Fatal(err)
 	}
-	want = "EVENT     TO                STATE    AGE  WHAT HAPPENED\n" +
-		"job.done  https://ex….org/  pending  1m   the receiver answered 500; again in 5m\n"
+	want = "EVENT     TO        STATE    AGE  WHAT HAPPENED\n" +
+		"job.done  examp…g/  pending  1m   answered 500, redirects are no…wed; next in 5m\n"
 	if out.String() != want {
 		t.Errorf("got\n%s\nwant\n%s", out, want)
 	}

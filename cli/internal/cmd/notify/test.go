@@ -76,7 +76,7 @@ func testRun(ctx context.Context, opts *testOptions) error {
 	}
 	if arrived < len(list) {
 		return sx.NewError(sx.CodeUnavailable, "%d of %d tests did not arrive", len(list)-arrived, len(list)).
-			WithHint("what was not given up is tried again; look at it with: sx notify deliveries")
+			WithHint("failed tries are repeated; see: sx notify deliveries")
 	}
 	return nil
 }
