@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -72,10 +73,20 @@ func transcoder(t *testing.T, change func(*ffmpeg.Config)) *ffmpeg.Transcoder {
 	return tc
 }
 
+// standard has the default limits. It is made once, because that starts two
+// programs.
+var standard = sync.OnceValues(func() (*ffmpeg.Transcoder, error) {
+	return ffmpeg.New(context.Background(), ffmpeg.Config{Log: slog.New(slog.DiscardHandler)})
+})
+
 // convert converts the file with the default limits.
 func convert(t *testing.T, path string, o sx.Options) (mp3 string, result converter.Result, err error) {
 	t.Helper()
-	return convertWith(t.Context(), t, transcoder(t, nil), path, o)
+	tc, err := standard()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return convertWith(t.Context(), t, tc, path, o)
 }
 
 func convertWith(ctx context.Context, t *testing.T, tc *ffmpeg.Transcoder, path string, o sx.Options) (mp3 string, result converter.Result, err error) {

@@ -43,7 +43,7 @@ type batch struct {
 // begin starts a stack for the videos.
 func begin(t *testing.T, videos []string) *batch {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 2*patience)
+	ctx, cancel := context.WithTimeout(t.Context(), 4*patience)
 	t.Cleanup(cancel)
 	b := &batch{t: t, ctx: ctx, seed: rand.Uint64(), told: receive(t)}
 	t.Logf("seed %d", b.seed)
