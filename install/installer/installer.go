@@ -46,7 +46,7 @@ func (in *Installer) operation(ctx context.Context, do func(ctx context.Context)
 	if err != nil {
 		return err
 	}
-	defer lock.release()
+	defer lock.release(ctx)
 	if err := in.recover(ctx, lock.stale); err != nil {
 		return err
 	}

@@ -142,10 +142,10 @@ func (l *lock) renew(ctx context.Context) {
 }
 
 // release gives the lock back, also when the operation was interrupted.
-func (l *lock) release() {
+func (l *lock) release(ctx context.Context) {
 	l.stop(nil)
 	l.done.Wait()
-	ctx, cancel := context.WithTimeout(context.Background(), lockFarewell) //nolint:forbidigo // the operation's own may have ended
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lockFarewell)
 	defer cancel()
 	uid := l.held.UID
 	// One that stays is taken over by the next operation.

@@ -44,10 +44,10 @@ func (in *Installer) earlier(history []release.Info, revision int) (int, error) 
 			return r.Revision, nil
 		}
 	}
-	switch {
-	case revision == history[0].Revision:
+	switch revision {
+	case history[0].Revision:
 		return 0, sx.NewError(sx.CodeInvalid, "revision %d is the newest one already", revision).WithHint("see all with: sx history")
-	case revision == 0:
+	case 0:
 		return 0, sx.NewError(sx.CodeNotFound, "there is no earlier revision that was deployed").WithHint("see all with: sx history")
 	}
 	return 0, sx.NewError(sx.CodeNotFound, "there is no revision %d any more, or not yet", revision).WithHint("see all with: sx history")

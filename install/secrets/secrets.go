@@ -185,7 +185,7 @@ func (s *Secrets) Revision(ctx context.Context) (string, error) {
 		}
 		for _, key := range slices.Sorted(maps.Keys(secret.Data)) {
 			if key != keyNext {
-				fmt.Fprintf(sum, "%s %s %d %s\n", part, key, len(secret.Data[key]), secret.Data[key])
+				_, _ = fmt.Fprintf(sum, "%s %s %d %s\n", part, key, len(secret.Data[key]), secret.Data[key])
 			}
 		}
 	}

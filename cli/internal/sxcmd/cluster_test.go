@@ -52,7 +52,13 @@ users: [{name: nobody, user: {}}]
 	}
 	t.Setenv("KUBECONFIG", kubeconfig)
 	for _, args := range [][]string{
-		{"install"}, {"install", "--dry-run"}, {"status"}, {"diff"}, {"history"}, {"rollback"}, {"uninstall", "--yes"},
+		{"install"},
+		{"install", "--dry-run"},
+		{"status"},
+		{"diff"},
+		{"history"},
+		{"rollback"},
+		{"uninstall", "--yes"},
 		{"secrets", "rotate", "all", "--yes"},
 	} {
 		run(t, args...).wantPart(t, 69, "cluster away does not answer", "kubectl get nodes")

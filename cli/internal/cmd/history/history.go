@@ -75,8 +75,11 @@ var colors = map[release.Status]string{release.Deployed: "32", release.Failed: "
 
 func (o *Options) print(all []release.Info) error {
 	columns := []table.Column{
-		{Header: "REVISION", Right: true}, {Header: "STATUS"}, {Header: "VERSION"},
-		{Header: "AGE", Right: true}, {Header: "DESCRIPTION", Shrink: true},
+		{Header: "REVISION", Right: true},
+		{Header: "STATUS"},
+		{Header: "VERSION"},
+		{Header: "AGE", Right: true},
+		{Header: "DESCRIPTION", Shrink: true},
 	}
 	rows := make([][]table.Cell, len(all))
 	for i, r := range all {

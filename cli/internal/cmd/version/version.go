@@ -119,8 +119,8 @@ func program() string {
 	if err != nil {
 		return "sx" // in the current folder, as far as can be told
 	}
-	if real, err := filepath.EvalSymlinks(path); err == nil {
-		return real
+	if target, err := filepath.EvalSymlinks(path); err == nil {
+		return target
 	}
 	return path
 }
