@@ -11,7 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"k8s.io/streaming/pkg/httpstream"
+	"k8s.io/apimachinery/pkg/util/httpstream" //nolint:staticcheck // client-go has its types in the signatures of its port-forward
 
 	"github.com/soundextract/sx/server/sx"
 )
