@@ -57,6 +57,9 @@ func ask(ctx context.Context, way http.RoundTripper, address string) error {
 	if err != nil {
 		return fmt.Errorf("ask %s: %w", address, err)
 	}
+	// A connection that is kept leads to the same instance again, also when that
+	// one is out of service and others have come.
+	req.Close = true
 	res, err := way.RoundTrip(req)
 	if err != nil {
 		return fmt.Errorf("no answer from %s: %w", address, err)
