@@ -119,7 +119,7 @@ type listed struct {
 
 func (o *operator) jobs() []listed {
 	o.t.Helper()
-	return lines[listed](o, o.sx("jobs", "--json", "--limit", "100"))
+	return decode[[]listed](o, o.sx("jobs", "--json", "--limit", "100"))
 }
 
 // upgraded changes one value and expects the earlier ones to stay.
