@@ -67,7 +67,7 @@ func TestLife(t *testing.T) {
 // it, and gives its job.
 func (o *operator) cutAndResumed() string {
 	o.t.Helper()
-	video := o.makeVideo("lecture.mkv", 600, 550) // about 100 MB
+	video := o.makeVideo("lecture.mkv", 240, 550) // about 42 MB
 	info, err := os.Stat(video)
 	if err != nil {
 		o.t.Fatal(err)

@@ -24,7 +24,7 @@ func TestKilledPods(t *testing.T) {
 	const jobs = 10
 	var videos []string
 	for i := range jobs {
-		videos = append(videos, o.makeVideo(fmt.Sprintf("talk%d.mkv", i), 120, 400+20*i))
+		videos = append(videos, o.makeVideo(fmt.Sprintf("talk%d.mkv", i), 60, 400+20*i))
 	}
 	want := o.digests(videos)
 
