@@ -4,11 +4,13 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"os"
 	"os/exec"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -21,6 +23,7 @@ import (
 const (
 	childURI      = "MONGOSTORE_TEST_URI"
 	childDatabase = "MONGOSTORE_TEST_DATABASE"
+	childKill     = "MONGOSTORE_TEST_KILL" // MiB of the video
 	crashSize     = 20<<20 + 123
 )
 
@@ -34,7 +37,8 @@ func TestMain(m *testing.M) {
 	m.Run()
 }
 
-// childAppend says after each MiB that the store has taken it, stored or not.
+// childAppend says, in MiB, how far the store has taken the upload, stored or not.
+// A MiB behind the place where it is to be killed it waits for that.
 func childAppend(ctx context.Context, uri string, out io.Writer) error {
 	s, err := mongostore.Open(ctx, mongostore.Config{
 		URI: uri, Database: os.Getenv(childDatabase), Log: slog.New(slog.DiscardHandler), Now: time.Now,
@@ -46,11 +50,18 @@ func childAppend(ctx context.Context, uri string, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	rest, told := bytes.NewReader(content(12, crashSize)[up.Offset:]), 0
+	kill, err := strconv.Atoi(os.Getenv(childKill))
+	if err != nil {
+		return err
+	}
+	rest, told := bytes.NewReader(content(12, crashSize)[up.Offset:(kill+1)<<20]), 0
 	_, err = s.Videos.Append(ctx, "v1", up.Offset, readerFunc(func(p []byte) (int, error) {
 		n, err := rest.Read(p)
-		if taken := int(rest.Size()) - rest.Len(); taken>>20 > told {
-			told = taken >> 20
+		if errors.Is(err, io.EOF) {
+			select {}
+		}
+		if at := int(up.Offset+rest.Size()) - rest.Len(); at>>20 > told {
+			told = at >> 20
 			_, _ = fmt.Fprintln(out, told)
 		}
 		return n, err
@@ -66,9 +77,9 @@ func TestKilledWhileAppending(t *testing.T) {
 	s, db := fresh(t, server)
 	check(t, s.Videos.Create(t.Context(), "v1", "talk.mp4", crashSize))
 	var offset int64
-	for i, mebibytes := range []int{3, 18, 1} {
+	for i, kill := range []int{3, 18, 19} {
 		cmd := exec.CommandContext(t.Context(), os.Args[0])
-		cmd.Env = append(os.Environ(), childURI+"="+server.URI, childDatabase+"="+db.Name())
+		cmd.Env = append(os.Environ(), childURI+"="+server.URI, childDatabase+"="+db.Name(), childKill+"="+strconv.Itoa(kill))
 		out, in, err := os.Pipe()
 		check(t, err)
 		cmd.ExtraFiles = []*os.File{in}
@@ -77,7 +88,10 @@ func TestKilledWhileAppending(t *testing.T) {
 		check(t, cmd.Start())
 		check(t, in.Close())
 		said := bufio.NewScanner(out)
-		for n := 0; n < mebibytes && said.Scan(); n++ {
+		for said.Scan() {
+			if at, err := strconv.Atoi(said.Text()); err != nil || at >= kill {
+				break
+			}
 		}
 		check(t, cmd.Process.Kill())
 		check(t, out.Close())
@@ -87,7 +101,7 @@ func TestKilledWhileAppending(t *testing.T) {
 		up, err := s.Videos.Stat(t.Context(), "v1")
 		check(t, err)
 		if up.Offset < offset || i == 1 && up.Offset < 16<<20-16*chunkSize {
-			t.Errorf("after %d MiB the upload is at %d", mebibytes, up.Offset)
+			t.Errorf("after %d MiB the upload is at %d", kill, up.Offset)
 		}
 		offset = up.Offset
 	}
