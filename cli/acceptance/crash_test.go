@@ -28,7 +28,7 @@ const (
 // TestCrashes kills sxd at 50 random moments while 20 videos are uploaded and
 // converted: every job must end done, with the MP3 of an undisturbed run, once.
 func TestCrashes(t *testing.T) {
-	ctx, cancel := context.WithTimeout(t.Context(), 15*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 25*time.Minute)
 	defer cancel()
 	seed := time.Now().UnixNano()
 	t.Logf("seed %d", seed)

@@ -54,7 +54,7 @@ func TestFacts(t *testing.T) {
 	tests := []struct{ version, chart, app string }{
 		{"1.2.3", "1.2.3", "1.2.3"},
 		{"1.2.3-rc.1", "1.2.3-rc.1", "1.2.3-rc.1"},
-		{"0123456", "0.0.0-0123456", "0123456"}, // no version that a chart could have
+		{"0123456", "0.0.0-build-0123456", "0123456"}, // no version that a chart could have
 		{"1.2.3+own", "1.2.3+own", "1.2.3-own"}, // no tag that an image could have
 	}
 	for _, tt := range tests {
