@@ -127,7 +127,11 @@ func api(t *testing.T, forbidden string) *kube.Cluster {
 		{Group: "keda.sh", Version: "v1alpha1", Resource: "scaledobjects"}:           "ScaledObjectList",
 		{Group: "monitoring.coreos.com", Version: "v1", Resource: "servicemonitors"}: "ServiceMonitorList",
 	}
-	dynamic := dynamicfake.NewSimpleDynamicClientWithCustomListKinds(scheme.Scheme, kinds, objects()...)
+	known := runtime.NewScheme() // of the test's own, because the fake adds to it
+	if err := scheme.AddToScheme(known); err != nil {
+		t.Fatal(err)
+	}
+	dynamic := dynamicfake.NewSimpleDynamicClientWithCustomListKinds(known, kinds, objects()...)
 	return &kube.Cluster{Target: kube.Target{Namespace: "music"}, Client: client, Dynamic: dynamic}
 }
 
