@@ -55,7 +55,7 @@ func TestFacts(t *testing.T) {
 		{"1.2.3", "1.2.3", "1.2.3"},
 		{"1.2.3-rc.1", "1.2.3-rc.1", "1.2.3-rc.1"},
 		{"0123456", "0.0.0-build-0123456", "0123456"}, // no version that a chart could have
-		{"1.2.3+own", "1.2.3+own", "1.2.3-own"}, // no tag that an image could have
+		{"1.2.3+own", "1.2.3+own", "1.2.3-own"},       // no tag that an image could have
 	}
 	for _, tt := range tests {
 		t.Run(tt.version, func(t *testing.T) {
