@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -165,12 +166,9 @@ func identity() string {
 // that nobody waits for the end of its lock's life.
 func gone(holder string) bool {
 	mine := identity()
-	var pid int
-	prefix := mine[:strings.LastIndex(mine, " ")+1]
-	if number, ok := strings.CutPrefix(holder, prefix); !ok || !scan(number, &pid) {
-		return false
-	}
-	return !alive(pid)
+	number, here := strings.CutPrefix(holder, mine[:strings.LastIndex(mine, " ")+1])
+	pid, err := strconv.Atoi(number)
+	return here && err == nil && !alive(pid)
 }
 
 // alive says whether a process of this machine runs.
@@ -181,11 +179,6 @@ func alive(pid int) bool {
 	}
 	err = p.Signal(syscall.Signal(0))
 	return !errors.Is(err, os.ErrProcessDone) && !errors.Is(err, syscall.ESRCH)
-}
-
-func scan(text string, n *int) bool {
-	_, err := fmt.Sscanf(text, "%d", n)
-	return err == nil
 }
 
 func deref(s *string) string {
