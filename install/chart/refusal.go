@@ -11,10 +11,21 @@ import (
 // "failed" has its reasons below it.
 var at = regexp.MustCompile(`(?m)^\s*- at '([^']*)': (.*)$`)
 
+// failed finds what a template of the chart refuses in words of its own.
+var failed = regexp.MustCompile(`(?s)execution error at \([^)]*\): (.*)$`)
+
 // Refusal makes an *sx.Error of code invalid, in one line, of an error by which
-// Helm says that the schema refuses values. Any other error it gives back.
+// Helm says that the schema refuses values, or that a template does. Any other
+// error it gives back.
 func Refusal(err error) error {
-	if err == nil || !strings.Contains(err.Error(), "values don't meet the specifications of the schema") {
+	if err == nil {
+		return nil
+	}
+	if m := failed.FindStringSubmatch(err.Error()); m != nil {
+		return sx.NewError(sx.CodeInvalid, "%s", strings.TrimSpace(m[1])).
+			WithHint("sx install --help lists the flags").WithCause(err)
+	}
+	if !strings.Contains(err.Error(), "values don't meet the specifications of the schema") {
 		return err
 	}
 	// Helm's report has a line for each part of the chart and each value.

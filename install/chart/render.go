@@ -22,7 +22,7 @@ type Place struct {
 }
 
 // Render gives the manifests without a cluster, the Helm test among them. What
-// the schema refuses is an *sx.Error of code invalid that names the value. The
+// the schema or a template refuses is an *sx.Error of code invalid that says what. The
 // chart loses the parts that the values switch off: load it anew for others.
 func Render(c *chart.Chart, values map[string]any, at Place) (string, error) {
 	caps := *chartutil.DefaultCapabilities
@@ -38,7 +38,7 @@ func Render(c *chart.Chart, values map[string]any, at Place) (string, error) {
 	}
 	rendered, err := engine.Render(c, all)
 	if err != nil {
-		return "", fmt.Errorf("render the chart: %w", err)
+		return "", fmt.Errorf("render the chart: %w", Refusal(err))
 	}
 	for name := range rendered {
 		if path.Ext(name) == ".txt" || strings.TrimSpace(rendered[name]) == "" {

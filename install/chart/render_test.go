@@ -148,6 +148,20 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
+// TestReleaseName: one that would make names too long for Kubernetes is refused.
+func TestReleaseName(t *testing.T) {
+	t.Parallel()
+	for length, fits := range map[int]bool{43: true, 44: false} {
+		_, err := chart.Render(load(t, "1.2.3"), nil, chart.Place{Release: strings.Repeat("r", length), Namespace: "n"})
+		if fits && err != nil {
+			t.Errorf("%d characters: %v", length, err)
+		}
+		if !fits && (sx.CodeOf(err) != sx.CodeInvalid || !strings.Contains(err.Error(), "may have at most 43")) {
+			t.Errorf("%d characters: got %v", length, err)
+		}
+	}
+}
+
 // TestImages: the images follow sx's version, and a mirror has all of them.
 func TestImages(t *testing.T) {
 	t.Parallel()

@@ -1,19 +1,16 @@
 package check
 
 import (
-	"bufio"
-	"errors"
-	"io"
 	"slices"
 	"strings"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
-	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
-	"sigs.k8s.io/yaml"
 
+	"github.com/soundextract/sx/install/manifest"
 	"github.com/soundextract/sx/server/sx"
 )
 
@@ -26,46 +23,45 @@ type objects struct {
 }
 
 // parse reads the rendered release. Without one the check is skipped.
-func parse(manifest string) (*objects, error) {
-	if strings.TrimSpace(manifest) == "" {
+func parse(text string) (*objects, error) {
+	if strings.TrimSpace(text) == "" {
 		return &objects{}, Skip("", "nothing is rendered to check")
 	}
+	rendered, err := manifest.Parse(text)
+	if err != nil {
+		return nil, sx.NewError(sx.CodeInvalid, "%v", err).WithCause(err)
+	}
 	o := &objects{}
-	documents := utilyaml.NewYAMLReader(bufio.NewReader(strings.NewReader(manifest)))
-	for {
-		raw, err := documents.Read()
-		if errors.Is(err, io.EOF) {
-			return o, nil
-		}
-		if err == nil {
-			err = o.add(raw)
-		}
-		if err != nil {
-			return nil, sx.NewError(sx.CodeInvalid, "the rendered release is no YAML: %v", err).WithCause(err)
+	for _, object := range rendered {
+		if err := o.add(object); err != nil {
+			return nil, sx.NewError(sx.CodeInvalid, "%s is not as Kubernetes has it: %v", manifest.Name(object), err).WithCause(err)
 		}
 	}
+	return o, nil
 }
 
-func (o *objects) add(raw []byte) error {
-	var meta metav1.TypeMeta
-	if err := yaml.Unmarshal(raw, &meta); err != nil || meta.Kind == "" {
-		return err // nil for a document of comments
-	}
-	if kind := meta.GroupVersionKind(); !slices.Contains(o.kinds, kind) {
+func (o *objects) add(object *unstructured.Unstructured) error {
+	kind := object.GroupVersionKind()
+	if !slices.Contains(o.kinds, kind) {
 		o.kinds = append(o.kinds, kind)
 	}
-	switch meta.GroupVersionKind().GroupKind().String() {
+	switch kind.GroupKind().String() {
 	case "Deployment.apps":
-		o.deployments = append(o.deployments, appsv1.Deployment{})
-		return yaml.Unmarshal(raw, &o.deployments[len(o.deployments)-1])
+		return take(object, &o.deployments)
 	case "StatefulSet.apps":
-		o.statefulSets = append(o.statefulSets, appsv1.StatefulSet{})
-		return yaml.Unmarshal(raw, &o.statefulSets[len(o.statefulSets)-1])
+		return take(object, &o.statefulSets)
 	case "PersistentVolumeClaim":
-		o.loose = append(o.loose, corev1.PersistentVolumeClaim{})
-		return yaml.Unmarshal(raw, &o.loose[len(o.loose)-1])
+		return take(object, &o.loose)
 	}
 	return nil
+}
+
+// take adds the object to the list of its kind.
+func take[T any](object *unstructured.Unstructured, list *[]T) error {
+	var typed T
+	err := runtime.DefaultUnstructuredConverter.FromUnstructured(object.Object, &typed)
+	*list = append(*list, typed)
+	return err
 }
 
 // workload is a number of equal pods, each with its claims.

@@ -67,7 +67,7 @@ func TestLife(t *testing.T) {
 // it, and gives its job.
 func (o *operator) cutAndResumed() string {
 	o.t.Helper()
-	video := o.makeVideo("lecture.mkv", 240, 550) // about 42 MB
+	video := o.makeVideo("lecture.mkv", 120, 550) // about 21 MB
 	info, err := os.Stat(video)
 	if err != nil {
 		o.t.Fatal(err)
@@ -162,7 +162,7 @@ func (o *operator) wellThroughout() {
 	if r := o.try(o.at("doctor")...); r.code != 0 {
 		o.t.Errorf("sx doctor ended with %d:\n%s", r.code, r.all())
 	}
-	if out := o.sx(o.at("images")...); !strings.Contains(out, "/converter:") || !strings.Contains(out, "/rabbitmq:") {
+	if out := o.sx("images"); !strings.Contains(out, "/converter:") || !strings.Contains(out, "/rabbitmq:") {
 		o.t.Errorf("sx images lists\n%s", out)
 	}
 }

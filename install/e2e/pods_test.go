@@ -19,17 +19,17 @@ import (
 // converted: every job ends done, once, with the MP3 of an undisturbed run.
 func TestKilledPods(t *testing.T) {
 	o := newOperator(within(t, 20*time.Minute), t, "e2e-pods")
-	o.sx(o.install("--set", "gateway.replicas=2,converter.replicas=2")...)
+	o.sx(o.install("--set", "gateway.replicas=2,converter.replicas=2,converter.conversions=1")...)
 	o.register("ada")
 	const jobs = 10
 	var videos []string
 	for i := range jobs {
-		videos = append(videos, o.makeVideo(fmt.Sprintf("talk%d.mkv", i), 60, 400+20*i))
+		videos = append(videos, o.makeLong(fmt.Sprintf("talk%d.mkv", i), 1800+20*i))
 	}
 	want := o.digests(videos)
 
 	ended := make(chan result, 1)
-	go func() { ended <- o.try(append([]string{"upload", "--json"}, videos...)...) }()
+	go func() { ended <- o.try(append([]string{"upload", "--json", "--bitrate", "32"}, videos...)...) }()
 	o.eventually(o.ctx, "the first video is there", func(ctx context.Context) bool { return len(o.jobs()) > jobs })
 	for _, component := range []string{"converter", "gateway", "auth", "notifier", "rabbitmq", "mongodb"} {
 		killed := o.killPods(component)
@@ -59,7 +59,7 @@ func TestKilledPods(t *testing.T) {
 func (o *operator) digests(videos []string) map[string]string {
 	o.t.Helper()
 	got := map[string]string{}
-	for _, j := range lines[job](o, o.sx(append([]string{"upload", "--json"}, videos...)...)) {
+	for _, j := range lines[job](o, o.sx(append([]string{"upload", "--json", "--bitrate", "32"}, videos...)...)) {
 		o.sx("watch", j.ID)
 		got[j.Name] = o.job(j.ID).Track.SHA256
 	}

@@ -4,6 +4,7 @@ package e2e
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -19,14 +20,29 @@ import (
 func (o *operator) makeVideo(name string, seconds, tone int) string {
 	o.t.Helper()
 	path := filepath.Join(o.t.TempDir(), name)
-	cmd := exec.CommandContext(o.ctx, "ffmpeg", "-v", "error",
-		"-f", "lavfi", "-i", fmt.Sprintf("testsrc=size=64x64:rate=2:duration=%d", seconds),
+	o.ffmpeg("-f", "lavfi", "-i", fmt.Sprintf("testsrc=size=64x64:rate=2:duration=%d", seconds),
 		"-f", "lavfi", "-i", fmt.Sprintf("sine=frequency=%d:sample_rate=44100:duration=%d", tone, seconds),
 		"-c:v", "mpeg4", "-c:a", "pcm_s16le", "-ac", "2", path)
+	return path
+}
+
+// makeLong makes a video of so many seconds that takes a while to convert and is
+// still small, about 60 kB an hour: its picture and its sound stay the same.
+func (o *operator) makeLong(name string, seconds int) string {
+	o.t.Helper()
+	path := filepath.Join(o.t.TempDir(), name)
+	o.ffmpeg("-f", "lavfi", "-i", fmt.Sprintf("color=size=16x16:rate=1/60:duration=%d", seconds),
+		"-f", "lavfi", "-i", fmt.Sprintf("aevalsrc=0.2:sample_rate=44100:duration=%d", seconds),
+		"-c:v", "mpeg4", "-c:a", "flac", "-frame_size", "65535", "-sample_fmt", "s16", path)
+	return path
+}
+
+func (o *operator) ffmpeg(args ...string) {
+	o.t.Helper()
+	cmd := exec.CommandContext(o.ctx, "ffmpeg", append([]string{"-v", "error"}, args...)...)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		o.t.Fatalf("make a video: %v\n%s", err, out)
 	}
-	return path
 }
 
 // job is what the tests read of sx's JSON.
@@ -40,9 +56,18 @@ type job struct {
 	} `json:"track"`
 }
 
+// job shows a job, as soon as the service is there: a part may just be starting.
 func (o *operator) job(id string) job {
 	o.t.Helper()
-	return decode[job](o, o.sx("show", id, "--json"))
+	var r result
+	o.eventually(o.ctx, "sx show "+id, func(context.Context) bool {
+		r = o.try("show", id, "--json")
+		return r.code != 69
+	})
+	if r.code != 0 {
+		o.t.Fatalf("sx show %s ended with %d: %s", id, r.code, r.all())
+	}
+	return decode[job](o, r.stdout)
 }
 
 func decode[T any](o *operator, text string) T {

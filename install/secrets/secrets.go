@@ -28,7 +28,7 @@ const (
 	AuthKeys = "auth-keys" // NAME.pem: Ed25519 in PKCS #8; the last name signs
 	RabbitMQ = "rabbitmq"  // username, password, erlang-cookie, uri
 	MongoDB  = "mongodb"   // username, password, uri
-	Admin    = "admin"     // name and code of the first administrator
+	Admin    = "admin"     // code of the first administrator
 	Smoke    = "smoke"     // name and password of the Helm test's account
 )
 
@@ -129,7 +129,6 @@ func (s *Secrets) complete(part string, secret *corev1.Secret) bool {
 		add(keyPassword, rand.Text())
 		add(keyURI, s.uri(part, secret.Data))
 	case Admin:
-		add(keyName, "admin")
 		add(keyCode, "sxi_"+rand.Text())
 	case Smoke:
 		add(keyName, "smoke-test")

@@ -1,8 +1,13 @@
 {{/* The templates of this chart and of its parts. Most take a dict of "root", the
      part's own context ($), and "component", the part's name. */}}
 
+{{/* A StatefulSet's pods have a label of its name and up to 11 more characters,
+     and a label's value has at most 63. */}}
 {{- define "sx.name" -}}
-{{- printf "%s-%s" (.root.Release.Name | trunc 50 | trimSuffix "-") .component -}}
+{{- if gt (len .root.Release.Name) 43 -}}
+{{- fail (printf "the release's name, %s, has %d characters and may have at most 43: choose a shorter one" .root.Release.Name (len .root.Release.Name)) -}}
+{{- end -}}
+{{- printf "%s-%s" .root.Release.Name .component -}}
 {{- end -}}
 
 {{- define "sx.selector" -}}
