@@ -26,10 +26,11 @@ func TestKilledPods(t *testing.T) {
 	for i := range jobs {
 		videos = append(videos, o.makeLong(fmt.Sprintf("talk%d.mkv", i), 1800+20*i))
 	}
-	want := o.digests(videos)
+	upload := append([]string{"upload", "--json", "--bitrate", "32"}, videos...)
+	want := o.digests(upload)
 
 	ended := make(chan result, 1)
-	go func() { ended <- o.try(append([]string{"upload", "--json", "--bitrate", "32"}, videos...)...) }()
+	go func() { ended <- o.try(upload...) }()
 	o.eventually(o.ctx, "the first video is there", func(ctx context.Context) bool { return len(o.jobs()) > jobs })
 	for _, component := range []string{"converter", "gateway", "auth", "notifier", "rabbitmq", "mongodb"} {
 		killed := o.killPods(component)
@@ -55,11 +56,11 @@ func TestKilledPods(t *testing.T) {
 	t.Logf("%d videos, %d done once each, %d MP3s as undisturbed", jobs, len(done)-jobs, len(got))
 }
 
-// digests converts the videos and gives the MP3s' digests by name.
-func (o *operator) digests(videos []string) map[string]string {
+// digests uploads videos with that command and gives the MP3s' digests by name.
+func (o *operator) digests(upload []string) map[string]string {
 	o.t.Helper()
 	got := map[string]string{}
-	for _, j := range lines[job](o, o.sx(append([]string{"upload", "--json", "--bitrate", "32"}, videos...)...)) {
+	for _, j := range lines[job](o, o.sx(upload...)) {
 		o.sx("watch", j.ID)
 		got[j.Name] = o.job(j.ID).Track.SHA256
 	}
