@@ -13,7 +13,7 @@ GOLANGCI := $(TOOLS)/golangci-lint-v2.15.0
 VULN     := $(TOOLS)/govulncheck-v1.9.0
 RELEASER := $(TOOLS)/goreleaser-v2.15.1
 
-.PHONY: help build demo stack images test e2e lint fmt vuln bench tidy clean snapshot snapshot-test release-check release
+.PHONY: help build demo stack images test e2e lint fmt vuln bench bench-install tidy clean snapshot snapshot-test release-check release
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -66,6 +66,10 @@ vuln: $(VULN) ## Look for known vulnerabilities (asks vuln.go.dev)
 bench: build ## Measure upload, conversion and memory, in ratios
 	@scripts/need ffmpeg curl rabbitmq-server
 	@go run -C cli ./acceptance/bench $(CURDIR)/bin
+
+bench-install: build ## Measure sx install against helm, on KUBECONFIG's cluster
+	@scripts/need ffmpeg
+	cd install && SX_BIN=$(CURDIR)/bin go test -tags e2e -timeout 60m -run '^$$' -bench Install -benchtime 3x ./e2e
 
 snapshot: $(RELEASER) ## Build a whole release into dist/, without publishing it
 	@scripts/release $(RELEASER) snapshot
