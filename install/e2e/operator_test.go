@@ -39,7 +39,8 @@ func newOperator(ctx context.Context, t testing.TB, namespace string) *operator 
 	}
 	o.removeNamespace(ctx)
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+		// Three nodes of RabbitMQ that go at once take their two minutes.
+		ctx, cancel := context.WithTimeout(context.Background(), 4*time.Minute)
 		defer cancel()
 		if t.Failed() {
 			o.tellCluster(ctx)

@@ -98,8 +98,9 @@ func (b bucket) read(ctx context.Context, file string, epoch, n, size int) ([]by
 	return d.Data, nil
 }
 
-// deleteBatch is how many deletions one command holds.
-const deleteBatch = 500
+// deleteBatch is how many deletions one command holds: few enough that a busy
+// database has done them within operationTimeout.
+const deleteBatch = 100
 
 // delete removes the chunks that are there.
 func (b bucket) delete(ctx context.Context, ids iter.Seq[bson.ObjectID]) error {
