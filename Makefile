@@ -12,6 +12,7 @@ TOOLS    := $(CURDIR)/bin/tools
 GOLANGCI := $(TOOLS)/golangci-lint-v2.15.0
 VULN     := $(TOOLS)/govulncheck-v1.9.0
 RELEASER := $(TOOLS)/goreleaser-v2.15.1
+SBOM     := $(TOOLS)/cyclonedx-gomod-v1.10.0/cyclonedx-gomod
 
 .PHONY: help build demo stack images test e2e lint fmt vuln bench bench-install tidy clean snapshot snapshot-test release-check release
 
@@ -71,10 +72,13 @@ bench-install: build ## Measure sx install against helm, on KUBECONFIG's cluster
 	@scripts/need ffmpeg
 	cd install && SX_BIN=$(CURDIR)/bin go test -tags e2e -timeout 60m -run '^$$' -bench Install -benchtime 3x ./e2e
 
-snapshot: $(RELEASER) ## Build a whole release into dist/, without publishing it
+# goreleaser calls it by its name.
+snapshot snapshot-test release: export PATH := $(dir $(SBOM)):$(PATH)
+
+snapshot: $(RELEASER) $(SBOM) ## Build a whole release into dist/, without publishing it
 	@scripts/release $(RELEASER) snapshot
 
-snapshot-test: $(RELEASER) release-check ## Build a release for this machine, and install from it
+snapshot-test: $(RELEASER) $(SBOM) release-check ## Build a release for this machine, and install from it
 	@scripts/need ruby $(if $(filter Linux,$(shell uname -s)),dpkg rpm)
 	@scripts/release $(RELEASER) host
 	cd install && SX_DIST=$(CURDIR)/dist go test -tags snapshot -count 1 ./scripttest
@@ -82,7 +86,7 @@ snapshot-test: $(RELEASER) release-check ## Build a release for this machine, an
 release-check: $(RELEASER) ## Check goreleaser.yaml
 	@scripts/release $(RELEASER) check
 
-release: $(RELEASER) ## Publish the release of the tag that is checked out
+release: $(RELEASER) $(SBOM) ## Publish the release of the tag that is checked out
 	@scripts/release $(RELEASER) publish
 
 tidy: ## Tidy the modules
@@ -107,3 +111,7 @@ $(RELEASER):
 	@mkdir -p $(TOOLS)
 	GOBIN=$(TOOLS) go install github.com/goreleaser/goreleaser/v2@v2.15.1
 	@mv $(TOOLS)/goreleaser $@
+
+$(SBOM):
+	@echo "building cyclonedx-gomod (once, a minute)"
+	GOBIN=$(@D) go install github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@v1.10.0
