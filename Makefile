@@ -72,7 +72,7 @@ bench-install: build ## Measure sx install against helm, on KUBECONFIG's cluster
 	@scripts/need ffmpeg
 	cd install && SX_BIN=$(CURDIR)/bin go test -tags e2e -timeout 60m -run '^$$' -bench Install -benchtime 3x ./e2e
 
-# goreleaser calls it by its name.
+# goreleaser looks for cyclonedx-gomod on PATH.
 snapshot snapshot-test release: export PATH := $(dir $(SBOM)):$(PATH)
 
 snapshot: $(RELEASER) $(SBOM) ## Build a whole release into dist/, without publishing it
