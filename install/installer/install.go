@@ -99,7 +99,7 @@ func (in *Installer) preflight(ctx context.Context, p *plan) (string, error) {
 	if p.blind != nil {
 		return "", p.blind
 	}
-	return fmt.Sprintf("%d checks passed", passed), in.volumesStay(ctx, p)
+	return fmt.Sprintf("%d checks passed", passed), in.volumesStay(ctx, p.manifest)
 }
 
 // refusal is the error of a check that keeps an install from beginning.

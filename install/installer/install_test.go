@@ -2,6 +2,7 @@ package installer_test
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -89,6 +90,14 @@ func TestUpgradeGivesItsOwnValuesAlone(t *testing.T) {
 }
 
 // What is refused leaves nothing in the cluster.
+// nodeClaim is the claim of a node of RabbitMQ.
+func nodeClaim(ordinal int, phase corev1.PersistentVolumeClaimPhase) *corev1.PersistentVolumeClaim {
+	return &corev1.PersistentVolumeClaim{
+		ObjectMeta: metav1.ObjectMeta{Name: fmt.Sprintf("data-soundextract-rabbitmq-%d", ordinal), Namespace: namespace},
+		Status:     corev1.PersistentVolumeClaimStatus{Phase: phase},
+	}
+}
+
 func TestRefused(t *testing.T) {
 	t.Parallel()
 	noDeployments := func(a authorization.ResourceAttributes) bool {
@@ -135,6 +144,40 @@ func TestRefused(t *testing.T) {
 			}
 			if _, err := l.client.CoreV1().Namespaces().Get(t.Context(), namespace, metav1.GetOptions{}); err == nil {
 				t.Error("the namespace was made")
+			}
+		})
+	}
+}
+
+// A RabbitMQ of fewer nodes than have kept data is refused; a claim that was never
+// bound has kept none.
+func TestNodesOfRabbitMQ(t *testing.T) {
+	t.Parallel()
+	const bound, pending = corev1.ClaimBound, corev1.ClaimPending
+	tests := map[string]struct {
+		set     string
+		claims  []runtime.Object
+		refusal string
+	}{
+		"one again":   {"rabbitmq.replicas=1", []runtime.Object{nodeClaim(0, bound)}, ""},
+		"one to 3":    {"rabbitmq.replicas=3", []runtime.Object{nodeClaim(0, bound)}, ""},
+		"3 again":     {"rabbitmq.replicas=3", []runtime.Object{nodeClaim(0, bound), nodeClaim(2, bound)}, ""},
+		"3 to one":    {"rabbitmq.replicas=1", []runtime.Object{nodeClaim(0, bound), nodeClaim(2, bound)}, "kept the data of 3 nodes and cannot become 1"},
+		"never began": {"rabbitmq.replicas=1", []runtime.Object{nodeClaim(0, bound), nodeClaim(1, pending)}, ""},
+		"elsewhere":   {"rabbitmq.enabled=false,global.externalRabbitmqSecret=mine", []runtime.Object{nodeClaim(2, bound)}, ""},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			mine := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: "mine", Namespace: namespace}, Data: map[string][]byte{"uri": []byte("amqp://elsewhere")}}
+			kept := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: "soundextract-rabbitmq", Namespace: namespace}}
+			l := newLab(t, nil, append(tt.claims, mine, kept)...)
+			_, err := l.Install(t.Context(), options(tt.set))
+			if tt.refusal == "" && err != nil || tt.refusal != "" && !strings.Contains(fmt.Sprint(err), tt.refusal) {
+				t.Errorf("got %v, want %q", err, tt.refusal)
+			}
+			if applied := len(l.runner.applied) > 0; applied == (tt.refusal != "") {
+				t.Errorf("applied: %v", applied)
 			}
 		})
 	}

@@ -4,18 +4,13 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 
 	"helm.sh/helm/v3/pkg/chartutil"
-	appsv1 "k8s.io/api/apps/v1"
-	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/discovery"
 
 	"github.com/soundextract/sx/install/chart"
-	"github.com/soundextract/sx/install/manifest"
 	"github.com/soundextract/sx/install/release"
 	"github.com/soundextract/sx/install/secrets"
 	"github.com/soundextract/sx/install/values"
@@ -149,53 +144,4 @@ func (p *plan) parts() []string {
 		name, _ := global[external].(string)
 		return external != "" && name != ""
 	})
-}
-
-// volumesStay refuses values that change the volumes of a StatefulSet that is
-// there, which Kubernetes does not allow, before Helm stumbles over it.
-func (in *Installer) volumesStay(ctx context.Context, p *plan) error {
-	objects, err := manifest.Parse(p.manifest)
-	if err != nil {
-		return err
-	}
-	for _, o := range objects {
-		if o.GetKind() != "StatefulSet" {
-			continue
-		}
-		var wanted appsv1.StatefulSet
-		if err := runtime.DefaultUnstructuredConverter.FromUnstructured(o.Object, &wanted); err != nil {
-			return fmt.Errorf("read %s: %w", manifest.Name(o), err)
-		}
-		there, err := in.Cluster.Client.AppsV1().StatefulSets(in.Cluster.Namespace).Get(ctx, wanted.Name, metav1.GetOptions{})
-		if apierrors.IsNotFound(err) {
-			continue
-		}
-		if err != nil {
-			return in.Cluster.Told(err)
-		}
-		component := strings.TrimPrefix(wanted.Name, in.Release+"-")
-		for _, w := range wanted.Spec.VolumeClaimTemplates {
-			for _, t := range there.Spec.VolumeClaimTemplates {
-				if w.Name == t.Name {
-					if err := sameVolume(component, t, w); err != nil {
-						return err
-					}
-				}
-			}
-		}
-	}
-	return nil
-}
-
-func sameVolume(component string, there, wanted corev1.PersistentVolumeClaim) error {
-	has, wants := there.Spec.Resources.Requests[corev1.ResourceStorage], wanted.Spec.Resources.Requests[corev1.ResourceStorage]
-	if has.Cmp(wants) != 0 {
-		return sx.NewError(sx.CodeInvalid, "the volumes of %s have %s and cannot become %s: Kubernetes does not change them", component, has.String(), wants.String()).
-			WithHint("keep them with: --set %s.persistence.size=%s (docs/install.md says how to move to larger ones)", component, has.String())
-	}
-	if class := wanted.Spec.StorageClassName; class != nil && there.Spec.StorageClassName != nil && *class != *there.Spec.StorageClassName {
-		return sx.NewError(sx.CodeInvalid, "the volumes of %s are of the class %s and cannot become %s", component, *there.Spec.StorageClassName, *class).
-			WithHint("keep them with: --set %s.persistence.storageClass=%s", component, *there.Spec.StorageClassName)
-	}
-	return nil
 }

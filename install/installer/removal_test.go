@@ -112,4 +112,14 @@ func TestRollback(t *testing.T) {
 		_, err := l.Rollback(t.Context(), revision, false, 0)
 		wantCode(t, err, code)
 	}
+	one := "apiVersion: apps/v1\nkind: StatefulSet\nmetadata: {name: soundextract-rabbitmq}\nspec: {replicas: 1, volumeClaimTemplates: [{metadata: {name: data}}]}\n"
+	l.runner.revisions[0].Manifest, l.runner.calls = one, nil
+	if _, err := l.client.CoreV1().PersistentVolumeClaims(namespace).Create(t.Context(), nodeClaim(1, corev1.ClaimBound), metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	_, err = l.Rollback(t.Context(), 1, false, 0)
+	wantCode(t, err, sx.CodeInvalid)
+	if len(l.runner.calls) > 0 {
+		t.Errorf("a roll-back to fewer nodes did %q", l.runner.calls)
+	}
 }

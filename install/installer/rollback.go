@@ -16,14 +16,18 @@ func (in *Installer) Rollback(ctx context.Context, revision int, wait bool, time
 	if err != nil {
 		return release.Info{}, err
 	}
-	if revision, err = in.earlier(history, revision); err != nil {
+	to, err := in.earlier(history, revision)
+	if err != nil {
+		return release.Info{}, err
+	}
+	if err := in.volumesStay(ctx, to.Manifest); err != nil {
 		return release.Info{}, err
 	}
 	var info release.Info
 	err = in.operation(ctx, func(ctx context.Context) error {
-		err := in.step(fmt.Sprintf("roll back to revision %d", revision), func() (string, error) {
+		err := in.step(fmt.Sprintf("roll back to revision %d", to.Revision), func() (string, error) {
 			var err error
-			info, err = in.Runner.Rollback(ctx, revision)
+			info, err = in.Runner.Rollback(ctx, to.Revision)
 			return fmt.Sprintf("it is revision %d now", info.Revision), err
 		})
 		if err != nil || !wait {
@@ -35,22 +39,22 @@ func (in *Installer) Rollback(ctx context.Context, revision int, wait bool, time
 }
 
 // earlier finds the revision to go back to. The history has the newest first.
-func (in *Installer) earlier(history []release.Info, revision int) (int, error) {
+func (in *Installer) earlier(history []release.Info, revision int) (release.Info, error) {
 	if len(history) == 0 {
-		return 0, in.NotInstalled()
+		return release.Info{}, in.NotInstalled()
 	}
 	for _, r := range history[1:] {
 		if r.Revision == revision || revision == 0 && r.Status == release.Superseded {
-			return r.Revision, nil
+			return r, nil
 		}
 	}
 	switch revision {
 	case history[0].Revision:
-		return 0, sx.NewError(sx.CodeInvalid, "revision %d is the newest one already", revision).WithHint("see all with: sx history")
+		return release.Info{}, sx.NewError(sx.CodeInvalid, "revision %d is the newest one already", revision).WithHint("see all with: sx history")
 	case 0:
-		return 0, sx.NewError(sx.CodeNotFound, "there is no earlier revision that was deployed").WithHint("see all with: sx history")
+		return release.Info{}, sx.NewError(sx.CodeNotFound, "there is no earlier revision that was deployed").WithHint("see all with: sx history")
 	}
-	return 0, sx.NewError(sx.CodeNotFound, "there is no revision %d any more, or not yet", revision).WithHint("see all with: sx history")
+	return release.Info{}, sx.NewError(sx.CodeNotFound, "there is no revision %d any more, or not yet", revision).WithHint("see all with: sx history")
 }
 
 // NotInstalled says that there is no release here.

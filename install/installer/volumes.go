@@ -1,0 +1,111 @@
+package installer
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+
+	"github.com/soundextract/sx/install/manifest"
+	"github.com/soundextract/sx/server/sx"
+)
+
+// volumesStay refuses manifests that do not fit the volumes that are there, before
+// Kubernetes stumbles over them, or RabbitMQ does.
+func (in *Installer) volumesStay(ctx context.Context, text string) error {
+	objects, err := manifest.Parse(text)
+	if err != nil {
+		return err
+	}
+	for _, o := range objects {
+		if o.GetKind() != "StatefulSet" {
+			continue
+		}
+		var wanted appsv1.StatefulSet
+		if err := runtime.DefaultUnstructuredConverter.FromUnstructured(o.Object, &wanted); err != nil {
+			return fmt.Errorf("read %s: %w", manifest.Name(o), err)
+		}
+		if err := in.sameVolumes(ctx, &wanted); err != nil {
+			return err
+		}
+		if wanted.Name == in.Release+"-rabbitmq" {
+			if err := in.noFewerNodes(ctx, &wanted); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// sameVolumes refuses to change the volumes of a StatefulSet that is there, which
+// Kubernetes does not allow.
+func (in *Installer) sameVolumes(ctx context.Context, wanted *appsv1.StatefulSet) error {
+	there, err := in.Cluster.Client.AppsV1().StatefulSets(in.Cluster.Namespace).Get(ctx, wanted.Name, metav1.GetOptions{})
+	if apierrors.IsNotFound(err) {
+		return nil
+	}
+	if err != nil {
+		return in.Cluster.Told(err)
+	}
+	component := strings.TrimPrefix(wanted.Name, in.Release+"-")
+	for _, w := range wanted.Spec.VolumeClaimTemplates {
+		for _, t := range there.Spec.VolumeClaimTemplates {
+			if w.Name == t.Name {
+				if err := sameVolume(component, t, w); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return nil
+}
+
+func sameVolume(component string, there, wanted corev1.PersistentVolumeClaim) error {
+	has, wants := there.Spec.Resources.Requests[corev1.ResourceStorage], wanted.Spec.Resources.Requests[corev1.ResourceStorage]
+	if has.Cmp(wants) != 0 {
+		return sx.NewError(sx.CodeInvalid, "the volumes of %s have %s and cannot become %s: Kubernetes does not change them", component, has.String(), wants.String()).
+			WithHint("keep them with: --set %s.persistence.size=%s (docs/install.md says how to move to larger ones)", component, has.String())
+	}
+	if class := wanted.Spec.StorageClassName; class != nil && there.Spec.StorageClassName != nil && *class != *there.Spec.StorageClassName {
+		return sx.NewError(sx.CodeInvalid, "the volumes of %s are of the class %s and cannot become %s", component, *there.Spec.StorageClassName, *class).
+			WithHint("keep them with: --set %s.persistence.storageClass=%s", component, *there.Spec.StorageClassName)
+	}
+	return nil
+}
+
+// noFewerNodes refuses a RabbitMQ of fewer nodes than have kept data, that of an
+// uninstalled release included: the nodes that stay would wait for most of the
+// members that they remember, and serve nobody.
+// https://www.rabbitmq.com/docs/clustering-ha says why a majority is needed.
+func (in *Installer) noFewerNodes(ctx context.Context, wanted *appsv1.StatefulSet) error {
+	replicas := 1
+	if wanted.Spec.Replicas != nil {
+		replicas = int(*wanted.Spec.Replicas)
+	}
+	claims, err := in.Cluster.Client.CoreV1().PersistentVolumeClaims(in.Cluster.Namespace).List(ctx, metav1.ListOptions{})
+	if err != nil {
+		return in.Cluster.Told(err)
+	}
+	nodes, beyond := replicas, ""
+	for _, t := range wanted.Spec.VolumeClaimTemplates {
+		for _, c := range claims.Items {
+			ordinal, of := strings.CutPrefix(c.Name, t.Name+"-"+wanted.Name+"-")
+			n, err := strconv.Atoi(ordinal)
+			// A claim that is not bound has never held a node.
+			if of && err == nil && n >= replicas && c.Status.Phase == corev1.ClaimBound {
+				nodes, beyond = max(nodes, n+1), beyond+" "+c.Name
+			}
+		}
+	}
+	if nodes == replicas {
+		return nil
+	}
+	return sx.NewError(sx.CodeInvalid, "RabbitMQ has kept the data of %d nodes and cannot become %d: most of the nodes would be missing, and it would not start", nodes, replicas).
+		WithHint("keep them with: --set rabbitmq.replicas=%d (docs/install.md says how to begin with fewer)", nodes)
+}
