@@ -62,6 +62,9 @@ func (in *Installer) Manifest(ctx context.Context, w Wanted) (text string, check
 	if err != nil || !there {
 		return text, false, err
 	}
+	if err := in.volumesStay(ctx, text); err != nil {
+		return text, true, err
+	}
 	return text, true, in.dryRun(ctx, text)
 }
 

@@ -171,7 +171,13 @@ func TestNodesOfRabbitMQ(t *testing.T) {
 			t.Parallel()
 			mine := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: "mine", Namespace: namespace}, Data: map[string][]byte{"uri": []byte("amqp://elsewhere")}}
 			kept := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: "soundextract-rabbitmq", Namespace: namespace}}
-			l := newLab(t, nil, append(tt.claims, mine, kept)...)
+			there := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}}
+			l := newLab(t, nil, append(tt.claims, mine, kept, there)...)
+			if tt.refusal != "" {
+				if _, _, err := l.Manifest(t.Context(), options(tt.set).Wanted); !strings.Contains(fmt.Sprint(err), tt.refusal) {
+					t.Errorf("a dry run gives %v, want %q", err, tt.refusal)
+				}
+			}
 			_, err := l.Install(t.Context(), options(tt.set))
 			if tt.refusal == "" && err != nil || tt.refusal != "" && !strings.Contains(fmt.Sprint(err), tt.refusal) {
 				t.Errorf("got %v, want %q", err, tt.refusal)

@@ -3,6 +3,7 @@ package watch_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -11,6 +12,7 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 
 	"github.com/soundextract/sx/install/watch"
@@ -110,6 +112,19 @@ func TestReasons(t *testing.T) {
 					pod(name+"-1", waiting("ContainerCreating", "")),
 					event("Pod", x, "FailedMount", `MountVolume.SetUp failed for volume "v" : configmap "other" not found`, 1),
 				}
+			},
+		},
+		{
+			name: "mounts of the same second", reason: watch.ReasonMount, message: `volume "v1"`, next: "describe pod", grace: 15 * time.Second,
+			objects: func() []runtime.Object {
+				all := []runtime.Object{pod(name+"-1", waiting("ContainerCreating", ""))}
+				now := metav1.Now()
+				for i := range 9 {
+					e := event("Pod", x, "FailedMount", fmt.Sprintf(`MountVolume.SetUp failed for volume "v%d" : configmap "other" not found`, 9-i), int32(i+1))
+					e.FirstTimestamp, e.LastTimestamp = now, now
+					all = append(all, e)
+				}
+				return all
 			},
 		},
 		{

@@ -65,15 +65,17 @@ func (w *world) happened(object types.UID, field string, match func(*corev1.Even
 			continue
 		}
 		first, last, count := times(e)
+		message := oneLine(e.Message)
 		if h == nil {
-			h = &happening{first: first}
+			h = &happening{first: first, last: last, message: message}
 		}
 		h.count += count
 		if first.Before(h.first) {
 			h.first = first
 		}
-		if !last.Before(h.last) {
-			h.last, h.message = last, oneLine(e.Message)
+		// Of those of the same second always the same, or the row would flicker.
+		if c := last.Compare(h.last); c > 0 || c == 0 && message < h.message {
+			h.last, h.message = last, message
 		}
 	}
 	if h == nil || h.last.Before(w.since) {
