@@ -48,15 +48,17 @@ test: export SX_TEST_REPORT := $(CURDIR)/bin/test-report
 test: ## Run all tests with the race detector, and print which parts they used
 	@scripts/need ffmpeg cc rabbitmq-server curl
 	@mkdir -p bin && : >$(SX_TEST_REPORT)
-	@for m in $(MODULES); do echo "== $$m"; (cd $$m && go test -race -timeout 40m ./...) || exit 1; done
-	@sort -u $(SX_TEST_REPORT)
+	@failed=; for m in $(MODULES); do echo "== $$m"; (cd $$m && go test -race -timeout 40m ./...) || failed+=" $$m"; done; \
+	sort -u $(SX_TEST_REPORT); \
+	[ -z "$$failed" ] || { echo "error: tests failed in:$$failed" >&2; exit 1; }
 
 e2e: build ## Test the installer on KUBECONFIG's cluster, with make images
 	@scripts/need ffmpeg
 	cd install && SX_BIN=$(CURDIR)/bin go test -tags e2e -count 1 -timeout 60m -v -run '$(E2E)' ./e2e
 
 lint: $(GOLANGCI) ## Check style, layers and formatting
-	@for m in $(MODULES); do echo "== $$m"; (cd $$m && $(GOLANGCI) run ./...) || exit 1; done
+	@failed=; for m in $(MODULES); do echo "== $$m"; (cd $$m && $(GOLANGCI) run ./...) || failed+=" $$m"; done; \
+	[ -z "$$failed" ] || { echo "error: see above for:$$failed" >&2; exit 1; }
 
 fmt: $(GOLANGCI) ## Format the code
 	@for m in $(MODULES); do (cd $$m && $(GOLANGCI) fmt ./...); done

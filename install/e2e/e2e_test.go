@@ -30,10 +30,10 @@ var (
 
 func TestMain(m *testing.M) {
 	if err := prepare(); err != nil {
-		fmt.Fprintf(os.Stderr, "error: %v\n", err)
-		os.Exit(1)
+		fmt.Fprintf(os.Stderr, "error: %v\n", err) //nolint:forbidigo // there is no test yet that could say it
+		os.Exit(1)                                 //nolint:forbidigo // so far it is a main function
 	}
-	os.Exit(m.Run())
+	m.Run()
 }
 
 func prepare() error {
@@ -57,7 +57,7 @@ func prepare() error {
 	if err != nil {
 		return err
 	}
-	fmt.Printf("cluster: %s, Kubernetes %s\n", cluster.Context, version.GitVersion)
+	fmt.Printf("cluster: %s, Kubernetes %s\n", cluster.Context, version.GitVersion) //nolint:forbidigo // for the reader of the whole run
 	return nil
 }
 

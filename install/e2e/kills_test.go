@@ -55,7 +55,7 @@ func (o *operator) interrupted(signal os.Signal, after time.Duration) {
 		if err := cmd.Process.Signal(signal); err != nil {
 			o.t.Logf("it had ended: %v", err)
 		}
-		<-ended
+		<-ended //nolint:errcheck // it was ended from outside
 	case err := <-ended:
 		if err != nil {
 			o.t.Fatalf("sx install ended by itself: %v", err)

@@ -96,7 +96,7 @@ func (o *operator) cutAndResumed() string {
 	if err := cut.Process.Signal(syscall.SIGKILL); err != nil {
 		o.t.Fatal(err)
 	}
-	<-ended
+	<-ended //nolint:errcheck // it was ended from outside
 	r := o.try("upload", video, "--json")
 	if r.code != 0 {
 		o.t.Fatalf("the upload did not go on: %s", r.all())

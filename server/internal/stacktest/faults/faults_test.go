@@ -44,7 +44,6 @@ func TestFaults(t *testing.T) {
 		{"converter paused", pause, false},
 	} {
 		t.Run(fault.name, func(t *testing.T) {
-			t.Parallel()
 			b := begin(t, videos)
 			b.repeats = fault.repeats
 			b.conclude(fault.strike(b), want)
