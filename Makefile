@@ -11,7 +11,7 @@ LDFLAGS  := -X github.com/soundextract/sx/server/sx.Version=$(VERSION)
 TOOLS    := $(CURDIR)/bin/tools
 GOLANGCI := $(TOOLS)/golangci-lint-v2.15.0
 VULN     := $(TOOLS)/govulncheck-v1.9.0
-RELEASER := $(TOOLS)/goreleaser-v2.15.1
+RELEASER := $(TOOLS)/goreleaser-v2.15.4
 SBOM     := $(TOOLS)/cyclonedx-gomod-v1.10.0/cyclonedx-gomod
 
 .PHONY: help build demo stack images test e2e lint fmt vuln bench bench-install tidy clean snapshot snapshot-test release-check release
@@ -81,7 +81,7 @@ snapshot: $(RELEASER) $(SBOM) ## Build a whole release into dist/, without publi
 	@scripts/release $(RELEASER) snapshot
 
 snapshot-test: $(RELEASER) $(SBOM) release-check ## Build a release for this machine, and install from it
-	@scripts/need ruby $(if $(filter Linux,$(shell uname -s)),dpkg rpm)
+	@scripts/need gpg ruby $(if $(filter Linux,$(shell uname -s)),dpkg rpm)
 	@scripts/release $(RELEASER) host
 	cd install && SX_DIST=$(CURDIR)/dist go test -tags snapshot -count 1 ./scripttest
 
@@ -111,7 +111,7 @@ $(VULN):
 $(RELEASER):
 	@echo "building goreleaser (once, a few minutes)"
 	@mkdir -p $(TOOLS)
-	GOBIN=$(TOOLS) go install github.com/goreleaser/goreleaser/v2@v2.15.1
+	GOBIN=$(TOOLS) go install github.com/goreleaser/goreleaser/v2@v2.15.4
 	@mv $(TOOLS)/goreleaser $@
 
 $(SBOM):

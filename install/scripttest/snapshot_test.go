@@ -172,11 +172,11 @@ func TestHomebrew(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	found := regexp.MustCompile(`url "[^"]*/(sx_#\{version\}_[^"]*)"\s+sha256 "([0-9a-f]{64})"`).FindAllStringSubmatch(string(raw), -1)
+	found := regexp.MustCompile(`sha256 "([0-9a-f]{64})"\s+url "[^"]*/(sx_#\{version\}_[^"]*)"`).FindAllStringSubmatch(string(raw), -1)
 	if len(found) == 0 {
 		t.Error("no archive in the cask")
 	}
 	for _, f := range found {
-		wants(t, string(sums), f[2]+"  "+strings.ReplaceAll(f[1], "#{version}", s.Version)+"\n")
+		wants(t, string(sums), f[1]+"  "+strings.ReplaceAll(f[2], "#{version}", s.Version)+"\n")
 	}
 }
