@@ -89,7 +89,6 @@ func TestUpgradeGivesItsOwnValuesAlone(t *testing.T) {
 	}
 }
 
-// What is refused leaves nothing in the cluster.
 // nodeClaim is the claim of a node of RabbitMQ.
 func nodeClaim(ordinal int, phase corev1.PersistentVolumeClaimPhase) *corev1.PersistentVolumeClaim {
 	return &corev1.PersistentVolumeClaim{
@@ -98,6 +97,7 @@ func nodeClaim(ordinal int, phase corev1.PersistentVolumeClaimPhase) *corev1.Per
 	}
 }
 
+// What is refused leaves nothing in the cluster.
 func TestRefused(t *testing.T) {
 	t.Parallel()
 	noDeployments := func(a authorization.ResourceAttributes) bool {

@@ -70,11 +70,11 @@ func sameVolume(component string, there, wanted corev1.PersistentVolumeClaim) er
 	has, wants := there.Spec.Resources.Requests[corev1.ResourceStorage], wanted.Spec.Resources.Requests[corev1.ResourceStorage]
 	if has.Cmp(wants) != 0 {
 		return sx.NewError(sx.CodeInvalid, "the volumes of %s have %s and cannot become %s: Kubernetes does not change them", component, has.String(), wants.String()).
-			WithHint("keep them with: --set %s.persistence.size=%s (docs/install.md says how to move to larger ones)", component, has.String())
+			WithHint("keep them with: sx install --set %s.persistence.size=%s (docs/install.md says how to move to larger ones)", component, has.String())
 	}
 	if class := wanted.Spec.StorageClassName; class != nil && there.Spec.StorageClassName != nil && *class != *there.Spec.StorageClassName {
 		return sx.NewError(sx.CodeInvalid, "the volumes of %s are of the class %s and cannot become %s", component, *there.Spec.StorageClassName, *class).
-			WithHint("keep them with: --set %s.persistence.storageClass=%s", component, *there.Spec.StorageClassName)
+			WithHint("keep them with: sx install --set %s.persistence.storageClass=%s", component, *there.Spec.StorageClassName)
 	}
 	return nil
 }
@@ -92,14 +92,14 @@ func (in *Installer) noFewerNodes(ctx context.Context, wanted *appsv1.StatefulSe
 	if err != nil {
 		return in.Cluster.Told(err)
 	}
-	nodes, beyond := replicas, ""
+	nodes := replicas
 	for _, t := range wanted.Spec.VolumeClaimTemplates {
 		for _, c := range claims.Items {
 			ordinal, of := strings.CutPrefix(c.Name, t.Name+"-"+wanted.Name+"-")
 			n, err := strconv.Atoi(ordinal)
 			// A claim that is not bound has never held a node.
 			if of && err == nil && n >= replicas && c.Status.Phase == corev1.ClaimBound {
-				nodes, beyond = max(nodes, n+1), beyond+" "+c.Name
+				nodes = max(nodes, n+1)
 			}
 		}
 	}
@@ -107,5 +107,5 @@ func (in *Installer) noFewerNodes(ctx context.Context, wanted *appsv1.StatefulSe
 		return nil
 	}
 	return sx.NewError(sx.CodeInvalid, "RabbitMQ has kept the data of %d nodes and cannot become %d: most of the nodes would be missing, and it would not start", nodes, replicas).
-		WithHint("keep them with: --set rabbitmq.replicas=%d (docs/install.md says how to begin with fewer)", nodes)
+		WithHint("keep them with: sx install --set rabbitmq.replicas=%d (docs/install.md says how to begin with fewer)", nodes)
 }

@@ -16,7 +16,7 @@ import (
 
 // TestFaults sends the same videos through one stack after the other. In each a
 // part fails while they are under way, and in the end it must be as if nothing
-// had been.
+// had been. Not at once: the stand-in for MongoDB takes most of a processor for each.
 func TestFaults(t *testing.T) {
 	videos := makeVideos(t)
 	var want map[string]string
