@@ -19,6 +19,8 @@ type Place struct {
 	// APIs are those beyond Kubernetes' own that the cluster has, such as
 	// keda.sh/v1alpha1/ScaledObject.
 	APIs []string
+	// Kubernetes is the cluster's version, such as v1.34.4; "" is a very old one.
+	Kubernetes string
 }
 
 // Render gives the manifests without a cluster, the Helm test among them. What
@@ -27,6 +29,9 @@ type Place struct {
 func Render(c *chart.Chart, values map[string]any, at Place) (string, error) {
 	caps := *chartutil.DefaultCapabilities
 	caps.APIVersions = append(slices.Clone(caps.APIVersions), at.APIs...)
+	if at.Kubernetes != "" {
+		caps.KubeVersion = chartutil.KubeVersion{Version: at.Kubernetes}
+	}
 	if err := chartutil.ProcessDependenciesWithMerge(c, values); err != nil {
 		return "", fmt.Errorf("prepare the chart: %w", err)
 	}

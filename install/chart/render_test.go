@@ -1,6 +1,7 @@
 package chart_test
 
 import (
+	"cmp"
 	"flag"
 	"os"
 	"path/filepath"
@@ -28,6 +29,8 @@ type scenario struct {
 	preset string
 	values string // YAML
 	apis   []string
+
+	kubernetes string // "" is v1.34.4
 }
 
 func scenarios() []scenario {
@@ -79,7 +82,7 @@ func (s scenario) render(t *testing.T) string {
 		t.Fatal(err)
 	}
 	values.WithSecrets(given, "0123")
-	text, err := chart.Render(load(t, "1.2.3"), given, chart.Place{Release: "soundextract", Namespace: "music", APIs: s.apis})
+	text, err := chart.Render(load(t, "1.2.3"), given, chart.Place{Release: "soundextract", Namespace: "music", APIs: s.apis, Kubernetes: cmp.Or(s.kubernetes, "v1.34.4")})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -113,6 +116,21 @@ func TestGolden(t *testing.T) {
 				t.Errorf("%s has %d lines, rendered are %d", path, len(want), len(got))
 			}
 		})
+	}
+}
+
+// TestListensWhileItEnds: the services that others call go on listening while the
+// cluster takes their address away, where Kubernetes can let them.
+func TestListensWhileItEnds(t *testing.T) {
+	t.Parallel()
+	const called = 3 // auth, gateway, notifier
+	for kubernetes, want := range map[string]int{
+		"v1.29.4-gke.1043002": 0, "v1.30.0": called, "v1.30.2+k3s1": called, "v1.33.1-eks-a737599": called,
+	} {
+		text := scenario{kubernetes: kubernetes}.render(t)
+		if got := strings.Count(text, "lifecycle: {preStop: {sleep: {seconds: 3}}}"); got != want {
+			t.Errorf("Kubernetes %s: %d parts wait before they end, want %d", kubernetes, got, want)
+		}
 	}
 }
 

@@ -78,8 +78,12 @@ func (in *Installer) render(all map[string]any, upgrade bool) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	version, err := in.Cluster.Client.Discovery().ServerVersion()
+	if err != nil {
+		return "", in.Cluster.Told(fmt.Errorf("ask the cluster for its version: %w", err))
+	}
 	return chart.Render(c, copied(all), chart.Place{
-		Release: in.Release, Namespace: in.Cluster.Namespace, Upgrade: upgrade, APIs: apis,
+		Release: in.Release, Namespace: in.Cluster.Namespace, Upgrade: upgrade, APIs: apis, Kubernetes: version.GitVersion,
 	})
 }
 

@@ -2,7 +2,7 @@
      whether it uses RabbitMQ, "env" more settings (name to value), "secrets" more
      Secrets (name to where they are mounted), "scaled" that an autoscaler owns the
      number of replicas, "temp" the size of its temporary files, "grace" the seconds
-     that it has to end. */}}
+     that it has to end, "called" that others call it. */}}
 {{- define "sx.deployment" -}}
 apiVersion: apps/v1
 kind: Deployment
@@ -36,6 +36,12 @@ spec:
           {{- include "sx.container" . | nindent 10 }}
           ports:
             - {name: http, containerPort: {{ .port }}}
+          {{- if and .called (semverCompare ">=1.30.0-0" .root.Capabilities.KubeVersion.Version) }}
+          {{- /* The cluster's way to a pod is taken away while the pod already ends: it
+                 goes on listening for as long as that takes. Before 1.30 an API server
+                 may drop the field, and would then refuse what is left. */}}
+          lifecycle: {preStop: {sleep: {seconds: 3}}}
+          {{- end }}
           env:
             - {name: SX_LOG_LEVEL, value: {{ .root.Values.logLevel | quote }}}
             - {name: SX_MONGODB_URI_FILE, value: /run/secrets/mongodb/uri}

@@ -63,9 +63,10 @@ func refuseRedirect(req *http.Request, _ []*http.Request) error {
 		WithHint("use that address, if you trust it: sx --server %s://%s …", req.URL.Scheme, req.URL.Host)
 }
 
-// Client calls the server signed in as the account.
+// Client calls the server signed in as the account. A question that the server
+// cannot answer just now (502, 503, 504) is asked again for about two seconds.
 func (a *Account) Client() (*client.Client, error) {
-	return client.New(a.server.String(), &http.Client{Transport: transport{a}, CheckRedirect: refuseRedirect})
+	return client.New(a.server.String(), &http.Client{Transport: again{transport{a}}, CheckRedirect: refuseRedirect})
 }
 
 // Register makes an account on the server and signs it in.

@@ -51,6 +51,9 @@ const (
 	// between is the least time between two fetches, so that tokens with made-up
 	// key ids cannot flood auth.
 	between = 5 * time.Second
+	// betweenFailed is the same after a fetch that failed: an auth that was
+	// replaced at that moment is there again.
+	betweenFailed = time.Second
 	// fetchLimit bounds one fetch.
 	fetchLimit = 3 * time.Second
 )
@@ -98,7 +101,13 @@ func (c *keyCache) wanting(id string) bool {
 }
 
 // due reports whether the last fetch is long enough ago for another one.
-func (c *keyCache) due() bool { return c.tried.IsZero() || c.now().Sub(c.tried) >= between }
+func (c *keyCache) due() bool {
+	pause := between
+	if c.failure != nil {
+		pause = betweenFailed
+	}
+	return c.tried.IsZero() || c.now().Sub(c.tried) >= pause
+}
 
 // refresh fetches the keys unless that was done just now, one fetch for all who
 // wait. The fetch outlives ctx, because the others wait for it too. Its failure

@@ -375,14 +375,14 @@ func TestAuthAway(t *testing.T) {
 	if got := src.Count(); got != 1 {
 		t.Fatalf("the keys were fetched %d times in a row, want once", got)
 	}
-	c.Add(5 * time.Second)
+	c.Add(time.Second)
 	src.Set([]byte(`{"keys":[{"kty":"RSA","kid":"x"},{"kty":"OKP","crv":"Ed25519","kid":"short","x":"AAAA"}]}`), nil)
 	wantCode(t, verify(s), sx.CodeUnavailable) // nothing usable in it
-	c.Add(5 * time.Second)
+	c.Add(time.Second)
 	src.Set([]byte(`<html>`), nil)
 	wantCode(t, verify(s), sx.CodeUnavailable)
 
-	c.Add(5 * time.Second)
+	c.Add(time.Second)
 	src.Set(s.KeySet(), nil)
 	if err := verify(s); err != nil {
 		t.Fatalf("not healed: %v", err)

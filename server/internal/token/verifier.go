@@ -18,8 +18,8 @@ type Verifier struct {
 
 // NewVerifier makes a Verifier that gets the public keys by fetch when it
 // first needs them. They are fetched again after five minutes, and for a key id
-// that is not known, but not more often than every five seconds. While fetch
-// fails, the keys it has are good for an hour.
+// that is not known, but not more often than every five seconds, or every second
+// while fetch fails; the keys it has are good for an hour then.
 func NewVerifier(fetch Fetch, now func() time.Time) *Verifier {
 	return &Verifier{
 		cache: keyCache{fetch: fetch, now: now},
