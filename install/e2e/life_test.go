@@ -239,13 +239,18 @@ func unpack(o *operator, path string) map[string][]byte {
 	}
 }
 
-// secretsRotated changes every secret; ada stays signed in.
+// secretsRotated changes every secret; ada stays signed in, and can sign in.
 func (o *operator) secretsRotated() {
 	o.t.Helper()
 	before := o.secretData("soundextract-mongodb", "password")
 	o.sx(o.at("secrets", "rotate", "all", "--yes")...)
 	if bytes.Equal(before, o.secretData("soundextract-mongodb", "password")) {
 		o.t.Error("MongoDB's password is what it was")
+	}
+	// The services were just replaced. A sign-in is sent once, whatever the
+	// answer: it finds out whether a pod left before the way to it was gone.
+	if r := o.tell(password, "login", "ada", "--password-stdin"); r.code != 0 {
+		o.t.Fatalf("login ended with %d:\n%s", r.code, r.all())
 	}
 	o.sx("whoami")
 	o.sx("jobs")

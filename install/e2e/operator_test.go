@@ -172,9 +172,11 @@ func (o *operator) install(args ...string) []string {
 	return append(args, strings.Fields(os.Getenv(envArgs))...)
 }
 
+const password = "correct horse battery\n"
+
 func (o *operator) register(name string) {
 	o.t.Helper()
-	if r := o.tell("correct horse battery\n", "register", name, "--password-stdin"); r.code != 0 {
+	if r := o.tell(password, "register", name, "--password-stdin"); r.code != 0 {
 		o.t.Fatalf("register ended with %d:\n%s", r.code, r.all())
 	}
 }
