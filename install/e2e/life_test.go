@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -67,7 +68,7 @@ func TestLife(t *testing.T) {
 // it, and gives its job.
 func (o *operator) cutAndResumed() string {
 	o.t.Helper()
-	video := o.makeVideo("lecture.mkv", 120, 550) // about 21 MB
+	video := o.makeVideo("lecture.mkv", 180, 550) // about 32 MB
 	info, err := os.Stat(video)
 	if err != nil {
 		o.t.Fatal(err)
@@ -78,13 +79,16 @@ func (o *operator) cutAndResumed() string {
 	}
 	ended := make(chan error, 1)
 	go func() { ended <- cut.Wait() }()
-	var stored float64
+	stored := 0.0
 	o.eventually(o.ctx, "a part of the video is stored", func(context.Context) bool {
+		// It runs in short steps: a fast machine would be done before anyone looks.
+		o.signal(cut, syscall.SIGCONT)
 		select {
 		case err := <-ended:
 			o.t.Fatalf("the upload ended before it could be cut: %v", err)
-		default:
+		case <-time.After(20 * time.Millisecond):
 		}
+		o.signal(cut, syscall.SIGSTOP)
 		for _, j := range o.jobs() {
 			if j.Name == "lecture.mkv" && j.Progress > 5 {
 				stored = j.Progress
@@ -93,9 +97,7 @@ func (o *operator) cutAndResumed() string {
 		}
 		return false
 	})
-	if err := cut.Process.Signal(syscall.SIGKILL); err != nil {
-		o.t.Fatal(err)
-	}
+	o.signal(cut, syscall.SIGKILL)
 	<-ended //nolint:errcheck // it was ended from outside
 	r := o.try("upload", video, "--json")
 	if r.code != 0 {
@@ -108,6 +110,13 @@ func (o *operator) cutAndResumed() string {
 	}
 	o.sx("watch", id)
 	return id
+}
+
+func (o *operator) signal(cmd *exec.Cmd, s syscall.Signal) {
+	o.t.Helper()
+	if err := cmd.Process.Signal(s); err != nil {
+		o.t.Fatalf("send %v: %v", s, err)
+	}
 }
 
 type listed struct {
