@@ -39,6 +39,13 @@ spec:
       imagePullSecrets: [{name: pull}]
       containers: [{name: mongodb, resources: {requests: {cpu: 500m}, limits: {memory: 2Gi}}}]
   volumeClaimTemplates: [{metadata: {name: data}, spec: {}}]
+---
+apiVersion: apps/v1
+kind: StatefulSet
+metadata: {name: soundextract-rabbitmq}
+spec:
+  replicas: 0
+  volumeClaimTemplates: [{metadata: {name: data}, spec: {}}]
 `
 
 func env(t *testing.T, objects ...runtime.Object) (*check.Env, *fake.Clientset) {
@@ -117,6 +124,7 @@ func TestPreflight(t *testing.T) {
 		{"leftovers", []runtime.Object{claim}, check.FoundFatal, "data-soundextract-mongodb-0"},
 		{"leftovers", []runtime.Object{&corev1.Secret{ObjectMeta: in("soundextract-mongodb")}}, check.FoundWarning, "its volume is gone"},
 		{"leftovers", []runtime.Object{claim, &corev1.Secret{ObjectMeta: in("soundextract-mongodb")}}, check.OK, ""},
+		{"leftovers", []runtime.Object{&corev1.Secret{ObjectMeta: in("soundextract-rabbitmq")}}, check.OK, ""},
 		{"release-state", nil, check.OutcomeSkipped, "nothing is installed"},
 		{"release-state", []runtime.Object{helm("9", "superseded"), helm("10", "deployed")}, check.OK, ""},
 		{"release-state", []runtime.Object{helm("9", "deployed"), helm("10", "pending-upgrade")}, check.FoundWarning, "revision 10 of the release is pending-upgrade"},

@@ -176,7 +176,8 @@ func leftovers(ctx context.Context, env *Env) error {
 		switch {
 		case missing && len(left) > 0:
 			return sx.NewError(sx.CodeConflict, "the volume claim %s is left of an earlier install, and the secret %s with its password is gone: a new password does not open it", left[0], name)
-		case !missing && len(left) == 0 && env.keepsData(ctx, name):
+		// Only MongoDB's: whatever was in RabbitMQ's queues is put there again.
+		case component == "mongodb" && !missing && len(left) == 0 && env.keepsData(ctx, name):
 			return &graver{sx.NewError(sx.CodeConflict, "the secret %s is left of an earlier install and its volume is gone: the data is lost, or the install was cut off before it was made", name).
 				WithHint("nothing, when the data is not missed: sx install uses the secret again"), Warning}
 		}
