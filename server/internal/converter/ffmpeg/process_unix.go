@@ -10,15 +10,15 @@ import (
 )
 
 // shell sets the limits and becomes the program. A limit that the system does
-// not know, or that is lower already, stays as it is: each is tried in a
-// subshell first. The arguments are: seconds of CPU, bytes/512 of one file,
-// KiB of address space, the program and its arguments.
+// not know, or that is lower already, stays as it is: a shell goes on after a
+// ulimit that fails, which is no special built-in. The arguments are: seconds of
+// CPU, bytes/512 of one file, KiB of address space, the program and its arguments.
 const shell = `umask 077
 ulimit -c 0
-(ulimit -t "$1") 2>/dev/null && ulimit -t "$1"
-(ulimit -f "$2") 2>/dev/null && ulimit -f "$2"
-(ulimit -v "$3") 2>/dev/null && ulimit -v "$3"
-(ulimit -n 64) 2>/dev/null && ulimit -n 64
+ulimit -t "$1" 2>/dev/null
+ulimit -f "$2" 2>/dev/null
+ulimit -v "$3" 2>/dev/null
+ulimit -n 64 2>/dev/null
 shift 3
 exec "$@"`
 

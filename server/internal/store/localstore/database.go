@@ -25,6 +25,11 @@ type database struct {
 // lockTimeout is how long Open waits for a process that is just ending.
 const lockTimeout = time.Second
 
+// batchDelay is how long the record of a commit waits for others to share its
+// sync with. Each piece of an upload waits for it at its end, so that bbolt's own
+// 10 ms would be most of what a small one takes.
+const batchDelay = time.Millisecond
+
 // format is the layout of the records. A program that changes it raises it.
 const format = "1"
 
@@ -83,6 +88,7 @@ func openBolt(path string) (db *bbolt.DB, err error) {
 	if db, err = bbolt.Open(path, fileMode, &bbolt.Options{Timeout: lockTimeout}); err != nil {
 		return nil, err
 	}
+	db.MaxBatchDelay = batchDelay
 	if err := db.View(readAll(path)); err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
