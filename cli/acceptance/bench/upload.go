@@ -53,17 +53,13 @@ func (b *bench) upload() error {
 // warm readies the disk as idle does, and has memory at hand for a file of a size:
 // it writes one and removes it. A virtual machine may have given its free memory
 // back to its host, and whoever asks for it next waits for several times as long
-// as the writing takes. The file that curl's server writes over has its
-// own.
+// as the writing takes. curl's server would not: it writes over a file of its own.
 func (b *bench) warm(size int64) error {
-	if err := b.idle(); err != nil {
-		return err
-	}
 	path := filepath.Join(b.dir, "warm.mp4")
 	if err := bigVideo(path, size); err != nil {
 		return err
 	}
-	if err := b.timed(exec.CommandContext(b.ctx, "sync")); err != nil {
+	if err := b.idle(); err != nil {
 		return err
 	}
 	return os.Remove(path)

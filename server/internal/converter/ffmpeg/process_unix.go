@@ -10,9 +10,10 @@ import (
 )
 
 // shell sets the limits and becomes the program. A limit that the system does
-// not know, or that is lower already, stays as it is: a shell goes on after a
-// ulimit that fails, which is no special built-in. The arguments are: seconds of
-// CPU, bytes/512 of one file, KiB of address space, the program and its arguments.
+// not know, or that is lower already, stays as it is: POSIX has a shell go on after
+// a ulimit that fails, since it is no special built-in (XCU 2.8.1). The arguments
+// are: seconds of CPU, bytes/512 of one file, KiB of address space, the program
+// and its arguments.
 const shell = `umask 077
 ulimit -c 0
 ulimit -t "$1" 2>/dev/null

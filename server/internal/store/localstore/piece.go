@@ -61,9 +61,6 @@ func (p *piece) current() error {
 
 // write appends b to the file and the digest. Nothing else moves written forward.
 func (p *piece) write(b []byte) {
-	if p.failed() {
-		return
-	}
 	n, err := p.writeFile(b)
 	if err != nil {
 		p.fail(err)
