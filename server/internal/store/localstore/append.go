@@ -16,11 +16,14 @@ const (
 	// with receiving, and after so much time, so that a slow link loses little.
 	commitBytes = 16 << 20
 	commitEvery = 2 * time.Second
+	// bufferSize is all the memory that an Append needs for its bytes.
+	bufferSize = 128 << 10
 )
 
-// Append runs three stages at once: this goroutine reads src, a second one
-// writes and hashes, a third one commits. Bytes count as stored once they are
-// synced and then recorded together with the digest's state.
+// Append reads, writes and hashes, while a second goroutine commits. Bytes count
+// as stored once they are synced and then recorded together with the digest's
+// state. What comes in meanwhile waits in the connection's own buffers: another
+// goroutine for reading costs more in being woken than it saves.
 func (v *videos) Append(ctx context.Context, id string, offset int64, src io.Reader) (int64, error) {
 	g := v.enter(id)
 	defer v.leave(id, g)
@@ -30,17 +33,13 @@ func (v *videos) Append(ctx context.Context, id string, offset int64, src io.Rea
 	}
 	defer func() { _ = p.file.Close() }() // what counts is synced by commit
 
-	buf := v.buffers.Get().(*[ringSize]byte)
+	buf := v.buffers.Get().(*[bufferSize]byte)
 	defer v.buffers.Put(buf)
-	r := newRing(buf)
 	stop := make(chan struct{})
-	var writing, committing sync.WaitGroup
-	writing.Go(func() { p.writeAll(r) })
+	var committing sync.WaitGroup
 	committing.Go(func() { p.commitAlong(stop) })
 
-	surplus := p.read(ctx, src, r)
-	r.close()
-	writing.Wait()
+	surplus := p.copy(ctx, src, buf[:])
 	close(stop)
 	committing.Wait()
 	p.commit()
@@ -108,17 +107,17 @@ func openAt(path string, offset int64) (*os.File, error) {
 	return f, nil
 }
 
-// read passes src on until src or ctx ends, the upload has all its bytes, or
-// the piece has failed. surplus says that src had more.
-func (p *piece) read(ctx context.Context, src io.Reader, r *ring) (surplus bool) {
+// copy stores what src gives as soon as it gives it, until src or ctx ends, the
+// upload has all its bytes, or the piece has failed. surplus says that src had more.
+func (p *piece) copy(ctx context.Context, src io.Reader, buf []byte) (surplus bool) {
 	left := p.size - p.start
 	for ctx.Err() == nil && !p.failed() {
-		n, err := src.Read(r.space())
+		n, err := src.Read(buf)
 		if surplus = int64(n) > left; surplus {
 			n = int(left)
 		}
 		left -= int64(n)
-		r.filled(n)
+		p.write(buf[:n])
 		if err != nil || surplus {
 			break
 		}

@@ -59,20 +59,8 @@ func (p *piece) current() error {
 	return nil
 }
 
-// writeAll empties the ring, also when the piece has failed, so that its other
-// side does not wait for ever. It is the only one that moves written forward.
-func (p *piece) writeAll(r *ring) {
-	for b := r.data(); b != nil; b = r.data() {
-		p.write(b)
-		r.taken(len(b))
-	}
-}
-
-// write appends b to the file and the digest.
+// write appends b to the file and the digest. Nothing else moves written forward.
 func (p *piece) write(b []byte) {
-	if p.failed() {
-		return
-	}
 	n, err := p.writeFile(b)
 	if err != nil {
 		p.fail(err)

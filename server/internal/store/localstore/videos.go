@@ -19,7 +19,7 @@ import (
 type videos struct {
 	db  *database
 	dir string
-	// buffers holds *[ringSize]byte for the pieces that are being appended.
+	// buffers holds *[bufferSize]byte for the pieces that are being appended.
 	buffers sync.Pool
 
 	mu    sync.Mutex
@@ -31,7 +31,7 @@ var _ store.Videos = (*videos)(nil)
 func newVideos(db *database, dir string) *videos {
 	return &videos{
 		db: db, dir: dir, gates: map[string]*gate{},
-		buffers: sync.Pool{New: func() any { return new([ringSize]byte) }},
+		buffers: sync.Pool{New: func() any { return new([bufferSize]byte) }},
 	}
 }
 
