@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/soundextract/sx/server/internal/auth"
-	"github.com/soundextract/sx/server/internal/program"
+	"github.com/soundextract/sx/server/internal/service"
 	"github.com/soundextract/sx/server/internal/token"
 	"github.com/soundextract/sx/server/sx"
 )
@@ -16,7 +16,7 @@ import (
 func main() { os.Exit(run()) }
 
 func run() int {
-	p := program.New("auth", "127.0.0.1:8741", os.Stdout, os.Stderr)
+	p := service.New("auth", "127.0.0.1:8741", os.Stdout, os.Stderr)
 	folder := p.Flags.String("keys", "keys", "`folder` of the signing keys; one is made in it if there is none")
 	registration := auth.RegistrationOpen
 	p.Flags.Var(&registration, "registration", "who may make an account: open, invitation or closed")
@@ -26,23 +26,23 @@ func run() int {
 	p.Check = func() error {
 		keys, err := token.LoadKeys(*folder, time.Now())
 		if err != nil {
-			return program.Bad("keys", "%v", err).WithHint("%s", sx.AsError(err).Hint).WithCause(err)
+			return service.Bad("keys", "%v", err).WithHint("%s", sx.AsError(err).Hint).WithCause(err)
 		}
 		if signer, err = token.NewSigner(keys, time.Now); err != nil {
 			return err
 		}
 		return checkAdmin(admin, *code)
 	}
-	return p.Main(context.Background(), os.Args[1:], func(_ context.Context, parts program.Parts) (program.Service, error) {
-		service, err := auth.New(auth.Config{
+	return p.Main(context.Background(), os.Args[1:], func(_ context.Context, parts service.Parts) (service.Service, error) {
+		s, err := auth.New(auth.Config{
 			Users: parts.Store.Users, Sessions: parts.Store.Sessions,
 			Invitations: parts.Store.Invitations, PersonalTokens: parts.Store.PersonalTokens, Signer: signer,
 			Registration: registration, Admin: *admin, AdminCode: *code,
 			Log: parts.Log, Now: time.Now, Registerer: parts.Registry, TrustForwarded: true,
 		})
 		if err != nil {
-			return program.Service{}, err
+			return service.Service{}, err
 		}
-		return program.Service{Handler: service.Handler(), Run: service.Run}, nil
+		return service.Service{Handler: s.Handler(), Run: s.Run}, nil
 	})
 }

@@ -11,7 +11,7 @@ import (
 
 	"github.com/soundextract/sx/server/api"
 	"github.com/soundextract/sx/server/internal/gateway"
-	"github.com/soundextract/sx/server/internal/program"
+	"github.com/soundextract/sx/server/internal/service"
 	"github.com/soundextract/sx/server/internal/settings"
 	"github.com/soundextract/sx/server/internal/token"
 )
@@ -20,38 +20,38 @@ func main() { os.Exit(run()) }
 
 func run() int {
 	var quota, maxUpload settings.Bytes
-	p := program.New("gateway", "127.0.0.1:8740", os.Stdout, os.Stderr).WithBus()
+	p := service.New("gateway", "127.0.0.1:8740", os.Stdout, os.Stderr).WithBus()
 	address := p.Flags.String("auth-url", "http://127.0.0.1:8741", "`URL` of the auth service")
 	notifierAddress := p.Flags.String("notifier-url", "http://127.0.0.1:8743", "`URL` of the notifier")
 	p.Flags.Var(&quota, "quota", "what one account may keep, such as 50GiB; 0 is no limit")
 	p.Flags.Var(&maxUpload, "max-upload", "the largest file taken, such as 20GiB; 0 is no limit")
 	hops := p.Flags.Int("trusted-hops", 0, "how many proxies stand before the gateway, each appending to X-Forwarded-For the address it sees")
 
-	transport := program.Transport()
+	transport := service.Transport()
 	var authURL, notifierURL *url.URL
 	var keys token.Fetch
 	p.Check = func() (err error) {
 		if *hops < 0 {
-			return program.Bad("trusted-hops", "%d is less than 0", *hops)
+			return service.Bad("trusted-hops", "%d is less than 0", *hops)
 		}
-		if authURL, err = program.ServiceURL("auth-url", *address); err != nil {
+		if authURL, err = service.ParseURL("auth-url", *address); err != nil {
 			return err
 		}
-		if notifierURL, err = program.ServiceURL("notifier-url", *notifierAddress); err != nil {
+		if notifierURL, err = service.ParseURL("notifier-url", *notifierAddress); err != nil {
 			return err
 		}
 		keys = token.FetchURL(&http.Client{Transport: transport}, authURL.JoinPath(api.PathKeys).String())
-		p.Ready["auth"] = program.Answers("auth", transport, authURL)
+		p.Ready["auth"] = service.Answers("auth", transport, authURL)
 		return nil
 	}
-	return p.Main(context.Background(), os.Args[1:], func(_ context.Context, parts program.Parts) (program.Service, error) {
-		service := gateway.New(gateway.Config{
+	return p.Main(context.Background(), os.Args[1:], func(_ context.Context, parts service.Parts) (service.Service, error) {
+		s := gateway.New(gateway.Config{
 			Ledger: parts.Ledger, Jobs: parts.Store.Jobs, Videos: parts.Store.Videos, Tracks: parts.Store.Tracks,
 			Bus: parts.Bus, AuthURL: authURL, AuthTransport: transport, Verify: token.NewVerifier(keys, time.Now).Verify,
 			NotifierURL: notifierURL, NotifierTransport: transport,
 			TrustedHops: *hops, Quota: int64(quota), MaxUpload: int64(maxUpload),
 			Log: parts.Log, Now: time.Now, Registerer: parts.Registry,
 		})
-		return program.Service{Handler: service.Handler(), Run: service.Run}, nil
+		return service.Service{Handler: s.Handler(), Run: s.Run}, nil
 	})
 }

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/soundextract/sx/server/internal/notifier"
-	"github.com/soundextract/sx/server/internal/program"
+	"github.com/soundextract/sx/server/internal/service"
 	"github.com/soundextract/sx/server/internal/settings"
 )
 
@@ -19,28 +19,28 @@ func main() { os.Exit(run()) }
 
 func run() int {
 	var notify settings.Notify
-	p := program.New("notifier", "127.0.0.1:8743", os.Stdout, os.Stderr).WithBus()
+	p := service.New("notifier", "127.0.0.1:8743", os.Stdout, os.Stderr).WithBus()
 	address := p.Flags.String("auth-url", "http://127.0.0.1:8741", "`URL` of the auth service")
 	notify.Add(p.Flags)
 
-	transport := program.Transport()
+	transport := service.Transport()
 	var authURL *url.URL
 	p.Check = func() (err error) {
-		if authURL, err = program.ServiceURL("auth-url", *address); err != nil {
+		if authURL, err = service.ParseURL("auth-url", *address); err != nil {
 			return err
 		}
-		p.Ready["auth"] = program.Answers("auth", transport, authURL)
-		return notify.Check(program.EnvPrefix)
+		p.Ready["auth"] = service.Answers("auth", transport, authURL)
+		return notify.Check(service.EnvPrefix)
 	}
-	return p.Main(context.Background(), os.Args[1:], func(_ context.Context, parts program.Parts) (program.Service, error) {
-		service, err := notifier.New(notifier.Config{
+	return p.Main(context.Background(), os.Args[1:], func(_ context.Context, parts service.Parts) (service.Service, error) {
+		s, err := notifier.New(notifier.Config{
 			Ledger: parts.Ledger, Bus: parts.Bus, Contacts: parts.Store.Contacts, Deliveries: parts.Store.Deliveries,
 			AuthURL: authURL, AuthTransport: transport, Mail: notify.Mail, Networks: notify.Networks,
 			Log: parts.Log, Now: time.Now, Reconcile: reconcile, Registerer: parts.Registry,
 		})
 		if err != nil {
-			return program.Service{}, err
+			return service.Service{}, err
 		}
-		return program.Service{Handler: service.Handler(), Run: service.Run}, nil
+		return service.Service{Handler: s.Handler(), Run: s.Run}, nil
 	})
 }

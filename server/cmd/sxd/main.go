@@ -11,17 +11,17 @@ import (
 
 	"github.com/spf13/pflag"
 
-	"github.com/soundextract/sx/server/internal/allinone"
 	"github.com/soundextract/sx/server/internal/auth"
-	"github.com/soundextract/sx/server/internal/serve"
+	"github.com/soundextract/sx/server/internal/httpserver"
 	"github.com/soundextract/sx/server/internal/settings"
+	"github.com/soundextract/sx/server/internal/standalone"
 	"github.com/soundextract/sx/server/sx"
 )
 
 func main() { os.Exit(run()) }
 
 func run() int {
-	var cfg allinone.Config
+	var cfg standalone.Config
 	var quota, maxUpload settings.Bytes
 	flags := pflag.NewFlagSet("sxd", pflag.ContinueOnError)
 	flags.StringVar(&cfg.Addr, "addr", "127.0.0.1:8740", "`address` to listen on; port 0 takes a free one")
@@ -46,12 +46,12 @@ func run() int {
 		err = cfg.Notify.Check("SXD")
 	}
 	if err == nil {
-		cfg.Log, err = serve.NewLogger(os.Stderr, *level, *format)
+		cfg.Log, err = httpserver.NewLogger(os.Stderr, *level, *format)
 	}
 	if err != nil {
 		fmt.Fprintf(os.Stderr, "error: %v\nhint: %s\n", err, sx.AsError(err).Hint)
 		return 64
 	}
 	cfg.Quota, cfg.MaxUpload = int64(quota), int64(maxUpload)
-	return serve.Main(context.Background(), cfg.Log, func(ctx context.Context) error { return allinone.Run(ctx, cfg) })
+	return httpserver.Main(context.Background(), cfg.Log, func(ctx context.Context) error { return standalone.Run(ctx, cfg) })
 }

@@ -7,14 +7,14 @@ import (
 	"strings"
 
 	"github.com/soundextract/sx/server/api"
-	"github.com/soundextract/sx/server/internal/serve"
+	"github.com/soundextract/sx/server/internal/httpserver"
 	"github.com/soundextract/sx/server/internal/token"
 	"github.com/soundextract/sx/server/sx"
 )
 
 func (s *Service) register(w http.ResponseWriter, r *http.Request) error {
 	var in api.Credentials
-	if err := serve.Decode(w, r, &in); err != nil {
+	if err := httpserver.Decode(w, r, &in); err != nil {
 		return err
 	}
 	name, err := sx.UserName(in.Name)
@@ -55,7 +55,7 @@ func checkPassword(name, password string) error {
 
 func (s *Service) login(w http.ResponseWriter, r *http.Request) error {
 	var in api.Credentials
-	if err := serve.Decode(w, r, &in); err != nil {
+	if err := httpserver.Decode(w, r, &in); err != nil {
 		return err
 	}
 	// No account can have such a name; the answer is that of any wrong one.
@@ -92,7 +92,7 @@ var errNotFound = sx.NewError(sx.CodeNotFound, "not found")
 
 // welcome signs the user in.
 func (s *Service) welcome(w http.ResponseWriter, r *http.Request, user sx.User) error {
-	serve.SetUser(r.Context(), user.ID)
+	httpserver.SetUser(r.Context(), user.ID)
 	session, refresh, err := s.open(r.Context(), user)
 	if err != nil {
 		return err

@@ -8,7 +8,7 @@ import (
 	"strconv"
 
 	"github.com/soundextract/sx/server/api"
-	"github.com/soundextract/sx/server/internal/serve"
+	"github.com/soundextract/sx/server/internal/httpserver"
 	"github.com/soundextract/sx/server/internal/store"
 	"github.com/soundextract/sx/server/internal/token"
 	"github.com/soundextract/sx/server/sx"
@@ -169,7 +169,7 @@ func (s *Service) otherAdmin(ctx context.Context, name string) (bool, error) {
 
 func (s *Service) invite(w http.ResponseWriter, r *http.Request) error {
 	var in api.NewInvitation
-	if err := serve.Decode(w, r, &in); err != nil {
+	if err := httpserver.Decode(w, r, &in); err != nil {
 		return err
 	}
 	by, err := s.administrator(r)

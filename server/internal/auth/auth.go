@@ -16,7 +16,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promauto"
 
 	"github.com/soundextract/sx/server/api"
-	"github.com/soundextract/sx/server/internal/serve"
+	"github.com/soundextract/sx/server/internal/httpserver"
 	"github.com/soundextract/sx/server/internal/store"
 	"github.com/soundextract/sx/server/internal/token"
 	"github.com/soundextract/sx/server/sx"
@@ -118,14 +118,14 @@ func (s *Service) Handler() http.Handler {
 			s.attempts.WithLabelValues(endpoint.action, result).Inc()
 		})
 	}
-	return serve.Routes(mux)
+	return httpserver.Routes(mux)
 }
 
 func (s *Service) fail(w http.ResponseWriter, r *http.Request, err error) {
 	if api.Status(sx.CodeOf(err)) == http.StatusUnauthorized {
 		w.Header().Set("WWW-Authenticate", "Bearer") // RFC 9110 section 15.5.2
 	}
-	serve.WriteError(r.Context(), w, s.cfg.Log, err)
+	httpserver.WriteError(r.Context(), w, s.cfg.Log, err)
 }
 
 // housekeeping is the pause between two rounds of Run.
@@ -146,7 +146,7 @@ func (s *Service) Run(ctx context.Context) error {
 			s.cfg.PersonalTokens.DeleteExpired(ctx, now.Add(-shownExpired)),
 		)
 		if err != nil && ctx.Err() == nil {
-			s.cfg.Log.WarnContext(ctx, "what has expired was not removed, next round will try again", "error", serve.Cause(err))
+			s.cfg.Log.WarnContext(ctx, "what has expired was not removed, next round will try again", "error", httpserver.Cause(err))
 		}
 		select {
 		case <-ctx.Done():

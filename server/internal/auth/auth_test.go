@@ -19,7 +19,7 @@ import (
 	"github.com/soundextract/sx/server/api"
 	"github.com/soundextract/sx/server/api/client"
 	"github.com/soundextract/sx/server/internal/auth"
-	"github.com/soundextract/sx/server/internal/serve"
+	"github.com/soundextract/sx/server/internal/httpserver"
 	"github.com/soundextract/sx/server/internal/store"
 	"github.com/soundextract/sx/server/internal/store/localstore"
 	"github.com/soundextract/sx/server/internal/token"
@@ -106,7 +106,7 @@ func start(t *testing.T, change ...func(*auth.Config)) *bench {
 func startOn(t *testing.T, st store.Store, c *clock, change ...func(*auth.Config)) *bench {
 	t.Helper()
 	b := &bench{clock: c, store: st, signer: newSigner(t, c), metrics: prometheus.NewRegistry(), logs: &logs{}}
-	log, err := serve.NewLogger(b.logs, "debug", "json")
+	log, err := httpserver.NewLogger(b.logs, "debug", "json")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -119,7 +119,7 @@ func startOn(t *testing.T, st store.Store, c *clock, change ...func(*auth.Config
 	if b.service, err = auth.New(cfg); err != nil {
 		t.Fatal(err)
 	}
-	srv := httptest.NewServer(serve.Observe(b.service.Handler(), log, b.metrics))
+	srv := httptest.NewServer(httpserver.Observe(b.service.Handler(), log, b.metrics))
 	t.Cleanup(srv.Close)
 	b.url = srv.URL
 	if b.Client, err = client.New(srv.URL, srv.Client()); err != nil {

@@ -5,7 +5,7 @@ import (
 	"errors"
 	"net/http"
 
-	"github.com/soundextract/sx/server/internal/serve"
+	"github.com/soundextract/sx/server/internal/httpserver"
 	"github.com/soundextract/sx/server/internal/token"
 	"github.com/soundextract/sx/server/sx"
 )
@@ -27,7 +27,7 @@ func (s *Service) caller(r *http.Request) (sx.User, error) {
 	if err != nil {
 		return sx.User{}, err
 	}
-	serve.SetUser(r.Context(), user.ID)
+	httpserver.SetUser(r.Context(), user.ID)
 	return user, nil
 }
 

@@ -5,7 +5,7 @@ import (
 	"net/http"
 
 	"github.com/soundextract/sx/server/api"
-	"github.com/soundextract/sx/server/internal/serve"
+	"github.com/soundextract/sx/server/internal/httpserver"
 	"github.com/soundextract/sx/server/internal/store"
 	"github.com/soundextract/sx/server/sx"
 )
@@ -15,7 +15,7 @@ import (
 // Personal tokens stay: they are ended by name.
 func (s *Service) changePassword(w http.ResponseWriter, r *http.Request) error {
 	var in api.PasswordChange
-	if err := serve.Decode(w, r, &in); err != nil {
+	if err := httpserver.Decode(w, r, &in); err != nil {
 		return err
 	}
 	user, err := s.person(r)

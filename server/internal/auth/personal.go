@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/soundextract/sx/server/api"
-	"github.com/soundextract/sx/server/internal/serve"
+	"github.com/soundextract/sx/server/internal/httpserver"
 	"github.com/soundextract/sx/server/internal/token"
 	"github.com/soundextract/sx/server/sx"
 )
@@ -33,7 +33,7 @@ func life(seconds int, most time.Duration) (time.Duration, error) {
 
 func (s *Service) createToken(w http.ResponseWriter, r *http.Request) error {
 	var in api.NewToken
-	if err := serve.Decode(w, r, &in); err != nil {
+	if err := httpserver.Decode(w, r, &in); err != nil {
 		return err
 	}
 	user, err := s.person(r)
@@ -134,14 +134,14 @@ func (s *Service) byPersonalToken(ctx context.Context, raw string) (sx.User, sx.
 // none of ours, so that it is good at the gateway and not here.
 func (s *Service) exchange(w http.ResponseWriter, r *http.Request) error {
 	var in api.ExchangeRequest
-	if err := serve.Decode(w, r, &in); err != nil {
+	if err := httpserver.Decode(w, r, &in); err != nil {
 		return err
 	}
 	user, found, err := s.byPersonalToken(r.Context(), in.Token)
 	if err != nil {
 		return err
 	}
-	serve.SetUser(r.Context(), user.ID)
+	httpserver.SetUser(r.Context(), user.ID)
 	access, _, err := s.cfg.Signer.Sign(token.Claims{UserID: user.ID, UserName: user.Name, SessionID: found.ID})
 	if err != nil {
 		return err

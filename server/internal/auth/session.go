@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"github.com/soundextract/sx/server/api"
-	"github.com/soundextract/sx/server/internal/serve"
+	"github.com/soundextract/sx/server/internal/httpserver"
 	"github.com/soundextract/sx/server/internal/store"
 	"github.com/soundextract/sx/server/internal/token"
 	"github.com/soundextract/sx/server/sx"
@@ -62,7 +62,7 @@ func (s *Service) open(ctx context.Context, user sx.User) (sx.Session, string, e
 
 func (s *Service) refresh(w http.ResponseWriter, r *http.Request) error {
 	var in api.RefreshRequest
-	if err := serve.Decode(w, r, &in); err != nil {
+	if err := httpserver.Decode(w, r, &in); err != nil {
 		return err
 	}
 	ctx := r.Context()
@@ -95,7 +95,7 @@ func (s *Service) rotate(ctx context.Context, refresh string) (sx.Session, strin
 	if err != nil {
 		return sx.Session{}, "", err
 	}
-	serve.SetUser(ctx, session.UserID)
+	httpserver.SetUser(ctx, session.UserID)
 	now, presented := s.cfg.Now(), token.Hash(refresh)
 	switch {
 	case !now.Before(session.Expires):
@@ -150,7 +150,7 @@ func (s *Service) end(ctx context.Context, session sx.Session, why string) error
 // that is no longer one of its session's, changes nothing and succeeds all the same.
 func (s *Service) logout(w http.ResponseWriter, r *http.Request) error {
 	var in api.RefreshRequest
-	if err := serve.Decode(w, r, &in); err != nil {
+	if err := httpserver.Decode(w, r, &in); err != nil {
 		return err
 	}
 	session, err := s.session(r.Context(), in.RefreshToken)
@@ -160,7 +160,7 @@ func (s *Service) logout(w http.ResponseWriter, r *http.Request) error {
 	case err != nil:
 		return err
 	case same(presented, session.Current), same(presented, session.Previous):
-		serve.SetUser(r.Context(), session.UserID)
+		httpserver.SetUser(r.Context(), session.UserID)
 		if err := s.cfg.Sessions.Delete(r.Context(), session.ID); err != nil {
 			return err
 		}

@@ -17,8 +17,8 @@ import (
 
 	"github.com/soundextract/sx/server/api"
 	"github.com/soundextract/sx/server/internal/bus"
+	"github.com/soundextract/sx/server/internal/httpserver"
 	"github.com/soundextract/sx/server/internal/jobs"
-	"github.com/soundextract/sx/server/internal/serve"
 	"github.com/soundextract/sx/server/internal/store"
 	"github.com/soundextract/sx/server/internal/token"
 )
@@ -88,7 +88,7 @@ func New(cfg Config) *Service {
 }
 
 // Handler serves everything below /v1.
-func (s *Service) Handler() http.Handler { return serve.Routes(s.mux) }
+func (s *Service) Handler() http.Handler { return httpserver.Routes(s.mux) }
 
 // Run listens for announcements and finishes, expires and cleans up uploads
 // until ctx ends. Then it ends the requests that would go on for long, the

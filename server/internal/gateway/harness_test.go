@@ -19,8 +19,8 @@ import (
 	"github.com/soundextract/sx/server/api"
 	"github.com/soundextract/sx/server/internal/bus/membus"
 	"github.com/soundextract/sx/server/internal/gateway"
+	"github.com/soundextract/sx/server/internal/httpserver"
 	"github.com/soundextract/sx/server/internal/jobs"
-	"github.com/soundextract/sx/server/internal/serve"
 	"github.com/soundextract/sx/server/internal/store"
 	"github.com/soundextract/sx/server/internal/store/localstore"
 	"github.com/soundextract/sx/server/internal/token"
@@ -117,7 +117,7 @@ func newWorld(t *testing.T, change func(*gateway.Config)) *world {
 		change(&cfg)
 	}
 	w.gw = gateway.New(cfg)
-	w.server = httptest.NewServer(serve.Observe(w.gw.Handler(), log, prometheus.NewRegistry()))
+	w.server = httptest.NewServer(httpserver.Observe(w.gw.Handler(), log, prometheus.NewRegistry()))
 	t.Cleanup(w.server.Close)
 	w.client = newClient(t)
 	return w
@@ -344,7 +344,7 @@ func newWorldLike(t *testing.T, w *world) *world {
 		NotifierURL: authURL, NotifierTransport: http.DefaultTransport,
 		Log: log, Now: w.clock.Now, Registerer: again.reg,
 	})
-	again.server = httptest.NewServer(serve.Observe(again.gw.Handler(), log, prometheus.NewRegistry()))
+	again.server = httptest.NewServer(httpserver.Observe(again.gw.Handler(), log, prometheus.NewRegistry()))
 	t.Cleanup(again.server.Close)
 	again.client = newClient(t)
 	return &again

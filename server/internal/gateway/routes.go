@@ -5,7 +5,7 @@ import (
 	"net/http"
 
 	"github.com/soundextract/sx/server/api"
-	"github.com/soundextract/sx/server/internal/serve"
+	"github.com/soundextract/sx/server/internal/httpserver"
 	"github.com/soundextract/sx/server/internal/token"
 	"github.com/soundextract/sx/server/sx"
 )
@@ -96,7 +96,7 @@ func (s *Service) handle(e endpoint) http.Handler {
 				s.fail(w, r, err)
 				return
 			}
-			serve.SetUser(r.Context(), claims.UserID)
+			httpserver.SetUser(r.Context(), claims.UserID)
 			r = r.WithContext(context.WithValue(r.Context(), claimsKey{}, claims))
 		}
 		if err := e.serve(w, r); err != nil {
@@ -130,10 +130,10 @@ func (s *Service) logFailure(ctx context.Context, err error) {
 	e := sx.AsError(err)
 	switch {
 	case ctx.Err() != nil: // the client has gone
-		s.cfg.Log.DebugContext(ctx, "request given up", "error", serve.Cause(err), "cause", context.Cause(ctx))
+		s.cfg.Log.DebugContext(ctx, "request given up", "error", httpserver.Cause(err), "cause", context.Cause(ctx))
 	case e.Code == sx.CodeInternal:
-		s.cfg.Log.ErrorContext(ctx, "request failed", "error", serve.Cause(err))
+		s.cfg.Log.ErrorContext(ctx, "request failed", "error", httpserver.Cause(err))
 	case e.Code == sx.CodeUnavailable, e.Code == sx.CodeStorageFull:
-		s.cfg.Log.WarnContext(ctx, "request refused", "code", string(e.Code), "error", serve.Cause(err))
+		s.cfg.Log.WarnContext(ctx, "request refused", "code", string(e.Code), "error", httpserver.Cause(err))
 	}
 }

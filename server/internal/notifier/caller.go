@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/soundextract/sx/server/api"
-	"github.com/soundextract/sx/server/internal/serve"
+	"github.com/soundextract/sx/server/internal/httpserver"
 	"github.com/soundextract/sx/server/internal/token"
 	"github.com/soundextract/sx/server/sx"
 )
@@ -31,7 +31,7 @@ func (s *Service) caller(r *http.Request) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	serve.SetUser(r.Context(), user.ID)
+	httpserver.SetUser(r.Context(), user.ID)
 	if token.IsPersonal(raw) {
 		return "", sx.NewError(sx.CodeForbidden, "a personal token cannot do this").
 			WithHint("sign in with: sx login, without the variable SX_TOKEN")
@@ -51,7 +51,7 @@ func (s *Service) ask(ctx context.Context, raw string) (user api.User, err error
 		return user, fmt.Errorf("make request: %w", err)
 	}
 	req.Header.Set("Authorization", "Bearer "+raw)
-	if id := serve.RequestID(ctx); id != "" {
+	if id := httpserver.RequestID(ctx); id != "" {
 		req.Header.Set(api.HeaderRequestID, id)
 	}
 	res, err := s.cfg.AuthTransport.RoundTrip(req)

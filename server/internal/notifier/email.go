@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"github.com/soundextract/sx/server/api"
-	"github.com/soundextract/sx/server/internal/serve"
+	"github.com/soundextract/sx/server/internal/httpserver"
 	"github.com/soundextract/sx/server/internal/token"
 	"github.com/soundextract/sx/server/sx"
 )
@@ -35,7 +35,7 @@ const (
 // comes back. Until then the address before is used.
 func (s *Service) setEmail(w http.ResponseWriter, r *http.Request, user string) error {
 	var in api.Email
-	if err := serve.Decode(w, r, &in); err != nil {
+	if err := httpserver.Decode(w, r, &in); err != nil {
 		return err
 	}
 	if s.mail == nil {
@@ -129,7 +129,7 @@ func checkAddress(address string) (string, error) {
 // confirmEmail takes the code. Each wrong one is counted before it is answered.
 func (s *Service) confirmEmail(w http.ResponseWriter, r *http.Request, user string) error {
 	var in api.EmailCode
-	if err := serve.Decode(w, r, &in); err != nil {
+	if err := httpserver.Decode(w, r, &in); err != nil {
 		return err
 	}
 	hash := token.Hash(strings.TrimSpace(in.Code))

@@ -7,7 +7,7 @@ import (
 	"slices"
 
 	"github.com/soundextract/sx/server/api"
-	"github.com/soundextract/sx/server/internal/serve"
+	"github.com/soundextract/sx/server/internal/httpserver"
 	"github.com/soundextract/sx/server/internal/store"
 	"github.com/soundextract/sx/server/sx"
 )
@@ -36,10 +36,10 @@ func (s *Service) Handler() http.Handler {
 			if sx.CodeOf(err) == sx.CodeUnauthenticated {
 				w.Header().Set("WWW-Authenticate", "Bearer") // RFC 6750 section 3
 			}
-			serve.WriteError(r.Context(), w, s.cfg.Log, err)
+			httpserver.WriteError(r.Context(), w, s.cfg.Log, err)
 		})
 	}
-	return serve.Routes(mux)
+	return httpserver.Routes(mux)
 }
 
 func (s *Service) show(w http.ResponseWriter, r *http.Request, user string) error {

@@ -9,7 +9,7 @@ import (
 	"slices"
 
 	"github.com/soundextract/sx/server/api"
-	"github.com/soundextract/sx/server/internal/serve"
+	"github.com/soundextract/sx/server/internal/httpserver"
 	"github.com/soundextract/sx/server/sx"
 )
 
@@ -20,7 +20,7 @@ const (
 
 func (s *Service) addWebhook(w http.ResponseWriter, r *http.Request, user string) error {
 	var in api.NewWebhook
-	if err := serve.Decode(w, r, &in); err != nil {
+	if err := httpserver.Decode(w, r, &in); err != nil {
 		return err
 	}
 	if err := s.checkURL(in.URL); err != nil {

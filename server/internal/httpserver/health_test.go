@@ -1,0 +1,144 @@
+package httpserver_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/soundextract/sx/server/api"
+	"github.com/soundextract/sx/server/internal/httpserver"
+	"github.com/soundextract/sx/server/sx"
+)
+
+type checks = map[string]func(ctx context.Context) error
+
+// mounted serves a Health alone.
+func mounted(t *testing.T, c checks) (h *httpserver.Health, url string, out *lines) {
+	t.Helper()
+	log, out := newLog(t, "info")
+	h = httpserver.NewHealth(log, c)
+	mux := http.NewServeMux()
+	h.Mount(mux, httpserver.NewRegistry())
+	srv := httptest.NewServer(mux)
+	t.Cleanup(srv.Close)
+	return h, srv.URL, out
+}
+
+func healthOf(t *testing.T, url string) (int, api.Health) {
+	t.Helper()
+	res, body := get(t, url)
+	var h api.Health
+	if err := json.Unmarshal([]byte(body), &h); err != nil {
+		t.Fatal(err)
+	}
+	if h.Instance == "" || h.Version != sx.Version {
+		t.Fatalf("got %+v", h)
+	}
+	return res.StatusCode, h
+}
+
+func TestReadiness(t *testing.T) {
+	t.Parallel()
+	hang := make(chan struct{})
+	t.Cleanup(func() { close(hang) })
+	pass := func(context.Context) error { return nil }
+	fail := func(err error) func(context.Context) error { return func(context.Context) error { return err } }
+	tests := []struct {
+		name   string
+		input  checks
+		status int
+		want   string
+	}{
+		{"no checks", nil, 200, "ok"},
+		{"all pass", checks{"bus": pass, "store": pass}, 200, "ok"},
+		{"an error for people", checks{"bus": pass, "store": fail(sx.NewError(sx.CodeUnavailable, "the store is away"))}, 503, "store: the store is away"},
+		{"an error with secrets", checks{"store": fail(errors.New("mongodb://user:geheim@host"))}, 503, "store: failed, the log says why"},
+		{"two in the order of their names", checks{
+			"store": fail(sx.NewError(sx.CodeUnavailable, "b")), "bus": fail(sx.NewError(sx.CodeUnavailable, "a")),
+		}, 503, "bus: a; store: b"},
+		{"one waits for its ctx", checks{
+			"bus": func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }, "store": pass,
+		}, 503, "bus: no answer within 2s"},
+		{"one hangs for good", checks{"bus": func(context.Context) error { <-hang; return nil }}, 503, "bus: no answer within 2s"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			_, url, _ := mounted(t, tt.input)
+			status, got := healthOf(t, url+api.PathReady)
+			if status != tt.status || got.Status != tt.want {
+				t.Fatalf("got %d %q, want %d %q", status, got.Status, tt.status, tt.want)
+			}
+			status, alive := healthOf(t, url+api.PathHealth)
+			if status != http.StatusOK || alive.Status != "ok" || alive.Instance != got.Instance {
+				t.Fatalf("alive: got %d %+v", status, alive)
+			}
+		})
+	}
+}
+
+func TestReadinessIsLoggedOnce(t *testing.T) {
+	t.Parallel()
+	var broken atomic.Bool
+	_, url, out := mounted(t, checks{"store": func(context.Context) error {
+		if broken.Load() {
+			return sx.NewError(sx.CodeUnavailable, "the store is away").WithCause(errors.New("refused"))
+		}
+		return nil
+	}})
+	for _, b := range []bool{false, true, true, false, false, true} {
+		broken.Store(b)
+		if status, _ := healthOf(t, url+api.PathReady); (status == http.StatusOK) == b {
+			t.Fatalf("got %d while broken is %v", status, b)
+		}
+	}
+	bad := out.find(t, "not ready")
+	if len(bad) != 2 || bad[0]["check"] != "store" || bad[0]["error"] != "the store is away: refused" {
+		t.Fatalf("got %v", bad)
+	}
+	if good := out.find(t, "ready again"); len(good) != 1 {
+		t.Fatalf("got %v", good)
+	}
+}
+
+func TestHangingCheckIsRunOnce(t *testing.T) {
+	t.Parallel()
+	var running atomic.Int32
+	hang := make(chan struct{})
+	_, url, _ := mounted(t, checks{"bus": func(context.Context) error { running.Add(1); <-hang; return nil }})
+	var wg sync.WaitGroup
+	for range 5 {
+		wg.Go(func() { healthOf(t, url+api.PathReady) })
+	}
+	wg.Wait()
+	if got := running.Load(); got != 1 {
+		t.Fatalf("%d checks hang, want 1", got)
+	}
+	close(hang)
+	eventually(t, "readiness after the hang", func() bool {
+		status, _ := healthOf(t, url+api.PathReady)
+		return status == http.StatusOK
+	})
+}
+
+func TestDrainAndMetrics(t *testing.T) {
+	t.Parallel()
+	h, url, _ := mounted(t, nil)
+	h.Drain()
+	if status, got := healthOf(t, url+api.PathReady); status != http.StatusServiceUnavailable || got.Status != "stopping" {
+		t.Fatalf("got %d %+v", status, got)
+	}
+	if status, _ := healthOf(t, url+api.PathHealth); status != http.StatusOK {
+		t.Fatalf("a draining process counts as dead: %d", status)
+	}
+	res, body := get(t, url+api.PathMetrics)
+	if res.StatusCode != http.StatusOK || !strings.Contains(body, "go_goroutines") {
+		t.Fatalf("got %d %.100s", res.StatusCode, body)
+	}
+}

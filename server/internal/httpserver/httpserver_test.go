@@ -1,0 +1,208 @@
+package httpserver_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/soundextract/sx/server/api"
+	"github.com/soundextract/sx/server/internal/httpserver"
+	"github.com/soundextract/sx/server/sx"
+)
+
+// lines is a log that a test reads.
+type lines struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (l *lines) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.Write(p)
+}
+
+func (l *lines) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.String()
+}
+
+// find gives the log lines with the message.
+func (l *lines) find(t *testing.T, message string) []map[string]any {
+	t.Helper()
+	var out []map[string]any
+	for line := range strings.Lines(l.String()) {
+		var m map[string]any
+		if err := json.Unmarshal([]byte(line), &m); err != nil {
+			t.Fatalf("log line %q: %v", line, err)
+		}
+		if m["msg"] == message {
+			out = append(out, m)
+		}
+	}
+	return out
+}
+
+// wait gives the first log line with the message, once it is there.
+func (l *lines) wait(t *testing.T, message string) map[string]any {
+	t.Helper()
+	var found []map[string]any
+	eventually(t, "log line "+message, func() bool {
+		found = l.find(t, message)
+		return len(found) > 0
+	})
+	return found[0]
+}
+
+// eventually waits until ok, where there is no event to wait for.
+func eventually(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	deadline := time.After(20 * time.Second)
+	for !ok() {
+		select {
+		case <-tick.C:
+		case <-deadline:
+			t.Fatalf("never came: %s", what)
+		}
+	}
+}
+
+func newLog(t *testing.T, level string) (*slog.Logger, *lines) {
+	t.Helper()
+	out := &lines{}
+	log, err := httpserver.NewLogger(out, level, "json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return log, out
+}
+
+// get asks and gives status, header and body.
+func get(t *testing.T, url string) (*http.Response, string) {
+	t.Helper()
+	return do(t, newRequest(t, http.MethodGet, url, nil))
+}
+
+func newRequest(t *testing.T, method, url string, body io.Reader) *http.Request {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), method, url, body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return req
+}
+
+func do(t *testing.T, req *http.Request) (*http.Response, string) {
+	t.Helper()
+	res, err := http.DefaultTransport.RoundTrip(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = res.Body.Close() }()
+	raw, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return res, string(raw)
+}
+
+// wantError checks an answer in the API's error format.
+func wantError(t *testing.T, res *http.Response, body string, status int, code sx.Code) api.Error {
+	t.Helper()
+	var e api.ErrorBody
+	if err := json.Unmarshal([]byte(body), &e); err != nil {
+		t.Fatalf("body %q: %v", body, err)
+	}
+	if res.StatusCode != status || e.Error.Code != code || e.Error.Message == "" || e.Error.Hint == "" {
+		t.Fatalf("got %d %+v, want %d with code %q", res.StatusCode, e.Error, status, code)
+	}
+	return e.Error
+}
+
+func TestGroup(t *testing.T) {
+	t.Parallel()
+	broken := errors.New("broken")
+	untilEnd := func(ctx context.Context) error { <-ctx.Done(); return nil }
+	untilEndErr := func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }
+	nothing := func(context.Context) error { return nil }
+	fails := func(context.Context) error { return broken }
+	failsLate := func(ctx context.Context) error { <-ctx.Done(); return broken }
+	tests := []struct {
+		name  string
+		input httpserver.Group
+		end   bool // ctx ends by itself
+		want  error
+	}{
+		{"the first error cancels the rest", httpserver.Group{untilEnd, fails, untilEndErr}, false, broken},
+		{"one that is done does not", httpserver.Group{nothing, untilEnd, untilEndErr}, true, nil},
+		{"the end of ctx is no error", httpserver.Group{untilEnd, untilEndErr}, true, nil},
+		{"an error while stopping is one", httpserver.Group{untilEnd, failsLate}, true, broken},
+		{"all are done", httpserver.Group{nothing, nothing}, false, nil},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			if tt.end {
+				tt.input = append(tt.input, func(context.Context) error { cancel(); return nil })
+			}
+			if err := tt.input.Run(ctx); !errors.Is(err, tt.want) {
+				t.Fatalf("got %v, want %v", err, tt.want)
+			}
+		})
+	}
+}
+
+func TestNewLogger(t *testing.T) {
+	t.Parallel()
+	var out bytes.Buffer
+	log, err := httpserver.NewLogger(&out, "warn", "text")
+	if err != nil {
+		t.Fatal(err)
+	}
+	log.InfoContext(t.Context(), "quiet")
+	log.WarnContext(t.Context(), "loud")
+	if got := out.String(); strings.Contains(got, "quiet") || !strings.Contains(got, "msg=loud") {
+		t.Fatalf("got %q", got)
+	}
+	for _, bad := range [][2]string{{"loud", "text"}, {"info", "xml"}, {"", "text"}, {"info", ""}} {
+		if _, err := httpserver.NewLogger(&out, bad[0], bad[1]); sx.CodeOf(err) != sx.CodeInvalid {
+			t.Errorf("level %q, format %q: got %v, want code invalid", bad[0], bad[1], err)
+		}
+	}
+}
+
+func TestCause(t *testing.T) {
+	t.Parallel()
+	inner := errors.New("connection refused")
+	tests := []struct {
+		name  string
+		input error
+		want  string
+	}{
+		{"plain", inner, "connection refused"},
+		{"hidden cause", sx.NewError(sx.CodeUnavailable, "the store is away").WithCause(inner), "the store is away: connection refused"},
+		{"no cause", sx.NewError(sx.CodeNotFound, "gone"), "gone"},
+		{
+			"two", sx.NewError(sx.CodeUnavailable, "a").WithCause(sx.NewError(sx.CodeUnavailable, "b").WithCause(inner)),
+			"a: b: connection refused",
+		},
+	}
+	for _, tt := range tests {
+		if got := httpserver.Cause(tt.input); got != tt.want {
+			t.Errorf("%s: got %q, want %q", tt.name, got, tt.want)
+		}
+	}
+}

@@ -1,0 +1,331 @@
+package httpserver_test
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/soundextract/sx/server/api"
+	"github.com/soundextract/sx/server/internal/httpserver"
+)
+
+// running is a Server at work.
+type running struct {
+	url    string
+	health *httpserver.Health
+	log    *lines
+	stop   context.CancelFunc
+	ended  chan error
+}
+
+func start(t *testing.T, drain time.Duration, fill func(mux *http.ServeMux)) *running {
+	t.Helper()
+	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	log, out := newLog(t, "debug")
+	health := httpserver.NewHealth(log, nil)
+	mux := http.NewServeMux()
+	health.Mount(mux, httpserver.NewRegistry())
+	fill(mux)
+	ctx, cancel := context.WithCancel(t.Context())
+	r := &running{url: "http://" + l.Addr().String(), health: health, log: out, stop: cancel, ended: make(chan error, 1)}
+	srv := &httpserver.Server{
+		Listener: l, Handler: httpserver.Observe(mux, log, httpserver.NewRegistry()), Health: health, Log: log, Drain: drain,
+	}
+	go func() { r.ended <- srv.Run(ctx) }()
+	t.Cleanup(cancel)
+	return r
+}
+
+// wait waits for the Server's end and gives how long it took since begin.
+func (r *running) wait(t *testing.T, begin time.Time) time.Duration {
+	t.Helper()
+	select {
+	case err := <-r.ended:
+		if err != nil {
+			t.Fatal(err)
+		}
+	case <-time.After(20 * time.Second):
+		t.Fatal("the server does not end")
+	}
+	return time.Since(begin)
+}
+
+func TestServerServesAndStops(t *testing.T) {
+	t.Parallel()
+	s := start(t, 0, func(*http.ServeMux) {})
+	if status, _ := healthOf(t, s.url+api.PathReady); status != http.StatusOK {
+		t.Fatalf("got %d", status)
+	}
+	begin := time.Now()
+	s.stop()
+	if took := s.wait(t, begin); took > 5*time.Second {
+		t.Fatalf("an idle server took %v to end", took)
+	}
+	if res, err := http.DefaultTransport.RoundTrip(newRequest(t, http.MethodGet, s.url, nil)); err == nil {
+		_ = res.Body.Close()
+		t.Fatal("it still answers")
+	}
+}
+
+// A request at work is answered, although no new connection is taken.
+func TestDrainLetsShortRequestsEnd(t *testing.T) {
+	t.Parallel()
+	begun, release := make(chan struct{}), make(chan struct{})
+	s := start(t, 0, func(mux *http.ServeMux) {
+		mux.HandleFunc("GET /short", func(w http.ResponseWriter, r *http.Request) {
+			close(begun)
+			<-release
+			if err := r.Context().Err(); err != nil {
+				t.Errorf("cancelled at once: %v", err)
+			}
+			_, _ = io.WriteString(w, "done")
+		})
+	})
+	answered := make(chan string, 1)
+	go func() {
+		_, body := get(t, s.url+"/short")
+		answered <- body
+	}()
+	<-begun
+	s.stop()
+	eventually(t, "closed listener", func() bool {
+		c, err := new(net.Dialer).DialContext(t.Context(), "tcp", strings.TrimPrefix(s.url, "http://"))
+		if err == nil {
+			_ = c.Close()
+		}
+		return err != nil
+	})
+	close(release)
+	if got := <-answered; got != "done" {
+		t.Fatalf("got %q", got)
+	}
+	s.wait(t, time.Now())
+}
+
+// An event stream would go on for ever: its ctx ends it.
+func TestDrainEndsStreams(t *testing.T) {
+	t.Parallel()
+	cause := make(chan error, 1)
+	s := start(t, time.Minute, func(mux *http.ServeMux) {
+		mux.HandleFunc("GET /events", func(w http.ResponseWriter, r *http.Request) {
+			_, _ = io.WriteString(w, ": hello\n")
+			_ = http.NewResponseController(w).Flush()
+			<-r.Context().Done()
+			cause <- context.Cause(r.Context())
+			_, _ = io.WriteString(w, ": bye\n")
+		})
+	})
+	res, err := http.DefaultTransport.RoundTrip(newRequest(t, http.MethodGet, s.url+"/events", nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = res.Body.Close() }()
+	in := bufio.NewReader(res.Body)
+	if _, err := in.ReadString('\n'); err != nil {
+		t.Fatal(err)
+	}
+	begin := time.Now()
+	s.stop()
+	if took := s.wait(t, begin); took > 10*time.Second {
+		t.Fatalf("it took %v", took)
+	}
+	if rest, err := io.ReadAll(in); err != nil || string(rest) != ": bye\n" {
+		t.Fatalf("got %q, error %v: the stream did not end cleanly", rest, err)
+	}
+	if err := <-cause; !errors.Is(err, http.ErrServerClosed) {
+		t.Fatalf("got cause %v", err)
+	}
+}
+
+// slowBody is a client that sends some bytes and then nothing for ever.
+type slowBody struct {
+	first string
+	ctx   context.Context
+}
+
+func (b *slowBody) Read(p []byte) (int, error) {
+	n := copy(p, b.first)
+	if b.first = b.first[n:]; n > 0 {
+		return n, nil
+	}
+	<-b.ctx.Done()
+	return 0, b.ctx.Err()
+}
+
+// An upload that waits for its client's next byte ends, and keeps what came.
+func TestDrainEndsUploads(t *testing.T) {
+	t.Parallel()
+	type stored struct {
+		bytes string
+		err   error
+	}
+	got, begun := make(chan stored, 1), make(chan struct{})
+	s := start(t, time.Minute, func(mux *http.ServeMux) {
+		mux.HandleFunc("PATCH /upload", func(w http.ResponseWriter, r *http.Request) {
+			var st stored
+			five := make([]byte, 5)
+			_, _ = io.ReadFull(r.Body, five)
+			close(begun)
+			_, st.err = io.ReadAll(r.Body)
+			st.bytes = string(five)
+			got <- st
+			w.WriteHeader(http.StatusServiceUnavailable)
+		})
+	})
+	go func() {
+		req := newRequest(t, http.MethodPatch, s.url+"/upload", &slowBody{first: "hello", ctx: t.Context()})
+		if res, err := http.DefaultTransport.RoundTrip(req); err == nil {
+			_ = res.Body.Close()
+		}
+	}()
+	<-begun
+	begin := time.Now()
+	s.stop()
+	st := <-got
+	if st.bytes != "hello" || !errors.Is(st.err, os.ErrDeadlineExceeded) {
+		t.Fatalf("got %+v", st)
+	}
+	if took := s.wait(t, begin); took > 10*time.Second {
+		t.Fatalf("it took %v", took)
+	}
+}
+
+// As one does that gives its client more time after each read, as tusd does,
+// and so takes back the deadline by which the server ends reading.
+func TestDrainEndsUploadsThatMoveDeadlines(t *testing.T) {
+	t.Parallel()
+	got, begun := make(chan error, 1), make(chan struct{})
+	s := start(t, time.Minute, func(mux *http.ServeMux) {
+		mux.HandleFunc("PATCH /upload", func(w http.ResponseWriter, r *http.Request) {
+			_, _ = io.ReadFull(r.Body, make([]byte, 5))
+			close(begun)
+			<-r.Context().Done()
+			if err := http.NewResponseController(w).SetReadDeadline(time.Now().Add(time.Hour)); err != nil {
+				t.Error(err)
+			}
+			_, err := r.Body.Read(make([]byte, 1))
+			got <- err
+		})
+	})
+	go func() {
+		req := newRequest(t, http.MethodPatch, s.url+"/upload", &slowBody{first: "hello", ctx: t.Context()})
+		if res, err := http.DefaultTransport.RoundTrip(req); err == nil {
+			_ = res.Body.Close()
+		}
+	}()
+	<-begun
+	begin := time.Now()
+	s.stop()
+	if took := s.wait(t, begin); took > 10*time.Second {
+		t.Fatalf("it took %v", took)
+	}
+	if err := <-got; !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Fatalf("got %v", err)
+	}
+}
+
+// A handler that heeds nothing is cut, and waited for while it stores.
+func TestDrainHasADeadline(t *testing.T) {
+	t.Parallel()
+	begun, cut, stored := make(chan struct{}), make(chan struct{}), make(chan struct{})
+	s := start(t, 50*time.Millisecond, func(mux *http.ServeMux) {
+		mux.HandleFunc("GET /write", func(w http.ResponseWriter, _ *http.Request) {
+			close(begun)
+			block := make([]byte, 1<<20)
+			for {
+				if _, err := w.Write(block); err != nil {
+					break
+				}
+			}
+			close(cut)
+			<-stored
+		})
+	})
+	res, err := http.DefaultTransport.RoundTrip(newRequest(t, http.MethodGet, s.url+"/write", nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = res.Body.Close() }()
+	<-begun
+	s.stop()
+	<-cut
+	select {
+	case err := <-s.ended:
+		t.Fatalf("Run has returned while a handler was storing (error %v)", err)
+	case <-time.After(200 * time.Millisecond):
+	}
+	close(stored)
+	s.wait(t, time.Now())
+	if status := s.log.find(t, "requests were left open"); len(status) != 0 {
+		t.Fatalf("got %v", status)
+	}
+}
+
+func TestDrainGivesUpOnADeafHandler(t *testing.T) {
+	t.Parallel()
+	begun, release := make(chan struct{}), make(chan struct{})
+	s := start(t, 50*time.Millisecond, func(mux *http.ServeMux) {
+		mux.HandleFunc("GET /deaf", func(http.ResponseWriter, *http.Request) { close(begun); <-release })
+	})
+	go func() {
+		if res, err := http.DefaultTransport.RoundTrip(newRequest(t, http.MethodGet, s.url+"/deaf", nil)); err == nil {
+			_ = res.Body.Close()
+		}
+	}()
+	<-begun
+	s.stop()
+	s.wait(t, time.Now())
+	close(release)
+	if got := s.log.find(t, "requests were left open"); len(got) != 1 {
+		t.Fatalf("got %v", got)
+	}
+}
+
+// The handler's last words when the drain ends its work on the store.
+func TestWriteErrorWhileDraining(t *testing.T) {
+	t.Parallel()
+	begun := make(chan struct{})
+	s := start(t, time.Minute, func(mux *http.ServeMux) {
+		log, _ := newLog(t, "info")
+		mux.HandleFunc("GET /slow", func(w http.ResponseWriter, r *http.Request) {
+			close(begun)
+			<-r.Context().Done()
+			httpserver.WriteError(r.Context(), w, log, r.Context().Err())
+		})
+	})
+	answered := make(chan *http.Response, 1)
+	bodies := make(chan string, 1)
+	go func() {
+		res, body := get(t, s.url+"/slow")
+		answered <- res
+		bodies <- body
+	}()
+	<-begun
+	s.stop()
+	wantError(t, <-answered, <-bodies, http.StatusServiceUnavailable, "unavailable")
+	s.wait(t, time.Now())
+}
+
+func TestServerFails(t *testing.T) {
+	t.Parallel()
+	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = l.Close()
+	log, _ := newLog(t, "info")
+	srv := &httpserver.Server{Listener: l, Handler: http.NotFoundHandler(), Health: httpserver.NewHealth(log, nil), Log: log}
+	if err := srv.Run(t.Context()); !errors.Is(err, net.ErrClosed) || !strings.Contains(err.Error(), l.Addr().String()) {
+		t.Fatalf("got %v", err)
+	}
+}

@@ -1,0 +1,377 @@
+package standalone_test
+
+import (
+	"context"
+	"crypto/ed25519"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/golang-jwt/jwt/v5"
+
+	"github.com/soundextract/sx/server/api"
+	"github.com/soundextract/sx/server/api/client"
+	"github.com/soundextract/sx/server/internal/auth"
+	"github.com/soundextract/sx/server/internal/standalone"
+	"github.com/soundextract/sx/server/internal/token"
+	"github.com/soundextract/sx/server/sx"
+)
+
+const (
+	password = "correct horse battery"
+	patience = 30 * time.Second
+)
+
+// serve runs the server and gives its address and its data folder.
+func serve(t *testing.T) (url, data string) {
+	t.Helper()
+	data = t.TempDir()
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() {
+		ended <- standalone.Run(ctx, standalone.Config{
+			Addr: "127.0.0.1:0", Data: data, Conversions: 1, Registration: auth.RegistrationOpen, Log: slog.New(slog.DiscardHandler),
+		})
+	}()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
+	tick, deadline := time.NewTicker(5*time.Millisecond), time.After(patience)
+	defer tick.Stop()
+	for {
+		var card struct{ URL string }
+		raw, err := os.ReadFile(filepath.Join(data, "sxd.json"))
+		if err == nil && json.Unmarshal(raw, &card) == nil {
+			return card.URL, data
+		}
+		select {
+		case <-tick.C:
+		case err := <-ended:
+			ended <- err
+			t.Fatalf("the server ended: %v", err)
+		case <-deadline:
+			t.Fatal("the server does not come up")
+		}
+	}
+}
+
+// bearer sends a token with each request.
+type bearer string
+
+func (b bearer) RoundTrip(req *http.Request) (*http.Response, error) {
+	out := req.Clone(req.Context())
+	if b != "" {
+		out.Header.Set("Authorization", "Bearer "+string(b))
+	}
+	return http.DefaultTransport.RoundTrip(out)
+}
+
+func as(t *testing.T, url, token string) *client.Client {
+	t.Helper()
+	c, err := client.New(url, &http.Client{Transport: bearer(token)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func must[T any](v T, err error) func(*testing.T) T {
+	return func(t *testing.T) T {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return v
+	}
+}
+
+// operation is one method of one path of the API, as its document has it. That
+// the document has them all, package gateway's tests see to.
+type operation struct {
+	method, path string
+	public       bool
+	json         bool // wants a body of JSON
+}
+
+// public are the paths that need no token. A new one has to be meant.
+var public = []string{
+	api.PathRegister, api.PathLogin, api.PathRefresh, api.PathLogout, api.PathKeys, api.PathOpenAPI,
+	api.PathHealth, api.PathReady, api.PathMetrics,
+}
+
+func operations(t *testing.T) []operation {
+	t.Helper()
+	doc := must(openapi3.NewLoader().LoadFromData(api.OpenAPI))(t)
+	var list []operation
+	for path, item := range doc.Paths.Map() {
+		for method, op := range item.Operations() {
+			o := operation{method: method, path: path, public: op.Security != nil && len(*op.Security) == 0}
+			o.json = op.RequestBody != nil && op.RequestBody.Value.Content["application/json"] != nil
+			list = append(list, o)
+		}
+	}
+	slices.SortFunc(list, func(a, b operation) int { return strings.Compare(a.path+a.method, b.path+b.method) })
+	return list
+}
+
+// personOnly are the operations that want a sign-in with a password.
+func (o operation) personOnly() bool {
+	return o.path == api.PathPassword || strings.HasPrefix(o.path, api.PathTokens) ||
+		strings.HasPrefix(o.path, api.PathNotify) || o.adminOnly()
+}
+
+func (o operation) adminOnly() bool { return strings.HasPrefix(o.path, "/v1/admin/") }
+
+// byAuth are the operations that auth itself answers or is asked about, where
+// the end of a sign-in counts at once.
+func (o operation) byAuth() bool { return o.personOnly() || o.path == api.PathMe }
+
+// ofOthers are the operations on something that has an owner.
+func (o operation) ofOthers() bool { return strings.Contains(o.path, "{id}") }
+
+// owned gives the id of alice's that an operation on something with an owner is
+// tried with; "" for something that populate does not make.
+func (o operation) owned(p people) string {
+	switch {
+	case o.path == api.PathToken:
+		return p.token
+	case o.path == api.PathWebhook:
+		return p.webhook
+	case strings.HasPrefix(o.path, api.PathJob), strings.HasPrefix(o.path, api.PathUploads):
+		return p.job
+	default:
+		return ""
+	}
+}
+
+// covered fails the test for an operation that the table does not know how to
+// try: its refusals would not be those of who may not, but of a bad request.
+func (o operation) covered(t *testing.T, p people) {
+	t.Helper()
+	switch _, body := bodies[o.method+" "+o.path]; {
+	case o.public != slices.Contains(public, o.path):
+		t.Errorf("%s %s: public is %v in the document, and not so in this test", o.method, o.path, o.public)
+	case !o.public && o.json && !body:
+		t.Errorf("%s %s has no body that would be taken: add it to bodies", o.method, o.path)
+	case o.ofOthers() && o.owned(p) == "":
+		t.Errorf("%s %s is on something that alice does not have: let populate make it", o.method, o.path)
+	}
+	rest := strings.NewReplacer("{id}", "", "{name}", "").Replace(o.path)
+	if strings.ContainsAny(rest, "{}") {
+		t.Errorf("%s %s has a parameter that ask does not fill in", o.method, o.path)
+	}
+}
+
+// ask sends the operation with a token and gives the answer's status and code.
+func ask(t *testing.T, url, token string, o operation, id string) (int, sx.Code) {
+	t.Helper()
+	path := strings.NewReplacer("{id}", id, "{name}", "nobody").Replace(o.path)
+	if o.path == api.PathEvents {
+		path += "?id=" + id
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	body := bodies[o.method+" "+o.path]
+	req := must(http.NewRequestWithContext(ctx, o.method, url+path, strings.NewReader(body)))(t)
+	req.Header.Set("Content-Type", "application/json")
+	if strings.HasPrefix(o.path, api.PathUploads) {
+		req.Header.Set("Tus-Resumable", "1.0.0")
+		if o.method == http.MethodPatch {
+			req.Header.Set("Content-Type", "application/offset+octet-stream")
+			req.Header.Set("Upload-Offset", "0")
+		}
+	}
+	res := must(bearer(token).RoundTrip(req))(t)
+	defer func() { _ = res.Body.Close() }()
+	var e api.ErrorBody
+	if res.StatusCode >= http.StatusBadRequest && o.method != http.MethodHead {
+		raw := must(io.ReadAll(res.Body))(t)
+		if err := json.Unmarshal(raw, &e); err != nil {
+			t.Errorf("%s %s answered %d with %q", o.method, o.path, res.StatusCode, raw)
+		}
+	}
+	return res.StatusCode, e.Error.Code
+}
+
+// bodies are such as would be taken from who may.
+var bodies = map[string]string{
+	"POST " + api.PathPassword:    `{"old_password":"` + password + `","new_password":"another horse battery"}`,
+	"POST " + api.PathTokens:      `{"name":"stolen","expires_in":60}`,
+	"POST " + api.PathInvitations: `{"expires_in":60}`,
+	"PUT " + api.PathEmail:        `{"address":"thief@example.org"}`,
+	"POST " + api.PathConfirm:     `{"code":"12345678"}`,
+	"POST " + api.PathWebhooks:    `{"url":"https://thief.example/"}`,
+}
+
+// people are those whose tokens the table tries.
+type people struct {
+	root, alice, bob, gone, ended api.Tokens
+	script, revoked, orphan       string // personal tokens: bob's, one of bob's, of gone
+	job, token, webhook           string // alice's
+}
+
+func populate(t *testing.T, url string) people {
+	t.Helper()
+	register := func(name string) api.Tokens {
+		return must(as(t, url, "").Register(t.Context(), api.Credentials{Name: name, Password: password}))(t)
+	}
+	personal := func(of api.Tokens, name string) api.CreatedToken {
+		return must(as(t, url, of.AccessToken).CreateToken(t.Context(), api.NewToken{Name: name, ExpiresIn: 3600}))(t)
+	}
+	p := people{root: register("root"), alice: register("alice"), bob: register("bob"), gone: register("gone"), ended: register("ended")}
+	p.script, p.token, p.orphan = personal(p.bob, "script").Token, personal(p.alice, "hers").ID, personal(p.gone, "orphan").Token
+	p.webhook = must(as(t, url, p.alice.AccessToken).AddWebhook(t.Context(), api.NewWebhook{URL: "https://alice.example/"}))(t).ID
+	revoked := personal(p.bob, "revoked")
+	p.revoked = revoked.Token
+	if err := errors.Join(
+		as(t, url, p.bob.AccessToken).RevokeToken(t.Context(), revoked.ID),
+		as(t, url, "").Logout(t.Context(), p.ended.RefreshToken),
+	); err != nil {
+		t.Fatal(err)
+	}
+	must(as(t, url, p.root.AccessToken).Disable(t.Context(), "gone"))(t)
+
+	req := must(http.NewRequestWithContext(t.Context(), http.MethodPost, url+api.PathUploads, http.NoBody))(t)
+	for k, v := range map[string]string{
+		"Tus-Resumable": "1.0.0", "Upload-Length": "1000",
+		"Upload-Metadata": "filename " + base64.StdEncoding.EncodeToString([]byte("talk.mp4")),
+	} {
+		req.Header.Set(k, v)
+	}
+	res := must(bearer(p.alice.AccessToken).RoundTrip(req))(t)
+	_ = res.Body.Close()
+	p.job = filepath.Base(res.Header.Get("Location"))
+	return p
+}
+
+// forge makes access tokens in bob's name that are wrong in one way each.
+func forge(t *testing.T, data string, bob api.Tokens) map[string]string {
+	t.Helper()
+	keys := must(token.LoadKeys(filepath.Join(data, "keys"), time.Now()))(t)
+	key := keys[0].Private
+	public, _ := key.Public().(ed25519.PublicKey)
+	good, _, err := jwt.NewParser().ParseUnverified(bob.AccessToken, jwt.MapClaims{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	claims, _ := good.Claims.(jwt.MapClaims)
+	sign := func(method jwt.SigningMethod, key any, change func(jwt.MapClaims)) string {
+		c := jwt.MapClaims{}
+		for k, v := range claims {
+			c[k] = v
+		}
+		if change != nil {
+			change(c)
+		}
+		made := jwt.NewWithClaims(method, c)
+		made.Header["kid"] = good.Header["kid"]
+		return must(made.SignedString(key))(t)
+	}
+	_, stranger, err := ed25519.GenerateKey(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	parts := strings.Split(bob.AccessToken, ".")
+	payload := must(json.Marshal(func() jwt.MapClaims {
+		c := jwt.MapClaims{}
+		for k, v := range claims {
+			c[k] = v
+		}
+		c["sub"] = "root"
+		return c
+	}()))(t)
+	return map[string]string{
+		"no token":          "",
+		"no JWT":            "opensesame",
+		"expired":           sign(jwt.SigningMethodEdDSA, key, func(c jwt.MapClaims) { c["exp"] = time.Now().Add(-time.Minute).Unix() }),
+		"algorithm none":    sign(jwt.SigningMethodNone, jwt.UnsafeAllowNoneSignatureType, nil),
+		"HMAC, public key":  sign(jwt.SigningMethodHS256, []byte(public), nil),
+		"tampered payload":  parts[0] + "." + base64.RawURLEncoding.EncodeToString(payload) + "." + parts[2],
+		"another's key":     sign(jwt.SigningMethodEdDSA, stranger, nil),
+		"another audience":  sign(jwt.SigningMethodEdDSA, key, func(c jwt.MapClaims) { c["aud"] = "elsewhere" }),
+		"refresh token":     bob.RefreshToken,
+		"no personal token": "sxp_",
+	}
+}
+
+// TestAccess is the table of who may not do what: every operation of the API
+// with every kind of token that must not open it.
+func TestAccess(t *testing.T) {
+	t.Parallel()
+	url, data := serve(t)
+	p := populate(t, url)
+	bad := forge(t, data, p.bob)
+	bad["revoked personal token"], bad["disabled user's personal token"] = p.revoked, p.orphan
+	tried := 0
+	for _, o := range operations(t) {
+		want := func(who, token, id string, status int, codes ...sx.Code) {
+			t.Helper()
+			tried++
+			got, code := ask(t, url, token, o, id)
+			if got != status || o.method != http.MethodHead && !slices.Contains(codes, code) {
+				t.Errorf("%s %s with %s: %d %s, want %d %v", o.method, o.path, who, got, code, status, codes)
+			}
+		}
+		o.covered(t, p)
+		if o.public {
+			if _, code := ask(t, url, "", o, "none"); code == sx.CodeUnauthenticated || code == sx.CodeForbidden {
+				t.Errorf("%s %s is public and answers %s", o.method, o.path, code)
+			}
+			continue
+		}
+		for who, token := range bad {
+			want(who, token, p.job, http.StatusUnauthorized, sx.CodeUnauthenticated)
+		}
+		if o.byAuth() { // elsewhere these open for the rest of their ten minutes
+			want("a sign-in that ended", p.ended.AccessToken, p.job, http.StatusUnauthorized, sx.CodeUnauthenticated)
+			want("a disabled user", p.gone.AccessToken, p.job, http.StatusUnauthorized, sx.CodeUnauthenticated)
+		}
+		if o.personOnly() {
+			want("a personal token", p.script, p.token, http.StatusForbidden, sx.CodeForbidden)
+		}
+		if o.adminOnly() {
+			want("no administrator", p.bob.AccessToken, "", http.StatusForbidden, sx.CodeForbidden)
+		}
+		if o.ofOthers() {
+			id := o.owned(p)
+			if !o.personOnly() {
+				want("another's personal token", p.script, id, http.StatusNotFound, sx.CodeNotFound)
+			}
+			want("another user", p.bob.AccessToken, id, http.StatusNotFound, sx.CodeNotFound)
+			want("another user and an administrator", p.root.AccessToken, id, http.StatusNotFound, sx.CodeNotFound)
+		}
+	}
+	t.Logf("%d refusals", tried)
+	// Nothing of all that had an effect, and who may, still may.
+	if j, err := as(t, url, p.alice.AccessToken).Job(t.Context(), p.job); err != nil || j.State != sx.StateUploading {
+		t.Errorf("alice's job is %+v, %v", j, err)
+	}
+	if _, err := as(t, url, p.script).Jobs(t.Context(), client.JobFilter{}); err != nil {
+		t.Errorf("a good personal token: %v", err)
+	}
+	if list, err := as(t, url, p.alice.AccessToken).PersonalTokens(t.Context()); err != nil || len(list.Tokens) != 1 {
+		t.Errorf("alice's tokens are %v, %v", list, err)
+	}
+	if n, err := as(t, url, p.alice.AccessToken).Notify(t.Context()); err != nil || len(n.Webhooks) != 1 {
+		t.Errorf("alice is told at %+v, %v", n, err)
+	}
+	// Between the services only.
+	res := must(http.Post(url+api.PathExchange, "application/json", strings.NewReader(`{"token":"`+p.script+`"}`)))(t)
+	_ = res.Body.Close()
+	if res.StatusCode != http.StatusNotFound {
+		t.Errorf("the gateway passes the exchange on: %s", res.Status)
+	}
+}
