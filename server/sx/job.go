@@ -51,32 +51,33 @@ type Job struct {
 
 	// Attempt counts the claims by converters, and fences them: what an
 	// earlier attempt still writes is refused.
-	Attempt   int
-	Failures  int // attempts that ended with an error that may heal
-	Losses    int // attempts whose converter fell silent
-	Worker    string
-	Lease     time.Time // when the worker counts as lost
-	NotBefore time.Time // a queued job is not claimed earlier
+	Attempt  int
+	Failures int // attempts that ended with an error that may heal
+	// LeaseExpirations counts the attempts whose lease ran out.
+	LeaseExpirations int
+	Worker           string
+	Lease            time.Time // when the worker counts as lost
+	NotBefore        time.Time // a queued job is not claimed earlier
 
-	Notice Notice
+	Notification NotificationState
 
 	Created time.Time
 	Updated time.Time
 	Rev     int64 // see store.Jobs
 }
 
-// Notice says whether the owner was told of the job's end.
-type Notice string
+// NotificationState says whether the owner was notified of the job's end.
+type NotificationState string
 
-// The notices.
+// The notification states.
 const (
-	NoticeNone    Notice = ""        // nothing to tell yet
-	NoticePending Notice = "pending" // done or failed, not told
-	NoticeSent    Notice = "sent"
+	NotificationNone    NotificationState = ""        // nothing to notify of yet
+	NotificationPending NotificationState = "pending" // done or failed, to be notified
+	NotificationSent    NotificationState = "sent"
 )
 
 // Settled reports that no service has anything left to do for the job.
-func (j *Job) Settled() bool { return j.State.Final() && j.Notice != NoticePending }
+func (j *Job) Settled() bool { return j.State.Final() && j.Notification != NotificationPending }
 
 // NewJob is a job whose upload is about to begin.
 func NewJob(owner string, video Video, options Options, now time.Time) Job {

@@ -5,14 +5,14 @@ import (
 	"time"
 )
 
-// Contact is where a user wants to be told how jobs ended. Its id is the
+// NotificationSettings says where a user is notified of finished jobs. Its id is the
 // user's.
-type Contact struct {
+type NotificationSettings struct {
 	UserID   string
 	Email    string // confirmed by its code; "" is none
 	Pending  *PendingEmail
 	Webhooks []Webhook // in the order in which they were added
-	Rev      int64     // see store.Contacts
+	Rev      int64     // see store.NotificationSettings
 }
 
 // PendingEmail is an address that still has to be confirmed. Only the code's

@@ -6,11 +6,11 @@ import (
 )
 
 // Limits of the tries that a job gets by itself. Failures are errors of an
-// attempt that may heal; losses are converters that fell silent, which is the
+// attempt that may not recur; an expired lease is a converter that is gone, which is the
 // cluster's fault far more often than the video's, so more are allowed.
 const (
-	MaxFailures = 4
-	MaxLosses   = 10
+	MaxFailures         = 4
+	MaxLeaseExpirations = 10
 )
 
 // transitions holds every allowed move; docs/design.md draws it.
@@ -69,8 +69,8 @@ func (j *Job) held(attempt int) error {
 	return nil
 }
 
-// Beat keeps the attempt's lease alive and records how far it is.
-func (j *Job) Beat(attempt int, lease time.Duration, percent float64, remaining time.Duration, now time.Time) error {
+// RenewLease extends the attempt's lease and records its progress.
+func (j *Job) RenewLease(attempt int, lease time.Duration, percent float64, remaining time.Duration, now time.Time) error {
 	if err := j.held(attempt); err != nil {
 		return err
 	}
@@ -87,7 +87,7 @@ func (j *Job) Finish(attempt int, track Track, now time.Time) error {
 	if err := j.move(StateDone, now); err != nil {
 		return err
 	}
-	j.Track, j.Progress, j.Notice = &track, 100, NoticePending
+	j.Track, j.Progress, j.Notification = &track, 100, NotificationPending
 	return nil
 }
 
@@ -118,19 +118,19 @@ func (j *Job) Release(attempt int, now time.Time) error {
 	return j.move(StateQueued, now)
 }
 
-// Lose takes a running job away from a worker whose lease has run out.
-func (j *Job) Lose(now time.Time) error {
+// ExpireLease takes a running job from a worker whose lease has run out.
+func (j *Job) ExpireLease(now time.Time) error {
 	if j.State != StateRunning || now.Before(j.Lease) {
 		return NewError(CodeConflict, "job %s is %s and its lease has not run out", j.ID, j.State)
 	}
-	if j.Losses++; j.Losses >= MaxLosses {
-		return j.giveUp(NewError(CodeWorkerLost, "the converter was lost %d times at this video", j.Losses), now)
+	if j.LeaseExpirations++; j.LeaseExpirations >= MaxLeaseExpirations {
+		return j.giveUp(NewError(CodeWorkerLost, "the converter was lost %d times at this video", j.LeaseExpirations), now)
 	}
 	return j.move(StateQueued, now)
 }
 
 func (j *Job) giveUp(cause *Error, now time.Time) error {
-	j.Error, j.Notice = cause, NoticePending
+	j.Error, j.Notification = cause, NotificationPending
 	return j.move(StateFailed, now)
 }
 
@@ -154,16 +154,16 @@ func (j *Job) Retry(now time.Time) error {
 	if err := j.move(StateQueued, now); err != nil {
 		return err
 	}
-	j.Failures, j.Losses, j.Progress, j.Error, j.Notice = 0, 0, 0, nil, NoticeNone
+	j.Failures, j.LeaseExpirations, j.Progress, j.Error, j.Notification = 0, 0, 0, nil, NotificationNone
 	return nil
 }
 
-// Told records that the owner knows how the job ended.
-func (j *Job) Told(now time.Time) error {
-	if j.Notice != NoticePending {
-		return NewError(CodeConflict, "job %s has no notice to send", j.ID)
+// MarkNotified records that the owner has been notified of the job's end.
+func (j *Job) MarkNotified(now time.Time) error {
+	if j.Notification != NotificationPending {
+		return NewError(CodeConflict, "job %s has no pending notification", j.ID)
 	}
-	j.Notice, j.Updated = NoticeSent, now
+	j.Notification, j.Updated = NotificationSent, now
 	return nil
 }
 

@@ -49,12 +49,12 @@ func TestMoves(t *testing.T) {
 	}{
 		{"queue", func(j *sx.Job) error { return j.Queue("digest", now) }, map[sx.State]sx.State{sx.StateUploading: sx.StateQueued}},
 		{"claim", func(j *sx.Job) error { return j.Claim("w", lease, now) }, map[sx.State]sx.State{sx.StateQueued: sx.StateRunning}},
-		{"beat", func(j *sx.Job) error { return j.Beat(1, lease, 5, 0, now) }, map[sx.State]sx.State{sx.StateRunning: sx.StateRunning}},
+		{"renew lease", func(j *sx.Job) error { return j.RenewLease(1, lease, 5, 0, now) }, map[sx.State]sx.State{sx.StateRunning: sx.StateRunning}},
 		{"finish", func(j *sx.Job) error { return j.Finish(1, sx.Track{}, now) }, map[sx.State]sx.State{sx.StateRunning: sx.StateDone}},
 		{"fail for good", func(j *sx.Job) error { return j.Fail(1, permanent, now) }, map[sx.State]sx.State{sx.StateRunning: sx.StateFailed}},
 		{"fail for now", func(j *sx.Job) error { return j.Fail(1, transient, now) }, map[sx.State]sx.State{sx.StateRunning: sx.StateQueued}},
 		{"release", func(j *sx.Job) error { return j.Release(1, now) }, map[sx.State]sx.State{sx.StateRunning: sx.StateQueued}},
-		{"lose", func(j *sx.Job) error { return j.Lose(now.Add(lease)) }, map[sx.State]sx.State{sx.StateRunning: sx.StateQueued}},
+		{"expire lease", func(j *sx.Job) error { return j.ExpireLease(now.Add(lease)) }, map[sx.State]sx.State{sx.StateRunning: sx.StateQueued}},
 		{"cancel", func(j *sx.Job) error { return j.Cancel(now) }, map[sx.State]sx.State{
 			sx.StateUploading: sx.StateCancelled, sx.StateQueued: sx.StateCancelled, sx.StateRunning: sx.StateCancelled,
 		}},
@@ -90,17 +90,17 @@ func TestMoves(t *testing.T) {
 func TestEarlierAttemptIsFenced(t *testing.T) {
 	t.Parallel()
 	j := job(t, sx.StateRunning)
-	if err := j.Lose(now.Add(lease)); err != nil {
+	if err := j.ExpireLease(now.Add(lease)); err != nil {
 		t.Fatal(err)
 	}
 	if err := j.Claim("second", lease, now.Add(lease)); err != nil {
 		t.Fatal(err)
 	}
 	for name, err := range map[string]error{
-		"Beat":    j.Beat(1, lease, 50, 0, now),
-		"Finish":  j.Finish(1, sx.Track{}, now),
-		"Fail":    j.Fail(1, sx.NewError(sx.CodeNoAudio, "no sound"), now),
-		"Release": j.Release(1, now),
+		"RenewLease": j.RenewLease(1, lease, 50, 0, now),
+		"Finish":     j.Finish(1, sx.Track{}, now),
+		"Fail":       j.Fail(1, sx.NewError(sx.CodeNoAudio, "no sound"), now),
+		"Release":    j.Release(1, now),
 	} {
 		if sx.CodeOf(err) != sx.CodeConflict {
 			t.Errorf("%s by the first attempt gave %v, want code conflict", name, err)
@@ -134,11 +134,11 @@ func TestFailuresAreTriedAgainWithGrowingPauses(t *testing.T) {
 		}
 		at, last = j.NotBefore, pause
 	}
-	if j.State != sx.StateFailed || j.Error.Code != sx.CodeConversionFailed || j.Notice != sx.NoticePending {
-		t.Errorf("after %d failures: %s, %v, notice %q", sx.MaxFailures, j.State, j.Error, j.Notice)
+	if j.State != sx.StateFailed || j.Error.Code != sx.CodeConversionFailed || j.Notification != sx.NotificationPending {
+		t.Errorf("after %d failures: %s, %v, notification %q", sx.MaxFailures, j.State, j.Error, j.Notification)
 	}
-	if err := j.Retry(now); err != nil || j.Failures != 0 || j.Error != nil || j.Notice != sx.NoticeNone {
-		t.Errorf("Retry: %v, %d failures, error %v, notice %q", err, j.Failures, j.Error, j.Notice)
+	if err := j.Retry(now); err != nil || j.Failures != 0 || j.Error != nil || j.Notification != sx.NotificationNone {
+		t.Errorf("Retry: %v, %d failures, error %v, notification %q", err, j.Failures, j.Error, j.Notification)
 	}
 }
 
@@ -146,20 +146,20 @@ func TestLossesEndToo(t *testing.T) {
 	t.Parallel()
 	j := job(t, sx.StateQueued)
 	at := now
-	for n := range sx.MaxLosses {
+	for n := range sx.MaxLeaseExpirations {
 		if err := j.Claim("w", lease, at); err != nil {
 			t.Fatalf("claim %d: %v", n, err)
 		}
-		if err := j.Lose(at); sx.CodeOf(err) != sx.CodeConflict {
-			t.Errorf("Lose within the lease gave %v, want code conflict", err)
+		if err := j.ExpireLease(at); sx.CodeOf(err) != sx.CodeConflict {
+			t.Errorf("ExpireLease within the lease gave %v, want code conflict", err)
 		}
 		at = at.Add(lease)
-		if err := j.Lose(at); err != nil {
+		if err := j.ExpireLease(at); err != nil {
 			t.Fatalf("lose %d: %v", n, err)
 		}
 	}
 	if j.State != sx.StateFailed || j.Error.Code != sx.CodeWorkerLost {
-		t.Errorf("after %d losses: %s, %v", sx.MaxLosses, j.State, j.Error)
+		t.Errorf("after %d expired leases: %s, %v", sx.MaxLeaseExpirations, j.State, j.Error)
 	}
 }
 
@@ -178,7 +178,7 @@ func TestProgressNeverGoesBack(t *testing.T) {
 	t.Parallel()
 	j := job(t, sx.StateRunning)
 	for _, step := range []struct{ say, want float64 }{{10, 10}, {5, 10}, {250, 100}} {
-		if err := j.Beat(1, lease, step.say, time.Second, now); err != nil {
+		if err := j.RenewLease(1, lease, step.say, time.Second, now); err != nil {
 			t.Fatal(err)
 		}
 		if j.Progress != step.want {
@@ -197,10 +197,10 @@ func TestSettled(t *testing.T) {
 		}
 	}
 	j := job(t, sx.StateDone)
-	if err := j.Told(now); err != nil || !j.Settled() {
+	if err := j.MarkNotified(now); err != nil || !j.Settled() {
 		t.Errorf("a done job whose owner was told: %v, Settled() = %v", err, j.Settled())
 	}
-	if err := j.Told(now); sx.CodeOf(err) != sx.CodeConflict {
+	if err := j.MarkNotified(now); sx.CodeOf(err) != sx.CodeConflict {
 		t.Errorf("telling twice gave %v, want code conflict", err)
 	}
 }

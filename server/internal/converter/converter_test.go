@@ -44,7 +44,7 @@ func TestVideoBecomesTrack(t *testing.T) {
 	h.start(cfg)
 
 	j := h.untilState(h.queue(video).ID, sx.StateDone)
-	if j.Attempt != 1 || j.Progress != 100 || j.Notice != sx.NoticePending || (j.Track.Duration-2*time.Second).Abs() > 100*time.Millisecond {
+	if j.Attempt != 1 || j.Progress != 100 || j.Notification != sx.NotificationPending || (j.Track.Duration-2*time.Second).Abs() > 100*time.Millisecond {
 		t.Errorf("job %+v, track %+v", j, j.Track)
 	}
 	blob, err := h.store.Tracks.Open(t.Context(), j.Track.ID)
@@ -163,7 +163,7 @@ func TestShutdownHandsTheJobBack(t *testing.T) {
 	<-begun
 	stop()
 	j := h.job(id)
-	if j.State != sx.StateQueued || j.Failures != 0 || j.Losses != 0 || !j.NotBefore.IsZero() || len(h.tracks()) != 0 {
+	if j.State != sx.StateQueued || j.Failures != 0 || j.LeaseExpirations != 0 || !j.NotBefore.IsZero() || len(h.tracks()) != 0 {
 		t.Errorf("job %+v, tracks %v", j, h.tracks())
 	}
 	wantMetrics(t, cfg, map[string]float64{"released": 1, "timed": 1, "running": 0})
@@ -228,7 +228,7 @@ func TestFailures(t *testing.T) {
 				h.ahead.Add(int64(5 * time.Minute)) // past the pause
 			}
 			j := h.untilState(id, sx.StateFailed)
-			if j.Attempt != tt.attempts || j.Error.Code != tt.code || j.Error.Hint == "" || j.Notice != sx.NoticePending {
+			if j.Attempt != tt.attempts || j.Error.Code != tt.code || j.Error.Hint == "" || j.Notification != sx.NotificationPending {
 				t.Errorf("job %+v, error %+v", j, j.Error)
 			}
 			if strings.Contains(j.Error.Message, "signal") {
@@ -322,7 +322,7 @@ func TestReleaseAll(t *testing.T) {
 		t.Fatal(err)
 	}
 	for id, attempts := range map[string]int{running.ID: 1, queued.ID: 0} {
-		if j := h.job(id); j.State != sx.StateQueued || j.Attempt != attempts || j.Losses != 0 || j.Failures != 0 {
+		if j := h.job(id); j.State != sx.StateQueued || j.Attempt != attempts || j.LeaseExpirations != 0 || j.Failures != 0 {
 			t.Errorf("job %+v", j)
 		}
 	}

@@ -91,7 +91,7 @@ func (h *heart) beat(ctx context.Context, p Progress, now time.Time) bool {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	_, err := h.service.Ledger.Change(ctx, h.job.ID, func(j *sx.Job) error {
-		return j.Beat(h.job.Attempt, h.service.Lease, p.Percent, p.Remaining, h.service.Now())
+		return j.RenewLease(h.job.Attempt, h.service.Lease, p.Percent, p.Remaining, h.service.Now())
 	})
 	switch {
 	case err == nil:

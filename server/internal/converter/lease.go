@@ -71,7 +71,7 @@ func (s *Service) lose(ctx context.Context, id string, was sighting) error {
 		if j.Attempt != was.attempt || !j.Lease.Equal(was.lease) {
 			return errBeats
 		}
-		return j.Lose(s.Now())
+		return j.ExpireLease(s.Now())
 	})
 	switch {
 	case err == nil:

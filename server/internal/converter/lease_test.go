@@ -19,7 +19,7 @@ func TestSilentConverterLosesItsJob(t *testing.T) {
 	cfg.Lease = 300 * time.Millisecond
 	h.start(cfg)
 	j = h.untilState(j.ID, sx.StateDone)
-	if j.Attempt != 2 || j.Losses != 1 || j.Failures != 0 {
+	if j.Attempt != 2 || j.LeaseExpirations != 1 || j.Failures != 0 {
 		t.Errorf("job %+v", j)
 	}
 	h.only(j)
@@ -46,7 +46,7 @@ func TestFastClockTakesNothing(t *testing.T) {
 	first := h.job(id)
 	h.until(id, func(j sx.Job) bool { return j.Lease.Sub(first.Lease) > 2*cfg.Lease || j.Attempt > 1 })
 	close(more)
-	if j := h.untilState(id, sx.StateDone); j.Attempt != 1 || j.Losses != 0 {
+	if j := h.untilState(id, sx.StateDone); j.Attempt != 1 || j.LeaseExpirations != 0 {
 		t.Errorf("job %+v", j)
 	}
 }
@@ -84,7 +84,7 @@ func TestCutOffConverterStops(t *testing.T) {
 	if took := time.Since(since); took > 15*cfg.Lease {
 		t.Errorf("it went on for %s", took)
 	}
-	if j.Attempt != 2 || j.Losses != 1 {
+	if j.Attempt != 2 || j.LeaseExpirations != 1 {
 		t.Errorf("job %+v", j)
 	}
 	cut.Store(false)

@@ -104,7 +104,7 @@ func TestEventsFollowAJobToItsEnd(t *testing.T) {
 	s.wantJob(id, sx.StateQueued)
 	w.change(id, func(j *sx.Job) error { return j.Claim("worker", time.Minute, w.clock.Now()) })
 	s.wantJob(id, sx.StateRunning)
-	w.change(id, func(j *sx.Job) error { return j.Beat(1, time.Minute, 40, 3*time.Second, w.clock.Now()) })
+	w.change(id, func(j *sx.Job) error { return j.RenewLease(1, time.Minute, 40, 3*time.Second, w.clock.Now()) })
 	if e := s.wantJob(id, sx.StateRunning); e.Job.Progress != 40 || e.Job.Remaining != 3 {
 		t.Errorf("progress %+v", e.Job)
 	}

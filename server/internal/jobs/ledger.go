@@ -66,7 +66,7 @@ func (l *Ledger) ring(ctx context.Context, before, after sx.Job) {
 	if after.State == sx.StateQueued && before.State != sx.StateQueued && after.NotBefore.IsZero() {
 		l.Ring(ctx, bus.Convert, after.ID)
 	}
-	if after.Notice == sx.NoticePending && before.Notice != sx.NoticePending {
+	if after.Notification == sx.NotificationPending && before.Notification != sx.NotificationPending {
 		l.Ring(ctx, bus.Notify, after.ID)
 	}
 	if err := l.Bus.Announce(ctx, after.ID); err != nil {

@@ -13,7 +13,7 @@ import (
 // test sends a message to each of the user's channels.
 func (s *Service) test(w http.ResponseWriter, r *http.Request, user string) error {
 	ctx := r.Context()
-	c, err := s.cfg.Contacts.Get(ctx, user)
+	c, err := s.cfg.NotificationSettings.Get(ctx, user)
 	if err != nil {
 		return err
 	}

@@ -46,7 +46,7 @@ func (s *Service) setEmail(w http.ResponseWriter, r *http.Request, user string) 
 	if err != nil {
 		return err
 	}
-	c, err := s.cfg.Contacts.Get(r.Context(), user)
+	c, err := s.cfg.NotificationSettings.Get(r.Context(), user)
 	if err != nil {
 		return err
 	}
@@ -59,21 +59,21 @@ func (s *Service) setEmail(w http.ResponseWriter, r *http.Request, user string) 
 	return nil
 }
 
-func (s *Service) sendCode(ctx context.Context, user, address string) (sx.Contact, error) {
+func (s *Service) sendCode(ctx context.Context, user, address string) (sx.NotificationSettings, error) {
 	if err := s.limit(ctx, user, sx.EventConfirm); err != nil {
-		return sx.Contact{}, err
+		return sx.NotificationSettings{}, err
 	}
 	n, err := rand.Int(rand.Reader, big.NewInt(codeRange))
 	if err != nil {
-		return sx.Contact{}, fmt.Errorf("make a code: %w", err)
+		return sx.NotificationSettings{}, fmt.Errorf("make a code: %w", err)
 	}
 	code := fmt.Sprintf("%08d", n)
 	payload, err := json.Marshal(confirmation{code})
 	if err != nil {
-		return sx.Contact{}, fmt.Errorf("encode the code: %w", err)
+		return sx.NotificationSettings{}, fmt.Errorf("encode the code: %w", err)
 	}
 	now := s.cfg.Now()
-	c, err := s.change(ctx, user, func(c *sx.Contact) (bool, error) {
+	c, err := s.change(ctx, user, func(c *sx.NotificationSettings) (bool, error) {
 		c.Pending = &sx.PendingEmail{Address: address, Hash: token.Hash(code), Expires: now.Add(codeLife)}
 		return true, nil
 	})
@@ -133,7 +133,7 @@ func (s *Service) confirmEmail(w http.ResponseWriter, r *http.Request, user stri
 		return err
 	}
 	hash := token.Hash(strings.TrimSpace(in.Code))
-	c, err := s.change(r.Context(), user, func(c *sx.Contact) (bool, error) {
+	c, err := s.change(r.Context(), user, func(c *sx.NotificationSettings) (bool, error) {
 		p := c.Pending
 		if p == nil || !s.cfg.Now().Before(p.Expires) {
 			return false, sx.NewError(sx.CodeInvalid, "no address waits for a code").
@@ -162,7 +162,7 @@ func (s *Service) confirmEmail(w http.ResponseWriter, r *http.Request, user stri
 }
 
 func (s *Service) removeEmail(w http.ResponseWriter, r *http.Request, user string) error {
-	_, err := s.change(r.Context(), user, func(c *sx.Contact) (bool, error) {
+	_, err := s.change(r.Context(), user, func(c *sx.NotificationSettings) (bool, error) {
 		used := c.Email != "" || c.Pending != nil
 		c.Email, c.Pending = "", nil
 		return used, nil

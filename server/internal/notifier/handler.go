@@ -43,7 +43,7 @@ func (s *Service) Handler() http.Handler {
 }
 
 func (s *Service) show(w http.ResponseWriter, r *http.Request, user string) error {
-	c, err := s.cfg.Contacts.Get(r.Context(), user)
+	c, err := s.cfg.NotificationSettings.Get(r.Context(), user)
 	if err != nil {
 		return err
 	}
@@ -52,7 +52,7 @@ func (s *Service) show(w http.ResponseWriter, r *http.Request, user string) erro
 }
 
 // wire is a contact as its user sees it.
-func (s *Service) wire(c sx.Contact) api.Notify {
+func (s *Service) wire(c sx.NotificationSettings) api.Notify {
 	out := api.Notify{SendsEmail: s.mail != nil, Email: c.Email, Webhooks: make([]api.Webhook, len(c.Webhooks))}
 	if c.Pending != nil && s.cfg.Now().Before(c.Pending.Expires) {
 		out.PendingEmail = c.Pending.Address
@@ -66,9 +66,9 @@ func (s *Service) wire(c sx.Contact) api.Notify {
 // change lets fn change the user's contact by compare-and-set; fn may be called
 // several times. An error of fn is returned, and what it changed stored all the
 // same if keep is true.
-func (s *Service) change(ctx context.Context, user string, fn func(*sx.Contact) (keep bool, err error)) (sx.Contact, error) {
+func (s *Service) change(ctx context.Context, user string, fn func(*sx.NotificationSettings) (keep bool, err error)) (sx.NotificationSettings, error) {
 	for {
-		c, err := s.cfg.Contacts.Get(ctx, user)
+		c, err := s.cfg.NotificationSettings.Get(ctx, user)
 		if err != nil {
 			return c, err
 		}
@@ -77,7 +77,7 @@ func (s *Service) change(ctx context.Context, user string, fn func(*sx.Contact) 
 		if !keep {
 			return c, failure
 		}
-		switch err := s.cfg.Contacts.Replace(ctx, c); {
+		switch err := s.cfg.NotificationSettings.Replace(ctx, c); {
 		case err == nil:
 			return c, failure
 		case !errors.Is(err, store.ErrStale):
@@ -90,7 +90,7 @@ func (s *Service) change(ctx context.Context, user string, fn func(*sx.Contact) 
 }
 
 // find gives the webhook of the id, nil if there is none.
-func find(c sx.Contact, id string) *sx.Webhook {
+func find(c sx.NotificationSettings, id string) *sx.Webhook {
 	i := slices.IndexFunc(c.Webhooks, func(h sx.Webhook) bool { return h.ID == id })
 	if i < 0 {
 		return nil

@@ -75,7 +75,7 @@ func (h *house) loopback() settings.Networks {
 // config is that of a notifier that may reach receivers of the test.
 func (h *house) config() notifier.Config {
 	return notifier.Config{
-		Ledger: h.ledger, Bus: h.bus, Contacts: h.store.Contacts, Deliveries: h.store.Deliveries,
+		Ledger: h.ledger, Bus: h.bus, NotificationSettings: h.store.NotificationSettings, Deliveries: h.store.Deliveries,
 		AuthURL: h.auth, AuthTransport: http.DefaultTransport, Networks: h.loopback(),
 		Log: slog.New(slog.DiscardHandler), Now: h.now, Reconcile: 10 * time.Millisecond, Registerer: h.reg,
 	}
@@ -195,7 +195,7 @@ func (h *house) end(owner, name string, failure *sx.Error) sx.Job {
 	h.t.Helper()
 	now := h.now()
 	j := sx.NewJob(owner, sx.Video{Name: name, Size: 1000, SHA256: strings.Repeat("0", 64)}, sx.Options{}, now)
-	j.Attempt, j.Notice = 1, sx.NoticePending
+	j.Attempt, j.Notification = 1, sx.NotificationPending
 	if j.State, j.Error = sx.StateFailed, failure; failure == nil {
 		j.State, j.Track = sx.StateDone, &sx.Track{Size: 1_234_567, SHA256: strings.Repeat("1", 64), Duration: 61 * time.Second}
 	}
@@ -211,7 +211,7 @@ func (h *house) told(j sx.Job) {
 	h.t.Helper()
 	eventually(h.t, "the job is told", func() bool {
 		now, err := h.store.Jobs.Get(h.t.Context(), j.ID)
-		return err == nil && now.Notice == sx.NoticeSent
+		return err == nil && now.Notification == sx.NotificationSent
 	}, func() any { return j.ID })
 }
 

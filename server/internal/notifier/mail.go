@@ -61,7 +61,7 @@ type confirmation struct {
 }
 
 // sendMail sends the delivery to its address, if that still is the user's.
-func (s *Service) sendMail(ctx context.Context, c sx.Contact, d sx.Delivery) result {
+func (s *Service) sendMail(ctx context.Context, c sx.NotificationSettings, d sx.Delivery) result {
 	if s.mail == nil {
 		return failed("this server sends no mail any more")
 	}

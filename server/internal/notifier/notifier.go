@@ -28,10 +28,10 @@ import (
 
 // Config is what the service needs. All fields without a default are required.
 type Config struct {
-	Ledger     *jobs.Ledger
-	Bus        bus.Bus
-	Contacts   store.Contacts
-	Deliveries store.Deliveries
+	Ledger               *jobs.Ledger
+	Bus                  bus.Bus
+	NotificationSettings store.NotificationSettings
+	Deliveries           store.Deliveries
 
 	// AuthURL is where the auth service answers, AuthTransport the way there.
 	AuthURL       *url.URL
@@ -83,7 +83,7 @@ func New(cfg Config) (*Service, error) {
 func (s *Service) Run(ctx context.Context) error {
 	reconciler := &jobs.Reconciler{
 		Ledger: s.cfg.Ledger, Queue: bus.Notify, Every: s.cfg.Reconcile,
-		Due: func(j sx.Job, _ time.Time) bool { return j.Notice == sx.NoticePending },
+		Due: func(j sx.Job, _ time.Time) bool { return j.Notification == sx.NotificationPending },
 	}
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return reconciler.Run(ctx) })

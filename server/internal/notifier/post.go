@@ -60,7 +60,7 @@ func newPosts(networks settings.Networks, roots *x509.CertPool) *posts {
 }
 
 // sendPost posts the delivery to its webhook.
-func (s *Service) sendPost(ctx context.Context, c sx.Contact, d sx.Delivery) result {
+func (s *Service) sendPost(ctx context.Context, c sx.NotificationSettings, d sx.Delivery) result {
 	hook := find(c, d.WebhookID)
 	switch {
 	case hook == nil:

@@ -118,7 +118,7 @@ func (s *Service) try(ctx context.Context, d sx.Delivery) {
 	defer cancel()
 	stop := context.AfterFunc(ctx, func() { time.AfterFunc(grace, cancel) })
 	defer stop()
-	contact, err := s.cfg.Contacts.Get(sending, d.UserID)
+	contact, err := s.cfg.NotificationSettings.Get(sending, d.UserID)
 	if err != nil {
 		s.cfg.Log.WarnContext(ctx, "delivery not tried, will be tried again", "delivery", d.ID, "error", err)
 		return // when its lease is over

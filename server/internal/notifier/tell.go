@@ -20,13 +20,13 @@ func (s *Service) tell(ctx context.Context, id string) error {
 		return nil // removed by its owner, who needs no notice
 	case err != nil:
 		return err
-	case j.Notice != sx.NoticePending:
+	case j.Notification != sx.NotificationPending:
 		return nil // an old doorbell
 	}
 	if err := s.deliverEnd(ctx, j); err != nil {
 		return err
 	}
-	_, err = s.cfg.Ledger.Change(ctx, id, func(j *sx.Job) error { return j.Told(s.cfg.Ledger.Now()) })
+	_, err = s.cfg.Ledger.Change(ctx, id, func(j *sx.Job) error { return j.MarkNotified(s.cfg.Ledger.Now()) })
 	var known *sx.Error
 	if errors.As(err, &known) && (known.Code == sx.CodeConflict || known.Code == sx.CodeNotFound) {
 		return nil // tried again or removed by its owner in the meantime
@@ -38,7 +38,7 @@ func (s *Service) tell(ctx context.Context, id string) error {
 }
 
 func (s *Service) deliverEnd(ctx context.Context, j sx.Job) error {
-	contact, err := s.cfg.Contacts.Get(ctx, j.Owner)
+	contact, err := s.cfg.NotificationSettings.Get(ctx, j.Owner)
 	if err != nil {
 		return err
 	}
@@ -68,7 +68,7 @@ func (s *Service) deliverEnd(ctx context.Context, j sx.Job) error {
 
 // channels gives a delivery for each of the user's channels that is in use,
 // still without its id and what it tells.
-func (s *Service) channels(c sx.Contact) []sx.Delivery {
+func (s *Service) channels(c sx.NotificationSettings) []sx.Delivery {
 	now := s.cfg.Now()
 	made := sx.Delivery{UserID: c.UserID, State: sx.DeliveryPending, Due: now, Created: now, Updated: now}
 	var list []sx.Delivery

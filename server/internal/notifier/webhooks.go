@@ -28,7 +28,7 @@ func (s *Service) addWebhook(w http.ResponseWriter, r *http.Request, user string
 	}
 	made := sx.Webhook{ID: sx.NewID(), URL: in.URL, Secret: make([]byte, secretLength), Created: s.cfg.Now()}
 	_, _ = rand.Read(made.Secret) // never fails (package crypto/rand)
-	_, err := s.change(r.Context(), user, func(c *sx.Contact) (bool, error) {
+	_, err := s.change(r.Context(), user, func(c *sx.NotificationSettings) (bool, error) {
 		if len(c.Webhooks) >= api.MaxWebhooks {
 			return false, sx.NewError(sx.CodeConflict, "you have %d webhooks, which is the most", len(c.Webhooks)).
 				WithHint("remove one with: sx notify webhook rm ID")
@@ -75,7 +75,7 @@ func (s *Service) checkURL(raw string) error {
 // does not exist.
 func (s *Service) removeWebhook(w http.ResponseWriter, r *http.Request, user string) error {
 	id := r.PathValue("id")
-	_, err := s.change(r.Context(), user, func(c *sx.Contact) (bool, error) {
+	_, err := s.change(r.Context(), user, func(c *sx.NotificationSettings) (bool, error) {
 		if find(*c, id) == nil {
 			return false, sx.NewError(sx.CodeNotFound, "you have no webhook %s", id).
 				WithHint("list your webhooks with: sx notify webhook list")
@@ -93,7 +93,7 @@ func (s *Service) removeWebhook(w http.ResponseWriter, r *http.Request, user str
 
 // disable ends a webhook whose receiver wants no more.
 func (s *Service) disable(ctx context.Context, d sx.Delivery) {
-	_, err := s.change(context.WithoutCancel(ctx), d.UserID, func(c *sx.Contact) (bool, error) {
+	_, err := s.change(context.WithoutCancel(ctx), d.UserID, func(c *sx.NotificationSettings) (bool, error) {
 		hook := find(*c, d.WebhookID)
 		if hook == nil || !hook.Disabled.IsZero() {
 			return false, nil

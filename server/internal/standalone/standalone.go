@@ -138,7 +138,7 @@ func (p *parts) front() (f front, err error) {
 	toAuth := httpserver.HandlerTransport(f.auth.Handler())
 	authURL := &url.URL{Scheme: "http", Host: "auth"}
 	f.notifier, err = notifier.New(notifier.Config{
-		Ledger: p.ledger, Bus: p.bus, Contacts: p.store.Contacts, Deliveries: p.store.Deliveries,
+		Ledger: p.ledger, Bus: p.bus, NotificationSettings: p.store.NotificationSettings, Deliveries: p.store.Deliveries,
 		AuthURL: authURL, AuthTransport: toAuth, Mail: p.cfg.Notify.Mail, Networks: p.cfg.Notify.Networks,
 		Log: p.cfg.Log, Now: time.Now, Reconcile: reconcile, Registerer: p.registry,
 	})

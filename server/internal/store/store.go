@@ -26,15 +26,15 @@ var ErrStale = sx.NewError(sx.CodeConflict, "the record was changed in the meant
 
 // Store bundles what one adapter offers, so that a service takes only what it needs.
 type Store struct {
-	Users          Users
-	Sessions       Sessions
-	Invitations    Invitations
-	PersonalTokens PersonalTokens
-	Contacts       Contacts
-	Deliveries     Deliveries
-	Jobs           Jobs
-	Videos         Videos
-	Tracks         Tracks
+	Users                Users
+	Sessions             Sessions
+	Invitations          Invitations
+	PersonalTokens       PersonalTokens
+	NotificationSettings NotificationSettings
+	Deliveries           Deliveries
+	Jobs                 Jobs
+	Videos               Videos
+	Tracks               Tracks
 	// Ping returns an *sx.Error of code unavailable while the store cannot be used.
 	Ping func(ctx context.Context) error
 	// Close releases the store; no other method may be called after it.
@@ -96,14 +96,14 @@ type PersonalTokens interface {
 	DeleteExpired(ctx context.Context, now time.Time) error
 }
 
-// Contacts keeps where users want to be told.
-type Contacts interface {
-	// Get gives the user's contact. That of a user who has none yet is empty,
+// NotificationSettings keeps where users are notified.
+type NotificationSettings interface {
+	// Get gives the user's settings. Those of a user who has none yet are empty,
 	// with Rev 0.
-	Get(ctx context.Context, userID string) (sx.Contact, error)
-	// Replace is the compare-and-set of the package comment. A contact of Rev 0
-	// is stored with Rev 1, if the user has none.
-	Replace(ctx context.Context, c sx.Contact) error
+	Get(ctx context.Context, userID string) (sx.NotificationSettings, error)
+	// Replace is the compare-and-set of the package comment. Settings of Rev 0
+	// are stored with Rev 1, if the user has none.
+	Replace(ctx context.Context, c sx.NotificationSettings) error
 }
 
 // Deliveries keeps what users are told, until some time after.

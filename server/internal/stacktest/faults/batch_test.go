@@ -146,11 +146,11 @@ func makeVideos(t *testing.T) []string {
 
 // job is what the tests look at in a job's document.
 type job struct {
-	ID      string    `bson:"_id"`
-	State   sx.State  `bson:"state"`
-	Notice  sx.Notice `bson:"notice"`
-	Attempt int       `bson:"attempt"`
-	Losses  int       `bson:"losses"`
+	ID               string               `bson:"_id"`
+	State            sx.State             `bson:"state"`
+	Notification     sx.NotificationState `bson:"notification"`
+	Attempt          int                  `bson:"attempt"`
+	LeaseExpirations int                  `bson:"lease_expirations"`
 }
 
 func (b *batch) jobs() []job {

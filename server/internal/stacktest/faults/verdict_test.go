@@ -37,7 +37,7 @@ func (b *batch) conclude(happened string, want map[string]string) map[string]str
 		if j.State == sx.StateDone {
 			done++
 		}
-		losses += j.Losses
+		losses += j.LeaseExpirations
 	}
 	jobs, notices, posts := b.told.count()
 	before := mongotest.Orphans(t, b.stack.Database)
@@ -74,7 +74,7 @@ func (b *batch) outcome() map[string]string {
 	}
 	b.until("all owners are told", func() bool {
 		for _, j := range b.jobs() {
-			if j.Notice != sx.NoticeSent {
+			if j.Notification != sx.NotificationSent {
 				return false
 			}
 		}

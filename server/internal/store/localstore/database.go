@@ -34,20 +34,20 @@ const batchDelay = time.Millisecond
 const format = "1"
 
 var (
-	bucketMeta       = []byte("meta")
-	bucketUsers      = []byte("users")
-	bucketUserNames  = []byte("user_names") // name → user id
-	bucketSessions   = []byte("sessions")
-	bucketInvites    = []byte("invitations")
-	bucketTokens     = []byte("personal_tokens")
-	bucketTokenKeys  = []byte("personal_tokens_of") // user id, 0, name → token id
-	bucketContacts   = []byte("contacts")
-	bucketDeliveries = []byte("deliveries")
-	bucketDue        = []byte("deliveries_due") // see orderKey
-	bucketJobs       = []byte("jobs")
-	bucketOrder      = []byte("jobs_order")     // see orderKey
-	bucketUnsettled  = []byte("jobs_unsettled") // likewise
-	bucketUploads    = []byte("uploads")
+	bucketMeta                 = []byte("meta")
+	bucketUsers                = []byte("users")
+	bucketUserNames            = []byte("user_names") // name → user id
+	bucketSessions             = []byte("sessions")
+	bucketInvites              = []byte("invitations")
+	bucketTokens               = []byte("personal_tokens")
+	bucketTokenKeys            = []byte("personal_tokens_of") // user id, 0, name → token id
+	bucketNotificationSettings = []byte("notification_settings")
+	bucketDeliveries           = []byte("deliveries")
+	bucketDue                  = []byte("deliveries_due") // see orderKey
+	bucketJobs                 = []byte("jobs")
+	bucketOrder                = []byte("jobs_order")     // see orderKey
+	bucketUnsettled            = []byte("jobs_unsettled") // likewise
+	bucketUploads              = []byte("uploads")
 
 	keyFormat = []byte("format")
 )
@@ -114,7 +114,7 @@ func (d *database) setUp(path string) error {
 	return d.bolt.Update(func(t tx) error {
 		for _, name := range [][]byte{
 			bucketMeta, bucketUsers, bucketUserNames, bucketSessions,
-			bucketInvites, bucketTokens, bucketTokenKeys, bucketContacts, bucketDeliveries, bucketDue,
+			bucketInvites, bucketTokens, bucketTokenKeys, bucketNotificationSettings, bucketDeliveries, bucketDue,
 			bucketJobs, bucketOrder, bucketUnsettled, bucketUploads,
 		} {
 			if _, err := t.CreateBucketIfNotExists(name); err != nil {

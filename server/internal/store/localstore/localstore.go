@@ -55,17 +55,17 @@ func Open(dir string) (store.Store, error) {
 		return store.Store{}, errors.Join(folderError(dir, err), db.close())
 	}
 	return store.Store{
-		Users:          &users{db: db},
-		Sessions:       &sessions{db: db},
-		Invitations:    &invitations{db: db},
-		PersonalTokens: &personalTokens{db: db},
-		Contacts:       &contacts{db: db},
-		Deliveries:     &deliveries{db: db},
-		Jobs:           &jobs{db: db},
-		Videos:         newVideos(db, videosDir),
-		Tracks:         &tracks{dir: tracksDir, tmp: tmpDir},
-		Ping:           func(ctx context.Context) error { return ping(ctx, db, videosDir, tracksDir, tmpDir) },
-		Close:          db.close,
+		Users:                &users{db: db},
+		Sessions:             &sessions{db: db},
+		Invitations:          &invitations{db: db},
+		PersonalTokens:       &personalTokens{db: db},
+		NotificationSettings: &notificationSettings{db: db},
+		Deliveries:           &deliveries{db: db},
+		Jobs:                 &jobs{db: db},
+		Videos:               newVideos(db, videosDir),
+		Tracks:               &tracks{dir: tracksDir, tmp: tmpDir},
+		Ping:                 func(ctx context.Context) error { return ping(ctx, db, videosDir, tracksDir, tmpDir) },
+		Close:                db.close,
 	}, nil
 }
 

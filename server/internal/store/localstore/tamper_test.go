@@ -176,8 +176,8 @@ func TestStoredForm(t *testing.T) {
 		"Video":{"Name":"a.mp4","Size":7,"SHA256":"aa"},
 		"Track":{"ID":"j1-1","Size":5,"SHA256":"bb","Duration":1500000000},
 		"Error":{"Code":"truncated","Message":"m","Hint":"h"},
-		"Progress":12.5,"Remaining":2000000000,"Attempt":1,"Failures":2,"Losses":3,"Worker":"w",
-		"Lease":"2024-02-29T00:00:01Z","NotBefore":"2024-02-29T00:00:02Z","Notice":"sent",
+		"Progress":12.5,"Remaining":2000000000,"Attempt":1,"Failures":2,"LeaseExpirations":3,"Worker":"w",
+		"Lease":"2024-02-29T00:00:01Z","NotBefore":"2024-02-29T00:00:02Z","Notification":"sent",
 		"Created":"2024-02-29T00:00:03.004Z","Updated":"2024-02-29T00:00:04Z","Rev":9}`)
 	s := open(t, dir)
 	defer func() { _ = s.Close() }()
@@ -193,8 +193,8 @@ func TestStoredForm(t *testing.T) {
 		j.Video != (sx.Video{Name: "a.mp4", Size: 7, SHA256: "aa"}) ||
 		*j.Track != (sx.Track{ID: "j1-1", Size: 5, SHA256: "bb", Duration: 1500 * time.Millisecond}) ||
 		j.Error.Code != "truncated" || j.Error.Message != "m" || j.Error.Hint != "h" ||
-		j.Progress != 12.5 || j.Remaining != 2*time.Second || j.Attempt != 1 || j.Failures != 2 || j.Losses != 3 ||
-		j.Worker != "w" || !j.Lease.Equal(at(1000)) || !j.NotBefore.Equal(at(2000)) || j.Notice != "sent" ||
+		j.Progress != 12.5 || j.Remaining != 2*time.Second || j.Attempt != 1 || j.Failures != 2 || j.LeaseExpirations != 3 ||
+		j.Worker != "w" || !j.Lease.Equal(at(1000)) || !j.NotBefore.Equal(at(2000)) || j.Notification != "sent" ||
 		!j.Created.Equal(at(3004)) || !j.Updated.Equal(at(4000)) || j.Rev != 9 {
 		t.Errorf("the job was read as %+v", j)
 	}

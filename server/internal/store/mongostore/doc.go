@@ -3,7 +3,7 @@
 // # Layout
 //
 //	users, sessions, invitations,
-//	personal_tokens, contacts,
+//	personal_tokens, notification_settings,
 //	deliveries, jobs                   records, changed by compare-and-set on {_id, rev}
 //	uploads                            how far each video is, likewise
 //	videos.files, videos.chunks        GridFS bucket of the videos

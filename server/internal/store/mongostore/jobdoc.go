@@ -10,25 +10,25 @@ import (
 // jobDoc is a job as it is stored. The last three fields follow from the
 // others, for the queries.
 type jobDoc struct {
-	ID        string        `bson:"_id"`
-	Rev       int64         `bson:"rev"`
-	Owner     string        `bson:"owner"`
-	State     sx.State      `bson:"state"`
-	Options   optionsDoc    `bson:"options"`
-	Video     videoDoc      `bson:"video"`
-	Track     *trackDoc     `bson:"track,omitempty"`
-	Error     *errorDoc     `bson:"error,omitempty"`
-	Progress  float64       `bson:"progress"`
-	Remaining time.Duration `bson:"remaining"` // nanoseconds
-	Attempt   int           `bson:"attempt"`
-	Failures  int           `bson:"failures"`
-	Losses    int           `bson:"losses"`
-	Worker    string        `bson:"worker"`
-	Lease     time.Time     `bson:"lease"`
-	NotBefore time.Time     `bson:"not_before"`
-	Notice    sx.Notice     `bson:"notice"`
-	Created   time.Time     `bson:"created"`
-	Updated   time.Time     `bson:"updated"`
+	ID               string               `bson:"_id"`
+	Rev              int64                `bson:"rev"`
+	Owner            string               `bson:"owner"`
+	State            sx.State             `bson:"state"`
+	Options          optionsDoc           `bson:"options"`
+	Video            videoDoc             `bson:"video"`
+	Track            *trackDoc            `bson:"track,omitempty"`
+	Error            *errorDoc            `bson:"error,omitempty"`
+	Progress         float64              `bson:"progress"`
+	Remaining        time.Duration        `bson:"remaining"` // nanoseconds
+	Attempt          int                  `bson:"attempt"`
+	Failures         int                  `bson:"failures"`
+	LeaseExpirations int                  `bson:"lease_expirations"`
+	Worker           string               `bson:"worker"`
+	Lease            time.Time            `bson:"lease"`
+	NotBefore        time.Time            `bson:"not_before"`
+	Notification     sx.NotificationState `bson:"notification"`
+	Created          time.Time            `bson:"created"`
+	Updated          time.Time            `bson:"updated"`
 
 	Unsettled bool   `bson:"unsettled"`
 	Bytes     int64  `bson:"bytes"`  // see Usage
@@ -67,8 +67,8 @@ func newJobDoc(j sx.Job, rev int64) jobDoc {
 		ID: j.ID, Rev: rev, Owner: j.Owner, State: j.State,
 		Options: optionsDoc(j.Options), Video: videoDoc(j.Video),
 		Progress: j.Progress, Remaining: j.Remaining,
-		Attempt: j.Attempt, Failures: j.Failures, Losses: j.Losses,
-		Worker: j.Worker, Lease: j.Lease, NotBefore: j.NotBefore, Notice: j.Notice,
+		Attempt: j.Attempt, Failures: j.Failures, LeaseExpirations: j.LeaseExpirations,
+		Worker: j.Worker, Lease: j.Lease, NotBefore: j.NotBefore, Notification: j.Notification,
 		Created: j.Created, Updated: j.Updated,
 		Unsettled: !j.Settled(), Bytes: taken(j), Search: strings.ToLower(j.Video.Name),
 	}
@@ -89,8 +89,8 @@ func (d jobDoc) job() sx.Job {
 		ID: d.ID, Rev: d.Rev, Owner: d.Owner, State: d.State,
 		Options: sx.Options(d.Options), Video: sx.Video(d.Video),
 		Progress: d.Progress, Remaining: d.Remaining,
-		Attempt: d.Attempt, Failures: d.Failures, Losses: d.Losses,
-		Worker: d.Worker, Lease: d.Lease, NotBefore: d.NotBefore, Notice: d.Notice,
+		Attempt: d.Attempt, Failures: d.Failures, LeaseExpirations: d.LeaseExpirations,
+		Worker: d.Worker, Lease: d.Lease, NotBefore: d.NotBefore, Notification: d.Notification,
 		Created: d.Created, Updated: d.Updated,
 	}
 	if d.Track != nil {

@@ -72,17 +72,17 @@ func Open(ctx context.Context, cfg Config) (store.Store, error) {
 		return store.Store{}, refusal(cfg, err)
 	}
 	return store.Store{
-		Users:          &users{s.users},
-		Sessions:       &sessions{s.sessions},
-		Invitations:    &invitations{s.invitations},
-		PersonalTokens: &personalTokens{s.tokens},
-		Contacts:       &contacts{s.contacts},
-		Deliveries:     &deliveries{s.deliveries},
-		Jobs:           &jobs{s.jobs},
-		Videos:         &videos{uploads: s.uploads, bucket: s.videos, now: cfg.Now},
-		Tracks:         &tracks{records: s.tracks, bucket: s.trackBucket, now: cfg.Now},
-		Ping:           s.ping,
-		Close:          closing,
+		Users:                &users{s.users},
+		Sessions:             &sessions{s.sessions},
+		Invitations:          &invitations{s.invitations},
+		PersonalTokens:       &personalTokens{s.tokens},
+		NotificationSettings: &notificationSettings{s.notificationSettings},
+		Deliveries:           &deliveries{s.deliveries},
+		Jobs:                 &jobs{s.jobs},
+		Videos:               &videos{uploads: s.uploads, bucket: s.videos, now: cfg.Now},
+		Tracks:               &tracks{records: s.tracks, bucket: s.trackBucket, now: cfg.Now},
+		Ping:                 s.ping,
+		Close:                closing,
 	}, nil
 }
 
@@ -118,7 +118,7 @@ func refusal(cfg Config, err error) error {
 type collections struct {
 	db                                   *mongo.Database
 	users, sessions, invitations, tokens collection
-	contacts, deliveries                 collection
+	notificationSettings, deliveries     collection
 	jobs, uploads, tracks                collection
 	videos, trackBucket                  bucket
 }
@@ -128,7 +128,7 @@ func newStore(db *mongo.Database) *collections {
 	return &collections{
 		db:    db,
 		users: of("users"), sessions: of("sessions"), invitations: of("invitations"), tokens: of("personal_tokens"),
-		contacts: of("contacts"), deliveries: of("deliveries"),
+		notificationSettings: of("notification_settings"), deliveries: of("deliveries"),
 		jobs: of("jobs"), uploads: of("uploads"), tracks: of("tracks"),
 		videos:      bucket{files: of("videos.files"), chunks: of("videos.chunks")},
 		trackBucket: bucket{files: of("tracks.files"), chunks: of("tracks.chunks")},

@@ -139,26 +139,26 @@ func jobsUnsettled(f *fixture) {
 	for i, c := range []struct {
 		id     string
 		state  sx.State
-		notice sx.Notice
+		notice sx.NotificationState
 	}{
-		{"uploading", sx.StateUploading, sx.NoticeNone},
-		{"done-told", sx.StateDone, sx.NoticeSent},
-		{"queued", sx.StateQueued, sx.NoticeNone},
-		{"done-untold", sx.StateDone, sx.NoticePending},
-		{"running", sx.StateRunning, sx.NoticeNone},
-		{"failed-untold", sx.StateFailed, sx.NoticePending},
-		{"cancelled", sx.StateCancelled, sx.NoticeNone},
-		{"expired", sx.StateExpired, sx.NoticeNone},
-		{"failed-told", sx.StateFailed, sx.NoticeSent},
+		{"uploading", sx.StateUploading, sx.NotificationNone},
+		{"done-told", sx.StateDone, sx.NotificationSent},
+		{"queued", sx.StateQueued, sx.NotificationNone},
+		{"done-untold", sx.StateDone, sx.NotificationPending},
+		{"running", sx.StateRunning, sx.NotificationNone},
+		{"failed-untold", sx.StateFailed, sx.NotificationPending},
+		{"cancelled", sx.StateCancelled, sx.NotificationNone},
+		{"expired", sx.StateExpired, sx.NotificationNone},
+		{"failed-told", sx.StateFailed, sx.NotificationSent},
 	} {
 		j := job(c.id, -i) // the later ones are older
-		j.Owner, j.State, j.Notice = "owner of "+c.id, c.state, c.notice
+		j.Owner, j.State, j.Notification = "owner of "+c.id, c.state, c.notice
 		f.ok(f.Jobs.Create(f.ctx, j))
 	}
 	f.unsettled("failed-untold", "running", "done-untold", "queued", "uploading")
 
-	f.change("running", func(j *sx.Job) { j.State, j.Notice = sx.StateDone, sx.NoticePending })
-	f.change("failed-untold", func(j *sx.Job) { j.Notice = sx.NoticeSent })
+	f.change("running", func(j *sx.Job) { j.State, j.Notification = sx.StateDone, sx.NotificationPending })
+	f.change("failed-untold", func(j *sx.Job) { j.Notification = sx.NotificationSent })
 	f.change("cancelled", func(j *sx.Job) { j.State = sx.StateQueued })
 	f.reopen()
 	f.unsettled("cancelled", "running", "done-untold", "queued", "uploading")

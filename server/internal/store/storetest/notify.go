@@ -25,34 +25,34 @@ var deliveryTests = []test{
 }
 
 func contactKept(f *fixture) {
-	v := filled[sx.Contact](f.t)
+	v := filled[sx.NotificationSettings](f.t)
 	w := filled[sx.Webhook](f.t)
 	w.Secret = []byte{0, 1, 0xff}
 	v.Webhooks = []sx.Webhook{w, {ID: "w2", URL: "https://b.example", Secret: []byte{2}, Created: epoch}}
 	v.Rev = 0
-	f.ok(f.Contacts.Replace(f.ctx, v))
+	f.ok(f.NotificationSettings.Replace(f.ctx, v))
 	f.reopen()
-	got, err := f.Contacts.Get(f.ctx, v.UserID)
+	got, err := f.NotificationSettings.Get(f.ctx, v.UserID)
 	f.ok(err)
 	v.Rev = 1
 	same(f, got, v)
 }
 
 func contactAbsent(f *fixture) {
-	got, err := f.Contacts.Get(f.ctx, "u1")
+	got, err := f.NotificationSettings.Get(f.ctx, "u1")
 	f.ok(err)
-	same(f, got, sx.Contact{UserID: "u1"})
-	f.stale(f.Contacts.Replace(f.ctx, sx.Contact{UserID: "u1", Rev: 1}))
+	same(f, got, sx.NotificationSettings{UserID: "u1"})
+	f.stale(f.NotificationSettings.Replace(f.ctx, sx.NotificationSettings{UserID: "u1", Rev: 1}))
 }
 
 func contactReplace(f *fixture) {
-	first := sx.Contact{UserID: "u1", Email: "a@example.org"}
-	f.ok(f.Contacts.Replace(f.ctx, first))
-	f.stale(f.Contacts.Replace(f.ctx, first))
-	second := sx.Contact{UserID: "u1", Email: "b@example.org", Rev: 1}
-	f.ok(f.Contacts.Replace(f.ctx, second))
-	f.stale(f.Contacts.Replace(f.ctx, second))
-	got, err := f.Contacts.Get(f.ctx, "u1")
+	first := sx.NotificationSettings{UserID: "u1", Email: "a@example.org"}
+	f.ok(f.NotificationSettings.Replace(f.ctx, first))
+	f.stale(f.NotificationSettings.Replace(f.ctx, first))
+	second := sx.NotificationSettings{UserID: "u1", Email: "b@example.org", Rev: 1}
+	f.ok(f.NotificationSettings.Replace(f.ctx, second))
+	f.stale(f.NotificationSettings.Replace(f.ctx, second))
+	got, err := f.NotificationSettings.Get(f.ctx, "u1")
 	f.ok(err)
 	second.Rev = 2
 	same(f, got, second)
@@ -60,14 +60,14 @@ func contactReplace(f *fixture) {
 
 func contactFirstRace(f *fixture) {
 	race(f, nothing, func(round, _ int) error {
-		return f.Contacts.Replace(f.ctx, sx.Contact{UserID: string(rune('a' + round))})
+		return f.NotificationSettings.Replace(f.ctx, sx.NotificationSettings{UserID: string(rune('a' + round))})
 	})
 }
 
 func contactRace(f *fixture) {
-	f.ok(f.Contacts.Replace(f.ctx, sx.Contact{UserID: "u1"}))
+	f.ok(f.NotificationSettings.Replace(f.ctx, sx.NotificationSettings{UserID: "u1"}))
 	race(f, nothing, func(round, _ int) error {
-		return f.Contacts.Replace(f.ctx, sx.Contact{UserID: "u1", Rev: int64(round + 1)})
+		return f.NotificationSettings.Replace(f.ctx, sx.NotificationSettings{UserID: "u1", Rev: int64(round + 1)})
 	})
 }
 

@@ -9,11 +9,11 @@ import (
 	"github.com/soundextract/sx/server/sx"
 )
 
-type contacts struct{ c collection }
+type notificationSettings struct{ c collection }
 
-var _ store.Contacts = (*contacts)(nil)
+var _ store.NotificationSettings = (*notificationSettings)(nil)
 
-type contactDoc struct {
+type notificationSettingsDoc struct {
 	ID       string       `bson:"_id"` // the user's
 	Rev      int64        `bson:"rev"`
 	Email    string       `bson:"email"`
@@ -36,8 +36,8 @@ type webhookDoc struct {
 	Disabled time.Time `bson:"disabled"`
 }
 
-func newContactDoc(v sx.Contact, rev int64) contactDoc {
-	d := contactDoc{ID: v.UserID, Rev: rev, Email: v.Email, Webhooks: []webhookDoc{}}
+func newNotificationSettingsDoc(v sx.NotificationSettings, rev int64) notificationSettingsDoc {
+	d := notificationSettingsDoc{ID: v.UserID, Rev: rev, Email: v.Email, Webhooks: []webhookDoc{}}
 	if v.Pending != nil {
 		p := pendingDoc(*v.Pending)
 		d.Pending = &p
@@ -48,10 +48,10 @@ func newContactDoc(v sx.Contact, rev int64) contactDoc {
 	return d
 }
 
-func (d contactDoc) key() (string, int64) { return d.ID, d.Rev }
+func (d notificationSettingsDoc) key() (string, int64) { return d.ID, d.Rev }
 
-func (d contactDoc) contact() sx.Contact {
-	v := sx.Contact{UserID: d.ID, Rev: d.Rev, Email: d.Email}
+func (d notificationSettingsDoc) settings() sx.NotificationSettings {
+	v := sx.NotificationSettings{UserID: d.ID, Rev: d.Rev, Email: d.Email}
 	if d.Pending != nil {
 		p := sx.PendingEmail(*d.Pending)
 		v.Pending = &p
@@ -62,16 +62,16 @@ func (d contactDoc) contact() sx.Contact {
 	return v
 }
 
-func (s *contacts) Get(ctx context.Context, userID string) (sx.Contact, error) {
-	d, err := get[contactDoc](ctx, s.c, userID)
+func (s *notificationSettings) Get(ctx context.Context, userID string) (sx.NotificationSettings, error) {
+	d, err := get[notificationSettingsDoc](ctx, s.c, userID)
 	if errors.Is(err, errAbsent) {
-		return sx.Contact{UserID: userID}, nil
+		return sx.NotificationSettings{UserID: userID}, nil
 	}
-	return d.contact(), err
+	return d.settings(), err
 }
 
-func (s *contacts) Replace(ctx context.Context, v sx.Contact) error {
-	d := newContactDoc(v, v.Rev+1)
+func (s *notificationSettings) Replace(ctx context.Context, v sx.NotificationSettings) error {
+	d := newNotificationSettingsDoc(v, v.Rev+1)
 	if v.Rev == 0 {
 		err := s.c.insert(ctx, d)
 		if errors.Is(err, errExists) {
