@@ -34,12 +34,12 @@ func TestClientAddress(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t, func(c *gateway.Config) { c.TrustedHops = tt.hops })
+			f := newFixture(t, func(c *gateway.Config) { c.TrustedHops = tt.hops })
 			var header []string
 			for _, h := range tt.forwarded {
 				header = append(header, "X-Forwarded-For", h)
 			}
-			a := w.do("", http.MethodGet, api.PathKeys, nil, header...).want(t, http.StatusOK)
+			a := f.do("", http.MethodGet, api.PathKeys, nil, header...).want(t, http.StatusOK)
 			if got := string(a.body); !strings.Contains(got, `"from":"`+tt.want+`"`) {
 				t.Errorf("auth saw %s, want %s", got, tt.want)
 			}

@@ -53,7 +53,7 @@ func (s *Service) admit(ctx context.Context, j sx.Job) error {
 		return err
 	}
 	p := pieceOf(ctx)
-	release, err := s.turns.take(ctx, j.ID, p.stop)
+	release, err := s.locks.Preempt(ctx, j.ID, p.stop)
 	p.release = release
 	return err
 }

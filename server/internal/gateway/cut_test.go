@@ -19,8 +19,8 @@ import (
 
 // cutPatch sends a PATCH whose connection ends after n bytes of the body, by an
 // orderly close or by a reset.
-func (w *world) cutPatch(path string, offset int, data []byte, n int, reset bool) error {
-	conn, err := net.Dial("tcp", w.server.Listener.Addr().String())
+func (f *fixture) cutPatch(path string, offset int, data []byte, n int, reset bool) error {
+	conn, err := net.Dial("tcp", f.server.Listener.Addr().String())
 	if err != nil {
 		return err
 	}
@@ -42,8 +42,8 @@ func (w *world) cutPatch(path string, offset int, data []byte, n int, reset bool
 func TestCutUploads(t *testing.T) {
 	t.Parallel()
 	const uploads, cuts = 20, 10
-	w := newWorld(t, nil)
-	w.run()
+	f := newFixture(t, nil)
+	f.run()
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
 	var group sync.WaitGroup
@@ -52,7 +52,7 @@ func TestCutUploads(t *testing.T) {
 		group.Go(func() {
 			limit <- struct{}{}
 			defer func() { <-limit }()
-			if err := w.cutUpload(seed, uint64(i), cuts); err != nil {
+			if err := f.cutUpload(seed, uint64(i), cuts); err != nil {
 				t.Errorf("upload %d: %v", i, err)
 			}
 		})
@@ -60,23 +60,23 @@ func TestCutUploads(t *testing.T) {
 	group.Wait()
 }
 
-func (w *world) cutUpload(seed, i uint64, cuts int) error {
+func (f *fixture) cutUpload(seed, i uint64, cuts int) error {
 	rnd := rand.New(rand.NewPCG(seed, i))
 	data := video(i, 200_000+rnd.IntN(800_000))
-	a, err := w.send(alice, http.MethodPost, api.PathUploads, nil, "Tus-Resumable", "1.0.0",
+	a, err := f.send(alice, http.MethodPost, api.PathUploads, nil, "Tus-Resumable", "1.0.0",
 		"Upload-Length", strconv.Itoa(len(data)), "Upload-Metadata", meta("filename", "a.mp4"))
 	if err != nil || a.status != http.StatusCreated {
-		return fmt.Errorf("create: %d, %w", a.status, err)
+		return fmt.Errorf("create: %d, %f", a.status, err)
 	}
 	path, offset, sent := a.header.Get("Location"), 0, 0
 	ask := func() error {
-		a, err := w.send(alice, http.MethodHead, path, nil, "Tus-Resumable", "1.0.0")
+		a, err := f.send(alice, http.MethodHead, path, nil, "Tus-Resumable", "1.0.0")
 		if err != nil || a.status != http.StatusOK {
-			return fmt.Errorf("ask for the offset: %d, %w", a.status, err)
+			return fmt.Errorf("ask for the offset: %d, %f", a.status, err)
 		}
 		before := offset
 		if offset, err = strconv.Atoi(a.header.Get("Upload-Offset")); err != nil || offset < before || offset > sent {
-			return fmt.Errorf("offset %d after %d with %d bytes sent, %w", offset, before, sent, err)
+			return fmt.Errorf("offset %d after %d with %d bytes sent, %f", offset, before, sent, err)
 		}
 		return nil
 	}
@@ -90,32 +90,32 @@ func (w *world) cutUpload(seed, i uint64, cuts int) error {
 			n /= cuts
 		}
 		sent = max(sent, offset+n)
-		if err := w.cutPatch(path, offset, data, n, rnd.IntN(2) == 0); err != nil {
-			return fmt.Errorf("cut %d: %w", cut, err)
+		if err := f.cutPatch(path, offset, data, n, rnd.IntN(2) == 0); err != nil {
+			return fmt.Errorf("cut %d: %f", cut, err)
 		}
 		if err := ask(); err != nil {
-			return fmt.Errorf("cut %d: %w", cut, err)
+			return fmt.Errorf("cut %d: %f", cut, err)
 		}
 	}
 	// A cut request may reach the server after the question for the offset, and
 	// then the piece after it does not fit.
 	for a.status = http.StatusConflict; a.status == http.StatusConflict; {
 		if err := ask(); err != nil {
-			return fmt.Errorf("last piece: %w", err)
+			return fmt.Errorf("last piece: %f", err)
 		}
 		sent = len(data) // a late cut request may end this piece after a part of it is stored
-		a, err = w.send(alice, http.MethodPatch, path, bytes.NewReader(data[offset:]),
+		a, err = f.send(alice, http.MethodPatch, path, bytes.NewReader(data[offset:]),
 			"Tus-Resumable", "1.0.0", "Content-Type", octets, "Upload-Offset", strconv.Itoa(offset))
 		if err != nil {
-			return fmt.Errorf("last piece: %w", err)
+			return fmt.Errorf("last piece: %f", err)
 		}
 	}
 	if a.status != http.StatusNoContent {
 		return fmt.Errorf("last piece: %d %s", a.status, a.body)
 	}
-	j, err := w.store.Jobs.Get(context.Background(), idOf(path))
+	j, err := f.store.Jobs.Get(context.Background(), idOf(path))
 	if err != nil || j.State != sx.StateQueued || j.Video.SHA256 != digest(data) {
-		return fmt.Errorf("job is %s with digest %s, want queued with %s, %w", j.State, j.Video.SHA256, digest(data), err)
+		return fmt.Errorf("job is %s with digest %s, want queued with %s, %f", j.State, j.Video.SHA256, digest(data), err)
 	}
 	return nil
 }
@@ -134,21 +134,21 @@ func TestWhatArrivedIsKept(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t, nil)
+			f := newFixture(t, nil)
 			data := video(10, 200_000)
-			path := w.create(alice, "a.mp4", len(data))
-			if err := w.cutPatch(path, 0, data, tt.sent, false); err != nil {
+			path := f.create(alice, "a.mp4", len(data))
+			if err := f.cutPatch(path, 0, data, tt.sent, false); err != nil {
 				t.Fatal(err)
 			}
-			w.eventually("the cut request to end", func() bool {
-				return strings.Contains(w.logs.String(), "method=PATCH path="+path+" route=/v1/uploads/{id} status=409")
+			f.eventually("the cut request to end", func() bool {
+				return strings.Contains(f.logs.String(), "method=PATCH path="+path+" route=/v1/uploads/{id} status=409")
 			})
-			up, err := w.store.Videos.Stat(context.Background(), idOf(path))
+			up, err := f.store.Videos.Stat(context.Background(), idOf(path))
 			if err != nil || up.Offset != tt.want {
 				t.Errorf("offset %d, %v; want %d", up.Offset, err, tt.want)
 			}
-			w.patch(alice, path, int(up.Offset), data[up.Offset:]).want(t, http.StatusNoContent)
-			if got := w.job(idOf(path)).Video.SHA256; got != digest(data) {
+			f.patch(alice, path, int(up.Offset), data[up.Offset:]).want(t, http.StatusNoContent)
+			if got := f.job(idOf(path)).Video.SHA256; got != digest(data) {
 				t.Errorf("digest %s, want %s", got, digest(data))
 			}
 		})
@@ -157,59 +157,59 @@ func TestWhatArrivedIsKept(t *testing.T) {
 
 // slowPatch begins a PATCH that brings data and then nothing; its answer comes
 // through the channel. When it returns, the server is reading.
-func (w *world) slowPatch(path string, offset int, data []byte) <-chan answer {
-	w.t.Helper()
+func (f *fixture) slowPatch(path string, offset int, data []byte) <-chan answer {
+	f.t.Helper()
 	body, feed := io.Pipe()
-	w.t.Cleanup(func() { _ = feed.Close() })
+	f.t.Cleanup(func() { _ = feed.Close() })
 	done := make(chan answer, 1)
 	go func() {
-		a, err := w.send(alice, http.MethodPatch, path, body, "Expect", "100-continue",
+		a, err := f.send(alice, http.MethodPatch, path, body, "Expect", "100-continue",
 			"Tus-Resumable", "1.0.0", "Content-Type", octets, "Upload-Offset", strconv.Itoa(offset))
 		if err != nil {
-			w.t.Errorf("slow PATCH: %v", err)
+			f.t.Errorf("slow PATCH: %v", err)
 		}
 		done <- a
 	}()
 	if _, err := feed.Write(data); err != nil {
-		w.t.Fatal(err)
+		f.t.Fatal(err)
 	}
 	return done
 }
 
 func TestNewerRequestGoesOnWithTheUpload(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, nil)
+	f := newFixture(t, nil)
 	data := video(7, 200_000)
-	path := w.create(alice, "a.mp4", len(data))
-	older := w.slowPatch(path, 0, data[:100_000])
-	offset := w.offset(alice, path)
+	path := f.create(alice, "a.mp4", len(data))
+	older := f.slowPatch(path, 0, data[:100_000])
+	offset := f.offset(alice, path)
 	if offset > 100_000 {
 		t.Errorf("offset %d while the older request hangs", offset)
 	}
 	(<-older).wantCode(t, sx.CodeOffsetConflict)
 
-	older = w.slowPatch(path, offset, data[offset:offset+10])
+	older = f.slowPatch(path, offset, data[offset:offset+10])
 	// The newer one waits for the older one to store what it has, and then most
 	// often comes with an offset that is the right one no more.
-	status := w.patch(alice, path, offset, data[offset:]).status
+	status := f.patch(alice, path, offset, data[offset:]).status
 	(<-older).wantCode(t, sx.CodeOffsetConflict)
 	for status == http.StatusConflict {
-		offset = w.offset(alice, path)
-		status = w.patch(alice, path, offset, data[offset:]).status
+		offset = f.offset(alice, path)
+		status = f.patch(alice, path, offset, data[offset:]).status
 	}
-	if j := w.job(idOf(path)); status != http.StatusNoContent || j.Video.SHA256 != digest(data) {
+	if j := f.job(idOf(path)); status != http.StatusNoContent || j.Video.SHA256 != digest(data) {
 		t.Errorf("status %d, digest %s, want %s", status, j.Video.SHA256, digest(data))
 	}
 }
 
 func TestNewerRequestAtAnotherGateway(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, nil)
-	other := newWorldLike(t, w)
-	w.run()
+	f := newFixture(t, nil)
+	other := newFixtureLike(t, f)
+	f.run()
 	data := video(8, 200_000)
-	path := w.create(alice, "a.mp4", len(data))
-	older := w.slowPatch(path, 0, data[:100_000])
+	path := f.create(alice, "a.mp4", len(data))
+	older := f.slowPatch(path, 0, data[:100_000])
 	// This does not reach the older request, but what it stores later is refused.
 	for status := 0; status != http.StatusNoContent; {
 		offset := other.offset(alice, path)
@@ -217,7 +217,7 @@ func TestNewerRequestAtAnotherGateway(t *testing.T) {
 	}
 	// The older one learns from the announcement that the upload is over.
 	(<-older).wantCode(t, sx.CodeUploadExpired)
-	if got := w.job(idOf(path)).Video.SHA256; got != digest(data) {
+	if got := f.job(idOf(path)).Video.SHA256; got != digest(data) {
 		t.Errorf("digest %s, want %s", got, digest(data))
 	}
 }
@@ -226,36 +226,36 @@ func TestEndingAnUploadStopsItsRequest(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
 		name string
-		end  func(w *world, id string)
+		end  func(f *fixture, id string)
 		want sx.Code
 	}{
-		{"cancelled here", func(w *world, id string) {
-			w.do(alice, http.MethodPost, jobPath(api.PathCancel, id), nil).want(w.t, http.StatusOK)
+		{"cancelled here", func(f *fixture, id string) {
+			f.do(alice, http.MethodPost, jobPath(api.PathCancel, id), nil).want(f.t, http.StatusOK)
 		}, sx.CodeOffsetConflict},
-		{"removed here", func(w *world, id string) {
-			w.do(alice, http.MethodDelete, jobPath(api.PathJob, id), nil).want(w.t, http.StatusNoContent)
+		{"removed here", func(f *fixture, id string) {
+			f.do(alice, http.MethodDelete, jobPath(api.PathJob, id), nil).want(f.t, http.StatusNoContent)
 		}, sx.CodeOffsetConflict},
-		{"terminated here", func(w *world, id string) {
-			w.do(alice, http.MethodDelete, api.PathUploads+id, nil, "Tus-Resumable", "1.0.0").want(w.t, http.StatusNoContent)
+		{"terminated here", func(f *fixture, id string) {
+			f.do(alice, http.MethodDelete, api.PathUploads+id, nil, "Tus-Resumable", "1.0.0").want(f.t, http.StatusNoContent)
 		}, sx.CodeOffsetConflict},
-		{"cancelled at another gateway", func(w *world, id string) {
-			newWorldLike(w.t, w).do(alice, http.MethodPost, jobPath(api.PathCancel, id), nil).want(w.t, http.StatusOK)
+		{"cancelled at another gateway", func(f *fixture, id string) {
+			newFixtureLike(f.t, f).do(alice, http.MethodPost, jobPath(api.PathCancel, id), nil).want(f.t, http.StatusOK)
 		}, sx.CodeUploadExpired},
-		{"removed at another gateway", func(w *world, id string) {
-			newWorldLike(w.t, w).do(alice, http.MethodDelete, jobPath(api.PathJob, id), nil).want(w.t, http.StatusNoContent)
+		{"removed at another gateway", func(f *fixture, id string) {
+			newFixtureLike(f.t, f).do(alice, http.MethodDelete, jobPath(api.PathJob, id), nil).want(f.t, http.StatusNoContent)
 		}, sx.CodeUploadExpired},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t, nil)
-			w.run()
+			f := newFixture(t, nil)
+			f.run()
 			data := video(9, 200_000)
-			path := w.create(alice, "a.mp4", len(data))
-			running := w.slowPatch(path, 0, data[:100_000])
-			tt.end(w, idOf(path))
+			path := f.create(alice, "a.mp4", len(data))
+			running := f.slowPatch(path, 0, data[:100_000])
+			tt.end(f, idOf(path))
 			(<-running).wantCode(t, tt.want)
-			if got := w.videos(); len(got) != 0 {
+			if got := f.videos(); len(got) != 0 {
 				t.Errorf("videos %v are left", got)
 			}
 		})

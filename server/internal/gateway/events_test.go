@@ -29,21 +29,21 @@ func (s signed) RoundTrip(req *http.Request) (*http.Response, error) {
 
 // watcher is an open event stream.
 type watcher struct {
-	w      *world
+	f      *fixture
 	events chan client.Event
 	done   chan error
 	stop   context.CancelFunc
 }
 
-func (w *world) watch(user, lastID string, ids ...string) *watcher {
-	w.t.Helper()
-	c, err := client.New(w.server.URL, &http.Client{Transport: signed{user, w.client.Transport}})
+func (f *fixture) watch(user, lastID string, ids ...string) *watcher {
+	f.t.Helper()
+	c, err := client.New(f.server.URL, &http.Client{Transport: signed{user, f.client.Transport}})
 	if err != nil {
-		w.t.Fatal(err)
+		f.t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	w.t.Cleanup(cancel)
-	out := &watcher{w, make(chan client.Event, 100), make(chan error, 1), cancel}
+	ctx, cancel := context.WithTimeout(context.Background(), testTimeout)
+	f.t.Cleanup(cancel)
+	out := &watcher{f, make(chan client.Event, 100), make(chan error, 1), cancel}
 	go func() {
 		out.done <- c.Events(ctx, ids, lastID, func(e client.Event) { out.events <- e })
 		close(out.events)
@@ -53,93 +53,93 @@ func (w *world) watch(user, lastID string, ids ...string) *watcher {
 
 // next gives the next event that is not just a sign of life.
 func (s *watcher) next() client.Event {
-	s.w.t.Helper()
+	s.f.t.Helper()
 	for e := range s.events {
 		if e.Type != "" {
 			return e
 		}
 	}
-	s.w.t.Fatalf("the stream ended: %v", <-s.done)
+	s.f.t.Fatalf("the stream ended: %v", <-s.done)
 	return client.Event{}
 }
 
 // wantJob takes the next event, which must show the job in the state.
 func (s *watcher) wantJob(id string, state sx.State) client.Event {
-	s.w.t.Helper()
+	s.f.t.Helper()
 	e := s.next()
 	if e.Type != api.EventJob || e.Job.ID != id || e.Job.State != state {
-		s.w.t.Fatalf("got %+v, want job %s %s", e, id, state)
+		s.f.t.Fatalf("got %+v, want job %s %s", e, id, state)
 	}
 	return e
 }
 
 func (s *watcher) wantGone(id string) client.Event {
-	s.w.t.Helper()
+	s.f.t.Helper()
 	e := s.next()
 	if e.Type != api.EventGone || e.Gone != id {
-		s.w.t.Fatalf("got %+v, want %s gone", e, id)
+		s.f.t.Fatalf("got %+v, want %s gone", e, id)
 	}
 	return e
 }
 
 // wantEnd takes the end of the stream, and gives the id to go on from.
 func (s *watcher) wantEnd() string {
-	s.w.t.Helper()
+	s.f.t.Helper()
 	e := s.next()
 	if e.Type != api.EventEnd {
-		s.w.t.Fatalf("got %+v, want the end", e)
+		s.f.t.Fatalf("got %+v, want the end", e)
 	}
 	if err := <-s.done; err != nil {
-		s.w.t.Fatal(err)
+		s.f.t.Fatal(err)
 	}
 	return e.ID
 }
 
 func TestEventsFollowAJobToItsEnd(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, nil)
-	w.run()
-	id := w.upload(alice, "a.mp4", video(40, 5000))
-	s := w.watch(alice, "", id)
+	f := newFixture(t, nil)
+	f.run()
+	id := f.upload(alice, "a.mp4", video(40, 5000))
+	s := f.watch(alice, "", id)
 	s.wantJob(id, sx.StateQueued)
-	w.change(id, func(j *sx.Job) error { return j.Claim("worker", time.Minute, w.clock.Now()) })
+	f.change(id, func(j *sx.Job) error { return j.Claim("worker", time.Minute, f.clock.Now()) })
 	s.wantJob(id, sx.StateRunning)
-	w.change(id, func(j *sx.Job) error { return j.RenewLease(1, time.Minute, 40, 3*time.Second, w.clock.Now()) })
+	f.change(id, func(j *sx.Job) error { return j.RenewLease(1, time.Minute, 40, 3*time.Second, f.clock.Now()) })
 	if e := s.wantJob(id, sx.StateRunning); e.Job.Progress != 40 || e.Job.Remaining != 3 {
 		t.Errorf("progress %+v", e.Job)
 	}
-	w.change(id, func(j *sx.Job) error {
-		return j.Finish(1, sx.Track{ID: "t", Size: 3, SHA256: digest(nil), Duration: time.Second}, w.clock.Now())
+	f.change(id, func(j *sx.Job) error {
+		return j.Finish(1, sx.Track{ID: "t", Size: 3, SHA256: digest(nil), Duration: time.Second}, f.clock.Now())
 	})
 	s.wantJob(id, sx.StateDone)
 	s.wantEnd()
-	w.eventually("the stream to be closed", func() bool { return w.metric("sx_event_streams", "") == 0 })
+	f.eventually("the stream to be closed", func() bool { return f.metric("sx_event_streams", "") == 0 })
 }
 
 func TestEventsGoOnWhereTheyWere(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, nil)
-	w.run()
+	f := newFixture(t, nil)
+	f.run()
 	data := video(41, 5000)
-	a, b := w.upload(alice, "a.mp4", data), w.upload(alice, "b.mp4", data)
-	s := w.watch(alice, "", a, b)
+	a, b := f.upload(alice, "a.mp4", data), f.upload(alice, "b.mp4", data)
+	s := f.watch(alice, "", a, b)
 	s.wantJob(a, sx.StateQueued)
 	last := s.wantJob(b, sx.StateQueued).ID
 	s.stop()
 	if err := <-s.done; !errors.Is(err, context.Canceled) {
 		t.Errorf("the stream ended with %v", err)
 	}
-	w.change(b, func(j *sx.Job) error { return j.Cancel(w.clock.Now()) })
+	f.change(b, func(j *sx.Job) error { return j.Cancel(f.clock.Now()) })
 
-	s = w.watch(alice, last, a, b)
+	s = f.watch(alice, last, a, b)
 	s.wantJob(b, sx.StateCancelled) // and not a, which did not change
-	w.change(a, func(j *sx.Job) error { return j.Cancel(w.clock.Now()) })
+	f.change(a, func(j *sx.Job) error { return j.Cancel(f.clock.Now()) })
 	s.wantJob(a, sx.StateCancelled)
 	last = s.wantEnd()
 
-	w.watch(alice, last, a, b).wantEnd() // nothing is new
+	f.watch(alice, last, a, b).wantEnd() // nothing is new
 	for _, other := range []string{"1", "x,y", "1,2,3"} {
-		s = w.watch(alice, other, a, b)
+		s = f.watch(alice, other, a, b)
 		s.wantJob(a, sx.StateCancelled)
 		s.wantJob(b, sx.StateCancelled)
 		s.wantEnd()
@@ -148,35 +148,35 @@ func TestEventsGoOnWhereTheyWere(t *testing.T) {
 
 func TestEventsOfJobsThatAreNotThere(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, nil)
-	w.run()
-	mine, foreign := w.upload(alice, "a.mp4", video(42, 5000)), w.upload(bob, "b.mp4", video(43, 5000))
-	s := w.watch(alice, "", foreign, mine, "unknown")
+	f := newFixture(t, nil)
+	f.run()
+	mine, foreign := f.upload(alice, "a.mp4", video(42, 5000)), f.upload(bob, "b.mp4", video(43, 5000))
+	s := f.watch(alice, "", foreign, mine, "unknown")
 	s.wantGone(foreign)
 	s.wantJob(mine, sx.StateQueued)
 	s.wantGone("unknown")
-	if err := w.store.Jobs.Delete(context.Background(), w.job(mine)); err != nil {
+	if err := f.store.Jobs.Delete(context.Background(), f.job(mine)); err != nil {
 		t.Fatal(err)
 	}
-	if err := w.bus.Announce(context.Background(), mine); err != nil {
+	if err := f.bus.Announce(context.Background(), mine); err != nil {
 		t.Fatal(err)
 	}
 	s.wantGone(mine)
-	w.watch(alice, s.wantEnd(), foreign, mine, "unknown").wantEnd()
+	f.watch(alice, s.wantEnd(), foreign, mine, "unknown").wantEnd()
 }
 
 func TestEventsWithoutAnnouncements(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, nil) // whose Run is not there to listen
+	f := newFixture(t, nil) // whose Run is not there to listen
 	ctx := context.Background()
 	data := video(44, 10_000)
-	uploading, queued := idOf(w.create(alice, "a.mp4", len(data))), w.upload(alice, "b.mp4", data)
-	s := w.watch(alice, "", uploading, queued)
+	uploading, queued := idOf(f.create(alice, "a.mp4", len(data))), f.upload(alice, "b.mp4", data)
+	s := f.watch(alice, "", uploading, queued)
 	if e := s.wantJob(uploading, sx.StateUploading); e.Job.Progress != 0 {
 		t.Errorf("progress %v at the start", e.Job.Progress)
 	}
 	s.wantJob(queued, sx.StateQueued)
-	if _, err := w.store.Videos.Append(ctx, uploading, 0, bytes.NewReader(data[:5000])); err != nil {
+	if _, err := f.store.Videos.Append(ctx, uploading, 0, bytes.NewReader(data[:5000])); err != nil {
 		t.Fatal(err)
 	}
 	if e := s.wantJob(uploading, sx.StateUploading); e.Job.Progress != 50 {
@@ -189,7 +189,7 @@ func TestEventsWithoutAnnouncements(t *testing.T) {
 		t.Errorf("got %+v although nothing has changed", e)
 	}
 	for _, id := range []string{uploading, queued} {
-		w.change(id, func(j *sx.Job) error { return j.Cancel(w.clock.Now()) })
+		f.change(id, func(j *sx.Job) error { return j.Cancel(f.clock.Now()) })
 	}
 	s.wantJob(uploading, sx.StateCancelled)
 	s.wantJob(queued, sx.StateCancelled)
@@ -198,14 +198,14 @@ func TestEventsWithoutAnnouncements(t *testing.T) {
 
 func TestEventsAreRefused(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, nil)
-	w.do(alice, http.MethodGet, api.PathEvents, nil).wantCode(t, sx.CodeInvalid)
+	f := newFixture(t, nil)
+	f.do(alice, http.MethodGet, api.PathEvents, nil).wantCode(t, sx.CodeInvalid)
 	many := url.Values{}
 	for i := range api.MaxIDs + 1 {
 		many.Add(api.QueryID, strconv.Itoa(i))
 	}
-	w.do(alice, http.MethodGet, api.PathEvents+"?"+many.Encode(), nil).wantCode(t, sx.CodeInvalid)
-	h := w.do(alice, http.MethodHead, api.PathEvents+"?id=x", nil).want(t, http.StatusOK).header
+	f.do(alice, http.MethodGet, api.PathEvents+"?"+many.Encode(), nil).wantCode(t, sx.CodeInvalid)
+	h := f.do(alice, http.MethodHead, api.PathEvents+"?id=x", nil).want(t, http.StatusOK).header
 	if h.Get("Content-Type") != "text/event-stream" || h.Get("X-Accel-Buffering") != "no" || h.Get("Cache-Control") != "no-cache" {
 		t.Errorf("got %v", h)
 	}

@@ -17,24 +17,24 @@ import (
 // the API's form, and the work beside them goes on trying.
 func TestStoreAway(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, nil)
+	f := newFixture(t, nil)
 	data := video(60, 5000)
-	uploading, queued := idOf(w.create(alice, "a.mp4", len(data))), w.upload(alice, "b.mp4", data)
-	s := w.watch(alice, "", queued)
+	uploading, queued := idOf(f.create(alice, "a.mp4", len(data))), f.upload(alice, "b.mp4", data)
+	s := f.watch(alice, "", queued)
 	s.wantJob(queued, sx.StateQueued)
-	if err := w.store.Close(); err != nil {
+	if err := f.store.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if err := w.bus.Close(); err != nil {
+	if err := f.bus.Close(); err != nil {
 		t.Fatal(err)
 	}
-	w.run()
-	for _, r := range w.gw.Routes() {
-		if passedOn(r) || r.Pattern == api.PathOpenAPI || r.Method == http.MethodOptions {
+	f.run()
+	for _, r := range f.gw.Routes() {
+		if isProxied(r) || r.Pattern == api.PathOpenAPI || r.Method == http.MethodOptions {
 			continue
 		}
 		path := strings.Replace(strings.TrimSuffix(r.Pattern, "{$}"), "{id}", uploading, 1)
-		a := w.do(alice, r.Method, path+"?id="+queued, nil, "Tus-Resumable", "1.0.0", "Content-Type", octets,
+		a := f.do(alice, r.Method, path+"?id="+queued, nil, "Tus-Resumable", "1.0.0", "Content-Type", octets,
 			"Upload-Offset", "0", "Upload-Length", "9", "Upload-Metadata", meta("filename", "a.mp4"))
 		if a.status < http.StatusInternalServerError {
 			t.Errorf("%s %s answers %d without a store", r.Method, path, a.status)
@@ -46,7 +46,7 @@ func TestStoreAway(t *testing.T) {
 	for _, line := range []string{
 		"uploads not reconciled", "videos not swept", "announcements are not heard",
 	} {
-		w.eventually(line, func() bool { return strings.Contains(w.logs.String(), line) })
+		f.eventually(line, func() bool { return strings.Contains(f.logs.String(), line) })
 	}
 	for e := range s.events { // the stream that was open shows that it is alive
 		if e.Type == "" {
@@ -58,36 +58,36 @@ func TestStoreAway(t *testing.T) {
 
 func TestLostBytes(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, nil)
+	f := newFixture(t, nil)
 	ctx := context.Background()
-	id := idOf(w.create(alice, "a.mp4", 5000))
-	if err := w.store.Videos.Remove(ctx, id); err != nil {
+	id := idOf(f.create(alice, "a.mp4", 5000))
+	if err := f.store.Videos.Remove(ctx, id); err != nil {
 		t.Fatal(err)
 	}
-	w.patch(alice, api.PathUploads+id, 0, video(61, 5000)).wantCode(t, sx.CodeUploadExpired)
-	w.do(alice, http.MethodGet, jobPath(api.PathJob, id), nil).want(t, http.StatusOK)
-	newWorldLike(t, w).run()
-	w.eventually("expiry", func() bool { return w.job(id).State == sx.StateExpired })
+	f.patch(alice, api.PathUploads+id, 0, video(61, 5000)).wantCode(t, sx.CodeUploadExpired)
+	f.do(alice, http.MethodGet, jobPath(api.PathJob, id), nil).want(t, http.StatusOK)
+	newFixtureLike(t, f).run()
+	f.eventually("expiry", func() bool { return f.job(id).State == sx.StateExpired })
 
-	done := w.upload(alice, "b.mp4", video(62, 5000))
-	track := w.convert(done, []byte("mp3")).Track.ID
-	if err := w.store.Tracks.Remove(ctx, track); err != nil {
+	done := f.upload(alice, "b.mp4", video(62, 5000))
+	track := f.convert(done, []byte("mp3")).Track.ID
+	if err := f.store.Tracks.Remove(ctx, track); err != nil {
 		t.Fatal(err)
 	}
-	w.do(alice, http.MethodGet, jobPath(api.PathTrack, done), nil).wantCode(t, sx.CodeNotFound)
+	f.do(alice, http.MethodGet, jobPath(api.PathTrack, done), nil).wantCode(t, sx.CodeNotFound)
 }
 
 func TestSweepOfAFileWithoutARecord(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, nil)
-	file := filepath.Join(w.dir, "videos", "rest")
+	f := newFixture(t, nil)
+	file := filepath.Join(f.dir, "videos", "rest")
 	if err := os.WriteFile(file, []byte("of a crash"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	ctx, suspects := context.Background(), map[string]bool{}
 	for sweep, want := range []int{1, 0} { // it may be on its way to a record at the first
-		err := gateway.Sweep(w.gw, ctx, suspects)
-		if got := w.videos(); err != nil || len(got) != want {
+		err := gateway.Sweep(f.gw, ctx, suspects)
+		if got := f.videos(); err != nil || len(got) != want {
 			t.Errorf("videos %v after sweep %d, %v; want %d", got, sweep+1, err, want)
 		}
 	}
@@ -95,14 +95,14 @@ func TestSweepOfAFileWithoutARecord(t *testing.T) {
 
 func TestOptionsAreToldAgain(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, nil)
+	f := newFixture(t, nil)
 	for _, pairs := range [][]string{
 		{"bitrate", "128", "filename", "a.mp4", "mono", "true", "track", "eng"},
 		{"filename", "a.mp4", "preset", "small", "quality", "0"},
 	} {
-		a := w.do(alice, http.MethodPost, api.PathUploads, nil, "Tus-Resumable", "1.0.0",
+		a := f.do(alice, http.MethodPost, api.PathUploads, nil, "Tus-Resumable", "1.0.0",
 			"Upload-Length", "5000", "Upload-Metadata", meta(pairs...)).want(t, http.StatusCreated)
-		head := w.do(alice, http.MethodHead, a.header.Get("Location"), nil, "Tus-Resumable", "1.0.0")
+		head := f.do(alice, http.MethodHead, a.header.Get("Location"), nil, "Tus-Resumable", "1.0.0")
 		got := strings.Split(head.header.Get("Upload-Metadata"), ",")
 		if len(got) != len(pairs)/2 {
 			t.Errorf("got %v", got)

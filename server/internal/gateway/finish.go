@@ -41,7 +41,7 @@ func (s *Service) finish(ctx context.Context, id string) error {
 
 // expire gives up an upload and its bytes.
 func (s *Service) expire(ctx context.Context, id string) error {
-	release, err := s.turns.insist(ctx, id)
+	release, err := s.locks.Lock(ctx, id)
 	if err != nil {
 		return err
 	}

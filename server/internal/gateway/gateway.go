@@ -59,14 +59,14 @@ type Config struct {
 
 // Service is the gateway.
 type Service struct {
-	cfg       Config
-	endpoints []endpoint
-	mux       *http.ServeMux
-	tus       *tusd.UnroutedHandler
-	turns     *turns
-	hub       *hub
-	metrics   metrics
-	personals *personals
+	cfg            Config
+	endpoints      []endpoint
+	mux            *http.ServeMux
+	tus            *tusd.UnroutedHandler
+	locks          *uploadLocks
+	hub            *hub
+	metrics        metrics
+	personalTokens *personalTokenCache
 }
 
 // New makes a gateway. Its Handler answers at once; Run has to run beside it.
@@ -75,12 +75,12 @@ func New(cfg Config) *Service {
 		cfg.UploadLife = DefaultUploadLife
 	}
 	s := &Service{
-		cfg: cfg, mux: http.NewServeMux(), turns: newTurns(), hub: newHub(),
+		cfg: cfg, mux: http.NewServeMux(), locks: newUploadLocks(), hub: newHub(),
 		metrics: newMetrics(cfg.Registerer),
 	}
 	s.tus = newTus(s)
-	s.personals = newPersonals(s.exchange, cfg.Now)
-	s.endpoints = s.table()
+	s.personalTokens = newPersonalTokenCache(s.exchange, cfg.Now)
+	s.endpoints = s.routes()
 	for _, e := range s.endpoints {
 		s.mux.Handle(e.Method+" "+e.Pattern, s.handle(e))
 	}
@@ -94,7 +94,7 @@ func (s *Service) Handler() http.Handler { return httpserver.Routes(s.mux) }
 // until ctx ends. Then it ends the requests that would go on for long, the
 // event streams and the uploads; both go on at another gateway.
 func (s *Service) Run(ctx context.Context) error {
-	defer s.turns.close()
+	defer s.locks.close()
 	defer s.hub.close()
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { s.listen(ctx); return nil })
@@ -112,7 +112,7 @@ func (s *Service) listen(ctx context.Context) {
 		group.Go(func() error {
 			return s.cfg.Bus.Listen(inner, func(id string) {
 				s.hub.announce(id)
-				if s.turns.held(id) {
+				if s.locks.held(id) {
 					select {
 					case over <- id:
 					default: // the reconciler looks after every upload as well

@@ -73,7 +73,7 @@ func (s *Service) deleteJob(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	release, err := s.turns.insist(r.Context(), j.ID)
+	release, err := s.locks.Lock(r.Context(), j.ID)
 	if err != nil {
 		return err
 	}
@@ -95,7 +95,7 @@ func (s *Service) cancelJob(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	release, err := s.turns.insist(r.Context(), j.ID)
+	release, err := s.locks.Lock(r.Context(), j.ID)
 	if err != nil {
 		return err
 	}

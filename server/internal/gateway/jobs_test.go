@@ -17,19 +17,19 @@ import (
 
 func TestListJobs(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, nil)
+	f := newFixture(t, nil)
 	data := video(20, 5000)
 	var ids []string // newest first
 	for i := range 5 {
-		w.clock.advance(time.Second)
-		ids = slices.Insert(ids, 0, w.upload(alice, "talk "+strconv.Itoa(i)+".mp4", data))
+		f.clock.advance(time.Second)
+		ids = slices.Insert(ids, 0, f.upload(alice, "talk "+strconv.Itoa(i)+".mp4", data))
 	}
-	w.upload(bob, "talk of bob.mp4", data)
-	w.do(alice, http.MethodPost, jobPath(api.PathCancel, ids[1]), nil).want(t, http.StatusOK)
+	f.upload(bob, "talk of bob.mp4", data)
+	f.do(alice, http.MethodPost, jobPath(api.PathCancel, ids[1]), nil).want(t, http.StatusOK)
 
 	list := func(query url.Values) ([]string, string) {
 		t.Helper()
-		l := decode[api.JobList](t, w.do(alice, http.MethodGet, api.PathJobs+"?"+query.Encode(), nil).want(t, http.StatusOK))
+		l := decode[api.JobList](t, f.do(alice, http.MethodGet, api.PathJobs+"?"+query.Encode(), nil).want(t, http.StatusOK))
 		got := []string{}
 		for _, j := range l.Jobs {
 			got = append(got, j.ID)
@@ -72,13 +72,13 @@ func TestListJobs(t *testing.T) {
 		many.Add("id", strconv.Itoa(i))
 	}
 	for _, query := range []string{"state=lost", "limit=0", "limit=501", "limit=x", "after=!", "after=eA", many.Encode()} {
-		w.do(alice, http.MethodGet, api.PathJobs+"?"+query, nil).wantCode(t, sx.CodeInvalid)
+		f.do(alice, http.MethodGet, api.PathJobs+"?"+query, nil).wantCode(t, sx.CodeInvalid)
 	}
 }
 
-// passedOn reports whether auth or the notifier answers the route and checks who
+// isProxied reports whether auth or the notifier answers the route and checks who
 // asks.
-func passedOn(r gateway.Route) bool {
+func isProxied(r gateway.Route) bool {
 	return strings.HasPrefix(r.Pattern, "/v1/auth/") || strings.HasPrefix(r.Pattern, "/v1/admin/") ||
 		strings.HasPrefix(r.Pattern, api.PathNotify)
 }
@@ -87,14 +87,14 @@ func passedOn(r gateway.Route) bool {
 // token, with a bad one and, where it names a job, with a stranger's.
 func TestEveryRouteChecksWhoAsks(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, nil)
+	f := newFixture(t, nil)
 	data := video(21, 5000)
-	uploading := idOf(w.create(alice, "a.mp4", len(data)))
-	done := w.upload(alice, "b.mp4", data)
-	w.convert(done, []byte("mp3"))
+	uploading := idOf(f.create(alice, "a.mp4", len(data)))
+	done := f.upload(alice, "b.mp4", data)
+	f.convert(done, []byte("mp3"))
 	checked := 0
-	for _, r := range w.gw.Routes() {
-		if passedOn(r) || r.Pattern == api.PathOpenAPI {
+	for _, r := range f.gw.Routes() {
+		if isProxied(r) || r.Pattern == api.PathOpenAPI {
 			continue
 		}
 		checked++
@@ -103,7 +103,7 @@ func TestEveryRouteChecksWhoAsks(t *testing.T) {
 			path := strings.Replace(pattern, "{id}", id, 1)
 			headers := []string{"Tus-Resumable", "1.0.0", "Content-Type", octets, "Upload-Offset", "0", "Upload-Length", "9"}
 			for _, user := range []string{"", "mallory"} {
-				a := w.do(user, r.Method, path, nil, headers...).want(t, http.StatusUnauthorized)
+				a := f.do(user, r.Method, path, nil, headers...).want(t, http.StatusUnauthorized)
 				if a.header.Get("WWW-Authenticate") != "Bearer" {
 					t.Errorf("%s %s: no WWW-Authenticate", r.Method, path)
 				}
@@ -112,7 +112,7 @@ func TestEveryRouteChecksWhoAsks(t *testing.T) {
 				}
 			}
 			if strings.Contains(pattern, "{id}") {
-				a := w.do(bob, r.Method, path, nil, headers...).want(t, http.StatusNotFound)
+				a := f.do(bob, r.Method, path, nil, headers...).want(t, http.StatusNotFound)
 				if r.Method != http.MethodHead {
 					a.wantCode(t, sx.CodeNotFound)
 				}
@@ -122,16 +122,16 @@ func TestEveryRouteChecksWhoAsks(t *testing.T) {
 	if checked != 12 {
 		t.Errorf("%d routes were checked", checked)
 	}
-	if w.job(uploading).State != sx.StateUploading || w.job(done).State != sx.StateDone {
+	if f.job(uploading).State != sx.StateUploading || f.job(done).State != sx.StateDone {
 		t.Error("a refused request has changed a job")
 	}
 }
 
 func TestUnknownPathsAndMethods(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, nil)
-	w.do(alice, http.MethodGet, "/v1/tracks", nil).wantCode(t, sx.CodeNotFound)
-	a := w.do(alice, http.MethodPut, api.PathJobs, nil).want(t, http.StatusMethodNotAllowed)
+	f := newFixture(t, nil)
+	f.do(alice, http.MethodGet, "/v1/tracks", nil).wantCode(t, sx.CodeNotFound)
+	a := f.do(alice, http.MethodPut, api.PathJobs, nil).want(t, http.StatusMethodNotAllowed)
 	if a.errorBody(t).Code != sx.CodeInvalid || !strings.Contains(a.header.Get("Allow"), http.MethodGet) {
 		t.Errorf("got %v %s", a.header, a.body)
 	}
@@ -140,59 +140,59 @@ func TestUnknownPathsAndMethods(t *testing.T) {
 func TestCancelAndRetry(t *testing.T) {
 	t.Parallel()
 	data := video(22, 5000)
-	cancel := func(w *world, id string) answer {
-		return w.do(alice, http.MethodPost, jobPath(api.PathCancel, id), nil)
+	cancel := func(f *fixture, id string) answer {
+		return f.do(alice, http.MethodPost, jobPath(api.PathCancel, id), nil)
 	}
-	retry := func(w *world, id string) answer {
-		return w.do(alice, http.MethodPost, jobPath(api.PathRetry, id), nil)
+	retry := func(f *fixture, id string) answer {
+		return f.do(alice, http.MethodPost, jobPath(api.PathRetry, id), nil)
 	}
-	claim := func(w *world, id string) {
-		w.change(id, func(j *sx.Job) error { return j.Claim("worker", time.Minute, w.clock.Now()) })
+	claim := func(f *fixture, id string) {
+		f.change(id, func(j *sx.Job) error { return j.Claim("worker", time.Minute, f.clock.Now()) })
 	}
-	fail := func(w *world, id string) {
-		claim(w, id)
-		w.change(id, func(j *sx.Job) error {
-			return j.Fail(j.Attempt, sx.NewError(sx.CodeNoAudio, "no sound"), w.clock.Now())
+	fail := func(f *fixture, id string) {
+		claim(f, id)
+		f.change(id, func(j *sx.Job) error {
+			return j.Fail(j.Attempt, sx.NewError(sx.CodeNoAudio, "no sound"), f.clock.Now())
 		})
 	}
 	tests := []struct {
 		name    string
-		before  func(w *world) (id string)
+		before  func(f *fixture) (id string)
 		cancel  int // status
 		retry   int // status, after the cancel
 		videos  int // that are left in the end
 		message string
 	}{
-		{"uploading", func(w *world) string { return idOf(w.create(alice, "a.mp4", 9000)) }, 200, 409, 0, "never finished"},
-		{"queued", func(w *world) string { return w.upload(alice, "a.mp4", data) }, 200, 200, 1, ""},
-		{"running", func(w *world) string { id := w.upload(alice, "a.mp4", data); claim(w, id); return id }, 200, 200, 1, ""},
-		{"done", func(w *world) string {
-			id := w.upload(alice, "a.mp4", data)
-			w.convert(id, []byte("mp3"))
+		{"uploading", func(f *fixture) string { return idOf(f.create(alice, "a.mp4", 9000)) }, 200, 409, 0, "never finished"},
+		{"queued", func(f *fixture) string { return f.upload(alice, "a.mp4", data) }, 200, 200, 1, ""},
+		{"running", func(f *fixture) string { id := f.upload(alice, "a.mp4", data); claim(f, id); return id }, 200, 200, 1, ""},
+		{"done", func(f *fixture) string {
+			id := f.upload(alice, "a.mp4", data)
+			f.convert(id, []byte("mp3"))
 			return id
 		}, 409, 409, 1, "only a failed or cancelled"},
-		{"failed", func(w *world) string { id := w.upload(alice, "a.mp4", data); fail(w, id); return id }, 409, 200, 1, ""},
-		{"expired", func(w *world) string {
-			id := idOf(w.create(alice, "a.mp4", 9000))
-			w.change(id, func(j *sx.Job) error { return j.Expire(w.clock.Now()) })
+		{"failed", func(f *fixture) string { id := f.upload(alice, "a.mp4", data); fail(f, id); return id }, 409, 200, 1, ""},
+		{"expired", func(f *fixture) string {
+			id := idOf(f.create(alice, "a.mp4", 9000))
+			f.change(id, func(j *sx.Job) error { return j.Expire(f.clock.Now()) })
 			return id
 		}, 409, 409, 1, "only a failed or cancelled"}, // its bytes are the sweep's
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t, nil)
-			id := tt.before(w)
-			a := cancel(w, id).want(t, tt.cancel)
+			f := newFixture(t, nil)
+			id := tt.before(f)
+			a := cancel(f, id).want(t, tt.cancel)
 			if tt.cancel == http.StatusOK {
 				if j := decode[api.Job](t, a); j.State != sx.StateCancelled {
 					t.Errorf("answered %+v", j)
 				}
-				cancel(w, id).want(t, http.StatusOK) // once more is the same
+				cancel(f, id).want(t, http.StatusOK) // once more is the same
 			} else {
 				a.wantCode(t, sx.CodeConflict)
 			}
-			a = retry(w, id).want(t, tt.retry)
+			a = retry(f, id).want(t, tt.retry)
 			if tt.retry == http.StatusOK {
 				if j := decode[api.Job](t, a); j.State != sx.StateQueued || j.Error != nil {
 					t.Errorf("answered %+v", j)
@@ -200,7 +200,7 @@ func TestCancelAndRetry(t *testing.T) {
 			} else if e := a.wantCode(t, sx.CodeConflict); !strings.Contains(e.Message, tt.message) {
 				t.Errorf("message %q lacks %q", e.Message, tt.message)
 			}
-			if got := w.videos(); len(got) != tt.videos {
+			if got := f.videos(); len(got) != tt.videos {
 				t.Errorf("videos %v are left, want %d", got, tt.videos)
 			}
 		})
@@ -209,57 +209,57 @@ func TestCancelAndRetry(t *testing.T) {
 
 func TestRemoveJob(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, nil)
+	f := newFixture(t, nil)
 	data := video(23, 5000)
 	ids := map[string]string{
-		"uploading": idOf(w.create(alice, "a.mp4", 9000)),
-		"queued":    w.upload(alice, "a.mp4", data),
-		"running":   w.upload(alice, "a.mp4", data),
-		"done":      w.upload(alice, "a.mp4", data),
+		"uploading": idOf(f.create(alice, "a.mp4", 9000)),
+		"queued":    f.upload(alice, "a.mp4", data),
+		"running":   f.upload(alice, "a.mp4", data),
+		"done":      f.upload(alice, "a.mp4", data),
 	}
-	w.change(ids["running"], func(j *sx.Job) error { return j.Claim("worker", time.Minute, w.clock.Now()) })
-	w.convert(ids["done"], []byte("mp3"))
+	f.change(ids["running"], func(j *sx.Job) error { return j.Claim("worker", time.Minute, f.clock.Now()) })
+	f.convert(ids["done"], []byte("mp3"))
 	for state, id := range ids {
 		t.Run(state, func(t *testing.T) {
 			path := jobPath(api.PathJob, id)
-			w.do(alice, http.MethodDelete, path, nil).want(t, http.StatusNoContent)
-			w.do(alice, http.MethodDelete, path, nil).wantCode(t, sx.CodeNotFound)
-			w.do(alice, http.MethodGet, path, nil).wantCode(t, sx.CodeNotFound)
-			w.do(alice, http.MethodPatch, api.PathUploads+id, nil).wantCode(t, sx.CodeNotFound)
+			f.do(alice, http.MethodDelete, path, nil).want(t, http.StatusNoContent)
+			f.do(alice, http.MethodDelete, path, nil).wantCode(t, sx.CodeNotFound)
+			f.do(alice, http.MethodGet, path, nil).wantCode(t, sx.CodeNotFound)
+			f.do(alice, http.MethodPatch, api.PathUploads+id, nil).wantCode(t, sx.CodeNotFound)
 		})
 	}
-	tracks, err := w.store.Tracks.List(context.Background())
-	if got := w.videos(); err != nil || len(got) != 0 || len(tracks) != 0 {
+	tracks, err := f.store.Tracks.List(context.Background())
+	if got := f.videos(); err != nil || len(got) != 0 || len(tracks) != 0 {
 		t.Errorf("videos %v and tracks %v are left, %v", got, tracks, err)
 	}
 }
 
 func TestSweep(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, nil)
+	f := newFixture(t, nil)
 	ctx := context.Background()
 	data := video(24, 5000)
-	if err := w.store.Videos.Create(ctx, "orphan", "a.mp4", 100); err != nil {
+	if err := f.store.Videos.Create(ctx, "orphan", "a.mp4", 100); err != nil {
 		t.Fatal(err)
 	}
-	crashed := idOf(w.create(alice, "a.mp4", 100)) // cancelled, then a crash before its bytes were removed
-	w.change(crashed, func(j *sx.Job) error { return j.Cancel(w.clock.Now()) })
-	done, running := w.upload(alice, "a.mp4", data), w.upload(alice, "a.mp4", data)
-	w.convert(done, []byte("mp3"))
-	w.change(running, func(j *sx.Job) error { return j.Claim("worker", time.Minute, w.clock.Now()) })
+	crashed := idOf(f.create(alice, "a.mp4", 100)) // cancelled, then a crash before its bytes were removed
+	f.change(crashed, func(j *sx.Job) error { return j.Cancel(f.clock.Now()) })
+	done, running := f.upload(alice, "a.mp4", data), f.upload(alice, "a.mp4", data)
+	f.convert(done, []byte("mp3"))
+	f.change(running, func(j *sx.Job) error { return j.Claim("worker", time.Minute, f.clock.Now()) })
 
-	newWorldLike(t, w).run()
-	w.eventually("the sweep", func() bool { return !slices.Contains(w.videos(), crashed) })
+	newFixtureLike(t, f).run()
+	f.eventually("the sweep", func() bool { return !slices.Contains(f.videos(), crashed) })
 	wantVideos := []string{done, running, "orphan"} // too young to be told from one whose job comes next
 	slices.Sort(wantVideos)
-	if got := w.videos(); !slices.Equal(got, wantVideos) {
+	if got := f.videos(); !slices.Equal(got, wantVideos) {
 		t.Errorf("videos %v, want %v", got, wantVideos)
 	}
 
-	w.clock.advance(time.Hour + time.Minute)
-	newWorldLike(t, w).run()
-	w.eventually("the sweep of the orphan", func() bool { return !slices.Contains(w.videos(), "orphan") })
-	if got := w.videos(); len(got) != 2 {
+	f.clock.advance(time.Hour + time.Minute)
+	newFixtureLike(t, f).run()
+	f.eventually("the sweep of the orphan", func() bool { return !slices.Contains(f.videos(), "orphan") })
+	if got := f.videos(); len(got) != 2 {
 		t.Errorf("videos %v, want those of %s and %s", got, done, running)
 	}
 }

@@ -89,7 +89,7 @@ func (c checker) RoundTrip(req *http.Request) (*http.Response, error) {
 func TestRoutesAreDocumented(t *testing.T) {
 	t.Parallel()
 	var want []string
-	for _, r := range newWorld(t, nil).gw.Routes() {
+	for _, r := range newFixture(t, nil).gw.Routes() {
 		want = append(want, r.Method+" "+strings.TrimSuffix(r.Pattern, "{$}"))
 	}
 	// What the program around the gateway serves, and the HEAD of a GET route
@@ -110,8 +110,8 @@ func TestRoutesAreDocumented(t *testing.T) {
 
 func TestDocumentIsServed(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, nil)
-	a := w.do("", http.MethodGet, api.PathOpenAPI, nil).want(t, http.StatusOK)
+	f := newFixture(t, nil)
+	a := f.do("", http.MethodGet, api.PathOpenAPI, nil).want(t, http.StatusOK)
 	if !bytes.Equal(a.body, api.OpenAPI) || a.header.Get("Content-Type") != "application/yaml" {
 		t.Errorf("got %s with %d bytes", a.header.Get("Content-Type"), len(a.body))
 	}

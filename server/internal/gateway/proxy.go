@@ -13,23 +13,23 @@ import (
 	"github.com/soundextract/sx/server/sx"
 )
 
-// passOn passes requests on to another service; away is what is said while it
-// does not answer. X-Forwarded-For becomes the address of the client, so that
-// auth can limit attempts by address.
-func (s *Service) passOn(to *url.URL, way http.RoundTripper, away string) func(http.ResponseWriter, *http.Request) error {
+// reverseProxy forwards requests to another service; unavailable is the error
+// message while it does not answer. X-Forwarded-For becomes the client's address,
+// so that auth can limit attempts by address.
+func (s *Service) reverseProxy(to *url.URL, transport http.RoundTripper, unavailable string) func(http.ResponseWriter, *http.Request) error {
 	proxy := &httputil.ReverseProxy{
 		Rewrite: func(r *httputil.ProxyRequest) {
 			r.SetURL(to)
 			r.SetXForwarded()
 			r.Out.Header.Set(forwardedFor, clientAddress(r.In, s.cfg.TrustedHops))
 		},
-		Transport: way,
+		Transport: transport,
 		ModifyResponse: func(res *http.Response) error {
-			res.Header.Del(api.HeaderRequestID) // the answer has it already
+			res.Header.Del(api.HeaderRequestID) // the response already has one
 			return nil
 		},
 		ErrorHandler: func(w http.ResponseWriter, r *http.Request, err error) {
-			s.fail(w, r, sx.NewError(sx.CodeUnavailable, "%s", away).WithCause(err))
+			s.fail(w, r, sx.NewError(sx.CodeUnavailable, "%s", unavailable).WithCause(err))
 		},
 		ErrorLog: slog.NewLogLogger(s.cfg.Log.Handler(), slog.LevelWarn),
 	}
@@ -41,10 +41,10 @@ func (s *Service) passOn(to *url.URL, way http.RoundTripper, away string) func(h
 
 const forwardedFor = "X-Forwarded-For"
 
-// clientAddress is the IP address of the client behind so many proxies, each of
-// which appends to X-Forwarded-For the address that it sees. What stands before
-// that was written by strangers. A request that did not pass all the proxies
-// counts as one of whoever sent it here.
+// clientAddress returns the IP address of the client behind that many trusted
+// proxies, each of which appends the address that it sees to X-Forwarded-For.
+// Elements before those can be forged by the client. For a request that did not
+// pass all proxies, it is the address of the peer.
 func clientAddress(r *http.Request, hops int) string {
 	list := strings.Split(strings.Join(r.Header.Values(forwardedFor), ","), ",")
 	if hops > 0 && hops <= len(list) {
@@ -52,7 +52,7 @@ func clientAddress(r *http.Request, hops int) string {
 		if addr, err := netip.ParseAddr(seen); err == nil {
 			return addr.String()
 		}
-		if addr, err := netip.ParseAddrPort(seen); err == nil { // some proxies write the port too
+		if addr, err := netip.ParseAddrPort(seen); err == nil { // some proxies append the port
 			return addr.Addr().String()
 		}
 	}

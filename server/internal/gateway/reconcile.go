@@ -42,7 +42,7 @@ func (s *Service) reconcile(ctx context.Context) {
 // settle finishes the uploads that are complete, expires those that nobody
 // goes on with, and stops the requests whose upload was ended elsewhere.
 func (s *Service) settle(ctx context.Context) {
-	for _, id := range s.turns.active() {
+	for _, id := range s.locks.active() {
 		s.stopIfOver(ctx, id)
 	}
 	list, err := s.cfg.Jobs.Unsettled(ctx)
@@ -51,7 +51,7 @@ func (s *Service) settle(ctx context.Context) {
 		return
 	}
 	for _, j := range list {
-		if j.State != sx.StateUploading || s.turns.held(j.ID) {
+		if j.State != sx.StateUploading || s.locks.held(j.ID) {
 			continue // its own request looks after it
 		}
 		if err := s.settleUpload(ctx, j); err != nil {
@@ -92,9 +92,9 @@ func (s *Service) stopIfOver(ctx context.Context, id string) {
 	j, err := s.cfg.Jobs.Get(ctx, id)
 	switch {
 	case sx.CodeOf(err) == sx.CodeNotFound:
-		s.turns.stop(id, sx.NewError(sx.CodeUploadExpired, "the upload was removed"))
+		s.locks.stop(id, sx.NewError(sx.CodeUploadExpired, "the upload was removed"))
 	case err == nil && j.State != sx.StateUploading:
-		s.turns.stop(id, uploadOver(j))
+		s.locks.stop(id, uploadOver(j))
 	}
 }
 

@@ -17,56 +17,65 @@ type Route struct {
 	Pattern string
 }
 
-// endpoint is a route with what answers it. A public one needs no token.
+// authentication says who checks the token of a request.
+type authentication int
+
+const (
+	anyone     authentication = iota // no token is needed
+	byGateway                        // the gateway verifies the token
+	byUpstream                       // the service that the request is forwarded to does
+)
+
+// endpoint is a route with its handler.
 type endpoint struct {
 	Route
-	public bool
-	serve  func(w http.ResponseWriter, r *http.Request) error
+	authentication
+	serve func(w http.ResponseWriter, r *http.Request) error
 }
 
-func (s *Service) table() []endpoint {
-	auth := s.passOn(s.cfg.AuthURL, s.cfg.AuthTransport, "signing in is not possible at the moment")
-	notifier := s.passOn(s.cfg.NotifierURL, s.cfg.NotifierTransport, "notifications cannot be looked at or changed at the moment")
+func (s *Service) routes() []endpoint {
+	auth := s.reverseProxy(s.cfg.AuthURL, s.cfg.AuthTransport, "sign-in is currently unavailable")
+	notifier := s.reverseProxy(s.cfg.NotifierURL, s.cfg.NotifierTransport, "notifications are currently unavailable")
 	return []endpoint{
-		{Route{http.MethodPost, api.PathRegister}, true, auth},
-		{Route{http.MethodPost, api.PathLogin}, true, auth},
-		{Route{http.MethodPost, api.PathRefresh}, true, auth},
-		{Route{http.MethodPost, api.PathLogout}, true, auth},
-		{Route{http.MethodGet, api.PathMe}, true, auth}, // auth checks the token itself, here and below
-		{Route{http.MethodGet, api.PathKeys}, true, auth},
-		{Route{http.MethodPost, api.PathPassword}, true, auth},
-		{Route{http.MethodGet, api.PathTokens}, true, auth},
-		{Route{http.MethodPost, api.PathTokens}, true, auth},
-		{Route{http.MethodDelete, api.PathToken}, true, auth},
-		{Route{http.MethodGet, api.PathUsers}, true, auth},
-		{Route{http.MethodPost, api.PathEnable}, true, auth},
-		{Route{http.MethodPost, api.PathDisable}, true, auth},
-		{Route{http.MethodPost, api.PathInvitations}, true, auth},
+		{Route{http.MethodPost, api.PathRegister}, anyone, auth},
+		{Route{http.MethodPost, api.PathLogin}, anyone, auth},
+		{Route{http.MethodPost, api.PathRefresh}, anyone, auth},
+		{Route{http.MethodPost, api.PathLogout}, anyone, auth},
+		{Route{http.MethodGet, api.PathMe}, byUpstream, auth},
+		{Route{http.MethodGet, api.PathKeys}, anyone, auth},
+		{Route{http.MethodPost, api.PathPassword}, byUpstream, auth},
+		{Route{http.MethodGet, api.PathTokens}, byUpstream, auth},
+		{Route{http.MethodPost, api.PathTokens}, byUpstream, auth},
+		{Route{http.MethodDelete, api.PathToken}, byUpstream, auth},
+		{Route{http.MethodGet, api.PathUsers}, byUpstream, auth},
+		{Route{http.MethodPost, api.PathEnable}, byUpstream, auth},
+		{Route{http.MethodPost, api.PathDisable}, byUpstream, auth},
+		{Route{http.MethodPost, api.PathInvitations}, byUpstream, auth},
 
-		{Route{http.MethodGet, api.PathNotify}, true, notifier}, // which asks auth
-		{Route{http.MethodPut, api.PathEmail}, true, notifier},
-		{Route{http.MethodDelete, api.PathEmail}, true, notifier},
-		{Route{http.MethodPost, api.PathConfirm}, true, notifier},
-		{Route{http.MethodPost, api.PathWebhooks}, true, notifier},
-		{Route{http.MethodDelete, api.PathWebhook}, true, notifier},
-		{Route{http.MethodPost, api.PathTest}, true, notifier},
-		{Route{http.MethodGet, api.PathDeliveries}, true, notifier},
+		{Route{http.MethodGet, api.PathNotify}, byUpstream, notifier},
+		{Route{http.MethodPut, api.PathEmail}, byUpstream, notifier},
+		{Route{http.MethodDelete, api.PathEmail}, byUpstream, notifier},
+		{Route{http.MethodPost, api.PathConfirm}, byUpstream, notifier},
+		{Route{http.MethodPost, api.PathWebhooks}, byUpstream, notifier},
+		{Route{http.MethodDelete, api.PathWebhook}, byUpstream, notifier},
+		{Route{http.MethodPost, api.PathTest}, byUpstream, notifier},
+		{Route{http.MethodGet, api.PathDeliveries}, byUpstream, notifier},
 
-		{Route{http.MethodOptions, api.PathUploads + "{$}"}, false, s.describeUploads},
-		{Route{http.MethodPost, api.PathUploads + "{$}"}, false, s.createUpload},
-		{Route{http.MethodHead, api.PathUploads + "{id}"}, false, s.useUpload},
-		{Route{http.MethodPatch, api.PathUploads + "{id}"}, false, s.useUpload},
-		{Route{http.MethodDelete, api.PathUploads + "{id}"}, false, s.useUpload},
+		{Route{http.MethodOptions, api.PathUploads + "{$}"}, byGateway, s.describeUploads},
+		{Route{http.MethodPost, api.PathUploads + "{$}"}, byGateway, s.createUpload},
+		{Route{http.MethodHead, api.PathUploads + "{id}"}, byGateway, s.useUpload},
+		{Route{http.MethodPatch, api.PathUploads + "{id}"}, byGateway, s.useUpload},
+		{Route{http.MethodDelete, api.PathUploads + "{id}"}, byGateway, s.useUpload},
 
-		{Route{http.MethodGet, api.PathJobs}, false, s.listJobs},
-		{Route{http.MethodGet, api.PathJob}, false, s.getJob},
-		{Route{http.MethodDelete, api.PathJob}, false, s.deleteJob},
-		{Route{http.MethodPost, api.PathCancel}, false, s.cancelJob},
-		{Route{http.MethodPost, api.PathRetry}, false, s.retryJob},
-		{Route{http.MethodGet, api.PathTrack}, false, s.getTrack},
-		{Route{http.MethodGet, api.PathEvents}, false, s.streamEvents},
+		{Route{http.MethodGet, api.PathJobs}, byGateway, s.listJobs},
+		{Route{http.MethodGet, api.PathJob}, byGateway, s.getJob},
+		{Route{http.MethodDelete, api.PathJob}, byGateway, s.deleteJob},
+		{Route{http.MethodPost, api.PathCancel}, byGateway, s.cancelJob},
+		{Route{http.MethodPost, api.PathRetry}, byGateway, s.retryJob},
+		{Route{http.MethodGet, api.PathTrack}, byGateway, s.getTrack},
+		{Route{http.MethodGet, api.PathEvents}, byGateway, s.streamEvents},
 
-		{Route{http.MethodGet, api.PathOpenAPI}, true, s.serveOpenAPI},
+		{Route{http.MethodGet, api.PathOpenAPI}, anyone, s.serveOpenAPI},
 	}
 }
 
@@ -87,11 +96,11 @@ func owner(ctx context.Context) string {
 	return claims.UserID
 }
 
-// handle checks who asks and sends an endpoint's error.
+// handle authenticates the request, calls the endpoint and sends its error.
 func (s *Service) handle(e endpoint) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if !e.public {
-			claims, err := s.identify(r)
+		if e.authentication == byGateway {
+			claims, err := s.authenticate(r)
 			if err != nil {
 				s.fail(w, r, err)
 				return
@@ -105,13 +114,13 @@ func (s *Service) handle(e endpoint) http.Handler {
 	})
 }
 
-func (s *Service) identify(r *http.Request) (token.Claims, error) {
+func (s *Service) authenticate(r *http.Request) (token.Claims, error) {
 	raw, err := token.Bearer(r.Header)
 	if err != nil {
 		return token.Claims{}, err
 	}
 	if token.IsPersonal(raw) {
-		return s.personals.verify(r.Context(), raw)
+		return s.personalTokens.verify(r.Context(), raw)
 	}
 	return s.cfg.Verify(r.Context(), raw)
 }

@@ -30,14 +30,14 @@ func TestDrain(t *testing.T) {
 		goleak.IgnoreTopFunction("github.com/tus/tusd/v2/pkg/handler.newDelayedContext.func1"),
 	}
 	t.Cleanup(func() { goleak.VerifyNone(t, ignore...) })
-	w := newWorld(t, nil)
-	stop := w.run()
+	f := newFixture(t, nil)
+	stop := f.run()
 	data := video(50, 200_000)
-	path := w.create(alice, "a.mp4", len(data))
-	queued := w.upload(alice, "b.mp4", data)
-	s := w.watch(alice, "", queued)
+	path := f.create(alice, "a.mp4", len(data))
+	queued := f.upload(alice, "b.mp4", data)
+	s := f.watch(alice, "", queued)
 	s.wantJob(queued, sx.StateQueued)
-	running := w.slowPatch(path, 0, data[:100_000])
+	running := f.slowPatch(path, 0, data[:100_000])
 
 	stop()
 	(<-running).wantCode(t, sx.CodeUnavailable)
@@ -45,34 +45,34 @@ func TestDrain(t *testing.T) {
 	if err := <-s.done; !errors.As(err, &broken) {
 		t.Errorf("the stream ended with %v", err)
 	}
-	w.patch(alice, path, 0, data).wantCode(t, sx.CodeUnavailable)
-	w.do(alice, http.MethodPost, api.PathUploads, nil, "Tus-Resumable", "1.0.0", "Upload-Length", "100",
+	f.patch(alice, path, 0, data).wantCode(t, sx.CodeUnavailable)
+	f.do(alice, http.MethodPost, api.PathUploads, nil, "Tus-Resumable", "1.0.0", "Upload-Length", "100",
 		"Upload-Metadata", meta("filename", "a.mp4")).wantCode(t, sx.CodeUnavailable)
-	if got := len(w.videos()); got != 2 {
+	if got := len(f.videos()); got != 2 {
 		t.Errorf("%d videos", got)
 	}
 	// What was stored is there for the next gateway.
-	next := newWorldLike(t, w)
+	next := newFixtureLike(t, f)
 	offset := next.offset(alice, path)
 	next.patch(alice, path, offset, data[offset:]).want(t, http.StatusNoContent)
-	if got := w.job(idOf(path)).Video.SHA256; got != digest(data) {
+	if got := f.job(idOf(path)).Video.SHA256; got != digest(data) {
 		t.Errorf("digest %s, want %s", got, digest(data))
 	}
 }
 
 func TestAuthIsPassedOn(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, nil)
-	a := w.do("", http.MethodGet, api.PathKeys, nil, "X-Forwarded-For", "203.0.113.7").want(t, http.StatusOK)
+	f := newFixture(t, nil)
+	a := f.do("", http.MethodGet, api.PathKeys, nil, "X-Forwarded-For", "203.0.113.7").want(t, http.StatusOK)
 	if got := string(a.body); !strings.Contains(got, `"path":"/v1/auth/keys"`) || !strings.Contains(got, `"from":"127.0.0.1"`) {
 		t.Errorf("auth saw %s", got)
 	}
 	if got := a.header.Values(api.HeaderRequestID); len(got) != 1 {
 		t.Errorf("request ids %v", got)
 	}
-	w.auth.Close()
-	w.do("", http.MethodGet, api.PathKeys, nil).wantCode(t, sx.CodeUnavailable)
-	w.do("", http.MethodGet, "/v1/auth/metrics", nil).wantCode(t, sx.CodeNotFound)
+	f.auth.Close()
+	f.do("", http.MethodGet, api.PathKeys, nil).wantCode(t, sx.CodeUnavailable)
+	f.do("", http.MethodGet, "/v1/auth/metrics", nil).wantCode(t, sx.CodeNotFound)
 }
 
 func TestNotifierIsPassedOn(t *testing.T) {
@@ -87,63 +87,63 @@ func TestNotifierIsPassedOn(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := newWorld(t, func(c *gateway.Config) { c.NotifierURL = to })
-	w.do(alice, http.MethodDelete, api.PathNotify+"/webhooks/w1", nil).want(t, http.StatusNoContent)
+	f := newFixture(t, func(c *gateway.Config) { c.NotifierURL = to })
+	f.do(alice, http.MethodDelete, api.PathNotify+"/webhooks/w1", nil).want(t, http.StatusNoContent)
 	r := asked.Load()
 	if r.URL.Path != "/v1/notify/webhooks/w1" || r.Method != http.MethodDelete || r.Header.Get("Authorization") != "Bearer "+alice {
 		t.Errorf("the notifier saw %s %s with %v", r.Method, r.URL.Path, r.Header)
 	}
 	notifier.Close()
-	w.do(alice, http.MethodGet, api.PathNotify, nil).wantCode(t, sx.CodeUnavailable)
-	w.do(alice, http.MethodGet, api.PathJobs, nil).want(t, http.StatusOK) // nothing else needs it
+	f.do(alice, http.MethodGet, api.PathNotify, nil).wantCode(t, sx.CodeUnavailable)
+	f.do(alice, http.MethodGet, api.PathJobs, nil).want(t, http.StatusOK) // nothing else needs it
 }
 
 func TestFullDisk(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, nil)
+	f := newFixture(t, nil)
 	data := video(51, 200_000)
-	path := w.create(alice, "a.mp4", len(data))
-	file := filepath.Join(w.dir, "videos", idOf(path))
+	path := f.create(alice, "a.mp4", len(data))
+	file := filepath.Join(f.dir, "videos", idOf(path))
 	if err := os.Remove(file); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.Symlink("/dev/full", file); err != nil {
 		t.Fatal(err)
 	}
-	w.patch(alice, path, 0, data).wantCode(t, sx.CodeStorageFull)
+	f.patch(alice, path, 0, data).wantCode(t, sx.CodeStorageFull)
 	// Once there is room, the same upload goes on.
 	if err := errors.Join(os.Remove(file), os.WriteFile(file, nil, 0o600)); err != nil {
 		t.Fatal(err)
 	}
-	offset := w.offset(alice, path)
-	w.patch(alice, path, offset, data[offset:]).want(t, http.StatusNoContent)
-	if got := w.job(idOf(path)).Video.SHA256; got != digest(data) {
+	offset := f.offset(alice, path)
+	f.patch(alice, path, offset, data[offset:]).want(t, http.StatusNoContent)
+	if got := f.job(idOf(path)).Video.SHA256; got != digest(data) {
 		t.Errorf("digest %s, want %s", got, digest(data))
 	}
 }
 
 func TestNoRoomForAnUpload(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, nil)
-	w.do(alice, http.MethodPost, api.PathUploads, nil, "Tus-Resumable", "1.0.0", "Upload-Length", "4611686018427387904",
+	f := newFixture(t, nil)
+	f.do(alice, http.MethodPost, api.PathUploads, nil, "Tus-Resumable", "1.0.0", "Upload-Length", "4611686018427387904",
 		"Upload-Metadata", meta("filename", "a.mp4")).wantCode(t, sx.CodeStorageFull)
-	if got := w.videos(); len(got) != 0 {
+	if got := f.videos(); len(got) != 0 {
 		t.Errorf("videos %v", got)
 	}
 }
 
 func TestUnknownErrorsStayInside(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, func(c *gateway.Config) {
+	f := newFixture(t, func(c *gateway.Config) {
 		c.Verify = func(context.Context, string) (token.Claims, error) {
 			return token.Claims{}, errors.New("secret cause")
 		}
 	})
-	a := w.do(alice, http.MethodGet, api.PathJobs, nil)
+	a := f.do(alice, http.MethodGet, api.PathJobs, nil)
 	if a.wantCode(t, sx.CodeInternal); bytes.Contains(a.body, []byte("secret")) {
 		t.Errorf("the answer tells %s", a.body)
 	}
-	if !strings.Contains(w.logs.String(), "secret cause") {
+	if !strings.Contains(f.logs.String(), "secret cause") {
 		t.Error("the log does not tell the cause")
 	}
 }

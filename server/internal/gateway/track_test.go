@@ -14,14 +14,14 @@ import (
 
 func TestTrack(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, nil)
-	id := w.upload(alice, `Übung "1".final.mp4`, video(30, 5000))
+	f := newFixture(t, nil)
+	id := f.upload(alice, `Übung "1".final.mp4`, video(30, 5000))
 	path := jobPath(api.PathTrack, id)
-	if e := w.do(alice, http.MethodGet, path, nil).wantCode(t, sx.CodeConflict); !strings.Contains(e.Hint, "sx watch "+id) {
+	if e := f.do(alice, http.MethodGet, path, nil).wantCode(t, sx.CodeConflict); !strings.Contains(e.Hint, "sx watch "+id) {
 		t.Errorf("hint %q of a queued job", e.Hint)
 	}
 	mp3 := []byte(strings.Repeat("0123456789", 10_000))
-	w.convert(id, mp3)
+	f.convert(id, mp3)
 	etag := `"` + digest(mp3) + `"`
 	tests := []struct {
 		name    string
@@ -43,7 +43,7 @@ func TestTrack(t *testing.T) {
 	sum := sha256.Sum256(mp3)
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			a := w.do(alice, tt.method, path, nil, tt.headers...).want(t, tt.status)
+			a := f.do(alice, tt.method, path, nil, tt.headers...).want(t, tt.status)
 			if tt.status < 300 && string(a.body) != tt.body {
 				t.Errorf("got %d bytes, want %d", len(a.body), len(tt.body))
 			}
@@ -63,16 +63,16 @@ func TestTrack(t *testing.T) {
 
 func TestNoTrack(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, nil)
-	failed := w.upload(alice, "a.mp4", video(31, 5000))
-	w.change(failed, func(j *sx.Job) error { return j.Claim("worker", time.Minute, w.clock.Now()) })
-	w.change(failed, func(j *sx.Job) error {
-		return j.Fail(j.Attempt, sx.NewError(sx.CodeNoAudio, "no sound"), w.clock.Now())
+	f := newFixture(t, nil)
+	failed := f.upload(alice, "a.mp4", video(31, 5000))
+	f.change(failed, func(j *sx.Job) error { return j.Claim("worker", time.Minute, f.clock.Now()) })
+	f.change(failed, func(j *sx.Job) error {
+		return j.Fail(j.Attempt, sx.NewError(sx.CodeNoAudio, "no sound"), f.clock.Now())
 	})
-	given := idOf(w.create(alice, "b.mp4", 5000))
-	w.do(alice, http.MethodPost, jobPath(api.PathCancel, given), nil).want(t, http.StatusOK)
+	given := idOf(f.create(alice, "b.mp4", 5000))
+	f.do(alice, http.MethodPost, jobPath(api.PathCancel, given), nil).want(t, http.StatusOK)
 	for id, hint := range map[string]string{failed: "sx retry " + failed, given: "sx upload"} {
-		if e := w.do(alice, http.MethodGet, jobPath(api.PathTrack, id), nil).wantCode(t, sx.CodeConflict); !strings.Contains(e.Hint, hint) {
+		if e := f.do(alice, http.MethodGet, jobPath(api.PathTrack, id), nil).wantCode(t, sx.CodeConflict); !strings.Contains(e.Hint, hint) {
 			t.Errorf("hint %q lacks %q", e.Hint, hint)
 		}
 	}

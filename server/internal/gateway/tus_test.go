@@ -32,37 +32,37 @@ func video(seed uint64, n int) []byte {
 const octets = "application/offset+octet-stream"
 
 // create begins an upload and gives its path.
-func (w *world) create(user, name string, size int) string {
-	w.t.Helper()
-	a := w.do(user, http.MethodPost, api.PathUploads, nil,
+func (f *fixture) create(user, name string, size int) string {
+	f.t.Helper()
+	a := f.do(user, http.MethodPost, api.PathUploads, nil,
 		"Tus-Resumable", "1.0.0", "Upload-Length", strconv.Itoa(size), "Upload-Metadata", meta("filename", name))
-	a.want(w.t, http.StatusCreated)
+	a.want(f.t, http.StatusCreated)
 	return a.header.Get("Location")
 }
 
 // patch sends bytes at the offset.
-func (w *world) patch(user, path string, offset int, data []byte) answer {
-	w.t.Helper()
-	return w.do(user, http.MethodPatch, path, bytes.NewReader(data),
+func (f *fixture) patch(user, path string, offset int, data []byte) answer {
+	f.t.Helper()
+	return f.do(user, http.MethodPatch, path, bytes.NewReader(data),
 		"Tus-Resumable", "1.0.0", "Content-Type", octets, "Upload-Offset", strconv.Itoa(offset))
 }
 
 // offset asks how far the upload is.
-func (w *world) offset(user, path string) int {
-	w.t.Helper()
-	a := w.do(user, http.MethodHead, path, nil, "Tus-Resumable", "1.0.0").want(w.t, http.StatusOK)
+func (f *fixture) offset(user, path string) int {
+	f.t.Helper()
+	a := f.do(user, http.MethodHead, path, nil, "Tus-Resumable", "1.0.0").want(f.t, http.StatusOK)
 	n, err := strconv.Atoi(a.header.Get("Upload-Offset"))
 	if err != nil {
-		w.t.Fatal(err)
+		f.t.Fatal(err)
 	}
 	return n
 }
 
 // upload brings a whole video in and gives its job's id.
-func (w *world) upload(user, name string, data []byte) string {
-	w.t.Helper()
-	path := w.create(user, name, len(data))
-	w.patch(user, path, 0, data).want(w.t, http.StatusNoContent)
+func (f *fixture) upload(user, name string, data []byte) string {
+	f.t.Helper()
+	path := f.create(user, name, len(data))
+	f.patch(user, path, 0, data).want(f.t, http.StatusNoContent)
 	return idOf(path)
 }
 

@@ -25,9 +25,9 @@ func digest(data []byte) string {
 
 func TestUpload(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, nil)
+	f := newFixture(t, nil)
 	data := video(1, 300_000)
-	a := w.do(alice, http.MethodPost, api.PathUploads, nil, "Tus-Resumable", "1.0.0",
+	a := f.do(alice, http.MethodPost, api.PathUploads, nil, "Tus-Resumable", "1.0.0",
 		"Upload-Length", strconv.Itoa(len(data)),
 		"Upload-Metadata", meta("filename", "Vorlesung über ÄÖ.mp4", "preset", "speech", "mono", "true", "colour", "blue"))
 	a.want(t, http.StatusCreated)
@@ -39,10 +39,10 @@ func TestUpload(t *testing.T) {
 	if _, err := http.ParseTime(a.header.Get("Upload-Expires")); err != nil {
 		t.Errorf("Upload-Expires: %v", err)
 	}
-	if got := w.patch(alice, path, 0, data[:100_000]).want(t, http.StatusNoContent).header; got.Get("Upload-Offset") != "100000" || got.Get("Upload-Expires") == "" {
+	if got := f.patch(alice, path, 0, data[:100_000]).want(t, http.StatusNoContent).header; got.Get("Upload-Offset") != "100000" || got.Get("Upload-Expires") == "" {
 		t.Errorf("after the first piece: %v", got)
 	}
-	head := w.do(alice, http.MethodHead, path, nil, "Tus-Resumable", "1.0.0").want(t, http.StatusOK).header
+	head := f.do(alice, http.MethodHead, path, nil, "Tus-Resumable", "1.0.0").want(t, http.StatusOK).header
 	for key, want := range map[string]string{
 		"Upload-Offset": "100000", "Upload-Length": "300000", "Cache-Control": "no-store", "Tus-Resumable": "1.0.0",
 	} {
@@ -50,57 +50,57 @@ func TestUpload(t *testing.T) {
 			t.Errorf("HEAD: %s is %q, want %q", key, head.Get(key), want)
 		}
 	}
-	j := decode[api.Job](t, w.do(alice, http.MethodGet, jobPath(api.PathJob, id), nil).want(t, http.StatusOK))
+	j := decode[api.Job](t, f.do(alice, http.MethodGet, jobPath(api.PathJob, id), nil).want(t, http.StatusOK))
 	if j.State != sx.StateUploading || j.Progress < 33 || j.Progress > 34 || j.Name != "Vorlesung über ÄÖ.mp4" {
 		t.Errorf("while uploading: %+v", j)
 	}
-	last := w.patch(alice, path, 100_000, data[100_000:]).want(t, http.StatusNoContent).header
+	last := f.patch(alice, path, 100_000, data[100_000:]).want(t, http.StatusNoContent).header
 	if last.Get("Upload-Offset") != "300000" || last.Get("Upload-Expires") != "" {
 		t.Errorf("after the last piece: %v", last)
 	}
 
-	stored := w.job(id)
+	stored := f.job(id)
 	if stored.State != sx.StateQueued || stored.Video.SHA256 != digest(data) || stored.Owner != alice {
 		t.Errorf("stored %+v, want it queued with digest %s", stored, digest(data))
 	}
 	if stored.Options.Preset != sx.PresetSpeech || !stored.Options.Mono {
 		t.Errorf("options %+v", stored.Options)
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), testTimeout)
 	defer cancel()
-	d, err := w.bus.Receive(ctx, bus.Convert)
+	d, err := f.bus.Receive(ctx, bus.Convert)
 	if err != nil || d.Message().JobID != id {
 		t.Errorf("doorbell %v, %v", d, err)
 	}
 	// The finished upload answers as complete, and takes nothing more.
-	if got := w.offset(alice, path); got != len(data) {
+	if got := f.offset(alice, path); got != len(data) {
 		t.Errorf("offset %d after the end", got)
 	}
-	w.patch(alice, path, len(data), nil).want(t, http.StatusNoContent)
-	if got := w.metric("sx_upload_bytes_total", ""); got != float64(len(data)) {
+	f.patch(alice, path, len(data), nil).want(t, http.StatusNoContent)
+	if got := f.metric("sx_upload_bytes_total", ""); got != float64(len(data)) {
 		t.Errorf("counted %v bytes", got)
 	}
-	if got := w.metric("sx_uploads_total", "finished"); got != 1 {
+	if got := f.metric("sx_uploads_total", "finished"); got != 1 {
 		t.Errorf("counted %v finished uploads", got)
 	}
 }
 
 func TestUploadWithCreation(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, nil)
+	f := newFixture(t, nil)
 	data := video(2, 90_000)
-	a := w.do(alice, http.MethodPost, api.PathUploads, bytes.NewReader(data), "Tus-Resumable", "1.0.0",
+	a := f.do(alice, http.MethodPost, api.PathUploads, bytes.NewReader(data), "Tus-Resumable", "1.0.0",
 		"Content-Type", octets, "Upload-Length", strconv.Itoa(len(data)), "Upload-Metadata", meta("filename", "a.mp4"))
 	a.want(t, http.StatusCreated)
-	if j := w.job(idOf(a.header.Get("Location"))); j.State != sx.StateQueued || j.Video.SHA256 != digest(data) {
+	if j := f.job(idOf(a.header.Get("Location"))); j.State != sx.StateQueued || j.Video.SHA256 != digest(data) {
 		t.Errorf("stored %+v", j)
 	}
 }
 
 func TestCreateIsRefused(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, func(c *gateway.Config) { c.MaxUpload, c.Quota = 1000, 1500 })
-	w.create(alice, "first.mp4", 900)
+	f := newFixture(t, func(c *gateway.Config) { c.MaxUpload, c.Quota = 1000, 1500 })
+	f.create(alice, "first.mp4", 900)
 	tests := []struct {
 		name     string
 		size     string
@@ -129,18 +129,18 @@ func TestCreateIsRefused(t *testing.T) {
 			if tt.size != "" {
 				headers = append(headers, "Upload-Length", tt.size)
 			}
-			e := w.do(alice, http.MethodPost, api.PathUploads, nil, headers...).wantCode(t, tt.want)
+			e := f.do(alice, http.MethodPost, api.PathUploads, nil, headers...).wantCode(t, tt.want)
 			if !strings.Contains(e.Message, tt.message) {
 				t.Errorf("message %q lacks %q", e.Message, tt.message)
 			}
 		})
 	}
 	// Nothing is left of them, and what fits still does; so does another user's.
-	if got := w.videos(); len(got) != 1 {
+	if got := f.videos(); len(got) != 1 {
 		t.Errorf("videos %v, want only the first", got)
 	}
-	w.create(alice, "fits.mp4", 600)
-	w.create(bob, "mine.mp4", 1000)
+	f.create(alice, "fits.mp4", 600)
+	f.create(bob, "mine.mp4", 1000)
 }
 
 func TestNoMediaIsRefusedAtItsFirstBytes(t *testing.T) {
@@ -157,14 +157,14 @@ func TestNoMediaIsRefusedAtItsFirstBytes(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t, nil)
-			path := w.create(alice, "talk.mp4", len(tt.data))
-			w.patch(alice, path, 0, []byte(tt.data)).wantCode(t, tt.want)
-			w.patch(alice, path, 0, []byte(tt.data)).wantCode(t, sx.CodeNotFound)
-			if got := w.videos(); len(got) != 0 {
+			f := newFixture(t, nil)
+			path := f.create(alice, "talk.mp4", len(tt.data))
+			f.patch(alice, path, 0, []byte(tt.data)).wantCode(t, tt.want)
+			f.patch(alice, path, 0, []byte(tt.data)).wantCode(t, sx.CodeNotFound)
+			if got := f.videos(); len(got) != 0 {
 				t.Errorf("videos %v are left", got)
 			}
-			if got := w.metric("sx_uploads_total", "refused"); got != 1 {
+			if got := f.metric("sx_uploads_total", "refused"); got != 1 {
 				t.Errorf("counted %v refused uploads", got)
 			}
 		})
@@ -173,10 +173,10 @@ func TestNoMediaIsRefusedAtItsFirstBytes(t *testing.T) {
 
 func TestTusRefusals(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, nil)
+	f := newFixture(t, nil)
 	data := video(3, 10_000)
-	path := w.create(alice, "a.mp4", len(data))
-	w.patch(alice, path, 0, data[:5000]).want(t, http.StatusNoContent)
+	path := f.create(alice, "a.mp4", len(data))
+	f.patch(alice, path, 0, data[:5000]).want(t, http.StatusNoContent)
 	tests := []struct {
 		name    string
 		method  string
@@ -196,23 +196,23 @@ func TestTusRefusals(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			a := w.do(alice, tt.method, path, bytes.NewReader(tt.body), tt.headers...).want(t, tt.status)
+			a := f.do(alice, tt.method, path, bytes.NewReader(tt.body), tt.headers...).want(t, tt.status)
 			if e := a.errorBody(t); e.Code != tt.want || e.Message == "" || e.Hint == "" {
 				t.Errorf("got %+v, want code %s", e, tt.want)
 			}
 		})
 	}
-	if got := w.offset(alice, path); got != 5000 {
+	if got := f.offset(alice, path); got != 5000 {
 		t.Errorf("offset %d after refused requests", got)
 	}
-	w.do(alice, http.MethodPost, api.PathUploads, nil, "Tus-Resumable", "1.0.0", "Upload-Defer-Length", "1",
+	f.do(alice, http.MethodPost, api.PathUploads, nil, "Tus-Resumable", "1.0.0", "Upload-Defer-Length", "1",
 		"Upload-Metadata", meta("filename", "a.mp4")).wantCode(t, sx.CodeInvalid)
 }
 
 func TestUploadsAreDescribed(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, func(c *gateway.Config) { c.MaxUpload = 1 << 30 })
-	h := w.do(alice, http.MethodOptions, api.PathUploads, nil).want(t, http.StatusNoContent).header
+	f := newFixture(t, func(c *gateway.Config) { c.MaxUpload = 1 << 30 })
+	h := f.do(alice, http.MethodOptions, api.PathUploads, nil).want(t, http.StatusNoContent).header
 	if h.Get("Tus-Version") != "1.0.0" || h.Get("Tus-Max-Size") != "1073741824" || !strings.Contains(h.Get("Tus-Extension"), "expiration") {
 		t.Errorf("got %v", h)
 	}
@@ -220,19 +220,19 @@ func TestUploadsAreDescribed(t *testing.T) {
 
 func TestTerminateUpload(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, nil)
+	f := newFixture(t, nil)
 	data := video(4, 9000)
-	path := w.create(alice, "a.mp4", len(data))
-	w.patch(alice, path, 0, data[:5000]).want(t, http.StatusNoContent)
-	w.do(alice, http.MethodDelete, path, nil, "Tus-Resumable", "1.0.0").want(t, http.StatusNoContent)
-	w.do(alice, http.MethodDelete, path, nil, "Tus-Resumable", "1.0.0").wantCode(t, sx.CodeNotFound)
-	w.do(alice, http.MethodGet, jobPath(api.PathJob, idOf(path)), nil).wantCode(t, sx.CodeNotFound)
-	if got := w.videos(); len(got) != 0 {
+	path := f.create(alice, "a.mp4", len(data))
+	f.patch(alice, path, 0, data[:5000]).want(t, http.StatusNoContent)
+	f.do(alice, http.MethodDelete, path, nil, "Tus-Resumable", "1.0.0").want(t, http.StatusNoContent)
+	f.do(alice, http.MethodDelete, path, nil, "Tus-Resumable", "1.0.0").wantCode(t, sx.CodeNotFound)
+	f.do(alice, http.MethodGet, jobPath(api.PathJob, idOf(path)), nil).wantCode(t, sx.CodeNotFound)
+	if got := f.videos(); len(got) != 0 {
 		t.Errorf("videos %v are left", got)
 	}
 
-	id := w.upload(alice, "b.mp4", data)
-	e := w.do(alice, http.MethodDelete, api.PathUploads+id, nil, "Tus-Resumable", "1.0.0").wantCode(t, sx.CodeConflict)
+	id := f.upload(alice, "b.mp4", data)
+	e := f.do(alice, http.MethodDelete, api.PathUploads+id, nil, "Tus-Resumable", "1.0.0").wantCode(t, sx.CodeConflict)
 	if want := "sx rm " + id; !strings.Contains(e.Hint, want) {
 		t.Errorf("hint %q lacks %q", e.Hint, want)
 	}
@@ -240,56 +240,56 @@ func TestTerminateUpload(t *testing.T) {
 
 func TestUploadExpires(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, nil)
+	f := newFixture(t, nil)
 	data := video(5, 9000)
-	old, fresh := w.create(alice, "old.mp4", len(data)), w.create(alice, "fresh.mp4", len(data))
-	w.patch(alice, old, 0, data[:5000]).want(t, http.StatusNoContent)
-	last := w.create(alice, "complete.mp4", len(data)) // looked at last, so it tells that the round is over
-	if _, err := w.store.Videos.Append(context.Background(), idOf(last), 0, bytes.NewReader(data)); err != nil {
+	old, fresh := f.create(alice, "old.mp4", len(data)), f.create(alice, "fresh.mp4", len(data))
+	f.patch(alice, old, 0, data[:5000]).want(t, http.StatusNoContent)
+	last := f.create(alice, "complete.mp4", len(data)) // looked at last, so it tells that the round is over
+	if _, err := f.store.Videos.Append(context.Background(), idOf(last), 0, bytes.NewReader(data)); err != nil {
 		t.Fatal(err)
 	}
-	w.clock.advance(gateway.DefaultUploadLife - time.Minute)
-	newWorldLike(t, w).run()
-	w.eventually("a round", func() bool { return w.job(idOf(last)).State == sx.StateQueued })
-	if got := w.offset(alice, old); got != 5000 {
+	f.clock.advance(gateway.DefaultUploadLife - time.Minute)
+	newFixtureLike(t, f).run()
+	f.eventually("a round", func() bool { return f.job(idOf(last)).State == sx.StateQueued })
+	if got := f.offset(alice, old); got != 5000 {
 		t.Fatalf("offset %d before the upload expires", got)
 	}
 
-	again := newWorldLike(t, w)
-	w.clock.advance(2 * time.Minute)
+	again := newFixtureLike(t, f)
+	f.clock.advance(2 * time.Minute)
 	again.run()
-	w.eventually("expiry", func() bool {
-		return w.job(idOf(old)).State == sx.StateExpired && w.job(idOf(fresh)).State == sx.StateExpired && len(w.videos()) == 1
+	f.eventually("expiry", func() bool {
+		return f.job(idOf(old)).State == sx.StateExpired && f.job(idOf(fresh)).State == sx.StateExpired && len(f.videos()) == 1
 	})
 	again.patch(alice, old, 5000, data[5000:]).wantCode(t, sx.CodeUploadExpired)
 	again.do(alice, http.MethodHead, old, nil, "Tus-Resumable", "1.0.0").want(t, http.StatusGone)
 	again.do(alice, http.MethodDelete, old, nil, "Tus-Resumable", "1.0.0").wantCode(t, sx.CodeUploadExpired)
-	if usage, err := w.store.Jobs.Usage(context.Background(), alice); err != nil || usage != int64(len(data)) {
+	if usage, err := f.store.Jobs.Usage(context.Background(), alice); err != nil || usage != int64(len(data)) {
 		t.Errorf("usage %d, %v; want that of the complete video", usage, err)
 	}
 }
 
 func TestReconcilerFinishesWhatACrashLeft(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, nil)
+	f := newFixture(t, nil)
 	ctx := context.Background()
 	for _, sealed := range []bool{false, true} {
 		t.Run(fmt.Sprintf("sealed %v", sealed), func(t *testing.T) {
 			data := video(6, 70_000)
-			path := w.create(alice, "a.mp4", len(data))
-			if _, err := w.store.Videos.Append(ctx, idOf(path), 0, bytes.NewReader(data)); err != nil {
+			path := f.create(alice, "a.mp4", len(data))
+			if _, err := f.store.Videos.Append(ctx, idOf(path), 0, bytes.NewReader(data)); err != nil {
 				t.Fatal(err)
 			}
 			if sealed {
-				if _, err := w.store.Videos.Seal(ctx, idOf(path)); err != nil {
+				if _, err := f.store.Videos.Seal(ctx, idOf(path)); err != nil {
 					t.Fatal(err)
 				}
 			}
 			// A PATCH that comes now is told that all is there, and nothing more.
-			w.patch(alice, path, len(data), nil).want(t, http.StatusNoContent)
-			newWorldLike(t, w).run()
-			w.eventually("the upload to be finished", func() bool { return w.job(idOf(path)).State == sx.StateQueued })
-			if got := w.job(idOf(path)).Video.SHA256; got != digest(data) {
+			f.patch(alice, path, len(data), nil).want(t, http.StatusNoContent)
+			newFixtureLike(t, f).run()
+			f.eventually("the upload to be finished", func() bool { return f.job(idOf(path)).State == sx.StateQueued })
+			if got := f.job(idOf(path)).Video.SHA256; got != digest(data) {
 				t.Errorf("digest %s, want %s", got, digest(data))
 			}
 		})

@@ -88,12 +88,12 @@ func (s *Service) useUpload(w http.ResponseWriter, r *http.Request) error {
 	switch r.Method {
 	case http.MethodHead:
 		serve = s.tus.HeadFile
-		release, err = s.turns.insist(ctx, id)
+		release, err = s.locks.Lock(ctx, id)
 	case http.MethodDelete:
 		serve = s.tus.DelFile
-		release, err = s.turns.insist(ctx, id)
+		release, err = s.locks.Lock(ctx, id)
 	default:
-		release, err = s.turns.take(ctx, id, p.stop)
+		release, err = s.locks.Preempt(ctx, id, p.stop)
 	}
 	if err != nil {
 		return err

@@ -13,15 +13,15 @@ import (
 
 func TestMadeUpTokensDoNotFillTheMemory(t *testing.T) {
 	t.Parallel()
-	p := newPersonals(func(context.Context, string) (token.Claims, error) {
+	p := newPersonalTokenCache(func(context.Context, string) (token.Claims, error) {
 		return token.Claims{}, sx.NewError(sx.CodeUnauthenticated, "no")
 	}, time.Now)
-	for i := range maxPersonal + 10 {
+	for i := range maxCachedTokens + 10 {
 		if _, err := p.verify(t.Context(), strconv.Itoa(i)); sx.CodeOf(err) != sx.CodeUnauthenticated {
 			t.Fatal(err)
 		}
 	}
-	if len(p.byHash) != maxPersonal || p.recent.Len() != maxPersonal {
+	if len(p.byHash) != maxCachedTokens || p.recent.Len() != maxCachedTokens {
 		t.Errorf("%d answers are kept", len(p.byHash))
 	}
 }
@@ -29,7 +29,7 @@ func TestMadeUpTokensDoNotFillTheMemory(t *testing.T) {
 func TestAQuestionOutlivesWhoAsked(t *testing.T) {
 	t.Parallel()
 	asked, answer := make(chan struct{}), make(chan struct{})
-	p := newPersonals(func(ctx context.Context, _ string) (token.Claims, error) {
+	p := newPersonalTokenCache(func(ctx context.Context, _ string) (token.Claims, error) {
 		close(asked)
 		<-answer
 		return token.Claims{UserID: "u1"}, ctx.Err()

@@ -41,7 +41,7 @@ func refuses(code sx.Code) func(http.ResponseWriter) {
 	return func(w http.ResponseWriter) { api.WriteError(w, sx.NewError(code, "no")) }
 }
 
-func newExchanges(t *testing.T) (*exchanges, *world) {
+func newExchanges(t *testing.T) (*exchanges, *fixture) {
 	t.Helper()
 	e := &exchanges{}
 	server := httptest.NewServer(e)
@@ -50,34 +50,34 @@ func newExchanges(t *testing.T) (*exchanges, *world) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return e, newWorld(t, func(c *gateway.Config) { c.AuthURL = u })
+	return e, newFixture(t, func(c *gateway.Config) { c.AuthURL = u })
 }
 
 const script = "sxp_of_a_script"
 
 func TestPersonalTokenIsExchangedOnceAMinute(t *testing.T) {
 	t.Parallel()
-	e, w := newExchanges(t)
+	e, f := newExchanges(t)
 	e.answer.Store(stands(alice))
 	var group sync.WaitGroup
 	for range 8 {
-		group.Go(func() { w.do(script, http.MethodGet, api.PathJobs, nil).want(t, http.StatusOK) })
+		group.Go(func() { f.do(script, http.MethodGet, api.PathJobs, nil).want(t, http.StatusOK) })
 	}
 	group.Wait()
-	w.clock.advance(59 * time.Second)
-	w.do(script, http.MethodGet, api.PathJobs, nil).want(t, http.StatusOK)
+	f.clock.advance(59 * time.Second)
+	f.do(script, http.MethodGet, api.PathJobs, nil).want(t, http.StatusOK)
 	if n := e.count.Load(); n != 1 {
 		t.Errorf("exchanged %d times in a minute", n)
 	}
 	// Revoked: refused a minute after the last exchange at the latest.
 	e.answer.Store(refuses(sx.CodeUnauthenticated))
-	w.clock.advance(time.Second)
-	a := w.do(script, http.MethodGet, api.PathJobs, nil).want(t, http.StatusUnauthorized)
+	f.clock.advance(time.Second)
+	a := f.do(script, http.MethodGet, api.PathJobs, nil).want(t, http.StatusUnauthorized)
 	if got := a.errorBody(t).Code; got != sx.CodeUnauthenticated {
 		t.Errorf("got code %s", got)
 	}
 	before := e.count.Load()
-	w.do(script, http.MethodGet, api.PathJobs, nil).want(t, http.StatusUnauthorized)
+	f.do(script, http.MethodGet, api.PathJobs, nil).want(t, http.StatusUnauthorized)
 	if n := e.count.Load(); n != before {
 		t.Error("a refused token is asked about again at once")
 	}
@@ -85,11 +85,11 @@ func TestPersonalTokenIsExchangedOnceAMinute(t *testing.T) {
 
 func TestPersonalTokensAreTheirUsers(t *testing.T) {
 	t.Parallel()
-	e, w := newExchanges(t)
+	e, f := newExchanges(t)
 	e.answer.Store(stands(alice))
-	w.do(script, http.MethodGet, api.PathJobs, nil).want(t, http.StatusOK)
+	f.do(script, http.MethodGet, api.PathJobs, nil).want(t, http.StatusOK)
 	e.answer.Store(stands(bob))
-	w.do(script+"2", http.MethodGet, api.PathJobs, nil).want(t, http.StatusOK)
+	f.do(script+"2", http.MethodGet, api.PathJobs, nil).want(t, http.StatusOK)
 	if n := e.count.Load(); n != 2 {
 		t.Errorf("two tokens were exchanged %d times", n)
 	}
@@ -97,7 +97,7 @@ func TestPersonalTokensAreTheirUsers(t *testing.T) {
 
 func TestPersonalTokensWithAuthAway(t *testing.T) {
 	t.Parallel()
-	e, w := newExchanges(t)
+	e, f := newExchanges(t)
 	for name, answer := range map[string]func(http.ResponseWriter){
 		"an error of its own":      refuses(sx.CodeInternal),
 		"another server's answer":  func(w http.ResponseWriter) { _, _ = fmt.Fprint(w, "<html>") },
@@ -105,15 +105,15 @@ func TestPersonalTokensWithAuthAway(t *testing.T) {
 		"a connection that breaks": func(http.ResponseWriter) { panic(http.ErrAbortHandler) },
 	} {
 		e.answer.Store(answer)
-		a := w.do(script, http.MethodGet, api.PathJobs, nil).want(t, http.StatusServiceUnavailable)
+		a := f.do(script, http.MethodGet, api.PathJobs, nil).want(t, http.StatusServiceUnavailable)
 		if got := a.errorBody(t); got.Code != sx.CodeUnavailable || strings.Contains(got.Message, "html") {
 			t.Errorf("%s: %+v", name, got)
 		}
 	}
 	// An access token that is not auth's is not believed.
 	e.answer.Store(stands("mallory"))
-	w.do(script, http.MethodGet, api.PathJobs, nil).want(t, http.StatusUnauthorized)
+	f.do(script, http.MethodGet, api.PathJobs, nil).want(t, http.StatusUnauthorized)
 	// A failure is not remembered.
 	e.answer.Store(stands(alice))
-	w.do(script+"2", http.MethodGet, api.PathJobs, nil).want(t, http.StatusOK)
+	f.do(script+"2", http.MethodGet, api.PathJobs, nil).want(t, http.StatusOK)
 }

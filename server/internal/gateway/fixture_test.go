@@ -33,8 +33,8 @@ const (
 	bob   = "bob"
 )
 
-// patience bounds every wait of a test.
-const patience = 30 * time.Second
+// testTimeout bounds every wait of a test.
+const testTimeout = 30 * time.Second
 
 // clock is the time that the gateway sees.
 type clock struct {
@@ -54,8 +54,8 @@ func (c *clock) advance(d time.Duration) {
 	c.now = c.now.Add(d)
 }
 
-// world is a gateway with real storage and bus behind a real HTTP server.
-type world struct {
+// fixture is a gateway with real storage and bus behind a real HTTP server.
+type fixture struct {
 	t      *testing.T
 	dir    string
 	store  store.Store
@@ -70,64 +70,64 @@ type world struct {
 	logs   *logBuffer
 }
 
-// newWorld makes a world; change may adapt the gateway's configuration. The
+// newFixture makes a fixture; change may adapt the gateway's configuration. The
 // gateway's Run is started by run.
-func newWorld(t *testing.T, change func(*gateway.Config)) *world {
+func newFixture(t *testing.T, change func(*gateway.Config)) *fixture {
 	t.Helper()
-	w := &world{
+	f := &fixture{
 		t: t, dir: t.TempDir(), bus: membus.New(), reg: prometheus.NewRegistry(), logs: &logBuffer{},
 		// The store dates uploads by the real clock.
 		clock: &clock{now: time.Now().Truncate(time.Millisecond)},
 	}
 	var err error
-	if w.store, err = localstore.Open(w.dir); err != nil {
+	if f.store, err = localstore.Open(f.dir); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if err := w.store.Close(); err != nil {
+		if err := f.store.Close(); err != nil {
 			t.Error(err)
 		}
-		if err := w.bus.Close(); err != nil {
+		if err := f.bus.Close(); err != nil {
 			t.Error(err)
 		}
 		if t.Failed() {
-			t.Log(w.logs.String())
+			t.Log(f.logs.String())
 		}
 	})
-	log := slog.New(slog.NewTextHandler(w.logs, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	w.ledger = &jobs.Ledger{Jobs: w.store.Jobs, Bus: w.bus, Log: log, Now: w.clock.Now}
-	w.auth = httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+	log := slog.New(slog.NewTextHandler(f.logs, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	f.ledger = &jobs.Ledger{Jobs: f.store.Jobs, Bus: f.bus, Log: log, Now: f.clock.Now}
+	f.auth = httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		rw.Header().Set("Content-Type", "application/json")
 		_, _ = fmt.Fprintf(rw, `{"keys":[{"path":%q,"from":%q}]}`, r.URL.Path, r.Header.Get("X-Forwarded-For"))
 	}))
-	t.Cleanup(w.auth.Close)
-	authURL, err := url.Parse(w.auth.URL)
+	t.Cleanup(f.auth.Close)
+	authURL, err := url.Parse(f.auth.URL)
 	if err != nil {
 		t.Fatal(err)
 	}
 	transport := &http.Transport{}
 	t.Cleanup(transport.CloseIdleConnections)
 	cfg := gateway.Config{
-		Ledger: w.ledger, Jobs: w.store.Jobs, Videos: w.store.Videos, Tracks: w.store.Tracks, Bus: w.bus,
+		Ledger: f.ledger, Jobs: f.store.Jobs, Videos: f.store.Videos, Tracks: f.store.Tracks, Bus: f.bus,
 		AuthURL: authURL, AuthTransport: transport, Verify: verify,
 		NotifierURL: authURL, NotifierTransport: transport, // both only tell what they were asked
-		Log: log, Now: w.clock.Now, Registerer: w.reg,
+		Log: log, Now: f.clock.Now, Registerer: f.reg,
 	}
 	if change != nil {
 		change(&cfg)
 	}
-	w.gw = gateway.New(cfg)
-	w.server = httptest.NewServer(httpserver.Observe(w.gw.Handler(), log, prometheus.NewRegistry()))
-	t.Cleanup(w.server.Close)
-	w.client = newClient(t)
-	return w
+	f.gw = gateway.New(cfg)
+	f.server = httptest.NewServer(httpserver.Observe(f.gw.Handler(), log, prometheus.NewRegistry()))
+	t.Cleanup(f.server.Close)
+	f.client = newClient(t)
+	return f
 }
 
 // newClient makes a client that checks answers against the OpenAPI document and
 // honours Expect: 100-continue.
 func newClient(t *testing.T) *http.Client {
 	t.Helper()
-	transport := &http.Transport{ExpectContinueTimeout: patience}
+	transport := &http.Transport{ExpectContinueTimeout: testTimeout}
 	t.Cleanup(transport.CloseIdleConnections)
 	return &http.Client{Transport: documented(t, transport)}
 }
@@ -140,17 +140,17 @@ func verify(_ context.Context, raw string) (token.Claims, error) {
 }
 
 // run runs the gateway's background work until the test ends or stop is called.
-func (w *world) run() (stop func()) {
+func (f *fixture) run() (stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
-	go func() { done <- w.gw.Run(ctx) }()
+	go func() { done <- f.gw.Run(ctx) }()
 	stop = sync.OnceFunc(func() {
 		cancel()
 		if err := <-done; err != nil {
-			w.t.Errorf("Run: %v", err)
+			f.t.Errorf("Run: %v", err)
 		}
 	})
-	w.t.Cleanup(stop)
+	f.t.Cleanup(stop)
 	return stop
 }
 
@@ -189,10 +189,10 @@ func (a answer) errorBody(t *testing.T) api.Error {
 }
 
 // send sends a request as the user ("" for none) with headers given in pairs.
-func (w *world) send(user, method, path string, body io.Reader, headers ...string) (answer, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+func (f *fixture) send(user, method, path string, body io.Reader, headers ...string) (answer, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), testTimeout)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, method, w.server.URL+path, body)
+	req, err := http.NewRequestWithContext(ctx, method, f.server.URL+path, body)
 	if err != nil {
 		return answer{}, err
 	}
@@ -202,7 +202,7 @@ func (w *world) send(user, method, path string, body io.Reader, headers ...strin
 	for i := 0; i < len(headers); i += 2 {
 		req.Header.Add(headers[i], headers[i+1])
 	}
-	res, err := w.client.Do(req)
+	res, err := f.client.Do(req)
 	if err != nil {
 		return answer{}, err
 	}
@@ -212,11 +212,11 @@ func (w *world) send(user, method, path string, body io.Reader, headers ...strin
 }
 
 // do is send for a request that must get an answer.
-func (w *world) do(user, method, path string, body io.Reader, headers ...string) answer {
-	w.t.Helper()
-	a, err := w.send(user, method, path, body, headers...)
+func (f *fixture) do(user, method, path string, body io.Reader, headers ...string) answer {
+	f.t.Helper()
+	a, err := f.send(user, method, path, body, headers...)
 	if err != nil {
-		w.t.Fatalf("%s %s: %v", method, path, err)
+		f.t.Fatalf("%s %s: %v", method, path, err)
 	}
 	return a
 }
@@ -250,75 +250,75 @@ func decode[T any](t *testing.T, a answer) (v T) {
 }
 
 // job reads the stored document.
-func (w *world) job(id string) sx.Job {
-	w.t.Helper()
-	j, err := w.store.Jobs.Get(context.Background(), id)
+func (f *fixture) job(id string) sx.Job {
+	f.t.Helper()
+	j, err := f.store.Jobs.Get(context.Background(), id)
 	if err != nil {
-		w.t.Fatal(err)
+		f.t.Fatal(err)
 	}
 	return j
 }
 
 // change changes a job as another service would.
-func (w *world) change(id string, fn func(*sx.Job) error) sx.Job {
-	w.t.Helper()
-	j, err := w.ledger.Change(context.Background(), id, fn)
+func (f *fixture) change(id string, fn func(*sx.Job) error) sx.Job {
+	f.t.Helper()
+	j, err := f.ledger.Change(context.Background(), id, fn)
 	if err != nil {
-		w.t.Fatal(err)
+		f.t.Fatal(err)
 	}
 	return j
 }
 
 // convert plays the converter: the job gets the track and is done.
-func (w *world) convert(id string, mp3 []byte) sx.Job {
-	w.t.Helper()
+func (f *fixture) convert(id string, mp3 []byte) sx.Job {
+	f.t.Helper()
 	ctx := context.Background()
-	j := w.change(id, func(j *sx.Job) error { return j.Claim("worker", time.Minute, w.clock.Now()) })
+	j := f.change(id, func(j *sx.Job) error { return j.Claim("worker", time.Minute, f.clock.Now()) })
 	trackID := sx.TrackID(id, j.Attempt)
-	d, err := w.store.Tracks.Put(ctx, trackID, "track.mp3", bytes.NewReader(mp3))
+	d, err := f.store.Tracks.Put(ctx, trackID, "track.mp3", bytes.NewReader(mp3))
 	if err != nil {
-		w.t.Fatal(err)
+		f.t.Fatal(err)
 	}
 	track := sx.Track{ID: trackID, Size: d.Size, SHA256: d.SHA256, Duration: 1500 * time.Millisecond}
-	return w.change(id, func(j *sx.Job) error { return j.Finish(j.Attempt, track, w.clock.Now()) })
+	return f.change(id, func(j *sx.Job) error { return j.Finish(j.Attempt, track, f.clock.Now()) })
 }
 
 // eventually waits until ok holds.
-func (w *world) eventually(what string, ok func() bool) {
-	w.t.Helper()
-	limit, tick := time.After(patience), time.NewTicker(5*time.Millisecond)
+func (f *fixture) eventually(what string, ok func() bool) {
+	f.t.Helper()
+	limit, tick := time.After(testTimeout), time.NewTicker(5*time.Millisecond)
 	defer tick.Stop()
 	for !ok() {
 		select {
 		case <-limit:
-			w.t.Fatalf("waited in vain: %s", what)
+			f.t.Fatalf("waited in vain: %s", what)
 		case <-tick.C:
 		}
 	}
 }
 
 // videos lists what the video store holds.
-func (w *world) videos() []string {
-	w.t.Helper()
-	ids, err := w.store.Videos.List(context.Background())
+func (f *fixture) videos() []string {
+	f.t.Helper()
+	ids, err := f.store.Videos.List(context.Background())
 	if err != nil {
-		w.t.Fatal(err)
+		f.t.Fatal(err)
 	}
 	return ids
 }
 
 // metric reads a counter or gauge; label is "" or the value of its only label.
-func (w *world) metric(name, label string) float64 {
-	w.t.Helper()
-	families, err := w.reg.Gather()
+func (f *fixture) metric(name, label string) float64 {
+	f.t.Helper()
+	families, err := f.reg.Gather()
 	if err != nil {
-		w.t.Fatal(err)
+		f.t.Fatal(err)
 	}
-	for _, f := range families {
-		if f.GetName() != name {
+	for _, family := range families {
+		if family.GetName() != name {
 			continue
 		}
-		for _, m := range f.GetMetric() {
+		for _, m := range family.GetMetric() {
 			if label == "" || m.GetLabel()[0].GetValue() == label {
 				return m.GetCounter().GetValue() + m.GetGauge().GetValue()
 			}
@@ -327,22 +327,22 @@ func (w *world) metric(name, label string) float64 {
 	return 0
 }
 
-// newWorldLike starts another gateway on the same store and bus, as after a
+// newFixtureLike starts another gateway on the same store and bus, as after a
 // restart or beside the first.
-func newWorldLike(t *testing.T, w *world) *world {
+func newFixtureLike(t *testing.T, f *fixture) *fixture {
 	t.Helper()
-	again := *w
+	again := *f
 	again.t, again.reg = t, prometheus.NewRegistry()
-	log := w.ledger.Log
-	authURL, err := url.Parse(w.auth.URL)
+	log := f.ledger.Log
+	authURL, err := url.Parse(f.auth.URL)
 	if err != nil {
 		t.Fatal(err)
 	}
 	again.gw = gateway.New(gateway.Config{
-		Ledger: w.ledger, Jobs: w.store.Jobs, Videos: w.store.Videos, Tracks: w.store.Tracks, Bus: w.bus,
+		Ledger: f.ledger, Jobs: f.store.Jobs, Videos: f.store.Videos, Tracks: f.store.Tracks, Bus: f.bus,
 		AuthURL: authURL, AuthTransport: http.DefaultTransport, Verify: verify,
 		NotifierURL: authURL, NotifierTransport: http.DefaultTransport,
-		Log: log, Now: w.clock.Now, Registerer: again.reg,
+		Log: log, Now: f.clock.Now, Registerer: again.reg,
 	})
 	again.server = httptest.NewServer(httpserver.Observe(again.gw.Handler(), log, prometheus.NewRegistry()))
 	t.Cleanup(again.server.Close)
