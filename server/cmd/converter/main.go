@@ -33,7 +33,7 @@ func run() int {
 			return service.Service{}, err
 		}
 		s := converter.New(converter.Config{
-			Ledger: parts.Ledger, Bus: parts.Bus, Videos: parts.Store.Videos, Tracks: parts.Store.Tracks,
+			Updater: parts.Updater, Bus: parts.Bus, Videos: parts.Store.Videos, Tracks: parts.Store.Tracks,
 			Transcoder: transcoder, Slots: *slots, TempDir: *temp,
 			Log: parts.Log, Now: time.Now, Registerer: parts.Registry,
 		})

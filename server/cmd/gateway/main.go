@@ -46,7 +46,7 @@ func run() int {
 	}
 	return p.Main(context.Background(), os.Args[1:], func(_ context.Context, parts service.Parts) (service.Service, error) {
 		s := gateway.New(gateway.Config{
-			Ledger: parts.Ledger, Jobs: parts.Store.Jobs, Videos: parts.Store.Videos, Tracks: parts.Store.Tracks,
+			Updater: parts.Updater, Jobs: parts.Store.Jobs, Videos: parts.Store.Videos, Tracks: parts.Store.Tracks,
 			Bus: parts.Bus, AuthURL: authURL, AuthTransport: transport, Verify: token.NewVerifier(keys, time.Now).Verify,
 			NotifierURL: notifierURL, NotifierTransport: transport,
 			TrustedHops: *hops, Quota: int64(quota), MaxUpload: int64(maxUpload),

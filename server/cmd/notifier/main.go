@@ -34,7 +34,7 @@ func run() int {
 	}
 	return p.Main(context.Background(), os.Args[1:], func(_ context.Context, parts service.Parts) (service.Service, error) {
 		s, err := notifier.New(notifier.Config{
-			Ledger: parts.Ledger, Bus: parts.Bus, NotificationSettings: parts.Store.NotificationSettings, Deliveries: parts.Store.Deliveries,
+			Updater: parts.Updater, Bus: parts.Bus, NotificationSettings: parts.Store.NotificationSettings, Deliveries: parts.Store.Deliveries,
 			AuthURL: authURL, AuthTransport: transport, Mail: notify.Mail, Networks: notify.Networks,
 			Log: parts.Log, Now: time.Now, Reconcile: reconcile, Registerer: parts.Registry,
 		})

@@ -1,6 +1,6 @@
-// Package bus is the message port. A message is a doorbell: it carries a job's
+// Package bus is the message port. A message is a wake-up: it carries a job's
 // id and says "look at that job now". It may come late, twice or never; the
-// job document is the truth, and the reconcilers ring again. Package bustest
+// job document is the truth, and the reconcilers publish again. Package bustest
 // holds every adapter to the comments below.
 package bus
 

@@ -21,7 +21,7 @@ import (
 
 // Config is what the service needs. A zero duration is its default.
 type Config struct {
-	Ledger     *jobs.Ledger
+	Updater    *jobs.Updater
 	Bus        bus.Bus
 	Videos     store.Videos
 	Tracks     store.Tracks
@@ -79,7 +79,7 @@ func (s *Service) Run(ctx context.Context) error {
 		return err
 	}
 	reconciler := &jobs.Reconciler{
-		Ledger: s.Ledger, Queue: bus.Convert, Every: s.Reconcile,
+		Updater: s.Updater, Queue: bus.Convert, Every: s.Reconcile,
 		Due: func(j sx.Job, now time.Time) bool { return j.State == sx.StateQueued && !now.Before(j.NotBefore) },
 	}
 	group, ctx := errgroup.WithContext(ctx)
@@ -95,8 +95,8 @@ func (s *Service) Run(ctx context.Context) error {
 // ReleaseAll hands every running job back at once. It is for a process that
 // knows that no converter is alive: in the local mode nobody else can have the
 // data folder.
-func ReleaseAll(ctx context.Context, ledger *jobs.Ledger) error {
-	list, err := ledger.Jobs.Unsettled(ctx)
+func ReleaseAll(ctx context.Context, updater *jobs.Updater) error {
+	list, err := updater.Jobs.Unsettled(ctx)
 	if err != nil {
 		return fmt.Errorf("list the running jobs: %w", err)
 	}
@@ -104,7 +104,7 @@ func ReleaseAll(ctx context.Context, ledger *jobs.Ledger) error {
 		if j.State != sx.StateRunning {
 			continue
 		}
-		_, err := ledger.Change(ctx, j.ID, func(now *sx.Job) error { return now.Release(j.Attempt, ledger.Now()) })
+		_, err := updater.Update(ctx, j.ID, func(now *sx.Job) error { return now.Release(j.Attempt, updater.Now()) })
 		if err != nil && !settled(err) {
 			return fmt.Errorf("hand job %s back: %w", j.ID, err)
 		}

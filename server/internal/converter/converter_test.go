@@ -64,14 +64,14 @@ func TestVideoBecomesTrack(t *testing.T) {
 	}
 }
 
-func TestDuplicateDoorbells(t *testing.T) {
+func TestDuplicateMessages(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t)
 	j := h.upload([]byte("video"))
 	for range 10 {
-		h.ledger.Ring(t.Context(), bus.Convert, j.ID)
+		h.updater.Publish(t.Context(), bus.Convert, j.ID)
 	}
-	h.ledger.Ring(t.Context(), bus.Convert, "nosuchjob")
+	h.updater.Publish(t.Context(), bus.Convert, "nosuchjob")
 	tc := &echo{}
 	cfg := h.config(tc)
 	cfg.Slots = 4
@@ -146,7 +146,7 @@ func TestOwnerCancelsInTheLastMoment(t *testing.T) {
 			j := h.upload([]byte("video"))
 			id.Store(j.ID)
 			h.start(cfg)
-			h.ledger.Ring(t.Context(), bus.Convert, j.ID)
+			h.updater.Publish(t.Context(), bus.Convert, j.ID)
 			next := h.untilState(h.queue([]byte("next")).ID, sx.StateDone)
 			h.only(next)
 		})
@@ -266,7 +266,7 @@ func TestMissingVideo(t *testing.T) {
 		t.Fatal(err)
 	}
 	h.start(h.config(&echo{}))
-	h.ledger.Ring(t.Context(), bus.Convert, j.ID)
+	h.updater.Publish(t.Context(), bus.Convert, j.ID)
 	if j := h.until(j.ID, func(j sx.Job) bool { return j.Failures == 1 }); j.Error.Code != sx.CodeNotFound {
 		t.Errorf("error %+v", j.Error)
 	}
@@ -318,7 +318,7 @@ func TestReleaseAll(t *testing.T) {
 	h := newHouse(t)
 	running, queued := h.upload([]byte("a")), h.upload([]byte("b"))
 	h.change(running.ID, func(j *sx.Job) error { return j.Claim("dead", time.Hour, h.now()) })
-	if err := converter.ReleaseAll(t.Context(), h.ledger); err != nil {
+	if err := converter.ReleaseAll(t.Context(), h.updater); err != nil {
 		t.Fatal(err)
 	}
 	for id, attempts := range map[string]int{running.ID: 1, queued.ID: 0} {

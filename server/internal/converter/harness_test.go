@@ -23,11 +23,11 @@ import (
 
 // house is a store and a bus that several converters share.
 type house struct {
-	t      *testing.T
-	store  store.Store
-	bus    *membus.Bus
-	ledger *jobs.Ledger
-	ahead  atomic.Int64 // how far the clock was moved on
+	t       *testing.T
+	store   store.Store
+	bus     *membus.Bus
+	updater *jobs.Updater
+	ahead   atomic.Int64 // how far the clock was moved on
 }
 
 func newHouse(t *testing.T) *house {
@@ -39,7 +39,7 @@ func newHouse(t *testing.T) *house {
 	t.Cleanup(func() { _ = s.Close() })
 	h := &house{t: t, store: s, bus: membus.New()}
 	t.Cleanup(func() { _ = h.bus.Close() })
-	h.ledger = &jobs.Ledger{Jobs: s.Jobs, Bus: h.bus, Log: slog.New(slog.DiscardHandler), Now: h.now}
+	h.updater = &jobs.Updater{Jobs: s.Jobs, Bus: h.bus, Log: slog.New(slog.DiscardHandler), Now: h.now}
 	return h
 }
 
@@ -49,7 +49,7 @@ func (h *house) now() time.Time { return time.Now().Add(time.Duration(h.ahead.Lo
 // enough for a busy machine.
 func (h *house) config(tc converter.Transcoder) converter.Config {
 	return converter.Config{
-		Ledger: h.ledger, Bus: h.bus, Videos: h.store.Videos, Tracks: h.store.Tracks,
+		Updater: h.updater, Bus: h.bus, Videos: h.store.Videos, Tracks: h.store.Tracks,
 		Transcoder: tc, Slots: 1, TempDir: h.t.TempDir(),
 		Log: slog.New(slog.DiscardHandler), Now: h.now, Registerer: prometheus.NewRegistry(),
 		Lease: 10 * time.Second, Beat: 50 * time.Millisecond, Report: 10 * time.Millisecond,
@@ -93,7 +93,7 @@ func (h *house) empty(dir string) {
 	}
 }
 
-// upload stores a video and queues its job, without a doorbell.
+// upload stores a video and queues its job, without a wake-up message.
 func (h *house) upload(content []byte) sx.Job {
 	h.t.Helper()
 	ctx := h.t.Context()
@@ -117,12 +117,12 @@ func (h *house) upload(content []byte) sx.Job {
 	return h.job(j.ID)
 }
 
-// queue is upload with its doorbell.
+// queue is upload with its wake-up message.
 func (h *house) queue(content []byte) sx.Job {
 	h.t.Helper()
 	j := h.upload(content)
-	h.ledger.Created(h.t.Context(), j)
-	h.ledger.Ring(h.t.Context(), "convert", j.ID)
+	h.updater.Created(h.t.Context(), j)
+	h.updater.Publish(h.t.Context(), "convert", j.ID)
 	return j
 }
 
@@ -137,7 +137,7 @@ func (h *house) job(id string) sx.Job {
 
 func (h *house) change(id string, fn func(*sx.Job) error) {
 	h.t.Helper()
-	if _, err := h.ledger.Change(h.t.Context(), id, fn); err != nil {
+	if _, err := h.updater.Update(h.t.Context(), id, fn); err != nil {
 		h.t.Fatal(err)
 	}
 }
@@ -259,9 +259,9 @@ func (a *away) Replace(ctx context.Context, j sx.Job) error {
 
 // behind gives the configuration that job store.
 func (h *house) behind(cfg converter.Config, a away) converter.Config {
-	ledger := *h.ledger
+	updater := *h.updater
 	a.Jobs = h.store.Jobs
-	ledger.Jobs = &a
-	cfg.Ledger = &ledger
+	updater.Jobs = &a
+	cfg.Updater = &updater
 	return cfg
 }

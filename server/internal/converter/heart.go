@@ -90,7 +90,7 @@ func (h *heart) beat(ctx context.Context, p Progress, now time.Time) bool {
 	limit := min(h.service.Beat, max(h.lease.Sub(now), time.Millisecond))
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	_, err := h.service.Ledger.Change(ctx, h.job.ID, func(j *sx.Job) error {
+	_, err := h.service.Updater.Update(ctx, h.job.ID, func(j *sx.Job) error {
 		return j.RenewLease(h.job.Attempt, h.service.Lease, p.Percent, p.Remaining, h.service.Now())
 	})
 	switch {

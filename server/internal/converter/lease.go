@@ -33,7 +33,7 @@ type sighting struct {
 // if this process, too, has watched it for as long without a beat: the clocks
 // of two machines may differ by more than a lease.
 func (s *Service) loseSilent(ctx context.Context, seen map[string]sighting) error {
-	list, err := s.Ledger.Jobs.Unsettled(ctx)
+	list, err := s.Updater.Jobs.Unsettled(ctx)
 	if err != nil {
 		return err
 	}
@@ -67,7 +67,7 @@ func (s *Service) loseSilent(ctx context.Context, seen map[string]sighting) erro
 var errBeats = errors.New("the lease was renewed")
 
 func (s *Service) lose(ctx context.Context, id string, was sighting) error {
-	_, err := s.Ledger.Change(ctx, id, func(j *sx.Job) error {
+	_, err := s.Updater.Update(ctx, id, func(j *sx.Job) error {
 		if j.Attempt != was.attempt || !j.Lease.Equal(was.lease) {
 			return errBeats
 		}

@@ -39,9 +39,9 @@ func TestFastClockTakesNothing(t *testing.T) {
 	fast := h.config(&echo{})
 	fast.Lease = cfg.Lease
 	fast.Now = func() time.Time { return h.now().Add(5 * time.Minute) }
-	ledger := *h.ledger
-	ledger.Now = fast.Now
-	fast.Ledger = &ledger
+	updater := *h.updater
+	updater.Now = fast.Now
+	fast.Updater = &updater
 	h.start(fast)
 	first := h.job(id)
 	h.until(id, func(j sx.Job) bool { return j.Lease.Sub(first.Lease) > 2*cfg.Lease || j.Attempt > 1 })

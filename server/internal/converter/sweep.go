@@ -28,7 +28,7 @@ func (s *Service) sweep(ctx context.Context) error {
 		return err
 	}
 	for _, id := range ids {
-		job, err := s.Ledger.Jobs.Get(ctx, sx.TrackJob(id))
+		job, err := s.Updater.Jobs.Get(ctx, sx.TrackJob(id))
 		switch {
 		case sx.CodeOf(err) == sx.CodeNotFound:
 			s.dropTrack(ctx, id)

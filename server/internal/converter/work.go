@@ -24,31 +24,31 @@ func (s *Service) serve(ctx context.Context) {
 		case err == nil:
 			s.answer(ctx, d)
 		case ctx.Err() == nil:
-			s.Log.WarnContext(ctx, "no doorbell received, trying again", "error", err)
+			s.Log.WarnContext(ctx, "receive failed; retrying", "error", err)
 			wait(ctx, pause)
 		}
 	}
 }
 
-// answer claims the job that the doorbell names and works on it.
+// answer claims the job that the message names and works on it.
 func (s *Service) answer(ctx context.Context, d bus.Delivery) {
 	id := d.Message().JobID
 	begun := s.Now()
 	job, err := s.claim(ctx, id)
 	switch {
 	case err == nil:
-		// The claim is stored, so the doorbell has done its work: holding it for
-		// hours would only make the broker take this receiver for dead.
+		// The claim is stored, so the message has done its work: holding it for
+		// hours would only make the broker consider this receiver dead.
 		s.ack(ctx, d)
 		s.attempt(ctx, job, begun.Add(s.Lease))
 	case settled(err):
-		s.Log.DebugContext(ctx, "doorbell of a job that is not due", "job", id, "error", err)
+		s.Log.DebugContext(ctx, "message for a job that is not due", "job", id, "error", err)
 		s.ack(ctx, d)
 	default:
 		s.Log.WarnContext(ctx, "job not claimed, trying again", "job", id, "error", err)
 		wait(ctx, pause)
 		if err := d.Nack(context.WithoutCancel(ctx)); err != nil {
-			s.Log.WarnContext(ctx, "doorbell not given back, a reconciler will ring", "job", id, "error", err)
+			s.Log.WarnContext(ctx, "nack failed; the reconciler will publish again", "job", id, "error", err)
 		}
 	}
 }
@@ -57,12 +57,12 @@ func (s *Service) answer(ctx context.Context, d bus.Delivery) {
 func (s *Service) claim(ctx context.Context, id string) (sx.Job, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), claimTime)
 	defer cancel()
-	return s.Ledger.Change(ctx, id, func(j *sx.Job) error { return j.Claim(s.worker, s.Lease, s.Now()) })
+	return s.Updater.Update(ctx, id, func(j *sx.Job) error { return j.Claim(s.worker, s.Lease, s.Now()) })
 }
 
 func (s *Service) ack(ctx context.Context, d bus.Delivery) {
 	if err := d.Ack(context.WithoutCancel(ctx)); err != nil {
-		s.Log.WarnContext(ctx, "doorbell not acknowledged, it will ring in vain", "job", d.Message().JobID, "error", err)
+		s.Log.WarnContext(ctx, "ack failed; the message will be redelivered", "job", d.Message().JobID, "error", err)
 	}
 }
 
@@ -151,7 +151,7 @@ func deepest(err error) string {
 func (s *Service) release(ctx context.Context, job sx.Job, log logger) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), claimTime)
 	defer cancel()
-	_, err := s.Ledger.Change(ctx, job.ID, func(j *sx.Job) error { return j.Release(job.Attempt, s.Now()) })
+	_, err := s.Updater.Update(ctx, job.ID, func(j *sx.Job) error { return j.Release(job.Attempt, s.Now()) })
 	switch {
 	case err == nil:
 		log.InfoContext(ctx, "job handed back")
@@ -170,7 +170,7 @@ func (s *Service) record(ctx context.Context, id string, lease time.Time, change
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), max(claimTime, lease.Sub(s.Now())))
 	defer cancel()
 	for {
-		_, err := s.Ledger.Change(ctx, id, change)
+		_, err := s.Updater.Update(ctx, id, change)
 		switch {
 		case errors.Is(err, errRecorded):
 			return nil

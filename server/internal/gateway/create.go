@@ -33,7 +33,7 @@ func (s *Service) create(ctx context.Context, info tusd.FileInfo) (sx.Job, error
 		}
 		return sx.Job{}, s.undo(ctx, j, err)
 	}
-	s.cfg.Ledger.Created(ctx, j)
+	s.cfg.Updater.Created(ctx, j)
 	s.cfg.Log.InfoContext(ctx, "upload created", "job", j.ID, "owner", j.Owner, "size", j.Video.Size)
 	return j, nil
 }

@@ -18,7 +18,7 @@ func (s *Service) finish(ctx context.Context, id string) error {
 	if err != nil {
 		return err
 	}
-	j, err := s.cfg.Ledger.Change(ctx, id, func(j *sx.Job) error {
+	j, err := s.cfg.Updater.Update(ctx, id, func(j *sx.Job) error {
 		switch {
 		case j.State == sx.StateUploading:
 			return j.Queue(up.SHA256, s.cfg.Now())
@@ -46,7 +46,7 @@ func (s *Service) expire(ctx context.Context, id string) error {
 		return err
 	}
 	defer release()
-	if _, err := s.cfg.Ledger.Change(ctx, id, func(j *sx.Job) error {
+	if _, err := s.cfg.Updater.Update(ctx, id, func(j *sx.Job) error {
 		if j.State != sx.StateUploading {
 			return errUnchanged
 		}
@@ -67,7 +67,7 @@ func (s *Service) expire(ctx context.Context, id string) error {
 // remove again. The caller has the upload's turn.
 func (s *Service) remove(ctx context.Context, id string) error {
 	for {
-		j, err := s.cfg.Ledger.Change(ctx, id, func(j *sx.Job) error {
+		j, err := s.cfg.Updater.Update(ctx, id, func(j *sx.Job) error {
 			if j.State.Final() {
 				return errUnchanged
 			}

@@ -56,18 +56,18 @@ func (c *clock) advance(d time.Duration) {
 
 // fixture is a gateway with real storage and bus behind a real HTTP server.
 type fixture struct {
-	t      *testing.T
-	dir    string
-	store  store.Store
-	bus    *membus.Bus
-	ledger *jobs.Ledger
-	clock  *clock
-	auth   *httptest.Server
-	gw     *gateway.Service
-	server *httptest.Server
-	client *http.Client
-	reg    *prometheus.Registry
-	logs   *logBuffer
+	t       *testing.T
+	dir     string
+	store   store.Store
+	bus     *membus.Bus
+	updater *jobs.Updater
+	clock   *clock
+	auth    *httptest.Server
+	gw      *gateway.Service
+	server  *httptest.Server
+	client  *http.Client
+	reg     *prometheus.Registry
+	logs    *logBuffer
 }
 
 // newFixture makes a fixture; change may adapt the gateway's configuration. The
@@ -95,7 +95,7 @@ func newFixture(t *testing.T, change func(*gateway.Config)) *fixture {
 		}
 	})
 	log := slog.New(slog.NewTextHandler(f.logs, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	f.ledger = &jobs.Ledger{Jobs: f.store.Jobs, Bus: f.bus, Log: log, Now: f.clock.Now}
+	f.updater = &jobs.Updater{Jobs: f.store.Jobs, Bus: f.bus, Log: log, Now: f.clock.Now}
 	f.auth = httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		rw.Header().Set("Content-Type", "application/json")
 		_, _ = fmt.Fprintf(rw, `{"keys":[{"path":%q,"from":%q}]}`, r.URL.Path, r.Header.Get("X-Forwarded-For"))
@@ -108,7 +108,7 @@ func newFixture(t *testing.T, change func(*gateway.Config)) *fixture {
 	transport := &http.Transport{}
 	t.Cleanup(transport.CloseIdleConnections)
 	cfg := gateway.Config{
-		Ledger: f.ledger, Jobs: f.store.Jobs, Videos: f.store.Videos, Tracks: f.store.Tracks, Bus: f.bus,
+		Updater: f.updater, Jobs: f.store.Jobs, Videos: f.store.Videos, Tracks: f.store.Tracks, Bus: f.bus,
 		AuthURL: authURL, AuthTransport: transport, Verify: verify,
 		NotifierURL: authURL, NotifierTransport: transport, // both only tell what they were asked
 		Log: log, Now: f.clock.Now, Registerer: f.reg,
@@ -262,7 +262,7 @@ func (f *fixture) job(id string) sx.Job {
 // change changes a job as another service would.
 func (f *fixture) change(id string, fn func(*sx.Job) error) sx.Job {
 	f.t.Helper()
-	j, err := f.ledger.Change(context.Background(), id, fn)
+	j, err := f.updater.Update(context.Background(), id, fn)
 	if err != nil {
 		f.t.Fatal(err)
 	}
@@ -333,13 +333,13 @@ func newFixtureLike(t *testing.T, f *fixture) *fixture {
 	t.Helper()
 	again := *f
 	again.t, again.reg = t, prometheus.NewRegistry()
-	log := f.ledger.Log
+	log := f.updater.Log
 	authURL, err := url.Parse(f.auth.URL)
 	if err != nil {
 		t.Fatal(err)
 	}
 	again.gw = gateway.New(gateway.Config{
-		Ledger: f.ledger, Jobs: f.store.Jobs, Videos: f.store.Videos, Tracks: f.store.Tracks, Bus: f.bus,
+		Updater: f.updater, Jobs: f.store.Jobs, Videos: f.store.Videos, Tracks: f.store.Tracks, Bus: f.bus,
 		AuthURL: authURL, AuthTransport: http.DefaultTransport, Verify: verify,
 		NotifierURL: authURL, NotifierTransport: http.DefaultTransport,
 		Log: log, Now: f.clock.Now, Registerer: again.reg,

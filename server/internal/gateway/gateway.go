@@ -28,11 +28,11 @@ const DefaultUploadLife = 7 * 24 * time.Hour
 
 // Config is what a gateway needs. All fields without a default are required.
 type Config struct {
-	Ledger *jobs.Ledger
-	Jobs   store.Jobs
-	Videos store.Videos
-	Tracks store.Tracks
-	Bus    bus.Bus
+	Updater *jobs.Updater
+	Jobs    store.Jobs
+	Videos  store.Videos
+	Tracks  store.Tracks
+	Bus     bus.Bus
 
 	// AuthURL is where the auth service answers, AuthTransport the way there.
 	AuthURL       *url.URL

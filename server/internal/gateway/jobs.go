@@ -100,7 +100,7 @@ func (s *Service) cancelJob(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	defer release()
-	after, err := s.cfg.Ledger.Change(r.Context(), j.ID, func(j *sx.Job) error {
+	after, err := s.cfg.Updater.Update(r.Context(), j.ID, func(j *sx.Job) error {
 		if j.State == sx.StateCancelled {
 			return errUnchanged
 		}
@@ -126,7 +126,7 @@ func (s *Service) retryJob(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	after, err := s.cfg.Ledger.Change(r.Context(), j.ID, func(j *sx.Job) error {
+	after, err := s.cfg.Updater.Update(r.Context(), j.ID, func(j *sx.Job) error {
 		return j.Retry(s.cfg.Now())
 	})
 	if err != nil {

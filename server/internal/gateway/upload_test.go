@@ -70,7 +70,7 @@ func TestUpload(t *testing.T) {
 	defer cancel()
 	d, err := f.bus.Receive(ctx, bus.Convert)
 	if err != nil || d.Message().JobID != id {
-		t.Errorf("doorbell %v, %v", d, err)
+		t.Errorf("wake-up message %v, %v", d, err)
 	}
 	// The finished upload answers as complete, and takes nothing more.
 	if got := f.offset(alice, path); got != len(data) {

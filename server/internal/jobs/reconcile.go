@@ -8,29 +8,29 @@ import (
 	"github.com/soundextract/sx/server/sx"
 )
 
-// Reconciler makes up for doorbells that got lost: it rings again for jobs that
-// wait although no message is left for them.
+// Reconciler makes up for lost wake-up messages: it publishes again for jobs
+// that wait although the queue holds no message for them.
 type Reconciler struct {
-	Ledger *Ledger
-	Queue  bus.Queue
+	Updater *Updater
+	Queue   bus.Queue
 	// Due reports whether the job waits for this queue's receivers now.
 	Due func(j sx.Job, now time.Time) bool
-	// Every is the pause between two rounds.
+	// Every is the time between two rounds.
 	Every time.Duration
 }
 
-// quiet is how long a job must have been as it is before it is rung again;
-// a doorbell younger than that is most likely still on its way.
+// quiet is how long a job must have been unchanged before its message is
+// published again: a message younger than that is most likely under way.
 const quiet = 2 * time.Second
 
-// Run works round by round until ctx ends, the first round at once.
+// Run runs a round at once and then one every r.Every, until ctx ends.
 func (r *Reconciler) Run(ctx context.Context) error {
-	rung := map[string]time.Time{}
+	published := map[string]time.Time{}
 	tick := time.NewTicker(r.Every)
 	defer tick.Stop()
 	for {
-		if err := r.round(ctx, rung); err != nil && ctx.Err() == nil {
-			r.Ledger.Log.WarnContext(ctx, "reconciling failed, next round will try again", "queue", string(r.Queue), "error", err)
+		if err := r.round(ctx, published); err != nil && ctx.Err() == nil {
+			r.Updater.Log.WarnContext(ctx, "reconciling failed, the next round will retry", "queue", string(r.Queue), "error", err)
 		}
 		select {
 		case <-ctx.Done():
@@ -40,35 +40,37 @@ func (r *Reconciler) Run(ctx context.Context) error {
 	}
 }
 
-func (r *Reconciler) round(ctx context.Context, rung map[string]time.Time) error {
-	list, err := r.Ledger.Jobs.Unsettled(ctx)
+// round publishes for the jobs that are due; published says when it last did
+// so, by job.
+func (r *Reconciler) round(ctx context.Context, published map[string]time.Time) error {
+	list, err := r.Updater.Jobs.Unsettled(ctx)
 	if err != nil {
 		return err
 	}
-	depth, err := r.Ledger.Bus.Depth(ctx, r.Queue)
+	depth, err := r.Updater.Bus.Depth(ctx, r.Queue)
 	if err != nil {
 		return err
 	}
-	now := r.Ledger.Now()
+	now := r.Updater.Now()
 	due := map[string]bool{}
 	for _, j := range list {
 		if r.Due(j, now) {
 			due[j.ID] = true
 		}
 	}
-	for id := range rung {
+	for id := range published {
 		if !due[id] {
-			delete(rung, id)
+			delete(published, id)
 		}
 	}
-	// As many messages as waiting jobs: each still has its doorbell.
+	// With at least as many messages as waiting jobs, none was lost.
 	if depth.Ready >= len(due) {
 		return nil
 	}
 	for _, j := range list {
-		if due[j.ID] && now.Sub(j.Updated) >= quiet && now.Sub(rung[j.ID]) >= r.Every {
-			rung[j.ID] = now
-			r.Ledger.Ring(ctx, r.Queue, j.ID)
+		if due[j.ID] && now.Sub(j.Updated) >= quiet && now.Sub(published[j.ID]) >= r.Every {
+			published[j.ID] = now
+			r.Updater.Publish(ctx, r.Queue, j.ID)
 		}
 	}
 	return nil

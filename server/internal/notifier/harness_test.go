@@ -31,13 +31,13 @@ const patience = 30 * time.Second
 // house is what notifiers share: a store, a bus, auth, and a clock that tests
 // move on.
 type house struct {
-	t      *testing.T
-	store  store.Store
-	bus    *membus.Bus
-	ledger *jobs.Ledger
-	auth   *url.URL
-	reg    *prometheus.Registry
-	ahead  atomic.Int64
+	t       *testing.T
+	store   store.Store
+	bus     *membus.Bus
+	updater *jobs.Updater
+	auth    *url.URL
+	reg     *prometheus.Registry
+	ahead   atomic.Int64
 }
 
 func newHouse(t *testing.T) *house {
@@ -49,7 +49,7 @@ func newHouse(t *testing.T) *house {
 	t.Cleanup(func() { _ = s.Close() })
 	h := &house{t: t, store: s, bus: membus.New(), reg: prometheus.NewRegistry()}
 	t.Cleanup(func() { _ = h.bus.Close() })
-	h.ledger = &jobs.Ledger{Jobs: s.Jobs, Bus: h.bus, Log: slog.New(slog.DiscardHandler), Now: h.now}
+	h.updater = &jobs.Updater{Jobs: s.Jobs, Bus: h.bus, Log: slog.New(slog.DiscardHandler), Now: h.now}
 	// The users' tokens are their ids.
 	auth := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		user, _ := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
@@ -75,7 +75,7 @@ func (h *house) loopback() settings.Networks {
 // config is that of a notifier that may reach receivers of the test.
 func (h *house) config() notifier.Config {
 	return notifier.Config{
-		Ledger: h.ledger, Bus: h.bus, NotificationSettings: h.store.NotificationSettings, Deliveries: h.store.Deliveries,
+		Updater: h.updater, Bus: h.bus, NotificationSettings: h.store.NotificationSettings, Deliveries: h.store.Deliveries,
 		AuthURL: h.auth, AuthTransport: http.DefaultTransport, Networks: h.loopback(),
 		Log: slog.New(slog.DiscardHandler), Now: h.now, Reconcile: 10 * time.Millisecond, Registerer: h.reg,
 	}
@@ -190,7 +190,7 @@ func eventually(t *testing.T, what string, so func() bool, seen func() any) {
 	}
 }
 
-// end makes a job of the owner's that has ended, and rings for it.
+// end makes a job of the owner's that has ended, and publishes its wake-up message.
 func (h *house) end(owner, name string, failure *sx.Error) sx.Job {
 	h.t.Helper()
 	now := h.now()
@@ -202,7 +202,7 @@ func (h *house) end(owner, name string, failure *sx.Error) sx.Job {
 	if err := h.store.Jobs.Create(h.t.Context(), j); err != nil {
 		h.t.Fatal(err)
 	}
-	h.ledger.Created(h.t.Context(), j)
+	h.updater.Created(h.t.Context(), j)
 	return j
 }
 

@@ -28,7 +28,7 @@ import (
 
 // Config is what the service needs. All fields without a default are required.
 type Config struct {
-	Ledger               *jobs.Ledger
+	Updater              *jobs.Updater
 	Bus                  bus.Bus
 	NotificationSettings store.NotificationSettings
 	Deliveries           store.Deliveries
@@ -47,7 +47,7 @@ type Config struct {
 
 	Log *slog.Logger
 	Now func() time.Time
-	// Reconcile is the pause between two looks for notices whose doorbell got
+	// Reconcile is the pause between two looks for notices whose wake-up message was
 	// lost, and between two looks for deliveries that are due.
 	Reconcile  time.Duration
 	Registerer prometheus.Registerer // nil keeps the metrics unpublished
@@ -82,7 +82,7 @@ func New(cfg Config) (*Service, error) {
 // Run works until ctx ends; then it gives what is being sent a moment to end.
 func (s *Service) Run(ctx context.Context) error {
 	reconciler := &jobs.Reconciler{
-		Ledger: s.cfg.Ledger, Queue: bus.Notify, Every: s.cfg.Reconcile,
+		Updater: s.cfg.Updater, Queue: bus.Notify, Every: s.cfg.Reconcile,
 		Due: func(j sx.Job, _ time.Time) bool { return j.Notification == sx.NotificationPending },
 	}
 	group, ctx := errgroup.WithContext(ctx)
@@ -116,7 +116,7 @@ func (s *Service) handle(ctx context.Context, d bus.Delivery) {
 		err = d.Nack(ctx)
 	}
 	if err != nil && ctx.Err() == nil {
-		s.cfg.Log.WarnContext(ctx, "doorbell not returned", "job", id, "error", err)
+		s.cfg.Log.WarnContext(ctx, "wake-up message neither acknowledged nor returned", "job", id, "error", err)
 	}
 }
 

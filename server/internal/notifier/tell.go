@@ -14,19 +14,19 @@ import (
 // owner, and then records that the owner is told. A crash in between makes none
 // a second time, because their ids are the same then.
 func (s *Service) tell(ctx context.Context, id string) error {
-	j, err := s.cfg.Ledger.Jobs.Get(ctx, id)
+	j, err := s.cfg.Updater.Jobs.Get(ctx, id)
 	switch {
 	case sx.CodeOf(err) == sx.CodeNotFound:
 		return nil // removed by its owner, who needs no notice
 	case err != nil:
 		return err
 	case j.Notification != sx.NotificationPending:
-		return nil // an old doorbell
+		return nil // an outdated message
 	}
 	if err := s.deliverEnd(ctx, j); err != nil {
 		return err
 	}
-	_, err = s.cfg.Ledger.Change(ctx, id, func(j *sx.Job) error { return j.MarkNotified(s.cfg.Ledger.Now()) })
+	_, err = s.cfg.Updater.Update(ctx, id, func(j *sx.Job) error { return j.MarkNotified(s.cfg.Updater.Now()) })
 	var known *sx.Error
 	if errors.As(err, &known) && (known.Code == sx.CodeConflict || known.Code == sx.CodeNotFound) {
 		return nil // tried again or removed by its owner in the meantime

@@ -39,7 +39,7 @@ func TestEndOfAJobIsPostedOnce(t *testing.T) {
 	made := s.hook("ada", r.url)
 	j := h.end("ada", "talk.mp4", nil)
 	for range 3 {
-		h.ledger.Ring(t.Context(), bus.Notify, j.ID)
+		h.updater.Publish(t.Context(), bus.Notify, j.ID)
 	}
 	p := r.next()
 	verified(t, p, made.Secret)

@@ -115,7 +115,7 @@ func (r *running) connect(ctx context.Context) (Parts, error) {
 		return Parts{}, err
 	}
 	if r.amqp != nil {
-		parts.Ledger = &jobs.Ledger{Jobs: parts.Store.Jobs, Bus: parts.Bus, Log: r.log, Now: time.Now}
+		parts.Updater = &jobs.Updater{Jobs: parts.Store.Jobs, Bus: parts.Bus, Log: r.log, Now: time.Now}
 	}
 	return parts, nil
 }

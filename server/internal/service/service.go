@@ -53,12 +53,12 @@ type Program struct {
 	owned          *os.File // the folder of Own
 }
 
-// Parts are what services are made of, connected. Bus and Ledger are nil in a
+// Parts are what services are made of, connected. Bus and Updater are nil in a
 // program without WithBus.
 type Parts struct {
 	Store    store.Store
 	Bus      bus.Bus
-	Ledger   *jobs.Ledger
+	Updater  *jobs.Updater
 	Registry *prometheus.Registry
 	Log      *slog.Logger
 }

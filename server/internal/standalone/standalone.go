@@ -44,7 +44,7 @@ type Config struct {
 	Log          *slog.Logger
 }
 
-// reconcile is the pause between two looks for work whose doorbell got lost.
+// reconcile is the pause between two looks for work whose wake-up message was lost.
 // In one process that happens only at a start, which looks at once.
 const reconcile = 5 * time.Second
 
@@ -71,9 +71,9 @@ func Run(ctx context.Context, cfg Config) error {
 	messages := membus.New()
 	defer func() { _ = messages.Close() }()
 	p := &parts{cfg: cfg, data: data, store: stored, bus: messages, registry: httpserver.NewRegistry()}
-	p.ledger = &jobs.Ledger{Jobs: stored.Jobs, Bus: messages, Log: cfg.Log, Now: time.Now}
+	p.updater = &jobs.Updater{Jobs: stored.Jobs, Bus: messages, Log: cfg.Log, Now: time.Now}
 	// The folder is ours alone, so whoever held these jobs is no more.
-	if err := converter.ReleaseAll(ctx, p.ledger); err != nil {
+	if err := converter.ReleaseAll(ctx, p.updater); err != nil {
 		return fmt.Errorf("take over the jobs of the last run: %w", err)
 	}
 
@@ -104,7 +104,7 @@ type parts struct {
 	data     string
 	store    store.Store
 	bus      bus.Bus
-	ledger   *jobs.Ledger
+	updater  *jobs.Updater
 	registry *prometheus.Registry
 }
 
@@ -138,7 +138,7 @@ func (p *parts) front() (f front, err error) {
 	toAuth := httpserver.HandlerTransport(f.auth.Handler())
 	authURL := &url.URL{Scheme: "http", Host: "auth"}
 	f.notifier, err = notifier.New(notifier.Config{
-		Ledger: p.ledger, Bus: p.bus, NotificationSettings: p.store.NotificationSettings, Deliveries: p.store.Deliveries,
+		Updater: p.updater, Bus: p.bus, NotificationSettings: p.store.NotificationSettings, Deliveries: p.store.Deliveries,
 		AuthURL: authURL, AuthTransport: toAuth, Mail: p.cfg.Notify.Mail, Networks: p.cfg.Notify.Networks,
 		Log: p.cfg.Log, Now: time.Now, Reconcile: reconcile, Registerer: p.registry,
 	})
@@ -148,7 +148,7 @@ func (p *parts) front() (f front, err error) {
 	verifier := token.NewVerifier(
 		token.FetchURL(&http.Client{Transport: toAuth}, authURL.String()+api.PathKeys), time.Now)
 	f.gateway = gateway.New(gateway.Config{
-		Ledger: p.ledger, Jobs: p.store.Jobs, Videos: p.store.Videos, Tracks: p.store.Tracks, Bus: p.bus,
+		Updater: p.updater, Jobs: p.store.Jobs, Videos: p.store.Videos, Tracks: p.store.Tracks, Bus: p.bus,
 		AuthURL: authURL, AuthTransport: toAuth, Verify: verifier.Verify,
 		NotifierURL: &url.URL{Scheme: "http", Host: "notifier"}, NotifierTransport: httpserver.HandlerTransport(f.notifier.Handler()),
 		Quota: p.cfg.Quota, MaxUpload: p.cfg.MaxUpload,
@@ -166,7 +166,7 @@ func (p *parts) handler(g *gateway.Service, health *httpserver.Health) http.Hand
 
 func (p *parts) converter(t converter.Transcoder) *converter.Service {
 	return converter.New(converter.Config{
-		Ledger: p.ledger, Bus: p.bus, Videos: p.store.Videos, Tracks: p.store.Tracks,
+		Updater: p.updater, Bus: p.bus, Videos: p.store.Videos, Tracks: p.store.Tracks,
 		Transcoder: t, Slots: p.cfg.Conversions, TempDir: filepath.Join(p.data, "tmp"),
 		Log: p.cfg.Log, Now: time.Now, Registerer: p.registry,
 	})

@@ -118,7 +118,7 @@ func deleteQueues(b *batch) string {
 		}
 		b.wait(time.Duration(1000+b.random.IntN(1000)) * time.Millisecond)
 	}
-	return fmt.Sprintf("all queues deleted %d times, with %d doorbells in them, seed %d", deletions, lost, b.seed)
+	return fmt.Sprintf("all queues deleted %d times, with %d wake-up messages in them, seed %d", deletions, lost, b.seed)
 }
 
 // queue is a work queue's name at the broker.
@@ -161,7 +161,7 @@ func triple(b *batch) string {
 			b.t.Fatalf("messages seen: %v; want one to %s for each job", seen, bus.Notify)
 		}
 	}
-	return fmt.Sprintf("%d doorbells to converters and %d to the notifier delivered three times", seen[string(bus.Convert)], seen[string(bus.Notify)])
+	return fmt.Sprintf("%d messages to converters and %d to the notifier delivered three times", seen[string(bus.Convert)], seen[string(bus.Notify)])
 }
 
 // pause stops a converter in its tracks while it works, until another one has

@@ -147,7 +147,7 @@ func (b *batch) sweep() {
 	rounds := make(chan struct{})
 	nothing := membus.New()
 	service := converter.New(converter.Config{
-		Ledger: &jobs.Ledger{Jobs: opened.Jobs, Bus: nothing, Log: log, Now: now}, Bus: nothing,
+		Updater: &jobs.Updater{Jobs: opened.Jobs, Bus: nothing, Log: log, Now: now}, Bus: nothing,
 		Videos: opened.Videos, Tracks: counted{opened.Tracks, rounds}, TempDir: t.TempDir(), Log: log, Now: now,
 		Sweep: time.Millisecond,
 	})
