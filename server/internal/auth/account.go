@@ -32,7 +32,7 @@ func (s *Service) register(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	s.byName.reset(name)
-	return s.welcome(w, r, user)
+	return s.signIn(w, r, user)
 }
 
 // checkPassword returns an *sx.Error of code invalid for a password that is not
@@ -69,7 +69,7 @@ func (s *Service) login(w http.ResponseWriter, r *http.Request) error {
 	user, err := s.cfg.Users.ByName(r.Context(), name)
 	switch {
 	case errors.Is(err, errNotFound):
-		user.PasswordHash = nobody // takes as long as a wrong password
+		user.PasswordHash = dummyHash // takes as long as a wrong password
 	case err != nil:
 		return err
 	}
@@ -84,25 +84,25 @@ func (s *Service) login(w http.ResponseWriter, r *http.Request) error {
 	if user.Disabled { // told only to who knows the password
 		return sx.NewError(sx.CodeAccountDisabled, "the account %s is disabled", user.Name)
 	}
-	return s.welcome(w, r, user)
+	return s.signIn(w, r, user)
 }
 
 // errNotFound is what the store's answer for an absent record is compared with.
 var errNotFound = sx.NewError(sx.CodeNotFound, "not found")
 
-// welcome signs the user in.
-func (s *Service) welcome(w http.ResponseWriter, r *http.Request, user sx.User) error {
+// signIn signs the user in.
+func (s *Service) signIn(w http.ResponseWriter, r *http.Request, user sx.User) error {
 	httpserver.SetUser(r.Context(), user.ID)
-	session, refresh, err := s.open(r.Context(), user)
+	session, refresh, err := s.startSession(r.Context(), user)
 	if err != nil {
 		return err
 	}
 	s.cfg.Log.InfoContext(r.Context(), "signed in", "session", session.ID)
-	return s.answer(w, user, session.ID, refresh)
+	return s.issueTokens(w, user, session.ID, refresh)
 }
 
-// answer gives new tokens out.
-func (s *Service) answer(w http.ResponseWriter, user sx.User, sessionID, refresh string) error {
+// issueTokens gives new tokens out.
+func (s *Service) issueTokens(w http.ResponseWriter, user sx.User, sessionID, refresh string) error {
 	access, claims, err := s.cfg.Signer.Sign(token.Claims{UserID: user.ID, UserName: user.Name, SessionID: sessionID})
 	if err != nil {
 		return err
@@ -110,7 +110,7 @@ func (s *Service) answer(w http.ResponseWriter, user sx.User, sessionID, refresh
 	api.Write(w, http.StatusOK, api.Tokens{
 		AccessToken: access, RefreshToken: refresh,
 		ExpiresIn: int(claims.Expires.Sub(s.cfg.Now()).Seconds()),
-		User:      s.wire(user),
+		User:      s.toAPI(user),
 	})
 	return nil
 }
@@ -120,7 +120,7 @@ func (s *Service) me(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	api.Write(w, http.StatusOK, s.wire(user))
+	api.Write(w, http.StatusOK, s.toAPI(user))
 	return nil
 }
 

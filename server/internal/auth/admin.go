@@ -14,8 +14,8 @@ import (
 	"github.com/soundextract/sx/server/sx"
 )
 
-// wire brings an account to its wire form, with what the settings make of it.
-func (s *Service) wire(u sx.User) api.User {
+// toAPI brings an account to its wire form, with what the settings make of it.
+func (s *Service) toAPI(u sx.User) api.User {
 	out := api.FromUser(u)
 	out.Admin = s.isAdmin(u)
 	return out
@@ -35,7 +35,7 @@ func (s *Service) listUsers(w http.ResponseWriter, r *http.Request) error {
 	}
 	out := api.UserList{Users: make([]api.User, len(list))}
 	for i, u := range list {
-		out.Users[i] = s.wire(u)
+		out.Users[i] = s.toAPI(u)
 	}
 	if more {
 		out.Next = list[len(list)-1].Name
@@ -72,7 +72,7 @@ func (s *Service) disable(w http.ResponseWriter, r *http.Request) error {
 	} else if !others {
 		return last
 	}
-	user, err := s.change(ctx, name, func(u *sx.User) bool {
+	user, err := s.updateUser(ctx, name, func(u *sx.User) bool {
 		was := u.Disabled
 		u.Disabled = true
 		u.Epoch++
@@ -86,7 +86,7 @@ func (s *Service) disable(w http.ResponseWriter, r *http.Request) error {
 	if others, err := s.otherAdmin(ctx, name); err != nil {
 		return err
 	} else if !others {
-		if _, err := s.change(ctx, name, enabled); err != nil {
+		if _, err := s.updateUser(ctx, name, enabled); err != nil {
 			return err
 		}
 		return last
@@ -101,7 +101,7 @@ func (s *Service) disable(w http.ResponseWriter, r *http.Request) error {
 		}
 	}
 	s.cfg.Log.InfoContext(ctx, "account disabled", "account", user.ID, "by", by.ID)
-	api.Write(w, http.StatusOK, s.wire(user))
+	api.Write(w, http.StatusOK, s.toAPI(user))
 	return nil
 }
 
@@ -110,12 +110,12 @@ func (s *Service) enable(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	user, err := s.change(r.Context(), r.PathValue("name"), enabled)
+	user, err := s.updateUser(r.Context(), r.PathValue("name"), enabled)
 	if err != nil {
 		return err
 	}
 	s.cfg.Log.InfoContext(r.Context(), "account enabled", "account", user.ID, "by", by.ID)
-	api.Write(w, http.StatusOK, s.wire(user))
+	api.Write(w, http.StatusOK, s.toAPI(user))
 	return nil
 }
 
@@ -127,7 +127,7 @@ func enabled(u *sx.User) bool {
 
 // change changes the account of the name by compare-and-set, unless the change
 // reports that there is nothing to change.
-func (s *Service) change(ctx context.Context, name string, change func(*sx.User) bool) (sx.User, error) {
+func (s *Service) updateUser(ctx context.Context, name string, change func(*sx.User) bool) (sx.User, error) {
 	for {
 		user, err := s.cfg.Users.ByName(ctx, name)
 		if errors.Is(err, errNotFound) {
@@ -176,7 +176,7 @@ func (s *Service) invite(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	until, err := life(in.ExpiresIn, api.MaxInvitationLife)
+	until, err := lifetime(in.ExpiresIn, api.MaxInvitationLife)
 	if err != nil {
 		return err
 	}

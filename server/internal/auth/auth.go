@@ -65,7 +65,7 @@ type Service struct {
 
 // New makes the service. Its Handler answers at once; Run has to run beside it.
 func New(cfg Config) (*Service, error) {
-	if _, err := cfg.Signer.Secret(forRefresh, cfg.Now()); err != nil {
+	if _, err := cfg.Signer.Secret(refreshSecret, cfg.Now()); err != nil {
 		return nil, fmt.Errorf("start auth: %w", err)
 	}
 	return &Service{
@@ -74,8 +74,8 @@ func New(cfg Config) (*Service, error) {
 		verifier: token.NewVerifier(func(context.Context) ([]byte, error) {
 			return cfg.Signer.KeySet(), nil
 		}, cfg.Now),
-		byName:    newLimiter(nameBurst, namePause),
-		byAddress: newLimiter(addressBurst, addressPause),
+		byName:    newLimiter(nameBurst, nameInterval),
+		byAddress: newLimiter(addressBurst, addressInterval),
 		attempts: promauto.With(cfg.Registerer).NewCounterVec(prometheus.CounterOpts{
 			Name: "sx_auth_requests_total",
 			Help: "Requests to auth by what was asked for and the error's code, or ok.",
@@ -128,22 +128,22 @@ func (s *Service) fail(w http.ResponseWriter, r *http.Request, err error) {
 	httpserver.WriteError(r.Context(), w, s.cfg.Log, err)
 }
 
-// housekeeping is the pause between two rounds of Run.
-const housekeeping = 10 * time.Minute
+// cleanupInterval is the pause between two rounds of Run.
+const cleanupInterval = 10 * time.Minute
 
 // Run removes what has expired, the first time at once, until ctx ends; then it
 // returns nil.
 func (s *Service) Run(ctx context.Context) error {
-	tick := time.NewTicker(housekeeping)
+	tick := time.NewTicker(cleanupInterval)
 	defer tick.Stop()
 	for {
 		now := s.cfg.Now()
-		s.byName.forget(now)
-		s.byAddress.forget(now)
+		s.byName.prune(now)
+		s.byAddress.prune(now)
 		err := errors.Join(
 			s.cfg.Sessions.DeleteExpired(ctx, now),
 			s.cfg.Invitations.DeleteExpired(ctx, now),
-			s.cfg.PersonalTokens.DeleteExpired(ctx, now.Add(-shownExpired)),
+			s.cfg.PersonalTokens.DeleteExpired(ctx, now.Add(-listExpiredFor)),
 		)
 		if err != nil && ctx.Err() == nil {
 			s.cfg.Log.WarnContext(ctx, "what has expired was not removed, next round will try again", "error", httpserver.Cause(err))

@@ -10,12 +10,12 @@ func TestLimiterIsBounded(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	l := newLimiter(2, time.Minute)
-	for l.take("victim", now) == 0 {
+	for l.reserve("victim", now) == 0 {
 		continue
 	}
 	for i := range 3 * maxKeys {
-		l.take(fmt.Sprint(i), now)
-		if i%1000 == 0 && l.take("victim", now) == 0 {
+		l.reserve(fmt.Sprint(i), now)
+		if i%1000 == 0 && l.reserve("victim", now) == 0 {
 			t.Fatal("a key in use was dropped to make room")
 		}
 	}
@@ -24,12 +24,12 @@ func TestLimiterIsBounded(t *testing.T) {
 	}
 
 	now = now.Add(time.Minute)
-	l.take("young", now)
-	l.forget(now.Add(time.Minute))
+	l.reserve("young", now)
+	l.prune(now.Add(time.Minute))
 	if len(l.byKey) != 1 || l.recent.Len() != 1 {
 		t.Fatalf("got %d keys, want the one that has not all its attempts yet", len(l.byKey))
 	}
-	l.forget(now.Add(2 * time.Minute))
+	l.prune(now.Add(2 * time.Minute))
 	if len(l.byKey) != 0 || l.recent.Len() != 0 {
 		t.Fatalf("got %d keys, want none", len(l.byKey))
 	}

@@ -21,29 +21,29 @@ func params() *argon2id.Params {
 	return &argon2id.Params{Memory: 19 << 10, Iterations: 2, Parallelism: 1, SaltLength: 16, KeyLength: 32}
 }
 
-// nobody is a hash with the same parameters that no password is known for:
+// dummyHash is a hash with the same parameters that no password is known for:
 // comparing with it takes as long as comparing with a real one.
-var nobody = fmt.Sprintf("$argon2id$v=19$m=%d,t=%d,p=%d$%s$%s", params().Memory, params().Iterations,
+var dummyHash = fmt.Sprintf("$argon2id$v=19$m=%d,t=%d,p=%d$%s$%s", params().Memory, params().Iterations,
 	params().Parallelism, strings.Repeat("A", 22), strings.Repeat("A", 43))
 
 const (
-	// hashesAtOnce bounds the memory: a wave of sign-ins waits in line.
-	hashesAtOnce = 2
-	// longestLine is how long one waits in it.
-	longestLine = 15 * time.Second
+	// maxConcurrentHashes bounds the memory: a wave of sign-ins waits in line.
+	maxConcurrentHashes = 2
+	// hashQueueTimeout is how long one waits in it.
+	hashQueueTimeout = 15 * time.Second
 )
 
 // passwords hashes passwords and compares them with hashes.
 type passwords struct{ slots chan struct{} }
 
-func newPasswords() passwords { return passwords{make(chan struct{}, hashesAtOnce)} }
+func newPasswords() passwords { return passwords{make(chan struct{}, maxConcurrentHashes)} }
 
 // hash gives the password's hash in PHC string format.
 func (p passwords) hash(ctx context.Context, password string) (string, error) {
-	if err := p.enter(ctx); err != nil {
+	if err := p.acquire(ctx); err != nil {
 		return "", err
 	}
-	defer p.leave()
+	defer p.release()
 	hash, err := argon2id.CreateHash(normal(password), params())
 	if err != nil {
 		return "", fmt.Errorf("hash password: %w", err)
@@ -56,10 +56,10 @@ func (p passwords) match(ctx context.Context, password, hash string) (bool, erro
 	if len(password) > api.MaxPassword {
 		return false, nil // nobody has one, so this tells nothing of the account
 	}
-	if err := p.enter(ctx); err != nil {
+	if err := p.acquire(ctx); err != nil {
 		return false, err
 	}
-	defer p.leave()
+	defer p.release()
 	ok, err := argon2id.ComparePasswordAndHash(normal(password), hash)
 	if err != nil {
 		return false, fmt.Errorf("read the stored password hash: %w", err)
@@ -71,8 +71,8 @@ func (p passwords) match(ctx context.Context, password, hash string) (bool, erro
 // an accented letter is one code point or two (NIST SP 800-63B section 3.1.1.2).
 func normal(password string) string { return norm.NFC.String(password) }
 
-func (p passwords) enter(ctx context.Context) error {
-	timer := time.NewTimer(longestLine)
+func (p passwords) acquire(ctx context.Context) error {
+	timer := time.NewTimer(hashQueueTimeout)
 	defer timer.Stop()
 	select {
 	case p.slots <- struct{}{}:
@@ -84,4 +84,4 @@ func (p passwords) enter(ctx context.Context) error {
 	}
 }
 
-func (p passwords) leave() { <-p.slots }
+func (p passwords) release() { <-p.slots }

@@ -14,7 +14,7 @@ import (
 // The dummy must cost what a real hash costs.
 func TestNobodyIsALikeHash(t *testing.T) {
 	t.Parallel()
-	got, salt, key, err := argon2id.DecodeHash(nobody)
+	got, salt, key, err := argon2id.DecodeHash(dummyHash)
 	if err != nil || *got != *params() || len(salt) != int(params().SaltLength) || len(key) != int(params().KeyLength) {
 		t.Fatalf("got %+v, error %v", got, err)
 	}
@@ -24,8 +24,8 @@ func TestHashesWaitInLine(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		p := newPasswords()
-		for range hashesAtOnce {
-			if err := p.enter(t.Context()); err != nil {
+		for range maxConcurrentHashes {
+			if err := p.acquire(t.Context()); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -34,11 +34,11 @@ func TestHashesWaitInLine(t *testing.T) {
 		}
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
-		if _, err := p.match(ctx, "x", nobody); !errors.Is(err, context.Canceled) {
+		if _, err := p.match(ctx, "x", dummyHash); !errors.Is(err, context.Canceled) {
 			t.Fatalf("got %v, want the context's error", err)
 		}
-		p.leave()
-		if _, err := p.match(t.Context(), "x", nobody); err != nil {
+		p.release()
+		if _, err := p.match(t.Context(), "x", dummyHash); err != nil {
 			t.Fatal(err)
 		}
 	})

@@ -18,7 +18,7 @@ func (s *Service) changePassword(w http.ResponseWriter, r *http.Request) error {
 	if err := httpserver.Decode(w, r, &in); err != nil {
 		return err
 	}
-	user, err := s.person(r)
+	user, err := s.signedIn(r)
 	if err != nil {
 		return err
 	}
@@ -51,5 +51,5 @@ func (s *Service) changePassword(w http.ResponseWriter, r *http.Request) error {
 	}
 	user.Rev++
 	s.cfg.Log.InfoContext(r.Context(), "password changed")
-	return s.welcome(w, r, user)
+	return s.signIn(w, r, user)
 }

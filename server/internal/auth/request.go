@@ -16,9 +16,9 @@ import (
 // Retry-After when the next may come.
 func (s *Service) limit(w http.ResponseWriter, r *http.Request, name string) error {
 	now := s.cfg.Now()
-	wait := s.byAddress.take(s.address(r), now)
+	wait := s.byAddress.reserve(s.address(r), now)
 	if wait == 0 && name != "" {
-		wait = s.byName.take(name, now)
+		wait = s.byName.reserve(name, now)
 	}
 	if wait == 0 {
 		return nil

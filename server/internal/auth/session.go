@@ -20,11 +20,11 @@ import (
 )
 
 const (
-	// sessionLife counts from the last use.
-	sessionLife = 30 * 24 * time.Hour
-	// repeatable is how long the token before the newest may be presented once
+	// sessionLifetime counts from the last use.
+	sessionLifetime = 30 * 24 * time.Hour
+	// reuseGrace is how long the token before the newest may be presented once
 	// more: the answer with the newest may have been lost on a bad network.
-	repeatable = time.Minute
+	reuseGrace = time.Minute
 )
 
 // A refresh token is "<session id>.<256 bits in base64url>". Only its hash is
@@ -34,7 +34,7 @@ const (
 // from the last. The key is the one of the time when the token was first used,
 // so that a change of the signing key does not change the answer.
 func (s *Service) successor(refresh string, used time.Time) (string, error) {
-	key, err := s.cfg.Signer.Secret(forRefresh, used)
+	key, err := s.cfg.Signer.Secret(refreshSecret, used)
 	if err != nil {
 		return "", err
 	}
@@ -44,17 +44,17 @@ func (s *Service) successor(refresh string, used time.Time) (string, error) {
 	return id + "." + base64.RawURLEncoding.EncodeToString(mac.Sum(nil)), nil
 }
 
-// forRefresh is the purpose of the secret behind it.
-const forRefresh = "refresh tokens"
+// refreshSecret is the purpose of the secret behind it.
+const refreshSecret = "refresh tokens"
 
-func same(a, b string) bool { return subtle.ConstantTimeCompare([]byte(a), []byte(b)) == 1 }
+func equalSecrets(a, b string) bool { return subtle.ConstantTimeCompare([]byte(a), []byte(b)) == 1 }
 
-// open begins a session and gives its first refresh token.
-func (s *Service) open(ctx context.Context, user sx.User) (sx.Session, string, error) {
+// startSession starts a session and gives its first refresh token.
+func (s *Service) startSession(ctx context.Context, user sx.User) (sx.Session, string, error) {
 	var secret [32]byte
 	_, _ = rand.Read(secret[:]) // never fails (package crypto/rand)
 	now := s.cfg.Now()
-	session := sx.Session{ID: sx.NewID(), UserID: user.ID, Epoch: user.Epoch, Rotated: now, Expires: now.Add(sessionLife)}
+	session := sx.Session{ID: sx.NewID(), UserID: user.ID, Epoch: user.Epoch, Rotated: now, Expires: now.Add(sessionLifetime)}
 	refresh := session.ID + "." + base64.RawURLEncoding.EncodeToString(secret[:])
 	session.Current = token.Hash(refresh)
 	return session, refresh, s.cfg.Sessions.Create(ctx, session)
@@ -81,10 +81,10 @@ func (s *Service) refresh(w http.ResponseWriter, r *http.Request) error {
 		if err != nil {
 			return err // the client asks again, and gets the same next
 		}
-		if !s.lasts(session, user) {
+		if !s.sessionValid(session, user) {
 			return s.end(ctx, session, "account was disabled or its password changed")
 		}
-		return s.answer(w, user, session.ID, next)
+		return s.issueTokens(w, user, session.ID, next)
 	}
 }
 
@@ -100,9 +100,9 @@ func (s *Service) rotate(ctx context.Context, refresh string) (sx.Session, strin
 	switch {
 	case !now.Before(session.Expires):
 		return sx.Session{}, "", s.end(ctx, session, "session has expired")
-	case same(presented, session.Current):
+	case equalSecrets(presented, session.Current):
 		session.Previous, session.Rotated = presented, now
-	case same(presented, session.Previous) && now.Sub(session.Rotated) < repeatable:
+	case equalSecrets(presented, session.Previous) && now.Sub(session.Rotated) < reuseGrace:
 		// The same answer again, and the minute still counts from the first.
 	default:
 		// Two hold tokens of this session, one of them a thief; nobody can say
@@ -114,7 +114,7 @@ func (s *Service) rotate(ctx context.Context, refresh string) (sx.Session, strin
 	if err != nil {
 		return sx.Session{}, "", err
 	}
-	session.Current, session.Expires = token.Hash(next), now.Add(sessionLife)
+	session.Current, session.Expires = token.Hash(next), now.Add(sessionLifetime)
 	err = s.cfg.Sessions.Replace(ctx, session)
 	if errors.Is(err, errNotFound) {
 		err = ended() // signed out in the meantime
@@ -159,7 +159,7 @@ func (s *Service) logout(w http.ResponseWriter, r *http.Request) error {
 	case errors.Is(err, ended()):
 	case err != nil:
 		return err
-	case same(presented, session.Current), same(presented, session.Previous):
+	case equalSecrets(presented, session.Current), equalSecrets(presented, session.Previous):
 		httpserver.SetUser(r.Context(), session.UserID)
 		if err := s.cfg.Sessions.Delete(r.Context(), session.ID); err != nil {
 			return err

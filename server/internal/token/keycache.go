@@ -48,14 +48,14 @@ const (
 	// staleFor is how long they are used while auth does not answer: requests
 	// of people who are signed in go on through its restart.
 	staleFor = time.Hour
-	// between is the least time between two fetches, so that tokens with made-up
+	// fetchInterval is the least time between two fetches, so that tokens with made-up
 	// key ids cannot flood auth.
-	between = 5 * time.Second
-	// betweenFailed is the same after a fetch that failed: an auth that was
+	fetchInterval = 5 * time.Second
+	// retryInterval is the same after a fetch that failed: an auth that was
 	// replaced at that moment is there again.
-	betweenFailed = time.Second
-	// fetchLimit bounds one fetch.
-	fetchLimit = 3 * time.Second
+	retryInterval = time.Second
+	// fetchTimeout bounds one fetch.
+	fetchTimeout = 3 * time.Second
 )
 
 // keyCache keeps fetched keys.
@@ -74,7 +74,7 @@ type keyCache struct {
 // key gives the key of the id. It is an *sx.Error of code unavailable when the
 // keys cannot be had, and of code unauthenticated when the id is not among them.
 func (c *keyCache) key(ctx context.Context, id string) (ed25519.PublicKey, error) {
-	if c.wanting(id) {
+	if c.needsRefresh(id) {
 		if err := c.refresh(ctx); err != nil {
 			return nil, err
 		}
@@ -92,8 +92,8 @@ func (c *keyCache) key(ctx context.Context, id string) (ed25519.PublicKey, error
 	return nil, invalid("the access token is signed with a key that is not known")
 }
 
-// wanting reports whether newer keys would help to look id up.
-func (c *keyCache) wanting(id string) bool {
+// needsRefresh reports whether newer keys would help to look id up.
+func (c *keyCache) needsRefresh(id string) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	_, known := c.keys[id]
@@ -102,9 +102,9 @@ func (c *keyCache) wanting(id string) bool {
 
 // due reports whether the last fetch is long enough ago for another one.
 func (c *keyCache) due() bool {
-	pause := between
+	pause := fetchInterval
 	if c.failure != nil {
-		pause = betweenFailed
+		pause = retryInterval
 	}
 	return c.tried.IsZero() || c.now().Sub(c.tried) >= pause
 }
@@ -120,7 +120,7 @@ func (c *keyCache) refresh(ctx context.Context) error {
 		if !due {
 			return nil, nil
 		}
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), fetchLimit)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), fetchTimeout)
 		defer cancel()
 		doc, err := c.fetch(ctx)
 		var keys map[string]ed25519.PublicKey

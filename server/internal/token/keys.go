@@ -81,7 +81,7 @@ func LoadKeys(dir string, now time.Time) ([]Key, error) {
 func keyFiles(dir string) ([]string, error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil && !os.IsNotExist(err) {
-		return nil, folderError(dir, err)
+		return nil, keyError(dir, err)
 	}
 	var names []string
 	for _, e := range entries {
@@ -95,7 +95,7 @@ func keyFiles(dir string) ([]string, error) {
 func readKey(name string) (ed25519.PrivateKey, error) {
 	raw, err := os.ReadFile(name)
 	if err != nil {
-		return nil, folderError(name, err)
+		return nil, keyError(name, err)
 	}
 	bad := sx.NewError(sx.CodeInvalid, "%s holds no Ed25519 private key in PKCS #8", name).
 		WithHint("remove it, or replace it with one made by: openssl genpkey -algorithm ed25519 -out %s", name)
@@ -125,12 +125,12 @@ func makeKey(dir string, now time.Time) (ed25519.PrivateKey, error) {
 		return nil, fmt.Errorf("encode key: %w", err)
 	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, folderError(dir, err)
+		return nil, keyError(dir, err)
 	}
 	// CreateTemp gives mode 0600.
 	f, err := os.CreateTemp(dir, ".new-key-*")
 	if err != nil {
-		return nil, folderError(dir, err)
+		return nil, keyError(dir, err)
 	}
 	defer func() { _ = os.Remove(f.Name()) }() // gone already when all went well
 	err = pem.Encode(f, &pem.Block{Type: "PRIVATE KEY", Bytes: der})
@@ -144,12 +144,12 @@ func makeKey(dir string, now time.Time) (ed25519.PrivateKey, error) {
 		err = os.Rename(f.Name(), filepath.Join(dir, now.UTC().Format(nameTime)+".pem"))
 	}
 	if err != nil {
-		return nil, folderError(dir, err)
+		return nil, keyError(dir, err)
 	}
 	return key, nil
 }
 
-func folderError(path string, err error) error {
+func keyError(path string, err error) error {
 	return sx.NewError(sx.CodeInvalid, "the signing keys in %s cannot be used: %v", path, err).
 		WithHint("make the folder readable to the server, and writable if it holds no key yet").WithCause(err)
 }

@@ -58,7 +58,7 @@ func TestRotation(t *testing.T) {
 	old = sign(t, one)
 	c.Add(time.Second)
 	good("at the new key's time")
-	c.Add(token.Life - 2*time.Second)
+	c.Add(token.Lifetime - 2*time.Second)
 	if err := check(); err != nil {
 		t.Fatalf("a token of the old key, a second before its end: %v", err)
 	}

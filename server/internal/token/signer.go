@@ -53,11 +53,11 @@ func (s *Signer) signing(at time.Time) int {
 	return 0
 }
 
-// Sign makes a token that is good for Life, and says until when in the claims
+// Sign makes a token that is good for Lifetime, and says until when in the claims
 // that it gives back.
 func (s *Signer) Sign(c Claims) (string, Claims, error) {
 	now := s.now()
-	c.Expires = now.Add(Life).Truncate(time.Second)
+	c.Expires = now.Add(Lifetime).Truncate(time.Second)
 	t := jwt.NewWithClaims(jwt.SigningMethodEdDSA, payload{
 		RegisteredClaims: jwt.RegisteredClaims{
 			Issuer: Issuer, Audience: jwt.ClaimStrings{Audience}, Subject: c.UserID,

@@ -14,9 +14,9 @@ import (
 	"github.com/soundextract/sx/server/sx"
 )
 
-// Life is how long an access token is good. It is short because a token cannot
+// Lifetime is how long an access token is good. It is short because a token cannot
 // be taken back; the refresh token behind it can.
-const Life = 10 * time.Minute
+const Lifetime = 10 * time.Minute
 
 // The issuer and the audience that every token names and every check demands.
 const (

@@ -57,7 +57,7 @@ func (s *Service) enroll(ctx context.Context, name, password, code string) (sx.U
 	}
 	err = s.cfg.Users.Create(ctx, user)
 	if by.invitation != "" && sx.CodeOf(err) == sx.CodeNameTaken {
-		if lost := s.giveBack(ctx, name, by.invitation); lost != nil {
+		if lost := s.releaseInvitation(ctx, name, by.invitation); lost != nil {
 			s.cfg.Log.WarnContext(ctx, "an invitation is lost to a name that was taken", "invitation", by.invitation, "error", lost)
 		}
 	}
@@ -76,7 +76,7 @@ type admission struct {
 func (s *Service) admit(ctx context.Context, name, code string) (admission, error) {
 	if s.cfg.Admin != "" && name == s.cfg.Admin {
 		// The name itself is used once, so this code is too.
-		if s.cfg.AdminCode == "" || !same(code, s.cfg.AdminCode) {
+		if s.cfg.AdminCode == "" || !equalSecrets(code, s.cfg.AdminCode) {
 			return admission{}, sx.NewError(sx.CodeNameTaken, "the name %s is taken", name)
 		}
 		return admission{}, nil
@@ -118,7 +118,7 @@ func (s *Service) redeem(ctx context.Context, name, code string) (admission, err
 			return admission{}, bad
 		case err != nil:
 			return admission{}, err
-		case !same(v.Hash, token.Hash(code)), !s.cfg.Now().Before(v.Expires), v.UsedBy != "" && v.UsedBy != name:
+		case !equalSecrets(v.Hash, token.Hash(code)), !s.cfg.Now().Before(v.Expires), v.UsedBy != "" && v.UsedBy != name:
 			return admission{}, bad
 		case v.UsedBy == name:
 			return admission{invitation: id}, nil
@@ -140,9 +140,9 @@ func (s *Service) redeem(ctx context.Context, name, code string) (admission, err
 	}
 }
 
-// giveBack makes an invitation good again whose name went to an account that
+// releaseInvitation makes an invitation good again whose name went to an account that
 // was made without it.
-func (s *Service) giveBack(ctx context.Context, name, id string) error {
+func (s *Service) releaseInvitation(ctx context.Context, name, id string) error {
 	owner, err := s.cfg.Users.ByName(ctx, name)
 	if err != nil || owner.Invitation == id {
 		return err

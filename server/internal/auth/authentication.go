@@ -48,21 +48,21 @@ func (s *Service) byAccessToken(ctx context.Context, raw string) (sx.User, error
 	case errors.Is(err, errNotFound):
 	case err != nil:
 		return sx.User{}, err
-	case s.lasts(session, user):
+	case s.sessionValid(session, user):
 		return user, nil
 	}
 	return sx.User{}, sx.NewError(sx.CodeUnauthenticated, "the sign-in of this access token has ended")
 }
 
-// lasts reports whether a session is still its user's.
-func (s *Service) lasts(session sx.Session, user sx.User) bool {
+// sessionValid reports whether a session is still its user's.
+func (s *Service) sessionValid(session sx.Session, user sx.User) bool {
 	return !user.Disabled && session.UserID == user.ID && session.Epoch == user.Epoch && s.cfg.Now().Before(session.Expires)
 }
 
-// person is caller for what a personal token may not do: change the password,
+// signedIn is caller for what a personal token may not do: change the password,
 // make tokens, administer. A token that leaks must not be able to outlive its
 // own revocation.
-func (s *Service) person(r *http.Request) (sx.User, error) {
+func (s *Service) signedIn(r *http.Request) (sx.User, error) {
 	user, err := s.caller(r)
 	if err != nil {
 		return sx.User{}, err
@@ -74,9 +74,9 @@ func (s *Service) person(r *http.Request) (sx.User, error) {
 	return user, nil
 }
 
-// administrator is person for administrators only.
+// administrator is signedIn for administrators only.
 func (s *Service) administrator(r *http.Request) (sx.User, error) {
-	user, err := s.person(r)
+	user, err := s.signedIn(r)
 	if err != nil {
 		return sx.User{}, err
 	}

@@ -15,18 +15,18 @@ import (
 const (
 	// maxTokens is how many personal tokens one user may have.
 	maxTokens = 100
-	// minLife is the shortest life of a token or invitation.
-	minLife = time.Minute
-	// shownExpired is how long an expired token is still listed, so that whoever
+	// minLifetime is the shortest life of a token or invitation.
+	minLifetime = time.Minute
+	// listExpiredFor is how long an expired token is still listed, so that whoever
 	// wonders why a script stopped finds it.
-	shownExpired = 30 * 24 * time.Hour
+	listExpiredFor = 30 * 24 * time.Hour
 )
 
-// life checks a length of time in seconds that a client asks for.
-func life(seconds int, most time.Duration) (time.Duration, error) {
-	if seconds < int(minLife.Seconds()) || seconds > int(most.Seconds()) {
+// lifetime checks a length of time in seconds that a client asks for.
+func lifetime(seconds int, most time.Duration) (time.Duration, error) {
+	if seconds < int(minLifetime.Seconds()) || seconds > int(most.Seconds()) {
 		return 0, sx.NewError(sx.CodeInvalid, "expires_in cannot be %d", seconds).
-			WithHint("give %d to %d seconds, %d days at most", int(minLife.Seconds()), int(most.Seconds()), int(most.Hours()/24))
+			WithHint("give %d to %d seconds, %d days at most", int(minLifetime.Seconds()), int(most.Seconds()), int(most.Hours()/24))
 	}
 	return time.Duration(seconds) * time.Second, nil
 }
@@ -36,14 +36,14 @@ func (s *Service) createToken(w http.ResponseWriter, r *http.Request) error {
 	if err := httpserver.Decode(w, r, &in); err != nil {
 		return err
 	}
-	user, err := s.person(r)
+	user, err := s.signedIn(r)
 	if err != nil {
 		return err
 	}
 	if err := sx.TokenName(in.Name); err != nil {
 		return err
 	}
-	until, err := life(in.ExpiresIn, api.MaxTokenLife)
+	until, err := lifetime(in.ExpiresIn, api.MaxTokenLife)
 	if err != nil {
 		return err
 	}
@@ -68,7 +68,7 @@ func (s *Service) createToken(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (s *Service) listTokens(w http.ResponseWriter, r *http.Request) error {
-	user, err := s.person(r)
+	user, err := s.signedIn(r)
 	if err != nil {
 		return err
 	}
@@ -87,7 +87,7 @@ func (s *Service) listTokens(w http.ResponseWriter, r *http.Request) error {
 // revokeToken ends a token. That of someone else is answered like one that does
 // not exist.
 func (s *Service) revokeToken(w http.ResponseWriter, r *http.Request) error {
-	user, err := s.person(r)
+	user, err := s.signedIn(r)
 	if err != nil {
 		return err
 	}
@@ -117,7 +117,7 @@ func (s *Service) byPersonalToken(ctx context.Context, raw string) (sx.User, sx.
 		return sx.User{}, sx.PersonalToken{}, bad
 	}
 	found, err := s.cfg.PersonalTokens.ByID(ctx, id)
-	if errors.Is(err, errNotFound) || err == nil && (!same(found.Hash, token.Hash(raw)) || !s.cfg.Now().Before(found.Expires)) {
+	if errors.Is(err, errNotFound) || err == nil && (!equalSecrets(found.Hash, token.Hash(raw)) || !s.cfg.Now().Before(found.Expires)) {
 		return sx.User{}, sx.PersonalToken{}, bad
 	}
 	if err != nil {

@@ -12,10 +12,10 @@ import (
 // account's password from many places, and by address, against trying many
 // accounts. An office or a hotel shares one address, so that is more generous.
 const (
-	nameBurst    = 10 // attempts in a row
-	namePause    = 30 * time.Second
-	addressBurst = 100
-	addressPause = 2 * time.Second
+	nameBurst       = 10 // attempts in a row
+	nameInterval    = 30 * time.Second
+	addressBurst    = 100
+	addressInterval = 2 * time.Second
 	// maxKeys bounds a limiter's memory to a few megabytes.
 	maxKeys = 20_000
 )
@@ -40,9 +40,9 @@ func newLimiter(burst int, pause time.Duration) *limiter {
 	return &limiter{burst: burst, pause: pause, byKey: map[string]*list.Element{}, recent: list.New()}
 }
 
-// take uses up one attempt of the key. When there is none it gives the time
+// reserve uses up one attempt of the key. When there is none it gives the time
 // until there is one, and uses up nothing.
-func (l *limiter) take(key string, now time.Time) time.Duration {
+func (l *limiter) reserve(key string, now time.Time) time.Duration {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	e, ok := l.byKey[key]
@@ -73,8 +73,8 @@ func (l *limiter) reset(key string) {
 	}
 }
 
-// forget drops the keys that have all their attempts again.
-func (l *limiter) forget(now time.Time) {
+// prune drops the keys that have all their attempts again.
+func (l *limiter) prune(now time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	full := time.Duration(l.burst) * l.pause
