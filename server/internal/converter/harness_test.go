@@ -104,7 +104,7 @@ func (h *house) upload(content []byte) sx.Job {
 	if _, err := h.store.Videos.Append(ctx, j.ID, 0, bytes.NewReader(content)); err != nil {
 		h.t.Fatal(err)
 	}
-	sealed, err := h.store.Videos.Seal(ctx, j.ID)
+	sealed, err := h.store.Videos.Complete(ctx, j.ID)
 	if err != nil {
 		h.t.Fatal(err)
 	}

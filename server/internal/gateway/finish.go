@@ -14,7 +14,7 @@ var errUnchanged = errors.New("the job stays as it is")
 // finish turns a complete upload into a queued job. It may be called again, and
 // after a crash at any point.
 func (s *Service) finish(ctx context.Context, id string) error {
-	up, err := s.cfg.Videos.Seal(ctx, id)
+	up, err := s.cfg.Videos.Complete(ctx, id)
 	if err != nil {
 		return err
 	}

@@ -69,7 +69,7 @@ func (s *Service) settleUpload(ctx context.Context, j sx.Job) error {
 		return err
 	case up.Offset == j.Video.Size:
 		return s.finish(ctx, j.ID)
-	case s.cfg.Now().Sub(up.Used) >= s.cfg.UploadLife:
+	case s.cfg.Now().Sub(up.Updated) >= s.cfg.UploadLife:
 		return s.expire(ctx, j.ID)
 	default:
 		return nil

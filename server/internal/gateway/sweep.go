@@ -57,6 +57,6 @@ func (s *Service) unused(ctx context.Context, id string, suspected bool, suspect
 	case err != nil:
 		return false, err
 	default:
-		return s.cfg.Now().Sub(up.Used) >= orphanAge, nil
+		return s.cfg.Now().Sub(up.Updated) >= orphanAge, nil
 	}
 }

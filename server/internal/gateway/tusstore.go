@@ -72,7 +72,7 @@ func (u *tusUpload) progress(ctx context.Context) (offset int64, used time.Time,
 	if sx.CodeOf(err) == sx.CodeNotFound {
 		return 0, time.Time{}, uploadOver(u.job)
 	}
-	return up.Offset, up.Used, err
+	return up.Offset, up.Updated, err
 }
 
 func uploadOver(j sx.Job) error {

@@ -281,7 +281,7 @@ func TestReconcilerFinishesWhatACrashLeft(t *testing.T) {
 				t.Fatal(err)
 			}
 			if sealed {
-				if _, err := f.store.Videos.Seal(ctx, idOf(path)); err != nil {
+				if _, err := f.store.Videos.Complete(ctx, idOf(path)); err != nil {
 					t.Fatal(err)
 				}
 			}

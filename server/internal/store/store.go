@@ -168,12 +168,12 @@ type JobCursor struct {
 
 // Upload is a video on its way into the store.
 type Upload struct {
-	ID     string
-	Name   string
-	Size   int64     // bytes in all
-	Offset int64     // bytes that are stored and will not be asked for again
-	SHA256 string    // lower-case hex of the whole, once sealed
-	Used   time.Time // when bytes last came in
+	ID      string
+	Name    string
+	Size    int64     // bytes in all
+	Offset  int64     // bytes that are stored and will not be asked for again
+	SHA256  string    // lower-case hex of the whole, once sealed
+	Updated time.Time // when bytes last arrived
 }
 
 // Videos keeps videos, which arrive in pieces over hours.
@@ -197,10 +197,10 @@ type Videos interface {
 	// more once the newer has begun and returns offset_conflict. A full disk
 	// is an Error of code storage_full; what was stored before stays.
 	Append(ctx context.Context, id string, offset int64, src io.Reader) (int64, error)
-	// Seal makes a complete upload readable and computes its digest. It may be
+	// Complete makes a complete upload readable and computes its digest. It may be
 	// called again, also after a crash half-way, and gives the same. An
 	// incomplete upload is an Error of code conflict.
-	Seal(ctx context.Context, id string) (Upload, error)
+	Complete(ctx context.Context, id string) (Upload, error)
 	// Open reads a sealed video; one that is not sealed is an Error of code not_found.
 	Open(ctx context.Context, id string) (Blob, error)
 	// Remove deletes the upload or video; one that is absent is success.

@@ -74,14 +74,14 @@ func stored(ctx context.Context, db *mongo.Database) error {
 		return err
 	}
 	var uploads []struct {
-		ID   string    `bson:"_id"`
-		Used time.Time `bson:"used"`
+		ID      string    `bson:"_id"`
+		Updated time.Time `bson:"updated"`
 	}
 	if err := cursor.All(ctx, &uploads); err != nil {
 		return err
 	}
 	for _, u := range uploads {
-		_, _ = fmt.Fprintln(os.Stdout, u.ID, u.Used.UTC().Format(time.RFC3339Nano)) //nolint:forbidigo // this is a main
+		_, _ = fmt.Fprintln(os.Stdout, u.ID, u.Updated.UTC().Format(time.RFC3339Nano)) //nolint:forbidigo // this is a main
 	}
 	return nil
 }

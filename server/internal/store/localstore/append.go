@@ -25,9 +25,9 @@ const (
 // state. What comes in meanwhile waits in the connection's own buffers: another
 // goroutine for reading costs more in being woken than it saves.
 func (v *videos) Append(ctx context.Context, id string, offset int64, src io.Reader) (int64, error) {
-	g := v.enter(id)
-	defer v.leave(id, g)
-	p, err := v.begin(ctx, g, id, offset)
+	l := v.acquireLock(id)
+	defer v.releaseLock(id, l)
+	p, err := v.startAppend(ctx, l, id, offset)
 	if err != nil {
 		return 0, err
 	}
@@ -37,9 +37,9 @@ func (v *videos) Append(ctx context.Context, id string, offset int64, src io.Rea
 	defer v.buffers.Put(buf)
 	stop := make(chan struct{})
 	var committing sync.WaitGroup
-	committing.Go(func() { p.commitAlong(stop) })
+	committing.Go(func() { p.commitLoop(stop) })
 
-	surplus := p.copy(ctx, src, buf[:])
+	excess := p.copy(ctx, src, buf[:])
 	close(stop)
 	committing.Wait()
 	p.commit()
@@ -47,8 +47,8 @@ func (v *videos) Append(ctx context.Context, id string, offset int64, src io.Rea
 	stored, err := p.result()
 	switch {
 	case err != nil:
-		return stored, fault("appending to a video", err)
-	case surplus:
+		return stored, wrapError("appending to a video", err)
+	case excess:
 		return stored, sx.NewError(sx.CodeOffsetConflict, "upload %s got more than its %d bytes", id, p.size).
 			WithHint("the file has changed since the upload began: upload it again")
 	default:
@@ -56,19 +56,19 @@ func (v *videos) Append(ctx context.Context, id string, offset int64, src io.Rea
 	}
 }
 
-// begin makes this the newest Append of the upload and brings its file to the
+// startAppend makes this the newest Append of the upload and brings its file to the
 // recorded offset.
-func (v *videos) begin(ctx context.Context, g *gate, id string, offset int64) (*piece, error) {
-	defer g.lock()()
+func (v *videos) startAppend(ctx context.Context, l *uploadLock, id string, offset int64) (*appendSession, error) {
+	defer l.lock()()
 	const doing = "beginning to append"
 	var u upload
 	var intact bool
 	err := v.db.view(ctx, doing, func(t tx) (err error) {
-		u, intact, err = v.stored(t, id)
+		u, intact, err = v.load(t, id)
 		return err
 	})
 	if err == nil && !intact {
-		err = v.db.update(ctx, doing, func(t tx) error { return uploadTable.put(t, id, u) })
+		err = v.db.update(ctx, doing, func(t tx) error { return uploadRecords.put(t, id, u) })
 	}
 	if err != nil {
 		return nil, err
@@ -82,12 +82,12 @@ func (v *videos) begin(ctx context.Context, g *gate, id string, offset int64) (*
 	}
 	f, err := openAt(v.path(id), offset)
 	if err != nil {
-		return nil, fault(doing, err)
+		return nil, wrapError(doing, err)
 	}
-	g.newest++
-	return &piece{
-		videos: v, gate: g, id: id, number: g.newest, file: f, size: u.Size, start: offset,
-		hash: h, state: u.State, written: offset, committed: offset, due: make(chan struct{}, 1),
+	l.newest++
+	return &appendSession{
+		videos: v, lock: l, id: id, number: l.newest, file: f, size: u.Size, start: offset,
+		hash: h, state: u.State, written: offset, committed: offset, commitDue: make(chan struct{}, 1),
 	}, nil
 }
 
@@ -108,19 +108,19 @@ func openAt(path string, offset int64) (*os.File, error) {
 }
 
 // copy stores what src gives as soon as it gives it, until src or ctx ends, the
-// upload has all its bytes, or the piece has failed. surplus says that src had more.
-func (p *piece) copy(ctx context.Context, src io.Reader, buf []byte) (surplus bool) {
+// upload has all its bytes, or the piece has failed. excess says that src had more.
+func (p *appendSession) copy(ctx context.Context, src io.Reader, buf []byte) (excess bool) {
 	left := p.size - p.start
 	for ctx.Err() == nil && !p.failed() {
 		n, err := src.Read(buf)
-		if surplus = int64(n) > left; surplus {
+		if excess = int64(n) > left; excess {
 			n = int(left)
 		}
 		left -= int64(n)
 		p.write(buf[:n])
-		if err != nil || surplus {
+		if err != nil || excess {
 			break
 		}
 	}
-	return surplus
+	return excess
 }

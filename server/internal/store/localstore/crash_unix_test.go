@@ -199,7 +199,7 @@ func TestKilledWhileAppending(t *testing.T) {
 		}
 	}
 	t.Logf("killed %d times midway", midway)
-	up, err := s.Videos.Seal(ctx, "v1")
+	up, err := s.Videos.Complete(ctx, "v1")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -319,7 +319,7 @@ func TestFullMidway(t *testing.T) {
 	if _, err := s.Videos.Append(ctx, "v1", fileLimit, io.LimitReader(newEndless(fileLimit), fileLimit)); err != nil {
 		t.Fatal(err)
 	}
-	if up, err = s.Videos.Seal(ctx, "v1"); err != nil || up.SHA256 != endlessSum(t, 2*fileLimit) {
+	if up, err = s.Videos.Complete(ctx, "v1"); err != nil || up.SHA256 != endlessSum(t, 2*fileLimit) {
 		t.Errorf("the video is %+v, %v", up, err)
 	}
 	if err := s.Close(); err != nil {

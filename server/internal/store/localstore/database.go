@@ -59,8 +59,8 @@ func openDatabase(dir string) (*database, error) {
 	case errors.Is(err, berrors.ErrTimeout):
 		return nil, sx.NewError(sx.CodeUnavailable, "the data folder %s is in use by another sxd", dir).
 			WithHint("stop it with: sx down, or choose another folder with --data")
-	case errors.Is(err, os.ErrPermission), full(err):
-		return nil, folderError(dir, err)
+	case errors.Is(err, os.ErrPermission), diskFull(err):
+		return nil, directoryError(dir, err)
 	case err != nil:
 		return nil, sx.NewError(sx.CodeUnavailable, "%s is damaged: %v", path, err).
 			WithHint("restore %s from a backup, or choose another folder with --data", path).WithCause(err)
@@ -139,7 +139,7 @@ func (d *database) view(ctx context.Context, doing string, fn func(tx) error) er
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	return fault(doing, d.bolt.View(fn))
+	return wrapError(doing, d.bolt.View(fn))
 }
 
 // update changes records in one transaction, which is on the disk when it returns.
@@ -147,20 +147,20 @@ func (d *database) update(ctx context.Context, doing string, fn func(tx) error) 
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	return fault(doing, d.bolt.Update(fn))
+	return wrapError(doing, d.bolt.Update(fn))
 }
 
 func (d *database) close() error { return d.bolt.Close() }
 
-// fault gives an error its code: what is an *sx.Error already keeps it.
-func fault(doing string, err error) error {
+// wrapError gives an error its code: what is an *sx.Error already keeps it.
+func wrapError(doing string, err error) error {
 	var e *sx.Error
 	switch {
 	case err == nil:
 		return nil
 	case errors.As(err, &e):
 		return err
-	case full(err):
+	case diskFull(err):
 		return sx.NewError(sx.CodeStorageFull, "the server's disk is full").WithCause(fmt.Errorf("%s: %w", doing, err))
 	case errors.Is(err, berrors.ErrDatabaseNotOpen):
 		return sx.NewError(sx.CodeUnavailable, "the storage is closed").WithCause(fmt.Errorf("%s: %w", doing, err))

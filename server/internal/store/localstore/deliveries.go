@@ -17,23 +17,23 @@ type deliveries struct {
 
 var _ store.Deliveries = (*deliveries)(nil)
 
-var deliveryTable = table[sx.Delivery]{
+var deliveryRecords = records[sx.Delivery]{
 	bucket: bucketDeliveries, kind: "delivery", hint: "list your deliveries with: sx notify deliveries",
 	rev: func(v *sx.Delivery) *int64 { return &v.Rev },
 }
 
 func (s *deliveries) Create(ctx context.Context, v sx.Delivery) error {
 	return s.db.update(ctx, "storing a delivery", func(t tx) error {
-		if err := deliveryTable.create(t, v.ID, v); err != nil {
+		if err := deliveryRecords.create(t, v.ID, v); err != nil {
 			return err
 		}
-		return await(t, v)
+		return indexDue(t, v)
 	})
 }
 
 func (s *deliveries) Get(ctx context.Context, id string) (v sx.Delivery, err error) {
 	err = s.db.view(ctx, "reading a delivery", func(t tx) error {
-		v, err = deliveryTable.get(t, id)
+		v, err = deliveryRecords.get(t, id)
 		return err
 	})
 	return v, err
@@ -41,20 +41,20 @@ func (s *deliveries) Get(ctx context.Context, id string) (v sx.Delivery, err err
 
 func (s *deliveries) Replace(ctx context.Context, v sx.Delivery) error {
 	return s.db.update(ctx, "changing a delivery", func(t tx) error {
-		old, err := deliveryTable.current(t, v.ID, v)
+		old, err := deliveryRecords.current(t, v.ID, v)
 		if err != nil {
 			return err
 		}
 		return errors.Join(
 			t.Bucket(bucketDue).Delete(orderKey(nil, old.Due, old.ID)),
-			deliveryTable.replace(t, v.ID, v),
-			await(t, v),
+			deliveryRecords.replace(t, v.ID, v),
+			indexDue(t, v),
 		)
 	})
 }
 
-// await files a pending delivery under the time when it is due.
-func await(t tx, v sx.Delivery) error {
+// indexDue files a pending delivery under the time when it is due.
+func indexDue(t tx, v sx.Delivery) error {
 	if v.State != sx.DeliveryPending {
 		return nil
 	}
@@ -65,7 +65,7 @@ func (s *deliveries) Due(ctx context.Context, now time.Time, limit int) (list []
 	err = s.db.view(ctx, "listing due deliveries", func(t tx) error {
 		c := t.Bucket(bucketDue).Cursor()
 		for k, _ := c.First(); k != nil && len(list) < limit; k, _ = c.Next() {
-			v, err := deliveryTable.get(t, string(k[idAt(nil):]))
+			v, err := deliveryRecords.get(t, string(k[idAt(nil):]))
 			if err != nil {
 				return err
 			}
@@ -81,7 +81,7 @@ func (s *deliveries) Due(ctx context.Context, now time.Time, limit int) (list []
 
 func (s *deliveries) List(ctx context.Context, userID string, limit int) (list []sx.Delivery, err error) {
 	err = s.db.view(ctx, "listing deliveries", func(t tx) error {
-		list, err = deliveryTable.all(t, func(v sx.Delivery) bool { return v.UserID == userID })
+		list, err = deliveryRecords.all(t, func(v sx.Delivery) bool { return v.UserID == userID })
 		return err
 	})
 	slices.SortFunc(list, func(a, b sx.Delivery) int {
@@ -92,7 +92,7 @@ func (s *deliveries) List(ctx context.Context, userID string, limit int) (list [
 
 func (s *deliveries) DeleteSettled(ctx context.Context, before time.Time) error {
 	return s.db.update(ctx, "deleting old deliveries", func(t tx) error {
-		old, err := deliveryTable.all(t, func(v sx.Delivery) bool {
+		old, err := deliveryRecords.all(t, func(v sx.Delivery) bool {
 			return v.State != sx.DeliveryPending && v.Created.Before(before)
 		})
 		if err != nil {

@@ -8,9 +8,9 @@ import (
 	"syscall"
 )
 
-// full reports whether the error says that the disk takes no more: it is
+// diskFull reports whether the error says that the disk takes no more: it is
 // full, the user's quota is used up, or the file is as large as it may be.
-func full(err error) bool {
+func diskFull(err error) bool {
 	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) || errors.Is(err, syscall.EFBIG)
 }
 

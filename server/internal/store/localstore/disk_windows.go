@@ -7,8 +7,8 @@ import (
 	"golang.org/x/sys/windows"
 )
 
-// full reports whether the error says that the disk takes no more.
-func full(err error) bool {
+// diskFull reports whether the error says that the disk takes no more.
+func diskFull(err error) bool {
 	return errors.Is(err, windows.ERROR_DISK_FULL) || errors.Is(err, windows.ERROR_HANDLE_DISK_FULL) ||
 		errors.Is(err, windows.ERROR_FILE_TOO_LARGE) || errors.Is(err, windows.ERROR_DISK_QUOTA_EXCEEDED)
 }

@@ -7,7 +7,7 @@ import (
 	"hash"
 )
 
-// digest is a SHA-256 that can be put aside and taken up again.
+// digest is a SHA-256 that can be put aside and storedBytes up again.
 type digest interface {
 	hash.Hash
 	encoding.BinaryAppender

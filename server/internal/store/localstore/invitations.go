@@ -14,20 +14,20 @@ type invitations struct {
 
 var _ store.Invitations = (*invitations)(nil)
 
-var invitationTable = table[sx.Invitation]{
+var invitationRecords = records[sx.Invitation]{
 	bucket: bucketInvites, kind: "invitation", hint: sx.CodeBadInvitation.Hint(),
 	rev: func(v *sx.Invitation) *int64 { return &v.Rev },
 }
 
 func (s *invitations) Create(ctx context.Context, v sx.Invitation) error {
 	return s.db.update(ctx, "storing an invitation", func(t tx) error {
-		return invitationTable.create(t, v.ID, v)
+		return invitationRecords.create(t, v.ID, v)
 	})
 }
 
 func (s *invitations) ByID(ctx context.Context, id string) (v sx.Invitation, err error) {
 	err = s.db.view(ctx, "reading an invitation", func(t tx) error {
-		v, err = invitationTable.get(t, id)
+		v, err = invitationRecords.get(t, id)
 		return err
 	})
 	return v, err
@@ -35,16 +35,16 @@ func (s *invitations) ByID(ctx context.Context, id string) (v sx.Invitation, err
 
 func (s *invitations) Replace(ctx context.Context, v sx.Invitation) error {
 	return s.db.update(ctx, "changing an invitation", func(t tx) error {
-		if _, err := invitationTable.current(t, v.ID, v); err != nil {
+		if _, err := invitationRecords.current(t, v.ID, v); err != nil {
 			return err
 		}
-		return invitationTable.replace(t, v.ID, v)
+		return invitationRecords.replace(t, v.ID, v)
 	})
 }
 
 func (s *invitations) DeleteExpired(ctx context.Context, now time.Time) error {
 	return s.db.update(ctx, "deleting expired invitations", func(t tx) error {
-		expired, err := invitationTable.all(t, func(v sx.Invitation) bool { return v.Expires.Before(now) })
+		expired, err := invitationRecords.all(t, func(v sx.Invitation) bool { return v.Expires.Before(now) })
 		if err != nil {
 			return err
 		}

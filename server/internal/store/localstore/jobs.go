@@ -16,14 +16,14 @@ type jobs struct {
 
 var _ store.Jobs = (*jobs)(nil)
 
-var jobTable = table[sx.Job]{
+var jobRecords = records[sx.Job]{
 	bucket: bucketJobs, kind: "job", hint: sx.CodeNotFound.Hint(),
 	rev: func(j *sx.Job) *int64 { return &j.Rev },
 }
 
 func (s *jobs) Create(ctx context.Context, j sx.Job) error {
 	return s.db.update(ctx, "storing a job", func(t tx) error {
-		if err := jobTable.create(t, j.ID, j); err != nil {
+		if err := jobRecords.create(t, j.ID, j); err != nil {
 			return err
 		}
 		return index(t, j)
@@ -32,7 +32,7 @@ func (s *jobs) Create(ctx context.Context, j sx.Job) error {
 
 func (s *jobs) Get(ctx context.Context, id string) (j sx.Job, err error) {
 	err = s.db.view(ctx, "reading a job", func(t tx) error {
-		j, err = jobTable.get(t, id)
+		j, err = jobRecords.get(t, id)
 		return err
 	})
 	return j, err
@@ -40,11 +40,11 @@ func (s *jobs) Get(ctx context.Context, id string) (j sx.Job, err error) {
 
 func (s *jobs) Replace(ctx context.Context, j sx.Job) error {
 	return s.db.update(ctx, "changing a job", func(t tx) error {
-		old, err := jobTable.current(t, j.ID, j)
+		old, err := jobRecords.current(t, j.ID, j)
 		if err != nil {
 			return err
 		}
-		if err := jobTable.replace(t, j.ID, j); err != nil {
+		if err := jobRecords.replace(t, j.ID, j); err != nil {
 			return err
 		}
 		return errors.Join(unindex(t, old), index(t, j))
@@ -53,7 +53,7 @@ func (s *jobs) Replace(ctx context.Context, j sx.Job) error {
 
 func (s *jobs) Delete(ctx context.Context, j sx.Job) error {
 	return s.db.update(ctx, "deleting a job", func(t tx) error {
-		old, err := jobTable.current(t, j.ID, j)
+		old, err := jobRecords.current(t, j.ID, j)
 		switch {
 		case sx.CodeOf(err) == sx.CodeNotFound:
 			return nil

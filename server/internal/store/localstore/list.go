@@ -17,7 +17,7 @@ func (s *jobs) List(ctx context.Context, f store.JobFilter) (list []sx.Job, more
 			if len(f.IDs) > 0 && !slices.Contains(f.IDs, id) {
 				continue
 			}
-			j, err := jobTable.get(t, id)
+			j, err := jobRecords.get(t, id)
 			if err != nil {
 				return err
 			}
@@ -67,7 +67,7 @@ func (s *jobs) Unsettled(ctx context.Context) (list []sx.Job, err error) {
 	err = s.db.view(ctx, "listing unsettled jobs", func(t tx) error {
 		c := t.Bucket(bucketUnsettled).Cursor()
 		for k, _ := c.First(); k != nil; k, _ = c.Next() {
-			j, err := jobTable.get(t, string(k[idAt(nil):]))
+			j, err := jobRecords.get(t, string(k[idAt(nil):]))
 			if err != nil {
 				return err
 			}
@@ -81,20 +81,20 @@ func (s *jobs) Unsettled(ctx context.Context) (list []sx.Job, err error) {
 func (s *jobs) Usage(ctx context.Context, owner string) (total int64, err error) {
 	err = s.db.view(ctx, "adding up an owner's bytes", func(t tx) error {
 		for id := range newestFirst(t, owner, nil) {
-			j, err := jobTable.get(t, id)
+			j, err := jobRecords.get(t, id)
 			if err != nil {
 				return err
 			}
-			total += taken(j)
+			total += storedBytes(j)
 		}
 		return nil
 	})
 	return total, err
 }
 
-// taken is how many bytes of storage the job holds. The video of an upload
+// storedBytes is how many bytes of storage the job holds. The video of an upload
 // that was cancelled or given up before it was whole is removed.
-func taken(j sx.Job) int64 {
+func storedBytes(j sx.Job) int64 {
 	var n int64
 	if j.State != sx.StateExpired && (j.State != sx.StateCancelled || j.Video.SHA256 != "") {
 		n += j.Video.Size

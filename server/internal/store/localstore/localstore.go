@@ -43,7 +43,7 @@ func Open(dir string) (store.Store, error) {
 	videosDir, tracksDir, tmpDir := filepath.Join(dir, "videos"), filepath.Join(dir, "tracks"), filepath.Join(dir, "tmp")
 	for _, d := range []string{dir, videosDir, tracksDir, tmpDir} {
 		if err := os.MkdirAll(d, dirMode); err != nil {
-			return store.Store{}, folderError(dir, err)
+			return store.Store{}, directoryError(dir, err)
 		}
 	}
 	db, err := openDatabase(dir)
@@ -51,8 +51,8 @@ func Open(dir string) (store.Store, error) {
 		return store.Store{}, err
 	}
 	// Only the owner of the lock may clear what another process could be writing.
-	if err := errors.Join(empty(tmpDir), syncDir(dir)); err != nil {
-		return store.Store{}, errors.Join(folderError(dir, err), db.close())
+	if err := errors.Join(removeContents(tmpDir), syncDir(dir)); err != nil {
+		return store.Store{}, errors.Join(directoryError(dir, err), db.close())
 	}
 	return store.Store{
 		Users:                &users{db: db},
@@ -69,12 +69,12 @@ func Open(dir string) (store.Store, error) {
 	}, nil
 }
 
-func folderError(dir string, err error) error {
+func directoryError(dir string, err error) error {
 	return sx.NewError(sx.CodeUnavailable, "the data folder %s cannot be used: %v", dir, err).
 		WithHint("choose a folder that you may write to with --data").WithCause(err)
 }
 
-func empty(dir string) error {
+func removeContents(dir string) error {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return err
@@ -95,7 +95,7 @@ func ping(ctx context.Context, db *database, dirs ...string) error {
 	}
 	for _, d := range dirs {
 		if _, err := os.Stat(d); err != nil {
-			return folderError(filepath.Dir(d), err)
+			return directoryError(filepath.Dir(d), err)
 		}
 	}
 	return nil

@@ -13,7 +13,7 @@ type notificationSettings struct {
 
 var _ store.NotificationSettings = (*notificationSettings)(nil)
 
-var notificationSettingsTable = table[sx.NotificationSettings]{
+var notificationSettingsRecords = records[sx.NotificationSettings]{
 	bucket: bucketNotificationSettings, kind: "notification settings", hint: "show where you are told with: sx notify",
 	rev: func(v *sx.NotificationSettings) *int64 { return &v.Rev },
 }
@@ -28,7 +28,7 @@ func (s *notificationSettings) Get(ctx context.Context, userID string) (v sx.Not
 
 // notificationSettingsOf gives empty settings to a user who has none.
 func notificationSettingsOf(t tx, userID string) (sx.NotificationSettings, error) {
-	v, err := notificationSettingsTable.get(t, userID)
+	v, err := notificationSettingsRecords.get(t, userID)
 	if sx.CodeOf(err) == sx.CodeNotFound {
 		return sx.NotificationSettings{UserID: userID}, nil
 	}
@@ -44,6 +44,6 @@ func (s *notificationSettings) Replace(ctx context.Context, v sx.NotificationSet
 		if old.Rev != v.Rev {
 			return store.ErrStale
 		}
-		return notificationSettingsTable.replace(t, v.UserID, v)
+		return notificationSettingsRecords.replace(t, v.UserID, v)
 	})
 }

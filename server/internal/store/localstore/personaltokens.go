@@ -17,7 +17,7 @@ type personalTokens struct {
 
 var _ store.PersonalTokens = (*personalTokens)(nil)
 
-var tokenTable = table[sx.PersonalToken]{bucket: bucketTokens, kind: "token", hint: "list your tokens with: sx token list"}
+var tokenRecords = records[sx.PersonalToken]{bucket: bucketTokens, kind: "token", hint: "list your tokens with: sx token list"}
 
 // tokenKey finds a user's tokens by their names.
 func tokenKey(userID, name string) []byte { return []byte(userID + "\x00" + name) }
@@ -29,7 +29,7 @@ func (s *personalTokens) Create(ctx context.Context, v sx.PersonalToken) error {
 			return sx.NewError(sx.CodeConflict, "you have a token named %s already", v.Name).
 				WithHint("choose another name, or remove that one with: sx token revoke %s", v.Name)
 		}
-		if err := tokenTable.create(t, v.ID, v); err != nil {
+		if err := tokenRecords.create(t, v.ID, v); err != nil {
 			return err
 		}
 		return keys.Put(key, []byte(v.ID))
@@ -38,7 +38,7 @@ func (s *personalTokens) Create(ctx context.Context, v sx.PersonalToken) error {
 
 func (s *personalTokens) ByID(ctx context.Context, id string) (v sx.PersonalToken, err error) {
 	err = s.db.view(ctx, "reading a token", func(t tx) error {
-		v, err = tokenTable.get(t, id)
+		v, err = tokenRecords.get(t, id)
 		return err
 	})
 	return v, err
@@ -49,7 +49,7 @@ func (s *personalTokens) List(ctx context.Context, userID string) (list []sx.Per
 		prefix := tokenKey(userID, "")
 		c := t.Bucket(bucketTokenKeys).Cursor()
 		for k, id := c.Seek(prefix); bytes.HasPrefix(k, prefix); k, id = c.Next() {
-			v, err := tokenTable.get(t, string(id))
+			v, err := tokenRecords.get(t, string(id))
 			if err != nil {
 				return err
 			}
@@ -68,7 +68,7 @@ func (s *personalTokens) List(ctx context.Context, userID string) (list []sx.Per
 
 func (s *personalTokens) Delete(ctx context.Context, id string) error {
 	return s.db.update(ctx, "deleting a token", func(t tx) error {
-		v, err := tokenTable.get(t, id)
+		v, err := tokenRecords.get(t, id)
 		if sx.CodeOf(err) == sx.CodeNotFound {
 			return nil
 		}
@@ -81,7 +81,7 @@ func (s *personalTokens) Delete(ctx context.Context, id string) error {
 
 func (s *personalTokens) DeleteExpired(ctx context.Context, now time.Time) error {
 	return s.db.update(ctx, "deleting expired tokens", func(t tx) error {
-		expired, err := tokenTable.all(t, func(v sx.PersonalToken) bool { return v.Expires.Before(now) })
+		expired, err := tokenRecords.all(t, func(v sx.PersonalToken) bool { return v.Expires.Before(now) })
 		if err != nil {
 			return err
 		}

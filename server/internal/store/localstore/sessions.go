@@ -14,20 +14,20 @@ type sessions struct {
 
 var _ store.Sessions = (*sessions)(nil)
 
-var sessionTable = table[sx.Session]{
+var sessionRecords = records[sx.Session]{
 	bucket: bucketSessions, kind: "session", hint: sx.CodeSessionEnded.Hint(),
 	rev: func(s *sx.Session) *int64 { return &s.Rev },
 }
 
 func (s *sessions) Create(ctx context.Context, v sx.Session) error {
 	return s.db.update(ctx, "storing a session", func(t tx) error {
-		return sessionTable.create(t, v.ID, v)
+		return sessionRecords.create(t, v.ID, v)
 	})
 }
 
 func (s *sessions) ByID(ctx context.Context, id string) (v sx.Session, err error) {
 	err = s.db.view(ctx, "reading a session", func(t tx) error {
-		v, err = sessionTable.get(t, id)
+		v, err = sessionRecords.get(t, id)
 		return err
 	})
 	return v, err
@@ -35,10 +35,10 @@ func (s *sessions) ByID(ctx context.Context, id string) (v sx.Session, err error
 
 func (s *sessions) Replace(ctx context.Context, v sx.Session) error {
 	return s.db.update(ctx, "changing a session", func(t tx) error {
-		if _, err := sessionTable.current(t, v.ID, v); err != nil {
+		if _, err := sessionRecords.current(t, v.ID, v); err != nil {
 			return err
 		}
-		return sessionTable.replace(t, v.ID, v)
+		return sessionRecords.replace(t, v.ID, v)
 	})
 }
 
@@ -50,7 +50,7 @@ func (s *sessions) Delete(ctx context.Context, id string) error {
 
 func (s *sessions) DeleteExpired(ctx context.Context, now time.Time) error {
 	return s.db.update(ctx, "deleting expired sessions", func(t tx) error {
-		expired, err := sessionTable.all(t, func(v sx.Session) bool { return v.Expires.Before(now) })
+		expired, err := sessionRecords.all(t, func(v sx.Session) bool { return v.Expires.Before(now) })
 		if err != nil {
 			return err
 		}

@@ -55,7 +55,7 @@ func TestUploadThatLostBytes(t *testing.T) {
 				t.Fatalf("Append gave %d, %v", n, err)
 			}
 			const want = "5347f5b986fa92683f21a1e5287025ca2706f1339040d8ee922c9671b9d033dd" // of uvwxyz
-			if up, err := s.Videos.Seal(ctx, "v1"); err != nil || up.SHA256 != want {
+			if up, err := s.Videos.Complete(ctx, "v1"); err != nil || up.SHA256 != want {
 				t.Errorf("the video is %+v, %v", up, err)
 			}
 			b, err := s.Videos.Open(ctx, "v1")
@@ -76,7 +76,7 @@ func TestVideoThatLostBytes(t *testing.T) {
 	s := open(t, dir)
 	defer func() { _ = s.Close() }()
 	upload(t, s, "v1", 3, "abc")
-	if _, err := s.Videos.Seal(ctx, "v1"); err != nil {
+	if _, err := s.Videos.Complete(ctx, "v1"); err != nil {
 		t.Fatal(err)
 	}
 	file := filepath.Join(dir, "videos", "v1")
@@ -158,8 +158,8 @@ func TestUndecodableRecords(t *testing.T) {
 	if sx.CodeOf(err) != sx.CodeInternal || !strings.Contains(err.Error(), "state") {
 		t.Errorf("Append returned %v", err)
 	}
-	if _, err = s.Videos.Seal(ctx, "v1"); sx.CodeOf(err) != sx.CodeInternal {
-		t.Errorf("Seal returned %v", err)
+	if _, err = s.Videos.Complete(ctx, "v1"); sx.CodeOf(err) != sx.CodeInternal {
+		t.Errorf("Complete returned %v", err)
 	}
 }
 

@@ -30,7 +30,7 @@ func (s *tracks) Put(ctx context.Context, id, _ string, src io.Reader) (store.Di
 	}
 	f, err := os.CreateTemp(s.tmp, id+"-*") // made with fileMode
 	if err != nil {
-		return store.Digest{}, fault("storing a track", err)
+		return store.Digest{}, wrapError("storing a track", err)
 	}
 	d, err := fill(ctx, f, src)
 	if err == nil {
@@ -41,7 +41,7 @@ func (s *tracks) Put(ctx context.Context, id, _ string, src io.Reader) (store.Di
 	}
 	if err != nil {
 		_ = os.Remove(f.Name()) // tmp is emptied at the next Open anyway
-		return store.Digest{}, fault("storing a track", err)
+		return store.Digest{}, wrapError("storing a track", err)
 	}
 	return d, nil
 }
@@ -95,7 +95,7 @@ func (s *tracks) Remove(_ context.Context, id string) error {
 
 func (s *tracks) List(context.Context) ([]string, error) {
 	names, err := fileNames(s.dir)
-	return names, fault("listing tracks", err)
+	return names, wrapError("listing tracks", err)
 }
 
 // fileNames gives the names of the folder's files in order.

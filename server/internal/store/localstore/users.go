@@ -13,7 +13,7 @@ type users struct {
 
 var _ store.Users = (*users)(nil)
 
-var userTable = table[sx.User]{
+var userRecords = records[sx.User]{
 	bucket: bucketUsers, kind: "user", hint: "make an account with: sx register",
 	rev: func(u *sx.User) *int64 { return &u.Rev },
 }
@@ -22,9 +22,9 @@ func (s *users) Create(ctx context.Context, u sx.User) error {
 	return s.db.update(ctx, "storing a user", func(t tx) error {
 		names := t.Bucket(bucketUserNames)
 		if names.Get([]byte(u.Name)) != nil {
-			return sx.NewError(sx.CodeNameTaken, "the name %s is taken", u.Name)
+			return sx.NewError(sx.CodeNameTaken, "the name %s is storedBytes", u.Name)
 		}
-		if err := userTable.create(t, u.ID, u); err != nil {
+		if err := userRecords.create(t, u.ID, u); err != nil {
 			return err
 		}
 		return names.Put([]byte(u.Name), []byte(u.ID))
@@ -33,7 +33,7 @@ func (s *users) Create(ctx context.Context, u sx.User) error {
 
 func (s *users) ByID(ctx context.Context, id string) (u sx.User, err error) {
 	err = s.db.view(ctx, "reading a user", func(t tx) error {
-		u, err = userTable.get(t, id)
+		u, err = userRecords.get(t, id)
 		return err
 	})
 	return u, err
@@ -43,9 +43,9 @@ func (s *users) ByName(ctx context.Context, name string) (u sx.User, err error) 
 	err = s.db.view(ctx, "reading a user", func(t tx) error {
 		id := t.Bucket(bucketUserNames).Get([]byte(name))
 		if id == nil {
-			return sx.NewError(sx.CodeNotFound, "there is no user named %s", name).WithHint("%s", userTable.hint)
+			return sx.NewError(sx.CodeNotFound, "there is no user named %s", name).WithHint("%s", userRecords.hint)
 		}
-		u, err = userTable.get(t, string(id))
+		u, err = userRecords.get(t, string(id))
 		return err
 	})
 	return u, err
@@ -53,14 +53,14 @@ func (s *users) ByName(ctx context.Context, name string) (u sx.User, err error) 
 
 func (s *users) Replace(ctx context.Context, u sx.User) error {
 	return s.db.update(ctx, "changing a user", func(t tx) error {
-		old, err := userTable.current(t, u.ID, u)
+		old, err := userRecords.current(t, u.ID, u)
 		if err != nil {
 			return err
 		}
 		if old.Name != u.Name {
 			return sx.NewError(sx.CodeInvalid, "the name of user %s cannot be changed", old.Name)
 		}
-		return userTable.replace(t, u.ID, u)
+		return userRecords.replace(t, u.ID, u)
 	})
 }
 
@@ -72,7 +72,7 @@ func (s *users) List(ctx context.Context, after string, limit int) (list []sx.Us
 				more = true
 				return nil
 			}
-			u, err := userTable.get(t, string(id))
+			u, err := userRecords.get(t, string(id))
 			if err != nil {
 				return err
 			}

@@ -23,30 +23,30 @@ type videos struct {
 	buffers sync.Pool
 
 	mu    sync.Mutex
-	gates map[string]*gate // of the uploads that are being appended to
+	locks map[string]*uploadLock // of the uploads that are being appended to
 }
 
 var _ store.Videos = (*videos)(nil)
 
 func newVideos(db *database, dir string) *videos {
 	return &videos{
-		db: db, dir: dir, gates: map[string]*gate{},
+		db: db, dir: dir, locks: map[string]*uploadLock{},
 		buffers: sync.Pool{New: func() any { return new([bufferSize]byte) }},
 	}
 }
 
 // upload is the record of an upload, and of the video that it becomes.
 type upload struct {
-	Name   string
-	Size   int64
-	Offset int64  // bytes that are on the disk, with everything before them
-	State  []byte // the marshalled SHA-256 of the bytes below Offset
-	SHA256 string // once sealed
-	Used   time.Time
+	Name    string
+	Size    int64
+	Offset  int64  // bytes that are on the disk, with everything before them
+	State   []byte // the marshalled SHA-256 of the bytes below Offset
+	SHA256  string // once sealed
+	Updated time.Time
 }
 
-// uploadTable has no Rev: an upload is changed behind its gate.
-var uploadTable = table[upload]{bucket: bucketUploads, kind: "upload", hint: sx.CodeNotFound.Hint()}
+// uploadRecords has no Rev: an upload is changed behind its gate.
+var uploadRecords = records[upload]{bucket: bucketUploads, kind: "upload", hint: sx.CodeNotFound.Hint()}
 
 func (v *videos) path(id string) string { return filepath.Join(v.dir, id) }
 
@@ -60,7 +60,7 @@ func (v *videos) Create(ctx context.Context, id, name string, size int64) error 
 	}
 	free, err := freeBytes(v.dir)
 	if err != nil {
-		return fault("measuring the disk", err)
+		return wrapError("measuring the disk", err)
 	}
 	if free < uint64(size)+reserve {
 		return sx.NewError(sx.CodeStorageFull, "the server has no room for %s (%s are free, and %s must stay so)",
@@ -70,10 +70,10 @@ func (v *videos) Create(ctx context.Context, id, name string, size int64) error 
 	if err != nil {
 		return err
 	}
-	u := upload{Name: name, Size: size, State: state, Used: time.Now()}
+	u := upload{Name: name, Size: size, State: state, Updated: time.Now()}
 	made := false
 	err = v.db.update(ctx, "creating an upload", func(t tx) error {
-		if err := uploadTable.create(t, id, u); err != nil {
+		if err := uploadRecords.create(t, id, u); err != nil {
 			return err
 		}
 		made = true
@@ -92,21 +92,21 @@ func (v *videos) Create(ctx context.Context, id, name string, size int64) error 
 
 func (v *videos) Stat(ctx context.Context, id string) (up store.Upload, err error) {
 	err = v.db.view(ctx, "looking at an upload", func(t tx) error {
-		u, _, err := v.stored(t, id)
-		up = u.port(id)
+		u, _, err := v.load(t, id)
+		up = u.upload(id)
 		return err
 	})
 	return up, err
 }
 
-func (u upload) port(id string) store.Upload {
-	return store.Upload{ID: id, Name: u.Name, Size: u.Size, Offset: u.Offset, SHA256: u.SHA256, Used: u.Used}
+func (u upload) upload(id string) store.Upload {
+	return store.Upload{ID: id, Name: u.Name, Size: u.Size, Offset: u.Offset, SHA256: u.SHA256, Updated: u.Updated}
 }
 
-// stored reads the record and holds it against the file: an upload whose file
+// load reads the record and holds it against the file: an upload whose file
 // lost bytes that were promised is not intact, and back at the start.
-func (v *videos) stored(t tx, id string) (u upload, intact bool, err error) {
-	if u, err = uploadTable.get(t, id); err != nil || u.SHA256 != "" {
+func (v *videos) load(t tx, id string) (u upload, intact bool, err error) {
+	if u, err = uploadRecords.get(t, id); err != nil || u.SHA256 != "" {
 		return u, true, err
 	}
 	info, err := os.Stat(v.path(id))
@@ -121,9 +121,9 @@ func (v *videos) stored(t tx, id string) (u upload, intact bool, err error) {
 	return u, false, err
 }
 
-func (v *videos) Seal(ctx context.Context, id string) (up store.Upload, err error) {
+func (v *videos) Complete(ctx context.Context, id string) (up store.Upload, err error) {
 	err = v.db.update(ctx, "sealing a video", func(t tx) error {
-		u, _, err := v.stored(t, id)
+		u, _, err := v.load(t, id)
 		if err != nil {
 			return err
 		}
@@ -138,8 +138,8 @@ func (v *videos) Seal(ctx context.Context, id string) (up store.Upload, err erro
 			}
 			u.SHA256 = hex.EncodeToString(h.Sum(nil))
 		}
-		up = u.port(id)
-		return uploadTable.put(t, id, u)
+		up = u.upload(id)
+		return uploadRecords.put(t, id, u)
 	})
 	return up, err
 }
@@ -147,7 +147,7 @@ func (v *videos) Seal(ctx context.Context, id string) (up store.Upload, err erro
 func (v *videos) Open(ctx context.Context, id string) (store.Blob, error) {
 	var u upload
 	err := v.db.view(ctx, "opening a video", func(t tx) (err error) {
-		u, err = uploadTable.get(t, id)
+		u, err = uploadRecords.get(t, id)
 		return err
 	})
 	if err != nil {
@@ -170,10 +170,10 @@ func (v *videos) Remove(ctx context.Context, id string) error {
 	if !validID(id) {
 		return nil
 	}
-	g := v.enter(id)
-	defer v.leave(id, g)
-	defer g.lock()()
-	g.newest++ // whoever is appending stores nothing more
+	l := v.acquireLock(id)
+	defer v.releaseLock(id, l)
+	defer l.lock()()
+	l.newest++ // whoever is appending stores nothing more
 	// The file goes first: a crash in between leaves a record, which List still
 	// gives and Remove can remove.
 	return v.db.update(ctx, "removing a video", func(t tx) error {
@@ -199,7 +199,7 @@ func (v *videos) List(ctx context.Context) ([]string, error) {
 	}
 	names, err := fileNames(v.dir)
 	if err != nil {
-		return nil, fault("listing videos", err)
+		return nil, wrapError("listing videos", err)
 	}
 	for _, n := range names {
 		ids[n] = true

@@ -27,21 +27,21 @@ const (
 // Append fills chunks from src in this goroutine, while another one stores and
 // commits them.
 func (v *videos) Append(ctx context.Context, id string, offset int64, src io.Reader) (int64, error) {
-	u, err := v.begin(ctx, id, offset)
+	u, err := v.startAppend(ctx, id, offset)
 	if err != nil {
 		return 0, err
 	}
-	surplus := func() error {
+	excess := func() error {
 		return sx.NewError(sx.CodeOffsetConflict, "upload %s got more than its %d bytes", id, u.Size).
 			WithHint("the file has changed since the upload began: upload it again")
 	}
 	if u.complete() {
 		if more(ctx, src) {
-			return 0, surplus()
+			return 0, excess()
 		}
 		return 0, ctx.Err()
 	}
-	p, err := newPiece(v, u)
+	p, err := newAppendSession(v, u)
 	if err != nil {
 		return 0, err
 	}
@@ -50,7 +50,7 @@ func (v *videos) Append(ctx context.Context, id string, offset int64, src io.Rea
 	var storing sync.WaitGroup
 	storing.Go(func() { p.store(lasting) })
 	whole := p.fill(ctx, src)
-	tooMuch := whole && more(ctx, src)
+	excessive := whole && more(ctx, src)
 	close(p.full)
 	storing.Wait()
 	p.finish(lasting)
@@ -58,17 +58,17 @@ func (v *videos) Append(ctx context.Context, id string, offset int64, src io.Rea
 	switch {
 	case p.err != nil:
 		return p.committed - offset, p.err
-	case tooMuch:
-		return p.committed - offset, surplus()
+	case excessive:
+		return p.committed - offset, excess()
 	default:
 		return p.committed - offset, ctx.Err()
 	}
 }
 
-// begin makes this the newest Append of the upload.
-func (v *videos) begin(ctx context.Context, id string, offset int64) (uploadDoc, error) {
+// startAppend makes this the newest Append of the upload.
+func (v *videos) startAppend(ctx context.Context, id string, offset int64) (uploadDoc, error) {
 	for {
-		u, err := v.stored(ctx, id)
+		u, err := v.load(ctx, id)
 		switch {
 		case err != nil:
 			return u, err
@@ -84,7 +84,7 @@ func (v *videos) begin(ctx context.Context, id string, offset int64) (uploadDoc,
 			u.Epochs = append(u.Epochs, u.next())
 		}
 		u.Open = true
-		matched, err := v.uploads.update(ctx, at(id, before), bson.D{{Key: "$set", Value: bson.D{
+		matched, err := v.uploads.update(ctx, atRev(id, before), bson.D{{Key: "$set", Value: bson.D{
 			{Key: "rev", Value: u.Rev}, {Key: "open", Value: true}, {Key: "epochs", Value: u.Epochs},
 		}}})
 		if err != nil || matched {

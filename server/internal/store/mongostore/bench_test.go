@@ -74,7 +74,7 @@ func BenchmarkRead(b *testing.B) {
 	check(b, s.Videos.Create(b.Context(), "v1", "talk.mp4", benchSize))
 	_, err := s.Videos.Append(b.Context(), "v1", 0, bytes.NewReader(content(20, benchSize)))
 	check(b, err)
-	_, err = s.Videos.Seal(b.Context(), "v1")
+	_, err = s.Videos.Complete(b.Context(), "v1")
 	check(b, err)
 	b.SetBytes(benchSize)
 	b.ResetTimer()

@@ -12,7 +12,7 @@ import (
 
 // ahead is how many chunks are fetched before they are asked for, once two in a
 // row were.
-const ahead = 2
+const readAhead = 2
 
 // blob reads a GridFS file chunk by chunk: those that a range needs, and no more
 // than ahead beyond it.
@@ -22,16 +22,16 @@ type blob struct {
 	bucket bucket
 	file   string
 	size   int64
-	chunk  int               // bytes of a full one
-	epoch  func(n int) int   // whose chunk n counts
-	at     int64             // where the next Read begins
-	held   map[int]*fetching // the chunk at hand and those ahead
-	last   int               // the chunk that was read last
-	active sync.WaitGroup    // fetches
+	chunk  int             // bytes of a full one
+	epoch  func(n int) int // whose chunk n counts
+	at     int64           // where the next Read begins
+	held   map[int]*fetch  // the chunk at hand and those ahead
+	last   int             // the chunk that was read last
+	active sync.WaitGroup  // fetches
 }
 
-// fetching is a chunk that is here or on its way.
-type fetching struct {
+// fetch is a chunk that is here or on its way.
+type fetch struct {
 	done chan struct{}
 	data []byte
 	err  error
@@ -43,7 +43,7 @@ func newBlob(ctx context.Context, b bucket, file string, size int64, chunk int, 
 	ctx, cancel := context.WithCancel(ctx)
 	return &blob{
 		ctx: ctx, cancel: cancel, bucket: b, file: file, size: size, chunk: chunk, epoch: epoch,
-		held: map[int]*fetching{}, last: -1,
+		held: map[int]*fetch{}, last: -1,
 	}
 }
 
@@ -73,16 +73,16 @@ func (b *blob) Read(p []byte) (int, error) {
 func (b *blob) get(n int) ([]byte, error) {
 	to := n
 	if n == b.last+1 && b.last >= 0 || n == b.last && len(b.held) > 1 {
-		to = min(n+ahead, chunkCount(b.size, b.chunk)-1)
+		to = min(n+readAhead, chunkCount(b.size, b.chunk)-1)
 	}
 	for k := range b.held {
-		if k < n || k > n+ahead {
+		if k < n || k > n+readAhead {
 			delete(b.held, k)
 		}
 	}
 	for k := n; k <= to; k++ {
 		if b.held[k] == nil {
-			b.held[k] = b.fetch(k)
+			b.held[k] = b.startFetch(k)
 		}
 	}
 	b.last = n
@@ -98,8 +98,8 @@ func (b *blob) get(n int) ([]byte, error) {
 	return f.data, f.err
 }
 
-func (b *blob) fetch(n int) *fetching {
-	f := &fetching{done: make(chan struct{})}
+func (b *blob) startFetch(n int) *fetch {
+	f := &fetch{done: make(chan struct{})}
 	size := int(min(int64(b.chunk), b.size-int64(n)*int64(b.chunk)))
 	b.active.Go(func() {
 		defer close(f.done)

@@ -87,7 +87,7 @@ func (b bucket) insert(ctx context.Context, chunks []chunkDoc) (taken []chunkDoc
 func (b bucket) read(ctx context.Context, file string, epoch, n, size int) ([]byte, error) {
 	d, err := get[chunkDoc](ctx, b.chunks, chunkID(file, epoch, n))
 	switch {
-	case errors.Is(err, errAbsent):
+	case errors.Is(err, errNotFound):
 		return nil, fmt.Errorf("chunk %d of %s is missing from %s", n, file, b.chunks.c.Name())
 	case err != nil:
 		return nil, err
@@ -128,16 +128,16 @@ func (b bucket) delete(ctx context.Context, ids iter.Seq[bson.ObjectID]) error {
 	return flush()
 }
 
-// finish stores the files document; it is success if that has been done before.
-func (b bucket) finish(ctx context.Context, d fileDoc) error {
+// insertFile stores the files document; it is success if that has been done before.
+func (b bucket) insertFile(ctx context.Context, d fileDoc) error {
 	if err := b.files.insert(ctx, d); err != nil && !errors.Is(err, errExists) {
 		return err
 	}
 	return nil
 }
 
-// unfinish removes the files document, so that no GridFS reader opens the file.
-func (b bucket) unfinish(ctx context.Context, file string) error {
+// deleteFile removes the files document, so that no GridFS reader opens the file.
+func (b bucket) deleteFile(ctx context.Context, file string) error {
 	return b.files.deleteID(ctx, file)
 }
 
@@ -145,9 +145,9 @@ func (b bucket) unfinish(ctx context.Context, file string) error {
 // full does not run any more.
 const reserve = 256 << 20
 
-// room returns an Error of code storage_full if the server's disk does not have
+// checkSpace returns an Error of code storage_full if the server's disk does not have
 // size bytes. A service that does not tell its free space is believed to have it.
-func (b bucket) room(ctx context.Context, size int64) error {
+func (b bucket) checkSpace(ctx context.Context, size int64) error {
 	var disk struct {
 		Total float64 `bson:"fsTotalSize"`
 		Used  float64 `bson:"fsUsedSize"`

@@ -13,8 +13,8 @@ import (
 )
 
 var (
-	errAbsent = errors.New("no such document")
-	errExists = errors.New("there is such a document already")
+	errNotFound = errors.New("no such document")
+	errExists   = errors.New("there is such a document already")
 )
 
 // collection bounds each operation in time and gives its errors their codes.
@@ -29,10 +29,10 @@ func (c collection) do(ctx context.Context, doing string, operation func(context
 	}
 	bounded, cancel := context.WithTimeout(ctx, operationTimeout)
 	defer cancel()
-	return fault(ctx, doing+" "+c.c.Name(), operation(bounded))
+	return wrapError(ctx, doing+" "+c.c.Name(), operation(bounded))
 }
 
-// get reads the document of the id, or gives errAbsent.
+// get reads the document of the id, or gives errNotFound.
 func get[D any](ctx context.Context, c collection, id any, without ...string) (D, error) {
 	var d D
 	var raw bson.Raw
@@ -44,7 +44,7 @@ func get[D any](ctx context.Context, c collection, id any, without ...string) (D
 		return err
 	})
 	if err == nil && raw == nil {
-		return d, errAbsent
+		return d, errNotFound
 	}
 	if err == nil {
 		err = decode(c, raw, &d)

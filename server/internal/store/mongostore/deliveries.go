@@ -59,21 +59,21 @@ func (d deliveryDoc) delivery() sx.Delivery {
 	}
 }
 
-func (s *deliveries) table() table[deliveryDoc] {
-	return table[deliveryDoc]{s.c, "delivery", "list your deliveries with: sx notify deliveries"}
+func (s *deliveries) records() records[deliveryDoc] {
+	return records[deliveryDoc]{s.c, "delivery", "list your deliveries with: sx notify deliveries"}
 }
 
 func (s *deliveries) Create(ctx context.Context, v sx.Delivery) error {
-	return s.table().create(ctx, newDeliveryDoc(v, 1))
+	return s.records().create(ctx, newDeliveryDoc(v, 1))
 }
 
 func (s *deliveries) Get(ctx context.Context, id string) (sx.Delivery, error) {
-	d, err := s.table().get(ctx, id)
+	d, err := s.records().get(ctx, id)
 	return d.delivery(), err
 }
 
 func (s *deliveries) Replace(ctx context.Context, v sx.Delivery) error {
-	return s.table().replaceAt(ctx, v.Rev, newDeliveryDoc(v, v.Rev+1))
+	return s.records().replaceAt(ctx, v.Rev, newDeliveryDoc(v, v.Rev+1))
 }
 
 func (s *deliveries) Due(ctx context.Context, now time.Time, limit int) ([]sx.Delivery, error) {

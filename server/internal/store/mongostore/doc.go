@@ -26,7 +26,7 @@
 // slow that no chunk fills between two commits, is the tail, which is kept in
 // the record in uploads until the chunk is full. A commit is one compare-and-set
 // of that record: offset, tail and the state of the digest move together, after
-// the chunks below the offset have been acknowledged. Seal stores the files
+// the chunks below the offset have been acknowledged. Complete stores the files
 // document, with which the video is a GridFS file, and then the digest in the
 // record, with which it can be opened here.
 //

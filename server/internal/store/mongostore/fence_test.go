@@ -29,7 +29,7 @@ var (
 // paused is a store in another process, as it were, which is paused while a
 // command of its is on the way to MongoDB.
 type paused struct {
-	relay  *relay
+	proxy  *proxy
 	resume func()
 	result <-chan result
 }
@@ -41,7 +41,7 @@ type result struct {
 
 func pause(t *testing.T, server *mongotest.Server, db *mongo.Database, at command, do func(store.Store) (int64, error)) *paused {
 	t.Helper()
-	r := newRelay(t, server.URI)
+	r := newProxy(t, server.URI)
 	s := open(t, r.uri, db.Name())
 	t.Cleanup(func() { _ = s.Close() })
 	held, resume := r.hold(at.name, at.after)
@@ -56,7 +56,7 @@ func pause(t *testing.T, server *mongotest.Server, db *mongo.Database, at comman
 	case r := <-done:
 		t.Fatalf("it ended before it sent %s: %d, %v", at.name, r.n, r.err)
 	}
-	return &paused{relay: r, resume: resume, result: done}
+	return &paused{proxy: r, resume: resume, result: done}
 }
 
 // appending gives data to the upload v1.
@@ -70,10 +70,10 @@ func appending(t *testing.T, data []byte) func(store.Store) (int64, error) {
 // breaks the connection.
 func (p *paused) die(t *testing.T, arrived func() bool) {
 	t.Helper()
-	p.relay.end()
+	p.proxy.end()
 	p.resume()
 	within(t, arrived)
-	p.relay.cut()
+	p.proxy.cut()
 	if r := <-p.result; r.err == nil {
 		t.Error("what was cut off returned no error")
 	}
@@ -145,7 +145,7 @@ func TestStaleWriterWakesUp(t *testing.T) {
 	}
 }
 
-// TestStaleSealWakesUp pauses a Seal until the video is removed.
+// TestStaleSealWakesUp pauses a Complete until the video is removed.
 func TestStaleSealWakesUp(t *testing.T) {
 	t.Parallel()
 	server := mongotest.Start(t)
@@ -154,13 +154,13 @@ func TestStaleSealWakesUp(t *testing.T) {
 	_, err := s.Videos.Append(t.Context(), "v1", 0, bytes.NewReader([]byte("abc")))
 	check(t, err)
 	p := pause(t, server, db, itsFile, func(s store.Store) (int64, error) {
-		_, err := s.Videos.Seal(t.Context(), "v1")
+		_, err := s.Videos.Complete(t.Context(), "v1")
 		return 0, err
 	})
 	check(t, s.Videos.Remove(t.Context(), "v1"))
 	p.resume()
 	if r := <-p.result; sx.CodeOf(r.err) != sx.CodeNotFound {
-		t.Errorf("the stale Seal returned %v, want code not_found", r.err)
+		t.Errorf("the stale Complete returned %v, want code not_found", r.err)
 	}
 	counts(t, db, map[string]int{"videos.chunks": 0, "videos.files": 0})
 }
@@ -174,9 +174,9 @@ func TestTwoSeals(t *testing.T) {
 	_, err := s.Videos.Append(t.Context(), "v1", 0, bytes.NewReader([]byte("abc")))
 	check(t, err)
 	p := pause(t, server, db, itsFile, func(s store.Store) (int64, error) {
-		up, err := s.Videos.Seal(t.Context(), "v1")
+		up, err := s.Videos.Complete(t.Context(), "v1")
 		if err == nil && up.SHA256 != sum([]byte("abc")) {
-			t.Errorf("the slower Seal gave %+v", up)
+			t.Errorf("the slower Complete gave %+v", up)
 		}
 		return 0, err
 	})

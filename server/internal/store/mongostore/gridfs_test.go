@@ -71,14 +71,14 @@ func download(t *testing.T, db *mongo.Database, bucket, id string) ([]byte, erro
 func TestRangesReadOnlyTheirChunks(t *testing.T) {
 	t.Parallel()
 	server := mongotest.Start(t)
-	r := newRelay(t, server.URI)
+	r := newProxy(t, server.URI)
 	s := open(t, r.uri, server.Database(t).Name())
 	defer func() { check(t, s.Close()) }()
 	data := content(1, 8*chunkSize)
 	check(t, s.Videos.Create(t.Context(), "v1", "talk.mp4", int64(len(data))))
 	_, err := s.Videos.Append(t.Context(), "v1", 0, bytes.NewReader(data))
 	check(t, err)
-	_, err = s.Videos.Seal(t.Context(), "v1")
+	_, err = s.Videos.Complete(t.Context(), "v1")
 	check(t, err)
 
 	const find = "find videos.chunks"
@@ -132,7 +132,7 @@ func TestDamage(t *testing.T) {
 		check(t, s.Videos.Create(t.Context(), name, "talk.mp4", int64(len(data))))
 		_, err := s.Videos.Append(t.Context(), name, 0, bytes.NewReader(data))
 		check(t, err)
-		_, err = s.Videos.Seal(t.Context(), name)
+		_, err = s.Videos.Complete(t.Context(), name)
 		check(t, err)
 		damage(name)
 		b, err := s.Videos.Open(t.Context(), name)

@@ -36,21 +36,21 @@ func (d invitationDoc) invitation() sx.Invitation {
 	}
 }
 
-func (s *invitations) table() table[invitationDoc] {
-	return table[invitationDoc]{s.c, "invitation", sx.CodeBadInvitation.Hint()}
+func (s *invitations) records() records[invitationDoc] {
+	return records[invitationDoc]{s.c, "invitation", sx.CodeBadInvitation.Hint()}
 }
 
 func (s *invitations) Create(ctx context.Context, v sx.Invitation) error {
-	return s.table().create(ctx, newInvitationDoc(v, 1))
+	return s.records().create(ctx, newInvitationDoc(v, 1))
 }
 
 func (s *invitations) ByID(ctx context.Context, id string) (sx.Invitation, error) {
-	d, err := s.table().get(ctx, id)
+	d, err := s.records().get(ctx, id)
 	return d.invitation(), err
 }
 
 func (s *invitations) Replace(ctx context.Context, v sx.Invitation) error {
-	return s.table().replaceAt(ctx, v.Rev, newInvitationDoc(v, v.Rev+1))
+	return s.records().replaceAt(ctx, v.Rev, newInvitationDoc(v, v.Rev+1))
 }
 
 func (s *invitations) DeleteExpired(ctx context.Context, now time.Time) error {

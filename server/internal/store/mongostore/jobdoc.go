@@ -70,7 +70,7 @@ func newJobDoc(j sx.Job, rev int64) jobDoc {
 		Attempt: j.Attempt, Failures: j.Failures, LeaseExpirations: j.LeaseExpirations,
 		Worker: j.Worker, Lease: j.Lease, NotBefore: j.NotBefore, Notification: j.Notification,
 		Created: j.Created, Updated: j.Updated,
-		Unsettled: !j.Settled(), Bytes: taken(j), Search: strings.ToLower(j.Video.Name),
+		Unsettled: !j.Settled(), Bytes: storedBytes(j), Search: strings.ToLower(j.Video.Name),
 	}
 	if j.Track != nil {
 		t := trackDoc(*j.Track)
@@ -103,9 +103,9 @@ func (d jobDoc) job() sx.Job {
 	return j
 }
 
-// taken is how many bytes of storage the job holds. The video of an upload
+// storedBytes is how many bytes of storage the job holds. The video of an upload
 // that was cancelled or given up before it was whole is removed.
-func taken(j sx.Job) int64 {
+func storedBytes(j sx.Job) int64 {
 	var n int64
 	if j.State != sx.StateExpired && (j.State != sx.StateCancelled || j.Video.SHA256 != "") {
 		n += j.Video.Size

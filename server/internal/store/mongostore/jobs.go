@@ -16,23 +16,23 @@ type jobs struct{ c collection }
 
 var _ store.Jobs = (*jobs)(nil)
 
-func (s *jobs) table() table[jobDoc] { return table[jobDoc]{s.c, "job", sx.CodeNotFound.Hint()} }
+func (s *jobs) records() records[jobDoc] { return records[jobDoc]{s.c, "job", sx.CodeNotFound.Hint()} }
 
 func (s *jobs) Create(ctx context.Context, j sx.Job) error {
-	return s.table().create(ctx, newJobDoc(j, 1))
+	return s.records().create(ctx, newJobDoc(j, 1))
 }
 
 func (s *jobs) Get(ctx context.Context, id string) (sx.Job, error) {
-	d, err := s.table().get(ctx, id)
+	d, err := s.records().get(ctx, id)
 	return d.job(), err
 }
 
 func (s *jobs) Replace(ctx context.Context, j sx.Job) error {
-	return s.table().replaceAt(ctx, j.Rev, newJobDoc(j, j.Rev+1))
+	return s.records().replaceAt(ctx, j.Rev, newJobDoc(j, j.Rev+1))
 }
 
 func (s *jobs) Delete(ctx context.Context, j sx.Job) error {
-	return s.table().deleteAt(ctx, j.ID, j.Rev)
+	return s.records().deleteAt(ctx, j.ID, j.Rev)
 }
 
 func (s *jobs) List(ctx context.Context, f store.JobFilter) (list []sx.Job, more bool, err error) {

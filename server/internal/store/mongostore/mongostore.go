@@ -49,7 +49,7 @@ func Open(ctx context.Context, cfg Config) (store.Store, error) {
 		SetServerMonitor(newMonitor(context.WithoutCancel(ctx), cfg.Log))
 	var dns *net.DNSError
 	if err := o.Validate(); errors.As(err, &dns) { // a mongodb+srv URI asks for the hosts' names
-		return store.Store{}, fault(ctx, "looking up MongoDB", err)
+		return store.Store{}, wrapError(ctx, "looking up MongoDB", err)
 	} else if err != nil {
 		return store.Store{}, uriError("is not a MongoDB URI: "+redact(cfg.URI, err), err)
 	}
@@ -61,15 +61,15 @@ func Open(ctx context.Context, cfg Config) (store.Store, error) {
 	if err != nil {
 		return store.Store{}, uriError("cannot be used: "+redact(cfg.URI, err), err)
 	}
-	closing := func() error {
+	disconnect := func() error {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), selectionTimeout)
 		defer cancel()
 		return client.Disconnect(ctx)
 	}
 	s := newStore(client.Database(cfg.Database))
-	if err := s.setUp(ctx); err != nil {
-		_ = closing() // it has nothing to lose, and err says more
-		return store.Store{}, refusal(cfg, err)
+	if err := s.createIndexes(ctx); err != nil {
+		_ = disconnect() // it has nothing to lose, and err says more
+		return store.Store{}, accessError(cfg, err)
 	}
 	return store.Store{
 		Users:                &users{s.users},
@@ -82,7 +82,7 @@ func Open(ctx context.Context, cfg Config) (store.Store, error) {
 		Videos:               &videos{uploads: s.uploads, bucket: s.videos, now: cfg.Now},
 		Tracks:               &tracks{records: s.tracks, bucket: s.trackBucket, now: cfg.Now},
 		Ping:                 s.ping,
-		Close:                closing,
+		Close:                disconnect,
 	}, nil
 }
 
@@ -100,8 +100,8 @@ func redact(uri string, err error) string {
 	return err.Error()
 }
 
-// refusal turns what MongoDB refuses to this user into an error of the setting.
-func refusal(cfg Config, err error) error {
+// accessError turns what MongoDB refuses to this user into an error of the setting.
+func accessError(cfg Config, err error) error {
 	switch {
 	case hasCode(err, codeAuthenticationFailed):
 		return sx.NewError(sx.CodeInvalid, "MongoDB refuses the credentials of the setting mongodb-uri").
@@ -138,12 +138,12 @@ func newStore(db *mongo.Database) *collections {
 func (s *collections) ping(ctx context.Context) error {
 	bounded, cancel := context.WithTimeout(ctx, operationTimeout)
 	defer cancel()
-	return fault(ctx, "asking MongoDB for a sign of life", s.db.Client().Ping(bounded, readpref.Primary()))
+	return wrapError(ctx, "asking MongoDB for a sign of life", s.db.Client().Ping(bounded, readpref.Primary()))
 }
 
-// setUp makes the indexes that are missing. It may run in several processes at
+// createIndexes makes the indexes that are missing. It may run in several processes at
 // once.
-func (s *collections) setUp(ctx context.Context) error {
+func (s *collections) createIndexes(ctx context.Context) error {
 	if err := s.ping(ctx); err != nil {
 		return err
 	}

@@ -99,7 +99,7 @@ func counts(t testing.TB, db *mongo.Database, want map[string]int) {
 // sealed seals the upload, reads it and compares.
 func sealed(t testing.TB, s store.Store, id string, want []byte) {
 	t.Helper()
-	up, err := s.Videos.Seal(t.Context(), id)
+	up, err := s.Videos.Complete(t.Context(), id)
 	check(t, err)
 	if up.SHA256 != sum(want) {
 		t.Errorf("the digest of %s is %s, want %s", id, up.SHA256, sum(want))

@@ -64,7 +64,7 @@ func (d notificationSettingsDoc) settings() sx.NotificationSettings {
 
 func (s *notificationSettings) Get(ctx context.Context, userID string) (sx.NotificationSettings, error) {
 	d, err := get[notificationSettingsDoc](ctx, s.c, userID)
-	if errors.Is(err, errAbsent) {
+	if errors.Is(err, errNotFound) {
 		return sx.NotificationSettings{UserID: userID}, nil
 	}
 	return d.settings(), err
@@ -79,7 +79,7 @@ func (s *notificationSettings) Replace(ctx context.Context, v sx.NotificationSet
 		}
 		return err
 	}
-	matched, err := s.c.replace(ctx, at(v.UserID, v.Rev), d)
+	matched, err := s.c.replace(ctx, atRev(v.UserID, v.Rev), d)
 	if err == nil && !matched {
 		return store.ErrStale
 	}

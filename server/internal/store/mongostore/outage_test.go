@@ -114,7 +114,7 @@ func (l *lines) String() string {
 func TestConnectionsBreak(t *testing.T) {
 	t.Parallel()
 	server := mongotest.Start(t)
-	r := newRelay(t, server.URI)
+	r := newProxy(t, server.URI)
 	s := open(t, r.uri, server.Database(t).Name())
 	defer func() { check(t, s.Close()) }()
 	data := content(9, 8*chunkSize+8)

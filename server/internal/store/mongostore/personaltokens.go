@@ -34,7 +34,7 @@ func (s *personalTokens) Create(ctx context.Context, v sx.PersonalToken) error {
 	switch {
 	case err == nil:
 		return sx.NewError(sx.CodeConflict, "there is a token %s already", v.ID)
-	case errors.Is(err, errAbsent):
+	case errors.Is(err, errNotFound):
 		return sx.NewError(sx.CodeConflict, "you have a token named %s already", v.Name).
 			WithHint("choose another name, or remove that one with: sx token revoke %s", v.Name)
 	default:
@@ -44,7 +44,7 @@ func (s *personalTokens) Create(ctx context.Context, v sx.PersonalToken) error {
 
 func (s *personalTokens) ByID(ctx context.Context, id string) (sx.PersonalToken, error) {
 	d, err := get[tokenDoc](ctx, s.c, id)
-	if errors.Is(err, errAbsent) {
+	if errors.Is(err, errNotFound) {
 		err = sx.NewError(sx.CodeNotFound, "there is no token %s", id).WithHint("list your tokens with: sx token list")
 	}
 	return sx.PersonalToken(d), err

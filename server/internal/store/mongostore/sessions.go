@@ -39,21 +39,21 @@ func (d sessionDoc) session() sx.Session {
 	}
 }
 
-func (s *sessions) table() table[sessionDoc] {
-	return table[sessionDoc]{s.c, "session", sx.CodeSessionEnded.Hint()}
+func (s *sessions) records() records[sessionDoc] {
+	return records[sessionDoc]{s.c, "session", sx.CodeSessionEnded.Hint()}
 }
 
 func (s *sessions) Create(ctx context.Context, v sx.Session) error {
-	return s.table().create(ctx, newSessionDoc(v, 1))
+	return s.records().create(ctx, newSessionDoc(v, 1))
 }
 
 func (s *sessions) ByID(ctx context.Context, id string) (sx.Session, error) {
-	d, err := s.table().get(ctx, id)
+	d, err := s.records().get(ctx, id)
 	return d.session(), err
 }
 
 func (s *sessions) Replace(ctx context.Context, v sx.Session) error {
-	return s.table().replaceAt(ctx, v.Rev, newSessionDoc(v, v.Rev+1))
+	return s.records().replaceAt(ctx, v.Rev, newSessionDoc(v, v.Rev+1))
 }
 
 func (s *sessions) Delete(ctx context.Context, id string) error { return s.c.deleteID(ctx, id) }

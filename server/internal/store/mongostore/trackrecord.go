@@ -21,8 +21,8 @@ type trackRecord struct {
 	// Versions counts the Puts. None of them has a chunk at or beyond Bound.
 	Versions int `bson:"versions"`
 	Bound    int `bson:"bound"`
-	// Void are the versions up to which Remove has made an end of all.
-	Void int `bson:"void"`
+	// RemovedUpTo are the versions up to which Remove has made an end of all.
+	RemovedUpTo int `bson:"removed_up_to"`
 
 	// Current is the version that is the track, 0 for none. The rest describes it.
 	Current   int    `bson:"current"`
@@ -30,7 +30,7 @@ type trackRecord struct {
 	SHA256    string `bson:"sha256"`
 	ChunkSize int    `bson:"chunk_size"`
 
-	Used time.Time `bson:"used"` // when the record was changed
+	Updated time.Time `bson:"updated"` // when the record was changed
 }
 
 // file is the GridFS id of a version. The first one, which nearly always is the
@@ -60,13 +60,13 @@ func (r trackRecord) chunkIDs(version int) iter.Seq[bson.ObjectID] {
 
 var errUnchanged = errors.New("the record is left as it is")
 
-// change reads the record, an empty one where there is none, lets fn change it,
+// update reads the record, an empty one where there is none, lets fn change it,
 // and stores it unless someone else was faster: then all of that again. An error
 // of fn ends it. old is the record before.
-func (s *tracks) change(ctx context.Context, id string, fn func(r *trackRecord) error) (old, changed trackRecord, err error) {
+func (s *tracks) update(ctx context.Context, id string, fn func(r *trackRecord) error) (old, changed trackRecord, err error) {
 	for {
 		old, err := get[trackRecord](ctx, s.records, id)
-		absent := errors.Is(err, errAbsent)
+		absent := errors.Is(err, errNotFound)
 		if err != nil && !absent {
 			return old, old, err
 		}
@@ -76,13 +76,13 @@ func (s *tracks) change(ctx context.Context, id string, fn func(r *trackRecord) 
 			return old, old, err
 		}
 		r.Rev++
-		r.Used = s.now()
+		r.Updated = s.now()
 		var done bool
 		if absent {
 			err = s.records.insert(ctx, r)
 			done = !errors.Is(err, errExists)
 		} else {
-			done, err = s.records.replace(ctx, at(id, old.Rev), r)
+			done, err = s.records.replace(ctx, atRev(id, old.Rev), r)
 			done = done || err != nil
 		}
 		if done {
@@ -91,10 +91,10 @@ func (s *tracks) change(ctx context.Context, id string, fn func(r *trackRecord) 
 	}
 }
 
-// visible reads the record of a track that can be opened.
-func (s *tracks) visible(ctx context.Context, id string) (trackRecord, error) {
+// current reads the record of a track that can be opened.
+func (s *tracks) current(ctx context.Context, id string) (trackRecord, error) {
 	r, err := get[trackRecord](ctx, s.records, id)
-	if errors.Is(err, errAbsent) || err == nil && r.Current == 0 {
+	if errors.Is(err, errNotFound) || err == nil && r.Current == 0 {
 		err = sx.NewError(sx.CodeNotFound, "there is no track %s", id)
 	}
 	return r, err

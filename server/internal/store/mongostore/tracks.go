@@ -34,7 +34,7 @@ func (s *tracks) Put(ctx context.Context, id, name string, src io.Reader) (store
 	if id == "" || strings.Contains(id, "/") {
 		return store.Digest{}, sx.NewError(sx.CodeInvalid, "a track cannot have the id %q", id)
 	}
-	_, r, err := s.change(ctx, id, func(r *trackRecord) error {
+	_, r, err := s.update(ctx, id, func(r *trackRecord) error {
 		r.Versions++
 		r.Bound = max(r.Bound, boundStep)
 		return nil
@@ -45,7 +45,7 @@ func (s *tracks) Put(ctx context.Context, id, name string, src io.Reader) (store
 	version := r.Versions
 	d, err := s.write(ctx, r, version, src)
 	if err == nil {
-		err = s.bucket.finish(ctx, fileDoc{
+		err = s.bucket.insertFile(ctx, fileDoc{
 			ID: r.file(version), Length: d.Size, ChunkSize: chunkSize, Uploaded: s.now(), Name: name,
 			Metadata: fileMetadata{SHA256: d.SHA256, Track: id},
 		})
@@ -68,7 +68,7 @@ func (s *tracks) write(ctx context.Context, r trackRecord, version int, src io.R
 	for n := 0; ; n += putBatch {
 		if n+putBatch > r.Bound {
 			var err error
-			if _, r, err = s.change(ctx, r.ID, func(r *trackRecord) error {
+			if _, r, err = s.update(ctx, r.ID, func(r *trackRecord) error {
 				r.Bound = max(r.Bound, n+boundStep)
 				return nil
 			}); err != nil {
@@ -125,9 +125,9 @@ var errRemoved = sx.NewError(sx.CodeConflict, "the track was removed while it wa
 // publish makes the version the track, and deletes the one that was. A Put that
 // began later and is done is left in place, as if it had come after this one.
 func (s *tracks) publish(ctx context.Context, id string, version int, d store.Digest) error {
-	old, _, err := s.change(ctx, id, func(r *trackRecord) error {
+	old, _, err := s.update(ctx, id, func(r *trackRecord) error {
 		switch {
-		case version <= r.Void || version > r.Versions:
+		case version <= r.RemovedUpTo || version > r.Versions:
 			return errRemoved
 		case version <= r.Current:
 			return errUnchanged
@@ -150,7 +150,7 @@ func (s *tracks) publish(ctx context.Context, id string, version int, d store.Di
 // sees to it that it does not become visible after, by a write that is still on
 // its way.
 func (s *tracks) discard(ctx context.Context, id string, version int) error {
-	_, r, err := s.change(ctx, id, func(r *trackRecord) error {
+	_, r, err := s.update(ctx, id, func(r *trackRecord) error {
 		if r.Current == version {
 			return errUnchanged
 		}
@@ -163,14 +163,14 @@ func (s *tracks) discard(ctx context.Context, id string, version int) error {
 }
 
 func (s *tracks) delete(ctx context.Context, r trackRecord, version int) error {
-	if err := s.bucket.unfinish(ctx, r.file(version)); err != nil {
+	if err := s.bucket.deleteFile(ctx, r.file(version)); err != nil {
 		return err
 	}
 	return s.bucket.delete(ctx, r.chunkIDs(version))
 }
 
 func (s *tracks) Open(ctx context.Context, id string) (store.Blob, error) {
-	r, err := s.visible(ctx, id)
+	r, err := s.current(ctx, id)
 	if err != nil {
 		return nil, err
 	}
@@ -180,11 +180,11 @@ func (s *tracks) Open(ctx context.Context, id string) (store.Blob, error) {
 
 // Remove treats the record as videos.Remove does.
 func (s *tracks) Remove(ctx context.Context, id string) error {
-	was, is, err := s.change(ctx, id, func(r *trackRecord) error {
+	was, is, err := s.update(ctx, id, func(r *trackRecord) error {
 		if r.Rev == 0 {
 			return errUnchanged // there is none
 		}
-		r.Void, r.Current = r.Versions, 0
+		r.RemovedUpTo, r.Current = r.Versions, 0
 		return nil
 	})
 	if errors.Is(err, errUnchanged) {
@@ -193,35 +193,35 @@ func (s *tracks) Remove(ctx context.Context, id string) error {
 	for v := 1; v <= is.Versions && err == nil; v++ {
 		err = s.delete(ctx, was, v)
 	}
-	if err == nil && s.forgotten(was) {
-		_, err = s.records.delete(ctx, at(id, is.Rev))
+	if err == nil && s.expired(was) {
+		_, err = s.records.delete(ctx, atRev(id, is.Rev))
 	}
 	return err
 }
 
-// forgotten reports whether the track was removed so long ago that nothing is
+// expired reports whether the track was removed so long ago that nothing is
 // on its way to it any more.
-func (s *tracks) forgotten(r trackRecord) bool {
-	return r.Current == 0 && r.Void == r.Versions && s.now().Sub(r.Used) >= removedFor
+func (s *tracks) expired(r trackRecord) bool {
+	return r.Current == 0 && r.RemovedUpTo == r.Versions && s.now().Sub(r.Updated) >= tombstoneLife
 }
 
-// putSilence is how long nothing is heard of a Put that may have died. A live
+// putTimeout is how long nothing is heard of a Put that may have died. A live
 // one that is so slow is listed too: whether a track is wanted is not asked here.
-const putSilence = time.Minute
+const putTimeout = time.Minute
 
-// dead reports whether only a Put that came to nothing has left its traces.
-func (s *tracks) dead(r trackRecord) bool {
-	return r.Current == 0 && r.Void < r.Versions && s.now().Sub(r.Used) >= putSilence
+// abandoned reports whether only a Put that came to nothing has left its traces.
+func (s *tracks) abandoned(r trackRecord) bool {
+	return r.Current == 0 && r.RemovedUpTo < r.Versions && s.now().Sub(r.Updated) >= putTimeout
 }
 
 func (s *tracks) List(ctx context.Context) ([]string, error) {
 	rs, err := list[trackRecord](ctx, s.records, bson.D{},
 		options.Find().SetProjection(bson.D{
-			{Key: "current", Value: 1}, {Key: "void", Value: 1}, {Key: "versions", Value: 1}, {Key: "used", Value: 1},
+			{Key: "current", Value: 1}, {Key: "removed_up_to", Value: 1}, {Key: "versions", Value: 1}, {Key: "updated", Value: 1},
 		}))
 	var ids []string
 	for _, r := range rs {
-		if r.Current > 0 || s.dead(r) || s.forgotten(r) {
+		if r.Current > 0 || s.abandoned(r) || s.expired(r) {
 			ids = append(ids, r.ID)
 		}
 	}

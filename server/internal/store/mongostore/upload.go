@@ -35,19 +35,19 @@ type uploadDoc struct {
 	Epochs []int `bson:"epochs"`
 
 	SHA256  string    `bson:"sha256"` // once sealed
-	Used    time.Time `bson:"used"`
+	Updated time.Time `bson:"updated"`
 	Removed time.Time `bson:"removed"` // when Remove was first called
 }
 
 func newUploadDoc(id, name string, size int64, now time.Time) (uploadDoc, error) {
 	state, err := marshal(newHash())
 	return uploadDoc{
-		ID: id, Name: name, Size: size, ChunkSize: chunkSize, Tail: []byte{}, State: state, Epochs: []int{0}, Used: now, Rev: 1,
+		ID: id, Name: name, Size: size, ChunkSize: chunkSize, Tail: []byte{}, State: state, Epochs: []int{0}, Updated: now, Rev: 1,
 	}, err
 }
 
-func (u uploadDoc) port() store.Upload {
-	return store.Upload{ID: u.ID, Name: u.Name, Size: u.Size, Offset: u.Offset, SHA256: u.SHA256, Used: u.Used}
+func (u uploadDoc) upload() store.Upload {
+	return store.Upload{ID: u.ID, Name: u.Name, Size: u.Size, Offset: u.Offset, SHA256: u.SHA256, Updated: u.Updated}
 }
 
 func (u uploadDoc) complete() bool { return u.Offset == u.Size }

@@ -45,7 +45,7 @@ func (d userDoc) user() sx.User {
 
 const userHint = "make an account with: sx register"
 
-func (s *users) table() table[userDoc] { return table[userDoc]{s.c, "user", userHint} }
+func (s *users) records() records[userDoc] { return records[userDoc]{s.c, "user", userHint} }
 
 func (s *users) Create(ctx context.Context, u sx.User) error {
 	err := s.c.insert(ctx, newUserDoc(u, 1))
@@ -64,7 +64,7 @@ func (s *users) Create(ctx context.Context, u sx.User) error {
 }
 
 func (s *users) ByID(ctx context.Context, id string) (sx.User, error) {
-	d, err := s.table().get(ctx, id)
+	d, err := s.records().get(ctx, id)
 	return d.user(), err
 }
 
@@ -90,5 +90,5 @@ func (s *users) Replace(ctx context.Context, u sx.User) error {
 	case old.Name != u.Name:
 		return sx.NewError(sx.CodeInvalid, "the name of user %s cannot be changed", old.Name)
 	}
-	return s.table().replaceAt(ctx, u.Rev, newUserDoc(u, u.Rev+1))
+	return s.records().replaceAt(ctx, u.Rev, newUserDoc(u, u.Rev+1))
 }

@@ -22,7 +22,7 @@ var blobTests = []test{
 func (f *fixture) videoBlob(ctx context.Context, data []byte) store.Blob {
 	f.ok(f.Videos.Create(f.ctx, "v1", "a.mp4", int64(len(data))))
 	f.appends("v1", 0, data)
-	_, err := f.Videos.Seal(f.ctx, "v1")
+	_, err := f.Videos.Complete(f.ctx, "v1")
 	f.ok(err)
 	b, err := f.Videos.Open(ctx, "v1")
 	f.ok(err)

@@ -7,12 +7,12 @@ import (
 	"github.com/soundextract/sx/server/sx"
 )
 
-var contactTests = []test{
-	{"a contact is kept whole", contactKept},
-	{"a user without a contact has an empty one", contactAbsent},
-	{"Replace is a compare-and-set", contactReplace},
-	{"one of many first contacts wins", contactFirstRace},
-	{"one of many changes wins", contactRace},
+var notificationSettingsTests = []test{
+	{"notification settings are kept whole", settingsKept},
+	{"a user without settings has empty ones", settingsAbsent},
+	{"Replace is a compare-and-set", settingsReplace},
+	{"one of many first Replaces wins", settingsFirstRace},
+	{"one of many changes wins", settingsRace},
 }
 
 var deliveryTests = []test{
@@ -24,7 +24,7 @@ var deliveryTests = []test{
 	{"settled deliveries are deleted, others stay", deliveriesDelete},
 }
 
-func contactKept(f *fixture) {
+func settingsKept(f *fixture) {
 	v := filled[sx.NotificationSettings](f.t)
 	w := filled[sx.Webhook](f.t)
 	w.Secret = []byte{0, 1, 0xff}
@@ -38,14 +38,14 @@ func contactKept(f *fixture) {
 	same(f, got, v)
 }
 
-func contactAbsent(f *fixture) {
+func settingsAbsent(f *fixture) {
 	got, err := f.NotificationSettings.Get(f.ctx, "u1")
 	f.ok(err)
 	same(f, got, sx.NotificationSettings{UserID: "u1"})
 	f.stale(f.NotificationSettings.Replace(f.ctx, sx.NotificationSettings{UserID: "u1", Rev: 1}))
 }
 
-func contactReplace(f *fixture) {
+func settingsReplace(f *fixture) {
 	first := sx.NotificationSettings{UserID: "u1", Email: "a@example.org"}
 	f.ok(f.NotificationSettings.Replace(f.ctx, first))
 	f.stale(f.NotificationSettings.Replace(f.ctx, first))
@@ -58,13 +58,13 @@ func contactReplace(f *fixture) {
 	same(f, got, second)
 }
 
-func contactFirstRace(f *fixture) {
+func settingsFirstRace(f *fixture) {
 	race(f, nothing, func(round, _ int) error {
 		return f.NotificationSettings.Replace(f.ctx, sx.NotificationSettings{UserID: string(rune('a' + round))})
 	})
 }
 
-func contactRace(f *fixture) {
+func settingsRace(f *fixture) {
 	f.ok(f.NotificationSettings.Replace(f.ctx, sx.NotificationSettings{UserID: "u1"}))
 	race(f, nothing, func(round, _ int) error {
 		return f.NotificationSettings.Replace(f.ctx, sx.NotificationSettings{UserID: "u1", Rev: int64(round + 1)})

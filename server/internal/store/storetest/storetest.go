@@ -43,7 +43,7 @@ func Run(t *testing.T, fresh Fresh) {
 		{"sessions", sessionTests},
 		{"invitations", invitationTests},
 		{"personal tokens", tokenTests},
-		{"contacts", contactTests},
+		{"notification settings", notificationSettingsTests},
 		{"deliveries", deliveryTests},
 		{"jobs", jobTests},
 		{"job lists", jobListTests},

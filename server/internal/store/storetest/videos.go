@@ -18,11 +18,11 @@ var videoTests = []test{
 	{"an absent upload is not found", videoAbsent},
 	{"a video comes back as it went in", videoWhole},
 	{"an upload of no bytes becomes a video", videoOfNothing},
-	{"an unsealed upload cannot be opened", videoUnsealed},
-	{"an incomplete upload cannot be sealed", videoIncomplete},
-	{"Seal may be repeated", videoSealTwice},
+	{"an unsealed upload cannot be opened", videoIncompleteOpen},
+	{"an incomplete upload cannot be sealed", videoIncompleteComplete},
+	{"Complete may be repeated", videoCompleteTwice},
 	{"a removed video is gone", videoRemove},
-	{"an id can be used again after Remove", videoAnew},
+	{"an id can be used again after Remove", videoIDReused},
 	{"List gives uploads and videos", videoList},
 }
 
@@ -63,7 +63,7 @@ func (f *fixture) offset(id string, want int) {
 // holds seals the upload and checks digest and bytes.
 func (f *fixture) holds(id string, want []byte) {
 	f.t.Helper()
-	up, err := f.Videos.Seal(f.ctx, id)
+	up, err := f.Videos.Complete(f.ctx, id)
 	f.ok(err)
 	if up.SHA256 != sum(want) {
 		f.t.Errorf("the digest of %s is %s, want %s", id, up.SHA256, sum(want))
@@ -87,8 +87,8 @@ func videoNew(f *fixture) {
 	if up.ID != "v1" || up.Name != "talk é.mp4" || up.Size != 5 || up.Offset != 0 || up.SHA256 != "" {
 		f.t.Errorf("a new upload is %+v", up)
 	}
-	if up.Used.Before(before) || up.Used.After(time.Now()) {
-		f.t.Errorf("it was used at %v, want after %v", up.Used, before)
+	if up.Updated.Before(before) || up.Updated.After(time.Now()) {
+		f.t.Errorf("it was used at %v, want after %v", up.Updated, before)
 	}
 }
 
@@ -115,7 +115,7 @@ func videoAbsent(f *fixture) {
 		f.code(err, sx.CodeNotFound)
 		_, err = f.Videos.Append(f.ctx, id, 0, bytes.NewReader([]byte("x")))
 		f.code(err, sx.CodeNotFound)
-		_, err = f.Videos.Seal(f.ctx, id)
+		_, err = f.Videos.Complete(f.ctx, id)
 		f.code(err, sx.CodeNotFound)
 		_, err = f.Videos.Open(f.ctx, id)
 		f.code(err, sx.CodeNotFound)
@@ -134,7 +134,7 @@ func videoWhole(f *fixture) {
 	f.holds("v1", data)
 	up, err := f.Videos.Stat(f.ctx, "v1")
 	f.ok(err)
-	if up.SHA256 != sum(data) || up.Used.Before(before) {
+	if up.SHA256 != sum(data) || up.Updated.Before(before) {
 		f.t.Errorf("the video is %+v", up)
 	}
 }
@@ -148,7 +148,7 @@ func videoOfNothing(f *fixture) {
 	f.holds("v2", nil)
 }
 
-func videoUnsealed(f *fixture) {
+func videoIncompleteOpen(f *fixture) {
 	f.ok(f.Videos.Create(f.ctx, "v1", "a.mp4", 3))
 	_, err := f.Videos.Open(f.ctx, "v1")
 	f.code(err, sx.CodeNotFound)
@@ -158,22 +158,22 @@ func videoUnsealed(f *fixture) {
 	f.holds("v1", []byte("abc"))
 }
 
-func videoIncomplete(f *fixture) {
+func videoIncompleteComplete(f *fixture) {
 	f.ok(f.Videos.Create(f.ctx, "v1", "a.mp4", 3))
 	f.appends("v1", 0, []byte("ab"))
-	_, err := f.Videos.Seal(f.ctx, "v1")
+	_, err := f.Videos.Complete(f.ctx, "v1")
 	f.code(err, sx.CodeConflict)
 	f.appends("v1", 2, []byte("c"))
 	f.holds("v1", []byte("abc"))
 }
 
-func videoSealTwice(f *fixture) {
+func videoCompleteTwice(f *fixture) {
 	f.ok(f.Videos.Create(f.ctx, "v1", "a.mp4", 3))
 	f.appends("v1", 0, []byte("abc"))
-	first, err := f.Videos.Seal(f.ctx, "v1")
+	first, err := f.Videos.Complete(f.ctx, "v1")
 	f.ok(err)
 	f.reopen()
-	again, err := f.Videos.Seal(f.ctx, "v1")
+	again, err := f.Videos.Complete(f.ctx, "v1")
 	f.ok(err)
 	same(f, again, first)
 	f.appends("v1", 3, nil)
@@ -200,7 +200,7 @@ func videoRemove(f *fixture) {
 	same(f, list, nil)
 }
 
-func videoAnew(f *fixture) {
+func videoIDReused(f *fixture) {
 	f.ok(f.Videos.Create(f.ctx, "v1", "a.mp4", 6))
 	f.appends("v1", 0, []byte("abcde"))
 	f.ok(f.Videos.Remove(f.ctx, "v1"))

@@ -8,15 +8,15 @@ import (
 	"github.com/soundextract/sx/server/sx"
 )
 
-// table keeps records of one kind as JSON under their ids.
-type table[T any] struct {
+// records keeps records of one kind as JSON under their ids.
+type records[T any] struct {
 	bucket []byte
 	kind   string          // for messages
 	hint   string          // what to do about an absent record
 	rev    func(*T) *int64 // nil for a kind that is not changed by compare-and-set
 }
 
-func (k table[T]) get(t tx, id string) (T, error) {
+func (k records[T]) get(t tx, id string) (T, error) {
 	var v T
 	data := t.Bucket(k.bucket).Get([]byte(id))
 	if data == nil {
@@ -28,7 +28,7 @@ func (k table[T]) get(t tx, id string) (T, error) {
 	return v, nil
 }
 
-func (k table[T]) put(t tx, id string, v T) error {
+func (k records[T]) put(t tx, id string, v T) error {
 	data, err := json.Marshal(v)
 	if err != nil {
 		return fmt.Errorf("encoding %s %s: %w", k.kind, id, err)
@@ -37,7 +37,7 @@ func (k table[T]) put(t tx, id string, v T) error {
 }
 
 // create stores a new record, with Rev 1 if its kind has one.
-func (k table[T]) create(t tx, id string, v T) error {
+func (k records[T]) create(t tx, id string, v T) error {
 	if t.Bucket(k.bucket).Get([]byte(id)) != nil {
 		return sx.NewError(sx.CodeConflict, "there is a %s %s already", k.kind, id)
 	}
@@ -48,7 +48,7 @@ func (k table[T]) create(t tx, id string, v T) error {
 }
 
 // all gives the records that the choice is true for, in the order of their ids.
-func (k table[T]) all(t tx, choose func(T) bool) (list []T, err error) {
+func (k records[T]) all(t tx, choose func(T) bool) (list []T, err error) {
 	err = t.Bucket(k.bucket).ForEach(func(id, _ []byte) error {
 		v, err := k.get(t, string(id))
 		if err == nil && choose(v) {
@@ -60,7 +60,7 @@ func (k table[T]) all(t tx, choose func(T) bool) (list []T, err error) {
 }
 
 // current gives the stored record if its Rev is that of v, else ErrStale.
-func (k table[T]) current(t tx, id string, v T) (T, error) {
+func (k records[T]) current(t tx, id string, v T) (T, error) {
 	old, err := k.get(t, id)
 	if err == nil && *k.rev(&old) != *k.rev(&v) {
 		err = store.ErrStale
@@ -69,7 +69,7 @@ func (k table[T]) current(t tx, id string, v T) (T, error) {
 }
 
 // replace stores v with its Rev raised; the caller has checked current.
-func (k table[T]) replace(t tx, id string, v T) error {
+func (k records[T]) replace(t tx, id string, v T) error {
 	*k.rev(&v)++
 	return k.put(t, id, v)
 }

@@ -12,10 +12,10 @@ import (
 	"github.com/soundextract/sx/server/sx"
 )
 
-// piece is one Append at work. Chunks go from the goroutine that fills them
+// appendSession is one Append at work. Chunks go from the goroutine that fills them
 // through full to the one that stores them, and their buffers come back through
 // free.
-type piece struct {
+type appendSession struct {
 	videos *videos
 	upload uploadDoc // as the Append began it
 	full   chan []byte
@@ -36,12 +36,12 @@ type piece struct {
 	err       error // the first one
 }
 
-func newPiece(v *videos, u uploadDoc) (*piece, error) {
+func newAppendSession(v *videos, u uploadDoc) (*appendSession, error) {
 	h, err := unmarshal(u.State)
 	if err != nil {
 		return nil, err
 	}
-	p := &piece{
+	p := &appendSession{
 		videos: v, upload: u, full: make(chan []byte, buffers), free: make(chan []byte, buffers),
 		filling: u.next(), stored: u.next(), recorded: u.next(), hash: h, committed: u.Offset, rev: u.Rev,
 	}
@@ -53,13 +53,13 @@ func newPiece(v *videos, u uploadDoc) (*piece, error) {
 }
 
 // length is how many bytes chunk n has when it is full.
-func (p *piece) length(n int) int {
+func (p *appendSession) length(n int) int {
 	return int(min(int64(p.upload.ChunkSize), p.upload.Size-int64(n)*int64(p.upload.ChunkSize)))
 }
 
 // fill reads src until it or ctx ends, storing has failed, or the upload is
 // whole.
-func (p *piece) fill(ctx context.Context, src io.Reader) (whole bool) {
+func (p *appendSession) fill(ctx context.Context, src io.Reader) (whole bool) {
 	buf, n, last := p.partial, p.filling, p.upload.chunks()-1
 	for ctx.Err() == nil {
 		k, err := src.Read(buf[len(buf):p.length(n)])
@@ -92,7 +92,7 @@ func (p *piece) fill(ctx context.Context, src io.Reader) (whole bool) {
 }
 
 // store takes full chunks until there are no more.
-func (p *piece) store(ctx context.Context) {
+func (p *appendSession) store(ctx context.Context) {
 	tick := time.NewTicker(commitEvery)
 	defer tick.Stop()
 	for {
@@ -120,7 +120,7 @@ func (p *piece) store(ctx context.Context) {
 	}
 }
 
-func (p *piece) fail(err error) {
+func (p *appendSession) fail(err error) {
 	if p.err == nil {
 		p.err = err
 	}
@@ -132,7 +132,7 @@ func (p *piece) fail(err error) {
 // insert stores the chunks that come next. One that is in the way is not
 // committed, unless by a newer Append: that is what the check of the fence
 // finds out. Otherwise an older one left it, and it goes.
-func (p *piece) insert(ctx context.Context, batch [][]byte) {
+func (p *appendSession) insert(ctx context.Context, batch [][]byte) {
 	if p.err != nil {
 		return
 	}
@@ -170,7 +170,7 @@ func (p *piece) insert(ctx context.Context, batch [][]byte) {
 // clear deletes what this epoch and the earlier ones may have at the places.
 // However late that arrives, it can only hit chunks that do not count: a place
 // that this Append had yet to fill is filled for good by this or a later epoch.
-func (p *piece) clear(ctx context.Context, places []chunkDoc) error {
+func (p *appendSession) clear(ctx context.Context, places []chunkDoc) error {
 	return p.videos.bucket.delete(ctx, func(yield func(bson.ObjectID) bool) {
 		for _, c := range places {
 			for e := range p.upload.Epochs {
@@ -185,7 +185,7 @@ func (p *piece) clear(ctx context.Context, places []chunkDoc) error {
 // commit records what is stored, if there is anything new. While full chunks
 // come in they are enough; a link too slow for that has its tail recorded too,
 // and so has the end of the Append.
-func (p *piece) commit(ctx context.Context, last bool) {
+func (p *appendSession) commit(ctx context.Context, last bool) {
 	if p.err != nil || p.closed {
 		return
 	}
@@ -213,7 +213,7 @@ func (p *piece) commit(ctx context.Context, last bool) {
 			{Key: "offset", Value: offset},
 			{Key: "tail", Value: append([]byte{}, tail...)},
 			{Key: "state", Value: state},
-			{Key: "used", Value: p.videos.now()},
+			{Key: "updated", Value: p.videos.now()},
 		}...)
 	}
 	if err := p.change(ctx, set); err != nil {
@@ -225,13 +225,13 @@ func (p *piece) commit(ctx context.Context, last bool) {
 
 // check finds out whether this still is the newest Append. Only a write can: a
 // read may come from a server that is behind.
-func (p *piece) check(ctx context.Context) error {
+func (p *appendSession) check(ctx context.Context) error {
 	return p.change(ctx, bson.D{{Key: "open", Value: true}})
 }
 
-func (p *piece) change(ctx context.Context, set bson.D) error {
+func (p *appendSession) change(ctx context.Context, set bson.D) error {
 	set = append(set, bson.E{Key: "rev", Value: p.rev + 1})
-	matched, err := p.videos.uploads.update(ctx, at(p.upload.ID, p.rev), bson.D{{Key: "$set", Value: set}})
+	matched, err := p.videos.uploads.update(ctx, atRev(p.upload.ID, p.rev), bson.D{{Key: "$set", Value: set}})
 	switch {
 	case err != nil:
 		return err
@@ -244,16 +244,16 @@ func (p *piece) change(ctx context.Context, set bson.D) error {
 
 // finish commits the end of the piece. Without an error nothing of this Append
 // is on its way any more, and the next one goes on in the same epoch.
-func (p *piece) finish(ctx context.Context) {
+func (p *appendSession) finish(ctx context.Context) {
 	p.commit(ctx, true)
 	if sx.CodeOf(p.err) == sx.CodeOffsetConflict {
-		p.withdraw(ctx)
+		p.discard(ctx)
 	}
 }
 
-// withdraw deletes what this Append stored in vain. What fails here is only
+// discard deletes what this Append stored in vain. What fails here is only
 // rubbish, which is in nobody's way for long.
-func (p *piece) withdraw(ctx context.Context) {
+func (p *appendSession) discard(ctx context.Context) {
 	epoch := len(p.upload.Epochs) - 1
 	_ = p.videos.bucket.delete(ctx, func(yield func(bson.ObjectID) bool) {
 		for n := p.recorded; n < min(p.recorded+uncommitted, p.upload.chunks()); n++ {

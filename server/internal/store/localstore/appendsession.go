@@ -9,19 +9,19 @@ import (
 	"github.com/soundextract/sx/server/sx"
 )
 
-// piece is one Append at work.
-type piece struct {
-	videos *videos
-	gate   *gate
-	id     string
-	number int64 // among the upload's Appends; see gate.newest
-	file   *os.File
-	size   int64 // of the whole upload
-	start  int64 // where the piece begins
-	hash   digest
-	due    chan struct{} // tells that commitBytes wait for a commit
+// appendSession is one Append at work.
+type appendSession struct {
+	videos    *videos
+	lock      *uploadLock
+	id        string
+	number    int64 // among the upload's Appends; see gate.newest
+	file      *os.File
+	size      int64 // of the whole upload
+	start     int64 // where the piece begins
+	hash      digest
+	commitDue chan struct{} // tells that commitBytes wait for a commit
 
-	unsyncable bool // the file's bytes beyond committed may be lost
+	syncFailed bool // the file's bytes beyond committed may be lost
 
 	mu        sync.Mutex
 	written   int64  // end of what is in the file and in state
@@ -30,7 +30,7 @@ type piece struct {
 	err       error // the first one
 }
 
-func (p *piece) fail(err error) {
+func (p *appendSession) fail(err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.err == nil {
@@ -38,29 +38,29 @@ func (p *piece) fail(err error) {
 	}
 }
 
-func (p *piece) failed() bool {
+func (p *appendSession) failed() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.err != nil
 }
 
 // result is how many bytes of the piece are stored, and the first error.
-func (p *piece) result() (int64, error) {
+func (p *appendSession) result() (int64, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.committed - p.start, p.err
 }
 
 // current is nil while no newer Append has begun. One of the gate's locks is held.
-func (p *piece) current() error {
-	if p.gate.newest != p.number {
+func (p *appendSession) current() error {
+	if p.lock.newest != p.number {
 		return sx.NewError(sx.CodeOffsetConflict, "upload %s is being continued by a newer request", p.id)
 	}
 	return nil
 }
 
 // write appends b to the file and the digest. Nothing else moves written forward.
-func (p *piece) write(b []byte) {
+func (p *appendSession) write(b []byte) {
 	n, err := p.writeFile(b)
 	if err != nil {
 		p.fail(err)
@@ -80,30 +80,30 @@ func (p *piece) write(b []byte) {
 	p.written += int64(n)
 	if p.written-p.committed >= commitBytes {
 		select {
-		case p.due <- struct{}{}:
+		case p.commitDue <- struct{}{}:
 		default:
 		}
 	}
 }
 
-func (p *piece) writeFile(b []byte) (int, error) {
-	p.gate.writing.Lock()
-	defer p.gate.writing.Unlock()
+func (p *appendSession) writeFile(b []byte) (int, error) {
+	p.lock.writing.Lock()
+	defer p.lock.writing.Unlock()
 	if err := p.current(); err != nil {
 		return 0, err
 	}
 	return p.file.WriteAt(b, p.written)
 }
 
-// commitAlong commits while the piece comes in.
-func (p *piece) commitAlong(stop <-chan struct{}) {
+// commitLoop commits while the piece comes in.
+func (p *appendSession) commitLoop(stop <-chan struct{}) {
 	tick := time.NewTicker(commitEvery)
 	defer tick.Stop()
 	for {
 		select {
 		case <-stop:
 			return
-		case <-p.due:
+		case <-p.commitDue:
 		case <-tick.C:
 		}
 		p.commit()
@@ -113,8 +113,8 @@ func (p *piece) commitAlong(stop <-chan struct{}) {
 // commit makes durable what is written so far: first the bytes, then the
 // record that counts them. It takes no ctx: what has arrived is kept, above
 // all when the request was broken off. It runs in one goroutine at a time.
-func (p *piece) commit() {
-	if p.unsyncable {
+func (p *appendSession) commit() {
+	if p.syncFailed {
 		return
 	}
 	p.mu.Lock()
@@ -124,13 +124,13 @@ func (p *piece) commit() {
 		if err := syncData(p.file); err != nil {
 			// The kernel reports a lost page once: a second sync would succeed
 			// without it.
-			p.unsyncable = true
+			p.syncFailed = true
 			p.fail(err)
 			return
 		}
 	}
-	p.gate.recording.Lock()
-	defer p.gate.recording.Unlock()
+	p.lock.recording.Lock()
+	defer p.lock.recording.Unlock()
 	err := p.current()
 	if err == nil && behind {
 		err = p.record(end, state)
@@ -144,14 +144,14 @@ func (p *piece) commit() {
 	p.committed = end
 }
 
-func (p *piece) record(end int64, state []byte) error {
+func (p *appendSession) record(end int64, state []byte) error {
 	// Batch shares one sync among uploads that commit at the same time.
 	return p.videos.db.bolt.Batch(func(t tx) error {
-		u, err := uploadTable.get(t, p.id)
+		u, err := uploadRecords.get(t, p.id)
 		if err != nil {
 			return err
 		}
-		u.Offset, u.State, u.Used = end, state, time.Now()
-		return uploadTable.put(t, p.id, u)
+		u.Offset, u.State, u.Updated = end, state, time.Now()
+		return uploadRecords.put(t, p.id, u)
 	})
 }

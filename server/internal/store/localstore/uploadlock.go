@@ -2,8 +2,8 @@ package localstore
 
 import "sync"
 
-// gate lets only the newest Append of an upload through.
-type gate struct {
+// uploadLock lets only the newest Append of an upload through.
+type uploadLock struct {
 	// writing is held for each write to the file and recording for each change
 	// of the record, but neither while a source is read: a newer Append does
 	// not wait for the older one's network.
@@ -15,32 +15,32 @@ type gate struct {
 }
 
 // lock stops all Appends of the upload; the next one may be begun.
-func (g *gate) lock() (unlock func()) {
-	g.writing.Lock()
-	g.recording.Lock()
+func (l *uploadLock) lock() (unlock func()) {
+	l.writing.Lock()
+	l.recording.Lock()
 	return func() {
-		g.recording.Unlock()
-		g.writing.Unlock()
+		l.recording.Unlock()
+		l.writing.Unlock()
 	}
 }
 
-// enter gives the upload's gate, to be given back by leave.
-func (v *videos) enter(id string) *gate {
+// acquireLock gives the upload's gate, to be given back by releaseLock.
+func (v *videos) acquireLock(id string) *uploadLock {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	g := v.gates[id]
-	if g == nil {
-		g = &gate{}
-		v.gates[id] = g
+	l := v.locks[id]
+	if l == nil {
+		l = &uploadLock{}
+		v.locks[id] = l
 	}
-	g.users++
-	return g
+	l.users++
+	return l
 }
 
-func (v *videos) leave(id string, g *gate) {
+func (v *videos) releaseLock(id string, l *uploadLock) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if g.users--; g.users == 0 {
-		delete(v.gates, id)
+	if l.users--; l.users == 0 {
+		delete(v.locks, id)
 	}
 }

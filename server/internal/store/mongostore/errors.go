@@ -18,9 +18,9 @@ const (
 	codeOutOfDiskSpace       = 14031
 )
 
-// passing are the codes with which a server says that it cannot serve now:
+// transientCodes are the codes with which a server says that it cannot serve now:
 // it is starting, stopping, not the primary any more, or too slow.
-var passing = []int{
+var transientCodes = []int{
 	6,     // HostUnreachable
 	7,     // HostNotFound
 	24,    // LockTimeout
@@ -41,15 +41,15 @@ var passing = []int{
 	13436, // NotPrimaryOrSecondary
 }
 
-// fullTexts are how servers without codeOutOfDiskSpace say that the disk takes
+// diskFullMessages are how servers without codeOutOfDiskSpace say that the disk takes
 // no more: MongoDB passes on the system's words, Atlas has quotas, and the
 // compatible ones have databases of their own below them.
-var fullTexts = []string{"No space left on device", "disk is full", "space quota"}
+var diskFullMessages = []string{"No space left on device", "disk is full", "space quota"}
 
-// fault gives an error its code: what is an *sx.Error already keeps it. ctx is
+// wrapError gives an error its code: what is an *sx.Error already keeps it. ctx is
 // the caller's: its end is reported as such, while that of a limit set here
 // means that MongoDB does not answer.
-func fault(ctx context.Context, doing string, err error) error {
+func wrapError(ctx context.Context, doing string, err error) error {
 	var e *sx.Error
 	switch {
 	case err == nil:
@@ -58,7 +58,7 @@ func fault(ctx context.Context, doing string, err error) error {
 		return err
 	case ctx.Err() != nil:
 		return fmt.Errorf("%s: %w", doing, ctx.Err())
-	case full(err):
+	case diskFull(err):
 		return sx.NewError(sx.CodeStorageFull, "the server's disk is full").WithCause(fmt.Errorf("%s: %w", doing, err))
 	case unavailable(err):
 		return sx.NewError(sx.CodeUnavailable, "the database cannot be reached").WithCause(fmt.Errorf("%s: %w", doing, err))
@@ -72,15 +72,15 @@ func hasCode(err error, codes ...int) bool {
 	return errors.As(err, &s) && slices.ContainsFunc(codes, s.HasErrorCode)
 }
 
-func full(err error) bool {
+func diskFull(err error) bool {
 	var s mongo.ServerError
-	return errors.As(err, &s) && (s.HasErrorCode(codeOutOfDiskSpace) || slices.ContainsFunc(fullTexts, s.HasErrorMessage))
+	return errors.As(err, &s) && (s.HasErrorCode(codeOutOfDiskSpace) || slices.ContainsFunc(diskFullMessages, s.HasErrorMessage))
 }
 
 func unavailable(err error) bool {
 	var s mongo.ServerError
 	if errors.As(err, &s) {
-		return mongo.IsNetworkError(err) || mongo.IsTimeout(err) || hasCode(err, passing...) ||
+		return mongo.IsNetworkError(err) || mongo.IsTimeout(err) || hasCode(err, transientCodes...) ||
 			s.HasErrorLabel("RetryableWriteError")
 	}
 	// Whatever a server did not say comes from the way to it.

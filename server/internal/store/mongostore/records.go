@@ -15,26 +15,26 @@ type document interface {
 	key() (id string, rev int64)
 }
 
-// table keeps records of one kind.
-type table[D document] struct {
+// records keeps records of one kind.
+type records[D document] struct {
 	collection
 	kind string // for messages
 	hint string // what to do about an absent record
 }
 
-func (t table[D]) absent(id string) error {
+func (t records[D]) notFound(id string) error {
 	return sx.NewError(sx.CodeNotFound, "there is no %s %s", t.kind, id).WithHint("%s", t.hint)
 }
 
-func (t table[D]) get(ctx context.Context, id string) (D, error) {
+func (t records[D]) get(ctx context.Context, id string) (D, error) {
 	d, err := get[D](ctx, t.collection, id)
-	if errors.Is(err, errAbsent) {
-		err = t.absent(id)
+	if errors.Is(err, errNotFound) {
+		err = t.notFound(id)
 	}
 	return d, err
 }
 
-func (t table[D]) create(ctx context.Context, d D) error {
+func (t records[D]) create(ctx context.Context, d D) error {
 	err := t.insert(ctx, d)
 	if errors.Is(err, errExists) {
 		id, _ := d.key()
@@ -44,9 +44,9 @@ func (t table[D]) create(ctx context.Context, d D) error {
 }
 
 // replaceAt stores d in place of the record of its id and the rev.
-func (t table[D]) replaceAt(ctx context.Context, rev int64, d D) error {
+func (t records[D]) replaceAt(ctx context.Context, rev int64, d D) error {
 	id, _ := d.key()
-	matched, err := t.replace(ctx, at(id, rev), d)
+	matched, err := t.replace(ctx, atRev(id, rev), d)
 	if err != nil || matched {
 		return err
 	}
@@ -57,14 +57,14 @@ func (t table[D]) replaceAt(ctx context.Context, rev int64, d D) error {
 }
 
 // deleteAt removes the record of the id and the rev.
-func (t table[D]) deleteAt(ctx context.Context, id string, rev int64) error {
-	deleted, err := t.delete(ctx, at(id, rev))
+func (t records[D]) deleteAt(ctx context.Context, id string, rev int64) error {
+	deleted, err := t.delete(ctx, atRev(id, rev))
 	if err != nil || deleted {
 		return err
 	}
 	_, err = get[D](ctx, t.collection, id)
 	switch {
-	case errors.Is(err, errAbsent):
+	case errors.Is(err, errNotFound):
 		return nil
 	case err != nil:
 		return err
@@ -73,6 +73,6 @@ func (t table[D]) deleteAt(ctx context.Context, id string, rev int64) error {
 	}
 }
 
-func at(id string, rev int64) bson.D {
+func atRev(id string, rev int64) bson.D {
 	return bson.D{{Key: "_id", Value: id}, {Key: "rev", Value: rev}}
 }

@@ -10,29 +10,29 @@ import (
 	"testing"
 )
 
-// relay stands between a store and its MongoDB, for what happens to networks.
-type relay struct {
+// proxy stands between a store and its MongoDB, for what happens to networks.
+type proxy struct {
 	uri    string
 	server string
 
-	mu     sync.Mutex
-	open   map[net.Conn]bool
-	seen   map[string]int // commands by "name collection"
-	holds  string         // the command that is to be held back,
-	skips  int            // after so many others of it
-	held   chan struct{}  // closed when one is
-	resume chan struct{}  // closed when it may go on
-	last   bool           // nothing passes after it
-	deaf   bool           // nothing passes any more
+	mu       sync.Mutex
+	open     map[net.Conn]bool
+	seen     map[string]int // commands by "name collection"
+	holds    string         // the command that is to be held back,
+	skips    int            // after so many others of it
+	held     chan struct{}  // closed when one is
+	resume   chan struct{}  // closed when it may go on
+	last     bool           // nothing passes after it
+	dropping bool           // nothing passes any more
 }
 
-func newRelay(t *testing.T, server string) *relay {
+func newProxy(t *testing.T, server string) *proxy {
 	t.Helper()
 	u, err := url.Parse(server)
 	check(t, err)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	check(t, err)
-	r := &relay{server: u.Host, open: map[net.Conn]bool{}, seen: map[string]int{}}
+	r := &proxy{server: u.Host, open: map[net.Conn]bool{}, seen: map[string]int{}}
 	u.Host = l.Addr().String()
 	r.uri = u.String()
 	go func() {
@@ -51,7 +51,7 @@ func newRelay(t *testing.T, server string) *relay {
 	return r
 }
 
-func (r *relay) serve(client net.Conn) {
+func (r *proxy) serve(client net.Conn) {
 	server, err := net.Dial("tcp", r.server)
 	if err != nil {
 		_ = client.Close()
@@ -63,12 +63,12 @@ func (r *relay) serve(client net.Conn) {
 	go r.pump(server, client, func([]byte) bool {
 		r.mu.Lock()
 		defer r.mu.Unlock()
-		return !r.deaf
+		return !r.dropping
 	})
 	r.pump(client, server, func(message []byte) bool { return r.pass(nameOf(message)) })
 }
 
-func (r *relay) pump(from, to net.Conn, passes func(message []byte) bool) {
+func (r *proxy) pump(from, to net.Conn, passes func(message []byte) bool) {
 	defer func() { _ = to.Close() }()
 	for {
 		message, err := readMessage(from)
@@ -86,9 +86,9 @@ func (r *relay) pump(from, to net.Conn, passes func(message []byte) bool) {
 
 // pass counts the command, and holds it back if it is the one. What comes after
 // the last one is lost.
-func (r *relay) pass(command string) bool {
+func (r *proxy) pass(command string) bool {
 	r.mu.Lock()
-	if r.deaf {
+	if r.dropping {
 		r.mu.Unlock()
 		return false
 	}
@@ -107,13 +107,13 @@ func (r *relay) pass(command string) bool {
 	<-wait
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.deaf = r.last
+	r.dropping = r.last
 	return true
 }
 
 // hold keeps back the command of that name that comes after so many others.
 // held tells when it is there, resume lets it go.
-func (r *relay) hold(command string, after int) (held <-chan struct{}, resume func()) {
+func (r *proxy) hold(command string, after int) (held <-chan struct{}, resume func()) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.holds, r.skips, r.held, r.resume = command, after, make(chan struct{}), make(chan struct{})
@@ -121,21 +121,21 @@ func (r *relay) hold(command string, after int) (held <-chan struct{}, resume fu
 }
 
 // end makes the command that is held back the last one.
-func (r *relay) end() {
+func (r *proxy) end() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.last = true
 }
 
 // count is how often the command has passed.
-func (r *relay) count(command string) int {
+func (r *proxy) count(command string) int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.seen[command]
 }
 
 // cut breaks all connections; new ones can be made.
-func (r *relay) cut() {
+func (r *proxy) cut() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for c := range r.open {

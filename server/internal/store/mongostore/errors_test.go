@@ -10,8 +10,8 @@ import (
 	"github.com/soundextract/sx/server/sx"
 )
 
-// TestFault gives errors of a MongoDB that tests cannot bring about.
-func TestFault(t *testing.T) {
+// TestWrapError gives errors of a MongoDB that tests cannot bring about.
+func TestWrapError(t *testing.T) {
 	t.Parallel()
 	command := func(code int32, message string) error { return mongo.CommandError{Code: code, Message: message} }
 	for _, c := range []struct {
@@ -33,29 +33,29 @@ func TestFault(t *testing.T) {
 		{"an unknown command", command(59, "no such command"), sx.CodeInternal},
 		{"what cannot be encoded", mongo.MarshalError{Err: errors.New("no encoder")}, sx.CodeInternal},
 	} {
-		if err := fault(t.Context(), "testing", c.err); sx.CodeOf(err) != c.want {
+		if err := wrapError(t.Context(), "testing", c.err); sx.CodeOf(err) != c.want {
 			t.Errorf("%s: %v, want code %s", c.name, err, c.want)
 		}
 	}
 	over, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := fault(over, "testing", context.Canceled); !errors.Is(err, context.Canceled) || sx.CodeOf(err) != sx.CodeInternal {
+	if err := wrapError(over, "testing", context.Canceled); !errors.Is(err, context.Canceled) || sx.CodeOf(err) != sx.CodeInternal {
 		t.Errorf("the end of the caller's ctx became %v", err)
 	}
-	if err := fault(t.Context(), "testing", context.DeadlineExceeded); sx.CodeOf(err) != sx.CodeUnavailable {
+	if err := wrapError(t.Context(), "testing", context.DeadlineExceeded); sx.CodeOf(err) != sx.CodeUnavailable {
 		t.Errorf("the end of an operation's own time became %v", err)
 	}
 }
 
-// TestRefusal needs a MongoDB with users, which the stand-in is not.
-func TestRefusal(t *testing.T) {
+// TestAccessError needs a MongoDB with users, which the stand-in is not.
+func TestAccessError(t *testing.T) {
 	t.Parallel()
 	for code, want := range map[int32]sx.Code{
 		codeAuthenticationFailed: sx.CodeInvalid,
 		codeUnauthorized:         sx.CodeInvalid,
 		59:                       sx.CodeInternal,
 	} {
-		err := refusal(Config{Database: "sx"}, fault(t.Context(), "testing", mongo.CommandError{Code: code}))
+		err := accessError(Config{Database: "sx"}, wrapError(t.Context(), "testing", mongo.CommandError{Code: code}))
 		if sx.CodeOf(err) != want {
 			t.Errorf("error %d of MongoDB became %v, want code %s", code, err, want)
 		}
