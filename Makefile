@@ -39,7 +39,7 @@ stack: ## Run services, RabbitMQ, MongoDB here: make stack ADDR=:8740
 .PHONY: services
 services:
 	@mkdir -p bin
-	go build -C server -trimpath -ldflags '$(LDFLAGS)' -o $(CURDIR)/bin/ $(SERVICES:%=./cmd/%) ./internal/stacktest/stack
+	go build -C server -trimpath -ldflags '$(LDFLAGS)' -o $(CURDIR)/bin/ $(SERVICES:%=./cmd/%) ./testkit/devstack
 
 images: ## Build the images of the four services with docker or buildah
 	@scripts/images '$(VERSION)' '$(LDFLAGS)'

@@ -49,7 +49,7 @@ func (b *bench) services() (err error) {
 		return err
 	}
 	build := exec.CommandContext(b.ctx, "go", "build", "-o", b.bin.Path("gridfs"),
-		"github.com/soundextract/sx/server/internal/stacktest/gridfs")
+		"github.com/soundextract/sx/server/testkit/gridfs")
 	if err := errors.Join(b.timed(build), s.register()); err != nil {
 		return err
 	}

@@ -31,7 +31,7 @@ func (b Bin) Services(ctx context.Context, dir string, gateways, converters int)
 		"github.com/soundextract/sx/server/cmd/gateway",
 		"github.com/soundextract/sx/server/cmd/converter",
 		"github.com/soundextract/sx/server/cmd/notifier",
-		"github.com/soundextract/sx/server/internal/stacktest/stack",
+		"github.com/soundextract/sx/server/testkit/devstack",
 	); err != nil {
 		return nil, err
 	}

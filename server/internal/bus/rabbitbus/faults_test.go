@@ -11,29 +11,29 @@ import (
 
 	"github.com/soundextract/sx/server/internal/bus"
 	"github.com/soundextract/sx/server/internal/bus/rabbitbus"
-	"github.com/soundextract/sx/server/internal/bus/rabbittest"
 	"github.com/soundextract/sx/server/sx"
+	"github.com/soundextract/sx/server/testkit/rabbitmq"
 )
 
 // TestFaults does to a broker of its own what can happen to one.
 func TestFaults(t *testing.T) {
 	t.Parallel()
-	broker := rabbittest.Start(t)
+	broker := rabbitmq.Start(t)
 	for _, c := range []struct {
 		name string
-		test func(t *testing.T, broker *rabbittest.Broker)
+		test func(t *testing.T, broker *rabbitmq.Broker)
 	}{
 		{"TLS", overTLS},
 		{"connections closed by the operator", connectionsClosed},
 		{"publishers held back", heldBack},
-		{"stopped and started", func(t *testing.T, broker *rabbittest.Broker) { outage(t, broker, broker.Stop) }},
-		{"killed and started", func(t *testing.T, broker *rabbittest.Broker) { outage(t, broker, broker.Kill) }},
+		{"stopped and started", func(t *testing.T, broker *rabbitmq.Broker) { outage(t, broker, broker.Stop) }},
+		{"killed and started", func(t *testing.T, broker *rabbitmq.Broker) { outage(t, broker, broker.Kill) }},
 	} {
 		t.Run(c.name, func(t *testing.T) { c.test(t, broker) })
 	}
 }
 
-func overTLS(t *testing.T, broker *rabbittest.Broker) {
+func overTLS(t *testing.T, broker *rabbitmq.Broker) {
 	ctx := deadline(t, 20*time.Second)
 	uri, authority := broker.TLSURI()
 	cfg := config(t, broker.URI(), t.Output())
@@ -51,7 +51,7 @@ func overTLS(t *testing.T, broker *rabbittest.Broker) {
 	}
 }
 
-func connectionsClosed(t *testing.T, broker *rabbittest.Broker) {
+func connectionsClosed(t *testing.T, broker *rabbitmq.Broker) {
 	ctx := deadline(t, 60*time.Second)
 	b := open(t, broker.URI())
 	heard := make(chan string, 1000)
@@ -77,7 +77,7 @@ func connectionsClosed(t *testing.T, broker *rabbittest.Broker) {
 }
 
 // heldBack makes the broker believe that it is short of memory.
-func heldBack(t *testing.T, broker *rabbittest.Broker) {
+func heldBack(t *testing.T, broker *rabbitmq.Broker) {
 	ctx := deadline(t, 60*time.Second)
 	b := open(t, broker.URI())
 	publish(t, ctx, b, "job1")
@@ -101,7 +101,7 @@ func heldBack(t *testing.T, broker *rabbittest.Broker) {
 
 // outage takes the broker away while messages are under way: each that Publish
 // has confirmed must arrive.
-func outage(t *testing.T, broker *rabbittest.Broker, away func(testing.TB)) {
+func outage(t *testing.T, broker *rabbitmq.Broker, away func(testing.TB)) {
 	ctx := deadline(t, 2*time.Minute)
 	b := open(t, broker.URI())
 	pctx, enough := context.WithCancel(ctx)
@@ -181,7 +181,7 @@ func outage(t *testing.T, broker *rabbittest.Broker, away func(testing.TB)) {
 
 // openWhileAway opens buses at a broker that is down: one does not wait for
 // long, the other uses what it gets and tells how that went.
-func openWhileAway(t *testing.T, ctx context.Context, broker *rabbittest.Broker) <-chan error {
+func openWhileAway(t *testing.T, ctx context.Context, broker *rabbitmq.Broker) <-chan error {
 	t.Helper()
 	cfg := config(t, broker.URI(), t.Output())
 	_, err := rabbitbus.Open(deadline(t, 300*time.Millisecond), cfg)

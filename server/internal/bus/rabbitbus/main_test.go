@@ -15,11 +15,11 @@ import (
 	"github.com/soundextract/sx/server/internal/bus"
 	"github.com/soundextract/sx/server/internal/bus/bustest"
 	"github.com/soundextract/sx/server/internal/bus/rabbitbus"
-	"github.com/soundextract/sx/server/internal/bus/rabbittest"
 	"github.com/soundextract/sx/server/sx"
+	"github.com/soundextract/sx/server/testkit/rabbitmq"
 )
 
-var shared rabbittest.Shared
+var shared rabbitmq.Shared
 
 func TestMain(m *testing.M) {
 	m.Run() // which remembers the exit code

@@ -10,7 +10,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
-	"github.com/soundextract/sx/server/internal/store/mongostore/mongotest"
+	"github.com/soundextract/sx/server/testkit/mongodb"
 )
 
 const benchSize = 32 << 20
@@ -18,7 +18,7 @@ const benchSize = 32 << 20
 // BenchmarkAppend is to be held against BenchmarkDriverInsert: the same chunks,
 // written by the driver one after the other, without digest or resumption.
 func BenchmarkAppend(b *testing.B) {
-	s, _ := fresh(b, mongotest.Start(b))
+	s, _ := fresh(b, mongodb.Start(b))
 	data := content(20, benchSize)
 	b.SetBytes(benchSize)
 	b.ResetTimer()
@@ -31,7 +31,7 @@ func BenchmarkAppend(b *testing.B) {
 }
 
 func BenchmarkDriverInsert(b *testing.B) {
-	_, db := fresh(b, mongotest.Start(b))
+	_, db := fresh(b, mongodb.Start(b))
 	data := content(20, benchSize)
 	b.SetBytes(benchSize)
 	b.ResetTimer()
@@ -56,7 +56,7 @@ func insertPlain(b *testing.B, chunks *mongo.Collection, file string, data []byt
 
 // BenchmarkDriverUpload is the driver's own GridFS.
 func BenchmarkDriverUpload(b *testing.B) {
-	_, db := fresh(b, mongotest.Start(b))
+	_, db := fresh(b, mongodb.Start(b))
 	data := content(20, benchSize)
 	b.SetBytes(benchSize)
 	b.ResetTimer()
@@ -70,7 +70,7 @@ func BenchmarkDriverUpload(b *testing.B) {
 // BenchmarkRead is to be held against BenchmarkDriverFind: the same chunks, got
 // one after the other by their _ids.
 func BenchmarkRead(b *testing.B) {
-	s, _ := fresh(b, mongotest.Start(b))
+	s, _ := fresh(b, mongodb.Start(b))
 	check(b, s.Videos.Create(b.Context(), "v1", "talk.mp4", benchSize))
 	_, err := s.Videos.Append(b.Context(), "v1", 0, bytes.NewReader(content(20, benchSize)))
 	check(b, err)
@@ -88,7 +88,7 @@ func BenchmarkRead(b *testing.B) {
 }
 
 func BenchmarkDriverFind(b *testing.B) {
-	_, db := fresh(b, mongotest.Start(b))
+	_, db := fresh(b, mongodb.Start(b))
 	chunks := db.Collection("videos.chunks")
 	ids := insertPlain(b, chunks, "v1", content(20, benchSize))
 	b.SetBytes(benchSize)

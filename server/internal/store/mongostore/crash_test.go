@@ -16,7 +16,7 @@ import (
 	"time"
 
 	"github.com/soundextract/sx/server/internal/store/mongostore"
-	"github.com/soundextract/sx/server/internal/store/mongostore/mongotest"
+	"github.com/soundextract/sx/server/testkit/mongodb"
 )
 
 // The child appends to the upload v1 of the database, in place of the tests.
@@ -73,7 +73,7 @@ func childAppend(ctx context.Context, uri string, out io.Writer) error {
 // committed anything, once after, and once more.
 func TestKilledWhileAppending(t *testing.T) {
 	t.Parallel()
-	server := mongotest.Start(t)
+	server := mongodb.Start(t)
 	s, db := fresh(t, server)
 	check(t, s.Videos.Create(t.Context(), "v1", "talk.mp4", crashSize))
 	var offset int64

@@ -9,8 +9,8 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo"
 
 	"github.com/soundextract/sx/server/internal/store"
-	"github.com/soundextract/sx/server/internal/store/mongostore/mongotest"
 	"github.com/soundextract/sx/server/sx"
+	"github.com/soundextract/sx/server/testkit/mongodb"
 )
 
 // command is what a paused writer has on its way.
@@ -39,7 +39,7 @@ type result struct {
 	err error
 }
 
-func pause(t *testing.T, server *mongotest.Server, db *mongo.Database, at command, do func(store.Store) (int64, error)) *paused {
+func pause(t *testing.T, server *mongodb.Server, db *mongo.Database, at command, do func(store.Store) (int64, error)) *paused {
 	t.Helper()
 	r := newProxy(t, server.URI)
 	s := open(t, r.uri, db.Name())
@@ -98,7 +98,7 @@ func within(t *testing.T, condition func() bool) {
 // video, and none of its chunks may be left.
 func TestStaleWriterWakesUp(t *testing.T) {
 	t.Parallel()
-	server := mongotest.Start(t)
+	server := mongodb.Start(t)
 	const size = 5*chunkSize + 99
 	stale, data := bytes.Repeat([]byte("stale"), size/5+1)[:size], content(3, size)
 	for _, c := range []struct {
@@ -148,7 +148,7 @@ func TestStaleWriterWakesUp(t *testing.T) {
 // TestStaleSealWakesUp pauses a Complete until the video is removed.
 func TestStaleSealWakesUp(t *testing.T) {
 	t.Parallel()
-	server := mongotest.Start(t)
+	server := mongodb.Start(t)
 	s, db := fresh(t, server)
 	check(t, s.Videos.Create(t.Context(), "v1", "talk.mp4", 3))
 	_, err := s.Videos.Append(t.Context(), "v1", 0, bytes.NewReader([]byte("abc")))
@@ -168,7 +168,7 @@ func TestStaleSealWakesUp(t *testing.T) {
 // TestTwoSeals pauses one until the other one is done.
 func TestTwoSeals(t *testing.T) {
 	t.Parallel()
-	server := mongotest.Start(t)
+	server := mongodb.Start(t)
 	s, db := fresh(t, server)
 	check(t, s.Videos.Create(t.Context(), "v1", "talk.mp4", 3))
 	_, err := s.Videos.Append(t.Context(), "v1", 0, bytes.NewReader([]byte("abc")))
@@ -190,7 +190,7 @@ func TestTwoSeals(t *testing.T) {
 // removed: it stores its chunks, finds out, and leaves nothing.
 func TestStaleWriterTidiesUp(t *testing.T) {
 	t.Parallel()
-	server := mongotest.Start(t)
+	server := mongodb.Start(t)
 	s, db := fresh(t, server)
 	const size = 9*chunkSize + 9
 	check(t, s.Videos.Create(t.Context(), "v1", "talk.mp4", size))
@@ -213,7 +213,7 @@ func (c *clock) now() time.Time { return c.at }
 // nothing at all.
 func TestLateChunksAreSwept(t *testing.T) {
 	t.Parallel()
-	server := mongotest.Start(t)
+	server := mongodb.Start(t)
 	db := server.Database(t)
 	c := &clock{at: time.Now()}
 	s := openAt(t, server.URI, db.Name(), c.now)
@@ -231,7 +231,7 @@ func TestLateChunksAreSwept(t *testing.T) {
 		}
 	}
 	listed(0)
-	if n := mongotest.Orphans(t, db); n == 0 {
+	if n := mongodb.Orphans(t, db); n == 0 {
 		t.Error("the late chunks are not counted as orphans")
 	}
 	c.at = c.at.Add(time.Hour)
@@ -244,7 +244,7 @@ func TestLateChunksAreSwept(t *testing.T) {
 // TestTrackPutsOvertakeEachOther pauses one Put while others come and go.
 func TestTrackPutsOvertakeEachOther(t *testing.T) {
 	t.Parallel()
-	server := mongotest.Start(t)
+	server := mongodb.Start(t)
 	older, newer := content(5, chunkSize+1), content(6, 2*chunkSize+1)
 	put := func(s store.Store) (int64, error) {
 		d, err := s.Tracks.Put(t.Context(), "job-1", "talk.mp3", bytes.NewReader(older))
@@ -302,7 +302,7 @@ func TestTrackPutsOvertakeEachOther(t *testing.T) {
 // TestDeadPutIsSwept cuts a Put off midway.
 func TestDeadPutIsSwept(t *testing.T) {
 	t.Parallel()
-	server := mongotest.Start(t)
+	server := mongodb.Start(t)
 	db := server.Database(t)
 	c := &clock{at: time.Now()}
 	s := openAt(t, server.URI, db.Name(), c.now)
@@ -320,7 +320,7 @@ func TestDeadPutIsSwept(t *testing.T) {
 		}
 	}
 	listed(0, 0) // as far as anyone knows the Put is alive
-	if n := mongotest.Orphans(t, db); n <= 4 {
+	if n := mongodb.Orphans(t, db); n <= 4 {
 		t.Errorf("%d chunks are counted as orphans, want those of the Put", n)
 	}
 	listed(time.Minute, 1)

@@ -10,14 +10,14 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
-	"github.com/soundextract/sx/server/internal/store/mongostore/mongotest"
+	"github.com/soundextract/sx/server/testkit/mongodb"
 )
 
 // TestAnyGridFSClientReads reads finished files with the driver's own GridFS,
 // which knows nothing of this store.
 func TestAnyGridFSClientReads(t *testing.T) {
 	t.Parallel()
-	s, db := fresh(t, mongotest.Start(t))
+	s, db := fresh(t, mongodb.Start(t))
 	for i, size := range []int{0, 1, chunkSize - 1, chunkSize, chunkSize + 1, 3 * chunkSize, 5*chunkSize + 7} {
 		id, data := fmt.Sprint("v", i), content(byte(i), size)
 		check(t, s.Videos.Create(t.Context(), id, "talk.mp4", int64(size)))
@@ -70,7 +70,7 @@ func download(t *testing.T, db *mongo.Database, bucket, id string) ([]byte, erro
 // TestRangesReadOnlyTheirChunks counts what is fetched for reads here and there.
 func TestRangesReadOnlyTheirChunks(t *testing.T) {
 	t.Parallel()
-	server := mongotest.Start(t)
+	server := mongodb.Start(t)
 	r := newProxy(t, server.URI)
 	s := open(t, r.uri, server.Database(t).Name())
 	defer func() { check(t, s.Close()) }()
@@ -115,7 +115,7 @@ func TestRangesReadOnlyTheirChunks(t *testing.T) {
 // bytes than went in.
 func TestDamage(t *testing.T) {
 	t.Parallel()
-	s, db := fresh(t, mongotest.Start(t))
+	s, db := fresh(t, mongodb.Start(t))
 	chunks := db.Collection("videos.chunks")
 	data := content(2, 2*chunkSize+10)
 	for name, damage := range map[string]func(id string){

@@ -16,8 +16,8 @@ import (
 
 	"github.com/soundextract/sx/server/internal/store"
 	"github.com/soundextract/sx/server/internal/store/mongostore"
-	"github.com/soundextract/sx/server/internal/store/mongostore/mongotest"
 	"github.com/soundextract/sx/server/internal/store/storetest"
+	"github.com/soundextract/sx/server/testkit/mongodb"
 )
 
 // chunkSize is that of the files that the store makes.
@@ -25,7 +25,7 @@ const chunkSize = 255 << 10
 
 // TestConformance is not parallel: the suite measures memory.
 func TestConformance(t *testing.T) {
-	server := mongotest.Start(t)
+	server := mongodb.Start(t)
 	storetest.Run(t, func(t *testing.T) func() store.Store {
 		database := server.Database(t).Name()
 		return func() store.Store { return open(t, server.URI, database) }
@@ -50,7 +50,7 @@ func openAt(t testing.TB, uri, database string, now func() time.Time) store.Stor
 
 // fresh opens a store in a database of its own, which it gives too, and closes
 // it at the end.
-func fresh(t testing.TB, server *mongotest.Server) (store.Store, *mongo.Database) {
+func fresh(t testing.TB, server *mongodb.Server) (store.Store, *mongo.Database) {
 	t.Helper()
 	db := server.Database(t)
 	s := open(t, server.URI, db.Name())

@@ -12,14 +12,14 @@ import (
 	"time"
 
 	"github.com/soundextract/sx/server/internal/store/mongostore"
-	"github.com/soundextract/sx/server/internal/store/mongostore/mongotest"
 	"github.com/soundextract/sx/server/sx"
+	"github.com/soundextract/sx/server/testkit/mongodb"
 )
 
 // TestMongoDBAway kills MongoDB in the middle of an Append and brings it back.
 func TestMongoDBAway(t *testing.T) {
 	t.Parallel()
-	server := mongotest.StartOwn(t)
+	server := mongodb.StartOwn(t)
 	var log lines
 	s, err := mongostore.Open(t.Context(), mongostore.Config{
 		URI: server.URI, Database: "sx-test", Log: slog.New(slog.NewTextHandler(&log, nil)), Now: time.Now,
@@ -113,7 +113,7 @@ func (l *lines) String() string {
 // then continued, and of reading a video, which nobody notices.
 func TestConnectionsBreak(t *testing.T) {
 	t.Parallel()
-	server := mongotest.Start(t)
+	server := mongodb.Start(t)
 	r := newProxy(t, server.URI)
 	s := open(t, r.uri, server.Database(t).Name())
 	defer func() { check(t, s.Close()) }()
@@ -154,7 +154,7 @@ func TestConnectionsBreak(t *testing.T) {
 // TestFull fills the server's disk in the middle of an Append and of a Put.
 func TestFull(t *testing.T) {
 	t.Parallel()
-	s, db := fresh(t, mongotest.StartSmall(t, 8))
+	s, db := fresh(t, mongodb.StartSmall(t, 8))
 	data := content(10, 64*chunkSize)
 	check(t, s.Videos.Create(t.Context(), "v1", "talk.mp4", int64(len(data))))
 	_, err := s.Videos.Append(t.Context(), "v1", 0, bytes.NewReader(data[:chunkSize+1]))
@@ -184,7 +184,7 @@ func TestFull(t *testing.T) {
 // TestSlowLink commits the tail of a chunk while its rest is waited for.
 func TestSlowLink(t *testing.T) {
 	t.Parallel()
-	s, _ := fresh(t, mongotest.Start(t))
+	s, _ := fresh(t, mongodb.Start(t))
 	data := content(11, chunkSize+100)
 	check(t, s.Videos.Create(t.Context(), "v1", "talk.mp4", int64(len(data))))
 	reader, writer := io.Pipe()
@@ -209,7 +209,7 @@ func TestSlowLink(t *testing.T) {
 
 func TestSettings(t *testing.T) {
 	t.Parallel()
-	server := mongotest.Start(t)
+	server := mongodb.Start(t)
 	host := strings.TrimPrefix(server.URI, "mongodb://")
 	for _, c := range []struct {
 		name, uri, database string

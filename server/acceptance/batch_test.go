@@ -1,0 +1,227 @@
+package acceptance_test
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"github.com/soundextract/sx/server/sx"
+	"github.com/soundextract/sx/server/testkit/mongodb"
+	"github.com/soundextract/sx/server/testkit/stack"
+)
+
+const (
+	videoCount = 30
+	patience   = 5 * time.Minute
+)
+
+// batch is all videos on their way through a stack, sent by one uploader through
+// each of the gateways.
+type batch struct {
+	t         *testing.T
+	ctx       context.Context
+	seed      uint64
+	random    *rand.Rand
+	stack     *stack.Stack
+	uploaders []*uploader
+	told      *notices
+	struck    string // the jobs' states when the fault struck
+
+	repeats bool // a notice may be repeated
+}
+
+// begin starts a stack for the videos.
+func begin(t *testing.T, videos []string) *batch {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 4*patience)
+	t.Cleanup(cancel)
+	b := &batch{t: t, ctx: ctx, seed: rand.Uint64(), told: receive(t)}
+	t.Logf("seed %d", b.seed)
+	b.random = rand.New(rand.NewPCG(b.seed, 0))
+	b.stack = stack.Start(t, stack.Config{Bin: bin, Gateways: 2, Converters: 2, MongoDB: mongodb.StartOwn(t)})
+	each := len(videos) / len(b.stack.Gateways)
+	for i, gateway := range b.stack.Gateways {
+		p := &uploader{batch: b, home: t.TempDir(), gateway: gateway, videos: videos[i*each : (i+1)*each], ended: make(chan error, 1)}
+		p.sx("correct horse battery\n", "register", fmt.Sprintf("ada%d", i), "--password-stdin")
+		p.sx("", "notify", "webhook", "add", b.told.url)
+		b.uploaders = append(b.uploaders, p)
+	}
+	return b
+}
+
+// uploader is someone with an account, settings and a gateway of their own.
+type uploader struct {
+	*batch
+	home    string
+	gateway *stack.Process
+
+	videos             []string
+	printed, complaint strings.Builder // by the upload; to be read when it has ended
+	ended              chan error
+}
+
+func (p *uploader) command(args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(p.ctx, filepath.Join(bin, "sx"), args...)
+	cmd.Env = []string{
+		"HOME=" + p.home, "PATH=" + os.Getenv("PATH"), "NO_COLOR=1",
+		"SX_SERVER=" + p.gateway.URL(), "SX_CREDENTIALS=file", "SX_CONFIG=" + filepath.Join(p.home, "config.yaml"),
+		"XDG_STATE_HOME=" + filepath.Join(p.home, "state"),
+	}
+	return cmd
+}
+
+func (p *uploader) sx(stdin string, args ...string) {
+	p.t.Helper()
+	cmd := p.command(args...)
+	cmd.Stdin = strings.NewReader(stdin)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		p.t.Fatalf("sx %s: %v\n%s", strings.Join(args, " "), err, out)
+	}
+}
+
+// send starts the upload of all videos at once.
+func (b *batch) send() {
+	b.t.Helper()
+	for _, p := range b.uploaders {
+		cmd := p.command(append([]string{"upload", "--parallel", fmt.Sprint(len(p.videos))}, p.videos...)...)
+		cmd.Stdout, cmd.Stderr = &p.printed, &p.complaint
+		if err := cmd.Start(); err != nil {
+			p.t.Fatal(err)
+		}
+		go func() { p.ended <- cmd.Wait() }()
+	}
+}
+
+// download gives the digests of all of the uploader's MP3s by their names.
+func (p *uploader) download() map[string]string {
+	p.t.Helper()
+	dir := filepath.Join(p.home, "music")
+	p.sx("", "download", "--all", "-o", dir)
+	files, err := os.ReadDir(dir)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	digests := map[string]string{}
+	for _, f := range files {
+		mp3, err := os.ReadFile(filepath.Join(dir, f.Name()))
+		if err != nil {
+			p.t.Fatal(err)
+		}
+		sum := sha256.Sum256(mp3)
+		digests[f.Name()] = hex.EncodeToString(sum[:])
+	}
+	return digests
+}
+
+// makeVideos makes videos that sound different from each other, between 1 and 4
+// MB large, so that the first is converted while the last is still uploaded.
+func makeVideos(t *testing.T) []string {
+	t.Helper()
+	dir := t.TempDir()
+	var paths []string
+	for i := range videoCount {
+		path := filepath.Join(dir, fmt.Sprintf("talk%02d.mkv", i))
+		seconds := 5 + i/2
+		cmd := exec.CommandContext(t.Context(), "ffmpeg", "-v", "error",
+			"-f", "lavfi", "-i", fmt.Sprintf("testsrc=size=64x64:rate=2:duration=%d", seconds),
+			"-f", "lavfi", "-i", fmt.Sprintf("aevalsrc=0.3*sin(%d*t)+0.1*random(0):s=44100:d=%d:c=stereo", 1000+100*i, seconds),
+			"-c:v", "mpeg4", "-c:a", "pcm_s16le", path)
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("make a video: %v\n%s", err, out)
+		}
+		paths = append(paths, path)
+	}
+	return paths
+}
+
+// job is what the tests look at in a job's document.
+type job struct {
+	ID               string               `bson:"_id"`
+	State            sx.State             `bson:"state"`
+	Notification     sx.NotificationState `bson:"notification"`
+	Attempt          int                  `bson:"attempt"`
+	LeaseExpirations int                  `bson:"lease_expirations"`
+}
+
+func (b *batch) jobs() []job {
+	b.t.Helper()
+	cursor, err := b.stack.Database.Collection("jobs").Find(b.ctx, bson.D{})
+	var list []job
+	if err == nil {
+		err = cursor.All(b.ctx, &list)
+	}
+	if err != nil {
+		b.t.Fatalf("reading the jobs: %v", err)
+	}
+	return list
+}
+
+func (b *batch) byID() map[string]job {
+	b.t.Helper()
+	all := map[string]job{}
+	for _, j := range b.jobs() {
+		all[j.ID] = j
+	}
+	return all
+}
+
+// unfinished counts the jobs that have not ended, and those that are yet to come.
+func (b *batch) unfinished() int {
+	b.t.Helper()
+	open := videoCount
+	for _, j := range b.jobs() {
+		if j.State.Final() {
+			open--
+		}
+	}
+	return open
+}
+
+// underWay waits until some jobs are being uploaded and others converted.
+func (b *batch) underWay() {
+	b.t.Helper()
+	var states map[sx.State]int
+	b.until("jobs are uploaded and converted", func() bool {
+		states = map[sx.State]int{}
+		for _, j := range b.jobs() {
+			states[j.State]++
+		}
+		return states[sx.StateRunning] > 0
+	})
+	if states[sx.StateUploading] == 0 {
+		b.t.Error("all videos were uploaded before the first was converted")
+	}
+	b.struck = fmt.Sprintf(" (%d uploading, %d queued, %d running, %d done when it struck)",
+		states[sx.StateUploading], states[sx.StateQueued], states[sx.StateRunning], states[sx.StateDone])
+}
+
+func (b *batch) wait(d time.Duration) {
+	b.t.Helper()
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-b.ctx.Done():
+		b.t.Fatal(context.Cause(b.ctx))
+	}
+}
+
+// until asks again and again until it is so.
+func (b *batch) until(what string, so func() bool) {
+	b.t.Helper()
+	for enough := time.Now().Add(patience); !so(); b.wait(50 * time.Millisecond) {
+		if time.Now().After(enough) {
+			b.t.Fatalf("in vain for %v: %s", patience, what)
+		}
+	}
+}

@@ -1,0 +1,228 @@
+package acceptance_test
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"testing"
+	"time"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+
+	"github.com/soundextract/sx/server/internal/bus"
+	"github.com/soundextract/sx/server/sx"
+	"github.com/soundextract/sx/server/testkit"
+	"github.com/soundextract/sx/server/testkit/stack"
+)
+
+// TestFaults sends the same videos through one stack after the other. In each a
+// part fails while they are under way, and in the end it must be as if nothing
+// had been. Not at once: the stand-in for MongoDB takes most of a processor for each.
+func TestFaults(t *testing.T) {
+	programs(t)
+	testkit.Need(t, "ffmpeg")
+	videos := makeVideos(t)
+	var want map[string]string
+	t.Run("undisturbed", func(t *testing.T) {
+		b := begin(t, videos)
+		b.send()
+		want = b.conclude("none", nil)
+	})
+	if want == nil {
+		return
+	}
+	for _, fault := range []struct {
+		name   string
+		strike func(b *batch) string // sends the videos, and says what it did
+		// repeats says that a notice may be posted twice, under the same id: between
+		// sending it and writing down that it was sent, the notifier or the store
+		// may end.
+		repeats bool
+	}{
+		{"SIGKILL of each program", kill, true},
+		{"RabbitMQ stopped", stopRabbitMQ, false},
+		{"MongoDB stopped", stopMongoDB, true},
+		{"queues deleted", deleteQueues, false},
+		{"messages delivered three times", triple, false},
+		{"converter paused", pause, false},
+	} {
+		t.Run(fault.name, func(t *testing.T) {
+			b := begin(t, videos)
+			b.repeats = fault.repeats
+			b.conclude(fault.strike(b), want)
+		})
+	}
+}
+
+// rounds is how often each program is killed.
+const rounds = 4
+
+// kill kills the programs one by one, each as often as the others, in an order
+// and at moments of chance, and starts each one again at once.
+func kill(b *batch) string {
+	b.send()
+	b.underWay()
+	during := 0
+	for range rounds {
+		programs := b.stack.Programs()
+		b.random.Shuffle(len(programs), func(i, k int) { programs[i], programs[k] = programs[k], programs[i] })
+		for _, p := range programs {
+			b.wait(time.Duration(b.random.IntN(800)) * time.Millisecond)
+			if b.unfinished() > 0 {
+				during++
+			}
+			p.Kill()
+			p.Start()
+		}
+	}
+	return fmt.Sprintf("%d times SIGKILL, %d of them with jobs under way, seed %d", rounds*len(b.stack.Programs()), during, b.seed)
+}
+
+const (
+	brokerAway = time.Minute
+	storeAway  = 30 * time.Second
+)
+
+func stopRabbitMQ(b *batch) string {
+	b.send()
+	b.underWay()
+	b.stack.Broker.Stop(b.t)
+	b.wait(brokerAway)
+	b.stack.Broker.Restart(b.t)
+	return fmt.Sprintf("RabbitMQ stopped for %v", brokerAway)
+}
+
+func stopMongoDB(b *batch) string {
+	b.send()
+	b.underWay()
+	b.stack.MongoDB.Kill()
+	b.wait(storeAway)
+	b.stack.MongoDB.Resume()
+	return fmt.Sprintf("MongoDB stopped for %v", storeAway)
+}
+
+// deletions is how often all queues are deleted.
+const deletions = 3
+
+func deleteQueues(b *batch) string {
+	b.send()
+	b.underWay()
+	ch := b.channel()
+	lost := 0
+	for range deletions {
+		for _, q := range bus.Queues() {
+			for _, name := range []string{queue(q), queue(q) + ".dead"} {
+				n, err := ch.QueueDelete(name, false, false, false)
+				if err != nil {
+					b.t.Fatalf("deleting %s: %v", name, err)
+				}
+				lost += n
+			}
+		}
+		b.wait(time.Duration(1000+b.random.IntN(1000)) * time.Millisecond)
+	}
+	return fmt.Sprintf("all queues deleted %d times, with %d wake-up messages in them, seed %d", deletions, lost, b.seed)
+}
+
+// queue is a work queue's name at the broker.
+func queue(q bus.Queue) string { return "sx." + string(q) }
+
+// triple puts every message into its queue twice more: a queue of the test's
+// own gets a copy of each, and puts it there past the exchange.
+func triple(b *batch) string {
+	ch := b.channel()
+	const own = "test.copies"
+	if _, err := ch.QueueDeclare(own, false, false, true, false, nil); err != nil {
+		b.t.Fatal(err)
+	}
+	for _, q := range bus.Queues() {
+		if err := ch.QueueBind(own, string(q), "sx", false, nil); err != nil {
+			b.t.Fatal(err)
+		}
+	}
+	copies, err := ch.Consume(own, "", true, true, false, false, nil)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	b.send()
+	seen := map[string]int{}
+	enough, tick := time.After(patience), time.NewTicker(200*time.Millisecond)
+	defer tick.Stop()
+	for seen[string(bus.Notify)] < videoCount || b.unfinished() > 0 {
+		select {
+		case m := <-copies:
+			seen[m.RoutingKey]++
+			for range 2 {
+				if err := ch.PublishWithContext(b.ctx, "", queue(bus.Queue(m.RoutingKey)), true, false, amqp.Publishing{
+					ContentType: m.ContentType, Body: m.Body, DeliveryMode: m.DeliveryMode, MessageId: m.MessageId,
+				}); err != nil {
+					b.t.Fatal(err)
+				}
+			}
+		case <-tick.C:
+		case <-enough:
+			b.t.Fatalf("messages seen: %v; want one to %s for each job", seen, bus.Notify)
+		}
+	}
+	return fmt.Sprintf("%d messages to converters and %d to the notifier delivered three times", seen[string(bus.Convert)], seen[string(bus.Notify)])
+}
+
+// pause stops a converter in its tracks while it works, until another one has
+// taken its jobs over, and then lets it go on.
+func pause(b *batch) string {
+	b.send()
+	b.underWay()
+	paused := b.stack.Converters[0]
+	var held []job
+	b.until("a converter holds jobs when it is paused", func() bool {
+		paused.Pause()
+		b.wait(100 * time.Millisecond) // for what it has on its way to MongoDB
+		if held = b.heldBy(paused); len(held) > 0 {
+			return true
+		}
+		paused.Continue()
+		return false
+	})
+	begun := time.Now()
+	b.until("the jobs of a paused converter are taken over", func() bool {
+		now := b.byID()
+		for _, was := range held {
+			if now[was.ID].Attempt == was.Attempt {
+				return false
+			}
+		}
+		return true
+	})
+	lasted := time.Since(begun)
+	paused.Continue()
+	return fmt.Sprintf("a converter with %d jobs paused for %v, its leases lasting 20s", len(held), lasted.Round(time.Second))
+}
+
+// heldBy gives the running jobs whose attempt the converter's log shows.
+func (b *batch) heldBy(p *stack.Process) (held []job) {
+	log, err := os.ReadFile(p.Log())
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	for _, j := range b.jobs() {
+		line := fmt.Sprintf(`"msg":"conversion begins","job":%q,"attempt":%d,`, j.ID, j.Attempt)
+		if j.State == sx.StateRunning && bytes.Contains(log, []byte(line)) {
+			held = append(held, j)
+		}
+	}
+	return held
+}
+
+// channel is one to the stack's broker.
+func (b *batch) channel() *amqp.Channel {
+	conn, err := amqp.Dial(b.stack.Broker.URI())
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	b.t.Cleanup(func() { _ = conn.Close() })
+	ch, err := conn.Channel()
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return ch
+}

@@ -1,0 +1,44 @@
+// Package acceptance_test runs the four services as programs of their own on
+// RabbitMQ and MongoDB: across several gateways and converters, while keys are
+// rotated, with bad settings, and while parts fail during uploads and conversions.
+package acceptance_test
+
+import (
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+
+	"github.com/soundextract/sx/server/testkit"
+	"github.com/soundextract/sx/server/testkit/stack"
+)
+
+// bin is the directory of the programs.
+var bin string
+
+func TestMain(m *testing.M) { os.Exit(run(m)) } //nolint:forbidigo // here this is a main
+
+func run(m *testing.M) int {
+	var err error
+	if bin, err = os.MkdirTemp("", "sx-programs-"); err != nil {
+		panic(err)
+	}
+	defer func() { _ = os.RemoveAll(bin) }()
+	return m.Run()
+}
+
+var build sync.Once
+
+// programs builds the programs for the first test that needs them.
+func programs(t *testing.T) {
+	t.Helper()
+	testkit.SkipShort(t)
+	build.Do(func() {
+		if err := stack.Build(t.Context(), bin, "github.com/soundextract/sx/cli/cmd/sx"); err != nil {
+			t.Error(err)
+		}
+	})
+	if _, err := os.Stat(filepath.Join(bin, "sx")); err != nil {
+		t.Fatal("the programs could not be built")
+	}
+}

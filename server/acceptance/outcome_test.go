@@ -1,0 +1,178 @@
+package acceptance_test
+
+import (
+	"context"
+	"log/slog"
+	"maps"
+	"strings"
+	"time"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"github.com/soundextract/sx/server/internal/bus"
+	"github.com/soundextract/sx/server/internal/bus/membus"
+	"github.com/soundextract/sx/server/internal/converter"
+	"github.com/soundextract/sx/server/internal/jobs"
+	"github.com/soundextract/sx/server/internal/store"
+	"github.com/soundextract/sx/server/internal/store/mongostore"
+	"github.com/soundextract/sx/server/sx"
+	"github.com/soundextract/sx/server/testkit"
+	"github.com/soundextract/sx/server/testkit/mongodb"
+)
+
+// conclude waits for the end of everything, reports what happened and what came
+// of it, and gives the MP3s' digests, which have to be as wanted if want is not nil.
+func (b *batch) conclude(happened string, want map[string]string) map[string]string {
+	t := b.t
+	t.Helper()
+	got := b.outcome()
+	alike := 0
+	for name, sum := range got {
+		if want == nil || want[name] == sum {
+			alike++
+		}
+	}
+	done, losses, all := 0, 0, b.jobs()
+	for _, j := range all {
+		if j.State == sx.StateDone {
+			done++
+		}
+		losses += j.LeaseExpirations
+	}
+	jobs, notices, posts := b.told.count()
+	before := mongodb.Orphans(t, b.stack.Database)
+	b.sweep()
+	after := mongodb.Orphans(t, b.stack.Database)
+	tracks, videos := b.count("tracks.files"), b.count("videos.files")
+
+	testkit.Report(t, "fault: %s%s: %d jobs done of %d, %d attempts lost, %d tracks, %d digests as undisturbed, "+
+		"%d jobs told by %d notices in %d posts, %d orphan chunks and %d after a sweep",
+		happened, b.struck, done, videoCount, losses, tracks, alike, jobs, notices, posts, before, after)
+	if done != videoCount || len(all) != videoCount {
+		t.Errorf("%d jobs of %d are done, want %d", done, len(all), videoCount)
+	}
+	if tracks != videoCount || videos != videoCount {
+		t.Errorf("%d tracks and %d videos are stored, want %d of each", tracks, videos, videoCount)
+	}
+	if len(got) != videoCount || want != nil && !maps.Equal(got, want) {
+		t.Errorf("the digests are\n%v, want\n%v", got, want)
+	}
+	if jobs != videoCount || notices != videoCount || posts != videoCount && !b.repeats {
+		t.Errorf("%d notices in %d posts for %d jobs, want one for each of %d", notices, posts, jobs, videoCount)
+	}
+	if after != 0 {
+		t.Errorf("%d orphan chunks are left after the sweep", after)
+	}
+	return got
+}
+
+// outcome waits until nothing is left to do, and gives the MP3s' digests.
+func (b *batch) outcome() map[string]string {
+	b.t.Helper()
+	for _, p := range b.uploaders {
+		p.finish()
+	}
+	b.until("all owners are told", func() bool {
+		for _, j := range b.jobs() {
+			if j.Notification != sx.NotificationSent {
+				return false
+			}
+		}
+		return true
+	})
+	b.until("all notices are delivered", func() bool {
+		delivered, err := b.stack.Database.Collection("deliveries").CountDocuments(b.ctx, bson.D{{Key: "state", Value: sx.DeliveryDelivered}})
+		if err != nil {
+			b.t.Fatal(err)
+		}
+		return delivered >= videoCount
+	})
+	ch := b.channel()
+	b.until("the queues are empty", func() bool {
+		waiting := 0
+		for _, q := range bus.Queues() {
+			state, err := ch.QueueDeclarePassive(queue(q), false, false, false, false, nil)
+			if err != nil {
+				b.t.Fatal(err)
+			}
+			waiting += state.Messages
+		}
+		return waiting == 0
+	})
+	digests := map[string]string{}
+	for _, p := range b.uploaders {
+		maps.Copy(digests, p.download())
+	}
+	return digests
+}
+
+// finish waits until all is uploaded and all jobs have ended.
+func (p *uploader) finish() {
+	p.t.Helper()
+	if err := <-p.ended; err != nil {
+		p.t.Fatalf("sx upload: %v\n%s", err, p.complaint.String())
+	}
+	if n := strings.Count(p.printed.String(), "\n"); n != len(p.videos) {
+		p.t.Errorf("sx upload printed %d lines for %d videos:\n%s", n, len(p.videos), p.printed.String())
+	}
+	p.sx("", "watch")
+}
+
+func (b *batch) count(collection string) int64 {
+	b.t.Helper()
+	n, err := b.stack.Database.Collection(collection).CountDocuments(b.ctx, bson.D{})
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return n
+}
+
+// later is by how much the sweep's clock is ahead: nothing that could still be
+// in the making is older.
+const later = 2 * time.Hour
+
+// sweep lets a converter sweep two hours later.
+func (b *batch) sweep() {
+	t := b.t
+	t.Helper()
+	now := func() time.Time { return time.Now().Add(later) }
+	log := slog.New(slog.NewTextHandler(t.Output(), nil))
+	opened, err := mongostore.Open(b.ctx, mongostore.Config{
+		URI: b.stack.MongoDB.URI, Database: b.stack.Database.Name(), Log: log, Now: now,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = opened.Close() }()
+	rounds := make(chan struct{})
+	nothing := membus.New()
+	service := converter.New(converter.Config{
+		Updater: &jobs.Updater{Jobs: opened.Jobs, Bus: nothing, Log: log, Now: now}, Bus: nothing,
+		Videos: opened.Videos, Tracks: counted{opened.Tracks, rounds}, TempDir: t.TempDir(), Log: log, Now: now,
+		Sweep: time.Millisecond,
+	})
+	ctx, cancel := context.WithCancel(b.ctx)
+	ended := make(chan error, 1)
+	go func() { ended <- service.Run(ctx) }()
+	for range 2 { // when the second round begins, the first is over
+		<-rounds
+	}
+	cancel()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+}
+
+// counted tells of each round of a sweep.
+type counted struct {
+	store.Tracks
+	rounds chan<- struct{}
+}
+
+func (c counted) List(ctx context.Context) ([]string, error) {
+	select {
+	case c.rounds <- struct{}{}:
+	case <-ctx.Done():
+	}
+	return c.Tracks.List(ctx)
+}

@@ -1,0 +1,95 @@
+package mongodb
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"os/exec"
+	"strconv"
+	"testing"
+)
+
+// process is a MongoDB that can be killed and started again.
+type process struct {
+	// command gives the server at the port, 0 for any. It ends when its
+	// standard input does, so that it cannot outlive the tests.
+	command func(port int) *exec.Cmd
+	// announced says that the first line of its output is its URI.
+	announced bool
+
+	port    int
+	running *exec.Cmd
+	input   io.Closer
+	output  bytes.Buffer
+}
+
+func (p *process) start(ctx context.Context) (uri string, err error) {
+	if p.port == 0 && !p.announced {
+		if p.port, err = freePort(ctx); err != nil {
+			return "", err
+		}
+	}
+	cmd := p.command(p.port)
+	p.output.Reset()
+	cmd.Stderr = &p.output
+	input, err := cmd.StdinPipe()
+	if err != nil {
+		return "", err
+	}
+	output, err := cmd.StdoutPipe()
+	if err != nil {
+		return "", err
+	}
+	if err := cmd.Start(); err != nil {
+		return "", err
+	}
+	p.running, p.input = cmd, input
+	if !p.announced {
+		go func() { _, _ = io.Copy(io.Discard, output) }()
+		return fmt.Sprintf("mongodb://127.0.0.1:%d/", p.port), nil
+	}
+	line, err := bufio.NewReader(output).ReadString('\n')
+	if err != nil {
+		_ = p.kill()
+		return "", fmt.Errorf("it said no address: %w: %s", err, p.output.String())
+	}
+	uri = line[:len(line)-1]
+	_, err = fmt.Sscanf(uri, "mongodb://127.0.0.1:%d/", &p.port)
+	return uri, err
+}
+
+// kill ends the process, if it runs, and waits for its end.
+func (p *process) kill() error {
+	if p.running == nil {
+		return nil
+	}
+	err := p.input.Close()
+	if p.announced {
+		err = p.running.Process.Kill() // the other one is a shell, and ends by itself
+	}
+	_ = p.running.Wait() // says that it was killed
+	p.running = nil
+	return err
+}
+
+func freePort(ctx context.Context) (int, error) {
+	l, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
+	if err != nil {
+		return 0, err
+	}
+	defer func() { _ = l.Close() }()
+	return l.Addr().(*net.TCPAddr).Port, nil
+}
+
+// mongod is the real one. It knows nothing of standard input, so a shell kills
+// it when that ends.
+func mongod(tb testing.TB, path string) *process {
+	dir, ctx := tb.TempDir(), context.WithoutCancel(tb.Context()) // cleanups still need it
+	return &process{command: func(port int) *exec.Cmd {
+		return exec.CommandContext(ctx, "sh", "-c", `"$@" </dev/null & cat >/dev/null; kill -9 $!; wait $!`, "sh",
+			path, "--dbpath", dir, "--port", strconv.Itoa(port), "--bind_ip", "127.0.0.1")
+	}}
+}

@@ -1,0 +1,106 @@
+package mongodb
+
+import (
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+)
+
+// building lets one test of a process build the stand-in, for all of them.
+var building sync.Mutex
+
+func standin(tb testing.TB, megabytes int) *process {
+	tb.Helper()
+	ctx := context.WithoutCancel(tb.Context()) // cleanups still need it
+	program, err := build(ctx)
+	if err != nil {
+		tb.Fatalf("building the MongoDB stand-in: %v\n"+
+			"give the tests a MongoDB with %s, or put mongod on PATH", err, Variable)
+	}
+	dir := tb.TempDir()
+	return &process{announced: true, command: func(port int) *exec.Cmd {
+		return exec.CommandContext(ctx, program, "-attached", "-data", dir,
+			"-port", strconv.Itoa(port), "-megabytes", strconv.Itoa(megabytes))
+	}}
+}
+
+// build gives the program from the cache folder, where it is built anew
+// whenever its source or the Go version has changed.
+func build(ctx context.Context) (program string, err error) {
+	building.Lock()
+	defer building.Unlock()
+	out, err := output(exec.CommandContext(ctx, "go", "list", "-f", "{{.Dir}}",
+		"github.com/soundextract/sx/server/testkit/mongodb"))
+	if err != nil {
+		return "", err
+	}
+	source := filepath.Join(strings.TrimSpace(out), "standin")
+	id, err := fingerprint(source)
+	if err != nil {
+		return "", err
+	}
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		cache = os.TempDir()
+	}
+	dir := filepath.Join(cache, "soundextract")
+	program = filepath.Join(dir, "mongo-standin-"+id)
+	if _, err := os.Stat(program); err == nil {
+		return program, nil
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return "", err
+	}
+	// Other processes may be building it too: each finishes its own file.
+	unfinished, err := os.MkdirTemp(dir, "build-")
+	if err != nil {
+		return "", err
+	}
+	defer func() { _ = os.RemoveAll(unfinished) }()
+	made := filepath.Join(unfinished, "standin")
+	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-tags", "ferretdb_no_postgresql", "-ldflags", "-s -w", "-o", made, ".")
+	cmd.Dir = source
+	cmd.Env = append(os.Environ(), "GOWORK=off", "GOFLAGS=-buildvcs=false", "CGO_ENABLED=0")
+	if _, err := output(cmd); err != nil {
+		return "", err
+	}
+	return program, os.Rename(made, program)
+}
+
+// fingerprint names what the program is built from.
+func fingerprint(source string) (string, error) {
+	files, err := filepath.Glob(filepath.Join(source, "*.*"))
+	if err != nil {
+		return "", err
+	}
+	h := sha256.New()
+	_, _ = fmt.Fprintln(h, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+	for _, name := range files {
+		data, err := os.ReadFile(name)
+		if err != nil {
+			return "", err
+		}
+		_, _ = fmt.Fprintln(h, filepath.Base(name), len(data))
+		h.Write(data)
+	}
+	return fmt.Sprintf("%x", h.Sum(nil)[:8]), nil
+}
+
+// output runs the command; its error holds what the command complained about.
+func output(cmd *exec.Cmd) (string, error) {
+	var complaint strings.Builder
+	cmd.Stderr = &complaint
+	out, err := cmd.Output()
+	if err != nil {
+		return "", fmt.Errorf("%s: %w\n%s", strings.Join(cmd.Args, " "), err, complaint.String())
+	}
+	return string(out), nil
+}

@@ -1,0 +1,188 @@
+package rabbitmq
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+)
+
+// startLimit is how long a broker may take to accept connections. It needs some
+// seconds, on a machine that is busy with other things a minute and more.
+const startLimit = 3 * time.Minute
+
+// Broker is a RabbitMQ node of our own. Its methods are for one goroutine.
+type Broker struct {
+	program program
+	version string // as it says itself
+	dir     string
+	node    string
+	port    int
+	tlsPort int
+	env     []string
+
+	guard *exec.Cmd
+	alive io.Closer     // while it is open the guard lets the broker live
+	ended chan struct{} // closed when the broker has ended
+}
+
+// URI is the broker for amqp.Dial, with a user that may do everything.
+func (b *Broker) URI() string { return fmt.Sprintf("amqp://guest:guest@127.0.0.1:%d/", b.port) }
+
+// TLSURI is the same over TLS. Authority is the file of the certificate
+// authority that a client has to trust.
+func (b *Broker) TLSURI() (uri, authority string) {
+	return fmt.Sprintf("amqps://guest:guest@localhost:%d/", b.tlsPort), filepath.Join(b.dir, caFile)
+}
+
+// Stop stops the broker in good order; its data stay.
+func (b *Broker) Stop(t testing.TB) {
+	t.Helper()
+	if err := b.end(syscall.SIGTERM); err != nil {
+		t.Fatalf("stopping RabbitMQ: %v", err)
+	}
+}
+
+// Kill ends the broker by SIGKILL; its data stay as they are on disk.
+func (b *Broker) Kill(t testing.TB) {
+	t.Helper()
+	if err := b.end(syscall.SIGKILL); err != nil {
+		t.Fatalf("killing RabbitMQ: %v", err)
+	}
+}
+
+// Restart starts a broker that was stopped or killed, on its data and ports.
+func (b *Broker) Restart(t testing.TB) {
+	t.Helper()
+	if err := b.run(t.Context()); err != nil {
+		t.Fatalf("starting RabbitMQ again: %v", err)
+	}
+}
+
+// Ctl runs rabbitmqctl on the broker and returns what it prints.
+func (b *Broker) Ctl(t testing.TB, args ...string) string {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), b.program.ctl, append([]string{"-q", "-n", b.node}, args...)...)
+	cmd.Env = b.env
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("rabbitmqctl %s: %v\n%s", strings.Join(args, " "), err, out)
+	}
+	return string(out)
+}
+
+func start(ctx context.Context) (*Broker, error) {
+	p, err := find(folders)
+	if err != nil {
+		return nil, err
+	}
+	b := &Broker{program: p}
+	if err := b.prepare(ctx); err != nil {
+		return nil, err
+	}
+	if err := b.run(ctx); err != nil {
+		_ = os.RemoveAll(b.dir)
+		return nil, err
+	}
+	return b, nil
+}
+
+// run starts the broker and waits until a client can sign in.
+func (b *Broker) run(ctx context.Context) error {
+	if err := b.launch(ctx); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, startLimit)
+	defer cancel()
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		conn, err := amqp.DialConfig(b.URI(), amqp.Config{Dial: func(network, addr string) (net.Conn, error) {
+			return (&net.Dialer{}).DialContext(ctx, network, addr)
+		}})
+		if err == nil {
+			b.version = version(conn)
+			return conn.Close()
+		}
+		select {
+		case <-tick.C:
+		case <-b.ended:
+			_ = b.alive.Close()
+			return fmt.Errorf("it ended at once\n%s", b.lastWords())
+		case <-ctx.Done():
+			_ = b.end(syscall.SIGKILL)
+			return fmt.Errorf("no connection after %s: %w\n%s", startLimit, err, b.lastWords())
+		}
+	}
+}
+
+// version is what a broker says of itself.
+func version(conn *amqp.Connection) string {
+	v, _ := conn.Properties["version"].(string)
+	return v
+}
+
+// end sends the broker a signal and waits until it has ended.
+func (b *Broker) end(signal os.Signal) error {
+	defer func() { _ = b.alive.Close() }()
+	pid, err := b.pid()
+	if err == nil {
+		err = pid.Signal(signal)
+	}
+	if err != nil && !errors.Is(err, os.ErrProcessDone) {
+		_ = b.alive.Close() // upon which the guard kills it
+	}
+	select {
+	case <-b.ended:
+		return nil
+	case <-time.After(startLimit):
+		return fmt.Errorf("it did not end\n%s", b.lastWords())
+	}
+}
+
+// pid is the process that the broker says it is.
+func (b *Broker) pid() (*os.Process, error) {
+	text, err := os.ReadFile(filepath.Join(b.dir, pidFile))
+	if err != nil {
+		return nil, err
+	}
+	n, err := strconv.Atoi(string(bytes.TrimSpace(text)))
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", pidFile, err)
+	}
+	return os.FindProcess(n)
+}
+
+// remove ends the broker, if it runs, and deletes its data.
+func (b *Broker) remove() error {
+	select {
+	case <-b.ended:
+	default:
+		if err := b.end(syscall.SIGKILL); err != nil {
+			return err
+		}
+	}
+	return os.RemoveAll(b.dir)
+}
+
+// lastWords is the end of what the broker printed and logged.
+func (b *Broker) lastWords() string {
+	var words strings.Builder
+	for _, name := range []string{outFile, logFile} {
+		text, _ := os.ReadFile(filepath.Join(b.dir, name))
+		fmt.Fprintf(&words, "--- %s\n%s\n", name, text[max(0, len(text)-4000):])
+	}
+	return words.String()
+}

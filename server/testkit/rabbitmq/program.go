@@ -1,0 +1,46 @@
+package rabbitmq
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+)
+
+// program is an installed RabbitMQ.
+type program struct {
+	server string // the path of rabbitmq-server
+	ctl    string
+	epmd   string // Erlang's name service, in which the nodes of a machine find each other
+}
+
+// folders are where rabbitmq-server may be. "" is PATH, which comes first: it is
+// how one chooses between several. But Debian has the real script in
+// /usr/lib/rabbitmq/bin; the one in /usr/sbin is for its own user rabbitmq only.
+var folders = []string{
+	"", "/usr/lib/rabbitmq/bin", sbin, "/usr/local/sbin", "/opt/homebrew/sbin", "/opt/rabbitmq/sbin",
+}
+
+const sbin = "/usr/sbin"
+
+var errNotInstalled = errors.New("rabbitmq-server is not installed; run the tests with: make test, which installs it " +
+	"(or name a broker in " + Variable + ")")
+
+func find(folders []string) (program, error) {
+	for _, folder := range folders {
+		server, err := exec.LookPath(filepath.Join(folder, "rabbitmq-server"))
+		if err != nil || folder == "" && filepath.Dir(server) == sbin {
+			continue
+		}
+		p := program{server: server, ctl: filepath.Join(filepath.Dir(server), "rabbitmqctl")}
+		if _, err := os.Stat(p.ctl); err != nil {
+			continue
+		}
+		if p.epmd, err = exec.LookPath("epmd"); err != nil {
+			return program{}, fmt.Errorf("%s is there, but Erlang's epmd is not on PATH: %w", server, err)
+		}
+		return p, nil
+	}
+	return program{}, errNotInstalled
+}

@@ -1,0 +1,85 @@
+// Package rabbitmq starts RabbitMQ brokers for tests: on ports of their own
+// that only this machine reaches, with their own data in a temporary folder,
+// whoever runs the tests. A broker ends with the test process in every case,
+// by a panic or kill -9 too.
+package rabbitmq
+
+import (
+	"context"
+	"net/url"
+	"os"
+	"sync"
+	"testing"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+
+	"github.com/soundextract/sx/server/testkit"
+)
+
+// Variable names a broker to test against instead of starting one.
+const Variable = "SX_TEST_AMQP_URI"
+
+// Shared is the broker that the tests of one package share, started by the
+// first that asks for it. Its zero value is ready.
+type Shared struct {
+	once   sync.Once
+	broker *Broker
+	err    error
+}
+
+// URI is the broker that SX_TEST_AMQP_URI names, or one of our own, as
+// amqp://user:password@host:port/. It reports which of them it is.
+func (s *Shared) URI(t testing.TB) string {
+	t.Helper()
+	if uri := os.Getenv(Variable); uri != "" {
+		s.once.Do(func() { reportNamed(t, uri) })
+		return uri
+	}
+	s.once.Do(func() { s.broker, s.err = start(context.WithoutCancel(t.Context())) })
+	if s.err != nil {
+		t.Fatalf("starting RabbitMQ: %v", s.err)
+	}
+	s.broker.report(t)
+	return s.broker.URI()
+}
+
+// End ends the broker if there is one: TestMain calls it after the tests.
+func (s *Shared) End() error {
+	if s.broker == nil {
+		return nil
+	}
+	return s.broker.remove()
+}
+
+// Start starts a broker for this test alone, which ends it.
+func Start(t testing.TB) *Broker {
+	t.Helper()
+	b, err := start(t.Context())
+	if err != nil {
+		t.Fatalf("starting RabbitMQ: %v", err)
+	}
+	b.report(t)
+	t.Cleanup(func() {
+		if err := b.remove(); err != nil {
+			t.Errorf("ending RabbitMQ: %v", err)
+		}
+	})
+	return b
+}
+
+func (b *Broker) report(t testing.TB) {
+	t.Helper()
+	testkit.Report(t, "RabbitMQ %s: started by the tests, %s", b.version, b.program.server)
+}
+
+func reportNamed(t testing.TB, uri string) {
+	t.Helper()
+	conn, err := amqp.Dial(uri)
+	if err != nil {
+		t.Fatalf("connecting to the RabbitMQ of %s: %v", Variable, err)
+	}
+	defer func() { _ = conn.Close() }()
+	if u, err := url.Parse(uri); err == nil {
+		testkit.Report(t, "RabbitMQ %s: the one of %s, %s", version(conn), Variable, u.Redacted())
+	}
+}

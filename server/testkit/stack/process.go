@@ -1,0 +1,215 @@
+package stack
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/soundextract/sx/server/api"
+)
+
+// guarded becomes the program in the arguments. When its standard input ends,
+// and that is when whoever started it has ended, the program is killed. A line
+// there says that the program has ended by itself.
+const guarded = `exec 3<&0 </dev/null
+( read -r _ <&3 || kill -KILL $$ ) >/dev/null 2>&1 &
+exec 3<&-
+exec "$@"`
+
+// stopLimit is how long a program may take to end after SIGTERM.
+const stopLimit = 30 * time.Second
+
+// Process is one of the programs. Its methods are for one goroutine.
+type Process struct {
+	Name string
+
+	tb   testing.TB
+	path string
+	args []string
+	addr string // host:port, that of the first start for all later ones
+	log  string // file
+
+	cmd   *exec.Cmd
+	alive io.WriteCloser // while it is open the guard lets the program live
+	ended chan struct{}  // closed when the program has ended
+}
+
+// URL is where the program answers.
+func (p *Process) URL() string { return "http://" + p.addr }
+
+// PID is the process id, for signals.
+func (p *Process) PID() int { return p.cmd.Process.Pid }
+
+// Log is the file with what the program logged, over all its starts.
+func (p *Process) Log() string { return p.log }
+
+// Start starts the program, on the same address each time, and returns as soon
+// as it answers probes; see WaitReady.
+func (p *Process) Start() {
+	p.tb.Helper()
+	if err := p.start(context.WithoutCancel(p.tb.Context())); err != nil {
+		p.tb.Fatalf("starting %s: %v\n%s", p.Name, err, p.lastWords())
+	}
+}
+
+func (p *Process) start(ctx context.Context) error {
+	log, err := os.OpenFile(p.log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	args := append([]string{"-c", guarded, p.Name, p.path, "--addr", p.addr}, p.args...)
+	p.cmd = exec.CommandContext(ctx, "/bin/sh", args...)
+	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // Ctrl-C is for whoever started it
+	p.cmd.Env = slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "SX_") })
+	if p.alive, err = p.cmd.StdinPipe(); err != nil {
+		return err
+	}
+	stderr, err := p.cmd.StderrPipe()
+	if err != nil {
+		return err
+	}
+	if err := p.cmd.Start(); err != nil {
+		return err
+	}
+	serving := make(chan string, 1)
+	p.ended = make(chan struct{})
+	go func(cmd *exec.Cmd, alive io.WriteCloser, ended chan struct{}) {
+		defer close(ended)
+		follow(stderr, log, serving)
+		_, _ = io.WriteString(alive, "ended\n")
+		_ = cmd.Wait() // one that was killed ends with an error
+		_ = log.Close()
+	}(p.cmd, p.alive, p.ended)
+	select {
+	case p.addr = <-serving:
+		return nil
+	case <-p.ended:
+		return fmt.Errorf("it ended at once")
+	case <-time.After(stopLimit):
+		_ = p.kill()
+		return fmt.Errorf("it did not say where it serves")
+	}
+}
+
+// follow copies the program's log, and sends the address where it serves.
+func follow(from io.Reader, to io.Writer, serving chan<- string) {
+	lines := bufio.NewReader(from)
+	for {
+		line, err := lines.ReadBytes('\n')
+		_, _ = to.Write(line)
+		var entry struct{ Msg, Addr string }
+		if json.Unmarshal(line, &entry) == nil && entry.Msg == "serving" {
+			serving <- entry.Addr
+		}
+		if err != nil {
+			return
+		}
+	}
+}
+
+// WaitReady waits until the program says that it is ready.
+func (p *Process) WaitReady() {
+	p.tb.Helper()
+	ctx, cancel := context.WithTimeout(p.tb.Context(), readyLimit)
+	defer cancel()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		if p.Ready(ctx) {
+			return
+		}
+		select {
+		case <-tick.C:
+		case <-p.ended:
+			p.tb.Fatalf("%s has ended\n%s", p.Name, p.lastWords())
+		case <-ctx.Done():
+			p.tb.Fatalf("%s is not ready\n%s", p.Name, p.lastWords())
+		}
+	}
+}
+
+// Ready asks the program once.
+func (p *Process) Ready(ctx context.Context) bool {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, p.URL()+api.PathReady, http.NoBody)
+	if err != nil {
+		return false
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return false
+	}
+	_ = res.Body.Close()
+	return res.StatusCode == http.StatusOK
+}
+
+// Kill ends the program as a power cut does.
+func (p *Process) Kill() {
+	p.tb.Helper()
+	if err := p.kill(); err != nil {
+		p.tb.Fatalf("killing %s: %v", p.Name, err)
+	}
+}
+
+func (p *Process) kill() error {
+	if err := p.cmd.Process.Kill(); err != nil {
+		return err
+	}
+	<-p.ended
+	return nil
+}
+
+// Pause stops the program in its tracks until Continue.
+func (p *Process) Pause() { p.signal(syscall.SIGSTOP) }
+
+// Continue lets a paused program go on.
+func (p *Process) Continue() { p.signal(syscall.SIGCONT) }
+
+func (p *Process) signal(s os.Signal) {
+	p.tb.Helper()
+	if err := p.cmd.Process.Signal(s); err != nil {
+		p.tb.Fatalf("%v to %s: %v", s, p.Name, err)
+	}
+}
+
+// Stop ends the program by SIGTERM and waits for its end.
+func (p *Process) Stop() {
+	p.tb.Helper()
+	if err := p.end(); err != nil {
+		p.tb.Fatalf("stopping %s: %v\n%s", p.Name, err, p.lastWords())
+	}
+}
+
+// end is Stop. It is no error if the program has ended already.
+func (p *Process) end() error {
+	select {
+	case <-p.ended:
+		return nil
+	default:
+	}
+	_ = p.cmd.Process.Signal(syscall.SIGTERM) // it may have ended now
+	select {
+	case <-p.ended:
+		if code := p.cmd.ProcessState.ExitCode(); code != 0 {
+			return fmt.Errorf("exit code %d", code)
+		}
+		return nil
+	case <-time.After(stopLimit):
+		return fmt.Errorf("it did not end within %v and was killed (%w)", stopLimit, p.kill())
+	}
+}
+
+// lastWords is the end of the log.
+func (p *Process) lastWords() string {
+	text, _ := os.ReadFile(p.log)
+	return string(text[max(0, len(text)-4000):])
+}
