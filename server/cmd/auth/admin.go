@@ -13,16 +13,16 @@ const minAdminCode = 20
 func checkAdmin(name *string, code string) (err error) {
 	if *name != "" {
 		if *name, err = sx.UserName(*name); err != nil {
-			return service.Bad("admin", "%v", err).WithHint("%s", sx.AsError(err).Hint)
+			return service.Invalid("admin", "%v", err).WithHint("%s", sx.AsError(err).Hint)
 		}
 	}
 	switch {
 	case code == "":
 		return nil
 	case *name == "":
-		return service.Bad("admin-code", "it is given without --admin").WithHint("name the administrator with --admin or SX_ADMIN")
+		return service.Invalid("admin-code", "it is given without --admin").WithHint("name the administrator with --admin or SX_ADMIN")
 	case len(code) < minAdminCode:
-		return service.Bad("admin-code", "it is shorter than %d characters", minAdminCode).
+		return service.Invalid("admin-code", "it is shorter than %d characters", minAdminCode).
 			WithHint("make one with: openssl rand -hex 32")
 	}
 	return nil

@@ -26,7 +26,7 @@ func run() int {
 	p.Check = func() error {
 		keys, err := token.LoadKeys(*folder, time.Now())
 		if err != nil {
-			return service.Bad("keys", "%v", err).WithHint("%s", sx.AsError(err).Hint).WithCause(err)
+			return service.Invalid("keys", "%v", err).WithHint("%s", sx.AsError(err).Hint).WithCause(err)
 		}
 		if signer, err = token.NewSigner(keys, time.Now); err != nil {
 			return err

@@ -23,7 +23,7 @@ func run() int {
 		"`folder` of this converter alone, for MP3s before they are stored")
 	p.Check = func() error {
 		if *slots < 1 {
-			return service.Bad("conversions", "%d is less than 1", *slots)
+			return service.Invalid("conversions", "%d is less than 1", *slots)
 		}
 		return p.Own("temp", *temp)
 	}

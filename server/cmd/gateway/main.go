@@ -32,7 +32,7 @@ func run() int {
 	var keys token.Fetch
 	p.Check = func() (err error) {
 		if *hops < 0 {
-			return service.Bad("trusted-hops", "%d is less than 0", *hops)
+			return service.Invalid("trusted-hops", "%d is less than 0", *hops)
 		}
 		if authURL, err = service.ParseURL("auth-url", *address); err != nil {
 			return err

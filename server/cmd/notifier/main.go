@@ -9,7 +9,6 @@ import (
 
 	"github.com/soundextract/sx/server/internal/notifier"
 	"github.com/soundextract/sx/server/internal/service"
-	"github.com/soundextract/sx/server/internal/settings"
 )
 
 // reconcile is the pause between two looks for what is to be told or sent.
@@ -18,10 +17,11 @@ const reconcile = 5 * time.Second
 func main() { os.Exit(run()) }
 
 func run() int {
-	var notify settings.Notify
+	var notifyFlags notifier.Flags
+	var notify notifier.Settings
 	p := service.New("notifier", "127.0.0.1:8743", os.Stdout, os.Stderr).WithBus()
 	address := p.Flags.String("auth-url", "http://127.0.0.1:8741", "`URL` of the auth service")
-	notify.Add(p.Flags)
+	notifyFlags.Add(p.Flags)
 
 	transport := service.Transport()
 	var authURL *url.URL
@@ -30,12 +30,13 @@ func run() int {
 			return err
 		}
 		p.Ready["auth"] = service.Answers("auth", transport, authURL)
-		return notify.Check(service.EnvPrefix)
+		notify, err = notifyFlags.Settings(service.EnvPrefix)
+		return err
 	}
 	return p.Main(context.Background(), os.Args[1:], func(_ context.Context, parts service.Parts) (service.Service, error) {
 		s, err := notifier.New(notifier.Config{
 			Updater: parts.Updater, Bus: parts.Bus, NotificationSettings: parts.Store.NotificationSettings, Deliveries: parts.Store.Deliveries,
-			AuthURL: authURL, AuthTransport: transport, Mail: notify.Mail, Networks: notify.Networks,
+			AuthURL: authURL, AuthTransport: transport, Settings: notify,
 			Log: parts.Log, Now: time.Now, Reconcile: reconcile, Registerer: parts.Registry,
 		})
 		if err != nil {

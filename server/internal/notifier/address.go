@@ -3,8 +3,6 @@ package notifier
 import (
 	"net/netip"
 	"slices"
-
-	"github.com/soundextract/sx/server/internal/settings"
 )
 
 // special are the IPv4 networks that are no place of the open internet (IANA's
@@ -56,4 +54,4 @@ func public(a netip.Addr) bool {
 }
 
 // allowed reports whether the address is in one of the operator's networks.
-func allowed(networks settings.Networks, a netip.Addr) bool { return within(networks, plain(a)) }
+func allowed(networks []netip.Prefix, a netip.Addr) bool { return within(networks, plain(a)) }

@@ -20,7 +20,6 @@ import (
 	"github.com/soundextract/sx/server/internal/bus/membus"
 	"github.com/soundextract/sx/server/internal/jobs"
 	"github.com/soundextract/sx/server/internal/notifier"
-	"github.com/soundextract/sx/server/internal/settings"
 	"github.com/soundextract/sx/server/internal/store"
 	"github.com/soundextract/sx/server/internal/store/localstore"
 	"github.com/soundextract/sx/server/sx"
@@ -68,15 +67,15 @@ func newHouse(t *testing.T) *house {
 
 func (h *house) now() time.Time          { return time.Now().Add(time.Duration(h.ahead.Load())) }
 func (h *house) advance(d time.Duration) { h.ahead.Add(int64(d)) }
-func (h *house) loopback() settings.Networks {
-	return settings.Networks{netip.MustParsePrefix("127.0.0.0/8")}
+func (h *house) loopback() []netip.Prefix {
+	return []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
 }
 
 // config is that of a notifier that may reach receivers of the test.
 func (h *house) config() notifier.Config {
 	return notifier.Config{
 		Updater: h.updater, Bus: h.bus, NotificationSettings: h.store.NotificationSettings, Deliveries: h.store.Deliveries,
-		AuthURL: h.auth, AuthTransport: http.DefaultTransport, Networks: h.loopback(),
+		AuthURL: h.auth, AuthTransport: http.DefaultTransport, Settings: notifier.Settings{Networks: h.loopback()},
 		Log: slog.New(slog.DiscardHandler), Now: h.now, Reconcile: 10 * time.Millisecond, Registerer: h.reg,
 	}
 }

@@ -15,7 +15,6 @@ import (
 	mail "github.com/wneessen/go-mail"
 
 	"github.com/soundextract/sx/server/api"
-	"github.com/soundextract/sx/server/internal/settings"
 	"github.com/soundextract/sx/server/internal/token"
 	"github.com/soundextract/sx/server/sx"
 )
@@ -28,7 +27,7 @@ const mailLimit = tryLimit / 2
 // SMTPStartTLS a server that does not offer encryption gets nothing, and without
 // encryption the password is not sent in plain, only in exchanges that do not
 // reveal it.
-func newMailClient(cfg settings.Mail, roots *x509.CertPool) (*mail.Client, error) {
+func newMailClient(cfg Mail, roots *x509.CertPool) (*mail.Client, error) {
 	host, portText, err := net.SplitHostPort(cfg.Addr)
 	if err != nil {
 		return nil, fmt.Errorf("read the mail server's address: %w", err)
@@ -42,9 +41,9 @@ func newMailClient(cfg settings.Mail, roots *x509.CertPool) (*mail.Client, error
 		mail.WithTLSConfig(&tls.Config{ServerName: host, RootCAs: roots, MinVersion: tls.VersionTLS12}),
 	}
 	switch cfg.Security {
-	case settings.SMTPTLS:
+	case SMTPTLS:
 		options = append(options, mail.WithSSL())
-	case settings.SMTPNone:
+	case SMTPNone:
 		options = append(options, mail.WithTLSPolicy(mail.NoTLS))
 	default:
 		options = append(options, mail.WithTLSPolicy(mail.TLSMandatory))

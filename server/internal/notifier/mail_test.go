@@ -10,8 +10,9 @@ import (
 	"github.com/emersion/go-smtp"
 
 	"github.com/soundextract/sx/server/api"
-	"github.com/soundextract/sx/server/internal/settings"
 	"github.com/soundextract/sx/server/sx"
+
+	"github.com/soundextract/sx/server/internal/notifier"
 )
 
 // mailing is a notifier that sends by a mail server of the test.
@@ -48,7 +49,7 @@ func codeIn(t *testing.T, l letter) string {
 
 func TestMail(t *testing.T) {
 	t.Parallel()
-	for _, security := range []string{settings.SMTPStartTLS, settings.SMTPTLS} {
+	for _, security := range []string{notifier.SMTPStartTLS, notifier.SMTPTLS} {
 		t.Run(security, func(t *testing.T) {
 			t.Parallel()
 			m := serveMail(t, security, true)
@@ -92,8 +93,8 @@ func TestMail(t *testing.T) {
 // the setting demands, and no password in plain.
 func TestMailWithoutEncryption(t *testing.T) {
 	t.Parallel()
-	for _, security := range []string{settings.SMTPStartTLS, settings.SMTPNone} {
-		m := serveMail(t, settings.SMTPNone, false)
+	for _, security := range []string{notifier.SMTPStartTLS, notifier.SMTPNone} {
+		m := serveMail(t, notifier.SMTPNone, false)
 		s := mailing(t, m, security)
 		if _, err := s.as("ada").SetEmail(t.Context(), api.Email{Address: "ada@example.org"}); err != nil {
 			t.Fatal(err)
@@ -104,13 +105,13 @@ func TestMailWithoutEncryption(t *testing.T) {
 		m.none()
 	}
 	// Without a password to hide it is the setting alone that decides.
-	m := serveMail(t, settings.SMTPNone, false)
-	for _, security := range []string{settings.SMTPStartTLS, settings.SMTPNone} {
+	m := serveMail(t, notifier.SMTPNone, false)
+	for _, security := range []string{notifier.SMTPStartTLS, notifier.SMTPNone} {
 		h := newHouse(t)
 		cfg := h.config()
-		cfg.Mail = settings.Mail{Addr: m.addr, Security: security, From: mailFrom}
+		cfg.Mail = notifier.Mail{Addr: m.addr, Security: security, From: mailFrom}
 		s := h.start(cfg)
-		if security == settings.SMTPNone {
+		if security == notifier.SMTPNone {
 			s.confirm(m, "ada", "ada@example.org")
 			continue
 		}
@@ -125,8 +126,8 @@ func TestMailWithoutEncryption(t *testing.T) {
 // TestOldCodeIsNotSent: a mail that waits is not sent once there is a newer code.
 func TestOldCodeIsNotSent(t *testing.T) {
 	t.Parallel()
-	m := serveMail(t, settings.SMTPStartTLS, true)
-	s := mailing(t, m, settings.SMTPStartTLS)
+	m := serveMail(t, notifier.SMTPStartTLS, true)
+	s := mailing(t, m, notifier.SMTPStartTLS)
 	m.refuse.Store(&smtp.SMTPError{Code: 451, EnhancedCode: smtp.EnhancedCode{4, 3, 0}, Message: "later"})
 	if _, err := s.as("ada").SetEmail(t.Context(), api.Email{Address: "ada@example.org"}); err != nil {
 		t.Fatal(err)
@@ -152,9 +153,9 @@ func TestOldCodeIsNotSent(t *testing.T) {
 
 func TestMailServerWithABadCertificate(t *testing.T) {
 	t.Parallel()
-	m := serveMail(t, settings.SMTPTLS, true)
+	m := serveMail(t, notifier.SMTPTLS, true)
 	_, m.roots = selfSigned(t)
-	s := mailing(t, m, settings.SMTPTLS)
+	s := mailing(t, m, notifier.SMTPTLS)
 	if _, err := s.as("ada").SetEmail(t.Context(), api.Email{Address: "ada@example.org"}); err != nil {
 		t.Fatal(err)
 	}
@@ -164,8 +165,8 @@ func TestMailServerWithABadCertificate(t *testing.T) {
 
 func TestMailIsTriedAgainWhenTheServerSaysLater(t *testing.T) {
 	t.Parallel()
-	m := serveMail(t, settings.SMTPStartTLS, true)
-	s := mailing(t, m, settings.SMTPStartTLS)
+	m := serveMail(t, notifier.SMTPStartTLS, true)
+	s := mailing(t, m, notifier.SMTPStartTLS)
 	s.confirm(m, "ada", "ada@example.org")
 	m.refuse.Store(&smtp.SMTPError{Code: 451, EnhancedCode: smtp.EnhancedCode{4, 3, 0}, Message: "later"})
 	s.end("ada", "talk.mp4", nil)
@@ -189,8 +190,8 @@ func TestMailIsTriedAgainWhenTheServerSaysLater(t *testing.T) {
 
 func TestAddressIsConfirmedFirst(t *testing.T) {
 	t.Parallel()
-	m := serveMail(t, settings.SMTPStartTLS, true)
-	s := mailing(t, m, settings.SMTPStartTLS)
+	m := serveMail(t, notifier.SMTPStartTLS, true)
+	s := mailing(t, m, notifier.SMTPStartTLS)
 	ada := s.as("ada")
 	ask := func() string {
 		t.Helper()
@@ -245,8 +246,8 @@ func TestAddressIsConfirmedFirst(t *testing.T) {
 
 func TestAddressesThatAreNotTaken(t *testing.T) {
 	t.Parallel()
-	m := serveMail(t, settings.SMTPStartTLS, true)
-	s := mailing(t, m, settings.SMTPStartTLS)
+	m := serveMail(t, notifier.SMTPStartTLS, true)
+	s := mailing(t, m, notifier.SMTPStartTLS)
 	for _, a := range []string{
 		"", "ada", "ada@", "@example.org", "ada@example.org\r\nBcc: eve@example.org", "ada@example.org, eve@example.org",
 		"Ada <ada@example.org>", `"a b"@example.org`, "ada@exa mple.org", "ada(x)@example.org", "ada@[127.0.0.1]",

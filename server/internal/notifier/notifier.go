@@ -21,7 +21,6 @@ import (
 
 	"github.com/soundextract/sx/server/internal/bus"
 	"github.com/soundextract/sx/server/internal/jobs"
-	"github.com/soundextract/sx/server/internal/settings"
 	"github.com/soundextract/sx/server/internal/store"
 	"github.com/soundextract/sx/server/sx"
 )
@@ -37,10 +36,7 @@ type Config struct {
 	AuthURL       *url.URL
 	AuthTransport http.RoundTripper
 
-	// Mail is the mail server; its zero value sends no mail.
-	Mail settings.Mail
-	// Networks are the private networks that webhooks may reach.
-	Networks settings.Networks
+	Settings
 	// Roots are whom the certificates of mail server and webhooks are checked
 	// by; nil is the system's.
 	Roots *x509.CertPool

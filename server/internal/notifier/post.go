@@ -18,7 +18,6 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/soundextract/sx/server/internal/settings"
 	"github.com/soundextract/sx/server/sx"
 )
 
@@ -40,7 +39,7 @@ type posts struct {
 // errRefused is the error of an address that webhooks may not reach.
 var errRefused = errors.New("address not allowed")
 
-func newPosts(networks settings.Networks, roots *x509.CertPool) *posts {
+func newPosts(networks []netip.Prefix, roots *x509.CertPool) *posts {
 	way := func(open func(netip.Addr) bool) http.RoundTripper {
 		dialer := &net.Dialer{Timeout: dialLimit, Control: func(_, address string, _ syscall.RawConn) error {
 			if a, err := netip.ParseAddrPort(address); err != nil || !open(a.Addr()) {

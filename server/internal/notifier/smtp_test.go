@@ -21,7 +21,7 @@ import (
 	"github.com/emersion/go-sasl"
 	"github.com/emersion/go-smtp"
 
-	"github.com/soundextract/sx/server/internal/settings"
+	"github.com/soundextract/sx/server/internal/notifier"
 )
 
 // letter is a mail that a mail server took.
@@ -68,7 +68,7 @@ func serveMail(t *testing.T, security string, certificate bool) *mailServer {
 		t.Fatal(err)
 	}
 	m.addr = "localhost" + strings.TrimPrefix(listener.Addr().String(), "127.0.0.1")
-	if security == settings.SMTPTLS {
+	if security == notifier.SMTPTLS {
 		listener = tls.NewListener(listener, config)
 	}
 	ended := make(chan struct{})
@@ -83,8 +83,8 @@ func (discard) Printf(string, ...any) {}
 func (discard) Println(...any)        {}
 
 // config is how to send by the server.
-func (m *mailServer) config(security string) settings.Mail {
-	return settings.Mail{Addr: m.addr, Security: security, User: mailUser, Password: mailPassword, From: mailFrom}
+func (m *mailServer) config(security string) notifier.Mail {
+	return notifier.Mail{Addr: m.addr, Security: security, User: mailUser, Password: mailPassword, From: mailFrom}
 }
 
 func (m *mailServer) next() letter {

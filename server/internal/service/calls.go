@@ -35,7 +35,7 @@ func ParseURL(setting, value string) (*url.URL, error) {
 	u, err := url.Parse(value)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" ||
 		u.User != nil || u.RawQuery != "" || u.Fragment != "" {
-		return nil, Bad(setting, "%q is not a service's URL", value).WithHint("write it like http://host:8741")
+		return nil, Invalid(setting, "%q is not a service's URL", value).WithHint("write it like http://host:8741")
 	}
 	return u, nil
 }

@@ -10,11 +10,11 @@ import (
 // process alone until its end.
 func (p *Program) Own(setting, path string) error {
 	if err := os.MkdirAll(path, 0o700); err != nil {
-		return Bad(setting, "%v", err).WithCause(err)
+		return Invalid(setting, "%v", err).WithCause(err)
 	}
 	probe, err := os.CreateTemp(path, ".probe-*")
 	if err != nil {
-		return Bad(setting, "%v", err).WithCause(err)
+		return Invalid(setting, "%v", err).WithCause(err)
 	}
 	_ = probe.Close()
 	_ = os.Remove(probe.Name())
@@ -22,11 +22,11 @@ func (p *Program) Own(setting, path string) error {
 	// so that nothing is left in it.
 	folder, err := os.Open(filepath.Clean(path))
 	if err != nil {
-		return Bad(setting, "%v", err).WithCause(err)
+		return Invalid(setting, "%v", err).WithCause(err)
 	}
 	if err := syscall.Flock(int(folder.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
 		_ = folder.Close()
-		return Bad(setting, "another process uses the folder %s", path).WithCause(err)
+		return Invalid(setting, "another process uses the folder %s", path).WithCause(err)
 	}
 	p.owned = folder
 	return nil

@@ -33,7 +33,7 @@ func (p *Program) probe(ctx context.Context) int {
 func probeURL(addr string) (string, error) {
 	host, port, err := net.SplitHostPort(addr)
 	if err != nil || port == "0" {
-		return "", Bad("addr", "%q has no port to ask", addr)
+		return "", Invalid("addr", "%q has no port to ask", addr)
 	}
 	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
 		host = "localhost" // both families, as the listener

@@ -31,21 +31,21 @@ func (p *Program) addSecret(name, usage, example string) *secret {
 func (s *secret) read() error {
 	switch {
 	case s.value != "" && s.file != "":
-		return Bad(s.name, "it is given, and %s-file too", s.name).WithHint("give one of the two")
+		return Invalid(s.name, "it is given, and %s-file too", s.name).WithHint("give one of the two")
 	case s.value != "", s.file == "" && s.example == "":
 		return nil
 	case s.file == "":
-		return Bad(s.name, "it is not given").WithHint(
+		return Invalid(s.name, "it is not given").WithHint(
 			"give --%s or %s, such as %s, or the path of a file that holds it as --%[1]s-file or %[2]s_FILE",
 			s.name, settings.Variable(EnvPrefix, s.name), s.example)
 	}
 	raw, err := os.ReadFile(s.file)
 	if err != nil {
-		return Bad(s.name+"-file", "%v", err).WithCause(err)
+		return Invalid(s.name+"-file", "%v", err).WithCause(err)
 	}
 	s.value = strings.TrimSpace(string(raw))
 	if s.value == "" {
-		return Bad(s.name+"-file", "%s is empty", s.file)
+		return Invalid(s.name+"-file", "%s is empty", s.file)
 	}
 	return nil
 }

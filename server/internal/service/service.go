@@ -37,7 +37,7 @@ type Program struct {
 	// already; a main adds its own before Main.
 	Flags *pflag.FlagSet
 	// Check is called once the settings are read, before anything is started.
-	// It returns Bad(…) for a setting that is wrong. It may be nil.
+	// It returns Invalid(…) for a setting that is wrong. It may be nil.
 	Check func() error
 	// Ready holds what has to be well, besides the store and the bus, for the
 	// program to be ready, by its name. It may be filled by Check.
@@ -137,10 +137,10 @@ func (p *Program) complain(err error) {
 func (p *Program) check() error {
 	var err error
 	if p.log, err = httpserver.NewLogger(p.stderr, p.level, "json"); err != nil {
-		return Bad("log-level", "%v", err).WithHint("%s", sx.AsError(err).Hint)
+		return Invalid("log-level", "%v", err).WithHint("%s", sx.AsError(err).Hint)
 	}
 	if p.log, err = httpserver.NewLogger(p.stderr, p.level, p.format); err != nil {
-		return Bad("log-format", "%v", err).WithHint("%s", sx.AsError(err).Hint)
+		return Invalid("log-format", "%v", err).WithHint("%s", sx.AsError(err).Hint)
 	}
 	for _, secret := range p.secrets {
 		if err := secret.read(); err != nil {
@@ -153,7 +153,7 @@ func (p *Program) check() error {
 	return nil
 }
 
-// Bad is the error of a setting that is wrong: why says what is wrong with it.
-func Bad(setting, why string, args ...any) *sx.Error {
-	return settings.Bad(EnvPrefix, setting, why, args...)
+// Invalid is the error of a setting that is wrong: why says what is wrong with it.
+func Invalid(setting, why string, args ...any) *sx.Error {
+	return settings.Invalid(EnvPrefix, setting, why, args...)
 }

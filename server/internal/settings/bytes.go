@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// Bytes is a number of bytes as a flag: 1048576, 1MiB, 4GB.
+// Bytes is a flag value: a number of bytes such as 1048576, 1MiB or 4GB.
 type Bytes int64
 
 var units = []struct {
@@ -25,7 +25,8 @@ var units = []struct {
 	{"B", 1},
 }
 
-// Set reads the number, with a decimal (kB, MB …) or binary (KiB, MiB …) unit.
+// Set parses a number with an optional decimal (kB, MB, …) or binary (KiB, MiB, …)
+// unit.
 func (b *Bytes) Set(s string) error {
 	number, factor := strings.TrimSpace(s), 1.0
 	for _, u := range units {
@@ -36,13 +37,13 @@ func (b *Bytes) Set(s string) error {
 	}
 	n, err := strconv.ParseFloat(number, 64)
 	if err != nil || n < 0 || n*factor >= math.MaxInt64 {
-		return fmt.Errorf("%q is not a size; write it like 500MB or 10GiB", s)
+		return fmt.Errorf("%q is not a size such as 500MB or 10GiB", s)
 	}
 	*b = Bytes(n * factor)
 	return nil
 }
 
-// String gives the number in the largest binary unit that divides it.
+// String formats the number in the largest binary unit that divides it.
 func (b *Bytes) String() string {
 	n := int64(*b)
 	if n == 0 {
@@ -56,5 +57,5 @@ func (b *Bytes) String() string {
 	return strconv.FormatInt(n, 10)
 }
 
-// Type names the value in the usage.
+// Type returns the placeholder of the value in the usage.
 func (*Bytes) Type() string { return "size" }

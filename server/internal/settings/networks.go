@@ -6,10 +6,10 @@ import (
 	"strings"
 )
 
-// Networks is a list of networks as a flag: 10.0.0.0/8,fd00::/8.
+// Networks is a flag value: a list of networks such as 10.0.0.0/8,fd00::/8.
 type Networks []netip.Prefix
 
-// Set reads the list; "" is an empty one.
+// Set parses a comma-separated list in CIDR notation; "" is the empty list.
 func (n *Networks) Set(s string) error {
 	list := Networks{}
 	for part := range strings.SplitSeq(s, ",") {
@@ -18,7 +18,7 @@ func (n *Networks) Set(s string) error {
 		}
 		p, err := netip.ParsePrefix(part)
 		if err != nil {
-			return fmt.Errorf("%q is not a network; write it like 10.0.0.0/8", part)
+			return fmt.Errorf("%q is not a network such as 10.0.0.0/8", part)
 		}
 		list = append(list, p.Masked())
 	}
@@ -26,7 +26,7 @@ func (n *Networks) Set(s string) error {
 	return nil
 }
 
-// String gives the list as Set reads it.
+// String formats the list as Set parses it.
 func (n *Networks) String() string {
 	parts := make([]string, len(*n))
 	for i, p := range *n {
@@ -35,5 +35,5 @@ func (n *Networks) String() string {
 	return strings.Join(parts, ",")
 }
 
-// Type names the value in the usage.
+// Type returns the placeholder of the value in the usage.
 func (*Networks) Type() string { return "networks" }

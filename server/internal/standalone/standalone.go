@@ -23,7 +23,6 @@ import (
 	"github.com/soundextract/sx/server/internal/httpserver"
 	"github.com/soundextract/sx/server/internal/jobs"
 	"github.com/soundextract/sx/server/internal/notifier"
-	"github.com/soundextract/sx/server/internal/settings"
 	"github.com/soundextract/sx/server/internal/store"
 	"github.com/soundextract/sx/server/internal/store/localstore"
 	"github.com/soundextract/sx/server/internal/token"
@@ -40,7 +39,7 @@ type Config struct {
 	// Registration says who may make an account beside the first one, who
 	// administers.
 	Registration auth.Registration
-	Notify       settings.Notify
+	Notify       notifier.Settings
 	Log          *slog.Logger
 }
 
@@ -139,7 +138,7 @@ func (p *parts) front() (f front, err error) {
 	authURL := &url.URL{Scheme: "http", Host: "auth"}
 	f.notifier, err = notifier.New(notifier.Config{
 		Updater: p.updater, Bus: p.bus, NotificationSettings: p.store.NotificationSettings, Deliveries: p.store.Deliveries,
-		AuthURL: authURL, AuthTransport: toAuth, Mail: p.cfg.Notify.Mail, Networks: p.cfg.Notify.Networks,
+		AuthURL: authURL, AuthTransport: toAuth, Settings: p.cfg.Notify,
 		Log: p.cfg.Log, Now: time.Now, Reconcile: reconcile, Registerer: p.registry,
 	})
 	if err != nil {
