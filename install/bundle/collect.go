@@ -61,12 +61,12 @@ func (c *collection) run(ctx context.Context) {
 	tasks := slices.Concat(c.objects(), []task{
 		{"cluster/version.json", c.version}, {"cluster/nodes.json", c.nodes}, {"events.json", c.events},
 	}, c.logs(ctx))
-	gate := make(chan struct{}, atOnce)
+	slots := make(chan struct{}, atOnce)
 	var wg sync.WaitGroup
 	for _, t := range tasks {
 		wg.Go(func() {
-			gate <- struct{}{}
-			defer func() { <-gate }()
+			slots <- struct{}{}
+			defer func() { <-slots }()
 			err := ctx.Err()
 			if err == nil {
 				err = c.within(ctx, t.take)

@@ -12,8 +12,8 @@ import (
 	"helm.sh/helm/v3/pkg/releaseutil"
 )
 
-// Place is where a chart is rendered for.
-type Place struct {
+// RenderOptions say where a chart is rendered for.
+type RenderOptions struct {
 	Release, Namespace string
 	Upgrade            bool
 	// APIs are those beyond Kubernetes' own that the cluster has, such as
@@ -26,17 +26,17 @@ type Place struct {
 // Render gives the manifests without a cluster, the Helm test among them. What
 // the schema or a template refuses is an *sx.Error of code invalid that says what. The
 // chart loses the parts that the values switch off: load it anew for others.
-func Render(c *chart.Chart, values map[string]any, at Place) (string, error) {
+func Render(c *chart.Chart, values map[string]any, o RenderOptions) (string, error) {
 	caps := *chartutil.DefaultCapabilities
-	caps.APIVersions = append(slices.Clone(caps.APIVersions), at.APIs...)
-	if at.Kubernetes != "" {
-		caps.KubeVersion = chartutil.KubeVersion{Version: at.Kubernetes}
+	caps.APIVersions = append(slices.Clone(caps.APIVersions), o.APIs...)
+	if o.Kubernetes != "" {
+		caps.KubeVersion = chartutil.KubeVersion{Version: o.Kubernetes}
 	}
 	if err := chartutil.ProcessDependenciesWithMerge(c, values); err != nil {
 		return "", fmt.Errorf("prepare the chart: %w", err)
 	}
 	all, err := chartutil.ToRenderValues(c, values, chartutil.ReleaseOptions{
-		Name: at.Release, Namespace: at.Namespace, Revision: 1, IsInstall: !at.Upgrade, IsUpgrade: at.Upgrade,
+		Name: o.Release, Namespace: o.Namespace, Revision: 1, IsInstall: !o.Upgrade, IsUpgrade: o.Upgrade,
 	}, &caps)
 	if err != nil {
 		return "", Refusal(err)

@@ -82,7 +82,7 @@ func (s scenario) render(t *testing.T) string {
 		t.Fatal(err)
 	}
 	values.WithSecrets(given, "0123")
-	text, err := chart.Render(load(t, "1.2.3"), given, chart.Place{Release: "soundextract", Namespace: "music", APIs: s.apis, Kubernetes: cmp.Or(s.kubernetes, "v1.34.4")})
+	text, err := chart.Render(load(t, "1.2.3"), given, chart.RenderOptions{Release: "soundextract", Namespace: "music", APIs: s.apis, Kubernetes: cmp.Or(s.kubernetes, "v1.34.4")})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -159,7 +159,7 @@ func TestRefusals(t *testing.T) {
 		if err := yaml.Unmarshal([]byte(given), &all); err != nil {
 			t.Fatal(err)
 		}
-		_, err := chart.Render(load(t, "1.2.3"), all, chart.Place{Release: "r", Namespace: "n"})
+		_, err := chart.Render(load(t, "1.2.3"), all, chart.RenderOptions{Release: "r", Namespace: "n"})
 		if sx.CodeOf(err) != sx.CodeInvalid || !strings.Contains(err.Error(), want) || strings.ContainsAny(err.Error(), "\n") || strings.Contains(err.Error(), "failed") {
 			t.Errorf("%s: got %v, want %q in one line", given, err, want)
 		}
@@ -170,7 +170,7 @@ func TestRefusals(t *testing.T) {
 func TestReleaseName(t *testing.T) {
 	t.Parallel()
 	for length, fits := range map[int]bool{43: true, 44: false} {
-		_, err := chart.Render(load(t, "1.2.3"), nil, chart.Place{Release: strings.Repeat("r", length), Namespace: "n"})
+		_, err := chart.Render(load(t, "1.2.3"), nil, chart.RenderOptions{Release: strings.Repeat("r", length), Namespace: "n"})
 		if fits && err != nil {
 			t.Errorf("%d characters: %v", length, err)
 		}
@@ -200,7 +200,7 @@ func TestImages(t *testing.T) {
 		if err := yaml.Unmarshal([]byte(tt.values), &all); err != nil {
 			t.Fatal(err)
 		}
-		text, err := chart.Render(load(t, tt.version), all, chart.Place{Release: "r", Namespace: "n"})
+		text, err := chart.Render(load(t, tt.version), all, chart.RenderOptions{Release: "r", Namespace: "n"})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -148,8 +148,8 @@ func TestOrder(t *testing.T) {
 	t.Parallel()
 	second := make(chan struct{})
 	checks := []check.Check{
-		{ID: "hangs", Severity: check.Warning, Deadline: 50 * time.Millisecond, Run: func(context.Context, *check.Env) error { <-second; select {} }},
-		{ID: "quick", Deadline: time.Minute, Run: func(context.Context, *check.Env) error { close(second); return nil }},
+		{ID: "hangs", Severity: check.Warning, Timeout: 50 * time.Millisecond, Run: func(context.Context, *check.Env) error { <-second; select {} }},
+		{ID: "quick", Timeout: time.Minute, Run: func(context.Context, *check.Env) error { close(second); return nil }},
 	}
 	var order []string
 	results := check.Run(t.Context(), &check.Env{}, checks, func(r check.Result) { order = append(order, r.ID) })
@@ -171,7 +171,7 @@ func TestQueues(t *testing.T) {
 	t.Cleanup(broker.Close)
 	secret := &corev1.Secret{ObjectMeta: in("soundextract-rabbitmq"), Data: map[string][]byte{"username": []byte("sx"), "password": []byte("pw")}}
 	e, _ := env(t, secret)
-	e.Reach = func(_ context.Context, component string, port int) (string, func(), error) {
+	e.PortForward = func(_ context.Context, component string, port int) (string, func(), error) {
 		if component != "rabbitmq" || port != 15672 {
 			t.Errorf("asked for %s:%d", component, port)
 		}
@@ -217,11 +217,11 @@ func TestCutUpload(t *testing.T) {
 		e, _ := env(t)
 		e.Server = gateway(t, buffers, &removed).URL
 		e.Token = func(context.Context) (string, error) { return "token", nil }
-		if r := run(t, e, check.Running(), "cut-upload"); r.Outcome != want || !removed.Load() {
+		if r := run(t, e, check.Running(), "interrupted-upload"); r.Outcome != want || !removed.Load() {
 			t.Errorf("buffers %v: got %+v, removed %v", buffers, r, removed.Load())
 		}
 		e.Token = nil
-		if r := run(t, e, check.Running(), "cut-upload"); r.Outcome != check.OutcomeSkipped || r.Hint == "" {
+		if r := run(t, e, check.Running(), "interrupted-upload"); r.Outcome != check.OutcomeSkipped || r.Hint == "" {
 			t.Errorf("signed out: got %+v", r)
 		}
 	}

@@ -33,12 +33,12 @@ func serverVersion(env *Env) (*version.Info, error) {
 	return info, nil
 }
 
-func apiAnswers(_ context.Context, env *Env) error {
+func apiReachable(_ context.Context, env *Env) error {
 	_, err := serverVersion(env)
 	return err
 }
 
-func versionOf(_ context.Context, env *Env) error {
+func kubernetesVersion(_ context.Context, env *Env) error {
 	info, err := serverVersion(env)
 	if err != nil {
 		return err
@@ -49,7 +49,7 @@ func versionOf(_ context.Context, env *Env) error {
 	}
 	switch {
 	case minor < oldestMinor:
-		return &graver{sx.NewError(sx.CodeInvalid, "the cluster has Kubernetes %s; 1.%d is the oldest that the chart works with", info.GitVersion, oldestMinor), Fatal}
+		return &severityOverride{sx.NewError(sx.CodeInvalid, "the cluster has Kubernetes %s; 1.%d is the oldest that the chart works with", info.GitVersion, oldestMinor), Fatal}
 	case minor < firstMinor:
 		return sx.NewError(sx.CodeInvalid, "the cluster has Kubernetes %s, older than the 1.%d to 1.%d that are supported", info.GitVersion, firstMinor, lastMinor)
 	case minor > lastMinor:
@@ -110,16 +110,16 @@ func storageClass(ctx context.Context, env *Env) error {
 	}
 	for _, n := range named {
 		if !slices.Contains(known, n) {
-			return sx.NewError(sx.CodeInvalid, "the cluster has no storage class %q; it has: %s", n, or(strings.Join(known, ", "), "none"))
+			return sx.NewError(sx.CodeInvalid, "the cluster has no storage class %q; it has: %s", n, orDefault(strings.Join(known, ", "), "none"))
 		}
 	}
 	if unnamed > 0 && !hasDefault {
-		return sx.NewError(sx.CodeInvalid, "%d volumes name no storage class, and the cluster has no default one; it has: %s", unnamed, or(strings.Join(known, ", "), "none"))
+		return sx.NewError(sx.CodeInvalid, "%d volumes name no storage class, and the cluster has no default one; it has: %s", unnamed, orDefault(strings.Join(known, ", "), "none"))
 	}
 	return nil
 }
 
-func or(s, empty string) string {
+func orDefault(s, empty string) string {
 	if s == "" {
 		return empty
 	}
@@ -178,7 +178,7 @@ func leftovers(ctx context.Context, env *Env) error {
 			return sx.NewError(sx.CodeConflict, "the volume claim %s is left of an earlier install, and the secret %s with its password is gone: a new password does not open it", left[0], name)
 		// Only MongoDB's: whatever was in RabbitMQ's queues is put there again.
 		case component == "mongodb" && !missing && len(left) == 0 && env.keepsData(ctx, name):
-			return &graver{sx.NewError(sx.CodeConflict, "the secret %s is left of an earlier install and its volume is gone: the data is lost, or the install was cut off before it was made", name).
+			return &severityOverride{sx.NewError(sx.CodeConflict, "the secret %s is left of an earlier install and its volume is gone: the data is lost, or the install was cut off before it was made", name).
 				WithHint("nothing, when the data is not missed: sx install uses the secret again"), Warning}
 		}
 	}

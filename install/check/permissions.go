@@ -13,9 +13,9 @@ import (
 	"github.com/soundextract/sx/server/sx"
 )
 
-// own is what sx needs besides the objects of the release: the secrets it makes
+// installerPermissions is what sx needs besides the objects of the release: the secrets it makes
 // and those that Helm keeps the release in, its lock, and what it watches by.
-var own = []authorizationv1.ResourceAttributes{
+var installerPermissions = []authorizationv1.ResourceAttributes{
 	{Resource: "secrets", Verb: "get,list,create,patch,update,delete"},
 	{Group: "coordination.k8s.io", Resource: "leases", Verb: "get,create,update,delete"},
 	{Resource: "pods", Verb: "get,list,watch"},
@@ -36,7 +36,7 @@ func permissions(ctx context.Context, env *Env) error {
 	if err != nil {
 		return err
 	}
-	asked := slices.Clone(own)
+	asked := slices.Clone(installerPermissions)
 	var unknown []string
 	for _, kind := range objects.kinds {
 		mapping, err := env.Cluster.Mapper.RESTMapping(kind.GroupKind(), kind.Version)
@@ -73,13 +73,13 @@ func permissions(ctx context.Context, env *Env) error {
 func review(ctx context.Context, env *Env, asked []authorizationv1.ResourceAttributes) ([]string, error) {
 	refused := make([][]string, len(asked))
 	errs := make([]error, len(asked))
-	gate := make(chan struct{}, atOnce)
+	slots := make(chan struct{}, atOnce)
 	var wg sync.WaitGroup
 	for i, a := range asked {
 		wg.Go(func() {
-			gate <- struct{}{}
-			defer func() { <-gate }()
-			refused[i], errs[i] = refusedVerbs(ctx, env, a)
+			slots <- struct{}{}
+			defer func() { <-slots }()
+			refused[i], errs[i] = deniedVerbs(ctx, env, a)
 		})
 	}
 	wg.Wait()
@@ -105,7 +105,7 @@ func review(ctx context.Context, env *Env, asked []authorizationv1.ResourceAttri
 	return missing, nil
 }
 
-func refusedVerbs(ctx context.Context, env *Env, a authorizationv1.ResourceAttributes) ([]string, error) {
+func deniedVerbs(ctx context.Context, env *Env, a authorizationv1.ResourceAttributes) ([]string, error) {
 	verbs := strings.Split(a.Verb, ",")
 	if a.Namespace == "*" {
 		a.Namespace = "" // of the whole cluster

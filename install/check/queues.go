@@ -37,7 +37,7 @@ func (env *Env) queues(ctx context.Context) ([]queue, error) {
 	if err != nil {
 		return nil, denied(err, "read the secrets")
 	}
-	address, stop, err := env.reach(ctx, "rabbitmq", managementPort)
+	address, stop, err := env.portForward(ctx, "rabbitmq", managementPort)
 	if err != nil {
 		return nil, err
 	}
@@ -77,7 +77,7 @@ func queues(ctx context.Context, env *Env) error {
 		}
 		switch {
 		case q.Messages > 0 && q.Consumers == 0:
-			return &graver{sx.NewError(sx.CodeUnavailable, "%d messages wait in the queue %s, and nobody takes them", q.Messages, q.Name).
+			return &severityOverride{sx.NewError(sx.CodeUnavailable, "%d messages wait in the queue %s, and nobody takes them", q.Messages, q.Name).
 				WithHint("see why with: kubectl --context %s -n %s get pods -l app.kubernetes.io/instance=%s", env.Cluster.Context, env.Cluster.Namespace, env.Release), Fatal}
 		case q.Messages > manyWaiting:
 			return sx.NewError(sx.CodeUnavailable, "%d messages wait in the queue %s", q.Messages, q.Name)

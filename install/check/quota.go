@@ -48,9 +48,9 @@ func quota(ctx context.Context, env *Env) error {
 			addPod(need, p.Spec, -1)
 		}
 	}
-	short := tooLittle(quotas.Items, need)
+	short := exceededQuotas(quotas.Items, need)
 	for _, w := range objects.workloads() {
-		short = append(short, outOfRange(ranges.Items, w)...)
+		short = append(short, limitRangeViolations(ranges.Items, w)...)
 	}
 	if len(short) > 0 {
 		return sx.NewError(sx.CodeInvalid, "%s", strings.Join(short, "; ")).
@@ -59,7 +59,7 @@ func quota(ctx context.Context, env *Env) error {
 	return nil
 }
 
-func tooLittle(quotas []corev1.ResourceQuota, need corev1.ResourceList) []string {
+func exceededQuotas(quotas []corev1.ResourceQuota, need corev1.ResourceList) []string {
 	var short []string
 	for _, q := range quotas {
 		if len(q.Spec.Scopes) > 0 || q.Spec.ScopeSelector != nil {
@@ -113,7 +113,7 @@ func addPod(need corev1.ResourceList, pod corev1.PodSpec, sign int) {
 	}
 }
 
-func outOfRange(ranges []corev1.LimitRange, w workload) []string {
+func limitRangeViolations(ranges []corev1.LimitRange, w workload) []string {
 	var out []string
 	for _, r := range ranges {
 		for _, item := range r.Spec.Limits {

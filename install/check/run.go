@@ -20,14 +20,14 @@ func Skip(hint, format string, args ...any) error {
 	return &skipped{message: fmt.Sprintf(format, args...), hint: hint}
 }
 
-// graver is an error that is fatal although its check's severity is warning, or
+// severityOverride is an error that is fatal although its check's severity is warning, or
 // the other way round.
-type graver struct {
+type severityOverride struct {
 	error
 	severity Severity
 }
 
-func (g *graver) Unwrap() error { return g.error }
+func (g *severityOverride) Unwrap() error { return g.error }
 
 // Run puts all the questions at once and reports the results in the order of the
 // checks, each as soon as those before it are known. It returns them all. A check
@@ -50,7 +50,7 @@ func Run(ctx context.Context, env *Env, checks []Check, report func(Result)) []R
 }
 
 func (c *Check) run(ctx context.Context, env *Env) Result {
-	ctx, cancel := context.WithTimeout(ctx, c.Deadline)
+	ctx, cancel := context.WithTimeout(ctx, c.Timeout)
 	defer cancel()
 	done := make(chan error, 1)
 	go func() { done <- c.Run(ctx, env) }()
@@ -67,7 +67,7 @@ func (c *Check) result(err error) Result {
 	r := Result{ID: c.ID, Description: c.Description}
 	var skip *skipped
 	var known *sx.Error
-	var weighed *graver
+	var weighed *severityOverride
 	severity := c.Severity
 	if errors.As(err, &weighed) {
 		severity = weighed.severity
@@ -80,7 +80,7 @@ func (c *Check) result(err error) Result {
 		r.Outcome, r.Message, r.Hint = OutcomeSkipped, skip.message, skip.hint
 		return r
 	case errors.Is(err, context.DeadlineExceeded):
-		r.Message, r.Hint = fmt.Sprintf("no answer within %s", c.Deadline.Round(time.Second)), c.Hint
+		r.Message, r.Hint = fmt.Sprintf("no answer within %s", c.Timeout.Round(time.Second)), c.Hint
 	case errors.As(err, &known):
 		r.Message, r.Hint = known.Message, known.Hint
 		if r.Hint == known.Code.Hint() { // the code's usual words know less than the check

@@ -58,8 +58,8 @@ func imagePulls(ctx context.Context, env *Env) error {
 	return nil
 }
 
-// skew compares sx with the label that the charts give their objects.
-func skew(ctx context.Context, env *Env) error {
+// versionSkew compares sx with the label that the charts give their objects.
+func versionSkew(ctx context.Context, env *Env) error {
 	if env.Version == "" || env.Version == "dev" {
 		return Skip("", "this sx was built without a version")
 	}
@@ -89,10 +89,10 @@ func label(version string) string {
 // gatewayPort is where the gateway listens in its pod.
 const gatewayPort = 8740
 
-// parts asks a gateway what it needs and cannot reach: it pings the database,
+// dependencies asks a gateway what it needs and cannot reach: it pings the database,
 // the queues and auth to answer.
-func parts(ctx context.Context, env *Env) error {
-	address, stop, err := env.reach(ctx, "gateway", gatewayPort)
+func dependencies(ctx context.Context, env *Env) error {
+	address, stop, err := env.portForward(ctx, "gateway", gatewayPort)
 	var nobody *skipped
 	if errors.As(err, &nobody) { // a release without a gateway is no release
 		return sx.NewError(sx.CodeUnavailable, "%s", nobody.message)

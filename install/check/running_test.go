@@ -41,10 +41,10 @@ func TestRunning(t *testing.T) {
 		{"workloads", []runtime.Object{half}, check.FoundFatal, "Deployment/soundextract-gateway has"},
 		{"workloads", []runtime.Object{none}, check.FoundFatal, "Deployment/soundextract-gateway is scaled to no pods"},
 		{"image-pulls", []runtime.Object{half}, check.OK, ""},
-		{"version-skew", []runtime.Object{deployment(1, "1.2.3")}, check.OK, ""},
-		{"version-skew", []runtime.Object{deployment(1, "1.2.2")}, check.FoundWarning, "sx is 1.2.3, and the release is 1.2.2"},
-		{"version-skew", nil, check.OutcomeSkipped, "nothing is installed"},
-		{"parts", nil, check.FoundFatal, "no pod of gateway runs"},
+		{"version-versionSkew", []runtime.Object{deployment(1, "1.2.3")}, check.OK, ""},
+		{"version-versionSkew", []runtime.Object{deployment(1, "1.2.2")}, check.FoundWarning, "sx is 1.2.3, and the release is 1.2.2"},
+		{"version-versionSkew", nil, check.OutcomeSkipped, "nothing is installed"},
+		{"dependencies", nil, check.FoundFatal, "no pod of gateway runs"},
 		{"queues", nil, check.OutcomeSkipped, "RabbitMQ is not part of the release"},
 		{"server", nil, check.OutcomeSkipped, "no address"},
 	} {
@@ -65,7 +65,7 @@ func TestVersionsOfBuilds(t *testing.T) {
 	const build = "v1.2.3-4-gabc+dirty"
 	e, _ := env(t, deployment(1, chart.Tag(build)))
 	e.Version = build
-	if r := run(t, e, check.Running(), "version-skew"); r.Outcome != check.OK {
+	if r := run(t, e, check.Running(), "version-versionSkew"); r.Outcome != check.OK {
 		t.Errorf("got %+v", r)
 	}
 }
@@ -91,10 +91,10 @@ func TestParts(t *testing.T) {
 		t.Cleanup(gateway.Close)
 		stopped := false
 		e, _ := env(t)
-		e.Reach = func(context.Context, string, int) (string, func(), error) {
+		e.PortForward = func(context.Context, string, int) (string, func(), error) {
 			return gateway.Listener.Addr().String(), func() { stopped = true }, nil
 		}
-		r := run(t, e, check.Running(), "parts")
+		r := run(t, e, check.Running(), "dependencies")
 		if r.Outcome != want || !stopped || strings.Contains(body, "away") && !strings.Contains(r.Message, "the database is away") {
 			t.Errorf("%s: got %+v, stopped: %v", body, r, stopped)
 		}
@@ -145,7 +145,7 @@ func TestSignedOut(t *testing.T) {
 		e, _ := env(t)
 		e.Server = "http://127.0.0.1:1"
 		e.Token = func(context.Context) (string, error) { return "", sx.NewError(code, "no token") }
-		if r := run(t, e, check.Running(), "cut-upload"); r.Outcome != want {
+		if r := run(t, e, check.Running(), "interrupted-upload"); r.Outcome != want {
 			t.Errorf("%s: got %+v", code, r)
 		}
 	}

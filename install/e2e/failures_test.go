@@ -98,7 +98,7 @@ func (o *operator) healed() {
 	o.sx(o.at("status", "--wait")...)
 }
 
-func (o *operator) makeNamespace() {
+func (o *operator) createNamespace() {
 	o.t.Helper()
 	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: o.namespace, Labels: map[string]string{"e2e": o.namespace}}}
 	if _, err := cluster.Client.CoreV1().Namespaces().Create(o.ctx, namespace, metav1.CreateOptions{}); err != nil {
@@ -109,7 +109,7 @@ func (o *operator) makeNamespace() {
 // brokenKey leaves a signing key that is none, so that auth cannot start.
 func (o *operator) brokenKey() {
 	o.t.Helper()
-	o.makeNamespace()
+	o.createNamespace()
 	_, err := cluster.Client.CoreV1().Secrets(o.namespace).Create(o.ctx, &corev1.Secret{
 		ObjectMeta: metav1.ObjectMeta{Name: "soundextract-auth-keys"},
 		StringData: map[string]string{"broken.pem": "this is no key"},
@@ -121,7 +121,7 @@ func (o *operator) brokenKey() {
 
 func (o *operator) quota() {
 	o.t.Helper()
-	o.makeNamespace()
+	o.createNamespace()
 	_, err := cluster.Client.CoreV1().ResourceQuotas(o.namespace).Create(o.ctx, &corev1.ResourceQuota{
 		ObjectMeta: metav1.ObjectMeta{Name: "four-pods"},
 		Spec:       corev1.ResourceQuotaSpec{Hard: corev1.ResourceList{corev1.ResourcePods: resource.MustParse("4")}},
@@ -137,7 +137,7 @@ const webhookName = "no-pods.e2e.soundextract.io"
 // namespace's pods.
 func (o *operator) refusingWebhook() {
 	o.t.Helper()
-	o.makeNamespace()
+	o.createNamespace()
 	fail, none := admission.Fail, admission.SideEffectClassNone
 	hook := &admission.ValidatingWebhookConfiguration{
 		ObjectMeta: metav1.ObjectMeta{Name: webhookName},
@@ -210,7 +210,7 @@ users: [{name: test, user: {token: %q}}]
 // TestPermissions installs as someone who may read only.
 func TestPermissions(t *testing.T) {
 	o := newOperator(within(t, 5*time.Minute), t, "e2e-permissions")
-	o.makeNamespace()
+	o.createNamespace()
 	_, err := cluster.Client.CoreV1().ServiceAccounts(o.namespace).Create(o.ctx,
 		&corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Name: "reader"}}, metav1.CreateOptions{})
 	if err != nil {

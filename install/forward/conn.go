@@ -20,8 +20,8 @@ import (
 // in memory once more on its way.
 const frame = 32 << 10
 
-// failurePatience bounds the wait for the reason of a connection's end.
-const failurePatience = 100 * time.Millisecond
+// failureTimeout bounds the wait for the reason of a connection's end.
+const failureTimeout = 100 * time.Millisecond
 
 // conn is a connection to one port of one pod.
 type conn struct {
@@ -84,7 +84,7 @@ func (c *conn) explain(err error) error {
 	}
 	select {
 	case <-c.failed:
-	case <-time.After(failurePatience): // the pod closed the connection, and nothing failed
+	case <-time.After(failureTimeout): // the pod closed the connection, and nothing failed
 	}
 	select {
 	case <-c.failed:

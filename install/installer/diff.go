@@ -25,13 +25,13 @@ type Change struct {
 }
 
 // Diff compares what is installed with what an install would make it.
-func (in *Installer) Diff(ctx context.Context, w Wanted) ([]Change, error) {
+func (in *Installer) Diff(ctx context.Context, w InstallRequest) ([]Change, error) {
 	p, err := in.plan(ctx, w)
 	if err != nil {
 		return nil, err
 	}
-	if p.blind != nil {
-		return nil, p.blind
+	if p.accessErr != nil {
+		return nil, p.accessErr
 	}
 	wanted, err := in.manifest(ctx, p, w.Reset)
 	if err != nil {
@@ -47,22 +47,22 @@ func (in *Installer) Diff(ctx context.Context, w Wanted) ([]Change, error) {
 // Manifest is what an install would put into the cluster, checked by the API
 // server as far as that is possible before the namespace is there. checked is
 // false where only the schema could be checked.
-func (in *Installer) Manifest(ctx context.Context, w Wanted) (text string, checked bool, err error) {
+func (in *Installer) Manifest(ctx context.Context, w InstallRequest) (text string, checked bool, err error) {
 	p, err := in.plan(ctx, w)
 	if err != nil {
 		return "", false, err
 	}
-	if p.blind != nil {
-		return "", false, p.blind
+	if p.accessErr != nil {
+		return "", false, p.accessErr
 	}
 	if text, err = in.manifest(ctx, p, w.Reset); err != nil {
 		return "", false, err
 	}
-	there, err := in.namespaceThere(ctx)
+	there, err := in.namespaceExists(ctx)
 	if err != nil || !there {
 		return text, false, err
 	}
-	if err := in.volumesStay(ctx, text); err != nil {
+	if err := in.checkVolumes(ctx, text); err != nil {
 		return text, true, err
 	}
 	return text, true, in.dryRun(ctx, text)

@@ -13,7 +13,7 @@ import (
 
 func TestDiff(t *testing.T) {
 	t.Parallel()
-	l := newLab(t, nil)
+	l := newFixture(t, nil)
 	if _, err := l.Install(t.Context(), options()); err != nil {
 		t.Fatal(err)
 	}
@@ -24,7 +24,7 @@ kind: Secret
 metadata: {name: by-helm}
 data: {password: aHVudGVyMg==}
 `
-	wanted := options().Wanted
+	wanted := options().InstallRequest
 	wanted.Reset = true // the runner in memory does not keep values
 	changes, err := l.Diff(t.Context(), wanted)
 	if err != nil {
@@ -47,7 +47,7 @@ data: {password: aHVudGVyMg==}
 
 func TestRotateKeys(t *testing.T) {
 	t.Parallel()
-	l := newLab(t, nil)
+	l := newFixture(t, nil)
 	if err := l.Rotate(t.Context(), []string{secrets.AuthKeys}, time.Minute); err == nil {
 		t.Error("the secrets of what is not installed are rotated")
 	}

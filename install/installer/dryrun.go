@@ -23,7 +23,7 @@ func (in *Installer) dryRun(ctx context.Context, text string) error {
 	var refused []error
 	for _, o := range objects {
 		if err := in.dryApply(ctx, o); err != nil {
-			err = in.Cluster.Told(fmt.Errorf("%s: %w", manifest.Name(o), err))
+			err = in.Cluster.WrapError(fmt.Errorf("%s: %w", manifest.Name(o), err))
 			if sx.CodeOf(err) == sx.CodeInternal { // neither away nor forbidden: the object is refused
 				err = sx.NewError(sx.CodeInvalid, "the cluster refuses %v", err).
 					WithHint("correct the values that it comes from").WithCause(err)

@@ -59,7 +59,7 @@ func (r *runner) History(context.Context) ([]release.Info, error) {
 }
 
 func (r *runner) Render(_ context.Context, s release.Spec) (string, error) {
-	return chart.Render(s.Chart, s.Values, chart.Place{Release: name, Namespace: namespace})
+	return chart.Render(s.Chart, s.Values, chart.RenderOptions{Release: name, Namespace: namespace})
 }
 
 func (r *runner) Apply(ctx context.Context, s release.Spec) (release.Info, error) {
@@ -105,8 +105,8 @@ func (r *runner) Uninstall(context.Context) error {
 	return nil
 }
 
-// lab is an installer on a cluster that exists in memory alone.
-type lab struct {
+// fixture is an installer on a cluster that exists in memory alone.
+type fixture struct {
 	*installer.Installer
 	runner *runner
 	client *fake.Clientset
@@ -115,8 +115,8 @@ type lab struct {
 	events []installer.Event
 }
 
-// newLab has a cluster in which everything is allowed but what refused says.
-func newLab(t *testing.T, refused func(authorization.ResourceAttributes) bool, objects ...runtime.Object) *lab {
+// newFixture has a cluster in which everything is allowed but what refused says.
+func newFixture(t *testing.T, refused func(authorization.ResourceAttributes) bool, objects ...runtime.Object) *fixture {
 	t.Helper()
 	standard := &storagev1.StorageClass{ObjectMeta: metav1.ObjectMeta{
 		Name: "disk", Annotations: map[string]string{"storageclass.kubernetes.io/is-default-class": "true"},
@@ -155,7 +155,7 @@ func newLab(t *testing.T, refused func(authorization.ResourceAttributes) bool, o
 		mapper.Add(kind, meta.RESTScopeNamespace)
 	}
 	r := &runner{t: t, client: client, workload: deployment(1)}
-	l := &lab{runner: r, client: client}
+	l := &fixture{runner: r, client: client}
 	l.Installer = &installer.Installer{
 		Cluster: &kube.Cluster{Target: kube.Target{Context: "lab", Namespace: namespace}, Client: client, Mapper: mapper},
 		Release: name, Runner: r, Version: "1.2.3", Now: time.Now,
@@ -169,7 +169,7 @@ func newLab(t *testing.T, refused func(authorization.ResourceAttributes) bool, o
 }
 
 // ended lists the steps that ended, with how they did.
-func (l *lab) ended() []string {
+func (l *fixture) ended() []string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	var all []string

@@ -16,7 +16,7 @@ import (
 
 // InstallOptions say how to install.
 type InstallOptions struct {
-	Wanted
+	InstallRequest
 	Wait    bool          // until all workloads are ready
 	Timeout time.Duration // of that waiting
 }
@@ -25,19 +25,19 @@ type InstallOptions struct {
 // Running it again after it was cut off goes on from there. Its error is a
 // *watch.Problem when a workload does not become ready, else mostly an *sx.Error.
 func (in *Installer) Install(ctx context.Context, o InstallOptions) (release.Info, error) {
-	p, err := in.prepare(ctx, o.Wanted)
+	p, err := in.prepare(ctx, o.InstallRequest)
 	if err != nil {
 		return release.Info{}, err
 	}
-	if err := in.makeNamespace(ctx); err != nil {
+	if err := in.createNamespace(ctx); err != nil {
 		return release.Info{}, err
 	}
 	var info release.Info
 	err = in.operation(ctx, func(ctx context.Context) error {
-		if p, err = in.current(ctx, p, o.Wanted); err != nil {
+		if p, err = in.current(ctx, p, o.InstallRequest); err != nil {
 			return err
 		}
-		if err := in.makeSecrets(ctx, p); err != nil {
+		if err := in.ensureSecrets(ctx, p); err != nil {
 			return err
 		}
 		if info, err = in.apply(ctx, p, o.Reset); err != nil {
@@ -52,7 +52,7 @@ func (in *Installer) Install(ctx context.Context, o InstallOptions) (release.Inf
 }
 
 // prepare does the steps that change nothing.
-func (in *Installer) prepare(ctx context.Context, w Wanted) (*plan, error) {
+func (in *Installer) prepare(ctx context.Context, w InstallRequest) (*plan, error) {
 	var p *plan
 	err := in.step("render the chart", func() (string, error) {
 		var err error
@@ -96,10 +96,10 @@ func (in *Installer) preflight(ctx context.Context, p *plan) (string, error) {
 	if err := errors.Join(fatal...); err != nil {
 		return "", err
 	}
-	if p.blind != nil {
-		return "", p.blind
+	if p.accessErr != nil {
+		return "", p.accessErr
 	}
-	return fmt.Sprintf("%d checks passed", passed), in.volumesStay(ctx, p.manifest)
+	return fmt.Sprintf("%d checks passed", passed), in.checkVolumes(ctx, p.manifest)
 }
 
 // refusal is the error of a check that keeps an install from beginning.
@@ -116,7 +116,7 @@ func refusal(r check.Result) error {
 
 // current plans anew when another operation has changed the release since, or
 // ended one that was cut off.
-func (in *Installer) current(ctx context.Context, p *plan, w Wanted) (*plan, error) {
+func (in *Installer) current(ctx context.Context, p *plan, w InstallRequest) (*plan, error) {
 	last, err := in.Runner.Last(ctx)
 	if err != nil {
 		return nil, err
@@ -127,15 +127,15 @@ func (in *Installer) current(ctx context.Context, p *plan, w Wanted) (*plan, err
 	return in.plan(ctx, w)
 }
 
-func (in *Installer) makeSecrets(ctx context.Context, p *plan) error {
+func (in *Installer) ensureSecrets(ctx context.Context, p *plan) error {
 	return in.step("keep the secrets", func() (string, error) {
 		made, err := in.secrets().Ensure(ctx, p.parts())
 		if err != nil {
-			return "", in.Cluster.Told(err)
+			return "", in.Cluster.WrapError(err)
 		}
 		revision, err := in.secrets().Revision(ctx)
 		if err != nil {
-			return "", in.Cluster.Told(err)
+			return "", in.Cluster.WrapError(err)
 		}
 		values.WithSecrets(p.values, revision)
 		if len(made) == 0 {

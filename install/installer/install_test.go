@@ -24,12 +24,12 @@ import (
 )
 
 func options(set ...string) installer.InstallOptions {
-	return installer.InstallOptions{Wanted: installer.Wanted{Flags: values.Flags{Set: set}}, Wait: true, Timeout: 5 * time.Minute}
+	return installer.InstallOptions{InstallRequest: installer.InstallRequest{Flags: values.Flags{Set: set}}, Wait: true, Timeout: 5 * time.Minute}
 }
 
 func TestFirstInstall(t *testing.T) {
 	t.Parallel()
-	l := newLab(t, nil)
+	l := newFixture(t, nil)
 	info, err := l.Install(t.Context(), options("gateway.replicas=2"))
 	if err != nil || info.Revision != 1 {
 		t.Fatal(info, err)
@@ -68,7 +68,7 @@ func TestFirstInstall(t *testing.T) {
 
 func TestUpgradeGivesItsOwnValuesAlone(t *testing.T) {
 	t.Parallel()
-	l := newLab(t, nil)
+	l := newFixture(t, nil)
 	for _, set := range []string{"gateway.replicas=2", "converter.logLevel=debug"} {
 		if _, err := l.Install(t.Context(), options(set)); err != nil {
 			t.Fatal(err)
@@ -132,7 +132,7 @@ func TestRefused(t *testing.T) {
 			if tt.there != nil {
 				there = append(there, tt.there)
 			}
-			l := newLab(t, tt.refused, there...)
+			l := newFixture(t, tt.refused, there...)
 			_, err := l.Install(t.Context(), options(tt.set))
 			if err == nil || !strings.Contains(err.Error(), tt.words) {
 				t.Fatalf("got %v, want %q", err, tt.words)
@@ -172,9 +172,9 @@ func TestNodesOfRabbitMQ(t *testing.T) {
 			mine := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: "mine", Namespace: namespace}, Data: map[string][]byte{"uri": []byte("amqp://elsewhere")}}
 			kept := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: "soundextract-rabbitmq", Namespace: namespace}}
 			there := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}}
-			l := newLab(t, nil, append(tt.claims, mine, kept, there)...)
+			l := newFixture(t, nil, append(tt.claims, mine, kept, there)...)
 			if tt.refusal != "" {
-				if _, _, err := l.Manifest(t.Context(), options(tt.set).Wanted); !strings.Contains(fmt.Sprint(err), tt.refusal) {
+				if _, _, err := l.Manifest(t.Context(), options(tt.set).InstallRequest); !strings.Contains(fmt.Sprint(err), tt.refusal) {
 					t.Errorf("a dry run gives %v, want %q", err, tt.refusal)
 				}
 			}
@@ -193,7 +193,7 @@ func TestNodesOfRabbitMQ(t *testing.T) {
 func TestNotReady(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		l := newLab(t, nil)
+		l := newFixture(t, nil)
 		l.runner.workload = deployment(0)
 		_, err := l.Install(t.Context(), options())
 		var problem *watch.Problem
@@ -213,7 +213,7 @@ func TestNotReady(t *testing.T) {
 
 func TestInstallWithoutWaiting(t *testing.T) {
 	t.Parallel()
-	l := newLab(t, nil)
+	l := newFixture(t, nil)
 	l.runner.workload = deployment(0)
 	o := options()
 	o.Wait = false
@@ -225,7 +225,7 @@ func TestInstallWithoutWaiting(t *testing.T) {
 // A RabbitMQ and a MongoDB elsewhere have Secrets of the operator's own.
 func TestExternalParts(t *testing.T) {
 	t.Parallel()
-	l := newLab(t, nil)
+	l := newFixture(t, nil)
 	_, err := l.Install(t.Context(), options(
 		"rabbitmq.enabled=false", "global.externalRabbitmqSecret=broker", "mongodb.enabled=false", "global.externalMongodbSecret=database"))
 	if err != nil {

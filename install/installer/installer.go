@@ -57,9 +57,9 @@ func (in *Installer) operation(ctx context.Context, do func(ctx context.Context)
 	return err
 }
 
-// maybeHelm is how long a release that is pending may be in the hands of Helm
+// helmTimeout is how long a release that is pending may be in the hands of Helm
 // itself, whose operations last five minutes unless they are told otherwise.
-const maybeHelm = 5 * time.Minute
+const helmTimeout = 5 * time.Minute
 
 // recover ends what an operation left that was cut off. stale says that it was
 // one of sx.
@@ -70,8 +70,8 @@ func (in *Installer) recover(ctx context.Context, stale bool) error {
 	}
 	switch last.Status {
 	case release.Pending:
-		if age := in.Now().Sub(last.Updated); !stale && age < maybeHelm {
-			return in.busy("Helm, it seems: revision %d is pending since %s", last.Revision, age.Round(time.Second))
+		if age := in.Now().Sub(last.Updated); !stale && age < helmTimeout {
+			return in.inProgress("Helm, it seems: revision %d is pending since %s", last.Revision, age.Round(time.Second))
 		}
 		return in.step("recover from an operation that was cut off", func() (string, error) {
 			return fmt.Sprintf("revision %d", last.Revision), in.Runner.Fail(ctx, "whoever was at it was ended")
@@ -114,7 +114,7 @@ func (in *Installer) Wait(ctx context.Context, timeout time.Duration) (int, erro
 			}
 		}
 	})
-	return len(shown), in.Cluster.Told(err)
+	return len(shown), in.Cluster.WrapError(err)
 }
 
 // logOf is the log that an error carries.

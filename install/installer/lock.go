@@ -22,11 +22,11 @@ import (
 // The times of the lock, a Lease as in client-go's leader election: who holds it
 // renews it, and one that was not renewed for its life is anyone's.
 const (
-	lockLife     = 15 * time.Second
-	lockRenew    = 5 * time.Second
-	lockLook     = time.Second     // between two looks at one that another holds
-	lockWait     = 2 * time.Minute // for another's operation to end
-	lockFarewell = 5 * time.Second
+	leaseDuration = 15 * time.Second
+	renewInterval = 5 * time.Second
+	pollInterval  = time.Second     // between two looks at one that another holds
+	lockTimeout   = 2 * time.Minute // for another's operation to end
+	unlockTimeout = 5 * time.Second
 )
 
 // lock keeps two of sx from working on a release at once.
@@ -43,7 +43,7 @@ type lock struct {
 func (in *Installer) lock(ctx context.Context) (context.Context, *lock, error) {
 	l := &lock{leases: in.Cluster.Client.CoordinationV1().Leases(in.Cluster.Namespace)}
 	if err := in.acquire(ctx, l); err != nil {
-		return nil, nil, in.Cluster.Told(err)
+		return nil, nil, in.Cluster.WrapError(err)
 	}
 	inner, cancel := context.WithCancelCause(ctx)
 	l.stop = cancel
@@ -79,7 +79,7 @@ func (in *Installer) acquire(ctx context.Context, l *lock) error {
 			seen, since = there.ResourceVersion, in.Now()
 		}
 		// Only this machine's clock counts: another's may be wrong.
-		if gone(holder) || in.Now().Sub(since) > lockLife {
+		if exited(holder) || in.Now().Sub(since) > leaseDuration {
 			there.Spec = wanted.Spec
 			if l.held, err = l.leases.Update(ctx, there, metav1.UpdateOptions{}); err == nil {
 				l.stale = true
@@ -90,21 +90,21 @@ func (in *Installer) acquire(ctx context.Context, l *lock) error {
 			}
 			continue
 		}
-		if in.Now().Sub(begin) > lockWait {
-			return in.busy("%s", holder)
+		if in.Now().Sub(begin) > lockTimeout {
+			return in.inProgress("%s", holder)
 		}
 		if !waiting {
 			waiting = true
 			in.report(Event{Step: "wait for another operation", State: Started, Detail: holder})
 		}
-		if err := pause(ctx, lockLook); err != nil {
+		if err := pause(ctx, pollInterval); err != nil {
 			return err
 		}
 	}
 }
 
 func (in *Installer) lease() *coordination.Lease {
-	holder, life, now := identity(), int32(lockLife.Seconds()), metav1.NewMicroTime(in.Now())
+	holder, life, now := identity(), int32(leaseDuration.Seconds()), metav1.NewMicroTime(in.Now())
 	return &coordination.Lease{
 		ObjectMeta: metav1.ObjectMeta{Name: in.lockName(), Labels: map[string]string{
 			"app.kubernetes.io/name": "soundextract", "app.kubernetes.io/instance": in.Release, "app.kubernetes.io/managed-by": "sx",
@@ -113,13 +113,13 @@ func (in *Installer) lease() *coordination.Lease {
 	}
 }
 
-func (in *Installer) busy(format string, args ...any) error {
+func (in *Installer) inProgress(format string, args ...any) error {
 	return sx.NewError(sx.CodeConflict, "another operation on the release %s is under way, by %s", in.Release, fmt.Sprintf(format, args...)).
 		WithHint("wait for it, and look with: sx status --wait -n %s", in.Cluster.Namespace)
 }
 
 func (l *lock) renew(ctx context.Context) {
-	ticker := time.NewTicker(lockRenew)
+	ticker := time.NewTicker(renewInterval)
 	defer ticker.Stop()
 	renewed := time.Now()
 	for {
@@ -134,7 +134,7 @@ func (l *lock) renew(ctx context.Context) {
 		switch {
 		case err == nil:
 			l.held, renewed = next, time.Now()
-		case apierrors.IsConflict(err), apierrors.IsNotFound(err), time.Since(renewed) > lockLife:
+		case apierrors.IsConflict(err), apierrors.IsNotFound(err), time.Since(renewed) > leaseDuration:
 			l.stop(sx.NewError(sx.CodeConflict, "another sx has taken over this operation").
 				WithHint("wait for it, and look with: sx status --wait"))
 			return
@@ -146,7 +146,7 @@ func (l *lock) renew(ctx context.Context) {
 func (l *lock) release(ctx context.Context) {
 	l.stop(nil)
 	l.done.Wait()
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lockFarewell)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), unlockTimeout)
 	defer cancel()
 	uid := l.held.UID
 	// One that stays is taken over by the next operation.
@@ -164,15 +164,15 @@ func identity() string {
 
 // gone says whether the holder was a process of this machine that has ended, so
 // that nobody waits for the end of its lock's life.
-func gone(holder string) bool {
+func exited(holder string) bool {
 	mine := identity()
 	number, here := strings.CutPrefix(holder, mine[:strings.LastIndex(mine, " ")+1])
 	pid, err := strconv.Atoi(number)
-	return here && err == nil && !alive(pid)
+	return here && err == nil && !running(pid)
 }
 
 // alive says whether a process of this machine runs.
-func alive(pid int) bool {
+func running(pid int) bool {
 	p, err := os.FindProcess(pid)
 	if err != nil {
 		return false // as Windows says it

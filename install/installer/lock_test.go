@@ -65,7 +65,7 @@ func TestRecovers(t *testing.T) {
 			if tt.lock != "" {
 				there = append(there, held(tt.lock))
 			}
-			l := newLab(t, nil, there...)
+			l := newFixture(t, nil, there...)
 			l.runner.revisions = []release.Info{tt.last}
 			_, err := l.Install(t.Context(), options())
 			if tt.code != "" {
@@ -87,7 +87,7 @@ func TestLockOfAnother(t *testing.T) {
 	t.Run("silent", func(t *testing.T) {
 		t.Parallel()
 		synctest.Test(t, func(t *testing.T) {
-			l := newLab(t, nil, held("sx on elsewhere, process 1"))
+			l := newFixture(t, nil, held("sx on elsewhere, process 1"))
 			begin := time.Now()
 			if _, err := l.Install(t.Context(), options()); err != nil {
 				t.Fatal(err)
@@ -100,7 +100,7 @@ func TestLockOfAnother(t *testing.T) {
 	t.Run("alive", func(t *testing.T) {
 		t.Parallel()
 		synctest.Test(t, func(t *testing.T) {
-			l := newLab(t, nil, held("sx on elsewhere, process 1"))
+			l := newFixture(t, nil, held("sx on elsewhere, process 1"))
 			ctx, stop := context.WithCancel(t.Context())
 			defer stop()
 			go func() {

@@ -14,9 +14,9 @@ import (
 
 const labelManagedBy = "app.kubernetes.io/managed-by"
 
-// namespaceThere says whether the namespace exists. Where one may not look, it has
+// namespaceExists says whether the namespace exists. Where one may not look, it has
 // to be assumed.
-func (in *Installer) namespaceThere(ctx context.Context) (bool, error) {
+func (in *Installer) namespaceExists(ctx context.Context) (bool, error) {
 	_, err := in.Cluster.Client.CoreV1().Namespaces().Get(ctx, in.Cluster.Namespace, metav1.GetOptions{})
 	switch {
 	case err == nil, apierrors.IsForbidden(err):
@@ -24,25 +24,25 @@ func (in *Installer) namespaceThere(ctx context.Context) (bool, error) {
 	case apierrors.IsNotFound(err):
 		return false, nil
 	default:
-		return false, in.Cluster.Told(err)
+		return false, in.Cluster.WrapError(err)
 	}
 }
 
-// makeNamespace makes the namespace, held to the strictest level of Pod Security,
+// createNamespace makes the namespace, held to the strictest level of Pod Security,
 // unless it is there. One that is on its way out, after an uninstall that was cut
 // off, is waited for.
-func (in *Installer) makeNamespace(ctx context.Context) error {
+func (in *Installer) createNamespace(ctx context.Context) error {
 	namespaces := in.Cluster.Client.CoreV1().Namespaces()
 	n, err := namespaces.Get(ctx, in.Cluster.Namespace, metav1.GetOptions{})
 	switch {
 	case apierrors.IsForbidden(err), err == nil && n.DeletionTimestamp == nil:
 		return nil
 	case err == nil:
-		if err := in.step("wait until the old namespace is gone", func() (string, error) { return "", in.namespaceGone(ctx) }); err != nil {
+		if err := in.step("wait until the old namespace is gone", func() (string, error) { return "", in.waitNamespaceDeleted(ctx) }); err != nil {
 			return err
 		}
 	case !apierrors.IsNotFound(err):
-		return in.Cluster.Told(err)
+		return in.Cluster.WrapError(err)
 	}
 	return in.step("make the namespace "+in.Cluster.Namespace, func() (string, error) {
 		_, err := namespaces.Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{
@@ -55,12 +55,12 @@ func (in *Installer) makeNamespace(ctx context.Context) error {
 		if apierrors.IsAlreadyExists(err) {
 			err = nil
 		}
-		return "", in.Cluster.Told(err)
+		return "", in.Cluster.WrapError(err)
 	})
 }
 
-func (in *Installer) namespaceGone(ctx context.Context) error {
-	return in.until(ctx, func() (bool, error) {
+func (in *Installer) waitNamespaceDeleted(ctx context.Context) error {
+	return in.waitUntil(ctx, func() (bool, error) {
 		_, err := in.Cluster.Client.CoreV1().Namespaces().Get(ctx, in.Cluster.Namespace, metav1.GetOptions{})
 		if apierrors.IsNotFound(err) {
 			return true, nil
@@ -78,14 +78,14 @@ func (in *Installer) removeNamespace(ctx context.Context) error {
 		return nil
 	}
 	if err != nil {
-		return in.Cluster.Told(err)
+		return in.Cluster.WrapError(err)
 	}
 	if n.Labels[labelManagedBy] != secrets.ManagedBy {
 		return nil // it was there before
 	}
-	others, err := in.others(ctx)
+	others, err := in.foreignObjects(ctx)
 	if err != nil {
-		return in.Cluster.Told(err)
+		return in.Cluster.WrapError(err)
 	}
 	if len(others) > 0 {
 		in.warn("the namespace %s stays, because it holds %s", n.Name, others[0])
@@ -93,15 +93,15 @@ func (in *Installer) removeNamespace(ctx context.Context) error {
 	}
 	return in.step("remove the namespace "+n.Name, func() (string, error) {
 		if err := namespaces.Delete(ctx, n.Name, metav1.DeleteOptions{}); err != nil && !apierrors.IsNotFound(err) {
-			return "", in.Cluster.Told(err)
+			return "", in.Cluster.WrapError(err)
 		}
-		return "", in.namespaceGone(ctx)
+		return "", in.waitNamespaceDeleted(ctx)
 	})
 }
 
 // others lists, as KIND NAME, what is left in the namespace that Kubernetes did
 // not put there itself. Only kinds that hold somebody's work are looked at.
-func (in *Installer) others(ctx context.Context) ([]string, error) {
+func (in *Installer) foreignObjects(ctx context.Context) ([]string, error) {
 	core, apps, batch := in.Cluster.Client.CoreV1(), in.Cluster.Client.AppsV1(), in.Cluster.Client.BatchV1()
 	ns, every := in.Cluster.Namespace, metav1.ListOptions{}
 	var all []string

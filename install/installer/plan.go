@@ -17,8 +17,8 @@ import (
 	"github.com/soundextract/sx/server/sx"
 )
 
-// Wanted is what the operator asks of an install.
-type Wanted struct {
+// InstallRequest is what the operator asks of an install.
+type InstallRequest struct {
 	Flags values.Flags
 	// Reset forgets the values of earlier installs.
 	Reset bool
@@ -29,24 +29,24 @@ const FirstPreset = "quickstart"
 
 // plan is what an install would do.
 type plan struct {
-	last     *release.Info  // nil at the first install
-	values   map[string]any // those of this install alone
-	all      map[string]any // with those that are kept of earlier ones
-	preset   string         // the one that begins the values, "" is none
-	manifest string         // rendered, with the Helm test
-	blind    error          // why the release could not be read
+	last      *release.Info  // nil at the first install
+	values    map[string]any // those of this install alone
+	all       map[string]any // with those that are kept of earlier ones
+	preset    string         // the one that begins the values, "" is none
+	manifest  string         // rendered, with the Helm test
+	accessErr error          // why the release could not be read
 }
 
 // plan merges the values and renders the chart with them, which is when the schema
 // refuses wrong ones. It changes nothing.
-func (in *Installer) plan(ctx context.Context, w Wanted) (*plan, error) {
+func (in *Installer) plan(ctx context.Context, w InstallRequest) (*plan, error) {
 	p := &plan{}
 	var err error
 	if p.last, err = in.Runner.Last(ctx); err != nil {
 		if sx.CodeOf(err) != sx.CodeForbidden {
 			return nil, err
 		}
-		p.blind = err // the preflight tells what else is missing
+		p.accessErr = err // the preflight tells what else is missing
 	}
 	if w.Flags.Preset == "" && (p.last == nil || w.Reset) {
 		w.Flags.Preset = FirstPreset
@@ -57,7 +57,7 @@ func (in *Installer) plan(ctx context.Context, w Wanted) (*plan, error) {
 	}
 	revision, err := in.secrets().Revision(ctx)
 	if err != nil && !apierrors.IsForbidden(err) {
-		return nil, in.Cluster.Told(err)
+		return nil, in.Cluster.WrapError(err)
 	}
 	values.WithSecrets(p.values, revision)
 	p.all = p.values
@@ -80,9 +80,9 @@ func (in *Installer) render(all map[string]any, upgrade bool) (string, error) {
 	}
 	version, err := in.Cluster.Client.Discovery().ServerVersion()
 	if err != nil {
-		return "", in.Cluster.Told(fmt.Errorf("ask the cluster for its version: %w", err))
+		return "", in.Cluster.WrapError(fmt.Errorf("ask the cluster for its version: %w", err))
 	}
-	return chart.Render(c, copied(all), chart.Place{
+	return chart.Render(c, copied(all), chart.RenderOptions{
 		Release: in.Release, Namespace: in.Cluster.Namespace, Upgrade: upgrade, APIs: apis, Kubernetes: version.GitVersion,
 	})
 }
@@ -91,7 +91,7 @@ func (in *Installer) render(all map[string]any, upgrade bool) (string, error) {
 func (in *Installer) apis() ([]string, error) {
 	_, lists, err := in.Cluster.Client.Discovery().ServerGroupsAndResources()
 	if err != nil && !discovery.IsGroupDiscoveryFailedError(err) { // one add-on that is away is no reason
-		return nil, in.Cluster.Told(fmt.Errorf("ask the cluster what it knows: %w", err))
+		return nil, in.Cluster.WrapError(fmt.Errorf("ask the cluster what it knows: %w", err))
 	}
 	var all []string
 	for _, list := range lists {

@@ -14,9 +14,9 @@ import (
 )
 
 // installed is a lab with an installation that has a volume.
-func installed(t *testing.T) *lab {
+func installed(t *testing.T) *fixture {
 	t.Helper()
-	l := newLab(t, nil)
+	l := newFixture(t, nil)
 	if _, err := l.Install(t.Context(), options()); err != nil {
 		t.Fatal(err)
 	}
@@ -34,9 +34,9 @@ func installed(t *testing.T) *lab {
 	return l
 }
 
-func (l *lab) belongings(t *testing.T) installer.Belongings {
+func (l *fixture) inventory(t *testing.T) installer.Inventory {
 	t.Helper()
-	b, err := l.Belongings(t.Context())
+	b, err := l.Inventory(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -46,14 +46,14 @@ func (l *lab) belongings(t *testing.T) installer.Belongings {
 func TestUninstallKeepsTheData(t *testing.T) {
 	t.Parallel()
 	l := installed(t)
-	b := l.belongings(t)
+	b := l.inventory(t)
 	if !slices.Contains(b.Objects, "StatefulSet/soundextract-mongodb") || b.Volumes[0].Size != "8Gi" || len(b.Secrets) != 5 || !b.Namespace {
 		t.Errorf("it has %+v", b)
 	}
 	if err := l.Uninstall(t.Context(), false); err != nil {
 		t.Fatal(err)
 	}
-	b = l.belongings(t)
+	b = l.inventory(t)
 	if len(b.Objects) != 0 || len(b.Volumes) != 1 || len(b.Secrets) != 5 || !b.Namespace {
 		t.Errorf("left are %+v", b)
 	}
@@ -65,7 +65,7 @@ func TestWipe(t *testing.T) {
 	if err := l.Uninstall(t.Context(), true); err != nil {
 		t.Fatal(err)
 	}
-	if b := l.belongings(t); !b.None() {
+	if b := l.inventory(t); !b.None() {
 		t.Errorf("left are %+v", b)
 	}
 	if err := l.Uninstall(t.Context(), true); err != nil {
@@ -85,7 +85,7 @@ func TestWipeSparesTheNamespace(t *testing.T) {
 	if err := l.Uninstall(t.Context(), true); err != nil {
 		t.Fatal(err)
 	}
-	if b := l.belongings(t); !b.Namespace || len(b.Volumes)+len(b.Secrets) > 0 {
+	if b := l.inventory(t); !b.Namespace || len(b.Volumes)+len(b.Secrets) > 0 {
 		t.Errorf("left are %+v", b)
 	}
 	warned := slices.ContainsFunc(l.events, func(e installer.Event) bool { return e.State == installer.Warning })
@@ -96,7 +96,7 @@ func TestWipeSparesTheNamespace(t *testing.T) {
 
 func TestRollback(t *testing.T) {
 	t.Parallel()
-	l := newLab(t, nil, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}})
+	l := newFixture(t, nil, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}})
 	_, err := l.Rollback(t.Context(), 0, false, 0)
 	wantCode(t, err, sx.CodeNotFound)
 	for i, s := range []release.Status{release.Superseded, release.Failed, release.Deployed} {

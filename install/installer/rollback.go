@@ -20,7 +20,7 @@ func (in *Installer) Rollback(ctx context.Context, revision int, wait bool, time
 	if err != nil {
 		return release.Info{}, err
 	}
-	if err := in.volumesStay(ctx, to.Manifest); err != nil {
+	if err := in.checkVolumes(ctx, to.Manifest); err != nil {
 		return release.Info{}, err
 	}
 	var info release.Info

@@ -46,10 +46,10 @@ func (in *Installer) rotate(ctx context.Context, part string) error {
 	if part != secrets.AuthKeys {
 		// Not by the Secret: one that an earlier install left says nothing.
 		sets, err := in.Cluster.Client.AppsV1().StatefulSets(in.Cluster.Namespace).List(ctx, metav1.ListOptions{
-			LabelSelector: in.own().LabelSelector + ",app.kubernetes.io/component=" + part,
+			LabelSelector: in.selector().LabelSelector + ",app.kubernetes.io/component=" + part,
 		})
 		if err != nil {
-			return in.Cluster.Told(err)
+			return in.Cluster.WrapError(err)
 		}
 		if len(sets.Items) == 0 {
 			in.warn("%s is not part of this release: change its password where it runs, and then its Secret", part)
@@ -57,7 +57,7 @@ func (in *Installer) rotate(ctx context.Context, part string) error {
 		}
 	}
 	return in.step("change the secret of "+part, func() (string, error) {
-		return "", in.Cluster.Told(in.secrets().Rotate(ctx, part, in.Cluster.Exec))
+		return "", in.Cluster.WrapError(in.secrets().Rotate(ctx, part, in.Cluster.Exec))
 	})
 }
 
@@ -66,7 +66,7 @@ func (in *Installer) rotate(ctx context.Context, part string) error {
 func (in *Installer) restart(ctx context.Context) (string, error) {
 	revision, err := in.secrets().Revision(ctx)
 	if err != nil {
-		return "", in.Cluster.Told(err)
+		return "", in.Cluster.WrapError(err)
 	}
 	patch, err := json.Marshal(map[string]any{"spec": map[string]any{"template": map[string]any{"metadata": map[string]any{
 		"annotations": map[string]string{annotationRevision: revision},
@@ -75,15 +75,15 @@ func (in *Installer) restart(ctx context.Context) (string, error) {
 		return "", err
 	}
 	deployments := in.Cluster.Client.AppsV1().Deployments(in.Cluster.Namespace)
-	list, err := deployments.List(ctx, in.own())
+	list, err := deployments.List(ctx, in.selector())
 	if err != nil {
-		return "", in.Cluster.Told(err)
+		return "", in.Cluster.WrapError(err)
 	}
 	restarted := 0
 	for _, d := range list.Items {
 		if changes(d, revision) {
 			if _, err := deployments.Patch(ctx, d.Name, types.StrategicMergePatchType, patch, metav1.PatchOptions{FieldManager: "sx"}); err != nil {
-				return "", in.Cluster.Told(fmt.Errorf("restart %s: %w", d.Name, err))
+				return "", in.Cluster.WrapError(fmt.Errorf("restart %s: %w", d.Name, err))
 			}
 			restarted++
 		}

@@ -28,7 +28,7 @@ func (in *Installer) Status(ctx context.Context) (Status, error) {
 	s := Status{Release: *last, Problems: []watch.Problem{}}
 	rows, problems, err := watch.Snapshot(ctx, in.Cluster, in.Release)
 	if err != nil {
-		return s, in.Cluster.Told(err)
+		return s, in.Cluster.WrapError(err)
 	}
 	s.Rows, s.Ready = rows, len(rows) > 0
 	for _, r := range rows {

@@ -16,8 +16,8 @@ import (
 	"github.com/soundextract/sx/server/sx"
 )
 
-// Belongings are what a release has in the cluster.
-type Belongings struct {
+// Inventory are what a release has in the cluster.
+type Inventory struct {
 	Objects []string `json:"objects"` // Kind/name, what the release made
 	Volumes []Volume `json:"volumes"` // the data
 	Secrets []string `json:"secrets"` // names: what opens the data
@@ -32,19 +32,19 @@ type Volume struct {
 }
 
 // None says whether there is nothing at all.
-func (b Belongings) None() bool {
+func (b Inventory) None() bool {
 	return len(b.Objects)+len(b.Volumes)+len(b.Secrets) == 0 && !b.Namespace
 }
 
-// Belongings lists what an uninstall is about.
-func (in *Installer) Belongings(ctx context.Context) (Belongings, error) {
-	var b Belongings
+// Inventory lists what an uninstall is about.
+func (in *Installer) Inventory(ctx context.Context) (Inventory, error) {
+	var b Inventory
 	n, err := in.Cluster.Client.CoreV1().Namespaces().Get(ctx, in.Cluster.Namespace, metav1.GetOptions{})
 	switch {
 	case apierrors.IsNotFound(err):
 		return b, nil
 	case err != nil && !apierrors.IsForbidden(err):
-		return b, in.Cluster.Told(err)
+		return b, in.Cluster.WrapError(err)
 	case err == nil:
 		b.Namespace = n.Labels[labelManagedBy] == secrets.ManagedBy
 	}
@@ -61,27 +61,27 @@ func (in *Installer) Belongings(ctx context.Context) (Belongings, error) {
 			b.Objects = append(b.Objects, manifest.Name(o))
 		}
 	}
-	claims, err := in.Cluster.Client.CoreV1().PersistentVolumeClaims(in.Cluster.Namespace).List(ctx, in.own())
+	claims, err := in.Cluster.Client.CoreV1().PersistentVolumeClaims(in.Cluster.Namespace).List(ctx, in.selector())
 	if err != nil {
-		return b, in.Cluster.Told(fmt.Errorf("list the volumes: %w", err))
+		return b, in.Cluster.WrapError(fmt.Errorf("list the volumes: %w", err))
 	}
 	for _, c := range claims.Items {
 		size := c.Spec.Resources.Requests.Storage()
 		b.Volumes = append(b.Volumes, Volume{Name: c.Name, Size: size.String()})
 	}
 	b.Secrets, err = in.secrets().There(ctx)
-	return b, in.Cluster.Told(err)
+	return b, in.Cluster.WrapError(err)
 }
 
 // own selects what bears the release's labels.
-func (in *Installer) own() metav1.ListOptions {
+func (in *Installer) selector() metav1.ListOptions {
 	return metav1.ListOptions{LabelSelector: "app.kubernetes.io/name=soundextract,app.kubernetes.io/instance=" + in.Release}
 }
 
 // Uninstall removes the release, and with wipe also its data, its secrets and the
 // namespace if sx made it. What is not there is success.
 func (in *Installer) Uninstall(ctx context.Context, wipe bool) error {
-	there, err := in.namespaceThere(ctx)
+	there, err := in.namespaceExists(ctx)
 	if err != nil || !there {
 		return err
 	}
@@ -92,7 +92,7 @@ func (in *Installer) Uninstall(ctx context.Context, wipe bool) error {
 		if err != nil {
 			return err
 		}
-		if err := in.removeTests(ctx); err != nil || !wipe {
+		if err := in.deleteTestPods(ctx); err != nil || !wipe {
 			return err
 		}
 		return in.wipe(ctx)
@@ -103,28 +103,28 @@ func (in *Installer) Uninstall(ctx context.Context, wipe bool) error {
 	return in.removeNamespace(ctx)
 }
 
-// removeTests deletes the pods of the Helm test, which Helm leaves there.
-func (in *Installer) removeTests(ctx context.Context) error {
-	all := in.own()
+// deleteTestPods deletes the pods of the Helm test, which Helm leaves there.
+func (in *Installer) deleteTestPods(ctx context.Context) error {
+	all := in.selector()
 	all.LabelSelector += ",app.kubernetes.io/component=smoke"
 	err := in.Cluster.Client.CoreV1().Pods(in.Cluster.Namespace).DeleteCollection(ctx, metav1.DeleteOptions{}, all)
-	return in.Cluster.Told(err)
+	return in.Cluster.WrapError(err)
 }
 
 func (in *Installer) wipe(ctx context.Context) error {
 	claims := in.Cluster.Client.CoreV1().PersistentVolumeClaims(in.Cluster.Namespace)
 	err := in.step("delete the data", func() (string, error) {
-		list, err := claims.List(ctx, in.own())
+		list, err := claims.List(ctx, in.selector())
 		if err != nil {
-			return "", in.Cluster.Told(err)
+			return "", in.Cluster.WrapError(err)
 		}
 		for _, c := range list.Items {
 			if err := claims.Delete(ctx, c.Name, metav1.DeleteOptions{}); err != nil && !apierrors.IsNotFound(err) {
-				return "", in.Cluster.Told(err)
+				return "", in.Cluster.WrapError(err)
 			}
 		}
-		return strings.Join(names(list, nil), ", "), in.until(ctx, func() (bool, error) {
-			left, err := claims.List(ctx, in.own())
+		return strings.Join(names(list, nil), ", "), in.waitUntil(ctx, func() (bool, error) {
+			left, err := claims.List(ctx, in.selector())
 			return err == nil && len(left.Items) == 0, err
 		})
 	})
@@ -132,27 +132,27 @@ func (in *Installer) wipe(ctx context.Context) error {
 		return err
 	}
 	return in.step("delete the secrets", func() (string, error) {
-		return "", in.Cluster.Told(in.secrets().Remove(ctx))
+		return "", in.Cluster.WrapError(in.secrets().Remove(ctx))
 	})
 }
 
-// goneTime bounds the wait until what was deleted is gone, which finalizers and
+// deletionTimeout bounds the wait until what was deleted is gone, which finalizers and
 // pods that end slowly hold up.
-const goneTime = 3 * time.Minute
+const deletionTimeout = 3 * time.Minute
 
-// until looks again and again until it is so.
-func (in *Installer) until(ctx context.Context, so func() (bool, error)) error {
-	waiting, cancel := context.WithTimeout(ctx, goneTime)
+// waitUntil looks again and again until it is so.
+func (in *Installer) waitUntil(ctx context.Context, so func() (bool, error)) error {
+	waiting, cancel := context.WithTimeout(ctx, deletionTimeout)
 	defer cancel()
 	for {
 		if done, err := so(); err != nil || done {
-			return in.Cluster.Told(err)
+			return in.Cluster.WrapError(err)
 		}
-		if err := pause(waiting, lockLook); err != nil {
+		if err := pause(waiting, pollInterval); err != nil {
 			if ctx.Err() != nil {
 				return err
 			}
-			return sx.NewError(sx.CodeConflict, "it is not gone after %s: something holds it", goneTime).
+			return sx.NewError(sx.CodeConflict, "it is not gone after %s: something holds it", deletionTimeout).
 				WithHint("see what with: kubectl get all,pvc -n %s; then run the same command again", in.Cluster.Namespace)
 		}
 	}

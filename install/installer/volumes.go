@@ -16,9 +16,9 @@ import (
 	"github.com/soundextract/sx/server/sx"
 )
 
-// volumesStay refuses manifests that do not fit the volumes that are there, before
+// checkVolumes refuses manifests that do not fit the volumes that are there, before
 // Kubernetes stumbles over them, or RabbitMQ does.
-func (in *Installer) volumesStay(ctx context.Context, text string) error {
+func (in *Installer) checkVolumes(ctx context.Context, text string) error {
 	objects, err := manifest.Parse(text)
 	if err != nil {
 		return err
@@ -31,11 +31,11 @@ func (in *Installer) volumesStay(ctx context.Context, text string) error {
 		if err := runtime.DefaultUnstructuredConverter.FromUnstructured(o.Object, &wanted); err != nil {
 			return fmt.Errorf("read %s: %w", manifest.Name(o), err)
 		}
-		if err := in.sameVolumes(ctx, &wanted); err != nil {
+		if err := in.checkClaimTemplates(ctx, &wanted); err != nil {
 			return err
 		}
 		if wanted.Name == in.Release+"-rabbitmq" {
-			if err := in.noFewerNodes(ctx, &wanted); err != nil {
+			if err := in.checkRabbitMQNodes(ctx, &wanted); err != nil {
 				return err
 			}
 		}
@@ -43,21 +43,21 @@ func (in *Installer) volumesStay(ctx context.Context, text string) error {
 	return nil
 }
 
-// sameVolumes refuses to change the volumes of a StatefulSet that is there, which
+// checkClaimTemplates refuses to change the volumes of a StatefulSet that is there, which
 // Kubernetes does not allow.
-func (in *Installer) sameVolumes(ctx context.Context, wanted *appsv1.StatefulSet) error {
+func (in *Installer) checkClaimTemplates(ctx context.Context, wanted *appsv1.StatefulSet) error {
 	there, err := in.Cluster.Client.AppsV1().StatefulSets(in.Cluster.Namespace).Get(ctx, wanted.Name, metav1.GetOptions{})
 	if apierrors.IsNotFound(err) {
 		return nil
 	}
 	if err != nil {
-		return in.Cluster.Told(err)
+		return in.Cluster.WrapError(err)
 	}
 	component := strings.TrimPrefix(wanted.Name, in.Release+"-")
 	for _, w := range wanted.Spec.VolumeClaimTemplates {
 		for _, t := range there.Spec.VolumeClaimTemplates {
 			if w.Name == t.Name {
-				if err := sameVolume(component, t, w); err != nil {
+				if err := checkClaimTemplate(component, t, w); err != nil {
 					return err
 				}
 			}
@@ -66,7 +66,7 @@ func (in *Installer) sameVolumes(ctx context.Context, wanted *appsv1.StatefulSet
 	return nil
 }
 
-func sameVolume(component string, there, wanted corev1.PersistentVolumeClaim) error {
+func checkClaimTemplate(component string, there, wanted corev1.PersistentVolumeClaim) error {
 	has, wants := there.Spec.Resources.Requests[corev1.ResourceStorage], wanted.Spec.Resources.Requests[corev1.ResourceStorage]
 	if has.Cmp(wants) != 0 {
 		return sx.NewError(sx.CodeInvalid, "the volumes of %s have %s and cannot become %s: Kubernetes does not change them", component, has.String(), wants.String()).
@@ -79,18 +79,18 @@ func sameVolume(component string, there, wanted corev1.PersistentVolumeClaim) er
 	return nil
 }
 
-// noFewerNodes refuses a RabbitMQ of fewer nodes than have kept data, that of an
+// checkRabbitMQNodes refuses a RabbitMQ of fewer nodes than have kept data, that of an
 // uninstalled release included: the nodes that stay would wait for most of the
 // members that they remember, and serve nobody.
 // https://www.rabbitmq.com/docs/clustering-ha says why a majority is needed.
-func (in *Installer) noFewerNodes(ctx context.Context, wanted *appsv1.StatefulSet) error {
+func (in *Installer) checkRabbitMQNodes(ctx context.Context, wanted *appsv1.StatefulSet) error {
 	replicas := 1
 	if wanted.Spec.Replicas != nil {
 		replicas = int(*wanted.Spec.Replicas)
 	}
 	claims, err := in.Cluster.Client.CoreV1().PersistentVolumeClaims(in.Cluster.Namespace).List(ctx, metav1.ListOptions{})
 	if err != nil {
-		return in.Cluster.Told(err)
+		return in.Cluster.WrapError(err)
 	}
 	nodes := replicas
 	for _, t := range wanted.Spec.VolumeClaimTemplates {

@@ -48,7 +48,7 @@ func (h *helm) last() (*release.Release, error) {
 func (h *helm) Last(context.Context) (*Info, error) {
 	r, err := h.last()
 	if err != nil || r == nil {
-		return nil, told(h.cluster, err)
+		return nil, wrapError(h.cluster, err)
 	}
 	info := describe(r)
 	return &info, nil
@@ -60,7 +60,7 @@ func (h *helm) History(context.Context) ([]Info, error) {
 		return nil, nil
 	}
 	if err != nil {
-		return nil, told(h.cluster, err)
+		return nil, wrapError(h.cluster, err)
 	}
 	slices.SortFunc(all, func(a, b *release.Release) int { return b.Version - a.Version })
 	infos := make([]Info, len(all))
@@ -73,7 +73,7 @@ func (h *helm) History(context.Context) ([]Info, error) {
 func (h *helm) Render(ctx context.Context, s Spec) (string, error) {
 	r, err := h.apply(ctx, s, true)
 	if err != nil {
-		return "", told(h.cluster, err)
+		return "", wrapError(h.cluster, err)
 	}
 	return r.Manifest, nil
 }
@@ -81,7 +81,7 @@ func (h *helm) Render(ctx context.Context, s Spec) (string, error) {
 func (h *helm) Apply(ctx context.Context, s Spec) (Info, error) {
 	r, err := h.apply(ctx, s, false)
 	if err != nil {
-		return Info{}, told(h.cluster, err)
+		return Info{}, wrapError(h.cluster, err)
 	}
 	return describe(r), nil
 }
@@ -112,11 +112,11 @@ func (h *helm) Rollback(_ context.Context, revision int) (Info, error) {
 	rollback := action.NewRollback(h.config)
 	rollback.Version, rollback.MaxHistory = revision, kept
 	if err := rollback.Run(h.name); err != nil {
-		return Info{}, told(h.cluster, err)
+		return Info{}, wrapError(h.cluster, err)
 	}
 	r, err := h.last()
 	if err != nil {
-		return Info{}, told(h.cluster, err)
+		return Info{}, wrapError(h.cluster, err)
 	}
 	return describe(r), nil
 }
@@ -124,10 +124,10 @@ func (h *helm) Rollback(_ context.Context, revision int) (Info, error) {
 func (h *helm) Fail(_ context.Context, why string) error {
 	r, err := h.last()
 	if err != nil || r == nil {
-		return told(h.cluster, err)
+		return wrapError(h.cluster, err)
 	}
 	r.SetStatus(release.StatusFailed, why)
-	return told(h.cluster, h.config.Releases.Update(r))
+	return wrapError(h.cluster, h.config.Releases.Update(r))
 }
 
 func (h *helm) Uninstall(context.Context) error {
@@ -135,7 +135,7 @@ func (h *helm) Uninstall(context.Context) error {
 	uninstall.Wait, uninstall.Timeout, uninstall.IgnoreNotFound = true, removal, true
 	uninstall.DeletionPropagation = "foreground"
 	_, err := uninstall.Run(h.name)
-	return told(h.cluster, err)
+	return wrapError(h.cluster, err)
 }
 
 func describe(r *release.Release) Info {

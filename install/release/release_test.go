@@ -135,7 +135,7 @@ func TestRefusedByTheCluster(t *testing.T) {
 	}
 }
 
-func TestTold(t *testing.T) {
+func TestWrapError(t *testing.T) {
 	t.Parallel()
 	cluster := &kube.Cluster{Target: kube.Target{Context: "lab"}}
 	h, _ := inMemory()
@@ -155,7 +155,7 @@ func TestTold(t *testing.T) {
 		{errors.New("boom"), sx.CodeInternal, "Helm says: boom"},
 		{sx.NewError(sx.CodeNotFound, "known"), sx.CodeNotFound, "known"},
 	} {
-		err := told(cluster, tt.err)
+		err := wrapError(cluster, tt.err)
 		if sx.CodeOf(err) != tt.code || err != nil && (!strings.Contains(err.Error(), tt.says) || sx.AsError(err).Hint == "") {
 			t.Errorf("%v: got %v", tt.err, err)
 		}

@@ -71,7 +71,7 @@ func TestImages(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	rendered, err := chart.Render(loaded, nil, chart.Place{Release: "sx", Namespace: "sx"})
+	rendered, err := chart.Render(loaded, nil, chart.RenderOptions{Release: "sx", Namespace: "sx"})
 	if err != nil {
 		t.Fatal(err)
 	}

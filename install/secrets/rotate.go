@@ -37,9 +37,9 @@ func (s *Secrets) Rotate(ctx context.Context, part string, exec Exec) error {
 			return fmt.Errorf("write down the new password: %w", err)
 		}
 	}
-	tell := s.tellRabbitMQ
+	tell := s.changeRabbitMQPassword
 	if part == MongoDB {
-		tell = s.tellMongoDB
+		tell = s.changeMongoDBPassword
 	}
 	if err := tell(ctx, secret.Data, exec); err != nil {
 		return sx.NewError(sx.CodeUnavailable, "%s did not take the new password: %v", part, err).
@@ -54,9 +54,9 @@ func (s *Secrets) Rotate(ctx context.Context, part string, exec Exec) error {
 	return nil
 }
 
-// formerKey is the name of the key before where its own would make it the last
+// previousKey is the name of the key before where its own would make it the last
 // one, which signs: an operator may have named it.
-const formerKey = "0" + keySuffix
+const previousKey = "0" + keySuffix
 
 // rotateKeys adds a key and keeps the one that signed until now: with it tokens
 // that are out there are checked until they end.
@@ -73,7 +73,7 @@ func (s *Secrets) rotateKeys(ctx context.Context, secret *corev1.Secret) error {
 		former := keys[len(keys)-1]
 		name := former
 		if name >= fresh {
-			name = formerKey
+			name = previousKey
 		}
 		data[name] = secret.Data[former]
 	}
@@ -85,16 +85,16 @@ func (s *Secrets) rotateKeys(ctx context.Context, secret *corev1.Secret) error {
 	return nil
 }
 
-func (s *Secrets) tellRabbitMQ(ctx context.Context, data map[string][]byte, exec Exec) error {
+func (s *Secrets) changeRabbitMQPassword(ctx context.Context, data map[string][]byte, exec Exec) error {
 	_, err := exec(ctx, s.Name(RabbitMQ)+"-0", "rabbitmq",
 		[]string{"rabbitmqctl", "change_password", string(data[keyUsername])}, string(data[keyNext])+"\n")
 	return err
 }
 
-// tellMongoDB signs in with the old password or, where an earlier rotation was
+// changeMongoDBPassword signs in with the old password or, where an earlier rotation was
 // cut off after the server had learned it, with the new one. The script goes
 // over standard input, because arguments can be seen by others.
-func (s *Secrets) tellMongoDB(ctx context.Context, data map[string][]byte, exec Exec) error {
+func (s *Secrets) changeMongoDBPassword(ctx context.Context, data map[string][]byte, exec Exec) error {
 	const script = `let admin;
 try { admin = connect(%[1]q); } catch (e) { admin = connect(%[2]q); }
 admin.changeUserPassword(%[3]q, %[4]q);

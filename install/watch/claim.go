@@ -7,26 +7,26 @@ import (
 	corev1 "k8s.io/api/core/v1"
 )
 
-// graceProvision is for a provisioner that fails once and tries again.
-const graceProvision = 45 * time.Second
+// provisionGrace is for a provisioner that fails once and tries again.
+const provisionGrace = 45 * time.Second
 
 // claimProblems tells of a pod's claims that keep it from being scheduled.
-func (w *world) claimProblems(p *corev1.Pod, r Row) []Problem {
+func (snap *snapshot) claimProblems(p *corev1.Pod, r Row) []Problem {
 	var problems []Problem
 	for _, v := range p.Spec.Volumes {
 		if v.PersistentVolumeClaim == nil {
 			continue
 		}
-		c := w.claim(v.PersistentVolumeClaim.ClaimName)
+		c := snap.claim(v.PersistentVolumeClaim.ClaimName)
 		if c == nil || c.Status.Phase == corev1.ClaimBound {
 			continue
 		}
-		base := Problem{Object: r.object(), Pod: p.Name, Next: w.kubectl("describe", "pvc", c.Name)}
+		base := Problem{Object: r.object(), Pod: p.Name, Next: snap.kubectl("describe", "pvc", c.Name)}
 		if c.Status.Phase == corev1.ClaimLost {
 			problems = append(problems, base.as(ReasonClaim, "the claim "+c.Name+" has lost its volume", true))
 			continue
 		}
-		h := w.happened(c.UID, "", reasons("ProvisioningFailed", "FailedBinding"))
+		h := snap.eventsFor(c.UID, "", reasons("ProvisioningFailed", "FailedBinding"))
 		if h == nil {
 			continue
 		}
@@ -34,17 +34,17 @@ func (w *world) claimProblems(p *corev1.Pod, r Row) []Problem {
 		about := "the claim " + c.Name + " gets no volume: "
 		switch {
 		case strings.Contains(h.message, "no storage class is set"):
-			base.Next = w.kubectl("get", "storageclass")
+			base.Next = snap.kubectl("get", "storageclass")
 			about += "it names no storage class, and the cluster has no default one"
 			if class != nil {
 				about = "the claim " + c.Name + " gets no volume: it asks for no storage class, and no volume made by hand fits"
 			}
 			problems = append(problems, base.as(ReasonClaim, about, true))
 		case strings.Contains(h.message, "storageclass") && strings.Contains(h.message, "not found"):
-			base.Next = w.kubectl("get", "storageclass")
+			base.Next = snap.kubectl("get", "storageclass")
 			problems = append(problems, base.as(ReasonClaim, about+h.message, true))
 		default:
-			problems = append(problems, base.as(ReasonClaim, about+h.message, w.lasted(h.first, graceProvision)))
+			problems = append(problems, base.as(ReasonClaim, about+h.message, snap.exceeded(h.first, provisionGrace)))
 		}
 	}
 	return problems

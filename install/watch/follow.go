@@ -46,7 +46,7 @@ func allReady(rows []Row) bool {
 
 // follow goes on until it is done, there is a fatal problem or ctx ends, and
 // gives the world as it was last seen, nil when it never was.
-func follow(ctx context.Context, cluster *kube.Cluster, release string, changed func([]Row), done func([]Row) bool) (*world, error) {
+func follow(ctx context.Context, cluster *kube.Cluster, release string, changed func([]Row), done func([]Row) bool) (*snapshot, error) {
 	since := time.Now().Truncate(time.Second) // the cluster's times have no fractions
 	v := newView(cluster, release)
 	defer v.close()
@@ -54,43 +54,43 @@ func follow(ctx context.Context, cluster *kube.Cluster, release string, changed 
 	ticker := time.NewTicker(beat)
 	defer ticker.Stop()
 	var shown []Row
-	var w *world
+	var snap *snapshot
 	for {
 		select {
 		case <-ctx.Done():
-			return w, ctx.Err()
+			return snap, ctx.Err()
 		case err := <-v.refused:
-			return w, forbidden(err)
+			return snap, forbidden(err)
 		case <-v.changed:
 		case <-ticker.C:
 		}
 		if !v.synced() {
 			continue
 		}
-		w = v.world(time.Now(), since)
-		rows, problems := w.judge()
+		snap = v.snapshot(time.Now(), since)
+		rows, problems := snap.diagnose()
 		if changed != nil && !slices.Equal(rows, shown) {
 			changed(rows)
 			shown = rows
 		}
 		if done(rows) {
-			return w, nil
+			return snap, nil
 		}
 		if len(problems) > 0 && problems[0].Fatal {
 			problems[0].fillLog(ctx, cluster)
-			return w, &problems[0]
+			return snap, &problems[0]
 		}
 	}
 }
 
 // timeout is the most telling problem when the time is up.
-func (w *world) timeout() Problem {
-	if w == nil {
+func (snap *snapshot) timeout() Problem {
+	if snap == nil {
 		return Problem{Object: "cluster", Reason: "Unreachable", Message: "the API server did not answer", Next: "kubectl get nodes", timedOut: true}
 	}
-	all := *w
+	all := *snap
 	all.since = time.Time{} // what is not ready now has its reason, however old
-	rows, problems := all.judge()
+	rows, problems := all.diagnose()
 	if len(problems) > 0 {
 		problems[0].timedOut = true
 		return problems[0]
@@ -99,13 +99,13 @@ func (w *world) timeout() Problem {
 		if r.State != StateReady {
 			return Problem{
 				Object: r.object(), Reason: ReasonNotReady, Message: r.Reason, timedOut: true,
-				Next: w.kubectl("describe", r.Kind, r.Name),
+				Next: snap.kubectl("describe", r.Kind, r.Name),
 			}
 		}
 	}
 	return Problem{
-		Object: "release/" + w.release, Reason: ReasonNothingStarted, Message: "it has no workloads in the namespace " + w.target.Namespace,
-		Next: w.install(), timedOut: true,
+		Object: "release/" + snap.release, Reason: ReasonNothingStarted, Message: "it has no workloads in the namespace " + snap.target.Namespace,
+		Next: snap.install(), timedOut: true,
 	}
 }
 
@@ -117,11 +117,11 @@ func forbidden(err error) *sx.Error {
 // Snapshot tells how the release is doing now, with all its problems and their
 // logs, the most telling first. The error is the API server's.
 func Snapshot(ctx context.Context, cluster *kube.Cluster, release string) ([]Row, []Problem, error) {
-	w, err := list(ctx, cluster, release)
+	snap, err := list(ctx, cluster, release)
 	if err != nil {
 		return nil, nil, err
 	}
-	rows, problems := w.judge()
+	rows, problems := snap.diagnose()
 	for i := range problems {
 		problems[i].fillLog(ctx, cluster)
 	}

@@ -12,51 +12,51 @@ import (
 
 // When something that may still heal counts as something that cannot.
 const (
-	// pullTries are the kubelet's tries to pull an image: the third comes about
+	// maxPulls are the kubelet's tries to pull an image: the third comes about
 	// half a minute after the first, which outlasts a registry's hiccup.
-	pullTries = 3
+	maxPulls = 3
 	// crashes are a container's restarts: a service that started before its
 	// database once or twice is no crash loop.
 	crashes = 3
-	// shortRun is the longest run that belongs to a crash loop; the kubelet
+	// crashLoopRun is the longest run that belongs to a crash loop; the kubelet
 	// forgets its back-off after as long.
-	shortRun = 10 * time.Minute
-	// graceConfig is for a Secret or ConfigMap that something else is about to make.
-	graceConfig = 15 * time.Second
-	// graceSchedule is for an autoscaler, which decides within half a minute
-	// whether it adds a node. graceScaleUp is for one that said it does.
-	graceSchedule = time.Minute
-	graceScaleUp  = 5 * time.Minute
+	crashLoopRun = 10 * time.Minute
+	// configGrace is for a Secret or ConfigMap that something else is about to make.
+	configGrace = 15 * time.Second
+	// scheduleGrace is for an autoscaler, which decides within half a minute
+	// whether it adds a node. scaleUpGrace is for one that said it does.
+	scheduleGrace = time.Minute
+	scaleUpGrace  = 5 * time.Minute
 )
 
 // podProblems tells what keeps one pod from being ready.
-func (w *world) podProblems(p *corev1.Pod, r Row) []Problem {
-	base := Problem{Object: r.object(), Pod: p.Name, Next: w.kubectl("describe", "pod", p.Name)}
+func (snap *snapshot) podProblems(p *corev1.Pod, r Row) []Problem {
+	base := Problem{Object: r.object(), Pod: p.Name, Next: snap.kubectl("describe", "pod", p.Name)}
 	switch {
 	case ready(p), p.Status.Phase == corev1.PodSucceeded:
 		return nil
 	case p.Status.Phase == corev1.PodFailed:
-		if p.CreationTimestamp.Time.Before(w.since) {
+		if p.CreationTimestamp.Time.Before(snap.since) {
 			return nil // its controller has made another
 		}
 		return []Problem{base.as(cmp.Or(p.Status.Reason, "Failed"), cmp.Or(oneLine(p.Status.Message), "the pod has ended"), false)}
 	case p.Spec.NodeName == "":
-		if problems := w.claimProblems(p, r); len(problems) > 0 {
+		if problems := snap.claimProblems(p, r); len(problems) > 0 {
 			return problems
 		}
-		return w.unschedulable(p, base)
+		return snap.unschedulable(p, base)
 	}
 	for _, s := range slices.Concat(p.Status.InitContainerStatuses, p.Status.ContainerStatuses) {
 		base.Container = s.Name
-		if problem := w.container(p, s, base); problem != nil {
+		if problem := snap.container(p, s, base); problem != nil {
 			return []Problem{*problem}
 		}
 	}
 	base.Container = ""
-	if problem := w.podEvent(p, base); problem != nil {
+	if problem := snap.podEvent(p, base); problem != nil {
 		return []Problem{*problem}
 	}
-	return w.notReady(p, base)
+	return snap.notReady(p, base)
 }
 
 func (p Problem) as(reason, message string, fatal bool) Problem {
@@ -64,45 +64,45 @@ func (p Problem) as(reason, message string, fatal bool) Problem {
 	return p
 }
 
-func (w *world) unschedulable(p *corev1.Pod, base Problem) []Problem {
+func (snap *snapshot) unschedulable(p *corev1.Pod, base Problem) []Problem {
 	for _, c := range p.Status.Conditions {
 		if c.Type != corev1.PodScheduled || c.Status != corev1.ConditionFalse || c.Reason != corev1.PodReasonUnschedulable {
 			continue
 		}
-		grace := graceSchedule
-		if w.happened(p.UID, "", reasons("TriggeredScaleUp")) != nil {
-			grace = graceScaleUp
+		grace := scheduleGrace
+		if snap.eventsFor(p.UID, "", reasons("TriggeredScaleUp")) != nil {
+			grace = scaleUpGrace
 		}
-		base.Next = w.kubectl("describe", "nodes")
-		return []Problem{base.as(ReasonUnschedulable, oneLine(c.Message), w.lasted(c.LastTransitionTime.Time, grace))}
+		base.Next = snap.kubectl("describe", "nodes")
+		return []Problem{base.as(ReasonUnschedulable, oneLine(c.Message), snap.exceeded(c.LastTransitionTime.Time, grace))}
 	}
 	return nil
 }
 
-func (w *world) container(p *corev1.Pod, s corev1.ContainerStatus, base Problem) *Problem {
+func (snap *snapshot) container(p *corev1.Pod, s corev1.ContainerStatus, base Problem) *Problem {
 	waiting := s.State.Waiting
 	if waiting == nil {
-		return w.crash(s, base)
+		return snap.crash(s, base)
 	}
 	var found Problem
 	message := cmp.Or(oneLine(waiting.Message), waiting.Reason)
 	switch waiting.Reason {
 	case "ErrImageNeverPull", "InvalidImageName":
-		said := w.happened(p.UID, "", reasons("Failed", "ErrImageNeverPull", "InspectFailed"))
+		said := snap.eventsFor(p.UID, "", reasons("Failed", "ErrImageNeverPull", "InspectFailed"))
 		found = base.as(ReasonImagePull, message, said != nil)
 		if waiting.Reason == "ErrImageNeverPull" {
 			found.Message += " (load the image into every node, or set the pull policy IfNotPresent)"
 		}
 	case "ErrImagePull", "ImagePullBackOff", "RegistryUnavailable", "ImageInspectError", "SignatureValidationFailed":
-		found = w.pull(p, s, base)
+		found = snap.pull(p, s, base)
 	case "CreateContainerConfigError":
-		failed := w.happened(p.UID, "", func(e *corev1.Event) bool { return e.Reason == "Failed" })
-		found = base.as(ReasonConfig, message, failed != nil && w.lasted(failed.first, graceConfig))
-		if strings.Contains(message, `secret "`+w.release+"-") && strings.Contains(message, "not found") {
-			found.Next = w.install() // makes the secrets that are missing
+		failed := snap.eventsFor(p.UID, "", func(e *corev1.Event) bool { return e.Reason == "Failed" })
+		found = base.as(ReasonConfig, message, failed != nil && snap.exceeded(failed.first, configGrace))
+		if strings.Contains(message, `secret "`+snap.release+"-") && strings.Contains(message, "not found") {
+			found.Next = snap.install() // makes the secrets that are missing
 		}
 	case "CrashLoopBackOff":
-		return w.crash(s, base)
+		return snap.crash(s, base)
 	case "CreateContainerError", "RunContainerError":
 		found = base.as(waiting.Reason, message, s.RestartCount >= crashes)
 	default: // ContainerCreating, PodInitializing
@@ -111,8 +111,8 @@ func (w *world) container(p *corev1.Pod, s corev1.ContainerStatus, base Problem)
 	return &found
 }
 
-func (w *world) pull(p *corev1.Pod, s corev1.ContainerStatus, base Problem) Problem {
-	tries := w.happened(p.UID, "", func(e *corev1.Event) bool {
+func (snap *snapshot) pull(p *corev1.Pod, s corev1.ContainerStatus, base Problem) Problem {
+	tries := snap.eventsFor(p.UID, "", func(e *corev1.Event) bool {
 		return e.Reason == "Failed" && strings.HasPrefix(e.Message, "Failed to pull image") && strings.Contains(e.Message, s.Image)
 	})
 	message := "the image " + s.Image + " cannot be pulled: "
@@ -121,30 +121,30 @@ func (w *world) pull(p *corev1.Pod, s corev1.ContainerStatus, base Problem) Prob
 		_, cause, _ = strings.Cut(tries.message, "\": ")
 	}
 	message += cmp.Or(cause, oneLine(s.State.Waiting.Message), s.State.Waiting.Reason)
-	found := base.as(ReasonImagePull, message, tries != nil && tries.count >= pullTries)
+	found := base.as(ReasonImagePull, message, tries != nil && tries.count >= maxPulls)
 	lower := strings.ToLower(message)
 	switch {
 	case strings.Contains(lower, "toomanyrequests") || strings.Contains(lower, "429 too many"):
 		found.Message += " (the registry limits how much may be pulled without an account: give one by a pull secret, or use a mirror)"
-		found.Next = w.install("--image-pull-secret", "NAME")
+		found.Next = snap.install("--image-pull-secret", "NAME")
 	case strings.Contains(lower, "unauthorized") || strings.Contains(lower, "pull access denied") || strings.Contains(lower, "403 forbidden"):
 		found.Message += " (the image does not exist there, or wants a pull secret)"
-		found.Next = w.install("--image-pull-secret", "NAME")
+		found.Next = snap.install("--image-pull-secret", "NAME")
 	}
 	return found
 }
 
 // crash tells of a container whose last run ended badly and that is not well since.
-func (w *world) crash(s corev1.ContainerStatus, base Problem) *Problem {
+func (snap *snapshot) crash(s corev1.ContainerStatus, base Problem) *Problem {
 	last := s.LastTerminationState.Terminated
 	if s.State.Terminated != nil {
 		last = s.State.Terminated
 	}
-	if last == nil || last.ExitCode == 0 && s.State.Waiting == nil || last.FinishedAt.Time.Before(w.since) {
+	if last == nil || last.ExitCode == 0 && s.State.Waiting == nil || last.FinishedAt.Time.Before(snap.since) {
 		return nil
 	}
-	loops := s.State.Running == nil && s.RestartCount >= crashes && last.FinishedAt.Sub(last.StartedAt.Time) < shortRun
-	if s.State.Running != nil && w.now.Sub(s.State.Running.StartedAt.Time) > shortRun {
+	loops := s.State.Running == nil && s.RestartCount >= crashes && last.FinishedAt.Sub(last.StartedAt.Time) < crashLoopRun
+	if s.State.Running != nil && snap.now.Sub(s.State.Running.StartedAt.Time) > crashLoopRun {
 		return nil
 	}
 	message := fmt.Sprintf("it ended with exit code %d", last.ExitCode)
@@ -160,35 +160,35 @@ func (w *world) crash(s corev1.ContainerStatus, base Problem) *Problem {
 	}
 	found := base.as(ReasonCrashLoop, message, loops)
 	found.previous = s.RestartCount > 0 && s.State.Terminated == nil
-	found.Next = w.kubectl("logs", base.Pod, "-c", s.Name)
+	found.Next = snap.kubectl("logs", base.Pod, "-c", s.Name)
 	if found.previous {
-		found.Next = w.kubectl("logs", base.Pod, "-c", s.Name, "--previous")
+		found.Next = snap.kubectl("logs", base.Pod, "-c", s.Name, "--previous")
 	}
 	if last.Reason == "OOMKilled" {
 		found.Reason = ReasonOutOfMemory
 		found.Message += ": it needed more memory than its limit"
-		found.Next = w.kubectl("describe", "pod", base.Pod)
+		found.Next = snap.kubectl("describe", "pod", base.Pod)
 	}
 	return &found
 }
 
 // podEvent tells of what happens before there are containers.
-func (w *world) podEvent(p *corev1.Pod, base Problem) *Problem {
+func (snap *snapshot) podEvent(p *corev1.Pod, base Problem) *Problem {
 	if p.Status.Phase != corev1.PodPending {
 		return nil
 	}
-	started := w.happened(p.UID, "", reasons("Started", "Created", "Pulling", "Pulled"))
+	started := snap.eventsFor(p.UID, "", reasons("Started", "Created", "Pulling", "Pulled"))
 	for _, kind := range []struct{ event, reason string }{
 		{"FailedMount", ReasonMount}, {"FailedAttachVolume", ReasonMount}, {"FailedCreatePodSandBox", ReasonSandbox},
 	} {
-		h := w.happened(p.UID, "", reasons(kind.event))
+		h := snap.eventsFor(p.UID, "", reasons(kind.event))
 		if h == nil || started != nil && started.last.After(h.last) {
 			continue
 		}
 		missing := strings.Contains(h.message, "not found") && (strings.Contains(h.message, "secret ") || strings.Contains(h.message, "configmap "))
-		found := base.as(kind.reason, h.message, missing && w.lasted(h.first, graceConfig))
-		if strings.Contains(h.message, `secret "`+w.release+"-") && missing {
-			found.Next = w.install() // makes the secrets that are missing
+		found := base.as(kind.reason, h.message, missing && snap.exceeded(h.first, configGrace))
+		if strings.Contains(h.message, `secret "`+snap.release+"-") && missing {
+			found.Next = snap.install() // makes the secrets that are missing
 		}
 		return &found
 	}
@@ -196,11 +196,11 @@ func (w *world) podEvent(p *corev1.Pod, base Problem) *Problem {
 }
 
 // notReady tells of a pod that runs and does not become ready. It may yet.
-func (w *world) notReady(p *corev1.Pod, base Problem) []Problem {
-	ever := *w
+func (snap *snapshot) notReady(p *corev1.Pod, base Problem) []Problem {
+	ever := *snap
 	ever.since = time.Time{} // the cluster stops to repeat itself
-	if h := w.happened(p.UID, "", reasons("NodeNotReady")); h != nil {
-		base.Next = w.kubectl("get", "node", p.Spec.NodeName)
+	if h := snap.eventsFor(p.UID, "", reasons("NodeNotReady")); h != nil {
+		base.Next = snap.kubectl("get", "node", p.Spec.NodeName)
 		return []Problem{base.as(ReasonNodeNotReady, "the node "+p.Spec.NodeName+" is not ready", false)}
 	}
 	if p.Status.Phase != corev1.PodRunning {
@@ -210,11 +210,11 @@ func (w *world) notReady(p *corev1.Pod, base Problem) []Problem {
 		if s.Ready || s.State.Running == nil {
 			continue
 		}
-		h := ever.happened(p.UID, "spec.containers{"+s.Name+"}", reasons("Unhealthy"))
+		h := ever.eventsFor(p.UID, "spec.containers{"+s.Name+"}", reasons("Unhealthy"))
 		if h == nil {
 			continue
 		}
-		base.Container, base.Next = s.Name, w.kubectl("logs", p.Name, "-c", s.Name)
+		base.Container, base.Next = s.Name, snap.kubectl("logs", p.Name, "-c", s.Name)
 		return []Problem{base.as(ReasonNotReady, "it runs and is not ready: "+h.message, false)}
 	}
 	return nil

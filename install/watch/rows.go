@@ -20,14 +20,14 @@ type rollout struct {
 	problems []Problem
 }
 
-// judge gives the rows, data stores first, and all problems, the most telling first.
-func (w *world) judge() ([]Row, []Problem) {
+// diagnose gives the rows, data stores first, and all problems, the most telling first.
+func (snap *snapshot) diagnose() ([]Row, []Problem) {
 	var rollouts []*rollout
-	for _, s := range w.statefulSets {
-		rollouts = append(rollouts, w.statefulSet(s))
+	for _, s := range snap.statefulSets {
+		rollouts = append(rollouts, snap.statefulSet(s))
 	}
-	for _, d := range w.deployments {
-		rollouts = append(rollouts, w.deployment(d))
+	for _, d := range snap.deployments {
+		rollouts = append(rollouts, snap.deployment(d))
 	}
 	slices.SortStableFunc(rollouts, func(a, b *rollout) int {
 		return cmp.Or(-cmp.Compare(a.row.Kind, b.row.Kind), cmp.Compare(a.row.Name, b.row.Name))
@@ -35,7 +35,7 @@ func (w *world) judge() ([]Row, []Problem) {
 	var rows []Row
 	var problems []Problem
 	for _, r := range rollouts {
-		w.finish(r)
+		snap.finish(r)
 		rows = append(rows, r.row)
 		problems = append(problems, r.problems...)
 	}
@@ -56,7 +56,7 @@ func moreTelling(a, b Problem) int {
 	return cmp.Compare(slices.Index(weak, a.Reason), slices.Index(weak, b.Reason))
 }
 
-func (w *world) finish(r *rollout) {
+func (snap *snapshot) finish(r *rollout) {
 	for _, p := range r.pods {
 		if ready(p) {
 			r.row.Ready++
@@ -68,7 +68,7 @@ func (w *world) finish(r *rollout) {
 		return
 	case len(r.problems) == 0:
 		for _, p := range r.pods {
-			r.problems = append(r.problems, w.podProblems(p, r.row)...)
+			r.problems = append(r.problems, snap.podProblems(p, r.row)...)
 		}
 	}
 	slices.SortStableFunc(r.problems, moreTelling)
@@ -83,13 +83,13 @@ func (w *world) finish(r *rollout) {
 			r.row.State = StateStarting // as every pod at first
 		}
 	case onNode:
-		r.row.State, r.row.Reason = StateStarting, cmp.Or(r.waiting, w.progress(r.pods))
+		r.row.State, r.row.Reason = StateStarting, cmp.Or(r.waiting, snap.progress(r.pods))
 	default:
 		r.row.State, r.row.Reason = StatePending, cmp.Or(r.waiting, "waiting for its pods")
 	}
 }
 
-func (w *world) deployment(d *appsv1.Deployment) *rollout {
+func (snap *snapshot) deployment(d *appsv1.Deployment) *rollout {
 	r := &rollout{row: row("Deployment", d.ObjectMeta, d.Spec.Replicas)}
 	if d.Status.ObservedGeneration < d.Generation {
 		r.waiting = "the rollout begins"
@@ -101,21 +101,21 @@ func (w *world) deployment(d *appsv1.Deployment) *rollout {
 		r.waiting = "waiting for old pods to go"
 	}
 	for _, c := range s.Conditions {
-		if c.Type == appsv1.DeploymentProgressing && c.Reason == "ReplicaSetCreateError" && !c.LastUpdateTime.Time.Before(w.since) {
-			r.problems = append(r.problems, w.refused(r.row, oneLine(c.Message), w.lasted(c.LastTransitionTime.Time, graceCreate)))
+		if c.Type == appsv1.DeploymentProgressing && c.Reason == "ReplicaSetCreateError" && !c.LastUpdateTime.Time.Before(snap.since) {
+			r.problems = append(r.problems, snap.refused(r.row, oneLine(c.Message), snap.exceeded(c.LastTransitionTime.Time, createGrace)))
 		}
 	}
 	const revision = "deployment.kubernetes.io/revision"
-	for _, rs := range w.replicaSets {
+	for _, rs := range snap.replicaSets {
 		if metav1.IsControlledBy(rs, d) && rs.Annotations[revision] == d.Annotations[revision] {
-			r.pods = w.podsOf(rs.UID)
-			r.problems = append(r.problems, w.creation(r, rs.UID)...)
+			r.pods = snap.podsOf(rs.UID)
+			r.problems = append(r.problems, snap.creation(r, rs.UID)...)
 		}
 	}
 	return r
 }
 
-func (w *world) statefulSet(s *appsv1.StatefulSet) *rollout {
+func (snap *snapshot) statefulSet(s *appsv1.StatefulSet) *rollout {
 	r := &rollout{row: row("StatefulSet", s.ObjectMeta, s.Spec.Replicas)}
 	if s.Status.ObservedGeneration < s.Generation {
 		r.waiting = "the rollout begins"
@@ -124,7 +124,7 @@ func (w *world) statefulSet(s *appsv1.StatefulSet) *rollout {
 	desired, st := int32(r.row.Desired), s.Status
 	r.done = st.Replicas == desired && st.UpdatedReplicas == desired && st.ReadyReplicas == desired && st.AvailableReplicas == desired
 	var old []*corev1.Pod
-	for _, p := range w.podsOf(s.UID) {
+	for _, p := range snap.podsOf(s.UID) {
 		if p.Labels[appsv1.ControllerRevisionHashLabelKey] == st.UpdateRevision {
 			r.pods = append(r.pods, p)
 		} else {
@@ -134,23 +134,23 @@ func (w *world) statefulSet(s *appsv1.StatefulSet) *rollout {
 	if len(old) > 0 {
 		r.waiting = "waiting for old pods to go"
 	}
-	r.problems = w.creation(r, s.UID)
+	r.problems = snap.creation(r, s.UID)
 	if s.Spec.PodManagementPolicy != appsv1.ParallelPodManagement {
-		r.problems = append(r.problems, w.blocked(r, old)...)
+		r.problems = append(r.problems, snap.blocked(r, old)...)
 	}
 	return r
 }
 
 // blocked tells of old pods that are not ready: an ordered StatefulSet waits for
 // them before it replaces any, even when the new rollout is their cure.
-func (w *world) blocked(r *rollout, old []*corev1.Pod) []Problem {
+func (snap *snapshot) blocked(r *rollout, old []*corev1.Pod) []Problem {
 	var problems []Problem
 	for _, p := range old {
-		if causes := w.podProblems(p, r.row); len(causes) > 0 {
+		if causes := snap.podProblems(p, r.row); len(causes) > 0 {
 			cause := causes[0]
 			cause.Message = fmt.Sprintf("the pod of the rollout before is not ready (%s: %s), and the new one waits for it", cause.Reason, cause.Message)
 			cause.Reason = ReasonOldPodBlocks
-			cause.Next = w.kubectl("delete", "pod", p.Name)
+			cause.Next = snap.kubectl("delete", "pod", p.Name)
 			problems = append(problems, cause)
 		}
 	}
@@ -174,12 +174,12 @@ func ready(p *corev1.Pod) bool {
 }
 
 // progress says what pods that are well do on their way.
-func (w *world) progress(pods []*corev1.Pod) string {
+func (snap *snapshot) progress(pods []*corev1.Pod) string {
 	for _, p := range pods {
 		if ready(p) || p.Spec.NodeName == "" {
 			continue
 		}
-		pulling, pulled := w.happened(p.UID, "", reasons("Pulling")), w.happened(p.UID, "", reasons("Pulled", "Failed"))
+		pulling, pulled := snap.eventsFor(p.UID, "", reasons("Pulling")), snap.eventsFor(p.UID, "", reasons("Pulled", "Failed"))
 		if pulling != nil && (pulled == nil || pulled.last.Before(pulling.last)) {
 			return strings.ToLower(pulling.message[:1]) + pulling.message[1:]
 		}

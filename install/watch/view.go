@@ -93,32 +93,32 @@ func (v *view) synced() bool {
 	return true
 }
 
-func (v *view) world(now, since time.Time) *world {
-	w := &world{commands: v.commands, now: now, since: since}
+func (v *view) snapshot(now, since time.Time) *snapshot {
+	snap := &snapshot{commands: v.commands, now: now, since: since}
 	for _, i := range v.watched {
 		for _, o := range i.GetStore().List() {
 			switch o := o.(type) {
 			case *appsv1.Deployment:
-				w.deployments = append(w.deployments, o)
+				snap.deployments = append(snap.deployments, o)
 			case *appsv1.StatefulSet:
-				w.statefulSets = append(w.statefulSets, o)
+				snap.statefulSets = append(snap.statefulSets, o)
 			case *appsv1.ReplicaSet:
-				w.replicaSets = append(w.replicaSets, o)
+				snap.replicaSets = append(snap.replicaSets, o)
 			case *corev1.Pod:
-				w.pods = append(w.pods, o)
+				snap.pods = append(snap.pods, o)
 			case *corev1.PersistentVolumeClaim:
-				w.claims = append(w.claims, o)
+				snap.claims = append(snap.claims, o)
 			case *corev1.Event:
-				w.events = append(w.events, o)
+				snap.events = append(snap.events, o)
 			}
 		}
 	}
-	return w
+	return snap
 }
 
 // list looks once.
-func list(ctx context.Context, cluster *kube.Cluster, release string) (*world, error) {
-	w := &world{commands: commands{cluster.Target, release}, now: time.Now()}
+func list(ctx context.Context, cluster *kube.Cluster, release string) (*snapshot, error) {
+	snap := &snapshot{commands: commands{cluster.Target, release}, now: time.Now()}
 	selected, apps, core := metav1.ListOptions{LabelSelector: labelInstance + "=" + release}, cluster.Client.AppsV1(), cluster.Client.CoreV1()
 	var err error
 	take := func(what string, get func() error) {
@@ -126,41 +126,41 @@ func list(ctx context.Context, cluster *kube.Cluster, release string) (*world, e
 			if err = get(); apierrors.IsForbidden(err) {
 				err = forbidden(err)
 			} else if err != nil {
-				err = fmt.Errorf("list %s: %w", what, err)
+				err = fmt.Errorf("list %s: %snap", what, err)
 			}
 		}
 	}
 	take("deployments", func() error {
 		l, err := apps.Deployments(cluster.Namespace).List(ctx, selected)
-		w.deployments = pointers(l, err, func(l *appsv1.DeploymentList) []appsv1.Deployment { return l.Items })
+		snap.deployments = pointers(l, err, func(l *appsv1.DeploymentList) []appsv1.Deployment { return l.Items })
 		return err
 	})
 	take("stateful sets", func() error {
 		l, err := apps.StatefulSets(cluster.Namespace).List(ctx, selected)
-		w.statefulSets = pointers(l, err, func(l *appsv1.StatefulSetList) []appsv1.StatefulSet { return l.Items })
+		snap.statefulSets = pointers(l, err, func(l *appsv1.StatefulSetList) []appsv1.StatefulSet { return l.Items })
 		return err
 	})
 	take("replica sets", func() error {
 		l, err := apps.ReplicaSets(cluster.Namespace).List(ctx, selected)
-		w.replicaSets = pointers(l, err, func(l *appsv1.ReplicaSetList) []appsv1.ReplicaSet { return l.Items })
+		snap.replicaSets = pointers(l, err, func(l *appsv1.ReplicaSetList) []appsv1.ReplicaSet { return l.Items })
 		return err
 	})
 	take("pods", func() error {
 		l, err := core.Pods(cluster.Namespace).List(ctx, selected)
-		w.pods = pointers(l, err, func(l *corev1.PodList) []corev1.Pod { return l.Items })
+		snap.pods = pointers(l, err, func(l *corev1.PodList) []corev1.Pod { return l.Items })
 		return err
 	})
 	take("claims", func() error {
 		l, err := core.PersistentVolumeClaims(cluster.Namespace).List(ctx, metav1.ListOptions{})
-		w.claims = pointers(l, err, func(l *corev1.PersistentVolumeClaimList) []corev1.PersistentVolumeClaim { return l.Items })
+		snap.claims = pointers(l, err, func(l *corev1.PersistentVolumeClaimList) []corev1.PersistentVolumeClaim { return l.Items })
 		return err
 	})
 	take("events", func() error {
 		l, err := core.Events(cluster.Namespace).List(ctx, metav1.ListOptions{})
-		w.events = pointers(l, err, func(l *corev1.EventList) []corev1.Event { return l.Items })
+		snap.events = pointers(l, err, func(l *corev1.EventList) []corev1.Event { return l.Items })
 		return err
 	})
-	return w, err
+	return snap, err
 }
 
 func pointers[L, T any](l *L, err error, items func(*L) []T) []*T {

@@ -101,7 +101,7 @@ func plain(namespace, release string) (string, error) {
 		return "", err
 	}
 	values.WithSecrets(given, "")
-	return chart.Render(loaded, given, chart.Place{Release: release, Namespace: namespace})
+	return chart.Render(loaded, given, chart.RenderOptions{Release: release, Namespace: namespace})
 }
 
 // users fills in how users reach the server, when sx is set to this release or

@@ -10,7 +10,6 @@ import (
 
 	"github.com/soundextract/sx/install/installer"
 	"github.com/soundextract/sx/install/kube"
-	"github.com/soundextract/sx/install/places"
 	"github.com/soundextract/sx/server/sx"
 )
 
@@ -82,7 +81,7 @@ func (f *Flags) complete(list func(context.Context, kube.Target) ([]string, erro
 }
 
 func contexts(_ context.Context, at kube.Target) ([]string, error) {
-	return places.Contexts(at.Kubeconfig)
+	return kube.Contexts(at.Kubeconfig)
 }
 
 func namespaces(ctx context.Context, at kube.Target) ([]string, error) {
@@ -91,5 +90,5 @@ func namespaces(ctx context.Context, at kube.Target) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	return places.Namespaces(ctx, cluster)
+	return kube.Namespaces(ctx, cluster)
 }

@@ -21,7 +21,7 @@ type Options struct {
 	IO *iostreams.IOStreams
 
 	Cluster clusterflags.Flags
-	installer.Wanted
+	installer.InstallRequest
 	JSON bool
 }
 
@@ -56,7 +56,7 @@ func diffRun(ctx context.Context, opts *Options) error {
 	if err != nil {
 		return err
 	}
-	changes, err := in.Diff(ctx, opts.Wanted)
+	changes, err := in.Diff(ctx, opts.InstallRequest)
 	if err != nil {
 		return err
 	}

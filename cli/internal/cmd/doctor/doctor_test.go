@@ -97,8 +97,8 @@ func TestInstalled(t *testing.T) {
 	}
 	all := results(t, out.String())
 	for id, want := range map[string]check.Outcome{
-		"api": check.OK, "release-state": check.OK, "workloads": check.FoundFatal, "parts": check.FoundFatal,
-		"server": check.FoundFatal, "cut-upload": check.OutcomeSkipped, "quota": check.OutcomeSkipped,
+		"api": check.OK, "release-state": check.OK, "workloads": check.FoundFatal, "dependencies": check.FoundFatal,
+		"server": check.FoundFatal, "interrupted-upload": check.OutcomeSkipped, "quota": check.OutcomeSkipped,
 	} {
 		if all[id].Outcome != want {
 			t.Errorf("%s: got %+v, want %s", id, all[id], want)

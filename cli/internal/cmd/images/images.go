@@ -65,7 +65,7 @@ func imagesRun(opts *Options) error {
 		return err
 	}
 	// Neither the place nor what the cluster has changes the images.
-	manifests, err := chart.Render(loaded, given, chart.Place{Release: kube.DefaultRelease, Namespace: kube.DefaultNamespace})
+	manifests, err := chart.Render(loaded, given, chart.RenderOptions{Release: kube.DefaultRelease, Namespace: kube.DefaultNamespace})
 	if err != nil {
 		return err
 	}

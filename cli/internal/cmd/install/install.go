@@ -102,7 +102,7 @@ func dryRun(ctx context.Context, opts *Options) error {
 	if err != nil {
 		return err
 	}
-	text, checked, err := in.Manifest(ctx, opts.Wanted)
+	text, checked, err := in.Manifest(ctx, opts.InstallRequest)
 	if text != "" {
 		if _, err := fmt.Fprint(opts.IO.Out, text); err != nil {
 			return fmt.Errorf("print the manifests: %w", err)

@@ -11,7 +11,7 @@ import (
 )
 
 // say lists what goes and what stays.
-func (o *Options) say(in *installer.Installer, there installer.Belongings) {
+func (o *Options) say(in *installer.Installer, there installer.Inventory) {
 	if o.JSON {
 		return
 	}

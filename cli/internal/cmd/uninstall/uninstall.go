@@ -80,7 +80,7 @@ func uninstallRun(ctx context.Context, opts *Options) error {
 	if err != nil {
 		return err
 	}
-	there, err := look.Belongings(ctx)
+	there, err := look.Inventory(ctx)
 	if err != nil {
 		return err
 	}
@@ -107,7 +107,7 @@ func uninstallRun(ctx context.Context, opts *Options) error {
 }
 
 // nothing says that there is nothing to do, which is success.
-func (o *Options) nothing(in *installer.Installer, there installer.Belongings) error {
+func (o *Options) nothing(in *installer.Installer, there installer.Inventory) error {
 	_, _ = fmt.Fprintf(o.IO.ErrOut, "no release %s is installed in the namespace %s\n", in.Release, in.Cluster.Namespace)
 	if n := len(there.Volumes) + len(there.Secrets); n > 0 {
 		_, _ = fmt.Fprintf(o.IO.ErrOut, "its data are there: %d volumes, %d secrets; to delete them: %s\n",

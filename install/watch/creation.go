@@ -8,27 +8,27 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 )
 
-// graceCreate is for a quota that is full of pods which are going, and for a
+// createGrace is for a quota that is full of pods which are going, and for a
 // webhook that restarts: the controllers repeat a refused creation within
 // seconds at first, then ever later.
-const graceCreate = 15 * time.Second
+const createGrace = 15 * time.Second
 
 // creation tells of pods that the API server refuses to the workload.
-func (w *world) creation(r *rollout, maker types.UID) []Problem {
+func (snap *snapshot) creation(r *rollout, maker types.UID) []Problem {
 	if len(r.pods) >= r.row.Desired {
 		return nil
 	}
-	h := w.happened(maker, "", func(e *corev1.Event) bool {
+	h := snap.eventsFor(maker, "", func(e *corev1.Event) bool {
 		return e.Reason == "FailedCreate" && !strings.Contains(e.Message, "already exists")
 	})
 	if h == nil || len(r.pods) > 0 && r.pods[0].CreationTimestamp.After(h.last) {
 		return nil
 	}
-	return []Problem{w.refused(r.row, h.message, w.lasted(h.first, graceCreate))}
+	return []Problem{snap.refused(r.row, h.message, snap.exceeded(h.first, createGrace))}
 }
 
 // refused says why, and where to look.
-func (w *world) refused(r Row, message string, fatal bool) Problem {
+func (snap *snapshot) refused(r Row, message string, fatal bool) Problem {
 	message = strings.TrimPrefix(message, "(combined from similar events): ")
 	message = strings.TrimPrefix(message, "Error creating: ")
 	if _, cause, found := strings.Cut(message, " failed error: "); found {
@@ -37,17 +37,17 @@ func (w *world) refused(r Row, message string, fatal bool) Problem {
 	p := Problem{Object: r.object(), Reason: ReasonRefused, Message: message, Fatal: fatal}
 	switch {
 	case strings.Contains(message, "exceeded quota"), strings.Contains(message, "failed quota"):
-		p.Reason, p.Next = ReasonQuota, w.kubectl("describe", "resourcequota")
+		p.Reason, p.Next = ReasonQuota, snap.kubectl("describe", "resourcequota")
 	case strings.Contains(message, "LimitRange"), strings.Contains(message, "maximum cpu"), strings.Contains(message, "maximum memory"):
-		p.Next = w.kubectl("describe", "limitrange")
+		p.Next = snap.kubectl("describe", "limitrange")
 	case strings.Contains(message, "PodSecurity"):
-		p.Next = w.line("kubectl", []string{"get", "namespace", w.target.Namespace, "--show-labels"})
+		p.Next = snap.line("kubectl", []string{"get", "namespace", snap.target.Namespace, "--show-labels"})
 	case strings.Contains(message, "webhook"):
-		p.Next = w.kubectl("get", "validatingwebhookconfigurations,mutatingwebhookconfigurations")
+		p.Next = snap.kubectl("get", "validatingwebhookconfigurations,mutatingwebhookconfigurations")
 	case strings.Contains(message, "service account") || strings.Contains(message, "serviceaccount"):
-		p.Next = w.install()
+		p.Next = snap.install()
 	default:
-		p.Next = w.kubectl("describe", strings.ToLower(r.Kind), r.Name)
+		p.Next = snap.kubectl("describe", strings.ToLower(r.Kind), r.Name)
 	}
 	return p
 }

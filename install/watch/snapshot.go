@@ -12,7 +12,7 @@ import (
 )
 
 // world is the namespace as the API server tells it at one moment.
-type world struct {
+type snapshot struct {
 	commands
 	now   time.Time
 	since time.Time // what went wrong before counts for nothing
@@ -26,9 +26,9 @@ type world struct {
 }
 
 // podsOf lists the pods that the owner made, newest first, without those that go.
-func (w *world) podsOf(owner types.UID) []*corev1.Pod {
+func (snap *snapshot) podsOf(owner types.UID) []*corev1.Pod {
 	var pods []*corev1.Pod
-	for _, p := range w.pods {
+	for _, p := range snap.pods {
 		if ref := metav1.GetControllerOf(p); ref != nil && ref.UID == owner && p.DeletionTimestamp == nil {
 			pods = append(pods, p)
 		}
@@ -39,8 +39,8 @@ func (w *world) podsOf(owner types.UID) []*corev1.Pod {
 	return pods
 }
 
-func (w *world) claim(name string) *corev1.PersistentVolumeClaim {
-	for _, c := range w.claims {
+func (snap *snapshot) claim(name string) *corev1.PersistentVolumeClaim {
+	for _, c := range snap.claims {
 		if c.Name == name {
 			return c
 		}
@@ -48,26 +48,26 @@ func (w *world) claim(name string) *corev1.PersistentVolumeClaim {
 	return nil
 }
 
-// happening is all that the cluster said about one thing: events of one reason.
-type happening struct {
+// eventSummary is all that the cluster said about one thing: events of one reason.
+type eventSummary struct {
 	message     string // the latest
 	first, last time.Time
 	count       int
 }
 
-// happened sums up the events about an object that have one of the reasons, and
+// eventsFor sums up the events about an object that have one of the reasons, and
 // about the part of it whose field path is given ("" is any). It is nil when the
 // last one is of before the time since which events count.
-func (w *world) happened(object types.UID, field string, match func(*corev1.Event) bool) *happening {
-	var h *happening
-	for _, e := range w.events {
+func (snap *snapshot) eventsFor(object types.UID, field string, match func(*corev1.Event) bool) *eventSummary {
+	var h *eventSummary
+	for _, e := range snap.events {
 		if e.InvolvedObject.UID != object || !match(e) || field != "" && e.InvolvedObject.FieldPath != field {
 			continue
 		}
 		first, last, count := times(e)
 		message := oneLine(e.Message)
 		if h == nil {
-			h = &happening{first: first, last: last, message: message}
+			h = &eventSummary{first: first, last: last, message: message}
 		}
 		h.count += count
 		if first.Before(h.first) {
@@ -78,7 +78,7 @@ func (w *world) happened(object types.UID, field string, match func(*corev1.Even
 			h.last, h.message = last, message
 		}
 	}
-	if h == nil || h.last.Before(w.since) {
+	if h == nil || h.last.Before(snap.since) {
 		return nil
 	}
 	return h
@@ -107,11 +107,11 @@ func times(e *corev1.Event) (first, last time.Time, count int) {
 	return first, last, count
 }
 
-// lasted says whether something that began at a time has gone on for the grace,
+// exceeded says whether something that began at a time has gone on for the grace,
 // counted from when things began to count.
-func (w *world) lasted(begin time.Time, grace time.Duration) bool {
-	if begin.Before(w.since) {
-		begin = w.since
+func (snap *snapshot) exceeded(begin time.Time, grace time.Duration) bool {
+	if begin.Before(snap.since) {
+		begin = snap.since
 	}
-	return w.now.Sub(begin) >= grace
+	return snap.now.Sub(begin) >= grace
 }

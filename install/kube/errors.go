@@ -12,10 +12,10 @@ import (
 	"github.com/soundextract/sx/server/sx"
 )
 
-// Told gives an error of the cluster the code and the hint that an operator
+// WrapError gives an error of the cluster the code and the hint that an operator
 // needs: forbidden for what is not allowed, unavailable for a cluster that does
 // not answer. An error of another kind, and nil, is given back as it is.
-func (c *Cluster) Told(err error) error {
+func (c *Cluster) WrapError(err error) error {
 	var (
 		known   *sx.Error
 		dial    *net.OpError

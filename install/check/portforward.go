@@ -14,17 +14,17 @@ import (
 	"k8s.io/client-go/transport/spdy"
 )
 
-// reach opens a way to a port of a component's pod that runs, a ready one if
+// portForward opens a way to a port of a component's pod that runs, a ready one if
 // there is one. Where none runs it is the error of Skip.
-func (env *Env) reach(ctx context.Context, component string, port int) (string, func(), error) {
-	if env.Reach != nil {
-		return env.Reach(ctx, component, port)
+func (env *Env) portForward(ctx context.Context, component string, port int) (string, func(), error) {
+	if env.PortForward != nil {
+		return env.PortForward(ctx, component, port)
 	}
 	pod, err := env.runningPod(ctx, component)
 	if err != nil {
 		return "", nil, err
 	}
-	return env.forward(ctx, pod, port)
+	return env.forwardThroughAPIServer(ctx, pod, port)
 }
 
 func (env *Env) runningPod(ctx context.Context, component string) (string, error) {
@@ -52,8 +52,8 @@ func (env *Env) runningPod(ctx context.Context, component string) (string, error
 	return running, nil
 }
 
-// forward listens on a port of this machine's loopback until stop is called.
-func (env *Env) forward(ctx context.Context, pod string, port int) (string, func(), error) {
+// forwardThroughAPIServer listens on a port of this machine's loopback until stop is called.
+func (env *Env) forwardThroughAPIServer(ctx context.Context, pod string, port int) (string, func(), error) {
 	transport, upgrader, err := spdy.RoundTripperFor(env.Cluster.Config)
 	if err != nil {
 		return "", nil, fmt.Errorf("prepare a port-forward: %w", err)

@@ -15,23 +15,23 @@ import (
 )
 
 const (
-	cutSize = 512 << 10 // of the upload, in bytes
-	cutAt   = cutSize / 2
-	// cutPause lets what was sent reach the gateway before the cut.
-	cutPause = time.Second
-	// cutPatience is how long the gateway may take to notice the cut and to free
+	uploadSize  = 512 << 10 // of the upload, in bytes
+	interruptAt = uploadSize / 2
+	// deliveryDelay lets what was sent reach the gateway before the cut.
+	deliveryDelay = time.Second
+	// offsetTimeout is how long the gateway may take to notice the cut and to free
 	// the upload; a proxy may hold the connection that long.
-	cutPatience = 15 * time.Second
-	cutPoll     = 500 * time.Millisecond
+	offsetTimeout  = 15 * time.Second
+	offsetInterval = 500 * time.Millisecond
 )
 
-// errCut is how the check ends its own upload.
-var errCut = errors.New("cut on purpose")
+// errInterrupted is how the check ends its own upload.
+var errInterrupted = errors.New("cut on purpose")
 
-// cutUpload sends half of an upload, cuts the connection, and asks what the
+// interruptedUpload sends half of an upload, cuts the connection, and asks what the
 // server has: nothing, when something in between keeps a request until it is
 // whole. The upload is removed.
-func cutUpload(ctx context.Context, env *Env) error {
+func interruptedUpload(ctx context.Context, env *Env) error {
 	const signIn = "sign in with sx login, or give a token in SX_TOKEN, and run it again"
 	if env.Server == "" {
 		return Skip("give the address that users have with --server URL", "no address of the server is known")
@@ -63,7 +63,7 @@ func cutUpload(ctx context.Context, env *Env) error {
 		return err
 	}
 	if kept == 0 {
-		return sx.NewError(sx.CodeUnavailable, "of an upload that was cut after %d bytes the server has none: a proxy in between keeps requests until they are whole", cutAt)
+		return sx.NewError(sx.CodeUnavailable, "of an upload that was cut after %d bytes the server has none: a proxy in between keeps requests until they are whole", interruptAt)
 	}
 	return nil
 }
@@ -85,7 +85,7 @@ func (u *upload) do(ctx context.Context, method, path string, body io.Reader, he
 		req.Header.Set(k, v)
 	}
 	if body != nil {
-		req.ContentLength = cutSize
+		req.ContentLength = uploadSize
 	}
 	res, err := u.client.Do(req)
 	if err != nil {
@@ -97,7 +97,7 @@ func (u *upload) do(ctx context.Context, method, path string, body io.Reader, he
 
 func (u *upload) create(ctx context.Context) error {
 	header, err := u.do(ctx, http.MethodPost, api.PathUploads, nil, map[string]string{
-		"Upload-Length":   strconv.Itoa(cutSize),
+		"Upload-Length":   strconv.Itoa(uploadSize),
 		"Upload-Metadata": api.MetaFilename + " " + base64.StdEncoding.EncodeToString([]byte("sx-doctor.mp4")),
 	})
 	if err != nil {
@@ -118,11 +118,11 @@ func (u *upload) create(ctx context.Context) error {
 }
 
 func (u *upload) sendHalf(ctx context.Context) error {
-	_, err := u.do(ctx, http.MethodPatch, u.path, &half{wait: func() { pause(ctx, cutPause) }}, map[string]string{
+	_, err := u.do(ctx, http.MethodPatch, u.path, &half{wait: func() { pause(ctx, deliveryDelay) }}, map[string]string{
 		"Upload-Offset": "0", "Content-Type": "application/offset+octet-stream",
 	})
 	var away *client.Unreachable
-	if err == nil || errors.Is(err, errCut) || errors.As(err, &away) {
+	if err == nil || errors.Is(err, errInterrupted) || errors.As(err, &away) {
 		return ctx.Err()
 	}
 	return err
@@ -130,7 +130,7 @@ func (u *upload) sendHalf(ctx context.Context) error {
 
 // kept asks for the offset until there is one, or long enough.
 func (u *upload) kept(ctx context.Context) (int, error) {
-	end := time.Now().Add(cutPatience)
+	end := time.Now().Add(offsetTimeout)
 	for {
 		header, err := u.do(ctx, http.MethodHead, u.path, nil, nil)
 		kept := 0
@@ -140,12 +140,12 @@ func (u *upload) kept(ctx context.Context) (int, error) {
 		if err == nil && kept > 0 || time.Now().After(end) || ctx.Err() != nil {
 			return kept, err
 		}
-		pause(ctx, cutPoll)
+		pause(ctx, offsetInterval)
 	}
 }
 
 func (u *upload) remove(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), short)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), shortTimeout)
 	defer cancel()
 	_, _ = u.do(ctx, http.MethodDelete, u.path, nil, nil) // it expires by itself otherwise
 }
@@ -160,11 +160,11 @@ type half struct {
 const head = "\x00\x00\x00\x18ftypisom"
 
 func (h *half) Read(p []byte) (int, error) {
-	if h.sent >= cutAt {
+	if h.sent >= interruptAt {
 		h.wait()
-		return 0, errCut
+		return 0, errInterrupted
 	}
-	p = p[:min(len(p), cutAt-h.sent)]
+	p = p[:min(len(p), interruptAt-h.sent)]
 	clear(p)
 	if h.sent < len(head) {
 		copy(p, head[h.sent:])

@@ -1,5 +1,4 @@
-// Package places lists where in which cluster something can be installed.
-package places
+package kube
 
 import (
 	"context"
@@ -9,8 +8,6 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/tools/clientcmd"
-
-	"github.com/soundextract/sx/install/kube"
 )
 
 // Contexts lists the names of a kubeconfig's contexts; "" is where kubectl looks.
@@ -25,7 +22,7 @@ func Contexts(kubeconfig string) ([]string, error) {
 }
 
 // Namespaces lists the names of a cluster's namespaces.
-func Namespaces(ctx context.Context, cluster *kube.Cluster) ([]string, error) {
+func Namespaces(ctx context.Context, cluster *Cluster) ([]string, error) {
 	list, err := cluster.Client.CoreV1().Namespaces().List(ctx, metav1.ListOptions{})
 	if err != nil {
 		return nil, fmt.Errorf("list the namespaces: %w", err)

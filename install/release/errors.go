@@ -10,9 +10,9 @@ import (
 	"github.com/soundextract/sx/server/sx"
 )
 
-// told gives Helm's error the code and the hint that an operator needs.
-func told(c *kube.Cluster, err error) error {
-	err = c.Told(chart.Refusal(err))
+// wrapError gives Helm's error the code and the hint that an operator needs.
+func wrapError(c *kube.Cluster, err error) error {
+	err = c.WrapError(chart.Refusal(err))
 	var known *sx.Error
 	switch {
 	case err == nil, errors.As(err, &known), errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):

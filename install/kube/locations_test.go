@@ -1,4 +1,4 @@
-package places_test
+package kube_test
 
 import (
 	"os"
@@ -11,7 +11,6 @@ import (
 	"k8s.io/client-go/kubernetes/fake"
 
 	"github.com/soundextract/sx/install/kube"
-	"github.com/soundextract/sx/install/places"
 )
 
 func TestContexts(t *testing.T) {
@@ -21,11 +20,11 @@ func TestContexts(t *testing.T) {
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	names, err := places.Contexts(path)
+	names, err := kube.Contexts(path)
 	if err != nil || !slices.Equal(names, []string{"lab", "work"}) {
 		t.Errorf("got %v, %v", names, err)
 	}
-	if _, err := places.Contexts(filepath.Join(t.TempDir(), "missing")); err == nil {
+	if _, err := kube.Contexts(filepath.Join(t.TempDir(), "missing")); err == nil {
 		t.Error("a kubeconfig that is missing is no error")
 	}
 }
@@ -35,7 +34,7 @@ func TestNamespaces(t *testing.T) {
 	cluster := &kube.Cluster{Client: fake.NewClientset(
 		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "default"}}, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "music"}},
 	)}
-	names, err := places.Namespaces(t.Context(), cluster)
+	names, err := kube.Namespaces(t.Context(), cluster)
 	if err != nil || !slices.Equal(names, []string{"default", "music"}) {
 		t.Errorf("got %v, %v", names, err)
 	}

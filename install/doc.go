@@ -1,2 +1,0 @@
-// Package install puts SoundExtract into a Kubernetes cluster and looks after it there.
-package install
