@@ -45,7 +45,7 @@ func allReady(rows []Row) bool {
 }
 
 // follow goes on until it is done, there is a fatal problem or ctx ends, and
-// gives the world as it was last seen, nil when it never was.
+// returns the last snapshot, nil if there was none.
 func follow(ctx context.Context, cluster *kube.Cluster, release string, changed func([]Row), done func([]Row) bool) (*snapshot, error) {
 	since := time.Now().Truncate(time.Second) // the cluster's times have no fractions
 	v := newView(cluster, release)

@@ -11,7 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 )
 
-// world is the namespace as the API server tells it at one moment.
+// snapshot is the state of the namespace at one moment, as the API server reports it.
 type snapshot struct {
 	commands
 	now   time.Time
