@@ -7,6 +7,8 @@ import (
 	"context"
 	"fmt"
 	"strings"
+
+	"github.com/soundextract/sx/server/sx"
 )
 
 // The labels by which the objects of a release are found.
@@ -89,11 +91,17 @@ func (p *Problem) Error() string {
 	return b.String()
 }
 
-// Unwrap gives context.DeadlineExceeded for a problem that is told because the
-// time was up, and nil for one that cannot heal.
+// Unwrap gives the kind of error and the hint: timed_out, which wraps
+// context.DeadlineExceeded, if the time is up, and not_ready if the workload
+// cannot become ready by itself.
 func (p *Problem) Unwrap() error {
 	if p.timedOut {
-		return context.DeadlineExceeded
+		return sx.NewError(codeTimedOut, "timed out").WithHint("%s", p.Next).WithCause(context.DeadlineExceeded)
 	}
-	return nil
+	return sx.NewError(codeNotReady, "not ready").WithHint("%s", p.Next)
 }
+
+const (
+	codeNotReady sx.Code = "not_ready"
+	codeTimedOut sx.Code = "timed_out"
+)

@@ -7,8 +7,8 @@ import (
 	"os/signal"
 	"syscall"
 
-	"github.com/soundextract/sx/cli/internal/iostreams"
-	"github.com/soundextract/sx/cli/internal/sxcmd"
+	"github.com/soundextract/sx/cli/internal/cmd/root"
+	"github.com/soundextract/sx/cli/internal/term"
 )
 
 func main() {
@@ -18,5 +18,5 @@ func main() {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), signals...)
 	context.AfterFunc(ctx, stop) // a second signal ends sx at once
-	os.Exit(sxcmd.Main(ctx, os.Args[1:], iostreams.System()))
+	os.Exit(root.Main(ctx, os.Args[1:], term.System()))
 }

@@ -11,8 +11,8 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/soundextract/sx/cli/internal/cmd/root"
-	"github.com/soundextract/sx/cli/internal/factory"
-	"github.com/soundextract/sx/cli/internal/iostreams"
+	"github.com/soundextract/sx/cli/internal/cmdutil"
+	"github.com/soundextract/sx/cli/internal/term"
 )
 
 const top = "../../.."
@@ -87,8 +87,8 @@ func check(t *testing.T, line, makefile string, whole bool) {
 }
 
 func parse(words []string, whole bool) error {
-	streams, _, _ := iostreams.Test("")
-	sx := root.New(&factory.Factory{IO: streams}, func(*pflag.FlagSet) {})
+	streams, _, _ := term.Test("")
+	sx := root.New(&cmdutil.Factory{IO: streams}, func(*pflag.FlagSet) {})
 	sx.InitDefaultHelpCmd()
 	cmd, rest, err := sx.Find(words)
 	if err != nil {

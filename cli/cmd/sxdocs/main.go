@@ -17,9 +17,8 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/soundextract/sx/cli/internal/cmd/root"
-	"github.com/soundextract/sx/cli/internal/factory"
-	"github.com/soundextract/sx/cli/internal/iostreams"
-	"github.com/soundextract/sx/cli/internal/manpage"
+	"github.com/soundextract/sx/cli/internal/cmdutil"
+	"github.com/soundextract/sx/cli/internal/term"
 )
 
 func main() {
@@ -39,7 +38,7 @@ func write(dir, version, date string) error {
 		return fmt.Errorf("the date: %w", err)
 	}
 	// No command runs, so they need nothing but streams.
-	sx := root.New(&factory.Factory{IO: iostreams.System()}, func(*pflag.FlagSet) {})
+	sx := root.New(&cmdutil.Factory{IO: term.System()}, func(*pflag.FlagSet) {})
 	if err := completions(sx, filepath.Join(dir, "completions")); err != nil {
 		return err
 	}
@@ -66,9 +65,9 @@ func manPages(sx *cobra.Command, dir, version string, when time.Time) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
-	return manpage.Each(sx, func(cmd *cobra.Command) error {
-		return create(filepath.Join(dir, manpage.Name(cmd)+".1"), func(w io.Writer) error {
-			return manpage.Write(w, cmd, manpage.Header{Version: version, Date: when})
+	return eachPage(sx, func(cmd *cobra.Command) error {
+		return create(filepath.Join(dir, pageName(cmd)+".1"), func(w io.Writer) error {
+			return writePage(w, cmd, pageHeader{Version: version, Date: when})
 		})
 	})
 }

@@ -8,8 +8,8 @@ import (
 	"fmt"
 	"sync"
 
-	"github.com/soundextract/sx/cli/internal/exitcode"
-	"github.com/soundextract/sx/cli/internal/progress"
+	"github.com/soundextract/sx/cli/internal/cmdutil"
+	"github.com/soundextract/sx/cli/internal/term"
 	"github.com/soundextract/sx/cli/internal/transfer"
 	"github.com/soundextract/sx/server/api/client"
 	"github.com/soundextract/sx/server/sx"
@@ -18,7 +18,7 @@ import (
 // Item is one file of a batch.
 type Item struct {
 	Name string
-	Bar  *progress.Bar
+	Bar  *term.ProgressBar
 	Do   func(ctx context.Context) error
 }
 
@@ -87,7 +87,7 @@ func general(err error) bool {
 		return errors.As(err, &away)
 	}
 	switch told.Code {
-	case sx.CodeUnauthenticated, sx.CodeSessionEnded, sx.CodeUnavailable, sx.CodeStorageFull, exitcode.CodeTimedOut:
+	case sx.CodeUnauthenticated, sx.CodeSessionEnded, sx.CodeUnavailable, sx.CodeStorageFull, cmdutil.CodeTimedOut:
 		return true
 	}
 	return false

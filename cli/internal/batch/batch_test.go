@@ -8,8 +8,7 @@ import (
 	"testing"
 
 	"github.com/soundextract/sx/cli/internal/batch"
-	"github.com/soundextract/sx/cli/internal/iostreams"
-	"github.com/soundextract/sx/cli/internal/progress"
+	"github.com/soundextract/sx/cli/internal/term"
 	"github.com/soundextract/sx/server/api/client"
 	"github.com/soundextract/sx/server/sx"
 )
@@ -17,8 +16,8 @@ import (
 // items makes one item for each error, which may be nil.
 func items(t *testing.T, errs ...error) (list []batch.Item, begun *atomic.Int32, errOut func() string) {
 	t.Helper()
-	streams, _, buffer := iostreams.Test("")
-	d := progress.New(streams)
+	streams, _, buffer := term.Test("")
+	d := term.NewProgressDisplay(streams)
 	t.Cleanup(d.Close)
 	begun = &atomic.Int32{}
 	for i, err := range errs {

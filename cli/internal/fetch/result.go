@@ -7,7 +7,7 @@ import (
 
 	"github.com/soundextract/sx/server/sx"
 
-	"github.com/soundextract/sx/cli/internal/human"
+	"github.com/soundextract/sx/cli/internal/term"
 	"github.com/soundextract/sx/server/api"
 )
 
@@ -45,7 +45,7 @@ func (p Printer) Print(r Result) error {
 		}
 		line = string(raw)
 	case p.TTY:
-		line += "  " + human.Clock(r.Duration)
+		line += "  " + term.FormatClock(r.Duration)
 		if r.Duration > 0 {
 			line += fmt.Sprintf("  %.0f kbit/s", float64(r.Size)*8/1000/r.Duration)
 		}

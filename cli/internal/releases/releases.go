@@ -13,7 +13,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/soundextract/sx/cli/internal/exitcode"
+	"github.com/soundextract/sx/cli/internal/cmdutil"
 	"github.com/soundextract/sx/server/sx"
 )
 
@@ -65,7 +65,7 @@ func get(req *http.Request) ([]byte, error) {
 		if errors.Is(err, context.Canceled) {
 			return context.Canceled
 		}
-		return sx.NewError(exitcode.CodeUnreachable, "no answer from %s", req.URL.Host).WithCause(err).
+		return sx.NewError(cmdutil.CodeUnreachable, "no answer from %s", req.URL.Host).WithCause(err).
 			WithHint("check the network; %s can name a mirror of the releases", Env)
 	}
 	res, err := http.DefaultClient.Do(req)

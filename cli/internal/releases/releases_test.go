@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/soundextract/sx/cli/internal/exitcode"
+	"github.com/soundextract/sx/cli/internal/cmdutil"
 	"github.com/soundextract/sx/cli/internal/releases"
 	"github.com/soundextract/sx/server/sx"
 )
@@ -64,8 +64,8 @@ func TestNewestUnreachable(t *testing.T) {
 	}))
 	defer cut.Close()
 	for home, code := range map[string]sx.Code{
-		"http://127.0.0.1:1": exitcode.CodeUnreachable,
-		cut.URL:              exitcode.CodeUnreachable,
+		"http://127.0.0.1:1": cmdutil.CodeUnreachable,
+		cut.URL:              cmdutil.CodeUnreachable,
 		"example":            sx.CodeInvalid,
 	} {
 		_, err := releases.Newest(t.Context(), home)

@@ -10,8 +10,8 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/soundextract/sx/cli/internal/exitcode"
-	"github.com/soundextract/sx/cli/internal/human"
+	"github.com/soundextract/sx/cli/internal/cmdutil"
+	"github.com/soundextract/sx/cli/internal/term"
 	"github.com/soundextract/sx/server/api/client"
 	"github.com/soundextract/sx/server/sx"
 )
@@ -41,7 +41,7 @@ var ErrStalled = errors.New("the connection stalls")
 
 // errTimedOut says that the patience is over.
 func errTimedOut(after time.Duration, last error) error {
-	return sx.NewError(exitcode.CodeTimedOut, "gave up after %s without progress: %s", human.Duration(after), reason(last)).
+	return sx.NewError(cmdutil.CodeTimedOut, "gave up after %s without progress: %s", term.FormatDuration(after), reason(last)).
 		WithHint("nothing is lost: the same command goes on where it stopped").WithCause(last)
 }
 

@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/soundextract/sx/cli/internal/exitcode"
+	"github.com/soundextract/sx/cli/internal/cmdutil"
 	"github.com/soundextract/sx/cli/internal/transfer"
 	"github.com/soundextract/sx/server/api/client"
 	"github.com/soundextract/sx/server/sx"
@@ -82,7 +82,7 @@ func TestEndOfPatience(t *testing.T) {
 	policy.Start(&waits{}).Answered()
 	err = policy.Start(&waits{}).Do(t.Context(), fail)
 	told := sx.AsError(err)
-	if told.Code != exitcode.CodeTimedOut || !strings.Contains(told.Message, "no connection") || !strings.Contains(told.Hint, "same command") {
+	if told.Code != cmdutil.CodeTimedOut || !strings.Contains(told.Message, "no connection") || !strings.Contains(told.Hint, "same command") {
 		t.Errorf("a server that went away: %+v", told)
 	}
 }

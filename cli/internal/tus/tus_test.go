@@ -13,7 +13,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/soundextract/sx/cli/internal/exitcode"
+	"github.com/soundextract/sx/cli/internal/cmdutil"
 	"github.com/soundextract/sx/cli/internal/servertest"
 	"github.com/soundextract/sx/cli/internal/transfer"
 	"github.com/soundextract/sx/cli/internal/tus"
@@ -240,7 +240,7 @@ func TestPatienceEnds(t *testing.T) {
 	b := newBench(t, server, content(1<<20), 700*time.Millisecond)
 	began := time.Now()
 	err := b.client.Send(t.Context(), b.upload)
-	if sx.CodeOf(err) != exitcode.CodeTimedOut || !strings.Contains(sx.AsError(err).Hint, "same command") {
+	if sx.CodeOf(err) != cmdutil.CodeTimedOut || !strings.Contains(sx.AsError(err).Hint, "same command") {
 		t.Errorf("got %v, want the patience to end", err)
 	}
 	if passed := time.Since(began); passed > 10*time.Second {

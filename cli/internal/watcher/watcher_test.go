@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/soundextract/sx/cli/internal/exitcode"
+	"github.com/soundextract/sx/cli/internal/cmdutil"
 	"github.com/soundextract/sx/cli/internal/servertest"
 	"github.com/soundextract/sx/cli/internal/transfer"
 	"github.com/soundextract/sx/cli/internal/watcher"
@@ -217,7 +217,7 @@ func TestEndOfPatienceAndOfContext(t *testing.T) {
 	}
 	away = true
 	w.Policy.Patience = 500 * time.Millisecond
-	if err := w.Follow(t.Context(), []string{id}, e); sx.CodeOf(err) != exitcode.CodeTimedOut {
+	if err := w.Follow(t.Context(), []string{id}, e); sx.CodeOf(err) != cmdutil.CodeTimedOut {
 		t.Errorf("got %v", err)
 	}
 }

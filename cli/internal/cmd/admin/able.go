@@ -6,9 +6,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/soundextract/sx/cli/internal/factory"
-	"github.com/soundextract/sx/cli/internal/iostreams"
-	"github.com/soundextract/sx/cli/internal/usage"
+	"github.com/soundextract/sx/cli/internal/cmdutil"
+	"github.com/soundextract/sx/cli/internal/term"
 	"github.com/soundextract/sx/server/api"
 	"github.com/soundextract/sx/server/api/client"
 	"github.com/soundextract/sx/server/sx"
@@ -16,7 +15,7 @@ import (
 
 // ableOptions are what sx admin disable and enable work with.
 type ableOptions struct {
-	IO     *iostreams.IOStreams
+	IO     *term.IOStreams
 	Client func() (*client.Client, error)
 
 	Name string
@@ -26,7 +25,7 @@ type ableOptions struct {
 	done   string // the verb of what is reported
 }
 
-func newCmdDisable(f *factory.Factory, run func(context.Context, *ableOptions) error) *cobra.Command {
+func newCmdDisable(f *cmdutil.Factory, run func(context.Context, *ableOptions) error) *cobra.Command {
 	return newCmdAble(f, run, &cobra.Command{
 		Use:   "disable NAME",
 		Short: "Keep an account from being used",
@@ -38,7 +37,7 @@ cannot be disabled.`,
 	}, ableOptions{change: (*client.Client).Disable, done: "Disabled"})
 }
 
-func newCmdEnable(f *factory.Factory, run func(context.Context, *ableOptions) error) *cobra.Command {
+func newCmdEnable(f *cmdutil.Factory, run func(context.Context, *ableOptions) error) *cobra.Command {
 	return newCmdAble(f, run, &cobra.Command{
 		Use:     "enable NAME",
 		Short:   "Let a disabled account sign in again",
@@ -47,9 +46,9 @@ func newCmdEnable(f *factory.Factory, run func(context.Context, *ableOptions) er
 	}, ableOptions{change: (*client.Client).Enable, done: "Enabled"})
 }
 
-func newCmdAble(f *factory.Factory, run func(context.Context, *ableOptions) error, cmd *cobra.Command, opts ableOptions) *cobra.Command {
+func newCmdAble(f *cmdutil.Factory, run func(context.Context, *ableOptions) error, cmd *cobra.Command, opts ableOptions) *cobra.Command {
 	opts.IO, opts.Client = f.IO, f.Client
-	cmd.Args = usage.Args(cobra.ExactArgs(1))
+	cmd.Args = cmdutil.UsageArgs(cobra.ExactArgs(1))
 	cmd.ValidArgsFunction = cobra.NoFileCompletions
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		opts.Name = args[0]

@@ -4,12 +4,11 @@ package admin
 import (
 	"github.com/spf13/cobra"
 
-	"github.com/soundextract/sx/cli/internal/factory"
-	"github.com/soundextract/sx/cli/internal/usage"
+	"github.com/soundextract/sx/cli/internal/cmdutil"
 )
 
 // NewCmd makes sx admin with the commands below it.
-func NewCmd(f *factory.Factory) *cobra.Command {
+func NewCmd(f *cmdutil.Factory) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "admin",
 		Short: "Administer the server's accounts",
@@ -18,7 +17,7 @@ first account; that of a cluster is named by whoever installs it.`,
 		Example: `  sx admin users
   sx admin invite --expires 2d
   sx admin disable anna`,
-		Args: usage.Subcommand,
+		Args: cmdutil.RequireSubcommand,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 
 		SuggestionsMinimumDistance: 2,

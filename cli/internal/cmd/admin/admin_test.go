@@ -2,17 +2,14 @@ package admin
 
 import (
 	"context"
-	"errors"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"github.com/soundextract/sx/cli/internal/factory"
-	"github.com/soundextract/sx/cli/internal/iostreams"
-	"github.com/soundextract/sx/cli/internal/lifetime"
-	"github.com/soundextract/sx/cli/internal/usage"
+	"github.com/soundextract/sx/cli/internal/cmdutil"
+	"github.com/soundextract/sx/cli/internal/term"
 	"github.com/soundextract/sx/server/sx"
 )
 
@@ -23,9 +20,9 @@ func try(t *testing.T, cmd *cobra.Command, args ...string) error {
 	return cmd.ExecuteContext(t.Context())
 }
 
-func newFactory() *factory.Factory {
-	streams, _, _ := iostreams.Test("")
-	return &factory.Factory{IO: streams}
+func newFactory() *cmdutil.Factory {
+	streams, _, _ := term.Test("")
+	return &cmdutil.Factory{IO: streams}
 }
 
 func TestUsersFlags(t *testing.T) {
@@ -48,9 +45,8 @@ func TestUsersFlags(t *testing.T) {
 			t.Parallel()
 			var got *usersOptions
 			err := try(t, newCmdUsers(newFactory(), func(_ context.Context, o *usersOptions) error { got = o; return nil }), tt.args...)
-			var typed *usage.Error
 			if tt.wrong {
-				if !errors.As(err, &typed) || got != nil {
+				if cmdutil.ErrorCode(err) != cmdutil.CodeUsage || got != nil {
 					t.Errorf("got %v, want a usage error", err)
 				}
 				return
@@ -73,7 +69,7 @@ func TestInviteFlags(t *testing.T) {
 		t.Errorf("got %+v, %v", got, err)
 	}
 	if err := try(t, newCmdInvite(newFactory(), keep), "--expires", "2d", "--json"); err != nil ||
-		got.Expires != lifetime.Value(48*time.Hour) || !got.JSON {
+		got.Expires != cmdutil.Lifetime(48*time.Hour) || !got.JSON {
 		t.Errorf("got %+v, %v", got, err)
 	}
 	if err := try(t, newCmdInvite(newFactory(), keep), "--expires", "0d"); err == nil {
@@ -83,14 +79,13 @@ func TestInviteFlags(t *testing.T) {
 
 func TestAbleFlags(t *testing.T) {
 	t.Parallel()
-	for _, newCmd := range []func(*factory.Factory, func(context.Context, *ableOptions) error) *cobra.Command{newCmdDisable, newCmdEnable} {
+	for _, newCmd := range []func(*cmdutil.Factory, func(context.Context, *ableOptions) error) *cobra.Command{newCmdDisable, newCmdEnable} {
 		var got ableOptions
 		keep := func(_ context.Context, o *ableOptions) error { got = *o; return nil }
 		if err := try(t, newCmd(newFactory(), keep), "anna", "--json"); err != nil || got.Name != "anna" || !got.JSON {
 			t.Errorf("got %+v, %v", got, err)
 		}
-		var typed *usage.Error
-		if err := try(t, newCmd(newFactory(), keep)); !errors.As(err, &typed) {
+		if err := try(t, newCmd(newFactory(), keep)); cmdutil.ErrorCode(err) != cmdutil.CodeUsage {
 			t.Errorf("got %v", err)
 		}
 		if err := try(t, newCmd(newFactory(), nil), "a/b"); sx.CodeOf(err) != sx.CodeInvalid {
@@ -101,11 +96,10 @@ func TestAbleFlags(t *testing.T) {
 
 func TestWordsThatAreNoCommand(t *testing.T) {
 	t.Parallel()
-	var typed *usage.Error
-	if err := try(t, NewCmd(newFactory()), "usres"); !errors.As(err, &typed) || !strings.Contains(typed.Hint, "admin users") {
+	if err := try(t, NewCmd(newFactory()), "usres"); cmdutil.ErrorCode(err) != cmdutil.CodeUsage || !strings.Contains(sx.AsError(err).Hint, "admin users") {
 		t.Errorf("got %v", err)
 	}
-	if err := try(t, NewCmd(newFactory()), "xyzzy"); !errors.As(err, &typed) || typed.Hint != "" {
+	if err := try(t, NewCmd(newFactory()), "xyzzy"); cmdutil.ErrorCode(err) != cmdutil.CodeUsage || sx.AsError(err).Hint != "" {
 		t.Errorf("got %v", err)
 	}
 }

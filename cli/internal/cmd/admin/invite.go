@@ -7,25 +7,23 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/soundextract/sx/cli/internal/factory"
-	"github.com/soundextract/sx/cli/internal/iostreams"
-	"github.com/soundextract/sx/cli/internal/lifetime"
-	"github.com/soundextract/sx/cli/internal/usage"
+	"github.com/soundextract/sx/cli/internal/cmdutil"
+	"github.com/soundextract/sx/cli/internal/term"
 	"github.com/soundextract/sx/server/api"
 	"github.com/soundextract/sx/server/api/client"
 )
 
 type inviteOptions struct {
-	IO     *iostreams.IOStreams
+	IO     *term.IOStreams
 	Client func() (*client.Client, error)
 
-	Expires lifetime.Value
+	Expires cmdutil.Lifetime
 	JSON    bool
 }
 
-const defaultExpires = lifetime.Value(7 * 24 * time.Hour)
+const defaultExpires = cmdutil.Lifetime(7 * 24 * time.Hour)
 
-func newCmdInvite(f *factory.Factory, run func(context.Context, *inviteOptions) error) *cobra.Command {
+func newCmdInvite(f *cmdutil.Factory, run func(context.Context, *inviteOptions) error) *cobra.Command {
 	opts := &inviteOptions{IO: f.IO, Client: f.Client, Expires: defaultExpires}
 	cmd := &cobra.Command{
 		Use:   "invite",
@@ -34,7 +32,7 @@ func newCmdInvite(f *factory.Factory, run func(context.Context, *inviteOptions) 
 for one account.`,
 		Example: `  sx admin invite
   sx admin invite --expires 2d`,
-		Args: usage.Args(cobra.NoArgs),
+		Args: cmdutil.UsageArgs(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if run != nil {
 				return run(cmd.Context(), opts)

@@ -7,16 +7,14 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/soundextract/sx/cli/internal/factory"
-	"github.com/soundextract/sx/cli/internal/iostreams"
-	"github.com/soundextract/sx/cli/internal/table"
-	"github.com/soundextract/sx/cli/internal/usage"
+	"github.com/soundextract/sx/cli/internal/cmdutil"
+	"github.com/soundextract/sx/cli/internal/term"
 	"github.com/soundextract/sx/server/api"
 	"github.com/soundextract/sx/server/api/client"
 )
 
 type usersOptions struct {
-	IO     *iostreams.IOStreams
+	IO     *term.IOStreams
 	Client func() (*client.Client, error)
 
 	Limit int
@@ -27,7 +25,7 @@ type usersOptions struct {
 
 const defaultLimit = 50
 
-func newCmdUsers(f *factory.Factory, run func(context.Context, *usersOptions) error) *cobra.Command {
+func newCmdUsers(f *cmdutil.Factory, run func(context.Context, *usersOptions) error) *cobra.Command {
 	opts := &usersOptions{IO: f.IO, Client: f.Client}
 	cmd := &cobra.Command{
 		Use:   "users",
@@ -40,13 +38,13 @@ a header.`,
 		Example: `  sx admin users
   sx admin users --limit 20 --after anna
   sx admin users --all --json | jq -r '.[] | select(.disabled).name'`,
-		Args: usage.Args(cobra.NoArgs),
+		Args: cmdutil.UsageArgs(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if opts.Limit < 1 {
-				return usage.Errorf("--limit wants a number from 1 up")
+				return cmdutil.UsageErrorf("--limit wants a number from 1 up")
 			}
 			if opts.All && cmd.Flags().Changed("limit") {
-				return usage.Errorf("--all and --limit exclude each other")
+				return cmdutil.UsageErrorf("--all and --limit exclude each other")
 			}
 			if run != nil {
 				return run(cmd.Context(), opts)
@@ -73,21 +71,21 @@ func usersRun(ctx context.Context, opts *usersOptions) error {
 	if opts.JSON {
 		return opts.IO.WriteJSON(found)
 	}
-	columns := []table.Column{{Header: "NAME", Shrink: true}, {Header: "ROLE"}, {Header: "STATE"}, {Header: "CREATED"}}
-	rows := make([][]table.Cell, len(found))
+	columns := []term.Column{{Header: "NAME", Shrink: true}, {Header: "ROLE"}, {Header: "STATE"}, {Header: "CREATED"}}
+	rows := make([][]term.Cell, len(found))
 	for i, u := range found {
-		role, state := table.Text("user"), table.Text("enabled")
+		role, state := term.TextCell("user"), term.TextCell("enabled")
 		if u.Admin {
-			role = table.Text("admin")
+			role = term.TextCell("admin")
 		}
 		if u.Disabled {
-			state = table.Cell{Text: "disabled", Color: "33"}
+			state = term.Cell{Text: "disabled", Color: "33"}
 		}
-		rows[i] = []table.Cell{table.Text(u.Name), role, state, {
+		rows[i] = []term.Cell{term.TextCell(u.Name), role, state, {
 			Text: u.Created.Local().Format(time.DateOnly), Full: u.Created.UTC().Format(time.RFC3339),
 		}}
 	}
-	if err := table.Print(opts.IO, columns, rows); err != nil {
+	if err := term.PrintTable(opts.IO, columns, rows); err != nil {
 		return err
 	}
 	if next != "" {

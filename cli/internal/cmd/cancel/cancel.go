@@ -6,17 +6,15 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/soundextract/sx/cli/internal/factory"
-	"github.com/soundextract/sx/cli/internal/iostreams"
-	"github.com/soundextract/sx/cli/internal/jobarg"
-	"github.com/soundextract/sx/cli/internal/usage"
+	"github.com/soundextract/sx/cli/internal/cmdutil"
+	"github.com/soundextract/sx/cli/internal/term"
 	"github.com/soundextract/sx/server/api/client"
 	"github.com/soundextract/sx/server/sx"
 )
 
 // Options are what sx cancel works with.
 type Options struct {
-	IO     *iostreams.IOStreams
+	IO     *term.IOStreams
 	Client func() (*client.Client, error)
 
 	IDs  []string
@@ -24,7 +22,7 @@ type Options struct {
 }
 
 // NewCmd makes the command; run is nil but in tests.
-func NewCmd(f *factory.Factory, run func(context.Context, *Options) error) *cobra.Command {
+func NewCmd(f *cmdutil.Factory, run func(context.Context, *Options) error) *cobra.Command {
 	opts := &Options{IO: f.IO, Client: f.Client}
 	cmd := &cobra.Command{
 		Use:   "cancel ID...",
@@ -32,8 +30,8 @@ func NewCmd(f *factory.Factory, run func(context.Context, *Options) error) *cobr
 		Long: `Stop jobs that are uploading, waiting or running. A video that is uploaded
 stays: sx retry queues its job again, sx rm removes it.`,
 		Example:           `  sx cancel jq3m5v7kxw2c4t6b`,
-		Args:              usage.AtLeastOne("a job's id"),
-		ValidArgsFunction: jobarg.Complete(f, sx.StateUploading, sx.StateQueued, sx.StateRunning),
+		Args:              cmdutil.AtLeastOne("a job's id"),
+		ValidArgsFunction: cmdutil.CompleteJobs(f, sx.StateUploading, sx.StateQueued, sx.StateRunning),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			opts.IDs = args
 			if run != nil {
@@ -51,5 +49,5 @@ func cancelRun(ctx context.Context, opts *Options) error {
 	if err != nil {
 		return err
 	}
-	return jobarg.Change(ctx, opts.IO, opts.IDs, opts.JSON, c.Cancel)
+	return cmdutil.ChangeJobs(ctx, opts.IO, opts.IDs, opts.JSON, c.Cancel)
 }

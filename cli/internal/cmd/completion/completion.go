@@ -7,14 +7,13 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/soundextract/sx/cli/internal/factory"
-	"github.com/soundextract/sx/cli/internal/iostreams"
-	"github.com/soundextract/sx/cli/internal/usage"
+	"github.com/soundextract/sx/cli/internal/cmdutil"
+	"github.com/soundextract/sx/cli/internal/term"
 )
 
 // Options are what sx completion works with.
 type Options struct {
-	IO   *iostreams.IOStreams
+	IO   *term.IOStreams
 	Root *cobra.Command
 
 	Shell string // one of the shells
@@ -23,7 +22,7 @@ type Options struct {
 var shells = []string{"bash", "zsh", "fish"}
 
 // NewCmd makes the command; run is nil but in tests.
-func NewCmd(f *factory.Factory, run func(context.Context, *Options) error) *cobra.Command {
+func NewCmd(f *cmdutil.Factory, run func(context.Context, *Options) error) *cobra.Command {
 	opts := &Options{IO: f.IO}
 	return &cobra.Command{
 		Use:   "completion {bash | zsh | fish}",
@@ -33,7 +32,7 @@ with the tab key.`,
 		Example: `  source <(sx completion bash)           # this shell; or add it to ~/.bashrc
   sx completion zsh > "${fpath[1]}/_sx"
   sx completion fish > ~/.config/fish/completions/sx.fish`,
-		Args:      usage.Args(cobra.MatchAll(cobra.ExactArgs(1), cobra.OnlyValidArgs)),
+		Args:      cmdutil.UsageArgs(cobra.MatchAll(cobra.ExactArgs(1), cobra.OnlyValidArgs)),
 		ValidArgs: shells,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			opts.Root, opts.Shell = cmd.Root(), args[0]

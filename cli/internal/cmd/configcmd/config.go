@@ -7,23 +7,21 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/soundextract/sx/cli/internal/cmdutil"
 	"github.com/soundextract/sx/cli/internal/config"
-	"github.com/soundextract/sx/cli/internal/factory"
-	"github.com/soundextract/sx/cli/internal/iostreams"
-	"github.com/soundextract/sx/cli/internal/table"
-	"github.com/soundextract/sx/cli/internal/usage"
+	"github.com/soundextract/sx/cli/internal/term"
 )
 
 // Options are what sx config works with.
 type Options struct {
-	IO     *iostreams.IOStreams
+	IO     *term.IOStreams
 	Config func() (*config.Config, error)
 
 	JSON bool
 }
 
 // NewCmd makes the command; run is nil but in tests.
-func NewCmd(f *factory.Factory, run func(context.Context, *Options) error) *cobra.Command {
+func NewCmd(f *cmdutil.Factory, run func(context.Context, *Options) error) *cobra.Command {
 	opts := &Options{IO: f.IO, Config: f.Config}
 	cmd := &cobra.Command{
 		Use:   "config",
@@ -33,7 +31,7 @@ variable over the config file, the file over the default.`,
 		Example: `  sx config
   sx config --json
   sx config use local`,
-		Args: usage.Args(cobra.NoArgs),
+		Args: cmdutil.UsageArgs(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if run != nil {
 				return run(cmd.Context(), opts)
@@ -54,12 +52,12 @@ func configRun(opts *Options) error {
 	if opts.JSON {
 		return opts.IO.WriteJSON(cfg.Values)
 	}
-	columns := []table.Column{{Header: "KEY"}, {Header: "VALUE"}, {Header: "SOURCE", Shrink: true}}
-	var rows [][]table.Cell
+	columns := []term.Column{{Header: "KEY"}, {Header: "VALUE"}, {Header: "SOURCE", Shrink: true}}
+	var rows [][]term.Cell
 	for _, v := range cfg.Values {
-		rows = append(rows, []table.Cell{table.Text(v.Key), table.Text(v.Value), table.Text(v.Source)})
+		rows = append(rows, []term.Cell{term.TextCell(v.Key), term.TextCell(v.Value), term.TextCell(v.Source)})
 	}
-	if err := table.Print(opts.IO, columns, rows); err != nil {
+	if err := term.PrintTable(opts.IO, columns, rows); err != nil {
 		return err
 	}
 	if path, err := config.Path(); err == nil && opts.IO.OutTTY {

@@ -6,21 +6,20 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/soundextract/sx/cli/internal/cmdutil"
 	"github.com/soundextract/sx/cli/internal/config"
-	"github.com/soundextract/sx/cli/internal/factory"
-	"github.com/soundextract/sx/cli/internal/iostreams"
-	"github.com/soundextract/sx/cli/internal/usage"
+	"github.com/soundextract/sx/cli/internal/term"
 )
 
 // useOptions are what sx config use works with.
 type useOptions struct {
-	IO *iostreams.IOStreams
+	IO *term.IOStreams
 
 	Name string
 	JSON bool
 }
 
-func newCmdUse(f *factory.Factory, run func(context.Context, *useOptions) error) *cobra.Command {
+func newCmdUse(f *cmdutil.Factory, run func(context.Context, *useOptions) error) *cobra.Command {
 	opts := &useOptions{IO: f.IO}
 	cmd := &cobra.Command{
 		Use:   "use NAME",
@@ -28,7 +27,7 @@ func newCmdUse(f *factory.Factory, run func(context.Context, *useOptions) error)
 		Long: `Switch to another context: the server that commands use. Contexts are in the
 config file; sx up makes the one named local, sx install one for each cluster.`,
 		Example:           `  sx config use local`,
-		Args:              usage.Args(cobra.ExactArgs(1)),
+		Args:              cmdutil.UsageArgs(cobra.ExactArgs(1)),
 		ValidArgsFunction: completeContexts,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			opts.Name = args[0]

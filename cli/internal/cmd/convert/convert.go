@@ -9,23 +9,20 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/soundextract/sx/cli/internal/batch"
+	"github.com/soundextract/sx/cli/internal/cmdutil"
 	"github.com/soundextract/sx/cli/internal/config"
-	"github.com/soundextract/sx/cli/internal/encodeflags"
-	"github.com/soundextract/sx/cli/internal/factory"
 	"github.com/soundextract/sx/cli/internal/fetch"
-	"github.com/soundextract/sx/cli/internal/iostreams"
 	"github.com/soundextract/sx/cli/internal/mediafiles"
-	"github.com/soundextract/sx/cli/internal/progress"
+	"github.com/soundextract/sx/cli/internal/term"
 	"github.com/soundextract/sx/cli/internal/transfer"
 	"github.com/soundextract/sx/cli/internal/uploads"
-	"github.com/soundextract/sx/cli/internal/usage"
 	"github.com/soundextract/sx/server/api/client"
 	"github.com/soundextract/sx/server/sx"
 )
 
 // Options is what sx convert works with.
 type Options struct {
-	IO     *iostreams.IOStreams
+	IO     *term.IOStreams
 	Client func() (*client.Client, error)
 	Config func() (*config.Config, error)
 
@@ -38,7 +35,7 @@ type Options struct {
 }
 
 // NewCmd makes the command. run, when it is not nil, is called instead of converting.
-func NewCmd(f *factory.Factory, run func(context.Context, *Options) error) *cobra.Command {
+func NewCmd(f *cmdutil.Factory, run func(context.Context, *Options) error) *cobra.Command {
 	o := &Options{IO: f.IO, Client: f.Client, Config: f.Config}
 	if run == nil {
 		run = convert
@@ -56,9 +53,9 @@ upload, the conversion or the download.`,
   sx convert talk.mp4 -o sound/talk.mp3
   sx convert --preset speech lectures/ -o mp3s/
   sx convert talk.mp4 -o - | mpv -`,
-		Args: usage.AtLeastOne("a file, a folder or a pattern"),
+		Args: cmdutil.AtLeastOne("a file, a folder or a pattern"),
 	}
-	encoding := encodeflags.Add(cmd)
+	encoding := cmdutil.AddEncodeFlags(cmd)
 	flags := cmd.Flags()
 	flags.StringVarP(&o.Output, "output", "o", "", "file or folder to write to, - for the output stream")
 	flags.BoolVar(&o.Force, "force", false, "overwrite files that are there")
@@ -68,11 +65,11 @@ upload, the conversion or the download.`,
 		o.Args = args
 		switch {
 		case flags.Changed("parallel") && o.Parallel < 1:
-			return usage.Errorf("--parallel has to be 1 or more")
+			return cmdutil.UsageErrorf("--parallel has to be 1 or more")
 		case o.Output == "-" && o.JSON:
-			return usage.Errorf("--json and the MP3 cannot both go to the output stream")
+			return cmdutil.UsageErrorf("--json and the MP3 cannot both go to the output stream")
 		case o.Output == "-" && o.IO.OutTTY:
-			return usage.Errorf("an MP3 is nothing for the terminal").WithHint("pipe it on, or give a file with -o")
+			return cmdutil.UsageErrorf("an MP3 is nothing for the terminal").WithHint("pipe it on, or give a file with -o")
 		}
 		if o.Encoding, err = encoding(); err != nil {
 			return err
@@ -88,7 +85,7 @@ func convert(ctx context.Context, o *Options) error {
 		return err
 	}
 	if o.Output == "-" && len(files) > 1 {
-		return usage.Errorf("only one MP3 can go to the output stream")
+		return cmdutil.UsageErrorf("only one MP3 can go to the output stream")
 	}
 	cfg, err := o.Config()
 	if err != nil {
@@ -111,7 +108,7 @@ func convert(ctx context.Context, o *Options) error {
 	if err != nil {
 		return err
 	}
-	display := progress.New(o.IO)
+	display := term.NewProgressDisplay(o.IO)
 	defer display.Close()
 	v.printer = fetch.Printer{Out: display.Out(), TTY: o.IO.OutTTY, JSON: o.JSON}
 	items := make([]batch.Item, len(files))

@@ -15,11 +15,10 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/soundextract/sx/cli/internal/cmd/convert"
+	"github.com/soundextract/sx/cli/internal/cmdutil"
 	"github.com/soundextract/sx/cli/internal/config"
-	"github.com/soundextract/sx/cli/internal/factory"
-	"github.com/soundextract/sx/cli/internal/iostreams"
 	"github.com/soundextract/sx/cli/internal/servertest"
-	"github.com/soundextract/sx/cli/internal/usage"
+	"github.com/soundextract/sx/cli/internal/term"
 	"github.com/soundextract/sx/server/api"
 	"github.com/soundextract/sx/server/api/client"
 	"github.com/soundextract/sx/server/sx"
@@ -47,9 +46,9 @@ func (b *bench) file(name string) string { return filepath.Join(b.dir, name) }
 
 func (b *bench) run(ctx context.Context, t *testing.T, tty bool, args ...string) (stdout, stderr string, err error) {
 	t.Helper()
-	streams, out, errOut := iostreams.Test("")
+	streams, out, errOut := term.Test("")
 	streams.OutTTY = tty
-	cmd := convert.NewCmd(&factory.Factory{
+	cmd := convert.NewCmd(&cmdutil.Factory{
 		IO: streams,
 		Config: func() (*config.Config, error) {
 			return &config.Config{Account: "here", Parallel: 1, Patience: 20 * time.Second, StateDir: b.state}, nil
@@ -135,14 +134,13 @@ func TestTheTargetIsCheckedBeforeTheUpload(t *testing.T) {
 	if told := sx.AsError(err); !strings.Contains(told.Message, "is not a folder") {
 		t.Errorf("got %+v", told)
 	}
-	var typed *usage.Error
-	if _, _, err = b.run(t.Context(), t, false, b.file("a.mp4"), b.file("b.mp4"), "-o", "-"); !errors.As(err, &typed) {
+	if _, _, err = b.run(t.Context(), t, false, b.file("a.mp4"), b.file("b.mp4"), "-o", "-"); cmdutil.ErrorCode(err) != cmdutil.CodeUsage {
 		t.Errorf("several to the stream: %v", err)
 	}
-	if _, _, err = b.run(t.Context(), t, true, b.file("a.mp4"), "-o", "-"); !errors.As(err, &typed) {
+	if _, _, err = b.run(t.Context(), t, true, b.file("a.mp4"), "-o", "-"); cmdutil.ErrorCode(err) != cmdutil.CodeUsage {
 		t.Errorf("to the terminal: %v", err)
 	}
-	if _, _, err = b.run(t.Context(), t, false, b.file("a.mp4"), "--json", "-o", "-"); !errors.As(err, &typed) {
+	if _, _, err = b.run(t.Context(), t, false, b.file("a.mp4"), "--json", "-o", "-"); cmdutil.ErrorCode(err) != cmdutil.CodeUsage {
 		t.Errorf("JSON and MP3: %v", err)
 	}
 }

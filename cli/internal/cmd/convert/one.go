@@ -7,7 +7,7 @@ import (
 
 	"github.com/soundextract/sx/cli/internal/fetch"
 	"github.com/soundextract/sx/cli/internal/mediafiles"
-	"github.com/soundextract/sx/cli/internal/progress"
+	"github.com/soundextract/sx/cli/internal/term"
 	"github.com/soundextract/sx/cli/internal/transfer"
 	"github.com/soundextract/sx/cli/internal/uploads"
 	"github.com/soundextract/sx/cli/internal/watcher"
@@ -54,7 +54,7 @@ func (v *converter) paths(files []mediafiles.File) ([]string, error) {
 }
 
 // one brings one file all the way.
-func (v *converter) one(ctx context.Context, f mediafiles.File, path string, bar *progress.Bar) (*uploads.Sent, error) {
+func (v *converter) one(ctx context.Context, f mediafiles.File, path string, bar *term.ProgressBar) (*uploads.Sent, error) {
 	sent, err := v.uploader.Upload(ctx, f, v.Encoding, bar)
 	if err != nil {
 		return nil, err
@@ -68,7 +68,7 @@ func (v *converter) one(ctx context.Context, f mediafiles.File, path string, bar
 }
 
 // deliver brings the MP3 to where it is to be.
-func (v *converter) deliver(ctx context.Context, f mediafiles.File, job api.Job, path string, bar *progress.Bar) error {
+func (v *converter) deliver(ctx context.Context, f mediafiles.File, job api.Job, path string, bar *term.ProgressBar) error {
 	if v.Output == "-" {
 		if err := v.fetcher.Stream(ctx, job, v.IO.Out, bar); err != nil {
 			return err
@@ -92,7 +92,7 @@ func (v *converter) deliver(ctx context.Context, f mediafiles.File, job api.Job,
 
 // finish waits for the conversion. A job that an earlier run saw fail is tried
 // again if that may help.
-func (v *converter) finish(ctx context.Context, sent *uploads.Sent, bar *progress.Bar) (api.Job, error) {
+func (v *converter) finish(ctx context.Context, sent *uploads.Sent, bar *term.ProgressBar) (api.Job, error) {
 	job := sent.Job
 	if sent.Earlier && job.State == sx.StateFailed && job.Error != nil && !job.Error.Code.Permanent() {
 		bar.Say("its conversion had failed, trying it again")

@@ -8,25 +8,23 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/soundextract/sx/cli/internal/clusterflags"
-	"github.com/soundextract/sx/cli/internal/factory"
-	"github.com/soundextract/sx/cli/internal/iostreams"
-	"github.com/soundextract/sx/cli/internal/usage"
-	"github.com/soundextract/sx/cli/internal/valueflags"
+	"github.com/soundextract/sx/cli/internal/cluster"
+	"github.com/soundextract/sx/cli/internal/cmdutil"
+	"github.com/soundextract/sx/cli/internal/term"
 	"github.com/soundextract/sx/install/installer"
 )
 
 // Options are what sx diff works with.
 type Options struct {
-	IO *iostreams.IOStreams
+	IO *term.IOStreams
 
-	Cluster clusterflags.Flags
+	Cluster cluster.Flags
 	installer.InstallRequest
 	JSON bool
 }
 
 // NewCmd makes the command; run is nil but in tests.
-func NewCmd(f *factory.Factory, run func(context.Context, *Options) error) *cobra.Command {
+func NewCmd(f *cmdutil.Factory, run func(context.Context, *Options) error) *cobra.Command {
 	opts := &Options{IO: f.IO}
 	cmd := &cobra.Command{
 		Use:   "diff",
@@ -36,7 +34,7 @@ object. Nothing is changed, and what Secrets hold is not shown.`,
 		Example: `  sx diff
   sx diff --set converter.replicas=4
   sx diff --preset production --json`,
-		Args: usage.Args(cobra.NoArgs),
+		Args: cmdutil.UsageArgs(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if run != nil {
 				return run(cmd.Context(), opts)
@@ -45,7 +43,7 @@ object. Nothing is changed, and what Secrets hold is not shown.`,
 		},
 	}
 	opts.Cluster.Add(cmd)
-	valueflags.Add(cmd, &opts.Flags)
+	cluster.AddValueFlags(cmd, &opts.Flags)
 	cmd.Flags().BoolVar(&opts.Reset, "reset-values", false, "as if the values of earlier installs were forgotten")
 	cmd.Flags().BoolVar(&opts.JSON, "json", false, "print each change as JSON, one a line")
 	return cmd

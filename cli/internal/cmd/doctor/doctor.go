@@ -8,12 +8,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/soundextract/sx/cli/internal/checkup"
-	"github.com/soundextract/sx/cli/internal/clusterflags"
-	"github.com/soundextract/sx/cli/internal/exitcode"
-	"github.com/soundextract/sx/cli/internal/factory"
-	"github.com/soundextract/sx/cli/internal/iostreams"
-	"github.com/soundextract/sx/cli/internal/usage"
+	"github.com/soundextract/sx/cli/internal/cluster"
+	"github.com/soundextract/sx/cli/internal/cmdutil"
+	"github.com/soundextract/sx/cli/internal/term"
 	"github.com/soundextract/sx/install/check"
 	"github.com/soundextract/sx/install/kube"
 	"github.com/soundextract/sx/server/sx"
@@ -21,17 +18,17 @@ import (
 
 // Options are what sx doctor works with.
 type Options struct {
-	IO      *iostreams.IOStreams
-	Checkup func(cluster *kube.Cluster, release string) *checkup.Checkup
+	IO      *term.IOStreams
+	Checkup func(cluster *kube.Cluster, release string) *Checkup
 
-	Where clusterflags.Flags
+	Where cluster.Flags
 	JSON  bool
 }
 
 // NewCmd makes the command; run is nil but in tests.
-func NewCmd(f *factory.Factory, run func(context.Context, *Options) error) *cobra.Command {
-	opts := &Options{IO: f.IO, Checkup: func(cluster *kube.Cluster, release string) *checkup.Checkup {
-		return checkup.New(f, cluster, release)
+func NewCmd(f *cmdutil.Factory, run func(context.Context, *Options) error) *cobra.Command {
+	opts := &Options{IO: f.IO, Checkup: func(cluster *kube.Cluster, release string) *Checkup {
+		return NewCheckup(f, cluster, release)
 	}}
 	cmd := &cobra.Command{
 		Use:   "doctor",
@@ -49,7 +46,7 @@ that are skipped count for nothing. With --json each result is one line.`,
 		Example: `  sx doctor
   sx doctor -n music --server https://sx.example.org
   sx doctor --json | jq 'select(.outcome == "fatal")'`,
-		Args: usage.Args(cobra.NoArgs),
+		Args: cmdutil.UsageArgs(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if run != nil {
 				return run(cmd.Context(), opts)
@@ -85,7 +82,7 @@ func doctorRun(ctx context.Context, opts *Options) error {
 		}
 		return nil
 	}
-	return sx.NewError(exitcode.CodeProblems, "the checks found %s", count(found)).
+	return sx.NewError(cmdutil.CodeProblems, "the checks found %s", count(found)).
 		WithHint("do what is said beside each, then check again with: %s", opts.Where.Line("doctor"))
 }
 

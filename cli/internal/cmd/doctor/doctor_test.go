@@ -3,54 +3,49 @@ package doctor_test
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"net/http"
 	"strings"
 	"testing"
 	"unicode/utf8"
 
-	"github.com/soundextract/sx/cli/internal/account"
 	"github.com/soundextract/sx/cli/internal/clustertest"
 	"github.com/soundextract/sx/cli/internal/cmd/doctor"
+	"github.com/soundextract/sx/cli/internal/cmdutil"
 	"github.com/soundextract/sx/cli/internal/config"
-	"github.com/soundextract/sx/cli/internal/credentials"
-	"github.com/soundextract/sx/cli/internal/exitcode"
-	"github.com/soundextract/sx/cli/internal/factory"
-	"github.com/soundextract/sx/cli/internal/iostreams"
-	"github.com/soundextract/sx/cli/internal/usage"
+	"github.com/soundextract/sx/cli/internal/session"
+	"github.com/soundextract/sx/cli/internal/term"
 	"github.com/soundextract/sx/install/check"
 )
 
 func TestFlags(t *testing.T) {
 	t.Parallel()
-	streams, _, _ := iostreams.Test("")
+	streams, _, _ := term.Test("")
 	var got *doctor.Options
-	cmd := doctor.NewCmd(&factory.Factory{IO: streams}, func(_ context.Context, o *doctor.Options) error { got = o; return nil })
+	cmd := doctor.NewCmd(&cmdutil.Factory{IO: streams}, func(_ context.Context, o *doctor.Options) error { got = o; return nil })
 	cmd.SilenceErrors, cmd.SilenceUsage = true, true
 	cmd.SetArgs([]string{"-n", "music", "--json"})
 	if err := cmd.ExecuteContext(t.Context()); err != nil || got.Where.Namespace != "music" || !got.JSON {
 		t.Errorf("got %+v, %v", got, err)
 	}
 	cmd.SetArgs([]string{"music"})
-	var typed *usage.Error
-	if err := cmd.ExecuteContext(t.Context()); !errors.As(err, &typed) {
+	if err := cmd.ExecuteContext(t.Context()); cmdutil.ErrorCode(err) != cmdutil.CodeUsage {
 		t.Errorf("an argument: got %v", err)
 	}
 }
 
 // run is sx doctor on a cluster, with sx set to a server that does not answer.
-func run(t *testing.T, streams *iostreams.IOStreams, args ...string) error {
+func run(t *testing.T, streams *term.IOStreams, args ...string) error {
 	t.Helper()
 	t.Setenv("KUBECACHEDIR", t.TempDir())
 	const address = "http://127.0.0.1:1"
-	f := &factory.Factory{
+	f := &cmdutil.Factory{
 		IO: streams,
 		Config: func() (*config.Config, error) {
 			return &config.Config{Server: address, Values: []config.Value{{Key: "server", Value: address, Source: "flag"}}}, nil
 		},
 		Transport: func() (http.RoundTripper, error) { return http.DefaultTransport, nil },
-		Account: func() (*account.Account, error) {
-			return account.New("test", address, credentials.Open(t.TempDir(), nil), http.DefaultTransport)
+		Account: func() (*session.Account, error) {
+			return session.NewAccount("test", address, session.OpenStore(t.TempDir(), nil), http.DefaultTransport)
 		},
 	}
 	cmd := doctor.NewCmd(f, nil)
@@ -77,9 +72,9 @@ func results(t *testing.T, text string) map[string]check.Result {
 
 // TestEmptyCluster: where nothing is installed, only what an install needs is asked.
 func TestEmptyCluster(t *testing.T) {
-	streams, out, _ := iostreams.Test("")
+	streams, out, _ := term.Test("")
 	err := run(t, streams, "--kubeconfig", clustertest.New(t, false), "--json")
-	if exitcode.Of(exitcode.Code(err)) != exitcode.Problems {
+	if cmdutil.ExitCode(cmdutil.ErrorCode(err)) != cmdutil.ExitProblems {
 		t.Errorf("got %v", err)
 	}
 	all := results(t, out.String())
@@ -90,9 +85,9 @@ func TestEmptyCluster(t *testing.T) {
 
 // TestInstalled: a release is asked too, and the server that sx is set to.
 func TestInstalled(t *testing.T) {
-	streams, out, _ := iostreams.Test("")
+	streams, out, _ := term.Test("")
 	err := run(t, streams, "--kubeconfig", clustertest.New(t, true), "--json")
-	if exitcode.Of(exitcode.Code(err)) != exitcode.Problems {
+	if cmdutil.ExitCode(cmdutil.ErrorCode(err)) != cmdutil.ExitProblems {
 		t.Errorf("got %v", err)
 	}
 	all := results(t, out.String())
@@ -108,7 +103,7 @@ func TestInstalled(t *testing.T) {
 
 // TestTerminal: the columns fit, and nobody has to guess what to do.
 func TestTerminal(t *testing.T) {
-	streams, out, _ := iostreams.Test("")
+	streams, out, _ := term.Test("")
 	streams.OutTTY, streams.Color = true, true
 	if err := run(t, streams, "--kubeconfig", clustertest.New(t, false)); err == nil {
 		t.Error("no problem was found")
@@ -129,10 +124,10 @@ func TestTerminal(t *testing.T) {
 
 // TestAway: when the API server does not answer, that is all there is to say.
 func TestAway(t *testing.T) {
-	streams, out, _ := iostreams.Test("")
+	streams, out, _ := term.Test("")
 	path := clustertest.Away(t)
 	err := run(t, streams, "--kubeconfig", path)
-	if exitcode.Of(exitcode.Code(err)) != exitcode.Problems || !strings.Contains(err.Error(), "1 fatal problem") {
+	if cmdutil.ExitCode(cmdutil.ErrorCode(err)) != cmdutil.ExitProblems || !strings.Contains(err.Error(), "1 fatal problem") {
 		t.Errorf("got %v", err)
 	}
 	if fields := strings.Split(strings.TrimSpace(out.String()), "\t"); len(fields) != 5 || fields[0] != "api" || fields[1] != "fatal" {

@@ -5,15 +5,14 @@ import (
 	"io"
 	"strings"
 
-	"github.com/soundextract/sx/cli/internal/human"
-	"github.com/soundextract/sx/cli/internal/iostreams"
+	"github.com/soundextract/sx/cli/internal/term"
 	"github.com/soundextract/sx/install/check"
 )
 
 // printer prints results as they come: on a terminal in columns, else in full
 // with tabs between id, outcome, description, message and hint.
 type printer struct {
-	io    *iostreams.IOStreams
+	io    *term.IOStreams
 	json  bool
 	begun bool
 	err   error // the first of writing
@@ -61,9 +60,9 @@ func (p *printer) columns(r check.Result) string {
 	}
 	width, _ := p.io.Size()
 	width = max(width-idWidth-outcomeWidth, minTextWidth)
-	lines := human.Wrap(text, width)
+	lines := term.Wrap(text, width)
 	if r.Hint != "" {
-		for i, line := range human.Wrap(r.Hint, width-2) {
+		for i, line := range term.Wrap(r.Hint, width-2) {
 			lines = append(lines, []string{"→ ", "  "}[min(i, 1)]+line)
 		}
 	}

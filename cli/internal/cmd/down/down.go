@@ -7,23 +7,22 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/soundextract/sx/cli/internal/cmdutil"
 	"github.com/soundextract/sx/cli/internal/config"
-	"github.com/soundextract/sx/cli/internal/factory"
-	"github.com/soundextract/sx/cli/internal/iostreams"
 	"github.com/soundextract/sx/cli/internal/localserver"
-	"github.com/soundextract/sx/cli/internal/usage"
+	"github.com/soundextract/sx/cli/internal/term"
 )
 
 // Options are what sx down works with.
 type Options struct {
-	IO *iostreams.IOStreams
+	IO *term.IOStreams
 
 	Data string // "" is the folder of the last start
 	JSON bool
 }
 
 // NewCmd makes the command; run is nil but in tests.
-func NewCmd(f *factory.Factory, run func(context.Context, *Options) error) *cobra.Command {
+func NewCmd(f *cmdutil.Factory, run func(context.Context, *Options) error) *cobra.Command {
 	opts := &Options{IO: f.IO}
 	cmd := &cobra.Command{
 		Use:   "down",
@@ -32,7 +31,7 @@ func NewCmd(f *factory.Factory, run func(context.Context, *Options) error) *cobr
 and goes on after the next sx up; uploads go on where they stopped.`,
 		Example: `  sx down
   sx down --data ~/sx-data`,
-		Args: usage.Args(cobra.NoArgs),
+		Args: cmdutil.UsageArgs(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if run != nil {
 				return run(cmd.Context(), opts)

@@ -8,14 +8,11 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/soundextract/sx/cli/internal/batch"
+	"github.com/soundextract/sx/cli/internal/cmdutil"
 	"github.com/soundextract/sx/cli/internal/config"
-	"github.com/soundextract/sx/cli/internal/factory"
 	"github.com/soundextract/sx/cli/internal/fetch"
-	"github.com/soundextract/sx/cli/internal/iostreams"
-	"github.com/soundextract/sx/cli/internal/jobarg"
-	"github.com/soundextract/sx/cli/internal/progress"
+	"github.com/soundextract/sx/cli/internal/term"
 	"github.com/soundextract/sx/cli/internal/transfer"
-	"github.com/soundextract/sx/cli/internal/usage"
 	"github.com/soundextract/sx/cli/internal/watcher"
 	"github.com/soundextract/sx/server/api"
 	"github.com/soundextract/sx/server/api/client"
@@ -24,7 +21,7 @@ import (
 
 // Options is what sx download works with.
 type Options struct {
-	IO     *iostreams.IOStreams
+	IO     *term.IOStreams
 	Client func() (*client.Client, error)
 	Config func() (*config.Config, error)
 
@@ -36,7 +33,7 @@ type Options struct {
 }
 
 // NewCmd makes the command. run, when it is not nil, is called instead of downloading.
-func NewCmd(f *factory.Factory, run func(context.Context, *Options) error) *cobra.Command {
+func NewCmd(f *cmdutil.Factory, run func(context.Context, *Options) error) *cobra.Command {
 	o := &Options{IO: f.IO, Client: f.Client, Config: f.Config}
 	if run == nil {
 		run = download
@@ -53,7 +50,7 @@ there already is not overwritten without --force.`,
   sx download cv3x5k2tq7na4m6b -o talk.mp3
   sx download cv3x5k2tq7na4m6b -o - | mpv -
   sx download --all -o music/`,
-		ValidArgsFunction: jobarg.Complete(f, sx.StateDone),
+		ValidArgsFunction: cmdutil.CompleteJobs(f, sx.StateDone),
 	}
 	flags := cmd.Flags()
 	flags.StringVarP(&o.Output, "output", "o", "", "file or folder to write to, - for the output stream")
@@ -68,13 +65,13 @@ there already is not overwritten without --force.`,
 		}
 		switch {
 		case o.All && len(args) > 0:
-			return usage.Errorf("give either ids or --all")
+			return cmdutil.UsageErrorf("give either ids or --all")
 		case !o.All && len(args) == 0:
-			return usage.Errorf("a job's id is missing").WithHint("find it with: sx jobs; or download all with: sx download --all")
+			return cmdutil.UsageErrorf("a job's id is missing").WithHint("find it with: sx jobs; or download all with: sx download --all")
 		case o.Output == "-" && (o.All || len(o.IDs) > 1):
-			return usage.Errorf("only one MP3 can go to the output stream")
+			return cmdutil.UsageErrorf("only one MP3 can go to the output stream")
 		case o.Output == "-" && o.JSON:
-			return usage.Errorf("--json and the MP3 cannot both go to the output stream")
+			return cmdutil.UsageErrorf("--json and the MP3 cannot both go to the output stream")
 		}
 		return run(cmd.Context(), o)
 	}
@@ -104,7 +101,7 @@ func download(ctx context.Context, o *Options) error {
 	if err != nil {
 		return err
 	}
-	display := progress.New(o.IO)
+	display := term.NewProgressDisplay(o.IO)
 	defer display.Close()
 	policy := &transfer.Policy{Patience: cfg.Patience}
 	jobs, err := o.jobs(ctx, c, policy, display)
@@ -147,9 +144,9 @@ func download(ctx context.Context, o *Options) error {
 	return batch.Run(ctx, items, cfg.Parallel)
 }
 
-func stream(ctx context.Context, fetcher *fetch.Fetcher, job api.Job, io *iostreams.IOStreams, bar *progress.Bar) error {
+func stream(ctx context.Context, fetcher *fetch.Fetcher, job api.Job, io *term.IOStreams, bar *term.ProgressBar) error {
 	if io.OutTTY {
-		return usage.Errorf("an MP3 is nothing for the terminal").WithHint("pipe it on, or give a file with -o")
+		return cmdutil.UsageErrorf("an MP3 is nothing for the terminal").WithHint("pipe it on, or give a file with -o")
 	}
 	if err := fetcher.Stream(ctx, job, io.Out, bar); err != nil {
 		return err
@@ -158,7 +155,7 @@ func stream(ctx context.Context, fetcher *fetch.Fetcher, job api.Job, io *iostre
 	return nil
 }
 
-func file(ctx context.Context, fetcher *fetch.Fetcher, job api.Job, path string, bar *progress.Bar, printer fetch.Printer) error {
+func file(ctx context.Context, fetcher *fetch.Fetcher, job api.Job, path string, bar *term.ProgressBar, printer fetch.Printer) error {
 	there, err := fetcher.File(ctx, job, path, bar)
 	if err != nil {
 		return err
@@ -172,7 +169,7 @@ func file(ctx context.Context, fetcher *fetch.Fetcher, job api.Job, path string,
 }
 
 // jobs gives what to download, in the order that decides about equal names.
-func (o *Options) jobs(ctx context.Context, c *client.Client, policy *transfer.Policy, display *progress.Display) (jobs []wanted, err error) {
+func (o *Options) jobs(ctx context.Context, c *client.Client, policy *transfer.Policy, display *term.ProgressDisplay) (jobs []wanted, err error) {
 	retry := policy.Start(display)
 	if o.All {
 		return jobs, retry.Do(ctx, func(ctx context.Context) error {

@@ -3,7 +3,6 @@ package download_test
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -14,11 +13,10 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/soundextract/sx/cli/internal/cmd/download"
+	"github.com/soundextract/sx/cli/internal/cmdutil"
 	"github.com/soundextract/sx/cli/internal/config"
-	"github.com/soundextract/sx/cli/internal/factory"
-	"github.com/soundextract/sx/cli/internal/iostreams"
 	"github.com/soundextract/sx/cli/internal/servertest"
-	"github.com/soundextract/sx/cli/internal/usage"
+	"github.com/soundextract/sx/cli/internal/term"
 	"github.com/soundextract/sx/server/api"
 	"github.com/soundextract/sx/server/api/client"
 	"github.com/soundextract/sx/server/sx"
@@ -26,10 +24,10 @@ import (
 
 func run(t *testing.T, server *servertest.Server, tty bool, args ...string) (stdout, stderr string, err error) {
 	t.Helper()
-	streams, out, errOut := iostreams.Test("")
+	streams, out, errOut := term.Test("")
 	streams.OutTTY = tty
 	state := t.TempDir()
-	cmd := download.NewCmd(&factory.Factory{
+	cmd := download.NewCmd(&cmdutil.Factory{
 		IO: streams,
 		Config: func() (*config.Config, error) {
 			return &config.Config{Account: "here", Parallel: 2, Patience: 20 * time.Second, StateDir: state}, nil
@@ -51,8 +49,7 @@ func TestTypedWrong(t *testing.T) {
 		"all to the stream":    {"--all", "-o", "-"},
 		"JSON with the stream": {"x", "--json", "-o", "-"},
 	} {
-		var typed *usage.Error
-		if _, _, err := run(t, servertest.New(t), false, args...); !errors.As(err, &typed) {
+		if _, _, err := run(t, servertest.New(t), false, args...); cmdutil.ErrorCode(err) != cmdutil.CodeUsage {
 			t.Errorf("%s: got %v", name, err)
 		}
 	}
@@ -60,9 +57,9 @@ func TestTypedWrong(t *testing.T) {
 
 func TestFlagsReachTheRun(t *testing.T) {
 	t.Parallel()
-	streams, _, _ := iostreams.Test("")
+	streams, _, _ := term.Test("")
 	var got []any
-	cmd := download.NewCmd(&factory.Factory{IO: streams}, func(_ context.Context, o *download.Options) error {
+	cmd := download.NewCmd(&cmdutil.Factory{IO: streams}, func(_ context.Context, o *download.Options) error {
 		got = []any{o.IDs, o.Output, o.Force, o.JSON, o.All}
 		return nil
 	})
@@ -99,8 +96,7 @@ func TestOne(t *testing.T) {
 	if out, _, err := run(t, server, false, id, "-o", "-"); err != nil || out != "sound" {
 		t.Errorf("the stream got %q: %v", out, err)
 	}
-	var typed *usage.Error
-	if _, _, err := run(t, server, true, id, "-o", "-"); !errors.As(err, &typed) {
+	if _, _, err := run(t, server, true, id, "-o", "-"); cmdutil.ErrorCode(err) != cmdutil.CodeUsage {
 		t.Errorf("to the terminal: %v", err)
 	}
 }

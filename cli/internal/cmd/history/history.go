@@ -8,25 +8,22 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/soundextract/sx/cli/internal/clusterflags"
-	"github.com/soundextract/sx/cli/internal/factory"
-	"github.com/soundextract/sx/cli/internal/human"
-	"github.com/soundextract/sx/cli/internal/iostreams"
-	"github.com/soundextract/sx/cli/internal/table"
-	"github.com/soundextract/sx/cli/internal/usage"
+	"github.com/soundextract/sx/cli/internal/cluster"
+	"github.com/soundextract/sx/cli/internal/cmdutil"
+	"github.com/soundextract/sx/cli/internal/term"
 	"github.com/soundextract/sx/install/release"
 )
 
 // Options are what sx history works with.
 type Options struct {
-	IO *iostreams.IOStreams
+	IO *term.IOStreams
 
-	Cluster clusterflags.Flags
+	Cluster cluster.Flags
 	JSON    bool
 }
 
 // NewCmd makes the command; run is nil but in tests.
-func NewCmd(f *factory.Factory, run func(context.Context, *Options) error) *cobra.Command {
+func NewCmd(f *cmdutil.Factory, run func(context.Context, *Options) error) *cobra.Command {
 	opts := &Options{IO: f.IO}
 	cmd := &cobra.Command{
 		Use:   "history",
@@ -35,7 +32,7 @@ func NewCmd(f *factory.Factory, run func(context.Context, *Options) error) *cobr
 roll-back made one. The last ten are kept; sx rollback goes back to one.`,
 		Example: `  sx history
   sx history --json`,
-		Args: usage.Args(cobra.NoArgs),
+		Args: cmdutil.UsageArgs(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if run != nil {
 				return run(cmd.Context(), opts)
@@ -74,22 +71,22 @@ func historyRun(ctx context.Context, opts *Options) error {
 var colors = map[release.Status]string{release.Deployed: "32", release.Failed: "31", release.Pending: "33", release.Removing: "33"}
 
 func (o *Options) print(all []release.Info) error {
-	columns := []table.Column{
+	columns := []term.Column{
 		{Header: "REVISION", Right: true},
 		{Header: "STATUS"},
 		{Header: "VERSION"},
 		{Header: "AGE", Right: true},
 		{Header: "DESCRIPTION", Shrink: true},
 	}
-	rows := make([][]table.Cell, len(all))
+	rows := make([][]term.Cell, len(all))
 	for i, r := range all {
-		rows[i] = []table.Cell{
-			table.Text(strconv.Itoa(r.Revision)),
+		rows[i] = []term.Cell{
+			term.TextCell(strconv.Itoa(r.Revision)),
 			{Text: string(r.Status), Color: colors[r.Status]},
-			table.Text(r.Version),
-			{Text: human.Ago(time.Since(r.Updated)), Full: r.Updated.Format(time.RFC3339)},
-			table.Text(r.Description),
+			term.TextCell(r.Version),
+			{Text: term.FormatAge(time.Since(r.Updated)), Full: r.Updated.Format(time.RFC3339)},
+			term.TextCell(r.Description),
 		}
 	}
-	return table.Print(o.IO, columns, rows)
+	return term.PrintTable(o.IO, columns, rows)
 }

@@ -7,10 +7,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/soundextract/sx/cli/internal/factory"
-	"github.com/soundextract/sx/cli/internal/iostreams"
-	"github.com/soundextract/sx/cli/internal/usage"
-	"github.com/soundextract/sx/cli/internal/valueflags"
+	"github.com/soundextract/sx/cli/internal/cluster"
+	"github.com/soundextract/sx/cli/internal/cmdutil"
+	"github.com/soundextract/sx/cli/internal/term"
 	"github.com/soundextract/sx/install/chart"
 	"github.com/soundextract/sx/install/kube"
 	"github.com/soundextract/sx/install/values"
@@ -19,14 +18,14 @@ import (
 
 // Options are what sx images works with.
 type Options struct {
-	IO *iostreams.IOStreams
+	IO *term.IOStreams
 
 	Values values.Flags
 	JSON   bool
 }
 
 // NewCmd makes the command; run is nil but in tests.
-func NewCmd(f *factory.Factory, run func(context.Context, *Options) error) *cobra.Command {
+func NewCmd(f *cmdutil.Factory, run func(context.Context, *Options) error) *cobra.Command {
 	opts := &Options{IO: f.IO}
 	cmd := &cobra.Command{
 		Use:   "images",
@@ -37,7 +36,7 @@ cluster is asked. The image of the Helm test is among them.`,
 		Example: `  sx images
   sx images | xargs -n 1 docker pull
   sx images --preset production --image-registry registry.example.org`,
-		Args: usage.Args(cobra.NoArgs),
+		Args: cmdutil.UsageArgs(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if run != nil {
 				return run(cmd.Context(), opts)
@@ -45,7 +44,7 @@ cluster is asked. The image of the Helm test is among them.`,
 			return imagesRun(opts)
 		},
 	}
-	valueflags.Add(cmd, &opts.Values)
+	cluster.AddValueFlags(cmd, &opts.Values)
 	cmd.Flags().BoolVar(&opts.JSON, "json", false, "print the images as JSON")
 	return cmd
 }

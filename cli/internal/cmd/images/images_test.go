@@ -7,15 +7,15 @@ import (
 	"testing"
 
 	"github.com/soundextract/sx/cli/internal/cmd/images"
-	"github.com/soundextract/sx/cli/internal/factory"
-	"github.com/soundextract/sx/cli/internal/iostreams"
+	"github.com/soundextract/sx/cli/internal/cmdutil"
+	"github.com/soundextract/sx/cli/internal/term"
 	"github.com/soundextract/sx/server/sx"
 )
 
 func run(t *testing.T, args ...string) (string, error) {
 	t.Helper()
-	streams, out, _ := iostreams.Test("")
-	cmd := images.NewCmd(&factory.Factory{IO: streams}, nil)
+	streams, out, _ := term.Test("")
+	cmd := images.NewCmd(&cmdutil.Factory{IO: streams}, nil)
 	cmd.SilenceErrors, cmd.SilenceUsage = true, true
 	cmd.SetArgs(args)
 	err := cmd.ExecuteContext(t.Context())

@@ -9,12 +9,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/soundextract/sx/cli/internal/clusterflags"
-	"github.com/soundextract/sx/cli/internal/factory"
-	"github.com/soundextract/sx/cli/internal/iostreams"
-	"github.com/soundextract/sx/cli/internal/steps"
-	"github.com/soundextract/sx/cli/internal/usage"
-	"github.com/soundextract/sx/cli/internal/valueflags"
+	"github.com/soundextract/sx/cli/internal/cluster"
+	"github.com/soundextract/sx/cli/internal/cmdutil"
+	"github.com/soundextract/sx/cli/internal/term"
 	"github.com/soundextract/sx/install/installer"
 	"github.com/soundextract/sx/install/release"
 	"github.com/soundextract/sx/install/watch"
@@ -22,16 +19,16 @@ import (
 
 // Options are what sx install works with.
 type Options struct {
-	IO *iostreams.IOStreams
+	IO *term.IOStreams
 
-	Cluster clusterflags.Flags
+	Cluster cluster.Flags
 	installer.InstallOptions
 	DryRun bool
 	JSON   bool
 }
 
 // NewCmd makes the command; run is nil but in tests.
-func NewCmd(f *factory.Factory, run func(context.Context, *Options) error) *cobra.Command {
+func NewCmd(f *cmdutil.Factory, run func(context.Context, *Options) error) *cobra.Command {
 	opts := &Options{IO: f.IO}
 	cmd := &cobra.Command{
 		Use:   "install",
@@ -49,10 +46,10 @@ that sx register and sx convert work at once.`,
   sx install --preset production -n sound
   sx install --set gateway.replicas=2    # change one value, keep the rest
   sx install --dry-run > manifests.yaml`,
-		Args: usage.Args(cobra.NoArgs),
+		Args: cmdutil.UsageArgs(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if opts.DryRun && opts.JSON {
-				return usage.Errorf("--dry-run prints YAML: it goes without --json")
+				return cmdutil.UsageErrorf("--dry-run prints YAML: it goes without --json")
 			}
 			if run != nil {
 				return run(cmd.Context(), opts)
@@ -61,12 +58,12 @@ that sx register and sx convert work at once.`,
 		},
 	}
 	opts.Cluster.Add(cmd)
-	valueflags.Add(cmd, &opts.Flags)
+	cluster.AddValueFlags(cmd, &opts.Flags)
 	flags := cmd.Flags()
 	flags.BoolVar(&opts.Reset, "reset-values", false, "forget the values of earlier installs")
 	flags.BoolVar(&opts.DryRun, "dry-run", false, "print the manifests, judged by the cluster, and change nothing")
 	flags.BoolVar(&opts.Wait, "wait", true, "wait until everything is ready")
-	flags.DurationVar(&opts.Timeout, "timeout", steps.DefaultTimeout, "how long to wait, as in 90s or 15m")
+	flags.DurationVar(&opts.Timeout, "timeout", cluster.DefaultTimeout, "how long to wait, as in 90s or 15m")
 	flags.BoolVar(&opts.JSON, "json", false, "print each event as JSON, one a line")
 	return cmd
 }
@@ -75,7 +72,7 @@ func installRun(ctx context.Context, opts *Options) error {
 	if opts.DryRun {
 		return dryRun(ctx, opts)
 	}
-	display := steps.New(opts.IO, opts.JSON)
+	display := cluster.NewRolloutDisplay(opts.IO, opts.JSON)
 	in, info, err := opts.install(ctx, display)
 	if err == nil {
 		err = opts.use(in, display)
@@ -88,7 +85,7 @@ func installRun(ctx context.Context, opts *Options) error {
 	return opts.tell(in, info)
 }
 
-func (o *Options) install(ctx context.Context, display steps.Display) (*installer.Installer, release.Info, error) {
+func (o *Options) install(ctx context.Context, display cluster.RolloutDisplay) (*installer.Installer, release.Info, error) {
 	in, err := o.Cluster.Installer(display.Show)
 	if err != nil {
 		return nil, release.Info{}, err

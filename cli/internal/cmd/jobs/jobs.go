@@ -9,9 +9,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/soundextract/sx/cli/internal/factory"
-	"github.com/soundextract/sx/cli/internal/iostreams"
-	"github.com/soundextract/sx/cli/internal/usage"
+	"github.com/soundextract/sx/cli/internal/cmdutil"
+	"github.com/soundextract/sx/cli/internal/term"
 	"github.com/soundextract/sx/server/api"
 	"github.com/soundextract/sx/server/api/client"
 	"github.com/soundextract/sx/server/sx"
@@ -19,7 +18,7 @@ import (
 
 // Options are what sx jobs works with.
 type Options struct {
-	IO     *iostreams.IOStreams
+	IO     *term.IOStreams
 	Client func() (*client.Client, error)
 	Now    func() time.Time
 
@@ -34,7 +33,7 @@ type Options struct {
 const defaultLimit = 30
 
 // NewCmd makes the command; run is nil but in tests.
-func NewCmd(f *factory.Factory, run func(context.Context, *Options) error) *cobra.Command {
+func NewCmd(f *cmdutil.Factory, run func(context.Context, *Options) error) *cobra.Command {
 	opts := &Options{IO: f.IO, Client: f.Client, Now: time.Now}
 	cmd := &cobra.Command{
 		Use:     "jobs",
@@ -47,7 +46,7 @@ and time of creation, separated by tabs and without a header.`,
 		Example: `  sx jobs
   sx jobs --state failed --state expired
   sx jobs --name lecture --all --json | jq -r '.[].id'`,
-		Args: usage.Args(cobra.NoArgs),
+		Args: cmdutil.UsageArgs(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := opts.check(cmd.Flags().Changed("limit")); err != nil {
 				return err
@@ -80,15 +79,15 @@ func stateNames() []string {
 func (o *Options) check(limited bool) error {
 	for _, s := range o.States {
 		if !slices.Contains(stateNames(), s) {
-			return usage.Errorf("there is no state %q", s).
-				WithHint("choose among: " + strings.Join(stateNames(), ", "))
+			return cmdutil.UsageErrorf("there is no state %q", s).
+				WithHint("choose among: %s", strings.Join(stateNames(), ", "))
 		}
 	}
 	if o.Limit < 1 {
-		return usage.Errorf("--limit wants a number from 1 up")
+		return cmdutil.UsageErrorf("--limit wants a number from 1 up")
 	}
 	if o.All && limited {
-		return usage.Errorf("--all and --limit exclude each other")
+		return cmdutil.UsageErrorf("--all and --limit exclude each other")
 	}
 	return nil
 }

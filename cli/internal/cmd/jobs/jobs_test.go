@@ -2,14 +2,12 @@ package jobs_test
 
 import (
 	"context"
-	"errors"
 	"slices"
 	"testing"
 
 	"github.com/soundextract/sx/cli/internal/cmd/jobs"
-	"github.com/soundextract/sx/cli/internal/factory"
-	"github.com/soundextract/sx/cli/internal/iostreams"
-	"github.com/soundextract/sx/cli/internal/usage"
+	"github.com/soundextract/sx/cli/internal/cmdutil"
+	"github.com/soundextract/sx/cli/internal/term"
 )
 
 func TestFlags(t *testing.T) {
@@ -31,18 +29,17 @@ func TestFlags(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			streams, _, _ := iostreams.Test("")
+			streams, _, _ := term.Test("")
 			var got *jobs.Options
-			cmd := jobs.NewCmd(&factory.Factory{IO: streams}, func(_ context.Context, o *jobs.Options) error {
+			cmd := jobs.NewCmd(&cmdutil.Factory{IO: streams}, func(_ context.Context, o *jobs.Options) error {
 				got = o
 				return nil
 			})
 			cmd.SetArgs(tt.args)
 			cmd.SilenceErrors, cmd.SilenceUsage = true, true
 			err := cmd.ExecuteContext(t.Context())
-			var typed *usage.Error
 			if tt.wrong {
-				if !errors.As(err, &typed) || got != nil {
+				if cmdutil.ErrorCode(err) != cmdutil.CodeUsage || got != nil {
 					t.Errorf("got %v, want a usage error", err)
 				}
 				return

@@ -5,8 +5,7 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/soundextract/sx/cli/internal/human"
-	"github.com/soundextract/sx/cli/internal/table"
+	"github.com/soundextract/sx/cli/internal/term"
 	"github.com/soundextract/sx/server/api"
 	"github.com/soundextract/sx/server/sx"
 )
@@ -16,7 +15,7 @@ func (o *Options) print(found []api.Job, next string) error {
 		o.sayEmpty()
 		return nil
 	}
-	columns := []table.Column{
+	columns := []term.Column{
 		{Header: "ID"},
 		{Header: "NAME", Shrink: true},
 		{Header: "STATE"},
@@ -24,18 +23,18 @@ func (o *Options) print(found []api.Job, next string) error {
 		{Header: "SIZE", Right: true},
 		{Header: "AGE", Right: true},
 	}
-	rows := make([][]table.Cell, len(found))
+	rows := make([][]term.Cell, len(found))
 	for i, j := range found {
-		rows[i] = []table.Cell{
-			table.Text(j.ID),
-			table.Text(j.Name),
+		rows[i] = []term.Cell{
+			term.TextCell(j.ID),
+			term.TextCell(j.Name),
 			{Text: string(j.State), Color: colors[j.State]},
 			{Text: progress(j), Full: strconv.FormatFloat(j.Progress, 'f', 1, 64)},
 			{Text: sx.FormatSize(j.Video.Size), Full: strconv.FormatInt(j.Video.Size, 10)},
-			{Text: human.Ago(o.Now().Sub(j.Created)), Full: j.Created.UTC().Format(time.RFC3339)},
+			{Text: term.FormatAge(o.Now().Sub(j.Created)), Full: j.Created.UTC().Format(time.RFC3339)},
 		}
 	}
-	if err := table.Print(o.IO, columns, rows); err != nil {
+	if err := term.PrintTable(o.IO, columns, rows); err != nil {
 		return err
 	}
 	if next != "" {

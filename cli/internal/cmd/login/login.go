@@ -7,18 +7,16 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/soundextract/sx/cli/internal/account"
-	"github.com/soundextract/sx/cli/internal/factory"
-	"github.com/soundextract/sx/cli/internal/iostreams"
-	"github.com/soundextract/sx/cli/internal/prompt"
-	"github.com/soundextract/sx/cli/internal/usage"
+	"github.com/soundextract/sx/cli/internal/cmdutil"
+	"github.com/soundextract/sx/cli/internal/session"
+	"github.com/soundextract/sx/cli/internal/term"
 	"github.com/soundextract/sx/server/api"
 )
 
 // Options are what sx login works with.
 type Options struct {
-	IO      *iostreams.IOStreams
-	Account func() (*account.Account, error)
+	IO      *term.IOStreams
+	Account func() (*session.Account, error)
 
 	Name          string // "" is asked for
 	PasswordStdin bool
@@ -26,7 +24,7 @@ type Options struct {
 }
 
 // NewCmd makes the command; run is nil but in tests.
-func NewCmd(f *factory.Factory, run func(context.Context, *Options) error) *cobra.Command {
+func NewCmd(f *cmdutil.Factory, run func(context.Context, *Options) error) *cobra.Command {
 	opts := &Options{IO: f.IO, Account: f.Account}
 	cmd := &cobra.Command{
 		Use:   "login [NAME]",
@@ -35,7 +33,7 @@ func NewCmd(f *factory.Factory, run func(context.Context, *Options) error) *cobr
 kept in the system's keyring, or without one in a file that only you can read.`,
 		Example: `  sx login anna
   sx login anna --password-stdin < password.txt`,
-		Args:              usage.Args(cobra.MaximumNArgs(1)),
+		Args:              cmdutil.UsageArgs(cobra.MaximumNArgs(1)),
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {
@@ -58,11 +56,11 @@ func loginRun(ctx context.Context, opts *Options) error {
 		return err
 	}
 	acct.WarnIfPlain(opts.IO.ErrOut)
-	name, err := prompt.Name(ctx, opts.IO, opts.Name)
+	name, err := term.PromptName(ctx, opts.IO, opts.Name)
 	if err != nil {
 		return err
 	}
-	password, err := prompt.Password(ctx, opts.IO, opts.PasswordStdin)
+	password, err := term.PromptPassword(ctx, opts.IO, opts.PasswordStdin)
 	if err != nil {
 		return err
 	}

@@ -8,23 +8,22 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/soundextract/sx/cli/internal/account"
-	"github.com/soundextract/sx/cli/internal/factory"
-	"github.com/soundextract/sx/cli/internal/iostreams"
-	"github.com/soundextract/sx/cli/internal/usage"
+	"github.com/soundextract/sx/cli/internal/cmdutil"
+	"github.com/soundextract/sx/cli/internal/session"
+	"github.com/soundextract/sx/cli/internal/term"
 	"github.com/soundextract/sx/server/api/client"
 )
 
 // Options are what sx logout works with.
 type Options struct {
-	IO      *iostreams.IOStreams
-	Account func() (*account.Account, error)
+	IO      *term.IOStreams
+	Account func() (*session.Account, error)
 
 	JSON bool
 }
 
 // NewCmd makes the command; run is nil but in tests.
-func NewCmd(f *factory.Factory, run func(context.Context, *Options) error) *cobra.Command {
+func NewCmd(f *cmdutil.Factory, run func(context.Context, *Options) error) *cobra.Command {
 	opts := &Options{IO: f.IO, Account: f.Account}
 	cmd := &cobra.Command{
 		Use:   "logout",
@@ -32,7 +31,7 @@ func NewCmd(f *factory.Factory, run func(context.Context, *Options) error) *cobr
 		Long: `Forget the sign-in on this machine and end it on the server. It is forgotten
 also when the server does not answer.`,
 		Example: `  sx logout`,
-		Args:    usage.Args(cobra.NoArgs),
+		Args:    cmdutil.UsageArgs(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if run != nil {
 				return run(cmd.Context(), opts)

@@ -9,18 +9,15 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/soundextract/sx/cli/internal/factory"
-	"github.com/soundextract/sx/cli/internal/human"
-	"github.com/soundextract/sx/cli/internal/iostreams"
-	"github.com/soundextract/sx/cli/internal/table"
-	"github.com/soundextract/sx/cli/internal/usage"
+	"github.com/soundextract/sx/cli/internal/cmdutil"
+	"github.com/soundextract/sx/cli/internal/term"
 	"github.com/soundextract/sx/server/api"
 	"github.com/soundextract/sx/server/api/client"
 	"github.com/soundextract/sx/server/sx"
 )
 
 type deliveriesOptions struct {
-	IO     *iostreams.IOStreams
+	IO     *term.IOStreams
 	Client func() (*client.Client, error)
 	Now    func() time.Time
 
@@ -30,7 +27,7 @@ type deliveriesOptions struct {
 
 const defaultLimit = 30
 
-func newCmdDeliveries(f *factory.Factory, run func(context.Context, *deliveriesOptions) error) *cobra.Command {
+func newCmdDeliveries(f *cmdutil.Factory, run func(context.Context, *deliveriesOptions) error) *cobra.Command {
 	opts := &deliveriesOptions{IO: f.IO, Client: f.Client, Now: time.Now}
 	cmd := &cobra.Command{
 		Use:   "deliveries",
@@ -43,10 +40,10 @@ state, tries, time of creation and the last error, separated by tabs and
 without a header.`,
 		Example: `  sx notify deliveries
   sx notify deliveries --json | jq '.[] | select(.state == "failed")'`,
-		Args: usage.Args(cobra.NoArgs),
+		Args: cmdutil.UsageArgs(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if opts.Limit < 1 || opts.Limit > api.MaxLimit {
-				return usage.Errorf("--limit wants a number from 1 to %d", api.MaxLimit)
+				return cmdutil.UsageErrorf("--limit wants a number from 1 to %d", api.MaxLimit)
 			}
 			if run != nil {
 				return run(cmd.Context(), opts)
@@ -78,28 +75,28 @@ func deliveriesRun(ctx context.Context, opts *deliveriesOptions) error {
 	return printDeliveries(opts.IO, list.Deliveries, opts.Now())
 }
 
-func printDeliveries(streams *iostreams.IOStreams, list []api.Delivery, now time.Time) error {
+func printDeliveries(streams *term.IOStreams, list []api.Delivery, now time.Time) error {
 	if !streams.OutTTY {
-		rows := make([][]table.Cell, len(list))
+		rows := make([][]term.Cell, len(list))
 		for i, d := range list {
 			rows[i] = cells(d.ID, string(d.Event), string(d.Channel), d.Target, string(d.State), strconv.Itoa(d.Tries),
 				d.Created.UTC().Format(time.RFC3339), d.LastError)
 		}
-		return table.Print(streams, make([]table.Column, len(rows[0])), rows)
+		return term.PrintTable(streams, make([]term.Column, len(rows[0])), rows)
 	}
-	columns := []table.Column{{Header: "EVENT"}, {Header: "TO", Shrink: true}, {Header: "STATE"}, {Header: "AGE"}, {Header: "WHAT HAPPENED", Shrink: true}}
-	rows := make([][]table.Cell, len(list))
+	columns := []term.Column{{Header: "EVENT"}, {Header: "TO", Shrink: true}, {Header: "STATE"}, {Header: "AGE"}, {Header: "WHAT HAPPENED", Shrink: true}}
+	rows := make([][]term.Cell, len(list))
 	for i, d := range list {
-		rows[i] = cells(string(d.Event), short(d.Target), string(d.State), human.Ago(now.Sub(d.Created)), story(d, now))
+		rows[i] = cells(string(d.Event), short(d.Target), string(d.State), term.FormatAge(now.Sub(d.Created)), story(d, now))
 		rows[i][2].Color = map[sx.DeliveryState]string{sx.DeliveryDelivered: "32", sx.DeliveryFailed: "31"}[d.State]
 	}
-	return table.Print(streams, columns, rows)
+	return term.PrintTable(streams, columns, rows)
 }
 
-func cells(texts ...string) []table.Cell {
-	row := make([]table.Cell, len(texts))
+func cells(texts ...string) []term.Cell {
+	row := make([]term.Cell, len(texts))
 	for i, t := range texts {
-		row[i] = table.Text(t)
+		row[i] = term.TextCell(t)
 	}
 	return row
 }
@@ -112,5 +109,5 @@ func story(d api.Delivery, now time.Time) string {
 	if d.State != sx.DeliveryPending || d.LastError == "" || d.NextTry == nil {
 		return d.LastError
 	}
-	return fmt.Sprintf("%s; next in %s", d.LastError, human.Ago(max(0, d.NextTry.Sub(now))))
+	return fmt.Sprintf("%s; next in %s", d.LastError, term.FormatAge(max(0, d.NextTry.Sub(now))))
 }

@@ -6,16 +6,14 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/soundextract/sx/cli/internal/factory"
-	"github.com/soundextract/sx/cli/internal/iostreams"
-	"github.com/soundextract/sx/cli/internal/prompt"
-	"github.com/soundextract/sx/cli/internal/usage"
+	"github.com/soundextract/sx/cli/internal/cmdutil"
+	"github.com/soundextract/sx/cli/internal/term"
 	"github.com/soundextract/sx/server/api"
 	"github.com/soundextract/sx/server/api/client"
 )
 
 type emailOptions struct {
-	IO     *iostreams.IOStreams
+	IO     *term.IOStreams
 	Client func() (*client.Client, error)
 
 	Address string // "" with Remove
@@ -23,7 +21,7 @@ type emailOptions struct {
 	JSON    bool
 }
 
-func newCmdEmail(f *factory.Factory, run func(context.Context, *emailOptions) error) *cobra.Command {
+func newCmdEmail(f *cmdutil.Factory, run func(context.Context, *emailOptions) error) *cobra.Command {
 	opts := &emailOptions{IO: f.IO, Client: f.Client}
 	cmd := &cobra.Command{
 		Use:   "email ADDRESS | --remove",
@@ -32,14 +30,14 @@ func newCmdEmail(f *factory.Factory, run func(context.Context, *emailOptions) er
 terminal it is asked for; else give it to: sx notify confirm CODE`,
 		Example: `  sx notify email ada@example.org
   sx notify email --remove`,
-		Args:              usage.Args(cobra.MaximumNArgs(1)),
+		Args:              cmdutil.UsageArgs(cobra.MaximumNArgs(1)),
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			switch {
 			case len(args) == 0 && !opts.Remove:
-				return usage.Errorf("the address is missing")
+				return cmdutil.UsageErrorf("the address is missing")
 			case len(args) == 1 && opts.Remove:
-				return usage.Errorf("--remove takes no address")
+				return cmdutil.UsageErrorf("--remove takes no address")
 			case len(args) == 1:
 				opts.Address = args[0]
 			}
@@ -75,7 +73,7 @@ func emailRun(ctx context.Context, opts *emailOptions) error {
 	}
 	if n.PendingEmail != "" && opts.IO.InTTY && !opts.JSON {
 		_, _ = fmt.Fprintf(opts.IO.ErrOut, "A code is on its way to %s.\n", n.PendingEmail)
-		code, err := prompt.Line(ctx, opts.IO, "Code (empty to give it later): ")
+		code, err := term.PromptLine(ctx, opts.IO, "Code (empty to give it later): ")
 		if err != nil {
 			return err
 		}
@@ -88,7 +86,7 @@ func emailRun(ctx context.Context, opts *emailOptions) error {
 	return printEmail(opts.IO, opts.JSON, n)
 }
 
-func printEmail(streams *iostreams.IOStreams, asJSON bool, n api.Notify) error {
+func printEmail(streams *term.IOStreams, asJSON bool, n api.Notify) error {
 	if asJSON {
 		return streams.WriteJSON(n)
 	}
@@ -109,20 +107,20 @@ func printEmail(streams *iostreams.IOStreams, asJSON bool, n api.Notify) error {
 }
 
 type confirmOptions struct {
-	IO     *iostreams.IOStreams
+	IO     *term.IOStreams
 	Client func() (*client.Client, error)
 
 	Code string
 	JSON bool
 }
 
-func newCmdConfirm(f *factory.Factory, run func(context.Context, *confirmOptions) error) *cobra.Command {
+func newCmdConfirm(f *cmdutil.Factory, run func(context.Context, *confirmOptions) error) *cobra.Command {
 	opts := &confirmOptions{IO: f.IO, Client: f.Client}
 	cmd := &cobra.Command{
 		Use:               "confirm CODE",
 		Short:             "Confirm the address with the code that was sent there",
 		Example:           `  sx notify confirm 12345678`,
-		Args:              usage.Args(cobra.ExactArgs(1)),
+		Args:              cmdutil.UsageArgs(cobra.ExactArgs(1)),
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			opts.Code = args[0]

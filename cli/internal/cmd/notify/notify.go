@@ -9,22 +9,21 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/soundextract/sx/cli/internal/factory"
-	"github.com/soundextract/sx/cli/internal/iostreams"
-	"github.com/soundextract/sx/cli/internal/usage"
+	"github.com/soundextract/sx/cli/internal/cmdutil"
+	"github.com/soundextract/sx/cli/internal/term"
 	"github.com/soundextract/sx/server/api"
 	"github.com/soundextract/sx/server/api/client"
 )
 
 type showOptions struct {
-	IO     *iostreams.IOStreams
+	IO     *term.IOStreams
 	Client func() (*client.Client, error)
 
 	JSON bool
 }
 
 // NewCmd makes sx notify with the commands below it.
-func NewCmd(f *factory.Factory) *cobra.Command {
+func NewCmd(f *cmdutil.Factory) *cobra.Command {
 	cmd := newCmdShow(f, nil)
 	cmd.AddCommand(
 		newCmdEmail(f, nil), newCmdConfirm(f, nil), newCmdWebhook(f),
@@ -33,7 +32,7 @@ func NewCmd(f *factory.Factory) *cobra.Command {
 	return cmd
 }
 
-func newCmdShow(f *factory.Factory, run func(context.Context, *showOptions) error) *cobra.Command {
+func newCmdShow(f *cmdutil.Factory, run func(context.Context, *showOptions) error) *cobra.Command {
 	opts := &showOptions{IO: f.IO, Client: f.Client}
 	cmd := &cobra.Command{
 		Use:   "notify",
@@ -45,7 +44,7 @@ It takes a sign-in with a password: a personal token cannot see or change it.`,
 		Example: `  sx notify email ada@example.org
   sx notify webhook add https://example.org/hook
   sx notify test`,
-		Args: usage.Subcommand,
+		Args: cmdutil.RequireSubcommand,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if run != nil {
 				return run(cmd.Context(), opts)

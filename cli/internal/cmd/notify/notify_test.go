@@ -2,16 +2,14 @@ package notify
 
 import (
 	"context"
-	"errors"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"github.com/soundextract/sx/cli/internal/factory"
-	"github.com/soundextract/sx/cli/internal/iostreams"
-	"github.com/soundextract/sx/cli/internal/usage"
+	"github.com/soundextract/sx/cli/internal/cmdutil"
+	"github.com/soundextract/sx/cli/internal/term"
 	"github.com/soundextract/sx/server/api"
 	"github.com/soundextract/sx/server/sx"
 )
@@ -24,9 +22,9 @@ func try(t *testing.T, cmd *cobra.Command, args ...string) error {
 	return cmd.ExecuteContext(t.Context())
 }
 
-func newFactory() *factory.Factory {
-	streams, _, _ := iostreams.Test("")
-	return &factory.Factory{IO: streams}
+func newFactory() *cmdutil.Factory {
+	streams, _, _ := term.Test("")
+	return &cmdutil.Factory{IO: streams}
 }
 
 func TestEmailFlags(t *testing.T) {
@@ -41,9 +39,8 @@ func TestEmailFlags(t *testing.T) {
 	if err := try(t, command(), "--remove"); err != nil || got.Address != "" || !got.Remove {
 		t.Errorf("got %+v, %v", got, err)
 	}
-	var typed *usage.Error
 	for _, args := range [][]string{{}, {"a", "b"}, {"a", "--remove"}} {
-		if err := try(t, command(), args...); !errors.As(err, &typed) {
+		if err := try(t, command(), args...); cmdutil.ErrorCode(err) != cmdutil.CodeUsage {
 			t.Errorf("%v: %v", args, err)
 		}
 	}
@@ -74,14 +71,13 @@ func TestOtherFlags(t *testing.T) {
 	if err := try(t, list(), "--limit", "5", "--json"); err != nil || listed.Limit != 5 || !listed.JSON {
 		t.Errorf("got %+v, %v", listed, err)
 	}
-	var typed *usage.Error
 	for name, err := range map[string]error{
 		"no code": try(t, newCmdConfirm(newFactory(), nil)), "no URL": try(t, newCmdAdd(newFactory(), keep)),
 		"no id": try(t, newCmdRemove(newFactory(), keep)), "a name": try(t, newCmdList(newFactory(), keep), "x"),
 		"limit 0": try(t, list(), "--limit", "0"), "limit 501": try(t, list(), "--limit", "501"),
 		"test of x": try(t, newCmdTest(newFactory(), nil), "x"),
 	} {
-		if !errors.As(err, &typed) {
+		if cmdutil.ErrorCode(err) != cmdutil.CodeUsage {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -89,11 +85,10 @@ func TestOtherFlags(t *testing.T) {
 
 func TestWordsThatAreNoCommand(t *testing.T) {
 	t.Parallel()
-	var typed *usage.Error
-	if err := try(t, NewCmd(newFactory()), "emial"); !errors.As(err, &typed) || !strings.Contains(typed.Hint, "notify email") {
+	if err := try(t, NewCmd(newFactory()), "emial"); cmdutil.ErrorCode(err) != cmdutil.CodeUsage || !strings.Contains(sx.AsError(err).Hint, "notify email") {
 		t.Errorf("got %v", err)
 	}
-	if err := try(t, NewCmd(newFactory()), "webhook", "ad"); !errors.As(err, &typed) || !strings.Contains(typed.Hint, "webhook add") {
+	if err := try(t, NewCmd(newFactory()), "webhook", "ad"); cmdutil.ErrorCode(err) != cmdutil.CodeUsage || !strings.Contains(sx.AsError(err).Hint, "webhook add") {
 		t.Errorf("got %v", err)
 	}
 }
@@ -107,7 +102,7 @@ func TestWhatPeopleSee(t *testing.T) {
 	if got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
-	streams, out, _ := iostreams.Test("")
+	streams, out, _ := term.Test("")
 	streams.OutTTY = true
 	next := now.Add(5 * time.Minute)
 	if err := printDeliveries(streams, []api.Delivery{{

@@ -8,16 +8,15 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/soundextract/sx/cli/internal/factory"
-	"github.com/soundextract/sx/cli/internal/iostreams"
-	"github.com/soundextract/sx/cli/internal/usage"
+	"github.com/soundextract/sx/cli/internal/cmdutil"
+	"github.com/soundextract/sx/cli/internal/term"
 	"github.com/soundextract/sx/server/api"
 	"github.com/soundextract/sx/server/api/client"
 	"github.com/soundextract/sx/server/sx"
 )
 
 type testOptions struct {
-	IO     *iostreams.IOStreams
+	IO     *term.IOStreams
 	Client func() (*client.Client, error)
 	Now    func() time.Time
 	// Pause is between two looks for how it went, Patience for how long it is
@@ -27,7 +26,7 @@ type testOptions struct {
 	JSON bool
 }
 
-func newCmdTest(f *factory.Factory, run func(context.Context, *testOptions) error) *cobra.Command {
+func newCmdTest(f *cmdutil.Factory, run func(context.Context, *testOptions) error) *cobra.Command {
 	opts := &testOptions{IO: f.IO, Client: f.Client, Now: time.Now, Pause: 300 * time.Millisecond, Patience: 30 * time.Second}
 	cmd := &cobra.Command{
 		Use:   "test",
@@ -35,7 +34,7 @@ func newCmdTest(f *factory.Factory, run func(context.Context, *testOptions) erro
 		Long: `Send a test to your address and each of your webhooks, and show how the first
 try went. It fails unless all of them took it.`,
 		Example: `  sx notify test`,
-		Args:    usage.Args(cobra.NoArgs),
+		Args:    cmdutil.UsageArgs(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if run != nil {
 				return run(cmd.Context(), opts)

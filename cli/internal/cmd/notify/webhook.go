@@ -8,16 +8,14 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/soundextract/sx/cli/internal/factory"
-	"github.com/soundextract/sx/cli/internal/iostreams"
-	"github.com/soundextract/sx/cli/internal/table"
-	"github.com/soundextract/sx/cli/internal/usage"
+	"github.com/soundextract/sx/cli/internal/cmdutil"
+	"github.com/soundextract/sx/cli/internal/term"
 	"github.com/soundextract/sx/server/api"
 	"github.com/soundextract/sx/server/api/client"
 	"github.com/soundextract/sx/server/sx"
 )
 
-func newCmdWebhook(f *factory.Factory) *cobra.Command {
+func newCmdWebhook(f *cmdutil.Factory) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "webhook",
 		Short: "Manage webhooks",
@@ -28,7 +26,7 @@ libraries that check them in many languages. An answer of 2xx says that the
 event arrived, 410 ends the webhook; all else is tried again for three days.`,
 		Example: `  sx notify webhook add https://example.org/hook
   sx notify webhook list`,
-		Args: usage.Subcommand,
+		Args: cmdutil.RequireSubcommand,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 
 		SuggestionsMinimumDistance: 2,
@@ -38,14 +36,14 @@ event arrived, 410 ends the webhook; all else is tried again for three days.`,
 }
 
 type webhookOptions struct {
-	IO     *iostreams.IOStreams
+	IO     *term.IOStreams
 	Client func() (*client.Client, error)
 
 	Webhook string // the URL of a new one, the id of another
 	JSON    bool
 }
 
-func newCmdAdd(f *factory.Factory, run func(context.Context, *webhookOptions) error) *cobra.Command {
+func newCmdAdd(f *cmdutil.Factory, run func(context.Context, *webhookOptions) error) *cobra.Command {
 	opts := &webhookOptions{IO: f.IO, Client: f.Client}
 	cmd := &cobra.Command{
 		Use:   "add URL",
@@ -53,7 +51,7 @@ func newCmdAdd(f *factory.Factory, run func(context.Context, *webhookOptions) er
 		Long: `Have events posted to a URL, and print the secret that checks their signature.
 It is shown only this once.`,
 		Example:           `  sx notify webhook add https://example.org/hook`,
-		Args:              usage.Args(cobra.ExactArgs(1)),
+		Args:              cmdutil.UsageArgs(cobra.ExactArgs(1)),
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			opts.Webhook = args[0]
@@ -87,7 +85,7 @@ func addRun(ctx context.Context, opts *webhookOptions) error {
 	return nil
 }
 
-func newCmdList(f *factory.Factory, run func(context.Context, *webhookOptions) error) *cobra.Command {
+func newCmdList(f *cmdutil.Factory, run func(context.Context, *webhookOptions) error) *cobra.Command {
 	opts := &webhookOptions{IO: f.IO, Client: f.Client}
 	cmd := &cobra.Command{
 		Use:     "list",
@@ -99,7 +97,7 @@ When the output is no terminal, each line holds id, URL, state and time of
 creation, separated by tabs and without a header.`,
 		Example: `  sx notify webhook list
   sx notify webhook list --json | jq -r '.[].url'`,
-		Args: usage.Args(cobra.NoArgs),
+		Args: cmdutil.UsageArgs(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if run != nil {
 				return run(cmd.Context(), opts)
@@ -127,26 +125,26 @@ func listRun(ctx context.Context, opts *webhookOptions) error {
 		_, _ = fmt.Fprintln(opts.IO.ErrOut, "no webhooks yet; make one with: sx notify webhook add URL")
 		return nil
 	}
-	columns := []table.Column{{Header: "ID"}, {Header: "URL", Shrink: true}, {Header: "STATE"}, {Header: "CREATED"}}
-	rows := make([][]table.Cell, len(n.Webhooks))
+	columns := []term.Column{{Header: "ID"}, {Header: "URL", Shrink: true}, {Header: "STATE"}, {Header: "CREATED"}}
+	rows := make([][]term.Cell, len(n.Webhooks))
 	for i, h := range n.Webhooks {
-		state := table.Text("used")
+		state := term.TextCell("used")
 		if h.Disabled != nil {
-			state = table.Cell{Text: "disabled", Color: "33"}
+			state = term.Cell{Text: "disabled", Color: "33"}
 		}
-		created := table.Cell{Text: h.Created.Local().Format(time.DateOnly), Full: h.Created.UTC().Format(time.RFC3339)}
-		rows[i] = []table.Cell{table.Text(h.ID), table.Text(h.URL), state, created}
+		created := term.Cell{Text: h.Created.Local().Format(time.DateOnly), Full: h.Created.UTC().Format(time.RFC3339)}
+		rows[i] = []term.Cell{term.TextCell(h.ID), term.TextCell(h.URL), state, created}
 	}
-	return table.Print(opts.IO, columns, rows)
+	return term.PrintTable(opts.IO, columns, rows)
 }
 
-func newCmdRemove(f *factory.Factory, run func(context.Context, *webhookOptions) error) *cobra.Command {
+func newCmdRemove(f *cmdutil.Factory, run func(context.Context, *webhookOptions) error) *cobra.Command {
 	opts := &webhookOptions{IO: f.IO, Client: f.Client}
 	cmd := &cobra.Command{
 		Use:               "rm ID",
 		Short:             "Post no more events to a webhook",
 		Example:           `  sx notify webhook rm jq3m5v7kxw2c4t6b`,
-		Args:              usage.Args(cobra.ExactArgs(1)),
+		Args:              cmdutil.UsageArgs(cobra.ExactArgs(1)),
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			opts.Webhook = args[0]

@@ -7,25 +7,23 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/soundextract/sx/cli/internal/account"
-	"github.com/soundextract/sx/cli/internal/factory"
-	"github.com/soundextract/sx/cli/internal/iostreams"
-	"github.com/soundextract/sx/cli/internal/prompt"
-	"github.com/soundextract/sx/cli/internal/usage"
+	"github.com/soundextract/sx/cli/internal/cmdutil"
+	"github.com/soundextract/sx/cli/internal/session"
+	"github.com/soundextract/sx/cli/internal/term"
 	"github.com/soundextract/sx/server/api"
 )
 
 // Options are what sx passwd works with.
 type Options struct {
-	IO      *iostreams.IOStreams
-	Account func() (*account.Account, error)
+	IO      *term.IOStreams
+	Account func() (*session.Account, error)
 
 	PasswordStdin bool
 	JSON          bool
 }
 
 // NewCmd makes the command; run is nil but in tests.
-func NewCmd(f *factory.Factory, run func(context.Context, *Options) error) *cobra.Command {
+func NewCmd(f *cmdutil.Factory, run func(context.Context, *Options) error) *cobra.Command {
 	opts := &Options{IO: f.IO, Account: f.Account}
 	cmd := &cobra.Command{
 		Use:   "passwd",
@@ -38,7 +36,7 @@ needs a new access token, within ten minutes for the rest. Personal tokens stay;
 see: sx token list`,
 		Example: `  sx passwd
   printf '%s\n' "$OLD" "$NEW" | sx passwd --password-stdin`,
-		Args: usage.Args(cobra.NoArgs),
+		Args: cmdutil.UsageArgs(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if run != nil {
 				return run(cmd.Context(), opts)
@@ -58,7 +56,7 @@ func passwdRun(ctx context.Context, opts *Options) error {
 		return err
 	}
 	acct.WarnIfPlain(opts.IO.ErrOut)
-	before, after, err := prompt.PasswordChange(ctx, opts.IO, opts.PasswordStdin)
+	before, after, err := term.PromptPasswordChange(ctx, opts.IO, opts.PasswordStdin)
 	if err != nil {
 		return err
 	}

@@ -2,13 +2,11 @@ package passwd_test
 
 import (
 	"context"
-	"errors"
 	"testing"
 
 	"github.com/soundextract/sx/cli/internal/cmd/passwd"
-	"github.com/soundextract/sx/cli/internal/factory"
-	"github.com/soundextract/sx/cli/internal/iostreams"
-	"github.com/soundextract/sx/cli/internal/usage"
+	"github.com/soundextract/sx/cli/internal/cmdutil"
+	"github.com/soundextract/sx/cli/internal/term"
 )
 
 func TestFlags(t *testing.T) {
@@ -26,18 +24,17 @@ func TestFlags(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			streams, _, _ := iostreams.Test("")
+			streams, _, _ := term.Test("")
 			var got *passwd.Options
-			cmd := passwd.NewCmd(&factory.Factory{IO: streams}, func(_ context.Context, o *passwd.Options) error {
+			cmd := passwd.NewCmd(&cmdutil.Factory{IO: streams}, func(_ context.Context, o *passwd.Options) error {
 				got = o
 				return nil
 			})
 			cmd.SetArgs(tt.args)
 			cmd.SilenceErrors, cmd.SilenceUsage = true, true
 			err := cmd.ExecuteContext(t.Context())
-			var typed *usage.Error
 			if tt.wrong {
-				if !errors.As(err, &typed) || got != nil {
+				if cmdutil.ErrorCode(err) != cmdutil.CodeUsage || got != nil {
 					t.Errorf("got %v, want a usage error", err)
 				}
 				return

@@ -8,18 +8,16 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/soundextract/sx/cli/internal/account"
-	"github.com/soundextract/sx/cli/internal/factory"
-	"github.com/soundextract/sx/cli/internal/iostreams"
-	"github.com/soundextract/sx/cli/internal/prompt"
-	"github.com/soundextract/sx/cli/internal/usage"
+	"github.com/soundextract/sx/cli/internal/cmdutil"
+	"github.com/soundextract/sx/cli/internal/session"
+	"github.com/soundextract/sx/cli/internal/term"
 	"github.com/soundextract/sx/server/api"
 )
 
 // Options are what sx register works with.
 type Options struct {
-	IO      *iostreams.IOStreams
-	Account func() (*account.Account, error)
+	IO      *term.IOStreams
+	Account func() (*session.Account, error)
 
 	Name          string // "" is asked for
 	Invitation    string
@@ -28,7 +26,7 @@ type Options struct {
 }
 
 // NewCmd makes the command; run is nil but in tests.
-func NewCmd(f *factory.Factory, run func(context.Context, *Options) error) *cobra.Command {
+func NewCmd(f *cmdutil.Factory, run func(context.Context, *Options) error) *cobra.Command {
 	opts := &Options{IO: f.IO, Account: f.Account}
 	cmd := &cobra.Command{
 		Use:   "register [NAME]",
@@ -39,7 +37,7 @@ which an administrator makes with: sx admin invite`,
 		Example: `  sx register anna
   sx register anna --invitation sxi_…
   sx register anna --password-stdin < password.txt`,
-		Args:              usage.Args(cobra.MaximumNArgs(1)),
+		Args:              cmdutil.UsageArgs(cobra.MaximumNArgs(1)),
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {
@@ -63,11 +61,11 @@ func registerRun(ctx context.Context, opts *Options) error {
 		return err
 	}
 	acct.WarnIfPlain(opts.IO.ErrOut)
-	name, err := prompt.Name(ctx, opts.IO, opts.Name)
+	name, err := term.PromptName(ctx, opts.IO, opts.Name)
 	if err != nil {
 		return err
 	}
-	password, err := prompt.NewPassword(ctx, opts.IO, opts.PasswordStdin)
+	password, err := term.PromptNewPassword(ctx, opts.IO, opts.PasswordStdin)
 	if err != nil {
 		return err
 	}

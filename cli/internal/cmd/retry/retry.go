@@ -6,17 +6,15 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/soundextract/sx/cli/internal/factory"
-	"github.com/soundextract/sx/cli/internal/iostreams"
-	"github.com/soundextract/sx/cli/internal/jobarg"
-	"github.com/soundextract/sx/cli/internal/usage"
+	"github.com/soundextract/sx/cli/internal/cmdutil"
+	"github.com/soundextract/sx/cli/internal/term"
 	"github.com/soundextract/sx/server/api/client"
 	"github.com/soundextract/sx/server/sx"
 )
 
 // Options are what sx retry works with.
 type Options struct {
-	IO     *iostreams.IOStreams
+	IO     *term.IOStreams
 	Client func() (*client.Client, error)
 
 	IDs  []string
@@ -24,15 +22,15 @@ type Options struct {
 }
 
 // NewCmd makes the command; run is nil but in tests.
-func NewCmd(f *factory.Factory, run func(context.Context, *Options) error) *cobra.Command {
+func NewCmd(f *cmdutil.Factory, run func(context.Context, *Options) error) *cobra.Command {
 	opts := &Options{IO: f.IO, Client: f.Client}
 	cmd := &cobra.Command{
 		Use:               "retry ID...",
 		Short:             "Queue failed or cancelled jobs again",
 		Long:              `Queue jobs again that failed or were cancelled. The video is not uploaded anew.`,
 		Example:           `  sx retry jq3m5v7kxw2c4t6b`,
-		Args:              usage.AtLeastOne("a job's id"),
-		ValidArgsFunction: jobarg.Complete(f, sx.StateFailed, sx.StateCancelled),
+		Args:              cmdutil.AtLeastOne("a job's id"),
+		ValidArgsFunction: cmdutil.CompleteJobs(f, sx.StateFailed, sx.StateCancelled),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			opts.IDs = args
 			if run != nil {
@@ -50,5 +48,5 @@ func retryRun(ctx context.Context, opts *Options) error {
 	if err != nil {
 		return err
 	}
-	return jobarg.Change(ctx, opts.IO, opts.IDs, opts.JSON, c.Retry)
+	return cmdutil.ChangeJobs(ctx, opts.IO, opts.IDs, opts.JSON, c.Retry)
 }

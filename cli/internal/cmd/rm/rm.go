@@ -7,17 +7,14 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/soundextract/sx/cli/internal/factory"
-	"github.com/soundextract/sx/cli/internal/iostreams"
-	"github.com/soundextract/sx/cli/internal/jobarg"
-	"github.com/soundextract/sx/cli/internal/prompt"
-	"github.com/soundextract/sx/cli/internal/usage"
+	"github.com/soundextract/sx/cli/internal/cmdutil"
+	"github.com/soundextract/sx/cli/internal/term"
 	"github.com/soundextract/sx/server/api/client"
 )
 
 // Options are what sx rm works with.
 type Options struct {
-	IO     *iostreams.IOStreams
+	IO     *term.IOStreams
 	Client func() (*client.Client, error)
 
 	IDs  []string
@@ -26,7 +23,7 @@ type Options struct {
 }
 
 // NewCmd makes the command; run is nil but in tests.
-func NewCmd(f *factory.Factory, run func(context.Context, *Options) error) *cobra.Command {
+func NewCmd(f *cmdutil.Factory, run func(context.Context, *Options) error) *cobra.Command {
 	opts := &Options{IO: f.IO, Client: f.Client}
 	cmd := &cobra.Command{
 		Use:   "rm ID...",
@@ -36,8 +33,8 @@ cancelled first. At a terminal it asks before, unless --yes is given; a script
 is not asked.`,
 		Example: `  sx rm jq3m5v7kxw2c4t6b
   sx rm --yes $(sx jobs --state failed | cut -f1)`,
-		Args:              usage.AtLeastOne("a job's id"),
-		ValidArgsFunction: jobarg.Complete(f),
+		Args:              cmdutil.AtLeastOne("a job's id"),
+		ValidArgsFunction: cmdutil.CompleteJobs(f),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			opts.IDs = args
 			if run != nil {
@@ -57,7 +54,7 @@ func rmRun(ctx context.Context, opts *Options) error {
 		return err
 	}
 	if opts.IO.InTTY && !opts.Yes {
-		sure, err := prompt.Confirm(ctx, opts.IO, question(opts.IDs))
+		sure, err := term.Confirm(ctx, opts.IO, question(opts.IDs))
 		if err != nil {
 			return err
 		}
@@ -66,7 +63,7 @@ func rmRun(ctx context.Context, opts *Options) error {
 			return nil
 		}
 	}
-	return jobarg.Each(ctx, opts.IDs, func(id string) error {
+	return cmdutil.EachJob(ctx, opts.IDs, func(id string) error {
 		if err := c.Remove(ctx, id); err != nil {
 			return err
 		}

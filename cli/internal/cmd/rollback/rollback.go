@@ -9,18 +9,16 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/soundextract/sx/cli/internal/clusterflags"
-	"github.com/soundextract/sx/cli/internal/factory"
-	"github.com/soundextract/sx/cli/internal/iostreams"
-	"github.com/soundextract/sx/cli/internal/steps"
-	"github.com/soundextract/sx/cli/internal/usage"
+	"github.com/soundextract/sx/cli/internal/cluster"
+	"github.com/soundextract/sx/cli/internal/cmdutil"
+	"github.com/soundextract/sx/cli/internal/term"
 )
 
 // Options are what sx rollback works with.
 type Options struct {
-	IO *iostreams.IOStreams
+	IO *term.IOStreams
 
-	Cluster  clusterflags.Flags
+	Cluster  cluster.Flags
 	Revision int // 0 is the one before
 	Wait     bool
 	Timeout  time.Duration
@@ -28,7 +26,7 @@ type Options struct {
 }
 
 // NewCmd makes the command; run is nil but in tests.
-func NewCmd(f *factory.Factory, run func(context.Context, *Options) error) *cobra.Command {
+func NewCmd(f *cmdutil.Factory, run func(context.Context, *Options) error) *cobra.Command {
 	opts := &Options{IO: f.IO}
 	cmd := &cobra.Command{
 		Use:   "rollback [REVISION]",
@@ -37,13 +35,13 @@ func NewCmd(f *factory.Factory, run func(context.Context, *Options) error) *cobr
 before. Data and secrets stay as they are. sx history lists the revisions.`,
 		Example: `  sx rollback
   sx rollback 3`,
-		Args:              usage.Args(cobra.MaximumNArgs(1)),
+		Args:              cmdutil.UsageArgs(cobra.MaximumNArgs(1)),
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 1 {
 				var err error
 				if opts.Revision, err = strconv.Atoi(args[0]); err != nil || opts.Revision < 1 {
-					return usage.Errorf("%q is not the number of a revision", args[0])
+					return cmdutil.UsageErrorf("%q is not the number of a revision", args[0])
 				}
 			}
 			if run != nil {
@@ -54,13 +52,13 @@ before. Data and secrets stay as they are. sx history lists the revisions.`,
 	}
 	opts.Cluster.Add(cmd)
 	cmd.Flags().BoolVar(&opts.Wait, "wait", true, "wait until everything is ready")
-	cmd.Flags().DurationVar(&opts.Timeout, "timeout", steps.DefaultTimeout, "how long to wait, as in 90s or 15m")
+	cmd.Flags().DurationVar(&opts.Timeout, "timeout", cluster.DefaultTimeout, "how long to wait, as in 90s or 15m")
 	cmd.Flags().BoolVar(&opts.JSON, "json", false, "print each event as JSON, one a line")
 	return cmd
 }
 
 func rollbackRun(ctx context.Context, opts *Options) error {
-	display := steps.New(opts.IO, opts.JSON)
+	display := cluster.NewRolloutDisplay(opts.IO, opts.JSON)
 	defer display.Close()
 	in, err := opts.Cluster.Installer(display.Show)
 	if err != nil {

@@ -7,7 +7,7 @@ import (
 
 	"github.com/spf13/pflag"
 
-	"github.com/soundextract/sx/cli/internal/human"
+	"github.com/soundextract/sx/cli/internal/term"
 )
 
 // flagsText describes flags in two columns, wrapped to the width. (pflag's own
@@ -37,7 +37,7 @@ func flagsText(flags *pflag.FlagSet) string {
 	}
 	var b strings.Builder
 	for i, name := range left {
-		for n, line := range human.Wrap(right[i], width-column-4) {
+		for n, line := range term.Wrap(right[i], width-column-4) {
 			if n > 0 {
 				name = ""
 			}

@@ -40,8 +40,7 @@ import (
 	"github.com/soundextract/sx/cli/internal/cmd/version"
 	"github.com/soundextract/sx/cli/internal/cmd/watch"
 	"github.com/soundextract/sx/cli/internal/cmd/whoami"
-	"github.com/soundextract/sx/cli/internal/factory"
-	"github.com/soundextract/sx/cli/internal/usage"
+	"github.com/soundextract/sx/cli/internal/cmdutil"
 	"github.com/soundextract/sx/server/sx"
 )
 
@@ -51,7 +50,7 @@ const Resumable = "resumable"
 
 // New makes sx's command with all others below it. bind is given the flags of
 // the command that is run, before it is.
-func New(f *factory.Factory, bind func(*pflag.FlagSet)) *cobra.Command {
+func New(f *cmdutil.Factory, bind func(*pflag.FlagSet)) *cobra.Command {
 	root := &cobra.Command{
 		Use:     "sx",
 		Short:   "Upload videos, get their sound as MP3",
@@ -63,7 +62,7 @@ func New(f *factory.Factory, bind func(*pflag.FlagSet)) *cobra.Command {
 		SuggestionsMinimumDistance: 2,
 		CompletionOptions:          cobra.CompletionOptions{DisableDefaultCmd: true},
 
-		Args: usage.Subcommand,
+		Args: cmdutil.RequireSubcommand,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 		PersistentPreRun: func(cmd *cobra.Command, _ []string) {
 			if !cmd.DisableFlagParsing { // as completion's own command has it
@@ -77,7 +76,7 @@ func New(f *factory.Factory, bind func(*pflag.FlagSet)) *cobra.Command {
 	root.SetVersionTemplate("sx {{.Version}}\n")
 	root.SetHelpFunc(help)
 	root.SetUsageFunc(printUsage)
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage.Errorf("%s", err) })
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return cmdutil.UsageErrorf("%s", err) })
 	root.PersistentFlags().String("server", "", "the server's `URL`, instead of the context's")
 	bind(root.PersistentFlags())
 
@@ -102,7 +101,7 @@ type group struct {
 
 const settings = "Settings"
 
-func groups(f *factory.Factory) []group {
+func groups(f *cmdutil.Factory) []group {
 	return []group{
 		{"Your sound", []*cobra.Command{
 			resumable(convert.NewCmd(f, nil)),
@@ -165,7 +164,7 @@ func resumable(cmd *cobra.Command) *cobra.Command {
 // checkedArgs makes usage errors of what cobra's argument checks find.
 func checkedArgs(cmd *cobra.Command) {
 	if cmd.Args != nil {
-		cmd.Args = usage.Args(cmd.Args)
+		cmd.Args = cmdutil.UsageArgs(cmd.Args)
 	}
 	for _, c := range cmd.Commands() {
 		checkedArgs(c)
@@ -189,7 +188,7 @@ func helpCommand(root *cobra.Command) *cobra.Command {
 		RunE: func(_ *cobra.Command, args []string) error {
 			about, rest, err := root.Find(args)
 			if err != nil || len(rest) > 0 {
-				return usage.Errorf("there is no help about %q", strings.Join(args, " ")).
+				return cmdutil.UsageErrorf("there is no help about %q", strings.Join(args, " ")).
 					WithHint("see all commands and topics with: sx help")
 			}
 			return about.Help()

@@ -11,14 +11,13 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/soundextract/sx/cli/internal/cmd/root"
-	"github.com/soundextract/sx/cli/internal/exitcode"
-	"github.com/soundextract/sx/cli/internal/factory"
-	"github.com/soundextract/sx/cli/internal/iostreams"
+	"github.com/soundextract/sx/cli/internal/cmdutil"
+	"github.com/soundextract/sx/cli/internal/term"
 )
 
 func newRoot() (*cobra.Command, *bytes.Buffer) {
-	streams, out, _ := iostreams.Test("")
-	return root.New(&factory.Factory{IO: streams}, func(*pflag.FlagSet) {}), out
+	streams, out, _ := term.Test("")
+	return root.New(&cmdutil.Factory{IO: streams}, func(*pflag.FlagSet) {}), out
 }
 
 // each calls fn for every command, topics too.
@@ -98,7 +97,7 @@ func TestExitCodesTopicIsTheTable(t *testing.T) {
 	if err := cmd.ExecuteContext(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	for _, m := range exitcode.Table() {
+	for _, m := range cmdutil.ExitCodes() {
 		if want := fmt.Sprintf("\n  %3d  %s\n", m.Code, m.Text); !strings.Contains(out.String(), want) {
 			t.Errorf("%q is missing in\n%s", want, out)
 		}

@@ -9,19 +9,16 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/soundextract/sx/cli/internal/clusterflags"
-	"github.com/soundextract/sx/cli/internal/factory"
-	"github.com/soundextract/sx/cli/internal/iostreams"
-	"github.com/soundextract/sx/cli/internal/prompt"
-	"github.com/soundextract/sx/cli/internal/steps"
-	"github.com/soundextract/sx/cli/internal/usage"
+	"github.com/soundextract/sx/cli/internal/cluster"
+	"github.com/soundextract/sx/cli/internal/cmdutil"
+	"github.com/soundextract/sx/cli/internal/term"
 	"github.com/soundextract/sx/install/installer"
 )
 
 type rotateOptions struct {
-	IO *iostreams.IOStreams
+	IO *term.IOStreams
 
-	Cluster clusterflags.Flags
+	Cluster cluster.Flags
 	Parts   []string
 	Yes     bool
 	Timeout time.Duration
@@ -31,7 +28,7 @@ type rotateOptions struct {
 // all stands for every part.
 const all = "all"
 
-func newCmdRotate(f *factory.Factory, run func(context.Context, *rotateOptions) error) *cobra.Command {
+func newCmdRotate(f *cmdutil.Factory, run func(context.Context, *rotateOptions) error) *cobra.Command {
 	opts := &rotateOptions{IO: f.IO}
 	choices := append(installer.Rotatable(), all)
 	cmd := &cobra.Command{
@@ -43,7 +40,7 @@ before the new one stays good for what it has signed. Run it again where it
 was cut off.`,
 		Example: `  sx secrets rotate mongodb
   sx secrets rotate all --yes`,
-		Args:              usage.Args(cobra.ExactArgs(1)),
+		Args:              cmdutil.UsageArgs(cobra.ExactArgs(1)),
 		ValidArgsFunction: cobra.FixedCompletions(choices, cobra.ShellCompDirectiveNoFileComp),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			switch {
@@ -52,10 +49,10 @@ was cut off.`,
 			case slices.Contains(choices, args[0]):
 				opts.Parts = args
 			default:
-				return usage.Errorf("there is no part %q; choose one of: %s", args[0], strings.Join(choices, ", "))
+				return cmdutil.UsageErrorf("there is no part %q; choose one of: %s", args[0], strings.Join(choices, ", "))
 			}
 			if !opts.Yes && !f.IO.InTTY {
-				return usage.Errorf("nobody is here to be asked: add --yes")
+				return cmdutil.UsageErrorf("nobody is here to be asked: add --yes")
 			}
 			if run != nil {
 				return run(cmd.Context(), opts)
@@ -65,19 +62,19 @@ was cut off.`,
 	}
 	opts.Cluster.Add(cmd)
 	cmd.Flags().BoolVarP(&opts.Yes, "yes", "y", false, "do not ask")
-	cmd.Flags().DurationVar(&opts.Timeout, "timeout", steps.DefaultTimeout, "how long to wait for the services")
+	cmd.Flags().DurationVar(&opts.Timeout, "timeout", cluster.DefaultTimeout, "how long to wait for the services")
 	cmd.Flags().BoolVar(&opts.JSON, "json", false, "print each event as JSON, one a line")
 	return cmd
 }
 
 func rotateRun(ctx context.Context, opts *rotateOptions) error {
 	if !opts.Yes {
-		yes, err := prompt.Confirm(ctx, opts.IO, fmt.Sprintf("Change the secrets of %s and restart the services?", strings.Join(opts.Parts, ", ")))
+		yes, err := term.Confirm(ctx, opts.IO, fmt.Sprintf("Change the secrets of %s and restart the services?", strings.Join(opts.Parts, ", ")))
 		if err != nil || !yes {
 			return err
 		}
 	}
-	display := steps.New(opts.IO, opts.JSON)
+	display := cluster.NewRolloutDisplay(opts.IO, opts.JSON)
 	defer display.Close()
 	in, err := opts.Cluster.Installer(display.Show)
 	if err != nil {

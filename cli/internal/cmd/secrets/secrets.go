@@ -4,19 +4,18 @@ package secrets
 import (
 	"github.com/spf13/cobra"
 
-	"github.com/soundextract/sx/cli/internal/factory"
-	"github.com/soundextract/sx/cli/internal/usage"
+	"github.com/soundextract/sx/cli/internal/cmdutil"
 )
 
 // NewCmd makes the command with those below it.
-func NewCmd(f *factory.Factory) *cobra.Command {
+func NewCmd(f *cmdutil.Factory) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "secrets",
 		Short: "Change an installation's secrets",
 		Long: `The secrets of an installation (signing keys, passwords of RabbitMQ and MongoDB)
 are made by sx install, once, and kept in the cluster beside the release.`,
 		Example: "  sx secrets rotate all",
-		Args:    usage.Subcommand,
+		Args:    cmdutil.RequireSubcommand,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(newCmdRotate(f, nil))

@@ -10,11 +10,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/soundextract/sx/cli/internal/factory"
-	"github.com/soundextract/sx/cli/internal/human"
-	"github.com/soundextract/sx/cli/internal/iostreams"
-	"github.com/soundextract/sx/cli/internal/jobarg"
-	"github.com/soundextract/sx/cli/internal/usage"
+	"github.com/soundextract/sx/cli/internal/cmdutil"
+	"github.com/soundextract/sx/cli/internal/term"
 	"github.com/soundextract/sx/server/api"
 	"github.com/soundextract/sx/server/api/client"
 	"github.com/soundextract/sx/server/sx"
@@ -22,7 +19,7 @@ import (
 
 // Options are what sx show works with.
 type Options struct {
-	IO     *iostreams.IOStreams
+	IO     *term.IOStreams
 	Client func() (*client.Client, error)
 	Now    func() time.Time
 
@@ -31,15 +28,15 @@ type Options struct {
 }
 
 // NewCmd makes the command; run is nil but in tests.
-func NewCmd(f *factory.Factory, run func(context.Context, *Options) error) *cobra.Command {
+func NewCmd(f *cmdutil.Factory, run func(context.Context, *Options) error) *cobra.Command {
 	opts := &Options{IO: f.IO, Client: f.Client, Now: time.Now}
 	cmd := &cobra.Command{
 		Use:   "show ID...",
 		Short: "Show all there is to know of jobs",
 		Example: `  sx show jq3m5v7kxw2c4t6b
   sx show jq3m5v7kxw2c4t6b --json | jq .track.duration`,
-		Args:              usage.AtLeastOne("a job's id"),
-		ValidArgsFunction: jobarg.Complete(f),
+		Args:              cmdutil.AtLeastOne("a job's id"),
+		ValidArgsFunction: cmdutil.CompleteJobs(f),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			opts.IDs = args
 			if run != nil {
@@ -58,7 +55,7 @@ func showRun(ctx context.Context, opts *Options) error {
 		return err
 	}
 	shown := 0
-	return jobarg.Each(ctx, opts.IDs, func(id string) error {
+	return cmdutil.EachJob(ctx, opts.IDs, func(id string) error {
 		job, err := c.Job(ctx, id)
 		if err != nil {
 			return err
@@ -83,7 +80,7 @@ func describe(j api.Job, now time.Time) string {
 		_, _ = fmt.Fprintf(&b, "%-10s%s\n", name, fmt.Sprintf(format, args...))
 	}
 	when := func(t time.Time) string {
-		return fmt.Sprintf("%s (%s ago)", t.In(now.Location()).Format(time.DateTime), human.Ago(now.Sub(t)))
+		return fmt.Sprintf("%s (%s ago)", t.In(now.Location()).Format(time.DateTime), term.FormatAge(now.Sub(t)))
 	}
 	fact("id", "%s", j.ID)
 	fact("name", "%s", j.Name)
@@ -92,7 +89,7 @@ func describe(j api.Job, now time.Time) string {
 	case j.State == sx.StateUploading || j.State == sx.StateRunning && j.Remaining == 0:
 		fact("progress", "%.0f%%", j.Progress)
 	case j.State == sx.StateRunning:
-		fact("progress", "%.0f%%, %s left", j.Progress, human.Clock(j.Remaining))
+		fact("progress", "%.0f%%, %s left", j.Progress, term.FormatClock(j.Remaining))
 	}
 	if j.Attempt > 1 {
 		fact("attempt", "%d", j.Attempt)
@@ -115,7 +112,7 @@ func describe(j api.Job, now time.Time) string {
 }
 
 func track(t api.Track) string {
-	text := fmt.Sprintf("%s, %s", human.Clock(t.Duration), sx.FormatSize(t.Size))
+	text := fmt.Sprintf("%s, %s", term.FormatClock(t.Duration), sx.FormatSize(t.Size))
 	if t.Duration > 0 {
 		text += fmt.Sprintf(", %.0f kbit/s", float64(t.Size)*8/t.Duration/1000)
 	}

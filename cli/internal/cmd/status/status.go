@@ -8,13 +8,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/soundextract/sx/cli/internal/clusterflags"
-	"github.com/soundextract/sx/cli/internal/factory"
-	"github.com/soundextract/sx/cli/internal/human"
-	"github.com/soundextract/sx/cli/internal/iostreams"
-	"github.com/soundextract/sx/cli/internal/steps"
-	"github.com/soundextract/sx/cli/internal/table"
-	"github.com/soundextract/sx/cli/internal/usage"
+	"github.com/soundextract/sx/cli/internal/cluster"
+	"github.com/soundextract/sx/cli/internal/cmdutil"
+	"github.com/soundextract/sx/cli/internal/term"
 	"github.com/soundextract/sx/install/installer"
 	"github.com/soundextract/sx/install/watch"
 	"github.com/soundextract/sx/server/sx"
@@ -22,16 +18,16 @@ import (
 
 // Options are what sx status works with.
 type Options struct {
-	IO *iostreams.IOStreams
+	IO *term.IOStreams
 
-	Cluster clusterflags.Flags
+	Cluster cluster.Flags
 	Wait    bool
 	Timeout time.Duration
 	JSON    bool
 }
 
 // NewCmd makes the command; run is nil but in tests.
-func NewCmd(f *factory.Factory, run func(context.Context, *Options) error) *cobra.Command {
+func NewCmd(f *cmdutil.Factory, run func(context.Context, *Options) error) *cobra.Command {
 	opts := &Options{IO: f.IO}
 	cmd := &cobra.Command{
 		Use:   "status",
@@ -41,7 +37,7 @@ pod, the reason, the last lines of its log and a command to go on with. It ends
 with 69 when something is not ready.`,
 		Example: `  sx status
   sx status --wait --timeout 5m`,
-		Args: usage.Args(cobra.NoArgs),
+		Args: cmdutil.UsageArgs(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if run != nil {
 				return run(cmd.Context(), opts)
@@ -51,7 +47,7 @@ with 69 when something is not ready.`,
 	}
 	opts.Cluster.Add(cmd)
 	cmd.Flags().BoolVar(&opts.Wait, "wait", false, "wait until everything is ready")
-	cmd.Flags().DurationVar(&opts.Timeout, "timeout", steps.DefaultTimeout, "how long to wait, as in 90s or 15m")
+	cmd.Flags().DurationVar(&opts.Timeout, "timeout", cluster.DefaultTimeout, "how long to wait, as in 90s or 15m")
 	cmd.Flags().BoolVar(&opts.JSON, "json", false, "print the status as JSON")
 	return cmd
 }
@@ -86,7 +82,7 @@ func (o *Options) wait(ctx context.Context) error {
 	if o.JSON { // the result alone goes to the results
 		streams.ErrTTY = false
 	}
-	display := steps.New(&streams, false)
+	display := cluster.NewRolloutDisplay(&streams, false)
 	defer display.Close()
 	in, err := o.Cluster.Installer(display.Show)
 	if err != nil {
@@ -124,21 +120,21 @@ var colors = map[watch.State]string{
 func (o *Options) print(in *installer.Installer, s installer.Status) error {
 	r := s.Release
 	_, err := fmt.Fprintf(o.IO.Out, "%s %s in the namespace %s of %s: revision %d, %s %s ago\n",
-		in.Release, r.Version, in.Cluster.Namespace, in.Cluster.Context, r.Revision, r.Status, human.Ago(time.Since(r.Updated)))
+		in.Release, r.Version, in.Cluster.Namespace, in.Cluster.Context, r.Revision, r.Status, term.FormatAge(time.Since(r.Updated)))
 	if err != nil {
 		return fmt.Errorf("print the status: %w", err)
 	}
-	columns := []table.Column{{Header: "WORKLOAD"}, {Header: "READY", Right: true}, {Header: "STATE"}, {Header: "REASON", Shrink: true}}
-	rows := make([][]table.Cell, len(s.Rows))
+	columns := []term.Column{{Header: "WORKLOAD"}, {Header: "READY", Right: true}, {Header: "STATE"}, {Header: "REASON", Shrink: true}}
+	rows := make([][]term.Cell, len(s.Rows))
 	for i, w := range s.Rows {
-		rows[i] = []table.Cell{
-			table.Text(w.Name),
-			table.Text(fmt.Sprintf("%d/%d", w.Ready, w.Desired)),
+		rows[i] = []term.Cell{
+			term.TextCell(w.Name),
+			term.TextCell(fmt.Sprintf("%d/%d", w.Ready, w.Desired)),
 			{Text: string(w.State), Color: colors[w.State]},
-			table.Text(w.Reason),
+			term.TextCell(w.Reason),
 		}
 	}
-	if err := table.Print(o.IO, columns, rows); err != nil {
+	if err := term.PrintTable(o.IO, columns, rows); err != nil {
 		return err
 	}
 	for _, p := range s.Problems {

@@ -8,11 +8,10 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/soundextract/sx/cli/internal/checkup"
-	"github.com/soundextract/sx/cli/internal/clusterflags"
-	"github.com/soundextract/sx/cli/internal/factory"
-	"github.com/soundextract/sx/cli/internal/iostreams"
-	"github.com/soundextract/sx/cli/internal/usage"
+	"github.com/soundextract/sx/cli/internal/cluster"
+	"github.com/soundextract/sx/cli/internal/cmd/doctor"
+	"github.com/soundextract/sx/cli/internal/cmdutil"
+	"github.com/soundextract/sx/cli/internal/term"
 	"github.com/soundextract/sx/install/bundle"
 	"github.com/soundextract/sx/install/check"
 	"github.com/soundextract/sx/install/kube"
@@ -21,19 +20,19 @@ import (
 
 // Options are what sx support-bundle works with.
 type Options struct {
-	IO      *iostreams.IOStreams
-	Checkup func(cluster *kube.Cluster, release string) *checkup.Checkup
+	IO      *term.IOStreams
+	Checkup func(cluster *kube.Cluster, release string) *doctor.Checkup
 	Now     func() time.Time
 
-	Where  clusterflags.Flags
+	Where  cluster.Flags
 	Output string // "" is a name of its own in the current folder
 	JSON   bool
 }
 
 // NewCmd makes the command; run is nil but in tests.
-func NewCmd(f *factory.Factory, run func(context.Context, *Options) error) *cobra.Command {
-	opts := &Options{IO: f.IO, Now: time.Now, Checkup: func(cluster *kube.Cluster, release string) *checkup.Checkup {
-		return checkup.New(f, cluster, release)
+func NewCmd(f *cmdutil.Factory, run func(context.Context, *Options) error) *cobra.Command {
+	opts := &Options{IO: f.IO, Now: time.Now, Checkup: func(cluster *kube.Cluster, release string) *doctor.Checkup {
+		return doctor.NewCheckup(f, cluster, release)
 	}}
 	cmd := &cobra.Command{
 		Use:   "support-bundle",
@@ -47,7 +46,7 @@ stand, and what looks like a password, token or key. Look through the archive
 all the same before you pass it on; index.json in it lists what it holds.`,
 		Example: `  sx support-bundle
   sx support-bundle -n music -o music.tar.gz`,
-		Args: usage.Args(cobra.NoArgs),
+		Args: cmdutil.UsageArgs(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if run != nil {
 				return run(cmd.Context(), opts)

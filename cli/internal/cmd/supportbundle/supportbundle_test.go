@@ -10,18 +10,17 @@ import (
 
 	"github.com/soundextract/sx/cli/internal/clustertest"
 	"github.com/soundextract/sx/cli/internal/cmd/supportbundle"
+	"github.com/soundextract/sx/cli/internal/cmdutil"
 	"github.com/soundextract/sx/cli/internal/config"
-	"github.com/soundextract/sx/cli/internal/exitcode"
-	"github.com/soundextract/sx/cli/internal/factory"
-	"github.com/soundextract/sx/cli/internal/iostreams"
+	"github.com/soundextract/sx/cli/internal/term"
 	"github.com/soundextract/sx/server/sx"
 )
 
 func run(t *testing.T, args ...string) (out, errOut string, err error) {
 	t.Helper()
 	t.Setenv("KUBECACHEDIR", t.TempDir())
-	streams, o, e := iostreams.Test("")
-	f := &factory.Factory{IO: streams, Config: func() (*config.Config, error) { return &config.Config{}, nil }}
+	streams, o, e := term.Test("")
+	f := &cmdutil.Factory{IO: streams, Config: func() (*config.Config, error) { return &config.Config{}, nil }}
 	cmd := supportbundle.NewCmd(f, nil)
 	cmd.SilenceErrors, cmd.SilenceUsage = true, true
 	cmd.SetArgs(args)
@@ -77,7 +76,7 @@ func TestBundle(t *testing.T) {
 func TestAway(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "b.tar.gz")
 	_, _, err := run(t, "--kubeconfig", clustertest.Away(t), "-o", path)
-	if exitcode.Of(exitcode.Code(err)) != exitcode.Unreachable {
+	if cmdutil.ExitCode(cmdutil.ErrorCode(err)) != cmdutil.ExitUnreachable {
 		t.Errorf("got %v", err)
 	}
 	if _, err := os.Stat(path); err == nil {

@@ -7,27 +7,25 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/soundextract/sx/cli/internal/factory"
-	"github.com/soundextract/sx/cli/internal/iostreams"
-	"github.com/soundextract/sx/cli/internal/lifetime"
-	"github.com/soundextract/sx/cli/internal/usage"
+	"github.com/soundextract/sx/cli/internal/cmdutil"
+	"github.com/soundextract/sx/cli/internal/term"
 	"github.com/soundextract/sx/server/api"
 	"github.com/soundextract/sx/server/api/client"
 	"github.com/soundextract/sx/server/sx"
 )
 
 type createOptions struct {
-	IO     *iostreams.IOStreams
+	IO     *term.IOStreams
 	Client func() (*client.Client, error)
 
 	Name    string
-	Expires lifetime.Value
+	Expires cmdutil.Lifetime
 	JSON    bool
 }
 
-const defaultExpires = lifetime.Value(90 * 24 * time.Hour)
+const defaultExpires = cmdutil.Lifetime(90 * 24 * time.Hour)
 
-func newCmdCreate(f *factory.Factory, run func(context.Context, *createOptions) error) *cobra.Command {
+func newCmdCreate(f *cmdutil.Factory, run func(context.Context, *createOptions) error) *cobra.Command {
 	opts := &createOptions{IO: f.IO, Client: f.Client, Expires: defaultExpires}
 	cmd := &cobra.Command{
 		Use:   "create NAME",
@@ -36,7 +34,7 @@ func newCmdCreate(f *factory.Factory, run func(context.Context, *createOptions) 
 you, to tell your tokens apart.`,
 		Example: `  sx token create backup
   SX_TOKEN=$(sx token create nightly --expires 7d) sx upload talk.mp4`,
-		Args:              usage.Args(cobra.ExactArgs(1)),
+		Args:              cmdutil.UsageArgs(cobra.ExactArgs(1)),
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			opts.Name = args[0]

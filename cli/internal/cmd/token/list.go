@@ -7,22 +7,20 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/soundextract/sx/cli/internal/factory"
-	"github.com/soundextract/sx/cli/internal/iostreams"
-	"github.com/soundextract/sx/cli/internal/table"
-	"github.com/soundextract/sx/cli/internal/usage"
+	"github.com/soundextract/sx/cli/internal/cmdutil"
+	"github.com/soundextract/sx/cli/internal/term"
 	"github.com/soundextract/sx/server/api/client"
 )
 
 type listOptions struct {
-	IO     *iostreams.IOStreams
+	IO     *term.IOStreams
 	Client func() (*client.Client, error)
 	Now    func() time.Time
 
 	JSON bool
 }
 
-func newCmdList(f *factory.Factory, run func(context.Context, *listOptions) error) *cobra.Command {
+func newCmdList(f *cmdutil.Factory, run func(context.Context, *listOptions) error) *cobra.Command {
 	opts := &listOptions{IO: f.IO, Client: f.Client, Now: time.Now}
 	cmd := &cobra.Command{
 		Use:     "list",
@@ -35,7 +33,7 @@ When the output is no terminal, each line holds id, name, time of creation and
 of expiry, separated by tabs and without a header.`,
 		Example: `  sx token list
   sx token list --json | jq -r '.[].name'`,
-		Args: usage.Args(cobra.NoArgs),
+		Args: cmdutil.UsageArgs(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if run != nil {
 				return run(cmd.Context(), opts)
@@ -63,18 +61,18 @@ func listRun(ctx context.Context, opts *listOptions) error {
 		_, _ = fmt.Fprintln(opts.IO.ErrOut, "no tokens yet; make one with: sx token create NAME")
 		return nil
 	}
-	columns := []table.Column{{Header: "ID"}, {Header: "NAME", Shrink: true}, {Header: "CREATED"}, {Header: "EXPIRES"}}
-	rows := make([][]table.Cell, len(found.Tokens))
+	columns := []term.Column{{Header: "ID"}, {Header: "NAME", Shrink: true}, {Header: "CREATED"}, {Header: "EXPIRES"}}
+	rows := make([][]term.Cell, len(found.Tokens))
 	for i, t := range found.Tokens {
 		expires := date(t.Expires)
 		if !opts.Now().Before(t.Expires) {
 			expires.Text, expires.Color = "expired", "33"
 		}
-		rows[i] = []table.Cell{table.Text(t.ID), table.Text(t.Name), date(t.Created), expires}
+		rows[i] = []term.Cell{term.TextCell(t.ID), term.TextCell(t.Name), date(t.Created), expires}
 	}
-	return table.Print(opts.IO, columns, rows)
+	return term.PrintTable(opts.IO, columns, rows)
 }
 
-func date(t time.Time) table.Cell {
-	return table.Cell{Text: t.Local().Format(time.DateOnly), Full: t.UTC().Format(time.RFC3339)}
+func date(t time.Time) term.Cell {
+	return term.Cell{Text: t.Local().Format(time.DateOnly), Full: t.UTC().Format(time.RFC3339)}
 }

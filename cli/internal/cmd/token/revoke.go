@@ -7,30 +7,29 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/soundextract/sx/cli/internal/factory"
-	"github.com/soundextract/sx/cli/internal/iostreams"
-	"github.com/soundextract/sx/cli/internal/usage"
+	"github.com/soundextract/sx/cli/internal/cmdutil"
+	"github.com/soundextract/sx/cli/internal/term"
 	"github.com/soundextract/sx/server/api"
 	"github.com/soundextract/sx/server/api/client"
 	"github.com/soundextract/sx/server/sx"
 )
 
 type revokeOptions struct {
-	IO     *iostreams.IOStreams
+	IO     *term.IOStreams
 	Client func() (*client.Client, error)
 
 	Token string // its name or id
 	JSON  bool
 }
 
-func newCmdRevoke(f *factory.Factory, run func(context.Context, *revokeOptions) error) *cobra.Command {
+func newCmdRevoke(f *cmdutil.Factory, run func(context.Context, *revokeOptions) error) *cobra.Command {
 	opts := &revokeOptions{IO: f.IO, Client: f.Client}
 	cmd := &cobra.Command{
 		Use:               "revoke NAME|ID",
 		Short:             "End a personal token",
 		Long:              `End a personal token. It is refused everywhere within a minute.`,
 		Example:           `  sx token revoke backup`,
-		Args:              usage.Args(cobra.ExactArgs(1)),
+		Args:              cmdutil.UsageArgs(cobra.ExactArgs(1)),
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			opts.Token = args[0]

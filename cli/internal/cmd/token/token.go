@@ -4,12 +4,11 @@ package token
 import (
 	"github.com/spf13/cobra"
 
-	"github.com/soundextract/sx/cli/internal/factory"
-	"github.com/soundextract/sx/cli/internal/usage"
+	"github.com/soundextract/sx/cli/internal/cmdutil"
 )
 
 // NewCmd makes sx token with the commands below it.
-func NewCmd(f *factory.Factory) *cobra.Command {
+func NewCmd(f *cmdutil.Factory) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "token",
 		Short: "Manage personal tokens for scripts",
@@ -23,7 +22,7 @@ make tokens, see or set notifications, or administer the server.`,
 		Example: `  sx token create backup --expires 30d
   sx token list
   sx token revoke backup`,
-		Args: usage.Subcommand,
+		Args: cmdutil.RequireSubcommand,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 
 		SuggestionsMinimumDistance: 2,

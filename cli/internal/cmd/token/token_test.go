@@ -2,17 +2,15 @@ package token
 
 import (
 	"context"
-	"errors"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"github.com/soundextract/sx/cli/internal/factory"
-	"github.com/soundextract/sx/cli/internal/iostreams"
-	"github.com/soundextract/sx/cli/internal/lifetime"
-	"github.com/soundextract/sx/cli/internal/usage"
+	"github.com/soundextract/sx/cli/internal/cmdutil"
+	"github.com/soundextract/sx/cli/internal/term"
+	"github.com/soundextract/sx/server/sx"
 )
 
 // try runs a command and reports whether it was typed well.
@@ -23,9 +21,9 @@ func try(t *testing.T, cmd *cobra.Command, args ...string) error {
 	return cmd.ExecuteContext(t.Context())
 }
 
-func newFactory() *factory.Factory {
-	streams, _, _ := iostreams.Test("")
-	return &factory.Factory{IO: streams}
+func newFactory() *cmdutil.Factory {
+	streams, _, _ := term.Test("")
+	return &cmdutil.Factory{IO: streams}
 }
 
 func TestCreateFlags(t *testing.T) {
@@ -36,7 +34,7 @@ func TestCreateFlags(t *testing.T) {
 		t.Errorf("got %+v, %v", got, err)
 	}
 	if err := try(t, newCmdCreate(newFactory(), keep), "ci", "--expires", "12h", "--json"); err != nil ||
-		got.Expires != lifetime.Value(12*time.Hour) || !got.JSON {
+		got.Expires != cmdutil.Lifetime(12*time.Hour) || !got.JSON {
 		t.Errorf("got %+v, %v", got, err)
 	}
 	for _, args := range [][]string{{}, {"a", "b"}, {"ci", "--expires", "soon"}} {
@@ -53,8 +51,7 @@ func TestRevokeAndListFlags(t *testing.T) {
 	if err := try(t, revoke, "ci", "--json"); err != nil || revoked.Token != "ci" || !revoked.JSON {
 		t.Errorf("got %+v, %v", revoked, err)
 	}
-	var typed *usage.Error
-	if err := try(t, newCmdRevoke(newFactory(), nil)); !errors.As(err, &typed) {
+	if err := try(t, newCmdRevoke(newFactory(), nil)); cmdutil.ErrorCode(err) != cmdutil.CodeUsage {
 		t.Errorf("got %v", err)
 	}
 	var listed listOptions
@@ -62,15 +59,14 @@ func TestRevokeAndListFlags(t *testing.T) {
 	if err := try(t, list, "--json"); err != nil || !listed.JSON {
 		t.Errorf("got %+v, %v", listed, err)
 	}
-	if err := try(t, newCmdList(newFactory(), nil), "x"); !errors.As(err, &typed) {
+	if err := try(t, newCmdList(newFactory(), nil), "x"); cmdutil.ErrorCode(err) != cmdutil.CodeUsage {
 		t.Errorf("got %v", err)
 	}
 }
 
 func TestWordsThatAreNoCommand(t *testing.T) {
 	t.Parallel()
-	var typed *usage.Error
-	if err := try(t, NewCmd(newFactory()), "creat"); !errors.As(err, &typed) || !strings.Contains(typed.Hint, "token create") {
+	if err := try(t, NewCmd(newFactory()), "creat"); cmdutil.ErrorCode(err) != cmdutil.CodeUsage || !strings.Contains(sx.AsError(err).Hint, "token create") {
 		t.Errorf("got %v", err)
 	}
 	if err := try(t, NewCmd(newFactory())); err != nil {

@@ -7,8 +7,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/soundextract/sx/cli/internal/cmdutil"
 	"github.com/soundextract/sx/cli/internal/config"
-	"github.com/soundextract/sx/cli/internal/exitcode"
 )
 
 // New makes the topics; each is a command that only its help can be asked of.
@@ -22,7 +22,7 @@ func New() []*cobra.Command {
 func exitCodes() string {
 	var b strings.Builder
 	b.WriteString("sx ends with one of these codes:\n\n")
-	for _, m := range exitcode.Table() {
+	for _, m := range cmdutil.ExitCodes() {
 		_, _ = fmt.Fprintf(&b, "  %3d  %s\n", m.Code, m.Text)
 	}
 	b.WriteString(`

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/soundextract/sx/cli/internal/prompt"
+	"github.com/soundextract/sx/cli/internal/term"
 	"github.com/soundextract/sx/install/installer"
 	"github.com/soundextract/sx/server/sx"
 )
@@ -46,13 +46,13 @@ func (o *Options) ask(ctx context.Context) (bool, error) {
 	case o.Confirm != "" || o.Yes && !o.Wipe:
 		return true, nil
 	case !o.Wipe:
-		sure, err := prompt.Confirm(ctx, o.IO, "Remove it?")
+		sure, err := term.Confirm(ctx, o.IO, "Remove it?")
 		if err == nil && !sure {
 			_, _ = fmt.Fprintln(o.IO.ErrOut, "nothing was removed")
 		}
 		return sure, err
 	}
-	name, err := prompt.Line(ctx, o.IO, fmt.Sprintf("Type the release's name, %s, to delete it with its data: ", o.Cluster.Release))
+	name, err := term.PromptLine(ctx, o.IO, fmt.Sprintf("Type the release's name, %s, to delete it with its data: ", o.Cluster.Release))
 	if err != nil {
 		return false, err
 	}

@@ -7,20 +7,18 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/soundextract/sx/cli/internal/clusterflags"
+	"github.com/soundextract/sx/cli/internal/cluster"
+	"github.com/soundextract/sx/cli/internal/cmdutil"
 	"github.com/soundextract/sx/cli/internal/config"
-	"github.com/soundextract/sx/cli/internal/factory"
-	"github.com/soundextract/sx/cli/internal/iostreams"
-	"github.com/soundextract/sx/cli/internal/steps"
-	"github.com/soundextract/sx/cli/internal/usage"
+	"github.com/soundextract/sx/cli/internal/term"
 	"github.com/soundextract/sx/install/installer"
 )
 
 // Options are what sx uninstall works with.
 type Options struct {
-	IO *iostreams.IOStreams
+	IO *term.IOStreams
 
-	Cluster clusterflags.Flags
+	Cluster cluster.Flags
 	Wipe    bool
 	Confirm string // the release's name; "" asks for it
 	Yes     bool
@@ -28,7 +26,7 @@ type Options struct {
 }
 
 // NewCmd makes the command; run is nil but in tests.
-func NewCmd(f *factory.Factory, run func(context.Context, *Options) error) *cobra.Command {
+func NewCmd(f *cmdutil.Factory, run func(context.Context, *Options) error) *cobra.Command {
 	opts := &Options{IO: f.IO}
 	cmd := &cobra.Command{
 		Use:   "uninstall",
@@ -41,7 +39,7 @@ namespace if sx made it; that has to be confirmed by the release's name.`,
 		Example: `  sx uninstall
   sx uninstall --yes
   sx uninstall --wipe-data --confirm soundextract`,
-		Args: usage.Args(cobra.NoArgs),
+		Args: cmdutil.UsageArgs(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := opts.check(); err != nil {
 				return err
@@ -64,13 +62,13 @@ namespace if sx made it; that has to be confirmed by the release's name.`,
 func (o *Options) check() error {
 	switch {
 	case o.Confirm != "" && !o.Wipe:
-		return usage.Errorf("--confirm goes with --wipe-data alone")
+		return cmdutil.UsageErrorf("--confirm goes with --wipe-data alone")
 	case o.Confirm != "" && o.Confirm != o.Cluster.Release:
-		return usage.Errorf("--confirm is %q, and the release is %s: nothing was removed", o.Confirm, o.Cluster.Release)
+		return cmdutil.UsageErrorf("--confirm is %q, and the release is %s: nothing was removed", o.Confirm, o.Cluster.Release)
 	case o.Wipe && o.Confirm == "" && (o.Yes || !o.IO.InTTY):
-		return usage.Errorf("--wipe-data deletes everything for ever: confirm it with --confirm %s", o.Cluster.Release)
+		return cmdutil.UsageErrorf("--wipe-data deletes everything for ever: confirm it with --confirm %s", o.Cluster.Release)
 	case !o.Wipe && !o.Yes && !o.IO.InTTY:
-		return usage.Errorf("nobody is here to be asked: add --yes")
+		return cmdutil.UsageErrorf("nobody is here to be asked: add --yes")
 	}
 	return nil
 }
@@ -91,7 +89,7 @@ func uninstallRun(ctx context.Context, opts *Options) error {
 	if sure, err := opts.ask(ctx); err != nil || !sure {
 		return err
 	}
-	display := steps.New(opts.IO, opts.JSON)
+	display := cluster.NewRolloutDisplay(opts.IO, opts.JSON)
 	defer display.Close()
 	in, err := opts.Cluster.Installer(display.Show)
 	if err != nil {

@@ -10,17 +10,16 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/soundextract/sx/cli/internal/cmdutil"
 	"github.com/soundextract/sx/cli/internal/config"
-	"github.com/soundextract/sx/cli/internal/factory"
-	"github.com/soundextract/sx/cli/internal/iostreams"
 	"github.com/soundextract/sx/cli/internal/localserver"
-	"github.com/soundextract/sx/cli/internal/usage"
+	"github.com/soundextract/sx/cli/internal/term"
 	"github.com/soundextract/sx/server/sx"
 )
 
 // Options are what sx up works with.
 type Options struct {
-	IO *iostreams.IOStreams
+	IO *term.IOStreams
 
 	Addr   string // "" is the address of the last start
 	Data   string // "" is the folder of the last start
@@ -34,7 +33,7 @@ const defaultAddr = "127.0.0.1:8740"
 const contextName = "local"
 
 // NewCmd makes the command; run is nil but in tests.
-func NewCmd(f *factory.Factory, run func(context.Context, *Options) error) *cobra.Command {
+func NewCmd(f *cmdutil.Factory, run func(context.Context, *Options) error) *cobra.Command {
 	opts := &Options{IO: f.IO}
 	cmd := &cobra.Command{
 		Use:   "up",
@@ -47,11 +46,11 @@ file sxd.log in that folder. It needs ffmpeg.`,
 		Example: `  sx up
   sx up --detach
   sx up --addr 127.0.0.1:0 --data ~/sx-data    # a free port, another folder`,
-		Args: usage.Args(cobra.NoArgs),
+		Args: cmdutil.UsageArgs(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if opts.Addr != "" {
 				if _, _, err := net.SplitHostPort(opts.Addr); err != nil {
-					return usage.Errorf("--addr wants HOST:PORT such as %s, not %q", defaultAddr, opts.Addr)
+					return cmdutil.UsageErrorf("--addr wants HOST:PORT such as %s, not %q", defaultAddr, opts.Addr)
 				}
 			}
 			if run != nil {

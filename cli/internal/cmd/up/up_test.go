@@ -2,13 +2,11 @@ package up_test
 
 import (
 	"context"
-	"errors"
 	"testing"
 
 	"github.com/soundextract/sx/cli/internal/cmd/up"
-	"github.com/soundextract/sx/cli/internal/factory"
-	"github.com/soundextract/sx/cli/internal/iostreams"
-	"github.com/soundextract/sx/cli/internal/usage"
+	"github.com/soundextract/sx/cli/internal/cmdutil"
+	"github.com/soundextract/sx/cli/internal/term"
 )
 
 func TestFlags(t *testing.T) {
@@ -27,18 +25,17 @@ func TestFlags(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			streams, _, _ := iostreams.Test("")
+			streams, _, _ := term.Test("")
 			var got *up.Options
-			cmd := up.NewCmd(&factory.Factory{IO: streams}, func(_ context.Context, o *up.Options) error {
+			cmd := up.NewCmd(&cmdutil.Factory{IO: streams}, func(_ context.Context, o *up.Options) error {
 				got = o
 				return nil
 			})
 			cmd.SetArgs(tt.args)
 			cmd.SilenceErrors, cmd.SilenceUsage = true, true
 			err := cmd.ExecuteContext(t.Context())
-			var typed *usage.Error
 			if tt.wrong {
-				if !errors.As(err, &typed) {
+				if cmdutil.ErrorCode(err) != cmdutil.CodeUsage {
 					t.Errorf("got %v, want a usage error", err)
 				}
 				return

@@ -10,22 +10,19 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/soundextract/sx/cli/internal/batch"
+	"github.com/soundextract/sx/cli/internal/cmdutil"
 	"github.com/soundextract/sx/cli/internal/config"
-	"github.com/soundextract/sx/cli/internal/encodeflags"
-	"github.com/soundextract/sx/cli/internal/factory"
-	"github.com/soundextract/sx/cli/internal/iostreams"
 	"github.com/soundextract/sx/cli/internal/mediafiles"
-	"github.com/soundextract/sx/cli/internal/progress"
+	"github.com/soundextract/sx/cli/internal/term"
 	"github.com/soundextract/sx/cli/internal/transfer"
 	"github.com/soundextract/sx/cli/internal/uploads"
-	"github.com/soundextract/sx/cli/internal/usage"
 	"github.com/soundextract/sx/server/api/client"
 	"github.com/soundextract/sx/server/sx"
 )
 
 // Options is what sx upload works with.
 type Options struct {
-	IO     *iostreams.IOStreams
+	IO     *term.IOStreams
 	Client func() (*client.Client, error)
 	Config func() (*config.Config, error)
 
@@ -36,7 +33,7 @@ type Options struct {
 }
 
 // NewCmd makes the command. run, when it is not nil, is called instead of uploading.
-func NewCmd(f *factory.Factory, run func(context.Context, *Options) error) *cobra.Command {
+func NewCmd(f *cmdutil.Factory, run func(context.Context, *Options) error) *cobra.Command {
 	o := &Options{IO: f.IO, Client: f.Client, Config: f.Config}
 	if run == nil {
 		run = upload
@@ -53,15 +50,15 @@ for each file with the job's id and the file's name.`,
 		Example: `  sx upload talk.mp4
   sx upload --preset speech lectures/ "week 2"/*.mkv
   sx upload --json talk.mp4 | jq -r .id`,
-		Args: usage.AtLeastOne("a file, a folder or a pattern"),
+		Args: cmdutil.AtLeastOne("a file, a folder or a pattern"),
 	}
-	encoding := encodeflags.Add(cmd)
+	encoding := cmdutil.AddEncodeFlags(cmd)
 	cmd.Flags().IntVar(&o.Parallel, "parallel", 0, "how many files to upload at once (default as configured)")
 	cmd.Flags().BoolVar(&o.JSON, "json", false, "print one JSON object for each file")
 	cmd.RunE = func(cmd *cobra.Command, args []string) (err error) {
 		o.Args = args
 		if cmd.Flags().Changed("parallel") && o.Parallel < 1 {
-			return usage.Errorf("--parallel has to be 1 or more")
+			return cmdutil.UsageErrorf("--parallel has to be 1 or more")
 		}
 		if o.Encoding, err = encoding(); err != nil {
 			return err
@@ -96,7 +93,7 @@ func upload(ctx context.Context, o *Options) error {
 		API: c, Policy: &transfer.Policy{Patience: cfg.Patience},
 		Records: uploads.Records{Dir: filepath.Join(cfg.StateDir, "uploads"), Account: cfg.Account},
 	}
-	display := progress.New(o.IO)
+	display := term.NewProgressDisplay(o.IO)
 	defer display.Close()
 	items := make([]batch.Item, len(files))
 	sent := make([]*uploads.Sent, len(files))
@@ -126,7 +123,7 @@ func upload(ctx context.Context, o *Options) error {
 }
 
 // one uploads a file and prints the result.
-func (o *Options) one(ctx context.Context, uploader *uploads.Uploader, f mediafiles.File, bar *progress.Bar, display *progress.Display) (*uploads.Sent, error) {
+func (o *Options) one(ctx context.Context, uploader *uploads.Uploader, f mediafiles.File, bar *term.ProgressBar, display *term.ProgressDisplay) (*uploads.Sent, error) {
 	sent, err := uploader.Upload(ctx, f, o.Encoding, bar)
 	if err != nil {
 		return nil, err

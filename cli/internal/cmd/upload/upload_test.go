@@ -21,11 +21,10 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/soundextract/sx/cli/internal/cmd/upload"
+	"github.com/soundextract/sx/cli/internal/cmdutil"
 	"github.com/soundextract/sx/cli/internal/config"
-	"github.com/soundextract/sx/cli/internal/factory"
-	"github.com/soundextract/sx/cli/internal/iostreams"
 	"github.com/soundextract/sx/cli/internal/servertest"
-	"github.com/soundextract/sx/cli/internal/usage"
+	"github.com/soundextract/sx/cli/internal/term"
 	"github.com/soundextract/sx/server/api"
 	"github.com/soundextract/sx/server/api/client"
 	"github.com/soundextract/sx/server/sx"
@@ -40,7 +39,7 @@ const (
 
 func TestMain(m *testing.M) {
 	if server := os.Getenv(envServer); server != "" {
-		f := newFactory(iostreams.System(), server, os.Getenv(envState))
+		f := newFactory(term.System(), server, os.Getenv(envState))
 		cmd := upload.NewCmd(f, nil)
 		cmd.SetArgs(os.Args[1:])
 		if err := cmd.ExecuteContext(context.Background()); err != nil {
@@ -51,8 +50,8 @@ func TestMain(m *testing.M) {
 	m.Run()
 }
 
-func newFactory(streams *iostreams.IOStreams, server, state string) *factory.Factory {
-	return &factory.Factory{
+func newFactory(streams *term.IOStreams, server, state string) *cmdutil.Factory {
+	return &cmdutil.Factory{
 		IO: streams,
 		Config: func() (*config.Config, error) {
 			return &config.Config{Server: server, Account: server, Parallel: 3, Patience: 20 * time.Second, StateDir: state}, nil
@@ -76,7 +75,7 @@ func videos(t *testing.T, size int, names ...string) (dir string) {
 
 func execute(t *testing.T, server, state string, args ...string) (stdout, stderr string, err error) {
 	t.Helper()
-	streams, out, errOut := iostreams.Test("")
+	streams, out, errOut := term.Test("")
 	cmd := upload.NewCmd(newFactory(streams, server, state), nil)
 	cmd.SilenceErrors, cmd.SilenceUsage = true, true
 	cmd.SetArgs(args)
@@ -107,7 +106,7 @@ func TestFlags(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			streams, _, _ := iostreams.Test("")
+			streams, _, _ := term.Test("")
 			var got *upload.Options
 			cmd := upload.NewCmd(newFactory(streams, "", ""), func(_ context.Context, o *upload.Options) error {
 				got = &upload.Options{Args: o.Args, Encoding: o.Encoding, Parallel: o.Parallel, JSON: o.JSON}
@@ -128,8 +127,7 @@ func TestFlags(t *testing.T) {
 
 func TestUsageErrors(t *testing.T) {
 	t.Parallel()
-	var typed *usage.Error
-	if _, _, err := execute(t, "", "", "--parallel", "-1", "x"); !errors.As(err, &typed) {
+	if _, _, err := execute(t, "", "", "--parallel", "-1", "x"); cmdutil.ErrorCode(err) != cmdutil.CodeUsage {
 		t.Errorf("got %T", err)
 	}
 }
@@ -218,7 +216,7 @@ func TestResultThatCannotBeWritten(t *testing.T) {
 	t.Parallel()
 	server := servertest.New(t)
 	dir, state := videos(t, 400<<10, "a.mp4"), t.TempDir()
-	streams, _, _ := iostreams.Test("")
+	streams, _, _ := term.Test("")
 	streams.Out = brokenPipe{}
 	cmd := upload.NewCmd(newFactory(streams, server.URL, state), nil)
 	cmd.SilenceErrors, cmd.SilenceUsage = true, true

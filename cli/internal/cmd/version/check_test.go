@@ -9,10 +9,9 @@ import (
 	"testing"
 
 	"github.com/soundextract/sx/cli/internal/cmd/version"
-	"github.com/soundextract/sx/cli/internal/exitcode"
-	"github.com/soundextract/sx/cli/internal/factory"
-	"github.com/soundextract/sx/cli/internal/iostreams"
+	"github.com/soundextract/sx/cli/internal/cmdutil"
 	"github.com/soundextract/sx/cli/internal/releases"
+	"github.com/soundextract/sx/cli/internal/term"
 	"github.com/soundextract/sx/server/sx"
 )
 
@@ -27,8 +26,8 @@ func as(t *testing.T, v, commit, date string) {
 
 func run(t *testing.T, args ...string) (string, error) {
 	t.Helper()
-	streams, out, _ := iostreams.Test("")
-	cmd := version.NewCmd(&factory.Factory{IO: streams}, nil)
+	streams, out, _ := term.Test("")
+	cmd := version.NewCmd(&cmdutil.Factory{IO: streams}, nil)
 	cmd.SetArgs(args)
 	cmd.SilenceErrors, cmd.SilenceUsage = true, true
 	err := cmd.ExecuteContext(t.Context())
@@ -126,7 +125,7 @@ func TestCheck(t *testing.T) {
 func TestCheckOffline(t *testing.T) {
 	t.Setenv(releases.Env, "http://127.0.0.1:1")
 	out, err := run(t, "--check")
-	if exitcode.Of(exitcode.Code(err)) != exitcode.Unreachable || out != "" {
+	if cmdutil.ExitCode(cmdutil.ErrorCode(err)) != cmdutil.ExitUnreachable || out != "" {
 		t.Errorf("%q, %v", out, err)
 	}
 }

@@ -11,17 +11,16 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/soundextract/sx/cli/internal/factory"
-	"github.com/soundextract/sx/cli/internal/iostreams"
+	"github.com/soundextract/sx/cli/internal/cmdutil"
 	"github.com/soundextract/sx/cli/internal/releases"
-	"github.com/soundextract/sx/cli/internal/usage"
+	"github.com/soundextract/sx/cli/internal/term"
 	"github.com/soundextract/sx/install/chart"
 	"github.com/soundextract/sx/server/sx"
 )
 
 // Options are what sx version works with.
 type Options struct {
-	IO       *iostreams.IOStreams
+	IO       *term.IOStreams
 	Releases string // the address of the releases
 
 	JSON  bool
@@ -29,7 +28,7 @@ type Options struct {
 }
 
 // NewCmd makes the command; run is nil but in tests.
-func NewCmd(f *factory.Factory, run func(context.Context, *Options) error) *cobra.Command {
+func NewCmd(f *cmdutil.Factory, run func(context.Context, *Options) error) *cobra.Command {
 	opts := &Options{IO: f.IO, Releases: releases.Home}
 	cmd := &cobra.Command{
 		Use:   "version",
@@ -40,7 +39,7 @@ and of the images that sx install puts into a cluster.
 With --check, and only then, the newest release is looked up on the network.`,
 		Example: `  sx version --json
   sx version --check`,
-		Args: usage.Args(cobra.NoArgs),
+		Args: cmdutil.UsageArgs(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if mirror := os.Getenv(releases.Env); mirror != "" {
 				opts.Releases = mirror
@@ -98,7 +97,7 @@ func versionRun(ctx context.Context, opts *Options) error {
 	return show(opts.IO, c.String())
 }
 
-func show(streams *iostreams.IOStreams, text string) error {
+func show(streams *term.IOStreams, text string) error {
 	if _, err := fmt.Fprintln(streams.Out, text); err != nil {
 		return fmt.Errorf("print the version: %w", err)
 	}

@@ -6,7 +6,7 @@ import (
 	"io"
 	"time"
 
-	"github.com/soundextract/sx/cli/internal/progress"
+	"github.com/soundextract/sx/cli/internal/term"
 	"github.com/soundextract/sx/cli/internal/watcher"
 	"github.com/soundextract/sx/server/api"
 	"github.com/soundextract/sx/server/sx"
@@ -21,12 +21,12 @@ type show interface {
 
 // bars shows a bar for each job.
 type bars struct {
-	display *progress.Display
-	byID    map[string]*progress.Bar
+	display *term.ProgressDisplay
+	byID    map[string]*term.ProgressBar
 }
 
-func newBars(display *progress.Display, ids []string) *bars {
-	b := &bars{display: display, byID: map[string]*progress.Bar{}}
+func newBars(display *term.ProgressDisplay, ids []string) *bars {
+	b := &bars{display: display, byID: map[string]*term.ProgressBar{}}
 	for _, id := range ids {
 		b.byID[id] = display.Add(id, 0, watcher.Phases)
 	}
@@ -59,7 +59,7 @@ func (b *bars) wait(reason string, until time.Time) {
 
 // lines prints a line for each change.
 type lines struct {
-	display *progress.Display
+	display *term.ProgressDisplay
 	json    bool
 	several bool
 	last    map[string]string // the line last printed of a job

@@ -10,11 +10,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/soundextract/sx/cli/internal/cmdutil"
 	"github.com/soundextract/sx/cli/internal/config"
-	"github.com/soundextract/sx/cli/internal/factory"
-	"github.com/soundextract/sx/cli/internal/iostreams"
-	"github.com/soundextract/sx/cli/internal/jobarg"
-	"github.com/soundextract/sx/cli/internal/progress"
+	"github.com/soundextract/sx/cli/internal/term"
 	"github.com/soundextract/sx/cli/internal/transfer"
 	"github.com/soundextract/sx/cli/internal/watcher"
 	"github.com/soundextract/sx/server/api"
@@ -24,7 +22,7 @@ import (
 
 // Options is what sx watch works with.
 type Options struct {
-	IO     *iostreams.IOStreams
+	IO     *term.IOStreams
 	Client func() (*client.Client, error)
 	Config func() (*config.Config, error)
 
@@ -33,7 +31,7 @@ type Options struct {
 }
 
 // NewCmd makes the command. run, when it is not nil, is called instead of watching.
-func NewCmd(f *factory.Factory, run func(context.Context, *Options) error) *cobra.Command {
+func NewCmd(f *cmdutil.Factory, run func(context.Context, *Options) error) *cobra.Command {
 	o := &Options{IO: f.IO, Client: f.Client, Config: f.Config}
 	if run == nil {
 		run = watch
@@ -49,7 +47,7 @@ percent done and the name.`,
 		Example: `  sx watch
   sx watch cv3x5k2tq7na4m6b && sx download cv3x5k2tq7na4m6b
   sx watch --json | jq -r '.state'`,
-		ValidArgsFunction: jobarg.Complete(f, sx.StateUploading, sx.StateQueued, sx.StateRunning),
+		ValidArgsFunction: cmdutil.CompleteJobs(f, sx.StateUploading, sx.StateQueued, sx.StateRunning),
 	}
 	cmd.Flags().BoolVar(&o.JSON, "json", false, "print the job as a JSON object after each change")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
@@ -72,7 +70,7 @@ func watch(ctx context.Context, o *Options) error {
 	if err != nil {
 		return err
 	}
-	display := progress.New(o.IO)
+	display := term.NewProgressDisplay(o.IO)
 	defer display.Close()
 	policy := &transfer.Policy{Patience: cfg.Patience}
 	ids := o.IDs

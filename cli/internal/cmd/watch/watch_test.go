@@ -12,11 +12,10 @@ import (
 	"time"
 
 	"github.com/soundextract/sx/cli/internal/cmd/watch"
+	"github.com/soundextract/sx/cli/internal/cmdutil"
 	"github.com/soundextract/sx/cli/internal/config"
-	"github.com/soundextract/sx/cli/internal/exitcode"
-	"github.com/soundextract/sx/cli/internal/factory"
-	"github.com/soundextract/sx/cli/internal/iostreams"
 	"github.com/soundextract/sx/cli/internal/servertest"
+	"github.com/soundextract/sx/cli/internal/term"
 	"github.com/soundextract/sx/server/api"
 	"github.com/soundextract/sx/server/api/client"
 	"github.com/soundextract/sx/server/sx"
@@ -35,12 +34,12 @@ func (r reactor) Write(p []byte) (int, error) {
 
 func run(ctx context.Context, t *testing.T, server *servertest.Server, tty bool, react func(string), args ...string) (stdout, stderr string, err error) {
 	t.Helper()
-	streams, out, errOut := iostreams.Test("")
+	streams, out, errOut := term.Test("")
 	streams.OutTTY, streams.ErrTTY = tty, tty
 	if react != nil {
 		streams.Out = reactor{out, react}
 	}
-	cmd := watch.NewCmd(&factory.Factory{
+	cmd := watch.NewCmd(&cmdutil.Factory{
 		IO: streams,
 		Config: func() (*config.Config, error) {
 			return &config.Config{Account: "here", Patience: 20 * time.Second}, nil
@@ -143,11 +142,11 @@ func TestHowItEnds(t *testing.T) {
 		want  string
 		wants int
 	}{
-		{"failed", fail, "talk.mp4: there is no sound", exitcode.Failure},
+		{"failed", fail, "talk.mp4: there is no sound", cmdutil.ExitFailure},
 		{"cancelled", func(s *servertest.Server, id string) {
 			s.Change(id, func(j *api.Job) { j.State = sx.StateCancelled })
-		}, "talk.mp4: the job is cancelled", exitcode.Failure},
-		{"removed", func(s *servertest.Server, id string) { s.Forget(id) }, "there is no job", exitcode.BadInput},
+		}, "talk.mp4: the job is cancelled", cmdutil.ExitFailure},
+		{"removed", func(s *servertest.Server, id string) { s.Forget(id) }, "there is no job", cmdutil.ExitBadInput},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -159,7 +158,7 @@ func TestHowItEnds(t *testing.T) {
 			if strings.Contains(errOut, told.Message) {
 				t.Errorf("what the error says is said twice: %q", errOut)
 			}
-			if !strings.HasPrefix(told.Message, tt.want) || told.Hint == "" || exitcode.Of(told.Code) != tt.wants {
+			if !strings.HasPrefix(told.Message, tt.want) || told.Hint == "" || cmdutil.ExitCode(told.Code) != tt.wants {
 				t.Errorf("got %+v", told)
 			}
 		})

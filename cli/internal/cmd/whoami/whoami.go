@@ -7,17 +7,16 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/soundextract/sx/cli/internal/cmdutil"
 	"github.com/soundextract/sx/cli/internal/config"
-	"github.com/soundextract/sx/cli/internal/factory"
-	"github.com/soundextract/sx/cli/internal/iostreams"
-	"github.com/soundextract/sx/cli/internal/usage"
+	"github.com/soundextract/sx/cli/internal/term"
 	"github.com/soundextract/sx/server/api"
 	"github.com/soundextract/sx/server/api/client"
 )
 
 // Options are what sx whoami works with.
 type Options struct {
-	IO     *iostreams.IOStreams
+	IO     *term.IOStreams
 	Config func() (*config.Config, error)
 	Client func() (*client.Client, error)
 
@@ -25,13 +24,13 @@ type Options struct {
 }
 
 // NewCmd makes the command; run is nil but in tests.
-func NewCmd(f *factory.Factory, run func(context.Context, *Options) error) *cobra.Command {
+func NewCmd(f *cmdutil.Factory, run func(context.Context, *Options) error) *cobra.Command {
 	opts := &Options{IO: f.IO, Config: f.Config, Client: f.Client}
 	cmd := &cobra.Command{
 		Use:     "whoami",
 		Short:   "Show who is signed in, and where",
 		Example: `  sx whoami`,
-		Args:    usage.Args(cobra.NoArgs),
+		Args:    cmdutil.UsageArgs(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if run != nil {
 				return run(cmd.Context(), opts)

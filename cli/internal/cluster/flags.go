@@ -1,0 +1,96 @@
+// Package cluster has what the commands for Kubernetes share: the flags that
+// select an installation and set the chart's values, and the display of a
+// rollout. It is the only package besides the commands that links Helm and
+// Kubernetes.
+package cluster
+
+import (
+	"context"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/soundextract/sx/install/installer"
+	"github.com/soundextract/sx/install/kube"
+	"github.com/soundextract/sx/server/sx"
+)
+
+// Flags say which installation in which cluster is meant.
+type Flags struct {
+	Kubeconfig string // "" is where kubectl looks
+	Context    string // of the kubeconfig; "" is its current one
+	Namespace  string
+	Release    string
+}
+
+// Add gives the flags to a command.
+func (f *Flags) Add(cmd *cobra.Command) {
+	flags := cmd.Flags()
+	flags.StringVar(&f.Kubeconfig, "kubeconfig", "", "`PATH` of the kubeconfig (default as kubectl)")
+	flags.StringVar(&f.Context, "context", "", "Kubernetes `CONTEXT` of the kubeconfig (default its current one)")
+	flags.StringVarP(&f.Namespace, "namespace", "n", kube.DefaultNamespace, "Kubernetes `NAMESPACE`")
+	flags.StringVar(&f.Release, "release", kube.DefaultRelease, "`NAME` of the Helm release")
+	// The flags are there: they were added just now.
+	_ = cmd.MarkFlagFilename("kubeconfig")
+	_ = cmd.RegisterFlagCompletionFunc("context", f.complete(contexts))
+	_ = cmd.RegisterFlagCompletionFunc("namespace", f.complete(namespaces))
+	_ = cmd.RegisterFlagCompletionFunc("release", cobra.NoFileCompletions)
+}
+
+// Target is the place that the flags name.
+func (f *Flags) Target() kube.Target {
+	return kube.Target{Kubeconfig: f.Kubeconfig, Context: f.Context, Namespace: f.Namespace}
+}
+
+// Installer works on the installation that the flags name; report may be nil.
+func (f *Flags) Installer(report func(installer.Event)) (*installer.Installer, error) {
+	cluster, err := kube.Connect(f.Target())
+	if err != nil {
+		return nil, err
+	}
+	return installer.New(cluster, f.Release, sx.Version, report)
+}
+
+// Line is a command of sx with these flags, to be typed next.
+func (f *Flags) Line(command string) string {
+	line := "sx " + command
+	for _, flag := range []struct{ name, value, usual string }{
+		{"--kubeconfig", f.Kubeconfig, ""},
+		{"--context", f.Context, ""},
+		{"-n", f.Namespace, kube.DefaultNamespace},
+		{"--release", f.Release, kube.DefaultRelease},
+	} {
+		if flag.value != flag.usual {
+			line += " " + flag.name + " " + flag.value
+		}
+	}
+	return line
+}
+
+// completionTime bounds how long the tab key waits for the cluster.
+const completionTime = 2 * time.Second
+
+func (f *Flags) complete(list func(context.Context, kube.Target) ([]string, error)) cobra.CompletionFunc {
+	return func(cmd *cobra.Command, _ []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
+		ctx, cancel := context.WithTimeout(cmd.Context(), completionTime)
+		defer cancel()
+		names, err := list(ctx, f.Target())
+		if err != nil { // the tab key has no way to say so
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		return names, cobra.ShellCompDirectiveNoFileComp
+	}
+}
+
+func contexts(_ context.Context, at kube.Target) ([]string, error) {
+	return kube.Contexts(at.Kubeconfig)
+}
+
+func namespaces(ctx context.Context, at kube.Target) ([]string, error) {
+	at.Namespace = "" // half a name, as it was typed so far
+	cluster, err := kube.Connect(at)
+	if err != nil {
+		return nil, err
+	}
+	return kube.Namespaces(ctx, cluster)
+}

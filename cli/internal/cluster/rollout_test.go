@@ -1,0 +1,132 @@
+package cluster_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/soundextract/sx/cli/internal/cluster"
+	"github.com/soundextract/sx/cli/internal/term"
+	"github.com/soundextract/sx/install/installer"
+	"github.com/soundextract/sx/install/watch"
+)
+
+func row(name string, ready int, state watch.State, reason string) installer.Event {
+	return installer.Event{State: installer.Changed, Row: &watch.Row{
+		Kind: "Deployment", Name: name, Ready: ready, Desired: 2, State: state, Reason: reason,
+	}}
+}
+
+// story is an install that fails.
+func story() []installer.Event {
+	return []installer.Event{
+		{Step: "check the cluster", State: installer.Started},
+		{Step: "check the cluster", State: installer.Done, Detail: "9 checks"},
+		{State: installer.Warning, Detail: "the cluster is old"},
+		{Step: "wait", State: installer.Started},
+		row("soundextract-gateway", 0, watch.StateStarting, "pulling image"),
+		row("soundextract-gateway", 0, watch.StateStarting, "pulling image"), // nothing new
+		row("soundextract-auth", 2, watch.StateReady, "as it should be"),
+		row("soundextract-gateway", 1, watch.StateFailed, "CrashLoop: exit code 1"),
+		{Step: "wait", State: installer.Failed, Log: []string{"level=ERROR", "bye"}},
+	}
+}
+
+func TestPlain(t *testing.T) {
+	t.Parallel()
+	streams, out, errOut := term.Test("")
+	d := cluster.NewRolloutDisplay(streams, false)
+	for _, e := range story() {
+		d.Show(e)
+	}
+	d.Close()
+	want := `✓ check the cluster: 9 checks
+! the cluster is old
+soundextract-gateway: 0/2 starting: pulling image
+soundextract-auth: 2/2 ready
+soundextract-gateway: 1/2 failed: CrashLoop: exit code 1
+✗ wait
+    | level=ERROR
+    | bye
+`
+	if errOut.String() != want || out.Len() > 0 {
+		t.Errorf("got\n%s%s", errOut, out)
+	}
+}
+
+func TestJSON(t *testing.T) {
+	t.Parallel()
+	streams, out, errOut := term.Test("")
+	streams.ErrTTY = true // JSON is never painted
+	d := cluster.NewRolloutDisplay(streams, true)
+	for _, e := range story() {
+		d.Show(e)
+	}
+	d.Close()
+	lines := strings.Split(strings.TrimSpace(out.String()), "\n")
+	if len(lines) != len(story()) || errOut.Len() > 0 {
+		t.Fatalf("got %d lines and %q", len(lines), errOut)
+	}
+	var e installer.Event
+	if err := json.Unmarshal([]byte(lines[7]), &e); err != nil || e.State != "row" || e.Row.Ready != 1 {
+		t.Errorf("got %+v, %v", e, err)
+	}
+}
+
+// TestLive: ended steps stay as lines above one row for each workload.
+func TestLive(t *testing.T) {
+	t.Parallel()
+	streams, _, errOut := term.Test("")
+	streams.ErrTTY = true
+	d := cluster.NewRolloutDisplay(streams, false)
+	for _, e := range story() {
+		d.Show(e)
+	}
+	d.Close()
+	text := errOut.String()
+	for _, want := range []string{"✓ check the cluster: 9 checks\n", "! the cluster is old\n", "· wait (", "✗ wait\n    | level=ERROR\n    | bye\n"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("%q is missing in %q", want, text)
+		}
+	}
+	last := text[strings.LastIndex(text, "bye\n")+len("bye\n"):]
+	last = strings.NewReplacer("\x1b[K", "", "\x1b[J", "", "\r\n", "\n", "\r", "").Replace(last)
+	want := "  soundextract-gateway  1/2  failed  CrashLoop: exit code 1\n  soundextract-auth     2/2  ready\n"
+	if !strings.HasSuffix(last, want) {
+		t.Errorf("in the end it shows %q, want %q", last, want)
+	}
+}
+
+// TestLiveFits: neither many workloads nor long reasons break the block, which
+// would be painted at the wrong place from then on.
+func TestLiveFits(t *testing.T) {
+	t.Parallel()
+	streams, _, errOut := term.Test("")
+	streams.ErrTTY = true
+	d := cluster.NewRolloutDisplay(streams, false)
+	const workloads = 40
+	for i := range workloads {
+		state := watch.StateReady
+		if i < 3 {
+			state = watch.StatePending
+		}
+		d.Show(row(fmt.Sprintf("a-release-with-a-very-long-name-%02d", i), 0, state, strings.Repeat("reason ", 30)))
+	}
+	d.Close()
+	text := errOut.String()
+	last := text[strings.LastIndex(text, "\x1b[J"):]
+	if i := strings.LastIndex(last, "A"); i >= 0 {
+		last = last[i+1:]
+	}
+	lines := strings.Split(strings.ReplaceAll(last, "\x1b[K", ""), "\r\n")
+	for _, line := range lines {
+		if n := utf8.RuneCountInString(line); n > 77 {
+			t.Errorf("%d columns: %q", n, line)
+		}
+	}
+	if !strings.Contains(last, fmt.Sprintf("%d of %d are ready", workloads-3, workloads)) || len(lines) > 24 {
+		t.Errorf("%d lines: %q", len(lines), last)
+	}
+}

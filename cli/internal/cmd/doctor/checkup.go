@@ -1,0 +1,144 @@
+package doctor
+
+import (
+	"context"
+	"net/http"
+	"slices"
+
+	"github.com/soundextract/sx/cli/internal/cmdutil"
+	"github.com/soundextract/sx/cli/internal/config"
+	"github.com/soundextract/sx/cli/internal/session"
+	"github.com/soundextract/sx/install/chart"
+	"github.com/soundextract/sx/install/check"
+	"github.com/soundextract/sx/install/installer"
+	"github.com/soundextract/sx/install/kube"
+	"github.com/soundextract/sx/install/release"
+	"github.com/soundextract/sx/install/values"
+	"github.com/soundextract/sx/server/sx"
+)
+
+// Checkup asks one release in one cluster.
+type Checkup struct {
+	Cluster *kube.Cluster
+	Release string
+
+	// What sx is set to: users' requests go to the server when it is this release.
+	Config    func() (*config.Config, error)
+	Transport func() (http.RoundTripper, error)
+	Account   func() (*session.Account, error)
+}
+
+// NewCheckup makes a checkup with what the factory has.
+func NewCheckup(f *cmdutil.Factory, cluster *kube.Cluster, release string) *Checkup {
+	return &Checkup{Cluster: cluster, Release: release, Config: f.Config, Transport: f.Transport, Account: f.Account}
+}
+
+// Run asks, reports each answer in the order of the questions as soon as it is
+// known, and returns them all. When the API server does not answer, nothing else
+// is asked. An error means that what sx itself has (its settings, the release's
+// record) cannot be used.
+func (c *Checkup) Run(ctx context.Context, report func(check.Result)) ([]check.Result, error) {
+	env := &check.Env{Cluster: c.Cluster, Release: c.Release, Version: sx.Version}
+	first, rest := check.Preflight()[:1], check.Preflight()[1:]
+	results := check.Run(ctx, env, first, report)
+	if results[0].Outcome != check.OK || ctx.Err() != nil {
+		return results, ctx.Err()
+	}
+	installed, err := c.prepare(ctx, env)
+	if err != nil {
+		return results, err
+	}
+	if installed {
+		rest = running(rest)
+	}
+	results = append(results, check.Run(ctx, env, rest, report)...)
+	return results, ctx.Err()
+}
+
+// running adds the checks of a running release to those of an install. Where
+// both have one, that of the running release knows more.
+func running(preflight []check.Check) []check.Check {
+	all := slices.Clone(preflight)
+	for _, c := range check.Running()[1:] { // the first is asked already
+		if i := slices.IndexFunc(all, func(p check.Check) bool { return p.ID == c.ID }); i >= 0 {
+			all[i] = c
+		} else {
+			all = append(all, c)
+		}
+	}
+	return all
+}
+
+// prepare fills in what the checks look at, and says whether there is a release.
+func (c *Checkup) prepare(ctx context.Context, env *check.Env) (installed bool, err error) {
+	runner, err := release.New(c.Cluster, c.Release, func(string, ...any) {})
+	if err != nil {
+		return false, err
+	}
+	last, err := runner.Last(ctx)
+	switch {
+	case sx.CodeOf(err) == sx.CodeForbidden: // the checks say so in their own words
+	case err != nil:
+		return false, err
+	case last != nil:
+		env.Manifest = last.Manifest
+		return true, c.users(env)
+	}
+	env.Manifest, err = plain(env.Cluster.Namespace, c.Release)
+	return false, err
+}
+
+// plain is what a first install without any values would render.
+func plain(namespace, release string) (string, error) {
+	loaded, err := chart.Load(sx.Version)
+	if err != nil {
+		return "", err
+	}
+	given, err := values.Flags{Preset: installer.FirstPreset}.Values()
+	if err != nil {
+		return "", err
+	}
+	values.WithSecrets(given, "")
+	return chart.Render(loaded, given, chart.RenderOptions{Release: release, Namespace: namespace})
+}
+
+// users fills in how users reach the server, when sx is set to this release or
+// an address is given.
+func (c *Checkup) users(env *check.Env) error {
+	settings, err := c.Config()
+	if err != nil {
+		return err
+	}
+	if !given(settings) && !c.is(settings.Place) {
+		return nil
+	}
+	transport, err := c.Transport()
+	if err != nil {
+		return err
+	}
+	account, err := c.Account()
+	if err != nil {
+		return err
+	}
+	env.Server, env.Token, env.HTTP = settings.Server, account.Token, &http.Client{Transport: transport}
+	return nil
+}
+
+// given says whether the server's address was given for this run.
+func given(settings *config.Config) bool {
+	for _, v := range settings.Values {
+		if v.Key == "server" {
+			return v.Source == "flag" || v.Source == "SX_SERVER"
+		}
+	}
+	return false
+}
+
+// is says whether an installation that sx knows is the one that is asked.
+func (c *Checkup) is(place config.Kubernetes) bool {
+	if place.Namespace != c.Cluster.Namespace || place.Release != c.Release {
+		return false
+	}
+	known, err := kube.Connect(kube.Target{Kubeconfig: place.Kubeconfig, Context: place.Context, Namespace: place.Namespace})
+	return err == nil && known.Config.Host == c.Cluster.Config.Host // a kubeconfig that is gone names no cluster
+}

@@ -1,0 +1,64 @@
+package root_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/soundextract/sx/cli/internal/fakeserver"
+)
+
+func TestAccount(t *testing.T) {
+	dir := home(t)
+	server := fakeserver.Start(t)
+	t.Setenv("SX_SERVER", server.URL)
+
+	run(t, "whoami").wantPart(t, 77, "you are not signed in at ", "sx login", "sx register")
+	sxIn(t, "correct horse\r\n", nil, "register", "Anna", "--password-stdin", "--json").wantPart(t, 0, `"name":"anna"`)
+	run(t, "whoami").want(t, 0, "anna at "+server.URL+"\n", "")
+	run(t, "whoami", "--json").want(t, 0,
+		`{"id":"id-anna","name":"anna","created":"2026-01-02T03:04:05Z","server":"`+server.URL+`"}`+"\n", "")
+	raw, err := os.ReadFile(filepath.Join(dir, "credentials.json"))
+	if err != nil || strings.Contains(string(raw), "correct horse") {
+		t.Errorf("credentials: %v, %s", err, raw)
+	}
+
+	run(t, "logout").want(t, 0, "Signed out anna at "+server.URL+"\n", "")
+	run(t, "logout", "--json").want(t, 0, `{"name":"","server":"`+server.URL+`"}`+"\n", "")
+	sxIn(t, "correct horse", nil, "register", "anna", "--password-stdin").wantPart(t, 65, "the name anna is taken")
+	sxIn(t, "wrong horse", nil, "login", "anna", "--password-stdin").wantPart(t, 77, "name or password is wrong", "hint:")
+	sxIn(t, "correct horse\n", nil, "login", "anna", "--password-stdin").
+		want(t, 0, "Signed in as anna at "+server.URL+"\n", "")
+
+	server.EndSessions()
+	run(t, "whoami").wantPart(t, 77, "the sign-in of anna at ", "has ended", "sx login")
+	run(t, "whoami").wantPart(t, 77, "you are not signed in")
+}
+
+func TestPasswordsThatCannotBeAskedFor(t *testing.T) {
+	home(t)
+	run(t, "login", "anna").wantPart(t, 64, "at a terminal only", "--password-stdin")
+	run(t, "register").wantPart(t, 64, "the account's name is missing")
+	sxIn(t, "", nil, "login", "anna", "--password-stdin").wantPart(t, 65, "no password arrived")
+	sxIn(t, "short", nil, "register", "anna", "--password-stdin").wantPart(t, 65, "the password has 5 characters", "8 to 1024")
+	sxIn(t, "correct horse", nil, "register", "a/b", "--password-stdin").wantPart(t, 65, "cannot be an account's name")
+}
+
+func TestLogoutWithTheServerAway(t *testing.T) {
+	server := signIn(t)
+	// The same account is asked of a server that is not there.
+	t.Setenv("SX_SERVER", "")
+	config := os.Getenv("SX_CONFIG")
+	for _, url := range []string{server.URL, "http://127.0.0.1:1"} {
+		if err := os.WriteFile(config, []byte("context: a\ncontexts: {a: {server: '"+url+"'}}"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if url == server.URL {
+			sxIn(t, "correct horse", nil, "login", "anna", "--password-stdin").wantPart(t, 0)
+		}
+	}
+	run(t, "logout").want(t, 0, "Signed out anna at http://127.0.0.1:1\n",
+		"warning: the server was not told: no answer from 127.0.0.1:1\n")
+	run(t, "whoami").wantPart(t, 77, "you are not signed in")
+}

@@ -1,0 +1,117 @@
+package root_test
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/soundextract/sx/cli/internal/cmd/root"
+	"github.com/soundextract/sx/cli/internal/term"
+	"github.com/soundextract/sx/server/api"
+)
+
+func TestUsageErrors(t *testing.T) {
+	home(t)
+	run(t, "shwo").want(t, 64, "", "error: there is no command \"shwo\"\nhint: did you mean: sx show\n")
+	run(t, "frobnicate").want(t, 64, "", "error: there is no command \"frobnicate\"\nhint: sx --help\n")
+	run(t, "jobs", "--foo").want(t, 64, "", "error: unknown flag: --foo\nusage: sx jobs [flags]\nhint: sx jobs --help\n")
+	run(t, "show").want(t, 64, "", "error: a job's id is missing\nusage: sx show ID... [flags]\nhint: sx show --help\n")
+	run(t, "jobs", "--limit", "x").wantPart(t, 64, "invalid argument", "hint: sx jobs --help")
+	run(t, "jobs", "--state", "dne").wantPart(t, 64, `there is no state "dne"`, "hint: choose among: uploading, queued")
+	run(t, "jobs", "--all", "--limit", "3").wantPart(t, 64, "exclude each other")
+	run(t, "jobs", "--limit", "0").wantPart(t, 64, "--limit wants")
+	run(t, "help", "nothing").wantPart(t, 64, `there is no help about "nothing"`)
+	run(t, "config", "nothing").wantPart(t, 64, "nothing", "sx config --help")
+	run(t, "completion", "tcsh").wantPart(t, 64, "tcsh")
+}
+
+func TestErrorsAsJSON(t *testing.T) {
+	home(t)
+	for _, args := range [][]string{{"show", "--json"}, {"jobs", "--foo", "--json"}} {
+		r := run(t, args...)
+		var body api.ErrorBody
+		if err := json.Unmarshal([]byte(r.errOut), &body); err != nil {
+			t.Fatalf("%q: %v in %s", args, err, r.errOut)
+		}
+		if r.code != 64 || body.Error.Code != "usage" || body.Error.Message == "" || body.Error.Hint == "" {
+			t.Errorf("%q: got %d, %+v", args, r.code, body)
+		}
+	}
+}
+
+func TestUnreachable(t *testing.T) {
+	home(t)
+	gone := httptest.NewServer(http.NotFoundHandler())
+	gone.Close()
+	addr := strings.TrimPrefix(gone.URL, "http://")
+	sxIn(t, "correct horse", nil, "login", "anna", "--password-stdin", "--server", gone.URL).
+		want(t, 69, "", "error: no answer from "+addr+"\nhint: start the local server with: sx up\n")
+	sxIn(t, "correct horse", nil, "login", "anna", "--password-stdin", "--json", "--server", "https://sound.invalid").
+		wantPart(t, 69, `"code":"unreachable"`, "no answer from sound.invalid: the name is not known", "check the network")
+
+	tls := httptest.NewTLSServer(http.NotFoundHandler())
+	defer tls.Close()
+	sxIn(t, "correct horse", nil, "login", "anna", "--password-stdin", "--server", tls.URL).
+		wantPart(t, 69, "its certificate is signed by an unknown authority")
+}
+
+func TestNoSoundExtractServer(t *testing.T) {
+	home(t)
+	other := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = w.Write([]byte("<html>hello"))
+	}))
+	defer other.Close()
+	sxIn(t, "correct horse", nil, "login", "anna", "--password-stdin", "--server", other.URL).
+		wantPart(t, 1, "does not answer like a SoundExtract server", "sx config")
+	run(t, "whoami", "--server", "ftp://x").wantPart(t, 65, `"ftp://x" is not the address of a server`)
+}
+
+func TestColours(t *testing.T) {
+	home(t)
+	r := sxIn(t, "", func(s *term.IOStreams) { s.Color = true }, "show")
+	r.wantPart(t, 64, "\x1b[1;31merror:\x1b[0m a job's id is missing", "\x1b[1;36mhint:\x1b[0m")
+}
+
+func TestInterrupted(t *testing.T) {
+	server := signIn(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	for _, tt := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"whoami"}, "interrupted\n"},
+		{[]string{"download", "abc"}, "interrupted; run the same command to go on\n"},
+		{[]string{"whoami", "--json"}, `{"error":{"code":"interrupted","message":"interrupted","hint":""}}` + "\n"},
+	} {
+		streams, out, errOut := term.Test("")
+		code := root.Main(ctx, append(tt.args, "--server", server.URL), streams)
+		result{code, out.String(), errOut.String()}.want(t, 130, "", tt.want)
+	}
+}
+
+func TestUnreadableConfigStopsNoHelp(t *testing.T) {
+	dir := home(t)
+	if err := os.WriteFile(filepath.Join(dir, "config.yaml"), []byte("sever: x\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	run(t, "--help").wantPart(t, 0, "Your sound:")
+	run(t, "help", "exit-codes").wantPart(t, 0, "interrupted")
+	run(t, "--version").wantPart(t, 0, "sx ")
+	run(t, "jobs").wantPart(t, 65, `line 1: there is no setting "sever"`, "sx help environment")
+}
+
+func TestPermission(t *testing.T) {
+	dir := home(t)
+	blocked := filepath.Join(dir, "file")
+	if err := os.WriteFile(blocked, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("SX_CONFIG", filepath.Join(blocked, "config.yaml"))
+	run(t, "whoami").wantPart(t, 65, "the config file cannot be read")
+}

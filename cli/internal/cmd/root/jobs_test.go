@@ -1,0 +1,161 @@
+package root_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/soundextract/sx/cli/internal/term"
+	"github.com/soundextract/sx/server/api"
+	"github.com/soundextract/sx/server/sx"
+)
+
+var created = time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC)
+
+func job(id, name string, state sx.State) api.Job {
+	return api.Job{
+		ID: id, Name: name, State: state, Attempt: 1, Created: created, Updated: created,
+		Video: api.Video{Size: 4_200_000_000},
+	}
+}
+
+func TestJobsPiped(t *testing.T) {
+	server := signIn(t)
+	run(t, "jobs").want(t, 0, "", "no jobs yet; upload a video with: sx upload FILE\n")
+	run(t, "jobs", "--json").want(t, 0, "[]\n", "")
+	running := job("aaaa", "a very long name of a lecture about sound in rooms and what to do about it.mp4", sx.StateRunning)
+	running.Progress = 41.66
+	server.AddJobs(running, job("bbbb", "b.mp4", sx.StateFailed), job("cccc", "c.mp4", sx.StateDone))
+	a := "aaaa\t" + running.Name + "\trunning\t41.7\t4200000000\t2026-03-04T05:06:07Z\n"
+	b := "bbbb\tb.mp4\tfailed\t0.0\t4200000000\t2026-03-04T05:06:07Z\n"
+	c := "cccc\tc.mp4\tdone\t0.0\t4200000000\t2026-03-04T05:06:07Z\n"
+	run(t, "jobs").want(t, 0, c+b+a, "")
+	run(t, "ls", "--state", "failed", "--state", "done").want(t, 0, c+b, "")
+	run(t, "jobs", "--name", "lecture").want(t, 0, a, "")
+	run(t, "jobs", "--name", "opera").want(t, 0, "", "no job matches\n")
+	run(t, "jobs", "--limit", "1").want(t, 0, c, "there are more: go on with --after cccc, or see them all with --all\n")
+	run(t, "jobs", "--limit", "2", "--after", "cccc").want(t, 0, b+a, "")
+	run(t, "jobs", "--after", "aaaa").want(t, 0, "", "no more jobs\n")
+}
+
+func TestJobsJSONIsTheWire(t *testing.T) {
+	server := signIn(t)
+	full := job("aaaa", "a&b.mp4", sx.StateFailed)
+	full.Error = &api.Error{Code: sx.CodeNoAudio, Message: "no sound", Hint: "check it"}
+	full.Track = &api.Track{Size: 5, SHA256: "00", Duration: 1.5}
+	server.AddJobs(full)
+	r := run(t, "jobs", "--json")
+	var got []api.Job
+	if err := json.Unmarshal([]byte(r.out), &got); err != nil || len(got) != 1 {
+		t.Fatalf("%v: %s", err, r.out)
+	}
+	one := run(t, "show", "aaaa", "--json")
+	if "["+strings.TrimSpace(one.out)+"]" != strings.TrimSpace(r.out) || !strings.Contains(r.out, `"a&b.mp4"`) {
+		t.Errorf("show and jobs differ:\n%s%s", one.out, r.out)
+	}
+}
+
+func TestAllJobsOverManyPages(t *testing.T) {
+	server := signIn(t)
+	const n = 1203
+	for i := range n {
+		server.AddJobs(job(fmt.Sprintf("id%04d", i), "v.mp4", sx.StateDone))
+	}
+	for args, want := range map[string]int{"": 30, "--all": n, "--limit 600": 600} {
+		r := run(t, append([]string{"jobs"}, strings.Fields(args)...)...)
+		if got := strings.Count(r.out, "\n"); r.code != 0 || got != want {
+			t.Errorf("%q: %d jobs, exit %d, want %d", args, got, r.code, want)
+		}
+	}
+}
+
+func TestJobsAtATerminal(t *testing.T) {
+	server := signIn(t)
+	done := job("bbbb", "b.mp4", sx.StateDone)
+	done.Progress, done.Created = 100, time.Now().Add(-3*time.Minute-5*time.Second)
+	server.AddJobs(done, job("aaaaaaaaaaaaaaaa", "a very long name of a lecture about sound in rooms and more.mp4", sx.StateQueued))
+	colour := func(s *term.IOStreams) { terminal(s); s.Color = true }
+	for _, set := range []func(*term.IOStreams){terminal, colour} {
+		r := sxIn(t, "", set, "jobs")
+		r.wantPart(t, 0, "ID                NAME", "PROGRESS    SIZE", "100%  4.2 GB    3m\n", "-  4.2 GB", "a very long", "more.mp4")
+		plain := strings.NewReplacer("\x1b[32m", "", "\x1b[0m", "").Replace(r.out)
+		for line := range strings.Lines(plain) {
+			if w := len([]rune(strings.TrimSuffix(line, "\n"))); w > 80 {
+				t.Errorf("%d columns: %s", w, line)
+			}
+		}
+		if !strings.Contains(r.out, "…") {
+			t.Error("the long name is not shortened")
+		}
+	}
+	sxIn(t, "", colour, "jobs").wantPart(t, 0, "\x1b[32mdone\x1b[0m")
+}
+
+func TestShow(t *testing.T) {
+	server := signIn(t)
+	failed := job("aaaa", "a.mp4", sx.StateFailed)
+	failed.Attempt = 4
+	failed.Error = &api.Error{Code: sx.CodeConversionFailed, Message: "ffmpeg failed", Hint: sx.CodeConversionFailed.Hint()}
+	done := job("bbbb", "b.mp4", sx.StateDone)
+	done.Video.SHA256 = strings.Repeat("1", 64)
+	done.Track = &api.Track{Size: 24_000_000, SHA256: strings.Repeat("2", 64), Duration: 3723.4}
+	running := job("cccc", "c.mp4", sx.StateRunning)
+	running.Progress, running.Remaining = 42.4, 70
+	server.AddJobs(failed, done, running)
+	run(t, "show", "aaaa").wantPart(t, 0, "attempt   4\n", "error     ffmpeg failed (conversion_failed)\n", "hint      try again with: sx retry aaaa\n")
+	run(t, "show", "bbbb", "cccc").wantPart(t, 0, "video     4.2 GB\n", "  sha256  "+strings.Repeat("1", 64),
+		"track     1:02:03, 24 MB, 52 kbit/s\n", "\n\nid        cccc\n", "progress  42%, 1:10 left\n")
+}
+
+func TestSeveralJobs(t *testing.T) {
+	server := signIn(t)
+	server.AddJobs(job("aaaa", "a.mp4", sx.StateRunning), job("bbbb", "b.mp4", sx.StateDone), job("cccc", "c.mp4", sx.StateQueued))
+	run(t, "cancel", "aaaa", "none", "bbbb", "cccc", "aaaa").want(t, 65,
+		"aaaa  cancelled  a.mp4\ncccc  cancelled  c.mp4\n",
+		"error: none: there is no job none\nhint: check the id with: sx jobs\n"+
+			"error: bbbb: job bbbb is done and cannot become cancelled\nhint: look at the job's state with: sx jobs\n")
+	run(t, "retry", "aaaa", "--json").wantPart(t, 0, `{"id":"aaaa","name":"a.mp4","state":"queued"`)
+	run(t, "rm", "bbbb", "none", "--json").want(t, 65, `{"id":"bbbb","removed":true}`+"\n",
+		`{"error":{"code":"not_found","message":"none: there is no job none","hint":"check the id with: sx jobs"}}`+"\n")
+	server.EndSessions()
+	r := run(t, "show", "aaaa", "cccc")
+	if r.wantPart(t, 77, "has ended"); strings.Count(r.errOut, "error:") != 1 {
+		t.Errorf("one trouble is told several times:\n%s", r.errOut)
+	}
+}
+
+func TestRemoveAsksAtATerminal(t *testing.T) {
+	server := signIn(t)
+	server.AddJobs(job("aaaa", "a.mp4", sx.StateDone), job("bbbb", "b.mp4", sx.StateDone))
+	sxIn(t, "n\n", terminal, "rm", "aaaa").want(t, 0, "", "Remove aaaa with its video and track? [y/N] nothing was removed\n")
+	sxIn(t, "\n", terminal, "rm", "aaaa", "bbbb").wantPart(t, 0, "Remove 2 jobs with their videos and tracks?", "nothing was removed")
+	sxIn(t, "", terminal, "rm", "aaaa").wantPart(t, 65, "no answer was given")
+	sxIn(t, "yes\n", terminal, "rm", "aaaa").wantPart(t, 0, "aaaa  removed")
+	sxIn(t, "", terminal, "rm", "bbbb", "--yes").wantPart(t, 0, "bbbb  removed")
+}
+
+func TestCompletionOfIDs(t *testing.T) {
+	server := signIn(t)
+	server.AddJobs(job("aaaa", "a.mp4", sx.StateFailed), job("abbb", "b.mp4", sx.StateDone), job("cccc", "c.mp4", sx.StateRunning))
+	run(t, "__complete", "show", "").wantPart(t, 0, "cccc\tc.mp4 (running)\nabbb\tb.mp4 (done)\naaaa\ta.mp4 (failed)\n:36\n")
+	run(t, "__complete", "show", "aaaa", "a").wantPart(t, 0, "abbb\tb.mp4 (done)\n:36\n")
+	run(t, "__complete", "retry", "").wantPart(t, 0, "aaaa\ta.mp4 (failed)\n:36\n")
+	run(t, "__complete", "jobs", "--state", "").wantPart(t, 0, "uploading\n", "expired\n")
+	run(t, "__complete", "help", "exit").wantPart(t, 0, "exit-codes")
+	t.Setenv("SX_SERVER", "http://127.0.0.1:1")
+	if r := run(t, "__complete", "show", ""); r.code != 0 || r.out != ":4\n" {
+		t.Errorf("without a server: %+v", r)
+	}
+	if r := run(t, "__complete", "show", "--server", server.URL, ""); !strings.Contains(r.out, "aaaa") {
+		t.Errorf("--server does not count: %+v", r)
+	}
+}
+
+func TestCompletionScripts(t *testing.T) {
+	home(t)
+	for _, shell := range []string{"bash", "zsh", "fish"} {
+		run(t, "completion", shell).wantPart(t, 0, "__complete")
+	}
+}

@@ -1,0 +1,174 @@
+//go:build unix
+
+package root_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/soundextract/sx/cli/internal/cmd/root"
+	"github.com/soundextract/sx/cli/internal/fakeserver"
+	"github.com/soundextract/sx/cli/internal/localserver"
+	"github.com/soundextract/sx/cli/internal/term"
+)
+
+// withSXD puts this program into PATH as an sxd of the given way.
+func withSXD(t *testing.T, way string) (dir string) {
+	t.Helper()
+	dir = home(t)
+	bin := filepath.Join(dir, "bin")
+	if err := os.Mkdir(bin, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(os.Args[0], filepath.Join(bin, "sxd")); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("PATH", bin)
+	t.Setenv(fakeEnv, way)
+	return dir
+}
+
+type upResult struct {
+	URL  string `json:"url"`
+	Data string `json:"data"`
+	PID  int    `json:"pid"`
+}
+
+func up(t *testing.T, args ...string) (got upResult) {
+	t.Helper()
+	r := run(t, append([]string{"up", "--detach", "--json"}, args...)...)
+	if err := json.Unmarshal([]byte(r.out), &got); err != nil || r.code != 0 {
+		t.Fatalf("exit %d, %v\n%s%s", r.code, err, r.out, r.errOut)
+	}
+	t.Cleanup(func() { _ = syscall.Kill(got.PID, syscall.SIGKILL) })
+	return got
+}
+
+func TestUpAndDown(t *testing.T) {
+	home := withSXD(t, fakeserver.Well)
+	data := filepath.Join(home, "data")
+	run(t, "down").wantPart(t, 0, "The local server does not run")
+
+	first := up(t, "--addr", "127.0.0.1:0", "--data", data)
+	if first.Data != data || !strings.HasPrefix(first.URL, "http://127.0.0.1:") {
+		t.Errorf("got %+v", first)
+	}
+	run(t, "config").wantPart(t, 0, "server\t"+first.URL+"\tcontext local\n", "context\tlocal\t"+filepath.Join(home, "config.yaml"))
+
+	// The folder and the address are remembered from here on.
+	if again := up(t); again != first {
+		t.Errorf("while it runs: %+v, want %+v", again, first)
+	}
+	run(t, "up").want(t, 0, "The local server runs already at "+first.URL+"\n", "data: "+data+"\n")
+	run(t, "up", "--addr", "127.0.0.1:1").wantPart(t, 1, "runs already, at", "sx down")
+
+	run(t, "down").want(t, 0, "The local server is stopped (data: "+data+")\n", "")
+	run(t, "down", "--json").want(t, 0, `{"data":"`+data+`","stopped":false}`+"\n", "")
+	second := up(t)
+	if second.URL != first.URL || second.PID == first.PID {
+		t.Errorf("after a stop: %+v, want the address of %+v", second, first)
+	}
+
+	// A crash leaves the record behind.
+	kill(t, second.PID)
+	third := up(t)
+	if third.URL != first.URL || third.Data != data {
+		t.Errorf("after a crash: %+v, want the address of %+v", third, first)
+	}
+	kill(t, third.PID)
+	run(t, "down", "--data", data).wantPart(t, 0, "does not run")
+	if localserver.Recorded(data) != nil {
+		t.Error("the stale record is still there")
+	}
+}
+
+func kill(t *testing.T, pid int) {
+	t.Helper()
+	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	// A child of this process: gone once it is waited for, which Start does.
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for syscall.Kill(pid, 0) == nil && t.Context().Err() == nil {
+		<-tick.C
+	}
+}
+
+func TestUpInTheForeground(t *testing.T) {
+	withSXD(t, fakeserver.Well)
+	ctx, cancel := context.WithCancel(t.Context())
+	streams, out, errOut := term.Test("")
+	streams.Out = onWrite{out, cancel} // Ctrl-C as soon as it runs
+	code := root.Main(ctx, []string{"up", "--addr", "127.0.0.1:0"}, streams)
+	result{code, out.String(), errOut.String()}.
+		wantPart(t, 0, "The local server runs at http://127.0.0.1:", "sx register NAME", "Ctrl-C", ".local/share/soundextract")
+	run(t, "down").wantPart(t, 0, "does not run")
+}
+
+type onWrite struct {
+	to interface{ Write([]byte) (int, error) }
+	do func()
+}
+
+func (w onWrite) Write(p []byte) (int, error) {
+	defer w.do()
+	return w.to.Write(p)
+}
+
+func TestUpFails(t *testing.T) {
+	withSXD(t, fakeserver.NoFFmpeg)
+	run(t, "up", "--detach").want(t, 69, "",
+		"error: the local server did not start: ffmpeg is not there\nhint: install it with: apt-get install ffmpeg\n")
+	t.Setenv(fakeEnv, fakeserver.Well)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = l.Close() }()
+	run(t, "up", "--detach", "--addr", l.Addr().String()).wantPart(t, 69, "cannot listen at "+l.Addr().String())
+	t.Setenv("PATH", "")
+	run(t, "up", "--detach").wantPart(t, 65, "sxd, is not there", "beside sx")
+	if run(t, "config").code != 0 {
+		t.Error("a failed start must not change the settings")
+	}
+}
+
+func TestUpWarns(t *testing.T) {
+	withSXD(t, fakeserver.Well)
+	t.Setenv("SX_SERVER", "http://elsewhere")
+	r := run(t, "up", "--detach", "--addr", "0.0.0.0:0")
+	r.wantPart(t, 0, "warning: 0.0.0.0:0 can be reached by others", "warning: commands go on using http://elsewhere (SX_SERVER)")
+	run(t, "down").wantPart(t, 0, "is stopped")
+
+	t.Setenv("SX_SERVER", "")
+	if in := up(t); !strings.HasPrefix(in.URL, "http://127.0.0.1:") {
+		t.Errorf("at %s, without being asked to", in.URL)
+	}
+	if r := run(t, "up"); strings.Contains(r.errOut, "warning") {
+		t.Errorf("a warning for nothing: %s", r.errOut)
+	}
+	run(t, "down").wantPart(t, 0, "is stopped")
+}
+
+func TestUpThatCannotRememberStops(t *testing.T) {
+	home := withSXD(t, fakeserver.Well)
+	// The folder of the config file cannot be made.
+	t.Setenv("SX_CONFIG", filepath.Join(home, "dangling", "config.yaml"))
+	if err := os.Symlink("/proc/nowhere", filepath.Join(home, "dangling")); err != nil {
+		t.Fatal(err)
+	}
+	data := filepath.Join(home, "data")
+	run(t, "up", "--detach", "--addr", "127.0.0.1:0", "--data", data).wantPart(t, 65, "the config file cannot be written")
+	if in := localserver.Recorded(data); in != nil {
+		t.Errorf("the server still runs: %s", fmt.Sprint(in))
+	}
+}

@@ -1,0 +1,73 @@
+package root
+
+import (
+	"context"
+	"net/http"
+	"sync"
+
+	"github.com/spf13/pflag"
+
+	"github.com/soundextract/sx/cli/internal/cmdutil"
+	"github.com/soundextract/sx/cli/internal/config"
+	"github.com/soundextract/sx/cli/internal/session"
+	"github.com/soundextract/sx/cli/internal/term"
+	"github.com/soundextract/sx/server/api/client"
+)
+
+// Main runs sx with the arguments that follow its name and returns the exit
+// code. When ctx ends, the command stops where it can go on later.
+func Main(ctx context.Context, args []string, streams *term.IOStreams) int {
+	f, bind := newFactory(streams)
+	cmd := New(f, bind)
+	cmd.SetArgs(args)
+	ran, err := cmd.ExecuteContextC(ctx)
+	if err == nil {
+		return cmdutil.ExitOK
+	}
+	if ctx.Err() != nil {
+		err = interruption{resumable: ran.Annotations[Resumable] != ""}
+	}
+	return report(streams, ran, err, wantsJSON(ran, args))
+}
+
+// newFactory makes what the commands need, in the order of who needs whom. bind
+// must be given the flags of the command before the configuration is asked for.
+func newFactory(streams *term.IOStreams) (f *cmdutil.Factory, bind func(*pflag.FlagSet)) {
+	var flags *pflag.FlagSet
+	f = &cmdutil.Factory{IO: streams}
+	f.Config = sync.OnceValues(func() (*config.Config, error) { return config.Load(flags) })
+	f.Transport = sync.OnceValues(func() (http.RoundTripper, error) {
+		c, err := f.Config()
+		if err != nil {
+			return nil, err
+		}
+		return newTransport(c)
+	})
+	f.Account = sync.OnceValues(func() (*session.Account, error) {
+		c, err := f.Config()
+		if err != nil {
+			return nil, err
+		}
+		base, err := f.Transport()
+		if err != nil {
+			return nil, err
+		}
+		a, err := session.NewAccount(c.Account, c.Server, session.StoreFor(c), base)
+		if err != nil {
+			return nil, err
+		}
+		a.UseToken(c.Token)
+		if c.Kubernetes != (config.Kubernetes{}) {
+			a.UseTunnel()
+		}
+		return a, nil
+	})
+	f.Client = sync.OnceValues(func() (*client.Client, error) {
+		a, err := f.Account()
+		if err != nil {
+			return nil, err
+		}
+		return a.Client()
+	})
+	return f, func(fs *pflag.FlagSet) { flags = fs }
+}

@@ -1,0 +1,94 @@
+package root_test
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/soundextract/sx/cli/internal/cmd/root"
+	"github.com/soundextract/sx/cli/internal/config"
+	"github.com/soundextract/sx/cli/internal/fakeserver"
+	"github.com/soundextract/sx/cli/internal/term"
+)
+
+// fakeEnv makes the test's own program behave like sxd, in the given way.
+const fakeEnv = "TEST_FAKE_SXD"
+
+func TestMain(m *testing.M) {
+	if way := os.Getenv(fakeEnv); way != "" {
+		os.Exit(fakeserver.SXD(context.Background(), way, os.Args[1:], os.Stderr)) //nolint:forbidigo // this is the main of a program of its own
+	}
+	m.Run()
+}
+
+// home gives the test a home folder of its own, with no settings from outside.
+func home(t *testing.T) (dir string) {
+	t.Helper()
+	dir = t.TempDir()
+	for _, s := range config.Settings() {
+		t.Setenv(s.Env, "")
+	}
+	for _, v := range []string{"XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_DATA_HOME"} {
+		t.Setenv(v, "")
+	}
+	t.Setenv("HOME", dir)
+	t.Setenv("SX_CREDENTIALS", "file")
+	t.Setenv(config.EnvFile, filepath.Join(dir, "config.yaml"))
+	return dir
+}
+
+// result is how a run of sx ended.
+type result struct {
+	code        int
+	out, errOut string
+}
+
+// sxIn runs sx with some input and streams that set can change first.
+func sxIn(t *testing.T, input string, set func(*term.IOStreams), args ...string) result {
+	t.Helper()
+	streams, out, errOut := term.Test(input)
+	if set != nil {
+		set(streams)
+	}
+	code := root.Main(t.Context(), args, streams)
+	return result{code, out.String(), errOut.String()}
+}
+
+func run(t *testing.T, args ...string) result {
+	t.Helper()
+	return sxIn(t, "", nil, args...)
+}
+
+func (r result) want(t *testing.T, code int, out, errOut string) {
+	t.Helper()
+	if r.code != code || r.out != out || r.errOut != errOut {
+		t.Errorf("got %d\n--- out\n%s--- err\n%s--- want %d\n--- out\n%s--- err\n%s", r.code, r.out, r.errOut, code, out, errOut)
+	}
+}
+
+func (r result) wantPart(t *testing.T, code int, parts ...string) {
+	t.Helper()
+	if r.code != code {
+		t.Errorf("got exit code %d, want %d", r.code, code)
+	}
+	for _, p := range parts {
+		if !strings.Contains(r.out+r.errOut, p) {
+			t.Errorf("%q is missing in\n--- out\n%s--- err\n%s", p, r.out, r.errOut)
+		}
+	}
+}
+
+// signIn starts a server, with an account that is signed in.
+func signIn(t *testing.T) *fakeserver.Server {
+	t.Helper()
+	home(t)
+	server := fakeserver.Start(t)
+	t.Setenv("SX_SERVER", server.URL)
+	r := sxIn(t, "correct horse\n", nil, "register", "Anna", "--password-stdin")
+	r.wantPart(t, 0, "Made the account anna at "+server.URL)
+	return server
+}
+
+func terminal(s *term.IOStreams) { s.InTTY, s.OutTTY, s.ErrTTY = true, true, true }

@@ -1,0 +1,153 @@
+package root
+
+import (
+	"context"
+	"crypto/x509"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"slices"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/soundextract/sx/cli/internal/cmdutil"
+	"github.com/soundextract/sx/cli/internal/term"
+	"github.com/soundextract/sx/server/api"
+	"github.com/soundextract/sx/server/api/client"
+	"github.com/soundextract/sx/server/sx"
+)
+
+// interruption is a command's end by Ctrl-C or a signal.
+type interruption struct{ resumable bool }
+
+func (i interruption) Error() string {
+	if i.resumable {
+		return "interrupted; run the same command to go on"
+	}
+	return "interrupted"
+}
+
+func (i interruption) Unwrap() error { return context.Canceled }
+
+// wantsJSON reports whether errors are to be JSON. The arguments are looked at
+// as well, as a flag before --json may be the very error.
+func wantsJSON(ran *cobra.Command, args []string) bool {
+	flag := ran.Flags().Lookup("json")
+	return flag != nil && (flag.Value.String() == "true" || slices.Contains(args, "--json"))
+}
+
+// report prints each of the joined errors and returns the first one's exit code.
+func report(streams *term.IOStreams, ran *cobra.Command, err error, asJSON bool) int {
+	all := split(err)
+	for _, one := range all {
+		if asJSON {
+			reportJSON(streams, ran, one)
+		} else {
+			reportText(streams, ran, one)
+		}
+	}
+	return cmdutil.ExitCode(cmdutil.ErrorCode(all[0]))
+}
+
+// split gives the errors of a list. A list inside another error stays one error.
+func split(err error) []error {
+	joined, ok := err.(interface{ Unwrap() []error })
+	if !ok {
+		return []error{err}
+	}
+	var all []error
+	for _, one := range joined.Unwrap() {
+		all = append(all, split(one)...)
+	}
+	return all
+}
+
+func reportJSON(streams *term.IOStreams, ran *cobra.Command, err error) {
+	message, hint := words(ran, err)
+	enc := json.NewEncoder(streams.ErrOut)
+	enc.SetEscapeHTML(false)
+	// An error output that is gone cannot be told about.
+	_ = enc.Encode(api.ErrorBody{Error: api.Error{Code: cmdutil.ErrorCode(err), Message: message, Hint: hint}})
+}
+
+func reportText(streams *term.IOStreams, ran *cobra.Command, err error) {
+	message, hint := words(ran, err)
+	var interrupted interruption
+	if errors.As(err, &interrupted) {
+		_, _ = fmt.Fprintln(streams.ErrOut, message)
+		return
+	}
+	label := func(color, text string) string {
+		if streams.Color {
+			return "\x1b[" + color + "m" + text + "\x1b[0m"
+		}
+		return text
+	}
+	_, _ = fmt.Fprintf(streams.ErrOut, "%s %s\n", label("1;31", "error:"), message)
+	if cmdutil.ErrorCode(err) == cmdutil.CodeUsage && ran.HasParent() {
+		_, _ = fmt.Fprintf(streams.ErrOut, "usage: %s\n", ran.UseLine())
+	}
+	if hint != "" {
+		_, _ = fmt.Fprintf(streams.ErrOut, "%s %s\n", label("1;36", "hint:"), hint)
+	}
+}
+
+// words says what is wrong, and what to do next.
+func words(ran *cobra.Command, err error) (message, hint string) {
+	var (
+		known   *sx.Error
+		silence *client.Unreachable
+	)
+	message = err.Error()
+	switch {
+	case errors.As(err, &known):
+		if known.Code == cmdutil.CodeUsage && known.Hint == "" {
+			return message, ran.CommandPath() + " --help"
+		}
+		return message, known.Hint
+	case errors.As(err, &silence):
+		// What the network says in full helps nobody; the kind of trouble does.
+		return strings.Replace(message, silence.Error(), unreachable(silence), 1), whenUnreachable(silence)
+	case errors.Is(err, context.DeadlineExceeded):
+		return message, "run the same command again"
+	case errors.Is(err, syscall.ENOSPC):
+		return message, "make room on this machine's disk, then run the same command again"
+	case errors.Is(err, fs.ErrPermission):
+		return message, "check who may read and write there, or choose another place"
+	}
+	return message, ""
+}
+
+func unreachable(u *client.Unreachable) string {
+	var (
+		name        *net.DNSError
+		unknown     x509.UnknownAuthorityError
+		wrongName   x509.HostnameError
+		certificate x509.CertificateInvalidError
+	)
+	text := "no answer from " + u.Server
+	switch {
+	case errors.As(u, &name):
+		return text + ": the name is not known"
+	case errors.As(u, &unknown):
+		return text + ": its certificate is signed by an unknown authority"
+	case errors.As(u, &wrongName), errors.As(u, &certificate):
+		return text + ": its certificate is not valid"
+	}
+	return text
+}
+
+func whenUnreachable(u *client.Unreachable) string {
+	host, _, err := net.SplitHostPort(u.Server)
+	if err != nil {
+		host = u.Server
+	}
+	if ip := net.ParseIP(host); host == "localhost" || ip != nil && ip.IsLoopback() {
+		return "start the local server with: sx up"
+	}
+	return "check the network and the server's address, shown by: sx config"
+}

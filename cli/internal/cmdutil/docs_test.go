@@ -1,0 +1,41 @@
+package cmdutil_test
+
+import (
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/soundextract/sx/cli/internal/cmdutil"
+	"github.com/soundextract/sx/server/sx"
+)
+
+// TestErrorReference holds docs/errors.md to the codes: a section for each, with
+// its cause and cure, and none for a code that does not exist.
+func TestErrorReference(t *testing.T) {
+	t.Parallel()
+	raw, err := os.ReadFile("../../../docs/errors.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	known := map[sx.Code]bool{
+		cmdutil.CodeUsage: true, cmdutil.CodeUnreachable: true, cmdutil.CodeTimedOut: true, cmdutil.CodeInterrupted: true,
+		cmdutil.CodeNotReady: true,
+		cmdutil.CodeProblems: true,
+	}
+	for _, c := range sx.Codes() {
+		known[c] = true
+	}
+	for _, section := range strings.Split(string(raw), "\n### ")[1:] {
+		name, body, _ := strings.Cut(section, "\n")
+		if !known[sx.Code(name)] {
+			t.Errorf("docs/errors.md explains %q, which is no code or stands there twice", name)
+		}
+		if !strings.Contains(body, "Cause: ") || !strings.Contains(body, "Cure: ") {
+			t.Errorf("the section of %s lacks a cause or a cure", name)
+		}
+		delete(known, sx.Code(name))
+	}
+	for c := range known {
+		t.Errorf("docs/errors.md does not explain %s", c)
+	}
+}

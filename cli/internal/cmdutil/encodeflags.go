@@ -1,0 +1,49 @@
+package cmdutil
+
+import (
+	"strconv"
+
+	"github.com/spf13/cobra"
+
+	"github.com/soundextract/sx/server/sx"
+)
+
+// AddEncodeFlags gives the command the flags. The function it returns reads them, and is
+// to be called when the command runs; its error is an *sx.Error of code invalid.
+func AddEncodeFlags(cmd *cobra.Command) (read func() (sx.Options, error)) {
+	var o sx.Options
+	var preset string
+	var quality int
+	flags := cmd.Flags()
+	flags.StringVar(&preset, "preset", "", "speech, standard, high or small (default standard)")
+	flags.IntVar(&o.Bitrate, "bitrate", 0, "constant bit rate in kbit/s, such as 192")
+	flags.IntVar(&quality, "quality", 0, "variable bit rate on LAME's scale, 0 (best) to 9")
+	flags.BoolVar(&o.Mono, "mono", false, "mix down to one channel")
+	flags.StringVar(&o.Track, "track", "", "audio track, by its number from 1 or its language")
+	// Cobra refuses only what it cannot find, and the flags were just made.
+	_ = cmd.RegisterFlagCompletionFunc("preset", cobra.FixedCompletions([]cobra.Completion{
+		cobra.CompletionWithDesc(string(sx.PresetSpeech), "mono, 64 kbit/s"),
+		cobra.CompletionWithDesc(string(sx.PresetStandard), "variable, about 190 kbit/s"),
+		cobra.CompletionWithDesc(string(sx.PresetHigh), "320 kbit/s"),
+		cobra.CompletionWithDesc(string(sx.PresetSmall), "128 kbit/s"),
+	}, cobra.ShellCompDirectiveNoFileComp|cobra.ShellCompDirectiveKeepOrder))
+	_ = cmd.RegisterFlagCompletionFunc("bitrate", numbers(sx.Bitrates...))
+	_ = cmd.RegisterFlagCompletionFunc("quality", numbers(0, 1, 2, 3, 4, 5, 6, 7, 8, 9))
+	_ = cmd.RegisterFlagCompletionFunc("track", cobra.NoFileCompletions)
+	return func() (sx.Options, error) {
+		o.Preset = sx.Preset(preset)
+		o.Quality = nil
+		if flags.Changed("quality") {
+			o.Quality = &quality
+		}
+		return o, o.Check()
+	}
+}
+
+func numbers(of ...int) cobra.CompletionFunc {
+	texts := make([]cobra.Completion, len(of))
+	for i, n := range of {
+		texts[i] = strconv.Itoa(n)
+	}
+	return cobra.FixedCompletions(texts, cobra.ShellCompDirectiveNoFileComp|cobra.ShellCompDirectiveKeepOrder)
+}

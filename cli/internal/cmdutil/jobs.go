@@ -1,0 +1,74 @@
+package cmdutil
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/soundextract/sx/server/api/client"
+	"github.com/soundextract/sx/server/sx"
+)
+
+// patience is how long a press of the tab key may take.
+const patience = 1500 * time.Millisecond
+
+// CompleteJobs offers the ids of one's newest jobs in the given states (none means
+// all), each with the job's name and state. It offers nothing when the server
+// does not answer at once or nobody is signed in.
+func CompleteJobs(f *Factory, states ...sx.State) cobra.CompletionFunc {
+	return func(cmd *cobra.Command, args []string, toComplete string) ([]cobra.Completion, cobra.ShellCompDirective) {
+		ctx, cancel := context.WithTimeout(cmd.Context(), patience)
+		defer cancel()
+		c, err := f.Client()
+		if err != nil {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		list, err := c.Jobs(ctx, client.JobFilter{States: states})
+		if err != nil {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		var offers []cobra.Completion
+		for _, j := range list.Jobs {
+			if strings.HasPrefix(j.ID, toComplete) && !slices.Contains(args, j.ID) {
+				offers = append(offers, cobra.CompletionWithDesc(j.ID, fmt.Sprintf("%s (%s)", j.Name, j.State)))
+			}
+		}
+		return offers, cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveKeepOrder
+	}
+}
+
+// EachJob calls fn for every id once, in order. It goes on after an error that is
+// about the one job, and stops at one that the next job would meet as well. The
+// result joins all errors, each led by its id; nil when there was none.
+func EachJob(ctx context.Context, ids []string, fn func(id string) error) error {
+	var errs []error
+	for i, id := range ids {
+		if slices.Contains(ids[:i], id) {
+			continue
+		}
+		err := fn(id)
+		if err == nil {
+			continue
+		}
+		if ctx.Err() != nil || general(err) {
+			return errors.Join(append(errs, err)...)
+		}
+		errs = append(errs, fmt.Errorf("%s: %w", id, err))
+	}
+	return errors.Join(errs...)
+}
+
+// general reports whether the error is about the server or the account.
+func general(err error) bool {
+	switch ExitCode(ErrorCode(err)) {
+	case ExitUnreachable, ExitNotAllowed:
+		return true
+	default:
+		return false
+	}
+}

@@ -1,0 +1,44 @@
+package cmdutil
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+)
+
+const day = 24 * time.Hour
+
+// Lifetime is a flag value for a length of time in days, hours or minutes: 90d, 12h.
+type Lifetime time.Duration
+
+// Set reads a number of days such as 90d, or a duration as Go writes it.
+func (v *Lifetime) Set(text string) error {
+	d, err := time.ParseDuration(text)
+	if days, ok := strings.CutSuffix(text, "d"); ok {
+		var n int
+		n, err = strconv.Atoi(days)
+		if n > int((1<<63-1)/day) {
+			n = 0
+		}
+		d = time.Duration(n) * day
+	}
+	if err != nil || d < time.Minute {
+		return fmt.Errorf("%q is not a length of time such as 90d, 12h or 30m", text)
+	}
+	*v = Lifetime(d)
+	return nil
+}
+
+func (v *Lifetime) String() string {
+	if d := time.Duration(*v); d >= day && d%day == 0 {
+		return fmt.Sprintf("%dd", d/day)
+	}
+	return time.Duration(*v).String()
+}
+
+// Type is what a flag of this value is called in texts.
+func (v *Lifetime) Type() string { return "TIME" }
+
+// Seconds is the length in whole seconds.
+func (v *Lifetime) Seconds() int { return int(time.Duration(*v) / time.Second) }

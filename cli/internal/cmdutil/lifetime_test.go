@@ -1,0 +1,28 @@
+package cmdutil_test
+
+import (
+	"testing"
+
+	"github.com/soundextract/sx/cli/internal/cmdutil"
+)
+
+func TestValue(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]struct {
+		seconds int
+		shown   string
+	}{
+		"90d": {90 * 86400, "90d"}, "1d": {86400, "1d"}, "48h": {2 * 86400, "2d"}, "36h": {36 * 3600, "36h0m0s"}, "1m": {60, "1m0s"},
+	} {
+		var v cmdutil.Lifetime
+		if err := v.Set(text); err != nil || v.Seconds() != want.seconds || v.String() != want.shown {
+			t.Errorf("%s: %d seconds, shown as %s, %v; want %+v", text, v.Seconds(), &v, err, want)
+		}
+	}
+	for _, text := range []string{"", "d", "0d", "-1d", "1.5d", "59s", "0", "90", "x", "99999999999d", "9999999999999999999999d"} {
+		v := cmdutil.Lifetime(42)
+		if err := v.Set(text); err == nil || v != 42 {
+			t.Errorf("%q is taken as %s", text, &v)
+		}
+	}
+}

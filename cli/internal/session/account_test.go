@@ -1,0 +1,286 @@
+package session_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/soundextract/sx/cli/internal/fakeserver"
+	"github.com/soundextract/sx/cli/internal/session"
+	"github.com/soundextract/sx/server/api"
+	"github.com/soundextract/sx/server/api/client"
+	"github.com/soundextract/sx/server/sx"
+)
+
+var anna = api.Credentials{Name: "anna", Password: "correct horse"}
+
+// open is the account as a new process would see it.
+func open(t *testing.T, server, dir string) *session.Account {
+	t.Helper()
+	a, err := session.NewAccount("test", server, session.OpenStore(dir, nil), http.DefaultTransport)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return a
+}
+
+func signedClient(t *testing.T, a *session.Account) *client.Client {
+	t.Helper()
+	c, err := a.Client()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func register(t *testing.T, server, dir string) {
+	t.Helper()
+	if _, err := open(t, server, dir).Register(t.Context(), anna); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestSignInLasts(t *testing.T) {
+	t.Parallel()
+	server, dir := fakeserver.Start(t), t.TempDir()
+	if _, err := signedClient(t, open(t, server.URL, dir)).Me(t.Context()); sx.CodeOf(err) != sx.CodeUnauthenticated {
+		t.Fatalf("before signing in: %v, want unauthenticated", err)
+	}
+	register(t, server.URL, dir)
+	user, err := signedClient(t, open(t, server.URL, dir)).Me(t.Context())
+	if err != nil || user.Name != "anna" {
+		t.Fatalf("got %v, %v", user, err)
+	}
+	if n := server.Refreshed(); n != 0 {
+		t.Errorf("a good token was renewed %d times", n)
+	}
+}
+
+func TestTokenIsRenewedBeforeItEnds(t *testing.T) {
+	t.Parallel()
+	server, dir := fakeserver.Start(t), t.TempDir()
+	server.TokenLife = 20 * time.Second
+	register(t, server.URL, dir)
+	if _, err := signedClient(t, open(t, server.URL, dir)).Me(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if n := server.Refreshed(); n != 1 {
+		t.Errorf("renewed %d times, want once", n)
+	}
+}
+
+func TestRefusedTokenIsRenewedOnce(t *testing.T) {
+	t.Parallel()
+	server, dir := fakeserver.Start(t), t.TempDir()
+	register(t, server.URL, dir)
+	c := signedClient(t, open(t, server.URL, dir))
+	server.ForgetAccess()
+	if _, err := c.Me(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if n := server.Refreshed(); n != 1 {
+		t.Errorf("renewed %d times, want once", n)
+	}
+}
+
+func putVideo(t *testing.T, c *client.Client, body io.Reader) error {
+	t.Helper()
+	req, err := c.NewRequest(t.Context(), http.MethodPut, "/echo", nil, body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	res, err := c.Do(req)
+	if err == nil {
+		_ = res.Body.Close()
+	}
+	return err
+}
+
+func TestRefusedTokenAndBodies(t *testing.T) {
+	t.Parallel()
+	server, dir := fakeserver.Start(t), t.TempDir()
+	register(t, server.URL, dir)
+	c := signedClient(t, open(t, server.URL, dir))
+
+	server.ForgetAccess()
+	if err := putVideo(t, c, strings.NewReader("can be read again")); err != nil {
+		t.Errorf("a body that can be had again: %v", err)
+	}
+	server.ForgetAccess()
+	if err := putVideo(t, c, io.MultiReader(strings.NewReader("gone once read"))); sx.CodeOf(err) != sx.CodeUnauthenticated {
+		t.Errorf("a body that is gone: %v, want unauthenticated", err)
+	}
+	if err := putVideo(t, c, io.MultiReader(strings.NewReader("gone once read"))); err != nil {
+		t.Errorf("the next request must renew first: %v", err)
+	}
+}
+
+func TestEndedSessionIsForgotten(t *testing.T) {
+	t.Parallel()
+	server, dir := fakeserver.Start(t), t.TempDir()
+	register(t, server.URL, dir)
+	server.EndSessions()
+	_, err := signedClient(t, open(t, server.URL, dir)).Me(t.Context())
+	if sx.CodeOf(err) != sx.CodeSessionEnded || !strings.Contains(sx.AsError(err).Hint, "sx login") {
+		t.Fatalf("got %v, want session_ended with the way out", err)
+	}
+	if _, err := session.OpenStore(dir, nil).Get("test"); !errors.Is(err, session.ErrNoSignIn) {
+		t.Errorf("the sign-in is still stored: %v", err)
+	}
+}
+
+func TestServerAwayKeepsTheSignIn(t *testing.T) {
+	t.Parallel()
+	server, dir := fakeserver.Start(t), t.TempDir()
+	server.TokenLife = time.Second
+	register(t, server.URL, dir)
+	gone := httptest.NewServer(http.NotFoundHandler())
+	gone.Close()
+	_, err := signedClient(t, open(t, gone.URL, dir)).Me(t.Context())
+	var silence *client.Unreachable
+	if !errors.As(err, &silence) {
+		t.Fatalf("got %v, want unreachable", err)
+	}
+	if _, err := signedClient(t, open(t, server.URL, dir)).Me(t.Context()); err != nil {
+		t.Errorf("the sign-in is lost: %v", err)
+	}
+}
+
+func TestLogout(t *testing.T) {
+	t.Parallel()
+	server, dir := fakeserver.Start(t), t.TempDir()
+	register(t, server.URL, dir)
+	name, untold, err := open(t, server.URL, dir).Logout(t.Context())
+	if name != "anna" || untold != nil || err != nil {
+		t.Fatalf("got %q, %v, %v", name, untold, err)
+	}
+	name, untold, err = open(t, server.URL, dir).Logout(t.Context())
+	if name != "" || untold != nil || err != nil {
+		t.Fatalf("second time: %q, %v, %v", name, untold, err)
+	}
+}
+
+func TestLogoutWithoutServerForgetsAllTheSame(t *testing.T) {
+	t.Parallel()
+	server, dir := fakeserver.Start(t), t.TempDir()
+	register(t, server.URL, dir)
+	gone := httptest.NewServer(http.NotFoundHandler())
+	gone.Close()
+	name, untold, err := open(t, gone.URL, dir).Logout(t.Context())
+	if name != "anna" || untold == nil || err != nil {
+		t.Fatalf("got %q, %v, %v, want a note that the server was not told", name, untold, err)
+	}
+	if _, err := session.OpenStore(dir, nil).Get("test"); !errors.Is(err, session.ErrNoSignIn) {
+		t.Errorf("the sign-in is still stored: %v", err)
+	}
+}
+
+func TestRedirectionIsNotFollowed(t *testing.T) {
+	t.Parallel()
+	var asked []string
+	thief := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		asked = append(asked, r.Header.Get("Authorization"))
+	}))
+	defer thief.Close()
+	server, dir := fakeserver.Start(t), t.TempDir()
+	register(t, server.URL, dir)
+	turncoat := httptest.NewServer(http.RedirectHandler(thief.URL, http.StatusTemporaryRedirect))
+	defer turncoat.Close()
+	_, err := signedClient(t, open(t, turncoat.URL, dir)).Me(t.Context())
+	if sx.CodeOf(err) != sx.CodeInvalid || !strings.Contains(err.Error(), thief.URL) {
+		t.Errorf("got %v, want the new address named", err)
+	}
+	if len(asked) > 0 {
+		t.Errorf("the redirection was followed, with %q", asked)
+	}
+}
+
+// TestHelperProcess is no test: TestOneRefreshForAll runs it as a process.
+func TestHelperProcess(t *testing.T) {
+	server := os.Getenv("TEST_ACCOUNT_SERVER")
+	if server == "" {
+		return
+	}
+	callAtOnce(t, open(t, server, os.Getenv("TEST_ACCOUNT_DIR")))
+}
+
+func callAtOnce(t *testing.T, a *session.Account) {
+	c := signedClient(t, a)
+	var group sync.WaitGroup
+	for range 8 {
+		group.Go(func() {
+			if _, err := c.Me(context.Background()); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	group.Wait()
+}
+
+func TestOneRefreshForAll(t *testing.T) {
+	t.Parallel()
+	server, dir := fakeserver.Start(t), t.TempDir()
+	server.TokenLife = time.Second
+	register(t, server.URL, dir)
+	server.TokenLife = time.Hour
+	var group sync.WaitGroup
+	for n := range 2 {
+		group.Go(func() {
+			cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestHelperProcess$")
+			cmd.Env = append(os.Environ(), "TEST_ACCOUNT_SERVER="+server.URL, "TEST_ACCOUNT_DIR="+dir)
+			if out, err := cmd.CombinedOutput(); err != nil {
+				t.Errorf("process %d: %v\n%s", n, err, out)
+			}
+		})
+	}
+	callAtOnce(t, open(t, server.URL, dir))
+	group.Wait()
+	if n := server.Refreshed(); n != 1 {
+		t.Errorf("the refresh token was traded %d times, want once", n)
+	}
+}
+
+func TestWarnIfPlain(t *testing.T) {
+	t.Parallel()
+	for server, want := range map[string]bool{
+		"http://127.0.0.1:1": false, "http://localhost:1": false, "http://[::1]:1": false,
+		"https://sound.example.com": false, "http://sound.example.com": true, "http://10.0.0.1:8740": true,
+	} {
+		t.Run(server, func(t *testing.T) {
+			t.Parallel()
+			var said strings.Builder
+			open(t, server, t.TempDir()).WarnIfPlain(&said)
+			if got := said.Len() > 0; got != want {
+				t.Errorf("warned: %t, want %t: %s", got, want, fmt.Sprint(&said))
+			}
+		})
+	}
+}
+
+func TestPersonalTokenInsteadOfASignIn(t *testing.T) {
+	t.Parallel()
+	sent := make(chan string, 2)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		sent <- r.Header.Get("Authorization")
+		api.WriteError(w, sx.NewError(sx.CodeUnauthenticated, "it was revoked").WithHint("make another"))
+	}))
+	t.Cleanup(server.Close)
+	a := open(t, server.URL, t.TempDir())
+	a.UseToken("sxp_x")
+	_, err := signedClient(t, a).Me(t.Context())
+	if sx.CodeOf(err) != sx.CodeUnauthenticated || sx.AsError(err).Hint != "make another" {
+		t.Errorf("got %v", err)
+	}
+	if got := <-sent; got != "Bearer sxp_x" || len(sent) != 0 {
+		t.Errorf("sent %q, and %d more", got, len(sent))
+	}
+}

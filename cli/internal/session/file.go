@@ -1,0 +1,76 @@
+package session
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"runtime"
+
+	"github.com/soundextract/sx/cli/internal/config"
+	"github.com/soundextract/sx/server/sx"
+)
+
+// file holds the sign-ins of all accounts as one JSON object.
+type file struct{ path string }
+
+func (f file) get(account string) (SignIn, error) {
+	all, err := f.read()
+	if err != nil {
+		return SignIn{}, err
+	}
+	in, ok := all[account]
+	if !ok {
+		return SignIn{}, ErrNoSignIn
+	}
+	return in, nil
+}
+
+// put stores an account's sign-in, or removes it when it is nil.
+func (f file) put(account string, in *SignIn) error {
+	all, err := f.read()
+	if err != nil {
+		return err
+	}
+	if in != nil {
+		all[account] = *in
+	} else if _, there := all[account]; there {
+		delete(all, account)
+	} else {
+		return nil
+	}
+	raw, err := json.MarshalIndent(all, "", "  ")
+	if err != nil {
+		return fmt.Errorf("encode the sign-ins: %w", err)
+	}
+	if err := config.WriteFile(f.path, append(raw, '\n')); err != nil {
+		return fmt.Errorf("store the sign-in: %w", err)
+	}
+	return nil
+}
+
+func (f file) read() (map[string]SignIn, error) {
+	all := map[string]SignIn{}
+	info, err := os.Stat(f.path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return all, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read the sign-ins: %w", err)
+	}
+	// Windows has no such bits; the folder is the account's own there.
+	if info.Mode().Perm()&0o077 != 0 && runtime.GOOS != "windows" {
+		return nil, sx.NewError(sx.CodeInvalid, "%s can be read by others on this machine", f.path).
+			WithHint("close it with: chmod 600 %q", f.path)
+	}
+	raw, err := os.ReadFile(f.path)
+	if err != nil {
+		return nil, fmt.Errorf("read the sign-ins: %w", err)
+	}
+	if err := json.Unmarshal(raw, &all); err != nil {
+		return nil, sx.NewError(sx.CodeInvalid, "%s is damaged", f.path).WithCause(err).
+			WithHint("remove the file, then sign in with: sx login")
+	}
+	return all, nil
+}

@@ -1,0 +1,82 @@
+package session
+
+import (
+	"errors"
+	"sync/atomic"
+	"time"
+
+	"github.com/zalando/go-keyring"
+)
+
+const service = "soundextract"
+
+// SystemKeyring is the keyring of the person's session: Secret Service, Keychain or
+// Credential Manager.
+type SystemKeyring struct{}
+
+var _ Keyring = SystemKeyring{}
+
+// Get is part of Keyring.
+func (SystemKeyring) Get(account string) (string, error) {
+	secret, err := keyring.Get(service, account)
+	if errors.Is(err, keyring.ErrNotFound) {
+		return "", ErrNoSignIn
+	}
+	return secret, err
+}
+
+// Set is part of Keyring.
+func (SystemKeyring) Set(account, secret string) error { return keyring.Set(service, account, secret) }
+
+// Delete is part of Keyring.
+func (SystemKeyring) Delete(account string) error { return keyring.Delete(service, account) }
+
+// keyringPatience is how long a keyring may take. One that waits for a desktop
+// nobody sits at would never answer.
+const keyringPatience = 2 * time.Second
+
+var errSilent = errors.New("the keyring does not answer")
+
+// guarded gives up on a keyring that hangs, and does not ask it again.
+type guarded struct {
+	ring   Keyring
+	silent atomic.Bool
+}
+
+func (g *guarded) get(account string) (secret string, err error) {
+	return g.try(func() (string, error) { return g.ring.Get(account) })
+}
+
+func (g *guarded) set(account, secret string) error {
+	_, err := g.try(func() (string, error) { return "", g.ring.Set(account, secret) })
+	return err
+}
+
+func (g *guarded) delete(account string) error {
+	_, err := g.try(func() (string, error) { return "", g.ring.Delete(account) })
+	return err
+}
+
+func (g *guarded) try(call func() (string, error)) (string, error) {
+	if g.silent.Load() {
+		return "", errSilent
+	}
+	type answer struct {
+		secret string
+		err    error
+	}
+	done := make(chan answer, 1)
+	go func() {
+		secret, err := call()
+		done <- answer{secret, err}
+	}()
+	timer := time.NewTimer(keyringPatience)
+	defer timer.Stop()
+	select {
+	case a := <-done:
+		return a.secret, a.err
+	case <-timer.C:
+		g.silent.Store(true)
+		return "", errSilent
+	}
+}

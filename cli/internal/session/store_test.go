@@ -1,0 +1,261 @@
+package session_test
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/zalando/go-keyring"
+
+	"github.com/soundextract/sx/cli/internal/session"
+	"github.com/soundextract/sx/server/sx"
+)
+
+// ring is a keyring in memory that can be told to fail or to hang.
+type ring struct {
+	mu      sync.Mutex
+	secrets map[string]string
+	fail    error
+	hang    chan struct{}
+	asked   int
+}
+
+func (r *ring) enter() error {
+	r.mu.Lock()
+	r.asked++
+	hang, fail := r.hang, r.fail
+	r.mu.Unlock()
+	if hang != nil {
+		<-hang
+	}
+	return fail
+}
+
+func (r *ring) Get(account string) (string, error) {
+	if err := r.enter(); err != nil {
+		return "", err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if s, ok := r.secrets[account]; ok {
+		return s, nil
+	}
+	return "", session.ErrNoSignIn
+}
+
+func (r *ring) Set(account, secret string) error {
+	if err := r.enter(); err != nil {
+		return err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.secrets == nil {
+		r.secrets = map[string]string{}
+	}
+	r.secrets[account] = secret
+	return nil
+}
+
+func (r *ring) Delete(account string) error {
+	if err := r.enter(); err != nil {
+		return err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.secrets, account)
+	return nil
+}
+
+func signIn(token string) session.SignIn {
+	return session.SignIn{User: "anna", AccessToken: token, RefreshToken: "r-" + token, Expires: time.Now().UTC().Round(0)}
+}
+
+func put(t *testing.T, s *session.Store, account string, in *session.SignIn) {
+	t.Helper()
+	err := s.Update(t.Context(), account, func(*session.SignIn) (*session.SignIn, error) { return in, nil })
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func want(t *testing.T, s *session.Store, account string, in session.SignIn) {
+	t.Helper()
+	got, err := s.Get(account)
+	if err != nil || got != in {
+		t.Errorf("got %v, %v, want %v", got, err, in)
+	}
+}
+
+func wantNone(t *testing.T, s *session.Store, account string) {
+	t.Helper()
+	if got, err := s.Get(account); !errors.Is(err, session.ErrNoSignIn) {
+		t.Errorf("got %v, %v, want none", got, err)
+	}
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}
+
+func TestStoreKeepsAndForgets(t *testing.T) {
+	t.Parallel()
+	for name, keyring := range map[string]session.Keyring{
+		"file":           nil,
+		"keyring":        &ring{},
+		"broken keyring": &ring{fail: errors.New("no secret service")},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			s := session.OpenStore(dir, keyring)
+			a, b := signIn("a"), signIn("b")
+			wantNone(t, s, "local")
+			put(t, s, "local", &a)
+			put(t, s, "https://h", &b)
+			want(t, s, "local", a)
+			want(t, session.OpenStore(dir, keyring), "https://h", b)
+			put(t, s, "local", &b)
+			want(t, s, "local", b)
+			put(t, s, "local", nil)
+			put(t, s, "local", nil)
+			wantNone(t, s, "local")
+			want(t, s, "https://h", b)
+			if got := exists(filepath.Join(dir, "credentials.json")); got != (name != "keyring") {
+				t.Errorf("the file exists: %t", got)
+			}
+		})
+	}
+}
+
+func TestFileIsForItsOwnerOnly(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	path := filepath.Join(dir, "credentials.json")
+	s, in := session.OpenStore(dir, nil), signIn("a")
+	put(t, s, "local", &in)
+	info, err := os.Stat(path)
+	if err != nil || info.Mode().Perm() != 0o600 {
+		t.Fatalf("mode %v, %v, want 0600", info.Mode(), err)
+	}
+	if err := os.Chmod(path, 0o640); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Get("local"); err == nil || !strings.Contains(sx.AsError(err).Hint, "chmod 600") {
+		t.Errorf("got %v, want a refusal with the way out", err)
+	}
+}
+
+func TestDamagedFile(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "credentials.json"), []byte("{"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, err := session.OpenStore(dir, nil).Get("local")
+	if sx.CodeOf(err) != sx.CodeInvalid || !strings.Contains(sx.AsError(err).Hint, "sx login") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestKeyringThatFailsForAWhileLeavesNothingStale(t *testing.T) {
+	t.Parallel()
+	keyring := &ring{}
+	s := session.OpenStore(t.TempDir(), keyring)
+	old, middle, newest := signIn("old"), signIn("middle"), signIn("newest")
+	put(t, s, "local", &old)
+	keyring.fail = errors.New("locked")
+	put(t, s, "local", &middle)
+	keyring.fail = nil
+	want(t, s, "local", middle)
+	put(t, s, "local", &newest)
+	want(t, s, "local", newest)
+}
+
+func TestKeyringThatHangsIsGivenUp(t *testing.T) {
+	t.Parallel()
+	keyring := &ring{hang: make(chan struct{})}
+	defer close(keyring.hang)
+	s, in := session.OpenStore(t.TempDir(), keyring), signIn("a")
+	begin := time.Now()
+	put(t, s, "local", &in)
+	want(t, s, "local", in)
+	put(t, s, "local", nil)
+	wantNone(t, s, "local")
+	if took := time.Since(begin); took > 4*time.Second {
+		t.Errorf("it took %s", took)
+	}
+	keyring.mu.Lock()
+	defer keyring.mu.Unlock()
+	if keyring.asked != 1 {
+		t.Errorf("the keyring was asked %d times, want once", keyring.asked)
+	}
+}
+
+func TestUpdateStoresAlsoWithAnError(t *testing.T) {
+	t.Parallel()
+	s, in := session.OpenStore(t.TempDir(), nil), signIn("a")
+	put(t, s, "local", &in)
+	refused := errors.New("refused")
+	err := s.Update(t.Context(), "local", func(got *session.SignIn) (*session.SignIn, error) {
+		if got == nil || *got != in {
+			t.Errorf("got %v, want %v", got, in)
+		}
+		return nil, refused
+	})
+	if !errors.Is(err, refused) {
+		t.Errorf("got %v, want the function's error", err)
+	}
+	wantNone(t, s, "local")
+}
+
+func TestUpdateWaitsForItsTurn(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	var group sync.WaitGroup
+	for range 8 {
+		group.Go(func() {
+			err := session.OpenStore(dir, nil).Update(t.Context(), "local", func(in *session.SignIn) (*session.SignIn, error) {
+				if in == nil {
+					in = &session.SignIn{}
+				}
+				in.AccessToken += "x"
+				return in, nil
+			})
+			if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	group.Wait()
+	if in, err := session.OpenStore(dir, nil).Get("local"); err != nil || in.AccessToken != "xxxxxxxx" {
+		t.Errorf("got %v, %v, want all eight changes", in, err)
+	}
+
+	ctx, cancel := context.WithCancel(t.Context())
+	err := session.OpenStore(dir, nil).Update(t.Context(), "local", func(*session.SignIn) (*session.SignIn, error) {
+		cancel()
+		return nil, session.OpenStore(dir, nil).Update(ctx, "local", func(*session.SignIn) (*session.SignIn, error) {
+			t.Error("two changes at once")
+			return nil, nil
+		})
+	})
+	if !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v, want the context's error", err)
+	}
+}
+
+func TestSystemKeyring(t *testing.T) {
+	keyring.MockInit()
+	s, in := session.OpenStore(t.TempDir(), session.SystemKeyring{}), signIn("a")
+	wantNone(t, s, "local")
+	put(t, s, "local", &in)
+	want(t, s, "local", in)
+	put(t, s, "local", nil)
+	wantNone(t, s, "local")
+}

@@ -1,0 +1,148 @@
+package session
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"net/http"
+	"time"
+
+	"github.com/soundextract/sx/server/api"
+	"github.com/soundextract/sx/server/sx"
+)
+
+// margin is how long before its end an access token is renewed: a request must
+// arrive while it is still good.
+const margin = 30 * time.Second
+
+// renewPatience bounds a renewal, as other processes wait for it.
+const renewPatience = 30 * time.Second
+
+// transport adds the account's access token to each request.
+type transport struct{ account *Account }
+
+// RoundTrip renews the token when it is about to end, and once when the server
+// refuses it, if the request can be sent again.
+func (t transport) RoundTrip(req *http.Request) (*http.Response, error) {
+	a := t.account
+	if req.URL.Scheme != a.server.Scheme || req.URL.Host != a.server.Host {
+		return nil, sx.NewError(sx.CodeInternal, "a request to %s must not carry the sign-in of %s", req.URL.Host, a.server.Host)
+	}
+	if a.personal != "" {
+		return a.base.RoundTrip(signed(req, a.personal))
+	}
+	token, err := a.token(req.Context())
+	if err != nil {
+		closeBody(req)
+		return nil, err
+	}
+	res, err := a.base.RoundTrip(signed(req, token))
+	if err != nil || res.StatusCode != http.StatusUnauthorized || !refused(res) {
+		return res, err
+	}
+	a.refuse(token)
+	again, ok := replay(req)
+	if !ok {
+		return res, nil
+	}
+	fresh, err := a.token(req.Context())
+	if err != nil {
+		_ = res.Body.Close()
+		return nil, err
+	}
+	_ = res.Body.Close()
+	return a.base.RoundTrip(signed(again, fresh))
+}
+
+func signed(req *http.Request, token string) *http.Request {
+	out := req.Clone(req.Context())
+	out.Header.Set("Authorization", "Bearer "+token)
+	return out
+}
+
+func closeBody(req *http.Request) {
+	if req.Body != nil {
+		_ = req.Body.Close()
+	}
+}
+
+// replay gives the request once more, if its body can be had again.
+func replay(req *http.Request) (*http.Request, bool) {
+	if req.Body == nil || req.Body == http.NoBody {
+		return req, true
+	}
+	if req.GetBody == nil {
+		return nil, false
+	}
+	body, err := req.GetBody()
+	if err != nil {
+		return nil, false
+	}
+	out := req.Clone(req.Context())
+	out.Body = body
+	return out, true
+}
+
+// refused reports whether the answer means the access token, and leaves its
+// body to be read again.
+func refused(res *http.Response) bool {
+	const limit = 64 << 10
+	raw, err := io.ReadAll(io.LimitReader(res.Body, limit))
+	_ = res.Body.Close()
+	res.Body = io.NopCloser(bytes.NewReader(raw))
+	var body api.ErrorBody
+	return err == nil && json.Unmarshal(raw, &body) == nil && body.Error.Code == sx.CodeUnauthenticated
+}
+
+// token gives an access token that the server has not refused, renewed if need be.
+func (a *Account) token(ctx context.Context) (string, error) {
+	if in, bad := a.known(); usable(in, bad) {
+		return in.AccessToken, nil
+	}
+	a.renewing.Lock()
+	defer a.renewing.Unlock()
+	in, bad := a.known()
+	if usable(in, bad) {
+		return in.AccessToken, nil
+	}
+	if in, err := a.store.Get(a.name); err == nil && usable(in, bad) {
+		a.remember(in)
+		return in.AccessToken, nil
+	}
+	var fresh SignIn
+	err := a.store.Update(ctx, a.name, func(stored *SignIn) (*SignIn, error) {
+		if stored == nil {
+			return nil, a.signedOut()
+		}
+		if usable(*stored, bad) { // another process was faster
+			fresh = *stored
+			return stored, nil
+		}
+		ctx, cancel := context.WithTimeout(ctx, renewPatience)
+		defer cancel()
+		tokens, err := a.open.Refresh(ctx, stored.RefreshToken)
+		if ended(err) {
+			return nil, sx.NewError(sx.CodeSessionEnded, "the sign-in of %s at %s has ended", stored.User, a.server.Host).WithCause(err)
+		}
+		if err != nil {
+			return stored, err
+		}
+		fresh = fromTokens(tokens)
+		return &fresh, nil
+	})
+	if err != nil {
+		return "", err
+	}
+	a.remember(fresh)
+	return fresh.AccessToken, nil
+}
+
+func usable(in SignIn, bad string) bool {
+	return in.AccessToken != "" && in.AccessToken != bad && time.Until(in.Expires) > margin
+}
+
+func (a *Account) signedOut() error {
+	return sx.NewError(sx.CodeUnauthenticated, "you are not signed in at %s", a.server.Host).
+		WithHint("sign in with: sx login, or make an account with: sx register")
+}

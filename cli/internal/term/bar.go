@@ -1,0 +1,215 @@
+package term
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/soundextract/sx/server/sx"
+)
+
+type status int
+
+const (
+	waiting status = iota // not begun
+	active
+	done
+	failed
+)
+
+// ProgressBar shows one file. It implements transfer.Meter.
+type ProgressBar struct {
+	display *ProgressDisplay
+	name    string
+	steps   int
+
+	// Guarded by the display's lock:
+
+	step    int // the phase that goes on, from 0
+	phase   string
+	status  status
+	inBytes bool // the phase moves bytes
+	now     int64
+	total   int64
+	percent float64 // of a phase that is not in bytes
+	left    time.Duration
+	speed   speed
+	stalled string // why nothing goes on, until
+	until   time.Time
+	ended   string // how it ended
+	plain   plain
+}
+
+// enter begins the phase unless it goes on already.
+func (b *ProgressBar) enter(phase string) (entered bool) {
+	b.stalled = ""
+	if b.status == active && b.phase == phase {
+		return false
+	}
+	if b.phase != "" {
+		b.step = min(b.step+1, b.steps-1)
+	}
+	b.phase, b.status = phase, active
+	return true
+}
+
+// Start begins a phase that moves bytes, done of total being there already;
+// they do not count for the speed.
+func (b *ProgressBar) Start(phase string, done, total int64) {
+	b.display.mu.Lock()
+	defer b.display.mu.Unlock()
+	b.enter(phase)
+	b.inBytes, b.now, b.total = true, done, total
+	b.speed.reset(time.Now(), done)
+	b.plain.start(b, fmt.Sprintf("%s, %s", phase, sx.FormatSize(total)))
+}
+
+// Set says how many bytes are there now.
+func (b *ProgressBar) Set(done int64) {
+	b.display.mu.Lock()
+	defer b.display.mu.Unlock()
+	b.stalled, b.now = "", done
+	b.speed.add(time.Now(), done)
+	b.plain.tick(b)
+}
+
+// Percent shows a phase that is measured in percent; left is 0 when the time
+// left is not known.
+func (b *ProgressBar) Percent(phase string, percent float64, left time.Duration) {
+	b.display.mu.Lock()
+	defer b.display.mu.Unlock()
+	entered := b.enter(phase)
+	b.inBytes, b.percent, b.left = false, percent, left
+	if entered {
+		b.plain.start(b, phase)
+		return
+	}
+	b.plain.tick(b)
+}
+
+// Wait says that nothing goes on until the given time, and why. It does nothing
+// after the bar's end.
+func (b *ProgressBar) Wait(reason string, until time.Time) {
+	b.display.mu.Lock()
+	defer b.display.mu.Unlock()
+	switch b.status {
+	case done, failed:
+		return
+	case waiting:
+		b.status = active
+	}
+	b.stalled, b.until = reason, until
+	b.plain.wait(b)
+}
+
+// Say leaves a line about the file.
+func (b *ProgressBar) Say(format string, args ...any) {
+	b.display.Say(b.name + ": " + fmt.Sprintf(format, args...))
+}
+
+// Done ends the bar well; how says it in a word or two.
+func (b *ProgressBar) Done(how string) {
+	b.display.mu.Lock()
+	defer b.display.mu.Unlock()
+	b.status, b.stalled, b.ended = done, "", how
+	b.plain.line(b, how)
+}
+
+// Fail ends the bar. A loud failure leaves a line that says why, for errors
+// that are not reported otherwise.
+func (b *ProgressBar) Fail(err error, loud bool) {
+	b.display.mu.Lock()
+	defer b.display.mu.Unlock()
+	b.status, b.stalled, b.ended = failed, "", "failed"
+	if errors.Is(err, context.Canceled) {
+		b.ended = "stopped"
+	}
+	if loud {
+		line := b.name + ": " + err.Error()
+		if hint := sx.AsError(err).Hint; hint != "" && sx.CodeOf(err) != sx.CodeInternal {
+			line += "\n  " + hint
+		}
+		b.display.sayLocked(line)
+	}
+}
+
+// fraction is how much of the present phase is done, from 0 to 1.
+func (b *ProgressBar) fraction() float64 {
+	switch {
+	case b.status == waiting:
+		return 0
+	case b.status == done:
+		return 1
+	case !b.inBytes:
+		return min(max(b.percent/100, 0), 1)
+	case b.total <= 0:
+		return 0
+	}
+	return min(max(float64(b.now)/float64(b.total), 0), 1)
+}
+
+// view is what there is to see of the bar.
+func (b *ProgressBar) view(now time.Time) view {
+	v := view{name: b.name, status: b.status, fraction: b.fraction()}
+	v.overall = v.fraction
+	if b.steps == 1 {
+		v.total = b.total
+	}
+	if b.status == active || b.status == failed {
+		v.overall = (float64(b.step) + v.fraction) / float64(b.steps)
+	}
+	switch {
+	case b.status == waiting:
+		v.note = "waiting"
+	case b.status != active:
+		v.note = b.ended
+	case b.stalled != "":
+		v.note = b.waitText(now)
+	case b.steps == 1 && !b.inBytes:
+		v.note = b.phase // a moment beside the one phase, not worth a column
+	default:
+		if b.steps > 1 {
+			v.phase = b.phase
+		}
+		b.measure(&v, now)
+	}
+	return v
+}
+
+func (b *ProgressBar) measure(v *view, now time.Time) {
+	left := b.left
+	if b.inBytes {
+		v.bytes = amount(b.now, b.total)
+		v.perSecond = b.speed.perSecond(now)
+		left = timeLeft(b.total-b.now, v.perSecond)
+	}
+	if left > 0 {
+		v.left = FormatDuration(left) + " left"
+	}
+}
+
+func (b *ProgressBar) waitText(now time.Time) string {
+	return fmt.Sprintf("%s, trying again in %s", b.stalled, FormatDuration(max(b.until.Sub(now), 0)))
+}
+
+func amount(now, total int64) string { return sx.FormatSize(now) + " of " + sx.FormatSize(total) }
+
+// timeLeft is 0 when it is not known.
+func timeLeft(bytes int64, perSecond float64) time.Duration {
+	if perSecond < 1 || bytes <= 0 {
+		return 0
+	}
+	seconds := float64(bytes) / perSecond
+	if seconds > float64(100*time.Hour/time.Second) {
+		return 0
+	}
+	return max(time.Duration(seconds*float64(time.Second)), time.Second)
+}
+
+// Rename gives the bar another name.
+func (b *ProgressBar) Rename(name string) {
+	b.display.mu.Lock()
+	defer b.display.mu.Unlock()
+	b.name = name
+}

@@ -1,0 +1,13 @@
+package term_test
+
+import (
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// echoes reports whether the terminal shows what is typed.
+func echoes(f *os.File) bool {
+	state, err := unix.IoctlGetTermios(int(f.Fd()), unix.TCGETS)
+	return err == nil && state.Lflag&unix.ECHO != 0
+}

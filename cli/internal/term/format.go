@@ -1,0 +1,69 @@
+package term
+
+import (
+	"fmt"
+	"math"
+	"strings"
+	"time"
+
+	"github.com/mattn/go-runewidth"
+)
+
+// FormatAge writes how long something is past in its largest unit: "12s", "3m",
+// "5h", "2d".
+func FormatAge(d time.Duration) string {
+	switch {
+	case d < 0:
+		return "0s"
+	case d < time.Minute:
+		return fmt.Sprintf("%ds", int(d.Seconds()))
+	case d < time.Hour:
+		return fmt.Sprintf("%dm", int(d.Minutes()))
+	case d < 48*time.Hour:
+		return fmt.Sprintf("%dh", int(d.Hours()))
+	default:
+		return fmt.Sprintf("%dd", int(d.Hours()/24))
+	}
+}
+
+// FormatClock writes the length of a recording: "0:30", "59:59", "1:02:03".
+func FormatClock(seconds float64) string {
+	s := int(math.Round(seconds))
+	if s < 3600 {
+		return fmt.Sprintf("%d:%02d", s/60, s%60)
+	}
+	return fmt.Sprintf("%d:%02d:%02d", s/3600, s/60%60, s%60)
+}
+
+// Shorten brings a text to at most width columns by leaving out its middle, so
+// that a file name keeps its extension.
+func Shorten(text string, width int) string {
+	if runewidth.StringWidth(text) <= width {
+		return text
+	}
+	if width < 5 {
+		return runewidth.Truncate(text, width, "…")
+	}
+	tail := (width - 1) / 3
+	head := width - 1 - tail
+	end := runewidth.TruncateLeft(text, runewidth.StringWidth(text)-tail, "")
+	return runewidth.Truncate(text, head, "") + "…" + end
+}
+
+// Wrap breaks a text between words into lines of at most the given columns; a
+// word that is longer has a line of its own.
+func Wrap(text string, columns int) []string {
+	var lines []string
+	line := ""
+	for _, word := range strings.Fields(text) {
+		if line != "" && runewidth.StringWidth(line)+1+runewidth.StringWidth(word) > columns {
+			lines = append(lines, line)
+			line = ""
+		}
+		if line != "" {
+			line += " "
+		}
+		line += word
+	}
+	return append(lines, line)
+}

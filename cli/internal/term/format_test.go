@@ -1,0 +1,54 @@
+package term_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/mattn/go-runewidth"
+
+	"github.com/soundextract/sx/cli/internal/term"
+)
+
+func TestAgo(t *testing.T) {
+	t.Parallel()
+	for d, want := range map[time.Duration]string{
+		-time.Minute: "0s", 59 * time.Second: "59s", 61 * time.Second: "1m", 90 * time.Minute: "1h", 47 * time.Hour: "47h", 49 * time.Hour: "2d",
+	} {
+		if got := term.FormatAge(d); got != want {
+			t.Errorf("%s: got %s, want %s", d, got, want)
+		}
+	}
+}
+
+func TestClock(t *testing.T) {
+	t.Parallel()
+	for s, want := range map[float64]string{0: "0:00", 29.6: "0:30", 3599.4: "59:59", 3599.6: "1:00:00", 3723: "1:02:03"} {
+		if got := term.FormatClock(s); got != want {
+			t.Errorf("%v: got %s, want %s", s, got, want)
+		}
+	}
+}
+
+func TestShorten(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		text  string
+		width int
+		want  string
+	}{
+		{"short.mp4", 9, "short.mp4"},
+		{"a long lecture.mp4", 12, "a long l…mp4"},
+		{"abcdef", 4, "abc…"},
+		{"日本語の講義です.mp4", 12, "日本語の…mp4"},
+	}
+	for _, tt := range tests {
+		if got := term.Shorten(tt.text, tt.width); got != tt.want {
+			t.Errorf("%s in %d: got %s, want %s", tt.text, tt.width, got, tt.want)
+		}
+	}
+	for width := 1; width < 30; width++ {
+		if got := term.Shorten("日本語の講義 naïve lecture.mp4", width); runewidth.StringWidth(got) > width {
+			t.Errorf("%q is wider than %d", got, width)
+		}
+	}
+}

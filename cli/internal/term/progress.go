@@ -1,0 +1,136 @@
+package term
+
+import (
+	"fmt"
+	"io"
+	"sync"
+	"time"
+)
+
+// frame is the time between two paintings of the block.
+const frame = 100 * time.Millisecond
+
+// margin is left free at the right, so that the ^C that the terminal shows for
+// Ctrl-C does not break a line.
+const margin = 3
+
+// ProgressDisplay shows any number of bars on the error stream. Its methods and those
+// of its bars may be called from several goroutines.
+type ProgressDisplay struct {
+	io   *IOStreams
+	live bool // a terminal: bars; else lines
+
+	mu     sync.Mutex
+	bars   []*ProgressBar
+	screen Screen
+
+	stop, stopped chan struct{}
+}
+
+// NewProgressDisplay makes a display. Close has to be called in the end.
+func NewProgressDisplay(streams *IOStreams) *ProgressDisplay {
+	d := &ProgressDisplay{
+		io: streams, live: streams.ErrTTY,
+		stop: make(chan struct{}), stopped: make(chan struct{}),
+	}
+	if !d.live {
+		close(d.stopped)
+		return d
+	}
+	go d.paintUntilStopped()
+	return d
+}
+
+func (d *ProgressDisplay) paintUntilStopped() {
+	defer close(d.stopped)
+	ticker := time.NewTicker(frame)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-d.stop:
+			return
+		case <-ticker.C:
+			d.mu.Lock()
+			d.paint(false)
+			d.mu.Unlock()
+		}
+	}
+}
+
+// Close paints for the last time and leaves the cursor below the block.
+func (d *ProgressDisplay) Close() {
+	close(d.stop)
+	<-d.stopped
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.live && len(d.bars) > 0 {
+		d.paint(true)
+		d.screen.Leave(d.io.ErrOut)
+	}
+}
+
+// Add puts a bar below the others, still waiting. size is how many bytes it
+// will move, 0 if that is not known; steps is how many phases it will have.
+func (d *ProgressDisplay) Add(name string, size int64, steps int) *ProgressBar {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	b := &ProgressBar{display: d, name: name, total: size, steps: max(steps, 1)}
+	d.bars = append(d.bars, b)
+	return b
+}
+
+// Say leaves a line above the bars.
+func (d *ProgressDisplay) Say(line string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.sayLocked(line)
+}
+
+func (d *ProgressDisplay) sayLocked(line string) {
+	_, _ = d.above(d.io.ErrOut, []byte(line+"\n")) // an error output that is gone cannot be told
+}
+
+// Out is where results go while the display is on: what is written to it, whole
+// lines at a time, comes out on the output stream without disturbing the bars.
+func (d *ProgressDisplay) Out() io.Writer { return out{d} }
+
+type out struct{ d *ProgressDisplay }
+
+func (o out) Write(p []byte) (int, error) {
+	o.d.mu.Lock()
+	defer o.d.mu.Unlock()
+	return o.d.above(o.d.io.Out, p)
+}
+
+// above writes to w where the block stood and paints the block again below.
+func (d *ProgressDisplay) above(w io.Writer, p []byte) (int, error) {
+	if d.live {
+		d.screen.Erase(d.io.ErrOut)
+	}
+	n, err := w.Write(p)
+	if d.live {
+		d.paint(false)
+	}
+	if err != nil {
+		return n, fmt.Errorf("write: %w", err)
+	}
+	return n, nil
+}
+
+func (d *ProgressDisplay) paint(last bool) {
+	width, height := d.io.Size()
+	now := time.Now()
+	views := make([]view, len(d.bars))
+	for i, b := range d.bars {
+		views[i] = b.view(now)
+	}
+	d.screen.Paint(d.io.ErrOut, layout(views, width-margin, height-1, last), width)
+}
+
+// Wait leaves a line about a pause that concerns no single bar. It implements
+// transfer.Waiter.
+func (d *ProgressDisplay) Wait(reason string, until time.Time) {
+	if pause := time.Until(until); pause >= plainAtMost {
+		d.Say(fmt.Sprintf("%s, trying again in %s", reason, FormatDuration(pause)))
+	}
+}

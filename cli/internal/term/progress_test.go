@@ -1,0 +1,95 @@
+package term_test
+
+import (
+	"errors"
+	"io"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/soundextract/sx/cli/internal/term"
+	"github.com/soundextract/sx/cli/internal/transfer"
+	"github.com/soundextract/sx/server/sx"
+)
+
+var _ transfer.Meter = (*term.ProgressBar)(nil)
+
+func TestPlainLines(t *testing.T) {
+	t.Parallel()
+	streams, out, errOut := term.Test("")
+	d := term.NewProgressDisplay(streams)
+	a, b, c := d.Add("a.mp4", 100, 1), d.Add("b.mp4", 0, 3), d.Add("c.mp4", 0, 1)
+	a.Say("going on at %d B", 40)
+	a.Start("uploading", 40, 100)
+	a.Wait("no connection", time.Now().Add(100*time.Millisecond)) // too short to be worth a line
+	a.Wait("no connection", time.Now().Add(8*time.Second))
+	a.Wait("no connection", time.Now().Add(8*time.Second)) // told just now
+	for i := range int64(60) {
+		a.Set(40 + i) // not a line for each, so soon
+	}
+	b.Percent("queued", 0, 0)
+	b.Percent("converting", 0, 0)
+	b.Percent("converting", 10, time.Minute)
+	a.Done("uploaded")
+	a.Wait("no connection", time.Now().Add(time.Hour))
+	b.Fail(sx.NewError(sx.CodeNoAudio, "there is no sound").WithHint("choose another"), true)
+	c.Fail(errors.New("told by someone else"), false)
+	if _, err := io.WriteString(d.Out(), "result\n"); err != nil {
+		t.Fatal(err)
+	}
+	d.Wait("no connection", time.Now().Add(2*time.Second))
+	d.Close()
+	want := `a.mp4: going on at 40 B
+a.mp4: uploading, 100 B
+a.mp4: no connection, trying again in 8s
+b.mp4: queued
+b.mp4: converting
+a.mp4: uploaded
+b.mp4: there is no sound
+  choose another
+no connection, trying again in 2s
+`
+	if errOut.String() != want {
+		t.Errorf("got\n%swant\n%s", errOut, want)
+	}
+	if out.String() != "result\n" {
+		t.Errorf("results: %q", out)
+	}
+}
+
+func TestTerminalBlock(t *testing.T) {
+	t.Parallel()
+	streams, out, errOut := term.Test("")
+	streams.ErrTTY = true // of the size 80 × 24, as it has no file descriptor
+	d := term.NewProgressDisplay(streams)
+	a, b := d.Add("a.mp4", 100, 5), d.Add("b.mp4", 0, 3)
+	a.Start("uploading", 0, 100)
+	a.Set(50)
+	b.Rename("b renamed.mp4")
+	b.Percent("converting", 30, time.Minute)
+	d.Say("a line above")
+	if _, err := io.WriteString(d.Out(), "result\n"); err != nil {
+		t.Fatal(err)
+	}
+	a.Done("done")
+	b.Fail(errors.New("trouble"), true)
+	d.Close()
+	got := errOut.String()
+	for _, want := range []string{
+		"a line above\n",
+		"a.mp4           50 %  uploading    [",
+		"b renamed.mp4   30 %  converting   [", "1m left",
+		"b renamed.mp4: trouble\n",
+		"a.mp4          100 %  done", "b renamed.mp4   30 %  failed",
+	} {
+		if !strings.Contains(got, want) {
+			t.Errorf("%q is not in %q", want, got)
+		}
+	}
+	if !strings.HasSuffix(got, "\r\n") {
+		t.Errorf("ends with %q", got[len(got)-20:])
+	}
+	if out.String() != "result\n" {
+		t.Errorf("results: %q", out)
+	}
+}

@@ -1,0 +1,196 @@
+package term
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/soundextract/sx/server/api"
+	"github.com/soundextract/sx/server/sx"
+)
+
+// codeUsage is the code of a command that was typed wrong.
+const codeUsage sx.Code = "usage"
+
+// PromptLine asks for a line of text, which comes back without blanks around it. It
+// fails when the input ends before that.
+func PromptLine(ctx context.Context, streams *IOStreams, question string) (string, error) {
+	_, _ = fmt.Fprint(streams.ErrOut, question)
+	type line struct {
+		text string
+		err  error
+	}
+	typed := make(chan line, 1)
+	go func() {
+		text, err := readLine(streams.In)
+		typed <- line{text, err}
+	}()
+	select {
+	case l := <-typed:
+		return strings.TrimSpace(l.text), l.err
+	case <-ctx.Done():
+		return "", ctx.Err()
+	}
+}
+
+// readLine takes no more from in than the line, which is left to the next question.
+func readLine(in io.Reader) (string, error) {
+	var line strings.Builder
+	one := make([]byte, 1)
+	for {
+		n, err := in.Read(one)
+		switch {
+		case n == 1 && one[0] == '\n':
+			return line.String(), nil
+		case n == 1:
+			line.WriteByte(one[0])
+		case err != nil:
+			return "", unanswered(err)
+		}
+	}
+}
+
+// unanswered explains why there is no answer; Ctrl-D ends the input.
+func unanswered(err error) error {
+	if errors.Is(err, io.EOF) {
+		return sx.NewError(sx.CodeInvalid, "no answer was given").WithHint("run the command again")
+	}
+	return fmt.Errorf("read the answer: %w", err)
+}
+
+// Confirm asks a question that only "y" or "yes" answers with true.
+func Confirm(ctx context.Context, streams *IOStreams, question string) (bool, error) {
+	answer, err := PromptLine(ctx, streams, question+" [y/N] ")
+	if err != nil {
+		return false, err
+	}
+	switch strings.ToLower(answer) {
+	case "y", "yes":
+		return true, nil
+	default:
+		return false, nil
+	}
+}
+
+// PromptName gives the account's name as it is stored: the one that was given, or
+// with "" the one that is typed at the terminal.
+func PromptName(ctx context.Context, streams *IOStreams, given string) (string, error) {
+	if given == "" {
+		if !streams.InTTY {
+			return "", sx.NewError(codeUsage, "the account's name is missing")
+		}
+		var err error
+		if given, err = PromptLine(ctx, streams, "Name: "); err != nil {
+			return "", err
+		}
+	}
+	return sx.UserName(given)
+}
+
+// PromptPassword reads the password of an account that exists: from the input when
+// fromInput is set, else typed at the terminal without being shown.
+func PromptPassword(ctx context.Context, streams *IOStreams, fromInput bool) (string, error) {
+	if fromInput {
+		return passwordFromInput(io.LimitReader(streams.In, api.MaxPassword+3))
+	}
+	if !streams.InTTY {
+		return "", noTerminal()
+	}
+	return hidden(ctx, streams, "Password: ")
+}
+
+// PromptNewPassword is Password for an account that is to be made: one that is typed
+// is asked for twice, and its length is checked.
+func PromptNewPassword(ctx context.Context, streams *IOStreams, fromInput bool) (string, error) {
+	password, err := PromptPassword(ctx, streams, fromInput)
+	if err != nil {
+		return "", err
+	}
+	if err := checkLength(password); err != nil {
+		return "", err
+	}
+	if fromInput {
+		return password, nil
+	}
+	return password, repeat(ctx, streams, "Password, once more: ", password)
+}
+
+// PromptPasswordChange asks for the old password once and for the new one twice. From
+// the input it takes two lines, the old one first.
+func PromptPasswordChange(ctx context.Context, streams *IOStreams, fromInput bool) (before, after string, err error) {
+	if !fromInput {
+		if !streams.InTTY {
+			return "", "", noTerminal()
+		}
+		if before, err = hidden(ctx, streams, "Old password: "); err != nil {
+			return "", "", err
+		}
+		if after, err = hidden(ctx, streams, "New password: "); err == nil {
+			err = checkLength(after)
+		}
+		if err != nil {
+			return "", "", err
+		}
+		return before, after, repeat(ctx, streams, "New password, once more: ", after)
+	}
+	both, err := passwordFromInput(io.LimitReader(streams.In, 2*api.MaxPassword+3))
+	if err != nil {
+		return "", "", err
+	}
+	before, after, ok := strings.Cut(both, "\n")
+	if before = strings.TrimSuffix(before, "\r"); !ok || before == "" || after == "" || strings.Contains(after, "\n") {
+		return "", "", sx.NewError(sx.CodeInvalid, "the input is not two lines, the old password and the new one").
+			WithHint("send it as in: printf '%%s\\n' \"$OLD\" \"$NEW\" | sx passwd --password-stdin")
+	}
+	return before, after, checkLength(after)
+}
+
+func noTerminal() error {
+	return sx.NewError(codeUsage, "a password can be typed at a terminal only").
+		WithHint("send it to the command's input, with the flag --password-stdin")
+}
+
+func checkLength(password string) error {
+	if len(password) < api.MinPassword || len(password) > api.MaxPassword {
+		return sx.NewError(sx.CodeInvalid, "the password has %d characters", len(password)).
+			WithHint("choose one of %d to %d characters; a few words are better than signs", api.MinPassword, api.MaxPassword)
+	}
+	return nil
+}
+
+// repeat asks for the password again, so that a slip of the finger is noticed.
+func repeat(ctx context.Context, streams *IOStreams, question, password string) error {
+	again, err := hidden(ctx, streams, question)
+	if err != nil {
+		return err
+	}
+	if again != password {
+		return sx.NewError(sx.CodeInvalid, "the two passwords differ").WithHint("run the command again")
+	}
+	return nil
+}
+
+func hidden(ctx context.Context, streams *IOStreams, question string) (string, error) {
+	_, _ = fmt.Fprint(streams.ErrOut, question)
+	password, err := streams.ReadPassword(ctx)
+	_, _ = fmt.Fprintln(streams.ErrOut) // the typed line end was not shown
+	if err != nil {
+		return "", unanswered(err)
+	}
+	return password, nil
+}
+
+func passwordFromInput(in io.Reader) (string, error) {
+	raw, err := io.ReadAll(in)
+	if err != nil {
+		return "", fmt.Errorf("read the password: %w", err)
+	}
+	password := strings.TrimSuffix(strings.TrimSuffix(string(raw), "\n"), "\r")
+	if password == "" {
+		return "", sx.NewError(sx.CodeInvalid, "no password arrived on the input").
+			WithHint("send it as in: sx login NAME --password-stdin < FILE")
+	}
+	return password, nil
+}

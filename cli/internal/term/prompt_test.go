@@ -1,0 +1,231 @@
+//go:build unix
+
+package term_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/creack/pty"
+
+	"github.com/soundextract/sx/cli/internal/cmdutil"
+	"github.com/soundextract/sx/cli/internal/term"
+	"github.com/soundextract/sx/server/sx"
+)
+
+// person sits at a pseudo terminal.
+type person struct {
+	t    *testing.T
+	pty  *os.File
+	mu   sync.Mutex
+	seen bytes.Buffer
+}
+
+// kept holds the terminals open until the process ends: a prompt that was given
+// up still waits for input on its descriptor, and would take the input of
+// whoever got that descriptor next.
+var kept sync.Map
+
+func sitDown(t *testing.T) (*person, *term.IOStreams) {
+	t.Helper()
+	master, slave, err := pty.Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	kept.Store(master, slave)
+	p := &person{t: t, pty: master}
+	go func() {
+		buf := make([]byte, 256)
+		for {
+			n, err := master.Read(buf)
+			p.mu.Lock()
+			p.seen.Write(buf[:n])
+			p.mu.Unlock()
+			if err != nil {
+				return
+			}
+		}
+	}()
+	streams := term.FromFiles(slave, slave, slave)
+	if !streams.InTTY || !streams.OutTTY {
+		t.Fatal("the pseudo terminal is not seen as one")
+	}
+	return p, streams
+}
+
+func (p *person) screen() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.seen.String()
+}
+
+// answer types a line once the question is on the screen for the nth time.
+func (p *person) answer(question string, nth int, line string) {
+	tick := time.NewTicker(2 * time.Millisecond)
+	defer tick.Stop()
+	for strings.Count(p.screen(), question) < nth && p.t.Context().Err() == nil {
+		<-tick.C
+	}
+	if strings.Contains(strings.ToLower(question), "password") { // echo is off a moment after the question
+		for echoes(p.pty) && p.t.Context().Err() == nil {
+			<-tick.C
+		}
+	}
+	if _, err := p.pty.WriteString(line); err != nil {
+		p.t.Error(err)
+	}
+}
+
+func TestNewPasswordIsNotShown(t *testing.T) {
+	t.Parallel()
+	p, streams := sitDown(t)
+	go func() {
+		p.answer("Password: ", 1, "correct horse\n")
+		p.answer("once more: ", 1, "correct horse\n")
+	}()
+	got, err := term.PromptNewPassword(t.Context(), streams, false)
+	if err != nil || got != "correct horse" {
+		t.Fatalf("got %q, %v", got, err)
+	}
+	if strings.Contains(p.screen(), "horse") {
+		t.Errorf("the password was shown: %q", p.screen())
+	}
+}
+
+func TestPasswordsDiffer(t *testing.T) {
+	t.Parallel()
+	p, streams := sitDown(t)
+	go func() {
+		p.answer("Password: ", 1, "correct horse\n")
+		p.answer("once more: ", 1, "correct house\n")
+	}()
+	if _, err := term.PromptNewPassword(t.Context(), streams, false); sx.CodeOf(err) != sx.CodeInvalid {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestInterruptedPasswordRestoresTheTerminal(t *testing.T) {
+	t.Parallel()
+	p, streams := sitDown(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() {
+		p.answer("Password: ", 1, "half a pass")
+		cancel()
+	}()
+	if _, err := term.PromptPassword(ctx, streams, false); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v", err)
+	}
+	if !echoes(p.pty) {
+		t.Error("what is typed stays hidden")
+	}
+	_, _ = p.pty.WriteString("\n") // lets the reader go
+}
+
+func TestName(t *testing.T) {
+	t.Parallel()
+	p, streams := sitDown(t)
+	go p.answer("Name: ", 1, "  Anna\n")
+	if got, err := term.PromptName(t.Context(), streams, ""); err != nil || got != "anna" {
+		t.Errorf("got %q, %v", got, err)
+	}
+	go p.answer("Name: ", 2, "\x04")
+	if _, err := term.PromptName(t.Context(), streams, ""); sx.CodeOf(err) != sx.CodeInvalid {
+		t.Errorf("Ctrl-D: %v", err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := term.PromptName(ctx, streams, ""); !errors.Is(err, context.Canceled) {
+		t.Errorf("interrupted: %v", err)
+	}
+}
+
+func TestWithoutTerminal(t *testing.T) {
+	t.Parallel()
+	streams, _, _ := term.Test("")
+	if _, err := term.PromptName(t.Context(), streams, ""); cmdutil.ErrorCode(err) != cmdutil.CodeUsage {
+		t.Errorf("name: %v", err)
+	}
+	if _, err := term.PromptPassword(t.Context(), streams, false); cmdutil.ErrorCode(err) != cmdutil.CodeUsage {
+		t.Errorf("password: %v", err)
+	}
+	if _, err := streams.ReadPassword(t.Context()); err == nil || cmdutil.ErrorCode(err) == cmdutil.CodeUsage {
+		t.Errorf("a terminal that is none: %v", err)
+	}
+}
+
+func TestPasswordFromInput(t *testing.T) {
+	t.Parallel()
+	for input, want := range map[string]string{
+		"correct horse": "correct horse", "correct horse\n": "correct horse", "correct horse\r\n": "correct horse",
+		" blanks stay \n": " blanks stay ", "two\nlines\n": "two\nlines",
+	} {
+		streams, _, _ := term.Test(input)
+		if got, err := term.PromptPassword(t.Context(), streams, true); err != nil || got != want {
+			t.Errorf("%q: got %q, %v", input, got, err)
+		}
+	}
+	streams, _, _ := term.Test(strings.Repeat("x", 2000))
+	if _, err := term.PromptNewPassword(t.Context(), streams, true); sx.CodeOf(err) != sx.CodeInvalid {
+		t.Errorf("too long: %v", err)
+	}
+}
+
+func TestPasswordChangeAtTheTerminal(t *testing.T) {
+	t.Parallel()
+	p, streams := sitDown(t)
+	for i, c := range []struct {
+		name                 string
+		before, after, again string
+		want                 sx.Code
+	}{
+		{"well", "correct horse", "another horse", "another horse", ""},
+		{"a slip", "correct horse", "another horse", "another house", sx.CodeInvalid},
+	} {
+		go func() {
+			p.answer("Old password: ", i+1, c.before+"\n")
+			p.answer("New password: ", i+1, c.after+"\n")
+			p.answer("once more: ", i+1, c.again+"\n")
+		}()
+		before, after, err := term.PromptPasswordChange(t.Context(), streams, false)
+		if sx.CodeOf(err) != c.want || before != c.before || after != c.after {
+			t.Errorf("%s: %q, %q, %v", c.name, before, after, err)
+		}
+	}
+	go func() {
+		p.answer("Old password: ", 3, "correct horse\n")
+		p.answer("New password: ", 3, "short\n") // told before it is typed once more
+	}()
+	if _, _, err := term.PromptPasswordChange(t.Context(), streams, false); sx.CodeOf(err) != sx.CodeInvalid {
+		t.Errorf("got %v", err)
+	}
+	if strings.Contains(p.screen(), "horse") {
+		t.Errorf("a password was shown: %q", p.screen())
+	}
+}
+
+func TestPasswordChangeFromInput(t *testing.T) {
+	t.Parallel()
+	for _, input := range []string{"correct horse\nanother horse\n", "correct horse\r\nanother horse\r\n", "correct horse\nanother horse"} {
+		streams, _, _ := term.Test(input)
+		before, after, err := term.PromptPasswordChange(t.Context(), streams, true)
+		if err != nil || before != "correct horse" || after != "another horse" {
+			t.Errorf("%q: %q, %q, %v", input, before, after, err)
+		}
+	}
+	for _, input := range []string{"", "one line", "one line\n", "\nanother horse\n", "a\nb horse c\nd", "correct horse\nshort\n"} {
+		streams, _, _ := term.Test(input)
+		if _, _, err := term.PromptPasswordChange(t.Context(), streams, true); sx.CodeOf(err) != sx.CodeInvalid {
+			t.Errorf("%q: %v", input, err)
+		}
+	}
+	streams, _, _ := term.Test("")
+	if _, _, err := term.PromptPasswordChange(t.Context(), streams, false); cmdutil.ErrorCode(err) != cmdutil.CodeUsage {
+		t.Errorf("no terminal: %v", err)
+	}
+}

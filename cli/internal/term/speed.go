@@ -1,0 +1,54 @@
+package term
+
+import "time"
+
+// The speed is that of the last few seconds: long enough not to jump, short
+// enough to show that the train has entered a tunnel.
+const (
+	window   = 8 * time.Second
+	sampling = 250 * time.Millisecond
+)
+
+type sample struct {
+	at    time.Time
+	bytes int64
+}
+
+// speed measures how fast a count of bytes grows.
+type speed struct {
+	samples []sample // the oldest first, at least sampling apart
+	last    sample
+}
+
+// reset begins anew at a count that was there before.
+func (s *speed) reset(at time.Time, bytes int64) {
+	s.last = sample{at, bytes}
+	s.samples = append(s.samples[:0], s.last)
+}
+
+func (s *speed) add(at time.Time, bytes int64) {
+	if len(s.samples) == 0 || bytes < s.last.bytes {
+		s.reset(at, bytes) // it went back: what was sent got lost
+		return
+	}
+	s.last = sample{at, bytes}
+	if at.Sub(s.samples[len(s.samples)-1].at) >= sampling {
+		s.samples = append(s.samples, s.last)
+	}
+}
+
+// perSecond is the speed at the given time, 0 when it is not known yet.
+func (s *speed) perSecond(now time.Time) float64 {
+	for len(s.samples) > 2 && now.Sub(s.samples[1].at) > window {
+		s.samples = s.samples[1:]
+	}
+	if len(s.samples) == 0 {
+		return 0
+	}
+	first := s.samples[0]
+	passed := now.Sub(first.at)
+	if passed < sampling {
+		return 0
+	}
+	return float64(s.last.bytes-first.bytes) / passed.Seconds()
+}

@@ -1,0 +1,123 @@
+package term
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/mattn/go-runewidth"
+)
+
+// Column describes one column.
+type Column struct {
+	Header string
+	// Shrink lets the column give way when the rows are wider than the terminal.
+	Shrink bool
+	// Right aligns numbers.
+	Right bool
+}
+
+// Cell is one value.
+type Cell struct {
+	// Text is shown at a terminal, Full is printed for a program; an empty Full
+	// is Text.
+	Text, Full string
+	// Color is an SGR code such as "32", used where colours are allowed.
+	Color string
+}
+
+// TextCell is a cell that looks the same everywhere.
+func TextCell(s string) Cell { return Cell{Text: s} }
+
+const (
+	gap       = 2 // blanks between columns
+	minShrink = 8 // a shrunk column keeps this much
+)
+
+// PrintTable writes the rows to the results. Every row has a cell for each column.
+func PrintTable(io *IOStreams, columns []Column, rows [][]Cell) error {
+	clean := strings.NewReplacer("\t", " ", "\n", " ") // they would look like a cell's or row's end
+	tidy := make([][]Cell, len(rows))
+	for i, row := range rows {
+		for _, c := range row {
+			c.Text, c.Full = clean.Replace(c.Text), clean.Replace(c.Full)
+			tidy[i] = append(tidy[i], c)
+		}
+	}
+	rows = tidy
+	var b strings.Builder
+	if io.OutTTY {
+		width, _ := io.Size()
+		aligned(&b, columns, rows, width, io.Color)
+	} else {
+		separated(&b, rows)
+	}
+	if _, err := fmt.Fprint(io.Out, b.String()); err != nil {
+		return fmt.Errorf("print the table: %w", err)
+	}
+	return nil
+}
+
+func separated(b *strings.Builder, rows [][]Cell) {
+	for _, row := range rows {
+		for i, c := range row {
+			if i > 0 {
+				b.WriteByte('\t')
+			}
+			full := c.Full
+			if full == "" {
+				full = c.Text
+			}
+			b.WriteString(full)
+		}
+		b.WriteByte('\n')
+	}
+}
+
+func aligned(b *strings.Builder, columns []Column, rows [][]Cell, width int, color bool) {
+	widths := measure(columns, rows, width)
+	header := make([]Cell, len(columns))
+	for i, c := range columns {
+		header[i] = Cell{Text: c.Header}
+	}
+	for _, row := range append([][]Cell{header}, rows...) {
+		var line strings.Builder
+		for i, c := range row {
+			text := Shorten(c.Text, widths[i])
+			pad := strings.Repeat(" ", widths[i]-runewidth.StringWidth(text))
+			if color && c.Color != "" {
+				text = "\x1b[" + c.Color + "m" + text + "\x1b[0m"
+			}
+			if columns[i].Right {
+				text = pad + text
+			} else {
+				text += pad
+			}
+			if i > 0 {
+				line.WriteString(strings.Repeat(" ", gap))
+			}
+			line.WriteString(text)
+		}
+		b.WriteString(strings.TrimRight(line.String(), " "))
+		b.WriteByte('\n')
+	}
+}
+
+func measure(columns []Column, rows [][]Cell, width int) []int {
+	widths := make([]int, len(columns))
+	total := gap * (len(columns) - 1)
+	for i, c := range columns {
+		widths[i] = runewidth.StringWidth(c.Header)
+		for _, row := range rows {
+			widths[i] = max(widths[i], runewidth.StringWidth(row[i].Text))
+		}
+		total += widths[i]
+	}
+	for i, c := range columns {
+		if c.Shrink && total > width {
+			less := min(total-width, widths[i]-min(widths[i], minShrink))
+			widths[i] -= less
+			total -= less
+		}
+	}
+	return widths
+}
