@@ -1,9 +1,8 @@
-// Package acceptance tells each user's story with the real programs, as
-// testscripts in testdata, and holds the whole against crashes.
+// Package acceptance runs the real programs: scripts of what users do, in testdata,
+// and videos converted while sxd is killed again and again.
 package acceptance_test
 
 import (
-	"context"
 	"crypto/rand"
 	"os"
 	"path/filepath"
@@ -14,73 +13,73 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
-	"github.com/soundextract/sx/cli/acceptance/stack"
+	"github.com/soundextract/sx/cli/acceptance/programs"
+	"github.com/soundextract/sx/server/testkit"
+	"github.com/soundextract/sx/server/testkit/stack"
 )
 
-var (
-	bin stack.Bin
-	// services gives the services as programs of their own, started by the
-	// first test that asks.
-	services func() (*stack.Services, error)
-)
+// bin holds the programs once build has returned.
+var bin programs.Bin
 
 func TestMain(m *testing.M) { os.Exit(run(m)) } //nolint:forbidigo // here this is a main
 
 func run(m *testing.M) int {
-	ctx := context.Background()
 	dir, err := os.MkdirTemp("", "sx-acceptance")
 	if err != nil {
 		panic(err)
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
-	if bin, err = stack.Build(ctx, dir); err != nil {
-		panic(err)
-	}
-	var started *stack.Services
-	services = sync.OnceValues(func() (*stack.Services, error) {
-		var err error
-		started, err = bin.Services(ctx, filepath.Join(dir, "services"), 2, 2)
-		return started, err
-	})
-	code := m.Run()
-	if started != nil {
-		if err := started.End(); err != nil {
-			panic(err)
-		}
-	}
-	return code
+	bin.Dir = dir
+	return m.Run()
 }
 
-// TestStories tells the stories that hold however the server runs, once with
-// sxd on this machine and once with the services as programs of their own.
-func TestStories(t *testing.T) {
+var built sync.Once
+
+// build builds the programs for the first test that needs them.
+func build(t *testing.T) {
+	t.Helper()
+	testkit.Need(t, "ffmpeg", "ffprobe")
+	built.Do(func() {
+		if err := bin.Build(t.Context()); err != nil {
+			t.Error(err)
+		}
+	})
+	if _, err := os.Stat(bin.Path("sxd")); err != nil {
+		t.Fatal("the programs could not be built")
+	}
+}
+
+// TestScripts runs the scripts that pass however the server runs, once with sxd on
+// this machine and once with the services as programs of their own.
+func TestScripts(t *testing.T) {
 	t.Parallel()
+	build(t)
 	t.Run("local", func(t *testing.T) {
 		t.Parallel()
-		tell(t, "testdata", local)
+		runScripts(t, "testdata", local)
 	})
 	t.Run("services", func(t *testing.T) {
 		t.Parallel()
-		s, err := services()
-		if err != nil {
+		if err := stack.Build(t.Context(), bin.Dir); err != nil {
 			t.Fatal(err)
 		}
-		tell(t, "testdata", shared(s))
+		runScripts(t, "testdata", shared(stack.Start(t, stack.Config{Bin: bin.Dir, Gateways: 2, Converters: 2})))
 	})
 }
 
-// TestLocal tells the stories of the local mode alone.
+// TestLocal runs the scripts of the local mode alone.
 func TestLocal(t *testing.T) {
 	t.Parallel()
-	tell(t, "testdata/local", local)
+	build(t)
+	runScripts(t, "testdata/local", local)
 }
 
-// tell runs the scripts of a folder. The command server gives a script what it
-// talks to, and $ADA and $GRACE are names that nobody there has yet.
-func tell(t *testing.T, folder string, server func(*testscript.TestScript, bool, []string)) {
+// runScripts runs the scripts of a directory. The command server gives a script its
+// server; $ADA and $GRACE are names that are not registered there.
+func runScripts(t *testing.T, dir string, server func(*testscript.TestScript, bool, []string)) {
 	t.Helper()
 	testscript.Run(t, testscript.Params{
-		Dir:                 folder,
+		Dir:                 dir,
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 		Setup: func(env *testscript.Env) error {
@@ -91,8 +90,8 @@ func tell(t *testing.T, folder string, server func(*testscript.TestScript, bool,
 			env.Setenv("ADA", "ada"+family)
 			env.Setenv("ADA_SHOUTED", strings.ToUpper("ada"+family))
 			env.Setenv("GRACE", "grace"+family)
-			env.Values[theReceiver{}] = &receiver{}
-			env.Defer(func() { stack.Kill(filepath.Join(home, "data")) })
+			env.Values[receiverKey{}] = &receiver{}
+			env.Defer(func() { programs.Kill(filepath.Join(home, "data")) })
 			return os.MkdirAll(home, 0o700)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
@@ -108,15 +107,15 @@ func tell(t *testing.T, folder string, server func(*testscript.TestScript, bool,
 	})
 }
 
-// local starts a server of the script's own.
+// local starts an sxd for the script.
 func local(ts *testscript.TestScript, _ bool, _ []string) {
 	ts.Check(ts.Exec("sx", "up", "--detach", "--addr", "127.0.0.1:0", "--data", ts.Getenv("DATA")))
 }
 
-// shared points the script at the services, at one of the gateways in turn.
-func shared(s *stack.Services) func(*testscript.TestScript, bool, []string) {
+// shared gives the script one of the gateways in turn.
+func shared(s *stack.Stack) func(*testscript.TestScript, bool, []string) {
 	var turn atomic.Uint32
 	return func(ts *testscript.TestScript, _ bool, _ []string) {
-		ts.Setenv("SX_SERVER", s.Gateways[int(turn.Add(1))%len(s.Gateways)])
+		ts.Setenv("SX_SERVER", s.Gateways[int(turn.Add(1))%len(s.Gateways)].URL())
 	}
 }

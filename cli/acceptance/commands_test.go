@@ -12,7 +12,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
-	"github.com/soundextract/sx/cli/acceptance/stack"
+	"github.com/soundextract/sx/cli/acceptance/programs"
 )
 
 // media makes a video with sound: media FILE SECONDS [ffmpeg's output options].
@@ -111,7 +111,7 @@ func killsxd(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 0 {
 		ts.Fatalf("usage: killsxd")
 	}
-	if !stack.Kill(ts.Getenv("DATA")) {
+	if !programs.Kill(ts.Getenv("DATA")) {
 		ts.Fatalf("no sxd serves %s", ts.Getenv("DATA"))
 	}
 }

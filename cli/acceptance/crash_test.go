@@ -15,7 +15,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/soundextract/sx/cli/acceptance/stack"
+	"github.com/soundextract/sx/cli/acceptance/programs"
 	"github.com/soundextract/sx/server/api"
 	"github.com/soundextract/sx/server/sx"
 )
@@ -28,6 +28,7 @@ const (
 // TestCrashes kills sxd at 50 random moments while 20 videos are uploaded and
 // converted: every job must end done, with the MP3 of an undisturbed run, once.
 func TestCrashes(t *testing.T) {
+	build(t)
 	ctx, cancel := context.WithTimeout(t.Context(), 25*time.Minute)
 	defer cancel()
 	seed := time.Now().UnixNano()
@@ -55,7 +56,7 @@ func TestCrashes(t *testing.T) {
 		for _, j := range troubled.jobs() {
 			during[j.State]++
 		}
-		if !stack.Kill(troubled.data) {
+		if !programs.Kill(troubled.data) {
 			t.Fatalf("kill %d: no sxd to kill", n)
 		}
 		troubled.up()
@@ -107,7 +108,7 @@ func newPerson(t *testing.T, ctx context.Context) *person {
 	t.Helper()
 	home := t.TempDir()
 	p := &person{t: t, ctx: ctx, home: home, data: filepath.Join(home, "data"), addr: freeAddr(t)}
-	t.Cleanup(func() { stack.Kill(p.data) })
+	t.Cleanup(func() { programs.Kill(p.data) })
 	p.up()
 	register := p.command("register", "ada", "--password-stdin")
 	register.Stdin = strings.NewReader("correct horse battery\n")

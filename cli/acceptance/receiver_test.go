@@ -13,19 +13,19 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// receiver is a webhook's, of one script.
+// receiver receives the webhooks of one script.
 type receiver struct {
 	mu    sync.Mutex
 	posts []received
 }
 
-// theReceiver is the key of the script's receiver.
-type theReceiver struct{}
+// receiverKey is the key of the script's receiver.
+type receiverKey struct{}
 
 func receiverOf(ts *testscript.TestScript) *receiver {
-	r, ok := ts.Value(theReceiver{}).(*receiver)
+	r, ok := ts.Value(receiverKey{}).(*receiver)
 	if !ok {
-		ts.Fatalf("there is no receiver")
+		ts.Fatalf("the script has no receiver")
 	}
 	return r
 }

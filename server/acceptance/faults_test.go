@@ -71,8 +71,8 @@ func kill(b *batch) string {
 			if b.unfinished() > 0 {
 				during++
 			}
-			p.Kill()
-			p.Start()
+			p.Kill(b.t)
+			p.Start(b.t)
 		}
 	}
 	return fmt.Sprintf("%d times SIGKILL, %d of them with jobs under way, seed %d", rounds*len(b.stack.Programs()), during, b.seed)
@@ -95,9 +95,9 @@ func stopRabbitMQ(b *batch) string {
 func stopMongoDB(b *batch) string {
 	b.send()
 	b.underWay()
-	b.stack.MongoDB.Kill()
+	b.stack.MongoDB.Kill(b.t)
 	b.wait(storeAway)
-	b.stack.MongoDB.Resume()
+	b.stack.MongoDB.Resume(b.t)
 	return fmt.Sprintf("MongoDB stopped for %v", storeAway)
 }
 
@@ -175,12 +175,12 @@ func pause(b *batch) string {
 	paused := b.stack.Converters[0]
 	var held []job
 	b.until("a converter holds jobs when it is paused", func() bool {
-		paused.Pause()
+		paused.Pause(b.t)
 		b.wait(100 * time.Millisecond) // for what it has on its way to MongoDB
 		if held = b.heldBy(paused); len(held) > 0 {
 			return true
 		}
-		paused.Continue()
+		paused.Continue(b.t)
 		return false
 	})
 	begun := time.Now()
@@ -194,7 +194,7 @@ func pause(b *batch) string {
 		return true
 	})
 	lasted := time.Since(begun)
-	paused.Continue()
+	paused.Continue(b.t)
 	return fmt.Sprintf("a converter with %d jobs paused for %v, its leases lasting 20s", len(held), lasted.Round(time.Second))
 }
 

@@ -78,7 +78,7 @@ func rotation(t *testing.T, s *stack.Stack, keys string) {
 		t.Fatal(err)
 	}
 	var restart sync.WaitGroup
-	restart.Go(func() { s.Auth.Stop(); s.Auth.Start() })
+	restart.Go(func() { s.Auth.Stop(t); s.Auth.Start(t) })
 	for signedBy(t, tokens.AccessToken) == signedBy(t, before.AccessToken) {
 		refresh()
 		use(tokens.AccessToken, http.StatusOK)
@@ -95,9 +95,9 @@ func rotation(t *testing.T, s *stack.Stack, keys string) {
 	}
 	// The gateways too, which else go on with the keys they have for five minutes.
 	for _, p := range append([]*stack.Process{s.Auth}, s.Gateways...) {
-		p.Stop()
-		p.Start()
-		p.WaitReady()
+		p.Stop(t)
+		p.Start(t)
+		p.WaitReady(t)
 	}
 	use(before.AccessToken, http.StatusUnauthorized)
 	use(tokens.AccessToken, http.StatusOK)

@@ -163,12 +163,12 @@ func makeVideo(t *testing.T, ctx context.Context) []byte {
 func waiting(t *testing.T, s *stack.Stack) {
 	gateway := s.Gateways[0]
 	for _, p := range s.Programs() {
-		p.Stop() // by SIGTERM, with exit code 0
+		p.Stop(t) // by SIGTERM, with exit code 0
 	}
 	s.Broker.Stop(t)
-	s.MongoDB.Kill()
+	s.MongoDB.Kill(t)
 
-	gateway.Start()
+	gateway.Start(t)
 	status(t, gateway, api.PathHealth, http.StatusOK, `"ok"`)
 	status(t, gateway, api.PathReady, http.StatusServiceUnavailable, "store: waiting for MongoDB")
 	status(t, gateway, api.PathReady, http.StatusServiceUnavailable, "bus: waiting for RabbitMQ")
@@ -182,22 +182,22 @@ func waiting(t *testing.T, s *stack.Stack) {
 		return err == nil && bytes.Contains(log, []byte(`"msg":"waiting","for":"MongoDB"`)) &&
 			bytes.Contains(log, []byte(`"msg":"waiting","for":"RabbitMQ"`))
 	}, "the log says what is waited for")
-	s.Auth.Start()
-	s.Auth.Stop() // while it waits
-	s.Auth.Start()
-	s.MongoDB.Resume()
+	s.Auth.Start(t)
+	s.Auth.Stop(t) // while it waits
+	s.Auth.Start(t)
+	s.MongoDB.Resume(t)
 	s.Broker.Restart(t)
-	gateway.WaitReady()
+	gateway.WaitReady(t)
 	register(t, gateway)
 
 	addr := ":" + gateway.URL()[strings.LastIndex(gateway.URL(), ":")+1:]
 	if code, _, stderr := execute(t, []string{"SX_ADDR=" + addr}, "gateway", "healthcheck"); code != 0 {
 		t.Errorf("healthcheck by the variable: exit code %d\n%s", code, stderr)
 	}
-	s.Auth.Kill()
+	s.Auth.Kill(t)
 	until(t, func(ctx context.Context) bool { return !gateway.Ready(ctx) }, "the gateway is not ready")
 	status(t, gateway, api.PathReady, http.StatusServiceUnavailable, "auth")
-	gateway.Stop()
+	gateway.Stop(t)
 	if code, _, stderr := execute(t, []string{"SX_ADDR=" + addr}, "gateway", "healthcheck"); code != 1 || !strings.Contains(stderr, "no answer") {
 		t.Errorf("healthcheck of one that has ended: exit code %d\n%s", code, stderr)
 	}

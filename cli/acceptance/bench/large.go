@@ -6,6 +6,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"time"
+
+	"github.com/soundextract/sx/server/testkit/stack"
 )
 
 // large measures the memory of gateway and converter while a video of 2 GiB is
@@ -23,7 +25,7 @@ func (s *services) large() error {
 		return err
 	}
 	defer func() { _ = os.Remove(video) }()
-	names := []string{"gateway-1", "converter-1"}
+	measured := map[string]*stack.Process{"gateway": s.Gateways[0], "converter": s.Converters[0]}
 	peak := map[string]int64{}
 	done := make(chan error, 1)
 	go func() { done <- s.sx("convert", video, "--force", "-o", filepath.Join(s.dir, "large.mp3")) }()
@@ -32,8 +34,8 @@ func (s *services) large() error {
 	for {
 		select {
 		case <-tick.C:
-			for _, name := range names {
-				now, err := rss(s.bench, s.Programs[name])
+			for name, p := range measured {
+				now, err := rss(s.bench, p.PID())
 				if err != nil {
 					return err
 				}
@@ -44,7 +46,7 @@ func (s *services) large() error {
 				return err
 			}
 			fmt.Printf("memory at most during the upload and conversion of 2 GiB: gateway %d MiB, converter %d MiB (aim: under 128 MiB each)\n",
-				peak[names[0]]>>20, peak[names[1]]>>20)
+				peak["gateway"]>>20, peak["converter"]>>20)
 			return nil
 		}
 	}

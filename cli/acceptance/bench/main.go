@@ -19,7 +19,7 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/soundextract/sx/cli/acceptance/stack"
+	"github.com/soundextract/sx/cli/acceptance/programs"
 )
 
 const pairs = 5
@@ -77,8 +77,8 @@ func run(ctx context.Context) error {
 		return err
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
-	b := &bench{ctx: ctx, dir: dir, bin: stack.Bin{Dir: os.Args[1]}, data: filepath.Join(dir, "data")}
-	defer func() { stack.Kill(b.data) }()
+	b := &bench{ctx: ctx, dir: dir, bin: programs.Bin{Dir: os.Args[1]}, data: filepath.Join(dir, "data")}
+	defer func() { programs.Kill(b.data) }()
 	for _, step := range []func() error{b.start, b.upload, b.convert, b.memory, b.services} {
 		if err := step(); err != nil {
 			return err
@@ -90,7 +90,7 @@ func run(ctx context.Context) error {
 type bench struct {
 	ctx       context.Context //nolint:containedctx // one run, one context
 	dir, data string
-	bin       stack.Bin
+	bin       programs.Bin
 }
 
 func (b *bench) sx(args ...string) error {

@@ -10,7 +10,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/soundextract/sx/cli/acceptance/stack"
+	"github.com/soundextract/sx/cli/acceptance/programs"
 )
 
 // memory compares the resident memory of sxd at rest with its peak during 50
@@ -23,7 +23,7 @@ func (b *bench) memory() error {
 	if err := b.sx("up", "--detach", "--addr", "127.0.0.1:0", "--data", b.data); err != nil {
 		return err
 	}
-	server, err := stack.Find(b.data)
+	server, err := programs.Find(b.data)
 	if err != nil {
 		return err
 	}

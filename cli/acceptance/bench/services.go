@@ -12,40 +12,32 @@ import (
 	"strings"
 	"time"
 
-	"github.com/soundextract/sx/cli/acceptance/stack"
+	"github.com/soundextract/sx/server/testkit/stack"
 )
 
-// services are the four services on RabbitMQ and the MongoDB at hand, with a
-// person who is signed in there.
+// services are the four services on RabbitMQ and the MongoDB at hand, with a user
+// who is signed in there.
 type services struct {
 	*bench
-	*stack.Services
-	folder   string         // of their logs
-	MongoDB  string         `json:"mongodb"` // URI
-	Database string         `json:"database"`
-	Programs map[string]int `json:"programs"` // process ids
+	*stack.Stack
 }
 
 // services measures the four services as programs of their own.
 func (b *bench) services() (err error) {
 	home := filepath.Join(b.dir, "services")
-	s := &services{bench: &bench{ctx: b.ctx, dir: home, bin: b.bin}, folder: filepath.Join(home, "stack")}
-	if err := os.MkdirAll(s.folder, 0o700); err != nil {
+	if err := os.MkdirAll(home, 0o700); err != nil {
 		return err
 	}
-	if s.Services, err = b.bin.Services(b.ctx, s.folder, 1, 1); err != nil {
+	s := &services{bench: &bench{ctx: b.ctx, dir: home, bin: b.bin}}
+	if err := stack.Build(b.ctx, b.bin.Dir); err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, s.End()) }()
-	raw, err := os.ReadFile(filepath.Join(s.folder, "stack.json"))
-	if err == nil {
-		err = json.Unmarshal(raw, s)
+	if s.Stack, err = stack.Run(b.ctx, stack.Config{Bin: b.bin.Dir, Dir: filepath.Join(home, "stack")}); err != nil {
+		return err
 	}
-	if err != nil {
-		return fmt.Errorf("find the services: %w", err)
-	}
+	defer func() { err = errors.Join(err, s.Close()) }()
 	// From here on sx talks to them.
-	if err := os.Setenv("SX_SERVER", s.Gateways[0]); err != nil {
+	if err := os.Setenv("SX_SERVER", s.Gateways[0].URL()); err != nil {
 		return err
 	}
 	build := exec.CommandContext(b.ctx, "go", "build", "-o", b.bin.Path("gridfs"),
@@ -62,7 +54,7 @@ func (b *bench) services() (err error) {
 }
 
 func (s *services) gridfs(database string, args ...string) *exec.Cmd {
-	return exec.CommandContext(s.ctx, s.bin.Path("gridfs"), append([]string{s.MongoDB, database}, args...)...)
+	return exec.CommandContext(s.ctx, s.bin.Path("gridfs"), append([]string{s.MongoDB.URI, database}, args...)...)
 }
 
 // uploads sends a file by sx upload, and by the driver straight into MongoDB.
@@ -101,7 +93,7 @@ func (s *services) starts() error {
 	if err != nil {
 		return err
 	}
-	out, err := s.gridfs(s.Database, "stored").Output()
+	out, err := s.gridfs(s.Database.Name(), "stored").Output()
 	if err != nil {
 		return fmt.Errorf("ask when the videos were stored: %w", err)
 	}
@@ -126,7 +118,7 @@ func (s *services) starts() error {
 
 // began reads from the converter's log when it took each job for the first time.
 func (s *services) began() (map[string]time.Time, error) {
-	log, err := os.Open(filepath.Join(s.folder, "log", "converter-1.log"))
+	log, err := os.Open(s.Converters[0].Log())
 	if err != nil {
 		return nil, err
 	}

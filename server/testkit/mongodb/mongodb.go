@@ -1,12 +1,13 @@
-// Package mongodb gives tests a MongoDB: the one that SX_TEST_MONGODB_URI
-// names, else a mongod from PATH, else the program in the folder standin, which
-// is built on the spot. A test that can have none fails.
+// Package mongodb gives tests a MongoDB: the one that SX_TEST_MONGODB_URI names,
+// else a mongod from PATH, else the program in the directory standin, which is
+// built on the spot.
 package mongodb
 
 import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"fmt"
 	"net/url"
 	"os"
 	"os/exec"
@@ -27,116 +28,176 @@ const Variable = "SX_TEST_MONGODB_URI"
 // startLimit bounds the wait for a server to answer.
 const startLimit = 30 * time.Second
 
-// Server is a running MongoDB, which ends with its test.
+// Server is a running MongoDB. Its methods are for one goroutine.
 type Server struct {
 	URI string
+	// From says where the server comes from.
+	From string
 
-	tb      testing.TB
 	process *process // nil for a server that was there before
 }
 
 // Start gives a MongoDB that other tests may be using too.
 func Start(tb testing.TB) *Server {
 	tb.Helper()
-	uri := os.Getenv(Variable)
-	if uri == "" {
-		return StartOwn(tb)
-	}
-	shown := uri
-	if u, err := url.Parse(uri); err == nil {
-		shown = u.Redacted()
-	}
-	testkit.Report(tb, "MongoDB: the one of %s, %s", Variable, shown)
-	s := &Server{URI: uri, tb: tb}
-	s.wait()
-	return s
+	return start(tb, Run)
 }
 
 // StartOwn gives a MongoDB that the test may kill.
 func StartOwn(tb testing.TB) *Server {
 	tb.Helper()
-	if path, err := exec.LookPath("mongod"); err == nil {
-		testkit.Report(tb, "MongoDB: started by the tests, %s", path)
-		return launch(tb, mongod(tb, path))
-	}
-	testkit.Report(tb, "MongoDB: none at hand, so the stand-in that the tests build")
-	return launch(tb, standin(tb, 0))
+	return start(tb, RunOwn)
 }
 
 // StartSmall gives a stand-in whose databases behave as if the disk were full
 // once they have so many megabytes: that cannot be had from a real MongoDB.
 func StartSmall(tb testing.TB, megabytes int) *Server {
 	tb.Helper()
-	return launch(tb, standin(tb, megabytes))
+	return start(tb, func(ctx context.Context) (*Server, error) { return runStandin(ctx, megabytes) })
 }
 
-func launch(tb testing.TB, p *process) *Server {
+func start(tb testing.TB, run func(context.Context) (*Server, error)) *Server {
 	tb.Helper()
-	s := &Server{tb: tb, process: p}
-	s.Resume()
-	tb.Cleanup(s.Kill)
+	testkit.SkipShort(tb)
+	s, err := run(context.WithoutCancel(tb.Context())) // cleanups still need it
+	if err != nil {
+		tb.Fatalf("starting MongoDB: %v", err)
+	}
+	testkit.Report(tb, "MongoDB: %s", s.From)
+	tb.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			tb.Errorf("ending MongoDB: %v", err)
+		}
+	})
 	return s
 }
 
-// Kill ends the server as a crash does. Its data stay, and so does its address.
-func (s *Server) Kill() {
-	s.tb.Helper()
+// Run gives the MongoDB that SX_TEST_MONGODB_URI names, or else runs one until Close.
+func Run(ctx context.Context) (*Server, error) {
+	uri := os.Getenv(Variable)
+	if uri == "" {
+		return RunOwn(ctx)
+	}
+	shown := uri
+	if u, err := url.Parse(uri); err == nil {
+		shown = u.Redacted()
+	}
+	s := &Server{URI: uri, From: fmt.Sprintf("the one of %s, %s", Variable, shown)}
+	return s, s.wait(ctx)
+}
+
+// RunOwn runs a MongoDB that nobody else uses, until Close.
+func RunOwn(ctx context.Context) (*Server, error) {
+	path, err := exec.LookPath("mongod")
+	if err != nil {
+		return runStandin(ctx, 0)
+	}
+	return launch(ctx, "started by the tests, "+path, mongod(ctx, path))
+}
+
+func runStandin(ctx context.Context, megabytes int) (*Server, error) {
+	program, err := build(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("build the stand-in: %w\ngive the tests a MongoDB with %s, or put mongod on PATH", err, Variable)
+	}
+	return launch(ctx, "no mongod on PATH, so the stand-in that the tests build", standin(ctx, program, megabytes))
+}
+
+func launch(ctx context.Context, from string, p *process) (*Server, error) {
+	dir, err := os.MkdirTemp("", "sx-mongodb-")
+	if err != nil {
+		return nil, err
+	}
+	p.dir = dir
+	s := &Server{From: from, process: p}
+	if err := s.resume(ctx); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
+}
+
+// Close ends a server that was started here, and deletes its data.
+func (s *Server) Close() error {
 	if s.process == nil {
-		s.tb.Fatalf("the MongoDB of %s is not the test's to kill: see StartOwn", Variable)
+		return nil
+	}
+	return errors.Join(s.process.kill(), os.RemoveAll(s.process.dir))
+}
+
+// Kill ends the server as a crash does. Its data stay, and so does its address.
+func (s *Server) Kill(tb testing.TB) {
+	tb.Helper()
+	if s.process == nil {
+		tb.Fatalf("the MongoDB of %s is not the test's to kill: see StartOwn", Variable)
 	}
 	if err := s.process.kill(); err != nil {
-		s.tb.Fatalf("killing MongoDB: %v", err)
+		tb.Fatalf("killing MongoDB: %v", err)
 	}
 }
 
 // Resume starts the server again after Kill and waits until it answers.
-func (s *Server) Resume() {
-	s.tb.Helper()
-	uri, err := s.process.start(s.tb.Context())
-	if err != nil {
-		s.tb.Fatalf("starting MongoDB: %v", err)
-	}
-	s.URI = uri
-	s.wait()
-}
-
-func (s *Server) wait() {
-	s.tb.Helper()
-	ctx, cancel := context.WithTimeout(s.tb.Context(), startLimit)
-	defer cancel()
-	c := connect(s.tb, s.URI)
-	err := errors.Join(c.Ping(ctx, nil), c.Disconnect(ctx))
-	if err != nil {
-		s.tb.Fatalf("MongoDB does not answer at %s: %v", s.URI, err)
-	}
-}
-
-func connect(tb testing.TB, uri string) *mongo.Client {
+func (s *Server) Resume(tb testing.TB) {
 	tb.Helper()
-	c, err := mongo.Connect(options.Client().ApplyURI(uri).SetServerSelectionTimeout(startLimit))
-	if err != nil {
-		tb.Fatalf("connecting to MongoDB: %v", err)
+	if err := s.resume(tb.Context()); err != nil {
+		tb.Fatalf("starting MongoDB again: %v", err)
 	}
-	return c
+}
+
+func (s *Server) resume(ctx context.Context) (err error) {
+	if s.URI, err = s.process.start(ctx); err != nil {
+		return err
+	}
+	return s.wait(ctx)
+}
+
+func (s *Server) wait(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, startLimit)
+	defer cancel()
+	c, err := s.connect()
+	if err == nil {
+		err = errors.Join(c.Ping(ctx, nil), c.Disconnect(ctx))
+	}
+	if err != nil {
+		return fmt.Errorf("no answer from %s: %w", s.URI, err)
+	}
+	return nil
+}
+
+func (s *Server) connect() (*mongo.Client, error) {
+	return mongo.Connect(options.Client().ApplyURI(s.URI).SetServerSelectionTimeout(startLimit))
 }
 
 // Database gives a database of the test's own, through a client that shares
-// nothing with the code under test. It is dropped at the end where the server
-// outlives the test.
+// nothing with the code under test. It is dropped at the end of the test.
 func (s *Server) Database(tb testing.TB) *mongo.Database {
 	tb.Helper()
-	c := connect(tb, s.URI)
-	db := c.Database("sx-test-" + strings.ToLower(rand.Text()))
+	db, leave, err := s.OpenDatabase()
+	if err != nil {
+		tb.Fatalf("connecting to MongoDB: %v", err)
+	}
 	tb.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(tb.Context()), startLimit)
+		if err := leave(context.WithoutCancel(tb.Context())); err != nil {
+			tb.Errorf("leaving MongoDB: %v", err)
+		}
+	})
+	return db
+}
+
+// OpenDatabase is Database without a test: leave drops the database where the
+// server goes on, and disconnects.
+func (s *Server) OpenDatabase() (db *mongo.Database, leave func(context.Context) error, err error) {
+	c, err := s.connect()
+	if err != nil {
+		return nil, nil, err
+	}
+	db = c.Database("sx-test-" + strings.ToLower(rand.Text()))
+	return db, func(ctx context.Context) error {
+		ctx, cancel := context.WithTimeout(ctx, startLimit)
 		defer cancel()
 		var err error
 		if s.process == nil {
 			err = db.Drop(ctx)
 		}
-		if err = errors.Join(err, c.Disconnect(ctx)); err != nil {
-			tb.Errorf("leaving MongoDB: %v", err)
-		}
-	})
-	return db
+		return errors.Join(err, c.Disconnect(ctx))
+	}, nil
 }

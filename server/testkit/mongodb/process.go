@@ -9,17 +9,17 @@ import (
 	"net"
 	"os/exec"
 	"strconv"
-	"testing"
 )
 
 // process is a MongoDB that can be killed and started again.
 type process struct {
-	// command gives the server at the port, 0 for any. It ends when its
-	// standard input does, so that it cannot outlive the tests.
-	command func(port int) *exec.Cmd
+	// command gives the server with its data in dir, at the port, 0 for any. It
+	// ends when its standard input does, so that it cannot outlive the tests.
+	command func(dir string, port int) *exec.Cmd
 	// announced says that the first line of its output is its URI.
 	announced bool
 
+	dir     string
 	port    int
 	running *exec.Cmd
 	input   io.Closer
@@ -32,7 +32,7 @@ func (p *process) start(ctx context.Context) (uri string, err error) {
 			return "", err
 		}
 	}
-	cmd := p.command(p.port)
+	cmd := p.command(p.dir, p.port)
 	p.output.Reset()
 	cmd.Stderr = &p.output
 	input, err := cmd.StdinPipe()
@@ -54,7 +54,7 @@ func (p *process) start(ctx context.Context) (uri string, err error) {
 	line, err := bufio.NewReader(output).ReadString('\n')
 	if err != nil {
 		_ = p.kill()
-		return "", fmt.Errorf("it said no address: %w: %s", err, p.output.String())
+		return "", fmt.Errorf("no address in its output: %w: %s", err, p.output.String())
 	}
 	uri = line[:len(line)-1]
 	_, err = fmt.Sscanf(uri, "mongodb://127.0.0.1:%d/", &p.port)
@@ -86,9 +86,9 @@ func freePort(ctx context.Context) (int, error) {
 
 // mongod is the real one. It knows nothing of standard input, so a shell kills
 // it when that ends.
-func mongod(tb testing.TB, path string) *process {
-	dir, ctx := tb.TempDir(), context.WithoutCancel(tb.Context()) // cleanups still need it
-	return &process{command: func(port int) *exec.Cmd {
+func mongod(ctx context.Context, path string) *process {
+	ctx = context.WithoutCancel(ctx) // it runs until kill
+	return &process{command: func(dir string, port int) *exec.Cmd {
 		return exec.CommandContext(ctx, "sh", "-c", `"$@" </dev/null & cat >/dev/null; kill -9 $!; wait $!`, "sh",
 			path, "--dbpath", dir, "--port", strconv.Itoa(port), "--bind_ip", "127.0.0.1")
 	}}

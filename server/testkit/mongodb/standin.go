@@ -11,28 +11,21 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"testing"
 )
 
 // building lets one test of a process build the stand-in, for all of them.
 var building sync.Mutex
 
-func standin(tb testing.TB, megabytes int) *process {
-	tb.Helper()
-	ctx := context.WithoutCancel(tb.Context()) // cleanups still need it
-	program, err := build(ctx)
-	if err != nil {
-		tb.Fatalf("building the MongoDB stand-in: %v\n"+
-			"give the tests a MongoDB with %s, or put mongod on PATH", err, Variable)
-	}
-	dir := tb.TempDir()
-	return &process{announced: true, command: func(port int) *exec.Cmd {
+// standin is the program, whose databases are full at so many megabytes; 0 is never.
+func standin(ctx context.Context, program string, megabytes int) *process {
+	ctx = context.WithoutCancel(ctx) // it runs until kill
+	return &process{announced: true, command: func(dir string, port int) *exec.Cmd {
 		return exec.CommandContext(ctx, program, "-attached", "-data", dir,
 			"-port", strconv.Itoa(port), "-megabytes", strconv.Itoa(megabytes))
 	}}
 }
 
-// build gives the program from the cache folder, where it is built anew
+// build gives the program from the cache directory, where it is built again
 // whenever its source or the Go version has changed.
 func build(ctx context.Context) (program string, err error) {
 	building.Lock()

@@ -47,6 +47,9 @@ func (b *Broker) TLSURI() (uri, authority string) {
 	return fmt.Sprintf("amqps://guest:guest@localhost:%d/", b.tlsPort), filepath.Join(b.dir, caFile)
 }
 
+// From says which RabbitMQ this is.
+func (b *Broker) From() string { return b.version + ", started by the tests, " + b.program.server }
+
 // Stop stops the broker in good order; its data stay.
 func (b *Broker) Stop(t testing.TB) {
 	t.Helper()
@@ -83,7 +86,8 @@ func (b *Broker) Ctl(t testing.TB, args ...string) string {
 	return string(out)
 }
 
-func start(ctx context.Context) (*Broker, error) {
+// Run starts a broker, which runs until Close.
+func Run(ctx context.Context) (*Broker, error) {
 	p, err := find(folders)
 	if err != nil {
 		return nil, err
@@ -120,10 +124,10 @@ func (b *Broker) run(ctx context.Context) error {
 		case <-tick.C:
 		case <-b.ended:
 			_ = b.alive.Close()
-			return fmt.Errorf("it ended at once\n%s", b.lastWords())
+			return fmt.Errorf("it ended at once\n%s", b.logTail())
 		case <-ctx.Done():
 			_ = b.end(syscall.SIGKILL)
-			return fmt.Errorf("no connection after %s: %w\n%s", startLimit, err, b.lastWords())
+			return fmt.Errorf("no connection after %s: %w\n%s", startLimit, err, b.logTail())
 		}
 	}
 }
@@ -148,7 +152,7 @@ func (b *Broker) end(signal os.Signal) error {
 	case <-b.ended:
 		return nil
 	case <-time.After(startLimit):
-		return fmt.Errorf("it did not end\n%s", b.lastWords())
+		return fmt.Errorf("it did not end\n%s", b.logTail())
 	}
 }
 
@@ -165,8 +169,8 @@ func (b *Broker) pid() (*os.Process, error) {
 	return os.FindProcess(n)
 }
 
-// remove ends the broker, if it runs, and deletes its data.
-func (b *Broker) remove() error {
+// Close ends the broker, if it runs, and deletes its data.
+func (b *Broker) Close() error {
 	select {
 	case <-b.ended:
 	default:
@@ -177,8 +181,8 @@ func (b *Broker) remove() error {
 	return os.RemoveAll(b.dir)
 }
 
-// lastWords is the end of what the broker printed and logged.
-func (b *Broker) lastWords() string {
+// logTail is the end of what the broker printed and logged.
+func (b *Broker) logTail() string {
 	var words strings.Builder
 	for _, name := range []string{outFile, logFile} {
 		text, _ := os.ReadFile(filepath.Join(b.dir, name))

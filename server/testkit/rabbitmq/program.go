@@ -24,8 +24,8 @@ var folders = []string{
 
 const sbin = "/usr/sbin"
 
-var errNotInstalled = errors.New("rabbitmq-server is not installed; run the tests with: make test, which installs it " +
-	"(or name a broker in " + Variable + ")")
+// ErrNotInstalled says that there is no RabbitMQ to start.
+var ErrNotInstalled = errors.New("rabbitmq-server is not installed, and " + Variable + " names no broker")
 
 func find(folders []string) (program, error) {
 	for _, folder := range folders {
@@ -42,5 +42,5 @@ func find(folders []string) (program, error) {
 		}
 		return p, nil
 	}
-	return program{}, errNotInstalled
+	return program{}, ErrNotInstalled
 }

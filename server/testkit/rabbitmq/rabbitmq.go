@@ -6,6 +6,7 @@ package rabbitmq
 
 import (
 	"context"
+	"errors"
 	"net/url"
 	"os"
 	"sync"
@@ -16,7 +17,8 @@ import (
 	"github.com/soundextract/sx/server/testkit"
 )
 
-// Variable names a broker to test against instead of starting one.
+// Variable names a broker to test against instead of starting one, as
+// amqp://user:password@host:port/.
 const Variable = "SX_TEST_AMQP_URI"
 
 // Shared is the broker that the tests of one package share, started by the
@@ -31,14 +33,13 @@ type Shared struct {
 // amqp://user:password@host:port/. It reports which of them it is.
 func (s *Shared) URI(t testing.TB) string {
 	t.Helper()
+	testkit.SkipShort(t)
 	if uri := os.Getenv(Variable); uri != "" {
 		s.once.Do(func() { reportNamed(t, uri) })
 		return uri
 	}
-	s.once.Do(func() { s.broker, s.err = start(context.WithoutCancel(t.Context())) })
-	if s.err != nil {
-		t.Fatalf("starting RabbitMQ: %v", s.err)
-	}
+	s.once.Do(func() { s.broker, s.err = Run(context.WithoutCancel(t.Context())) })
+	check(t, s.err)
 	s.broker.report(t)
 	return s.broker.URI()
 }
@@ -48,28 +49,37 @@ func (s *Shared) End() error {
 	if s.broker == nil {
 		return nil
 	}
-	return s.broker.remove()
+	return s.broker.Close()
 }
 
 // Start starts a broker for this test alone, which ends it.
 func Start(t testing.TB) *Broker {
 	t.Helper()
-	b, err := start(t.Context())
-	if err != nil {
-		t.Fatalf("starting RabbitMQ: %v", err)
-	}
+	testkit.SkipShort(t)
+	b, err := Run(t.Context())
+	check(t, err)
 	b.report(t)
 	t.Cleanup(func() {
-		if err := b.remove(); err != nil {
+		if err := b.Close(); err != nil {
 			t.Errorf("ending RabbitMQ: %v", err)
 		}
 	})
 	return b
 }
 
+func check(t testing.TB, err error) {
+	t.Helper()
+	if errors.Is(err, ErrNotInstalled) {
+		testkit.Missing(t, err.Error())
+	}
+	if err != nil {
+		t.Fatalf("starting RabbitMQ: %v", err)
+	}
+}
+
 func (b *Broker) report(t testing.TB) {
 	t.Helper()
-	testkit.Report(t, "RabbitMQ %s: started by the tests, %s", b.version, b.program.server)
+	testkit.Report(t, "RabbitMQ: %s", b.From())
 }
 
 func reportNamed(t testing.TB, uri string) {
@@ -80,6 +90,6 @@ func reportNamed(t testing.TB, uri string) {
 	}
 	defer func() { _ = conn.Close() }()
 	if u, err := url.Parse(uri); err == nil {
-		testkit.Report(t, "RabbitMQ %s: the one of %s, %s", version(conn), Variable, u.Redacted())
+		testkit.Report(t, "RabbitMQ: %s, the one of %s, %s", version(conn), Variable, u.Redacted())
 	}
 }

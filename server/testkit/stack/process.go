@@ -18,9 +18,9 @@ import (
 	"github.com/soundextract/sx/server/api"
 )
 
-// guarded becomes the program in the arguments. When its standard input ends,
-// and that is when whoever started it has ended, the program is killed. A line
-// there says that the program has ended by itself.
+// guarded becomes the program in the arguments. When its standard input
+// ends, because the process that started it has ended, the program is killed. A
+// line there says that the program has ended by itself.
 const guarded = `exec 3<&0 </dev/null
 ( read -r _ <&3 || kill -KILL $$ ) >/dev/null 2>&1 &
 exec 3<&-
@@ -33,7 +33,6 @@ const stopLimit = 30 * time.Second
 type Process struct {
 	Name string
 
-	tb   testing.TB
 	path string
 	args []string
 	addr string // host:port, that of the first start for all later ones
@@ -55,10 +54,10 @@ func (p *Process) Log() string { return p.log }
 
 // Start starts the program, on the same address each time, and returns as soon
 // as it answers probes; see WaitReady.
-func (p *Process) Start() {
-	p.tb.Helper()
-	if err := p.start(context.WithoutCancel(p.tb.Context())); err != nil {
-		p.tb.Fatalf("starting %s: %v\n%s", p.Name, err, p.lastWords())
+func (p *Process) Start(tb testing.TB) {
+	tb.Helper()
+	if err := p.start(tb.Context()); err != nil {
+		tb.Fatalf("starting %s: %v\n%s", p.Name, err, p.logTail())
 	}
 }
 
@@ -68,8 +67,8 @@ func (p *Process) start(ctx context.Context) error {
 		return err
 	}
 	args := append([]string{"-c", guarded, p.Name, p.path, "--addr", p.addr}, p.args...)
-	p.cmd = exec.CommandContext(ctx, "/bin/sh", args...)
-	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // Ctrl-C is for whoever started it
+	p.cmd = exec.CommandContext(context.WithoutCancel(ctx), "/bin/sh", args...) // until its own end
+	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}                     // Ctrl-C is for the process that started it
 	p.cmd.Env = slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "SX_") })
 	if p.alive, err = p.cmd.StdinPipe(); err != nil {
 		return err
@@ -94,14 +93,14 @@ func (p *Process) start(ctx context.Context) error {
 	case p.addr = <-serving:
 		return nil
 	case <-p.ended:
-		return fmt.Errorf("it ended at once")
+		return fmt.Errorf("it exited at once")
 	case <-time.After(stopLimit):
 		_ = p.kill()
-		return fmt.Errorf("it did not say where it serves")
+		return fmt.Errorf("it did not log its address")
 	}
 }
 
-// follow copies the program's log, and sends the address where it serves.
+// follow copies the program's log, and sends the address that it serves at.
 func follow(from io.Reader, to io.Writer, serving chan<- string) {
 	lines := bufio.NewReader(from)
 	for {
@@ -118,22 +117,28 @@ func follow(from io.Reader, to io.Writer, serving chan<- string) {
 }
 
 // WaitReady waits until the program says that it is ready.
-func (p *Process) WaitReady() {
-	p.tb.Helper()
-	ctx, cancel := context.WithTimeout(p.tb.Context(), readyLimit)
+func (p *Process) WaitReady(tb testing.TB) {
+	tb.Helper()
+	if err := p.waitReady(tb.Context()); err != nil {
+		tb.Fatal(err)
+	}
+}
+
+func (p *Process) waitReady(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, readyLimit)
 	defer cancel()
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
 	for {
 		if p.Ready(ctx) {
-			return
+			return nil
 		}
 		select {
 		case <-tick.C:
 		case <-p.ended:
-			p.tb.Fatalf("%s has ended\n%s", p.Name, p.lastWords())
+			return fmt.Errorf("%s has ended\n%s", p.Name, p.logTail())
 		case <-ctx.Done():
-			p.tb.Fatalf("%s is not ready\n%s", p.Name, p.lastWords())
+			return fmt.Errorf("%s is not ready\n%s", p.Name, p.logTail())
 		}
 	}
 }
@@ -153,10 +158,10 @@ func (p *Process) Ready(ctx context.Context) bool {
 }
 
 // Kill ends the program as a power cut does.
-func (p *Process) Kill() {
-	p.tb.Helper()
+func (p *Process) Kill(tb testing.TB) {
+	tb.Helper()
 	if err := p.kill(); err != nil {
-		p.tb.Fatalf("killing %s: %v", p.Name, err)
+		tb.Fatalf("killing %s: %v", p.Name, err)
 	}
 }
 
@@ -168,24 +173,24 @@ func (p *Process) kill() error {
 	return nil
 }
 
-// Pause stops the program in its tracks until Continue.
-func (p *Process) Pause() { p.signal(syscall.SIGSTOP) }
+// Pause stops the program by SIGSTOP until Continue.
+func (p *Process) Pause(tb testing.TB) { tb.Helper(); p.signal(tb, syscall.SIGSTOP) }
 
 // Continue lets a paused program go on.
-func (p *Process) Continue() { p.signal(syscall.SIGCONT) }
+func (p *Process) Continue(tb testing.TB) { tb.Helper(); p.signal(tb, syscall.SIGCONT) }
 
-func (p *Process) signal(s os.Signal) {
-	p.tb.Helper()
+func (p *Process) signal(tb testing.TB, s os.Signal) {
+	tb.Helper()
 	if err := p.cmd.Process.Signal(s); err != nil {
-		p.tb.Fatalf("%v to %s: %v", s, p.Name, err)
+		tb.Fatalf("%v to %s: %v", s, p.Name, err)
 	}
 }
 
 // Stop ends the program by SIGTERM and waits for its end.
-func (p *Process) Stop() {
-	p.tb.Helper()
+func (p *Process) Stop(tb testing.TB) {
+	tb.Helper()
 	if err := p.end(); err != nil {
-		p.tb.Fatalf("stopping %s: %v\n%s", p.Name, err, p.lastWords())
+		tb.Fatalf("stopping %s: %v\n%s", p.Name, err, p.logTail())
 	}
 }
 
@@ -208,8 +213,8 @@ func (p *Process) end() error {
 	}
 }
 
-// lastWords is the end of the log.
-func (p *Process) lastWords() string {
+// logTail gives the end of the log.
+func (p *Process) logTail() string {
 	text, _ := os.ReadFile(p.log)
 	return string(text[max(0, len(text)-4000):])
 }

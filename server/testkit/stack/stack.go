@@ -1,21 +1,23 @@
 // Package stack runs the product as it runs in production, on this machine:
 // a RabbitMQ of its own, the MongoDB at hand (see package mongodb) and the four
 // services as programs. It ends what it started and nothing else; everything
-// ends with the process that started it too, however that ends.
+// ends with the process that started it, however that ends.
 package stack
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
+	"slices"
 	"sync"
 	"testing"
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/mongo"
 
+	"github.com/soundextract/sx/server/testkit"
 	"github.com/soundextract/sx/server/testkit/mongodb"
 	"github.com/soundextract/sx/server/testkit/rabbitmq"
 )
@@ -25,8 +27,8 @@ const readyLimit = time.Minute
 
 // Config says what to run.
 type Config struct {
-	Bin        string // folder of the programs, see Build
-	Dir        string // folder for keys, logs and temporary files; "" is one of the test
+	Bin        string // directory of the programs, see Build
+	Dir        string // directory for keys, logs and temporary files; Start uses one of the test for ""
 	Addr       string // host:port of the first gateway; "" takes a free port
 	Gateways   int    // 0 is one
 	Converters int    // 0 is one
@@ -38,82 +40,143 @@ type Config struct {
 type Stack struct {
 	Broker   *rabbitmq.Broker
 	MongoDB  *mongodb.Server
-	Database *mongo.Database // the stack's own, through a client of the test's own
+	Database *mongo.Database // the stack's own, through a client that the services do not share
 
 	Auth       *Process
 	Gateways   []*Process
 	Converters []*Process
 	Notifier   *Process
+
+	cfg   Config
+	close []func() error // in the order of their start
 }
 
-// Build builds the four programs into dir, and others by the paths of their
-// packages, with the race detector if the caller has it.
+// Services are the names of the four programs.
+func Services() []string { return []string{"auth", "gateway", "converter", "notifier"} }
+
+// Build builds the four programs into dir, and others by the paths of their packages.
 func Build(ctx context.Context, dir string, others ...string) error {
-	args := append([]string{"build", "-o", dir + string(filepath.Separator)}, raceFlags...)
-	for _, name := range []string{"auth", "gateway", "converter", "notifier"} {
-		args = append(args, "github.com/soundextract/sx/server/cmd/"+name)
+	var packages []string
+	for _, name := range Services() {
+		packages = append(packages, "github.com/soundextract/sx/server/cmd/"+name)
 	}
-	if out, err := exec.CommandContext(ctx, "go", append(args, others...)...).CombinedOutput(); err != nil {
-		return fmt.Errorf("build the programs: %w\n%s", err, out)
-	}
-	return nil
+	return testkit.Build(ctx, dir, append(packages, others...)...)
 }
 
 // Start runs the stack until the end of the test and returns when all its
 // programs are ready.
 func Start(tb testing.TB, cfg Config) *Stack {
 	tb.Helper()
+	testkit.SkipShort(tb)
 	if cfg.Dir == "" {
 		cfg.Dir = tb.TempDir()
 	}
+	s, err := Run(context.WithoutCancel(tb.Context()), cfg)
+	if errors.Is(err, rabbitmq.ErrNotInstalled) {
+		testkit.Missing(tb, err.Error())
+	}
+	if err != nil {
+		tb.Fatal(err)
+	}
+	testkit.Report(tb, "RabbitMQ: %s", s.Broker.From())
+	testkit.Report(tb, "MongoDB: %s", s.MongoDB.From)
+	tb.Cleanup(func() {
+		if tb.Failed() {
+			for _, p := range s.Programs() {
+				tb.Logf("%s:\n%s", p.Name, p.logTail())
+			}
+		}
+		if err := s.Close(); err != nil {
+			tb.Error(err)
+		}
+	})
+	return s
+}
+
+// Run runs the stack until Close and returns when all its programs are ready.
+func Run(ctx context.Context, cfg Config) (*Stack, error) {
 	if cfg.Addr == "" {
 		cfg.Addr = freePort
 	}
-	s := &Stack{Broker: rabbitmq.Start(tb), MongoDB: cfg.MongoDB}
-	if s.MongoDB == nil {
-		s.MongoDB = mongodb.Start(tb)
+	s := &Stack{cfg: cfg, MongoDB: cfg.MongoDB}
+	if err := s.run(ctx); err != nil {
+		return nil, errors.Join(err, s.Close())
 	}
-	s.Database = s.MongoDB.Database(tb)
-	tb.Cleanup(func() { s.stop(tb) })
-	s.Auth = s.start(tb, cfg, "auth", "auth", freePort, "--keys", filepath.Join(cfg.Dir, "keys"))
-	// Whoever gets webhooks of the tests is on this machine too.
-	s.Notifier = s.start(tb, cfg, "notifier", "notifier", freePort,
-		"--amqp-uri", s.Broker.URI(), "--auth-url", s.Auth.URL(), "--webhook-networks", "127.0.0.0/8")
-	for i := range max(1, cfg.Gateways) {
+	return s, nil
+}
+
+func (s *Stack) run(ctx context.Context) (err error) {
+	if s.Broker, err = rabbitmq.Run(ctx); err != nil {
+		return fmt.Errorf("start RabbitMQ: %w", err)
+	}
+	s.close = append(s.close, s.Broker.Close)
+	if s.MongoDB == nil {
+		if s.MongoDB, err = mongodb.Run(ctx); err != nil {
+			return fmt.Errorf("start MongoDB: %w", err)
+		}
+		s.close = append(s.close, s.MongoDB.Close)
+	}
+	db, leave, err := s.MongoDB.OpenDatabase()
+	if err != nil {
+		return fmt.Errorf("connect to MongoDB: %w", err)
+	}
+	s.Database = db
+	s.close = append(s.close, func() error { return leave(context.WithoutCancel(ctx)) }, s.stopPrograms)
+
+	if s.Auth, err = s.start(ctx, "auth", "auth", freePort, "--keys", filepath.Join(s.cfg.Dir, "keys")); err != nil {
+		return err
+	}
+	// The receivers of the tests' webhooks are on this machine too.
+	if s.Notifier, err = s.start(ctx, "notifier", "notifier", freePort,
+		"--amqp-uri", s.Broker.URI(), "--auth-url", s.Auth.URL(), "--webhook-networks", "127.0.0.0/8"); err != nil {
+		return err
+	}
+	for i := range max(1, s.cfg.Gateways) {
 		addr := freePort
 		if i == 0 {
-			addr = cfg.Addr
+			addr = s.cfg.Addr
 		}
-		s.Gateways = append(s.Gateways, s.start(tb, cfg, "gateway", fmt.Sprintf("gateway-%d", i+1), addr,
-			"--amqp-uri", s.Broker.URI(), "--auth-url", s.Auth.URL(), "--notifier-url", s.Notifier.URL()))
+		p, err := s.start(ctx, "gateway", fmt.Sprintf("gateway-%d", i+1), addr,
+			"--amqp-uri", s.Broker.URI(), "--auth-url", s.Auth.URL(), "--notifier-url", s.Notifier.URL())
+		if err != nil {
+			return err
+		}
+		s.Gateways = append(s.Gateways, p)
 	}
-	for i := range max(1, cfg.Converters) {
+	for i := range max(1, s.cfg.Converters) {
 		name := fmt.Sprintf("converter-%d", i+1)
-		s.Converters = append(s.Converters, s.start(tb, cfg, "converter", name, freePort,
-			"--amqp-uri", s.Broker.URI(), "--temp", filepath.Join(cfg.Dir, name)))
+		p, err := s.start(ctx, "converter", name, freePort,
+			"--amqp-uri", s.Broker.URI(), "--temp", filepath.Join(s.cfg.Dir, name))
+		if err != nil {
+			return err
+		}
+		s.Converters = append(s.Converters, p)
 	}
 	for _, p := range s.Programs() {
-		p.WaitReady()
+		if err := p.waitReady(ctx); err != nil {
+			return err
+		}
 	}
-	return s
+	return nil
 }
 
 // freePort is the address that takes a free port.
 const freePort = "127.0.0.1:0"
 
-func (s *Stack) start(tb testing.TB, cfg Config, program, name, addr string, args ...string) *Process {
-	tb.Helper()
-	logs := filepath.Join(cfg.Dir, "log")
+func (s *Stack) start(ctx context.Context, program, name, addr string, args ...string) (*Process, error) {
+	logs := filepath.Join(s.cfg.Dir, "log")
 	if err := os.MkdirAll(logs, 0o700); err != nil {
-		tb.Fatal(err)
+		return nil, err
 	}
 	p := &Process{
-		Name: name, tb: tb, addr: addr, log: filepath.Join(logs, name+".log"),
-		path: filepath.Join(cfg.Bin, program),
+		Name: name, addr: addr, log: filepath.Join(logs, name+".log"),
+		path: filepath.Join(s.cfg.Bin, program),
 		args: append(args, "--mongodb-uri", s.MongoDB.URI, "--mongodb-database", s.Database.Name()),
 	}
-	p.Start()
-	return p
+	if err := p.start(ctx); err != nil {
+		return nil, fmt.Errorf("start %s: %w\n%s", name, err, p.logTail())
+	}
+	return p, nil
 }
 
 // Programs gives all that were started.
@@ -129,18 +192,27 @@ func (s *Stack) Programs() []*Process {
 	return all
 }
 
-// stop ends the programs while the parts they need are still there.
-func (s *Stack) stop(tb testing.TB) {
+// Close ends what was started: the programs first, while what they need still runs.
+func (s *Stack) Close() error {
+	var errs []error
+	for _, end := range slices.Backward(s.close) {
+		errs = append(errs, end())
+	}
+	s.close = nil
+	return errors.Join(errs...)
+}
+
+func (s *Stack) stopPrograms() error {
+	programs := s.Programs()
+	errs := make([]error, len(programs))
 	var wg sync.WaitGroup
-	for _, p := range s.Programs() {
-		if tb.Failed() {
-			tb.Logf("%s:\n%s", p.Name, p.lastWords())
-		}
+	for i, p := range programs {
 		wg.Go(func() {
 			if err := p.end(); err != nil {
-				tb.Errorf("stopping %s: %v", p.Name, err)
+				errs[i] = fmt.Errorf("stop %s: %w", p.Name, err)
 			}
 		})
 	}
 	wg.Wait()
+	return errors.Join(errs...)
 }

@@ -42,7 +42,7 @@ func TestMongoDBAway(t *testing.T) {
 		}
 		if !given { // what has come so far is stored, or on its way
 			given = true
-			server.Kill()
+			server.Kill(t)
 		}
 		return len(p), nil
 	}))
@@ -70,7 +70,7 @@ func TestMongoDBAway(t *testing.T) {
 	}
 	calls.Wait()
 
-	server.Resume()
+	server.Resume(t)
 	within(t, func() bool { return s.Ping(t.Context()) == nil })
 	up, err := s.Videos.Stat(t.Context(), "v1")
 	check(t, err)

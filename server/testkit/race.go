@@ -1,6 +1,6 @@
 //go:build race
 
-package stack
+package testkit
 
 // raceFlags builds the programs as the tests are built.
 var raceFlags = []string{"-race"}

@@ -1,6 +1,6 @@
-// Package stack builds the programs and runs them for the acceptance tests and
+// Package programs builds the programs and runs them for the acceptance tests and
 // the benchmarks, with settings and data of their own.
-package stack
+package programs
 
 import (
 	"context"
@@ -9,31 +9,22 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+
+	"github.com/soundextract/sx/server/testkit"
 )
 
 // Bin is where the built programs are.
 type Bin struct{ Dir string }
 
-// Build builds both programs into dir, with the race detector if the caller has it.
-func Build(ctx context.Context, dir string) (Bin, error) {
-	b := Bin{Dir: dir}
-	return b, b.build(ctx, "github.com/soundextract/sx/cli/cmd/sx", "github.com/soundextract/sx/server/cmd/sxd")
-}
-
-func (b Bin) build(ctx context.Context, packages ...string) error {
-	for _, p := range packages {
-		args := append([]string{"build", "-o", b.Dir + string(filepath.Separator)}, raceFlags...)
-		if out, err := exec.CommandContext(ctx, "go", append(args, p)...).CombinedOutput(); err != nil {
-			return fmt.Errorf("build %s: %w\n%s", p, err, out)
-		}
-	}
-	return nil
+// Build builds sx and sxd.
+func (b Bin) Build(ctx context.Context) error {
+	return testkit.Build(ctx, b.Dir, "github.com/soundextract/sx/cli/cmd/sx", "github.com/soundextract/sx/server/cmd/sxd")
 }
 
 // Path is the path of a program.
 func (b Bin) Path(program string) string { return filepath.Join(b.Dir, program) }
 
-// Env gives the variables that keep a run of sx apart from the person's own:
+// Env gives the variables that keep a run of sx apart from the user's own:
 // its settings, tokens and state are below home.
 func (b Bin) Env(home string) []string {
 	return []string{
@@ -55,13 +46,13 @@ func (b Bin) Command(ctx context.Context, home string, args ...string) *exec.Cmd
 	return cmd
 }
 
-// Server is what a running sxd tells of itself in its data folder.
+// Server is what a running sxd writes to its data directory.
 type Server struct {
 	PID int    `json:"pid"`
 	URL string `json:"url"`
 }
 
-// Find reads which sxd serves the data folder.
+// Find reads which sxd serves the data directory.
 func Find(data string) (Server, error) {
 	raw, err := os.ReadFile(filepath.Join(data, "sxd.json"))
 	if err != nil {
@@ -74,7 +65,7 @@ func Find(data string) (Server, error) {
 	return s, nil
 }
 
-// Kill ends the sxd that serves the data folder, as a power cut would: no
+// Kill ends the sxd that serves the data directory, as a power cut would: no
 // handler runs. It reports whether there was one.
 func Kill(data string) bool {
 	s, err := Find(data)
