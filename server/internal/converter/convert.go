@@ -3,7 +3,6 @@ package converter
 import (
 	"context"
 	"fmt"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -12,16 +11,15 @@ import (
 	"github.com/soundextract/sx/server/sx"
 )
 
-type logger = *slog.Logger
-
-// convert makes the attempt's track and stores it, not yet as the job's result.
+// convert converts the video and stores the attempt's track; it does not record the
+// track in the job.
 func (s *Service) convert(ctx context.Context, job sx.Job, progress func(Progress)) (sx.Track, error) {
 	id := sx.TrackID(job.ID, job.Attempt)
 	dir := filepath.Join(s.TempDir, id)
 	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return sx.Track{}, fmt.Errorf("make the temporary folder: %w", err)
+		return sx.Track{}, fmt.Errorf("create the temporary directory: %w", err)
 	}
-	defer s.remove(ctx, dir)
+	defer s.removeTemp(ctx, dir)
 
 	video, err := s.Videos.Open(ctx, job.ID)
 	if err != nil {
@@ -46,7 +44,7 @@ func (s *Service) convert(ctx context.Context, job sx.Job, progress func(Progres
 	return sx.Track{ID: id, Size: stored.Size, SHA256: stored.SHA256, Duration: result.Duration}, nil
 }
 
-// trackName is the video's name with the ending of an MP3.
+// trackName is the video's name with the extension .mp3.
 func trackName(video string) string {
 	if base := strings.TrimSuffix(video, filepath.Ext(video)); base != "" {
 		video = base
@@ -54,30 +52,31 @@ func trackName(video string) string {
 	return video + ".mp3"
 }
 
-func (s *Service) remove(ctx context.Context, dir string) {
+func (s *Service) removeTemp(ctx context.Context, dir string) {
 	if err := os.RemoveAll(dir); err != nil {
-		s.Log.WarnContext(ctx, "temporary folder not removed", "path", dir, "error", err)
+		s.Log.WarnContext(ctx, "temporary directory not removed", "path", dir, "error", err)
 	}
 }
 
-// tempName is what the folders of attempts are called; nothing else is touched.
+// tempName matches the names of attempts' directories, the only ones that clearTemp
+// removes.
 var tempName = regexp.MustCompile(`^[a-z2-7]{16}-[0-9]+$`)
 
-// clearTemp makes the folder, and removes what a killed process left in it.
+// clearTemp creates TempDir and removes what a killed process left in it.
 func (s *Service) clearTemp() error {
 	if err := os.MkdirAll(s.TempDir, 0o700); err != nil {
-		return fmt.Errorf("make the folder for temporary files: %w", err)
+		return fmt.Errorf("create the directory for temporary files: %w", err)
 	}
 	entries, err := os.ReadDir(s.TempDir)
 	if err != nil {
-		return fmt.Errorf("read the folder for temporary files: %w", err)
+		return fmt.Errorf("read the directory for temporary files: %w", err)
 	}
 	for _, e := range entries {
 		if !tempName.MatchString(e.Name()) {
 			continue
 		}
 		if err := os.RemoveAll(filepath.Join(s.TempDir, e.Name())); err != nil {
-			return fmt.Errorf("remove what an earlier run left: %w", err)
+			return fmt.Errorf("remove the temporary files of an earlier run: %w", err)
 		}
 	}
 	return nil

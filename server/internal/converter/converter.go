@@ -1,6 +1,7 @@
-// Package converter is the service that turns videos into tracks. Any number
-// of them work side by side: a job belongs to the one whose claim was stored,
-// for as long as it keeps the lease alive, and only that one's result counts.
+// Package converter is the service that converts videos into tracks. Any number of
+// instances run side by side. A job belongs to the instance whose claim was stored,
+// for as long as it renews the lease; the attempt's number is the fencing token, so
+// only that instance's result is recorded.
 package converter
 
 import (
@@ -19,7 +20,7 @@ import (
 	"github.com/soundextract/sx/server/sx"
 )
 
-// Config is what the service needs. A zero duration is its default.
+// Config is what the service needs. A zero duration stands for its default.
 type Config struct {
 	Updater    *jobs.Updater
 	Bus        bus.Bus
@@ -27,38 +28,38 @@ type Config struct {
 	Tracks     store.Tracks
 	Transcoder Transcoder
 	Slots      int // conversions at once, at least 1
-	// TempDir holds MP3s before they are stored. It is this process's alone:
-	// what an earlier one left in it is removed.
+	// TempDir holds MP3s before they are stored. No other process may use it: what
+	// an earlier one left there is removed.
 	TempDir    string
 	Log        *slog.Logger
 	Now        func() time.Time
 	Registerer prometheus.Registerer
 
-	Lease     time.Duration // how long a silent converter keeps its job (default 20 s)
-	Beat      time.Duration // how often the lease is renewed (default 5 s)
-	Report    time.Duration // how often progress is stored at most (default 1 s)
-	Reconcile time.Duration // pause between two looks for forgotten jobs (default 5 s)
-	Sweep     time.Duration // pause between two looks for tracks of no job (default 1 h)
+	Lease             time.Duration // how long a job stays claimed without a renewal (default 20 s)
+	RenewInterval     time.Duration // between two renewals of a lease (default 5 s)
+	ProgressInterval  time.Duration // between two writes of progress, at least (default 1 s)
+	ReconcileInterval time.Duration // between two checks for expired leases and lost wake-up messages (default 5 s)
+	SweepInterval     time.Duration // between two checks for orphaned tracks (default 1 h)
 }
 
-// Service converts.
+// Service converts videos.
 type Service struct {
 	Config
-	worker  string // names this process in the jobs it holds
+	worker  string // identifies this process in the jobs that it claims
 	metrics metrics
 }
 
-// New makes the service.
+// New creates the service.
 func New(cfg Config) *Service {
 	for _, d := range []struct {
 		value *time.Duration
 		def   time.Duration
 	}{
 		{&cfg.Lease, 20 * time.Second},
-		{&cfg.Beat, 5 * time.Second},
-		{&cfg.Report, time.Second},
-		{&cfg.Reconcile, 5 * time.Second},
-		{&cfg.Sweep, time.Hour},
+		{&cfg.RenewInterval, 5 * time.Second},
+		{&cfg.ProgressInterval, time.Second},
+		{&cfg.ReconcileInterval, 5 * time.Second},
+		{&cfg.SweepInterval, time.Hour},
 	} {
 		if *d.value == 0 {
 			*d.value = d.def
@@ -72,14 +73,14 @@ func New(cfg Config) *Service {
 	return &Service{Config: cfg, worker: worker, metrics: newMetrics(cfg.Registerer)}
 }
 
-// Run converts until ctx ends, then ends the running conversions, hands their
-// jobs back and returns nil. It returns an error only if it cannot start.
+// Run converts until ctx ends. Then it stops the running conversions, releases
+// their jobs and returns nil. It returns an error only if it cannot start.
 func (s *Service) Run(ctx context.Context) error {
 	if err := s.clearTemp(); err != nil {
 		return err
 	}
 	reconciler := &jobs.Reconciler{
-		Updater: s.Updater, Queue: bus.Convert, Every: s.Reconcile,
+		Updater: s.Updater, Queue: bus.Convert, Every: s.ReconcileInterval,
 		Due: func(j sx.Job, now time.Time) bool { return j.State == sx.StateQueued && !now.Before(j.NotBefore) },
 	}
 	group, ctx := errgroup.WithContext(ctx)
@@ -87,14 +88,13 @@ func (s *Service) Run(ctx context.Context) error {
 	group.Go(func() error { s.watchLeases(ctx); return nil })
 	group.Go(func() error { s.sweepTracks(ctx); return nil })
 	for range s.Slots {
-		group.Go(func() error { s.serve(ctx); return nil })
+		group.Go(func() error { s.work(ctx); return nil })
 	}
 	return group.Wait()
 }
 
-// ReleaseAll hands every running job back at once. It is for a process that
-// knows that no converter is alive: in the local mode nobody else can have the
-// data folder.
+// ReleaseAll releases every running job at once. It is for a process that knows
+// that no converter is running: in local mode the data directory is locked.
 func ReleaseAll(ctx context.Context, updater *jobs.Updater) error {
 	list, err := updater.Jobs.Unsettled(ctx)
 	if err != nil {
@@ -105,27 +105,16 @@ func ReleaseAll(ctx context.Context, updater *jobs.Updater) error {
 			continue
 		}
 		_, err := updater.Update(ctx, j.ID, func(now *sx.Job) error { return now.Release(j.Attempt, updater.Now()) })
-		if err != nil && !settled(err) {
-			return fmt.Errorf("hand job %s back: %w", j.ID, err)
+		if err != nil && !isStale(err) {
+			return fmt.Errorf("release job %s: %w", j.ID, err)
 		}
 	}
 	return nil
 }
 
-// settled reports whether a change was refused because the job has moved on.
-func settled(err error) bool {
+// isStale reports whether an update was refused because the job has changed or was
+// deleted meanwhile.
+func isStale(err error) bool {
 	code := sx.CodeOf(err) // "" for nil
 	return code == sx.CodeConflict || code == sx.CodeNotFound
-}
-
-// wait pauses; it reports false when ctx ends first.
-func wait(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-timer.C:
-		return true
-	}
 }

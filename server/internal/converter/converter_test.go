@@ -22,11 +22,13 @@ import (
 	"github.com/soundextract/sx/server/internal/converter"
 	"github.com/soundextract/sx/server/internal/converter/ffmpeg"
 	"github.com/soundextract/sx/server/sx"
+	"github.com/soundextract/sx/server/testkit"
 )
 
-func TestVideoBecomesTrack(t *testing.T) {
+func TestConversion(t *testing.T) {
+	testkit.Need(t, "ffmpeg")
 	t.Parallel()
-	h := newHouse(t)
+	f := newFixture(t)
 	path := filepath.Join(t.TempDir(), "talk.mp4")
 	out, err := exec.CommandContext(t.Context(), "ffmpeg", "-nostdin", "-v", "error",
 		"-f", "lavfi", "-i", "sine=duration=2", "-f", "lavfi", "-i", "testsrc=duration=2:rate=10:size=64x48", path).CombinedOutput()
@@ -37,17 +39,17 @@ func TestVideoBecomesTrack(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cfg := h.config(nil)
+	cfg := f.config(nil)
 	if cfg.Transcoder, err = ffmpeg.New(t.Context(), ffmpeg.Config{Log: cfg.Log}); err != nil {
 		t.Fatal(err)
 	}
-	h.start(cfg)
+	f.start(cfg)
 
-	j := h.untilState(h.queue(video).ID, sx.StateDone)
+	j := f.waitForState(f.queue(video).ID, sx.StateDone)
 	if j.Attempt != 1 || j.Progress != 100 || j.Notification != sx.NotificationPending || (j.Track.Duration-2*time.Second).Abs() > 100*time.Millisecond {
 		t.Errorf("job %+v, track %+v", j, j.Track)
 	}
-	blob, err := h.store.Tracks.Open(t.Context(), j.Track.ID)
+	blob, err := f.store.Tracks.Open(t.Context(), j.Track.ID)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -56,9 +58,9 @@ func TestVideoBecomesTrack(t *testing.T) {
 	if err != nil || int64(len(mp3)) != j.Track.Size || !bytes.HasPrefix(mp3, []byte("ID3")) {
 		t.Errorf("%d bytes, %v", len(mp3), err)
 	}
-	h.only(j)
+	f.wantOnlyTrackOf(j)
 
-	bad := h.untilState(h.queue([]byte("no video at all")).ID, sx.StateFailed)
+	bad := f.waitForState(f.queue([]byte("no video at all")).ID, sx.StateFailed)
 	if bad.Attempt != 1 || bad.Error.Code != sx.CodeNotMedia || bad.Error.Hint == "" {
 		t.Errorf("job %+v, error %+v", bad, bad.Error)
 	}
@@ -66,18 +68,18 @@ func TestVideoBecomesTrack(t *testing.T) {
 
 func TestDuplicateMessages(t *testing.T) {
 	t.Parallel()
-	h := newHouse(t)
-	j := h.upload([]byte("video"))
+	f := newFixture(t)
+	j := f.upload([]byte("video"))
 	for range 10 {
-		h.updater.Publish(t.Context(), bus.Convert, j.ID)
+		f.updater.Publish(t.Context(), bus.Convert, j.ID)
 	}
-	h.updater.Publish(t.Context(), bus.Convert, "nosuchjob")
-	tc := &echo{}
-	cfg := h.config(tc)
+	f.updater.Publish(t.Context(), bus.Convert, "nosuchjob")
+	tc := &fakeTranscoder{}
+	cfg := f.config(tc)
 	cfg.Slots = 4
-	h.start(cfg)
-	h.until(j.ID, func(j sx.Job) bool {
-		depth, err := h.bus.Depth(t.Context(), bus.Convert)
+	f.start(cfg)
+	f.waitFor(j.ID, func(j sx.Job) bool {
+		depth, err := f.bus.Depth(t.Context(), bus.Convert)
 		return err == nil && j.State == sx.StateDone && depth == bus.Depth{}
 	})
 	if n := tc.calls.Load(); n != 1 {
@@ -85,100 +87,100 @@ func TestDuplicateMessages(t *testing.T) {
 	}
 }
 
-func TestForgottenJobIsRungFor(t *testing.T) {
+func TestJobWithoutMessage(t *testing.T) {
 	t.Parallel()
-	h := newHouse(t)
-	j := h.upload([]byte("video"))
-	h.ahead.Add(int64(time.Minute)) // it waits for long
-	h.start(h.config(&echo{}))
-	h.untilState(j.ID, sx.StateDone)
+	f := newFixture(t)
+	j := f.upload([]byte("video"))
+	f.ahead.Add(int64(time.Minute)) // longer than the reconciler waits for a message
+	f.start(f.config(&fakeTranscoder{}))
+	f.waitForState(j.ID, sx.StateDone)
 }
 
 func TestProgressIsStored(t *testing.T) {
 	t.Parallel()
-	h := newHouse(t)
+	f := newFixture(t)
 	more := make(chan struct{})
-	h.start(h.config(&echo{step: func(_ context.Context, _ int, progress func(converter.Progress)) error {
+	f.start(f.config(&fakeTranscoder{step: func(_ context.Context, _ int, progress func(converter.Progress)) error {
 		progress(converter.Progress{Percent: 40, Remaining: 3 * time.Minute})
 		<-more
 		return nil
 	}}))
-	j := h.queue([]byte("video"))
-	h.until(j.ID, func(j sx.Job) bool { return j.Progress == 40 && j.Remaining == 3*time.Minute })
+	j := f.queue([]byte("video"))
+	f.waitFor(j.ID, func(j sx.Job) bool { return j.Progress == 40 && j.Remaining == 3*time.Minute })
 	close(more)
-	h.untilState(j.ID, sx.StateDone)
+	f.waitForState(j.ID, sx.StateDone)
 }
 
-func TestOwnerCancels(t *testing.T) {
+func TestCancel(t *testing.T) {
 	t.Parallel()
-	h := newHouse(t)
-	tc, begun := hang()
-	cfg := h.config(tc)
-	h.start(cfg)
-	j := h.queue([]byte("video"))
-	<-begun
-	h.cancel(j.ID)
-	// The slot is free for the next one only when the first has ended.
-	h.untilState(h.queue([]byte("next")).ID, sx.StateDone)
-	if j := h.job(j.ID); j.State != sx.StateCancelled || j.Error != nil || len(h.tracks()) != 1 {
-		t.Errorf("job %+v, tracks %v", j, h.tracks())
+	f := newFixture(t)
+	tc, started := newHangingTranscoder()
+	cfg := f.config(tc)
+	f.start(cfg)
+	j := f.queue([]byte("video"))
+	<-started
+	f.cancel(j.ID)
+	// The only slot takes the next job once the first attempt has ended.
+	f.waitForState(f.queue([]byte("next")).ID, sx.StateDone)
+	if j := f.job(j.ID); j.State != sx.StateCancelled || j.Error != nil || len(f.tracks()) != 1 {
+		t.Errorf("job %+v, tracks %v", j, f.tracks())
 	}
-	wantMetrics(t, cfg, map[string]float64{"done": 1, "lost": 1, "timed": 2, "running": 0})
+	wantMetrics(t, cfg, map[string]float64{"done": 1, "lease_lost": 1, "timed": 2, "running": 0})
 }
 
-func TestOwnerCancelsInTheLastMoment(t *testing.T) {
+func TestCancelJustBeforeTheEnd(t *testing.T) {
 	t.Parallel()
 	for _, gone := range []bool{false, true} {
 		t.Run(fmt.Sprintf("removed=%t", gone), func(t *testing.T) {
 			t.Parallel()
-			h := newHouse(t)
+			f := newFixture(t)
 			var id atomic.Value
-			cfg := h.config(&echo{step: func(_ context.Context, call int, _ func(converter.Progress)) error {
+			cfg := f.config(&fakeTranscoder{step: func(_ context.Context, call int, _ func(converter.Progress)) error {
 				if call == 1 {
-					h.cancel(id.Load().(string))
+					f.cancel(id.Load().(string))
 					if gone {
-						return h.store.Jobs.Delete(t.Context(), h.job(id.Load().(string)))
+						return f.store.Jobs.Delete(t.Context(), f.job(id.Load().(string)))
 					}
 				}
 				return nil
 			}})
-			cfg.Report, cfg.Sweep = time.Hour, time.Hour // it learns of it only at the end
-			j := h.upload([]byte("video"))
+			cfg.ProgressInterval, cfg.SweepInterval = time.Hour, time.Hour // the cancellation is noticed only at the end
+			j := f.upload([]byte("video"))
 			id.Store(j.ID)
-			h.start(cfg)
-			h.updater.Publish(t.Context(), bus.Convert, j.ID)
-			next := h.untilState(h.queue([]byte("next")).ID, sx.StateDone)
-			h.only(next)
+			f.start(cfg)
+			f.updater.Publish(t.Context(), bus.Convert, j.ID)
+			next := f.waitForState(f.queue([]byte("next")).ID, sx.StateDone)
+			f.wantOnlyTrackOf(next)
 		})
 	}
 }
 
-func TestShutdownHandsTheJobBack(t *testing.T) {
+func TestShutdownReleasesTheJob(t *testing.T) {
 	t.Parallel()
-	h := newHouse(t)
-	tc, begun := hang()
-	cfg := h.config(tc)
-	stop := h.start(cfg)
-	id := h.queue([]byte("video")).ID
-	<-begun
+	f := newFixture(t)
+	tc, started := newHangingTranscoder()
+	cfg := f.config(tc)
+	stop := f.start(cfg)
+	id := f.queue([]byte("video")).ID
+	<-started
 	stop()
-	j := h.job(id)
-	if j.State != sx.StateQueued || j.Failures != 0 || j.LeaseExpirations != 0 || !j.NotBefore.IsZero() || len(h.tracks()) != 0 {
-		t.Errorf("job %+v, tracks %v", j, h.tracks())
+	j := f.job(id)
+	if j.State != sx.StateQueued || j.Failures != 0 || j.LeaseExpirations != 0 || !j.NotBefore.IsZero() || len(f.tracks()) != 0 {
+		t.Errorf("job %+v, tracks %v", j, f.tracks())
 	}
 	wantMetrics(t, cfg, map[string]float64{"released": 1, "timed": 1, "running": 0})
 
-	h.start(h.config(&echo{}))
-	if j := h.untilState(id, sx.StateDone); j.Attempt != 2 {
+	f.start(f.config(&fakeTranscoder{}))
+	if j := f.waitForState(id, sx.StateDone); j.Attempt != 2 {
 		t.Errorf("attempt %d", j.Attempt)
 	}
 }
 
-// wantMetrics compares counters of results, and that nothing runs any more.
+// wantMetrics waits for the counters of results and for the gauge of running ones.
 func wantMetrics(t *testing.T, cfg converter.Config, want map[string]float64) {
 	t.Helper()
 	var got map[string]float64
-	eventually(t, func() bool {
+	testkit.Eventually(t, "metrics of the attempts", func() bool {
 		families, err := cfg.Registerer.(*prometheus.Registry).Gather()
 		if err != nil {
 			t.Fatal(err)
@@ -189,7 +191,7 @@ func wantMetrics(t *testing.T, cfg converter.Config, want map[string]float64) {
 				switch f.GetName() {
 				case "sx_converter_attempts_total":
 					got[m.GetLabel()[0].GetValue()] = m.GetCounter().GetValue()
-				case "sx_converter_attempt_seconds":
+				case "sx_converter_attempt_duration_seconds":
 					got["timed"] = float64(m.GetHistogram().GetSampleCount())
 				case "sx_converter_running":
 					got["running"] = m.GetGauge().GetValue()
@@ -211,30 +213,30 @@ func TestFailures(t *testing.T) {
 		{"permanent", sx.NewError(sx.CodeNoAudio, "the video has no audio track"), 1, sx.CodeNoAudio},
 		{"permanent, wrapped", fmt.Errorf("converting: %w", sx.NewError(sx.CodeTruncated, "cut")), 1, sx.CodeTruncated},
 		{"unknown", errors.New("ffmpeg: signal: killed"), sx.MaxFailures, sx.CodeConversionFailed},
-		{"store away", fmt.Errorf("reading the stored video: %w", errAway), sx.MaxFailures, sx.CodeUnavailable},
+		{"store unavailable", fmt.Errorf("reading the stored video: %w", errUnavailable), sx.MaxFailures, sx.CodeUnavailable},
 		{"disk full", sx.NewError(sx.CodeStorageFull, "the disk is full"), sx.MaxFailures, sx.CodeStorageFull},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			h := newHouse(t)
-			tc := &echo{step: func(context.Context, int, func(converter.Progress)) error { return tt.err }}
-			h.start(h.config(tc))
-			id := h.queue([]byte("video")).ID
+			f := newFixture(t)
+			tc := &fakeTranscoder{step: func(context.Context, int, func(converter.Progress)) error { return tt.err }}
+			f.start(f.config(tc))
+			id := f.queue([]byte("video")).ID
 			for n := 1; n < tt.attempts; n++ {
-				j := h.until(id, func(j sx.Job) bool { return j.Failures == n })
-				if j.State != sx.StateQueued || !j.NotBefore.After(h.now()) || j.Error.Code != tt.code {
+				j := f.waitFor(id, func(j sx.Job) bool { return j.Failures == n })
+				if j.State != sx.StateQueued || !j.NotBefore.After(f.now()) || j.Error.Code != tt.code {
 					t.Fatalf("after failure %d: %+v", n, j)
 				}
-				h.ahead.Add(int64(5 * time.Minute)) // past the pause
+				f.ahead.Add(int64(5 * time.Minute)) // past the retry delay
 			}
-			j := h.untilState(id, sx.StateFailed)
+			j := f.waitForState(id, sx.StateFailed)
 			if j.Attempt != tt.attempts || j.Error.Code != tt.code || j.Error.Hint == "" || j.Notification != sx.NotificationPending {
 				t.Errorf("job %+v, error %+v", j, j.Error)
 			}
 			if strings.Contains(j.Error.Message, "signal") {
 				t.Errorf("the cause is shown: %q", j.Error.Message)
 			}
-			if ids := h.tracks(); len(ids) != 0 {
+			if ids := f.tracks(); len(ids) != 0 {
 				t.Errorf("tracks %v", ids)
 			}
 		})
@@ -243,60 +245,60 @@ func TestFailures(t *testing.T) {
 
 func TestSecondAttemptSucceeds(t *testing.T) {
 	t.Parallel()
-	h := newHouse(t)
-	h.start(h.config(&echo{step: func(_ context.Context, call int, _ func(converter.Progress)) error {
+	f := newFixture(t)
+	f.start(f.config(&fakeTranscoder{step: func(_ context.Context, call int, _ func(converter.Progress)) error {
 		if call == 1 {
-			return errors.New("a hiccup")
+			return errors.New("temporary error")
 		}
 		return nil
 	}}))
-	id := h.queue([]byte("video")).ID
-	h.until(id, func(j sx.Job) bool { return j.Failures == 1 })
-	h.ahead.Add(int64(time.Minute))
-	if j := h.untilState(id, sx.StateDone); j.Error != nil || j.Attempt != 2 {
+	id := f.queue([]byte("video")).ID
+	f.waitFor(id, func(j sx.Job) bool { return j.Failures == 1 })
+	f.ahead.Add(int64(time.Minute))
+	if j := f.waitForState(id, sx.StateDone); j.Error != nil || j.Attempt != 2 {
 		t.Errorf("job %+v", j)
 	}
 }
 
 func TestMissingVideo(t *testing.T) {
 	t.Parallel()
-	h := newHouse(t)
-	j := h.upload([]byte("video"))
-	if err := h.store.Videos.Remove(t.Context(), j.ID); err != nil {
+	f := newFixture(t)
+	j := f.upload([]byte("video"))
+	if err := f.store.Videos.Remove(t.Context(), j.ID); err != nil {
 		t.Fatal(err)
 	}
-	h.start(h.config(&echo{}))
-	h.updater.Publish(t.Context(), bus.Convert, j.ID)
-	if j := h.until(j.ID, func(j sx.Job) bool { return j.Failures == 1 }); j.Error.Code != sx.CodeNotFound {
+	f.start(f.config(&fakeTranscoder{}))
+	f.updater.Publish(t.Context(), bus.Convert, j.ID)
+	if j := f.waitFor(j.ID, func(j sx.Job) bool { return j.Failures == 1 }); j.Error.Code != sx.CodeNotFound {
 		t.Errorf("error %+v", j.Error)
 	}
 }
 
-func TestSweepKeepsWhatCounts(t *testing.T) {
+func TestSweep(t *testing.T) {
 	t.Parallel()
-	h := newHouse(t)
+	f := newFixture(t)
 	put := func(id string) string {
-		if _, err := h.store.Tracks.Put(t.Context(), id, "x.mp3", strings.NewReader("mp3")); err != nil {
+		if _, err := f.store.Tracks.Put(t.Context(), id, "x.mp3", strings.NewReader("mp3")); err != nil {
 			t.Fatal(err)
 		}
 		return id
 	}
 	attempt := func(n int, end func(j *sx.Job) error) sx.Job {
-		j := h.upload([]byte("video"))
+		j := f.upload([]byte("video"))
 		for i := range n {
-			h.change(j.ID, func(j *sx.Job) error { return j.Claim("w", time.Hour, h.now()) })
+			f.update(j.ID, func(j *sx.Job) error { return j.Claim("w", time.Hour, f.now()) })
 			if i < n-1 {
-				h.change(j.ID, func(j *sx.Job) error { return j.Release(i+1, h.now()) })
+				f.update(j.ID, func(j *sx.Job) error { return j.Release(i+1, f.now()) })
 			}
 		}
 		if end != nil {
-			h.change(j.ID, end)
+			f.update(j.ID, end)
 		}
 		return j
 	}
 	running := attempt(2, nil)
-	done := attempt(2, func(j *sx.Job) error { return j.Finish(2, sx.Track{ID: sx.TrackID(j.ID, 2)}, h.now()) })
-	cancelled := attempt(1, func(j *sx.Job) error { return j.Cancel(h.now()) })
+	done := attempt(2, func(j *sx.Job) error { return j.Finish(2, sx.Track{ID: sx.TrackID(j.ID, 2)}, f.now()) })
+	cancelled := attempt(1, func(j *sx.Job) error { return j.Cancel(f.now()) })
 
 	keep := []string{put(sx.TrackID(running.ID, 2)), put(sx.TrackID(done.ID, 2)), put(running.ID + "-odd")}
 	put(sx.TrackID(running.ID, 1))
@@ -305,24 +307,24 @@ func TestSweepKeepsWhatCounts(t *testing.T) {
 	put(sx.TrackID(sx.NewID(), 1))
 	slices.Sort(keep)
 
-	cfg := h.config(&echo{})
-	h.start(cfg)
-	eventually(t, func() bool { return len(h.tracks()) <= len(keep) }, func() any { return h.tracks() })
-	if got := h.tracks(); !slices.Equal(got, keep) {
+	cfg := f.config(&fakeTranscoder{})
+	f.start(cfg)
+	testkit.Eventually(t, "sweep of orphaned tracks", func() bool { return len(f.tracks()) <= len(keep) }, func() any { return f.tracks() })
+	if got := f.tracks(); !slices.Equal(got, keep) {
 		t.Errorf("kept %v, want %v", got, keep)
 	}
 }
 
 func TestReleaseAll(t *testing.T) {
 	t.Parallel()
-	h := newHouse(t)
-	running, queued := h.upload([]byte("a")), h.upload([]byte("b"))
-	h.change(running.ID, func(j *sx.Job) error { return j.Claim("dead", time.Hour, h.now()) })
-	if err := converter.ReleaseAll(t.Context(), h.updater); err != nil {
+	f := newFixture(t)
+	running, queued := f.upload([]byte("a")), f.upload([]byte("b"))
+	f.update(running.ID, func(j *sx.Job) error { return j.Claim("dead", time.Hour, f.now()) })
+	if err := converter.ReleaseAll(t.Context(), f.updater); err != nil {
 		t.Fatal(err)
 	}
 	for id, attempts := range map[string]int{running.ID: 1, queued.ID: 0} {
-		if j := h.job(id); j.State != sx.StateQueued || j.Attempt != attempts || j.LeaseExpirations != 0 || j.Failures != 0 {
+		if j := f.job(id); j.State != sx.StateQueued || j.Attempt != attempts || j.LeaseExpirations != 0 || j.Failures != 0 {
 			t.Errorf("job %+v", j)
 		}
 	}
@@ -330,25 +332,25 @@ func TestReleaseAll(t *testing.T) {
 
 func TestLeftoversAreRemovedAtStart(t *testing.T) {
 	t.Parallel()
-	h := newHouse(t)
-	cfg := h.config(&echo{})
+	f := newFixture(t)
+	cfg := f.config(&fakeTranscoder{})
 	left, foreign := filepath.Join(cfg.TempDir, sx.TrackID(sx.NewID(), 3)), filepath.Join(cfg.TempDir, "notes")
 	for _, dir := range []string{left, foreign} {
 		if err := os.MkdirAll(filepath.Join(dir, "x"), 0o700); err != nil {
 			t.Fatal(err)
 		}
 	}
-	h.start(cfg)
-	eventually(t, func() bool { _, err := os.Stat(left); return os.IsNotExist(err) }, func() any { return left })
+	f.start(cfg)
+	testkit.Eventually(t, "removal of what an earlier run left", func() bool { _, err := os.Stat(left); return os.IsNotExist(err) }, func() any { return left })
 	if err := os.RemoveAll(foreign); err != nil { // it was kept
 		t.Error(err)
 	}
 }
 
-func TestTempFolderThatCannotBe(t *testing.T) {
+func TestInvalidTempDir(t *testing.T) {
 	t.Parallel()
-	h := newHouse(t)
-	cfg := h.config(&echo{})
+	f := newFixture(t)
+	cfg := f.config(&fakeTranscoder{})
 	cfg.TempDir = filepath.Join(cfg.TempDir, "file")
 	if err := os.WriteFile(cfg.TempDir, nil, 0o600); err != nil {
 		t.Fatal(err)

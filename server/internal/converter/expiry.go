@@ -5,34 +5,35 @@ import (
 	"errors"
 	"time"
 
+	"github.com/soundextract/sx/server/backoff"
 	"github.com/soundextract/sx/server/sx"
 )
 
-// watchLeases takes jobs away from converters that fell silent, in all
-// processes, until ctx ends.
+// watchLeases expires the leases of converters that have stopped renewing them,
+// in this and in all other processes, until ctx ends.
 func (s *Service) watchLeases(ctx context.Context) {
-	seen := map[string]sighting{}
+	observed := map[string]observedLease{}
 	for {
-		if err := s.loseSilent(ctx, seen); err != nil && ctx.Err() == nil {
-			s.Log.WarnContext(ctx, "leases not checked, next round will try again", "error", err)
+		if err := s.expireLeases(ctx, observed); err != nil && ctx.Err() == nil {
+			s.Log.WarnContext(ctx, "leases not checked; retrying in the next round", "error", err)
 		}
-		if !wait(ctx, s.Reconcile) {
+		if backoff.Sleep(ctx, s.ReconcileInterval) != nil {
 			return
 		}
 	}
 }
 
-// sighting is a lease as it stood when it was first seen so.
-type sighting struct {
+// observedLease is a lease with the time at which this process first saw it.
+type observedLease struct {
 	attempt int
-	lease   time.Time
+	expiry  time.Time
 	since   time.Time
 }
 
-// loseSilent goes through the running jobs once. A lease counts as run out only
-// if this process, too, has watched it for as long without a beat: the clocks
-// of two machines may differ by more than a lease.
-func (s *Service) loseSilent(ctx context.Context, seen map[string]sighting) error {
+// expireLeases checks the leases of all running jobs once. A lease counts as
+// expired only if this process has also seen it unchanged for the length of a
+// lease, because the clocks of two machines may differ by more than that.
+func (s *Service) expireLeases(ctx context.Context, observed map[string]observedLease) error {
 	list, err := s.Updater.Jobs.Unsettled(ctx)
 	if err != nil {
 		return err
@@ -44,40 +45,40 @@ func (s *Service) loseSilent(ctx context.Context, seen map[string]sighting) erro
 			continue
 		}
 		running[j.ID] = true
-		was, ok := seen[j.ID]
-		if !ok || was.attempt != j.Attempt || !was.lease.Equal(j.Lease) {
-			seen[j.ID] = sighting{j.Attempt, j.Lease, now}
+		lease, ok := observed[j.ID]
+		if !ok || lease.attempt != j.Attempt || !lease.expiry.Equal(j.Lease) {
+			observed[j.ID] = observedLease{j.Attempt, j.Lease, now}
 			continue
 		}
-		if now.Before(j.Lease) || now.Sub(was.since) < s.Lease {
+		if now.Before(j.Lease) || now.Sub(lease.since) < s.Lease {
 			continue
 		}
-		if err := s.lose(ctx, j.ID, was); err != nil {
+		if err := s.expireLease(ctx, j.ID, lease); err != nil {
 			return err
 		}
 	}
-	for id := range seen {
+	for id := range observed {
 		if !running[id] {
-			delete(seen, id)
+			delete(observed, id)
 		}
 	}
 	return nil
 }
 
-var errBeats = errors.New("the lease was renewed")
+var errRenewed = errors.New("the lease was renewed")
 
-func (s *Service) lose(ctx context.Context, id string, was sighting) error {
+func (s *Service) expireLease(ctx context.Context, id string, lease observedLease) error {
 	_, err := s.Updater.Update(ctx, id, func(j *sx.Job) error {
-		if j.Attempt != was.attempt || !j.Lease.Equal(was.lease) {
-			return errBeats
+		if j.Attempt != lease.attempt || !j.Lease.Equal(lease.expiry) {
+			return errRenewed
 		}
 		return j.ExpireLease(s.Now())
 	})
 	switch {
 	case err == nil:
-		s.Log.WarnContext(ctx, "job taken from a converter that fell silent", "job", id, "attempt", was.attempt)
+		s.Log.WarnContext(ctx, "lease expired", "job", id, "attempt", lease.attempt)
 		return nil
-	case errors.Is(err, errBeats), settled(err):
+	case errors.Is(err, errRenewed), isStale(err):
 		return nil
 	default:
 		return err

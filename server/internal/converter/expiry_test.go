@@ -8,110 +8,111 @@ import (
 
 	"github.com/soundextract/sx/server/internal/converter"
 	"github.com/soundextract/sx/server/sx"
+	"github.com/soundextract/sx/server/testkit"
 )
 
-func TestSilentConverterLosesItsJob(t *testing.T) {
+func TestLeaseOfDeadConverterExpires(t *testing.T) {
 	t.Parallel()
-	h := newHouse(t)
-	j := h.upload([]byte("video"))
-	h.change(j.ID, func(j *sx.Job) error { return j.Claim("dead", 100*time.Millisecond, h.now()) })
-	cfg := h.config(&echo{})
+	f := newFixture(t)
+	j := f.upload([]byte("video"))
+	f.update(j.ID, func(j *sx.Job) error { return j.Claim("dead", 100*time.Millisecond, f.now()) })
+	cfg := f.config(&fakeTranscoder{})
 	cfg.Lease = 300 * time.Millisecond
-	h.start(cfg)
-	j = h.untilState(j.ID, sx.StateDone)
+	f.start(cfg)
+	j = f.waitForState(j.ID, sx.StateDone)
 	if j.Attempt != 2 || j.LeaseExpirations != 1 || j.Failures != 0 {
 		t.Errorf("job %+v", j)
 	}
-	h.only(j)
+	f.wantOnlyTrackOf(j)
 }
 
-// A converter whose clock is minutes ahead must not take jobs from the others.
-func TestFastClockTakesNothing(t *testing.T) {
+// A converter whose clock is minutes ahead must not expire the leases of others.
+func TestFastClockExpiresNothing(t *testing.T) {
 	t.Parallel()
-	h := newHouse(t)
+	f := newFixture(t)
 	more := make(chan struct{})
-	cfg := h.config(&echo{step: func(context.Context, int, func(converter.Progress)) error { <-more; return nil }})
+	cfg := f.config(&fakeTranscoder{step: func(context.Context, int, func(converter.Progress)) error { <-more; return nil }})
 	cfg.Lease = 3 * time.Second
-	h.start(cfg)
-	id := h.queue([]byte("video")).ID
-	h.untilState(id, sx.StateRunning)
+	f.start(cfg)
+	id := f.queue([]byte("video")).ID
+	f.waitForState(id, sx.StateRunning)
 
-	fast := h.config(&echo{})
+	fast := f.config(&fakeTranscoder{})
 	fast.Lease = cfg.Lease
-	fast.Now = func() time.Time { return h.now().Add(5 * time.Minute) }
-	updater := *h.updater
+	fast.Now = func() time.Time { return f.now().Add(5 * time.Minute) }
+	updater := *f.updater
 	updater.Now = fast.Now
 	fast.Updater = &updater
-	h.start(fast)
-	first := h.job(id)
-	h.until(id, func(j sx.Job) bool { return j.Lease.Sub(first.Lease) > 2*cfg.Lease || j.Attempt > 1 })
+	f.start(fast)
+	first := f.job(id)
+	f.waitFor(id, func(j sx.Job) bool { return j.Lease.Sub(first.Lease) > 2*cfg.Lease || j.Attempt > 1 })
 	close(more)
-	if j := h.untilState(id, sx.StateDone); j.Attempt != 1 || j.LeaseExpirations != 0 {
+	if j := f.waitForState(id, sx.StateDone); j.Attempt != 1 || j.LeaseExpirations != 0 {
 		t.Errorf("job %+v", j)
 	}
 }
 
-// A converter that cannot reach the store stops when its lease has run out, and
-// what it made before counts for nothing.
-func TestCutOffConverterStops(t *testing.T) {
+// A converter that cannot reach the store stops when its lease expires, and its
+// track is removed.
+func TestConverterStopsWithoutStore(t *testing.T) {
 	t.Parallel()
-	h := newHouse(t)
+	f := newFixture(t)
 	var cut atomic.Bool
 	stopped := make(chan struct{})
-	begun := make(chan struct{})
-	cfg := h.config(&echo{step: func(ctx context.Context, call int, _ func(converter.Progress)) error {
+	started := make(chan struct{})
+	cfg := f.config(&fakeTranscoder{step: func(ctx context.Context, call int, _ func(converter.Progress)) error {
 		if call > 1 {
 			return nil
 		}
-		close(begun)
+		close(started)
 		<-ctx.Done()
 		close(stopped)
-		return nil // it stores its track all the same
+		return nil // its track is stored
 	}})
 	cfg.Lease = time.Second
-	cfg = h.behind(cfg, away{down: cut.Load})
-	h.start(cfg)
-	id := h.queue([]byte("video")).ID
-	<-begun
+	cfg = f.withFaults(cfg, faultyStore{down: cut.Load})
+	f.start(cfg)
+	id := f.queue([]byte("video")).ID
+	<-started
 	cut.Store(true)
 	since := time.Now()
 
-	other := h.config(&echo{})
+	other := f.config(&fakeTranscoder{})
 	other.Lease = cfg.Lease
-	h.start(other)
-	j := h.untilState(id, sx.StateDone)
+	f.start(other)
+	j := f.waitForState(id, sx.StateDone)
 	<-stopped
 	if took := time.Since(since); took > 15*cfg.Lease {
-		t.Errorf("it went on for %s", took)
+		t.Errorf("it ran on for %s", took)
 	}
 	if j.Attempt != 2 || j.LeaseExpirations != 1 {
 		t.Errorf("job %+v", j)
 	}
 	cut.Store(false)
-	eventually(t, func() bool { return len(h.tracks()) == 1 }, func() any { return h.tracks() })
-	h.only(h.job(id))
+	testkit.Eventually(t, "removal of the orphaned track", func() bool { return len(f.tracks()) == 1 }, func() any { return f.tracks() })
+	f.wantOnlyTrackOf(f.job(id))
 }
 
-func TestShortOutageIsSurvived(t *testing.T) {
+func TestShortOutage(t *testing.T) {
 	t.Parallel()
-	h := newHouse(t)
+	f := newFixture(t)
 	var refused atomic.Int32
 	more := make(chan struct{})
-	cfg := h.config(&echo{step: func(context.Context, int, func(converter.Progress)) error { <-more; return nil }})
-	cfg = h.behind(cfg, away{fails: func(j sx.Job, stored bool) bool {
+	cfg := f.config(&fakeTranscoder{step: func(context.Context, int, func(converter.Progress)) error { <-more; return nil }})
+	cfg = f.withFaults(cfg, faultyStore{fails: func(j sx.Job, stored bool) bool {
 		return !stored && j.State == sx.StateRunning && j.Rev > 1 && refused.Load() < 5 && refused.Add(1) > 0
 	}})
-	h.start(cfg)
-	id := h.queue([]byte("video")).ID
-	eventually(t, func() bool { return refused.Load() == 5 }, func() any { return refused.Load() })
+	f.start(cfg)
+	id := f.queue([]byte("video")).ID
+	testkit.Eventually(t, "refused renewals", func() bool { return refused.Load() == 5 }, func() any { return refused.Load() })
 	close(more)
-	if j := h.untilState(id, sx.StateDone); j.Attempt > 1 {
+	if j := f.waitForState(id, sx.StateDone); j.Attempt > 1 {
 		t.Errorf("job %+v", j)
 	}
 }
 
-// The store is away, or its answer gets lost, at every step once.
-func TestLostAnswers(t *testing.T) {
+// At each step once, the store is unavailable or its answer gets lost.
+func TestStoreErrors(t *testing.T) {
 	t.Parallel()
 	permanent := sx.NewError(sx.CodeNoAudio, "silent")
 	for _, tt := range []struct {
@@ -130,22 +131,22 @@ func TestLostAnswers(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			h := newHouse(t)
+			f := newFixture(t)
 			var lost atomic.Int32
-			tc := &echo{step: func(context.Context, int, func(converter.Progress)) error { return tt.err }}
-			cfg := h.behind(h.config(tc), away{fails: func(j sx.Job, stored bool) bool {
+			tc := &fakeTranscoder{step: func(context.Context, int, func(converter.Progress)) error { return tt.err }}
+			cfg := f.withFaults(f.config(tc), faultyStore{fails: func(j sx.Job, stored bool) bool {
 				return j.State == tt.at && stored == tt.stored && lost.CompareAndSwap(0, 1)
 			}})
-			stop := h.start(cfg)
-			id := h.queue([]byte("video")).ID
-			j := h.untilState(id, tt.want)
-			eventually(t, func() bool { return lost.Load() == 1 }, func() any { return lost.Load() })
-			stop() // everything that was on its way has arrived
+			stop := f.start(cfg)
+			id := f.queue([]byte("video")).ID
+			j := f.waitForState(id, tt.want)
+			testkit.Eventually(t, "lost answer", func() bool { return lost.Load() == 1 }, func() any { return lost.Load() })
+			stop() // all writes have ended
 			if j.Attempt != tt.attempts || j.Failures > 1 {
 				t.Errorf("job %+v", j)
 			}
 			if tt.want == sx.StateDone {
-				h.only(h.job(id))
+				f.wantOnlyTrackOf(f.job(id))
 			}
 		})
 	}

@@ -7,11 +7,11 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promauto"
 )
 
-// Results of an attempt besides the codes of errors.
+// Results of an attempt, besides error codes.
 const (
-	resultDone     = "done"
-	resultReleased = "released" // handed back on shutdown
-	resultLost     = "lost"     // cancelled by the owner, or the lease ran out
+	resultDone      = "done"
+	resultReleased  = "released"   // the service was shut down
+	resultLeaseLost = "lease_lost" // the owner cancelled the job, or the lease expired
 )
 
 type metrics struct {
@@ -25,27 +25,28 @@ func newMetrics(r prometheus.Registerer) metrics {
 	return metrics{
 		attempts: f.NewCounterVec(prometheus.CounterOpts{
 			Name: "sx_converter_attempts_total",
-			Help: "Attempts at a conversion by result: done, released, lost, or an error's code.",
+			Help: "Attempts at a conversion by result: done, released, lease_lost or an error code.",
 		}, []string{"result"}),
 		seconds: f.NewHistogram(prometheus.HistogramOpts{
-			Name:    "sx_converter_attempt_seconds",
-			Help:    "Time of an attempt from claim to end.",
+			Name:    "sx_converter_attempt_duration_seconds",
+			Help:    "Duration of an attempt, from claim to end.",
 			Buckets: prometheus.ExponentialBuckets(0.25, 4, 9), // up to 4.5 h
 		}),
 		running: f.NewGauge(prometheus.GaugeOpts{
 			Name: "sx_converter_running",
-			Help: "Conversions that run now.",
+			Help: "Conversions that are running.",
 		}),
 	}
 }
 
-// begin counts an attempt in; the function that it returns counts it out.
-func (m metrics) begin() func(result string) {
-	begun := time.Now()
+// startAttempt counts an attempt that starts. The caller calls the returned
+// function with the result when it ends.
+func (m metrics) startAttempt() func(result string) {
+	start := time.Now()
 	m.running.Inc()
 	return func(result string) {
 		m.running.Dec()
 		m.attempts.WithLabelValues(result).Inc()
-		m.seconds.Observe(time.Since(begun).Seconds())
+		m.seconds.Observe(time.Since(start).Seconds())
 	}
 }

@@ -3,68 +3,69 @@ package converter
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"sync"
 	"time"
 
 	"github.com/soundextract/sx/server/sx"
 )
 
-// heart keeps the lease of one attempt alive and carries its progress.
-type heart struct {
+// leaseRenewer renews the lease of one attempt and stores its progress.
+type leaseRenewer struct {
 	service *Service
 	job     sx.Job
-	log     logger
-	lose    context.CancelCauseFunc
-	end     context.CancelFunc
-	ended   chan struct{}
+	log     *slog.Logger
+	abort   context.CancelCauseFunc
+	cancel  context.CancelFunc
+	done    chan struct{}
 
 	mu       sync.Mutex
 	progress Progress
 
-	// Of the beating goroutine, until ended is closed.
-	lease  time.Time // certainly ours until then
-	beaten time.Time // the last beat that was stored
-	told   Progress  // with that beat
+	// Owned by the renewing goroutine until done is closed.
+	expiry  time.Time // the lease is held at least until then
+	renewed time.Time // the last renewal that was stored
+	stored  Progress  // with that renewal
 }
 
-// startHeart beats until stop is called or ctx ends. It calls lose with errLost
-// when the job is no longer ours. The lease is what the claim was stored with,
-// counted from before it was.
-func (s *Service) startHeart(ctx context.Context, lose context.CancelCauseFunc, job sx.Job, lease time.Time, log logger) *heart {
-	ctx, end := context.WithCancel(ctx)
-	h := &heart{
-		service: s, job: job, log: log, lose: lose, end: end, ended: make(chan struct{}),
-		lease: lease, beaten: s.Now(),
+// startRenewing renews the lease until stop is called or ctx ends. It calls abort
+// with errLeaseLost once the lease is lost. expiry is that of the claim, counted
+// from before the claim was stored.
+func (s *Service) startRenewing(ctx context.Context, abort context.CancelCauseFunc, job sx.Job, expiry time.Time, log *slog.Logger) *leaseRenewer {
+	ctx, cancel := context.WithCancel(ctx)
+	r := &leaseRenewer{
+		service: s, job: job, log: log, abort: abort, cancel: cancel, done: make(chan struct{}),
+		expiry: expiry, renewed: s.Now(),
 	}
 	go func() {
-		defer close(h.ended)
-		h.run(ctx)
+		defer close(r.done)
+		r.run(ctx)
 	}()
-	return h
+	return r
 }
 
-// report takes the newest progress.
-func (h *heart) report(p Progress) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.progress = p
+// setProgress sets the progress that the next renewal stores.
+func (r *leaseRenewer) setProgress(p Progress) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.progress = p
 }
 
-func (h *heart) newest() Progress {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return h.progress
+func (r *leaseRenewer) currentProgress() Progress {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.progress
 }
 
-// stop ends the beating and gives the time until which the lease holds.
-func (h *heart) stop() time.Time {
-	h.end()
-	<-h.ended
-	return h.lease
+// stop ends the renewals and returns the time until which the lease is held.
+func (r *leaseRenewer) stop() time.Time {
+	r.cancel()
+	<-r.done
+	return r.expiry
 }
 
-func (h *heart) run(ctx context.Context) {
-	tick := time.NewTicker(h.service.Report)
+func (r *leaseRenewer) run(ctx context.Context) {
+	tick := time.NewTicker(r.service.ProgressInterval)
 	defer tick.Stop()
 	for {
 		select {
@@ -72,36 +73,36 @@ func (h *heart) run(ctx context.Context) {
 			return
 		case <-tick.C:
 		}
-		p, now := h.newest(), h.service.Now()
-		if p == h.told && now.Sub(h.beaten) < h.service.Beat {
+		p, now := r.currentProgress(), r.service.Now()
+		if p == r.stored && now.Sub(r.renewed) < r.service.RenewInterval {
 			continue
 		}
-		if !h.beat(ctx, p, now) {
-			h.lose(errLost)
+		if !r.renew(ctx, p, now) {
+			r.abort(errLeaseLost)
 			return
 		}
 	}
 }
 
-// beat renews the lease. It reports false when the job is certainly not ours
-// any more; a store that is away may come back before the lease has run out.
-func (h *heart) beat(ctx context.Context, p Progress, now time.Time) bool {
-	// A store that hangs must not hang this attempt past its lease.
-	limit := min(h.service.Beat, max(h.lease.Sub(now), time.Millisecond))
-	ctx, cancel := context.WithTimeout(ctx, limit)
+// renew stores one renewal. It reports false once the lease is certainly lost; a
+// store that is unavailable may return before the lease expires.
+func (r *leaseRenewer) renew(ctx context.Context, p Progress, now time.Time) bool {
+	// A store that hangs must not keep this attempt running past its lease.
+	timeout := min(r.service.RenewInterval, max(r.expiry.Sub(now), time.Millisecond))
+	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	_, err := h.service.Updater.Update(ctx, h.job.ID, func(j *sx.Job) error {
-		return j.RenewLease(h.job.Attempt, h.service.Lease, p.Percent, p.Remaining, h.service.Now())
+	_, err := r.service.Updater.Update(ctx, r.job.ID, func(j *sx.Job) error {
+		return j.RenewLease(r.job.Attempt, r.service.Lease, p.Percent, p.Remaining, r.service.Now())
 	})
 	switch {
 	case err == nil:
-		h.lease, h.beaten, h.told = now.Add(h.service.Lease), now, p
+		r.expiry, r.renewed, r.stored = now.Add(r.service.Lease), now, p
 		return true
-	case settled(err):
+	case isStale(err):
 		return false
-	case errors.Is(ctx.Err(), context.Canceled): // not our own time limit: the attempt has ended
+	case errors.Is(ctx.Err(), context.Canceled): // not the timeout above: the attempt has ended
 		return true
 	}
-	h.log.WarnContext(ctx, "lease not renewed", "until", h.lease, "error", err)
-	return h.service.Now().Before(h.lease)
+	r.log.WarnContext(ctx, "lease not renewed; retrying", "expires", r.expiry, "error", err)
+	return r.service.Now().Before(r.expiry)
 }

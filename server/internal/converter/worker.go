@@ -3,59 +3,63 @@ package converter
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"time"
 
+	"github.com/soundextract/sx/server/backoff"
 	"github.com/soundextract/sx/server/internal/bus"
 	"github.com/soundextract/sx/server/sx"
 )
 
 const (
-	// pause is how long a slot waits after the store or the bus failed it.
-	pause = time.Second
-	// claimTime bounds a claim and what is written on shutdown.
-	claimTime = 5 * time.Second
+	// retryDelay is how long a worker waits after an error of the store or the bus.
+	retryDelay = time.Second
+	// writeTimeout bounds a claim, and a write after shutdown has started.
+	writeTimeout = 5 * time.Second
 )
 
-// serve is one slot: it takes one job after another until ctx ends.
-func (s *Service) serve(ctx context.Context) {
+// work takes one job after another until ctx ends. Run starts one worker for each
+// conversion that may run at once.
+func (s *Service) work(ctx context.Context) {
 	for ctx.Err() == nil {
 		d, err := s.Bus.Receive(ctx, bus.Convert)
 		switch {
 		case err == nil:
-			s.answer(ctx, d)
+			s.handle(ctx, d)
 		case ctx.Err() == nil:
 			s.Log.WarnContext(ctx, "receive failed; retrying", "error", err)
-			wait(ctx, pause)
+			_ = backoff.Sleep(ctx, retryDelay)
 		}
 	}
 }
 
-// answer claims the job that the message names and works on it.
-func (s *Service) answer(ctx context.Context, d bus.Delivery) {
+// handle claims the job that the message names and converts it.
+func (s *Service) handle(ctx context.Context, d bus.Delivery) {
 	id := d.Message().JobID
-	begun := s.Now()
+	start := s.Now()
 	job, err := s.claim(ctx, id)
 	switch {
 	case err == nil:
-		// The claim is stored, so the message has done its work: holding it for
-		// hours would only make the broker consider this receiver dead.
+		// The stored claim replaces the message. Holding it for hours would only
+		// make the broker consider this consumer dead.
 		s.ack(ctx, d)
-		s.attempt(ctx, job, begun.Add(s.Lease))
-	case settled(err):
+		s.attempt(ctx, job, start.Add(s.Lease))
+	case isStale(err):
 		s.Log.DebugContext(ctx, "message for a job that is not due", "job", id, "error", err)
 		s.ack(ctx, d)
 	default:
-		s.Log.WarnContext(ctx, "job not claimed, trying again", "job", id, "error", err)
-		wait(ctx, pause)
+		s.Log.WarnContext(ctx, "claim failed; retrying", "job", id, "error", err)
+		_ = backoff.Sleep(ctx, retryDelay)
 		if err := d.Nack(context.WithoutCancel(ctx)); err != nil {
 			s.Log.WarnContext(ctx, "nack failed; the reconciler will publish again", "job", id, "error", err)
 		}
 	}
 }
 
-// claim is not cut short by ctx's end: half a claim is a job that nobody holds.
+// claim is not cancelled with ctx: a claim of unknown outcome would block the job
+// until its lease expires.
 func (s *Service) claim(ctx context.Context, id string) (sx.Job, error) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), claimTime)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeTimeout)
 	defer cancel()
 	return s.Updater.Update(ctx, id, func(j *sx.Job) error { return j.Claim(s.worker, s.Lease, s.Now()) })
 }
@@ -66,42 +70,43 @@ func (s *Service) ack(ctx context.Context, d bus.Delivery) {
 	}
 }
 
-// errLost ends an attempt that no longer holds its job.
-var errLost = errors.New("the job was cancelled, or its lease ran out")
+// errLeaseLost aborts an attempt that no longer holds its job.
+var errLeaseLost = errors.New("the job was cancelled, or its lease expired")
 
-// attempt works on a claimed job and records how it ended.
-func (s *Service) attempt(ctx context.Context, job sx.Job, lease time.Time) {
-	end := s.metrics.begin()
+// attempt converts a claimed job and records the result. The lease is held until
+// expiry.
+func (s *Service) attempt(ctx context.Context, job sx.Job, expiry time.Time) {
+	end := s.metrics.startAttempt()
 	log := s.Log.With("job", job.ID, "attempt", job.Attempt)
-	log.InfoContext(ctx, "conversion begins", "video", job.Video.Name, "size", job.Video.Size)
+	log.InfoContext(ctx, "conversion started", "video", job.Video.Name, "size", job.Video.Size)
 
-	work, stop := context.WithCancelCause(ctx)
-	heart := s.startHeart(work, stop, job, lease, log)
-	track, err := s.convert(work, job, heart.report)
-	lease = heart.stop()
-	why := context.Cause(work)
-	stop(nil)
+	attemptCtx, abort := context.WithCancelCause(ctx)
+	renewer := s.startRenewing(attemptCtx, abort, job, expiry, log)
+	track, err := s.convert(attemptCtx, job, renewer.setProgress)
+	expiry = renewer.stop()
+	cause := context.Cause(attemptCtx)
+	abort(nil)
 
 	switch {
 	case err == nil:
-		end(s.finish(ctx, job, track, lease, log))
-	case errors.Is(why, errLost):
-		log.InfoContext(ctx, "conversion stopped, the job is no longer ours")
-		end(resultLost)
+		end(s.finish(ctx, job, track, expiry, log))
+	case errors.Is(cause, errLeaseLost):
+		log.InfoContext(ctx, "conversion aborted", "cause", errLeaseLost)
+		end(resultLeaseLost)
 	case ctx.Err() != nil:
 		s.release(ctx, job, log)
 		end(resultReleased)
 	default:
-		end(s.fail(ctx, job, err, lease, log))
+		end(s.fail(ctx, job, err, expiry, log))
 	}
 }
 
-// finish makes the track the job's result, unless the job is no longer ours;
-// then the track is removed.
-func (s *Service) finish(ctx context.Context, job sx.Job, track sx.Track, lease time.Time, log logger) string {
-	err := s.record(ctx, job.ID, lease, func(j *sx.Job) error {
+// finish records the track as the job's result. If the job is no longer this
+// attempt's, it removes the track.
+func (s *Service) finish(ctx context.Context, job sx.Job, track sx.Track, expiry time.Time, log *slog.Logger) string {
+	err := s.record(ctx, job.ID, expiry, func(j *sx.Job) error {
 		if j.Track != nil && j.Track.ID == track.ID {
-			return errRecorded
+			return errAlreadyRecorded
 		}
 		return j.Finish(job.Attempt, track, s.Now())
 	})
@@ -109,37 +114,37 @@ func (s *Service) finish(ctx context.Context, job sx.Job, track sx.Track, lease 
 	case err == nil:
 		log.InfoContext(ctx, "conversion done", "duration", track.Duration, "size", track.Size)
 		return resultDone
-	case settled(err):
-		log.InfoContext(ctx, "result dropped, the job is no longer ours", "error", err)
-		s.dropTrack(ctx, track.ID)
-		return resultLost
+	case isStale(err):
+		log.InfoContext(ctx, "result discarded", "cause", errLeaseLost, "error", err)
+		s.removeTrack(ctx, track.ID)
+		return resultLeaseLost
 	default:
-		// Nobody knows whether it was stored. If not, another attempt follows, and
+		// It may have been stored all the same. If not, another attempt follows, and
 		// the sweep removes the track.
 		log.WarnContext(ctx, "result not recorded", "error", err)
 		return string(sx.CodeOf(err))
 	}
 }
 
-// fail records the error, which may bring the job back to the queue.
-func (s *Service) fail(ctx context.Context, job sx.Job, cause error, lease time.Time, log logger) string {
+// fail records the error, which queues the job again or ends it.
+func (s *Service) fail(ctx context.Context, job sx.Job, cause error, expiry time.Time, log *slog.Logger) string {
 	known := sx.AsError(cause)
 	if known.Code == sx.CodeInternal {
 		known = sx.NewError(sx.CodeConversionFailed, "the conversion failed").WithCause(cause)
 	}
-	log.WarnContext(ctx, "conversion failed", "code", string(known.Code), "reason", known.Message, "cause", deepest(cause))
-	err := s.record(ctx, job.ID, lease, func(j *sx.Job) error { return j.Fail(job.Attempt, known, s.Now()) })
+	log.WarnContext(ctx, "conversion failed", "code", string(known.Code), "reason", known.Message, "cause", rootCause(cause))
+	err := s.record(ctx, job.ID, expiry, func(j *sx.Job) error { return j.Fail(job.Attempt, known, s.Now()) })
 	switch {
-	case settled(err): // by the owner, or by a try of ours whose answer got lost
-		log.InfoContext(ctx, "the job is no longer ours", "error", err)
+	case isStale(err): // or an earlier write was stored although its answer got lost
+		log.InfoContext(ctx, "failure discarded", "cause", errLeaseLost, "error", err)
 	case err != nil:
-		log.WarnContext(ctx, "failure not recorded, the lease will run out", "error", err)
+		log.WarnContext(ctx, "failure not recorded; the lease will expire", "error", err)
 	}
 	return string(known.Code)
 }
 
-// deepest is what the error's chain says below the message for people.
-func deepest(err error) string {
+// rootCause is the message of the innermost error below those for users.
+func rootCause(err error) string {
 	var known *sx.Error
 	for errors.As(err, &known) && known.Unwrap() != nil {
 		err = known.Unwrap()
@@ -147,34 +152,35 @@ func deepest(err error) string {
 	return err.Error()
 }
 
-// release hands the job back on shutdown. It outlives ctx, for a short time.
-func (s *Service) release(ctx context.Context, job sx.Job, log logger) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), claimTime)
+// release returns the job to the queue on shutdown. It outlives ctx by at most
+// writeTimeout.
+func (s *Service) release(ctx context.Context, job sx.Job, log *slog.Logger) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeTimeout)
 	defer cancel()
 	_, err := s.Updater.Update(ctx, job.ID, func(j *sx.Job) error { return j.Release(job.Attempt, s.Now()) })
 	switch {
 	case err == nil:
-		log.InfoContext(ctx, "job handed back")
-	case !settled(err):
-		log.WarnContext(ctx, "job not handed back, the lease will run out", "error", err)
+		log.InfoContext(ctx, "job released")
+	case !isStale(err):
+		log.WarnContext(ctx, "job not released; the lease will expire", "error", err)
 	}
 }
 
-// errRecorded says that an earlier try of record was stored though its answer
-// got lost.
-var errRecorded = errors.New("recorded already")
+// errAlreadyRecorded reports that an earlier write of record was stored although
+// its answer got lost.
+var errAlreadyRecorded = errors.New("already recorded")
 
-// record changes the job, again and again while the store is away, until the
-// lease has run out.
-func (s *Service) record(ctx context.Context, id string, lease time.Time, change func(*sx.Job) error) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), max(claimTime, lease.Sub(s.Now())))
+// record updates the job, retrying while the store is unavailable, until the lease
+// has expired.
+func (s *Service) record(ctx context.Context, id string, expiry time.Time, update func(*sx.Job) error) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), max(writeTimeout, expiry.Sub(s.Now())))
 	defer cancel()
 	for {
-		_, err := s.Updater.Update(ctx, id, change)
+		_, err := s.Updater.Update(ctx, id, update)
 		switch {
-		case errors.Is(err, errRecorded):
+		case errors.Is(err, errAlreadyRecorded):
 			return nil
-		case err == nil, settled(err), !wait(ctx, s.Report):
+		case err == nil, isStale(err), backoff.Sleep(ctx, s.ProgressInterval) != nil:
 			return err
 		}
 	}
