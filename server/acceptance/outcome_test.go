@@ -149,7 +149,7 @@ func (b *batch) sweep() {
 	service := converter.New(converter.Config{
 		Updater: &jobs.Updater{Jobs: opened.Jobs, Bus: nothing, Log: log, Now: now}, Bus: nothing,
 		Videos: opened.Videos, Tracks: counted{opened.Tracks, rounds}, TempDir: t.TempDir(), Log: log, Now: now,
-		Sweep: time.Millisecond,
+		SweepInterval: time.Millisecond,
 	})
 	ctx, cancel := context.WithCancel(b.ctx)
 	ended := make(chan error, 1)
