@@ -125,25 +125,22 @@ func enabled(u *sx.User) bool {
 	return was
 }
 
-// change changes the account of the name by compare-and-set, unless the change
-// reports that there is nothing to change.
+// updateUser changes the account of the name by compare-and-set. change reports
+// whether there is something to change; it may be called several times.
 func (s *Service) updateUser(ctx context.Context, name string, change func(*sx.User) bool) (sx.User, error) {
-	for {
-		user, err := s.cfg.Users.ByName(ctx, name)
-		if errors.Is(err, errNotFound) {
-			return user, sx.NewError(sx.CodeNotFound, "there is no account %q", name).WithHint("list them with: sx admin users")
+	user, err := store.Update(ctx, name, s.cfg.Users.ByName, s.cfg.Users.Replace, func(u *sx.User) error {
+		if !change(u) {
+			return store.ErrUnchanged
 		}
-		if err != nil {
-			return user, err
-		}
-		before := user
-		if !change(&user) {
-			return before, nil
-		}
-		err = s.cfg.Users.Replace(ctx, user)
-		if !errors.Is(err, store.ErrStale) || ctx.Err() != nil {
-			return user, err
-		}
+		return nil
+	})
+	switch {
+	case errors.Is(err, store.ErrUnchanged):
+		return user, nil
+	case errors.Is(err, errNotFound):
+		return user, sx.NewError(sx.CodeNotFound, "there is no account %q", name).WithHint("list them with: sx admin users")
+	default:
+		return user, err
 	}
 }
 

@@ -111,32 +111,29 @@ func (s *Service) redeem(ctx context.Context, name, code string) (admission, err
 	if id == "" {
 		return admission{}, bad
 	}
-	for {
-		v, err := s.cfg.Invitations.ByID(ctx, id)
+	_, err := store.Update(ctx, id, s.cfg.Invitations.ByID, s.cfg.Invitations.Replace, func(v *sx.Invitation) error {
 		switch {
-		case errors.Is(err, errNotFound):
-			return admission{}, bad
-		case err != nil:
-			return admission{}, err
 		case !equalSecrets(v.Hash, token.Hash(code)), !s.cfg.Now().Before(v.Expires), v.UsedBy != "" && v.UsedBy != name:
-			return admission{}, bad
+			return bad
 		case v.UsedBy == name:
-			return admission{invitation: id}, nil
+			return store.ErrUnchanged
 		}
 		if _, err := s.cfg.Users.ByName(ctx, name); !errors.Is(err, errNotFound) {
 			if err == nil {
 				err = sx.NewError(sx.CodeNameTaken, "the name %s is taken", name) // the invitation stays good
 			}
-			return admission{}, err
+			return err
 		}
 		v.UsedBy = name
-		switch err := s.cfg.Invitations.Replace(ctx, v); {
-		case err == nil:
-			return admission{invitation: id}, nil
-		case errors.Is(err, store.ErrStale) && ctx.Err() == nil: // another was faster; look again
-		default:
-			return admission{}, err
-		}
+		return nil
+	})
+	switch {
+	case errors.Is(err, errNotFound):
+		return admission{}, bad
+	case err != nil && !errors.Is(err, store.ErrUnchanged):
+		return admission{}, err
+	default:
+		return admission{invitation: id}, nil
 	}
 }
 

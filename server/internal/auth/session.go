@@ -66,56 +66,47 @@ func (s *Service) refresh(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	ctx := r.Context()
-	for {
-		session, next, err := s.rotate(ctx, in.RefreshToken)
-		switch {
-		case errors.Is(err, store.ErrStale) && ctx.Err() == nil:
-			continue // another request with this session was faster; look again
-		case err != nil:
-			return err
-		}
-		user, err := s.cfg.Users.ByID(ctx, session.UserID)
-		if errors.Is(err, errNotFound) {
-			return s.end(ctx, session, "account is gone")
-		}
-		if err != nil {
-			return err // the client asks again, and gets the same next
-		}
-		if !s.sessionValid(session, user) {
-			return s.end(ctx, session, "account was disabled or its password changed")
-		}
-		return s.issueTokens(w, user, session.ID, next)
+	session, next, err := s.rotate(ctx, in.RefreshToken)
+	if err != nil {
+		return err
 	}
+	user, err := s.cfg.Users.ByID(ctx, session.UserID)
+	if errors.Is(err, errNotFound) {
+		return s.end(ctx, session, "account is gone")
+	}
+	if err != nil {
+		return err // the client asks again, and gets the same next
+	}
+	if !s.sessionValid(session, user) {
+		return s.end(ctx, session, "account was disabled or its password changed")
+	}
+	return s.issueTokens(w, user, session.ID, next)
 }
 
-// rotate replaces a session's refresh token by the next. It returns
-// store.ErrStale when the session was changed in the meantime.
-func (s *Service) rotate(ctx context.Context, refresh string) (sx.Session, string, error) {
-	session, err := s.session(ctx, refresh)
-	if err != nil {
-		return sx.Session{}, "", err
-	}
-	httpserver.SetUser(ctx, session.UserID)
-	now, presented := s.cfg.Now(), token.Hash(refresh)
-	switch {
-	case !now.Before(session.Expires):
-		return sx.Session{}, "", s.end(ctx, session, "session has expired")
-	case equalSecrets(presented, session.Current):
-		session.Previous, session.Rotated = presented, now
-	case equalSecrets(presented, session.Previous) && now.Sub(session.Rotated) < reuseGrace:
-		// The same answer again, and the minute still counts from the first.
-	default:
-		// Two hold tokens of this session, one of them a thief; nobody can say
-		// who (RFC 9700 section 4.14.2).
-		s.cfg.Log.WarnContext(ctx, "refresh token presented that was used before", "session", session.ID)
-		return sx.Session{}, "", s.end(ctx, session, "refresh token was used before")
-	}
-	next, err := s.successor(refresh, session.Rotated)
-	if err != nil {
-		return sx.Session{}, "", err
-	}
-	session.Current, session.Expires = token.Hash(next), now.Add(sessionLifetime)
-	err = s.cfg.Sessions.Replace(ctx, session)
+// rotate replaces a session's refresh token by the next, which it returns.
+func (s *Service) rotate(ctx context.Context, refresh string) (session sx.Session, next string, err error) {
+	session, err = store.Update(ctx, refresh, s.session, s.cfg.Sessions.Replace, func(session *sx.Session) (err error) {
+		httpserver.SetUser(ctx, session.UserID)
+		now, presented := s.cfg.Now(), token.Hash(refresh)
+		switch {
+		case !now.Before(session.Expires):
+			return s.end(ctx, *session, "session has expired")
+		case equalSecrets(presented, session.Current):
+			session.Previous, session.Rotated = presented, now
+		case equalSecrets(presented, session.Previous) && now.Sub(session.Rotated) < reuseGrace:
+			// The same answer again, and the minute still counts from the first.
+		default:
+			// Two hold tokens of this session, one of them a thief; nobody can say
+			// who (RFC 9700 section 4.14.2).
+			s.cfg.Log.WarnContext(ctx, "refresh token presented that was used before", "session", session.ID)
+			return s.end(ctx, *session, "refresh token was used before")
+		}
+		if next, err = s.successor(refresh, session.Rotated); err != nil {
+			return err
+		}
+		session.Current, session.Expires = token.Hash(next), now.Add(sessionLifetime)
+		return nil
+	})
 	if errors.Is(err, errNotFound) {
 		err = ended() // signed out in the meantime
 	}

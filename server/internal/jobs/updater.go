@@ -5,7 +5,6 @@ package jobs
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"time"
 
@@ -26,33 +25,22 @@ type Updater struct {
 // stored by then, and the Reconciler publishes again.
 const publishTimeout = 5 * time.Second
 
-// Update reads the job, lets fn change it, and stores it by compare-and-set. If
-// another update was faster it starts again, so fn may be called several times.
-// An error of fn is returned as it is, and nothing is stored. Then Update
+// Update changes the job as store.Update does, so fn may be called several times
+// and an error of fn is returned as it is, with the job unchanged. Then Update
 // publishes: to the convert queue if the job became queued, to the notify queue
 // if its owner must be notified, and an announcement to every listener.
 func (u *Updater) Update(ctx context.Context, id string, fn func(*sx.Job) error) (sx.Job, error) {
-	for {
-		before, err := u.Jobs.Get(ctx, id)
-		if err != nil {
-			return sx.Job{}, err
-		}
-		after := before
-		if err := fn(&after); err != nil {
-			return before, err
-		}
-		switch err := u.Jobs.Replace(ctx, after); {
-		case err == nil:
-			after.Rev++
-			u.publishFor(ctx, before, after)
-			return after, nil
-		case !errors.Is(err, store.ErrStale):
-			return before, err
-		}
-		if err := ctx.Err(); err != nil {
-			return before, err
-		}
+	var before sx.Job
+	after, err := store.Update(ctx, id, u.Jobs.Get, u.Jobs.Replace, func(j *sx.Job) error {
+		before = *j
+		return fn(j)
+	})
+	if err != nil {
+		return after, err
 	}
+	after.Rev++
+	u.publishFor(ctx, before, after)
+	return after, nil
 }
 
 // Created publishes what a job that was just stored calls for.

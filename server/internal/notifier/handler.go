@@ -63,30 +63,24 @@ func (s *Service) wire(c sx.NotificationSettings) api.Notify {
 	return out
 }
 
-// change lets fn change the user's contact by compare-and-set; fn may be called
-// several times. An error of fn is returned, and what it changed stored all the
-// same if keep is true.
+// change changes the user's settings by compare-and-set; fn may be called
+// several times. An error of fn is returned. If keep is true, what fn changed is
+// stored nevertheless.
 func (s *Service) change(ctx context.Context, user string, fn func(*sx.NotificationSettings) (keep bool, err error)) (sx.NotificationSettings, error) {
-	for {
-		c, err := s.cfg.NotificationSettings.Get(ctx, user)
-		if err != nil {
-			return c, err
-		}
+	var failure error
+	stored := s.cfg.NotificationSettings
+	c, err := store.Update(ctx, user, stored.Get, stored.Replace, func(c *sx.NotificationSettings) error {
 		c.Webhooks = slices.Clone(c.Webhooks)
-		keep, failure := fn(&c)
-		if !keep {
-			return c, failure
+		var keep bool
+		if keep, failure = fn(c); !keep {
+			return store.ErrUnchanged
 		}
-		switch err := s.cfg.NotificationSettings.Replace(ctx, c); {
-		case err == nil:
-			return c, failure
-		case !errors.Is(err, store.ErrStale):
-			return c, err
-		}
-		if err := ctx.Err(); err != nil {
-			return c, err
-		}
+		return nil
+	})
+	if err != nil && !errors.Is(err, store.ErrUnchanged) {
+		return c, err
 	}
+	return c, failure
 }
 
 // find gives the webhook of the id, nil if there is none.

@@ -1,16 +1,16 @@
-// Package store is the storage port: what the services need kept, as small
-// interfaces whose comments are the contract. Package storetest holds every
-// adapter to it.
+// Package store is the storage port: small interfaces for everything that the
+// services store. Their comments are the contract; package storetest tests every
+// adapter against it.
 //
-// All methods may be called from several goroutines and several processes.
-// Records are changed by compare-and-set on one document: Replace succeeds
-// only if the stored Rev still is the given record's, and stores it with
-// Rev+1; else it returns ErrStale. Change wraps the loop. An absent record is
-// an *sx.Error of code not_found. A store that cannot be reached is one of code
-// unavailable. Adapters do not retry.
+// All methods may be called by several goroutines and several processes at the
+// same time. Records are changed by compare-and-set on one document: Replace
+// succeeds only if the stored Rev is still that of the given record, and stores
+// the record with Rev+1; otherwise it returns ErrStale. Update is the loop for
+// this. A record that does not exist is an *sx.Error of code not_found. A store
+// that cannot be reached is one of code unavailable. Adapters do not retry.
 //
-// Times are kept and ordered to the millisecond. Ids are made by the services
-// from sx.NewID, and never hold a slash.
+// Times are stored and ordered with millisecond precision. The services create
+// IDs with sx.NewID; an ID never contains a slash.
 package store
 
 import (
@@ -20,9 +20,6 @@ import (
 
 	"github.com/soundextract/sx/server/sx"
 )
-
-// ErrStale says that a record was changed by someone else since it was read.
-var ErrStale = sx.NewError(sx.CodeConflict, "the record was changed in the meantime")
 
 // Store bundles what one adapter offers, so that a service takes only what it needs.
 type Store struct {
@@ -41,36 +38,36 @@ type Store struct {
 	Close func() error
 }
 
-// Users keeps accounts.
+// Users stores accounts.
 type Users interface {
-	// Create stores a new user with Rev 1. A name that exists is an Error of
+	// Create stores a new user with Rev 1. A name that exists is an *sx.Error of
 	// code name_taken.
 	Create(ctx context.Context, u sx.User) error
 	ByID(ctx context.Context, id string) (sx.User, error)
 	ByName(ctx context.Context, name string) (sx.User, error)
 	// Replace is the compare-and-set of the package comment. A name cannot be
-	// changed: that is an Error of code invalid.
+	// changed: that is an *sx.Error of code invalid.
 	Replace(ctx context.Context, u sx.User) error
-	// List gives at most limit users (0 is no limit) in the order of their
-	// names' bytes, those behind the name after only ("" is from the start).
-	// more is true when the limit cut the list.
+	// List returns at most limit users (0 means no limit) whose names sort after
+	// the given name ("" means from the start), ordered by the bytes of their
+	// names. more reports whether the limit cut the list.
 	List(ctx context.Context, after string, limit int) (users []sx.User, more bool, err error)
 }
 
-// Sessions keeps sign-ins.
+// Sessions stores sign-ins.
 type Sessions interface {
 	// Create stores a new session with Rev 1.
 	Create(ctx context.Context, s sx.Session) error
 	ByID(ctx context.Context, id string) (sx.Session, error)
 	// Replace is the compare-and-set of the package comment.
 	Replace(ctx context.Context, s sx.Session) error
-	// Delete removes the session; one that is absent is success.
+	// Delete removes the session. It succeeds if there is none.
 	Delete(ctx context.Context, id string) error
 	// DeleteExpired removes the sessions whose Expires is before now.
 	DeleteExpired(ctx context.Context, now time.Time) error
 }
 
-// Invitations keeps invitations to register.
+// Invitations stores invitations to register.
 type Invitations interface {
 	// Create stores a new invitation with Rev 1.
 	Create(ctx context.Context, v sx.Invitation) error
@@ -81,131 +78,147 @@ type Invitations interface {
 	DeleteExpired(ctx context.Context, now time.Time) error
 }
 
-// PersonalTokens keeps tokens for automation. They are made and removed, never
-// changed.
+// PersonalTokens stores tokens for automation. They are created and deleted, but
+// never changed.
 type PersonalTokens interface {
-	// Create stores a new token. A name that the user has given to another is
-	// an Error of code conflict, and so is an id that exists.
+	// Create stores a new token. A name that the user has given to another token
+	// is an *sx.Error of code conflict, and so is an ID that exists.
 	Create(ctx context.Context, v sx.PersonalToken) error
 	ByID(ctx context.Context, id string) (sx.PersonalToken, error)
-	// List gives the user's tokens by Created, then id, the oldest first.
+	// List returns the user's tokens by Created, then ID, the oldest first.
 	List(ctx context.Context, userID string) ([]sx.PersonalToken, error)
-	// Delete removes the token; one that is absent is success.
+	// Delete removes the token. It succeeds if there is none.
 	Delete(ctx context.Context, id string) error
 	// DeleteExpired removes the tokens whose Expires is before now.
 	DeleteExpired(ctx context.Context, now time.Time) error
 }
 
-// NotificationSettings keeps where users are notified.
+// NotificationSettings stores how users want to be notified.
 type NotificationSettings interface {
-	// Get gives the user's settings. Those of a user who has none yet are empty,
-	// with Rev 0.
+	// Get returns the user's settings: empty ones with Rev 0 for a user who has
+	// none yet.
 	Get(ctx context.Context, userID string) (sx.NotificationSettings, error)
-	// Replace is the compare-and-set of the package comment. Settings of Rev 0
-	// are stored with Rev 1, if the user has none.
-	Replace(ctx context.Context, c sx.NotificationSettings) error
+	// Replace is the compare-and-set of the package comment. Settings with Rev 0
+	// are stored with Rev 1 if the user has none yet.
+	Replace(ctx context.Context, v sx.NotificationSettings) error
 }
 
-// Deliveries keeps what users are told, until some time after.
+// Deliveries stores the notifications that are sent to users, and keeps them for
+// some time after they were sent.
 type Deliveries interface {
-	// Create stores a new delivery with Rev 1; an id that exists is an Error of
-	// code conflict.
+	// Create stores a new delivery with Rev 1. An ID that exists is an *sx.Error
+	// of code conflict.
 	Create(ctx context.Context, d sx.Delivery) error
 	Get(ctx context.Context, id string) (sx.Delivery, error)
 	// Replace is the compare-and-set of the package comment.
 	Replace(ctx context.Context, d sx.Delivery) error
-	// Due gives at most limit pending deliveries whose Due is not after now, by
-	// Due, then id.
+	// Due returns at most limit pending deliveries whose Due is not after now, by
+	// Due, then ID.
 	Due(ctx context.Context, now time.Time, limit int) ([]sx.Delivery, error)
-	// List gives at most limit of the user's, newest first (by Created, then id,
-	// both descending).
+	// List returns at most limit of the user's deliveries, newest first (by
+	// Created, then ID, both descending).
 	List(ctx context.Context, userID string, limit int) ([]sx.Delivery, error)
-	// DeleteSettled removes those that are not pending and were Created before
-	// the time.
+	// DeleteSettled removes the deliveries that are not pending and whose Created
+	// is before the given time.
 	DeleteSettled(ctx context.Context, before time.Time) error
 }
 
-// Jobs keeps job documents.
+// Jobs stores job documents.
 type Jobs interface {
-	// Create stores a new job with Rev 1; an id that exists is an Error of code conflict.
+	// Create stores a new job with Rev 1. An ID that exists is an *sx.Error of
+	// code conflict.
 	Create(ctx context.Context, j sx.Job) error
 	Get(ctx context.Context, id string) (sx.Job, error)
 	// Replace is the compare-and-set of the package comment.
 	Replace(ctx context.Context, j sx.Job) error
-	// Delete removes the document if its Rev is still the given job's, else
-	// it returns ErrStale; one that is absent is success.
+	// Delete removes the document if its Rev is still that of the given job;
+	// otherwise it returns ErrStale. It succeeds if there is no such document.
 	Delete(ctx context.Context, j sx.Job) error
-	// List gives the jobs that match, newest first (by Created, then id, both
-	// descending).
-	// more is true when the limit cut the list.
+	// List returns the jobs that match, newest first (by Created, then ID, both
+	// descending). more reports whether the limit cut the list.
 	List(ctx context.Context, f JobFilter) (jobs []sx.Job, more bool, err error)
-	// Unsettled gives every job that is not Settled, oldest first. This is
-	// what the reconcilers read.
+	// Unsettled returns every job that is not Settled, oldest first. The
+	// reconcilers read it.
 	Unsettled(ctx context.Context) ([]sx.Job, error)
-	// Usage is what the owner's jobs take up: the bytes of their videos (whole,
-	// even while they are being uploaded) and tracks, without the videos of
-	// uploads that expired or were cancelled before they were whole: those are
-	// removed. A video cancelled later is kept for a retry.
+	// Usage returns the sum of StoredBytes over the owner's jobs.
 	Usage(ctx context.Context, owner string) (int64, error)
 }
 
-// JobFilter selects jobs; a zero field selects all.
+// StoredBytes returns how many bytes of storage the job accounts for: its video
+// (with its full size, even while it is being uploaded) and its track. The video
+// of an upload that expired, or was cancelled before it was complete, does not
+// count because it is removed; one that was cancelled later is kept for a retry.
+func StoredBytes(j sx.Job) int64 {
+	var n int64
+	if j.State != sx.StateExpired && (j.State != sx.StateCancelled || j.Video.SHA256 != "") {
+		n += j.Video.Size
+	}
+	if j.Track != nil {
+		n += j.Track.Size
+	}
+	return n
+}
+
+// JobFilter selects jobs. A zero field selects all.
 type JobFilter struct {
 	Owner  string
 	States []sx.State
 	IDs    []string
-	Name   string // part of the video's name, in any case
-	// After is the last job of the page before: only older ones are given.
+	Name   string // a part of the video's name; upper and lower case are the same
+	// After is the last job of the previous page: only older jobs are returned.
 	After *JobCursor
-	Limit int // at most so many; 0 is no limit
+	Limit int // the largest number of jobs to return; 0 means no limit
 }
 
-// JobCursor is a place in the order of List.
+// JobCursor is a position in the order of List.
 type JobCursor struct {
 	Created time.Time
 	ID      string
 }
 
-// Upload is a video on its way into the store.
+// Upload is a video that is being uploaded, or was.
 type Upload struct {
 	ID      string
 	Name    string
-	Size    int64     // bytes in all
-	Offset  int64     // bytes that are stored and will not be asked for again
-	SHA256  string    // lower-case hex of the whole, once sealed
+	Size    int64     // bytes in total
+	Offset  int64     // bytes that are durably stored
+	SHA256  string    // lower-case hex, of the whole video; "" until it is complete
 	Updated time.Time // when bytes last arrived
 }
 
-// Videos keeps videos, which arrive in pieces over hours.
+// Videos stores videos, which arrive in several requests over hours. A video is
+// complete once Complete has succeeded; until then it is an upload.
 type Videos interface {
-	// Create makes room for an upload. An Error of code storage_full says that
-	// Size bytes cannot be stored; nothing is left behind then. An id that
-	// exists is an Error of code conflict.
+	// Create starts an upload. An *sx.Error of code storage_full says that there
+	// is no space for Size bytes; nothing is stored then. An ID that exists is an
+	// *sx.Error of code conflict.
 	Create(ctx context.Context, id, name string, size int64) error
-	// Stat tells how far the upload is. Every byte below Offset survives the
-	// death of the process.
+	// Stat returns the state of the upload. Every byte below Offset survives a
+	// crash of the process.
 	Stat(ctx context.Context, id string) (Upload, error)
-	// Append stores what src gives at the offset and returns how many bytes of
-	// this piece are stored for good, also when it returns an error as well. The end of
-	// src, clean or by an error, is just where this piece ends; an error of src
-	// itself is not returned. So is the end of ctx: what came in is stored, and
-	// only then ctx.Err() returned. Memory does not grow with the piece.
+	// Append stores what it reads from src, from the given offset on, and returns
+	// how many of these bytes are durably stored, also if it returns an error.
+	// The end of src, be it io.EOF or another error, only ends this call; an error
+	// of src is not returned. If ctx ends, Append stores what it has read and then
+	// returns ctx.Err(). Its memory use does not depend on how much it reads.
 	//
-	// An offset that is not the stored one is an Error of code
-	// offset_conflict, and so is more data than Size. The newest Append wins:
-	// an older one on the same upload, in whichever process, stores nothing
-	// more once the newer has begun and returns offset_conflict. A full disk
-	// is an Error of code storage_full; what was stored before stays.
+	// An offset other than the stored one is an *sx.Error of code offset_conflict,
+	// and so is more data than Size. The newest Append wins: as soon as it has
+	// started, an older one on the same upload, in any process, stores nothing
+	// more and returns offset_conflict. A full disk is an *sx.Error of code
+	// storage_full; what was stored before remains stored.
 	Append(ctx context.Context, id string, offset int64, src io.Reader) (int64, error)
-	// Complete makes a complete upload readable and computes its digest. It may be
-	// called again, also after a crash half-way, and gives the same. An
-	// incomplete upload is an Error of code conflict.
+	// Complete computes the digest of an upload that has all its bytes, and makes
+	// the video readable. It may be called again, also after a crash in between,
+	// and returns the same. An upload that lacks bytes is an *sx.Error of code
+	// conflict.
 	Complete(ctx context.Context, id string) (Upload, error)
-	// Open reads a sealed video; one that is not sealed is an Error of code not_found.
+	// Open reads a complete video. One that is not complete is an *sx.Error of
+	// code not_found.
 	Open(ctx context.Context, id string) (Blob, error)
-	// Remove deletes the upload or video; one that is absent is success.
+	// Remove deletes the upload or video. It succeeds if there is none.
 	Remove(ctx context.Context, id string) error
-	// List gives the ids of all uploads and videos, for the sweep of orphans.
+	// List returns the IDs of all uploads and videos, for the deletion of orphans.
 	List(ctx context.Context) ([]string, error)
 }
 
@@ -215,20 +228,21 @@ type Digest struct {
 	SHA256 string // lower-case hex
 }
 
-// Tracks keeps finished MP3s, which arrive whole.
+// Tracks stores finished MP3s, each of which arrives in one call.
 type Tracks interface {
-	// Put stores all of src under the id, in place of what was there, and makes
-	// it visible only when complete. An error of src fails the Put.
+	// Put stores all of src under the ID. The track becomes visible, in place of
+	// an earlier one, only when it is stored completely. An error of src fails
+	// the Put.
 	Put(ctx context.Context, id, name string, src io.Reader) (Digest, error)
 	Open(ctx context.Context, id string) (Blob, error)
-	// Remove deletes the track; one that is absent is success.
+	// Remove deletes the track. It succeeds if there is none.
 	Remove(ctx context.Context, id string) error
-	// List gives the ids of all tracks, for the sweep of orphans.
+	// List returns the IDs of all tracks, for the deletion of orphans.
 	List(ctx context.Context) ([]string, error)
 }
 
-// Blob reads stored bytes. The ctx of Open bounds all its reads. It is for one
-// goroutine.
+// Blob reads stored bytes. The ctx of Open applies to all its reads. It must not
+// be used by several goroutines at the same time.
 type Blob interface {
 	io.ReadSeekCloser
 	Size() int64

@@ -85,22 +85,9 @@ func (s *jobs) Usage(ctx context.Context, owner string) (total int64, err error)
 			if err != nil {
 				return err
 			}
-			total += storedBytes(j)
+			total += store.StoredBytes(j)
 		}
 		return nil
 	})
 	return total, err
-}
-
-// storedBytes is how many bytes of storage the job holds. The video of an upload
-// that was cancelled or given up before it was whole is removed.
-func storedBytes(j sx.Job) int64 {
-	var n int64
-	if j.State != sx.StateExpired && (j.State != sx.StateCancelled || j.Video.SHA256 != "") {
-		n += j.Video.Size
-	}
-	if j.Track != nil {
-		n += j.Track.Size
-	}
-	return n
 }

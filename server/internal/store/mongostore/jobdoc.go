@@ -4,6 +4,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/soundextract/sx/server/internal/store"
 	"github.com/soundextract/sx/server/sx"
 )
 
@@ -70,7 +71,7 @@ func newJobDoc(j sx.Job, rev int64) jobDoc {
 		Attempt: j.Attempt, Failures: j.Failures, LeaseExpirations: j.LeaseExpirations,
 		Worker: j.Worker, Lease: j.Lease, NotBefore: j.NotBefore, Notification: j.Notification,
 		Created: j.Created, Updated: j.Updated,
-		Unsettled: !j.Settled(), Bytes: storedBytes(j), Search: strings.ToLower(j.Video.Name),
+		Unsettled: !j.Settled(), Bytes: store.StoredBytes(j), Search: strings.ToLower(j.Video.Name),
 	}
 	if j.Track != nil {
 		t := trackDoc(*j.Track)
@@ -101,17 +102,4 @@ func (d jobDoc) job() sx.Job {
 		j.Error = &sx.Error{Code: d.Error.Code, Message: d.Error.Message, Hint: d.Error.Hint}
 	}
 	return j
-}
-
-// storedBytes is how many bytes of storage the job holds. The video of an upload
-// that was cancelled or given up before it was whole is removed.
-func storedBytes(j sx.Job) int64 {
-	var n int64
-	if j.State != sx.StateExpired && (j.State != sx.StateCancelled || j.Video.SHA256 != "") {
-		n += j.Video.Size
-	}
-	if j.Track != nil {
-		n += j.Track.Size
-	}
-	return n
 }

@@ -1,8 +1,10 @@
 package storetest
 
 import (
+	"sync"
 	"time"
 
+	"github.com/soundextract/sx/server/internal/store"
 	"github.com/soundextract/sx/server/sx"
 )
 
@@ -15,6 +17,7 @@ var jobTests = []test{
 	{"Delete is a compare-and-set", jobDelete},
 	{"one of many Replaces wins", jobRace},
 	{"one of many Replaces and Deletes wins", jobDeleteRace},
+	{"concurrent Updates are all stored", jobUpdates},
 	{"unsettled jobs come oldest first", jobsUnsettled},
 }
 
@@ -185,4 +188,30 @@ func ids(list []sx.Job) []string {
 		got = append(got, j.ID)
 	}
 	return got
+}
+
+// jobUpdates counts in a job, from several goroutines.
+func jobUpdates(f *fixture) {
+	const writers, updates = 4, 10
+	f.ok(f.Jobs.Create(f.ctx, job("j1", 0)))
+	var wg sync.WaitGroup
+	for range writers {
+		wg.Go(func() {
+			for range updates {
+				_, err := store.Update(f.ctx, "j1", f.Jobs.Get, f.Jobs.Replace, func(j *sx.Job) error {
+					j.Attempt++
+					return nil
+				})
+				if err != nil {
+					f.t.Errorf("Update returned %v", err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	got, err := f.Jobs.Get(f.ctx, "j1")
+	f.ok(err)
+	if got.Attempt != writers*updates || got.Rev != 1+writers*updates {
+		f.t.Errorf("after %d updates the counter is %d and Rev %d", writers*updates, got.Attempt, got.Rev)
+	}
 }

@@ -1,0 +1,58 @@
+package store
+
+import (
+	"context"
+	"errors"
+
+	"github.com/soundextract/sx/server/sx"
+)
+
+var (
+	// ErrStale is returned by Replace and Delete if the record was changed
+	// since it was read.
+	ErrStale = sx.NewError(sx.CodeConflict, "the record was changed by another request at the same time")
+
+	// ErrUnchanged is for a change function that finds nothing to change: Update
+	// then stores nothing and returns it, like any other error.
+	ErrUnchanged = errors.New("record unchanged")
+)
+
+// Update is the compare-and-set loop. It reads a record with get, passes it to
+// change and stores it with replace. If replace returns ErrStale, Update starts
+// again, until it succeeds or ctx ends. So change may be called several times,
+// each time with a record that was just read, and must have no effect that
+// cannot be repeated.
+//
+// An error of get, change or replace is returned as it is; nothing is stored
+// then. Update returns the record as it was stored, but with the Rev that it was
+// read with. With an error it returns the record as it was read, or the zero
+// value if it could not be read. What change modifies behind a pointer or in a
+// slice, it must copy first.
+func Update[T any](
+	ctx context.Context, id string,
+	get func(ctx context.Context, id string) (T, error),
+	replace func(ctx context.Context, record T) error,
+	change func(record *T) error,
+) (T, error) {
+	for {
+		before, err := get(ctx, id)
+		if err != nil {
+			var none T
+			return none, err
+		}
+		after := before
+		if err := change(&after); err != nil {
+			return before, err
+		}
+		err = replace(ctx, after)
+		switch {
+		case err == nil:
+			return after, nil
+		case !errors.Is(err, ErrStale):
+			return before, err
+		}
+		if err := ctx.Err(); err != nil {
+			return before, err
+		}
+	}
+}
