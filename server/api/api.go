@@ -1,5 +1,5 @@
 // Package api is the wire format of SoundExtract's HTTP API: the JSON bodies,
-// the paths and the one table between error codes and HTTP statuses. The served
+// the paths and the form of errors. The served
 // OpenAPI document (openapi.yaml) describes the same for everyone else.
 //
 // Sizes are in bytes, times in RFC 3339 with UTC, durations in seconds,

@@ -19,50 +19,32 @@ type ErrorBody struct {
 	Error Error `json:"error"`
 }
 
-// statuses is the one table between codes and HTTP statuses.
-var statuses = map[sx.Code]int{
-	sx.CodeInternal:    http.StatusInternalServerError,
-	sx.CodeUnavailable: http.StatusServiceUnavailable,
-	sx.CodeInvalid:     http.StatusBadRequest,
-	sx.CodeNotFound:    http.StatusNotFound,
-	sx.CodeConflict:    http.StatusConflict,
-
-	sx.CodeUnauthenticated: http.StatusUnauthorized,
-	sx.CodeBadCredentials:  http.StatusUnauthorized,
-	sx.CodeSessionEnded:    http.StatusUnauthorized,
-	sx.CodeTooManyAttempts: http.StatusTooManyRequests,
-	sx.CodeNameTaken:       http.StatusConflict,
-
-	sx.CodeForbidden:          http.StatusForbidden,
-	sx.CodeAccountDisabled:    http.StatusForbidden,
-	sx.CodeRegistrationClosed: http.StatusForbidden,
-	sx.CodeBadInvitation:      http.StatusForbidden,
-
-	sx.CodeOffsetConflict: http.StatusConflict,
-	sx.CodeUploadExpired:  http.StatusGone,
-	sx.CodeTooLarge:       http.StatusRequestEntityTooLarge,
-	sx.CodeQuotaExceeded:  http.StatusForbidden,
-	sx.CodeStorageFull:    http.StatusInsufficientStorage,
-
-	sx.CodeNotMedia:         http.StatusUnsupportedMediaType,
-	sx.CodePlaylist:         http.StatusUnsupportedMediaType,
-	sx.CodeNoAudio:          http.StatusUnprocessableEntity,
-	sx.CodeNoSuchTrack:      http.StatusUnprocessableEntity,
-	sx.CodeTruncated:        http.StatusUnprocessableEntity,
-	sx.CodeUnreadable:       http.StatusUnprocessableEntity,
-	sx.CodeTimeLimit:        http.StatusUnprocessableEntity,
-	sx.CodeMemoryLimit:      http.StatusUnprocessableEntity,
-	sx.CodeOutputLimit:      http.StatusUnprocessableEntity,
-	sx.CodeConversionFailed: http.StatusUnprocessableEntity,
-	sx.CodeWorkerLost:       http.StatusUnprocessableEntity,
-}
-
-// Status is the HTTP status of a code; 500 for one that is not in the table.
-func Status(code sx.Code) int {
-	if s, ok := statuses[code]; ok {
-		return s
+// CodeOfStatus is the code that comes nearest to a status that came without an
+// error body: from a proxy, from another server, or as the answer to HEAD.
+func CodeOfStatus(status int) sx.Code {
+	switch status {
+	case http.StatusUnauthorized:
+		return sx.CodeUnauthenticated
+	case http.StatusNotFound:
+		return sx.CodeNotFound
+	case http.StatusConflict:
+		return sx.CodeConflict
+	case http.StatusGone:
+		return sx.CodeUploadExpired
+	case http.StatusRequestEntityTooLarge:
+		return sx.CodeTooLarge
+	case http.StatusInsufficientStorage:
+		return sx.CodeStorageFull
+	case http.StatusTooManyRequests:
+		return sx.CodeTooManyAttempts
+	case http.StatusRequestTimeout, http.StatusLocked, http.StatusTooEarly,
+		http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
+		return sx.CodeUnavailable
 	}
-	return http.StatusInternalServerError
+	if status < http.StatusInternalServerError {
+		return sx.CodeInvalid
+	}
+	return sx.CodeInternal
 }
 
 // FromError brings any error to its wire form; an unknown one becomes
@@ -88,5 +70,5 @@ func Write(w http.ResponseWriter, status int, v any) {
 // WriteError answers with the error and the status of its code.
 func WriteError(w http.ResponseWriter, err error) {
 	e := FromError(err)
-	Write(w, Status(e.Code), ErrorBody{Error: e})
+	Write(w, e.Code.Status(), ErrorBody{Error: e})
 }

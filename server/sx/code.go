@@ -1,9 +1,6 @@
 package sx
 
-import (
-	"maps"
-	"slices"
-)
+import "slices"
 
 // Code names a kind of error. Codes are part of the API: they are never
 // renamed. docs/errors.md has a section for each.
@@ -48,59 +45,145 @@ const (
 	CodeWorkerLost       Code = "worker_lost"
 )
 
-// hints holds, for every code, what a person can do about it.
-var hints = map[Code]string{
-	CodeInternal:    "try again; if it stays, give the request id to whoever runs the server",
-	CodeUnavailable: "the server is starting, stopping or missing a part; try again in a moment",
-	CodeInvalid:     "correct the request and send it again",
-	CodeNotFound:    "check the id with: sx jobs",
-	CodeConflict:    "look at the job's state with: sx jobs",
+// The codes of errors that arise in a client; a server never sends them.
+const (
+	CodeUsage       Code = "usage"
+	CodeUnreachable Code = "unreachable"
+	CodeTimedOut    Code = "timed_out"
+	CodeInterrupted Code = "interrupted"
+	CodeNotReady    Code = "not_ready"
+	CodeProblems    Code = "problems_found"
+)
 
-	CodeUnauthenticated: "sign in with: sx login",
-	CodeBadCredentials:  "check the name and the password; a new account is made with: sx register",
-	CodeSessionEnded:    "sign in again with: sx login",
-	CodeTooManyAttempts: "wait a minute before you try again",
-	CodeNameTaken:       "choose another name, or sign in with: sx login",
+// The exit codes of sx, in the style of sysexits.h.
+const (
+	ExitOK          = 0
+	ExitFailure     = 1
+	ExitUsage       = 64
+	ExitBadInput    = 65
+	ExitUnreachable = 69
+	ExitTryAgain    = 75
+	ExitNotAllowed  = 77
+	ExitProblems    = 79
+	ExitInterrupted = 130
+)
 
-	CodeForbidden:          "sign in as someone who may do this, with: sx login",
-	CodeAccountDisabled:    "ask an administrator of the server to enable it again",
-	CodeRegistrationClosed: "ask an administrator of the server for an account",
-	CodeBadInvitation:      "check that the whole code was copied, or ask for another invitation",
+// traits are what a code says beyond its name.
+type traits uint8
 
-	CodeOffsetConflict: "ask for the upload's offset and go on from there; sx upload does so by itself",
-	CodeUploadExpired:  "upload the file again",
-	CodeTooLarge:       "split the file, or ask whoever runs the server to raise the limit",
-	CodeQuotaExceeded:  "remove what you no longer need with: sx rm ID",
-	CodeStorageFull:    "nothing is lost: once there is room on the server, the same command goes on where it stopped",
+const (
+	retryable  traits = 1 << iota // see Code.Retryable
+	permanent                     // see Code.Permanent
+	stopsBatch                    // see Code.StopsBatch
+	resync                        // see Code.Resync
+)
 
-	CodeNotMedia:    "upload a video or audio file, such as .mp4, .mkv, .mov, .webm or .mp3",
-	CodePlaylist:    "upload the media file itself, not a playlist or script that points to it",
-	CodeNoAudio:     "the video has no sound; check the recording, or choose another file",
-	CodeNoSuchTrack: "choose one of the tracks named above with --track",
-	CodeTruncated:   "the file ends too early; copy or export it again, then upload it anew",
-	CodeUnreadable:  "play the file to check it; exporting it again as MP4 (H.264 and AAC) often helps",
-
-	CodeTimeLimit:        "try again with: sx retry ID; if it stays, cut the video into parts",
-	CodeMemoryLimit:      "export the video again with ordinary settings, then upload it anew",
-	CodeOutputLimit:      "choose a smaller preset, such as --preset small",
-	CodeConversionFailed: "try again with: sx retry ID",
-	CodeWorkerLost:       "try again with: sx retry ID; if it stays, the file may be harmful to the converter",
+// class is a row of the table.
+type class struct {
+	status int // HTTP; 0 for a code that no server sends
+	exit   int
+	traits traits
+	hint   string // see Code.Hint
 }
 
-// Codes lists all codes in alphabetical order.
-func Codes() []Code { return slices.Sorted(maps.Keys(hints)) }
+// classes is the one classification of errors: everything that depends on the
+// kind of an error looks it up here. The statuses are numbers so that package
+// net/http is not linked into what needs the domain only.
+var classes = map[Code]class{
+	CodeInternal:    {500, ExitFailure, retryable, "try again; if it fails again, report the request id to the operator of the server"},
+	CodeUnavailable: {503, ExitUnreachable, retryable | stopsBatch, "the server is starting, stopping or waiting for one of its parts; try again in a moment"},
+	CodeInvalid:     {400, ExitBadInput, 0, "correct the request and send it again"},
+	CodeNotFound:    {404, ExitBadInput, 0, "check the id; what belongs to another account is not found either"},
+	CodeConflict:    {409, ExitFailure, resync, "check the current state, then decide whether to try again"},
 
-// Hint is the usual advice for the code, "" for a code that is not known.
-func (c Code) Hint() string { return hints[c] }
+	CodeUnauthenticated: {401, ExitNotAllowed, stopsBatch | resync, "sign in, or send a valid token"},
+	CodeBadCredentials:  {401, ExitNotAllowed, stopsBatch, "check the name and the password"},
+	CodeSessionEnded:    {401, ExitNotAllowed, stopsBatch, "sign in again"},
+	CodeTooManyAttempts: {429, ExitTryAgain, retryable | stopsBatch, "wait a minute before you try again"},
+	CodeNameTaken:       {409, ExitBadInput, 0, "choose another name"},
 
-// Permanent reports whether a conversion that failed with this code would fail
-// the same way again, so that it is not tried a second time by itself.
-func (c Code) Permanent() bool {
-	switch c {
-	case CodeNotMedia, CodePlaylist, CodeNoAudio, CodeNoSuchTrack, CodeTruncated,
-		CodeUnreadable, CodeTimeLimit, CodeMemoryLimit, CodeOutputLimit:
-		return true
-	default:
-		return false
+	CodeForbidden:          {403, ExitNotAllowed, stopsBatch, "sign in with an account that is allowed to do this"},
+	CodeAccountDisabled:    {403, ExitNotAllowed, stopsBatch, "ask an administrator of the server to enable the account"},
+	CodeRegistrationClosed: {403, ExitNotAllowed, stopsBatch, "ask an administrator of the server for an account"},
+	CodeBadInvitation:      {403, ExitNotAllowed, stopsBatch, "check that the whole code was copied, or ask for another invitation"},
+
+	CodeOffsetConflict: {409, ExitTryAgain, resync, "ask for the upload's offset and continue from there"},
+	CodeUploadExpired:  {410, ExitTryAgain, 0, "upload the file again"},
+	CodeTooLarge:       {413, ExitBadInput, permanent, "split the file, or ask the operator of the server to raise the limit"},
+	CodeQuotaExceeded:  {403, ExitNotAllowed, 0, "remove jobs that are no longer needed"},
+	CodeStorageFull:    {507, ExitTryAgain, stopsBatch, "nothing is lost: continue once there is room on the server"},
+
+	CodeNotMedia:    {415, ExitBadInput, permanent, "upload a video or audio file, such as .mp4, .mkv, .mov, .webm or .mp3"},
+	CodePlaylist:    {415, ExitBadInput, permanent, "upload the media file itself, not a playlist or script that points to it"},
+	CodeNoAudio:     {422, ExitBadInput, permanent, "the video has no sound; check the recording, or choose another file"},
+	CodeNoSuchTrack: {422, ExitBadInput, permanent, "choose one of the tracks that the message lists"},
+	CodeTruncated:   {422, ExitBadInput, permanent, "the file ends too early; copy or export it again, then upload it again"},
+	CodeUnreadable:  {422, ExitBadInput, permanent, "play the file to check it; exporting it again as MP4 (H.264 and AAC) often helps"},
+
+	CodeTimeLimit:        {422, ExitBadInput, permanent, "retry the job; if it fails again, cut the video into parts"},
+	CodeMemoryLimit:      {422, ExitBadInput, permanent, "export the video with ordinary settings, then upload it again"},
+	CodeOutputLimit:      {422, ExitBadInput, permanent, "choose a smaller preset, such as small"},
+	CodeConversionFailed: {422, ExitFailure, 0, "retry the job"},
+	CodeWorkerLost:       {422, ExitFailure, 0, "retry the job; if it fails again, the file may be harmful to the converter"},
+
+	CodeUsage:       {0, ExitUsage, 0, "see the command's help"},
+	CodeUnreachable: {0, ExitUnreachable, retryable | stopsBatch, "check the network and the server's address"},
+	CodeTimedOut:    {0, ExitTryAgain, stopsBatch, "nothing is lost: run the same command again to continue"},
+	CodeInterrupted: {0, ExitInterrupted, stopsBatch, "run the same command again to continue"},
+	CodeNotReady:    {0, ExitFailure, 0, "wait, then check the status again"},
+	CodeProblems:    {0, ExitProblems, 0, "fix the problems that the checks list"},
+}
+
+// Codes lists the codes that a server can send, in alphabetical order.
+func Codes() []Code { return list(func(c class) bool { return c.status != 0 }) }
+
+// ClientCodes lists the codes that only clients give, in alphabetical order.
+func ClientCodes() []Code { return list(func(c class) bool { return c.status == 0 }) }
+
+func list(keep func(class) bool) []Code {
+	var codes []Code
+	for code, c := range classes {
+		if keep(c) {
+			codes = append(codes, code)
+		}
 	}
+	slices.Sort(codes)
+	return codes
 }
+
+// Hint is the usual advice for the code, for the user of any client; "" for an
+// unknown code.
+func (c Code) Hint() string { return classes[c].hint }
+
+// Status is the HTTP status of an answer with this code; 500 for a code that no
+// server sends.
+func (c Code) Status() int {
+	if s := classes[c].status; s != 0 {
+		return s
+	}
+	return 500
+}
+
+// ExitCode is what sx exits with; ExitFailure for an unknown code.
+func (c Code) ExitCode() int {
+	if known, ok := classes[c]; ok {
+		return known.exit
+	}
+	return ExitFailure
+}
+
+// Retryable reports whether the same request may succeed a little later without
+// any change, so that clients repeat it.
+func (c Code) Retryable() bool { return classes[c].traits&retryable != 0 }
+
+// Permanent reports whether the error lies in the file itself: its upload or
+// conversion fails the same way again, so it is not repeated automatically.
+func (c Code) Permanent() bool { return classes[c].traits&permanent != 0 }
+
+// StopsBatch reports whether the error concerns the server or the account, so
+// that every other file or job of a batch would meet it.
+func (c Code) StopsBatch() bool { return classes[c].traits&stopsBatch != 0 }
+
+// Resync reports whether an upload may continue once its offset has been asked
+// for again (which also renews an access token).
+func (c Code) Resync() bool { return classes[c].traits&resync != 0 }

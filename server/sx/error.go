@@ -6,12 +6,13 @@ import (
 )
 
 // Error is the one error type of SoundExtract. Message says what is wrong,
-// Hint says what to do next; both are meant for the person at the terminal.
+// Hint says what to do next; both are meant for the user of any client.
 type Error struct {
 	Code    Code
 	Message string
 	Hint    string
 	cause   error
+	origin  *Error // what this is a copy of, see Is
 }
 
 // NewError makes an Error with the code's usual hint (see Code.Hint).
@@ -20,44 +21,79 @@ func NewError(code Code, format string, args ...any) *Error {
 	return &Error{Code: code, Message: fmt.Sprintf(format, args...), Hint: code.Hint()}
 }
 
-// WithHint returns a copy of e whose hint is the given one.
+// WithHint returns a copy of e with the given hint.
 func (e *Error) WithHint(format string, args ...any) *Error {
-	c := *e
+	c := e.copy()
 	c.Hint = fmt.Sprintf(format, args...)
+	return c
+}
+
+// WithMessage returns a copy of e with the given message.
+func (e *Error) WithMessage(format string, args ...any) *Error {
+	c := e.copy()
+	c.Message = fmt.Sprintf(format, args...)
+	return c
+}
+
+// WithCause returns a copy of e that wraps err. The cause is logged and never
+// shown or sent: errors.Is and errors.As see it.
+func (e *Error) WithCause(err error) *Error {
+	c := e.copy()
+	c.cause = err
+	return c
+}
+
+func (e *Error) copy() *Error {
+	c := *e
+	c.origin = e.identity()
 	return &c
 }
 
-// WithCause returns a copy of e that remembers err. The cause is logged and
-// never shown or sent: errors.Is and errors.As see it.
-func (e *Error) WithCause(err error) *Error {
-	c := *e
-	c.cause = err
-	return &c
+func (e *Error) identity() *Error {
+	if e.origin != nil {
+		return e.origin
+	}
+	return e
 }
 
 // Error gives the message alone, without the cause.
 func (e *Error) Error() string { return e.Message }
 
+// ErrorCode implements Coded.
+func (e *Error) ErrorCode() Code { return e.Code }
+
 // Unwrap gives the cause, nil when there is none.
 func (e *Error) Unwrap() error { return e.cause }
 
-// Is makes two Errors equal to errors.Is when their codes are.
+// Is reports whether target is e, or both are copies (by WithHint, WithMessage
+// or WithCause) of the same Error. Two errors of the same code are not the same
+// error: compare CodeOf for that.
 func (e *Error) Is(target error) bool {
 	t, ok := target.(*Error)
-	return ok && t.Code == e.Code
+	return ok && t.identity() == e.identity()
 }
 
-// AsError finds the *Error in err's chain. An error that has none becomes an
-// Error of code internal with err as its cause. It is nil only for nil.
+// Coded is an error of any type that has a code.
+type Coded interface {
+	error
+	ErrorCode() Code
+}
+
+// AsError finds the outermost error with a code in err's chain and gives it as
+// an *Error. An error that has none becomes an Error of code internal with err
+// as its cause. It is nil only for nil.
 func AsError(err error) *Error {
 	if err == nil {
 		return nil
 	}
-	var e *Error
-	if errors.As(err, &e) {
+	var coded Coded
+	if !errors.As(err, &coded) {
+		return NewError(CodeInternal, "something went wrong inside SoundExtract").WithCause(err)
+	}
+	if e, ok := coded.(*Error); ok {
 		return e
 	}
-	return NewError(CodeInternal, "something went wrong inside SoundExtract").WithCause(err)
+	return NewError(coded.ErrorCode(), "%s", coded.Error()).WithCause(coded)
 }
 
 // CodeOf is the code of AsError(err), and "" for nil.

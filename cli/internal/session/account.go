@@ -5,7 +5,6 @@ package session
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -159,8 +158,8 @@ func (a *Account) WarnIfToken(w io.Writer) {
 
 // ended reports whether the server does not know a refresh token any more.
 func ended(err error) bool {
-	return errors.Is(err, &sx.Error{Code: sx.CodeSessionEnded}) ||
-		errors.Is(err, &sx.Error{Code: sx.CodeUnauthenticated})
+	code := sx.CodeOf(err)
+	return code == sx.CodeSessionEnded || code == sx.CodeUnauthenticated
 }
 
 func fromTokens(t api.Tokens) SignIn {

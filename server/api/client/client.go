@@ -45,6 +45,9 @@ type Unreachable struct {
 
 func (e *Unreachable) Error() string { return fmt.Sprintf("no answer from %s: %v", e.Server, e.Err) }
 
+// ErrorCode implements sx.Coded.
+func (e *Unreachable) ErrorCode() sx.Code { return sx.CodeUnreachable }
+
 // Unwrap gives the network's error.
 func (e *Unreachable) Unwrap() error { return e.Err }
 
@@ -91,33 +94,7 @@ func readError(res *http.Response) error {
 	}
 	// An answer to HEAD, which has no body, or not one of ours: a proxy or
 	// another server answers at this address.
-	return sx.NewError(codeOfStatus(res.StatusCode), "the server answered %s", res.Status)
-}
-
-// codeOfStatus is the code that comes nearest to a bare status: what may pass
-// is unavailable, what another try cannot change is invalid.
-func codeOfStatus(status int) sx.Code {
-	switch status {
-	case http.StatusUnauthorized:
-		return sx.CodeUnauthenticated
-	case http.StatusNotFound:
-		return sx.CodeNotFound
-	case http.StatusConflict:
-		return sx.CodeConflict
-	case http.StatusGone:
-		return sx.CodeUploadExpired
-	case http.StatusRequestEntityTooLarge:
-		return sx.CodeTooLarge
-	case http.StatusInsufficientStorage:
-		return sx.CodeStorageFull
-	case http.StatusRequestTimeout, http.StatusLocked, http.StatusTooEarly, http.StatusTooManyRequests,
-		http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
-		return sx.CodeUnavailable
-	}
-	if status < http.StatusInternalServerError {
-		return sx.CodeInvalid
-	}
-	return sx.CodeInternal
+	return sx.NewError(api.CodeOfStatus(res.StatusCode), "the server answered %s", res.Status)
 }
 
 // call sends in as JSON (nil sends no body) and reads the answer into out (nil drops it).
@@ -148,7 +125,7 @@ func (c *Client) call(ctx context.Context, method, path string, query url.Values
 	}
 	if t, _, _ := mime.ParseMediaType(res.Header.Get("Content-Type")); t != "application/json" {
 		return sx.NewError(sx.CodeInternal, "%s does not answer like a SoundExtract server", c.base.Host).
-			WithHint("check the server's address with: sx config")
+			WithHint("check the server's address")
 	}
 	if err := json.NewDecoder(res.Body).Decode(out); err != nil {
 		if ctxErr := ctx.Err(); ctxErr != nil {

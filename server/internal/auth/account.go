@@ -2,7 +2,6 @@ package auth
 
 import (
 	"encoding/json"
-	"errors"
 	"net/http"
 	"strings"
 
@@ -68,7 +67,7 @@ func (s *Service) login(w http.ResponseWriter, r *http.Request) error {
 	}
 	user, err := s.cfg.Users.ByName(r.Context(), name)
 	switch {
-	case errors.Is(err, errNotFound):
+	case sx.CodeOf(err) == sx.CodeNotFound:
 		user.PasswordHash = dummyHash // takes as long as a wrong password
 	case err != nil:
 		return err
@@ -86,9 +85,6 @@ func (s *Service) login(w http.ResponseWriter, r *http.Request) error {
 	}
 	return s.signIn(w, r, user)
 }
-
-// errNotFound is what the store's answer for an absent record is compared with.
-var errNotFound = sx.NewError(sx.CodeNotFound, "not found")
 
 // signIn signs the user in.
 func (s *Service) signIn(w http.ResponseWriter, r *http.Request, user sx.User) error {

@@ -137,7 +137,7 @@ func (s *Service) updateUser(ctx context.Context, name string, change func(*sx.U
 	switch {
 	case errors.Is(err, store.ErrUnchanged):
 		return user, nil
-	case errors.Is(err, errNotFound):
+	case sx.CodeOf(err) == sx.CodeNotFound:
 		return user, sx.NewError(sx.CodeNotFound, "there is no account %q", name).WithHint("list them with: sx admin users")
 	default:
 		return user, err

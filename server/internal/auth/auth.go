@@ -122,7 +122,7 @@ func (s *Service) Handler() http.Handler {
 }
 
 func (s *Service) fail(w http.ResponseWriter, r *http.Request, err error) {
-	if api.Status(sx.CodeOf(err)) == http.StatusUnauthorized {
+	if sx.CodeOf(err).Status() == http.StatusUnauthorized {
 		w.Header().Set("WWW-Authenticate", "Bearer") // RFC 9110 section 15.5.2
 	}
 	httpserver.WriteError(r.Context(), w, s.cfg.Log, err)

@@ -2,7 +2,6 @@ package auth
 
 import (
 	"context"
-	"errors"
 	"net/http"
 
 	"github.com/soundextract/sx/server/internal/httpserver"
@@ -37,7 +36,7 @@ func (s *Service) byAccessToken(ctx context.Context, raw string) (sx.User, error
 		return sx.User{}, err
 	}
 	user, err := s.cfg.Users.ByID(ctx, claims.UserID)
-	if errors.Is(err, errNotFound) {
+	if sx.CodeOf(err) == sx.CodeNotFound {
 		return sx.User{}, sx.NewError(sx.CodeUnauthenticated, "this account does not exist any more")
 	}
 	if err != nil {
@@ -45,7 +44,7 @@ func (s *Service) byAccessToken(ctx context.Context, raw string) (sx.User, error
 	}
 	session, err := s.cfg.Sessions.ByID(ctx, claims.SessionID)
 	switch {
-	case errors.Is(err, errNotFound):
+	case sx.CodeOf(err) == sx.CodeNotFound:
 	case err != nil:
 		return sx.User{}, err
 	case s.sessionValid(session, user):

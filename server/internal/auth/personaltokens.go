@@ -2,7 +2,6 @@ package auth
 
 import (
 	"context"
-	"errors"
 	"net/http"
 	"time"
 
@@ -93,7 +92,7 @@ func (s *Service) revokeToken(w http.ResponseWriter, r *http.Request) error {
 	}
 	id := r.PathValue("id")
 	found, err := s.cfg.PersonalTokens.ByID(r.Context(), id)
-	if err == nil && found.UserID != user.ID || errors.Is(err, errNotFound) {
+	if err == nil && found.UserID != user.ID || sx.CodeOf(err) == sx.CodeNotFound {
 		return sx.NewError(sx.CodeNotFound, "you have no token %s", id).WithHint("list your tokens with: sx token list")
 	}
 	if err != nil {
@@ -117,14 +116,14 @@ func (s *Service) byPersonalToken(ctx context.Context, raw string) (sx.User, sx.
 		return sx.User{}, sx.PersonalToken{}, bad
 	}
 	found, err := s.cfg.PersonalTokens.ByID(ctx, id)
-	if errors.Is(err, errNotFound) || err == nil && (!equalSecrets(found.Hash, token.Hash(raw)) || !s.cfg.Now().Before(found.Expires)) {
+	if sx.CodeOf(err) == sx.CodeNotFound || err == nil && (!equalSecrets(found.Hash, token.Hash(raw)) || !s.cfg.Now().Before(found.Expires)) {
 		return sx.User{}, sx.PersonalToken{}, bad
 	}
 	if err != nil {
 		return sx.User{}, sx.PersonalToken{}, err
 	}
 	user, err := s.cfg.Users.ByID(ctx, found.UserID)
-	if errors.Is(err, errNotFound) || err == nil && user.Disabled {
+	if sx.CodeOf(err) == sx.CodeNotFound || err == nil && user.Disabled {
 		return sx.User{}, sx.PersonalToken{}, bad
 	}
 	return user, found, err

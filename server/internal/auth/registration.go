@@ -118,7 +118,7 @@ func (s *Service) redeem(ctx context.Context, name, code string) (admission, err
 		case v.UsedBy == name:
 			return store.ErrUnchanged
 		}
-		if _, err := s.cfg.Users.ByName(ctx, name); !errors.Is(err, errNotFound) {
+		if _, err := s.cfg.Users.ByName(ctx, name); sx.CodeOf(err) != sx.CodeNotFound {
 			if err == nil {
 				err = sx.NewError(sx.CodeNameTaken, "the name %s is taken", name) // the invitation stays good
 			}
@@ -128,7 +128,7 @@ func (s *Service) redeem(ctx context.Context, name, code string) (admission, err
 		return nil
 	})
 	switch {
-	case errors.Is(err, errNotFound):
+	case sx.CodeOf(err) == sx.CodeNotFound:
 		return admission{}, bad
 	case err != nil && !errors.Is(err, store.ErrUnchanged):
 		return admission{}, err

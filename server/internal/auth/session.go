@@ -7,7 +7,6 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/base64"
-	"errors"
 	"net/http"
 	"strings"
 	"time"
@@ -71,7 +70,7 @@ func (s *Service) refresh(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	user, err := s.cfg.Users.ByID(ctx, session.UserID)
-	if errors.Is(err, errNotFound) {
+	if sx.CodeOf(err) == sx.CodeNotFound {
 		return s.end(ctx, session, "account is gone")
 	}
 	if err != nil {
@@ -107,7 +106,7 @@ func (s *Service) rotate(ctx context.Context, refresh string) (session sx.Sessio
 		session.Current, session.Expires = token.Hash(next), now.Add(sessionLifetime)
 		return nil
 	})
-	if errors.Is(err, errNotFound) {
+	if sx.CodeOf(err) == sx.CodeNotFound {
 		err = ended() // signed out in the meantime
 	}
 	return session, next, err
@@ -120,7 +119,7 @@ func (s *Service) session(ctx context.Context, refresh string) (sx.Session, erro
 		return sx.Session{}, ended()
 	}
 	session, err := s.cfg.Sessions.ByID(ctx, id)
-	if errors.Is(err, errNotFound) {
+	if sx.CodeOf(err) == sx.CodeNotFound {
 		return sx.Session{}, ended()
 	}
 	return session, err
@@ -147,7 +146,7 @@ func (s *Service) logout(w http.ResponseWriter, r *http.Request) error {
 	session, err := s.session(r.Context(), in.RefreshToken)
 	presented := token.Hash(in.RefreshToken)
 	switch {
-	case errors.Is(err, ended()):
+	case sx.CodeOf(err) == sx.CodeSessionEnded:
 	case err != nil:
 		return err
 	case equalSecrets(presented, session.Current), equalSecrets(presented, session.Previous):

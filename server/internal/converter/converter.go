@@ -105,16 +105,9 @@ func ReleaseAll(ctx context.Context, updater *jobs.Updater) error {
 			continue
 		}
 		_, err := updater.Update(ctx, j.ID, func(now *sx.Job) error { return now.Release(j.Attempt, updater.Now()) })
-		if err != nil && !isStale(err) {
+		if err != nil && !jobs.IsStale(err) {
 			return fmt.Errorf("release job %s: %w", j.ID, err)
 		}
 	}
 	return nil
-}
-
-// isStale reports whether an update was refused because the job has changed or was
-// deleted meanwhile.
-func isStale(err error) bool {
-	code := sx.CodeOf(err) // "" for nil
-	return code == sx.CodeConflict || code == sx.CodeNotFound
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/soundextract/sx/server/backoff"
+	"github.com/soundextract/sx/server/internal/jobs"
 	"github.com/soundextract/sx/server/sx"
 )
 
@@ -78,7 +79,7 @@ func (s *Service) expireLease(ctx context.Context, id string, lease observedLeas
 	case err == nil:
 		s.Log.WarnContext(ctx, "lease expired", "job", id, "attempt", lease.attempt)
 		return nil
-	case errors.Is(err, errRenewed), isStale(err):
+	case errors.Is(err, errRenewed), jobs.IsStale(err):
 		return nil
 	default:
 		return err

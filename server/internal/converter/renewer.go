@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/soundextract/sx/server/internal/jobs"
 	"github.com/soundextract/sx/server/sx"
 )
 
@@ -98,7 +99,7 @@ func (r *leaseRenewer) renew(ctx context.Context, p Progress, now time.Time) boo
 	case err == nil:
 		r.expiry, r.renewed, r.stored = now.Add(r.service.Lease), now, p
 		return true
-	case isStale(err):
+	case jobs.IsStale(err):
 		return false
 	case errors.Is(ctx.Err(), context.Canceled): // not the timeout above: the attempt has ended
 		return true

@@ -8,6 +8,7 @@ import (
 
 	"github.com/soundextract/sx/server/backoff"
 	"github.com/soundextract/sx/server/internal/bus"
+	"github.com/soundextract/sx/server/internal/jobs"
 	"github.com/soundextract/sx/server/sx"
 )
 
@@ -44,7 +45,7 @@ func (s *Service) handle(ctx context.Context, d bus.Delivery) {
 		// make the broker consider this consumer dead.
 		s.ack(ctx, d)
 		s.attempt(ctx, job, start.Add(s.Lease))
-	case isStale(err):
+	case jobs.IsStale(err):
 		s.Log.DebugContext(ctx, "message for a job that is not due", "job", id, "error", err)
 		s.ack(ctx, d)
 	default:
@@ -114,7 +115,7 @@ func (s *Service) finish(ctx context.Context, job sx.Job, track sx.Track, expiry
 	case err == nil:
 		log.InfoContext(ctx, "conversion done", "duration", track.Duration, "size", track.Size)
 		return resultDone
-	case isStale(err):
+	case jobs.IsStale(err):
 		log.InfoContext(ctx, "result discarded", "cause", errLeaseLost, "error", err)
 		s.removeTrack(ctx, track.ID)
 		return resultLeaseLost
@@ -135,7 +136,7 @@ func (s *Service) fail(ctx context.Context, job sx.Job, cause error, expiry time
 	log.WarnContext(ctx, "conversion failed", "code", string(known.Code), "reason", known.Message, "cause", rootCause(cause))
 	err := s.record(ctx, job.ID, expiry, func(j *sx.Job) error { return j.Fail(job.Attempt, known, s.Now()) })
 	switch {
-	case isStale(err): // or an earlier write was stored although its answer got lost
+	case jobs.IsStale(err): // or an earlier write was stored although its answer got lost
 		log.InfoContext(ctx, "failure discarded", "cause", errLeaseLost, "error", err)
 	case err != nil:
 		log.WarnContext(ctx, "failure not recorded; the lease will expire", "error", err)
@@ -161,7 +162,7 @@ func (s *Service) release(ctx context.Context, job sx.Job, log *slog.Logger) {
 	switch {
 	case err == nil:
 		log.InfoContext(ctx, "job released")
-	case !isStale(err):
+	case !jobs.IsStale(err):
 		log.WarnContext(ctx, "job not released; the lease will expire", "error", err)
 	}
 }
@@ -180,7 +181,7 @@ func (s *Service) record(ctx context.Context, id string, expiry time.Time, updat
 		switch {
 		case errors.Is(err, errAlreadyRecorded):
 			return nil
-		case err == nil, isStale(err), backoff.Sleep(ctx, s.ProgressInterval) != nil:
+		case err == nil, jobs.IsStale(err), backoff.Sleep(ctx, s.ProgressInterval) != nil:
 			return err
 		}
 	}

@@ -233,7 +233,7 @@ func (a answer) want(t *testing.T, status int) answer {
 // wantCode fails the test unless the answer is this error with its status.
 func (a answer) wantCode(t *testing.T, code sx.Code) api.Error {
 	t.Helper()
-	a.want(t, api.Status(code))
+	a.want(t, code.Status())
 	e := a.errorBody(t)
 	if e.Code != code || e.Message == "" || e.Hint == "" {
 		t.Fatalf("got %+v, want code %s with message and hint", e, code)

@@ -142,7 +142,7 @@ func (s *Service) logFailure(ctx context.Context, err error) {
 		s.cfg.Log.DebugContext(ctx, "request given up", "error", httpserver.Cause(err), "cause", context.Cause(ctx))
 	case e.Code == sx.CodeInternal:
 		s.cfg.Log.ErrorContext(ctx, "request failed", "error", httpserver.Cause(err))
-	case e.Code == sx.CodeUnavailable, e.Code == sx.CodeStorageFull:
+	case e.Code.Status() >= http.StatusInternalServerError:
 		s.cfg.Log.WarnContext(ctx, "request refused", "code", string(e.Code), "error", httpserver.Cause(err))
 	}
 }

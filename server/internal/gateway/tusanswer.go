@@ -22,7 +22,7 @@ func (s *Service) tusError(ctx context.Context, err error) error {
 	if err != nil {
 		return err
 	}
-	out := tusd.NewError(string(e.Code), e.Message, api.Status(e.Code))
+	out := tusd.NewError(string(e.Code), e.Message, e.Code.Status())
 	out.HTTPResponse.Body = string(body) + "\n"
 	out.HTTPResponse.Header = tusd.HTTPHeader{"Content-Type": "application/json", "Cache-Control": "no-store"}
 	return out
@@ -76,7 +76,7 @@ func (a *tusAnswer) finish() {
 	a.Header().Del("Content-Length")
 	code, message, _ := strings.Cut(strings.TrimSpace(a.text.String()), ": ")
 	e := fromTus(code, message, a.status)
-	status := api.Status(e.Code)
+	status := e.Code.Status()
 	if e.Code == sx.CodeInvalid && a.status < http.StatusInternalServerError {
 		status = a.status // the tus protocol gives some of them a status of their own
 	}

@@ -109,7 +109,7 @@ func recoverPanic(rec *recorder, r *http.Request, log *slog.Logger) {
 func WriteError(ctx context.Context, w http.ResponseWriter, log *slog.Logger, err error) {
 	switch {
 	case ctx.Err() == nil || !errors.Is(err, ctx.Err()):
-		if api.Status(sx.CodeOf(err)) >= http.StatusInternalServerError {
+		if sx.CodeOf(err).Status() >= http.StatusInternalServerError {
 			log.ErrorContext(ctx, "request failed", "error", Cause(err))
 		}
 		api.WriteError(w, err)

@@ -69,3 +69,11 @@ func (u *Updater) Publish(ctx context.Context, q bus.Queue, id string) {
 		u.Log.WarnContext(ctx, "publishing a wake-up message failed, the reconciler will retry", "queue", string(q), "job", id, "error", err)
 	}
 }
+
+// IsStale reports whether an update was refused because the job has moved on:
+// it is in another state, belongs to another attempt, or was removed. The update
+// is then no longer needed.
+func IsStale(err error) bool {
+	code := sx.CodeOf(err) // "" for nil
+	return code == sx.CodeConflict || code == sx.CodeNotFound
+}

@@ -3,10 +3,10 @@ package notifier
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 
 	"github.com/soundextract/sx/server/api"
+	"github.com/soundextract/sx/server/internal/jobs"
 	"github.com/soundextract/sx/server/sx"
 )
 
@@ -27,8 +27,7 @@ func (s *Service) tell(ctx context.Context, id string) error {
 		return err
 	}
 	_, err = s.cfg.Updater.Update(ctx, id, func(j *sx.Job) error { return j.MarkNotified(s.cfg.Updater.Now()) })
-	var known *sx.Error
-	if errors.As(err, &known) && (known.Code == sx.CodeConflict || known.Code == sx.CodeNotFound) {
+	if jobs.IsStale(err) {
 		return nil // tried again or removed by its owner in the meantime
 	}
 	if err == nil {
