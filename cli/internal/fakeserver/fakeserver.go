@@ -246,7 +246,7 @@ func (s *Server) list(w http.ResponseWriter, r *http.Request, _ string) {
 func (s *Server) find(id string) (int, error) {
 	i := slices.IndexFunc(s.jobs, func(j api.Job) bool { return j.ID == id })
 	if i < 0 {
-		return 0, sx.NewError(sx.CodeNotFound, "there is no job %s", id)
+		return 0, sx.NewError(sx.CodeNotFound, "job %s not found", id)
 	}
 	return i, nil
 }

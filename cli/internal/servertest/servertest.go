@@ -184,7 +184,7 @@ func (s *Server) with(w http.ResponseWriter, r *http.Request, fn func(*job)) {
 		fn(j)
 		return
 	}
-	api.WriteError(w, sx.NewError(sx.CodeNotFound, "there is no job %s", r.PathValue("id")))
+	api.WriteError(w, sx.NewError(sx.CodeNotFound, "job %s not found", r.PathValue("id")))
 }
 
 func metadata(header string) map[string]string {

@@ -122,7 +122,7 @@ func (s *Service) owned(ctx context.Context, id string) (sx.Job, error) {
 		return sx.Job{}, err
 	}
 	if err != nil || j.Owner != owner(ctx) {
-		return sx.Job{}, sx.NewError(sx.CodeNotFound, "there is no job %s", id)
+		return sx.Job{}, sx.NewError(sx.CodeNotFound, "job %s not found", id)
 	}
 	return j, nil
 }

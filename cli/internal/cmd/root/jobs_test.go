@@ -114,11 +114,11 @@ func TestSeveralJobs(t *testing.T) {
 	server.AddJobs(job("aaaa", "a.mp4", sx.StateRunning), job("bbbb", "b.mp4", sx.StateDone), job("cccc", "c.mp4", sx.StateQueued))
 	run(t, "cancel", "aaaa", "none", "bbbb", "cccc", "aaaa").want(t, 65,
 		"aaaa  cancelled  a.mp4\ncccc  cancelled  c.mp4\n",
-		"error: none: there is no job none\nhint: check the id with: sx jobs\n"+
+		"error: none: job none not found\nhint: check the id with: sx jobs\n"+
 			"error: bbbb: job bbbb is done and cannot become cancelled\nhint: look at the job's state with: sx jobs\n")
 	run(t, "retry", "aaaa", "--json").wantPart(t, 0, `{"id":"aaaa","name":"a.mp4","state":"queued"`)
 	run(t, "rm", "bbbb", "none", "--json").want(t, 65, `{"id":"bbbb","removed":true}`+"\n",
-		`{"error":{"code":"not_found","message":"none: there is no job none","hint":"check the id with: sx jobs"}}`+"\n")
+		`{"error":{"code":"not_found","message":"none: job none not found","hint":"check the id with: sx jobs"}}`+"\n")
 	server.EndSessions()
 	r := run(t, "show", "aaaa", "cccc")
 	if r.wantPart(t, 77, "has ended"); strings.Count(r.errOut, "error:") != 1 {

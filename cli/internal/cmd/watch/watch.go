@@ -101,7 +101,7 @@ func watch(ctx context.Context, o *Options) error {
 			end.job(job)
 		},
 		Gone: func(id string) {
-			err := sx.NewError(sx.CodeNotFound, "there is no job %s", id)
+			err := sx.NewError(sx.CodeNotFound, "job %s not found", id)
 			s.gone(id, err)
 			end.bad(err)
 		},

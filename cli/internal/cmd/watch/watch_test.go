@@ -119,7 +119,7 @@ func TestBars(t *testing.T) {
 	fail(server, bad)
 	out, errOut, err := run(t.Context(), t, server, true, nil, good, bad, "nosuchjob")
 	for _, want := range []string{
-		"bad.mp4: there is no sound\n  the video has no sound", "there is no job nosuchjob",
+		"bad.mp4: there is no sound\n  the video has no sound", "job nosuchjob not found",
 		"good.mp4   100 %  done", "bad.mp4      0 %  failed",
 	} {
 		if !strings.Contains(errOut, want) {
@@ -146,7 +146,7 @@ func TestHowItEnds(t *testing.T) {
 		{"cancelled", func(s *servertest.Server, id string) {
 			s.Change(id, func(j *api.Job) { j.State = sx.StateCancelled })
 		}, "talk.mp4: the job is cancelled", cmdutil.ExitFailure},
-		{"removed", func(s *servertest.Server, id string) { s.Forget(id) }, "there is no job", cmdutil.ExitBadInput},
+		{"removed", func(s *servertest.Server, id string) { s.Forget(id) }, "not found", cmdutil.ExitBadInput},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

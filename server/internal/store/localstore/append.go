@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/soundextract/sx/server/digest"
 	"github.com/soundextract/sx/server/sx"
 )
 
@@ -20,48 +21,69 @@ const (
 	bufferSize = 128 << 10
 )
 
-// Append reads, writes and hashes, while a second goroutine commits. Bytes count
-// as stored once they are synced and then recorded together with the digest's
-// state. What comes in meanwhile waits in the connection's own buffers: another
-// goroutine for reading costs more in being woken than it saves.
+// Append reads, writes and hashes in this goroutine, while a second one commits.
+// Bytes count as stored once they are synced and then recorded together with the
+// state of the digest. Meanwhile the connection's own buffers receive: a third
+// goroutine for reading would cost more in context switches than it saves.
 func (v *videos) Append(ctx context.Context, id string, offset int64, src io.Reader) (int64, error) {
 	l := v.acquireLock(id)
 	defer v.releaseLock(id, l)
-	p, err := v.startAppend(ctx, l, id, offset)
+	a, err := v.startAppend(ctx, l, id, offset)
 	if err != nil {
 		return 0, err
 	}
-	defer func() { _ = p.file.Close() }() // what counts is synced by commit
+	defer func() { _ = a.file.Close() }() // commit has synced what counts
 
 	buf := v.buffers.Get().(*[bufferSize]byte)
 	defer v.buffers.Put(buf)
 	stop := make(chan struct{})
 	var committing sync.WaitGroup
-	committing.Go(func() { p.commitLoop(stop) })
+	committing.Go(func() { a.commitLoop(stop) })
 
-	excess := p.copy(ctx, src, buf[:])
+	excess := a.copy(ctx, src, buf[:])
 	close(stop)
 	committing.Wait()
-	p.commit()
+	a.commit()
 
-	stored, err := p.result()
+	stored, err := a.result()
 	switch {
 	case err != nil:
-		return stored, wrapError("appending to a video", err)
+		return stored, wrapError("append to video", err)
 	case excess:
-		return stored, sx.NewError(sx.CodeOffsetConflict, "upload %s got more than its %d bytes", id, p.size).
-			WithHint("the file has changed since the upload began: upload it again")
+		return stored, sx.NewError(sx.CodeOffsetConflict, "upload %s received more than its %d bytes", id, a.size).
+			WithHint("the file has changed since the upload started: upload it again")
 	default:
 		return stored, ctx.Err()
 	}
 }
 
-// startAppend makes this the newest Append of the upload and brings its file to the
-// recorded offset.
+// appendSession is one running Append.
+type appendSession struct {
+	videos    *videos
+	lock      *uploadLock
+	id        string
+	number    int64 // of this Append; see uploadLock.newest
+	file      *os.File
+	size      int64 // of the whole upload
+	start     int64 // the offset at which this Append started
+	hash      *digest.SHA256
+	commitDue chan struct{} // receives when commitBytes are not committed yet
+
+	syncFailed bool // the file's bytes beyond committed may be lost
+
+	mu        sync.Mutex
+	written   int64  // the offset up to which file and state have all bytes
+	state     []byte // the digest's state at written
+	committed int64
+	err       error // the first one
+}
+
+// startAppend makes this the newest Append of the upload and truncates the file
+// to the recorded offset.
 func (v *videos) startAppend(ctx context.Context, l *uploadLock, id string, offset int64) (*appendSession, error) {
 	defer l.lock()()
-	const doing = "beginning to append"
-	var u upload
+	const doing = "start to append"
+	var u uploadRecord
 	var intact bool
 	err := v.db.view(ctx, doing, func(t tx) (err error) {
 		u, intact, err = v.load(t, id)
@@ -76,7 +98,7 @@ func (v *videos) startAppend(ctx context.Context, l *uploadLock, id string, offs
 	if u.Offset != offset {
 		return nil, sx.NewError(sx.CodeOffsetConflict, "upload %s has %d bytes, not %d", id, u.Offset, offset)
 	}
-	h, err := unmarshal(u.State)
+	h, err := digest.Resume(u.DigestState)
 	if err != nil {
 		return nil, err
 	}
@@ -87,11 +109,11 @@ func (v *videos) startAppend(ctx context.Context, l *uploadLock, id string, offs
 	l.newest++
 	return &appendSession{
 		videos: v, lock: l, id: id, number: l.newest, file: f, size: u.Size, start: offset,
-		hash: h, state: u.State, written: offset, committed: offset, commitDue: make(chan struct{}, 1),
+		hash: h, state: u.DigestState, written: offset, committed: offset, commitDue: make(chan struct{}, 1),
 	}, nil
 }
 
-// openAt opens the file for writing and cuts off what is beyond the offset.
+// openAt opens the file for writing and truncates it to the offset.
 func openAt(path string, offset int64) (*os.File, error) {
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE, fileMode)
 	if err != nil {
@@ -107,20 +129,144 @@ func openAt(path string, offset int64) (*os.File, error) {
 	return f, nil
 }
 
-// copy stores what src gives as soon as it gives it, until src or ctx ends, the
-// upload has all its bytes, or the piece has failed. excess says that src had more.
-func (p *appendSession) copy(ctx context.Context, src io.Reader, buf []byte) (excess bool) {
-	left := p.size - p.start
-	for ctx.Err() == nil && !p.failed() {
+// copy writes what it reads from src, until src or ctx ends, the upload has all
+// its bytes, or writing has failed. excess reports whether src had more bytes.
+func (a *appendSession) copy(ctx context.Context, src io.Reader, buf []byte) (excess bool) {
+	left := a.size - a.start
+	for ctx.Err() == nil && !a.failed() {
 		n, err := src.Read(buf)
 		if excess = int64(n) > left; excess {
 			n = int(left)
 		}
 		left -= int64(n)
-		p.write(buf[:n])
+		a.write(buf[:n])
 		if err != nil || excess {
 			break
 		}
 	}
 	return excess
+}
+
+func (a *appendSession) fail(err error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.err == nil {
+		a.err = err
+	}
+}
+
+func (a *appendSession) failed() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.err != nil
+}
+
+// result returns how many bytes of this Append are stored, and the first error.
+func (a *appendSession) result() (int64, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.committed - a.start, a.err
+}
+
+// checkNewest returns an error once a newer Append has started. The caller holds
+// one of the upload lock's mutexes.
+func (a *appendSession) checkNewest() error {
+	if a.lock.newest != a.number {
+		return sx.NewError(sx.CodeOffsetConflict, "upload %s is being continued by a newer request", a.id)
+	}
+	return nil
+}
+
+// write appends b to the file and the digest. Nothing else advances written.
+func (a *appendSession) write(b []byte) {
+	n, err := a.writeFile(b)
+	if err != nil {
+		a.fail(err)
+	}
+	_, _ = a.hash.Write(b[:n]) // never fails
+	state, err := a.hash.State()
+	if err != nil {
+		a.fail(err)
+		return
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.state = state
+	a.written += int64(n)
+	if a.written-a.committed >= commitBytes {
+		select {
+		case a.commitDue <- struct{}{}:
+		default:
+		}
+	}
+}
+
+func (a *appendSession) writeFile(b []byte) (int, error) {
+	a.lock.writing.Lock()
+	defer a.lock.writing.Unlock()
+	if err := a.checkNewest(); err != nil {
+		return 0, err
+	}
+	return a.file.WriteAt(b, a.written)
+}
+
+// commitLoop commits while bytes arrive.
+func (a *appendSession) commitLoop(stop <-chan struct{}) {
+	tick := time.NewTicker(commitEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-stop:
+			return
+		case <-a.commitDue:
+		case <-tick.C:
+		}
+		a.commit()
+	}
+}
+
+// commit makes durable what has been written so far: first the bytes, then the
+// record that counts them. It takes no ctx, because what has arrived is kept,
+// above all if the request was interrupted. It runs in one goroutine at a time.
+func (a *appendSession) commit() {
+	if a.syncFailed {
+		return
+	}
+	a.mu.Lock()
+	end, state, behind := a.written, a.state, a.committed < a.written
+	a.mu.Unlock()
+	if behind {
+		if err := syncData(a.file); err != nil {
+			// The kernel reports a lost page only once: a second sync would
+			// succeed without it.
+			a.syncFailed = true
+			a.fail(err)
+			return
+		}
+	}
+	a.lock.recording.Lock()
+	defer a.lock.recording.Unlock()
+	err := a.checkNewest()
+	if err == nil && behind {
+		err = a.record(end, state)
+	}
+	if err != nil {
+		a.fail(err)
+		return
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.committed = end
+}
+
+func (a *appendSession) record(end int64, state []byte) error {
+	// Batch shares one sync among uploads that commit at the same time.
+	return a.videos.db.bolt.Batch(func(t tx) error {
+		u, err := uploadRecords.get(t, a.id)
+		if err != nil {
+			return err
+		}
+		u.Offset, u.DigestState, u.Updated = end, state, time.Now()
+		return uploadRecords.put(t, a.id, u)
+	})
 }

@@ -6,12 +6,12 @@ import (
 	"runtime"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/soundextract/sx/server/sx"
+	"github.com/soundextract/sx/server/testkit"
 )
 
-// slow is a source that gives head, tells that it is empty and waits for end.
+// slow is a source that returns head, signals that it is empty and waits for end.
 type slow struct {
 	head  io.Reader
 	empty chan<- struct{}
@@ -27,9 +27,9 @@ func (s *slow) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// TestSlowLinkIsStoredAlong looks at an upload whose connection is open but
-// silent: what came in counts after a while.
-func TestSlowLinkIsStoredAlong(t *testing.T) {
+// TestSlowLinkIsCommitted checks an upload whose connection is open but idle: what
+// has arrived is committed after a while.
+func TestSlowLinkIsCommitted(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()
 	s := open(t, t.TempDir())
@@ -40,25 +40,18 @@ func TestSlowLinkIsStoredAlong(t *testing.T) {
 	}
 	empty, end, done := make(chan struct{}, 1), make(chan struct{}), make(chan error, 1)
 	go func() {
-		// Small reads, as a slow network gives them.
+		// Small reads, as from a slow network.
 		_, err := s.Videos.Append(ctx, "v1", 0, &slow{io.LimitReader(trickle{}, size), empty, end})
 		done <- err
 	}()
 	<-empty
-	tick, late := time.NewTicker(20*time.Millisecond), time.After(20*time.Second)
-	defer tick.Stop()
-	for offset := int64(0); offset < size; {
-		select {
-		case <-tick.C:
-		case <-late:
-			t.Fatalf("only %d of %d bytes are stored", offset, size)
-		}
+	testkit.Eventually(t, "all bytes are committed", func() bool {
 		up, err := s.Videos.Stat(ctx, "v1")
 		if err != nil {
 			t.Fatal(err)
 		}
-		offset = up.Offset
-	}
+		return up.Offset == size
+	})
 	close(end)
 	if err := <-done; err != nil {
 		t.Fatal(err)
@@ -67,7 +60,7 @@ func TestSlowLinkIsStoredAlong(t *testing.T) {
 
 const trickleSize = 1400
 
-// trickle gives packets, and lets others run in between.
+// trickle returns one packet at a time and yields to other goroutines.
 type trickle struct{}
 
 func (trickle) Read(p []byte) (int, error) {
@@ -75,8 +68,8 @@ func (trickle) Read(p []byte) (int, error) {
 	return min(len(p), trickleSize), nil
 }
 
-// TestMemoryOfManyUploads holds 50 uploads open. It is not parallel: it
-// measures the process.
+// TestMemoryOfManyUploads keeps 50 uploads open. It is not parallel because it
+// measures the memory of the process.
 func TestMemoryOfManyUploads(t *testing.T) {
 	const uploads, size, most = 50, 4 << 20, 20 << 20
 	ctx := t.Context()
@@ -104,9 +97,9 @@ func TestMemoryOfManyUploads(t *testing.T) {
 		<-empty
 	}
 	if grown := int64(inUse()) - int64(before); grown > most {
-		t.Errorf("%d uploads at once take %d KiB, want at most %d", uploads, grown>>10, most>>10)
+		t.Errorf("%d concurrent uploads use %d KiB, want at most %d", uploads, grown>>10, most>>10)
 	} else {
-		t.Logf("%d uploads at once take %d KiB", uploads, grown>>10)
+		t.Logf("%d concurrent uploads use %d KiB", uploads, grown>>10)
 	}
 	close(end)
 	for range uploads {
@@ -120,12 +113,12 @@ type zeros struct{}
 
 func (zeros) Read(p []byte) (int, error) { return len(p), nil }
 
-func TestNoRoomFromTheStart(t *testing.T) {
+func TestNotEnoughSpace(t *testing.T) {
 	t.Parallel()
 	s := open(t, t.TempDir())
 	defer func() { _ = s.Close() }()
 	err := s.Videos.Create(t.Context(), "v1", "a.mp4", 1<<60)
-	if sx.CodeOf(err) != sx.CodeStorageFull || !strings.Contains(err.Error(), "67 MB must stay so") {
-		t.Errorf("Create returned %v, want code storage_full, with what stays free", err)
+	if sx.CodeOf(err) != sx.CodeStorageFull || !strings.Contains(err.Error(), "67 MB are reserved") {
+		t.Errorf("Create returned %v, want code storage_full and the reserve", err)
 	}
 }

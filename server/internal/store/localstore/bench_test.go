@@ -11,7 +11,7 @@ import (
 
 const benchSize = 256 << 20
 
-// BenchmarkAppend is to be held against BenchmarkPlainFile: the same bytes
+// BenchmarkAppend compares with BenchmarkPlainFile: the same bytes
 // written to a file and synced, without digest or resumption.
 func BenchmarkAppend(b *testing.B) {
 	s := open(b, b.TempDir())
@@ -57,7 +57,7 @@ func BenchmarkPlainFile(b *testing.B) {
 	}
 }
 
-// BenchmarkAppendMany shares the disk among 50 uploads.
+// BenchmarkAppendMany runs 50 uploads at the same time.
 func BenchmarkAppendMany(b *testing.B) {
 	const uploads, size = 50, benchSize / 50
 	s := open(b, b.TempDir())

@@ -9,8 +9,8 @@ import (
 )
 
 type blob struct {
-	file *os.File        // not embedded: its WriteTo would read past the ctx
-	ctx  context.Context //nolint:containedctx // the port says that Open's ctx bounds the reads
+	file *os.File        // not embedded: its WriteTo would ignore ctx
+	ctx  context.Context //nolint:containedctx // by contract, the ctx of Open applies to all reads
 	size int64
 }
 

@@ -28,16 +28,16 @@ import (
 )
 
 const (
-	childVar = "LOCALSTORE_TEST_CHILD" // which of children to be, in place of the tests
+	childVar = "LOCALSTORE_TEST_CHILD" // the child to run instead of the tests
 	dirVar   = "LOCALSTORE_TEST_DIR"
 
 	crashSize = 160 << 20
-	// fileLimit is how large a file the child named full can make.
+	// fileLimit is the largest file size of the child named full.
 	fileLimit = 1 << 20
 )
 
-// children are what the tests start as processes of their own; report is read
-// by the parent line by line.
+// children are the functions that the tests run in processes of their own. The
+// parent reads report line by line.
 var children = map[string]func(ctx context.Context, s store.Store, report io.Writer) error{
 	"append": childAppend,
 	"put":    childPut,
@@ -71,7 +71,7 @@ func TestMain(m *testing.M) {
 	}
 }
 
-// spawn starts a child and gives what it reports.
+// spawn starts a child and returns its reports.
 func spawn(t *testing.T, name, dir string) (*exec.Cmd, *bufio.Scanner) {
 	t.Helper()
 	r, w, err := os.Pipe()
@@ -86,7 +86,7 @@ func spawn(t *testing.T, name, dir string) (*exec.Cmd, *bufio.Scanner) {
 	cmd.Stdout, cmd.Stderr = &out, &out
 	t.Cleanup(func() {
 		if t.Failed() {
-			t.Logf("the child said: %s", out.String())
+			t.Logf("output of the child: %s", out.String())
 		}
 	})
 	if err := cmd.Start(); err != nil {
@@ -96,7 +96,7 @@ func spawn(t *testing.T, name, dir string) (*exec.Cmd, *bufio.Scanner) {
 	return cmd, bufio.NewScanner(r)
 }
 
-// kill ends the child as a power switch would, and waits until its lock is free.
+// kill kills the child and waits until it has released its lock.
 func kill(t *testing.T, cmd *exec.Cmd) {
 	t.Helper()
 	if err := cmd.Process.Kill(); err != nil {
@@ -107,14 +107,14 @@ func kill(t *testing.T, cmd *exec.Cmd) {
 	}
 }
 
-// endless gives bytes that depend on their place, from the offset on.
+// endless reads bytes that depend on their offset.
 type endless struct {
 	block []byte
 	at    int64
 }
 
 func newEndless(at int64) *endless {
-	block := make([]byte, 1<<20+7) // no multiple of anything
+	block := make([]byte, 1<<20+7) // not a multiple of any other size
 	_, _ = rand.NewChaCha8([32]byte{1}).Read(block)
 	return &endless{block: block, at: at}
 }
@@ -134,8 +134,8 @@ func endlessSum(t *testing.T, size int64) string {
 	return hex.EncodeToString(h.Sum(nil))
 }
 
-// childAppend goes on with the upload v1 and reports its offsets. When it has
-// all bytes it waits to be killed.
+// childAppend continues the upload v1 and reports its offsets. When it has all
+// bytes, it waits to be killed.
 func childAppend(ctx context.Context, s store.Store, report io.Writer) error {
 	up, err := s.Videos.Stat(ctx, "v1")
 	if err != nil {
@@ -161,8 +161,8 @@ func childAppend(ctx context.Context, s store.Store, report io.Writer) error {
 	return nil
 }
 
-// TestKilledWhileAppending kills the process again and again: nothing below an
-// offset that it had reported may be lost.
+// TestKilledWhileAppending kills the process repeatedly: no byte below a reported
+// offset may be lost.
 func TestKilledWhileAppending(t *testing.T) {
 	t.Parallel()
 	ctx, dir := t.Context(), t.TempDir()
@@ -192,7 +192,7 @@ func TestKilledWhileAppending(t *testing.T) {
 			t.Fatal(err)
 		}
 		if up.Offset < reported {
-			t.Fatalf("offset %d was reported, %d is left", reported, up.Offset)
+			t.Fatalf("offset %d was reported, but now it is %d", reported, up.Offset)
 		}
 		if start = up.Offset; start > 0 && start < crashSize {
 			midway++
@@ -216,7 +216,7 @@ func TestKilledWhileAppending(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got := hex.EncodeToString(h.Sum(nil)); got != want {
-		t.Errorf("the bytes' digest is %s, want %s", got, want)
+		t.Errorf("the digest of the bytes is %s, want %s", got, want)
 	}
 	if err := b.Close(); err != nil {
 		t.Fatal(err)
@@ -226,7 +226,7 @@ func TestKilledWhileAppending(t *testing.T) {
 	}
 }
 
-// childPut reports when half of a track is in, and waits to be killed.
+// childPut reports when half of a track is stored, and waits to be killed.
 func childPut(ctx context.Context, s store.Store, report io.Writer) error {
 	half := io.LimitReader(newEndless(0), 1<<20)
 	_, err := s.Tracks.Put(ctx, "job-1", "a.mp3", readerFunc(func(p []byte) (int, error) {
@@ -267,7 +267,7 @@ func TestKilledWhilePutting(t *testing.T) {
 	}
 }
 
-// childFull runs where no file can grow beyond fileLimit.
+// childFull runs in a process whose files cannot grow beyond fileLimit.
 func childFull(ctx context.Context, s store.Store, _ io.Writer) error {
 	n, err := s.Videos.Append(ctx, "v1", 0, io.LimitReader(newEndless(0), 2*fileLimit))
 	if sx.CodeOf(err) != sx.CodeStorageFull || n != fileLimit {
@@ -276,7 +276,7 @@ func childFull(ctx context.Context, s store.Store, _ io.Writer) error {
 	if n, err = s.Videos.Append(ctx, "v1", n, io.LimitReader(newEndless(n), 1)); sx.CodeOf(err) != sx.CodeStorageFull || n != 0 {
 		return fmt.Errorf("a second Append stored %d bytes and returned %w", n, err)
 	}
-	// A record that sx.db cannot grow for.
+	// sx.db cannot grow for this record.
 	if err := s.Videos.Create(ctx, "v2", strings.Repeat("x", 2*fileLimit), 1); err == nil {
 		return errors.New("Create succeeded")
 	}
@@ -292,8 +292,8 @@ func childFull(ctx context.Context, s store.Store, _ io.Writer) error {
 	return nil
 }
 
-// TestFullMidway fills the "disk" in the middle of a piece, and goes on once
-// there is room.
+// TestFullMidway fills the "disk" in the middle of an Append, and continues once
+// there is space.
 func TestFullMidway(t *testing.T) {
 	t.Parallel()
 	ctx, dir := t.Context(), t.TempDir()

@@ -17,36 +17,37 @@ import (
 
 type tx = *bbolt.Tx
 
-// database is sx.db. Its methods turn errors into what the port promises.
+// database is sx.db. Its methods return errors as the port defines them.
 type database struct {
 	bolt *bbolt.DB
 }
 
-// lockTimeout is how long Open waits for a process that is just ending.
+// lockTimeout is how long Open waits for another process that is exiting.
 const lockTimeout = time.Second
 
-// batchDelay is how long the record of a commit waits for others to share its
-// sync with. Each piece of an upload waits for it at its end, so that bbolt's own
-// 10 ms would be most of what a small one takes.
+// batchDelay is how long a commit of an upload waits for others to share its
+// sync with. Every Append waits for it at its end, and bbolt's default of 10 ms
+// would dominate the duration of small ones.
 const batchDelay = time.Millisecond
 
-// format is the layout of the records. A program that changes it raises it.
+// format is the version of the layout of sx.db. Increment it when the layout
+// changes.
 const format = "1"
 
 var (
 	bucketMeta                 = []byte("meta")
 	bucketUsers                = []byte("users")
-	bucketUserNames            = []byte("user_names") // name → user id
+	bucketUserNames            = []byte("user_names") // name → user ID
 	bucketSessions             = []byte("sessions")
 	bucketInvites              = []byte("invitations")
 	bucketTokens               = []byte("personal_tokens")
-	bucketTokenKeys            = []byte("personal_tokens_of") // user id, 0, name → token id
+	bucketTokenKeys            = []byte("personal_tokens_of") // user ID, NUL, name → token ID
 	bucketNotificationSettings = []byte("notification_settings")
 	bucketDeliveries           = []byte("deliveries")
 	bucketDue                  = []byte("deliveries_due") // see orderKey
 	bucketJobs                 = []byte("jobs")
 	bucketOrder                = []byte("jobs_order")     // see orderKey
-	bucketUnsettled            = []byte("jobs_unsettled") // likewise
+	bucketUnsettled            = []byte("jobs_unsettled") // see orderKey
 	bucketUploads              = []byte("uploads")
 
 	keyFormat = []byte("format")
@@ -57,24 +58,24 @@ func openDatabase(dir string) (*database, error) {
 	db, err := openBolt(path)
 	switch {
 	case errors.Is(err, berrors.ErrTimeout):
-		return nil, sx.NewError(sx.CodeUnavailable, "the data folder %s is in use by another sxd", dir).
-			WithHint("stop it with: sx down, or choose another folder with --data")
+		return nil, sx.NewError(sx.CodeUnavailable, "the data directory %s is in use by another sxd", dir).
+			WithHint("stop it with: sx down, or choose another directory with --data")
 	case errors.Is(err, os.ErrPermission), diskFull(err):
 		return nil, directoryError(dir, err)
 	case err != nil:
 		return nil, sx.NewError(sx.CodeUnavailable, "%s is damaged: %v", path, err).
-			WithHint("restore %s from a backup, or choose another folder with --data", path).WithCause(err)
+			WithHint("restore %s from a backup, or choose another directory with --data", path).WithCause(err)
 	}
 	d := &database{bolt: db}
-	if err := d.setUp(path); err != nil {
+	if err := d.createBuckets(path); err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
 	return d, nil
 }
 
-// openBolt opens the file and reads all of it once. bbolt panics at pages that
-// make no sense, and the mapping faults beyond the end of a truncated file;
-// here both become errors, before anyone relies on the records.
+// openBolt opens the file and reads all of it once. bbolt panics on invalid
+// pages, and the memory mapping faults beyond the end of a truncated file. Both
+// become errors here, before any record is used.
 func openBolt(path string) (db *bbolt.DB, err error) {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer func() {
@@ -102,7 +103,7 @@ func readAll(path string) func(tx) error {
 			return err
 		}
 		if info.Size() < t.Size() {
-			return fmt.Errorf("it has %d of %d bytes", info.Size(), t.Size())
+			return fmt.Errorf("the file has %d of %d bytes", info.Size(), t.Size())
 		}
 		return t.ForEach(func(_ []byte, b *bbolt.Bucket) error {
 			return b.ForEach(func(_, _ []byte) error { return nil })
@@ -110,7 +111,7 @@ func readAll(path string) func(tx) error {
 	}
 }
 
-func (d *database) setUp(path string) error {
+func (d *database) createBuckets(path string) error {
 	return d.bolt.Update(func(t tx) error {
 		for _, name := range [][]byte{
 			bucketMeta, bucketUsers, bucketUserNames, bucketSessions,
@@ -118,7 +119,7 @@ func (d *database) setUp(path string) error {
 			bucketJobs, bucketOrder, bucketUnsettled, bucketUploads,
 		} {
 			if _, err := t.CreateBucketIfNotExists(name); err != nil {
-				return fmt.Errorf("setting up %s: %w", path, err)
+				return fmt.Errorf("set up %s: %w", path, err)
 			}
 		}
 		meta := t.Bucket(bucketMeta)
@@ -128,13 +129,13 @@ func (d *database) setUp(path string) error {
 		case "":
 			return meta.Put(keyFormat, []byte(format))
 		default:
-			return sx.NewError(sx.CodeUnavailable, "%s has format %s, and this sxd knows format %s", path, got, format).
-				WithHint("start the sxd version that wrote it, or choose another folder with --data")
+			return sx.NewError(sx.CodeUnavailable, "%s has format %s, but this sxd supports format %s", path, got, format).
+				WithHint("start the sxd version that wrote it, or choose another directory with --data")
 		}
 	})
 }
 
-// view reads in one transaction. doing says what failed when it fails.
+// view reads in one transaction. doing says what was being done, for errors.
 func (d *database) view(ctx context.Context, doing string, fn func(tx) error) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -142,7 +143,7 @@ func (d *database) view(ctx context.Context, doing string, fn func(tx) error) er
 	return wrapError(doing, d.bolt.View(fn))
 }
 
-// update changes records in one transaction, which is on the disk when it returns.
+// update changes records in one transaction, which is on disk when it returns.
 func (d *database) update(ctx context.Context, doing string, fn func(tx) error) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -152,7 +153,7 @@ func (d *database) update(ctx context.Context, doing string, fn func(tx) error) 
 
 func (d *database) close() error { return d.bolt.Close() }
 
-// wrapError gives an error its code: what is an *sx.Error already keeps it.
+// wrapError gives an error its code. An *sx.Error keeps the one that it has.
 func wrapError(doing string, err error) error {
 	var e *sx.Error
 	switch {
@@ -163,7 +164,7 @@ func wrapError(doing string, err error) error {
 	case diskFull(err):
 		return sx.NewError(sx.CodeStorageFull, "the server's disk is full").WithCause(fmt.Errorf("%s: %w", doing, err))
 	case errors.Is(err, berrors.ErrDatabaseNotOpen):
-		return sx.NewError(sx.CodeUnavailable, "the storage is closed").WithCause(fmt.Errorf("%s: %w", doing, err))
+		return sx.NewError(sx.CodeUnavailable, "the store is closed").WithCause(fmt.Errorf("%s: %w", doing, err))
 	default:
 		return fmt.Errorf("%s: %w", doing, err)
 	}

@@ -23,7 +23,7 @@ var deliveryRecords = records[sx.Delivery]{
 }
 
 func (s *deliveries) Create(ctx context.Context, v sx.Delivery) error {
-	return s.db.update(ctx, "storing a delivery", func(t tx) error {
+	return s.db.update(ctx, "store delivery", func(t tx) error {
 		if err := deliveryRecords.create(t, v.ID, v); err != nil {
 			return err
 		}
@@ -32,7 +32,7 @@ func (s *deliveries) Create(ctx context.Context, v sx.Delivery) error {
 }
 
 func (s *deliveries) Get(ctx context.Context, id string) (v sx.Delivery, err error) {
-	err = s.db.view(ctx, "reading a delivery", func(t tx) error {
+	err = s.db.view(ctx, "read delivery", func(t tx) error {
 		v, err = deliveryRecords.get(t, id)
 		return err
 	})
@@ -40,7 +40,7 @@ func (s *deliveries) Get(ctx context.Context, id string) (v sx.Delivery, err err
 }
 
 func (s *deliveries) Replace(ctx context.Context, v sx.Delivery) error {
-	return s.db.update(ctx, "changing a delivery", func(t tx) error {
+	return s.db.update(ctx, "change delivery", func(t tx) error {
 		old, err := deliveryRecords.current(t, v.ID, v)
 		if err != nil {
 			return err
@@ -53,7 +53,7 @@ func (s *deliveries) Replace(ctx context.Context, v sx.Delivery) error {
 	})
 }
 
-// indexDue files a pending delivery under the time when it is due.
+// indexDue enters a pending delivery into the index by due time.
 func indexDue(t tx, v sx.Delivery) error {
 	if v.State != sx.DeliveryPending {
 		return nil
@@ -62,7 +62,7 @@ func indexDue(t tx, v sx.Delivery) error {
 }
 
 func (s *deliveries) Due(ctx context.Context, now time.Time, limit int) (list []sx.Delivery, err error) {
-	err = s.db.view(ctx, "listing due deliveries", func(t tx) error {
+	err = s.db.view(ctx, "list due deliveries", func(t tx) error {
 		c := t.Bucket(bucketDue).Cursor()
 		for k, _ := c.First(); k != nil && len(list) < limit; k, _ = c.Next() {
 			v, err := deliveryRecords.get(t, string(k[idAt(nil):]))
@@ -80,7 +80,7 @@ func (s *deliveries) Due(ctx context.Context, now time.Time, limit int) (list []
 }
 
 func (s *deliveries) List(ctx context.Context, userID string, limit int) (list []sx.Delivery, err error) {
-	err = s.db.view(ctx, "listing deliveries", func(t tx) error {
+	err = s.db.view(ctx, "list deliveries", func(t tx) error {
 		list, err = deliveryRecords.all(t, func(v sx.Delivery) bool { return v.UserID == userID })
 		return err
 	})
@@ -91,18 +91,9 @@ func (s *deliveries) List(ctx context.Context, userID string, limit int) (list [
 }
 
 func (s *deliveries) DeleteSettled(ctx context.Context, before time.Time) error {
-	return s.db.update(ctx, "deleting old deliveries", func(t tx) error {
-		old, err := deliveryRecords.all(t, func(v sx.Delivery) bool {
+	return s.db.update(ctx, "delete old deliveries", func(t tx) error {
+		return deliveryRecords.deleteAll(t, func(v sx.Delivery) bool {
 			return v.State != sx.DeliveryPending && v.Created.Before(before)
 		})
-		if err != nil {
-			return err
-		}
-		for _, v := range old {
-			if err := t.Bucket(bucketDeliveries).Delete([]byte(v.ID)); err != nil {
-				return err
-			}
-		}
-		return nil
 	})
 }

@@ -14,13 +14,13 @@ import (
 	"github.com/soundextract/sx/server/sx"
 )
 
-// refuses checks that the folder cannot be opened, and what is said.
+// refuses checks that the directory cannot be opened, and the error.
 func refuses(t *testing.T, dir string, words ...string) {
 	t.Helper()
 	s, err := localstore.Open(dir)
 	if err == nil {
 		_ = s.Close()
-		t.Fatal("Open accepted the folder")
+		t.Fatal("Open accepted the directory")
 	}
 	e := sx.AsError(err)
 	if e.Code != sx.CodeUnavailable {
@@ -28,12 +28,12 @@ func refuses(t *testing.T, dir string, words ...string) {
 	}
 	for _, w := range append(words, dir, "--data") {
 		if !strings.Contains(e.Message+"\n"+e.Hint, w) {
-			t.Errorf("neither message nor hint says %q: %s; %s", w, e.Message, e.Hint)
+			t.Errorf("neither message nor hint contains %q: %s; %s", w, e.Message, e.Hint)
 		}
 	}
 }
 
-func TestOnlyTheOwnerReadsTheFolder(t *testing.T) {
+func TestOnlyTheOwnerReadsTheDirectory(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "new", "data")
 	s := open(t, dir)
@@ -70,7 +70,7 @@ func TestOnlyTheOwnerReadsTheFolder(t *testing.T) {
 	}
 }
 
-func TestOneProcessHasTheFolder(t *testing.T) {
+func TestOneProcessOpensTheDirectory(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	s := open(t, dir)
@@ -89,11 +89,11 @@ func TestOneProcessHasTheFolder(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := os.Stat(half); err == nil {
-		t.Error("Open left rubbish in tmp")
+		t.Error("Open left a file in tmp")
 	}
 }
 
-func TestUnusableFolder(t *testing.T) {
+func TestUnusableDirectory(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "file")
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
@@ -178,7 +178,7 @@ func TestNewerFormat(t *testing.T) {
 	refuses(t, dir, "format 2", "format 1")
 }
 
-func TestPingNoticesThatTheFolderIsGone(t *testing.T) {
+func TestPingDetectsAMissingDirectory(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "data")
 	s := open(t, dir)

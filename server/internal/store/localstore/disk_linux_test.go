@@ -9,14 +9,14 @@ import (
 	"github.com/soundextract/sx/server/sx"
 )
 
-// TestBadDisk puts devices in place of an upload's file.
+// TestBadDisk replaces the file of an upload by a device.
 func TestBadDisk(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		name, device string
 		code         sx.Code
 	}{
-		{"no room for a byte", "/dev/full", sx.CodeStorageFull},
+		{"the disk is full", "/dev/full", sx.CodeStorageFull},
 		{"bytes that cannot be synced are not stored", "/dev/null", sx.CodeInternal},
 	} {
 		t.Run(c.name, func(t *testing.T) {

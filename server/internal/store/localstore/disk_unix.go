@@ -8,13 +8,13 @@ import (
 	"syscall"
 )
 
-// diskFull reports whether the error says that the disk takes no more: it is
-// full, the user's quota is used up, or the file is as large as it may be.
+// diskFull reports whether the error says that no more can be written: the disk
+// is full, the user's quota is exhausted, or the file has its maximum size.
 func diskFull(err error) bool {
 	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) || errors.Is(err, syscall.EFBIG)
 }
 
-// freeBytes is how much may still be written to the disk that holds dir.
+// freeBytes returns how much this user may still write to the disk of dir.
 func freeBytes(dir string) (uint64, error) {
 	var st syscall.Statfs_t
 	if err := syscall.Statfs(dir, &st); err != nil {
@@ -23,7 +23,7 @@ func freeBytes(dir string) (uint64, error) {
 	return st.Bavail * uint64(st.Bsize), nil
 }
 
-// syncDir makes new and renamed files of the folder survive a power loss.
+// syncDir makes created and renamed files of the directory survive a power loss.
 func syncDir(dir string) error {
 	d, err := os.Open(dir)
 	if err != nil {

@@ -7,13 +7,13 @@ import (
 	"golang.org/x/sys/windows"
 )
 
-// diskFull reports whether the error says that the disk takes no more.
+// diskFull reports whether the error says that no more can be written.
 func diskFull(err error) bool {
 	return errors.Is(err, windows.ERROR_DISK_FULL) || errors.Is(err, windows.ERROR_HANDLE_DISK_FULL) ||
 		errors.Is(err, windows.ERROR_FILE_TOO_LARGE) || errors.Is(err, windows.ERROR_DISK_QUOTA_EXCEEDED)
 }
 
-// freeBytes is how much may still be written to the disk that holds dir.
+// freeBytes returns how much this user may still write to the disk of dir.
 func freeBytes(dir string) (uint64, error) {
 	name, err := windows.UTF16PtrFromString(dir)
 	if err != nil {
@@ -26,5 +26,5 @@ func freeBytes(dir string) (uint64, error) {
 	return free, nil
 }
 
-// syncDir does nothing: Windows has no sync of folders, and NTFS journals them.
+// syncDir does nothing: Windows cannot sync directories, and NTFS journals them.
 func syncDir(string) error { return nil }

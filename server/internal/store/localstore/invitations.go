@@ -20,13 +20,13 @@ var invitationRecords = records[sx.Invitation]{
 }
 
 func (s *invitations) Create(ctx context.Context, v sx.Invitation) error {
-	return s.db.update(ctx, "storing an invitation", func(t tx) error {
+	return s.db.update(ctx, "store invitation", func(t tx) error {
 		return invitationRecords.create(t, v.ID, v)
 	})
 }
 
 func (s *invitations) ByID(ctx context.Context, id string) (v sx.Invitation, err error) {
-	err = s.db.view(ctx, "reading an invitation", func(t tx) error {
+	err = s.db.view(ctx, "read invitation", func(t tx) error {
 		v, err = invitationRecords.get(t, id)
 		return err
 	})
@@ -34,25 +34,13 @@ func (s *invitations) ByID(ctx context.Context, id string) (v sx.Invitation, err
 }
 
 func (s *invitations) Replace(ctx context.Context, v sx.Invitation) error {
-	return s.db.update(ctx, "changing an invitation", func(t tx) error {
-		if _, err := invitationRecords.current(t, v.ID, v); err != nil {
-			return err
-		}
-		return invitationRecords.replace(t, v.ID, v)
+	return s.db.update(ctx, "change invitation", func(t tx) error {
+		return invitationRecords.replaceCurrent(t, v.ID, v)
 	})
 }
 
 func (s *invitations) DeleteExpired(ctx context.Context, now time.Time) error {
-	return s.db.update(ctx, "deleting expired invitations", func(t tx) error {
-		expired, err := invitationRecords.all(t, func(v sx.Invitation) bool { return v.Expires.Before(now) })
-		if err != nil {
-			return err
-		}
-		for _, v := range expired {
-			if err := t.Bucket(bucketInvites).Delete([]byte(v.ID)); err != nil {
-				return err
-			}
-		}
-		return nil
+	return s.db.update(ctx, "delete expired invitations", func(t tx) error {
+		return invitationRecords.deleteAll(t, func(v sx.Invitation) bool { return v.Expires.Before(now) })
 	})
 }

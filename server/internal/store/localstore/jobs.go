@@ -1,9 +1,13 @@
 package localstore
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
+	"iter"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/soundextract/sx/server/internal/store"
@@ -22,7 +26,7 @@ var jobRecords = records[sx.Job]{
 }
 
 func (s *jobs) Create(ctx context.Context, j sx.Job) error {
-	return s.db.update(ctx, "storing a job", func(t tx) error {
+	return s.db.update(ctx, "store job", func(t tx) error {
 		if err := jobRecords.create(t, j.ID, j); err != nil {
 			return err
 		}
@@ -31,7 +35,7 @@ func (s *jobs) Create(ctx context.Context, j sx.Job) error {
 }
 
 func (s *jobs) Get(ctx context.Context, id string) (j sx.Job, err error) {
-	err = s.db.view(ctx, "reading a job", func(t tx) error {
+	err = s.db.view(ctx, "read job", func(t tx) error {
 		j, err = jobRecords.get(t, id)
 		return err
 	})
@@ -39,7 +43,7 @@ func (s *jobs) Get(ctx context.Context, id string) (j sx.Job, err error) {
 }
 
 func (s *jobs) Replace(ctx context.Context, j sx.Job) error {
-	return s.db.update(ctx, "changing a job", func(t tx) error {
+	return s.db.update(ctx, "change job", func(t tx) error {
 		old, err := jobRecords.current(t, j.ID, j)
 		if err != nil {
 			return err
@@ -52,7 +56,7 @@ func (s *jobs) Replace(ctx context.Context, j sx.Job) error {
 }
 
 func (s *jobs) Delete(ctx context.Context, j sx.Job) error {
-	return s.db.update(ctx, "deleting a job", func(t tx) error {
+	return s.db.update(ctx, "delete job", func(t tx) error {
 		old, err := jobRecords.current(t, j.ID, j)
 		switch {
 		case sx.CodeOf(err) == sx.CodeNotFound:
@@ -64,20 +68,102 @@ func (s *jobs) Delete(ctx context.Context, j sx.Job) error {
 	})
 }
 
-// orderKey sorts by time and id within each prefix. Jobs are filed under their
-// owner's prefix and under the empty one, which spans all owners.
+func (s *jobs) List(ctx context.Context, f store.JobFilter) (list []sx.Job, more bool, err error) {
+	err = s.db.view(ctx, "list jobs", func(t tx) error {
+		for id := range newestFirst(t, f.Owner, f.After) {
+			if len(f.IDs) > 0 && !slices.Contains(f.IDs, id) {
+				continue
+			}
+			j, err := jobRecords.get(t, id)
+			if err != nil {
+				return err
+			}
+			if !matches(j, f) {
+				continue
+			}
+			if f.Limit > 0 && len(list) == f.Limit {
+				more = true
+				return nil
+			}
+			list = append(list, j)
+		}
+		return ctx.Err()
+	})
+	return list, more, err
+}
+
+// newestFirst returns the IDs of the owner's jobs that are older than the cursor.
+func newestFirst(t tx, owner string, after *store.JobCursor) iter.Seq[string] {
+	prefix := ownerPrefix(owner)
+	end := append(bytes.Clone(prefix[:len(prefix)-1]), 1) // the first key after those with the prefix
+	if after != nil {
+		end = orderKey(prefix, after.Created, after.ID)
+	}
+	return func(yield func(string) bool) {
+		c := t.Bucket(bucketOrder).Cursor()
+		k, _ := c.Seek(end)
+		if k == nil {
+			k, _ = c.Last()
+		} else {
+			k, _ = c.Prev()
+		}
+		for ; bytes.HasPrefix(k, prefix); k, _ = c.Prev() {
+			if !yield(string(k[idAt(prefix):])) {
+				return
+			}
+		}
+	}
+}
+
+func matches(j sx.Job, f store.JobFilter) bool {
+	return (len(f.States) == 0 || slices.Contains(f.States, j.State)) &&
+		strings.Contains(strings.ToLower(j.Video.Name), strings.ToLower(f.Name))
+}
+
+func (s *jobs) Unsettled(ctx context.Context) (list []sx.Job, err error) {
+	err = s.db.view(ctx, "list unsettled jobs", func(t tx) error {
+		c := t.Bucket(bucketUnsettled).Cursor()
+		for k, _ := c.First(); k != nil; k, _ = c.Next() {
+			j, err := jobRecords.get(t, string(k[idAt(nil):]))
+			if err != nil {
+				return err
+			}
+			list = append(list, j)
+		}
+		return nil
+	})
+	return list, err
+}
+
+func (s *jobs) Usage(ctx context.Context, owner string) (total int64, err error) {
+	err = s.db.view(ctx, "compute usage", func(t tx) error {
+		for id := range newestFirst(t, owner, nil) {
+			j, err := jobRecords.get(t, id)
+			if err != nil {
+				return err
+			}
+			total += store.StoredBytes(j)
+		}
+		return nil
+	})
+	return total, err
+}
+
+// orderKey is a key that sorts by time, then ID, within each prefix. The index of
+// jobs has each job twice: with its owner's prefix, and with the empty owner's,
+// which stands for all owners.
 func orderKey(prefix []byte, created time.Time, id string) []byte {
 	k := append([]byte(nil), prefix...)
-	// The flipped sign bit lets times before 1970 sort first.
+	// The sign bit is flipped so that times before 1970 sort first.
 	k = binary.BigEndian.AppendUint64(k, uint64(created.UnixMilli())^(1<<63))
 	return append(k, id...)
 }
 
-// ownerPrefix ends with a byte that no id has, so that no owner's prefix
-// begins another's. The empty owner stands for all.
+// ownerPrefix ends with a byte that no ID contains, so that no owner's prefix is
+// a prefix of another's.
 func ownerPrefix(owner string) []byte { return append([]byte(owner), 0) }
 
-// idAt is where the id begins in a key of orderKey.
+// idAt is the position of the ID in a key of orderKey.
 func idAt(prefix []byte) int { return len(prefix) + 8 }
 
 func index(t tx, j sx.Job) error {

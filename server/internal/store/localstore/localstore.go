@@ -1,19 +1,18 @@
-// Package localstore is the storage port on one machine's disk: files for the
-// bytes, bbolt for the records. The data folder holds
+// Package localstore implements the storage port on one machine's disk: files
+// for videos and tracks, bbolt for the records. The data directory contains
 //
-//	sx.db         users and what signs them in, jobs, and how far each upload is
-//	videos/<id>   an upload or video, as its bytes
-//	tracks/<id>   a track, as its bytes
+//	sx.db         all records, among them the state of each upload
+//	videos/<id>   the bytes of an upload or video
+//	tracks/<id>   the bytes of a track
 //	tmp/          tracks that are being written; emptied by Open
 //
-// One process at a time has the folder, by the lock on sx.db, so what has to be
-// fenced (the newest Append wins) is fenced in memory.
+// The lock on sx.db admits one process at a time, so the fencing of appends (the
+// newest one wins) needs no more than mutexes.
 //
-// A record in sx.db counts and a file does not: bytes beyond an upload's
-// recorded offset were never promised to anyone and are cut off by the next
-// Append. A file that is shorter than its record was tampered with or lost by
-// the disk; its upload starts over at offset 0, and a sealed video of that kind
-// cannot be opened.
+// sx.db decides what is stored. Bytes beyond an upload's recorded offset were
+// never acknowledged, and the next Append truncates them. A file that is shorter
+// than its record was modified by someone else or lost by the disk: its upload
+// starts over at offset 0, and a complete video of that kind cannot be opened.
 package localstore
 
 import (
@@ -32,13 +31,13 @@ const (
 	fileMode = 0o600
 )
 
-// Open opens the data folder, and makes it where there is none, readable for
-// its owner alone. A folder that another process has open is an *sx.Error of
+// Open opens the data directory, which it creates if necessary, with access for
+// its owner only. A directory that another process has open is an *sx.Error of
 // code unavailable, and so is one whose sx.db is damaged.
 func Open(dir string) (store.Store, error) {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
-		return store.Store{}, fmt.Errorf("finding the data folder: %w", err)
+		return store.Store{}, fmt.Errorf("find the data directory: %w", err)
 	}
 	videosDir, tracksDir, tmpDir := filepath.Join(dir, "videos"), filepath.Join(dir, "tracks"), filepath.Join(dir, "tmp")
 	for _, d := range []string{dir, videosDir, tracksDir, tmpDir} {
@@ -50,7 +49,8 @@ func Open(dir string) (store.Store, error) {
 	if err != nil {
 		return store.Store{}, err
 	}
-	// Only the owner of the lock may clear what another process could be writing.
+	// Only the owner of the lock may empty tmp: another process could be writing
+	// there.
 	if err := errors.Join(removeContents(tmpDir), syncDir(dir)); err != nil {
 		return store.Store{}, errors.Join(directoryError(dir, err), db.close())
 	}
@@ -70,8 +70,8 @@ func Open(dir string) (store.Store, error) {
 }
 
 func directoryError(dir string, err error) error {
-	return sx.NewError(sx.CodeUnavailable, "the data folder %s cannot be used: %v", dir, err).
-		WithHint("choose a folder that you may write to with --data").WithCause(err)
+	return sx.NewError(sx.CodeUnavailable, "the data directory %s cannot be used: %v", dir, err).
+		WithHint("choose a directory that you may write to with --data").WithCause(err)
 }
 
 func removeContents(dir string) error {
@@ -87,10 +87,10 @@ func removeContents(dir string) error {
 	return nil
 }
 
-// ping notices a closed database and a folder that went away, such as a disk
-// that was unmounted under it.
+// ping detects a closed database and a directory that has disappeared, such as
+// on a disk that was unmounted.
 func ping(ctx context.Context, db *database, dirs ...string) error {
-	if err := db.view(ctx, "looking at the records", func(tx) error { return nil }); err != nil {
+	if err := db.view(ctx, "read sx.db", func(tx) error { return nil }); err != nil {
 		return err
 	}
 	for _, d := range dirs {
@@ -101,7 +101,7 @@ func ping(ctx context.Context, db *database, dirs ...string) error {
 	return nil
 }
 
-// validID reports whether the id can be a file's name. Ids come from URLs.
+// validID reports whether the ID can be a file name. IDs come from URLs.
 func validID(id string) bool {
 	return id != "." && filepath.IsLocal(id) && filepath.Base(id) == id
 }

@@ -8,7 +8,7 @@ import (
 	"github.com/soundextract/sx/server/internal/store/storetest"
 )
 
-// TestConformance is not parallel: the suite measures memory.
+// TestConformance is not parallel because the suite measures memory.
 func TestConformance(t *testing.T) {
 	storetest.Run(t, func(t *testing.T) func() store.Store {
 		dir := t.TempDir()

@@ -14,19 +14,19 @@ type notificationSettings struct {
 var _ store.NotificationSettings = (*notificationSettings)(nil)
 
 var notificationSettingsRecords = records[sx.NotificationSettings]{
-	bucket: bucketNotificationSettings, kind: "notification settings", hint: "show where you are told with: sx notify",
+	bucket: bucketNotificationSettings, kind: "notification settings", hint: "show your notification settings with: sx notify",
 	rev: func(v *sx.NotificationSettings) *int64 { return &v.Rev },
 }
 
 func (s *notificationSettings) Get(ctx context.Context, userID string) (v sx.NotificationSettings, err error) {
-	err = s.db.view(ctx, "reading notification settings", func(t tx) error {
+	err = s.db.view(ctx, "read notification settings", func(t tx) error {
 		v, err = notificationSettingsOf(t, userID)
 		return err
 	})
 	return v, err
 }
 
-// notificationSettingsOf gives empty settings to a user who has none.
+// notificationSettingsOf returns empty settings for a user who has none.
 func notificationSettingsOf(t tx, userID string) (sx.NotificationSettings, error) {
 	v, err := notificationSettingsRecords.get(t, userID)
 	if sx.CodeOf(err) == sx.CodeNotFound {
@@ -36,7 +36,7 @@ func notificationSettingsOf(t tx, userID string) (sx.NotificationSettings, error
 }
 
 func (s *notificationSettings) Replace(ctx context.Context, v sx.NotificationSettings) error {
-	return s.db.update(ctx, "changing notification settings", func(t tx) error {
+	return s.db.update(ctx, "change notification settings", func(t tx) error {
 		old, err := notificationSettingsOf(t, v.UserID)
 		if err != nil {
 			return err

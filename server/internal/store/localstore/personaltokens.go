@@ -2,9 +2,9 @@ package localstore
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/soundextract/sx/server/internal/store"
@@ -19,15 +19,15 @@ var _ store.PersonalTokens = (*personalTokens)(nil)
 
 var tokenRecords = records[sx.PersonalToken]{bucket: bucketTokens, kind: "token", hint: "list your tokens with: sx token list"}
 
-// tokenKey finds a user's tokens by their names.
+// tokenKey is the key of the index by user and name.
 func tokenKey(userID, name string) []byte { return []byte(userID + "\x00" + name) }
 
 func (s *personalTokens) Create(ctx context.Context, v sx.PersonalToken) error {
-	return s.db.update(ctx, "storing a token", func(t tx) error {
+	return s.db.update(ctx, "store token", func(t tx) error {
 		keys, key := t.Bucket(bucketTokenKeys), tokenKey(v.UserID, v.Name)
 		if keys.Get(key) != nil {
-			return sx.NewError(sx.CodeConflict, "you have a token named %s already", v.Name).
-				WithHint("choose another name, or remove that one with: sx token revoke %s", v.Name)
+			return sx.NewError(sx.CodeConflict, "a token named %s already exists", v.Name).
+				WithHint("choose another name, or delete that token with: sx token revoke %s", v.Name)
 		}
 		if err := tokenRecords.create(t, v.ID, v); err != nil {
 			return err
@@ -37,7 +37,7 @@ func (s *personalTokens) Create(ctx context.Context, v sx.PersonalToken) error {
 }
 
 func (s *personalTokens) ByID(ctx context.Context, id string) (v sx.PersonalToken, err error) {
-	err = s.db.view(ctx, "reading a token", func(t tx) error {
+	err = s.db.view(ctx, "read token", func(t tx) error {
 		v, err = tokenRecords.get(t, id)
 		return err
 	})
@@ -45,7 +45,7 @@ func (s *personalTokens) ByID(ctx context.Context, id string) (v sx.PersonalToke
 }
 
 func (s *personalTokens) List(ctx context.Context, userID string) (list []sx.PersonalToken, err error) {
-	err = s.db.view(ctx, "listing tokens", func(t tx) error {
+	err = s.db.view(ctx, "list tokens", func(t tx) error {
 		prefix := tokenKey(userID, "")
 		c := t.Bucket(bucketTokenKeys).Cursor()
 		for k, id := c.Seek(prefix); bytes.HasPrefix(k, prefix); k, id = c.Next() {
@@ -58,16 +58,13 @@ func (s *personalTokens) List(ctx context.Context, userID string) (list []sx.Per
 		return nil
 	})
 	slices.SortFunc(list, func(a, b sx.PersonalToken) int {
-		if c := a.Created.Compare(b.Created); c != 0 {
-			return c
-		}
-		return strings.Compare(a.ID, b.ID)
+		return cmp.Or(a.Created.Compare(b.Created), cmp.Compare(a.ID, b.ID))
 	})
 	return list, err
 }
 
 func (s *personalTokens) Delete(ctx context.Context, id string) error {
-	return s.db.update(ctx, "deleting a token", func(t tx) error {
+	return s.db.update(ctx, "delete token", func(t tx) error {
 		v, err := tokenRecords.get(t, id)
 		if sx.CodeOf(err) == sx.CodeNotFound {
 			return nil
@@ -80,7 +77,7 @@ func (s *personalTokens) Delete(ctx context.Context, id string) error {
 }
 
 func (s *personalTokens) DeleteExpired(ctx context.Context, now time.Time) error {
-	return s.db.update(ctx, "deleting expired tokens", func(t tx) error {
+	return s.db.update(ctx, "delete expired tokens", func(t tx) error {
 		expired, err := tokenRecords.all(t, func(v sx.PersonalToken) bool { return v.Expires.Before(now) })
 		if err != nil {
 			return err

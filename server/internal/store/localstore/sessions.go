@@ -20,13 +20,13 @@ var sessionRecords = records[sx.Session]{
 }
 
 func (s *sessions) Create(ctx context.Context, v sx.Session) error {
-	return s.db.update(ctx, "storing a session", func(t tx) error {
+	return s.db.update(ctx, "store session", func(t tx) error {
 		return sessionRecords.create(t, v.ID, v)
 	})
 }
 
 func (s *sessions) ByID(ctx context.Context, id string) (v sx.Session, err error) {
-	err = s.db.view(ctx, "reading a session", func(t tx) error {
+	err = s.db.view(ctx, "read session", func(t tx) error {
 		v, err = sessionRecords.get(t, id)
 		return err
 	})
@@ -34,31 +34,19 @@ func (s *sessions) ByID(ctx context.Context, id string) (v sx.Session, err error
 }
 
 func (s *sessions) Replace(ctx context.Context, v sx.Session) error {
-	return s.db.update(ctx, "changing a session", func(t tx) error {
-		if _, err := sessionRecords.current(t, v.ID, v); err != nil {
-			return err
-		}
-		return sessionRecords.replace(t, v.ID, v)
+	return s.db.update(ctx, "change session", func(t tx) error {
+		return sessionRecords.replaceCurrent(t, v.ID, v)
 	})
 }
 
 func (s *sessions) Delete(ctx context.Context, id string) error {
-	return s.db.update(ctx, "deleting a session", func(t tx) error {
+	return s.db.update(ctx, "delete session", func(t tx) error {
 		return t.Bucket(bucketSessions).Delete([]byte(id))
 	})
 }
 
 func (s *sessions) DeleteExpired(ctx context.Context, now time.Time) error {
-	return s.db.update(ctx, "deleting expired sessions", func(t tx) error {
-		expired, err := sessionRecords.all(t, func(v sx.Session) bool { return v.Expires.Before(now) })
-		if err != nil {
-			return err
-		}
-		for _, v := range expired {
-			if err := t.Bucket(bucketSessions).Delete([]byte(v.ID)); err != nil {
-				return err
-			}
-		}
-		return nil
+	return s.db.update(ctx, "delete expired sessions", func(t tx) error {
+		return sessionRecords.deleteAll(t, func(v sx.Session) bool { return v.Expires.Before(now) })
 	})
 }

@@ -5,8 +5,8 @@ import (
 	"syscall"
 )
 
-// syncData brings the file's bytes to the disk, and of its metadata only what
-// reading them needs.
+// syncData writes the file's bytes to the disk, with only that metadata which is
+// needed to read them.
 func syncData(f *os.File) error {
 	for {
 		err := syscall.Fdatasync(int(f.Fd()))

@@ -25,8 +25,8 @@ func upload(t *testing.T, s store.Store, id string, size int64, data string) {
 	}
 }
 
-// TestUploadThatLostBytes takes bytes away that were promised: the upload
-// starts over, and stays so however the file grows again.
+// TestUploadThatLostBytes removes acknowledged bytes: the upload starts over, even
+// if the file grows again.
 func TestUploadThatLostBytes(t *testing.T) {
 	t.Parallel()
 	for name, damage := range map[string]func(path string) error{
@@ -97,21 +97,21 @@ func TestVideoThatLostBytes(t *testing.T) {
 	}
 }
 
-// TestFilesWithoutRecord are what a crash during Create leaves.
+// TestFilesWithoutRecord covers what a crash during Create leaves.
 func TestFilesWithoutRecord(t *testing.T) {
 	t.Parallel()
 	ctx, dir := t.Context(), t.TempDir()
 	file := filepath.Join(dir, "videos", "v1")
 	s := open(t, dir)
 	defer func() { _ = s.Close() }()
-	if err := os.WriteFile(file, []byte("rubbish"), 0o600); err != nil {
+	if err := os.WriteFile(file, []byte("leftover"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if list, err := s.Videos.List(ctx); err != nil || !slices.Equal(list, []string{"v1"}) {
 		t.Errorf("List gave %v, %v, want v1", list, err)
 	}
 	if err := s.Videos.Create(ctx, "v1", "a.mp4", 3); err != nil {
-		t.Errorf("Create over the rubbish returned %v", err)
+		t.Errorf("Create over the file returned %v", err)
 	}
 	if err := s.Videos.Remove(ctx, "v1"); err != nil {
 		t.Fatal(err)
@@ -135,8 +135,7 @@ func TestBrokenPutLeavesNothing(t *testing.T) {
 	}
 }
 
-// TestUndecodableRecords looks at what the callers get to see of a record that
-// makes no sense.
+// TestUndecodableRecords checks the errors for records that cannot be decoded.
 func TestUndecodableRecords(t *testing.T) {
 	t.Parallel()
 	ctx, dir := t.Context(), t.TempDir()
@@ -144,11 +143,11 @@ func TestUndecodableRecords(t *testing.T) {
 		t.Fatal(err)
 	}
 	edit(t, dir, "jobs", "j1", `{"ID": 7}`)
-	edit(t, dir, "uploads", "v1", `{"Size": 0, "State": "AAAA"}`)
+	edit(t, dir, "uploads", "v1", `{"Size": 0, "DigestState": "AAAA"}`)
 	s := open(t, dir)
 	defer func() { _ = s.Close() }()
 	_, err := s.Jobs.Get(ctx, "j1")
-	if err == nil || !strings.Contains(err.Error(), "decoding job j1") {
+	if err == nil || !strings.Contains(err.Error(), "decode job j1") {
 		t.Errorf("Get returned %v", err)
 	}
 	if err := os.WriteFile(filepath.Join(dir, "videos", "v1"), nil, 0o600); err != nil {
@@ -163,8 +162,8 @@ func TestUndecodableRecords(t *testing.T) {
 	}
 }
 
-// TestStoredForm pins how records are written: a program of format 1 reads
-// what any other of format 1 wrote.
+// TestStoredForm pins the encoding of records: a program with format 1 reads what
+// any other with format 1 wrote.
 func TestStoredForm(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

@@ -2,19 +2,19 @@ package localstore
 
 import "sync"
 
-// uploadLock lets only the newest Append of an upload through.
+// uploadLock fences the Appends of one upload: only the newest one stores bytes.
 type uploadLock struct {
-	// writing is held for each write to the file and recording for each change
-	// of the record, but neither while a source is read: a newer Append does
-	// not wait for the older one's network.
+	// writing is held for each write to the file, and recording for each change
+	// of the record. Neither is held while a source is read, so that a newer
+	// Append does not wait for the older one's network.
 	writing, recording sync.Mutex
-	// newest numbers the Appends. It is changed with both locks held, so it may
-	// be read with either.
+	// newest is the number of the newest Append, the fencing token. It is changed
+	// with both mutexes held, so it may be read with either.
 	newest int64
-	users  int // guarded by videos.mu
+	refs   int // guarded by videos.mu
 }
 
-// lock stops all Appends of the upload; the next one may be begun.
+// lock blocks all Appends of the upload, so that another one may start.
 func (l *uploadLock) lock() (unlock func()) {
 	l.writing.Lock()
 	l.recording.Lock()
@@ -24,7 +24,8 @@ func (l *uploadLock) lock() (unlock func()) {
 	}
 }
 
-// acquireLock gives the upload's gate, to be given back by releaseLock.
+// acquireLock returns the upload's lock. The caller must call releaseLock when
+// it no longer needs it.
 func (v *videos) acquireLock(id string) *uploadLock {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -33,14 +34,14 @@ func (v *videos) acquireLock(id string) *uploadLock {
 		l = &uploadLock{}
 		v.locks[id] = l
 	}
-	l.users++
+	l.refs++
 	return l
 }
 
 func (v *videos) releaseLock(id string, l *uploadLock) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if l.users--; l.users == 0 {
+	if l.refs--; l.refs == 0 {
 		delete(v.locks, id)
 	}
 }

@@ -14,12 +14,12 @@ type users struct {
 var _ store.Users = (*users)(nil)
 
 var userRecords = records[sx.User]{
-	bucket: bucketUsers, kind: "user", hint: "make an account with: sx register",
+	bucket: bucketUsers, kind: "user", hint: "create an account with: sx register",
 	rev: func(u *sx.User) *int64 { return &u.Rev },
 }
 
 func (s *users) Create(ctx context.Context, u sx.User) error {
-	return s.db.update(ctx, "storing a user", func(t tx) error {
+	return s.db.update(ctx, "store user", func(t tx) error {
 		names := t.Bucket(bucketUserNames)
 		if names.Get([]byte(u.Name)) != nil {
 			return sx.NewError(sx.CodeNameTaken, "the name %s is storedBytes", u.Name)
@@ -32,7 +32,7 @@ func (s *users) Create(ctx context.Context, u sx.User) error {
 }
 
 func (s *users) ByID(ctx context.Context, id string) (u sx.User, err error) {
-	err = s.db.view(ctx, "reading a user", func(t tx) error {
+	err = s.db.view(ctx, "read user", func(t tx) error {
 		u, err = userRecords.get(t, id)
 		return err
 	})
@@ -40,10 +40,10 @@ func (s *users) ByID(ctx context.Context, id string) (u sx.User, err error) {
 }
 
 func (s *users) ByName(ctx context.Context, name string) (u sx.User, err error) {
-	err = s.db.view(ctx, "reading a user", func(t tx) error {
+	err = s.db.view(ctx, "read user", func(t tx) error {
 		id := t.Bucket(bucketUserNames).Get([]byte(name))
 		if id == nil {
-			return sx.NewError(sx.CodeNotFound, "there is no user named %s", name).WithHint("%s", userRecords.hint)
+			return sx.NewError(sx.CodeNotFound, "user %s not found", name).WithHint("%s", userRecords.hint)
 		}
 		u, err = userRecords.get(t, string(id))
 		return err
@@ -52,7 +52,7 @@ func (s *users) ByName(ctx context.Context, name string) (u sx.User, err error) 
 }
 
 func (s *users) Replace(ctx context.Context, u sx.User) error {
-	return s.db.update(ctx, "changing a user", func(t tx) error {
+	return s.db.update(ctx, "change user", func(t tx) error {
 		old, err := userRecords.current(t, u.ID, u)
 		if err != nil {
 			return err
@@ -65,7 +65,7 @@ func (s *users) Replace(ctx context.Context, u sx.User) error {
 }
 
 func (s *users) List(ctx context.Context, after string, limit int) (list []sx.User, more bool, err error) {
-	err = s.db.view(ctx, "listing users", func(t tx) error {
+	err = s.db.view(ctx, "list users", func(t tx) error {
 		c := t.Bucket(bucketUserNames).Cursor()
 		for name, id := c.Seek([]byte(after + "\x00")); name != nil; name, id = c.Next() {
 			if limit > 0 && len(list) == limit {

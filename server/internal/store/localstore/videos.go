@@ -2,7 +2,6 @@ package localstore
 
 import (
 	"context"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"maps"
@@ -12,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/soundextract/sx/server/digest"
 	"github.com/soundextract/sx/server/internal/store"
 	"github.com/soundextract/sx/server/sx"
 )
@@ -19,7 +19,7 @@ import (
 type videos struct {
 	db  *database
 	dir string
-	// buffers holds *[bufferSize]byte for the pieces that are being appended.
+	// buffers contains *[bufferSize]byte for the Appends.
 	buffers sync.Pool
 
 	mu    sync.Mutex
@@ -35,63 +35,64 @@ func newVideos(db *database, dir string) *videos {
 	}
 }
 
-// upload is the record of an upload, and of the video that it becomes.
-type upload struct {
-	Name    string
-	Size    int64
-	Offset  int64  // bytes that are on the disk, with everything before them
-	State   []byte // the marshalled SHA-256 of the bytes below Offset
-	SHA256  string // once sealed
-	Updated time.Time
+// uploadRecord is the record of an upload, and of the video that it becomes.
+type uploadRecord struct {
+	Name        string
+	Size        int64
+	Offset      int64  // all bytes below it are on disk
+	DigestState []byte // see digest.SHA256, of the bytes below Offset
+	SHA256      string // once complete
+	Updated     time.Time
 }
 
-// uploadRecords has no Rev: an upload is changed behind its gate.
-var uploadRecords = records[upload]{bucket: bucketUploads, kind: "upload", hint: sx.CodeNotFound.Hint()}
+// uploadRecords has no Rev: an upload is changed under its uploadLock.
+var uploadRecords = records[uploadRecord]{bucket: bucketUploads, kind: "upload", hint: sx.CodeNotFound.Hint()}
 
 func (v *videos) path(id string) string { return filepath.Join(v.dir, id) }
 
-// reserve stays free at Create, so that the records can still grow when
+// reserve is what Create leaves free, so that the records can still grow when
 // uploads have filled the disk.
 const reserve = 64 << 20
 
 func (v *videos) Create(ctx context.Context, id, name string, size int64) error {
 	if !validID(id) || size < 0 {
-		return sx.NewError(sx.CodeInvalid, "an upload %q of %d bytes cannot be", id, size)
+		return sx.NewError(sx.CodeInvalid, "invalid upload: ID %q, %d bytes", id, size)
 	}
 	free, err := freeBytes(v.dir)
 	if err != nil {
-		return wrapError("measuring the disk", err)
+		return wrapError("determine the free disk space", err)
 	}
 	if free < uint64(size)+reserve {
-		return sx.NewError(sx.CodeStorageFull, "the server has no room for %s (%s are free, and %s must stay so)",
+		return sx.NewError(sx.CodeStorageFull, "not enough disk space on the server for %s (%s free, of which %s are reserved)",
 			sx.FormatSize(size), sx.FormatSize(int64(free)), sx.FormatSize(reserve))
 	}
-	state, err := marshal(newHash())
+	state, err := digest.New().State()
 	if err != nil {
 		return err
 	}
-	u := upload{Name: name, Size: size, State: state, Updated: time.Now()}
-	made := false
-	err = v.db.update(ctx, "creating an upload", func(t tx) error {
+	u := uploadRecord{Name: name, Size: size, DigestState: state, Updated: time.Now()}
+	created := false
+	err = v.db.update(ctx, "create upload", func(t tx) error {
 		if err := uploadRecords.create(t, id, u); err != nil {
 			return err
 		}
-		made = true
-		// Made before the record is committed: a record has its file.
+		created = true
+		// The file is created before the record is committed, so that every
+		// record has a file.
 		f, err := os.OpenFile(v.path(id), os.O_CREATE|os.O_WRONLY|os.O_TRUNC, fileMode)
 		if err != nil {
 			return err
 		}
 		return errors.Join(f.Close(), syncDir(v.dir))
 	})
-	if err != nil && made {
-		_ = os.Remove(v.path(id)) // if it stays, List gives it to the sweep
+	if err != nil && created {
+		_ = os.Remove(v.path(id)) // if this fails, List reports it as an orphan
 	}
 	return err
 }
 
 func (v *videos) Stat(ctx context.Context, id string) (up store.Upload, err error) {
-	err = v.db.view(ctx, "looking at an upload", func(t tx) error {
+	err = v.db.view(ctx, "read upload", func(t tx) error {
 		u, _, err := v.load(t, id)
 		up = u.upload(id)
 		return err
@@ -99,13 +100,13 @@ func (v *videos) Stat(ctx context.Context, id string) (up store.Upload, err erro
 	return up, err
 }
 
-func (u upload) upload(id string) store.Upload {
+func (u uploadRecord) upload(id string) store.Upload {
 	return store.Upload{ID: id, Name: u.Name, Size: u.Size, Offset: u.Offset, SHA256: u.SHA256, Updated: u.Updated}
 }
 
-// load reads the record and holds it against the file: an upload whose file
-// lost bytes that were promised is not intact, and back at the start.
-func (v *videos) load(t tx, id string) (u upload, intact bool, err error) {
+// load reads the record and compares it with the file. An upload whose file has
+// lost acknowledged bytes is not intact and starts over at offset 0.
+func (v *videos) load(t tx, id string) (u uploadRecord, intact bool, err error) {
 	if u, err = uploadRecords.get(t, id); err != nil || u.SHA256 != "" {
 		return u, true, err
 	}
@@ -117,12 +118,12 @@ func (v *videos) load(t tx, id string) (u upload, intact bool, err error) {
 		return u, false, err
 	}
 	u.Offset = 0
-	u.State, err = marshal(newHash())
+	u.DigestState, err = digest.New().State()
 	return u, false, err
 }
 
 func (v *videos) Complete(ctx context.Context, id string) (up store.Upload, err error) {
-	err = v.db.update(ctx, "sealing a video", func(t tx) error {
+	err = v.db.update(ctx, "complete video", func(t tx) error {
 		u, _, err := v.load(t, id)
 		if err != nil {
 			return err
@@ -132,11 +133,11 @@ func (v *videos) Complete(ctx context.Context, id string) (up store.Upload, err 
 				WithHint("%s", sx.CodeOffsetConflict.Hint())
 		}
 		if u.SHA256 == "" {
-			h, err := unmarshal(u.State)
+			h, err := digest.Resume(u.DigestState)
 			if err != nil {
 				return err
 			}
-			u.SHA256 = hex.EncodeToString(h.Sum(nil))
+			u.SHA256 = h.Hex()
 		}
 		up = u.upload(id)
 		return uploadRecords.put(t, id, u)
@@ -145,8 +146,8 @@ func (v *videos) Complete(ctx context.Context, id string) (up store.Upload, err 
 }
 
 func (v *videos) Open(ctx context.Context, id string) (store.Blob, error) {
-	var u upload
-	err := v.db.view(ctx, "opening a video", func(t tx) (err error) {
+	var u uploadRecord
+	err := v.db.view(ctx, "open video", func(t tx) (err error) {
 		u, err = uploadRecords.get(t, id)
 		return err
 	})
@@ -158,10 +159,10 @@ func (v *videos) Open(ctx context.Context, id string) (store.Blob, error) {
 	}
 	b, err := openBlob(ctx, v.path(id))
 	if err != nil {
-		return nil, fmt.Errorf("opening video %s: %w", id, err)
+		return nil, fmt.Errorf("open video %s: %w", id, err)
 	}
 	if b.size != u.Size {
-		return nil, errors.Join(fmt.Errorf("video %s has %d of %d bytes on the disk", id, b.size, u.Size), b.Close())
+		return nil, errors.Join(fmt.Errorf("video %s has %d of %d bytes on disk", id, b.size, u.Size), b.Close())
 	}
 	return b, nil
 }
@@ -173,10 +174,10 @@ func (v *videos) Remove(ctx context.Context, id string) error {
 	l := v.acquireLock(id)
 	defer v.releaseLock(id, l)
 	defer l.lock()()
-	l.newest++ // whoever is appending stores nothing more
-	// The file goes first: a crash in between leaves a record, which List still
-	// gives and Remove can remove.
-	return v.db.update(ctx, "removing a video", func(t tx) error {
+	l.newest++ // fences off a running Append
+	// The file is removed first: a crash in between leaves a record, which List
+	// still reports and Remove can still delete.
+	return v.db.update(ctx, "remove video", func(t tx) error {
 		if err := os.Remove(v.path(id)); err != nil && !errors.Is(err, os.ErrNotExist) {
 			return err
 		}
@@ -184,11 +185,11 @@ func (v *videos) Remove(ctx context.Context, id string) error {
 	})
 }
 
-// List gives files without a record too: a crash during Create or a lost sx.db
-// leaves them.
+// List includes files without a record: a crash during Create, or the loss of
+// sx.db, leaves them.
 func (v *videos) List(ctx context.Context) ([]string, error) {
 	ids := map[string]bool{}
-	err := v.db.view(ctx, "listing videos", func(t tx) error {
+	err := v.db.view(ctx, "list videos", func(t tx) error {
 		return t.Bucket(bucketUploads).ForEach(func(k, _ []byte) error {
 			ids[string(k)] = true
 			return nil
@@ -199,7 +200,7 @@ func (v *videos) List(ctx context.Context) ([]string, error) {
 	}
 	names, err := fileNames(v.dir)
 	if err != nil {
-		return nil, wrapError("listing videos", err)
+		return nil, wrapError("list videos", err)
 	}
 	for _, n := range names {
 		ids[n] = true
