@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/soundextract/sx/cli/internal/config"
 	"github.com/soundextract/sx/install/installer"
 	"github.com/soundextract/sx/install/kube"
 	"github.com/soundextract/sx/server/sx"
@@ -93,4 +94,18 @@ func namespaces(ctx context.Context, at kube.Target) ([]string, error) {
 		return nil, err
 	}
 	return kube.Namespaces(ctx, cluster)
+}
+
+// Location is how the config file names the installation.
+func (f *Flags) Place(in *installer.Installer) config.Kubernetes {
+	at := config.Kubernetes{Context: in.Cluster.Context, Namespace: in.Cluster.Namespace, Release: in.Release}
+	if f.Kubeconfig != "" {
+		at.Kubeconfig = in.Cluster.Kubeconfig // made absolute: sx is run from other folders too
+	}
+	return at
+}
+
+// DefaultLocation is the place that a context's name need not mention.
+func DefaultLocation() config.Kubernetes {
+	return config.Kubernetes{Namespace: kube.DefaultNamespace, Release: kube.DefaultRelease}
 }

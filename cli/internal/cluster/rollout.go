@@ -1,10 +1,13 @@
 package cluster
 
 import (
+	"fmt"
+	"sync"
 	"time"
 
 	"github.com/soundextract/sx/cli/internal/term"
 	"github.com/soundextract/sx/install/installer"
+	"github.com/soundextract/sx/install/watch"
 )
 
 // RolloutDisplay shows events. Its methods may be called from several goroutines.
@@ -29,3 +32,79 @@ func NewRolloutDisplay(streams *term.IOStreams, asJSON bool) RolloutDisplay {
 
 // DefaultTimeout is how long commands wait for workloads unless told otherwise.
 const DefaultTimeout = 10 * time.Minute
+
+// jsonLines prints each event to the results.
+type jsonLines struct {
+	io *term.IOStreams
+	mu sync.Mutex
+}
+
+func (j *jsonLines) Show(e installer.Event) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	_ = j.io.WriteJSON(e) // a reader that is gone does not stop the operation
+}
+
+func (j *jsonLines) Close() {}
+
+// plain prints what changed to the error output.
+type plain struct {
+	io   *term.IOStreams
+	mu   sync.Mutex
+	last map[string]string // what was said of each workload
+}
+
+func (p *plain) Show(e installer.Event) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch e.State {
+	case installer.Started:
+		return // its end says enough
+	case installer.Changed:
+		if e.Row == nil || p.last[key(*e.Row)] == rowText(*e.Row) {
+			return
+		}
+		p.last[key(*e.Row)] = rowText(*e.Row)
+		_, _ = fmt.Fprintln(p.io.ErrOut, rowText(*e.Row))
+	default:
+		_, _ = fmt.Fprintln(p.io.ErrOut, line(e, false))
+	}
+}
+
+func (p *plain) Close() {}
+
+func key(r watch.Row) string { return r.Kind + "/" + r.Name }
+
+// rowText is a workload in one line.
+func rowText(r watch.Row) string {
+	text := fmt.Sprintf("%s: %d/%d %s", r.Name, r.Ready, r.Desired, r.State)
+	if r.Reason != "" && r.State != watch.StateReady {
+		text += ": " + r.Reason
+	}
+	return text
+}
+
+// line is the end of a step in one line, followed by the log that explains it.
+func line(e installer.Event, color bool) string {
+	sign, sgr := "✓", "32"
+	switch e.State {
+	case installer.Failed:
+		sign, sgr = "✗", "31"
+	case installer.Warning:
+		sign, sgr = "!", "33"
+	}
+	if color {
+		sign = "\x1b[" + sgr + "m" + sign + "\x1b[0m"
+	}
+	text := e.Step
+	switch {
+	case text == "":
+		text = e.Detail
+	case e.Detail != "":
+		text += ": " + e.Detail
+	}
+	for _, l := range e.Log {
+		text += "\n    | " + l
+	}
+	return sign + " " + text
+}

@@ -10,6 +10,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/soundextract/sx/cli/internal/term"
+	"github.com/soundextract/sx/server/api"
 	"github.com/soundextract/sx/server/api/client"
 	"github.com/soundextract/sx/server/sx"
 )
@@ -71,4 +73,22 @@ func general(err error) bool {
 	default:
 		return false
 	}
+}
+
+// ChangeJobs changes one job after the other and prints each as it then is, as JSON
+// or as a line with id, state and name. Errors are handled as EachJob does.
+func ChangeJobs(ctx context.Context, io *term.IOStreams, ids []string, json bool, change func(context.Context, string) (api.Job, error)) error {
+	return EachJob(ctx, ids, func(id string) error {
+		job, err := change(ctx, id)
+		if err != nil {
+			return err
+		}
+		if json {
+			return io.WriteJSON(job)
+		}
+		if _, err := fmt.Fprintf(io.Out, "%s  %s  %s\n", job.ID, job.State, job.Name); err != nil {
+			return fmt.Errorf("print the job: %w", err)
+		}
+		return nil
+	})
 }

@@ -14,3 +14,81 @@ func TestScreenFindsItsBeginning(t *testing.T) {
 		}
 	}
 }
+
+// terminal understands what a screen writes, and no more.
+type terminal struct {
+	t        *testing.T
+	rows     []string
+	row, col int
+}
+
+func (w *terminal) Write(p []byte) (int, error) {
+	for text := string(p); text != ""; {
+		var seq string
+		for _, s := range []string{"\r\n", "\r", "\n", "\x1b[J", "\x1b[K", "\x1b[1A", "\x1b[2A"} {
+			if strings.HasPrefix(text, s) {
+				seq = s
+				break
+			}
+		}
+		for len(w.rows) <= w.row+1 {
+			w.rows = append(w.rows, "")
+		}
+		switch seq {
+		case "":
+			w.rows[w.row] = w.rows[w.row][:w.col] + text[:1] + w.rows[w.row][min(w.col+1, len(w.rows[w.row])):]
+			w.col++
+			text = text[1:]
+			continue
+		case "\r\n", "\n":
+			w.row, w.col = w.row+1, 0
+		case "\r":
+			w.col = 0
+		case "\x1b[J":
+			w.rows[w.row] = w.rows[w.row][:w.col]
+			w.rows = w.rows[:w.row+1]
+		case "\x1b[K":
+			w.rows[w.row] = w.rows[w.row][:w.col]
+		default:
+			w.row -= int(seq[2] - '0')
+		}
+		if w.row < 0 {
+			w.t.Fatal("it paints above the terminal's first line")
+		}
+		text = text[len(seq):]
+	}
+	return len(p), nil
+}
+
+func (w *terminal) String() string { return strings.TrimRight(strings.Join(w.rows, "\n"), "\n") }
+
+// TestPaintedInPlace: a block takes the place of the one before, whatever their
+// sizes; Erase leaves nothing of it, Leave all.
+func TestPaintedInPlace(t *testing.T) {
+	t.Parallel()
+	w := &terminal{t: t}
+	var s Screen
+	expect := func(want string) {
+		t.Helper()
+		if got := w.String(); got != want {
+			t.Errorf("the terminal shows %q, want %q", got, want)
+		}
+	}
+	say := func(text string) { _, _ = w.Write([]byte(text)) }
+	say("$ sx\n")
+	s.Paint(w, []string{"one", "a longer line", "three"}, 80)
+	expect("$ sx\none\na longer line\nthree")
+	s.Paint(w, []string{"1", "2", "3"}, 80)
+	expect("$ sx\n1\n2\n3")
+	s.Paint(w, []string{"alone"}, 80)
+	expect("$ sx\nalone")
+	s.Paint(w, []string{"a", "b"}, 80)
+	s.Erase(w)
+	expect("$ sx")
+	s.Erase(w) // nothing is there
+	say("a step\n")
+	s.Paint(w, []string{"x", "y"}, 80)
+	s.Leave(w)
+	say("the end")
+	expect("$ sx\na step\nx\ny\nthe end")
+}

@@ -77,11 +77,11 @@ func TestInviteFlags(t *testing.T) {
 	}
 }
 
-func TestAbleFlags(t *testing.T) {
+func TestEnableFlags(t *testing.T) {
 	t.Parallel()
-	for _, newCmd := range []func(*cmdutil.Factory, func(context.Context, *ableOptions) error) *cobra.Command{newCmdDisable, newCmdEnable} {
-		var got ableOptions
-		keep := func(_ context.Context, o *ableOptions) error { got = *o; return nil }
+	for _, newCmd := range []func(*cmdutil.Factory, func(context.Context, *enableOptions) error) *cobra.Command{newCmdDisable, newCmdEnable} {
+		var got enableOptions
+		keep := func(_ context.Context, o *enableOptions) error { got = *o; return nil }
 		if err := try(t, newCmd(newFactory(), keep), "anna", "--json"); err != nil || got.Name != "anna" || !got.JSON {
 			t.Errorf("got %+v, %v", got, err)
 		}

@@ -25,6 +25,9 @@ const defaultExpires = cmdutil.Lifetime(7 * 24 * time.Hour)
 
 func newCmdInvite(f *cmdutil.Factory, run func(context.Context, *inviteOptions) error) *cobra.Command {
 	opts := &inviteOptions{IO: f.IO, Client: f.Client, Expires: defaultExpires}
+	if run == nil {
+		run = runInvite
+	}
 	cmd := &cobra.Command{
 		Use:   "invite",
 		Short: "Let one person make an account",
@@ -34,10 +37,7 @@ for one account.`,
   sx admin invite --expires 2d`,
 		Args: cmdutil.UsageArgs(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if run != nil {
-				return run(cmd.Context(), opts)
-			}
-			return inviteRun(cmd.Context(), opts)
+			return run(cmd.Context(), opts)
 		},
 	}
 	cmd.Flags().Var(&opts.Expires, "expires", "how long it is good, as in 7d or 12h, 90d at most")
@@ -45,7 +45,7 @@ for one account.`,
 	return cmd
 }
 
-func inviteRun(ctx context.Context, opts *inviteOptions) error {
+func runInvite(ctx context.Context, opts *inviteOptions) error {
 	c, err := opts.Client()
 	if err != nil {
 		return err

@@ -27,6 +27,9 @@ const defaultLimit = 50
 
 func newCmdUsers(f *cmdutil.Factory, run func(context.Context, *usersOptions) error) *cobra.Command {
 	opts := &usersOptions{IO: f.IO, Client: f.Client}
+	if run == nil {
+		run = runUsers
+	}
 	cmd := &cobra.Command{
 		Use:   "users",
 		Short: "List the accounts",
@@ -46,10 +49,7 @@ a header.`,
 			if opts.All && cmd.Flags().Changed("limit") {
 				return cmdutil.UsageErrorf("--all and --limit exclude each other")
 			}
-			if run != nil {
-				return run(cmd.Context(), opts)
-			}
-			return usersRun(cmd.Context(), opts)
+			return run(cmd.Context(), opts)
 		},
 	}
 	cmd.Flags().IntVar(&opts.Limit, "limit", defaultLimit, "show at most `N` accounts")
@@ -59,7 +59,7 @@ a header.`,
 	return cmd
 }
 
-func usersRun(ctx context.Context, opts *usersOptions) error {
+func runUsers(ctx context.Context, opts *usersOptions) error {
 	c, err := opts.Client()
 	if err != nil {
 		return err
@@ -96,19 +96,19 @@ func usersRun(ctx context.Context, opts *usersOptions) error {
 
 // fetch collects pages until there are enough. next is where the page after
 // them begins, "" when there is none.
-func (o *usersOptions) fetch(ctx context.Context, c *client.Client) (found []api.User, next string, err error) {
-	found, next = []api.User{}, o.After
+func (opts *usersOptions) fetch(ctx context.Context, c *client.Client) (found []api.User, next string, err error) {
+	found, next = []api.User{}, opts.After
 	for {
 		limit := api.MaxLimit
-		if !o.All {
-			limit = min(limit, o.Limit-len(found))
+		if !opts.All {
+			limit = min(limit, opts.Limit-len(found))
 		}
 		page, err := c.Users(ctx, next, limit)
 		if err != nil {
 			return nil, "", err
 		}
 		found, next = append(found, page.Users...), page.Next
-		if next == "" || !o.All && len(found) >= o.Limit {
+		if next == "" || !opts.All && len(found) >= opts.Limit {
 			return found, next, nil
 		}
 	}

@@ -12,7 +12,7 @@ import (
 	"github.com/soundextract/sx/server/sx"
 )
 
-// Options are what sx cancel works with.
+// Options are the flags, arguments and dependencies of sx cancel.
 type Options struct {
 	IO     *term.IOStreams
 	Client func() (*client.Client, error)
@@ -21,9 +21,12 @@ type Options struct {
 	JSON bool
 }
 
-// NewCmd makes the command; run is nil but in tests.
+// NewCmd makes the command; run replaces the command's own run function in tests.
 func NewCmd(f *cmdutil.Factory, run func(context.Context, *Options) error) *cobra.Command {
 	opts := &Options{IO: f.IO, Client: f.Client}
+	if run == nil {
+		run = runCancel
+	}
 	cmd := &cobra.Command{
 		Use:   "cancel ID...",
 		Short: "Cancel jobs",
@@ -34,17 +37,14 @@ stays: sx retry queues its job again, sx rm removes it.`,
 		ValidArgsFunction: cmdutil.CompleteJobs(f, sx.StateUploading, sx.StateQueued, sx.StateRunning),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			opts.IDs = args
-			if run != nil {
-				return run(cmd.Context(), opts)
-			}
-			return cancelRun(cmd.Context(), opts)
+			return run(cmd.Context(), opts)
 		},
 	}
 	cmd.Flags().BoolVar(&opts.JSON, "json", false, "print each job as JSON")
 	return cmd
 }
 
-func cancelRun(ctx context.Context, opts *Options) error {
+func runCancel(ctx context.Context, opts *Options) error {
 	c, err := opts.Client()
 	if err != nil {
 		return err

@@ -11,7 +11,7 @@ import (
 	"github.com/soundextract/sx/cli/internal/term"
 )
 
-// Options are what sx completion works with.
+// Options are the flags, arguments and dependencies of sx completion.
 type Options struct {
 	IO   *term.IOStreams
 	Root *cobra.Command
@@ -21,9 +21,12 @@ type Options struct {
 
 var shells = []string{"bash", "zsh", "fish"}
 
-// NewCmd makes the command; run is nil but in tests.
+// NewCmd makes the command; run replaces the command's own run function in tests.
 func NewCmd(f *cmdutil.Factory, run func(context.Context, *Options) error) *cobra.Command {
 	opts := &Options{IO: f.IO}
+	if run == nil {
+		run = runCompletion
+	}
 	return &cobra.Command{
 		Use:   "completion {bash | zsh | fish}",
 		Short: "Print the script that completes sx in a shell",
@@ -36,15 +39,12 @@ with the tab key.`,
 		ValidArgs: shells,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			opts.Root, opts.Shell = cmd.Root(), args[0]
-			if run != nil {
-				return run(cmd.Context(), opts)
-			}
-			return completionRun(opts)
+			return run(cmd.Context(), opts)
 		},
 	}
 }
 
-func completionRun(opts *Options) error {
+func runCompletion(_ context.Context, opts *Options) error {
 	var err error
 	switch opts.Shell {
 	case "bash":

@@ -12,7 +12,7 @@ import (
 	"github.com/soundextract/sx/cli/internal/term"
 )
 
-// Options are what sx config works with.
+// Options are the flags, arguments and dependencies of sx config.
 type Options struct {
 	IO     *term.IOStreams
 	Config func() (*config.Config, error)
@@ -20,9 +20,12 @@ type Options struct {
 	JSON bool
 }
 
-// NewCmd makes the command; run is nil but in tests.
+// NewCmd makes the command; run replaces the command's own run function in tests.
 func NewCmd(f *cmdutil.Factory, run func(context.Context, *Options) error) *cobra.Command {
 	opts := &Options{IO: f.IO, Config: f.Config}
+	if run == nil {
+		run = runConfig
+	}
 	cmd := &cobra.Command{
 		Use:   "config",
 		Short: "Show the settings and where each came from",
@@ -33,10 +36,7 @@ variable over the config file, the file over the default.`,
   sx config use local`,
 		Args: cmdutil.UsageArgs(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if run != nil {
-				return run(cmd.Context(), opts)
-			}
-			return configRun(opts)
+			return run(cmd.Context(), opts)
 		},
 	}
 	cmd.Flags().BoolVar(&opts.JSON, "json", false, "print the settings as JSON")
@@ -44,7 +44,7 @@ variable over the config file, the file over the default.`,
 	return cmd
 }
 
-func configRun(opts *Options) error {
+func runConfig(_ context.Context, opts *Options) error {
 	cfg, err := opts.Config()
 	if err != nil {
 		return err

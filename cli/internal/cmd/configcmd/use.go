@@ -11,7 +11,7 @@ import (
 	"github.com/soundextract/sx/cli/internal/term"
 )
 
-// useOptions are what sx config use works with.
+// useOptions are the arguments and dependencies of sx config use.
 type useOptions struct {
 	IO *term.IOStreams
 
@@ -21,6 +21,9 @@ type useOptions struct {
 
 func newCmdUse(f *cmdutil.Factory, run func(context.Context, *useOptions) error) *cobra.Command {
 	opts := &useOptions{IO: f.IO}
+	if run == nil {
+		run = runUse
+	}
 	cmd := &cobra.Command{
 		Use:   "use NAME",
 		Short: "Switch to another context",
@@ -31,10 +34,7 @@ config file; sx up makes the one named local, sx install one for each cluster.`,
 		ValidArgsFunction: completeContexts,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			opts.Name = args[0]
-			if run != nil {
-				return run(cmd.Context(), opts)
-			}
-			return useRun(opts)
+			return run(cmd.Context(), opts)
 		},
 	}
 	cmd.Flags().BoolVar(&opts.JSON, "json", false, "print the context as JSON")
@@ -49,7 +49,7 @@ func completeContexts(_ *cobra.Command, args []string, _ string) ([]cobra.Comple
 	return file.ContextNames(), cobra.ShellCompDirectiveNoFileComp
 }
 
-func useRun(opts *useOptions) error {
+func runUse(_ context.Context, opts *useOptions) error {
 	file, err := config.ReadUserFile()
 	if err != nil {
 		return err

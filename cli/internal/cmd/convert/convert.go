@@ -3,8 +3,10 @@ package convert
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -16,11 +18,13 @@ import (
 	"github.com/soundextract/sx/cli/internal/term"
 	"github.com/soundextract/sx/cli/internal/transfer"
 	"github.com/soundextract/sx/cli/internal/uploads"
+	"github.com/soundextract/sx/cli/internal/watcher"
+	"github.com/soundextract/sx/server/api"
 	"github.com/soundextract/sx/server/api/client"
 	"github.com/soundextract/sx/server/sx"
 )
 
-// Options is what sx convert works with.
+// Options are the flags, arguments and dependencies of sx convert.
 type Options struct {
 	IO     *term.IOStreams
 	Client func() (*client.Client, error)
@@ -34,11 +38,11 @@ type Options struct {
 	JSON     bool
 }
 
-// NewCmd makes the command. run, when it is not nil, is called instead of converting.
+// NewCmd makes the command; run replaces the command's own run function in tests.
 func NewCmd(f *cmdutil.Factory, run func(context.Context, *Options) error) *cobra.Command {
-	o := &Options{IO: f.IO, Client: f.Client, Config: f.Config}
+	opts := &Options{IO: f.IO, Client: f.Client, Config: f.Config}
 	if run == nil {
-		run = convert
+		run = runConvert
 	}
 	cmd := &cobra.Command{
 		Use:   "convert {FILE | DIR | GLOB}...",
@@ -57,60 +61,60 @@ upload, the conversion or the download.`,
 	}
 	encoding := cmdutil.AddEncodeFlags(cmd)
 	flags := cmd.Flags()
-	flags.StringVarP(&o.Output, "output", "o", "", "file or folder to write to, - for the output stream")
-	flags.BoolVar(&o.Force, "force", false, "overwrite files that are there")
-	flags.IntVar(&o.Parallel, "parallel", 0, "how many files at once (default as configured)")
-	flags.BoolVar(&o.JSON, "json", false, "print one JSON object for each MP3")
+	flags.StringVarP(&opts.Output, "output", "o", "", "file or folder to write to, - for the output stream")
+	flags.BoolVar(&opts.Force, "force", false, "overwrite files that are there")
+	flags.IntVar(&opts.Parallel, "parallel", 0, "how many files at once (default as configured)")
+	flags.BoolVar(&opts.JSON, "json", false, "print one JSON object for each MP3")
 	cmd.RunE = func(cmd *cobra.Command, args []string) (err error) {
-		o.Args = args
+		opts.Args = args
 		switch {
-		case flags.Changed("parallel") && o.Parallel < 1:
+		case flags.Changed("parallel") && opts.Parallel < 1:
 			return cmdutil.UsageErrorf("--parallel has to be 1 or more")
-		case o.Output == "-" && o.JSON:
+		case opts.Output == "-" && opts.JSON:
 			return cmdutil.UsageErrorf("--json and the MP3 cannot both go to the output stream")
-		case o.Output == "-" && o.IO.OutTTY:
+		case opts.Output == "-" && opts.IO.OutTTY:
 			return cmdutil.UsageErrorf("an MP3 is nothing for the terminal").WithHint("pipe it on, or give a file with -o")
 		}
-		if o.Encoding, err = encoding(); err != nil {
+		if opts.Encoding, err = encoding(); err != nil {
 			return err
 		}
-		return run(cmd.Context(), o)
+		return run(cmd.Context(), opts)
 	}
 	return cmd
 }
 
-func convert(ctx context.Context, o *Options) error {
-	files, err := mediafiles.Find(o.Args)
+func runConvert(ctx context.Context, opts *Options) error {
+	files, err := mediafiles.Find(opts.Args)
 	if err != nil {
 		return err
 	}
-	if o.Output == "-" && len(files) > 1 {
+	if opts.Output == "-" && len(files) > 1 {
 		return cmdutil.UsageErrorf("only one MP3 can go to the output stream")
 	}
-	cfg, err := o.Config()
+	cfg, err := opts.Config()
 	if err != nil {
 		return err
 	}
-	c, err := o.Client()
+	c, err := opts.Client()
 	if err != nil {
 		return err
 	}
 	policy := &transfer.Policy{Patience: cfg.Patience}
 	v := &converter{
-		Options: o, api: c, policy: policy,
+		Options: opts, api: c, policy: policy,
 		uploader: &uploads.Uploader{
 			API: c, Policy: policy,
 			Records: uploads.Records{Dir: filepath.Join(cfg.StateDir, "uploads"), Account: cfg.Account},
 		},
-		fetcher: &fetch.Fetcher{API: c, Policy: policy, StateDir: cfg.StateDir, Force: o.Force},
+		fetcher: &fetch.Fetcher{API: c, Policy: policy, StateDir: cfg.StateDir, Force: opts.Force},
 	}
 	paths, err := v.paths(files)
 	if err != nil {
 		return err
 	}
-	display := term.NewProgressDisplay(o.IO)
+	display := term.NewProgressDisplay(opts.IO)
 	defer display.Close()
-	v.printer = fetch.Printer{Out: display.Out(), TTY: o.IO.OutTTY, JSON: o.JSON}
+	v.printer = fetch.Printer{Out: display.Out(), TTY: opts.IO.OutTTY, JSON: opts.JSON}
 	items := make([]batch.Item, len(files))
 	sent := make([]*uploads.Sent, len(files))
 	var total int64
@@ -125,7 +129,7 @@ func convert(ctx context.Context, o *Options) error {
 	if len(files) > 1 {
 		display.Say(fmt.Sprintf("%d files, %s", len(files), sx.FormatSize(total)))
 	}
-	parallel := o.Parallel
+	parallel := opts.Parallel
 	if parallel == 0 {
 		parallel = cfg.Parallel
 	}
@@ -136,4 +140,119 @@ func convert(ctx context.Context, o *Options) error {
 		s.Forget()
 	}
 	return nil
+}
+
+// phases counts those that a file goes through: uploading, comparing, queued,
+// converting, downloading.
+const phases = 5
+
+type converter struct {
+	*Options
+	api      *client.Client
+	policy   *transfer.Policy
+	uploader *uploads.Uploader
+	fetcher  *fetch.Fetcher
+	printer  fetch.Printer
+}
+
+// paths says where each MP3 goes, and finds before anything is uploaded what
+// stands in the way there.
+func (v *converter) paths(files []mediafiles.File) ([]string, error) {
+	paths := make([]string, len(files))
+	if v.Output == "-" {
+		return paths, nil
+	}
+	targets, err := fetch.NewTargets(v.Output, len(files) > 1)
+	if err != nil {
+		return nil, err
+	}
+	var problems []error
+	for i, f := range files {
+		paths[i] = targets.Path(f.Name)
+		err := v.fetcher.Check(paths[i])
+		// What is there may be the result of an earlier run that was stopped
+		// before it could say so: that comes out when the digests are known.
+		if err != nil && !v.uploader.Remembered(f, v.Encoding) {
+			problems = append(problems, err)
+		}
+	}
+	return paths, errors.Join(problems...)
+}
+
+// one brings one file all the way.
+func (v *converter) one(ctx context.Context, f mediafiles.File, path string, bar *term.ProgressBar) (*uploads.Sent, error) {
+	sent, err := v.uploader.Upload(ctx, f, v.Encoding, bar)
+	if err != nil {
+		return nil, err
+	}
+	defer sent.Close()
+	job, err := v.finish(ctx, sent, bar)
+	if err != nil {
+		return nil, err
+	}
+	return sent, v.deliver(ctx, f, job, path, bar)
+}
+
+// deliver brings the MP3 to where it is to be.
+func (v *converter) deliver(ctx context.Context, f mediafiles.File, job api.Job, path string, bar *term.ProgressBar) error {
+	if v.Output == "-" {
+		if err := v.fetcher.Stream(ctx, job, v.IO.Out, bar); err != nil {
+			return err
+		}
+		bar.Done("done")
+		return nil
+	}
+	there, err := v.fetcher.File(ctx, job, path, bar)
+	if err != nil {
+		return err
+	}
+	if there {
+		bar.Done("already there")
+	} else {
+		bar.Done("done")
+	}
+	result := fetch.ResultOf(job, path)
+	result.Name = f.Name
+	return v.printer.Print(result)
+}
+
+// finish waits for the conversion. A job that an earlier run saw fail is tried
+// again if that may help.
+func (v *converter) finish(ctx context.Context, sent *uploads.Sent, bar *term.ProgressBar) (api.Job, error) {
+	job := sent.Job
+	if sent.Earlier && job.State == sx.StateFailed && job.Error != nil && !job.Error.Code.Permanent() {
+		bar.Say("its conversion had failed, trying it again")
+		err := v.policy.Start(bar).Do(ctx, func(ctx context.Context) (err error) {
+			job, err = v.api.Retry(ctx, job.ID)
+			return err
+		})
+		if err != nil {
+			return job, err
+		}
+	}
+	gone := false
+	w := watcher.Watcher{API: v.api, Policy: v.policy}
+	err := w.Follow(ctx, []string{job.ID}, watcher.Events{
+		Job: func(now api.Job) {
+			job = now
+			watcher.Show(bar, now)
+		},
+		Gone: func(string) { gone = true },
+		Wait: func(reason string, until time.Time) { bar.Wait(reason, until) },
+	})
+	switch {
+	case err != nil:
+		return job, err
+	case gone:
+		sent.Forget()
+		return job, sx.NewError(sx.CodeNotFound, "its job %s was removed", job.ID).
+			WithHint("run the same command again to start anew")
+	}
+	if err := fetch.Ready(job); err != nil {
+		if job.State != sx.StateFailed || sx.CodeOf(err).Permanent() {
+			sent.Forget()
+		}
+		return job, err
+	}
+	return job, nil
 }

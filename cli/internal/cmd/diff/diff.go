@@ -14,7 +14,7 @@ import (
 	"github.com/soundextract/sx/install/installer"
 )
 
-// Options are what sx diff works with.
+// Options are the flags, arguments and dependencies of sx diff.
 type Options struct {
 	IO *term.IOStreams
 
@@ -23,9 +23,12 @@ type Options struct {
 	JSON bool
 }
 
-// NewCmd makes the command; run is nil but in tests.
+// NewCmd makes the command; run replaces the command's own run function in tests.
 func NewCmd(f *cmdutil.Factory, run func(context.Context, *Options) error) *cobra.Command {
 	opts := &Options{IO: f.IO}
+	if run == nil {
+		run = runDiff
+	}
 	cmd := &cobra.Command{
 		Use:   "diff",
 		Short: "Show what an install would change",
@@ -36,10 +39,7 @@ object. Nothing is changed, and what Secrets hold is not shown.`,
   sx diff --preset production --json`,
 		Args: cmdutil.UsageArgs(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if run != nil {
-				return run(cmd.Context(), opts)
-			}
-			return diffRun(cmd.Context(), opts)
+			return run(cmd.Context(), opts)
 		},
 	}
 	opts.Cluster.Add(cmd)
@@ -49,7 +49,7 @@ object. Nothing is changed, and what Secrets hold is not shown.`,
 	return cmd
 }
 
-func diffRun(ctx context.Context, opts *Options) error {
+func runDiff(ctx context.Context, opts *Options) error {
 	in, err := opts.Cluster.Installer(nil)
 	if err != nil {
 		return err
@@ -75,8 +75,8 @@ func diffRun(ctx context.Context, opts *Options) error {
 }
 
 // painted colours a unified diff for a terminal.
-func (o *Options) painted(text string) string {
-	if !o.IO.OutTTY || !o.IO.Color {
+func (opts *Options) painted(text string) string {
+	if !opts.IO.OutTTY || !opts.IO.Color {
 		return text
 	}
 	var b strings.Builder

@@ -4,6 +4,7 @@ package doctor
 import (
 	"context"
 	"fmt"
+	"io"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -16,20 +17,23 @@ import (
 	"github.com/soundextract/sx/server/sx"
 )
 
-// Options are what sx doctor works with.
+// Options are the flags, arguments and dependencies of sx doctor.
 type Options struct {
 	IO      *term.IOStreams
 	Checkup func(cluster *kube.Cluster, release string) *Checkup
 
-	Where cluster.Flags
-	JSON  bool
+	Cluster cluster.Flags
+	JSON    bool
 }
 
-// NewCmd makes the command; run is nil but in tests.
+// NewCmd makes the command; run replaces the command's own run function in tests.
 func NewCmd(f *cmdutil.Factory, run func(context.Context, *Options) error) *cobra.Command {
 	opts := &Options{IO: f.IO, Checkup: func(cluster *kube.Cluster, release string) *Checkup {
 		return NewCheckup(f, cluster, release)
 	}}
+	if run == nil {
+		run = runDoctor
+	}
 	cmd := &cobra.Command{
 		Use:   "doctor",
 		Short: "Check a cluster and the release in it",
@@ -48,24 +52,21 @@ that are skipped count for nothing. With --json each result is one line.`,
   sx doctor --json | jq 'select(.outcome == "fatal")'`,
 		Args: cmdutil.UsageArgs(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if run != nil {
-				return run(cmd.Context(), opts)
-			}
-			return doctorRun(cmd.Context(), opts)
+			return run(cmd.Context(), opts)
 		},
 	}
-	opts.Where.Add(cmd)
+	opts.Cluster.Add(cmd)
 	cmd.Flags().BoolVar(&opts.JSON, "json", false, "print each result as JSON")
 	return cmd
 }
 
-func doctorRun(ctx context.Context, opts *Options) error {
-	cluster, err := kube.Connect(opts.Where.Target())
+func runDoctor(ctx context.Context, opts *Options) error {
+	cluster, err := kube.Connect(opts.Cluster.Target())
 	if err != nil {
 		return err
 	}
 	p := &printer{io: opts.IO, json: opts.JSON}
-	results, err := opts.Checkup(cluster, opts.Where.Release).Run(ctx, p.show)
+	results, err := opts.Checkup(cluster, opts.Cluster.Release).Run(ctx, p.show)
 	if err != nil {
 		return err
 	}
@@ -83,7 +84,7 @@ func doctorRun(ctx context.Context, opts *Options) error {
 		return nil
 	}
 	return sx.NewError(cmdutil.CodeProblems, "the checks found %s", count(found)).
-		WithHint("do what is said beside each, then check again with: %s", opts.Where.Line("doctor"))
+		WithHint("do what is said beside each, then check again with: %s", opts.Cluster.Line("doctor"))
 }
 
 // count says how many problems there are: 1 fatal problem and 2 warnings.
@@ -102,4 +103,72 @@ func count(found map[check.Outcome]int) string {
 		}
 	}
 	return strings.Join(parts, " and ")
+}
+
+// printer prints results as they come: on a terminal in columns, else in full
+// with tabs between id, outcome, description, message and hint.
+type printer struct {
+	io    *term.IOStreams
+	json  bool
+	begun bool
+	err   error // the first of writing
+}
+
+// colors are SGR codes; an outcome that is not here is shown plainly.
+var colors = map[check.Outcome]string{check.OK: "32", check.FoundWarning: "33", check.FoundFatal: "31"}
+
+func (p *printer) show(r check.Result) {
+	if p.err != nil {
+		return
+	}
+	switch {
+	case p.json:
+		p.err = p.io.WriteJSON(r)
+	case p.io.OutTTY:
+		p.write(p.columns(r))
+	default:
+		clean := strings.NewReplacer("\t", " ", "\n", " ")
+		p.write(fmt.Sprintf("%s\t%s\t%s\t%s\t%s\n", r.ID, r.Outcome, r.Description, clean.Replace(r.Message), clean.Replace(r.Hint)))
+	}
+}
+
+func (p *printer) write(text string) { _, p.err = io.WriteString(p.io.Out, text) }
+
+// The widths of the first two columns, gaps included: the longest id is
+// release-state, the longest outcome skipped.
+const (
+	idWidth      = 15
+	outcomeWidth = 9
+	minTextWidth = 20
+)
+
+// columns lays a result out: what is true when all is well, else what is wrong,
+// and below it what to do.
+func (p *printer) columns(r check.Result) string {
+	var b strings.Builder
+	if !p.begun {
+		p.begun = true
+		_, _ = fmt.Fprintf(&b, "%-*s%s\n", idWidth, "CHECK", "RESULT")
+	}
+	text := r.Message
+	if r.Outcome == check.OK {
+		text = r.Description
+	}
+	width, _ := p.io.Size()
+	width = max(width-idWidth-outcomeWidth, minTextWidth)
+	lines := term.Wrap(text, width)
+	if r.Hint != "" {
+		for i, line := range term.Wrap(r.Hint, width-2) {
+			lines = append(lines, []string{"→ ", "  "}[min(i, 1)]+line)
+		}
+	}
+	outcome := fmt.Sprintf("%-*s", outcomeWidth, r.Outcome)
+	if color := colors[r.Outcome]; color != "" && p.io.Color {
+		outcome = "\x1b[" + color + "m" + outcome + "\x1b[0m"
+	}
+	_, _ = fmt.Fprintf(&b, "%-*s%s%s\n", idWidth, r.ID, outcome, lines[0])
+	for _, line := range lines[1:] {
+		_, _ = fmt.Fprintf(&b, "%*s%s\n", idWidth+outcomeWidth, "", line)
+	}
+	return b.String()
 }

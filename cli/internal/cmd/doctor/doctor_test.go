@@ -24,7 +24,7 @@ func TestFlags(t *testing.T) {
 	cmd := doctor.NewCmd(&cmdutil.Factory{IO: streams}, func(_ context.Context, o *doctor.Options) error { got = o; return nil })
 	cmd.SilenceErrors, cmd.SilenceUsage = true, true
 	cmd.SetArgs([]string{"-n", "music", "--json"})
-	if err := cmd.ExecuteContext(t.Context()); err != nil || got.Where.Namespace != "music" || !got.JSON {
+	if err := cmd.ExecuteContext(t.Context()); err != nil || got.Cluster.Namespace != "music" || !got.JSON {
 		t.Errorf("got %+v, %v", got, err)
 	}
 	cmd.SetArgs([]string{"music"})

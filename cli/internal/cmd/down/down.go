@@ -13,7 +13,7 @@ import (
 	"github.com/soundextract/sx/cli/internal/term"
 )
 
-// Options are what sx down works with.
+// Options are the flags, arguments and dependencies of sx down.
 type Options struct {
 	IO *term.IOStreams
 
@@ -21,9 +21,12 @@ type Options struct {
 	JSON bool
 }
 
-// NewCmd makes the command; run is nil but in tests.
+// NewCmd makes the command; run replaces the command's own run function in tests.
 func NewCmd(f *cmdutil.Factory, run func(context.Context, *Options) error) *cobra.Command {
 	opts := &Options{IO: f.IO}
+	if run == nil {
+		run = runDown
+	}
 	cmd := &cobra.Command{
 		Use:   "down",
 		Short: "Stop the local server",
@@ -33,10 +36,7 @@ and goes on after the next sx up; uploads go on where they stopped.`,
   sx down --data ~/sx-data`,
 		Args: cmdutil.UsageArgs(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if run != nil {
-				return run(cmd.Context(), opts)
-			}
-			return downRun(cmd.Context(), opts)
+			return run(cmd.Context(), opts)
 		},
 	}
 	cmd.Flags().StringVar(&opts.Data, "data", "", "data `FOLDER` of the server (default the one used last)")
@@ -44,7 +44,7 @@ and goes on after the next sx up; uploads go on where they stopped.`,
 	return cmd
 }
 
-func downRun(ctx context.Context, opts *Options) error {
+func runDown(ctx context.Context, opts *Options) error {
 	file, err := config.ReadUserFile()
 	if err != nil {
 		return err
@@ -69,14 +69,14 @@ func downRun(ctx context.Context, opts *Options) error {
 	return opts.tell(dir, true, "The local server is stopped")
 }
 
-func (o *Options) tell(dir string, stopped bool, text string) error {
-	if o.JSON {
-		return o.IO.WriteJSON(struct {
+func (opts *Options) tell(dir string, stopped bool, text string) error {
+	if opts.JSON {
+		return opts.IO.WriteJSON(struct {
 			Data    string `json:"data"`
 			Stopped bool   `json:"stopped"` // false when it did not run
 		}{dir, stopped})
 	}
-	if _, err := fmt.Fprintf(o.IO.Out, "%s (data: %s)\n", text, dir); err != nil {
+	if _, err := fmt.Fprintf(opts.IO.Out, "%s (data: %s)\n", text, dir); err != nil {
 		return fmt.Errorf("print the result: %w", err)
 	}
 	return nil

@@ -19,7 +19,7 @@ import (
 	"github.com/soundextract/sx/server/sx"
 )
 
-// Options is what sx download works with.
+// Options are the flags, arguments and dependencies of sx download.
 type Options struct {
 	IO     *term.IOStreams
 	Client func() (*client.Client, error)
@@ -32,11 +32,11 @@ type Options struct {
 	JSON   bool
 }
 
-// NewCmd makes the command. run, when it is not nil, is called instead of downloading.
+// NewCmd makes the command; run replaces the command's own run function in tests.
 func NewCmd(f *cmdutil.Factory, run func(context.Context, *Options) error) *cobra.Command {
-	o := &Options{IO: f.IO, Client: f.Client, Config: f.Config}
+	opts := &Options{IO: f.IO, Client: f.Client, Config: f.Config}
 	if run == nil {
-		run = download
+		run = runDownload
 	}
 	cmd := &cobra.Command{
 		Use:   "download {ID... | --all}",
@@ -53,27 +53,27 @@ there already is not overwritten without --force.`,
 		ValidArgsFunction: cmdutil.CompleteJobs(f, sx.StateDone),
 	}
 	flags := cmd.Flags()
-	flags.StringVarP(&o.Output, "output", "o", "", "file or folder to write to, - for the output stream")
-	flags.BoolVar(&o.All, "all", false, "download all finished jobs; those already here are skipped")
-	flags.BoolVar(&o.Force, "force", false, "overwrite files that are there")
-	flags.BoolVar(&o.JSON, "json", false, "print one JSON object for each MP3")
+	flags.StringVarP(&opts.Output, "output", "o", "", "file or folder to write to, - for the output stream")
+	flags.BoolVar(&opts.All, "all", false, "download all finished jobs; those already here are skipped")
+	flags.BoolVar(&opts.Force, "force", false, "overwrite files that are there")
+	flags.BoolVar(&opts.JSON, "json", false, "print one JSON object for each MP3")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		for _, id := range args {
-			if !slices.Contains(o.IDs, id) {
-				o.IDs = append(o.IDs, id)
+			if !slices.Contains(opts.IDs, id) {
+				opts.IDs = append(opts.IDs, id)
 			}
 		}
 		switch {
-		case o.All && len(args) > 0:
+		case opts.All && len(args) > 0:
 			return cmdutil.UsageErrorf("give either ids or --all")
-		case !o.All && len(args) == 0:
+		case !opts.All && len(args) == 0:
 			return cmdutil.UsageErrorf("a job's id is missing").WithHint("find it with: sx jobs; or download all with: sx download --all")
-		case o.Output == "-" && (o.All || len(o.IDs) > 1):
+		case opts.Output == "-" && (opts.All || len(opts.IDs) > 1):
 			return cmdutil.UsageErrorf("only one MP3 can go to the output stream")
-		case o.Output == "-" && o.JSON:
+		case opts.Output == "-" && opts.JSON:
 			return cmdutil.UsageErrorf("--json and the MP3 cannot both go to the output stream")
 		}
-		return run(cmd.Context(), o)
+		return run(cmd.Context(), opts)
 	}
 	return cmd
 }
@@ -92,19 +92,19 @@ func (w wanted) name() string {
 	return w.job.Name
 }
 
-func download(ctx context.Context, o *Options) error {
-	cfg, err := o.Config()
+func runDownload(ctx context.Context, opts *Options) error {
+	cfg, err := opts.Config()
 	if err != nil {
 		return err
 	}
-	c, err := o.Client()
+	c, err := opts.Client()
 	if err != nil {
 		return err
 	}
-	display := term.NewProgressDisplay(o.IO)
+	display := term.NewProgressDisplay(opts.IO)
 	defer display.Close()
 	policy := &transfer.Policy{Patience: cfg.Patience}
-	jobs, err := o.jobs(ctx, c, policy, display)
+	jobs, err := opts.jobs(ctx, c, policy, display)
 	if err != nil {
 		return err
 	}
@@ -112,14 +112,14 @@ func download(ctx context.Context, o *Options) error {
 		display.Say("there are no finished jobs")
 		return nil
 	}
-	fetcher := &fetch.Fetcher{API: c, Policy: policy, StateDir: cfg.StateDir, Force: o.Force}
+	fetcher := &fetch.Fetcher{API: c, Policy: policy, StateDir: cfg.StateDir, Force: opts.Force}
 	targets := &fetch.Targets{}
-	if o.Output != "-" {
-		if targets, err = fetch.NewTargets(o.Output, o.All || len(jobs) > 1); err != nil {
+	if opts.Output != "-" {
+		if targets, err = fetch.NewTargets(opts.Output, opts.All || len(jobs) > 1); err != nil {
 			return err
 		}
 	}
-	printer := fetch.Printer{Out: display.Out(), TTY: o.IO.OutTTY, JSON: o.JSON}
+	printer := fetch.Printer{Out: display.Out(), TTY: opts.IO.OutTTY, JSON: opts.JSON}
 	items := make([]batch.Item, len(jobs))
 	for i, w := range jobs {
 		var size int64
@@ -128,15 +128,15 @@ func download(ctx context.Context, o *Options) error {
 		}
 		bar := display.Add(w.name(), size, 1)
 		path := ""
-		if w.err == nil && o.Output != "-" {
+		if w.err == nil && opts.Output != "-" {
 			path = targets.Path(w.job.Name)
 		}
 		items[i] = batch.Item{Name: w.name(), Bar: bar, Do: func(ctx context.Context) error {
 			if w.err != nil {
 				return w.err
 			}
-			if o.Output == "-" {
-				return stream(ctx, fetcher, w.job, o.IO, bar)
+			if opts.Output == "-" {
+				return stream(ctx, fetcher, w.job, opts.IO, bar)
 			}
 			return file(ctx, fetcher, w.job, path, bar, printer)
 		}}
@@ -169,9 +169,9 @@ func file(ctx context.Context, fetcher *fetch.Fetcher, job api.Job, path string,
 }
 
 // jobs gives what to download, in the order that decides about equal names.
-func (o *Options) jobs(ctx context.Context, c *client.Client, policy *transfer.Policy, display *term.ProgressDisplay) (jobs []wanted, err error) {
+func (opts *Options) jobs(ctx context.Context, c *client.Client, policy *transfer.Policy, display *term.ProgressDisplay) (jobs []wanted, err error) {
 	retry := policy.Start(display)
-	if o.All {
+	if opts.All {
 		return jobs, retry.Do(ctx, func(ctx context.Context) error {
 			done, err := watcher.All(ctx, c, sx.StateDone)
 			jobs = make([]wanted, len(done))
@@ -181,7 +181,7 @@ func (o *Options) jobs(ctx context.Context, c *client.Client, policy *transfer.P
 			return err
 		})
 	}
-	for _, id := range o.IDs {
+	for _, id := range opts.IDs {
 		w := wanted{id: id}
 		w.err = retry.Do(ctx, func(ctx context.Context) (err error) {
 			w.job, err = c.Job(ctx, id)

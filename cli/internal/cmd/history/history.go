@@ -14,7 +14,7 @@ import (
 	"github.com/soundextract/sx/install/release"
 )
 
-// Options are what sx history works with.
+// Options are the flags, arguments and dependencies of sx history.
 type Options struct {
 	IO *term.IOStreams
 
@@ -22,9 +22,12 @@ type Options struct {
 	JSON    bool
 }
 
-// NewCmd makes the command; run is nil but in tests.
+// NewCmd makes the command; run replaces the command's own run function in tests.
 func NewCmd(f *cmdutil.Factory, run func(context.Context, *Options) error) *cobra.Command {
 	opts := &Options{IO: f.IO}
+	if run == nil {
+		run = runHistory
+	}
 	cmd := &cobra.Command{
 		Use:   "history",
 		Short: "List what was installed in a cluster, and when",
@@ -34,10 +37,7 @@ roll-back made one. The last ten are kept; sx rollback goes back to one.`,
   sx history --json`,
 		Args: cmdutil.UsageArgs(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if run != nil {
-				return run(cmd.Context(), opts)
-			}
-			return historyRun(cmd.Context(), opts)
+			return run(cmd.Context(), opts)
 		},
 	}
 	opts.Cluster.Add(cmd)
@@ -45,7 +45,7 @@ roll-back made one. The last ten are kept; sx rollback goes back to one.`,
 	return cmd
 }
 
-func historyRun(ctx context.Context, opts *Options) error {
+func runHistory(ctx context.Context, opts *Options) error {
 	in, err := opts.Cluster.Installer(nil)
 	if err != nil {
 		return err
@@ -70,7 +70,7 @@ func historyRun(ctx context.Context, opts *Options) error {
 
 var colors = map[release.Status]string{release.Deployed: "32", release.Failed: "31", release.Pending: "33", release.Removing: "33"}
 
-func (o *Options) print(all []release.Info) error {
+func (opts *Options) print(all []release.Info) error {
 	columns := []term.Column{
 		{Header: "REVISION", Right: true},
 		{Header: "STATUS"},
@@ -88,5 +88,5 @@ func (o *Options) print(all []release.Info) error {
 			term.TextCell(r.Description),
 		}
 	}
-	return term.PrintTable(o.IO, columns, rows)
+	return term.PrintTable(opts.IO, columns, rows)
 }

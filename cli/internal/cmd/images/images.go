@@ -16,7 +16,7 @@ import (
 	"github.com/soundextract/sx/server/sx"
 )
 
-// Options are what sx images works with.
+// Options are the flags, arguments and dependencies of sx images.
 type Options struct {
 	IO *term.IOStreams
 
@@ -24,9 +24,12 @@ type Options struct {
 	JSON   bool
 }
 
-// NewCmd makes the command; run is nil but in tests.
+// NewCmd makes the command; run replaces the command's own run function in tests.
 func NewCmd(f *cmdutil.Factory, run func(context.Context, *Options) error) *cobra.Command {
 	opts := &Options{IO: f.IO}
+	if run == nil {
+		run = runImages
+	}
 	cmd := &cobra.Command{
 		Use:   "images",
 		Short: "List the images that an install uses",
@@ -38,10 +41,7 @@ cluster is asked. The image of the Helm test is among them.`,
   sx images --preset production --image-registry registry.example.org`,
 		Args: cmdutil.UsageArgs(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if run != nil {
-				return run(cmd.Context(), opts)
-			}
-			return imagesRun(opts)
+			return run(cmd.Context(), opts)
 		},
 	}
 	cluster.AddValueFlags(cmd, &opts.Values)
@@ -54,7 +54,7 @@ type result struct {
 	Images []string `json:"images"`
 }
 
-func imagesRun(opts *Options) error {
+func runImages(_ context.Context, opts *Options) error {
 	given, err := opts.Values.Values()
 	if err != nil {
 		return err

@@ -11,13 +11,14 @@ import (
 
 	"github.com/soundextract/sx/cli/internal/cluster"
 	"github.com/soundextract/sx/cli/internal/cmdutil"
+	"github.com/soundextract/sx/cli/internal/config"
 	"github.com/soundextract/sx/cli/internal/term"
 	"github.com/soundextract/sx/install/installer"
 	"github.com/soundextract/sx/install/release"
 	"github.com/soundextract/sx/install/watch"
 )
 
-// Options are what sx install works with.
+// Options are the flags, arguments and dependencies of sx install.
 type Options struct {
 	IO *term.IOStreams
 
@@ -27,9 +28,12 @@ type Options struct {
 	JSON   bool
 }
 
-// NewCmd makes the command; run is nil but in tests.
+// NewCmd makes the command; run replaces the command's own run function in tests.
 func NewCmd(f *cmdutil.Factory, run func(context.Context, *Options) error) *cobra.Command {
 	opts := &Options{IO: f.IO}
+	if run == nil {
+		run = runInstall
+	}
 	cmd := &cobra.Command{
 		Use:   "install",
 		Short: "Install into a Kubernetes cluster, or upgrade",
@@ -51,10 +55,7 @@ that sx register and sx convert work at once.`,
 			if opts.DryRun && opts.JSON {
 				return cmdutil.UsageErrorf("--dry-run prints YAML: it goes without --json")
 			}
-			if run != nil {
-				return run(cmd.Context(), opts)
-			}
-			return installRun(cmd.Context(), opts)
+			return run(cmd.Context(), opts)
 		},
 	}
 	opts.Cluster.Add(cmd)
@@ -68,9 +69,9 @@ that sx register and sx convert work at once.`,
 	return cmd
 }
 
-func installRun(ctx context.Context, opts *Options) error {
+func runInstall(ctx context.Context, opts *Options) error {
 	if opts.DryRun {
-		return dryRun(ctx, opts)
+		return runDry(ctx, opts)
 	}
 	display := cluster.NewRolloutDisplay(opts.IO, opts.JSON)
 	in, info, err := opts.install(ctx, display)
@@ -85,16 +86,16 @@ func installRun(ctx context.Context, opts *Options) error {
 	return opts.tell(in, info)
 }
 
-func (o *Options) install(ctx context.Context, display cluster.RolloutDisplay) (*installer.Installer, release.Info, error) {
-	in, err := o.Cluster.Installer(display.Show)
+func (opts *Options) install(ctx context.Context, display cluster.RolloutDisplay) (*installer.Installer, release.Info, error) {
+	in, err := opts.Cluster.Installer(display.Show)
 	if err != nil {
 		return nil, release.Info{}, err
 	}
-	info, err := in.Install(ctx, o.InstallOptions)
+	info, err := in.Install(ctx, opts.InstallOptions)
 	return in, info, err
 }
 
-func dryRun(ctx context.Context, opts *Options) error {
+func runDry(ctx context.Context, opts *Options) error {
 	in, err := opts.Cluster.Installer(nil)
 	if err != nil {
 		return err
@@ -112,37 +113,55 @@ func dryRun(ctx context.Context, opts *Options) error {
 }
 
 // offerBundle says how to pass a failure on to someone who can help.
-func (o *Options) offerBundle(err error) {
+func (opts *Options) offerBundle(err error) {
 	var problem *watch.Problem
-	if errors.As(err, &problem) && !o.JSON {
-		_, _ = fmt.Fprintf(o.IO.ErrOut, "to show it to someone else, collect all with: %s\n", o.Cluster.Line("support-bundle"))
+	if errors.As(err, &problem) && !opts.JSON {
+		_, _ = fmt.Fprintf(opts.IO.ErrOut, "to show it to someone else, collect all with: %s\n", opts.Cluster.Line("support-bundle"))
 	}
 }
 
-func (o *Options) tell(in *installer.Installer, info release.Info) error {
-	if o.JSON {
+func (opts *Options) tell(in *installer.Installer, info release.Info) error {
+	if opts.JSON {
 		return nil // the events have said it
 	}
 	ready := "runs"
-	if !o.Wait {
+	if !opts.Wait {
 		ready = "starts"
 	}
-	if _, err := fmt.Fprintf(o.IO.Out, "SoundExtract %s %s in the namespace %s, as revision %d\n",
+	if _, err := fmt.Fprintf(opts.IO.Out, "SoundExtract %s %s in the namespace %s, as revision %d\n",
 		info.Version, ready, in.Cluster.Namespace, info.Revision); err != nil {
 		return fmt.Errorf("print the result: %w", err)
 	}
 	next := "sx register\n      then: sx convert VIDEO"
 	switch {
-	case !o.Wait:
-		next = o.Cluster.Line("status --wait")
+	case !opts.Wait:
+		next = opts.Cluster.Line("status --wait")
 	case info.Revision > 1:
-		next = o.Cluster.Line("status")
+		next = opts.Cluster.Line("status")
 	}
-	_, _ = fmt.Fprintf(o.IO.ErrOut, "next: %s\n", next)
+	_, _ = fmt.Fprintf(opts.IO.ErrOut, "next: %s\n", next)
 	return nil
 }
 
 // event is a step of the command's own.
 func event(step, detail string) installer.Event {
 	return installer.Event{Step: step, State: installer.Done, Detail: detail, Time: time.Now().UTC()}
+}
+
+// use makes the installation the server that all commands use.
+func (opts *Options) use(in *installer.Installer, display cluster.RolloutDisplay) error {
+	file, err := config.ReadUserFile()
+	if err != nil {
+		return err
+	}
+	at := opts.Cluster.Place(in)
+	name := file.NameFor(at, cluster.DefaultLocation())
+	if err := file.Put(name, config.Context{Kubernetes: at}); err != nil {
+		return err
+	}
+	if err := file.Save(); err != nil {
+		return err
+	}
+	display.Show(event("set sx to it", "context "+name))
+	return nil
 }

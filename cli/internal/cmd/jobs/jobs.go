@@ -3,7 +3,9 @@ package jobs
 
 import (
 	"context"
+	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -16,7 +18,7 @@ import (
 	"github.com/soundextract/sx/server/sx"
 )
 
-// Options are what sx jobs works with.
+// Options are the flags, arguments and dependencies of sx jobs.
 type Options struct {
 	IO     *term.IOStreams
 	Client func() (*client.Client, error)
@@ -32,9 +34,12 @@ type Options struct {
 
 const defaultLimit = 30
 
-// NewCmd makes the command; run is nil but in tests.
+// NewCmd makes the command; run replaces the command's own run function in tests.
 func NewCmd(f *cmdutil.Factory, run func(context.Context, *Options) error) *cobra.Command {
 	opts := &Options{IO: f.IO, Client: f.Client, Now: time.Now}
+	if run == nil {
+		run = runJobs
+	}
 	cmd := &cobra.Command{
 		Use:     "jobs",
 		Aliases: []string{"ls"},
@@ -51,10 +56,7 @@ and time of creation, separated by tabs and without a header.`,
 			if err := opts.check(cmd.Flags().Changed("limit")); err != nil {
 				return err
 			}
-			if run != nil {
-				return run(cmd.Context(), opts)
-			}
-			return jobsRun(cmd.Context(), opts)
+			return run(cmd.Context(), opts)
 		},
 	}
 	cmd.Flags().StringSliceVar(&opts.States, "state", nil, "only jobs in this `STATE`; may be repeated")
@@ -76,23 +78,23 @@ func stateNames() []string {
 	return names
 }
 
-func (o *Options) check(limited bool) error {
-	for _, s := range o.States {
+func (opts *Options) check(limited bool) error {
+	for _, s := range opts.States {
 		if !slices.Contains(stateNames(), s) {
 			return cmdutil.UsageErrorf("there is no state %q", s).
 				WithHint("choose among: %s", strings.Join(stateNames(), ", "))
 		}
 	}
-	if o.Limit < 1 {
+	if opts.Limit < 1 {
 		return cmdutil.UsageErrorf("--limit wants a number from 1 up")
 	}
-	if o.All && limited {
+	if opts.All && limited {
 		return cmdutil.UsageErrorf("--all and --limit exclude each other")
 	}
 	return nil
 }
 
-func jobsRun(ctx context.Context, opts *Options) error {
+func runJobs(ctx context.Context, opts *Options) error {
 	c, err := opts.Client()
 	if err != nil {
 		return err
@@ -109,25 +111,87 @@ func jobsRun(ctx context.Context, opts *Options) error {
 
 // fetch collects pages until there are enough jobs. next is the mark of the
 // page after them, "" when there is none.
-func (o *Options) fetch(ctx context.Context, c *client.Client) (found []api.Job, next string, err error) {
-	filter := client.JobFilter{Name: o.Name, After: o.After}
-	for _, s := range o.States {
+func (opts *Options) fetch(ctx context.Context, c *client.Client) (found []api.Job, next string, err error) {
+	filter := client.JobFilter{Name: opts.Name, After: opts.After}
+	for _, s := range opts.States {
 		filter.States = append(filter.States, sx.State(s))
 	}
 	found = []api.Job{} // JSON's []
 	for {
 		filter.Limit = api.MaxLimit
-		if !o.All {
-			filter.Limit = min(filter.Limit, o.Limit-len(found))
+		if !opts.All {
+			filter.Limit = min(filter.Limit, opts.Limit-len(found))
 		}
 		page, err := c.Jobs(ctx, filter)
 		if err != nil {
 			return nil, "", err
 		}
 		found = append(found, page.Jobs...)
-		if page.Next == "" || !o.All && len(found) >= o.Limit {
+		if page.Next == "" || !opts.All && len(found) >= opts.Limit {
 			return found, page.Next, nil
 		}
 		filter.After = page.Next
+	}
+}
+
+func (opts *Options) print(found []api.Job, next string) error {
+	if len(found) == 0 {
+		opts.sayEmpty()
+		return nil
+	}
+	columns := []term.Column{
+		{Header: "ID"},
+		{Header: "NAME", Shrink: true},
+		{Header: "STATE"},
+		{Header: "PROGRESS", Right: true},
+		{Header: "SIZE", Right: true},
+		{Header: "AGE", Right: true},
+	}
+	rows := make([][]term.Cell, len(found))
+	for i, j := range found {
+		rows[i] = []term.Cell{
+			term.TextCell(j.ID),
+			term.TextCell(j.Name),
+			{Text: string(j.State), Color: colors[j.State]},
+			{Text: progress(j), Full: strconv.FormatFloat(j.Progress, 'f', 1, 64)},
+			{Text: sx.FormatSize(j.Video.Size), Full: strconv.FormatInt(j.Video.Size, 10)},
+			{Text: term.FormatAge(opts.Now().Sub(j.Created)), Full: j.Created.UTC().Format(time.RFC3339)},
+		}
+	}
+	if err := term.PrintTable(opts.IO, columns, rows); err != nil {
+		return err
+	}
+	if next != "" {
+		_, _ = fmt.Fprintf(opts.IO.ErrOut, "there are more: go on with --after %s, or see them all with --all\n", next)
+	}
+	return nil
+}
+
+func (opts *Options) sayEmpty() {
+	text := "no jobs yet; upload a video with: sx upload FILE"
+	switch {
+	case opts.After != "":
+		text = "no more jobs"
+	case len(opts.States) > 0 || opts.Name != "":
+		text = "no job matches"
+	}
+	_, _ = fmt.Fprintln(opts.IO.ErrOut, text)
+}
+
+// colors are SGR codes; a state that is not here is shown plainly.
+var colors = map[sx.State]string{
+	sx.StateRunning:   "36",
+	sx.StateUploading: "36",
+	sx.StateDone:      "32",
+	sx.StateFailed:    "31",
+	sx.StateExpired:   "33",
+}
+
+func progress(j api.Job) string {
+	switch j.State {
+	case sx.StateUploading, sx.StateRunning, sx.StateDone:
+		return fmt.Sprintf("%.0f%%", j.Progress)
+	default:
+		return "-"
 	}
 }

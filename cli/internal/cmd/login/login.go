@@ -13,7 +13,7 @@ import (
 	"github.com/soundextract/sx/server/api"
 )
 
-// Options are what sx login works with.
+// Options are the flags, arguments and dependencies of sx login.
 type Options struct {
 	IO      *term.IOStreams
 	Account func() (*session.Account, error)
@@ -23,9 +23,12 @@ type Options struct {
 	JSON          bool
 }
 
-// NewCmd makes the command; run is nil but in tests.
+// NewCmd makes the command; run replaces the command's own run function in tests.
 func NewCmd(f *cmdutil.Factory, run func(context.Context, *Options) error) *cobra.Command {
 	opts := &Options{IO: f.IO, Account: f.Account}
+	if run == nil {
+		run = runLogin
+	}
 	cmd := &cobra.Command{
 		Use:   "login [NAME]",
 		Short: "Sign in",
@@ -39,10 +42,7 @@ kept in the system's keyring, or without one in a file that only you can read.`,
 			if len(args) > 0 {
 				opts.Name = args[0]
 			}
-			if run != nil {
-				return run(cmd.Context(), opts)
-			}
-			return loginRun(cmd.Context(), opts)
+			return run(cmd.Context(), opts)
 		},
 	}
 	cmd.Flags().BoolVar(&opts.PasswordStdin, "password-stdin", false, "read the password from the input")
@@ -50,7 +50,7 @@ kept in the system's keyring, or without one in a file that only you can read.`,
 	return cmd
 }
 
-func loginRun(ctx context.Context, opts *Options) error {
+func runLogin(ctx context.Context, opts *Options) error {
 	acct, err := opts.Account()
 	if err != nil {
 		return err

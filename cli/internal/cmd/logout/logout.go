@@ -14,7 +14,7 @@ import (
 	"github.com/soundextract/sx/server/api/client"
 )
 
-// Options are what sx logout works with.
+// Options are the flags, arguments and dependencies of sx logout.
 type Options struct {
 	IO      *term.IOStreams
 	Account func() (*session.Account, error)
@@ -22,9 +22,12 @@ type Options struct {
 	JSON bool
 }
 
-// NewCmd makes the command; run is nil but in tests.
+// NewCmd makes the command; run replaces the command's own run function in tests.
 func NewCmd(f *cmdutil.Factory, run func(context.Context, *Options) error) *cobra.Command {
 	opts := &Options{IO: f.IO, Account: f.Account}
+	if run == nil {
+		run = runLogout
+	}
 	cmd := &cobra.Command{
 		Use:   "logout",
 		Short: "Sign out",
@@ -33,17 +36,14 @@ also when the server does not answer.`,
 		Example: `  sx logout`,
 		Args:    cmdutil.UsageArgs(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if run != nil {
-				return run(cmd.Context(), opts)
-			}
-			return logoutRun(cmd.Context(), opts)
+			return run(cmd.Context(), opts)
 		},
 	}
 	cmd.Flags().BoolVar(&opts.JSON, "json", false, "print who was signed in as JSON")
 	return cmd
 }
 
-func logoutRun(ctx context.Context, opts *Options) error {
+func runLogout(ctx context.Context, opts *Options) error {
 	acct, err := opts.Account()
 	if err != nil {
 		return err

@@ -29,6 +29,9 @@ const defaultLimit = 30
 
 func newCmdDeliveries(f *cmdutil.Factory, run func(context.Context, *deliveriesOptions) error) *cobra.Command {
 	opts := &deliveriesOptions{IO: f.IO, Client: f.Client, Now: time.Now}
+	if run == nil {
+		run = runDeliveries
+	}
 	cmd := &cobra.Command{
 		Use:   "deliveries",
 		Short: "List what you were told, newest first",
@@ -45,10 +48,7 @@ without a header.`,
 			if opts.Limit < 1 || opts.Limit > api.MaxLimit {
 				return cmdutil.UsageErrorf("--limit wants a number from 1 to %d", api.MaxLimit)
 			}
-			if run != nil {
-				return run(cmd.Context(), opts)
-			}
-			return deliveriesRun(cmd.Context(), opts)
+			return run(cmd.Context(), opts)
 		},
 	}
 	cmd.Flags().IntVar(&opts.Limit, "limit", defaultLimit, "show at most `N` deliveries")
@@ -56,7 +56,7 @@ without a header.`,
 	return cmd
 }
 
-func deliveriesRun(ctx context.Context, opts *deliveriesOptions) error {
+func runDeliveries(ctx context.Context, opts *deliveriesOptions) error {
 	c, err := opts.Client()
 	if err != nil {
 		return err

@@ -23,6 +23,9 @@ type emailOptions struct {
 
 func newCmdEmail(f *cmdutil.Factory, run func(context.Context, *emailOptions) error) *cobra.Command {
 	opts := &emailOptions{IO: f.IO, Client: f.Client}
+	if run == nil {
+		run = runEmail
+	}
 	cmd := &cobra.Command{
 		Use:   "email ADDRESS | --remove",
 		Short: "Set or remove the address for mails",
@@ -41,10 +44,7 @@ terminal it is asked for; else give it to: sx notify confirm CODE`,
 			case len(args) == 1:
 				opts.Address = args[0]
 			}
-			if run != nil {
-				return run(cmd.Context(), opts)
-			}
-			return emailRun(cmd.Context(), opts)
+			return run(cmd.Context(), opts)
 		},
 	}
 	cmd.Flags().BoolVar(&opts.Remove, "remove", false, "send no more mails")
@@ -52,7 +52,7 @@ terminal it is asked for; else give it to: sx notify confirm CODE`,
 	return cmd
 }
 
-func emailRun(ctx context.Context, opts *emailOptions) error {
+func runEmail(ctx context.Context, opts *emailOptions) error {
 	c, err := opts.Client()
 	if err != nil {
 		return err
@@ -116,6 +116,9 @@ type confirmOptions struct {
 
 func newCmdConfirm(f *cmdutil.Factory, run func(context.Context, *confirmOptions) error) *cobra.Command {
 	opts := &confirmOptions{IO: f.IO, Client: f.Client}
+	if run == nil {
+		run = runConfirm
+	}
 	cmd := &cobra.Command{
 		Use:               "confirm CODE",
 		Short:             "Confirm the address with the code that was sent there",
@@ -124,17 +127,14 @@ func newCmdConfirm(f *cmdutil.Factory, run func(context.Context, *confirmOptions
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			opts.Code = args[0]
-			if run != nil {
-				return run(cmd.Context(), opts)
-			}
-			return confirmRun(cmd.Context(), opts)
+			return run(cmd.Context(), opts)
 		},
 	}
 	cmd.Flags().BoolVar(&opts.JSON, "json", false, "print what is set up then as JSON")
 	return cmd
 }
 
-func confirmRun(ctx context.Context, opts *confirmOptions) error {
+func runConfirm(ctx context.Context, opts *confirmOptions) error {
 	c, err := opts.Client()
 	if err != nil {
 		return err

@@ -34,6 +34,9 @@ func NewCmd(f *cmdutil.Factory) *cobra.Command {
 
 func newCmdShow(f *cmdutil.Factory, run func(context.Context, *showOptions) error) *cobra.Command {
 	opts := &showOptions{IO: f.IO, Client: f.Client}
+	if run == nil {
+		run = runShow
+	}
 	cmd := &cobra.Command{
 		Use:   "notify",
 		Short: "Be told when jobs end, by e-mail and webhooks",
@@ -46,10 +49,7 @@ It takes a sign-in with a password: a personal token cannot see or change it.`,
   sx notify test`,
 		Args: cmdutil.RequireSubcommand,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if run != nil {
-				return run(cmd.Context(), opts)
-			}
-			return showRun(cmd.Context(), opts)
+			return run(cmd.Context(), opts)
 		},
 
 		SuggestionsMinimumDistance: 2,
@@ -58,7 +58,7 @@ It takes a sign-in with a password: a personal token cannot see or change it.`,
 	return cmd
 }
 
-func showRun(ctx context.Context, opts *showOptions) error {
+func runShow(ctx context.Context, opts *showOptions) error {
 	c, err := opts.Client()
 	if err != nil {
 		return err

@@ -28,6 +28,9 @@ type testOptions struct {
 
 func newCmdTest(f *cmdutil.Factory, run func(context.Context, *testOptions) error) *cobra.Command {
 	opts := &testOptions{IO: f.IO, Client: f.Client, Now: time.Now, Pause: 300 * time.Millisecond, Patience: 30 * time.Second}
+	if run == nil {
+		run = runTest
+	}
 	cmd := &cobra.Command{
 		Use:   "test",
 		Short: "Send a test to your address and webhooks",
@@ -36,17 +39,14 @@ try went. It fails unless all of them took it.`,
 		Example: `  sx notify test`,
 		Args:    cmdutil.UsageArgs(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if run != nil {
-				return run(cmd.Context(), opts)
-			}
-			return testRun(cmd.Context(), opts)
+			return run(cmd.Context(), opts)
 		},
 	}
 	cmd.Flags().BoolVar(&opts.JSON, "json", false, "print the deliveries as a JSON array")
 	return cmd
 }
 
-func testRun(ctx context.Context, opts *testOptions) error {
+func runTest(ctx context.Context, opts *testOptions) error {
 	c, err := opts.Client()
 	if err != nil {
 		return err
@@ -81,9 +81,9 @@ func testRun(ctx context.Context, opts *testOptions) error {
 }
 
 // outcome waits until each delivery was tried once, and gives them as they are then.
-func (o *testOptions) outcome(ctx context.Context, c *client.Client, made []api.Delivery) ([]api.Delivery, error) {
-	_, _ = fmt.Fprintf(o.IO.ErrOut, "sending %d\n", len(made))
-	tick, enough := time.NewTicker(o.Pause), time.After(o.Patience)
+func (opts *testOptions) outcome(ctx context.Context, c *client.Client, made []api.Delivery) ([]api.Delivery, error) {
+	_, _ = fmt.Fprintf(opts.IO.ErrOut, "sending %d\n", len(made))
+	tick, enough := time.NewTicker(opts.Pause), time.After(opts.Patience)
 	defer tick.Stop()
 	for {
 		found, err := c.Deliveries(ctx, api.MaxLimit)

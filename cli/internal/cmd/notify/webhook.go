@@ -45,6 +45,9 @@ type webhookOptions struct {
 
 func newCmdAdd(f *cmdutil.Factory, run func(context.Context, *webhookOptions) error) *cobra.Command {
 	opts := &webhookOptions{IO: f.IO, Client: f.Client}
+	if run == nil {
+		run = runAdd
+	}
 	cmd := &cobra.Command{
 		Use:   "add URL",
 		Short: "Have events posted to a URL",
@@ -55,17 +58,14 @@ It is shown only this once.`,
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			opts.Webhook = args[0]
-			if run != nil {
-				return run(cmd.Context(), opts)
-			}
-			return addRun(cmd.Context(), opts)
+			return run(cmd.Context(), opts)
 		},
 	}
 	cmd.Flags().BoolVar(&opts.JSON, "json", false, "print the webhook as JSON")
 	return cmd
 }
 
-func addRun(ctx context.Context, opts *webhookOptions) error {
+func runAdd(ctx context.Context, opts *webhookOptions) error {
 	c, err := opts.Client()
 	if err != nil {
 		return err
@@ -87,6 +87,9 @@ func addRun(ctx context.Context, opts *webhookOptions) error {
 
 func newCmdList(f *cmdutil.Factory, run func(context.Context, *webhookOptions) error) *cobra.Command {
 	opts := &webhookOptions{IO: f.IO, Client: f.Client}
+	if run == nil {
+		run = runList
+	}
 	cmd := &cobra.Command{
 		Use:     "list",
 		Aliases: []string{"ls"},
@@ -99,17 +102,14 @@ creation, separated by tabs and without a header.`,
   sx notify webhook list --json | jq -r '.[].url'`,
 		Args: cmdutil.UsageArgs(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if run != nil {
-				return run(cmd.Context(), opts)
-			}
-			return listRun(cmd.Context(), opts)
+			return run(cmd.Context(), opts)
 		},
 	}
 	cmd.Flags().BoolVar(&opts.JSON, "json", false, "print the webhooks as a JSON array")
 	return cmd
 }
 
-func listRun(ctx context.Context, opts *webhookOptions) error {
+func runList(ctx context.Context, opts *webhookOptions) error {
 	c, err := opts.Client()
 	if err != nil {
 		return err
@@ -140,6 +140,9 @@ func listRun(ctx context.Context, opts *webhookOptions) error {
 
 func newCmdRemove(f *cmdutil.Factory, run func(context.Context, *webhookOptions) error) *cobra.Command {
 	opts := &webhookOptions{IO: f.IO, Client: f.Client}
+	if run == nil {
+		run = runRemove
+	}
 	cmd := &cobra.Command{
 		Use:               "rm ID",
 		Short:             "Post no more events to a webhook",
@@ -148,17 +151,14 @@ func newCmdRemove(f *cmdutil.Factory, run func(context.Context, *webhookOptions)
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			opts.Webhook = args[0]
-			if run != nil {
-				return run(cmd.Context(), opts)
-			}
-			return removeRun(cmd.Context(), opts)
+			return run(cmd.Context(), opts)
 		},
 	}
 	cmd.Flags().BoolVar(&opts.JSON, "json", false, "print the removed webhook as JSON")
 	return cmd
 }
 
-func removeRun(ctx context.Context, opts *webhookOptions) error {
+func runRemove(ctx context.Context, opts *webhookOptions) error {
 	c, err := opts.Client()
 	if err != nil {
 		return err

@@ -13,7 +13,7 @@ import (
 	"github.com/soundextract/sx/server/api"
 )
 
-// Options are what sx passwd works with.
+// Options are the flags, arguments and dependencies of sx passwd.
 type Options struct {
 	IO      *term.IOStreams
 	Account func() (*session.Account, error)
@@ -22,9 +22,12 @@ type Options struct {
 	JSON          bool
 }
 
-// NewCmd makes the command; run is nil but in tests.
+// NewCmd makes the command; run replaces the command's own run function in tests.
 func NewCmd(f *cmdutil.Factory, run func(context.Context, *Options) error) *cobra.Command {
 	opts := &Options{IO: f.IO, Account: f.Account}
+	if run == nil {
+		run = runPasswd
+	}
 	cmd := &cobra.Command{
 		Use:   "passwd",
 		Short: "Change your password",
@@ -38,10 +41,7 @@ see: sx token list`,
   printf '%s\n' "$OLD" "$NEW" | sx passwd --password-stdin`,
 		Args: cmdutil.UsageArgs(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if run != nil {
-				return run(cmd.Context(), opts)
-			}
-			return passwdRun(cmd.Context(), opts)
+			return run(cmd.Context(), opts)
 		},
 	}
 	cmd.Flags().BoolVar(&opts.PasswordStdin, "password-stdin", false,
@@ -50,7 +50,7 @@ see: sx token list`,
 	return cmd
 }
 
-func passwdRun(ctx context.Context, opts *Options) error {
+func runPasswd(ctx context.Context, opts *Options) error {
 	acct, err := opts.Account()
 	if err != nil {
 		return err

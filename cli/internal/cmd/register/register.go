@@ -14,7 +14,7 @@ import (
 	"github.com/soundextract/sx/server/api"
 )
 
-// Options are what sx register works with.
+// Options are the flags, arguments and dependencies of sx register.
 type Options struct {
 	IO      *term.IOStreams
 	Account func() (*session.Account, error)
@@ -25,9 +25,12 @@ type Options struct {
 	JSON          bool
 }
 
-// NewCmd makes the command; run is nil but in tests.
+// NewCmd makes the command; run replaces the command's own run function in tests.
 func NewCmd(f *cmdutil.Factory, run func(context.Context, *Options) error) *cobra.Command {
 	opts := &Options{IO: f.IO, Account: f.Account}
+	if run == nil {
+		run = runRegister
+	}
 	cmd := &cobra.Command{
 		Use:   "register [NAME]",
 		Short: "Make an account and sign in",
@@ -43,10 +46,7 @@ which an administrator makes with: sx admin invite`,
 			if len(args) > 0 {
 				opts.Name = args[0]
 			}
-			if run != nil {
-				return run(cmd.Context(), opts)
-			}
-			return registerRun(cmd.Context(), opts)
+			return run(cmd.Context(), opts)
 		},
 	}
 	cmd.Flags().StringVar(&opts.Invitation, "invitation", "", "the `CODE` of an invitation")
@@ -55,7 +55,7 @@ which an administrator makes with: sx admin invite`,
 	return cmd
 }
 
-func registerRun(ctx context.Context, opts *Options) error {
+func runRegister(ctx context.Context, opts *Options) error {
 	acct, err := opts.Account()
 	if err != nil {
 		return err

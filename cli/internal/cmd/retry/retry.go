@@ -12,7 +12,7 @@ import (
 	"github.com/soundextract/sx/server/sx"
 )
 
-// Options are what sx retry works with.
+// Options are the flags, arguments and dependencies of sx retry.
 type Options struct {
 	IO     *term.IOStreams
 	Client func() (*client.Client, error)
@@ -21,9 +21,12 @@ type Options struct {
 	JSON bool
 }
 
-// NewCmd makes the command; run is nil but in tests.
+// NewCmd makes the command; run replaces the command's own run function in tests.
 func NewCmd(f *cmdutil.Factory, run func(context.Context, *Options) error) *cobra.Command {
 	opts := &Options{IO: f.IO, Client: f.Client}
+	if run == nil {
+		run = runRetry
+	}
 	cmd := &cobra.Command{
 		Use:               "retry ID...",
 		Short:             "Queue failed or cancelled jobs again",
@@ -33,17 +36,14 @@ func NewCmd(f *cmdutil.Factory, run func(context.Context, *Options) error) *cobr
 		ValidArgsFunction: cmdutil.CompleteJobs(f, sx.StateFailed, sx.StateCancelled),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			opts.IDs = args
-			if run != nil {
-				return run(cmd.Context(), opts)
-			}
-			return retryRun(cmd.Context(), opts)
+			return run(cmd.Context(), opts)
 		},
 	}
 	cmd.Flags().BoolVar(&opts.JSON, "json", false, "print each job as JSON")
 	return cmd
 }
 
-func retryRun(ctx context.Context, opts *Options) error {
+func runRetry(ctx context.Context, opts *Options) error {
 	c, err := opts.Client()
 	if err != nil {
 		return err

@@ -12,7 +12,7 @@ import (
 	"github.com/soundextract/sx/server/api/client"
 )
 
-// Options are what sx rm works with.
+// Options are the flags, arguments and dependencies of sx rm.
 type Options struct {
 	IO     *term.IOStreams
 	Client func() (*client.Client, error)
@@ -22,9 +22,12 @@ type Options struct {
 	JSON bool
 }
 
-// NewCmd makes the command; run is nil but in tests.
+// NewCmd makes the command; run replaces the command's own run function in tests.
 func NewCmd(f *cmdutil.Factory, run func(context.Context, *Options) error) *cobra.Command {
 	opts := &Options{IO: f.IO, Client: f.Client}
+	if run == nil {
+		run = runRm
+	}
 	cmd := &cobra.Command{
 		Use:   "rm ID...",
 		Short: "Remove jobs with their videos and tracks",
@@ -37,10 +40,7 @@ is not asked.`,
 		ValidArgsFunction: cmdutil.CompleteJobs(f),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			opts.IDs = args
-			if run != nil {
-				return run(cmd.Context(), opts)
-			}
-			return rmRun(cmd.Context(), opts)
+			return run(cmd.Context(), opts)
 		},
 	}
 	cmd.Flags().BoolVarP(&opts.Yes, "yes", "y", false, "do not ask")
@@ -48,7 +48,7 @@ is not asked.`,
 	return cmd
 }
 
-func rmRun(ctx context.Context, opts *Options) error {
+func runRm(ctx context.Context, opts *Options) error {
 	c, err := opts.Client()
 	if err != nil {
 		return err

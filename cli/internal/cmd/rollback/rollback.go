@@ -14,7 +14,7 @@ import (
 	"github.com/soundextract/sx/cli/internal/term"
 )
 
-// Options are what sx rollback works with.
+// Options are the flags, arguments and dependencies of sx rollback.
 type Options struct {
 	IO *term.IOStreams
 
@@ -25,9 +25,12 @@ type Options struct {
 	JSON     bool
 }
 
-// NewCmd makes the command; run is nil but in tests.
+// NewCmd makes the command; run replaces the command's own run function in tests.
 func NewCmd(f *cmdutil.Factory, run func(context.Context, *Options) error) *cobra.Command {
 	opts := &Options{IO: f.IO}
+	if run == nil {
+		run = runRollback
+	}
 	cmd := &cobra.Command{
 		Use:   "rollback [REVISION]",
 		Short: "Go back to an earlier revision of an installation",
@@ -44,10 +47,7 @@ before. Data and secrets stay as they are. sx history lists the revisions.`,
 					return cmdutil.UsageErrorf("%q is not the number of a revision", args[0])
 				}
 			}
-			if run != nil {
-				return run(cmd.Context(), opts)
-			}
-			return rollbackRun(cmd.Context(), opts)
+			return run(cmd.Context(), opts)
 		},
 	}
 	opts.Cluster.Add(cmd)
@@ -57,7 +57,7 @@ before. Data and secrets stay as they are. sx history lists the revisions.`,
 	return cmd
 }
 
-func rollbackRun(ctx context.Context, opts *Options) error {
+func runRollback(ctx context.Context, opts *Options) error {
 	display := cluster.NewRolloutDisplay(opts.IO, opts.JSON)
 	defer display.Close()
 	in, err := opts.Cluster.Installer(display.Show)

@@ -30,6 +30,9 @@ const all = "all"
 
 func newCmdRotate(f *cmdutil.Factory, run func(context.Context, *rotateOptions) error) *cobra.Command {
 	opts := &rotateOptions{IO: f.IO}
+	if run == nil {
+		run = runRotate
+	}
 	choices := append(installer.Rotatable(), all)
 	cmd := &cobra.Command{
 		Use:   "rotate PART",
@@ -54,10 +57,7 @@ was cut off.`,
 			if !opts.Yes && !f.IO.InTTY {
 				return cmdutil.UsageErrorf("nobody is here to be asked: add --yes")
 			}
-			if run != nil {
-				return run(cmd.Context(), opts)
-			}
-			return rotateRun(cmd.Context(), opts)
+			return run(cmd.Context(), opts)
 		},
 	}
 	opts.Cluster.Add(cmd)
@@ -67,7 +67,7 @@ was cut off.`,
 	return cmd
 }
 
-func rotateRun(ctx context.Context, opts *rotateOptions) error {
+func runRotate(ctx context.Context, opts *rotateOptions) error {
 	if !opts.Yes {
 		yes, err := term.Confirm(ctx, opts.IO, fmt.Sprintf("Change the secrets of %s and restart the services?", strings.Join(opts.Parts, ", ")))
 		if err != nil || !yes {

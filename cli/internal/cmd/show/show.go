@@ -17,7 +17,7 @@ import (
 	"github.com/soundextract/sx/server/sx"
 )
 
-// Options are what sx show works with.
+// Options are the flags, arguments and dependencies of sx show.
 type Options struct {
 	IO     *term.IOStreams
 	Client func() (*client.Client, error)
@@ -27,9 +27,12 @@ type Options struct {
 	JSON bool
 }
 
-// NewCmd makes the command; run is nil but in tests.
+// NewCmd makes the command; run replaces the command's own run function in tests.
 func NewCmd(f *cmdutil.Factory, run func(context.Context, *Options) error) *cobra.Command {
 	opts := &Options{IO: f.IO, Client: f.Client, Now: time.Now}
+	if run == nil {
+		run = runShow
+	}
 	cmd := &cobra.Command{
 		Use:   "show ID...",
 		Short: "Show all there is to know of jobs",
@@ -39,17 +42,14 @@ func NewCmd(f *cmdutil.Factory, run func(context.Context, *Options) error) *cobr
 		ValidArgsFunction: cmdutil.CompleteJobs(f),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			opts.IDs = args
-			if run != nil {
-				return run(cmd.Context(), opts)
-			}
-			return showRun(cmd.Context(), opts)
+			return run(cmd.Context(), opts)
 		},
 	}
 	cmd.Flags().BoolVar(&opts.JSON, "json", false, "print each job as JSON")
 	return cmd
 }
 
-func showRun(ctx context.Context, opts *Options) error {
+func runShow(ctx context.Context, opts *Options) error {
 	c, err := opts.Client()
 	if err != nil {
 		return err

@@ -16,7 +16,7 @@ import (
 	"github.com/soundextract/sx/server/sx"
 )
 
-// Options are what sx status works with.
+// Options are the flags, arguments and dependencies of sx status.
 type Options struct {
 	IO *term.IOStreams
 
@@ -26,9 +26,12 @@ type Options struct {
 	JSON    bool
 }
 
-// NewCmd makes the command; run is nil but in tests.
+// NewCmd makes the command; run replaces the command's own run function in tests.
 func NewCmd(f *cmdutil.Factory, run func(context.Context, *Options) error) *cobra.Command {
 	opts := &Options{IO: f.IO}
+	if run == nil {
+		run = runStatus
+	}
 	cmd := &cobra.Command{
 		Use:   "status",
 		Short: "Show how an installation in a cluster is doing",
@@ -39,10 +42,7 @@ with 69 when something is not ready.`,
   sx status --wait --timeout 5m`,
 		Args: cmdutil.UsageArgs(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if run != nil {
-				return run(cmd.Context(), opts)
-			}
-			return statusRun(cmd.Context(), opts)
+			return run(cmd.Context(), opts)
 		},
 	}
 	opts.Cluster.Add(cmd)
@@ -52,7 +52,7 @@ with 69 when something is not ready.`,
 	return cmd
 }
 
-func statusRun(ctx context.Context, opts *Options) error {
+func runStatus(ctx context.Context, opts *Options) error {
 	if opts.Wait {
 		if err := opts.wait(ctx); err != nil {
 			return err
@@ -77,14 +77,14 @@ func statusRun(ctx context.Context, opts *Options) error {
 	return notReady(s)
 }
 
-func (o *Options) wait(ctx context.Context) error {
-	streams := *o.IO
-	if o.JSON { // the result alone goes to the results
+func (opts *Options) wait(ctx context.Context) error {
+	streams := *opts.IO
+	if opts.JSON { // the result alone goes to the results
 		streams.ErrTTY = false
 	}
 	display := cluster.NewRolloutDisplay(&streams, false)
 	defer display.Close()
-	in, err := o.Cluster.Installer(display.Show)
+	in, err := opts.Cluster.Installer(display.Show)
 	if err != nil {
 		return err
 	}
@@ -93,7 +93,7 @@ func (o *Options) wait(ctx context.Context) error {
 	} else if last == nil {
 		return in.NotInstalled()
 	}
-	_, err = in.Wait(ctx, o.Timeout)
+	_, err = in.Wait(ctx, opts.Timeout)
 	return err
 }
 
@@ -117,9 +117,9 @@ var colors = map[watch.State]string{
 	watch.StateFailing: "33", watch.StateFailed: "31",
 }
 
-func (o *Options) print(in *installer.Installer, s installer.Status) error {
+func (opts *Options) print(in *installer.Installer, s installer.Status) error {
 	r := s.Release
-	_, err := fmt.Fprintf(o.IO.Out, "%s %s in the namespace %s of %s: revision %d, %s %s ago\n",
+	_, err := fmt.Fprintf(opts.IO.Out, "%s %s in the namespace %s of %s: revision %d, %s %s ago\n",
 		in.Release, r.Version, in.Cluster.Namespace, in.Cluster.Context, r.Revision, r.Status, term.FormatAge(time.Since(r.Updated)))
 	if err != nil {
 		return fmt.Errorf("print the status: %w", err)
@@ -134,15 +134,15 @@ func (o *Options) print(in *installer.Installer, s installer.Status) error {
 			term.TextCell(w.Reason),
 		}
 	}
-	if err := term.PrintTable(o.IO, columns, rows); err != nil {
+	if err := term.PrintTable(opts.IO, columns, rows); err != nil {
 		return err
 	}
 	for _, p := range s.Problems {
-		_, _ = fmt.Fprintf(o.IO.ErrOut, "\n%s\n", p.Error())
+		_, _ = fmt.Fprintf(opts.IO.ErrOut, "\n%s\n", p.Error())
 		for _, line := range p.Log {
-			_, _ = fmt.Fprintf(o.IO.ErrOut, "    | %s\n", line)
+			_, _ = fmt.Fprintf(opts.IO.ErrOut, "    | %s\n", line)
 		}
-		_, _ = fmt.Fprintf(o.IO.ErrOut, "  next: %s\n", p.Next)
+		_, _ = fmt.Fprintf(opts.IO.ErrOut, "  next: %s\n", p.Next)
 	}
 	return nil
 }

@@ -3,7 +3,10 @@ package supportbundle
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -18,22 +21,25 @@ import (
 	"github.com/soundextract/sx/server/sx"
 )
 
-// Options are what sx support-bundle works with.
+// Options are the flags, arguments and dependencies of sx support-bundle.
 type Options struct {
 	IO      *term.IOStreams
 	Checkup func(cluster *kube.Cluster, release string) *doctor.Checkup
 	Now     func() time.Time
 
-	Where  cluster.Flags
-	Output string // "" is a name of its own in the current folder
-	JSON   bool
+	Cluster cluster.Flags
+	Output  string // "" is a name of its own in the current folder
+	JSON    bool
 }
 
-// NewCmd makes the command; run is nil but in tests.
+// NewCmd makes the command; run replaces the command's own run function in tests.
 func NewCmd(f *cmdutil.Factory, run func(context.Context, *Options) error) *cobra.Command {
 	opts := &Options{IO: f.IO, Now: time.Now, Checkup: func(cluster *kube.Cluster, release string) *doctor.Checkup {
 		return doctor.NewCheckup(f, cluster, release)
 	}}
+	if run == nil {
+		run = runBundle
+	}
 	cmd := &cobra.Command{
 		Use:   "support-bundle",
 		Short: "Collect what helps to understand a fault",
@@ -48,13 +54,10 @@ all the same before you pass it on; index.json in it lists what it holds.`,
   sx support-bundle -n music -o music.tar.gz`,
 		Args: cmdutil.UsageArgs(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if run != nil {
-				return run(cmd.Context(), opts)
-			}
-			return bundleRun(cmd.Context(), opts)
+			return run(cmd.Context(), opts)
 		},
 	}
-	opts.Where.Add(cmd)
+	opts.Cluster.Add(cmd)
 	cmd.Flags().StringVarP(&opts.Output, "output", "o", "", "`FILE` to write (default sx-support-RELEASE-TIME.tar.gz)")
 	cmd.Flags().BoolVar(&opts.JSON, "json", false, "print path, size and number of files as JSON")
 	return cmd
@@ -67,13 +70,13 @@ type result struct {
 	Files int    `json:"files"`
 }
 
-func bundleRun(ctx context.Context, opts *Options) error {
-	cluster, err := kube.Connect(opts.Where.Target())
+func runBundle(ctx context.Context, opts *Options) error {
+	cluster, err := kube.Connect(opts.Cluster.Target())
 	if err != nil {
 		return err
 	}
 	_, _ = fmt.Fprintln(opts.IO.ErrOut, "running the checks of sx doctor")
-	checks, err := opts.Checkup(cluster, opts.Where.Release).Run(ctx, nil)
+	checks, err := opts.Checkup(cluster, opts.Cluster.Release).Run(ctx, nil)
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
@@ -85,10 +88,10 @@ func bundleRun(ctx context.Context, opts *Options) error {
 	}
 	path := opts.Output
 	if path == "" {
-		path = fmt.Sprintf("sx-support-%s-%s.tar.gz", opts.Where.Release, opts.Now().UTC().Format("20060102T150405Z"))
+		path = fmt.Sprintf("sx-support-%s-%s.tar.gz", opts.Cluster.Release, opts.Now().UTC().Format("20060102T150405Z"))
 	}
 	_, _ = fmt.Fprintln(opts.IO.ErrOut, "collecting objects, events and logs")
-	index, size, err := write(ctx, path, bundle.Options{Cluster: cluster, Release: opts.Where.Release, Version: sx.Version, Checks: checks})
+	index, size, err := write(ctx, path, bundle.Options{Cluster: cluster, Release: opts.Cluster.Release, Version: sx.Version, Checks: checks})
 	if err != nil {
 		return err
 	}
@@ -106,7 +109,7 @@ func files(index bundle.Index) int {
 	return n
 }
 
-func (o *Options) tell(r result, index bundle.Index) error {
+func (opts *Options) tell(r result, index bundle.Index) error {
 	missing := 0
 	for _, e := range index.Entries {
 		if e.Error == "" {
@@ -114,18 +117,49 @@ func (o *Options) tell(r result, index bundle.Index) error {
 		}
 		missing++
 		if e.Path == bundle.SecretsEntry {
-			_, _ = fmt.Fprintf(o.IO.ErrOut, "warning: %s\n", e.Error)
+			_, _ = fmt.Fprintf(opts.IO.ErrOut, "warning: %s\n", e.Error)
 		}
 	}
 	if missing > 0 {
-		_, _ = fmt.Fprintf(o.IO.ErrOut, "%d parts could not be had; index.json in the archive says why\n", missing)
+		_, _ = fmt.Fprintf(opts.IO.ErrOut, "%d parts could not be had; index.json in the archive says why\n", missing)
 	}
-	_, _ = fmt.Fprintf(o.IO.ErrOut, "%d files, %s; secrets were removed, but look through it before you pass it on\n", r.Files, sx.FormatSize(r.Bytes))
-	if o.JSON {
-		return o.IO.WriteJSON(r)
+	_, _ = fmt.Fprintf(opts.IO.ErrOut, "%d files, %s; secrets were removed, but look through it before you pass it on\n", r.Files, sx.FormatSize(r.Bytes))
+	if opts.JSON {
+		return opts.IO.WriteJSON(r)
 	}
-	if _, err := fmt.Fprintln(o.IO.Out, r.Path); err != nil {
+	if _, err := fmt.Fprintln(opts.IO.Out, r.Path); err != nil {
 		return fmt.Errorf("print the path: %w", err)
 	}
 	return nil
+}
+
+// write makes the archive, readable by its owner only, and gives its size in
+// bytes. A file that is there is kept; one that could not be finished is removed.
+func write(ctx context.Context, path string, o bundle.Options) (index bundle.Index, size int64, err error) {
+	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if errors.Is(err, fs.ErrExist) {
+		return index, 0, sx.NewError(sx.CodeInvalid, "%s is there already", path).WithHint("choose another file with -o FILE").WithCause(err)
+	}
+	if err != nil {
+		return index, 0, sx.NewError(sx.CodeInvalid, "the archive cannot be written: %v", err).WithHint("choose another file with -o FILE").WithCause(err)
+	}
+	defer func() {
+		if err != nil {
+			_ = os.Remove(path)
+		}
+	}()
+	index, err = bundle.Write(ctx, file, o)
+	if err == nil {
+		err = ctx.Err() // the archive of a run that was ended is not whole
+	}
+	if info, statErr := file.Stat(); err == nil {
+		err = statErr
+		if err == nil {
+			size = info.Size()
+		}
+	}
+	if closeErr := file.Close(); err == nil {
+		err = closeErr
+	}
+	return index, size, err
 }

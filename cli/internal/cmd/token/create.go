@@ -27,6 +27,9 @@ const defaultExpires = cmdutil.Lifetime(90 * 24 * time.Hour)
 
 func newCmdCreate(f *cmdutil.Factory, run func(context.Context, *createOptions) error) *cobra.Command {
 	opts := &createOptions{IO: f.IO, Client: f.Client, Expires: defaultExpires}
+	if run == nil {
+		run = runCreate
+	}
 	cmd := &cobra.Command{
 		Use:   "create NAME",
 		Short: "Make a personal token",
@@ -38,10 +41,7 @@ you, to tell your tokens apart.`,
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			opts.Name = args[0]
-			if run != nil {
-				return run(cmd.Context(), opts)
-			}
-			return createRun(cmd.Context(), opts)
+			return run(cmd.Context(), opts)
 		},
 	}
 	cmd.Flags().Var(&opts.Expires, "expires", "how long it is good, as in 90d or 12h, 366d at most")
@@ -49,7 +49,7 @@ you, to tell your tokens apart.`,
 	return cmd
 }
 
-func createRun(ctx context.Context, opts *createOptions) error {
+func runCreate(ctx context.Context, opts *createOptions) error {
 	if err := sx.TokenName(opts.Name); err != nil {
 		return err
 	}

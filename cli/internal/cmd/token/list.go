@@ -22,6 +22,9 @@ type listOptions struct {
 
 func newCmdList(f *cmdutil.Factory, run func(context.Context, *listOptions) error) *cobra.Command {
 	opts := &listOptions{IO: f.IO, Client: f.Client, Now: time.Now}
+	if run == nil {
+		run = runList
+	}
 	cmd := &cobra.Command{
 		Use:     "list",
 		Aliases: []string{"ls"},
@@ -35,17 +38,14 @@ of expiry, separated by tabs and without a header.`,
   sx token list --json | jq -r '.[].name'`,
 		Args: cmdutil.UsageArgs(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if run != nil {
-				return run(cmd.Context(), opts)
-			}
-			return listRun(cmd.Context(), opts)
+			return run(cmd.Context(), opts)
 		},
 	}
 	cmd.Flags().BoolVar(&opts.JSON, "json", false, "print the tokens as a JSON array")
 	return cmd
 }
 
-func listRun(ctx context.Context, opts *listOptions) error {
+func runList(ctx context.Context, opts *listOptions) error {
 	c, err := opts.Client()
 	if err != nil {
 		return err

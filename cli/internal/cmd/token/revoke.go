@@ -24,6 +24,9 @@ type revokeOptions struct {
 
 func newCmdRevoke(f *cmdutil.Factory, run func(context.Context, *revokeOptions) error) *cobra.Command {
 	opts := &revokeOptions{IO: f.IO, Client: f.Client}
+	if run == nil {
+		run = runRevoke
+	}
 	cmd := &cobra.Command{
 		Use:               "revoke NAME|ID",
 		Short:             "End a personal token",
@@ -33,17 +36,14 @@ func newCmdRevoke(f *cmdutil.Factory, run func(context.Context, *revokeOptions) 
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			opts.Token = args[0]
-			if run != nil {
-				return run(cmd.Context(), opts)
-			}
-			return revokeRun(cmd.Context(), opts)
+			return run(cmd.Context(), opts)
 		},
 	}
 	cmd.Flags().BoolVar(&opts.JSON, "json", false, "print the revoked token as JSON")
 	return cmd
 }
 
-func revokeRun(ctx context.Context, opts *revokeOptions) error {
+func runRevoke(ctx context.Context, opts *revokeOptions) error {
 	c, err := opts.Client()
 	if err != nil {
 		return err

@@ -4,6 +4,7 @@ package uninstall
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -12,9 +13,10 @@ import (
 	"github.com/soundextract/sx/cli/internal/config"
 	"github.com/soundextract/sx/cli/internal/term"
 	"github.com/soundextract/sx/install/installer"
+	"github.com/soundextract/sx/server/sx"
 )
 
-// Options are what sx uninstall works with.
+// Options are the flags, arguments and dependencies of sx uninstall.
 type Options struct {
 	IO *term.IOStreams
 
@@ -25,9 +27,12 @@ type Options struct {
 	JSON    bool
 }
 
-// NewCmd makes the command; run is nil but in tests.
+// NewCmd makes the command; run replaces the command's own run function in tests.
 func NewCmd(f *cmdutil.Factory, run func(context.Context, *Options) error) *cobra.Command {
 	opts := &Options{IO: f.IO}
+	if run == nil {
+		run = runUninstall
+	}
 	cmd := &cobra.Command{
 		Use:   "uninstall",
 		Short: "Remove an installation from a cluster",
@@ -44,10 +49,7 @@ namespace if sx made it; that has to be confirmed by the release's name.`,
 			if err := opts.check(); err != nil {
 				return err
 			}
-			if run != nil {
-				return run(cmd.Context(), opts)
-			}
-			return uninstallRun(cmd.Context(), opts)
+			return run(cmd.Context(), opts)
 		},
 	}
 	opts.Cluster.Add(cmd)
@@ -59,21 +61,21 @@ namespace if sx made it; that has to be confirmed by the release's name.`,
 }
 
 // check finds out whether somebody is there to be asked what the flags leave open.
-func (o *Options) check() error {
+func (opts *Options) check() error {
 	switch {
-	case o.Confirm != "" && !o.Wipe:
+	case opts.Confirm != "" && !opts.Wipe:
 		return cmdutil.UsageErrorf("--confirm goes with --wipe-data alone")
-	case o.Confirm != "" && o.Confirm != o.Cluster.Release:
-		return cmdutil.UsageErrorf("--confirm is %q, and the release is %s: nothing was removed", o.Confirm, o.Cluster.Release)
-	case o.Wipe && o.Confirm == "" && (o.Yes || !o.IO.InTTY):
-		return cmdutil.UsageErrorf("--wipe-data deletes everything for ever: confirm it with --confirm %s", o.Cluster.Release)
-	case !o.Wipe && !o.Yes && !o.IO.InTTY:
+	case opts.Confirm != "" && opts.Confirm != opts.Cluster.Release:
+		return cmdutil.UsageErrorf("--confirm is %q, and the release is %s: nothing was removed", opts.Confirm, opts.Cluster.Release)
+	case opts.Wipe && opts.Confirm == "" && (opts.Yes || !opts.IO.InTTY):
+		return cmdutil.UsageErrorf("--wipe-data deletes everything for ever: confirm it with --confirm %s", opts.Cluster.Release)
+	case !opts.Wipe && !opts.Yes && !opts.IO.InTTY:
 		return cmdutil.UsageErrorf("nobody is here to be asked: add --yes")
 	}
 	return nil
 }
 
-func uninstallRun(ctx context.Context, opts *Options) error {
+func runUninstall(ctx context.Context, opts *Options) error {
 	look, err := opts.Cluster.Installer(nil)
 	if err != nil {
 		return err
@@ -105,24 +107,77 @@ func uninstallRun(ctx context.Context, opts *Options) error {
 }
 
 // nothing says that there is nothing to do, which is success.
-func (o *Options) nothing(in *installer.Installer, there installer.Inventory) error {
-	_, _ = fmt.Fprintf(o.IO.ErrOut, "no release %s is installed in the namespace %s\n", in.Release, in.Cluster.Namespace)
+func (opts *Options) nothing(in *installer.Installer, there installer.Inventory) error {
+	_, _ = fmt.Fprintf(opts.IO.ErrOut, "no release %s is installed in the namespace %s\n", in.Release, in.Cluster.Namespace)
 	if n := len(there.Volumes) + len(there.Secrets); n > 0 {
-		_, _ = fmt.Fprintf(o.IO.ErrOut, "its data are there: %d volumes, %d secrets; to delete them: %s\n",
-			len(there.Volumes), len(there.Secrets), o.Cluster.Line("uninstall --wipe-data"))
+		_, _ = fmt.Fprintf(opts.IO.ErrOut, "its data are there: %d volumes, %d secrets; to delete them: %s\n",
+			len(there.Volumes), len(there.Secrets), opts.Cluster.Line("uninstall --wipe-data"))
 	}
 	return nil
 }
 
 // forget removes the context of the installation that is no more.
-func (o *Options) forget(in *installer.Installer) error {
+func (opts *Options) forget(in *installer.Installer) error {
 	file, err := config.ReadUserFile()
 	if err != nil {
 		return err
 	}
-	if name := file.Installed(o.Cluster.Place(in)); name != "" {
+	if name := file.Installed(opts.Cluster.Place(in)); name != "" {
 		file.Remove(name)
 		return file.Save()
 	}
 	return nil
+}
+
+// say lists what goes and what stays.
+func (opts *Options) say(in *installer.Installer, there installer.Inventory) {
+	if opts.JSON {
+		return
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "the release %s in the namespace %s of %s goes: %d objects\n", in.Release, in.Cluster.Namespace, in.Cluster.Context, len(there.Objects))
+	volumes := make([]string, len(there.Volumes))
+	for i, v := range there.Volumes {
+		volumes[i] = fmt.Sprintf("%s (%s)", v.Name, v.Size)
+	}
+	what := "these stay:"
+	if opts.Wipe {
+		what = "these are deleted for ever, with all accounts, videos and MP3s:"
+	}
+	if len(volumes)+len(there.Secrets) > 0 {
+		fmt.Fprintln(&b, what)
+		for _, v := range volumes {
+			fmt.Fprintf(&b, "  volume %s\n", v)
+		}
+		for _, s := range there.Secrets {
+			fmt.Fprintf(&b, "  secret %s\n", s)
+		}
+	}
+	if opts.Wipe && there.Namespace {
+		fmt.Fprintf(&b, "  namespace %s, if nothing else is in it\n", in.Cluster.Namespace)
+	}
+	_, _ = fmt.Fprint(opts.IO.ErrOut, b.String())
+}
+
+// ask asks what the flags have left open.
+func (opts *Options) ask(ctx context.Context) (bool, error) {
+	switch {
+	case opts.Confirm != "" || opts.Yes && !opts.Wipe:
+		return true, nil
+	case !opts.Wipe:
+		sure, err := term.Confirm(ctx, opts.IO, "Remove it?")
+		if err == nil && !sure {
+			_, _ = fmt.Fprintln(opts.IO.ErrOut, "nothing was removed")
+		}
+		return sure, err
+	}
+	name, err := term.PromptLine(ctx, opts.IO, fmt.Sprintf("Type the release's name, %s, to delete it with its data: ", opts.Cluster.Release))
+	if err != nil {
+		return false, err
+	}
+	if name != opts.Cluster.Release {
+		return false, sx.NewError(sx.CodeInvalid, "that is not the release's name: nothing was removed").
+			WithHint("run the command again, or without --wipe-data to keep the data")
+	}
+	return true, nil
 }

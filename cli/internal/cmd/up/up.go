@@ -17,7 +17,7 @@ import (
 	"github.com/soundextract/sx/server/sx"
 )
 
-// Options are what sx up works with.
+// Options are the flags, arguments and dependencies of sx up.
 type Options struct {
 	IO *term.IOStreams
 
@@ -32,9 +32,12 @@ const defaultAddr = "127.0.0.1:8740"
 // contextName is the context that always means the local server.
 const contextName = "local"
 
-// NewCmd makes the command; run is nil but in tests.
+// NewCmd makes the command; run replaces the command's own run function in tests.
 func NewCmd(f *cmdutil.Factory, run func(context.Context, *Options) error) *cobra.Command {
 	opts := &Options{IO: f.IO}
+	if run == nil {
+		run = runUp
+	}
 	cmd := &cobra.Command{
 		Use:   "up",
 		Short: "Start the local server and use it",
@@ -53,10 +56,7 @@ file sxd.log in that folder. It needs ffmpeg.`,
 					return cmdutil.UsageErrorf("--addr wants HOST:PORT such as %s, not %q", defaultAddr, opts.Addr)
 				}
 			}
-			if run != nil {
-				return run(cmd.Context(), opts)
-			}
-			return upRun(cmd.Context(), opts)
+			return run(cmd.Context(), opts)
 		},
 	}
 	cmd.Flags().StringVar(&opts.Addr, "addr", "",
@@ -67,7 +67,7 @@ file sxd.log in that folder. It needs ffmpeg.`,
 	return cmd
 }
 
-func upRun(ctx context.Context, opts *Options) error {
+func runUp(ctx context.Context, opts *Options) error {
 	file, err := config.ReadUserFile()
 	if err != nil {
 		return err
@@ -108,19 +108,19 @@ func upRun(ctx context.Context, opts *Options) error {
 }
 
 // join uses the server that runs already.
-func (o *Options) join(file *config.File, running *localserver.Instance, dir string) error {
-	if o.Addr != "" && o.Addr != running.Addr {
+func (opts *Options) join(file *config.File, running *localserver.Instance, dir string) error {
+	if opts.Addr != "" && opts.Addr != running.Addr {
 		return sx.NewError(sx.CodeConflict, "the local server runs already, at %s", running.Addr).
 			WithHint("stop it first, with: sx down")
 	}
 	if err := useContext(file, running.URL, dir); err != nil {
 		return err
 	}
-	return o.tell(running, dir, "runs already", "")
+	return opts.tell(running, dir, "runs already", "")
 }
 
 // settle makes the server the one in use, and tells so.
-func (o *Options) settle(file *config.File, server *localserver.Server, former config.Context, dir string) error {
+func (opts *Options) settle(file *config.File, server *localserver.Server, former config.Context, dir string) error {
 	if err := useContext(file, server.URL, dir); err != nil {
 		return err
 	}
@@ -128,42 +128,42 @@ func (o *Options) settle(file *config.File, server *localserver.Server, former c
 	if former.Data == dir {
 		next = "sx convert VIDEO"
 	}
-	if o.Detach {
+	if opts.Detach {
 		next += "\n      stop the server: sx down"
 	} else {
 		next = "in another terminal, " + next + "\n      stop the server: Ctrl-C"
 	}
-	return o.tell(&server.Instance, dir, "runs", next)
+	return opts.tell(&server.Instance, dir, "runs", next)
 }
 
-func (o *Options) tell(in *localserver.Instance, dir, how, next string) error {
-	if o.JSON {
-		return o.IO.WriteJSON(struct {
+func (opts *Options) tell(in *localserver.Instance, dir, how, next string) error {
+	if opts.JSON {
+		return opts.IO.WriteJSON(struct {
 			URL  string `json:"url"`
 			Data string `json:"data"`
 			PID  int    `json:"pid"`
 		}{in.URL, dir, in.PID})
 	}
-	if _, err := fmt.Fprintf(o.IO.Out, "The local server %s at %s\n", how, in.URL); err != nil {
+	if _, err := fmt.Fprintf(opts.IO.Out, "The local server %s at %s\n", how, in.URL); err != nil {
 		return fmt.Errorf("print the address: %w", err)
 	}
-	_, _ = fmt.Fprintf(o.IO.ErrOut, "data: %s\n", dir)
+	_, _ = fmt.Fprintf(opts.IO.ErrOut, "data: %s\n", dir)
 	if next != "" {
-		_, _ = fmt.Fprintf(o.IO.ErrOut, "next: %s\n", next)
+		_, _ = fmt.Fprintf(opts.IO.ErrOut, "next: %s\n", next)
 	}
 	// A flag or variable may point the commands elsewhere all the same.
 	if c, err := config.Load(nil); err == nil && c.Server != in.URL {
-		_, _ = fmt.Fprintf(o.IO.ErrOut, "warning: commands go on using %s (%s)\n", c.Server, c.Values[0].Source)
+		_, _ = fmt.Fprintf(opts.IO.ErrOut, "warning: commands go on using %s (%s)\n", c.Server, c.Values[0].Source)
 	}
 	return nil
 }
 
-func (o *Options) warnIfOpen(addr string) {
+func (opts *Options) warnIfOpen(addr string) {
 	host, _, err := net.SplitHostPort(addr)
 	if ip := net.ParseIP(host); err != nil || host == "localhost" || ip != nil && ip.IsLoopback() {
 		return
 	}
-	_, _ = fmt.Fprintf(o.IO.ErrOut,
+	_, _ = fmt.Fprintf(opts.IO.ErrOut,
 		"warning: %s can be reached by others, over HTTP without encryption:\n"+
 			"passwords and videos can be read on the way\n", addr)
 }

@@ -20,7 +20,7 @@ import (
 	"github.com/soundextract/sx/server/sx"
 )
 
-// Options is what sx upload works with.
+// Options are the flags, arguments and dependencies of sx upload.
 type Options struct {
 	IO     *term.IOStreams
 	Client func() (*client.Client, error)
@@ -32,11 +32,11 @@ type Options struct {
 	JSON     bool
 }
 
-// NewCmd makes the command. run, when it is not nil, is called instead of uploading.
+// NewCmd makes the command; run replaces the command's own run function in tests.
 func NewCmd(f *cmdutil.Factory, run func(context.Context, *Options) error) *cobra.Command {
-	o := &Options{IO: f.IO, Client: f.Client, Config: f.Config}
+	opts := &Options{IO: f.IO, Client: f.Client, Config: f.Config}
 	if run == nil {
-		run = upload
+		run = runUpload
 	}
 	cmd := &cobra.Command{
 		Use:   "upload {FILE | DIR | GLOB}...",
@@ -53,17 +53,17 @@ for each file with the job's id and the file's name.`,
 		Args: cmdutil.AtLeastOne("a file, a folder or a pattern"),
 	}
 	encoding := cmdutil.AddEncodeFlags(cmd)
-	cmd.Flags().IntVar(&o.Parallel, "parallel", 0, "how many files to upload at once (default as configured)")
-	cmd.Flags().BoolVar(&o.JSON, "json", false, "print one JSON object for each file")
+	cmd.Flags().IntVar(&opts.Parallel, "parallel", 0, "how many files to upload at once (default as configured)")
+	cmd.Flags().BoolVar(&opts.JSON, "json", false, "print one JSON object for each file")
 	cmd.RunE = func(cmd *cobra.Command, args []string) (err error) {
-		o.Args = args
-		if cmd.Flags().Changed("parallel") && o.Parallel < 1 {
+		opts.Args = args
+		if cmd.Flags().Changed("parallel") && opts.Parallel < 1 {
 			return cmdutil.UsageErrorf("--parallel has to be 1 or more")
 		}
-		if o.Encoding, err = encoding(); err != nil {
+		if opts.Encoding, err = encoding(); err != nil {
 			return err
 		}
-		return run(cmd.Context(), o)
+		return run(cmd.Context(), opts)
 	}
 	return cmd
 }
@@ -76,16 +76,16 @@ type result struct {
 	SHA256 string `json:"sha256"`
 }
 
-func upload(ctx context.Context, o *Options) error {
-	files, err := mediafiles.Find(o.Args)
+func runUpload(ctx context.Context, opts *Options) error {
+	files, err := mediafiles.Find(opts.Args)
 	if err != nil {
 		return err
 	}
-	cfg, err := o.Config()
+	cfg, err := opts.Config()
 	if err != nil {
 		return err
 	}
-	c, err := o.Client()
+	c, err := opts.Client()
 	if err != nil {
 		return err
 	}
@@ -93,7 +93,7 @@ func upload(ctx context.Context, o *Options) error {
 		API: c, Policy: &transfer.Policy{Patience: cfg.Patience},
 		Records: uploads.Records{Dir: filepath.Join(cfg.StateDir, "uploads"), Account: cfg.Account},
 	}
-	display := term.NewProgressDisplay(o.IO)
+	display := term.NewProgressDisplay(opts.IO)
 	defer display.Close()
 	items := make([]batch.Item, len(files))
 	sent := make([]*uploads.Sent, len(files))
@@ -102,14 +102,14 @@ func upload(ctx context.Context, o *Options) error {
 		total += f.Size
 		bar := display.Add(f.Name, f.Size, 1)
 		items[i] = batch.Item{Name: f.Name, Bar: bar, Do: func(ctx context.Context) (err error) {
-			sent[i], err = o.one(ctx, uploader, f, bar, display)
+			sent[i], err = opts.one(ctx, uploader, f, bar, display)
 			return err
 		}}
 	}
 	if len(files) > 1 {
 		display.Say(fmt.Sprintf("%d files, %s", len(files), sx.FormatSize(total)))
 	}
-	parallel := o.Parallel
+	parallel := opts.Parallel
 	if parallel == 0 {
 		parallel = cfg.Parallel
 	}
@@ -123,8 +123,8 @@ func upload(ctx context.Context, o *Options) error {
 }
 
 // one uploads a file and prints the result.
-func (o *Options) one(ctx context.Context, uploader *uploads.Uploader, f mediafiles.File, bar *term.ProgressBar, display *term.ProgressDisplay) (*uploads.Sent, error) {
-	sent, err := uploader.Upload(ctx, f, o.Encoding, bar)
+func (opts *Options) one(ctx context.Context, uploader *uploads.Uploader, f mediafiles.File, bar *term.ProgressBar, display *term.ProgressDisplay) (*uploads.Sent, error) {
+	sent, err := uploader.Upload(ctx, f, opts.Encoding, bar)
 	if err != nil {
 		return nil, err
 	}
@@ -132,13 +132,13 @@ func (o *Options) one(ctx context.Context, uploader *uploads.Uploader, f mediafi
 	bar.Done("uploaded")
 	line := fmt.Sprintf("%s\t%s\n", sent.Job.ID, f.Name)
 	switch {
-	case o.JSON:
+	case opts.JSON:
 		raw, err := json.Marshal(result{sent.Job.ID, f.Name, f.Size, sent.SHA256})
 		if err != nil {
 			return nil, fmt.Errorf("encode result: %w", err)
 		}
 		line = string(raw) + "\n"
-	case o.IO.OutTTY:
+	case opts.IO.OutTTY:
 		line = fmt.Sprintf("%s  %s\n", sent.Job.ID, f.Name)
 	}
 	if _, err := display.Out().Write([]byte(line)); err != nil {

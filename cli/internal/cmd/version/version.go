@@ -18,7 +18,7 @@ import (
 	"github.com/soundextract/sx/server/sx"
 )
 
-// Options are what sx version works with.
+// Options are the flags, arguments and dependencies of sx version.
 type Options struct {
 	IO       *term.IOStreams
 	Releases string // the address of the releases
@@ -27,9 +27,12 @@ type Options struct {
 	Check bool
 }
 
-// NewCmd makes the command; run is nil but in tests.
+// NewCmd makes the command; run replaces the command's own run function in tests.
 func NewCmd(f *cmdutil.Factory, run func(context.Context, *Options) error) *cobra.Command {
 	opts := &Options{IO: f.IO, Releases: releases.Home}
+	if run == nil {
+		run = runVersion
+	}
 	cmd := &cobra.Command{
 		Use:   "version",
 		Short: "Show sx's version",
@@ -44,10 +47,7 @@ With --check, and only then, the newest release is looked up on the network.`,
 			if mirror := os.Getenv(releases.Env); mirror != "" {
 				opts.Releases = mirror
 			}
-			if run != nil {
-				return run(cmd.Context(), opts)
-			}
-			return versionRun(cmd.Context(), opts)
+			return run(cmd.Context(), opts)
 		},
 	}
 	cmd.Flags().BoolVar(&opts.JSON, "json", false, "print the version as JSON")
@@ -75,7 +75,7 @@ type checked struct {
 	Update string `json:"update,omitempty"`
 }
 
-func versionRun(ctx context.Context, opts *Options) error {
+func runVersion(ctx context.Context, opts *Options) error {
 	b := thisBuild()
 	if !opts.Check {
 		if opts.JSON {

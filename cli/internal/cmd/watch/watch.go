@@ -20,7 +20,7 @@ import (
 	"github.com/soundextract/sx/server/sx"
 )
 
-// Options is what sx watch works with.
+// Options are the flags, arguments and dependencies of sx watch.
 type Options struct {
 	IO     *term.IOStreams
 	Client func() (*client.Client, error)
@@ -30,11 +30,11 @@ type Options struct {
 	JSON bool
 }
 
-// NewCmd makes the command. run, when it is not nil, is called instead of watching.
+// NewCmd makes the command; run replaces the command's own run function in tests.
 func NewCmd(f *cmdutil.Factory, run func(context.Context, *Options) error) *cobra.Command {
-	o := &Options{IO: f.IO, Client: f.Client, Config: f.Config}
+	opts := &Options{IO: f.IO, Client: f.Client, Config: f.Config}
 	if run == nil {
-		run = watch
+		run = runWatch
 	}
 	cmd := &cobra.Command{
 		Use:   "watch [ID...]",
@@ -49,31 +49,31 @@ percent done and the name.`,
   sx watch --json | jq -r '.state'`,
 		ValidArgsFunction: cmdutil.CompleteJobs(f, sx.StateUploading, sx.StateQueued, sx.StateRunning),
 	}
-	cmd.Flags().BoolVar(&o.JSON, "json", false, "print the job as a JSON object after each change")
+	cmd.Flags().BoolVar(&opts.JSON, "json", false, "print the job as a JSON object after each change")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		for _, id := range args {
-			if !slices.Contains(o.IDs, id) {
-				o.IDs = append(o.IDs, id)
+			if !slices.Contains(opts.IDs, id) {
+				opts.IDs = append(opts.IDs, id)
 			}
 		}
-		return run(cmd.Context(), o)
+		return run(cmd.Context(), opts)
 	}
 	return cmd
 }
 
-func watch(ctx context.Context, o *Options) error {
-	cfg, err := o.Config()
+func runWatch(ctx context.Context, opts *Options) error {
+	cfg, err := opts.Config()
 	if err != nil {
 		return err
 	}
-	c, err := o.Client()
+	c, err := opts.Client()
 	if err != nil {
 		return err
 	}
-	display := term.NewProgressDisplay(o.IO)
+	display := term.NewProgressDisplay(opts.IO)
 	defer display.Close()
 	policy := &transfer.Policy{Patience: cfg.Patience}
-	ids := o.IDs
+	ids := opts.IDs
 	if len(ids) == 0 {
 		err := policy.Start(display).Do(ctx, func(ctx context.Context) (err error) {
 			ids, err = watcher.Unfinished(ctx, c)
@@ -88,10 +88,10 @@ func watch(ctx context.Context, o *Options) error {
 		}
 	}
 	var s show
-	if o.IO.OutTTY && o.IO.ErrTTY && !o.JSON {
+	if opts.IO.OutTTY && opts.IO.ErrTTY && !opts.JSON {
 		s = newBars(display, ids)
 	} else {
-		s = &lines{display: display, json: o.JSON, several: len(ids) > 1, last: map[string]string{}}
+		s = &lines{display: display, json: opts.JSON, several: len(ids) > 1, last: map[string]string{}}
 	}
 	end := &outcome{several: len(ids) > 1}
 	w := watcher.Watcher{API: c, Policy: policy}

@@ -14,7 +14,7 @@ import (
 	"github.com/soundextract/sx/server/api/client"
 )
 
-// Options are what sx whoami works with.
+// Options are the flags, arguments and dependencies of sx whoami.
 type Options struct {
 	IO     *term.IOStreams
 	Config func() (*config.Config, error)
@@ -23,26 +23,26 @@ type Options struct {
 	JSON bool
 }
 
-// NewCmd makes the command; run is nil but in tests.
+// NewCmd makes the command; run replaces the command's own run function in tests.
 func NewCmd(f *cmdutil.Factory, run func(context.Context, *Options) error) *cobra.Command {
 	opts := &Options{IO: f.IO, Config: f.Config, Client: f.Client}
+	if run == nil {
+		run = runWhoami
+	}
 	cmd := &cobra.Command{
 		Use:     "whoami",
 		Short:   "Show who is signed in, and where",
 		Example: `  sx whoami`,
 		Args:    cmdutil.UsageArgs(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if run != nil {
-				return run(cmd.Context(), opts)
-			}
-			return whoamiRun(cmd.Context(), opts)
+			return run(cmd.Context(), opts)
 		},
 	}
 	cmd.Flags().BoolVar(&opts.JSON, "json", false, "print the account as JSON")
 	return cmd
 }
 
-func whoamiRun(ctx context.Context, opts *Options) error {
+func runWhoami(ctx context.Context, opts *Options) error {
 	cfg, err := opts.Config()
 	if err != nil {
 		return err

@@ -13,8 +13,8 @@ import (
 	"github.com/soundextract/sx/server/sx"
 )
 
-// ableOptions are what sx admin disable and enable work with.
-type ableOptions struct {
+// enableOptions are the arguments and dependencies of sx admin disable and enable.
+type enableOptions struct {
 	IO     *term.IOStreams
 	Client func() (*client.Client, error)
 
@@ -25,8 +25,8 @@ type ableOptions struct {
 	done   string // the verb of what is reported
 }
 
-func newCmdDisable(f *cmdutil.Factory, run func(context.Context, *ableOptions) error) *cobra.Command {
-	return newCmdAble(f, run, &cobra.Command{
+func newCmdDisable(f *cmdutil.Factory, run func(context.Context, *enableOptions) error) *cobra.Command {
+	return newCmdSetEnabled(f, run, &cobra.Command{
 		Use:   "disable NAME",
 		Short: "Keep an account from being used",
 		Long: `Keep an account from being used: it cannot sign in any more, and its sign-ins
@@ -34,34 +34,34 @@ and personal tokens end. An access token that is out there may be used for ten
 more minutes, a personal token for one. Its videos stay. The last administrator
 cannot be disabled.`,
 		Example: `  sx admin disable anna`,
-	}, ableOptions{change: (*client.Client).Disable, done: "Disabled"})
+	}, enableOptions{change: (*client.Client).Disable, done: "Disabled"})
 }
 
-func newCmdEnable(f *cmdutil.Factory, run func(context.Context, *ableOptions) error) *cobra.Command {
-	return newCmdAble(f, run, &cobra.Command{
+func newCmdEnable(f *cmdutil.Factory, run func(context.Context, *enableOptions) error) *cobra.Command {
+	return newCmdSetEnabled(f, run, &cobra.Command{
 		Use:     "enable NAME",
 		Short:   "Let a disabled account sign in again",
 		Long:    `Let a disabled account sign in again. Its personal tokens have to be made anew.`,
 		Example: `  sx admin enable anna`,
-	}, ableOptions{change: (*client.Client).Enable, done: "Enabled"})
+	}, enableOptions{change: (*client.Client).Enable, done: "Enabled"})
 }
 
-func newCmdAble(f *cmdutil.Factory, run func(context.Context, *ableOptions) error, cmd *cobra.Command, opts ableOptions) *cobra.Command {
+func newCmdSetEnabled(f *cmdutil.Factory, run func(context.Context, *enableOptions) error, cmd *cobra.Command, opts enableOptions) *cobra.Command {
+	if run == nil {
+		run = runSetEnabled
+	}
 	opts.IO, opts.Client = f.IO, f.Client
 	cmd.Args = cmdutil.UsageArgs(cobra.ExactArgs(1))
 	cmd.ValidArgsFunction = cobra.NoFileCompletions
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		opts.Name = args[0]
-		if run != nil {
-			return run(cmd.Context(), &opts)
-		}
-		return ableRun(cmd.Context(), &opts)
+		return run(cmd.Context(), &opts)
 	}
 	cmd.Flags().BoolVar(&opts.JSON, "json", false, "print the account as JSON")
 	return cmd
 }
 
-func ableRun(ctx context.Context, opts *ableOptions) error {
+func runSetEnabled(ctx context.Context, opts *enableOptions) error {
 	name, err := sx.UserName(opts.Name)
 	if err != nil {
 		return err
