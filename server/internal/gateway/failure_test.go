@@ -44,7 +44,7 @@ func TestStoreAway(t *testing.T) {
 		}
 	}
 	for _, line := range []string{
-		"uploads not reconciled", "videos not swept", "announcements are not heard",
+		"reconciling uploads failed", "sweeping videos failed", "receiving announcements failed",
 	} {
 		f.eventually(line, func() bool { return strings.Contains(f.logs.String(), line) })
 	}

@@ -1,7 +1,7 @@
-// Package gateway is the entry point of the API: it takes uploads in, shows and
-// changes jobs, streams their progress and hands out tracks. It holds nothing
-// that another gateway would miss: every request is answered from the store,
-// and what a crash leaves half-done is finished by any gateway's reconciler.
+// Package gateway is the entry point of the API: it receives uploads, shows and
+// changes jobs, streams their progress and serves tracks. It keeps no state that
+// another gateway would need: every request is answered from the store, and what
+// a crash leaves unfinished is finished by any gateway's reconciler.
 package gateway
 
 import (
@@ -12,19 +12,20 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	tusd "github.com/tus/tusd/v2/pkg/handler"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/soundextract/sx/server/api"
+	"github.com/soundextract/sx/server/backoff"
 	"github.com/soundextract/sx/server/internal/bus"
 	"github.com/soundextract/sx/server/internal/httpserver"
 	"github.com/soundextract/sx/server/internal/jobs"
 	"github.com/soundextract/sx/server/internal/store"
 	"github.com/soundextract/sx/server/internal/token"
+	"github.com/soundextract/sx/server/internal/tusserver"
 )
 
-// DefaultUploadLife is how long an unfinished upload is kept after its last byte.
-const DefaultUploadLife = 7 * 24 * time.Hour
+// DefaultUploadLifetime is how long an unfinished upload is kept after its last byte.
+const DefaultUploadLifetime = 7 * 24 * time.Hour
 
 // Config is what a gateway needs. All fields without a default are required.
 type Config struct {
@@ -34,23 +35,23 @@ type Config struct {
 	Tracks  store.Tracks
 	Bus     bus.Bus
 
-	// AuthURL is where the auth service answers, AuthTransport the way there.
+	// AuthURL is the auth service's base URL; AuthTransport sends the requests.
 	AuthURL       *url.URL
 	AuthTransport http.RoundTripper
-	// NotifierURL is where the notifier answers, NotifierTransport the way there.
+	// NotifierURL and NotifierTransport are the same for the notifier.
 	NotifierURL       *url.URL
 	NotifierTransport http.RoundTripper
-	// Verify gives the claims of an access token, an *sx.Error of code
-	// unauthenticated for a bad one.
+	// Verify returns the claims of an access token, or an *sx.Error of code
+	// unauthenticated for an invalid one.
 	Verify func(ctx context.Context, raw string) (token.Claims, error)
 
-	// TrustedHops is how many proxies of ours stand before the gateway, each of
-	// which appends to X-Forwarded-For; with 0 the header is not heeded.
+	// TrustedHops is how many trusted proxies are in front of the gateway, each of
+	// which appends to X-Forwarded-For. With 0 the header is ignored.
 	TrustedHops int
 
-	Quota      int64         // bytes that one user may keep; 0 is no limit
-	MaxUpload  int64         // bytes of one file; 0 is no limit
-	UploadLife time.Duration // 0 is DefaultUploadLife
+	Quota          int64         // bytes that one user may store; 0 is no limit
+	MaxUpload      int64         // bytes of one file; 0 is no limit
+	UploadLifetime time.Duration // 0 is DefaultUploadLifetime
 
 	Log        *slog.Logger
 	Now        func() time.Time
@@ -62,23 +63,23 @@ type Service struct {
 	cfg            Config
 	endpoints      []endpoint
 	mux            *http.ServeMux
-	tus            *tusd.UnroutedHandler
-	locks          *uploadLocks
+	uploads        tusserver.Handler
+	locks          *tusserver.Locks
 	hub            *hub
 	metrics        metrics
 	personalTokens *personalTokenCache
 }
 
-// New makes a gateway. Its Handler answers at once; Run has to run beside it.
+// New makes a gateway. Its Handler serves requests at once; Run must run as well.
 func New(cfg Config) *Service {
-	if cfg.UploadLife == 0 {
-		cfg.UploadLife = DefaultUploadLife
+	if cfg.UploadLifetime == 0 {
+		cfg.UploadLifetime = DefaultUploadLifetime
 	}
 	s := &Service{
-		cfg: cfg, mux: http.NewServeMux(), locks: newUploadLocks(), hub: newHub(),
+		cfg: cfg, mux: http.NewServeMux(), locks: tusserver.NewLocks(), hub: newHub(),
 		metrics: newMetrics(cfg.Registerer),
 	}
-	s.tus = newTus(s)
+	s.uploads = tusserver.Handler{Store: uploads{s}, Locks: s.locks, Path: api.PathUploads, MaxSize: s.cfg.MaxUpload}
 	s.personalTokens = newPersonalTokenCache(s.exchange, cfg.Now)
 	s.endpoints = s.routes()
 	for _, e := range s.endpoints {
@@ -90,11 +91,11 @@ func New(cfg Config) *Service {
 // Handler serves everything below /v1.
 func (s *Service) Handler() http.Handler { return httpserver.Routes(s.mux) }
 
-// Run listens for announcements and finishes, expires and cleans up uploads
-// until ctx ends. Then it ends the requests that would go on for long, the
-// event streams and the uploads; both go on at another gateway.
+// Run receives announcements and finishes, expires and removes uploads until ctx
+// ends. Then it ends the long requests, which are event streams and uploads;
+// clients continue both at another gateway.
 func (s *Service) Run(ctx context.Context) error {
-	defer s.locks.close()
+	defer s.locks.Close()
 	defer s.hub.close()
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { s.listen(ctx); return nil })
@@ -102,49 +103,39 @@ func (s *Service) Run(ctx context.Context) error {
 	return group.Wait()
 }
 
-// listen passes announcements on to the event streams and to the uploads that
-// they end. It goes on until ctx ends.
+// listen forwards announcements to the event streams, and stops the requests of
+// uploads that were ended elsewhere, until ctx ends.
 func (s *Service) listen(ctx context.Context) {
 	for ctx.Err() == nil {
-		over := make(chan string, stopsAhead)
+		over := make(chan string, maxPendingStops)
 		group, inner := errgroup.WithContext(ctx)
 		group.Go(func() error { s.stopOver(inner, over); return nil })
 		group.Go(func() error {
 			return s.cfg.Bus.Listen(inner, func(id string) {
 				s.hub.announce(id)
-				if s.locks.held(id) {
+				if s.locks.Held(id) {
 					select {
 					case over <- id:
-					default: // the reconciler looks after every upload as well
+					default: // the reconciler stops it
 					}
 				}
 			})
 		})
 		if err := group.Wait(); ctx.Err() == nil {
-			s.cfg.Log.WarnContext(ctx, "announcements are not heard, trying again", "error", err)
+			s.cfg.Log.WarnContext(ctx, "receiving announcements failed; retrying", "error", err)
 		}
-		pause(ctx, listenAgain)
+		_ = backoff.Sleep(ctx, listenRetryDelay) // the loop checks ctx
 	}
 }
 
 const (
-	stopsAhead  = 256
-	listenAgain = time.Second
+	maxPendingStops  = 256
+	listenRetryDelay = time.Second
 )
 
-// pause waits, but not longer than ctx lasts.
-func pause(ctx context.Context, d time.Duration) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-	case <-timer.C:
-	}
-}
-
-// serveOpenAPI answers with the API's description.
+// serveOpenAPI serves the description of the API.
 func (s *Service) serveOpenAPI(w http.ResponseWriter, _ *http.Request) error {
 	w.Header().Set("Content-Type", "application/yaml") // RFC 9512
-	_, _ = w.Write(api.OpenAPI)                        // a client that is gone cannot be told
+	_, _ = w.Write(api.OpenAPI)                        // an error means that the client is gone
 	return nil
 }

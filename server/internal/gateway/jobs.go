@@ -6,29 +6,31 @@ import (
 	"net/http"
 
 	"github.com/soundextract/sx/server/api"
+	"github.com/soundextract/sx/server/internal/store"
 	"github.com/soundextract/sx/server/sx"
 )
 
-// wire brings a job to its wire form, with how much of its video is there.
-func (s *Service) wire(ctx context.Context, j sx.Job) (api.Job, error) {
+// toAPI returns a job's API form, with how much of its video has arrived.
+func (s *Service) toAPI(ctx context.Context, j sx.Job) (api.Job, error) {
 	stored, err := s.stored(ctx, j)
 	return api.FromJob(j, stored), err
 }
 
-// stored is how many bytes of the job's video are there while it is uploading.
+// stored returns how many bytes of the job's video have arrived while it is
+// uploading, else 0.
 func (s *Service) stored(ctx context.Context, j sx.Job) (int64, error) {
 	if j.State != sx.StateUploading {
 		return 0, nil
 	}
 	up, err := s.cfg.Videos.Stat(ctx, j.ID)
 	if sx.CodeOf(err) == sx.CodeNotFound {
-		return 0, nil // ended a moment ago
+		return 0, nil // over since the job was read
 	}
 	return up.Offset, err
 }
 
 func (s *Service) writeJob(w http.ResponseWriter, r *http.Request, j sx.Job) error {
-	out, err := s.wire(r.Context(), j)
+	out, err := s.toAPI(r.Context(), j)
 	if err != nil {
 		return err
 	}
@@ -48,7 +50,7 @@ func (s *Service) listJobs(w http.ResponseWriter, r *http.Request) error {
 	}
 	out := api.JobList{Jobs: make([]api.Job, len(list))}
 	for i, j := range list {
-		if out.Jobs[i], err = s.wire(r.Context(), j); err != nil {
+		if out.Jobs[i], err = s.toAPI(r.Context(), j); err != nil {
 			return err
 		}
 	}
@@ -67,13 +69,9 @@ func (s *Service) getJob(w http.ResponseWriter, r *http.Request) error {
 	return s.writeJob(w, r, j)
 }
 
-// deleteJob removes a job with all that belongs to it.
+// deleteJob removes a job with its video and track.
 func (s *Service) deleteJob(w http.ResponseWriter, r *http.Request) error {
-	j, err := s.owned(r.Context(), r.PathValue("id"))
-	if err != nil {
-		return err
-	}
-	release, err := s.locks.Lock(r.Context(), j.ID)
+	j, release, err := s.lock(r)
 	if err != nil {
 		return err
 	}
@@ -88,25 +86,21 @@ func (s *Service) deleteJob(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// cancelJob stops a job. Of an unfinished upload the bytes are removed; a whole
-// video stays, so that the job can be tried again. Cancelling twice is once.
+// cancelJob cancels a job. The bytes of an unfinished upload are removed; a
+// complete video is kept for a retry. Cancelling a cancelled job changes nothing.
 func (s *Service) cancelJob(w http.ResponseWriter, r *http.Request) error {
-	j, err := s.owned(r.Context(), r.PathValue("id"))
-	if err != nil {
-		return err
-	}
-	release, err := s.locks.Lock(r.Context(), j.ID)
+	j, release, err := s.lock(r)
 	if err != nil {
 		return err
 	}
 	defer release()
-	after, err := s.cfg.Updater.Update(r.Context(), j.ID, func(j *sx.Job) error {
+	after, _, err := s.update(r.Context(), j.ID, func(j *sx.Job) error {
 		if j.State == sx.StateCancelled {
-			return errUnchanged
+			return store.ErrUnchanged
 		}
 		return j.Cancel(s.cfg.Now())
 	})
-	if err != nil && !errors.Is(err, errUnchanged) {
+	if err != nil {
 		return err
 	}
 	if after.Video.SHA256 == "" {
@@ -133,4 +127,74 @@ func (s *Service) retryJob(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	return s.writeJob(w, r, after)
+}
+
+// owned returns the job if it is the sender's. Any other is not found, so that
+// nobody learns which ids exist.
+func (s *Service) owned(ctx context.Context, id string) (sx.Job, error) {
+	j, err := s.cfg.Jobs.Get(ctx, id)
+	if err != nil && sx.CodeOf(err) != sx.CodeNotFound {
+		return sx.Job{}, err
+	}
+	if err != nil || j.Owner != owner(ctx) {
+		return sx.Job{}, sx.NewError(sx.CodeNotFound, "job %s not found", id)
+	}
+	return j, nil
+}
+
+// lock takes the upload lock of the sender's job that the request names, and
+// returns the job as it was before.
+func (s *Service) lock(r *http.Request) (j sx.Job, release func(), err error) {
+	if j, err = s.owned(r.Context(), r.PathValue("id")); err != nil {
+		return sx.Job{}, nil, err
+	}
+	release, err = s.locks.Lock(r.Context(), j.ID)
+	return j, release, err
+}
+
+// update is Updater.Update, except that store.ErrUnchanged is not an error.
+func (s *Service) update(ctx context.Context, id string, change func(*sx.Job) error) (j sx.Job, changed bool, err error) {
+	j, err = s.cfg.Updater.Update(ctx, id, change)
+	if errors.Is(err, store.ErrUnchanged) {
+		return j, false, nil
+	}
+	return j, err == nil, err
+}
+
+// remove deletes a job with its video and track, and cancels it first if it is
+// unfinished. The document goes last, so that after a crash the job can be
+// removed again. The caller holds the upload lock.
+func (s *Service) remove(ctx context.Context, id string) error {
+	for {
+		j, _, err := s.update(ctx, id, func(j *sx.Job) error {
+			if j.State.Final() {
+				return store.ErrUnchanged
+			}
+			return j.Cancel(s.cfg.Now())
+		})
+		if err != nil {
+			return err
+		}
+		if err := s.removeFiles(ctx, j); err != nil {
+			return err
+		}
+		err = s.cfg.Jobs.Delete(ctx, j)
+		if errors.Is(err, store.ErrStale) {
+			continue // notified or retried meanwhile
+		}
+		if err != nil {
+			return err
+		}
+		if err := s.cfg.Bus.Announce(ctx, id); err != nil {
+			s.cfg.Log.DebugContext(ctx, "announcing a job failed", "job", id, "error", err)
+		}
+		return nil
+	}
+}
+
+func (s *Service) removeFiles(ctx context.Context, j sx.Job) error {
+	if err := s.cfg.Videos.Remove(ctx, j.ID); err != nil || j.Track == nil {
+		return err
+	}
+	return s.cfg.Tracks.Remove(ctx, j.Track.ID)
 }

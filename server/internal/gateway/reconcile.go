@@ -4,79 +4,95 @@ import (
 	"context"
 	"time"
 
+	"github.com/soundextract/sx/server/internal/store"
 	"github.com/soundextract/sx/server/sx"
 )
 
 const (
-	// reconcileEvery is the pause between two looks at the unfinished uploads.
-	reconcileEvery = 5 * time.Second
-	// sweepEvery is the pause between two searches for what no job points to.
-	sweepEvery = 10 * time.Minute
+	reconcileInterval = 5 * time.Second
+	sweepInterval     = 10 * time.Minute
 )
 
-// reconcile looks after uploads until ctx ends, the first time at once.
+// reconcile finishes, expires and stops uploads and sweeps videos until ctx ends,
+// the first time at once.
 func (s *Service) reconcile(ctx context.Context) {
-	round, sweep := time.NewTicker(reconcileEvery), time.NewTicker(sweepEvery)
+	round, sweep := time.NewTicker(reconcileInterval), time.NewTicker(sweepInterval)
 	defer round.Stop()
 	defer sweep.Stop()
 	suspects := map[string]bool{}
-	sweepOnce := func() {
-		if err := s.sweep(ctx, suspects); err != nil && ctx.Err() == nil {
-			s.cfg.Log.WarnContext(ctx, "videos not swept, next round will try again", "error", err)
-		}
-	}
-	s.settle(ctx)
-	sweepOnce()
+	s.reconcileUploads(ctx)
+	s.sweepVideos(ctx, suspects)
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-round.C:
-			s.settle(ctx)
+			s.reconcileUploads(ctx)
 		case <-sweep.C:
-			sweepOnce()
+			s.sweepVideos(ctx, suspects)
 		}
 	}
 }
 
-// settle finishes the uploads that are complete, expires those that nobody
-// goes on with, and stops the requests whose upload was ended elsewhere.
-func (s *Service) settle(ctx context.Context) {
-	for _, id := range s.locks.active() {
+// reconcileUploads finishes the uploads that are complete, expires those that
+// nobody continues, and stops the requests whose upload was ended elsewhere.
+func (s *Service) reconcileUploads(ctx context.Context) {
+	for _, id := range s.locks.All() {
 		s.stopIfOver(ctx, id)
 	}
 	list, err := s.cfg.Jobs.Unsettled(ctx)
 	if err != nil {
-		s.logRound(ctx, "", err)
+		s.logReconcile(ctx, "", err)
 		return
 	}
 	for _, j := range list {
-		if j.State != sx.StateUploading || s.locks.held(j.ID) {
-			continue // its own request looks after it
+		if j.State != sx.StateUploading || s.locks.Held(j.ID) {
+			continue // a request works on it
 		}
-		if err := s.settleUpload(ctx, j); err != nil {
-			s.logRound(ctx, j.ID, err)
+		if err := s.reconcileUpload(ctx, j); err != nil {
+			s.logReconcile(ctx, j.ID, err)
 		}
 	}
 }
 
-func (s *Service) settleUpload(ctx context.Context, j sx.Job) error {
+func (s *Service) reconcileUpload(ctx context.Context, j sx.Job) error {
 	up, err := s.cfg.Videos.Stat(ctx, j.ID)
 	switch {
-	case sx.CodeOf(err) == sx.CodeNotFound:
-		return s.expire(ctx, j.ID) // its bytes are gone
+	case sx.CodeOf(err) == sx.CodeNotFound: // its bytes are lost
+		return s.expire(ctx, j.ID)
 	case err != nil:
 		return err
 	case up.Offset == j.Video.Size:
 		return s.finish(ctx, j.ID)
-	case s.cfg.Now().Sub(up.Updated) >= s.cfg.UploadLife:
+	case s.cfg.Now().Sub(up.Updated) >= s.cfg.UploadLifetime:
 		return s.expire(ctx, j.ID)
 	default:
 		return nil
 	}
 }
 
-// stopOver stops the requests whose upload is over; ids are looked at one by one.
+// expire ends an unfinished upload and removes its bytes.
+func (s *Service) expire(ctx context.Context, id string) error {
+	release, err := s.locks.Lock(ctx, id)
+	if err != nil {
+		return err
+	}
+	defer release()
+	_, changed, err := s.update(ctx, id, func(j *sx.Job) error {
+		if j.State != sx.StateUploading {
+			return store.ErrUnchanged
+		}
+		return j.Expire(s.cfg.Now())
+	})
+	if err != nil || !changed {
+		return err
+	}
+	s.metrics.uploads.WithLabelValues(resultExpired).Inc()
+	s.cfg.Log.InfoContext(ctx, "upload expired", "job", id)
+	return s.cfg.Videos.Remove(ctx, id)
+}
+
+// stopOver stops the requests whose upload is over. It reads the jobs one by one.
 func (s *Service) stopOver(ctx context.Context, ids <-chan string) {
 	for {
 		select {
@@ -92,14 +108,14 @@ func (s *Service) stopIfOver(ctx context.Context, id string) {
 	j, err := s.cfg.Jobs.Get(ctx, id)
 	switch {
 	case sx.CodeOf(err) == sx.CodeNotFound:
-		s.locks.stop(id, sx.NewError(sx.CodeUploadExpired, "the upload was removed"))
+		s.locks.Stop(id, sx.NewError(sx.CodeUploadExpired, "the upload was removed"))
 	case err == nil && j.State != sx.StateUploading:
-		s.locks.stop(id, uploadOver(j))
+		s.locks.Stop(id, uploadOver(j.Video.Name))
 	}
 }
 
-func (s *Service) logRound(ctx context.Context, job string, err error) {
+func (s *Service) logReconcile(ctx context.Context, job string, err error) {
 	if ctx.Err() == nil {
-		s.cfg.Log.WarnContext(ctx, "uploads not reconciled, next round will try again", "job", job, "error", err)
+		s.cfg.Log.WarnContext(ctx, "reconciling uploads failed; the next round will retry", "job", job, "error", err)
 	}
 }

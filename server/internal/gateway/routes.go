@@ -61,11 +61,11 @@ func (s *Service) routes() []endpoint {
 		{Route{http.MethodPost, api.PathTest}, byUpstream, notifier},
 		{Route{http.MethodGet, api.PathDeliveries}, byUpstream, notifier},
 
-		{Route{http.MethodOptions, api.PathUploads + "{$}"}, byGateway, s.describeUploads},
-		{Route{http.MethodPost, api.PathUploads + "{$}"}, byGateway, s.createUpload},
-		{Route{http.MethodHead, api.PathUploads + "{id}"}, byGateway, s.useUpload},
-		{Route{http.MethodPatch, api.PathUploads + "{id}"}, byGateway, s.useUpload},
-		{Route{http.MethodDelete, api.PathUploads + "{id}"}, byGateway, s.useUpload},
+		{Route{http.MethodOptions, api.PathUploads + "{$}"}, byGateway, s.uploads.Describe},
+		{Route{http.MethodPost, api.PathUploads + "{$}"}, byGateway, s.uploads.Create},
+		{Route{http.MethodHead, api.PathUploads + "{id}"}, byGateway, s.uploads.Head},
+		{Route{http.MethodPatch, api.PathUploads + "{id}"}, byGateway, s.uploads.Patch},
+		{Route{http.MethodDelete, api.PathUploads + "{id}"}, byGateway, s.uploads.Delete},
 
 		{Route{http.MethodGet, api.PathJobs}, byGateway, s.listJobs},
 		{Route{http.MethodGet, api.PathJob}, byGateway, s.getJob},

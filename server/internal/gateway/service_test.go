@@ -24,12 +24,8 @@ import (
 
 // TestDrain is not parallel, so that the goroutines it looks for are its own.
 func TestDrain(t *testing.T) {
-	ignore := []goleak.Option{
-		goleak.IgnoreCurrent(),
-		// The tus handler lets a context of each request live on for ten seconds.
-		goleak.IgnoreTopFunction("github.com/tus/tusd/v2/pkg/handler.newDelayedContext.func1"),
-	}
-	t.Cleanup(func() { goleak.VerifyNone(t, ignore...) })
+	ignore := goleak.IgnoreCurrent()
+	t.Cleanup(func() { goleak.VerifyNone(t, ignore) })
 	f := newFixture(t, nil)
 	stop := f.run()
 	data := video(50, 200_000)

@@ -8,13 +8,19 @@ import (
 	"github.com/soundextract/sx/server/sx"
 )
 
-// orphanAge is how old a video without a job must be before it is removed: its
-// job is stored a moment after it.
+// orphanAge is how old a video without a job must be to be removed: the job is
+// stored a moment after its video.
 const orphanAge = time.Hour
 
-// sweep removes videos that no job points to; converters look after tracks.
-// suspects carries over from one sweep to the next which videos had neither a
-// job nor an age.
+// sweepVideos is sweep with its error logged.
+func (s *Service) sweepVideos(ctx context.Context, suspects map[string]bool) {
+	if err := s.sweep(ctx, suspects); err != nil && ctx.Err() == nil {
+		s.cfg.Log.WarnContext(ctx, "sweeping videos failed; the next round will retry", "error", err)
+	}
+}
+
+// sweep removes videos that no job refers to; converters sweep tracks. suspects
+// carries over to the next sweep which videos had neither a job nor an age.
 func (s *Service) sweep(ctx context.Context, suspects map[string]bool) error {
 	ids, err := s.cfg.Videos.List(ctx)
 	if err != nil {
@@ -30,7 +36,7 @@ func (s *Service) sweep(ctx context.Context, suspects map[string]bool) error {
 		if !unused {
 			continue
 		}
-		s.cfg.Log.InfoContext(ctx, "video without a job removed", "job", id)
+		s.cfg.Log.InfoContext(ctx, "removing a video without a job", "job", id)
 		if err := s.cfg.Videos.Remove(ctx, id); err != nil {
 			return err
 		}
@@ -38,12 +44,13 @@ func (s *Service) sweep(ctx context.Context, suspects map[string]bool) error {
 	return nil
 }
 
-// unused reports whether a video can go. What has no record at all is either
-// being created now or the rest of a crash; the second sweep that sees it knows.
+// unused reports whether a video can be removed. One without any record is either
+// being created now or left by a crash; it is removed by the second sweep that
+// finds it.
 func (s *Service) unused(ctx context.Context, id string, suspected bool, suspects map[string]bool) (bool, error) {
 	j, err := s.cfg.Jobs.Get(ctx, id)
 	if err == nil {
-		// Cancelled or expired, then a crash before the bytes were removed.
+		// Cancelled or expired, with a crash before the bytes were removed.
 		return j.State.Final() && j.Video.SHA256 == "", nil
 	}
 	if sx.CodeOf(err) != sx.CodeNotFound {

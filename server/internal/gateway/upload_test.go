@@ -109,7 +109,7 @@ func TestCreateIsRefused(t *testing.T) {
 		message  string // part of it
 	}{
 		{"no file name", "100", meta("preset", "small"), sx.CodeInvalid, "no file name"},
-		{"broken metadata", "100", "filename ???", sx.CodeInvalid, "no file name"},
+		{"broken metadata", "100", "filename ???", sx.CodeInvalid, "malformed Upload-Metadata"},
 		{"no length", "", meta("filename", "a.mp4"), sx.CodeInvalid, "Upload-Length"},
 		{"negative length", "-1", meta("filename", "a.mp4"), sx.CodeInvalid, "Upload-Length"},
 		{"empty file", "0", meta("filename", "a.mp4"), sx.CodeNotMedia, "a.mp4 is empty"},
@@ -233,7 +233,7 @@ func TestTerminateUpload(t *testing.T) {
 
 	id := f.upload(alice, "b.mp4", data)
 	e := f.do(alice, http.MethodDelete, api.PathUploads+id, nil, "Tus-Resumable", "1.0.0").wantCode(t, sx.CodeConflict)
-	if want := "sx rm " + id; !strings.Contains(e.Hint, want) {
+	if want := "delete the job " + id; !strings.Contains(e.Hint, want) {
 		t.Errorf("hint %q lacks %q", e.Hint, want)
 	}
 }
@@ -248,7 +248,7 @@ func TestUploadExpires(t *testing.T) {
 	if _, err := f.store.Videos.Append(context.Background(), idOf(last), 0, bytes.NewReader(data)); err != nil {
 		t.Fatal(err)
 	}
-	f.clock.advance(gateway.DefaultUploadLife - time.Minute)
+	f.clock.advance(gateway.DefaultUploadLifetime - time.Minute)
 	newFixtureLike(t, f).run()
 	f.eventually("a round", func() bool { return f.job(idOf(last)).State == sx.StateQueued })
 	if got := f.offset(alice, old); got != 5000 {

@@ -1,128 +1,245 @@
 package gateway
 
 import (
+	"bytes"
 	"context"
 	"io"
-	"net/http"
 	"strconv"
 	"time"
 
-	tusd "github.com/tus/tusd/v2/pkg/handler"
-	"golang.org/x/exp/slog"
-
 	"github.com/soundextract/sx/server/api"
+	"github.com/soundextract/sx/server/internal/sniff"
+	"github.com/soundextract/sx/server/internal/store"
+	"github.com/soundextract/sx/server/internal/tusserver"
 	"github.com/soundextract/sx/server/sx"
 )
 
-// stallLimit is how long a request may bring no bytes before it is given up;
-// the client asks for the offset and goes on.
-const stallLimit = time.Minute
+// uploads presents jobs and their videos as uploads to the tus server. An
+// upload's id is its job's.
+type uploads struct{ *Service }
 
-// saveLimit is how long the bytes of a broken connection may take to be stored.
-const saveLimit = 10 * time.Second
-
-// newTus makes the handler that knows the tus protocol. It keeps no locks:
-// turns does, because its own way of stopping a request can miss one that has
-// not begun to read. Its log would repeat each request's line; what matters of
-// it comes back as errors.
-func newTus(s *Service) *tusd.UnroutedHandler {
-	composer := tusd.NewStoreComposer()
-	composer.UseCore(tusStore{s})
-	composer.UseTerminater(tusStore{s})
-	h, err := tusd.NewUnroutedHandler(tusd.Config{
-		StoreComposer:                    composer,
-		MaxSize:                          s.cfg.MaxUpload,
-		BasePath:                         api.PathUploads,
-		Cors:                             &tusd.CorsConfig{Disable: true},
-		Logger:                           slog.New(slog.NewTextHandler(io.Discard, nil)),
-		GracefulRequestCompletionTimeout: saveLimit,
-		NetworkTimeout:                   stallLimit,
-	})
+// Create makes room for a video and then its job, so that a crash in between
+// leaves room without a job, which the sweep removes, and never a job without
+// room.
+func (s uploads) Create(ctx context.Context, size int64, metadata map[string]string) (tusserver.Upload, error) {
+	name, options, err := readMetadata(metadata)
 	if err != nil {
-		panic(err) // only a wrong constant above can be refused
+		return tusserver.Upload{}, err
 	}
-	return h
-}
-
-const (
-	tusVersion    = "1.0.0"
-	tusExtensions = "creation,creation-with-upload,termination,expiration"
-)
-
-// describeUploads tells a tus client what is offered.
-func (s *Service) describeUploads(w http.ResponseWriter, _ *http.Request) error {
-	h := w.Header()
-	h.Set("Tus-Resumable", tusVersion)
-	h.Set("Tus-Version", tusVersion)
-	h.Set("Tus-Extension", tusExtensions)
-	if s.cfg.MaxUpload > 0 {
-		h.Set("Tus-Max-Size", strconv.FormatInt(s.cfg.MaxUpload, 10))
+	if size == 0 {
+		return tusserver.Upload{}, sx.NewError(sx.CodeNotMedia, "%s is empty", name)
 	}
-	w.WriteHeader(http.StatusNoContent)
-	return nil
-}
-
-// createUpload takes a new upload, and its first bytes if the request has some.
-func (s *Service) createUpload(w http.ResponseWriter, r *http.Request) error {
-	p, r := newPiece(w, r)
-	defer func() {
-		if p.release != nil {
-			p.release()
+	j := sx.NewJob(owner(ctx), sx.Video{Name: name, Size: size}, options, s.cfg.Now())
+	if err := s.cfg.Videos.Create(ctx, j.ID, name, size); err != nil {
+		return tusserver.Upload{}, err
+	}
+	if err := s.admit(ctx, j); err != nil {
+		if err := s.cfg.Videos.Remove(ctx, j.ID); err != nil {
+			s.cfg.Log.WarnContext(ctx, "room of a refused upload not removed; the sweep will do it", "job", j.ID, "error", err)
 		}
-	}()
-	s.serveTus(w, r, s.tus.PostFile)
+		return tusserver.Upload{}, err
+	}
+	s.cfg.Updater.Created(ctx, j)
+	s.cfg.Log.InfoContext(ctx, "upload created", "job", j.ID, "owner", j.Owner, "size", size)
+	return s.upload(j, 0, s.cfg.Now()), nil
+}
+
+// admit stores the job of a new upload if it fits into the owner's quota. That is
+// checked with the job stored, so that two uploads at the same time count each other.
+func (s uploads) admit(ctx context.Context, j sx.Job) error {
+	if err := s.cfg.Jobs.Create(ctx, j); err != nil || s.cfg.Quota == 0 {
+		return err
+	}
+	usage, err := s.cfg.Jobs.Usage(ctx, j.Owner)
+	if err == nil && usage > s.cfg.Quota {
+		err = sx.NewError(sx.CodeQuotaExceeded, "%s of %s are in use, and %s needs %s more",
+			sx.FormatSize(usage-j.Video.Size), sx.FormatSize(s.cfg.Quota), j.Video.Name, sx.FormatSize(j.Video.Size))
+	}
+	if err != nil {
+		j.Rev = 1
+		if err := s.cfg.Jobs.Delete(ctx, j); err != nil {
+			return err
+		}
+	}
+	return err
+}
+
+// Get returns the upload of the sender's job.
+func (s uploads) Get(ctx context.Context, id string) (tusserver.Upload, error) {
+	j, err := s.owned(ctx, id)
+	switch {
+	case err != nil:
+		return tusserver.Upload{}, err
+	case j.Video.SHA256 != "": // complete, whatever became of the job
+		return s.upload(j, j.Video.Size, time.Time{}), nil
+	case j.State != sx.StateUploading:
+		return tusserver.Upload{}, uploadOver(j.Video.Name)
+	}
+	stored, err := s.cfg.Videos.Stat(ctx, id)
+	switch {
+	case sx.CodeOf(err) == sx.CodeNotFound:
+		return tusserver.Upload{}, uploadOver(j.Video.Name)
+	case err != nil:
+		return tusserver.Upload{}, err
+	}
+	return s.upload(j, stored.Offset, stored.Updated), nil
+}
+
+// upload describes the upload of a job, whose last bytes arrived at updated.
+func (s uploads) upload(j sx.Job, offset int64, updated time.Time) tusserver.Upload {
+	u := tusserver.Upload{ID: j.ID, Size: j.Video.Size, Offset: offset, Metadata: metadata(j)}
+	if offset < u.Size {
+		u.Expires = updated.Add(s.cfg.UploadLifetime)
+	}
+	return u
+}
+
+func uploadOver(name string) error {
+	return sx.NewError(sx.CodeUploadExpired, "the upload of %s was cancelled or has expired", name)
+}
+
+// Append stores body and, with the last byte, queues the job.
+func (s uploads) Append(ctx context.Context, u tusserver.Upload, body *tusserver.Body) (tusserver.Upload, error) {
+	src, err := s.checkMedia(ctx, u, body)
+	if err != nil {
+		return u, err
+	}
+	n, err := s.cfg.Videos.Append(ctx, u.ID, u.Offset, src)
+	s.metrics.uploadBytes.Add(float64(n))
+	if n > 0 {
+		u.Offset += n
+		u.Expires = s.cfg.Now().Add(s.cfg.UploadLifetime)
+	}
+	switch {
+	case u.Offset == u.Size:
+		u.Expires = time.Time{}
+		return u, s.finish(ctx, u.ID) // if this fails, the reconciler does it
+	case sx.CodeOf(err) == sx.CodeNotFound: // removed meanwhile
+		return u, uploadOver(u.Metadata[api.MetaFilename])
+	}
+	return u, err
+}
+
+// checkMedia refuses and removes an upload whose first bytes are not those of a
+// media file; otherwise it returns all of body. A first body shorter than
+// sniff.Len is judged as it is. One that broke off is neither judged nor kept, so
+// that the next request brings the first bytes again.
+func (s uploads) checkMedia(ctx context.Context, u tusserver.Upload, body *tusserver.Body) (io.Reader, error) {
+	if u.Offset > 0 {
+		return body, nil
+	}
+	head := make([]byte, min(sniff.Len, u.Size))
+	n, err := io.ReadFull(body, head)
+	if err != nil && (n == 0 || body.Err() != nil) {
+		return bytes.NewReader(nil), nil
+	}
+	head = head[:n]
+	if _, err := sniff.Sniff(head); err != nil {
+		s.metrics.uploads.WithLabelValues(resultRefused).Inc()
+		if err := s.remove(ctx, u.ID); err != nil {
+			s.cfg.Log.WarnContext(ctx, "refused upload not removed; it will expire", "job", u.ID, "error", err)
+		}
+		return nil, err
+	}
+	return io.MultiReader(bytes.NewReader(head), body), nil
+}
+
+// Terminate removes an unfinished upload with its job. A finished one is a video,
+// which is removed as a job.
+func (s uploads) Terminate(ctx context.Context, id string) error {
+	j, err := s.owned(ctx, id)
+	switch {
+	case err != nil:
+		return err
+	case j.Video.SHA256 != "":
+		return sx.NewError(sx.CodeConflict, "the upload of %s is complete", j.Video.Name).
+			WithHint("delete the job %s instead", id)
+	case j.State != sx.StateUploading:
+		return uploadOver(j.Video.Name)
+	}
+	if err := s.remove(ctx, id); err != nil {
+		return err
+	}
+	s.metrics.uploads.WithLabelValues(resultRemoved).Inc()
 	return nil
 }
 
-// useUpload answers HEAD, PATCH and DELETE of one upload. Who may do that is
-// settled before the turn is taken, so that nobody can stop a stranger's upload.
-func (s *Service) useUpload(w http.ResponseWriter, r *http.Request) error {
-	ctx, id := r.Context(), r.PathValue("id")
-	if _, err := s.owned(ctx, id); err != nil {
-		return err
-	}
-	p, r := newPiece(w, r)
-	var release func()
-	var err error
-	serve := s.tus.PatchFile
-	switch r.Method {
-	case http.MethodHead:
-		serve = s.tus.HeadFile
-		release, err = s.locks.Lock(ctx, id)
-	case http.MethodDelete:
-		serve = s.tus.DelFile
-		release, err = s.locks.Lock(ctx, id)
-	default:
-		release, err = s.locks.Preempt(ctx, id, p.stop)
-	}
+// finish turns a complete upload into a queued job. It may be called again, also
+// after a crash at any point.
+func (s *Service) finish(ctx context.Context, id string) error {
+	video, err := s.cfg.Videos.Complete(ctx, id)
 	if err != nil {
 		return err
 	}
-	defer release()
-	u := *r.URL // the access log wants the old one
-	u.Path = id // where the tus handler looks for it
-	r.URL = &u
-	s.serveTus(w, r, serve)
+	j, changed, err := s.update(ctx, id, func(j *sx.Job) error {
+		switch {
+		case j.State == sx.StateUploading:
+			return j.Queue(video.SHA256, s.cfg.Now())
+		case j.Video.SHA256 != "":
+			return store.ErrUnchanged
+		default:
+			return uploadOver(j.Video.Name)
+		}
+	})
+	if err != nil || !changed {
+		return err
+	}
+	s.metrics.uploads.WithLabelValues(resultFinished).Inc()
+	s.cfg.Log.InfoContext(ctx, "upload finished", "job", id, "size", j.Video.Size, "sha256", video.SHA256)
 	return nil
 }
 
-// serveTus answers by the tus handler, with errors and locations in our form.
-func (s *Service) serveTus(w http.ResponseWriter, r *http.Request, serve http.HandlerFunc) {
-	r.Header.Del("X-HTTP-Method-Override") // the route is chosen already
-	answer := &tusAnswer{ResponseWriter: w, piece: pieceOf(r.Context())}
-	s.tus.Middleware(serve).ServeHTTP(answer, r)
-	answer.finish()
+// readMetadata returns the file's name and the options in an upload's metadata;
+// unknown keys are ignored. Errors are of code invalid.
+func readMetadata(meta map[string]string) (name string, o sx.Options, err error) {
+	if meta[api.MetaFilename] == "" {
+		return "", o, sx.NewError(sx.CodeInvalid, "the upload has no file name").
+			WithHint("send it base64-encoded in Upload-Metadata, with the key %s", api.MetaFilename)
+	}
+	o.Preset, o.Track = sx.Preset(meta[api.MetaPreset]), meta[api.MetaTrack]
+	if v := meta[api.MetaBitrate]; v != "" {
+		if o.Bitrate, err = strconv.Atoi(v); err != nil {
+			return "", o, invalidOption(api.MetaBitrate, v, "a number of kbit/s")
+		}
+	}
+	if v := meta[api.MetaQuality]; v != "" {
+		q, err := strconv.Atoi(v)
+		if err != nil {
+			return "", o, invalidOption(api.MetaQuality, v, "a number from 0 to 9")
+		}
+		o.Quality = &q
+	}
+	switch v := meta[api.MetaMono]; v {
+	case "", "false":
+	case "true":
+		o.Mono = true
+	default:
+		return "", o, invalidOption(api.MetaMono, v, "true or false")
+	}
+	return sx.FileName(meta[api.MetaFilename]), o, o.Check()
 }
 
-// owned gives the job if the request's sender owns it, else an Error of code
-// not_found, as if there were none.
-func (s *Service) owned(ctx context.Context, id string) (sx.Job, error) {
-	j, err := s.cfg.Jobs.Get(ctx, id)
-	if err != nil && sx.CodeOf(err) != sx.CodeNotFound {
-		return sx.Job{}, err
+func invalidOption(key, value, want string) error {
+	return sx.NewError(sx.CodeInvalid, "invalid %s %q", key, value).WithHint("give %s", want)
+}
+
+// metadata is the reverse of readMetadata.
+func metadata(j sx.Job) map[string]string {
+	meta := map[string]string{api.MetaFilename: j.Video.Name}
+	if j.Options.Preset != "" {
+		meta[api.MetaPreset] = string(j.Options.Preset)
 	}
-	if err != nil || j.Owner != owner(ctx) {
-		return sx.Job{}, sx.NewError(sx.CodeNotFound, "job %s not found", id)
+	if j.Options.Bitrate != 0 {
+		meta[api.MetaBitrate] = strconv.Itoa(j.Options.Bitrate)
 	}
-	return j, nil
+	if j.Options.Quality != nil {
+		meta[api.MetaQuality] = strconv.Itoa(*j.Options.Quality)
+	}
+	if j.Options.Mono {
+		meta[api.MetaMono] = "true"
+	}
+	if j.Options.Track != "" {
+		meta[api.MetaTrack] = j.Options.Track
+	}
+	return meta
 }

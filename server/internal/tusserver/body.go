@@ -1,0 +1,119 @@
+package tusserver
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/soundextract/sx/server/sx"
+)
+
+// stallTimeout is how long a request may bring no bytes before it ends. The
+// client asks for the offset and continues.
+const stallTimeout = time.Minute
+
+var (
+	errStalled = sx.NewError(sx.CodeOffsetConflict, "no bytes arrived for too long; those before are kept")
+	errBroken  = sx.NewError(sx.CodeOffsetConflict, "the connection broke; the bytes before are kept")
+	errTooLong = sx.NewError(sx.CodeInvalid, "the request has more bytes than the upload's length leaves").
+			WithHint("the file may have grown; upload it again once it is complete")
+)
+
+// Body is the body of a request that brings bytes of an upload. It ends with the
+// upload's length, when the client sends nothing for too long and when a newer
+// request preempts it.
+type Body struct {
+	src     io.Reader
+	control *http.ResponseController
+
+	mu      sync.Mutex
+	ended   bool  // nothing more is read
+	err     error // why src ended early, as the client gets it
+	stopped error
+}
+
+// newBody is the body of r, which may bring at most limit bytes.
+func newBody(w http.ResponseWriter, r *http.Request, limit int64) *Body {
+	return &Body{src: http.MaxBytesReader(w, r.Body, limit), control: http.NewResponseController(w)}
+}
+
+// Read implements io.Reader.
+func (b *Body) Read(p []byte) (int, error) {
+	if err := b.extendDeadline(); err != nil {
+		return 0, err
+	}
+	n, err := b.src.Read(p)
+	if err == nil {
+		return n, nil
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	var tooLong *http.MaxBytesError
+	switch {
+	case errors.Is(err, io.EOF):
+		b.ended = true
+		// A deadline that passes now would cancel the contexts of all requests on
+		// the connection, because net/http reads from it in the background.
+		b.setDeadline(time.Time{})
+	case errors.As(err, &tooLong):
+		b.err = errTooLong
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		b.err = errStalled
+	default:
+		b.err = errBroken
+	}
+	return n, err
+}
+
+// extendDeadline allows another stallTimeout, unless the body was stopped.
+func (b *Body) extendDeadline() error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.stopped != nil {
+		return b.stopped
+	}
+	if !b.ended {
+		b.setDeadline(time.Now().Add(stallTimeout))
+	}
+	return nil
+}
+
+// setDeadline ignores the error: a connection without deadlines is closed.
+func (b *Body) setDeadline(t time.Time) { _ = b.control.SetReadDeadline(t) }
+
+// stop ends a Read that waits and all later ones. A body that was read to its
+// end is complete and stays so.
+func (b *Body) stop(reason error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.ended || b.stopped != nil {
+		return
+	}
+	b.stopped = reason
+	b.setDeadline(time.Now())
+}
+
+// Err says why the body ended early. It is nil while it did not.
+func (b *Body) Err() error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.reason()
+}
+
+// end makes stop do nothing from now on, and returns Err.
+func (b *Body) end() error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.ended = true
+	return b.reason()
+}
+
+func (b *Body) reason() error {
+	if b.stopped != nil {
+		return b.stopped
+	}
+	return b.err
+}

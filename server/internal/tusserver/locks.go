@@ -1,0 +1,144 @@
+package tusserver
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/soundextract/sx/server/sx"
+)
+
+var (
+	errPreempted = sx.NewError(sx.CodeOffsetConflict, "a newer request continues this upload")
+	errLocked    = sx.NewError(sx.CodeUnavailable, "the previous request is still being stored")
+	errClosed    = sx.NewError(sx.CodeUnavailable, "the server is shutting down")
+)
+
+// lockTimeout bounds how long a request waits for the one that it preempts.
+const lockTimeout = 20 * time.Second
+
+// Locks let one request at a time work on an upload. The newest request wins and
+// the older one is stopped: after a broken connection, the server often has not
+// noticed yet that the client of the older one is gone.
+//
+// They hold within one process. Between processes, the store has to refuse what
+// an older request appends.
+type Locks struct {
+	mu      sync.Mutex
+	last    uint64 // order of the newest request
+	holders map[string]*lock
+	closed  bool
+}
+
+type lock struct {
+	order    uint64 // a newer request has a higher one
+	stop     func(reason error)
+	released chan struct{}
+}
+
+// NewLocks makes Locks that nobody holds.
+func NewLocks() *Locks { return &Locks{holders: map[string]*lock{}} }
+
+// Preempt stops the request that holds the lock, waits for it and takes the lock.
+// A newer request calls stop, which must not block and may be called several
+// times until release. A request that is preempted while it waits gets an
+// *sx.Error of code offset_conflict; one that waits too long, or comes after
+// Close, one of code unavailable.
+func (l *Locks) Preempt(ctx context.Context, id string, stop func(reason error)) (release func(), err error) {
+	return l.acquire(ctx, id, &lock{stop: stop, released: make(chan struct{})}, true)
+}
+
+// Lock is Preempt for short work that is not preempted itself, not even while it
+// waits: a tus client that gets no offset would start its upload again, and a
+// delete must not be preempted.
+func (l *Locks) Lock(ctx context.Context, id string) (release func(), err error) {
+	return l.acquire(ctx, id, &lock{stop: func(error) {}, released: make(chan struct{})}, false)
+}
+
+func (l *Locks) acquire(ctx context.Context, id string, mine *lock, preemptible bool) (release func(), err error) {
+	ctx, cancel := context.WithTimeout(ctx, lockTimeout)
+	defer cancel()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for {
+		if l.closed {
+			return nil, errClosed
+		}
+		if mine.order == 0 || !preemptible {
+			l.last++
+			mine.order = l.last
+		}
+		holder := l.holders[id]
+		if holder == nil {
+			l.holders[id] = mine
+			return func() { l.release(id, mine) }, nil
+		}
+		if holder.order > mine.order {
+			return nil, errPreempted
+		}
+		holder.stop(errPreempted)
+		l.mu.Unlock()
+		select {
+		case <-holder.released:
+		case <-ctx.Done():
+		}
+		l.mu.Lock()
+		if ctx.Err() != nil {
+			return nil, errLocked
+		}
+	}
+}
+
+func (l *Locks) release(id string, mine *lock) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	delete(l.holders, id)
+	close(mine.released)
+}
+
+// Held reports whether a request works on the upload.
+func (l *Locks) Held(id string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.holders[id] != nil
+}
+
+// All lists the uploads that requests work on.
+func (l *Locks) All() []string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	ids := make([]string, 0, len(l.holders))
+	for id := range l.holders {
+		ids = append(ids, id)
+	}
+	return ids
+}
+
+// Stop ends the request that works on the upload, with reason as its answer.
+func (l *Locks) Stop(id string, reason error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if holder := l.holders[id]; holder != nil {
+		holder.stop(reason)
+	}
+}
+
+// Close ends all requests and refuses new ones.
+func (l *Locks) Close() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.closed = true
+	for _, holder := range l.holders {
+		holder.stop(errClosed)
+	}
+}
+
+// err is errClosed after Close.
+func (l *Locks) err() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed {
+		return errClosed
+	}
+	return nil
+}
