@@ -1,4 +1,5 @@
-// Package chart loads the Helm chart that sx carries, and its presets.
+// Package chart describes the embedded Helm chart without linking Helm: its
+// versions, its presets and the images of rendered manifests.
 package chart
 
 import (
@@ -9,65 +10,20 @@ import (
 	"strings"
 
 	"github.com/Masterminds/semver/v3"
-	"helm.sh/helm/v3/pkg/chart"
-	"helm.sh/helm/v3/pkg/chart/loader"
-	"helm.sh/helm/v3/pkg/chartutil"
+	"sigs.k8s.io/yaml"
 
 	"github.com/soundextract/sx/charts"
 	"github.com/soundextract/sx/server/sx"
 )
 
-const (
-	folder  = "soundextract"
-	presets = "presets"
-)
-
-// Load gives the chart for a version of SoundExtract: its images are those of
-// the same version.
-func Load(version string) (*chart.Chart, error) {
-	files, err := files(charts.FS, folder)
-	if err != nil {
-		return nil, err
-	}
-	loaded, err := loader.LoadFiles(files)
-	if err != nil {
-		return nil, fmt.Errorf("load the chart: %w", err)
-	}
-	for _, c := range append(loaded.Dependencies(), loaded) {
-		c.Metadata.Version, c.Metadata.AppVersion = Semantic(version), Tag(version)
-	}
-	return loaded, nil
-}
-
-// files reads the chart's files. It goes through all folders, because a pattern
-// forgets the next one that is made. Names have slashes on every system.
-func files(fsys fs.FS, root string) ([]*loader.BufferedFile, error) {
-	var all []*loader.BufferedFile
-	err := fs.WalkDir(fsys, root, func(name string, entry fs.DirEntry, err error) error {
-		if err != nil || entry.IsDir() {
-			return err
-		}
-		data, err := fs.ReadFile(fsys, name)
-		if err != nil {
-			return err
-		}
-		all = append(all, &loader.BufferedFile{Name: strings.TrimPrefix(name, root+"/"), Data: data})
-		return nil
-	})
-	if err != nil {
-		return nil, fmt.Errorf("read the chart: %w", err)
-	}
-	return all, nil
-}
-
-// Semantic gives the version of a chart, which Helm wants to be a semantic
-// version: that of a build between releases is 0.0.0- with its name.
+// Semantic returns the chart's version, which has to be a semantic version: for a
+// build between releases it is 0.0.0- followed by the build's name.
 func Semantic(version string) string {
 	if v, err := semver.NewVersion(version); err == nil && strings.Count(version, ".") >= 2 {
 		return v.String()
 	}
 	name := strings.TrimLeft(strings.Map(semantic, version), "-")
-	if _, err := semver.StrictNewVersion("0.0.0-" + name); err != nil { // such as a commit's hash of digits alone
+	if _, err := semver.StrictNewVersion("0.0.0-" + name); err != nil { // such as a commit hash of only digits
 		name = "build-" + name
 	}
 	return "0.0.0-" + name
@@ -80,8 +36,8 @@ func semantic(r rune) rune {
 	return '-'
 }
 
-// Tag gives the tag of a version's images: what is no tag's character becomes a
-// dash.
+// Tag returns the tag of a version's images. Characters that a tag cannot have
+// become dashes.
 func Tag(version string) string {
 	return strings.Map(func(r rune) rune {
 		if r == '.' || r == '_' {
@@ -93,9 +49,9 @@ func Tag(version string) string {
 
 // Presets lists the names of the presets.
 func Presets() []string {
-	names, err := fs.Glob(charts.FS, presets+"/*.yaml")
+	names, err := fs.Glob(charts.FS, "presets/*.yaml")
 	if err != nil {
-		panic(err) // the pattern is wrong
+		panic(err) // only for a malformed pattern
 	}
 	for i, name := range names {
 		names[i] = strings.TrimSuffix(path.Base(name), ".yaml")
@@ -104,19 +60,19 @@ func Presets() []string {
 	return names
 }
 
-// Preset gives the values of a preset. One that does not exist is an *sx.Error
-// of code invalid.
+// Preset returns the values of a preset. An unknown name is an *sx.Error of code
+// invalid.
 func Preset(name string) (map[string]any, error) {
 	if !slices.Contains(Presets(), name) {
-		return nil, sx.NewError(sx.CodeInvalid, "there is no preset %q", name).
+		return nil, sx.NewError(sx.CodeInvalid, "preset %q not found", name).
 			WithHint("choose one of: %s", strings.Join(Presets(), ", "))
 	}
-	data, err := fs.ReadFile(charts.FS, path.Join(presets, name+".yaml"))
+	data, err := fs.ReadFile(charts.FS, "presets/"+name+".yaml")
 	if err != nil {
 		return nil, fmt.Errorf("read the preset %s: %w", name, err)
 	}
-	values, err := chartutil.ReadValues(data)
-	if err != nil {
+	values := map[string]any{}
+	if err := yaml.Unmarshal(data, &values); err != nil {
 		return nil, fmt.Errorf("read the preset %s: %w", name, err)
 	}
 	return values, nil

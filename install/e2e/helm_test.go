@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"helm.sh/helm/v3/pkg/action"
+	"helm.sh/helm/v3/pkg/chart/loader"
 	"helm.sh/helm/v3/pkg/release"
 
 	"github.com/soundextract/sx/install/chart"
@@ -31,9 +32,12 @@ func (o *operator) helm() *action.Configuration {
 // helmInstall is helm install --wait, as someone without sx does it.
 func (o *operator) helmInstall(ctx context.Context) {
 	o.t.Helper()
-	loaded, err := chart.Load(o.version())
+	loaded, err := loader.Load("../../charts/soundextract")
 	if err != nil {
 		o.t.Fatal(err)
+	}
+	for _, c := range append(loaded.Dependencies(), loaded) {
+		c.Metadata.AppVersion = chart.Tag(o.version())
 	}
 	install := action.NewInstall(o.helm())
 	install.ReleaseName, install.Namespace, install.CreateNamespace = "soundextract", o.namespace, true

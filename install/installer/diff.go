@@ -12,28 +12,19 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/yaml"
 
-	"github.com/soundextract/sx/install/chart"
 	"github.com/soundextract/sx/install/manifest"
-	"github.com/soundextract/sx/install/release"
 )
 
-// Change is an object that an install would make, change or remove.
+// Change is an object that an install would add, change or remove.
 type Change struct {
 	Object string `json:"object"` // Kind/name
 	Change string `json:"change"` // added, changed or removed
-	Diff   string `json:"diff"`   // unified, what a Secret holds masked
+	Diff   string `json:"diff"`   // unified; the data of Secrets is masked
 }
 
-// Diff compares what is installed with what an install would make it.
-func (in *Installer) Diff(ctx context.Context, w InstallRequest) ([]Change, error) {
-	p, err := in.plan(ctx, w)
-	if err != nil {
-		return nil, err
-	}
-	if p.accessErr != nil {
-		return nil, p.accessErr
-	}
-	wanted, err := in.manifest(ctx, p, w.Reset)
+// Diff compares the installed release with what an install would apply.
+func (in *Installer) Diff(ctx context.Context, request InstallRequest) ([]Change, error) {
+	p, err := in.preview(ctx, request)
 	if err != nil {
 		return nil, err
 	}
@@ -41,25 +32,20 @@ func (in *Installer) Diff(ctx context.Context, w InstallRequest) ([]Change, erro
 	if p.last != nil {
 		before = p.last.Manifest
 	}
-	return changed(before, wanted)
+	return changed(before, p.rendered.Manifest)
 }
 
-// Manifest is what an install would put into the cluster, checked by the API
-// server as far as that is possible before the namespace is there. checked is
-// false where only the schema could be checked.
-func (in *Installer) Manifest(ctx context.Context, w InstallRequest) (text string, checked bool, err error) {
-	p, err := in.plan(ctx, w)
+// Manifest returns what an install would apply, checked by the API server as far as
+// that is possible before the namespace exists. checked is false if only the schema
+// could be checked.
+func (in *Installer) Manifest(ctx context.Context, request InstallRequest) (text string, checked bool, err error) {
+	p, err := in.preview(ctx, request)
 	if err != nil {
 		return "", false, err
 	}
-	if p.accessErr != nil {
-		return "", false, p.accessErr
-	}
-	if text, err = in.manifest(ctx, p, w.Reset); err != nil {
-		return "", false, err
-	}
-	there, err := in.namespaceExists(ctx)
-	if err != nil || !there {
+	text = p.rendered.Manifest
+	exists, err := in.namespaceExists(ctx)
+	if err != nil || !exists {
 		return text, false, err
 	}
 	if err := in.checkVolumes(ctx, text); err != nil {
@@ -68,12 +54,16 @@ func (in *Installer) Manifest(ctx context.Context, w InstallRequest) (text strin
 	return text, true, in.dryRun(ctx, text)
 }
 
-func (in *Installer) manifest(ctx context.Context, p *plan, reset bool) (string, error) {
-	c, err := chart.Load(in.Version)
+// preview plans an install and lets Helm compare it with what exists.
+func (in *Installer) preview(ctx context.Context, request InstallRequest) (*plan, error) {
+	p, err := in.plan(ctx, request)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
-	return in.Runner.Render(ctx, release.Spec{Chart: c, Values: copied(p.values), Reset: reset})
+	if p.accessErr != nil {
+		return nil, p.accessErr
+	}
+	return p, in.Runner.DryRun(ctx, p.rendered)
 }
 
 func changed(before, after string) ([]Change, error) {
@@ -136,7 +126,7 @@ func unified(name string, a, b *unstructured.Unstructured) (string, error) {
 		return "", err
 	}
 	out := diff.Diff(name, before, name, after)
-	_, out, _ = bytes.Cut(out, []byte("\n")) // its first line is no part of a unified diff
+	_, out, _ = bytes.Cut(out, []byte("\n")) // its first line is not part of a unified diff
 	return string(out), nil
 }
 
@@ -157,7 +147,7 @@ func text(o *unstructured.Unstructured) ([]byte, error) {
 	}
 	out, err := yaml.Marshal(o.Object)
 	if err != nil {
-		return nil, fmt.Errorf("write %s: %w", manifest.Name(o), err)
+		return nil, fmt.Errorf("encode %s: %w", manifest.Name(o), err)
 	}
 	return out, nil
 }

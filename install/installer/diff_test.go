@@ -24,9 +24,7 @@ kind: Secret
 metadata: {name: by-helm}
 data: {password: aHVudGVyMg==}
 `
-	wanted := options().InstallRequest
-	wanted.Reset = true // the runner in memory does not keep values
-	changes, err := l.Diff(t.Context(), wanted)
+	changes, err := l.Diff(t.Context(), options().InstallRequest)
 	if err != nil {
 		t.Fatal(err)
 	}

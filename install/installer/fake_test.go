@@ -21,7 +21,6 @@ import (
 	"k8s.io/client-go/kubernetes/fake"
 	clienttesting "k8s.io/client-go/testing"
 
-	"github.com/soundextract/sx/install/chart"
 	"github.com/soundextract/sx/install/installer"
 	"github.com/soundextract/sx/install/kube"
 	"github.com/soundextract/sx/install/release"
@@ -38,7 +37,7 @@ type runner struct {
 	t         *testing.T
 	client    *fake.Clientset
 	revisions []release.Info // the newest last
-	applied   []release.Spec
+	applied   []*release.Rendered
 	calls     []string
 	workload  *appsv1.Deployment // what Apply makes, nil is nothing
 	err       error              // of Apply
@@ -46,7 +45,7 @@ type runner struct {
 
 func (r *runner) Last(context.Context) (*release.Info, error) {
 	if len(r.revisions) == 0 {
-		return nil, nil //nolint:nilnil // that there is none is an answer
+		return nil, nil //nolint:nilnil // no release is no error
 	}
 	last := r.revisions[len(r.revisions)-1]
 	return &last, nil
@@ -58,24 +57,18 @@ func (r *runner) History(context.Context) ([]release.Info, error) {
 	return all, nil
 }
 
-func (r *runner) Render(_ context.Context, s release.Spec) (string, error) {
-	return chart.Render(s.Chart, s.Values, chart.RenderOptions{Release: name, Namespace: namespace})
-}
+func (r *runner) DryRun(context.Context, *release.Rendered) error { return nil }
 
-func (r *runner) Apply(ctx context.Context, s release.Spec) (release.Info, error) {
+func (r *runner) Apply(ctx context.Context, rendered *release.Rendered) (release.Info, error) {
 	r.calls = append(r.calls, "apply")
 	if r.err != nil {
 		return release.Info{}, r.err
 	}
-	r.applied = append(r.applied, s)
-	text, err := r.Render(ctx, release.Spec{Chart: s.Chart, Values: s.Values})
-	if err != nil {
-		return release.Info{}, err
-	}
+	r.applied = append(r.applied, rendered)
 	if n := len(r.revisions); n > 0 {
 		r.revisions[n-1].Status = release.Superseded
 	}
-	info := release.Info{Revision: len(r.revisions) + 1, Status: release.Deployed, Version: "1.2.3", Updated: time.Now(), Values: s.Values, Manifest: text}
+	info := release.Info{Revision: len(r.revisions) + 1, Status: release.Deployed, Version: "1.2.3", Updated: time.Now(), Values: rendered.Values, Manifest: rendered.Manifest}
 	r.revisions = append(r.revisions, info)
 	if r.workload != nil {
 		deployments := r.client.AppsV1().Deployments(namespace)

@@ -7,23 +7,21 @@ import (
 	"strings"
 	"time"
 
-	"github.com/soundextract/sx/install/chart"
 	"github.com/soundextract/sx/install/check"
 	"github.com/soundextract/sx/install/release"
-	"github.com/soundextract/sx/install/values"
 	"github.com/soundextract/sx/server/sx"
 )
 
-// InstallOptions say how to install.
+// InstallOptions are those of an install.
 type InstallOptions struct {
 	InstallRequest
-	Wait    bool          // until all workloads are ready
-	Timeout time.Duration // of that waiting
+	Wait    bool          // for all workloads to be ready
+	Timeout time.Duration // of Wait
 }
 
-// Install installs or upgrades, whichever it is, and gives the new revision.
-// Running it again after it was cut off goes on from there. Its error is a
-// *watch.Problem when a workload does not become ready, else mostly an *sx.Error.
+// Install installs or upgrades the release and returns the new revision. After an
+// interruption it can be run again and continues. If a workload does not become
+// ready, the error is a *watch.Problem, otherwise usually an *sx.Error.
 func (in *Installer) Install(ctx context.Context, o InstallOptions) (release.Info, error) {
 	p, err := in.prepare(ctx, o.InstallRequest)
 	if err != nil {
@@ -37,10 +35,10 @@ func (in *Installer) Install(ctx context.Context, o InstallOptions) (release.Inf
 		if p, err = in.current(ctx, p, o.InstallRequest); err != nil {
 			return err
 		}
-		if err := in.ensureSecrets(ctx, p); err != nil {
+		if err := in.storeSecrets(ctx, p); err != nil {
 			return err
 		}
-		if info, err = in.apply(ctx, p, o.Reset); err != nil {
+		if info, err = in.apply(ctx, p); err != nil {
 			return err
 		}
 		if !o.Wait {
@@ -51,7 +49,7 @@ func (in *Installer) Install(ctx context.Context, o InstallOptions) (release.Inf
 	return info, err
 }
 
-// prepare does the steps that change nothing.
+// prepare plans and checks an install; it changes nothing.
 func (in *Installer) prepare(ctx context.Context, w InstallRequest) (*plan, error) {
 	var p *plan
 	err := in.step("render the chart", func() (string, error) {
@@ -74,9 +72,9 @@ func (in *Installer) prepare(ctx context.Context, w InstallRequest) (*plan, erro
 	return p, in.step("check the cluster", func() (string, error) { return in.preflight(ctx, p) })
 }
 
-// preflight puts the checks and reports what they warn of.
+// preflight runs the checks and reports their warnings.
 func (in *Installer) preflight(ctx context.Context, p *plan) (string, error) {
-	env := &check.Env{Cluster: in.Cluster, Release: in.Release, Manifest: p.manifest, Version: in.Version}
+	env := &check.Env{Cluster: in.Cluster, Release: in.Release, Manifest: p.rendered.All(), Version: in.Version}
 	var fatal []error
 	passed := 0
 	for _, r := range check.Run(ctx, env, check.Preflight(), nil) {
@@ -99,10 +97,10 @@ func (in *Installer) preflight(ctx context.Context, p *plan) (string, error) {
 	if p.accessErr != nil {
 		return "", p.accessErr
 	}
-	return fmt.Sprintf("%d checks passed", passed), in.checkVolumes(ctx, p.manifest)
+	return fmt.Sprintf("%d checks passed", passed), in.checkVolumes(ctx, p.rendered.Manifest)
 }
 
-// refusal is the error of a check that keeps an install from beginning.
+// refusal is the error of a fatal check.
 func refusal(r check.Result) error {
 	code := sx.CodeConflict
 	switch r.ID {
@@ -114,49 +112,46 @@ func refusal(r check.Result) error {
 	return sx.NewError(code, "%s", r.Message).WithHint("%s", r.Hint)
 }
 
-// current plans anew when another operation has changed the release since, or
-// ended one that was cut off.
-func (in *Installer) current(ctx context.Context, p *plan, w InstallRequest) (*plan, error) {
+// current returns the plan if the release and its Secrets are as they were when it
+// was checked. If another operation has changed them, it plans and checks again.
+func (in *Installer) current(ctx context.Context, p *plan, request InstallRequest) (*plan, error) {
 	last, err := in.Runner.Last(ctx)
 	if err != nil {
 		return nil, err
 	}
-	if (last == nil) == (p.last == nil) && (last == nil || last.Revision == p.last.Revision) {
+	existing, err := in.secrets().Revision(ctx)
+	if err != nil {
+		return nil, in.Cluster.WrapError(err)
+	}
+	sameRelease := (last == nil) == (p.last == nil) && (last == nil || last.Revision == p.last.Revision)
+	if sameRelease && existing == p.secrets.Existing {
 		return p, nil
 	}
-	return in.plan(ctx, w)
+	return in.prepare(ctx, request)
 }
 
-func (in *Installer) ensureSecrets(ctx context.Context, p *plan) error {
-	return in.step("keep the secrets", func() (string, error) {
-		made, err := in.secrets().Ensure(ctx, p.parts())
+func (in *Installer) storeSecrets(ctx context.Context, p *plan) error {
+	return in.step("store the secrets", func() (string, error) {
+		stored, err := in.secrets().Store(ctx, p.secrets)
 		if err != nil {
 			return "", in.Cluster.WrapError(err)
 		}
-		revision, err := in.secrets().Revision(ctx)
-		if err != nil {
-			return "", in.Cluster.WrapError(err)
+		if len(stored) == 0 {
+			return "all exist", nil
 		}
-		values.WithSecrets(p.values, revision)
-		if len(made) == 0 {
-			return "all are there", nil
-		}
-		return "made " + strings.Join(made, ", "), nil
+		return "created " + strings.Join(stored, ", "), nil
 	})
 }
 
-func (in *Installer) apply(ctx context.Context, p *plan, reset bool) (release.Info, error) {
+func (in *Installer) apply(ctx context.Context, p *plan) (release.Info, error) {
 	name := "install"
 	if p.last != nil {
 		name = "upgrade"
 	}
 	var info release.Info
 	err := in.step(name+" the release "+in.Release, func() (string, error) {
-		c, err := chart.Load(in.Version)
-		if err != nil {
-			return "", err
-		}
-		info, err = in.Runner.Apply(ctx, release.Spec{Chart: c, Values: copied(p.values), Reset: reset})
+		var err error
+		info, err = in.Runner.Apply(ctx, p.rendered)
 		return fmt.Sprintf("revision %d", info.Revision), err
 	})
 	return info, err

@@ -14,7 +14,10 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
+	dynamicfake "k8s.io/client-go/dynamic/fake"
+	clienttesting "k8s.io/client-go/testing"
 
 	"github.com/soundextract/sx/install/installer"
 	"github.com/soundextract/sx/install/release"
@@ -35,7 +38,7 @@ func TestFirstInstall(t *testing.T) {
 		t.Fatal(info, err)
 	}
 	want := []string{
-		"done render the chart", "done check the cluster", "done make the namespace music", "done keep the secrets",
+		"done render the chart", "done check the cluster", "done create the namespace music", "done store the secrets",
 		"done install the release soundextract", "done wait for the workloads",
 	}
 	if got := l.ended(); !slices.Equal(got, want) {
@@ -66,26 +69,62 @@ func TestFirstInstall(t *testing.T) {
 	}
 }
 
-func TestUpgradeGivesItsOwnValuesAlone(t *testing.T) {
+// TestKeptValues: an upgrade keeps the values of earlier installs, unless they are reset.
+func TestKeptValues(t *testing.T) {
 	t.Parallel()
-	l := newFixture(t, nil)
+	f := newFixture(t, nil)
 	for _, set := range []string{"gateway.replicas=2", "converter.logLevel=debug"} {
-		if _, err := l.Install(t.Context(), options(set)); err != nil {
+		if _, err := f.Install(t.Context(), options(set)); err != nil {
 			t.Fatal(err)
 		}
 	}
-	second := l.runner.applied[1]
-	if _, preset := second.Values["mongodb"]; preset || second.Reset {
-		t.Errorf("the upgrade gives %v, reset %v", second.Values, second.Reset)
+	get := func(revision int, part, key string) any {
+		values, _ := f.runner.applied[revision-1].Values[part].(map[string]any)
+		return values[key]
 	}
-	anew := options()
-	anew.Reset = true
-	if _, err := l.Install(t.Context(), anew); err != nil {
+	if gateways, level := get(2, "gateway", "replicas"), get(2, "converter", "logLevel"); gateways != int64(2) || level != "debug" {
+		t.Errorf("the upgrade has %v gateways and the log level %v", gateways, level)
+	}
+	reset := options()
+	reset.Reset = true
+	if _, err := f.Install(t.Context(), reset); err != nil {
 		t.Fatal(err)
 	}
-	third := l.runner.applied[2]
-	if _, preset := third.Values["mongodb"]; !preset || !third.Reset {
-		t.Errorf("with the values reset the install gives %v, reset %v", third.Values, third.Reset)
+	if gateways, volume := get(3, "gateway", "replicas"), get(3, "mongodb", "persistence"); gateways != nil || volume == nil {
+		t.Errorf("after a reset there are %v gateways, and MongoDB's volume is %v", gateways, volume)
+	}
+}
+
+// TestOneManifest: what a dry run prints is what is applied, and a diff is empty
+// afterwards.
+func TestOneManifest(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, nil)
+	if _, err := f.Install(t.Context(), options()); err != nil {
+		t.Fatal(err)
+	}
+	api := dynamicfake.NewSimpleDynamicClient(runtime.NewScheme())
+	api.PrependReactor("patch", "*", func(clienttesting.Action) (bool, runtime.Object, error) {
+		return true, &unstructured.Unstructured{}, nil // accepts every dry run
+	})
+	f.Cluster.Dynamic = api
+	request := options("gateway.replicas=2", "converter.temporaryStorage=1Gi")
+	planned, err := f.Diff(t.Context(), request.InstallRequest)
+	if err != nil || len(planned) == 0 {
+		t.Fatalf("the diff is %v, %v", planned, err)
+	}
+	shown, _, err := f.Manifest(t.Context(), request.InstallRequest)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.Install(t.Context(), request); err != nil {
+		t.Fatal(err)
+	}
+	if f.runner.applied[1].Manifest != shown {
+		t.Error("another manifest was applied than the dry run printed")
+	}
+	if left, err := f.Diff(t.Context(), request.InstallRequest); err != nil || len(left) > 0 {
+		t.Errorf("afterwards the diff is %v, %v", left, err)
 	}
 }
 

@@ -44,7 +44,7 @@ func (in *Installer) createNamespace(ctx context.Context) error {
 	case !apierrors.IsNotFound(err):
 		return in.Cluster.WrapError(err)
 	}
-	return in.step("make the namespace "+in.Cluster.Namespace, func() (string, error) {
+	return in.step("create the namespace "+in.Cluster.Namespace, func() (string, error) {
 		_, err := namespaces.Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{
 			Name: in.Cluster.Namespace,
 			Labels: map[string]string{

@@ -69,7 +69,7 @@ func (in *Installer) Inventory(ctx context.Context) (Inventory, error) {
 		size := c.Spec.Resources.Requests.Storage()
 		b.Volumes = append(b.Volumes, Volume{Name: c.Name, Size: size.String()})
 	}
-	b.Secrets, err = in.secrets().There(ctx)
+	b.Secrets, err = in.secrets().Existing(ctx)
 	return b, in.Cluster.WrapError(err)
 }
 

@@ -8,32 +8,50 @@ import (
 	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/client-go/tools/clientcmd"
 
 	"github.com/soundextract/sx/server/sx"
 )
 
-// WrapError gives an error of the cluster the code and the hint that an operator
-// needs: forbidden for what is not allowed, unavailable for a cluster that does
-// not answer. An error of another kind, and nil, is given back as it is.
+// WrapError translates an error of Kubernetes into an *sx.Error with the hint that
+// an operator needs: forbidden for a missing permission or a sign-in that expired,
+// unavailable for a cluster that does not answer, invalid for a broken kubeconfig.
+// All others, and nil, are returned unchanged.
 func (c *Cluster) WrapError(err error) error {
-	var (
-		known   *sx.Error
-		dial    *net.OpError
-		request *url.Error
-	)
+	var known *sx.Error
 	switch {
 	case err == nil, errors.As(err, &known), errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return err
-	case apierrors.IsForbidden(err), strings.Contains(err.Error(), "is forbidden: User"):
-		return sx.NewError(sx.CodeForbidden, "the cluster does not allow it: %v", err).
-			WithHint("ask for the missing right, or use another account; sx doctor lists what is needed").WithCause(err)
+	case isForbidden(err):
+		return sx.NewError(sx.CodeForbidden, "permission denied by the cluster: %v", err).
+			WithHint("ask the administrator of the cluster for this permission, or use another account; sx doctor lists all that are needed").WithCause(err)
 	case apierrors.IsUnauthorized(err):
-		return sx.NewError(sx.CodeForbidden, "the cluster does not know you: %v", err).
-			WithHint("renew the sign-in of your kubeconfig; kubectl get nodes must work").WithCause(err)
-	case errors.As(err, &dial), errors.As(err, &request),
-		strings.Contains(err.Error(), "Kubernetes cluster unreachable"):
+		return sx.NewError(sx.CodeForbidden, "not signed in to the cluster: %v", err).
+			WithHint("sign in to the cluster again, so that this works: kubectl get nodes").WithCause(err)
+	case clientcmd.IsEmptyConfig(err), clientcmd.IsConfigurationInvalid(err), clientcmd.IsContextNotFound(err):
+		return invalidKubeconfig(err)
+	case isUnavailable(err):
 		return sx.NewError(sx.CodeUnavailable, "the cluster %s does not answer: %v", c.Context, err).
 			WithHint("check it with: kubectl get nodes").WithCause(err)
 	}
 	return err
+}
+
+// isForbidden also reads the text, because Helm does not wrap all errors.
+func isForbidden(err error) bool {
+	return apierrors.IsForbidden(err) || strings.Contains(err.Error(), "is forbidden: User")
+}
+
+// isUnavailable also reads the text, because Helm does not wrap all errors.
+func isUnavailable(err error) bool {
+	var operation *net.OpError
+	var request *url.Error
+	return errors.As(err, &operation) || errors.As(err, &request) ||
+		apierrors.IsServiceUnavailable(err) || apierrors.IsServerTimeout(err) || apierrors.IsTimeout(err) || apierrors.IsTooManyRequests(err) ||
+		strings.Contains(err.Error(), "Kubernetes cluster unreachable")
+}
+
+func invalidKubeconfig(err error) *sx.Error {
+	return sx.NewError(sx.CodeInvalid, "the kubeconfig cannot be used: %v", err).
+		WithHint("check it with: kubectl get nodes").WithCause(err)
 }

@@ -54,7 +54,7 @@ func Connect(t Target) (*Cluster, error) {
 			return nil, fmt.Errorf("find %s: %w", t.Kubeconfig, err)
 		}
 		if _, err := os.Stat(path); err != nil {
-			return nil, invalid(err).WithHint("give the path of a kubeconfig with --kubeconfig")
+			return nil, invalidKubeconfig(err).WithHint("give the path of a kubeconfig with --kubeconfig")
 		}
 		t.Kubeconfig = path
 		flags.KubeConfig = &t.Kubeconfig
@@ -64,7 +64,7 @@ func Connect(t Target) (*Cluster, error) {
 	}
 	raw, err := flags.ToRawKubeConfigLoader().RawConfig()
 	if err != nil {
-		return nil, invalid(err)
+		return nil, invalidKubeconfig(err)
 	}
 	if _, err := rest.InClusterConfig(); err != nil && len(raw.Clusters) == 0 {
 		return nil, sx.NewError(sx.CodeInvalid, "no kubeconfig says how to reach a cluster").
@@ -78,7 +78,7 @@ func Connect(t Target) (*Cluster, error) {
 	}
 	config, err := flags.ToRESTConfig()
 	if err != nil {
-		return nil, invalid(err)
+		return nil, invalidKubeconfig(err)
 	}
 	config.QPS, config.Burst = 50, 100 // one operator who waits, not a controller
 	return connect(t, flags, config)
@@ -87,20 +87,15 @@ func Connect(t Target) (*Cluster, error) {
 func connect(t Target, getter genericclioptions.RESTClientGetter, config *rest.Config) (*Cluster, error) {
 	client, err := kubernetes.NewForConfig(config)
 	if err != nil {
-		return nil, invalid(err)
+		return nil, invalidKubeconfig(err)
 	}
 	dyn, err := dynamic.NewForConfig(config)
 	if err != nil {
-		return nil, invalid(err)
+		return nil, invalidKubeconfig(err)
 	}
 	mapper, err := getter.ToRESTMapper()
 	if err != nil {
-		return nil, invalid(err)
+		return nil, invalidKubeconfig(err)
 	}
 	return &Cluster{Target: t, Getter: getter, Config: config, Client: client, Dynamic: dyn, Mapper: mapper}, nil
-}
-
-func invalid(err error) *sx.Error {
-	return sx.NewError(sx.CodeInvalid, "the kubeconfig cannot be used: %v", err).
-		WithHint("check it with: kubectl get nodes").WithCause(err)
 }

@@ -1,6 +1,7 @@
 package release
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -12,13 +13,14 @@ import (
 	"helm.sh/helm/v3/pkg/storage/driver"
 
 	"github.com/soundextract/sx/install/kube"
+	"github.com/soundextract/sx/server/sx"
 )
 
 const (
-	// kept is how many revisions one can roll back to.
-	kept = 10
-	// removal is how long an uninstall waits for the objects to go.
-	removal = 5 * time.Minute
+	// maxHistory is how many revisions are kept to roll back to.
+	maxHistory = 10
+	// uninstallTimeout bounds the wait for the objects to be deleted.
+	uninstallTimeout = 5 * time.Minute
 )
 
 type helm struct {
@@ -27,8 +29,8 @@ type helm struct {
 	config  *action.Configuration
 }
 
-// New works on the release of the name in the cluster's namespace by Helm's
-// library. debug gets what Helm says while it works.
+// New returns a Runner for the release of that name in the cluster's namespace.
+// debug receives Helm's log.
 func New(cluster *kube.Cluster, name string, debug func(format string, args ...any)) (Runner, error) {
 	h := &helm{name: name, cluster: cluster, config: new(action.Configuration)}
 	if err := h.config.Init(cluster.Getter, cluster.Namespace, "secret", debug); err != nil {
@@ -40,7 +42,7 @@ func New(cluster *kube.Cluster, name string, debug func(format string, args ...a
 func (h *helm) last() (*release.Release, error) {
 	r, err := h.config.Releases.Last(h.name)
 	if errors.Is(err, driver.ErrReleaseNotFound) {
-		return nil, nil //nolint:nilnil // that there is none is an answer
+		return nil, nil //nolint:nilnil // no release is no error
 	}
 	return r, err
 }
@@ -70,47 +72,64 @@ func (h *helm) History(context.Context) ([]Info, error) {
 	return infos, nil
 }
 
-func (h *helm) Render(ctx context.Context, s Spec) (string, error) {
-	r, err := h.apply(ctx, s, true)
-	if err != nil {
-		return "", wrapError(h.cluster, err)
-	}
-	return r.Manifest, nil
+func (h *helm) DryRun(ctx context.Context, r *Rendered) error {
+	_, err := h.apply(ctx, r, true)
+	return wrapError(h.cluster, err)
 }
 
-func (h *helm) Apply(ctx context.Context, s Spec) (Info, error) {
-	r, err := h.apply(ctx, s, false)
+func (h *helm) Apply(ctx context.Context, r *Rendered) (Info, error) {
+	applied, err := h.apply(ctx, r, false)
 	if err != nil {
 		return Info{}, wrapError(h.cluster, err)
 	}
-	return describe(r), nil
+	return describe(applied), nil
 }
 
-func (h *helm) apply(ctx context.Context, s Spec, dry bool) (*release.Release, error) {
-	there, err := h.last()
+// apply has Helm render the chart again, because it stores the chart with the
+// revision, and lets it go on only with the same manifest.
+func (h *helm) apply(ctx context.Context, r *Rendered, dryRun bool) (*release.Release, error) {
+	last, err := h.last()
 	if err != nil {
 		return nil, err
 	}
-	if there == nil {
+	loaded, err := load(r.Version)
+	if err != nil {
+		return nil, err
+	}
+	h.config.Capabilities = r.Options.capabilities()
+	values, verify := deepCopy(r.Values), verifier{r.Manifest}
+	if last == nil {
 		install := action.NewInstall(h.config)
-		install.ReleaseName, install.Namespace = h.name, h.cluster.Namespace
-		if dry {
-			install.DryRun, install.DryRunOption, install.HideSecret = true, "server", true
+		install.ReleaseName, install.Namespace, install.PostRenderer = h.name, h.cluster.Namespace, verify
+		if dryRun {
+			install.DryRun, install.DryRunOption = true, "server"
 		}
-		return install.RunWithContext(ctx, s.Chart, s.Values)
+		return install.RunWithContext(ctx, loaded, values)
 	}
 	upgrade := action.NewUpgrade(h.config)
-	upgrade.Namespace, upgrade.MaxHistory = h.cluster.Namespace, kept
-	upgrade.ResetValues, upgrade.ResetThenReuseValues = s.Reset, !s.Reset
-	if dry {
-		upgrade.DryRun, upgrade.DryRunOption, upgrade.HideSecret = true, "server", true
+	upgrade.Namespace, upgrade.MaxHistory, upgrade.PostRenderer = h.cluster.Namespace, maxHistory, verify
+	upgrade.ResetValues = true // r has those that are kept
+	if dryRun {
+		upgrade.DryRun, upgrade.DryRunOption = true, "server"
 	}
-	return upgrade.RunWithContext(ctx, h.name, s.Chart, s.Values)
+	return upgrade.RunWithContext(ctx, h.name, loaded, values)
+}
+
+// verifier is a post-renderer that stops Helm before it changes anything, if its
+// manifest is not the one that was checked.
+type verifier struct{ manifest string }
+
+func (v verifier) Run(rendered *bytes.Buffer) (*bytes.Buffer, error) {
+	if rendered.String() != v.manifest {
+		return nil, sx.NewError(sx.CodeInternal, "Helm rendered another manifest than the one that was checked").
+			WithHint("nothing was changed; please report this, with the values and the output of sx version")
+	}
+	return rendered, nil
 }
 
 func (h *helm) Rollback(_ context.Context, revision int) (Info, error) {
 	rollback := action.NewRollback(h.config)
-	rollback.Version, rollback.MaxHistory = revision, kept
+	rollback.Version, rollback.MaxHistory = revision, maxHistory
 	if err := rollback.Run(h.name); err != nil {
 		return Info{}, wrapError(h.cluster, err)
 	}
@@ -132,7 +151,7 @@ func (h *helm) Fail(_ context.Context, why string) error {
 
 func (h *helm) Uninstall(context.Context) error {
 	uninstall := action.NewUninstall(h.config)
-	uninstall.Wait, uninstall.Timeout, uninstall.IgnoreNotFound = true, removal, true
+	uninstall.Wait, uninstall.Timeout, uninstall.IgnoreNotFound = true, uninstallTimeout, true
 	uninstall.DeletionPropagation = "foreground"
 	_, err := uninstall.Run(h.name)
 	return wrapError(h.cluster, err)

@@ -1,24 +1,22 @@
-// Package release keeps the chart's release in the cluster. It is the only place
-// that knows Helm's actions.
+// Package release renders the chart and keeps its release in a cluster. It is the
+// only package that imports Helm.
 package release
 
 import (
 	"context"
 	"time"
-
-	"helm.sh/helm/v3/pkg/chart"
 )
 
-// Status is where a revision stands.
+// Status is the state of a revision.
 type Status string
 
 // The statuses.
 const (
 	Deployed   Status = "deployed"
 	Failed     Status = "failed"     // Description says why
-	Pending    Status = "pending"    // someone is at it, or was when it was ended
+	Pending    Status = "pending"    // an operation is in progress, or was interrupted
 	Superseded Status = "superseded" // by a later revision
-	Removing   Status = "removing"   // an uninstall is under way, or was when it was ended
+	Removing   Status = "removing"   // an uninstall is in progress, or was interrupted
 )
 
 // Info describes one revision.
@@ -28,39 +26,31 @@ type Info struct {
 	Version     string         `json:"version"` // of SoundExtract
 	Updated     time.Time      `json:"updated"`
 	Description string         `json:"description"`
-	Values      map[string]any `json:"-"` // those that differ from the chart's
+	Values      map[string]any `json:"-"` // those that differ from the chart's defaults
 	Manifest    string         `json:"-"`
 }
 
-// Spec is what to install.
-type Spec struct {
-	Chart  *chart.Chart
-	Values map[string]any
-	// Reset forgets the values of earlier installs. Else these are kept, under
-	// Values, over the chart's own of today.
-	Reset bool
-}
-
-// Runner works on one release. Errors are an *sx.Error: values that the schema
-// refuses are of code invalid, a missing permission forbidden, a cluster that
-// does not answer unavailable.
+// Runner works on one release. Its errors are *sx.Errors: of code invalid for
+// values that the schema refuses, forbidden for a missing permission, unavailable
+// for a cluster that does not answer.
 type Runner interface {
-	// Last is the newest revision, nil when there is none.
+	// Last returns the newest revision, nil if there is none.
 	Last(ctx context.Context) (*Info, error)
-	// History lists the revisions, the newest first.
+	// History lists the revisions, newest first.
 	History(ctx context.Context) ([]Info, error)
-	// Render gives the manifest that Apply would put into the cluster, hooks
-	// left out. Where there is a release, its values are taken into account.
-	Render(ctx context.Context, s Spec) (string, error)
-	// Apply installs or upgrades, whichever it is, and returns when the objects
-	// are stored, not when they are ready. When ctx ends the revision is failed.
-	Apply(ctx context.Context, s Spec) (Info, error)
-	// Rollback makes a new revision that is like an earlier one.
+	// DryRun does what Apply does up to the point where it would change the
+	// cluster, the comparison with existing objects included.
+	DryRun(ctx context.Context, r *Rendered) error
+	// Apply installs or upgrades the release and returns when its objects are
+	// stored, not when they are ready. It stores the manifest of r or nothing: no
+	// values of earlier revisions are added. When ctx ends, the revision failed.
+	Apply(ctx context.Context, r *Rendered) (Info, error)
+	// Rollback creates a new revision with the content of an earlier one.
 	Rollback(ctx context.Context, revision int) (Info, error)
-	// Fail records that the newest revision did not become ready, or that
-	// whoever was at it is gone.
+	// Fail records that the newest revision did not become ready, or that the
+	// operation on it was interrupted.
 	Fail(ctx context.Context, why string) error
-	// Uninstall removes the release's objects and its history. One that is
-	// absent is success.
+	// Uninstall removes the objects of the release and its history. It succeeds if
+	// there is no release.
 	Uninstall(ctx context.Context) error
 }

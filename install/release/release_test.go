@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -16,7 +17,6 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
-	"github.com/soundextract/sx/install/chart"
 	"github.com/soundextract/sx/install/kube"
 	"github.com/soundextract/sx/server/sx"
 )
@@ -33,21 +33,21 @@ func inMemory() (*helm, *kubefake.FailingKubeClient) {
 	}, client
 }
 
-func spec(t *testing.T, version string, values map[string]any) Spec {
+// rendered renders as sx does, which creates the Secrets itself.
+func rendered(t *testing.T, version string, values map[string]any) *Rendered {
 	t.Helper()
-	loaded, err := chart.Load(version)
+	all := Override(deepCopy(values), map[string]any{"global": map[string]any{"secrets": map[string]any{"create": false}}})
+	r, err := Render(version, all, RenderOptions{Release: "soundextract", Namespace: "music", Kubernetes: "v1.34.4"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	// The cluster that Helm's fake pretends to be is older than the chart's oldest.
-	loaded.Metadata.KubeVersion = ""
-	return Spec{Chart: loaded, Values: values}
+	return r
 }
 
 func replicas(n int) map[string]any { return map[string]any{"gateway": map[string]any{"replicas": n}} }
 
-// TestLife: an install, upgrades that keep values, one that forgets them, a
-// roll-back and the removal.
+// TestLife: an install, an upgrade that keeps values, one that discards them, a
+// rollback and the removal.
 func TestLife(t *testing.T) {
 	t.Parallel()
 	h, _ := inMemory()
@@ -57,9 +57,9 @@ func TestLife(t *testing.T) {
 	if all, err := h.History(t.Context()); len(all) > 0 || err != nil {
 		t.Errorf("at first: %v, %v", all, err)
 	}
-	apply := func(s Spec) {
+	apply := func(r *Rendered) {
 		t.Helper()
-		info, err := h.Apply(t.Context(), s)
+		info, err := h.Apply(t.Context(), r)
 		if err != nil || info.Status != Deployed {
 			t.Fatalf("got %+v, %v", info, err)
 		}
@@ -79,18 +79,17 @@ func TestLife(t *testing.T) {
 			t.Errorf("revision %d has %s gateways, want %s", last().Revision, got, want)
 		}
 	}
-	apply(spec(t, "1.0.0", replicas(2)))
+	apply(rendered(t, "1.0.0", replicas(2)))
 	if first := last(); first.Revision != 1 || first.Version != "1.0.0" || !strings.Contains(first.Manifest, "soundextract/gateway:1.0.0") {
 		t.Errorf("got revision %d of %s", first.Revision, first.Version)
 	}
-	apply(spec(t, "1.1.0", map[string]any{"auth": map[string]any{"registration": "closed"}}))
-	gateways("2") // kept
+	kept := Keep(map[string]any{"auth": map[string]any{"registration": "closed"}}, last().Values)
+	apply(rendered(t, "1.1.0", kept))
+	gateways("2")
 	if second := last(); second.Version != "1.1.0" || !strings.Contains(second.Manifest, "soundextract/gateway:1.1.0") {
 		t.Errorf("revision 2 is of %s", second.Version)
 	}
-	reset := spec(t, "1.1.0", map[string]any{})
-	reset.Reset = true
-	apply(reset)
+	apply(rendered(t, "1.1.0", nil))
 	gateways("<nil>")
 
 	info, err := h.Rollback(t.Context(), 1)
@@ -108,8 +107,8 @@ func TestLife(t *testing.T) {
 	if failed := last(); failed.Status != Failed || failed.Description != "it did not become ready" {
 		t.Errorf("got %+v", failed)
 	}
-	apply(spec(t, "1.1.0", nil)) // after a failure too
-	for range 2 {                // what is gone is gone
+	apply(rendered(t, "1.1.0", nil)) // after a failure too
+	for range 2 {                    // what is gone is gone
 		if err := h.Uninstall(t.Context()); err != nil {
 			t.Fatal(err)
 		}
@@ -119,15 +118,59 @@ func TestLife(t *testing.T) {
 	}
 }
 
-// TestRefusedByTheCluster: the revision is failed and the error tells.
+// TestAppliedIsChecked: Helm stores the manifest and the values that were rendered,
+// at an install and at an upgrade, and nothing if it would render another manifest.
+func TestAppliedIsChecked(t *testing.T) {
+	t.Parallel()
+	h, _ := inMemory()
+	for _, values := range []map[string]any{replicas(2), Keep(map[string]any{"converter": map[string]any{"logLevel": "debug"}}, replicas(2))} {
+		checked := rendered(t, "1.0.0", values)
+		if err := h.DryRun(t.Context(), checked); err != nil {
+			t.Fatal(err)
+		}
+		info, err := h.Apply(t.Context(), checked)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if info.Manifest != checked.Manifest {
+			t.Errorf("revision %d has another manifest than the one that was checked", info.Revision)
+		}
+		if !reflect.DeepEqual(info.Values, checked.Values) {
+			t.Errorf("revision %d has the values %v, want %v", info.Revision, info.Values, checked.Values)
+		}
+	}
+	other := rendered(t, "1.0.0", replicas(3))
+	other.Manifest = rendered(t, "1.0.0", replicas(4)).Manifest
+	if _, err := h.Apply(t.Context(), other); err == nil || !strings.Contains(err.Error(), "another manifest") {
+		t.Errorf("another manifest: got %v", err)
+	}
+	if last, err := h.Last(t.Context()); err != nil || last.Revision != 2 || last.Status != Deployed {
+		t.Errorf("afterwards: revision %d is %s, %v", last.Revision, last.Status, err)
+	}
+}
+
+func TestLoad(t *testing.T) {
+	t.Parallel()
+	for _, version := range []string{"1.2.3", "dev", "0123456", "v1.2.3-4-gabc+dirty"} {
+		c, err := load(version)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := c.Validate(); err != nil || len(c.Dependencies()) != 6 {
+			t.Errorf("%s: %d subcharts, %v", version, len(c.Dependencies()), err)
+		}
+	}
+}
+
+// TestRefusedByTheCluster: the revision failed, and the error has the reason.
 func TestRefusedByTheCluster(t *testing.T) {
 	t.Parallel()
 	h, client := inMemory()
-	if _, err := h.Apply(t.Context(), spec(t, "1.0.0", nil)); err != nil {
+	if _, err := h.Apply(t.Context(), rendered(t, "1.0.0", nil)); err != nil {
 		t.Fatal(err)
 	}
 	client.UpdateError = apierrors.NewForbidden(schema.GroupResource{Resource: "services"}, "x", errors.New("no right"))
-	if _, err := h.Apply(t.Context(), spec(t, "1.1.0", nil)); sx.CodeOf(err) != sx.CodeForbidden {
+	if _, err := h.Apply(t.Context(), rendered(t, "1.1.0", nil)); sx.CodeOf(err) != sx.CodeForbidden {
 		t.Errorf("got %v", err)
 	}
 	if last, err := h.Last(t.Context()); err != nil || last.Revision != 2 || last.Status != Failed {
@@ -139,7 +182,9 @@ func TestWrapError(t *testing.T) {
 	t.Parallel()
 	cluster := &kube.Cluster{Target: kube.Target{Context: "lab"}}
 	h, _ := inMemory()
-	_, refused := h.Apply(t.Context(), spec(t, "1.0.0", map[string]any{"gateway": map[string]any{"replicas": "many"}}))
+	_, refused := h.Apply(t.Context(), &Rendered{
+		Version: "1.0.0", Values: map[string]any{"gateway": map[string]any{"replicas": "many"}}, Options: RenderOptions{Kubernetes: "v1.34.4"},
+	})
 	for _, tt := range []struct {
 		err  error
 		code sx.Code
@@ -147,12 +192,12 @@ func TestWrapError(t *testing.T) {
 	}{
 		{nil, "", ""},
 		{refused, sx.CodeInvalid, "gateway.replicas"},
-		{fmt.Errorf("wrapped: %w", apierrors.NewForbidden(schema.GroupResource{Resource: "pods"}, "x", errors.New("no"))), sx.CodeForbidden, "does not allow"},
+		{fmt.Errorf("wrapped: %w", apierrors.NewForbidden(schema.GroupResource{Resource: "pods"}, "x", errors.New("no"))), sx.CodeForbidden, "permission denied"},
 		{errors.New(`secrets is forbidden: User "eve" cannot list`), sx.CodeForbidden, "eve"},
 		{&net.OpError{Op: "dial", Err: errors.New("refused")}, sx.CodeUnavailable, "lab"},
 		{errors.New("Kubernetes cluster unreachable: x"), sx.CodeUnavailable, "lab"},
 		{errors.New("another operation (install/upgrade/rollback) is in progress"), sx.CodeConflict, "in progress"},
-		{errors.New("boom"), sx.CodeInternal, "Helm says: boom"},
+		{errors.New("boom"), sx.CodeInternal, "Helm failed: boom"},
 		{sx.NewError(sx.CodeNotFound, "known"), sx.CodeNotFound, "known"},
 	} {
 		err := wrapError(cluster, tt.err)

@@ -11,7 +11,7 @@ import (
 
 	"sigs.k8s.io/yaml"
 
-	"github.com/soundextract/sx/install/chart"
+	"github.com/soundextract/sx/install/release"
 )
 
 // releaser is what these tests need to know of goreleaser.yaml.
@@ -67,15 +67,11 @@ func TestImages(t *testing.T) {
 	}
 	slices.Sort(pushed)
 
-	loaded, err := chart.Load("1.2.3")
+	rendered, err := release.Render("1.2.3", nil, release.RenderOptions{Release: "sx", Namespace: "sx"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	rendered, err := chart.Render(loaded, nil, chart.RenderOptions{Release: "sx", Namespace: "sx"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	asked := regexp.MustCompile(`ghcr\.io/soundextract/[^\s"@]+`).FindAllString(rendered, -1)
+	asked := regexp.MustCompile(`ghcr\.io/soundextract/[^\s"@]+`).FindAllString(rendered.All(), -1)
 	slices.Sort(asked)
 	if asked = slices.Compact(asked); !slices.Equal(asked, pushed) {
 		t.Errorf("the chart asks for %v, the release pushes %v", asked, pushed)

@@ -15,14 +15,14 @@ import (
 	"github.com/soundextract/sx/server/sx"
 )
 
-// Exec runs a command in a container of a pod, with the text on its standard
-// input, and gives what it printed. Its error holds what it complained of.
+// Exec runs a command in a container of a pod, with stdin as its standard input,
+// and returns its standard output. The error includes its error output.
 type Exec func(ctx context.Context, pod, container string, command []string, stdin string) (string, error)
 
-// Rotate changes what a part's Secret holds, and what the running server knows
-// of it. The services have to read it anew afterwards: see Revision. If it is cut
-// off, the next one goes on: the new password is written down before the server
-// learns it.
+// Rotate changes the credentials in a part's Secret and in the running server. The
+// services have to read them again afterwards: see Revision. An interrupted rotation
+// is continued by the next one, because the new password is stored before the server
+// gets it.
 func (s *Secrets) Rotate(ctx context.Context, part string, exec Exec) error {
 	secret, err := s.api().Get(ctx, s.Name(part), metav1.GetOptions{})
 	if err != nil {
@@ -34,16 +34,16 @@ func (s *Secrets) Rotate(ctx context.Context, part string, exec Exec) error {
 	if len(secret.Data[keyNext]) == 0 {
 		secret.Data[keyNext] = []byte(rand.Text())
 		if secret, err = s.api().Update(ctx, secret, metav1.UpdateOptions{}); err != nil {
-			return fmt.Errorf("write down the new password: %w", err)
+			return fmt.Errorf("store the planned password: %w", err)
 		}
 	}
-	tell := s.changeRabbitMQPassword
+	change := s.changeRabbitMQPassword
 	if part == MongoDB {
-		tell = s.changeMongoDBPassword
+		change = s.changeMongoDBPassword
 	}
-	if err := tell(ctx, secret.Data, exec); err != nil {
-		return sx.NewError(sx.CodeUnavailable, "%s did not take the new password: %v", part, err).
-			WithHint("nothing has changed for the services; the same command tries again").WithCause(err)
+	if err := change(ctx, secret.Data, exec); err != nil {
+		return sx.NewError(sx.CodeUnavailable, "%s did not accept the new password: %v", part, err).
+			WithHint("nothing has changed for the services; run the same command again").WithCause(err)
 	}
 	secret.Data[keyPassword] = secret.Data[keyNext]
 	delete(secret.Data, keyNext)
@@ -54,12 +54,12 @@ func (s *Secrets) Rotate(ctx context.Context, part string, exec Exec) error {
 	return nil
 }
 
-// previousKey is the name of the key before where its own would make it the last
-// one, which signs: an operator may have named it.
+// previousKey is the new name of the previous key where its own name, perhaps given
+// by an operator, would sort after the new key: the last one signs.
 const previousKey = "0" + keySuffix
 
-// rotateKeys adds a key and keeps the one that signed until now: with it tokens
-// that are out there are checked until they end.
+// rotateKeys adds a key and keeps the one that signed until now, which verifies
+// tokens that have not expired.
 func (s *Secrets) rotateKeys(ctx context.Context, secret *corev1.Secret) error {
 	fresh := s.keyName()
 	var keys []string
@@ -70,12 +70,12 @@ func (s *Secrets) rotateKeys(ctx context.Context, secret *corev1.Secret) error {
 	}
 	data := map[string][]byte{}
 	if len(keys) > 0 {
-		former := keys[len(keys)-1]
-		name := former
+		previous := keys[len(keys)-1]
+		name := previous
 		if name >= fresh {
 			name = previousKey
 		}
-		data[name] = secret.Data[former]
+		data[name] = secret.Data[previous]
 	}
 	data[fresh] = []byte(newKey())
 	secret.Data = data
@@ -91,9 +91,9 @@ func (s *Secrets) changeRabbitMQPassword(ctx context.Context, data map[string][]
 	return err
 }
 
-// changeMongoDBPassword signs in with the old password or, where an earlier rotation was
-// cut off after the server had learned it, with the new one. The script goes
-// over standard input, because arguments can be seen by others.
+// changeMongoDBPassword signs in with the old password or, if an earlier rotation was
+// interrupted after the server had changed it, with the new one. The script is sent
+// over standard input, because others can see arguments.
 func (s *Secrets) changeMongoDBPassword(ctx context.Context, data map[string][]byte, exec Exec) error {
 	const script = `let admin;
 try { admin = connect(%[1]q); } catch (e) { admin = connect(%[2]q); }
@@ -109,12 +109,12 @@ connect(%[2]q).runCommand({ping: 1}).ok && print("changed");
 	out, err := exec(ctx, s.Name(MongoDB)+"-0", "mongodb", []string{"mongosh", "--nodb", "--quiet"},
 		fmt.Sprintf(script, at(data[keyPassword]), at(data[keyNext]), data[keyUsername], data[keyNext]))
 	if err == nil && !strings.Contains(out, "changed") {
-		err = fmt.Errorf("mongosh says: %s", redact(out, data))
+		err = fmt.Errorf("mongosh: %s", redact(out, data))
 	}
 	return err
 }
 
-// redact takes the passwords out of what a program said.
+// redact removes the passwords from a program's output.
 func redact(out string, data map[string][]byte) string {
 	for _, key := range []string{keyPassword, keyNext} {
 		out = strings.ReplaceAll(out, string(data[key]), "…")

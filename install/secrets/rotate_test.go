@@ -178,7 +178,7 @@ func TestRemoved(t *testing.T) {
 	other := *s
 	other.Release = "other"
 	ensure(t, &other, secrets.RabbitMQ)
-	if there, err := s.There(t.Context()); err != nil || !slices.Equal(there, []string{"sx-auth-keys", "sx-mongodb"}) {
+	if there, err := s.Existing(t.Context()); err != nil || !slices.Equal(there, []string{"sx-auth-keys", "sx-mongodb"}) {
 		t.Errorf("there are %v, %v", there, err)
 	}
 	for range 2 {

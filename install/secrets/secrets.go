@@ -1,5 +1,5 @@
-// Package secrets makes the Secrets of a release, once. They are not part of the
-// release, so that they outlive it together with the data that they open.
+// Package secrets generates the Secrets of a release, once. They are not part of the
+// Helm release, so that they outlive it together with the data that needs them.
 package secrets
 
 import (
@@ -46,12 +46,12 @@ const (
 	keyNext     = "next-password" // see Rotate
 )
 
-// ManagedBy is the label value of what sx made itself.
+// ManagedBy is the label value of objects that sx created itself.
 const ManagedBy = "sx"
 
 const user = "soundextract"
 
-// Secrets works on those of one release.
+// Secrets are those of one release.
 type Secrets struct {
 	Client    kubernetes.Interface
 	Namespace string
@@ -59,38 +59,63 @@ type Secrets struct {
 	Now       func() time.Time
 }
 
-// Name is the name of a part's Secret.
+// Name returns the name of a part's Secret.
 func (s *Secrets) Name(part string) string { return s.Release + "-" + part }
 
 func (s *Secrets) api() typed.SecretInterface { return s.Client.CoreV1().Secrets(s.Namespace) }
 
-// Ensure makes the Secrets that are missing, and the keys that are missing in
-// those that are there. What is there is never changed. It gives the names of the
-// Secrets that it touched.
-func (s *Secrets) Ensure(ctx context.Context, parts []string) (made []string, err error) {
-	for _, part := range parts {
-		there, err := s.api().Get(ctx, s.Name(part), metav1.GetOptions{})
-		switch {
-		case apierrors.IsNotFound(err):
-			if err := s.create(ctx, part); err != nil {
-				return made, fmt.Errorf("make the Secret %s: %w", s.Name(part), err)
-			}
-		case err != nil:
-			return made, fmt.Errorf("read the Secret %s: %w", s.Name(part), err)
-		default:
-			if !s.complete(part, there) {
-				continue
-			}
-			if _, err := s.api().Update(ctx, there, metav1.UpdateOptions{}); err != nil {
-				return made, fmt.Errorf("complete the Secret %s: %w", s.Name(part), err)
-			}
-		}
-		made = append(made, s.Name(part))
-	}
-	return made, nil
+// Prepared are the Secrets of an install before they are stored.
+type Prepared struct {
+	Revision string // see Secrets.Revision: with the Secrets stored
+	Existing string // as they are now
+	create   []*corev1.Secret
+	update   []*corev1.Secret
 }
 
-func (s *Secrets) create(ctx context.Context, part string) error {
+// Prepare generates the Secrets of parts that are missing, and the keys that are
+// missing in existing ones. It never replaces an existing value, and stores nothing.
+func (s *Secrets) Prepare(ctx context.Context, parts []string) (*Prepared, error) {
+	p := &Prepared{}
+	stored, complete := map[string]*corev1.Secret{}, map[string]*corev1.Secret{}
+	for _, part := range Parts() {
+		secret, err := s.api().Get(ctx, s.Name(part), metav1.GetOptions{})
+		switch {
+		case err == nil:
+			stored[part], complete[part] = secret, secret.DeepCopy()
+			if slices.Contains(parts, part) && s.complete(part, complete[part]) {
+				p.update = append(p.update, complete[part])
+			}
+		case !apierrors.IsNotFound(err):
+			return nil, fmt.Errorf("read the Secret %s: %w", s.Name(part), err)
+		case slices.Contains(parts, part):
+			complete[part] = s.newSecret(part)
+			p.create = append(p.create, complete[part])
+		}
+	}
+	p.Existing, p.Revision = revision(stored), revision(complete)
+	return p, nil
+}
+
+// Store stores what is new in prepared Secrets and returns the names of the Secrets
+// that it created or changed. It fails if one was changed since Prepare.
+func (s *Secrets) Store(ctx context.Context, p *Prepared) ([]string, error) {
+	var names []string
+	for _, secret := range p.create {
+		if _, err := s.api().Create(ctx, secret, metav1.CreateOptions{}); err != nil {
+			return names, fmt.Errorf("create the Secret %s: %w", secret.Name, err)
+		}
+		names = append(names, secret.Name)
+	}
+	for _, secret := range p.update {
+		if _, err := s.api().Update(ctx, secret, metav1.UpdateOptions{}); err != nil {
+			return names, fmt.Errorf("complete the Secret %s: %w", secret.Name, err)
+		}
+		names = append(names, secret.Name)
+	}
+	return names, nil
+}
+
+func (s *Secrets) newSecret(part string) *corev1.Secret {
 	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{
 		Name: s.Name(part), Namespace: s.Namespace,
 		Labels: map[string]string{
@@ -99,11 +124,10 @@ func (s *Secrets) create(ctx context.Context, part string) error {
 		},
 	}}
 	s.complete(part, secret)
-	_, err := s.api().Create(ctx, secret, metav1.CreateOptions{})
-	return err
+	return secret
 }
 
-// complete adds the keys that are missing and reports whether there were any.
+// complete adds missing keys and reports whether there were any.
 func (s *Secrets) complete(part string, secret *corev1.Secret) bool {
 	if secret.Data == nil {
 		secret.Data = map[string][]byte{}
@@ -137,8 +161,8 @@ func (s *Secrets) complete(part string, secret *corev1.Secret) bool {
 	return len(secret.Data) > before
 }
 
-// uri is how the services reach a part, with the name and password of its Secret.
-// It has the namespace, because KEDA, which uses it too, is in another.
+// uri is the address of a part with the user name and password of its Secret. The
+// host includes the namespace, because KEDA, which uses it too, runs in another.
 func (s *Secrets) uri(part string, data map[string][]byte) string {
 	u := url.URL{
 		Scheme: "amqp", User: url.UserPassword(string(data[keyUsername]), string(data[keyPassword])),
@@ -151,11 +175,11 @@ func (s *Secrets) uri(part string, data map[string][]byte) string {
 	return u.String()
 }
 
-// keyName names a signing key by the time from which it may sign, in the form
-// that auth knows (server/internal/token).
+// keyName names a signing key by the time from which it may sign, as auth expects
+// (server/internal/token).
 func (s *Secrets) keyName() string { return s.Now().UTC().Format("20060102T150405Z") + keySuffix }
 
-// keySuffix ends the names of signing keys; auth passes over what has another.
+// keySuffix is the suffix of signing keys; auth ignores other names.
 const keySuffix = ".pem"
 
 func newKey() string {
@@ -170,17 +194,22 @@ func newKey() string {
 	return string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}))
 }
 
-// Revision is a digest of what the services read. Their pods start anew when it
-// changes.
+// Revision is a digest of what the services read from the Secrets. Their pods are
+// restarted when it changes.
 func (s *Secrets) Revision(ctx context.Context) (string, error) {
+	p, err := s.Prepare(ctx, nil)
+	if err != nil {
+		return "", err
+	}
+	return p.Existing, nil
+}
+
+func revision(secrets map[string]*corev1.Secret) string {
 	sum := sha256.New()
 	for _, part := range []string{AuthKeys, RabbitMQ, MongoDB, Admin} {
-		secret, err := s.api().Get(ctx, s.Name(part), metav1.GetOptions{})
-		if apierrors.IsNotFound(err) {
-			continue // it is elsewhere
-		}
-		if err != nil {
-			return "", fmt.Errorf("read the Secret %s: %w", s.Name(part), err)
+		secret := secrets[part]
+		if secret == nil {
+			continue // external
 		}
 		for _, key := range slices.Sorted(maps.Keys(secret.Data)) {
 			if key != keyNext {
@@ -188,11 +217,11 @@ func (s *Secrets) Revision(ctx context.Context) (string, error) {
 			}
 		}
 	}
-	return hex.EncodeToString(sum.Sum(nil))[:16], nil
+	return hex.EncodeToString(sum.Sum(nil))[:16]
 }
 
-// There lists the names of the release's Secrets that are there.
-func (s *Secrets) There(ctx context.Context) ([]string, error) {
+// Existing lists the names of the release's Secrets that exist.
+func (s *Secrets) Existing(ctx context.Context) ([]string, error) {
 	var names []string
 	for _, part := range Parts() {
 		_, err := s.api().Get(ctx, s.Name(part), metav1.GetOptions{})
@@ -207,8 +236,8 @@ func (s *Secrets) There(ctx context.Context) ([]string, error) {
 	return names, nil
 }
 
-// Remove deletes the release's Secrets, whoever made them: without the data they
-// open nothing.
+// Remove deletes the release's Secrets, the operator's own included: without the
+// data nothing needs them.
 func (s *Secrets) Remove(ctx context.Context) error {
 	for _, part := range Parts() {
 		err := s.api().Delete(ctx, s.Name(part), metav1.DeleteOptions{})

@@ -51,11 +51,18 @@ func get(t *testing.T, s *secrets.Secrets, part string) *corev1.Secret {
 
 func ensure(t *testing.T, s *secrets.Secrets, parts ...string) []string {
 	t.Helper()
-	made, err := s.Ensure(t.Context(), parts)
+	prepared, err := s.Prepare(t.Context(), parts)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return made
+	stored, err := s.Store(t.Context(), prepared)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := revision(t, s); got != prepared.Revision {
+		t.Errorf("the revision is %s, prepared was %s", got, prepared.Revision)
+	}
+	return stored
 }
 
 func revision(t *testing.T, s *secrets.Secrets) string {

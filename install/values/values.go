@@ -1,5 +1,5 @@
-// Package values makes the chart's values of what the operator gives: a preset,
-// files and single settings, the later over the earlier.
+// Package values merges what the operator gives into the chart's values: a preset,
+// files and single settings, later ones over earlier ones.
 package values
 
 import (
@@ -7,27 +7,26 @@ import (
 	"os"
 	"strings"
 
-	"helm.sh/helm/v3/pkg/chartutil"
-	"helm.sh/helm/v3/pkg/strvals"
 	"sigs.k8s.io/yaml"
 
 	"github.com/soundextract/sx/install/chart"
+	"github.com/soundextract/sx/install/release"
 	"github.com/soundextract/sx/server/sx"
 )
 
-// Flags are what the operator gives, as Helm's flags of the same names.
+// Flags are the operator's values, given as with Helm's flags of the same names.
 type Flags struct {
 	Preset    string   // "" is none
 	Files     []string // -f: YAML files
 	Set       []string // --set: gateway.replicas=2,auth.registration=closed
-	SetString []string // --set-string: likewise, but always text
-	SetFile   []string // --set-file: the value is what the file holds
+	SetString []string // --set-string: the same, but always text
+	SetFile   []string // --set-file: the value is the file's content
 
-	ImageRegistry   string // for every image, in place of its own registry
-	ImagePullSecret string // the name of the Secret to pull images with
+	ImageRegistry   string // replaces the registry of every image
+	ImagePullSecret string // name of the Secret to pull images with
 }
 
-// Values merges them. What cannot be read is an *sx.Error of code invalid.
+// Values merges them. Input that cannot be read is an *sx.Error of code invalid.
 func (f Flags) Values() (map[string]any, error) {
 	all := map[string]any{}
 	if f.Preset != "" {
@@ -42,21 +41,21 @@ func (f Flags) Values() (map[string]any, error) {
 		if err != nil {
 			return nil, err
 		}
-		all = chartutil.MergeTables(more, all) // keeps null, which takes a default away
+		all = release.Override(more, all)
 	}
 	for _, kind := range []struct {
 		flag, like string
 		given      []string
 		parse      func(string, map[string]any) error
 	}{
-		{"--set", "gateway.replicas=2", f.Set, strvals.ParseInto},
-		{"--set-string", "gateway.quota=50GiB", f.SetString, strvals.ParseIntoString},
+		{"--set", "gateway.replicas=2", f.Set, release.Set},
+		{"--set-string", "gateway.quota=50GiB", f.SetString, release.SetString},
 		{"--set-file", "KEY=PATH", f.SetFile, fromFile},
 	} {
 		for _, s := range kind.given {
 			if err := kind.parse(s, all); err != nil {
-				return nil, sx.NewError(sx.CodeInvalid, "%s %s cannot be used: %v", kind.flag, s, err).
-					WithHint("write it like %s %s", kind.flag, kind.like).WithCause(err)
+				return nil, sx.NewError(sx.CodeInvalid, "invalid %s %s: %v", kind.flag, s, err).
+					WithHint("use the form %s %s", kind.flag, kind.like).WithCause(err)
 			}
 		}
 	}
@@ -69,7 +68,7 @@ func (f Flags) Values() (map[string]any, error) {
 	return all, nil
 }
 
-// global gives the part of the values that all charts share, made if it is missing.
+// global returns the values that all subcharts share; it adds them if they are missing.
 func global(all map[string]any) map[string]any {
 	g, ok := all["global"].(map[string]any)
 	if !ok {
@@ -79,7 +78,7 @@ func global(all map[string]any) map[string]any {
 	return g
 }
 
-// WithSecrets adds what sx says of the Secrets that it has made.
+// WithSecrets tells the chart that sx creates the Secrets, and their revision.
 func WithSecrets(all map[string]any, revision string) {
 	global(all)["secrets"] = map[string]any{"create": false, "revision": revision}
 }
@@ -87,22 +86,22 @@ func WithSecrets(all map[string]any, revision string) {
 func read(name string) (map[string]any, error) {
 	data, err := os.ReadFile(name)
 	if err != nil {
-		return nil, sx.NewError(sx.CodeInvalid, "the values cannot be read: %v", err).
+		return nil, sx.NewError(sx.CodeInvalid, "cannot read the values: %v", err).
 			WithHint("give -f the path of a YAML file").WithCause(err)
 	}
 	all := map[string]any{}
 	if err := yaml.Unmarshal(data, &all); err != nil {
-		return nil, sx.NewError(sx.CodeInvalid, "%s is not YAML: %v", name, err).
+		return nil, sx.NewError(sx.CodeInvalid, "%s is not valid YAML: %v", name, err).
 			WithHint("correct the file").WithCause(err)
 	}
 	return all, nil
 }
 
 func fromFile(s string, all map[string]any) error {
-	return strvals.ParseIntoFile(s, all, func(path []rune) (any, error) {
-		data, err := os.ReadFile(string(path))
+	return release.SetFile(s, all, func(path string) (string, error) {
+		data, err := os.ReadFile(path)
 		if err != nil {
-			return nil, fmt.Errorf("read the value: %w", err)
+			return "", fmt.Errorf("read the value: %w", err)
 		}
 		return string(data), nil
 	})

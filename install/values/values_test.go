@@ -111,12 +111,12 @@ func TestUnusable(t *testing.T) {
 	t.Parallel()
 	missing := filepath.Join(t.TempDir(), "missing.yaml")
 	for want, f := range map[string]values.Flags{
-		"enormous":      {Preset: "enormous"},
-		"missing.yaml":  {Files: []string{missing}},
-		"not YAML":      {Files: []string{file(t, "a: [b")}},
-		"--set nothing": {Set: []string{"nothing"}},
-		"--set-string":  {SetString: []string{"a[x]=1"}},
-		"--set-file k":  {SetFile: []string{"k=" + missing}},
+		"enormous":       {Preset: "enormous"},
+		"missing.yaml":   {Files: []string{missing}},
+		"not valid YAML": {Files: []string{file(t, "a: [b")}},
+		"--set nothing":  {Set: []string{"nothing"}},
+		"--set-string":   {SetString: []string{"a[x]=1"}},
+		"--set-file k":   {SetFile: []string{"k=" + missing}},
 	} {
 		_, err := f.Values()
 		if sx.CodeOf(err) != sx.CodeInvalid || !strings.Contains(err.Error(), want) || sx.AsError(err).Hint == sx.CodeInvalid.Hint() {

@@ -8,7 +8,6 @@ import (
 	"github.com/soundextract/sx/cli/internal/cmdutil"
 	"github.com/soundextract/sx/cli/internal/config"
 	"github.com/soundextract/sx/cli/internal/session"
-	"github.com/soundextract/sx/install/chart"
 	"github.com/soundextract/sx/install/check"
 	"github.com/soundextract/sx/install/installer"
 	"github.com/soundextract/sx/install/kube"
@@ -89,17 +88,17 @@ func (c *Checkup) prepare(ctx context.Context, env *check.Env) (installed bool, 
 }
 
 // plain is what a first install without any values would render.
-func plain(namespace, release string) (string, error) {
-	loaded, err := chart.Load(sx.Version)
-	if err != nil {
-		return "", err
-	}
+func plain(namespace, name string) (string, error) {
 	given, err := values.Flags{Preset: installer.FirstPreset}.Values()
 	if err != nil {
 		return "", err
 	}
 	values.WithSecrets(given, "")
-	return chart.Render(loaded, given, chart.RenderOptions{Release: release, Namespace: namespace})
+	rendered, err := release.Render(sx.Version, given, release.RenderOptions{Release: name, Namespace: namespace})
+	if err != nil {
+		return "", err
+	}
+	return rendered.All(), nil
 }
 
 // users fills in how users reach the server, when sx is set to this release or

@@ -12,6 +12,7 @@ import (
 	"github.com/soundextract/sx/cli/internal/term"
 	"github.com/soundextract/sx/install/chart"
 	"github.com/soundextract/sx/install/kube"
+	"github.com/soundextract/sx/install/release"
 	"github.com/soundextract/sx/install/values"
 	"github.com/soundextract/sx/server/sx"
 )
@@ -59,16 +60,12 @@ func runImages(_ context.Context, opts *Options) error {
 	if err != nil {
 		return err
 	}
-	loaded, err := chart.Load(sx.Version)
+	// Neither the namespace nor the cluster changes the images.
+	rendered, err := release.Render(sx.Version, given, release.RenderOptions{Release: kube.DefaultRelease, Namespace: kube.DefaultNamespace})
 	if err != nil {
 		return err
 	}
-	// Neither the place nor what the cluster has changes the images.
-	manifests, err := chart.Render(loaded, given, chart.RenderOptions{Release: kube.DefaultRelease, Namespace: kube.DefaultNamespace})
-	if err != nil {
-		return err
-	}
-	found, err := chart.Images(manifests)
+	found, err := chart.Images(rendered.All())
 	if err != nil {
 		return err
 	}

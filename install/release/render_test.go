@@ -1,4 +1,4 @@
-package chart_test
+package release_test
 
 import (
 	"cmp"
@@ -12,6 +12,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/soundextract/sx/install/chart"
+	"github.com/soundextract/sx/install/release"
 	"github.com/soundextract/sx/install/values"
 	"github.com/soundextract/sx/server/sx"
 )
@@ -68,7 +69,7 @@ mongodb: {persistence: {storageClass: ssd}}
 
 const digest = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 
-// render does as sx install does.
+// render renders as sx install does.
 func (s scenario) render(t *testing.T) string {
 	t.Helper()
 	given := map[string]any{}
@@ -82,15 +83,15 @@ func (s scenario) render(t *testing.T) string {
 		t.Fatal(err)
 	}
 	values.WithSecrets(given, "0123")
-	text, err := chart.Render(load(t, "1.2.3"), given, chart.RenderOptions{Release: "soundextract", Namespace: "music", APIs: s.apis, Kubernetes: cmp.Or(s.kubernetes, "v1.34.4")})
+	rendered, err := release.Render("1.2.3", given, release.RenderOptions{Release: "soundextract", Namespace: "music", APIs: s.apis, Kubernetes: cmp.Or(s.kubernetes, "v1.34.4")})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return text
+	return rendered.All()
 }
 
-// TestGolden shows in a change's diff what it does to the manifests. After a look,
-// go test ./chart -update writes them.
+// TestGolden makes the effect of a change on the manifests visible in its diff:
+// go test ./release -update writes them.
 func TestGolden(t *testing.T) {
 	t.Parallel()
 	for _, s := range scenarios() {
@@ -109,7 +110,7 @@ func TestGolden(t *testing.T) {
 			want, got := strings.Split(string(raw), "\n"), strings.Split(text, "\n")
 			for i := range got {
 				if i >= len(want) || got[i] != want[i] {
-					t.Fatalf("%s:%d: rendered is %q; see all with: go test ./chart -update", path, i+1, got[i])
+					t.Fatalf("%s:%d: rendered is %q; see all with: go test ./release -update", path, i+1, got[i])
 				}
 			}
 			if len(got) != len(want) {
@@ -119,9 +120,9 @@ func TestGolden(t *testing.T) {
 	}
 }
 
-// TestListensWhileItEnds: the services that others call go on listening while the
-// cluster takes their address away, where Kubernetes can let them.
-func TestListensWhileItEnds(t *testing.T) {
+// TestPreStopSleep: the services that others call listen while Kubernetes removes
+// their endpoints, where its version supports the sleep.
+func TestPreStopSleep(t *testing.T) {
 	t.Parallel()
 	const called = 3 // auth, gateway, notifier
 	for kubernetes, want := range map[string]int{
@@ -129,12 +130,12 @@ func TestListensWhileItEnds(t *testing.T) {
 	} {
 		text := scenario{kubernetes: kubernetes}.render(t)
 		if got := strings.Count(text, "lifecycle: {preStop: {sleep: {seconds: 3}}}"); got != want {
-			t.Errorf("Kubernetes %s: %d parts wait before they end, want %d", kubernetes, got, want)
+			t.Errorf("Kubernetes %s: %d services have the preStop sleep, want %d", kubernetes, got, want)
 		}
 	}
 }
 
-// TestRefusals: the error names the value that cannot be.
+// TestRefusals: the error names the invalid value.
 func TestRefusals(t *testing.T) {
 	t.Parallel()
 	for given, want := range map[string]string{
@@ -159,7 +160,7 @@ func TestRefusals(t *testing.T) {
 		if err := yaml.Unmarshal([]byte(given), &all); err != nil {
 			t.Fatal(err)
 		}
-		_, err := chart.Render(load(t, "1.2.3"), all, chart.RenderOptions{Release: "r", Namespace: "n"})
+		_, err := release.Render("1.2.3", all, release.RenderOptions{Release: "r", Namespace: "n"})
 		if sx.CodeOf(err) != sx.CodeInvalid || !strings.Contains(err.Error(), want) || strings.ContainsAny(err.Error(), "\n") || strings.Contains(err.Error(), "failed") {
 			t.Errorf("%s: got %v, want %q in one line", given, err, want)
 		}
@@ -170,7 +171,7 @@ func TestRefusals(t *testing.T) {
 func TestReleaseName(t *testing.T) {
 	t.Parallel()
 	for length, fits := range map[int]bool{43: true, 44: false} {
-		_, err := chart.Render(load(t, "1.2.3"), nil, chart.RenderOptions{Release: strings.Repeat("r", length), Namespace: "n"})
+		_, err := release.Render("1.2.3", nil, release.RenderOptions{Release: strings.Repeat("r", length), Namespace: "n"})
 		if fits && err != nil {
 			t.Errorf("%d characters: %v", length, err)
 		}
@@ -200,11 +201,11 @@ func TestImages(t *testing.T) {
 		if err := yaml.Unmarshal([]byte(tt.values), &all); err != nil {
 			t.Fatal(err)
 		}
-		text, err := chart.Render(load(t, tt.version), all, chart.RenderOptions{Release: "r", Namespace: "n"})
+		rendered, err := release.Render(tt.version, all, release.RenderOptions{Release: "r", Namespace: "n"})
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, err := chart.Images(text)
+		got, err := chart.Images(rendered.All())
 		if err != nil || !slices.Equal(got, tt.want) {
 			t.Errorf("%s: got %q, %v, want %q", tt.version, got, err, tt.want)
 		}
