@@ -11,8 +11,9 @@ import (
 	"github.com/soundextract/sx/server/internal/service"
 )
 
-// reconcile is the pause between two looks for what is to be told or sent.
-const reconcile = 5 * time.Second
+// reconcileInterval is the interval between two checks for lost wake-up messages and due
+// deliveries.
+const reconcileInterval = 5 * time.Second
 
 func main() { os.Exit(run()) }
 
@@ -37,7 +38,7 @@ func run() int {
 		s, err := notifier.New(notifier.Config{
 			Updater: parts.Updater, Bus: parts.Bus, NotificationSettings: parts.Store.NotificationSettings, Deliveries: parts.Store.Deliveries,
 			AuthURL: authURL, AuthTransport: transport, Settings: notify,
-			Log: parts.Log, Now: time.Now, Reconcile: reconcile, Registerer: parts.Registry,
+			Log: parts.Log, Now: time.Now, ReconcileInterval: reconcileInterval, Registerer: parts.Registry,
 		})
 		if err != nil {
 			return service.Service{}, err

@@ -15,40 +15,41 @@ import (
 )
 
 const (
-	askLimit = 10 * time.Second
-	maxUser  = 64 << 10 // bytes of an answer
+	authTimeout  = 10 * time.Second
+	maxAuthReply = 64 << 10 // bytes
 )
 
-// caller gives the id of the user who sends a request. Auth itself is asked, so
-// that the end of a sign-in counts at once: where notices go would outlast the
-// access token, and so a personal token cannot see or change it at all.
-func (s *Service) caller(r *http.Request) (string, error) {
+// authenticate returns the ID of the user who sent the request. It asks the auth
+// service instead of verifying the access token itself, so that a sign-out counts at
+// once: whoever changes these settings with a token that was stolen would still get
+// notifications after it has expired. For the same reason personal tokens are refused.
+func (s *Service) authenticate(r *http.Request) (string, error) {
 	raw, err := token.Bearer(r.Header)
 	if err != nil {
 		return "", err
 	}
-	user, err := s.ask(r.Context(), raw)
+	user, err := s.fetchUser(r.Context(), raw)
 	if err != nil {
 		return "", err
 	}
 	httpserver.SetUser(r.Context(), user.ID)
 	if token.IsPersonal(raw) {
 		return "", sx.NewError(sx.CodeForbidden, "a personal token cannot do this").
-			WithHint("sign in with: sx login, without the variable SX_TOKEN")
+			WithHint("sign in with name and password instead")
 	}
 	return user.ID, nil
 }
 
-// ask asks auth whose token it is.
-func (s *Service) ask(ctx context.Context, raw string) (user api.User, err error) {
-	away := func(err error) error {
-		return sx.NewError(sx.CodeUnavailable, "sign-ins cannot be checked at the moment").WithCause(err)
+// fetchUser asks the auth service for the token's user.
+func (s *Service) fetchUser(ctx context.Context, raw string) (user api.User, err error) {
+	unavailable := func(err error) error {
+		return sx.NewError(sx.CodeUnavailable, "the auth service is unavailable").WithCause(err)
 	}
-	ctx, cancel := context.WithTimeout(ctx, askLimit)
+	ctx, cancel := context.WithTimeout(ctx, authTimeout)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.cfg.AuthURL.JoinPath(api.PathMe).String(), http.NoBody)
 	if err != nil {
-		return user, fmt.Errorf("make request: %w", err)
+		return user, fmt.Errorf("create request: %w", err)
 	}
 	req.Header.Set("Authorization", "Bearer "+raw)
 	if id := httpserver.RequestID(ctx); id != "" {
@@ -56,22 +57,22 @@ func (s *Service) ask(ctx context.Context, raw string) (user api.User, err error
 	}
 	res, err := s.cfg.AuthTransport.RoundTrip(req)
 	if err != nil {
-		return user, away(err)
+		return user, unavailable(err)
 	}
 	defer func() { _ = res.Body.Close() }()
-	answer, err := io.ReadAll(io.LimitReader(res.Body, maxUser))
+	body, err := io.ReadAll(io.LimitReader(res.Body, maxAuthReply))
 	if err != nil {
-		return user, away(err)
+		return user, unavailable(err)
 	}
 	if res.StatusCode != http.StatusOK {
 		var failed api.ErrorBody
-		if json.Unmarshal(answer, &failed) == nil && failed.Error.Code == sx.CodeUnauthenticated {
+		if json.Unmarshal(body, &failed) == nil && failed.Error.Code == sx.CodeUnauthenticated {
 			return user, failed.Error.ToError()
 		}
-		return user, away(fmt.Errorf("auth answered %s", res.Status))
+		return user, unavailable(fmt.Errorf("the auth service answered %s", res.Status))
 	}
-	if err := json.Unmarshal(answer, &user); err != nil {
-		return user, away(fmt.Errorf("read auth's answer: %w", err))
+	if err := json.Unmarshal(body, &user); err != nil {
+		return user, unavailable(fmt.Errorf("decode the auth service's response: %w", err))
 	}
 	return user, nil
 }

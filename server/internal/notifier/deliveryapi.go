@@ -10,19 +10,19 @@ import (
 	"github.com/soundextract/sx/server/sx"
 )
 
-// test sends a message to each of the user's channels.
-func (s *Service) test(w http.ResponseWriter, r *http.Request, user string) error {
+// sendTest sends a test message to each of the user's channels.
+func (s *Service) sendTest(w http.ResponseWriter, r *http.Request, user string) error {
 	ctx := r.Context()
-	c, err := s.cfg.NotificationSettings.Get(ctx, user)
+	settings, err := s.cfg.NotificationSettings.Get(ctx, user)
 	if err != nil {
 		return err
 	}
-	list := s.channels(c)
+	list := s.newDeliveries(settings)
 	if len(list) == 0 {
-		return sx.NewError(sx.CodeInvalid, "there is nothing to send a test to").
-			WithHint("set it up with: sx notify email ADDRESS, or: sx notify webhook add URL")
+		return sx.NewError(sx.CodeInvalid, "no notifications are set up").
+			WithHint("set an e-mail address or add a webhook first")
 	}
-	if err := s.limit(ctx, user, sx.EventTest); err != nil {
+	if err := s.limitRate(ctx, user, sx.EventTest); err != nil {
 		return err
 	}
 	payload, err := json.Marshal(api.WebhookEvent{Type: sx.EventTest, Timestamp: s.cfg.Now().UTC()})
@@ -36,8 +36,8 @@ func (s *Service) test(w http.ResponseWriter, r *http.Request, user string) erro
 			return err
 		}
 	}
-	s.poke()
-	writeList(w, list)
+	s.wakeSender()
+	writeDeliveries(w, list)
 	return nil
 }
 
@@ -46,18 +46,18 @@ func (s *Service) listDeliveries(w http.ResponseWriter, r *http.Request, user st
 	if v := r.URL.Query().Get(api.QueryLimit); v != "" {
 		var err error
 		if limit, err = strconv.Atoi(v); err != nil || limit < 1 || limit > api.MaxLimit {
-			return sx.NewError(sx.CodeInvalid, "%q cannot be the limit", v).WithHint("give a number from 1 to %d", api.MaxLimit)
+			return sx.NewError(sx.CodeInvalid, "invalid limit %q", v).WithHint("set limit to a number from 1 to %d", api.MaxLimit)
 		}
 	}
 	list, err := s.cfg.Deliveries.List(r.Context(), user, limit)
 	if err != nil {
 		return err
 	}
-	writeList(w, list)
+	writeDeliveries(w, list)
 	return nil
 }
 
-func writeList(w http.ResponseWriter, list []sx.Delivery) {
+func writeDeliveries(w http.ResponseWriter, list []sx.Delivery) {
 	out := api.DeliveryList{Deliveries: make([]api.Delivery, len(list))}
 	for i, d := range list {
 		out.Deliveries[i] = api.FromDelivery(d)

@@ -14,25 +14,26 @@ import (
 
 	"github.com/soundextract/sx/server/api"
 	"github.com/soundextract/sx/server/internal/httpserver"
+	"github.com/soundextract/sx/server/internal/store"
 	"github.com/soundextract/sx/server/internal/token"
 	"github.com/soundextract/sx/server/sx"
 )
 
 const (
-	// codeLife is how long the code for an address is good, codeTries how many
-	// wrong ones may be given for it. A code has eight digits.
-	codeLife  = time.Hour
-	codeTries = 5
-	codeRange = 100_000_000
-	// askedFor is how many codes and how many tests a user may ask for within a
-	// day, so that nobody uses the server to fill others' mailboxes and logs.
-	askedFor = 20
+	// codeLifetime is how long a confirmation code is valid, maxCodeAttempts how many
+	// wrong codes are accepted for it. A code has eight digits.
+	codeLifetime    = time.Hour
+	maxCodeAttempts = 5
+	codeRange       = 100_000_000
+	// maxRequestsPerDay bounds the codes, and the tests, that a user can request in 24
+	// hours, so that the server cannot be used to flood mailboxes and webhooks.
+	maxRequestsPerDay = 20
 
-	maxAddress = 254 // bytes of an address (RFC 5321 section 4.5.3.1.3)
+	maxAddressLength = 254 // bytes (RFC 5321 section 4.5.3.1.3)
 )
 
-// setEmail sends a code to an address, which becomes the user's when the code
-// comes back. Until then the address before is used.
+// setEmail sends a code to an address. confirmEmail makes it the user's address;
+// until then the previous address stays in use.
 func (s *Service) setEmail(w http.ResponseWriter, r *http.Request, user string) error {
 	var in api.Email
 	if err := httpserver.Decode(w, r, &in); err != nil {
@@ -40,32 +41,32 @@ func (s *Service) setEmail(w http.ResponseWriter, r *http.Request, user string) 
 	}
 	if s.mail == nil {
 		return sx.NewError(sx.CodeInvalid, "this server sends no e-mail").
-			WithHint("use a webhook: sx notify webhook add URL; or ask whoever runs the server for --smtp-addr")
+			WithHint("use a webhook, or ask the operator of the server to configure a mail server")
 	}
-	address, err := checkAddress(in.Address)
+	address, err := parseAddress(in.Address)
 	if err != nil {
 		return err
 	}
-	c, err := s.cfg.NotificationSettings.Get(r.Context(), user)
+	settings, err := s.cfg.NotificationSettings.Get(r.Context(), user)
 	if err != nil {
 		return err
 	}
-	if c.Email != address {
-		if c, err = s.sendCode(r.Context(), user, address); err != nil {
+	if settings.Email != address {
+		if settings, err = s.sendCode(r.Context(), user, address); err != nil {
 			return err
 		}
 	}
-	api.Write(w, http.StatusOK, s.wire(c))
+	api.Write(w, http.StatusOK, s.toWire(settings))
 	return nil
 }
 
 func (s *Service) sendCode(ctx context.Context, user, address string) (sx.NotificationSettings, error) {
-	if err := s.limit(ctx, user, sx.EventConfirm); err != nil {
+	if err := s.limitRate(ctx, user, sx.EventConfirm); err != nil {
 		return sx.NotificationSettings{}, err
 	}
 	n, err := rand.Int(rand.Reader, big.NewInt(codeRange))
 	if err != nil {
-		return sx.NotificationSettings{}, fmt.Errorf("make a code: %w", err)
+		return sx.NotificationSettings{}, fmt.Errorf("generate a code: %w", err)
 	}
 	code := fmt.Sprintf("%08d", n)
 	payload, err := json.Marshal(confirmation{code})
@@ -73,99 +74,109 @@ func (s *Service) sendCode(ctx context.Context, user, address string) (sx.Notifi
 		return sx.NotificationSettings{}, fmt.Errorf("encode the code: %w", err)
 	}
 	now := s.cfg.Now()
-	c, err := s.change(ctx, user, func(c *sx.NotificationSettings) (bool, error) {
-		c.Pending = &sx.PendingEmail{Address: address, Hash: token.Hash(code), Expires: now.Add(codeLife)}
-		return true, nil
+	settings, err := s.update(ctx, user, func(settings *sx.NotificationSettings) error {
+		settings.Pending = &sx.PendingEmail{Address: address, Hash: token.Hash(code), Expires: now.Add(codeLifetime)}
+		return nil
 	})
 	if err != nil {
-		return c, err
+		return settings, err
 	}
 	err = s.cfg.Deliveries.Create(ctx, sx.Delivery{
 		ID: sx.NewID(), UserID: user, Event: sx.EventConfirm, Channel: sx.ChannelEmail, Target: address,
 		Payload: payload, State: sx.DeliveryPending, Due: now, Created: now, Updated: now,
 	})
-	s.poke()
-	return c, err
+	s.wakeSender()
+	return settings, err
 }
 
-// limit bounds how often a user may ask for something within a day.
-func (s *Service) limit(ctx context.Context, user string, event sx.Event) error {
+// limitRate enforces maxRequestsPerDay for the event.
+func (s *Service) limitRate(ctx context.Context, user string, event sx.Event) error {
 	list, err := s.cfg.Deliveries.List(ctx, user, api.MaxLimit)
 	if err != nil {
 		return err
 	}
-	since, asked := s.cfg.Now().Add(-24*time.Hour), map[string]bool{}
+	since, requests := s.cfg.Now().Add(-24*time.Hour), map[string]bool{}
 	for _, d := range list {
 		if d.Event != event || !d.Created.After(since) {
 			continue
 		}
-		if event == sx.EventTest { // its deliveries are made at once
-			asked[d.Created.String()] = true
+		if event == sx.EventTest { // one request creates a delivery for each channel
+			requests[d.Created.String()] = true
 		} else {
-			asked[d.ID] = true
+			requests[d.ID] = true
 		}
 	}
-	if len(asked) >= askedFor {
-		return sx.NewError(sx.CodeTooManyAttempts, "too many messages of this kind were asked for").
+	if len(requests) >= maxRequestsPerDay {
+		return sx.NewError(sx.CodeTooManyAttempts, "too many messages requested today").
 			WithHint("try again tomorrow")
 	}
 	return nil
 }
 
-// checkAddress gives the plain address, or an *sx.Error. What could mean more
-// than one address to some program on the way is not taken.
-func checkAddress(address string) (string, error) {
+// parseAddress returns the plain address, or an *sx.Error. It accepts no syntax that
+// some mail program could read as more than one address.
+func parseAddress(address string) (string, error) {
 	address = strings.TrimSpace(address)
 	parsed, err := mail.ParseAddress(address)
 	local, domain, _ := strings.Cut(address, "@")
-	odd := strings.ContainsFunc(address, func(r rune) bool { return r <= ' ' || r > '~' || strings.ContainsRune(`"(),:;<>[\]`, r) })
-	if err != nil || parsed.Address != address || odd || local == "" || domain == "" || len(address) > maxAddress {
+	unusual := strings.ContainsFunc(address, func(r rune) bool { return r <= ' ' || r > '~' || strings.ContainsRune(`"(),:;<>[\]`, r) })
+	if err != nil || parsed.Address != address || unusual || local == "" || domain == "" || len(address) > maxAddressLength {
 		return "", sx.NewError(sx.CodeInvalid, "%q is not an e-mail address", address).
-			WithHint("give one such as ada@example.org")
+			WithHint("give an address such as ada@example.org")
 	}
 	return address, nil
 }
 
-// confirmEmail takes the code. Each wrong one is counted before it is answered.
+// confirmEmail makes the pending address the user's if the code is right. Each wrong
+// code is counted before it is answered.
 func (s *Service) confirmEmail(w http.ResponseWriter, r *http.Request, user string) error {
 	var in api.EmailCode
 	if err := httpserver.Decode(w, r, &in); err != nil {
 		return err
 	}
 	hash := token.Hash(strings.TrimSpace(in.Code))
-	c, err := s.change(r.Context(), user, func(c *sx.NotificationSettings) (bool, error) {
-		p := c.Pending
+	var wrongCode error // set if the code is wrong, which is stored too
+	settings, err := s.update(r.Context(), user, func(settings *sx.NotificationSettings) error {
+		wrongCode = nil
+		p := settings.Pending
 		if p == nil || !s.cfg.Now().Before(p.Expires) {
-			return false, sx.NewError(sx.CodeInvalid, "no address waits for a code").
-				WithHint("ask for one with: sx notify email ADDRESS")
+			return sx.NewError(sx.CodeInvalid, "no address is waiting for a code").
+				WithHint("set the address again: a new code is sent to it")
 		}
 		if subtle.ConstantTimeCompare([]byte(hash), []byte(p.Hash)) == 1 {
-			c.Email, c.Pending = p.Address, nil
-			return true, nil
+			settings.Email, settings.Pending = p.Address, nil
+			return nil
 		}
-		wrong := sx.NewError(sx.CodeInvalid, "the code is wrong").WithHint("copy the eight digits from the newest mail to %s", p.Address)
-		if p.Tries+1 >= codeTries {
-			c.Pending = nil
-			return true, wrong.WithHint("ask for another with: sx notify email %s", p.Address)
+		wrong := sx.NewError(sx.CodeInvalid, "wrong code")
+		if p.Tries+1 >= maxCodeAttempts {
+			settings.Pending = nil
+			wrongCode = wrong.WithHint("set the address %s again: a new code is sent to it", p.Address)
+			return nil
 		}
 		counted := *p
 		counted.Tries++
-		c.Pending = &counted
-		return true, wrong
+		settings.Pending = &counted
+		wrongCode = wrong.WithHint("copy the eight digits from the latest mail to %s", p.Address)
+		return nil
 	})
+	if err == nil {
+		err = wrongCode
+	}
 	if err != nil {
 		return err
 	}
 	s.cfg.Log.InfoContext(r.Context(), "e-mail address confirmed")
-	api.Write(w, http.StatusOK, s.wire(c))
+	api.Write(w, http.StatusOK, s.toWire(settings))
 	return nil
 }
 
 func (s *Service) removeEmail(w http.ResponseWriter, r *http.Request, user string) error {
-	_, err := s.change(r.Context(), user, func(c *sx.NotificationSettings) (bool, error) {
-		used := c.Email != "" || c.Pending != nil
-		c.Email, c.Pending = "", nil
-		return used, nil
+	_, err := s.update(r.Context(), user, func(settings *sx.NotificationSettings) error {
+		if settings.Email == "" && settings.Pending == nil {
+			return store.ErrUnchanged
+		}
+		settings.Email, settings.Pending = "", nil
+		return nil
 	})
 	if err != nil {
 		return err

@@ -1,7 +1,7 @@
 package notifier
 
-// Public and Allowed are what decides where webhooks lead.
+// The address filter against SSRF, for its tests.
 var (
-	Public  = public
-	Allowed = allowed
+	IsPublic  = isPublic
+	IsAllowed = isAllowed
 )

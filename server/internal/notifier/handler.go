@@ -15,20 +15,20 @@ import (
 // Handler serves the notification paths of package api.
 func (s *Service) Handler() http.Handler {
 	mux := http.NewServeMux()
-	for pattern, answer := range map[string]func(w http.ResponseWriter, r *http.Request, user string) error{
-		"GET " + api.PathNotify:     s.show,
+	for pattern, handle := range map[string]func(w http.ResponseWriter, r *http.Request, user string) error{
+		"GET " + api.PathNotify:     s.getSettings,
 		"PUT " + api.PathEmail:      s.setEmail,
 		"DELETE " + api.PathEmail:   s.removeEmail,
 		"POST " + api.PathConfirm:   s.confirmEmail,
 		"POST " + api.PathWebhooks:  s.addWebhook,
 		"DELETE " + api.PathWebhook: s.removeWebhook,
-		"POST " + api.PathTest:      s.test,
+		"POST " + api.PathTest:      s.sendTest,
 		"GET " + api.PathDeliveries: s.listDeliveries,
 	} {
 		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
-			user, err := s.caller(r)
+			user, err := s.authenticate(r)
 			if err == nil {
-				err = answer(w, r, user)
+				err = handle(w, r, user)
 			}
 			if err == nil {
 				return
@@ -42,52 +42,45 @@ func (s *Service) Handler() http.Handler {
 	return httpserver.Routes(mux)
 }
 
-func (s *Service) show(w http.ResponseWriter, r *http.Request, user string) error {
-	c, err := s.cfg.NotificationSettings.Get(r.Context(), user)
+func (s *Service) getSettings(w http.ResponseWriter, r *http.Request, user string) error {
+	settings, err := s.cfg.NotificationSettings.Get(r.Context(), user)
 	if err != nil {
 		return err
 	}
-	api.Write(w, http.StatusOK, s.wire(c))
+	api.Write(w, http.StatusOK, s.toWire(settings))
 	return nil
 }
 
-// wire is a contact as its user sees it.
-func (s *Service) wire(c sx.NotificationSettings) api.Notify {
-	out := api.Notify{SendsEmail: s.mail != nil, Email: c.Email, Webhooks: make([]api.Webhook, len(c.Webhooks))}
-	if c.Pending != nil && s.cfg.Now().Before(c.Pending.Expires) {
-		out.PendingEmail = c.Pending.Address
+// toWire returns the settings as their user sees them.
+func (s *Service) toWire(settings sx.NotificationSettings) api.Notify {
+	out := api.Notify{SendsEmail: s.mail != nil, Email: settings.Email, Webhooks: make([]api.Webhook, len(settings.Webhooks))}
+	if p := settings.Pending; p != nil && s.cfg.Now().Before(p.Expires) {
+		out.PendingEmail = p.Address
 	}
-	for i, hook := range c.Webhooks {
+	for i, hook := range settings.Webhooks {
 		out.Webhooks[i] = api.FromWebhook(hook)
 	}
 	return out
 }
 
-// change changes the user's settings by compare-and-set; fn may be called
-// several times. An error of fn is returned. If keep is true, what fn changed is
-// stored nevertheless.
-func (s *Service) change(ctx context.Context, user string, fn func(*sx.NotificationSettings) (keep bool, err error)) (sx.NotificationSettings, error) {
-	var failure error
-	stored := s.cfg.NotificationSettings
-	c, err := store.Update(ctx, user, stored.Get, stored.Replace, func(c *sx.NotificationSettings) error {
-		c.Webhooks = slices.Clone(c.Webhooks)
-		var keep bool
-		if keep, failure = fn(c); !keep {
-			return store.ErrUnchanged
-		}
-		return nil
+// update changes the user's settings by compare-and-set, as store.Update describes.
+func (s *Service) update(ctx context.Context, user string, change func(*sx.NotificationSettings) error) (sx.NotificationSettings, error) {
+	repo := s.cfg.NotificationSettings
+	settings, err := store.Update(ctx, user, repo.Get, repo.Replace, func(settings *sx.NotificationSettings) error {
+		settings.Webhooks = slices.Clone(settings.Webhooks)
+		return change(settings)
 	})
-	if err != nil && !errors.Is(err, store.ErrUnchanged) {
-		return c, err
+	if errors.Is(err, store.ErrUnchanged) {
+		err = nil
 	}
-	return c, failure
+	return settings, err
 }
 
-// find gives the webhook of the id, nil if there is none.
-func find(c sx.NotificationSettings, id string) *sx.Webhook {
-	i := slices.IndexFunc(c.Webhooks, func(h sx.Webhook) bool { return h.ID == id })
+// findWebhook returns the webhook with the ID, or nil.
+func findWebhook(settings sx.NotificationSettings, id string) *sx.Webhook {
+	i := slices.IndexFunc(settings.Webhooks, func(h sx.Webhook) bool { return h.ID == id })
 	if i < 0 {
 		return nil
 	}
-	return &c.Webhooks[i]
+	return &settings.Webhooks[i]
 }

@@ -13,7 +13,7 @@ func TestPublicAddresses(t *testing.T) {
 	for _, a := range []string{
 		"8.8.8.8", "192.0.43.7", "100.128.0.1", "172.32.0.1", "2606:2800:220:1::1", "2a00:1450::1", "::ffff:8.8.8.8", "64:ff9b::808:808",
 	} {
-		if !notifier.Public(netip.MustParseAddr(a)) {
+		if !notifier.IsPublic(netip.MustParseAddr(a)) {
 			t.Errorf("%s is refused", a)
 		}
 	}
@@ -24,7 +24,7 @@ func TestPublicAddresses(t *testing.T) {
 		"fec0::1", "64:ff9b::a00:1", "64:ff9b::7f00:1", "64:ff9b:1::808:808", "100::1", "2001::1", "2001:db8::1", "2002:7f00:1::1",
 		"2002:808:808::1", "3fff::1", "4000::1",
 	} {
-		if notifier.Public(netip.MustParseAddr(a)) {
+		if notifier.IsPublic(netip.MustParseAddr(a)) {
 			t.Errorf("%s is taken for public", a)
 		}
 	}
@@ -40,7 +40,7 @@ func TestAllowedNetworks(t *testing.T) {
 		"10.1.2.3": true, "::ffff:10.1.2.3": true, "64:ff9b::a01:203": true, "fd00::1": true,
 		"11.1.2.3": false, "127.0.0.1": false, "fe80::1": false,
 	} {
-		if got := notifier.Allowed(n, netip.MustParseAddr(a)); got != want {
+		if got := notifier.IsAllowed(n, netip.MustParseAddr(a)); got != want {
 			t.Errorf("%s: %v, want %v", a, got, want)
 		}
 	}

@@ -6,67 +6,68 @@ import (
 	"github.com/soundextract/sx/server/sx"
 )
 
-// How many tries run at once: of all, of one user, of one channel of a user, and
-// at the mail server. A receiver that hangs holds up its own channel only.
+// How many attempts run at once: in total, of one user, of one channel of a user,
+// and at the mail server. A receiver that hangs delays only its own channel.
 const (
-	maxTries   = 64
-	perUser    = 8
-	perChannel = 2
-	perMail    = 8
+	maxAttempts    = 64
+	maxPerUser     = 8
+	maxPerChannel  = 2
+	maxMailAttempt = 8
 )
 
-// everyone is the lane of all tries.
-const everyone = "all"
+// totalKey is the key of the limit of all attempts.
+const totalKey = "total"
 
-// lanes counts the tries that run.
-type lanes struct {
-	mu   sync.Mutex
-	busy map[string]int
+// limits are the concurrency limits of attempts.
+type limits struct {
+	mu      sync.Mutex
+	running map[string]int // attempts by the key of the limit
 }
 
-// of gives the lanes that a delivery needs with how many tries fit into each.
-func (l *lanes) of(d sx.Delivery) map[string]int {
-	need := map[string]int{
-		everyone:           maxTries,
-		"user " + d.UserID: perUser,
-		"channel " + d.UserID + " " + string(d.Channel) + " " + d.WebhookID: perChannel,
+// of returns the limits that apply to a delivery, by key.
+func (*limits) of(d sx.Delivery) map[string]int {
+	apply := map[string]int{
+		totalKey:           maxAttempts,
+		"user " + d.UserID: maxPerUser,
+		"channel " + d.UserID + " " + string(d.Channel) + " " + d.WebhookID: maxPerChannel,
 	}
 	if d.Channel == sx.ChannelEmail {
-		need["mail"] = perMail
+		apply["mail"] = maxMailAttempt
 	}
-	return need
+	return apply
 }
 
-// take takes a place in each lane, or none and reports false.
-func (l *lanes) take(d sx.Delivery) bool {
+// acquire counts an attempt. It reports false, and counts nothing, if a limit is
+// reached.
+func (l *limits) acquire(d sx.Delivery) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	need := l.of(d)
-	for lane, places := range need {
-		if l.busy[lane] >= places {
+	apply := l.of(d)
+	for key, limit := range apply {
+		if l.running[key] >= limit {
 			return false
 		}
 	}
-	for lane := range need {
-		l.busy[lane]++
+	for key := range apply {
+		l.running[key]++
 	}
 	return true
 }
 
-// full reports whether no try of anyone can begin.
-func (l *lanes) full() bool {
+// full reports whether the limit of all attempts is reached.
+func (l *limits) full() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.busy[everyone] >= maxTries
+	return l.running[totalKey] >= maxAttempts
 }
 
-// give gives the places back.
-func (l *lanes) give(d sx.Delivery) {
+// release undoes acquire.
+func (l *limits) release(d sx.Delivery) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for lane := range l.of(d) {
-		if l.busy[lane]--; l.busy[lane] == 0 {
-			delete(l.busy, lane)
+	for key := range l.of(d) {
+		if l.running[key]--; l.running[key] == 0 {
+			delete(l.running, key)
 		}
 	}
 }

@@ -10,18 +10,18 @@ import (
 	"github.com/emersion/go-smtp"
 
 	"github.com/soundextract/sx/server/api"
-	"github.com/soundextract/sx/server/sx"
-
 	"github.com/soundextract/sx/server/internal/notifier"
+	"github.com/soundextract/sx/server/sx"
+	"github.com/soundextract/sx/server/testkit"
 )
 
 // mailing is a notifier that sends by a mail server of the test.
 func mailing(t *testing.T, m *mailServer, security string) *server {
 	t.Helper()
-	h := newHouse(t)
-	cfg := h.config()
+	f := newFixture(t)
+	cfg := f.config()
 	cfg.Mail, cfg.Roots = m.config(security), m.roots
-	return h.start(cfg)
+	return f.start(cfg)
 }
 
 var codePattern = regexp.MustCompile(`sx notify confirm ([0-9]{8})\b`)
@@ -38,7 +38,7 @@ func (s *server) confirm(m *mailServer, user, address string) {
 	}
 }
 
-func codeIn(t *testing.T, l letter) string {
+func codeIn(t *testing.T, l receivedMail) string {
 	t.Helper()
 	found := codePattern.FindStringSubmatch(l.parts["text/plain"])
 	if found == nil || !strings.Contains(l.parts["text/html"], found[0]) || !strings.Contains(l.subject, found[1]) {
@@ -55,7 +55,7 @@ func TestMail(t *testing.T) {
 			m := serveMail(t, security, true)
 			s := mailing(t, m, security)
 			s.confirm(m, "ada", "ada@example.org")
-			j := s.end("ada", "Straße <b>\r\nBcc: eve@example.org.mp4", nil)
+			j := s.finishJob("ada", "Straße <b>\r\nBcc: eve@example.org.mp4", nil)
 			l := m.next()
 			if l.to != "ada@example.org" || l.from != "noreply@example.org" || l.user != mailUser || !l.encrypted {
 				t.Errorf("the envelope is %+v", l)
@@ -64,7 +64,7 @@ func TestMail(t *testing.T) {
 				l.header.Get("Auto-Submitted") != "auto-generated" {
 				t.Errorf("the head is %v, subject %q", l.header, l.subject)
 			}
-			d := s.until("ada", "it is delivered", in(sx.DeliveryDelivered))
+			d := s.waitFor("ada", "it is delivered", in(sx.DeliveryDelivered))
 			if got, want := l.header.Get("Message-Id"), "<"+sx.DeliveryID(j.ID, 1, "email")+"@example.org>"; got != want || d.ID+"@example.org" != want[1:len(want)-1] {
 				t.Errorf("Message-ID %s, want %s", got, want)
 			}
@@ -77,14 +77,14 @@ func TestMail(t *testing.T) {
 			if strings.Contains(html, "<b>") || !strings.Contains(html, "&lt;b&gt;") {
 				t.Errorf("the name is markup in\n%s", html)
 			}
-			j = s.end("ada", "song.mp4", sx.NewError(sx.CodeNoAudio, "the video has no sound"))
+			j = s.finishJob("ada", "song.mp4", sx.NewError(sx.CodeNoAudio, "the video has no sound"))
 			l = m.next()
 			for _, want := range []string{"the video has no sound", sx.CodeNoAudio.Hint(), "sx show " + j.ID} {
 				if !strings.Contains(l.parts["text/plain"], want) {
 					t.Errorf("%q is not in\n%s", want, l.parts["text/plain"])
 				}
 			}
-			m.none()
+			m.wantNoMore()
 		})
 	}
 }
@@ -99,18 +99,18 @@ func TestMailWithoutEncryption(t *testing.T) {
 		if _, err := s.as("ada").SetEmail(t.Context(), api.Email{Address: "ada@example.org"}); err != nil {
 			t.Fatal(err)
 		}
-		if d := s.until("ada", "the try has failed", tried(1)); d.State != sx.DeliveryPending {
+		if d := s.waitFor("ada", "the try has failed", tried(1)); d.State != sx.DeliveryPending {
 			t.Errorf("%s: the delivery is %+v", security, d)
 		}
-		m.none()
+		m.wantNoMore()
 	}
 	// Without a password to hide it is the setting alone that decides.
 	m := serveMail(t, notifier.SMTPNone, false)
 	for _, security := range []string{notifier.SMTPStartTLS, notifier.SMTPNone} {
-		h := newHouse(t)
-		cfg := h.config()
+		f := newFixture(t)
+		cfg := f.config()
 		cfg.Mail = notifier.Mail{Addr: m.addr, Security: security, From: mailFrom}
-		s := h.start(cfg)
+		s := f.start(cfg)
 		if security == notifier.SMTPNone {
 			s.confirm(m, "ada", "ada@example.org")
 			continue
@@ -118,8 +118,8 @@ func TestMailWithoutEncryption(t *testing.T) {
 		if _, err := s.as("ada").SetEmail(t.Context(), api.Email{Address: "ada@example.org"}); err != nil {
 			t.Fatal(err)
 		}
-		s.until("ada", "the try has failed", tried(1))
-		m.none()
+		s.waitFor("ada", "the try has failed", tried(1))
+		m.wantNoMore()
 	}
 }
 
@@ -132,7 +132,7 @@ func TestOldCodeIsNotSent(t *testing.T) {
 	if _, err := s.as("ada").SetEmail(t.Context(), api.Email{Address: "ada@example.org"}); err != nil {
 		t.Fatal(err)
 	}
-	s.until("ada", "the try has failed", tried(1))
+	s.waitFor("ada", "the try has failed", tried(1))
 	m.refuse.Store(nil)
 	if _, err := s.as("ada").SetEmail(t.Context(), api.Email{Address: "ada@example.org"}); err != nil {
 		t.Fatal(err)
@@ -145,10 +145,10 @@ func TestOldCodeIsNotSent(t *testing.T) {
 	}
 	all := func() any { return s.deliveries("ada") }
 	// One that is sent and not yet recorded would be sent again.
-	eventually(t, "the new one is recorded", in(sx.DeliveryDelivered), all)
+	testkit.Eventually(t, "the new one is recorded", in(sx.DeliveryDelivered), all)
 	s.advance(2 * time.Minute)
-	eventually(t, "the old one is given up", in(sx.DeliveryFailed), all)
-	m.none()
+	testkit.Eventually(t, "the old one is given up", in(sx.DeliveryFailed), all)
+	m.wantNoMore()
 }
 
 func TestMailServerWithABadCertificate(t *testing.T) {
@@ -159,8 +159,8 @@ func TestMailServerWithABadCertificate(t *testing.T) {
 	if _, err := s.as("ada").SetEmail(t.Context(), api.Email{Address: "ada@example.org"}); err != nil {
 		t.Fatal(err)
 	}
-	s.until("ada", "the try has failed", tried(1))
-	m.none()
+	s.waitFor("ada", "the try has failed", tried(1))
+	m.wantNoMore()
 }
 
 func TestMailIsTriedAgainWhenTheServerSaysLater(t *testing.T) {
@@ -169,8 +169,8 @@ func TestMailIsTriedAgainWhenTheServerSaysLater(t *testing.T) {
 	s := mailing(t, m, notifier.SMTPStartTLS)
 	s.confirm(m, "ada", "ada@example.org")
 	m.refuse.Store(&smtp.SMTPError{Code: 451, EnhancedCode: smtp.EnhancedCode{4, 3, 0}, Message: "later"})
-	s.end("ada", "talk.mp4", nil)
-	d := s.until("ada", "the try has failed", tried(1))
+	s.finishJob("ada", "talk.mp4", nil)
+	d := s.waitFor("ada", "the try has failed", tried(1))
 	if d.State != sx.DeliveryPending || d.LastStatus != 451 {
 		t.Errorf("the delivery is %+v", d)
 	}
@@ -179,13 +179,13 @@ func TestMailIsTriedAgainWhenTheServerSaysLater(t *testing.T) {
 	if l := m.next(); l.header.Get("Message-Id") != "<"+d.ID+"@example.org>" {
 		t.Errorf("Message-ID %s", l.header.Get("Message-Id"))
 	}
-	s.until("ada", "it is delivered", in(sx.DeliveryDelivered))
+	s.waitFor("ada", "it is delivered", in(sx.DeliveryDelivered))
 	m.refuse.Store(&smtp.SMTPError{Code: 550, EnhancedCode: smtp.EnhancedCode{5, 1, 1}, Message: "no such user"})
-	s.end("ada", "song.mp4", nil)
-	if d := s.until("ada", "it is given up", in(sx.DeliveryFailed)); d.LastStatus != 550 || d.Tries != 1 {
+	s.finishJob("ada", "song.mp4", nil)
+	if d := s.waitFor("ada", "it is given up", in(sx.DeliveryFailed)); d.LastStatus != 550 || d.Tries != 1 {
 		t.Errorf("the delivery is %+v", d)
 	}
-	m.none()
+	m.wantNoMore()
 }
 
 func TestAddressIsConfirmedFirst(t *testing.T) {
@@ -208,8 +208,8 @@ func TestAddressIsConfirmedFirst(t *testing.T) {
 	}
 	refused("12345678") // nothing waits
 	code := ask()
-	s.told(s.end("ada", "talk.mp4", nil))
-	m.none()
+	s.waitForNotified(s.finishJob("ada", "talk.mp4", nil))
+	m.wantNoMore()
 	for range 5 {
 		refused("x" + code)
 	}
@@ -223,22 +223,22 @@ func TestAddressIsConfirmedFirst(t *testing.T) {
 		t.Fatalf("got %+v, %v", n, err)
 	}
 	refused(code) // used
-	s.end("ada", "song.mp4", nil)
+	s.finishJob("ada", "song.mp4", nil)
 	m.next()
 	// Another address: the one before is used until then.
 	if n, err := ada.SetEmail(t.Context(), api.Email{Address: "new@example.org"}); err != nil || n.Email != "ada@example.org" {
 		t.Fatalf("got %+v, %v", n, err)
 	}
 	m.next()
-	s.end("ada", "more.mp4", nil)
+	s.finishJob("ada", "more.mp4", nil)
 	if l := m.next(); l.to != "ada@example.org" {
 		t.Errorf("sent to %s", l.to)
 	}
 	if err := ada.RemoveEmail(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	s.told(s.end("ada", "last.mp4", nil))
-	m.none()
+	s.waitForNotified(s.finishJob("ada", "last.mp4", nil))
+	m.wantNoMore()
 	if n, err := ada.Notify(t.Context()); err != nil || n.Email != "" || n.PendingEmail != "" || !n.SendsEmail {
 		t.Errorf("got %+v, %v", n, err)
 	}
@@ -257,7 +257,7 @@ func TestAddressesThatAreNotTaken(t *testing.T) {
 			t.Errorf("%q: %v, want code invalid", a, err)
 		}
 	}
-	m.none()
+	m.wantNoMore()
 	for range 20 {
 		if _, err := s.as("ada").SetEmail(t.Context(), api.Email{Address: "ada@example.org"}); err != nil {
 			t.Fatal(err)
@@ -266,8 +266,8 @@ func TestAddressesThatAreNotTaken(t *testing.T) {
 	if _, err := s.as("ada").SetEmail(t.Context(), api.Email{Address: "ada@example.org"}); sx.CodeOf(err) != sx.CodeTooManyAttempts {
 		t.Errorf("one code too many: %v", err)
 	}
-	h := newHouse(t)
-	without := h.start(h.config())
+	f := newFixture(t)
+	without := f.start(f.config())
 	if _, err := without.as("ada").SetEmail(t.Context(), api.Email{Address: "ada@example.org"}); sx.CodeOf(err) != sx.CodeInvalid {
 		t.Errorf("without a mail server: %v", err)
 	}

@@ -19,25 +19,24 @@ import (
 	"github.com/soundextract/sx/server/sx"
 )
 
-// mailLimit bounds the way to being signed in at the mail server, and then the
-// sending: twice that is tryLimit.
-const mailLimit = tryLimit / 2
+// mailTimeout bounds connecting to the mail server with authentication, and again
+// the sending: both fit into attemptTimeout.
+const mailTimeout = attemptTimeout / 2
 
-// newMailClient makes the client of a mail server, without a connection. With
-// SMTPStartTLS a server that does not offer encryption gets nothing, and without
-// encryption the password is not sent in plain, only in exchanges that do not
-// reveal it.
+// newMailClient creates the client of the mail server, without a connection. With
+// SMTPStartTLS nothing is sent to a server that does not offer it. Without
+// encryption the password is used only in mechanisms that do not reveal it.
 func newMailClient(cfg Mail, roots *x509.CertPool) (*mail.Client, error) {
 	host, portText, err := net.SplitHostPort(cfg.Addr)
 	if err != nil {
-		return nil, fmt.Errorf("read the mail server's address: %w", err)
+		return nil, fmt.Errorf("parse the mail server's address: %w", err)
 	}
 	port, err := strconv.Atoi(portText)
 	if err != nil {
-		return nil, fmt.Errorf("read the mail server's port: %w", err)
+		return nil, fmt.Errorf("parse the mail server's port: %w", err)
 	}
 	options := []mail.Option{
-		mail.WithPort(port), mail.WithTimeout(mailLimit), mail.WithoutNoop(), mail.WithoutRset(),
+		mail.WithPort(port), mail.WithTimeout(mailTimeout), mail.WithoutNoop(), mail.WithoutRset(),
 		mail.WithTLSConfig(&tls.Config{ServerName: host, RootCAs: roots, MinVersion: tls.VersionTLS12}),
 	}
 	switch cfg.Security {
@@ -59,41 +58,42 @@ type confirmation struct {
 	Code string `json:"code"`
 }
 
-// sendMail sends the delivery to its address, if that still is the user's.
-func (s *Service) sendMail(ctx context.Context, c sx.NotificationSettings, d sx.Delivery) result {
+// sendMail sends the delivery to its address, unless the user has changed that
+// since.
+func (s *Service) sendMail(ctx context.Context, settings sx.NotificationSettings, d sx.Delivery) result {
 	if s.mail == nil {
-		return failed("this server sends no mail any more")
+		return failed("this server no longer sends mail")
 	}
-	var l letter
+	var content mailContent
 	if d.Event == sx.EventConfirm {
-		var in confirmation
-		if err := json.Unmarshal(d.Payload, &in); err != nil {
-			return failed("the message cannot be read")
+		var payload confirmation
+		if err := json.Unmarshal(d.Payload, &payload); err != nil {
+			return failed("invalid message")
 		}
-		if p := c.Pending; p == nil || p.Hash != token.Hash(in.Code) || !s.cfg.Now().Before(p.Expires) {
-			return failed("the code is not good any more")
+		if p := settings.Pending; p == nil || p.Hash != token.Hash(payload.Code) || !s.cfg.Now().Before(p.Expires) {
+			return failed("the code is no longer valid")
 		}
-		l = confirmLetter(in.Code)
+		content = confirmationMail(payload.Code)
 	} else {
-		var in api.WebhookEvent
-		if err := json.Unmarshal(d.Payload, &in); err != nil {
-			return failed("the message cannot be read")
+		var payload api.WebhookEvent
+		if err := json.Unmarshal(d.Payload, &payload); err != nil {
+			return failed("invalid message")
 		}
-		if c.Email != d.Target {
-			return failed("the address is not yours any more")
+		if settings.Email != d.Target {
+			return failed("the address was changed or removed")
 		}
-		l = eventLetter(in)
+		content = eventMail(payload)
 	}
-	message, err := s.message(d, l)
+	message, err := s.newMessage(d, content)
 	if err != nil {
-		return failed("the message cannot be written to this address")
+		return failed("invalid address")
 	}
-	return s.hand(ctx, message, d)
+	return s.submit(ctx, message, d)
 }
 
-// message is the mail of a delivery. Its Message-ID is the delivery's, by which
-// readers tell that a mail came twice.
-func (s *Service) message(d sx.Delivery, l letter) (*mail.Msg, error) {
+// newMessage returns the mail of a delivery. Its Message-ID is derived from the
+// delivery's ID, so that readers can detect a mail that was sent twice.
+func (s *Service) newMessage(d sx.Delivery, content mailContent) (*mail.Msg, error) {
 	m := mail.NewMsg(mail.WithNoDefaultUserAgent())
 	if err := m.From(s.cfg.Mail.From); err != nil {
 		return nil, err
@@ -106,11 +106,11 @@ func (s *Service) message(d sx.Delivery, l letter) (*mail.Msg, error) {
 		return nil, err
 	}
 	_, domain, _ := strings.Cut(from.Address, "@")
-	m.Subject(l.subject)
+	m.Subject(content.subject)
 	m.SetMessageIDWithValue(d.ID + "@" + domain)
 	m.SetDateWithValue(d.Created)
-	m.SetGenHeader("Auto-Submitted", "auto-generated") // RFC 3834: nobody's absence answers it
-	text, html, err := l.parts()
+	m.SetGenHeader("Auto-Submitted", "auto-generated") // RFC 3834: no automatic replies
+	text, html, err := content.render()
 	if err != nil {
 		return nil, err
 	}
@@ -119,23 +119,23 @@ func (s *Service) message(d sx.Delivery, l letter) (*mail.Msg, error) {
 	return m, nil
 }
 
-// hand gives the message to the mail server.
-func (s *Service) hand(ctx context.Context, m *mail.Msg, d sx.Delivery) result {
+// submit submits the message to the mail server.
+func (s *Service) submit(ctx context.Context, m *mail.Msg, d sx.Delivery) result {
 	conn, err := s.mail.DialToSMTPClientWithContext(ctx)
 	if err == nil {
 		err = s.mail.SendWithSMTPClient(conn, m)
-		_ = s.mail.CloseWithSMTPClient(conn) // once it has the message, it does not matter how it parts
+		_ = s.mail.CloseWithSMTPClient(conn) // an error of QUIT does not matter once the message is accepted
 	}
 	if err == nil || m.IsDelivered() {
-		return result{status: 250} // RFC 5321 section 4.2.3: done
+		return result{status: 250} // RFC 5321 section 4.2.3: completed
 	}
-	s.cfg.Log.WarnContext(ctx, "mail server did not take a message", "delivery", d.ID, "error", err)
+	s.cfg.Log.WarnContext(ctx, "sending a mail failed", "delivery", d.ID, "error", err)
 	var refused *mail.SendError
 	if !errors.As(err, &refused) || refused.ErrorCode() == 0 {
-		// Nothing that the user could heal: no connection, certificate, password.
-		return result{problem: "mail server out of order"}
+		// Connection, certificate or password: only the operator can fix it.
+		return result{problem: "mail server unavailable"}
 	}
 	r := result{status: refused.ErrorCode(), problem: fmt.Sprintf("mail server answered %d", refused.ErrorCode())}
-	r.final = r.status >= 500 // RFC 5321 section 4.2.1: the same again is answered the same way
+	r.final = r.status >= 500 // RFC 5321 section 4.2.1: permanent negative completion
 	return r
 }

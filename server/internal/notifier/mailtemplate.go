@@ -11,54 +11,64 @@ import (
 	"github.com/soundextract/sx/server/sx"
 )
 
-// letter is what a mail says: lines of text and commands, for both of its parts.
-type letter struct {
+// mailContent is the content of a mail, from which both its text and its HTML part
+// are rendered.
+type mailContent struct {
 	subject string
-	lines   []line
+	lines   []mailLine
 	footer  string
 }
 
-// line is a paragraph, or a command to copy.
-type line struct {
+// mailLine is a paragraph, or a command to copy.
+type mailLine struct {
 	Text    string
 	Command bool
 }
 
-const footer = "You get this because you asked for it. Change it with: sx notify"
+const footer = "You receive this mail because notifications are set up for your account. Change that with: sx notify"
 
-func eventLetter(e api.WebhookEvent) letter {
+// eventMail is the mail for a finished job or a test.
+func eventMail(e api.WebhookEvent) mailContent {
 	job := e.Data.Job
 	if job == nil {
-		return letter{"Test message from SoundExtract", []line{{Text: "It works: you will be told here how your jobs end."}}, footer}
+		return mailContent{"Test message from SoundExtract", []mailLine{{Text: "It works: SoundExtract will notify you at this address of finished jobs."}}, footer}
 	}
-	name := oneLine(job.Name)
+	name := singleLine(job.Name)
 	if e.Type == sx.EventFailed {
-		l := letter{name + " could not be converted", []line{{Text: "The sound of " + name + " could not be extracted."}}, footer}
+		m := mailContent{name + " could not be converted", []mailLine{{Text: name + " could not be converted to MP3."}}, footer}
 		if job.Error != nil {
-			l.lines = append(l.lines, line{Text: "Reason: " + oneLine(job.Error.Message)}, line{Text: "What to do: " + oneLine(strings.ReplaceAll(job.Error.Hint, " ID", " "+job.ID))})
+			m.lines = append(m.lines,
+				mailLine{Text: "Reason: " + singleLine(job.Error.Message)},
+				mailLine{Text: "What to do: " + singleLine(strings.ReplaceAll(job.Error.Hint, " ID", " "+job.ID))})
 		}
-		return l.with("Look at the job with:", "sx show "+job.ID)
+		return m.withCommand("Show the job with:", "sx show "+job.ID)
 	}
-	l := letter{name + " is ready", []line{{Text: "The sound of " + name + " is ready."}}, footer}
+	m := mailContent{name + " is ready", []mailLine{{Text: "The MP3 of " + name + " is ready."}}, footer}
 	if job.Track != nil {
 		length := time.Duration(job.Track.Duration * float64(time.Second)).Round(time.Second)
-		l.lines = append(l.lines, line{Text: fmt.Sprintf("Length: %v, size: %s", length, sx.FormatSize(job.Track.Size))})
+		m.lines = append(m.lines, mailLine{Text: fmt.Sprintf("Length: %v, size: %s", length, sx.FormatSize(job.Track.Size))})
 	}
-	return l.with("Get the MP3 with:", "sx download "+job.ID)
+	return m.withCommand("Download the MP3 with:", "sx download "+job.ID)
 }
 
-func confirmLetter(code string) letter {
-	l := letter{"Your code for SoundExtract: " + code, []line{{Text: "Somebody, most likely you, wants to be told at this address how jobs end."}}, "If it was not you, ignore this: nothing else is sent here then."}
-	return l.with("Confirm it within an hour with:", "sx notify confirm "+code)
+// confirmationMail is the mail with the code that confirms an address.
+func confirmationMail(code string) mailContent {
+	m := mailContent{
+		subject: "Your code for SoundExtract: " + code,
+		lines:   []mailLine{{Text: "Someone, most likely you, wants SoundExtract to send notifications of finished jobs to this address."}},
+		footer:  "If it was not you, ignore this mail: nothing else will be sent to this address.",
+	}
+	return m.withCommand("Confirm the address within an hour with:", "sx notify confirm "+code)
 }
 
-func (l letter) with(text, command string) letter {
-	l.lines = append(l.lines, line{Text: text}, line{Text: command, Command: true})
-	return l
+func (m mailContent) withCommand(text, command string) mailContent {
+	m.lines = append(m.lines, mailLine{Text: text}, mailLine{Text: command, Command: true})
+	return m
 }
 
-// oneLine keeps what people name their files from looking like lines of ours.
-func oneLine(s string) string {
+// singleLine replaces line breaks and control characters, so that a file's name
+// cannot forge a header or lines of the mail.
+func singleLine(s string) string {
 	return strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) || r == '\u2028' || r == '\u2029' {
 			return ' '
@@ -74,19 +84,19 @@ var mailHTML = template.Must(template.New("mail").Parse(`<!doctype html>
 </body></html>
 `))
 
-// parts gives the letter as text and as HTML.
-func (l letter) parts() (text, html string, err error) {
+// render returns both parts of the mail.
+func (m mailContent) render() (text, html string, err error) {
 	var t, h strings.Builder
-	for _, line := range l.lines {
+	for _, line := range m.lines {
 		if line.Command {
 			t.WriteString("    ")
 		}
 		t.WriteString(line.Text + "\n\n")
 	}
-	t.WriteString("-- \n" + l.footer + "\n") // RFC 3676 section 4.3: a signature
+	t.WriteString("-- \n" + m.footer + "\n") // RFC 3676 section 4.3: a signature
 	err = mailHTML.Execute(&h, struct {
-		Lines  []line
+		Lines  []mailLine
 		Footer string
-	}{l.lines, l.footer})
+	}{m.lines, m.footer})
 	return t.String(), h.String(), err
 }

@@ -5,21 +5,21 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promauto"
 )
 
-// How a try can end, as the label "outcome".
+// Values of the label "outcome".
 const (
 	outcomeDelivered = "delivered"
-	outcomeRetried   = "retried" // will be tried again
-	outcomeFailed    = "failed"  // given up
+	outcomeRetried   = "retried" // failed, and will be retried
+	outcomeFailed    = "failed"  // failed, and will not be retried
 )
 
 type metrics struct {
-	deliveries *prometheus.CounterVec
+	attempts *prometheus.CounterVec
 }
 
 func newMetrics(r prometheus.Registerer) metrics {
 	return metrics{
-		deliveries: promauto.With(r).NewCounterVec(prometheus.CounterOpts{
-			Name: "sx_deliveries_total", Help: "Tries to tell a user something, by channel and outcome.",
+		attempts: promauto.With(r).NewCounterVec(prometheus.CounterOpts{
+			Name: "sx_delivery_attempts_total", Help: "Attempts to deliver a notification, by channel and outcome.",
 		}, []string{"channel", "outcome"}),
 	}
 }

@@ -1,7 +1,9 @@
-// Package notifier is the service that tells owners how their jobs ended, by
-// e-mail and by webhooks, and lets them say where. What it tells is a record of
-// the store, one for each channel, made once; sending it is tried until the
-// receiver takes it, for days, and blocks nothing else.
+// Package notifier is the service that notifies owners of finished jobs, by e-mail
+// and webhooks, and serves the API in which users configure that.
+//
+// It is an outbox: for each finished job it stores one delivery for each channel of
+// the owner, exactly once, and then sends the deliveries independently of each
+// other, at least once, retrying for up to three days.
 package notifier
 
 import (
@@ -19,6 +21,7 @@ import (
 	mail "github.com/wneessen/go-mail"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/soundextract/sx/server/backoff"
 	"github.com/soundextract/sx/server/internal/bus"
 	"github.com/soundextract/sx/server/internal/jobs"
 	"github.com/soundextract/sx/server/internal/store"
@@ -32,39 +35,38 @@ type Config struct {
 	NotificationSettings store.NotificationSettings
 	Deliveries           store.Deliveries
 
-	// AuthURL is where the auth service answers, AuthTransport the way there.
-	AuthURL       *url.URL
+	AuthURL       *url.URL // of the auth service
 	AuthTransport http.RoundTripper
 
 	Settings
-	// Roots are whom the certificates of mail server and webhooks are checked
-	// by; nil is the system's.
+	// Roots are the CAs that certificates of the mail server and of webhooks are
+	// verified with; nil stands for the system's.
 	Roots *x509.CertPool
 
 	Log *slog.Logger
 	Now func() time.Time
-	// Reconcile is the pause between two looks for notices whose wake-up message was
-	// lost, and between two looks for deliveries that are due.
-	Reconcile  time.Duration
-	Registerer prometheus.Registerer // nil keeps the metrics unpublished
+	// ReconcileInterval is the interval between two checks for lost wake-up messages
+	// and for due deliveries.
+	ReconcileInterval time.Duration
+	Registerer        prometheus.Registerer // nil: the metrics are not registered
 }
 
-// Service tells owners.
+// Service notifies owners.
 type Service struct {
-	cfg     Config
-	mail    *mail.Client // nil when no mail is sent
-	posts   *posts
-	lanes   lanes
-	metrics metrics
-	wake    chan struct{} // holds one when deliveries may be due
-	tries   sync.WaitGroup
+	cfg      Config
+	mail     *mail.Client // nil if no mail is sent
+	webhooks *webhookSender
+	limits   limits
+	metrics  metrics
+	wake     chan struct{} // holds an element when deliveries may be due
+	attempts sync.WaitGroup
 }
 
-// New makes the service. Its Handler answers at once; Run has to run beside it.
+// New creates the service. Its Handler works only while Run runs.
 func New(cfg Config) (*Service, error) {
 	s := &Service{
-		cfg: cfg, posts: newPosts(cfg.Networks, cfg.Roots),
-		lanes: lanes{busy: map[string]int{}}, metrics: newMetrics(cfg.Registerer), wake: make(chan struct{}, 1),
+		cfg: cfg, webhooks: newWebhookSender(cfg.Networks, cfg.Roots),
+		limits: limits{running: map[string]int{}}, metrics: newMetrics(cfg.Registerer), wake: make(chan struct{}, 1),
 	}
 	if cfg.Mail.Addr != "" {
 		var err error
@@ -75,20 +77,21 @@ func New(cfg Config) (*Service, error) {
 	return s, nil
 }
 
-// Run works until ctx ends; then it gives what is being sent a moment to end.
+// Run works until ctx ends. Then it gives running attempts shutdownGrace to end.
 func (s *Service) Run(ctx context.Context) error {
 	reconciler := &jobs.Reconciler{
-		Updater: s.cfg.Updater, Queue: bus.Notify, Every: s.cfg.Reconcile,
+		Updater: s.cfg.Updater, Queue: bus.Notify, Every: s.cfg.ReconcileInterval,
 		Due: func(j sx.Job, _ time.Time) bool { return j.Notification == sx.NotificationPending },
 	}
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return reconciler.Run(ctx) })
 	group.Go(func() error { return s.receive(ctx) })
 	group.Go(func() error { s.send(ctx); return nil })
-	group.Go(func() error { s.forget(ctx); return nil })
+	group.Go(func() error { s.removeOldDeliveries(ctx); return nil })
 	return group.Wait()
 }
 
+// receive handles wake-up messages until ctx ends.
 func (s *Service) receive(ctx context.Context) error {
 	for {
 		d, err := s.cfg.Bus.Receive(ctx, bus.Notify)
@@ -104,33 +107,33 @@ func (s *Service) receive(ctx context.Context) error {
 
 func (s *Service) handle(ctx context.Context, d bus.Delivery) {
 	id := d.Message().JobID
-	err := s.tell(ctx, id)
+	err := s.notify(ctx, id)
 	if err == nil {
 		err = d.Ack(ctx)
 	} else {
-		s.cfg.Log.WarnContext(ctx, "notice not made, will be tried again", "job", id, "error", err)
+		s.cfg.Log.WarnContext(ctx, "deliveries not created; retrying", "job", id, "error", err)
 		err = d.Nack(ctx)
 	}
 	if err != nil && ctx.Err() == nil {
-		s.cfg.Log.WarnContext(ctx, "wake-up message neither acknowledged nor returned", "job", id, "error", err)
+		s.cfg.Log.WarnContext(ctx, "ack or nack failed; the message will be redelivered", "job", id, "error", err)
 	}
 }
 
-// kept is how long deliveries that are over can be looked at.
-const kept = 30 * 24 * time.Hour
+const (
+	// retention is how long delivered and failed deliveries are kept.
+	retention       = 30 * 24 * time.Hour
+	removalInterval = time.Hour
+)
 
-// forget removes old deliveries, the first time at once, until ctx ends.
-func (s *Service) forget(ctx context.Context) {
-	tick := time.NewTicker(time.Hour)
-	defer tick.Stop()
+// removeOldDeliveries removes deliveries older than retention, at once and then
+// every removalInterval, until ctx ends.
+func (s *Service) removeOldDeliveries(ctx context.Context) {
 	for {
-		if err := s.cfg.Deliveries.DeleteSettled(ctx, s.cfg.Now().Add(-kept)); err != nil && ctx.Err() == nil {
-			s.cfg.Log.WarnContext(ctx, "old deliveries were not removed, next round will try again", "error", err)
+		if err := s.cfg.Deliveries.DeleteSettled(ctx, s.cfg.Now().Add(-retention)); err != nil && ctx.Err() == nil {
+			s.cfg.Log.WarnContext(ctx, "old deliveries not removed; retrying in the next round", "error", err)
 		}
-		select {
-		case <-ctx.Done():
+		if backoff.Sleep(ctx, removalInterval) != nil {
 			return
-		case <-tick.C:
 		}
 	}
 }

@@ -6,15 +6,29 @@ import (
 	"math/rand/v2"
 	"time"
 
+	"github.com/soundextract/sx/server/backoff"
 	"github.com/soundextract/sx/server/internal/store"
 	"github.com/soundextract/sx/server/sx"
 )
 
-// The pauses after the first, second … try. A delivery that fails once more is
-// given up, after three days. For webhooks they are those that the
-// specification of Standard Webhooks recommends; a mail server that says "later"
-// mostly wants to see the second try soon (RFC 5321 section 4.5.4.1).
-var pauses = map[sx.Channel][]time.Duration{
+// result is the result of an attempt.
+type result struct {
+	problem     string        // for the user; "" if the receiver accepted the delivery
+	status      int           // HTTP or SMTP status of the answer; 0 if there was none
+	final       bool          // a retry would have the same result
+	gone        bool          // the receiver wants no more deliveries at all
+	retryAfter  time.Duration // the delay that the receiver asked for
+	interrupted bool          // by our shutdown, before there was an answer
+}
+
+// failed returns a result that is not retried.
+func failed(problem string) result { return result{problem: problem, final: true} }
+
+// retryDelays are the delays after the first, second, … attempt. After the last
+// one, which is after three days, the delivery has failed. Those for webhooks are
+// recommended by Standard Webhooks; a mail server that answers with a temporary
+// error mostly accepts an early second attempt (RFC 5321 section 4.5.4.1).
+var retryDelays = map[sx.Channel][]time.Duration{
 	sx.ChannelWebhook: {
 		5 * time.Second, 5 * time.Minute, 30 * time.Minute, 2 * time.Hour, 5 * time.Hour,
 		10 * time.Hour, 14 * time.Hour, 20 * time.Hour, 24 * time.Hour,
@@ -25,92 +39,92 @@ var pauses = map[sx.Channel][]time.Duration{
 	},
 }
 
-// maxWait is how long a receiver can put off the next try.
-const maxWait = 24 * time.Hour
+// maxRetryAfter bounds the delay that a receiver can ask for.
+const maxRetryAfter = 24 * time.Hour
 
-// next is when to try again after so many tries; zero is never.
-func next(d sx.Delivery, r result, now time.Time) time.Time {
-	if r.stopped {
+// nextAttempt returns when to retry; the zero time stands for never.
+func nextAttempt(d sx.Delivery, r result, now time.Time) time.Time {
+	if r.interrupted {
 		return now
 	}
-	list := pauses[d.Channel]
-	if r.final || d.Tries > len(list) {
+	delays := retryDelays[d.Channel]
+	if r.final || d.Tries > len(delays) {
 		return time.Time{}
 	}
-	pause := max(list[d.Tries-1], min(r.wait, maxWait))
-	// What failed together shall not come back together.
-	return now.Add(pause + rand.N(pause/5))
+	delay := max(delays[d.Tries-1], min(r.retryAfter, maxRetryAfter))
+	// Jitter keeps deliveries that failed together from being retried together.
+	return now.Add(delay + rand.N(delay/5))
 }
 
-// settle brings the result into the delivery.
-func (s *Service) settle(d sx.Delivery, r result) sx.Delivery {
+// applyResult returns the delivery as it is after the attempt.
+func (s *Service) applyResult(d sx.Delivery, r result) sx.Delivery {
 	d.Updated = s.cfg.Now()
 	d.LastStatus, d.LastError = r.status, r.problem
-	if r.stopped {
-		d.Tries-- // it was none
+	if r.interrupted {
+		d.Tries-- // does not count
 	}
-	again := next(d, r, d.Updated)
+	next := nextAttempt(d, r, d.Updated)
 	switch {
 	case r.problem == "":
 		d.State = sx.DeliveryDelivered
-	case again.IsZero():
+	case next.IsZero():
 		d.State = sx.DeliveryFailed
 	default:
-		d.Due = again
+		d.Due = next
 		return d
 	}
-	d.Payload = nil // nobody sends it any more, and there may be a code in it
+	d.Payload = nil // no longer needed, and may contain a confirmation code
 	return d
 }
 
-// record stores the result. That something was delivered is not given up easily:
-// it would be sent once more.
+// record stores the result. It retries until the lease expires, because a delivery
+// whose success is not recorded is sent again.
 func (s *Service) record(ctx context.Context, d sx.Delivery, r result) {
 	defer s.observe(ctx, d, r)
 	storing, cancel := context.WithTimeout(context.WithoutCancel(ctx), lease)
 	defer cancel()
-	stop := context.AfterFunc(ctx, func() { time.AfterFunc(grace, cancel) })
+	stop := context.AfterFunc(ctx, func() { time.AfterFunc(shutdownGrace, cancel) })
 	defer stop()
 	for {
-		err := s.cfg.Deliveries.Replace(storing, s.settle(d, r))
+		err := s.cfg.Deliveries.Replace(storing, s.applyResult(d, r))
 		switch {
 		case err == nil, sx.CodeOf(err) == sx.CodeNotFound:
 			return
 		case errors.Is(err, store.ErrStale):
-			// The lease ran out and somebody else sends it too.
+			// The lease expired and another notifier claimed the delivery. Only a
+			// success matters then.
 			if r.problem != "" {
 				return
 			}
-			var now sx.Delivery
-			if now, err = s.cfg.Deliveries.Get(storing, d.ID); err == nil {
-				if now.State != sx.DeliveryPending {
+			var current sx.Delivery
+			if current, err = s.cfg.Deliveries.Get(storing, d.ID); err == nil {
+				if current.State != sx.DeliveryPending {
 					return
 				}
-				d = now
+				d = current
 				continue
 			}
 		}
-		s.cfg.Log.WarnContext(ctx, "result of a delivery not stored, trying again", "delivery", d.ID, "error", err)
-		select {
-		case <-storing.Done():
+		s.cfg.Log.WarnContext(ctx, "result of a delivery not stored; retrying", "delivery", d.ID, "error", err)
+		if backoff.Sleep(storing, time.Second) != nil {
 			return
-		case <-time.After(time.Second):
 		}
 	}
 }
 
+// observe logs and counts the result.
 func (s *Service) observe(ctx context.Context, d sx.Delivery, r result) {
-	attrs := []any{"delivery", d.ID, "user", d.UserID, "channel", string(d.Channel), "event", string(d.Event), "try", d.Tries}
+	attrs := []any{"delivery", d.ID, "user", d.UserID, "channel", string(d.Channel), "event", string(d.Event), "attempt", d.Tries}
 	outcome := outcomeDelivered
 	switch {
 	case r.problem == "":
 		s.cfg.Log.InfoContext(ctx, "delivered", attrs...)
-	case next(d, r, s.cfg.Now()).IsZero():
+	case nextAttempt(d, r, s.cfg.Now()).IsZero():
 		outcome = outcomeFailed
-		s.cfg.Log.WarnContext(ctx, "delivery given up", append(attrs, "status", r.status, "error", r.problem)...)
+		s.cfg.Log.WarnContext(ctx, "delivery failed", append(attrs, "status", r.status, "error", r.problem)...)
 	default:
 		outcome = outcomeRetried
-		s.cfg.Log.InfoContext(ctx, "not delivered, will be tried again", append(attrs, "status", r.status, "error", r.problem)...)
+		s.cfg.Log.InfoContext(ctx, "delivery attempt failed; will be retried", append(attrs, "status", r.status, "error", r.problem)...)
 	}
-	s.metrics.deliveries.WithLabelValues(string(d.Channel), outcome).Inc()
+	s.metrics.attempts.WithLabelValues(string(d.Channel), outcome).Inc()
 }

@@ -10,28 +10,29 @@ import (
 )
 
 const (
-	// tryLimit bounds one try.
-	tryLimit = 20 * time.Second
-	// lease is for how long a try has a delivery to itself. Whoever finds it due
-	// after that takes its holder for dead and sends it once more, by the same id.
+	// attemptTimeout bounds one attempt.
+	attemptTimeout = 20 * time.Second
+	// lease is how long an attempt holds its delivery. When the lease has expired,
+	// the delivery is due again and sent once more, with the same ID.
 	lease = time.Minute
-	// grace is what a try gets to end when the service stops.
-	grace = 5 * time.Second
-	// page is how many due deliveries are looked at at once.
-	page = 256
-	// aside is for how long a delivery is put off whose channel is busy, when
-	// there are so many that others would not be looked at.
-	aside = time.Minute
+	// shutdownGrace is how long a running attempt may continue on shutdown.
+	shutdownGrace = 5 * time.Second
+	// batchSize is how many due deliveries are read at once.
+	batchSize = 256
+	// deferral is how long a delivery whose limit is reached is put off when the
+	// batch is full, so that the next batch has other deliveries.
+	deferral = time.Minute
 )
 
-// send tries what is due until ctx ends, and waits for the tries that run then.
+// send starts attempts of due deliveries until ctx ends, and then waits for those
+// that are running.
 func (s *Service) send(ctx context.Context) {
-	defer s.tries.Wait()
-	tick := time.NewTicker(s.cfg.Reconcile)
+	defer s.attempts.Wait()
+	tick := time.NewTicker(s.cfg.ReconcileInterval)
 	defer tick.Stop()
 	for {
 		if err := s.sendDue(ctx); err != nil && ctx.Err() == nil {
-			s.cfg.Log.WarnContext(ctx, "looking for due deliveries failed, next round will try again", "error", err)
+			s.cfg.Log.WarnContext(ctx, "due deliveries not read; retrying in the next round", "error", err)
 		}
 		select {
 		case <-ctx.Done():
@@ -42,54 +43,54 @@ func (s *Service) send(ctx context.Context) {
 	}
 }
 
-// sendDue begins a try of each due delivery whose channel has room.
+// sendDue starts an attempt of each due delivery that the limits allow.
 func (s *Service) sendDue(ctx context.Context) error {
-	due, err := s.cfg.Deliveries.Due(ctx, s.cfg.Now(), page)
+	due, err := s.cfg.Deliveries.Due(ctx, s.cfg.Now(), batchSize)
 	if err != nil {
 		return err
 	}
 	for _, d := range due {
-		if s.lanes.full() {
-			return nil // the end of a try will wake us
+		if s.limits.full() {
+			return nil // the end of an attempt wakes send
 		}
-		err := s.begin(ctx, d, len(due) == page)
+		err := s.start(ctx, d, len(due) == batchSize)
 		if errors.Is(err, store.ErrStale) || sx.CodeOf(err) == sx.CodeNotFound {
-			continue // somebody else's
+			continue // claimed by another notifier
 		}
 		if err != nil {
 			return err
 		}
 	}
-	if len(due) == page {
-		s.poke()
+	if len(due) == batchSize {
+		s.wakeSender()
 	}
 	return nil
 }
 
-// begin begins a try if the delivery's channel has room. If it has none, and
-// others may wait behind it unseen, the delivery is put aside.
-func (s *Service) begin(ctx context.Context, d sx.Delivery, crowded bool) error {
-	if !s.lanes.take(d) {
-		if !crowded {
+// start starts an attempt if the limits allow it. If not, and the batch was full,
+// it defers the delivery.
+func (s *Service) start(ctx context.Context, d sx.Delivery, batchFull bool) error {
+	if !s.limits.acquire(d) {
+		if !batchFull {
 			return nil
 		}
-		d.Due = s.cfg.Now().Add(aside)
+		d.Due = s.cfg.Now().Add(deferral)
 		return s.cfg.Deliveries.Replace(ctx, d)
 	}
 	d, err := s.claim(ctx, d)
 	if err != nil {
-		s.lanes.give(d)
+		s.limits.release(d)
 		return err
 	}
-	s.tries.Go(func() {
-		defer s.poke() // what waited for its place
-		defer s.lanes.give(d)
-		s.try(ctx, d)
+	s.attempts.Go(func() {
+		defer s.wakeSender() // for deliveries that a limit held back
+		defer s.limits.release(d)
+		s.attempt(ctx, d)
 	})
 	return nil
 }
 
-// claim takes the delivery for one try.
+// claim leases the delivery for one attempt.
 func (s *Service) claim(ctx context.Context, d sx.Delivery) (sx.Delivery, error) {
 	d.Updated = s.cfg.Now()
 	d.Due = d.Updated.Add(lease)
@@ -99,41 +100,28 @@ func (s *Service) claim(ctx context.Context, d sx.Delivery) (sx.Delivery, error)
 	return d, err
 }
 
-// result is how a try ended.
-type result struct {
-	problem string        // for the user; "" when the receiver took it
-	status  int           // of the receiver's answer; 0 is none
-	final   bool          // another try would end the same way
-	gone    bool          // the receiver wants no more at all
-	wait    time.Duration // how long the receiver asks to wait
-	stopped bool          // by our own end, before there was an answer
-}
-
-// failed is a result that ends the delivery.
-func failed(problem string) result { return result{problem: problem, final: true} }
-
-// try sends the delivery once and records how that ended.
-func (s *Service) try(ctx context.Context, d sx.Delivery) {
-	sending, cancel := context.WithTimeout(context.WithoutCancel(ctx), tryLimit)
+// attempt sends the delivery once and records the result.
+func (s *Service) attempt(ctx context.Context, d sx.Delivery) {
+	sending, cancel := context.WithTimeout(context.WithoutCancel(ctx), attemptTimeout)
 	defer cancel()
-	stop := context.AfterFunc(ctx, func() { time.AfterFunc(grace, cancel) })
+	stop := context.AfterFunc(ctx, func() { time.AfterFunc(shutdownGrace, cancel) })
 	defer stop()
-	contact, err := s.cfg.NotificationSettings.Get(sending, d.UserID)
+	settings, err := s.cfg.NotificationSettings.Get(sending, d.UserID)
 	if err != nil {
-		s.cfg.Log.WarnContext(ctx, "delivery not tried, will be tried again", "delivery", d.ID, "error", err)
-		return // when its lease is over
+		s.cfg.Log.WarnContext(ctx, "notification settings not read; retrying when the lease expires", "delivery", d.ID, "error", err)
+		return
 	}
 	var r result
 	if d.Channel == sx.ChannelEmail {
-		r = s.sendMail(sending, contact, d)
+		r = s.sendMail(sending, settings, d)
 	} else {
-		r = s.sendPost(sending, contact, d)
+		r = s.sendWebhook(sending, settings, d)
 	}
 	if r.problem != "" && ctx.Err() != nil && sending.Err() != nil {
-		r = result{problem: "interrupted by the server's end", stopped: true}
+		r = result{problem: "interrupted by a shutdown", interrupted: true}
 	}
 	if r.gone {
-		s.disable(ctx, d)
+		s.disableWebhook(ctx, d)
 	}
 	s.record(ctx, d, r)
 }

@@ -22,10 +22,11 @@ import (
 	"github.com/emersion/go-smtp"
 
 	"github.com/soundextract/sx/server/internal/notifier"
+	"github.com/soundextract/sx/server/testkit"
 )
 
-// letter is a mail that a mail server took.
-type letter struct {
+// receivedMail is a mail that a mail server took.
+type receivedMail struct {
 	from, to, user string // of the envelope, and who signed in
 	encrypted      bool
 	header         mail.Header
@@ -35,11 +36,11 @@ type letter struct {
 
 // mailServer is a real one, for a test.
 type mailServer struct {
-	t       *testing.T
-	addr    string
-	roots   *x509.CertPool
-	letters chan letter
-	refuse  atomic.Pointer[smtp.SMTPError] // of recipients
+	t        *testing.T
+	addr     string
+	roots    *x509.CertPool
+	received chan receivedMail
+	refuse   atomic.Pointer[smtp.SMTPError] // of recipients
 }
 
 const (
@@ -51,7 +52,7 @@ const (
 // certificate it does not offer STARTTLS.
 func serveMail(t *testing.T, security string, certificate bool) *mailServer {
 	t.Helper()
-	m := &mailServer{t: t, letters: make(chan letter, 100)}
+	m := &mailServer{t: t, received: make(chan receivedMail, 100)}
 	var cert tls.Certificate
 	cert, m.roots = selfSigned(t)
 	config := &tls.Config{Certificates: []tls.Certificate{cert}}
@@ -87,21 +88,21 @@ func (m *mailServer) config(security string) notifier.Mail {
 	return notifier.Mail{Addr: m.addr, Security: security, User: mailUser, Password: mailPassword, From: mailFrom}
 }
 
-func (m *mailServer) next() letter {
+func (m *mailServer) next() receivedMail {
 	m.t.Helper()
 	select {
-	case l := <-m.letters:
+	case l := <-m.received:
 		return l
-	case <-time.After(patience):
+	case <-time.After(testkit.Timeout):
 		m.t.Fatal("no mail comes")
-		return letter{}
+		return receivedMail{}
 	}
 }
 
-func (m *mailServer) none() {
+func (m *mailServer) wantNoMore() {
 	m.t.Helper()
 	select {
-	case l := <-m.letters:
+	case l := <-m.received:
 		m.t.Errorf("a mail too many: %+v", l)
 	default:
 	}
@@ -110,7 +111,7 @@ func (m *mailServer) none() {
 type mailSession struct {
 	server *mailServer
 	conn   *smtp.Conn
-	letter letter
+	mail   receivedMail
 }
 
 func (s *mailSession) AuthMechanisms() []string { return []string{sasl.Plain} }
@@ -120,13 +121,13 @@ func (s *mailSession) Auth(string) (sasl.Server, error) {
 		if user != mailUser || password != mailPassword {
 			return smtp.ErrAuthFailed
 		}
-		s.letter.user = user
+		s.mail.user = user
 		return nil
 	}), nil
 }
 
 func (s *mailSession) Mail(from string, _ *smtp.MailOptions) error {
-	s.letter.from = from
+	s.mail.from = from
 	return nil
 }
 
@@ -134,25 +135,25 @@ func (s *mailSession) Rcpt(to string, _ *smtp.RcptOptions) error {
 	if refusal := s.server.refuse.Load(); refusal != nil {
 		return refusal
 	}
-	s.letter.to = to
+	s.mail.to = to
 	return nil
 }
 
 func (s *mailSession) Data(r io.Reader) error {
-	_, s.letter.encrypted = s.conn.TLSConnectionState()
+	_, s.mail.encrypted = s.conn.TLSConnectionState()
 	read, err := mail.ReadMessage(r)
 	if err != nil {
 		return err
 	}
-	s.letter.header = read.Header
-	if s.letter.subject, err = (&mime.WordDecoder{}).DecodeHeader(read.Header.Get("Subject")); err != nil {
+	s.mail.header = read.Header
+	if s.mail.subject, err = (&mime.WordDecoder{}).DecodeHeader(read.Header.Get("Subject")); err != nil {
 		return err
 	}
 	_, params, err := mime.ParseMediaType(read.Header.Get("Content-Type"))
 	if err != nil {
 		return err
 	}
-	s.letter.parts = map[string]string{}
+	s.mail.parts = map[string]string{}
 	for parts := multipart.NewReader(read.Body, params["boundary"]); ; {
 		p, err := parts.NextPart()
 		if errors.Is(err, io.EOF) {
@@ -169,9 +170,9 @@ func (s *mailSession) Data(r io.Reader) error {
 		if err != nil {
 			return err
 		}
-		s.letter.parts[kind] = string(text)
+		s.mail.parts[kind] = string(text)
 	}
-	s.server.letters <- s.letter
+	s.server.received <- s.mail
 	return nil
 }
 

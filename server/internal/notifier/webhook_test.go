@@ -14,10 +14,11 @@ import (
 	"github.com/soundextract/sx/server/api"
 	"github.com/soundextract/sx/server/internal/bus"
 	"github.com/soundextract/sx/server/sx"
+	"github.com/soundextract/sx/server/testkit"
 )
 
 // verified checks the post as a receiver does that follows the specification.
-func verified(t *testing.T, p post, secret string) {
+func verified(t *testing.T, p webhookRequest, secret string) {
 	t.Helper()
 	checker, err := standardwebhooks.NewWebhook(secret)
 	if err != nil {
@@ -30,16 +31,16 @@ func verified(t *testing.T, p post, secret string) {
 
 func TestEndOfAJobIsPostedOnce(t *testing.T) {
 	t.Parallel()
-	h := newHouse(t)
-	s := h.start(h.config())
-	other := h.config()
+	f := newFixture(t)
+	s := f.start(f.config())
+	other := f.config()
 	other.Registerer = nil
-	h.start(other) // a second notifier on the same store
+	f.start(other) // a second notifier on the same store
 	r := receive(t, nil)
-	made := s.hook("ada", r.url)
-	j := h.end("ada", "talk.mp4", nil)
+	made := s.addWebhook("ada", r.url)
+	j := f.finishJob("ada", "talk.mp4", nil)
 	for range 3 {
-		h.updater.Publish(t.Context(), bus.Notify, j.ID)
+		f.updater.Publish(t.Context(), bus.Notify, j.ID)
 	}
 	p := r.next()
 	verified(t, p, made.Secret)
@@ -47,19 +48,19 @@ func TestEndOfAJobIsPostedOnce(t *testing.T) {
 		p.event.Data.Job.Track.Duration != 61 || !p.event.Timestamp.Equal(j.Updated) {
 		t.Errorf("posted as %s: %s", p.id, p.body)
 	}
-	d := s.until("ada", "it is delivered", in(sx.DeliveryDelivered))
+	d := s.waitFor("ada", "it is delivered", in(sx.DeliveryDelivered))
 	if d.Target != r.url || d.LastStatus != http.StatusOK || d.Tries != 1 || d.JobID != j.ID {
 		t.Errorf("the delivery is %+v", d)
 	}
-	h.told(j)
-	failed := h.end("ada", "song.mp4", sx.NewError(sx.CodeNoAudio, "the video has no sound"))
+	f.waitForNotified(j)
+	failed := f.finishJob("ada", "song.mp4", sx.NewError(sx.CodeNoAudio, "the video has no sound"))
 	p = r.next()
 	verified(t, p, made.Secret)
 	if p.event.Type != sx.EventFailed || p.event.Data.Job.Error.Code != sx.CodeNoAudio || p.event.Data.Job.ID != failed.ID {
 		t.Errorf("posted %s", p.body)
 	}
-	h.told(failed)
-	r.none()
+	f.waitForNotified(failed)
+	r.wantNoMore()
 	if n := len(s.deliveries("ada")); n != 2 {
 		t.Errorf("%d deliveries, want 2", n)
 	}
@@ -67,9 +68,9 @@ func TestEndOfAJobIsPostedOnce(t *testing.T) {
 
 func TestNobodyToTell(t *testing.T) {
 	t.Parallel()
-	h := newHouse(t)
-	s := h.start(h.config())
-	h.told(h.end("ada", "talk.mp4", nil))
+	f := newFixture(t)
+	s := f.start(f.config())
+	f.waitForNotified(f.finishJob("ada", "talk.mp4", nil))
 	if list := s.deliveries("ada"); len(list) != 0 {
 		t.Errorf("made %+v", list)
 	}
@@ -78,40 +79,40 @@ func TestNobodyToTell(t *testing.T) {
 // TestRetries lets a receiver fail until the pauses are used up.
 func TestRetries(t *testing.T) {
 	t.Parallel()
-	h := newHouse(t)
-	s := h.start(h.config())
+	f := newFixture(t)
+	s := f.start(f.config())
 	r := receive(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusInternalServerError) })
-	s.hook("ada", r.url)
-	h.end("ada", "talk.mp4", nil)
+	s.addWebhook("ada", r.url)
+	f.finishJob("ada", "talk.mp4", nil)
 	var whole time.Duration
 	first := r.next().id
 	for n := 1; n < 10; n++ {
-		eventually(t, fmt.Sprintf("try %d has failed", n), func() bool { return h.counted("webhook", "retried") == n }, func() any { return s.deliveries("ada") })
+		testkit.Eventually(t, fmt.Sprintf("try %d has failed", n), func() bool { return f.attempts("webhook", "retried") == n }, func() any { return s.deliveries("ada") })
 		d := s.deliveries("ada")[0]
 		if d.State != sx.DeliveryPending || d.Tries != n || d.LastStatus != http.StatusInternalServerError {
 			t.Fatalf("after try %d: %+v", n, d)
 		}
-		r.none()
-		pause := d.NextTry.Sub(h.now())
+		r.wantNoMore()
+		pause := d.NextTry.Sub(f.now())
 		whole += pause
-		h.advance(pause + time.Second)
+		f.advance(pause + time.Second)
 		if got := r.next().id; got != first {
 			t.Errorf("try %d came as %s, the first as %s", n+1, got, first)
 		}
 	}
-	if d := s.until("ada", "it is given up", in(sx.DeliveryFailed)); d.Tries != 10 {
+	if d := s.waitFor("ada", "it is given up", in(sx.DeliveryFailed)); d.Tries != 10 {
 		t.Errorf("given up after %d tries", d.Tries)
 	}
 	if whole < 75*time.Hour || whole > 92*time.Hour {
 		t.Errorf("given up after %v, want three days and some", whole)
 	}
-	eventually(t, "the metric says so too", func() bool { return h.counted("webhook", "failed") == 1 }, func() any { return nil })
+	testkit.Eventually(t, "the metric says so too", func() bool { return f.attempts("webhook", "failed") == 1 }, func() any { return nil })
 }
 
 func TestReceiverThatHealsAndAsksToWait(t *testing.T) {
 	t.Parallel()
-	h := newHouse(t)
-	s := h.start(h.config())
+	f := newFixture(t)
+	s := f.start(f.config())
 	var broken atomic.Bool
 	broken.Store(true)
 	r := receive(t, func(w http.ResponseWriter, _ *http.Request) {
@@ -120,20 +121,20 @@ func TestReceiverThatHealsAndAsksToWait(t *testing.T) {
 			w.WriteHeader(http.StatusTooManyRequests)
 		}
 	})
-	made := s.hook("ada", r.url)
-	h.end("ada", "talk.mp4", nil)
+	made := s.addWebhook("ada", r.url)
+	f.finishJob("ada", "talk.mp4", nil)
 	r.next()
-	d := s.until("ada", "the try has failed", tried(1))
-	if wait := d.NextTry.Sub(h.now()); wait < 59*time.Minute {
+	d := s.waitFor("ada", "the try has failed", tried(1))
+	if wait := d.NextTry.Sub(f.now()); wait < 59*time.Minute {
 		t.Errorf("tried again in %v, and not when the receiver asked for it", wait)
 	}
 	broken.Store(false)
-	h.advance(2 * time.Hour)
+	f.advance(2 * time.Hour)
 	p := r.next()
-	if at := p.header.Get("webhook-timestamp"); at < fmt.Sprint(h.now().Add(-time.Minute).Unix()) {
+	if at := p.header.Get("webhook-timestamp"); at < fmt.Sprint(f.now().Add(-time.Minute).Unix()) {
 		t.Errorf("the second try has the time %s", at)
 	}
-	if d := s.until("ada", "it is delivered", in(sx.DeliveryDelivered)); d.Tries != 2 || d.LastError != "" {
+	if d := s.waitFor("ada", "it is delivered", in(sx.DeliveryDelivered)); d.Tries != 2 || d.LastError != "" {
 		t.Errorf("the delivery is %+v", d)
 	}
 	if made.Secret == "" {
@@ -143,19 +144,19 @@ func TestReceiverThatHealsAndAsksToWait(t *testing.T) {
 
 func TestGoneDisables(t *testing.T) {
 	t.Parallel()
-	h := newHouse(t)
-	s := h.start(h.config())
+	f := newFixture(t)
+	s := f.start(f.config())
 	r := receive(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusGone) })
-	s.hook("ada", r.url)
-	h.end("ada", "talk.mp4", nil)
-	if d := s.until("ada", "it is given up", in(sx.DeliveryFailed)); d.Tries != 1 || d.LastStatus != http.StatusGone {
+	s.addWebhook("ada", r.url)
+	f.finishJob("ada", "talk.mp4", nil)
+	if d := s.waitFor("ada", "it is given up", in(sx.DeliveryFailed)); d.Tries != 1 || d.LastStatus != http.StatusGone {
 		t.Errorf("the delivery is %+v", d)
 	}
 	n, err := s.as("ada").Notify(t.Context())
 	if err != nil || len(n.Webhooks) != 1 || n.Webhooks[0].Disabled == nil {
 		t.Errorf("the webhook is %+v, %v", n, err)
 	}
-	h.told(h.end("ada", "song.mp4", nil))
+	f.waitForNotified(f.finishJob("ada", "song.mp4", nil))
 	if list := s.deliveries("ada"); len(list) != 1 {
 		t.Errorf("the disabled webhook got %+v", list)
 	}
@@ -163,47 +164,47 @@ func TestGoneDisables(t *testing.T) {
 
 func TestRedirectIsNotFollowed(t *testing.T) {
 	t.Parallel()
-	h := newHouse(t)
-	s := h.start(h.config())
+	f := newFixture(t)
+	s := f.start(f.config())
 	elsewhere := receive(t, nil)
 	r := receive(t, func(w http.ResponseWriter, req *http.Request) {
 		http.Redirect(w, req, elsewhere.url, http.StatusTemporaryRedirect)
 	})
-	s.hook("ada", r.url)
-	h.end("ada", "talk.mp4", nil)
-	d := s.until("ada", "the try has failed", tried(1))
+	s.addWebhook("ada", r.url)
+	f.finishJob("ada", "talk.mp4", nil)
+	d := s.waitFor("ada", "the try has failed", tried(1))
 	if d.LastStatus != http.StatusTemporaryRedirect || !strings.Contains(d.LastError, "redirects") {
 		t.Errorf("the delivery is %+v", d)
 	}
-	elsewhere.none()
+	elsewhere.wantNoMore()
 }
 
 func TestRemovedWebhookGetsNothingMore(t *testing.T) {
 	t.Parallel()
-	h := newHouse(t)
-	s := h.start(h.config())
+	f := newFixture(t)
+	s := f.start(f.config())
 	r := receive(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) })
-	made := s.hook("ada", r.url)
-	h.end("ada", "talk.mp4", nil)
+	made := s.addWebhook("ada", r.url)
+	f.finishJob("ada", "talk.mp4", nil)
 	r.next()
-	s.until("ada", "the try has failed", tried(1))
+	s.waitFor("ada", "the try has failed", tried(1))
 	if err := s.as("ada").RemoveWebhook(t.Context(), made.ID); err != nil {
 		t.Fatal(err)
 	}
-	h.advance(time.Minute)
-	s.until("ada", "it is given up", in(sx.DeliveryFailed))
-	r.none()
+	f.advance(time.Minute)
+	s.waitFor("ada", "it is given up", in(sx.DeliveryFailed))
+	r.wantNoMore()
 }
 
 // TestPrivateAddresses: what is refused is the address that is dialled, whatever
 // the name was when the webhook was made.
 func TestPrivateAddresses(t *testing.T) {
 	t.Parallel()
-	h := newHouse(t)
-	cfg := h.config()
+	f := newFixture(t)
+	cfg := f.config()
 	cfg.Networks = nil
-	s := h.start(cfg)
-	r := &receiver{t: t, posts: make(chan post, 1)}
+	s := f.start(cfg)
+	r := &receiver{t: t, requests: make(chan webhookRequest, 1)}
 	server := httptest.NewTLSServer(r.handler(nil))
 	t.Cleanup(server.Close)
 	_, port, _ := strings.Cut(strings.TrimPrefix(server.URL, "https://"), ":")
@@ -216,21 +217,21 @@ func TestPrivateAddresses(t *testing.T) {
 			t.Errorf("%s: %v, want code invalid", url, err)
 		}
 	}
-	s.hook("ada", "https://localhost:"+port+"/")
-	h.end("ada", "talk.mp4", nil)
-	d := s.until("ada", "the try has failed", tried(1))
+	s.addWebhook("ada", "https://localhost:"+port+"/")
+	f.finishJob("ada", "talk.mp4", nil)
+	d := s.waitFor("ada", "the try has failed", tried(1))
 	if !strings.Contains(d.LastError, "private") || strings.Contains(d.LastError, "127.0.0.1") {
 		t.Errorf("the delivery is %+v", d)
 	}
-	r.none()
+	r.wantNoMore()
 }
 
 // TestPlainHTTPStaysInside: what everyone on the way could read is posted to the
 // operator's networks only.
 func TestPlainHTTPStaysInside(t *testing.T) {
 	t.Parallel()
-	h := newHouse(t)
-	s := h.start(h.config())
+	f := newFixture(t)
+	s := f.start(f.config())
 	if _, err := s.as("ada").AddWebhook(t.Context(), api.NewWebhook{URL: "http://192.0.43.7/"}); sx.CodeOf(err) != sx.CodeInvalid {
 		t.Errorf("got %v, want code invalid", err)
 	}
@@ -239,26 +240,26 @@ func TestPlainHTTPStaysInside(t *testing.T) {
 // TestHangingReceiver: whoever does not answer holds up nobody else.
 func TestHangingReceiver(t *testing.T) {
 	t.Parallel()
-	h := newHouse(t)
-	s := h.start(h.config())
+	f := newFixture(t)
+	s := f.start(f.config())
 	release := make(chan struct{})
 	slow := receive(t, func(http.ResponseWriter, *http.Request) { <-release })
 	quick, others := receive(t, nil), receive(t, nil)
-	s.hook("ada", slow.url)
-	s.hook("ada", quick.url)
-	s.hook("bob", others.url)
+	s.addWebhook("ada", slow.url)
+	s.addWebhook("ada", quick.url)
+	s.addWebhook("bob", others.url)
 	const jobs = 15
-	begin := time.Now()
+	start := time.Now()
 	for i := range jobs {
-		h.end("ada", fmt.Sprintf("%d.mp4", i), nil)
-		h.end("bob", fmt.Sprintf("%d.mp4", i), nil)
+		f.finishJob("ada", fmt.Sprintf("%d.mp4", i), nil)
+		f.finishJob("bob", fmt.Sprintf("%d.mp4", i), nil)
 	}
 	for range jobs {
 		quick.next()
 		others.next()
 	}
 	// Two at once, which are given up after 20 s.
-	if n, most := len(slow.posts), 2+2*int(time.Since(begin)/(20*time.Second)); n == 0 || n > most {
+	if n, most := len(slow.requests), 2+2*int(time.Since(start)/(20*time.Second)); n == 0 || n > most {
 		t.Errorf("%d posts to the receiver that hangs, want 1 to %d", n, most)
 	}
 	close(release)
@@ -271,15 +272,15 @@ func TestHangingReceiver(t *testing.T) {
 // what is for others.
 func TestManyToAHangingReceiver(t *testing.T) {
 	t.Parallel()
-	h := newHouse(t)
-	s := h.start(h.config())
+	f := newFixture(t)
+	s := f.start(f.config())
 	release := make(chan struct{})
 	defer close(release)
 	slow := receive(t, func(http.ResponseWriter, *http.Request) { <-release })
-	made := s.hook("ada", slow.url)
+	made := s.addWebhook("ada", slow.url)
 	for range 300 {
-		now := h.now()
-		if err := h.store.Deliveries.Create(t.Context(), sx.Delivery{
+		now := f.now()
+		if err := f.store.Deliveries.Create(t.Context(), sx.Delivery{
 			ID: sx.NewID(), UserID: "ada", Event: sx.EventTest, Channel: sx.ChannelWebhook, WebhookID: made.ID,
 			Payload: []byte("{}"), State: sx.DeliveryPending, Due: now.Add(-time.Hour), Created: now, Updated: now,
 		}); err != nil {
@@ -287,16 +288,16 @@ func TestManyToAHangingReceiver(t *testing.T) {
 		}
 	}
 	quick := receive(t, nil)
-	s.hook("bob", quick.url)
-	h.end("bob", "talk.mp4", nil)
+	s.addWebhook("bob", quick.url)
+	f.finishJob("bob", "talk.mp4", nil)
 	quick.next()
 }
 
 func TestWebhooksAreOnesOwn(t *testing.T) {
 	t.Parallel()
-	h := newHouse(t)
-	s := h.start(h.config())
-	made := s.hook("ada", "https://example.org/")
+	f := newFixture(t)
+	s := f.start(f.config())
+	made := s.addWebhook("ada", "https://example.org/")
 	if err := s.as("bob").RemoveWebhook(t.Context(), made.ID); sx.CodeOf(err) != sx.CodeNotFound {
 		t.Errorf("got %v, want code not_found", err)
 	}
@@ -307,7 +308,7 @@ func TestWebhooksAreOnesOwn(t *testing.T) {
 		t.Errorf("got %v, want code forbidden", err)
 	}
 	for range api.MaxWebhooks - 1 {
-		s.hook("ada", "https://example.org/")
+		s.addWebhook("ada", "https://example.org/")
 	}
 	if _, err := s.as("ada").AddWebhook(t.Context(), api.NewWebhook{URL: "https://example.org/"}); sx.CodeOf(err) != sx.CodeConflict {
 		t.Errorf("one more than allowed: %v", err)
@@ -322,13 +323,13 @@ func TestWebhooksAreOnesOwn(t *testing.T) {
 
 func TestTestsAndTheirLimit(t *testing.T) {
 	t.Parallel()
-	h := newHouse(t)
-	s := h.start(h.config())
+	f := newFixture(t)
+	s := f.start(f.config())
 	if _, err := s.as("ada").TestNotify(t.Context()); sx.CodeOf(err) != sx.CodeInvalid {
 		t.Errorf("a test to nobody: %v", err)
 	}
 	r := receive(t, nil)
-	made := s.hook("ada", r.url)
+	made := s.addWebhook("ada", r.url)
 	var err error
 	sent := 0
 	for ; err == nil && sent < 100; sent++ {
@@ -344,7 +345,7 @@ func TestTestsAndTheirLimit(t *testing.T) {
 	if sx.CodeOf(err) != sx.CodeTooManyAttempts || sent > 30 {
 		t.Errorf("after %d tests: %v", sent, err)
 	}
-	h.advance(25 * time.Hour)
+	f.advance(25 * time.Hour)
 	if _, err := s.as("ada").TestNotify(t.Context()); err != nil {
 		t.Errorf("a day later: %v", err)
 	}

@@ -10,12 +10,13 @@ import (
 
 	"github.com/soundextract/sx/server/api"
 	"github.com/soundextract/sx/server/internal/httpserver"
+	"github.com/soundextract/sx/server/internal/store"
 	"github.com/soundextract/sx/server/sx"
 )
 
 const (
-	secretLength = 32 // bytes; Standard Webhooks asks for 24 to 64
-	maxURL       = 2048
+	secretLength = 32   // bytes; Standard Webhooks requires 24 to 64
+	maxURLLength = 2048 // bytes
 )
 
 func (s *Service) addWebhook(w http.ResponseWriter, r *http.Request, user string) error {
@@ -26,62 +27,64 @@ func (s *Service) addWebhook(w http.ResponseWriter, r *http.Request, user string
 	if err := s.checkURL(in.URL); err != nil {
 		return err
 	}
-	made := sx.Webhook{ID: sx.NewID(), URL: in.URL, Secret: make([]byte, secretLength), Created: s.cfg.Now()}
-	_, _ = rand.Read(made.Secret) // never fails (package crypto/rand)
-	_, err := s.change(r.Context(), user, func(c *sx.NotificationSettings) (bool, error) {
-		if len(c.Webhooks) >= api.MaxWebhooks {
-			return false, sx.NewError(sx.CodeConflict, "you have %d webhooks, which is the most", len(c.Webhooks)).
-				WithHint("remove one with: sx notify webhook rm ID")
+	hook := sx.Webhook{ID: sx.NewID(), URL: in.URL, Secret: make([]byte, secretLength), Created: s.cfg.Now()}
+	_, _ = rand.Read(hook.Secret) // never returns an error
+	_, err := s.update(r.Context(), user, func(settings *sx.NotificationSettings) error {
+		if len(settings.Webhooks) >= api.MaxWebhooks {
+			return sx.NewError(sx.CodeConflict, "you have %d webhooks, the maximum", len(settings.Webhooks)).
+				WithHint("remove a webhook first")
 		}
-		c.Webhooks = append(c.Webhooks, made)
-		return true, nil
+		settings.Webhooks = append(settings.Webhooks, hook)
+		return nil
 	})
 	if err != nil {
 		return err
 	}
-	s.cfg.Log.InfoContext(r.Context(), "webhook made", "webhook", made.ID)
-	api.Write(w, http.StatusCreated, api.CreatedWebhook{Webhook: api.FromWebhook(made), Secret: api.WebhookSecret(made.Secret)})
+	s.cfg.Log.InfoContext(r.Context(), "webhook created", "webhook", hook.ID)
+	api.Write(w, http.StatusCreated, api.CreatedWebhook{Webhook: api.FromWebhook(hook), Secret: api.WebhookSecret(hook.Secret)})
 	return nil
 }
 
-// checkURL refuses what can be told to be wrong from the URL alone. Names are
-// not resolved here: they may lead elsewhere later, and what our network knows
-// under a name is not for everyone to ask.
+// checkURL validates what the URL alone shows. It does not resolve names: they may
+// resolve to other addresses later (see webhookSender), and the answer would let users
+// explore the operator's network.
 func (s *Service) checkURL(raw string) error {
-	bad := func(why string) *sx.Error {
-		return sx.NewError(sx.CodeInvalid, "the webhook's URL %s", why).WithHint("give one such as https://example.org/hook")
+	invalid := func(reason string) *sx.Error {
+		return sx.NewError(sx.CodeInvalid, "invalid webhook URL: %s", reason).WithHint("give a URL such as https://example.org/hook")
 	}
 	u, err := url.Parse(raw)
 	switch {
-	case err != nil || u.Host == "" || u.Hostname() == "" || len(raw) > maxURL:
-		return bad("is not valid")
+	case err != nil || u.Host == "" || u.Hostname() == "":
+		return invalid("not an absolute URL")
+	case len(raw) > maxURLLength:
+		return invalid("too long")
 	case u.Scheme != "https" && u.Scheme != "http":
-		return bad("is not https")
+		return invalid("the scheme is not https")
 	case u.User != nil:
-		return bad("holds a name or password").WithHint("leave them out: what is posted is signed, see sx help notify")
+		return invalid("it contains a user name or password").WithHint("remove them: requests to webhooks are signed")
 	case u.Fragment != "":
-		return bad("has a part behind #, which is never sent")
+		return invalid("it contains a fragment, which is never sent")
 	case u.Scheme == "http" && len(s.cfg.Networks) == 0:
-		return bad("is not https, and everyone on the way could read what is posted")
+		return invalid("the scheme is not https, so requests would not be encrypted")
 	}
-	if a, err := netip.ParseAddr(u.Hostname()); err == nil && !allowed(s.cfg.Networks, a) && (u.Scheme == "http" || !public(a)) {
-		return bad("leads to an address that webhooks may not reach").
-			WithHint("whoever runs the server can allow networks with --webhook-networks")
+	if a, err := netip.ParseAddr(u.Hostname()); err == nil && !isAllowed(s.cfg.Networks, a) && (u.Scheme == "http" || !isPublic(a)) {
+		return invalid("webhooks must not reach this address").
+			WithHint("ask the operator of the server to allow the network with --webhook-networks")
 	}
 	return nil
 }
 
-// removeWebhook ends a webhook. That of someone else is answered like one that
-// does not exist.
+// removeWebhook removes a webhook of the user. For that of another user the answer is
+// the same as for one that does not exist.
 func (s *Service) removeWebhook(w http.ResponseWriter, r *http.Request, user string) error {
 	id := r.PathValue("id")
-	_, err := s.change(r.Context(), user, func(c *sx.NotificationSettings) (bool, error) {
-		if find(*c, id) == nil {
-			return false, sx.NewError(sx.CodeNotFound, "you have no webhook %s", id).
-				WithHint("list your webhooks with: sx notify webhook list")
+	_, err := s.update(r.Context(), user, func(settings *sx.NotificationSettings) error {
+		if findWebhook(*settings, id) == nil {
+			return sx.NewError(sx.CodeNotFound, "webhook %s not found", id).
+				WithHint("list your webhooks to find the ID")
 		}
-		c.Webhooks = slices.DeleteFunc(c.Webhooks, func(h sx.Webhook) bool { return h.ID == id })
-		return true, nil
+		settings.Webhooks = slices.DeleteFunc(settings.Webhooks, func(h sx.Webhook) bool { return h.ID == id })
+		return nil
 	})
 	if err != nil {
 		return err
@@ -91,19 +94,21 @@ func (s *Service) removeWebhook(w http.ResponseWriter, r *http.Request, user str
 	return nil
 }
 
-// disable ends a webhook whose receiver wants no more.
-func (s *Service) disable(ctx context.Context, d sx.Delivery) {
-	_, err := s.change(context.WithoutCancel(ctx), d.UserID, func(c *sx.NotificationSettings) (bool, error) {
-		hook := find(*c, d.WebhookID)
-		if hook == nil || !hook.Disabled.IsZero() {
-			return false, nil
+// disableWebhook disables a webhook whose receiver answered 410 Gone.
+func (s *Service) disableWebhook(ctx context.Context, d sx.Delivery) {
+	changed := false
+	_, err := s.update(context.WithoutCancel(ctx), d.UserID, func(settings *sx.NotificationSettings) error {
+		hook := findWebhook(*settings, d.WebhookID)
+		if changed = hook != nil && hook.Disabled.IsZero(); !changed {
+			return store.ErrUnchanged
 		}
 		hook.Disabled = s.cfg.Now()
-		return true, nil
+		return nil
 	})
-	if err != nil {
-		s.cfg.Log.WarnContext(ctx, "webhook not disabled, the next answer will", "webhook", d.WebhookID, "error", err)
-		return
+	switch {
+	case err != nil:
+		s.cfg.Log.WarnContext(ctx, "webhook not disabled; retrying at its next 410", "webhook", d.WebhookID, "error", err)
+	case changed:
+		s.cfg.Log.InfoContext(ctx, "webhook disabled by its receiver", "webhook", d.WebhookID, "user", d.UserID)
 	}
-	s.cfg.Log.InfoContext(ctx, "webhook disabled by its receiver", "webhook", d.WebhookID, "user", d.UserID)
 }

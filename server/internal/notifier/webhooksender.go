@@ -22,79 +22,81 @@ import (
 )
 
 const (
-	dialLimit = 10 * time.Second
-	maxAnswer = 64 << 10 // bytes of an answer that are read, in head and body each
+	dialTimeout     = 10 * time.Second
+	maxResponseSize = 64 << 10 // bytes that are read of a response, for the header and for the body
 )
 
-// posts is the way to webhooks. Where it leads is checked once the name is
-// resolved, on the very address that is dialled: a name that gives another
-// address the second time gains nothing. Each post has a connection of its own,
-// and no proxy of ours is used, because it would dial elsewhere.
-type posts struct {
-	// https may reach the open internet too; http only the operator's networks,
-	// because everyone on the way would read along.
+// webhookSender sends requests to webhooks. Against SSRF it checks the IP address
+// that is dialled, after the name was resolved, which also defeats DNS rebinding.
+// For the same reason each request has a new connection, and no proxy is used: it
+// would dial instead.
+type webhookSender struct {
+	// https may reach the public internet and the operator's networks; http only the
+	// latter, because the requests are not encrypted.
 	https, http http.RoundTripper
 }
 
-// errRefused is the error of an address that webhooks may not reach.
-var errRefused = errors.New("address not allowed")
+// errAddressNotAllowed is the error of dialling an address that webhooks must not
+// reach.
+var errAddressNotAllowed = errors.New("address not allowed")
 
-func newPosts(networks []netip.Prefix, roots *x509.CertPool) *posts {
-	way := func(open func(netip.Addr) bool) http.RoundTripper {
-		dialer := &net.Dialer{Timeout: dialLimit, Control: func(_, address string, _ syscall.RawConn) error {
-			if a, err := netip.ParseAddrPort(address); err != nil || !open(a.Addr()) {
-				return errRefused
+func newWebhookSender(networks []netip.Prefix, roots *x509.CertPool) *webhookSender {
+	transport := func(allow func(netip.Addr) bool) http.RoundTripper {
+		dialer := &net.Dialer{Timeout: dialTimeout, Control: func(_, address string, _ syscall.RawConn) error {
+			if a, err := netip.ParseAddrPort(address); err != nil || !allow(a.Addr()) {
+				return errAddressNotAllowed
 			}
 			return nil
 		}}
 		return &http.Transport{
 			DialContext: dialer.DialContext, TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12},
-			TLSHandshakeTimeout: dialLimit, DisableKeepAlives: true, MaxResponseHeaderBytes: maxAnswer,
+			TLSHandshakeTimeout: dialTimeout, DisableKeepAlives: true, MaxResponseHeaderBytes: maxResponseSize,
 		}
 	}
-	return &posts{
-		https: way(func(a netip.Addr) bool { return public(a) || allowed(networks, a) }),
-		http:  way(func(a netip.Addr) bool { return allowed(networks, a) }),
+	return &webhookSender{
+		https: transport(func(a netip.Addr) bool { return isPublic(a) || isAllowed(networks, a) }),
+		http:  transport(func(a netip.Addr) bool { return isAllowed(networks, a) }),
 	}
 }
 
-// sendPost posts the delivery to its webhook.
-func (s *Service) sendPost(ctx context.Context, c sx.NotificationSettings, d sx.Delivery) result {
-	hook := find(c, d.WebhookID)
+// sendWebhook posts the delivery to its webhook.
+func (s *Service) sendWebhook(ctx context.Context, settings sx.NotificationSettings, d sx.Delivery) result {
+	hook := findWebhook(settings, d.WebhookID)
 	switch {
 	case hook == nil:
 		return failed("the webhook was removed")
 	case !hook.Disabled.IsZero():
 		return failed("the webhook is disabled: its receiver answered 410 Gone")
 	}
-	req, err := s.signed(ctx, hook, d)
+	req, err := s.newWebhookRequest(ctx, hook, d)
 	if err != nil {
-		return failed("the webhook's URL is not valid")
+		return failed("invalid URL")
 	}
-	way := s.posts.https
+	transport := s.webhooks.https
 	if req.URL.Scheme == "http" {
-		way = s.posts.http
+		transport = s.webhooks.http
 	}
-	res, err := way.RoundTrip(req) // it follows no redirects
+	res, err := transport.RoundTrip(req) // follows no redirects
 	if err != nil {
-		s.cfg.Log.DebugContext(ctx, "post failed", "delivery", d.ID, "error", err)
-		return result{problem: why(err)}
+		s.cfg.Log.DebugContext(ctx, "webhook request failed", "delivery", d.ID, "error", err)
+		return result{problem: describeNetworkError(err)}
 	}
-	_, _ = io.CopyN(io.Discard, res.Body, maxAnswer) // what it says does not matter
+	_, _ = io.CopyN(io.Discard, res.Body, maxResponseSize) // only the status matters
 	_ = res.Body.Close()
-	return s.judge(res)
+	return s.webhookResult(res)
 }
 
-// signed is the request of a delivery as Standard Webhooks has it. The time is
-// that of the try, because receivers refuse old ones.
-func (s *Service) signed(ctx context.Context, hook *sx.Webhook, d sx.Delivery) (*http.Request, error) {
+// newWebhookRequest returns the signed request of a delivery, as specified by
+// Standard Webhooks. The timestamp is that of the attempt, because receivers reject
+// old ones.
+func (s *Service) newWebhookRequest(ctx context.Context, hook *sx.Webhook, d sx.Delivery) (*http.Request, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, hook.URL, bytes.NewReader(d.Payload))
 	if err != nil {
 		return nil, err
 	}
 	at := strconv.FormatInt(s.cfg.Now().Unix(), 10)
 	mac := hmac.New(sha256.New, hook.Secret)
-	_, _ = fmt.Fprintf(mac, "%s.%s.%s", d.ID, at, d.Payload) // a hash takes everything
+	_, _ = fmt.Fprintf(mac, "%s.%s.%s", d.ID, at, d.Payload) // a hash.Hash never returns an error
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("User-Agent", "SoundExtract/"+sx.Version)
 	req.Header.Set("webhook-id", d.ID)
@@ -103,9 +105,8 @@ func (s *Service) signed(ctx context.Context, hook *sx.Webhook, d sx.Delivery) (
 	return req, nil
 }
 
-// judge says what an answer means: 2xx is success, all else is not, redirects
-// included.
-func (s *Service) judge(res *http.Response) result {
+// webhookResult returns the result of a response: only 2xx is success.
+func (s *Service) webhookResult(res *http.Response) result {
 	r := result{status: res.StatusCode}
 	if res.StatusCode >= 200 && res.StatusCode < 300 {
 		return r
@@ -117,12 +118,13 @@ func (s *Service) judge(res *http.Response) result {
 	case res.StatusCode >= 300 && res.StatusCode < 400:
 		r.problem += ", redirects are not followed"
 	case res.StatusCode == http.StatusTooManyRequests, res.StatusCode == http.StatusServiceUnavailable:
-		r.wait = s.retryAfter(res.Header.Get("Retry-After"))
+		r.retryAfter = s.retryAfter(res.Header.Get("Retry-After"))
 	}
 	return r
 }
 
-// retryAfter reads the header of RFC 9110 section 10.2.3; 0 is no wish.
+// retryAfter parses the header Retry-After (RFC 9110 section 10.2.3). It returns 0 if
+// there is none, or an invalid one.
 func (s *Service) retryAfter(v string) time.Duration {
 	if seconds, err := strconv.ParseUint(v, 10, 31); err == nil {
 		return time.Duration(seconds) * time.Second
@@ -133,24 +135,23 @@ func (s *Service) retryAfter(v string) time.Duration {
 	return 0
 }
 
-// why says in few words what went wrong on the way. It is shown to the user, so
-// it names no address: what lies behind a name of our network is nobody's
-// business.
-func why(err error) string {
+// describeNetworkError describes an error for the user. It names no address, because
+// that would let users explore the operator's network.
+func describeNetworkError(err error) string {
 	var dns *net.DNSError
 	var certificate *tls.CertificateVerificationError
 	var timeout net.Error
 	switch {
-	case errors.Is(err, errRefused):
-		return "private address, or http to a public one: not allowed"
+	case errors.Is(err, errAddressNotAllowed):
+		return "private address, or http to a public address: not allowed"
 	case errors.As(err, &dns) && dns.IsNotFound:
-		return "host does not exist"
+		return "no such host"
 	case errors.As(err, &certificate):
-		return "certificate is not valid"
+		return "invalid certificate"
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return "connection refused"
 	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
-		return "no answer in time"
+		return "timeout"
 	default:
 		return "connection failed"
 	}

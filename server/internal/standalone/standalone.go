@@ -43,9 +43,10 @@ type Config struct {
 	Log          *slog.Logger
 }
 
-// reconcile is the pause between two looks for work whose wake-up message was lost.
+// reconcileInterval is the interval between two checks for lost wake-up messages and due
+// deliveries.
 // In one process that happens only at a start, which looks at once.
-const reconcile = 5 * time.Second
+const reconcileInterval = 5 * time.Second
 
 // Run serves until ctx ends, then hands running jobs back and returns. Errors
 // that an operator can cause (address in use, folder in use, no ffmpeg) say so.
@@ -139,7 +140,7 @@ func (p *parts) front() (f front, err error) {
 	f.notifier, err = notifier.New(notifier.Config{
 		Updater: p.updater, Bus: p.bus, NotificationSettings: p.store.NotificationSettings, Deliveries: p.store.Deliveries,
 		AuthURL: authURL, AuthTransport: toAuth, Settings: p.cfg.Notify,
-		Log: p.cfg.Log, Now: time.Now, Reconcile: reconcile, Registerer: p.registry,
+		Log: p.cfg.Log, Now: time.Now, ReconcileInterval: reconcileInterval, Registerer: p.registry,
 	})
 	if err != nil {
 		return f, err
