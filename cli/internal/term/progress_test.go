@@ -12,7 +12,7 @@ import (
 	"github.com/soundextract/sx/server/sx"
 )
 
-var _ transfer.Meter = (*term.ProgressBar)(nil)
+var _ transfer.Progress = (*term.ProgressBar)(nil)
 
 func TestPlainLines(t *testing.T) {
 	t.Parallel()

@@ -3,103 +3,102 @@ package transfer
 import (
 	"context"
 	"errors"
-	"math/rand/v2"
 	"sync/atomic"
 	"time"
 
 	"github.com/soundextract/sx/server/api/client"
+	"github.com/soundextract/sx/server/backoff"
 )
 
-// The pauses between tries double from the first to the longest.
+// The pauses between tries grow from the first to the longest.
 const (
 	firstPause   = 200 * time.Millisecond
 	longestPause = 15 * time.Second
 )
 
-// firstContact bounds the patience with a server that has not answered once in
-// this run: it is more likely not there than away for a while.
-const firstContact = 5 * time.Second
+// connectTimeout replaces a longer retry timeout while the server has not
+// answered once in this run: then its address is more likely wrong than the
+// server down for a moment.
+const connectTimeout = 5 * time.Second
 
-// Policy is how one run of sx deals with a server that is away.
+// Policy is how one run of sx retries. It is shared by the run's transfers.
 type Policy struct {
-	// Patience is how long to go on without any progress.
-	Patience time.Duration
+	// Timeout is how long to retry without any progress.
+	Timeout time.Duration
 
 	reached atomic.Bool // the server answered in this run
 }
 
-// Retry paces the tries of one transfer. It is not for several goroutines at once.
+// Retry paces the tries of one transfer. It is not safe for concurrent use.
 type Retry struct {
-	policy   *Policy
-	meter    Waiter
-	since    time.Time // of the last progress
-	failures int       // in a row, without progress
+	policy  *Policy
+	report  WaitReporter
+	since   time.Time // of the last progress
+	backoff backoff.Backoff
 }
 
-// Start begins a transfer, whose pauses are shown on the meter.
-func (p *Policy) Start(meter Waiter) *Retry {
-	return &Retry{policy: p, meter: meter, since: time.Now()}
+// Start starts a transfer whose pauses are reported to report.
+func (p *Policy) Start(report WaitReporter) *Retry {
+	return &Retry{
+		policy: p, report: report, since: time.Now(),
+		backoff: backoff.Backoff{First: firstPause, Max: longestPause},
+	}
 }
 
-// Answered says that the server is there.
+// Answered records that the server answered.
 func (r *Retry) Answered() { r.policy.reached.Store(true) }
 
-// Progress says that the server answered and something moved: patience and
-// pauses begin anew.
+// Progress records that the server answered and something moved: timeout and
+// pauses start again.
 func (r *Retry) Progress() {
 	r.Answered()
-	r.since, r.failures = time.Now(), 0
+	r.restart()
 }
 
-// Pause waits before another try if err may pass, and returns err at once if
-// it cannot. When the patience is over it returns an *sx.Error of code
-// exitcode.CodeTimedOut, or err itself if the server was never reached in this run.
+func (r *Retry) restart() {
+	r.since = time.Now()
+	r.backoff.Reset()
+}
+
+// Pause waits before another try if err is retryable, and returns err at once
+// if not. After the timeout it returns an *sx.Error of code CodeTimedOut, or err
+// itself if the server has never answered in this run.
 func (r *Retry) Pause(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	if !Transient(err) {
+	if !Retryable(err) {
 		return err
 	}
 	return r.Wait(ctx, err)
 }
 
-// Wait is Pause for an error that the caller knows how to get over.
+// Wait is Pause for an error that the caller knows to be retryable.
 func (r *Retry) Wait(ctx context.Context, err error) error {
-	var away *client.Unreachable
-	isAway := errors.As(err, &away) || errors.Is(err, ErrStalled)
-	if !isAway {
+	var unreachable *client.Unreachable
+	if !errors.As(err, &unreachable) && !errors.Is(err, ErrStalled) {
 		r.Answered()
 	}
-	patience := r.policy.Patience
-	if !r.policy.reached.Load() {
-		patience = min(patience, firstContact)
+	timeout, reached := r.policy.Timeout, r.policy.reached.Load()
+	if !reached {
+		timeout = min(timeout, connectTimeout)
 	}
-	left := time.Until(r.since.Add(patience))
-	if left <= 0 {
-		if !r.policy.reached.Load() {
-			return err
-		}
-		return errTimedOut(patience, err)
+	left := time.Until(r.since.Add(timeout))
+	switch {
+	case left <= 0 && !reached:
+		return err
+	case left <= 0:
+		return errTimedOut(timeout, err)
 	}
-	pause := min(firstPause<<min(r.failures, 10), longestPause)
-	pause = min(pause/2+rand.N(pause/2), left) // jitter: many clients lost the same server
-	r.failures++
-	r.meter.Wait(reason(err), time.Now().Add(pause))
-	timer := time.NewTimer(pause)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-timer.C:
-		return nil
-	}
+	pause := min(r.backoff.Next(), left)
+	r.report.Wait(reason(err), time.Now().Add(pause))
+	return backoff.Sleep(ctx, pause)
 }
 
-// Do calls fn until it succeeds, fails with an error that cannot pass, or the
-// patience, which begins anew, is over.
+// Do calls fn until it succeeds, until it fails with an error that is not
+// retryable, or until the timeout, which starts with the call.
 func (r *Retry) Do(ctx context.Context, fn func(context.Context) error) error {
-	r.since, r.failures = time.Now(), 0
+	r.restart()
 	for {
 		err := fn(ctx)
 		if err == nil {

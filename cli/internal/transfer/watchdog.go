@@ -6,38 +6,45 @@ import (
 	"time"
 )
 
-// Stall is how long a connection may move nothing before it is given up. A
+// stallTimeout is how long a connection may move nothing before it is closed: a
 // connection whose other end vanished looks just like a slow one.
-const Stall = 30 * time.Second
+const stallTimeout = 30 * time.Second
 
-// Watchdog ends a context when it hears nothing for a while.
-type Watchdog struct {
-	timer  *time.Timer
-	after  time.Duration
-	cancel context.CancelCauseFunc
+// watchdog cancels a context unless it is reset in time.
+type watchdog struct {
+	timer   *time.Timer
+	timeout time.Duration
+	cancel  context.CancelCauseFunc
 }
 
-// Watch derives a context that ends with ErrStalled as its cause unless Beat is
-// called at least every after. Stop has to be called in the end.
-func Watch(ctx context.Context, after time.Duration) (context.Context, *Watchdog) {
+// watch derives a context that is cancelled with the cause ErrStalled unless
+// reset is called at least once in every timeout. The caller must call stop.
+func watch(ctx context.Context, timeout time.Duration) (context.Context, *watchdog) {
 	ctx, cancel := context.WithCancelCause(ctx)
-	timer := time.AfterFunc(after, func() { cancel(ErrStalled) })
-	return ctx, &Watchdog{timer: timer, after: after, cancel: cancel}
+	timer := time.AfterFunc(timeout, func() { cancel(ErrStalled) })
+	return ctx, &watchdog{timer: timer, timeout: timeout, cancel: cancel}
 }
 
-// Beat says that something moved.
-func (w *Watchdog) Beat() { w.timer.Reset(w.after) }
+func (w *watchdog) reset() { w.timer.Reset(w.timeout) }
 
-// Stop ends the watch and the context.
-func (w *Watchdog) Stop() {
+func (w *watchdog) stop() {
 	w.timer.Stop()
 	w.cancel(nil)
 }
 
-// Cause is err, or ErrStalled when the watchdog ended ctx and so brought err about.
-func Cause(ctx context.Context, err error) error {
+// stallError returns ErrStalled if the watchdog cancelled ctx and so caused
+// err, and err otherwise.
+func stallError(ctx context.Context, err error) error {
 	if err != nil && errors.Is(context.Cause(ctx), ErrStalled) {
 		return ErrStalled
 	}
 	return err
+}
+
+// watched calls fn, which makes a request with a short answer, with a context
+// that ends after the timeout.
+func watched(ctx context.Context, timeout time.Duration, fn func(context.Context) error) error {
+	ctx, dog := watch(ctx, timeout)
+	defer dog.stop()
+	return stallError(ctx, fn(ctx))
 }

@@ -10,15 +10,11 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/soundextract/sx/cli/internal/batch"
 	"github.com/soundextract/sx/cli/internal/cmdutil"
 	"github.com/soundextract/sx/cli/internal/config"
-	"github.com/soundextract/sx/cli/internal/fetch"
 	"github.com/soundextract/sx/cli/internal/mediafiles"
 	"github.com/soundextract/sx/cli/internal/term"
 	"github.com/soundextract/sx/cli/internal/transfer"
-	"github.com/soundextract/sx/cli/internal/uploads"
-	"github.com/soundextract/sx/cli/internal/watcher"
 	"github.com/soundextract/sx/server/api"
 	"github.com/soundextract/sx/server/api/client"
 	"github.com/soundextract/sx/server/sx"
@@ -99,14 +95,14 @@ func runConvert(ctx context.Context, opts *Options) error {
 	if err != nil {
 		return err
 	}
-	policy := &transfer.Policy{Patience: cfg.Patience}
+	policy := &transfer.Policy{Timeout: cfg.Patience}
 	v := &converter{
 		Options: opts, api: c, policy: policy,
-		uploader: &uploads.Uploader{
+		uploader: &transfer.Uploader{
 			API: c, Policy: policy,
-			Records: uploads.Records{Dir: filepath.Join(cfg.StateDir, "uploads"), Account: cfg.Account},
+			Records: transfer.UploadRecords{Dir: filepath.Join(cfg.StateDir, "uploads"), Account: cfg.Account},
 		},
-		fetcher: &fetch.Fetcher{API: c, Policy: policy, StateDir: cfg.StateDir, Force: opts.Force},
+		fetcher: &transfer.Downloader{API: c, Policy: policy, StateDir: cfg.StateDir, Force: opts.Force},
 	}
 	paths, err := v.paths(files)
 	if err != nil {
@@ -114,14 +110,14 @@ func runConvert(ctx context.Context, opts *Options) error {
 	}
 	display := term.NewProgressDisplay(opts.IO)
 	defer display.Close()
-	v.printer = fetch.Printer{Out: display.Out(), TTY: opts.IO.OutTTY, JSON: opts.JSON}
-	items := make([]batch.Item, len(files))
-	sent := make([]*uploads.Sent, len(files))
+	v.printer = transfer.ResultPrinter{Out: display.Out(), TTY: opts.IO.OutTTY, JSON: opts.JSON}
+	items := make([]transfer.Item, len(files))
+	sent := make([]*transfer.Uploaded, len(files))
 	var total int64
 	for i, f := range files {
 		total += f.Size
 		bar := display.Add(f.Name, f.Size, phases)
-		items[i] = batch.Item{Name: f.Name, Bar: bar, Do: func(ctx context.Context) (err error) {
+		items[i] = transfer.Item{Name: f.Name, Bar: bar, Do: func(ctx context.Context) (err error) {
 			sent[i], err = v.one(ctx, f, paths[i], bar)
 			return err
 		}}
@@ -133,7 +129,7 @@ func runConvert(ctx context.Context, opts *Options) error {
 	if parallel == 0 {
 		parallel = cfg.Parallel
 	}
-	if err := batch.Run(ctx, items, parallel); err != nil {
+	if err := transfer.RunBatch(ctx, items, parallel); err != nil {
 		return err // what is done is remembered: the same command does not do it again
 	}
 	for _, s := range sent {
@@ -142,7 +138,7 @@ func runConvert(ctx context.Context, opts *Options) error {
 	return nil
 }
 
-// phases counts those that a file goes through: uploading, comparing, queued,
+// phases counts those that a file goes through: uploading, verifying, queued,
 // converting, downloading.
 const phases = 5
 
@@ -150,9 +146,9 @@ type converter struct {
 	*Options
 	api      *client.Client
 	policy   *transfer.Policy
-	uploader *uploads.Uploader
-	fetcher  *fetch.Fetcher
-	printer  fetch.Printer
+	uploader *transfer.Uploader
+	fetcher  *transfer.Downloader
+	printer  transfer.ResultPrinter
 }
 
 // paths says where each MP3 goes, and finds before anything is uploaded what
@@ -162,17 +158,17 @@ func (v *converter) paths(files []mediafiles.File) ([]string, error) {
 	if v.Output == "-" {
 		return paths, nil
 	}
-	targets, err := fetch.NewTargets(v.Output, len(files) > 1)
+	targets, err := transfer.NewTargets(v.Output, len(files) > 1)
 	if err != nil {
 		return nil, err
 	}
 	var problems []error
 	for i, f := range files {
 		paths[i] = targets.Path(f.Name)
-		err := v.fetcher.Check(paths[i])
+		err := v.fetcher.CheckTarget(paths[i])
 		// What is there may be the result of an earlier run that was stopped
 		// before it could say so: that comes out when the digests are known.
-		if err != nil && !v.uploader.Remembered(f, v.Encoding) {
+		if err != nil && !v.uploader.Started(f, v.Encoding) {
 			problems = append(problems, err)
 		}
 	}
@@ -180,7 +176,7 @@ func (v *converter) paths(files []mediafiles.File) ([]string, error) {
 }
 
 // one brings one file all the way.
-func (v *converter) one(ctx context.Context, f mediafiles.File, path string, bar *term.ProgressBar) (*uploads.Sent, error) {
+func (v *converter) one(ctx context.Context, f mediafiles.File, path string, bar *term.ProgressBar) (*transfer.Uploaded, error) {
 	sent, err := v.uploader.Upload(ctx, f, v.Encoding, bar)
 	if err != nil {
 		return nil, err
@@ -211,14 +207,14 @@ func (v *converter) deliver(ctx context.Context, f mediafiles.File, job api.Job,
 	} else {
 		bar.Done("done")
 	}
-	result := fetch.ResultOf(job, path)
+	result := transfer.ResultOf(job, path)
 	result.Name = f.Name
 	return v.printer.Print(result)
 }
 
 // finish waits for the conversion. A job that an earlier run saw fail is tried
 // again if that may help.
-func (v *converter) finish(ctx context.Context, sent *uploads.Sent, bar *term.ProgressBar) (api.Job, error) {
+func (v *converter) finish(ctx context.Context, sent *transfer.Uploaded, bar *term.ProgressBar) (api.Job, error) {
 	job := sent.Job
 	if sent.Earlier && job.State == sx.StateFailed && job.Error != nil && !job.Error.Code.Permanent() {
 		bar.Say("its conversion had failed, trying it again")
@@ -231,11 +227,11 @@ func (v *converter) finish(ctx context.Context, sent *uploads.Sent, bar *term.Pr
 		}
 	}
 	gone := false
-	w := watcher.Watcher{API: v.api, Policy: v.policy}
-	err := w.Follow(ctx, []string{job.ID}, watcher.Events{
+	w := transfer.Watcher{API: v.api, Policy: v.policy}
+	err := w.Follow(ctx, []string{job.ID}, transfer.WatchEvents{
 		Job: func(now api.Job) {
 			job = now
-			watcher.Show(bar, now)
+			transfer.ShowJob(bar, now)
 		},
 		Gone: func(string) { gone = true },
 		Wait: func(reason string, until time.Time) { bar.Wait(reason, until) },
@@ -248,7 +244,7 @@ func (v *converter) finish(ctx context.Context, sent *uploads.Sent, bar *term.Pr
 		return job, sx.NewError(sx.CodeNotFound, "its job %s was removed", job.ID).
 			WithHint("run the same command again to start anew")
 	}
-	if err := fetch.Ready(job); err != nil {
+	if err := transfer.CheckConverted(job); err != nil {
 		if job.State != sx.StateFailed || sx.CodeOf(err).Permanent() {
 			sent.Forget()
 		}

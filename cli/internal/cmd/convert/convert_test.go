@@ -123,7 +123,7 @@ func TestTheTargetIsCheckedBeforeTheUpload(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, _, err := b.run(t.Context(), t, false, b.file("a.mp4"), "-o", b.dir)
-	if told := sx.AsError(err); !strings.Contains(told.Message, "is there already") || len(b.server.Jobs()) != 0 {
+	if told := sx.AsError(err); !strings.Contains(told.Message, "already exists") || len(b.server.Jobs()) != 0 {
 		t.Errorf("after %d uploads: %+v", len(b.server.Jobs()), told)
 	}
 	if _, _, err := b.run(t.Context(), t, false, b.file("a.mp4"), "-o", b.dir, "--force"); err != nil {
@@ -131,7 +131,7 @@ func TestTheTargetIsCheckedBeforeTheUpload(t *testing.T) {
 	}
 	b.check(t, b.file("a.mp3"), "a.mp4")
 	_, _, err = b.run(t.Context(), t, false, b.file("a.mp4"), b.file("b.mp4"), "-o", b.file("a.mp3"))
-	if told := sx.AsError(err); !strings.Contains(told.Message, "is not a folder") {
+	if told := sx.AsError(err); !strings.Contains(told.Message, "is not a directory") {
 		t.Errorf("got %+v", told)
 	}
 	if _, _, err = b.run(t.Context(), t, false, b.file("a.mp4"), b.file("b.mp4"), "-o", "-"); cmdutil.ErrorCode(err) != cmdutil.CodeUsage {

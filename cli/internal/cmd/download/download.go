@@ -7,13 +7,10 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/soundextract/sx/cli/internal/batch"
 	"github.com/soundextract/sx/cli/internal/cmdutil"
 	"github.com/soundextract/sx/cli/internal/config"
-	"github.com/soundextract/sx/cli/internal/fetch"
 	"github.com/soundextract/sx/cli/internal/term"
 	"github.com/soundextract/sx/cli/internal/transfer"
-	"github.com/soundextract/sx/cli/internal/watcher"
 	"github.com/soundextract/sx/server/api"
 	"github.com/soundextract/sx/server/api/client"
 	"github.com/soundextract/sx/server/sx"
@@ -103,7 +100,7 @@ func runDownload(ctx context.Context, opts *Options) error {
 	}
 	display := term.NewProgressDisplay(opts.IO)
 	defer display.Close()
-	policy := &transfer.Policy{Patience: cfg.Patience}
+	policy := &transfer.Policy{Timeout: cfg.Patience}
 	jobs, err := opts.jobs(ctx, c, policy, display)
 	if err != nil {
 		return err
@@ -112,15 +109,15 @@ func runDownload(ctx context.Context, opts *Options) error {
 		display.Say("there are no finished jobs")
 		return nil
 	}
-	fetcher := &fetch.Fetcher{API: c, Policy: policy, StateDir: cfg.StateDir, Force: opts.Force}
-	targets := &fetch.Targets{}
+	fetcher := &transfer.Downloader{API: c, Policy: policy, StateDir: cfg.StateDir, Force: opts.Force}
+	targets := &transfer.Targets{}
 	if opts.Output != "-" {
-		if targets, err = fetch.NewTargets(opts.Output, opts.All || len(jobs) > 1); err != nil {
+		if targets, err = transfer.NewTargets(opts.Output, opts.All || len(jobs) > 1); err != nil {
 			return err
 		}
 	}
-	printer := fetch.Printer{Out: display.Out(), TTY: opts.IO.OutTTY, JSON: opts.JSON}
-	items := make([]batch.Item, len(jobs))
+	printer := transfer.ResultPrinter{Out: display.Out(), TTY: opts.IO.OutTTY, JSON: opts.JSON}
+	items := make([]transfer.Item, len(jobs))
 	for i, w := range jobs {
 		var size int64
 		if w.job.Track != nil {
@@ -131,7 +128,7 @@ func runDownload(ctx context.Context, opts *Options) error {
 		if w.err == nil && opts.Output != "-" {
 			path = targets.Path(w.job.Name)
 		}
-		items[i] = batch.Item{Name: w.name(), Bar: bar, Do: func(ctx context.Context) error {
+		items[i] = transfer.Item{Name: w.name(), Bar: bar, Do: func(ctx context.Context) error {
 			if w.err != nil {
 				return w.err
 			}
@@ -141,10 +138,10 @@ func runDownload(ctx context.Context, opts *Options) error {
 			return file(ctx, fetcher, w.job, path, bar, printer)
 		}}
 	}
-	return batch.Run(ctx, items, cfg.Parallel)
+	return transfer.RunBatch(ctx, items, cfg.Parallel)
 }
 
-func stream(ctx context.Context, fetcher *fetch.Fetcher, job api.Job, io *term.IOStreams, bar *term.ProgressBar) error {
+func stream(ctx context.Context, fetcher *transfer.Downloader, job api.Job, io *term.IOStreams, bar *term.ProgressBar) error {
 	if io.OutTTY {
 		return cmdutil.UsageErrorf("an MP3 is nothing for the terminal").WithHint("pipe it on, or give a file with -o")
 	}
@@ -155,7 +152,7 @@ func stream(ctx context.Context, fetcher *fetch.Fetcher, job api.Job, io *term.I
 	return nil
 }
 
-func file(ctx context.Context, fetcher *fetch.Fetcher, job api.Job, path string, bar *term.ProgressBar, printer fetch.Printer) error {
+func file(ctx context.Context, fetcher *transfer.Downloader, job api.Job, path string, bar *term.ProgressBar, printer transfer.ResultPrinter) error {
 	there, err := fetcher.File(ctx, job, path, bar)
 	if err != nil {
 		return err
@@ -165,7 +162,7 @@ func file(ctx context.Context, fetcher *fetch.Fetcher, job api.Job, path string,
 	} else {
 		bar.Done("downloaded")
 	}
-	return printer.Print(fetch.ResultOf(job, path))
+	return printer.Print(transfer.ResultOf(job, path))
 }
 
 // jobs gives what to download, in the order that decides about equal names.
@@ -173,7 +170,7 @@ func (opts *Options) jobs(ctx context.Context, c *client.Client, policy *transfe
 	retry := policy.Start(display)
 	if opts.All {
 		return jobs, retry.Do(ctx, func(ctx context.Context) error {
-			done, err := watcher.All(ctx, c, sx.StateDone)
+			done, err := transfer.AllJobs(ctx, c, sx.StateDone)
 			jobs = make([]wanted, len(done))
 			for i, job := range done {
 				jobs[i] = wanted{id: job.ID, job: job}

@@ -135,7 +135,7 @@ func TestWhatCannotBe(t *testing.T) {
 		t.Errorf("printed %q and %q", out, errOut)
 	}
 	file := filepath.Join(dir, "a.mp3")
-	if _, _, err := run(t, server, false, good, running, "-o", file); !strings.Contains(err.Error(), "is not a folder") {
+	if _, _, err := run(t, server, false, good, running, "-o", file); !strings.Contains(err.Error(), "is not a directory") {
 		t.Errorf("several in one file: %v", err)
 	}
 	server.Before = func(w http.ResponseWriter, _ *http.Request) bool {

@@ -9,13 +9,11 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/soundextract/sx/cli/internal/batch"
 	"github.com/soundextract/sx/cli/internal/cmdutil"
 	"github.com/soundextract/sx/cli/internal/config"
 	"github.com/soundextract/sx/cli/internal/mediafiles"
 	"github.com/soundextract/sx/cli/internal/term"
 	"github.com/soundextract/sx/cli/internal/transfer"
-	"github.com/soundextract/sx/cli/internal/uploads"
 	"github.com/soundextract/sx/server/api/client"
 	"github.com/soundextract/sx/server/sx"
 )
@@ -89,19 +87,19 @@ func runUpload(ctx context.Context, opts *Options) error {
 	if err != nil {
 		return err
 	}
-	uploader := &uploads.Uploader{
-		API: c, Policy: &transfer.Policy{Patience: cfg.Patience},
-		Records: uploads.Records{Dir: filepath.Join(cfg.StateDir, "uploads"), Account: cfg.Account},
+	uploader := &transfer.Uploader{
+		API: c, Policy: &transfer.Policy{Timeout: cfg.Patience},
+		Records: transfer.UploadRecords{Dir: filepath.Join(cfg.StateDir, "uploads"), Account: cfg.Account},
 	}
 	display := term.NewProgressDisplay(opts.IO)
 	defer display.Close()
-	items := make([]batch.Item, len(files))
-	sent := make([]*uploads.Sent, len(files))
+	items := make([]transfer.Item, len(files))
+	sent := make([]*transfer.Uploaded, len(files))
 	var total int64
 	for i, f := range files {
 		total += f.Size
 		bar := display.Add(f.Name, f.Size, 1)
-		items[i] = batch.Item{Name: f.Name, Bar: bar, Do: func(ctx context.Context) (err error) {
+		items[i] = transfer.Item{Name: f.Name, Bar: bar, Do: func(ctx context.Context) (err error) {
 			sent[i], err = opts.one(ctx, uploader, f, bar, display)
 			return err
 		}}
@@ -113,7 +111,7 @@ func runUpload(ctx context.Context, opts *Options) error {
 	if parallel == 0 {
 		parallel = cfg.Parallel
 	}
-	if err := batch.Run(ctx, items, parallel); err != nil {
+	if err := transfer.RunBatch(ctx, items, parallel); err != nil {
 		return err // all that was sent is remembered: the same command does not send it again
 	}
 	for _, s := range sent {
@@ -123,7 +121,7 @@ func runUpload(ctx context.Context, opts *Options) error {
 }
 
 // one uploads a file and prints the result.
-func (opts *Options) one(ctx context.Context, uploader *uploads.Uploader, f mediafiles.File, bar *term.ProgressBar, display *term.ProgressDisplay) (*uploads.Sent, error) {
+func (opts *Options) one(ctx context.Context, uploader *transfer.Uploader, f mediafiles.File, bar *term.ProgressBar, display *term.ProgressDisplay) (*transfer.Uploaded, error) {
 	sent, err := uploader.Upload(ctx, f, opts.Encoding, bar)
 	if err != nil {
 		return nil, err

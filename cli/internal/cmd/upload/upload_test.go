@@ -207,7 +207,7 @@ func TestNobodySignedIn(t *testing.T) {
 	}
 	dir := videos(t, 400<<10, "a.mp4", "b.mp4", "c.mp4")
 	_, _, err := execute(t, server.URL, t.TempDir(), "--parallel", "1", dir)
-	if told := sx.AsError(err); told.Code != sx.CodeUnauthenticated || !strings.Contains(told.Message, "2 were not begun") || tries != 1 {
+	if told := sx.AsError(err); told.Code != sx.CodeUnauthenticated || !strings.Contains(told.Message, "2 were not started") || tries != 1 {
 		t.Errorf("after %d tries: %+v", tries, told)
 	}
 }
@@ -278,7 +278,7 @@ func TestKilledAndRunAgain(t *testing.T) {
 	if want := jobs[0].ID + "\ttalk.mp4\n"; string(out) != want {
 		t.Errorf("printed %q, want %q", out, want)
 	}
-	if !strings.Contains(errOut.String(), "talk.mp4: going on at 2.4 MB of 8.4 MB (28 %)") {
+	if !strings.Contains(errOut.String(), "talk.mp4: resuming at 2.4 MB of 8.4 MB (28 %)") {
 		t.Errorf("it is not told that it goes on: %s", errOut.String())
 	}
 }

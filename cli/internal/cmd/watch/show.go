@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/soundextract/sx/cli/internal/term"
-	"github.com/soundextract/sx/cli/internal/watcher"
+	"github.com/soundextract/sx/cli/internal/transfer"
 	"github.com/soundextract/sx/server/api"
 	"github.com/soundextract/sx/server/sx"
 )
@@ -28,7 +28,7 @@ type bars struct {
 func newBars(display *term.ProgressDisplay, ids []string) *bars {
 	b := &bars{display: display, byID: map[string]*term.ProgressBar{}}
 	for _, id := range ids {
-		b.byID[id] = display.Add(id, 0, watcher.Phases)
+		b.byID[id] = display.Add(id, 0, transfer.JobPhases)
 	}
 	return b
 }
@@ -43,7 +43,7 @@ func (b *bars) job(job api.Job) {
 	case job.State == sx.StateDone:
 		bar.Done("done")
 	default:
-		watcher.Show(bar, job)
+		transfer.ShowJob(bar, job)
 	}
 }
 

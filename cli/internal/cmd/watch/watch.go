@@ -14,7 +14,6 @@ import (
 	"github.com/soundextract/sx/cli/internal/config"
 	"github.com/soundextract/sx/cli/internal/term"
 	"github.com/soundextract/sx/cli/internal/transfer"
-	"github.com/soundextract/sx/cli/internal/watcher"
 	"github.com/soundextract/sx/server/api"
 	"github.com/soundextract/sx/server/api/client"
 	"github.com/soundextract/sx/server/sx"
@@ -72,11 +71,11 @@ func runWatch(ctx context.Context, opts *Options) error {
 	}
 	display := term.NewProgressDisplay(opts.IO)
 	defer display.Close()
-	policy := &transfer.Policy{Patience: cfg.Patience}
+	policy := &transfer.Policy{Timeout: cfg.Patience}
 	ids := opts.IDs
 	if len(ids) == 0 {
 		err := policy.Start(display).Do(ctx, func(ctx context.Context) (err error) {
-			ids, err = watcher.Unfinished(ctx, c)
+			ids, err = transfer.UnfinishedJobs(ctx, c)
 			return err
 		})
 		if err != nil {
@@ -94,8 +93,8 @@ func runWatch(ctx context.Context, opts *Options) error {
 		s = &lines{display: display, json: opts.JSON, several: len(ids) > 1, last: map[string]string{}}
 	}
 	end := &outcome{several: len(ids) > 1}
-	w := watcher.Watcher{API: c, Policy: policy}
-	err = w.Follow(ctx, ids, watcher.Events{
+	w := transfer.Watcher{API: c, Policy: policy}
+	err = w.Follow(ctx, ids, transfer.WatchEvents{
 		Job: func(job api.Job) {
 			s.job(job)
 			end.job(job)

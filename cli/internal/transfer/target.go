@@ -1,4 +1,4 @@
-package fetch
+package transfer
 
 import (
 	"fmt"
@@ -13,8 +13,8 @@ import (
 // reserved are the names that Windows takes for devices, with any extension.
 var reserved = regexp.MustCompile(`(?i)^(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])$`)
 
-// TrackName makes the MP3's file name of the video's, such as talk.mp3 of
-// talk.mp4. It can be written on every system, is not hidden and is no option
+// TrackName derives the MP3's file name from the video's, such as talk.mp3 from
+// talk.mp4. The name is valid on every system, is not hidden and is not an option
 // to other programs.
 func TrackName(video string) string {
 	name := sx.FileName(video)
@@ -36,17 +36,17 @@ func TrackName(video string) string {
 	return name + ".mp3"
 }
 
-// Targets says where the MP3s of one run go.
+// Targets chooses the paths of the MP3s of one run.
 type Targets struct {
-	Dir  string // "" is the current folder
-	File string // the one MP3's path, instead of Dir
+	Dir  string // "" is the current directory
+	File string // the path of the only MP3, instead of Dir
 
 	taken map[string]bool
 }
 
-// NewTargets reads the argument of --output for a run over several videos or
-// one: a folder, which is made if it has to be one, or a file's path. "" is the
-// current folder.
+// NewTargets reads the argument of --output for a run over one or several
+// videos: a directory, which is created if it must be one, or a file's path. ""
+// is the current directory.
 func NewTargets(output string, several bool) (*Targets, error) {
 	t := &Targets{taken: map[string]bool{}}
 	if output == "" {
@@ -57,11 +57,11 @@ func NewTargets(output string, several bool) (*Targets, error) {
 	case err == nil && info.IsDir():
 		t.Dir = output
 	case several && (err == nil || strings.EqualFold(filepath.Ext(output), ".mp3")):
-		return nil, sx.NewError(sx.CodeInvalid, "%s is not a folder, and several MP3s do not fit in one file", output).
-			WithHint("give a folder with -o")
+		return nil, sx.NewError(sx.CodeInvalid, "%s is not a directory, and there are several MP3s", output).
+			WithHint("give a directory with -o")
 	case err != nil && (several || os.IsPathSeparator(output[len(output)-1])):
-		if err := os.MkdirAll(output, 0o777); err != nil { // less what umask takes away, as mkdir does
-			return nil, local("make the folder "+output, err)
+		if err := os.MkdirAll(output, 0o777); err != nil { // the umask applies, as to mkdir
+			return nil, diskError("create the directory "+output, err)
 		}
 		t.Dir = output
 	default:
@@ -70,8 +70,8 @@ func NewTargets(output string, several bool) (*Targets, error) {
 	return t, nil
 }
 
-// Path gives the path for a video's MP3. Videos of the same name in one run get
-// different paths, such as "talk (2).mp3".
+// Path returns the path for a video's MP3. Videos with the same name in one run
+// get different paths, such as "talk (2).mp3".
 func (t *Targets) Path(video string) string {
 	if t.File != "" {
 		return t.File

@@ -1,4 +1,4 @@
-package fetch_test
+package transfer_test
 
 import (
 	"os"
@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/soundextract/sx/cli/internal/fetch"
+	"github.com/soundextract/sx/cli/internal/transfer"
 	"github.com/soundextract/sx/server/sx"
 )
 
@@ -32,7 +32,7 @@ func TestTrackName(t *testing.T) {
 		{"text that turns around", "a\u202e4pm.mp4", "a4pm.mp3"},
 	}
 	for _, tt := range tests {
-		if got := fetch.TrackName(tt.video); got != tt.want {
+		if got := transfer.TrackName(tt.video); got != tt.want {
 			t.Errorf("%s: got %q, want %q", tt.name, got, tt.want)
 		}
 	}
@@ -55,19 +55,19 @@ func TestTargets(t *testing.T) {
 	}{
 		{"here", "", true, []string{"a.mp4", "a.mkv", "A.mov", "b.mp4"}, []string{"a.mp3", "a (2).mp3", "A (3).mp3", "b.mp3"}, ""},
 		{"a file", dir + "/x.mp3", false, []string{"a.mp4"}, []string{dir + "/x.mp3"}, ""},
-		{"a folder", dir, false, []string{"a.mp4"}, []string{dir + "/a.mp3"}, ""},
-		{"a new folder", dir + "/new/deep/", false, []string{"a.mp4"}, []string{dir + "/new/deep/a.mp3"}, ""},
-		{"a new folder for several", dir + "/new2", true, []string{"a.mp4"}, []string{dir + "/new2/a.mp3"}, ""},
-		{"several in one file", file, true, nil, nil, "is not a folder"},
-		{"a folder below a file", file + "/x/", false, nil, nil, "cannot make the folder"},
+		{"a directory", dir, false, []string{"a.mp4"}, []string{dir + "/a.mp3"}, ""},
+		{"a new directory", dir + "/new/deep/", false, []string{"a.mp4"}, []string{dir + "/new/deep/a.mp3"}, ""},
+		{"a new directory for several", dir + "/new2", true, []string{"a.mp4"}, []string{dir + "/new2/a.mp3"}, ""},
+		{"several in one file", file, true, nil, nil, "is not a directory"},
+		{"a directory below a file", file + "/x/", false, nil, nil, "cannot create the directory"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			targets, err := fetch.NewTargets(tt.output, tt.several)
+			targets, err := transfer.NewTargets(tt.output, tt.several)
 			if tt.wantErr != "" {
-				if told := sx.AsError(err); !strings.Contains(told.Message, tt.wantErr) || told.Hint == "" {
-					t.Errorf("got %+v, want %q", told, tt.wantErr)
+				if known := sx.AsError(err); !strings.Contains(known.Message, tt.wantErr) || known.Hint == "" {
+					t.Errorf("got %+v, want %q", known, tt.wantErr)
 				}
 				return
 			}

@@ -1,4 +1,4 @@
-package batch_test
+package transfer_test
 
 import (
 	"context"
@@ -7,53 +7,53 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"github.com/soundextract/sx/cli/internal/batch"
 	"github.com/soundextract/sx/cli/internal/term"
+	"github.com/soundextract/sx/cli/internal/transfer"
 	"github.com/soundextract/sx/server/api/client"
 	"github.com/soundextract/sx/server/sx"
 )
 
 // items makes one item for each error, which may be nil.
-func items(t *testing.T, errs ...error) (list []batch.Item, begun *atomic.Int32, errOut func() string) {
+func items(t *testing.T, errs ...error) (list []transfer.Item, started *atomic.Int32, errOut func() string) {
 	t.Helper()
 	streams, _, buffer := term.Test("")
 	d := term.NewProgressDisplay(streams)
 	t.Cleanup(d.Close)
-	begun = &atomic.Int32{}
+	started = &atomic.Int32{}
 	for i, err := range errs {
 		name := string(rune('a'+i)) + ".mp4"
-		list = append(list, batch.Item{Name: name, Bar: d.Add(name, 0, 1), Do: func(context.Context) error {
-			begun.Add(1)
+		list = append(list, transfer.Item{Name: name, Bar: d.Add(name, 0, 1), Do: func(context.Context) error {
+			started.Add(1)
 			return err
 		}})
 	}
-	return list, begun, buffer.String
+	return list, started, buffer.String
 }
 
-func TestRun(t *testing.T) {
+func TestBatch(t *testing.T) {
 	t.Parallel()
 	media := sx.NewError(sx.CodeNotMedia, "no media").WithHint("choose another")
-	away := &client.Unreachable{Server: "h", Err: errors.New("refused")}
+	unreachable := &client.Unreachable{Server: "h", Err: errors.New("refused")}
 	tests := []struct {
 		name    string
 		errs    []error
 		want    string // error
 		code    sx.Code
-		begun   int32
+		started int32
 		printed string
 	}{
 		{"nothing", nil, "", "", 0, ""},
 		{"all well", []error{nil, nil}, "", "", 2, ""},
 		{"the only one fails", []error{media}, "a.mp4: no media", sx.CodeNotMedia, 1, ""},
 		{"one of several fails", []error{media, nil, nil}, "1 of 3 failed, first a.mp4: no media", sx.CodeNotMedia, 3, "a.mp4: no media\n  choose another\n"},
-		{"an error for all", []error{nil, away, nil, nil}, "1 of 4 failed and 2 were not begun, first b.mp4: no answer from h: refused", sx.CodeInternal, 2, "b.mp4: no answer"},
-		{"a full server", []error{sx.NewError(sx.CodeStorageFull, "full"), nil}, "1 of 2 failed and 1 were not begun, first a.mp4: full", sx.CodeStorageFull, 1, "a.mp4: full"},
+		{"an error for all", []error{nil, unreachable, nil, nil}, "1 of 4 failed and 2 were not started, first b.mp4: no answer from h: refused", sx.CodeInternal, 2, "b.mp4: no answer"},
+		{"a full server", []error{sx.NewError(sx.CodeStorageFull, "full"), nil}, "1 of 2 failed and 1 were not started, first a.mp4: full", sx.CodeStorageFull, 1, "a.mp4: full"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			list, begun, errOut := items(t, tt.errs...)
-			err := batch.Run(t.Context(), list, 1)
+			list, started, errOut := items(t, tt.errs...)
+			err := transfer.RunBatch(t.Context(), list, 1)
 			got := ""
 			if err != nil {
 				got = err.Error()
@@ -61,8 +61,8 @@ func TestRun(t *testing.T) {
 			if got != tt.want || sx.CodeOf(err) != tt.code {
 				t.Errorf("got %q (%s), want %q (%s)", got, sx.CodeOf(err), tt.want, tt.code)
 			}
-			if begun.Load() != tt.begun {
-				t.Errorf("%d were begun, want %d", begun.Load(), tt.begun)
+			if started.Load() != tt.started {
+				t.Errorf("%d were started, want %d", started.Load(), tt.started)
 			}
 			if !strings.HasPrefix(errOut(), tt.printed) || tt.printed == "" && errOut() != "" {
 				t.Errorf("printed %q, want %q", errOut(), tt.printed)
@@ -71,16 +71,16 @@ func TestRun(t *testing.T) {
 	}
 }
 
-func TestUnreachableStaysKnown(t *testing.T) {
+func TestBatchKeepsUnreachable(t *testing.T) {
 	t.Parallel()
 	list, _, _ := items(t, &client.Unreachable{Server: "h", Err: errors.New("refused")}, nil)
-	var away *client.Unreachable
-	if err := batch.Run(t.Context(), list, 1); !errors.As(err, &away) {
-		t.Errorf("%v hides that the server is away", err)
+	var unreachable *client.Unreachable
+	if err := transfer.RunBatch(t.Context(), list, 1); !errors.As(err, &unreachable) {
+		t.Errorf("%v hides that the server is unreachable", err)
 	}
 }
 
-func TestParallel(t *testing.T) {
+func TestParallelBatch(t *testing.T) {
 	t.Parallel()
 	list, _, _ := items(t, nil, nil, nil, nil)
 	var now, most atomic.Int32
@@ -98,20 +98,20 @@ func TestParallel(t *testing.T) {
 		}
 	}
 	list = list[:2]
-	if err := batch.Run(t.Context(), list, 2); err != nil || most.Load() != 2 {
+	if err := transfer.RunBatch(t.Context(), list, 2); err != nil || most.Load() != 2 {
 		t.Errorf("%d at once, %v", most.Load(), err)
 	}
 }
 
-func TestInterrupted(t *testing.T) {
+func TestInterruptedBatch(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())
-	list, begun, errOut := items(t, nil, nil, nil)
+	list, started, errOut := items(t, nil, nil, nil)
 	list[0].Do = func(ctx context.Context) error {
 		cancel()
 		return ctx.Err()
 	}
-	if err := batch.Run(ctx, list, 1); !errors.Is(err, context.Canceled) || begun.Load() != 0 || errOut() != "" {
-		t.Errorf("got %v after %d more were begun, printed %q", err, begun.Load(), errOut())
+	if err := transfer.RunBatch(ctx, list, 1); !errors.Is(err, context.Canceled) || started.Load() != 0 || errOut() != "" {
+		t.Errorf("got %v after %d more were started, printed %q", err, started.Load(), errOut())
 	}
 }

@@ -1,4 +1,4 @@
-package watcher_test
+package transfer_test
 
 import (
 	"context"
@@ -10,37 +10,35 @@ import (
 	"testing"
 	"time"
 
-	"github.com/soundextract/sx/cli/internal/cmdutil"
 	"github.com/soundextract/sx/cli/internal/servertest"
 	"github.com/soundextract/sx/cli/internal/transfer"
-	"github.com/soundextract/sx/cli/internal/watcher"
 	"github.com/soundextract/sx/server/api"
 	"github.com/soundextract/sx/server/sx"
 )
 
-type log struct {
+type watchLog struct {
 	lines  []string
 	polls  atomic.Int32
 	opened atomic.Int32
 }
 
-func (l *log) events() watcher.Events {
-	return watcher.Events{
+func (l *watchLog) events() transfer.WatchEvents {
+	return transfer.WatchEvents{
 		Job:  func(j api.Job) { l.lines = append(l.lines, fmt.Sprintf("%s %s %.0f", j.Name, j.State, j.Progress)) },
 		Gone: func(string) { l.lines = append(l.lines, "gone") },
 		Wait: func(string, time.Time) {},
 	}
 }
 
-func (l *log) check(t *testing.T, want ...string) {
+func (l *watchLog) check(t *testing.T, want ...string) {
 	t.Helper()
 	if got := strings.Join(l.lines, ", "); got != strings.Join(want, ", ") {
 		t.Errorf("told %s, want %s", got, strings.Join(want, ", "))
 	}
 }
 
-// setup has a server whose first handling of each request is before.
-func setup(t *testing.T, l *log, before func(w http.ResponseWriter, r *http.Request) bool) (*servertest.Server, watcher.Watcher) {
+// newWatcher returns a server whose first handling of each request is before.
+func newWatcher(t *testing.T, l *watchLog, before func(w http.ResponseWriter, r *http.Request) bool) (*servertest.Server, transfer.Watcher) {
 	t.Helper()
 	server := servertest.New(t)
 	server.Before = func(w http.ResponseWriter, r *http.Request) bool {
@@ -52,13 +50,13 @@ func setup(t *testing.T, l *log, before func(w http.ResponseWriter, r *http.Requ
 		}
 		return before != nil && before(w, r)
 	}
-	return server, watcher.Watcher{
-		API: server.Client(t), Policy: &transfer.Policy{Patience: 20 * time.Second}, Silence: 10 * time.Second,
+	return server, transfer.Watcher{
+		API: server.Client(t), Policy: &transfer.Policy{Timeout: 20 * time.Second}, Silence: 10 * time.Second,
 	}
 }
 
 // steps moves the job a step on each time it was told of.
-func steps(server *servertest.Server, id string, e watcher.Events) watcher.Events {
+func steps(server *servertest.Server, id string, e transfer.WatchEvents) transfer.WatchEvents {
 	tell := e.Job
 	e.Job = func(j api.Job) {
 		tell(j)
@@ -77,10 +75,10 @@ func steps(server *servertest.Server, id string, e watcher.Events) watcher.Event
 
 var whole = []string{"talk.mp4 queued 0", "talk.mp4 running 0", "talk.mp4 running 50", "talk.mp4 done 100"}
 
-func TestStream(t *testing.T) {
+func TestWatchStream(t *testing.T) {
 	t.Parallel()
-	var l log
-	server, w := setup(t, &l, nil)
+	var l watchLog
+	server, w := newWatcher(t, &l, nil)
 	id := server.Add("talk.mp4", sx.StateQueued, nil)
 	if err := w.Follow(t.Context(), []string{id}, steps(server, id, l.events())); err != nil {
 		t.Fatal(err)
@@ -91,10 +89,10 @@ func TestStream(t *testing.T) {
 	}
 }
 
-func TestStreamThatBreaksGoesOn(t *testing.T) {
+func TestWatchResumesBrokenStream(t *testing.T) {
 	t.Parallel()
-	var l log
-	server, w := setup(t, &l, nil)
+	var l watchLog
+	server, w := newWatcher(t, &l, nil)
 	id := server.Add("talk.mp4", sx.StateQueued, nil)
 	var last atomic.Value
 	last.Store("")
@@ -119,11 +117,40 @@ func TestStreamThatBreaksGoesOn(t *testing.T) {
 	}
 }
 
-func TestProxyThatSwallowsTheStream(t *testing.T) {
+func TestKeepAlivesHoldTheStreamOpen(t *testing.T) {
 	t.Parallel()
-	var l log
+	var l watchLog
+	server, w := newWatcher(t, &l, nil)
+	w.Silence = 300 * time.Millisecond
+	id := server.Add("talk.mp4", sx.StateDone, []byte("mp3"))
+	inner := server.Before
+	server.Before = func(rw http.ResponseWriter, r *http.Request) bool {
+		inner(rw, r)
+		if r.URL.Path != api.PathEvents {
+			return false
+		}
+		ticker := time.NewTicker(50 * time.Millisecond)
+		defer ticker.Stop()
+		for range 10 { // longer than the silence in all
+			<-ticker.C
+			_, _ = fmt.Fprint(rw, ": keep-alive\n\n")
+			_ = http.NewResponseController(rw).Flush()
+		}
+		return false
+	}
+	if err := w.Follow(t.Context(), []string{id}, l.events()); err != nil {
+		t.Fatal(err)
+	}
+	if l.polls.Load() != 0 || l.opened.Load() != 1 {
+		t.Errorf("%d polls, %d streams", l.polls.Load(), l.opened.Load())
+	}
+}
+
+func TestWatchBehindBufferingProxy(t *testing.T) {
+	t.Parallel()
+	var l watchLog
 	released := make(chan struct{})
-	server, w := setup(t, &l, func(_ http.ResponseWriter, r *http.Request) bool {
+	server, w := newWatcher(t, &l, func(_ http.ResponseWriter, r *http.Request) bool {
 		if r.URL.Path == api.PathEvents {
 			<-released // collects the answer to its end, which never comes
 			return true
@@ -142,10 +169,10 @@ func TestProxyThatSwallowsTheStream(t *testing.T) {
 	}
 }
 
-func TestProxyThatRefusesTheStream(t *testing.T) {
+func TestWatchBehindRefusingProxy(t *testing.T) {
 	t.Parallel()
-	var l log
-	server, w := setup(t, &l, func(rw http.ResponseWriter, r *http.Request) bool {
+	var l watchLog
+	server, w := newWatcher(t, &l, func(rw http.ResponseWriter, r *http.Request) bool {
 		if r.URL.Path == api.PathEvents {
 			rw.WriteHeader(http.StatusBadGateway)
 			return true
@@ -159,10 +186,10 @@ func TestProxyThatRefusesTheStream(t *testing.T) {
 	l.check(t, whole...)
 }
 
-func TestMoreJobsThanOneRequestTakes(t *testing.T) {
+func TestWatchMoreJobsThanOneRequestTakes(t *testing.T) {
 	t.Parallel()
-	var l log
-	server, w := setup(t, &l, nil)
+	var l watchLog
+	server, w := newWatcher(t, &l, nil)
 	var ids []string
 	for range 2*api.MaxIDs + 5 {
 		ids = append(ids, server.Add("talk.mp4", sx.StateDone, []byte("mp3")))
@@ -176,10 +203,10 @@ func TestMoreJobsThanOneRequestTakes(t *testing.T) {
 	}
 }
 
-func TestGoneWhilePolling(t *testing.T) {
+func TestJobGoneWhilePolling(t *testing.T) {
 	t.Parallel()
-	var l log
-	server, w := setup(t, &l, func(rw http.ResponseWriter, r *http.Request) bool {
+	var l watchLog
+	server, w := newWatcher(t, &l, func(rw http.ResponseWriter, r *http.Request) bool {
 		if r.URL.Path == api.PathEvents {
 			rw.WriteHeader(http.StatusBadGateway)
 		}
@@ -198,12 +225,12 @@ func TestGoneWhilePolling(t *testing.T) {
 	l.check(t, "talk.mp4 queued 0", "gone")
 }
 
-func TestEndOfPatienceAndOfContext(t *testing.T) {
+func TestWatchTimeoutAndCancellation(t *testing.T) {
 	t.Parallel()
-	var l log
-	away := false
-	server, w := setup(t, &l, func(http.ResponseWriter, *http.Request) bool {
-		if away {
+	var l watchLog
+	down := false
+	server, w := newWatcher(t, &l, func(http.ResponseWriter, *http.Request) bool {
+		if down {
 			panic(http.ErrAbortHandler)
 		}
 		return false
@@ -215,17 +242,17 @@ func TestEndOfPatienceAndOfContext(t *testing.T) {
 	if err := w.Follow(ctx, []string{id}, e); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
 	}
-	away = true
-	w.Policy.Patience = 500 * time.Millisecond
-	if err := w.Follow(t.Context(), []string{id}, e); sx.CodeOf(err) != cmdutil.CodeTimedOut {
+	down = true
+	w.Policy.Timeout = 500 * time.Millisecond
+	if err := w.Follow(t.Context(), []string{id}, e); sx.CodeOf(err) != transfer.CodeTimedOut {
 		t.Errorf("got %v", err)
 	}
 }
 
-func TestRefusal(t *testing.T) {
+func TestWatchRefused(t *testing.T) {
 	t.Parallel()
-	var l log
-	_, w := setup(t, &l, func(rw http.ResponseWriter, _ *http.Request) bool {
+	var l watchLog
+	_, w := newWatcher(t, &l, func(rw http.ResponseWriter, _ *http.Request) bool {
 		api.WriteError(rw, sx.NewError(sx.CodeUnauthenticated, "who are you"))
 		return true
 	})
@@ -234,18 +261,18 @@ func TestRefusal(t *testing.T) {
 	}
 }
 
-func TestAllPages(t *testing.T) {
+func TestAllJobs(t *testing.T) {
 	t.Parallel()
 	server := servertest.New(t)
 	for i := range api.MaxLimit + 7 {
 		server.Add(fmt.Sprint(i), sx.StateDone, nil)
 	}
 	running := server.Add("running", sx.StateRunning, nil)
-	jobs, err := watcher.All(t.Context(), server.Client(t), sx.StateDone)
+	jobs, err := transfer.AllJobs(t.Context(), server.Client(t), sx.StateDone)
 	if err != nil || len(jobs) != api.MaxLimit+7 || jobs[0].Name != "0" {
 		t.Errorf("got %d jobs, %v", len(jobs), err)
 	}
-	ids, err := watcher.Unfinished(t.Context(), server.Client(t))
+	ids, err := transfer.UnfinishedJobs(t.Context(), server.Client(t))
 	if err != nil || len(ids) != 1 || ids[0] != running {
 		t.Errorf("got %v, %v", ids, err)
 	}

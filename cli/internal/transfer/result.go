@@ -1,20 +1,19 @@
-package fetch
+package transfer
 
 import (
 	"encoding/json"
 	"fmt"
 	"io"
 
-	"github.com/soundextract/sx/server/sx"
-
 	"github.com/soundextract/sx/cli/internal/term"
 	"github.com/soundextract/sx/server/api"
+	"github.com/soundextract/sx/server/sx"
 )
 
-// Result is what is printed of an MP3 that is on the disk.
+// Result describes a downloaded MP3.
 type Result struct {
 	ID       string  `json:"id"`
-	Name     string  `json:"name,omitempty"` // the video's, where it was named
+	Name     string  `json:"name,omitempty"` // of the video, where it is known
 	Path     string  `json:"path"`
 	Size     int64   `json:"size"`
 	SHA256   string  `json:"sha256"`
@@ -26,16 +25,16 @@ func ResultOf(job api.Job, path string) Result {
 	return Result{ID: job.ID, Path: path, Size: job.Track.Size, SHA256: job.Track.SHA256, Duration: job.Track.Duration}
 }
 
-// Printer prints results: for a person what they are, for a program their
-// paths or JSON objects, a line each.
-type Printer struct {
+// ResultPrinter prints one line per result: a description for a terminal, and
+// the path or a JSON object for a program.
+type ResultPrinter struct {
 	Out  io.Writer
 	TTY  bool
 	JSON bool
 }
 
-// Print prints one result with one call of Write.
-func (p Printer) Print(r Result) error {
+// Print prints a result with one call of Write.
+func (p ResultPrinter) Print(r Result) error {
 	line := r.Path
 	switch {
 	case p.JSON:

@@ -1,4 +1,4 @@
-package uploads
+package transfer
 
 import (
 	"context"
@@ -7,11 +7,11 @@ import (
 	"errors"
 	"io"
 
-	"github.com/soundextract/sx/cli/internal/tus"
+	"github.com/soundextract/sx/server/api/tus"
 )
 
-// digest is the SHA-256 of a file, computed beside its upload.
-type digest struct {
+// fileDigest is the SHA-256 digest of a file, computed while it is uploaded.
+type fileDigest struct {
 	done chan struct{}
 	sum  string // lower-case hex
 	err  error
@@ -19,9 +19,9 @@ type digest struct {
 
 const hashBlock = 1 << 20
 
-// startDigest begins to read the first size bytes of src; ctx ends it.
-func startDigest(ctx context.Context, src io.ReaderAt, size int64) *digest {
-	d := &digest{done: make(chan struct{})}
+// startDigest starts to read the first size bytes of src; ctx ends it.
+func startDigest(ctx context.Context, src io.ReaderAt, size int64) *fileDigest {
+	d := &fileDigest{done: make(chan struct{})}
 	go func() {
 		defer close(d.done)
 		hash, block := sha256.New(), make([]byte, hashBlock)
@@ -44,8 +44,8 @@ func startDigest(ctx context.Context, src io.ReaderAt, size int64) *digest {
 	return d
 }
 
-// wait gives the digest once the file is read.
-func (d *digest) wait(ctx context.Context) (string, error) {
+// wait returns the digest once the file is read.
+func (d *fileDigest) wait(ctx context.Context) (string, error) {
 	select {
 	case <-d.done:
 		return d.sum, d.err

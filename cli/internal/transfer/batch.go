@@ -1,0 +1,108 @@
+package transfer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/soundextract/sx/server/api/client"
+	"github.com/soundextract/sx/server/sx"
+)
+
+// Item is one file of a batch.
+type Item struct {
+	Name string
+	Bar  interface {
+		// Fail ends the item's progress bar; loud says that nothing else reports
+		// the error.
+		Fail(err error, loud bool)
+	}
+	Do func(ctx context.Context) error
+}
+
+// RunBatch does the items in order, up to parallel at once. The error of one of
+// several items is reported at once and does not stop the others, unless they
+// would fail with it as well: then no more are started. RunBatch returns nil,
+// the error of the only item, or an error that counts the failed items and has
+// the code and hint of the first.
+func RunBatch(ctx context.Context, items []Item, parallel int) error {
+	b := &batch{items: items}
+	var group sync.WaitGroup
+	for range min(max(parallel, 1), len(items)) {
+		group.Go(func() { b.work(ctx) })
+	}
+	group.Wait()
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case b.failed == 0 || len(items) == 1:
+		return b.first
+	}
+	return b.summary()
+}
+
+type batch struct {
+	items []Item
+
+	mu     sync.Mutex
+	next   int
+	ended  bool // no more items are started
+	failed int
+	first  error
+}
+
+func (b *batch) work(ctx context.Context) {
+	for {
+		b.mu.Lock()
+		i := b.next
+		if b.ended || i == len(b.items) || ctx.Err() != nil {
+			b.mu.Unlock()
+			return
+		}
+		b.next++
+		b.mu.Unlock()
+		item := b.items[i]
+		err := item.Do(ctx)
+		if err == nil {
+			continue
+		}
+		item.Bar.Fail(err, len(b.items) > 1 && ctx.Err() == nil)
+		b.mu.Lock()
+		b.failed++
+		if b.first == nil {
+			b.first = Wrap(item.Name, err)
+		}
+		b.ended = b.ended || isFatalForBatch(err)
+		b.mu.Unlock()
+	}
+}
+
+// isFatalForBatch reports whether the error is about the server or the account,
+// so that every other item would fail with it.
+func isFatalForBatch(err error) bool {
+	var unreachable *client.Unreachable
+	var known *sx.Error
+	if !errors.As(err, &known) {
+		return errors.As(err, &unreachable)
+	}
+	switch known.Code {
+	case sx.CodeUnauthenticated, sx.CodeSessionEnded, sx.CodeUnavailable, sx.CodeStorageFull, CodeTimedOut:
+		return true
+	}
+	return false
+}
+
+func (b *batch) summary() error {
+	text := fmt.Sprintf("%d of %d failed", b.failed, len(b.items))
+	if rest := len(b.items) - b.next; rest > 0 {
+		text += fmt.Sprintf(" and %d were not started", rest)
+	}
+	var known *sx.Error
+	if !errors.As(b.first, &known) {
+		return fmt.Errorf("%s, first %w", text, b.first)
+	}
+	all := *known
+	all.Message = text + ", first " + known.Message
+	return all.WithCause(b.first)
+}

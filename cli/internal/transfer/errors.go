@@ -1,0 +1,71 @@
+package transfer
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/soundextract/sx/cli/internal/term"
+	"github.com/soundextract/sx/server/api/client"
+	"github.com/soundextract/sx/server/sx"
+)
+
+// CodeTimedOut is the code of the error for a transfer that made no progress
+// for the retry timeout.
+const CodeTimedOut sx.Code = "timed_out"
+
+// ErrStalled says that a connection was closed because nothing moved on it.
+var ErrStalled = errors.New("the connection stalled")
+
+func errTimedOut(timeout time.Duration, last error) error {
+	return sx.NewError(CodeTimedOut, "gave up after %s without progress: %s", term.FormatDuration(timeout), reason(last)).
+		WithHint("nothing is lost: run the same command again to continue where it stopped").WithCause(last)
+}
+
+// Retryable reports whether another try may succeed after err.
+func Retryable(err error) bool {
+	if errors.Is(err, ErrStalled) {
+		return true
+	}
+	var cert *tls.CertificateVerificationError
+	if errors.As(err, &cert) {
+		return false // the other side is not the server
+	}
+	var unreachable *client.Unreachable
+	if errors.As(err, &unreachable) {
+		return true
+	}
+	var known *sx.Error
+	if errors.As(err, &known) {
+		switch known.Code {
+		case sx.CodeUnavailable, sx.CodeInternal, sx.CodeTooManyAttempts:
+			return true
+		}
+	}
+	return false
+}
+
+// reason says in a few words why a try failed.
+func reason(err error) string {
+	var unreachable *client.Unreachable
+	if errors.As(err, &unreachable) {
+		return "no connection"
+	}
+	return err.Error()
+}
+
+// Wrap puts a file's name before the message of err and keeps its code, hint and cause.
+func Wrap(name string, err error) error {
+	if err == nil || errors.Is(err, context.Canceled) {
+		return err
+	}
+	var known *sx.Error
+	if !errors.As(err, &known) {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	wrapped := *known
+	wrapped.Message = name + ": " + known.Message
+	return wrapped.WithCause(err)
+}

@@ -1,0 +1,154 @@
+package transfer
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/soundextract/sx/cli/internal/filelock"
+	"github.com/soundextract/sx/cli/internal/mediafiles"
+	"github.com/soundextract/sx/server/atomicfile"
+	"github.com/soundextract/sx/server/sx"
+)
+
+// recordLifetime is how long a record that no run continues is kept; the server
+// has given up the upload long before.
+const recordLifetime = 30 * 24 * time.Hour
+
+// UploadRecords is the directory that records unfinished uploads, so that after
+// a crash or a reboot the same command continues where it stopped. It has one
+// file per upload, named by its fingerprint.
+type UploadRecords struct {
+	Dir     string
+	Account string // the server and account that the uploads belong to
+}
+
+// uploadRecord is the record of one upload. While it is open, no other run of sx
+// can open it.
+type uploadRecord struct {
+	Account string    `json:"account"`
+	Path    string    `json:"path"`
+	Size    int64     `json:"size"`
+	ModTime time.Time `json:"mod_time"`
+	ID      string    `json:"id,omitempty"` // "" until the upload is created
+	Created time.Time `json:"created,omitzero"`
+
+	file string
+	lock *filelock.Lock
+}
+
+// fingerprint identifies an upload: another account, path, size, modification
+// time or option makes it another one.
+func (r *UploadRecords) fingerprint(f mediafiles.File, options sx.Options) (string, error) {
+	raw, err := json.Marshal([]any{r.Account, f.Path, f.Size, f.ModTime.UnixNano(), options})
+	if err != nil {
+		return "", fmt.Errorf("compute the fingerprint: %w", err)
+	}
+	sum := sha256.Sum256(raw)
+	return hex.EncodeToString(sum[:16]), nil
+}
+
+func (r *UploadRecords) file(fingerprint string) string {
+	return filepath.Join(r.Dir, fingerprint+".json")
+}
+
+// open returns the record of a file, which is empty if there is none. If another
+// run of sx has it open the error is an *sx.Error.
+func (r *UploadRecords) open(f mediafiles.File, options sx.Options) (*uploadRecord, error) {
+	name, err := r.fingerprint(f, options)
+	if err != nil {
+		return nil, err
+	}
+	rec, err := loadRecord(r.file(name))
+	if errors.Is(err, filelock.ErrHeld) {
+		return nil, sx.NewError(sx.CodeInvalid, "another sx is uploading this file").
+			WithHint("wait for it, or end it and run the same command again")
+	}
+	if err != nil {
+		return nil, err
+	}
+	rec.Account, rec.Path, rec.Size, rec.ModTime = r.Account, f.Path, f.Size, f.ModTime
+	return rec, nil
+}
+
+// stale returns the records of earlier contents of the file, and removes records
+// that are too old to be of use. It skips those that are open elsewhere.
+func (r *UploadRecords) stale(f mediafiles.File) []*uploadRecord {
+	names, _ := filepath.Glob(filepath.Join(r.Dir, "*.json")) // the pattern is well-formed
+	var found []*uploadRecord
+	for _, name := range names {
+		peek, err := readRecord(name)
+		if err != nil || peek.Account != r.Account {
+			continue
+		}
+		old := time.Since(peek.Created) > recordLifetime
+		changed := peek.Path == f.Path && (peek.Size != f.Size || !peek.ModTime.Equal(f.ModTime))
+		if !old && !changed {
+			continue
+		}
+		rec, err := loadRecord(name)
+		if err != nil {
+			continue
+		}
+		if changed && rec.ID != "" {
+			found = append(found, rec)
+			continue
+		}
+		rec.remove()
+		rec.close()
+	}
+	return found
+}
+
+func loadRecord(file string) (*uploadRecord, error) {
+	lock, err := filelock.Try(strings.TrimSuffix(file, ".json") + ".lock")
+	if err != nil {
+		return nil, err
+	}
+	rec, err := readRecord(file)
+	if err != nil {
+		lock.Release()
+		return nil, err
+	}
+	rec.file, rec.lock = file, lock
+	return rec, nil
+}
+
+func readRecord(file string) (*uploadRecord, error) {
+	raw, err := os.ReadFile(file)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("read the upload's record: %w", err)
+	}
+	rec := &uploadRecord{}
+	if !json.Valid(raw) || json.Unmarshal(raw, rec) != nil {
+		rec = &uploadRecord{} // missing or damaged: the upload starts again
+	}
+	return rec, nil
+}
+
+func (rec *uploadRecord) save() error {
+	raw, err := json.Marshal(rec)
+	if err != nil {
+		return fmt.Errorf("encode the upload's record: %w", err)
+	}
+	if err := atomicfile.Write(rec.file, raw, 0o600); err != nil {
+		return fmt.Errorf("save the upload's record: %w", err)
+	}
+	return nil
+}
+
+// remove removes the record's file; the record stays open.
+func (rec *uploadRecord) remove() {
+	// A file that cannot be removed only costs one request the next time.
+	_ = os.Remove(rec.file)
+	rec.ID = ""
+}
+
+func (rec *uploadRecord) close() { rec.lock.Release() }

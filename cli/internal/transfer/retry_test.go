@@ -1,0 +1,135 @@
+package transfer_test
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/soundextract/sx/cli/internal/transfer"
+	"github.com/soundextract/sx/server/api/client"
+	"github.com/soundextract/sx/server/sx"
+)
+
+func TestRetryable(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name string
+		err  error
+		want bool
+	}{
+		{"no answer", errUnreachable, true},
+		{"wrapped", fmt.Errorf("x: %w", errUnreachable), true},
+		{"a stall", transfer.ErrStalled, true},
+		{"not ready", sx.NewError(sx.CodeUnavailable, "x"), true},
+		{"broken", sx.NewError(sx.CodeInternal, "x"), true},
+		{"too often", sx.NewError(sx.CodeTooManyAttempts, "x"), true},
+		{"not the server", &client.Unreachable{Err: &tls.CertificateVerificationError{Err: errors.New("x")}}, false},
+		{"refused", sx.NewError(sx.CodeNotMedia, "x"), false},
+		{"not signed in", sx.NewError(sx.CodeUnauthenticated, "x"), false},
+		{"something else", errors.New("x"), false},
+	}
+	for _, tt := range tests {
+		if got := transfer.Retryable(tt.err); got != tt.want {
+			t.Errorf("%s: got %v", tt.name, got)
+		}
+	}
+}
+
+func TestPausesGrowAndProgressResetsThem(t *testing.T) {
+	t.Parallel()
+	w := &progressLog{}
+	r := (&transfer.Policy{Timeout: time.Minute}).Start(w)
+	pause := func() time.Duration {
+		started := time.Now()
+		if err := r.Pause(t.Context(), errUnreachable); err != nil {
+			t.Fatal(err)
+		}
+		return time.Since(started)
+	}
+	r.Progress()
+	first, second, third := pause(), pause(), pause()
+	if first < 100*time.Millisecond || second < 200*time.Millisecond || third < 400*time.Millisecond {
+		t.Errorf("paused %s, %s, %s", first, second, third)
+	}
+	r.Progress()
+	if again := pause(); again >= 400*time.Millisecond {
+		t.Errorf("after progress paused %s", again)
+	}
+	if len(w.waits) != 4 || w.waits[0] != "no connection" {
+		t.Errorf("reported %q", w.waits)
+	}
+}
+
+func TestRetryTimeout(t *testing.T) {
+	t.Parallel()
+	fail := func(context.Context) error { return errUnreachable }
+	policy := &transfer.Policy{Timeout: 300 * time.Millisecond}
+	err := policy.Start(&progressLog{}).Do(t.Context(), fail)
+	if !errors.Is(err, errUnreachable) {
+		t.Errorf("a server never reached: %v", err)
+	}
+	policy.Start(&progressLog{}).Answered()
+	err = policy.Start(&progressLog{}).Do(t.Context(), fail)
+	known := sx.AsError(err)
+	if known.Code != transfer.CodeTimedOut || !strings.Contains(known.Message, "no connection") || !strings.Contains(known.Hint, "same command") {
+		t.Errorf("a server that went unreachable: %+v", known)
+	}
+}
+
+func TestDoEndsAtOnce(t *testing.T) {
+	t.Parallel()
+	policy := &transfer.Policy{Timeout: time.Hour}
+	refused := sx.NewError(sx.CodeNotMedia, "x")
+	if err := policy.Start(&progressLog{}).Do(t.Context(), func(context.Context) error { return refused }); !errors.Is(err, refused) {
+		t.Errorf("got %v", err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	err := policy.Start(&progressLog{}).Do(ctx, func(context.Context) error {
+		cancel()
+		return errUnreachable
+	})
+	if !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v", err)
+	}
+	tries := 0
+	if err := policy.Start(&progressLog{}).Do(t.Context(), func(context.Context) error {
+		if tries++; tries < 3 {
+			return errUnreachable
+		}
+		return nil
+	}); err != nil || tries != 3 {
+		t.Errorf("after %d tries: %v", tries, err)
+	}
+}
+
+func TestCancelledInAPause(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	r := (&transfer.Policy{Timeout: time.Hour}).Start(waiter(cancel))
+	if err := r.Pause(ctx, errUnreachable); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v", err)
+	}
+}
+
+type waiter func()
+
+func (w waiter) Wait(string, time.Time) { w() }
+
+func TestWrap(t *testing.T) {
+	t.Parallel()
+	err := transfer.Wrap("a.mp4", fmt.Errorf("x: %w", sx.NewError(sx.CodeNoAudio, "no sound")))
+	if known := sx.AsError(err); known.Message != "a.mp4: no sound" || known.Code != sx.CodeNoAudio || known.Hint == "" {
+		t.Errorf("got %+v", known)
+	}
+	var unreachable *client.Unreachable
+	if err := transfer.Wrap("a.mp4", errUnreachable); !errors.As(err, &unreachable) || !strings.HasPrefix(err.Error(), "a.mp4: ") {
+		t.Errorf("got %v", err)
+	}
+	if err := transfer.Wrap("a.mp4", context.Canceled); err != context.Canceled { //nolint:errorlint // unchanged
+		t.Errorf("got %v", err)
+	}
+}

@@ -1,0 +1,161 @@
+package transfer_test
+
+import (
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/soundextract/sx/cli/internal/transfer"
+	"github.com/soundextract/sx/server/api"
+	"github.com/soundextract/sx/server/sx"
+)
+
+func TestRequestBodiesAreBounded(t *testing.T) {
+	t.Parallel()
+	u := newUploadOf(t, randomBytes(66<<20))
+	var sizes []int64
+	u.server.Cut = func(_, n int64) int64 {
+		sizes = append(sizes, n)
+		return -1
+	}
+	u.succeeds(t)
+	if len(sizes) != 3 || sizes[0] > 1<<20 || sizes[1] > 64<<20 {
+		t.Errorf("the requests carried %v bytes, want a small one and then at most 64 MiB each", sizes)
+	}
+	if u.progress.now != 66<<20 {
+		t.Errorf("the progress ended at %d bytes", u.progress.now)
+	}
+}
+
+func TestConnectionCutAtRandomOffsets(t *testing.T) {
+	t.Parallel()
+	u := newUploadOf(t, randomBytes(16<<20))
+	var cuts atomic.Int32
+	u.server.Cut = func(_, n int64) int64 {
+		if cuts.Add(1) > 200 {
+			return -1
+		}
+		return rand.Int64N(min(n, 90_000))
+	}
+	u.succeeds(t)
+	if cuts.Load() < 200 {
+		t.Errorf("only %d cuts were made", cuts.Load())
+	}
+}
+
+func TestTemporaryRefusals(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name   string
+		answer func(w http.ResponseWriter)
+	}{
+		{"locked by a request that is ending", func(w http.ResponseWriter) { http.Error(w, "ERR_UPLOAD_LOCKED", http.StatusLocked) }},
+		{"wrong offset", func(w http.ResponseWriter) { api.WriteError(w, sx.NewError(sx.CodeOffsetConflict, "no")) }},
+		{"conflict without a body", func(w http.ResponseWriter) { w.WriteHeader(http.StatusConflict) }},
+		{"server starting", func(w http.ResponseWriter) { api.WriteError(w, sx.NewError(sx.CodeUnavailable, "no")) }},
+		{"proxy without a server", func(w http.ResponseWriter) { http.Error(w, "<html>", http.StatusBadGateway) }},
+		{"server broken", func(w http.ResponseWriter) { w.WriteHeader(http.StatusInternalServerError) }},
+		{"token expired", func(w http.ResponseWriter) { api.WriteError(w, sx.NewError(sx.CodeUnauthenticated, "no")) }},
+		{"sign-in page of a hotel", func(w http.ResponseWriter) { _, _ = io.WriteString(w, "<html>room number?") }},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			u := newUpload(t)
+			var left atomic.Int32
+			left.Store(3)
+			u.server.Before = func(w http.ResponseWriter, r *http.Request) bool {
+				if r.Method != http.MethodPatch || left.Add(-1) < 0 {
+					return false
+				}
+				tt.answer(w)
+				return true
+			}
+			u.succeeds(t)
+			if len(u.progress.waits) == 0 {
+				t.Error("the pauses were not reported")
+			}
+		})
+	}
+}
+
+func TestPermanentRefusals(t *testing.T) {
+	t.Parallel()
+	for _, code := range []sx.Code{
+		sx.CodeNotMedia, sx.CodePlaylist, sx.CodeStorageFull, sx.CodeQuotaExceeded,
+		sx.CodeUploadExpired, sx.CodeNotFound, sx.CodeUnauthenticated, sx.CodeConflict,
+	} {
+		t.Run(string(code), func(t *testing.T) {
+			t.Parallel()
+			u := newUpload(t)
+			u.server.Before = func(w http.ResponseWriter, r *http.Request) bool {
+				if r.Method == http.MethodPatch {
+					api.WriteError(w, sx.NewError(code, "no"))
+				}
+				return r.Method == http.MethodPatch
+			}
+			if _, err := u.upload(t.Context(), t); sx.CodeOf(err) != code {
+				t.Errorf("got %v, want the server's error", err)
+			}
+		})
+	}
+}
+
+func TestProxyThatTakesSmallRequestsOnly(t *testing.T) {
+	t.Parallel()
+	u := newUploadOf(t, randomBytes(6<<20))
+	u.server.Before = func(w http.ResponseWriter, r *http.Request) bool {
+		if r.ContentLength > 1<<20 {
+			http.Error(w, "<html>", http.StatusRequestEntityTooLarge)
+			return true
+		}
+		return false
+	}
+	u.succeeds(t)
+}
+
+func TestStalledConnections(t *testing.T) {
+	t.Parallel()
+	u := newUploadOf(t, randomBytes(32<<20))
+	var stalls atomic.Int32
+	released := make(chan struct{})
+	t.Cleanup(func() { close(released) })
+	u.server.Before = func(_ http.ResponseWriter, r *http.Request) bool {
+		if r.Method != http.MethodPatch || stalls.Add(1) > 2 {
+			return false
+		}
+		<-released // reads and answers nothing, like a dead connection
+		return true
+	}
+	u.up.Stall = 300 * time.Millisecond
+	u.succeeds(t)
+	if len(u.progress.waits) == 0 || u.progress.waits[0] != "the connection stalled" {
+		t.Errorf("reported the pauses %q", u.progress.waits)
+	}
+}
+
+func TestUploadTimesOut(t *testing.T) {
+	t.Parallel()
+	u := newUpload(t)
+	u.server.Cut = func(int64, int64) int64 { return 0 }
+	u.up.Policy = &transfer.Policy{Timeout: 700 * time.Millisecond}
+	started := time.Now()
+	_, err := u.upload(t.Context(), t)
+	if sx.CodeOf(err) != transfer.CodeTimedOut || !strings.Contains(sx.AsError(err).Hint, "same command") {
+		t.Errorf("got %v, want the code %s", err, transfer.CodeTimedOut)
+	}
+	if passed := time.Since(started); passed > 10*time.Second {
+		t.Errorf("gave up after %s", passed)
+	}
+}
+
+func TestServerStoresLessThanWasSent(t *testing.T) {
+	t.Parallel()
+	u := newUpload(t)
+	u.server.Stored = func(p []byte) []byte { return p[:(len(p)*3+3)/4] }
+	u.succeeds(t)
+}

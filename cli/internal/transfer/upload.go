@@ -1,0 +1,321 @@
+package transfer
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"io"
+	"os"
+	"strconv"
+	"time"
+
+	"github.com/soundextract/sx/cli/internal/mediafiles"
+	"github.com/soundextract/sx/server/api"
+	"github.com/soundextract/sx/server/api/client"
+	"github.com/soundextract/sx/server/api/tus"
+	"github.com/soundextract/sx/server/backoff"
+	"github.com/soundextract/sx/server/sx"
+)
+
+// Uploader uploads files. Its methods may be called from several goroutines.
+type Uploader struct {
+	API     *client.Client
+	Policy  *Policy
+	Records UploadRecords
+	// Stall is how long a request may move nothing; 0 is 30 s.
+	Stall time.Duration
+}
+
+// Uploaded is a file that the server has completely.
+type Uploaded struct {
+	Job    api.Job
+	SHA256 string // of the file, the same on both sides; lower-case hex
+	// Earlier says that an earlier run uploaded it.
+	Earlier bool
+
+	record *uploadRecord
+}
+
+// Forget removes the upload's record, so that the same command uploads the file
+// again the next time. It may be called after Close.
+func (u *Uploaded) Forget() { u.record.remove() }
+
+// Close lets other runs of sx upload the file.
+func (u *Uploaded) Close() { u.record.close() }
+
+// maxRestarts bounds how often one run starts a file again because the server
+// lost the upload.
+const maxRestarts = 2
+
+// Upload uploads a file, or continues where an earlier run stopped, and compares
+// the digests. The record stays until Forget, and the caller must call Close. A
+// file that changed meanwhile is an *sx.Error of code invalid.
+func (u *Uploader) Upload(ctx context.Context, f mediafiles.File, options sx.Options, progress Progress) (*Uploaded, error) {
+	file, err := os.Open(f.Path)
+	if err != nil {
+		return nil, sx.NewError(sx.CodeInvalid, "cannot be opened any more").
+			WithHint("check that the file still exists, then run the same command again").WithCause(err)
+	}
+	defer func() { _ = file.Close() }()
+	rec, err := u.Records.open(f, options)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	up := &upload{
+		Uploader: u, file: f, src: file, options: options, progress: progress, rec: rec,
+		retry: u.Policy.Start(progress), tus: tus.Client{API: u.API}, stall: cmp.Or(u.Stall, stallTimeout),
+		digest: startDigest(ctx, file, f.Size),
+	}
+	uploaded, err := up.run(ctx)
+	if err != nil {
+		rec.close()
+		return nil, err
+	}
+	return uploaded, nil
+}
+
+// Started reports whether an earlier run started the upload of the file.
+func (u *Uploader) Started(f mediafiles.File, options sx.Options) bool {
+	name, err := u.Records.fingerprint(f, options)
+	if err != nil {
+		return false
+	}
+	rec, err := readRecord(u.Records.file(name))
+	return err == nil && rec.ID != ""
+}
+
+// upload is the upload of one file.
+type upload struct {
+	*Uploader
+	file     mediafiles.File
+	src      io.ReaderAt
+	options  sx.Options
+	progress Progress
+	rec      *uploadRecord
+	retry    *Retry
+	tus      tus.Client
+	stall    time.Duration
+	digest   *fileDigest
+}
+
+func (u *upload) run(ctx context.Context) (*Uploaded, error) {
+	u.removeStale(ctx)
+	for restarts := 0; ; restarts++ {
+		uploaded, err := u.once(ctx)
+		if err == nil {
+			return uploaded, nil
+		}
+		var source *tus.SourceError
+		switch code := sx.CodeOf(err); {
+		case ctx.Err() != nil:
+			return nil, ctx.Err()
+		case errors.As(err, &source):
+			if changed := u.checkUnchanged(); changed != nil {
+				u.remove(ctx, u.rec)
+				return nil, changed
+			}
+			return nil, sx.NewError(sx.CodeInvalid, "cannot be read to its end: %v", source.Err).
+				WithHint("check the disk that it is on, then run the same command again").WithCause(err)
+		case errors.Is(err, errChanged):
+			u.remove(ctx, u.rec)
+			return nil, err
+		case u.rec.ID != "" && restarts < maxRestarts && (code == sx.CodeNotFound || code == sx.CodeUploadExpired):
+			u.progress.Say("the server no longer has the unfinished upload, starting again")
+			u.rec.remove()
+		case refusesFile(code):
+			u.rec.remove()
+			return nil, err
+		default:
+			return nil, err // record and upload stay, and the next run continues
+		}
+	}
+}
+
+// refusesFile reports whether continuing the upload would be refused again.
+func refusesFile(code sx.Code) bool {
+	switch code {
+	case sx.CodeNotMedia, sx.CodePlaylist, sx.CodeTooLarge, sx.CodeNotFound, sx.CodeUploadExpired:
+		return true
+	}
+	return false
+}
+
+// once continues the recorded upload, or starts one.
+func (u *upload) once(ctx context.Context) (*Uploaded, error) {
+	resumed := u.rec.ID != ""
+	if resumed {
+		job, err := u.job(ctx)
+		if err != nil {
+			return nil, err
+		}
+		switch {
+		case job.State == sx.StateUploading:
+		case job.Video.SHA256 != "" && job.State != sx.StateExpired:
+			u.progress.Say("already uploaded, verifying")
+			uploaded, err := u.verify(ctx)
+			if err != nil {
+				return nil, err
+			}
+			uploaded.Earlier = true
+			return uploaded, nil
+		default: // cancelled or expired: the server no longer has the bytes
+			return nil, sx.NewError(sx.CodeUploadExpired, "the upload is %s", job.State)
+		}
+	} else if err := u.create(ctx); err != nil {
+		return nil, err
+	}
+	s := &sender{
+		client: u.tus, id: u.rec.ID, src: u.src, size: u.file.Size, check: u.checkUnchanged,
+		progress: u.progress, retry: u.retry, stall: u.stall,
+	}
+	if resumed {
+		if err := s.findOffset(ctx); err != nil {
+			return nil, err
+		}
+		sayResumed(u.progress, s.offset, s.size)
+	}
+	u.progress.Start("uploading", s.offset, s.size)
+	if err := s.send(ctx); err != nil {
+		return nil, err
+	}
+	return u.verify(ctx)
+}
+
+// create starts the upload on the server and records it.
+func (u *upload) create(ctx context.Context) error {
+	metadata := map[string]string{api.MetaFilename: u.file.Name}
+	if u.options.Preset != "" {
+		metadata[api.MetaPreset] = string(u.options.Preset)
+	}
+	if u.options.Bitrate != 0 {
+		metadata[api.MetaBitrate] = strconv.Itoa(u.options.Bitrate)
+	}
+	if u.options.Quality != nil {
+		metadata[api.MetaQuality] = strconv.Itoa(*u.options.Quality)
+	}
+	if u.options.Mono {
+		metadata[api.MetaMono] = "true"
+	}
+	if u.options.Track != "" {
+		metadata[api.MetaTrack] = u.options.Track
+	}
+	err := u.retry.Do(ctx, func(ctx context.Context) error {
+		return watched(ctx, u.stall, func(ctx context.Context) (err error) {
+			u.rec.ID, err = u.tus.Create(ctx, u.file.Size, metadata)
+			return err
+		})
+	})
+	if err != nil {
+		return err
+	}
+	u.rec.Created = time.Now().UTC()
+	return u.rec.save()
+}
+
+func (u *upload) job(ctx context.Context) (job api.Job, err error) {
+	err = u.retry.Do(ctx, func(ctx context.Context) error {
+		return watched(ctx, u.stall, func(ctx context.Context) (err error) {
+			job, err = u.API.Job(ctx, u.rec.ID)
+			return err
+		})
+	})
+	return job, err
+}
+
+// verify waits until the server has the complete file and compares the digests.
+func (u *upload) verify(ctx context.Context) (*Uploaded, error) {
+	u.progress.Percent("verifying", 100, 0)
+	sum, err := u.digest.wait(ctx)
+	if err != nil {
+		return nil, err
+	}
+	job, err := u.complete(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := u.checkUnchanged(); err != nil {
+		return nil, err
+	}
+	if job.Video.SHA256 != sum {
+		return nil, sx.NewError(sx.CodeInvalid,
+			"the server did not store what the file contains: it changed during the upload or was damaged on the way").
+			WithHint("run the same command to upload it again").WithCause(errChanged)
+	}
+	return &Uploaded{Job: job, SHA256: sum, record: u.rec}, nil
+}
+
+// The pauses between questions whether the upload is complete; usually it is at
+// once.
+const (
+	firstPoll   = 50 * time.Millisecond
+	longestPoll = 2 * time.Second
+)
+
+// complete waits until the server has completed the upload.
+func (u *upload) complete(ctx context.Context) (api.Job, error) {
+	deadline := time.Now().Add(u.Policy.Timeout)
+	for pause := firstPoll; ; pause = min(pause*2, longestPoll) {
+		job, err := u.job(ctx)
+		switch {
+		case err != nil:
+			return job, err
+		case job.Video.SHA256 != "":
+			return job, nil
+		case job.State != sx.StateUploading && job.Error != nil:
+			return job, job.Error.ToError()
+		case job.State != sx.StateUploading:
+			return job, sx.NewError(sx.CodeConflict, "the upload was %s meanwhile", job.State).
+				WithHint("run the same command to upload it again")
+		case time.Now().After(deadline):
+			return job, sx.NewError(sx.CodeUnavailable, "the server has all bytes but does not complete the upload").
+				WithHint("run the same command again to check whether it is complete")
+		}
+		if err := backoff.Sleep(ctx, pause); err != nil {
+			return job, err
+		}
+	}
+}
+
+var errChanged = errors.New("the file changed")
+
+// checkUnchanged compares the file with what it was when it was found.
+func (u *upload) checkUnchanged() error {
+	info, err := os.Stat(u.file.Path)
+	if err != nil || info.Size() != u.file.Size || !info.ModTime().Equal(u.file.ModTime) {
+		return sx.NewError(sx.CodeInvalid, "changed during the upload").
+			WithHint("once nothing writes to the file any more, run the same command to upload it again").WithCause(errChanged)
+	}
+	return nil
+}
+
+const removeTimeout = 5 * time.Second
+
+// remove removes an upload here and, if it answers at once, on the server, where
+// the upload expires otherwise.
+func (u *upload) remove(ctx context.Context, rec *uploadRecord) {
+	ctx, cancel := context.WithTimeout(ctx, removeTimeout)
+	defer cancel()
+	if rec.ID != "" {
+		_ = u.API.Remove(ctx, rec.ID)
+	}
+	rec.remove()
+}
+
+// removeStale removes what was uploaded of the file before it changed.
+func (u *upload) removeStale(ctx context.Context) {
+	for _, old := range u.Records.stale(u.file) {
+		lookup, cancel := context.WithTimeout(ctx, removeTimeout)
+		job, err := u.API.Job(lookup, old.ID)
+		cancel()
+		switch {
+		case err == nil && job.State == sx.StateUploading:
+			u.progress.Say("changed since its upload started, starting again")
+			u.remove(ctx, old)
+		case err == nil || sx.CodeOf(err) == sx.CodeNotFound:
+			old.remove() // the upload is complete, and its job is the user's to keep
+		}
+		old.close()
+	}
+}

@@ -1,0 +1,344 @@
+package transfer_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/soundextract/sx/cli/internal/mediafiles"
+	"github.com/soundextract/sx/cli/internal/servertest"
+	"github.com/soundextract/sx/cli/internal/transfer"
+	"github.com/soundextract/sx/server/api"
+	"github.com/soundextract/sx/server/sx"
+)
+
+type uploadFixture struct {
+	server   *servertest.Server
+	up       *transfer.Uploader
+	progress *progressLog
+	path     string
+	video    []byte
+}
+
+func newUpload(t *testing.T) *uploadFixture {
+	t.Helper()
+	return newUploadOf(t, randomBytes(3<<20))
+}
+
+func newUploadOf(t *testing.T, video []byte) *uploadFixture {
+	t.Helper()
+	u := &uploadFixture{server: servertest.New(t), progress: &progressLog{}, path: filepath.Join(t.TempDir(), "talk.mp4"), video: video}
+	u.write(t, u.video)
+	u.up = &transfer.Uploader{
+		API: u.server.Client(t), Policy: &transfer.Policy{Timeout: 30 * time.Second},
+		Records: transfer.UploadRecords{Dir: filepath.Join(t.TempDir(), "uploads"), Account: "here"},
+	}
+	return u
+}
+
+func (u *uploadFixture) write(t *testing.T, p []byte) {
+	t.Helper()
+	if err := os.WriteFile(u.path, p, 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (u *uploadFixture) file(t *testing.T) mediafiles.File {
+	t.Helper()
+	files, err := mediafiles.Find([]string{u.path})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return files[0]
+}
+
+func (u *uploadFixture) upload(ctx context.Context, t *testing.T) (*transfer.Uploaded, error) {
+	t.Helper()
+	u.progress = &progressLog{}
+	sent, err := u.up.Upload(ctx, u.file(t), sx.Options{Preset: sx.PresetSpeech}, u.progress)
+	if err == nil {
+		t.Cleanup(sent.Close)
+	}
+	return sent, err
+}
+
+// stopHalfway uploads until the server has the given count of bytes at least.
+func (u *uploadFixture) stopHalfway(t *testing.T) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	u.server.Cut = func(offset, _ int64) int64 {
+		if offset > 0 {
+			return 1 << 20
+		}
+		return -1
+	}
+	u.server.Stored = func(p []byte) []byte {
+		if len(p) == 1<<20 {
+			cancel()
+		}
+		return p
+	}
+	if _, err := u.upload(ctx, t); !errors.Is(err, context.Canceled) {
+		t.Fatalf("the upload to be stopped ended with %v", err)
+	}
+	u.server.Cut, u.server.Stored = nil, nil
+}
+
+// records counts what is left in the directory.
+func (u *uploadFixture) records(t *testing.T) int {
+	t.Helper()
+	entries, err := os.ReadDir(u.up.Records.Dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	for _, e := range entries {
+		if strings.HasSuffix(e.Name(), ".json") {
+			n++
+		}
+	}
+	return n
+}
+
+func (u *uploadFixture) succeeds(t *testing.T) *transfer.Uploaded {
+	t.Helper()
+	sent, err := u.upload(t.Context(), t)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stored, _ := u.server.Video(sent.Job.ID)
+	if want := u.video; !bytes.Equal(stored, want) || sent.SHA256 != servertest.Digest(want) {
+		t.Errorf("%d bytes are stored with digest %s", len(stored), sent.SHA256)
+	}
+	return sent
+}
+
+func TestRecordStaysUntilTheResultIsHandedOver(t *testing.T) {
+	t.Parallel()
+	u := newUpload(t)
+	first := u.succeeds(t)
+	if _, meta := u.server.Video(first.Job.ID); meta[api.MetaPreset] != "speech" || meta[api.MetaFilename] != "talk.mp4" {
+		t.Errorf("the metadata is %v", meta)
+	}
+	first.Close() // as if the process ended before it printed
+	second := u.succeeds(t)
+	if second.Job.ID != first.Job.ID || !second.Earlier {
+		t.Errorf("job %s was uploaded again as %s", first.Job.ID, second.Job.ID)
+	}
+	second.Forget()
+	second.Close()
+	if n := u.records(t); n != 0 {
+		t.Errorf("%d records are left", n)
+	}
+	if third := u.succeeds(t); third.Job.ID == first.Job.ID {
+		t.Error("a new run did not start again")
+	}
+}
+
+func TestUploadResumesInTheNextRun(t *testing.T) {
+	t.Parallel()
+	u := newUpload(t)
+	u.stopHalfway(t)
+	u.succeeds(t)
+	u.progress.wantSaid(t, "resuming at 1.3 MB of 3.1 MB (41 %)")
+	if len(u.server.Jobs()) != 1 || u.progress.start < 1<<20 {
+		t.Errorf("%d jobs, began at byte %d", len(u.server.Jobs()), u.progress.start)
+	}
+	info, err := os.Stat(u.up.Records.Dir)
+	if err != nil || info.Mode().Perm() != 0o700 {
+		t.Errorf("the records are in a directory %v", info.Mode())
+	}
+}
+
+func TestFileChangedBetweenRuns(t *testing.T) {
+	t.Parallel()
+	u := newUpload(t)
+	u.stopHalfway(t)
+	old := u.server.Jobs()[0].ID
+	u.video = append(u.video, "more"...)
+	u.write(t, u.video)
+	u.succeeds(t)
+	u.progress.wantSaid(t, "changed since its upload started, starting again")
+	if stored, _ := u.server.Video(old); stored != nil {
+		t.Error("the upload of what the file was is still on the server")
+	}
+	if n := u.records(t); n != 1 {
+		t.Errorf("there are %d records", n)
+	}
+}
+
+func TestFileChangesDuringUpload(t *testing.T) {
+	t.Parallel()
+	for name, change := range map[string]func(*testing.T, *uploadFixture){
+		"grows":   func(t *testing.T, u *uploadFixture) { u.write(t, append(u.video, "more"...)) },
+		"shrinks": func(t *testing.T, u *uploadFixture) { u.write(t, u.video[:2<<20]) },
+		"goes":    func(*testing.T, *uploadFixture) {},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			u := newUpload(t)
+			u.server.Cut = func(offset, _ int64) int64 {
+				if offset == 0 {
+					return -1
+				}
+				if name == "goes" {
+					_ = os.Remove(u.path)
+				} else {
+					change(t, u)
+				}
+				return 1 << 20
+			}
+			_, err := u.upload(t.Context(), t)
+			if known := sx.AsError(err); known.Code != sx.CodeInvalid || !strings.Contains(known.Message, "changed during") || known.Hint == "" {
+				t.Errorf("got %+v", known)
+			}
+			if n := len(u.server.Jobs()); n != 0 || u.records(t) != 0 {
+				t.Errorf("%d jobs and %d records are left", n, u.records(t))
+			}
+		})
+	}
+}
+
+func TestUploadDamagedOnTheWay(t *testing.T) {
+	t.Parallel()
+	u := newUpload(t)
+	u.server.Stored = func(p []byte) []byte {
+		p[0]++
+		return p
+	}
+	_, err := u.upload(t.Context(), t)
+	if known := sx.AsError(err); known.Code != sx.CodeInvalid || !strings.Contains(known.Message, "did not store what the file contains") {
+		t.Errorf("got %+v", known)
+	}
+	if n := len(u.server.Jobs()); n != 0 || u.records(t) != 0 {
+		t.Errorf("%d jobs and %d records are left", n, u.records(t))
+	}
+}
+
+func TestUploadLostBetweenRuns(t *testing.T) {
+	t.Parallel()
+	for name, lose := range map[string]func(*servertest.Server, string){
+		"forgotten": func(s *servertest.Server, id string) { s.Forget(id) },
+		"expired":   func(s *servertest.Server, id string) { s.Change(id, func(j *api.Job) { j.State = sx.StateExpired }) },
+		"cancelled": func(s *servertest.Server, id string) { s.Change(id, func(j *api.Job) { j.State = sx.StateCancelled }) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			u := newUpload(t)
+			u.stopHalfway(t)
+			lose(u.server, u.server.Jobs()[0].ID)
+			u.succeeds(t)
+			u.progress.wantSaid(t, "no longer has the unfinished upload, starting again")
+		})
+	}
+}
+
+func TestUploadLostInTheMiddle(t *testing.T) {
+	t.Parallel()
+	u := newUpload(t)
+	u.server.Cut = func(offset, _ int64) int64 {
+		if offset == 0 {
+			return -1
+		}
+		u.server.Cut = nil
+		u.server.Forget(u.server.Jobs()[0].ID)
+		return 10
+	}
+	u.succeeds(t)
+	u.progress.wantSaid(t, "starting again")
+}
+
+func TestAnswerToCreationLost(t *testing.T) {
+	t.Parallel()
+	u := newUpload(t)
+	lost := false
+	u.server.Before = func(_ http.ResponseWriter, r *http.Request) bool {
+		if r.Method == http.MethodPost && !lost {
+			lost = true
+			panic(http.ErrAbortHandler)
+		}
+		return false
+	}
+	u.succeeds(t)
+	if !lost {
+		t.Error("nothing was lost")
+	}
+}
+
+func TestOneUploadOfAFileAtATime(t *testing.T) {
+	t.Parallel()
+	u := newUpload(t)
+	first := u.succeeds(t)
+	_, err := u.upload(t.Context(), t)
+	if known := sx.AsError(err); known.Code != sx.CodeInvalid || !strings.Contains(known.Message, "another sx") {
+		t.Errorf("got %+v", known)
+	}
+	first.Close()
+	u.succeeds(t)
+}
+
+func TestFullServerKeepsTheUpload(t *testing.T) {
+	t.Parallel()
+	u := newUpload(t)
+	full := true
+	u.server.Before = func(w http.ResponseWriter, r *http.Request) bool {
+		if full && r.Method == http.MethodPatch && r.Header.Get("Upload-Offset") != "0" {
+			api.WriteError(w, sx.NewError(sx.CodeStorageFull, "the disk is full"))
+			return true
+		}
+		return false
+	}
+	if _, err := u.upload(t.Context(), t); sx.CodeOf(err) != sx.CodeStorageFull {
+		t.Fatalf("got %v", err)
+	}
+	full = false
+	u.succeeds(t)
+	u.progress.wantSaid(t, "resuming at 262 kB")
+}
+
+func TestRefusedFileIsNotRecorded(t *testing.T) {
+	t.Parallel()
+	u := newUpload(t)
+	u.server.Before = func(w http.ResponseWriter, r *http.Request) bool {
+		if r.Method == http.MethodPatch {
+			api.WriteError(w, sx.NewError(sx.CodeNotMedia, "this is no media"))
+		}
+		return r.Method == http.MethodPatch
+	}
+	if _, err := u.upload(t.Context(), t); sx.CodeOf(err) != sx.CodeNotMedia {
+		t.Fatalf("got %v", err)
+	}
+	if n := u.records(t); n != 0 {
+		t.Errorf("%d records are left", n)
+	}
+}
+
+func TestDamagedRecordStartsAgain(t *testing.T) {
+	t.Parallel()
+	u := newUpload(t)
+	u.stopHalfway(t)
+	names, err := filepath.Glob(filepath.Join(u.up.Records.Dir, "*.json"))
+	if err != nil || len(names) != 1 {
+		t.Fatal(names, err)
+	}
+	if err := os.WriteFile(names[0], []byte("{"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	u.succeeds(t)
+}
+
+func TestRecordsCannotBeWritten(t *testing.T) {
+	t.Parallel()
+	u := newUpload(t)
+	u.up.Records.Dir = filepath.Join(u.path, "below-a-file")
+	if _, err := u.upload(t.Context(), t); err == nil {
+		t.Error("an upload that cannot be remembered began")
+	}
+}

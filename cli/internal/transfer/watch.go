@@ -1,0 +1,252 @@
+package transfer
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/soundextract/sx/server/api"
+	"github.com/soundextract/sx/server/api/client"
+	"github.com/soundextract/sx/server/sx"
+)
+
+// Watcher follows jobs until they end: over the server's event stream, and by
+// polling where a proxy holds the stream back.
+type Watcher struct {
+	API    *client.Client
+	Policy *Policy
+	// Silence is how long the stream may send nothing before polling starts; 0
+	// is three times the API's keep-alive interval.
+	Silence time.Duration
+}
+
+// WatchEvents are called by Watcher.Follow, one at a time.
+type WatchEvents struct {
+	// Job is called for each job at the start and after each change.
+	Job func(api.Job)
+	// Gone is called for a job that does not exist or was removed.
+	Gone func(id string)
+	// Wait is called before a pause because the server is unreachable.
+	Wait func(reason string, until time.Time)
+}
+
+// pollInterval is the time between two polls.
+const pollInterval = 2 * time.Second
+
+// brokenStreams is after how many streams in a row that broke without having
+// sent anything polling is tried.
+const brokenStreams = 2
+
+// Follow reports what happens to the jobs until all are final or gone. Its error
+// is the server's, or of code CodeTimedOut.
+func (w *Watcher) Follow(ctx context.Context, ids []string, events WatchEvents) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var (
+		mu    sync.Mutex
+		group sync.WaitGroup
+		first error
+	)
+	for some := range slices.Chunk(ids, api.MaxIDs) {
+		f := &follower{Watcher: w, ids: some, open: map[string]api.Job{}, mu: &mu, events: events}
+		for _, id := range some {
+			f.open[id] = api.Job{}
+		}
+		group.Go(func() {
+			if err := f.follow(ctx); err != nil {
+				mu.Lock()
+				if first == nil {
+					first = err
+				}
+				mu.Unlock()
+				cancel() // Follow fails, so the others need not go on
+			}
+		})
+	}
+	group.Wait()
+	return first
+}
+
+// follower follows as many jobs as one request can name.
+type follower struct {
+	*Watcher
+	ids  []string
+	open map[string]api.Job // jobs that are not final, as last reported
+
+	mu     *sync.Mutex // of the events
+	events WatchEvents
+}
+
+func (f *follower) follow(ctx context.Context) error {
+	retry := f.Policy.Start(f)
+	lastID, broken := "", 0
+	for len(f.open) > 0 {
+		alive, err := f.stream(ctx, &lastID, retry)
+		switch {
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case err == nil && len(f.open) == 0:
+			return nil
+		case err == nil:
+			// The stream ended although it has not reported the end of each job.
+			return f.poll(ctx, retry)
+		case errors.Is(err, ErrStalled):
+			return f.poll(ctx, retry)
+		case alive:
+			broken = 0
+		default:
+			broken++
+		}
+		if broken >= brokenStreams && f.ask(ctx) == nil {
+			return f.poll(ctx, retry)
+		}
+		if err := retry.Pause(ctx, err); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// stream reads one event stream to its end; alive says that it sent anything.
+func (f *follower) stream(ctx context.Context, lastID *string, retry *Retry) (alive bool, err error) {
+	ctx, dog := watch(ctx, cmp.Or(f.Silence, 3*api.KeepAlive))
+	defer dog.stop()
+	err = f.API.Events(ctx, f.ids, *lastID, func(e client.Event) {
+		dog.reset()
+		retry.Progress()
+		alive = true
+		if e.ID != "" {
+			*lastID = e.ID
+		}
+		switch e.Type {
+		case api.EventJob:
+			f.report(e.Job)
+		case api.EventGone:
+			f.reportGone(e.Gone)
+		}
+	})
+	return alive, stallError(ctx, err)
+}
+
+// poll asks for the jobs at intervals until all are final or gone.
+func (f *follower) poll(ctx context.Context, retry *Retry) error {
+	ticker := time.NewTicker(pollInterval)
+	defer ticker.Stop()
+	for {
+		if err := retry.Do(ctx, f.ask); err != nil {
+			return err
+		}
+		if len(f.open) == 0 {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-ticker.C:
+		}
+	}
+}
+
+// ask asks once for all jobs that are not final.
+func (f *follower) ask(ctx context.Context) error {
+	var list api.JobList
+	err := watched(ctx, stallTimeout, func(ctx context.Context) (err error) {
+		list, err = f.API.Jobs(ctx, client.JobFilter{IDs: slices.Sorted(maps.Keys(f.open)), Limit: api.MaxLimit})
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	missing := maps.Clone(f.open)
+	for _, job := range list.Jobs {
+		delete(missing, job.ID)
+		f.report(job)
+	}
+	for id := range missing {
+		f.reportGone(id)
+	}
+	return nil
+}
+
+func (f *follower) report(job api.Job) {
+	last, ok := f.open[job.ID]
+	if !ok {
+		return // final and reported; a new stream starts with all jobs again
+	}
+	if job.State.Final() {
+		delete(f.open, job.ID)
+	} else {
+		f.open[job.ID] = job
+	}
+	if last.ID != "" && last.State == job.State && last.Progress == job.Progress &&
+		last.Attempt == job.Attempt && last.Updated.Equal(job.Updated) {
+		return
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.events.Job(job)
+}
+
+func (f *follower) reportGone(id string) {
+	if _, ok := f.open[id]; !ok {
+		return
+	}
+	delete(f.open, id)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.events.Gone(id)
+}
+
+// Wait implements WaitReporter.
+func (f *follower) Wait(reason string, until time.Time) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.events.Wait(reason, until)
+}
+
+// JobPhases is the number of phases that ShowJob has for a job.
+const JobPhases = 3
+
+// ShowJob shows how far a job is that is not final.
+func ShowJob(progress Progress, job api.Job) {
+	switch job.State {
+	case sx.StateUploading:
+		progress.Percent("uploading", job.Progress, 0)
+	case sx.StateQueued:
+		progress.Percent("queued", 0, 0)
+	case sx.StateRunning:
+		progress.Percent("converting", job.Progress, time.Duration(job.Remaining*float64(time.Second)))
+	}
+}
+
+// UnfinishedJobs returns the ids of all the user's jobs that are not final.
+func UnfinishedJobs(ctx context.Context, c *client.Client) ([]string, error) {
+	jobs, err := AllJobs(ctx, c, sx.StateUploading, sx.StateQueued, sx.StateRunning)
+	ids := make([]string, len(jobs))
+	for i, job := range jobs {
+		ids[i] = job.ID
+	}
+	return ids, err
+}
+
+// AllJobs returns all the user's jobs in the given states, oldest first, however
+// many pages they fill.
+func AllJobs(ctx context.Context, c *client.Client, states ...sx.State) ([]api.Job, error) {
+	filter := client.JobFilter{States: states, Limit: api.MaxLimit}
+	var jobs []api.Job
+	for {
+		page, err := c.Jobs(ctx, filter)
+		if err != nil {
+			return nil, err
+		}
+		jobs = append(jobs, page.Jobs...)
+		if filter.After = page.Next; page.Next == "" {
+			slices.Reverse(jobs)
+			return jobs, nil
+		}
+	}
+}
