@@ -1,6 +1,7 @@
 package sx
 
 import (
+	"path"
 	"regexp"
 	"slices"
 	"strings"
@@ -102,4 +103,12 @@ func FileName(name string) string {
 		return "video"
 	}
 	return name
+}
+
+// MP3Name returns the name of a video's MP3: the video's with the extension .mp3.
+func MP3Name(video string) string {
+	if base := strings.TrimSuffix(video, path.Ext(video)); base != "" {
+		video = base
+	}
+	return video + ".mp3"
 }

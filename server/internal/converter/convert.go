@@ -6,7 +6,6 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
-	"strings"
 
 	"github.com/soundextract/sx/server/sx"
 )
@@ -37,19 +36,11 @@ func (s *Service) convert(ctx context.Context, job sx.Job, progress func(Progres
 		return sx.Track{}, fmt.Errorf("open the finished MP3: %w", err)
 	}
 	defer mp3.Close() //nolint:errcheck // it was only read
-	stored, err := s.Tracks.Put(ctx, id, trackName(job.Video.Name), mp3)
+	stored, err := s.Tracks.Put(ctx, id, sx.MP3Name(job.Video.Name), mp3)
 	if err != nil {
 		return sx.Track{}, fmt.Errorf("store the MP3: %w", err)
 	}
 	return sx.Track{ID: id, Size: stored.Size, SHA256: stored.SHA256, Duration: result.Duration}, nil
-}
-
-// trackName is the video's name with the extension .mp3.
-func trackName(video string) string {
-	if base := strings.TrimSuffix(video, filepath.Ext(video)); base != "" {
-		video = base
-	}
-	return video + ".mp3"
 }
 
 func (s *Service) removeTemp(ctx context.Context, dir string) {

@@ -1,92 +1,96 @@
 package gateway
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/soundextract/sx/server/api"
+	"github.com/soundextract/sx/server/internal/store"
 	"github.com/soundextract/sx/server/sx"
 )
 
-// pollEvery is how often a stream looks at its jobs without being told to:
-// announcements can be missed, and an upload's bytes are not announced.
-const pollEvery = 2 * time.Second
+// pollInterval is how often a stream reads its jobs without an announcement: those
+// can be lost, and an upload's bytes are not announced.
+const pollInterval = 2 * time.Second
 
-// streamEvents sends the changes of the watched jobs as server-sent events
-// until all of them are over (see api.EventJob).
+// streamEvents sends the changes of the watched jobs as server-sent events until
+// all jobs are final (see api.EventJob).
 func (s *Service) streamEvents(w http.ResponseWriter, r *http.Request) error {
 	ids, err := queryIDs(r.URL.Query())
 	if err != nil {
 		return err
 	}
 	if len(ids) == 0 {
-		return sx.NewError(sx.CodeInvalid, "no job to watch is named").
-			WithHint("name jobs in the query, such as %s?%s=ID", api.PathEvents, api.QueryID)
+		return sx.NewError(sx.CodeInvalid, "no job to watch").
+			WithHint("give jobs in the query, such as %s?%s=ID", api.PathEvents, api.QueryID)
 	}
-	st := s.hub.join(ids) // before the first look, so that no change falls in between
-	defer s.hub.leave(st)
+	sub := s.hub.subscribe(ids) // before the first read, so that no change is missed
+	defer s.hub.unsubscribe(sub)
 	watch := newWatch(owner(r.Context()), ids, r.Header.Get("Last-Event-ID"))
-	first, err := s.look(r.Context(), watch, ids)
+	first, err := s.changes(r.Context(), watch, ids)
 	if err != nil {
 		return err
 	}
 	h := w.Header()
 	h.Set("Content-Type", "text/event-stream")
 	h.Set("Cache-Control", "no-cache")
-	h.Set("X-Accel-Buffering", "no") // nginx would hold events back
+	h.Set("X-Accel-Buffering", "no") // nginx would buffer events
 	w.WriteHeader(http.StatusOK)
 	if r.Method == http.MethodHead {
 		return nil
 	}
 	s.metrics.streams.Inc()
 	defer s.metrics.streams.Dec()
-	out := eventWriter{newSteadyWriter(w)}
-	if out.send(first) == nil { // else the client has gone
-		s.follow(r, out, watch, st)
+	out := eventWriter{newDeadlineWriter(w)}
+	if out.send(first) == nil { // an error means that the client is gone
+		s.follow(r, out, watch, sub)
 	}
 	return nil
 }
 
-// follow goes on after the first events until the watch is over, the client
-// has gone or the server stops.
-func (s *Service) follow(r *http.Request, out eventWriter, watch *watch, st *stream) {
-	poll, alive := time.NewTicker(pollEvery), time.NewTicker(api.KeepAlive)
+// follow sends further events until all jobs are final, the client is gone or the
+// server shuts down.
+func (s *Service) follow(r *http.Request, out eventWriter, watch *watch, sub *subscription) {
+	poll, alive := time.NewTicker(pollInterval), time.NewTicker(api.KeepAlive)
 	defer poll.Stop()
 	defer alive.Stop()
 	ctx := r.Context()
-	for !watch.over() {
+	for !watch.finished() {
 		var ids []string
 		select {
 		case <-ctx.Done():
 			return
-		case <-s.hub.over:
+		case <-s.hub.closed:
 			return
 		case <-alive.C:
 			if out.keepAlive() != nil {
 				return
 			}
 			continue
-		case <-st.wake:
-			touched := st.take()
+		case <-sub.wake:
+			announced := sub.take()
 			for _, id := range watch.ids {
-				if _, ok := touched[id]; ok {
+				if _, ok := announced[id]; ok {
 					ids = append(ids, id)
 				}
 			}
 		case <-poll.C:
-			ids = watch.open()
+			ids = watch.unfinished()
 		}
-		events, err := s.look(ctx, watch, ids)
-		if err != nil { // the store may come back; until then the stream is kept alive
+		events, err := s.changes(ctx, watch, ids)
+		if err != nil { // the stream stays open until the store works again
 			s.logFailure(ctx, err)
 		}
 		if out.send(events) != nil {
 			return
 		}
 	}
-	_ = out.send([]event{{id: watch.vector(), kind: api.EventEnd, data: struct{}{}}}) // the stream is over either way
+	_ = out.send([]event{{id: watch.eventID(), kind: api.EventEnd, data: struct{}{}}}) // the stream ends either way
 }
 
 // event is one server-sent event.
@@ -96,8 +100,8 @@ type event struct {
 	data any
 }
 
-// eventWriter writes server-sent events, each batch with a deadline of its own.
-type eventWriter struct{ w *steadyWriter }
+// eventWriter writes server-sent events.
+type eventWriter struct{ w *deadlineWriter }
 
 func (o eventWriter) send(events []event) error {
 	var raw []byte
@@ -118,4 +122,97 @@ func (o eventWriter) write(raw []byte) error {
 		return err
 	}
 	return o.w.control.Flush()
+}
+
+// watch is what the client of one event stream knows about its jobs.
+type watch struct {
+	owner string
+	ids   []string
+	known map[string]*knownJob
+}
+
+type knownJob struct {
+	rev    int64 // last one sent; 0 if none, gone if the job does not exist
+	stored int64 // last number of stored bytes sent, of an upload
+	final  bool
+}
+
+const gone = -1
+
+// newWatch continues after the event lastID. If that does not fit the ids, it
+// starts from the beginning.
+func newWatch(owner string, ids []string, lastID string) *watch {
+	w := &watch{owner: owner, ids: ids, known: make(map[string]*knownJob, len(ids))}
+	revs := strings.Split(lastID, ",")
+	for i, id := range ids {
+		k := &knownJob{stored: -1}
+		if len(revs) == len(ids) {
+			k.rev, _ = strconv.ParseInt(revs[i], 10, 64) // 0 if it is not a number
+		}
+		w.known[id] = k
+	}
+	return w
+}
+
+// eventID is the id of the next event: the revisions in the order of the ids.
+func (w *watch) eventID() string {
+	revs := make([]string, len(w.ids))
+	for i, id := range w.ids {
+		revs[i] = strconv.FormatInt(w.known[id].rev, 10)
+	}
+	return strings.Join(revs, ",")
+}
+
+// unfinished lists the jobs that can still change.
+func (w *watch) unfinished() []string {
+	var ids []string
+	for _, id := range w.ids {
+		if !w.known[id].final {
+			ids = append(ids, id)
+		}
+	}
+	return ids
+}
+
+func (w *watch) finished() bool { return len(w.unfinished()) == 0 }
+
+// changes reads the jobs and returns the events for what the client does not know
+// yet, also those before an error. A job of another user is gone to this one.
+func (s *Service) changes(ctx context.Context, w *watch, ids []string) ([]event, error) {
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	list, _, err := s.cfg.Jobs.List(ctx, store.JobFilter{Owner: w.owner, IDs: ids})
+	if err != nil {
+		return nil, err
+	}
+	found := make(map[string]sx.Job, len(list))
+	for _, j := range list {
+		found[j.ID] = j
+	}
+	var events []event
+	for _, id := range ids {
+		k := w.known[id]
+		j, ok := found[id]
+		if !ok {
+			k.final = true
+			if k.rev != gone {
+				k.rev = gone
+				events = append(events, event{w.eventID(), api.EventGone, map[string]string{"id": id}})
+			}
+			continue
+		}
+		stored, err := s.stored(ctx, j)
+		if err != nil {
+			return events, err
+		}
+		k.final = j.State.Final()
+		// New bytes of an upload do not change its revision.
+		if j.Rev == k.rev && (j.State != sx.StateUploading || stored == k.stored) {
+			continue
+		}
+		k.rev, k.stored = j.Rev, stored
+		events = append(events, event{w.eventID(), api.EventJob, api.FromJob(j, stored)})
+	}
+	return events, nil
 }

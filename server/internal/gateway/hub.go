@@ -2,53 +2,55 @@ package gateway
 
 import "sync"
 
-// hub hands announcements to the event streams. A stream that is slow to write
-// loses nothing by it: it keeps the set of jobs to look at, not their history.
+// hub distributes announcements to the event streams. A slow stream misses
+// nothing: it collects the jobs to read again and not their history.
 type hub struct {
-	mu      sync.Mutex
-	streams map[*stream]struct{}
-	over    chan struct{} // closed when no streams are wanted any more
+	mu            sync.Mutex
+	subscriptions map[*subscription]struct{}
+	closed        chan struct{} // closed when all streams must end
 }
 
-func newHub() *hub { return &hub{streams: map[*stream]struct{}{}, over: make(chan struct{})} }
+func newHub() *hub {
+	return &hub{subscriptions: map[*subscription]struct{}{}, closed: make(chan struct{})}
+}
 
-// stream is the part of an event stream that the hub knows.
-type stream struct {
+// subscription is the interest of one event stream in some jobs.
+type subscription struct {
 	watched map[string]struct{}
-	wake    chan struct{} // has an element when touched has
+	wake    chan struct{} // has an element when announced has
 
-	mu      sync.Mutex
-	touched map[string]struct{}
+	mu        sync.Mutex
+	announced map[string]struct{}
 }
 
-func (h *hub) join(ids []string) *stream {
-	st := &stream{
-		watched: make(map[string]struct{}, len(ids)),
-		wake:    make(chan struct{}, 1),
-		touched: map[string]struct{}{},
+func (h *hub) subscribe(ids []string) *subscription {
+	sub := &subscription{
+		watched:   make(map[string]struct{}, len(ids)),
+		wake:      make(chan struct{}, 1),
+		announced: map[string]struct{}{},
 	}
 	for _, id := range ids {
-		st.watched[id] = struct{}{}
+		sub.watched[id] = struct{}{}
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.streams[st] = struct{}{}
-	return st
+	h.subscriptions[sub] = struct{}{}
+	return sub
 }
 
-func (h *hub) leave(st *stream) {
+func (h *hub) unsubscribe(sub *subscription) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	delete(h.streams, st)
+	delete(h.subscriptions, sub)
 }
 
-// announce never waits for a stream.
+// announce passes an announcement on without waiting for any stream.
 func (h *hub) announce(id string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	for st := range h.streams {
-		if _, ok := st.watched[id]; ok {
-			st.touch(id)
+	for sub := range h.subscriptions {
+		if _, ok := sub.watched[id]; ok {
+			sub.announce(id)
 		}
 	}
 }
@@ -57,27 +59,27 @@ func (h *hub) close() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	select {
-	case <-h.over:
+	case <-h.closed:
 	default:
-		close(h.over)
+		close(h.closed)
 	}
 }
 
-func (st *stream) touch(id string) {
-	st.mu.Lock()
-	defer st.mu.Unlock()
-	st.touched[id] = struct{}{}
+func (sub *subscription) announce(id string) {
+	sub.mu.Lock()
+	defer sub.mu.Unlock()
+	sub.announced[id] = struct{}{}
 	select {
-	case st.wake <- struct{}{}:
-	default: // it is awake already
+	case sub.wake <- struct{}{}:
+	default: // already awake
 	}
 }
 
-// take gives the jobs that were announced since the last call.
-func (st *stream) take() map[string]struct{} {
-	st.mu.Lock()
-	defer st.mu.Unlock()
-	touched := st.touched
-	st.touched = map[string]struct{}{}
-	return touched
+// take returns the jobs that were announced since the last call.
+func (sub *subscription) take() map[string]struct{} {
+	sub.mu.Lock()
+	defer sub.mu.Unlock()
+	announced := sub.announced
+	sub.announced = map[string]struct{}{}
+	return announced
 }

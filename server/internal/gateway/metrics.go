@@ -5,12 +5,12 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promauto"
 )
 
-// How an upload can end, as the label "result".
+// The values of the label "result" of sx_uploads_total.
 const (
 	resultFinished = "finished"
-	resultRefused  = "refused" // no media
+	resultRefused  = "refused" // not a media file
 	resultExpired  = "expired"
-	resultRemoved  = "removed" // by its owner, before it was finished
+	resultRemoved  = "removed" // by its owner, unfinished
 )
 
 type metrics struct {
@@ -23,13 +23,13 @@ func newMetrics(r prometheus.Registerer) metrics {
 	f := promauto.With(r)
 	return metrics{
 		uploadBytes: f.NewCounter(prometheus.CounterOpts{
-			Name: "sx_upload_bytes_total", Help: "Bytes of videos that were stored.",
+			Name: "sx_upload_bytes_total", Help: "Bytes of videos stored.",
 		}),
 		uploads: f.NewCounterVec(prometheus.CounterOpts{
-			Name: "sx_uploads_total", Help: "Uploads that ended, by result.",
+			Name: "sx_uploads_total", Help: "Ended uploads by result.",
 		}, []string{"result"}),
 		streams: f.NewGauge(prometheus.GaugeOpts{
-			Name: "sx_event_streams", Help: "Event streams that are open.",
+			Name: "sx_event_streams", Help: "Open event streams.",
 		}),
 	}
 }

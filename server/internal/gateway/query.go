@@ -14,12 +14,12 @@ import (
 	"github.com/soundextract/sx/server/sx"
 )
 
-// jobFilter reads the query of a list. Errors are of code invalid.
+// jobFilter parses the query of a list. Errors are of code invalid.
 func jobFilter(q url.Values) (f store.JobFilter, err error) {
 	for _, v := range q[api.QueryState] {
 		state := sx.State(v)
 		if !slices.Contains(sx.States(), state) {
-			return f, sx.NewError(sx.CodeInvalid, "there is no state %q", v).
+			return f, sx.NewError(sx.CodeInvalid, "unknown state %q", v).
 				WithHint("choose from: %s", strings.Trim(fmt.Sprint(sx.States()), "[]"))
 		}
 		f.States = append(f.States, state)
@@ -31,7 +31,7 @@ func jobFilter(q url.Values) (f store.JobFilter, err error) {
 	if v := q.Get(api.QueryLimit); v != "" {
 		f.Limit, err = strconv.Atoi(v)
 		if err != nil || f.Limit < 1 || f.Limit > api.MaxLimit {
-			return f, sx.NewError(sx.CodeInvalid, "%q cannot be the limit", v).
+			return f, sx.NewError(sx.CodeInvalid, "invalid limit %q", v).
 				WithHint("give a number from 1 to %d", api.MaxLimit)
 		}
 	}
@@ -41,7 +41,7 @@ func jobFilter(q url.Values) (f store.JobFilter, err error) {
 	return f, err
 }
 
-// queryIDs gives the ids of a query, each once.
+// queryIDs returns the ids in a query, each once.
 func queryIDs(q url.Values) ([]string, error) {
 	var ids []string
 	for _, id := range q[api.QueryID] {
@@ -50,13 +50,13 @@ func queryIDs(q url.Values) ([]string, error) {
 		}
 	}
 	if len(ids) > api.MaxIDs {
-		return nil, sx.NewError(sx.CodeInvalid, "%d ids are too many for one request", len(ids)).
+		return nil, sx.NewError(sx.CodeInvalid, "too many ids in one request: %d", len(ids)).
 			WithHint("give at most %d", api.MaxIDs)
 	}
 	return ids, nil
 }
 
-// cursor names a job's place in the list. Clients send it back as it is.
+// cursor encodes a job's position in the list. It is opaque to clients.
 func cursor(j sx.Job) string {
 	return base64.RawURLEncoding.EncodeToString(fmt.Appendf(nil, "%d %s", j.Created.UnixNano(), j.ID))
 }
@@ -66,8 +66,8 @@ func parseCursor(v string) (*store.JobCursor, error) {
 	created, id, found := strings.Cut(string(raw), " ")
 	nanos, numErr := strconv.ParseInt(created, 10, 64)
 	if err != nil || numErr != nil || !found || id == "" {
-		return nil, sx.NewError(sx.CodeInvalid, "%q is not a place in the list", v).
-			WithHint("send %q of the page before", "next")
+		return nil, sx.NewError(sx.CodeInvalid, "invalid position %q in the list", v).
+			WithHint("send the previous page's %q", "next")
 	}
 	return &store.JobCursor{Created: time.Unix(0, nanos).UTC(), ID: id}, nil
 }

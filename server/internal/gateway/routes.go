@@ -10,8 +10,8 @@ import (
 	"github.com/soundextract/sx/server/sx"
 )
 
-// Route is one method and path that the gateway answers; the path is a pattern
-// of net/http.ServeMux.
+// Route is a method and path that the gateway serves; the path is a pattern of
+// net/http.ServeMux.
 type Route struct {
 	Method  string
 	Pattern string
@@ -79,7 +79,7 @@ func (s *Service) routes() []endpoint {
 	}
 }
 
-// Routes lists what the gateway answers. A GET route answers HEAD as well.
+// Routes lists what the gateway serves. A GET route serves HEAD too.
 func (s *Service) Routes() []Route {
 	routes := make([]Route, len(s.endpoints))
 	for i, e := range s.endpoints {
@@ -90,7 +90,7 @@ func (s *Service) Routes() []Route {
 
 type claimsKey struct{}
 
-// owner is the id of the user who sent the request with this context.
+// owner returns the id of the user who sent the request.
 func owner(ctx context.Context) string {
 	claims, _ := ctx.Value(claimsKey{}).(token.Claims)
 	return claims.UserID
@@ -125,7 +125,7 @@ func (s *Service) authenticate(r *http.Request) (token.Claims, error) {
 	return s.cfg.Verify(r.Context(), raw)
 }
 
-// fail answers with the error. Only the log sees the cause of an internal one.
+// fail sends the error. The cause of an internal one is only logged.
 func (s *Service) fail(w http.ResponseWriter, r *http.Request, err error) {
 	s.logFailure(r.Context(), err)
 	if sx.CodeOf(err) == sx.CodeUnauthenticated {
@@ -134,12 +134,12 @@ func (s *Service) fail(w http.ResponseWriter, r *http.Request, err error) {
 	api.WriteError(w, err)
 }
 
-// logFailure writes down the errors that are the server's own.
+// logFailure logs the errors that are not the client's.
 func (s *Service) logFailure(ctx context.Context, err error) {
 	e := sx.AsError(err)
 	switch {
-	case ctx.Err() != nil: // the client has gone
-		s.cfg.Log.DebugContext(ctx, "request given up", "error", httpserver.Cause(err), "cause", context.Cause(ctx))
+	case ctx.Err() != nil: // the client is gone
+		s.cfg.Log.DebugContext(ctx, "request cancelled", "error", httpserver.Cause(err), "cause", context.Cause(ctx))
 	case e.Code == sx.CodeInternal:
 		s.cfg.Log.ErrorContext(ctx, "request failed", "error", httpserver.Cause(err))
 	case e.Code.Status() >= http.StatusInternalServerError:

@@ -17,7 +17,7 @@ func TestTrack(t *testing.T) {
 	f := newFixture(t, nil)
 	id := f.upload(alice, `Übung "1".final.mp4`, video(30, 5000))
 	path := jobPath(api.PathTrack, id)
-	if e := f.do(alice, http.MethodGet, path, nil).wantCode(t, sx.CodeConflict); !strings.Contains(e.Hint, "sx watch "+id) {
+	if e := f.do(alice, http.MethodGet, path, nil).wantCode(t, sx.CodeConflict); !strings.Contains(e.Hint, "wait until job "+id) {
 		t.Errorf("hint %q of a queued job", e.Hint)
 	}
 	mp3 := []byte(strings.Repeat("0123456789", 10_000))
@@ -71,7 +71,7 @@ func TestNoTrack(t *testing.T) {
 	})
 	given := idOf(f.create(alice, "b.mp4", 5000))
 	f.do(alice, http.MethodPost, jobPath(api.PathCancel, given), nil).want(t, http.StatusOK)
-	for id, hint := range map[string]string{failed: "sx retry " + failed, given: "sx upload"} {
+	for id, hint := range map[string]string{failed: "retry job " + failed, given: "upload the file again"} {
 		if e := f.do(alice, http.MethodGet, jobPath(api.PathTrack, id), nil).wantCode(t, sx.CodeConflict); !strings.Contains(e.Hint, hint) {
 			t.Errorf("hint %q lacks %q", e.Hint, hint)
 		}
