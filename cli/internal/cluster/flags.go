@@ -27,8 +27,8 @@ type Flags struct {
 // Add gives the flags to a command.
 func (f *Flags) Add(cmd *cobra.Command) {
 	flags := cmd.Flags()
-	flags.StringVar(&f.Kubeconfig, "kubeconfig", "", "`PATH` of the kubeconfig (default as kubectl)")
-	flags.StringVar(&f.Context, "context", "", "Kubernetes `CONTEXT` of the kubeconfig (default its current one)")
+	flags.StringVar(&f.Kubeconfig, "kubeconfig", "", "`PATH` of the kubeconfig (default: as kubectl)")
+	flags.StringVar(&f.Context, "context", "", "`CONTEXT` of the kubeconfig (default: the current one)")
 	flags.StringVarP(&f.Namespace, "namespace", "n", kube.DefaultNamespace, "Kubernetes `NAMESPACE`")
 	flags.StringVar(&f.Release, "release", kube.DefaultRelease, "`NAME` of the Helm release")
 	// The flags are there: they were added just now.

@@ -150,7 +150,7 @@ func table(rows []watch.Row, width, height int) []string {
 			runewidth.FillRight(term.Shorten(r.Name, name), name), count, counts(r), state, r.State, reason), " "))
 	}
 	if ready > 0 && height > 0 {
-		lines = append(lines, fmt.Sprintf("  %d of %d are ready", ready, len(rows)))
+		lines = append(lines, fmt.Sprintf("  %d of %d ready", ready, len(rows)))
 	}
 	return lines
 }

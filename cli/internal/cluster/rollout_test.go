@@ -126,7 +126,7 @@ func TestLiveFits(t *testing.T) {
 			t.Errorf("%d columns: %q", n, line)
 		}
 	}
-	if !strings.Contains(last, fmt.Sprintf("%d of %d are ready", workloads-3, workloads)) || len(lines) > 24 {
+	if !strings.Contains(last, fmt.Sprintf("%d of %d ready", workloads-3, workloads)) || len(lines) > 24 {
 		t.Errorf("%d lines: %q", len(lines), last)
 	}
 }

@@ -14,13 +14,13 @@ import (
 // AddValueFlags gives the flags to a command; they fill in f.
 func AddValueFlags(cmd *cobra.Command, f *values.Flags) {
 	flags := cmd.Flags()
-	flags.Var((*preset)(&f.Preset), "preset", "begin with a `PRESET`: "+strings.Join(chart.Presets(), " or "))
-	flags.StringArrayVarP(&f.Files, "values", "f", nil, "YAML `FILE` of values; may be repeated, the later wins")
+	flags.Var((*preset)(&f.Preset), "preset", "start from a `PRESET`: "+strings.Join(chart.Presets(), " or "))
+	flags.StringArrayVarP(&f.Files, "values", "f", nil, "`FILE` of values in YAML; can be repeated, the last one wins")
 	flags.StringArrayVar(&f.Set, "set", nil, "set `KEY=VALUE`, such as gateway.replicas=2")
-	flags.StringArrayVar(&f.SetString, "set-string", nil, "set `KEY=VALUE` as text, whatever it looks like")
-	flags.StringArrayVar(&f.SetFile, "set-file", nil, "set `KEY=PATH` to what the file holds")
-	flags.StringVar(&f.ImageRegistry, "image-registry", "", "take every image from this `REGISTRY`")
-	flags.StringVar(&f.ImagePullSecret, "image-pull-secret", "", "pull images with this `SECRET`")
+	flags.StringArrayVar(&f.SetString, "set-string", nil, "set `KEY=VALUE` as a string")
+	flags.StringArrayVar(&f.SetFile, "set-file", nil, "set `KEY=PATH` to the contents of a file")
+	flags.StringVar(&f.ImageRegistry, "image-registry", "", "pull all images from this `REGISTRY`")
+	flags.StringVar(&f.ImagePullSecret, "image-pull-secret", "", "image pull `SECRET`")
 	// The flags are there: they were added just now.
 	_ = cmd.MarkFlagFilename("values", "yaml", "yml")
 	_ = cmd.RegisterFlagCompletionFunc("preset", cobra.FixedCompletions(chart.Presets(), cobra.ShellCompDirectiveNoFileComp))
@@ -37,7 +37,7 @@ func (*preset) Type() string     { return "string" }
 
 func (p *preset) Set(name string) error {
 	if !slices.Contains(chart.Presets(), name) {
-		return fmt.Errorf("the presets are %s", strings.Join(chart.Presets(), " and "))
+		return fmt.Errorf("use one of: %s", strings.Join(chart.Presets(), " and "))
 	}
 	*p = preset(name)
 	return nil

@@ -30,14 +30,14 @@ type ExitMeaning struct {
 // ExitCodes explains all exit codes, in ascending order.
 func ExitCodes() []ExitMeaning {
 	return []ExitMeaning{
-		{ExitOK, "it worked"},
-		{ExitFailure, "an error that has no code of its own"},
-		{ExitUsage, "the command was typed wrong"},
-		{ExitBadInput, "bad input: the file, the id, the name or a setting is not usable"},
-		{ExitUnreachable, "the server cannot be reached or is not ready"},
-		{ExitTryAgain, "timed out or no room right now: try again, nothing is lost"},
-		{ExitNotAllowed, "not allowed: not signed in, wrong password or over the quota"},
-		{ExitProblems, "checks found problems"},
+		{ExitOK, "success"},
+		{ExitFailure, "any other error"},
+		{ExitUsage, "invalid usage: wrong flags or arguments"},
+		{ExitBadInput, "bad input: an unusable file, ID, name or setting"},
+		{ExitUnreachable, "the server is unreachable or not ready"},
+		{ExitTryAgain, "timed out or out of space: try again, nothing is lost"},
+		{ExitNotAllowed, "not allowed: not signed in, wrong password or quota exceeded"},
+		{ExitProblems, "the checks found problems"},
 		{ExitInterrupted, "interrupted by Ctrl-C or a signal"},
 	}
 }

@@ -19,7 +19,7 @@ func TestErrorsFindTheirExitCode(t *testing.T) {
 		err  error
 		want int
 	}{
-		{"typed wrong", cmdutil.UsageErrorf("a job's id is missing"), cmdutil.ExitUsage},
+		{"typed wrong", cmdutil.UsageErrorf("job ID required"), cmdutil.ExitUsage},
 		{"no answer", &client.Unreachable{Server: "h", Err: context.DeadlineExceeded}, cmdutil.ExitUnreachable},
 		{"deadline", fmt.Errorf("wait: %w", context.DeadlineExceeded), cmdutil.ExitTryAgain},
 		{"signal", fmt.Errorf("wait: %w", context.Canceled), cmdutil.ExitInterrupted},

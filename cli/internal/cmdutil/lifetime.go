@@ -24,7 +24,7 @@ func (v *Lifetime) Set(text string) error {
 		d = time.Duration(n) * day
 	}
 	if err != nil || d < time.Minute {
-		return fmt.Errorf("%q is not a length of time such as 90d, 12h or 30m", text)
+		return fmt.Errorf("%q is not a duration such as 90d, 12h or 30m", text)
 	}
 	*v = Lifetime(d)
 	return nil

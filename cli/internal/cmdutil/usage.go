@@ -32,7 +32,7 @@ func UsageArgs(check cobra.PositionalArgs) cobra.PositionalArgs {
 func AtLeastOne(what string) cobra.PositionalArgs {
 	return func(_ *cobra.Command, args []string) error {
 		if len(args) == 0 {
-			return UsageErrorf("%s is missing", what)
+			return UsageErrorf("%s required", what)
 		}
 		return nil
 	}
@@ -43,7 +43,7 @@ func RequireSubcommand(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
 	}
-	err := UsageErrorf("there is no command %q", strings.TrimPrefix(cmd.CommandPath()+" "+args[0], cmd.Root().Name()+" "))
+	err := UsageErrorf("unknown command %q", strings.TrimPrefix(cmd.CommandPath()+" "+args[0], cmd.Root().Name()+" "))
 	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
 		path := cmd.CommandPath() + " "
 		return err.WithHint("did you mean: %s", path+strings.Join(near, ", "+path))

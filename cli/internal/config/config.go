@@ -13,11 +13,11 @@ type Config struct {
 	Account     string        // names the server in stored state: the context's name, else the URL
 	Kubernetes  Kubernetes    // where Server is, when it is reached through the cluster; else zero
 	Place       Kubernetes    // where sx install put Server, however it is reached; else zero
-	Parallel    int           // how many files are transferred at once
+	Parallel    int           // number of files transferred at once
 	Patience    time.Duration // how long to go on without progress while the server is away
 	Token       string        // a personal token to use instead of a sign-in; "" is none
 	Credentials string        // where sign-ins are kept: CredentialsAuto or CredentialsFile
-	StateDir    string        // where unfinished transfers are remembered
+	StateDir    string        // location of the state of unfinished transfers
 	Dir         string        // the folder of the config file; sign-ins in a file are beside it
 
 	// Values are all settings with where each came from, for sx config.
@@ -64,12 +64,12 @@ const keyContexts = "contexts"
 // Settings lists all settings in the order in which they are shown.
 func Settings() []Setting {
 	return []Setting{
-		{keyServer, "SX_SERVER", DefaultServer, "the server's URL, instead of the context's"},
+		{keyServer, "SX_SERVER", DefaultServer, "server URL (default: that of the current context)"},
 		{keyContext, "SX_CONTEXT", "", "the context to use; see: sx config use"},
-		{keyParallel, "SX_PARALLEL", "2", "how many files are transferred at once"},
-		{keyPatience, "SX_PATIENCE", "15m", "how long to wait for a server that is away"},
+		{keyParallel, "SX_PARALLEL", "2", "number of files transferred at once"},
+		{keyPatience, "SX_PATIENCE", "15m", "how long to retry while the server is unreachable"},
 		{keyCredentials, "SX_CREDENTIALS", CredentialsAuto, "auto (keyring, else file) or file"},
-		{keyToken, "SX_TOKEN", "", "a personal token, used instead of a sign-in;\n" +
-			strings.Repeat(" ", 19) + "never from the config file; see: sx token create"},
+		{keyToken, "SX_TOKEN", "", "a personal token, used instead of a session;\n" +
+			strings.Repeat(" ", 19) + "ignored in the config file; see: sx token create"},
 	}
 }

@@ -55,13 +55,13 @@ func ReadFile(path string) (*File, error) {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 	case err != nil:
-		return nil, sx.NewError(sx.CodeInvalid, "the config file cannot be read: %s", reason(err)).WithCause(err).
-			WithHint("make it readable, or set %s to another file", EnvFile)
+		return nil, sx.NewError(sx.CodeInvalid, "cannot read the config file: %s", reason(err)).WithCause(err).
+			WithHint("make it readable, or name another file in %s", EnvFile)
 	default:
 		f.Exists, f.raw = true, raw
 	}
 	if err := yaml.Unmarshal(raw, &f.doc); err != nil {
-		return nil, f.wrong("is not YAML: %s", strings.TrimPrefix(err.Error(), "yaml: "))
+		return nil, f.wrong("is not valid YAML: %s", strings.TrimPrefix(err.Error(), "yaml: "))
 	}
 	if f.doc.Kind == 0 || f.root().Kind == yaml.ScalarNode && f.root().Tag == "!!null" {
 		f.doc = yaml.Node{Kind: yaml.DocumentNode, Content: []*yaml.Node{{Kind: yaml.MappingNode}}}
@@ -82,7 +82,7 @@ func (f *File) root() *yaml.Node { return f.doc.Content[0] }
 
 func (f *File) wrong(format string, args ...any) error {
 	return sx.NewError(sx.CodeInvalid, "%s %s", f.Path, fmt.Sprintf(format, args...)).
-		WithHint("correct the file; its settings are listed by: sx help environment")
+		WithHint("correct the file; for the settings, see: sx help environment")
 }
 
 func (f *File) check() error {
@@ -91,18 +91,18 @@ func (f *File) check() error {
 		known = append(known, s.Key)
 	}
 	if f.root().Kind != yaml.MappingNode {
-		return f.wrong("does not hold settings of the form key: value")
+		return f.wrong("must be a mapping of settings, key: value")
 	}
 	for key, value := range pairs(f.root()) {
 		switch {
 		case !slices.Contains(known, key.Value):
-			return f.wrong("line %d: there is no setting %q", key.Line, key.Value)
+			return f.wrong("line %d: unknown setting %q", key.Line, key.Value)
 		case key.Value == keyContexts:
 			if err := f.readContexts(value); err != nil {
 				return err
 			}
 		case value.Kind != yaml.ScalarNode:
-			return f.wrong("line %d: %s wants a single value", value.Line, key.Value)
+			return f.wrong("line %d: %s must be a single value", value.Line, key.Value)
 		case key.Value == keyContext:
 			f.Context = value.Value
 		}
@@ -112,14 +112,14 @@ func (f *File) check() error {
 
 func (f *File) readContexts(node *yaml.Node) error {
 	if node.Kind != yaml.MappingNode {
-		return f.wrong("line %d: contexts wants a name and a server for each", node.Line)
+		return f.wrong("line %d: contexts must be a mapping of names to servers", node.Line)
 	}
 	for name, body := range pairs(node) {
 		if !contextName.MatchString(name.Value) {
-			return f.wrong("line %d: %q cannot be a context's name; use a-z, 0-9 and -", name.Line, name.Value)
+			return f.wrong("line %d: invalid context name %q; use a-z, 0-9 and -", name.Line, name.Value)
 		}
 		if body.Kind != yaml.MappingNode {
-			return f.wrong("line %d: context %s wants server: URL", body.Line, name.Value)
+			return f.wrong("line %d: context %s must be a mapping, such as server: URL", body.Line, name.Value)
 		}
 		for key, value := range pairs(body) {
 			switch {
@@ -128,12 +128,12 @@ func (f *File) readContexts(node *yaml.Node) error {
 					return err
 				}
 			case (key.Value != "server" && key.Value != "data") || value.Kind != yaml.ScalarNode:
-				return f.wrong("line %d: context %s can hold server, data and kubernetes, not %q", key.Line, name.Value, key.Value)
+				return f.wrong("line %d: context %s: unknown key %q; use server, data or kubernetes", key.Line, name.Value, key.Value)
 			}
 		}
 		var c Context
 		if err := body.Decode(&c); err != nil {
-			return f.wrong("line %d: context %s cannot be read: %s", body.Line, name.Value, err)
+			return f.wrong("line %d: context %s: %s", body.Line, name.Value, err)
 		}
 		if c.URL() == "" {
 			return f.wrong("line %d: context %s has no server", name.Line, name.Value)
@@ -160,11 +160,11 @@ func (f *File) Use(name string) error {
 }
 
 func (f *File) noContext(name string) error {
-	e := sx.NewError(sx.CodeInvalid, "there is no context %q", name)
+	e := sx.NewError(sx.CodeInvalid, "context %q not found", name)
 	if names := f.ContextNames(); len(names) > 0 {
-		return e.WithHint("choose one of: %s", strings.Join(names, ", "))
+		return e.WithHint("use one of: %s", strings.Join(names, ", "))
 	}
-	return e.WithHint("make the context local with: sx up")
+	return e.WithHint("create the context local with: sx up")
 }
 
 // Put stores a context and makes it the current one.
@@ -221,8 +221,8 @@ func (f *File) Save() error {
 		return nil
 	}
 	if err := WriteFile(f.Path, out.Bytes()); err != nil {
-		return sx.NewError(sx.CodeInvalid, "the config file cannot be written: %s", reason(err)).WithCause(err).
-			WithHint("make its folder writable, or set %s to another file", EnvFile)
+		return sx.NewError(sx.CodeInvalid, "cannot write the config file: %s", reason(err)).WithCause(err).
+			WithHint("make its directory writable, or name another file in %s", EnvFile)
 	}
 	f.raw, f.Exists = out.Bytes(), true
 	return nil

@@ -47,17 +47,17 @@ func (c Context) URL() string {
 
 func (f *File) checkKubernetes(context string, node *yaml.Node) error {
 	if node.Kind != yaml.MappingNode {
-		return f.wrong("line %d: kubernetes of the context %s wants a namespace and a release", node.Line, context)
+		return f.wrong("line %d: context %s: kubernetes must have a namespace and a release", node.Line, context)
 	}
 	known := []string{"kubeconfig", "context", "namespace", "release"}
 	for key, value := range pairs(node) {
 		if !slices.Contains(known, key.Value) || value.Kind != yaml.ScalarNode {
-			return f.wrong("line %d: kubernetes of the context %s can hold %s, not %q", key.Line, context, strings.Join(known, ", "), key.Value)
+			return f.wrong("line %d: context %s: kubernetes can have %s, not %q", key.Line, context, strings.Join(known, ", "), key.Value)
 		}
 	}
 	for _, must := range []string{"namespace", "release"} {
 		if value := get(node, must); value == nil || value.Value == "" {
-			return f.wrong("line %d: kubernetes of the context %s has no %s", node.Line, context, must)
+			return f.wrong("line %d: context %s: kubernetes has no %s", node.Line, context, must)
 		}
 	}
 	return nil

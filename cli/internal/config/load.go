@@ -101,7 +101,7 @@ func (v Value) wrong(want string) error {
 	if where == "flag" {
 		where = "--" + v.Key
 	}
-	return sx.NewError(sx.CodeInvalid, "%s: %s cannot be %q", where, v.Key, v.Value).WithHint("give %s", want)
+	return sx.NewError(sx.CodeInvalid, "%s: invalid %s %q", where, v.Key, v.Value).WithHint("use %s", want)
 }
 
 func (l *loader) server(c *Config) error {
@@ -144,7 +144,7 @@ func (l *loader) patience(c *Config) error {
 	v := l.find(keyPatience)
 	d, err := time.ParseDuration(v.Value)
 	if err != nil || d < 0 {
-		return v.wrong("a length of time such as 90s, 15m or 2h")
+		return v.wrong("a duration such as 90s, 15m or 2h")
 	}
 	c.Patience, c.Values = d, append(c.Values, v)
 	return nil
@@ -170,11 +170,11 @@ func (l *loader) token(c *Config) error {
 	switch {
 	case v.Value == "":
 	case v.Source != l.env[keyToken]:
-		return sx.NewError(sx.CodeInvalid, "%s holds a token, which does not belong there", v.Source).
-			WithHint("remove the line, and give the token by the variable %s", l.env[keyToken])
+		return sx.NewError(sx.CodeInvalid, "%s contains a token, which is not allowed", v.Source).
+			WithHint("remove the line, and pass the token in %s", l.env[keyToken])
 	case !strings.HasPrefix(v.Value, api.TokenPrefix) || len(v.Value) <= shownToken:
-		return sx.NewError(sx.CodeInvalid, "%s holds no personal token", l.env[keyToken]).
-			WithHint("a personal token begins with %s; make one with: sx token create NAME", api.TokenPrefix)
+		return sx.NewError(sx.CodeInvalid, "%s is not a personal token", l.env[keyToken]).
+			WithHint("a personal token starts with %s; create one with: sx token create NAME", api.TokenPrefix)
 	default:
 		c.Token = v.Value
 		v.Value = v.Value[:shownToken] + "…"

@@ -149,7 +149,7 @@ func TestWrongSettingsAreNamed(t *testing.T) {
 		{"context's name", "contexts: {A B: {server: x}}", nil, `"A B" cannot be a context's name`},
 		{"contexts no map", "contexts: 5", nil, "FILE line 1: contexts wants"},
 		{"context no map", "contexts: {a: 5}", nil, "FILE line 1: context a wants"},
-		{"unknown context", contexts, map[string]string{"SX_CONTEXT": "prod"}, `there is no context "prod"`},
+		{"unknown context", contexts, map[string]string{"SX_CONTEXT": "prod"}, `context "prod"`},
 		{"parallel in the file", "parallel: many", nil, `FILE: parallel cannot be "many"`},
 		{"parallel in the variable", "", map[string]string{"SX_PARALLEL": "0"}, `SX_PARALLEL: parallel cannot be "0"`},
 		{"patience", "", map[string]string{"SX_PATIENCE": "15"}, `SX_PATIENCE: patience cannot be "15"`},

@@ -57,6 +57,6 @@ func userDir(variable, kind string) (string, error) {
 }
 
 func noHome(err error) error {
-	return sx.NewError(sx.CodeInvalid, "your home folder cannot be found").WithCause(err).
+	return sx.NewError(sx.CodeInvalid, "cannot find your home directory").WithCause(err).
 		WithHint("set HOME to its path")
 }

@@ -19,7 +19,7 @@ func Dir(asked, last string) (string, error) {
 	}
 	abs, err := filepath.Abs(dir)
 	if err != nil {
-		return "", sx.NewError(sx.CodeInvalid, "the data folder %q cannot be found", dir).WithCause(err).
+		return "", sx.NewError(sx.CodeInvalid, "cannot find the data directory %q", dir).WithCause(err).
 			WithHint("give its full path with --data")
 	}
 	return abs, nil

@@ -86,8 +86,8 @@ func Running(ctx context.Context, dir string) (*Instance, error) {
 	case errors.Is(err, context.Canceled):
 		return nil, err
 	case errors.Is(err, context.DeadlineExceeded) || errors.As(err, &timeout) && timeout.Timeout():
-		return nil, sx.NewError(sx.CodeUnavailable, "the local server at %s does not answer", in.Addr).
-			WithHint("look at its log, %s; to end it by force: kill -9 %d", LogPath(dir), in.PID)
+		return nil, sx.NewError(sx.CodeUnavailable, "the local server at %s does not respond", in.Addr).
+			WithHint("see its log, %s; to kill it: kill -9 %d", LogPath(dir), in.PID)
 	default:
 		return nil, nil
 	}
@@ -105,7 +105,7 @@ func newClient(server string) (*client.Client, error) {
 func Forget(dir string) error {
 	err := os.Remove(filepath.Join(dir, fileName))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("remove what the former server left: %w", err)
+		return fmt.Errorf("remove the instance file: %w", err)
 	}
 	return nil
 }

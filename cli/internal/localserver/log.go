@@ -42,8 +42,8 @@ func openLog(dir string) (*os.File, logMark, error) {
 }
 
 func logError(err error) error {
-	return sx.NewError(sx.CodeInvalid, "the local server's log cannot be written: %s", err).WithCause(err).
-		WithHint("make the data folder writable, or choose another one with --data")
+	return sx.NewError(sx.CodeInvalid, "cannot write the log of the local server: %s", err).WithCause(err).
+		WithHint("make the data directory writable, or choose another one with --data")
 }
 
 const (

@@ -26,8 +26,8 @@ func Find() (string, error) {
 	}
 	path, err := exec.LookPath(program)
 	if err != nil {
-		return "", sx.NewError(sx.CodeInvalid, "the local server's program, %s, is not there", program).WithCause(err).
-			WithHint("put %s beside sx, or into a folder of PATH", program)
+		return "", sx.NewError(sx.CodeInvalid, "%s, the local server, not found", program).WithCause(err).
+			WithHint("put %s next to sx, or in a directory of PATH", program)
 	}
 	return path, nil
 }
@@ -61,7 +61,7 @@ func Start(ctx context.Context, o Options) (*Server, error) {
 
 func start(ctx context.Context, o Options, patience time.Duration) (*Server, error) {
 	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
-		return nil, sx.NewError(sx.CodeInvalid, "the data folder cannot be made: %s", err).WithCause(err).
+		return nil, sx.NewError(sx.CodeInvalid, "cannot create the data directory: %s", err).WithCause(err).
 			WithHint("choose another one with --data")
 	}
 	log, mark, err := openLog(o.Dir)
@@ -141,12 +141,12 @@ func (s *Server) death() error {
 		return sx.NewError(sx.CodeUnavailable, "the local server did not start: %s", message).
 			WithHint("%s", hint).WithCause(s.how)
 	}
-	message := "the local server ended at once"
+	message := "the local server exited immediately"
 	if said := s.log.tail(); said != "" {
-		message += "; it said:\n  " + strings.ReplaceAll(said, "\n", "\n  ")
+		message += "; its output:\n  " + strings.ReplaceAll(said, "\n", "\n  ")
 	}
 	return sx.NewError(sx.CodeUnavailable, "%s", message).
-		WithHint("look at its log: %s", LogPath(s.dir)).WithCause(s.how)
+		WithHint("see its log: %s", LogPath(s.dir)).WithCause(s.how)
 }
 
 // Wait waits for the server to end. When ctx ends first, the server is asked to
@@ -172,8 +172,8 @@ func (s *Server) crash() error {
 	if s.how == nil {
 		return nil
 	}
-	return sx.NewError(sx.CodeUnavailable, "the local server ended: %s", s.how).WithCause(s.how).
-		WithHint("nothing is lost, start it again with: sx up; its log is %s", LogPath(s.dir))
+	return sx.NewError(sx.CodeUnavailable, "the local server exited: %s", s.how).WithCause(s.how).
+		WithHint("nothing is lost; start it again with: sx up; its log is %s", LogPath(s.dir))
 }
 
 // Stop ends a server that was just started, because of the given error.

@@ -33,8 +33,8 @@ func stop(parent context.Context, dir string, in *Instance, patience time.Durati
 	defer cancel()
 	if err := until(ctx, func() bool { return !alive(in.PID) }); err != nil {
 		if parent.Err() == nil {
-			return sx.NewError(sx.CodeUnavailable, "the server was asked to stop but still runs, as process %d", in.PID).
-				WithHint("wait for it, or end it by force, which loses no upload: kill -9 %d; its log is %s", in.PID, LogPath(dir))
+			return sx.NewError(sx.CodeUnavailable, "the server did not stop; it is still running as process %d", in.PID).
+				WithHint("wait for it, or kill it, which loses no uploads: kill -9 %d; its log is %s", in.PID, LogPath(dir))
 		}
 		return err
 	}

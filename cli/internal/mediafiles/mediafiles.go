@@ -78,9 +78,9 @@ func (f *finder) unreadable(path string, err error) {
 	case errors.Is(err, fs.ErrPermission):
 		f.problem("give yourself the right to read it, such as with: chmod u+r", "%s may not be read", path)
 	case errors.As(err, &pathErr):
-		f.problem("check the name and the disk it is on", "%s cannot be read: %v", path, pathErr.Err)
+		f.problem("check the path and the disk", "cannot read %s: %v", path, pathErr.Err)
 	default:
-		f.problem("check the name and the disk it is on", "%s cannot be read: %v", path, err)
+		f.problem("check the path and the disk", "cannot read %s: %v", path, err)
 	}
 }
 
@@ -89,11 +89,11 @@ func (f *finder) unreadable(path string, err error) {
 func (f *finder) glob(pattern string) {
 	paths, err := filepath.Glob(pattern)
 	if err != nil {
-		f.problem("close each [ with a ]", "%s is not a pattern", pattern)
+		f.problem("close each [ with a ]", "%s is not a valid pattern", pattern)
 		return
 	}
 	if len(paths) == 0 {
-		f.problem("check the pattern and the folder you are in", "nothing matches %s", pattern)
+		f.problem("check the pattern and the current directory", "no files match %s", pattern)
 	}
 	for _, path := range paths {
 		if info, err := os.Stat(path); err == nil && info.IsDir() {
@@ -129,7 +129,7 @@ func (f *finder) folder(dir string) {
 		f.unreadable(dir, err)
 	}
 	if !known && len(f.files)+len(f.problems) == before {
-		f.problem("name the files themselves if they are MP3s or have an unusual extension", "there is no media in %s", dir)
+		f.problem("name files explicitly if they are MP3s or have an unusual extension", "no media files in %s", dir)
 	}
 }
 
@@ -180,7 +180,7 @@ func check(path string) (fs.FileInfo, error) {
 	}
 	defer func() { _ = file.Close() }()
 	if info.Size() == 0 {
-		return nil, sx.NewError(sx.CodeInvalid, "is empty").WithHint("wait until it is written, or copy it again")
+		return nil, sx.NewError(sx.CodeInvalid, "is empty").WithHint("wait until it is complete, or copy it again")
 	}
 	return info, nil
 }

@@ -38,8 +38,8 @@ var listed = regexp.MustCompile(`(?m)^[0-9a-f]{64} [ *]sx_([0-9]+\.[0-9]+\.[0-9]
 func Newest(ctx context.Context, home string) (string, error) {
 	u, err := url.Parse(strings.TrimRight(home, "/"))
 	if err != nil || u.Host == "" {
-		return "", sx.NewError(sx.CodeInvalid, "%q is not the address of releases", home).
-			WithHint("give %s a URL such as %s, or unset it", Env, Home)
+		return "", sx.NewError(sx.CodeInvalid, "invalid address of the releases %q", home).
+			WithHint("set %s to a URL such as %s, or unset it", Env, Home)
 	}
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
@@ -54,8 +54,8 @@ func Newest(ctx context.Context, home string) (string, error) {
 	}
 	found := listed.FindSubmatch(list)
 	if found == nil {
-		return "", sx.NewError(sx.CodeInvalid, "what %s answered lists no release of sx", u.Host).
-			WithHint("look there with a browser: %s", home)
+		return "", sx.NewError(sx.CodeInvalid, "the answer of %s lists no release of sx", u.Host).
+			WithHint("open it in a browser: %s", home)
 	}
 	return string(found[1]), nil
 }
@@ -66,7 +66,7 @@ func get(req *http.Request) ([]byte, error) {
 			return context.Canceled
 		}
 		return sx.NewError(cmdutil.CodeUnreachable, "no answer from %s", req.URL.Host).WithCause(err).
-			WithHint("check the network; %s can name a mirror of the releases", Env)
+			WithHint("check the network, or name a mirror in %s", Env)
 	}
 	res, err := http.DefaultClient.Do(req)
 	if err != nil {
@@ -75,10 +75,10 @@ func get(req *http.Request) ([]byte, error) {
 	defer func() { _ = res.Body.Close() }()
 	switch {
 	case res.StatusCode == http.StatusNotFound:
-		return nil, sx.NewError(sx.CodeNotFound, "there is no release at %s", req.URL.Host).
+		return nil, sx.NewError(sx.CodeNotFound, "no release found at %s", req.URL.Host).
 			WithHint("check %s, or unset it", Env)
 	case res.StatusCode != http.StatusOK:
-		return nil, sx.NewError(sx.CodeUnavailable, "%s answered %s", req.URL.Host, res.Status).
+		return nil, sx.NewError(sx.CodeUnavailable, "%s answered: %s", req.URL.Host, res.Status).
 			WithHint("try again later")
 	}
 	list, err := io.ReadAll(io.LimitReader(res.Body, maxList))

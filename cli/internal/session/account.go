@@ -58,8 +58,8 @@ func (a *Account) UseTunnel() { a.tunnel = true }
 
 // refuseRedirect keeps passwords and tokens from following a redirection.
 func refuseRedirect(req *http.Request, _ []*http.Request) error {
-	return sx.NewError(sx.CodeInvalid, "the server sends on to another address, %s://%s", req.URL.Scheme, req.URL.Host).
-		WithHint("use that address, if you trust it: sx --server %s://%s …", req.URL.Scheme, req.URL.Host)
+	return sx.NewError(sx.CodeInvalid, "the server redirects to %s://%s", req.URL.Scheme, req.URL.Host).
+		WithHint("if you trust that address, use: sx --server %s://%s …", req.URL.Scheme, req.URL.Host)
 }
 
 // Client calls the server signed in as the account. A question that the server
@@ -145,14 +145,14 @@ func (a *Account) WarnIfPlain(w io.Writer) {
 	if ip := net.ParseIP(host); a.tunnel || a.server.Scheme == "https" || host == "localhost" || ip != nil && ip.IsLoopback() {
 		return
 	}
-	_, _ = fmt.Fprintf(w, "warning: the password travels to %s unencrypted; use an https:// address if there is one\n", a.server.Host)
+	_, _ = fmt.Fprintf(w, "warning: the password is sent to %s unencrypted; use an https:// address if possible\n", a.server.Host)
 }
 
 // WarnIfToken writes a warning when requests carry a personal token, so that the
 // sign-in is not what commands use.
 func (a *Account) WarnIfToken(w io.Writer) {
 	if a.personal != "" {
-		_, _ = fmt.Fprintln(w, "warning: commands go on using the personal token in SX_TOKEN")
+		_, _ = fmt.Fprintln(w, "warning: commands still use the personal token in SX_TOKEN")
 	}
 }
 

@@ -42,10 +42,10 @@ func (f file) put(account string, in *SignIn) error {
 	}
 	raw, err := json.MarshalIndent(all, "", "  ")
 	if err != nil {
-		return fmt.Errorf("encode the sign-ins: %w", err)
+		return fmt.Errorf("encode the sessions: %w", err)
 	}
 	if err := config.WriteFile(f.path, append(raw, '\n')); err != nil {
-		return fmt.Errorf("store the sign-in: %w", err)
+		return fmt.Errorf("store the session: %w", err)
 	}
 	return nil
 }
@@ -57,20 +57,20 @@ func (f file) read() (map[string]SignIn, error) {
 		return all, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("read the sign-ins: %w", err)
+		return nil, fmt.Errorf("read the sessions: %w", err)
 	}
 	// Windows has no such bits; the folder is the account's own there.
 	if info.Mode().Perm()&0o077 != 0 && runtime.GOOS != "windows" {
-		return nil, sx.NewError(sx.CodeInvalid, "%s can be read by others on this machine", f.path).
-			WithHint("close it with: chmod 600 %q", f.path)
+		return nil, sx.NewError(sx.CodeInvalid, "%s is readable by other users", f.path).
+			WithHint("restrict it with: chmod 600 %q", f.path)
 	}
 	raw, err := os.ReadFile(f.path)
 	if err != nil {
-		return nil, fmt.Errorf("read the sign-ins: %w", err)
+		return nil, fmt.Errorf("read the sessions: %w", err)
 	}
 	if err := json.Unmarshal(raw, &all); err != nil {
 		return nil, sx.NewError(sx.CodeInvalid, "%s is damaged", f.path).WithCause(err).
-			WithHint("remove the file, then sign in with: sx login")
+			WithHint("remove the file, then sign in again with: sx login")
 	}
 	return all, nil
 }

@@ -35,7 +35,7 @@ func (SystemKeyring) Delete(account string) error { return keyring.Delete(servic
 // nobody sits at would never answer.
 const keyringPatience = 2 * time.Second
 
-var errSilent = errors.New("the keyring does not answer")
+var errSilent = errors.New("the keyring does not respond")
 
 // guarded gives up on a keyring that hangs, and does not ask it again.
 type guarded struct {

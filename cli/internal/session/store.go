@@ -31,7 +31,7 @@ type Keyring interface {
 }
 
 // ErrNoSignIn says that there is no sign-in for the account.
-var ErrNoSignIn = errors.New("no sign-in is stored")
+var ErrNoSignIn = errors.New("no session is stored")
 
 // Store keeps sign-ins by account. Several processes may use it at once.
 type Store struct {
@@ -77,11 +77,11 @@ func (s *Store) Get(account string) (SignIn, error) {
 // error returned.
 func (s *Store) Update(ctx context.Context, account string, change func(*SignIn) (*SignIn, error)) error {
 	if err := os.MkdirAll(filepath.Dir(s.lock), 0o700); err != nil {
-		return fmt.Errorf("make the folder of the sign-ins: %w", err)
+		return fmt.Errorf("create the session directory: %w", err)
 	}
 	lock := flock.New(s.lock, flock.SetPermissions(0o600))
 	if _, err := lock.TryLockContext(ctx, lockPause); err != nil {
-		return fmt.Errorf("lock the sign-ins: %w", err)
+		return fmt.Errorf("lock the sessions: %w", err)
 	}
 	defer func() { _ = lock.Close() }()
 
@@ -121,7 +121,7 @@ func (s *Store) put(account string, before, next *SignIn) error {
 	}
 	secret, err := json.Marshal(next)
 	if err != nil {
-		return fmt.Errorf("encode the sign-in: %w", err)
+		return fmt.Errorf("encode the session: %w", err)
 	}
 	if s.keyring != nil && s.keyring.set(account, string(secret)) == nil {
 		return s.file.put(account, nil)

@@ -123,7 +123,7 @@ func (a *Account) token(ctx context.Context) (string, error) {
 		defer cancel()
 		tokens, err := a.open.Refresh(ctx, stored.RefreshToken)
 		if ended(err) {
-			return nil, sx.NewError(sx.CodeSessionEnded, "the sign-in of %s at %s has ended", stored.User, a.server.Host).WithCause(err)
+			return nil, sx.NewError(sx.CodeSessionEnded, "the session of %s at %s has ended", stored.User, a.server.Host).WithCause(err)
 		}
 		if err != nil {
 			return stored, err
@@ -143,6 +143,6 @@ func usable(in SignIn, bad string) bool {
 }
 
 func (a *Account) signedOut() error {
-	return sx.NewError(sx.CodeUnauthenticated, "you are not signed in at %s", a.server.Host).
-		WithHint("sign in with: sx login, or make an account with: sx register")
+	return sx.NewError(sx.CodeUnauthenticated, "not signed in to %s", a.server.Host).
+		WithHint("sign in with: sx login, or create an account with: sx register")
 }

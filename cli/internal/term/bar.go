@@ -190,7 +190,7 @@ func (b *ProgressBar) measure(v *view, now time.Time) {
 }
 
 func (b *ProgressBar) waitText(now time.Time) string {
-	return fmt.Sprintf("%s, trying again in %s", b.stalled, FormatDuration(max(b.until.Sub(now), 0)))
+	return fmt.Sprintf("%s, retrying in %s", b.stalled, FormatDuration(max(b.until.Sub(now), 0)))
 }
 
 func amount(now, total int64) string { return sx.FormatSize(now) + " of " + sx.FormatSize(total) }

@@ -20,7 +20,7 @@ func TestLayout(t *testing.T) {
 	three := []view{
 		moving("talk.mp4", 1_200_000_000, 4_000_000_000),
 		{name: "会議の録画.mp4", status: waiting, note: "waiting"},
-		{name: "b.mkv", status: active, fraction: 0.5, note: "no connection, trying again in 8s"},
+		{name: "b.mkv", status: active, fraction: 0.5, note: "no connection, retrying in 8s"},
 	}
 	four := append(slices.Clone(three), moving("c.mp4", 400_000_000, 1_000_000_000))
 	four[1].total, four[2].total = 500_000_000, 500_000_000
@@ -33,11 +33,11 @@ func TestLayout(t *testing.T) {
 		{"wide", three, 100, 20, `
 talk.mp4         30 %  [========>                        ]  1.2 GB of 4.0 GB   11 MB/s   3m 20s left
 会議の録画.mp4    0 %  waiting
-b.mkv            50 %  no connection, trying again in 8s`},
+b.mkv            50 %  no connection, retrying in 8s`},
 		{"without bytes", three, 60, 20, `
 talk.mp4         30 %  [==>        ]   11 MB/s   3m 20s left
 会議の録画.mp4    0 %  waiting
-b.mkv            50 %  no connection, trying again in 8s`},
+b.mkv            50 %  no connection, retrying in 8s`},
 		{"narrow", three, 36, 20, `
 talk.mp4       30 %  [==>          ]
 会議の..mp4     0 %  waiting
@@ -49,7 +49,7 @@ b.mkv`},
 		{"more than fit", four, 79, 3, `
 0 of 4 done   26 %  [==>            ]  1.6 GB of 6.0 GB   22 MB/s   3m 20s left
 talk.mp4      30 %  [===>           ]  1.2 GB of 4.0 GB   11 MB/s   3m 20s left
-b.mkv         50 %  no connection, trying again in 8s`},
+b.mkv         50 %  no connection, retrying in 8s`},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

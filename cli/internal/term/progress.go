@@ -131,6 +131,6 @@ func (d *ProgressDisplay) paint(last bool) {
 // transfer.Waiter.
 func (d *ProgressDisplay) Wait(reason string, until time.Time) {
 	if pause := time.Until(until); pause >= plainAtMost {
-		d.Say(fmt.Sprintf("%s, trying again in %s", reason, FormatDuration(pause)))
+		d.Say(fmt.Sprintf("%s, retrying in %s", reason, FormatDuration(pause)))
 	}
 }

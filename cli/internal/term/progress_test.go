@@ -41,13 +41,13 @@ func TestPlainLines(t *testing.T) {
 	d.Close()
 	want := `a.mp4: going on at 40 B
 a.mp4: uploading, 100 B
-a.mp4: no connection, trying again in 8s
+a.mp4: no connection, retrying in 8s
 b.mp4: queued
 b.mp4: converting
 a.mp4: uploaded
 b.mp4: there is no sound
   choose another
-no connection, trying again in 2s
+no connection, retrying in 2s
 `
 	if errOut.String() != want {
 		t.Errorf("got\n%swant\n%s", errOut, want)

@@ -55,7 +55,7 @@ func readLine(in io.Reader) (string, error) {
 // unanswered explains why there is no answer; Ctrl-D ends the input.
 func unanswered(err error) error {
 	if errors.Is(err, io.EOF) {
-		return sx.NewError(sx.CodeInvalid, "no answer was given").WithHint("run the command again")
+		return sx.NewError(sx.CodeInvalid, "no answer given").WithHint("run the command again")
 	}
 	return fmt.Errorf("read the answer: %w", err)
 }
@@ -79,7 +79,7 @@ func Confirm(ctx context.Context, streams *IOStreams, question string) (bool, er
 func PromptName(ctx context.Context, streams *IOStreams, given string) (string, error) {
 	if given == "" {
 		if !streams.InTTY {
-			return "", sx.NewError(codeUsage, "the account's name is missing")
+			return "", sx.NewError(codeUsage, "account name required")
 		}
 		var err error
 		if given, err = PromptLine(ctx, streams, "Name: "); err != nil {
@@ -114,7 +114,7 @@ func PromptNewPassword(ctx context.Context, streams *IOStreams, fromInput bool) 
 	if fromInput {
 		return password, nil
 	}
-	return password, repeat(ctx, streams, "Password, once more: ", password)
+	return password, repeat(ctx, streams, "Repeat password: ", password)
 }
 
 // PromptPasswordChange asks for the old password once and for the new one twice. From
@@ -133,7 +133,7 @@ func PromptPasswordChange(ctx context.Context, streams *IOStreams, fromInput boo
 		if err != nil {
 			return "", "", err
 		}
-		return before, after, repeat(ctx, streams, "New password, once more: ", after)
+		return before, after, repeat(ctx, streams, "Repeat new password: ", after)
 	}
 	both, err := passwordFromInput(io.LimitReader(streams.In, 2*api.MaxPassword+3))
 	if err != nil {
@@ -141,21 +141,21 @@ func PromptPasswordChange(ctx context.Context, streams *IOStreams, fromInput boo
 	}
 	before, after, ok := strings.Cut(both, "\n")
 	if before = strings.TrimSuffix(before, "\r"); !ok || before == "" || after == "" || strings.Contains(after, "\n") {
-		return "", "", sx.NewError(sx.CodeInvalid, "the input is not two lines, the old password and the new one").
-			WithHint("send it as in: printf '%%s\\n' \"$OLD\" \"$NEW\" | sx passwd --password-stdin")
+		return "", "", sx.NewError(sx.CodeInvalid, "expected two lines: the old and the new password").
+			WithHint("send them like this: printf '%%s\\n' \"$OLD\" \"$NEW\" | sx passwd --password-stdin")
 	}
 	return before, after, checkLength(after)
 }
 
 func noTerminal() error {
-	return sx.NewError(codeUsage, "a password can be typed at a terminal only").
-		WithHint("send it to the command's input, with the flag --password-stdin")
+	return sx.NewError(codeUsage, "cannot prompt for a password without a terminal").
+		WithHint("pass it on standard input with --password-stdin")
 }
 
 func checkLength(password string) error {
 	if len(password) < api.MinPassword || len(password) > api.MaxPassword {
-		return sx.NewError(sx.CodeInvalid, "the password has %d characters", len(password)).
-			WithHint("choose one of %d to %d characters; a few words are better than signs", api.MinPassword, api.MaxPassword)
+		return sx.NewError(sx.CodeInvalid, "password has %d characters", len(password)).
+			WithHint("use %d to %d characters; a few words are better than symbols", api.MinPassword, api.MaxPassword)
 	}
 	return nil
 }
@@ -167,7 +167,7 @@ func repeat(ctx context.Context, streams *IOStreams, question, password string) 
 		return err
 	}
 	if again != password {
-		return sx.NewError(sx.CodeInvalid, "the two passwords differ").WithHint("run the command again")
+		return sx.NewError(sx.CodeInvalid, "passwords do not match").WithHint("run the command again")
 	}
 	return nil
 }
@@ -189,8 +189,8 @@ func passwordFromInput(in io.Reader) (string, error) {
 	}
 	password := strings.TrimSuffix(strings.TrimSuffix(string(raw), "\n"), "\r")
 	if password == "" {
-		return "", sx.NewError(sx.CodeInvalid, "no password arrived on the input").
-			WithHint("send it as in: sx login NAME --password-stdin < FILE")
+		return "", sx.NewError(sx.CodeInvalid, "no password on standard input").
+			WithHint("send it like this: sx login NAME --password-stdin < FILE")
 	}
 	return password, nil
 }

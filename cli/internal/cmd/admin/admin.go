@@ -12,8 +12,8 @@ func NewCmd(f *cmdutil.Factory) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "admin",
 		Short: "Administer the server's accounts",
-		Long: `Administer the server's accounts. The administrator of a local server is its
-first account; that of a cluster is named by whoever installs it.`,
+		Long: `Administer the server's accounts. The first account of a local server is its
+administrator; in a cluster, the Helm value admin names the administrator.`,
 		Example: `  sx admin users
   sx admin invite --expires 2d
   sx admin disable anna`,

@@ -28,10 +28,10 @@ type enableOptions struct {
 func newCmdDisable(f *cmdutil.Factory, run func(context.Context, *enableOptions) error) *cobra.Command {
 	return newCmdSetEnabled(f, run, &cobra.Command{
 		Use:   "disable NAME",
-		Short: "Keep an account from being used",
-		Long: `Keep an account from being used: it cannot sign in any more, and its sign-ins
-and personal tokens end. An access token that is out there may be used for ten
-more minutes, a personal token for one. Its videos stay. The last administrator
+		Short: "Disable an account",
+		Long: `Disable an account: it can no longer sign in, and its sessions and personal
+tokens end. An access token already issued remains valid for up to ten minutes,
+a personal token for up to one. Its videos are kept. The last administrator
 cannot be disabled.`,
 		Example: `  sx admin disable anna`,
 	}, enableOptions{change: (*client.Client).Disable, done: "Disabled"})
@@ -40,8 +40,8 @@ cannot be disabled.`,
 func newCmdEnable(f *cmdutil.Factory, run func(context.Context, *enableOptions) error) *cobra.Command {
 	return newCmdSetEnabled(f, run, &cobra.Command{
 		Use:     "enable NAME",
-		Short:   "Let a disabled account sign in again",
-		Long:    `Let a disabled account sign in again. Its personal tokens have to be made anew.`,
+		Short:   "Enable a disabled account",
+		Long:    `Enable a disabled account. Its personal tokens must be created again.`,
 		Example: `  sx admin enable anna`,
 	}, enableOptions{change: (*client.Client).Enable, done: "Enabled"})
 }

@@ -30,9 +30,9 @@ func newCmdInvite(f *cmdutil.Factory, run func(context.Context, *inviteOptions) 
 	}
 	cmd := &cobra.Command{
 		Use:   "invite",
-		Short: "Let one person make an account",
-		Long: `Make an invitation and print its code, which is shown only this once. It is good
-for one account.`,
+		Short: "Create an invitation to register",
+		Long: `Create an invitation and print its code, which cannot be shown again. It is
+valid for one account.`,
 		Example: `  sx admin invite
   sx admin invite --expires 2d`,
 		Args: cmdutil.UsageArgs(cobra.NoArgs),
@@ -40,7 +40,7 @@ for one account.`,
 			return run(cmd.Context(), opts)
 		},
 	}
-	cmd.Flags().Var(&opts.Expires, "expires", "how long it is good, as in 7d or 12h, 90d at most")
+	cmd.Flags().Var(&opts.Expires, "expires", "how long it is valid, such as 7d or 12h; at most 90d")
 	cmd.Flags().BoolVar(&opts.JSON, "json", false, "print the invitation as JSON")
 	return cmd
 }
@@ -60,7 +60,7 @@ func runInvite(ctx context.Context, opts *inviteOptions) error {
 	if _, err := fmt.Fprintln(opts.IO.Out, made.Code); err != nil {
 		return fmt.Errorf("print the invitation: %w", err)
 	}
-	_, _ = fmt.Fprintf(opts.IO.ErrOut, "It is good for one account until %s. Pass it on with the command\n"+
+	_, _ = fmt.Fprintf(opts.IO.ErrOut, "Valid for one account until %s. Register with:\n"+
 		"  sx register NAME --invitation CODE\n", made.Expires.Local().Format(time.DateTime))
 	return nil
 }

@@ -33,27 +33,27 @@ func newCmdUsers(f *cmdutil.Factory, run func(context.Context, *usersOptions) er
 	cmd := &cobra.Command{
 		Use:   "users",
 		Short: "List the accounts",
-		Long: `List the accounts in the order of their names.
+		Long: `List the accounts by name.
 
-When the output is no terminal, each line holds name, role (admin or user),
-state (enabled or disabled) and time of creation, separated by tabs and without
-a header.`,
+If the output is not a terminal, each line has the name, role (admin or user),
+state (enabled or disabled) and creation time, separated by tabs, with no
+header.`,
 		Example: `  sx admin users
   sx admin users --limit 20 --after anna
   sx admin users --all --json | jq -r '.[] | select(.disabled).name'`,
 		Args: cmdutil.UsageArgs(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if opts.Limit < 1 {
-				return cmdutil.UsageErrorf("--limit wants a number from 1 up")
+				return cmdutil.UsageErrorf("--limit must be at least 1")
 			}
 			if opts.All && cmd.Flags().Changed("limit") {
-				return cmdutil.UsageErrorf("--all and --limit exclude each other")
+				return cmdutil.UsageErrorf("--all and --limit are mutually exclusive")
 			}
 			return run(cmd.Context(), opts)
 		},
 	}
 	cmd.Flags().IntVar(&opts.Limit, "limit", defaultLimit, "show at most `N` accounts")
-	cmd.Flags().StringVar(&opts.After, "after", "", "go on after this `NAME`")
+	cmd.Flags().StringVar(&opts.After, "after", "", "start after this `NAME`")
 	cmd.Flags().BoolVar(&opts.All, "all", false, "show all accounts")
 	cmd.Flags().BoolVar(&opts.JSON, "json", false, "print the accounts as a JSON array")
 	return cmd
@@ -89,7 +89,7 @@ func runUsers(ctx context.Context, opts *usersOptions) error {
 		return err
 	}
 	if next != "" {
-		_, _ = fmt.Fprintf(opts.IO.ErrOut, "there are more: sx admin users --after %s\n", next)
+		_, _ = fmt.Fprintf(opts.IO.ErrOut, "more accounts: sx admin users --after %s\n", next)
 	}
 	return nil
 }

@@ -30,10 +30,10 @@ func NewCmd(f *cmdutil.Factory, run func(context.Context, *Options) error) *cobr
 	cmd := &cobra.Command{
 		Use:   "cancel ID...",
 		Short: "Cancel jobs",
-		Long: `Stop jobs that are uploading, waiting or running. A video that is uploaded
-stays: sx retry queues its job again, sx rm removes it.`,
+		Long: `Cancel jobs that are uploading, queued or running. Uploaded videos are kept:
+sx retry queues a job again, sx rm removes it.`,
 		Example:           `  sx cancel jq3m5v7kxw2c4t6b`,
-		Args:              cmdutil.AtLeastOne("a job's id"),
+		Args:              cmdutil.AtLeastOne("job ID"),
 		ValidArgsFunction: cmdutil.CompleteJobs(f, sx.StateUploading, sx.StateQueued, sx.StateRunning),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			opts.IDs = args

@@ -28,9 +28,10 @@ func NewCmd(f *cmdutil.Factory, run func(context.Context, *Options) error) *cobr
 	}
 	cmd := &cobra.Command{
 		Use:   "config",
-		Short: "Show the settings and where each came from",
-		Long: `Show the settings and where each came from. A flag wins over a variable, a
-variable over the config file, the file over the default.`,
+		Short: "Show the settings and where each comes from",
+		Long: `Show the settings and where each comes from. A flag takes precedence over an
+environment variable, a variable over the config file, and the file over the
+default.`,
 		Example: `  sx config
   sx config --json
   sx config use local`,

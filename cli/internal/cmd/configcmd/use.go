@@ -27,8 +27,9 @@ func newCmdUse(f *cmdutil.Factory, run func(context.Context, *useOptions) error)
 	cmd := &cobra.Command{
 		Use:   "use NAME",
 		Short: "Switch to another context",
-		Long: `Switch to another context: the server that commands use. Contexts are in the
-config file; sx up makes the one named local, sx install one for each cluster.`,
+		Long: `Switch to another context: the server that commands use. Contexts are stored in
+the config file. sx up creates the context local; sx install creates one for
+each installation.`,
 		Example:           `  sx config use local`,
 		Args:              cmdutil.UsageArgs(cobra.ExactArgs(1)),
 		ValidArgsFunction: completeContexts,
@@ -67,7 +68,7 @@ func runUse(_ context.Context, opts *useOptions) error {
 			Server  string `json:"server"`
 		}{opts.Name, server})
 	}
-	if _, err := fmt.Fprintf(opts.IO.Out, "Commands use %s (%s) now\n", opts.Name, server); err != nil {
+	if _, err := fmt.Fprintf(opts.IO.Out, "Switched to context %s (%s)\n", opts.Name, server); err != nil {
 		return fmt.Errorf("print the context: %w", err)
 	}
 	return nil

@@ -42,34 +42,34 @@ func NewCmd(f *cmdutil.Factory, run func(context.Context, *Options) error) *cobr
 	}
 	cmd := &cobra.Command{
 		Use:   "convert {FILE | DIR | GLOB}...",
-		Short: "Make MP3s of videos: upload, watch and download in one",
-		Long: `Upload videos, wait for their conversion and download the MP3s, which are named
-after the videos and come to the current folder unless -o says otherwise.
+		Short: "Convert videos to MP3: upload, wait and download",
+		Long: `Upload videos, wait for their conversion and download the MP3s. They are named
+after the videos and written to the current directory unless -o is given.
 
-Of a folder, all media files below it are taken, but not hidden ones and MP3s.
-If it is interrupted, the same command goes on where it stopped, be it in the
-upload, the conversion or the download.`,
+A directory stands for all media files below it, except hidden files and MP3s.
+After an interruption, run the same command again: it continues the upload, the
+conversion or the download where it stopped.`,
 		Example: `  sx convert talk.mp4
   sx convert talk.mp4 -o sound/talk.mp3
   sx convert --preset speech lectures/ -o mp3s/
   sx convert talk.mp4 -o - | mpv -`,
-		Args: cmdutil.AtLeastOne("a file, a folder or a pattern"),
+		Args: cmdutil.AtLeastOne("file, directory or pattern"),
 	}
 	encoding := cmdutil.AddEncodeFlags(cmd)
 	flags := cmd.Flags()
-	flags.StringVarP(&opts.Output, "output", "o", "", "file or folder to write to, - for the output stream")
-	flags.BoolVar(&opts.Force, "force", false, "overwrite files that are there")
-	flags.IntVar(&opts.Parallel, "parallel", 0, "how many files at once (default as configured)")
+	flags.StringVarP(&opts.Output, "output", "o", "", "file or directory to write to, or - for standard output")
+	flags.BoolVar(&opts.Force, "force", false, "overwrite existing files")
+	flags.IntVar(&opts.Parallel, "parallel", 0, "number of files to process at once (default: as configured)")
 	flags.BoolVar(&opts.JSON, "json", false, "print one JSON object for each MP3")
 	cmd.RunE = func(cmd *cobra.Command, args []string) (err error) {
 		opts.Args = args
 		switch {
 		case flags.Changed("parallel") && opts.Parallel < 1:
-			return cmdutil.UsageErrorf("--parallel has to be 1 or more")
+			return cmdutil.UsageErrorf("--parallel must be at least 1")
 		case opts.Output == "-" && opts.JSON:
-			return cmdutil.UsageErrorf("--json and the MP3 cannot both go to the output stream")
+			return cmdutil.UsageErrorf("--json and -o - are mutually exclusive: both write to standard output")
 		case opts.Output == "-" && opts.IO.OutTTY:
-			return cmdutil.UsageErrorf("an MP3 is nothing for the terminal").WithHint("pipe it on, or give a file with -o")
+			return cmdutil.UsageErrorf("refusing to write MP3 data to a terminal").WithHint("pipe the output, or name a file with -o")
 		}
 		if opts.Encoding, err = encoding(); err != nil {
 			return err
@@ -85,7 +85,7 @@ func runConvert(ctx context.Context, opts *Options) error {
 		return err
 	}
 	if opts.Output == "-" && len(files) > 1 {
-		return cmdutil.UsageErrorf("only one MP3 can go to the output stream")
+		return cmdutil.UsageErrorf("only one MP3 can be written to standard output")
 	}
 	cfg, err := opts.Config()
 	if err != nil {
@@ -203,7 +203,7 @@ func (v *converter) deliver(ctx context.Context, f mediafiles.File, job api.Job,
 		return err
 	}
 	if there {
-		bar.Done("already there")
+		bar.Done("already downloaded")
 	} else {
 		bar.Done("done")
 	}
@@ -217,7 +217,7 @@ func (v *converter) deliver(ctx context.Context, f mediafiles.File, job api.Job,
 func (v *converter) finish(ctx context.Context, sent *transfer.Uploaded, bar *term.ProgressBar) (api.Job, error) {
 	job := sent.Job
 	if sent.Earlier && job.State == sx.StateFailed && job.Error != nil && !job.Error.Code.Permanent() {
-		bar.Say("its conversion had failed, trying it again")
+		bar.Say("retrying the failed conversion")
 		err := v.policy.Start(bar).Do(ctx, func(ctx context.Context) (err error) {
 			job, err = v.api.Retry(ctx, job.ID)
 			return err
@@ -241,8 +241,8 @@ func (v *converter) finish(ctx context.Context, sent *transfer.Uploaded, bar *te
 		return job, err
 	case gone:
 		sent.Forget()
-		return job, sx.NewError(sx.CodeNotFound, "its job %s was removed", job.ID).
-			WithHint("run the same command again to start anew")
+		return job, sx.NewError(sx.CodeNotFound, "job %s was removed", job.ID).
+			WithHint("run the same command again to start over")
 	}
 	if err := transfer.CheckConverted(job); err != nil {
 		if job.State != sx.StateFailed || sx.CodeOf(err).Permanent() {

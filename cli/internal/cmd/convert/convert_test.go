@@ -200,7 +200,7 @@ func TestBatchGoesOnWithoutWhatIsDone(t *testing.T) {
 		t.Fatalf("ended with %v", err)
 	}
 	out, errOut, err := b.run(t.Context(), t, false, args...)
-	if err != nil || strings.Count(out, "\n") != 3 || !strings.Contains(errOut, "a.mp4: already there") {
+	if err != nil || strings.Count(out, "\n") != 3 || !strings.Contains(errOut, "a.mp4: already downloaded") {
 		t.Errorf("printed %q and %q: %v", out, errOut, err)
 	}
 	for _, name := range []string{"a", "b", "c"} {
@@ -237,7 +237,7 @@ func TestFailedConversion(t *testing.T) {
 		wantSaid  string
 		wantAgain bool
 	}{
-		{"that may heal", sx.NewError(sx.CodeConversionFailed, "ffmpeg ended with 1"), 1, "its conversion had failed, trying it again", true},
+		{"that may heal", sx.NewError(sx.CodeConversionFailed, "ffmpeg ended with 1"), 1, "retrying the failed conversion", true},
 		{"for good", sx.NewError(sx.CodeNoAudio, "there is no sound"), 2, "uploading", true},
 	}
 	for _, tt := range tests {

@@ -33,7 +33,7 @@ func NewCmd(f *cmdutil.Factory, run func(context.Context, *Options) error) *cobr
 		Use:   "diff",
 		Short: "Show what an install would change",
 		Long: `Show what sx install with the same flags would change in the cluster, object by
-object. Nothing is changed, and what Secrets hold is not shown.`,
+object. The cluster is not changed, and the contents of Secrets are hidden.`,
 		Example: `  sx diff
   sx diff --set converter.replicas=4
   sx diff --preset production --json`,
@@ -44,8 +44,8 @@ object. Nothing is changed, and what Secrets hold is not shown.`,
 	}
 	opts.Cluster.Add(cmd)
 	cluster.AddValueFlags(cmd, &opts.Flags)
-	cmd.Flags().BoolVar(&opts.Reset, "reset-values", false, "as if the values of earlier installs were forgotten")
-	cmd.Flags().BoolVar(&opts.JSON, "json", false, "print each change as JSON, one a line")
+	cmd.Flags().BoolVar(&opts.Reset, "reset-values", false, "ignore the values of earlier installs")
+	cmd.Flags().BoolVar(&opts.JSON, "json", false, "print each change as a line of JSON")
 	return cmd
 }
 
@@ -69,7 +69,7 @@ func runDiff(ctx context.Context, opts *Options) error {
 		}
 	}
 	if len(changes) == 0 && !opts.JSON {
-		_, _ = fmt.Fprintln(opts.IO.ErrOut, "an install would change nothing")
+		_, _ = fmt.Fprintln(opts.IO.ErrOut, "no changes")
 	}
 	return nil
 }

@@ -36,17 +36,18 @@ func NewCmd(f *cmdutil.Factory, run func(context.Context, *Options) error) *cobr
 	}
 	cmd := &cobra.Command{
 		Use:   "doctor",
-		Short: "Check a cluster and the release in it",
-		Long: `Check whether a cluster is fit for SoundExtract and, where a release is, how it
-is doing: its workloads, queues, database, volumes and secrets, and whether an
-upload that is cut keeps what was sent. Nothing is changed.
+		Short: "Check a cluster and the installation in it",
+		Long: `Check whether a cluster can run SoundExtract and, if it is installed, whether it
+works: workloads, queues, database, volumes, secrets, and whether an interrupted
+upload keeps what was sent. Nothing is changed.
 
-What goes through the users' address is checked when sx is set to this release
-(sx install does that), or with --server URL; the upload when you are signed in.
+The server's public address is checked if the current context is this
+installation (sx install sets it) or with --server URL. The upload check needs
+a signed-in account.
 
-It ends with 79 when a check finds something wrong, be it fatal (SoundExtract
-does not work, or cannot be installed) or a warning (it works, for now). Checks
-that are skipped count for nothing. With --json each result is one line.`,
+The exit code is 79 if a check finds a problem: fatal (SoundExtract does not
+work or cannot be installed) or a warning (it works for now). Skipped checks
+do not count. With --json, each result is a line.`,
 		Example: `  sx doctor
   sx doctor -n music --server https://sx.example.org
   sx doctor --json | jq 'select(.outcome == "fatal")'`,
@@ -84,7 +85,7 @@ func runDoctor(ctx context.Context, opts *Options) error {
 		return nil
 	}
 	return sx.NewError(cmdutil.CodeProblems, "the checks found %s", count(found)).
-		WithHint("do what is said beside each, then check again with: %s", opts.Cluster.Line("doctor"))
+		WithHint("follow the advice for each problem, then check again with: %s", opts.Cluster.Line("doctor"))
 }
 
 // count says how many problems there are: 1 fatal problem and 2 warnings.

@@ -30,8 +30,8 @@ func NewCmd(f *cmdutil.Factory, run func(context.Context, *Options) error) *cobr
 	cmd := &cobra.Command{
 		Use:   "down",
 		Short: "Stop the local server",
-		Long: `Stop the local server that sx up started. What it was converting is given back
-and goes on after the next sx up; uploads go on where they stopped.`,
+		Long: `Stop the local server that sx up started. Unfinished conversions start again
+after the next sx up; uploads continue where they stopped.`,
 		Example: `  sx down
   sx down --data ~/sx-data`,
 		Args: cmdutil.UsageArgs(cobra.NoArgs),
@@ -39,8 +39,8 @@ and goes on after the next sx up; uploads go on where they stopped.`,
 			return run(cmd.Context(), opts)
 		},
 	}
-	cmd.Flags().StringVar(&opts.Data, "data", "", "data `FOLDER` of the server (default the one used last)")
-	cmd.Flags().BoolVar(&opts.JSON, "json", false, "print what was done as JSON")
+	cmd.Flags().StringVar(&opts.Data, "data", "", "data `DIR` of the server (default: the last one used)")
+	cmd.Flags().BoolVar(&opts.JSON, "json", false, "print the result as JSON")
 	return cmd
 }
 
@@ -61,12 +61,12 @@ func runDown(ctx context.Context, opts *Options) error {
 		if err := localserver.Forget(dir); err != nil {
 			return err
 		}
-		return opts.tell(dir, false, "The local server does not run")
+		return opts.tell(dir, false, "The local server is not running")
 	}
 	if err := localserver.Stop(ctx, dir, running); err != nil {
 		return err
 	}
-	return opts.tell(dir, true, "The local server is stopped")
+	return opts.tell(dir, true, "Stopped the local server")
 }
 
 func (opts *Options) tell(dir string, stopped bool, text string) error {

@@ -38,11 +38,11 @@ func NewCmd(f *cmdutil.Factory, run func(context.Context, *Options) error) *cobr
 	cmd := &cobra.Command{
 		Use:   "download {ID... | --all}",
 		Short: "Download the MP3s of finished jobs",
-		Long: `Download the MP3s of finished jobs, named after their videos.
+		Long: `Download the MP3s of finished jobs. They are named after the videos.
 
-A download that is interrupted goes on where it stopped when the same command
-is run again. Each MP3 is written beside its place, checked and renamed; what is
-there already is not overwritten without --force.`,
+After an interruption, run the same command again: it continues where it
+stopped. Each MP3 is written to a temporary file, verified and renamed. Existing
+files are not overwritten without --force.`,
 		Example: `  sx download cv3x5k2tq7na4m6b
   sx download cv3x5k2tq7na4m6b -o talk.mp3
   sx download cv3x5k2tq7na4m6b -o - | mpv -
@@ -50,9 +50,9 @@ there already is not overwritten without --force.`,
 		ValidArgsFunction: cmdutil.CompleteJobs(f, sx.StateDone),
 	}
 	flags := cmd.Flags()
-	flags.StringVarP(&opts.Output, "output", "o", "", "file or folder to write to, - for the output stream")
-	flags.BoolVar(&opts.All, "all", false, "download all finished jobs; those already here are skipped")
-	flags.BoolVar(&opts.Force, "force", false, "overwrite files that are there")
+	flags.StringVarP(&opts.Output, "output", "o", "", "file or directory to write to, or - for standard output")
+	flags.BoolVar(&opts.All, "all", false, "download all finished jobs; skip MP3s that exist")
+	flags.BoolVar(&opts.Force, "force", false, "overwrite existing files")
 	flags.BoolVar(&opts.JSON, "json", false, "print one JSON object for each MP3")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		for _, id := range args {
@@ -62,13 +62,13 @@ there already is not overwritten without --force.`,
 		}
 		switch {
 		case opts.All && len(args) > 0:
-			return cmdutil.UsageErrorf("give either ids or --all")
+			return cmdutil.UsageErrorf("give either job IDs or --all")
 		case !opts.All && len(args) == 0:
-			return cmdutil.UsageErrorf("a job's id is missing").WithHint("find it with: sx jobs; or download all with: sx download --all")
+			return cmdutil.UsageErrorf("job ID required").WithHint("list jobs with: sx jobs; or download all with: sx download --all")
 		case opts.Output == "-" && (opts.All || len(opts.IDs) > 1):
-			return cmdutil.UsageErrorf("only one MP3 can go to the output stream")
+			return cmdutil.UsageErrorf("only one MP3 can be written to standard output")
 		case opts.Output == "-" && opts.JSON:
-			return cmdutil.UsageErrorf("--json and the MP3 cannot both go to the output stream")
+			return cmdutil.UsageErrorf("--json and -o - are mutually exclusive: both write to standard output")
 		}
 		return run(cmd.Context(), opts)
 	}
@@ -106,7 +106,7 @@ func runDownload(ctx context.Context, opts *Options) error {
 		return err
 	}
 	if len(jobs) == 0 {
-		display.Say("there are no finished jobs")
+		display.Say("no finished jobs")
 		return nil
 	}
 	fetcher := &transfer.Downloader{API: c, Policy: policy, StateDir: cfg.StateDir, Force: opts.Force}
@@ -143,7 +143,7 @@ func runDownload(ctx context.Context, opts *Options) error {
 
 func stream(ctx context.Context, fetcher *transfer.Downloader, job api.Job, io *term.IOStreams, bar *term.ProgressBar) error {
 	if io.OutTTY {
-		return cmdutil.UsageErrorf("an MP3 is nothing for the terminal").WithHint("pipe it on, or give a file with -o")
+		return cmdutil.UsageErrorf("refusing to write MP3 data to a terminal").WithHint("pipe the output, or name a file with -o")
 	}
 	if err := fetcher.Stream(ctx, job, io.Out, bar); err != nil {
 		return err
@@ -158,7 +158,7 @@ func file(ctx context.Context, fetcher *transfer.Downloader, job api.Job, path s
 		return err
 	}
 	if there {
-		bar.Done("already there")
+		bar.Done("already downloaded")
 	} else {
 		bar.Done("downloaded")
 	}

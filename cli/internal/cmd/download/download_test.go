@@ -86,7 +86,7 @@ func TestOne(t *testing.T) {
 	}
 	out, errOut, err = run(t, server, false, id, "-o", dir, "--json")
 	var got map[string]any
-	if err != nil || json.Unmarshal([]byte(out), &got) != nil || !strings.Contains(errOut, "already there") {
+	if err != nil || json.Unmarshal([]byte(out), &got) != nil || !strings.Contains(errOut, "already downloaded") {
 		t.Fatalf("printed %q and %q: %v", out, errOut, err)
 	}
 	want := map[string]any{"id": id, "path": path, "size": 5.0, "sha256": servertest.Digest([]byte("sound")), "duration": 30.0}

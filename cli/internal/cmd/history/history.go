@@ -30,9 +30,9 @@ func NewCmd(f *cmdutil.Factory, run func(context.Context, *Options) error) *cobr
 	}
 	cmd := &cobra.Command{
 		Use:   "history",
-		Short: "List what was installed in a cluster, and when",
-		Long: `List the revisions of the release, the newest first: each install, upgrade and
-roll-back made one. The last ten are kept; sx rollback goes back to one.`,
+		Short: "List the revisions of an installation",
+		Long: `List the revisions of an installation, newest first: each install, upgrade and
+rollback creates one. The last ten are kept. sx rollback returns to one.`,
 		Example: `  sx history
   sx history --json`,
 		Args: cmdutil.UsageArgs(cobra.NoArgs),
@@ -41,7 +41,7 @@ roll-back made one. The last ten are kept; sx rollback goes back to one.`,
 		},
 	}
 	opts.Cluster.Add(cmd)
-	cmd.Flags().BoolVar(&opts.JSON, "json", false, "print each revision as JSON, one a line")
+	cmd.Flags().BoolVar(&opts.JSON, "json", false, "print each revision as a line of JSON")
 	return cmd
 }
 

@@ -33,10 +33,10 @@ func NewCmd(f *cmdutil.Factory, run func(context.Context, *Options) error) *cobr
 	}
 	cmd := &cobra.Command{
 		Use:   "images",
-		Short: "List the images that an install uses",
-		Long: `List the images that sx install would use with the same values, one a line: to
-copy them to a registry of your own where the cluster cannot reach theirs. No
-cluster is asked. The image of the Helm test is among them.`,
+		Short: "List the container images of an installation",
+		Long: `List the container images that sx install uses with the same values, one per
+line, for example to copy them to a private registry. It does not connect to a
+cluster. The image of the Helm test is included.`,
 		Example: `  sx images
   sx images | xargs -n 1 docker pull
   sx images --preset production --image-registry registry.example.org`,

@@ -37,15 +37,15 @@ func NewCmd(f *cmdutil.Factory, run func(context.Context, *Options) error) *cobr
 	cmd := &cobra.Command{
 		Use:   "install",
 		Short: "Install into a Kubernetes cluster, or upgrade",
-		Long: `Install SoundExtract into the cluster of your kubeconfig, or upgrade it there,
-whichever it is. Where an earlier run was cut off, this one goes on.
+		Long: `Install SoundExtract into the cluster of your kubeconfig, or upgrade it. If an
+earlier run was interrupted, run it again to finish.
 
-Nothing is changed before the cluster was checked. Values of earlier installs
-are kept, unless --reset-values forgets them; a first install begins with the
-preset quickstart, a small one. Secrets are made once and kept.
+The cluster is checked before anything is changed. Values of earlier installs
+are kept unless --reset-values is given; a first install uses the preset
+quickstart, a small one. Secrets are generated once and kept.
 
-In the end sx uses the new installation, through a port-forward of its own, so
-that sx register and sx convert work at once.`,
+Afterwards, the new installation is sx's current context, reached through a
+port-forward, so that sx register and sx convert work immediately.`,
 		Example: `  sx install
   sx install --preset production -n sound
   sx install --set gateway.replicas=2    # change one value, keep the rest
@@ -53,7 +53,7 @@ that sx register and sx convert work at once.`,
 		Args: cmdutil.UsageArgs(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if opts.DryRun && opts.JSON {
-				return cmdutil.UsageErrorf("--dry-run prints YAML: it goes without --json")
+				return cmdutil.UsageErrorf("--dry-run and --json are mutually exclusive: --dry-run prints YAML")
 			}
 			return run(cmd.Context(), opts)
 		},
@@ -61,11 +61,11 @@ that sx register and sx convert work at once.`,
 	opts.Cluster.Add(cmd)
 	cluster.AddValueFlags(cmd, &opts.Flags)
 	flags := cmd.Flags()
-	flags.BoolVar(&opts.Reset, "reset-values", false, "forget the values of earlier installs")
-	flags.BoolVar(&opts.DryRun, "dry-run", false, "print the manifests, judged by the cluster, and change nothing")
+	flags.BoolVar(&opts.Reset, "reset-values", false, "discard the values of earlier installs")
+	flags.BoolVar(&opts.DryRun, "dry-run", false, "print the manifests after a server-side dry run; change nothing")
 	flags.BoolVar(&opts.Wait, "wait", true, "wait until everything is ready")
-	flags.DurationVar(&opts.Timeout, "timeout", cluster.DefaultTimeout, "how long to wait, as in 90s or 15m")
-	flags.BoolVar(&opts.JSON, "json", false, "print each event as JSON, one a line")
+	flags.DurationVar(&opts.Timeout, "timeout", cluster.DefaultTimeout, "how long to wait, such as 90s or 15m")
+	flags.BoolVar(&opts.JSON, "json", false, "print each event as a line of JSON")
 	return cmd
 }
 
@@ -107,7 +107,7 @@ func runDry(ctx context.Context, opts *Options) error {
 		}
 	}
 	if err == nil && !checked {
-		_, _ = fmt.Fprintf(opts.IO.ErrOut, "warning: the namespace %s is not there yet, so the cluster checked the form alone\n", in.Cluster.Namespace)
+		_, _ = fmt.Fprintf(opts.IO.ErrOut, "warning: namespace %s does not exist yet, so the cluster only validated the schema\n", in.Cluster.Namespace)
 	}
 	return err
 }
@@ -116,7 +116,7 @@ func runDry(ctx context.Context, opts *Options) error {
 func (opts *Options) offerBundle(err error) {
 	var problem *watch.Problem
 	if errors.As(err, &problem) && !opts.JSON {
-		_, _ = fmt.Fprintf(opts.IO.ErrOut, "to show it to someone else, collect all with: %s\n", opts.Cluster.Line("support-bundle"))
+		_, _ = fmt.Fprintf(opts.IO.ErrOut, "to share the details, collect them with: %s\n", opts.Cluster.Line("support-bundle"))
 	}
 }
 
@@ -124,11 +124,11 @@ func (opts *Options) tell(in *installer.Installer, info release.Info) error {
 	if opts.JSON {
 		return nil // the events have said it
 	}
-	ready := "runs"
+	ready := "is running"
 	if !opts.Wait {
-		ready = "starts"
+		ready = "is starting"
 	}
-	if _, err := fmt.Fprintf(opts.IO.Out, "SoundExtract %s %s in the namespace %s, as revision %d\n",
+	if _, err := fmt.Fprintf(opts.IO.Out, "SoundExtract %s %s in namespace %s (revision %d)\n",
 		info.Version, ready, in.Cluster.Namespace, info.Revision); err != nil {
 		return fmt.Errorf("print the result: %w", err)
 	}
@@ -162,6 +162,6 @@ func (opts *Options) use(in *installer.Installer, display cluster.RolloutDisplay
 	if err := file.Save(); err != nil {
 		return err
 	}
-	display.Show(event("set sx to it", "context "+name))
+	display.Show(event("switch context", name))
 	return nil
 }

@@ -46,8 +46,8 @@ func NewCmd(f *cmdutil.Factory, run func(context.Context, *Options) error) *cobr
 		Short:   "List jobs, newest first",
 		Long: `List your jobs, newest first.
 
-When the output is no terminal, each line holds id, name, state, percent, bytes
-and time of creation, separated by tabs and without a header.`,
+If the output is not a terminal, each line has the ID, name, state, progress in
+percent, size in bytes and creation time, separated by tabs, with no header.`,
 		Example: `  sx jobs
   sx jobs --state failed --state expired
   sx jobs --name lecture --all --json | jq -r '.[].id'`,
@@ -59,10 +59,10 @@ and time of creation, separated by tabs and without a header.`,
 			return run(cmd.Context(), opts)
 		},
 	}
-	cmd.Flags().StringSliceVar(&opts.States, "state", nil, "only jobs in this `STATE`; may be repeated")
-	cmd.Flags().StringVar(&opts.Name, "name", "", "only videos with this `TEXT` in their name")
+	cmd.Flags().StringSliceVar(&opts.States, "state", nil, "only jobs in this `STATE`; can be repeated")
+	cmd.Flags().StringVar(&opts.Name, "name", "", "only videos whose name contains `TEXT`")
 	cmd.Flags().IntVar(&opts.Limit, "limit", defaultLimit, "show at most `N` jobs")
-	cmd.Flags().StringVar(&opts.After, "after", "", "go on after this `MARK`, shown by the page before")
+	cmd.Flags().StringVar(&opts.After, "after", "", "start after this `CURSOR`, printed by the previous page")
 	cmd.Flags().BoolVar(&opts.All, "all", false, "show all jobs")
 	cmd.Flags().BoolVar(&opts.JSON, "json", false, "print the jobs as a JSON array")
 	// It fails for a flag that is not there only; the line above makes it.
@@ -81,15 +81,15 @@ func stateNames() []string {
 func (opts *Options) check(limited bool) error {
 	for _, s := range opts.States {
 		if !slices.Contains(stateNames(), s) {
-			return cmdutil.UsageErrorf("there is no state %q", s).
-				WithHint("choose among: %s", strings.Join(stateNames(), ", "))
+			return cmdutil.UsageErrorf("unknown state %q", s).
+				WithHint("use one of: %s", strings.Join(stateNames(), ", "))
 		}
 	}
 	if opts.Limit < 1 {
-		return cmdutil.UsageErrorf("--limit wants a number from 1 up")
+		return cmdutil.UsageErrorf("--limit must be at least 1")
 	}
 	if opts.All && limited {
-		return cmdutil.UsageErrorf("--all and --limit exclude each other")
+		return cmdutil.UsageErrorf("--all and --limit are mutually exclusive")
 	}
 	return nil
 }
@@ -162,7 +162,7 @@ func (opts *Options) print(found []api.Job, next string) error {
 		return err
 	}
 	if next != "" {
-		_, _ = fmt.Fprintf(opts.IO.ErrOut, "there are more: go on with --after %s, or see them all with --all\n", next)
+		_, _ = fmt.Fprintf(opts.IO.ErrOut, "more jobs: continue with --after %s, or show all with --all\n", next)
 	}
 	return nil
 }
@@ -173,7 +173,7 @@ func (opts *Options) sayEmpty() {
 	case opts.After != "":
 		text = "no more jobs"
 	case len(opts.States) > 0 || opts.Name != "":
-		text = "no job matches"
+		text = "no matching jobs"
 	}
 	_, _ = fmt.Fprintln(opts.IO.ErrOut, text)
 }

@@ -32,8 +32,9 @@ func NewCmd(f *cmdutil.Factory, run func(context.Context, *Options) error) *cobr
 	cmd := &cobra.Command{
 		Use:   "login [NAME]",
 		Short: "Sign in",
-		Long: `Sign in at the server. The password is asked for and not shown. The sign-in is
-kept in the system's keyring, or without one in a file that only you can read.`,
+		Long: `Sign in to the server. Prompts for the password without echoing it. The session
+is kept in the system's keyring or, if there is none, in a file that only you
+can read.`,
 		Example: `  sx login anna
   sx login anna --password-stdin < password.txt`,
 		Args:              cmdutil.UsageArgs(cobra.MaximumNArgs(1)),
@@ -45,7 +46,7 @@ kept in the system's keyring, or without one in a file that only you can read.`,
 			return run(cmd.Context(), opts)
 		},
 	}
-	cmd.Flags().BoolVar(&opts.PasswordStdin, "password-stdin", false, "read the password from the input")
+	cmd.Flags().BoolVar(&opts.PasswordStdin, "password-stdin", false, "read the password from standard input")
 	cmd.Flags().BoolVar(&opts.JSON, "json", false, "print the account as JSON")
 	return cmd
 }
@@ -72,7 +73,7 @@ func runLogin(ctx context.Context, opts *Options) error {
 	if opts.JSON {
 		return opts.IO.WriteJSON(user)
 	}
-	if _, err := fmt.Fprintf(opts.IO.Out, "Signed in as %s at %s\n", user.Name, acct.Server()); err != nil {
+	if _, err := fmt.Fprintf(opts.IO.Out, "Signed in to %s as %s\n", acct.Server(), user.Name); err != nil {
 		return fmt.Errorf("print the account: %w", err)
 	}
 	return nil

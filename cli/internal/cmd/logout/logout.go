@@ -31,15 +31,15 @@ func NewCmd(f *cmdutil.Factory, run func(context.Context, *Options) error) *cobr
 	cmd := &cobra.Command{
 		Use:   "logout",
 		Short: "Sign out",
-		Long: `Forget the sign-in on this machine and end it on the server. It is forgotten
-also when the server does not answer.`,
+		Long: `Delete the session from this machine and end it on the server. The local copy is
+deleted even if the server cannot be reached.`,
 		Example: `  sx logout`,
 		Args:    cmdutil.UsageArgs(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return run(cmd.Context(), opts)
 		},
 	}
-	cmd.Flags().BoolVar(&opts.JSON, "json", false, "print who was signed in as JSON")
+	cmd.Flags().BoolVar(&opts.JSON, "json", false, "print the former account as JSON")
 	return cmd
 }
 
@@ -57,7 +57,7 @@ func runLogout(ctx context.Context, opts *Options) error {
 		if silence := (*client.Unreachable)(nil); errors.As(untold, &silence) {
 			why = "no answer from " + silence.Server // without the network's own words
 		}
-		_, _ = fmt.Fprintf(opts.IO.ErrOut, "warning: the server was not told: %s\n", why)
+		_, _ = fmt.Fprintf(opts.IO.ErrOut, "warning: the session could not be ended on the server: %s\n", why)
 	}
 	if opts.JSON {
 		return opts.IO.WriteJSON(struct {
@@ -65,9 +65,9 @@ func runLogout(ctx context.Context, opts *Options) error {
 			Server string `json:"server"`
 		}{name, acct.Server()})
 	}
-	text := fmt.Sprintf("Signed out %s at %s", name, acct.Server())
+	text := fmt.Sprintf("Signed out %s from %s", name, acct.Server())
 	if name == "" {
-		text = "You were not signed in at " + acct.Server()
+		text = "Not signed in to " + acct.Server()
 	}
 	if _, err := fmt.Fprintln(opts.IO.Out, text); err != nil {
 		return fmt.Errorf("print the result: %w", err)

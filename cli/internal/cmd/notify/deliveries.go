@@ -34,19 +34,19 @@ func newCmdDeliveries(f *cmdutil.Factory, run func(context.Context, *deliveriesO
 	}
 	cmd := &cobra.Command{
 		Use:   "deliveries",
-		Short: "List what you were told, newest first",
-		Long: `List what was sent to you or is to be sent, the newest first; what is over, for
-30 days.
+		Short: "List sent notifications, newest first",
+		Long: `List notifications that were sent or are pending, newest first. Finished ones
+are kept for 30 days.
 
-When the output is no terminal, each line holds id, event, channel, target,
-state, tries, time of creation and the last error, separated by tabs and
-without a header.`,
+If the output is not a terminal, each line has the ID, event, channel, target,
+state, number of attempts, creation time and last error, separated by tabs, with
+no header.`,
 		Example: `  sx notify deliveries
   sx notify deliveries --json | jq '.[] | select(.state == "failed")'`,
 		Args: cmdutil.UsageArgs(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if opts.Limit < 1 || opts.Limit > api.MaxLimit {
-				return cmdutil.UsageErrorf("--limit wants a number from 1 to %d", api.MaxLimit)
+				return cmdutil.UsageErrorf("--limit must be from 1 to %d", api.MaxLimit)
 			}
 			return run(cmd.Context(), opts)
 		},
@@ -69,7 +69,7 @@ func runDeliveries(ctx context.Context, opts *deliveriesOptions) error {
 		return opts.IO.WriteJSON(list.Deliveries)
 	}
 	if len(list.Deliveries) == 0 {
-		_, _ = fmt.Fprintln(opts.IO.ErrOut, "nothing was sent yet; try it with: sx notify test")
+		_, _ = fmt.Fprintln(opts.IO.ErrOut, "no notifications yet; send a test with: sx notify test")
 		return nil
 	}
 	return printDeliveries(opts.IO, list.Deliveries, opts.Now())
@@ -84,7 +84,7 @@ func printDeliveries(streams *term.IOStreams, list []api.Delivery, now time.Time
 		}
 		return term.PrintTable(streams, make([]term.Column, len(rows[0])), rows)
 	}
-	columns := []term.Column{{Header: "EVENT"}, {Header: "TO", Shrink: true}, {Header: "STATE"}, {Header: "AGE"}, {Header: "WHAT HAPPENED", Shrink: true}}
+	columns := []term.Column{{Header: "EVENT"}, {Header: "TO", Shrink: true}, {Header: "STATE"}, {Header: "AGE"}, {Header: "DETAILS", Shrink: true}}
 	rows := make([][]term.Cell, len(list))
 	for i, d := range list {
 		rows[i] = cells(string(d.Event), short(d.Target), string(d.State), term.FormatAge(now.Sub(d.Created)), story(d, now))
@@ -109,5 +109,5 @@ func story(d api.Delivery, now time.Time) string {
 	if d.State != sx.DeliveryPending || d.LastError == "" || d.NextTry == nil {
 		return d.LastError
 	}
-	return fmt.Sprintf("%s; next in %s", d.LastError, term.FormatAge(max(0, d.NextTry.Sub(now))))
+	return fmt.Sprintf("%s; retry in %s", d.LastError, term.FormatAge(max(0, d.NextTry.Sub(now))))
 }

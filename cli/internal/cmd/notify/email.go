@@ -28,9 +28,10 @@ func newCmdEmail(f *cmdutil.Factory, run func(context.Context, *emailOptions) er
 	}
 	cmd := &cobra.Command{
 		Use:   "email ADDRESS | --remove",
-		Short: "Set or remove the address for mails",
-		Long: `Set the address that mails go to. A code is sent there, good for an hour. At a
-terminal it is asked for; else give it to: sx notify confirm CODE`,
+		Short: "Set or remove your e-mail address",
+		Long: `Set the address for notifications by e-mail. A confirmation code, valid for an
+hour, is sent to it. At a terminal, sx prompts for the code; otherwise pass it
+to: sx notify confirm CODE`,
 		Example: `  sx notify email ada@example.org
   sx notify email --remove`,
 		Args:              cmdutil.UsageArgs(cobra.MaximumNArgs(1)),
@@ -38,17 +39,17 @@ terminal it is asked for; else give it to: sx notify confirm CODE`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			switch {
 			case len(args) == 0 && !opts.Remove:
-				return cmdutil.UsageErrorf("the address is missing")
+				return cmdutil.UsageErrorf("e-mail address required")
 			case len(args) == 1 && opts.Remove:
-				return cmdutil.UsageErrorf("--remove takes no address")
+				return cmdutil.UsageErrorf("--remove does not take an address")
 			case len(args) == 1:
 				opts.Address = args[0]
 			}
 			return run(cmd.Context(), opts)
 		},
 	}
-	cmd.Flags().BoolVar(&opts.Remove, "remove", false, "send no more mails")
-	cmd.Flags().BoolVar(&opts.JSON, "json", false, "print what is set up then as JSON")
+	cmd.Flags().BoolVar(&opts.Remove, "remove", false, "stop notifications by e-mail")
+	cmd.Flags().BoolVar(&opts.JSON, "json", false, "print the resulting settings as JSON")
 	return cmd
 }
 
@@ -72,8 +73,8 @@ func runEmail(ctx context.Context, opts *emailOptions) error {
 		return err
 	}
 	if n.PendingEmail != "" && opts.IO.InTTY && !opts.JSON {
-		_, _ = fmt.Fprintf(opts.IO.ErrOut, "A code is on its way to %s.\n", n.PendingEmail)
-		code, err := term.PromptLine(ctx, opts.IO, "Code (empty to give it later): ")
+		_, _ = fmt.Fprintf(opts.IO.ErrOut, "Sent a code to %s.\n", n.PendingEmail)
+		code, err := term.PromptLine(ctx, opts.IO, "Code (leave empty to confirm later): ")
 		if err != nil {
 			return err
 		}
@@ -90,12 +91,12 @@ func printEmail(streams *term.IOStreams, asJSON bool, n api.Notify) error {
 	if asJSON {
 		return streams.WriteJSON(n)
 	}
-	result := "No mails are sent to you"
+	result := "E-mail notifications are off"
 	switch {
 	case n.PendingEmail != "":
-		result = fmt.Sprintf("Sent a code to %s", n.PendingEmail)
+		result = fmt.Sprintf("Sent a confirmation code to %s", n.PendingEmail)
 	case n.Email != "":
-		result = fmt.Sprintf("Mails go to %s", n.Email)
+		result = fmt.Sprintf("Notifications go to %s", n.Email)
 	}
 	if _, err := fmt.Fprintln(streams.Out, result); err != nil {
 		return fmt.Errorf("print the result: %w", err)
@@ -121,7 +122,7 @@ func newCmdConfirm(f *cmdutil.Factory, run func(context.Context, *confirmOptions
 	}
 	cmd := &cobra.Command{
 		Use:               "confirm CODE",
-		Short:             "Confirm the address with the code that was sent there",
+		Short:             "Confirm your e-mail address",
 		Example:           `  sx notify confirm 12345678`,
 		Args:              cmdutil.UsageArgs(cobra.ExactArgs(1)),
 		ValidArgsFunction: cobra.NoFileCompletions,
@@ -130,7 +131,7 @@ func newCmdConfirm(f *cmdutil.Factory, run func(context.Context, *confirmOptions
 			return run(cmd.Context(), opts)
 		},
 	}
-	cmd.Flags().BoolVar(&opts.JSON, "json", false, "print what is set up then as JSON")
+	cmd.Flags().BoolVar(&opts.JSON, "json", false, "print the resulting settings as JSON")
 	return cmd
 }
 

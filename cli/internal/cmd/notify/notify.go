@@ -39,11 +39,12 @@ func newCmdShow(f *cmdutil.Factory, run func(context.Context, *showOptions) erro
 	}
 	cmd := &cobra.Command{
 		Use:   "notify",
-		Short: "Be told when jobs end, by e-mail and webhooks",
-		Long: `Be told when a job is done or has failed: by mail to your address, and by posts
-to webhooks. Alone, sx notify shows what is set up.
+		Short: "Manage notifications by e-mail and webhook",
+		Long: `Get notified by e-mail or webhook when a job is done or has failed. Without a
+subcommand, show the current settings.
 
-It takes a sign-in with a password: a personal token cannot see or change it.`,
+This requires signing in with a password: a personal token can neither see nor
+change notification settings.`,
 		Example: `  sx notify email ada@example.org
   sx notify webhook add https://example.org/hook
   sx notify test`,
@@ -54,7 +55,7 @@ It takes a sign-in with a password: a personal token cannot see or change it.`,
 
 		SuggestionsMinimumDistance: 2,
 	}
-	cmd.Flags().BoolVar(&opts.JSON, "json", false, "print what is set up as JSON")
+	cmd.Flags().BoolVar(&opts.JSON, "json", false, "print the settings as JSON")
 	return cmd
 }
 
@@ -74,7 +75,7 @@ func runShow(ctx context.Context, opts *showOptions) error {
 		return fmt.Errorf("print what is set up: %w", err)
 	}
 	if n.PendingEmail != "" {
-		_, _ = fmt.Fprintln(opts.IO.ErrOut, "next: sx notify confirm CODE, with the code of the mail")
+		_, _ = fmt.Fprintln(opts.IO.ErrOut, "next: sx notify confirm CODE, with the code from the e-mail")
 	}
 	return nil
 }
@@ -89,15 +90,15 @@ func describe(n api.Notify) string {
 	case n.SendsEmail:
 		fact("email", "none")
 	default:
-		fact("email", "none; this server sends no mail")
+		fact("email", "none (this server does not send e-mail)")
 	}
 	if n.PendingEmail != "" {
-		fact("  new", n.PendingEmail+", which waits for its code")
+		fact("  new", n.PendingEmail+" (not confirmed)")
 	}
 	for _, h := range n.Webhooks {
 		state := ""
 		if h.Disabled != nil {
-			state = " (disabled: its receiver answered 410 Gone)"
+			state = " (disabled: the receiver answered 410 Gone)"
 		}
 		fact("webhook", h.URL+state)
 		fact("  id", h.ID)

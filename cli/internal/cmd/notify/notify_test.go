@@ -97,8 +97,8 @@ func TestWhatPeopleSee(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 7, 1, 12, 0, 0, 0, time.UTC)
 	got := describe(api.Notify{Webhooks: []api.Webhook{{ID: "w1", URL: "https://example.org/", Disabled: &now}}, PendingEmail: "ada@example.org"})
-	want := "email     none; this server sends no mail\n  new     ada@example.org, which waits for its code\n" +
-		"webhook   https://example.org/ (disabled: its receiver answered 410 Gone)\n  id      w1\n"
+	want := "email     none (this server does not send e-mail)\n  new     ada@example.org (not confirmed)\n" +
+		"webhook   https://example.org/ (disabled: the receiver answered 410 Gone)\n  id      w1\n"
 	if got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
@@ -111,8 +111,8 @@ func TestWhatPeopleSee(t *testing.T) {
 	}}, now); err != nil {
 		t.Fatal(err)
 	}
-	want = "EVENT     TO        STATE    AGE  WHAT HAPPENED\n" +
-		"job.done  examp…g/  pending  1m   answered 500, redirects are no…wed; next in 5m\n"
+	want = "EVENT     TO        STATE    AGE  DETAILS\n" +
+		"job.done  examp…g/  pending  1m   answered 500, redirects are no…ed; retry in 5m\n"
 	if out.String() != want {
 		t.Errorf("got\n%s\nwant\n%s", out, want)
 	}

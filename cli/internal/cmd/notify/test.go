@@ -33,9 +33,9 @@ func newCmdTest(f *cmdutil.Factory, run func(context.Context, *testOptions) erro
 	}
 	cmd := &cobra.Command{
 		Use:   "test",
-		Short: "Send a test to your address and webhooks",
-		Long: `Send a test to your address and each of your webhooks, and show how the first
-try went. It fails unless all of them took it.`,
+		Short: "Send a test notification",
+		Long: `Send a test notification to your e-mail address and each webhook, and show the
+result of the first attempt. The command fails unless all of them succeed.`,
 		Example: `  sx notify test`,
 		Args:    cmdutil.UsageArgs(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -74,15 +74,15 @@ func runTest(ctx context.Context, opts *testOptions) error {
 		}
 	}
 	if arrived < len(list) {
-		return sx.NewError(sx.CodeUnavailable, "%d of %d tests did not arrive", len(list)-arrived, len(list)).
-			WithHint("failed tries are repeated; see: sx notify deliveries")
+		return sx.NewError(sx.CodeUnavailable, "%d of %d test notifications were not delivered", len(list)-arrived, len(list)).
+			WithHint("failed attempts are retried; see: sx notify deliveries")
 	}
 	return nil
 }
 
 // outcome waits until each delivery was tried once, and gives them as they are then.
 func (opts *testOptions) outcome(ctx context.Context, c *client.Client, made []api.Delivery) ([]api.Delivery, error) {
-	_, _ = fmt.Fprintf(opts.IO.ErrOut, "sending %d\n", len(made))
+	_, _ = fmt.Fprintf(opts.IO.ErrOut, "sending %d test notifications\n", len(made))
 	tick, enough := time.NewTicker(opts.Pause), time.After(opts.Patience)
 	defer tick.Stop()
 	for {

@@ -19,11 +19,12 @@ func newCmdWebhook(f *cmdutil.Factory) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "webhook",
 		Short: "Manage webhooks",
-		Long: `Manage webhooks: URLs that events are posted to, as JSON, when jobs end.
+		Long: `Manage webhooks: URLs that receive an event as JSON in a POST request when a job
+ends.
 
-Posts are signed as Standard Webhooks says (www.standardwebhooks.com), which has
-libraries that check them in many languages. An answer of 2xx says that the
-event arrived, 410 ends the webhook; all else is tried again for three days.`,
+Requests are signed according to Standard Webhooks (www.standardwebhooks.com),
+which has libraries in many languages to verify them. A 2xx response confirms
+the event, 410 disables the webhook; anything else is retried for three days.`,
 		Example: `  sx notify webhook add https://example.org/hook
   sx notify webhook list`,
 		Args: cmdutil.RequireSubcommand,
@@ -50,9 +51,9 @@ func newCmdAdd(f *cmdutil.Factory, run func(context.Context, *webhookOptions) er
 	}
 	cmd := &cobra.Command{
 		Use:   "add URL",
-		Short: "Have events posted to a URL",
-		Long: `Have events posted to a URL, and print the secret that checks their signature.
-It is shown only this once.`,
+		Short: "Add a webhook",
+		Long: `Add a webhook, and print the secret that verifies its signatures. The secret
+cannot be shown again.`,
 		Example:           `  sx notify webhook add https://example.org/hook`,
 		Args:              cmdutil.UsageArgs(cobra.ExactArgs(1)),
 		ValidArgsFunction: cobra.NoFileCompletions,
@@ -80,8 +81,8 @@ func runAdd(ctx context.Context, opts *webhookOptions) error {
 	if _, err := fmt.Fprintln(opts.IO.Out, made.Secret); err != nil {
 		return fmt.Errorf("print the secret: %w", err)
 	}
-	_, _ = fmt.Fprintf(opts.IO.ErrOut, "This secret checks the signature of posts; it is shown only now.\n"+
-		"try it with: sx notify test; end it with: sx notify webhook rm %s\n", made.ID)
+	_, _ = fmt.Fprintf(opts.IO.ErrOut, "The secret verifies the signatures; it cannot be shown again.\n"+
+		"test it with: sx notify test; remove it with: sx notify webhook rm %s\n", made.ID)
 	return nil
 }
 
@@ -96,8 +97,8 @@ func newCmdList(f *cmdutil.Factory, run func(context.Context, *webhookOptions) e
 		Short:   "List your webhooks",
 		Long: `List your webhooks. Their secrets cannot be shown again.
 
-When the output is no terminal, each line holds id, URL, state and time of
-creation, separated by tabs and without a header.`,
+If the output is not a terminal, each line has the ID, URL, state and creation
+time, separated by tabs, with no header.`,
 		Example: `  sx notify webhook list
   sx notify webhook list --json | jq -r '.[].url'`,
 		Args: cmdutil.UsageArgs(cobra.NoArgs),
@@ -122,13 +123,13 @@ func runList(ctx context.Context, opts *webhookOptions) error {
 		return opts.IO.WriteJSON(n.Webhooks)
 	}
 	if len(n.Webhooks) == 0 {
-		_, _ = fmt.Fprintln(opts.IO.ErrOut, "no webhooks yet; make one with: sx notify webhook add URL")
+		_, _ = fmt.Fprintln(opts.IO.ErrOut, "no webhooks yet; add one with: sx notify webhook add URL")
 		return nil
 	}
 	columns := []term.Column{{Header: "ID"}, {Header: "URL", Shrink: true}, {Header: "STATE"}, {Header: "CREATED"}}
 	rows := make([][]term.Cell, len(n.Webhooks))
 	for i, h := range n.Webhooks {
-		state := term.TextCell("used")
+		state := term.TextCell("enabled")
 		if h.Disabled != nil {
 			state = term.Cell{Text: "disabled", Color: "33"}
 		}
@@ -145,7 +146,7 @@ func newCmdRemove(f *cmdutil.Factory, run func(context.Context, *webhookOptions)
 	}
 	cmd := &cobra.Command{
 		Use:               "rm ID",
-		Short:             "Post no more events to a webhook",
+		Short:             "Remove a webhook",
 		Example:           `  sx notify webhook rm jq3m5v7kxw2c4t6b`,
 		Args:              cmdutil.UsageArgs(cobra.ExactArgs(1)),
 		ValidArgsFunction: cobra.NoFileCompletions,
@@ -169,7 +170,7 @@ func runRemove(ctx context.Context, opts *webhookOptions) error {
 	}
 	i := slices.IndexFunc(n.Webhooks, func(h api.Webhook) bool { return h.ID == opts.Webhook })
 	if i < 0 {
-		return sx.NewError(sx.CodeNotFound, "you have no webhook %q", opts.Webhook).
+		return sx.NewError(sx.CodeNotFound, "webhook %q not found", opts.Webhook).
 			WithHint("list your webhooks with: sx notify webhook list")
 	}
 	if err := c.RemoveWebhook(ctx, opts.Webhook); err != nil {

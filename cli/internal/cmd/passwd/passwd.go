@@ -31,12 +31,11 @@ func NewCmd(f *cmdutil.Factory, run func(context.Context, *Options) error) *cobr
 	cmd := &cobra.Command{
 		Use:   "passwd",
 		Short: "Change your password",
-		Long: `Change the password of the account that is signed in. The old one is asked for,
-then the new one twice; none is shown.
+		Long: `Change the password of the signed-in account. Prompts for the old password once
+and the new one twice, without echoing them.
 
-All other sign-ins of the account end, on all machines: at once for whatever
-needs a new access token, within ten minutes for the rest. Personal tokens stay;
-see: sx token list`,
+All other sessions of the account end: their access tokens expire within ten
+minutes and cannot be renewed. Personal tokens stay valid; see: sx token list`,
 		Example: `  sx passwd
   printf '%s\n' "$OLD" "$NEW" | sx passwd --password-stdin`,
 		Args: cmdutil.UsageArgs(cobra.NoArgs),
@@ -45,7 +44,7 @@ see: sx token list`,
 		},
 	}
 	cmd.Flags().BoolVar(&opts.PasswordStdin, "password-stdin", false,
-		"read two lines from the input: the old password and the new one")
+		"read two lines from standard input: the old and the new password")
 	cmd.Flags().BoolVar(&opts.JSON, "json", false, "print the account as JSON")
 	return cmd
 }
@@ -67,7 +66,7 @@ func runPasswd(ctx context.Context, opts *Options) error {
 	if opts.JSON {
 		return opts.IO.WriteJSON(user)
 	}
-	if _, err := fmt.Fprintf(opts.IO.Out, "Changed the password of %s; all other sign-ins have ended\n", user.Name); err != nil {
+	if _, err := fmt.Fprintf(opts.IO.Out, "Changed the password of %s; all other sessions have ended\n", user.Name); err != nil {
 		return fmt.Errorf("print the result: %w", err)
 	}
 	return nil

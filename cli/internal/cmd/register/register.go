@@ -33,10 +33,10 @@ func NewCmd(f *cmdutil.Factory, run func(context.Context, *Options) error) *cobr
 	}
 	cmd := &cobra.Command{
 		Use:   "register [NAME]",
-		Short: "Make an account and sign in",
-		Long: `Make an account on the server and sign in. The name may be an e-mail address.
-The password is asked for twice and not shown. Some servers want an invitation,
-which an administrator makes with: sx admin invite`,
+		Short: "Create an account and sign in",
+		Long: `Create an account on the server and sign in. The name may be an e-mail address.
+Prompts for the password twice without echoing it. Some servers require an
+invitation, which an administrator creates with: sx admin invite`,
 		Example: `  sx register anna
   sx register anna --invitation sxi_…
   sx register anna --password-stdin < password.txt`,
@@ -49,8 +49,8 @@ which an administrator makes with: sx admin invite`,
 			return run(cmd.Context(), opts)
 		},
 	}
-	cmd.Flags().StringVar(&opts.Invitation, "invitation", "", "the `CODE` of an invitation")
-	cmd.Flags().BoolVar(&opts.PasswordStdin, "password-stdin", false, "read the password from the input")
+	cmd.Flags().StringVar(&opts.Invitation, "invitation", "", "invitation `CODE`")
+	cmd.Flags().BoolVar(&opts.PasswordStdin, "password-stdin", false, "read the password from standard input")
 	cmd.Flags().BoolVar(&opts.JSON, "json", false, "print the account as JSON")
 	return cmd
 }
@@ -77,11 +77,11 @@ func runRegister(ctx context.Context, opts *Options) error {
 	if opts.JSON {
 		return opts.IO.WriteJSON(user)
 	}
-	if _, err := fmt.Fprintf(opts.IO.Out, "Made the account %s at %s and signed in\n", user.Name, acct.Server()); err != nil {
+	if _, err := fmt.Fprintf(opts.IO.Out, "Created account %s at %s and signed in\n", user.Name, acct.Server()); err != nil {
 		return fmt.Errorf("print the account: %w", err)
 	}
 	if user.Admin {
-		_, _ = fmt.Fprintln(opts.IO.ErrOut, "You administer this server; see: sx admin --help")
+		_, _ = fmt.Fprintln(opts.IO.ErrOut, "You are an administrator of this server; see: sx admin --help")
 	}
 	return nil
 }

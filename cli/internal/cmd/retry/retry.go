@@ -30,9 +30,9 @@ func NewCmd(f *cmdutil.Factory, run func(context.Context, *Options) error) *cobr
 	cmd := &cobra.Command{
 		Use:               "retry ID...",
 		Short:             "Queue failed or cancelled jobs again",
-		Long:              `Queue jobs again that failed or were cancelled. The video is not uploaded anew.`,
+		Long:              `Queue failed or cancelled jobs again. The video is not uploaded again.`,
 		Example:           `  sx retry jq3m5v7kxw2c4t6b`,
-		Args:              cmdutil.AtLeastOne("a job's id"),
+		Args:              cmdutil.AtLeastOne("job ID"),
 		ValidArgsFunction: cmdutil.CompleteJobs(f, sx.StateFailed, sx.StateCancelled),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			opts.IDs = args

@@ -30,21 +30,20 @@ func NewCmd(f *cmdutil.Factory, run func(context.Context, *Options) error) *cobr
 	}
 	cmd := &cobra.Command{
 		Use:   "rm ID...",
-		Short: "Remove jobs with their videos and tracks",
-		Long: `Remove jobs from the server, each with its video and its MP3. Jobs at work are
-cancelled first. At a terminal it asks before, unless --yes is given; a script
-is not asked.`,
+		Short: "Remove jobs, videos and MP3s",
+		Long: `Remove jobs from the server with their videos and MP3s. Unfinished jobs are
+cancelled first. Asks for confirmation at a terminal unless --yes is given.`,
 		Example: `  sx rm jq3m5v7kxw2c4t6b
   sx rm --yes $(sx jobs --state failed | cut -f1)`,
-		Args:              cmdutil.AtLeastOne("a job's id"),
+		Args:              cmdutil.AtLeastOne("job ID"),
 		ValidArgsFunction: cmdutil.CompleteJobs(f),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			opts.IDs = args
 			return run(cmd.Context(), opts)
 		},
 	}
-	cmd.Flags().BoolVarP(&opts.Yes, "yes", "y", false, "do not ask")
-	cmd.Flags().BoolVar(&opts.JSON, "json", false, "print each removed id as JSON")
+	cmd.Flags().BoolVarP(&opts.Yes, "yes", "y", false, "do not ask for confirmation")
+	cmd.Flags().BoolVar(&opts.JSON, "json", false, "print each removed ID as JSON")
 	return cmd
 }
 
@@ -82,7 +81,7 @@ func runRm(ctx context.Context, opts *Options) error {
 
 func question(ids []string) string {
 	if len(ids) == 1 {
-		return fmt.Sprintf("Remove %s with its video and track?", ids[0])
+		return fmt.Sprintf("Remove job %s with its video and MP3?", ids[0])
 	}
-	return fmt.Sprintf("Remove %d jobs with their videos and tracks?", len(ids))
+	return fmt.Sprintf("Remove %d jobs with their videos and MP3s?", len(ids))
 }

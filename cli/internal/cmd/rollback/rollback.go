@@ -33,9 +33,9 @@ func NewCmd(f *cmdutil.Factory, run func(context.Context, *Options) error) *cobr
 	}
 	cmd := &cobra.Command{
 		Use:   "rollback [REVISION]",
-		Short: "Go back to an earlier revision of an installation",
-		Long: `Make the installation like an earlier revision, without REVISION like the one
-before. Data and secrets stay as they are. sx history lists the revisions.`,
+		Short: "Roll back an installation",
+		Long: `Roll back to REVISION (default: the previous one). Data and secrets are not
+changed. sx history lists the revisions.`,
 		Example: `  sx rollback
   sx rollback 3`,
 		Args:              cmdutil.UsageArgs(cobra.MaximumNArgs(1)),
@@ -44,7 +44,7 @@ before. Data and secrets stay as they are. sx history lists the revisions.`,
 			if len(args) == 1 {
 				var err error
 				if opts.Revision, err = strconv.Atoi(args[0]); err != nil || opts.Revision < 1 {
-					return cmdutil.UsageErrorf("%q is not the number of a revision", args[0])
+					return cmdutil.UsageErrorf("invalid revision %q: it must be a positive number", args[0])
 				}
 			}
 			return run(cmd.Context(), opts)
@@ -52,8 +52,8 @@ before. Data and secrets stay as they are. sx history lists the revisions.`,
 	}
 	opts.Cluster.Add(cmd)
 	cmd.Flags().BoolVar(&opts.Wait, "wait", true, "wait until everything is ready")
-	cmd.Flags().DurationVar(&opts.Timeout, "timeout", cluster.DefaultTimeout, "how long to wait, as in 90s or 15m")
-	cmd.Flags().BoolVar(&opts.JSON, "json", false, "print each event as JSON, one a line")
+	cmd.Flags().DurationVar(&opts.Timeout, "timeout", cluster.DefaultTimeout, "how long to wait, such as 90s or 15m")
+	cmd.Flags().BoolVar(&opts.JSON, "json", false, "print each event as a line of JSON")
 	return cmd
 }
 
@@ -68,7 +68,7 @@ func runRollback(ctx context.Context, opts *Options) error {
 	if err != nil || opts.JSON {
 		return err
 	}
-	if _, err := fmt.Fprintf(opts.IO.Out, "SoundExtract %s is installed, as revision %d\n", info.Version, info.Revision); err != nil {
+	if _, err := fmt.Fprintf(opts.IO.Out, "Rolled back to SoundExtract %s (revision %d)\n", info.Version, info.Revision); err != nil {
 		return fmt.Errorf("print the result: %w", err)
 	}
 	return nil

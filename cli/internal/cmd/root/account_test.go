@@ -14,7 +14,7 @@ func TestAccount(t *testing.T) {
 	server := fakeserver.Start(t)
 	t.Setenv("SX_SERVER", server.URL)
 
-	run(t, "whoami").wantPart(t, 77, "you are not signed in at ", "sx login", "sx register")
+	run(t, "whoami").wantPart(t, 77, "not signed in to ", "sx login", "sx register")
 	sxIn(t, "correct horse\r\n", nil, "register", "Anna", "--password-stdin", "--json").wantPart(t, 0, `"name":"anna"`)
 	run(t, "whoami").want(t, 0, "anna at "+server.URL+"\n", "")
 	run(t, "whoami", "--json").want(t, 0,
@@ -24,24 +24,24 @@ func TestAccount(t *testing.T) {
 		t.Errorf("credentials: %v, %s", err, raw)
 	}
 
-	run(t, "logout").want(t, 0, "Signed out anna at "+server.URL+"\n", "")
+	run(t, "logout").want(t, 0, "Signed out anna from "+server.URL+"\n", "")
 	run(t, "logout", "--json").want(t, 0, `{"name":"","server":"`+server.URL+`"}`+"\n", "")
 	sxIn(t, "correct horse", nil, "register", "anna", "--password-stdin").wantPart(t, 65, "the name anna is taken")
 	sxIn(t, "wrong horse", nil, "login", "anna", "--password-stdin").wantPart(t, 77, "name or password is wrong", "hint:")
 	sxIn(t, "correct horse\n", nil, "login", "anna", "--password-stdin").
-		want(t, 0, "Signed in as anna at "+server.URL+"\n", "")
+		want(t, 0, "Signed in to "+server.URL+" as anna\n", "")
 
 	server.EndSessions()
-	run(t, "whoami").wantPart(t, 77, "the sign-in of anna at ", "has ended", "sx login")
-	run(t, "whoami").wantPart(t, 77, "you are not signed in")
+	run(t, "whoami").wantPart(t, 77, "the session of anna at ", "has ended", "sx login")
+	run(t, "whoami").wantPart(t, 77, "not signed in")
 }
 
 func TestPasswordsThatCannotBeAskedFor(t *testing.T) {
 	home(t)
-	run(t, "login", "anna").wantPart(t, 64, "at a terminal only", "--password-stdin")
-	run(t, "register").wantPart(t, 64, "the account's name is missing")
-	sxIn(t, "", nil, "login", "anna", "--password-stdin").wantPart(t, 65, "no password arrived")
-	sxIn(t, "short", nil, "register", "anna", "--password-stdin").wantPart(t, 65, "the password has 5 characters", "8 to 1024")
+	run(t, "login", "anna").wantPart(t, 64, "without a terminal", "--password-stdin")
+	run(t, "register").wantPart(t, 64, "account name required")
+	sxIn(t, "", nil, "login", "anna", "--password-stdin").wantPart(t, 65, "no password on standard input")
+	sxIn(t, "short", nil, "register", "anna", "--password-stdin").wantPart(t, 65, "password has 5 characters", "8 to 1024")
 	sxIn(t, "correct horse", nil, "register", "a/b", "--password-stdin").wantPart(t, 65, "cannot be an account's name")
 }
 
@@ -58,7 +58,7 @@ func TestLogoutWithTheServerAway(t *testing.T) {
 			sxIn(t, "correct horse", nil, "login", "anna", "--password-stdin").wantPart(t, 0)
 		}
 	}
-	run(t, "logout").want(t, 0, "Signed out anna at http://127.0.0.1:1\n",
-		"warning: the server was not told: no answer from 127.0.0.1:1\n")
-	run(t, "whoami").wantPart(t, 77, "you are not signed in")
+	run(t, "logout").want(t, 0, "Signed out anna from http://127.0.0.1:1\n",
+		"warning: the session could not be ended on the server: no answer from 127.0.0.1:1\n")
+	run(t, "whoami").wantPart(t, 77, "not signed in")
 }

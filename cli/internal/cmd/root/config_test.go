@@ -9,14 +9,14 @@ import (
 func TestConfig(t *testing.T) {
 	dir := home(t)
 	path := filepath.Join(dir, "config.yaml")
-	run(t, "config", "use", "local").wantPart(t, 65, `there is no context "local"`, "sx up")
+	run(t, "config", "use", "local").wantPart(t, 65, `context "local"`, "sx up")
 	content := "parallel: 4\ncontexts:\n  local:\n    server: http://127.0.0.1:1\n  team:\n    server: https://t\n"
 	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	t.Setenv("SX_PATIENCE", "90s")
-	run(t, "config", "use", "team").want(t, 0, "Commands use team (https://t) now\n", "")
-	run(t, "config", "use", "prod").wantPart(t, 65, `there is no context "prod"`, "local, team")
+	run(t, "config", "use", "team").want(t, 0, "Switched to context team (https://t)\n", "")
+	run(t, "config", "use", "prod").wantPart(t, 65, `context "prod"`, "local, team")
 	run(t, "config").want(t, 0, "server\thttps://t\tcontext team\n"+
 		"context\tteam\t"+path+"\nparallel\t4\t"+path+"\npatience\t90s\tSX_PATIENCE\ncredentials\tfile\tSX_CREDENTIALS\ntoken\t\tdefault\n", "")
 	run(t, "config", "--server", "http://x").wantPart(t, 0, "server\thttp://x\tflag\n")

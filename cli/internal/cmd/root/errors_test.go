@@ -17,15 +17,15 @@ import (
 
 func TestUsageErrors(t *testing.T) {
 	home(t)
-	run(t, "shwo").want(t, 64, "", "error: there is no command \"shwo\"\nhint: did you mean: sx show\n")
-	run(t, "frobnicate").want(t, 64, "", "error: there is no command \"frobnicate\"\nhint: sx --help\n")
+	run(t, "shwo").want(t, 64, "", "error: unknown command \"shwo\"\nhint: did you mean: sx show\n")
+	run(t, "frobnicate").want(t, 64, "", "error: unknown command \"frobnicate\"\nhint: sx --help\n")
 	run(t, "jobs", "--foo").want(t, 64, "", "error: unknown flag: --foo\nusage: sx jobs [flags]\nhint: sx jobs --help\n")
-	run(t, "show").want(t, 64, "", "error: a job's id is missing\nusage: sx show ID... [flags]\nhint: sx show --help\n")
+	run(t, "show").want(t, 64, "", "error: job ID required\nusage: sx show ID... [flags]\nhint: sx show --help\n")
 	run(t, "jobs", "--limit", "x").wantPart(t, 64, "invalid argument", "hint: sx jobs --help")
-	run(t, "jobs", "--state", "dne").wantPart(t, 64, `there is no state "dne"`, "hint: choose among: uploading, queued")
-	run(t, "jobs", "--all", "--limit", "3").wantPart(t, 64, "exclude each other")
-	run(t, "jobs", "--limit", "0").wantPart(t, 64, "--limit wants")
-	run(t, "help", "nothing").wantPart(t, 64, `there is no help about "nothing"`)
+	run(t, "jobs", "--state", "dne").wantPart(t, 64, `unknown state "dne"`, "hint: use one of: uploading, queued")
+	run(t, "jobs", "--all", "--limit", "3").wantPart(t, 64, "mutually exclusive")
+	run(t, "jobs", "--limit", "0").wantPart(t, 64, "--limit must be at least 1")
+	run(t, "help", "nothing").wantPart(t, 64, `no help topic "nothing"`)
 	run(t, "config", "nothing").wantPart(t, 64, "nothing", "sx config --help")
 	run(t, "completion", "tcsh").wantPart(t, 64, "tcsh")
 }
@@ -52,7 +52,7 @@ func TestUnreachable(t *testing.T) {
 	sxIn(t, "correct horse", nil, "login", "anna", "--password-stdin", "--server", gone.URL).
 		want(t, 69, "", "error: no answer from "+addr+"\nhint: start the local server with: sx up\n")
 	sxIn(t, "correct horse", nil, "login", "anna", "--password-stdin", "--json", "--server", "https://sound.invalid").
-		wantPart(t, 69, `"code":"unreachable"`, "no answer from sound.invalid: the name is not known", "check the network")
+		wantPart(t, 69, `"code":"unreachable"`, "no answer from sound.invalid: unknown host", "check the network")
 
 	tls := httptest.NewTLSServer(http.NotFoundHandler())
 	defer tls.Close()
@@ -74,7 +74,7 @@ func TestNoSoundExtractServer(t *testing.T) {
 func TestColours(t *testing.T) {
 	home(t)
 	r := sxIn(t, "", func(s *term.IOStreams) { s.Color = true }, "show")
-	r.wantPart(t, 64, "\x1b[1;31merror:\x1b[0m a job's id is missing", "\x1b[1;36mhint:\x1b[0m")
+	r.wantPart(t, 64, "\x1b[1;31merror:\x1b[0m job ID required", "\x1b[1;36mhint:\x1b[0m")
 }
 
 func TestInterrupted(t *testing.T) {
@@ -86,7 +86,7 @@ func TestInterrupted(t *testing.T) {
 		want string
 	}{
 		{[]string{"whoami"}, "interrupted\n"},
-		{[]string{"download", "abc"}, "interrupted; run the same command to go on\n"},
+		{[]string{"download", "abc"}, "interrupted; run the same command again to continue\n"},
 		{[]string{"whoami", "--json"}, `{"error":{"code":"interrupted","message":"interrupted","hint":""}}` + "\n"},
 	} {
 		streams, out, errOut := term.Test("")
@@ -100,10 +100,10 @@ func TestUnreadableConfigStopsNoHelp(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "config.yaml"), []byte("sever: x\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	run(t, "--help").wantPart(t, 0, "Your sound:")
+	run(t, "--help").wantPart(t, 0, "Convert:")
 	run(t, "help", "exit-codes").wantPart(t, 0, "interrupted")
 	run(t, "--version").wantPart(t, 0, "sx ")
-	run(t, "jobs").wantPart(t, 65, `line 1: there is no setting "sever"`, "sx help environment")
+	run(t, "jobs").wantPart(t, 65, `line 1: unknown setting "sever"`, "sx help environment")
 }
 
 func TestPermission(t *testing.T) {
@@ -113,5 +113,5 @@ func TestPermission(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Setenv("SX_CONFIG", filepath.Join(blocked, "config.yaml"))
-	run(t, "whoami").wantPart(t, 65, "the config file cannot be read")
+	run(t, "whoami").wantPart(t, 65, "cannot read the config file")
 }

@@ -34,8 +34,8 @@ func TestJobsPiped(t *testing.T) {
 	run(t, "jobs").want(t, 0, c+b+a, "")
 	run(t, "ls", "--state", "failed", "--state", "done").want(t, 0, c+b, "")
 	run(t, "jobs", "--name", "lecture").want(t, 0, a, "")
-	run(t, "jobs", "--name", "opera").want(t, 0, "", "no job matches\n")
-	run(t, "jobs", "--limit", "1").want(t, 0, c, "there are more: go on with --after cccc, or see them all with --all\n")
+	run(t, "jobs", "--name", "opera").want(t, 0, "", "no matching jobs\n")
+	run(t, "jobs", "--limit", "1").want(t, 0, c, "more jobs: continue with --after cccc, or show all with --all\n")
 	run(t, "jobs", "--limit", "2", "--after", "cccc").want(t, 0, b+a, "")
 	run(t, "jobs", "--after", "aaaa").want(t, 0, "", "no more jobs\n")
 }
@@ -131,7 +131,7 @@ func TestRemoveAsksAtATerminal(t *testing.T) {
 	server.AddJobs(job("aaaa", "a.mp4", sx.StateDone), job("bbbb", "b.mp4", sx.StateDone))
 	sxIn(t, "n\n", terminal, "rm", "aaaa").want(t, 0, "", "Remove aaaa with its video and track? [y/N] nothing was removed\n")
 	sxIn(t, "\n", terminal, "rm", "aaaa", "bbbb").wantPart(t, 0, "Remove 2 jobs with their videos and tracks?", "nothing was removed")
-	sxIn(t, "", terminal, "rm", "aaaa").wantPart(t, 65, "no answer was given")
+	sxIn(t, "", terminal, "rm", "aaaa").wantPart(t, 65, "no answer given")
 	sxIn(t, "yes\n", terminal, "rm", "aaaa").wantPart(t, 0, "aaaa  removed")
 	sxIn(t, "", terminal, "rm", "bbbb", "--yes").wantPart(t, 0, "bbbb  removed")
 }

@@ -55,7 +55,7 @@ func up(t *testing.T, args ...string) (got upResult) {
 func TestUpAndDown(t *testing.T) {
 	home := withSXD(t, fakeserver.Well)
 	data := filepath.Join(home, "data")
-	run(t, "down").wantPart(t, 0, "The local server does not run")
+	run(t, "down").wantPart(t, 0, "The local server is not running")
 
 	first := up(t, "--addr", "127.0.0.1:0", "--data", data)
 	if first.Data != data || !strings.HasPrefix(first.URL, "http://127.0.0.1:") {
@@ -70,7 +70,7 @@ func TestUpAndDown(t *testing.T) {
 	run(t, "up").want(t, 0, "The local server runs already at "+first.URL+"\n", "data: "+data+"\n")
 	run(t, "up", "--addr", "127.0.0.1:1").wantPart(t, 1, "runs already, at", "sx down")
 
-	run(t, "down").want(t, 0, "The local server is stopped (data: "+data+")\n", "")
+	run(t, "down").want(t, 0, "Stopped the local server (data: "+data+")\n", "")
 	run(t, "down", "--json").want(t, 0, `{"data":"`+data+`","stopped":false}`+"\n", "")
 	second := up(t)
 	if second.URL != first.URL || second.PID == first.PID {

@@ -87,7 +87,7 @@ func signIn(t *testing.T) *fakeserver.Server {
 	server := fakeserver.Start(t)
 	t.Setenv("SX_SERVER", server.URL)
 	r := sxIn(t, "correct horse\n", nil, "register", "Anna", "--password-stdin")
-	r.wantPart(t, 0, "Made the account anna at "+server.URL)
+	r.wantPart(t, 0, "Created account anna at "+server.URL)
 	return server
 }
 

@@ -26,7 +26,7 @@ type interruption struct{ resumable bool }
 
 func (i interruption) Error() string {
 	if i.resumable {
-		return "interrupted; run the same command to go on"
+		return "interrupted; run the same command again to continue"
 	}
 	return "interrupted"
 }
@@ -115,9 +115,9 @@ func words(ran *cobra.Command, err error) (message, hint string) {
 	case errors.Is(err, context.DeadlineExceeded):
 		return message, "run the same command again"
 	case errors.Is(err, syscall.ENOSPC):
-		return message, "make room on this machine's disk, then run the same command again"
+		return message, "free some disk space, then run the same command again"
 	case errors.Is(err, fs.ErrPermission):
-		return message, "check who may read and write there, or choose another place"
+		return message, "check the permissions, or choose another location"
 	}
 	return message, ""
 }
@@ -132,7 +132,7 @@ func unreachable(u *client.Unreachable) string {
 	text := "no answer from " + u.Server
 	switch {
 	case errors.As(u, &name):
-		return text + ": the name is not known"
+		return text + ": unknown host"
 	case errors.As(u, &unknown):
 		return text + ": its certificate is signed by an unknown authority"
 	case errors.As(u, &wrongName), errors.As(u, &certificate):
@@ -149,5 +149,5 @@ func whenUnreachable(u *client.Unreachable) string {
 	if ip := net.ParseIP(host); host == "localhost" || ip != nil && ip.IsLoopback() {
 		return "start the local server with: sx up"
 	}
-	return "check the network and the server's address, shown by: sx config"
+	return "check the network and the server address; see: sx config"
 }

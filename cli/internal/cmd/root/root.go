@@ -53,7 +53,7 @@ const Resumable = "resumable"
 func New(f *cmdutil.Factory, bind func(*pflag.FlagSet)) *cobra.Command {
 	root := &cobra.Command{
 		Use:     "sx",
-		Short:   "Upload videos, get their sound as MP3",
+		Short:   "Convert videos to MP3",
 		Example: "  sx up --detach\n  sx register anna\n  sx convert talk.mp4",
 		Version: sx.Version,
 
@@ -77,7 +77,7 @@ func New(f *cmdutil.Factory, bind func(*pflag.FlagSet)) *cobra.Command {
 	root.SetHelpFunc(help)
 	root.SetUsageFunc(printUsage)
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return cmdutil.UsageErrorf("%s", err) })
-	root.PersistentFlags().String("server", "", "the server's `URL`, instead of the context's")
+	root.PersistentFlags().String("server", "", "server `URL` (default: that of the current context)")
 	bind(root.PersistentFlags())
 
 	for _, g := range groups(f) {
@@ -103,7 +103,7 @@ const settings = "Settings"
 
 func groups(f *cmdutil.Factory) []group {
 	return []group{
-		{"Your sound", []*cobra.Command{
+		{"Convert", []*cobra.Command{
 			resumable(convert.NewCmd(f, nil)),
 			resumable(upload.NewCmd(f, nil)),
 			watch.NewCmd(f, nil),
@@ -174,7 +174,7 @@ func checkedArgs(cmd *cobra.Command) {
 func helpCommand(root *cobra.Command) *cobra.Command {
 	return &cobra.Command{
 		Use:     "help [COMMAND | TOPIC]",
-		Short:   "Show help about a command or topic",
+		Short:   "Show help for a command or topic",
 		Example: "  sx help up\n  sx help exit-codes",
 		ValidArgsFunction: func(_ *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
 			var names []cobra.Completion
@@ -188,8 +188,8 @@ func helpCommand(root *cobra.Command) *cobra.Command {
 		RunE: func(_ *cobra.Command, args []string) error {
 			about, rest, err := root.Find(args)
 			if err != nil || len(rest) > 0 {
-				return cmdutil.UsageErrorf("there is no help about %q", strings.Join(args, " ")).
-					WithHint("see all commands and topics with: sx help")
+				return cmdutil.UsageErrorf("no help topic %q", strings.Join(args, " ")).
+					WithHint("list commands and topics with: sx help")
 			}
 			return about.Help()
 		},

@@ -36,11 +36,10 @@ func newCmdRotate(f *cmdutil.Factory, run func(context.Context, *rotateOptions) 
 	choices := append(installer.Rotatable(), all)
 	cmd := &cobra.Command{
 		Use:   "rotate PART",
-		Short: "Make new secrets and restart the services with them",
-		Long: `Make new secrets for a part (` + strings.Join(choices, ", ") + `) and restart the
-services with them. No data is lost and nobody is signed out: the signing key
-before the new one stays good for what it has signed. Run it again where it
-was cut off.`,
+		Short: "Replace secrets and restart the services",
+		Long: `Generate new secrets for PART (` + strings.Join(choices, ", ") + `) and restart
+the services. No data is lost and nobody is signed out: tokens signed with the
+previous key stay valid. If the command is interrupted, run it again.`,
 		Example: `  sx secrets rotate mongodb
   sx secrets rotate all --yes`,
 		Args:              cmdutil.UsageArgs(cobra.ExactArgs(1)),
@@ -52,24 +51,24 @@ was cut off.`,
 			case slices.Contains(choices, args[0]):
 				opts.Parts = args
 			default:
-				return cmdutil.UsageErrorf("there is no part %q; choose one of: %s", args[0], strings.Join(choices, ", "))
+				return cmdutil.UsageErrorf("unknown part %q; use one of: %s", args[0], strings.Join(choices, ", "))
 			}
 			if !opts.Yes && !f.IO.InTTY {
-				return cmdutil.UsageErrorf("nobody is here to be asked: add --yes")
+				return cmdutil.UsageErrorf("cannot ask for confirmation without a terminal; add --yes")
 			}
 			return run(cmd.Context(), opts)
 		},
 	}
 	opts.Cluster.Add(cmd)
-	cmd.Flags().BoolVarP(&opts.Yes, "yes", "y", false, "do not ask")
-	cmd.Flags().DurationVar(&opts.Timeout, "timeout", cluster.DefaultTimeout, "how long to wait for the services")
-	cmd.Flags().BoolVar(&opts.JSON, "json", false, "print each event as JSON, one a line")
+	cmd.Flags().BoolVarP(&opts.Yes, "yes", "y", false, "do not ask for confirmation")
+	cmd.Flags().DurationVar(&opts.Timeout, "timeout", cluster.DefaultTimeout, "how long to wait for the services, such as 90s or 15m")
+	cmd.Flags().BoolVar(&opts.JSON, "json", false, "print each event as a line of JSON")
 	return cmd
 }
 
 func runRotate(ctx context.Context, opts *rotateOptions) error {
 	if !opts.Yes {
-		yes, err := term.Confirm(ctx, opts.IO, fmt.Sprintf("Change the secrets of %s and restart the services?", strings.Join(opts.Parts, ", ")))
+		yes, err := term.Confirm(ctx, opts.IO, fmt.Sprintf("Replace the secrets of %s and restart the services?", strings.Join(opts.Parts, ", ")))
 		if err != nil || !yes {
 			return err
 		}

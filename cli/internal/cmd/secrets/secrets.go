@@ -11,9 +11,9 @@ import (
 func NewCmd(f *cmdutil.Factory) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "secrets",
-		Short: "Change an installation's secrets",
-		Long: `The secrets of an installation (signing keys, passwords of RabbitMQ and MongoDB)
-are made by sx install, once, and kept in the cluster beside the release.`,
+		Short: "Manage an installation's secrets",
+		Long: `Manage the secrets of an installation: signing keys and the passwords of RabbitMQ
+and MongoDB. sx install generates them once and keeps them in the cluster.`,
 		Example: "  sx secrets rotate all",
 		Args:    cmdutil.RequireSubcommand,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },

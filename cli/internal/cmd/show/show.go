@@ -35,10 +35,10 @@ func NewCmd(f *cmdutil.Factory, run func(context.Context, *Options) error) *cobr
 	}
 	cmd := &cobra.Command{
 		Use:   "show ID...",
-		Short: "Show all there is to know of jobs",
+		Short: "Show job details",
 		Example: `  sx show jq3m5v7kxw2c4t6b
   sx show jq3m5v7kxw2c4t6b --json | jq .track.duration`,
-		Args:              cmdutil.AtLeastOne("a job's id"),
+		Args:              cmdutil.AtLeastOne("job ID"),
 		ValidArgsFunction: cmdutil.CompleteJobs(f),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			opts.IDs = args

@@ -34,10 +34,10 @@ func NewCmd(f *cmdutil.Factory, run func(context.Context, *Options) error) *cobr
 	}
 	cmd := &cobra.Command{
 		Use:   "status",
-		Short: "Show how an installation in a cluster is doing",
-		Long: `Show the release and its workloads and, where something is not ready, why: the
-pod, the reason, the last lines of its log and a command to go on with. It ends
-with 69 when something is not ready.`,
+		Short: "Show the state of an installation",
+		Long: `Show the release and its workloads. For each workload that is not ready, show
+the pod, the reason, the end of its log and the next command to run. The exit
+code is 69 if something is not ready.`,
 		Example: `  sx status
   sx status --wait --timeout 5m`,
 		Args: cmdutil.UsageArgs(cobra.NoArgs),
@@ -47,7 +47,7 @@ with 69 when something is not ready.`,
 	}
 	opts.Cluster.Add(cmd)
 	cmd.Flags().BoolVar(&opts.Wait, "wait", false, "wait until everything is ready")
-	cmd.Flags().DurationVar(&opts.Timeout, "timeout", cluster.DefaultTimeout, "how long to wait, as in 90s or 15m")
+	cmd.Flags().DurationVar(&opts.Timeout, "timeout", cluster.DefaultTimeout, "how long to wait, such as 90s or 15m")
 	cmd.Flags().BoolVar(&opts.JSON, "json", false, "print the status as JSON")
 	return cmd
 }
@@ -119,7 +119,7 @@ var colors = map[watch.State]string{
 
 func (opts *Options) print(in *installer.Installer, s installer.Status) error {
 	r := s.Release
-	_, err := fmt.Fprintf(opts.IO.Out, "%s %s in the namespace %s of %s: revision %d, %s %s ago\n",
+	_, err := fmt.Fprintf(opts.IO.Out, "%s %s in namespace %s of context %s: revision %d, %s %s ago\n",
 		in.Release, r.Version, in.Cluster.Namespace, in.Cluster.Context, r.Revision, r.Status, term.FormatAge(time.Since(r.Updated)))
 	if err != nil {
 		return fmt.Errorf("print the status: %w", err)

@@ -42,14 +42,14 @@ func NewCmd(f *cmdutil.Factory, run func(context.Context, *Options) error) *cobr
 	}
 	cmd := &cobra.Command{
 		Use:   "support-bundle",
-		Short: "Collect what helps to understand a fault",
-		Long: `Collect what helps to understand a fault into one archive, and print its path:
-the release's objects, events and logs, its history and values, the cluster's
-version and nodes, and what sx doctor finds. Nothing is changed or sent.
+		Short: "Collect diagnostic data",
+		Long: `Collect diagnostic data in an archive and print its path: the release's objects,
+events and logs, its history and values, the cluster's version and nodes, and
+the results of sx doctor. Nothing is changed or sent.
 
-Secrets are removed: the values of all Secrets of the namespace wherever they
-stand, and what looks like a password, token or key. Look through the archive
-all the same before you pass it on; index.json in it lists what it holds.`,
+Secrets are redacted: the values of all Secrets in the namespace wherever they
+occur, and anything that looks like a password, token or key. Review the archive
+before you share it; its index.json lists the contents.`,
 		Example: `  sx support-bundle
   sx support-bundle -n music -o music.tar.gz`,
 		Args: cmdutil.UsageArgs(cobra.NoArgs),
@@ -58,7 +58,7 @@ all the same before you pass it on; index.json in it lists what it holds.`,
 		},
 	}
 	opts.Cluster.Add(cmd)
-	cmd.Flags().StringVarP(&opts.Output, "output", "o", "", "`FILE` to write (default sx-support-RELEASE-TIME.tar.gz)")
+	cmd.Flags().StringVarP(&opts.Output, "output", "o", "", "`FILE` to write (default: sx-support-RELEASE-TIME.tar.gz)")
 	cmd.Flags().BoolVar(&opts.JSON, "json", false, "print path, size and number of files as JSON")
 	return cmd
 }
@@ -81,10 +81,10 @@ func runBundle(ctx context.Context, opts *Options) error {
 		return ctx.Err()
 	}
 	if err != nil { // the fault may be just there
-		_, _ = fmt.Fprintf(opts.IO.ErrOut, "warning: not all checks could be run: %v\n", err)
+		_, _ = fmt.Fprintf(opts.IO.ErrOut, "warning: not all checks ran: %v\n", err)
 	}
 	if first := checks[0]; first.Outcome != check.OK {
-		return sx.NewError(sx.CodeUnavailable, "there is nothing to collect: %s", first.Message).WithHint("%s", first.Hint)
+		return sx.NewError(sx.CodeUnavailable, "nothing to collect: %s", first.Message).WithHint("%s", first.Hint)
 	}
 	path := opts.Output
 	if path == "" {
@@ -121,9 +121,9 @@ func (opts *Options) tell(r result, index bundle.Index) error {
 		}
 	}
 	if missing > 0 {
-		_, _ = fmt.Fprintf(opts.IO.ErrOut, "%d parts could not be had; index.json in the archive says why\n", missing)
+		_, _ = fmt.Fprintf(opts.IO.ErrOut, "%d entries could not be collected; index.json in the archive has the reasons\n", missing)
 	}
-	_, _ = fmt.Fprintf(opts.IO.ErrOut, "%d files, %s; secrets were removed, but look through it before you pass it on\n", r.Files, sx.FormatSize(r.Bytes))
+	_, _ = fmt.Fprintf(opts.IO.ErrOut, "%d files, %s; secrets were redacted, but review it before you share it\n", r.Files, sx.FormatSize(r.Bytes))
 	if opts.JSON {
 		return opts.IO.WriteJSON(r)
 	}
@@ -138,10 +138,10 @@ func (opts *Options) tell(r result, index bundle.Index) error {
 func write(ctx context.Context, path string, o bundle.Options) (index bundle.Index, size int64, err error) {
 	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if errors.Is(err, fs.ErrExist) {
-		return index, 0, sx.NewError(sx.CodeInvalid, "%s is there already", path).WithHint("choose another file with -o FILE").WithCause(err)
+		return index, 0, sx.NewError(sx.CodeInvalid, "%s already exists", path).WithHint("choose another file with -o FILE").WithCause(err)
 	}
 	if err != nil {
-		return index, 0, sx.NewError(sx.CodeInvalid, "the archive cannot be written: %v", err).WithHint("choose another file with -o FILE").WithCause(err)
+		return index, 0, sx.NewError(sx.CodeInvalid, "cannot write the archive: %v", err).WithHint("choose another file with -o FILE").WithCause(err)
 	}
 	defer func() {
 		if err != nil {

@@ -32,9 +32,9 @@ func newCmdCreate(f *cmdutil.Factory, run func(context.Context, *createOptions) 
 	}
 	cmd := &cobra.Command{
 		Use:   "create NAME",
-		Short: "Make a personal token",
-		Long: `Make a personal token and print it. It is shown only this once. The name is for
-you, to tell your tokens apart.`,
+		Short: "Create a personal token",
+		Long: `Create a personal token and print it. It cannot be shown again. The name helps
+you tell your tokens apart.`,
 		Example: `  sx token create backup
   SX_TOKEN=$(sx token create nightly --expires 7d) sx upload talk.mp4`,
 		Args:              cmdutil.UsageArgs(cobra.ExactArgs(1)),
@@ -44,7 +44,7 @@ you, to tell your tokens apart.`,
 			return run(cmd.Context(), opts)
 		},
 	}
-	cmd.Flags().Var(&opts.Expires, "expires", "how long it is good, as in 90d or 12h, 366d at most")
+	cmd.Flags().Var(&opts.Expires, "expires", "how long it is valid, such as 90d or 12h; at most 366d")
 	cmd.Flags().BoolVar(&opts.JSON, "json", false, "print the token as JSON")
 	return cmd
 }
@@ -67,7 +67,7 @@ func runCreate(ctx context.Context, opts *createOptions) error {
 	if _, err := fmt.Fprintln(opts.IO.Out, made.Token); err != nil {
 		return fmt.Errorf("print the token: %w", err)
 	}
-	_, _ = fmt.Fprintf(opts.IO.ErrOut, "It is good until %s and shown only now. Use it as SX_TOKEN;\n"+
-		"end it with: sx token revoke %s\n", made.Expires.Local().Format(time.DateOnly), made.Name)
+	_, _ = fmt.Fprintf(opts.IO.ErrOut, "Valid until %s; it cannot be shown again. Pass it in SX_TOKEN;\n"+
+		"revoke it with: sx token revoke %s\n", made.Expires.Local().Format(time.DateOnly), made.Name)
 	return nil
 }

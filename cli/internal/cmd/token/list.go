@@ -29,11 +29,11 @@ func newCmdList(f *cmdutil.Factory, run func(context.Context, *listOptions) erro
 		Use:     "list",
 		Aliases: []string{"ls"},
 		Short:   "List your personal tokens",
-		Long: `List your personal tokens, the oldest first. Expired ones are shown for another
+		Long: `List your personal tokens, oldest first. Expired tokens are listed for another
 month. The tokens themselves cannot be shown again.
 
-When the output is no terminal, each line holds id, name, time of creation and
-of expiry, separated by tabs and without a header.`,
+If the output is not a terminal, each line has the ID, name, creation time and
+expiry time, separated by tabs, with no header.`,
 		Example: `  sx token list
   sx token list --json | jq -r '.[].name'`,
 		Args: cmdutil.UsageArgs(cobra.NoArgs),
@@ -58,7 +58,7 @@ func runList(ctx context.Context, opts *listOptions) error {
 		return opts.IO.WriteJSON(found.Tokens)
 	}
 	if len(found.Tokens) == 0 {
-		_, _ = fmt.Fprintln(opts.IO.ErrOut, "no tokens yet; make one with: sx token create NAME")
+		_, _ = fmt.Fprintln(opts.IO.ErrOut, "no tokens yet; create one with: sx token create NAME")
 		return nil
 	}
 	columns := []term.Column{{Header: "ID"}, {Header: "NAME", Shrink: true}, {Header: "CREATED"}, {Header: "EXPIRES"}}

@@ -29,8 +29,8 @@ func newCmdRevoke(f *cmdutil.Factory, run func(context.Context, *revokeOptions) 
 	}
 	cmd := &cobra.Command{
 		Use:               "revoke NAME|ID",
-		Short:             "End a personal token",
-		Long:              `End a personal token. It is refused everywhere within a minute.`,
+		Short:             "Revoke a personal token",
+		Long:              `Revoke a personal token. Servers refuse it within a minute.`,
 		Example:           `  sx token revoke backup`,
 		Args:              cmdutil.UsageArgs(cobra.ExactArgs(1)),
 		ValidArgsFunction: cobra.NoFileCompletions,
@@ -58,7 +58,7 @@ func runRevoke(ctx context.Context, opts *revokeOptions) error {
 		i = slices.IndexFunc(list.Tokens, func(t api.PersonalToken) bool { return t.Name == opts.Token })
 	}
 	if i < 0 {
-		return sx.NewError(sx.CodeNotFound, "you have no token %q", opts.Token).WithHint("list your tokens with: sx token list")
+		return sx.NewError(sx.CodeNotFound, "token %q not found", opts.Token).WithHint("list your tokens with: sx token list")
 	}
 	found := list.Tokens[i]
 	if err := c.RevokeToken(ctx, found.ID); err != nil {

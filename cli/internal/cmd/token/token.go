@@ -12,13 +12,13 @@ func NewCmd(f *cmdutil.Factory) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "token",
 		Short: "Manage personal tokens for scripts",
-		Long: `Manage personal tokens. A token stands for your account where nobody can type a
-password: scripts, build servers, other programs. sx takes one from the variable
-SX_TOKEN; any HTTP client sends it as
+		Long: `Manage personal tokens, which authenticate scripts, build servers and other
+programs that cannot enter a password. sx reads one from the environment
+variable SX_TOKEN; any HTTP client sends it as
   Authorization: Bearer sxp_…
 
 A token can do everything with your videos, but it cannot change the password,
-make tokens, see or set notifications, or administer the server.`,
+create tokens, see or change notification settings, or administer the server.`,
 		Example: `  sx token create backup --expires 30d
   sx token list
   sx token revoke backup`,

@@ -36,11 +36,12 @@ func NewCmd(f *cmdutil.Factory, run func(context.Context, *Options) error) *cobr
 	cmd := &cobra.Command{
 		Use:   "uninstall",
 		Short: "Remove an installation from a cluster",
-		Long: `Remove the release from the cluster. It says what goes, and asks.
+		Long: `Remove the release from the cluster. Lists what will be removed and asks for
+confirmation.
 
-Volumes and secrets stay, so that sx install finds all accounts, videos and
-MP3s again. With --wipe-data they are deleted too, for ever, and so is the
-namespace if sx made it; that has to be confirmed by the release's name.`,
+Volumes and secrets are kept, so that a later sx install finds all accounts,
+videos and MP3s. With --wipe-data they are permanently deleted, and so is the
+namespace if sx created it; confirm that with the release's name.`,
 		Example: `  sx uninstall
   sx uninstall --yes
   sx uninstall --wipe-data --confirm soundextract`,
@@ -53,10 +54,10 @@ namespace if sx made it; that has to be confirmed by the release's name.`,
 		},
 	}
 	opts.Cluster.Add(cmd)
-	cmd.Flags().BoolVar(&opts.Wipe, "wipe-data", false, "delete the volumes and the secrets too")
-	cmd.Flags().StringVar(&opts.Confirm, "confirm", "", "the `RELEASE`'s name, to confirm --wipe-data")
-	cmd.Flags().BoolVarP(&opts.Yes, "yes", "y", false, "do not ask; the data stay")
-	cmd.Flags().BoolVar(&opts.JSON, "json", false, "print each event as JSON, one a line")
+	cmd.Flags().BoolVar(&opts.Wipe, "wipe-data", false, "also delete volumes and secrets, permanently")
+	cmd.Flags().StringVar(&opts.Confirm, "confirm", "", "`RELEASE` name, to confirm --wipe-data")
+	cmd.Flags().BoolVarP(&opts.Yes, "yes", "y", false, "do not ask for confirmation; data is kept")
+	cmd.Flags().BoolVar(&opts.JSON, "json", false, "print each event as a line of JSON")
 	return cmd
 }
 
@@ -64,13 +65,13 @@ namespace if sx made it; that has to be confirmed by the release's name.`,
 func (opts *Options) check() error {
 	switch {
 	case opts.Confirm != "" && !opts.Wipe:
-		return cmdutil.UsageErrorf("--confirm goes with --wipe-data alone")
+		return cmdutil.UsageErrorf("--confirm requires --wipe-data")
 	case opts.Confirm != "" && opts.Confirm != opts.Cluster.Release:
-		return cmdutil.UsageErrorf("--confirm is %q, and the release is %s: nothing was removed", opts.Confirm, opts.Cluster.Release)
+		return cmdutil.UsageErrorf("--confirm %q does not match release %s; nothing was removed", opts.Confirm, opts.Cluster.Release)
 	case opts.Wipe && opts.Confirm == "" && (opts.Yes || !opts.IO.InTTY):
-		return cmdutil.UsageErrorf("--wipe-data deletes everything for ever: confirm it with --confirm %s", opts.Cluster.Release)
+		return cmdutil.UsageErrorf("--wipe-data permanently deletes all data: confirm it with --confirm %s", opts.Cluster.Release)
 	case !opts.Wipe && !opts.Yes && !opts.IO.InTTY:
-		return cmdutil.UsageErrorf("nobody is here to be asked: add --yes")
+		return cmdutil.UsageErrorf("cannot ask for confirmation without a terminal; add --yes")
 	}
 	return nil
 }
@@ -108,9 +109,9 @@ func runUninstall(ctx context.Context, opts *Options) error {
 
 // nothing says that there is nothing to do, which is success.
 func (opts *Options) nothing(in *installer.Installer, there installer.Inventory) error {
-	_, _ = fmt.Fprintf(opts.IO.ErrOut, "no release %s is installed in the namespace %s\n", in.Release, in.Cluster.Namespace)
+	_, _ = fmt.Fprintf(opts.IO.ErrOut, "release %s is not installed in namespace %s\n", in.Release, in.Cluster.Namespace)
 	if n := len(there.Volumes) + len(there.Secrets); n > 0 {
-		_, _ = fmt.Fprintf(opts.IO.ErrOut, "its data are there: %d volumes, %d secrets; to delete them: %s\n",
+		_, _ = fmt.Fprintf(opts.IO.ErrOut, "its data still exists: %d volumes, %d secrets; to delete it: %s\n",
 			len(there.Volumes), len(there.Secrets), opts.Cluster.Line("uninstall --wipe-data"))
 	}
 	return nil
@@ -135,14 +136,14 @@ func (opts *Options) say(in *installer.Installer, there installer.Inventory) {
 		return
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "the release %s in the namespace %s of %s goes: %d objects\n", in.Release, in.Cluster.Namespace, in.Cluster.Context, len(there.Objects))
+	fmt.Fprintf(&b, "removing release %s from namespace %s of context %s: %d objects\n", in.Release, in.Cluster.Namespace, in.Cluster.Context, len(there.Objects))
 	volumes := make([]string, len(there.Volumes))
 	for i, v := range there.Volumes {
 		volumes[i] = fmt.Sprintf("%s (%s)", v.Name, v.Size)
 	}
-	what := "these stay:"
+	what := "kept:"
 	if opts.Wipe {
-		what = "these are deleted for ever, with all accounts, videos and MP3s:"
+		what = "permanently deleted, with all accounts, videos and MP3s:"
 	}
 	if len(volumes)+len(there.Secrets) > 0 {
 		fmt.Fprintln(&b, what)
@@ -154,7 +155,7 @@ func (opts *Options) say(in *installer.Installer, there installer.Inventory) {
 		}
 	}
 	if opts.Wipe && there.Namespace {
-		fmt.Fprintf(&b, "  namespace %s, if nothing else is in it\n", in.Cluster.Namespace)
+		fmt.Fprintf(&b, "  namespace %s, if nothing else uses it\n", in.Cluster.Namespace)
 	}
 	_, _ = fmt.Fprint(opts.IO.ErrOut, b.String())
 }
@@ -165,19 +166,19 @@ func (opts *Options) ask(ctx context.Context) (bool, error) {
 	case opts.Confirm != "" || opts.Yes && !opts.Wipe:
 		return true, nil
 	case !opts.Wipe:
-		sure, err := term.Confirm(ctx, opts.IO, "Remove it?")
+		sure, err := term.Confirm(ctx, opts.IO, "Remove the installation?")
 		if err == nil && !sure {
 			_, _ = fmt.Fprintln(opts.IO.ErrOut, "nothing was removed")
 		}
 		return sure, err
 	}
-	name, err := term.PromptLine(ctx, opts.IO, fmt.Sprintf("Type the release's name, %s, to delete it with its data: ", opts.Cluster.Release))
+	name, err := term.PromptLine(ctx, opts.IO, fmt.Sprintf("Type the release name, %s, to delete it with its data: ", opts.Cluster.Release))
 	if err != nil {
 		return false, err
 	}
 	if name != opts.Cluster.Release {
-		return false, sx.NewError(sx.CodeInvalid, "that is not the release's name: nothing was removed").
-			WithHint("run the command again, or without --wipe-data to keep the data")
+		return false, sx.NewError(sx.CodeInvalid, "the release name does not match; nothing was removed").
+			WithHint("run the command again, without --wipe-data to keep the data")
 	}
 	return true, nil
 }

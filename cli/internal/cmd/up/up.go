@@ -41,28 +41,28 @@ func NewCmd(f *cmdutil.Factory, run func(context.Context, *Options) error) *cobr
 	cmd := &cobra.Command{
 		Use:   "up",
 		Short: "Start the local server and use it",
-		Long: `Start the local server, sxd, and make it the one that all commands use (the
-context "local"). It runs until Ctrl-C, or with --detach until: sx down
+		Long: `Start the local server, sxd, and switch to its context, local. It runs until
+Ctrl-C or, with --detach, until: sx down
 
-It goes on with what its data folder holds, also after a crash. Its log is the
-file sxd.log in that folder. It needs ffmpeg.`,
+It resumes unfinished work in its data directory, even after a crash, and logs
+to sxd.log there. It requires ffmpeg.`,
 		Example: `  sx up
   sx up --detach
-  sx up --addr 127.0.0.1:0 --data ~/sx-data    # a free port, another folder`,
+  sx up --addr 127.0.0.1:0 --data ~/sx-data    # a free port, another directory`,
 		Args: cmdutil.UsageArgs(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if opts.Addr != "" {
 				if _, _, err := net.SplitHostPort(opts.Addr); err != nil {
-					return cmdutil.UsageErrorf("--addr wants HOST:PORT such as %s, not %q", defaultAddr, opts.Addr)
+					return cmdutil.UsageErrorf("invalid --addr %[2]q: it must be HOST:PORT, such as %[1]s", defaultAddr, opts.Addr)
 				}
 			}
 			return run(cmd.Context(), opts)
 		},
 	}
 	cmd.Flags().StringVar(&opts.Addr, "addr", "",
-		"`HOST:PORT` to listen at, port 0 for a free one (default the last one, at first "+defaultAddr+")")
-	cmd.Flags().StringVar(&opts.Data, "data", "", "data `FOLDER` (default the last one, at first in your home)")
-	cmd.Flags().BoolVarP(&opts.Detach, "detach", "d", false, "go on in the background")
+		"`HOST:PORT` to listen on; port 0 picks a free one (default: the last one used, initially "+defaultAddr+")")
+	cmd.Flags().StringVar(&opts.Data, "data", "", "data `DIR` (default: the last one used, initially in your home directory)")
+	cmd.Flags().BoolVarP(&opts.Detach, "detach", "d", false, "run in the background")
 	cmd.Flags().BoolVar(&opts.JSON, "json", false, "print the server's address as JSON")
 	return cmd
 }
@@ -110,13 +110,13 @@ func runUp(ctx context.Context, opts *Options) error {
 // join uses the server that runs already.
 func (opts *Options) join(file *config.File, running *localserver.Instance, dir string) error {
 	if opts.Addr != "" && opts.Addr != running.Addr {
-		return sx.NewError(sx.CodeConflict, "the local server runs already, at %s", running.Addr).
+		return sx.NewError(sx.CodeConflict, "the local server is already running at %s", running.Addr).
 			WithHint("stop it first, with: sx down")
 	}
 	if err := useContext(file, running.URL, dir); err != nil {
 		return err
 	}
-	return opts.tell(running, dir, "runs already", "")
+	return opts.tell(running, dir, "is already running", "")
 }
 
 // settle makes the server the one in use, and tells so.
@@ -133,7 +133,7 @@ func (opts *Options) settle(file *config.File, server *localserver.Server, forme
 	} else {
 		next = "in another terminal, " + next + "\n      stop the server: Ctrl-C"
 	}
-	return opts.tell(&server.Instance, dir, "runs", next)
+	return opts.tell(&server.Instance, dir, "is running", next)
 }
 
 func (opts *Options) tell(in *localserver.Instance, dir, how, next string) error {
@@ -153,7 +153,7 @@ func (opts *Options) tell(in *localserver.Instance, dir, how, next string) error
 	}
 	// A flag or variable may point the commands elsewhere all the same.
 	if c, err := config.Load(nil); err == nil && c.Server != in.URL {
-		_, _ = fmt.Fprintf(opts.IO.ErrOut, "warning: commands go on using %s (%s)\n", c.Server, c.Values[0].Source)
+		_, _ = fmt.Fprintf(opts.IO.ErrOut, "warning: commands still use %s (%s)\n", c.Server, c.Values[0].Source)
 	}
 	return nil
 }
@@ -164,8 +164,8 @@ func (opts *Options) warnIfOpen(addr string) {
 		return
 	}
 	_, _ = fmt.Fprintf(opts.IO.ErrOut,
-		"warning: %s can be reached by others, over HTTP without encryption:\n"+
-			"passwords and videos can be read on the way\n", addr)
+		"warning: %s is reachable from other machines over unencrypted HTTP:\n"+
+			"passwords and videos can be intercepted\n", addr)
 }
 
 // address is where to listen: where it was asked for, else where the folder's

@@ -38,25 +38,25 @@ func NewCmd(f *cmdutil.Factory, run func(context.Context, *Options) error) *cobr
 	}
 	cmd := &cobra.Command{
 		Use:   "upload {FILE | DIR | GLOB}...",
-		Short: "Upload videos to be converted",
-		Long: `Upload videos; each becomes a job that the server converts to MP3.
+		Short: "Upload videos for conversion",
+		Long: `Upload videos. Each becomes a job that the server converts to MP3.
 
-An upload that is interrupted, by Ctrl-C, a crash or a lost network, goes on
-where it stopped when the same command is run again. Of a folder, all media
-files below it are uploaded, but not hidden ones and MP3s. The result is a line
-for each file with the job's id and the file's name.`,
+After an interruption, be it Ctrl-C, a crash or a network failure, run the same
+command again: it continues where it stopped. A directory stands for all media
+files below it, except hidden files and MP3s. Prints the job ID and the file
+name for each file.`,
 		Example: `  sx upload talk.mp4
   sx upload --preset speech lectures/ "week 2"/*.mkv
   sx upload --json talk.mp4 | jq -r .id`,
-		Args: cmdutil.AtLeastOne("a file, a folder or a pattern"),
+		Args: cmdutil.AtLeastOne("file, directory or pattern"),
 	}
 	encoding := cmdutil.AddEncodeFlags(cmd)
-	cmd.Flags().IntVar(&opts.Parallel, "parallel", 0, "how many files to upload at once (default as configured)")
+	cmd.Flags().IntVar(&opts.Parallel, "parallel", 0, "number of files to upload at once (default: as configured)")
 	cmd.Flags().BoolVar(&opts.JSON, "json", false, "print one JSON object for each file")
 	cmd.RunE = func(cmd *cobra.Command, args []string) (err error) {
 		opts.Args = args
 		if cmd.Flags().Changed("parallel") && opts.Parallel < 1 {
-			return cmdutil.UsageErrorf("--parallel has to be 1 or more")
+			return cmdutil.UsageErrorf("--parallel must be at least 1")
 		}
 		if opts.Encoding, err = encoding(); err != nil {
 			return err

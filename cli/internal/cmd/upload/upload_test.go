@@ -99,9 +99,9 @@ func TestFlags(t *testing.T) {
 		}, ""},
 		{"bit rate", []string{"--bitrate", "192", "a"}, &upload.Options{Args: []string{"a"}, Encoding: sx.Options{Bitrate: 192}}, ""},
 		{"nothing to upload", nil, nil, "a file, a folder or a pattern is missing"},
-		{"none at once", []string{"--parallel", "0", "a"}, nil, "--parallel has to be 1 or more"},
+		{"none at once", []string{"--parallel", "0", "a"}, nil, "--parallel must be at least 1"},
 		{"no such preset", []string{"--preset", "loud", "a"}, nil, `there is no preset "loud"`},
-		{"two ways to say it", []string{"--bitrate", "192", "--quality", "2", "a"}, nil, "exclude each other"},
+		{"two ways to say it", []string{"--bitrate", "192", "--quality", "2", "a"}, nil, "mutually exclusive"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

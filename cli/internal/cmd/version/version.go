@@ -35,11 +35,11 @@ func NewCmd(f *cmdutil.Factory, run func(context.Context, *Options) error) *cobr
 	}
 	cmd := &cobra.Command{
 		Use:   "version",
-		Short: "Show sx's version",
-		Long: `Show sx's version, the commit it was built from, and the versions of the chart
-and of the images that sx install puts into a cluster.
+		Short: "Show the version of sx",
+		Long: `Show the version of sx, the commit it was built from, and the versions of the
+chart and the images that sx install uses.
 
-With --check, and only then, the newest release is looked up on the network.`,
+With --check, and only then, look up the newest release on the network.`,
 		Example: `  sx version --json
   sx version --check`,
 		Args: cmdutil.UsageArgs(cobra.NoArgs),
@@ -51,7 +51,7 @@ With --check, and only then, the newest release is looked up on the network.`,
 		},
 	}
 	cmd.Flags().BoolVar(&opts.JSON, "json", false, "print the version as JSON")
-	cmd.Flags().BoolVar(&opts.Check, "check", false, "look whether there is a newer release")
+	cmd.Flags().BoolVar(&opts.Check, "check", false, "check for a newer release")
 	return cmd
 }
 
@@ -141,13 +141,13 @@ func (c checked) String() string {
 	b.WriteString(c.build.String() + "\n\n")
 	switch {
 	case c.Newer:
-		_, _ = fmt.Fprintf(&b, "%s is out: %s\nupdate: %s", c.Newest, c.Page, c.Update)
+		_, _ = fmt.Fprintf(&b, "%s is available: %s\nupdate: %s", c.Newest, c.Page, c.Update)
 	case c.Version == c.Newest:
 		b.WriteString("this is the newest release")
 	case releases.IsRelease(c.Version):
-		_, _ = fmt.Fprintf(&b, "the newest release is %s, older than this", c.Newest)
+		_, _ = fmt.Fprintf(&b, "the newest release, %s, is older than this version", c.Newest)
 	default:
-		_, _ = fmt.Fprintf(&b, "this is no release; the newest is %s: %s\nget it: %s", c.Newest, c.Page, c.Update)
+		_, _ = fmt.Fprintf(&b, "this is not a release; the newest is %s: %s\nupdate: %s", c.Newest, c.Page, c.Update)
 	}
 	return b.String()
 }

@@ -37,12 +37,12 @@ func NewCmd(f *cmdutil.Factory, run func(context.Context, *Options) error) *cobr
 	}
 	cmd := &cobra.Command{
 		Use:   "watch [ID...]",
-		Short: "Follow jobs to their end",
-		Long: `Follow jobs to their end, without an id all that are not at theirs.
+		Short: "Follow jobs until they end",
+		Long: `Follow jobs until they end. Without IDs, follow all unfinished jobs.
 
-Ctrl-C ends the watching; the jobs go on. The exit code is 1 when a job did not
-end well. Piped, a line is printed for each change: the job's id, its state, the
-percent done and the name.`,
+Ctrl-C stops watching; the jobs continue. The exit code is 1 if a job fails. If
+the output is not a terminal, each change is a line with the job's ID, state,
+progress in percent and name, separated by tabs.`,
 		Example: `  sx watch
   sx watch cv3x5k2tq7na4m6b && sx download cv3x5k2tq7na4m6b
   sx watch --json | jq -r '.state'`,
@@ -82,7 +82,7 @@ func runWatch(ctx context.Context, opts *Options) error {
 			return err
 		}
 		if len(ids) == 0 {
-			display.Say("no job is under way")
+			display.Say("no unfinished jobs")
 			return nil
 		}
 	}
@@ -107,7 +107,7 @@ func runWatch(ctx context.Context, opts *Options) error {
 		Wait: func(reason string, until time.Time) { s.wait(reason, until) },
 	})
 	if errors.Is(err, context.Canceled) {
-		display.Say("stopped watching; the jobs go on")
+		display.Say("stopped watching; the jobs continue")
 	}
 	if err != nil {
 		return err
@@ -115,7 +115,7 @@ func runWatch(ctx context.Context, opts *Options) error {
 	return end.error()
 }
 
-// outcome counts what did not end well.
+// outcome counts the jobs that failed or were not found.
 type outcome struct {
 	several bool
 	failed  int
@@ -140,22 +140,24 @@ func (o *outcome) error() error {
 		return nil
 	case !o.several:
 		return o.first
+	case o.failed == 1:
+		return o.first.WithMessage("1 job failed: %s", o.first.Message)
 	}
-	return sx.NewError(o.first.Code, "%d did not end well, first %s", o.failed, o.first.Message).WithHint("%s", o.first.Hint)
+	return o.first.WithMessage("%d jobs failed; the first: %s", o.failed, o.first.Message)
 }
 
-// ended is why the job did not end well; nil when it did, or has not ended.
+// ended is why the job did not succeed; nil if it did, or has not ended.
 func ended(job api.Job) *sx.Error {
 	switch {
 	case !job.State.Final() || job.State == sx.StateDone:
 		return nil
 	case job.Error != nil && job.State == sx.StateFailed:
-		// Whatever the reason is, to the person who watches it is this: the
-		// reason's own code would say that sx watch was given something wrong.
+		// Not the job's own code: its exit code would mean that the arguments of
+		// sx watch are wrong.
 		return sx.NewError(sx.CodeConversionFailed, "%s: %s", job.Name, job.Error.Message).WithHint("%s", job.Error.Hint)
 	default:
 		return sx.NewError(sx.CodeConversionFailed, "%s: the job is %s", job.Name, job.State).
-			WithHint("look at it with: sx show %s", job.ID)
+			WithHint("see: sx show %s", job.ID)
 	}
 }
 

@@ -64,7 +64,7 @@ func TestNothingToWatch(t *testing.T) {
 	server := servertest.New(t)
 	server.Add("talk.mp4", sx.StateDone, nil)
 	out, errOut, err := run(t.Context(), t, server, false, nil)
-	if err != nil || out != "" || errOut != "no job is under way\n" {
+	if err != nil || out != "" || errOut != "no unfinished jobs\n" {
 		t.Errorf("printed %q and %q: %v", out, errOut, err)
 	}
 }
@@ -129,7 +129,7 @@ func TestBars(t *testing.T) {
 	if out != "" {
 		t.Errorf("results: %q", out)
 	}
-	if told := sx.AsError(err); !strings.HasPrefix(told.Message, "2 did not end well, first ") {
+	if told := sx.AsError(err); !strings.HasPrefix(told.Message, "2 jobs failed; the first: ") {
 		t.Errorf("got %+v", told)
 	}
 }

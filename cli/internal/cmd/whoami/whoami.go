@@ -31,7 +31,7 @@ func NewCmd(f *cmdutil.Factory, run func(context.Context, *Options) error) *cobr
 	}
 	cmd := &cobra.Command{
 		Use:     "whoami",
-		Short:   "Show who is signed in, and where",
+		Short:   "Show the signed-in account",
 		Example: `  sx whoami`,
 		Args:    cmdutil.UsageArgs(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
