@@ -32,7 +32,7 @@ func NewCmd(f *cmdutil.Factory, run func(context.Context, *Options) error) *cobr
 		Short: "Print a shell completion script",
 		Long: `Print a script that lets a shell complete sx's commands, flags and job IDs with
 the tab key.`,
-		Example: `  source <(sx completion bash)           # this shell only; or add it to ~/.bashrc
+		Example: `  source <(sx completion bash)         # this shell only; or add it to ~/.bashrc
   sx completion zsh > "${fpath[1]}/_sx"
   sx completion fish > ~/.config/fish/completions/sx.fish`,
 		Args:      cmdutil.UsageArgs(cobra.MatchAll(cobra.ExactArgs(1), cobra.OnlyValidArgs)),

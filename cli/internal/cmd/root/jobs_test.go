@@ -129,8 +129,8 @@ func TestSeveralJobs(t *testing.T) {
 func TestRemoveAsksAtATerminal(t *testing.T) {
 	server := signIn(t)
 	server.AddJobs(job("aaaa", "a.mp4", sx.StateDone), job("bbbb", "b.mp4", sx.StateDone))
-	sxIn(t, "n\n", terminal, "rm", "aaaa").want(t, 0, "", "Remove aaaa with its video and track? [y/N] nothing was removed\n")
-	sxIn(t, "\n", terminal, "rm", "aaaa", "bbbb").wantPart(t, 0, "Remove 2 jobs with their videos and tracks?", "nothing was removed")
+	sxIn(t, "n\n", terminal, "rm", "aaaa").want(t, 0, "", "Remove job aaaa with its video and MP3? [y/N] nothing was removed\n")
+	sxIn(t, "\n", terminal, "rm", "aaaa", "bbbb").wantPart(t, 0, "Remove 2 jobs with their videos and MP3s?", "nothing was removed")
 	sxIn(t, "", terminal, "rm", "aaaa").wantPart(t, 65, "no answer given")
 	sxIn(t, "yes\n", terminal, "rm", "aaaa").wantPart(t, 0, "aaaa  removed")
 	sxIn(t, "", terminal, "rm", "bbbb", "--yes").wantPart(t, 0, "bbbb  removed")

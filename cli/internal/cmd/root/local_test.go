@@ -67,8 +67,8 @@ func TestUpAndDown(t *testing.T) {
 	if again := up(t); again != first {
 		t.Errorf("while it runs: %+v, want %+v", again, first)
 	}
-	run(t, "up").want(t, 0, "The local server runs already at "+first.URL+"\n", "data: "+data+"\n")
-	run(t, "up", "--addr", "127.0.0.1:1").wantPart(t, 1, "runs already, at", "sx down")
+	run(t, "up").want(t, 0, "The local server is already running at "+first.URL+"\n", "data: "+data+"\n")
+	run(t, "up", "--addr", "127.0.0.1:1").wantPart(t, 1, "is already running at", "sx down")
 
 	run(t, "down").want(t, 0, "Stopped the local server (data: "+data+")\n", "")
 	run(t, "down", "--json").want(t, 0, `{"data":"`+data+`","stopped":false}`+"\n", "")
@@ -84,7 +84,7 @@ func TestUpAndDown(t *testing.T) {
 		t.Errorf("after a crash: %+v, want the address of %+v", third, first)
 	}
 	kill(t, third.PID)
-	run(t, "down", "--data", data).wantPart(t, 0, "does not run")
+	run(t, "down", "--data", data).wantPart(t, 0, "is not running")
 	if localserver.Recorded(data) != nil {
 		t.Error("the stale record is still there")
 	}
@@ -110,8 +110,8 @@ func TestUpInTheForeground(t *testing.T) {
 	streams.Out = onWrite{out, cancel} // Ctrl-C as soon as it runs
 	code := root.Main(ctx, []string{"up", "--addr", "127.0.0.1:0"}, streams)
 	result{code, out.String(), errOut.String()}.
-		wantPart(t, 0, "The local server runs at http://127.0.0.1:", "sx register NAME", "Ctrl-C", ".local/share/soundextract")
-	run(t, "down").wantPart(t, 0, "does not run")
+		wantPart(t, 0, "The local server is running at http://127.0.0.1:", "sx register NAME", "Ctrl-C", ".local/share/soundextract")
+	run(t, "down").wantPart(t, 0, "is not running")
 }
 
 type onWrite struct {
@@ -136,7 +136,7 @@ func TestUpFails(t *testing.T) {
 	defer func() { _ = l.Close() }()
 	run(t, "up", "--detach", "--addr", l.Addr().String()).wantPart(t, 69, "cannot listen at "+l.Addr().String())
 	t.Setenv("PATH", "")
-	run(t, "up", "--detach").wantPart(t, 65, "sxd, is not there", "beside sx")
+	run(t, "up", "--detach").wantPart(t, 65, "sxd, the local server, not found", "next to sx")
 	if run(t, "config").code != 0 {
 		t.Error("a failed start must not change the settings")
 	}
@@ -146,8 +146,8 @@ func TestUpWarns(t *testing.T) {
 	withSXD(t, fakeserver.Well)
 	t.Setenv("SX_SERVER", "http://elsewhere")
 	r := run(t, "up", "--detach", "--addr", "0.0.0.0:0")
-	r.wantPart(t, 0, "warning: 0.0.0.0:0 can be reached by others", "warning: commands go on using http://elsewhere (SX_SERVER)")
-	run(t, "down").wantPart(t, 0, "is stopped")
+	r.wantPart(t, 0, "warning: 0.0.0.0:0 is reachable from other machines", "warning: commands still use http://elsewhere (SX_SERVER)")
+	run(t, "down").wantPart(t, 0, "Stopped the local server")
 
 	t.Setenv("SX_SERVER", "")
 	if in := up(t); !strings.HasPrefix(in.URL, "http://127.0.0.1:") {
@@ -156,7 +156,7 @@ func TestUpWarns(t *testing.T) {
 	if r := run(t, "up"); strings.Contains(r.errOut, "warning") {
 		t.Errorf("a warning for nothing: %s", r.errOut)
 	}
-	run(t, "down").wantPart(t, 0, "is stopped")
+	run(t, "down").wantPart(t, 0, "Stopped the local server")
 }
 
 func TestUpThatCannotRememberStops(t *testing.T) {
@@ -167,7 +167,7 @@ func TestUpThatCannotRememberStops(t *testing.T) {
 		t.Fatal(err)
 	}
 	data := filepath.Join(home, "data")
-	run(t, "up", "--detach", "--addr", "127.0.0.1:0", "--data", data).wantPart(t, 65, "the config file cannot be written")
+	run(t, "up", "--detach", "--addr", "127.0.0.1:0", "--data", data).wantPart(t, 65, "cannot write the config file")
 	if in := localserver.Recorded(data); in != nil {
 		t.Errorf("the server still runs: %s", fmt.Sprint(in))
 	}

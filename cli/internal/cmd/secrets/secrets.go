@@ -12,8 +12,9 @@ func NewCmd(f *cmdutil.Factory) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "secrets",
 		Short: "Manage an installation's secrets",
-		Long: `Manage the secrets of an installation: signing keys and the passwords of RabbitMQ
-and MongoDB. sx install generates them once and keeps them in the cluster.`,
+		Long: `Manage the secrets of an installation: its signing keys and the passwords of
+RabbitMQ and MongoDB. sx install generates them once and keeps them in the
+cluster.`,
 		Example: "  sx secrets rotate all",
 		Args:    cmdutil.RequireSubcommand,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },

@@ -47,8 +47,8 @@ func environment() string {
 		}
 		line(s.Env, text)
 	}
-	line(config.EnvFile, "path of the config file (default: config.yaml in the directory\n"+
-		strings.Repeat(" ", 19)+"soundextract of the user's config directory)")
+	line(config.EnvFile, "path of the config file (default: config.yaml in\n"+
+		strings.Repeat(" ", 19)+"soundextract/ of the user's config directory)")
 	line("KUBECONFIG", "the kubeconfig that cluster commands use")
 	line("NO_COLOR", "any value turns colours off")
 	line("XDG_CONFIG_HOME", "location of the config directory (Linux)")

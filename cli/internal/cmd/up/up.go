@@ -124,7 +124,7 @@ func (opts *Options) settle(file *config.File, server *localserver.Server, forme
 	if err := useContext(file, server.URL, dir); err != nil {
 		return err
 	}
-	next := "make an account: sx register NAME\n      then: sx convert VIDEO"
+	next := "create an account: sx register NAME\n      then: sx convert VIDEO"
 	if former.Data == dir {
 		next = "sx convert VIDEO"
 	}
