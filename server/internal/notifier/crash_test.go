@@ -13,8 +13,8 @@ import (
 	"github.com/soundextract/sx/server/testkit"
 )
 
-// deaf is a store that cannot record how a delivery went, which is what a crash
-// after sending comes to.
+// unrecordedResults is a store that does not store the results of deliveries, as if
+// the process had crashed after sending.
 type unrecordedResults struct {
 	store.Deliveries
 	results chan sx.Delivery
@@ -55,12 +55,12 @@ func TestCrashAfterSending(t *testing.T) {
 	if first.id != second.id || string(first.body) != string(second.body) {
 		t.Errorf("sent %s %s and then %s %s", first.id, first.body, second.id, second.body)
 	}
-	verified(t, second, made.Secret)
+	verify(t, second, made.Secret)
 	s.waitFor("ada", "it is delivered", in(sx.DeliveryDelivered))
 	r.wantNoMore()
 }
 
-// TestStop: a try that the end of the service cuts off is made again by the next.
+// TestStop: an attempt that a shutdown interrupts is repeated by the next process.
 func TestStop(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -78,7 +78,7 @@ func TestStop(t *testing.T) {
 	start := time.Now()
 	s.stop()
 	if took := time.Since(start); took > 15*time.Second {
-		t.Errorf("the end took %v", took)
+		t.Errorf("the shutdown took %v", took)
 	}
 	close(release)
 	cfg := f.config()
@@ -105,5 +105,5 @@ func TestOldDeliveriesAreRemoved(t *testing.T) {
 	cfg := f.config()
 	cfg.Registerer = prometheus.NewRegistry()
 	s = f.start(cfg)
-	testkit.Eventually(t, "nothing is left", func() bool { return len(s.deliveries("ada")) == 0 }, func() any { return s.deliveries("ada") })
+	testkit.Eventually(t, "removal of old deliveries", func() bool { return len(s.deliveries("ada")) == 0 }, func() any { return s.deliveries("ada") })
 }

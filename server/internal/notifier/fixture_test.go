@@ -26,8 +26,8 @@ import (
 	"github.com/soundextract/sx/server/testkit"
 )
 
-// house is what notifiers share: a store, a bus, auth, and a clock that tests
-// move on.
+// fixture is what notifiers share: a store, a bus, an auth service, and a clock that
+// tests advance.
 type fixture struct {
 	t       *testing.T
 	store   store.Store
@@ -48,7 +48,7 @@ func newFixture(t *testing.T) *fixture {
 	f := &fixture{t: t, store: s, bus: membus.New(), reg: prometheus.NewRegistry()}
 	t.Cleanup(func() { _ = f.bus.Close() })
 	f.updater = &jobs.Updater{Jobs: s.Jobs, Bus: f.bus, Log: slog.New(slog.DiscardHandler), Now: f.now}
-	// The users' tokens are their ids.
+	// The fake auth service: a user's token is the user's ID.
 	auth := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		user, _ := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
 		if r.URL.Path != api.PathMe || user == "nobody" {
@@ -70,7 +70,7 @@ func (f *fixture) loopback() []netip.Prefix {
 	return []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
 }
 
-// config is that of a notifier that may reach receivers of the test.
+// config is the configuration of a notifier that may reach the test's receivers.
 func (f *fixture) config() notifier.Config {
 	return notifier.Config{
 		Updater: f.updater, Bus: f.bus, NotificationSettings: f.store.NotificationSettings, Deliveries: f.store.Deliveries,
@@ -79,11 +79,11 @@ func (f *fixture) config() notifier.Config {
 	}
 }
 
-// server is a notifier that runs.
+// server is a running notifier.
 type server struct {
 	*fixture
 	url  string
-	stop func() // and wait for its end
+	stop func() // and wait until it has stopped
 }
 
 func (f *fixture) start(cfg notifier.Config) *server {
@@ -111,7 +111,7 @@ func (f *fixture) start(cfg notifier.Config) *server {
 				f.t.Errorf("Run: %v", err)
 			}
 		case <-time.After(testkit.Timeout):
-			f.t.Error("Run does not end")
+			f.t.Error("Run did not return")
 		}
 	}
 	f.t.Cleanup(s.stop)
@@ -136,7 +136,7 @@ func (s *server) addWebhook(user, url string) api.CreatedWebhook {
 	return made
 }
 
-// deliveries are the user's, the newest first.
+// deliveries returns the user's deliveries, the newest first.
 func (s *server) deliveries(user string) []api.Delivery {
 	s.t.Helper()
 	list, err := s.as(user).Deliveries(s.t.Context(), 0)
@@ -146,13 +146,13 @@ func (s *server) deliveries(user string) []api.Delivery {
 	return list.Deliveries
 }
 
-// settled waits until the user's newest delivery is as it should be.
-func (s *server) waitFor(user, what string, so func(api.Delivery) bool) api.Delivery {
+// waitFor waits until cond is true for the user's newest delivery.
+func (s *server) waitFor(user, what string, cond func(api.Delivery) bool) api.Delivery {
 	s.t.Helper()
 	var last []api.Delivery
 	testkit.Eventually(s.t, what, func() bool {
 		last = s.deliveries(user)
-		return len(last) > 0 && so(last[0])
+		return len(last) > 0 && cond(last[0])
 	}, func() any { return last })
 	return last[0]
 }
@@ -161,11 +161,11 @@ func in(state sx.DeliveryState) func(api.Delivery) bool {
 	return func(d api.Delivery) bool { return d.State == state }
 }
 
-func tried(n int) func(api.Delivery) bool {
+func failedAttempts(n int) func(api.Delivery) bool {
 	return func(d api.Delivery) bool { return d.Tries == n && d.LastError != "" }
 }
 
-// end makes a job of the owner's that has ended, and publishes its wake-up message.
+// finishJob creates a finished job of the owner and publishes its wake-up message.
 func (f *fixture) finishJob(owner, name string, failure *sx.Error) sx.Job {
 	f.t.Helper()
 	now := f.now()
@@ -181,16 +181,16 @@ func (f *fixture) finishJob(owner, name string, failure *sx.Error) sx.Job {
 	return j
 }
 
-// told waits until the job's owner is told.
+// waitForNotified waits until the job is marked as notified.
 func (f *fixture) waitForNotified(j sx.Job) {
 	f.t.Helper()
-	testkit.Eventually(f.t, "the job is told", func() bool {
+	testkit.Eventually(f.t, "the job is marked as notified", func() bool {
 		now, err := f.store.Jobs.Get(f.t.Context(), j.ID)
 		return err == nil && now.Notification == sx.NotificationSent
 	}, func() any { return j.ID })
 }
 
-// post is what a receiver got.
+// webhookRequest is a request that a receiver got.
 type webhookRequest struct {
 	id     string
 	header http.Header
@@ -198,14 +198,14 @@ type webhookRequest struct {
 	event  api.WebhookEvent
 }
 
-// receiver is a webhook's.
+// receiver is the receiver of a webhook.
 type receiver struct {
 	t        *testing.T
 	url      string
 	requests chan webhookRequest
 }
 
-// receive starts a receiver. answer may be nil for one that takes everything.
+// receive starts a receiver. If answer is nil, it accepts every request.
 func receive(t *testing.T, answer http.HandlerFunc) *receiver {
 	t.Helper()
 	r := &receiver{t: t, requests: make(chan webhookRequest, 100)}
@@ -221,17 +221,17 @@ func (r *receiver) next() webhookRequest {
 	case p := <-r.requests:
 		return p
 	case <-time.After(testkit.Timeout):
-		r.t.Fatal("nothing is posted")
+		r.t.Fatal("no request within the timeout")
 		return webhookRequest{}
 	}
 }
 
-// none checks that nothing more came.
+// wantNoMore checks that there was no other request.
 func (r *receiver) wantNoMore() {
 	r.t.Helper()
 	select {
 	case p := <-r.requests:
-		r.t.Errorf("posted once more: %s %s", p.id, p.body)
+		r.t.Errorf("unexpected request: %s %s", p.id, p.body)
 	default:
 	}
 }
@@ -242,11 +242,11 @@ func (r *receiver) handler(answer http.HandlerFunc) http.Handler {
 		body := http.MaxBytesReader(w, req.Body, 1<<20)
 		var raw json.RawMessage
 		if err := json.NewDecoder(body).Decode(&raw); err != nil || req.Method != http.MethodPost {
-			r.t.Errorf("%s with a body that is no JSON: %v", req.Method, err)
+			r.t.Errorf("%s with an invalid JSON body: %v", req.Method, err)
 		}
 		p.body = raw
 		if err := json.Unmarshal(raw, &p.event); err != nil {
-			r.t.Errorf("the body is no event: %v", err)
+			r.t.Errorf("invalid event: %v", err)
 		}
 		r.requests <- p
 		if answer != nil {
@@ -255,7 +255,7 @@ func (r *receiver) handler(answer http.HandlerFunc) http.Handler {
 	})
 }
 
-// counted is the metric of tries.
+// attempts returns the metric of attempts.
 func (f *fixture) attempts(channel, outcome string) (n int) {
 	f.t.Helper()
 	families, err := f.reg.Gather()

@@ -15,8 +15,8 @@ import (
 	"github.com/soundextract/sx/server/testkit"
 )
 
-// mailing is a notifier that sends by a mail server of the test.
-func mailing(t *testing.T, m *mailServer, security string) *server {
+// startWithMail starts a notifier that uses the mail server.
+func startWithMail(t *testing.T, m *mailServer, security string) *server {
 	t.Helper()
 	f := newFixture(t)
 	cfg := f.config()
@@ -26,7 +26,7 @@ func mailing(t *testing.T, m *mailServer, security string) *server {
 
 var codePattern = regexp.MustCompile(`sx notify confirm ([0-9]{8})\b`)
 
-// confirm gives the user a confirmed address.
+// confirm sets and confirms an address of the user.
 func (s *server) confirm(m *mailServer, user, address string) {
 	s.t.Helper()
 	if n, err := s.as(user).SetEmail(s.t.Context(), api.Email{Address: address}); err != nil || n.PendingEmail != address {
@@ -53,7 +53,7 @@ func TestMail(t *testing.T) {
 		t.Run(security, func(t *testing.T) {
 			t.Parallel()
 			m := serveMail(t, security, true)
-			s := mailing(t, m, security)
+			s := startWithMail(t, m, security)
 			s.confirm(m, "ada", "ada@example.org")
 			j := s.finishJob("ada", "Straße <b>\r\nBcc: eve@example.org.mp4", nil)
 			l := m.next()
@@ -89,22 +89,22 @@ func TestMail(t *testing.T) {
 	}
 }
 
-// TestMailWithoutEncryption: nothing is sent to a server that does not offer what
-// the setting demands, and no password in plain.
+// TestMailWithoutEncryption: nothing is sent to a server without the encryption that
+// is required, and no password is sent unencrypted.
 func TestMailWithoutEncryption(t *testing.T) {
 	t.Parallel()
 	for _, security := range []string{notifier.SMTPStartTLS, notifier.SMTPNone} {
 		m := serveMail(t, notifier.SMTPNone, false)
-		s := mailing(t, m, security)
+		s := startWithMail(t, m, security)
 		if _, err := s.as("ada").SetEmail(t.Context(), api.Email{Address: "ada@example.org"}); err != nil {
 			t.Fatal(err)
 		}
-		if d := s.waitFor("ada", "the try has failed", tried(1)); d.State != sx.DeliveryPending {
+		if d := s.waitFor("ada", "the attempt has failed", failedAttempts(1)); d.State != sx.DeliveryPending {
 			t.Errorf("%s: the delivery is %+v", security, d)
 		}
 		m.wantNoMore()
 	}
-	// Without a password to hide it is the setting alone that decides.
+	// Without a password, only the setting matters.
 	m := serveMail(t, notifier.SMTPNone, false)
 	for _, security := range []string{notifier.SMTPStartTLS, notifier.SMTPNone} {
 		f := newFixture(t)
@@ -118,21 +118,21 @@ func TestMailWithoutEncryption(t *testing.T) {
 		if _, err := s.as("ada").SetEmail(t.Context(), api.Email{Address: "ada@example.org"}); err != nil {
 			t.Fatal(err)
 		}
-		s.waitFor("ada", "the try has failed", tried(1))
+		s.waitFor("ada", "the attempt has failed", failedAttempts(1))
 		m.wantNoMore()
 	}
 }
 
-// TestOldCodeIsNotSent: a mail that waits is not sent once there is a newer code.
+// TestOldCodeIsNotSent: a pending mail is not sent once there is a newer code.
 func TestOldCodeIsNotSent(t *testing.T) {
 	t.Parallel()
 	m := serveMail(t, notifier.SMTPStartTLS, true)
-	s := mailing(t, m, notifier.SMTPStartTLS)
+	s := startWithMail(t, m, notifier.SMTPStartTLS)
 	m.refuse.Store(&smtp.SMTPError{Code: 451, EnhancedCode: smtp.EnhancedCode{4, 3, 0}, Message: "later"})
 	if _, err := s.as("ada").SetEmail(t.Context(), api.Email{Address: "ada@example.org"}); err != nil {
 		t.Fatal(err)
 	}
-	s.waitFor("ada", "the try has failed", tried(1))
+	s.waitFor("ada", "the attempt has failed", failedAttempts(1))
 	m.refuse.Store(nil)
 	if _, err := s.as("ada").SetEmail(t.Context(), api.Email{Address: "ada@example.org"}); err != nil {
 		t.Fatal(err)
@@ -144,33 +144,33 @@ func TestOldCodeIsNotSent(t *testing.T) {
 		}
 	}
 	all := func() any { return s.deliveries("ada") }
-	// One that is sent and not yet recorded would be sent again.
+	// A result that is not recorded yet would make it be sent again.
 	testkit.Eventually(t, "the new one is recorded", in(sx.DeliveryDelivered), all)
 	s.advance(2 * time.Minute)
-	testkit.Eventually(t, "the old one is given up", in(sx.DeliveryFailed), all)
+	testkit.Eventually(t, "the old one has failed", in(sx.DeliveryFailed), all)
 	m.wantNoMore()
 }
 
-func TestMailServerWithABadCertificate(t *testing.T) {
+func TestInvalidCertificate(t *testing.T) {
 	t.Parallel()
 	m := serveMail(t, notifier.SMTPTLS, true)
 	_, m.roots = selfSigned(t)
-	s := mailing(t, m, notifier.SMTPTLS)
+	s := startWithMail(t, m, notifier.SMTPTLS)
 	if _, err := s.as("ada").SetEmail(t.Context(), api.Email{Address: "ada@example.org"}); err != nil {
 		t.Fatal(err)
 	}
-	s.waitFor("ada", "the try has failed", tried(1))
+	s.waitFor("ada", "the attempt has failed", failedAttempts(1))
 	m.wantNoMore()
 }
 
-func TestMailIsTriedAgainWhenTheServerSaysLater(t *testing.T) {
+func TestMailRetry(t *testing.T) {
 	t.Parallel()
 	m := serveMail(t, notifier.SMTPStartTLS, true)
-	s := mailing(t, m, notifier.SMTPStartTLS)
+	s := startWithMail(t, m, notifier.SMTPStartTLS)
 	s.confirm(m, "ada", "ada@example.org")
 	m.refuse.Store(&smtp.SMTPError{Code: 451, EnhancedCode: smtp.EnhancedCode{4, 3, 0}, Message: "later"})
 	s.finishJob("ada", "talk.mp4", nil)
-	d := s.waitFor("ada", "the try has failed", tried(1))
+	d := s.waitFor("ada", "the attempt has failed", failedAttempts(1))
 	if d.State != sx.DeliveryPending || d.LastStatus != 451 {
 		t.Errorf("the delivery is %+v", d)
 	}
@@ -182,16 +182,16 @@ func TestMailIsTriedAgainWhenTheServerSaysLater(t *testing.T) {
 	s.waitFor("ada", "it is delivered", in(sx.DeliveryDelivered))
 	m.refuse.Store(&smtp.SMTPError{Code: 550, EnhancedCode: smtp.EnhancedCode{5, 1, 1}, Message: "no such user"})
 	s.finishJob("ada", "song.mp4", nil)
-	if d := s.waitFor("ada", "it is given up", in(sx.DeliveryFailed)); d.LastStatus != 550 || d.Tries != 1 {
+	if d := s.waitFor("ada", "it has failed", in(sx.DeliveryFailed)); d.LastStatus != 550 || d.Tries != 1 {
 		t.Errorf("the delivery is %+v", d)
 	}
 	m.wantNoMore()
 }
 
-func TestAddressIsConfirmedFirst(t *testing.T) {
+func TestConfirmation(t *testing.T) {
 	t.Parallel()
 	m := serveMail(t, notifier.SMTPStartTLS, true)
-	s := mailing(t, m, notifier.SMTPStartTLS)
+	s := startWithMail(t, m, notifier.SMTPStartTLS)
 	ada := s.as("ada")
 	ask := func() string {
 		t.Helper()
@@ -206,26 +206,26 @@ func TestAddressIsConfirmedFirst(t *testing.T) {
 			t.Errorf("the code %s: %v", code, err)
 		}
 	}
-	refused("12345678") // nothing waits
+	refused("12345678") // no pending address
 	code := ask()
 	s.waitForNotified(s.finishJob("ada", "talk.mp4", nil))
 	m.wantNoMore()
 	for range 5 {
 		refused("x" + code)
 	}
-	refused(code) // after too many wrong ones
+	refused(code) // too many wrong codes
 	old := ask()
 	s.advance(2 * time.Hour)
-	refused(old) // too late
+	refused(old) // expired
 	old, code = ask(), ask()
-	refused(old) // there is a newer one
+	refused(old) // superseded
 	if n, err := ada.ConfirmEmail(t.Context(), api.EmailCode{Code: " " + code + " "}); err != nil || n.Email != "ada@example.org" {
 		t.Fatalf("got %+v, %v", n, err)
 	}
 	refused(code) // used
 	s.finishJob("ada", "song.mp4", nil)
 	m.next()
-	// Another address: the one before is used until then.
+	// The previous address is used until the new one is confirmed.
 	if n, err := ada.SetEmail(t.Context(), api.Email{Address: "new@example.org"}); err != nil || n.Email != "ada@example.org" {
 		t.Fatalf("got %+v, %v", n, err)
 	}
@@ -244,10 +244,10 @@ func TestAddressIsConfirmedFirst(t *testing.T) {
 	}
 }
 
-func TestAddressesThatAreNotTaken(t *testing.T) {
+func TestInvalidAddresses(t *testing.T) {
 	t.Parallel()
 	m := serveMail(t, notifier.SMTPStartTLS, true)
-	s := mailing(t, m, notifier.SMTPStartTLS)
+	s := startWithMail(t, m, notifier.SMTPStartTLS)
 	for _, a := range []string{
 		"", "ada", "ada@", "@example.org", "ada@example.org\r\nBcc: eve@example.org", "ada@example.org, eve@example.org",
 		"Ada <ada@example.org>", `"a b"@example.org`, "ada@exa mple.org", "ada(x)@example.org", "ada@[127.0.0.1]",

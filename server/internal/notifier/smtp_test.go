@@ -25,22 +25,22 @@ import (
 	"github.com/soundextract/sx/server/testkit"
 )
 
-// receivedMail is a mail that a mail server took.
+// receivedMail is a mail that the mail server accepted.
 type receivedMail struct {
-	from, to, user string // of the envelope, and who signed in
+	from, to, user string // of the envelope, and the authenticated user
 	encrypted      bool
 	header         mail.Header
 	subject        string
-	parts          map[string]string // by their types
+	parts          map[string]string // by media type
 }
 
-// mailServer is a real one, for a test.
+// mailServer is an SMTP server for tests.
 type mailServer struct {
 	t        *testing.T
 	addr     string
 	roots    *x509.CertPool
 	received chan receivedMail
-	refuse   atomic.Pointer[smtp.SMTPError] // of recipients
+	refuse   atomic.Pointer[smtp.SMTPError] // the answer to RCPT
 }
 
 const (
@@ -48,8 +48,8 @@ const (
 	mailFrom               = "SoundExtract <noreply@example.org>"
 )
 
-// serveMail starts a mail server that is spoken to as security says. Without
-// certificate it does not offer STARTTLS.
+// serveMail starts a mail server for the given kind of security. Without certificate
+// it does not offer STARTTLS.
 func serveMail(t *testing.T, security string, certificate bool) *mailServer {
 	t.Helper()
 	m := &mailServer{t: t, received: make(chan receivedMail, 100)}
@@ -83,7 +83,7 @@ type discard struct{}
 func (discard) Printf(string, ...any) {}
 func (discard) Println(...any)        {}
 
-// config is how to send by the server.
+// config is the configuration for this server.
 func (m *mailServer) config(security string) notifier.Mail {
 	return notifier.Mail{Addr: m.addr, Security: security, User: mailUser, Password: mailPassword, From: mailFrom}
 }
@@ -94,7 +94,7 @@ func (m *mailServer) next() receivedMail {
 	case l := <-m.received:
 		return l
 	case <-time.After(testkit.Timeout):
-		m.t.Fatal("no mail comes")
+		m.t.Fatal("no mail within the timeout")
 		return receivedMail{}
 	}
 }
@@ -103,7 +103,7 @@ func (m *mailServer) wantNoMore() {
 	m.t.Helper()
 	select {
 	case l := <-m.received:
-		m.t.Errorf("a mail too many: %+v", l)
+		m.t.Errorf("unexpected mail: %+v", l)
 	default:
 	}
 }
@@ -179,7 +179,7 @@ func (s *mailSession) Data(r io.Reader) error {
 func (*mailSession) Reset()        {}
 func (*mailSession) Logout() error { return nil }
 
-// selfSigned makes a certificate for localhost and those who believe in it.
+// selfSigned creates a certificate for localhost and a pool that trusts it.
 func selfSigned(t *testing.T) (tls.Certificate, *x509.CertPool) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)

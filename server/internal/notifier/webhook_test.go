@@ -17,19 +17,20 @@ import (
 	"github.com/soundextract/sx/server/testkit"
 )
 
-// verified checks the post as a receiver does that follows the specification.
-func verified(t *testing.T, p webhookRequest, secret string) {
+// verify verifies the signature with the reference implementation of the
+// specification.
+func verify(t *testing.T, p webhookRequest, secret string) {
 	t.Helper()
 	checker, err := standardwebhooks.NewWebhook(secret)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if err := checker.Verify(p.body, p.header); err != nil {
-		t.Errorf("the signature does not hold: %v", err)
+		t.Errorf("invalid signature: %v", err)
 	}
 }
 
-func TestEndOfAJobIsPostedOnce(t *testing.T) {
+func TestFinishedJobIsDeliveredOnce(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	s := f.start(f.config())
@@ -43,7 +44,7 @@ func TestEndOfAJobIsPostedOnce(t *testing.T) {
 		f.updater.Publish(t.Context(), bus.Notify, j.ID)
 	}
 	p := r.next()
-	verified(t, p, made.Secret)
+	verify(t, p, made.Secret)
 	if want := sx.DeliveryID(j.ID, 1, made.ID); p.id != want || p.event.Type != sx.EventDone || p.event.Data.Job.ID != j.ID ||
 		p.event.Data.Job.Track.Duration != 61 || !p.event.Timestamp.Equal(j.Updated) {
 		t.Errorf("posted as %s: %s", p.id, p.body)
@@ -55,7 +56,7 @@ func TestEndOfAJobIsPostedOnce(t *testing.T) {
 	f.waitForNotified(j)
 	failed := f.finishJob("ada", "song.mp4", sx.NewError(sx.CodeNoAudio, "the video has no sound"))
 	p = r.next()
-	verified(t, p, made.Secret)
+	verify(t, p, made.Secret)
 	if p.event.Type != sx.EventFailed || p.event.Data.Job.Error.Code != sx.CodeNoAudio || p.event.Data.Job.ID != failed.ID {
 		t.Errorf("posted %s", p.body)
 	}
@@ -66,7 +67,7 @@ func TestEndOfAJobIsPostedOnce(t *testing.T) {
 	}
 }
 
-func TestNobodyToTell(t *testing.T) {
+func TestNoChannels(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	s := f.start(f.config())
@@ -76,7 +77,7 @@ func TestNobodyToTell(t *testing.T) {
 	}
 }
 
-// TestRetries lets a receiver fail until the pauses are used up.
+// TestRetries lets a receiver fail until the last attempt.
 func TestRetries(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -87,29 +88,29 @@ func TestRetries(t *testing.T) {
 	var whole time.Duration
 	first := r.next().id
 	for n := 1; n < 10; n++ {
-		testkit.Eventually(t, fmt.Sprintf("try %d has failed", n), func() bool { return f.attempts("webhook", "retried") == n }, func() any { return s.deliveries("ada") })
+		testkit.Eventually(t, fmt.Sprintf("attempt %d has failed", n), func() bool { return f.attempts("webhook", "retried") == n }, func() any { return s.deliveries("ada") })
 		d := s.deliveries("ada")[0]
 		if d.State != sx.DeliveryPending || d.Tries != n || d.LastStatus != http.StatusInternalServerError {
-			t.Fatalf("after try %d: %+v", n, d)
+			t.Fatalf("after attempt %d: %+v", n, d)
 		}
 		r.wantNoMore()
 		pause := d.NextTry.Sub(f.now())
 		whole += pause
 		f.advance(pause + time.Second)
 		if got := r.next().id; got != first {
-			t.Errorf("try %d came as %s, the first as %s", n+1, got, first)
+			t.Errorf("attempt %d has the ID %s, the first %s", n+1, got, first)
 		}
 	}
-	if d := s.waitFor("ada", "it is given up", in(sx.DeliveryFailed)); d.Tries != 10 {
-		t.Errorf("given up after %d tries", d.Tries)
+	if d := s.waitFor("ada", "it has failed", in(sx.DeliveryFailed)); d.Tries != 10 {
+		t.Errorf("failed after %d attempts", d.Tries)
 	}
 	if whole < 75*time.Hour || whole > 92*time.Hour {
-		t.Errorf("given up after %v, want three days and some", whole)
+		t.Errorf("failed after %v, want a little more than three days", whole)
 	}
-	testkit.Eventually(t, "the metric says so too", func() bool { return f.attempts("webhook", "failed") == 1 }, func() any { return nil })
+	testkit.Eventually(t, "metric of failed deliveries", func() bool { return f.attempts("webhook", "failed") == 1 }, func() any { return nil })
 }
 
-func TestReceiverThatHealsAndAsksToWait(t *testing.T) {
+func TestRetryAfter(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	s := f.start(f.config())
@@ -124,7 +125,7 @@ func TestReceiverThatHealsAndAsksToWait(t *testing.T) {
 	made := s.addWebhook("ada", r.url)
 	f.finishJob("ada", "talk.mp4", nil)
 	r.next()
-	d := s.waitFor("ada", "the try has failed", tried(1))
+	d := s.waitFor("ada", "the attempt has failed", failedAttempts(1))
 	if wait := d.NextTry.Sub(f.now()); wait < 59*time.Minute {
 		t.Errorf("tried again in %v, and not when the receiver asked for it", wait)
 	}
@@ -132,7 +133,7 @@ func TestReceiverThatHealsAndAsksToWait(t *testing.T) {
 	f.advance(2 * time.Hour)
 	p := r.next()
 	if at := p.header.Get("webhook-timestamp"); at < fmt.Sprint(f.now().Add(-time.Minute).Unix()) {
-		t.Errorf("the second try has the time %s", at)
+		t.Errorf("the second attempt has the timestamp %s", at)
 	}
 	if d := s.waitFor("ada", "it is delivered", in(sx.DeliveryDelivered)); d.Tries != 2 || d.LastError != "" {
 		t.Errorf("the delivery is %+v", d)
@@ -149,7 +150,7 @@ func TestGoneDisables(t *testing.T) {
 	r := receive(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusGone) })
 	s.addWebhook("ada", r.url)
 	f.finishJob("ada", "talk.mp4", nil)
-	if d := s.waitFor("ada", "it is given up", in(sx.DeliveryFailed)); d.Tries != 1 || d.LastStatus != http.StatusGone {
+	if d := s.waitFor("ada", "it has failed", in(sx.DeliveryFailed)); d.Tries != 1 || d.LastStatus != http.StatusGone {
 		t.Errorf("the delivery is %+v", d)
 	}
 	n, err := s.as("ada").Notify(t.Context())
@@ -172,14 +173,14 @@ func TestRedirectIsNotFollowed(t *testing.T) {
 	})
 	s.addWebhook("ada", r.url)
 	f.finishJob("ada", "talk.mp4", nil)
-	d := s.waitFor("ada", "the try has failed", tried(1))
+	d := s.waitFor("ada", "the attempt has failed", failedAttempts(1))
 	if d.LastStatus != http.StatusTemporaryRedirect || !strings.Contains(d.LastError, "redirects") {
 		t.Errorf("the delivery is %+v", d)
 	}
 	elsewhere.wantNoMore()
 }
 
-func TestRemovedWebhookGetsNothingMore(t *testing.T) {
+func TestRemovedWebhook(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	s := f.start(f.config())
@@ -187,17 +188,17 @@ func TestRemovedWebhookGetsNothingMore(t *testing.T) {
 	made := s.addWebhook("ada", r.url)
 	f.finishJob("ada", "talk.mp4", nil)
 	r.next()
-	s.waitFor("ada", "the try has failed", tried(1))
+	s.waitFor("ada", "the attempt has failed", failedAttempts(1))
 	if err := s.as("ada").RemoveWebhook(t.Context(), made.ID); err != nil {
 		t.Fatal(err)
 	}
 	f.advance(time.Minute)
-	s.waitFor("ada", "it is given up", in(sx.DeliveryFailed))
+	s.waitFor("ada", "it has failed", in(sx.DeliveryFailed))
 	r.wantNoMore()
 }
 
-// TestPrivateAddresses: what is refused is the address that is dialled, whatever
-// the name was when the webhook was made.
+// TestPrivateAddresses: the dialled address is checked, whatever the name resolved to
+// when the webhook was created.
 func TestPrivateAddresses(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -219,16 +220,15 @@ func TestPrivateAddresses(t *testing.T) {
 	}
 	s.addWebhook("ada", "https://localhost:"+port+"/")
 	f.finishJob("ada", "talk.mp4", nil)
-	d := s.waitFor("ada", "the try has failed", tried(1))
+	d := s.waitFor("ada", "the attempt has failed", failedAttempts(1))
 	if !strings.Contains(d.LastError, "private") || strings.Contains(d.LastError, "127.0.0.1") {
 		t.Errorf("the delivery is %+v", d)
 	}
 	r.wantNoMore()
 }
 
-// TestPlainHTTPStaysInside: what everyone on the way could read is posted to the
-// operator's networks only.
-func TestPlainHTTPStaysInside(t *testing.T) {
+// TestPlainHTTP: unencrypted requests are sent only to the operator's networks.
+func TestPlainHTTP(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	s := f.start(f.config())
@@ -237,7 +237,7 @@ func TestPlainHTTPStaysInside(t *testing.T) {
 	}
 }
 
-// TestHangingReceiver: whoever does not answer holds up nobody else.
+// TestHangingReceiver: a receiver that does not answer delays no other.
 func TestHangingReceiver(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -258,7 +258,7 @@ func TestHangingReceiver(t *testing.T) {
 		quick.next()
 		others.next()
 	}
-	// Two at once, which are given up after 20 s.
+	// Two at once, each with a timeout of 20 s.
 	if n, most := len(slow.requests), 2+2*int(time.Since(start)/(20*time.Second)); n == 0 || n > most {
 		t.Errorf("%d posts to the receiver that hangs, want 1 to %d", n, most)
 	}
@@ -268,9 +268,9 @@ func TestHangingReceiver(t *testing.T) {
 	}
 }
 
-// TestManyToAHangingReceiver: more than are looked at at once, all older than
-// what is for others.
-func TestManyToAHangingReceiver(t *testing.T) {
+// TestFullBatchToAHangingReceiver: more deliveries than a batch, all older than those
+// of others.
+func TestFullBatchToAHangingReceiver(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	s := f.start(f.config())
@@ -293,7 +293,7 @@ func TestManyToAHangingReceiver(t *testing.T) {
 	quick.next()
 }
 
-func TestWebhooksAreOnesOwn(t *testing.T) {
+func TestAccess(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	s := f.start(f.config())
@@ -321,7 +321,7 @@ func TestWebhooksAreOnesOwn(t *testing.T) {
 	}
 }
 
-func TestTestsAndTheirLimit(t *testing.T) {
+func TestTestMessages(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	s := f.start(f.config())
@@ -336,7 +336,7 @@ func TestTestsAndTheirLimit(t *testing.T) {
 		var list api.DeliveryList
 		if list, err = s.as("ada").TestNotify(t.Context()); err == nil {
 			p := r.next()
-			verified(t, p, made.Secret)
+			verify(t, p, made.Secret)
 			if len(list.Deliveries) != 1 || p.id != list.Deliveries[0].ID || p.event.Type != sx.EventTest || p.event.Data.Job != nil {
 				t.Errorf("posted %s %s for %+v", p.id, p.body, list)
 			}
