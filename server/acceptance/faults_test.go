@@ -205,7 +205,7 @@ func (b *batch) heldBy(p *stack.Process) (held []job) {
 		b.t.Fatal(err)
 	}
 	for _, j := range b.jobs() {
-		line := fmt.Sprintf(`"msg":"conversion begins","job":%q,"attempt":%d,`, j.ID, j.Attempt)
+		line := fmt.Sprintf(`"msg":"conversion started","job":%q,"attempt":%d,`, j.ID, j.Attempt)
 		if j.State == sx.StateRunning && bytes.Contains(log, []byte(line)) {
 			held = append(held, j)
 		}

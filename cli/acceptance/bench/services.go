@@ -133,7 +133,7 @@ func (s *services) began() (map[string]time.Time, error) {
 		if err := json.Unmarshal(lines.Bytes(), &entry); err != nil {
 			continue // not all of it is ours
 		}
-		if _, again := began[entry.Job]; entry.Msg == "conversion begins" && !again {
+		if _, again := began[entry.Job]; entry.Msg == "conversion started" && !again {
 			began[entry.Job] = entry.Time
 		}
 	}

@@ -42,7 +42,7 @@ func SXD(ctx context.Context, way string, args []string, stderr io.Writer) int {
 	say(`{"level":"INFO","msg":"starting"}`)
 	switch way {
 	case NoFFmpeg:
-		say(`{"level":"ERROR","msg":"ended by an error","error":"ffmpeg is not there","hint":"install it with: apt-get install ffmpeg"}`)
+		say(`{"level":"ERROR","msg":"exiting after an error","error":"ffmpeg is not there","hint":"install it with: apt-get install ffmpeg"}`)
 		return 1
 	case Panics:
 		say("panic: oh no")
@@ -52,7 +52,7 @@ func SXD(ctx context.Context, way string, args []string, stderr io.Writer) int {
 	defer stop()
 	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", *addr)
 	if err != nil {
-		say(`{"level":"ERROR","msg":"ended by an error","error":"cannot listen at ` + *addr + `","hint":"choose another address"}`)
+		say(`{"level":"ERROR","msg":"exiting after an error","error":"cannot listen at ` + *addr + `","hint":"choose another address"}`)
 		return 1
 	}
 	instance := sx.NewID()

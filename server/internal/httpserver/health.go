@@ -24,7 +24,7 @@ import (
 // opsPaths are the paths that Health serves.
 var opsPaths = []string{api.PathHealth, api.PathReady, api.PathMetrics}
 
-// Health answers for the whole process: whether it lives, whether it can work.
+// Health is the health of the process: liveness and readiness.
 type Health struct {
 	instance string
 	checks   map[string]func(ctx context.Context) error
@@ -36,51 +36,51 @@ type Health struct {
 	failing map[string]bool
 }
 
-// checkLimit bounds one check, so that a probe is answered in time.
-const checkLimit = 2 * time.Second
+// checkTimeout bounds one check, so that a probe is answered in time.
+const checkTimeout = 2 * time.Second
 
-// NewHealth makes a Health of checks by the name of what they check, such as
-// "store". A check is given up after two seconds; it should honour its ctx.
+// NewHealth returns a Health with the given checks, by the name of what they check,
+// such as "store". A check has a timeout of two seconds; it should honour its ctx.
 func NewHealth(log *slog.Logger, checks map[string]func(ctx context.Context) error) *Health {
 	return &Health{instance: sx.NewID(), checks: checks, log: log, failing: map[string]bool{}}
 }
 
-// Instance is what the health answers name the process by, new at each start.
+// Instance returns the ID of this run of the process, which is in the responses.
 func (h *Health) Instance() string { return h.instance }
 
-// Drain makes the process not ready for good.
+// Drain makes the process permanently not ready.
 func (h *Health) Drain() { h.draining.Store(true) }
 
-// Mount adds the paths for probes and monitoring to mux: api.PathHealth, which
-// is 200 as long as the process answers; api.PathReady, 200 if all checks
-// pass, else 503 with the reasons; api.PathMetrics, what metrics gathers.
+// Mount adds the paths for probes and monitoring to mux: api.PathHealth, always 200;
+// api.PathReady, 200 if all checks pass, else 503 with the reasons; and
+// api.PathMetrics.
 func (h *Health) Mount(mux *http.ServeMux, metrics prometheus.Gatherer) {
 	mux.HandleFunc("GET "+api.PathHealth, func(w http.ResponseWriter, _ *http.Request) {
-		api.Write(w, http.StatusOK, h.answer("ok"))
+		api.Write(w, http.StatusOK, h.response("ok"))
 	})
 	mux.HandleFunc("GET "+api.PathReady, h.ready)
 	mux.Handle("GET "+api.PathMetrics, promhttp.HandlerFor(metrics, promhttp.HandlerOpts{}))
 }
 
-func (h *Health) answer(status string) api.Health {
+func (h *Health) response(status string) api.Health {
 	return api.Health{Status: status, Instance: h.instance, Version: sx.Version}
 }
 
 func (h *Health) ready(w http.ResponseWriter, r *http.Request) {
 	if h.draining.Load() {
-		api.Write(w, http.StatusServiceUnavailable, h.answer("stopping"))
+		api.Write(w, http.StatusServiceUnavailable, h.response("stopping"))
 		return
 	}
 	if reasons := h.run(r.Context()); len(reasons) > 0 {
-		api.Write(w, http.StatusServiceUnavailable, h.answer(strings.Join(reasons, "; ")))
+		api.Write(w, http.StatusServiceUnavailable, h.response(strings.Join(reasons, "; ")))
 		return
 	}
-	api.Write(w, http.StatusOK, h.answer("ok"))
+	api.Write(w, http.StatusOK, h.response("ok"))
 }
 
-// run runs all checks side by side and gives the reasons of those that fail.
+// run runs all checks concurrently and returns the reasons of those that fail.
 func (h *Health) run(ctx context.Context) []string {
-	ctx, cancel := context.WithTimeout(ctx, checkLimit)
+	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
 	names := slices.Sorted(maps.Keys(h.checks))
 	errs := make([]error, len(names))
@@ -91,7 +91,7 @@ func (h *Health) run(ctx context.Context) []string {
 	wg.Wait()
 	var reasons []string
 	for i, name := range names {
-		h.note(ctx, name, errs[i])
+		h.logChange(ctx, name, errs[i])
 		if errs[i] != nil {
 			reasons = append(reasons, name+": "+reason(errs[i]))
 		}
@@ -99,11 +99,11 @@ func (h *Health) run(ctx context.Context) []string {
 	return reasons
 }
 
-// check runs one check. Probes that come while it still runs share it, so that
-// a check that hangs holds one goroutine and not one for each probe.
+// check runs one check. Concurrent probes share it, so that a check that hangs blocks
+// one goroutine and not one for each probe.
 func (h *Health) check(ctx context.Context, name string) error {
 	done := h.group.DoChan(name, func() (any, error) {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), checkLimit)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), checkTimeout)
 		defer cancel()
 		return nil, h.checks[name](ctx)
 	})
@@ -115,22 +115,22 @@ func (h *Health) check(ctx context.Context, name string) error {
 	}
 }
 
-// reason is what the probe's answer says of a failed check. It goes to whoever
-// asks, so an error that is not written for people stays in the log.
+// reason describes a failed check in the response. Every client can see it, so an
+// error that is not an *sx.Error is only logged.
 func reason(err error) string {
 	var known *sx.Error
 	switch {
 	case errors.As(err, &known):
 		return known.Message
 	case errors.Is(err, context.DeadlineExceeded):
-		return fmt.Sprintf("no answer within %v", checkLimit)
+		return fmt.Sprintf("timeout after %v", checkTimeout)
 	default:
-		return "failed, the log says why"
+		return "failed; see the log"
 	}
 }
 
-// note logs a check's change from good to bad and back, not every probe.
-func (h *Health) note(ctx context.Context, name string, err error) {
+// logChange logs that a check has started to fail, or to pass again.
+func (h *Health) logChange(ctx context.Context, name string, err error) {
 	h.mu.Lock()
 	was := h.failing[name]
 	h.failing[name] = err != nil

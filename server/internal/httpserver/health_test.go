@@ -14,12 +14,13 @@ import (
 	"github.com/soundextract/sx/server/api"
 	"github.com/soundextract/sx/server/internal/httpserver"
 	"github.com/soundextract/sx/server/sx"
+	"github.com/soundextract/sx/server/testkit"
 )
 
 type checks = map[string]func(ctx context.Context) error
 
-// mounted serves a Health alone.
-func mounted(t *testing.T, c checks) (h *httpserver.Health, url string, out *lines) {
+// mounted serves only the Health.
+func mounted(t *testing.T, c checks) (h *httpserver.Health, url string, out *testkit.LogBuffer) {
 	t.Helper()
 	log, out := newLog(t, "info")
 	h = httpserver.NewHealth(log, c)
@@ -58,14 +59,14 @@ func TestReadiness(t *testing.T) {
 		{"no checks", nil, 200, "ok"},
 		{"all pass", checks{"bus": pass, "store": pass}, 200, "ok"},
 		{"an error for people", checks{"bus": pass, "store": fail(sx.NewError(sx.CodeUnavailable, "the store is away"))}, 503, "store: the store is away"},
-		{"an error with secrets", checks{"store": fail(errors.New("mongodb://user:geheim@host"))}, 503, "store: failed, the log says why"},
+		{"an error with secrets", checks{"store": fail(errors.New("mongodb://user:geheim@host"))}, 503, "store: failed; see the log"},
 		{"two in the order of their names", checks{
 			"store": fail(sx.NewError(sx.CodeUnavailable, "b")), "bus": fail(sx.NewError(sx.CodeUnavailable, "a")),
 		}, 503, "bus: a; store: b"},
 		{"one waits for its ctx", checks{
 			"bus": func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }, "store": pass,
-		}, 503, "bus: no answer within 2s"},
-		{"one hangs for good", checks{"bus": func(context.Context) error { <-hang; return nil }}, 503, "bus: no answer within 2s"},
+		}, 503, "bus: timeout after 2s"},
+		{"one hangs for good", checks{"bus": func(context.Context) error { <-hang; return nil }}, 503, "bus: timeout after 2s"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -98,11 +99,11 @@ func TestReadinessIsLoggedOnce(t *testing.T) {
 			t.Fatalf("got %d while broken is %v", status, b)
 		}
 	}
-	bad := out.find(t, "not ready")
+	bad := out.Find(t, "not ready")
 	if len(bad) != 2 || bad[0]["check"] != "store" || bad[0]["error"] != "the store is away: refused" {
 		t.Fatalf("got %v", bad)
 	}
-	if good := out.find(t, "ready again"); len(good) != 1 {
+	if good := out.Find(t, "ready again"); len(good) != 1 {
 		t.Fatalf("got %v", good)
 	}
 }
@@ -121,7 +122,7 @@ func TestHangingCheckIsRunOnce(t *testing.T) {
 		t.Fatalf("%d checks hang, want 1", got)
 	}
 	close(hang)
-	eventually(t, "readiness after the hang", func() bool {
+	testkit.Eventually(t, "readiness after the hang", func() bool {
 		status, _ := healthOf(t, url+api.PathReady)
 		return status == http.StatusOK
 	})

@@ -9,78 +9,18 @@ import (
 	"log/slog"
 	"net/http"
 	"strings"
-	"sync"
 	"testing"
-	"time"
 
 	"github.com/soundextract/sx/server/api"
 	"github.com/soundextract/sx/server/internal/httpserver"
 	"github.com/soundextract/sx/server/sx"
+	"github.com/soundextract/sx/server/testkit"
 )
 
-// lines is a log that a test reads.
-type lines struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (l *lines) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.buf.Write(p)
-}
-
-func (l *lines) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.buf.String()
-}
-
-// find gives the log lines with the message.
-func (l *lines) find(t *testing.T, message string) []map[string]any {
+// newLog returns a logger of the package, and what it logs.
+func newLog(t *testing.T, level string) (*slog.Logger, *testkit.LogBuffer) {
 	t.Helper()
-	var out []map[string]any
-	for line := range strings.Lines(l.String()) {
-		var m map[string]any
-		if err := json.Unmarshal([]byte(line), &m); err != nil {
-			t.Fatalf("log line %q: %v", line, err)
-		}
-		if m["msg"] == message {
-			out = append(out, m)
-		}
-	}
-	return out
-}
-
-// wait gives the first log line with the message, once it is there.
-func (l *lines) wait(t *testing.T, message string) map[string]any {
-	t.Helper()
-	var found []map[string]any
-	eventually(t, "log line "+message, func() bool {
-		found = l.find(t, message)
-		return len(found) > 0
-	})
-	return found[0]
-}
-
-// eventually waits until ok, where there is no event to wait for.
-func eventually(t *testing.T, what string, ok func() bool) {
-	t.Helper()
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
-	deadline := time.After(20 * time.Second)
-	for !ok() {
-		select {
-		case <-tick.C:
-		case <-deadline:
-			t.Fatalf("never came: %s", what)
-		}
-	}
-}
-
-func newLog(t *testing.T, level string) (*slog.Logger, *lines) {
-	t.Helper()
-	out := &lines{}
+	out := &testkit.LogBuffer{}
 	log, err := httpserver.NewLogger(out, level, "json")
 	if err != nil {
 		t.Fatal(err)
@@ -88,7 +28,7 @@ func newLog(t *testing.T, level string) (*slog.Logger, *lines) {
 	return log, out
 }
 
-// get asks and gives status, header and body.
+// get sends a GET request and returns the response with its body.
 func get(t *testing.T, url string) (*http.Response, string) {
 	t.Helper()
 	return do(t, newRequest(t, http.MethodGet, url, nil))
@@ -117,7 +57,7 @@ func do(t *testing.T, req *http.Request) (*http.Response, string) {
 	return res, string(raw)
 }
 
-// wantError checks an answer in the API's error format.
+// wantError checks a response in the API's error format.
 func wantError(t *testing.T, res *http.Response, body string, status int, code sx.Code) api.Error {
 	t.Helper()
 	var e api.ErrorBody

@@ -9,15 +9,15 @@ import (
 	"github.com/soundextract/sx/server/sx"
 )
 
-// NewLogger makes the program's logger. level is debug, info, warn or error;
-// format is text or json; anything else is an *sx.Error of code invalid. A line
-// that is logged with the ctx of a request (see Observe) names the request's id
-// and, once it is known, its user.
+// NewLogger returns the program's logger. level is debug, info, warn or error; format
+// is text or json; any other value is an *sx.Error of code invalid. A line that is
+// logged with the ctx of a request (see Observe) has the request's ID and, once it is
+// known, its user.
 func NewLogger(w io.Writer, level, format string) (*slog.Logger, error) {
 	var l slog.Level
 	if err := l.UnmarshalText([]byte(level)); err != nil {
-		return nil, sx.NewError(sx.CodeInvalid, "there is no log level %q", level).
-			WithHint("choose one of debug, info, warn, error")
+		return nil, sx.NewError(sx.CodeInvalid, "unknown log level %q", level).
+			WithHint("use debug, info, warn or error")
 	}
 	opts := &slog.HandlerOptions{Level: l}
 	switch format {
@@ -26,12 +26,12 @@ func NewLogger(w io.Writer, level, format string) (*slog.Logger, error) {
 	case "json":
 		return slog.New(requestHandler{slog.NewJSONHandler(w, opts)}), nil
 	default:
-		return nil, sx.NewError(sx.CodeInvalid, "there is no log format %q", format).
-			WithHint("choose text or json")
+		return nil, sx.NewError(sx.CodeInvalid, "unknown log format %q", format).
+			WithHint("use text or json")
 	}
 }
 
-// requestHandler adds what the ctx knows of the request to each line.
+// requestHandler adds the request's ID and user to each line.
 type requestHandler struct{ slog.Handler }
 
 func (h requestHandler) Handle(ctx context.Context, r slog.Record) error {
@@ -53,8 +53,8 @@ func (h requestHandler) WithGroup(name string) slog.Handler {
 	return requestHandler{h.Handler.WithGroup(name)}
 }
 
-// Cause spells an error out for the log: an *sx.Error hides its cause from
-// people, the operator is to see it.
+// Cause formats an error for the log, with the causes that the message of an *sx.Error
+// does not contain.
 func Cause(err error) string {
 	text := err.Error()
 	var e *sx.Error

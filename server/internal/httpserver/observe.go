@@ -1,37 +1,38 @@
 package httpserver
 
 import (
-	"context"
-	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"runtime/debug"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promauto"
 
 	"github.com/soundextract/sx/server/api"
-	"github.com/soundextract/sx/server/sx"
 )
 
-// Observe puts what every request needs around h: an id (api.HeaderRequestID)
-// in its ctx, its answer and its log lines; one line in the access log, without
-// queries and headers, which may hold secrets; the metrics sx_http_…; and a
-// panic becomes an answer of code internal with its stack in the log. The route
-// in log and metrics is the pattern by which an http.ServeMux below matched.
-// It is called once for each reg.
+// Observe is the middleware around all handlers of a program. It gives each request
+// an ID (api.HeaderRequestID) in its ctx, its response and its log lines; writes the
+// access log, without queries and headers, which may contain secrets; counts the
+// metrics sx_http_…; and turns a panic into a response of code internal, with the
+// stack in the log. The route in log and metrics is the pattern that an http.ServeMux
+// in h matched. Call it once for each reg.
 func Observe(h http.Handler, log *slog.Logger, reg prometheus.Registerer) http.Handler {
 	metrics := newHTTPMetrics(reg)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		begin := time.Now()
+		start := time.Now()
 		rec := &recorder{ResponseWriter: w}
 		r = identify(rec, r)
 		defer func() {
-			took := time.Since(begin)
-			status, route := rec.final(r), routeOf(r)
+			took := time.Since(start)
+			status, route := rec.finalStatus(r), routeOf(r)
 			metrics.observe(route, r.Method, status, took)
 			logAccess(r, log, rec, route, status, took)
 		}()
@@ -40,22 +41,23 @@ func Observe(h http.Handler, log *slog.Logger, reg prometheus.Registerer) http.H
 	})
 }
 
-// statusClientGone is what nginx logs for a request whose client did not wait.
-const statusClientGone = 499
+// statusClientClosedRequest is what nginx logs for a request whose client closed the
+// connection before there was a response.
+const statusClientClosedRequest = 499
 
-// final is the status of an answer whose handler has returned.
-func (r *recorder) final(req *http.Request) int {
+// finalStatus is the status of the response once the handler has returned.
+func (r *recorder) finalStatus(req *http.Request) int {
 	switch {
 	case r.status != 0:
 		return r.status
 	case req.Context().Err() != nil:
-		return statusClientGone
+		return statusClientClosedRequest
 	default:
-		return http.StatusOK // what net/http sends then
+		return http.StatusOK // sent by net/http
 	}
 }
 
-// routeOf is the path of the pattern that matched, without method and host.
+// routeOf is the path of the matched pattern, without method and host.
 func routeOf(r *http.Request) string {
 	if _, after, ok := strings.Cut(r.Pattern, " "); ok {
 		return after
@@ -66,14 +68,14 @@ func routeOf(r *http.Request) string {
 	return r.Pattern
 }
 
-// maxLoggedPath keeps a line readable that someone tries to blow up.
+// maxLoggedPath bounds what a client can write into the log.
 const maxLoggedPath = 256
 
 func logAccess(r *http.Request, log *slog.Logger, rec *recorder, route string, status int, took time.Duration) {
 	level := slog.LevelInfo
 	switch {
 	case slices.Contains(opsPaths, r.URL.Path):
-		level = slog.LevelDebug // probes come every few seconds
+		level = slog.LevelDebug // probes are sent every few seconds
 	case status >= http.StatusInternalServerError:
 		level = slog.LevelWarn
 	}
@@ -86,35 +88,106 @@ func logAccess(r *http.Request, log *slog.Logger, rec *recorder, route string, s
 		slog.Int("status", status), slog.Int64("bytes", rec.bytes), slog.Duration("took", took))
 }
 
-// recoverPanic ends the panic of a handler. An answer that has begun cannot be
-// taken back: its connection is cut, so that no client takes it for complete.
+// recoverPanic recovers from a panic of a handler. If the response has been started
+// the connection is closed, so that no client takes it for complete.
 func recoverPanic(rec *recorder, r *http.Request, log *slog.Logger) {
 	cause := recover()
 	if cause == nil {
 		return
 	}
-	if cause == http.ErrAbortHandler { //nolint:errorlint // panic passes this very value, as net/http compares it
+	if cause == http.ErrAbortHandler { //nolint:errorlint // net/http compares this very value
 		panic(cause)
 	}
-	log.ErrorContext(r.Context(), "panic in a handler", "panic", fmt.Sprint(cause), "stack", string(debug.Stack()))
+	log.ErrorContext(r.Context(), "handler panicked", "panic", fmt.Sprint(cause), "stack", string(debug.Stack()))
 	if rec.status != 0 {
 		panic(http.ErrAbortHandler)
 	}
 	api.WriteError(rec, fmt.Errorf("panic: %v", cause))
 }
 
-// WriteError answers with err as api.WriteError does, and logs it when it is
-// the server's fault: then only the log names its cause. An error that is only
-// the end of the request's own ctx is no fault.
-func WriteError(ctx context.Context, w http.ResponseWriter, log *slog.Logger, err error) {
-	switch {
-	case ctx.Err() == nil || !errors.Is(err, ctx.Err()):
-		if sx.CodeOf(err).Status() >= http.StatusInternalServerError {
-			log.ErrorContext(ctx, "request failed", "error", Cause(err))
-		}
-		api.WriteError(w, err)
-	case draining(ctx):
-		api.WriteError(w, sx.NewError(sx.CodeUnavailable, "the server is stopping"))
-	default: // the client has gone: nobody reads an answer
+// recorder records the status and the size of a response. http.ResponseController
+// unwraps it, so flushing, deadlines and hijacking still work.
+type recorder struct {
+	http.ResponseWriter
+	status int   // 0 until the response has been started
+	bytes  int64 // of the body
+}
+
+func (r *recorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }
+
+func (r *recorder) WriteHeader(status int) {
+	// 1xx are informational, except 101, which is final.
+	if r.status == 0 && (status >= http.StatusOK || status == http.StatusSwitchingProtocols) {
+		r.status = status
 	}
+	r.ResponseWriter.WriteHeader(status)
+}
+
+func (r *recorder) Write(p []byte) (int, error) {
+	r.start()
+	n, err := r.ResponseWriter.Write(p)
+	r.bytes += int64(n)
+	return n, err
+}
+
+// ReadFrom lets the underlying writer use sendfile.
+func (r *recorder) ReadFrom(src io.Reader) (int64, error) {
+	r.start()
+	n, err := io.Copy(r.ResponseWriter, src)
+	r.bytes += n
+	return n, err
+}
+
+// FlushError is called by http.ResponseController. A flush starts the response.
+func (r *recorder) FlushError() error {
+	r.start()
+	return http.NewResponseController(r.ResponseWriter).Flush()
+}
+
+func (r *recorder) start() {
+	if r.status == 0 {
+		r.status = http.StatusOK
+	}
+}
+
+// NewRegistry returns a registry with the metrics of the Go runtime and of the
+// process.
+func NewRegistry() *prometheus.Registry {
+	reg := prometheus.NewRegistry()
+	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return reg
+}
+
+type httpMetrics struct {
+	requests *prometheus.CounterVec
+	duration *prometheus.HistogramVec
+}
+
+func newHTTPMetrics(reg prometheus.Registerer) httpMetrics {
+	factory := promauto.With(reg)
+	return httpMetrics{
+		requests: factory.NewCounterVec(prometheus.CounterOpts{
+			Name: "sx_http_requests_total",
+			Help: "HTTP requests by route, method and status.",
+		}, []string{"route", "method", "status"}),
+		duration: factory.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "sx_http_request_duration_seconds",
+			Help: "Duration from the request's header to the end of the response.",
+			// Sign-ins take milliseconds; uploads and event streams take hours.
+			Buckets: []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 7200},
+		}, []string{"route", "method"}),
+	}
+}
+
+func (m httpMetrics) observe(route, method string, status int, took time.Duration) {
+	if !slices.Contains(knownMethods, method) {
+		method = "other" // else clients could create labels without bound
+	}
+	m.requests.WithLabelValues(route, method, strconv.Itoa(status)).Inc()
+	m.duration.WithLabelValues(route, method).Observe(took.Seconds())
+}
+
+var knownMethods = []string{
+	http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut,
+	http.MethodPatch, http.MethodDelete, http.MethodOptions,
 }

@@ -22,10 +22,11 @@ import (
 	"github.com/soundextract/sx/server/api"
 	"github.com/soundextract/sx/server/internal/httpserver"
 	"github.com/soundextract/sx/server/sx"
+	"github.com/soundextract/sx/server/testkit"
 )
 
-// observed serves mux as a program does, and gives its address and log.
-func observed(t *testing.T, fill func(mux *http.ServeMux, log *slog.Logger)) (string, *lines, *prometheus.Registry) {
+// observed serves mux like a program does, and returns its URL and log.
+func observed(t *testing.T, fill func(mux *http.ServeMux, log *slog.Logger)) (string, *testkit.LogBuffer, *prometheus.Registry) {
 	t.Helper()
 	log, out := newLog(t, "debug")
 	reg := prometheus.NewRegistry()
@@ -68,12 +69,12 @@ func TestRequestID(t *testing.T) {
 			if body != id+" "+id {
 				t.Fatalf("ctx and header have %q, the answer %q", body, id)
 			}
-			eventually(t, "a log line with the id", func() bool {
+			testkit.Eventually(t, "a log line with the id", func() bool {
 				return strings.Contains(out.String(), `"request_id":"`+id+`"`)
 			})
 		})
 	}
-	out.wait(t, "inside")
+	out.Wait(t, "inside")
 	if got := httpserver.RequestID(t.Context()); got != "" {
 		t.Fatalf("outside of a request: got %q", got)
 	}
@@ -93,7 +94,7 @@ func TestAccessLog(t *testing.T) {
 	req := newRequest(t, http.MethodPost, url+"/v1/jobs/j1/cancel?token=geheim", strings.NewReader("geheim"))
 	req.Header.Set("Authorization", "Bearer geheim")
 	do(t, req)
-	got := out.wait(t, "request")
+	got := out.Wait(t, "request")
 	for k, want := range map[string]any{
 		"level": "INFO", "method": "POST", "path": "/v1/jobs/j1/cancel", "route": "/v1/jobs/{id}/cancel",
 		"status": float64(201), "bytes": float64(5), "user": "u1",
@@ -111,8 +112,8 @@ func TestAccessLog(t *testing.T) {
 
 	get(t, url+"/"+strings.Repeat("a", 5000))
 	get(t, url+api.PathHealth)
-	eventually(t, "three lines", func() bool { return len(out.find(t, "request")) == 3 })
-	all := out.find(t, "request")
+	testkit.Eventually(t, "three lines", func() bool { return len(out.Find(t, "request")) == 3 })
+	all := out.Find(t, "request")
 	if all[1]["status"] != float64(404) || all[1]["route"] != "none" || len(all[1]["path"].(string)) != 256 {
 		t.Errorf("got %v for a path that is not there", all[1])
 	}
@@ -137,10 +138,10 @@ func TestClientGone(t *testing.T) {
 		_ = res.Body.Close()
 		t.Fatal("there is an answer")
 	}
-	if got := out.wait(t, "request"); got["status"] != float64(499) {
+	if got := out.Wait(t, "request"); got["status"] != float64(499) {
 		t.Fatalf("got %v, want status 499", got)
 	}
-	if got := out.find(t, "request failed"); len(got) != 0 {
+	if got := out.Find(t, "request failed"); len(got) != 0 {
 		t.Fatalf("a client that left is logged as a failure: %v", got)
 	}
 }
@@ -161,12 +162,12 @@ func TestPanic(t *testing.T) {
 	if strings.Contains(body, "geheim") || res.Header.Get(api.HeaderRequestID) == "" {
 		t.Fatalf("got body %q, header %v", body, res.Header)
 	}
-	line := out.wait(t, "panic in a handler")
+	line := out.Wait(t, "handler panicked")
 	if stack, _ := line["stack"].(string); line["panic"] != "geheim" || !strings.Contains(stack, "observe_test.go") || line["request_id"] == nil {
 		t.Fatalf("got log line %v", line)
 	}
-	eventually(t, "access log of the panic", func() bool {
-		l := out.find(t, "request")
+	testkit.Eventually(t, "access log of the panic", func() bool {
+		l := out.Find(t, "request")
 		return len(l) == 1 && l[0]["status"] == float64(500) && l[0]["level"] == "WARN"
 	})
 
@@ -183,7 +184,7 @@ func TestPanic(t *testing.T) {
 		_ = aborted.Body.Close()
 		t.Fatal("an aborted request has an answer")
 	}
-	if got := len(out.find(t, "panic in a handler")); got != 2 {
+	if got := len(out.Find(t, "handler panicked")); got != 2 {
 		t.Fatalf("%d panics are logged, want 2 (an abort is none)", got)
 	}
 }
@@ -194,7 +195,7 @@ func TestWriteError(t *testing.T) {
 	errs := map[string]error{
 		"internal":    fmt.Errorf("save job: %w", cause),
 		"unavailable": sx.NewError(sx.CodeUnavailable, "the store is away").WithCause(cause),
-		"notfound":    sx.NewError(sx.CodeNotFound, "there is no job"),
+		"notfound":    sx.NewError(sx.CodeNotFound, "job not found"),
 	}
 	url, out, _ := observed(t, func(mux *http.ServeMux, log *slog.Logger) {
 		mux.HandleFunc("GET /{which}", func(w http.ResponseWriter, r *http.Request) {
@@ -210,13 +211,13 @@ func TestWriteError(t *testing.T) {
 		"unavailable": {503, sx.CodeUnavailable, "the store is away: disk on fire"},
 		"notfound":    {404, sx.CodeNotFound, ""},
 	} {
-		before := len(out.find(t, "request failed"))
+		before := len(out.Find(t, "request failed"))
 		res, body := get(t, url+"/"+which)
 		wantError(t, res, body, want.status, want.code)
 		if strings.Contains(body, "fire") {
 			t.Errorf("%s: the cause is sent: %s", which, body)
 		}
-		all := out.find(t, "request failed")[before:]
+		all := out.Find(t, "request failed")[before:]
 		switch {
 		case want.logged == "" && len(all) != 0:
 			t.Errorf("%s: logged as a failure: %v", which, all)
@@ -238,14 +239,14 @@ func TestMetrics(t *testing.T) {
 	do(t, newRequest(t, http.MethodPatch, url+"/v1/uploads/1", nil))
 	do(t, newRequest(t, "MADEUP", url+"/v1/uploads/1", nil))
 	want := `
-# HELP sx_http_requests_total Answered HTTP requests by route, method and status.
+# HELP sx_http_requests_total HTTP requests by route, method and status.
 # TYPE sx_http_requests_total counter
 sx_http_requests_total{method="GET",route="/v1/jobs/{id}",status="200"} 2
 sx_http_requests_total{method="GET",route="none",status="404"} 1
 sx_http_requests_total{method="PATCH",route="/v1/uploads/",status="204"} 1
 sx_http_requests_total{method="other",route="/v1/uploads/",status="204"} 1
 `
-	eventually(t, "the metrics", func() bool {
+	testkit.Eventually(t, "the metrics", func() bool {
 		return testutil.GatherAndCompare(reg, strings.NewReader(want), "sx_http_requests_total") == nil
 	})
 	if n, err := testutil.GatherAndCount(reg, "sx_http_request_duration_seconds"); err != nil || n != 4 {
@@ -253,8 +254,8 @@ sx_http_requests_total{method="other",route="/v1/uploads/",status="204"} 1
 	}
 }
 
-// What tusd, event streams and downloads need of a ResponseWriter.
-func TestResponseWriterKeepsItsAbilities(t *testing.T) {
+// Uploads, event streams and downloads need these abilities of a ResponseWriter.
+func TestResponseWriterAbilities(t *testing.T) {
 	t.Parallel()
 	name := filepath.Join(t.TempDir(), "track.mp3")
 	if err := os.WriteFile(name, []byte(strings.Repeat("x", 100_000)), 0o600); err != nil {
@@ -300,7 +301,7 @@ func TestResponseWriterKeepsItsAbilities(t *testing.T) {
 		t.Fatalf("got %q, error %v before the handler has ended", line, err)
 	}
 	close(release)
-	if got := out.wait(t, "request"); got["status"] != float64(200) || got["bytes"] != float64(4) {
+	if got := out.Wait(t, "request"); got["status"] != float64(200) || got["bytes"] != float64(4) {
 		t.Fatalf("got %v", got)
 	}
 	req := newRequest(t, http.MethodGet, url+"/file", nil)
@@ -308,8 +309,8 @@ func TestResponseWriterKeepsItsAbilities(t *testing.T) {
 	if res, body := do(t, req); res.StatusCode != http.StatusPartialContent || len(body) != 99_990 {
 		t.Fatalf("got %d with %d bytes", res.StatusCode, len(body))
 	}
-	eventually(t, "the file's line", func() bool {
-		l := out.find(t, "request")
+	testkit.Eventually(t, "the file's line", func() bool {
+		l := out.Find(t, "request")
 		return len(l) == 2 && l[1]["bytes"] == float64(99_990) && l[1]["status"] == float64(206)
 	})
 }
@@ -321,7 +322,7 @@ func TestRoutes(t *testing.T) {
 		mux.HandleFunc("DELETE /a/{id}", func(http.ResponseWriter, *http.Request) {})
 		mux.HandleFunc("/tree/", func(http.ResponseWriter, *http.Request) {})
 		mux.HandleFunc("GET /own404", func(w http.ResponseWriter, _ *http.Request) {
-			api.WriteError(w, sx.NewError(sx.CodeNotFound, "there is no job"))
+			api.WriteError(w, sx.NewError(sx.CodeNotFound, "job not found"))
 		})
 	})
 	if res, body := get(t, url+"/a/7"); res.StatusCode != http.StatusOK || body != "7" {
@@ -339,7 +340,7 @@ func TestRoutes(t *testing.T) {
 		t.Errorf("the mux's redirect is lost: got %d", res.StatusCode)
 	}
 	res, body = get(t, url+"/own404")
-	if e := wantError(t, res, body, http.StatusNotFound, sx.CodeNotFound); e.Message != "there is no job" {
+	if e := wantError(t, res, body, http.StatusNotFound, sx.CodeNotFound); e.Message != "job not found" {
 		t.Errorf("a handler's own answer is replaced: %+v", e)
 	}
 }

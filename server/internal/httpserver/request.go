@@ -12,10 +12,10 @@ import (
 
 type requestKey struct{}
 
-// request is what is known of the request that a ctx belongs to.
+// request is the data of a request in its ctx.
 type request struct {
 	id   string
-	user atomic.Pointer[string] // logs may be written while it is set
+	user atomic.Pointer[string] // atomic, because other goroutines may log meanwhile
 }
 
 func requestOf(ctx context.Context) *request {
@@ -23,7 +23,7 @@ func requestOf(ctx context.Context) *request {
 	return r
 }
 
-// RequestID is the id of the request that ctx belongs to, "" outside of one.
+// RequestID returns the ID of the request that ctx belongs to, or "".
 func RequestID(ctx context.Context) string {
 	if r := requestOf(ctx); r != nil {
 		return r.id
@@ -31,19 +31,19 @@ func RequestID(ctx context.Context) string {
 	return ""
 }
 
-// SetUser notes who sent the request that ctx belongs to, for the logs.
+// SetUser sets the user of the request that ctx belongs to, for its log lines.
 func SetUser(ctx context.Context, id string) {
 	if r := requestOf(ctx); r != nil {
 		r.user.Store(&id)
 	}
 }
 
-// An id from outside goes into logs and headers, so it is kept short and plain.
+// A client's ID is written to logs and headers, so only short, plain ones are used.
 var requestIDPattern = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
 
-// identify gives the request its id: the sender's if it is a sane one, so that
-// one id follows a call through all services, else a new one. The answer
-// carries it, and so does the request when it is passed on.
+// identify gives the request an ID: the client's if it is valid, so that the ID is the
+// same in all services, else a new one. It sets the ID in the response, and in the
+// request for the reverse proxy.
 func identify(w http.ResponseWriter, r *http.Request) *http.Request {
 	id := r.Header.Get(api.HeaderRequestID)
 	if !requestIDPattern.MatchString(id) {

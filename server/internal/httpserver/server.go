@@ -4,55 +4,69 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
+	"sync"
 	"time"
+
+	"github.com/soundextract/sx/server/sx"
 )
+
+// Listen listens on the TCP address of the setting addr. It returns an *sx.Error of
+// code invalid if that fails.
+func Listen(ctx context.Context, addr string) (net.Listener, error) {
+	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", addr)
+	if err != nil {
+		return nil, sx.NewError(sx.CodeInvalid, "cannot listen on %s: %v", addr, err).
+			WithHint("choose another address with --addr; port 0 selects a free port")
+	}
+	return l, nil
+}
 
 const (
-	// headLimit bounds reading a request's head, against clients that drip.
-	headLimit = 10 * time.Second
-	// idleLimit closes connections that nobody uses.
-	idleLimit = 2 * time.Minute
-	maxHead   = 64 << 10 // bytes
+	headerTimeout = 10 * time.Second // against clients that send slowly (Slowloris)
+	idleTimeout   = 2 * time.Minute
+	maxHeader     = 64 << 10 // bytes
 
-	defaultDrain = 10 * time.Second
-	// brief is what open requests get before their ctx ends: enough for
-	// everything but transfers and streams, which end only then.
-	brief = 500 * time.Millisecond
-	// storing is what handlers get after their connections were cut.
-	storing = 5 * time.Second
+	defaultDrainTimeout = 10 * time.Second
+	// cancelDelay is how long requests may continue before their ctx is cancelled:
+	// enough for all but transfers and event streams.
+	cancelDelay = 500 * time.Millisecond
+	// handlerTimeout is how long handlers may continue after their connections were
+	// closed.
+	handlerTimeout = 5 * time.Second
 )
 
-// Server serves HTTP on a listener that is open already. Nothing limits how
-// long a body may take: uploads and event streams last for hours, and their
-// handlers notice a stall themselves.
+// Server serves HTTP on an open listener. It has no timeout for bodies, because
+// uploads and event streams take hours; their handlers detect stalled connections.
 type Server struct {
 	Listener net.Listener // Run closes it
 	Handler  http.Handler
-	Health   *Health // told to drain when Run's ctx ends
+	Health   *Health // not ready once Run's ctx has ended
 	Log      *slog.Logger
-	// Drain bounds the time that open requests get to end; 0 is ten seconds.
-	Drain time.Duration
+	// DrainTimeout is how long open requests may continue; 0 stands for 10 s.
+	DrainTimeout time.Duration
 }
 
-// Run serves until ctx ends, then drains and returns nil: readiness goes false,
-// no new connection is taken, and short requests end as usual. What is open
-// half a second later has its ctx cancelled (cause http.ErrServerClosed) and
-// its body read no further, so that event streams end and uploads store what
-// they have. What is open after Drain is cut. All handlers have returned when
-// Run returns, except those that do not even notice that. An error is one of
-// the listener.
+// Run serves until ctx ends, then drains and returns nil. Draining means: the process
+// is no longer ready, no new connection is accepted, and short requests complete.
+// After half a second the ctx of open requests is cancelled (with the cause
+// http.ErrServerClosed) and their bodies are no longer read, so that event streams end
+// and uploads store what they have received. After DrainTimeout the connections are
+// closed. When Run returns, all handlers have returned, except those that ignore even
+// that. An error is that of the listener.
 func (s *Server) Run(ctx context.Context) error {
 	base, cancelBase := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer cancelBase(http.ErrServerClosed)
 	open := &openRequests{none: make(chan struct{})}
 	srv := &http.Server{
 		Handler:           open.count(s.Handler),
-		ReadHeaderTimeout: headLimit,
-		IdleTimeout:       idleLimit,
-		MaxHeaderBytes:    maxHead,
+		ReadHeaderTimeout: headerTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    maxHeader,
 		BaseContext:       func(net.Listener) context.Context { return base },
 		ErrorLog:          slog.NewLogLogger(s.Log.Handler(), slog.LevelWarn),
 	}
@@ -70,22 +84,106 @@ func (s *Server) Run(ctx context.Context) error {
 
 func (s *Server) drain(ctx context.Context, srv *http.Server, open *openRequests, cancelBase context.CancelCauseFunc) {
 	s.Health.Drain()
-	limit := s.Drain
-	if limit == 0 {
-		limit = defaultDrain
+	timeout := s.DrainTimeout
+	if timeout == 0 {
+		timeout = defaultDrainTimeout
 	}
-	shutdownCtx, cancel := context.WithTimeout(ctx, limit)
+	shutdownCtx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	end := time.AfterFunc(min(brief, limit), func() { cancelBase(http.ErrServerClosed) })
+	end := time.AfterFunc(min(cancelDelay, timeout), func() { cancelBase(http.ErrServerClosed) })
 	defer end.Stop()
 	if err := srv.Shutdown(shutdownCtx); err != nil && !errors.Is(err, context.DeadlineExceeded) {
 		s.Log.WarnContext(ctx, "closing the listener failed", "error", err)
 	}
 	_ = srv.Close()
-	// Without connections a handler can only be storing what it has.
+	// Handlers without a connection may still store what they have received.
 	select {
 	case <-open.close():
-	case <-time.After(storing):
-		s.Log.WarnContext(ctx, "requests were left open")
+	case <-time.After(handlerTimeout):
+		s.Log.WarnContext(ctx, "handlers still running")
 	}
+}
+
+// openRequests counts the running handlers. A sync.WaitGroup cannot be used, because
+// requests may start while it is waited for.
+type openRequests struct {
+	mu     sync.Mutex
+	n      int
+	closed bool
+	none   chan struct{} // closed when closed is set and n is 0
+}
+
+// count wraps h so that its requests are counted and their bodies end when the server
+// drains.
+func (o *openRequests) count(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !o.start() {
+			panic(http.ErrAbortHandler) // the connection is already closed
+		}
+		defer o.end()
+		// A handler that is blocked in a read does not notice that its ctx has ended.
+		stop := context.AfterFunc(r.Context(), func() { stopReading(w, r) })
+		defer stop()
+		if r.Body != http.NoBody {
+			// A shallow copy: net/http's request must not be modified.
+			r = r.WithContext(r.Context())
+			r.Body = drainingBody{r.Body, r.Context()}
+		}
+		h.ServeHTTP(w, r)
+	})
+}
+
+// stopReading unblocks a handler that reads the body. If the client has closed the
+// connection, the read has returned anyway.
+func stopReading(w http.ResponseWriter, r *http.Request) {
+	if draining(r.Context()) {
+		_ = http.NewResponseController(w).SetReadDeadline(time.Now())
+	}
+}
+
+// draining reports whether the Server cancelled the request's ctx.
+func draining(ctx context.Context) bool {
+	return errors.Is(context.Cause(ctx), http.ErrServerClosed)
+}
+
+// drainingBody returns an error once the server drains, even if the handler extends
+// the read deadline.
+type drainingBody struct {
+	io.ReadCloser
+	ctx context.Context //nolint:containedctx the body belongs to the request, like its ctx
+}
+
+func (b drainingBody) Read(p []byte) (int, error) {
+	if draining(b.ctx) {
+		return 0, os.ErrDeadlineExceeded
+	}
+	return b.ReadCloser.Read(p)
+}
+
+func (o *openRequests) start() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if !o.closed {
+		o.n++
+	}
+	return !o.closed
+}
+
+func (o *openRequests) end() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.n--
+	if o.closed && o.n == 0 {
+		close(o.none)
+	}
+}
+
+// close refuses new requests. The channel is closed when none is running.
+func (o *openRequests) close() <-chan struct{} {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.closed = true; o.n == 0 {
+		close(o.none)
+	}
+	return o.none
 }

@@ -14,13 +14,14 @@ import (
 
 	"github.com/soundextract/sx/server/api"
 	"github.com/soundextract/sx/server/internal/httpserver"
+	"github.com/soundextract/sx/server/testkit"
 )
 
-// running is a Server at work.
+// running is a running Server.
 type running struct {
 	url    string
 	health *httpserver.Health
-	log    *lines
+	log    *testkit.LogBuffer
 	stop   context.CancelFunc
 	ended  chan error
 }
@@ -39,15 +40,15 @@ func start(t *testing.T, drain time.Duration, fill func(mux *http.ServeMux)) *ru
 	ctx, cancel := context.WithCancel(t.Context())
 	r := &running{url: "http://" + l.Addr().String(), health: health, log: out, stop: cancel, ended: make(chan error, 1)}
 	srv := &httpserver.Server{
-		Listener: l, Handler: httpserver.Observe(mux, log, httpserver.NewRegistry()), Health: health, Log: log, Drain: drain,
+		Listener: l, Handler: httpserver.Observe(mux, log, httpserver.NewRegistry()), Health: health, Log: log, DrainTimeout: drain,
 	}
 	go func() { r.ended <- srv.Run(ctx) }()
 	t.Cleanup(cancel)
 	return r
 }
 
-// wait waits for the Server's end and gives how long it took since begin.
-func (r *running) wait(t *testing.T, begin time.Time) time.Duration {
+// wait waits until the Server has stopped and returns the time since start.
+func (r *running) wait(t *testing.T, start time.Time) time.Duration {
 	t.Helper()
 	select {
 	case err := <-r.ended:
@@ -55,9 +56,9 @@ func (r *running) wait(t *testing.T, begin time.Time) time.Duration {
 			t.Fatal(err)
 		}
 	case <-time.After(20 * time.Second):
-		t.Fatal("the server does not end")
+		t.Fatal("the server did not stop")
 	}
-	return time.Since(begin)
+	return time.Since(start)
 }
 
 func TestServerServesAndStops(t *testing.T) {
@@ -66,9 +67,9 @@ func TestServerServesAndStops(t *testing.T) {
 	if status, _ := healthOf(t, s.url+api.PathReady); status != http.StatusOK {
 		t.Fatalf("got %d", status)
 	}
-	begin := time.Now()
+	start := time.Now()
 	s.stop()
-	if took := s.wait(t, begin); took > 5*time.Second {
+	if took := s.wait(t, start); took > 5*time.Second {
 		t.Fatalf("an idle server took %v to end", took)
 	}
 	if res, err := http.DefaultTransport.RoundTrip(newRequest(t, http.MethodGet, s.url, nil)); err == nil {
@@ -77,7 +78,7 @@ func TestServerServesAndStops(t *testing.T) {
 	}
 }
 
-// A request at work is answered, although no new connection is taken.
+// A running request is answered, although no new connection is accepted.
 func TestDrainLetsShortRequestsEnd(t *testing.T) {
 	t.Parallel()
 	begun, release := make(chan struct{}), make(chan struct{})
@@ -98,7 +99,7 @@ func TestDrainLetsShortRequestsEnd(t *testing.T) {
 	}()
 	<-begun
 	s.stop()
-	eventually(t, "closed listener", func() bool {
+	testkit.Eventually(t, "closed listener", func() bool {
 		c, err := new(net.Dialer).DialContext(t.Context(), "tcp", strings.TrimPrefix(s.url, "http://"))
 		if err == nil {
 			_ = c.Close()
@@ -112,7 +113,7 @@ func TestDrainLetsShortRequestsEnd(t *testing.T) {
 	s.wait(t, time.Now())
 }
 
-// An event stream would go on for ever: its ctx ends it.
+// An event stream never ends by itself: its ctx is cancelled.
 func TestDrainEndsStreams(t *testing.T) {
 	t.Parallel()
 	cause := make(chan error, 1)
@@ -134,9 +135,9 @@ func TestDrainEndsStreams(t *testing.T) {
 	if _, err := in.ReadString('\n'); err != nil {
 		t.Fatal(err)
 	}
-	begin := time.Now()
+	start := time.Now()
 	s.stop()
-	if took := s.wait(t, begin); took > 10*time.Second {
+	if took := s.wait(t, start); took > 10*time.Second {
 		t.Fatalf("it took %v", took)
 	}
 	if rest, err := io.ReadAll(in); err != nil || string(rest) != ": bye\n" {
@@ -147,7 +148,7 @@ func TestDrainEndsStreams(t *testing.T) {
 	}
 }
 
-// slowBody is a client that sends some bytes and then nothing for ever.
+// slowBody is a body that has some bytes and then blocks.
 type slowBody struct {
 	first string
 	ctx   context.Context
@@ -162,7 +163,7 @@ func (b *slowBody) Read(p []byte) (int, error) {
 	return 0, b.ctx.Err()
 }
 
-// An upload that waits for its client's next byte ends, and keeps what came.
+// An upload that waits for its client's next byte ends, and keeps what it has received.
 func TestDrainEndsUploads(t *testing.T) {
 	t.Parallel()
 	type stored struct {
@@ -189,19 +190,19 @@ func TestDrainEndsUploads(t *testing.T) {
 		}
 	}()
 	<-begun
-	begin := time.Now()
+	start := time.Now()
 	s.stop()
 	st := <-got
 	if st.bytes != "hello" || !errors.Is(st.err, os.ErrDeadlineExceeded) {
 		t.Fatalf("got %+v", st)
 	}
-	if took := s.wait(t, begin); took > 10*time.Second {
+	if took := s.wait(t, start); took > 10*time.Second {
 		t.Fatalf("it took %v", took)
 	}
 }
 
-// As one does that gives its client more time after each read, as tusd does,
-// and so takes back the deadline by which the server ends reading.
+// A handler that extends the read deadline after each read overrides the deadline by
+// which the server ends reading.
 func TestDrainEndsUploadsThatMoveDeadlines(t *testing.T) {
 	t.Parallel()
 	got, begun := make(chan error, 1), make(chan struct{})
@@ -224,9 +225,9 @@ func TestDrainEndsUploadsThatMoveDeadlines(t *testing.T) {
 		}
 	}()
 	<-begun
-	begin := time.Now()
+	start := time.Now()
 	s.stop()
-	if took := s.wait(t, begin); took > 10*time.Second {
+	if took := s.wait(t, start); took > 10*time.Second {
 		t.Fatalf("it took %v", took)
 	}
 	if err := <-got; !errors.Is(err, os.ErrDeadlineExceeded) {
@@ -234,7 +235,8 @@ func TestDrainEndsUploadsThatMoveDeadlines(t *testing.T) {
 	}
 }
 
-// A handler that heeds nothing is cut, and waited for while it stores.
+// The connection of a handler that ignores its ctx is closed, and the server waits for
+// the handler while it stores.
 func TestDrainHasADeadline(t *testing.T) {
 	t.Parallel()
 	begun, cut, stored := make(chan struct{}), make(chan struct{}), make(chan struct{})
@@ -266,12 +268,12 @@ func TestDrainHasADeadline(t *testing.T) {
 	}
 	close(stored)
 	s.wait(t, time.Now())
-	if status := s.log.find(t, "requests were left open"); len(status) != 0 {
+	if status := s.log.Find(t, "handlers still running"); len(status) != 0 {
 		t.Fatalf("got %v", status)
 	}
 }
 
-func TestDrainGivesUpOnADeafHandler(t *testing.T) {
+func TestDrainGivesUpOnAHangingHandler(t *testing.T) {
 	t.Parallel()
 	begun, release := make(chan struct{}), make(chan struct{})
 	s := start(t, 50*time.Millisecond, func(mux *http.ServeMux) {
@@ -286,12 +288,12 @@ func TestDrainGivesUpOnADeafHandler(t *testing.T) {
 	s.stop()
 	s.wait(t, time.Now())
 	close(release)
-	if got := s.log.find(t, "requests were left open"); len(got) != 1 {
+	if got := s.log.Find(t, "handlers still running"); len(got) != 1 {
 		t.Fatalf("got %v", got)
 	}
 }
 
-// The handler's last words when the drain ends its work on the store.
+// The response of a handler whose store call is cancelled by draining.
 func TestWriteErrorWhileDraining(t *testing.T) {
 	t.Parallel()
 	begun := make(chan struct{})

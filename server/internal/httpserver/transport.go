@@ -8,11 +8,11 @@ import (
 	"strconv"
 )
 
-// HandlerTransport is a RoundTripper that calls h in this process instead of a
-// server, so that services talk the same way whether they share a process or
-// not. The answer is buffered whole, so it is not for streams. When a request's
-// ctx ends, RoundTrip returns its error at once and h goes on alone until it
-// notices. A panic of h comes back as an error.
+// HandlerTransport returns an http.RoundTripper that calls h in this process, so that
+// services call each other in the same way whether they share a process or not. It
+// buffers the whole response, so it cannot be used for streams. When a request's ctx
+// ends, RoundTrip returns its error at once, although h may still be running. A panic
+// of h is returned as an error.
 func HandlerTransport(h http.Handler) http.RoundTripper { return handlerTransport{h} }
 
 type handlerTransport struct{ handler http.Handler }
@@ -26,7 +26,7 @@ func (t handlerTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 		_ = body.Close()
 		return nil, err
 	}
-	// What arrives at a server is another request than what was sent.
+	// A server-side request differs from the client-side one.
 	in := req.Clone(req.Context())
 	in.Body = body
 	in.RequestURI = in.URL.RequestURI()
@@ -36,36 +36,36 @@ func (t handlerTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 		in.Host = in.URL.Host
 	}
 	type result struct {
-		answer *buffer
-		err    error
+		response *buffer
+		err      error
 	}
 	done := make(chan result, 1)
 	go func() {
-		// A RoundTripper closes the body, also when it fails.
+		// A RoundTripper must close the body, also on errors.
 		defer func() { _ = body.Close() }()
 		defer func() {
 			if cause := recover(); cause != nil {
 				done <- result{err: fmt.Errorf("handler of %s panicked: %v", in.URL.Path, cause)}
 			}
 		}()
-		answer := newBuffer()
-		t.handler.ServeHTTP(answer, in)
-		answer.WriteHeader(http.StatusOK) // unless it has set another
-		done <- result{answer: answer}
+		response := newBuffer()
+		t.handler.ServeHTTP(response, in)
+		response.WriteHeader(http.StatusOK) // no-op if h has set another
+		done <- result{response: response}
 	}()
 	select {
 	case r := <-done:
 		if r.err != nil {
 			return nil, r.err
 		}
-		return r.answer.response(req), nil
+		return r.response.toResponse(req), nil
 	case <-req.Context().Done():
 		return nil, req.Context().Err()
 	}
 }
 
-// response is the answer as a client sees it.
-func (b *buffer) response(req *http.Request) *http.Response {
+// toResponse returns the response for the client.
+func (b *buffer) toResponse(req *http.Request) *http.Response {
 	res := &http.Response{
 		Status:     strconv.Itoa(b.status) + " " + http.StatusText(b.status),
 		StatusCode: b.status, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
@@ -76,4 +76,27 @@ func (b *buffer) response(req *http.Request) *http.Response {
 		res.ContentLength = int64(b.body.Len())
 	}
 	return res
+}
+
+// buffer is an http.ResponseWriter that keeps the response in memory.
+type buffer struct {
+	header http.Header
+	sent   http.Header // the header when the response was started
+	status int
+	body   bytes.Buffer
+}
+
+func newBuffer() *buffer { return &buffer{header: http.Header{}} }
+
+func (b *buffer) Header() http.Header { return b.header }
+
+func (b *buffer) WriteHeader(status int) {
+	if b.status == 0 && status >= http.StatusOK {
+		b.status, b.sent = status, b.header.Clone()
+	}
+}
+
+func (b *buffer) Write(p []byte) (int, error) {
+	b.WriteHeader(http.StatusOK)
+	return b.body.Write(p)
 }

@@ -14,7 +14,7 @@ import (
 	"github.com/soundextract/sx/server/sx"
 )
 
-// closeNotice is a request body that tells when it is closed.
+// closeNotice is a request body that reports when it is closed.
 type closeNotice struct {
 	io.Reader
 	closed chan struct{}
@@ -94,7 +94,7 @@ func TestHandlerTransport(t *testing.T) {
 	<-unused.closed
 }
 
-// The client that the gateway uses works over it.
+// The API's client works over it.
 func TestHandlerTransportUnderTheClient(t *testing.T) {
 	t.Parallel()
 	mux := http.NewServeMux()

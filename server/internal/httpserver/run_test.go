@@ -14,11 +14,12 @@ import (
 
 	"github.com/soundextract/sx/server/internal/httpserver"
 	"github.com/soundextract/sx/server/sx"
+	"github.com/soundextract/sx/server/testkit"
 )
 
-// TestMain lets the test binary be the program that gets the signals.
+// TestMain lets the test binary be the program that receives the signals.
 func TestMain(m *testing.M) {
-	if how := os.Getenv("SERVE_TEST_PROGRAM"); how != "" {
+	if how := os.Getenv("HTTPSERVER_TEST_PROGRAM"); how != "" {
 		os.Exit(program(how, os.Stdout, os.Stderr)) //nolint:forbidigo // here this is a main
 	}
 	m.Run()
@@ -66,8 +67,8 @@ func TestSignals(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			cmd := exec.CommandContext(t.Context(), os.Args[0])
-			cmd.Env = append(os.Environ(), "SERVE_TEST_PROGRAM="+tt.how)
-			var stderr lines
+			cmd.Env = append(os.Environ(), "HTTPSERVER_TEST_PROGRAM="+tt.how)
+			var stderr testkit.LogBuffer
 			cmd.Stderr = &stderr
 			stdout, err := cmd.StdoutPipe()
 			if err != nil {

@@ -1,0 +1,92 @@
+package httpserver
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"log/slog"
+	"mime"
+	"net/http"
+	"strings"
+
+	"github.com/soundextract/sx/server/api"
+	"github.com/soundextract/sx/server/sx"
+)
+
+// maxBody is in bytes. The largest JSON body has a password of maximum length, each
+// byte of it written as \u00xx, and a name.
+const maxBody = 16 << 10
+
+// Decode decodes a JSON body strictly: an unknown field is an error. It requires the
+// Content-Type of JSON as a protection against CSRF: another site's page can send
+// forms across origins, but not JSON.
+func Decode(w http.ResponseWriter, r *http.Request, into any) error {
+	if t, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || t != "application/json" {
+		return sx.NewError(sx.CodeInvalid, "the content type of the request is not application/json").
+			WithHint("send the header Content-Type: application/json")
+	}
+	dec := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxBody))
+	dec.DisallowUnknownFields()
+	err := dec.Decode(into)
+	if err == nil {
+		if _, end := dec.Token(); !errors.Is(end, io.EOF) {
+			err = errors.New("unexpected data after the JSON object")
+		}
+	}
+	var tooLong *http.MaxBytesError
+	switch {
+	case err == nil:
+		return nil
+	case r.Context().Err() != nil:
+		return r.Context().Err()
+	case errors.As(err, &tooLong):
+		return sx.NewError(sx.CodeTooLarge, "request body too large").
+			WithHint("send at most %d bytes", tooLong.Limit)
+	default:
+		// The decoder's errors contain fields and positions, but no values.
+		return sx.NewError(sx.CodeInvalid, "invalid request body: %v", err)
+	}
+}
+
+// Routes returns mux with responses in the API's error format for an unknown path
+// (404) and for a method that a path does not support (405).
+func Routes(mux *http.ServeMux) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h, pattern := mux.Handler(r)
+		if pattern != "" {
+			mux.ServeHTTP(w, r)
+			return
+		}
+		// No pattern matched, so h writes the mux's own response. Only its status and
+		// the header Allow are used.
+		response := newBuffer()
+		h.ServeHTTP(response, r)
+		if response.status != http.StatusMethodNotAllowed {
+			api.WriteError(w, sx.NewError(sx.CodeNotFound, "path %s not found", r.URL.Path).
+				WithHint("see the API description at %s", api.PathOpenAPI))
+			return
+		}
+		allow := response.header.Get("Allow")
+		w.Header().Set("Allow", allow)
+		api.Write(w, response.status, api.ErrorBody{Error: api.FromError(
+			sx.NewError(sx.CodeInvalid, "method %s not allowed for %s", r.Method, r.URL.Path).
+				WithHint("use %s", strings.ReplaceAll(allow, ", ", " or ")))})
+	})
+}
+
+// WriteError writes err as api.WriteError does. It logs errors of the server (status
+// 5xx), whose cause is not in the response. For an error that is only the end of the
+// request's own ctx it logs nothing.
+func WriteError(ctx context.Context, w http.ResponseWriter, log *slog.Logger, err error) {
+	switch {
+	case ctx.Err() == nil || !errors.Is(err, ctx.Err()):
+		if sx.CodeOf(err).Status() >= http.StatusInternalServerError {
+			log.ErrorContext(ctx, "request failed", "error", Cause(err))
+		}
+		api.WriteError(w, err)
+	case draining(ctx):
+		api.WriteError(w, sx.NewError(sx.CodeUnavailable, "the server is stopping"))
+	default: // the client has closed the connection
+	}
+}
