@@ -11,6 +11,7 @@ import (
 
 	"github.com/soundextract/sx/server/internal/sniff"
 	"github.com/soundextract/sx/server/sx"
+	"github.com/soundextract/sx/server/testkit"
 )
 
 // encode makes one second of sound with ffmpeg and returns the file's bytes.
@@ -35,6 +36,7 @@ func encode(t *testing.T, ext string, args ...string) []byte {
 
 func TestRealFiles(t *testing.T) {
 	t.Parallel()
+	testkit.Need(t, "ffmpeg")
 	video := []string{"-map", "1:v"}
 	for _, tt := range []struct {
 		ext  string

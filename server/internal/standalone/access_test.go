@@ -25,6 +25,7 @@ import (
 	"github.com/soundextract/sx/server/internal/standalone"
 	"github.com/soundextract/sx/server/internal/token"
 	"github.com/soundextract/sx/server/sx"
+	"github.com/soundextract/sx/server/testkit"
 )
 
 const (
@@ -311,6 +312,7 @@ func forge(t *testing.T, data string, bob api.Tokens) map[string]string {
 // with every kind of token that must not open it.
 func TestAccess(t *testing.T) {
 	t.Parallel()
+	testkit.Need(t, "ffmpeg")
 	url, data := serve(t)
 	p := populate(t, url)
 	bad := forge(t, data, p.bob)

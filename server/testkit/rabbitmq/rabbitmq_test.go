@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/soundextract/sx/server/testkit"
 	"github.com/soundextract/sx/server/testkit/rabbitmq"
 )
 
@@ -20,6 +21,7 @@ const child = "SX_TEST_RABBITTEST_CHILD"
 
 func TestBrokerEndsWithItsProcess(t *testing.T) {
 	t.Parallel()
+	testkit.SkipShort(t)
 	if os.Getenv(child) != "" {
 		b := rabbitmq.Start(t)
 		_, authority := b.TLSURI()
@@ -56,21 +58,12 @@ func TestBrokerEndsWithItsProcess(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	tick := time.NewTicker(20 * time.Millisecond)
-	defer tick.Stop()
-	for {
+	testkit.EventuallyWithin(t, time.Minute, "the broker has ended and its directory is gone", func() bool {
 		conn, dialErr := (&net.Dialer{}).DialContext(ctx, "tcp", u.Host)
 		if dialErr == nil {
 			_ = conn.Close()
 		}
 		_, statErr := os.Stat(dir)
-		if dialErr != nil && os.IsNotExist(statErr) {
-			return
-		}
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			t.Fatalf("the broker lives on (%v), its folder too (%v)", dialErr, statErr)
-		}
-	}
+		return dialErr != nil && os.IsNotExist(statErr)
+	})
 }

@@ -3,7 +3,6 @@ package ffmpeg_test
 import (
 	"bytes"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -11,10 +10,12 @@ import (
 
 	"github.com/soundextract/sx/server/internal/converter"
 	"github.com/soundextract/sx/server/sx"
+	"github.com/soundextract/sx/server/testkit"
 )
 
 func TestContainers(t *testing.T) {
 	t.Parallel()
+	testkit.Need(t, "ffmpeg", "ffprobe")
 	for _, tt := range []struct {
 		name string
 		args []string
@@ -67,6 +68,7 @@ func TestContainers(t *testing.T) {
 
 func TestUnknownDuration(t *testing.T) {
 	t.Parallel()
+	testkit.Need(t, "ffmpeg", "ffprobe")
 	// A browser's recorder writes to a pipe: no duration and no index.
 	src := media(t, "good.webm", video("-c:v", "libvpx", "-c:a", "libopus")...)
 	out := run(t, "sh", "-c", `ffmpeg -nostdin -v error -i "$0" -c copy -f webm -live 1 - | cat`, src)
@@ -89,6 +91,7 @@ func TestUnknownDuration(t *testing.T) {
 
 func TestOptions(t *testing.T) {
 	t.Parallel()
+	testkit.Need(t, "ffmpeg", "ffprobe")
 	q := func(n int) *int { return &n }
 	const (
 		tone     = "sine=frequency=440:duration=3:sample_rate="
@@ -138,6 +141,7 @@ func TestOptions(t *testing.T) {
 
 func TestMP3IsCopied(t *testing.T) {
 	t.Parallel()
+	testkit.Need(t, "ffmpeg", "ffprobe")
 	bare := func(path string) []byte {
 		return run(t, "ffmpeg", "-nostdin", "-v", "error", "-i", path, "-map", "0:a", "-c", "copy", "-f", "data", "pipe:1")
 	}
@@ -161,6 +165,7 @@ func TestMP3IsCopied(t *testing.T) {
 
 func TestTagsChaptersAndCover(t *testing.T) {
 	t.Parallel()
+	testkit.Need(t, "ffmpeg", "ffprobe")
 	dir := t.TempDir()
 	const title, artist = "שלום עולם – Übung 漢字", "مرحبا"
 	meta := filepath.Join(dir, "meta.txt")
@@ -232,6 +237,7 @@ title=Главная
 
 func TestTracks(t *testing.T) {
 	t.Parallel()
+	testkit.Need(t, "ffmpeg", "ffprobe")
 	src := media(t, "in.mkv",
 		"-f", "lavfi", "-i", "sine=frequency=880:duration=3:sample_rate=44100,aformat=channel_layouts=5.1",
 		"-f", "lavfi", "-i", "sine=frequency=880:duration=3:sample_rate=32000",
@@ -264,6 +270,7 @@ func TestTracks(t *testing.T) {
 
 func TestFirstTrackWithoutADefault(t *testing.T) {
 	t.Parallel()
+	testkit.Need(t, "ffmpeg", "ffprobe")
 	src := media(t, "in.mkv", "-f", "lavfi", "-i", "sine=duration=3:sample_rate=32000",
 		"-map", "0:a", "-map", "2:a", "-c:a", "ac3", "-disposition:a", "0", "-default_mode", "passthrough")
 	mp3, _ := mustConvert(t, src, sx.Options{})
@@ -274,6 +281,7 @@ func TestFirstTrackWithoutADefault(t *testing.T) {
 
 func TestSameVideoSameBytes(t *testing.T) {
 	t.Parallel()
+	testkit.Need(t, "ffmpeg", "ffprobe")
 	src := media(t, "in.mp4", video()...)
 	for _, o := range []sx.Options{{}, {Preset: sx.PresetSpeech}} {
 		a, _ := mustConvert(t, src, o)
@@ -290,6 +298,7 @@ func TestSameVideoSameBytes(t *testing.T) {
 // picture is whole nevertheless.
 func TestOddButWhole(t *testing.T) {
 	t.Parallel()
+	testkit.Need(t, "ffmpeg", "ffprobe")
 	long := media(t, "in.mp4", video()...)
 	cut := filepath.Join(t.TempDir(), "cut.mp4") // with an edit list
 	run(t, "ffmpeg", "-nostdin", "-v", "error", "-ss", "1.3", "-i", long, "-c", "copy", cut)
@@ -318,6 +327,7 @@ func TestOddButWhole(t *testing.T) {
 
 func TestDamagedSpotIsNoFailure(t *testing.T) {
 	t.Parallel()
+	testkit.Need(t, "ffmpeg", "ffprobe")
 	src := media(t, "in.ts", video()...)
 	data, err := os.ReadFile(src)
 	if err != nil {
@@ -336,6 +346,7 @@ func TestDamagedSpotIsNoFailure(t *testing.T) {
 
 func TestProgress(t *testing.T) {
 	t.Parallel()
+	testkit.Need(t, "ffmpeg", "ffprobe")
 	src := mediaFrom(t, "anoisesrc=duration=600:sample_rate=8000", "in.mkv", "-map", "0:a", "-c:a", "pcm_u8")
 	f, err := os.Open(src)
 	if err != nil {
@@ -360,11 +371,4 @@ func TestProgress(t *testing.T) {
 	if len(seen) == 0 || seen[len(seen)-1].Percent < 99 {
 		t.Errorf("progress %+v", seen)
 	}
-}
-
-func TestMain(m *testing.M) {
-	if _, err := exec.LookPath("ffmpeg"); err != nil {
-		panic("these tests need ffmpeg: apt-get install ffmpeg, or brew install ffmpeg")
-	}
-	m.Run()
 }

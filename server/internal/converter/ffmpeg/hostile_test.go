@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/soundextract/sx/server/sx"
+	"github.com/soundextract/sx/server/testkit"
 )
 
 func write(t *testing.T, path string, data []byte) string {
@@ -33,6 +34,7 @@ func read(t *testing.T, path string) []byte {
 
 func TestPermanentErrors(t *testing.T) {
 	t.Parallel()
+	testkit.Need(t, "ffmpeg", "ffprobe")
 	// cut keeps the given share of the file.
 	cut := func(path string, share float64) string {
 		data := read(t, path)
@@ -117,6 +119,7 @@ func lieAboutDuration(t *testing.T, promised uint32) string {
 // it is dressed up as.
 func TestScriptsReachNothing(t *testing.T) {
 	t.Parallel()
+	testkit.Need(t, "ffmpeg", "ffprobe")
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -174,6 +177,7 @@ func TestScriptsReachNothing(t *testing.T) {
 // An MP4 may name the file that holds its data (a QuickTime data reference).
 func TestDataReferenceIsNotFollowed(t *testing.T) {
 	t.Parallel()
+	testkit.Need(t, "ffmpeg", "ffprobe")
 	src := media(t, "in.mov", video()...)
 	data := read(t, src)
 	other := filepath.Join(t.TempDir(), "other.mov")
@@ -194,6 +198,7 @@ func TestDataReferenceIsNotFollowed(t *testing.T) {
 // A header that lies, upwards or downwards, takes no sound away that is there.
 func TestLyingHeaders(t *testing.T) {
 	t.Parallel()
+	testkit.Need(t, "ffmpeg", "ffprobe")
 	wav := media(t, "in.wav", "-map", "0:a", "-bitexact")
 	data := read(t, wav)
 	binary.LittleEndian.PutUint32(data[40:], 0xFFFF_FFF0)

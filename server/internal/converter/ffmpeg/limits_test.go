@@ -19,10 +19,12 @@ import (
 	"github.com/soundextract/sx/server/internal/converter"
 	"github.com/soundextract/sx/server/internal/converter/ffmpeg"
 	"github.com/soundextract/sx/server/sx"
+	"github.com/soundextract/sx/server/testkit"
 )
 
 func TestLimits(t *testing.T) {
 	t.Parallel()
+	testkit.Need(t, "ffmpeg", "ffprobe")
 	src := media(t, "in.ts", video()...)
 	for _, tt := range []struct {
 		name   string
@@ -108,6 +110,7 @@ func gone(group int) bool { return errors.Is(syscall.Kill(-group, 0), syscall.ES
 
 func TestCancelKillsTheWholeGroup(t *testing.T) {
 	t.Parallel()
+	testkit.Need(t, "ffmpeg", "ffprobe")
 	sound := read(t, mediaFrom(t, "anoisesrc=duration=900:sample_rate=8000", "in.wav", "-map", "0:a", "-c:a", "pcm_s16le"))
 	for _, tt := range []struct{ name, body string }{
 		{"ffmpeg waits for its input", `exec ffmpeg "$@"`},
@@ -145,6 +148,7 @@ func TestCancelKillsTheWholeGroup(t *testing.T) {
 
 func TestCrashIsNotTheVideosFault(t *testing.T) {
 	t.Parallel()
+	testkit.Need(t, "ffmpeg", "ffprobe")
 	path, _ := program(t, `kill -SEGV $$`)
 	tc := transcoder(t, func(c *ffmpeg.Config) { c.FFmpeg = path })
 	_, _, err := convertWith(t.Context(), t, tc, media(t, "in.mp4", video()...), sx.Options{})
@@ -154,6 +158,7 @@ func TestCrashIsNotTheVideosFault(t *testing.T) {
 }
 
 func TestProgramsSeeNoSecrets(t *testing.T) {
+	testkit.Need(t, "ffmpeg", "ffprobe")
 	t.Setenv("SX_TEST_SECRET", "hunter2")
 	path, started := program(t, `env >"$(dirname "$0")/env"; ulimit -n >>"$(dirname "$0")/env"; exit 3`)
 	tc := transcoder(t, func(c *ffmpeg.Config) { c.FFmpeg = path })
@@ -169,6 +174,7 @@ func TestProgramsSeeNoSecrets(t *testing.T) {
 // A store that breaks off is noticed even if ffmpeg calls it a success.
 func TestReadErrorBehindSuccess(t *testing.T) {
 	t.Parallel()
+	testkit.Need(t, "ffmpeg", "ffprobe")
 	path, _ := program(t, `PATH=/usr/local/bin:/opt/homebrew/bin:/usr/bin:/bin
 ffmpeg "$@"
 for out; do :; done
@@ -185,6 +191,7 @@ ffmpeg -v error -y -f lavfi -i sine=duration=3 -f mp3 "$out"`)
 // Nothing in the video but the sound, and cover art, reaches a decoder.
 func TestPictureIsNotDecoded(t *testing.T) {
 	t.Parallel()
+	testkit.Need(t, "ffmpeg", "ffprobe")
 	note := func(name string) (string, string) {
 		path, started := program(t, `PATH=/usr/local/bin:/opt/homebrew/bin:/usr/bin:/bin; `+name+` "$@" 2>"$(dirname "$0")/stderr"`)
 		return path, filepath.Join(filepath.Dir(started), "stderr")
@@ -205,6 +212,7 @@ func TestPictureIsNotDecoded(t *testing.T) {
 // An output without a header, or without a sound, is not a result.
 func TestOutputIsChecked(t *testing.T) {
 	t.Parallel()
+	testkit.Need(t, "ffmpeg", "ffprobe")
 	src := media(t, "in.mp4", video()...)
 	last := `for out; do :; done; out=${out#file:}; `
 	for _, tt := range []struct {

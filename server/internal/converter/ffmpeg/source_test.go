@@ -10,6 +10,7 @@ import (
 	"github.com/soundextract/sx/server/internal/converter"
 	"github.com/soundextract/sx/server/internal/converter/ffmpeg"
 	"github.com/soundextract/sx/server/sx"
+	"github.com/soundextract/sx/server/testkit"
 )
 
 var errDisk = sx.NewError(sx.CodeUnavailable, "the store is away")
@@ -35,6 +36,7 @@ func (f *failing) Read(p []byte) (int, error) {
 // A store that breaks off must not pass for a video that does.
 func TestReadErrorIsTransient(t *testing.T) {
 	t.Parallel()
+	testkit.Need(t, "ffmpeg", "ffprobe")
 	mp4 := read(t, media(t, "in.mp4", video("-movflags", "+faststart")...))
 	ts := read(t, media(t, "in.ts", video()...))
 	mkv := read(t, media(t, "in.mkv", video()...))
