@@ -5,11 +5,11 @@ import (
 	"github.com/soundextract/sx/server/sx"
 )
 
-// minAdminCode is how many characters make a code that nobody guesses.
+// minAdminCode is the minimum length of a code, against guessing.
 const minAdminCode = 20
 
-// checkAdmin brings the administrator's name to its stored form and checks the
-// code that makes the account.
+// checkAdmin normalizes the administrator's name and validates the code with which the
+// account is created.
 func checkAdmin(name *string, code string) (err error) {
 	if *name != "" {
 		if *name, err = sx.UserName(*name); err != nil {
@@ -20,10 +20,10 @@ func checkAdmin(name *string, code string) (err error) {
 	case code == "":
 		return nil
 	case *name == "":
-		return service.Invalid("admin-code", "it is given without --admin").WithHint("name the administrator with --admin or SX_ADMIN")
+		return service.Invalid("admin-code", "requires --admin").WithHint("set --admin or SX_ADMIN to the name of the administrator")
 	case len(code) < minAdminCode:
-		return service.Invalid("admin-code", "it is shorter than %d characters", minAdminCode).
-			WithHint("make one with: openssl rand -hex 32")
+		return service.Invalid("admin-code", "shorter than %d characters", minAdminCode).
+			WithHint("generate one with: openssl rand -hex 32")
 	}
 	return nil
 }

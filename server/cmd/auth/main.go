@@ -1,5 +1,5 @@
-// Command auth is the service that keeps accounts and signs people in and out.
-// Only the gateways of the same installation should be able to reach it.
+// Command auth runs the auth service: accounts and sessions. Only the gateway and the
+// notifier of the same installation should be able to reach it.
 package main
 
 import (
@@ -17,14 +17,14 @@ func main() { os.Exit(run()) }
 
 func run() int {
 	p := service.New("auth", "127.0.0.1:8741", os.Stdout, os.Stderr)
-	folder := p.Flags.String("keys", "keys", "`folder` of the signing keys; one is made in it if there is none")
+	keyDir := p.Flags.String("keys", "keys", "`directory` of the signing keys; a key is created if there is none")
 	registration := auth.RegistrationOpen
-	p.Flags.Var(&registration, "registration", "who may make an account: open, invitation or closed")
-	admin := p.Flags.String("admin", "", "`name` of the account that administers; only --admin-code makes it")
-	code := p.Secret("admin-code", "`code` for: sx register ADMIN --invitation CODE")
+	p.Flags.Var(&registration, "registration", "who may create an account: open (everyone), invitation (with a code) or closed (no one)")
+	admin := p.Flags.String("admin", "", "`name` of the administrator, whose account can be created only with --admin-code")
+	code := p.Secret("admin-code", "invitation `code` with which the administrator creates the account")
 	var signer *token.Signer
 	p.Check = func() error {
-		keys, err := token.LoadKeys(*folder, time.Now())
+		keys, err := token.LoadKeys(*keyDir, time.Now())
 		if err != nil {
 			return service.Invalid("keys", "%v", err).WithHint("%s", sx.AsError(err).Hint).WithCause(err)
 		}
@@ -33,12 +33,12 @@ func run() int {
 		}
 		return checkAdmin(admin, *code)
 	}
-	return p.Main(context.Background(), os.Args[1:], func(_ context.Context, parts service.Parts) (service.Service, error) {
+	return p.Main(context.Background(), os.Args[1:], func(_ context.Context, deps service.Dependencies) (service.Service, error) {
 		s, err := auth.New(auth.Config{
-			Users: parts.Store.Users, Sessions: parts.Store.Sessions,
-			Invitations: parts.Store.Invitations, PersonalTokens: parts.Store.PersonalTokens, Signer: signer,
+			Users: deps.Store.Users, Sessions: deps.Store.Sessions,
+			Invitations: deps.Store.Invitations, PersonalTokens: deps.Store.PersonalTokens, Signer: signer,
 			Registration: registration, Admin: *admin, AdminCode: *code,
-			Log: parts.Log, Now: time.Now, Registerer: parts.Registry, TrustForwarded: true,
+			Log: deps.Log, Now: time.Now, Registerer: deps.Registry, TrustForwarded: true,
 		})
 		if err != nil {
 			return service.Service{}, err

@@ -1,5 +1,5 @@
-// Command converter turns videos into tracks with ffmpeg. Any number of them
-// work side by side.
+// Command converter runs the converter service: it converts videos with ffmpeg. Any
+// number of instances run side by side.
 package main
 
 import (
@@ -18,24 +18,24 @@ func main() { os.Exit(run()) }
 
 func run() int {
 	p := service.New("converter", "127.0.0.1:8742", os.Stdout, os.Stderr).WithBus()
-	slots := p.Flags.Int("conversions", max(1, runtime.NumCPU()), "conversions at once")
+	slots := p.Flags.Int("conversions", max(1, runtime.NumCPU()), "`number` of concurrent conversions")
 	temp := p.Flags.String("temp", filepath.Join(os.TempDir(), "soundextract-converter"),
-		"`folder` of this converter alone, for MP3s before they are stored")
+		"`directory` for temporary files, used by this instance only")
 	p.Check = func() error {
 		if *slots < 1 {
 			return service.Invalid("conversions", "%d is less than 1", *slots)
 		}
-		return p.Own("temp", *temp)
+		return p.LockDirectory("temp", *temp)
 	}
-	return p.Main(context.Background(), os.Args[1:], func(ctx context.Context, parts service.Parts) (service.Service, error) {
-		transcoder, err := ffmpeg.New(ctx, ffmpeg.Config{Log: parts.Log})
+	return p.Main(context.Background(), os.Args[1:], func(ctx context.Context, deps service.Dependencies) (service.Service, error) {
+		transcoder, err := ffmpeg.New(ctx, ffmpeg.Config{Log: deps.Log})
 		if err != nil {
 			return service.Service{}, err
 		}
 		s := converter.New(converter.Config{
-			Updater: parts.Updater, Bus: parts.Bus, Videos: parts.Store.Videos, Tracks: parts.Store.Tracks,
+			Updater: deps.Updater, Bus: deps.Bus, Videos: deps.Store.Videos, Tracks: deps.Store.Tracks,
 			Transcoder: transcoder, Slots: *slots, TempDir: *temp,
-			Log: parts.Log, Now: time.Now, Registerer: parts.Registry,
+			Log: deps.Log, Now: time.Now, Registerer: deps.Registry,
 		})
 		return service.Service{Run: s.Run}, nil
 	})

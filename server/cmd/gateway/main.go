@@ -1,5 +1,5 @@
-// Command gateway is the entry point of the API. Any number of them work side
-// by side, behind anything that spreads requests over them.
+// Command gateway runs the gateway service: the entry point of the API. Any number of
+// instances run side by side behind a load balancer.
 package main
 
 import (
@@ -23,9 +23,9 @@ func run() int {
 	p := service.New("gateway", "127.0.0.1:8740", os.Stdout, os.Stderr).WithBus()
 	address := p.Flags.String("auth-url", "http://127.0.0.1:8741", "`URL` of the auth service")
 	notifierAddress := p.Flags.String("notifier-url", "http://127.0.0.1:8743", "`URL` of the notifier")
-	p.Flags.Var(&quota, "quota", "what one account may keep, such as 50GiB; 0 is no limit")
-	p.Flags.Var(&maxUpload, "max-upload", "the largest file taken, such as 20GiB; 0 is no limit")
-	hops := p.Flags.Int("trusted-hops", 0, "how many proxies stand before the gateway, each appending to X-Forwarded-For the address it sees")
+	p.Flags.Var(&quota, "quota", "storage quota of an account, such as 50GiB; 0 means no limit")
+	p.Flags.Var(&maxUpload, "max-upload", "maximum size of a video, such as 20GiB; 0 means no limit")
+	hops := p.Flags.Int("trusted-hops", 0, "`number` of proxies in front of the gateway, each of which appends its client's address to X-Forwarded-For")
 
 	transport := service.Transport()
 	var authURL, notifierURL *url.URL
@@ -41,16 +41,16 @@ func run() int {
 			return err
 		}
 		keys = token.FetchURL(&http.Client{Transport: transport}, authURL.JoinPath(api.PathKeys).String())
-		p.Ready["auth"] = service.Answers("auth", transport, authURL)
+		p.Ready["auth"] = service.ReadyCheck("auth", transport, authURL)
 		return nil
 	}
-	return p.Main(context.Background(), os.Args[1:], func(_ context.Context, parts service.Parts) (service.Service, error) {
+	return p.Main(context.Background(), os.Args[1:], func(_ context.Context, deps service.Dependencies) (service.Service, error) {
 		s := gateway.New(gateway.Config{
-			Updater: parts.Updater, Jobs: parts.Store.Jobs, Videos: parts.Store.Videos, Tracks: parts.Store.Tracks,
-			Bus: parts.Bus, AuthURL: authURL, AuthTransport: transport, Verify: token.NewVerifier(keys, time.Now).Verify,
+			Updater: deps.Updater, Jobs: deps.Store.Jobs, Videos: deps.Store.Videos, Tracks: deps.Store.Tracks,
+			Bus: deps.Bus, AuthURL: authURL, AuthTransport: transport, Verify: token.NewVerifier(keys, time.Now).Verify,
 			NotifierURL: notifierURL, NotifierTransport: transport,
 			TrustedHops: *hops, Quota: int64(quota), MaxUpload: int64(maxUpload),
-			Log: parts.Log, Now: time.Now, Registerer: parts.Registry,
+			Log: deps.Log, Now: time.Now, Registerer: deps.Registry,
 		})
 		return service.Service{Handler: s.Handler(), Run: s.Run}, nil
 	})

@@ -1,4 +1,5 @@
-// Command notifier tells owners how their jobs ended, by e-mail and webhooks.
+// Command notifier runs the notifier service: it notifies owners of finished jobs, by
+// e-mail and webhooks.
 package main
 
 import (
@@ -30,15 +31,15 @@ func run() int {
 		if authURL, err = service.ParseURL("auth-url", *address); err != nil {
 			return err
 		}
-		p.Ready["auth"] = service.Answers("auth", transport, authURL)
+		p.Ready["auth"] = service.ReadyCheck("auth", transport, authURL)
 		notify, err = notifyFlags.Settings(service.EnvPrefix)
 		return err
 	}
-	return p.Main(context.Background(), os.Args[1:], func(_ context.Context, parts service.Parts) (service.Service, error) {
+	return p.Main(context.Background(), os.Args[1:], func(_ context.Context, deps service.Dependencies) (service.Service, error) {
 		s, err := notifier.New(notifier.Config{
-			Updater: parts.Updater, Bus: parts.Bus, NotificationSettings: parts.Store.NotificationSettings, Deliveries: parts.Store.Deliveries,
+			Updater: deps.Updater, Bus: deps.Bus, NotificationSettings: deps.Store.NotificationSettings, Deliveries: deps.Store.Deliveries,
 			AuthURL: authURL, AuthTransport: transport, Settings: notify,
-			Log: parts.Log, Now: time.Now, ReconcileInterval: reconcileInterval, Registerer: parts.Registry,
+			Log: deps.Log, Now: time.Now, ReconcileInterval: reconcileInterval, Registerer: deps.Registry,
 		})
 		if err != nil {
 			return service.Service{}, err

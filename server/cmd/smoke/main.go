@@ -1,5 +1,5 @@
-// Command smoke converts a clip on a running installation: the Helm test. It
-// needs ffmpeg.
+// Command smoke is the Helm test: it converts a video on a running installation. It
+// requires ffmpeg.
 package main
 
 import (
@@ -15,14 +15,14 @@ import (
 )
 
 const (
-	patience = 4 * time.Minute
-	seconds  = 2
+	timeout = 4 * time.Minute
+	seconds = 2
 )
 
 func main() { os.Exit(run()) }
 
 func run() int {
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), timeout)
 	defer cancel()
 	if err := convert(ctx); err != nil {
 		fmt.Fprintf(os.Stderr, "error: %v\n", err)
@@ -38,7 +38,7 @@ func convert(ctx context.Context) error {
 	for file, value := range map[string]*string{"SX_NAME_FILE": &cfg.Name, "SX_PASSWORD_FILE": &cfg.Password} {
 		data, err := os.ReadFile(os.Getenv(file))
 		if err != nil {
-			return fmt.Errorf("read the file that %s names: %w", file, err)
+			return fmt.Errorf("read the file in %s: %w", file, err)
 		}
 		*value = strings.TrimSpace(string(data))
 	}
@@ -48,7 +48,7 @@ func convert(ctx context.Context) error {
 		"-f", "lavfi", "-i", fmt.Sprintf("sine=duration=%d", seconds),
 		"-c:v", "mpeg4", "-c:a", "pcm_s16le", "-f", "matroska", "-").Output()
 	if err != nil {
-		return fmt.Errorf("make a clip: %w", err)
+		return fmt.Errorf("create the video: %w", err)
 	}
 	return smoke.Run(ctx, cfg)
 }

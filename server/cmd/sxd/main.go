@@ -1,5 +1,5 @@
-// Command sxd is SoundExtract's server in one process: auth, gateway, converter
-// and notifier on a folder of this machine.
+// Command sxd runs SoundExtract's server as a single process: auth, gateway, converter
+// and notifier, with their data in a local directory.
 package main
 
 import (
@@ -29,14 +29,14 @@ func run() int {
 	var quota, maxUpload settings.Bytes
 	var notifyFlags notifier.Flags
 	flags := pflag.NewFlagSet("sxd", pflag.ContinueOnError)
-	flags.StringVar(&cfg.Addr, "addr", "127.0.0.1:8740", "`address` to listen on; port 0 takes a free one")
-	flags.StringVar(&cfg.Data, "data", "soundextract-data", "`folder` that keeps everything")
-	flags.IntVar(&cfg.Conversions, "conversions", max(1, runtime.NumCPU()), "conversions at once")
-	flags.Var(&quota, "quota", "what one account may keep, such as 50GiB; 0 is no limit")
-	flags.Var(&maxUpload, "max-upload", "the largest file taken, such as 20GiB; 0 is no limit")
+	flags.StringVar(&cfg.Addr, "addr", "127.0.0.1:8740", "`address` to listen on; port 0 selects a free port")
+	flags.StringVar(&cfg.Data, "data", "soundextract-data", "data `directory`")
+	flags.IntVar(&cfg.Conversions, "conversions", max(1, runtime.NumCPU()), "`number` of concurrent conversions")
+	flags.Var(&quota, "quota", "storage quota of an account, such as 50GiB; 0 means no limit")
+	flags.Var(&maxUpload, "max-upload", "maximum size of a video, such as 20GiB; 0 means no limit")
 	notifyFlags.Add(flags)
 	cfg.Registration = auth.RegistrationOpen
-	flags.Var(&cfg.Registration, "registration", "who may register after the first one, who administers: open, invitation or closed")
+	flags.Var(&cfg.Registration, "registration", "who may create an account after the first, the administrator: open (everyone), invitation (with a code) or closed (no one)")
 	level := flags.String("log-level", "info", "debug, info, warn or error")
 	format := flags.String("log-format", "json", "json or text")
 
@@ -45,7 +45,7 @@ func run() int {
 		return 0
 	}
 	if err == nil && cfg.Conversions < 1 {
-		err = sx.NewError(sx.CodeInvalid, "--conversions is %d", cfg.Conversions).WithHint("give 1 or more")
+		err = settings.Invalid(envPrefix, "conversions", "%d is less than 1", cfg.Conversions)
 	}
 	if err == nil {
 		cfg.Notify, err = notifyFlags.Settings(envPrefix)
@@ -55,7 +55,7 @@ func run() int {
 	}
 	if err != nil {
 		fmt.Fprintf(os.Stderr, "error: %v\nhint: %s\n", err, sx.AsError(err).Hint)
-		return 64
+		return sx.ExitUsage
 	}
 	cfg.Quota, cfg.MaxUpload = int64(quota), int64(maxUpload)
 	return httpserver.Main(context.Background(), cfg.Log, func(ctx context.Context) error { return standalone.Run(ctx, cfg) })

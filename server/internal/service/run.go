@@ -14,42 +14,72 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/soundextract/sx/server/api"
+	"github.com/soundextract/sx/server/backoff"
+	"github.com/soundextract/sx/server/internal/bus/rabbitbus"
 	"github.com/soundextract/sx/server/internal/httpserver"
 	"github.com/soundextract/sx/server/internal/jobs"
+	"github.com/soundextract/sx/server/internal/store"
+	"github.com/soundextract/sx/server/internal/store/mongostore"
 	"github.com/soundextract/sx/server/sx"
 )
 
-// running is a program while it runs.
+const (
+	// connectRetryDelay is the delay between two attempts to connect to a dependency.
+	connectRetryDelay = time.Second
+	// firstWaitingLog is the time after which the log says which dependencies are
+	// missing, waitingLogInterval the interval at which it repeats that.
+	firstWaitingLog    = 2 * time.Second
+	waitingLogInterval = 30 * time.Second
+)
+
+// running is a running program.
 type running struct {
 	*Program
 	registry            *prometheus.Registry
-	store, bus, service gate
-	handler             atomic.Pointer[http.Handler] // nil until the service is there
+	store, bus, service readiness
+	handler             atomic.Pointer[http.Handler] // nil until the service is started
 
-	mu    sync.Mutex
-	close []func() error // of the parts
+	mu      sync.Mutex
+	closers []func() error // of the dependencies
 }
 
-// run listens at once, so that probes are answered while the parts are waited
-// for; then it starts the service and serves until ctx ends. What is under way
-// then is ended in good order before the parts are closed.
+// readiness is the readiness check of something that is waited for on startup.
+type readiness struct {
+	waitsFor string
+	check    atomic.Pointer[func(ctx context.Context) error] // nil until it is there
+	lastErr  atomic.Pointer[error]                           // of the last attempt to connect
+}
+
+func (r *readiness) setReady(check func(ctx context.Context) error) { r.check.Store(&check) }
+
+func (r *readiness) run(ctx context.Context) error {
+	check := r.check.Load()
+	if check == nil {
+		return sx.NewError(sx.CodeUnavailable, "waiting for %s", r.waitsFor)
+	}
+	return (*check)(ctx)
+}
+
+// run listens at once, so that probes are answered while the program waits for its
+// dependencies. Then it starts the service and serves until ctx ends. Before it closes
+// the dependencies, the service drains.
 func (p *Program) run(ctx context.Context, start Start) error {
 	r := &running{Program: p, registry: httpserver.NewRegistry()}
-	r.store.part, r.bus.part, r.service.part = "MongoDB", "RabbitMQ", "the other parts"
-	defer r.closeParts(ctx)
+	r.store.waitsFor, r.bus.waitsFor, r.service.waitsFor = "MongoDB", "RabbitMQ", "the dependencies"
+	defer r.closeAll(ctx)
 	listener, err := httpserver.Listen(ctx, p.addr)
 	if err != nil {
 		return err
 	}
 	checks := maps.Clone(p.Ready)
-	checks["service"], checks["store"] = r.service.check, r.store.check
+	checks["service"], checks["store"] = r.service.run, r.store.run
 	if p.amqp != nil {
-		checks["bus"] = r.bus.check
+		checks["bus"] = r.bus.run
 	}
 	health := httpserver.NewHealth(p.log, checks)
 	mux := http.NewServeMux()
 	health.Mount(mux, r.registry)
-	mux.HandleFunc("/", r.answer)
+	mux.HandleFunc("/", r.serveHTTP)
 	server := &httpserver.Server{
 		Listener: listener, Handler: httpserver.Observe(mux, p.log, r.registry), Health: health, Log: p.log,
 	}
@@ -57,20 +87,29 @@ func (p *Program) run(ctx context.Context, start Start) error {
 		slog.String("addr", listener.Addr().String()), slog.Int("pid", os.Getpid()), slog.String("version", sx.Version))
 	return httpserver.Group{
 		server.Run,
-		func(ctx context.Context) error { return r.work(ctx, start) },
+		func(ctx context.Context) error { return r.runService(ctx, start) },
 	}.Run(ctx)
 }
 
-// work waits for the parts and runs the service.
-func (r *running) work(ctx context.Context, start Start) error {
-	parts, err := r.connect(ctx)
+// serveHTTP passes a request to the service once that is started.
+func (r *running) serveHTTP(w http.ResponseWriter, req *http.Request) {
+	if h := r.handler.Load(); h != nil {
+		(*h).ServeHTTP(w, req)
+		return
+	}
+	api.WriteError(w, sx.NewError(sx.CodeUnavailable, "the server is starting").WithHint("retry in a moment"))
+}
+
+// runService waits for the dependencies and runs the service.
+func (r *running) runService(ctx context.Context, start Start) error {
+	deps, err := r.connect(ctx)
 	if ctx.Err() != nil {
-		return ctx.Err() // stopped while it waited
+		return ctx.Err()
 	}
 	if err != nil {
 		return err
 	}
-	service, err := start(ctx, parts)
+	service, err := start(ctx, deps)
 	if err != nil {
 		return err
 	}
@@ -79,66 +118,98 @@ func (r *running) work(ctx context.Context, start Start) error {
 		handler = httpserver.Routes(http.NewServeMux())
 	}
 	r.handler.Store(&handler)
-	r.service.open(func(context.Context) error { return nil })
+	r.service.setReady(func(context.Context) error { return nil })
 	r.log.LogAttrs(ctx, slog.LevelInfo, "started", slog.String("program", r.Flags.Name()))
 	return service.Run(ctx)
 }
 
-// connect waits for the parts, side by side.
-func (r *running) connect(ctx context.Context) (Parts, error) {
+// connect connects to all dependencies concurrently, waiting for those that are not
+// available yet.
+func (r *running) connect(ctx context.Context) (Dependencies, error) {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	parts := Parts{Registry: r.registry, Log: r.log}
+	deps := Dependencies{Registry: r.registry, Log: r.log}
 	group, ctx := errgroup.WithContext(ctx)
-	waited := []*gate{&r.store}
+	waiting := []*readiness{&r.store}
 	group.Go(func() (err error) {
-		if parts.Store, err = r.openStore(ctx); err == nil {
-			r.closeAtEnd(parts.Store.Close)
-			r.store.open(parts.Store.Ping)
+		if deps.Store, err = r.openStore(ctx); err == nil {
+			r.closeAtEnd(deps.Store.Close)
+			r.store.setReady(deps.Store.Ping)
 		}
 		return err
 	})
 	if r.amqp != nil {
-		waited = append(waited, &r.bus)
+		waiting = append(waiting, &r.bus)
 		group.Go(func() error {
 			messages, err := r.openBus(ctx)
 			if err == nil {
 				r.closeAtEnd(messages.Close)
-				r.bus.open(messages.Ping)
-				parts.Bus = messages
+				r.bus.setReady(messages.Ping)
+				deps.Bus = messages
 			}
 			return err
 		})
 	}
-	go r.tellWaiting(ctx, waited...)
+	go r.logWaiting(ctx, waiting...)
 	if err := group.Wait(); err != nil {
-		return Parts{}, err
+		return Dependencies{}, err
 	}
 	if r.amqp != nil {
-		parts.Updater = &jobs.Updater{Jobs: parts.Store.Jobs, Bus: parts.Bus, Log: r.log, Now: time.Now}
+		deps.Updater = &jobs.Updater{Jobs: deps.Store.Jobs, Bus: deps.Bus, Log: r.log, Now: time.Now}
 	}
-	return parts, nil
+	return deps, nil
 }
 
-func (r *running) closeAtEnd(end func() error) {
+// openStore connects to MongoDB, retrying while it is unavailable.
+func (r *running) openStore(ctx context.Context) (store.Store, error) {
+	for {
+		opened, err := mongostore.Open(ctx, mongostore.Config{
+			URI: r.mongo.value, Database: r.mongoDatabase, Log: r.log, Now: time.Now,
+		})
+		if err == nil || sx.CodeOf(err) != sx.CodeUnavailable {
+			return opened, err
+		}
+		r.store.lastErr.Store(&err)
+		if err := backoff.Sleep(ctx, connectRetryDelay); err != nil {
+			return store.Store{}, err
+		}
+	}
+}
+
+// openBus connects to RabbitMQ. The bus itself retries while the broker is
+// unavailable, and logs why.
+func (r *running) openBus(ctx context.Context) (*rabbitbus.Bus, error) {
+	return rabbitbus.Open(ctx, rabbitbus.Config{
+		URL: r.amqp.value, Setting: "--" + r.amqp.name, Name: r.Flags.Name(), Log: r.log,
+	})
+}
+
+// logWaiting logs which dependencies are missing, until ctx ends.
+func (r *running) logWaiting(ctx context.Context, waiting ...*readiness) {
+	for delay := firstWaitingLog; backoff.Sleep(ctx, delay) == nil; delay = waitingLogInterval {
+		for _, dep := range waiting {
+			if dep.check.Load() != nil {
+				continue
+			}
+			attrs := []slog.Attr{slog.String("for", dep.waitsFor)}
+			if err := dep.lastErr.Load(); err != nil {
+				attrs = append(attrs, slog.String("error", httpserver.Cause(*err)))
+			}
+			r.log.LogAttrs(ctx, slog.LevelWarn, "waiting", attrs...)
+		}
+	}
+}
+
+func (r *running) closeAtEnd(closer func() error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.close = append(r.close, end)
+	r.closers = append(r.closers, closer)
 }
 
-// answer passes a request to the service, or says that there is none yet.
-func (r *running) answer(w http.ResponseWriter, req *http.Request) {
-	if h := r.handler.Load(); h != nil {
-		(*h).ServeHTTP(w, req)
-		return
-	}
-	api.WriteError(w, sx.NewError(sx.CodeUnavailable, "the server is starting").WithHint("try again in a moment"))
-}
-
-func (r *running) closeParts(ctx context.Context) {
-	for _, end := range r.close {
-		if err := end(); err != nil {
-			r.log.WarnContext(ctx, "a part was not left in good order", "error", err)
+func (r *running) closeAll(ctx context.Context) {
+	for _, closer := range r.closers {
+		if err := closer(); err != nil {
+			r.log.WarnContext(ctx, "closing a dependency failed", "error", err)
 		}
 	}
 }

@@ -7,36 +7,36 @@ import (
 	"github.com/soundextract/sx/server/internal/settings"
 )
 
-// secret is a setting that can also be given as the path of a file, as
-// Kubernetes mounts Secrets: a file is in nobody's list of processes.
+// secret is a setting that can also be read from a file, as Kubernetes mounts Secrets:
+// flags and environment variables are visible in the list of processes.
 type secret struct {
 	name        string
-	example     string // "" if the setting may be missing
+	example     string // "" if the setting is optional
 	value, file string
 }
 
-// Secret adds the settings name and name-file. The value is there, maybe from
-// the file, when Check is called; "" if neither was given.
+// Secret adds the settings name and name-file. The returned string is set, maybe from
+// the file, when Check is called; it is "" if neither is set.
 func (p *Program) Secret(name, usage string) *string { return &p.addSecret(name, usage, "").value }
 
 func (p *Program) addSecret(name, usage, example string) *secret {
 	s := &secret{name: name, example: example}
 	p.Flags.StringVar(&s.value, name, "", usage)
-	p.Flags.StringVar(&s.file, name+"-file", "", "`file` that holds the value of --"+name+" instead")
+	p.Flags.StringVar(&s.file, name+"-file", "", "`file` that contains the value of --"+name)
 	p.secrets = append(p.secrets, s)
 	return s
 }
 
-// read makes sure that there is one value, and takes it from the file.
+// read validates the setting and reads the file.
 func (s *secret) read() error {
 	switch {
 	case s.value != "" && s.file != "":
-		return Invalid(s.name, "it is given, and %s-file too", s.name).WithHint("give one of the two")
+		return Invalid(s.name, "--%s and --%[1]s-file are both set", s.name).WithHint("set only one of them")
 	case s.value != "", s.file == "" && s.example == "":
 		return nil
 	case s.file == "":
-		return Invalid(s.name, "it is not given").WithHint(
-			"give --%s or %s, such as %s, or the path of a file that holds it as --%[1]s-file or %[2]s_FILE",
+		return Invalid(s.name, "required").WithHint(
+			"set --%s or %s, for example %s, or the path of a file that contains it: --%[1]s-file or %[2]s_FILE",
 			s.name, settings.Variable(EnvPrefix, s.name), s.example)
 	}
 	raw, err := os.ReadFile(s.file)

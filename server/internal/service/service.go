@@ -1,5 +1,5 @@
-// Package service is what the four services have in common as programs of their
-// own: their settings, waiting for the parts they need, health, draining.
+// Package service is the part of the programs that the four services share: settings,
+// waiting for dependencies, readiness, draining, healthcheck.
 package service
 
 import (
@@ -22,25 +22,19 @@ import (
 	"github.com/soundextract/sx/server/sx"
 )
 
-// EnvPrefix begins the variables of all settings.
+// EnvPrefix starts the names of the environment variables that set flags.
 const EnvPrefix = "SX"
 
-// Exit codes, of the table that sx help exit-codes shows.
-const (
-	exitError = 1
-	exitUsage = 64 // a setting is wrong
-)
-
-// Program is one of the programs before it runs: its settings.
+// Program is the program of a service.
 type Program struct {
-	// Flags are the program's settings. Those that all have in common are there
-	// already; a main adds its own before Main.
+	// Flags are the program's settings. New adds those that all programs have; the
+	// main function adds its own before it calls Main.
 	Flags *pflag.FlagSet
-	// Check is called once the settings are read, before anything is started.
-	// It returns Invalid(…) for a setting that is wrong. It may be nil.
+	// Check validates the settings once they are parsed, before anything is started. It
+	// returns Invalid(…) for an invalid one. It may be nil.
 	Check func() error
-	// Ready holds what has to be well, besides the store and the bus, for the
-	// program to be ready, by its name. It may be filled by Check.
+	// Ready are further readiness checks, besides those of the store and the bus, by
+	// name. Check may add to it.
 	Ready map[string]func(ctx context.Context) error
 
 	stdout, stderr io.Writer
@@ -50,12 +44,12 @@ type Program struct {
 	mongo, amqp    *secret // amqp is nil without WithBus
 	mongoDatabase  string
 	log            *slog.Logger
-	owned          *os.File // the folder of Own
+	locked         []*os.File // see LockDirectory
 }
 
-// Parts are what services are made of, connected. Bus and Updater are nil in a
+// Dependencies are what a service is started with. Bus and Updater are nil in a
 // program without WithBus.
-type Parts struct {
+type Dependencies struct {
 	Store    store.Store
 	Bus      bus.Bus
 	Updater  *jobs.Updater
@@ -63,77 +57,78 @@ type Parts struct {
 	Log      *slog.Logger
 }
 
-// Service is what a program runs when its parts are there.
+// Service is a started service.
 type Service struct {
-	Handler http.Handler // nil for one that answers nobody but probes
-	// Run works until ctx ends; then it ends what is under way and returns nil.
+	Handler http.Handler // nil if the service has no API
+	// Run works until ctx ends; then it stops and returns nil.
 	Run func(ctx context.Context) error
 }
 
-// Start makes the service of its parts. ctx bounds Start only.
-type Start func(ctx context.Context, parts Parts) (Service, error)
+// Start creates the service. ctx bounds only Start.
+type Start func(ctx context.Context, deps Dependencies) (Service, error)
 
-// New makes a program that keeps its data in MongoDB. addr is where it listens
-// unless it is told otherwise.
+// New returns a program that stores its data in MongoDB. addr is the default of the
+// address to listen on.
 func New(name, addr string, stdout, stderr io.Writer) *Program {
 	p := &Program{
 		Flags:  pflag.NewFlagSet(name, pflag.ContinueOnError),
 		Ready:  map[string]func(context.Context) error{},
 		stdout: stdout, stderr: stderr,
 	}
-	p.Flags.StringVar(&p.addr, "addr", addr, "`address` to listen on; port 0 takes a free one")
+	p.Flags.StringVar(&p.addr, "addr", addr, "`address` to listen on; port 0 selects a free port")
 	p.mongo = p.addSecret("mongodb-uri", "`URI` of MongoDB", "mongodb://user:password@host:27017/?authSource=admin")
-	p.Flags.StringVar(&p.mongoDatabase, "mongodb-database", "soundextract", "`name` of the database that keeps everything")
+	p.Flags.StringVar(&p.mongoDatabase, "mongodb-database", "soundextract", "`name` of the database")
 	return p
 }
 
-// WithBus adds RabbitMQ to what the program needs.
+// WithBus adds RabbitMQ to the dependencies.
 func (p *Program) WithBus() *Program {
 	p.amqp = p.addSecret("amqp-uri", "`URI` of RabbitMQ", "amqp://user:password@host:5672/")
 	return p
 }
 
-// Main runs the program until SIGINT or SIGTERM and gives its exit code. start
-// makes the service of its parts; it is called once they are all there. The
-// argument healthcheck asks the program that runs with the same settings
-// whether it lives, for containers without a shell.
+// Main runs the program until SIGINT or SIGTERM and returns its exit code. It calls
+// start once all dependencies are connected. With the argument healthcheck it checks
+// that the program that runs with the same settings is alive, for containers without a
+// shell.
 func (p *Program) Main(ctx context.Context, args []string, start Start) int {
 	p.Flags.StringVar(&p.level, "log-level", "info", "debug, info, warn or error")
 	p.Flags.StringVar(&p.format, "log-format", "json", "json or text")
-	probe := len(args) > 0 && args[0] == "healthcheck"
-	if probe {
+	healthcheck := len(args) > 0 && args[0] == "healthcheck"
+	if healthcheck {
 		args = args[1:]
 	}
 	err := settings.Parse(p.Flags, EnvPrefix, args, os.Getenv, p.stdout)
 	switch {
 	case errors.Is(err, pflag.ErrHelp):
-		_, _ = fmt.Fprintf(p.stdout, "\nWith the argument healthcheck, %s asks the one that runs whether it lives.\n", p.Flags.Name())
+		_, _ = fmt.Fprintf(p.stdout, "\n%s healthcheck [flags] checks that the running program is alive.\n", p.Flags.Name())
 		return 0
-	case err == nil && probe:
-		return p.probe(ctx)
+	case err == nil && healthcheck:
+		return p.healthcheck(ctx)
 	case err == nil:
 		err = p.check()
 	}
 	if err != nil {
-		p.complain(err)
-		return exitUsage
+		p.printError(err)
+		return sx.ExitUsage
 	}
-	// Main does not wait for run after a second signal, and err is not to be read then.
+	// After a second signal httpserver.Main does not wait for run, so err must only be
+	// read if run has returned, which is the case with this code.
 	code := httpserver.Main(ctx, p.log, func(ctx context.Context) error {
 		err = p.run(ctx, start)
 		return err
 	})
-	if code == exitError && sx.CodeOf(err) == sx.CodeInvalid {
-		return exitUsage
+	if code == sx.ExitFailure && sx.CodeOf(err) == sx.CodeInvalid {
+		return sx.ExitUsage
 	}
 	return code
 }
 
-func (p *Program) complain(err error) {
+func (p *Program) printError(err error) {
 	_, _ = fmt.Fprintf(p.stderr, "error: %v\nhint: %s\n", err, sx.AsError(err).Hint)
 }
 
-// check finds what is wrong with the settings before anything is started.
+// check validates the settings.
 func (p *Program) check() error {
 	var err error
 	if p.log, err = httpserver.NewLogger(p.stderr, p.level, "json"); err != nil {
@@ -153,7 +148,7 @@ func (p *Program) check() error {
 	return nil
 }
 
-// Invalid is the error of a setting that is wrong: why says what is wrong with it.
-func Invalid(setting, why string, args ...any) *sx.Error {
-	return settings.Invalid(EnvPrefix, setting, why, args...)
+// Invalid returns the error of a setting with an invalid value.
+func Invalid(setting, reason string, args ...any) *sx.Error {
+	return settings.Invalid(EnvPrefix, setting, reason, args...)
 }

@@ -1,5 +1,5 @@
-// Package standalone is the local mode: the four services in one process, on
-// files and in-process messages.
+// Package standalone is the local mode: the four services in one process, with local
+// files as the store and in-process messages as the bus.
 package standalone
 
 import (
@@ -29,27 +29,27 @@ import (
 	"github.com/soundextract/sx/server/sx"
 )
 
-// Config is what an operator can set.
+// Config is the configuration of the server.
 type Config struct {
-	Addr        string // host:port to listen on; port 0 is a free one
-	Data        string // the folder that keeps everything
+	Addr        string // host:port to listen on; port 0 selects a free port
+	Data        string // the data directory
 	Conversions int    // how many run at once
-	Quota       int64  // bytes that one account may keep; 0 is no limit
-	MaxUpload   int64  // bytes of one file; 0 is no limit
-	// Registration says who may make an account beside the first one, who
-	// administers.
+	Quota       int64  // bytes that an account may store; 0 means no limit
+	MaxUpload   int64  // bytes of a video; 0 means no limit
+	// Registration says who may create an account after the first one, which becomes
+	// the administrator.
 	Registration auth.Registration
 	Notify       notifier.Settings
 	Log          *slog.Logger
 }
 
-// reconcileInterval is the interval between two checks for lost wake-up messages and due
-// deliveries.
-// In one process that happens only at a start, which looks at once.
+// reconcileInterval is the interval between two checks for lost wake-up messages and
+// due deliveries. In one process messages get lost only when it ends, and the first
+// check follows at the start.
 const reconcileInterval = 5 * time.Second
 
-// Run serves until ctx ends, then hands running jobs back and returns. Errors
-// that an operator can cause (address in use, folder in use, no ffmpeg) say so.
+// Run serves until ctx ends, then releases the running jobs and returns. Errors that
+// an operator can cause (address or directory in use, no ffmpeg) are *sx.Errors.
 func Run(ctx context.Context, cfg Config) error {
 	transcoder, err := ffmpeg.New(ctx, ffmpeg.Config{Log: cfg.Log})
 	if err != nil {
@@ -57,7 +57,7 @@ func Run(ctx context.Context, cfg Config) error {
 	}
 	data, err := filepath.Abs(cfg.Data)
 	if err != nil {
-		return fmt.Errorf("find the data folder: %w", err)
+		return fmt.Errorf("resolve the path of the data directory: %w", err)
 	}
 	stored, err := localstore.Open(data)
 	if err != nil {
@@ -70,36 +70,36 @@ func Run(ctx context.Context, cfg Config) error {
 	}
 	messages := membus.New()
 	defer func() { _ = messages.Close() }()
-	p := &parts{cfg: cfg, data: data, store: stored, bus: messages, registry: httpserver.NewRegistry()}
-	p.updater = &jobs.Updater{Jobs: stored.Jobs, Bus: messages, Log: cfg.Log, Now: time.Now}
-	// The folder is ours alone, so whoever held these jobs is no more.
-	if err := converter.ReleaseAll(ctx, p.updater); err != nil {
-		return fmt.Errorf("take over the jobs of the last run: %w", err)
+	d := &dependencies{cfg: cfg, data: data, store: stored, bus: messages, registry: httpserver.NewRegistry()}
+	d.updater = &jobs.Updater{Jobs: stored.Jobs, Bus: messages, Log: cfg.Log, Now: time.Now}
+	// The data directory is locked, so the converter that held these jobs is not running.
+	if err := converter.ReleaseAll(ctx, d.updater); err != nil {
+		return fmt.Errorf("release the jobs of the last run: %w", err)
 	}
 
-	front, err := p.front()
+	apis, err := d.newAPIs()
 	if err != nil {
 		return err
 	}
 	health := httpserver.NewHealth(cfg.Log, map[string]func(context.Context) error{"store": stored.Ping, "bus": messages.Ping})
-	server := &httpserver.Server{Listener: listener, Handler: p.handler(front.gateway, health), Health: health, Log: cfg.Log}
-	card := card{Addr: listener.Addr().String(), Instance: health.Instance()}
-	if err := card.write(data); err != nil {
+	server := &httpserver.Server{Listener: listener, Handler: d.handler(apis.gateway, health), Health: health, Log: cfg.Log}
+	file := instanceFile{Addr: listener.Addr().String(), Instance: health.Instance()}
+	if err := file.write(data); err != nil {
 		return err
 	}
-	defer removeCard(data)
-	cfg.Log.InfoContext(ctx, "serving", "url", "http://"+card.Addr, "data", data, "version", sx.Version)
+	defer removeInstanceFile(data)
+	cfg.Log.InfoContext(ctx, "serving", "url", "http://"+file.Addr, "data", data, "version", sx.Version)
 	return httpserver.Group{
 		server.Run,
-		front.auth.Run,
-		front.gateway.Run,
-		front.notifier.Run,
-		p.converter(transcoder).Run,
+		apis.auth.Run,
+		apis.gateway.Run,
+		apis.notifier.Run,
+		d.converter(transcoder).Run,
 	}.Run(ctx)
 }
 
-// parts are what the services are made of.
-type parts struct {
+// dependencies are what the services are created with.
+type dependencies struct {
 	cfg      Config
 	data     string
 	store    store.Store
@@ -108,66 +108,66 @@ type parts struct {
 	registry *prometheus.Registry
 }
 
-// front are the services that answer requests.
-type front struct {
+// apis are the services that have an API.
+type apis struct {
 	auth     *auth.Service
 	notifier *notifier.Service
 	gateway  *gateway.Service
 }
 
-// front makes auth, the notifier that calls it and the gateway that calls both,
-// by HTTP as in a cluster, only without a network between them.
-func (p *parts) front() (f front, err error) {
-	keys, err := token.LoadKeys(filepath.Join(p.data, "keys"), time.Now())
+// newAPIs creates auth, the notifier, which calls auth, and the gateway, which calls
+// both. The calls are HTTP as in a cluster, but in-process.
+func (d *dependencies) newAPIs() (a apis, err error) {
+	keys, err := token.LoadKeys(filepath.Join(d.data, "keys"), time.Now())
 	if err != nil {
-		return f, err
+		return a, err
 	}
 	signer, err := token.NewSigner(keys, time.Now)
 	if err != nil {
-		return f, err
+		return a, err
 	}
-	f.auth, err = auth.New(auth.Config{
-		Users: p.store.Users, Sessions: p.store.Sessions,
-		Invitations: p.store.Invitations, PersonalTokens: p.store.PersonalTokens, Signer: signer,
-		Registration: p.cfg.Registration, FirstIsAdmin: true,
-		Log: p.cfg.Log, Now: time.Now, Registerer: p.registry, TrustForwarded: true,
+	a.auth, err = auth.New(auth.Config{
+		Users: d.store.Users, Sessions: d.store.Sessions,
+		Invitations: d.store.Invitations, PersonalTokens: d.store.PersonalTokens, Signer: signer,
+		Registration: d.cfg.Registration, FirstIsAdmin: true,
+		Log: d.cfg.Log, Now: time.Now, Registerer: d.registry, TrustForwarded: true,
 	})
 	if err != nil {
-		return f, err
+		return a, err
 	}
-	toAuth := httpserver.HandlerTransport(f.auth.Handler())
+	toAuth := httpserver.HandlerTransport(a.auth.Handler())
 	authURL := &url.URL{Scheme: "http", Host: "auth"}
-	f.notifier, err = notifier.New(notifier.Config{
-		Updater: p.updater, Bus: p.bus, NotificationSettings: p.store.NotificationSettings, Deliveries: p.store.Deliveries,
-		AuthURL: authURL, AuthTransport: toAuth, Settings: p.cfg.Notify,
-		Log: p.cfg.Log, Now: time.Now, ReconcileInterval: reconcileInterval, Registerer: p.registry,
+	a.notifier, err = notifier.New(notifier.Config{
+		Updater: d.updater, Bus: d.bus, NotificationSettings: d.store.NotificationSettings, Deliveries: d.store.Deliveries,
+		AuthURL: authURL, AuthTransport: toAuth, Settings: d.cfg.Notify,
+		Log: d.cfg.Log, Now: time.Now, ReconcileInterval: reconcileInterval, Registerer: d.registry,
 	})
 	if err != nil {
-		return f, err
+		return a, err
 	}
 	verifier := token.NewVerifier(
 		token.FetchURL(&http.Client{Transport: toAuth}, authURL.String()+api.PathKeys), time.Now)
-	f.gateway = gateway.New(gateway.Config{
-		Updater: p.updater, Jobs: p.store.Jobs, Videos: p.store.Videos, Tracks: p.store.Tracks, Bus: p.bus,
+	a.gateway = gateway.New(gateway.Config{
+		Updater: d.updater, Jobs: d.store.Jobs, Videos: d.store.Videos, Tracks: d.store.Tracks, Bus: d.bus,
 		AuthURL: authURL, AuthTransport: toAuth, Verify: verifier.Verify,
-		NotifierURL: &url.URL{Scheme: "http", Host: "notifier"}, NotifierTransport: httpserver.HandlerTransport(f.notifier.Handler()),
-		Quota: p.cfg.Quota, MaxUpload: p.cfg.MaxUpload,
-		Log: p.cfg.Log, Now: time.Now, Registerer: p.registry,
+		NotifierURL: &url.URL{Scheme: "http", Host: "notifier"}, NotifierTransport: httpserver.HandlerTransport(a.notifier.Handler()),
+		Quota: d.cfg.Quota, MaxUpload: d.cfg.MaxUpload,
+		Log: d.cfg.Log, Now: time.Now, Registerer: d.registry,
 	})
-	return f, nil
+	return a, nil
 }
 
-func (p *parts) handler(g *gateway.Service, health *httpserver.Health) http.Handler {
+func (d *dependencies) handler(g *gateway.Service, health *httpserver.Health) http.Handler {
 	mux := http.NewServeMux()
-	health.Mount(mux, p.registry)
+	health.Mount(mux, d.registry)
 	mux.Handle("/", g.Handler())
-	return httpserver.Observe(mux, p.cfg.Log, p.registry)
+	return httpserver.Observe(mux, d.cfg.Log, d.registry)
 }
 
-func (p *parts) converter(t converter.Transcoder) *converter.Service {
+func (d *dependencies) converter(t converter.Transcoder) *converter.Service {
 	return converter.New(converter.Config{
-		Updater: p.updater, Bus: p.bus, Videos: p.store.Videos, Tracks: p.store.Tracks,
-		Transcoder: t, Slots: p.cfg.Conversions, TempDir: filepath.Join(p.data, "tmp"),
-		Log: p.cfg.Log, Now: time.Now, Registerer: p.registry,
+		Updater: d.updater, Bus: d.bus, Videos: d.store.Videos, Tracks: d.store.Tracks,
+		Transcoder: t, Slots: d.cfg.Conversions, TempDir: filepath.Join(d.data, "tmp"),
+		Log: d.cfg.Log, Now: time.Now, Registerer: d.registry,
 	})
 }

@@ -1,0 +1,39 @@
+package standalone
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/soundextract/sx/server/atomicfile"
+	"github.com/soundextract/sx/server/sx"
+)
+
+// instanceFileName is the name of the instance file in the data directory.
+const instanceFileName = "sxd.json"
+
+// instanceFile is the file by which other processes find the server of a data
+// directory. The instance is also in the response of /healthz: a process ID alone may
+// have been reused by another process.
+type instanceFile struct {
+	PID      int    `json:"pid"`
+	Addr     string `json:"addr"`
+	URL      string `json:"url"`
+	Instance string `json:"instance"`
+	Version  string `json:"version"`
+}
+
+func (f instanceFile) write(data string) error {
+	f.PID, f.URL, f.Version = os.Getpid(), "http://"+f.Addr, sx.Version
+	raw, err := json.Marshal(f)
+	if err != nil {
+		return fmt.Errorf("encode the instance file: %w", err)
+	}
+	if err := atomicfile.Write(filepath.Join(data, instanceFileName), raw, 0o600); err != nil {
+		return fmt.Errorf("write the instance file: %w", err)
+	}
+	return nil
+}
+
+func removeInstanceFile(data string) { _ = os.Remove(filepath.Join(data, instanceFileName)) }
