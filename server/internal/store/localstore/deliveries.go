@@ -18,7 +18,7 @@ type deliveries struct {
 var _ store.Deliveries = (*deliveries)(nil)
 
 var deliveryRecords = records[sx.Delivery]{
-	bucket: bucketDeliveries, kind: "delivery", hint: "list your deliveries with: sx notify deliveries",
+	bucket: bucketDeliveries, kind: "delivery",
 	rev: func(v *sx.Delivery) *int64 { return &v.Rev },
 }
 

@@ -15,7 +15,7 @@ type invitations struct {
 var _ store.Invitations = (*invitations)(nil)
 
 var invitationRecords = records[sx.Invitation]{
-	bucket: bucketInvites, kind: "invitation", hint: sx.CodeBadInvitation.Hint(),
+	bucket: bucketInvites, kind: "invitation",
 	rev: func(v *sx.Invitation) *int64 { return &v.Rev },
 }
 

@@ -21,7 +21,7 @@ type jobs struct {
 var _ store.Jobs = (*jobs)(nil)
 
 var jobRecords = records[sx.Job]{
-	bucket: bucketJobs, kind: "job", hint: sx.CodeNotFound.Hint(),
+	bucket: bucketJobs, kind: "job",
 	rev: func(j *sx.Job) *int64 { return &j.Rev },
 }
 

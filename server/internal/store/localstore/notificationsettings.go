@@ -14,7 +14,7 @@ type notificationSettings struct {
 var _ store.NotificationSettings = (*notificationSettings)(nil)
 
 var notificationSettingsRecords = records[sx.NotificationSettings]{
-	bucket: bucketNotificationSettings, kind: "notification settings", hint: "show your notification settings with: sx notify",
+	bucket: bucketNotificationSettings, kind: "notification settings",
 	rev: func(v *sx.NotificationSettings) *int64 { return &v.Rev },
 }
 

@@ -17,7 +17,7 @@ type personalTokens struct {
 
 var _ store.PersonalTokens = (*personalTokens)(nil)
 
-var tokenRecords = records[sx.PersonalToken]{bucket: bucketTokens, kind: "token", hint: "list your tokens with: sx token list"}
+var tokenRecords = records[sx.PersonalToken]{bucket: bucketTokens, kind: "token"}
 
 // tokenKey is the key of the index by user and name.
 func tokenKey(userID, name string) []byte { return []byte(userID + "\x00" + name) }
@@ -27,7 +27,7 @@ func (s *personalTokens) Create(ctx context.Context, v sx.PersonalToken) error {
 		keys, key := t.Bucket(bucketTokenKeys), tokenKey(v.UserID, v.Name)
 		if keys.Get(key) != nil {
 			return sx.NewError(sx.CodeConflict, "a token named %s already exists", v.Name).
-				WithHint("choose another name, or delete that token with: sx token revoke %s", v.Name)
+				WithHint("choose another name, or delete that token first")
 		}
 		if err := tokenRecords.create(t, v.ID, v); err != nil {
 			return err

@@ -14,7 +14,6 @@ import (
 type records[T any] struct {
 	bucket []byte
 	kind   string          // for messages
-	hint   string          // what to do if a record does not exist
 	rev    func(*T) *int64 // nil for a kind that is not changed by compare-and-set
 }
 
@@ -22,7 +21,7 @@ func (r records[T]) get(t tx, id string) (T, error) {
 	var v T
 	data := t.Bucket(r.bucket).Get([]byte(id))
 	if data == nil {
-		return v, sx.NewError(sx.CodeNotFound, "%s %s not found", r.kind, id).WithHint("%s", r.hint)
+		return v, sx.NewError(sx.CodeNotFound, "%s %s not found", r.kind, id)
 	}
 	if err := json.Unmarshal(data, &v); err != nil {
 		return v, fmt.Errorf("decode %s %s: %w", r.kind, id, err)

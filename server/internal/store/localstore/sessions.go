@@ -15,7 +15,7 @@ type sessions struct {
 var _ store.Sessions = (*sessions)(nil)
 
 var sessionRecords = records[sx.Session]{
-	bucket: bucketSessions, kind: "session", hint: sx.CodeSessionEnded.Hint(),
+	bucket: bucketSessions, kind: "session",
 	rev: func(s *sx.Session) *int64 { return &s.Rev },
 }
 

@@ -14,7 +14,7 @@ type users struct {
 var _ store.Users = (*users)(nil)
 
 var userRecords = records[sx.User]{
-	bucket: bucketUsers, kind: "user", hint: "create an account with: sx register",
+	bucket: bucketUsers, kind: "user",
 	rev: func(u *sx.User) *int64 { return &u.Rev },
 }
 
@@ -43,7 +43,7 @@ func (s *users) ByName(ctx context.Context, name string) (u sx.User, err error) 
 	err = s.db.view(ctx, "read user", func(t tx) error {
 		id := t.Bucket(bucketUserNames).Get([]byte(name))
 		if id == nil {
-			return sx.NewError(sx.CodeNotFound, "user %s not found", name).WithHint("%s", userRecords.hint)
+			return sx.NewError(sx.CodeNotFound, "user %s not found", name)
 		}
 		u, err = userRecords.get(t, string(id))
 		return err

@@ -46,7 +46,7 @@ type uploadRecord struct {
 }
 
 // uploadRecords has no Rev: an upload is changed under its uploadLock.
-var uploadRecords = records[uploadRecord]{bucket: bucketUploads, kind: "upload", hint: sx.CodeNotFound.Hint()}
+var uploadRecords = records[uploadRecord]{bucket: bucketUploads, kind: "upload"}
 
 func (v *videos) path(id string) string { return filepath.Join(v.dir, id) }
 

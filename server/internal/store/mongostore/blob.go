@@ -10,27 +10,27 @@ import (
 	"github.com/soundextract/sx/server/internal/store"
 )
 
-// ahead is how many chunks are fetched before they are asked for, once two in a
-// row were.
+// readAhead is how many chunks are fetched in advance, once two consecutive chunks
+// have been read.
 const readAhead = 2
 
-// blob reads a GridFS file chunk by chunk: those that a range needs, and no more
-// than ahead beyond it.
+// blob reads a GridFS file chunk by chunk: the chunks of the range that is read,
+// and at most readAhead beyond it.
 type blob struct {
-	ctx    context.Context //nolint:containedctx // the port says that Open's ctx bounds the reads
+	ctx    context.Context //nolint:containedctx // by contract, the ctx of Open applies to all reads
 	cancel context.CancelFunc
 	bucket bucket
 	file   string
 	size   int64
 	chunk  int             // bytes of a full one
-	epoch  func(n int) int // whose chunk n counts
-	at     int64           // where the next Read begins
-	held   map[int]*fetch  // the chunk at hand and those ahead
+	epoch  func(n int) int // returns the epoch of the valid chunk n
+	offset int64           // where the next Read starts
+	window map[int]*fetch  // the current chunk and those fetched in advance
 	last   int             // the chunk that was read last
-	active sync.WaitGroup  // fetches
+	active sync.WaitGroup  // running fetches
 }
 
-// fetch is a chunk that is here or on its way.
+// fetch is a chunk that has been fetched or is being fetched.
 type fetch struct {
 	done chan struct{}
 	data []byte
@@ -43,7 +43,7 @@ func newBlob(ctx context.Context, b bucket, file string, size int64, chunk int, 
 	ctx, cancel := context.WithCancel(ctx)
 	return &blob{
 		ctx: ctx, cancel: cancel, bucket: b, file: file, size: size, chunk: chunk, epoch: epoch,
-		held: map[int]*fetch{}, last: -1,
+		window: map[int]*fetch{}, last: -1,
 	}
 }
 
@@ -55,45 +55,45 @@ func (b *blob) Read(p []byte) (int, error) {
 		return 0, b.ctx.Err()
 	case len(p) == 0:
 		return 0, nil
-	case b.at >= b.size:
+	case b.offset >= b.size:
 		return 0, io.EOF
 	}
-	n := int(b.at / int64(b.chunk))
+	n := int(b.offset / int64(b.chunk))
 	data, err := b.get(n)
 	if err != nil {
-		return 0, fmt.Errorf("reading %s: %w", b.file, err)
+		return 0, fmt.Errorf("read %s: %w", b.file, err)
 	}
-	k := copy(p, data[b.at-int64(n)*int64(b.chunk):])
-	b.at += int64(k)
+	k := copy(p, data[b.offset-int64(n)*int64(b.chunk):])
+	b.offset += int64(k)
 	return k, nil
 }
 
-// get gives chunk n, lets go of those that lie elsewhere, and sends for the next
-// ones when the file is being read in order.
+// get returns chunk n. It drops the chunks outside the window, and fetches the next
+// ones in advance if the file is being read sequentially.
 func (b *blob) get(n int) ([]byte, error) {
 	to := n
-	if n == b.last+1 && b.last >= 0 || n == b.last && len(b.held) > 1 {
+	if n == b.last+1 && b.last >= 0 || n == b.last && len(b.window) > 1 {
 		to = min(n+readAhead, chunkCount(b.size, b.chunk)-1)
 	}
-	for k := range b.held {
+	for k := range b.window {
 		if k < n || k > n+readAhead {
-			delete(b.held, k)
+			delete(b.window, k)
 		}
 	}
 	for k := n; k <= to; k++ {
-		if b.held[k] == nil {
-			b.held[k] = b.startFetch(k)
+		if b.window[k] == nil {
+			b.window[k] = b.startFetch(k)
 		}
 	}
 	b.last = n
-	f := b.held[n]
+	f := b.window[n]
 	select {
 	case <-f.done:
 	case <-b.ctx.Done():
 		return nil, b.ctx.Err()
 	}
 	if f.err != nil {
-		delete(b.held, n) // the next Read tries again
+		delete(b.window, n) // so that the next Read retries
 	}
 	return f.data, f.err
 }
@@ -112,16 +112,16 @@ func (b *blob) Seek(offset int64, whence int) (int64, error) {
 	switch whence {
 	case io.SeekStart:
 	case io.SeekCurrent:
-		offset += b.at
+		offset += b.offset
 	case io.SeekEnd:
 		offset += b.size
 	default:
-		return 0, errors.New("seeking from nowhere")
+		return 0, errors.New("seek: invalid whence")
 	}
 	if offset < 0 {
-		return 0, errors.New("seeking before the beginning")
+		return 0, errors.New("seek: negative position")
 	}
-	b.at = offset
+	b.offset = offset
 	return offset, nil
 }
 

@@ -17,8 +17,8 @@ import (
 	"github.com/soundextract/sx/server/sx"
 )
 
-// chunkSize is GridFS's own default. It is what other tools expect; larger ones
-// were not faster, and cost memory with each upload and reader.
+// chunkSize is the default of GridFS, which other tools expect. Larger chunks were
+// not faster, and use more memory for each upload and reader.
 const chunkSize = 255 << 10
 
 // bucket is a GridFS bucket.
@@ -26,8 +26,8 @@ type bucket struct {
 	files, chunks collection
 }
 
-// fileDoc is a document of the files collection, as the GridFS specification
-// has it. It goes in last: with it a file is complete.
+// fileDoc is a document of the files collection, as defined in the GridFS
+// specification. It is stored last: a file that has one is complete.
 type fileDoc struct {
 	ID        string       `bson:"_id"`
 	Length    int64        `bson:"length"`
@@ -39,10 +39,10 @@ type fileDoc struct {
 
 type fileMetadata struct {
 	SHA256 string `bson:"sha256"`
-	Track  string `bson:"track,omitempty"` // the port's id of a track
+	Track  string `bson:"track,omitempty"` // the track's ID in the port
 }
 
-// chunkDoc is a document of the chunks collection, likewise.
+// chunkDoc is a document of the chunks collection, as defined there.
 type chunkDoc struct {
 	ID   bson.ObjectID `bson:"_id"`
 	File string        `bson:"files_id"`
@@ -50,8 +50,9 @@ type chunkDoc struct {
 	Data []byte        `bson:"data"`
 }
 
-// chunkID is the _id of a chunk: who knows the file, the epoch and the place
-// can read, repeat and delete it without a search.
+// chunkID returns the _id of a chunk. It is derived from the file, the epoch and
+// the chunk's number, so that a chunk can be read, inserted again and deleted
+// without a search.
 func chunkID(file string, epoch, n int) bson.ObjectID {
 	key := binary.BigEndian.AppendUint32(nil, uint32(epoch))
 	key = binary.BigEndian.AppendUint32(key, uint32(n))
@@ -59,14 +60,14 @@ func chunkID(file string, epoch, n int) bson.ObjectID {
 	return bson.ObjectID(sum[:len(bson.ObjectID{})])
 }
 
-// chunkCount is how many chunks hold so many bytes.
+// chunkCount returns how many chunks that many bytes need.
 func chunkCount(size int64, chunkSize int) int {
 	return int((size + int64(chunkSize) - 1) / int64(chunkSize))
 }
 
-// insert stores chunks, and gives those whose place in the file is taken.
-func (b bucket) insert(ctx context.Context, chunks []chunkDoc) (taken []chunkDoc, err error) {
-	err = b.chunks.do(ctx, "inserting into", func(ctx context.Context) error {
+// insert stores chunks, and returns those whose place in the file is occupied.
+func (b bucket) insert(ctx context.Context, chunks []chunkDoc) (occupied []chunkDoc, err error) {
+	err = b.chunks.do(ctx, "insert into", func(ctx context.Context) error {
 		_, err := b.chunks.c.InsertMany(ctx, chunks, options.InsertMany().SetOrdered(false))
 		var several mongo.BulkWriteException
 		if !errors.As(err, &several) || several.WriteConcernError != nil {
@@ -76,14 +77,14 @@ func (b bucket) insert(ctx context.Context, chunks []chunkDoc) (taken []chunkDoc
 			if !mongo.IsDuplicateKeyError(w) {
 				return err
 			}
-			taken = append(taken, chunks[w.Index])
+			occupied = append(occupied, chunks[w.Index])
 		}
 		return nil
 	})
-	return taken, err
+	return occupied, err
 }
 
-// read gives the data of a chunk that must be there with so many bytes.
+// read returns the data of a chunk, which must exist and have the given size.
 func (b bucket) read(ctx context.Context, file string, epoch, n, size int) ([]byte, error) {
 	d, err := get[chunkDoc](ctx, b.chunks, chunkID(file, epoch, n))
 	switch {
@@ -92,24 +93,24 @@ func (b bucket) read(ctx context.Context, file string, epoch, n, size int) ([]by
 	case err != nil:
 		return nil, err
 	case d.File != file || int(d.N) != n || len(d.Data) != size:
-		return nil, fmt.Errorf("chunk %d of %s is damaged: it is number %d of %s with %d bytes, not %d",
+		return nil, fmt.Errorf("chunk %d of %s is damaged: found number %d of %s with %d bytes, want %d",
 			n, file, d.N, d.File, len(d.Data), size)
 	}
 	return d.Data, nil
 }
 
-// deleteBatch is how many deletions one command holds: few enough that a busy
-// database has done them within operationTimeout.
+// deleteBatch is how many deletions one command contains: few enough for a busy
+// database to finish within operationTimeout.
 const deleteBatch = 100
 
-// delete removes the chunks that are there.
+// delete deletes those of the chunks that exist.
 func (b bucket) delete(ctx context.Context, ids iter.Seq[bson.ObjectID]) error {
 	var models []mongo.WriteModel
 	flush := func() error {
 		if len(models) == 0 {
 			return nil
 		}
-		err := b.chunks.do(ctx, "deleting from", func(ctx context.Context) error {
+		err := b.chunks.do(ctx, "delete from", func(ctx context.Context) error {
 			_, err := b.chunks.c.BulkWrite(ctx, models, options.BulkWrite().SetOrdered(false))
 			return err
 		})
@@ -117,7 +118,7 @@ func (b bucket) delete(ctx context.Context, ids iter.Seq[bson.ObjectID]) error {
 		return err
 	}
 	for id := range ids {
-		// One by one, each by its _id alone: that is what every server has an index for.
+		// One by one, each by its _id alone: every server has an index for that.
 		models = append(models, mongo.NewDeleteOneModel().SetFilter(bson.D{{Key: "_id", Value: id}}))
 		if len(models) == deleteBatch {
 			if err := flush(); err != nil {
@@ -128,7 +129,7 @@ func (b bucket) delete(ctx context.Context, ids iter.Seq[bson.ObjectID]) error {
 	return flush()
 }
 
-// insertFile stores the files document; it is success if that has been done before.
+// insertFile stores the files document. It succeeds if there is one already.
 func (b bucket) insertFile(ctx context.Context, d fileDoc) error {
 	if err := b.files.insert(ctx, d); err != nil && !errors.Is(err, errExists) {
 		return err
@@ -136,23 +137,25 @@ func (b bucket) insertFile(ctx context.Context, d fileDoc) error {
 	return nil
 }
 
-// deleteFile removes the files document, so that no GridFS reader opens the file.
+// deleteFile deletes the files document, so that GridFS clients no longer see the
+// file.
 func (b bucket) deleteFile(ctx context.Context, file string) error {
 	return b.files.deleteID(ctx, file)
 }
 
-// reserve is what must stay free on the server's disk: a MongoDB whose disk is
-// full does not run any more.
+// reserve is what checkSpace leaves free on the server's disk: MongoDB stops when
+// its disk is full.
 const reserve = 256 << 20
 
-// checkSpace returns an Error of code storage_full if the server's disk does not have
-// size bytes. A service that does not tell its free space is believed to have it.
+// checkSpace returns an *sx.Error of code storage_full if the server's disk has no
+// space for size bytes. A service that does not report its free space is assumed
+// to have enough.
 func (b bucket) checkSpace(ctx context.Context, size int64) error {
 	var disk struct {
 		Total float64 `bson:"fsTotalSize"`
 		Used  float64 `bson:"fsUsedSize"`
 	}
-	err := b.files.do(ctx, "measuring the disk of", func(ctx context.Context) error {
+	err := b.files.do(ctx, "determine the free disk space of", func(ctx context.Context) error {
 		raw, err := b.files.c.Database().RunCommand(ctx, bson.D{{Key: "dbStats", Value: 1}}).Raw()
 		if err != nil {
 			return err
@@ -163,7 +166,7 @@ func (b bucket) checkSpace(ctx context.Context, size int64) error {
 		return err
 	}
 	if free := disk.Total - disk.Used; disk.Total > 0 && float64(size)+reserve > free {
-		return sx.NewError(sx.CodeStorageFull, "the server has no room for %s (%s are free, and %s must stay so)",
+		return sx.NewError(sx.CodeStorageFull, "not enough disk space on the server for %s (%s free, of which %s are reserved)",
 			sx.FormatSize(size), sx.FormatSize(int64(free)), sx.FormatSize(reserve))
 	}
 	return nil

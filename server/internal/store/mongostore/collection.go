@@ -13,16 +13,16 @@ import (
 )
 
 var (
-	errNotFound = errors.New("no such document")
-	errExists   = errors.New("there is such a document already")
+	errNotFound = errors.New("document not found")
+	errExists   = errors.New("document already exists")
 )
 
-// collection bounds each operation in time and gives its errors their codes.
+// collection limits the time of each operation and wraps its errors.
 type collection struct {
 	c *mongo.Collection
 }
 
-// do runs one operation.
+// do runs one operation; doing and the collection's name go into its errors.
 func (c collection) do(ctx context.Context, doing string, operation func(context.Context) error) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -32,11 +32,12 @@ func (c collection) do(ctx context.Context, doing string, operation func(context
 	return wrapError(ctx, doing+" "+c.c.Name(), operation(bounded))
 }
 
-// get reads the document of the id, or gives errNotFound.
+// get reads the document with the given _id, without the given fields. It returns
+// errNotFound if there is none.
 func get[D any](ctx context.Context, c collection, id any, without ...string) (D, error) {
 	var d D
 	var raw bson.Raw
-	err := c.do(ctx, "reading", func(ctx context.Context) (err error) {
+	err := c.do(ctx, "read from", func(ctx context.Context) (err error) {
 		raw, err = c.c.FindOne(ctx, bson.D{{Key: "_id", Value: id}}, options.FindOne().SetProjection(excluding(without))).Raw()
 		if errors.Is(err, mongo.ErrNoDocuments) {
 			raw, err = nil, nil
@@ -65,15 +66,15 @@ func excluding(fields []string) any {
 
 func decode(c collection, raw bson.Raw, d any) error {
 	if err := bson.Unmarshal(raw, d); err != nil {
-		return fmt.Errorf("decoding from %s: %w", c.c.Name(), err)
+		return fmt.Errorf("decode a document of %s: %w", c.c.Name(), err)
 	}
 	return nil
 }
 
-// list reads the documents that match.
+// list reads the documents that match the filter.
 func list[D any](ctx context.Context, c collection, filter bson.D, opts ...options.Lister[options.FindOptions]) ([]D, error) {
 	var found []bson.Raw
-	err := c.do(ctx, "listing", func(ctx context.Context) error {
+	err := c.do(ctx, "list", func(ctx context.Context) error {
 		cursor, err := c.c.Find(ctx, filter, opts...)
 		if err != nil {
 			return err
@@ -92,11 +93,11 @@ func list[D any](ctx context.Context, c collection, filter bson.D, opts ...optio
 	return ds, nil
 }
 
-// insert stores a new document, or gives errExists where one has its id or
-// another unique value of it.
+// insert stores a new document. It returns errExists if another one has its _id
+// or the same value of a unique index.
 func (c collection) insert(ctx context.Context, doc any) error {
 	exists := false
-	err := c.do(ctx, "inserting into", func(ctx context.Context) error {
+	err := c.do(ctx, "insert into", func(ctx context.Context) error {
 		_, err := c.c.InsertOne(ctx, doc)
 		if exists = mongo.IsDuplicateKeyError(err); exists {
 			err = nil
@@ -109,10 +110,10 @@ func (c collection) insert(ctx context.Context, doc any) error {
 	return err
 }
 
-// replace and update change the one document that matches, and tell whether
-// there was one.
+// replace and update change one document that matches the filter, and report
+// whether there was one.
 func (c collection) replace(ctx context.Context, filter bson.D, doc any) (matched bool, err error) {
-	err = c.do(ctx, "replacing in", func(ctx context.Context) error {
+	err = c.do(ctx, "replace in", func(ctx context.Context) error {
 		r, err := c.c.ReplaceOne(ctx, filter, doc)
 		matched = err == nil && r.MatchedCount == 1
 		return err
@@ -121,7 +122,7 @@ func (c collection) replace(ctx context.Context, filter bson.D, doc any) (matche
 }
 
 func (c collection) update(ctx context.Context, filter, change bson.D) (matched bool, err error) {
-	err = c.do(ctx, "updating", func(ctx context.Context) error {
+	err = c.do(ctx, "update", func(ctx context.Context) error {
 		r, err := c.c.UpdateOne(ctx, filter, change)
 		matched = err == nil && r.MatchedCount == 1
 		return err
@@ -130,7 +131,7 @@ func (c collection) update(ctx context.Context, filter, change bson.D) (matched 
 }
 
 func (c collection) delete(ctx context.Context, filter bson.D) (deleted bool, err error) {
-	err = c.do(ctx, "deleting from", func(ctx context.Context) error {
+	err = c.do(ctx, "delete from", func(ctx context.Context) error {
 		r, err := c.c.DeleteOne(ctx, filter)
 		deleted = err == nil && r.DeletedCount == 1
 		return err
@@ -138,20 +139,22 @@ func (c collection) delete(ctx context.Context, filter bson.D) (deleted bool, er
 	return deleted, err
 }
 
-// deleteID removes the document of the id, if there is one.
+// deleteID deletes the document with the given _id, if there is one.
 func (c collection) deleteID(ctx context.Context, id string) error {
 	_, err := c.delete(ctx, bson.D{{Key: "_id", Value: id}})
 	return err
 }
 
-// deleteExpired removes the documents whose field expires is before now.
+// deleteExpired deletes the documents whose field expires is before now.
 func (c collection) deleteExpired(ctx context.Context, now time.Time) error {
-	return c.do(ctx, "deleting the expired of", func(ctx context.Context) error {
+	return c.do(ctx, "delete expired documents from", func(ctx context.Context) error {
 		_, err := c.c.DeleteMany(ctx, bson.D{{Key: "expires", Value: bson.D{{Key: "$lt", Value: now}}}})
 		return err
 	})
 }
 
+// index creates an index if it does not exist. A "-" before a key means descending
+// order.
 func (c collection) index(ctx context.Context, unique bool, keys ...string) error {
 	model := mongo.IndexModel{}
 	spec := bson.D{}
@@ -166,7 +169,7 @@ func (c collection) index(ctx context.Context, unique bool, keys ...string) erro
 	if unique {
 		model.Options = options.Index().SetUnique(true)
 	}
-	return c.do(ctx, "indexing", func(ctx context.Context) error {
+	return c.do(ctx, "create an index of", func(ctx context.Context) error {
 		_, err := c.c.Indexes().CreateOne(ctx, model)
 		return err
 	})

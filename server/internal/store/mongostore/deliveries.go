@@ -15,8 +15,8 @@ type deliveries struct{ c collection }
 
 var _ store.Deliveries = (*deliveries)(nil)
 
-// deliveryDoc is a delivery as it is stored. Pending follows from State, for
-// the queries.
+// deliveryDoc is a delivery as it is stored. Pending is derived from State, for
+// queries.
 type deliveryDoc struct {
 	ID         string           `bson:"_id"`
 	Rev        int64            `bson:"rev"`
@@ -60,7 +60,7 @@ func (d deliveryDoc) delivery() sx.Delivery {
 }
 
 func (s *deliveries) records() records[deliveryDoc] {
-	return records[deliveryDoc]{s.c, "delivery", "list your deliveries with: sx notify deliveries"}
+	return records[deliveryDoc]{s.c, "delivery"}
 }
 
 func (s *deliveries) Create(ctx context.Context, v sx.Delivery) error {
@@ -98,7 +98,7 @@ func (s *deliveries) find(ctx context.Context, filter, order bson.D, limit int) 
 }
 
 func (s *deliveries) DeleteSettled(ctx context.Context, before time.Time) error {
-	return s.c.do(ctx, "deleting the settled of", func(ctx context.Context) error {
+	return s.c.do(ctx, "delete settled documents from", func(ctx context.Context) error {
 		_, err := s.c.c.DeleteMany(ctx, bson.D{
 			{Key: "pending", Value: false}, {Key: "created", Value: bson.D{{Key: "$lt", Value: before}}},
 		})

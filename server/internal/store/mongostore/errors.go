@@ -18,8 +18,8 @@ const (
 	codeOutOfDiskSpace       = 14031
 )
 
-// transientCodes are the codes with which a server says that it cannot serve now:
-// it is starting, stopping, not the primary any more, or too slow.
+// transientCodes are the codes with which a server says that it cannot serve at
+// the moment: it is starting, stopping, no longer the primary, or too slow.
 var transientCodes = []int{
 	6,     // HostUnreachable
 	7,     // HostNotFound
@@ -41,14 +41,14 @@ var transientCodes = []int{
 	13436, // NotPrimaryOrSecondary
 }
 
-// diskFullMessages are how servers without codeOutOfDiskSpace say that the disk takes
-// no more: MongoDB passes on the system's words, Atlas has quotas, and the
-// compatible ones have databases of their own below them.
+// diskFullMessages are in the errors of servers that report a full disk without
+// codeOutOfDiskSpace: MongoDB passes on the operating system's message, Atlas has
+// quotas, and compatible services are built on other databases.
 var diskFullMessages = []string{"No space left on device", "disk is full", "space quota"}
 
-// wrapError gives an error its code: what is an *sx.Error already keeps it. ctx is
-// the caller's: its end is reported as such, while that of a limit set here
-// means that MongoDB does not answer.
+// wrapError gives an error its code. An *sx.Error keeps the one that it has. ctx is
+// the caller's: its end is returned as such, while a timeout that was set in this
+// package means that MongoDB does not respond.
 func wrapError(ctx context.Context, doing string, err error) error {
 	var e *sx.Error
 	switch {
@@ -83,7 +83,7 @@ func unavailable(err error) bool {
 		return mongo.IsNetworkError(err) || mongo.IsTimeout(err) || hasCode(err, transientCodes...) ||
 			s.HasErrorLabel("RetryableWriteError")
 	}
-	// Whatever a server did not say comes from the way to it.
+	// An error that does not come from a server comes from the connection to it.
 	var m mongo.MarshalError
 	return !errors.As(err, &m)
 }

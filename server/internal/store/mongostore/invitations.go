@@ -37,7 +37,7 @@ func (d invitationDoc) invitation() sx.Invitation {
 }
 
 func (s *invitations) records() records[invitationDoc] {
-	return records[invitationDoc]{s.c, "invitation", sx.CodeBadInvitation.Hint()}
+	return records[invitationDoc]{s.c, "invitation"}
 }
 
 func (s *invitations) Create(ctx context.Context, v sx.Invitation) error {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"regexp"
 	"strings"
+	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
@@ -16,7 +17,103 @@ type jobs struct{ c collection }
 
 var _ store.Jobs = (*jobs)(nil)
 
-func (s *jobs) records() records[jobDoc] { return records[jobDoc]{s.c, "job", sx.CodeNotFound.Hint()} }
+// jobDoc is a job as it is stored. The last three fields are derived from the
+// others, for queries.
+type jobDoc struct {
+	ID               string               `bson:"_id"`
+	Rev              int64                `bson:"rev"`
+	Owner            string               `bson:"owner"`
+	State            sx.State             `bson:"state"`
+	Options          optionsDoc           `bson:"options"`
+	Video            videoDoc             `bson:"video"`
+	Track            *trackDoc            `bson:"track,omitempty"`
+	Error            *errorDoc            `bson:"error,omitempty"`
+	Progress         float64              `bson:"progress"`
+	Remaining        time.Duration        `bson:"remaining"` // nanoseconds
+	Attempt          int                  `bson:"attempt"`
+	Failures         int                  `bson:"failures"`
+	LeaseExpirations int                  `bson:"lease_expirations"`
+	Worker           string               `bson:"worker"`
+	Lease            time.Time            `bson:"lease"`
+	NotBefore        time.Time            `bson:"not_before"`
+	Notification     sx.NotificationState `bson:"notification"`
+	Created          time.Time            `bson:"created"`
+	Updated          time.Time            `bson:"updated"`
+
+	Unsettled bool   `bson:"unsettled"`
+	Bytes     int64  `bson:"bytes"`  // see store.StoredBytes
+	Search    string `bson:"search"` // the video's name in lower case
+}
+
+type optionsDoc struct {
+	Preset  sx.Preset `bson:"preset"`
+	Bitrate int       `bson:"bitrate"`
+	Quality *int      `bson:"quality,omitempty"`
+	Mono    bool      `bson:"mono"`
+	Track   string    `bson:"track"`
+}
+
+type videoDoc struct {
+	Name   string `bson:"name"`
+	Size   int64  `bson:"size"`
+	SHA256 string `bson:"sha256"`
+}
+
+type trackDoc struct {
+	ID       string        `bson:"id"`
+	Size     int64         `bson:"size"`
+	SHA256   string        `bson:"sha256"`
+	Duration time.Duration `bson:"duration"` // nanoseconds
+}
+
+type errorDoc struct {
+	Code    sx.Code `bson:"code"`
+	Message string  `bson:"message"`
+	Hint    string  `bson:"hint"`
+}
+
+func newJobDoc(j sx.Job, rev int64) jobDoc {
+	d := jobDoc{
+		ID: j.ID, Rev: rev, Owner: j.Owner, State: j.State,
+		Options: optionsDoc(j.Options), Video: videoDoc(j.Video),
+		Progress: j.Progress, Remaining: j.Remaining,
+		Attempt: j.Attempt, Failures: j.Failures, LeaseExpirations: j.LeaseExpirations,
+		Worker: j.Worker, Lease: j.Lease, NotBefore: j.NotBefore, Notification: j.Notification,
+		Created: j.Created, Updated: j.Updated,
+		Unsettled: !j.Settled(), Bytes: store.StoredBytes(j), Search: strings.ToLower(j.Video.Name),
+	}
+	if j.Track != nil {
+		t := trackDoc(*j.Track)
+		d.Track = &t
+	}
+	if j.Error != nil {
+		d.Error = &errorDoc{Code: j.Error.Code, Message: j.Error.Message, Hint: j.Error.Hint}
+	}
+	return d
+}
+
+func (d jobDoc) key() (string, int64) { return d.ID, d.Rev }
+
+func (d jobDoc) job() sx.Job {
+	j := sx.Job{
+		ID: d.ID, Rev: d.Rev, Owner: d.Owner, State: d.State,
+		Options: sx.Options(d.Options), Video: sx.Video(d.Video),
+		Progress: d.Progress, Remaining: d.Remaining,
+		Attempt: d.Attempt, Failures: d.Failures, LeaseExpirations: d.LeaseExpirations,
+		Worker: d.Worker, Lease: d.Lease, NotBefore: d.NotBefore, Notification: d.Notification,
+		Created: d.Created, Updated: d.Updated,
+	}
+	if d.Track != nil {
+		t := sx.Track(*d.Track)
+		j.Track = &t
+	}
+	if d.Error != nil {
+		j.Error = &sx.Error{Code: d.Error.Code, Message: d.Error.Message, Hint: d.Error.Hint}
+	}
+	return j
+}
+
+func (s *jobs) records() records[jobDoc] { return records[jobDoc]{s.c, "job"} }
 
 func (s *jobs) Create(ctx context.Context, j sx.Job) error {
 	return s.records().create(ctx, newJobDoc(j, 1))
@@ -77,7 +174,7 @@ func jobQuery(f store.JobFilter) bson.D {
 		also("search", bson.Regex{Pattern: regexp.QuoteMeta(strings.ToLower(f.Name))})
 	}
 	if f.After != nil {
-		// The first condition says nothing new, but an index can start at it.
+		// Implied by the second condition, but an index can use it.
 		also("created", bson.D{{Key: "$lte", Value: f.After.Created}})
 		also("$or", bson.A{
 			bson.D{{Key: "created", Value: bson.D{{Key: "$lt", Value: f.After.Created}}}},
@@ -91,7 +188,7 @@ func (s *jobs) Usage(ctx context.Context, owner string) (int64, error) {
 	var sums []struct {
 		Bytes int64 `bson:"bytes"`
 	}
-	err := s.c.do(ctx, "adding up", func(ctx context.Context) error {
+	err := s.c.do(ctx, "aggregate", func(ctx context.Context) error {
 		cursor, err := s.c.c.Aggregate(ctx, bson.A{
 			bson.D{{Key: "$match", Value: bson.D{{Key: "owner", Value: owner}}}},
 			bson.D{{Key: "$group", Value: bson.D{

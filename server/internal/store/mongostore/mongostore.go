@@ -3,7 +3,6 @@ package mongostore
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net"
 	"strings"
@@ -20,17 +19,17 @@ import (
 
 const (
 	// selectionTimeout is how long an operation waits for a MongoDB that is
-	// away, such as during an election.
+	// unavailable, such as during an election.
 	selectionTimeout = 5 * time.Second
-	// operationTimeout bounds each operation as a whole.
+	// operationTimeout limits each operation as a whole.
 	operationTimeout = 15 * time.Second
 )
 
-// Config says which MongoDB and what of it.
+// Config selects the MongoDB and its database.
 type Config struct {
-	// URI is the setting mongodb-uri: a connection string with whatever
-	// credentials and TLS options the server wants. Its read preference and
-	// write concern are overruled.
+	// URI is the setting mongodb-uri: a connection string with the credentials and
+	// TLS options that the server needs. Its read preference and write concern are
+	// ignored.
 	URI string
 	// Database is the setting mongodb-database.
 	Database string
@@ -38,23 +37,23 @@ type Config struct {
 	Now      func() time.Time
 }
 
-// Open connects and makes the indexes. A wrong setting, such as a malformed URI
-// or credentials that MongoDB refuses, is an *sx.Error of code invalid that
-// names the setting; a MongoDB that cannot be reached is one of code
-// unavailable, and Open may be called again. ctx bounds Open only.
+// Open connects and creates the indexes. A wrong setting, such as a malformed URI
+// or credentials that MongoDB rejects, is an *sx.Error of code invalid that names
+// the setting. A MongoDB that cannot be reached is one of code unavailable, and
+// Open may be called again. ctx applies to Open only.
 func Open(ctx context.Context, cfg Config) (store.Store, error) {
 	o := options.Client().SetAppName("soundextract").ApplyURI(cfg.URI).
 		SetServerSelectionTimeout(selectionTimeout).SetConnectTimeout(selectionTimeout).
 		SetReadPreference(readpref.Primary()).SetWriteConcern(writeconcern.Majority()).
 		SetServerMonitor(newMonitor(context.WithoutCancel(ctx), cfg.Log))
 	var dns *net.DNSError
-	if err := o.Validate(); errors.As(err, &dns) { // a mongodb+srv URI asks for the hosts' names
-		return store.Store{}, wrapError(ctx, "looking up MongoDB", err)
+	if err := o.Validate(); errors.As(err, &dns) { // a mongodb+srv URI is resolved by DNS
+		return store.Store{}, wrapError(ctx, "resolve the MongoDB hosts", err)
 	} else if err != nil {
-		return store.Store{}, uriError("is not a MongoDB URI: "+redact(cfg.URI, err), err)
+		return store.Store{}, uriError("is not a valid MongoDB URI: "+redact(cfg.URI, err), err)
 	}
 	if cfg.Database == "" || strings.ContainsAny(cfg.Database, "/\\. \"$*<>:|?\x00") || len(cfg.Database) > 63 {
-		return store.Store{}, sx.NewError(sx.CodeInvalid, "the setting mongodb-database is %q, which cannot be a database's name", cfg.Database).
+		return store.Store{}, sx.NewError(sx.CodeInvalid, "the setting mongodb-database is %q, which is not a valid database name", cfg.Database).
 			WithHint("use up to 63 letters, digits, - and _")
 	}
 	client, err := mongo.Connect(o)
@@ -68,7 +67,7 @@ func Open(ctx context.Context, cfg Config) (store.Store, error) {
 	}
 	s := newStore(client.Database(cfg.Database))
 	if err := s.createIndexes(ctx); err != nil {
-		_ = disconnect() // it has nothing to lose, and err says more
+		_ = disconnect() // nothing to lose, and err matters more
 		return store.Store{}, accessError(cfg, err)
 	}
 	return store.Store{
@@ -88,10 +87,10 @@ func Open(ctx context.Context, cfg Config) (store.Store, error) {
 
 func uriError(message string, cause error) error {
 	return sx.NewError(sx.CodeInvalid, "the setting mongodb-uri %s", message).
-		WithHint("it looks like mongodb://user:password@host:27017/?authSource=admin").WithCause(cause)
+		WithHint("use the form mongodb://user:password@host:27017/?authSource=admin").WithCause(cause)
 }
 
-// redact gives an error's text without the URI's credentials.
+// redact returns the text of err without the URI's credentials.
 func redact(uri string, err error) string {
 	_, rest, _ := strings.Cut(uri, "://")
 	if at := strings.LastIndex(rest, "@"); at >= 0 {
@@ -100,21 +99,21 @@ func redact(uri string, err error) string {
 	return err.Error()
 }
 
-// accessError turns what MongoDB refuses to this user into an error of the setting.
+// accessError turns a rejection by MongoDB into an error about the setting.
 func accessError(cfg Config, err error) error {
 	switch {
 	case hasCode(err, codeAuthenticationFailed):
-		return sx.NewError(sx.CodeInvalid, "MongoDB refuses the credentials of the setting mongodb-uri").
-			WithHint("check user, password and authSource in it").WithCause(err)
+		return sx.NewError(sx.CodeInvalid, "MongoDB rejected the credentials of the setting mongodb-uri").
+			WithHint("check its user, password and authSource").WithCause(err)
 	case hasCode(err, codeUnauthorized):
-		return sx.NewError(sx.CodeInvalid, "the user of the setting mongodb-uri may not use the database %s", cfg.Database).
-			WithHint("give the user the role readWrite on it").WithCause(err)
+		return sx.NewError(sx.CodeInvalid, "the user of the setting mongodb-uri is not authorized for the database %s", cfg.Database).
+			WithHint("grant the user the role readWrite on it").WithCause(err)
 	default:
 		return err
 	}
 }
 
-// collections is all that the store keeps; doc.go describes it.
+// collections are those that doc.go describes.
 type collections struct {
 	db                                   *mongo.Database
 	users, sessions, invitations, tokens collection
@@ -138,11 +137,11 @@ func newStore(db *mongo.Database) *collections {
 func (s *collections) ping(ctx context.Context) error {
 	bounded, cancel := context.WithTimeout(ctx, operationTimeout)
 	defer cancel()
-	return wrapError(ctx, "asking MongoDB for a sign of life", s.db.Client().Ping(bounded, readpref.Primary()))
+	return wrapError(ctx, "ping MongoDB", s.db.Client().Ping(bounded, readpref.Primary()))
 }
 
-// createIndexes makes the indexes that are missing. It may run in several processes at
-// once.
+// createIndexes creates the indexes that do not exist. It may run in several
+// processes at the same time.
 func (s *collections) createIndexes(ctx context.Context) error {
 	if err := s.ping(ctx); err != nil {
 		return err
@@ -150,7 +149,7 @@ func (s *collections) createIndexes(ctx context.Context) error {
 	for _, i := range []struct {
 		of     collection
 		unique bool
-		keys   []string // "-" before one that descends
+		keys   []string // "-" before one in descending order
 	}{
 		{s.users, true, []string{"name"}},
 		{s.sessions, false, []string{"expires"}},
@@ -169,7 +168,7 @@ func (s *collections) createIndexes(ctx context.Context) error {
 		{s.trackBucket.chunks, true, []string{"files_id", "n"}},
 	} {
 		if err := i.of.index(ctx, i.unique, i.keys...); err != nil {
-			return fmt.Errorf("indexing %s: %w", i.of.c.Name(), err)
+			return err
 		}
 	}
 	return nil

@@ -7,19 +7,19 @@ import (
 	"go.mongodb.org/mongo-driver/v2/event"
 )
 
-// unknown is the kind of a server that does not answer.
+// unknown is the kind of a server that does not respond.
 const unknown = "Unknown"
 
-// newMonitor logs when a server goes away and when it is back.
+// newMonitor logs when a server becomes unavailable and when it is available.
 func newMonitor(ctx context.Context, log *slog.Logger) *event.ServerMonitor {
 	return &event.ServerMonitor{
 		ServerDescriptionChanged: func(e *event.ServerDescriptionChangedEvent) {
 			was, is := e.PreviousDescription, e.NewDescription
 			switch {
 			case was.Kind != unknown && is.Kind == unknown:
-				log.WarnContext(ctx, "MongoDB is away", "server", e.Address.String())
+				log.WarnContext(ctx, "MongoDB server unavailable", "server", e.Address.String())
 			case was.Kind == unknown && is.Kind != unknown:
-				log.InfoContext(ctx, "MongoDB is there", "server", e.Address.String(), "kind", is.Kind)
+				log.InfoContext(ctx, "MongoDB server available", "server", e.Address.String(), "kind", is.Kind)
 			}
 		},
 	}

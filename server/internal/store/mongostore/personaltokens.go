@@ -33,10 +33,10 @@ func (s *personalTokens) Create(ctx context.Context, v sx.PersonalToken) error {
 	_, err = get[tokenDoc](ctx, s.c, v.ID)
 	switch {
 	case err == nil:
-		return sx.NewError(sx.CodeConflict, "there is a token %s already", v.ID)
+		return sx.NewError(sx.CodeConflict, "token %s already exists", v.ID)
 	case errors.Is(err, errNotFound):
-		return sx.NewError(sx.CodeConflict, "you have a token named %s already", v.Name).
-			WithHint("choose another name, or remove that one with: sx token revoke %s", v.Name)
+		return sx.NewError(sx.CodeConflict, "a token named %s already exists", v.Name).
+			WithHint("choose another name, or delete that token first")
 	default:
 		return err
 	}
@@ -45,7 +45,7 @@ func (s *personalTokens) Create(ctx context.Context, v sx.PersonalToken) error {
 func (s *personalTokens) ByID(ctx context.Context, id string) (sx.PersonalToken, error) {
 	d, err := get[tokenDoc](ctx, s.c, id)
 	if errors.Is(err, errNotFound) {
-		err = sx.NewError(sx.CodeNotFound, "there is no token %s", id).WithHint("list your tokens with: sx token list")
+		err = sx.NewError(sx.CodeNotFound, "token %s not found", id)
 	}
 	return sx.PersonalToken(d), err
 }

@@ -15,54 +15,50 @@ type document interface {
 	key() (id string, rev int64)
 }
 
-// records keeps records of one kind.
+// records stores records of one kind in a collection.
 type records[D document] struct {
 	collection
 	kind string // for messages
-	hint string // what to do about an absent record
 }
 
-func (t records[D]) notFound(id string) error {
-	return sx.NewError(sx.CodeNotFound, "there is no %s %s", t.kind, id).WithHint("%s", t.hint)
-}
-
-func (t records[D]) get(ctx context.Context, id string) (D, error) {
-	d, err := get[D](ctx, t.collection, id)
+func (r records[D]) get(ctx context.Context, id string) (D, error) {
+	d, err := get[D](ctx, r.collection, id)
 	if errors.Is(err, errNotFound) {
-		err = t.notFound(id)
+		err = sx.NewError(sx.CodeNotFound, "%s %s not found", r.kind, id)
 	}
 	return d, err
 }
 
-func (t records[D]) create(ctx context.Context, d D) error {
-	err := t.insert(ctx, d)
+func (r records[D]) create(ctx context.Context, d D) error {
+	err := r.insert(ctx, d)
 	if errors.Is(err, errExists) {
 		id, _ := d.key()
-		err = sx.NewError(sx.CodeConflict, "there is a %s %s already", t.kind, id)
+		err = sx.NewError(sx.CodeConflict, "%s %s already exists", r.kind, id)
 	}
 	return err
 }
 
-// replaceAt stores d in place of the record of its id and the rev.
-func (t records[D]) replaceAt(ctx context.Context, rev int64, d D) error {
+// replaceAt stores d in place of the record with its ID and the given rev, or
+// returns ErrStale.
+func (r records[D]) replaceAt(ctx context.Context, rev int64, d D) error {
 	id, _ := d.key()
-	matched, err := t.replace(ctx, atRev(id, rev), d)
+	matched, err := r.replace(ctx, atRev(id, rev), d)
 	if err != nil || matched {
 		return err
 	}
-	if _, err := t.get(ctx, id); err != nil {
+	if _, err := r.get(ctx, id); err != nil {
 		return err
 	}
 	return store.ErrStale
 }
 
-// deleteAt removes the record of the id and the rev.
-func (t records[D]) deleteAt(ctx context.Context, id string, rev int64) error {
-	deleted, err := t.delete(ctx, atRev(id, rev))
+// deleteAt deletes the record with the given ID and rev, or returns ErrStale.
+func (r records[D]) deleteAt(ctx context.Context, id string, rev int64) error {
+	deleted, err := r.delete(ctx, atRev(id, rev))
 	if err != nil || deleted {
 		return err
 	}
-	_, err = get[D](ctx, t.collection, id)
+	_, err = get[D](ctx, r.collection, id)
 	switch {
 	case errors.Is(err, errNotFound):
 		return nil
@@ -73,6 +69,7 @@ func (t records[D]) deleteAt(ctx context.Context, id string, rev int64) error {
 	}
 }
 
+// atRev is the filter of a compare-and-set.
 func atRev(id string, rev int64) bson.D {
 	return bson.D{{Key: "_id", Value: id}, {Key: "rev", Value: rev}}
 }

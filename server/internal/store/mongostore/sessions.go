@@ -40,7 +40,7 @@ func (d sessionDoc) session() sx.Session {
 }
 
 func (s *sessions) records() records[sessionDoc] {
-	return records[sessionDoc]{s.c, "session", sx.CodeSessionEnded.Hint()}
+	return records[sessionDoc]{s.c, "session"}
 }
 
 func (s *sessions) Create(ctx context.Context, v sx.Session) error {

@@ -5,12 +5,15 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
+	"strconv"
 	"strings"
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
+	"github.com/soundextract/sx/server/digest"
 	"github.com/soundextract/sx/server/internal/store"
 	"github.com/soundextract/sx/server/sx"
 )
@@ -26,17 +29,109 @@ var _ store.Tracks = (*tracks)(nil)
 const (
 	// putBatch is how many chunks of a track are stored with one command.
 	putBatch = 4
-	// boundStep is by how many chunks (64 MiB) a record's Bound grows.
+	// boundStep is by how many chunks (64 MiB) a record's ChunkBound grows.
 	boundStep = 256
 )
 
+// trackRecord says which GridFS file is the track. Each Put writes a file of its
+// own, a version, which becomes visible by a compare-and-set on the record's rev.
+type trackRecord struct {
+	ID  string `bson:"_id"`
+	Rev int64  `bson:"rev"`
+
+	// Versions is the number of Puts. All their chunks have numbers below
+	// ChunkBound.
+	Versions   int `bson:"versions"`
+	ChunkBound int `bson:"chunk_bound"`
+	// RemovedUpTo is the last version that had started when Remove was called:
+	// none up to it may become visible.
+	RemovedUpTo int `bson:"removed_up_to"`
+
+	// Current is the version that is visible, 0 for none. The other fields
+	// describe it.
+	Current   int    `bson:"current"`
+	Size      int64  `bson:"size"`
+	SHA256    string `bson:"sha256"`
+	ChunkSize int    `bson:"chunk_size"`
+
+	Updated time.Time `bson:"updated"` // when the record was last changed
+}
+
+// file returns the GridFS _id of a version. The first version, which is nearly
+// always the only one, has the track's own ID.
+func (r trackRecord) file(version int) string {
+	if version == 1 {
+		return r.ID
+	}
+	return r.ID + "/" + strconv.Itoa(version)
+}
+
+// chunkIDs returns the _ids of the chunks that a version has or may have.
+func (r trackRecord) chunkIDs(version int) iter.Seq[bson.ObjectID] {
+	n := r.ChunkBound
+	if version == r.Current {
+		n = chunkCount(r.Size, r.ChunkSize)
+	}
+	file := r.file(version)
+	return func(yield func(bson.ObjectID) bool) {
+		for i := range n {
+			if !yield(chunkID(file, 0, i)) {
+				return
+			}
+		}
+	}
+}
+
+// update changes the record, an empty one if there is none, by store.Update. It
+// also returns the record as it was before.
+func (s *tracks) update(ctx context.Context, id string, change func(r *trackRecord) error) (before, after trackRecord, err error) {
+	after, err = store.Update(ctx, id, s.load, s.replace, func(r *trackRecord) error {
+		before = *r
+		if err := change(r); err != nil {
+			return err
+		}
+		r.Updated = s.now()
+		return nil
+	})
+	if err == nil {
+		after.Rev++
+	}
+	return before, after, err
+}
+
+// load reads the record. If there is none, it returns an empty one with Rev 0.
+func (s *tracks) load(ctx context.Context, id string) (trackRecord, error) {
+	r, err := get[trackRecord](ctx, s.records, id)
+	if errors.Is(err, errNotFound) {
+		return trackRecord{ID: id}, nil
+	}
+	return r, err
+}
+
+func (s *tracks) replace(ctx context.Context, r trackRecord) error {
+	rev := r.Rev
+	r.Rev++
+	if rev == 0 {
+		err := s.records.insert(ctx, r)
+		if errors.Is(err, errExists) {
+			return store.ErrStale
+		}
+		return err
+	}
+	matched, err := s.records.replace(ctx, atRev(r.ID, rev), r)
+	if err == nil && !matched {
+		return store.ErrStale
+	}
+	return err
+}
+
 func (s *tracks) Put(ctx context.Context, id, name string, src io.Reader) (store.Digest, error) {
 	if id == "" || strings.Contains(id, "/") {
-		return store.Digest{}, sx.NewError(sx.CodeInvalid, "a track cannot have the id %q", id)
+		return store.Digest{}, sx.NewError(sx.CodeInvalid, "invalid track ID %q", id)
 	}
 	_, r, err := s.update(ctx, id, func(r *trackRecord) error {
 		r.Versions++
-		r.Bound = max(r.Bound, boundStep)
+		r.ChunkBound = max(r.ChunkBound, boundStep)
 		return nil
 	})
 	if err != nil {
@@ -54,7 +149,7 @@ func (s *tracks) Put(ctx context.Context, id, name string, src io.Reader) (store
 		err = s.publish(ctx, id, version, d)
 	}
 	if err != nil {
-		// ctx may be why. What cannot be deleted now goes with the track.
+		// ctx may have ended. What cannot be deleted now is deleted with the track.
 		_ = s.discard(context.WithoutCancel(ctx), id, version)
 		return store.Digest{}, err
 	}
@@ -64,35 +159,36 @@ func (s *tracks) Put(ctx context.Context, id, name string, src io.Reader) (store
 // write stores all of src as the chunks of a version.
 func (s *tracks) write(ctx context.Context, r trackRecord, version int, src io.Reader) (store.Digest, error) {
 	var d store.Digest
-	h, file, buf := newHash(), r.file(version), make([]byte, putBatch*chunkSize)
+	h, file, buf := digest.New(), r.file(version), make([]byte, putBatch*chunkSize)
 	for n := 0; ; n += putBatch {
-		if n+putBatch > r.Bound {
+		if n+putBatch > r.ChunkBound {
 			var err error
 			if _, r, err = s.update(ctx, r.ID, func(r *trackRecord) error {
-				r.Bound = max(r.Bound, n+boundStep)
+				r.ChunkBound = max(r.ChunkBound, n+boundStep)
 				return nil
 			}); err != nil {
 				return d, err
 			}
 		}
-		k, srcErr := fill(ctx, src, buf)
-		h.Write(buf[:k])
+		k, srcErr := readFull(ctx, src, buf)
+		_, _ = h.Write(buf[:k]) // never fails
 		d.Size += int64(k)
 		if err := s.insert(ctx, file, n, buf[:k]); err != nil {
 			return d, err
 		}
 		switch {
 		case errors.Is(srcErr, io.EOF):
-			d.SHA256 = hexSum(h)
+			d.SHA256 = h.Hex()
 			return d, nil
 		case srcErr != nil:
-			return d, fmt.Errorf("storing a track: %w", srcErr)
+			return d, fmt.Errorf("store track: %w", srcErr)
 		}
 	}
 }
 
-// fill reads until buf is full; its error is src's, io.EOF at the end.
-func fill(ctx context.Context, src io.Reader, buf []byte) (n int, err error) {
+// readFull reads until buf is full. An error is that of src or ctx; at the end of
+// src it is io.EOF.
+func readFull(ctx context.Context, src io.Reader, buf []byte) (n int, err error) {
 	for n < len(buf) && err == nil {
 		if err = ctx.Err(); err == nil {
 			var k int
@@ -113,46 +209,46 @@ func (s *tracks) insert(ctx context.Context, file string, n int, data []byte) er
 	if len(chunks) == 0 {
 		return nil
 	}
-	taken, err := s.bucket.insert(ctx, chunks)
-	if err == nil && len(taken) > 0 {
-		err = fmt.Errorf("chunk %d of %s is there already", taken[0].N, file)
+	occupied, err := s.bucket.insert(ctx, chunks)
+	if err == nil && len(occupied) > 0 {
+		err = fmt.Errorf("chunk %d of %s already exists", occupied[0].N, file)
 	}
 	return err
 }
 
 var errRemoved = sx.NewError(sx.CodeConflict, "the track was removed while it was being stored")
 
-// publish makes the version the track, and deletes the one that was. A Put that
-// began later and is done is left in place, as if it had come after this one.
+// publish makes the version visible and deletes the previous one. If a Put that
+// started later has already been published, it stays visible, as if it had come
+// after this one.
 func (s *tracks) publish(ctx context.Context, id string, version int, d store.Digest) error {
-	old, _, err := s.update(ctx, id, func(r *trackRecord) error {
+	before, _, err := s.update(ctx, id, func(r *trackRecord) error {
 		switch {
 		case version <= r.RemovedUpTo || version > r.Versions:
 			return errRemoved
 		case version <= r.Current:
-			return errUnchanged
+			return store.ErrUnchanged
 		}
 		r.Current, r.Size, r.SHA256, r.ChunkSize = version, d.Size, d.SHA256, chunkSize
 		return nil
 	})
-	// What cannot be deleted now goes with the track.
+	// What cannot be deleted now is deleted with the track.
 	switch {
-	case errors.Is(err, errUnchanged):
+	case errors.Is(err, store.ErrUnchanged):
 		_ = s.discard(ctx, id, version)
 		return nil
-	case err == nil && old.Current > 0:
-		_ = s.delete(ctx, old, old.Current)
+	case err == nil && before.Current > 0:
+		_ = s.delete(ctx, before, before.Current)
 	}
 	return err
 }
 
-// discard deletes a version that is not visible. Changing the record before
-// sees to it that it does not become visible after, by a write that is still on
-// its way.
+// discard deletes a version that is not visible. It changes the record first,
+// which fences off a write in flight that could still make the version visible.
 func (s *tracks) discard(ctx context.Context, id string, version int) error {
 	_, r, err := s.update(ctx, id, func(r *trackRecord) error {
 		if r.Current == version {
-			return errUnchanged
+			return store.ErrUnchanged
 		}
 		return nil
 	})
@@ -170,46 +266,50 @@ func (s *tracks) delete(ctx context.Context, r trackRecord, version int) error {
 }
 
 func (s *tracks) Open(ctx context.Context, id string) (store.Blob, error) {
-	r, err := s.current(ctx, id)
+	r, err := s.load(ctx, id)
 	if err != nil {
 		return nil, err
 	}
-	epoch := func(int) int { return 0 } // nobody else writes to a version
+	if r.Current == 0 {
+		return nil, sx.NewError(sx.CodeNotFound, "track %s not found", id)
+	}
+	epoch := func(int) int { return 0 } // each version has only one writer
 	return newBlob(ctx, s.bucket, r.file(r.Current), r.Size, r.ChunkSize, epoch), nil
 }
 
-// Remove treats the record as videos.Remove does.
+// Remove leaves a tombstone, as videos.Remove does.
 func (s *tracks) Remove(ctx context.Context, id string) error {
-	was, is, err := s.update(ctx, id, func(r *trackRecord) error {
+	before, after, err := s.update(ctx, id, func(r *trackRecord) error {
 		if r.Rev == 0 {
-			return errUnchanged // there is none
+			return store.ErrUnchanged // there is no record
 		}
 		r.RemovedUpTo, r.Current = r.Versions, 0
 		return nil
 	})
-	if errors.Is(err, errUnchanged) {
+	if errors.Is(err, store.ErrUnchanged) {
 		return nil
 	}
-	for v := 1; v <= is.Versions && err == nil; v++ {
-		err = s.delete(ctx, was, v)
+	for v := 1; v <= after.Versions && err == nil; v++ {
+		err = s.delete(ctx, before, v)
 	}
-	if err == nil && s.expired(was) {
-		_, err = s.records.delete(ctx, atRev(id, is.Rev))
+	if err == nil && s.expired(before) {
+		_, err = s.records.delete(ctx, atRev(id, after.Rev))
 	}
 	return err
 }
 
-// expired reports whether the track was removed so long ago that nothing is
-// on its way to it any more.
+// expired reports whether the record is a tombstone that is no longer needed.
 func (s *tracks) expired(r trackRecord) bool {
-	return r.Current == 0 && r.RemovedUpTo == r.Versions && s.now().Sub(r.Updated) >= tombstoneLife
+	return r.Current == 0 && r.RemovedUpTo == r.Versions && s.now().Sub(r.Updated) >= tombstoneLifetime
 }
 
-// putTimeout is how long nothing is heard of a Put that may have died. A live
-// one that is so slow is listed too: whether a track is wanted is not asked here.
+// putTimeout is the time without progress after which a Put counts as abandoned.
+// A slow one that is still running is listed too: that is harmless, because List
+// does not say whether a track is still wanted.
 const putTimeout = time.Minute
 
-// abandoned reports whether only a Put that came to nothing has left its traces.
+// abandoned reports whether the record only has versions that never became
+// visible.
 func (s *tracks) abandoned(r trackRecord) bool {
 	return r.Current == 0 && r.RemovedUpTo < r.Versions && s.now().Sub(r.Updated) >= putTimeout
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
 	"github.com/soundextract/sx/server/internal/store"
 	"github.com/soundextract/sx/server/sx"
@@ -43,9 +44,7 @@ func (d userDoc) user() sx.User {
 	}
 }
 
-const userHint = "make an account with: sx register"
-
-func (s *users) records() records[userDoc] { return records[userDoc]{s.c, "user", userHint} }
+func (s *users) records() records[userDoc] { return records[userDoc]{s.c, "user"} }
 
 func (s *users) Create(ctx context.Context, u sx.User) error {
 	err := s.c.insert(ctx, newUserDoc(u, 1))
@@ -57,7 +56,7 @@ func (s *users) Create(ctx context.Context, u sx.User) error {
 	case "":
 		return sx.NewError(sx.CodeNameTaken, "the name %s is taken", u.Name)
 	case sx.CodeNotFound:
-		return sx.NewError(sx.CodeConflict, "there is a user %s already", u.ID)
+		return sx.NewError(sx.CodeConflict, "user %s already exists", u.ID)
 	default:
 		return err
 	}
@@ -74,13 +73,13 @@ func (s *users) ByName(ctx context.Context, name string) (sx.User, error) {
 		return sx.User{}, err
 	}
 	if len(ds) == 0 {
-		return sx.User{}, sx.NewError(sx.CodeNotFound, "there is no user named %s", name).WithHint(userHint)
+		return sx.User{}, sx.NewError(sx.CodeNotFound, "user %s not found", name)
 	}
 	return ds[0].user(), nil
 }
 
 func (s *users) Replace(ctx context.Context, u sx.User) error {
-	// A name never changes, so it may be looked at before.
+	// The name never changes, so it may be compared before the compare-and-set.
 	old, err := s.ByID(ctx, u.ID)
 	switch {
 	case err != nil:
@@ -91,4 +90,19 @@ func (s *users) Replace(ctx context.Context, u sx.User) error {
 		return sx.NewError(sx.CodeInvalid, "the name of user %s cannot be changed", old.Name)
 	}
 	return s.records().replaceAt(ctx, u.Rev, newUserDoc(u, u.Rev+1))
+}
+
+func (s *users) List(ctx context.Context, after string, limit int) (found []sx.User, more bool, err error) {
+	o := options.Find().SetSort(bson.D{{Key: "name", Value: 1}})
+	if limit > 0 {
+		o.SetLimit(int64(limit) + 1)
+	}
+	ds, err := list[userDoc](ctx, s.c, bson.D{{Key: "name", Value: bson.D{{Key: "$gt", Value: after}}}}, o)
+	if limit > 0 && len(ds) > limit {
+		ds, more = ds[:limit], true
+	}
+	for _, d := range ds {
+		found = append(found, d.user())
+	}
+	return found, more, err
 }
