@@ -15,8 +15,8 @@ import (
 
 const benchSize = 32 << 20
 
-// BenchmarkAppend is to be held against BenchmarkDriverInsert: the same chunks,
-// written by the driver one after the other, without digest or resumption.
+// BenchmarkAppend compares with BenchmarkDriverInsert: the same chunks, inserted by
+// the driver one after the other, without digest or resumption.
 func BenchmarkAppend(b *testing.B) {
 	s, _ := fresh(b, mongodb.Start(b))
 	data := content(20, benchSize)
@@ -54,7 +54,7 @@ func insertPlain(b *testing.B, chunks *mongo.Collection, file string, data []byt
 	return ids
 }
 
-// BenchmarkDriverUpload is the driver's own GridFS.
+// BenchmarkDriverUpload measures the driver's own GridFS.
 func BenchmarkDriverUpload(b *testing.B) {
 	_, db := fresh(b, mongodb.Start(b))
 	data := content(20, benchSize)
@@ -67,8 +67,8 @@ func BenchmarkDriverUpload(b *testing.B) {
 	}
 }
 
-// BenchmarkRead is to be held against BenchmarkDriverFind: the same chunks, got
-// one after the other by their _ids.
+// BenchmarkRead compares with BenchmarkDriverFind: the same chunks, found one after
+// the other by their _ids.
 func BenchmarkRead(b *testing.B) {
 	s, _ := fresh(b, mongodb.Start(b))
 	check(b, s.Videos.Create(b.Context(), "v1", "talk.mp4", benchSize))

@@ -16,10 +16,12 @@ import (
 	"time"
 
 	"github.com/soundextract/sx/server/internal/store/mongostore"
+	"github.com/soundextract/sx/server/testkit"
 	"github.com/soundextract/sx/server/testkit/mongodb"
 )
 
-// The child appends to the upload v1 of the database, in place of the tests.
+// The environment of a child, which appends to the upload v1 instead of running the
+// tests.
 const (
 	childURI      = "MONGOSTORE_TEST_URI"
 	childDatabase = "MONGOSTORE_TEST_DATABASE"
@@ -37,8 +39,9 @@ func TestMain(m *testing.M) {
 	m.Run()
 }
 
-// childAppend says, in MiB, how far the store has taken the upload, stored or not.
-// A MiB behind the place where it is to be killed it waits for that.
+// childAppend reports how many MiB of the upload the store has read, whether they
+// are stored or not. One MiB after the point where it is to be killed, it waits to
+// be killed.
 func childAppend(ctx context.Context, uri string, out io.Writer) error {
 	s, err := mongostore.Open(ctx, mongostore.Config{
 		URI: uri, Database: os.Getenv(childDatabase), Log: slog.New(slog.DiscardHandler), Now: time.Now,
@@ -54,23 +57,23 @@ func childAppend(ctx context.Context, uri string, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	rest, told := bytes.NewReader(content(12, crashSize)[up.Offset:(kill+1)<<20]), 0
+	rest, reported := bytes.NewReader(content(12, crashSize)[up.Offset:(kill+1)<<20]), 0
 	_, err = s.Videos.Append(ctx, "v1", up.Offset, readerFunc(func(p []byte) (int, error) {
 		n, err := rest.Read(p)
 		if errors.Is(err, io.EOF) {
 			select {}
 		}
-		if at := int(up.Offset+rest.Size()) - rest.Len(); at>>20 > told {
-			told = at >> 20
-			_, _ = fmt.Fprintln(out, told)
+		if at := int(up.Offset+rest.Size()) - rest.Len(); at>>20 > reported {
+			reported = at >> 20
+			_, _ = fmt.Fprintln(out, reported)
 		}
 		return n, err
 	}))
 	return err
 }
 
-// TestKilledWhileAppending kills a process that appends: once before it has
-// committed anything, once after, and once more.
+// TestKilledWhileAppending kills a process that appends: before it has committed
+// anything, then after a commit, and then once more.
 func TestKilledWhileAppending(t *testing.T) {
 	t.Parallel()
 	server := mongodb.Start(t)
@@ -83,18 +86,18 @@ func TestKilledWhileAppending(t *testing.T) {
 		out, in, err := os.Pipe()
 		check(t, err)
 		cmd.ExtraFiles = []*os.File{in}
-		var complaint strings.Builder
-		cmd.Stderr = &complaint
+		var stderr strings.Builder
+		cmd.Stderr = &stderr
 		check(t, cmd.Start())
 		check(t, in.Close())
-		said := bufio.NewScanner(out)
-		for said.Scan() {
-			if at, err := strconv.Atoi(said.Text()); err != nil || at >= kill {
+		reports := bufio.NewScanner(out)
+		for reports.Scan() {
+			if at, err := strconv.Atoi(reports.Text()); err != nil || at >= kill {
 				break
 			}
 		}
-		if i == 1 { // The child is held where it is; what it has stored is committed in time.
-			within(t, func() bool {
+		if i == 1 { // The child waits; what it has stored is committed after a while.
+			testkit.Eventually(t, "the stored chunks are committed", func() bool {
 				up, err := s.Videos.Stat(t.Context(), "v1")
 				check(t, err)
 				return up.Offset >= 16<<20-16*chunkSize
@@ -102,8 +105,8 @@ func TestKilledWhileAppending(t *testing.T) {
 		}
 		check(t, cmd.Process.Kill())
 		check(t, out.Close())
-		if err := cmd.Wait(); err == nil || complaint.Len() > 0 {
-			t.Fatalf("the child ended before it was killed: %s", complaint.String())
+		if err := cmd.Wait(); err == nil || stderr.Len() > 0 {
+			t.Fatalf("the child exited before it was killed: %s", stderr.String())
 		}
 		up, err := s.Videos.Stat(t.Context(), "v1")
 		check(t, err)
@@ -115,7 +118,7 @@ func TestKilledWhileAppending(t *testing.T) {
 	data := content(12, crashSize)
 	_, err := s.Videos.Append(t.Context(), "v1", offset, bytes.NewReader(data[offset:]))
 	check(t, err)
-	sealed(t, s, "v1", data)
+	checkVideo(t, s, "v1", data)
 	counts(t, db, map[string]int{"videos.chunks": (crashSize + chunkSize - 1) / chunkSize, "videos.files": 1})
 	check(t, s.Videos.Remove(t.Context(), "v1"))
 	counts(t, db, map[string]int{"videos.chunks": 0, "videos.files": 0})

@@ -10,7 +10,7 @@ import (
 	"github.com/soundextract/sx/server/sx"
 )
 
-// TestWrapError gives errors of a MongoDB that tests cannot bring about.
+// TestWrapError covers errors of MongoDB that tests cannot provoke.
 func TestWrapError(t *testing.T) {
 	t.Parallel()
 	command := func(code int32, message string) error { return mongo.CommandError{Code: code, Message: message} }
@@ -21,17 +21,17 @@ func TestWrapError(t *testing.T) {
 	}{
 		{"an election", command(10107, "not primary"), sx.CodeUnavailable},
 		{"a shutdown", command(11600, "interrupted at shutdown"), sx.CodeUnavailable},
-		{"a write that the majority has not confirmed", mongo.WriteException{
+		{"a write that the majority has not acknowledged", mongo.WriteException{
 			WriteConcernError: &mongo.WriteConcernError{Code: 64, Message: "waiting for replication timed out"},
 		}, sx.CodeUnavailable},
-		{"a server that says it may be tried again", mongo.CommandError{Code: 1, Labels: []string{"RetryableWriteError"}}, sx.CodeUnavailable},
+		{"an error that the server labels as retryable", mongo.CommandError{Code: 1, Labels: []string{"RetryableWriteError"}}, sx.CodeUnavailable},
 		{"a closed store", mongo.ErrClientDisconnected, sx.CodeUnavailable},
-		{"a disk without room", command(14031, "out of disk space"), sx.CodeStorageFull},
-		{"a system's word for it", command(1, "write: No space left on device"), sx.CodeStorageFull},
+		{"a full disk", command(14031, "out of disk space"), sx.CodeStorageFull},
+		{"a full disk, in the words of the system", command(1, "write: No space left on device"), sx.CodeStorageFull},
 		{"a quota of Atlas", command(8000, "you are over your space quota"), sx.CodeStorageFull},
-		{"an error of the domain", sx.NewError(sx.CodeNotFound, "no"), sx.CodeNotFound},
+		{"an *sx.Error", sx.NewError(sx.CodeNotFound, "no"), sx.CodeNotFound},
 		{"an unknown command", command(59, "no such command"), sx.CodeInternal},
-		{"what cannot be encoded", mongo.MarshalError{Err: errors.New("no encoder")}, sx.CodeInternal},
+		{"a document that cannot be encoded", mongo.MarshalError{Err: errors.New("no encoder")}, sx.CodeInternal},
 	} {
 		if err := wrapError(t.Context(), "testing", c.err); sx.CodeOf(err) != c.want {
 			t.Errorf("%s: %v, want code %s", c.name, err, c.want)
@@ -43,11 +43,11 @@ func TestWrapError(t *testing.T) {
 		t.Errorf("the end of the caller's ctx became %v", err)
 	}
 	if err := wrapError(t.Context(), "testing", context.DeadlineExceeded); sx.CodeOf(err) != sx.CodeUnavailable {
-		t.Errorf("the end of an operation's own time became %v", err)
+		t.Errorf("the timeout of an operation became %v", err)
 	}
 }
 
-// TestAccessError needs a MongoDB with users, which the stand-in is not.
+// TestAccessError has no MongoDB: the stand-in has no users.
 func TestAccessError(t *testing.T) {
 	t.Parallel()
 	for code, want := range map[int32]sx.Code{

@@ -10,24 +10,25 @@ import (
 
 	"github.com/soundextract/sx/server/internal/store"
 	"github.com/soundextract/sx/server/sx"
+	"github.com/soundextract/sx/server/testkit"
 	"github.com/soundextract/sx/server/testkit/mongodb"
 )
 
-// command is what a paused writer has on its way.
+// command is one that a paused writer has in flight.
 type command struct {
 	name  string
-	after int // others of that name
+	after int // others with that name
 }
 
 var (
-	itsChunks   = command{"insert videos.chunks", 0}
+	firstChunks = command{"insert videos.chunks", 0}
 	laterChunks = command{"insert videos.chunks", 1}
-	itsCommit   = command{"update uploads", 1} // the first one begins the Append
-	itsFile     = command{"insert videos.files", 0}
+	firstCommit = command{"update uploads", 1} // the first one starts the Append
+	filesDoc    = command{"insert videos.files", 0}
 )
 
-// paused is a store in another process, as it were, which is paused while a
-// command of its is on the way to MongoDB.
+// paused stands for a store in another process that is paused while one of its
+// commands is in flight.
 type paused struct {
 	proxy  *proxy
 	resume func()
@@ -54,67 +55,53 @@ func pause(t *testing.T, server *mongodb.Server, db *mongo.Database, at command,
 	select {
 	case <-held:
 	case r := <-done:
-		t.Fatalf("it ended before it sent %s: %d, %v", at.name, r.n, r.err)
+		t.Fatalf("the call ended before it sent %s: %d, %v", at.name, r.n, r.err)
 	}
 	return &paused{proxy: r, resume: resume, result: done}
 }
 
-// appending gives data to the upload v1.
+// appending appends data to the upload v1.
 func appending(t *testing.T, data []byte) func(store.Store) (int64, error) {
 	return func(s store.Store) (int64, error) {
 		return s.Videos.Append(t.Context(), "v1", 0, bytes.NewReader(data))
 	}
 }
 
-// die lets the command through, nothing else in either direction, and then
-// breaks the connection.
-func (p *paused) die(t *testing.T, arrived func() bool) {
+// crash lets the command through, and then nothing in either direction until it
+// closes the connection.
+func (p *paused) crash(t *testing.T, arrived func() bool) {
 	t.Helper()
 	p.proxy.end()
 	p.resume()
-	within(t, arrived)
+	testkit.Eventually(t, "the command has arrived", arrived)
 	p.proxy.cut()
 	if r := <-p.result; r.err == nil {
-		t.Error("what was cut off returned no error")
+		t.Error("the call whose connection was closed returned no error")
 	}
 }
 
-// within waits until a condition holds.
-func within(t *testing.T, condition func() bool) {
-	t.Helper()
-	tick := time.NewTicker(10 * time.Millisecond)
-	defer tick.Stop()
-	for limit := time.After(20 * time.Second); !condition(); {
-		select {
-		case <-tick.C:
-		case <-limit:
-			t.Fatal("waited in vain")
-		}
-	}
-}
-
-// TestStaleWriterWakesUp lets a paused Append go on after a newer one has
-// committed other bytes at the same places: not one of its bytes may be in the
-// video, and none of its chunks may be left.
-func TestStaleWriterWakesUp(t *testing.T) {
+// TestStaleAppendResumes lets a paused Append continue after a newer one has
+// committed other bytes at the same places: none of its bytes may be in the video,
+// and none of its chunks may be left.
+func TestStaleAppendResumes(t *testing.T) {
 	t.Parallel()
 	server := mongodb.Start(t)
 	const size = 5*chunkSize + 99
 	stale, data := bytes.Repeat([]byte("stale"), size/5+1)[:size], content(3, size)
 	for _, c := range []struct {
-		name   string
-		at     command
-		before int  // how far the newer Append is when the older one wakes up
-		dies   bool // the older one has its connection cut right after
+		name    string
+		at      command
+		before  int  // the offset of the newer Append when the older one resumes
+		crashes bool // the older one loses its connection immediately afterwards
 	}{
-		{"its chunks come when their places are taken", itsChunks, 4*chunkSize + 5, false},
-		{"its chunks come when some of their places are taken", itsChunks, chunkSize + 5, false},
-		{"its chunks come first", itsChunks, 5, false},
-		{"its chunks come first, and stay", itsChunks, 5, true},
-		{"its later chunks come first, and stay", laterChunks, 5, true},
-		{"its chunks come when the video is whole", itsChunks, size, false},
-		{"its commit comes late", itsCommit, 5, false},
-		{"its commit comes when the video is whole", itsCommit, size, false},
+		{"its chunks arrive when their places are occupied", firstChunks, 4*chunkSize + 5, false},
+		{"its chunks arrive when some of their places are occupied", firstChunks, chunkSize + 5, false},
+		{"its chunks arrive first", firstChunks, 5, false},
+		{"its chunks arrive first, and stay", firstChunks, 5, true},
+		{"its later chunks arrive first, and stay", laterChunks, 5, true},
+		{"its chunks arrive when the video has all bytes", firstChunks, size, false},
+		{"its commit arrives late", firstCommit, 5, false},
+		{"its commit arrives when the video has all bytes", firstCommit, size, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -124,8 +111,8 @@ func TestStaleWriterWakesUp(t *testing.T) {
 			already := count(t, db, "videos.chunks")
 			_, err := s.Videos.Append(t.Context(), "v1", 0, bytes.NewReader(data[:c.before]))
 			check(t, err)
-			if c.dies {
-				p.die(t, func() bool { return count(t, db, "videos.chunks") > already })
+			if c.crashes {
+				p.crash(t, func() bool { return count(t, db, "videos.chunks") > already })
 			} else {
 				p.resume()
 				if r := <-p.result; sx.CodeOf(r.err) != sx.CodeOffsetConflict || r.n != 0 {
@@ -136,24 +123,24 @@ func TestStaleWriterWakesUp(t *testing.T) {
 				_, err = s.Videos.Append(t.Context(), "v1", int64(c.before), bytes.NewReader(data[c.before:]))
 				check(t, err)
 			}
-			sealed(t, s, "v1", data)
+			checkVideo(t, s, "v1", data)
 			counts(t, db, map[string]int{"videos.chunks": 6, "videos.files": 1, "uploads": 1})
 			if got, err := download(t, db, "videos", "v1"); err != nil || !bytes.Equal(got, data) {
-				t.Errorf("a GridFS client reads another video, %v", err)
+				t.Errorf("a GridFS client reads different bytes, %v", err)
 			}
 		})
 	}
 }
 
-// TestStaleSealWakesUp pauses a Complete until the video is removed.
-func TestStaleSealWakesUp(t *testing.T) {
+// TestStaleCompleteResumes pauses a Complete until the video is removed.
+func TestStaleCompleteResumes(t *testing.T) {
 	t.Parallel()
 	server := mongodb.Start(t)
 	s, db := fresh(t, server)
 	check(t, s.Videos.Create(t.Context(), "v1", "talk.mp4", 3))
 	_, err := s.Videos.Append(t.Context(), "v1", 0, bytes.NewReader([]byte("abc")))
 	check(t, err)
-	p := pause(t, server, db, itsFile, func(s store.Store) (int64, error) {
+	p := pause(t, server, db, filesDoc, func(s store.Store) (int64, error) {
 		_, err := s.Videos.Complete(t.Context(), "v1")
 		return 0, err
 	})
@@ -165,30 +152,30 @@ func TestStaleSealWakesUp(t *testing.T) {
 	counts(t, db, map[string]int{"videos.chunks": 0, "videos.files": 0})
 }
 
-// TestTwoSeals pauses one until the other one is done.
-func TestTwoSeals(t *testing.T) {
+// TestConcurrentComplete pauses one Complete until the other one has returned.
+func TestConcurrentComplete(t *testing.T) {
 	t.Parallel()
 	server := mongodb.Start(t)
 	s, db := fresh(t, server)
 	check(t, s.Videos.Create(t.Context(), "v1", "talk.mp4", 3))
 	_, err := s.Videos.Append(t.Context(), "v1", 0, bytes.NewReader([]byte("abc")))
 	check(t, err)
-	p := pause(t, server, db, itsFile, func(s store.Store) (int64, error) {
+	p := pause(t, server, db, filesDoc, func(s store.Store) (int64, error) {
 		up, err := s.Videos.Complete(t.Context(), "v1")
 		if err == nil && up.SHA256 != sum([]byte("abc")) {
-			t.Errorf("the slower Complete gave %+v", up)
+			t.Errorf("the slower Complete returned %+v", up)
 		}
 		return 0, err
 	})
-	sealed(t, s, "v1", []byte("abc"))
+	checkVideo(t, s, "v1", []byte("abc"))
 	p.resume()
 	check(t, (<-p.result).err)
 	counts(t, db, map[string]int{"videos.chunks": 1, "videos.files": 1})
 }
 
-// TestStaleWriterTidiesUp lets a paused Append go on after its upload was
-// removed: it stores its chunks, finds out, and leaves nothing.
-func TestStaleWriterTidiesUp(t *testing.T) {
+// TestStaleAppendCleansUp lets a paused Append continue after its upload was
+// removed: it stores its chunks, detects the removal, and leaves nothing.
+func TestStaleAppendCleansUp(t *testing.T) {
 	t.Parallel()
 	server := mongodb.Start(t)
 	s, db := fresh(t, server)
@@ -203,46 +190,41 @@ func TestStaleWriterTidiesUp(t *testing.T) {
 	counts(t, db, map[string]int{"videos.chunks": 0, "videos.files": 0})
 }
 
-// clock is one that is set by hand.
-type clock struct{ at time.Time }
-
-func (c *clock) now() time.Time { return c.at }
-
-// TestLateChunksAreSwept lets chunks of a dead writer arrive after their video
-// was removed: an hour later the id is listed, and removing it again leaves
-// nothing at all.
-func TestLateChunksAreSwept(t *testing.T) {
+// TestLateChunksAreDeleted lets chunks of a crashed writer arrive after their video
+// was removed: an hour later the ID is listed, and removing it again leaves
+// nothing.
+func TestLateChunksAreDeleted(t *testing.T) {
 	t.Parallel()
 	server := mongodb.Start(t)
 	db := server.Database(t)
-	c := &clock{at: time.Now()}
-	s := openAt(t, server.URI, db.Name(), c.now)
+	c := testkit.NewClockAt(time.Now())
+	s := openAt(t, server.URI, db.Name(), c.Now)
 	defer func() { check(t, s.Close()) }()
 	const size = 3 * chunkSize
 	check(t, s.Videos.Create(t.Context(), "v1", "talk.mp4", size))
-	p := pause(t, server, db, itsChunks, appending(t, content(4, size)))
+	p := pause(t, server, db, firstChunks, appending(t, content(4, size)))
 	check(t, s.Videos.Remove(t.Context(), "v1"))
-	p.die(t, func() bool { return count(t, db, "videos.chunks") > 0 })
+	p.crash(t, func() bool { return count(t, db, "videos.chunks") > 0 })
 
 	listed := func(want int) {
 		t.Helper()
 		if ids, err := s.Videos.List(t.Context()); err != nil || len(ids) != want {
-			t.Errorf("List gives %v, %v; want %d", ids, err, want)
+			t.Errorf("List returned %v, %v; want %d", ids, err, want)
 		}
 	}
 	listed(0)
 	if n := mongodb.Orphans(t, db); n == 0 {
 		t.Error("the late chunks are not counted as orphans")
 	}
-	c.at = c.at.Add(time.Hour)
+	c.Advance(time.Hour)
 	listed(1)
 	check(t, s.Videos.Remove(t.Context(), "v1"))
 	listed(0)
 	counts(t, db, map[string]int{"videos.chunks": 0, "videos.files": 0, "uploads": 0})
 }
 
-// TestTrackPutsOvertakeEachOther pauses one Put while others come and go.
-func TestTrackPutsOvertakeEachOther(t *testing.T) {
+// TestConcurrentPuts pauses one Put while others run.
+func TestConcurrentPuts(t *testing.T) {
 	t.Parallel()
 	server := mongodb.Start(t)
 	older, newer := content(5, chunkSize+1), content(6, 2*chunkSize+1)
@@ -250,7 +232,7 @@ func TestTrackPutsOvertakeEachOther(t *testing.T) {
 		d, err := s.Tracks.Put(t.Context(), "job-1", "talk.mp3", bytes.NewReader(older))
 		return d.Size, err
 	}
-	chunks, swap := command{"insert tracks.chunks", 0}, command{"update tracks", 0}
+	chunks, publish := command{"insert tracks.chunks", 0}, command{"update tracks", 0}
 	for _, c := range []struct {
 		name    string
 		at      command
@@ -259,11 +241,11 @@ func TestTrackPutsOvertakeEachOther(t *testing.T) {
 		want    []byte  // the track in the end
 		left    int     // chunks
 	}{
-		{"a newer one is done", chunks, func(t *testing.T, s store.Store) {
+		{"a newer one has been published", chunks, func(t *testing.T, s store.Store) {
 			_, err := s.Tracks.Put(t.Context(), "job-1", "talk.mp3", bytes.NewReader(newer))
 			check(t, err)
 		}, "", newer, 3},
-		{"a newer one is done when it is about to become visible", swap, func(t *testing.T, s store.Store) {
+		{"a newer one is published just before it", publish, func(t *testing.T, s store.Store) {
 			_, err := s.Tracks.Put(t.Context(), "job-1", "talk.mp3", bytes.NewReader(newer))
 			check(t, err)
 		}, "", newer, 3},
@@ -299,27 +281,27 @@ func TestTrackPutsOvertakeEachOther(t *testing.T) {
 	}
 }
 
-// TestDeadPutIsSwept cuts a Put off midway.
-func TestDeadPutIsSwept(t *testing.T) {
+// TestCrashedPutIsDeleted disconnects a Put midway.
+func TestCrashedPutIsDeleted(t *testing.T) {
 	t.Parallel()
 	server := mongodb.Start(t)
 	db := server.Database(t)
-	c := &clock{at: time.Now()}
-	s := openAt(t, server.URI, db.Name(), c.now)
+	c := testkit.NewClockAt(time.Now())
+	s := openAt(t, server.URI, db.Name(), c.Now)
 	defer func() { check(t, s.Close()) }()
 	p := pause(t, server, db, command{"insert tracks.chunks", 1}, func(s store.Store) (int64, error) {
 		d, err := s.Tracks.Put(t.Context(), "job-1", "talk.mp3", bytes.NewReader(content(7, 9*chunkSize)))
 		return d.Size, err
 	})
-	p.die(t, func() bool { return count(t, db, "tracks.chunks") > 4 })
+	p.crash(t, func() bool { return count(t, db, "tracks.chunks") > 4 })
 	listed := func(after time.Duration, want int) {
 		t.Helper()
-		c.at = time.Now().Add(after)
+		c.Set(time.Now().Add(after))
 		if ids, err := s.Tracks.List(t.Context()); err != nil || len(ids) != want {
-			t.Errorf("after %v List gives %v, %v; want %d", after, ids, err, want)
+			t.Errorf("after %v List returned %v, %v; want %d", after, ids, err, want)
 		}
 	}
-	listed(0, 0) // as far as anyone knows the Put is alive
+	listed(0, 0) // the Put may still be running
 	if n := mongodb.Orphans(t, db); n <= 4 {
 		t.Errorf("%d chunks are counted as orphans, want those of the Put", n)
 	}

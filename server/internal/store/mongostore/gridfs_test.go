@@ -13,35 +13,35 @@ import (
 	"github.com/soundextract/sx/server/testkit/mongodb"
 )
 
-// TestAnyGridFSClientReads reads finished files with the driver's own GridFS,
-// which knows nothing of this store.
+// TestAnyGridFSClientReads reads complete files with the driver's own GridFS, which
+// does not depend on this store.
 func TestAnyGridFSClientReads(t *testing.T) {
 	t.Parallel()
 	s, db := fresh(t, mongodb.Start(t))
 	for i, size := range []int{0, 1, chunkSize - 1, chunkSize, chunkSize + 1, 3 * chunkSize, 5*chunkSize + 7} {
 		id, data := fmt.Sprint("v", i), content(byte(i), size)
 		check(t, s.Videos.Create(t.Context(), id, "talk.mp4", int64(size)))
-		for at := 0; at < size; { // in pieces that end anywhere
+		for at := 0; at < size; { // in several Appends, at arbitrary offsets
 			n := min(size-at, 100_003)
 			stored, err := s.Videos.Append(t.Context(), id, int64(at), bytes.NewReader(data[at:at+n]))
 			check(t, err)
 			at += int(stored)
 		}
 		if _, err := download(t, db, "videos", id); err == nil {
-			t.Errorf("%d bytes: a GridFS client reads the video before it is sealed", size)
+			t.Errorf("%d bytes: a GridFS client reads the video before it is complete", size)
 		}
-		sealed(t, s, id, data)
+		checkVideo(t, s, id, data)
 		got, err := download(t, db, "videos", id)
 		check(t, err)
 		if !bytes.Equal(got, data) {
-			t.Errorf("%d bytes: a GridFS client reads another video", size)
+			t.Errorf("%d bytes: a GridFS client reads different bytes", size)
 		}
 
 		track := id + "-1"
 		_, err = s.Tracks.Put(t.Context(), track, "talk.mp3", bytes.NewReader(data))
 		check(t, err)
 		if got, err = download(t, db, "tracks", track); err != nil || !bytes.Equal(got, data) {
-			t.Errorf("%d bytes: a GridFS client reads another track, %v", size, err)
+			t.Errorf("%d bytes: a GridFS client reads a different track, %v", size, err)
 		}
 	}
 	var file struct {
@@ -52,7 +52,7 @@ func TestAnyGridFSClientReads(t *testing.T) {
 	}
 	check(t, db.Collection("videos.files").FindOne(t.Context(), bson.D{{Key: "_id", Value: "v6"}}).Decode(&file))
 	if file.Name != "talk.mp4" || file.Metadata.SHA256 != sum(content(6, 5*chunkSize+7)) {
-		t.Errorf("the files document says %+v", file)
+		t.Errorf("the files document is %+v", file)
 	}
 }
 
@@ -67,7 +67,7 @@ func download(t *testing.T, db *mongo.Database, bucket, id string) ([]byte, erro
 	return data, err
 }
 
-// TestRangesReadOnlyTheirChunks counts what is fetched for reads here and there.
+// TestRangesReadOnlyTheirChunks counts the chunks that are fetched for ranges.
 func TestRangesReadOnlyTheirChunks(t *testing.T) {
 	t.Parallel()
 	server := mongodb.Start(t)
@@ -91,7 +91,7 @@ func TestRangesReadOnlyTheirChunks(t *testing.T) {
 		{"the end", 8*chunkSize - 1, 1, 1, 1},
 		{"a whole chunk", 2 * chunkSize, chunkSize, 1, 1},
 		{"all", 0, 8 * chunkSize, 8, 8},
-		{"over an edge", 3*chunkSize - 5, 10, 2, 4},
+		{"across a boundary", 3*chunkSize - 5, 10, 2, 4},
 	} {
 		before := r.count(find)
 		b, err := s.Videos.Open(t.Context(), "v1")
@@ -103,7 +103,7 @@ func TestRangesReadOnlyTheirChunks(t *testing.T) {
 		check(t, err)
 		check(t, b.Close())
 		if !bytes.Equal(got, data[c.offset:c.offset+c.size]) {
-			t.Errorf("%s: other bytes", c.name)
+			t.Errorf("%s: different bytes", c.name)
 		}
 		if n := r.count(find) - before; n < c.fewest || n > c.most {
 			t.Errorf("%s: %d chunks were fetched, want %d to %d", c.name, n, c.fewest, c.most)
@@ -111,8 +111,8 @@ func TestRangesReadOnlyTheirChunks(t *testing.T) {
 	}
 }
 
-// TestDamage changes chunks behind the store's back: it must not give out other
-// bytes than went in.
+// TestDamage modifies stored chunks: the store must not return different bytes than
+// were stored.
 func TestDamage(t *testing.T) {
 	t.Parallel()
 	s, db := fresh(t, mongodb.Start(t))

@@ -20,10 +20,10 @@ import (
 	"github.com/soundextract/sx/server/testkit/mongodb"
 )
 
-// chunkSize is that of the files that the store makes.
+// chunkSize is the store's own.
 const chunkSize = 255 << 10
 
-// TestConformance is not parallel: the suite measures memory.
+// TestConformance is not parallel because the suite measures memory.
 func TestConformance(t *testing.T) {
 	server := mongodb.Start(t)
 	storetest.Run(t, func(t *testing.T) func() store.Store {
@@ -48,8 +48,8 @@ func openAt(t testing.TB, uri, database string, now func() time.Time) store.Stor
 	return s
 }
 
-// fresh opens a store in a database of its own, which it gives too, and closes
-// it at the end.
+// fresh opens a store on a new database, which it also returns, and closes it at
+// the end of the test.
 func fresh(t testing.TB, server *mongodb.Server) (store.Store, *mongo.Database) {
 	t.Helper()
 	db := server.Database(t)
@@ -65,7 +65,7 @@ func check(t testing.TB, err error) {
 	}
 }
 
-// content gives pseudo-random bytes, the same for each seed.
+// content returns pseudo-random bytes, the same ones for each seed.
 func content(seed byte, size int) []byte {
 	b := make([]byte, size)
 	_, _ = rand.NewChaCha8([32]byte{seed}).Read(b)
@@ -77,7 +77,7 @@ func sum(b []byte) string {
 	return hex.EncodeToString(s[:])
 }
 
-// count is how many documents a collection holds.
+// count returns how many documents a collection contains.
 func count(t testing.TB, db *mongo.Database, collection string) int {
 	t.Helper()
 	cursor, err := db.Collection(collection).Find(t.Context(), bson.D{}, options.Find().SetProjection(bson.D{{Key: "_id", Value: 1}}))
@@ -91,13 +91,13 @@ func counts(t testing.TB, db *mongo.Database, want map[string]int) {
 	t.Helper()
 	for name, n := range want {
 		if got := count(t, db, name); got != n {
-			t.Errorf("%s holds %d documents, want %d", name, got, n)
+			t.Errorf("%s has %d documents, want %d", name, got, n)
 		}
 	}
 }
 
-// sealed seals the upload, reads it and compares.
-func sealed(t testing.TB, s store.Store, id string, want []byte) {
+// checkVideo completes the upload and compares its digest and bytes.
+func checkVideo(t testing.TB, s store.Store, id string, want []byte) {
 	t.Helper()
 	up, err := s.Videos.Complete(t.Context(), id)
 	check(t, err)
@@ -110,7 +110,7 @@ func sealed(t testing.TB, s store.Store, id string, want []byte) {
 	check(t, err)
 	check(t, b.Close())
 	if sum(got) != sum(want) {
-		t.Errorf("video %s has other bytes than went in", id)
+		t.Errorf("video %s has different bytes than were stored", id)
 	}
 }
 

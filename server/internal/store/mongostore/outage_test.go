@@ -13,14 +13,15 @@ import (
 
 	"github.com/soundextract/sx/server/internal/store/mongostore"
 	"github.com/soundextract/sx/server/sx"
+	"github.com/soundextract/sx/server/testkit"
 	"github.com/soundextract/sx/server/testkit/mongodb"
 )
 
-// TestMongoDBAway kills MongoDB in the middle of an Append and brings it back.
-func TestMongoDBAway(t *testing.T) {
+// TestMongoDBRestart kills MongoDB in the middle of an Append and starts it again.
+func TestMongoDBRestart(t *testing.T) {
 	t.Parallel()
 	server := mongodb.StartOwn(t)
-	var log lines
+	var log testkit.LogBuffer
 	s, err := mongostore.Open(t.Context(), mongostore.Config{
 		URI: server.URI, Database: "sx-test", Log: slog.New(slog.NewTextHandler(&log, nil)), Now: time.Now,
 	})
@@ -29,7 +30,7 @@ func TestMongoDBAway(t *testing.T) {
 	data := content(8, 20*chunkSize)
 	check(t, s.Videos.Create(t.Context(), "v1", "talk.mp4", int64(len(data))))
 	check(t, s.Users.Create(t.Context(), sx.User{ID: "u1", Name: "ann"}))
-	const sound = "not touched by any of this"
+	const sound = "not affected by the outage"
 	_, err = s.Tracks.Put(t.Context(), "job-1", "talk.mp3", strings.NewReader(sound))
 	check(t, err)
 
@@ -40,7 +41,7 @@ func TestMongoDBAway(t *testing.T) {
 		if head.Len() > 0 {
 			return head.Read(p)
 		}
-		if !given { // what has come so far is stored, or on its way
+		if !given { // what has been read so far is stored or in flight
 			given = true
 			server.Kill(t)
 		}
@@ -64,53 +65,35 @@ func TestMongoDBAway(t *testing.T) {
 	} {
 		calls.Go(func() {
 			if err := call(); sx.CodeOf(err) != sx.CodeUnavailable {
-				t.Errorf("%s while MongoDB is away returned %v, want code unavailable", what, err)
+				t.Errorf("%s while MongoDB is down returned %v, want code unavailable", what, err)
 			}
 		})
 	}
 	calls.Wait()
 
 	server.Resume(t)
-	within(t, func() bool { return s.Ping(t.Context()) == nil })
+	testkit.Eventually(t, "MongoDB responds", func() bool { return s.Ping(t.Context()) == nil })
 	up, err := s.Videos.Stat(t.Context(), "v1")
 	check(t, err)
 	if up.Offset < n || up.Offset > 7*chunkSize+7 {
-		t.Errorf("the upload is at %d, and Append said %d", up.Offset, n)
+		t.Errorf("the upload is at %d, but Append returned %d", up.Offset, n)
 	}
 	_, err = s.Videos.Append(t.Context(), "v1", up.Offset, bytes.NewReader(data[up.Offset:]))
 	check(t, err)
-	sealed(t, s, "v1", data)
+	checkVideo(t, s, "v1", data)
 	if got, err := io.ReadAll(b); err != nil || string(got) != sound {
 		t.Errorf("the track is %q, %v", got, err)
 	}
 	check(t, b.Close())
-	for _, want := range []string{"MongoDB is there", "MongoDB is away"} {
+	for _, want := range []string{"MongoDB server available", "MongoDB server unavailable"} {
 		if !strings.Contains(log.String(), want) {
-			t.Errorf("the log does not say %q:\n%s", want, log.String())
+			t.Errorf("the log does not contain %q:\n%s", want, log.String())
 		}
 	}
 }
 
-// lines is a log that may be read while it is written.
-type lines struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *lines) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *lines) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
-}
-
-// TestConnectionsBreak cuts the network in the middle of an Append, which is
-// then continued, and of reading a video, which nobody notices.
+// TestConnectionsBreak closes the connections in the middle of an Append, which is
+// then continued, and in the middle of reading a video, which succeeds.
 func TestConnectionsBreak(t *testing.T) {
 	t.Parallel()
 	server := mongodb.Start(t)
@@ -135,7 +118,7 @@ func TestConnectionsBreak(t *testing.T) {
 	check(t, err)
 	_, err = s.Videos.Append(t.Context(), "v1", up.Offset, bytes.NewReader(data[up.Offset:]))
 	check(t, err)
-	sealed(t, s, "v1", data)
+	checkVideo(t, s, "v1", data)
 
 	b, err := s.Videos.Open(t.Context(), "v1")
 	check(t, err)
@@ -151,8 +134,8 @@ func TestConnectionsBreak(t *testing.T) {
 	check(t, b.Close())
 }
 
-// TestFull fills the server's disk in the middle of an Append and of a Put.
-func TestFull(t *testing.T) {
+// TestDiskFull fills the server's disk in the middle of an Append and of a Put.
+func TestDiskFull(t *testing.T) {
 	t.Parallel()
 	s, db := fresh(t, mongodb.StartSmall(t, 8))
 	data := content(10, 64*chunkSize)
@@ -166,13 +149,13 @@ func TestFull(t *testing.T) {
 	up, err := s.Videos.Stat(t.Context(), "v1")
 	check(t, err)
 	if up.Offset != chunkSize+1+n {
-		t.Errorf("the upload is at %d, and Append said %d more than %d", up.Offset, n, chunkSize+1)
+		t.Errorf("the upload is at %d, but Append returned %d after %d", up.Offset, n, chunkSize+1)
 	}
 	if _, err := s.Tracks.Put(t.Context(), "job-1", "talk.mp3", bytes.NewReader(data)); sx.CodeOf(err) != sx.CodeStorageFull {
 		t.Errorf("Put returned %v, want code storage_full", err)
 	}
 	if _, err := s.Tracks.Open(t.Context(), "job-1"); sx.CodeOf(err) != sx.CodeNotFound {
-		t.Errorf("half a track can be opened: %v", err)
+		t.Errorf("an incomplete track can be opened: %v", err)
 	}
 	check(t, s.Videos.Remove(t.Context(), "v1"))
 	check(t, s.Tracks.Remove(t.Context(), "job-1"))
@@ -181,7 +164,7 @@ func TestFull(t *testing.T) {
 	check(t, err)
 }
 
-// TestSlowLink commits the tail of a chunk while its rest is waited for.
+// TestSlowLink checks that the tail of a chunk is committed before the chunk is full.
 func TestSlowLink(t *testing.T) {
 	t.Parallel()
 	s, _ := fresh(t, mongodb.Start(t))
@@ -197,14 +180,14 @@ func TestSlowLink(t *testing.T) {
 		next = min(at+150_000, len(data))
 		_, err := writer.Write(data[at:next])
 		check(t, err)
-		within(t, func() bool {
+		testkit.Eventually(t, "the tail is committed", func() bool {
 			up, err := s.Videos.Stat(t.Context(), "v1")
 			return err == nil && up.Offset == int64(next)
 		})
 	}
 	check(t, writer.Close())
 	check(t, <-done)
-	sealed(t, s, "v1", data)
+	checkVideo(t, s, "v1", data)
 }
 
 func TestSettings(t *testing.T) {
@@ -222,9 +205,9 @@ func TestSettings(t *testing.T) {
 		{"a password that is not escaped", "mongodb://ann:sec/ret@127.0.0.1/", "sx", sx.CodeInvalid, "mongodb-uri"},
 		{"wrong credentials", "mongodb://ann:secret@" + host, "sx", sx.CodeInvalid, "credentials of the setting mongodb-uri"},
 		{"no database", server.URI, "", sx.CodeInvalid, "mongodb-database"},
-		{"a database's name with a dot", server.URI, "s.x", sx.CodeInvalid, "mongodb-database"},
-		{"hosts that cannot be looked up", "mongodb+srv://nowhere.invalid/", "sx", sx.CodeUnavailable, "cannot be reached"},
-		{"nobody there", "mongodb://127.0.0.1:1/", "sx", sx.CodeUnavailable, "cannot be reached"},
+		{"a database name with a dot", server.URI, "s.x", sx.CodeInvalid, "mongodb-database"},
+		{"hosts that cannot be resolved", "mongodb+srv://nowhere.invalid/", "sx", sx.CodeUnavailable, "cannot be reached"},
+		{"no server", "mongodb://127.0.0.1:1/", "sx", sx.CodeUnavailable, "cannot be reached"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -239,7 +222,7 @@ func TestSettings(t *testing.T) {
 			}
 		})
 	}
-	t.Run("a ctx that is over", func(t *testing.T) {
+	t.Run("a ctx that has ended", func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
 		_, err := mongostore.Open(ctx, mongostore.Config{

@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// proxy stands between a store and its MongoDB, for what happens to networks.
+// proxy is between a store and its MongoDB, and simulates network failures.
 type proxy struct {
 	uri    string
 	server string
@@ -18,12 +18,12 @@ type proxy struct {
 	mu       sync.Mutex
 	open     map[net.Conn]bool
 	seen     map[string]int // commands by "name collection"
-	holds    string         // the command that is to be held back,
-	skips    int            // after so many others of it
-	held     chan struct{}  // closed when one is
-	resume   chan struct{}  // closed when it may go on
-	last     bool           // nothing passes after it
-	dropping bool           // nothing passes any more
+	holds    string         // the command to hold,
+	skips    int            // after that many others with its name
+	held     chan struct{}  // closed when it has arrived
+	resume   chan struct{}  // closed when it may be forwarded
+	last     bool           // everything after it is dropped
+	dropping bool           // everything is dropped
 }
 
 func newProxy(t *testing.T, server string) *proxy {
@@ -84,8 +84,8 @@ func (r *proxy) pump(from, to net.Conn, passes func(message []byte) bool) {
 	}
 }
 
-// pass counts the command, and holds it back if it is the one. What comes after
-// the last one is lost.
+// pass counts the command and delays it if it is the one to hold. Commands after
+// the last one are dropped.
 func (r *proxy) pass(command string) bool {
 	r.mu.Lock()
 	if r.dropping {
@@ -111,8 +111,8 @@ func (r *proxy) pass(command string) bool {
 	return true
 }
 
-// hold keeps back the command of that name that comes after so many others.
-// held tells when it is there, resume lets it go.
+// hold delays a command with that name, after the given number of others with it.
+// held is closed when it has arrived; resume forwards it.
 func (r *proxy) hold(command string, after int) (held <-chan struct{}, resume func()) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -120,21 +120,21 @@ func (r *proxy) hold(command string, after int) (held <-chan struct{}, resume fu
 	return r.held, sync.OnceFunc(func() { close(r.resume) })
 }
 
-// end makes the command that is held back the last one.
+// end drops all commands after the one that is held.
 func (r *proxy) end() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.last = true
 }
 
-// count is how often the command has passed.
+// count returns how often the command has arrived.
 func (r *proxy) count(command string) int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.seen[command]
 }
 
-// cut breaks all connections; new ones can be made.
+// cut closes all connections; new ones are accepted.
 func (r *proxy) cut() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -155,8 +155,8 @@ func readMessage(r io.Reader) ([]byte, error) {
 	return message, err
 }
 
-// nameOf gives the name of an OP_MSG request and its collection, the first element of its
-// body: "insert videos.chunks".
+// nameOf returns the name of an OP_MSG request and its collection, which are the
+// first element of its body: "insert videos.chunks".
 func nameOf(message []byte) string {
 	const firstKey, stringSize = 26, 4
 	if len(message) < firstKey {
