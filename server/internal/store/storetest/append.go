@@ -15,15 +15,15 @@ import (
 )
 
 var appendTests = []test{
-	{"pieces join", appendPieces},
+	{"several Appends join", appendSeveral},
 	{"another offset than the stored one is refused", appendOffset},
 	{"more data than the size is refused", appendSurplus},
-	{"a source that breaks keeps what came", appendBroken},
-	{"a source that breaks at once changes nothing", appendNothing},
-	{"a ctx that ends keeps what came", appendCancelled},
-	{"sources of every manner are stored", appendManners},
-	{"uploads cut at random places come out right", appendCut},
-	{"many uploads at once come out right", appendMany},
+	{"what arrived before a source failed is stored", appendBroken},
+	{"a source that fails at once changes nothing", appendNothing},
+	{"what arrived before ctx ended is stored", appendCancelled},
+	{"sources of every kind are stored", appendKinds},
+	{"uploads interrupted at random places are stored correctly", appendCut},
+	{"concurrent uploads are stored correctly", appendMany},
 }
 
 func sorted(s []string) []string {
@@ -31,7 +31,7 @@ func sorted(s []string) []string {
 	return s
 }
 
-func appendPieces(f *fixture) {
+func appendSeveral(f *fixture) {
 	data := content(2, 300_000)
 	f.ok(f.Videos.Create(f.ctx, "v1", "a.mp4", int64(len(data))))
 	at := 0
@@ -69,7 +69,7 @@ func appendSurplus(f *fixture) {
 	n, err = f.Videos.Append(f.ctx, "v1", int64(len(data)), bytes.NewReader([]byte("m")))
 	f.code(err, sx.CodeOffsetConflict)
 	if n != 0 {
-		f.t.Errorf("a whole upload took %d bytes more", n)
+		f.t.Errorf("a complete upload stored %d more bytes", n)
 	}
 	f.holds("v1", data)
 }
@@ -83,7 +83,7 @@ func appendBroken(f *fixture) {
 		got, err := f.Videos.Append(f.ctx, "v1", int64(at), src)
 		f.ok(err)
 		if got != int64(n) {
-			f.t.Fatalf("of %d bytes before the break %d were stored", n, got)
+			f.t.Fatalf("%d of %d bytes before the failure were stored", got, n)
 		}
 		at += n
 		f.offset("v1", at)
@@ -102,7 +102,7 @@ func appendNothing(f *fixture) {
 		n, err := f.Videos.Append(f.ctx, "v1", 0, src)
 		f.ok(err)
 		if n != 0 {
-			f.t.Errorf("of nothing %d bytes were stored", n)
+			f.t.Errorf("%d bytes were stored without any input", n)
 		}
 	}
 	after, err := f.Videos.Stat(f.ctx, "v1")
@@ -110,17 +110,17 @@ func appendNothing(f *fixture) {
 	same(f, after, before)
 }
 
-// appendCancelled ends the ctx while the source still gives: that is how a
-// client's disconnect reaches the store.
+// appendCancelled cancels ctx while the source still has bytes: this is how the
+// disconnect of a client reaches the store.
 func appendCancelled(f *fixture) {
 	const early = 250_000
 	data := content(5, 32<<20)
 	f.ok(f.Videos.Create(f.ctx, "v1", "a.mp4", int64(len(data))))
 	ctx, cancel := context.WithCancel(f.ctx)
-	given := 0
+	read := 0
 	n, err := f.Videos.Append(ctx, "v1", 0, readerFunc(func(p []byte) (int, error) {
-		n := copy(p, data[given:])
-		if given += n; given >= early {
+		n := copy(p, data[read:])
+		if read += n; read >= early {
 			cancel()
 		}
 		if n == 0 {
@@ -143,26 +143,26 @@ type readerFunc func([]byte) (int, error)
 
 func (r readerFunc) Read(p []byte) (int, error) { return r(p) }
 
-func appendManners(f *fixture) {
+func appendKinds(f *fixture) {
 	data := content(6, 150_001)
-	for i, manner := range []func(io.Reader) io.Reader{
+	for i, kind := range []func(io.Reader) io.Reader{
 		iotest.OneByteReader,
 		iotest.HalfReader,
-		iotest.DataErrReader, // gives the end together with the last bytes
+		iotest.DataErrReader, // returns io.EOF together with the last bytes
 		func(r io.Reader) io.Reader { return readerFunc(stutter(r)) },
 	} {
 		id := fmt.Sprint("v", i)
 		f.ok(f.Videos.Create(f.ctx, id, "a.mp4", int64(len(data))))
-		n, err := f.Videos.Append(f.ctx, id, 0, manner(bytes.NewReader(data)))
+		n, err := f.Videos.Append(f.ctx, id, 0, kind(bytes.NewReader(data)))
 		f.ok(err)
 		if n != int64(len(data)) {
-			f.t.Errorf("manner %d: %d bytes were stored", i, n)
+			f.t.Errorf("kind %d: %d bytes were stored", i, n)
 		}
 		f.holds(id, data)
 	}
 }
 
-// stutter reads nothing, without an error, every other time.
+// stutter returns no bytes and no error on every second call.
 func stutter(r io.Reader) func([]byte) (int, error) {
 	calls := 0
 	return func(p []byte) (int, error) {
@@ -185,7 +185,7 @@ func appendCut(f *fixture) {
 		got, err := f.Videos.Append(f.ctx, "v1", int64(at), src)
 		f.ok(err)
 		if got != int64(n) {
-			f.t.Fatalf("of %d bytes before the cut %d were stored", n, got)
+			f.t.Fatalf("%d of %d bytes before the interruption were stored", got, n)
 		}
 		at += n
 		if random.IntN(4) == 0 {
@@ -223,7 +223,7 @@ func appendMany(f *fixture) {
 	}
 }
 
-// memory appends far more than may be held and looks at the heap midway.
+// memory appends far more than may be in memory, and measures the heap midway.
 func memory(f *fixture) {
 	const size, most = 128 << 20, 40 << 20
 	heap := func() int64 {
@@ -233,13 +233,13 @@ func memory(f *fixture) {
 		return int64(m.HeapAlloc)
 	}
 	f.ok(f.Videos.Create(f.ctx, "v1", "a.mp4", size))
-	before, grown, given := heap(), int64(0), 0
+	before, grown, read := heap(), int64(0), 0
 	n, err := f.Videos.Append(f.ctx, "v1", 0, readerFunc(func(p []byte) (int, error) {
-		n := min(len(p), size-given)
+		n := min(len(p), size-read)
 		if n == 0 {
 			return 0, io.EOF
 		}
-		if given += n; given > size/2 && grown == 0 {
+		if read += n; read > size/2 && grown == 0 {
 			grown = heap() - before
 		}
 		return n, nil

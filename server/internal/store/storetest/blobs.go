@@ -12,11 +12,11 @@ import (
 )
 
 var blobTests = []test{
-	{"a video is read from anywhere", func(f *fixture) { blobSeek(f, f.videoBlob) }},
-	{"a track is read from anywhere", func(f *fixture) { blobSeek(f, f.trackBlob) }},
-	{"a video is read no longer than its ctx", func(f *fixture) { blobCtx(f, f.videoBlob) }},
-	{"a track is read no longer than its ctx", func(f *fixture) { blobCtx(f, f.trackBlob) }},
-	{"a video has many readers", blobReaders},
+	{"a video can be read from any offset", func(f *fixture) { blobSeek(f, f.videoBlob) }},
+	{"a track can be read from any offset", func(f *fixture) { blobSeek(f, f.trackBlob) }},
+	{"reading a video ends with its ctx", func(f *fixture) { blobCtx(f, f.videoBlob) }},
+	{"reading a track ends with its ctx", func(f *fixture) { blobCtx(f, f.trackBlob) }},
+	{"a video can have several readers", blobReaders},
 }
 
 func (f *fixture) videoBlob(ctx context.Context, data []byte) store.Blob {
@@ -44,7 +44,7 @@ func blobSeek(f *fixture, open opener) {
 	if b.Size() != int64(len(data)) {
 		f.t.Errorf("Size is %d, want %d", b.Size(), len(data))
 	}
-	f.ok(iotest.TestReader(b, data)) // reads, seeks from all three origins, refuses negative places
+	f.ok(iotest.TestReader(b, data)) // reads, seeks from all three origins, rejects negative offsets
 
 	random := rand.New(rand.NewPCG(3, 4))
 	for range 50 {
@@ -56,14 +56,14 @@ func blobSeek(f *fixture, open opener) {
 		_, err = io.ReadFull(b, got)
 		f.ok(err)
 		if at != int64(from) || !bytes.Equal(got, data[from:from+n]) {
-			f.t.Fatalf("the bytes %d to %d are wrong", from, from+n)
+			f.t.Fatalf("bytes %d to %d are wrong", from, from+n)
 		}
 	}
 	if end, err := b.Seek(0, io.SeekEnd); err != nil || end != int64(len(data)) {
-		f.t.Errorf("Seek to the end gave %d, %v", end, err)
+		f.t.Errorf("Seek to the end returned %d, %v", end, err)
 	}
 	if n, err := b.Read(make([]byte, 1)); n != 0 || err != io.EOF { //nolint:errorlint // a Reader returns io.EOF itself
-		f.t.Errorf("Read at the end gave %d, %v", n, err)
+		f.t.Errorf("Read at the end returned %d, %v", n, err)
 	}
 	f.ok(b.Close())
 }
@@ -75,7 +75,7 @@ func blobCtx(f *fixture, open opener) {
 	f.ok(err)
 	cancel()
 	if _, err := io.Copy(io.Discard, b); !errors.Is(err, context.Canceled) {
-		f.t.Errorf("reading after the ctx gave %v, want context.Canceled", err)
+		f.t.Errorf("reading after ctx had ended returned %v, want context.Canceled", err)
 	}
 	f.ok(b.Close())
 }
@@ -98,7 +98,7 @@ func blobReaders(f *fixture) {
 	}
 	for range 8 {
 		if !bytes.Equal(<-got, data) {
-			f.t.Error("a reader got other bytes")
+			f.t.Error("a reader got different bytes")
 		}
 	}
 }

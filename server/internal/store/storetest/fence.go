@@ -10,8 +10,8 @@ import (
 var fenceTests = []test{
 	{"the newest Append wins over a blocked one", fenceBlocked},
 	{"the newest Append wins over a finished source", fenceEnded},
-	{"a refused Append disturbs nobody", fenceRefused},
-	{"one of two rivals stores each byte", fenceRivals},
+	{"a refused Append does not affect a running one", fenceRefused},
+	{"two clients that send the same file store each byte once", fenceConcurrent},
 	{"Remove ends an Append", fenceRemove},
 }
 
@@ -20,8 +20,9 @@ type appended struct {
 	err error
 }
 
-// blocked begins an Append whose source has given head and now waits. What is
-// sent to more follows, until it is closed. Bytes of head may be stored or not.
+// blocked starts an Append whose source has returned head and now blocks. What is
+// sent to more follows, until it is closed. The bytes of head may or may not be
+// stored.
 func (f *fixture) blocked(id string, offset int64, head []byte) (more chan<- []byte, result <-chan appended) {
 	f.t.Helper()
 	feed, waiting, done := make(chan []byte), make(chan struct{}, 1), make(chan appended, 1)
@@ -51,7 +52,7 @@ func (f *fixture) blocked(id string, offset int64, head []byte) (more chan<- []b
 	select {
 	case <-waiting:
 	case r := <-done:
-		f.t.Fatalf("Append ended early: %+v", r)
+		f.t.Fatalf("Append returned early: %+v", r)
 	}
 	return feed, done
 }
@@ -60,7 +61,7 @@ func fenceBlocked(f *fixture) {
 	data := content(8, 600_000)
 	f.ok(f.Videos.Create(f.ctx, "v1", "a.mp4", int64(len(data))))
 	f.appends("v1", 0, data[:1000])
-	// The older one's bytes differ, so that it shows which of them are stored.
+	// The bytes of the older one differ, to show which of them are stored.
 	more, result := f.blocked("v1", 1000, bytes.Repeat([]byte("x"), 200_000))
 	start := f.overtake("v1", func(offset int64) []byte { return data[offset:300_000] })
 	copy(data[1000:start], bytes.Repeat([]byte("x"), 200_000))
@@ -69,7 +70,7 @@ func fenceBlocked(f *fixture) {
 	r := <-result
 	f.code(r.err, sx.CodeOffsetConflict)
 	if r.n != start-1000 {
-		f.t.Errorf("the older Append says it stored %d bytes, want %d", r.n, start-1000)
+		f.t.Errorf("the older Append returned %d bytes, want %d", r.n, start-1000)
 	}
 	f.offset("v1", 300_000)
 	f.reopen()
@@ -77,8 +78,8 @@ func fenceBlocked(f *fixture) {
 	f.holds("v1", data)
 }
 
-// overtake begins a newer Append where the upload stands. A store may still be
-// committing what the older one brought, and then asks for another offset.
+// overtake starts a newer Append at the offset of the upload. A store may still be
+// committing bytes of the older one, and then the offset changes.
 func (f *fixture) overtake(id string, rest func(offset int64) []byte) (start int64) {
 	f.t.Helper()
 	for {
@@ -110,13 +111,13 @@ func fenceRefused(f *fixture) {
 	more <- []byte("abcdef")
 	close(more)
 	if r := <-result; r.err != nil || r.n != 6 {
-		f.t.Errorf("the undisturbed Append returned %+v", r)
+		f.t.Errorf("the running Append returned %+v", r)
 	}
 	f.holds("v1", []byte("abcdef"))
 }
 
-// fenceRivals lets two clients send the same file at the same time.
-func fenceRivals(f *fixture) {
+// fenceConcurrent has two clients send the same file at the same time.
+func fenceConcurrent(f *fixture) {
 	data := content(9, 1_000_000)
 	f.ok(f.Videos.Create(f.ctx, "v1", "a.mp4", int64(len(data))))
 	errs := make(chan error, 2)

@@ -7,11 +7,11 @@ import (
 )
 
 var invitationTests = []test{
-	{"an invitation is kept whole", invitationKept},
+	{"an invitation is stored completely", invitationKept},
 	{"an absent invitation is not found", invitationAbsent},
 	{"Replace is a compare-and-set", invitationReplace},
-	{"one of many uses wins", invitationRace},
-	{"expired invitations are deleted, others stay", invitationsExpire},
+	{"one of several concurrent uses succeeds", invitationRace},
+	{"expired invitations are deleted, others are not", invitationsExpire},
 }
 
 func invitation(id string) sx.Invitation {

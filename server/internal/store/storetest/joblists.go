@@ -9,23 +9,23 @@ import (
 )
 
 var jobListTests = []test{
-	{"an empty store lists nothing", listEmpty},
-	{"jobs come newest first", listOrder},
+	{"an empty store returns empty lists", listEmpty},
+	{"List returns jobs newest first", listOrder},
 	{"filters select", listFilters},
-	{"pages follow each other", listPages},
-	{"a page goes on where its last job was deleted", listDeletedCursor},
-	{"a list follows changes", listChanges},
+	{"pages continue where the previous one ended", listPages},
+	{"a page continues after a job that was deleted", listDeletedCursor},
+	{"lists reflect changes", listChanges},
 }
 
 var all = store.JobFilter{}
 
-// lists checks the ids of a list that is not cut.
+// lists checks the IDs of a list that the limit does not cut.
 func (f *fixture) lists(what string, filter store.JobFilter, want ...string) {
 	f.t.Helper()
 	list, more, err := f.Jobs.List(f.ctx, filter)
 	f.ok(err)
 	if more {
-		f.t.Errorf("%s: more is true without a reason", what)
+		f.t.Errorf("%s: more is true", what)
 	}
 	if got := ids(list); !slices.Equal(got, want) {
 		f.t.Errorf("%s: listed %v, want %v", what, got, want)
@@ -73,25 +73,25 @@ func listFilters(f *fixture) {
 	}{
 		{"all", all, []string{"j5", "j4", "j3", "j2", "j1", "j0"}},
 		{"owner", store.JobFilter{Owner: "u1"}, []string{"j3", "j1", "j0"}},
-		{"owner whose id begins others", store.JobFilter{Owner: "u"}, []string{"j5"}},
+		{"owner whose ID is a prefix of others", store.JobFilter{Owner: "u"}, []string{"j5"}},
 		{"unknown owner", store.JobFilter{Owner: "u9"}, nil},
 		{"state", store.JobFilter{States: states(sx.StateQueued)}, []string{"j2", "j1"}},
 		{"states", store.JobFilter{States: states(sx.StateQueued, sx.StateFailed)}, []string{"j5", "j2", "j1"}},
 		{"owner and states", store.JobFilter{Owner: "u1", States: states(sx.StateQueued, sx.StateDone)}, []string{"j3", "j1"}},
 		{"ids", store.JobFilter{IDs: []string{"j0", "j4", "none"}}, []string{"j4", "j0"}},
 		{"ids and owner", store.JobFilter{Owner: "u1", IDs: []string{"j0", "j4"}}, []string{"j0"}},
-		{"part of an id is none", store.JobFilter{IDs: []string{"j"}}, nil},
+		{"part of an ID does not match", store.JobFilter{IDs: []string{"j"}}, nil},
 		{"name in any case", store.JobFilter{Name: "leCTure"}, []string{"j2", "j1", "j0"}},
 		{"name beyond ASCII", store.JobFilter{Name: "übUNG"}, []string{"j3"}},
 		{"extension", store.JobFilter{Name: ".mp4"}, []string{"j5", "j4", "j3", "j0"}},
-		{"parentheses mean themselves", store.JobFilter{Name: "(intro)"}, []string{"j0"}},
-		{"a dot means itself", store.JobFilter{Name: "a.b"}, []string{"j5"}},
-		{"dot star means itself", store.JobFilter{Name: ".*"}, nil},
-		{"a percent sign means itself", store.JobFilter{Name: "5%"}, nil},
-		{"an underscore means itself", store.JobFilter{Name: "b_c"}, []string{"j5"}},
+		{"parentheses are literal", store.JobFilter{Name: "(intro)"}, []string{"j0"}},
+		{"a dot is literal", store.JobFilter{Name: "a.b"}, []string{"j5"}},
+		{"dot star is literal", store.JobFilter{Name: ".*"}, nil},
+		{"a percent sign is literal", store.JobFilter{Name: "5%"}, nil},
+		{"an underscore is literal", store.JobFilter{Name: "b_c"}, []string{"j5"}},
 		{"after", store.JobFilter{After: &store.JobCursor{Created: epoch.Add(3 * time.Second), ID: "j3"}}, []string{"j2", "j1", "j0"}},
 		{"after and owner", store.JobFilter{Owner: "u1", After: &store.JobCursor{Created: epoch.Add(3 * time.Second), ID: "j3"}}, []string{"j1", "j0"}},
-		{"limit that suffices", store.JobFilter{Owner: "u1", Limit: 3}, []string{"j3", "j1", "j0"}},
+		{"limit that does not cut", store.JobFilter{Owner: "u1", Limit: 3}, []string{"j3", "j1", "j0"}},
 	} {
 		f.lists(c.name, c.filter, c.want...)
 	}
@@ -100,7 +100,7 @@ func listFilters(f *fixture) {
 func listPages(f *fixture) {
 	var want []string
 	for i := range 10 {
-		j := job("j"+string(rune('0'+i)), i/4) // four share a moment
+		j := job("j"+string(rune('0'+i)), i/4) // four have the same time
 		if i%2 == 0 {
 			j.State = sx.StateQueued
 			want = append([]string{j.ID}, want...)
@@ -123,7 +123,7 @@ func listPages(f *fixture) {
 			filter.After = &store.JobCursor{Created: last.Created, ID: last.ID}
 		}
 		same(f, got, want)
-		f.lists("behind the last page", filter)
+		f.lists("after the last page", filter)
 	}
 }
 

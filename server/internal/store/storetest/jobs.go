@@ -9,19 +9,25 @@ import (
 )
 
 var jobTests = []test{
-	{"a job is kept whole", jobKept},
-	{"an empty job is kept whole", jobEmpty},
-	{"an id is given once", jobTwice},
+	{"a job is stored completely", jobKept},
+	{"an empty job is stored completely", jobEmpty},
+	{"an id can be used once", jobTwice},
 	{"an absent job is not found", jobAbsent},
 	{"Replace is a compare-and-set", jobReplace},
 	{"Delete is a compare-and-set", jobDelete},
-	{"one of many Replaces wins", jobRace},
-	{"one of many Replaces and Deletes wins", jobDeleteRace},
+	{"one of several concurrent Replaces succeeds", jobRace},
+	{"one of several concurrent Replaces and Deletes succeeds", jobDeleteRace},
 	{"concurrent Updates are all stored", jobUpdates},
-	{"unsettled jobs come oldest first", jobsUnsettled},
+	{"Unsettled returns jobs oldest first", jobsUnsettled},
 }
 
-// job is a job of the owner u1 that was made some seconds after the epoch.
+var usageTests = []test{
+	{"Usage depends on the state", usageStates},
+	{"only the owner's jobs count", usageOwner},
+	{"large numbers are added exactly", usageLarge},
+}
+
+// job returns a job of the owner u1 that was created some seconds after the epoch.
 func job(id string, seconds int) sx.Job {
 	at := epoch.Add(time.Duration(seconds) * time.Second)
 	return sx.Job{
@@ -50,7 +56,7 @@ func jobKept(f *fixture) {
 }
 
 func jobEmpty(f *fixture) {
-	quality := 0 // the best quality, which is not the same as none
+	quality := 0 // the best quality, which differs from none
 	j := sx.Job{ID: "j1", Options: sx.Options{Quality: &quality}}
 	f.ok(f.Jobs.Create(f.ctx, j))
 	j.Rev = 1
@@ -58,7 +64,7 @@ func jobEmpty(f *fixture) {
 	f.ok(err)
 	same(f, got, j)
 	if !got.Lease.IsZero() || !got.Created.IsZero() {
-		f.t.Errorf("zero times came back as %v and %v", got.Lease, got.Created)
+		f.t.Errorf("zero times were read as %v and %v", got.Lease, got.Created)
 	}
 }
 
@@ -122,13 +128,13 @@ func jobRace(f *fixture) {
 }
 
 func jobDeleteRace(f *fixture) {
-	anew := func() {
+	recreate := func() {
 		if j, err := f.Jobs.Get(f.ctx, "j1"); err == nil {
 			f.ok(f.Jobs.Delete(f.ctx, j))
 		}
 		f.ok(f.Jobs.Create(f.ctx, job("j1", 0)))
 	}
-	race(f, anew, func(_, racer int) error {
+	race(f, recreate, func(_, racer int) error {
 		j := job("j1", 0)
 		j.Rev = 1
 		if racer == 0 {
@@ -140,31 +146,31 @@ func jobDeleteRace(f *fixture) {
 
 func jobsUnsettled(f *fixture) {
 	for i, c := range []struct {
-		id     string
-		state  sx.State
-		notice sx.NotificationState
+		id           string
+		state        sx.State
+		notification sx.NotificationState
 	}{
 		{"uploading", sx.StateUploading, sx.NotificationNone},
-		{"done-told", sx.StateDone, sx.NotificationSent},
+		{"done-notified", sx.StateDone, sx.NotificationSent},
 		{"queued", sx.StateQueued, sx.NotificationNone},
-		{"done-untold", sx.StateDone, sx.NotificationPending},
+		{"done-pending", sx.StateDone, sx.NotificationPending},
 		{"running", sx.StateRunning, sx.NotificationNone},
-		{"failed-untold", sx.StateFailed, sx.NotificationPending},
+		{"failed-pending", sx.StateFailed, sx.NotificationPending},
 		{"cancelled", sx.StateCancelled, sx.NotificationNone},
 		{"expired", sx.StateExpired, sx.NotificationNone},
-		{"failed-told", sx.StateFailed, sx.NotificationSent},
+		{"failed-notified", sx.StateFailed, sx.NotificationSent},
 	} {
 		j := job(c.id, -i) // the later ones are older
-		j.Owner, j.State, j.Notification = "owner of "+c.id, c.state, c.notice
+		j.Owner, j.State, j.Notification = "owner of "+c.id, c.state, c.notification
 		f.ok(f.Jobs.Create(f.ctx, j))
 	}
-	f.unsettled("failed-untold", "running", "done-untold", "queued", "uploading")
+	f.unsettled("failed-pending", "running", "done-pending", "queued", "uploading")
 
 	f.change("running", func(j *sx.Job) { j.State, j.Notification = sx.StateDone, sx.NotificationPending })
-	f.change("failed-untold", func(j *sx.Job) { j.Notification = sx.NotificationSent })
+	f.change("failed-pending", func(j *sx.Job) { j.Notification = sx.NotificationSent })
 	f.change("cancelled", func(j *sx.Job) { j.State = sx.StateQueued })
 	f.reopen()
-	f.unsettled("cancelled", "running", "done-untold", "queued", "uploading")
+	f.unsettled("cancelled", "running", "done-pending", "queued", "uploading")
 }
 
 func (f *fixture) change(id string, fn func(*sx.Job)) {
@@ -190,7 +196,7 @@ func ids(list []sx.Job) []string {
 	return got
 }
 
-// jobUpdates counts in a job, from several goroutines.
+// jobUpdates increments a counter in a job from several goroutines.
 func jobUpdates(f *fixture) {
 	const writers, updates = 4, 10
 	f.ok(f.Jobs.Create(f.ctx, job("j1", 0)))
@@ -214,4 +220,69 @@ func jobUpdates(f *fixture) {
 	if got.Attempt != writers*updates || got.Rev != 1+writers*updates {
 		f.t.Errorf("after %d updates the counter is %d and Rev %d", writers*updates, got.Attempt, got.Rev)
 	}
+}
+
+func (f *fixture) usage(owner string, want int64) {
+	f.t.Helper()
+	got, err := f.Jobs.Usage(f.ctx, owner)
+	f.ok(err)
+	if got != want {
+		f.t.Errorf("usage of %s is %d, want %d", owner, got, want)
+	}
+}
+
+func usageStates(f *fixture) {
+	for _, c := range []struct {
+		name     string
+		state    sx.State
+		complete bool // the video was stored completely
+		track    int64
+		want     int64
+	}{
+		{"uploading", sx.StateUploading, false, 0, 1000},
+		{"queued", sx.StateQueued, true, 0, 1000},
+		{"running", sx.StateRunning, true, 0, 1000},
+		{"done", sx.StateDone, true, 70, 1070},
+		{"failed", sx.StateFailed, true, 0, 1000},
+		{"cancelled while it was being uploaded", sx.StateCancelled, false, 0, 0},
+		{"cancelled later", sx.StateCancelled, true, 0, 1000},
+		{"expired", sx.StateExpired, false, 0, 0},
+	} {
+		j := job("job "+c.name, 0)
+		j.Owner, j.State, j.Video.Size = "owner of "+c.name, c.state, 1000
+		if c.complete {
+			j.Video.SHA256 = "abcd"
+		}
+		if c.track > 0 {
+			j.Track = &sx.Track{ID: "t", Size: c.track}
+		}
+		f.ok(f.Jobs.Create(f.ctx, j))
+		f.usage(j.Owner, c.want)
+	}
+}
+
+func usageOwner(f *fixture) {
+	f.usage("u1", 0)
+	for i, owner := range []string{"u1", "u2", "u1", "u11"} {
+		j := job("j"+string(rune('0'+i)), i)
+		j.Owner, j.Video.Size = owner, 1<<i
+		f.ok(f.Jobs.Create(f.ctx, j))
+	}
+	f.usage("u1", 1+4)
+	f.change("j0", func(j *sx.Job) { j.State = sx.StateCancelled })
+	f.usage("u1", 4)
+	j, err := f.Jobs.Get(f.ctx, "j2")
+	f.ok(err)
+	f.ok(f.Jobs.Delete(f.ctx, j))
+	f.usage("u1", 0)
+	f.usage("u2", 2)
+}
+
+func usageLarge(f *fixture) {
+	const size = 1<<53 + 1 // a float64 would round it
+	j := job("j1", 0)
+	j.Video.Size = size
+	f.ok(f.Jobs.Create(f.ctx, j))
+	f.ok(f.Jobs.Create(f.ctx, job("j2", 1)))
+	f.usage("u1", size+100)
 }

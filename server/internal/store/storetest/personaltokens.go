@@ -8,12 +8,12 @@ import (
 )
 
 var tokenTests = []test{
-	{"a token is kept whole", tokenKept},
+	{"a token is stored completely", tokenKept},
 	{"an absent token is not found", tokenAbsent},
-	{"a user gives a name once", tokenNames},
-	{"List gives the user's own, oldest first", tokenList},
-	{"a deleted token is gone", tokenDelete},
-	{"expired tokens are deleted, others stay", tokensExpire},
+	{"a name is unique for its user", tokenNames},
+	{"List returns the user's own, oldest first", tokenList},
+	{"a deleted token is not found", tokenDelete},
+	{"expired tokens are deleted, others are not", tokensExpire},
 }
 
 func token(id, user, name string, seconds int) sx.PersonalToken {
@@ -23,7 +23,7 @@ func token(id, user, name string, seconds int) sx.PersonalToken {
 	}
 }
 
-// tokens checks the ids of a user's tokens.
+// tokens checks the IDs of a user's tokens.
 func (f *fixture) tokens(user string, want ...string) {
 	f.t.Helper()
 	list, err := f.PersonalTokens.List(f.ctx, user)
@@ -85,7 +85,7 @@ func tokenDelete(f *fixture) {
 	f.tokens("u1", "t2")
 	_, err := f.PersonalTokens.ByID(f.ctx, "t1")
 	f.code(err, sx.CodeNotFound)
-	f.ok(f.PersonalTokens.Create(f.ctx, token("t3", "u1", "ci", 1))) // the name is free again
+	f.ok(f.PersonalTokens.Create(f.ctx, token("t3", "u1", "ci", 1))) // the name can be used again
 	f.tokens("u1", "t2", "t3")
 }
 

@@ -15,12 +15,12 @@ import (
 	"github.com/soundextract/sx/server/sx"
 )
 
-// epoch is the time around which the tests' records were made.
+// epoch is the time around which the records of the tests were created.
 var epoch = time.Date(2024, 2, 29, 23, 59, 58, 123e6, time.UTC)
 
-// filled gives a T in which every field, at every depth, has a value of its
-// own that is not zero, so that a field that an adapter forgets is noticed,
-// also one that is added later.
+// filled returns a T in which every field, at every depth, has a unique non-zero
+// value, so that the tests detect a field that an adapter does not store, also one
+// that is added later.
 func filled[T any](t *testing.T) T {
 	var v T
 	n := 0
@@ -30,7 +30,7 @@ func filled[T any](t *testing.T) T {
 
 func fill(t *testing.T, v reflect.Value, n *int) {
 	*n++
-	switch v.Kind() { //nolint:exhaustive // the default tells what is missing
+	switch v.Kind() { //nolint:exhaustive // the default reports missing kinds
 	case reflect.String:
 		v.SetString(fmt.Sprintf("v%d-ä☃", *n))
 	case reflect.Int, reflect.Int64:
@@ -52,13 +52,13 @@ func fill(t *testing.T, v reflect.Value, n *int) {
 				fill(t, v.Field(i), n)
 			}
 		}
-	case reflect.Slice: // the test fills it by hand
+	case reflect.Slice: // the test fills it
 	default:
 		t.Fatalf("cannot fill a %s", v.Type())
 	}
 }
 
-// same compares two records, times as instants and errors without their cause.
+// same compares two records: times as instants, and errors without their cause.
 func same[T any](f *fixture, got, want T) {
 	f.t.Helper()
 	if d := cmp.Diff(want, got, cmpopts.IgnoreUnexported(sx.Error{}), cmpopts.EquateEmpty()); d != "" {
@@ -66,9 +66,9 @@ func same[T any](f *fixture, got, want T) {
 	}
 }
 
-// race lets several goroutines do the same compare-and-set for several rounds,
-// and checks that exactly one of them wins each round. The others find the
-// record changed or gone. Before each round, prepare runs.
+// race runs the same compare-and-set in several goroutines for several rounds, and
+// checks that exactly one of them succeeds in each round. For the others, the
+// record was changed or deleted. prepare runs before each round.
 func race(f *fixture, prepare func(), cas func(round, racer int) error) {
 	const rounds, racers = 20, 8
 	for round := range rounds {
@@ -90,11 +90,11 @@ func race(f *fixture, prepare func(), cas func(round, racer int) error) {
 			case err == nil:
 				winners++
 			case !errors.Is(err, store.ErrStale) && sx.CodeOf(err) != sx.CodeNotFound:
-				f.t.Fatalf("round %d: a loser got %v, want ErrStale", round, err)
+				f.t.Fatalf("round %d: another one returned %v, want ErrStale", round, err)
 			}
 		}
 		if winners != 1 {
-			f.t.Fatalf("round %d had %d winners, want 1", round, winners)
+			f.t.Fatalf("in round %d, %d succeeded, want 1", round, winners)
 		}
 	}
 }

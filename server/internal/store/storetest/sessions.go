@@ -7,12 +7,12 @@ import (
 )
 
 var sessionTests = []test{
-	{"a session is kept whole", sessionKept},
+	{"a session is stored completely", sessionKept},
 	{"an absent session is not found", sessionAbsent},
 	{"Replace is a compare-and-set", sessionReplace},
-	{"one of many Replaces wins", sessionRace},
-	{"a deleted session is gone", sessionDelete},
-	{"expired sessions are deleted, others stay", sessionsExpire},
+	{"one of several concurrent Replaces succeeds", sessionRace},
+	{"a deleted session is not found", sessionDelete},
+	{"expired sessions are deleted, others are not", sessionsExpire},
 }
 
 func session(id string) sx.Session {

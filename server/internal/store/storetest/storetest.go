@@ -1,4 +1,4 @@
-// Package storetest holds every adapter of the storage port to its contract.
+// Package storetest tests adapters of the storage port against its contract.
 package storetest
 
 import (
@@ -11,11 +11,11 @@ import (
 	"github.com/soundextract/sx/server/sx"
 )
 
-// deadline bounds each test: one that waits for what does not come fails.
+// deadline limits each test, so that one that waits forever fails.
 const deadline = 2 * time.Minute
 
-// Fresh makes an empty store and returns what opens it. Opening it again,
-// after Close, gives the same data.
+// Fresh creates an empty store and returns a function that opens it. After Close,
+// it can be opened again, with the same data.
 type Fresh func(t *testing.T) (open func() store.Store)
 
 type test struct {
@@ -23,7 +23,7 @@ type test struct {
 	run  func(f *fixture)
 }
 
-// fixture is one test with a store of its own.
+// fixture is one test and its store.
 type fixture struct {
 	store.Store
 	t    *testing.T
@@ -31,8 +31,8 @@ type fixture struct {
 	open func() store.Store
 }
 
-// Run runs the suite. The test that calls it must not be parallel to others,
-// because the suite measures memory.
+// Run runs the suite. The calling test must not be parallel, because the suite
+// measures memory.
 func Run(t *testing.T, fresh Fresh) {
 	t.Helper()
 	for _, group := range []struct {
@@ -64,7 +64,7 @@ func Run(t *testing.T, fresh Fresh) {
 			}
 		})
 	}
-	t.Run("memory does not grow with a piece", func(t *testing.T) { memory(newFixture(t, fresh)) })
+	t.Run("memory use does not grow with an Append", func(t *testing.T) { memory(newFixture(t, fresh)) })
 }
 
 func newFixture(t *testing.T, fresh Fresh) *fixture {
@@ -82,13 +82,13 @@ func (f *fixture) close() {
 	}
 }
 
-// reopen stands for a restart of the program.
+// reopen simulates a restart of the program.
 func (f *fixture) reopen() {
 	f.close()
 	f.Store = f.open()
 }
 
-// ok ends the test at an error.
+// ok fails the test immediately if there is an error.
 func (f *fixture) ok(err error) {
 	f.t.Helper()
 	if err != nil {
@@ -96,7 +96,7 @@ func (f *fixture) ok(err error) {
 	}
 }
 
-// code checks an error's code and that it has a hint.
+// code checks the code of an error, and that it has a hint.
 func (f *fixture) code(err error, want sx.Code) {
 	f.t.Helper()
 	if got := sx.CodeOf(err); got != want {
@@ -115,8 +115,8 @@ func (f *fixture) stale(err error) {
 }
 
 var storeTests = []test{
-	{"Ping is content with an open store", func(f *fixture) { f.ok(f.Ping(f.ctx)) }},
-	{"a call whose ctx is over fails", func(f *fixture) {
+	{"Ping succeeds with an open store", func(f *fixture) { f.ok(f.Ping(f.ctx)) }},
+	{"a call whose ctx has ended fails", func(f *fixture) {
 		ctx, cancel := context.WithCancel(f.ctx)
 		cancel()
 		if _, err := f.Jobs.Get(ctx, "x"); !errors.Is(err, context.Canceled) {

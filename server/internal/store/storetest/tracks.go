@@ -11,14 +11,14 @@ import (
 )
 
 var trackTests = []test{
-	{"a track comes back as it went in", trackWhole},
+	{"a track is read as it was stored", trackWhole},
 	{"an absent track is not found", trackAbsent},
 	{"a track is visible only when complete", trackComplete},
-	{"a broken source leaves nothing", trackBroken},
+	{"a source that fails leaves nothing", trackBroken},
 	{"a source's error keeps its code", trackCode},
-	{"Put takes the place of what was there", trackReplace},
-	{"a removed track is gone", trackRemove},
-	{"List gives the tracks", trackList},
+	{"Put replaces an earlier track", trackReplace},
+	{"a removed track is not found", trackRemove},
+	{"List returns the tracks", trackList},
 }
 
 func (f *fixture) put(id string, data []byte) {
@@ -38,7 +38,7 @@ func (f *fixture) track(id string, want []byte) {
 	f.ok(err)
 	f.ok(b.Close())
 	if !bytes.Equal(got, want) {
-		f.t.Errorf("track %s has other bytes than went in (%d, want %d)", id, len(got), len(want))
+		f.t.Errorf("track %s has different bytes than were stored (%d, want %d)", id, len(got), len(want))
 	}
 }
 
@@ -79,13 +79,13 @@ func trackComplete(f *fixture) {
 	_, err := f.Tracks.Put(f.ctx, "job-1", "talk.mp3", src)
 	f.ok(err)
 	if n != 1 {
-		f.t.Errorf("the track was looked at %d times midway", n)
+		f.t.Errorf("the track was opened %d times midway", n)
 	}
 	f.track("job-1", append(head, tail...))
 }
 
 func trackBroken(f *fixture) {
-	broken := errors.New("disk of the source is gone")
+	broken := errors.New("the source has failed")
 	for _, old := range []bool{false, true} {
 		if old {
 			f.put("job-1", []byte("old"))

@@ -7,14 +7,14 @@ import (
 )
 
 var userTests = []test{
-	{"a user is kept whole", userKept},
-	{"a name is taken once", nameTaken},
+	{"a user is stored completely", userKept},
+	{"a name is unique", nameTaken},
 	{"an absent user is not found", userAbsent},
 	{"Replace is a compare-and-set", userReplace},
 	{"a name cannot be changed", nameStays},
-	{"one of many Replaces wins", userRace},
-	{"one of many Creates gets a name", nameRace},
-	{"List gives pages in the order of names", userList},
+	{"one of several concurrent Replaces succeeds", userRace},
+	{"one of several concurrent Creates gets a name", nameRace},
+	{"List returns pages in the order of names", userList},
 }
 
 func user(id, name string) sx.User {
@@ -45,7 +45,7 @@ func nameTaken(f *fixture) {
 		f.t.Errorf("ann is %s, want u1", got.ID)
 	}
 	f.code(f.Users.Create(f.ctx, user("u1", "bob")), sx.CodeConflict)
-	f.ok(f.Users.Create(f.ctx, user("u2", "bob"))) // the refused ones left nothing
+	f.ok(f.Users.Create(f.ctx, user("u2", "bob"))) // the refused Creates left nothing
 }
 
 func userAbsent(f *fixture) {
@@ -107,7 +107,7 @@ func userList(f *fixture) {
 		{"", 2, []string{"9to5", "ann"}, true},
 		{"ann", 2, []string{"ann+c", "ann.b"}, true},
 		{"ann.b", 2, []string{"bob", "eve"}, false},
-		{"ann.a", 1, []string{"ann.b"}, true}, // a name that nobody has
+		{"ann.a", 1, []string{"ann.b"}, true}, // a name that does not exist
 		{"eve", 1, nil, false},
 	} {
 		list, more, err := f.Users.List(f.ctx, c.after, c.limit)

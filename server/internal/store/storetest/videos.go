@@ -13,20 +13,20 @@ import (
 
 var videoTests = []test{
 	{"a new upload is empty", videoNew},
-	{"an id is given once", videoTwice},
-	{"more than any disk holds is refused", videoHuge},
+	{"an id can be used once", videoTwice},
+	{"more than any disk can store is refused", videoHuge},
 	{"an absent upload is not found", videoAbsent},
-	{"a video comes back as it went in", videoWhole},
-	{"an upload of no bytes becomes a video", videoOfNothing},
-	{"an unsealed upload cannot be opened", videoIncompleteOpen},
-	{"an incomplete upload cannot be sealed", videoIncompleteComplete},
+	{"a video is read as it was stored", videoWhole},
+	{"an upload without bytes becomes a video", videoOfNothing},
+	{"an upload that is not complete cannot be opened", videoIncompleteOpen},
+	{"an upload that lacks bytes cannot be completed", videoIncompleteComplete},
 	{"Complete may be repeated", videoCompleteTwice},
-	{"a removed video is gone", videoRemove},
+	{"a removed video is not found", videoRemove},
 	{"an id can be used again after Remove", videoIDReused},
-	{"List gives uploads and videos", videoList},
+	{"List returns uploads and videos", videoList},
 }
 
-// content gives pseudo-random bytes, the same for each seed.
+// content returns pseudo-random bytes, the same ones for each seed.
 func content(seed uint64, size int) []byte {
 	b := make([]byte, size)
 	var key [32]byte
@@ -40,7 +40,7 @@ func sum(b []byte) string {
 	return hex.EncodeToString(s[:])
 }
 
-// appends stores all of data at the offset.
+// appends appends all of data at the offset.
 func (f *fixture) appends(id string, offset int, data []byte) {
 	f.t.Helper()
 	n, err := f.Videos.Append(f.ctx, id, int64(offset), bytes.NewReader(data))
@@ -50,7 +50,7 @@ func (f *fixture) appends(id string, offset int, data []byte) {
 	}
 }
 
-// offset checks how far an upload is.
+// offset checks the offset of an upload.
 func (f *fixture) offset(id string, want int) {
 	f.t.Helper()
 	up, err := f.Videos.Stat(f.ctx, id)
@@ -60,7 +60,7 @@ func (f *fixture) offset(id string, want int) {
 	}
 }
 
-// holds seals the upload and checks digest and bytes.
+// holds completes the upload and checks its digest and bytes.
 func (f *fixture) holds(id string, want []byte) {
 	f.t.Helper()
 	up, err := f.Videos.Complete(f.ctx, id)
@@ -74,7 +74,7 @@ func (f *fixture) holds(id string, want []byte) {
 	f.ok(err)
 	f.ok(b.Close())
 	if !bytes.Equal(got, want) {
-		f.t.Errorf("video %s has other bytes than went in (%d, want %d)", id, len(got), len(want))
+		f.t.Errorf("video %s has different bytes than were stored (%d, want %d)", id, len(got), len(want))
 	}
 }
 
@@ -88,7 +88,7 @@ func videoNew(f *fixture) {
 		f.t.Errorf("a new upload is %+v", up)
 	}
 	if up.Updated.Before(before) || up.Updated.After(time.Now()) {
-		f.t.Errorf("it was used at %v, want after %v", up.Updated, before)
+		f.t.Errorf("it was updated at %v, want after %v", up.Updated, before)
 	}
 }
 
@@ -211,14 +211,14 @@ func videoIDReused(f *fixture) {
 }
 
 func videoList(f *fixture) {
-	for _, id := range []string{"new", "half", "sealed"} {
+	for _, id := range []string{"new", "half", "complete"} {
 		f.ok(f.Videos.Create(f.ctx, id, "a.mp4", 3))
 	}
 	f.appends("half", 0, []byte("ab"))
-	f.appends("sealed", 0, []byte("abc"))
-	f.holds("sealed", []byte("abc"))
+	f.appends("complete", 0, []byte("abc"))
+	f.holds("complete", []byte("abc"))
 	f.reopen()
 	list, err := f.Videos.List(f.ctx)
 	f.ok(err)
-	same(f, sorted(list), []string{"half", "new", "sealed"})
+	same(f, sorted(list), []string{"complete", "half", "new"})
 }

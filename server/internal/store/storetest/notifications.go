@@ -8,20 +8,20 @@ import (
 )
 
 var notificationSettingsTests = []test{
-	{"notification settings are kept whole", settingsKept},
+	{"notification settings are stored completely", settingsKept},
 	{"a user without settings has empty ones", settingsAbsent},
 	{"Replace is a compare-and-set", settingsReplace},
-	{"one of many first Replaces wins", settingsFirstRace},
-	{"one of many changes wins", settingsRace},
+	{"one of several concurrent first Replaces succeeds", settingsFirstRace},
+	{"one of several concurrent changes succeeds", settingsRace},
 }
 
 var deliveryTests = []test{
-	{"a delivery is kept whole", deliveryKept},
+	{"a delivery is stored completely", deliveryKept},
 	{"an absent delivery is not found", deliveryAbsent},
-	{"one of many claims wins", deliveryRace},
-	{"Due gives what is pending and due, the longest due first", deliveriesDue},
-	{"List gives the user's own, newest first", deliveryList},
-	{"settled deliveries are deleted, others stay", deliveriesDelete},
+	{"one of several concurrent claims succeeds", deliveryRace},
+	{"Due returns what is pending and due, by due time", deliveriesDue},
+	{"List returns the user's own, newest first", deliveryList},
+	{"settled deliveries are deleted, others are not", deliveriesDelete},
 }
 
 func settingsKept(f *fixture) {
@@ -116,13 +116,13 @@ func deliveryRace(f *fixture) {
 	f.due(epoch.Add(time.Hour), 10, "d1")
 }
 
-// due checks the ids of what is due.
+// due checks the IDs of the deliveries that are due.
 func (f *fixture) due(now time.Time, limit int, want ...string) {
 	f.t.Helper()
 	list, err := f.Deliveries.Due(f.ctx, now, limit)
 	f.ok(err)
 	if got := deliveryIDs(list); !slices.Equal(got, want) {
-		f.t.Errorf("due are %v, want %v", got, want)
+		f.t.Errorf("%v are due, want %v", got, want)
 	}
 }
 
@@ -167,7 +167,7 @@ func deliveryList(f *fixture) {
 		list, err := f.Deliveries.List(f.ctx, "u1", limit)
 		f.ok(err)
 		if got := deliveryIDs(list); !slices.Equal(got, want) {
-			f.t.Errorf("with a limit of %d: %v, want %v", limit, got, want)
+			f.t.Errorf("with limit %d: %v, want %v", limit, got, want)
 		}
 	}
 }
