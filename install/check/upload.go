@@ -2,35 +2,33 @@ package check
 
 import (
 	"context"
-	"encoding/base64"
 	"errors"
-	"io"
-	"net/http"
-	"strconv"
 	"time"
 
 	"github.com/soundextract/sx/server/api"
 	"github.com/soundextract/sx/server/api/client"
+	"github.com/soundextract/sx/server/api/tus"
+	"github.com/soundextract/sx/server/backoff"
 	"github.com/soundextract/sx/server/sx"
 )
 
 const (
 	uploadSize  = 512 << 10 // of the upload, in bytes
 	interruptAt = uploadSize / 2
-	// deliveryDelay lets what was sent reach the gateway before the cut.
+	// deliveryDelay lets what was sent reach the gateway before the connection breaks.
 	deliveryDelay = time.Second
-	// offsetTimeout is how long the gateway may take to notice the cut and to free
-	// the upload; a proxy may hold the connection that long.
+	// offsetTimeout is how long the gateway may take to notice the broken
+	// connection and to unlock the upload; a proxy may hold the connection.
 	offsetTimeout  = 15 * time.Second
 	offsetInterval = 500 * time.Millisecond
 )
 
 // errInterrupted is how the check ends its own upload.
-var errInterrupted = errors.New("cut on purpose")
+var errInterrupted = errors.New("interrupted on purpose")
 
-// interruptedUpload sends half of an upload, cuts the connection, and asks what the
-// server has: nothing, when something in between keeps a request until it is
-// whole. The upload is removed.
+// interruptedUpload sends half of an upload, breaks the connection, and asks what
+// the server has: nothing, if a proxy buffers whole requests. The upload is
+// removed.
 func interruptedUpload(ctx context.Context, env *Env) error {
 	const signIn = "sign in with sx login, or give a token in SX_TOKEN, and run it again"
 	if env.Server == "" {
@@ -46,138 +44,83 @@ func interruptedUpload(ctx context.Context, env *Env) error {
 	if err != nil {
 		return err
 	}
-	c, err := client.New(env.Server, env.http())
+	signedIn := *env.http()
+	signedIn.Transport = client.Bearer{Token: token, Base: signedIn.Transport}
+	c, err := client.New(env.Server, &signedIn)
 	if err != nil {
 		return err
 	}
-	u := &upload{client: c, token: token}
-	if err := u.create(ctx); err != nil {
+	u := &upload{tus: tus.Client{API: c}}
+	if u.id, err = u.tus.Create(ctx, uploadSize, map[string]string{api.MetaFilename: "sx-doctor.mp4"}); err != nil {
 		return err
 	}
 	defer u.remove(ctx)
 	if err := u.sendHalf(ctx); err != nil {
 		return err
 	}
-	kept, err := u.kept(ctx)
+	stored, err := u.stored(ctx)
 	if err != nil {
 		return err
 	}
-	if kept == 0 {
-		return sx.NewError(sx.CodeUnavailable, "of an upload that was cut after %d bytes the server has none: a proxy in between keeps requests until they are whole", interruptAt)
+	if stored == 0 {
+		return sx.NewError(sx.CodeUnavailable, "the server stored nothing of an upload that was interrupted after %d bytes: a proxy buffers whole requests", interruptAt)
 	}
 	return nil
 }
 
 type upload struct {
-	client *client.Client
-	token  string
-	path   string
+	tus tus.Client
+	id  string
 }
 
-func (u *upload) do(ctx context.Context, method, path string, body io.Reader, header map[string]string) (http.Header, error) {
-	req, err := u.client.NewRequest(ctx, method, path, nil, body)
-	if err != nil {
-		return nil, err
-	}
-	req.Header.Set("Authorization", "Bearer "+u.token)
-	req.Header.Set("Tus-Resumable", "1.0.0")
-	for k, v := range header {
-		req.Header.Set(k, v)
-	}
-	if body != nil {
-		req.ContentLength = uploadSize
-	}
-	res, err := u.client.Do(req)
-	if err != nil {
-		return nil, err
-	}
-	_, _ = io.Copy(io.Discard, io.LimitReader(res.Body, 64<<10))
-	return res.Header, res.Body.Close()
-}
-
-func (u *upload) create(ctx context.Context) error {
-	header, err := u.do(ctx, http.MethodPost, api.PathUploads, nil, map[string]string{
-		"Upload-Length":   strconv.Itoa(uploadSize),
-		"Upload-Metadata": api.MetaFilename + " " + base64.StdEncoding.EncodeToString([]byte("sx-doctor.mp4")),
-	})
-	if err != nil {
-		return err
-	}
-	u.path = header.Get("Location")
-	if i := len(u.path) - len(api.PathUploads); i < 0 {
-		return sx.NewError(sx.CodeUnavailable, "the server began an upload and did not say where")
-	}
-	// A proxy may have made the place absolute; the id is its last part.
-	for i := len(u.path) - 1; i >= 0; i-- {
-		if u.path[i] == '/' {
-			u.path = api.PathUploads + u.path[i+1:]
-			break
-		}
-	}
-	return nil
-}
-
+// sendHalf sends the first half of a request body and then breaks the connection.
 func (u *upload) sendHalf(ctx context.Context) error {
-	_, err := u.do(ctx, http.MethodPatch, u.path, &half{wait: func() { pause(ctx, deliveryDelay) }}, map[string]string{
-		"Upload-Offset": "0", "Content-Type": "application/offset+octet-stream",
-	})
-	var away *client.Unreachable
-	if err == nil || errors.Is(err, errInterrupted) || errors.As(err, &away) {
+	body := &interruptedBody{wait: func() { _ = backoff.Sleep(ctx, deliveryDelay) }}
+	_, err := u.tus.Send(ctx, u.id, 0, body, uploadSize, nil)
+	var unreachable *client.Unreachable
+	if err == nil || errors.Is(err, errInterrupted) || errors.As(err, &unreachable) {
 		return ctx.Err()
 	}
 	return err
 }
 
-// kept asks for the offset until there is one, or long enough.
-func (u *upload) kept(ctx context.Context) (int, error) {
+// stored asks for the offset until there is one, or until offsetTimeout.
+func (u *upload) stored(ctx context.Context) (int64, error) {
 	end := time.Now().Add(offsetTimeout)
 	for {
-		header, err := u.do(ctx, http.MethodHead, u.path, nil, nil)
-		kept := 0
-		if err == nil {
-			kept, err = strconv.Atoi(header.Get("Upload-Offset"))
+		offset, err := u.tus.Offset(ctx, u.id)
+		if err == nil && offset > 0 || time.Now().After(end) || ctx.Err() != nil {
+			return offset, err
 		}
-		if err == nil && kept > 0 || time.Now().After(end) || ctx.Err() != nil {
-			return kept, err
-		}
-		pause(ctx, offsetInterval)
+		_ = backoff.Sleep(ctx, offsetInterval)
 	}
 }
 
 func (u *upload) remove(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), shortTimeout)
 	defer cancel()
-	_, _ = u.do(ctx, http.MethodDelete, u.path, nil, nil) // it expires by itself otherwise
+	_ = u.tus.Terminate(ctx, u.id) // otherwise it expires
 }
 
-// half is a body that breaks off in its middle.
-type half struct {
+// interruptedBody fails in its middle.
+type interruptedBody struct {
 	sent int
 	wait func()
 }
 
-// head is how an MP4 begins; the gateway refuses what is no video at once.
+// head is the start of an MP4: the gateway refuses at once what is not media.
 const head = "\x00\x00\x00\x18ftypisom"
 
-func (h *half) Read(p []byte) (int, error) {
-	if h.sent >= interruptAt {
-		h.wait()
+func (b *interruptedBody) Read(p []byte) (int, error) {
+	if b.sent >= interruptAt {
+		b.wait()
 		return 0, errInterrupted
 	}
-	p = p[:min(len(p), interruptAt-h.sent)]
+	p = p[:min(len(p), interruptAt-b.sent)]
 	clear(p)
-	if h.sent < len(head) {
-		copy(p, head[h.sent:])
+	if b.sent < len(head) {
+		copy(p, head[b.sent:])
 	}
-	h.sent += len(p)
+	b.sent += len(p)
 	return len(p), nil
-}
-
-func pause(ctx context.Context, d time.Duration) {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-	case <-t.C:
-	}
 }

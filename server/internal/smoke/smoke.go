@@ -1,32 +1,30 @@
-// Package smoke converts a clip on a running installation, as a person would do
-// it, and checks what comes back.
+// Package smoke tests a running installation: it converts a clip the way a user
+// does and checks the MP3.
 package smoke
 
 import (
 	"bytes"
 	"context"
 	"crypto/sha256"
-	"encoding/base64"
 	"encoding/hex"
 	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
-	"path"
-	"strconv"
 	"time"
 
 	"github.com/soundextract/sx/server/api"
 	"github.com/soundextract/sx/server/api/client"
+	"github.com/soundextract/sx/server/api/tus"
 	"github.com/soundextract/sx/server/sx"
 )
 
-// Config says where to go, and as whom.
+// Config is the configuration of Run.
 type Config struct {
-	Server         string // the gateway's URL
-	Name, Password string // of the account; it is made if it is not there
-	Clip           []byte // a video of Seconds
-	Seconds        float64
+	Server         string  // the gateway's URL
+	Name, Password string  // of the account, which is registered if it does not exist
+	Clip           []byte  // the video
+	Seconds        float64 // its length
 	Log            *slog.Logger
 }
 
@@ -36,8 +34,8 @@ const (
 	tolerance = 0.25
 )
 
-// Run uploads the clip, waits for its MP3 until ctx ends, compares its digest and
-// length, and removes both.
+// Run uploads the clip, waits for its MP3 until ctx ends, checks the MP3's digest
+// and length, and removes the job.
 func Run(ctx context.Context, cfg Config) error {
 	anonymous, err := client.New(cfg.Server, http.DefaultClient)
 	if err != nil {
@@ -47,7 +45,7 @@ func Run(ctx context.Context, cfg Config) error {
 	if err != nil {
 		return fmt.Errorf("sign in as %s: %w", cfg.Name, err)
 	}
-	c, err := client.New(cfg.Server, &http.Client{Transport: bearer(tokens.AccessToken)})
+	c, err := client.New(cfg.Server, &http.Client{Transport: client.Bearer{Token: tokens.AccessToken}})
 	if err != nil {
 		return err
 	}
@@ -67,7 +65,7 @@ func Run(ctx context.Context, cfg Config) error {
 	return c.Remove(ctx, id)
 }
 
-// signIn makes the account at the first time.
+// signIn registers the account the first time.
 func signIn(ctx context.Context, c *client.Client, who api.Credentials) (api.Tokens, error) {
 	tokens, err := c.Login(ctx, who)
 	if sx.CodeOf(err) != sx.CodeBadCredentials {
@@ -76,37 +74,24 @@ func signIn(ctx context.Context, c *client.Client, who api.Credentials) (api.Tok
 	return c.Register(ctx, who)
 }
 
-type bearer string
-
-func (b bearer) RoundTrip(r *http.Request) (*http.Response, error) {
-	r = r.Clone(r.Context())
-	r.Header.Set("Authorization", "Bearer "+string(b))
-	return http.DefaultTransport.RoundTrip(r)
-}
-
-// upload sends the clip in one request (tus 1.0, the extension
-// creation-with-upload) and gives the job's id.
+// upload uploads the clip and returns the job's id.
 func upload(ctx context.Context, c *client.Client, clip []byte) (string, error) {
-	req, err := c.NewRequest(ctx, http.MethodPost, api.PathUploads, nil, bytes.NewReader(clip))
+	t := tus.Client{API: c}
+	size := int64(len(clip))
+	id, err := t.Create(ctx, size, map[string]string{api.MetaFilename: "smoke.mkv"})
 	if err != nil {
 		return "", err
 	}
-	req.Header.Set("Tus-Resumable", "1.0.0")
-	req.Header.Set("Content-Type", "application/offset+octet-stream")
-	req.Header.Set("Upload-Length", strconv.Itoa(len(clip)))
-	req.Header.Set("Upload-Metadata", api.MetaFilename+" "+base64.StdEncoding.EncodeToString([]byte("smoke.mkv")))
-	res, err := c.Do(req)
-	if err != nil {
+	switch stored, err := t.Send(ctx, id, 0, bytes.NewReader(clip), size, nil); {
+	case err != nil:
 		return "", err
+	case stored != size:
+		return "", fmt.Errorf("the server stored %d of %d bytes", stored, size)
 	}
-	defer func() { _ = res.Body.Close() }()
-	if got := res.Header.Get("Upload-Offset"); got != strconv.Itoa(len(clip)) {
-		return "", fmt.Errorf("%s of %d bytes were stored", got, len(clip))
-	}
-	return path.Base(res.Header.Get("Location")), nil
+	return id, nil
 }
 
-// await asks for the job until it is done.
+// await polls the job until it is done.
 func await(ctx context.Context, c *client.Client, id string) (api.Job, error) {
 	ticker := time.NewTicker(poll)
 	defer ticker.Stop()
@@ -140,10 +125,10 @@ func check(ctx context.Context, c *client.Client, j api.Job, seconds float64) er
 	}
 	sum := sha256.Sum256(mp3)
 	if got := hex.EncodeToString(sum[:]); got != j.Track.SHA256 {
-		return fmt.Errorf("the MP3 has the digest %s, the server says %s", got, j.Track.SHA256)
+		return fmt.Errorf("the MP3 has the digest %s, want %s", got, j.Track.SHA256)
 	}
 	if d := j.Track.Duration - seconds; d < -tolerance || d > tolerance {
-		return fmt.Errorf("the MP3 lasts %.2f s, the clip %.2f s", j.Track.Duration, seconds)
+		return fmt.Errorf("the MP3 is %.2f s long, the clip %.2f s", j.Track.Duration, seconds)
 	}
 	return nil
 }

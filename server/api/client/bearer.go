@@ -1,0 +1,21 @@
+package client
+
+import "net/http"
+
+// Bearer is an http.RoundTripper that signs requests in with an access token or
+// a personal token (RFC 6750 section 2.1).
+type Bearer struct {
+	Token string
+	Base  http.RoundTripper // nil is http.DefaultTransport
+}
+
+// RoundTrip implements http.RoundTripper.
+func (b Bearer) RoundTrip(req *http.Request) (*http.Response, error) {
+	base := b.Base
+	if base == nil {
+		base = http.DefaultTransport
+	}
+	req = req.Clone(req.Context())
+	req.Header.Set("Authorization", "Bearer "+b.Token)
+	return base.RoundTrip(req)
+}
