@@ -4,8 +4,11 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
 MODULES  := server cli install charts
+ALL      := $(MODULES:%=./%/...)
+# What make check compares with to find what changed.
+BASE     ?= $(shell git rev-parse --verify --quiet origin/main || echo main)
 SERVICES := auth gateway converter notifier
-# As a release has it: without the v of the tag.
+# The tag without its v, as in a release.
 VERSION  ?= $(shell (git describe --tags --always --dirty 2>/dev/null || echo dev) | sed 's/^v//')
 LDFLAGS  := -X github.com/soundextract/sx/server/sx.Version=$(VERSION)
 TOOLS    := $(CURDIR)/bin/tools
@@ -13,13 +16,15 @@ GOLANGCI := $(TOOLS)/golangci-lint-v2.15.0
 VULN     := $(TOOLS)/govulncheck-v1.9.0
 RELEASER := $(TOOLS)/goreleaser-v2.15.4
 SBOM     := $(TOOLS)/cyclonedx-gomod-v1.10.0/cyclonedx-gomod
+TESTSUM  := $(TOOLS)/gotestsum-v1.13.0
+ACTIONS  := $(TOOLS)/actionlint-v1.7.12
 
-.PHONY: help build demo stack images test e2e lint fmt vuln bench bench-install tidy clean snapshot snapshot-test release-check release
+.PHONY: help build demo stack images check test test-long deps e2e lint lint-new fmt vuln bench bench-install tidy clean snapshot snapshot-test release-check release
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-# As a release has it.
+# As in a release.
 build: export CGO_ENABLED := 0
 build: ## Build sx and sxd into bin/
 	@mkdir -p bin
@@ -44,21 +49,40 @@ services:
 images: ## Build the images of the four services with docker or buildah
 	@scripts/images '$(VERSION)' '$(LDFLAGS)'
 
+check: lint-new $(TESTSUM) ## Vet, lint what changed, run the tests that need nothing but Go
+	go vet $(ALL)
+	@$(TESTSUM) --format pkgname-and-test-fails --hide-summary skipped -- -short $(CHECKFLAGS) $(ALL)
+	@echo "skipped tests need ffmpeg, RabbitMQ, MongoDB or more time: make test runs them"
+
+test: export SX_TEST_ALL := 1
 test: export SX_TEST_REPORT := $(CURDIR)/bin/test-report
-test: ## Run all tests with the race detector, and print which parts they used
-	@scripts/need ffmpeg cc rabbitmq-server curl
+test: deps $(TESTSUM) ## Run all tests with the race detector, and print what they used
 	@mkdir -p bin && : >$(SX_TEST_REPORT)
-	@failed=; for m in $(MODULES); do echo "== $$m"; (cd $$m && go test -race -timeout 40m ./...) || failed+=" $$m"; done; \
-	sort -u $(SX_TEST_REPORT); \
-	[ -z "$$failed" ] || { echo "error: tests failed in:$$failed" >&2; exit 1; }
+	@status=0; $(TESTSUM) --format pkgname-and-test-fails -- -race -timeout 40m $(ALL) || status=$$?; \
+	sort -u $(SX_TEST_REPORT); exit $$status
+
+test-long: export SX_TEST_ALL := 1
+test-long: export SX_TEST_LONG := 1
+test-long: deps ## Run what takes hours: many kills, and fuzzing for FUZZTIME each
+	go test -count 1 -timeout 6h -v -run '^TestCrashes$$' ./cli/acceptance
+	@scripts/fuzz '$(or $(FUZZTIME),10m)'
+
+deps: ## Install the programs that the tests need, with sudo apt-get or brew
+	@scripts/need ffmpeg cc rabbitmq-server curl
 
 e2e: build ## Test the installer on KUBECONFIG's cluster, with make images
 	@scripts/need ffmpeg
 	cd install && SX_BIN=$(CURDIR)/bin go test -tags e2e -count 1 -timeout 60m -v -run '$(E2E)' ./e2e
 
-lint: $(GOLANGCI) ## Check style, layers and formatting
+lint: $(GOLANGCI) $(ACTIONS) ## Check style, layers, formatting and workflows
+	@scripts/check-layers
+	@$(ACTIONS) -shellcheck= -pyflakes=
 	@failed=; for m in $(MODULES); do echo "== $$m"; (cd $$m && $(GOLANGCI) run ./...) || failed+=" $$m"; done; \
 	[ -z "$$failed" ] || { echo "error: see above for:$$failed" >&2; exit 1; }
+
+lint-new: $(GOLANGCI)
+	@scripts/check-layers
+	@scripts/lint-new $(GOLANGCI) '$(BASE)'
 
 fmt: $(GOLANGCI) ## Format the code
 	@for m in $(MODULES); do (cd $$m && $(GOLANGCI) fmt ./...); done
@@ -66,7 +90,7 @@ fmt: $(GOLANGCI) ## Format the code
 vuln: $(VULN) ## Look for known vulnerabilities (asks vuln.go.dev)
 	@for m in $(MODULES); do (cd $$m && $(VULN) ./...) || exit 1; done
 
-bench: build ## Measure upload, conversion and memory, in ratios
+bench: build ## Measure upload, conversion and memory, as ratios
 	@scripts/need ffmpeg curl rabbitmq-server
 	@go run -C cli ./acceptance/bench $(CURDIR)/bin
 
@@ -102,6 +126,16 @@ $(GOLANGCI):
 	@mkdir -p $(TOOLS)
 	GOBIN=$(TOOLS) go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 	@mv $(TOOLS)/golangci-lint $@
+
+$(TESTSUM):
+	@mkdir -p $(TOOLS)
+	GOBIN=$(TOOLS) go install gotest.tools/gotestsum@v1.13.0
+	@mv $(TOOLS)/gotestsum $@
+
+$(ACTIONS):
+	@mkdir -p $(TOOLS)
+	GOBIN=$(TOOLS) go install github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
+	@mv $(TOOLS)/actionlint $@
 
 $(VULN):
 	@mkdir -p $(TOOLS)

@@ -18,32 +18,32 @@ import (
 	"github.com/soundextract/sx/cli/acceptance/programs"
 	"github.com/soundextract/sx/server/api"
 	"github.com/soundextract/sx/server/sx"
+	"github.com/soundextract/sx/server/testkit"
 )
 
-const (
-	crashJobs  = 20
-	crashKills = 50
-)
-
-// TestCrashes kills sxd at 50 random moments while 20 videos are uploaded and
-// converted: every job must end done, with the MP3 of an undisturbed run, once.
+// TestCrashes kills sxd at random moments while videos are uploaded and converted:
+// every job must end done, with the MP3 of an undisturbed run, once.
 func TestCrashes(t *testing.T) {
 	build(t)
+	crashJobs, crashKills, seconds := 10, 20, 120
+	if testkit.IsLong() {
+		crashJobs, crashKills, seconds = 20, 100, 180
+	}
 	ctx, cancel := context.WithTimeout(t.Context(), 25*time.Minute)
 	defer cancel()
 	seed := time.Now().UnixNano()
 	t.Logf("seed %d", seed)
 	random := rand.New(rand.NewPCG(uint64(seed), 0))
-	videos := makeVideos(t, ctx, crashJobs)
+	videos := makeVideos(t, ctx, crashJobs, seconds)
 
-	quiet := newPerson(t, ctx)
-	quiet.sx(append([]string{"upload", "--json"}, videos...)...)
-	want := quiet.digests()
+	undisturbed := newUser(t, ctx)
+	undisturbed.sx(append([]string{"upload", "--json"}, videos...)...)
+	want := undisturbed.digests()
 
-	troubled := newPerson(t, ctx)
+	disturbed := newUser(t, ctx)
 	uploaded := make(chan string, 1)
 	go func() { // one sx lives through all of it
-		out, err := troubled.command(append([]string{"upload", "--json", "--parallel", "4"}, videos...)...).Output()
+		out, err := disturbed.command(append([]string{"upload", "--json", "--parallel", "4"}, videos...)...).Output()
 		if err != nil {
 			out = fmt.Append(out, err)
 		}
@@ -53,40 +53,40 @@ func TestCrashes(t *testing.T) {
 	for n := range crashKills {
 		pause := time.NewTimer(time.Duration(50+random.IntN(700)) * time.Millisecond)
 		<-pause.C
-		for _, j := range troubled.jobs() {
+		for _, j := range disturbed.jobs() {
 			during[j.State]++
 		}
-		if !programs.Kill(troubled.data) {
+		if !programs.Kill(disturbed.data) {
 			t.Fatalf("kill %d: no sxd to kill", n)
 		}
-		troubled.up()
+		disturbed.up()
 	}
 	lines := strings.Fields(strings.TrimSpace(<-uploaded))
 	if len(lines) != crashJobs {
 		t.Fatalf("sx upload printed %d lines, want %d:\n%s", len(lines), crashJobs, strings.Join(lines, "\n"))
 	}
-	got := troubled.digests()
+	got := disturbed.digests()
 
 	if !maps.Equal(got, want) {
 		t.Errorf("digests after %d kills differ from the undisturbed run:\n%v\n%v", crashKills, got, want)
 	}
-	if list := troubled.jobs(); len(list) != crashJobs {
+	if list := disturbed.jobs(); len(list) != crashJobs {
 		t.Errorf("%d jobs, want %d", len(list), crashJobs)
 	}
 	t.Logf("%d kills; jobs seen at the kills by state: %v", crashKills, during)
 }
 
 // makeVideos makes n videos that sound different from each other, large enough
-// for a kill to hit their upload.
-func makeVideos(t *testing.T, ctx context.Context, n int) []string {
+// for a kill to hit their upload: 176 kB for each second.
+func makeVideos(t *testing.T, ctx context.Context, n, seconds int) []string {
 	t.Helper()
 	dir := t.TempDir()
 	var paths []string
 	for i := range n {
 		path := filepath.Join(dir, fmt.Sprintf("talk%02d.mkv", i))
 		cmd := exec.CommandContext(ctx, "ffmpeg", "-v", "error",
-			"-f", "lavfi", "-i", "testsrc=size=64x64:rate=2:duration=180",
-			"-f", "lavfi", "-i", fmt.Sprintf("aevalsrc=0.3*sin(%d*t)+0.1*random(0):s=44100:d=180:c=stereo", 1000+100*i),
+			"-f", "lavfi", "-i", fmt.Sprintf("testsrc=size=64x64:rate=2:duration=%d", seconds),
+			"-f", "lavfi", "-i", fmt.Sprintf("aevalsrc=0.3*sin(%d*t)+0.1*random(0):s=44100:d=%d:c=stereo", 1000+100*i, seconds),
 			"-c:v", "mpeg4", "-c:a", "pcm_s16le", path)
 		if out, err := cmd.CombinedOutput(); err != nil {
 			t.Fatalf("make a video: %v\n%s", err, out)
@@ -96,18 +96,18 @@ func makeVideos(t *testing.T, ctx context.Context, n int) []string {
 	return paths
 }
 
-// person is someone with a local stack and an account of their own.
-type person struct {
+// user has an account at an sxd of their own.
+type user struct {
 	t          *testing.T
 	ctx        context.Context
 	home, data string
 	addr       string
 }
 
-func newPerson(t *testing.T, ctx context.Context) *person {
+func newUser(t *testing.T, ctx context.Context) *user {
 	t.Helper()
 	home := t.TempDir()
-	p := &person{t: t, ctx: ctx, home: home, data: filepath.Join(home, "data"), addr: freeAddr(t)}
+	p := &user{t: t, ctx: ctx, home: home, data: filepath.Join(home, "data"), addr: freeAddr(t)}
 	t.Cleanup(func() { programs.Kill(p.data) })
 	p.up()
 	register := p.command("register", "ada", "--password-stdin")
@@ -128,9 +128,9 @@ func freeAddr(t *testing.T) string {
 	return l.Addr().String()
 }
 
-func (p *person) command(args ...string) *exec.Cmd { return bin.Command(p.ctx, p.home, args...) }
+func (p *user) command(args ...string) *exec.Cmd { return bin.Command(p.ctx, p.home, args...) }
 
-func (p *person) sx(args ...string) string {
+func (p *user) sx(args ...string) string {
 	p.t.Helper()
 	cmd := p.command(args...)
 	var stderr strings.Builder
@@ -143,9 +143,9 @@ func (p *person) sx(args ...string) string {
 	return string(out)
 }
 
-func (p *person) up() { p.t.Helper(); p.sx("up", "--detach", "--addr", p.addr, "--data", p.data) }
+func (p *user) up() { p.t.Helper(); p.sx("up", "--detach", "--addr", p.addr, "--data", p.data) }
 
-func (p *person) jobs() []api.Job {
+func (p *user) jobs() []api.Job {
 	p.t.Helper()
 	var list []api.Job
 	if err := json.Unmarshal([]byte(p.sx("jobs", "--json", "--limit", "500")), &list); err != nil {
@@ -156,7 +156,7 @@ func (p *person) jobs() []api.Job {
 
 // digests waits for all jobs, downloads all MP3s and gives each one's digest by
 // the video's name.
-func (p *person) digests() map[string]string {
+func (p *user) digests() map[string]string {
 	p.t.Helper()
 	p.sx("watch")
 	dir := p.t.TempDir()

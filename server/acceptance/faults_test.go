@@ -15,9 +15,10 @@ import (
 	"github.com/soundextract/sx/server/testkit/stack"
 )
 
-// TestFaults sends the same videos through one stack after the other. In each a
-// part fails while they are under way, and in the end it must be as if nothing
-// had been. Not at once: the stand-in for MongoDB takes most of a processor for each.
+// TestFaults sends the same videos through one stack after another. In each, a part
+// fails while they are uploaded and converted, and the results must be those of the
+// undisturbed run. Not in parallel: the stand-in for MongoDB takes most of a
+// processor in each.
 func TestFaults(t *testing.T) {
 	programs(t)
 	testkit.Need(t, "ffmpeg")
@@ -34,9 +35,8 @@ func TestFaults(t *testing.T) {
 	for _, fault := range []struct {
 		name   string
 		strike func(b *batch) string // sends the videos, and says what it did
-		// repeats says that a notice may be posted twice, under the same id: between
-		// sending it and writing down that it was sent, the notifier or the store
-		// may end.
+		// repeats says that a notification may be sent twice, under the same id: the
+		// notifier or the store may end between sending it and recording that.
 		repeats bool
 	}{
 		{"SIGKILL of each program", kill, true},
@@ -57,8 +57,8 @@ func TestFaults(t *testing.T) {
 // rounds is how often each program is killed.
 const rounds = 4
 
-// kill kills the programs one by one, each as often as the others, in an order
-// and at moments of chance, and starts each one again at once.
+// kill kills the programs one by one, each as often as the others, in random order
+// at random moments, and starts each one again at once.
 func kill(b *batch) string {
 	b.send()
 	b.underWay()
@@ -78,27 +78,26 @@ func kill(b *batch) string {
 	return fmt.Sprintf("%d times SIGKILL, %d of them with jobs under way, seed %d", rounds*len(b.stack.Programs()), during, b.seed)
 }
 
-const (
-	brokerAway = time.Minute
-	storeAway  = 30 * time.Second
-)
+// outage exceeds what the services wait for: a lease (20 s), an operation of MongoDB
+// (15 s), the longest interval between two connections to RabbitMQ (15 s).
+const outage = 25 * time.Second
 
 func stopRabbitMQ(b *batch) string {
 	b.send()
 	b.underWay()
 	b.stack.Broker.Stop(b.t)
-	b.wait(brokerAway)
+	b.wait(outage)
 	b.stack.Broker.Restart(b.t)
-	return fmt.Sprintf("RabbitMQ stopped for %v", brokerAway)
+	return fmt.Sprintf("RabbitMQ stopped for %v", outage)
 }
 
 func stopMongoDB(b *batch) string {
 	b.send()
 	b.underWay()
 	b.stack.MongoDB.Kill(b.t)
-	b.wait(storeAway)
+	b.wait(outage)
 	b.stack.MongoDB.Resume(b.t)
-	return fmt.Sprintf("MongoDB stopped for %v", storeAway)
+	return fmt.Sprintf("MongoDB stopped for %v", outage)
 }
 
 // deletions is how often all queues are deleted.

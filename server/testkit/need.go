@@ -48,10 +48,14 @@ func Missing(tb testing.TB, reason string) {
 // All reports whether all tests must run: EnvAll is set.
 func All() bool { return os.Getenv(EnvAll) != "" }
 
-// Long skips a test that takes hours, unless EnvLong is set (make test-long).
+// IsLong reports whether tests may take hours: EnvLong is set. A test that has a
+// short form too asks it how much to do.
+func IsLong() bool { return os.Getenv(EnvLong) != "" }
+
+// Long skips a test that takes hours, unless IsLong (make test-long).
 func Long(tb testing.TB) {
 	tb.Helper()
-	if os.Getenv(EnvLong) == "" {
+	if !IsLong() {
 		tb.Skip("takes long: make test-long runs it")
 	}
 }

@@ -101,6 +101,7 @@ func TestRealFiles(t *testing.T) {
 
 func TestBroadcastsThatBeginInTheMiddle(t *testing.T) {
 	t.Parallel()
+	testkit.Need(t, "ffmpeg")
 	for ext, want := range map[string]string{"mp3": "mp3", "aac": "aac", "ts": "mpegts", "m2ts": "mpegts"} {
 		t.Run(ext, func(t *testing.T) {
 			t.Parallel()
@@ -122,6 +123,7 @@ func id3(n int, rest []byte) []byte {
 
 func TestBehindAnID3Tag(t *testing.T) {
 	t.Parallel()
+	testkit.Need(t, "ffmpeg")
 	for ext, want := range map[string]string{"flac": "flac", "aac": "aac", "mp3": "mp3"} {
 		data := encode(t, ext)
 		short, long := id3(200, data), id3(90_000, data)

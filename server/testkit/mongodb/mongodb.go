@@ -25,6 +25,11 @@ import (
 // in it and drop them.
 const Variable = "SX_TEST_MONGODB_URI"
 
+// EnvContainer names the docker container of the MongoDB that Variable names.
+// RunOwn then uses that server, and kills and starts the container: only one test
+// may do so at a time.
+const EnvContainer = "SX_TEST_MONGODB_CONTAINER"
+
 // startLimit bounds the wait for a server to answer.
 const startLimit = 30 * time.Second
 
@@ -34,7 +39,8 @@ type Server struct {
 	// From says where the server comes from.
 	From string
 
-	process *process // nil for a server that was there before
+	process   *process // nil for a server that was there before
+	container string   // in which a server runs that was there before, if it may be killed
 }
 
 // Start gives a MongoDB that other tests may be using too.
@@ -88,6 +94,10 @@ func Run(ctx context.Context) (*Server, error) {
 
 // RunOwn runs a MongoDB that nobody else uses, until Close.
 func RunOwn(ctx context.Context) (*Server, error) {
+	if container := os.Getenv(EnvContainer); container != "" {
+		s := &Server{URI: os.Getenv(Variable), From: "the container of " + EnvContainer, container: container}
+		return s, s.resume(ctx)
+	}
 	path, err := exec.LookPath("mongod")
 	if err != nil {
 		return runStandin(ctx, 0)
@@ -127,10 +137,16 @@ func (s *Server) Close() error {
 // Kill ends the server as a crash does. Its data stay, and so does its address.
 func (s *Server) Kill(tb testing.TB) {
 	tb.Helper()
-	if s.process == nil {
-		tb.Fatalf("the MongoDB of %s is not the test's to kill: see StartOwn", Variable)
+	var err error
+	switch {
+	case s.process != nil:
+		err = s.process.kill()
+	case s.container != "":
+		err = testkit.Docker(tb.Context(), "kill", s.container)
+	default:
+		tb.Fatalf("the MongoDB of %s must not be killed by a test: see StartOwn", Variable)
 	}
-	if err := s.process.kill(); err != nil {
+	if err != nil {
 		tb.Fatalf("killing MongoDB: %v", err)
 	}
 }
@@ -144,7 +160,12 @@ func (s *Server) Resume(tb testing.TB) {
 }
 
 func (s *Server) resume(ctx context.Context) (err error) {
-	if s.URI, err = s.process.start(ctx); err != nil {
+	if s.process == nil {
+		err = testkit.Docker(ctx, "start", s.container)
+	} else {
+		s.URI, err = s.process.start(ctx)
+	}
+	if err != nil {
 		return err
 	}
 	return s.wait(ctx)

@@ -17,6 +17,8 @@ import (
 	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
+
+	"github.com/soundextract/sx/server/testkit"
 )
 
 // startLimit is how long a broker may take to accept connections. It needs some
@@ -25,6 +27,8 @@ const startLimit = 3 * time.Minute
 
 // Broker is a RabbitMQ node of our own. Its methods are for one goroutine.
 type Broker struct {
+	// named is the URI of the broker of EnvContainer; what follows is zero then.
+	named   string
 	program program
 	version string // as it says itself
 	dir     string
@@ -39,7 +43,12 @@ type Broker struct {
 }
 
 // URI is the broker for amqp.Dial, with a user that may do everything.
-func (b *Broker) URI() string { return fmt.Sprintf("amqp://guest:guest@127.0.0.1:%d/", b.port) }
+func (b *Broker) URI() string {
+	if b.named != "" {
+		return b.named
+	}
+	return fmt.Sprintf("amqp://guest:guest@127.0.0.1:%d/", b.port)
+}
 
 // TLSURI is the same over TLS. Authority is the file of the certificate
 // authority that a client has to trust.
@@ -48,7 +57,12 @@ func (b *Broker) TLSURI() (uri, authority string) {
 }
 
 // From says which RabbitMQ this is.
-func (b *Broker) From() string { return b.version + ", started by the tests, " + b.program.server }
+func (b *Broker) From() string {
+	if b.named != "" {
+		return b.version + ", the container of " + EnvContainer
+	}
+	return b.version + ", started by the tests, " + b.program.server
+}
 
 // Stop stops the broker in good order; its data stay.
 func (b *Broker) Stop(t testing.TB) {
@@ -88,6 +102,10 @@ func (b *Broker) Ctl(t testing.TB, args ...string) string {
 
 // Run starts a broker, which runs until Close.
 func Run(ctx context.Context) (*Broker, error) {
+	if os.Getenv(EnvContainer) != "" {
+		b := &Broker{named: os.Getenv(Variable)}
+		return b, b.run(ctx)
+	}
 	p, err := find(folders)
 	if err != nil {
 		return nil, err
@@ -105,7 +123,11 @@ func Run(ctx context.Context) (*Broker, error) {
 
 // run starts the broker and waits until a client can sign in.
 func (b *Broker) run(ctx context.Context) error {
-	if err := b.launch(ctx); err != nil {
+	if b.named != "" {
+		if err := testkit.Docker(ctx, "start", os.Getenv(EnvContainer)); err != nil {
+			return err
+		}
+	} else if err := b.launch(ctx); err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, startLimit)
@@ -126,7 +148,7 @@ func (b *Broker) run(ctx context.Context) error {
 			_ = b.alive.Close()
 			return fmt.Errorf("it ended at once\n%s", b.logTail())
 		case <-ctx.Done():
-			_ = b.end(syscall.SIGKILL)
+			_ = b.Close()
 			return fmt.Errorf("no connection after %s: %w\n%s", startLimit, err, b.logTail())
 		}
 	}
@@ -140,6 +162,13 @@ func version(conn *amqp.Connection) string {
 
 // end sends the broker a signal and waits until it has ended.
 func (b *Broker) end(signal os.Signal) error {
+	if b.named != "" {
+		command := "stop"
+		if signal == syscall.SIGKILL {
+			command = "kill"
+		}
+		return testkit.Docker(context.Background(), command, os.Getenv(EnvContainer))
+	}
 	defer func() { _ = b.alive.Close() }()
 	pid, err := b.pid()
 	if err == nil {
@@ -171,6 +200,9 @@ func (b *Broker) pid() (*os.Process, error) {
 
 // Close ends the broker, if it runs, and deletes its data.
 func (b *Broker) Close() error {
+	if b.named != "" {
+		return nil
+	}
 	select {
 	case <-b.ended:
 	default:

@@ -21,6 +21,11 @@ import (
 // amqp://user:password@host:port/.
 const Variable = "SX_TEST_AMQP_URI"
 
+// EnvContainer names the docker container of the broker that Variable names. Run
+// and Start then use that broker, and stop and start the container, instead of
+// starting one: only one test may do so at a time.
+const EnvContainer = "SX_TEST_AMQP_CONTAINER"
+
 // Shared is the broker that the tests of one package share, started by the
 // first that asks for it. Its zero value is ready.
 type Shared struct {
