@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"io"
 	"net/http"
 	"net/url"
 	"strings"
@@ -15,16 +16,16 @@ import (
 
 // Event is one server-sent event of the job stream.
 type Event struct {
-	ID   string // to go on from, see api.EventJob
-	Type string // api.EventJob, EventGone or EventEnd; "" for a sign of life
+	ID   string // of the last event that had one: where to resume, see api.EventJob
+	Type string // api.EventJob, EventGone or EventEnd; "" for a comment, which keeps the stream alive
 	Job  api.Job
 	Gone string // the id of a job that does not exist
 }
 
-// Events reads the stream of the given jobs and calls fn with each event, and
-// with an empty one for each sign of life. lastID is "" or where to go on. It
-// returns nil after EventEnd, else an error: the stream broke and can be opened
-// again with the last event's id. The ctx ends it.
+// Events reads the event stream of the given jobs until ctx ends, and calls fn
+// with each event and with an empty one for each comment. lastID is where to
+// resume, or "". It returns nil after EventEnd. Any other end is an error; the
+// stream can be opened again with the id of the last event.
 func (c *Client) Events(ctx context.Context, ids []string, lastID string, fn func(Event)) error {
 	req, err := c.NewRequest(ctx, http.MethodGet, api.PathEvents, url.Values{api.QueryID: ids}, nil)
 	if err != nil {
@@ -39,62 +40,97 @@ func (c *Client) Events(ctx context.Context, ids []string, lastID string, fn fun
 		return err
 	}
 	defer func() { _ = res.Body.Close() }()
-	lines := bufio.NewScanner(res.Body)
-	lines.Buffer(nil, 1<<20)
-	var ev Event
-	var data string
-	for lines.Scan() {
-		field, value, _ := strings.Cut(lines.Text(), ":")
-		value = strings.TrimPrefix(value, " ")
-		switch field {
-		case "": // a comment, or the blank line that ends an event
-			if lines.Text() != "" {
-				fn(Event{})
-				continue
-			}
-			if ev.Type == "" {
-				continue
-			}
-			if err := ev.decode(data); err != nil {
-				return err
-			}
-			fn(ev)
-			if ev.Type == api.EventEnd {
-				return nil
-			}
-			ev, data = Event{}, ""
-		case "id":
-			ev.ID = value
-		case "event":
-			ev.Type = value
-		case "data":
-			data += value
+	stream := newEventReader(res.Body, lastID)
+	for {
+		raw, err := stream.next()
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if err != nil {
+			return &Unreachable{Server: c.base.Host, Err: err}
+		}
+		event, err := raw.decode()
+		if err != nil {
+			return err
+		}
+		fn(event)
+		if event.Type == api.EventEnd {
+			return nil
 		}
 	}
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	err = lines.Err()
-	if err == nil {
-		err = errors.New("the event stream ended early")
-	}
-	return &Unreachable{Server: c.base.Host, Err: err}
 }
 
-func (e *Event) decode(data string) error {
+// rawEvent is an event as the stream has it; kind is "" for a comment.
+type rawEvent struct{ id, kind, data string }
+
+func (e rawEvent) decode() (Event, error) {
+	out := Event{ID: e.id, Type: e.kind}
 	var err error
-	switch e.Type {
+	switch e.kind {
 	case api.EventJob:
-		err = json.Unmarshal([]byte(data), &e.Job)
+		err = json.Unmarshal([]byte(e.data), &out.Job)
 	case api.EventGone:
 		var gone struct {
 			ID string `json:"id"`
 		}
-		err = json.Unmarshal([]byte(data), &gone)
-		e.Gone = gone.ID
+		err = json.Unmarshal([]byte(e.data), &gone)
+		out.Gone = gone.ID
 	}
 	if err != nil {
-		return sx.NewError(sx.CodeInternal, "the server sent an event that cannot be read").WithCause(err)
+		return Event{}, sx.NewError(sx.CodeInternal, "the server sent a malformed %s event", e.kind).WithCause(err)
 	}
-	return nil
+	return out, nil
+}
+
+// eventReader parses an event stream as the HTML standard says (section 9.2.6),
+// with lines that end in LF or CRLF. It is our own because go-sse and the like
+// drop comments, by which a watchdog sees that the connection is alive.
+type eventReader struct {
+	lines  *bufio.Scanner
+	lastID string
+}
+
+// maxEventLine bounds a line of the stream, in bytes.
+const maxEventLine = 1 << 20
+
+func newEventReader(r io.Reader, lastID string) *eventReader {
+	lines := bufio.NewScanner(r)
+	lines.Buffer(nil, maxEventLine)
+	return &eventReader{lines: lines, lastID: lastID}
+}
+
+// next returns the next event with data, or the next comment. An event that the
+// stream's end cuts off is dropped.
+func (r *eventReader) next() (rawEvent, error) {
+	kind, data := "message", []string(nil)
+	for r.lines.Scan() {
+		line := r.lines.Text()
+		if line == "" {
+			if data != nil {
+				return rawEvent{id: r.lastID, kind: kind, data: strings.Join(data, "\n")}, nil
+			}
+			kind = "message"
+			continue
+		}
+		field, value, _ := strings.Cut(line, ":")
+		value = strings.TrimPrefix(value, " ")
+		switch field {
+		case "":
+			if data == nil { // one within an event is as good as the event itself
+				return rawEvent{}, nil
+			}
+		case "id":
+			if !strings.ContainsRune(value, 0) {
+				r.lastID = value
+			}
+		case "event":
+			kind = value
+		case "data":
+			data = append(data, value)
+		}
+	}
+	if err := r.lines.Err(); err != nil {
+		return rawEvent{}, err
+	}
+	return rawEvent{}, errors.New("the event stream ended early")
 }

@@ -133,6 +133,7 @@ func TestCancelledSend(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())
 	c := newClient(t, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body) // until then the server does not notice a closed connection
 		cancel()
 		<-r.Context().Done()
 	}))

@@ -1,0 +1,102 @@
+package client_test
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"testing"
+
+	"github.com/soundextract/sx/server/api"
+	"github.com/soundextract/sx/server/api/client"
+	"github.com/soundextract/sx/server/sx"
+)
+
+// follow reads the stream that a server answers with.
+func follow(t *testing.T, lastID, stream string) (events []client.Event, err error) {
+	t.Helper()
+	web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if got := r.Header.Get("Last-Event-ID"); got != lastID || r.Header.Get("Accept") != "text/event-stream" {
+			t.Errorf("requested with the headers %v, want the last event id %q", r.Header, lastID)
+		}
+		if got := r.URL.Query()[api.QueryID]; !slices.Equal(got, []string{"a", "b"}) {
+			t.Errorf("requested the jobs %q", got)
+		}
+		w.Header().Set("Content-Type", "text/event-stream")
+		_, _ = io.WriteString(w, stream)
+	}))
+	t.Cleanup(web.Close)
+	c, err := client.New(web.URL, web.Client())
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = c.Events(t.Context(), []string{"a", "b"}, lastID, func(e client.Event) { events = append(events, e) })
+	return events, err
+}
+
+func TestEvents(t *testing.T) {
+	t.Parallel()
+	comment := client.Event{}
+	end := client.Event{Type: api.EventEnd}
+	job := func(id, name string) client.Event {
+		return client.Event{ID: id, Type: api.EventJob, Job: api.Job{ID: "a", Name: name}}
+	}
+	const data = "event: job\ndata: {\"id\":\"a\",\"name\":\"x\"}\n\n"
+	for name, tt := range map[string]struct {
+		stream string
+		want   []client.Event
+	}{
+		"one event":             {"id: 1\n" + data, []client.Event{job("1", "x")}},
+		"multi-line data":       {"event: job\ndata: {\"id\":\"a\",\ndata:\ndata:  \"name\":\ndata:\"x\"}\n\n", []client.Event{job("", "x")}},
+		"CRLF":                  {"id:1\r\nevent:job\r\ndata:{\"id\":\"a\",\"name\":\"x\"}\r\n\r\n", []client.Event{job("1", "x")}},
+		"comments":              {":\n: keep-alive\n\n" + data, []client.Event{comment, comment, job("", "x")}},
+		"comment in an event":   {"id: 1\nevent: job\ndata: {\"id\":\"a\",\n: hello\ndata: \"name\":\"x\"}\n\n", []client.Event{job("1", "x")}},
+		"id stays":              {"id: 1\n" + data + data, []client.Event{job("1", "x"), job("1", "x")}},
+		"id without data":       {"id: 1\n\n" + data, []client.Event{job("1", "x")}},
+		"id with a NUL":         {"id: 1\nid: \x00\n" + data, []client.Event{job("1", "x")}},
+		"event without data":    {"event: gone\n\n" + data, []client.Event{job("", "x")}},
+		"unknown fields":        {"retry: 10\nnonsense\n" + data, []client.Event{job("", "x")}},
+		"gone":                  {"id: 2,gone\nevent: gone\ndata: {\"id\":\"b\"}\n\n", []client.Event{{ID: "2,gone", Type: api.EventGone, Gone: "b"}}},
+		"several blank lines":   {"\n\n" + data + "\n\n", []client.Event{job("", "x")}},
+		"event of another type": {"data: x\n\n", []client.Event{{Type: "message"}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			events, err := follow(t, "", tt.stream+"event: end\ndata: {}\n\nevent: job\ndata: not read any more\n\n")
+			if err != nil {
+				t.Fatal(err)
+			}
+			last := end
+			last.ID = tt.want[len(tt.want)-1].ID
+			want := append(slices.Clone(tt.want), last)
+			if !slices.EqualFunc(events, want, func(a, b client.Event) bool {
+				return a.ID == b.ID && a.Type == b.Type && a.Job.ID == b.Job.ID && a.Job.Name == b.Job.Name && a.Gone == b.Gone
+			}) {
+				t.Errorf("got %+v, want %+v", events, want)
+			}
+		})
+	}
+}
+
+// TestEventsResume: a stream that ends early is an error, and the next request
+// sends the id of the last complete event.
+func TestEventsResume(t *testing.T) {
+	t.Parallel()
+	events, err := follow(t, "", "id: 1,1\nevent: job\ndata: {}\n\nid: 2,1\nevent: job\ndata: {\"id\"")
+	var unreachable *client.Unreachable
+	if !errors.As(err, &unreachable) || len(events) != 1 || events[0].ID != "1,1" {
+		t.Fatalf("got %+v, %v, want one event and an Unreachable", events, err)
+	}
+	events, err = follow(t, events[0].ID, ":\nevent: end\ndata: {}\n\n")
+	if err != nil || len(events) != 2 || events[1].ID != "1,1" {
+		t.Errorf("got %+v, %v, want a comment and the end", events, err)
+	}
+}
+
+func TestMalformedEvent(t *testing.T) {
+	t.Parallel()
+	if _, err := follow(t, "", "event: job\ndata: {\n\n"); sx.CodeOf(err) != sx.CodeInternal {
+		t.Errorf("got %v, want code internal", err)
+	}
+}
