@@ -55,7 +55,7 @@ type page struct{ strings.Builder }
 
 func (p *page) line(format string, args ...any) { _, _ = fmt.Fprintf(p, format+"\n", args...) }
 
-// about prints the description. Paragraphs of prose are filled anew; a paragraph
+// about prints the description. Paragraphs of prose are filled again; a paragraph
 // with an indented line is a table or an example and keeps its lines.
 func (p *page) about(body string) {
 	p.line(".SH DESCRIPTION")

@@ -100,7 +100,7 @@ func namespaces(ctx context.Context, at kube.Target) ([]string, error) {
 func (f *Flags) Place(in *installer.Installer) config.Kubernetes {
 	at := config.Kubernetes{Context: in.Cluster.Context, Namespace: in.Cluster.Namespace, Release: in.Release}
 	if f.Kubeconfig != "" {
-		at.Kubeconfig = in.Cluster.Kubeconfig // made absolute: sx is run from other folders too
+		at.Kubeconfig = in.Cluster.Kubeconfig // made absolute: sx is run from other directories too
 	}
 	return at
 }

@@ -16,15 +16,15 @@ import (
 	"github.com/soundextract/sx/server/sx"
 )
 
-// patience is how long a press of the tab key may take.
-const patience = 1500 * time.Millisecond
+// completionTimeout limits how long the tab key waits for the server.
+const completionTimeout = 1500 * time.Millisecond
 
 // CompleteJobs offers the ids of one's newest jobs in the given states (none means
 // all), each with the job's name and state. It offers nothing when the server
 // does not answer at once or nobody is signed in.
 func CompleteJobs(f *Factory, states ...sx.State) cobra.CompletionFunc {
 	return func(cmd *cobra.Command, args []string, toComplete string) ([]cobra.Completion, cobra.ShellCompDirective) {
-		ctx, cancel := context.WithTimeout(cmd.Context(), patience)
+		ctx, cancel := context.WithTimeout(cmd.Context(), completionTimeout)
 		defer cancel()
 		c, err := f.Client()
 		if err != nil {

@@ -9,16 +9,16 @@ import (
 
 // Config is the merged configuration of one run.
 type Config struct {
-	Server      string        // the server's URL
-	Account     string        // names the server in stored state: the context's name, else the URL
-	Kubernetes  Kubernetes    // where Server is, when it is reached through the cluster; else zero
-	Place       Kubernetes    // where sx install put Server, however it is reached; else zero
-	Parallel    int           // number of files transferred at once
-	Patience    time.Duration // how long to go on without progress while the server is away
-	Token       string        // a personal token to use instead of a sign-in; "" is none
-	Credentials string        // where sign-ins are kept: CredentialsAuto or CredentialsFile
-	StateDir    string        // location of the state of unfinished transfers
-	Dir         string        // the folder of the config file; sign-ins in a file are beside it
+	Server       string        // the server's URL
+	Account      string        // names the server in stored state: the context's name, else the URL
+	Kubernetes   Kubernetes    // where Server is, when it is reached through the cluster; else zero
+	Place        Kubernetes    // where sx install put Server, however it is reached; else zero
+	Parallel     int           // number of files transferred at once
+	RetryTimeout time.Duration // how long to go on without progress while the server is away
+	Token        string        // a personal token to use instead of a sign-in; "" is none
+	Credentials  string        // where sign-ins are kept: CredentialsAuto or CredentialsFile
+	StateDir     string        // location of the state of unfinished transfers
+	Dir          string        // the directory of the config file; sign-ins in a file are beside it
 
 	// Values are all settings with where each came from, for sx config.
 	Values []Value
@@ -50,16 +50,19 @@ type Setting struct {
 
 // The keys of the settings.
 const (
-	keyServer      = "server"
-	keyContext     = "context"
-	keyParallel    = "parallel"
-	keyPatience    = "patience"
-	keyCredentials = "credentials"
-	keyToken       = "token"
+	keyServer       = "server"
+	keyContext      = "context"
+	keyParallel     = "parallel"
+	keyRetryTimeout = "retry-timeout"
+	keyCredentials  = "credentials"
+	keyToken        = "token"
 )
 
-// keyContexts is the part of the file that holds the contexts.
-const keyContexts = "contexts"
+// The keys of the config file besides the settings.
+const (
+	keyContexts = "contexts"
+	keyData     = "data" // of a context
+)
 
 // Settings lists all settings in the order in which they are shown.
 func Settings() []Setting {
@@ -67,7 +70,7 @@ func Settings() []Setting {
 		{keyServer, "SX_SERVER", DefaultServer, "server URL (default: that of the current context)"},
 		{keyContext, "SX_CONTEXT", "", "the context to use; see: sx config use"},
 		{keyParallel, "SX_PARALLEL", "2", "number of files transferred at once"},
-		{keyPatience, "SX_PATIENCE", "15m", "how long to retry while the server is unreachable"},
+		{keyRetryTimeout, "SX_RETRY_TIMEOUT", "15m", "how long to retry while the server is unreachable"},
 		{keyCredentials, "SX_CREDENTIALS", CredentialsAuto, "auto (keyring, else file) or file"},
 		{keyToken, "SX_TOKEN", "", "a personal token, used instead of a session;\n" +
 			strings.Repeat(" ", 19) + "ignored in the config file; see: sx token create"},

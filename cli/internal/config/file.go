@@ -14,13 +14,14 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"github.com/soundextract/sx/server/atomicfile"
 	"github.com/soundextract/sx/server/sx"
 )
 
 // Context is a server under a name.
 type Context struct {
 	Server string `yaml:"server"` // "" when it is reached through the cluster
-	// Data is the data folder of a server started by sx up; "" of any other.
+	// Data is the data directory of a server started by sx up; "" of any other.
 	Data string `yaml:"data,omitempty"`
 	// Kubernetes is where sx install put the server; zero of any other.
 	Kubernetes Kubernetes `yaml:"kubernetes,omitempty"`
@@ -115,30 +116,43 @@ func (f *File) readContexts(node *yaml.Node) error {
 		return f.wrong("line %d: contexts must be a mapping of names to servers", node.Line)
 	}
 	for name, body := range pairs(node) {
-		if !contextName.MatchString(name.Value) {
-			return f.wrong("line %d: invalid context name %q; use a-z, 0-9 and -", name.Line, name.Value)
-		}
-		if body.Kind != yaml.MappingNode {
-			return f.wrong("line %d: context %s must be a mapping, such as server: URL", body.Line, name.Value)
-		}
-		for key, value := range pairs(body) {
-			switch {
-			case key.Value == keyKubernetes:
-				if err := f.checkKubernetes(name.Value, value); err != nil {
-					return err
-				}
-			case (key.Value != "server" && key.Value != "data") || value.Kind != yaml.ScalarNode:
-				return f.wrong("line %d: context %s: unknown key %q; use server, data or kubernetes", key.Line, name.Value, key.Value)
-			}
-		}
-		var c Context
-		if err := body.Decode(&c); err != nil {
-			return f.wrong("line %d: context %s: %s", body.Line, name.Value, err)
-		}
-		if c.URL() == "" {
-			return f.wrong("line %d: context %s has no server", name.Line, name.Value)
+		c, err := f.readContext(name, body)
+		if err != nil {
+			return err
 		}
 		f.Contexts[name.Value] = c
+	}
+	return nil
+}
+
+func (f *File) readContext(name, body *yaml.Node) (c Context, err error) {
+	if !contextName.MatchString(name.Value) {
+		return c, f.wrong("line %d: invalid context name %q; use a-z, 0-9 and -", name.Line, name.Value)
+	}
+	if body.Kind != yaml.MappingNode {
+		return c, f.wrong("line %d: context %s must be a mapping, such as server: URL", body.Line, name.Value)
+	}
+	for key, value := range pairs(body) {
+		if err := f.checkContextKey(name.Value, key, value); err != nil {
+			return c, err
+		}
+	}
+	if err := body.Decode(&c); err != nil {
+		return c, f.wrong("line %d: context %s: %s", body.Line, name.Value, err)
+	}
+	if c.URL() == "" {
+		return c, f.wrong("line %d: context %s has no server", name.Line, name.Value)
+	}
+	return c, nil
+}
+
+func (f *File) checkContextKey(context string, key, value *yaml.Node) error {
+	scalarKey := key.Value == keyServer || key.Value == keyData
+	switch {
+	case key.Value == keyKubernetes:
+		return f.checkKubernetes(context, value)
+	case !scalarKey || value.Kind != yaml.ScalarNode:
+		return f.wrong("line %d: context %s: unknown key %q; use server, data or kubernetes", key.Line, context, key.Value)
 	}
 	return nil
 }
@@ -186,7 +200,7 @@ func (f *File) Put(name string, c Context) error {
 		unset(body, keyServer)
 	}
 	if c.Data != "" {
-		set(body, "data", scalar(c.Data))
+		set(body, keyData, scalar(c.Data))
 	}
 	if c.Kubernetes != (Kubernetes{}) {
 		set(body, keyKubernetes, c.Kubernetes.node())
@@ -228,34 +242,14 @@ func (f *File) Save() error {
 	return nil
 }
 
-// WriteFile replaces a file in one step, readable by its owner only; its folder
-// is made when it is missing. A link stays a link.
-func WriteFile(path string, data []byte) (err error) {
-	if target, linkErr := filepath.EvalSymlinks(path); linkErr == nil {
+// WriteFile replaces a file atomically, readable by its owner only. It creates
+// the directory if necessary. A symbolic link is kept; its target is replaced.
+func WriteFile(path string, content []byte) error {
+	if target, err := filepath.EvalSymlinks(path); err == nil {
 		path = target
 	}
-	dir := filepath.Dir(path)
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return err
 	}
-	tmp, err := os.CreateTemp(dir, "."+filepath.Base(path)+".*") // mode 0600
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			_ = tmp.Close()
-			_ = os.Remove(tmp.Name())
-		}
-	}()
-	if _, err := tmp.Write(data); err != nil {
-		return err
-	}
-	if err := tmp.Sync(); err != nil {
-		return err
-	}
-	if err := tmp.Close(); err != nil {
-		return err
-	}
-	return os.Rename(tmp.Name(), path)
+	return atomicfile.Write(path, content, 0o600)
 }

@@ -36,7 +36,7 @@ func Load(flags *pflag.FlagSet) (*Config, error) {
 	if c.StateDir, err = StateDir(); err != nil {
 		return nil, err
 	}
-	for _, read := range []func(*Config) error{l.server, l.parallel, l.patience, l.credentials, l.token} {
+	for _, read := range []func(*Config) error{l.server, l.parallel, l.retryTimeout, l.credentials, l.token} {
 		if err := read(c); err != nil {
 			return nil, err
 		}
@@ -56,7 +56,7 @@ func newLoader(file *File, flags *pflag.FlagSet) (*loader, error) {
 	l := &loader{file: file, flags: flags, viper: viper.New(), env: map[string]string{}}
 	l.viper.SetConfigType("yaml")
 	if err := l.viper.ReadConfig(bytes.NewReader(file.raw)); err != nil {
-		return nil, file.wrong("cannot be read: %s", err)
+		return nil, file.wrong("is not valid: %s", err)
 	}
 	for _, s := range Settings() {
 		l.env[s.Key] = s.Env
@@ -82,7 +82,8 @@ func (l *loader) flag(key string) *pflag.Flag {
 	return l.flags.Lookup(key)
 }
 
-// find gives a setting's value and where it came from.
+// find gives a setting's value and where it came from. Viper decides on the value
+// but cannot tell its source; the tests hold both to the same precedence.
 func (l *loader) find(key string) Value {
 	v := Value{Key: key, Value: strings.TrimSpace(l.viper.GetString(key)), Source: "default"}
 	switch flag := l.flag(key); {
@@ -140,13 +141,13 @@ func (l *loader) parallel(c *Config) error {
 	return nil
 }
 
-func (l *loader) patience(c *Config) error {
-	v := l.find(keyPatience)
+func (l *loader) retryTimeout(c *Config) error {
+	v := l.find(keyRetryTimeout)
 	d, err := time.ParseDuration(v.Value)
 	if err != nil || d < 0 {
 		return v.wrong("a duration such as 90s, 15m or 2h")
 	}
-	c.Patience, c.Values = d, append(c.Values, v)
+	c.RetryTimeout, c.Values = d, append(c.Values, v)
 	return nil
 }
 

@@ -48,7 +48,7 @@ func TestDefaults(t *testing.T) {
 		t.Fatal(err)
 	}
 	if c.Server != config.DefaultServer || c.Account != config.DefaultServer || c.Parallel != 2 ||
-		c.Patience != 15*time.Minute || c.Credentials != config.CredentialsAuto {
+		c.RetryTimeout != 15*time.Minute || c.Credentials != config.CredentialsAuto {
 		t.Errorf("got %+v", c)
 	}
 	for _, v := range c.Values {
@@ -139,21 +139,21 @@ func TestWrongSettingsAreNamed(t *testing.T) {
 		env  map[string]string
 		want string // FILE is the config file's path
 	}{
-		{"unknown key", "server: http://h\nsever: x", nil, `FILE line 2: there is no setting "sever"`},
-		{"no yaml", "a: [", nil, "FILE is not YAML"},
-		{"twice", "parallel: 1\nparallel: 2", nil, "FILE cannot be read"},
-		{"a list", "- a", nil, "FILE does not hold settings"},
-		{"nested", "parallel: {a: 1}", nil, "FILE line 1: parallel wants a single value"},
+		{"unknown key", "server: http://h\nsever: x", nil, `FILE line 2: unknown setting "sever"`},
+		{"no yaml", "a: [", nil, "FILE is not valid YAML"},
+		{"twice", "parallel: 1\nparallel: 2", nil, "FILE is not valid"},
+		{"a list", "- a", nil, "FILE must be a mapping of settings"},
+		{"nested", "parallel: {a: 1}", nil, "FILE line 1: parallel must be a single value"},
 		{"context without server", "contexts: {a: {data: /x}}", nil, "FILE line 1: context a has no server"},
-		{"context with more", "contexts: {a: {server: x, port: 1}}", nil, `context a can hold server, data and kubernetes, not "port"`},
-		{"context's name", "contexts: {A B: {server: x}}", nil, `"A B" cannot be a context's name`},
-		{"contexts no map", "contexts: 5", nil, "FILE line 1: contexts wants"},
-		{"context no map", "contexts: {a: 5}", nil, "FILE line 1: context a wants"},
-		{"unknown context", contexts, map[string]string{"SX_CONTEXT": "prod"}, `context "prod"`},
-		{"parallel in the file", "parallel: many", nil, `FILE: parallel cannot be "many"`},
-		{"parallel in the variable", "", map[string]string{"SX_PARALLEL": "0"}, `SX_PARALLEL: parallel cannot be "0"`},
-		{"patience", "", map[string]string{"SX_PATIENCE": "15"}, `SX_PATIENCE: patience cannot be "15"`},
-		{"credentials", "credentials: paper", nil, `FILE: credentials cannot be "paper"`},
+		{"context with more", "contexts: {a: {server: x, port: 1}}", nil, `context a: unknown key "port"; use server, data or kubernetes`},
+		{"context's name", "contexts: {A B: {server: x}}", nil, `invalid context name "A B"`},
+		{"contexts no map", "contexts: 5", nil, "FILE line 1: contexts must be"},
+		{"context no map", "contexts: {a: 5}", nil, "FILE line 1: context a must be"},
+		{"unknown context", contexts, map[string]string{"SX_CONTEXT": "prod"}, `context "prod" not found`},
+		{"parallel in the file", "parallel: many", nil, `FILE: invalid parallel "many"`},
+		{"parallel in the variable", "", map[string]string{"SX_PARALLEL": "0"}, `SX_PARALLEL: invalid parallel "0"`},
+		{"retry-timeout", "", map[string]string{"SX_RETRY_TIMEOUT": "15"}, `SX_RETRY_TIMEOUT: invalid retry-timeout "15"`},
+		{"credentials", "credentials: paper", nil, `FILE: invalid credentials "paper"`},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

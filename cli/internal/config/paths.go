@@ -15,7 +15,7 @@ const appDir = "soundextract"
 const EnvFile = "SX_CONFIG"
 
 // Path is the config file's: that of SX_CONFIG, else config.yaml in the user's
-// config folder.
+// config directory.
 func Path() (string, error) {
 	if path := os.Getenv(EnvFile); path != "" {
 		abs, err := filepath.Abs(path)
@@ -31,14 +31,14 @@ func Path() (string, error) {
 	return filepath.Join(dir, appDir, "config.yaml"), nil
 }
 
-// StateDir is the folder for what sx remembers between runs.
+// StateDir is the directory for what sx remembers between runs.
 func StateDir() (string, error) { return userDir("XDG_STATE_HOME", "state") }
 
 // DataDir is where sx up keeps the local server's data.
 func DataDir() (string, error) { return userDir("XDG_DATA_HOME", "share") }
 
 // userDir follows the XDG base directory specification. On macOS and Windows,
-// where one folder is an application's for everything, kind is a folder in it.
+// where one directory is an application's for everything, kind is a directory in it.
 func userDir(variable, kind string) (string, error) {
 	if dir := os.Getenv(variable); filepath.IsAbs(dir) {
 		return filepath.Join(dir, appDir), nil

@@ -17,11 +17,11 @@ var ErrHeld = errors.New("the lock is held elsewhere")
 // Lock is a lock that is held.
 type Lock struct{ file *flock.Flock }
 
-// Try takes the lock at path without waiting; folders that are missing are made,
+// Try takes the lock at path without waiting; directories that are missing are made,
 // for the account's owner only. It returns ErrHeld when someone else has it.
 func Try(path string) (*Lock, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return nil, fmt.Errorf("make folder for lock: %w", err)
+		return nil, fmt.Errorf("make directory for lock: %w", err)
 	}
 	for {
 		file := flock.New(path, flock.SetPermissions(0o600))

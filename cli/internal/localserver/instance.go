@@ -1,5 +1,5 @@
 // Package localserver starts, finds and stops the local server, sxd, of a data
-// folder.
+// directory.
 package localserver
 
 import (
@@ -15,11 +15,12 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/soundextract/sx/cli/internal/config"
 	"github.com/soundextract/sx/server/api/client"
 	"github.com/soundextract/sx/server/sx"
 )
 
-// Instance is what a running sxd says about itself in its data folder.
+// Instance is what a running sxd says about itself in its data directory.
 type Instance struct {
 	PID      int    `json:"pid"`
 	Addr     string `json:"addr"`
@@ -33,7 +34,7 @@ const fileName = "sxd.json"
 // LogPath is the file that a server started here logs to.
 func LogPath(dir string) string { return filepath.Join(dir, "sxd.log") }
 
-// Recorded reads what the newest sxd of the folder wrote when it started. It is
+// Recorded reads what the newest sxd of the directory wrote when it started. It is
 // nil when there is nothing (readable): sxd removes it when it ends in order.
 func Recorded(dir string) *Instance {
 	raw, err := os.ReadFile(filepath.Join(dir, fileName))
@@ -61,7 +62,7 @@ func reachable(server string) string {
 	return u.String()
 }
 
-// Running finds the folder's server, nil when none runs. Only the one that
+// Running finds the directory's server, nil when none runs. Only the one that
 // answers with the recorded instance counts: after a reboot the recorded
 // process id may be that of any other program.
 //
@@ -76,7 +77,7 @@ func Running(ctx context.Context, dir string) (*Instance, error) {
 	if err != nil {
 		return nil, nil // not an address: not written by sxd
 	}
-	ctx, cancel := context.WithTimeout(ctx, answerPatience)
+	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()
 	health, err := c.Health(ctx)
 	var timeout net.Error
@@ -93,8 +94,8 @@ func Running(ctx context.Context, dir string) (*Instance, error) {
 	}
 }
 
-// answerPatience is how long a local server may take to say that it is alive.
-const answerPatience = 5 * time.Second
+// answerTimeout is how long a local server may take to say that it is alive.
+const answerTimeout = 5 * time.Second
 
 func newClient(server string) (*client.Client, error) {
 	// No proxy: the server is on this machine.
@@ -108,4 +109,22 @@ func Forget(dir string) error {
 		return fmt.Errorf("remove the instance file: %w", err)
 	}
 	return nil
+}
+
+// Dir is the data directory, as an absolute path: the one asked for, else the one
+// used last, else the usual one. Both may be "".
+func Dir(asked, last string) (string, error) {
+	dir := asked
+	if dir == "" {
+		dir = last
+	}
+	if dir == "" {
+		return config.DataDir()
+	}
+	abs, err := filepath.Abs(dir)
+	if err != nil {
+		return "", sx.NewError(sx.CodeInvalid, "cannot find the data directory %q", dir).WithCause(err).
+			WithHint("give its full path with --data")
+	}
+	return abs, nil
 }

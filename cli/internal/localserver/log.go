@@ -21,7 +21,7 @@ type logMark struct {
 	start int64
 }
 
-// openLog opens the folder's log for appending; a big one is put aside first.
+// openLog opens the directory's log for appending; a big one is put aside first.
 func openLog(dir string) (*os.File, logMark, error) {
 	path := LogPath(dir)
 	if info, err := os.Stat(path); err == nil && info.Size() > maxLog {

@@ -36,7 +36,7 @@ func Find() (string, error) {
 type Options struct {
 	Program  string // sxd's path
 	Addr     string // host:port; port 0 is a free one
-	Dir      string // the data folder, made when it is missing
+	Dir      string // the data directory, made when it is missing
 	Detached bool   // it outlives sx and the terminal
 }
 
@@ -50,16 +50,16 @@ type Server struct {
 	how     error         // then: what Wait of the process said
 }
 
-// startPatience is how long a server may take until it is ready.
-const startPatience = 30 * time.Second
+// startTimeout is how long a server may take until it is ready.
+const startTimeout = 30 * time.Second
 
 // Start runs sxd and waits until it is ready. An sxd that ends instead gives an
 // error with what it said; one that does not become ready is stopped.
 func Start(ctx context.Context, o Options) (*Server, error) {
-	return start(ctx, o, startPatience)
+	return start(ctx, o, startTimeout)
 }
 
-func start(ctx context.Context, o Options, patience time.Duration) (*Server, error) {
+func start(ctx context.Context, o Options, timeout time.Duration) (*Server, error) {
 	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
 		return nil, sx.NewError(sx.CodeInvalid, "cannot create the data directory: %s", err).WithCause(err).
 			WithHint("choose another one with --data")
@@ -81,14 +81,14 @@ func start(ctx context.Context, o Options, patience time.Duration) (*Server, err
 		s.how = cmd.Wait()
 		close(s.ended)
 	}()
-	if err := s.awaitReady(ctx, patience); err != nil {
+	if err := s.awaitReady(ctx, timeout); err != nil {
 		return nil, err
 	}
 	return s, nil
 }
 
-func (s *Server) awaitReady(parent context.Context, patience time.Duration) error {
-	ctx, cancel := context.WithTimeout(parent, patience)
+func (s *Server) awaitReady(parent context.Context, timeout time.Duration) error {
+	ctx, cancel := context.WithTimeout(parent, timeout)
 	defer cancel()
 	died := false
 	err := until(ctx, func() bool {
@@ -114,13 +114,13 @@ func (s *Server) awaitReady(parent context.Context, patience time.Duration) erro
 	_ = terminate(s.process)
 	select {
 	case <-s.ended:
-	case <-time.After(stopPatience):
+	case <-time.After(stopTimeout):
 	}
 	if parent.Err() != nil {
 		return parent.Err()
 	}
 	return fmt.Errorf("the local server was not ready after %s; the end of its log, %s:\n%s: %w",
-		patience, LogPath(s.dir), s.log.tail(), context.DeadlineExceeded)
+		timeout, LogPath(s.dir), s.log.tail(), context.DeadlineExceeded)
 }
 
 func ready(ctx context.Context, in *Instance) bool {
@@ -128,7 +128,7 @@ func ready(ctx context.Context, in *Instance) bool {
 	if err != nil {
 		return false
 	}
-	ctx, cancel := context.WithTimeout(ctx, answerPatience)
+	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()
 	h, err := c.Ready(ctx)
 	return err == nil && h.Instance == in.Instance

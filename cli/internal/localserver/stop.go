@@ -6,21 +6,22 @@ import (
 	"os"
 	"time"
 
+	"github.com/soundextract/sx/server/backoff"
 	"github.com/soundextract/sx/server/sx"
 )
 
-// stopPatience is how long a server may take to finish what it does.
-const stopPatience = 30 * time.Second
+// stopTimeout is how long a server may take to finish what it does.
+const stopTimeout = 30 * time.Second
 
 // Stop asks the server to end and waits until its process is gone.
 func Stop(ctx context.Context, dir string, in *Instance) error {
-	return stop(ctx, dir, in, stopPatience)
+	return stop(ctx, dir, in, stopTimeout)
 }
 
-func stop(parent context.Context, dir string, in *Instance, patience time.Duration) error {
+func stop(parent context.Context, dir string, in *Instance, timeout time.Duration) error {
 	process, err := os.FindProcess(in.PID)
 	if err != nil {
-		return nil // gone already
+		return nil // already gone
 	}
 	defer func() { _ = process.Release() }()
 	if err := terminate(process); err != nil {
@@ -29,7 +30,7 @@ func stop(parent context.Context, dir string, in *Instance, patience time.Durati
 		}
 		return fmt.Errorf("stop process %d: %w", in.PID, err)
 	}
-	ctx, cancel := context.WithTimeout(parent, patience)
+	ctx, cancel := context.WithTimeout(parent, timeout)
 	defer cancel()
 	if err := until(ctx, func() bool { return !alive(in.PID) }); err != nil {
 		if parent.Err() == nil {
@@ -41,18 +42,14 @@ func stop(parent context.Context, dir string, in *Instance, patience time.Durati
 	return nil
 }
 
-// pause is how often a condition that announces nothing is looked at.
-const pause = 50 * time.Millisecond
+// pollInterval is the time between two checks of a condition.
+const pollInterval = 50 * time.Millisecond
 
-// until waits for the condition, or returns ctx's error.
+// until polls until done returns true, or returns ctx's error.
 func until(ctx context.Context, done func() bool) error {
-	tick := time.NewTicker(pause)
-	defer tick.Stop()
 	for !done() {
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			return ctx.Err()
+		if err := backoff.Sleep(ctx, pollInterval); err != nil {
+			return err
 		}
 	}
 	return nil

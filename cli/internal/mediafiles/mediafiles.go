@@ -23,9 +23,9 @@ type File struct {
 	ModTime time.Time
 }
 
-// extensions are those by which a file in a folder counts as media. A file that
+// extensions are those by which a file in a directory counts as media. A file that
 // is named itself may have any. MP3 is not among them: what comes out, often
-// into the same folder, would go in at the next run.
+// into the same directory, would go in at the next run.
 var extensions = []string{
 	".3g2", ".3gp", ".aac", ".aif", ".aiff", ".asf", ".avi", ".flac", ".flv", ".m2ts", ".m4a", ".m4b",
 	".m4v", ".mka", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".mxf", ".oga", ".ogg",
@@ -33,7 +33,7 @@ var extensions = []string{
 }
 
 // Find gives the files that the arguments mean, each once, in the arguments'
-// order; those of a folder are sorted by name. Hidden files in folders are left
+// order; those of a directory are sorted by name. Hidden files in directories are left
 // out. The error joins one *sx.Error for everything that is wrong.
 func Find(args []string) ([]File, error) {
 	var found finder
@@ -60,7 +60,7 @@ func (f *finder) argument(arg string) {
 	info, err := os.Stat(arg)
 	switch {
 	case err == nil && info.IsDir():
-		f.folder(arg)
+		f.directory(arg)
 	case err == nil:
 		f.file(arg)
 	case strings.ContainsAny(arg, "*?["):
@@ -74,9 +74,9 @@ func (f *finder) unreadable(path string, err error) {
 	var pathErr *fs.PathError
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		f.problem("check the name and the folder you are in", "%s is not there", path)
+		f.problem("check the path and the current directory", "%s: no such file", path)
 	case errors.Is(err, fs.ErrPermission):
-		f.problem("give yourself the right to read it, such as with: chmod u+r", "%s may not be read", path)
+		f.problem("make it readable, such as with: chmod u+r", "%s: permission denied", path)
 	case errors.As(err, &pathErr):
 		f.problem("check the path and the disk", "cannot read %s: %v", path, pathErr.Err)
 	default:
@@ -89,7 +89,7 @@ func (f *finder) unreadable(path string, err error) {
 func (f *finder) glob(pattern string) {
 	paths, err := filepath.Glob(pattern)
 	if err != nil {
-		f.problem("close each [ with a ]", "%s is not a valid pattern", pattern)
+		f.problem("close each [ with ]", "%s is not a valid pattern", pattern)
 		return
 	}
 	if len(paths) == 0 {
@@ -97,14 +97,14 @@ func (f *finder) glob(pattern string) {
 	}
 	for _, path := range paths {
 		if info, err := os.Stat(path); err == nil && info.IsDir() {
-			f.folder(path)
+			f.directory(path)
 		} else {
 			f.file(path)
 		}
 	}
 }
 
-func (f *finder) folder(dir string) {
+func (f *finder) directory(dir string) {
 	before := len(f.files) + len(f.problems)
 	known := false // a file in it was found before
 	err := filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
@@ -150,10 +150,10 @@ func (f *finder) file(path string) bool {
 	}
 	f.targets = append(f.targets, target)
 	info, err := check(abs)
-	var told *sx.Error
+	var invalid *sx.Error
 	switch {
-	case errors.As(err, &told):
-		f.problem(told.Hint, "%s %s", path, told.Message)
+	case errors.As(err, &invalid):
+		f.problem(invalid.Hint, "%s %s", path, invalid.Message)
 	case err != nil:
 		f.unreadable(path, err)
 	default:

@@ -45,13 +45,13 @@ func TestFind(t *testing.T) {
 	}{
 		{"a file", []string{"talk.mp4"}, []string{"talk.mp4"}},
 		{"a named file of any extension", []string{"notes.txt"}, []string{"notes.txt"}},
-		{"a folder", []string{"week"}, []string{"week/1.webm", "week/2.MKV", "week/day/4.m4a"}},
+		{"a directory", []string{"week"}, []string{"week/1.webm", "week/2.MKV", "week/day/4.m4a"}},
 		{"a glob that the shell left", []string{"week/*.[wM]*"}, []string{"week/1.webm", "week/2.MKV"}},
-		{"a glob that matches folders", []string{"we*"}, []string{"week/1.webm", "week/2.MKV", "week/day/4.m4a"}},
+		{"a glob that matches directories", []string{"we*"}, []string{"week/1.webm", "week/2.MKV", "week/day/4.m4a"}},
 		{"a file whose name looks like a glob", []string{"odd[1].mp4"}, []string{"odd[1].mp4"}},
 		{"twice", []string{"talk.mp4", "./talk.mp4", "week/../talk.mp4"}, []string{"talk.mp4"}},
 		{"a link to the same", []string{"talk.mp4", "link.mp4"}, []string{"talk.mp4"}},
-		{"a folder of which all is known", []string{"week/day/4.m4a", "week/day"}, []string{"week/day/4.m4a"}},
+		{"a directory of which all is known", []string{"week/day/4.m4a", "week/day"}, []string{"week/day/4.m4a"}},
 		{"the order of the arguments", []string{"week/2.MKV", "talk.mp4", "week"}, []string{"week/2.MKV", "talk.mp4", "week/1.webm", "week/day/4.m4a"}},
 	}
 	for _, tt := range tests {
@@ -93,14 +93,14 @@ func TestProblems(t *testing.T) {
 		args []string
 		want []string // parts of the messages, one each
 	}{
-		{"missing", []string{"none.mp4"}, []string{"none.mp4 is not there"}},
-		{"a link to nowhere", []string{"dangling.mp4"}, []string{"dangling.mp4 is not there"}},
+		{"missing", []string{"none.mp4"}, []string{"none.mp4: no such file"}},
+		{"a link to nowhere", []string{"dangling.mp4"}, []string{"dangling.mp4: no such file"}},
 		{"empty", []string{"empty.mp4"}, []string{"empty.mp4 is empty"}},
-		{"no media", []string{"papers"}, []string{"there is no media in"}},
-		{"no match", []string{"*.avi"}, []string{"nothing matches"}},
-		{"no pattern", []string{"week/[a"}, []string{"is not a pattern"}},
-		{"a path through a file", []string{"talk.mp4/x.mp4"}, []string{"cannot be read"}},
-		{"all are told", []string{"none.mp4", "talk.mp4", "empty.mp4"}, []string{"none.mp4 is not there", "empty.mp4 is empty"}},
+		{"no media", []string{"papers"}, []string{"no media files in"}},
+		{"no match", []string{"*.avi"}, []string{"no files match"}},
+		{"no pattern", []string{"week/[a"}, []string{"is not a valid pattern"}},
+		{"a path through a file", []string{"talk.mp4/x.mp4"}, []string{"cannot read"}},
+		{"all are told", []string{"none.mp4", "talk.mp4", "empty.mp4"}, []string{"none.mp4: no such file", "empty.mp4 is empty"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -147,7 +147,7 @@ func TestUnreadableAndSpecial(t *testing.T) {
 	if err := os.WriteFile(path, []byte("x"), 0); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := mediafiles.Find([]string{path}); err == nil || !strings.Contains(err.Error(), "may not be read") {
+	if _, err := mediafiles.Find([]string{path}); err == nil || !strings.Contains(err.Error(), "permission denied") {
 		t.Errorf("unreadable: %v", err)
 	}
 }

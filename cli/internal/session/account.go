@@ -117,7 +117,7 @@ func (a *Account) Logout(ctx context.Context) (name string, untold, err error) {
 		return name, nil, err
 	}
 	a.remember(SignIn{})
-	ctx, cancel := context.WithTimeout(ctx, renewPatience)
+	ctx, cancel := context.WithTimeout(ctx, renewTimeout)
 	defer cancel()
 	if untold = a.open.Logout(ctx, token); ended(untold) {
 		untold = nil

@@ -59,7 +59,7 @@ func (f file) read() (map[string]SignIn, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the sessions: %w", err)
 	}
-	// Windows has no such bits; the folder is the account's own there.
+	// Windows has no such bits; the directory is the account's own there.
 	if info.Mode().Perm()&0o077 != 0 && runtime.GOOS != "windows" {
 		return nil, sx.NewError(sx.CodeInvalid, "%s is readable by other users", f.path).
 			WithHint("restrict it with: chmod 600 %q", f.path)

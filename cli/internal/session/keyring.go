@@ -31,9 +31,9 @@ func (SystemKeyring) Set(account, secret string) error { return keyring.Set(serv
 // Delete is part of Keyring.
 func (SystemKeyring) Delete(account string) error { return keyring.Delete(service, account) }
 
-// keyringPatience is how long a keyring may take. One that waits for a desktop
+// keyringTimeout is how long a keyring may take. One that waits for a desktop
 // nobody sits at would never answer.
-const keyringPatience = 2 * time.Second
+const keyringTimeout = 2 * time.Second
 
 var errSilent = errors.New("the keyring does not respond")
 
@@ -70,7 +70,7 @@ func (g *guarded) try(call func() (string, error)) (string, error) {
 		secret, err := call()
 		done <- answer{secret, err}
 	}()
-	timer := time.NewTimer(keyringPatience)
+	timer := time.NewTimer(keyringTimeout)
 	defer timer.Stop()
 	select {
 	case a := <-done:

@@ -16,8 +16,8 @@ import (
 // arrive while it is still good.
 const margin = 30 * time.Second
 
-// renewPatience bounds a renewal, as other processes wait for it.
-const renewPatience = 30 * time.Second
+// renewTimeout bounds a renewal, as other processes wait for it.
+const renewTimeout = 30 * time.Second
 
 // transport adds the account's access token to each request.
 type transport struct{ account *Account }
@@ -119,7 +119,7 @@ func (a *Account) token(ctx context.Context) (string, error) {
 			fresh = *stored
 			return stored, nil
 		}
-		ctx, cancel := context.WithTimeout(ctx, renewPatience)
+		ctx, cancel := context.WithTimeout(ctx, renewTimeout)
 		defer cancel()
 		tokens, err := a.open.Refresh(ctx, stored.RefreshToken)
 		if ended(err) {

@@ -12,7 +12,7 @@ import (
 type status int
 
 const (
-	waiting status = iota // not begun
+	waiting status = iota // not started
 	active
 	done
 	failed

@@ -8,7 +8,7 @@ import (
 	"github.com/rivo/uniseg"
 )
 
-// Screen is a block of lines on a terminal that is painted anew in place. It
+// Screen is a block of lines on a terminal that is painted again in place. It
 // knows what is on the terminal. The cursor is never hidden, so there is
 // nothing to restore however sx ends; it rests at the end of the block's last line.
 type Screen struct {

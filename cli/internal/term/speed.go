@@ -20,7 +20,7 @@ type speed struct {
 	last    sample
 }
 
-// reset begins anew at a count that was there before.
+// reset begins again at a count that was there before.
 func (s *speed) reset(at time.Time, bytes int64) {
 	s.last = sample{at, bytes}
 	s.samples = append(s.samples[:0], s.last)

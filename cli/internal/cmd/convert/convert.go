@@ -26,9 +26,9 @@ type Options struct {
 	Client func() (*client.Client, error)
 	Config func() (*config.Config, error)
 
-	Args     []string // files, folders and patterns
+	Args     []string // files, directories and patterns
 	Encoding sx.Options
-	Output   string // a file, a folder, or "-" for the output stream; "" is the current folder
+	Output   string // a file, a directory, or "-" for the output stream; "" is the current directory
 	Force    bool
 	Parallel int // how many files at once; 0 is as configured
 	JSON     bool
@@ -95,7 +95,7 @@ func runConvert(ctx context.Context, opts *Options) error {
 	if err != nil {
 		return err
 	}
-	policy := &transfer.Policy{Timeout: cfg.Patience}
+	policy := &transfer.Policy{Timeout: cfg.RetryTimeout}
 	v := &converter{
 		Options: opts, api: c, policy: policy,
 		uploader: &transfer.Uploader{

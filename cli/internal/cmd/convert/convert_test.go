@@ -51,7 +51,7 @@ func (b *bench) run(ctx context.Context, t *testing.T, tty bool, args ...string)
 	cmd := convert.NewCmd(&cmdutil.Factory{
 		IO: streams,
 		Config: func() (*config.Config, error) {
-			return &config.Config{Account: "here", Parallel: 1, Patience: 20 * time.Second, StateDir: b.state}, nil
+			return &config.Config{Account: "here", Parallel: 1, RetryTimeout: 20 * time.Second, StateDir: b.state}, nil
 		},
 		Client: func() (*client.Client, error) { return b.server.Client(t), nil },
 	}, nil)

@@ -109,10 +109,10 @@ func count(found map[check.Outcome]int) string {
 // printer prints results as they come: on a terminal in columns, else in full
 // with tabs between id, outcome, description, message and hint.
 type printer struct {
-	io    *term.IOStreams
-	json  bool
-	begun bool
-	err   error // the first of writing
+	io      *term.IOStreams
+	json    bool
+	started bool
+	err     error // the first of writing
 }
 
 // colors are SGR codes; an outcome that is not here is shown plainly.
@@ -147,8 +147,8 @@ const (
 // and below it what to do.
 func (p *printer) columns(r check.Result) string {
 	var b strings.Builder
-	if !p.begun {
-		p.begun = true
+	if !p.started {
+		p.started = true
 		_, _ = fmt.Fprintf(&b, "%-*s%s\n", idWidth, "CHECK", "RESULT")
 	}
 	text := r.Message

@@ -17,7 +17,7 @@ import (
 type Options struct {
 	IO *term.IOStreams
 
-	Data string // "" is the folder of the last start
+	Data string // "" is the directory of the last start
 	JSON bool
 }
 

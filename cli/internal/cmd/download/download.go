@@ -24,7 +24,7 @@ type Options struct {
 
 	IDs    []string
 	All    bool   // all finished jobs, instead of IDs
-	Output string // a file, a folder, or "-" for the output stream; "" is the current folder
+	Output string // a file, a directory, or "-" for the output stream; "" is the current directory
 	Force  bool
 	JSON   bool
 }
@@ -100,7 +100,7 @@ func runDownload(ctx context.Context, opts *Options) error {
 	}
 	display := term.NewProgressDisplay(opts.IO)
 	defer display.Close()
-	policy := &transfer.Policy{Timeout: cfg.Patience}
+	policy := &transfer.Policy{Timeout: cfg.RetryTimeout}
 	jobs, err := opts.jobs(ctx, c, policy, display)
 	if err != nil {
 		return err

@@ -30,7 +30,7 @@ func run(t *testing.T, server *servertest.Server, tty bool, args ...string) (std
 	cmd := download.NewCmd(&cmdutil.Factory{
 		IO: streams,
 		Config: func() (*config.Config, error) {
-			return &config.Config{Account: "here", Parallel: 2, Patience: 20 * time.Second, StateDir: state}, nil
+			return &config.Config{Account: "here", Parallel: 2, RetryTimeout: 20 * time.Second, StateDir: state}, nil
 		},
 		Client: func() (*client.Client, error) { return server.Client(t), nil },
 	}, nil)

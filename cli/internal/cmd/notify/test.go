@@ -19,15 +19,15 @@ type testOptions struct {
 	IO     *term.IOStreams
 	Client func() (*client.Client, error)
 	Now    func() time.Time
-	// Pause is between two looks for how it went, Patience for how long it is
-	// looked.
-	Pause, Patience time.Duration
+	// Pause is the time between two polls for the results, Timeout limits the
+	// polling.
+	Pause, Timeout time.Duration
 
 	JSON bool
 }
 
 func newCmdTest(f *cmdutil.Factory, run func(context.Context, *testOptions) error) *cobra.Command {
-	opts := &testOptions{IO: f.IO, Client: f.Client, Now: time.Now, Pause: 300 * time.Millisecond, Patience: 30 * time.Second}
+	opts := &testOptions{IO: f.IO, Client: f.Client, Now: time.Now, Pause: 300 * time.Millisecond, Timeout: 30 * time.Second}
 	if run == nil {
 		run = runTest
 	}
@@ -83,7 +83,7 @@ func runTest(ctx context.Context, opts *testOptions) error {
 // outcome waits until each delivery was tried once, and gives them as they are then.
 func (opts *testOptions) outcome(ctx context.Context, c *client.Client, made []api.Delivery) ([]api.Delivery, error) {
 	_, _ = fmt.Fprintf(opts.IO.ErrOut, "sending %d test notifications\n", len(made))
-	tick, enough := time.NewTicker(opts.Pause), time.After(opts.Patience)
+	tick, enough := time.NewTicker(opts.Pause), time.After(opts.Timeout)
 	defer tick.Stop()
 	for {
 		found, err := c.Deliveries(ctx, api.MaxLimit)

@@ -63,7 +63,7 @@ func TestUpAndDown(t *testing.T) {
 	}
 	run(t, "config").wantPart(t, 0, "server\t"+first.URL+"\tcontext local\n", "context\tlocal\t"+filepath.Join(home, "config.yaml"))
 
-	// The folder and the address are remembered from here on.
+	// The directory and the address are remembered from here on.
 	if again := up(t); again != first {
 		t.Errorf("while it runs: %+v, want %+v", again, first)
 	}
@@ -161,7 +161,7 @@ func TestUpWarns(t *testing.T) {
 
 func TestUpThatCannotRememberStops(t *testing.T) {
 	home := withSXD(t, fakeserver.Well)
-	// The folder of the config file cannot be made.
+	// The directory of the config file cannot be made.
 	t.Setenv("SX_CONFIG", filepath.Join(home, "dangling", "config.yaml"))
 	if err := os.Symlink("/proc/nowhere", filepath.Join(home, "dangling")); err != nil {
 		t.Fatal(err)

@@ -23,7 +23,7 @@ func TestMain(m *testing.M) {
 	m.Run()
 }
 
-// home gives the test a home folder of its own, with no settings from outside.
+// home gives the test a home directory of its own, with no settings from outside.
 func home(t *testing.T) (dir string) {
 	t.Helper()
 	dir = t.TempDir()

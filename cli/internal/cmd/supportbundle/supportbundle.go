@@ -28,7 +28,7 @@ type Options struct {
 	Now     func() time.Time
 
 	Cluster cluster.Flags
-	Output  string // "" is a name of its own in the current folder
+	Output  string // "" is a name of its own in the current directory
 	JSON    bool
 }
 

@@ -67,8 +67,8 @@ func TestBundle(t *testing.T) {
 	if after, _ := os.ReadFile("b.tar.gz"); string(after) != string(before) {
 		t.Error("the file in the way was changed")
 	}
-	if _, _, err := run(t, "--kubeconfig", kubeconfig, "-o", filepath.Join("no", "folder")); sx.CodeOf(err) != sx.CodeInvalid {
-		t.Errorf("no folder: got %v", err)
+	if _, _, err := run(t, "--kubeconfig", kubeconfig, "-o", filepath.Join("no", "directory")); sx.CodeOf(err) != sx.CodeInvalid {
+		t.Errorf("no directory: got %v", err)
 	}
 }
 

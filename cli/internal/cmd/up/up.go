@@ -22,7 +22,7 @@ type Options struct {
 	IO *term.IOStreams
 
 	Addr   string // "" is the address of the last start
-	Data   string // "" is the folder of the last start
+	Data   string // "" is the directory of the last start
 	Detach bool
 	JSON   bool
 }
@@ -168,7 +168,7 @@ func (opts *Options) warnIfOpen(addr string) {
 			"passwords and videos can be intercepted\n", addr)
 }
 
-// address is where to listen: where it was asked for, else where the folder's
+// address is where to listen: where it was asked for, else where the directory's
 // server was reached before, as uploads under way look for it there. To be
 // reached by others must be asked for each time.
 func address(asked string, crashed *localserver.Instance, former config.Context, dir string) string {

@@ -24,7 +24,7 @@ type Options struct {
 	Client func() (*client.Client, error)
 	Config func() (*config.Config, error)
 
-	Args     []string // files, folders and patterns
+	Args     []string // files, directories and patterns
 	Encoding sx.Options
 	Parallel int // how many files at once; 0 is as configured
 	JSON     bool
@@ -88,7 +88,7 @@ func runUpload(ctx context.Context, opts *Options) error {
 		return err
 	}
 	uploader := &transfer.Uploader{
-		API: c, Policy: &transfer.Policy{Timeout: cfg.Patience},
+		API: c, Policy: &transfer.Policy{Timeout: cfg.RetryTimeout},
 		Records: transfer.UploadRecords{Dir: filepath.Join(cfg.StateDir, "uploads"), Account: cfg.Account},
 	}
 	display := term.NewProgressDisplay(opts.IO)

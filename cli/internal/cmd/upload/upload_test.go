@@ -31,7 +31,7 @@ import (
 )
 
 // The test binary is sx upload itself when these are set: the server's URL and
-// the state folder.
+// the state directory.
 const (
 	envServer = "SX_UPLOAD_TEST_SERVER"
 	envState  = "SX_UPLOAD_TEST_STATE"
@@ -54,7 +54,7 @@ func newFactory(streams *term.IOStreams, server, state string) *cmdutil.Factory 
 	return &cmdutil.Factory{
 		IO: streams,
 		Config: func() (*config.Config, error) {
-			return &config.Config{Server: server, Account: server, Parallel: 3, Patience: 20 * time.Second, StateDir: state}, nil
+			return &config.Config{Server: server, Account: server, Parallel: 3, RetryTimeout: 20 * time.Second, StateDir: state}, nil
 		},
 		Client: func() (*client.Client, error) { return client.New(server, &http.Client{Transport: &http.Transport{}}) },
 	}
@@ -98,7 +98,7 @@ func TestFlags(t *testing.T) {
 			Encoding: sx.Options{Preset: sx.PresetSpeech, Quality: &zero, Mono: true, Track: "eng"},
 		}, ""},
 		{"bit rate", []string{"--bitrate", "192", "a"}, &upload.Options{Args: []string{"a"}, Encoding: sx.Options{Bitrate: 192}}, ""},
-		{"nothing to upload", nil, nil, "a file, a folder or a pattern is missing"},
+		{"nothing to upload", nil, nil, "a file, a directory or a pattern is missing"},
 		{"none at once", []string{"--parallel", "0", "a"}, nil, "--parallel must be at least 1"},
 		{"no such preset", []string{"--preset", "loud", "a"}, nil, `there is no preset "loud"`},
 		{"two ways to say it", []string{"--bitrate", "192", "--quality", "2", "a"}, nil, "mutually exclusive"},

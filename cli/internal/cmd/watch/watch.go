@@ -71,7 +71,7 @@ func runWatch(ctx context.Context, opts *Options) error {
 	}
 	display := term.NewProgressDisplay(opts.IO)
 	defer display.Close()
-	policy := &transfer.Policy{Timeout: cfg.Patience}
+	policy := &transfer.Policy{Timeout: cfg.RetryTimeout}
 	ids := opts.IDs
 	if len(ids) == 0 {
 		err := policy.Start(display).Do(ctx, func(ctx context.Context) (err error) {

@@ -42,7 +42,7 @@ func run(ctx context.Context, t *testing.T, server *servertest.Server, tty bool,
 	cmd := watch.NewCmd(&cmdutil.Factory{
 		IO: streams,
 		Config: func() (*config.Config, error) {
-			return &config.Config{Account: "here", Patience: 20 * time.Second}, nil
+			return &config.Config{Account: "here", RetryTimeout: 20 * time.Second}, nil
 		},
 		Client: func() (*client.Client, error) { return server.Client(t), nil },
 	}, nil)
