@@ -87,7 +87,7 @@ func TestNewPasswordIsNotShown(t *testing.T) {
 	p, streams := sitDown(t)
 	go func() {
 		p.answer("Password: ", 1, "correct horse\n")
-		p.answer("once more: ", 1, "correct horse\n")
+		p.answer("Repeat password: ", 1, "correct horse\n")
 	}()
 	got, err := term.PromptNewPassword(t.Context(), streams, false)
 	if err != nil || got != "correct horse" {
@@ -103,7 +103,7 @@ func TestPasswordsDiffer(t *testing.T) {
 	p, streams := sitDown(t)
 	go func() {
 		p.answer("Password: ", 1, "correct horse\n")
-		p.answer("once more: ", 1, "correct house\n")
+		p.answer("Repeat password: ", 1, "correct house\n")
 	}()
 	if _, err := term.PromptNewPassword(t.Context(), streams, false); sx.CodeOf(err) != sx.CodeInvalid {
 		t.Errorf("got %v", err)
@@ -190,7 +190,7 @@ func TestPasswordChangeAtTheTerminal(t *testing.T) {
 		go func() {
 			p.answer("Old password: ", i+1, c.before+"\n")
 			p.answer("New password: ", i+1, c.after+"\n")
-			p.answer("once more: ", i+1, c.again+"\n")
+			p.answer("Repeat new password: ", i+1, c.again+"\n")
 		}()
 		before, after, err := term.PromptPasswordChange(t.Context(), streams, false)
 		if sx.CodeOf(err) != c.want || before != c.before || after != c.after {
