@@ -11,12 +11,13 @@ import (
 
 	"github.com/soundextract/sx/server/internal/bus"
 	"github.com/soundextract/sx/server/sx"
+	"github.com/soundextract/sx/server/testkit"
 )
 
-// deadline bounds each test: a message that is due arrives long before.
+// deadline bounds each test; a message arrives long before.
 const deadline = 20 * time.Second
 
-// Run runs the suite. open gives a bus whose queues are empty.
+// Run runs the suite. open returns a bus whose queues are empty.
 func Run(t *testing.T, open func(t *testing.T) bus.Bus) {
 	t.Helper()
 	for _, c := range []struct {
@@ -24,18 +25,18 @@ func Run(t *testing.T, open func(t *testing.T) bus.Bus) {
 		test func(t *testing.T, ctx context.Context, b bus.Bus)
 	}{
 		{"a message arrives", arrives},
-		{"an acknowledged message is over", acked},
-		{"messages are handed out in turn", inTurn},
+		{"an acknowledged message is gone", acked},
+		{"messages are delivered in order", inOrder},
 		{"each message goes to one receiver", oneReceiver},
-		{"a busy receiver holds nothing back", noPrefetch},
-		{"a returned message comes again", nacked},
+		{"a busy receiver holds no other message", noPrefetch},
+		{"a returned message is delivered again", nacked},
 		{"a message that always fails becomes a dead letter", deadLetter},
-		{"queues are apart", queuesApart},
+		{"queues are separate", queuesSeparate},
 		{"Receive ends with its context", receiveEnds},
 		{"a receiver that leaves loses no message", leaverLosesNothing},
-		{"every listener hears", listeners},
+		{"every listener is called", listeners},
 		{"Listen ends with its context", listenEnds},
-		{"a closed bus says so", closed},
+		{"a closed bus is unavailable", closed},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -77,25 +78,17 @@ func ack(t *testing.T, ctx context.Context, d bus.Delivery) {
 	}
 }
 
-// eventually asks until the depth is as wanted: a broker counts with a delay.
-func eventually(t *testing.T, ctx context.Context, b bus.Bus, q bus.Queue, want bus.Depth) {
+// waitForDepth waits until the depth is as wanted: a broker counts with a delay.
+func waitForDepth(t *testing.T, ctx context.Context, b bus.Bus, q bus.Queue, want bus.Depth) {
 	t.Helper()
-	tick := time.NewTicker(10 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		got, err := b.Depth(ctx, q)
-		if err != nil {
+	var got bus.Depth
+	testkit.EventuallyWithin(t, deadline, fmt.Sprintf("a depth of %+v of the queue %s", want, q), func() bool {
+		var err error
+		if got, err = b.Depth(ctx, q); err != nil {
 			t.Fatalf("Depth(%s): %v", q, err)
 		}
-		if got == want {
-			return
-		}
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			t.Fatalf("Depth(%s) = %+v, want %+v", q, got, want)
-		}
-	}
+		return got == want
+	}, func() any { return got })
 }
 
 func arrives(t *testing.T, ctx context.Context, b bus.Bus) {
@@ -117,18 +110,18 @@ func arrives(t *testing.T, ctx context.Context, b bus.Bus) {
 
 func acked(t *testing.T, ctx context.Context, b bus.Bus) {
 	publish(t, ctx, b, bus.Convert, "job1")
-	eventually(t, ctx, b, bus.Convert, bus.Depth{Ready: 1})
+	waitForDepth(t, ctx, b, bus.Convert, bus.Depth{Ready: 1})
 	ack(t, ctx, receive(t, ctx, b, bus.Convert))
-	eventually(t, ctx, b, bus.Convert, bus.Depth{})
+	waitForDepth(t, ctx, b, bus.Convert, bus.Depth{})
 	publish(t, ctx, b, bus.Convert, "job2")
 	d := receive(t, ctx, b, bus.Convert)
 	if id := d.Message().JobID; id != "job2" {
-		t.Errorf("after the acknowledged one came %q, want job2", id)
+		t.Errorf("received %q after the acknowledged message, want job2", id)
 	}
 	ack(t, ctx, d)
 }
 
-func inTurn(t *testing.T, ctx context.Context, b bus.Bus) {
+func inOrder(t *testing.T, ctx context.Context, b bus.Bus) {
 	publish(t, ctx, b, bus.Convert, "a", "b", "c")
 	for _, want := range []string{"a", "b", "c"} {
 		d := receive(t, ctx, b, bus.Convert)
@@ -177,14 +170,14 @@ func oneReceiver(t *testing.T, ctx context.Context, b bus.Bus) {
 
 func noPrefetch(t *testing.T, ctx context.Context, b bus.Bus) {
 	publish(t, ctx, b, bus.Convert, "long", "short")
-	busy := receive(t, ctx, b, bus.Convert) // has not acknowledged, and does not ask
+	busy := receive(t, ctx, b, bus.Convert) // has not acknowledged, and is not in Receive
 	other := receive(t, ctx, b, bus.Convert)
 	if id := other.Message().JobID; id != "short" {
 		t.Errorf("the idle receiver got %q, want short", id)
 	}
 	ack(t, ctx, other)
 	ack(t, ctx, busy)
-	publish(t, ctx, b, bus.Convert, "next") // the busy one is done, but does not ask either
+	publish(t, ctx, b, bus.Convert, "next") // the busy one has acknowledged, but is not in Receive either
 	third := receive(t, ctx, b, bus.Convert)
 	if id := third.Message().JobID; id != "next" {
 		t.Errorf("got %q, want next", id)
@@ -211,7 +204,7 @@ func deadLetter(t *testing.T, ctx context.Context, b bus.Bus) {
 			t.Fatalf("Nack: %v", err)
 		}
 	}
-	eventually(t, ctx, b, bus.Convert, bus.Depth{Dead: 1})
+	waitForDepth(t, ctx, b, bus.Convert, bus.Depth{Dead: 1})
 	publish(t, ctx, b, bus.Convert, "healthy")
 	d := receive(t, ctx, b, bus.Convert)
 	if id := d.Message().JobID; id != "healthy" {
@@ -220,7 +213,7 @@ func deadLetter(t *testing.T, ctx context.Context, b bus.Bus) {
 	ack(t, ctx, d)
 }
 
-func queuesApart(t *testing.T, ctx context.Context, b bus.Bus) {
+func queuesSeparate(t *testing.T, ctx context.Context, b bus.Bus) {
 	publish(t, ctx, b, bus.Convert, "c")
 	publish(t, ctx, b, bus.Notify, "n")
 	for q, want := range map[bus.Queue]string{bus.Notify: "n", bus.Convert: "c"} {
@@ -250,8 +243,8 @@ func receiveEnds(t *testing.T, ctx context.Context, b bus.Bus) {
 	}
 }
 
-// leaverLosesNothing lets receivers give up at the very moment at which
-// messages are published: each message must still reach the one who stays.
+// leaverLosesNothing cancels receivers at the moment at which messages are
+// published: each message must still reach the receiver that stays.
 func leaverLosesNothing(t *testing.T, ctx context.Context, b bus.Bus) {
 	const rounds = 100
 	for i := range rounds {
@@ -264,7 +257,7 @@ func leaverLosesNothing(t *testing.T, ctx context.Context, b bus.Bus) {
 			}
 			got <- d
 		}()
-		// Half of the receivers are surely waiting by now, the others just begin.
+		// Half of the receivers wait by now, the others are just starting.
 		if i%2 == 0 {
 			<-time.After(2 * time.Millisecond)
 		}
@@ -288,19 +281,19 @@ func listeners(t *testing.T, ctx context.Context, b bus.Bus) {
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	defer stop()
-	var heard [n]chan string
+	var called [n]chan string
 	for i := range n {
-		heard[i] = make(chan string, 1000)
+		called[i] = make(chan string, 1000)
 		wg.Go(func() {
 			_ = b.Listen(lctx, func(id string) {
 				select {
-				case heard[i] <- id:
+				case called[i] <- id:
 				default:
 				}
 			})
 		})
 	}
-	// A listener hears from some moment on: announce until each has.
+	// A listener is called from some moment on: announce until each was.
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
 	for i := range n {
@@ -309,14 +302,14 @@ func listeners(t *testing.T, ctx context.Context, b bus.Bus) {
 				t.Fatalf("Announce: %v", err)
 			}
 			select {
-			case id := <-heard[i]:
+			case id := <-called[i]:
 				if id != "job1" {
-					t.Errorf("listener %d heard %q, want job1", i, id)
+					t.Errorf("listener %d got %q, want job1", i, id)
 				}
 				done = true
 			case <-tick.C:
 			case <-ctx.Done():
-				t.Fatalf("listener %d heard nothing", i)
+				t.Fatalf("listener %d got nothing", i)
 			}
 		}
 	}

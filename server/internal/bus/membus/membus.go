@@ -31,11 +31,11 @@ type queue struct {
 
 type listener struct{ ids chan string }
 
-// heard is how many announcements a slow listener may be behind before it
+// backlog is how many announcements a slow listener may be behind before it
 // misses some.
-const heard = 1024
+const backlog = 1024
 
-// New makes an empty bus.
+// New returns an empty bus.
 func New() *Bus {
 	b := &Bus{
 		queues:    map[bus.Queue]*queue{},
@@ -67,19 +67,20 @@ func (b *Bus) Publish(ctx context.Context, q bus.Queue, m bus.Message) error {
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.hand(b.queues[q], &delivery{bus: b, queue: q, message: m})
+	b.deliver(b.queues[q], &delivery{bus: b, queue: q, message: m})
 	return nil
 }
 
-// hand gives d to the receiver that waits longest, or keeps it. b.mu is held.
-func (b *Bus) hand(q *queue, d *delivery) {
+// deliver gives d to the receiver that has waited longest, or keeps it. The
+// caller holds b.mu.
+func (b *Bus) deliver(q *queue, d *delivery) {
 	if len(q.waiting) == 0 {
 		q.ready = append(q.ready, d)
 		return
 	}
 	next := q.waiting[0]
 	q.waiting = q.waiting[1:]
-	next <- d // has room for the one delivery it waits for
+	next <- d // it has room for the one delivery that its receiver waits for
 }
 
 // Receive implements bus.Bus.
@@ -98,31 +99,31 @@ func (b *Bus) Receive(ctx context.Context, name bus.Queue) (bus.Delivery, error)
 		b.mu.Unlock()
 		return d, nil
 	}
-	mine := make(chan *delivery, 1)
-	q.waiting = append(q.waiting, mine)
+	delivered := make(chan *delivery, 1)
+	q.waiting = append(q.waiting, delivered)
 	b.mu.Unlock()
 
 	select {
-	case d := <-mine:
+	case d := <-delivered:
 		return d, nil
 	case <-ctx.Done():
-		b.leave(q, mine)
+		b.leave(q, delivered)
 		return nil, ctx.Err()
 	case <-b.closed:
-		b.leave(q, mine)
+		b.leave(q, delivered)
 		return nil, errClosed
 	}
 }
 
-// leave takes a receiver out of the line, and passes on what it was handed in
-// the meantime.
-func (b *Bus) leave(q *queue, mine chan *delivery) {
+// leave removes a waiting receiver, and passes on what was delivered to it
+// meanwhile.
+func (b *Bus) leave(q *queue, delivered chan *delivery) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	q.waiting = slices.DeleteFunc(q.waiting, func(c chan *delivery) bool { return c == mine })
+	q.waiting = slices.DeleteFunc(q.waiting, func(c chan *delivery) bool { return c == delivered })
 	select {
-	case d := <-mine:
-		b.hand(q, d)
+	case d := <-delivered:
+		b.deliver(q, d)
 	default:
 	}
 }
@@ -137,7 +138,7 @@ func (b *Bus) Announce(ctx context.Context, jobID string) error {
 	for l := range b.listeners {
 		select {
 		case l.ids <- jobID:
-		default: // announcements can be missed, the announcer is not held up
+		default: // announcements can be missed, and must not block
 		}
 	}
 	return nil
@@ -145,7 +146,7 @@ func (b *Bus) Announce(ctx context.Context, jobID string) error {
 
 // Listen implements bus.Bus.
 func (b *Bus) Listen(ctx context.Context, fn func(jobID string)) error {
-	l := &listener{ids: make(chan string, heard)}
+	l := &listener{ids: make(chan string, backlog)}
 	b.mu.Lock()
 	b.listeners[l] = struct{}{}
 	b.mu.Unlock()
@@ -183,16 +184,16 @@ func (b *Bus) Close() error {
 }
 
 type delivery struct {
-	bus     *Bus
-	queue   bus.Queue
-	message bus.Message
-	handed  int // how often it was given back
+	bus      *Bus
+	queue    bus.Queue
+	message  bus.Message
+	returned int // how often
 }
 
 // Message implements bus.Delivery.
 func (d *delivery) Message() bus.Message { return d.message }
 
-// Ack implements bus.Delivery: what was handed out is in no queue any more.
+// Ack implements bus.Delivery: a delivered message is in no queue any more.
 func (d *delivery) Ack(context.Context) error { return nil }
 
 // Nack implements bus.Delivery.
@@ -201,10 +202,10 @@ func (d *delivery) Nack(context.Context) error {
 	defer d.bus.mu.Unlock()
 	q := d.bus.queues[d.queue]
 	again := *d
-	if again.handed++; again.handed >= bus.MaxDeliveries {
+	if again.returned++; again.returned >= bus.MaxDeliveries {
 		q.dead++
 		return nil
 	}
-	d.bus.hand(q, &again)
+	d.bus.deliver(q, &again)
 	return nil
 }

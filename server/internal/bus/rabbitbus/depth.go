@@ -10,10 +10,10 @@ import (
 	"github.com/soundextract/sx/server/internal/bus"
 )
 
-// Depth implements bus.Bus. While the broker is away it fails at once.
+// Depth implements bus.Bus. It does not wait for a broker that is unreachable.
 func (b *Bus) Depth(ctx context.Context, q bus.Queue) (bus.Depth, error) {
 	for declared := false; ; declared = true {
-		r, err := b.receiving.now()
+		r, err := b.receiving.current()
 		if err != nil {
 			return bus.Depth{}, err
 		}
@@ -41,11 +41,11 @@ func (b *Bus) Depth(ctx context.Context, q bus.Queue) (bus.Depth, error) {
 	}
 }
 
-// count is how many messages wait in a queue.
+// count returns how many messages wait in a queue.
 func count(ch *amqp.Channel, queue string) (int, error) {
 	q, err := ch.QueueDeclarePassive(queue, true, false, false, false, nil)
 	if err != nil {
-		return 0, fmt.Errorf("counting the queue %s: %w", queue, err)
+		return 0, fmt.Errorf("count the messages of the queue %s: %w", queue, err)
 	}
 	return q.Messages, nil
 }

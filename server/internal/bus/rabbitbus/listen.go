@@ -3,7 +3,6 @@ package rabbitbus
 import (
 	"context"
 	"fmt"
-	"log/slog"
 
 	amqp "github.com/rabbitmq/amqp091-go"
 )
@@ -11,24 +10,16 @@ import (
 // Listen implements bus.Bus. What is announced while the connection is down is
 // missed.
 func (b *Bus) Listen(ctx context.Context, fn func(jobID string)) error {
-	var wait backoff
+	wait := newBackoff()
 	for {
-		r, err := b.receiving.get(ctx)
+		r, err := b.receiving.wait(ctx)
 		if err != nil {
 			return err
 		}
 		err = r.listen(ctx, b.names.announce, fn)
-		if ctx.Err() != nil {
-			return ctx.Err()
+		if err := b.resubscribe(ctx, r, err, &wait); err != nil {
+			return err
 		}
-		if r.ended(err) {
-			continue // with the next connection
-		}
-		b.log.WarnContext(ctx, "listening failed, trying again", slog.Any("error", err))
-		if err := b.declare(ctx); err != nil && ctx.Err() == nil {
-			b.log.WarnContext(ctx, "declaring the exchanges failed", slog.Any("error", err))
-		}
-		pause(ctx, wait.next(), nil)
 	}
 }
 
@@ -51,25 +42,25 @@ func (r *receiver) listen(ctx context.Context, exchange string, fn func(jobID st
 	}
 }
 
-// relay sends what is announced to ids. It uses a queue that is exclusive to
-// the connection and ends with its only subscriber: a non-durable queue of any
-// other kind is refused by newer brokers.
+// relay sends what is announced to ids. Its queue is exclusive to the connection
+// and ends with its only subscriber: newer brokers refuse any other queue that
+// is not durable.
 func (r *receiver) relay(ctx context.Context, exchange string, ids chan<- string) error {
 	ch, err := r.conn.Channel()
 	if err != nil {
-		return fmt.Errorf("opening a channel: %w", err)
+		return fmt.Errorf("open a channel: %w", err)
 	}
 	defer func() { _ = ch.Close() }()
 	q, err := ch.QueueDeclare("", false, true, true, false, nil)
 	if err != nil {
-		return fmt.Errorf("declaring a listener's queue: %w", err)
+		return fmt.Errorf("declare a listener's queue: %w", err)
 	}
 	if err := ch.QueueBind(q.Name, "", exchange, false, nil); err != nil {
-		return fmt.Errorf("binding a listener's queue to %s: %w", exchange, err)
+		return fmt.Errorf("bind a listener's queue to %s: %w", exchange, err)
 	}
 	deliveries, err := ch.Consume(q.Name, "listen", true, true, false, false, amqp.Table{})
 	if err != nil {
-		return fmt.Errorf("subscribing to %s: %w", exchange, err)
+		return fmt.Errorf("subscribe to %s: %w", exchange, err)
 	}
 	for {
 		select {
@@ -77,9 +68,9 @@ func (r *receiver) relay(ctx context.Context, exchange string, ids chan<- string
 			if !ok {
 				return errCancelled
 			}
-			m, err := read(raw)
+			m, err := decode(raw)
 			if err != nil {
-				continue // not one of ours
+				continue // not ours
 			}
 			select {
 			case ids <- m.JobID:

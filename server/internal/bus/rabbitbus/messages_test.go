@@ -116,18 +116,6 @@ func TestRenewal(t *testing.T) {
 	depth(t, ctx, b, bus.Depth{})
 }
 
-func TestUnroutable(t *testing.T) {
-	t.Parallel()
-	b := open(t, shared.URI(t))
-	ctx := deadline(t, 20*time.Second)
-	// A queue that the topology does not know, so that declaring does not help.
-	err := b.Publish(ctx, "nowhere", bus.Message{JobID: "job1"})
-	if sx.CodeOf(err) != sx.CodeUnavailable || ctx.Err() != nil {
-		t.Errorf("Publish returned %v, want code unavailable before the deadline", err)
-	}
-	publish(t, ctx, b, "job2") // the channel still works
-}
-
 func TestRefusedByQueue(t *testing.T) {
 	t.Parallel()
 	uri := shared.URI(t)

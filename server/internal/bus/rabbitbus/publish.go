@@ -5,7 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"time"
+	"log/slog"
+	"sync"
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
@@ -13,85 +14,165 @@ import (
 	"github.com/soundextract/sx/server/sx"
 )
 
-// body is what a message carries at the broker.
+// body is the body of a message, in JSON.
 type body struct {
 	JobID string `json:"job_id"`
 }
 
-func (b *Bus) message(jobID string, mode uint8) amqp.Publishing {
-	content, _ := json.Marshal(body{JobID: jobID}) // a string always marshals
-	return amqp.Publishing{
-		ContentType: "application/json", Body: content, DeliveryMode: mode,
-		MessageId: jobID, AppId: b.app, Timestamp: time.Now(),
-	}
-}
-
-// Publish implements bus.Bus. The broker has stored the message on disk, in a
-// majority of its nodes, when Publish returns nil. When a connection is lost
-// before the broker's word is there it publishes again, so a message can come
-// twice. When the queue is missing it is declared anew.
+// Publish implements bus.Bus. When it returns nil the broker has the message on
+// disk, on a majority of its nodes, unless the queue is missing. If a connection
+// is lost before the broker has confirmed the message it is published again, so
+// it can arrive twice.
 func (b *Bus) Publish(ctx context.Context, q bus.Queue, m bus.Message) error {
-	message := b.message(m.JobID, amqp.Persistent)
-	for declared := false; ; {
-		p, err := b.publishing.get(ctx)
-		if err != nil {
-			return notPublished(q, err)
+	for {
+		p, err := b.publishing.wait(ctx)
+		if err == nil {
+			err = p.publish(ctx, b.names.work, string(q), m.JobID)
 		}
-		err = p.publish(ctx, &request{exchange: b.names.work, key: string(q), mandatory: true, message: message})
 		switch {
 		case err == nil:
 			return nil
 		case errors.Is(err, errLost):
-			p.waitLost(ctx) // and go on with the next connection
-		case errors.Is(err, errUnroutable) && !declared:
-			declared = true
-			b.log.WarnContext(ctx, "a queue is missing, declaring it anew", "queue", b.names.queue(q))
-			if err := b.declare(ctx); err != nil {
-				return notPublished(q, err)
-			}
-		default:
-			return notPublished(q, err)
+			continue // over the next connection
+		case ctx.Err() == nil && p == nil:
+			return err // the bus is closed
 		}
+		return sx.NewError(sx.CodeUnavailable, "the message broker did not take a message for the queue %s", q).
+			WithCause(err)
 	}
 }
 
-func notPublished(q bus.Queue, cause error) error {
-	if errors.Is(cause, errClosed) {
-		return errClosed
-	}
-	return sx.NewError(sx.CodeUnavailable, "the message broker did not take a message for the queue %s", q).
-		WithCause(cause)
-}
-
-// Announce implements bus.Bus. It is not worth waiting for: while the broker is
-// away, or holds back publishers, it fails at once.
+// Announce implements bus.Bus. It does not wait for a broker that is unreachable
+// or that blocks publishers, nor for a confirmation.
 func (b *Bus) Announce(ctx context.Context, jobID string) error {
-	p, err := b.publishing.now()
+	p, err := b.publishing.current()
 	if err != nil {
 		return err
 	}
-	if p.blocked.Load() {
-		return sx.NewError(sx.CodeUnavailable, "the message broker holds back publishers")
+	select {
+	case <-p.unblocked():
+	default:
+		return sx.NewError(sx.CodeUnavailable, "the message broker blocks publishers")
 	}
-	if err := p.publish(ctx, &request{
-		exchange: b.names.announce, message: b.message(jobID, amqp.Transient),
-	}); err != nil {
-		return unavailable(fmt.Errorf("announcing: %w", err))
+	if _, err := p.send(ctx, b.names.announce, "", jobID); err != nil {
+		return unavailable(fmt.Errorf("announce: %w", err))
 	}
 	return nil
 }
 
-// settle is given to the broker between a queue's end and its declaration anew,
-// so that it has told the subscribers; see renewEvery.
-const settle = 100 * time.Millisecond
+// publisher is the publishing connection with its one channel. The connection
+// ends with the channel, because nothing else runs on it.
+type publisher struct {
+	*connection
+	ch  *amqp.Channel
+	app string
+	log *slog.Logger
 
-// declare makes what is missing at the broker, over the receiving connection,
-// which no shortage at the broker holds up.
-func (b *Bus) declare(ctx context.Context) error {
-	pause(ctx, settle, nil)
-	r, err := b.receiving.get(ctx)
+	mu   sync.Mutex
+	open chan struct{} // closed while the broker takes messages
+}
+
+var errNacked = errors.New("the message broker could not store the message")
+
+func openPublisher(ctx context.Context, d *dialer, b *Bus) (*publisher, error) {
+	c, err := d.open(ctx, "publish", b.names)
+	if err != nil {
+		return nil, err
+	}
+	defer context.AfterFunc(ctx, c.close)() // the broker's answers may not come
+	ch, err := c.conn.Channel()
+	if err == nil {
+		err = ch.Confirm(false)
+	}
+	if err != nil {
+		c.close()
+		return nil, fmt.Errorf("open the publishing channel: %w", err)
+	}
+	p := &publisher{connection: c, ch: ch, app: b.app, log: b.log, open: make(chan struct{})}
+	close(p.open)
+	// The library waits for a reader of these, so they have room.
+	ends, blocks := ch.NotifyClose(make(chan *amqp.Error, 1)), c.conn.NotifyBlocked(make(chan amqp.Blocking, 8))
+	b.tasks.run(func() {
+		<-ends
+		p.close()
+	})
+	b.tasks.run(func() { p.watchBlocked(ctx, blocks) })
+	return p, nil
+}
+
+// watchBlocked follows whether the broker blocks publishers, until the
+// connection ends.
+func (p *publisher) watchBlocked(ctx context.Context, blocks <-chan amqp.Blocking) {
+	for b := range blocks {
+		p.mu.Lock()
+		select {
+		case <-p.open:
+			if b.Active {
+				p.open = make(chan struct{})
+				p.log.WarnContext(ctx, "the message broker blocks publishers", slog.String("reason", b.Reason))
+			}
+		default:
+			if !b.Active {
+				close(p.open)
+				p.log.InfoContext(ctx, "the message broker takes messages again")
+			}
+		}
+		p.mu.Unlock()
+	}
+}
+
+// unblocked returns a channel that is closed when the broker takes messages.
+func (p *publisher) unblocked() <-chan struct{} {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.open
+}
+
+// publish returns nil once the broker has confirmed the message, and errLost if
+// the connection ended before that.
+func (p *publisher) publish(ctx context.Context, exchange, key, jobID string) error {
+	// A write to a blocked connection could wait for as long as the broker does.
+	select {
+	case <-p.unblocked():
+	case <-p.gone:
+		return errLost
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	confirmation, err := p.send(ctx, exchange, key, jobID)
 	if err != nil {
 		return err
 	}
-	return r.do(ctx, b.names.declare)
+	acked, err := confirmation.WaitContext(ctx)
+	switch {
+	case err != nil:
+		return err
+	case acked:
+		return nil
+	case p.ch.IsClosed():
+		return p.waitLost(ctx)
+	}
+	return errNacked
+}
+
+func (p *publisher) send(ctx context.Context, exchange, key, jobID string) (*amqp.DeferredConfirmation, error) {
+	content, _ := json.Marshal(body{JobID: jobID}) // a string always marshals
+	confirmation, err := p.ch.PublishWithDeferredConfirm(exchange, key, false, false, amqp.Publishing{
+		ContentType: "application/json", Body: content, MessageId: jobID, AppId: p.app,
+	})
+	if err != nil {
+		p.close()
+		return nil, p.waitLost(ctx)
+	}
+	return confirmation, nil
+}
+
+// waitLost returns errLost once the connection has ended.
+func (p *publisher) waitLost(ctx context.Context) error {
+	select {
+	case <-p.gone:
+		return errLost
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }

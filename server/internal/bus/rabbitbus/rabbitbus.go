@@ -1,43 +1,56 @@
 // Package rabbitbus is the message port on RabbitMQ, from 3.10 to 4.x.
 //
-// Two connections are kept up without end, one publishes and one receives, so
-// that a broker that holds publishers back (it is short of memory or disk)
-// still takes acknowledgements. A lost connection is replaced by a new one with
-// new channels: a delivery of the old one can then not be acknowledged any
-// more, and the broker hands its message out again.
+// A message only wakes up a receiver, and a lost one changes nothing but time:
+// the reconcilers publish again. So the package keeps what makes a wake-up
+// prompt, and what keeps a failure from costing more than the broker's outage:
 //
-// The topology is declared by every connection when it comes up, and when a
-// queue turns out to be missing; see topology.go.
+//   - Publisher confirms: Publish knows whether the broker has the message, and
+//     publishes again over the next connection if the last one was lost. They
+//     also are the backpressure of a broker that is slow.
+//   - Quorum queues: a node of the broker can fail without stopping the queues.
+//     They are durable, and their delivery limit moves a message that fails
+//     again and again out of the way, to a queue of dead letters that shows it.
+//   - One message per subscription: a busy converter never holds a message that
+//     an idle one could work on.
+//   - Two connections: a broker that is short of memory or disk stops reading
+//     from a connection that publishes. Acknowledgements use the other one, so
+//     that its queues can drain.
+//   - Declaring missing queues again: a deleted queue costs its messages, not
+//     the service.
+//
+// It does not use mandatory publishing (receivers and Depth notice a missing
+// queue as well), transactions, or the client library's own recovery, which
+// would acknowledge old delivery tags on a new channel. See
+// docs/decisions/0002-rabbitmq-guarantees.md.
 package rabbitbus
 
 import (
 	"cmp"
 	"context"
 	"log/slog"
-	"sync"
 	"time"
 
 	"github.com/soundextract/sx/server/internal/bus"
 	"github.com/soundextract/sx/server/sx"
 )
 
-// Config says which broker, and how this program appears there.
+// Config is the configuration of a Bus.
 type Config struct {
 	// URL is amqp://user:password@host:5672/vhost, or amqps:// for TLS with the
 	// system's certificate authorities; ?cacertfile=, certfile=, keyfile= and
 	// server_name_indication= change that. Its password is never logged.
 	URL string
-	// Setting is what the operator knows URL by, such as GATEWAY_AMQP_URL.
-	// Hints name it.
+	// Setting is the name of the setting that URL comes from, such as
+	// GATEWAY_AMQP_URL, for hints.
 	Setting string
-	// Name is the program's name, shown by the broker with its connections.
+	// Name is the program's name, which the broker shows for its connections.
 	Name string
-	// Prefix begins the name of every exchange and queue, so that several
+	// Prefix starts the name of every exchange and queue, so that several
 	// installations can share a virtual host. "" means "sx".
 	Prefix string
 	Log    *slog.Logger
 
-	renew time.Duration // renewEvery when 0; tests cannot wait so long
+	renew time.Duration // renewInterval if 0; for tests
 }
 
 // Bus is a bus.Bus on RabbitMQ.
@@ -46,75 +59,71 @@ type Bus struct {
 	app        string
 	log        *slog.Logger
 	renew      time.Duration
-	publishing *link[*publisher]
-	receiving  *link[*receiver]
+	publishing *keeper[*publisher]
+	receiving  *keeper[*receiver]
 	tasks      *tasks
-	end        context.CancelFunc
-	closeOnce  sync.Once
+	cancel     context.CancelFunc // ends the sessions
 }
 
 var _ bus.Bus = (*Bus)(nil)
 
-// errClosed is what a closed bus answers.
-var errClosed = sx.NewError(sx.CodeUnavailable, "the message bus is closed")
-
-// Open connects to the broker. It waits for one that is not up yet until ctx
-// ends, and then returns an *sx.Error of code unavailable. What only a person
-// can mend it returns at once, as an *sx.Error of code invalid whose hint names
-// the setting: a malformed URL, a refused login, a virtual host that is not
-// there, a certificate that is not trusted, a queue that someone declared
-// differently. Once Open has succeeded such a refusal is logged and tried again
-// like any other failure, for it may well be a password that is being rotated.
+// Open connects to the broker. It waits until ctx ends for a broker that is not
+// up yet, and then returns an *sx.Error of code unavailable. A refusal that only
+// a person can resolve is returned at once, as an *sx.Error of code invalid
+// whose hint names the setting: a malformed URL, a wrong password, a virtual
+// host that does not exist, a certificate that is not trusted, a queue with
+// other arguments. After Open has succeeded a refusal is logged and retried like
+// any other failure, because a password may be being rotated.
 func Open(ctx context.Context, cfg Config) (*Bus, error) {
 	d, err := newDialer(cfg)
 	if err != nil {
 		return nil, err
 	}
-	life, end := context.WithCancel(context.WithoutCancel(ctx))
+	life, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	b := &Bus{
-		names: newNames(cfg.Prefix),
-		app:   cfg.Name,
-		log:   cfg.Log,
-		renew: cmp.Or(cfg.renew, renewEvery),
-		tasks: &tasks{},
-		end:   end,
+		names:  newNames(cfg.Prefix),
+		app:    cfg.Name,
+		log:    cfg.Log,
+		renew:  cmp.Or(cfg.renew, renewInterval),
+		tasks:  &tasks{},
+		cancel: cancel,
 	}
-	back := newBell()
-	p, r := *d, *d // each link counts its own refused logins
-	b.publishing = newLink("publish", cfg.Log, back, func(ctx context.Context) (*publisher, error) {
+	p, r := *d, *d // each counts its own refused logins
+	b.publishing = newKeeper("publish", cfg.Log, func(ctx context.Context) (*publisher, error) {
 		return openPublisher(ctx, &p, b)
 	})
-	b.receiving = newLink("receive", cfg.Log, back, func(ctx context.Context) (*receiver, error) {
+	b.receiving = newKeeper("receive", cfg.Log, func(ctx context.Context) (*receiver, error) {
 		return openReceiver(ctx, &r, b)
 	})
-	b.tasks.run(func() { b.publishing.keepUp(life) })
-	b.tasks.run(func() { b.receiving.keepUp(life) })
+	b.tasks.run(func() { b.publishing.run(life) })
+	b.tasks.run(func() { b.receiving.run(life) })
 
 	for _, first := range []func(context.Context) error{b.publishing.first, b.receiving.first} {
 		if err := first(ctx); err != nil {
 			_ = b.Close()
-			return nil, d.explain(err)
+			return nil, d.openError(err)
 		}
 	}
 	return b, nil
 }
 
 // Ping implements bus.Bus: both connections are up. It does not ask the broker,
-// whose heartbeats say within 15 s that it has gone.
+// whose missing heartbeats end a connection within 15 s.
 func (b *Bus) Ping(context.Context) error {
-	if _, err := b.publishing.now(); err != nil {
+	if _, err := b.publishing.current(); err != nil {
 		return err
 	}
-	_, err := b.receiving.now()
+	_, err := b.receiving.current()
 	return err
 }
 
-// Close implements bus.Bus. It waits until both connections are closed, a
-// second at most with a broker that does not answer.
+// Close implements bus.Bus. It waits until both connections are closed, at most
+// a second for a broker that does not answer.
 func (b *Bus) Close() error {
-	b.closeOnce.Do(func() {
-		b.end()
-		b.tasks.wait()
-	})
+	b.cancel()
+	b.tasks.wait()
 	return nil
 }
+
+// errClosed is the error of every call on a closed bus.
+var errClosed = sx.NewError(sx.CodeUnavailable, "the message bus is closed")

@@ -2,35 +2,40 @@ package rabbitbus
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
+	"github.com/soundextract/sx/server/backoff"
 	"github.com/soundextract/sx/server/internal/bus"
+	"github.com/soundextract/sx/server/sx"
 )
 
-// errCancelled says that the broker ended a consumer, as it does when the queue
-// is deleted.
+// errCancelled says that the broker ended a subscription, as it does when the
+// queue is deleted.
 var errCancelled = errors.New("the message broker ended the subscription")
 
-// renewEvery is how long a subscription without a message lasts. When a queue is
-// deleted and declared anew at once, RabbitMQ 3 may subscribe the waiting
+// renewInterval is how long a subscription without a message lasts. If a queue
+// is deleted and declared again at once, RabbitMQ 3 may subscribe the waiting
 // receivers to the new queue by itself and then lose track of them: they would
-// wait for ever, each with a message that nobody else gets. A new subscription
-// on a new channel is free of that.
-const renewEvery = 20 * time.Second
+// wait for ever, each with a message that no other receiver gets. A new
+// subscription on a new channel ends that.
+const renewInterval = 20 * time.Second
 
 // Receive implements bus.Bus. It subscribes to the queue, takes one message and
-// ends the subscription before it returns. The broker sends a subscriber one
-// unacknowledged message at most, so nothing is fetched ahead; and once the
-// message is acknowledged there is no subscription that another could come to.
+// ends the subscription before it returns. The broker sends a subscriber at most
+// one unacknowledged message, so nothing is fetched ahead; and after the
+// acknowledgement there is no subscription that could get another one.
 func (b *Bus) Receive(ctx context.Context, q bus.Queue) (bus.Delivery, error) {
-	var wait backoff
+	wait := newBackoff()
 	for {
-		r, err := b.receiving.get(ctx)
+		r, err := b.receiving.wait(ctx)
 		if err != nil {
 			return nil, err
 		}
@@ -38,19 +43,127 @@ func (b *Bus) Receive(ctx context.Context, q bus.Queue) (bus.Delivery, error) {
 		if err == nil {
 			return d, nil
 		}
-		if ctx.Err() != nil {
-			return nil, ctx.Err()
+		if err := b.resubscribe(ctx, r, err, &wait); err != nil {
+			return nil, err
 		}
-		if r.ended(err) {
-			continue // with the next connection
+	}
+}
+
+// resubscribe prepares another subscription after one failed with cause. Its
+// error is ctx's.
+func (b *Bus) resubscribe(ctx context.Context, r *receiver, cause error, wait *backoff.Backoff) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if r.causedBy(cause) {
+		return nil // the next connection declares the queues
+	}
+	// Only the subscription failed: most likely the queue or exchange is missing.
+	b.log.WarnContext(ctx, "a subscription failed, subscribing again", slog.Any("error", cause))
+	if err := b.declare(ctx); err != nil && ctx.Err() == nil {
+		b.log.WarnContext(ctx, "declaring the queues failed", slog.Any("error", err))
+	}
+	return backoff.Sleep(ctx, wait.Next())
+}
+
+// deletionDelay is the pause between noticing that a queue is missing and
+// declaring it again, in which the broker ends the subscriptions to the old one;
+// see renewInterval.
+const deletionDelay = 100 * time.Millisecond
+
+// declare declares what is missing at the broker.
+func (b *Bus) declare(ctx context.Context) error {
+	if err := backoff.Sleep(ctx, deletionDelay); err != nil {
+		return err
+	}
+	r, err := b.receiving.wait(ctx)
+	if err != nil {
+		return err
+	}
+	return r.do(ctx, b.names.declare)
+}
+
+// receiver is the receiving connection. Each call has a channel of its own while
+// it lasts, and a delivery keeps it until it is acknowledged or returned.
+type receiver struct {
+	*connection
+	tasks *tasks
+	renew time.Duration // see renewInterval
+
+	mu   sync.Mutex
+	idle []*amqp.Channel
+	tags int // consumer tags given out
+}
+
+// maxIdle is how many unused channels are kept for the next receivers.
+const maxIdle = 64
+
+func openReceiver(ctx context.Context, d *dialer, b *Bus) (*receiver, error) {
+	c, err := d.open(ctx, "receive", b.names)
+	if err != nil {
+		return nil, err
+	}
+	return &receiver{connection: c, tasks: b.tasks, renew: b.renew}, nil
+}
+
+// take returns a channel that is not in use.
+func (r *receiver) take() (*amqp.Channel, error) {
+	r.mu.Lock()
+	for len(r.idle) > 0 {
+		ch := r.idle[len(r.idle)-1]
+		r.idle = r.idle[:len(r.idle)-1]
+		if !ch.IsClosed() {
+			r.mu.Unlock()
+			return ch, nil
 		}
-		// Only the subscription failed: most likely the queue is missing.
-		b.log.WarnContext(ctx, "a subscription failed, subscribing again",
-			slog.String("queue", b.names.queue(q)), slog.Any("error", err))
-		if err := b.declare(ctx); err != nil && ctx.Err() == nil {
-			b.log.WarnContext(ctx, "declaring the queues failed", slog.Any("error", err))
+	}
+	r.mu.Unlock()
+	ch, err := r.conn.Channel()
+	if err != nil {
+		return nil, fmt.Errorf("open a channel: %w", err)
+	}
+	// One message at a time; see Receive.
+	if err := ch.Qos(1, 0, false); err != nil {
+		return nil, fmt.Errorf("set up a channel: %w", err)
+	}
+	return ch, nil
+}
+
+// put takes a channel back that has no consumer and no open delivery.
+func (r *receiver) put(ch *amqp.Channel) {
+	if ch.IsClosed() {
+		return
+	}
+	r.mu.Lock()
+	keep := len(r.idle) < maxIdle
+	if keep {
+		r.idle = append(r.idle, ch)
+	}
+	r.mu.Unlock()
+	if !keep {
+		_ = ch.Close()
+	}
+}
+
+// do calls fn with a channel, and returns early when ctx ends: the library's
+// calls know no context and last until the broker answers or the connection ends.
+func (r *receiver) do(ctx context.Context, fn func(ch *amqp.Channel) error) error {
+	done := make(chan error, 1)
+	if !r.tasks.run(func() {
+		ch, err := r.take()
+		if err == nil {
+			err = fn(ch)
+			r.put(ch)
 		}
-		pause(ctx, wait.next(), nil)
+		done <- err
+	}) {
+		return errClosed
+	}
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
 	}
 }
 
@@ -67,12 +180,13 @@ func (r *receiver) receive(ctx context.Context, queue string) (*delivery, error)
 	select {
 	case got := <-out:
 		return got.delivery, got.err
-	case <-ctx.Done(): // await gives back what comes in this moment
+	case <-ctx.Done(): // await returns a message that arrives at this moment
 		return nil, ctx.Err()
 	}
 }
 
-// await waits for one message and hands it out, or gives it back when ctx ends.
+// await waits for one message and sends it to out, or returns it to the queue
+// when ctx ends.
 func (r *receiver) await(ctx context.Context, queue string, out chan<- received) {
 	var d *delivery
 	var err error
@@ -88,7 +202,7 @@ func (r *receiver) await(ctx context.Context, queue string, out chan<- received)
 	}
 }
 
-// next subscribes until there is a message, ctx ends, or the subscription is to
+// next subscribes until a message arrives, ctx ends, or the subscription is to
 // be renewed; then both results are nil.
 func (r *receiver) next(ctx context.Context, queue string) (*delivery, error) {
 	ch, err := r.take()
@@ -98,14 +212,14 @@ func (r *receiver) next(ctx context.Context, queue string) (*delivery, error) {
 	tag := r.tag()
 	deliveries, err := ch.Consume(queue, tag, false, false, false, false, nil)
 	if err != nil {
-		return nil, fmt.Errorf("subscribing: %w", err) // and the channel has gone
+		return nil, fmt.Errorf("subscribe to %s: %w", queue, err) // which closed the channel
 	}
 	d, err := r.first(ctx, ch, deliveries)
 	if cancelErr := ch.Cancel(tag, false); cancelErr != nil {
 		_ = ch.Close()
-		return nil, fmt.Errorf("ending the subscription: %w", cancelErr)
+		return nil, fmt.Errorf("end the subscription to %s: %w", queue, cancelErr)
 	}
-	for raw := range deliveries { // what came while the subscription ended
+	for raw := range deliveries { // what arrived while the subscription ended
 		if d == nil && err == nil {
 			d, err = r.accept(ch, raw)
 		} else {
@@ -118,11 +232,11 @@ func (r *receiver) next(ctx context.Context, queue string) (*delivery, error) {
 	return d, err
 }
 
-// first is the first good message, or neither a message nor an error when none
-// has come for long.
+// first returns the first valid message, or nil and nil when the subscription is
+// to be renewed.
 func (r *receiver) first(ctx context.Context, ch *amqp.Channel, deliveries <-chan amqp.Delivery) (*delivery, error) {
-	old := time.NewTimer(r.renew)
-	defer old.Stop()
+	renew := time.NewTimer(r.renew)
+	defer renew.Stop()
 	for {
 		select {
 		case raw, ok := <-deliveries:
@@ -132,7 +246,7 @@ func (r *receiver) first(ctx context.Context, ch *amqp.Channel, deliveries <-cha
 			if d, err := r.accept(ch, raw); d != nil || err != nil {
 				return d, err
 			}
-		case <-old.C:
+		case <-renew.C:
 			return nil, nil //nolint:nilnil // see above
 		case <-ctx.Done():
 			return nil, ctx.Err()
@@ -147,12 +261,69 @@ func (r *receiver) tag() string {
 	return fmt.Sprintf("receive-%d", r.tags)
 }
 
-// accept makes a delivery of a message. One that was handed out too often, or
-// that cannot be read, becomes a dead letter, and accept returns nil.
+// accept makes a delivery of a message. A malformed message becomes a dead
+// letter, and accept returns nil.
 func (r *receiver) accept(ch *amqp.Channel, raw amqp.Delivery) (*delivery, error) {
-	m, err := read(raw)
-	if err != nil || handedOut(raw) >= bus.MaxDeliveries {
+	m, err := decode(raw)
+	if err != nil {
 		return nil, raw.Reject(false)
 	}
 	return &delivery{raw: raw, message: m, channel: ch, from: r}, nil
+}
+
+func decode(raw amqp.Delivery) (bus.Message, error) {
+	var b body
+	if err := json.Unmarshal(raw.Body, &b); err != nil {
+		return bus.Message{}, fmt.Errorf("decode a message: %w", err)
+	}
+	if b.JobID == "" {
+		return bus.Message{}, errors.New("decode a message: no job_id")
+	}
+	return bus.Message{JobID: b.JobID}, nil
+}
+
+// delivery is a bus.Delivery. It has its channel to itself until it ends.
+type delivery struct {
+	raw     amqp.Delivery
+	message bus.Message
+	channel *amqp.Channel
+	from    *receiver
+	ended   atomic.Bool
+}
+
+var errEnded = errors.New("the delivery was already acknowledged or returned")
+
+// Message implements bus.Delivery.
+func (d *delivery) Message() bus.Message { return d.message }
+
+// Ack implements bus.Delivery. An error of code unavailable means that the
+// message's connection is lost, and that the message is delivered again.
+func (d *delivery) Ack(context.Context) error {
+	return d.end(func() error { return d.raw.Ack(false) })
+}
+
+// Nack implements bus.Delivery. It rejects, because every version of RabbitMQ
+// counts that for the delivery limit; from 4.3 on it does not count a nack.
+func (d *delivery) Nack(context.Context) error {
+	return d.end(func() error { return d.raw.Reject(true) })
+}
+
+// giveBack returns a message that no receiver has seen, without counting it
+// where the broker can tell the difference.
+func (d *delivery) giveBack() {
+	_ = d.end(func() error { return d.raw.Nack(false, true) })
+}
+
+// end answers the broker with answer and frees the channel. A second end must
+// not reach the channel, which may serve another delivery by then.
+func (d *delivery) end(answer func() error) error {
+	if d.ended.Swap(true) {
+		return errEnded
+	}
+	if err := answer(); err != nil {
+		return sx.NewError(sx.CodeUnavailable, "the connection to the message broker was lost; "+
+			"the message of job %s is delivered again", d.message.JobID).WithCause(err)
+	}
+	d.from.put(d.channel)
+	return nil
 }

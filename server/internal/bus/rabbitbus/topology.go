@@ -8,15 +8,15 @@ import (
 	"github.com/soundextract/sx/server/internal/bus"
 )
 
-// maxDeadLetters bounds each queue of dead letters, which only people read:
-// beyond it the oldest are dropped.
+// maxDeadLetters bounds each queue of dead letters, which only people read; the
+// oldest are dropped first.
 const maxDeadLetters = 10_000
 
-// names are those of the exchanges and queues at the broker:
+// names are the names of the exchanges and queues at the broker:
 //
 //	sx           direct, key "convert" or "notify" → sx.convert, sx.notify
 //	sx.dead      direct, the same keys → sx.convert.dead, sx.notify.dead
-//	sx.announce  fanout → one exclusive queue for each listener
+//	sx.announce  fanout → one exclusive queue per listener
 type names struct {
 	prefix   string
 	work     string
@@ -34,20 +34,20 @@ func newNames(prefix string) names {
 func (n names) queue(q bus.Queue) string       { return n.prefix + "." + string(q) }
 func (n names) deadLetters(q bus.Queue) string { return n.queue(q) + ".dead" }
 
-// declare makes what is missing. Queues carry only those arguments without
-// which the port's contract would not hold, because a queue declared with other
-// arguments is refused from then on; lengths, limits and the like are left to
-// the operator's policies. There is no x-delivery-limit: delivery.go counts.
+// declare declares what is missing. Queues carry only those arguments without
+// which the port's contract would not hold, because a queue that exists with
+// other arguments is refused; lengths, limits and the like are left to the
+// operator's policies.
 func (n names) declare(ch *amqp.Channel) error {
 	for name, kind := range map[string]string{
 		n.work: amqp.ExchangeDirect, n.dead: amqp.ExchangeDirect, n.announce: amqp.ExchangeFanout,
 	} {
 		if err := ch.ExchangeDeclare(name, kind, true, false, false, false, nil); err != nil {
-			return fmt.Errorf("declaring exchange %s: %w", name, err)
+			return fmt.Errorf("declare exchange %s: %w", name, err)
 		}
 	}
 	for _, q := range bus.Queues() {
-		// The dead letters' queue comes first: a message must not die before it is there.
+		// Dead letters need their queue, so it comes first.
 		if err := declareQueue(ch, n.deadLetters(q), n.dead, string(q), amqp.Table{
 			amqp.QueueTypeArg: amqp.QueueTypeQuorum, amqp.QueueMaxLenArg: maxDeadLetters,
 		}); err != nil {
@@ -55,6 +55,7 @@ func (n names) declare(ch *amqp.Channel) error {
 		}
 		if err := declareQueue(ch, n.queue(q), n.work, string(q), amqp.Table{
 			amqp.QueueTypeArg: amqp.QueueTypeQuorum, "x-dead-letter-exchange": n.dead,
+			"x-delivery-limit": bus.MaxDeliveries - 1, // deliveries after the first
 		}); err != nil {
 			return err
 		}
@@ -64,15 +65,15 @@ func (n names) declare(ch *amqp.Channel) error {
 
 func declareQueue(ch *amqp.Channel, name, exchange, key string, args amqp.Table) error {
 	if _, err := ch.QueueDeclare(name, true, false, false, false, args); err != nil {
-		return fmt.Errorf("declaring queue %s: %w", name, err)
+		return fmt.Errorf("declare queue %s: %w", name, err)
 	}
 	if err := ch.QueueBind(name, key, exchange, false, nil); err != nil {
-		return fmt.Errorf("binding queue %s to %s: %w", name, exchange, err)
+		return fmt.Errorf("bind queue %s to %s: %w", name, exchange, err)
 	}
 	return nil
 }
 
-// declareOn declares on a channel of its own, which an error would end.
+// declareOn declares on a channel of its own, which an error would close.
 func (n names) declareOn(conn *amqp.Connection) error {
 	ch, err := conn.Channel()
 	if err != nil {

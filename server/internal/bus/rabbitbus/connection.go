@@ -1,0 +1,150 @@
+package rabbitbus
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"strconv"
+	"time"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+
+	"github.com/soundextract/sx/server/sx"
+)
+
+const (
+	// heartbeat is how often both sides show that they are alive.
+	heartbeat = 10 * time.Second
+	// handshakeTimeout bounds connecting, TLS and login together.
+	handshakeTimeout = 15 * time.Second
+	// closeTimeout bounds the orderly end of a connection.
+	closeTimeout = time.Second
+)
+
+// errLost is the error of what was under way on a connection that ended.
+var errLost = errors.New("the connection to the message broker was lost")
+
+// connection is a connection that knows when and why it ended.
+type connection struct {
+	conn *amqp.Connection
+	gone chan struct{}
+	err  error // written before gone is closed
+}
+
+func (c *connection) lost() <-chan struct{} { return c.gone }
+
+func (c *connection) reason() error { return c.err }
+
+// causedBy reports whether err comes from the connection's end, as opposed to
+// the end of one channel.
+func (c *connection) causedBy(err error) bool {
+	var broken *net.OpError
+	if !c.conn.IsClosed() && !errors.As(err, &broken) {
+		return false
+	}
+	<-c.gone // follows at once
+	return true
+}
+
+// close ends the connection and with it everything that runs on it.
+func (c *connection) close() {
+	// An error only says that it ended in another way.
+	_ = c.conn.CloseDeadline(time.Now().Add(closeTimeout))
+	<-c.gone
+}
+
+func newConnection(conn *amqp.Connection) *connection {
+	c := &connection{conn: conn, gone: make(chan struct{})}
+	ends := conn.NotifyClose(make(chan *amqp.Error, 1))
+	go func() {
+		c.err = errLost
+		if err := <-ends; err != nil { // nil if this side closed it
+			c.err = err
+		}
+		close(c.gone)
+	}()
+	return c
+}
+
+// dialer makes connections to the configured broker.
+type dialer struct {
+	url     string // with the password: never logged or in a message
+	user    string
+	broker  string // the URL without user and password
+	setting string
+	app     string
+	refused int // logins in a row
+}
+
+func newDialer(cfg Config) (*dialer, error) {
+	uri, err := amqp.ParseURI(cfg.URL)
+	if err != nil {
+		// The parser's error may quote the password.
+		return nil, sx.NewError(sx.CodeInvalid, "malformed URL of the message broker").
+			WithHint("set %s to amqp://user:password@host:5672/ or amqps://user:password@host:5671/, "+
+				"with %%XX for characters such as / ? # @ in the password", settingName(cfg.Setting))
+	}
+	broker := url.URL{Scheme: uri.Scheme, Host: net.JoinHostPort(uri.Host, strconv.Itoa(uri.Port))}
+	return &dialer{
+		url: cfg.URL, user: uri.Username, broker: broker.String() + "/" + url.PathEscape(uri.Vhost),
+		setting: settingName(cfg.Setting), app: cfg.Name,
+	}, nil
+}
+
+func settingName(s string) string {
+	if s == "" {
+		return "the broker's URL"
+	}
+	return s
+}
+
+// dial makes a connection for the purpose, which the broker shows in its name.
+func (d *dialer) dial(ctx context.Context, purpose string) (*connection, error) {
+	ctx, cancel := context.WithTimeout(ctx, handshakeTimeout)
+	defer cancel()
+	properties := amqp.NewConnectionProperties()
+	properties.SetClientConnectionName(fmt.Sprintf("%s %s", d.app, purpose))
+	var raw net.Conn
+	stop := func() bool { return true }
+	conn, err := amqp.DialConfig(d.url, amqp.Config{
+		Heartbeat:  heartbeat,
+		Properties: properties,
+		Dial: func(network, addr string) (net.Conn, error) {
+			c, err := (&net.Dialer{}).DialContext(ctx, network, addr)
+			if err != nil {
+				return nil, err
+			}
+			raw = c
+			// The handshake knows no context, so its reads and writes must end.
+			stop = context.AfterFunc(ctx, func() { _ = c.SetDeadline(time.Unix(1, 0)) })
+			return c, nil
+		},
+	})
+	if err == nil && !stop() {
+		err = ctx.Err()
+	}
+	if err != nil {
+		if raw != nil {
+			_ = raw.Close()
+		}
+		return nil, d.classify(err)
+	}
+	d.refused = 0
+	return newConnection(conn), nil
+}
+
+// open makes a connection and declares the topology on it.
+func (d *dialer) open(ctx context.Context, purpose string, n names) (*connection, error) {
+	c, err := d.dial(ctx, purpose)
+	if err != nil {
+		return nil, err
+	}
+	defer context.AfterFunc(ctx, c.close)() // the broker's answer may not come
+	if err := n.declareOn(c.conn); err != nil {
+		c.close()
+		return nil, d.classify(err)
+	}
+	return c, nil
+}
