@@ -27,7 +27,7 @@ func Write(path string, content []byte, mode fs.FileMode) error {
 	return Commit(f, path)
 }
 
-// Commit moves f, a file that was written in the directory of path, to path, and
+// Commit moves f, a file that was written on the file system of path, to path, and
 // closes it. Its content is on disk when Commit returns nil; after an error, f is
 // removed and path is as it was.
 //

@@ -252,7 +252,7 @@ func TestKilledWhilePutting(t *testing.T) {
 		t.Fatal("the child reported nothing")
 	}
 	if left, err := os.ReadDir(filepath.Join(dir, "tmp")); err != nil || len(left) != 1 {
-		t.Fatalf("tmp holds %v, %v, want the half track", left, err)
+		t.Fatalf("tmp contains %v, %v, want the incomplete track", left, err)
 	}
 	kill(t, cmd)
 	s := open(t, dir)
@@ -260,7 +260,7 @@ func TestKilledWhilePutting(t *testing.T) {
 		t.Errorf("tracks are %v, %v, want none", list, err)
 	}
 	if left, err := os.ReadDir(filepath.Join(dir, "tmp")); err != nil || len(left) != 0 {
-		t.Errorf("tmp holds %v, %v, want nothing", left, err)
+		t.Errorf("tmp contains %v, %v, want nothing", left, err)
 	}
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
@@ -314,7 +314,7 @@ func TestFullMidway(t *testing.T) {
 		t.Fatalf("the upload is %+v, %v, want offset %d", up, err, fileLimit)
 	}
 	if left, err := os.ReadDir(filepath.Join(dir, "tmp")); err != nil || len(left) != 0 {
-		t.Errorf("tmp holds %v, %v, want nothing", left, err)
+		t.Errorf("tmp contains %v, %v, want nothing", left, err)
 	}
 	if _, err := s.Videos.Append(ctx, "v1", fileLimit, io.LimitReader(newEndless(fileLimit), fileLimit)); err != nil {
 		t.Fatal(err)

@@ -110,8 +110,8 @@ func TestUnusableDirectory(t *testing.T) {
 
 func TestDamagedRecords(t *testing.T) {
 	t.Parallel()
-	whole := t.TempDir()
-	s := open(t, whole)
+	intact := t.TempDir()
+	s := open(t, intact)
 	for _, id := range []string{"a", "b", "c", "d"} {
 		j := sx.Job{ID: id, Video: sx.Video{Name: strings.Repeat("long name ", 2000)}}
 		if err := s.Jobs.Create(t.Context(), j); err != nil {
@@ -121,7 +121,7 @@ func TestDamagedRecords(t *testing.T) {
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
-	data, err := os.ReadFile(filepath.Join(whole, "sx.db"))
+	data, err := os.ReadFile(filepath.Join(intact, "sx.db"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -131,10 +131,10 @@ func TestDamagedRecords(t *testing.T) {
 		damage func([]byte) []byte
 	}{
 		{"another kind of file", func([]byte) []byte { return bytes.Repeat([]byte("not a database "), 5000) }},
-		{"only a few bytes", func(b []byte) []byte { return b[:100] }},
-		{"cut behind the first pages", func(b []byte) []byte { return b[:2*page] }},
-		{"cut in half", func(b []byte) []byte { return b[:len(b)/2/page*page] }},
-		{"cut within a record", func(b []byte) []byte { return b[:bytes.LastIndex(b, []byte("long name "))/page*page] }},
+		{"only the first bytes", func(b []byte) []byte { return b[:100] }},
+		{"truncated after the first pages", func(b []byte) []byte { return b[:2*page] }},
+		{"truncated in half", func(b []byte) []byte { return b[:len(b)/2/page*page] }},
+		{"truncated within a record", func(b []byte) []byte { return b[:bytes.LastIndex(b, []byte("long name "))/page*page] }},
 		{"pages of zeros", func(b []byte) []byte { return append(b[:2*page:2*page], make([]byte, len(b)-2*page)...) }},
 		{"pages of noise", func(b []byte) []byte {
 			return append(b[:2*page:2*page], bytes.Repeat([]byte{0xa5, 0x5a, 0x01}, len(b)/3)...)

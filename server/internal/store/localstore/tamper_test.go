@@ -52,7 +52,7 @@ func TestUploadThatLostBytes(t *testing.T) {
 				t.Fatal(err)
 			}
 			if n, err := s.Videos.Append(ctx, "v1", 0, strings.NewReader("uvwxyz")); n != 6 || err != nil {
-				t.Fatalf("Append gave %d, %v", n, err)
+				t.Fatalf("Append returned %d, %v", n, err)
 			}
 			const want = "5347f5b986fa92683f21a1e5287025ca2706f1339040d8ee922c9671b9d033dd" // of uvwxyz
 			if up, err := s.Videos.Complete(ctx, "v1"); err != nil || up.SHA256 != want {
@@ -64,7 +64,7 @@ func TestUploadThatLostBytes(t *testing.T) {
 			}
 			defer func() { _ = b.Close() }()
 			if got, err := io.ReadAll(b); err != nil || string(got) != "uvwxyz" {
-				t.Errorf("the video holds %q, %v", got, err)
+				t.Errorf("the video contains %q, %v", got, err)
 			}
 		})
 	}
@@ -108,7 +108,7 @@ func TestFilesWithoutRecord(t *testing.T) {
 		t.Fatal(err)
 	}
 	if list, err := s.Videos.List(ctx); err != nil || !slices.Equal(list, []string{"v1"}) {
-		t.Errorf("List gave %v, %v, want v1", list, err)
+		t.Errorf("List returned %v, %v, want v1", list, err)
 	}
 	if err := s.Videos.Create(ctx, "v1", "a.mp4", 3); err != nil {
 		t.Errorf("Create over the file returned %v", err)
@@ -131,7 +131,7 @@ func TestBrokenPutLeavesNothing(t *testing.T) {
 		t.Error("Put succeeded")
 	}
 	if left, err := os.ReadDir(filepath.Join(dir, "tmp")); err != nil || len(left) != 0 {
-		t.Errorf("tmp holds %v, %v, want nothing", left, err)
+		t.Errorf("tmp contains %v, %v, want nothing", left, err)
 	}
 }
 
