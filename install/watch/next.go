@@ -1,9 +1,11 @@
 package watch
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/soundextract/sx/install/kube"
+	"github.com/soundextract/sx/install/nextcmd"
 )
 
 // commands fills in the commands that the operator types next.
@@ -25,27 +27,7 @@ func (c commands) install(args ...string) string {
 }
 
 func (c commands) line(program string, args []string) string {
-	words := []string{program}
-	if c.target.Kubeconfig != "" {
-		words = append(words, "--kubeconfig", quote(c.target.Kubeconfig))
-	}
-	if c.target.Context != "" {
-		words = append(words, "--context", quote(c.target.Context))
-	}
-	words = append(words, "-n", quote(c.target.Namespace))
-	for _, a := range args {
-		words = append(words, quote(a))
-	}
-	return strings.Join(words, " ")
-}
-
-// quote makes s one word of a shell.
-func quote(s string) string {
-	plain := func(r rune) bool {
-		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("-_./:=@,+", r)
-	}
-	if s != "" && !strings.ContainsFunc(s, func(r rune) bool { return !plain(r) }) {
-		return s
-	}
-	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+	var kept nextcmd.Flags
+	kept = kept.Keep("--kubeconfig", c.target.Kubeconfig, "").Keep("--context", c.target.Context, "").Keep("-n", c.target.Namespace, "")
+	return nextcmd.Line(slices.Concat(strings.Fields(program), kept, args)...)
 }

@@ -96,12 +96,7 @@ func (p *Problem) Error() string {
 // cannot become ready by itself.
 func (p *Problem) Unwrap() error {
 	if p.timedOut {
-		return sx.NewError(codeTimedOut, "timed out").WithHint("%s", p.Next).WithCause(context.DeadlineExceeded)
+		return sx.NewError(sx.CodeTimedOut, "timed out").WithHint("%s", p.Next).WithCause(context.DeadlineExceeded)
 	}
-	return sx.NewError(codeNotReady, "not ready").WithHint("%s", p.Next)
+	return sx.NewError(sx.CodeNotReady, "not ready").WithHint("%s", p.Next)
 }
-
-const (
-	codeNotReady sx.Code = "not_ready"
-	codeTimedOut sx.Code = "timed_out"
-)

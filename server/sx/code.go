@@ -126,12 +126,12 @@ var classes = map[Code]class{
 	CodeConversionFailed: {422, ExitFailure, 0, "retry the job"},
 	CodeWorkerLost:       {422, ExitFailure, 0, "retry the job; if it fails again, the file may be harmful to the converter"},
 
-	CodeUsage:       {0, ExitUsage, 0, "see the command's help"},
-	CodeUnreachable: {0, ExitUnreachable, retryable | stopsBatch, "check the network and the server's address"},
-	CodeTimedOut:    {0, ExitTryAgain, stopsBatch, "nothing is lost: run the same command again to continue"},
-	CodeInterrupted: {0, ExitInterrupted, stopsBatch, "run the same command again to continue"},
-	CodeNotReady:    {0, ExitFailure, 0, "wait, then check the status again"},
-	CodeProblems:    {0, ExitProblems, 0, "fix the problems that the checks list"},
+	CodeUsage:       {0, ExitUsage, 0, ""},
+	CodeUnreachable: {0, ExitUnreachable, retryable | stopsBatch, ""},
+	CodeTimedOut:    {0, ExitTryAgain, stopsBatch, ""},
+	CodeInterrupted: {0, ExitInterrupted, stopsBatch, ""},
+	CodeNotReady:    {0, ExitFailure, 0, ""},
+	CodeProblems:    {0, ExitProblems, 0, ""},
 }
 
 // Codes lists the codes that a server can send, in alphabetical order.
@@ -151,8 +151,8 @@ func list(keep func(class) bool) []Code {
 	return codes
 }
 
-// Hint is the usual advice for the code, for the user of any client; "" for an
-// unknown code.
+// Hint is the usual advice for the code, for the user of any client; "" for a
+// code that no server sends.
 func (c Code) Hint() string { return classes[c].hint }
 
 // Status is the HTTP status of an answer with this code; 500 for a code that no

@@ -2,10 +2,10 @@ package cmdutil_test
 
 import (
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
-	"github.com/soundextract/sx/cli/internal/cmdutil"
 	"github.com/soundextract/sx/server/sx"
 )
 
@@ -17,12 +17,8 @@ func TestErrorReference(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	known := map[sx.Code]bool{
-		cmdutil.CodeUsage: true, cmdutil.CodeUnreachable: true, cmdutil.CodeTimedOut: true, cmdutil.CodeInterrupted: true,
-		cmdutil.CodeNotReady: true,
-		cmdutil.CodeProblems: true,
-	}
-	for _, c := range sx.Codes() {
+	known := map[sx.Code]bool{}
+	for _, c := range slices.Concat(sx.Codes(), sx.ClientCodes()) {
 		known[c] = true
 	}
 	for _, section := range strings.Split(string(raw), "\n### ")[1:] {

@@ -57,22 +57,12 @@ func EachJob(ctx context.Context, ids []string, fn func(id string) error) error 
 		if err == nil {
 			continue
 		}
-		if ctx.Err() != nil || general(err) {
+		if ctx.Err() != nil || ErrorCode(err).StopsBatch() {
 			return errors.Join(append(errs, err)...)
 		}
-		errs = append(errs, fmt.Errorf("%s: %w", id, err))
+		errs = append(errs, &JobError{Job: id, Err: err})
 	}
 	return errors.Join(errs...)
-}
-
-// general reports whether the error is about the server or the account.
-func general(err error) bool {
-	switch ExitCode(ErrorCode(err)) {
-	case ExitUnreachable, ExitNotAllowed:
-		return true
-	default:
-		return false
-	}
 }
 
 // ChangeJobs changes one job after the other and prints each as it then is, as JSON

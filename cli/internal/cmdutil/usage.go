@@ -13,14 +13,14 @@ import (
 // shows the command's usage line, unlike input that is wrong itself. Without a
 // hint of its own it points to the command's --help.
 func UsageErrorf(format string, args ...any) *sx.Error {
-	return sx.NewError(CodeUsage, format, args...)
+	return sx.NewError(sx.CodeUsage, format, args...)
 }
 
 // UsageArgs makes a usage error of what a cobra check of arguments finds.
 func UsageArgs(check cobra.PositionalArgs) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		err := check(cmd, args)
-		if err == nil || ErrorCode(err) == CodeUsage {
+		if err == nil || ErrorCode(err) == sx.CodeUsage {
 			return err
 		}
 		return UsageErrorf("%s", err)

@@ -9,7 +9,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/soundextract/sx/cli/internal/cmdutil"
 	"github.com/soundextract/sx/cli/internal/releases"
 	"github.com/soundextract/sx/server/sx"
 )
@@ -64,8 +63,8 @@ func TestNewestUnreachable(t *testing.T) {
 	}))
 	defer cut.Close()
 	for home, code := range map[string]sx.Code{
-		"http://127.0.0.1:1": cmdutil.CodeUnreachable,
-		cut.URL:              cmdutil.CodeUnreachable,
+		"http://127.0.0.1:1": sx.CodeUnreachable,
+		cut.URL:              sx.CodeUnreachable,
 		"example":            sx.CodeInvalid,
 	} {
 		_, err := releases.Newest(t.Context(), home)

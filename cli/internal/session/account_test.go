@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/soundextract/sx/cli/internal/cmdutil"
 	"github.com/soundextract/sx/cli/internal/fakeserver"
 	"github.com/soundextract/sx/cli/internal/session"
 	"github.com/soundextract/sx/server/api"
@@ -130,7 +131,7 @@ func TestEndedSessionIsForgotten(t *testing.T) {
 	register(t, server.URL, dir)
 	server.EndSessions()
 	_, err := signedClient(t, open(t, server.URL, dir)).Me(t.Context())
-	if sx.CodeOf(err) != sx.CodeSessionEnded || !strings.Contains(sx.AsError(err).Hint, "sx login") {
+	if sx.CodeOf(err) != sx.CodeSessionEnded || !strings.Contains(cmdutil.HintOf(err, nil), "sx login") {
 		t.Fatalf("got %v, want session_ended with the way out", err)
 	}
 	if _, err := session.OpenStore(dir, nil).Get("test"); !errors.Is(err, session.ErrNoSignIn) {

@@ -4,6 +4,9 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"time"
+
+	"github.com/soundextract/sx/server/api"
+	"github.com/soundextract/sx/server/sx"
 )
 
 // again asks once more when the server says that it cannot answer just now: one
@@ -36,12 +39,6 @@ func (a again) RoundTrip(req *http.Request) (*http.Response, error) {
 
 // passing reports whether the answer to a question may be another one soon.
 func passing(req *http.Request, res *http.Response) bool {
-	if req.Method != http.MethodGet && req.Method != http.MethodHead {
-		return false
-	}
-	switch res.StatusCode {
-	case http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
-		return true
-	}
-	return false
+	asks := req.Method == http.MethodGet || req.Method == http.MethodHead
+	return asks && api.CodeOfStatus(res.StatusCode) == sx.CodeUnavailable
 }

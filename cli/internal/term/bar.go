@@ -116,9 +116,9 @@ func (b *ProgressBar) Done(how string) {
 	b.plain.line(b, how)
 }
 
-// Fail ends the bar. A loud failure leaves a line that says why, for errors
-// that are not reported otherwise.
-func (b *ProgressBar) Fail(err error, loud bool) {
+// Fail ends the bar. A loud failure leaves a line that says why, and the hint
+// below it, for errors that are not reported otherwise.
+func (b *ProgressBar) Fail(err error, hint string, loud bool) {
 	b.display.mu.Lock()
 	defer b.display.mu.Unlock()
 	b.status, b.stalled, b.ended = failed, "", "failed"
@@ -127,7 +127,7 @@ func (b *ProgressBar) Fail(err error, loud bool) {
 	}
 	if loud {
 		line := b.name + ": " + err.Error()
-		if hint := sx.AsError(err).Hint; hint != "" && sx.CodeOf(err) != sx.CodeInternal {
+		if hint != "" {
 			line += "\n  " + hint
 		}
 		b.display.sayLocked(line)

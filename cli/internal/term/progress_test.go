@@ -32,8 +32,8 @@ func TestPlainLines(t *testing.T) {
 	b.Percent("converting", 10, time.Minute)
 	a.Done("uploaded")
 	a.Wait("no connection", time.Now().Add(time.Hour))
-	b.Fail(sx.NewError(sx.CodeNoAudio, "there is no sound").WithHint("choose another"), true)
-	c.Fail(errors.New("told by someone else"), false)
+	b.Fail(sx.NewError(sx.CodeNoAudio, "there is no sound").WithHint("choose another"), "choose another", true)
+	c.Fail(errors.New("told by someone else"), "", false)
 	if _, err := io.WriteString(d.Out(), "result\n"); err != nil {
 		t.Fatal(err)
 	}
@@ -72,7 +72,7 @@ func TestTerminalBlock(t *testing.T) {
 		t.Fatal(err)
 	}
 	a.Done("done")
-	b.Fail(errors.New("trouble"), true)
+	b.Fail(errors.New("trouble"), "", true)
 	d.Close()
 	got := errOut.String()
 	for _, want := range []string{

@@ -11,9 +11,6 @@ import (
 	"github.com/soundextract/sx/server/sx"
 )
 
-// codeUsage is the code of a command that was typed wrong.
-const codeUsage sx.Code = "usage"
-
 // PromptLine asks for a line of text, which comes back without blanks around it. It
 // fails when the input ends before that.
 func PromptLine(ctx context.Context, streams *IOStreams, question string) (string, error) {
@@ -79,7 +76,7 @@ func Confirm(ctx context.Context, streams *IOStreams, question string) (bool, er
 func PromptName(ctx context.Context, streams *IOStreams, given string) (string, error) {
 	if given == "" {
 		if !streams.InTTY {
-			return "", sx.NewError(codeUsage, "account name required")
+			return "", sx.NewError(sx.CodeUsage, "account name required")
 		}
 		var err error
 		if given, err = PromptLine(ctx, streams, "Name: "); err != nil {
@@ -148,7 +145,7 @@ func PromptPasswordChange(ctx context.Context, streams *IOStreams, fromInput boo
 }
 
 func noTerminal() error {
-	return sx.NewError(codeUsage, "cannot prompt for a password without a terminal").
+	return sx.NewError(sx.CodeUsage, "cannot prompt for a password without a terminal").
 		WithHint("pass it on standard input with --password-stdin")
 }
 

@@ -148,13 +148,13 @@ func TestName(t *testing.T) {
 func TestWithoutTerminal(t *testing.T) {
 	t.Parallel()
 	streams, _, _ := term.Test("")
-	if _, err := term.PromptName(t.Context(), streams, ""); cmdutil.ErrorCode(err) != cmdutil.CodeUsage {
+	if _, err := term.PromptName(t.Context(), streams, ""); cmdutil.ErrorCode(err) != sx.CodeUsage {
 		t.Errorf("name: %v", err)
 	}
-	if _, err := term.PromptPassword(t.Context(), streams, false); cmdutil.ErrorCode(err) != cmdutil.CodeUsage {
+	if _, err := term.PromptPassword(t.Context(), streams, false); cmdutil.ErrorCode(err) != sx.CodeUsage {
 		t.Errorf("password: %v", err)
 	}
-	if _, err := streams.ReadPassword(t.Context()); err == nil || cmdutil.ErrorCode(err) == cmdutil.CodeUsage {
+	if _, err := streams.ReadPassword(t.Context()); err == nil || cmdutil.ErrorCode(err) == sx.CodeUsage {
 		t.Errorf("a terminal that is none: %v", err)
 	}
 }
@@ -225,7 +225,7 @@ func TestPasswordChangeFromInput(t *testing.T) {
 		}
 	}
 	streams, _, _ := term.Test("")
-	if _, _, err := term.PromptPasswordChange(t.Context(), streams, false); cmdutil.ErrorCode(err) != cmdutil.CodeUsage {
+	if _, _, err := term.PromptPasswordChange(t.Context(), streams, false); cmdutil.ErrorCode(err) != sx.CodeUsage {
 		t.Errorf("no terminal: %v", err)
 	}
 }

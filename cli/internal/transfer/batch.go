@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"sync"
 
-	"github.com/soundextract/sx/server/api/client"
+	"github.com/soundextract/sx/cli/internal/cmdutil"
 	"github.com/soundextract/sx/server/sx"
 )
 
@@ -16,7 +16,7 @@ type Item struct {
 	Bar  interface {
 		// Fail ends the item's progress bar; loud says that nothing else reports
 		// the error.
-		Fail(err error, loud bool)
+		Fail(err error, hint string, loud bool)
 	}
 	Do func(ctx context.Context) error
 }
@@ -67,30 +67,15 @@ func (b *batch) work(ctx context.Context) {
 		if err == nil {
 			continue
 		}
-		item.Bar.Fail(err, len(b.items) > 1 && ctx.Err() == nil)
+		item.Bar.Fail(err, cmdutil.HintOf(err, nil), len(b.items) > 1 && ctx.Err() == nil)
 		b.mu.Lock()
 		b.failed++
 		if b.first == nil {
 			b.first = Wrap(item.Name, err)
 		}
-		b.ended = b.ended || isFatalForBatch(err)
+		b.ended = b.ended || cmdutil.ErrorCode(err).StopsBatch()
 		b.mu.Unlock()
 	}
-}
-
-// isFatalForBatch reports whether the error is about the server or the account,
-// so that every other item would fail with it.
-func isFatalForBatch(err error) bool {
-	var unreachable *client.Unreachable
-	var known *sx.Error
-	if !errors.As(err, &known) {
-		return errors.As(err, &unreachable)
-	}
-	switch known.Code {
-	case sx.CodeUnauthenticated, sx.CodeSessionEnded, sx.CodeUnavailable, sx.CodeStorageFull, CodeTimedOut:
-		return true
-	}
-	return false
 }
 
 func (b *batch) summary() error {
@@ -102,7 +87,5 @@ func (b *batch) summary() error {
 	if !errors.As(b.first, &known) {
 		return fmt.Errorf("%s, first %w", text, b.first)
 	}
-	all := *known
-	all.Message = text + ", first " + known.Message
-	return all.WithCause(b.first)
+	return known.WithMessage("%s, first %s", text, known.Message).WithCause(b.first)
 }

@@ -12,15 +12,11 @@ import (
 	"github.com/soundextract/sx/server/sx"
 )
 
-// CodeTimedOut is the code of the error for a transfer that made no progress
-// for the retry timeout.
-const CodeTimedOut sx.Code = "timed_out"
-
 // ErrStalled says that a connection was closed because nothing moved on it.
 var ErrStalled = errors.New("the connection stalled")
 
 func errTimedOut(timeout time.Duration, last error) error {
-	return sx.NewError(CodeTimedOut, "gave up after %s without progress: %s", term.FormatDuration(timeout), reason(last)).
+	return sx.NewError(sx.CodeTimedOut, "gave up after %s without progress: %s", term.FormatDuration(timeout), reason(last)).
 		WithHint("nothing is lost: run the same command again to continue where it stopped").WithCause(last)
 }
 
@@ -33,18 +29,8 @@ func Retryable(err error) bool {
 	if errors.As(err, &cert) {
 		return false // the other side is not the server
 	}
-	var unreachable *client.Unreachable
-	if errors.As(err, &unreachable) {
-		return true
-	}
-	var known *sx.Error
-	if errors.As(err, &known) {
-		switch known.Code {
-		case sx.CodeUnavailable, sx.CodeInternal, sx.CodeTooManyAttempts:
-			return true
-		}
-	}
-	return false
+	var coded sx.Coded
+	return errors.As(err, &coded) && coded.ErrorCode().Retryable()
 }
 
 // reason says in a few words why a try failed.
@@ -65,7 +51,5 @@ func Wrap(name string, err error) error {
 	if !errors.As(err, &known) {
 		return fmt.Errorf("%s: %w", name, err)
 	}
-	wrapped := *known
-	wrapped.Message = name + ": " + known.Message
-	return wrapped.WithCause(err)
+	return known.WithMessage("%s: %s", name, known.Message).WithCause(err)
 }

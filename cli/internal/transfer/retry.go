@@ -61,7 +61,7 @@ func (r *Retry) restart() {
 }
 
 // Pause waits before another try if err is retryable, and returns err at once
-// if not. After the timeout it returns an *sx.Error of code CodeTimedOut, or err
+// if not. After the timeout it returns an *sx.Error of code timed_out, or err
 // itself if the server has never answered in this run.
 func (r *Retry) Pause(ctx context.Context, err error) error {
 	if ctx.Err() != nil {

@@ -75,7 +75,7 @@ func TestRetryTimeout(t *testing.T) {
 	policy.Start(&progressLog{}).Answered()
 	err = policy.Start(&progressLog{}).Do(t.Context(), fail)
 	known := sx.AsError(err)
-	if known.Code != transfer.CodeTimedOut || !strings.Contains(known.Message, "no connection") || !strings.Contains(known.Hint, "same command") {
+	if known.Code != sx.CodeTimedOut || !strings.Contains(known.Message, "no connection") || !strings.Contains(known.Hint, "same command") {
 		t.Errorf("a server that went unreachable: %+v", known)
 	}
 }

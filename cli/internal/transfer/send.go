@@ -140,15 +140,10 @@ func (s *sender) offsetMayCure(err error) bool {
 	if !errors.As(err, &known) {
 		return false
 	}
-	switch known.Code {
-	case sx.CodeOffsetConflict, sx.CodeConflict:
-		return true
-	case sx.CodeUnauthenticated: // the access token expired; asking renews it
-		return true
-	case sx.CodeTooLarge: // for a proxy; the server itself refuses at the creation
+	if known.Code == sx.CodeTooLarge { // for a proxy; the server itself refuses at the creation
 		return s.bodySize > minBody
 	}
-	return false
+	return known.Code.Resync()
 }
 
 // findOffset asks for the offset until the server answers.

@@ -145,8 +145,8 @@ func TestUploadTimesOut(t *testing.T) {
 	u.up.Policy = &transfer.Policy{Timeout: 700 * time.Millisecond}
 	started := time.Now()
 	_, err := u.upload(t.Context(), t)
-	if sx.CodeOf(err) != transfer.CodeTimedOut || !strings.Contains(sx.AsError(err).Hint, "same command") {
-		t.Errorf("got %v, want the code %s", err, transfer.CodeTimedOut)
+	if sx.CodeOf(err) != sx.CodeTimedOut || !strings.Contains(sx.AsError(err).Hint, "same command") {
+		t.Errorf("got %v, want the code %s", err, sx.CodeTimedOut)
 	}
 	if passed := time.Since(started); passed > 10*time.Second {
 		t.Errorf("gave up after %s", passed)

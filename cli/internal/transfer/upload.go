@@ -108,7 +108,9 @@ func (u *upload) run(ctx context.Context) (*Uploaded, error) {
 			return uploaded, nil
 		}
 		var source *tus.SourceError
-		switch code := sx.CodeOf(err); {
+		code := sx.CodeOf(err)
+		gone := code == sx.CodeNotFound || code == sx.CodeUploadExpired
+		switch {
 		case ctx.Err() != nil:
 			return nil, ctx.Err()
 		case errors.As(err, &source):
@@ -121,25 +123,16 @@ func (u *upload) run(ctx context.Context) (*Uploaded, error) {
 		case errors.Is(err, errChanged):
 			u.remove(ctx, u.rec)
 			return nil, err
-		case u.rec.ID != "" && restarts < maxRestarts && (code == sx.CodeNotFound || code == sx.CodeUploadExpired):
+		case gone && u.rec.ID != "" && restarts < maxRestarts:
 			u.progress.Say("the server no longer has the unfinished upload, starting again")
 			u.rec.remove()
-		case refusesFile(code):
+		case gone, code.Permanent():
 			u.rec.remove()
 			return nil, err
 		default:
 			return nil, err // record and upload stay, and the next run continues
 		}
 	}
-}
-
-// refusesFile reports whether continuing the upload would be refused again.
-func refusesFile(code sx.Code) bool {
-	switch code {
-	case sx.CodeNotMedia, sx.CodePlaylist, sx.CodeTooLarge, sx.CodeNotFound, sx.CodeUploadExpired:
-		return true
-	}
-	return false
 }
 
 // once continues the recorded upload, or starts one.

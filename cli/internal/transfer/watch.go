@@ -42,7 +42,7 @@ const pollInterval = 2 * time.Second
 const brokenStreams = 2
 
 // Follow reports what happens to the jobs until all are final or gone. Its error
-// is the server's, or of code CodeTimedOut.
+// is the server's, or of code timed_out.
 func (w *Watcher) Follow(ctx context.Context, ids []string, events WatchEvents) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()

@@ -244,7 +244,7 @@ func TestWatchTimeoutAndCancellation(t *testing.T) {
 	}
 	down = true
 	w.Policy.Timeout = 500 * time.Millisecond
-	if err := w.Follow(t.Context(), []string{id}, e); sx.CodeOf(err) != transfer.CodeTimedOut {
+	if err := w.Follow(t.Context(), []string{id}, e); sx.CodeOf(err) != sx.CodeTimedOut {
 		t.Errorf("got %v", err)
 	}
 }

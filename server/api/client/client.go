@@ -37,6 +37,9 @@ func New(base string, hc *http.Client) (*Client, error) {
 	return &Client{base: u, http: hc}, nil
 }
 
+// ErrForeign is the error for an answer that no SoundExtract server gives.
+var ErrForeign = sx.NewError(sx.CodeInternal, "not the answer of a SoundExtract server").WithHint("check the server's address")
+
 // Unreachable says that no answer came from the server.
 type Unreachable struct {
 	Server string
@@ -124,8 +127,7 @@ func (c *Client) call(ctx context.Context, method, path string, query url.Values
 		return nil
 	}
 	if t, _, _ := mime.ParseMediaType(res.Header.Get("Content-Type")); t != "application/json" {
-		return sx.NewError(sx.CodeInternal, "%s does not answer like a SoundExtract server", c.base.Host).
-			WithHint("check the server's address")
+		return ErrForeign.WithMessage("%s does not answer like a SoundExtract server", c.base.Host)
 	}
 	if err := json.NewDecoder(res.Body).Decode(out); err != nil {
 		if ctxErr := ctx.Err(); ctxErr != nil {

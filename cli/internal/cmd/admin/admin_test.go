@@ -46,7 +46,7 @@ func TestUsersFlags(t *testing.T) {
 			var got *usersOptions
 			err := try(t, newCmdUsers(newFactory(), func(_ context.Context, o *usersOptions) error { got = o; return nil }), tt.args...)
 			if tt.wrong {
-				if cmdutil.ErrorCode(err) != cmdutil.CodeUsage || got != nil {
+				if cmdutil.ErrorCode(err) != sx.CodeUsage || got != nil {
 					t.Errorf("got %v, want a usage error", err)
 				}
 				return
@@ -85,7 +85,7 @@ func TestEnableFlags(t *testing.T) {
 		if err := try(t, newCmd(newFactory(), keep), "anna", "--json"); err != nil || got.Name != "anna" || !got.JSON {
 			t.Errorf("got %+v, %v", got, err)
 		}
-		if err := try(t, newCmd(newFactory(), keep)); cmdutil.ErrorCode(err) != cmdutil.CodeUsage {
+		if err := try(t, newCmd(newFactory(), keep)); cmdutil.ErrorCode(err) != sx.CodeUsage {
 			t.Errorf("got %v", err)
 		}
 		if err := try(t, newCmd(newFactory(), nil), "a/b"); sx.CodeOf(err) != sx.CodeInvalid {
@@ -96,10 +96,10 @@ func TestEnableFlags(t *testing.T) {
 
 func TestWordsThatAreNoCommand(t *testing.T) {
 	t.Parallel()
-	if err := try(t, NewCmd(newFactory()), "usres"); cmdutil.ErrorCode(err) != cmdutil.CodeUsage || !strings.Contains(sx.AsError(err).Hint, "admin users") {
+	if err := try(t, NewCmd(newFactory()), "usres"); cmdutil.ErrorCode(err) != sx.CodeUsage || !strings.Contains(sx.AsError(err).Hint, "admin users") {
 		t.Errorf("got %v", err)
 	}
-	if err := try(t, NewCmd(newFactory()), "xyzzy"); cmdutil.ErrorCode(err) != cmdutil.CodeUsage || sx.AsError(err).Hint != "" {
+	if err := try(t, NewCmd(newFactory()), "xyzzy"); cmdutil.ErrorCode(err) != sx.CodeUsage || sx.AsError(err).Hint != "" {
 		t.Errorf("got %v", err)
 	}
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/soundextract/sx/cli/internal/cmdutil"
 	"github.com/soundextract/sx/cli/internal/term"
+	"github.com/soundextract/sx/server/sx"
 )
 
 func TestUseWantsOneName(t *testing.T) {
@@ -21,7 +22,7 @@ func TestUseWantsOneName(t *testing.T) {
 		cmd.SilenceErrors, cmd.SilenceUsage = true, true
 		err := cmd.ExecuteContext(t.Context())
 		switch {
-		case len(args) != 1 && cmdutil.ErrorCode(err) != cmdutil.CodeUsage:
+		case len(args) != 1 && cmdutil.ErrorCode(err) != sx.CodeUsage:
 			t.Errorf("%v: got %v, want a usage error", args, err)
 		case len(args) == 1 && (err != nil || got.Name != "a"):
 			t.Errorf("%v: got %+v, %v", args, got, err)

@@ -134,13 +134,13 @@ func TestTheTargetIsCheckedBeforeTheUpload(t *testing.T) {
 	if told := sx.AsError(err); !strings.Contains(told.Message, "is not a directory") {
 		t.Errorf("got %+v", told)
 	}
-	if _, _, err = b.run(t.Context(), t, false, b.file("a.mp4"), b.file("b.mp4"), "-o", "-"); cmdutil.ErrorCode(err) != cmdutil.CodeUsage {
+	if _, _, err = b.run(t.Context(), t, false, b.file("a.mp4"), b.file("b.mp4"), "-o", "-"); cmdutil.ErrorCode(err) != sx.CodeUsage {
 		t.Errorf("several to the stream: %v", err)
 	}
-	if _, _, err = b.run(t.Context(), t, true, b.file("a.mp4"), "-o", "-"); cmdutil.ErrorCode(err) != cmdutil.CodeUsage {
+	if _, _, err = b.run(t.Context(), t, true, b.file("a.mp4"), "-o", "-"); cmdutil.ErrorCode(err) != sx.CodeUsage {
 		t.Errorf("to the terminal: %v", err)
 	}
-	if _, _, err = b.run(t.Context(), t, false, b.file("a.mp4"), "--json", "-o", "-"); cmdutil.ErrorCode(err) != cmdutil.CodeUsage {
+	if _, _, err = b.run(t.Context(), t, false, b.file("a.mp4"), "--json", "-o", "-"); cmdutil.ErrorCode(err) != sx.CodeUsage {
 		t.Errorf("JSON and MP3: %v", err)
 	}
 }

@@ -84,7 +84,7 @@ func runDoctor(ctx context.Context, opts *Options) error {
 		}
 		return nil
 	}
-	return sx.NewError(cmdutil.CodeProblems, "the checks found %s", count(found)).
+	return sx.NewError(sx.CodeProblems, "the checks found %s", count(found)).
 		WithHint("follow the advice for each problem, then check again with: %s", opts.Cluster.Line("doctor"))
 }
 

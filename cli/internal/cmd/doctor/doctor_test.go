@@ -15,6 +15,7 @@ import (
 	"github.com/soundextract/sx/cli/internal/session"
 	"github.com/soundextract/sx/cli/internal/term"
 	"github.com/soundextract/sx/install/check"
+	"github.com/soundextract/sx/server/sx"
 )
 
 func TestFlags(t *testing.T) {
@@ -28,7 +29,7 @@ func TestFlags(t *testing.T) {
 		t.Errorf("got %+v, %v", got, err)
 	}
 	cmd.SetArgs([]string{"music"})
-	if err := cmd.ExecuteContext(t.Context()); cmdutil.ErrorCode(err) != cmdutil.CodeUsage {
+	if err := cmd.ExecuteContext(t.Context()); cmdutil.ErrorCode(err) != sx.CodeUsage {
 		t.Errorf("an argument: got %v", err)
 	}
 }
@@ -74,7 +75,7 @@ func results(t *testing.T, text string) map[string]check.Result {
 func TestEmptyCluster(t *testing.T) {
 	streams, out, _ := term.Test("")
 	err := run(t, streams, "--kubeconfig", clustertest.New(t, false), "--json")
-	if cmdutil.ExitCode(cmdutil.ErrorCode(err)) != cmdutil.ExitProblems {
+	if cmdutil.ErrorCode(err).ExitCode() != sx.ExitProblems {
 		t.Errorf("got %v", err)
 	}
 	all := results(t, out.String())
@@ -87,7 +88,7 @@ func TestEmptyCluster(t *testing.T) {
 func TestInstalled(t *testing.T) {
 	streams, out, _ := term.Test("")
 	err := run(t, streams, "--kubeconfig", clustertest.New(t, true), "--json")
-	if cmdutil.ExitCode(cmdutil.ErrorCode(err)) != cmdutil.ExitProblems {
+	if cmdutil.ErrorCode(err).ExitCode() != sx.ExitProblems {
 		t.Errorf("got %v", err)
 	}
 	all := results(t, out.String())
@@ -127,7 +128,7 @@ func TestAway(t *testing.T) {
 	streams, out, _ := term.Test("")
 	path := clustertest.Away(t)
 	err := run(t, streams, "--kubeconfig", path)
-	if cmdutil.ExitCode(cmdutil.ErrorCode(err)) != cmdutil.ExitProblems || !strings.Contains(err.Error(), "1 fatal problem") {
+	if cmdutil.ErrorCode(err).ExitCode() != sx.ExitProblems || !strings.Contains(err.Error(), "1 fatal problem") {
 		t.Errorf("got %v", err)
 	}
 	if fields := strings.Split(strings.TrimSpace(out.String()), "\t"); len(fields) != 5 || fields[0] != "api" || fields[1] != "fatal" {

@@ -49,7 +49,7 @@ func TestTypedWrong(t *testing.T) {
 		"all to the stream":    {"--all", "-o", "-"},
 		"JSON with the stream": {"x", "--json", "-o", "-"},
 	} {
-		if _, _, err := run(t, servertest.New(t), false, args...); cmdutil.ErrorCode(err) != cmdutil.CodeUsage {
+		if _, _, err := run(t, servertest.New(t), false, args...); cmdutil.ErrorCode(err) != sx.CodeUsage {
 			t.Errorf("%s: got %v", name, err)
 		}
 	}
@@ -96,7 +96,7 @@ func TestOne(t *testing.T) {
 	if out, _, err := run(t, server, false, id, "-o", "-"); err != nil || out != "sound" {
 		t.Errorf("the stream got %q: %v", out, err)
 	}
-	if _, _, err := run(t, server, true, id, "-o", "-"); cmdutil.ErrorCode(err) != cmdutil.CodeUsage {
+	if _, _, err := run(t, server, true, id, "-o", "-"); cmdutil.ErrorCode(err) != sx.CodeUsage {
 		t.Errorf("to the terminal: %v", err)
 	}
 }

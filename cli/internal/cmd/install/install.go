@@ -135,7 +135,7 @@ func (opts *Options) tell(in *installer.Installer, info release.Info) error {
 	next := "sx register\n      then: sx convert VIDEO"
 	switch {
 	case !opts.Wait:
-		next = opts.Cluster.Line("status --wait")
+		next = opts.Cluster.Line("status", "--wait")
 	case info.Revision > 1:
 		next = opts.Cluster.Line("status")
 	}

@@ -40,7 +40,7 @@ func TestEmailFlags(t *testing.T) {
 		t.Errorf("got %+v, %v", got, err)
 	}
 	for _, args := range [][]string{{}, {"a", "b"}, {"a", "--remove"}} {
-		if err := try(t, command(), args...); cmdutil.ErrorCode(err) != cmdutil.CodeUsage {
+		if err := try(t, command(), args...); cmdutil.ErrorCode(err) != sx.CodeUsage {
 			t.Errorf("%v: %v", args, err)
 		}
 	}
@@ -77,7 +77,7 @@ func TestOtherFlags(t *testing.T) {
 		"limit 0": try(t, list(), "--limit", "0"), "limit 501": try(t, list(), "--limit", "501"),
 		"test of x": try(t, newCmdTest(newFactory(), nil), "x"),
 	} {
-		if cmdutil.ErrorCode(err) != cmdutil.CodeUsage {
+		if cmdutil.ErrorCode(err) != sx.CodeUsage {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -85,10 +85,10 @@ func TestOtherFlags(t *testing.T) {
 
 func TestWordsThatAreNoCommand(t *testing.T) {
 	t.Parallel()
-	if err := try(t, NewCmd(newFactory()), "emial"); cmdutil.ErrorCode(err) != cmdutil.CodeUsage || !strings.Contains(sx.AsError(err).Hint, "notify email") {
+	if err := try(t, NewCmd(newFactory()), "emial"); cmdutil.ErrorCode(err) != sx.CodeUsage || !strings.Contains(sx.AsError(err).Hint, "notify email") {
 		t.Errorf("got %v", err)
 	}
-	if err := try(t, NewCmd(newFactory()), "webhook", "ad"); cmdutil.ErrorCode(err) != cmdutil.CodeUsage || !strings.Contains(sx.AsError(err).Hint, "webhook add") {
+	if err := try(t, NewCmd(newFactory()), "webhook", "ad"); cmdutil.ErrorCode(err) != sx.CodeUsage || !strings.Contains(sx.AsError(err).Hint, "webhook add") {
 		t.Errorf("got %v", err)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/soundextract/sx/cli/internal/cmd/rm"
 	"github.com/soundextract/sx/cli/internal/cmdutil"
 	"github.com/soundextract/sx/cli/internal/term"
+	"github.com/soundextract/sx/server/sx"
 )
 
 func TestFlags(t *testing.T) {
@@ -35,7 +36,7 @@ func TestFlags(t *testing.T) {
 			cmd.SilenceErrors, cmd.SilenceUsage = true, true
 			err := cmd.ExecuteContext(t.Context())
 			if tt.wrong {
-				if cmdutil.ErrorCode(err) != cmdutil.CodeUsage || got != nil {
+				if cmdutil.ErrorCode(err) != sx.CodeUsage || got != nil {
 					t.Errorf("got %v, want a usage error", err)
 				}
 				return

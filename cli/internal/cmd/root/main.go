@@ -12,6 +12,7 @@ import (
 	"github.com/soundextract/sx/cli/internal/session"
 	"github.com/soundextract/sx/cli/internal/term"
 	"github.com/soundextract/sx/server/api/client"
+	"github.com/soundextract/sx/server/sx"
 )
 
 // Main runs sx with the arguments that follow its name and returns the exit
@@ -22,7 +23,7 @@ func Main(ctx context.Context, args []string, streams *term.IOStreams) int {
 	cmd.SetArgs(args)
 	ran, err := cmd.ExecuteContextC(ctx)
 	if err == nil {
-		return cmdutil.ExitOK
+		return sx.ExitOK
 	}
 	if ctx.Err() != nil {
 		err = interruption{resumable: ran.Annotations[Resumable] != ""}

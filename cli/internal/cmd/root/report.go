@@ -16,6 +16,7 @@ import (
 
 	"github.com/soundextract/sx/cli/internal/cmdutil"
 	"github.com/soundextract/sx/cli/internal/term"
+	"github.com/soundextract/sx/install/nextcmd"
 	"github.com/soundextract/sx/server/api"
 	"github.com/soundextract/sx/server/api/client"
 	"github.com/soundextract/sx/server/sx"
@@ -50,7 +51,7 @@ func report(streams *term.IOStreams, ran *cobra.Command, err error, asJSON bool)
 			reportText(streams, ran, one)
 		}
 	}
-	return cmdutil.ExitCode(cmdutil.ErrorCode(all[0]))
+	return cmdutil.ErrorCode(all[0]).ExitCode()
 }
 
 // split gives the errors of a list. A list inside another error stays one error.
@@ -88,7 +89,7 @@ func reportText(streams *term.IOStreams, ran *cobra.Command, err error) {
 		return text
 	}
 	_, _ = fmt.Fprintf(streams.ErrOut, "%s %s\n", label("1;31", "error:"), message)
-	if cmdutil.ErrorCode(err) == cmdutil.CodeUsage && ran.HasParent() {
+	if cmdutil.ErrorCode(err) == sx.CodeUsage && ran.HasParent() {
 		_, _ = fmt.Fprintf(streams.ErrOut, "usage: %s\n", ran.UseLine())
 	}
 	if hint != "" {
@@ -104,14 +105,16 @@ func words(ran *cobra.Command, err error) (message, hint string) {
 	)
 	message = err.Error()
 	switch {
+	case errors.Is(err, client.ErrForeign):
+		return message, "check the server address; see: " + keptFlags(ran).SX("config")
 	case errors.As(err, &known):
-		if known.Code == cmdutil.CodeUsage && known.Hint == "" {
+		if known.Code == sx.CodeUsage && known.Hint == "" {
 			return message, ran.CommandPath() + " --help"
 		}
-		return message, known.Hint
+		return message, cmdutil.HintOf(err, keptFlags(ran))
 	case errors.As(err, &silence):
 		// What the network says in full helps nobody; the kind of trouble does.
-		return strings.Replace(message, silence.Error(), unreachable(silence), 1), whenUnreachable(silence)
+		return strings.Replace(message, silence.Error(), unreachable(silence), 1), whenUnreachable(silence, keptFlags(ran))
 	case errors.Is(err, context.DeadlineExceeded):
 		return message, "run the same command again"
 	case errors.Is(err, syscall.ENOSPC):
@@ -141,13 +144,21 @@ func unreachable(u *client.Unreachable) string {
 	return text
 }
 
-func whenUnreachable(u *client.Unreachable) string {
+// keptFlags are the flags that a command suggested next repeats.
+func keptFlags(ran *cobra.Command) (flags nextcmd.Flags) {
+	if server := ran.Flag("server"); server != nil && server.Changed {
+		flags = flags.Keep("--server", server.Value.String(), "")
+	}
+	return flags
+}
+
+func whenUnreachable(u *client.Unreachable, flags nextcmd.Flags) string {
 	host, _, err := net.SplitHostPort(u.Server)
 	if err != nil {
 		host = u.Server
 	}
 	if ip := net.ParseIP(host); host == "localhost" || ip != nil && ip.IsLoopback() {
-		return "start the local server with: sx up"
+		return "start the local server with: " + nextcmd.Line("sx", "up")
 	}
-	return "check the network and the server address; see: sx config"
+	return "check the network and the server address; see: " + flags.SX("config")
 }

@@ -106,7 +106,7 @@ func describe(j api.Job, now time.Time) string {
 	}
 	if j.Error != nil {
 		fact("error", "%s (%s)", j.Error.Message, j.Error.Code)
-		fact("hint", "%s", strings.ReplaceAll(j.Error.Hint, " ID", " "+j.ID))
+		fact("hint", "%s", cmdutil.Hint(j.Error.Code, j.Error.Hint, j.ID, nil))
 	}
 	return b.String()
 }

@@ -76,7 +76,7 @@ func TestBundle(t *testing.T) {
 func TestAway(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "b.tar.gz")
 	_, _, err := run(t, "--kubeconfig", clustertest.Away(t), "-o", path)
-	if cmdutil.ExitCode(cmdutil.ErrorCode(err)) != cmdutil.ExitUnreachable {
+	if cmdutil.ErrorCode(err).ExitCode() != sx.ExitUnreachable {
 		t.Errorf("got %v", err)
 	}
 	if _, err := os.Stat(path); err == nil {

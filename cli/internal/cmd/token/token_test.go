@@ -51,7 +51,7 @@ func TestRevokeAndListFlags(t *testing.T) {
 	if err := try(t, revoke, "ci", "--json"); err != nil || revoked.Token != "ci" || !revoked.JSON {
 		t.Errorf("got %+v, %v", revoked, err)
 	}
-	if err := try(t, newCmdRevoke(newFactory(), nil)); cmdutil.ErrorCode(err) != cmdutil.CodeUsage {
+	if err := try(t, newCmdRevoke(newFactory(), nil)); cmdutil.ErrorCode(err) != sx.CodeUsage {
 		t.Errorf("got %v", err)
 	}
 	var listed listOptions
@@ -59,14 +59,14 @@ func TestRevokeAndListFlags(t *testing.T) {
 	if err := try(t, list, "--json"); err != nil || !listed.JSON {
 		t.Errorf("got %+v, %v", listed, err)
 	}
-	if err := try(t, newCmdList(newFactory(), nil), "x"); cmdutil.ErrorCode(err) != cmdutil.CodeUsage {
+	if err := try(t, newCmdList(newFactory(), nil), "x"); cmdutil.ErrorCode(err) != sx.CodeUsage {
 		t.Errorf("got %v", err)
 	}
 }
 
 func TestWordsThatAreNoCommand(t *testing.T) {
 	t.Parallel()
-	if err := try(t, NewCmd(newFactory()), "creat"); cmdutil.ErrorCode(err) != cmdutil.CodeUsage || !strings.Contains(sx.AsError(err).Hint, "token create") {
+	if err := try(t, NewCmd(newFactory()), "creat"); cmdutil.ErrorCode(err) != sx.CodeUsage || !strings.Contains(sx.AsError(err).Hint, "token create") {
 		t.Errorf("got %v", err)
 	}
 	if err := try(t, NewCmd(newFactory())); err != nil {

@@ -112,7 +112,7 @@ func (opts *Options) nothing(in *installer.Installer, there installer.Inventory)
 	_, _ = fmt.Fprintf(opts.IO.ErrOut, "release %s is not installed in namespace %s\n", in.Release, in.Cluster.Namespace)
 	if n := len(there.Volumes) + len(there.Secrets); n > 0 {
 		_, _ = fmt.Fprintf(opts.IO.ErrOut, "its data still exists: %d volumes, %d secrets; to delete it: %s\n",
-			len(there.Volumes), len(there.Secrets), opts.Cluster.Line("uninstall --wipe-data"))
+			len(there.Volumes), len(there.Secrets), opts.Cluster.Line("uninstall", "--wipe-data"))
 	}
 	return nil
 }

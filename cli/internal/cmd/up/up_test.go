@@ -7,6 +7,7 @@ import (
 	"github.com/soundextract/sx/cli/internal/cmd/up"
 	"github.com/soundextract/sx/cli/internal/cmdutil"
 	"github.com/soundextract/sx/cli/internal/term"
+	"github.com/soundextract/sx/server/sx"
 )
 
 func TestFlags(t *testing.T) {
@@ -35,7 +36,7 @@ func TestFlags(t *testing.T) {
 			cmd.SilenceErrors, cmd.SilenceUsage = true, true
 			err := cmd.ExecuteContext(t.Context())
 			if tt.wrong {
-				if cmdutil.ErrorCode(err) != cmdutil.CodeUsage {
+				if cmdutil.ErrorCode(err) != sx.CodeUsage {
 					t.Errorf("got %v, want a usage error", err)
 				}
 				return

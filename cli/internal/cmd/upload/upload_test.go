@@ -127,7 +127,7 @@ func TestFlags(t *testing.T) {
 
 func TestUsageErrors(t *testing.T) {
 	t.Parallel()
-	if _, _, err := execute(t, "", "", "--parallel", "-1", "x"); cmdutil.ErrorCode(err) != cmdutil.CodeUsage {
+	if _, _, err := execute(t, "", "", "--parallel", "-1", "x"); cmdutil.ErrorCode(err) != sx.CodeUsage {
 		t.Errorf("got %T", err)
 	}
 }
@@ -188,7 +188,7 @@ func TestOneBadFileDoesNotStopTheOthers(t *testing.T) {
 	if strings.Count(out, "\n") != 2 {
 		t.Errorf("got results %q", out)
 	}
-	if !strings.Contains(errOut, "b.mp4: your quota is used up\n  remove what you no longer need") {
+	if !strings.Contains(errOut, "b.mp4: your quota is used up\n  remove jobs that you no longer need with: sx rm ID") {
 		t.Errorf("the error is not told when it happens: %q", errOut)
 	}
 	if told := sx.AsError(err); told.Code != sx.CodeQuotaExceeded || told.Message != "1 of 3 failed, first b.mp4: your quota is used up" {

@@ -125,7 +125,7 @@ func TestCheck(t *testing.T) {
 func TestCheckOffline(t *testing.T) {
 	t.Setenv(releases.Env, "http://127.0.0.1:1")
 	out, err := run(t, "--check")
-	if cmdutil.ExitCode(cmdutil.ErrorCode(err)) != cmdutil.ExitUnreachable || out != "" {
+	if cmdutil.ErrorCode(err).ExitCode() != sx.ExitUnreachable || out != "" {
 		t.Errorf("%q, %v", out, err)
 	}
 }

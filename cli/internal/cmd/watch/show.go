@@ -6,6 +6,7 @@ import (
 	"io"
 	"time"
 
+	"github.com/soundextract/sx/cli/internal/cmdutil"
 	"github.com/soundextract/sx/cli/internal/term"
 	"github.com/soundextract/sx/cli/internal/transfer"
 	"github.com/soundextract/sx/server/api"
@@ -38,7 +39,7 @@ func (b *bars) job(job api.Job) {
 	bar.Rename(job.Name)
 	switch err := ended(job); {
 	case err != nil:
-		bar.Fail(err, false)
+		bar.Fail(err, "", false)
 		b.display.Say(err.Message + "\n  " + err.Hint)
 	case job.State == sx.StateDone:
 		bar.Done("done")
@@ -48,7 +49,7 @@ func (b *bars) job(job api.Job) {
 }
 
 func (b *bars) gone(id string, err error) {
-	b.byID[id].Fail(err, true)
+	b.byID[id].Fail(err, cmdutil.HintOf(err, nil), true)
 }
 
 func (b *bars) wait(reason string, until time.Time) {

@@ -154,7 +154,8 @@ func ended(job api.Job) *sx.Error {
 	case job.Error != nil && job.State == sx.StateFailed:
 		// Not the job's own code: its exit code would mean that the arguments of
 		// sx watch are wrong.
-		return sx.NewError(sx.CodeConversionFailed, "%s: %s", job.Name, job.Error.Message).WithHint("%s", job.Error.Hint)
+		return sx.NewError(sx.CodeConversionFailed, "%s: %s", job.Name, job.Error.Message).
+			WithHint("%s", cmdutil.Hint(job.Error.Code, job.Error.Hint, job.ID, nil))
 	default:
 		return sx.NewError(sx.CodeConversionFailed, "%s: the job is %s", job.Name, job.State).
 			WithHint("see: sx show %s", job.ID)

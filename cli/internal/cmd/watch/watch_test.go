@@ -142,11 +142,11 @@ func TestHowItEnds(t *testing.T) {
 		want  string
 		wants int
 	}{
-		{"failed", fail, "talk.mp4: there is no sound", cmdutil.ExitFailure},
+		{"failed", fail, "talk.mp4: there is no sound", sx.ExitFailure},
 		{"cancelled", func(s *servertest.Server, id string) {
 			s.Change(id, func(j *api.Job) { j.State = sx.StateCancelled })
-		}, "talk.mp4: the job is cancelled", cmdutil.ExitFailure},
-		{"removed", func(s *servertest.Server, id string) { s.Forget(id) }, "not found", cmdutil.ExitBadInput},
+		}, "talk.mp4: the job is cancelled", sx.ExitFailure},
+		{"removed", func(s *servertest.Server, id string) { s.Forget(id) }, "not found", sx.ExitBadInput},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -158,7 +158,7 @@ func TestHowItEnds(t *testing.T) {
 			if strings.Contains(errOut, told.Message) {
 				t.Errorf("what the error says is said twice: %q", errOut)
 			}
-			if !strings.HasPrefix(told.Message, tt.want) || told.Hint == "" || cmdutil.ExitCode(told.Code) != tt.wants {
+			if !strings.HasPrefix(told.Message, tt.want) || told.Hint == "" || told.Code.ExitCode() != tt.wants {
 				t.Errorf("got %+v", told)
 			}
 		})

@@ -1,0 +1,86 @@
+package cmdutil
+
+import (
+	"errors"
+
+	"github.com/soundextract/sx/install/nextcmd"
+	"github.com/soundextract/sx/server/sx"
+)
+
+// suggestion is the hint of an error in terms of sx: a sentence around a command.
+// The argument "ID" stands for the job's id where that is known.
+type suggestion struct {
+	before  string
+	command []string
+	after   string
+}
+
+// suggestions hold what to do about errors whose usual hint (sx.Code.Hint), which
+// is for any client of the API, can be said better to a user of sx.
+var suggestions = map[sx.Code]suggestion{
+	sx.CodeNotFound: {"check the id with: ", []string{"jobs"}, ""},
+	sx.CodeConflict: {"look at the job's state with: ", []string{"jobs"}, ""},
+
+	sx.CodeUnauthenticated: {"sign in with: ", []string{"login"}, ""},
+	sx.CodeBadCredentials:  {"check the name and the password; a new account is made with: ", []string{"register"}, ""},
+	sx.CodeSessionEnded:    {"sign in again with: ", []string{"login"}, ""},
+	sx.CodeNameTaken:       {"choose another name, or sign in with: ", []string{"login"}, ""},
+	sx.CodeForbidden:       {"sign in with an account that is allowed to do this, with: ", []string{"login"}, ""},
+
+	sx.CodeOffsetConflict: {"run the same command again to continue", nil, ""},
+	sx.CodeQuotaExceeded:  {"remove jobs that you no longer need with: ", []string{"rm", "ID"}, ""},
+	sx.CodeStorageFull:    {"nothing is lost: once there is room on the server, run the same command again to continue", nil, ""},
+	sx.CodeNoSuchTrack:    {"choose one of the tracks named above with --track", nil, ""},
+
+	sx.CodeTimeLimit:        {"try again with: ", []string{"retry", "ID"}, "; if it fails again, cut the video into parts"},
+	sx.CodeOutputLimit:      {"choose a smaller preset, such as --preset small", nil, ""},
+	sx.CodeConversionFailed: {"try again with: ", []string{"retry", "ID"}, ""},
+	sx.CodeWorkerLost:       {"try again with: ", []string{"retry", "ID"}, "; if it fails again, the file may be harmful to the converter"},
+}
+
+// Hint is what a user of sx is advised to do about an error with the given code
+// and hint. A hint that is not the usual one of its code stays as it is. job is
+// the id of the job that the error is about, "" when it is not known; flags are
+// repeated in the command that the hint names.
+func Hint(code sx.Code, hint, job string, flags nextcmd.Flags) string {
+	s, ok := suggestions[code]
+	if !ok || hint != "" && hint != code.Hint() {
+		return hint
+	}
+	if s.command == nil {
+		return s.before
+	}
+	args := make([]string, len(s.command))
+	for i, a := range s.command {
+		if a == "ID" && job != "" {
+			a = job
+		}
+		args[i] = a
+	}
+	return s.before + flags.SX(args...) + s.after
+}
+
+// JobError is an error about one of several jobs. Its message is led by the id.
+type JobError struct {
+	Job string
+	Err error
+}
+
+func (e *JobError) Error() string { return e.Job + ": " + e.Err.Error() }
+
+// Unwrap gives the error itself.
+func (e *JobError) Unwrap() error { return e.Err }
+
+// HintOf is Hint for an error; "" when it has no code.
+func HintOf(err error, flags nextcmd.Flags) string {
+	var known *sx.Error
+	if !errors.As(err, &known) {
+		return ""
+	}
+	job := ""
+	var about *JobError
+	if errors.As(err, &about) {
+		job = about.Job
+	}
+	return Hint(known.Code, known.Hint, job, flags)
+}
