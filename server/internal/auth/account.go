@@ -3,7 +3,6 @@ package auth
 import (
 	"encoding/json"
 	"net/http"
-	"strings"
 
 	"github.com/soundextract/sx/server/api"
 	"github.com/soundextract/sx/server/internal/httpserver"
@@ -34,30 +33,12 @@ func (s *Service) register(w http.ResponseWriter, r *http.Request) error {
 	return s.signIn(w, r, user)
 }
 
-// checkPassword returns an *sx.Error of code invalid for a password that is not
-// taken. What is counted is bytes; the people's word for it is characters.
-func checkPassword(name, password string) error {
-	switch {
-	case len(password) < api.MinPassword:
-		return sx.NewError(sx.CodeInvalid, "the password is too short").
-			WithHint("use at least %d characters; four unrelated words make a good one", api.MinPassword)
-	case len(password) > api.MaxPassword:
-		return sx.NewError(sx.CodeInvalid, "the password is too long").
-			WithHint("use at most %d characters", api.MaxPassword)
-	case strings.EqualFold(strings.TrimSpace(password), name):
-		return sx.NewError(sx.CodeInvalid, "the password is the account's name").
-			WithHint("choose one that nobody can guess; four unrelated words make a good one")
-	default:
-		return nil
-	}
-}
-
 func (s *Service) login(w http.ResponseWriter, r *http.Request) error {
 	var in api.Credentials
 	if err := httpserver.Decode(w, r, &in); err != nil {
 		return err
 	}
-	// No account can have such a name; the answer is that of any wrong one.
+	// No account has such a name; the response is that for any wrong name.
 	name, err := sx.UserName(in.Name)
 	if err != nil {
 		name = ""
@@ -77,16 +58,16 @@ func (s *Service) login(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if !ok || user.ID == "" {
-		return sx.NewError(sx.CodeBadCredentials, "the name or the password is wrong")
+		return sx.NewError(sx.CodeBadCredentials, "wrong name or password")
 	}
 	s.byName.reset(name)
-	if user.Disabled { // told only to who knows the password
+	if user.Disabled { // said only to those who know the password
 		return sx.NewError(sx.CodeAccountDisabled, "the account %s is disabled", user.Name)
 	}
 	return s.signIn(w, r, user)
 }
 
-// signIn signs the user in.
+// signIn starts a session for the user and sends its tokens.
 func (s *Service) signIn(w http.ResponseWriter, r *http.Request, user sx.User) error {
 	httpserver.SetUser(r.Context(), user.ID)
 	session, refresh, err := s.startSession(r.Context(), user)
@@ -97,7 +78,7 @@ func (s *Service) signIn(w http.ResponseWriter, r *http.Request, user sx.User) e
 	return s.issueTokens(w, user, session.ID, refresh)
 }
 
-// issueTokens gives new tokens out.
+// issueTokens sends an access token and the refresh token.
 func (s *Service) issueTokens(w http.ResponseWriter, user sx.User, sessionID, refresh string) error {
 	access, claims, err := s.cfg.Signer.Sign(token.Claims{UserID: user.ID, UserName: user.Name, SessionID: sessionID})
 	if err != nil {

@@ -8,13 +8,11 @@ import (
 	"strconv"
 
 	"github.com/soundextract/sx/server/api"
-	"github.com/soundextract/sx/server/internal/httpserver"
 	"github.com/soundextract/sx/server/internal/store"
-	"github.com/soundextract/sx/server/internal/token"
 	"github.com/soundextract/sx/server/sx"
 )
 
-// toAPI brings an account to its wire form, with what the settings make of it.
+// toAPI returns an account's API form. It may be an administrator by the settings.
 func (s *Service) toAPI(u sx.User) api.User {
 	out := api.FromUser(u)
 	out.Admin = s.isAdmin(u)
@@ -51,14 +49,14 @@ func pageLimit(q url.Values) (int, error) {
 	}
 	n, err := strconv.Atoi(text)
 	if err != nil || n < 1 || n > api.MaxLimit {
-		return 0, sx.NewError(sx.CodeInvalid, "limit cannot be %q", text).WithHint("give a number from 1 to %d", api.MaxLimit)
+		return 0, sx.NewError(sx.CodeInvalid, "invalid limit %q", text).WithHint("give a number from 1 to %d", api.MaxLimit)
 	}
 	return n, nil
 }
 
-// disable ends all that an account can do here: its sign-ins by the epoch, in
-// the same change that keeps it from making others, then its tokens. Disabling
-// a disabled account goes on where it failed.
+// disable ends an account's sign-ins, by raising its epoch in the same
+// compare-and-set that prevents new ones, and then removes its personal tokens.
+// Disabling a disabled account finishes what failed before.
 func (s *Service) disable(w http.ResponseWriter, r *http.Request) error {
 	by, err := s.administrator(r)
 	if err != nil {
@@ -66,7 +64,7 @@ func (s *Service) disable(w http.ResponseWriter, r *http.Request) error {
 	}
 	ctx, name := r.Context(), r.PathValue("name")
 	last := sx.NewError(sx.CodeConflict, "%s is the last administrator of this server", name).
-		WithHint("a server keeps at least one; whoever runs it names another with auth's setting --admin")
+		WithHint("the operator can name another administrator with auth's setting --admin")
 	if others, err := s.otherAdmin(ctx, name); err != nil {
 		return err
 	} else if !others {
@@ -81,8 +79,8 @@ func (s *Service) disable(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	// Two administrators may have disabled each other: each looks again after
-	// its change, so that the later one finds nobody left and takes it back.
+	// Two administrators may have disabled each other: each checks again after
+	// its change, so that the later one finds no other and reverts it.
 	if others, err := s.otherAdmin(ctx, name); err != nil {
 		return err
 	} else if !others {
@@ -125,8 +123,8 @@ func enabled(u *sx.User) bool {
 	return was
 }
 
-// updateUser changes the account of the name by compare-and-set. change reports
-// whether there is something to change; it may be called several times.
+// updateUser changes the account with the name by compare-and-set. change reports
+// whether it changed anything; it may be called several times.
 func (s *Service) updateUser(ctx context.Context, name string, change func(*sx.User) bool) (sx.User, error) {
 	user, err := store.Update(ctx, name, s.cfg.Users.ByName, s.cfg.Users.Replace, func(u *sx.User) error {
 		if !change(u) {
@@ -138,13 +136,13 @@ func (s *Service) updateUser(ctx context.Context, name string, change func(*sx.U
 	case errors.Is(err, store.ErrUnchanged):
 		return user, nil
 	case sx.CodeOf(err) == sx.CodeNotFound:
-		return user, sx.NewError(sx.CodeNotFound, "there is no account %q", name).WithHint("list them with: sx admin users")
+		return user, sx.NewError(sx.CodeNotFound, "account %q not found", name).WithHint("list the accounts to see their names")
 	default:
 		return user, err
 	}
 }
 
-// otherAdmin reports whether there is an administrator beside the account of
+// otherAdmin reports whether there is an administrator other than the account with
 // the name.
 func (s *Service) otherAdmin(ctx context.Context, name string) (bool, error) {
 	after, more := "", true
@@ -162,29 +160,4 @@ func (s *Service) otherAdmin(ctx context.Context, name string) (bool, error) {
 		}
 	}
 	return false, nil
-}
-
-func (s *Service) invite(w http.ResponseWriter, r *http.Request) error {
-	var in api.NewInvitation
-	if err := httpserver.Decode(w, r, &in); err != nil {
-		return err
-	}
-	by, err := s.administrator(r)
-	if err != nil {
-		return err
-	}
-	until, err := lifetime(in.ExpiresIn, api.MaxInvitationLife)
-	if err != nil {
-		return err
-	}
-	now := s.cfg.Now()
-	made := sx.Invitation{ID: sx.NewID(), Inviter: by.ID, Created: now, Expires: now.Add(until)}
-	code := token.NewSecret(api.InvitationPrefix, made.ID)
-	made.Hash = token.Hash(code)
-	if err := s.cfg.Invitations.Create(r.Context(), made); err != nil {
-		return err
-	}
-	s.cfg.Log.InfoContext(r.Context(), "invitation made", "invitation", made.ID)
-	api.Write(w, http.StatusCreated, api.Invitation{Code: code, Expires: made.Expires.UTC()})
-	return nil
 }

@@ -1,6 +1,6 @@
-// Package auth is the service that knows who is who: it keeps accounts, signs
-// people in and out, and issues the tokens that other services check by
-// themselves with its published keys.
+// Package auth is the service for accounts: it registers users, signs them in and
+// out, and issues the access tokens that other services verify with its published
+// keys.
 package auth
 
 import (
@@ -33,22 +33,20 @@ type Config struct {
 	Now            func() time.Time
 
 	Registration Registration
-	// Admin names an account that administers, whatever its record says; "" is
-	// none. The name is kept from everyone else: while there is no such account,
-	// only AdminCode makes it, given as the code of an invitation. With "" nothing does.
+	// Admin is the name of an account that is an administrator, whatever its
+	// record says; "" is none. The name is reserved: only AdminCode, given as an
+	// invitation code, creates the account; with "" nothing does.
 	Admin, AdminCode string
-	// FirstIsAdmin makes the first account of an empty server its administrator,
-	// whatever Registration says. It is for an auth that runs once and that its
-	// owner reaches first: in a cluster, open to a network, it would make a race
-	// of it.
+	// FirstIsAdmin makes the first account of an empty server an administrator,
+	// whatever Registration says. It is for a single auth that its owner reaches
+	// first; in a cluster, strangers could race for it.
 	FirstIsAdmin bool
 
 	Registerer prometheus.Registerer // nil keeps the metrics unpublished
 
-	// TrustForwarded takes the last element of X-Forwarded-For as the client's
-	// address. It is for an auth that only a gateway of ours can reach, which
-	// writes there whom it believes to be the client. Without it the connection's
-	// address is taken.
+	// TrustForwarded takes the client's address from the last element of
+	// X-Forwarded-For and not from the connection. It is for an auth that only the
+	// gateway can reach, which writes that element.
 	TrustForwarded bool
 }
 
@@ -63,7 +61,7 @@ type Service struct {
 	enrolling sync.Mutex // with FirstIsAdmin, around each new account
 }
 
-// New makes the service. Its Handler answers at once; Run has to run beside it.
+// New makes the service. Its Handler serves requests at once; Run must run as well.
 func New(cfg Config) (*Service, error) {
 	if _, err := cfg.Signer.Secret(refreshSecret, cfg.Now()); err != nil {
 		return nil, fmt.Errorf("start auth: %w", err)
@@ -78,7 +76,7 @@ func New(cfg Config) (*Service, error) {
 		byAddress: newLimiter(addressBurst, addressInterval),
 		attempts: promauto.With(cfg.Registerer).NewCounterVec(prometheus.CounterOpts{
 			Name: "sx_auth_requests_total",
-			Help: "Requests to auth by what was asked for and the error's code, or ok.",
+			Help: "Requests to auth by action and result, which is an error code or ok.",
 		}, []string{"action", "result"}),
 	}, nil
 }
@@ -128,11 +126,10 @@ func (s *Service) fail(w http.ResponseWriter, r *http.Request, err error) {
 	httpserver.WriteError(r.Context(), w, s.cfg.Log, err)
 }
 
-// cleanupInterval is the pause between two rounds of Run.
 const cleanupInterval = 10 * time.Minute
 
-// Run removes what has expired, the first time at once, until ctx ends; then it
-// returns nil.
+// Run removes expired records every cleanupInterval, the first time at once. It
+// returns nil when ctx ends.
 func (s *Service) Run(ctx context.Context) error {
 	tick := time.NewTicker(cleanupInterval)
 	defer tick.Stop()
@@ -143,10 +140,10 @@ func (s *Service) Run(ctx context.Context) error {
 		err := errors.Join(
 			s.cfg.Sessions.DeleteExpired(ctx, now),
 			s.cfg.Invitations.DeleteExpired(ctx, now),
-			s.cfg.PersonalTokens.DeleteExpired(ctx, now.Add(-listExpiredFor)),
+			s.cfg.PersonalTokens.DeleteExpired(ctx, now.Add(-expiredTokenRetention)),
 		)
 		if err != nil && ctx.Err() == nil {
-			s.cfg.Log.WarnContext(ctx, "what has expired was not removed, next round will try again", "error", httpserver.Cause(err))
+			s.cfg.Log.WarnContext(ctx, "removing expired records failed; the next round will retry", "error", httpserver.Cause(err))
 		}
 		select {
 		case <-ctx.Done():

@@ -304,7 +304,7 @@ func TestLoginRefuses(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			_, err := b.Login(t.Context(), tt.input)
 			wantCode(t, err, sx.CodeBadCredentials)
-			if err.Error() != "the name or the password is wrong" {
+			if err.Error() != "wrong name or password" {
 				t.Errorf("got %q: it tells which one", err)
 			}
 		})
@@ -403,8 +403,8 @@ func TestMe(t *testing.T) {
 		{"nothing", "", "you are not signed in"},
 		{"basic", "Basic YTpi", "you are not signed in"},
 		{"garbage", "Bearer abc", "the access token is not valid"},
-		{"a stranger's key", "Bearer " + stranger, "the access token is signed with a key that is not known"},
-		{"a user that is gone", "Bearer " + ghost, "this account does not exist any more"},
+		{"a stranger's key", "Bearer " + stranger, "the access token is signed with an unknown key"},
+		{"a user that is gone", "Bearer " + ghost, "this account no longer exists"},
 		{"a refresh token", "Bearer " + reg.RefreshToken, "the access token is not valid"},
 	}
 	for _, tt := range tests {

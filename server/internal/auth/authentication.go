@@ -9,9 +9,9 @@ import (
 	"github.com/soundextract/sx/server/sx"
 )
 
-// caller gives the user who sends a request. Other than at the gateway, the end
-// of a sign-in counts here at once and not when its access token expires: what
-// is done here would outlast the token.
+// caller returns the user who sent the request. Unlike the gateway, auth refuses an
+// access token as soon as its sign-in has ended and not only when it expires,
+// because what is changed here would outlast the token.
 func (s *Service) caller(r *http.Request) (sx.User, error) {
 	raw, err := token.Bearer(r.Header)
 	if err != nil {
@@ -37,7 +37,7 @@ func (s *Service) byAccessToken(ctx context.Context, raw string) (sx.User, error
 	}
 	user, err := s.cfg.Users.ByID(ctx, claims.UserID)
 	if sx.CodeOf(err) == sx.CodeNotFound {
-		return sx.User{}, sx.NewError(sx.CodeUnauthenticated, "this account does not exist any more")
+		return sx.User{}, sx.NewError(sx.CodeUnauthenticated, "this account no longer exists")
 	}
 	if err != nil {
 		return sx.User{}, err
@@ -53,14 +53,14 @@ func (s *Service) byAccessToken(ctx context.Context, raw string) (sx.User, error
 	return sx.User{}, sx.NewError(sx.CodeUnauthenticated, "the sign-in of this access token has ended")
 }
 
-// sessionValid reports whether a session is still its user's.
+// sessionValid reports whether the session still signs the user in.
 func (s *Service) sessionValid(session sx.Session, user sx.User) bool {
 	return !user.Disabled && session.UserID == user.ID && session.Epoch == user.Epoch && s.cfg.Now().Before(session.Expires)
 }
 
-// signedIn is caller for what a personal token may not do: change the password,
-// make tokens, administer. A token that leaks must not be able to outlive its
-// own revocation.
+// signedIn is caller for requests that are refused with a personal token: changing
+// the password, creating tokens, administration. Otherwise a leaked token could
+// outlive its revocation.
 func (s *Service) signedIn(r *http.Request) (sx.User, error) {
 	user, err := s.caller(r)
 	if err != nil {
@@ -68,7 +68,7 @@ func (s *Service) signedIn(r *http.Request) (sx.User, error) {
 	}
 	if raw, _ := token.Bearer(r.Header); token.IsPersonal(raw) {
 		return sx.User{}, sx.NewError(sx.CodeForbidden, "a personal token cannot do this").
-			WithHint("sign in with: sx login, without the variable SX_TOKEN")
+			WithHint("sign in with the account's name and password")
 	}
 	return user, nil
 }
@@ -80,13 +80,13 @@ func (s *Service) administrator(r *http.Request) (sx.User, error) {
 		return sx.User{}, err
 	}
 	if !s.isAdmin(user) {
-		return sx.User{}, sx.NewError(sx.CodeForbidden, "%s is no administrator of this server", user.Name)
+		return sx.User{}, sx.NewError(sx.CodeForbidden, "%s is not an administrator of this server", user.Name)
 	}
 	return user, nil
 }
 
-// isAdmin reports whether the account administers: by its record, or because
-// the operator's setting names it.
+// isAdmin reports whether the account is an administrator: by its record, or by
+// the setting Admin.
 func (s *Service) isAdmin(user sx.User) bool {
 	return !user.Disabled && (user.Admin || s.cfg.Admin != "" && user.Name == s.cfg.Admin)
 }

@@ -12,20 +12,18 @@ import (
 )
 
 const (
-	// maxTokens is how many personal tokens one user may have.
-	maxTokens = 100
-	// minLifetime is the shortest life of a token or invitation.
-	minLifetime = time.Minute
-	// listExpiredFor is how long an expired token is still listed, so that whoever
-	// wonders why a script stopped finds it.
-	listExpiredFor = 30 * 24 * time.Hour
+	maxTokens   = 100         // of one user
+	minLifetime = time.Minute // of a token or invitation
+	// expiredTokenRetention is how long an expired token is still listed, so that
+	// its owner finds out why a script stopped working.
+	expiredTokenRetention = 30 * 24 * time.Hour
 )
 
-// lifetime checks a length of time in seconds that a client asks for.
+// lifetime checks the lifetime in seconds that a client asks for.
 func lifetime(seconds int, most time.Duration) (time.Duration, error) {
 	if seconds < int(minLifetime.Seconds()) || seconds > int(most.Seconds()) {
-		return 0, sx.NewError(sx.CodeInvalid, "expires_in cannot be %d", seconds).
-			WithHint("give %d to %d seconds, %d days at most", int(minLifetime.Seconds()), int(most.Seconds()), int(most.Hours()/24))
+		return 0, sx.NewError(sx.CodeInvalid, "invalid expires_in %d", seconds).
+			WithHint("give %d to %d seconds, which is at most %d days", int(minLifetime.Seconds()), int(most.Seconds()), int(most.Hours()/24))
 	}
 	return time.Duration(seconds) * time.Second, nil
 }
@@ -51,8 +49,8 @@ func (s *Service) createToken(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if len(list) >= maxTokens {
-		return sx.NewError(sx.CodeConflict, "you have %d tokens, which is the most", len(list)).
-			WithHint("remove one with: sx token revoke NAME")
+		return sx.NewError(sx.CodeConflict, "you have %d tokens, which is the maximum", len(list)).
+			WithHint("revoke one first")
 	}
 	now := s.cfg.Now()
 	made := sx.PersonalToken{ID: sx.NewID(), UserID: user.ID, Name: in.Name, Created: now, Expires: now.Add(until)}
@@ -61,7 +59,7 @@ func (s *Service) createToken(w http.ResponseWriter, r *http.Request) error {
 	if err := s.cfg.PersonalTokens.Create(r.Context(), made); err != nil {
 		return err
 	}
-	s.cfg.Log.InfoContext(r.Context(), "personal token made", "token", made.ID)
+	s.cfg.Log.InfoContext(r.Context(), "personal token created", "token", made.ID)
 	api.Write(w, http.StatusCreated, api.CreatedToken{PersonalToken: api.FromToken(made), Token: secret})
 	return nil
 }
@@ -83,8 +81,7 @@ func (s *Service) listTokens(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// revokeToken ends a token. That of someone else is answered like one that does
-// not exist.
+// revokeToken removes a token. One of another user is not found.
 func (s *Service) revokeToken(w http.ResponseWriter, r *http.Request) error {
 	user, err := s.signedIn(r)
 	if err != nil {
@@ -93,7 +90,7 @@ func (s *Service) revokeToken(w http.ResponseWriter, r *http.Request) error {
 	id := r.PathValue("id")
 	found, err := s.cfg.PersonalTokens.ByID(r.Context(), id)
 	if err == nil && found.UserID != user.ID || sx.CodeOf(err) == sx.CodeNotFound {
-		return sx.NewError(sx.CodeNotFound, "you have no token %s", id).WithHint("list your tokens with: sx token list")
+		return sx.NewError(sx.CodeNotFound, "personal token %s not found", id).WithHint("list your tokens to see their ids")
 	}
 	if err != nil {
 		return err
@@ -106,11 +103,11 @@ func (s *Service) revokeToken(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// byPersonalToken gives the user whom a personal token stands for. Whatever is
-// wrong with it, the answer is the same.
+// byPersonalToken returns the owner of a personal token. Its error does not say
+// what is wrong with the token.
 func (s *Service) byPersonalToken(ctx context.Context, raw string) (sx.User, sx.PersonalToken, error) {
-	bad := sx.NewError(sx.CodeUnauthenticated, "the personal token is not known, was revoked or has expired").
-		WithHint("make another with: sx token create NAME")
+	bad := sx.NewError(sx.CodeUnauthenticated, "the personal token is unknown, revoked or expired").
+		WithHint("create another one")
 	id := token.SecretID(api.TokenPrefix, raw)
 	if id == "" {
 		return sx.User{}, sx.PersonalToken{}, bad
@@ -129,8 +126,8 @@ func (s *Service) byPersonalToken(ctx context.Context, raw string) (sx.User, sx.
 	return user, found, err
 }
 
-// exchange gives the gateway an access token for a personal one. Its session is
-// none of ours, so that it is good at the gateway and not here.
+// exchange gives the gateway an access token for a personal one. It belongs to no
+// session, so the gateway accepts it and auth does not.
 func (s *Service) exchange(w http.ResponseWriter, r *http.Request) error {
 	var in api.ExchangeRequest
 	if err := httpserver.Decode(w, r, &in); err != nil {

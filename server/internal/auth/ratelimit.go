@@ -2,15 +2,22 @@ package auth
 
 import (
 	"container/list"
+	"math"
+	"net/http"
+	"net/netip"
+	"strconv"
+	"strings"
 	"sync"
 	"time"
 
 	"golang.org/x/time/rate"
+
+	"github.com/soundextract/sx/server/sx"
 )
 
 // Attempts to register and sign in are limited by name, against guessing one
-// account's password from many places, and by address, against trying many
-// accounts. An office or a hotel shares one address, so that is more generous.
+// account's password from many addresses, and by address, against trying many
+// accounts. Many people may share one address, so that limit is higher.
 const (
 	nameBurst       = 10 // attempts in a row
 	nameInterval    = 30 * time.Second
@@ -20,14 +27,14 @@ const (
 	maxKeys = 20_000
 )
 
-// limiter gives each key a burst of attempts, and one more after each pause.
+// limiter allows each key a burst of attempts, and one more per interval.
 type limiter struct {
-	burst int
-	pause time.Duration
+	burst    int
+	interval time.Duration
 
 	mu     sync.Mutex
 	byKey  map[string]*list.Element
-	recent *list.List // of *bucket, the one used last in front
+	recent *list.List // of *bucket, most recently used first
 }
 
 type bucket struct {
@@ -36,12 +43,12 @@ type bucket struct {
 	used  time.Time
 }
 
-func newLimiter(burst int, pause time.Duration) *limiter {
-	return &limiter{burst: burst, pause: pause, byKey: map[string]*list.Element{}, recent: list.New()}
+func newLimiter(burst int, interval time.Duration) *limiter {
+	return &limiter{burst: burst, interval: interval, byKey: map[string]*list.Element{}, recent: list.New()}
 }
 
-// reserve uses up one attempt of the key. When there is none it gives the time
-// until there is one, and uses up nothing.
+// reserve takes one attempt of the key. If there is none left, it takes nothing
+// and returns the time until the next one.
 func (l *limiter) reserve(key string, now time.Time) time.Duration {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -50,7 +57,7 @@ func (l *limiter) reserve(key string, now time.Time) time.Duration {
 		if len(l.byKey) >= maxKeys {
 			l.remove(l.recent.Back())
 		}
-		e = l.recent.PushFront(&bucket{key: key, limit: rate.NewLimiter(rate.Every(l.pause), l.burst)})
+		e = l.recent.PushFront(&bucket{key: key, limit: rate.NewLimiter(rate.Every(l.interval), l.burst)})
 		l.byKey[key] = e
 	}
 	l.recent.MoveToFront(e)
@@ -64,7 +71,7 @@ func (l *limiter) reserve(key string, now time.Time) time.Duration {
 	return wait
 }
 
-// reset gives the key all its attempts back.
+// reset restores all attempts of the key.
 func (l *limiter) reset(key string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -73,11 +80,11 @@ func (l *limiter) reset(key string) {
 	}
 }
 
-// prune drops the keys that have all their attempts again.
+// prune drops the keys whose attempts are all restored.
 func (l *limiter) prune(now time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	full := time.Duration(l.burst) * l.pause
+	full := time.Duration(l.burst) * l.interval
 	for e := l.recent.Back(); e != nil; e = l.recent.Back() {
 		if b, _ := e.Value.(*bucket); now.Sub(b.used) < full {
 			return
@@ -89,4 +96,49 @@ func (l *limiter) prune(now time.Time) {
 func (l *limiter) remove(e *list.Element) {
 	b, _ := l.recent.Remove(e).(*bucket)
 	delete(l.byKey, b.key)
+}
+
+// limit counts an attempt of the client's address and, unless it is "", of the
+// name. If there were too many, it sets the header Retry-After and returns an
+// *sx.Error.
+func (s *Service) limit(w http.ResponseWriter, r *http.Request, name string) error {
+	now := s.cfg.Now()
+	wait := s.byAddress.reserve(s.address(r), now)
+	if wait == 0 && name != "" {
+		wait = s.byName.reserve(name, now)
+	}
+	if wait == 0 {
+		return nil
+	}
+	seconds := int(math.Ceil(wait.Seconds()))
+	w.Header().Set("Retry-After", strconv.Itoa(seconds))
+	in := time.Duration(seconds) * time.Second
+	return sx.NewError(sx.CodeTooManyAttempts, "too many sign-in attempts; the next is allowed in %v", in).
+		WithHint("wait %v, then try again", in)
+}
+
+// address returns what attempts are counted by: the client's IPv4 address, or the
+// /64 network of its IPv6 address, because that is what one subscriber gets.
+func (s *Service) address(r *http.Request) string {
+	var text string
+	if port, err := netip.ParseAddrPort(r.RemoteAddr); err == nil {
+		text = port.Addr().String()
+	}
+	if s.cfg.TrustForwarded {
+		list := strings.Join(r.Header.Values("X-Forwarded-For"), ",")
+		if last := strings.TrimSpace(list[strings.LastIndexByte(list, ',')+1:]); last != "" {
+			text = last
+		}
+	}
+	addr, err := netip.ParseAddr(text)
+	if err != nil {
+		return "unknown" // they share one limit
+	}
+	addr = addr.Unmap().WithZone("")
+	if addr.Is6() {
+		if network, err := addr.Prefix(64); err == nil {
+			return network.String()
+		}
+	}
+	return addr.String()
 }

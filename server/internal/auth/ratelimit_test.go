@@ -59,7 +59,7 @@ func TestAttemptsByName(t *testing.T) {
 		t.Fatalf("got %+v", e)
 	}
 	want := `
-# HELP sx_auth_requests_total Requests to auth by what was asked for and the error's code, or ok.
+# HELP sx_auth_requests_total Requests to auth by action and result, which is an error code or ok.
 # TYPE sx_auth_requests_total counter
 sx_auth_requests_total{action="login",result="bad_credentials"} 21
 sx_auth_requests_total{action="login",result="ok"} 1

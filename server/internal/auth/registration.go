@@ -4,14 +4,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 
 	"github.com/soundextract/sx/server/api"
+	"github.com/soundextract/sx/server/internal/httpserver"
 	"github.com/soundextract/sx/server/internal/store"
 	"github.com/soundextract/sx/server/internal/token"
 	"github.com/soundextract/sx/server/sx"
 )
 
-// Registration says who may make an account; "" is open.
+// Registration says who may register; "" is RegistrationOpen.
 type Registration string
 
 // The values of Registration.
@@ -21,24 +23,24 @@ const (
 	RegistrationClosed     Registration = "closed"
 )
 
-// Set takes one of the values, as a flag's value does.
+// Set implements pflag.Value.
 func (v *Registration) Set(text string) error {
 	switch r := Registration(text); r {
 	case RegistrationOpen, RegistrationInvitation, RegistrationClosed:
 		*v = r
 		return nil
 	default:
-		return fmt.Errorf("%q is none of open, invitation, closed", text)
+		return fmt.Errorf("invalid mode %q: use open, invitation or closed", text)
 	}
 }
 
-// String is the value as it is written.
+// String implements pflag.Value.
 func (v *Registration) String() string { return string(*v) }
 
-// Type is what the help calls the value.
+// Type implements pflag.Value.
 func (v *Registration) Type() string { return "mode" }
 
-// enroll makes the account if it may be made.
+// enroll creates the account if that is allowed.
 func (s *Service) enroll(ctx context.Context, name, password, code string) (sx.User, error) {
 	if s.cfg.FirstIsAdmin {
 		s.enrolling.Lock()
@@ -58,24 +60,24 @@ func (s *Service) enroll(ctx context.Context, name, password, code string) (sx.U
 	err = s.cfg.Users.Create(ctx, user)
 	if by.invitation != "" && sx.CodeOf(err) == sx.CodeNameTaken {
 		if lost := s.releaseInvitation(ctx, name, by.invitation); lost != nil {
-			s.cfg.Log.WarnContext(ctx, "an invitation is lost to a name that was taken", "invitation", by.invitation, "error", lost)
+			s.cfg.Log.WarnContext(ctx, "invitation used up for a name that is taken", "invitation", by.invitation, "error", lost)
 		}
 	}
 	return user, err
 }
 
-// admission is by what a new account may be made.
+// admission is what a new account is allowed by.
 type admission struct {
 	admin      bool
-	invitation string // its id, "" when none is used up
+	invitation string // id; "" if none is used
 }
 
-// admit decides whether an account of the name may be made with a code of an
-// invitation, which may be "". It comes before the name is looked at, so that
-// strangers cannot ask a closed server for its names.
+// admit decides whether an account with the name may be created with an invitation
+// code, which may be "". This comes before the name is looked up, so that strangers
+// cannot ask a closed server which names exist.
 func (s *Service) admit(ctx context.Context, name, code string) (admission, error) {
 	if s.cfg.Admin != "" && name == s.cfg.Admin {
-		// The name itself is used once, so this code is too.
+		// The name can be used only once, and so can this code.
 		if s.cfg.AdminCode == "" || !equalSecrets(code, s.cfg.AdminCode) {
 			return admission{}, sx.NewError(sx.CodeNameTaken, "the name %s is taken", name)
 		}
@@ -92,21 +94,21 @@ func (s *Service) admit(ctx context.Context, name, code string) (admission, erro
 	}
 	switch {
 	case s.cfg.Registration == RegistrationClosed:
-		return admission{}, sx.NewError(sx.CodeRegistrationClosed, "this server takes no new accounts")
+		return admission{}, sx.NewError(sx.CodeRegistrationClosed, "this server accepts no new accounts")
 	case code != "":
 		return s.redeem(ctx, name, code)
 	case s.cfg.Registration == RegistrationInvitation:
-		return admission{}, sx.NewError(sx.CodeRegistrationClosed, "this server takes new accounts by invitation only").
-			WithHint("ask an administrator for a code, then: sx register NAME --invitation CODE")
+		return admission{}, sx.NewError(sx.CodeRegistrationClosed, "this server accepts new accounts by invitation only").
+			WithHint("ask an administrator for an invitation code, then register with it")
 	default:
 		return admission{}, nil
 	}
 }
 
-// redeem uses an invitation up for the name by one compare-and-set. Should the
-// process die before the account is stored, the same code and name go on.
+// redeem marks an invitation as used by the name, by compare-and-set. After a crash
+// before the account is stored, the same code works again for the same name.
 func (s *Service) redeem(ctx context.Context, name, code string) (admission, error) {
-	bad := sx.NewError(sx.CodeBadInvitation, "the invitation is not known, used up or expired")
+	bad := sx.NewError(sx.CodeBadInvitation, "the invitation is unknown, used or expired")
 	id := token.SecretID(api.InvitationPrefix, code)
 	if id == "" {
 		return admission{}, bad
@@ -120,7 +122,7 @@ func (s *Service) redeem(ctx context.Context, name, code string) (admission, err
 		}
 		if _, err := s.cfg.Users.ByName(ctx, name); sx.CodeOf(err) != sx.CodeNotFound {
 			if err == nil {
-				err = sx.NewError(sx.CodeNameTaken, "the name %s is taken", name) // the invitation stays good
+				err = sx.NewError(sx.CodeNameTaken, "the name %s is taken", name) // the invitation stays valid
 			}
 			return err
 		}
@@ -137,8 +139,8 @@ func (s *Service) redeem(ctx context.Context, name, code string) (admission, err
 	}
 }
 
-// releaseInvitation makes an invitation good again whose name went to an account that
-// was made without it.
+// releaseInvitation makes an invitation valid again if an account with the name was
+// created without it.
 func (s *Service) releaseInvitation(ctx context.Context, name, id string) error {
 	owner, err := s.cfg.Users.ByName(ctx, name)
 	if err != nil || owner.Invitation == id {
@@ -150,4 +152,29 @@ func (s *Service) releaseInvitation(ctx context.Context, name, id string) error 
 	}
 	v.UsedBy = ""
 	return s.cfg.Invitations.Replace(ctx, v)
+}
+
+func (s *Service) invite(w http.ResponseWriter, r *http.Request) error {
+	var in api.NewInvitation
+	if err := httpserver.Decode(w, r, &in); err != nil {
+		return err
+	}
+	by, err := s.administrator(r)
+	if err != nil {
+		return err
+	}
+	life, err := lifetime(in.ExpiresIn, api.MaxInvitationLife)
+	if err != nil {
+		return err
+	}
+	now := s.cfg.Now()
+	invitation := sx.Invitation{ID: sx.NewID(), Inviter: by.ID, Created: now, Expires: now.Add(life)}
+	code := token.NewSecret(api.InvitationPrefix, invitation.ID)
+	invitation.Hash = token.Hash(code)
+	if err := s.cfg.Invitations.Create(r.Context(), invitation); err != nil {
+		return err
+	}
+	s.cfg.Log.InfoContext(r.Context(), "invitation created", "invitation", invitation.ID)
+	api.Write(w, http.StatusCreated, api.Invitation{Code: code, Expires: invitation.Expires.UTC()})
+	return nil
 }

@@ -19,19 +19,18 @@ import (
 )
 
 const (
-	// sessionLifetime counts from the last use.
-	sessionLifetime = 30 * 24 * time.Hour
-	// reuseGrace is how long the token before the newest may be presented once
-	// more: the answer with the newest may have been lost on a bad network.
+	sessionLifetime = 30 * 24 * time.Hour // from the last use
+	// reuseGrace is how long the previous refresh token may be used again: the
+	// response with its successor may have been lost.
 	reuseGrace = time.Minute
 )
 
-// A refresh token is "<session id>.<256 bits in base64url>". Only its hash is
-// stored. It is used once: its successor is a keyed hash of it, so that a
-// repeated request gets the same answer again instead of a second successor,
-// of which one would be dead. Without the key nobody can tell the next token
-// from the last. The key is the one of the time when the token was first used,
-// so that a change of the signing key does not change the answer.
+// successor returns the refresh token that replaces refresh, which was first used
+// at the time used. A refresh token is "<session id>.<256 bits in base64url>"; only
+// its hash is stored. Its successor is a keyed hash of it, so that a repeated
+// request gets the same one and not a second one that would invalidate the first.
+// The key is that of the first use, so that a change of the signing key does not
+// change the successor.
 func (s *Service) successor(refresh string, used time.Time) (string, error) {
 	key, err := s.cfg.Signer.Secret(refreshSecret, used)
 	if err != nil {
@@ -43,12 +42,12 @@ func (s *Service) successor(refresh string, used time.Time) (string, error) {
 	return id + "." + base64.RawURLEncoding.EncodeToString(mac.Sum(nil)), nil
 }
 
-// refreshSecret is the purpose of the secret behind it.
+// refreshSecret is the purpose of the key of successor.
 const refreshSecret = "refresh tokens"
 
 func equalSecrets(a, b string) bool { return subtle.ConstantTimeCompare([]byte(a), []byte(b)) == 1 }
 
-// startSession starts a session and gives its first refresh token.
+// startSession starts a session and returns its first refresh token.
 func (s *Service) startSession(ctx context.Context, user sx.User) (sx.Session, string, error) {
 	var secret [32]byte
 	_, _ = rand.Read(secret[:]) // never fails (package crypto/rand)
@@ -71,13 +70,13 @@ func (s *Service) refresh(w http.ResponseWriter, r *http.Request) error {
 	}
 	user, err := s.cfg.Users.ByID(ctx, session.UserID)
 	if sx.CodeOf(err) == sx.CodeNotFound {
-		return s.end(ctx, session, "account is gone")
+		return s.end(ctx, session, "account removed")
 	}
 	if err != nil {
-		return err // the client asks again, and gets the same next
+		return err // the client retries and gets the same successor
 	}
 	if !s.sessionValid(session, user) {
-		return s.end(ctx, session, "account was disabled or its password changed")
+		return s.end(ctx, session, "account disabled or password changed")
 	}
 	return s.issueTokens(w, user, session.ID, next)
 }
@@ -89,16 +88,16 @@ func (s *Service) rotate(ctx context.Context, refresh string) (session sx.Sessio
 		now, presented := s.cfg.Now(), token.Hash(refresh)
 		switch {
 		case !now.Before(session.Expires):
-			return s.end(ctx, *session, "session has expired")
+			return s.end(ctx, *session, "session expired")
 		case equalSecrets(presented, session.Current):
 			session.Previous, session.Rotated = presented, now
 		case equalSecrets(presented, session.Previous) && now.Sub(session.Rotated) < reuseGrace:
-			// The same answer again, and the minute still counts from the first.
+			// The same response again; the grace period still counts from the first use.
 		default:
-			// Two hold tokens of this session, one of them a thief; nobody can say
-			// who (RFC 9700 section 4.14.2).
-			s.cfg.Log.WarnContext(ctx, "refresh token presented that was used before", "session", session.ID)
-			return s.end(ctx, *session, "refresh token was used before")
+			// Two clients have tokens of this session, and one of them is a thief
+			// (RFC 9700 section 4.14.2).
+			s.cfg.Log.WarnContext(ctx, "refresh token reused", "session", session.ID)
+			return s.end(ctx, *session, "refresh token reused")
 		}
 		if next, err = s.successor(refresh, session.Rotated); err != nil {
 			return err
@@ -107,12 +106,13 @@ func (s *Service) rotate(ctx context.Context, refresh string) (session sx.Sessio
 		return nil
 	})
 	if sx.CodeOf(err) == sx.CodeNotFound {
-		err = ended() // signed out in the meantime
+		err = ended() // signed out meanwhile
 	}
 	return session, next, err
 }
 
-// session finds the session that a refresh token names, without judging the token.
+// session returns the session that a refresh token names, without checking the
+// token.
 func (s *Service) session(ctx context.Context, refresh string) (sx.Session, error) {
 	id, secret, _ := strings.Cut(refresh, ".")
 	if id == "" || secret == "" {
@@ -127,17 +127,17 @@ func (s *Service) session(ctx context.Context, refresh string) (sx.Session, erro
 
 func ended() *sx.Error { return sx.NewError(sx.CodeSessionEnded, "this sign-in has ended") }
 
-// end deletes the session and gives the error that says so.
-func (s *Service) end(ctx context.Context, session sx.Session, why string) error {
+// end deletes the session and returns the error for the client.
+func (s *Service) end(ctx context.Context, session sx.Session, reason string) error {
 	if err := s.cfg.Sessions.Delete(ctx, session.ID); err != nil {
 		return err
 	}
-	s.cfg.Log.InfoContext(ctx, "session ended", "session", session.ID, "why", why)
+	s.cfg.Log.InfoContext(ctx, "session ended", "session", session.ID, "reason", reason)
 	return ended()
 }
 
-// logout deletes the session of a refresh token. A token that names none, or
-// that is no longer one of its session's, changes nothing and succeeds all the same.
+// logout deletes the session of a refresh token. A token without a session, or one
+// that is no longer valid, is success and changes nothing.
 func (s *Service) logout(w http.ResponseWriter, r *http.Request) error {
 	var in api.RefreshRequest
 	if err := httpserver.Decode(w, r, &in); err != nil {

@@ -107,7 +107,7 @@ func TestReuseEndsTheSession(t *testing.T) {
 			wantCode(t, err, sx.CodeSessionEnded)
 			_, err = b.Refresh(t.Context(), third)
 			wantCode(t, err, sx.CodeSessionEnded)
-			if got := b.logs.String(); !strings.Contains(got, "used before") || !strings.Contains(got, reg.User.ID) {
+			if got := b.logs.String(); !strings.Contains(got, "refresh token reused") || !strings.Contains(got, reg.User.ID) {
 				t.Errorf("the log does not tell: %s", got)
 			}
 		})
@@ -285,7 +285,7 @@ func TestStoreAway(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() { done <- b.service.Run(ctx) }()
-	eventually(t, func() bool { return strings.Contains(b.logs.String(), "what has expired was not removed") })
+	eventually(t, func() bool { return strings.Contains(b.logs.String(), "removing expired records failed") })
 	cancel()
 	if err := <-done; err != nil {
 		t.Fatal(err)

@@ -1,21 +1,21 @@
 package sniff
 
-// Bare streams of compressed sound have no header: only a chain of frames, each
-// of which tells its own length, gives them away.
+// Elementary audio streams have no file header. They are detected by a chain of
+// frames, each of which has its own length in its header.
 
-// frameAt gives the length in bytes of the frame at the start of b, and 0 when
+// frameLength returns the length in bytes of the frame at the start of b, and 0 if
 // there is none.
-type frameAt func(b []byte) int
+type frameLength func(b []byte) int
 
 func elementary(head []byte) (Format, bool) {
 	for _, e := range []struct {
 		format Format
-		frame  frameAt
+		frame  frameLength
 	}{{mp3, mpegFrame}, {adts, adtsFrame}, {ac3, ac3Frame}, {eac3, eac3Frame}} {
 		if isChain(head, e.frame, 2) {
 			return e.format, true
 		}
-		// A recording of a broadcast begins in the middle of a frame.
+		// A recording of a broadcast starts in the middle of a frame.
 		for i := 1; i < len(head); i++ {
 			if isChain(head[i:], e.frame, 3) {
 				return e.format, true
@@ -25,13 +25,13 @@ func elementary(head []byte) (Format, bool) {
 	return Format{}, false
 }
 
-// isChain reports whether n frames follow one another without a gap up to the
-// end of b, or twice as many up to whatever follows.
-func isChain(b []byte, frame frameAt, n int) bool {
+// isChain reports whether b consists of n or more consecutive frames, or starts with
+// twice as many.
+func isChain(b []byte, frame frameLength, n int) bool {
 	for i := range 2 * n {
 		size := frame(b)
 		if size == 0 {
-			return i >= n && len(b) < 8 // the rest of a header that was cut off
+			return i >= n && len(b) < 8 // the rest is part of a header
 		}
 		if size >= len(b) {
 			return i+1 >= n
@@ -51,7 +51,7 @@ var bitrates = map[[2]int][15]int{ // {MPEG version 1 or 2, layer}
 	{2, 3}: {0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160},
 }
 
-// mpegFrame is MPEG-1, -2 and -2.5 audio of the layers I to III.
+// mpegFrame is for MPEG-1, -2 and -2.5 audio, layers I to III.
 func mpegFrame(b []byte) int {
 	if len(b) < 4 || b[0] != 0xFF || b[1]&0xE0 != 0xE0 {
 		return 0
@@ -80,7 +80,7 @@ func mpegFrame(b []byte) int {
 	}
 }
 
-// adtsFrame is AAC as ISO/IEC 14496-3 annex 1.A frames it.
+// adtsFrame is for AAC in ADTS (ISO/IEC 14496-3 annex 1.A).
 func adtsFrame(b []byte) int {
 	if len(b) < 7 || b[0] != 0xFF || b[1]&0xF6 != 0xF0 || b[2]>>2&15 > 12 {
 		return 0
@@ -107,7 +107,7 @@ func ac3Frame(b []byte) int {
 	switch b[4] >> 6 {
 	case 0: // 48 kHz
 		return kbps * 4
-	case 1: // 44.1 kHz: the code's lowest bit says whether the frame is a word longer
+	case 1: // 44.1 kHz: with the code's lowest bit, the frame is a word longer
 		return (kbps*320/147 + code&1) * 2
 	case 2: // 32 kHz
 		return kbps * 6

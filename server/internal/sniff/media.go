@@ -6,7 +6,7 @@ import (
 	"slices"
 )
 
-// signature is a container that fixed bytes at a fixed place give away.
+// signature is a container with fixed bytes at a fixed offset.
 type signature struct {
 	at     int
 	magic  string
@@ -61,7 +61,7 @@ var signatures = []signature{
 	{8, "AIFC", aiff},
 }
 
-// outer holds, for the signatures at byte 8, how the chunk around may begin.
+// outer lists, for the signatures at byte 8, the possible types of the outer chunk.
 var outer = map[Format][]string{
 	avi:  {"RIFF"},
 	wav:  {"RIFF", "RIFX", "RF64", "BW64"},
@@ -79,7 +79,7 @@ func media(head []byte) (Format, bool) {
 	}
 	switch {
 	case bytes.HasPrefix(head, []byte("\x1A\x45\xDF\xA3")):
-		// The EBML header is short and holds the document type as plain text.
+		// The EBML header is short and has the document type as plain text.
 		if bytes.Contains(head[:min(len(head), 64)], []byte("webm")) {
 			return webm, true
 		}
@@ -92,12 +92,12 @@ func media(head []byte) (Format, bool) {
 	return elementary(head)
 }
 
-// movBoxes are the types that the first box of an MP4 or QuickTime file has.
+// movBoxes are the possible types of the first box of an MP4 or QuickTime file.
 var movBoxes = []string{
 	"ftyp", "moov", "mdat", "wide", "free", "skip", "pnot", "styp", "moof", "sidx",
 }
 
-// pictureBrands mark still pictures in the same container.
+// pictureBrands are the brands of still pictures in the same container.
 var pictureBrands = []string{"heic", "heix", "heim", "heis", "mif1", "avif", "crx "}
 
 func isMov(head []byte) bool {
@@ -107,8 +107,8 @@ func isMov(head []byte) bool {
 	if isPicture(head) {
 		return false
 	}
-	// Size 1 means that 64 bits follow, 0 means up to the end of the file. Only
-	// the data may be so large that its size could be four letters of a text.
+	// Size 1 means that 64 bits follow, and 0 up to the end of the file. Only the
+	// media data may be so large that its size looks like four letters of a text.
 	size := binary.BigEndian.Uint32(head)
 	return size <= 1 || size >= 8 && (size < 1<<28 || string(head[4:8]) == "mdat")
 }
@@ -117,9 +117,9 @@ func isPicture(head []byte) bool {
 	return len(head) >= 12 && string(head[4:8]) == "ftyp" && slices.Contains(pictureBrands, string(head[8:12]))
 }
 
-// isTS looks for the sync byte of transport stream packets: of 188 bytes, with
-// 4 bytes of time before each (Blu-ray, AVCHD), or with 16 of parity behind. A
-// recording may begin in the middle of a packet.
+// isTS looks for the sync byte of transport stream packets. They have 188 bytes, 192
+// with a timestamp before each (Blu-ray, AVCHD), or 204 with parity after each. A
+// recording may start in the middle of a packet.
 func isTS(head []byte) bool {
 	const sync, enough = 0x47, 5
 	for _, step := range []int{188, 192, 204} {

@@ -7,8 +7,8 @@ import (
 	"unicode/utf8"
 )
 
-// playlist names what points to other files or connections instead of holding
-// sound: the formats that make ffmpeg open what they name.
+// playlist names the format if it refers to other files or addresses, which ffmpeg
+// would open.
 func playlist(head []byte) (string, bool) {
 	text := strings.ToLower(strings.TrimLeft(string(bytes.TrimPrefix(head, []byte("\xEF\xBB\xBF"))), " \t\r\n\x00"))
 	for _, p := range []struct{ prefix, kind string }{
@@ -39,7 +39,7 @@ func playlist(head []byte) (string, bool) {
 	return "", false
 }
 
-// xmlRoot finds the root element behind declaration, comments and doctype.
+// xmlRoot matches the root element after declaration, comments and doctype.
 var xmlRoot = regexp.MustCompile(`^(?:<\?[^>]*>|<!--(?s:.*?)-->|<![^>]*>|\s+)+<(?:[a-z0-9_]+:)?([a-z0-9_]+)`)
 
 var xmlPlaylists = map[string]string{
@@ -75,21 +75,21 @@ var others = []struct {
 	{0, "MM\x00*", "a TIFF picture"},
 	{0, "\x00\x00\x00\x0CjP  ", "a JPEG 2000 picture"},
 	{0, "8BPS", "a Photoshop picture"},
-	{0, "MThd", "a MIDI file, which holds notes"},
-	{0, "DKIF", "a bare video stream without sound"},
-	{0, "\x00\x00\x01\xB3", "a bare video stream without sound"},
-	{0, "\x00\x00\x01\x67", "a bare video stream without sound"},
-	{0, "\x00\x00\x00\x01", "a bare video stream without sound"},
+	{0, "MThd", "a MIDI file, which has notes and no audio"},
+	{0, "DKIF", "a raw video stream without audio"},
+	{0, "\x00\x00\x01\xB3", "a raw video stream without audio"},
+	{0, "\x00\x00\x01\x67", "a raw video stream without audio"},
+	{0, "\x00\x00\x00\x01", "a raw video stream without audio"},
 	{0, "\x7FELF", "an executable"},
 	{0, "MZ", "an executable"},
 	{0, "\xCF\xFA\xED\xFE", "an executable"},
 	{0, "\xCA\xFE\xBA\xBE", "an executable"},
 	{0, "#!", "a script"},
 	{0, "SQLite format 3\x00", "a database"},
-	{0, "d8:announce", "a torrent, which only points to files"},
+	{0, "d8:announce", "a torrent, which only refers to files"},
 }
 
-// other names what a file is that holds no sound, "" when it is not easily told.
+// other names the kind of a file that is not media, or returns "" if it is unknown.
 func other(head []byte) string {
 	if len(head) == 0 {
 		return "empty"
@@ -103,7 +103,7 @@ func other(head []byte) string {
 		}
 	}
 	if len(bytes.TrimLeft(head, "\x00")) == 0 {
-		return "nothing but zeros, as a download leaves it that was never finished"
+		return "nothing but zeros, like an unfinished download"
 	}
 	if !isText(head) {
 		return ""
@@ -127,7 +127,7 @@ func isText(head []byte) bool {
 	for i := 0; i < len(head); {
 		r, n := utf8.DecodeRune(head[i:])
 		if r == utf8.RuneError && n == 1 {
-			return len(head) == Len && len(head)-i < utf8.UTFMax // a character cut at the end
+			return len(head) == Len && len(head)-i < utf8.UTFMax // a character is cut at the end
 		}
 		if r < ' ' && !strings.ContainsRune("\t\n\v\f\r\x1B", r) {
 			return false

@@ -1,7 +1,6 @@
-// Package sniff tells from a file's first bytes which media container it is,
-// and refuses what is none. ffmpeg is then told the format and never guesses:
-// its guessing is what lets a playlist named .mp4 open connections and
-// neighbouring files.
+// Package sniff detects a file's media container from its first bytes and refuses
+// everything else. ffmpeg is then given the format and never probes: its probing
+// would let a playlist named .mp4 open connections and other files.
 package sniff
 
 import (
@@ -14,18 +13,18 @@ import (
 )
 
 // Len is how many first bytes are enough for every format. A shorter file is
-// judged by all it has.
+// judged as a whole.
 const Len = 4096
 
 // Format is a media container.
 type Format struct {
-	Name    string // for people, such as "Matroska"
-	Demuxer string // ffmpeg's name of the demuxer, for its option -f
+	Name    string // to show, such as "Matroska"
+	Demuxer string // ffmpeg's demuxer, for its option -f
 }
 
-// Sniff recognises the container whose file begins with head; only the first
-// Len bytes count. What is a playlist or script that points to other files is
-// an *sx.Error of code playlist, everything else one of code not_media.
+// Sniff detects the container of the file that starts with head; only the first Len
+// bytes count. A playlist or script that refers to other files is an *sx.Error of
+// code playlist, and everything else one of code not_media.
 func Sniff(head []byte) (Format, error) {
 	head = head[:min(len(head), Len)]
 	if f, ok := media(head); ok {
@@ -37,15 +36,15 @@ func Sniff(head []byte) (Format, error) {
 				return f, nil
 			}
 		}
-		// The sound lies behind a picture; an ID3 tag mostly belongs to an MP3.
+		// The audio is behind a picture; most files with an ID3 tag are MP3s.
 		return mp3, nil
 	}
 	return Format{}, refuse(head)
 }
 
-// Read is Sniff for a whole file: it also looks behind a long ID3 tag, which
-// FLAC and AAC files can have too. Errors of src are wrapped. It leaves src at
-// any position.
+// Read is Sniff for a whole file. It also reads behind a long ID3 tag, which FLAC
+// and AAC files can have too. Errors of src are wrapped. The position of src is
+// undefined afterwards.
 func Read(src io.ReadSeeker) (Format, error) {
 	head, err := readAt(src, 0)
 	if err != nil {
@@ -65,18 +64,18 @@ func Read(src io.ReadSeeker) (Format, error) {
 
 func readAt(src io.ReadSeeker, offset int64) ([]byte, error) {
 	if _, err := src.Seek(offset, io.SeekStart); err != nil {
-		return nil, fmt.Errorf("seeking to the first bytes: %w", err)
+		return nil, fmt.Errorf("seek to the first bytes: %w", err)
 	}
 	head := make([]byte, Len)
 	n, err := io.ReadFull(src, head)
 	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
-		return nil, fmt.Errorf("reading the first bytes: %w", err)
+		return nil, fmt.Errorf("read the first bytes: %w", err)
 	}
 	return head[:n], nil
 }
 
-// id3Size is the length of the ID3v2 tag at the start of head with its header
-// and footer (id3.org, ID3v2.4 §3.1), and false when there is none.
+// id3Size returns the length of the ID3v2 tag at the start of head, with its header
+// and footer (id3.org, ID3v2.4 §3.1), and false if there is none.
 func id3Size(head []byte) (int64, bool) {
 	if len(head) < 10 || !bytes.HasPrefix(head, []byte("ID3")) || head[3] == 0xFF || head[4] == 0xFF {
 		return 0, false
@@ -99,7 +98,7 @@ func refuse(head []byte) error {
 		return sx.NewError(sx.CodePlaylist, "the file is %s, not a recording", kind)
 	}
 	if kind := other(head); kind != "" {
-		return sx.NewError(sx.CodeNotMedia, "the file is %s, not a video or sound", kind)
+		return sx.NewError(sx.CodeNotMedia, "the file is %s, not a video or audio file", kind)
 	}
-	return sx.NewError(sx.CodeNotMedia, "the file is no video or sound of a known format")
+	return sx.NewError(sx.CodeNotMedia, "the file is not a video or audio file of a known format")
 }

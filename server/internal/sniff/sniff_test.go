@@ -172,9 +172,9 @@ func TestRefusals(t *testing.T) {
 		{"text with a box's name", "The free lunch is over.", sx.CodeNotMedia, "text"},
 		{"UTF-16 text", "\xFF\xFEH\x00e\x00l\x00l\x00o\x00", sx.CodeNotMedia, "text"},
 		{"text cut inside a character", strings.Repeat("x", sniff.Len-1) + "é", sx.CodeNotMedia, "text"},
-		{"zeros", strings.Repeat("\x00", sniff.Len), sx.CodeNotMedia, "never finished"},
-		{"bare H.264", "\x00\x00\x00\x01\x67\x64", sx.CodeNotMedia, "without sound"},
-		{"noise", "\x01\x02\x03\x04\x80\x90\xA0\xB0", sx.CodeNotMedia, "no video or sound"},
+		{"zeros", strings.Repeat("\x00", sniff.Len), sx.CodeNotMedia, "unfinished download"},
+		{"bare H.264", "\x00\x00\x00\x01\x67\x64", sx.CodeNotMedia, "without audio"},
+		{"noise", "\x01\x02\x03\x04\x80\x90\xA0\xB0", sx.CodeNotMedia, "not a video or audio file"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()

@@ -9,7 +9,7 @@ import (
 	"fmt"
 )
 
-// jwk is an Ed25519 public key as RFC 8037 section 2 writes it.
+// jwk is an Ed25519 public key in the form of RFC 8037 section 2.
 type jwk struct {
 	KeyType   string `json:"kty"`
 	Curve     string `json:"crv"`
@@ -31,16 +31,15 @@ func newJWK(pub ed25519.PublicKey) jwk {
 	}
 }
 
-// thumbprint is the key's JWK Thumbprint (RFC 7638): the SHA-256 of its
+// thumbprint returns the key's JWK Thumbprint (RFC 7638): the SHA-256 of its
 // required members in alphabetical order.
 func thumbprint(pub ed25519.PublicKey) string {
 	sum := sha256.Sum256([]byte(`{"crv":"Ed25519","kty":"OKP","x":"` + base64.RawURLEncoding.EncodeToString(pub) + `"}`))
 	return base64.RawURLEncoding.EncodeToString(sum[:])
 }
 
-// parseJWKS gives the Ed25519 signing keys of a document by their ids. Keys of
-// other kinds are passed over (RFC 7517 section 5); a document without a
-// usable key is an error.
+// parseJWKS returns the Ed25519 signing keys of a document by their ids. It ignores
+// other keys (RFC 7517 section 5); a document without a usable key is an error.
 func parseJWKS(doc []byte) (map[string]ed25519.PublicKey, error) {
 	var set jwks
 	if err := json.Unmarshal(doc, &set); err != nil {
@@ -58,7 +57,7 @@ func parseJWKS(doc []byte) (map[string]ed25519.PublicKey, error) {
 		keys[k.KeyID] = x
 	}
 	if len(keys) == 0 {
-		return nil, errors.New("read key set: it has no Ed25519 key")
+		return nil, errors.New("read key set: no Ed25519 key")
 	}
 	return keys, nil
 }

@@ -14,10 +14,10 @@ import (
 	"github.com/soundextract/sx/server/sx"
 )
 
-// Fetch gets the JSON Web Key Set that auth publishes.
+// Fetch returns the JSON Web Key Set that auth publishes.
 type Fetch func(ctx context.Context) ([]byte, error)
 
-// FetchURL makes a Fetch that asks for the document at url.
+// FetchURL makes a Fetch that gets the document at url.
 func FetchURL(hc *http.Client, url string) Fetch {
 	return func(ctx context.Context) ([]byte, error) {
 		req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
@@ -42,20 +42,19 @@ func FetchURL(hc *http.Client, url string) Fetch {
 
 const (
 	maxKeySet = 256 << 10
-	// freshFor is how long fetched keys are used without asking again; a key
-	// that auth has withdrawn dies within that time.
+	// freshFor is how long fetched keys are used before they are fetched again. A
+	// key that auth has removed is refused after that time.
 	freshFor = 5 * time.Minute
-	// staleFor is how long they are used while auth does not answer: requests
-	// of people who are signed in go on through its restart.
+	// staleFor is how long they are used while auth is unavailable, so that a
+	// restart of auth does not sign anyone out.
 	staleFor = time.Hour
-	// fetchInterval is the least time between two fetches, so that tokens with made-up
-	// key ids cannot flood auth.
+	// fetchInterval is the minimum time between two fetches, so that tokens with
+	// invented key ids cannot flood auth.
 	fetchInterval = 5 * time.Second
-	// retryInterval is the same after a fetch that failed: an auth that was
-	// replaced at that moment is there again.
+	// retryInterval is the same after a failed fetch: auth may just have been
+	// restarting.
 	retryInterval = time.Second
-	// fetchTimeout bounds one fetch.
-	fetchTimeout = 3 * time.Second
+	fetchTimeout  = 3 * time.Second
 )
 
 // keyCache keeps fetched keys.
@@ -66,7 +65,7 @@ type keyCache struct {
 
 	mu      sync.Mutex
 	keys    map[string]ed25519.PublicKey
-	fetched time.Time // when keys came
+	fetched time.Time // when the keys were fetched
 	tried   time.Time // when the last fetch ended
 	failure error     // of the last fetch
 }
@@ -85,11 +84,11 @@ func (c *keyCache) key(ctx context.Context, id string) (ed25519.PublicKey, error
 	if key, ok := c.keys[id]; ok && usable {
 		return key, nil
 	}
-	// After a failed fetch nobody can know whether the id is a good one.
+	// After a failed fetch it is unknown whether the id is valid.
 	if c.failure != nil || !usable {
-		return nil, sx.NewError(sx.CodeUnavailable, "sign-ins cannot be checked at the moment").WithCause(c.failure)
+		return nil, sx.NewError(sx.CodeUnavailable, "access tokens cannot be verified at the moment").WithCause(c.failure)
 	}
-	return nil, invalid("the access token is signed with a key that is not known")
+	return nil, invalid("the access token is signed with an unknown key")
 }
 
 // needsRefresh reports whether newer keys would help to look id up.
@@ -100,7 +99,7 @@ func (c *keyCache) needsRefresh(id string) bool {
 	return !known || c.now().Sub(c.fetched) >= freshFor
 }
 
-// due reports whether the last fetch is long enough ago for another one.
+// due reports whether it is time for another fetch.
 func (c *keyCache) due() bool {
 	pause := fetchInterval
 	if c.failure != nil {
@@ -109,9 +108,9 @@ func (c *keyCache) due() bool {
 	return c.tried.IsZero() || c.now().Sub(c.tried) >= pause
 }
 
-// refresh fetches the keys unless that was done just now, one fetch for all who
-// wait. The fetch outlives ctx, because the others wait for it too. Its failure
-// is kept, not returned.
+// refresh fetches the keys if that is due, once for all callers that wait. The
+// fetch outlives ctx, because others may wait for it too. Its failure is kept, not
+// returned.
 func (c *keyCache) refresh(ctx context.Context) error {
 	done := c.group.DoChan("", func() (any, error) {
 		c.mu.Lock()

@@ -11,47 +11,49 @@ import (
 	"strings"
 	"time"
 
+	"github.com/soundextract/sx/server/atomicfile"
 	"github.com/soundextract/sx/server/sx"
 )
 
 // Key is a signing key.
 type Key struct {
 	Private ed25519.PrivateKey
-	From    time.Time // when it begins to sign; the zero time for one that may always
+	From    time.Time // when it starts to sign; zero if it may at any time
 }
 
-// nameTime is how a file's name says when its key begins to sign, in UTC.
+// nameTime is the format of the time in a file's name, in UTC.
 const nameTime = "20060102T150405Z"
 
-// LoadKeys reads all private keys of a folder: the files *.pem, each an Ed25519
-// key in PKCS #8, as "openssl genpkey -algorithm ed25519" writes it. They come
-// in the order of their names, and the last one signs whose time has come: a
-// name like 20260301T120000Z.pem says when, any other name that it may at once.
-// (The names decide and not the times of the files, because a mounted Kubernetes
-// Secret gives all its files the same time.)
+// LoadKeys reads all private keys in a directory: the files *.pem, each with an
+// Ed25519 key in PKCS #8, as "openssl genpkey -algorithm ed25519" writes it. The
+// keys are in the order of the files' names, and the last one whose time has come
+// signs. A name such as 20260301T120000Z.pem gives that time; with any other name,
+// the key may sign at once. (The times of the files do not matter, because a
+// mounted Kubernetes Secret gives all its files the same time.)
 //
-// # Changing the key without signing anyone out
+// # Rotating the key without signing anyone out
 //
-// All keys of the folder are published, also one whose time has not come. So a
-// new key is known everywhere before the first token is signed with it, however
-// many auths there are and in whatever order they start anew:
+// All keys in the directory are published, also those whose time has not come. So
+// a new key is known everywhere before it signs the first token, whatever the
+// number of auth processes and the order of their restarts:
 //
-//  1. Add a key that begins to sign in an hour:
+//  1. Add a key that starts to sign in an hour:
 //     openssl genpkey -algorithm ed25519 -out "$(date -u -d '+1 hour' +%Y%m%dT%H%M%SZ).pem"
-//  2. Restart every auth within the hour, at least five minutes before it is
-//     over: that is how long a gateway may go on with the keys it has. (It asks
-//     at once when it sees a token with a key that it does not know.) All auths
-//     change to the new key at its time, by their clocks.
-//  3. A quarter of an hour after that no token of the old key is good any more.
-//     Remove the old file and restart every auth again.
+//  2. Restart every auth within the hour, at least five minutes before its end:
+//     that is how long a gateway may use the keys it has. (It fetches the keys at
+//     once when it gets a token with an unknown key.) All auth processes switch to
+//     the new key at its time, by their clocks.
+//  3. A quarter of an hour later, no token of the old key is valid any more. Remove
+//     the old file and restart every auth again.
 //
-// When a key was stolen there is no time for that: replace it by one whose name
-// is the present time, and restart every auth. Gateways refuse tokens of the old
-// key within five minutes, and sx gets new ones by itself; nobody has to sign in.
+// A stolen key must be replaced at once: name its replacement by the present time
+// and restart every auth. Gateways refuse tokens of the old key within five
+// minutes, and clients get new ones with their refresh tokens, so that nobody has
+// to sign in again.
 //
-// When the folder has no key, or is not there, one is made and kept in it with
-// mode 0600, named by now. A file that holds no such key, and a folder that
-// cannot be read or written, is an *sx.Error of code invalid.
+// If the directory has no key or does not exist, LoadKeys makes a key and stores it
+// there with mode 0600, named by now. A file without such a key, and a directory
+// that cannot be read or written, is an *sx.Error of code invalid.
 func LoadKeys(dir string, now time.Time) ([]Key, error) {
 	names, err := keyFiles(dir)
 	if err != nil {
@@ -70,14 +72,14 @@ func LoadKeys(dir string, now time.Time) ([]Key, error) {
 		if err != nil {
 			return nil, err
 		}
-		// Another name gives the zero time.
+		// Any other name gives the zero time.
 		from, _ := time.Parse(nameTime, strings.TrimSuffix(filepath.Base(name), ".pem"))
 		keys = append(keys, Key{key, from})
 	}
 	return keys, nil
 }
 
-// keyFiles gives the paths of the key files in the order of their names.
+// keyFiles returns the paths of the key files in the order of their names.
 func keyFiles(dir string) ([]string, error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil && !os.IsNotExist(err) {
@@ -97,7 +99,7 @@ func readKey(name string) (ed25519.PrivateKey, error) {
 	if err != nil {
 		return nil, keyError(name, err)
 	}
-	bad := sx.NewError(sx.CodeInvalid, "%s holds no Ed25519 private key in PKCS #8", name).
+	bad := sx.NewError(sx.CodeInvalid, "%s is not an Ed25519 private key in PKCS #8", name).
 		WithHint("remove it, or replace it with one made by: openssl genpkey -algorithm ed25519 -out %s", name)
 	block, _ := pem.Decode(raw)
 	if block == nil {
@@ -114,7 +116,7 @@ func readKey(name string) (ed25519.PrivateKey, error) {
 	return key, nil
 }
 
-// makeKey makes a key and stores it so that a crash leaves either all of it or nothing.
+// makeKey makes a key and stores it.
 func makeKey(dir string, now time.Time) (ed25519.PrivateKey, error) {
 	_, key, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {
@@ -127,23 +129,8 @@ func makeKey(dir string, now time.Time) (ed25519.PrivateKey, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, keyError(dir, err)
 	}
-	// CreateTemp gives mode 0600.
-	f, err := os.CreateTemp(dir, ".new-key-*")
-	if err != nil {
-		return nil, keyError(dir, err)
-	}
-	defer func() { _ = os.Remove(f.Name()) }() // gone already when all went well
-	err = pem.Encode(f, &pem.Block{Type: "PRIVATE KEY", Bytes: der})
-	if err == nil {
-		err = f.Sync()
-	}
-	if closeErr := f.Close(); err == nil {
-		err = closeErr
-	}
-	if err == nil {
-		err = os.Rename(f.Name(), filepath.Join(dir, now.UTC().Format(nameTime)+".pem"))
-	}
-	if err != nil {
+	file := filepath.Join(dir, now.UTC().Format(nameTime)+".pem")
+	if err := atomicfile.Write(file, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}), 0o600); err != nil {
 		return nil, keyError(dir, err)
 	}
 	return key, nil
@@ -151,5 +138,5 @@ func makeKey(dir string, now time.Time) (ed25519.PrivateKey, error) {
 
 func keyError(path string, err error) error {
 	return sx.NewError(sx.CodeInvalid, "the signing keys in %s cannot be used: %v", path, err).
-		WithHint("make the folder readable to the server, and writable if it holds no key yet").WithCause(err)
+		WithHint("make the directory readable for the server, and writable if it has no key yet").WithCause(err)
 }

@@ -14,11 +14,11 @@ const (
 	secretLength = 26 // of rand.Text
 )
 
-// NewSecret makes a secret for the record of the id: the prefix, the id, and 130
-// random bits in base32.
+// NewSecret returns a secret for the record with the id: the prefix, the id, and
+// 130 random bits in base32.
 func NewSecret(prefix, id string) string { return prefix + id + strings.ToLower(rand.Text()) }
 
-// SecretID gives the id in a secret, "" for what NewSecret cannot have made.
+// SecretID returns the id in a secret of NewSecret, or "" for anything else.
 func SecretID(prefix, secret string) string {
 	rest, ok := strings.CutPrefix(secret, prefix)
 	if !ok || len(rest) != idLength+secretLength {
@@ -27,12 +27,12 @@ func SecretID(prefix, secret string) string {
 	return rest[:idLength]
 }
 
-// Hash is what is stored of a secret that is too long to be guessed: its
-// SHA-256 in hex.
+// Hash returns what is stored of a secret: its SHA-256 in hex. The secret must have
+// too much entropy to be guessed.
 func Hash(secret string) string {
 	sum := sha256.Sum256([]byte(secret))
 	return hex.EncodeToString(sum[:])
 }
 
-// IsPersonal reports whether a bearer's token is meant to be a personal one.
+// IsPersonal reports whether a bearer token is meant as a personal one.
 func IsPersonal(raw string) bool { return strings.HasPrefix(raw, api.TokenPrefix) }

@@ -14,7 +14,7 @@ import (
 	"github.com/soundextract/sx/server/sx"
 )
 
-// Signer makes tokens. Its methods may be called from several goroutines.
+// Signer signs tokens. Its methods may be called from several goroutines.
 type Signer struct {
 	keys     []Key
 	ids      []string // of the keys
@@ -22,12 +22,12 @@ type Signer struct {
 	now      func() time.Time
 }
 
-// NewSigner makes a Signer of keys in the order of LoadKeys: the last one whose
-// time has come signs, the first one if none has. All are published, so that
-// tokens signed before a change of keys stay good. No key at all is an error.
+// NewSigner makes a Signer of keys in the order of LoadKeys. The last one whose time
+// has come signs, or the first one if none has. All are published, so that tokens
+// signed before a key rotation stay valid. No key at all is an error.
 func NewSigner(keys []Key, now func() time.Time) (*Signer, error) {
 	if len(keys) == 0 {
-		return nil, errors.New("make signer: there is no key")
+		return nil, errors.New("make signer: no signing key")
 	}
 	s := &Signer{keys: keys, now: now}
 	var set jwks
@@ -43,7 +43,7 @@ func NewSigner(keys []Key, now func() time.Time) (*Signer, error) {
 	return s, nil
 }
 
-// signing is the place of the key that signs at a time.
+// signing returns the index of the key that signs at a time.
 func (s *Signer) signing(at time.Time) int {
 	for i := len(s.keys) - 1; i > 0; i-- {
 		if !s.keys[i].From.After(at) {
@@ -53,8 +53,7 @@ func (s *Signer) signing(at time.Time) int {
 	return 0
 }
 
-// Sign makes a token that is good for Lifetime, and says until when in the claims
-// that it gives back.
+// Sign returns a token that is valid for Lifetime, and its claims with Expires set.
 func (s *Signer) Sign(c Claims) (string, Claims, error) {
 	now := s.now()
 	c.Expires = now.Add(Lifetime).Truncate(time.Second)
@@ -74,11 +73,11 @@ func (s *Signer) Sign(c Claims) (string, Claims, error) {
 	return raw, c, nil
 }
 
-// KeySet is the JSON Web Key Set of the public keys. It is not to be changed.
+// KeySet returns the JSON Web Key Set of the public keys. It must not be changed.
 func (s *Signer) KeySet() []byte { return s.document }
 
-// Secret derives 32 secret bytes for another purpose from the key that signs at
-// a time (HKDF, RFC 5869). All processes that share the keys derive the same.
+// Secret derives 32 secret bytes for a purpose from the key that signs at a time
+// (HKDF, RFC 5869). All processes that share the keys derive the same bytes.
 func (s *Signer) Secret(purpose string, at time.Time) ([]byte, error) {
 	seed := s.keys[s.signing(at)].Private.Seed()
 	secret, err := hkdf.Key(sha256.New, seed, nil, "soundextract "+purpose, sha256.Size)

@@ -1,7 +1,7 @@
-// Package token makes and checks access tokens: JSON Web Tokens signed with
-// Ed25519 (RFC 7519, RFC 8037). Auth signs with a Signer and publishes its
-// public keys; whoever serves requests checks with a Verifier that fetches
-// those keys, so that no call to auth is needed for each request.
+// Package token signs and verifies access tokens: JSON Web Tokens signed with
+// Ed25519 (RFC 7519, RFC 8037). Auth signs with a Signer and publishes its public
+// keys. Other services use a Verifier, which fetches those keys, so that requests
+// need no call to auth.
 package token
 
 import (
@@ -14,36 +14,36 @@ import (
 	"github.com/soundextract/sx/server/sx"
 )
 
-// Lifetime is how long an access token is good. It is short because a token cannot
-// be taken back; the refresh token behind it can.
+// Lifetime is how long an access token is valid. It is short because an access
+// token cannot be revoked; its refresh token can.
 const Lifetime = 10 * time.Minute
 
-// The issuer and the audience that every token names and every check demands.
+// The issuer and the audience of every token.
 const (
 	Issuer   = "soundextract"
 	Audience = "soundextract-api"
 )
 
-// leeway is how far the clocks of two servers may be apart.
+// leeway is the tolerated difference between the clocks of two servers.
 const leeway = 10 * time.Second
 
-// Claims are what a token says of its bearer.
+// Claims are what a token says about its bearer.
 type Claims struct {
 	UserID    string
 	UserName  string
-	SessionID string    // the sign-in that it came from
+	SessionID string    // the session it was issued for
 	Expires   time.Time // set by the Signer
 }
 
-// payload is the JSON inside a token.
+// payload is the JSON of a token.
 type payload struct {
 	jwt.RegisteredClaims
 	Name      string `json:"name"`
 	SessionID string `json:"sid"`
 }
 
-// Bearer gives the token of a request's Authorization header (RFC 6750), or an
-// *sx.Error of code unauthenticated when there is none.
+// Bearer returns the token in a request's Authorization header (RFC 6750). If there
+// is none, the error is an *sx.Error of code unauthenticated.
 func Bearer(h http.Header) (string, error) {
 	scheme, raw, _ := strings.Cut(h.Get("Authorization"), " ")
 	if raw = strings.TrimSpace(raw); raw == "" || !strings.EqualFold(scheme, "Bearer") {

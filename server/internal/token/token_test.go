@@ -184,7 +184,7 @@ func TestRefusedTokens(t *testing.T) {
 		{"signature removed", parts[0] + "." + parts[1] + ".", "not valid"},
 		{"payload of another token", parts[0] + "." + strings.Split(sign(t, s), ".")[1] + "." + parts[2], "not valid"},
 		{"signed by a stranger with our kid", mint(jwt.SigningMethodEdDSA, newKey(t).Private, kid, claims(nil)), "not valid"},
-		{"unknown kid", mint(jwt.SigningMethodEdDSA, key, "other", claims(nil)), "not known"},
+		{"unknown kid", mint(jwt.SigningMethodEdDSA, key, "other", claims(nil)), "unknown key"},
 		{"no kid", mint(jwt.SigningMethodEdDSA, key, nil, claims(nil)), "does not name its key"},
 		{"kid is no string", mint(jwt.SigningMethodEdDSA, key, 7, claims(nil)), "does not name its key"},
 		{"expired", mint(jwt.SigningMethodEdDSA, key, kid, claims(func(m jwt.MapClaims) { m["exp"] = c.Now().Add(-11 * time.Second).Unix() })), "has expired"},
@@ -193,8 +193,8 @@ func TestRefusedTokens(t *testing.T) {
 		{"wrong audience", mint(jwt.SigningMethodEdDSA, key, kid, claims(func(m jwt.MapClaims) { m["aud"] = "another-api" })), "not valid"},
 		{"no audience", mint(jwt.SigningMethodEdDSA, key, kid, claims(func(m jwt.MapClaims) { delete(m, "aud") })), "not valid"},
 		{"wrong issuer", mint(jwt.SigningMethodEdDSA, key, kid, claims(func(m jwt.MapClaims) { m["iss"] = "someone" })), "not valid"},
-		{"no user", mint(jwt.SigningMethodEdDSA, key, kid, claims(func(m jwt.MapClaims) { delete(m, "sub") })), "names nobody"},
-		{"no session", mint(jwt.SigningMethodEdDSA, key, kid, claims(func(m jwt.MapClaims) { delete(m, "sid") })), "names nobody"},
+		{"no user", mint(jwt.SigningMethodEdDSA, key, kid, claims(func(m jwt.MapClaims) { delete(m, "sub") })), "names no user"},
+		{"no session", mint(jwt.SigningMethodEdDSA, key, kid, claims(func(m jwt.MapClaims) { delete(m, "sid") })), "names no user"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -16,10 +16,10 @@ type Verifier struct {
 	parser *jwt.Parser
 }
 
-// NewVerifier makes a Verifier that gets the public keys by fetch when it
-// first needs them. They are fetched again after five minutes, and for a key id
-// that is not known, but not more often than every five seconds, or every second
-// while fetch fails; the keys it has are good for an hour then.
+// NewVerifier makes a Verifier that calls fetch for the public keys when it first
+// needs them, after five minutes, and for an unknown key id. It does so at most
+// every five seconds, or every second while fetch fails; the last keys are then
+// used for up to an hour.
 func NewVerifier(fetch Fetch, now func() time.Time) *Verifier {
 	return &Verifier{
 		cache: keyCache{fetch: fetch, now: now},
@@ -33,12 +33,11 @@ func NewVerifier(fetch Fetch, now func() time.Time) *Verifier {
 	}
 }
 
-// maxToken is in bytes; ours have about 500.
-const maxToken = 4 << 10
+const maxToken = 4 << 10 // bytes; ours have about 500
 
-// Verify gives the claims of a good token. Anything wrong with it is an
-// *sx.Error of code unauthenticated; one of code unavailable says that the
-// keys cannot be had. It returns ctx's error when ctx ends first.
+// Verify returns the claims of a valid token. An invalid one is an *sx.Error of
+// code unauthenticated; keys that cannot be fetched are one of code unavailable.
+// If ctx ends first, Verify returns its error.
 func (v *Verifier) Verify(ctx context.Context, raw string) (Claims, error) {
 	if len(raw) > maxToken {
 		return Claims{}, invalid("the access token is not valid")
@@ -62,7 +61,7 @@ func (v *Verifier) Verify(ctx context.Context, raw string) (Claims, error) {
 	case err != nil:
 		return Claims{}, invalid("the access token is not valid").WithCause(err)
 	case p.Subject == "" || p.SessionID == "":
-		return Claims{}, invalid("the access token names nobody")
+		return Claims{}, invalid("the access token names no user")
 	}
 	return Claims{UserID: p.Subject, UserName: p.Name, SessionID: p.SessionID, Expires: p.ExpiresAt.Time}, nil
 }
