@@ -79,7 +79,7 @@ func kill(b *batch) string {
 }
 
 // outage exceeds what the services wait for: a lease (20 s), an operation of MongoDB
-// (15 s), the longest interval between two connections to RabbitMQ (15 s).
+// (15 s), the longest pause between two attempts to connect to RabbitMQ (5 s).
 const outage = 25 * time.Second
 
 func stopRabbitMQ(b *batch) string {

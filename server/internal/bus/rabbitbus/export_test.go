@@ -2,8 +2,8 @@ package rabbitbus
 
 import "time"
 
-// Renewing is cfg with subscriptions that last no longer than every.
-func Renewing(cfg Config, every time.Duration) Config {
-	cfg.renew = every
+// Renewing returns cfg with subscriptions that are renewed at the interval.
+func Renewing(cfg Config, interval time.Duration) Config {
+	cfg.renew = interval
 	return cfg
 }

@@ -12,10 +12,11 @@ import (
 	"github.com/soundextract/sx/server/internal/bus"
 	"github.com/soundextract/sx/server/internal/bus/rabbitbus"
 	"github.com/soundextract/sx/server/sx"
+	"github.com/soundextract/sx/server/testkit"
 	"github.com/soundextract/sx/server/testkit/rabbitmq"
 )
 
-// TestFaults does to a broker of its own what can happen to one.
+// TestFaults injects faults into a broker of its own.
 func TestFaults(t *testing.T) {
 	t.Parallel()
 	broker := rabbitmq.Start(t)
@@ -25,7 +26,7 @@ func TestFaults(t *testing.T) {
 	}{
 		{"TLS", overTLS},
 		{"connections closed by the operator", connectionsClosed},
-		{"publishers held back", heldBack},
+		{"publishers blocked", publishersBlocked},
 		{"stopped and started", func(t *testing.T, broker *rabbitmq.Broker) { outage(t, broker, broker.Stop) }},
 		{"killed and started", func(t *testing.T, broker *rabbitmq.Broker) { outage(t, broker, broker.Kill) }},
 	} {
@@ -40,7 +41,7 @@ func overTLS(t *testing.T, broker *rabbitmq.Broker) {
 	cfg.URL = uri
 	_, err := rabbitbus.Open(ctx, cfg)
 	if e := sx.AsError(err); e == nil || e.Code != sx.CodeInvalid || !strings.Contains(e.Hint, "cacertfile") {
-		t.Errorf("Open without the authority returned %v, want code invalid and what to set", err)
+		t.Errorf("Open without the authority returned %v, want code invalid and the setting", err)
 	}
 	cfg.URL += "?cacertfile=" + url.QueryEscape(authority)
 	b := openAs(t, cfg)
@@ -54,13 +55,13 @@ func overTLS(t *testing.T, broker *rabbitmq.Broker) {
 func connectionsClosed(t *testing.T, broker *rabbitmq.Broker) {
 	ctx := deadline(t, 60*time.Second)
 	b := open(t, broker.URI())
-	heard := make(chan string, 1000)
-	go func() { _ = b.Listen(ctx, func(id string) { heard <- id }) }()
+	called := make(chan string, 1000)
+	go func() { _ = b.Listen(ctx, func(id string) { called <- id }) }()
 	publish(t, ctx, b, "job1")
 	old := receive(t, ctx, b, "job1")
 
 	broker.Ctl(t, "close_all_connections", "maintenance")
-	eventually(t, ctx, "both connections", func() bool { return b.Ping(ctx) == nil })
+	testkit.Eventually(t, "both connections", func() bool { return b.Ping(ctx) == nil })
 
 	publish(t, ctx, b, "job2")
 	again := receive(t, ctx, b, "job1")
@@ -69,20 +70,20 @@ func connectionsClosed(t *testing.T, broker *rabbitmq.Broker) {
 	}
 	ack(t, ctx, again)
 	ack(t, ctx, receive(t, ctx, b, "job2"))
-	depth(t, ctx, b, bus.Depth{})
-	eventually(t, ctx, "an announcement on the new connections", func() bool {
+	waitForDepth(t, ctx, b, bus.Depth{})
+	testkit.Eventually(t, "an announcement on the new connections", func() bool {
 		_ = b.Announce(ctx, "job1")
-		return len(heard) > 0
+		return len(called) > 0
 	})
 }
 
-// heldBack makes the broker believe that it is short of memory.
-func heldBack(t *testing.T, broker *rabbitmq.Broker) {
+// publishersBlocked makes the broker believe that it is short of memory.
+func publishersBlocked(t *testing.T, broker *rabbitmq.Broker) {
 	ctx := deadline(t, 60*time.Second)
 	b := open(t, broker.URI())
 	publish(t, ctx, b, "job1")
 	broker.Ctl(t, "set_vm_memory_high_watermark", "0.00001")
-	eventually(t, ctx, "Publish to be held back", func() bool {
+	testkit.Eventually(t, "Publish to be blocked", func() bool {
 		short := deadline(t, 300*time.Millisecond)
 		err := b.Publish(short, bus.Convert, bus.Message{JobID: "job2"})
 		return sx.CodeOf(err) == sx.CodeUnavailable && short.Err() != nil
@@ -90,21 +91,21 @@ func heldBack(t *testing.T, broker *rabbitmq.Broker) {
 	if err := b.Announce(ctx, "job1"); sx.CodeOf(err) != sx.CodeUnavailable {
 		t.Errorf("Announce returned %v, want code unavailable", err)
 	}
-	ack(t, ctx, receive(t, ctx, b, "job1")) // receiving goes on
+	ack(t, ctx, receive(t, ctx, b, "job1")) // receiving continues
 	if err := b.Ping(ctx); err != nil {
 		t.Errorf("Ping: %v", err)
 	}
 	broker.Ctl(t, "set_vm_memory_high_watermark", "absolute", "1GB")
 	publish(t, ctx, b, "job3")
-	eventually(t, ctx, "an announcement", func() bool { return b.Announce(ctx, "job3") == nil })
+	testkit.Eventually(t, "an announcement", func() bool { return b.Announce(ctx, "job3") == nil })
 }
 
-// outage takes the broker away while messages are under way: each that Publish
-// has confirmed must arrive.
-func outage(t *testing.T, broker *rabbitmq.Broker, away func(testing.TB)) {
+// outage stops the broker while messages are under way: each that Publish has
+// confirmed must arrive.
+func outage(t *testing.T, broker *rabbitmq.Broker, stop func(testing.TB)) {
 	ctx := deadline(t, 2*time.Minute)
 	b := open(t, broker.URI())
-	pctx, enough := context.WithCancel(ctx)
+	pctx, stopPublishing := context.WithCancel(ctx)
 	var mu sync.Mutex
 	confirmed, arrived := map[string]bool{}, map[string]bool{}
 	count := func(m map[string]bool) int {
@@ -125,7 +126,7 @@ func outage(t *testing.T, broker *rabbitmq.Broker, away func(testing.TB)) {
 			}
 		})
 	}
-	rctx, stop := context.WithCancel(ctx)
+	rctx, stopReceiving := context.WithCancel(ctx)
 	for range 4 {
 		receivers.Go(func() {
 			for {
@@ -140,29 +141,29 @@ func outage(t *testing.T, broker *rabbitmq.Broker, away func(testing.TB)) {
 			}
 		})
 	}
-	eventually(t, ctx, "messages under way", func() bool { return count(arrived) > 50 })
-	away(t)
-	eventually(t, ctx, "Ping to fail", func() bool { return b.Ping(ctx) != nil })
+	testkit.Eventually(t, "messages under way", func() bool { return count(arrived) > 50 })
+	stop(t)
+	testkit.Eventually(t, "Ping to fail", func() bool { return b.Ping(ctx) != nil })
 	if _, err := b.Depth(ctx, bus.Convert); sx.CodeOf(err) != sx.CodeUnavailable {
 		t.Errorf("Depth returned %v, want code unavailable", err)
 	}
 	if err := b.Announce(ctx, "job1"); sx.CodeOf(err) != sx.CodeUnavailable {
 		t.Errorf("Announce returned %v, want code unavailable", err)
 	}
-	late := openWhileAway(t, ctx, broker)
+	late := openDuringOutage(t, ctx, broker)
 	broker.Restart(t)
 	if err := <-late; err != nil {
-		t.Errorf("a bus opened while the broker was away: %v", err)
+		t.Errorf("a bus opened during the outage: %v", err)
 	}
 	publish(t, ctx, b, "after the outage")
-	eventually(t, ctx, "a message after the outage", func() bool {
+	testkit.Eventually(t, "a message after the outage", func() bool {
 		mu.Lock()
 		defer mu.Unlock()
 		return arrived["after the outage"]
 	})
-	enough()
+	stopPublishing()
 	publishers.Wait()
-	eventually(t, ctx, "all that was confirmed", func() bool {
+	testkit.Eventually(t, "all that was confirmed", func() bool {
 		mu.Lock()
 		defer mu.Unlock()
 		for id := range confirmed {
@@ -172,30 +173,30 @@ func outage(t *testing.T, broker *rabbitmq.Broker, away func(testing.TB)) {
 		}
 		return true
 	})
-	stop()
+	stopReceiving()
 	receivers.Wait()
 	if err := b.Ping(ctx); err != nil {
 		t.Errorf("Ping: %v", err)
 	}
 }
 
-// openWhileAway opens buses at a broker that is down: one does not wait for
-// long, the other uses what it gets and tells how that went.
-func openWhileAway(t *testing.T, ctx context.Context, broker *rabbitmq.Broker) <-chan error {
+// openDuringOutage opens two buses at a broker that is down: one gives up soon,
+// the other publishes as soon as it can and sends the result.
+func openDuringOutage(t *testing.T, ctx context.Context, broker *rabbitmq.Broker) <-chan error {
 	t.Helper()
 	cfg := config(t, broker.URI(), t.Output())
 	_, err := rabbitbus.Open(deadline(t, 300*time.Millisecond), cfg)
 	if e := sx.AsError(err); e == nil || e.Code != sx.CodeUnavailable || !strings.Contains(e.Hint, "TEST_AMQP_URL") {
 		t.Errorf("Open returned %v, want code unavailable and the setting", err)
 	}
-	used := make(chan error, 1)
+	published := make(chan error, 1)
 	go func() {
 		b, err := rabbitbus.Open(ctx, cfg)
 		if err == nil {
 			err = b.Publish(ctx, bus.Convert, bus.Message{JobID: "job1"})
 			_ = b.Close()
 		}
-		used <- err
+		published <- err
 	}()
-	return used
+	return published
 }

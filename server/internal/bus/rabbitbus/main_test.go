@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -16,25 +14,26 @@ import (
 	"github.com/soundextract/sx/server/internal/bus/bustest"
 	"github.com/soundextract/sx/server/internal/bus/rabbitbus"
 	"github.com/soundextract/sx/server/sx"
+	"github.com/soundextract/sx/server/testkit"
 	"github.com/soundextract/sx/server/testkit/rabbitmq"
 )
 
 var shared rabbitmq.Shared
 
 func TestMain(m *testing.M) {
-	m.Run() // which remembers the exit code
+	m.Run() // which keeps the exit code
 	if err := shared.End(); err != nil {
 		panic(err)
 	}
 }
 
-// open opens a bus with names of its own at the broker.
+// open opens a bus with queues of its own.
 func open(t *testing.T, uri string) *rabbitbus.Bus {
 	t.Helper()
 	return openAs(t, config(t, uri, t.Output()))
 }
 
-// openAs opens a bus, which the test's end closes.
+// openAs opens a bus and closes it when the test ends.
 func openAs(t *testing.T, cfg rabbitbus.Config) *rabbitbus.Bus {
 	t.Helper()
 	b, err := rabbitbus.Open(t.Context(), cfg)
@@ -59,28 +58,28 @@ func config(t *testing.T, uri string, log io.Writer) rabbitbus.Config {
 	}
 }
 
-// deleteAll leaves nothing behind at a broker that is not ours.
+// deleteAll deletes the test's queues and exchanges: the broker may be shared.
 func deleteAll(t *testing.T, uri, prefix string) {
 	t.Helper()
 	conn, err := amqp.Dial(uri)
 	if err != nil {
-		return // the broker is down, which is the test's doing
+		return // the test has stopped the broker
 	}
 	defer func() { _ = conn.Close() }()
 	ch, err := conn.Channel()
 	if err != nil {
-		t.Fatalf("opening a channel: %v", err)
+		t.Fatalf("open a channel: %v", err)
 	}
 	for _, q := range bus.Queues() {
 		for _, name := range []string{prefix + "." + string(q), prefix + "." + string(q) + ".dead"} {
 			if _, err := ch.QueueDelete(name, false, false, false); err != nil {
-				t.Errorf("deleting %s: %v", name, err)
+				t.Errorf("delete %s: %v", name, err)
 			}
 		}
 	}
 	for _, name := range []string{prefix, prefix + ".dead", prefix + ".announce"} {
 		if err := ch.ExchangeDelete(name, false, false); err != nil {
-			t.Errorf("deleting %s: %v", name, err)
+			t.Errorf("delete %s: %v", name, err)
 		}
 	}
 }
@@ -97,20 +96,6 @@ func deadline(t *testing.T, d time.Duration) context.Context {
 	ctx, cancel := context.WithTimeout(t.Context(), d)
 	t.Cleanup(cancel)
 	return ctx
-}
-
-// eventually asks until it is so.
-func eventually(t *testing.T, ctx context.Context, what string, so func() bool) {
-	t.Helper()
-	tick := time.NewTicker(10 * time.Millisecond)
-	defer tick.Stop()
-	for !so() {
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			t.Fatalf("in vain: %s", what)
-		}
-	}
 }
 
 func publish(t *testing.T, ctx context.Context, b bus.Bus, id string) {
@@ -140,29 +125,11 @@ func ack(t *testing.T, ctx context.Context, d bus.Delivery) {
 	}
 }
 
-// depth waits until the queue holds so much.
-func depth(t *testing.T, ctx context.Context, b bus.Bus, want bus.Depth) {
+// waitForDepth waits until the queue has the depth.
+func waitForDepth(t *testing.T, ctx context.Context, b bus.Bus, want bus.Depth) {
 	t.Helper()
-	eventually(t, ctx, fmt.Sprintf("a depth of %+v", want), func() bool {
+	testkit.Eventually(t, fmt.Sprintf("a depth of %+v", want), func() bool {
 		got, err := b.Depth(ctx, bus.Convert)
 		return err == nil && got == want
 	})
-}
-
-// logbook keeps what is logged.
-type logbook struct {
-	mu   sync.Mutex
-	text strings.Builder
-}
-
-func (l *logbook) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(p)
-}
-
-func (l *logbook) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.String()
 }

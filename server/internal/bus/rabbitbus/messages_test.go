@@ -14,8 +14,8 @@ import (
 	"github.com/soundextract/sx/server/sx"
 )
 
-// raw gives a channel that is not the bus's.
-func raw(t *testing.T, uri string) *amqp.Channel {
+// rawChannel opens a channel that is not the bus's.
+func rawChannel(t *testing.T, uri string) *amqp.Channel {
 	t.Helper()
 	conn, err := amqp.Dial(uri)
 	if err != nil {
@@ -84,16 +84,16 @@ func TestManyPublishers(t *testing.T) {
 	if len(seen) != publishers*each {
 		t.Errorf("%d messages arrived, want %d", len(seen), publishers*each)
 	}
-	depth(t, ctx, b, bus.Depth{})
+	waitForDepth(t, ctx, b, bus.Depth{})
 }
 
-// TestRenewal publishes in every phase of a subscription's short life.
+// TestRenewal publishes in every phase of a short subscription.
 func TestRenewal(t *testing.T) {
 	t.Parallel()
 	ctx := deadline(t, 40*time.Second)
-	const life, messages = 200 * time.Millisecond, 20
-	b := openAs(t, rabbitbus.Renewing(config(t, shared.URI(t), t.Output()), life))
-	tick := time.NewTicker(life - life/messages)
+	const interval, messages = 200 * time.Millisecond, 20
+	b := openAs(t, rabbitbus.Renewing(config(t, shared.URI(t), t.Output()), interval))
+	tick := time.NewTicker(interval - interval/messages)
 	defer tick.Stop()
 	for i := range messages {
 		got := make(chan string, 1)
@@ -113,7 +113,7 @@ func TestRenewal(t *testing.T) {
 			t.Fatalf("received %s, want %s", id, want)
 		}
 	}
-	depth(t, ctx, b, bus.Depth{})
+	waitForDepth(t, ctx, b, bus.Depth{})
 }
 
 func TestRefusedByQueue(t *testing.T) {
@@ -122,8 +122,8 @@ func TestRefusedByQueue(t *testing.T) {
 	ctx := deadline(t, 20*time.Second)
 	cfg := config(t, uri, t.Output())
 	b := openAs(t, cfg)
-	// A full queue that refuses more, as a policy of the operator's can make it.
-	ch := raw(t, uri)
+	// A full queue that refuses messages, as an operator's policy can make it.
+	ch := rawChannel(t, uri)
 	full := cfg.Prefix + ".full"
 	if _, err := ch.QueueDeclare(full, false, true, true, false, amqp.Table{
 		"x-max-length": 0, "x-overflow": "reject-publish",
@@ -145,19 +145,19 @@ func TestUnreadableMessage(t *testing.T) {
 	ctx := deadline(t, 20*time.Second)
 	cfg := config(t, uri, t.Output())
 	b := openAs(t, cfg)
-	ch := raw(t, uri)
+	ch := rawChannel(t, uri)
 	for _, body := range []string{"not JSON", "{}"} {
 		if err := ch.Publish(cfg.Prefix, string(bus.Convert), true, false, amqp.Publishing{Body: []byte(body)}); err != nil {
 			t.Fatalf("Publish: %v", err)
 		}
 	}
-	depth(t, ctx, b, bus.Depth{Ready: 2})
+	waitForDepth(t, ctx, b, bus.Depth{Ready: 2})
 	publish(t, ctx, b, "readable")
 	ack(t, ctx, receive(t, ctx, b, "readable"))
-	depth(t, ctx, b, bus.Depth{Dead: 2})
+	waitForDepth(t, ctx, b, bus.Depth{Dead: 2})
 }
 
-// TestReceiversThatDie lets a message take its receiver with it each time.
+// TestReceiversThatDie: a message whose receivers die becomes a dead letter.
 func TestReceiversThatDie(t *testing.T) {
 	t.Parallel()
 	ctx := deadline(t, 40*time.Second)
@@ -176,7 +176,7 @@ func TestReceiversThatDie(t *testing.T) {
 	}
 	publish(t, ctx, b, "healthy")
 	ack(t, ctx, receive(t, ctx, b, "healthy"))
-	depth(t, ctx, b, bus.Depth{Dead: 1})
+	waitForDepth(t, ctx, b, bus.Depth{Dead: 1})
 }
 
 func TestSecondEndOfDelivery(t *testing.T) {
@@ -187,12 +187,12 @@ func TestSecondEndOfDelivery(t *testing.T) {
 	publish(t, ctx, b, "second")
 	first := receive(t, ctx, b, "first")
 	ack(t, ctx, first)
-	second := receive(t, ctx, b, "second") // on the channel that the first has freed
+	second := receive(t, ctx, b, "second") // on the channel that the first freed
 	if first.Ack(ctx) == nil || first.Nack(ctx) == nil {
 		t.Error("the second end of a delivery was accepted")
 	}
 	ack(t, ctx, second)
-	depth(t, ctx, b, bus.Depth{})
+	waitForDepth(t, ctx, b, bus.Depth{})
 }
 
 func TestCloseLeavesNothing(t *testing.T) {

@@ -10,9 +10,10 @@ import (
 	"github.com/soundextract/sx/server/internal/bus"
 	"github.com/soundextract/sx/server/internal/bus/rabbitbus"
 	"github.com/soundextract/sx/server/sx"
+	"github.com/soundextract/sx/server/testkit"
 )
 
-// changed is the URI with something else in it.
+// changed returns the URI with a change.
 func changed(t *testing.T, uri string, change func(u *url.URL)) string {
 	t.Helper()
 	u, err := url.Parse(uri)
@@ -23,7 +24,7 @@ func changed(t *testing.T, uri string, change func(u *url.URL)) string {
 	return u.String()
 }
 
-// TestRefused holds Open to return at once what only a person can mend.
+// TestRefused: Open returns at once what only a person can resolve.
 func TestRefused(t *testing.T) {
 	t.Parallel()
 	uri := shared.URI(t)
@@ -36,14 +37,14 @@ func TestRefused(t *testing.T) {
 			u.User = url.UserPassword("guest", "s3cret")
 		}), "user and password in TEST_AMQP_URL"},
 		{"no such virtual host", changed(t, uri, func(u *url.URL) { u.Path = "/missing" }), "virtual host"},
-		{"TLS with a port that has none", changed(t, uri, func(u *url.URL) { u.Scheme = "amqps" }), "TEST_AMQP_URL"},
+		{"TLS to a port without it", changed(t, uri, func(u *url.URL) { u.Scheme = "amqps" }), "TEST_AMQP_URL"},
 		{"no such certificate authority", changed(t, uri, func(u *url.URL) {
 			u.Scheme, u.RawQuery = "amqps", "cacertfile=/missing.pem"
 		}), "TEST_AMQP_URL"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			var log logbook
+			var log testkit.LogBuffer
 			cfg := config(t, uri, &log)
 			cfg.URL = c.url
 			ctx := deadline(t, 30*time.Second)
@@ -70,7 +71,7 @@ func TestDeclaredDifferently(t *testing.T) {
 	t.Parallel()
 	uri := shared.URI(t)
 	cfg := config(t, uri, t.Output())
-	ch := raw(t, uri)
+	ch := rawChannel(t, uri)
 	if _, err := ch.QueueDeclare(cfg.Prefix+"."+string(bus.Convert), true, false, false, false, nil); err != nil {
 		t.Fatalf("QueueDeclare: %v", err)
 	}
@@ -84,7 +85,7 @@ func TestDeclaredDifferently(t *testing.T) {
 	}
 }
 
-// TestSilentPeer opens a bus at a peer that accepts connections and says nothing.
+// TestSilentPeer opens a bus at a peer that accepts connections and sends nothing.
 func TestSilentPeer(t *testing.T) {
 	t.Parallel()
 	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
@@ -92,16 +93,16 @@ func TestSilentPeer(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = l.Close() })
-	var log logbook
+	var log testkit.LogBuffer
 	cfg := config(t, shared.URI(t), &log)
 	cfg.URL = "amqp://user:s3cret@" + l.Addr().String() + "/"
 	ctx := deadline(t, 500*time.Millisecond)
-	began := time.Now()
+	started := time.Now()
 	_, err = rabbitbus.Open(ctx, cfg)
 	if e := sx.AsError(err); e == nil || e.Code != sx.CodeUnavailable || !strings.Contains(e.Hint, "TEST_AMQP_URL") {
 		t.Errorf("Open returned %v, want code unavailable and the setting", err)
 	}
-	if took := time.Since(began); took > 5*time.Second {
+	if took := time.Since(started); took > 5*time.Second {
 		t.Errorf("Open took %s with a context of 500 ms", took)
 	}
 }

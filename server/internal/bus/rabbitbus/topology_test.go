@@ -9,6 +9,7 @@ import (
 
 	"github.com/soundextract/sx/server/internal/bus"
 	"github.com/soundextract/sx/server/internal/bus/rabbitbus"
+	"github.com/soundextract/sx/server/testkit"
 )
 
 // queues lists the names of all queues that a bus with this prefix declares.
@@ -35,7 +36,7 @@ func TestQueuesDeletedUnderReceiver(t *testing.T) {
 	ctx := deadline(t, 30*time.Second)
 	cfg := config(t, uri, t.Output())
 	b := openAs(t, rabbitbus.Renewing(cfg, time.Second))
-	ch := raw(t, uri)
+	ch := rawChannel(t, uri)
 	got := make(chan string, 1)
 	go func() {
 		d, err := b.Receive(ctx, bus.Convert)
@@ -47,15 +48,15 @@ func TestQueuesDeletedUnderReceiver(t *testing.T) {
 		got <- d.Message().JobID
 	}()
 	name := cfg.Prefix + "." + string(bus.Convert)
-	eventually(t, ctx, "a subscriber", func() bool {
+	testkit.Eventually(t, "a subscriber", func() bool {
 		q, err := ch.QueueDeclarePassive(name, true, false, false, false, nil)
 		return err == nil && q.Consumers == 1
 	})
 	deleteQueues(t, ch, cfg.Prefix)
-	eventually(t, ctx, "a subscriber to the new queue", func() bool {
+	testkit.Eventually(t, "a subscriber to the new queue", func() bool {
 		q, err := ch.QueueDeclarePassive(name, true, false, false, false, nil)
 		if err != nil {
-			ch = raw(t, uri) // the error has closed the other
+			ch = rawChannel(t, uri) // the error has closed the other
 		}
 		return err == nil && q.Consumers == 1
 	})
@@ -71,12 +72,12 @@ func TestQueuesDeleted(t *testing.T) {
 	ctx := deadline(t, 30*time.Second)
 	cfg := config(t, uri, t.Output())
 	b := openAs(t, cfg)
-	ch := raw(t, uri)
+	ch := rawChannel(t, uri)
 	publish(t, ctx, b, "lost")
 	held := receive(t, ctx, b, "lost")
 
 	deleteQueues(t, ch, cfg.Prefix)
-	depth(t, ctx, b, bus.Depth{}) // Depth declares
+	waitForDepth(t, ctx, b, bus.Depth{}) // Depth declares
 	publish(t, ctx, b, "job1")
 	_ = held.Ack(ctx) // of a message that no longer exists: may fail, but must do no harm
 	ack(t, ctx, receive(t, ctx, b, "job1"))
@@ -89,10 +90,10 @@ func TestQueuesDeleted(t *testing.T) {
 		_, _ = b.Receive(rctx, bus.Convert) // Receive declares, too
 	}()
 	for _, name := range queues(cfg.Prefix) {
-		eventually(t, ctx, name, func() bool {
+		testkit.Eventually(t, name, func() bool {
 			_, err := ch.QueueDeclarePassive(name, true, false, false, false, nil)
 			if err != nil {
-				ch = raw(t, uri) // the error has closed the other
+				ch = rawChannel(t, uri) // the error has closed the other
 			}
 			return err == nil
 		})
@@ -107,27 +108,27 @@ func TestExchangesDeleted(t *testing.T) {
 	ctx := deadline(t, 30*time.Second)
 	cfg := config(t, uri, t.Output())
 	b := openAs(t, cfg)
-	ch := raw(t, uri)
+	ch := rawChannel(t, uri)
 	for _, name := range []string{cfg.Prefix, cfg.Prefix + ".dead", cfg.Prefix + ".announce"} {
 		if err := ch.ExchangeDelete(name, false, false); err != nil {
 			t.Fatalf("ExchangeDelete: %v", err)
 		}
 	}
-	heard := make(chan string, 100)
+	called := make(chan string, 100)
 	go func() {
 		_ = b.Listen(ctx, func(id string) {
 			select {
-			case heard <- id:
+			case called <- id:
 			default:
 			}
 		})
 	}()
 	publish(t, ctx, b, "job1")
 	ack(t, ctx, receive(t, ctx, b, "job1"))
-	eventually(t, ctx, "an announcement", func() bool {
-		_ = b.Announce(ctx, "job1") // fails until the exchange is there again
+	testkit.Eventually(t, "an announcement", func() bool {
+		_ = b.Announce(ctx, "job1") // fails until the exchange exists again
 		select {
-		case id := <-heard:
+		case id := <-called:
 			return id == "job1"
 		default:
 			return false
@@ -141,10 +142,10 @@ func TestForeignAnnouncement(t *testing.T) {
 	ctx := deadline(t, 20*time.Second)
 	cfg := config(t, uri, t.Output())
 	b := openAs(t, cfg)
-	ch := raw(t, uri)
-	heard := make(chan string, 1000)
-	go func() { _ = b.Listen(ctx, func(id string) { heard <- id }) }()
-	eventually(t, ctx, "an announcement", func() bool {
+	ch := rawChannel(t, uri)
+	called := make(chan string, 1000)
+	go func() { _ = b.Listen(ctx, func(id string) { called <- id }) }()
+	testkit.Eventually(t, "an announcement", func() bool {
 		if err := ch.Publish(cfg.Prefix+".announce", "", false, false, amqp.Publishing{Body: []byte("?")}); err != nil {
 			t.Fatalf("Publish: %v", err)
 		}
@@ -152,7 +153,7 @@ func TestForeignAnnouncement(t *testing.T) {
 			t.Fatalf("Announce: %v", err)
 		}
 		select {
-		case id := <-heard:
+		case id := <-called:
 			return id == "job1"
 		default:
 			return false
