@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/soundextract/sx/server/sx"
 )
 
 // execute runs a program that is expected to end by itself.
@@ -104,7 +106,7 @@ func TestBadSettingsAreNamed(t *testing.T) {
 func TestHelp(t *testing.T) {
 	t.Parallel()
 	programs(t)
-	for _, program := range []string{"auth", "gateway", "converter", "notifier"} {
+	for _, program := range sx.Services() {
 		code, stdout, _ := execute(t, nil, program, "--help")
 		if code != 0 || !strings.Contains(stdout, "--mongodb-uri-file") || !strings.Contains(stdout, "healthcheck") {
 			t.Errorf("%s --help: exit code %d\n%s", program, code, stdout)

@@ -17,6 +17,7 @@ import (
 
 	"go.mongodb.org/mongo-driver/v2/mongo"
 
+	"github.com/soundextract/sx/server/sx"
 	"github.com/soundextract/sx/server/testkit"
 	"github.com/soundextract/sx/server/testkit/mongodb"
 	"github.com/soundextract/sx/server/testkit/rabbitmq"
@@ -51,13 +52,10 @@ type Stack struct {
 	close []func() error // in the order of their start
 }
 
-// Services are the names of the four programs.
-func Services() []string { return []string{"auth", "gateway", "converter", "notifier"} }
-
 // Build builds the four programs into dir, and others by the paths of their packages.
 func Build(ctx context.Context, dir string, others ...string) error {
 	var packages []string
-	for _, name := range Services() {
+	for _, name := range sx.Services() {
 		packages = append(packages, "github.com/soundextract/sx/server/cmd/"+name)
 	}
 	return testkit.Build(ctx, dir, append(packages, others...)...)
