@@ -1,5 +1,5 @@
-// Package bundle collects what is needed to understand a release that does not
-// work into one archive, with every secret removed.
+// Package bundle collects the diagnostics of a release into one archive, with all
+// secrets removed.
 package bundle
 
 import (
@@ -15,13 +15,13 @@ import (
 	"github.com/soundextract/sx/install/kube"
 )
 
-// Options says what to collect.
+// Options are those of a bundle.
 type Options struct {
 	Cluster *kube.Cluster
 	Release string
 	Version string         // of sx
-	Checks  []check.Result // to be part of the archive; may be nil
-	// TimeLimit ends the collecting; the archive then holds what was taken by
+	Checks  []check.Result // included in the archive; may be nil
+	// TimeLimit bounds the collection; the archive contains what was collected by
 	// then. Zero is DefaultTimeLimit.
 	TimeLimit time.Duration
 }
@@ -38,23 +38,23 @@ type Index struct {
 	Entries   []Entry   `json:"entries"` // in the order of the archive
 }
 
-// SecretsEntry is the path of the entry that says that the namespace's Secrets
+// SecretsEntry is the path of the entry that records that the Secrets of the namespace
 // could not be read.
 const SecretsEntry = "secrets"
 
-// Entry is one file of the archive, or one that could not be taken.
+// Entry is one file of the archive, or one that could not be collected.
 type Entry struct {
 	Path  string `json:"path"`
 	Bytes int    `json:"bytes,omitempty"`
-	Error string `json:"error,omitempty"` // why it is missing or not whole
+	Error string `json:"error,omitempty"` // why it is missing or incomplete
 }
 
-// Write collects and writes a tar.gz to w, all below one folder. What cannot be
-// had, because it is missing or forbidden or the time is up, is named in the
-// index and no error: an error means that w could not be written.
+// Write collects diagnostics and writes them to w as a tar.gz with one top-level
+// directory. A file that cannot be collected, because it is missing or forbidden or the
+// time is up, is recorded in the index: an error means that writing to w failed.
 //
-// Where the secrets of the namespace cannot be read, their values cannot be
-// looked for: the index says so, and only what looks like a secret is removed.
+// If the Secrets of the namespace cannot be read, their values cannot be searched for:
+// the index says so, and only what looks like a secret is removed.
 func Write(ctx context.Context, w io.Writer, o Options) (Index, error) {
 	limit := o.TimeLimit
 	if limit == 0 {
@@ -77,9 +77,9 @@ func Write(ctx context.Context, w io.Writer, o Options) (Index, error) {
 func (c *collection) write(w io.Writer, index Index) error {
 	zip := gzip.NewWriter(w)
 	archive := tar.NewWriter(zip)
-	folder := c.redactor.text([]byte("sx-support-" + c.Release + "/"))
+	directory := c.redactor.text([]byte("sx-support-" + c.Release + "/"))
 	put := func(path string, body []byte) error {
-		err := archive.WriteHeader(&tar.Header{Name: string(folder) + path, Mode: 0o600, Size: int64(len(body)), ModTime: index.Taken})
+		err := archive.WriteHeader(&tar.Header{Name: string(directory) + path, Mode: 0o600, Size: int64(len(body)), ModTime: index.Taken})
 		if err == nil {
 			_, err = archive.Write(body)
 		}

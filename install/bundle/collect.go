@@ -13,20 +13,20 @@ import (
 )
 
 const (
-	// atOnce bounds the questions to the API server at a time.
-	atOnce = 6
-	// maxTotal bounds the archive before it is compressed, in bytes.
+	// maxConcurrent is the number of concurrent requests to the API server.
+	maxConcurrent = 6
+	// maxTotal is the maximum size of the archive before compression, in bytes.
 	maxTotal = 64 << 20
 )
 
-// file is one of the archive; body is nil for one that could not be taken.
+// file is a file of the archive; body is nil if it could not be collected.
 type file struct {
 	path    string
 	body    []byte
 	problem string
 }
 
-// collection gathers files. All that enters it goes through its redactor.
+// collection collects files. Everything passes through its redactor.
 type collection struct {
 	Options
 	redactor *redactor
@@ -36,9 +36,9 @@ type collection struct {
 	total int
 }
 
-// task takes one or more files.
+// task collects one or more files.
 type task struct {
-	path string // named in the index when it fails or does not begin in time
+	path string // recorded in the index if it fails or does not start in time
 	take func(context.Context) error
 }
 
@@ -47,7 +47,7 @@ func newCollection(ctx context.Context, o Options) *collection {
 	secrets, err := o.Cluster.Client.CoreV1().Secrets(o.Cluster.Namespace).List(ctx, metav1.ListOptions{})
 	if err != nil {
 		c.redactor = newRedactor(nil)
-		c.missing(SecretsEntry, fmt.Errorf("their values could not be looked for in what was taken, look through it before you give it away: %w", err))
+		c.missing(SecretsEntry, fmt.Errorf("their values could not be searched for in what was collected, so review it before you share it: %w", err))
 		return c
 	}
 	c.redactor = newRedactor(secrets.Items)
@@ -61,7 +61,7 @@ func (c *collection) run(ctx context.Context) {
 	tasks := slices.Concat(c.objects(), []task{
 		{"cluster/version.json", c.version}, {"cluster/nodes.json", c.nodes}, {"events.json", c.events},
 	}, c.logs(ctx))
-	slots := make(chan struct{}, atOnce)
+	slots := make(chan struct{}, maxConcurrent)
 	var wg sync.WaitGroup
 	for _, t := range tasks {
 		wg.Go(func() {
@@ -79,7 +79,7 @@ func (c *collection) run(ctx context.Context) {
 	wg.Wait()
 }
 
-// within leaves a task behind that does not heed the time limit.
+// within abandons a task that exceeds the time limit.
 func (c *collection) within(ctx context.Context, take func(context.Context) error) error {
 	done := make(chan error, 1)
 	go func() { done <- take(ctx) }()
@@ -94,28 +94,28 @@ func (c *collection) within(ctx context.Context, take func(context.Context) erro
 func (c *collection) missing(path string, err error) {
 	message := err.Error()
 	if errors.Is(err, context.DeadlineExceeded) {
-		message = "not taken in time"
+		message = "not collected in time"
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.files = append(c.files, file{path: path, problem: string(c.redactor.text([]byte(message)))})
 }
 
-// put adds a file that is redacted already.
+// put adds a redacted file.
 func (c *collection) put(path string, body []byte, problem string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if body == nil {
-		body = []byte{} // an empty log is a file too
+		body = []byte{} // an empty log is also a file
 	}
 	if c.total+len(body) > maxTotal {
-		body, problem = nil, fmt.Sprintf("left out: the bundle would be larger than %d MiB", maxTotal>>20)
+		body, problem = nil, fmt.Sprintf("omitted: the bundle would be larger than %d MiB", maxTotal>>20)
 	}
 	c.total += len(body)
 	c.files = append(c.files, file{path: path, body: body, problem: problem})
 }
 
-// doc adds a file of JSON.
+// doc adds a JSON file.
 func (c *collection) doc(path string, v any) {
 	raw, err := json.MarshalIndent(v, "", "  ")
 	if err != nil {
@@ -125,7 +125,7 @@ func (c *collection) doc(path string, v any) {
 	c.put(path, append(c.redactor.text(raw), '\n'), "")
 }
 
-// sorted gives the files in the order of their paths.
+// sorted returns the files, sorted by path.
 func (c *collection) sorted() []file {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -12,8 +12,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 )
 
-// release is what is taken of a release as Helm stores it: not its manifests,
-// which are taken as they are in the cluster.
+// release is the part of a release in Helm's storage that is collected: not the
+// manifests, which are collected from the cluster.
 type release struct {
 	Name  string `json:"name"`
 	Info  info   `json:"info"`
@@ -24,7 +24,7 @@ type release struct {
 			AppVersion string `json:"appVersion"`
 		} `json:"metadata"`
 	} `json:"chart"`
-	Config  any `json:"config,omitempty"` // the values that the operator gave
+	Config  any `json:"config,omitempty"` // the operator's values
 	Version int `json:"version"`          // the revision
 }
 
@@ -35,10 +35,10 @@ type info struct {
 	Status        string `json:"status"`
 }
 
-// maxRelease bounds what a release may unpack to, in bytes.
+// maxRelease is the maximum size of an uncompressed release, in bytes.
 const maxRelease = 32 << 20
 
-// helm takes the history of the release, the values redacted.
+// helm collects the history of the release, with redacted values.
 func (c *collection) helm(secrets []corev1.Secret) {
 	for _, s := range secrets {
 		if s.Labels["owner"] != "helm" || s.Labels["name"] != c.Release {
@@ -47,7 +47,7 @@ func (c *collection) helm(secrets []corev1.Secret) {
 		path := "helm/revision-" + s.Labels["version"] + ".json"
 		r, err := unpack(s.Data["release"])
 		if err != nil {
-			c.missing(path, fmt.Errorf("read Helm's record: %w", err))
+			c.missing(path, fmt.Errorf("decode the release: %w", err))
 			continue
 		}
 		r.Config = c.redactor.values(r.Config, false)
@@ -70,7 +70,7 @@ func unpack(raw []byte) (*release, error) {
 	}
 	r := &release{}
 	if err := json.Unmarshal(plain, r); err != nil {
-		return nil, errors.New("it is not what Helm 3 writes")
+		return nil, errors.New("not in the format of Helm 3")
 	}
 	return r, nil
 }

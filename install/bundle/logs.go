@@ -9,14 +9,14 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// The limits of one container's log: the end of it tells most.
+// The limits of one container's log, counted from its end.
 const (
 	tailLines = int64(5000)
 	tailBytes = int64(2 << 20)
 )
 
-// logs lists a task for each log of the release's containers, that of the run
-// before included where there was one.
+// logs returns a task for each log of the release's containers, including that of the
+// previous run.
 func (c *collection) logs(ctx context.Context) []task {
 	pods, err := c.Cluster.Client.CoreV1().Pods(c.Cluster.Namespace).List(ctx, metav1.ListOptions{LabelSelector: "app.kubernetes.io/instance=" + c.Release})
 	if err != nil {
@@ -30,7 +30,7 @@ func (c *collection) logs(ctx context.Context) []task {
 			if s.RestartCount > 0 {
 				tasks = append(tasks, c.log(path+".previous.log", p.Name, s.Name, true))
 			}
-			if s.State.Waiting == nil { // else it has none
+			if s.State.Waiting == nil { // otherwise it has none
 				tasks = append(tasks, c.log(path+".log", p.Name, s.Name, false))
 			}
 		}
@@ -51,7 +51,7 @@ func (c *collection) log(path, pod, container string, previous bool) task {
 		raw, err := io.ReadAll(io.LimitReader(stream, tailBytes))
 		problem := ""
 		if err != nil {
-			problem = "not whole: " + err.Error()
+			problem = "incomplete: " + err.Error()
 		}
 		c.put(path, c.redactor.log(raw), problem)
 		return nil

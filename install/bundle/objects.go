@@ -13,7 +13,7 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// kind is one of the kinds of objects that are taken as they are in the cluster.
+// kind is a kind of objects that are collected from the cluster.
 type kind struct {
 	resource schema.GroupVersionResource
 	where    scope
@@ -71,7 +71,7 @@ func (c *collection) list(ctx context.Context, k kind, path string) error {
 		list, err = resource.List(ctx, options)
 	}
 	if apierrors.IsNotFound(err) {
-		return nil // the cluster has no such kind
+		return nil // the cluster does not have this kind
 	}
 	if err != nil {
 		return err
@@ -99,7 +99,7 @@ func (c *collection) version(context.Context) error {
 	return err
 }
 
-// node is what matters of one; its labels and addresses are nobody's business.
+// node is a node without its labels and addresses.
 type node struct {
 	Name        string                 `json:"name"`
 	Info        corev1.NodeSystemInfo  `json:"info"`
@@ -122,7 +122,7 @@ func (c *collection) nodes(ctx context.Context) error {
 	return nil
 }
 
-// event is one line of what happened.
+// event is an event of Kubernetes.
 type event struct {
 	Last    time.Time `json:"last"`
 	Count   int32     `json:"count,omitempty"`

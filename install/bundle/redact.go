@@ -11,58 +11,70 @@ import (
 	corev1 "k8s.io/api/core/v1"
 )
 
-// removed stands where a secret was.
+// removed replaces a secret.
 const removed = "***removed***"
 
 const (
-	// shortest is the length from which a value is looked for in all texts: a
-	// shorter one, such as "yes", is everywhere and tells nothing.
-	shortest = 6
-	// shortestLine is the same for one line of a value of many, such as a key.
-	shortestLine = 16
+	// minValue is the length from which a value is searched for in all texts: a
+	// shorter one, such as "yes", occurs everywhere.
+	minValue = 6
+	// minLine is the same for one line of a value of several lines, such as a key.
+	minLine = 16
 )
 
-// plain are the keys of secrets whose values are no secret and, like a user's
-// name, would take half of every text away.
-var plain = []string{"name", "username"}
+// publicKeys are the keys of Secrets whose values are not secret and, like a user
+// name, would remove half of every text.
+var publicKeys = []string{"name", "username"}
 
-// redactor removes the values of known secrets and what looks like one.
+// redactor removes the values of known Secrets, and what looks like a secret.
 type redactor struct{ known *strings.Replacer }
 
 func newRedactor(secrets []corev1.Secret) *redactor {
 	var needles []string
 	for _, s := range secrets {
 		if s.Labels["owner"] == "helm" {
-			continue // the release itself, whose parts are redacted one by one
+			continue // holds the release, whose parts are redacted one by one
 		}
-		user := string(s.Data["username"])
 		for key, value := range s.Data {
-			text := strings.TrimSpace(string(value))
-			if slices.Contains(plain, key) || len(text) < shortest {
-				continue
-			}
-			needles = append(needles, text)
-			needles = append(needles, encodings(value)...)
-			needles = append(needles, encodings([]byte(text))...)
-			if user != "" {
-				needles = append(needles, encodings([]byte(user+":"+text))...)
-			}
-			if lines := strings.Split(text, "\n"); len(lines) > 1 {
-				for _, line := range lines {
-					if line = strings.TrimSpace(line); len(line) >= shortestLine && !strings.HasPrefix(line, "-----") {
-						needles = append(needles, line)
-					}
-				}
+			if !slices.Contains(publicKeys, key) {
+				needles = append(needles, spellings(string(s.Data["username"]), value)...)
 			}
 		}
 	}
-	// The longest first: the replacer takes the first that fits.
+	// The longest first, because the replacer takes the first that matches.
 	slices.SortFunc(needles, func(a, b string) int { return cmp.Or(cmp.Compare(len(b), len(a)), cmp.Compare(a, b)) })
 	var pairs []string
 	for _, n := range slices.Compact(needles) {
 		pairs = append(pairs, n, removed)
 	}
 	return &redactor{known: strings.NewReplacer(pairs...)}
+}
+
+// spellings lists the forms in which a secret value may occur in a text: plain,
+// encoded, as basic authentication of a user, and line by line.
+func spellings(user string, value []byte) []string {
+	text := strings.TrimSpace(string(value))
+	if len(text) < minValue {
+		return nil
+	}
+	all := slices.Concat([]string{text}, encodings(value), encodings([]byte(text)), longLines(text))
+	if user != "" {
+		all = append(all, encodings([]byte(user+":"+text))...)
+	}
+	return all
+}
+
+// longLines lists the lines of a text of several lines that are long enough to be
+// searched for, without the delimiters of PEM.
+func longLines(text string) []string {
+	lines := strings.Split(text, "\n")
+	if len(lines) == 1 {
+		return nil
+	}
+	for i, line := range lines {
+		lines[i] = strings.TrimSpace(line)
+	}
+	return slices.DeleteFunc(lines, func(line string) bool { return len(line) < minLine || strings.HasPrefix(line, "-----") })
 }
 
 func encodings(value []byte) []string {
@@ -89,14 +101,14 @@ func (r *redactor) text(raw []byte) []byte {
 	return private.ReplaceAll(raw, []byte(removed))
 }
 
-// log removes secrets from what a program wrote, where a value may stand behind
-// its name.
+// log removes secrets from the output of a program, including values that follow
+// their name.
 func (r *redactor) log(raw []byte) []byte {
 	raw = bytes.ToValidUTF8(raw, []byte("?"))
 	return setting.ReplaceAll(r.text(raw), []byte("${1}"+removed))
 }
 
-// secretName is how settings and values are called that hold secrets.
+// secretName matches the names of settings and values that hold secrets.
 var secretName = regexp.MustCompile(`(?i)password|passwd|secret|token|uri|url|key|cookie|credential|auth|dsn|code`)
 
 // object removes secrets from an object of the cluster, in place.
@@ -119,23 +131,15 @@ func (r *redactor) object(o map[string]any) {
 	r.literals(o)
 }
 
-// literals removes the literal values of environment variables whose names say
-// that they are secret, and what programs are told on their command lines.
+// literals removes the values of environment variables with secret names, and
+// secrets in the command lines of containers.
 func (r *redactor) literals(v any) {
 	switch v := v.(type) {
 	case map[string]any:
-		name, named := v["name"].(string)
-		if _, literal := v["value"].(string); named && literal && secretName.MatchString(name) {
-			v["value"] = removed
-		}
+		r.variable(v)
 		for key, part := range v {
-			words, ok := part.([]any)
-			if ok && (key == "args" || key == "command") {
-				for i, w := range words {
-					if s, ok := w.(string); ok {
-						words[i] = string(r.log([]byte(s)))
-					}
-				}
+			if words, ok := part.([]any); ok && (key == "args" || key == "command") {
+				r.commandLine(words)
 			}
 			r.literals(part)
 		}
@@ -146,7 +150,23 @@ func (r *redactor) literals(v any) {
 	}
 }
 
-// values removes from Helm values all strings below keys that say they are secret.
+// variable removes the literal value of an environment variable with a secret name.
+func (r *redactor) variable(v map[string]any) {
+	name, named := v["name"].(string)
+	if _, literal := v["value"].(string); named && literal && secretName.MatchString(name) {
+		v["value"] = removed
+	}
+}
+
+func (r *redactor) commandLine(words []any) {
+	for i, w := range words {
+		if s, ok := w.(string); ok {
+			words[i] = string(r.log([]byte(s)))
+		}
+	}
+}
+
+// values removes from Helm values all strings below keys with secret names.
 func (r *redactor) values(v any, secret bool) any {
 	switch v := v.(type) {
 	case map[string]any:

@@ -8,29 +8,33 @@ import (
 	"github.com/soundextract/sx/install/manifest"
 )
 
-// Images lists the images that the pods of rendered manifests run, sorted, each
-// once.
+// Images lists the images of all pods in rendered manifests, sorted and without
+// duplicates.
 func Images(manifests string) ([]string, error) {
 	objects, err := manifest.Parse(manifests)
 	if err != nil {
 		return nil, err
 	}
-	var all []string
+	var images []string
 	for _, o := range objects {
-		// A pod has its containers in its spec, a workload in that of its template.
-		for _, path := range [][]string{{"spec"}, {"spec", "template", "spec"}} {
-			for _, part := range []string{"initContainers", "containers"} {
-				containers, _, _ := unstructured.NestedSlice(o.Object, slices.Concat(path, []string{part})...)
-				for _, c := range containers {
-					if c, ok := c.(map[string]any); ok {
-						if image, ok := c["image"].(string); ok {
-							all = append(all, image)
-						}
-					}
-				}
+		images = append(images, podImages(o, "spec")...)                     // of a pod
+		images = append(images, podImages(o, "spec", "template", "spec")...) // of a workload
+	}
+	slices.Sort(images)
+	return slices.Compact(images), nil
+}
+
+// podImages lists the images of the pod spec at a path, if there is one.
+func podImages(o *unstructured.Unstructured, path ...string) []string {
+	var images []string
+	for _, field := range []string{"initContainers", "containers"} {
+		containers, _, _ := unstructured.NestedSlice(o.Object, slices.Concat(path, []string{field})...)
+		for _, c := range containers {
+			container, _ := c.(map[string]any)
+			if image, ok := container["image"].(string); ok {
+				images = append(images, image)
 			}
 		}
 	}
-	slices.Sort(all)
-	return slices.Compact(all), nil
+	return images
 }

@@ -1,6 +1,5 @@
-// Package check asks a cluster and a running release what keeps them, or will
-// keep them, from working. Checks are data: who runs them chooses which, and
-// prints their results.
+// Package check diagnoses a cluster and an installed release. Checks are data: the
+// caller chooses which ones to run and prints their results.
 package check
 
 import (
@@ -11,16 +10,16 @@ import (
 	"github.com/soundextract/sx/install/kube"
 )
 
-// Severity says how bad it is when a check fails.
+// Severity is how serious a failed check is.
 type Severity string
 
 // The severities.
 const (
-	Fatal   Severity = "fatal"   // SoundExtract does not work, or cannot be installed
-	Warning Severity = "warning" // it works, for now
+	Fatal   Severity = "fatal"   // SoundExtract does not work or cannot be installed
+	Warning Severity = "warning" // it works for now
 )
 
-// Outcome is how a check ended.
+// Outcome is the outcome of a check.
 type Outcome string
 
 // The outcomes.
@@ -28,43 +27,43 @@ const (
 	OK             Outcome = "ok"
 	FoundWarning   Outcome = "warning"
 	FoundFatal     Outcome = "fatal"
-	OutcomeSkipped Outcome = "skipped" // there was nothing to check, or no way to
+	OutcomeSkipped Outcome = "skipped" // there was nothing to check, or it could not be checked
 )
 
-// Env is what checks look at.
+// Env is what checks examine.
 type Env struct {
 	Cluster  *kube.Cluster
 	Release  string
-	Manifest string // the rendered release, YAML documents; "" skips what needs it
+	Manifest string // the rendered release, YAML documents; "" skips the checks that need it
 	Version  string // of sx, such as 1.2.3; "" or "dev" skips the comparison with the release
 
-	// Server is the address that users reach the gateway by, such as
-	// https://sx.example.org; "" skips what goes through it.
+	// Server is the gateway's address for users, such as https://sx.example.org; ""
+	// skips the checks that use it.
 	Server string
 	// Token gives an access token for Server; nil, or an error of code
-	// unauthenticated, skips what needs one.
+	// unauthenticated, skips the checks that need one.
 	Token func(context.Context) (string, error)
 	// HTTP sends the requests to Server; nil is http.DefaultClient.
 	HTTP *http.Client
-	// PortForward opens a connection to a port of a component's pod, such as gateway, that
-	// runs, and gives the address HOST:PORT until stop is called. Nil is a
-	// port-forward through the API server.
+	// PortForward makes a port of a running pod of a component, such as gateway,
+	// available at the address HOST:PORT until stop is called. Nil forwards it
+	// through the API server.
 	PortForward func(ctx context.Context, component string, port int) (address string, stop func(), err error)
 }
 
-// Check is one question. Run answers nil when all is well, the error of Skip
-// when the question does not arise, else what is wrong: an *sx.Error whose hint
-// goes before the check's own, or any error.
+// Check is one check. Run returns nil if it passes, the error of Skip if it does not
+// apply, otherwise what is wrong: an *sx.Error, whose hint takes precedence over the
+// check's own, or any other error.
 type Check struct {
 	ID          string // such as storage-class; stable, for scripts
-	Description string // what is true when the check passes
-	Hint        string // what to do when it is not
+	Description string // what is true if the check passes
+	Hint        string // what to do if it is not
 	Severity    Severity
 	Timeout     time.Duration
 	Run         func(context.Context, *Env) error
 }
 
-// Result is a check's answer.
+// Result is the result of a check.
 type Result struct {
 	ID          string  `json:"id"`
 	Description string  `json:"description"`
@@ -73,8 +72,8 @@ type Result struct {
 	Hint        string  `json:"hint,omitempty"`
 }
 
-// shortTimeout is for of a check that asks the API server a few questions,
-// long of one that waits for pods or for users' connections.
+// shortTimeout is for a check that sends a few requests to the API server,
+// longTimeout for one that waits for pods or for the users' network.
 const (
 	shortTimeout = 15 * time.Second
 	longTimeout  = 45 * time.Second
@@ -82,90 +81,90 @@ const (
 
 var apiCheck = Check{
 	ID: "api", Description: "the cluster's API server answers", Severity: Fatal, Timeout: shortTimeout, Run: apiReachable,
-	Hint: "kubectl cluster-info must work with the same kubeconfig and context",
+	Hint: "make this work with the same kubeconfig and context: kubectl cluster-info",
 }
 
 var stateCheck = Check{
-	ID: "release-state", Description: "no earlier operation on the release was left unfinished", Severity: Warning, Timeout: shortTimeout, Run: releaseState,
-	Hint: "sx install goes on from there",
+	ID: "release-state", Description: "no operation on the release was interrupted", Severity: Warning, Timeout: shortTimeout, Run: releaseState,
+	Hint: "run sx install; it continues from there",
 }
 
-// Preflight lists the checks that an install begins with. They need Manifest.
+// Preflight lists the checks that run before an install. They need Manifest.
 func Preflight() []Check {
 	return []Check{
 		apiCheck,
 		{
-			ID: "version", Description: "the cluster's version is one that SoundExtract is made for", Severity: Warning, Timeout: shortTimeout, Run: kubernetesVersion,
-			Hint: "upgrade the cluster, or use an sx of its age",
+			ID: "version", Description: "the cluster runs a supported version of Kubernetes", Severity: Warning, Timeout: shortTimeout, Run: kubernetesVersion,
+			Hint: "upgrade the cluster, or use an sx release that supports it",
 		},
 		{
-			ID: "permissions", Description: "you may make, change and remove all that is installed", Severity: Fatal, Timeout: longTimeout, Run: permissions,
-			Hint: "ask the cluster's administrator for the role admin in the namespace: kubectl create rolebinding NAME --clusterrole admin --user YOU -n NAMESPACE",
+			ID: "permissions", Description: "you have permission to create, change and delete all objects of the release", Severity: Fatal, Timeout: longTimeout, Run: permissions,
+			Hint: "ask the administrator of the cluster for the role admin in the namespace: kubectl create rolebinding NAME --clusterrole admin --user YOU -n NAMESPACE",
 		},
 		{
-			ID: "storage-class", Description: "the cluster can make the volumes", Severity: Fatal, Timeout: shortTimeout, Run: storageClass,
-			Hint: "list the classes with kubectl get storageclass, and name one in the values or mark one as the default",
+			ID: "storage-class", Description: "the cluster can provision the volumes", Severity: Fatal, Timeout: shortTimeout, Run: storageClass,
+			Hint: "list the classes with kubectl get storageclass; then name one in the values or mark one as the default",
 		},
 		{
-			ID: "pod-security", Description: "the namespace holds its pods to Pod Security", Severity: Warning, Timeout: shortTimeout, Run: podSecurity,
+			ID: "pod-security", Description: "the namespace enforces Pod Security", Severity: Warning, Timeout: shortTimeout, Run: podSecurity,
 			Hint: "kubectl label namespace NAMESPACE pod-security.kubernetes.io/enforce=restricted",
 		},
 		{
-			ID: "quota", Description: "the namespace's quotas and limits leave room", Severity: Fatal, Timeout: shortTimeout, Run: quota,
-			Hint: "see kubectl describe resourcequota,limitrange -n NAMESPACE, and ask for more or install less with --set",
+			ID: "quota", Description: "the quotas and limit ranges of the namespace leave enough room", Severity: Fatal, Timeout: shortTimeout, Run: quota,
+			Hint: "see kubectl describe resourcequota,limitrange -n NAMESPACE, and ask for more or reduce the requests with --set",
 		},
 		{
-			ID: "leftovers", Description: "the volumes left by an earlier install have their secrets, and the secrets their volumes", Severity: Fatal, Timeout: shortTimeout, Run: leftovers,
-			Hint: "restore the secret from a backup, or give the data up with: sx uninstall --wipe-data",
+			ID: "leftovers", Description: "volumes of an earlier install have their secrets, and secrets their volumes", Severity: Fatal, Timeout: shortTimeout, Run: leftovers,
+			Hint: "restore the secret from a backup, or discard the data with: sx uninstall --wipe-data",
 		},
 		stateCheck,
 		{
-			ID: "pull-secret", Description: "the secrets to pull images with are there", Severity: Fatal, Timeout: shortTimeout, Run: pullSecret,
+			ID: "pull-secret", Description: "the pull secrets exist", Severity: Fatal, Timeout: shortTimeout, Run: pullSecret,
 			Hint: "kubectl create secret docker-registry NAME --docker-server HOST --docker-username USER --docker-password PASSWORD -n NAMESPACE",
 		},
 	}
 }
 
-// Running lists the checks of a release that is installed.
+// Running lists the checks of an installed release.
 func Running() []Check {
 	return []Check{
 		apiCheck,
 		stateCheck,
 		{
 			ID: "workloads", Description: "all workloads are ready", Severity: Fatal, Timeout: longTimeout, Run: workloads,
-			Hint: "see how they are doing with: sx status",
+			Hint: "see their state with: sx status",
 		},
 		{
 			ID: "image-pulls", Description: "all images can be pulled", Severity: Fatal, Timeout: shortTimeout, Run: imagePulls,
-			Hint: "list the images with sx images; a mirror is named with --image-registry, a pull secret with --image-pull-secret",
+			Hint: "list the images with sx images; set a mirror with --image-registry, a pull secret with --image-pull-secret",
 		},
 		{
-			ID: "version-versionSkew", Description: "sx and the release are of the same version", Severity: Warning, Timeout: shortTimeout, Run: versionSkew,
-			Hint: "upgrade the release with sx install, or use the sx of its version",
+			ID: "version-versionSkew", Description: "sx and the release have the same version", Severity: Warning, Timeout: shortTimeout, Run: versionSkew,
+			Hint: "upgrade the release with sx install, or use the same version of sx",
 		},
 		{
 			ID: "leftovers", Description: "the volumes have their secrets, and the secrets their volumes", Severity: Fatal, Timeout: shortTimeout, Run: leftovers,
-			Hint: "restore the secret from a backup before a pod starts anew",
+			Hint: "restore the secret from a backup before a pod restarts",
 		},
 		{
-			ID: "dependencies", Description: "the gateway reaches the database, the queues and the other services", Severity: Fatal, Timeout: longTimeout, Run: dependencies,
-			Hint: "see what the gateway says with: kubectl logs -l app.kubernetes.io/component=gateway -n NAMESPACE",
+			ID: "dependencies", Description: "the gateway reaches MongoDB, RabbitMQ and the other services", Severity: Fatal, Timeout: longTimeout, Run: dependencies,
+			Hint: "read the log of the gateway with: kubectl logs -l app.kubernetes.io/component=gateway -n NAMESPACE",
 		},
 		{
-			ID: "queues", Description: "the queues are short and someone works on them", Severity: Warning, Timeout: longTimeout, Run: queues,
+			ID: "queues", Description: "the queues are short and have consumers", Severity: Warning, Timeout: longTimeout, Run: queues,
 			Hint: "start more converters with: sx install --set converter.replicas=N",
 		},
 		{
-			ID: "dead-letters", Description: "no message was given up", Severity: Warning, Timeout: longTimeout, Run: deadLetters,
-			Hint: "look at them in RabbitMQ's management pages, and at the log of the service that gave them up",
+			ID: "dead-letters", Description: "no message was dead-lettered", Severity: Warning, Timeout: longTimeout, Run: deadLetters,
+			Hint: "inspect them in RabbitMQ's management UI, and read the log of the service that rejected them",
 		},
 		{
-			ID: "server", Description: "the gateway answers at the address that users have", Severity: Fatal, Timeout: shortTimeout, Run: server,
-			Hint: "check the name, the Ingress or HTTPRoute and its certificate with: kubectl get ingress,httproute -n NAMESPACE",
+			ID: "server", Description: "the gateway answers at its public address", Severity: Fatal, Timeout: shortTimeout, Run: server,
+			Hint: "check the host name, the Ingress or HTTPRoute, and the certificate with: kubectl get ingress,httproute -n NAMESPACE",
 		},
 		{
-			ID: "interrupted-upload", Description: "an upload that is cut keeps what was sent", Severity: Warning, Timeout: longTimeout, Run: interruptedUpload,
-			Hint: "switch off the buffering of requests in the proxy or Ingress controller (nginx: proxy_request_buffering off)",
+			ID: "interrupted-upload", Description: "an interrupted upload keeps what was sent", Severity: Warning, Timeout: longTimeout, Run: interruptedUpload,
+			Hint: "disable request buffering in the proxy or Ingress controller (nginx: proxy_request_buffering off)",
 		},
 	}
 }

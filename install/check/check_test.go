@@ -73,7 +73,7 @@ func run(t *testing.T, e *check.Env, checks []check.Check, id string) check.Resu
 			return check.Run(t.Context(), e, []check.Check{c}, nil)[0]
 		}
 	}
-	t.Fatalf("there is no check %s", id)
+	t.Fatalf("check %s not found", id)
 	return check.Result{}
 }
 
@@ -110,25 +110,25 @@ func TestPreflight(t *testing.T) {
 	}{
 		{"api", nil, check.OK, ""},
 		{"version", nil, check.OK, ""},
-		{"permissions", nil, check.FoundFatal, "you may not: create pods/portforward; delete statefulsets.apps"},
-		{"storage-class", []runtime.Object{class}, check.FoundFatal, "no default one; it has: disk"},
+		{"permissions", nil, check.FoundFatal, "missing permissions: create pods/portforward; delete statefulsets.apps"},
+		{"storage-class", []runtime.Object{class}, check.FoundFatal, "no default one; available: disk"},
 		{"storage-class", []runtime.Object{standard}, check.OK, ""},
-		{"pod-security", nil, check.OutcomeSkipped, "yet to be made"},
+		{"pod-security", nil, check.OutcomeSkipped, "does not exist yet"},
 		{"pod-security", []runtime.Object{open}, check.FoundWarning, "does not enforce"},
 		{"pod-security", []runtime.Object{restricted}, check.OK, ""},
 		{"quota", nil, check.OK, ""},
 		{"quota", []runtime.Object{quota("3", "1")}, check.OK, ""},
-		{"quota", []runtime.Object{quota("3", "2")}, check.FoundFatal, "the quota few leaves 1 of pods, and 2 more is needed"},
-		{"quota", []runtime.Object{limits}, check.FoundFatal, "small limits a container to 1Gi of memory"},
+		{"quota", []runtime.Object{quota("3", "2")}, check.FoundFatal, "the quota few leaves 1 of pods, but 2 more is needed"},
+		{"quota", []runtime.Object{limits}, check.FoundFatal, "the limit range small allows a container at most 1Gi of memory"},
 		{"leftovers", nil, check.OK, ""},
 		{"leftovers", []runtime.Object{claim}, check.FoundFatal, "data-soundextract-mongodb-0"},
-		{"leftovers", []runtime.Object{&corev1.Secret{ObjectMeta: in("soundextract-mongodb")}}, check.FoundWarning, "its volume is gone"},
+		{"leftovers", []runtime.Object{&corev1.Secret{ObjectMeta: in("soundextract-mongodb")}}, check.FoundWarning, "its volume is missing"},
 		{"leftovers", []runtime.Object{claim, &corev1.Secret{ObjectMeta: in("soundextract-mongodb")}}, check.OK, ""},
 		{"leftovers", []runtime.Object{&corev1.Secret{ObjectMeta: in("soundextract-rabbitmq")}}, check.OK, ""},
-		{"release-state", nil, check.OutcomeSkipped, "nothing is installed"},
+		{"release-state", nil, check.OutcomeSkipped, "not installed"},
 		{"release-state", []runtime.Object{helm("9", "superseded"), helm("10", "deployed")}, check.OK, ""},
 		{"release-state", []runtime.Object{helm("9", "deployed"), helm("10", "pending-upgrade")}, check.FoundWarning, "revision 10 of the release is pending-upgrade"},
-		{"pull-secret", nil, check.FoundFatal, "the pull secret pull is not in the namespace music"},
+		{"pull-secret", nil, check.FoundFatal, "pull secret pull not found in the namespace music"},
 		{"pull-secret", []runtime.Object{&corev1.Secret{ObjectMeta: in("pull"), Type: corev1.SecretTypeDockerConfigJson}}, check.OK, ""},
 	}
 	for _, tt := range tests {
@@ -177,7 +177,7 @@ func TestQueues(t *testing.T) {
 		}
 		return broker.Listener.Addr().String(), func() {}, nil
 	}
-	if r := run(t, e, check.Running(), "queues"); r.Outcome != check.FoundFatal || !strings.Contains(r.Message, "4 messages wait in the queue sx.convert, and nobody") {
+	if r := run(t, e, check.Running(), "queues"); r.Outcome != check.FoundFatal || !strings.Contains(r.Message, "the queue sx.convert has 4 messages and no consumer") {
 		t.Errorf("got %+v", r)
 	}
 	if r := run(t, e, check.Running(), "dead-letters"); r.Outcome != check.FoundWarning || !strings.Contains(r.Message, "2 in sx.notify.dead") {
@@ -185,8 +185,8 @@ func TestQueues(t *testing.T) {
 	}
 }
 
-// gateway keeps what it reads of an upload, or, behind a buffering proxy, what
-// is whole only.
+// gateway keeps what it reads of an upload; behind a buffering proxy only a complete
+// request body.
 func gateway(t *testing.T, buffers bool, removed *atomic.Bool) *httptest.Server {
 	t.Helper()
 	var kept atomic.Int64
@@ -210,7 +210,7 @@ func gateway(t *testing.T, buffers bool, removed *atomic.Bool) *httptest.Server 
 	return s
 }
 
-func TestCutUpload(t *testing.T) {
+func TestInterruptedUpload(t *testing.T) {
 	t.Parallel()
 	for buffers, want := range map[bool]check.Outcome{false: check.OK, true: check.FoundWarning} {
 		var removed atomic.Bool

@@ -1,6 +1,7 @@
 package check
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -8,6 +9,7 @@ import (
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
+	storagev1 "k8s.io/api/storage/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/version"
@@ -15,10 +17,10 @@ import (
 	"github.com/soundextract/sx/server/sx"
 )
 
-// The window of Kubernetes' minor versions. Helm 3.22 is built with the client of
-// Kubernetes 1.37 and supports that version and the three before it (Helm's
-// version support policy, n-3). The oldest that can work at all is the one that
-// the chart demands (kubeVersion in its Chart.yaml).
+// The supported minor versions of Kubernetes. Helm 3.22 is built with the client of
+// Kubernetes 1.37 and supports that version and the three before it (its version
+// support policy, n-3). oldestMinor is what the chart requires (kubeVersion in its
+// Chart.yaml).
 const (
 	oldestMinor = 29
 	firstMinor  = 34
@@ -26,7 +28,7 @@ const (
 )
 
 func serverVersion(env *Env) (*version.Info, error) {
-	info, err := env.Cluster.Client.Discovery().ServerVersion() // the check's deadline ends the waiting
+	info, err := env.Cluster.Client.Discovery().ServerVersion() // bounded by the check's timeout
 	if err != nil {
 		return nil, sx.NewError(sx.CodeUnavailable, "the API server does not answer: %v", err).WithCause(err)
 	}
@@ -45,15 +47,15 @@ func kubernetesVersion(_ context.Context, env *Env) error {
 	}
 	minor, err := strconv.Atoi(strings.TrimRight(info.Minor, "+"))
 	if err != nil || info.Major != "1" {
-		return sx.NewError(sx.CodeInvalid, "the version %q of the cluster is not known", info.GitVersion)
+		return sx.NewError(sx.CodeInvalid, "unknown Kubernetes version %q", info.GitVersion)
 	}
 	switch {
 	case minor < oldestMinor:
-		return &severityOverride{sx.NewError(sx.CodeInvalid, "the cluster has Kubernetes %s; 1.%d is the oldest that the chart works with", info.GitVersion, oldestMinor), Fatal}
+		return &severityOverride{sx.NewError(sx.CodeInvalid, "the cluster runs Kubernetes %s; the chart requires 1.%d or later", info.GitVersion, oldestMinor), Fatal}
 	case minor < firstMinor:
-		return sx.NewError(sx.CodeInvalid, "the cluster has Kubernetes %s, older than the 1.%d to 1.%d that are supported", info.GitVersion, firstMinor, lastMinor)
+		return sx.NewError(sx.CodeInvalid, "the cluster runs Kubernetes %s, older than the supported versions 1.%d to 1.%d", info.GitVersion, firstMinor, lastMinor)
 	case minor > lastMinor:
-		return sx.NewError(sx.CodeInvalid, "the cluster has Kubernetes %s, newer than the 1.%d to 1.%d that are supported", info.GitVersion, firstMinor, lastMinor)
+		return sx.NewError(sx.CodeInvalid, "the cluster runs Kubernetes %s, newer than the supported versions 1.%d to 1.%d", info.GitVersion, firstMinor, lastMinor)
 	}
 	return nil
 }
@@ -62,15 +64,13 @@ func podSecurity(ctx context.Context, env *Env) error {
 	n, err := env.Cluster.Client.CoreV1().Namespaces().Get(ctx, env.Cluster.Namespace, metav1.GetOptions{})
 	switch {
 	case apierrors.IsNotFound(err):
-		return Skip("", "the namespace %s is yet to be made", env.Cluster.Namespace)
-	case apierrors.IsForbidden(err):
-		return Skip("", "you may not read the namespace")
+		return Skip("", "the namespace %s does not exist yet", env.Cluster.Namespace)
 	case err != nil:
-		return err
+		return env.accessError(err, "read the namespace")
 	}
 	const enforce = "pod-security.kubernetes.io/enforce"
 	if level := n.Labels[enforce]; level != "restricted" {
-		return sx.NewError(sx.CodeInvalid, "the namespace %s does not enforce the level restricted, which all pods of SoundExtract meet", n.Name).
+		return sx.NewError(sx.CodeInvalid, "the namespace %s does not enforce the Pod Security level restricted, which all pods of SoundExtract meet", n.Name).
 			WithHint("kubectl --context %s label namespace %s %s=restricted --overwrite", env.Cluster.Context, n.Name, enforce)
 	}
 	return nil
@@ -81,59 +81,55 @@ func storageClass(ctx context.Context, env *Env) error {
 	if err != nil {
 		return err
 	}
-	unnamed := 0
-	var named []string
-	for _, claim := range objects.claims() {
-		if class := claim.Spec.StorageClassName; class == nil {
-			unnamed++
-		} else if *class != "" && !slices.Contains(named, *class) {
-			named = append(named, *class)
-		}
+	named, unnamed := requestedClasses(objects)
+	if len(named) == 0 && unnamed == 0 {
+		return Skip("", "the release has no volumes that need a storage class")
 	}
-	if unnamed == 0 && len(named) == 0 {
-		return Skip("", "nothing that is installed needs a class")
-	}
-	classes, err := env.Cluster.Client.StorageV1().StorageClasses().List(ctx, metav1.ListOptions{})
-	if apierrors.IsForbidden(err) {
-		return Skip("", "you may not list the storage classes")
-	}
+	list, err := env.Cluster.Client.StorageV1().StorageClasses().List(ctx, metav1.ListOptions{})
 	if err != nil {
-		return err
+		return env.accessError(err, "list the storage classes")
 	}
-	hasDefault := false
-	var known []string
-	for _, c := range classes.Items {
-		known = append(known, c.Name)
-		if c.Annotations["storageclass.kubernetes.io/is-default-class"] == "true" || c.Annotations["storageclass.beta.kubernetes.io/is-default-class"] == "true" {
-			hasDefault = true
+	var existing []string
+	for _, c := range list.Items {
+		existing = append(existing, c.Name)
+	}
+	available := cmp.Or(strings.Join(existing, ", "), "none")
+	for _, name := range named {
+		if !slices.Contains(existing, name) {
+			return sx.NewError(sx.CodeInvalid, "storage class %q not found; available: %s", name, available)
 		}
 	}
-	for _, n := range named {
-		if !slices.Contains(known, n) {
-			return sx.NewError(sx.CodeInvalid, "the cluster has no storage class %q; it has: %s", n, orDefault(strings.Join(known, ", "), "none"))
-		}
-	}
-	if unnamed > 0 && !hasDefault {
-		return sx.NewError(sx.CodeInvalid, "%d volumes name no storage class, and the cluster has no default one; it has: %s", unnamed, orDefault(strings.Join(known, ", "), "none"))
+	if unnamed > 0 && !slices.ContainsFunc(list.Items, isDefaultClass) {
+		return sx.NewError(sx.CodeInvalid, "%d volumes name no storage class, and the cluster has no default one; available: %s", unnamed, available)
 	}
 	return nil
 }
 
-func orDefault(s, empty string) string {
-	if s == "" {
-		return empty
+// requestedClasses lists the storage classes that the claims name, and counts the
+// claims that leave it to the cluster's default.
+func requestedClasses(o *objects) (named []string, unnamed int) {
+	for _, claim := range o.claims() {
+		class := claim.Spec.StorageClassName
+		switch {
+		case class == nil:
+			unnamed++
+		case *class != "": // "" asks for a volume without a class
+			named = append(named, *class)
+		}
 	}
-	return s
+	return named, unnamed
 }
 
-// releaseState reads the state that Helm keeps in the labels of its secrets.
+func isDefaultClass(c storagev1.StorageClass) bool {
+	return c.Annotations["storageclass.kubernetes.io/is-default-class"] == "true" ||
+		c.Annotations["storageclass.beta.kubernetes.io/is-default-class"] == "true"
+}
+
+// releaseState reads the state of the release from the labels of Helm's Secrets.
 func releaseState(ctx context.Context, env *Env) error {
 	list, err := env.Cluster.Client.CoreV1().Secrets(env.Cluster.Namespace).List(ctx, metav1.ListOptions{LabelSelector: "owner=helm,name=" + env.Release})
-	if apierrors.IsForbidden(err) {
-		return Skip("", "you may not list secrets in the namespace")
-	}
 	if err != nil {
-		return err
+		return env.accessError(err, "list the secrets")
 	}
 	last, state := 0, ""
 	for _, s := range list.Items {
@@ -143,23 +139,23 @@ func releaseState(ctx context.Context, env *Env) error {
 	}
 	switch {
 	case last == 0:
-		return Skip("", "nothing is installed yet")
+		return Skip("", "not installed")
 	case state == "failed":
 		return sx.NewError(sx.CodeConflict, "revision %d of the release failed", last)
 	case state != "deployed":
-		return sx.NewError(sx.CodeConflict, "revision %d of the release is %s: it still goes on, or was cut off", last, state)
+		return sx.NewError(sx.CodeConflict, "revision %d of the release is %s: the operation is in progress or was interrupted", last, state)
 	}
 	return nil
 }
 
-// leftovers compares the data of an earlier install with the passwords it needs.
+// leftovers compares the volumes of an earlier install with the Secrets that they need.
 func leftovers(ctx context.Context, env *Env) error {
 	core := env.Cluster.Client.CoreV1()
 	for _, component := range []string{"mongodb", "rabbitmq"} {
 		name := env.Release + "-" + component
 		claims, err := core.PersistentVolumeClaims(env.Cluster.Namespace).List(ctx, metav1.ListOptions{})
 		if err != nil {
-			return denied(err, "list the volume claims")
+			return env.accessError(err, "list the volume claims")
 		}
 		var left []string
 		for _, c := range claims.Items {
@@ -171,23 +167,23 @@ func leftovers(ctx context.Context, env *Env) error {
 		_, err = core.Secrets(env.Cluster.Namespace).Get(ctx, name, metav1.GetOptions{})
 		missing := apierrors.IsNotFound(err)
 		if err != nil && !missing {
-			return denied(err, "read the secrets")
+			return env.accessError(err, "read the secrets")
 		}
 		switch {
 		case missing && len(left) > 0:
-			return sx.NewError(sx.CodeConflict, "the volume claim %s is left of an earlier install, and the secret %s with its password is gone: a new password does not open it", left[0], name)
-		// Only MongoDB's: whatever was in RabbitMQ's queues is put there again.
-		case component == "mongodb" && !missing && len(left) == 0 && env.keepsData(ctx, name):
-			return &severityOverride{sx.NewError(sx.CodeConflict, "the secret %s is left of an earlier install and its volume is gone: the data is lost, or the install was cut off before it was made", name).
-				WithHint("nothing, when the data is not missed: sx install uses the secret again"), Warning}
+			return sx.NewError(sx.CodeConflict, "the volume claim %s is left from an earlier install, but the secret %s with its password is missing: a new password cannot open it", left[0], name)
+		// MongoDB's only: the messages in RabbitMQ's queues are published again.
+		case component == "mongodb" && !missing && len(left) == 0 && env.hasVolume(ctx, name):
+			return &severityOverride{sx.NewError(sx.CodeConflict, "the secret %s is left from an earlier install, but its volume is missing: the data is lost, or the install was interrupted before the volume was created", name).
+				WithHint("if no data is missing, do nothing: sx install uses the secret again"), Warning}
 		}
 	}
 	return nil
 }
 
-// keepsData says whether the component is one that has a volume, or will: with an
-// external database or without persistence there is none to be missed.
-func (env *Env) keepsData(ctx context.Context, name string) bool {
+// hasVolume reports whether the component has a volume, or will have one: an external
+// database has none.
+func (env *Env) hasVolume(ctx context.Context, name string) bool {
 	objects, err := parse(env.Manifest)
 	if env.Manifest != "" && err == nil {
 		for _, s := range objects.statefulSets {
@@ -201,11 +197,14 @@ func (env *Env) keepsData(ctx context.Context, name string) bool {
 	return err == nil && len(s.Spec.VolumeClaimTemplates) > 0
 }
 
-func denied(err error, what string) error {
-	if apierrors.IsForbidden(err) {
-		return Skip("", "you may not %s in the namespace", what)
+// accessError skips a check whose question the operator may not ask; it wraps other
+// errors of the cluster.
+func (env *Env) accessError(err error, action string) error {
+	err = env.Cluster.WrapError(fmt.Errorf("%s: %w", action, err))
+	if sx.CodeOf(err) == sx.CodeForbidden {
+		return Skip("", "no permission to %s", action)
 	}
-	return fmt.Errorf("%s: %w", what, err)
+	return err
 }
 
 func pullSecret(ctx context.Context, env *Env) error {
@@ -215,17 +214,17 @@ func pullSecret(ctx context.Context, env *Env) error {
 	}
 	names := objects.pullSecrets()
 	if len(names) == 0 {
-		return Skip("", "no pull secret is named")
+		return Skip("", "the release names no pull secret")
 	}
 	for _, name := range names {
 		s, err := env.Cluster.Client.CoreV1().Secrets(env.Cluster.Namespace).Get(ctx, name, metav1.GetOptions{})
 		switch {
 		case apierrors.IsNotFound(err):
-			return sx.NewError(sx.CodeInvalid, "the pull secret %s is not in the namespace %s", name, env.Cluster.Namespace)
+			return sx.NewError(sx.CodeInvalid, "pull secret %s not found in the namespace %s", name, env.Cluster.Namespace)
 		case err != nil:
-			return denied(err, "read the secrets")
+			return env.accessError(err, "read the secrets")
 		case s.Type != corev1.SecretTypeDockerConfigJson && s.Type != corev1.SecretTypeDockercfg:
-			return sx.NewError(sx.CodeInvalid, "the secret %s is of type %s, not one to pull images with", name, s.Type)
+			return sx.NewError(sx.CodeInvalid, "the secret %s has the type %s, which cannot be used to pull images", name, s.Type)
 		}
 	}
 	return nil

@@ -14,18 +14,18 @@ import (
 	"github.com/soundextract/sx/server/sx"
 )
 
-// objects is what the checks want to know of the rendered release.
+// objects are those of the rendered release that the checks need.
 type objects struct {
 	kinds        []schema.GroupVersionKind
 	deployments  []appsv1.Deployment
 	statefulSets []appsv1.StatefulSet
-	loose        []corev1.PersistentVolumeClaim
+	claimObjects []corev1.PersistentVolumeClaim
 }
 
 // parse reads the rendered release. Without one the check is skipped.
 func parse(text string) (*objects, error) {
 	if strings.TrimSpace(text) == "" {
-		return &objects{}, Skip("", "nothing is rendered to check")
+		return &objects{}, Skip("", "no manifest to check")
 	}
 	rendered, err := manifest.Parse(text)
 	if err != nil {
@@ -34,7 +34,7 @@ func parse(text string) (*objects, error) {
 	o := &objects{}
 	for _, object := range rendered {
 		if err := o.add(object); err != nil {
-			return nil, sx.NewError(sx.CodeInvalid, "%s is not as Kubernetes has it: %v", manifest.Name(object), err).WithCause(err)
+			return nil, sx.NewError(sx.CodeInvalid, "%s is not a valid object: %v", manifest.Name(object), err).WithCause(err)
 		}
 	}
 	return o, nil
@@ -51,7 +51,7 @@ func (o *objects) add(object *unstructured.Unstructured) error {
 	case "StatefulSet.apps":
 		return take(object, &o.statefulSets)
 	case "PersistentVolumeClaim":
-		return take(object, &o.loose)
+		return take(object, &o.claimObjects)
 	}
 	return nil
 }
@@ -64,7 +64,7 @@ func take[T any](object *unstructured.Unstructured, list *[]T) error {
 	return err
 }
 
-// workload is a number of equal pods, each with its claims.
+// workload is a set of identical pods, each with its claims.
 type workload struct {
 	name     string
 	replicas int64
@@ -75,23 +75,23 @@ type workload struct {
 func (o *objects) workloads() []workload {
 	var all []workload
 	for _, d := range o.deployments {
-		all = append(all, workload{d.Name, number(d.Spec.Replicas), d.Spec.Template.Spec, nil})
+		all = append(all, workload{d.Name, replicas(d.Spec.Replicas), d.Spec.Template.Spec, nil})
 	}
 	for _, s := range o.statefulSets {
-		all = append(all, workload{s.Name, number(s.Spec.Replicas), s.Spec.Template.Spec, s.Spec.VolumeClaimTemplates})
+		all = append(all, workload{s.Name, replicas(s.Spec.Replicas), s.Spec.Template.Spec, s.Spec.VolumeClaimTemplates})
 	}
 	return all
 }
 
-func number(replicas *int32) int64 {
-	if replicas == nil {
+func replicas(n *int32) int64 {
+	if n == nil {
 		return 1
 	}
-	return int64(*replicas)
+	return int64(*n)
 }
 
 func (o *objects) claims() []corev1.PersistentVolumeClaim {
-	all := slices.Clone(o.loose)
+	all := slices.Clone(o.claimObjects)
 	for _, s := range o.statefulSets {
 		all = append(all, s.Spec.VolumeClaimTemplates...)
 	}

@@ -13,8 +13,8 @@ import (
 	"github.com/soundextract/sx/server/sx"
 )
 
-// installerPermissions is what sx needs besides the objects of the release: the secrets it makes
-// and those that Helm keeps the release in, its lock, and what it watches by.
+// installerPermissions are what sx needs besides the objects of the release: for its
+// Secrets and Helm's, its lock, and to watch the release.
 var installerPermissions = []authorizationv1.ResourceAttributes{
 	{Resource: "secrets", Verb: "get,list,create,patch,update,delete"},
 	{Group: "coordination.k8s.io", Resource: "leases", Verb: "get,create,update,delete"},
@@ -28,15 +28,15 @@ var installerPermissions = []authorizationv1.ResourceAttributes{
 	{Group: "apps", Resource: "replicasets", Verb: "list,watch"},
 }
 
-// atOnce bounds the questions to the API server at a time.
-const atOnce = 8
+// maxConcurrent is the number of concurrent requests to the API server.
+const maxConcurrent = 8
 
 func permissions(ctx context.Context, env *Env) error {
 	objects, err := parse(env.Manifest)
 	if err != nil {
 		return err
 	}
-	asked := slices.Clone(installerPermissions)
+	wanted := slices.Clone(installerPermissions)
 	var unknown []string
 	for _, kind := range objects.kinds {
 		mapping, err := env.Cluster.Mapper.RESTMapping(kind.GroupKind(), kind.Version)
@@ -51,44 +51,44 @@ func permissions(ctx context.Context, env *Env) error {
 		if mapping.Scope.Name() != meta.RESTScopeNameNamespace {
 			a.Namespace = "*"
 		}
-		asked = append(asked, a)
+		wanted = append(wanted, a)
 	}
 	if len(unknown) > 0 {
-		return sx.NewError(sx.CodeInvalid, "the cluster does not know %s", strings.Join(unknown, ", ")).
-			WithHint("install what brings these kinds, or switch off what needs them in the values")
+		return sx.NewError(sx.CodeInvalid, "unknown to the cluster: %s", strings.Join(unknown, ", ")).
+			WithHint("install the add-ons that define these kinds, or disable the parts that need them in the values")
 	}
-	missing, err := review(ctx, env, asked)
+	missing, err := review(ctx, env, wanted)
 	if err != nil {
 		return err
 	}
 	if len(missing) > 0 {
-		return sx.NewError(sx.CodeForbidden, "you may not: %s", strings.Join(missing, "; ")).
-			WithHint("ask the cluster's administrator: kubectl --context %s create rolebinding sx-installer --clusterrole admin --user YOU -n %s", env.Cluster.Context, env.Cluster.Namespace)
+		return sx.NewError(sx.CodeForbidden, "missing permissions: %s", strings.Join(missing, "; ")).
+			WithHint("ask the administrator of the cluster to run: kubectl --context %s create rolebinding sx-installer --clusterrole admin --user YOU -n %s", env.Cluster.Context, env.Cluster.Namespace)
 	}
 	return nil
 }
 
-// review asks for each verb of each resource and lists what is refused, such as
+// review checks each verb of each resource and lists those that are denied, such as
 // "create, delete deployments.apps".
-func review(ctx context.Context, env *Env, asked []authorizationv1.ResourceAttributes) ([]string, error) {
-	refused := make([][]string, len(asked))
-	errs := make([]error, len(asked))
-	slots := make(chan struct{}, atOnce)
+func review(ctx context.Context, env *Env, wanted []authorizationv1.ResourceAttributes) ([]string, error) {
+	denied := make([][]string, len(wanted))
+	errs := make([]error, len(wanted))
+	slots := make(chan struct{}, maxConcurrent)
 	var wg sync.WaitGroup
-	for i, a := range asked {
+	for i, a := range wanted {
 		wg.Go(func() {
 			slots <- struct{}{}
 			defer func() { <-slots }()
-			refused[i], errs[i] = deniedVerbs(ctx, env, a)
+			denied[i], errs[i] = deniedVerbs(ctx, env, a)
 		})
 	}
 	wg.Wait()
 	var missing []string
-	for i, a := range asked {
+	for i, a := range wanted {
 		if errs[i] != nil {
 			return nil, errs[i]
 		}
-		if len(refused[i]) == 0 {
+		if len(denied[i]) == 0 {
 			continue
 		}
 		name := a.Resource
@@ -98,7 +98,7 @@ func review(ctx context.Context, env *Env, asked []authorizationv1.ResourceAttri
 		if a.Group != "" {
 			name += "." + a.Group
 		}
-		if line := strings.Join(refused[i], ", ") + " " + name; !slices.Contains(missing, line) {
+		if line := strings.Join(denied[i], ", ") + " " + name; !slices.Contains(missing, line) {
 			missing = append(missing, line)
 		}
 	}
@@ -112,7 +112,7 @@ func deniedVerbs(ctx context.Context, env *Env, a authorizationv1.ResourceAttrib
 	} else {
 		a.Namespace = env.Cluster.Namespace
 	}
-	var refused []string
+	var denied []string
 	for _, a.Verb = range verbs {
 		answer, err := env.Cluster.Client.AuthorizationV1().SelfSubjectAccessReviews().Create(ctx, &authorizationv1.SelfSubjectAccessReview{
 			Spec: authorizationv1.SelfSubjectAccessReviewSpec{ResourceAttributes: a.DeepCopy()},
@@ -121,8 +121,8 @@ func deniedVerbs(ctx context.Context, env *Env, a authorizationv1.ResourceAttrib
 			return nil, err
 		}
 		if !answer.Status.Allowed {
-			refused = append(refused, a.Verb)
+			denied = append(denied, a.Verb)
 		}
 	}
-	return refused, nil
+	return denied, nil
 }

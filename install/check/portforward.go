@@ -14,8 +14,8 @@ import (
 	"k8s.io/client-go/transport/spdy"
 )
 
-// portForward opens a way to a port of a component's pod that runs, a ready one if
-// there is one. Where none runs it is the error of Skip.
+// portForward makes a port of a running pod of a component available, of a ready one
+// if possible. Without a running pod the error is that of Skip.
 func (env *Env) portForward(ctx context.Context, component string, port int) (string, func(), error) {
 	if env.PortForward != nil {
 		return env.PortForward(ctx, component, port)
@@ -32,7 +32,7 @@ func (env *Env) runningPod(ctx context.Context, component string) (string, error
 		LabelSelector: "app.kubernetes.io/instance=" + env.Release + ",app.kubernetes.io/component=" + component,
 	})
 	if err != nil {
-		return "", denied(err, "list the pods")
+		return "", env.accessError(err, "list the pods")
 	}
 	running := ""
 	for _, p := range pods.Items {
@@ -47,12 +47,13 @@ func (env *Env) runningPod(ctx context.Context, component string) (string, error
 		}
 	}
 	if running == "" {
-		return "", Skip("", "no pod of %s runs", component)
+		return "", Skip("", "no pod of %s is running", component)
 	}
 	return running, nil
 }
 
-// forwardThroughAPIServer listens on a port of this machine's loopback until stop is called.
+// forwardThroughAPIServer listens on a port of the loopback interface until stop is
+// called.
 func (env *Env) forwardThroughAPIServer(ctx context.Context, pod string, port int) (string, func(), error) {
 	transport, upgrader, err := spdy.RoundTripperFor(env.Cluster.Config)
 	if err != nil {

@@ -14,14 +14,14 @@ import (
 )
 
 const (
-	// managementPort is that of RabbitMQ's HTTP API in its pod. It is asked, and
-	// not rabbitmqctl, because a port-forward needs less permission than exec.
+	// managementPort is the port of RabbitMQ's HTTP API, which is used instead of
+	// rabbitmqctl because a port-forward needs fewer permissions than exec.
 	managementPort = 15672
-	// manyWaiting is a queue that keeps a converter busy for hours.
+	// manyWaiting is the number of messages that keep a converter busy for hours.
 	manyWaiting = 500
 )
 
-// queue is what RabbitMQ's HTTP API says about one.
+// queue is a queue in RabbitMQ's HTTP API.
 type queue struct {
 	Name      string `json:"name"`
 	Messages  int    `json:"messages"`
@@ -32,10 +32,10 @@ func (env *Env) queues(ctx context.Context) ([]queue, error) {
 	name := env.Release + "-rabbitmq"
 	secret, err := env.Cluster.Client.CoreV1().Secrets(env.Cluster.Namespace).Get(ctx, name, metav1.GetOptions{})
 	if apierrors.IsNotFound(err) {
-		return nil, Skip("", "there is no secret %s: RabbitMQ is not part of the release", name)
+		return nil, Skip("", "secret %s not found: RabbitMQ is not part of the release", name)
 	}
 	if err != nil {
-		return nil, denied(err, "read the secrets")
+		return nil, env.accessError(err, "read the secrets")
 	}
 	address, stop, err := env.portForward(ctx, "rabbitmq", managementPort)
 	if err != nil {
@@ -49,15 +49,15 @@ func (env *Env) queues(ctx context.Context) ([]queue, error) {
 	req.SetBasicAuth(string(secret.Data["username"]), string(secret.Data["password"]))
 	res, err := (&http.Client{}).Do(req)
 	if err != nil {
-		return nil, fmt.Errorf("RabbitMQ's management does not answer: %w", err)
+		return nil, fmt.Errorf("RabbitMQ's HTTP API does not answer: %w", err)
 	}
 	defer func() { _ = res.Body.Close() }()
 	switch {
 	case res.StatusCode == http.StatusUnauthorized:
-		return nil, sx.NewError(sx.CodeBadCredentials, "RabbitMQ does not take the password of the secret %s", name).
-			WithHint("restore the secret that the volume was made with; a new password comes with: sx secrets rotate")
+		return nil, sx.NewError(sx.CodeBadCredentials, "RabbitMQ rejects the password of the secret %s", name).
+			WithHint("restore the secret that belongs to the volume; change the password with: sx secrets rotate")
 	case res.StatusCode != http.StatusOK:
-		return nil, sx.NewError(sx.CodeUnavailable, "RabbitMQ's management answered %s", res.Status)
+		return nil, sx.NewError(sx.CodeUnavailable, "RabbitMQ's HTTP API answered %s", res.Status)
 	}
 	var all []queue
 	if err := json.NewDecoder(res.Body).Decode(&all); err != nil {
@@ -77,10 +77,10 @@ func queues(ctx context.Context, env *Env) error {
 		}
 		switch {
 		case q.Messages > 0 && q.Consumers == 0:
-			return &severityOverride{sx.NewError(sx.CodeUnavailable, "%d messages wait in the queue %s, and nobody takes them", q.Messages, q.Name).
+			return &severityOverride{sx.NewError(sx.CodeUnavailable, "the queue %[2]s has %[1]d messages and no consumer", q.Messages, q.Name).
 				WithHint("see why with: kubectl --context %s -n %s get pods -l app.kubernetes.io/instance=%s", env.Cluster.Context, env.Cluster.Namespace, env.Release), Fatal}
 		case q.Messages > manyWaiting:
-			return sx.NewError(sx.CodeUnavailable, "%d messages wait in the queue %s", q.Messages, q.Name)
+			return sx.NewError(sx.CodeUnavailable, "%d messages are waiting in the queue %s", q.Messages, q.Name)
 		}
 	}
 	return nil
@@ -98,7 +98,7 @@ func deadLetters(ctx context.Context, env *Env) error {
 		}
 	}
 	if len(found) > 0 {
-		return sx.NewError(sx.CodeUnavailable, "messages were given up: %s", strings.Join(found, ", "))
+		return sx.NewError(sx.CodeUnavailable, "dead-lettered messages: %s", strings.Join(found, ", "))
 	}
 	return nil
 }

@@ -13,9 +13,9 @@ import (
 	"github.com/soundextract/sx/server/sx"
 )
 
-// quota adds up what will be asked for and compares it with what the namespace's
-// quotas leave, and each container with its limit ranges. What the release has
-// already counts as free. Quotas with scopes are left to the API server.
+// quota compares the sum of the release's requests with what the quotas of the
+// namespace leave, and each container with the limit ranges. The release's present
+// pods count as free. Quotas with scopes are left to the API server.
 func quota(ctx context.Context, env *Env) error {
 	objects, err := parse(env.Manifest)
 	if err != nil {
@@ -24,18 +24,18 @@ func quota(ctx context.Context, env *Env) error {
 	core := env.Cluster.Client.CoreV1()
 	quotas, err := core.ResourceQuotas(env.Cluster.Namespace).List(ctx, metav1.ListOptions{})
 	if err != nil {
-		return denied(err, "list the quotas")
+		return env.accessError(err, "list the quotas")
 	}
 	ranges, err := core.LimitRanges(env.Cluster.Namespace).List(ctx, metav1.ListOptions{})
 	if err != nil {
-		return denied(err, "list the limit ranges")
+		return env.accessError(err, "list the limit ranges")
 	}
 	if len(quotas.Items)+len(ranges.Items) == 0 {
 		return nil
 	}
 	pods, err := core.Pods(env.Cluster.Namespace).List(ctx, metav1.ListOptions{LabelSelector: "app.kubernetes.io/instance=" + env.Release})
 	if err != nil {
-		return denied(err, "list the pods")
+		return env.accessError(err, "list the pods")
 	}
 	need := corev1.ResourceList{}
 	for _, w := range objects.workloads() {
@@ -48,13 +48,13 @@ func quota(ctx context.Context, env *Env) error {
 			addPod(need, p.Spec, -1)
 		}
 	}
-	short := exceededQuotas(quotas.Items, need)
+	violations := exceededQuotas(quotas.Items, need)
 	for _, w := range objects.workloads() {
-		short = append(short, limitRangeViolations(ranges.Items, w)...)
+		violations = append(violations, limitRangeViolations(ranges.Items, w)...)
 	}
-	if len(short) > 0 {
-		return sx.NewError(sx.CodeInvalid, "%s", strings.Join(short, "; ")).
-			WithHint("see kubectl --context %s describe resourcequota,limitrange -n %s, and ask for more or install less with --set", env.Cluster.Context, env.Cluster.Namespace)
+	if len(violations) > 0 {
+		return sx.NewError(sx.CodeInvalid, "%s", strings.Join(violations, "; ")).
+			WithHint("see kubectl --context %s describe resourcequota,limitrange -n %s, and ask for more or reduce the requests with --set", env.Cluster.Context, env.Cluster.Namespace)
 	}
 	return nil
 }
@@ -73,7 +73,7 @@ func exceededQuotas(quotas []corev1.ResourceQuota, need corev1.ResourceList) []s
 			left := hard.DeepCopy()
 			left.Sub(q.Status.Used[name])
 			if wanted.Cmp(left) > 0 {
-				short = append(short, fmt.Sprintf("the quota %s leaves %s of %s, and %s more is needed", q.Name, left.String(), name, wanted.String()))
+				short = append(short, fmt.Sprintf("the quota %s leaves %s of %s, but %s more is needed", q.Name, left.String(), name, wanted.String()))
 			}
 		}
 	}
@@ -81,7 +81,7 @@ func exceededQuotas(quotas []corev1.ResourceQuota, need corev1.ResourceList) []s
 	return short
 }
 
-// canonical gives the long of the names that mean the same in a quota.
+// canonical returns the long form of names that have two in a quota.
 func canonical(name corev1.ResourceName) corev1.ResourceName {
 	switch name {
 	case corev1.ResourceCPU:
@@ -113,27 +113,36 @@ func addPod(need corev1.ResourceList, pod corev1.PodSpec, sign int) {
 	}
 }
 
+// limitRangeViolations compares the containers of a workload with the limit ranges.
 func limitRangeViolations(ranges []corev1.LimitRange, w workload) []string {
-	var out []string
+	var violations []string
 	for _, r := range ranges {
-		for _, item := range r.Spec.Limits {
-			if item.Type != corev1.LimitTypeContainer {
+		for _, limits := range r.Spec.Limits {
+			if limits.Type != corev1.LimitTypeContainer {
 				continue
 			}
 			for _, c := range w.pod.Containers {
-				for name, most := range item.Max {
-					if limit, set := c.Resources.Limits[name]; set && limit.Cmp(most) > 0 {
-						out = append(out, fmt.Sprintf("%s limits a container to %s of %s, and %s of %s has %s", r.Name, most.String(), name, c.Name, w.name, limit.String()))
-					}
-				}
-				for name, least := range item.Min {
-					if request, set := c.Resources.Requests[name]; set && request.Cmp(least) < 0 {
-						out = append(out, fmt.Sprintf("%s wants at least %s of %s for a container, and %s of %s asks for %s", r.Name, least.String(), name, c.Name, w.name, request.String()))
-					}
-				}
+				violations = append(violations, containerViolations(r.Name, limits, w.name, c)...)
 			}
 		}
 	}
-	slices.Sort(out)
-	return out
+	slices.Sort(violations)
+	return violations
+}
+
+func containerViolations(rangeName string, limits corev1.LimitRangeItem, workload string, c corev1.Container) []string {
+	var violations []string
+	for name, maximum := range limits.Max {
+		if limit, set := c.Resources.Limits[name]; set && limit.Cmp(maximum) > 0 {
+			violations = append(violations, fmt.Sprintf("the limit range %s allows a container at most %s of %s, but %s of %s has the limit %s",
+				rangeName, maximum.String(), name, c.Name, workload, limit.String()))
+		}
+	}
+	for name, minimum := range limits.Min {
+		if request, set := c.Resources.Requests[name]; set && request.Cmp(minimum) < 0 {
+			violations = append(violations, fmt.Sprintf("the limit range %s requires a container to request at least %s of %s, but %s of %s requests %s",
+				rangeName, minimum.String(), name, c.Name, workload, request.String()))
+		}
+	}
+	return violations
 }

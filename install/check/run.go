@@ -14,33 +14,32 @@ type skipped struct{ message, hint string }
 
 func (s *skipped) Error() string { return s.message }
 
-// Skip makes the error of a check whose question does not arise or cannot be
-// put. The hint, which may be "", says how it could be put.
+// Skip returns the error of a check that does not apply or cannot run. The hint,
+// which may be "", says how it could.
 func Skip(hint, format string, args ...any) error {
 	return &skipped{message: fmt.Sprintf(format, args...), hint: hint}
 }
 
-// severityOverride is an error that is fatal although its check's severity is warning, or
-// the other way round.
+// severityOverride is an error of another severity than that of its check.
 type severityOverride struct {
 	error
 	severity Severity
 }
 
-func (g *severityOverride) Unwrap() error { return g.error }
+func (o *severityOverride) Unwrap() error { return o.error }
 
-// Run puts all the questions at once and reports the results in the order of the
-// checks, each as soon as those before it are known. It returns them all. A check
-// that does not end by its deadline is a result too.
+// Run runs all checks concurrently, and reports and returns the results in the order
+// of the checks, each as soon as those before it are known. A check that exceeds its
+// timeout has failed.
 func Run(ctx context.Context, env *Env, checks []Check, report func(Result)) []Result {
-	answers := make([]chan Result, len(checks))
+	pending := make([]chan Result, len(checks))
 	for i, c := range checks {
-		answers[i] = make(chan Result, 1)
-		go func() { answers[i] <- c.run(ctx, env) }()
+		pending[i] = make(chan Result, 1)
+		go func() { pending[i] <- c.run(ctx, env) }()
 	}
 	results := make([]Result, 0, len(checks))
-	for _, answer := range answers {
-		r := <-answer
+	for _, result := range pending {
+		r := <-result
 		results = append(results, r)
 		if report != nil {
 			report(r)
@@ -57,7 +56,7 @@ func (c *Check) run(ctx context.Context, env *Env) Result {
 	var err error
 	select {
 	case err = <-done:
-	case <-ctx.Done(): // whatever does not heed its context is left behind
+	case <-ctx.Done(): // a check that ignores its context is abandoned
 		err = ctx.Err()
 	}
 	return c.result(err)
@@ -67,10 +66,10 @@ func (c *Check) result(err error) Result {
 	r := Result{ID: c.ID, Description: c.Description}
 	var skip *skipped
 	var known *sx.Error
-	var weighed *severityOverride
+	var override *severityOverride
 	severity := c.Severity
-	if errors.As(err, &weighed) {
-		severity = weighed.severity
+	if errors.As(err, &override) {
+		severity = override.severity
 	}
 	switch {
 	case err == nil:
@@ -83,7 +82,7 @@ func (c *Check) result(err error) Result {
 		r.Message, r.Hint = fmt.Sprintf("no answer within %s", c.Timeout.Round(time.Second)), c.Hint
 	case errors.As(err, &known):
 		r.Message, r.Hint = known.Message, known.Hint
-		if r.Hint == known.Code.Hint() { // the code's usual words know less than the check
+		if r.Hint == known.Code.Hint() { // the hint of the check is more specific than that of the code
 			r.Hint = c.Hint
 		}
 	default:

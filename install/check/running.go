@@ -18,12 +18,12 @@ import (
 )
 
 func workloads(ctx context.Context, env *Env) error {
-	rows, problems, err := watch.Snapshot(ctx, env.Cluster, env.Release)
+	rows, problems, err := watch.Status(ctx, env.Cluster, env.Release)
 	switch {
 	case err != nil:
 		return err
 	case len(rows) == 0:
-		return sx.NewError(sx.CodeNotFound, "the namespace %s has no workloads of the release %s", env.Cluster.Namespace, env.Release).
+		return sx.NewError(sx.CodeNotFound, "no workloads of the release %[2]s found in the namespace %[1]s", env.Cluster.Namespace, env.Release).
 			WithHint("install it with: sx install --context %s -n %s", env.Cluster.Context, env.Cluster.Namespace)
 	case len(problems) > 0:
 		p := problems[0]
@@ -35,7 +35,7 @@ func workloads(ctx context.Context, env *Env) error {
 	}
 	for _, r := range rows {
 		if r.Desired == 0 {
-			return sx.NewError(sx.CodeUnavailable, "%s/%s is scaled to no pods at all", r.Kind, r.Name).
+			return sx.NewError(sx.CodeUnavailable, "%s/%s is scaled to zero", r.Kind, r.Name).
 				WithHint("kubectl --context %s -n %s scale %s %s --replicas 1", env.Cluster.Context, env.Cluster.Namespace, strings.ToLower(r.Kind), r.Name)
 		}
 		if r.State != watch.StateReady {
@@ -46,7 +46,7 @@ func workloads(ctx context.Context, env *Env) error {
 }
 
 func imagePulls(ctx context.Context, env *Env) error {
-	_, problems, err := watch.Snapshot(ctx, env.Cluster, env.Release)
+	_, problems, err := watch.Status(ctx, env.Cluster, env.Release)
 	if err != nil {
 		return err
 	}
@@ -58,44 +58,44 @@ func imagePulls(ctx context.Context, env *Env) error {
 	return nil
 }
 
-// versionSkew compares sx with the label that the charts give their objects.
+// versionSkew compares sx with the version label of the release.
 func versionSkew(ctx context.Context, env *Env) error {
 	if env.Version == "" || env.Version == "dev" {
-		return Skip("", "this sx was built without a version")
+		return Skip("", "this build of sx has no version")
 	}
 	list, err := env.Cluster.Client.AppsV1().Deployments(env.Cluster.Namespace).List(ctx, metav1.ListOptions{LabelSelector: "app.kubernetes.io/instance=" + env.Release})
 	if err != nil {
-		return denied(err, "list the deployments")
+		return env.accessError(err, "list the deployments")
 	}
 	for _, d := range list.Items {
 		installed := d.Labels["app.kubernetes.io/version"]
 		if installed != "" && installed != label(env.Version) {
-			return sx.NewError(sx.CodeConflict, "sx is %s, and the release is %s", env.Version, installed)
+			return sx.NewError(sx.CodeConflict, "sx has the version %s, the release %s", env.Version, installed)
 		}
 	}
 	if len(list.Items) == 0 {
-		return Skip("", "nothing is installed yet")
+		return Skip("", "not installed")
 	}
 	return nil
 }
 
-// label is how the charts write a version into a label.
+// label is a version as the chart writes it into a label.
 func label(version string) string {
 	const longest = 63
 	tag := chart.Tag(version)
 	return tag[:min(len(tag), longest)]
 }
 
-// gatewayPort is where the gateway listens in its pod.
+// gatewayPort is the gateway's port in its pod.
 const gatewayPort = 8740
 
-// dependencies asks a gateway what it needs and cannot reach: it pings the database,
-// the queues and auth to answer.
+// dependencies asks a gateway for its readiness, for which it pings MongoDB, RabbitMQ
+// and auth.
 func dependencies(ctx context.Context, env *Env) error {
 	address, stop, err := env.portForward(ctx, "gateway", gatewayPort)
-	var nobody *skipped
-	if errors.As(err, &nobody) { // a release without a gateway is no release
-		return sx.NewError(sx.CodeUnavailable, "%s", nobody.message)
+	var noPod *skipped
+	if errors.As(err, &noPod) { // a release has a gateway
+		return sx.NewError(sx.CodeUnavailable, "%s", noPod.message)
 	}
 	if err != nil {
 		return err
@@ -112,7 +112,7 @@ func dependencies(ctx context.Context, env *Env) error {
 	defer func() { _ = res.Body.Close() }()
 	var health api.Health // also with the status 503
 	if err := json.NewDecoder(res.Body).Decode(&health); err != nil {
-		return sx.NewError(sx.CodeUnavailable, "the gateway answered %s, which does not say how it is", res.Status)
+		return sx.NewError(sx.CodeUnavailable, "the gateway answered %s instead of its readiness", res.Status)
 	}
 	if health.Status != "ok" {
 		return sx.NewError(sx.CodeUnavailable, "the gateway is not ready: %s", health.Status).
@@ -123,7 +123,7 @@ func dependencies(ctx context.Context, env *Env) error {
 
 func server(ctx context.Context, env *Env) error {
 	if env.Server == "" {
-		return Skip("give the address that users have with --server URL", "no address of the server is known")
+		return Skip("give the public address with --server URL", "the public address of the server is not known")
 	}
 	c, err := client.New(env.Server, env.http())
 	if err != nil {

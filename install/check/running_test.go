@@ -40,14 +40,14 @@ func TestRunning(t *testing.T) {
 		{"workloads", nil, check.FoundFatal, "no workloads"},
 		{"workloads", []runtime.Object{deployment(2, "1.2.3")}, check.OK, ""},
 		{"workloads", []runtime.Object{half}, check.FoundFatal, "Deployment/soundextract-gateway has"},
-		{"workloads", []runtime.Object{none}, check.FoundFatal, "Deployment/soundextract-gateway is scaled to no pods"},
+		{"workloads", []runtime.Object{none}, check.FoundFatal, "Deployment/soundextract-gateway is scaled to zero"},
 		{"image-pulls", []runtime.Object{half}, check.OK, ""},
 		{"version-versionSkew", []runtime.Object{deployment(1, "1.2.3")}, check.OK, ""},
-		{"version-versionSkew", []runtime.Object{deployment(1, "1.2.2")}, check.FoundWarning, "sx is 1.2.3, and the release is 1.2.2"},
-		{"version-versionSkew", nil, check.OutcomeSkipped, "nothing is installed"},
-		{"dependencies", nil, check.FoundFatal, "no pod of gateway runs"},
+		{"version-versionSkew", []runtime.Object{deployment(1, "1.2.2")}, check.FoundWarning, "sx has the version 1.2.3, the release 1.2.2"},
+		{"version-versionSkew", nil, check.OutcomeSkipped, "not installed"},
+		{"dependencies", nil, check.FoundFatal, "no pod of gateway is running"},
 		{"queues", nil, check.OutcomeSkipped, "RabbitMQ is not part of the release"},
-		{"server", nil, check.OutcomeSkipped, "no address"},
+		{"server", nil, check.OutcomeSkipped, "address of the server is not known"},
 	} {
 		e, _ := env(t, tt.objects...)
 		r := run(t, e, check.Running(), tt.id)
@@ -60,7 +60,7 @@ func TestRunning(t *testing.T) {
 	}
 }
 
-// TestVersionsOfBuilds: a label holds a version as an image's tag does.
+// TestVersionsOfBuilds: a version label has the form of an image tag.
 func TestVersionsOfBuilds(t *testing.T) {
 	t.Parallel()
 	const build = "v1.2.3-4-gabc+dirty"
@@ -71,14 +71,14 @@ func TestVersionsOfBuilds(t *testing.T) {
 	}
 }
 
-// TestParts: the gateway's own account of what it reaches is told, also when it
-// is not ready.
-func TestParts(t *testing.T) {
+// TestDependencies: the result includes what the gateway reports, even if it is not
+// ready.
+func TestDependencies(t *testing.T) {
 	t.Parallel()
 	for body, want := range map[string]check.Outcome{
-		`{"status":"ok"}`:                   check.OK,
-		`{"status":"the database is away"}`: check.FoundFatal,
-		`<html>`:                            check.FoundFatal,
+		`{"status":"ok"}`:                          check.OK,
+		`{"status":"the database is unavailable"}`: check.FoundFatal,
+		`<html>`: check.FoundFatal,
 	} {
 		gateway := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if r.URL.Path != "/readyz" {
@@ -96,7 +96,7 @@ func TestParts(t *testing.T) {
 			return gateway.Listener.Addr().String(), func() { stopped = true }, nil
 		}
 		r := run(t, e, check.Running(), "dependencies")
-		if r.Outcome != want || !stopped || strings.Contains(body, "away") && !strings.Contains(r.Message, "the database is away") {
+		if r.Outcome != want || !stopped || strings.Contains(body, "unavailable") && !strings.Contains(r.Message, "the database is unavailable") {
 			t.Errorf("%s: got %+v, stopped: %v", body, r, stopped)
 		}
 	}
@@ -118,7 +118,7 @@ func TestServer(t *testing.T) {
 	}
 }
 
-// TestVersionWindow: too old for the chart is fatal, older or newer than what is
+// TestVersionWindow: a version that is too old for the chart is fatal, one that is not
 // supported a warning.
 func TestVersionWindow(t *testing.T) {
 	t.Parallel()
@@ -137,7 +137,7 @@ func TestVersionWindow(t *testing.T) {
 	}
 }
 
-// TestSignedOut: nobody who is signed out is told that uploads are broken.
+// TestSignedOut: without a sign-in the check is skipped.
 func TestSignedOut(t *testing.T) {
 	t.Parallel()
 	for code, want := range map[sx.Code]check.Outcome{

@@ -13,33 +13,32 @@ import (
 )
 
 const (
-	uploadSize  = 512 << 10 // of the upload, in bytes
+	uploadSize  = 512 << 10 // in bytes
 	interruptAt = uploadSize / 2
-	// deliveryDelay lets what was sent reach the gateway before the connection breaks.
+	// deliveryDelay is for the first half to reach the gateway before the interruption.
 	deliveryDelay = time.Second
-	// offsetTimeout is how long the gateway may take to notice the broken
-	// connection and to unlock the upload; a proxy may hold the connection.
+	// offsetTimeout bounds the wait for the gateway to store what it received; a proxy
+	// may keep the interrupted connection open for that long.
 	offsetTimeout  = 15 * time.Second
 	offsetInterval = 500 * time.Millisecond
 )
 
-// errInterrupted is how the check ends its own upload.
+// errInterrupted is the error by which the check interrupts its own upload.
 var errInterrupted = errors.New("interrupted on purpose")
 
-// interruptedUpload sends half of an upload, breaks the connection, and asks what
-// the server has: nothing, if a proxy buffers whole requests. The upload is
-// removed.
+// interruptedUpload sends half of an upload, interrupts it, and asks the server for
+// the offset: it is 0 if a proxy buffers requests. The upload is removed afterwards.
 func interruptedUpload(ctx context.Context, env *Env) error {
-	const signIn = "sign in with sx login, or give a token in SX_TOKEN, and run it again"
+	const signIn = "sign in with sx login, or set a token in SX_TOKEN, and run the check again"
 	if env.Server == "" {
-		return Skip("give the address that users have with --server URL", "no address of the server is known")
+		return Skip("give the public address with --server URL", "the public address of the server is not known")
 	}
 	if env.Token == nil {
-		return Skip(signIn, "nobody is signed in, so nothing can be uploaded")
+		return Skip(signIn, "not signed in, so that nothing can be uploaded")
 	}
 	token, err := env.Token(ctx)
-	if sx.CodeOf(err) == sx.CodeUnauthenticated || sx.CodeOf(err) == sx.CodeSessionEnded {
-		return Skip(signIn, "nobody is signed in, so nothing can be uploaded")
+	if code := sx.CodeOf(err); code == sx.CodeUnauthenticated || code == sx.CodeSessionEnded {
+		return Skip(signIn, "not signed in, so that nothing can be uploaded")
 	}
 	if err != nil {
 		return err
@@ -50,33 +49,27 @@ func interruptedUpload(ctx context.Context, env *Env) error {
 	if err != nil {
 		return err
 	}
-	u := &upload{tus: tus.Client{API: c}}
-	if u.id, err = u.tus.Create(ctx, uploadSize, map[string]string{api.MetaFilename: "sx-doctor.mp4"}); err != nil {
-		return err
-	}
-	defer u.remove(ctx)
-	if err := u.sendHalf(ctx); err != nil {
-		return err
-	}
-	stored, err := u.stored(ctx)
+	uploads := tus.Client{API: c}
+	id, err := uploads.Create(ctx, uploadSize, map[string]string{api.MetaFilename: "sx-doctor.mp4"})
 	if err != nil {
 		return err
 	}
-	if stored == 0 {
-		return sx.NewError(sx.CodeUnavailable, "the server stored nothing of an upload that was interrupted after %d bytes: a proxy buffers whole requests", interruptAt)
+	defer terminate(ctx, uploads, id)
+	if err := sendHalf(ctx, uploads, id); err != nil {
+		return err
+	}
+	kept, err := waitForOffset(ctx, uploads, id)
+	if err != nil {
+		return err
+	}
+	if kept == 0 {
+		return sx.NewError(sx.CodeUnavailable, "the server has nothing of an upload that was interrupted after %d bytes: a proxy buffers requests", interruptAt)
 	}
 	return nil
 }
 
-type upload struct {
-	tus tus.Client
-	id  string
-}
-
-// sendHalf sends the first half of a request body and then breaks the connection.
-func (u *upload) sendHalf(ctx context.Context) error {
-	body := &interruptedBody{wait: func() { _ = backoff.Sleep(ctx, deliveryDelay) }}
-	_, err := u.tus.Send(ctx, u.id, 0, body, uploadSize, nil)
+func sendHalf(ctx context.Context, uploads tus.Client, id string) error {
+	_, err := uploads.Send(ctx, id, 0, &truncatedVideo{ctx: ctx}, uploadSize, nil)
 	var unreachable *client.Unreachable
 	if err == nil || errors.Is(err, errInterrupted) || errors.As(err, &unreachable) {
 		return ctx.Err()
@@ -84,43 +77,47 @@ func (u *upload) sendHalf(ctx context.Context) error {
 	return err
 }
 
-// stored asks for the offset until there is one, or until offsetTimeout.
-func (u *upload) stored(ctx context.Context) (int64, error) {
-	end := time.Now().Add(offsetTimeout)
+// waitForOffset returns the server's offset as soon as it is not 0, and 0 after
+// offsetTimeout.
+func waitForOffset(ctx context.Context, uploads tus.Client, id string) (int64, error) {
+	ctx, cancel := context.WithTimeout(ctx, offsetTimeout)
+	defer cancel()
 	for {
-		offset, err := u.tus.Offset(ctx, u.id)
-		if err == nil && offset > 0 || time.Now().After(end) || ctx.Err() != nil {
+		offset, err := uploads.Offset(ctx, id)
+		if err == nil && offset > 0 {
+			return offset, nil
+		}
+		if backoff.Sleep(ctx, offsetInterval) != nil {
 			return offset, err
 		}
-		_ = backoff.Sleep(ctx, offsetInterval)
 	}
 }
 
-func (u *upload) remove(ctx context.Context) {
+func terminate(ctx context.Context, uploads tus.Client, id string) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), shortTimeout)
 	defer cancel()
-	_ = u.tus.Terminate(ctx, u.id) // otherwise it expires
+	_ = uploads.Terminate(ctx, id) // otherwise it expires by itself
 }
 
-// interruptedBody fails in its middle.
-type interruptedBody struct {
+// truncatedVideo is half of a video, followed by errInterrupted.
+type truncatedVideo struct {
+	ctx  context.Context //nolint:containedctx // of the one Send that reads it
 	sent int
-	wait func()
 }
 
-// head is the start of an MP4: the gateway refuses at once what is not media.
-const head = "\x00\x00\x00\x18ftypisom"
+// header starts an MP4; the gateway refuses what is not a video.
+const header = "\x00\x00\x00\x18ftypisom"
 
-func (b *interruptedBody) Read(p []byte) (int, error) {
-	if b.sent >= interruptAt {
-		b.wait()
+func (v *truncatedVideo) Read(p []byte) (int, error) {
+	if v.sent >= interruptAt {
+		_ = backoff.Sleep(v.ctx, deliveryDelay) // the error ends the upload in any case
 		return 0, errInterrupted
 	}
-	p = p[:min(len(p), interruptAt-b.sent)]
+	p = p[:min(len(p), interruptAt-v.sent)]
 	clear(p)
-	if b.sent < len(head) {
-		copy(p, head[b.sent:])
+	if v.sent < len(header) {
+		copy(p, header[v.sent:])
 	}
-	b.sent += len(p)
+	v.sent += len(p)
 	return len(p), nil
 }

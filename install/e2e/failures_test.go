@@ -174,7 +174,7 @@ func TestRefusals(t *testing.T) {
 	o.refused(65, []string{"gatway"}, o.install("--set", "gatway.replicas=2")...)
 	o.refused(65, []string{"no-such-file"}, o.install("-f", "no-such-file.yaml")...)
 	o.refused(64, []string{"preset"}, o.install("--preset", "enormous")...)
-	o.refused(65, []string{"no context"}, o.install("--context", "nowhere")...)
+	o.refused(65, []string{"context \"nowhere\" not found"}, o.install("--context", "nowhere")...)
 
 	manifests := o.sx(o.install("--dry-run")...)
 	if !strings.Contains(manifests, "kind: StatefulSet") || strings.Contains(manifests, "==>") {
@@ -237,7 +237,7 @@ func TestPermissions(t *testing.T) {
 	}
 	o.kubeconfig = filepath.Join(t.TempDir(), "kubeconfig")
 	o.writeKubeconfig(cluster.Config.Host, token.Status.Token, ca)
-	o.refused(77, []string{"you may not", "create", "deployments.apps"}, o.install()...)
+	o.refused(77, []string{"missing permissions", "create", "deployments.apps"}, o.install()...)
 	if left := o.objects(); strings.Contains(strings.Join(left, " "), "soundextract") {
 		t.Errorf("it left %v", left)
 	}

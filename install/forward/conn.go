@@ -16,11 +16,11 @@ import (
 	"github.com/soundextract/sx/server/sx"
 )
 
-// frame bounds the bytes of one write, so that a large one does not have to be
-// in memory once more on its way.
+// frame is the maximum number of bytes of one write, so that a large one is not
+// buffered as a whole.
 const frame = 32 << 10
 
-// failureTimeout bounds the wait for the reason of a connection's end.
+// failureTimeout bounds the wait for the reason why a connection ended.
 const failureTimeout = 100 * time.Millisecond
 
 // conn is a connection to one port of one pod.
@@ -32,8 +32,8 @@ type conn struct {
 	close   func()
 	closed  atomic.Bool
 	expired atomic.Bool
-	failed  chan struct{} // closed when failure is known
-	failure string        // what the kubelet says went wrong, "" is nothing
+	failed  chan struct{} // closed once failure is set
+	failure string        // the error that the kubelet reports, "" is none
 
 	mu    sync.Mutex
 	timer [2]*time.Timer // of the deadlines to read and to write
@@ -48,7 +48,7 @@ func newConn(tunnel httpstream.Connection, data, failures httpstream.Stream, pod
 		const limit = 4 << 10
 		text, _ := io.ReadAll(io.LimitReader(failures, limit))
 		if c.failure = strings.TrimSpace(string(text)); c.failure != "" {
-			c.close() // there is no more to come, whatever waits for it
+			c.close() // no data follows
 		}
 	}()
 	return c

@@ -1,6 +1,5 @@
-// Package forward reaches a service of a cluster that nothing outside can reach
-// otherwise: over the API server, as kubectl port-forward does, but without a
-// port on this machine.
+// Package forward connects to a service inside a cluster through the API server, as
+// kubectl port-forward does, but without opening a local port.
 package forward
 
 import (
@@ -19,26 +18,25 @@ import (
 	"github.com/soundextract/sx/server/sx"
 )
 
-// Dialer connects to a service's pods. Every connection has a way of its own
-// through the API server: a slow one holds up no other, and when a pod dies, the
-// next connection goes to another.
+// Dialer connects to the pods of a service. Every connection has its own stream
+// through the API server, so that a slow one does not block others, and when a pod
+// dies the next connection goes to another pod.
 type Dialer struct {
 	cluster *kube.Cluster
 	service string
 }
 
-// To makes a dialer to the first port of a service in the cluster's namespace.
+// To returns a dialer for the first port of a service in the cluster's namespace.
 func To(cluster *kube.Cluster, service string) *Dialer {
 	return &Dialer{cluster: cluster, service: service}
 }
 
-// tries is how many ready pods are tried for one connection.
+// tries is the maximum number of ready pods tried for one connection.
 const tries = 3
 
-// DialContext connects to a ready pod of the service, whatever the address. It
-// suits http.Transport. Its errors, and those of the connection that tell why it
-// broke, are *sx.Errors: unavailable when another try may help, forbidden when
-// the operator may not do this.
+// DialContext connects to a ready pod of the service; it ignores the address. It is
+// meant for http.Transport. Its errors, and those of the connection, are *sx.Errors:
+// unavailable if another attempt may succeed, forbidden for a missing permission.
 func (d *Dialer) DialContext(ctx context.Context, _, _ string) (net.Conn, error) {
 	pods, port, err := d.pods(ctx)
 	if err != nil {
@@ -50,27 +48,27 @@ func (d *Dialer) DialContext(ctx context.Context, _, _ string) (net.Conn, error)
 		if conn, err = d.open(ctx, pod.Name, port(pod)); err == nil {
 			return conn, nil
 		}
-		if err = d.explain(err, "open a connection to the pod "+pod.Name); sx.CodeOf(err) == sx.CodeForbidden || ctx.Err() != nil {
+		if err = d.wrapError(err, "open a connection to the pod "+pod.Name); sx.CodeOf(err) == sx.CodeForbidden || ctx.Err() != nil {
 			break
 		}
 	}
 	return nil, err
 }
 
-// pods gives the service's pods that are ready, and the port of each.
+// pods returns the ready pods of the service and a function for the port of each.
 func (d *Dialer) pods(ctx context.Context) ([]*corev1.Pod, func(*corev1.Pod) int, error) {
 	core, namespace := d.cluster.Client.CoreV1(), d.cluster.Namespace
 	service, err := core.Services(namespace).Get(ctx, d.service, metav1.GetOptions{})
 	if apierrors.IsNotFound(err) {
-		return nil, nil, sx.NewError(sx.CodeUnavailable, "there is no service %s in the namespace %s", d.service, namespace).WithCause(err).
+		return nil, nil, sx.NewError(sx.CodeUnavailable, "service %s not found in the namespace %s", d.service, namespace).WithCause(err).
 			WithHint("is SoundExtract installed there? see: sx status%s", d.where())
 	}
 	if err != nil {
-		return nil, nil, d.explain(err, "find the service "+d.service)
+		return nil, nil, d.wrapError(err, "find the service "+d.service)
 	}
 	list, err := core.Pods(namespace).List(ctx, metav1.ListOptions{LabelSelector: labels.SelectorFromSet(service.Spec.Selector).String()})
 	if err != nil {
-		return nil, nil, d.explain(err, "list the pods of "+d.service)
+		return nil, nil, d.wrapError(err, "list the pods of "+d.service)
 	}
 	var ready []*corev1.Pod
 	for i := range list.Items {
@@ -97,8 +95,8 @@ func isReady(pod *corev1.Pod) bool {
 	return false
 }
 
-// targetPort is the pod's port behind the service's first one, which may be
-// given by its name.
+// targetPort is the pod's port behind the first port of the service, which may refer
+// to it by name.
 func targetPort(service *corev1.Service, pod *corev1.Pod) int {
 	if len(service.Spec.Ports) == 0 {
 		return 0
@@ -128,20 +126,15 @@ func (d *Dialer) where() string {
 	return flags + " -n " + d.cluster.Namespace
 }
 
-// explain makes an error of the cluster one for the person at the terminal.
-func (d *Dialer) explain(err error, what string) error {
+// wrapError translates an error of the cluster. One that says nothing about the
+// cluster itself is unavailable too: another attempt, to another pod, may succeed.
+func (d *Dialer) wrapError(err error, action string) error {
+	err = d.cluster.WrapError(fmt.Errorf("%s: %w", action, err))
 	var known *sx.Error
-	switch {
-	case errors.As(err, &known), errors.Is(err, context.Canceled):
+	if errors.As(err, &known) || errors.Is(err, context.Canceled) {
 		return err
-	case apierrors.IsForbidden(err):
-		return sx.NewError(sx.CodeForbidden, "the cluster does not allow you to %s: %v", what, err).WithCause(err).
-			WithHint("ask its administrator for the right to get services, list pods and create pods/portforward in the namespace %s", d.cluster.Namespace)
-	case apierrors.IsUnauthorized(err):
-		return sx.NewError(sx.CodeForbidden, "the cluster does not know you: %v", err).WithCause(err).
-			WithHint("renew the sign-in of your kubeconfig; kubectl get nodes must work")
 	}
-	return sx.NewError(sx.CodeUnavailable, "could not %s: %v", what, err).WithCause(err).
+	return sx.NewError(sx.CodeUnavailable, "%v", err).WithCause(err).
 		WithHint("is the cluster reachable? see: kubectl cluster-info%s", contextFlag(d.cluster.Context))
 }
 

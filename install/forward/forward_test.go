@@ -89,7 +89,7 @@ func serve(w http.ResponseWriter, r *http.Request, pod string) {
 	<-tunnel.CloseChan()
 }
 
-// TestConnection: bytes go to the port behind the service of a pod that is ready.
+// TestConnection: bytes reach the port of a ready pod.
 func TestConnection(t *testing.T) {
 	t.Parallel()
 	cluster := apiServer(t, http.StatusOK, pod("starting", corev1.ConditionFalse), pod("well", corev1.ConditionTrue))
@@ -109,7 +109,7 @@ func TestConnection(t *testing.T) {
 	}
 }
 
-// TestBroken: why the pod does not answer is part of the error.
+// TestBroken: the error includes why the pod does not answer.
 func TestBroken(t *testing.T) {
 	t.Parallel()
 	conn, err := forward.To(apiServer(t, http.StatusOK, pod("broken", corev1.ConditionTrue)), "gateway").DialContext(t.Context(), "tcp", "x")
@@ -122,7 +122,7 @@ func TestBroken(t *testing.T) {
 	}
 }
 
-func TestNobodyThere(t *testing.T) {
+func TestNoReadyPod(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
 		status int
@@ -130,8 +130,8 @@ func TestNobodyThere(t *testing.T) {
 		code   sx.Code
 		says   string
 	}{
-		{http.StatusNotFound, nil, sx.CodeUnavailable, "no service gateway"},
-		{http.StatusForbidden, nil, sx.CodeForbidden, "does not allow"},
+		{http.StatusNotFound, nil, sx.CodeUnavailable, "service gateway not found"},
+		{http.StatusForbidden, nil, sx.CodeForbidden, "permission denied"},
 		{http.StatusOK, nil, sx.CodeUnavailable, "no pod of gateway is ready"},
 		{http.StatusOK, []corev1.Pod{pod("starting", corev1.ConditionFalse)}, sx.CodeUnavailable, "no pod of gateway is ready"},
 	} {

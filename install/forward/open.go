@@ -14,14 +14,14 @@ import (
 	streaming "k8s.io/streaming/pkg/httpstream"
 )
 
-// open makes a connection to a port of a pod.
+// open connects to a port of a pod.
 func (d *Dialer) open(ctx context.Context, pod string, port int) (net.Conn, error) {
 	type opened struct {
 		conn *conn
 		err  error
 	}
 	result := make(chan opened, 1)
-	go func() { // client-go's dialers know no context
+	go func() { // client-go's dialers take no context
 		c, err := d.connect(pod, port)
 		result <- opened{c, err}
 	}()
@@ -73,19 +73,19 @@ func (d *Dialer) connect(pod string, port int) (*conn, error) {
 	return newConn(tunnel, data, failures, pod, port), nil
 }
 
-// dialer prefers WebSockets, which pass more proxies; API servers before
-// Kubernetes 1.31 know SPDY alone.
+// dialer prefers WebSockets, which work through more proxies; API servers before
+// Kubernetes 1.31 support only SPDY.
 func (d *Dialer) dialer(pod string) (httpstream.Dialer, error) {
 	url := d.cluster.Client.CoreV1().RESTClient().Post().Namespace(d.cluster.Namespace).
 		Resource("pods").Name(pod).SubResource("portforward").URL()
 	transport, upgrader, err := spdy.RoundTripperFor(d.cluster.Config)
 	if err != nil {
-		return nil, fmt.Errorf("prepare the way to the cluster: %w", err)
+		return nil, fmt.Errorf("prepare the connection to the cluster: %w", err)
 	}
 	old := spdy.NewDialer(upgrader, &http.Client{Transport: transport}, http.MethodPost, url)
 	sockets, err := portforward.NewSPDYOverWebsocketDialer(url, d.cluster.Config)
 	if err != nil {
-		return nil, fmt.Errorf("prepare the way to the cluster: %w", err)
+		return nil, fmt.Errorf("prepare the connection to the cluster: %w", err)
 	}
 	return portforward.NewFallbackDialer(sockets, old, func(err error) bool {
 		return streaming.IsUpgradeFailure(err) || streaming.IsHTTPSProxyError(err) // the errors are of that package

@@ -52,7 +52,7 @@ func TestRotateKeys(t *testing.T) {
 	if _, err := l.Install(t.Context(), options()); err != nil {
 		t.Fatal(err)
 	}
-	l.Now = func() time.Time { return time.Now().Add(time.Hour) } // keys have the names of their times
+	l.Now = func() time.Time { return time.Now().Add(time.Hour) } // keys are named after their time
 	if err := l.Rotate(t.Context(), []string{secrets.AuthKeys, secrets.RabbitMQ}, time.Minute); err != nil {
 		t.Fatal(err)
 	}
@@ -72,6 +72,6 @@ func TestRotateKeys(t *testing.T) {
 		warned = warned || e.State == installer.Warning && strings.Contains(e.Detail, "rabbitmq is not part")
 	}
 	if !warned {
-		t.Error("nobody was told that RabbitMQ is elsewhere")
+		t.Error("there is no warning that RabbitMQ is external")
 	}
 }

@@ -13,8 +13,7 @@ import (
 	"github.com/soundextract/sx/server/sx"
 )
 
-// dryRun lets the API server judge each object, its admission included, without
-// storing it.
+// dryRun lets the API server validate and admit each object without storing it.
 func (in *Installer) dryRun(ctx context.Context, text string) error {
 	objects, err := manifest.Parse(text)
 	if err != nil {
@@ -24,9 +23,9 @@ func (in *Installer) dryRun(ctx context.Context, text string) error {
 	for _, o := range objects {
 		if err := in.dryApply(ctx, o); err != nil {
 			err = in.Cluster.WrapError(fmt.Errorf("%s: %w", manifest.Name(o), err))
-			if sx.CodeOf(err) == sx.CodeInternal { // neither away nor forbidden: the object is refused
-				err = sx.NewError(sx.CodeInvalid, "the cluster refuses %v", err).
-					WithHint("correct the values that it comes from").WithCause(err)
+			if sx.CodeOf(err) == sx.CodeInternal { // neither unavailable nor forbidden: it refuses the object
+				err = sx.NewError(sx.CodeInvalid, "refused by the cluster: %v", err).
+					WithHint("correct the values that the object is rendered from").WithCause(err)
 			}
 			refused = append(refused, err)
 		}

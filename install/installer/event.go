@@ -7,17 +7,17 @@ import (
 	"github.com/soundextract/sx/install/watch"
 )
 
-// Event is something that happened in an operation.
+// Event is an event of an operation.
 type Event struct {
-	Step   string     `json:"step,omitempty"`   // what is being done, in a few words
-	State  EventState `json:"state"`            // how far it is
+	Step   string     `json:"step,omitempty"`   // a few words
+	State  EventState `json:"state"`            // of the step
 	Detail string     `json:"detail,omitempty"` // one line
 	Row    *watch.Row `json:"row,omitempty"`    // of the state row: the workload that changed
-	Log    []string   `json:"log,omitempty"`    // of the state failed: the last lines of the container at fault
+	Log    []string   `json:"log,omitempty"`    // of the state failed: the last lines of the failed container
 	Time   time.Time  `json:"time"`
 }
 
-// EventState says how far a step is.
+// EventState is the state of a step.
 type EventState string
 
 // The states of events.
@@ -36,8 +36,8 @@ func (in *Installer) report(e Event) {
 	}
 }
 
-// step does one step of an operation and reports how it goes. What do gives is
-// the detail of its end.
+// step runs a step of an operation and reports its start and its end, with the detail
+// that do returns.
 func (in *Installer) step(name string, do func() (detail string, err error)) error {
 	in.report(Event{Step: name, State: Started})
 	detail, err := do()

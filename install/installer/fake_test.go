@@ -98,7 +98,7 @@ func (r *runner) Uninstall(context.Context) error {
 	return nil
 }
 
-// fixture is an installer on a cluster that exists in memory alone.
+// fixture is an installer with a cluster in memory.
 type fixture struct {
 	*installer.Installer
 	runner *runner
@@ -108,7 +108,7 @@ type fixture struct {
 	events []installer.Event
 }
 
-// newFixture has a cluster in which everything is allowed but what refused says.
+// newFixture permits everything except what refused reports.
 func newFixture(t *testing.T, refused func(authorization.ResourceAttributes) bool, objects ...runtime.Object) *fixture {
 	t.Helper()
 	standard := &storagev1.StorageClass{ObjectMeta: metav1.ObjectMeta{

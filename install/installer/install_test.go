@@ -51,7 +51,7 @@ func TestFirstInstall(t *testing.T) {
 	given := l.runner.applied[0].Values
 	made := given["global"].(map[string]any)["secrets"].(map[string]any)
 	if made["create"] != false || made["revision"] == "" {
-		t.Errorf("the chart is told of the secrets: %v", made)
+		t.Errorf("the secrets in the values are %v", made)
 	}
 	if size := given["mongodb"].(map[string]any)["persistence"].(map[string]any)["size"]; size != "8Gi" {
 		t.Errorf("MongoDB's volume has %v, want that of the preset quickstart", size)
@@ -136,7 +136,7 @@ func nodeClaim(ordinal int, phase corev1.PersistentVolumeClaimPhase) *corev1.Per
 	}
 }
 
-// What is refused leaves nothing in the cluster.
+// A refused install leaves nothing in the cluster.
 func TestRefused(t *testing.T) {
 	t.Parallel()
 	noDeployments := func(a authorization.ResourceAttributes) bool {
@@ -161,8 +161,8 @@ func TestRefused(t *testing.T) {
 		{"unknown value", "gatway.replicas=2", nil, nil, sx.CodeInvalid, "gatway"},
 		{"permission", "gateway.replicas=1", noDeployments, nil, sx.CodeForbidden, "create deployments.apps"},
 		{"quota", "gateway.replicas=1", nil, quota, sx.CodeConflict, "the quota few leaves 4 of pods"},
-		{"class", "mongodb.persistence.storageClass=fast", nil, nil, sx.CodeConflict, `no storage class "fast"`},
-		{"volume", "gateway.replicas=1", nil, volume, sx.CodeInvalid, "have 200Gi and cannot become 8Gi"},
+		{"class", "mongodb.persistence.storageClass=fast", nil, nil, sx.CodeConflict, `storage class "fast" not found`},
+		{"volume", "gateway.replicas=1", nil, volume, sx.CodeInvalid, "have 200Gi and cannot be changed to 8Gi"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -188,8 +188,8 @@ func TestRefused(t *testing.T) {
 	}
 }
 
-// A RabbitMQ of fewer nodes than have kept data is refused; a claim that was never
-// bound has kept none.
+// RabbitMQ is refused fewer nodes than have stored data; a claim that was never bound
+// has stored none.
 func TestNodesOfRabbitMQ(t *testing.T) {
 	t.Parallel()
 	const bound, pending = corev1.ClaimBound, corev1.ClaimPending
@@ -201,7 +201,7 @@ func TestNodesOfRabbitMQ(t *testing.T) {
 		"one again":   {"rabbitmq.replicas=1", []runtime.Object{nodeClaim(0, bound)}, ""},
 		"one to 3":    {"rabbitmq.replicas=3", []runtime.Object{nodeClaim(0, bound)}, ""},
 		"3 again":     {"rabbitmq.replicas=3", []runtime.Object{nodeClaim(0, bound), nodeClaim(2, bound)}, ""},
-		"3 to one":    {"rabbitmq.replicas=1", []runtime.Object{nodeClaim(0, bound), nodeClaim(2, bound)}, "kept the data of 3 nodes and cannot become 1"},
+		"3 to one":    {"rabbitmq.replicas=1", []runtime.Object{nodeClaim(0, bound), nodeClaim(2, bound)}, "has stored data on 3 nodes and cannot be scaled down to 1"},
 		"never began": {"rabbitmq.replicas=1", []runtime.Object{nodeClaim(0, bound), nodeClaim(1, pending)}, ""},
 		"elsewhere":   {"rabbitmq.enabled=false,global.externalRabbitmqSecret=mine", []runtime.Object{nodeClaim(2, bound)}, ""},
 	}
@@ -228,7 +228,7 @@ func TestNodesOfRabbitMQ(t *testing.T) {
 	}
 }
 
-// A workload that does not become ready fails the revision, and its reason is the error.
+// If a workload does not become ready, the revision failed, and the error has the reason.
 func TestNotReady(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -261,7 +261,7 @@ func TestInstallWithoutWaiting(t *testing.T) {
 	}
 }
 
-// A RabbitMQ and a MongoDB elsewhere have Secrets of the operator's own.
+// sx creates no Secrets for an external RabbitMQ and MongoDB.
 func TestExternalParts(t *testing.T) {
 	t.Parallel()
 	l := newFixture(t, nil)

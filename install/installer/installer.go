@@ -1,7 +1,7 @@
-// Package installer does what changes an installation in a cluster, each
-// operation as a row of steps that are reported as they go: install or upgrade,
-// roll back, remove, rotate the secrets. All state is in the cluster: whatever
-// was cut off, the next operation finds it and goes on.
+// Package installer installs, upgrades, rolls back and removes a release, and rotates
+// its secrets. Each operation is a sequence of steps that are reported as they
+// happen. All state is in the cluster, so that the next operation can continue one
+// that was interrupted.
 package installer
 
 import (
@@ -21,14 +21,14 @@ type Installer struct {
 	Cluster *kube.Cluster
 	Release string
 	Runner  release.Runner
-	Version string           // of sx, which the chart's images have too
-	Report  func(Event)      // may be nil; called by one goroutine at a time
+	Version string           // of sx, and so of the images
+	Report  func(Event)      // may be nil; never called concurrently
 	Now     func() time.Time // the clock
 }
 
-// New works on the release of the name with Helm's library.
+// New returns an Installer for the release of that name.
 func New(cluster *kube.Cluster, name, version string, report func(Event)) (*Installer, error) {
-	runner, err := release.New(cluster, name, func(string, ...any) {}) // our own steps say more
+	runner, err := release.New(cluster, name, func(string, ...any) {}) // the reported steps are more useful
 	if err != nil {
 		return nil, err
 	}
@@ -39,8 +39,8 @@ func (in *Installer) secrets() *secrets.Secrets {
 	return &secrets.Secrets{Client: in.Cluster.Client, Namespace: in.Cluster.Namespace, Release: in.Release, Now: in.Now}
 }
 
-// operation does steps while this sx alone works on the release. Its first step
-// sees to what an earlier operation left undone.
+// operation runs steps while it holds the lock of the release, after recovering an
+// operation that was interrupted.
 func (in *Installer) operation(ctx context.Context, do func(ctx context.Context) error) error {
 	ctx, lock, err := in.lock(ctx)
 	if err != nil {
@@ -57,12 +57,12 @@ func (in *Installer) operation(ctx context.Context, do func(ctx context.Context)
 	return err
 }
 
-// helmTimeout is how long a release that is pending may be in the hands of Helm
-// itself, whose operations last five minutes unless they are told otherwise.
+// helmTimeout is how long Helm itself may be working on a pending release: its
+// operations have a default timeout of five minutes.
 const helmTimeout = 5 * time.Minute
 
-// recover ends what an operation left that was cut off. stale says that it was
-// one of sx.
+// recover ends an operation that was interrupted. stale says that it was one of sx,
+// whose lock was taken over.
 func (in *Installer) recover(ctx context.Context, stale bool) error {
 	last, err := in.Runner.Last(ctx)
 	if err != nil || last == nil {
@@ -71,13 +71,13 @@ func (in *Installer) recover(ctx context.Context, stale bool) error {
 	switch last.Status {
 	case release.Pending:
 		if age := in.Now().Sub(last.Updated); !stale && age < helmTimeout {
-			return in.inProgress("Helm, it seems: revision %d is pending since %s", last.Revision, age.Round(time.Second))
+			return in.inProgress("Helm, probably: revision %d has been pending for %s", last.Revision, age.Round(time.Second))
 		}
-		return in.step("recover from an operation that was cut off", func() (string, error) {
-			return fmt.Sprintf("revision %d", last.Revision), in.Runner.Fail(ctx, "whoever was at it was ended")
+		return in.step("recover from an interrupted operation", func() (string, error) {
+			return fmt.Sprintf("revision %d", last.Revision), in.Runner.Fail(ctx, "the operation was interrupted")
 		})
 	case release.Removing:
-		return in.step("finish an uninstall that was cut off", func() (string, error) {
+		return in.step("finish an interrupted uninstall", func() (string, error) {
 			return "", in.Runner.Uninstall(ctx)
 		})
 	default:
@@ -85,23 +85,22 @@ func (in *Installer) recover(ctx context.Context, stale bool) error {
 	}
 }
 
-// ready waits until all workloads are ready, and reports how they do. A problem
-// that does not heal fails the release.
+// ready waits until all workloads are ready, and reports their progress. A problem
+// marks the release as failed.
 func (in *Installer) ready(ctx context.Context, timeout time.Duration) error {
 	return in.step("wait for the workloads", func() (string, error) {
 		n, err := in.Wait(ctx, timeout)
 		var problem *watch.Problem
 		if errors.As(err, &problem) {
-			// What is told to the operator matters more than an error of the note.
+			// The problem matters more to the operator than an error of recording it.
 			_ = in.Runner.Fail(context.WithoutCancel(ctx), problem.Error())
 		}
 		return fmt.Sprintf("%d are ready", n), err
 	})
 }
 
-// Wait reports how the workloads do until all are ready, and gives their number.
-// The error is a *watch.Problem when one cannot become ready, or when the time is
-// up.
+// Wait reports the progress of the workloads until all are ready, and returns their
+// number. The error is a *watch.Problem if one cannot become ready, or not in time.
 func (in *Installer) Wait(ctx context.Context, timeout time.Duration) (int, error) {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
@@ -117,7 +116,7 @@ func (in *Installer) Wait(ctx context.Context, timeout time.Duration) (int, erro
 	return len(shown), in.Cluster.WrapError(err)
 }
 
-// logOf is the log that an error carries.
+// logOf returns the log that an error contains.
 func logOf(err error) []string {
 	var problem *watch.Problem
 	if errors.As(err, &problem) {

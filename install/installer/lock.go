@@ -11,146 +11,172 @@ import (
 	"syscall"
 	"time"
 
-	coordination "k8s.io/api/coordination/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	typed "k8s.io/client-go/kubernetes/typed/coordination/v1"
+	"k8s.io/client-go/tools/leaderelection/resourcelock"
 
+	"github.com/soundextract/sx/server/backoff"
 	"github.com/soundextract/sx/server/sx"
 )
 
-// The times of the lock, a Lease as in client-go's leader election: who holds it
-// renews it, and one that was not renewed for its life is anyone's.
+// The times of the lock, which is a Lease as in client-go's leader election: its
+// holder renews it, and others may take over one that was not renewed for
+// leaseDuration.
 const (
 	leaseDuration = 15 * time.Second
 	renewInterval = 5 * time.Second
-	pollInterval  = time.Second     // between two looks at one that another holds
-	lockTimeout   = 2 * time.Minute // for another's operation to end
+	pollInterval  = time.Second     // while another process holds it
+	lockTimeout   = 2 * time.Minute // for another operation to end
 	unlockTimeout = 5 * time.Second
 )
 
-// lock keeps two of sx from working on a release at once.
+// lock keeps two processes from working on a release at once. client-go stores its
+// record; client-go's elector is not used, because it waits for leaseDuration even if
+// the holder was a process of this machine that has ended.
 type lock struct {
-	leases typed.LeaseInterface
-	held   *coordination.Lease
-	stale  bool // it was left by an sx that is gone
-	stop   context.CancelCauseFunc
+	*resourcelock.LeaseLock
+	record resourcelock.LeaderElectionRecord
+	stale  bool // it was taken over from a process that ended
+	cancel context.CancelCauseFunc
 	done   sync.WaitGroup
 }
 
-// lock takes the release's lock and renews it until it is released. The context
-// ends when the lock is lost, with an *sx.Error as its cause.
+// lock acquires the release's lock and renews it until it is released. The context
+// ends if the lock is lost, with an *sx.Error as its cause.
 func (in *Installer) lock(ctx context.Context) (context.Context, *lock, error) {
-	l := &lock{leases: in.Cluster.Client.CoordinationV1().Leases(in.Cluster.Namespace)}
+	l := &lock{LeaseLock: &resourcelock.LeaseLock{
+		LeaseMeta:  metav1.ObjectMeta{Name: in.Release + "-sx", Namespace: in.Cluster.Namespace},
+		Client:     in.Cluster.Client.CoordinationV1(),
+		LockConfig: resourcelock.ResourceLockConfig{Identity: identity()},
+		Labels: map[string]string{
+			"app.kubernetes.io/name": "soundextract", "app.kubernetes.io/instance": in.Release, "app.kubernetes.io/managed-by": "sx",
+		},
+	}}
 	if err := in.acquire(ctx, l); err != nil {
 		return nil, nil, in.Cluster.WrapError(err)
 	}
 	inner, cancel := context.WithCancelCause(ctx)
-	l.stop = cancel
+	l.cancel = cancel
 	l.done.Go(func() { l.renew(inner) })
 	return inner, l, nil
 }
 
-func (in *Installer) lockName() string { return in.Release + "-sx" }
-
-// acquire waits while another sx that is alive holds the lock.
+// acquire waits while a live process holds the lock.
 func (in *Installer) acquire(ctx context.Context, l *lock) error {
-	wanted := in.lease()
-	begin := in.Now()
-	seen, since := "", begin // the other's last sign of life, and when it was first seen
+	start := in.Now()
+	holder := &observedHolder{}
 	for waiting := false; ; {
-		made, err := l.leases.Create(ctx, wanted, metav1.CreateOptions{})
-		if err == nil {
-			l.held = made
-			return nil
-		}
-		if !apierrors.IsAlreadyExists(err) {
-			return fmt.Errorf("take the lock: %w", err)
-		}
-		there, err := l.leases.Get(ctx, wanted.Name, metav1.GetOptions{})
-		if apierrors.IsNotFound(err) {
-			continue
-		}
-		if err != nil {
-			return fmt.Errorf("read the lock: %w", err)
-		}
-		holder := deref(there.Spec.HolderIdentity)
-		if there.ResourceVersion != seen {
-			seen, since = there.ResourceVersion, in.Now()
-		}
-		// Only this machine's clock counts: another's may be wrong.
-		if exited(holder) || in.Now().Sub(since) > leaseDuration {
-			there.Spec = wanted.Spec
-			if l.held, err = l.leases.Update(ctx, there, metav1.UpdateOptions{}); err == nil {
-				l.stale = true
-				return nil
-			}
-			if !apierrors.IsConflict(err) && !apierrors.IsNotFound(err) {
-				return fmt.Errorf("take over the lock: %w", err)
-			}
-			continue
-		}
-		if in.Now().Sub(begin) > lockTimeout {
-			return in.inProgress("%s", holder)
-		}
-		if !waiting {
-			waiting = true
-			in.report(Event{Step: "wait for another operation", State: Started, Detail: holder})
-		}
-		if err := pause(ctx, pollInterval); err != nil {
+		acquired, err := l.try(ctx, in.Now(), holder)
+		if err != nil || acquired {
 			return err
+		}
+		if in.Now().Sub(start) > lockTimeout {
+			return in.inProgress("%s", holder.identity)
+		}
+		if !waiting && holder.identity != "" {
+			waiting = true
+			in.report(Event{Step: "wait for another operation", State: Started, Detail: holder.identity})
+		}
+		if backoff.Sleep(ctx, pollInterval) != nil {
+			return context.Cause(ctx)
 		}
 	}
 }
 
-func (in *Installer) lease() *coordination.Lease {
-	holder, life, now := identity(), int32(leaseDuration.Seconds()), metav1.NewMicroTime(in.Now())
-	return &coordination.Lease{
-		ObjectMeta: metav1.ObjectMeta{Name: in.lockName(), Labels: map[string]string{
-			"app.kubernetes.io/name": "soundextract", "app.kubernetes.io/instance": in.Release, "app.kubernetes.io/managed-by": "sx",
-		}},
-		Spec: coordination.LeaseSpec{HolderIdentity: &holder, LeaseDurationSeconds: &life, AcquireTime: &now, RenewTime: &now},
+// observedHolder is the holder of the lock as this process has seen it. Only the clock
+// of this machine counts: another's may be wrong.
+type observedHolder struct {
+	identity string
+	record   string    // as stored; every renewal changes it
+	since    time.Time // when record was first seen
+}
+
+func (h *observedHolder) observe(identity string, record []byte, now time.Time) {
+	if string(record) != h.record {
+		h.identity, h.record, h.since = identity, string(record), now
 	}
+}
+
+// expired reports whether the holder has ended or stopped renewing the lock.
+func (h *observedHolder) expired(now time.Time) bool {
+	return exited(h.identity) || now.Sub(h.since) > leaseDuration
+}
+
+// try acquires the lock if it is free or its holder has expired.
+func (l *lock) try(ctx context.Context, now time.Time, holder *observedHolder) (acquired bool, err error) {
+	l.record = resourcelock.LeaderElectionRecord{
+		HolderIdentity: l.Identity(), LeaseDurationSeconds: int(leaseDuration.Seconds()),
+		AcquireTime: metav1.NewTime(now), RenewTime: metav1.NewTime(now),
+	}
+	err = l.Create(ctx, l.record)
+	if err == nil || !apierrors.IsAlreadyExists(err) {
+		return err == nil, wrapf(err, "acquire the lock")
+	}
+	current, raw, err := l.Get(ctx)
+	switch {
+	case apierrors.IsNotFound(err): // just released
+		return false, nil
+	case err != nil:
+		return false, fmt.Errorf("read the lock: %w", err)
+	}
+	holder.observe(current.HolderIdentity, raw, now)
+	if !holder.expired(now) {
+		return false, nil
+	}
+	l.record.LeaderTransitions = current.LeaderTransitions + 1
+	err = l.Update(ctx, l.record)
+	if apierrors.IsConflict(err) || apierrors.IsNotFound(err) { // another process was faster
+		return false, nil
+	}
+	l.stale = err == nil
+	return l.stale, wrapf(err, "take over the lock")
+}
+
+func wrapf(err error, action string) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%s: %w", action, err)
 }
 
 func (in *Installer) inProgress(format string, args ...any) error {
-	return sx.NewError(sx.CodeConflict, "another operation on the release %s is under way, by %s", in.Release, fmt.Sprintf(format, args...)).
-		WithHint("wait for it, and look with: sx status --wait -n %s", in.Cluster.Namespace)
+	return sx.NewError(sx.CodeConflict, "another operation on the release %s is in progress, by %s", in.Release, fmt.Sprintf(format, args...)).
+		WithHint("wait for it to end; see its progress with: sx status --wait -n %s", in.Cluster.Namespace)
 }
 
+// renew renews the lock until ctx ends. If it fails to do so in time, it cancels the
+// operation.
 func (l *lock) renew(ctx context.Context) {
-	ticker := time.NewTicker(renewInterval)
-	defer ticker.Stop()
 	renewed := time.Now()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-ticker.C:
-		}
-		now := metav1.NowMicro()
-		l.held.Spec.RenewTime = &now
-		next, err := l.leases.Update(ctx, l.held, metav1.UpdateOptions{})
+	for backoff.Sleep(ctx, renewInterval) == nil {
+		l.record.RenewTime = metav1.Now()
+		err := l.Update(ctx, l.record)
 		switch {
 		case err == nil:
-			l.held, renewed = next, time.Now()
+			renewed = time.Now()
 		case apierrors.IsConflict(err), apierrors.IsNotFound(err), time.Since(renewed) > leaseDuration:
-			l.stop(sx.NewError(sx.CodeConflict, "another sx has taken over this operation").
-				WithHint("wait for it, and look with: sx status --wait"))
+			l.cancel(sx.NewError(sx.CodeConflict, "another process has taken over this operation").
+				WithHint("wait for it to end; see its progress with: sx status --wait"))
 			return
 		}
 	}
 }
 
-// release gives the lock back, also when the operation was interrupted.
+// release deletes the lock, even if the operation was cancelled. A lock that cannot
+// be deleted is taken over by the next operation.
 func (l *lock) release(ctx context.Context) {
-	l.stop(nil)
+	l.cancel(nil)
 	l.done.Wait()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), unlockTimeout)
 	defer cancel()
-	uid := l.held.UID
-	// One that stays is taken over by the next operation.
-	_ = l.leases.Delete(ctx, l.held.Name, metav1.DeleteOptions{Preconditions: &metav1.Preconditions{UID: &uid}})
+	leases := l.Client.Leases(l.LeaseMeta.Namespace)
+	lease, err := leases.Get(ctx, l.LeaseMeta.Name, metav1.GetOptions{})
+	if err != nil || lease.Spec.HolderIdentity == nil || *lease.Spec.HolderIdentity != l.Identity() {
+		return
+	}
+	_ = leases.Delete(ctx, lease.Name, metav1.DeleteOptions{
+		Preconditions: &metav1.Preconditions{UID: &lease.UID, ResourceVersion: &lease.ResourceVersion},
+	})
 }
 
 // identity names this process: sx on HOST, process PID.
@@ -162,39 +188,20 @@ func identity() string {
 	return fmt.Sprintf("sx on %s, process %d", host, os.Getpid())
 }
 
-// gone says whether the holder was a process of this machine that has ended, so
-// that nobody waits for the end of its lock's life.
+// exited reports whether the holder was a process of this machine that has ended.
 func exited(holder string) bool {
-	mine := identity()
-	number, here := strings.CutPrefix(holder, mine[:strings.LastIndex(mine, " ")+1])
+	own := identity()
+	number, local := strings.CutPrefix(holder, own[:strings.LastIndex(own, " ")+1])
 	pid, err := strconv.Atoi(number)
-	return here && err == nil && !running(pid)
+	return local && err == nil && !running(pid)
 }
 
-// alive says whether a process of this machine runs.
+// running reports whether a process of this machine is running.
 func running(pid int) bool {
 	p, err := os.FindProcess(pid)
 	if err != nil {
-		return false // as Windows says it
+		return false // on Windows
 	}
 	err = p.Signal(syscall.Signal(0))
 	return !errors.Is(err, os.ErrProcessDone) && !errors.Is(err, syscall.ESRCH)
-}
-
-func deref(s *string) string {
-	if s == nil {
-		return ""
-	}
-	return *s
-}
-
-func pause(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	case <-timer.C:
-		return nil
-	}
 }

@@ -18,7 +18,7 @@ import (
 	"github.com/soundextract/sx/server/sx"
 )
 
-// held is the lock in the hands of another sx.
+// held is the lock, held by another process.
 func held(holder string) *coordination.Lease {
 	return &coordination.Lease{
 		ObjectMeta: metav1.ObjectMeta{Name: "soundextract-sx", Namespace: namespace},
@@ -26,7 +26,7 @@ func held(holder string) *coordination.Lease {
 	}
 }
 
-// dead is the name of an sx on this machine that has ended.
+// dead is the identity of a process of this machine that has ended.
 func dead(t *testing.T) string {
 	t.Helper()
 	host, err := os.Hostname()
@@ -40,7 +40,7 @@ func dead(t *testing.T) string {
 	return fmt.Sprintf("sx on %s, process %d", host, ended.Process.Pid)
 }
 
-func TestRecovers(t *testing.T) {
+func TestRecover(t *testing.T) {
 	t.Parallel()
 	revision := func(status release.Status, age time.Duration) release.Info {
 		return release.Info{Revision: 1, Status: status, Updated: time.Now().Add(-age)}
@@ -52,10 +52,10 @@ func TestRecovers(t *testing.T) {
 		calls []string
 		code  sx.Code
 	}{
-		{"pending, by an sx that is gone", revision(release.Pending, time.Second), dead(t), []string{"fail", "apply"}, ""},
-		{"pending for long", revision(release.Pending, time.Hour), "", []string{"fail", "apply"}, ""},
+		{"pending, by a process that ended", revision(release.Pending, time.Second), dead(t), []string{"fail", "apply"}, ""},
+		{"pending for a long time", revision(release.Pending, time.Hour), "", []string{"fail", "apply"}, ""},
 		{"pending, by Helm perhaps", revision(release.Pending, time.Second), "", nil, sx.CodeConflict},
-		{"half removed", revision(release.Removing, time.Second), dead(t), []string{"uninstall", "apply"}, ""},
+		{"partly removed", revision(release.Removing, time.Second), dead(t), []string{"uninstall", "apply"}, ""},
 		{"failed", revision(release.Failed, time.Second), "", []string{"apply"}, ""},
 	}
 	for _, tt := range tests {
@@ -80,11 +80,11 @@ func TestRecovers(t *testing.T) {
 	}
 }
 
-// An sx elsewhere that gives no sign of life is thought dead after 15 s; one that
-// does is waited for, but not for ever.
+// A process of another machine that does not renew the lock counts as dead after 15 s;
+// the end of one that does is awaited, for a bounded time.
 func TestLockOfAnother(t *testing.T) {
 	t.Parallel()
-	t.Run("silent", func(t *testing.T) {
+	t.Run("not renewed", func(t *testing.T) {
 		t.Parallel()
 		synctest.Test(t, func(t *testing.T) {
 			l := newFixture(t, nil, held("sx on elsewhere, process 1"))
@@ -97,7 +97,7 @@ func TestLockOfAnother(t *testing.T) {
 			}
 		})
 	})
-	t.Run("alive", func(t *testing.T) {
+	t.Run("renewed", func(t *testing.T) {
 		t.Parallel()
 		synctest.Test(t, func(t *testing.T) {
 			l := newFixture(t, nil, held("sx on elsewhere, process 1"))
@@ -105,9 +105,10 @@ func TestLockOfAnother(t *testing.T) {
 			defer stop()
 			go func() {
 				for n := 0; ctx.Err() == nil; n++ {
-					sign := held("sx on elsewhere, process 1")
-					sign.ResourceVersion = fmt.Sprint("other", n)
-					_, _ = l.client.CoordinationV1().Leases(namespace).Update(ctx, sign, metav1.UpdateOptions{})
+					renewed := held("sx on elsewhere, process 1")
+					now := metav1.NowMicro()
+					renewed.ResourceVersion, renewed.Spec.RenewTime = fmt.Sprint("other", n), &now
+					_, _ = l.client.CoordinationV1().Leases(namespace).Update(ctx, renewed, metav1.UpdateOptions{})
 					select {
 					case <-ctx.Done():
 					case <-time.After(5 * time.Second): // of the bubble's clock
@@ -117,7 +118,7 @@ func TestLockOfAnother(t *testing.T) {
 			_, err := l.Install(ctx, options())
 			wantCode(t, err, sx.CodeConflict)
 			if len(l.runner.calls) > 0 {
-				t.Errorf("it did %q all the same", l.runner.calls)
+				t.Errorf("it still did %q", l.runner.calls)
 			}
 		})
 	})

@@ -14,8 +14,8 @@ import (
 
 const labelManagedBy = "app.kubernetes.io/managed-by"
 
-// namespaceExists says whether the namespace exists. Where one may not look, it has
-// to be assumed.
+// namespaceExists reports whether the namespace exists. Without the permission to read
+// it, it is assumed to exist.
 func (in *Installer) namespaceExists(ctx context.Context) (bool, error) {
 	_, err := in.Cluster.Client.CoreV1().Namespaces().Get(ctx, in.Cluster.Namespace, metav1.GetOptions{})
 	switch {
@@ -28,9 +28,9 @@ func (in *Installer) namespaceExists(ctx context.Context) (bool, error) {
 	}
 }
 
-// createNamespace makes the namespace, held to the strictest level of Pod Security,
-// unless it is there. One that is on its way out, after an uninstall that was cut
-// off, is waited for.
+// createNamespace creates the namespace, with the strictest level of Pod Security,
+// unless it exists. If it is being deleted, after an interrupted uninstall, it waits
+// for the end of that first.
 func (in *Installer) createNamespace(ctx context.Context) error {
 	namespaces := in.Cluster.Client.CoreV1().Namespaces()
 	n, err := namespaces.Get(ctx, in.Cluster.Namespace, metav1.GetOptions{})
@@ -38,7 +38,7 @@ func (in *Installer) createNamespace(ctx context.Context) error {
 	case apierrors.IsForbidden(err), err == nil && n.DeletionTimestamp == nil:
 		return nil
 	case err == nil:
-		if err := in.step("wait until the old namespace is gone", func() (string, error) { return "", in.waitNamespaceDeleted(ctx) }); err != nil {
+		if err := in.step("wait until the old namespace is deleted", func() (string, error) { return "", in.waitNamespaceDeleted(ctx) }); err != nil {
 			return err
 		}
 	case !apierrors.IsNotFound(err):
@@ -69,8 +69,8 @@ func (in *Installer) waitNamespaceDeleted(ctx context.Context) error {
 	})
 }
 
-// removeNamespace deletes the namespace if sx made it and nothing of anyone else
-// is in it, and waits until it is gone.
+// removeNamespace deletes the namespace if sx created it and it contains nothing
+// else, and waits until it is deleted.
 func (in *Installer) removeNamespace(ctx context.Context) error {
 	namespaces := in.Cluster.Client.CoreV1().Namespaces()
 	n, err := namespaces.Get(ctx, in.Cluster.Namespace, metav1.GetOptions{})
@@ -81,14 +81,14 @@ func (in *Installer) removeNamespace(ctx context.Context) error {
 		return in.Cluster.WrapError(err)
 	}
 	if n.Labels[labelManagedBy] != secrets.ManagedBy {
-		return nil // it was there before
+		return nil // it existed before
 	}
 	others, err := in.foreignObjects(ctx)
 	if err != nil {
 		return in.Cluster.WrapError(err)
 	}
 	if len(others) > 0 {
-		in.warn("the namespace %s stays, because it holds %s", n.Name, others[0])
+		in.warn("the namespace %s is kept, because it contains %s", n.Name, others[0])
 		return nil
 	}
 	return in.step("remove the namespace "+n.Name, func() (string, error) {
@@ -99,8 +99,8 @@ func (in *Installer) removeNamespace(ctx context.Context) error {
 	})
 }
 
-// others lists, as KIND NAME, what is left in the namespace that Kubernetes did
-// not put there itself. Only kinds that hold somebody's work are looked at.
+// foreignObjects lists, as KIND NAME, the objects in the namespace that Kubernetes did
+// not create itself, of the kinds that are worth keeping.
 func (in *Installer) foreignObjects(ctx context.Context) ([]string, error) {
 	core, apps, batch := in.Cluster.Client.CoreV1(), in.Cluster.Client.AppsV1(), in.Cluster.Client.BatchV1()
 	ns, every := in.Cluster.Namespace, metav1.ListOptions{}

@@ -13,7 +13,7 @@ import (
 	"github.com/soundextract/sx/server/sx"
 )
 
-// installed is a lab with an installation that has a volume.
+// installed is a fixture with an installation that has a volume.
 func installed(t *testing.T) *fixture {
 	t.Helper()
 	l := newFixture(t, nil)
@@ -43,7 +43,7 @@ func (l *fixture) inventory(t *testing.T) installer.Inventory {
 	return b
 }
 
-func TestUninstallKeepsTheData(t *testing.T) {
+func TestUninstallKeepsData(t *testing.T) {
 	t.Parallel()
 	l := installed(t)
 	b := l.inventory(t)

@@ -9,14 +9,14 @@ import (
 	"github.com/soundextract/sx/server/sx"
 )
 
-// Rollback goes back to an earlier revision, 0 is the newest one before the last
-// that was deployed, and waits until its workloads are ready.
+// Rollback rolls back to an earlier revision, 0 for the newest earlier one that was
+// deployed, and with wait waits until the workloads are ready.
 func (in *Installer) Rollback(ctx context.Context, revision int, wait bool, timeout time.Duration) (release.Info, error) {
 	history, err := in.Runner.History(ctx)
 	if err != nil {
 		return release.Info{}, err
 	}
-	to, err := in.earlier(history, revision)
+	to, err := in.findRevision(history, revision)
 	if err != nil {
 		return release.Info{}, err
 	}
@@ -28,7 +28,7 @@ func (in *Installer) Rollback(ctx context.Context, revision int, wait bool, time
 		err := in.step(fmt.Sprintf("roll back to revision %d", to.Revision), func() (string, error) {
 			var err error
 			info, err = in.Runner.Rollback(ctx, to.Revision)
-			return fmt.Sprintf("it is revision %d now", info.Revision), err
+			return fmt.Sprintf("now revision %d", info.Revision), err
 		})
 		if err != nil || !wait {
 			return err
@@ -38,8 +38,8 @@ func (in *Installer) Rollback(ctx context.Context, revision int, wait bool, time
 	return info, err
 }
 
-// earlier finds the revision to go back to. The history has the newest first.
-func (in *Installer) earlier(history []release.Info, revision int) (release.Info, error) {
+// findRevision returns the revision to roll back to. The history is sorted newest first.
+func (in *Installer) findRevision(history []release.Info, revision int) (release.Info, error) {
 	if len(history) == 0 {
 		return release.Info{}, in.NotInstalled()
 	}
@@ -50,15 +50,15 @@ func (in *Installer) earlier(history []release.Info, revision int) (release.Info
 	}
 	switch revision {
 	case history[0].Revision:
-		return release.Info{}, sx.NewError(sx.CodeInvalid, "revision %d is the newest one already", revision).WithHint("see all with: sx history")
+		return release.Info{}, sx.NewError(sx.CodeInvalid, "revision %d is already the current one", revision).WithHint("list the revisions with: sx history")
 	case 0:
-		return release.Info{}, sx.NewError(sx.CodeNotFound, "there is no earlier revision that was deployed").WithHint("see all with: sx history")
+		return release.Info{}, sx.NewError(sx.CodeNotFound, "no earlier revision was deployed").WithHint("list the revisions with: sx history")
 	}
-	return release.Info{}, sx.NewError(sx.CodeNotFound, "there is no revision %d any more, or not yet", revision).WithHint("see all with: sx history")
+	return release.Info{}, sx.NewError(sx.CodeNotFound, "revision %d not found", revision).WithHint("list the revisions with: sx history")
 }
 
-// NotInstalled says that there is no release here.
+// NotInstalled returns the error for a release that is not installed.
 func (in *Installer) NotInstalled() error {
-	return sx.NewError(sx.CodeNotFound, "no release %s is installed in the namespace %s of %s", in.Release, in.Cluster.Namespace, in.Cluster.Context).
-		WithHint("install it with: sx install -n %s, or say where it is with --context and -n", in.Cluster.Namespace)
+	return sx.NewError(sx.CodeNotFound, "release %s not found in the namespace %s of %s", in.Release, in.Cluster.Namespace, in.Cluster.Context).
+		WithHint("install it with: sx install -n %s, or give its cluster and namespace with --context and -n", in.Cluster.Namespace)
 }

@@ -13,14 +13,14 @@ import (
 	"github.com/soundextract/sx/install/secrets"
 )
 
-// Rotatable lists the parts whose secrets can be changed while all goes on.
+// Rotatable lists the parts whose secrets can be rotated without downtime.
 func Rotatable() []string { return []string{secrets.AuthKeys, secrets.RabbitMQ, secrets.MongoDB} }
 
-// annotationRevision is what the chart puts on the services' pods.
+// annotationRevision is the annotation of the services' pods with the secrets' revision.
 const annotationRevision = "soundextract.io/secrets-revision"
 
-// Rotate changes the secrets of the parts, and restarts the services, which read
-// them anew. Parts that are elsewhere are left out: their secrets are not ours.
+// Rotate changes the secrets of the parts and restarts the services, which read them
+// when they start. External parts are skipped, because sx does not manage them.
 func (in *Installer) Rotate(ctx context.Context, parts []string, timeout time.Duration) error {
 	last, err := in.Runner.Last(ctx)
 	if err != nil {
@@ -44,7 +44,7 @@ func (in *Installer) Rotate(ctx context.Context, parts []string, timeout time.Du
 
 func (in *Installer) rotate(ctx context.Context, part string) error {
 	if part != secrets.AuthKeys {
-		// Not by the Secret: one that an earlier install left says nothing.
+		// Not by the Secret: it may be left from an earlier install.
 		sets, err := in.Cluster.Client.AppsV1().StatefulSets(in.Cluster.Namespace).List(ctx, metav1.ListOptions{
 			LabelSelector: in.selector().LabelSelector + ",app.kubernetes.io/component=" + part,
 		})
@@ -52,16 +52,16 @@ func (in *Installer) rotate(ctx context.Context, part string) error {
 			return in.Cluster.WrapError(err)
 		}
 		if len(sets.Items) == 0 {
-			in.warn("%s is not part of this release: change its password where it runs, and then its Secret", part)
+			in.warn("%s is not part of this release: change its password there, and then its Secret", part)
 			return nil
 		}
 	}
-	return in.step("change the secret of "+part, func() (string, error) {
+	return in.step("rotate the secret of "+part, func() (string, error) {
 		return "", in.Cluster.WrapError(in.secrets().Rotate(ctx, part, in.Cluster.Exec))
 	})
 }
 
-// restart gives the services' pods the new revision of the secrets, as the next
+// restart sets the new revision of the secrets on the services' pods, as the next
 // install would.
 func (in *Installer) restart(ctx context.Context) (string, error) {
 	revision, err := in.secrets().Revision(ctx)
@@ -81,7 +81,7 @@ func (in *Installer) restart(ctx context.Context) (string, error) {
 	}
 	restarted := 0
 	for _, d := range list.Items {
-		if changes(d, revision) {
+		if outdated(d, revision) {
 			if _, err := deployments.Patch(ctx, d.Name, types.StrategicMergePatchType, patch, metav1.PatchOptions{FieldManager: "sx"}); err != nil {
 				return "", in.Cluster.WrapError(fmt.Errorf("restart %s: %w", d.Name, err))
 			}
@@ -91,6 +91,6 @@ func (in *Installer) restart(ctx context.Context) (string, error) {
 	return fmt.Sprintf("%d of %d", restarted, len(list.Items)), nil
 }
 
-func changes(d appsv1.Deployment, revision string) bool {
+func outdated(d appsv1.Deployment, revision string) bool {
 	return d.Spec.Template.Annotations[annotationRevision] != revision
 }

@@ -7,16 +7,16 @@ import (
 	"github.com/soundextract/sx/install/watch"
 )
 
-// Status is how an installation is doing.
+// Status is the state of an installation.
 type Status struct {
 	Release  release.Info    `json:"release"`
-	Ready    bool            `json:"ready"` // all workloads are
+	Ready    bool            `json:"ready"` // all workloads are ready
 	Rows     []watch.Row     `json:"workloads"`
-	Problems []watch.Problem `json:"problems"` // the most telling first
+	Problems []watch.Problem `json:"problems"` // the most significant first
 }
 
-// Status looks at the release and its workloads. Where nothing is installed, that
-// is an *sx.Error of code not_found.
+// Status returns the state of the release and its workloads. If it is not installed,
+// the error is an *sx.Error of code not_found.
 func (in *Installer) Status(ctx context.Context) (Status, error) {
 	last, err := in.Runner.Last(ctx)
 	if err != nil {
@@ -26,7 +26,7 @@ func (in *Installer) Status(ctx context.Context) (Status, error) {
 		return Status{}, in.NotInstalled()
 	}
 	s := Status{Release: *last, Problems: []watch.Problem{}}
-	rows, problems, err := watch.Snapshot(ctx, in.Cluster, in.Release)
+	rows, problems, err := watch.Status(ctx, in.Cluster, in.Release)
 	if err != nil {
 		return s, in.Cluster.WrapError(err)
 	}

@@ -13,30 +13,31 @@ import (
 
 	"github.com/soundextract/sx/install/manifest"
 	"github.com/soundextract/sx/install/secrets"
+	"github.com/soundextract/sx/server/backoff"
 	"github.com/soundextract/sx/server/sx"
 )
 
-// Inventory are what a release has in the cluster.
+// Inventory lists what a release has in the cluster.
 type Inventory struct {
-	Objects []string `json:"objects"` // Kind/name, what the release made
-	Volumes []Volume `json:"volumes"` // the data
-	Secrets []string `json:"secrets"` // names: what opens the data
-	// Namespace says that the namespace was made by sx.
+	Objects []string `json:"objects"` // Kind/name, created by the release
+	Volumes []Volume `json:"volumes"` // with the data
+	Secrets []string `json:"secrets"` // by name: what the data needs
+	// Namespace says that sx created the namespace.
 	Namespace bool `json:"namespace"`
 }
 
 // Volume is a volume claim.
 type Volume struct {
 	Name string `json:"name"`
-	Size string `json:"size"` // as Kubernetes writes it, such as 8Gi
+	Size string `json:"size"` // a Kubernetes quantity such as 8Gi
 }
 
-// None says whether there is nothing at all.
+// None reports whether the release has nothing in the cluster.
 func (b Inventory) None() bool {
 	return len(b.Objects)+len(b.Volumes)+len(b.Secrets) == 0 && !b.Namespace
 }
 
-// Inventory lists what an uninstall is about.
+// Inventory lists what an uninstall can remove.
 func (in *Installer) Inventory(ctx context.Context) (Inventory, error) {
 	var b Inventory
 	n, err := in.Cluster.Client.CoreV1().Namespaces().Get(ctx, in.Cluster.Namespace, metav1.GetOptions{})
@@ -73,13 +74,13 @@ func (in *Installer) Inventory(ctx context.Context) (Inventory, error) {
 	return b, in.Cluster.WrapError(err)
 }
 
-// own selects what bears the release's labels.
+// selector selects the objects with the release's labels.
 func (in *Installer) selector() metav1.ListOptions {
 	return metav1.ListOptions{LabelSelector: "app.kubernetes.io/name=soundextract,app.kubernetes.io/instance=" + in.Release}
 }
 
 // Uninstall removes the release, and with wipe also its data, its secrets and the
-// namespace if sx made it. What is not there is success.
+// namespace if sx created it. It succeeds if there is nothing to remove.
 func (in *Installer) Uninstall(ctx context.Context, wipe bool) error {
 	there, err := in.namespaceExists(ctx)
 	if err != nil || !there {
@@ -95,7 +96,7 @@ func (in *Installer) Uninstall(ctx context.Context, wipe bool) error {
 		if err := in.deleteTestPods(ctx); err != nil || !wipe {
 			return err
 		}
-		return in.wipe(ctx)
+		return in.deleteData(ctx)
 	})
 	if err != nil || !wipe {
 		return err
@@ -103,7 +104,7 @@ func (in *Installer) Uninstall(ctx context.Context, wipe bool) error {
 	return in.removeNamespace(ctx)
 }
 
-// deleteTestPods deletes the pods of the Helm test, which Helm leaves there.
+// deleteTestPods deletes the pods of helm test, which Helm keeps.
 func (in *Installer) deleteTestPods(ctx context.Context) error {
 	all := in.selector()
 	all.LabelSelector += ",app.kubernetes.io/component=smoke"
@@ -111,7 +112,7 @@ func (in *Installer) deleteTestPods(ctx context.Context) error {
 	return in.Cluster.WrapError(err)
 }
 
-func (in *Installer) wipe(ctx context.Context) error {
+func (in *Installer) deleteData(ctx context.Context) error {
 	claims := in.Cluster.Client.CoreV1().PersistentVolumeClaims(in.Cluster.Namespace)
 	err := in.step("delete the data", func() (string, error) {
 		list, err := claims.List(ctx, in.selector())
@@ -136,35 +137,35 @@ func (in *Installer) wipe(ctx context.Context) error {
 	})
 }
 
-// deletionTimeout bounds the wait until what was deleted is gone, which finalizers and
-// pods that end slowly hold up.
+// deletionTimeout bounds the wait for objects to be deleted, which finalizers and pods
+// that terminate slowly delay.
 const deletionTimeout = 3 * time.Minute
 
-// waitUntil looks again and again until it is so.
-func (in *Installer) waitUntil(ctx context.Context, so func() (bool, error)) error {
+// waitUntil polls a condition until it is true.
+func (in *Installer) waitUntil(ctx context.Context, condition func() (bool, error)) error {
 	waiting, cancel := context.WithTimeout(ctx, deletionTimeout)
 	defer cancel()
 	for {
-		if done, err := so(); err != nil || done {
+		if done, err := condition(); err != nil || done {
 			return in.Cluster.WrapError(err)
 		}
-		if err := pause(waiting, pollInterval); err != nil {
+		if backoff.Sleep(waiting, pollInterval) != nil {
 			if ctx.Err() != nil {
-				return err
+				return context.Cause(ctx)
 			}
-			return sx.NewError(sx.CodeConflict, "it is not gone after %s: something holds it", deletionTimeout).
-				WithHint("see what with: kubectl get all,pvc -n %s; then run the same command again", in.Cluster.Namespace)
+			return sx.NewError(sx.CodeConflict, "deletion is not finished after %s", deletionTimeout).
+				WithHint("see what is left with: kubectl get all,pvc -n %s; then run the same command again", in.Cluster.Namespace)
 		}
 	}
 }
 
-// names lists the names of the objects of a list, nil when it could not be had.
+// names lists the names of the objects of a list, nil if err is not nil.
 func names(list runtime.Object, err error) []string {
 	if err != nil {
 		return nil
 	}
 	var all []string
-	// It is a list, and all of its items are objects.
+	// Cannot fail: it is a list of objects.
 	_ = meta.EachListItem(list, func(o runtime.Object) error {
 		if m, err := meta.Accessor(o); err == nil {
 			all = append(all, m.GetName())

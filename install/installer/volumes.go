@@ -16,8 +16,8 @@ import (
 	"github.com/soundextract/sx/server/sx"
 )
 
-// checkVolumes refuses manifests that do not fit the volumes that are there, before
-// Kubernetes stumbles over them, or RabbitMQ does.
+// checkVolumes refuses a manifest that does not match the existing volumes, which
+// Kubernetes would reject later, or RabbitMQ would not start with.
 func (in *Installer) checkVolumes(ctx context.Context, text string) error {
 	objects, err := manifest.Parse(text)
 	if err != nil {
@@ -43,7 +43,7 @@ func (in *Installer) checkVolumes(ctx context.Context, text string) error {
 	return nil
 }
 
-// checkClaimTemplates refuses to change the volumes of a StatefulSet that is there, which
+// checkClaimTemplates refuses to change the volumes of an existing StatefulSet, which
 // Kubernetes does not allow.
 func (in *Installer) checkClaimTemplates(ctx context.Context, wanted *appsv1.StatefulSet) error {
 	there, err := in.Cluster.Client.AppsV1().StatefulSets(in.Cluster.Namespace).Get(ctx, wanted.Name, metav1.GetOptions{})
@@ -69,20 +69,20 @@ func (in *Installer) checkClaimTemplates(ctx context.Context, wanted *appsv1.Sta
 func checkClaimTemplate(component string, there, wanted corev1.PersistentVolumeClaim) error {
 	has, wants := there.Spec.Resources.Requests[corev1.ResourceStorage], wanted.Spec.Resources.Requests[corev1.ResourceStorage]
 	if has.Cmp(wants) != 0 {
-		return sx.NewError(sx.CodeInvalid, "the volumes of %s have %s and cannot become %s: Kubernetes does not change them", component, has.String(), wants.String()).
-			WithHint("keep them with: sx install --set %s.persistence.size=%s (docs/install.md says how to move to larger ones)", component, has.String())
+		return sx.NewError(sx.CodeInvalid, "the volumes of %s have %s and cannot be changed to %s, because Kubernetes does not support it", component, has.String(), wants.String()).
+			WithHint("keep the size with: sx install --set %s.persistence.size=%s (docs/install.md describes how to move to larger volumes)", component, has.String())
 	}
 	if class := wanted.Spec.StorageClassName; class != nil && there.Spec.StorageClassName != nil && *class != *there.Spec.StorageClassName {
-		return sx.NewError(sx.CodeInvalid, "the volumes of %s are of the class %s and cannot become %s", component, *there.Spec.StorageClassName, *class).
-			WithHint("keep them with: sx install --set %s.persistence.storageClass=%s", component, *there.Spec.StorageClassName)
+		return sx.NewError(sx.CodeInvalid, "the volumes of %s have the storage class %s and cannot be changed to %s", component, *there.Spec.StorageClassName, *class).
+			WithHint("keep the class with: sx install --set %s.persistence.storageClass=%s", component, *there.Spec.StorageClassName)
 	}
 	return nil
 }
 
-// checkRabbitMQNodes refuses a RabbitMQ of fewer nodes than have kept data, that of an
-// uninstalled release included: the nodes that stay would wait for most of the
-// members that they remember, and serve nobody.
-// https://www.rabbitmq.com/docs/clustering-ha says why a majority is needed.
+// checkRabbitMQNodes refuses fewer RabbitMQ nodes than have stored data, the data of
+// an uninstalled release included: the remaining nodes would lack the majority of the
+// members that they know and would not start
+// (https://www.rabbitmq.com/docs/clustering-ha).
 func (in *Installer) checkRabbitMQNodes(ctx context.Context, wanted *appsv1.StatefulSet) error {
 	replicas := 1
 	if wanted.Spec.Replicas != nil {
@@ -97,7 +97,7 @@ func (in *Installer) checkRabbitMQNodes(ctx context.Context, wanted *appsv1.Stat
 		for _, c := range claims.Items {
 			ordinal, of := strings.CutPrefix(c.Name, t.Name+"-"+wanted.Name+"-")
 			n, err := strconv.Atoi(ordinal)
-			// A claim that is not bound has never held a node.
+			// A claim that is not bound has never stored data.
 			if of && err == nil && n >= replicas && c.Status.Phase == corev1.ClaimBound {
 				nodes = max(nodes, n+1)
 			}
@@ -106,6 +106,6 @@ func (in *Installer) checkRabbitMQNodes(ctx context.Context, wanted *appsv1.Stat
 	if nodes == replicas {
 		return nil
 	}
-	return sx.NewError(sx.CodeInvalid, "RabbitMQ has kept the data of %d nodes and cannot become %d: most of the nodes would be missing, and it would not start", nodes, replicas).
-		WithHint("keep them with: sx install --set rabbitmq.replicas=%d (docs/install.md says how to begin with fewer)", nodes)
+	return sx.NewError(sx.CodeInvalid, "RabbitMQ has stored data on %d nodes and cannot be scaled down to %d: without a majority of its nodes it would not start", nodes, replicas).
+		WithHint("keep them with: sx install --set rabbitmq.replicas=%d (docs/install.md describes how to start again with fewer)", nodes)
 }

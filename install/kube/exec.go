@@ -13,39 +13,40 @@ import (
 	streaming "k8s.io/streaming/pkg/httpstream"
 )
 
-// Exec runs a command in a container of a pod, with the text on its standard
-// input, and gives what it printed. The error of a command that fails holds what
-// it complained of.
+// Exec runs a command in a container of a pod, with stdin as its standard input, and
+// returns its standard output. The error of a command that fails includes its error
+// output.
 func (c *Cluster) Exec(ctx context.Context, pod, container string, command []string, stdin string) (string, error) {
 	url := c.Client.CoreV1().RESTClient().Post().Namespace(c.Namespace).Resource("pods").Name(pod).SubResource("exec").
 		VersionedParams(&corev1.PodExecOptions{
 			Container: container, Command: command, Stdin: true, Stdout: true, Stderr: true,
 		}, scheme.ParameterCodec).URL()
-	// WebSockets pass more proxies; API servers before Kubernetes 1.31 know SPDY alone.
+	// WebSockets work through more proxies; API servers before Kubernetes 1.31 support
+	// only SPDY.
 	old, err := remotecommand.NewSPDYExecutor(c.Config, "POST", url)
 	if err != nil {
-		return "", fmt.Errorf("prepare the way to the pod: %w", err)
+		return "", fmt.Errorf("prepare the connection to the pod: %w", err)
 	}
 	sockets, err := remotecommand.NewWebSocketExecutor(c.Config, "GET", url.String())
 	if err != nil {
-		return "", fmt.Errorf("prepare the way to the pod: %w", err)
+		return "", fmt.Errorf("prepare the connection to the pod: %w", err)
 	}
 	executor, err := remotecommand.NewFallbackExecutor(sockets, old, func(err error) bool {
 		return streaming.IsUpgradeFailure(err) || streaming.IsHTTPSProxyError(err) // the errors are of that package
 	})
 	if err != nil {
-		return "", fmt.Errorf("prepare the way to the pod: %w", err)
+		return "", fmt.Errorf("prepare the connection to the pod: %w", err)
 	}
 	var stdout, stderr bytes.Buffer
 	err = executor.StreamWithContext(ctx, remotecommand.StreamOptions{Stdin: strings.NewReader(stdin), Stdout: &stdout, Stderr: &stderr})
 	if err != nil {
-		return stdout.String(), errors.Join(fmt.Errorf("%s in the pod %s: %w", command[0], pod, err), complaint(stderr.String()))
+		return stdout.String(), errors.Join(fmt.Errorf("run %s in the pod %s: %w", command[0], pod, err), outputError(stderr.String()))
 	}
 	return stdout.String(), nil
 }
 
-// complaint is what a command wrote to its error output, nil when that is nothing.
-func complaint(text string) error {
+// outputError is the error output of a command as an error, nil if there is none.
+func outputError(text string) error {
 	if text = strings.TrimSpace(text); text != "" {
 		return errors.New(text)
 	}

@@ -1,4 +1,4 @@
-// Package kube reaches a Kubernetes cluster by the operator's kubeconfig.
+// Package kube connects to a Kubernetes cluster with the operator's kubeconfig.
 package kube
 
 import (
@@ -15,21 +15,20 @@ import (
 	"github.com/soundextract/sx/server/sx"
 )
 
-// DefaultNamespace and DefaultRelease are where SoundExtract goes unless the
-// operator says otherwise.
+// DefaultNamespace and DefaultRelease are used unless the operator names others.
 const (
 	DefaultNamespace = "soundextract"
 	DefaultRelease   = "soundextract"
 )
 
-// Target says which cluster is meant, and where in it.
+// Target selects a cluster and a namespace.
 type Target struct {
-	Kubeconfig string // path; "" is KUBECONFIG, else ~/.kube/config, else the cluster that the process runs in
-	Context    string // of the kubeconfig; "" is its current one
-	Namespace  string // "" is DefaultNamespace, not that of the context
+	Kubeconfig string // path; "" is KUBECONFIG, then ~/.kube/config, then the cluster that the process runs in
+	Context    string // of the kubeconfig; "" is the current one
+	Namespace  string // "" is DefaultNamespace, not the context's
 }
 
-// Cluster is a cluster that can be talked to. Its parts may be fakes in tests.
+// Cluster has the clients of a cluster. They may be fakes in tests.
 type Cluster struct {
 	Target // Context and Namespace filled in
 
@@ -40,8 +39,8 @@ type Cluster struct {
 	Mapper  meta.RESTMapper
 }
 
-// Connect reads the kubeconfig. It does not talk to the cluster yet. A
-// kubeconfig or context that is missing or broken is an *sx.Error of code invalid.
+// Connect reads the kubeconfig; it does not connect to the cluster yet. A missing or
+// invalid kubeconfig or context is an *sx.Error of code invalid.
 func Connect(t Target) (*Cluster, error) {
 	if t.Namespace == "" {
 		t.Namespace = DefaultNamespace
@@ -67,20 +66,20 @@ func Connect(t Target) (*Cluster, error) {
 		return nil, invalidKubeconfig(err)
 	}
 	if _, err := rest.InClusterConfig(); err != nil && len(raw.Clusters) == 0 {
-		return nil, sx.NewError(sx.CodeInvalid, "no kubeconfig says how to reach a cluster").
+		return nil, sx.NewError(sx.CodeInvalid, "no kubeconfig found").
 			WithHint("set KUBECONFIG, or give --kubeconfig PATH; kubectl get nodes must work with it")
 	}
 	if t.Context == "" {
 		t.Context = raw.CurrentContext
 	} else if _, known := raw.Contexts[t.Context]; !known {
-		return nil, sx.NewError(sx.CodeInvalid, "the kubeconfig has no context %q", t.Context).
-			WithHint("list its contexts with: kubectl config get-contexts")
+		return nil, sx.NewError(sx.CodeInvalid, "context %q not found in the kubeconfig", t.Context).
+			WithHint("list the contexts with: kubectl config get-contexts")
 	}
 	config, err := flags.ToRESTConfig()
 	if err != nil {
 		return nil, invalidKubeconfig(err)
 	}
-	config.QPS, config.Burst = 50, 100 // one operator who waits, not a controller
+	config.QPS, config.Burst = 50, 100 // for an operator who is waiting
 	return connect(t, flags, config)
 }
 

@@ -10,7 +10,7 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 )
 
-// Contexts lists the names of a kubeconfig's contexts; "" is where kubectl looks.
+// Contexts lists the names of the contexts in a kubeconfig; "" is kubectl's default.
 func Contexts(kubeconfig string) ([]string, error) {
 	rules := clientcmd.NewDefaultClientConfigLoadingRules()
 	rules.ExplicitPath = kubeconfig
@@ -21,7 +21,7 @@ func Contexts(kubeconfig string) ([]string, error) {
 	return slices.Sorted(maps.Keys(config.Contexts)), nil
 }
 
-// Namespaces lists the names of a cluster's namespaces.
+// Namespaces lists the names of the namespaces in a cluster.
 func Namespaces(ctx context.Context, cluster *Cluster) ([]string, error) {
 	list, err := cluster.Client.CoreV1().Namespaces().List(ctx, metav1.ListOptions{})
 	if err != nil {

@@ -1,4 +1,4 @@
-// Package manifest reads rendered manifests as objects.
+// Package manifest parses rendered manifests.
 package manifest
 
 import (
@@ -13,8 +13,8 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// Parse gives the objects of YAML documents in their order. Documents that hold
-// nothing but comments are left out.
+// Parse returns the objects of YAML documents in their order. Documents that contain
+// only comments are skipped.
 func Parse(text string) ([]*unstructured.Unstructured, error) {
 	var all []*unstructured.Unstructured
 	documents := utilyaml.NewYAMLReader(bufio.NewReader(strings.NewReader(text)))
@@ -36,14 +36,14 @@ func Parse(text string) ([]*unstructured.Unstructured, error) {
 	}
 }
 
-// Name is how an object is called for a person: Kind/name.
+// Name returns Kind/name.
 func Name(o *unstructured.Unstructured) string { return o.GetKind() + "/" + o.GetName() }
 
-// Hidden stands in the place of what a Secret holds.
+// Hidden replaces the values of a Secret.
 const Hidden = "(hidden)"
 
-// Mask replaces what a Secret holds; of another object nothing. changed, which
-// may be nil, says which keys get a mark because they differ.
+// Mask hides the values of a Secret and leaves other objects unchanged. Keys for which
+// changed, which may be nil, returns true are marked.
 func Mask(o *unstructured.Unstructured, changed func(key string) bool) {
 	if o.GetKind() != "Secret" {
 		return

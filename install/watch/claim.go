@@ -7,10 +7,10 @@ import (
 	corev1 "k8s.io/api/core/v1"
 )
 
-// provisionGrace is for a provisioner that fails once and tries again.
+// provisionGrace is for a provisioner that fails once and retries.
 const provisionGrace = 45 * time.Second
 
-// claimProblems tells of a pod's claims that keep it from being scheduled.
+// claimProblems returns the problems of a pod's claims that prevent its scheduling.
 func (snap *snapshot) claimProblems(p *corev1.Pod, r Row) []Problem {
 	var problems []Problem
 	for _, v := range p.Spec.Volumes {
@@ -31,13 +31,13 @@ func (snap *snapshot) claimProblems(p *corev1.Pod, r Row) []Problem {
 			continue
 		}
 		class := c.Spec.StorageClassName
-		about := "the claim " + c.Name + " gets no volume: "
+		about := "the claim " + c.Name + " is not bound: "
 		switch {
 		case strings.Contains(h.message, "no storage class is set"):
 			base.Next = snap.kubectl("get", "storageclass")
 			about += "it names no storage class, and the cluster has no default one"
 			if class != nil {
-				about = "the claim " + c.Name + " gets no volume: it asks for no storage class, and no volume made by hand fits"
+				about = "the claim " + c.Name + " is not bound: it requests no storage class, and no existing volume matches"
 			}
 			problems = append(problems, base.as(ReasonClaim, about, true))
 		case strings.Contains(h.message, "storageclass") && strings.Contains(h.message, "not found"):

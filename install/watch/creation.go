@@ -8,13 +8,12 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 )
 
-// createGrace is for a quota that is full of pods which are going, and for a
-// webhook that restarts: the controllers repeat a refused creation within
-// seconds at first, then ever later.
+// createGrace is for a quota that terminating pods still use, and for a webhook that
+// restarts: the controllers retry after seconds at first, then with back-off.
 const createGrace = 15 * time.Second
 
-// creation tells of pods that the API server refuses to the workload.
-func (snap *snapshot) creation(r *rollout, maker types.UID) []Problem {
+// creationProblems returns the problem of pods that the API server refuses to create.
+func (snap *snapshot) creationProblems(r *rollout, maker types.UID) []Problem {
 	if len(r.pods) >= r.row.Desired {
 		return nil
 	}
@@ -27,7 +26,7 @@ func (snap *snapshot) creation(r *rollout, maker types.UID) []Problem {
 	return []Problem{snap.refused(r.row, h.message, snap.exceeded(h.first, createGrace))}
 }
 
-// refused says why, and where to look.
+// refused explains why, and where to look.
 func (snap *snapshot) refused(r Row, message string, fatal bool) Problem {
 	message = strings.TrimPrefix(message, "(combined from similar events): ")
 	message = strings.TrimPrefix(message, "Error creating: ")

@@ -3,22 +3,21 @@ package watch
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"time"
 
 	"github.com/soundextract/sx/install/kube"
-	"github.com/soundextract/sx/server/sx"
 )
 
-// beat is how often graces are looked at when nothing changes; it asks the
-// cluster nothing.
-const beat = time.Second
+// graceInterval is how often grace periods are checked when nothing changes; this
+// sends no requests.
+const graceInterval = time.Second
 
-// Follow reports the rows of the release whenever one changes, until ctx ends,
-// which is no error, or a Problem that cannot heal (a *Problem with its log).
-// What went wrong before Follow began counts only if it goes wrong again. The
-// API server may be away in between. Missing permission is an *sx.Error of code
-// forbidden.
+// Follow reports the rows of the release whenever one changes, until ctx ends, which is
+// not an error, or until there is a fatal *Problem, which has its log. Problems from
+// before the call count only if they occur again. The API server may be unavailable in
+// between. A missing permission is an *sx.Error of code forbidden.
 func Follow(ctx context.Context, cluster *kube.Cluster, release string, changed func([]Row)) error {
 	_, err := follow(ctx, cluster, release, changed, func([]Row) bool { return false })
 	if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
@@ -27,9 +26,9 @@ func Follow(ctx context.Context, cluster *kube.Cluster, release string, changed 
 	return err
 }
 
-// Wait is Follow until every workload is ready, which is nil. When ctx's
-// deadline passes it is the most telling *Problem, which wraps
-// context.DeadlineExceeded; when ctx is cancelled, ctx's error.
+// Wait is like Follow, but returns nil as soon as every workload is ready. If ctx's
+// deadline passes, the error is the most significant *Problem, which wraps
+// context.DeadlineExceeded; if ctx is cancelled, ctx's error.
 func Wait(ctx context.Context, cluster *kube.Cluster, release string, changed func([]Row)) error {
 	last, err := follow(ctx, cluster, release, changed, allReady)
 	if err == nil || !errors.Is(err, context.DeadlineExceeded) || ctx.Err() == nil {
@@ -44,14 +43,14 @@ func allReady(rows []Row) bool {
 	return len(rows) > 0 && !slices.ContainsFunc(rows, func(r Row) bool { return r.State != StateReady })
 }
 
-// follow goes on until it is done, there is a fatal problem or ctx ends, and
-// returns the last snapshot, nil if there was none.
+// follow runs until done returns true, there is a fatal problem or ctx ends. It returns
+// the last snapshot, nil if there was none.
 func follow(ctx context.Context, cluster *kube.Cluster, release string, changed func([]Row), done func([]Row) bool) (*snapshot, error) {
-	since := time.Now().Truncate(time.Second) // the cluster's times have no fractions
+	since := time.Now().Truncate(time.Second) // timestamps of Kubernetes are in seconds
 	v := newView(cluster, release)
 	defer v.close()
 	v.start(ctx)
-	ticker := time.NewTicker(beat)
+	ticker := time.NewTicker(graceInterval)
 	defer ticker.Stop()
 	var shown []Row
 	var snap *snapshot
@@ -59,8 +58,8 @@ func follow(ctx context.Context, cluster *kube.Cluster, release string, changed 
 		select {
 		case <-ctx.Done():
 			return snap, ctx.Err()
-		case err := <-v.refused:
-			return snap, forbidden(err)
+		case err := <-v.denied:
+			return snap, cluster.WrapError(fmt.Errorf("watch the release: %w", err))
 		case <-v.changed:
 		case <-ticker.C:
 		}
@@ -83,13 +82,13 @@ func follow(ctx context.Context, cluster *kube.Cluster, release string, changed 
 	}
 }
 
-// timeout is the most telling problem when the time is up.
+// timeout returns the most significant problem when the time is up.
 func (snap *snapshot) timeout() Problem {
 	if snap == nil {
 		return Problem{Object: "cluster", Reason: "Unreachable", Message: "the API server did not answer", Next: "kubectl get nodes", timedOut: true}
 	}
 	all := *snap
-	all.since = time.Time{} // what is not ready now has its reason, however old
+	all.since = time.Time{} // include the reasons from before
 	rows, problems := all.diagnose()
 	if len(problems) > 0 {
 		problems[0].timedOut = true
@@ -104,19 +103,14 @@ func (snap *snapshot) timeout() Problem {
 		}
 	}
 	return Problem{
-		Object: "release/" + snap.release, Reason: ReasonNothingStarted, Message: "it has no workloads in the namespace " + snap.target.Namespace,
+		Object: "release/" + snap.release, Reason: ReasonNothingStarted, Message: "no workloads found in the namespace " + snap.target.Namespace,
 		Next: snap.install(), timedOut: true,
 	}
 }
 
-func forbidden(err error) *sx.Error {
-	return sx.NewError(sx.CodeForbidden, "the cluster does not let you watch the release: %v", err).
-		WithHint("ask for the permissions to get, list and watch pods, persistentvolumeclaims, events, deployments, statefulsets and replicasets in the namespace").WithCause(err)
-}
-
-// Snapshot tells how the release is doing now, with all its problems and their
-// logs, the most telling first. The error is the API server's.
-func Snapshot(ctx context.Context, cluster *kube.Cluster, release string) ([]Row, []Problem, error) {
+// Status returns the present state of the release, with all problems and their logs,
+// the most significant first.
+func Status(ctx context.Context, cluster *kube.Cluster, release string) ([]Row, []Problem, error) {
 	snap, err := list(ctx, cluster, release)
 	if err != nil {
 		return nil, nil, err

@@ -59,7 +59,7 @@ func TestObservedGeneration(t *testing.T) {
 	t.Parallel()
 	d := available(deployment(name, 1)[0].(*appsv1.Deployment))
 	c, client := cluster(d)
-	rows, _, err := watch.Snapshot(t.Context(), c, release)
+	rows, _, err := watch.Status(t.Context(), c, release)
 	if err != nil || rows[0].State != watch.StateReady || rows[0].Ready != 1 {
 		t.Fatalf("got %+v, %v", rows, err)
 	}
@@ -67,14 +67,14 @@ func TestObservedGeneration(t *testing.T) {
 	if _, err := client.AppsV1().Deployments(namespace).Update(t.Context(), d, metav1.UpdateOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	if rows, _, err = watch.Snapshot(t.Context(), c, release); err != nil || rows[0].State == watch.StateReady {
+	if rows, _, err = watch.Status(t.Context(), c, release); err != nil || rows[0].State == watch.StateReady {
 		t.Errorf("got %+v, %v", rows, err)
 	}
 	d.Status.ObservedGeneration, d.Status.Replicas = 2, 2
 	if _, err := client.AppsV1().Deployments(namespace).Update(t.Context(), d, metav1.UpdateOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	if rows, _, err = watch.Snapshot(t.Context(), c, release); err != nil || rows[0].State == watch.StateReady || rows[0].Reason != "waiting for old pods to go" {
+	if rows, _, err = watch.Status(t.Context(), c, release); err != nil || rows[0].State == watch.StateReady || rows[0].Reason != "waiting for old pods to terminate" {
 		t.Errorf("with an old pod left: got %+v, %v", rows, err)
 	}
 }
@@ -92,8 +92,8 @@ func TestOldEvidence(t *testing.T) {
 			t.Errorf("Follow told of %v", err)
 		}
 		var p *watch.Problem
-		if _, problems, err := watch.Snapshot(t.Context(), c, release); err != nil || len(problems) != 1 || !problems[0].Fatal {
-			t.Errorf("Snapshot got %+v, %v", problems, err)
+		if _, problems, err := watch.Status(t.Context(), c, release); err != nil || len(problems) != 1 || !problems[0].Fatal {
+			t.Errorf("Status got %+v, %v", problems, err)
 		}
 		ctx, cancel = context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
@@ -113,8 +113,8 @@ func TestForbidden(t *testing.T) {
 		if err := watch.Follow(t.Context(), c, release, nil); sx.CodeOf(err) != sx.CodeForbidden {
 			t.Errorf("Follow: got %v", err)
 		}
-		if _, _, err := watch.Snapshot(t.Context(), c, release); sx.CodeOf(err) != sx.CodeForbidden {
-			t.Errorf("Snapshot: got %v", err)
+		if _, _, err := watch.Status(t.Context(), c, release); sx.CodeOf(err) != sx.CodeForbidden {
+			t.Errorf("Status: got %v", err)
 		}
 	})
 }

@@ -14,11 +14,11 @@ import (
 const (
 	logLines = 20
 	logBytes = 16 << 10
-	logTime  = 5 * time.Second // a log that does not come must not hold up the problem
+	logTime  = 5 * time.Second // a missing log must not delay the problem
 )
 
-// fillLog gets the last lines of the container's log, as far as it can be had:
-// a container that never ran has none.
+// fillLog adds the last lines of the container's log, if it can be read: a container
+// that never ran has none.
 func (p *Problem) fillLog(ctx context.Context, cluster *kube.Cluster) {
 	if p.Container == "" || p.Reason == ReasonImagePull || p.Reason == ReasonConfig {
 		return
@@ -42,7 +42,7 @@ func logOf(ctx context.Context, cluster *kube.Cluster, pod, container string, pr
 		return nil
 	}
 	defer func() { _ = stream.Close() }()
-	raw, _ := io.ReadAll(io.LimitReader(stream, logBytes)) // what came before an error is shown
+	raw, _ := io.ReadAll(io.LimitReader(stream, logBytes)) // shows what was read before an error
 	text := strings.TrimRight(string(raw), "\n")
 	if text == "" {
 		return nil

@@ -10,26 +10,26 @@ import (
 	corev1 "k8s.io/api/core/v1"
 )
 
-// When something that may still heal counts as something that cannot.
+// When a problem that could resolve itself counts as fatal.
 const (
-	// maxPulls are the kubelet's tries to pull an image: the third comes about
-	// half a minute after the first, which outlasts a registry's hiccup.
+	// maxPulls is the number of attempts to pull an image: the third is about half a
+	// minute after the first, which is enough for a short outage of a registry.
 	maxPulls = 3
-	// crashes are a container's restarts: a service that started before its
-	// database once or twice is no crash loop.
+	// crashes is the number of restarts that make a crash loop: a service may start
+	// before its database once or twice.
 	crashes = 3
-	// crashLoopRun is the longest run that belongs to a crash loop; the kubelet
-	// forgets its back-off after as long.
+	// crashLoopRun is the longest run that belongs to a crash loop; after that time the
+	// kubelet resets its back-off.
 	crashLoopRun = 10 * time.Minute
-	// configGrace is for a Secret or ConfigMap that something else is about to make.
+	// configGrace is for a Secret or ConfigMap that is about to be created.
 	configGrace = 15 * time.Second
-	// scheduleGrace is for an autoscaler, which decides within half a minute
-	// whether it adds a node. scaleUpGrace is for one that said it does.
+	// scheduleGrace is for an autoscaler to decide whether it adds a node, which takes
+	// up to half a minute; scaleUpGrace is for the node to be added.
 	scheduleGrace = time.Minute
 	scaleUpGrace  = 5 * time.Minute
 )
 
-// podProblems tells what keeps one pod from being ready.
+// podProblems returns the reasons why a pod is not ready.
 func (snap *snapshot) podProblems(p *corev1.Pod, r Row) []Problem {
 	base := Problem{Object: r.object(), Pod: p.Name, Next: snap.kubectl("describe", "pod", p.Name)}
 	switch {
@@ -37,9 +37,9 @@ func (snap *snapshot) podProblems(p *corev1.Pod, r Row) []Problem {
 		return nil
 	case p.Status.Phase == corev1.PodFailed:
 		if p.CreationTimestamp.Time.Before(snap.since) {
-			return nil // its controller has made another
+			return nil // its controller has created another
 		}
-		return []Problem{base.as(cmp.Or(p.Status.Reason, "Failed"), cmp.Or(oneLine(p.Status.Message), "the pod has ended"), false)}
+		return []Problem{base.as(cmp.Or(p.Status.Reason, "Failed"), cmp.Or(oneLine(p.Status.Message), "the pod failed"), false)}
 	case p.Spec.NodeName == "":
 		if problems := snap.claimProblems(p, r); len(problems) > 0 {
 			return problems
@@ -91,7 +91,7 @@ func (snap *snapshot) container(p *corev1.Pod, s corev1.ContainerStatus, base Pr
 		said := snap.eventsFor(p.UID, "", reasons("Failed", "ErrImageNeverPull", "InspectFailed"))
 		found = base.as(ReasonImagePull, message, said != nil)
 		if waiting.Reason == "ErrImageNeverPull" {
-			found.Message += " (load the image into every node, or set the pull policy IfNotPresent)"
+			found.Message += " (load the image into every node, or use the pull policy IfNotPresent)"
 		}
 	case "ErrImagePull", "ImagePullBackOff", "RegistryUnavailable", "ImageInspectError", "SignatureValidationFailed":
 		found = snap.pull(p, s, base)
@@ -99,7 +99,7 @@ func (snap *snapshot) container(p *corev1.Pod, s corev1.ContainerStatus, base Pr
 		failed := snap.eventsFor(p.UID, "", func(e *corev1.Event) bool { return e.Reason == "Failed" })
 		found = base.as(ReasonConfig, message, failed != nil && snap.exceeded(failed.first, configGrace))
 		if strings.Contains(message, `secret "`+snap.release+"-") && strings.Contains(message, "not found") {
-			found.Next = snap.install() // makes the secrets that are missing
+			found.Next = snap.install() // creates missing secrets
 		}
 	case "CrashLoopBackOff":
 		return snap.crash(s, base)
@@ -125,16 +125,17 @@ func (snap *snapshot) pull(p *corev1.Pod, s corev1.ContainerStatus, base Problem
 	lower := strings.ToLower(message)
 	switch {
 	case strings.Contains(lower, "toomanyrequests") || strings.Contains(lower, "429 too many"):
-		found.Message += " (the registry limits how much may be pulled without an account: give one by a pull secret, or use a mirror)"
+		found.Message += " (the registry limits anonymous pulls: use a pull secret or a mirror)"
 		found.Next = snap.install("--image-pull-secret", "NAME")
 	case strings.Contains(lower, "unauthorized") || strings.Contains(lower, "pull access denied") || strings.Contains(lower, "403 forbidden"):
-		found.Message += " (the image does not exist there, or wants a pull secret)"
+		found.Message += " (the image does not exist there, or needs a pull secret)"
 		found.Next = snap.install("--image-pull-secret", "NAME")
 	}
 	return found
 }
 
-// crash tells of a container whose last run ended badly and that is not well since.
+// crash returns the problem of a container whose last run failed and that has not
+// recovered since.
 func (snap *snapshot) crash(s corev1.ContainerStatus, base Problem) *Problem {
 	last := s.LastTerminationState.Terminated
 	if s.State.Terminated != nil {
@@ -147,15 +148,15 @@ func (snap *snapshot) crash(s corev1.ContainerStatus, base Problem) *Problem {
 	if s.State.Running != nil && snap.now.Sub(s.State.Running.StartedAt.Time) > crashLoopRun {
 		return nil
 	}
-	message := fmt.Sprintf("it ended with exit code %d", last.ExitCode)
+	message := fmt.Sprintf("exited with code %d", last.ExitCode)
 	if m := oneLine(last.Message); m != "" {
 		message += " (" + m + ")"
 	}
 	if last.ExitCode == 132 {
-		message += ", an illegal instruction: the node's processor lacks one that the image needs, such as AVX"
+		message += ", an illegal instruction: the node's processor does not support one that the image needs, such as AVX"
 	}
 	if s.RestartCount > 0 {
-		message += fmt.Sprintf(" and was restarted %d times", s.RestartCount)
+		message += fmt.Sprintf(", restarted %d times", s.RestartCount)
 		message = strings.Replace(message, " 1 times", " once", 1)
 	}
 	found := base.as(ReasonCrashLoop, message, loops)
@@ -166,13 +167,13 @@ func (snap *snapshot) crash(s corev1.ContainerStatus, base Problem) *Problem {
 	}
 	if last.Reason == "OOMKilled" {
 		found.Reason = ReasonOutOfMemory
-		found.Message += ": it needed more memory than its limit"
+		found.Message += ": it exceeded its memory limit"
 		found.Next = snap.kubectl("describe", "pod", base.Pod)
 	}
 	return &found
 }
 
-// podEvent tells of what happens before there are containers.
+// podEvent returns a problem from before the containers are created.
 func (snap *snapshot) podEvent(p *corev1.Pod, base Problem) *Problem {
 	if p.Status.Phase != corev1.PodPending {
 		return nil
@@ -188,17 +189,17 @@ func (snap *snapshot) podEvent(p *corev1.Pod, base Problem) *Problem {
 		missing := strings.Contains(h.message, "not found") && (strings.Contains(h.message, "secret ") || strings.Contains(h.message, "configmap "))
 		found := base.as(kind.reason, h.message, missing && snap.exceeded(h.first, configGrace))
 		if strings.Contains(h.message, `secret "`+snap.release+"-") && missing {
-			found.Next = snap.install() // makes the secrets that are missing
+			found.Next = snap.install() // creates missing secrets
 		}
 		return &found
 	}
 	return nil
 }
 
-// notReady tells of a pod that runs and does not become ready. It may yet.
+// notReady returns the problem of a running pod that is not ready. It may become ready.
 func (snap *snapshot) notReady(p *corev1.Pod, base Problem) []Problem {
 	ever := *snap
-	ever.since = time.Time{} // the cluster stops to repeat itself
+	ever.since = time.Time{} // Kubernetes stops repeating events
 	if h := snap.eventsFor(p.UID, "", reasons("NodeNotReady")); h != nil {
 		base.Next = snap.kubectl("get", "node", p.Spec.NodeName)
 		return []Problem{base.as(ReasonNodeNotReady, "the node "+p.Spec.NodeName+" is not ready", false)}
@@ -215,7 +216,7 @@ func (snap *snapshot) notReady(p *corev1.Pod, base Problem) []Problem {
 			continue
 		}
 		base.Container, base.Next = s.Name, snap.kubectl("logs", p.Name, "-c", s.Name)
-		return []Problem{base.as(ReasonNotReady, "it runs and is not ready: "+h.message, false)}
+		return []Problem{base.as(ReasonNotReady, "running but not ready: "+h.message, false)}
 	}
 	return nil
 }

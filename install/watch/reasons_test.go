@@ -51,7 +51,7 @@ func TestReasons(t *testing.T) {
 			},
 		},
 		{
-			name: "pull limit", reason: watch.ReasonImagePull, message: "limits how much", next: "sx install --context lab -n music --image-pull-secret NAME",
+			name: "pull limit", reason: watch.ReasonImagePull, message: "limits anonymous pulls", next: "sx install --context lab -n music --image-pull-secret NAME",
 			objects: func() []runtime.Object {
 				return []runtime.Object{
 					pod(name+"-1", waiting("ErrImagePull", "toomanyrequests: You have reached your unauthenticated pull rate limit")),
@@ -78,12 +78,12 @@ func TestReasons(t *testing.T) {
 			},
 		},
 		{
-			name: "crash loop", reason: watch.ReasonCrashLoop, message: "exit code 3 and was restarted 3 times", log: true,
+			name: "crash loop", reason: watch.ReasonCrashLoop, message: "exited with code 3, restarted 3 times", log: true,
 			next:    "kubectl --context lab -n music logs " + x + " -c gateway --previous",
 			objects: func() []runtime.Object { return []runtime.Object{pod(name+"-1", crashed(3, "Error", 3))} },
 		},
 		{
-			name: "init container", reason: watch.ReasonCrashLoop, message: "exit code 1", next: "-c init --previous", log: true,
+			name: "init container", reason: watch.ReasonCrashLoop, message: "exited with code 1", next: "-c init --previous", log: true,
 			objects: func() []runtime.Object {
 				p := pod(name+"-1", waiting("PodInitializing", ""))
 				s := crashed(3, "Error", 1)
@@ -93,7 +93,7 @@ func TestReasons(t *testing.T) {
 			},
 		},
 		{
-			name: "memory", reason: watch.ReasonOutOfMemory, message: "more memory than its limit", next: "describe pod", log: true,
+			name: "memory", reason: watch.ReasonOutOfMemory, message: "exceeded its memory limit", next: "describe pod", log: true,
 			objects: func() []runtime.Object { return []runtime.Object{pod(name+"-1", crashed(4, "OOMKilled", 137))} },
 		},
 		{
@@ -271,7 +271,7 @@ func TestStatefulSetBlocked(t *testing.T) {
 	p.ObjectMeta = owned(p.ObjectMeta, "StatefulSet", s.Name)
 	p.Labels[appsv1.ControllerRevisionHashLabelKey] = "old"
 	c, _ := cluster(s, p)
-	rows, problems, err := watch.Snapshot(t.Context(), c, release)
+	rows, problems, err := watch.Status(t.Context(), c, release)
 	if err != nil || len(rows) != 1 || rows[0].Kind != "StatefulSet" || rows[0].Ready != 0 {
 		t.Fatalf("got %+v, %v", rows, err)
 	}

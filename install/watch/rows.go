@@ -15,12 +15,13 @@ import (
 type rollout struct {
 	row      Row
 	done     bool
-	waiting  string        // for what, when nothing is wrong
-	pods     []*corev1.Pod // of this rollout alone
+	waiting  string        // for what, if nothing is wrong
+	pods     []*corev1.Pod // of this rollout only
 	problems []Problem
 }
 
-// diagnose gives the rows, data stores first, and all problems, the most telling first.
+// diagnose returns the rows, data stores first, and all problems, the most significant
+// first.
 func (snap *snapshot) diagnose() ([]Row, []Problem) {
 	var rollouts []*rollout
 	for _, s := range snap.statefulSets {
@@ -39,21 +40,21 @@ func (snap *snapshot) diagnose() ([]Row, []Problem) {
 		rows = append(rows, r.row)
 		problems = append(problems, r.problems...)
 	}
-	slices.SortStableFunc(problems, moreTelling)
+	slices.SortStableFunc(problems, bySignificance)
 	return rows, problems
 }
 
-// weak are the reasons that another problem usually explains.
-var weak = []string{ReasonOldPodBlocks, ReasonEvicted, ReasonNothingStarted, ReasonNodeNotReady, ReasonNotReady}
+// secondary are the reasons that are usually a consequence of another problem.
+var secondary = []string{ReasonOldPodBlocks, ReasonEvicted, ReasonNothingStarted, ReasonNodeNotReady, ReasonNotReady}
 
-func moreTelling(a, b Problem) int {
+func bySignificance(a, b Problem) int {
 	if a.Fatal != b.Fatal {
 		if a.Fatal {
 			return -1
 		}
 		return 1
 	}
-	return cmp.Compare(slices.Index(weak, a.Reason), slices.Index(weak, b.Reason))
+	return cmp.Compare(slices.Index(secondary, a.Reason), slices.Index(secondary, b.Reason))
 }
 
 func (snap *snapshot) finish(r *rollout) {
@@ -71,7 +72,7 @@ func (snap *snapshot) finish(r *rollout) {
 			r.problems = append(r.problems, snap.podProblems(p, r.row)...)
 		}
 	}
-	slices.SortStableFunc(r.problems, moreTelling)
+	slices.SortStableFunc(r.problems, bySignificance)
 	onNode := slices.ContainsFunc(r.pods, func(p *corev1.Pod) bool { return p.Spec.NodeName != "" })
 	switch {
 	case len(r.problems) > 0:
@@ -80,7 +81,7 @@ func (snap *snapshot) finish(r *rollout) {
 		if p.Fatal {
 			r.row.State = StateFailed
 		} else if p.Reason == ReasonNotReady {
-			r.row.State = StateStarting // as every pod at first
+			r.row.State = StateStarting // as every pod is at first
 		}
 	case onNode:
 		r.row.State, r.row.Reason = StateStarting, cmp.Or(r.waiting, snap.progress(r.pods))
@@ -92,13 +93,13 @@ func (snap *snapshot) finish(r *rollout) {
 func (snap *snapshot) deployment(d *appsv1.Deployment) *rollout {
 	r := &rollout{row: row("Deployment", d.ObjectMeta, d.Spec.Replicas)}
 	if d.Status.ObservedGeneration < d.Generation {
-		r.waiting = "the rollout begins"
+		r.waiting = "the rollout is starting"
 		return r
 	}
 	desired, s := int32(r.row.Desired), d.Status
 	r.done = s.UpdatedReplicas == desired && s.Replicas == desired && s.AvailableReplicas == desired
 	if s.UpdatedReplicas == desired && s.Replicas > desired {
-		r.waiting = "waiting for old pods to go"
+		r.waiting = "waiting for old pods to terminate"
 	}
 	for _, c := range s.Conditions {
 		if c.Type == appsv1.DeploymentProgressing && c.Reason == "ReplicaSetCreateError" && !c.LastUpdateTime.Time.Before(snap.since) {
@@ -109,7 +110,7 @@ func (snap *snapshot) deployment(d *appsv1.Deployment) *rollout {
 	for _, rs := range snap.replicaSets {
 		if metav1.IsControlledBy(rs, d) && rs.Annotations[revision] == d.Annotations[revision] {
 			r.pods = snap.podsOf(rs.UID)
-			r.problems = append(r.problems, snap.creation(r, rs.UID)...)
+			r.problems = append(r.problems, snap.creationProblems(r, rs.UID)...)
 		}
 	}
 	return r
@@ -118,7 +119,7 @@ func (snap *snapshot) deployment(d *appsv1.Deployment) *rollout {
 func (snap *snapshot) statefulSet(s *appsv1.StatefulSet) *rollout {
 	r := &rollout{row: row("StatefulSet", s.ObjectMeta, s.Spec.Replicas)}
 	if s.Status.ObservedGeneration < s.Generation {
-		r.waiting = "the rollout begins"
+		r.waiting = "the rollout is starting"
 		return r
 	}
 	desired, st := int32(r.row.Desired), s.Status
@@ -132,23 +133,23 @@ func (snap *snapshot) statefulSet(s *appsv1.StatefulSet) *rollout {
 		}
 	}
 	if len(old) > 0 {
-		r.waiting = "waiting for old pods to go"
+		r.waiting = "waiting for old pods to terminate"
 	}
-	r.problems = snap.creation(r, s.UID)
+	r.problems = snap.creationProblems(r, s.UID)
 	if s.Spec.PodManagementPolicy != appsv1.ParallelPodManagement {
 		r.problems = append(r.problems, snap.blocked(r, old)...)
 	}
 	return r
 }
 
-// blocked tells of old pods that are not ready: an ordered StatefulSet waits for
-// them before it replaces any, even when the new rollout is their cure.
+// blocked returns the problems of old pods that are not ready: an ordered StatefulSet
+// waits for them before it replaces any, even if the new rollout would fix them.
 func (snap *snapshot) blocked(r *rollout, old []*corev1.Pod) []Problem {
 	var problems []Problem
 	for _, p := range old {
 		if causes := snap.podProblems(p, r.row); len(causes) > 0 {
 			cause := causes[0]
-			cause.Message = fmt.Sprintf("the pod of the rollout before is not ready (%s: %s), and the new one waits for it", cause.Reason, cause.Message)
+			cause.Message = fmt.Sprintf("a pod of the previous rollout is not ready (%s: %s), and the new one waits for it", cause.Reason, cause.Message)
 			cause.Reason = ReasonOldPodBlocks
 			cause.Next = snap.kubectl("delete", "pod", p.Name)
 			problems = append(problems, cause)
@@ -173,7 +174,7 @@ func ready(p *corev1.Pod) bool {
 	})
 }
 
-// progress says what pods that are well do on their way.
+// progress describes what pods without problems are waiting for.
 func (snap *snapshot) progress(pods []*corev1.Pod) string {
 	for _, p := range pods {
 		if ready(p) || p.Spec.NodeName == "" {
@@ -190,7 +191,7 @@ func (snap *snapshot) progress(pods []*corev1.Pod) string {
 	return "waiting until it is ready"
 }
 
-// oneLine makes a message of the cluster fit a row.
+// oneLine joins the lines of a message.
 func oneLine(s string) string {
 	return strings.Join(strings.Fields(s), " ")
 }

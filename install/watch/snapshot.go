@@ -15,7 +15,7 @@ import (
 type snapshot struct {
 	commands
 	now   time.Time
-	since time.Time // what went wrong before counts for nothing
+	since time.Time // problems from before are ignored
 
 	deployments  []*appsv1.Deployment
 	statefulSets []*appsv1.StatefulSet
@@ -25,7 +25,8 @@ type snapshot struct {
 	events       []*corev1.Event
 }
 
-// podsOf lists the pods that the owner made, newest first, without those that go.
+// podsOf lists the pods that the owner created, newest first, without those that are
+// terminating.
 func (snap *snapshot) podsOf(owner types.UID) []*corev1.Pod {
 	var pods []*corev1.Pod
 	for _, p := range snap.pods {
@@ -48,16 +49,15 @@ func (snap *snapshot) claim(name string) *corev1.PersistentVolumeClaim {
 	return nil
 }
 
-// eventSummary is all that the cluster said about one thing: events of one reason.
+// eventSummary aggregates events of an object.
 type eventSummary struct {
 	message     string // the latest
 	first, last time.Time
 	count       int
 }
 
-// eventsFor sums up the events about an object that have one of the reasons, and
-// about the part of it whose field path is given ("" is any). It is nil when the
-// last one is of before the time since which events count.
+// eventsFor aggregates the matching events of an object, limited to those of a field
+// path unless it is "". It returns nil if there are none since snap.since.
 func (snap *snapshot) eventsFor(object types.UID, field string, match func(*corev1.Event) bool) *eventSummary {
 	var h *eventSummary
 	for _, e := range snap.events {
@@ -73,7 +73,7 @@ func (snap *snapshot) eventsFor(object types.UID, field string, match func(*core
 		if first.Before(h.first) {
 			h.first = first
 		}
-		// Of those of the same second always the same, or the row would flicker.
+		// Of several in the same second always the same, or the row would flicker.
 		if c := last.Compare(h.last); c > 0 || c == 0 && message < h.message {
 			h.last, h.message = last, message
 		}
@@ -88,7 +88,7 @@ func reasons(reasons ...string) func(*corev1.Event) bool {
 	return func(e *corev1.Event) bool { return slices.Contains(reasons, e.Reason) }
 }
 
-// times reads an event of either of the two APIs that make them.
+// times reads an event of either of the two event APIs.
 func times(e *corev1.Event) (first, last time.Time, count int) {
 	first, last, count = e.FirstTimestamp.Time, e.LastTimestamp.Time, max(1, int(e.Count))
 	if first.IsZero() {
@@ -107,11 +107,11 @@ func times(e *corev1.Event) (first, last time.Time, count int) {
 	return first, last, count
 }
 
-// exceeded says whether something that began at a time has gone on for the grace,
-// counted from when things began to count.
-func (snap *snapshot) exceeded(begin time.Time, grace time.Duration) bool {
-	if begin.Before(snap.since) {
-		begin = snap.since
+// exceeded reports whether something that started at a time has lasted for the grace
+// period, counted from snap.since at the earliest.
+func (snap *snapshot) exceeded(start time.Time, grace time.Duration) bool {
+	if start.Before(snap.since) {
+		start = snap.since
 	}
-	return snap.now.Sub(begin) >= grace
+	return snap.now.Sub(start) >= grace
 }

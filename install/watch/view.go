@@ -15,16 +15,16 @@ import (
 	"github.com/soundextract/sx/install/kube"
 )
 
-// view keeps a copy of the namespace by watching it. Its watches begin anew by
-// themselves when the API server was away.
+// view keeps a copy of the namespace by watching it. Its watches reconnect when the
+// API server was unavailable.
 type view struct {
 	commands
-	release  informers.SharedInformerFactory // what bears the release's label
-	all      informers.SharedInformerFactory // what does not
+	release  informers.SharedInformerFactory // objects with the release's label
+	all      informers.SharedInformerFactory // all others
 	watched  []cache.SharedIndexInformer
 	cancel   context.CancelFunc
 	changed  chan struct{}
-	refused  chan error
+	denied   chan error
 	handlers []cache.ResourceEventHandlerRegistration
 }
 
@@ -36,7 +36,7 @@ func newView(cluster *kube.Cluster, release string) *view {
 		release:  informers.NewSharedInformerFactoryWithOptions(cluster.Client, 0, in, selected),
 		all:      informers.NewSharedInformerFactoryWithOptions(cluster.Client, 0, in),
 		changed:  make(chan struct{}, 1),
-		refused:  make(chan error, 1),
+		denied:   make(chan error, 1),
 	}
 	v.watched = []cache.SharedIndexInformer{
 		v.release.Apps().V1().Deployments().Informer(),
@@ -52,12 +52,12 @@ func newView(cluster *kube.Cluster, release string) *view {
 func (v *view) start(ctx context.Context) {
 	ctx, v.cancel = context.WithCancel(ctx)
 	for _, i := range v.watched {
-		// Neither call fails before the informer runs. Without a handler of
-		// errors they would go to stderr.
+		// Neither call fails before the informer runs. Without an error handler the
+		// informer would log to standard error.
 		_ = i.SetWatchErrorHandlerWithContext(func(_ context.Context, _ *cache.Reflector, err error) {
 			if apierrors.IsForbidden(err) || apierrors.IsUnauthorized(err) {
 				select {
-				case v.refused <- err:
+				case v.denied <- err:
 				default:
 				}
 			}
@@ -116,17 +116,15 @@ func (v *view) snapshot(now, since time.Time) *snapshot {
 	return snap
 }
 
-// list looks once.
+// list takes a single snapshot.
 func list(ctx context.Context, cluster *kube.Cluster, release string) (*snapshot, error) {
 	snap := &snapshot{commands: commands{cluster.Target, release}, now: time.Now()}
 	selected, apps, core := metav1.ListOptions{LabelSelector: labelInstance + "=" + release}, cluster.Client.AppsV1(), cluster.Client.CoreV1()
 	var err error
 	take := func(what string, get func() error) {
 		if err == nil {
-			if err = get(); apierrors.IsForbidden(err) {
-				err = forbidden(err)
-			} else if err != nil {
-				err = fmt.Errorf("list %s: %snap", what, err)
+			if err = get(); err != nil {
+				err = cluster.WrapError(fmt.Errorf("list %s: %w", what, err))
 			}
 		}
 	}

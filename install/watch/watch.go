@@ -1,6 +1,5 @@
-// Package watch tells how the workloads of a release are doing and, when one
-// does not become ready, what stands in its way: from the cluster's own account
-// in pods, claims and events, as it changes.
+// Package watch reports the state of a release's workloads and, if one does not become
+// ready, diagnoses why from its pods, claims and events.
 package watch
 
 import (
@@ -17,16 +16,16 @@ const (
 	labelComponent = "app.kubernetes.io/component"
 )
 
-// State is how far a workload is.
+// State is the state of a workload.
 type State string
 
 // The states.
 const (
-	StatePending  State = "pending"  // its pods are not there or not on a node yet
-	StateStarting State = "starting" // its pods are on nodes and not all of them are ready
-	StateReady    State = "ready"    // all that is wanted is ready, and nothing older is left
-	StateFailing  State = "failing"  // something is wrong that may heal by itself
-	StateFailed   State = "failed"   // something is wrong that cannot heal
+	StatePending  State = "pending"  // its pods do not exist yet or are not scheduled
+	StateStarting State = "starting" // its pods are scheduled and not all of them are ready
+	StateReady    State = "ready"    // all pods are ready, and none of an older rollout is left
+	StateFailing  State = "failing"  // there is a problem that may resolve itself
+	StateFailed   State = "failed"   // there is a problem that does not resolve itself
 )
 
 // Row is one workload of the release.
@@ -40,7 +39,7 @@ type Row struct {
 	Reason    string `json:"reason,omitempty"` // one line: what it waits for
 }
 
-// The reasons of problems that are not the cluster's own words.
+// The reasons of problems that are not the reasons of Kubernetes.
 const (
 	ReasonImagePull      = "ImageCannotBePulled"
 	ReasonCrashLoop      = "CrashLoop"
@@ -59,7 +58,7 @@ const (
 	ReasonNothingStarted = "NothingStarted"
 )
 
-// Problem is one thing that keeps a workload from being ready.
+// Problem is a reason why a workload is not ready.
 type Problem struct {
 	Object    string   `json:"object"` // such as Deployment/soundextract-gateway
 	Pod       string   `json:"pod,omitempty"`
@@ -67,14 +66,14 @@ type Problem struct {
 	Reason    string   `json:"reason"`
 	Message   string   `json:"message"`       // one line
 	Log       []string `json:"log,omitempty"` // the container's last lines, 20 at most
-	Next      string   `json:"next"`          // a command to type
-	Fatal     bool     `json:"fatal"`         // it cannot heal by itself
+	Next      string   `json:"next"`          // a suggested command
+	Fatal     bool     `json:"fatal"`         // it does not resolve itself
 
-	previous bool // the log is that of the container's last run
+	previous bool // the log of the container's previous run is the relevant one
 	timedOut bool
 }
 
-// Error says all but the log and the next command, in one line.
+// Error describes the problem in one line, without the log and the next command.
 func (p *Problem) Error() string {
 	var b strings.Builder
 	if p.timedOut {
