@@ -15,14 +15,14 @@ import (
 	"testing"
 	"time"
 
-	"github.com/soundextract/sx/cli/internal/servertest"
 	"github.com/soundextract/sx/cli/internal/transfer"
 	"github.com/soundextract/sx/server/api"
 	"github.com/soundextract/sx/server/sx"
+	"github.com/soundextract/sx/server/testkit/gateway"
 )
 
 type downloadFixture struct {
-	server     *servertest.Server
+	server     *gateway.Server
 	downloader *transfer.Downloader
 	progress   *progressLog
 	mp3        []byte
@@ -32,7 +32,7 @@ type downloadFixture struct {
 
 func newDownload(t *testing.T) *downloadFixture {
 	t.Helper()
-	d := &downloadFixture{server: servertest.New(t), progress: &progressLog{}, mp3: randomBytes(2 << 20), path: filepath.Join(t.TempDir(), "talk.mp3")}
+	d := &downloadFixture{server: gateway.New(t), progress: &progressLog{}, mp3: randomBytes(2 << 20), path: filepath.Join(t.TempDir(), "talk.mp3")}
 	d.id = d.server.Add("talk.mp4", sx.StateDone, d.mp3)
 	d.downloader = &transfer.Downloader{
 		API: d.server.Client(t), Policy: &transfer.Policy{Timeout: 20 * time.Second}, StateDir: t.TempDir(),
@@ -87,7 +87,7 @@ func (d *downloadFixture) cutting(times int32) (ranges *[]string) {
 		}
 		var from int
 		_, _ = fmt.Sscanf(r.Header.Get("Range"), "bytes=%d-", &from)
-		w.Header().Set("ETag", `"`+servertest.Digest(d.mp3)+`"`)
+		w.Header().Set("ETag", `"`+gateway.Digest(d.mp3)+`"`)
 		w.Header().Set("Content-Length", fmt.Sprint(len(d.mp3)-from))
 		if from > 0 {
 			w.Header().Set("Content-Range", fmt.Sprintf("bytes %d-%d/%d", from, len(d.mp3)-1, len(d.mp3)))
@@ -204,9 +204,7 @@ func TestServerSendsAnotherRange(t *testing.T) {
 func TestDownloadWithWrongDigest(t *testing.T) {
 	t.Parallel()
 	d := newDownload(t)
-	d.server.Change(d.id, func(j *api.Job) {
-		j.Track = &api.Track{Size: j.Track.Size, SHA256: servertest.Digest(nil)}
-	})
+	d.server.Change(d.id, func(j *sx.Job) { j.Track.SHA256 = gateway.Digest(nil) })
 	if _, err := d.get(t.Context(), t); err == nil || !strings.Contains(err.Error(), "arrived damaged") {
 		t.Errorf("got %v", err)
 	}
@@ -313,10 +311,7 @@ func TestJobsWithoutMP3(t *testing.T) {
 	} {
 		d.id = d.server.Add("talk.mp4", state, nil)
 		if state == sx.StateFailed {
-			d.server.Change(d.id, func(j *api.Job) {
-				e := api.FromError(sx.NewError(sx.CodeNotMedia, "no media"))
-				j.Error = &e
-			})
+			d.server.Change(d.id, func(j *sx.Job) { j.Error = sx.NewError(sx.CodeNotMedia, "no media") })
 		}
 		_, err := d.get(t.Context(), t)
 		if known := sx.AsError(err); !strings.Contains(known.Hint, want) {

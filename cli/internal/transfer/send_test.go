@@ -12,11 +12,12 @@ import (
 	"github.com/soundextract/sx/cli/internal/transfer"
 	"github.com/soundextract/sx/server/api"
 	"github.com/soundextract/sx/server/sx"
+	"github.com/soundextract/sx/server/testkit/gateway"
 )
 
 func TestRequestBodiesAreBounded(t *testing.T) {
 	t.Parallel()
-	u := newUploadOf(t, randomBytes(66<<20))
+	u := newUploadOf(t, gateway.Media(66<<20))
 	var sizes []int64
 	u.server.Cut = func(_, n int64) int64 {
 		sizes = append(sizes, n)
@@ -33,7 +34,7 @@ func TestRequestBodiesAreBounded(t *testing.T) {
 
 func TestConnectionCutAtRandomOffsets(t *testing.T) {
 	t.Parallel()
-	u := newUploadOf(t, randomBytes(16<<20))
+	u := newUploadOf(t, gateway.Media(16<<20))
 	var cuts atomic.Int32
 	u.server.Cut = func(_, n int64) int64 {
 		if cuts.Add(1) > 200 {
@@ -107,7 +108,7 @@ func TestPermanentRefusals(t *testing.T) {
 
 func TestProxyThatTakesSmallRequestsOnly(t *testing.T) {
 	t.Parallel()
-	u := newUploadOf(t, randomBytes(6<<20))
+	u := newUploadOf(t, gateway.Media(6<<20))
 	u.server.Before = func(w http.ResponseWriter, r *http.Request) bool {
 		if r.ContentLength > 1<<20 {
 			http.Error(w, "<html>", http.StatusRequestEntityTooLarge)
@@ -120,7 +121,7 @@ func TestProxyThatTakesSmallRequestsOnly(t *testing.T) {
 
 func TestStalledConnections(t *testing.T) {
 	t.Parallel()
-	u := newUploadOf(t, randomBytes(32<<20))
+	u := newUploadOf(t, gateway.Media(32<<20))
 	var stalls atomic.Int32
 	released := make(chan struct{})
 	t.Cleanup(func() { close(released) })

@@ -12,14 +12,14 @@ import (
 	"time"
 
 	"github.com/soundextract/sx/cli/internal/mediafiles"
-	"github.com/soundextract/sx/cli/internal/servertest"
 	"github.com/soundextract/sx/cli/internal/transfer"
 	"github.com/soundextract/sx/server/api"
 	"github.com/soundextract/sx/server/sx"
+	"github.com/soundextract/sx/server/testkit/gateway"
 )
 
 type uploadFixture struct {
-	server   *servertest.Server
+	server   *gateway.Server
 	up       *transfer.Uploader
 	progress *progressLog
 	path     string
@@ -28,12 +28,12 @@ type uploadFixture struct {
 
 func newUpload(t *testing.T) *uploadFixture {
 	t.Helper()
-	return newUploadOf(t, randomBytes(3<<20))
+	return newUploadOf(t, gateway.Media(3<<20))
 }
 
 func newUploadOf(t *testing.T, video []byte) *uploadFixture {
 	t.Helper()
-	u := &uploadFixture{server: servertest.New(t), progress: &progressLog{}, path: filepath.Join(t.TempDir(), "talk.mp4"), video: video}
+	u := &uploadFixture{server: gateway.New(t), progress: &progressLog{}, path: filepath.Join(t.TempDir(), "talk.mp4"), video: video}
 	u.write(t, u.video)
 	u.up = &transfer.Uploader{
 		API: u.server.Client(t), Policy: &transfer.Policy{Timeout: 30 * time.Second},
@@ -113,8 +113,8 @@ func (u *uploadFixture) succeeds(t *testing.T) *transfer.Uploaded {
 	if err != nil {
 		t.Fatal(err)
 	}
-	stored, _ := u.server.Video(sent.Job.ID)
-	if want := u.video; !bytes.Equal(stored, want) || sent.SHA256 != servertest.Digest(want) {
+	stored := u.server.Video(sent.Job.ID)
+	if want := u.video; !bytes.Equal(stored, want) || sent.SHA256 != gateway.Digest(want) {
 		t.Errorf("%d bytes are stored with digest %s", len(stored), sent.SHA256)
 	}
 	return sent
@@ -124,8 +124,8 @@ func TestRecordStaysUntilTheResultIsHandedOver(t *testing.T) {
 	t.Parallel()
 	u := newUpload(t)
 	first := u.succeeds(t)
-	if _, meta := u.server.Video(first.Job.ID); meta[api.MetaPreset] != "speech" || meta[api.MetaFilename] != "talk.mp4" {
-		t.Errorf("the metadata is %v", meta)
+	if job := u.server.Job(first.Job.ID); job.Options.Preset != sx.PresetSpeech || job.Video.Name != "talk.mp4" {
+		t.Errorf("the job is %+v", job)
 	}
 	first.Close() // as if the process ended before it printed
 	second := u.succeeds(t)
@@ -166,7 +166,7 @@ func TestFileChangedBetweenRuns(t *testing.T) {
 	u.write(t, u.video)
 	u.succeeds(t)
 	u.progress.wantSaid(t, "changed since its upload started, starting again")
-	if stored, _ := u.server.Video(old); stored != nil {
+	if jobs := u.server.Jobs(); len(jobs) != 1 || jobs[0].ID == old {
 		t.Error("the upload of what the file was is still on the server")
 	}
 	if n := u.records(t); n != 1 {
@@ -210,7 +210,7 @@ func TestUploadDamagedOnTheWay(t *testing.T) {
 	t.Parallel()
 	u := newUpload(t)
 	u.server.Stored = func(p []byte) []byte {
-		p[0]++
+		p[len(p)-1]++
 		return p
 	}
 	_, err := u.upload(t.Context(), t)
@@ -224,10 +224,10 @@ func TestUploadDamagedOnTheWay(t *testing.T) {
 
 func TestUploadLostBetweenRuns(t *testing.T) {
 	t.Parallel()
-	for name, lose := range map[string]func(*servertest.Server, string){
-		"forgotten": func(s *servertest.Server, id string) { s.Forget(id) },
-		"expired":   func(s *servertest.Server, id string) { s.Change(id, func(j *api.Job) { j.State = sx.StateExpired }) },
-		"cancelled": func(s *servertest.Server, id string) { s.Change(id, func(j *api.Job) { j.State = sx.StateCancelled }) },
+	for name, lose := range map[string]func(*gateway.Server, string){
+		"forgotten": func(s *gateway.Server, id string) { s.Forget(id) },
+		"expired":   func(s *gateway.Server, id string) { s.Change(id, func(j *sx.Job) { j.State = sx.StateExpired }) },
+		"cancelled": func(s *gateway.Server, id string) { s.Change(id, func(j *sx.Job) { j.State = sx.StateCancelled }) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

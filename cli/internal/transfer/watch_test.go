@@ -10,10 +10,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/soundextract/sx/cli/internal/servertest"
 	"github.com/soundextract/sx/cli/internal/transfer"
 	"github.com/soundextract/sx/server/api"
 	"github.com/soundextract/sx/server/sx"
+	"github.com/soundextract/sx/server/testkit/gateway"
 )
 
 type watchLog struct {
@@ -38,9 +38,9 @@ func (l *watchLog) check(t *testing.T, want ...string) {
 }
 
 // newWatcher returns a server whose first handling of each request is before.
-func newWatcher(t *testing.T, l *watchLog, before func(w http.ResponseWriter, r *http.Request) bool) (*servertest.Server, transfer.Watcher) {
+func newWatcher(t *testing.T, l *watchLog, before func(w http.ResponseWriter, r *http.Request) bool) (*gateway.Server, transfer.Watcher) {
 	t.Helper()
-	server := servertest.New(t)
+	server := gateway.New(t)
 	server.Before = func(w http.ResponseWriter, r *http.Request) bool {
 		switch r.URL.Path {
 		case api.PathEvents:
@@ -56,16 +56,16 @@ func newWatcher(t *testing.T, l *watchLog, before func(w http.ResponseWriter, r 
 }
 
 // steps moves the job a step on each time it was told of.
-func steps(server *servertest.Server, id string, e transfer.WatchEvents) transfer.WatchEvents {
+func steps(server *gateway.Server, id string, e transfer.WatchEvents) transfer.WatchEvents {
 	tell := e.Job
 	e.Job = func(j api.Job) {
 		tell(j)
 		switch {
 		case j.ID != id:
 		case j.State == sx.StateQueued:
-			server.Change(id, func(j *api.Job) { j.State = sx.StateRunning })
+			server.Change(id, func(j *sx.Job) { j.State = sx.StateRunning })
 		case j.State == sx.StateRunning && j.Progress == 0:
-			server.Change(id, func(j *api.Job) { j.Progress = 50 })
+			server.Change(id, func(j *sx.Job) { j.Progress = 50 })
 		case j.State == sx.StateRunning:
 			server.Finish(id, []byte("mp3"))
 		}
@@ -263,7 +263,7 @@ func TestWatchRefused(t *testing.T) {
 
 func TestAllJobs(t *testing.T) {
 	t.Parallel()
-	server := servertest.New(t)
+	server := gateway.New(t)
 	for i := range api.MaxLimit + 7 {
 		server.Add(fmt.Sprint(i), sx.StateDone, nil)
 	}

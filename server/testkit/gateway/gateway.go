@@ -1,0 +1,299 @@
+// Package gateway runs the real gateway and auth in the test's process, on files
+// and in-process messages: the server that tests of clients talk to. Hooks inject
+// faults between the two: cut connections, stalls, refusals, altered bytes.
+package gateway
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/soundextract/sx/server/api"
+	"github.com/soundextract/sx/server/api/client"
+	"github.com/soundextract/sx/server/internal/auth"
+	"github.com/soundextract/sx/server/internal/bus/membus"
+	"github.com/soundextract/sx/server/internal/gateway"
+	"github.com/soundextract/sx/server/internal/httpserver"
+	"github.com/soundextract/sx/server/internal/jobs"
+	"github.com/soundextract/sx/server/internal/store"
+	"github.com/soundextract/sx/server/internal/store/localstore"
+	"github.com/soundextract/sx/server/internal/token"
+	"github.com/soundextract/sx/server/sx"
+	"github.com/soundextract/sx/server/testkit"
+)
+
+// Server is a running gateway. Its hooks are set while no request is under way.
+type Server struct {
+	URL string
+	// Convert makes the MP3 of a video as soon as it is complete; nil leaves jobs
+	// queued. It stands for the converter.
+	Convert func(video []byte) []byte
+	// Before is called before each request and reports whether it answered it.
+	Before func(w http.ResponseWriter, r *http.Request) bool
+	// Cut returns after how many bytes of a PATCH the connection breaks; -1 is never.
+	Cut func(offset, length int64) int64
+	// Stored may change the bytes that arrived before they are stored.
+	Stored func(p []byte) []byte
+	// TokenLifetime is how long access tokens are accepted.
+	TokenLifetime time.Duration
+
+	tb      testing.TB
+	store   store.Store
+	bus     *membus.Bus
+	updater *jobs.Updater
+	owner   string // the user of Client, whom Add gives jobs
+	token   string
+
+	mu        sync.Mutex
+	requests  []string
+	refreshed int
+	expiry    map[string]time.Time // of access tokens that auth issued
+}
+
+// New starts a server that ends with the test. Clients in other processes need
+// its hooks to be set before the start.
+func New(tb testing.TB, before ...func(*Server)) *Server {
+	tb.Helper()
+	s := &Server{tb: tb, TokenLifetime: time.Hour, bus: membus.New(), expiry: map[string]time.Time{}}
+	for _, set := range before {
+		set(s)
+	}
+	log, _ := testkit.Logger(tb)
+	var err error
+	if s.store, err = localstore.Open(tb.TempDir()); err != nil {
+		tb.Fatal(err)
+	}
+	handler, run := s.services(log)
+	ctx, stop := context.WithCancel(context.WithoutCancel(tb.Context()))
+	ended := make(chan error, 1)
+	go func() { ended <- run(ctx) }()
+	web := httptest.NewServer(s.handler(handler))
+	s.URL = web.URL
+	tb.Cleanup(func() {
+		web.CloseClientConnections() // ends event streams
+		web.Close()
+		stop()
+		if err := <-ended; err != nil {
+			tb.Error(err)
+		}
+		if err := s.bus.Close(); err != nil {
+			tb.Error(err)
+		}
+		if err := s.store.Close(); err != nil {
+			tb.Error(err)
+		}
+	})
+	return s
+}
+
+// services makes auth and the gateway, and a user for Client.
+func (s *Server) services(log *slog.Logger) (http.Handler, func(context.Context) error) {
+	s.tb.Helper()
+	keys, err := token.LoadKeys(s.tb.TempDir(), time.Now())
+	if err != nil {
+		s.tb.Fatal(err)
+	}
+	signer, err := token.NewSigner(keys, time.Now)
+	if err != nil {
+		s.tb.Fatal(err)
+	}
+	authService, err := auth.New(auth.Config{
+		Users: s.store.Users, Sessions: s.store.Sessions, Invitations: s.store.Invitations,
+		PersonalTokens: s.store.PersonalTokens, Signer: signer, Registration: auth.RegistrationOpen,
+		Log: log, Now: time.Now,
+	})
+	if err != nil {
+		s.tb.Fatal(err)
+	}
+	toAuth, authURL := httpserver.HandlerTransport(authService.Handler()), &url.URL{Scheme: "http", Host: "auth"}
+	verifier := token.NewVerifier(token.FetchURL(&http.Client{Transport: toAuth}, authURL.String()+api.PathKeys), time.Now)
+	s.updater = &jobs.Updater{Jobs: s.store.Jobs, Bus: s.bus, Log: log, Now: time.Now}
+	g := gateway.New(gateway.Config{
+		Updater: s.updater, Jobs: s.store.Jobs, Videos: s.store.Videos, Tracks: s.store.Tracks, Bus: s.bus,
+		AuthURL: authURL, AuthTransport: toAuth, Verify: verifier.Verify,
+		NotifierURL: authURL, NotifierTransport: toAuth, // no test asks the notifier
+		Log: log, Now: time.Now,
+	})
+	s.owner = sx.NewID()
+	if s.token, _, err = signer.Sign(token.Claims{UserID: s.owner, SessionID: sx.NewID()}); err != nil {
+		s.tb.Fatal(err)
+	}
+	return g.Handler(), httpserver.Group{authService.Run, g.Run}.Run
+}
+
+// Client returns a client of the server that is signed in.
+func (s *Server) Client(tb testing.TB) *client.Client {
+	tb.Helper()
+	transport := &http.Transport{}
+	tb.Cleanup(transport.CloseIdleConnections)
+	c, err := client.New(s.URL, &http.Client{Transport: signedIn{s.token, transport}})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return c
+}
+
+type signedIn struct {
+	token string
+	next  http.RoundTripper
+}
+
+func (t signedIn) RoundTrip(req *http.Request) (*http.Response, error) {
+	req = req.Clone(req.Context())
+	req.Header.Set("Authorization", "Bearer "+t.token)
+	return t.next.RoundTrip(req)
+}
+
+// Digest returns the SHA-256 in lower-case hex.
+func Digest(p []byte) string {
+	sum := sha256.Sum256(p)
+	return hex.EncodeToString(sum[:])
+}
+
+// Media returns size random bytes that the gateway takes for a WAV file.
+func Media(size int) []byte {
+	p := make([]byte, size)
+	_, _ = rand.Read(p) // never fails
+	copy(p, "RIFF\x00\x00\x00\x00WAVEfmt ")
+	return p
+}
+
+// handler puts the hooks before the gateway.
+func (s *Server) handler(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s.mu.Lock()
+		s.requests = append(s.requests, r.Method+" "+r.URL.Path)
+		s.mu.Unlock()
+		switch {
+		case s.Before != nil && s.Before(w, r):
+		case s.revoked(r):
+			api.WriteError(w, sx.NewError(sx.CodeUnauthenticated, "the access token is not valid"))
+		case r.Method == http.MethodPatch:
+			s.patch(w, r, next)
+		case r.Method == http.MethodPost && slices.Contains([]string{api.PathRegister, api.PathLogin, api.PathRefresh}, r.URL.Path):
+			s.issue(w, r, next)
+		default:
+			next.ServeHTTP(w, r)
+			if s.Convert != nil && r.Method == http.MethodPost && strings.HasSuffix(r.URL.Path, "/retry") {
+				s.convert(r.Context(), jobOf(r.URL.Path))
+			}
+		}
+	})
+}
+
+// jobOf returns the job's id in the path of a request.
+func jobOf(path string) string {
+	for _, part := range strings.Split(path, "/")[3:] { // "", v1, jobs or uploads
+		return part
+	}
+	return ""
+}
+
+// patch stores what Cut and Stored leave of the body.
+func (s *Server) patch(w http.ResponseWriter, r *http.Request, next http.Handler) {
+	limit := int64(-1)
+	if s.Cut != nil {
+		var offset int64
+		_ = json.Unmarshal([]byte(r.Header.Get("Upload-Offset")), &offset)
+		limit = s.Cut(offset, r.ContentLength)
+	}
+	cut := limit >= 0 && limit < r.ContentLength
+	if cut {
+		r.Body = io.NopCloser(io.MultiReader(io.LimitReader(r.Body, limit), brokenConnection{}))
+	}
+	if s.Stored != nil {
+		p, _ := io.ReadAll(r.Body) // what came until the connection broke
+		p = s.Stored(p)
+		r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(p)), int64(len(p))
+	}
+	if cut {
+		next.ServeHTTP(httptest.NewRecorder(), r) // the answer is lost
+		panic(http.ErrAbortHandler)               // breaks the connection
+	}
+	next.ServeHTTP(w, r)
+	if s.Convert != nil {
+		s.convert(r.Context(), jobOf(r.URL.Path))
+	}
+}
+
+// brokenConnection is the rest of a body that does not arrive.
+type brokenConnection struct{}
+
+func (brokenConnection) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }
+
+// convert finishes the job if it is queued.
+func (s *Server) convert(ctx context.Context, id string) {
+	ctx = context.WithoutCancel(ctx)
+	if j, err := s.store.Jobs.Get(ctx, id); err != nil || j.State != sx.StateQueued {
+		return
+	}
+	s.Finish(id, s.Convert(s.video(ctx, id)))
+}
+
+// issue answers a sign-in, and remembers when its access token expires.
+func (s *Server) issue(w http.ResponseWriter, r *http.Request, next http.Handler) {
+	answer := httptest.NewRecorder()
+	next.ServeHTTP(answer, r)
+	var tokens api.Tokens
+	if err := json.Unmarshal(answer.Body.Bytes(), &tokens); err != nil || tokens.AccessToken == "" {
+		for k, v := range answer.Header() {
+			w.Header()[k] = v
+		}
+		w.WriteHeader(answer.Code)
+		_, _ = w.Write(answer.Body.Bytes())
+		return
+	}
+	s.mu.Lock()
+	if r.URL.Path == api.PathRefresh {
+		s.refreshed++
+	}
+	s.expiry[tokens.AccessToken] = time.Now().Add(s.TokenLifetime)
+	s.mu.Unlock()
+	tokens.ExpiresIn = int(s.TokenLifetime.Seconds())
+	api.Write(w, answer.Code, tokens)
+}
+
+// revoked reports whether the request's access token has expired by TokenLifetime
+// or was revoked by RevokeAccess.
+func (s *Server) revoked(r *http.Request) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	at, issued := s.expiry[strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")]
+	return issued && time.Now().After(at)
+}
+
+// RevokeAccess makes all access tokens invalid, as after a change of keys.
+func (s *Server) RevokeAccess() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for token := range s.expiry {
+		s.expiry[token] = time.Time{}
+	}
+}
+
+// Refreshed counts the refresh tokens that were exchanged.
+func (s *Server) Refreshed() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.refreshed
+}
+
+// Requests lists methods and paths of all requests so far.
+func (s *Server) Requests() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.requests)
+}

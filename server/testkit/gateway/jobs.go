@@ -1,0 +1,125 @@
+package gateway
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/soundextract/sx/server/api"
+	"github.com/soundextract/sx/server/internal/store"
+	"github.com/soundextract/sx/server/sx"
+)
+
+// Add makes a job in the given state; one that is done has the MP3.
+func (s *Server) Add(name string, state sx.State, mp3 []byte) (id string) {
+	return s.AddOf(s.owner, name, state, mp3)
+}
+
+// AddOf is Add for a user by id.
+func (s *Server) AddOf(owner, name string, state sx.State, mp3 []byte) (id string) {
+	s.tb.Helper()
+	j := sx.NewJob(owner, sx.Video{Name: name, Size: 1000}, sx.Options{}, time.Now())
+	if j.State = state; state == sx.StateDone {
+		j.State = sx.StateQueued
+	}
+	s.check(s.store.Jobs.Create(context.Background(), j))
+	if state == sx.StateDone {
+		s.Finish(j.ID, mp3)
+	}
+	return j.ID
+}
+
+// Change changes a job and announces it.
+func (s *Server) Change(id string, change func(*sx.Job)) {
+	s.tb.Helper()
+	_, err := s.updater.Update(context.Background(), id, func(j *sx.Job) error {
+		change(j)
+		return nil
+	})
+	s.check(err)
+}
+
+// Finish ends a job as done with an MP3, as a converter does.
+func (s *Server) Finish(id string, mp3 []byte) {
+	s.tb.Helper()
+	ctx := context.Background()
+	j, err := s.store.Jobs.Get(ctx, id)
+	s.check(err)
+	j.Attempt++
+	trackID := sx.TrackID(id, j.Attempt)
+	digest, err := s.store.Tracks.Put(ctx, trackID, "track.mp3", bytes.NewReader(mp3))
+	s.check(err)
+	s.Change(id, func(j *sx.Job) {
+		j.Attempt++
+		j.State, j.Progress, j.Updated = sx.StateDone, 100, time.Now()
+		j.Track = &sx.Track{ID: trackID, Size: digest.Size, SHA256: digest.SHA256, Duration: 30 * time.Second}
+	})
+}
+
+// Forget removes all that the server knows of a job.
+func (s *Server) Forget(id string) {
+	s.tb.Helper()
+	ctx := context.Background()
+	j, err := s.store.Jobs.Get(ctx, id)
+	s.check(err)
+	s.check(s.store.Videos.Remove(ctx, id))
+	s.check(s.store.Jobs.Delete(ctx, j))
+	s.check(s.bus.Announce(ctx, id))
+}
+
+// Jobs returns all jobs, oldest first.
+func (s *Server) Jobs() []api.Job {
+	s.tb.Helper()
+	list, _, err := s.store.Jobs.List(context.Background(), store.JobFilter{Limit: 1000})
+	s.check(err)
+	var all []api.Job
+	for _, j := range slices.Backward(list) {
+		all = append(all, api.FromJob(j, 0))
+	}
+	return all
+}
+
+// Job returns the stored form of a job.
+func (s *Server) Job(id string) sx.Job {
+	s.tb.Helper()
+	j, err := s.store.Jobs.Get(context.Background(), id)
+	s.check(err)
+	return j
+}
+
+// Video returns a complete video, nil if there is none.
+func (s *Server) Video(id string) []byte { return s.video(context.Background(), id) }
+
+func (s *Server) video(ctx context.Context, id string) []byte {
+	blob, err := s.store.Videos.Open(ctx, id)
+	if err != nil {
+		return nil
+	}
+	defer func() { _ = blob.Close() }()
+	p, err := io.ReadAll(blob)
+	s.check(err)
+	return p
+}
+
+// EndSessions ends the sessions of a user, by name, and revokes all access tokens.
+func (s *Server) EndSessions(name string) {
+	s.tb.Helper()
+	ctx := context.Background()
+	u, err := s.store.Users.ByName(ctx, strings.ToLower(name))
+	s.check(err)
+	_, err = store.Update(ctx, u.ID, s.store.Users.ByID, s.store.Users.Replace, func(u *sx.User) error {
+		u.Epoch++
+		return nil
+	})
+	s.check(err)
+	s.RevokeAccess()
+}
+
+func (s *Server) check(err error) {
+	if err != nil {
+		s.tb.Error(err)
+	}
+}
