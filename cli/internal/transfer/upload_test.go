@@ -149,7 +149,7 @@ func TestUploadResumesInTheNextRun(t *testing.T) {
 	u.succeeds(t)
 	u.progress.wantSaid(t, "resuming at 1.3 MB of 3.1 MB (41 %)")
 	if len(u.server.Jobs()) != 1 || u.progress.start < 1<<20 {
-		t.Errorf("%d jobs, began at byte %d", len(u.server.Jobs()), u.progress.start)
+		t.Errorf("%d jobs, started at byte %d", len(u.server.Jobs()), u.progress.start)
 	}
 	info, err := os.Stat(u.up.Records.Dir)
 	if err != nil || info.Mode().Perm() != 0o700 {
@@ -339,6 +339,6 @@ func TestRecordsCannotBeWritten(t *testing.T) {
 	u := newUpload(t)
 	u.up.Records.Dir = filepath.Join(u.path, "below-a-file")
 	if _, err := u.upload(t.Context(), t); err == nil {
-		t.Error("an upload that cannot be remembered began")
+		t.Error("an upload that cannot be recorded was started")
 	}
 }

@@ -22,6 +22,8 @@ type Watcher struct {
 	// Silence is how long the stream may send nothing before polling starts; 0
 	// is three times the API's keep-alive interval.
 	Silence time.Duration
+	// PollInterval is the time between two polls; 0 is 2 s.
+	PollInterval time.Duration
 }
 
 // WatchEvents are called by Watcher.Follow, one at a time.
@@ -34,7 +36,7 @@ type WatchEvents struct {
 	Wait func(reason string, until time.Time)
 }
 
-// pollInterval is the time between two polls.
+// pollInterval is the default of Watcher.PollInterval.
 const pollInterval = 2 * time.Second
 
 // brokenStreams is after how many streams in a row that broke without having
@@ -134,7 +136,7 @@ func (f *follower) stream(ctx context.Context, lastID *string, retry *Retry) (al
 
 // poll asks for the jobs at intervals until all are final or gone.
 func (f *follower) poll(ctx context.Context, retry *Retry) error {
-	ticker := time.NewTicker(pollInterval)
+	ticker := time.NewTicker(cmp.Or(f.PollInterval, pollInterval))
 	defer ticker.Stop()
 	for {
 		if err := retry.Do(ctx, f.ask); err != nil {

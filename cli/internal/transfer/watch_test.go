@@ -33,7 +33,7 @@ func (l *watchLog) events() transfer.WatchEvents {
 func (l *watchLog) check(t *testing.T, want ...string) {
 	t.Helper()
 	if got := strings.Join(l.lines, ", "); got != strings.Join(want, ", ") {
-		t.Errorf("told %s, want %s", got, strings.Join(want, ", "))
+		t.Errorf("reported %s, want %s", got, strings.Join(want, ", "))
 	}
 }
 
@@ -51,11 +51,11 @@ func newWatcher(t *testing.T, l *watchLog, before func(w http.ResponseWriter, r 
 		return before != nil && before(w, r)
 	}
 	return server, transfer.Watcher{
-		API: server.Client(t), Policy: &transfer.Policy{Timeout: 20 * time.Second}, Silence: 10 * time.Second,
+		API: server.Client(t), Policy: &transfer.Policy{Timeout: 20 * time.Second}, Silence: 10 * time.Second, PollInterval: 100 * time.Millisecond,
 	}
 }
 
-// steps moves the job a step on each time it was told of.
+// steps moves the job one step on each time it is reported.
 func steps(server *gateway.Server, id string, e transfer.WatchEvents) transfer.WatchEvents {
 	tell := e.Job
 	e.Job = func(j api.Job) {
@@ -199,7 +199,7 @@ func TestWatchMoreJobsThanOneRequestTakes(t *testing.T) {
 		t.Fatal(err)
 	}
 	if len(l.lines) != len(ids) || strings.Count(strings.Join(l.lines, " "), "gone") != 1 {
-		t.Errorf("told %d times of %d jobs", len(l.lines), len(ids))
+		t.Errorf("reported %d times on %d jobs", len(l.lines), len(ids))
 	}
 }
 
