@@ -98,10 +98,10 @@ func TestFlags(t *testing.T) {
 			Encoding: sx.Options{Preset: sx.PresetSpeech, Quality: &zero, Mono: true, Track: "eng"},
 		}, ""},
 		{"bit rate", []string{"--bitrate", "192", "a"}, &upload.Options{Args: []string{"a"}, Encoding: sx.Options{Bitrate: 192}}, ""},
-		{"nothing to upload", nil, nil, "a file, a directory or a pattern is missing"},
+		{"nothing to upload", nil, nil, "file, directory or pattern required"},
 		{"none at once", []string{"--parallel", "0", "a"}, nil, "--parallel must be at least 1"},
 		{"no such preset", []string{"--preset", "loud", "a"}, nil, `there is no preset "loud"`},
-		{"two ways to say it", []string{"--bitrate", "192", "--quality", "2", "a"}, nil, "mutually exclusive"},
+		{"two ways to say it", []string{"--bitrate", "192", "--quality", "2", "a"}, nil, "exclude each other"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

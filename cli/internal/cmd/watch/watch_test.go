@@ -146,7 +146,7 @@ func TestHowItEnds(t *testing.T) {
 		{"cancelled", func(s *servertest.Server, id string) {
 			s.Change(id, func(j *api.Job) { j.State = sx.StateCancelled })
 		}, "talk.mp4: the job is cancelled", sx.ExitFailure},
-		{"removed", func(s *servertest.Server, id string) { s.Forget(id) }, "not found", sx.ExitBadInput},
+		{"removed", func(s *servertest.Server, id string) { s.Forget(id) }, "job ID not found", sx.ExitBadInput},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -158,7 +158,7 @@ func TestHowItEnds(t *testing.T) {
 			if strings.Contains(errOut, told.Message) {
 				t.Errorf("what the error says is said twice: %q", errOut)
 			}
-			if !strings.HasPrefix(told.Message, tt.want) || told.Hint == "" || told.Code.ExitCode() != tt.wants {
+			if !strings.HasPrefix(strings.ReplaceAll(told.Message, id, "ID"), tt.want) || told.Hint == "" || told.Code.ExitCode() != tt.wants {
 				t.Errorf("got %+v", told)
 			}
 		})
@@ -171,7 +171,7 @@ func TestStopped(t *testing.T) {
 	id := server.Add("talk.mp4", sx.StateQueued, nil)
 	ctx, cancel := context.WithCancel(t.Context())
 	_, errOut, err := run(ctx, t, server, false, func(string) { cancel() }, id)
-	if !errors.Is(err, context.Canceled) || !strings.Contains(errOut, "the jobs go on") {
+	if !errors.Is(err, context.Canceled) || !strings.Contains(errOut, "the jobs continue") {
 		t.Errorf("said %q: %v", errOut, err)
 	}
 	if server.Jobs()[0].State != sx.StateQueued {
