@@ -32,7 +32,7 @@ func (b bearer) RoundTrip(req *http.Request) (*http.Response, error) {
 }
 
 // as is a client that sends the token.
-func (b *bench) as(t *testing.T, token string) *client.Client {
+func (b *fixture) as(t *testing.T, token string) *client.Client {
 	t.Helper()
 	c, err := client.New(b.url, &http.Client{Transport: bearer(token)})
 	if err != nil {
@@ -158,7 +158,7 @@ func TestPersonalTokens(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b.clock.Add(time.Minute)
+	b.clock.Advance(time.Minute)
 	_, err = b.as(t, short.Token).Me(t.Context())
 	wantCode(t, err, sx.CodeUnauthenticated)
 }
@@ -217,7 +217,7 @@ func TestDisable(t *testing.T) {
 	_, err = b.Login(t.Context(), api.Credentials{Name: "bob", Password: password})
 	wantCode(t, err, sx.CodeAccountDisabled)
 	_, err = b.Login(t.Context(), api.Credentials{Name: "bob", Password: newPassword})
-	wantCode(t, err, sx.CodeBadCredentials) // tells nothing to who guesses
+	wantCode(t, err, sx.CodeBadCredentials) // says nothing to those who guess
 
 	for range 2 {
 		if got, err := root.Enable(t.Context(), "bob"); err != nil || got.Disabled {

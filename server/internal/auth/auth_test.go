@@ -1,7 +1,6 @@
 package auth_test
 
 import (
-	"bytes"
 	"context"
 	"crypto/ed25519"
 	"crypto/rand"
@@ -24,57 +23,22 @@ import (
 	"github.com/soundextract/sx/server/internal/store/localstore"
 	"github.com/soundextract/sx/server/internal/token"
 	"github.com/soundextract/sx/server/sx"
+	"github.com/soundextract/sx/server/testkit"
 )
 
-// clock is a time that a test moves.
-type clock struct {
-	mu sync.Mutex
-	t  time.Time
-}
-
-func (c *clock) Now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.t
-}
-
-func (c *clock) Add(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.t = c.t.Add(d)
-}
-
-// logs is a log that a test reads.
-type logs struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (l *logs) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.buf.Write(p)
-}
-
-func (l *logs) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.buf.String()
-}
-
-// bench is an auth at work on a real store.
-type bench struct {
+// fixture is a running auth on a real store.
+type fixture struct {
 	*client.Client
 	url     string
-	clock   *clock
+	clock   *testkit.Clock
 	store   store.Store
 	signer  *token.Signer
 	service *auth.Service
 	metrics *prometheus.Registry
-	logs    *logs
+	logs    *testkit.LogBuffer
 }
 
-func newSigner(t *testing.T, c *clock) *token.Signer {
+func newSigner(t *testing.T, c *testkit.Clock) *token.Signer {
 	t.Helper()
 	_, key, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {
@@ -88,7 +52,7 @@ func newSigner(t *testing.T, c *clock) *token.Signer {
 }
 
 // start starts an auth; change adapts its configuration.
-func start(t *testing.T, change ...func(*auth.Config)) *bench {
+func start(t *testing.T, change ...func(*auth.Config)) *fixture {
 	t.Helper()
 	st, err := localstore.Open(t.TempDir())
 	if err != nil {
@@ -99,13 +63,12 @@ func start(t *testing.T, change ...func(*auth.Config)) *bench {
 			t.Error(err)
 		}
 	})
-	c := &clock{t: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)}
-	return startOn(t, st, c, change...)
+	return startOn(t, st, testkit.NewClock(), change...)
 }
 
-func startOn(t *testing.T, st store.Store, c *clock, change ...func(*auth.Config)) *bench {
+func startOn(t *testing.T, st store.Store, c *testkit.Clock, change ...func(*auth.Config)) *fixture {
 	t.Helper()
-	b := &bench{clock: c, store: st, signer: newSigner(t, c), metrics: prometheus.NewRegistry(), logs: &logs{}}
+	b := &fixture{clock: c, store: st, signer: newSigner(t, c), metrics: prometheus.NewRegistry(), logs: &testkit.LogBuffer{}}
 	log, err := httpserver.NewLogger(b.logs, "debug", "json")
 	if err != nil {
 		t.Fatal(err)
@@ -131,7 +94,7 @@ func startOn(t *testing.T, st store.Store, c *clock, change ...func(*auth.Config
 const password = "correct horse battery"
 
 // register makes the account and signs it in.
-func (b *bench) register(t *testing.T, name string) api.Tokens {
+func (b *fixture) register(t *testing.T, name string) api.Tokens {
 	t.Helper()
 	got, err := b.Register(t.Context(), api.Credentials{Name: name, Password: password})
 	if err != nil {
@@ -141,7 +104,7 @@ func (b *bench) register(t *testing.T, name string) api.Tokens {
 }
 
 // send sends a raw request and gives the answer with its error, if it is one.
-func (b *bench) send(t *testing.T, method, path, body string, header ...string) (*http.Response, api.Error) {
+func (b *fixture) send(t *testing.T, method, path, body string, header ...string) (*http.Response, api.Error) {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), method, b.url+path, strings.NewReader(body))
 	if err != nil {
@@ -181,7 +144,7 @@ func wantCode(t *testing.T, err error, want sx.Code) {
 func TestAccountFromStartToEnd(t *testing.T) {
 	t.Parallel()
 	b := start(t)
-	b.clock.Add(300 * time.Millisecond) // the clock is rarely at a whole second
+	b.clock.Advance(300 * time.Millisecond) // the clock is rarely at a whole second
 	reg := b.register(t, " Ada@Example.org ")
 	if reg.User.Name != "ada@example.org" || reg.User.ID == "" || !reg.User.Created.Equal(b.clock.Now()) {
 		t.Fatalf("got user %+v", reg.User)
@@ -305,7 +268,7 @@ func TestLoginRefuses(t *testing.T) {
 			_, err := b.Login(t.Context(), tt.input)
 			wantCode(t, err, sx.CodeBadCredentials)
 			if err.Error() != "wrong name or password" {
-				t.Errorf("got %q: it tells which one", err)
+				t.Errorf("got %q: it says which one", err)
 			}
 		})
 	}
@@ -324,7 +287,7 @@ func TestPasswordIsNormalised(t *testing.T) {
 	}
 }
 
-// An unknown name must not be told from a wrong password by the time it takes.
+// An unknown name must take as long as a wrong password.
 func TestUnknownNameTakesAsLong(t *testing.T) {
 	t.Parallel()
 	b := start(t)
@@ -332,9 +295,9 @@ func TestUnknownNameTakesAsLong(t *testing.T) {
 	fastest := func(name string) time.Duration {
 		best := time.Hour
 		for range 5 {
-			begin := time.Now()
+			started := time.Now()
 			_, err := b.Login(t.Context(), api.Credentials{Name: name, Password: "wrong password"})
-			best = min(best, time.Since(begin))
+			best = min(best, time.Since(started))
 			wantCode(t, err, sx.CodeBadCredentials)
 		}
 		return best
@@ -418,7 +381,7 @@ func TestMe(t *testing.T) {
 			}
 		})
 	}
-	b.clock.Add(10*time.Minute + 11*time.Second)
+	b.clock.Advance(10*time.Minute + 11*time.Second)
 	if res, e := b.send(t, http.MethodGet, api.PathMe, "", "Authorization", "Bearer "+reg.AccessToken); res.StatusCode != http.StatusUnauthorized ||
 		e.Message != "the access token has expired" {
 		t.Errorf("got %d %+v for an old token", res.StatusCode, e)
@@ -459,7 +422,7 @@ func TestRequestsAreReadStrictly(t *testing.T) {
 	}
 }
 
-// leaving is a body whose client goes away while it is read.
+// leaving is a body whose client disconnects while it is read.
 type leaving struct{ leave context.CancelFunc }
 
 func (l leaving) Read([]byte) (int, error) {
@@ -467,9 +430,9 @@ func (l leaving) Read([]byte) (int, error) {
 	return 0, io.ErrUnexpectedEOF
 }
 
-// A client that goes away is no failure of the server, nor is its half request
+// A client that disconnects is no failure of the server, nor is its half request
 // a wrong one.
-func TestClientGoesAway(t *testing.T) {
+func TestClientDisconnects(t *testing.T) {
 	t.Parallel()
 	b := start(t)
 	ctx, cancel := context.WithCancel(t.Context())
@@ -485,28 +448,13 @@ func TestClientGoesAway(t *testing.T) {
 	}
 }
 
-// eventually waits until ok, where there is no event to wait for.
-func eventually(t *testing.T, ok func() bool) {
-	t.Helper()
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
-	deadline := time.After(20 * time.Second)
-	for !ok() {
-		select {
-		case <-tick.C:
-		case <-deadline:
-			t.Fatal("never came")
-		}
-	}
-}
-
 func TestRunRemovesExpiredSessions(t *testing.T) {
 	t.Parallel()
 	b := start(t)
 	old := b.register(t, "ada")
-	b.clock.Add(29 * 24 * time.Hour)
+	b.clock.Advance(29 * 24 * time.Hour)
 	young := b.register(t, "bob")
-	b.clock.Add(2 * 24 * time.Hour)
+	b.clock.Advance(2 * 24 * time.Hour)
 	sessionOf := func(r api.Tokens) error {
 		id, _, _ := strings.Cut(r.RefreshToken, ".")
 		_, err := b.store.Sessions.ByID(t.Context(), id)
@@ -515,7 +463,7 @@ func TestRunRemovesExpiredSessions(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() { done <- b.service.Run(ctx) }()
-	eventually(t, func() bool { return sx.CodeOf(sessionOf(old)) == sx.CodeNotFound })
+	testkit.Eventually(t, "the removal of the old session", func() bool { return sx.CodeOf(sessionOf(old)) == sx.CodeNotFound })
 	if err := sessionOf(young); err != nil {
 		t.Fatal(err)
 	}

@@ -15,7 +15,7 @@ import (
 )
 
 // try makes an attempt that costs no hash: the password is longer than any.
-func (b *bench) try(t *testing.T, name string, header ...string) (*http.Response, api.Error) {
+func (b *fixture) try(t *testing.T, name string, header ...string) (*http.Response, api.Error) {
 	t.Helper()
 	return b.send(t, http.MethodPost, api.PathLogin, `{"name":"`+name+`","password":"`+strings.Repeat("a", 1025)+`"}`, header...)
 }
@@ -29,7 +29,7 @@ func TestAttemptsByName(t *testing.T) {
 			t.Fatalf("attempt %d: got %d %+v", i, res.StatusCode, e)
 		}
 	}
-	b.clock.Add(2500 * time.Millisecond)
+	b.clock.Advance(2500 * time.Millisecond)
 	for range 2 { // asking too early costs nothing
 		res, e := b.try(t, "ada")
 		if res.StatusCode != http.StatusTooManyRequests || e.Code != sx.CodeTooManyAttempts || res.Header.Get("Retry-After") != "28" ||
@@ -46,7 +46,7 @@ func TestAttemptsByName(t *testing.T) {
 	if _, e := b.try(t, "bob"); e.Code != sx.CodeBadCredentials {
 		t.Fatalf("another name: got %+v", e)
 	}
-	b.clock.Add(28 * time.Second)
+	b.clock.Advance(28 * time.Second)
 	if _, err := b.Login(t.Context(), api.Credentials{Name: "ada", Password: password}); err != nil {
 		t.Fatalf("after the pause: %v", err)
 	}

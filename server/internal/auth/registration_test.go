@@ -20,7 +20,7 @@ func byInvitation(c *auth.Config) {
 }
 
 // invite makes an invitation as the signed-in administrator.
-func (b *bench) invite(t *testing.T, admin api.Tokens) string {
+func (b *fixture) invite(t *testing.T, admin api.Tokens) string {
 	t.Helper()
 	got, err := b.as(t, admin.AccessToken).Invite(t.Context(), api.NewInvitation{ExpiresIn: 3600})
 	if err != nil {
@@ -32,7 +32,7 @@ func (b *bench) invite(t *testing.T, admin api.Tokens) string {
 	return got.Code
 }
 
-func (b *bench) enroll(t *testing.T, name, code string) error {
+func (b *fixture) enroll(t *testing.T, name, code string) error {
 	t.Helper()
 	_, err := b.Register(t.Context(), api.Credentials{Name: name, Password: password, Invitation: code})
 	return err
@@ -164,7 +164,7 @@ func TestInvitationsThatStayGood(t *testing.T) {
 		t.Fatal(err)
 	}
 	late := b.invite(t, admin)
-	b.clock.Add(time.Hour)
+	b.clock.Advance(time.Hour)
 	wantCode(t, b.enroll(t, "carol", late), sx.CodeBadInvitation)
 }
 

@@ -16,10 +16,11 @@ import (
 	"github.com/soundextract/sx/server/internal/store"
 	"github.com/soundextract/sx/server/internal/token"
 	"github.com/soundextract/sx/server/sx"
+	"github.com/soundextract/sx/server/testkit"
 )
 
 // rotate refreshes and gives the next refresh token.
-func (b *bench) rotate(t *testing.T, refresh string) string {
+func (b *fixture) rotate(t *testing.T, refresh string) string {
 	t.Helper()
 	got, err := b.Refresh(t.Context(), refresh)
 	if err != nil {
@@ -38,10 +39,10 @@ func TestRefreshRotates(t *testing.T) {
 			t.Fatal("a token came back")
 		}
 		seen[refresh] = true
-		b.clock.Add(29 * 24 * time.Hour) // thirty days count from the last use
+		b.clock.Advance(29 * 24 * time.Hour) // thirty days count from the last use
 		refresh = b.rotate(t, refresh)
 	}
-	b.clock.Add(30 * 24 * time.Hour)
+	b.clock.Advance(30 * 24 * time.Hour)
 	_, err := b.Refresh(t.Context(), refresh)
 	wantCode(t, err, sx.CodeSessionEnded)
 }
@@ -65,12 +66,12 @@ func TestLostAnswer(t *testing.T) {
 	first := b.register(t, "ada").RefreshToken
 	second := b.rotate(t, first)
 	for range 3 {
-		b.clock.Add(19 * time.Second)
+		b.clock.Advance(19 * time.Second)
 		if got := b.rotate(t, first); got != second {
 			t.Fatal("a repeated request gets another token: one of the two is dead")
 		}
 	}
-	b.clock.Add(9 * time.Minute)
+	b.clock.Advance(9 * time.Minute)
 	third := b.rotate(t, second)
 	// The minute counts from each rotation, and only for the token before.
 	if got := b.rotate(t, second); got != third {
@@ -86,12 +87,12 @@ func TestReuseEndsTheSession(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
 		name  string
-		steal func(t *testing.T, b *bench, first, second, third string) string
+		steal func(t *testing.T, b *fixture, first, second, third string) string
 		pause time.Duration
 	}{
-		{"the token before, a minute later", func(_ *testing.T, _ *bench, _, second, _ string) string { return second }, time.Minute},
-		{"an older one, at once", func(_ *testing.T, _ *bench, first, _, _ string) string { return first }, 0},
-		{"a made-up one for the session", func(_ *testing.T, _ *bench, _, _, third string) string { return third[:len(third)-1] + "_" }, 0},
+		{"the token before, a minute later", func(_ *testing.T, _ *fixture, _, second, _ string) string { return second }, time.Minute},
+		{"an older one, at once", func(_ *testing.T, _ *fixture, first, _, _ string) string { return first }, 0},
+		{"a made-up one for the session", func(_ *testing.T, _ *fixture, _, _, third string) string { return third[:len(third)-1] + "_" }, 0},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -101,14 +102,14 @@ func TestReuseEndsTheSession(t *testing.T) {
 			first := reg.RefreshToken
 			second := b.rotate(t, first)
 			third := b.rotate(t, second)
-			b.clock.Add(tt.pause)
+			b.clock.Advance(tt.pause)
 			stolen := tt.steal(t, b, first, second, third)
 			_, err := b.Refresh(t.Context(), stolen)
 			wantCode(t, err, sx.CodeSessionEnded)
 			_, err = b.Refresh(t.Context(), third)
 			wantCode(t, err, sx.CodeSessionEnded)
 			if got := b.logs.String(); !strings.Contains(got, "refresh token reused") || !strings.Contains(got, reg.User.ID) {
-				t.Errorf("the log does not tell: %s", got)
+				t.Errorf("it is not in the log: %s", got)
 			}
 		})
 	}
@@ -139,7 +140,7 @@ func TestParallelRefreshes(t *testing.T) {
 			}
 		}
 		refresh = got[0]
-		b.clock.Add(9 * time.Minute)
+		b.clock.Advance(9 * time.Minute)
 	}
 }
 
@@ -175,7 +176,7 @@ func TestLostAnswerAcrossAKeyChange(t *testing.T) {
 		t.Fatal("the answer is not repeated")
 	}
 	third := b.rotate(t, second)
-	b.clock.Add(2 * time.Minute)
+	b.clock.Advance(2 * time.Minute)
 	b.rotate(t, third)
 }
 
@@ -224,7 +225,7 @@ func (h *hooked) DeleteExpired(ctx context.Context, now time.Time) error {
 	return h.Sessions.DeleteExpired(ctx, now)
 }
 
-func startHooked(t *testing.T) (*bench, *hooked) {
+func startHooked(t *testing.T) (*fixture, *hooked) {
 	t.Helper()
 	h := &hooked{}
 	return start(t, func(c *auth.Config) { h.Sessions = c.Sessions; c.Sessions = h }), h
@@ -245,29 +246,29 @@ func TestLogoutWhileRefreshing(t *testing.T) {
 }
 
 // A store that fails must end nobody's sign-in, and never look like success.
-func TestStoreAway(t *testing.T) {
+func TestStoreUnavailable(t *testing.T) {
 	t.Parallel()
 	b, h := startHooked(t)
 	refresh := b.register(t, "ada").RefreshToken
-	away := sx.NewError(sx.CodeUnavailable, "the store is away").WithCause(errors.New("no route to host"))
+	unavailable := sx.NewError(sx.CodeUnavailable, "the store is unavailable").WithCause(errors.New("no route to host"))
 
-	h.create = func(context.Context, sx.Session) error { return away }
+	h.create = func(context.Context, sx.Session) error { return unavailable }
 	_, err := b.Login(t.Context(), api.Credentials{Name: "ada", Password: password})
 	wantCode(t, err, sx.CodeUnavailable)
 	h.create = nil
 
-	h.byID = func(context.Context, string) (sx.Session, error) { return sx.Session{}, away }
+	h.byID = func(context.Context, string) (sx.Session, error) { return sx.Session{}, unavailable }
 	_, err = b.Refresh(t.Context(), refresh)
 	wantCode(t, err, sx.CodeUnavailable)
 	wantCode(t, b.Logout(t.Context(), refresh), sx.CodeUnavailable)
 	h.byID = nil
 
-	h.replace = func(context.Context, sx.Session) error { return away }
+	h.replace = func(context.Context, sx.Session) error { return unavailable }
 	_, err = b.Refresh(t.Context(), refresh)
 	wantCode(t, err, sx.CodeUnavailable)
 	h.replace = nil
 
-	h.delete = func(context.Context, string) error { return away }
+	h.delete = func(context.Context, string) error { return unavailable }
 	wantCode(t, b.Logout(t.Context(), refresh), sx.CodeUnavailable)
 	id, _, _ := strings.Cut(refresh, ".")
 	_, err = b.Refresh(t.Context(), id+".x") // reuse that cannot be acted on
@@ -281,11 +282,11 @@ func TestStoreAway(t *testing.T) {
 		t.Error("the cause is not in the log")
 	}
 
-	h.expired = func(context.Context, time.Time) error { return away }
+	h.expired = func(context.Context, time.Time) error { return unavailable }
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() { done <- b.service.Run(ctx) }()
-	eventually(t, func() bool { return strings.Contains(b.logs.String(), "removing expired records failed") })
+	testkit.Eventually(t, "the warning", func() bool { return strings.Contains(b.logs.String(), "removing expired records failed") })
 	cancel()
 	if err := <-done; err != nil {
 		t.Fatal(err)
@@ -301,21 +302,21 @@ type brokenUsers struct {
 func (u brokenUsers) ByID(context.Context, string) (sx.User, error)   { return sx.User{}, u.err }
 func (u brokenUsers) ByName(context.Context, string) (sx.User, error) { return sx.User{}, u.err }
 
-func TestUsersAwayOrGone(t *testing.T) {
+func TestUsersUnavailableOrGone(t *testing.T) {
 	t.Parallel()
 	b := start(t)
 	reg := b.register(t, "ada")
-	on := func(err error) *bench {
+	on := func(err error) *fixture {
 		return startOn(t, b.store, b.clock, func(c *auth.Config) {
 			c.Users, c.Signer = brokenUsers{b.store.Users, err}, b.signer
 		})
 	}
-	away := on(sx.NewError(sx.CodeUnavailable, "the store is away"))
-	_, err := away.Login(t.Context(), api.Credentials{Name: "ada", Password: password})
+	unavailable := on(sx.NewError(sx.CodeUnavailable, "the store is unavailable"))
+	_, err := unavailable.Login(t.Context(), api.Credentials{Name: "ada", Password: password})
 	wantCode(t, err, sx.CodeUnavailable)
-	_, err = away.Refresh(t.Context(), reg.RefreshToken)
+	_, err = unavailable.Refresh(t.Context(), reg.RefreshToken)
 	wantCode(t, err, sx.CodeUnavailable)
-	if res, _ := away.send(t, http.MethodGet, api.PathMe, "", "Authorization", "Bearer "+reg.AccessToken); res.StatusCode != http.StatusServiceUnavailable {
+	if res, _ := unavailable.send(t, http.MethodGet, api.PathMe, "", "Authorization", "Bearer "+reg.AccessToken); res.StatusCode != http.StatusServiceUnavailable {
 		t.Errorf("me: got %d", res.StatusCode)
 	}
 	// The refresh that failed half-way is repeated, and nothing is lost.
@@ -365,9 +366,9 @@ func TestLostAnswerAcrossTheTimeOfAKey(t *testing.T) {
 		}
 	})
 	first := b.register(t, "ada").RefreshToken
-	b.clock.Add(9 * time.Second)
+	b.clock.Advance(9 * time.Second)
 	second := b.rotate(t, first)
-	b.clock.Add(2 * time.Second)
+	b.clock.Advance(2 * time.Second)
 	if got := b.rotate(t, first); got != second {
 		t.Fatal("the answer is not repeated")
 	}

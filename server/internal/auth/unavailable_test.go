@@ -9,6 +9,7 @@ import (
 	"github.com/soundextract/sx/server/internal/auth"
 	"github.com/soundextract/sx/server/internal/store"
 	"github.com/soundextract/sx/server/sx"
+	"github.com/soundextract/sx/server/testkit"
 )
 
 // fails names the methods of a store that do not answer.
@@ -16,7 +17,7 @@ type fails map[string]bool
 
 func (f fails) of(method string) error {
 	if f[method] {
-		return sx.NewError(sx.CodeUnavailable, "the store is away")
+		return sx.NewError(sx.CodeUnavailable, "the store is unavailable")
 	}
 	return nil
 }
@@ -109,7 +110,7 @@ func (s failingTokens) Delete(ctx context.Context, id string) error {
 	return s.PersonalTokens.Delete(ctx, id)
 }
 
-func TestEveryPartOfTheStoreAway(t *testing.T) {
+func TestEveryPartOfTheStoreUnavailable(t *testing.T) {
 	t.Parallel()
 	b := start(t, byInvitation)
 	admin := b.register(t, "root")
@@ -122,21 +123,21 @@ func TestEveryPartOfTheStoreAway(t *testing.T) {
 		t.Fatal(err)
 	}
 	f := fails{}
-	away := startOn(t, b.store, b.clock, byInvitation, func(c *auth.Config) {
+	unavailable := startOn(t, b.store, b.clock, byInvitation, func(c *auth.Config) {
 		c.Signer = b.signer
 		c.Users, c.Invitations = failingUsers{c.Users, f}, failingInvitations{c.Invitations, f}
 		c.PersonalTokens = failingTokens{c.PersonalTokens, f}
 	})
-	root := away.as(t, admin.AccessToken)
+	root := unavailable.as(t, admin.AccessToken)
 	ctx := t.Context()
 	invite := func() error { _, err := root.Invite(ctx, api.NewInvitation{ExpiresIn: 60}); return err }
-	enroll := func() error { return away.enroll(t, "carol", code) }
+	enroll := func() error { return unavailable.enroll(t, "carol", code) }
 	disable := func() error { _, err := root.Disable(ctx, "bob"); return err }
 	enable := func() error { _, err := root.Enable(ctx, "bob"); return err }
 	list := func() error { _, err := root.PersonalTokens(ctx); return err }
 	create := func() error { _, err := root.CreateToken(ctx, api.NewToken{Name: "cd", ExpiresIn: 60}); return err }
 	revoke := func() error { return root.RevokeToken(ctx, made.ID) }
-	me := func() error { _, err := away.as(t, made.Token).Me(ctx); return err }
+	me := func() error { _, err := unavailable.as(t, made.Token).Me(ctx); return err }
 	users := func() error { _, err := root.Users(ctx, "", 0); return err }
 	change := func() error {
 		_, err := root.ChangePassword(ctx, api.PasswordChange{OldPassword: password, NewPassword: newPassword})
@@ -217,11 +218,11 @@ func TestHousekeeping(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	b.clock.Add(31 * 24 * time.Hour)
+	b.clock.Advance(31 * 24 * time.Hour)
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() { done <- b.service.Run(ctx) }()
-	eventually(t, func() bool {
+	testkit.Eventually(t, "the removal of the old token", func() bool {
 		list, err := b.store.PersonalTokens.List(t.Context(), admin.User.ID)
 		return err == nil && len(list) == 1 && list[0].Name == "new"
 	})

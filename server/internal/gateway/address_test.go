@@ -9,7 +9,7 @@ import (
 	"github.com/soundextract/sx/server/internal/gateway"
 )
 
-// Auth limits attempts by the address that the gateway tells it: a client must
+// Auth limits attempts by the address that the gateway sends: a client must
 // not be able to choose it.
 func TestClientAddress(t *testing.T) {
 	t.Parallel()

@@ -15,6 +15,7 @@ import (
 
 	"github.com/soundextract/sx/server/api"
 	"github.com/soundextract/sx/server/sx"
+	"github.com/soundextract/sx/server/testkit"
 )
 
 // cutPatch sends a PATCH whose connection ends after n bytes of the body, by an
@@ -66,17 +67,17 @@ func (f *fixture) cutUpload(seed, i uint64, cuts int) error {
 	a, err := f.send(alice, http.MethodPost, api.PathUploads, nil, "Tus-Resumable", "1.0.0",
 		"Upload-Length", strconv.Itoa(len(data)), "Upload-Metadata", meta("filename", "a.mp4"))
 	if err != nil || a.status != http.StatusCreated {
-		return fmt.Errorf("create: %d, %f", a.status, err)
+		return fmt.Errorf("create: %d, %w", a.status, err)
 	}
 	path, offset, sent := a.header.Get("Location"), 0, 0
 	ask := func() error {
 		a, err := f.send(alice, http.MethodHead, path, nil, "Tus-Resumable", "1.0.0")
 		if err != nil || a.status != http.StatusOK {
-			return fmt.Errorf("ask for the offset: %d, %f", a.status, err)
+			return fmt.Errorf("ask for the offset: %d, %w", a.status, err)
 		}
 		before := offset
 		if offset, err = strconv.Atoi(a.header.Get("Upload-Offset")); err != nil || offset < before || offset > sent {
-			return fmt.Errorf("offset %d after %d with %d bytes sent, %f", offset, before, sent, err)
+			return fmt.Errorf("offset %d after %d with %d bytes sent, %w", offset, before, sent, err)
 		}
 		return nil
 	}
@@ -91,31 +92,31 @@ func (f *fixture) cutUpload(seed, i uint64, cuts int) error {
 		}
 		sent = max(sent, offset+n)
 		if err := f.cutPatch(path, offset, data, n, rnd.IntN(2) == 0); err != nil {
-			return fmt.Errorf("cut %d: %f", cut, err)
+			return fmt.Errorf("cut %d: %w", cut, err)
 		}
 		if err := ask(); err != nil {
-			return fmt.Errorf("cut %d: %f", cut, err)
+			return fmt.Errorf("cut %d: %w", cut, err)
 		}
 	}
 	// A cut request may reach the server after the question for the offset, and
-	// then the piece after it does not fit.
+	// then the last request does not fit.
 	for a.status = http.StatusConflict; a.status == http.StatusConflict; {
 		if err := ask(); err != nil {
-			return fmt.Errorf("last piece: %f", err)
+			return fmt.Errorf("last request: %w", err)
 		}
-		sent = len(data) // a late cut request may end this piece after a part of it is stored
+		sent = len(data) // a late cut request may end this request after a part of it is stored
 		a, err = f.send(alice, http.MethodPatch, path, bytes.NewReader(data[offset:]),
 			"Tus-Resumable", "1.0.0", "Content-Type", octets, "Upload-Offset", strconv.Itoa(offset))
 		if err != nil {
-			return fmt.Errorf("last piece: %f", err)
+			return fmt.Errorf("last request: %w", err)
 		}
 	}
 	if a.status != http.StatusNoContent {
-		return fmt.Errorf("last piece: %d %s", a.status, a.body)
+		return fmt.Errorf("last request: %d %s", a.status, a.body)
 	}
 	j, err := f.store.Jobs.Get(context.Background(), idOf(path))
 	if err != nil || j.State != sx.StateQueued || j.Video.SHA256 != digest(data) {
-		return fmt.Errorf("job is %s with digest %s, want queued with %s, %f", j.State, j.Video.SHA256, digest(data), err)
+		return fmt.Errorf("job is %s with digest %s, want queued with %s, %w", j.State, j.Video.SHA256, digest(data), err)
 	}
 	return nil
 }
@@ -127,7 +128,7 @@ func TestWhatArrivedIsKept(t *testing.T) {
 		sent int
 		want int64
 	}{
-		{"less than can be judged", 1000, 0}, // may be half of a file's first bytes
+		{"too little to be judged", 1000, 0}, // may be half of a file's first bytes
 		{"enough to be judged", 4096, 4096},
 		{"more", 100_001, 100_001},
 	}
@@ -140,7 +141,7 @@ func TestWhatArrivedIsKept(t *testing.T) {
 			if err := f.cutPatch(path, 0, data, tt.sent, false); err != nil {
 				t.Fatal(err)
 			}
-			f.eventually("the cut request to end", func() bool {
+			testkit.Eventually(f.t, "the cut request to end", func() bool {
 				return strings.Contains(f.logs.String(), "method=PATCH path="+path+" route=/v1/uploads/{id} status=409")
 			})
 			up, err := f.store.Videos.Stat(context.Background(), idOf(path))
@@ -155,7 +156,7 @@ func TestWhatArrivedIsKept(t *testing.T) {
 	}
 }
 
-// slowPatch begins a PATCH that brings data and then nothing; its answer comes
+// slowPatch starts a PATCH that sends data and then nothing; its answer comes
 // through the channel. When it returns, the server is reading.
 func (f *fixture) slowPatch(path string, offset int, data []byte) <-chan answer {
 	f.t.Helper()

@@ -13,6 +13,7 @@ import (
 	"github.com/soundextract/sx/server/api"
 	"github.com/soundextract/sx/server/api/client"
 	"github.com/soundextract/sx/server/sx"
+	"github.com/soundextract/sx/server/testkit"
 )
 
 // signed sends requests as the user.
@@ -41,7 +42,7 @@ func (f *fixture) watch(user, lastID string, ids ...string) *watcher {
 	if err != nil {
 		f.t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), testTimeout)
+	ctx, cancel := context.WithTimeout(context.Background(), testkit.Timeout)
 	f.t.Cleanup(cancel)
 	out := &watcher{f, make(chan client.Event, 100), make(chan error, 1), cancel}
 	go func() {
@@ -113,7 +114,7 @@ func TestEventsFollowAJobToItsEnd(t *testing.T) {
 	})
 	s.wantJob(id, sx.StateDone)
 	s.wantEnd()
-	f.eventually("the stream to be closed", func() bool { return f.metric("sx_event_streams", "") == 0 })
+	testkit.Eventually(f.t, "the stream to be closed", func() bool { return f.metric("sx_event_streams", "") == 0 })
 }
 
 func TestEventsGoOnWhereTheyWere(t *testing.T) {
@@ -146,7 +147,7 @@ func TestEventsGoOnWhereTheyWere(t *testing.T) {
 	}
 }
 
-func TestEventsOfJobsThatAreNotThere(t *testing.T) {
+func TestEventsOfMissingJobs(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, nil)
 	f.run()

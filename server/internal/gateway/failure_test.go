@@ -11,11 +11,12 @@ import (
 	"github.com/soundextract/sx/server/api"
 	"github.com/soundextract/sx/server/internal/gateway"
 	"github.com/soundextract/sx/server/sx"
+	"github.com/soundextract/sx/server/testkit"
 )
 
-// TestStoreAway takes the store away under the gateway: every route answers in
+// TestStoreUnavailable closes the store under the gateway: every route answers in
 // the API's form, and the work beside them goes on trying.
-func TestStoreAway(t *testing.T) {
+func TestStoreUnavailable(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, nil)
 	data := video(60, 5000)
@@ -46,7 +47,7 @@ func TestStoreAway(t *testing.T) {
 	for _, line := range []string{
 		"reconciling uploads failed", "sweeping videos failed", "receiving announcements failed",
 	} {
-		f.eventually(line, func() bool { return strings.Contains(f.logs.String(), line) })
+		testkit.Eventually(f.t, line, func() bool { return strings.Contains(f.logs.String(), line) })
 	}
 	for e := range s.events { // the stream that was open shows that it is alive
 		if e.Type == "" {
@@ -67,7 +68,7 @@ func TestLostBytes(t *testing.T) {
 	f.patch(alice, api.PathUploads+id, 0, video(61, 5000)).wantCode(t, sx.CodeUploadExpired)
 	f.do(alice, http.MethodGet, jobPath(api.PathJob, id), nil).want(t, http.StatusOK)
 	newFixtureLike(t, f).run()
-	f.eventually("expiry", func() bool { return f.job(id).State == sx.StateExpired })
+	testkit.Eventually(f.t, "expiry", func() bool { return f.job(id).State == sx.StateExpired })
 
 	done := f.upload(alice, "b.mp4", video(62, 5000))
 	track := f.convert(done, []byte("mp3")).Track.ID
@@ -93,7 +94,7 @@ func TestSweepOfAFileWithoutARecord(t *testing.T) {
 	}
 }
 
-func TestOptionsAreToldAgain(t *testing.T) {
+func TestHeadReturnsTheMetadata(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, nil)
 	for _, pairs := range [][]string{

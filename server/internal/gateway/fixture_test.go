@@ -25,6 +25,7 @@ import (
 	"github.com/soundextract/sx/server/internal/store/localstore"
 	"github.com/soundextract/sx/server/internal/token"
 	"github.com/soundextract/sx/server/sx"
+	"github.com/soundextract/sx/server/testkit"
 )
 
 // The users of all tests; their tokens are their names.
@@ -33,27 +34,6 @@ const (
 	bob   = "bob"
 )
 
-// testTimeout bounds every wait of a test.
-const testTimeout = 30 * time.Second
-
-// clock is the time that the gateway sees.
-type clock struct {
-	mu  sync.Mutex
-	now time.Time
-}
-
-func (c *clock) Now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.now
-}
-
-func (c *clock) advance(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.now = c.now.Add(d)
-}
-
 // fixture is a gateway with real storage and bus behind a real HTTP server.
 type fixture struct {
 	t       *testing.T
@@ -61,13 +41,13 @@ type fixture struct {
 	store   store.Store
 	bus     *membus.Bus
 	updater *jobs.Updater
-	clock   *clock
+	clock   *testkit.Clock
 	auth    *httptest.Server
 	gw      *gateway.Service
 	server  *httptest.Server
 	client  *http.Client
 	reg     *prometheus.Registry
-	logs    *logBuffer
+	logs    *testkit.LogBuffer
 }
 
 // newFixture makes a fixture; change may adapt the gateway's configuration. The
@@ -75,9 +55,9 @@ type fixture struct {
 func newFixture(t *testing.T, change func(*gateway.Config)) *fixture {
 	t.Helper()
 	f := &fixture{
-		t: t, dir: t.TempDir(), bus: membus.New(), reg: prometheus.NewRegistry(), logs: &logBuffer{},
+		t: t, dir: t.TempDir(), bus: membus.New(), reg: prometheus.NewRegistry(), logs: &testkit.LogBuffer{},
 		// The store dates uploads by the real clock.
-		clock: &clock{now: time.Now().Truncate(time.Millisecond)},
+		clock: testkit.NewClockAt(time.Now().Truncate(time.Millisecond)),
 	}
 	var err error
 	if f.store, err = localstore.Open(f.dir); err != nil {
@@ -110,7 +90,7 @@ func newFixture(t *testing.T, change func(*gateway.Config)) *fixture {
 	cfg := gateway.Config{
 		Updater: f.updater, Jobs: f.store.Jobs, Videos: f.store.Videos, Tracks: f.store.Tracks, Bus: f.bus,
 		AuthURL: authURL, AuthTransport: transport, Verify: verify,
-		NotifierURL: authURL, NotifierTransport: transport, // both only tell what they were asked
+		NotifierURL: authURL, NotifierTransport: transport, // both return what they were asked
 		Log: log, Now: f.clock.Now, Registerer: f.reg,
 	}
 	if change != nil {
@@ -127,7 +107,7 @@ func newFixture(t *testing.T, change func(*gateway.Config)) *fixture {
 // honours Expect: 100-continue.
 func newClient(t *testing.T) *http.Client {
 	t.Helper()
-	transport := &http.Transport{ExpectContinueTimeout: testTimeout}
+	transport := &http.Transport{ExpectContinueTimeout: testkit.Timeout}
 	t.Cleanup(transport.CloseIdleConnections)
 	return &http.Client{Transport: documented(t, transport)}
 }
@@ -154,24 +134,6 @@ func (f *fixture) run() (stop func()) {
 	return stop
 }
 
-// logBuffer collects log lines for tests that fail.
-type logBuffer struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (b *logBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.Write(p)
-}
-
-func (b *logBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.String()
-}
-
 // answer is a response that was read whole.
 type answer struct {
 	status int
@@ -190,7 +152,7 @@ func (a answer) errorBody(t *testing.T) api.Error {
 
 // send sends a request as the user ("" for none) with headers given in pairs.
 func (f *fixture) send(user, method, path string, body io.Reader, headers ...string) (answer, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), testTimeout)
+	ctx, cancel := context.WithTimeout(context.Background(), testkit.Timeout)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, method, f.server.URL+path, body)
 	if err != nil {
@@ -281,20 +243,6 @@ func (f *fixture) convert(id string, mp3 []byte) sx.Job {
 	}
 	track := sx.Track{ID: trackID, Size: d.Size, SHA256: d.SHA256, Duration: 1500 * time.Millisecond}
 	return f.change(id, func(j *sx.Job) error { return j.Finish(j.Attempt, track, f.clock.Now()) })
-}
-
-// eventually waits until ok holds.
-func (f *fixture) eventually(what string, ok func() bool) {
-	f.t.Helper()
-	limit, tick := time.After(testTimeout), time.NewTicker(5*time.Millisecond)
-	defer tick.Stop()
-	for !ok() {
-		select {
-		case <-limit:
-			f.t.Fatalf("waited in vain: %s", what)
-		case <-tick.C:
-		}
-	}
 }
 
 // videos lists what the video store holds.

@@ -13,6 +13,7 @@ import (
 	"github.com/soundextract/sx/server/api"
 	"github.com/soundextract/sx/server/internal/gateway"
 	"github.com/soundextract/sx/server/sx"
+	"github.com/soundextract/sx/server/testkit"
 )
 
 func TestListJobs(t *testing.T) {
@@ -21,7 +22,7 @@ func TestListJobs(t *testing.T) {
 	data := video(20, 5000)
 	var ids []string // newest first
 	for i := range 5 {
-		f.clock.advance(time.Second)
+		f.clock.Advance(time.Second)
 		ids = slices.Insert(ids, 0, f.upload(alice, "talk "+strconv.Itoa(i)+".mp4", data))
 	}
 	f.upload(bob, "talk of bob.mp4", data)
@@ -249,16 +250,16 @@ func TestSweep(t *testing.T) {
 	f.change(running, func(j *sx.Job) error { return j.Claim("worker", time.Minute, f.clock.Now()) })
 
 	newFixtureLike(t, f).run()
-	f.eventually("the sweep", func() bool { return !slices.Contains(f.videos(), crashed) })
-	wantVideos := []string{done, running, "orphan"} // too young to be told from one whose job comes next
+	testkit.Eventually(f.t, "the sweep", func() bool { return !slices.Contains(f.videos(), crashed) })
+	wantVideos := []string{done, running, "orphan"} // so young that its job may come next
 	slices.Sort(wantVideos)
 	if got := f.videos(); !slices.Equal(got, wantVideos) {
 		t.Errorf("videos %v, want %v", got, wantVideos)
 	}
 
-	f.clock.advance(time.Hour + time.Minute)
+	f.clock.Advance(time.Hour + time.Minute)
 	newFixtureLike(t, f).run()
-	f.eventually("the sweep of the orphan", func() bool { return !slices.Contains(f.videos(), "orphan") })
+	testkit.Eventually(f.t, "the sweep of the orphan", func() bool { return !slices.Contains(f.videos(), "orphan") })
 	if got := f.videos(); len(got) != 2 {
 		t.Errorf("videos %v, want those of %s and %s", got, done, running)
 	}

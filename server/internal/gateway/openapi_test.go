@@ -93,7 +93,7 @@ func TestRoutesAreDocumented(t *testing.T) {
 		want = append(want, r.Method+" "+strings.TrimSuffix(r.Pattern, "{$}"))
 	}
 	// What the program around the gateway serves, and the HEAD of a GET route
-	// that the document tells apart.
+	// that the document lists separately.
 	want = append(want, "GET "+api.PathHealth, "GET "+api.PathReady, "GET "+api.PathMetrics, "HEAD "+api.PathTrack)
 	var got []string
 	for path, item := range document(t).Paths.Map() {

@@ -64,14 +64,14 @@ func TestPersonalTokenIsExchangedOnceAMinute(t *testing.T) {
 		group.Go(func() { f.do(script, http.MethodGet, api.PathJobs, nil).want(t, http.StatusOK) })
 	}
 	group.Wait()
-	f.clock.advance(59 * time.Second)
+	f.clock.Advance(59 * time.Second)
 	f.do(script, http.MethodGet, api.PathJobs, nil).want(t, http.StatusOK)
 	if n := e.count.Load(); n != 1 {
 		t.Errorf("exchanged %d times in a minute", n)
 	}
 	// Revoked: refused a minute after the last exchange at the latest.
 	e.answer.Store(refuses(sx.CodeUnauthenticated))
-	f.clock.advance(time.Second)
+	f.clock.Advance(time.Second)
 	a := f.do(script, http.MethodGet, api.PathJobs, nil).want(t, http.StatusUnauthorized)
 	if got := a.errorBody(t).Code; got != sx.CodeUnauthenticated {
 		t.Errorf("got code %s", got)
@@ -95,7 +95,7 @@ func TestPersonalTokensAreTheirUsers(t *testing.T) {
 	}
 }
 
-func TestPersonalTokensWithAuthAway(t *testing.T) {
+func TestPersonalTokensWithAuthUnavailable(t *testing.T) {
 	t.Parallel()
 	e, f := newExchanges(t)
 	for name, answer := range map[string]func(http.ResponseWriter){

@@ -56,7 +56,7 @@ func TestDrain(t *testing.T) {
 	}
 }
 
-func TestAuthIsPassedOn(t *testing.T) {
+func TestAuthIsProxied(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, nil)
 	a := f.do("", http.MethodGet, api.PathKeys, nil, "X-Forwarded-For", "203.0.113.7").want(t, http.StatusOK)
@@ -71,7 +71,7 @@ func TestAuthIsPassedOn(t *testing.T) {
 	f.do("", http.MethodGet, "/v1/auth/metrics", nil).wantCode(t, sx.CodeNotFound)
 }
 
-func TestNotifierIsPassedOn(t *testing.T) {
+func TestNotifierIsProxied(t *testing.T) {
 	t.Parallel()
 	var asked atomic.Pointer[http.Request]
 	notifier := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -137,9 +137,9 @@ func TestUnknownErrorsStayInside(t *testing.T) {
 	})
 	a := f.do(alice, http.MethodGet, api.PathJobs, nil)
 	if a.wantCode(t, sx.CodeInternal); bytes.Contains(a.body, []byte("secret")) {
-		t.Errorf("the answer tells %s", a.body)
+		t.Errorf("the answer has %s", a.body)
 	}
 	if !strings.Contains(f.logs.String(), "secret cause") {
-		t.Error("the log does not tell the cause")
+		t.Error("the cause is not in the log")
 	}
 }

@@ -35,7 +35,7 @@ func TestTrack(t *testing.T) {
 		{"the rest", http.MethodGet, []string{"Range", "bytes=99995-"}, 206, "56789"},
 		{"the rest of the same", http.MethodGet, []string{"Range", "bytes=99995-", "If-Range", etag}, 206, "56789"},
 		{"the rest of another", http.MethodGet, []string{"Range", "bytes=99995-", "If-Range", `"other"`}, 200, string(mp3)},
-		{"a piece", http.MethodGet, []string{"Range", "bytes=3-5"}, 206, "345"},
+		{"a range", http.MethodGet, []string{"Range", "bytes=3-5"}, 206, "345"},
 		{"the end", http.MethodGet, []string{"Range", "bytes=-2"}, 206, "89"},
 		{"behind the end", http.MethodGet, []string{"Range", "bytes=100000-"}, 416, ""},
 		{"known already", http.MethodGet, []string{"If-None-Match", etag}, 304, ""},

@@ -20,7 +20,7 @@ func meta(pairs ...string) string {
 	return strings.Join(parts, ",")
 }
 
-// video makes n bytes (12 at least) that begin like an MP4, the same for a seed.
+// video makes n bytes (12 at least) that start like an MP4, the same for a seed.
 func video(seed uint64, n int) []byte {
 	data := make([]byte, n)
 	src := rand.NewChaCha8([32]byte{byte(seed), byte(seed >> 8), byte(seed >> 16)})
@@ -31,7 +31,7 @@ func video(seed uint64, n int) []byte {
 
 const octets = "application/offset+octet-stream"
 
-// create begins an upload and gives its path.
+// create starts an upload and returns its path.
 func (f *fixture) create(user, name string, size int) string {
 	f.t.Helper()
 	a := f.do(user, http.MethodPost, api.PathUploads, nil,

@@ -16,6 +16,7 @@ import (
 	"github.com/soundextract/sx/server/internal/bus"
 	"github.com/soundextract/sx/server/internal/gateway"
 	"github.com/soundextract/sx/server/sx"
+	"github.com/soundextract/sx/server/testkit"
 )
 
 func digest(data []byte) string {
@@ -40,7 +41,7 @@ func TestUpload(t *testing.T) {
 		t.Errorf("Upload-Expires: %v", err)
 	}
 	if got := f.patch(alice, path, 0, data[:100_000]).want(t, http.StatusNoContent).header; got.Get("Upload-Offset") != "100000" || got.Get("Upload-Expires") == "" {
-		t.Errorf("after the first piece: %v", got)
+		t.Errorf("after the first request: %v", got)
 	}
 	head := f.do(alice, http.MethodHead, path, nil, "Tus-Resumable", "1.0.0").want(t, http.StatusOK).header
 	for key, want := range map[string]string{
@@ -56,7 +57,7 @@ func TestUpload(t *testing.T) {
 	}
 	last := f.patch(alice, path, 100_000, data[100_000:]).want(t, http.StatusNoContent).header
 	if last.Get("Upload-Offset") != "300000" || last.Get("Upload-Expires") != "" {
-		t.Errorf("after the last piece: %v", last)
+		t.Errorf("after the last request: %v", last)
 	}
 
 	stored := f.job(id)
@@ -66,7 +67,7 @@ func TestUpload(t *testing.T) {
 	if stored.Options.Preset != sx.PresetSpeech || !stored.Options.Mono {
 		t.Errorf("options %+v", stored.Options)
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), testTimeout)
+	ctx, cancel := context.WithTimeout(context.Background(), testkit.Timeout)
 	defer cancel()
 	d, err := f.bus.Receive(ctx, bus.Convert)
 	if err != nil || d.Message().JobID != id {
@@ -244,21 +245,21 @@ func TestUploadExpires(t *testing.T) {
 	data := video(5, 9000)
 	old, fresh := f.create(alice, "old.mp4", len(data)), f.create(alice, "fresh.mp4", len(data))
 	f.patch(alice, old, 0, data[:5000]).want(t, http.StatusNoContent)
-	last := f.create(alice, "complete.mp4", len(data)) // looked at last, so it tells that the round is over
+	last := f.create(alice, "complete.mp4", len(data)) // checked last, so it shows that the round is over
 	if _, err := f.store.Videos.Append(context.Background(), idOf(last), 0, bytes.NewReader(data)); err != nil {
 		t.Fatal(err)
 	}
-	f.clock.advance(gateway.DefaultUploadLifetime - time.Minute)
+	f.clock.Advance(gateway.DefaultUploadLifetime - time.Minute)
 	newFixtureLike(t, f).run()
-	f.eventually("a round", func() bool { return f.job(idOf(last)).State == sx.StateQueued })
+	testkit.Eventually(f.t, "a round", func() bool { return f.job(idOf(last)).State == sx.StateQueued })
 	if got := f.offset(alice, old); got != 5000 {
 		t.Fatalf("offset %d before the upload expires", got)
 	}
 
 	again := newFixtureLike(t, f)
-	f.clock.advance(2 * time.Minute)
+	f.clock.Advance(2 * time.Minute)
 	again.run()
-	f.eventually("expiry", func() bool {
+	testkit.Eventually(f.t, "expiry", func() bool {
 		return f.job(idOf(old)).State == sx.StateExpired && f.job(idOf(fresh)).State == sx.StateExpired && len(f.videos()) == 1
 	})
 	again.patch(alice, old, 5000, data[5000:]).wantCode(t, sx.CodeUploadExpired)
@@ -273,22 +274,22 @@ func TestReconcilerFinishesWhatACrashLeft(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, nil)
 	ctx := context.Background()
-	for _, sealed := range []bool{false, true} {
-		t.Run(fmt.Sprintf("sealed %v", sealed), func(t *testing.T) {
+	for _, completed := range []bool{false, true} {
+		t.Run(fmt.Sprintf("completed %v", completed), func(t *testing.T) {
 			data := video(6, 70_000)
 			path := f.create(alice, "a.mp4", len(data))
 			if _, err := f.store.Videos.Append(ctx, idOf(path), 0, bytes.NewReader(data)); err != nil {
 				t.Fatal(err)
 			}
-			if sealed {
+			if completed {
 				if _, err := f.store.Videos.Complete(ctx, idOf(path)); err != nil {
 					t.Fatal(err)
 				}
 			}
-			// A PATCH that comes now is told that all is there, and nothing more.
+			// A PATCH now learns that all bytes are stored, and nothing more.
 			f.patch(alice, path, len(data), nil).want(t, http.StatusNoContent)
 			newFixtureLike(t, f).run()
-			f.eventually("the upload to be finished", func() bool { return f.job(idOf(path)).State == sx.StateQueued })
+			testkit.Eventually(f.t, "the upload to be finished", func() bool { return f.job(idOf(path)).State == sx.StateQueued })
 			if got := f.job(idOf(path)).Video.SHA256; got != digest(data) {
 				t.Errorf("digest %s, want %s", got, digest(data))
 			}

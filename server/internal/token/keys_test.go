@@ -13,6 +13,7 @@ import (
 
 	"github.com/soundextract/sx/server/internal/token"
 	"github.com/soundextract/sx/server/sx"
+	"github.com/soundextract/sx/server/testkit"
 )
 
 var day = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
@@ -49,8 +50,8 @@ func TestLoadKeysOrder(t *testing.T) {
 		}
 		writeKey(t, filepath.Join(dir, name), keys[0].Private)
 	}
-	// As a mounted Secret has it: a folder of data and links to it.
-	for _, other := range []string{"..data", "folder.pem"} {
+	// As a mounted Secret has it: a directory with the data and links to it.
+	for _, other := range []string{"..data", "directory.pem"} {
 		if err := os.Mkdir(filepath.Join(dir, other), 0o700); err != nil {
 			t.Fatal(err)
 		}
@@ -70,7 +71,7 @@ func TestLoadKeysOrder(t *testing.T) {
 	if err != nil || len(keys) != 2 {
 		t.Fatalf("got %d keys, error %v, want 2", len(keys), err)
 	}
-	c := newClock()
+	c := testkit.NewClock()
 	src := &source{doc: newSigner(t, c, keys[1]).KeySet()}
 	if _, err := token.NewVerifier(src.Fetch, c.Now).Verify(t.Context(), sign(t, newSigner(t, c, keys...))); err != nil {
 		t.Fatalf("the last name does not sign: %v", err)
@@ -125,7 +126,7 @@ func TestLoadKeysRefuses(t *testing.T) {
 			wantCode(t, err, sx.CodeInvalid)
 		})
 	}
-	t.Run("the folder is a file", func(t *testing.T) {
+	t.Run("the directory is a file", func(t *testing.T) {
 		t.Parallel()
 		name := filepath.Join(t.TempDir(), "file")
 		if err := os.WriteFile(name, nil, 0o600); err != nil {

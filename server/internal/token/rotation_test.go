@@ -8,13 +8,14 @@ import (
 
 	"github.com/soundextract/sx/server/internal/token"
 	"github.com/soundextract/sx/server/sx"
+	"github.com/soundextract/sx/server/testkit"
 )
 
-// The order of operations that LoadKeys tells, with two auths that are
+// The order of operations in the comment of LoadKeys, with two auths that are
 // restarted one after the other and a gateway that asks either of them.
 func TestRotation(t *testing.T) {
 	t.Parallel()
-	c, dir := &clock{t: day}, t.TempDir()
+	c, dir := testkit.NewClockAt(day), t.TempDir()
 	load := func() *token.Signer {
 		t.Helper()
 		keys, err := token.LoadKeys(dir, c.Now())
@@ -46,26 +47,26 @@ func TestRotation(t *testing.T) {
 		t.Fatal(err)
 	}
 	writeKey(t, filepath.Join(dir, day.Add(time.Hour).Format("20060102T150405Z")+".pem"), next[0].Private)
-	c.Add(5 * time.Minute)
+	c.Advance(5 * time.Minute)
 	one = load()
 	good("with the new key in one auth")
 	if err := check(); err != nil {
 		t.Fatalf("a token from before: %v", err)
 	}
 	two = load()
-	c.Add(time.Hour - 5*time.Minute - time.Second)
+	c.Advance(time.Hour - 5*time.Minute - time.Second)
 	good("a second before the new key's time")
 	old = sign(t, one)
-	c.Add(time.Second)
+	c.Advance(time.Second)
 	good("at the new key's time")
-	c.Add(token.Lifetime - 2*time.Second)
+	c.Advance(token.Lifetime - 2*time.Second)
 	if err := check(); err != nil {
 		t.Fatalf("a token of the old key, a second before its end: %v", err)
 	}
-	c.Add(15 * time.Second)
+	c.Advance(15 * time.Second)
 	wantCode(t, check(), sx.CodeUnauthenticated)
 
-	c.Add(-15 * time.Second) // as if it lived
+	c.Advance(-15 * time.Second) // as if it lived
 	if err := os.Remove(filepath.Join(dir, day.Format("20060102T150405Z")+".pem")); err != nil {
 		t.Fatal(err)
 	}
@@ -79,7 +80,7 @@ func TestRotation(t *testing.T) {
 
 func TestFutureKeysAlone(t *testing.T) {
 	t.Parallel()
-	c, key, later := newClock(), newKey(t), newKey(t)
+	c, key, later := testkit.NewClock(), newKey(t), newKey(t)
 	key.From, later.From = c.Now().Add(time.Hour), c.Now().Add(2*time.Hour)
 	src := &source{doc: newSigner(t, c, key).KeySet()}
 	if _, err := token.NewVerifier(src.Fetch, c.Now).Verify(t.Context(), sign(t, newSigner(t, c, key, later))); err != nil {

@@ -21,27 +21,8 @@ import (
 
 	"github.com/soundextract/sx/server/internal/token"
 	"github.com/soundextract/sx/server/sx"
+	"github.com/soundextract/sx/server/testkit"
 )
-
-// clock is a time that a test moves.
-type clock struct {
-	mu sync.Mutex
-	t  time.Time
-}
-
-func newClock() *clock { return &clock{t: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)} }
-
-func (c *clock) Now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.t
-}
-
-func (c *clock) Add(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.t = c.t.Add(d)
-}
 
 func newKey(t *testing.T) token.Key {
 	t.Helper()
@@ -52,7 +33,7 @@ func newKey(t *testing.T) token.Key {
 	return token.Key{Private: key}
 }
 
-func newSigner(t *testing.T, c *clock, keys ...token.Key) *token.Signer {
+func newSigner(t *testing.T, c *testkit.Clock, keys ...token.Key) *token.Signer {
 	t.Helper()
 	s, err := token.NewSigner(keys, c.Now)
 	if err != nil {
@@ -107,7 +88,7 @@ func wantCode(t *testing.T, err error, want sx.Code) {
 
 func TestGoodToken(t *testing.T) {
 	t.Parallel()
-	c := newClock()
+	c := testkit.NewClock()
 	s := newSigner(t, c, newKey(t))
 	v := token.NewVerifier((&source{doc: s.KeySet()}).Fetch, c.Now)
 	raw, signed, err := s.Sign(token.Claims{UserID: "u1", UserName: "ada", SessionID: "s1"})
@@ -130,7 +111,7 @@ func TestGoodToken(t *testing.T) {
 
 func TestRefusedTokens(t *testing.T) {
 	t.Parallel()
-	c := newClock()
+	c := testkit.NewClock()
 	ours := newKey(t)
 	key := ours.Private
 	s := newSigner(t, c, ours)
@@ -234,7 +215,7 @@ func TestKeySetOfTheRFC(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := newSigner(t, newClock(), token.Key{Private: ed25519.NewKeyFromSeed(seed)})
+	s := newSigner(t, testkit.NewClock(), token.Key{Private: ed25519.NewKeyFromSeed(seed)})
 	var doc struct{ Keys []map[string]string }
 	if err := json.Unmarshal(s.KeySet(), &doc); err != nil {
 		t.Fatal(err)
@@ -257,7 +238,7 @@ func TestNoKeys(t *testing.T) {
 
 func TestSecret(t *testing.T) {
 	t.Parallel()
-	c, key := newClock(), newKey(t)
+	c, key := testkit.NewClock(), newKey(t)
 	secret := func(s *token.Signer, purpose string) string {
 		t.Helper()
 		b, err := s.Secret(purpose, c.Now())
@@ -301,7 +282,7 @@ func TestBearer(t *testing.T) {
 
 func TestKeyChange(t *testing.T) {
 	t.Parallel()
-	c := newClock()
+	c := testkit.NewClock()
 	oldKey, newKey := newKey(t), newKey(t)
 	before, during, after := newSigner(t, c, oldKey), newSigner(t, c, oldKey, newKey), newSigner(t, c, newKey)
 	src := &source{doc: before.KeySet()}
@@ -315,7 +296,7 @@ func TestKeyChange(t *testing.T) {
 		t.Fatal(err)
 	}
 	src.Set(during.KeySet(), nil)
-	c.Add(6 * time.Second)
+	c.Advance(6 * time.Second)
 	if err := verify(during); err != nil {
 		t.Fatalf("a new key is not fetched: %v", err)
 	}
@@ -323,7 +304,7 @@ func TestKeyChange(t *testing.T) {
 		t.Fatalf("the old key is dropped too early: %v", err)
 	}
 	src.Set(after.KeySet(), nil)
-	c.Add(5 * time.Minute)
+	c.Advance(5 * time.Minute)
 	wantCode(t, verify(before), sx.CodeUnauthenticated) // the withdrawn key is dead
 	if err := verify(after); err != nil {
 		t.Fatal(err)
@@ -335,7 +316,7 @@ func TestKeyChange(t *testing.T) {
 
 func TestForgedKeyIDsDoNotFloodAuth(t *testing.T) {
 	t.Parallel()
-	c := newClock()
+	c := testkit.NewClock()
 	s := newSigner(t, c, newKey(t))
 	src := &source{doc: s.KeySet()}
 	v := token.NewVerifier(src.Fetch, c.Now)
@@ -356,13 +337,13 @@ func TestForgedKeyIDsDoNotFloodAuth(t *testing.T) {
 		if got := src.Count(); got != round+1 {
 			t.Fatalf("round %d: the keys were fetched %d times", round, got)
 		}
-		c.Add(5 * time.Second)
+		c.Advance(5 * time.Second)
 	}
 }
 
-func TestAuthAway(t *testing.T) {
+func TestAuthUnavailable(t *testing.T) {
 	t.Parallel()
-	c := newClock()
+	c := testkit.NewClock()
 	s := newSigner(t, c, newKey(t))
 	src := &source{err: errors.New("connection refused")}
 	v := token.NewVerifier(src.Fetch, c.Now)
@@ -375,31 +356,31 @@ func TestAuthAway(t *testing.T) {
 	if got := src.Count(); got != 1 {
 		t.Fatalf("the keys were fetched %d times in a row, want once", got)
 	}
-	c.Add(time.Second)
+	c.Advance(time.Second)
 	src.Set([]byte(`{"keys":[{"kty":"RSA","kid":"x"},{"kty":"OKP","crv":"Ed25519","kid":"short","x":"AAAA"}]}`), nil)
 	wantCode(t, verify(s), sx.CodeUnavailable) // nothing usable in it
-	c.Add(time.Second)
+	c.Advance(time.Second)
 	src.Set([]byte(`<html>`), nil)
 	wantCode(t, verify(s), sx.CodeUnavailable)
 
-	c.Add(time.Second)
+	c.Advance(time.Second)
 	src.Set(s.KeySet(), nil)
 	if err := verify(s); err != nil {
 		t.Fatalf("not healed: %v", err)
 	}
 	src.Set(nil, errors.New("connection refused"))
-	c.Add(59 * time.Minute)
+	c.Advance(59 * time.Minute)
 	if err := verify(s); err != nil {
-		t.Fatalf("the keys at hand are not used while auth is away: %v", err)
+		t.Fatalf("the cached keys are not used while auth is unavailable: %v", err)
 	}
 	wantCode(t, verify(newSigner(t, c, newKey(t))), sx.CodeUnavailable) // it might be a new key
-	c.Add(time.Minute)
+	c.Advance(time.Minute)
 	wantCode(t, verify(s), sx.CodeUnavailable) // an hour is enough
 }
 
 func TestFetchIsSharedAndOutlivesItsCaller(t *testing.T) {
 	t.Parallel()
-	c := newClock()
+	c := testkit.NewClock()
 	s := newSigner(t, c, newKey(t))
 	raw := sign(t, s)
 	started, release := make(chan struct{}), make(chan struct{})
@@ -436,7 +417,7 @@ func TestFetchIsSharedAndOutlivesItsCaller(t *testing.T) {
 
 func TestFetchURL(t *testing.T) {
 	t.Parallel()
-	c := newClock()
+	c := testkit.NewClock()
 	s := newSigner(t, c, newKey(t))
 	mux := http.NewServeMux()
 	mux.HandleFunc("/keys", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(s.KeySet()) })
