@@ -292,9 +292,9 @@ func childFull(ctx context.Context, s store.Store, _ io.Writer) error {
 	return nil
 }
 
-// TestFullMidway fills the "disk" in the middle of an Append, and continues once
+// TestDiskFullMidway fills the "disk" in the middle of an Append, and continues once
 // there is space.
-func TestFullMidway(t *testing.T) {
+func TestDiskFullMidway(t *testing.T) {
 	t.Parallel()
 	ctx, dir := t.Context(), t.TempDir()
 	s := open(t, dir)

@@ -22,7 +22,7 @@ type blob struct {
 	bucket bucket
 	file   string
 	size   int64
-	chunk  int             // bytes of a full one
+	chunk  int             // bytes of a full chunk
 	epoch  func(n int) int // returns the epoch of the valid chunk n
 	offset int64           // where the next Read starts
 	window map[int]*fetch  // the current chunk and those fetched in advance
