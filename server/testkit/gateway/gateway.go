@@ -38,6 +38,8 @@ import (
 // Server is a running gateway. Its hooks are set while no request is under way.
 type Server struct {
 	URL string
+	// Token is an access token of the user of Client.
+	Token string
 	// Convert makes the MP3 of a video as soon as it is complete; nil leaves jobs
 	// queued. It stands for the converter.
 	Convert func(video []byte) []byte
@@ -54,8 +56,7 @@ type Server struct {
 	store   store.Store
 	bus     *membus.Bus
 	updater *jobs.Updater
-	owner   string // the user of Client, whom Add gives jobs
-	token   string
+	owner   string // the user of Client, who owns the jobs of Add
 
 	mu        sync.Mutex
 	requests  []string
@@ -128,7 +129,7 @@ func (s *Server) services(log *slog.Logger) (http.Handler, func(context.Context)
 		Log: log, Now: time.Now,
 	})
 	s.owner = sx.NewID()
-	if s.token, _, err = signer.Sign(token.Claims{UserID: s.owner, SessionID: sx.NewID()}); err != nil {
+	if s.Token, _, err = signer.Sign(token.Claims{UserID: s.owner, SessionID: sx.NewID()}); err != nil {
 		s.tb.Fatal(err)
 	}
 	return g.Handler(), httpserver.Group{authService.Run, g.Run}.Run
@@ -137,24 +138,11 @@ func (s *Server) services(log *slog.Logger) (http.Handler, func(context.Context)
 // Client returns a client of the server that is signed in.
 func (s *Server) Client(tb testing.TB) *client.Client {
 	tb.Helper()
-	transport := &http.Transport{}
-	tb.Cleanup(transport.CloseIdleConnections)
-	c, err := client.New(s.URL, &http.Client{Transport: signedIn{s.token, transport}})
+	c, err := client.New(s.URL, &http.Client{Transport: testkit.Bearer(s.Token)})
 	if err != nil {
 		tb.Fatal(err)
 	}
 	return c
-}
-
-type signedIn struct {
-	token string
-	next  http.RoundTripper
-}
-
-func (t signedIn) RoundTrip(req *http.Request) (*http.Response, error) {
-	req = req.Clone(req.Context())
-	req.Header.Set("Authorization", "Bearer "+t.token)
-	return t.next.RoundTrip(req)
 }
 
 // Digest returns the SHA-256 in lower-case hex.
@@ -167,6 +155,11 @@ func Digest(p []byte) string {
 func Media(size int) []byte {
 	p := make([]byte, size)
 	_, _ = rand.Read(p) // never fails
+	return AsMedia(p)
+}
+
+// AsMedia overwrites the first bytes of p, so that the gateway takes it for a WAV file.
+func AsMedia(p []byte) []byte {
 	copy(p, "RIFF\x00\x00\x00\x00WAVEfmt ")
 	return p
 }

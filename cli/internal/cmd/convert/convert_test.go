@@ -17,43 +17,46 @@ import (
 	"github.com/soundextract/sx/cli/internal/cmd/convert"
 	"github.com/soundextract/sx/cli/internal/cmdutil"
 	"github.com/soundextract/sx/cli/internal/config"
-	"github.com/soundextract/sx/cli/internal/servertest"
 	"github.com/soundextract/sx/cli/internal/term"
 	"github.com/soundextract/sx/server/api"
 	"github.com/soundextract/sx/server/api/client"
 	"github.com/soundextract/sx/server/sx"
+	"github.com/soundextract/sx/server/testkit/gateway"
 )
 
-type bench struct {
-	server *servertest.Server
+type fixture struct {
+	server *gateway.Server
 	state  string
 	dir    string
 }
 
-func newBench(t *testing.T) *bench {
+func newFixture(t *testing.T) *fixture {
 	t.Helper()
-	b := &bench{server: servertest.New(t), state: t.TempDir(), dir: t.TempDir()}
-	b.server.Convert = func(video []byte) []byte { return append([]byte("sound of "), video...) }
+	f := &fixture{server: gateway.New(t), state: t.TempDir(), dir: t.TempDir()}
+	f.server.Convert = func(video []byte) []byte { return append([]byte("sound of "), video...) }
 	for _, name := range []string{"a.mp4", "b.mp4", "c.mp4"} {
-		if err := os.WriteFile(filepath.Join(b.dir, name), bytes.Repeat([]byte(name), 100_000), 0o600); err != nil {
+		if err := os.WriteFile(filepath.Join(f.dir, name), videoOf(name), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
-	return b
+	return f
 }
 
-func (b *bench) file(name string) string { return filepath.Join(b.dir, name) }
+// videoOf returns what the file of the name contains.
+func videoOf(name string) []byte { return gateway.AsMedia(bytes.Repeat([]byte(name), 100_000)) }
 
-func (b *bench) run(ctx context.Context, t *testing.T, tty bool, args ...string) (stdout, stderr string, err error) {
+func (f *fixture) file(name string) string { return filepath.Join(f.dir, name) }
+
+func (f *fixture) run(ctx context.Context, t *testing.T, tty bool, args ...string) (stdout, stderr string, err error) {
 	t.Helper()
 	streams, out, errOut := term.Test("")
 	streams.OutTTY = tty
 	cmd := convert.NewCmd(&cmdutil.Factory{
 		IO: streams,
 		Config: func() (*config.Config, error) {
-			return &config.Config{Account: "here", Parallel: 1, RetryTimeout: 20 * time.Second, StateDir: b.state}, nil
+			return &config.Config{Account: "here", Parallel: 1, RetryTimeout: 20 * time.Second, StateDir: f.state}, nil
 		},
-		Client: func() (*client.Client, error) { return b.server.Client(t), nil },
+		Client: func() (*client.Client, error) { return f.server.Client(t), nil },
 	}, nil)
 	cmd.SilenceErrors, cmd.SilenceUsage = true, true
 	cmd.SetArgs(args)
@@ -61,40 +64,40 @@ func (b *bench) run(ctx context.Context, t *testing.T, tty bool, args ...string)
 	return out.String(), errOut.String(), err
 }
 
-func (b *bench) check(t *testing.T, path, video string) {
+func (f *fixture) check(t *testing.T, path, video string) {
 	t.Helper()
 	got, err := os.ReadFile(path)
-	if want := "sound of " + strings.Repeat(video, 100_000); err != nil || string(got) != want {
+	if want := "sound of " + string(videoOf(video)); err != nil || string(got) != want {
 		t.Errorf("%s has %d bytes: %v", path, len(got), err)
 	}
 }
 
 func TestConvert(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
-	out, errOut, err := b.run(t.Context(), t, false, b.file("a.mp4"), "-o", b.file("x.mp3"))
-	if err != nil || out != b.file("x.mp3")+"\n" {
+	f := newFixture(t)
+	out, errOut, err := f.run(t.Context(), t, false, f.file("a.mp4"), "-o", f.file("x.mp3"))
+	if err != nil || out != f.file("x.mp3")+"\n" {
 		t.Fatalf("printed %q: %v", out, err)
 	}
-	b.check(t, b.file("x.mp3"), "a.mp4")
+	f.check(t, f.file("x.mp3"), "a.mp4")
 	for _, want := range []string{"a.mp4: uploading, 500 kB", "a.mp4: downloading, 500 kB", "a.mp4: done"} {
 		if !strings.Contains(errOut, want) {
 			t.Errorf("%q is not in %q", want, errOut)
 		}
 	}
-	if left, _ := filepath.Glob(b.state + "/uploads/*.json"); len(left) != 0 {
+	if left, _ := filepath.Glob(f.state + "/uploads/*.json"); len(left) != 0 {
 		t.Errorf("records are left: %v", left)
 	}
 }
 
 func TestResults(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
-	out, _, err := b.run(t.Context(), t, true, b.file("a.mp4"), "-o", b.file("out")+"/")
-	if want := filepath.Join(b.dir, "out", "a.mp3") + "  0:30  133 kbit/s  500 kB\n"; err != nil || out != want {
+	f := newFixture(t)
+	out, _, err := f.run(t.Context(), t, true, f.file("a.mp4"), "-o", f.file("out")+"/")
+	if want := filepath.Join(f.dir, "out", "a.mp3") + "  0:30  133 kbit/s  500 kB\n"; err != nil || out != want {
 		t.Errorf("on a terminal got %q, want %q: %v", out, want, err)
 	}
-	out, _, err = b.run(t.Context(), t, false, "--json", b.file("b.mp4"), "-o", b.file("out"))
+	out, _, err = f.run(t.Context(), t, false, "--json", f.file("b.mp4"), "-o", f.file("out"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -102,64 +105,64 @@ func TestResults(t *testing.T) {
 	if err := json.Unmarshal([]byte(out), &got); err != nil {
 		t.Fatal(err)
 	}
-	job := b.server.Jobs()[1]
+	job := f.server.Jobs()[1]
 	want := map[string]any{
-		"id": job.ID, "name": "b.mp4", "path": filepath.Join(b.dir, "out", "b.mp3"),
+		"id": job.ID, "name": "b.mp4", "path": filepath.Join(f.dir, "out", "b.mp3"),
 		"size": 500009.0, "sha256": job.Track.SHA256, "duration": 30.0,
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
-	out, _, err = b.run(t.Context(), t, false, b.file("c.mp4"), "-o", "-")
-	if err != nil || !strings.HasPrefix(out, "sound of c.mp4") || len(out) != 500_009 {
+	out, _, err = f.run(t.Context(), t, false, f.file("c.mp4"), "-o", "-")
+	if err != nil || out != "sound of "+string(videoOf("c.mp4")) {
 		t.Errorf("%d bytes came to the stream: %v", len(out), err)
 	}
 }
 
 func TestTheTargetIsCheckedBeforeTheUpload(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
-	if err := os.WriteFile(b.file("a.mp3"), []byte("mine"), 0o600); err != nil {
+	f := newFixture(t)
+	if err := os.WriteFile(f.file("a.mp3"), []byte("mine"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	_, _, err := b.run(t.Context(), t, false, b.file("a.mp4"), "-o", b.dir)
-	if told := sx.AsError(err); !strings.Contains(told.Message, "already exists") || len(b.server.Jobs()) != 0 {
-		t.Errorf("after %d uploads: %+v", len(b.server.Jobs()), told)
+	_, _, err := f.run(t.Context(), t, false, f.file("a.mp4"), "-o", f.dir)
+	if told := sx.AsError(err); !strings.Contains(told.Message, "already exists") || len(f.server.Jobs()) != 0 {
+		t.Errorf("after %d uploads: %+v", len(f.server.Jobs()), told)
 	}
-	if _, _, err := b.run(t.Context(), t, false, b.file("a.mp4"), "-o", b.dir, "--force"); err != nil {
+	if _, _, err := f.run(t.Context(), t, false, f.file("a.mp4"), "-o", f.dir, "--force"); err != nil {
 		t.Error(err)
 	}
-	b.check(t, b.file("a.mp3"), "a.mp4")
-	_, _, err = b.run(t.Context(), t, false, b.file("a.mp4"), b.file("b.mp4"), "-o", b.file("a.mp3"))
+	f.check(t, f.file("a.mp3"), "a.mp4")
+	_, _, err = f.run(t.Context(), t, false, f.file("a.mp4"), f.file("b.mp4"), "-o", f.file("a.mp3"))
 	if told := sx.AsError(err); !strings.Contains(told.Message, "is not a directory") {
 		t.Errorf("got %+v", told)
 	}
-	if _, _, err = b.run(t.Context(), t, false, b.file("a.mp4"), b.file("b.mp4"), "-o", "-"); cmdutil.ErrorCode(err) != sx.CodeUsage {
+	if _, _, err = f.run(t.Context(), t, false, f.file("a.mp4"), f.file("b.mp4"), "-o", "-"); cmdutil.ErrorCode(err) != sx.CodeUsage {
 		t.Errorf("several to the stream: %v", err)
 	}
-	if _, _, err = b.run(t.Context(), t, true, b.file("a.mp4"), "-o", "-"); cmdutil.ErrorCode(err) != sx.CodeUsage {
+	if _, _, err = f.run(t.Context(), t, true, f.file("a.mp4"), "-o", "-"); cmdutil.ErrorCode(err) != sx.CodeUsage {
 		t.Errorf("to the terminal: %v", err)
 	}
-	if _, _, err = b.run(t.Context(), t, false, b.file("a.mp4"), "--json", "-o", "-"); cmdutil.ErrorCode(err) != sx.CodeUsage {
+	if _, _, err = f.run(t.Context(), t, false, f.file("a.mp4"), "--json", "-o", "-"); cmdutil.ErrorCode(err) != sx.CodeUsage {
 		t.Errorf("JSON and MP3: %v", err)
 	}
 }
 
 // interruptAt runs until a request to the path comes, which is where it stops.
-func (b *bench) interruptAt(t *testing.T, end string, args ...string) {
+func (f *fixture) interruptAt(t *testing.T, end string, args ...string) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
-	b.server.Before = func(_ http.ResponseWriter, r *http.Request) bool {
+	f.server.Before = func(_ http.ResponseWriter, r *http.Request) bool {
 		if strings.HasSuffix(r.URL.Path, end) {
 			cancel()
 			panic(http.ErrAbortHandler)
 		}
 		return false
 	}
-	if _, _, err := b.run(ctx, t, false, args...); !errors.Is(err, context.Canceled) {
+	if _, _, err := f.run(ctx, t, false, args...); !errors.Is(err, context.Canceled) {
 		t.Fatalf("ended with %v", err)
 	}
-	b.server.Before = nil
+	f.server.Before = nil
 }
 
 func TestGoesOnInAnyPhase(t *testing.T) {
@@ -167,14 +170,14 @@ func TestGoesOnInAnyPhase(t *testing.T) {
 	for _, end := range []string{api.PathEvents, "/track"} {
 		t.Run(end, func(t *testing.T) {
 			t.Parallel()
-			b := newBench(t)
-			args := []string{b.file("a.mp4"), "-o", b.file("x.mp3")}
-			b.interruptAt(t, end, args...)
-			if _, _, err := b.run(t.Context(), t, false, args...); err != nil {
+			f := newFixture(t)
+			args := []string{f.file("a.mp4"), "-o", f.file("x.mp3")}
+			f.interruptAt(t, end, args...)
+			if _, _, err := f.run(t.Context(), t, false, args...); err != nil {
 				t.Fatal(err)
 			}
-			b.check(t, b.file("x.mp3"), "a.mp4")
-			if n := len(b.server.Jobs()); n != 1 {
+			f.check(t, f.file("x.mp3"), "a.mp4")
+			if n := len(f.server.Jobs()); n != 1 {
 				t.Errorf("it was uploaded %d times", n)
 			}
 		})
@@ -183,11 +186,11 @@ func TestGoesOnInAnyPhase(t *testing.T) {
 
 func TestBatchGoesOnWithoutWhatIsDone(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
-	args := []string{b.dir, "-o", b.file("out")}
+	f := newFixture(t)
+	args := []string{f.dir, "-o", f.file("out")}
 	tracks := 0
 	ctx, cancel := context.WithCancel(t.Context())
-	b.server.Before = func(_ http.ResponseWriter, r *http.Request) bool {
+	f.server.Before = func(_ http.ResponseWriter, r *http.Request) bool {
 		if strings.HasSuffix(r.URL.Path, "/track") {
 			if tracks++; tracks == 2 {
 				cancel()
@@ -196,32 +199,29 @@ func TestBatchGoesOnWithoutWhatIsDone(t *testing.T) {
 		}
 		return false
 	}
-	if _, _, err := b.run(ctx, t, false, args...); !errors.Is(err, context.Canceled) {
+	if _, _, err := f.run(ctx, t, false, args...); !errors.Is(err, context.Canceled) {
 		t.Fatalf("ended with %v", err)
 	}
-	out, errOut, err := b.run(t.Context(), t, false, args...)
+	out, errOut, err := f.run(t.Context(), t, false, args...)
 	if err != nil || strings.Count(out, "\n") != 3 || !strings.Contains(errOut, "a.mp4: already downloaded") {
 		t.Errorf("printed %q and %q: %v", out, errOut, err)
 	}
 	for _, name := range []string{"a", "b", "c"} {
-		b.check(t, filepath.Join(b.dir, "out", name+".mp3"), name+".mp4")
+		f.check(t, filepath.Join(f.dir, "out", name+".mp3"), name+".mp4")
 	}
-	if n := len(b.server.Jobs()); n != 3 || tracks != 4 {
+	if n := len(f.server.Jobs()); n != 3 || tracks != 4 {
 		t.Errorf("%d uploads and %d downloads", n, tracks)
 	}
 }
 
 // fail makes the server fail to convert.
-func (b *bench) fail(t *testing.T, err *sx.Error) {
+func (f *fixture) fail(t *testing.T, err *sx.Error) {
 	t.Helper()
-	b.server.Convert = nil
-	b.server.Before = func(_ http.ResponseWriter, r *http.Request) bool {
+	f.server.Convert = nil
+	f.server.Before = func(_ http.ResponseWriter, r *http.Request) bool {
 		if r.URL.Path == api.PathEvents {
-			for _, j := range b.server.Jobs() {
-				b.server.Change(j.ID, func(j *api.Job) {
-					e := api.FromError(err)
-					j.State, j.Error = sx.StateFailed, &e
-				})
+			for _, j := range f.server.Jobs() {
+				f.server.Change(j.ID, func(j *sx.Job) { j.State, j.Error = sx.StateFailed, err })
 			}
 		}
 		return false
@@ -243,18 +243,18 @@ func TestFailedConversion(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			b := newBench(t)
-			args := []string{b.file("a.mp4"), "-o", b.file("x.mp3")}
-			convertWell := b.server.Convert
-			b.fail(t, tt.err)
-			_, _, err := b.run(t.Context(), t, false, args...)
+			f := newFixture(t)
+			args := []string{f.file("a.mp4"), "-o", f.file("x.mp3")}
+			convertWell := f.server.Convert
+			f.fail(t, tt.err)
+			_, _, err := f.run(t.Context(), t, false, args...)
 			if told := sx.AsError(err); told.Code != tt.err.Code || told.Message != "a.mp4: "+tt.err.Message || told.Hint != tt.err.Hint {
 				t.Fatalf("got %+v", told)
 			}
-			b.server.Convert, b.server.Before = convertWell, nil
-			_, errOut, err := b.run(t.Context(), t, false, args...)
-			if err != nil || !strings.Contains(errOut, tt.wantSaid) || len(b.server.Jobs()) != tt.wantJobs {
-				t.Errorf("%d jobs, said %q: %v", len(b.server.Jobs()), errOut, err)
+			f.server.Convert, f.server.Before = convertWell, nil
+			_, errOut, err := f.run(t.Context(), t, false, args...)
+			if err != nil || !strings.Contains(errOut, tt.wantSaid) || len(f.server.Jobs()) != tt.wantJobs {
+				t.Errorf("%d jobs, said %q: %v", len(f.server.Jobs()), errOut, err)
 			}
 		})
 	}
@@ -262,15 +262,15 @@ func TestFailedConversion(t *testing.T) {
 
 func TestJobThatIsRemovedMeanwhile(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
-	b.server.Convert = nil
-	b.server.Before = func(_ http.ResponseWriter, r *http.Request) bool {
+	f := newFixture(t)
+	f.server.Convert = nil
+	f.server.Before = func(_ http.ResponseWriter, r *http.Request) bool {
 		if r.URL.Path == api.PathEvents {
-			b.server.Forget(b.server.Jobs()[0].ID)
+			f.server.Forget(f.server.Jobs()[0].ID)
 		}
 		return false
 	}
-	_, _, err := b.run(t.Context(), t, false, b.file("a.mp4"), "-o", b.file("x.mp3"))
+	_, _, err := f.run(t.Context(), t, false, f.file("a.mp4"), "-o", f.file("x.mp3"))
 	if told := sx.AsError(err); told.Code != sx.CodeNotFound || !strings.Contains(told.Message, "was removed") {
 		t.Errorf("got %+v", told)
 	}

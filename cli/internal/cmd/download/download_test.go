@@ -15,14 +15,14 @@ import (
 	"github.com/soundextract/sx/cli/internal/cmd/download"
 	"github.com/soundextract/sx/cli/internal/cmdutil"
 	"github.com/soundextract/sx/cli/internal/config"
-	"github.com/soundextract/sx/cli/internal/servertest"
 	"github.com/soundextract/sx/cli/internal/term"
 	"github.com/soundextract/sx/server/api"
 	"github.com/soundextract/sx/server/api/client"
 	"github.com/soundextract/sx/server/sx"
+	"github.com/soundextract/sx/server/testkit/gateway"
 )
 
-func run(t *testing.T, server *servertest.Server, tty bool, args ...string) (stdout, stderr string, err error) {
+func run(t *testing.T, server *gateway.Server, tty bool, args ...string) (stdout, stderr string, err error) {
 	t.Helper()
 	streams, out, errOut := term.Test("")
 	streams.OutTTY = tty
@@ -49,7 +49,7 @@ func TestTypedWrong(t *testing.T) {
 		"all to the stream":    {"--all", "-o", "-"},
 		"JSON with the stream": {"x", "--json", "-o", "-"},
 	} {
-		if _, _, err := run(t, servertest.New(t), false, args...); cmdutil.ErrorCode(err) != sx.CodeUsage {
+		if _, _, err := run(t, gateway.New(t), false, args...); cmdutil.ErrorCode(err) != sx.CodeUsage {
 			t.Errorf("%s: got %v", name, err)
 		}
 	}
@@ -74,7 +74,7 @@ func TestFlagsReachTheRun(t *testing.T) {
 
 func TestOne(t *testing.T) {
 	t.Parallel()
-	server, dir := servertest.New(t), t.TempDir()
+	server, dir := gateway.New(t), t.TempDir()
 	id := server.Add("talk.mp4", sx.StateDone, []byte("sound"))
 	path := filepath.Join(dir, "talk.mp3")
 	out, errOut, err := run(t, server, false, id, "-o", dir)
@@ -89,7 +89,7 @@ func TestOne(t *testing.T) {
 	if err != nil || json.Unmarshal([]byte(out), &got) != nil || !strings.Contains(errOut, "already downloaded") {
 		t.Fatalf("printed %q and %q: %v", out, errOut, err)
 	}
-	want := map[string]any{"id": id, "path": path, "size": 5.0, "sha256": servertest.Digest([]byte("sound")), "duration": 30.0}
+	want := map[string]any{"id": id, "path": path, "size": 5.0, "sha256": gateway.Digest([]byte("sound")), "duration": 30.0}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
@@ -103,7 +103,7 @@ func TestOne(t *testing.T) {
 
 func TestAll(t *testing.T) {
 	t.Parallel()
-	server, dir := servertest.New(t), filepath.Join(t.TempDir(), "new")
+	server, dir := gateway.New(t), filepath.Join(t.TempDir(), "new")
 	if _, errOut, err := run(t, server, false, "--all"); err != nil || !strings.Contains(errOut, "no finished jobs") {
 		t.Errorf("without jobs: %q, %v", errOut, err)
 	}
@@ -125,7 +125,7 @@ func TestAll(t *testing.T) {
 
 func TestWhatCannotBe(t *testing.T) {
 	t.Parallel()
-	server, dir := servertest.New(t), t.TempDir()
+	server, dir := gateway.New(t), t.TempDir()
 	good, running := server.Add("a.mp4", sx.StateDone, []byte("a")), server.Add("b.mp4", sx.StateRunning, nil)
 	out, errOut, err := run(t, server, false, "nosuchjob", running, good, "-o", dir)
 	if told := sx.AsError(err); told.Code != sx.CodeNotFound && told.Code != sx.CodeInvalid || !strings.HasPrefix(told.Message, "2 of 3 failed") {

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"net/http"
 	"os"
 	"os/exec"
@@ -23,23 +22,30 @@ import (
 	"github.com/soundextract/sx/cli/internal/cmd/upload"
 	"github.com/soundextract/sx/cli/internal/cmdutil"
 	"github.com/soundextract/sx/cli/internal/config"
-	"github.com/soundextract/sx/cli/internal/servertest"
 	"github.com/soundextract/sx/cli/internal/term"
 	"github.com/soundextract/sx/server/api"
 	"github.com/soundextract/sx/server/api/client"
 	"github.com/soundextract/sx/server/sx"
+	"github.com/soundextract/sx/server/testkit"
+	"github.com/soundextract/sx/server/testkit/gateway"
 )
 
-// The test binary is sx upload itself when these are set: the server's URL and
-// the state directory.
+// The test binary is sx upload itself when these are set: the server's URL, an
+// access token and the state directory.
 const (
 	envServer = "SX_UPLOAD_TEST_SERVER"
+	envToken  = "SX_UPLOAD_TEST_TOKEN"
 	envState  = "SX_UPLOAD_TEST_STATE"
 )
 
+// access is how to reach a server.
+type access struct{ url, token string }
+
+func accessTo(s *gateway.Server) access { return access{s.URL, s.Token} }
+
 func TestMain(m *testing.M) {
 	if server := os.Getenv(envServer); server != "" {
-		f := newFactory(term.System(), server, os.Getenv(envState))
+		f := newFactory(term.System(), access{server, os.Getenv(envToken)}, os.Getenv(envState))
 		cmd := upload.NewCmd(f, nil)
 		cmd.SetArgs(os.Args[1:])
 		if err := cmd.ExecuteContext(context.Background()); err != nil {
@@ -50,30 +56,30 @@ func TestMain(m *testing.M) {
 	m.Run()
 }
 
-func newFactory(streams *term.IOStreams, server, state string) *cmdutil.Factory {
+func newFactory(streams *term.IOStreams, server access, state string) *cmdutil.Factory {
 	return &cmdutil.Factory{
 		IO: streams,
 		Config: func() (*config.Config, error) {
-			return &config.Config{Server: server, Account: server, Parallel: 3, RetryTimeout: 20 * time.Second, StateDir: state}, nil
+			return &config.Config{Server: server.url, Account: server.url, Parallel: 3, RetryTimeout: 20 * time.Second, StateDir: state}, nil
 		},
-		Client: func() (*client.Client, error) { return client.New(server, &http.Client{Transport: &http.Transport{}}) },
+		Client: func() (*client.Client, error) {
+			return client.New(server.url, &http.Client{Transport: testkit.Bearer(server.token)})
+		},
 	}
 }
 
 func videos(t *testing.T, size int, names ...string) (dir string) {
 	t.Helper()
 	dir = t.TempDir()
-	for i, name := range names {
-		video := make([]byte, size)
-		_, _ = rand.NewChaCha8([32]byte{byte(i)}).Read(video) // never fails
-		if err := os.WriteFile(filepath.Join(dir, name), video, 0o600); err != nil {
+	for _, name := range names {
+		if err := os.WriteFile(filepath.Join(dir, name), gateway.Media(size), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
 	return dir
 }
 
-func execute(t *testing.T, server, state string, args ...string) (stdout, stderr string, err error) {
+func execute(t *testing.T, server access, state string, args ...string) (stdout, stderr string, err error) {
 	t.Helper()
 	streams, out, errOut := term.Test("")
 	cmd := upload.NewCmd(newFactory(streams, server, state), nil)
@@ -108,7 +114,7 @@ func TestFlags(t *testing.T) {
 			t.Parallel()
 			streams, _, _ := term.Test("")
 			var got *upload.Options
-			cmd := upload.NewCmd(newFactory(streams, "", ""), func(_ context.Context, o *upload.Options) error {
+			cmd := upload.NewCmd(newFactory(streams, access{}, ""), func(_ context.Context, o *upload.Options) error {
 				got = &upload.Options{Args: o.Args, Encoding: o.Encoding, Parallel: o.Parallel, JSON: o.JSON}
 				return nil
 			})
@@ -127,16 +133,16 @@ func TestFlags(t *testing.T) {
 
 func TestUsageErrors(t *testing.T) {
 	t.Parallel()
-	if _, _, err := execute(t, "", "", "--parallel", "-1", "x"); cmdutil.ErrorCode(err) != sx.CodeUsage {
+	if _, _, err := execute(t, access{}, "", "--parallel", "-1", "x"); cmdutil.ErrorCode(err) != sx.CodeUsage {
 		t.Errorf("got %T", err)
 	}
 }
 
 func TestPiped(t *testing.T) {
 	t.Parallel()
-	server := servertest.New(t)
+	server := gateway.New(t)
 	dir := videos(t, 400<<10, "b.mp4", "a.mp4")
-	out, errOut, err := execute(t, server.URL, t.TempDir(), "--parallel", "1", dir)
+	out, errOut, err := execute(t, accessTo(server), t.TempDir(), "--parallel", "1", dir)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -156,9 +162,9 @@ func TestPiped(t *testing.T) {
 
 func TestJSON(t *testing.T) {
 	t.Parallel()
-	server := servertest.New(t)
+	server := gateway.New(t)
 	dir := videos(t, 400<<10, "a.mp4")
-	out, _, err := execute(t, server.URL, t.TempDir(), "--json", dir+"/a.mp4")
+	out, _, err := execute(t, accessTo(server), t.TempDir(), "--json", dir+"/a.mp4")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -175,7 +181,7 @@ func TestJSON(t *testing.T) {
 
 func TestOneBadFileDoesNotStopTheOthers(t *testing.T) {
 	t.Parallel()
-	server := servertest.New(t)
+	server := gateway.New(t)
 	server.Before = func(w http.ResponseWriter, r *http.Request) bool {
 		if r.Method == http.MethodPost && strings.Contains(r.Header.Get("Upload-Metadata"), "Yi5tcDQ=") { // b.mp4
 			api.WriteError(w, sx.NewError(sx.CodeQuotaExceeded, "your quota is used up"))
@@ -184,7 +190,7 @@ func TestOneBadFileDoesNotStopTheOthers(t *testing.T) {
 		return false
 	}
 	dir := videos(t, 400<<10, "a.mp4", "b.mp4", "c.mp4")
-	out, errOut, err := execute(t, server.URL, t.TempDir(), "--parallel", "1", dir)
+	out, errOut, err := execute(t, accessTo(server), t.TempDir(), "--parallel", "1", dir)
 	if strings.Count(out, "\n") != 2 {
 		t.Errorf("got results %q", out)
 	}
@@ -198,7 +204,7 @@ func TestOneBadFileDoesNotStopTheOthers(t *testing.T) {
 
 func TestNobodySignedIn(t *testing.T) {
 	t.Parallel()
-	server := servertest.New(t)
+	server := gateway.New(t)
 	tries := 0
 	server.Before = func(w http.ResponseWriter, _ *http.Request) bool {
 		tries++
@@ -206,7 +212,7 @@ func TestNobodySignedIn(t *testing.T) {
 		return true
 	}
 	dir := videos(t, 400<<10, "a.mp4", "b.mp4", "c.mp4")
-	_, _, err := execute(t, server.URL, t.TempDir(), "--parallel", "1", dir)
+	_, _, err := execute(t, accessTo(server), t.TempDir(), "--parallel", "1", dir)
 	if told := sx.AsError(err); told.Code != sx.CodeUnauthenticated || !strings.Contains(told.Message, "2 were not started") || tries != 1 {
 		t.Errorf("after %d tries: %+v", tries, told)
 	}
@@ -214,17 +220,17 @@ func TestNobodySignedIn(t *testing.T) {
 
 func TestResultThatCannotBeWritten(t *testing.T) {
 	t.Parallel()
-	server := servertest.New(t)
+	server := gateway.New(t)
 	dir, state := videos(t, 400<<10, "a.mp4"), t.TempDir()
 	streams, _, _ := term.Test("")
 	streams.Out = brokenPipe{}
-	cmd := upload.NewCmd(newFactory(streams, server.URL, state), nil)
+	cmd := upload.NewCmd(newFactory(streams, accessTo(server), state), nil)
 	cmd.SilenceErrors, cmd.SilenceUsage = true, true
 	cmd.SetArgs([]string{dir})
 	if err := cmd.ExecuteContext(t.Context()); !errors.Is(err, io.ErrClosedPipe) {
 		t.Fatalf("got %v", err)
 	}
-	out, _, err := execute(t, server.URL, state, dir)
+	out, _, err := execute(t, accessTo(server), state, dir)
 	if jobs := server.Jobs(); err != nil || len(jobs) != 1 || !strings.HasPrefix(out, jobs[0].ID) {
 		t.Errorf("the next run printed %q and made %d jobs: %v", out, len(server.Jobs()), err)
 	}
@@ -235,9 +241,9 @@ type brokenPipe struct{}
 func (brokenPipe) Write([]byte) (int, error) { return 0, io.ErrClosedPipe }
 
 // child is sx upload as a process of its own.
-func child(ctx context.Context, server, state string, args ...string) *exec.Cmd {
+func child(ctx context.Context, server access, state string, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, os.Args[0], args...)
-	cmd.Env = append(os.Environ(), envServer+"="+server, envState+"="+state)
+	cmd.Env = append(os.Environ(), envServer+"="+server.url, envToken+"="+server.token, envState+"="+state)
 	return cmd
 }
 
@@ -246,7 +252,7 @@ func TestKilledAndRunAgain(t *testing.T) {
 	dir, state := videos(t, 8<<20, "talk.mp4"), t.TempDir()
 	ctx, kill := context.WithCancel(t.Context()) // SIGKILL, as exec.CommandContext does it
 	defer kill()
-	server := servertest.New(t, func(s *servertest.Server) {
+	server := gateway.New(t, func(s *gateway.Server) {
 		s.Cut = func(offset, _ int64) int64 {
 			if offset > 0 && ctx.Err() == nil {
 				return 2 << 20
@@ -260,10 +266,10 @@ func TestKilledAndRunAgain(t *testing.T) {
 			return p
 		}
 	})
-	if err := child(ctx, server.URL, state, dir+"/talk.mp4").Run(); err == nil {
+	if err := child(ctx, accessTo(server), state, dir+"/talk.mp4").Run(); err == nil {
 		t.Fatal("the process lived")
 	}
-	again := child(t.Context(), server.URL, state, dir+"/talk.mp4")
+	again := child(t.Context(), accessTo(server), state, dir+"/talk.mp4")
 	var errOut bytes.Buffer
 	again.Stderr = &errOut
 	out, err := again.Output()
@@ -272,7 +278,7 @@ func TestKilledAndRunAgain(t *testing.T) {
 	}
 	jobs := server.Jobs()
 	video, err := os.ReadFile(dir + "/talk.mp4")
-	if err != nil || len(jobs) != 1 || jobs[0].Video.SHA256 != servertest.Digest(video) {
+	if err != nil || len(jobs) != 1 || jobs[0].Video.SHA256 != gateway.Digest(video) {
 		t.Errorf("jobs %+v, %v", jobs, err)
 	}
 	if want := jobs[0].ID + "\ttalk.mp4\n"; string(out) != want {
@@ -288,13 +294,13 @@ func TestTerminal(t *testing.T) {
 	for _, files := range []int{3, 40} {
 		t.Run(fmt.Sprint(files, " files"), func(t *testing.T) {
 			t.Parallel()
-			server := servertest.New(t)
+			server := gateway.New(t)
 			names := []string{"会議の録画 第一部.mp4", "🎬 a long name that does not fit in its column.mkv"}
 			for i := len(names); i < files; i++ {
 				names = append(names, fmt.Sprintf("talk %02d.mp4", i))
 			}
 			dir := videos(t, 300<<10, names...)
-			cmd := child(t.Context(), server.URL, t.TempDir(), dir)
+			cmd := child(t.Context(), accessTo(server), t.TempDir(), dir)
 			term, err := pty.StartWithSize(cmd, &pty.Winsize{Rows: 24, Cols: 80})
 			if err != nil {
 				t.Fatal(err)

@@ -14,11 +14,11 @@ import (
 	"github.com/soundextract/sx/cli/internal/cmd/watch"
 	"github.com/soundextract/sx/cli/internal/cmdutil"
 	"github.com/soundextract/sx/cli/internal/config"
-	"github.com/soundextract/sx/cli/internal/servertest"
 	"github.com/soundextract/sx/cli/internal/term"
 	"github.com/soundextract/sx/server/api"
 	"github.com/soundextract/sx/server/api/client"
 	"github.com/soundextract/sx/server/sx"
+	"github.com/soundextract/sx/server/testkit/gateway"
 )
 
 // reactor is an output that moves the job on when something is written.
@@ -32,7 +32,7 @@ func (r reactor) Write(p []byte) (int, error) {
 	return r.Writer.Write(p)
 }
 
-func run(ctx context.Context, t *testing.T, server *servertest.Server, tty bool, react func(string), args ...string) (stdout, stderr string, err error) {
+func run(ctx context.Context, t *testing.T, server *gateway.Server, tty bool, react func(string), args ...string) (stdout, stderr string, err error) {
 	t.Helper()
 	streams, out, errOut := term.Test("")
 	streams.OutTTY, streams.ErrTTY = tty, tty
@@ -52,16 +52,13 @@ func run(ctx context.Context, t *testing.T, server *servertest.Server, tty bool,
 	return out.String(), errOut.String(), err
 }
 
-func fail(server *servertest.Server, id string) {
-	server.Change(id, func(j *api.Job) {
-		e := api.FromError(sx.NewError(sx.CodeNoAudio, "there is no sound"))
-		j.State, j.Error = sx.StateFailed, &e
-	})
+func fail(server *gateway.Server, id string) {
+	server.Change(id, func(j *sx.Job) { j.State, j.Error = sx.StateFailed, sx.NewError(sx.CodeNoAudio, "there is no sound") })
 }
 
 func TestNothingToWatch(t *testing.T) {
 	t.Parallel()
-	server := servertest.New(t)
+	server := gateway.New(t)
 	server.Add("talk.mp4", sx.StateDone, nil)
 	out, errOut, err := run(t.Context(), t, server, false, nil)
 	if err != nil || out != "" || errOut != "no unfinished jobs\n" {
@@ -71,12 +68,12 @@ func TestNothingToWatch(t *testing.T) {
 
 func TestLines(t *testing.T) {
 	t.Parallel()
-	server := servertest.New(t)
+	server := gateway.New(t)
 	id := server.Add("talk.mp4", sx.StateQueued, nil)
 	out, _, err := run(t.Context(), t, server, false, func(line string) {
 		switch {
 		case strings.Contains(line, "queued"):
-			server.Change(id, func(j *api.Job) { j.State, j.Progress = sx.StateRunning, 41.7 })
+			server.Change(id, func(j *sx.Job) { j.State, j.Progress = sx.StateRunning, 41.7 })
 		case strings.Contains(line, "running"):
 			server.Finish(id, []byte("sound"))
 		}
@@ -89,7 +86,7 @@ func TestLines(t *testing.T) {
 
 func TestJSON(t *testing.T) {
 	t.Parallel()
-	server := servertest.New(t)
+	server := gateway.New(t)
 	id := server.Add("talk.mp4", sx.StateQueued, nil)
 	out, _, err := run(t.Context(), t, server, false, func(line string) {
 		if strings.Contains(line, "queued") {
@@ -114,7 +111,7 @@ func TestJSON(t *testing.T) {
 
 func TestBars(t *testing.T) {
 	t.Parallel()
-	server := servertest.New(t)
+	server := gateway.New(t)
 	good, bad := server.Add("good.mp4", sx.StateDone, []byte("x")), server.Add("bad.mp4", sx.StateQueued, nil)
 	fail(server, bad)
 	out, errOut, err := run(t.Context(), t, server, true, nil, good, bad, "nosuchjob")
@@ -138,20 +135,20 @@ func TestHowItEnds(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
 		name  string
-		end   func(*servertest.Server, string)
+		end   func(*gateway.Server, string)
 		want  string
 		wants int
 	}{
 		{"failed", fail, "talk.mp4: there is no sound", sx.ExitFailure},
-		{"cancelled", func(s *servertest.Server, id string) {
-			s.Change(id, func(j *api.Job) { j.State = sx.StateCancelled })
+		{"cancelled", func(s *gateway.Server, id string) {
+			s.Change(id, func(j *sx.Job) { j.State = sx.StateCancelled })
 		}, "talk.mp4: the job is cancelled", sx.ExitFailure},
-		{"removed", func(s *servertest.Server, id string) { s.Forget(id) }, "job ID not found", sx.ExitBadInput},
+		{"removed", func(s *gateway.Server, id string) { s.Forget(id) }, "job ID not found", sx.ExitBadInput},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			server := servertest.New(t)
+			server := gateway.New(t)
 			id := server.Add("talk.mp4", sx.StateQueued, nil)
 			_, errOut, err := run(t.Context(), t, server, false, func(string) { tt.end(server, id) }, id)
 			told := sx.AsError(err)
@@ -167,7 +164,7 @@ func TestHowItEnds(t *testing.T) {
 
 func TestStopped(t *testing.T) {
 	t.Parallel()
-	server := servertest.New(t)
+	server := gateway.New(t)
 	id := server.Add("talk.mp4", sx.StateQueued, nil)
 	ctx, cancel := context.WithCancel(t.Context())
 	_, errOut, err := run(ctx, t, server, false, func(string) { cancel() }, id)
@@ -181,7 +178,7 @@ func TestStopped(t *testing.T) {
 
 func TestNobodySignedIn(t *testing.T) {
 	t.Parallel()
-	server := servertest.New(t)
+	server := gateway.New(t)
 	server.Before = func(w http.ResponseWriter, _ *http.Request) bool {
 		api.WriteError(w, sx.NewError(sx.CodeUnauthenticated, "who are you"))
 		return true
