@@ -2,51 +2,20 @@ package cancel_test
 
 import (
 	"context"
-	"slices"
 	"testing"
 
+	"github.com/spf13/cobra"
+
+	"github.com/soundextract/sx/cli/internal/clitest"
 	"github.com/soundextract/sx/cli/internal/cmd/cancel"
-	"github.com/soundextract/sx/cli/internal/cmdutil"
-	"github.com/soundextract/sx/cli/internal/term"
-	"github.com/soundextract/sx/server/sx"
 )
 
 func TestFlags(t *testing.T) {
 	t.Parallel()
-	tests := []struct {
-		name  string
-		args  []string
-		want  cancel.Options
-		wrong bool
-	}{
-		{"one", []string{"a"}, cancel.Options{IDs: []string{"a"}}, false},
-		{"several as JSON", []string{"a", "--json", "b"}, cancel.Options{IDs: []string{"a", "b"}, JSON: true}, false},
-		{"none", nil, cancel.Options{}, true},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			t.Parallel()
-			streams, _, _ := term.Test("")
-			var got *cancel.Options
-			cmd := cancel.NewCmd(&cmdutil.Factory{IO: streams}, func(_ context.Context, o *cancel.Options) error {
-				got = o
-				return nil
-			})
-			cmd.SetArgs(tt.args)
-			cmd.SilenceErrors, cmd.SilenceUsage = true, true
-			err := cmd.ExecuteContext(t.Context())
-			if tt.wrong {
-				if cmdutil.ErrorCode(err) != sx.CodeUsage || got != nil {
-					t.Errorf("got %v, want a usage error", err)
-				}
-				return
-			}
-			if err != nil {
-				t.Fatal(err)
-			}
-			if !slices.Equal(got.IDs, tt.want.IDs) || got.JSON != tt.want.JSON {
-				t.Errorf("got %+v, want %+v", *got, tt.want)
-			}
+	clitest.TestJobIDs(t, func(run func(ids []string, json bool)) *cobra.Command {
+		return cancel.NewCmd(clitest.Factory(), func(_ context.Context, opts *cancel.Options) error {
+			run(opts.IDs, opts.JSON)
+			return nil
 		})
-	}
+	})
 }

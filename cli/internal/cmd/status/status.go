@@ -104,7 +104,11 @@ func notReady(s installer.Status) error {
 			waiting++
 		}
 	}
-	err := sx.NewError(sx.CodeUnavailable, "%d of %d workloads are not ready", waiting, len(s.Rows)).
+	message := fmt.Sprintf("%d of %d workloads are not ready", waiting, len(s.Rows))
+	if len(s.Rows) == 0 {
+		message = "the release has no workloads"
+	}
+	err := sx.NewError(sx.CodeUnavailable, "%s", message).
 		WithHint("wait for them with: sx status --wait")
 	if len(s.Problems) > 0 {
 		err = err.WithHint("%s", s.Problems[0].Next)
