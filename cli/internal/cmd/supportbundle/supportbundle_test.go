@@ -61,7 +61,7 @@ func TestBundle(t *testing.T) {
 	}
 
 	before, _ := os.ReadFile("b.tar.gz")
-	if _, _, err := run(t, "--kubeconfig", kubeconfig, "-o", "b.tar.gz"); sx.CodeOf(err) != sx.CodeInvalid || !strings.Contains(err.Error(), "is there already") {
+	if _, _, err := run(t, "--kubeconfig", kubeconfig, "-o", "b.tar.gz"); sx.CodeOf(err) != sx.CodeInvalid || !strings.Contains(err.Error(), "already exists") {
 		t.Errorf("a file in the way: got %v", err)
 	}
 	if after, _ := os.ReadFile("b.tar.gz"); string(after) != string(before) {

@@ -89,11 +89,11 @@ func TestCheck(t *testing.T) {
 		newer, update      bool
 		text               string
 	}{
-		{"older", "1.2.3", "1.10.0", true, true, "\n1.10.0 is out: URL/tag/v1.10.0\nupdate: "},
-		{"candidate", "1.2.3-rc.1", "1.2.3", true, true, "\n1.2.3 is out: URL/tag/v1.2.3\nupdate: "},
+		{"older", "1.2.3", "1.10.0", true, true, "\n1.10.0 is available: URL/tag/v1.10.0\nupdate: "},
+		{"candidate", "1.2.3-rc.1", "1.2.3", true, true, "\n1.2.3 is available: URL/tag/v1.2.3\nupdate: "},
 		{"newest", "1.2.3", "1.2.3", false, false, "\nthis is the newest release\n"},
-		{"ahead", "1.3.0-rc.1", "1.2.3", false, true, "\nthe newest release is 1.2.3, older than this\n"},
-		{"no release", "f4706d1", "1.2.3", false, true, "\nthis is no release; the newest is 1.2.3: URL/tag/v1.2.3\nget it: "},
+		{"ahead", "1.3.0-rc.1", "1.2.3", false, true, "\nthe newest release, 1.2.3, is older than this version\n"},
+		{"no release", "f4706d1", "1.2.3", false, true, "\nthis is not a release; the newest is 1.2.3: URL/tag/v1.2.3\nupdate: "},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
