@@ -43,7 +43,7 @@ func TestBundle(t *testing.T) {
 	if err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("the archive: %v, %v", info, err)
 	}
-	if !strings.Contains(errOut, "look through it before you pass it on") {
+	if !strings.Contains(errOut, "review it before you share it") {
 		t.Errorf("it said %q", errOut)
 	}
 
