@@ -1,11 +1,10 @@
-// Package charts holds the Helm chart that installs SoundExtract and its
-// presets, so that sx can carry them.
+// Package charts embeds the Helm chart that installs SoundExtract, and its presets.
 package charts
 
 import "embed"
 
-// FS holds the umbrella chart in the folder soundextract, and the presets, files
-// of values, in the folder presets.
+// FS contains the umbrella chart in the directory soundextract, and the presets, which
+// are files of values, in the directory presets.
 //
 //go:embed all:soundextract presets
 var FS embed.FS

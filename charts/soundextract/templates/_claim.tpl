@@ -1,5 +1,5 @@
-{{/* sx.claim keeps a part's data. Its labels are never changed later, because
-     Kubernetes refuses that: so they hold no version. */}}
+{{/* sx.claim is the volume claim for a part's data. Its labels contain no version,
+     because Kubernetes does not allow them to change. */}}
 {{- define "sx.claim" -}}
 volumeClaimTemplates:
   - metadata:

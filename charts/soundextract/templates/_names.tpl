@@ -1,11 +1,11 @@
-{{/* The templates of this chart and of its parts. Most take a dict of "root", the
-     part's own context ($), and "component", the part's name. */}}
+{{/* Templates of this chart and of its subcharts. Most take a dict of "root", the
+     subchart's context ($), and "component", the name of the part. */}}
 
-{{/* A StatefulSet's pods have a label of its name and up to 11 more characters,
-     and a label's value has at most 63. */}}
+{{/* A StatefulSet's pods have a label with its name and up to 11 more characters, and
+     a label's value has at most 63. */}}
 {{- define "sx.name" -}}
 {{- if gt (len .root.Release.Name) 43 -}}
-{{- fail (printf "the release's name, %s, has %d characters and may have at most 43: choose a shorter one" .root.Release.Name (len .root.Release.Name)) -}}
+{{- fail (printf "the release name %s has %d characters and may have at most 43: choose a shorter one" .root.Release.Name (len .root.Release.Name)) -}}
 {{- end -}}
 {{- printf "%s-%s" .root.Release.Name .component -}}
 {{- end -}}
@@ -24,7 +24,7 @@ app.kubernetes.io/version: {{ .root.Chart.AppVersion | replace "+" "_" | trunc 6
 helm.sh/chart: {{ printf "soundextract-%s" .root.Chart.Version | replace "+" "_" | trunc 63 | quote }}
 {{- end -}}
 
-{{/* sx.metadata is the metadata of an object that is one of its kind in a part. */}}
+{{/* sx.metadata is the metadata of an object that is the only one of its kind in a part. */}}
 {{- define "sx.metadata" -}}
 name: {{ include "sx.name" . }}
 namespace: {{ .root.Release.Namespace }}
@@ -32,8 +32,8 @@ labels:
   {{- include "sx.labels" . | nindent 2 }}
 {{- end -}}
 
-{{/* sx.image is the part's image: global.imageRegistry replaces its registry, and
-     no tag means that of this version. */}}
+{{/* sx.image is the part's image: global.imageRegistry replaces its registry, and the
+     default tag is the version of the chart. */}}
 {{- define "sx.image" -}}
 {{- $image := .root.Values.image -}}
 {{- $registry := .root.Values.global.imageRegistry | default $image.registry | trimSuffix "/" -}}
@@ -42,7 +42,7 @@ labels:
 {{- with $image.digest }}@{{ . }}{{ end -}}
 {{- end -}}
 
-{{/* The names of the Secrets. Those of RabbitMQ and MongoDB may be the operator's own. */}}
+{{/* The names of the Secrets. Those of an external RabbitMQ or MongoDB are the operator's. */}}
 {{- define "sx.secret" -}}
 {{- if eq .component "rabbitmq" -}}
 {{ .root.Values.global.externalRabbitmqSecret | default (include "sx.name" .) }}

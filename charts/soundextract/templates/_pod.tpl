@@ -1,4 +1,4 @@
-{{/* Pod Security "restricted": uid is the user that the image is made for. */}}
+{{/* Pod Security level "restricted", for the user id that the image expects. */}}
 {{- define "sx.podSecurity" -}}
 runAsNonRoot: true
 runAsUser: {{ . }}
@@ -14,7 +14,7 @@ readOnlyRootFilesystem: true
 capabilities: {drop: [ALL]}
 {{- end -}}
 
-{{/* sx.podCommon is what all pods have in common. */}}
+{{/* sx.podCommon has the fields that all pods have in common. */}}
 {{- define "sx.podCommon" -}}
 automountServiceAccountToken: false
 enableServiceLinks: false

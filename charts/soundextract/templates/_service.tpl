@@ -1,8 +1,8 @@
-{{/* sx.deployment is one of our four services. "port" is where it listens, "bus"
-     whether it uses RabbitMQ, "env" more settings (name to value), "secrets" more
-     Secrets (name to where they are mounted), "scaled" that an autoscaler owns the
-     number of replicas, "temp" the size of its temporary files, "grace" the seconds
-     that it has to end, "called" that others call it. */}}
+{{/* sx.deployment is the Deployment of one of the four services. "port" is its port,
+     "bus" whether it uses RabbitMQ, "env" additional settings (name to value),
+     "secrets" additional Secrets (name to mount path), "scaled" that an autoscaler
+     controls the number of replicas, "temp" the size of its temporary files, "grace"
+     its termination grace period in seconds, "called" that others call it. */}}
 {{- define "sx.deployment" -}}
 apiVersion: apps/v1
 kind: Deployment
@@ -37,9 +37,9 @@ spec:
           ports:
             - {name: http, containerPort: {{ .port }}}
           {{- if and .called (semverCompare ">=1.30.0-0" .root.Capabilities.KubeVersion.Version) }}
-          {{- /* The cluster's way to a pod is taken away while the pod already ends: it
-                 goes on listening for as long as that takes. Before 1.30 an API server
-                 may drop the field, and would then refuse what is left. */}}
+          {{- /* Endpoints are removed while the pod already terminates, so it listens a
+                 little longer. Before 1.30 an API server may drop the field sleep and
+                 then reject the empty handler. */}}
           lifecycle: {preStop: {sleep: {seconds: 3}}}
           {{- end }}
           env:
@@ -108,8 +108,8 @@ spec:
     - {name: http, port: {{ .port }}, targetPort: http}
 {{- end -}}
 
-{{/* sx.disruption lets a drain take one pod at a time. With a single replica it
-     would block the drain, so there is none then. */}}
+{{/* sx.disruption lets a drain evict one pod at a time. With a single replica it would
+     block the drain, so it is omitted. */}}
 {{- define "sx.disruption" -}}
 {{- if gt (int .replicas) 1 }}
 ---
@@ -125,10 +125,10 @@ spec:
 {{- end }}
 {{- end -}}
 
-{{/* sx.policy lets the listed components ("from") reach the ports, KEDA, where it is,
-     its own ones ("keda"), and the part reach the listed components ("to"), DNS, and
-     with "world" everything else. Without "from" anyone may come, with "closed"
-     nobody. */}}
+{{/* sx.policy allows ingress to the ports from the listed components ("from"), from
+     everyone without "from", from nobody with "closed"; KEDA, if installed, may reach
+     the ports "keda". It allows egress to the listed components ("to") and DNS, and
+     with "egressAnywhere" to everything. */}}
 {{- define "sx.policy" -}}
 {{- if .root.Values.global.networkPolicies }}
 ---
@@ -177,7 +177,7 @@ spec:
     {{- end }}
   egress:
     - ports: [{port: 53, protocol: UDP}, {port: 53, protocol: TCP}]
-    {{- if .world }}
+    {{- if .egressAnywhere }}
     - {}
     {{- else if .to }}
     - to:
@@ -190,8 +190,8 @@ spec:
 {{- end }}
 {{- end -}}
 
-{{/* sx.outside is whether RabbitMQ or MongoDB are elsewhere: their addresses are
-     not known here, so their clients may go anywhere. */}}
-{{- define "sx.outside" -}}
+{{/* sx.external is whether RabbitMQ or MongoDB are external: their addresses are not
+     known, so their clients may connect to anything. */}}
+{{- define "sx.external" -}}
 {{- if or .Values.global.externalRabbitmqSecret .Values.global.externalMongodbSecret }}true{{ end -}}
 {{- end -}}

@@ -1,4 +1,4 @@
-{{/* The configuration, of a dict of root, name and peers (the nodes' Service). */}}
+{{/* The configuration, for a dict of root, name and peers (the headless Service). */}}
 {{- define "sx.rabbitmqConf" -}}
 log.console = true
 log.file = false
@@ -6,7 +6,7 @@ disk_free_limit.absolute = 200MB
 {{- $replicas := int .root.Values.replicas }}
 {{- if gt $replicas 1 }}
 cluster_partition_handling = pause_minority
-# A queue is declared as soon as one node is there, and would stay on it alone.
+# A queue is declared as soon as one node is available, and would have no other member.
 quorum_queue.continuous_membership_reconciliation.enabled = true
 quorum_queue.continuous_membership_reconciliation.target_group_size = {{ $replicas }}
 cluster_formation.peer_discovery_backend = classic_config
