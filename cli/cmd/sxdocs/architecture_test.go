@@ -76,7 +76,7 @@ func packages(t *testing.T) []string {
 // isTestSupport reports whether the directory has only what one test runs or needs.
 func isTestSupport(name string) bool {
 	switch name {
-	case "cli/acceptance", "cli/internal/clustertest", "cli/internal/fakeserver", "install/e2e", "install/scripttest",
+	case "cli/acceptance", "cli/internal/clitest", "install/e2e", "install/scripttest",
 		"server/acceptance", "server/testkit/mongodb/standin", "server/testkit/devstack", "server/testkit/gridfs":
 		return true
 	}

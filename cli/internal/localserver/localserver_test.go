@@ -18,7 +18,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/soundextract/sx/cli/internal/fakeserver"
+	"github.com/soundextract/sx/cli/internal/clitest"
 	"github.com/soundextract/sx/cli/internal/localserver"
 	"github.com/soundextract/sx/server/api"
 	"github.com/soundextract/sx/server/sx"
@@ -29,7 +29,7 @@ const fakeEnv = "TEST_FAKE_SXD"
 
 func TestMain(m *testing.M) {
 	if way := os.Getenv(fakeEnv); way != "" {
-		os.Exit(fakeserver.SXD(context.Background(), way, os.Args[1:], os.Stderr)) //nolint:forbidigo // this is the main of a program of its own
+		os.Exit(clitest.SXD(context.Background(), way, os.Args[1:], os.Stderr)) //nolint:forbidigo // this is the main of a program of its own
 	}
 	m.Run()
 }
@@ -84,7 +84,7 @@ func TestStartFindStop(t *testing.T) {
 	for _, detached := range []bool{false, true} {
 		dir := filepath.Join(t.TempDir(), "new")
 		mustNotRun(t, dir)
-		s := mustStart(t, fakeserver.Well, dir, detached)
+		s := mustStart(t, clitest.Well, dir, detached)
 		in := mustRun(t, dir, s.PID)
 		session, err := unix.Getsid(s.PID)
 		if err != nil || (session == s.PID) != detached {
@@ -112,7 +112,7 @@ func TestStartFindStop(t *testing.T) {
 
 func TestCtrlCStopsTheServerInTheForeground(t *testing.T) {
 	dir := t.TempDir()
-	s := mustStart(t, fakeserver.Well, dir, false)
+	s := mustStart(t, clitest.Well, dir, false)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if err := s.Wait(ctx); err != nil {
@@ -123,7 +123,7 @@ func TestCtrlCStopsTheServerInTheForeground(t *testing.T) {
 
 func TestServerThatDiesLater(t *testing.T) {
 	dir := t.TempDir()
-	s := mustStart(t, fakeserver.Well, dir, false)
+	s := mustStart(t, clitest.Well, dir, false)
 	if err := syscall.Kill(s.PID, syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
@@ -133,7 +133,7 @@ func TestServerThatDiesLater(t *testing.T) {
 	}
 	// The record is stale now, and no obstacle to the next start.
 	mustNotRun(t, dir)
-	again := mustStart(t, fakeserver.FailsInTheEnd, dir, false)
+	again := mustStart(t, clitest.FailsInTheEnd, dir, false)
 	mustRun(t, dir, again.PID)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -144,8 +144,8 @@ func TestServerThatDiesLater(t *testing.T) {
 
 func TestServerThatDoesNotStart(t *testing.T) {
 	tests := []struct{ way, message, hint string }{
-		{fakeserver.NoFFmpeg, "the local server did not start: ffmpeg is not there", "apt-get install ffmpeg"},
-		{fakeserver.Panics, "panic: oh no", "sxd.log"},
+		{clitest.NoFFmpeg, "the local server did not start: ffmpeg is not there", "apt-get install ffmpeg"},
+		{clitest.Panics, "panic: oh no", "sxd.log"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.way, func(t *testing.T) {
@@ -163,7 +163,7 @@ func TestServerThatDoesNotStart(t *testing.T) {
 
 func TestInterruptedWhileStarting(t *testing.T) {
 	dir := t.TempDir()
-	t.Setenv(fakeEnv, fakeserver.NeverReady)
+	t.Setenv(fakeEnv, clitest.NeverReady)
 	ctx, cancel := context.WithCancel(t.Context())
 	go func() {
 		tick := time.NewTicker(5 * time.Millisecond)
@@ -230,7 +230,7 @@ func TestBigLogIsPutAside(t *testing.T) {
 	if err := os.WriteFile(localserver.LogPath(dir), make([]byte, 17<<20), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	s := mustStart(t, fakeserver.Well, dir, true)
+	s := mustStart(t, clitest.Well, dir, true)
 	if info, err := os.Stat(localserver.LogPath(dir)); err != nil || info.Size() > 1<<20 {
 		t.Errorf("the log: %v, %v", info, err)
 	}
@@ -244,14 +244,14 @@ func TestDataFolderThatCannotBe(t *testing.T) {
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := start(t, fakeserver.Well, filepath.Join(file, "data"), true); sx.CodeOf(err) != sx.CodeInvalid {
+	if _, err := start(t, clitest.Well, filepath.Join(file, "data"), true); sx.CodeOf(err) != sx.CodeInvalid {
 		t.Errorf("got %v", err)
 	}
 	dir := t.TempDir()
 	if err := os.Mkdir(localserver.LogPath(dir), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := start(t, fakeserver.Well, dir, true); sx.CodeOf(err) != sx.CodeInvalid {
+	if _, err := start(t, clitest.Well, dir, true); sx.CodeOf(err) != sx.CodeInvalid {
 		t.Errorf("a log that cannot be written: %v", err)
 	}
 }

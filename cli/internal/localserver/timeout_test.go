@@ -11,12 +11,12 @@ import (
 	"testing"
 	"time"
 
-	"github.com/soundextract/sx/cli/internal/fakeserver"
+	"github.com/soundextract/sx/cli/internal/clitest"
 	"github.com/soundextract/sx/server/sx"
 )
 
 func TestServerThatDoesNotBecomeReady(t *testing.T) {
-	t.Setenv("TEST_FAKE_SXD", fakeserver.NeverReady)
+	t.Setenv("TEST_FAKE_SXD", clitest.NeverReady)
 	dir := t.TempDir()
 	_, err := start(t.Context(), Options{Program: os.Args[0], Addr: "127.0.0.1:0", Dir: dir}, time.Second)
 	if !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), LogPath(dir)) {
@@ -28,7 +28,7 @@ func TestServerThatDoesNotBecomeReady(t *testing.T) {
 }
 
 func TestServerThatDoesNotStop(t *testing.T) {
-	t.Setenv("TEST_FAKE_SXD", fakeserver.Stubborn)
+	t.Setenv("TEST_FAKE_SXD", clitest.Stubborn)
 	dir := t.TempDir()
 	s, err := Start(t.Context(), Options{Program: os.Args[0], Addr: "127.0.0.1:0", Dir: dir})
 	if err != nil {

@@ -15,11 +15,11 @@ import (
 	"time"
 
 	"github.com/soundextract/sx/cli/internal/cmdutil"
-	"github.com/soundextract/sx/cli/internal/fakeserver"
 	"github.com/soundextract/sx/cli/internal/session"
 	"github.com/soundextract/sx/server/api"
 	"github.com/soundextract/sx/server/api/client"
 	"github.com/soundextract/sx/server/sx"
+	"github.com/soundextract/sx/server/testkit/gateway"
 )
 
 var anna = api.Credentials{Name: "anna", Password: "correct horse"}
@@ -52,7 +52,7 @@ func register(t *testing.T, server, dir string) {
 
 func TestSignInLasts(t *testing.T) {
 	t.Parallel()
-	server, dir := fakeserver.Start(t), t.TempDir()
+	server, dir := gateway.New(t), t.TempDir()
 	if _, err := signedClient(t, open(t, server.URL, dir)).Me(t.Context()); sx.CodeOf(err) != sx.CodeUnauthenticated {
 		t.Fatalf("before signing in: %v, want unauthenticated", err)
 	}
@@ -68,8 +68,8 @@ func TestSignInLasts(t *testing.T) {
 
 func TestTokenIsRenewedBeforeItEnds(t *testing.T) {
 	t.Parallel()
-	server, dir := fakeserver.Start(t), t.TempDir()
-	server.TokenLife = 20 * time.Second
+	server, dir := gateway.New(t), t.TempDir()
+	server.TokenLifetime = 20 * time.Second
 	register(t, server.URL, dir)
 	if _, err := signedClient(t, open(t, server.URL, dir)).Me(t.Context()); err != nil {
 		t.Fatal(err)
@@ -81,10 +81,10 @@ func TestTokenIsRenewedBeforeItEnds(t *testing.T) {
 
 func TestRefusedTokenIsRenewedOnce(t *testing.T) {
 	t.Parallel()
-	server, dir := fakeserver.Start(t), t.TempDir()
+	server, dir := gateway.New(t), t.TempDir()
 	register(t, server.URL, dir)
 	c := signedClient(t, open(t, server.URL, dir))
-	server.ForgetAccess()
+	server.RevokeAccess()
 	if _, err := c.Me(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -93,12 +93,13 @@ func TestRefusedTokenIsRenewedOnce(t *testing.T) {
 	}
 }
 
-func putVideo(t *testing.T, c *client.Client, body io.Reader) error {
+func createToken(t *testing.T, c *client.Client, body io.Reader) error {
 	t.Helper()
-	req, err := c.NewRequest(t.Context(), http.MethodPut, "/echo", nil, body)
+	req, err := c.NewRequest(t.Context(), http.MethodPost, api.PathTokens, nil, body)
 	if err != nil {
 		t.Fatal(err)
 	}
+	req.Header.Set("Content-Type", "application/json")
 	res, err := c.Do(req)
 	if err == nil {
 		_ = res.Body.Close()
@@ -108,28 +109,28 @@ func putVideo(t *testing.T, c *client.Client, body io.Reader) error {
 
 func TestRefusedTokenAndBodies(t *testing.T) {
 	t.Parallel()
-	server, dir := fakeserver.Start(t), t.TempDir()
+	server, dir := gateway.New(t), t.TempDir()
 	register(t, server.URL, dir)
 	c := signedClient(t, open(t, server.URL, dir))
 
-	server.ForgetAccess()
-	if err := putVideo(t, c, strings.NewReader("can be read again")); err != nil {
+	server.RevokeAccess()
+	if err := createToken(t, c, strings.NewReader(`{"name":"rereadable","expires_in":60}`)); err != nil {
 		t.Errorf("a body that can be had again: %v", err)
 	}
-	server.ForgetAccess()
-	if err := putVideo(t, c, io.MultiReader(strings.NewReader("gone once read"))); sx.CodeOf(err) != sx.CodeUnauthenticated {
+	server.RevokeAccess()
+	if err := createToken(t, c, io.MultiReader(strings.NewReader(`{"name":"consumed-1","expires_in":60}`))); sx.CodeOf(err) != sx.CodeUnauthenticated {
 		t.Errorf("a body that is gone: %v, want unauthenticated", err)
 	}
-	if err := putVideo(t, c, io.MultiReader(strings.NewReader("gone once read"))); err != nil {
+	if err := createToken(t, c, io.MultiReader(strings.NewReader(`{"name":"consumed-2","expires_in":60}`))); err != nil {
 		t.Errorf("the next request must renew first: %v", err)
 	}
 }
 
 func TestEndedSessionIsForgotten(t *testing.T) {
 	t.Parallel()
-	server, dir := fakeserver.Start(t), t.TempDir()
+	server, dir := gateway.New(t), t.TempDir()
 	register(t, server.URL, dir)
-	server.EndSessions()
+	server.EndSessions("anna")
 	_, err := signedClient(t, open(t, server.URL, dir)).Me(t.Context())
 	if sx.CodeOf(err) != sx.CodeSessionEnded || !strings.Contains(cmdutil.HintOf(err, nil), "sx login") {
 		t.Fatalf("got %v, want session_ended with the way out", err)
@@ -141,8 +142,8 @@ func TestEndedSessionIsForgotten(t *testing.T) {
 
 func TestServerAwayKeepsTheSignIn(t *testing.T) {
 	t.Parallel()
-	server, dir := fakeserver.Start(t), t.TempDir()
-	server.TokenLife = time.Second
+	server, dir := gateway.New(t), t.TempDir()
+	server.TokenLifetime = time.Second
 	register(t, server.URL, dir)
 	gone := httptest.NewServer(http.NotFoundHandler())
 	gone.Close()
@@ -158,7 +159,7 @@ func TestServerAwayKeepsTheSignIn(t *testing.T) {
 
 func TestLogout(t *testing.T) {
 	t.Parallel()
-	server, dir := fakeserver.Start(t), t.TempDir()
+	server, dir := gateway.New(t), t.TempDir()
 	register(t, server.URL, dir)
 	name, untold, err := open(t, server.URL, dir).Logout(t.Context())
 	if name != "anna" || untold != nil || err != nil {
@@ -172,7 +173,7 @@ func TestLogout(t *testing.T) {
 
 func TestLogoutWithoutServerForgetsAllTheSame(t *testing.T) {
 	t.Parallel()
-	server, dir := fakeserver.Start(t), t.TempDir()
+	server, dir := gateway.New(t), t.TempDir()
 	register(t, server.URL, dir)
 	gone := httptest.NewServer(http.NotFoundHandler())
 	gone.Close()
@@ -192,7 +193,7 @@ func TestRedirectionIsNotFollowed(t *testing.T) {
 		asked = append(asked, r.Header.Get("Authorization"))
 	}))
 	defer thief.Close()
-	server, dir := fakeserver.Start(t), t.TempDir()
+	server, dir := gateway.New(t), t.TempDir()
 	register(t, server.URL, dir)
 	turncoat := httptest.NewServer(http.RedirectHandler(thief.URL, http.StatusTemporaryRedirect))
 	defer turncoat.Close()
@@ -229,10 +230,10 @@ func callAtOnce(t *testing.T, a *session.Account) {
 
 func TestOneRefreshForAll(t *testing.T) {
 	t.Parallel()
-	server, dir := fakeserver.Start(t), t.TempDir()
-	server.TokenLife = time.Second
+	server, dir := gateway.New(t), t.TempDir()
+	server.TokenLifetime = time.Second
 	register(t, server.URL, dir)
-	server.TokenLife = time.Hour
+	server.TokenLifetime = time.Hour
 	var group sync.WaitGroup
 	for n := range 2 {
 		group.Go(func() {

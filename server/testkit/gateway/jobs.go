@@ -5,7 +5,6 @@ import (
 	"context"
 	"io"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/soundextract/sx/server/api"
@@ -13,15 +12,11 @@ import (
 	"github.com/soundextract/sx/server/sx"
 )
 
-// Add makes a job in the given state; one that is done has the MP3.
+// Add makes a job of the user of Client in the given state; one that is done has
+// the MP3.
 func (s *Server) Add(name string, state sx.State, mp3 []byte) (id string) {
-	return s.AddOf(s.owner, name, state, mp3)
-}
-
-// AddOf is Add for a user by id.
-func (s *Server) AddOf(owner, name string, state sx.State, mp3 []byte) (id string) {
 	s.tb.Helper()
-	j := sx.NewJob(owner, sx.Video{Name: name, Size: 1000}, sx.Options{}, time.Now())
+	j := sx.NewJob(s.owner, sx.Video{Name: name, Size: 1000}, sx.Options{}, time.Now())
 	if j.State = state; state == sx.StateDone {
 		j.State = sx.StateQueued
 	}
@@ -30,6 +25,24 @@ func (s *Server) AddOf(owner, name string, state sx.State, mp3 []byte) (id strin
 		s.Finish(j.ID, mp3)
 	}
 	return j.ID
+}
+
+// AddJobs stores jobs as they are, for a user by name.
+func (s *Server) AddJobs(owner string, jobs ...sx.Job) {
+	s.tb.Helper()
+	u := s.User(owner)
+	for _, j := range jobs {
+		j.Owner = u.ID
+		s.check(s.store.Jobs.Create(context.Background(), j))
+	}
+}
+
+// User returns the stored form of an account.
+func (s *Server) User(name string) sx.User {
+	s.tb.Helper()
+	u, err := s.store.Users.ByName(context.Background(), name)
+	s.check(err)
+	return u
 }
 
 // Change changes a job and announces it.
@@ -107,10 +120,7 @@ func (s *Server) video(ctx context.Context, id string) []byte {
 // EndSessions ends the sessions of a user, by name, and revokes all access tokens.
 func (s *Server) EndSessions(name string) {
 	s.tb.Helper()
-	ctx := context.Background()
-	u, err := s.store.Users.ByName(ctx, strings.ToLower(name))
-	s.check(err)
-	_, err = store.Update(ctx, u.ID, s.store.Users.ByID, s.store.Users.Replace, func(u *sx.User) error {
+	_, err := store.Update(context.Background(), s.User(name).ID, s.store.Users.ByID, s.store.Users.Replace, func(u *sx.User) error {
 		u.Epoch++
 		return nil
 	})

@@ -8,7 +8,7 @@ import (
 	"testing"
 	"unicode/utf8"
 
-	"github.com/soundextract/sx/cli/internal/clustertest"
+	"github.com/soundextract/sx/cli/internal/clitest"
 	"github.com/soundextract/sx/cli/internal/cmd/doctor"
 	"github.com/soundextract/sx/cli/internal/cmdutil"
 	"github.com/soundextract/sx/cli/internal/config"
@@ -74,7 +74,7 @@ func results(t *testing.T, text string) map[string]check.Result {
 // TestEmptyCluster: where nothing is installed, only what an install needs is asked.
 func TestEmptyCluster(t *testing.T) {
 	streams, out, _ := term.Test("")
-	err := run(t, streams, "--kubeconfig", clustertest.New(t, false), "--json")
+	err := run(t, streams, "--kubeconfig", clitest.Cluster(t, false), "--json")
 	if cmdutil.ErrorCode(err).ExitCode() != sx.ExitProblems {
 		t.Errorf("got %v", err)
 	}
@@ -87,7 +87,7 @@ func TestEmptyCluster(t *testing.T) {
 // TestInstalled: a release is asked too, and the server that sx is set to.
 func TestInstalled(t *testing.T) {
 	streams, out, _ := term.Test("")
-	err := run(t, streams, "--kubeconfig", clustertest.New(t, true), "--json")
+	err := run(t, streams, "--kubeconfig", clitest.Cluster(t, true), "--json")
 	if cmdutil.ErrorCode(err).ExitCode() != sx.ExitProblems {
 		t.Errorf("got %v", err)
 	}
@@ -106,7 +106,7 @@ func TestInstalled(t *testing.T) {
 func TestTerminal(t *testing.T) {
 	streams, out, _ := term.Test("")
 	streams.OutTTY, streams.Color = true, true
-	if err := run(t, streams, "--kubeconfig", clustertest.New(t, false)); err == nil {
+	if err := run(t, streams, "--kubeconfig", clitest.Cluster(t, false)); err == nil {
 		t.Error("no problem was found")
 	}
 	text := out.String()
@@ -126,7 +126,7 @@ func TestTerminal(t *testing.T) {
 // TestAway: when the API server does not answer, that is all there is to say.
 func TestAway(t *testing.T) {
 	streams, out, _ := term.Test("")
-	path := clustertest.Away(t)
+	path := clitest.UnreachableCluster(t)
 	err := run(t, streams, "--kubeconfig", path)
 	if cmdutil.ErrorCode(err).ExitCode() != sx.ExitProblems || !strings.Contains(err.Error(), "1 fatal problem") {
 		t.Errorf("got %v", err)

@@ -11,7 +11,6 @@ import (
 
 	"github.com/soundextract/sx/cli/internal/clitest"
 	"github.com/soundextract/sx/cli/internal/cluster"
-	"github.com/soundextract/sx/cli/internal/clustertest"
 	"github.com/soundextract/sx/cli/internal/cmd/diff"
 	"github.com/soundextract/sx/cli/internal/cmd/history"
 	"github.com/soundextract/sx/cli/internal/cmd/install"
@@ -98,7 +97,7 @@ func newUninstall(f *cmdutil.Factory, got *any) *cobra.Command {
 
 func TestClusterWithoutRelease(t *testing.T) {
 	home(t)
-	t.Setenv("KUBECONFIG", clustertest.New(t, false))
+	t.Setenv("KUBECONFIG", clitest.Cluster(t, false))
 	for _, args := range [][]string{{"history"}, {"status"}, {"status", "--wait"}, {"rollback"}, {"secrets", "rotate", "all", "--yes"}} {
 		run(t, args...).wantPart(t, 65, "soundextract", "sx install")
 	}
@@ -107,7 +106,7 @@ func TestClusterWithoutRelease(t *testing.T) {
 
 func TestClusterWithRelease(t *testing.T) {
 	home(t)
-	t.Setenv("KUBECONFIG", clustertest.New(t, true))
+	t.Setenv("KUBECONFIG", clitest.Cluster(t, true))
 	run(t, "history").wantPart(t, 0, "1\tdeployed\tdev\t")
 	run(t, "history", "--json").wantPart(t, 0, `"revision":1`, `"status":"deployed"`)
 	run(t, "status").wantPart(t, 69, "soundextract dev in namespace soundextract of context test: revision 1, deployed ", "no workloads")

@@ -3,6 +3,7 @@ package root_test
 import (
 	"encoding/json"
 	"fmt"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -14,10 +15,10 @@ import (
 
 var created = time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC)
 
-func job(id, name string, state sx.State) api.Job {
-	return api.Job{
-		ID: id, Name: name, State: state, Attempt: 1, Created: created, Updated: created,
-		Video: api.Video{Size: 4_200_000_000},
+func job(id, name string, state sx.State) sx.Job {
+	return sx.Job{
+		ID: id, State: state, Attempt: 1, Created: created, Updated: created,
+		Video: sx.Video{Name: name, Size: 4_200_000_000},
 	}
 }
 
@@ -27,25 +28,35 @@ func TestJobsPiped(t *testing.T) {
 	run(t, "jobs", "--json").want(t, 0, "[]\n", "")
 	running := job("aaaa", "a very long name of a lecture about sound in rooms and what to do about it.mp4", sx.StateRunning)
 	running.Progress = 41.66
-	server.AddJobs(running, job("bbbb", "b.mp4", sx.StateFailed), job("cccc", "c.mp4", sx.StateDone))
-	a := "aaaa\t" + running.Name + "\trunning\t41.7\t4200000000\t2026-03-04T05:06:07Z\n"
+	server.AddJobs("anna", running, job("bbbb", "b.mp4", sx.StateFailed), job("cccc", "c.mp4", sx.StateDone))
+	a := "aaaa\t" + running.Video.Name + "\trunning\t41.7\t4200000000\t2026-03-04T05:06:07Z\n"
 	b := "bbbb\tb.mp4\tfailed\t0.0\t4200000000\t2026-03-04T05:06:07Z\n"
 	c := "cccc\tc.mp4\tdone\t0.0\t4200000000\t2026-03-04T05:06:07Z\n"
 	run(t, "jobs").want(t, 0, c+b+a, "")
 	run(t, "ls", "--state", "failed", "--state", "done").want(t, 0, c+b, "")
 	run(t, "jobs", "--name", "lecture").want(t, 0, a, "")
 	run(t, "jobs", "--name", "opera").want(t, 0, "", "no matching jobs\n")
-	run(t, "jobs", "--limit", "1").want(t, 0, c, "more jobs: continue with --after cccc, or show all with --all\n")
-	run(t, "jobs", "--limit", "2", "--after", "cccc").want(t, 0, b+a, "")
-	run(t, "jobs", "--after", "aaaa").want(t, 0, "", "no more jobs\n")
+	// page returns the position after the first page, which has the given lines.
+	page := func(limit, lines string) string {
+		r := run(t, "jobs", "--limit", limit)
+		next := regexp.MustCompile(`^more jobs: continue with --after (\S+), or show all with --all\n$`).FindStringSubmatch(r.errOut)
+		if r.code != 0 || r.out != lines || next == nil {
+			t.Fatalf("the first page is %+v", r)
+		}
+		return next[1]
+	}
+	run(t, "jobs", "--limit", "2", "--after", page("1", c)).want(t, 0, b+a, "")
+	last := page("2", c+b)
+	server.Forget("aaaa")
+	run(t, "jobs", "--after", last).want(t, 0, "", "no more jobs\n")
 }
 
 func TestJobsJSONIsTheWire(t *testing.T) {
 	server := signIn(t)
 	full := job("aaaa", "a&b.mp4", sx.StateFailed)
-	full.Error = &api.Error{Code: sx.CodeNoAudio, Message: "no sound", Hint: "check it"}
-	full.Track = &api.Track{Size: 5, SHA256: "00", Duration: 1.5}
-	server.AddJobs(full)
+	full.Error = &sx.Error{Code: sx.CodeNoAudio, Message: "no sound", Hint: "check it"}
+	full.Track = &sx.Track{Size: 5, SHA256: "00", Duration: 1500 * time.Millisecond}
+	server.AddJobs("anna", full)
 	r := run(t, "jobs", "--json")
 	var got []api.Job
 	if err := json.Unmarshal([]byte(r.out), &got); err != nil || len(got) != 1 {
@@ -59,11 +70,11 @@ func TestJobsJSONIsTheWire(t *testing.T) {
 
 func TestAllJobsOverManyPages(t *testing.T) {
 	server := signIn(t)
-	const n = 1203
+	const n = api.MaxLimit + 3
 	for i := range n {
-		server.AddJobs(job(fmt.Sprintf("id%04d", i), "v.mp4", sx.StateDone))
+		server.AddJobs("anna", job(fmt.Sprintf("id%04d", i), "v.mp4", sx.StateDone))
 	}
-	for args, want := range map[string]int{"": 30, "--all": n, "--limit 600": 600} {
+	for args, want := range map[string]int{"": 30, "--all": n, fmt.Sprint("--limit ", api.MaxLimit+1): api.MaxLimit + 1} {
 		r := run(t, append([]string{"jobs"}, strings.Fields(args)...)...)
 		if got := strings.Count(r.out, "\n"); r.code != 0 || got != want {
 			t.Errorf("%q: %d jobs, exit %d, want %d", args, got, r.code, want)
@@ -75,7 +86,7 @@ func TestJobsAtATerminal(t *testing.T) {
 	server := signIn(t)
 	done := job("bbbb", "b.mp4", sx.StateDone)
 	done.Progress, done.Created = 100, time.Now().Add(-3*time.Minute-5*time.Second)
-	server.AddJobs(done, job("aaaaaaaaaaaaaaaa", "a very long name of a lecture about sound in rooms and more.mp4", sx.StateQueued))
+	server.AddJobs("anna", done, job("aaaaaaaaaaaaaaaa", "a very long name of a lecture about sound in rooms and more.mp4", sx.StateQueued))
 	colour := func(s *term.IOStreams) { terminal(s); s.Color = true }
 	for _, set := range []func(*term.IOStreams){terminal, colour} {
 		r := sxIn(t, "", set, "jobs")
@@ -97,13 +108,13 @@ func TestShow(t *testing.T) {
 	server := signIn(t)
 	failed := job("aaaa", "a.mp4", sx.StateFailed)
 	failed.Attempt = 4
-	failed.Error = &api.Error{Code: sx.CodeConversionFailed, Message: "ffmpeg failed", Hint: sx.CodeConversionFailed.Hint()}
+	failed.Error = &sx.Error{Code: sx.CodeConversionFailed, Message: "ffmpeg failed", Hint: sx.CodeConversionFailed.Hint()}
 	done := job("bbbb", "b.mp4", sx.StateDone)
 	done.Video.SHA256 = strings.Repeat("1", 64)
-	done.Track = &api.Track{Size: 24_000_000, SHA256: strings.Repeat("2", 64), Duration: 3723.4}
+	done.Track = &sx.Track{Size: 24_000_000, SHA256: strings.Repeat("2", 64), Duration: 3723400 * time.Millisecond}
 	running := job("cccc", "c.mp4", sx.StateRunning)
-	running.Progress, running.Remaining = 42.4, 70
-	server.AddJobs(failed, done, running)
+	running.Progress, running.Remaining = 42.4, 70*time.Second
+	server.AddJobs("anna", failed, done, running)
 	run(t, "show", "aaaa").wantPart(t, 0, "attempt   4\n", "error     ffmpeg failed (conversion_failed)\n", "hint      try again with: sx retry aaaa\n")
 	run(t, "show", "bbbb", "cccc").wantPart(t, 0, "video     4.2 GB\n", "  sha256  "+strings.Repeat("1", 64),
 		"track     1:02:03, 24 MB, 52 kbit/s\n", "\n\nid        cccc\n", "progress  42%, 1:10 left\n")
@@ -111,7 +122,9 @@ func TestShow(t *testing.T) {
 
 func TestSeveralJobs(t *testing.T) {
 	server := signIn(t)
-	server.AddJobs(job("aaaa", "a.mp4", sx.StateRunning), job("bbbb", "b.mp4", sx.StateDone), job("cccc", "c.mp4", sx.StateQueued))
+	cancelled := job("aaaa", "a.mp4", sx.StateRunning)
+	cancelled.Video.SHA256 = strings.Repeat("1", 64)
+	server.AddJobs("anna", cancelled, job("bbbb", "b.mp4", sx.StateDone), job("cccc", "c.mp4", sx.StateQueued))
 	run(t, "cancel", "aaaa", "none", "bbbb", "cccc", "aaaa").want(t, 65,
 		"aaaa  cancelled  a.mp4\ncccc  cancelled  c.mp4\n",
 		"error: none: job none not found\nhint: check the id with: sx jobs\n"+
@@ -119,7 +132,7 @@ func TestSeveralJobs(t *testing.T) {
 	run(t, "retry", "aaaa", "--json").wantPart(t, 0, `{"id":"aaaa","name":"a.mp4","state":"queued"`)
 	run(t, "rm", "bbbb", "none", "--json").want(t, 65, `{"id":"bbbb","removed":true}`+"\n",
 		`{"error":{"code":"not_found","message":"none: job none not found","hint":"check the id with: sx jobs"}}`+"\n")
-	server.EndSessions()
+	server.EndSessions("anna")
 	r := run(t, "show", "aaaa", "cccc")
 	if r.wantPart(t, 77, "has ended"); strings.Count(r.errOut, "error:") != 1 {
 		t.Errorf("one trouble is told several times:\n%s", r.errOut)
@@ -128,7 +141,7 @@ func TestSeveralJobs(t *testing.T) {
 
 func TestRemoveAsksAtATerminal(t *testing.T) {
 	server := signIn(t)
-	server.AddJobs(job("aaaa", "a.mp4", sx.StateDone), job("bbbb", "b.mp4", sx.StateDone))
+	server.AddJobs("anna", job("aaaa", "a.mp4", sx.StateDone), job("bbbb", "b.mp4", sx.StateDone))
 	sxIn(t, "n\n", terminal, "rm", "aaaa").want(t, 0, "", "Remove job aaaa with its video and MP3? [y/N] nothing was removed\n")
 	sxIn(t, "\n", terminal, "rm", "aaaa", "bbbb").wantPart(t, 0, "Remove 2 jobs with their videos and MP3s?", "nothing was removed")
 	sxIn(t, "", terminal, "rm", "aaaa").wantPart(t, 65, "no answer given")
@@ -138,7 +151,7 @@ func TestRemoveAsksAtATerminal(t *testing.T) {
 
 func TestCompletionOfIDs(t *testing.T) {
 	server := signIn(t)
-	server.AddJobs(job("aaaa", "a.mp4", sx.StateFailed), job("abbb", "b.mp4", sx.StateDone), job("cccc", "c.mp4", sx.StateRunning))
+	server.AddJobs("anna", job("aaaa", "a.mp4", sx.StateFailed), job("abbb", "b.mp4", sx.StateDone), job("cccc", "c.mp4", sx.StateRunning))
 	run(t, "__complete", "show", "").wantPart(t, 0, "cccc\tc.mp4 (running)\nabbb\tb.mp4 (done)\naaaa\ta.mp4 (failed)\n:36\n")
 	run(t, "__complete", "show", "aaaa", "a").wantPart(t, 0, "abbb\tb.mp4 (done)\n:36\n")
 	run(t, "__complete", "retry", "").wantPart(t, 0, "aaaa\ta.mp4 (failed)\n:36\n")

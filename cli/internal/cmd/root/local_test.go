@@ -14,8 +14,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/soundextract/sx/cli/internal/clitest"
 	"github.com/soundextract/sx/cli/internal/cmd/root"
-	"github.com/soundextract/sx/cli/internal/fakeserver"
 	"github.com/soundextract/sx/cli/internal/localserver"
 	"github.com/soundextract/sx/cli/internal/term"
 )
@@ -53,7 +53,7 @@ func up(t *testing.T, args ...string) (got upResult) {
 }
 
 func TestUpAndDown(t *testing.T) {
-	home := withSXD(t, fakeserver.Well)
+	home := withSXD(t, clitest.Well)
 	data := filepath.Join(home, "data")
 	run(t, "down").wantPart(t, 0, "The local server is not running")
 
@@ -104,7 +104,7 @@ func kill(t *testing.T, pid int) {
 }
 
 func TestUpInTheForeground(t *testing.T) {
-	withSXD(t, fakeserver.Well)
+	withSXD(t, clitest.Well)
 	ctx, cancel := context.WithCancel(t.Context())
 	streams, out, errOut := term.Test("")
 	streams.Out = onWrite{out, cancel} // Ctrl-C as soon as it runs
@@ -125,10 +125,10 @@ func (w onWrite) Write(p []byte) (int, error) {
 }
 
 func TestUpFails(t *testing.T) {
-	withSXD(t, fakeserver.NoFFmpeg)
+	withSXD(t, clitest.NoFFmpeg)
 	run(t, "up", "--detach").want(t, 69, "",
 		"error: the local server did not start: ffmpeg is not there\nhint: install it with: apt-get install ffmpeg\n")
-	t.Setenv(fakeEnv, fakeserver.Well)
+	t.Setenv(fakeEnv, clitest.Well)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -143,7 +143,7 @@ func TestUpFails(t *testing.T) {
 }
 
 func TestUpWarns(t *testing.T) {
-	withSXD(t, fakeserver.Well)
+	withSXD(t, clitest.Well)
 	t.Setenv("SX_SERVER", "http://elsewhere")
 	r := run(t, "up", "--detach", "--addr", "0.0.0.0:0")
 	r.wantPart(t, 0, "warning: 0.0.0.0:0 is reachable from other machines", "warning: commands still use http://elsewhere (SX_SERVER)")
@@ -160,7 +160,7 @@ func TestUpWarns(t *testing.T) {
 }
 
 func TestUpThatCannotRememberStops(t *testing.T) {
-	home := withSXD(t, fakeserver.Well)
+	home := withSXD(t, clitest.Well)
 	// The directory of the config file cannot be made.
 	t.Setenv("SX_CONFIG", filepath.Join(home, "dangling", "config.yaml"))
 	if err := os.Symlink("/proc/nowhere", filepath.Join(home, "dangling")); err != nil {

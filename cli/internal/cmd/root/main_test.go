@@ -7,10 +7,12 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/soundextract/sx/cli/internal/clitest"
 	"github.com/soundextract/sx/cli/internal/cmd/root"
 	"github.com/soundextract/sx/cli/internal/config"
-	"github.com/soundextract/sx/cli/internal/fakeserver"
 	"github.com/soundextract/sx/cli/internal/term"
+
+	"github.com/soundextract/sx/server/testkit/gateway"
 )
 
 // fakeEnv makes the test's own program behave like sxd, in the given way.
@@ -18,7 +20,7 @@ const fakeEnv = "TEST_FAKE_SXD"
 
 func TestMain(m *testing.M) {
 	if way := os.Getenv(fakeEnv); way != "" {
-		os.Exit(fakeserver.SXD(context.Background(), way, os.Args[1:], os.Stderr)) //nolint:forbidigo // this is the main of a program of its own
+		os.Exit(clitest.SXD(context.Background(), way, os.Args[1:], os.Stderr)) //nolint:forbidigo // this is the main of a program of its own
 	}
 	m.Run()
 }
@@ -81,10 +83,10 @@ func (r result) wantPart(t *testing.T, code int, parts ...string) {
 }
 
 // signIn starts a server, with an account that is signed in.
-func signIn(t *testing.T) *fakeserver.Server {
+func signIn(t *testing.T) *gateway.Server {
 	t.Helper()
 	home(t)
-	server := fakeserver.Start(t)
+	server := gateway.New(t)
 	t.Setenv("SX_SERVER", server.URL)
 	r := sxIn(t, "correct horse\n", nil, "register", "Anna", "--password-stdin")
 	r.wantPart(t, 0, "Created account anna at "+server.URL)

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/soundextract/sx/cli/internal/clustertest"
+	"github.com/soundextract/sx/cli/internal/clitest"
 	"github.com/soundextract/sx/cli/internal/cmd/supportbundle"
 	"github.com/soundextract/sx/cli/internal/cmdutil"
 	"github.com/soundextract/sx/cli/internal/config"
@@ -29,7 +29,7 @@ func run(t *testing.T, args ...string) (out, errOut string, err error) {
 }
 
 func TestBundle(t *testing.T) {
-	kubeconfig := clustertest.New(t, true)
+	kubeconfig := clitest.Cluster(t, true)
 	t.Chdir(t.TempDir())
 	out, errOut, err := run(t, "--kubeconfig", kubeconfig)
 	if err != nil {
@@ -75,7 +75,7 @@ func TestBundle(t *testing.T) {
 // TestAway: of a cluster that does not answer nothing can be collected.
 func TestAway(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "b.tar.gz")
-	_, _, err := run(t, "--kubeconfig", clustertest.Away(t), "-o", path)
+	_, _, err := run(t, "--kubeconfig", clitest.UnreachableCluster(t), "-o", path)
 	if cmdutil.ErrorCode(err).ExitCode() != sx.ExitUnreachable {
 		t.Errorf("got %v", err)
 	}

@@ -22,7 +22,7 @@ func (s *users) Create(ctx context.Context, u sx.User) error {
 	return s.db.update(ctx, "store user", func(t tx) error {
 		names := t.Bucket(bucketUserNames)
 		if names.Get([]byte(u.Name)) != nil {
-			return sx.NewError(sx.CodeNameTaken, "the name %s is storedBytes", u.Name)
+			return sx.NewError(sx.CodeNameTaken, "the name %s is taken", u.Name)
 		}
 		if err := userRecords.create(t, u.ID, u); err != nil {
 			return err

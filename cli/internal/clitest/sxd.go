@@ -1,4 +1,7 @@
-package fakeserver
+// Package clitest has what the tests of several packages of the CLI share: a fake
+// sxd and a minimal Kubernetes API server. The server that they talk to is the real
+// one, of package testkit/gateway.
+package clitest
 
 import (
 	"context"
@@ -19,7 +22,7 @@ import (
 	"github.com/soundextract/sx/server/sx"
 )
 
-// The ways in which a fake sxd can behave.
+// The behaviours of the fake sxd.
 const (
 	Well          = "well"
 	NoFFmpeg      = "no ffmpeg"
@@ -29,10 +32,9 @@ const (
 	FailsInTheEnd = "fails in the end"
 )
 
-// SXD behaves like the program sxd in a process of its own: it keeps the
-// promises about the file sxd.json, the health and the signal. It returns the
-// exit code.
-func SXD(ctx context.Context, way string, args []string, stderr io.Writer) int {
+// SXD behaves like the program sxd in a process of its own, as far as the instance
+// file, the health endpoint and signals are concerned. It returns the exit code.
+func SXD(ctx context.Context, behaviour string, args []string, stderr io.Writer) int {
 	say := func(text string) { _, _ = fmt.Fprintln(stderr, text) }
 	fs := flag.NewFlagSet("sxd", flag.ContinueOnError)
 	addr, data := fs.String("addr", "", ""), fs.String("data", "", "")
@@ -40,7 +42,7 @@ func SXD(ctx context.Context, way string, args []string, stderr io.Writer) int {
 		return 64
 	}
 	say(`{"level":"INFO","msg":"starting"}`)
-	switch way {
+	switch behaviour {
 	case NoFFmpeg:
 		say(`{"level":"ERROR","msg":"exiting after an error","error":"ffmpeg is not there","hint":"install it with: apt-get install ffmpeg"}`)
 		return 1
@@ -56,7 +58,7 @@ func SXD(ctx context.Context, way string, args []string, stderr io.Writer) int {
 		return 1
 	}
 	instance := sx.NewID()
-	srv := &http.Server{Handler: health(instance, way != NeverReady), ReadHeaderTimeout: time.Minute}
+	srv := &http.Server{Handler: health(instance, behaviour != NeverReady), ReadHeaderTimeout: time.Minute}
 	go func() { _ = srv.Serve(l) }()
 	raw, err := json.Marshal(map[string]any{
 		"pid": os.Getpid(), "addr": l.Addr().String(), "url": "http://" + l.Addr().String(),
@@ -70,11 +72,11 @@ func SXD(ctx context.Context, way string, args []string, stderr io.Writer) int {
 		return 1
 	}
 	<-ctx.Done()
-	if way == Stubborn {
+	if behaviour == Stubborn {
 		select {} // until it is killed
 	}
 	_ = srv.Close()
-	if way == FailsInTheEnd {
+	if behaviour == FailsInTheEnd {
 		return 3
 	}
 	if err := os.Remove(file); err != nil && !errors.Is(err, os.ErrNotExist) {

@@ -1,6 +1,4 @@
-// Package clustertest is a Kubernetes API server that is small: nothing is in it
-// but the secrets that a test gives, and everything is allowed.
-package clustertest
+package clitest
 
 import (
 	"bytes"
@@ -19,10 +17,10 @@ import (
 // object is JSON.
 type object = map[string]any
 
-// New starts an API server that ends with the test, and gives the path of a
-// kubeconfig for it. Installed says whether the namespace soundextract has a
-// deployed release of that name.
-func New(tb testing.TB, installed bool) string {
+// Cluster starts a minimal Kubernetes API server that ends with the test, and
+// returns the path of a kubeconfig for it. It allows everything and has no objects,
+// except, if installed, a deployed release soundextract in the namespace of that name.
+func Cluster(tb testing.TB, installed bool) string {
 	tb.Helper()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
@@ -34,8 +32,9 @@ func New(tb testing.TB, installed bool) string {
 	return kubeconfig(tb, server.URL)
 }
 
-// Away gives the path of a kubeconfig for a cluster that does not answer.
-func Away(tb testing.TB) string {
+// UnreachableCluster returns the path of a kubeconfig for a cluster that does not
+// answer.
+func UnreachableCluster(tb testing.TB) string {
 	tb.Helper()
 	return kubeconfig(tb, "http://127.0.0.1:1")
 }
