@@ -9,42 +9,42 @@ import (
 	"github.com/soundextract/sx/server/sx"
 )
 
-// expectation is how long the sound should be. ffmpeg ends with success on an
-// input that breaks off, so this is the only proof that all of it was there.
+// expectation is the duration that the MP3 should have. ffmpeg succeeds even if the
+// input is truncated, so only the duration proves that all of it was converted.
 type expectation struct {
-	duration time.Duration // 0 is unknown
-	end      time.Duration // the same on the video's clock, which silence moves on too
+	duration time.Duration // 0 if unknown
+	end      time.Duration // its end on the video's clock, which also advances in gaps
 	basis    basis
 }
 
-// basis is where an expectation comes from.
+// basis is the source of an expectation.
 type basis int
 
 const (
-	// declared is the whole video's duration, which the sound need not fill.
+	// declared is the duration of the whole video; the audio may be shorter.
 	declared basis = iota
-	// exact is what the file says of this stream.
+	// exact is the duration of this stream, from the file.
 	exact
-	// measured is an estimate from the bytes that are there: it shrinks with a
-	// file that is cut, and is wrong for one with gaps or an uneven bit rate.
-	measured
+	// estimated is computed from the size: it is too short for a truncated file, and
+	// wrong for one with gaps or a variable bit rate.
+	estimated
 )
 
-// bases are the demuxers that give a stream a duration of its own; with the
-// others only the whole has one.
+// bases are the demuxers that report a duration for each stream; the others report
+// only that of the whole file.
 var bases = map[string]basis{
 	"mov": exact, "matroska": exact, "avi": exact, "flac": exact, "wav": exact, "w64": exact, "aiff": exact, "caf": exact,
-	"mpegts": measured, "mpeg": measured, "ogg": measured, "mp3": measured, "aac": measured, "ac3": measured,
-	"eac3": measured, "dts": measured, "amr": measured,
+	"mpegts": estimated, "mpeg": estimated, "ogg": estimated, "mp3": estimated, "aac": estimated, "ac3": estimated,
+	"eac3": estimated, "dts": estimated, "amr": estimated,
 }
 
-// expect reads the expectation for the stream out of the report.
+// expect returns the expectation for the stream.
 func (r *report) expect(s stream, f sniff.Format) expectation {
 	duration := time.Duration(s.Duration)
 	if duration <= 0 {
-		duration = clock(s.tag("DURATION")) // where Matroska keeps it
+		duration = parseTimestamp(s.tag("DURATION")) // Matroska
 		if f.Demuxer == "matroska" && duration > 0 {
-			// This one counts from the file's beginning, not from the stream's.
+			// Counted from the start of the file, not of the stream.
 			return expectation{duration: duration - time.Duration(max(s.Start, 0)), end: duration, basis: exact}
 		}
 	}
@@ -56,8 +56,8 @@ func (r *report) expect(s stream, f sniff.Format) expectation {
 	return expectation{duration: whole, end: whole, basis: declared}
 }
 
-// clock parses 01:02:03.000000000; what is none is 0.
-func clock(s string) time.Duration {
+// parseTimestamp parses 01:02:03.000000000. It returns 0 for anything else.
+func parseTimestamp(s string) time.Duration {
 	var hours, minutes int
 	var rest float64
 	if _, err := fmt.Sscanf(s, "%d:%d:%f", &hours, &minutes, &rest); err != nil || hours < 0 || hours > 1e6 {
@@ -66,30 +66,30 @@ func clock(s string) time.Duration {
 	return time.Duration(hours)*time.Hour + time.Duration(minutes)*time.Minute + time.Duration(rest*float64(time.Second))
 }
 
-// tolerance is how much shorter an MP3 may be: encoders' delays and rounding,
-// and in a long recording the odd lost packet.
+// tolerance is how much shorter the MP3 may be, because of encoder delay, rounding and,
+// in a long recording, lost packets.
 func (w expectation) tolerance() time.Duration { return max(time.Second, w.duration/100) }
 
-// check compares with the MP3's duration. More than expected is no loss. Less
-// is none if ffmpeg's clock went on to the end: the recording has gaps.
+// check checks the MP3's duration. A longer one is fine. A shorter one is fine if
+// ffmpeg's clock reached the end, because then the recording has gaps.
 func (w expectation) check(got, reached time.Duration, damage bool) error {
 	switch {
-	case got >= w.duration-w.tolerance(), reached >= w.end-w.tolerance(), w.basis == measured:
+	case got >= w.duration-w.tolerance(), reached >= w.end-w.tolerance(), w.basis == estimated:
 		return nil
 	case w.basis == declared && !damage && reached >= w.end/10:
-		return nil // the sound just ends before the picture
+		return nil // the audio just ends before the video
 	}
-	return sx.NewError(sx.CodeTruncated, "the file breaks off: %s of %s of sound are there",
+	return sx.NewError(sx.CodeTruncated, "the file is truncated: it has %s of %s of audio",
 		got.Round(100*time.Millisecond), w.duration.Round(100*time.Millisecond))
 }
 
-// emptyTrack explains an MP3 that has not a single frame.
-func emptyTrack(err error, w expectation) error {
+// emptyTrackError returns the error for an MP3 without any frame.
+func emptyTrackError(err error, w expectation) error {
 	switch {
-	case !errors.Is(err, errNoSound):
+	case !errors.Is(err, errNoFrame):
 		return err
 	case w.basis == exact && w.duration > w.tolerance():
-		return sx.NewError(sx.CodeTruncated, "the file breaks off: none of %s of sound are there",
+		return sx.NewError(sx.CodeTruncated, "the file is truncated: it has none of %s of audio",
 			w.duration.Round(100*time.Millisecond))
 	default:
 		return sx.NewError(sx.CodeNoAudio, "the video's audio track is empty")

@@ -5,9 +5,9 @@ import (
 	"strings"
 )
 
-// soundDecoders are the decoders that may run on a video, by ffmpeg's names:
-// those of the formats that recordings really have. Each one more is a target.
-var soundDecoders = []string{
+// audioDecoders are the decoders that may run, by ffmpeg's names: those of formats that
+// are used for recordings. Any other would only enlarge the attack surface.
+var audioDecoders = []string{
 	"aac", "aac_latm", "ac3", "alac", "als", "amrnb", "amrwb", "ape", "atrac3", "atrac3p", "cook", "dca",
 	"dsd_lsbf", "dsd_lsbf_planar", "dsd_msbf", "dsd_msbf_planar", "dvaudio", "eac3", "flac", "g722", "g726", "gsm",
 	"gsm_ms", "libgsm", "libgsm_ms", "libopencore_amrnb", "libopencore_amrwb", "libopus", "libspeex", "libvorbis",
@@ -16,18 +16,18 @@ var soundDecoders = []string{
 	"wavpack", "wmalossless", "wmapro", "wmav1", "wmav2", "wmavoice",
 }
 
-// coverDecoders are needed for the size of cover art, which is then copied.
+// coverDecoders are needed to read the size of cover art, which is then copied.
 var coverDecoders = []string{"mjpeg", "png"}
 
-// soundCodecs are the names of codecs whose decoders are called otherwise.
-var soundCodecs = []string{"amr_nb", "amr_wb", "dts", "gsm", "mp1", "mp2", "mp3", "mp4als", "musepack7", "musepack8"}
+// audioCodecs are the names of codecs whose decoders have other names.
+var audioCodecs = []string{"amr_nb", "amr_wb", "dts", "gsm", "mp1", "mp2", "mp3", "mp4als", "musepack7", "musepack8"}
 
 func isAllowed(decoder string) bool {
-	return isPCM(decoder) || slices.Contains(soundDecoders, decoder) || slices.Contains(coverDecoders, decoder)
+	return isPCM(decoder) || slices.Contains(audioDecoders, decoder) || slices.Contains(coverDecoders, decoder)
 }
 
-func isSound(codec string) bool {
-	return isPCM(codec) || slices.Contains(soundDecoders, codec) || slices.Contains(soundCodecs, codec)
+func isAudio(codec string) bool {
+	return isPCM(codec) || slices.Contains(audioDecoders, codec) || slices.Contains(audioCodecs, codec)
 }
 
 func isPCM(name string) bool {

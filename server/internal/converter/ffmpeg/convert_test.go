@@ -50,8 +50,8 @@ func TestContainers(t *testing.T) {
 			if !near(result.Duration, seconds*time.Second, 150*time.Millisecond) {
 				t.Errorf("duration %s, want about %d s", result.Duration, seconds)
 			}
-			// The header must be right to the sample, as players rely on it; the
-			// encoder's delay in an MP3 that is copied is not known.
+			// Players rely on the header, so it must be exact to the sample. The encoder
+			// delay of an MP3 that is copied is unknown.
 			by := time.Millisecond
 			if probe(t, src).sound().Codec == "mp3" {
 				by = 30 * time.Millisecond
@@ -69,7 +69,7 @@ func TestContainers(t *testing.T) {
 func TestUnknownDuration(t *testing.T) {
 	t.Parallel()
 	testkit.Need(t, "ffmpeg", "ffprobe")
-	// A browser's recorder writes to a pipe: no duration and no index.
+	// A browser's MediaRecorder writes a stream: no duration and no index.
 	src := media(t, "good.webm", video("-c:v", "libvpx", "-c:a", "libopus")...)
 	out := run(t, "sh", "-c", `ffmpeg -nostdin -v error -i "$0" -c copy -f webm -live 1 - | cat`, src)
 	path := filepath.Join(t.TempDir(), "recorder.webm")
@@ -80,7 +80,7 @@ func TestUnknownDuration(t *testing.T) {
 	if !near(result.Duration, seconds*time.Second, 150*time.Millisecond) {
 		t.Errorf("duration %s", result.Duration)
 	}
-	// It may even end in the middle of a packet, as after a crash.
+	// It may even end within a packet, as after a crash.
 	if err := os.Truncate(path, int64(len(out)*2/3)); err != nil {
 		t.Fatal(err)
 	}
@@ -264,7 +264,7 @@ func TestTracks(t *testing.T) {
 	}
 	for _, track := range []string{"4", "ita", "und"} {
 		_, _, err := convert(t, src, sx.Options{Track: track})
-		wantCode(t, err, sx.CodeNoSuchTrack, track+`: the video has 1: eng, ac3 mono; 2: ger, ac3 5.1; 3: fre, ac3 mono "Kommentar"`)
+		wantCode(t, err, sx.CodeNoSuchTrack, track+` not found: the video has 1: eng, ac3 mono; 2: ger, ac3 5.1; 3: fre, ac3 mono "Kommentar"`)
 	}
 }
 
@@ -294,9 +294,9 @@ func TestSameVideoSameBytes(t *testing.T) {
 	}
 }
 
-// A sound that is cut at its start, begins late, has a gap or ends before the
-// picture is whole nevertheless.
-func TestOddButWhole(t *testing.T) {
+// Audio that is cut at its start, starts late, has a gap or ends before the picture is
+// not truncated.
+func TestUnusualTimestamps(t *testing.T) {
 	t.Parallel()
 	testkit.Need(t, "ffmpeg", "ffprobe")
 	long := media(t, "in.mp4", video()...)
@@ -325,7 +325,7 @@ func TestOddButWhole(t *testing.T) {
 	}
 }
 
-func TestDamagedSpotIsNoFailure(t *testing.T) {
+func TestDamagedPacket(t *testing.T) {
 	t.Parallel()
 	testkit.Need(t, "ffmpeg", "ffprobe")
 	src := media(t, "in.ts", video()...)

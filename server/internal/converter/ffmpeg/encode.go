@@ -14,11 +14,11 @@ import (
 	"github.com/soundextract/sx/server/sx"
 )
 
-// sampleRates are those of MP3 in Hz: MPEG-2.5, MPEG-2 and MPEG-1.
+// sampleRates are the sample rates of MP3 in Hz: MPEG-2.5, MPEG-2 and MPEG-1.
 var sampleRates = []int{8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000}
 
-// sampleRate is the output's for a source of the given rate: the same where
-// MP3 has it, else one that loses nothing, or the largest that divides evenly.
+// sampleRate returns the sample rate of the MP3 for a source with the given rate: the
+// same if MP3 supports it, else the next higher one, or the highest one.
 func sampleRate(source int) int {
 	switch {
 	case source <= 0:
@@ -30,8 +30,8 @@ func sampleRate(source int) int {
 	return sampleRates[min(i, len(sampleRates)-1)]
 }
 
-// capBitrate lowers kbit/s to what the sample rate allows: MPEG-2 ends at 160,
-// MPEG-2.5 at 64.
+// capBitrate limits kbit/s to what the sample rate allows: 160 in MPEG-2, 64 in
+// MPEG-2.5.
 func capBitrate(kbps, rate int) int {
 	switch {
 	case rate <= 12000:
@@ -45,14 +45,14 @@ func capBitrate(kbps, rate int) int {
 
 const maxBitrate = 320 // kbit/s
 
-// copies reports whether the source is an MP3 that can be taken as it is.
+// copies reports whether the source is MP3 audio that can be copied without encoding.
 func copies(o sx.Options, s *stream) bool {
 	return s.Codec == "mp3" && !o.Mono && o.Bitrate == 0 && o.Quality == nil &&
 		(o.Preset == "" || o.Preset == sx.PresetStandard || o.Preset == sx.PresetHigh)
 }
 
-// encoder gives the options of the audio encoder, and the most kbit/s that it
-// puts out.
+// encoder returns the options of the audio encoder, and its maximum bit rate in
+// kbit/s.
 func encoder(o sx.Options, s *stream) ([]string, int) {
 	if copies(o, s) {
 		return []string{"-c:a", "copy"}, maxBitrate
@@ -80,10 +80,10 @@ func encoder(o sx.Options, s *stream) ([]string, int) {
 	return append(args, "-q:a", strconv.Itoa(quality)), maxBitrate
 }
 
-// junk are tags that describe the source file and would be wrong in the MP3.
-var junk = []string{"major_brand", "minor_version", "compatible_brands", "encoder", "handler_name", "vendor_id", "duration"}
+// droppedTags are tags that describe the source file and would be wrong in the MP3.
+var droppedTags = []string{"major_brand", "minor_version", "compatible_brands", "encoder", "handler_name", "vendor_id", "duration"}
 
-// output gives the part of the command line behind the input.
+// output returns the part of the command line after the input.
 func (c *conversion) output(found *report, track *stream) (args []string, kbps int) {
 	args = []string{"-map", "0:" + strconv.Itoa(track.Index)}
 	if cover, ok := found.cover(); ok {
@@ -93,16 +93,15 @@ func (c *conversion) output(found *report, track *stream) (args []string, kbps i
 		)
 	}
 	args = append(args, "-map_chapters", "0", "-map_metadata:g", "0:g")
-	if c.format.Demuxer == "ogg" { // whose tags belong to the stream
+	if c.format.Demuxer == "ogg" { // where the tags are in the stream
 		args = append(args, "-map_metadata:g", "0:s:"+strconv.Itoa(track.Index))
 	}
-	for _, tag := range junk {
+	for _, tag := range droppedTags {
 		args = append(args, "-metadata:g", tag+"=")
 	}
 	codec, kbps := encoder(c.options, track)
 	args = append(args, codec...)
-	// bitexact leaves the version of ffmpeg out, so that the same video gives
-	// the same bytes.
+	// bitexact omits ffmpeg's version, so that the same video results in the same bytes.
 	args = append(
 		args, "-flags:a", "+bitexact", "-fflags", "+bitexact",
 		"-id3v2_version", "3", "-f", "mp3", "file:"+c.out,
@@ -110,14 +109,14 @@ func (c *conversion) output(found *report, track *stream) (args []string, kbps i
 	return args, kbps
 }
 
-// outcome is what ffmpeg's run tells besides the MP3.
+// outcome is what ffmpeg reported besides the MP3.
 type outcome struct {
-	reached time.Duration // how far the output's clock came
-	damage  bool          // something was missing or broken in the input
+	reached time.Duration // on the output's clock
+	damage  bool          // the input was truncated or damaged
 }
 
-// slack is what an MP3 may be larger than its sound: tags and a cover.
-const slack = 32 << 20
+// maxMetadata is the maximum size of tags and cover in bytes.
+const maxMetadata = 32 << 20
 
 func (c *conversion) encode(ctx context.Context, found *report, track stream, want expectation) (outcome, error) {
 	args := []string{
@@ -128,36 +127,36 @@ func (c *conversion) encode(ctx context.Context, found *report, track stream, wa
 	args = append(append(args, c.input()...), "-i", c.in.URL)
 	behind, kbps := c.output(found, &track)
 
-	run := start{program: c.cfg.FFmpeg, args: append(args, behind...), time: c.cfg.MaxTime, file: c.cfg.MaxOutput}
+	run := command{program: c.cfg.FFmpeg, args: append(args, behind...), timeout: c.cfg.MaxTime, maxFile: c.cfg.MaxOutput}
 	if want.basis == exact {
-		run.time = max(c.cfg.MinTime, min(c.cfg.MaxTime, 10*want.duration))
-		sound := int64(want.duration.Seconds() * float64(kbps) * 1000 / 8)
-		run.file = min(c.cfg.MaxOutput, sound+sound/10+slack)
+		run.timeout = max(c.cfg.MinTime, min(c.cfg.MaxTime, 10*want.duration))
+		audio := int64(want.duration.Seconds() * float64(kbps) * 1000 / 8)
+		run.maxFile = min(c.cfg.MaxOutput, audio+audio/10+maxMetadata)
 	}
-	meter := &meter{begun: time.Now(), end: want.end, source: c.in, report: c.progress}
-	run.stdout = meter
-	said, err := c.execute(ctx, run)
+	reader := &progressReader{start: time.Now(), end: want.end, source: c.in, report: c.progress}
+	run.stdout = reader
+	stderr, err := c.execute(ctx, run)
 	switch {
 	case err == nil:
-		return outcome{reached: meter.reached, damage: said.damage}, nil
-	case c.in.Err() == nil && said.damage && isOrdinary(err) && meter.reached == 0:
-		// Not one sample came out of it.
-		return outcome{}, sx.NewError(sx.CodeUnreadable, "the sound (%s) cannot be decoded", track.Codec).WithCause(err)
+		return outcome{reached: reader.reached, damage: stderr.damage}, nil
+	case c.in.Err() == nil && stderr.damage && isFailure(err) && reader.reached == 0:
+		// Not a single sample was decoded.
+		return outcome{}, sx.NewError(sx.CodeUnreadable, "the audio (%s) cannot be decoded", track.Codec).WithCause(err)
 	default:
 		return outcome{}, err
 	}
 }
 
-// isOrdinary reports whether the program ended by itself with a failure.
-func isOrdinary(err error) bool {
+// isFailure reports whether the program exited by itself with a failure.
+func isFailure(err error) bool {
 	var exit *exec.ExitError
-	return sx.CodeOf(err) == sx.CodeInternal && errors.As(err, &exit) && !died(exit)
+	return sx.CodeOf(err) == sx.CodeInternal && errors.As(err, &exit) && !wasKilled(exit)
 }
 
-// meter reads what ffmpeg's -progress prints: blocks of key=value lines.
-type meter struct {
-	begun  time.Time
-	end    time.Duration // 0 is unknown
+// progressReader parses the output of ffmpeg's -progress: blocks of key=value lines.
+type progressReader struct {
+	start  time.Time
+	end    time.Duration // 0 if unknown
 	source *source
 	report func(converter.Progress)
 
@@ -166,11 +165,11 @@ type meter struct {
 }
 
 // Write implements io.Writer.
-func (m *meter) Write(p []byte) (int, error) {
+func (m *progressReader) Write(p []byte) (int, error) {
 	m.pending = append(m.pending, p...)
 	for {
-		line, rest, whole := bytes.Cut(m.pending, []byte("\n"))
-		if !whole {
+		line, rest, complete := bytes.Cut(m.pending, []byte("\n"))
+		if !complete {
 			return len(p), nil
 		}
 		m.line(string(line))
@@ -178,7 +177,7 @@ func (m *meter) Write(p []byte) (int, error) {
 	}
 }
 
-func (m *meter) line(line string) {
+func (m *progressReader) line(line string) {
 	key, value, _ := strings.Cut(strings.TrimSpace(line), "=")
 	switch key {
 	case "out_time_us": // out_time_ms is in microseconds too
@@ -193,7 +192,7 @@ func (m *meter) line(line string) {
 		share = max(0, min(share, 1))
 		p := converter.Progress{Percent: 100 * share}
 		if share > 0 {
-			p.Remaining = time.Duration(float64(time.Since(m.begun)) * (1 - share) / share)
+			p.Remaining = time.Duration(float64(time.Since(m.start)) * (1 - share) / share)
 		}
 		m.report(p)
 	}

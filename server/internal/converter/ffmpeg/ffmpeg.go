@@ -1,6 +1,6 @@
-// Package ffmpeg converts with the programs ffmpeg and ffprobe. It is the only
-// place that knows them, and it trusts neither the video nor what they say
-// about it: they run confined, see one file, and their result is checked.
+// Package ffmpeg converts videos with the programs ffmpeg and ffprobe, and is the only
+// package that runs them. It trusts neither the video nor the programs' output: they
+// run with resource limits, can read only the video, and their result is checked.
 package ffmpeg
 
 import (
@@ -20,36 +20,35 @@ import (
 	"github.com/soundextract/sx/server/sx"
 )
 
-// Config says which programs to run and how much they may use. A zero limit is
-// its default.
+// Config has the programs and their limits. A zero limit stands for its default.
 type Config struct {
-	FFmpeg  string // path or name; "" is ffmpeg
-	FFprobe string // path or name; "" is ffprobe
+	FFmpeg  string // path or name; default ffmpeg
+	FFprobe string // path or name; default ffprobe
 
-	// MaxMemory is the address space of one process in bytes (default 2 GiB).
-	// macOS does not enforce it.
+	// MaxMemory limits the address space of a process, in bytes (default 2 GiB). macOS
+	// does not enforce it.
 	MaxMemory int64
-	// MaxOutput is the largest MP3 in bytes (default 4 GiB). A video whose
-	// duration is known is held to less.
+	// MaxOutput limits the size of the MP3 in bytes (default 4 GiB). If the video's
+	// duration is known, the limit is lower.
 	MaxOutput int64
-	// MinTime and MaxTime bound the time of a conversion, which in between is
-	// ten times the video's duration (default 5 min and 6 h).
+	// The timeout of a conversion is ten times the video's duration, but at least
+	// MinTime and at most MaxTime (default 5 min and 6 h).
 	MinTime, MaxTime time.Duration
 
 	Log *slog.Logger
 }
 
-// Transcoder is a converter.Transcoder. It may be used from several goroutines.
+// Transcoder is a converter.Transcoder. It is safe for concurrent use.
 type Transcoder struct {
 	cfg        Config
-	allowed    string // decoders of sound, and of pictures for the cover; comma-separated
-	everything string // all decoders of this ffprobe, comma-separated; see input
+	allowed    string // decoders for audio and cover art, comma-separated
+	everything string // all decoders of this ffprobe, comma-separated; see probe
 }
 
 var _ converter.Transcoder = (*Transcoder)(nil)
 
-// New finds the programs and makes sure that they run and can encode MP3. If
-// not, it returns an *sx.Error of code unavailable that says what to install.
+// New finds the programs and checks that they run and can encode MP3. If not, it
+// returns an *sx.Error of code unavailable with a hint what to install.
 func New(ctx context.Context, cfg Config) (*Transcoder, error) {
 	cfg.MaxMemory = orDefault(cfg.MaxMemory, 2<<30)
 	cfg.MaxOutput = orDefault(cfg.MaxOutput, 4<<30)
@@ -93,7 +92,7 @@ func find(name, def string) (string, error) {
 	}
 	path, err := exec.LookPath(name)
 	if err != nil {
-		return "", missing("the program %s was not found", name).WithCause(err)
+		return "", missing("%s not found", name).WithCause(err)
 	}
 	if path, err = filepath.Abs(path); err != nil {
 		return "", fmt.Errorf("resolving the path of %s: %w", name, err)
@@ -109,13 +108,13 @@ func missing(format string, args ...any) *sx.Error {
 	return sx.NewError(sx.CodeUnavailable, format, args...).WithHint("install it with: %s", install)
 }
 
-// codecs lists the names that the program gives for -encoders or -decoders.
+// codecs returns the names that the program lists for -encoders or -decoders.
 func codecs(ctx context.Context, program, list string) ([]string, error) {
 	cmd := exec.CommandContext(ctx, program, "-v", "error", list)
 	cmd.Env = environment()
 	out, err := cmd.Output()
 	if err != nil {
-		return nil, missing("%s does not run: %v", program, err).WithCause(err)
+		return nil, missing("cannot run %s: %v", program, err).WithCause(err)
 	}
 	_, table, _ := strings.Cut(string(out), "------")
 	var names []string
@@ -136,7 +135,7 @@ func (t *Transcoder) Transcode(ctx context.Context, src io.ReadSeeker, size int6
 	if out, err = filepath.Abs(out); err != nil {
 		return converter.Result{}, fmt.Errorf("resolving the output's path: %w", err)
 	}
-	in, err := serve(ctx, src, size)
+	in, err := serveSource(ctx, src, size)
 	if err != nil {
 		return converter.Result{}, err
 	}
@@ -150,7 +149,7 @@ func (t *Transcoder) Transcode(ctx context.Context, src io.ReadSeeker, size int6
 	case ctx.Err() != nil:
 		return converter.Result{}, context.Cause(ctx)
 	}
-	// A video that could not be read to its end looks like one that is cut off.
+	// To ffmpeg, a video that cannot be read to its end looks like a truncated one.
 	if broken := in.Err(); broken != nil {
 		return converter.Result{}, fmt.Errorf("reading the stored video: %w", broken)
 	}
@@ -177,19 +176,19 @@ func (c *conversion) run(ctx context.Context) (converter.Result, error) {
 		return converter.Result{}, err
 	}
 	want := found.expect(track, c.format)
-	said, err := c.encode(ctx, found, track, want)
+	encoded, err := c.encode(ctx, found, track, want)
 	if err != nil {
 		return converter.Result{}, err
 	}
-	// The source may have broken off in a way that the programs took for the end.
+	// ffmpeg may have taken a read error of the source for its end.
 	if c.in.Err() != nil {
 		return converter.Result{}, c.in.Err()
 	}
-	duration, err := measure(c.out)
+	duration, err := mp3Duration(c.out)
 	if err != nil {
-		return converter.Result{}, emptyTrack(err, want)
+		return converter.Result{}, emptyTrackError(err, want)
 	}
-	if err := want.check(duration, said.reached, said.damage); err != nil {
+	if err := want.check(duration, encoded.reached, encoded.damage); err != nil {
 		return converter.Result{}, err
 	}
 	return converter.Result{Duration: duration}, nil

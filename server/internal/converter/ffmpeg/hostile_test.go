@@ -35,7 +35,7 @@ func read(t *testing.T, path string) []byte {
 func TestPermanentErrors(t *testing.T) {
 	t.Parallel()
 	testkit.Need(t, "ffmpeg", "ffprobe")
-	// cut keeps the given share of the file.
+	// cut keeps the given fraction of the file.
 	cut := func(path string, share float64) string {
 		data := read(t, path)
 		return write(t, path, data[:int(float64(len(data))*share)])
@@ -49,9 +49,9 @@ func TestPermanentErrors(t *testing.T) {
 		{"no audio", func() string { return media(t, "in.mp4", "-map", "1:v") }, sx.CodeNoAudio, "no audio track"},
 		{"cut faststart mp4", func() string {
 			return cut(media(t, "in.mp4", video("-movflags", "+faststart")...), 0.5)
-		}, sx.CodeTruncated, "of 3s of sound"},
+		}, sx.CodeTruncated, "of 3s of audio"},
 		{"cut mp4 with the index at the end", func() string { return cut(media(t, "in.mp4", video()...), 0.6) }, sx.CodeTruncated, "moov"},
-		{"cut mkv", func() string { return cut(media(t, "in.mkv", video()...), 0.5) }, sx.CodeTruncated, "of 3s of sound"},
+		{"cut mkv", func() string { return cut(media(t, "in.mkv", video()...), 0.5) }, sx.CodeTruncated, "of 3s of audio"},
 		{"cut flv", func() string {
 			return cut(media(t, "in.flv", video("-c:a", "aac", "-flvflags", "add_keyframe_index")...), 0.5)
 		}, sx.CodeTruncated, "of 3"},
@@ -67,10 +67,10 @@ func TestPermanentErrors(t *testing.T) {
 		{"garbage behind an mkv header", func() string {
 			head := read(t, media(t, "in.mkv", video()...))[:30]
 			return write(t, filepath.Join(t.TempDir(), "in.mkv"), append(head, bytes.Repeat([]byte("garbage "), 5000)...))
-		}, sx.CodeUnreadable, "begins like Matroska"},
+		}, sx.CodeUnreadable, "starts like Matroska"},
 		{"garbage behind an ID3 tag", func() string {
 			return write(t, filepath.Join(t.TempDir(), "in.mp3"), append([]byte("ID3\x04\x00\x00\x00\x00\x00\x00"), make([]byte, 5000)...))
-		}, sx.CodeUnreadable, "begins like MP3"},
+		}, sx.CodeUnreadable, "starts like MP3"},
 		{"too many tracks", func() string {
 			args := []string{"-t", "1", "-c:a", "pcm_s16le"}
 			for range 70 {
@@ -80,7 +80,7 @@ func TestPermanentErrors(t *testing.T) {
 		}, sx.CodeUnreadable, "more than 64 tracks"},
 		{"sound that is not supported", func() string {
 			return media(t, "in.wav", "-map", "0:a", "-c:a", "g723_1", "-ar", "8000", "-b:a", "6300")
-		}, sx.CodeUnreadable, "encoded as g723_1"},
+		}, sx.CodeUnreadable, "g723_1 is not supported"},
 		{"text", func() string { return write(t, filepath.Join(t.TempDir(), "in.mp4"), []byte("hello, world\n")) }, sx.CodeNotMedia, "text"},
 		{"zip", func() string { return write(t, filepath.Join(t.TempDir(), "in.mp4"), []byte("PK\x03\x04rest")) }, sx.CodeNotMedia, "ZIP"},
 		{"empty", func() string { return write(t, filepath.Join(t.TempDir(), "in.mp4"), nil) }, sx.CodeNotMedia, "empty"},
@@ -96,7 +96,7 @@ func TestPermanentErrors(t *testing.T) {
 	}
 }
 
-// lieAboutDuration makes an MP4 whose headers promise so many seconds.
+// lieAboutDuration creates an MP4 whose headers declare the given duration in seconds.
 func lieAboutDuration(t *testing.T, promised uint32) string {
 	t.Helper()
 	path := media(t, "in.mp4", video("-movflags", "+faststart", "-use_editlist", "0")...)
@@ -115,8 +115,8 @@ func lieAboutDuration(t *testing.T, promised uint32) string {
 	return write(t, path, data)
 }
 
-// A script must neither open a connection nor read the file beside it, whatever
-// it is dressed up as.
+// A script must neither open a connection nor read another file, whatever its
+// extension.
 func TestScriptsReachNothing(t *testing.T) {
 	t.Parallel()
 	testkit.Need(t, "ffmpeg", "ffprobe")
@@ -184,7 +184,7 @@ func TestDataReferenceIsNotFollowed(t *testing.T) {
 	if err := os.Link(src, other); err != nil {
 		t.Fatal(err)
 	}
-	// The self-contained flag is cleared, so that the sound is said to be elsewhere.
+	// Without the self-contained flag the audio is in another file.
 	if n := bytes.Count(data, []byte("url \x00\x00\x00\x01")); n == 0 {
 		t.Fatal("no data reference in the file")
 	}
@@ -195,7 +195,7 @@ func TestDataReferenceIsNotFollowed(t *testing.T) {
 	}
 }
 
-// A header that lies, upwards or downwards, takes no sound away that is there.
+// A header with a wrong duration, too long or too short, does not truncate the audio.
 func TestLyingHeaders(t *testing.T) {
 	t.Parallel()
 	testkit.Need(t, "ffmpeg", "ffprobe")

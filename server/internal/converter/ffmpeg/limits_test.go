@@ -43,8 +43,8 @@ func TestLimits(t *testing.T) {
 	}
 }
 
-// program writes a shell script that stands in for ffmpeg. What it prints into
-// the file started is its process group.
+// program writes a shell script that replaces ffmpeg. The script writes its process
+// group to the file started.
 func program(t *testing.T, body string) (path, started string) {
 	t.Helper()
 	dir := t.TempDir()
@@ -57,7 +57,7 @@ func program(t *testing.T, body string) (path, started string) {
 	return path, started
 }
 
-// stalled is a video whose reader stops in the middle until ctx ends.
+// stalled is a video whose reader blocks in the middle until ctx ends.
 type stalled struct {
 	*bytes.Reader
 	ctx  context.Context
@@ -76,11 +76,11 @@ func (s *stalled) Read(p []byte) (int, error) {
 	return s.Reader.Read(p[:min(int64(len(p)), s.stop-at)])
 }
 
-// groupOf waits for the process group that the program wrote.
+// groupOf waits for the process group that the program writes.
 func groupOf(t *testing.T, started string) int {
 	t.Helper()
 	var group int
-	eventually(t, func() bool {
+	testkit.Eventually(t, "start of the program", func() bool {
 		data, err := os.ReadFile(started)
 		if err != nil {
 			return false
@@ -89,21 +89,6 @@ func groupOf(t *testing.T, started string) int {
 		return err == nil
 	})
 	return group
-}
-
-func eventually(t *testing.T, is func() bool) {
-	t.Helper()
-	deadline := time.NewTimer(30 * time.Second)
-	defer deadline.Stop()
-	tick := time.NewTicker(10 * time.Millisecond)
-	defer tick.Stop()
-	for !is() {
-		select {
-		case <-deadline.C:
-			t.Fatal("it did not happen")
-		case <-tick.C:
-		}
-	}
 }
 
 func gone(group int) bool { return errors.Is(syscall.Kill(-group, 0), syscall.ESRCH) }
@@ -133,15 +118,15 @@ func TestCancelKillsTheWholeGroup(t *testing.T) {
 			if gone(group) {
 				t.Fatal("nothing runs")
 			}
-			begun := time.Now()
+			start := time.Now()
 			cancel(why)
 			if err := <-result; !errors.Is(err, why) {
 				t.Errorf("got %v", err)
 			}
-			if took := time.Since(begun); took > 3*time.Second { // at once, on a busy machine
+			if took := time.Since(start); took > 3*time.Second { // at once, on a busy machine
 				t.Errorf("it took %s", took)
 			}
-			eventually(t, func() bool { return gone(group) })
+			testkit.Eventually(t, "end of the process group", func() bool { return gone(group) })
 		})
 	}
 }
@@ -171,7 +156,7 @@ func TestProgramsSeeNoSecrets(t *testing.T) {
 	}
 }
 
-// A store that breaks off is noticed even if ffmpeg calls it a success.
+// A read error of the store is detected even if ffmpeg succeeds.
 func TestReadErrorBehindSuccess(t *testing.T) {
 	t.Parallel()
 	testkit.Need(t, "ffmpeg", "ffprobe")
@@ -188,7 +173,7 @@ ffmpeg -v error -y -f lavfi -i sine=duration=3 -f mp3 "$out"`)
 	}
 }
 
-// Nothing in the video but the sound, and cover art, reaches a decoder.
+// Only audio and cover art are decoded.
 func TestPictureIsNotDecoded(t *testing.T) {
 	t.Parallel()
 	testkit.Need(t, "ffmpeg", "ffprobe")
@@ -209,7 +194,7 @@ func TestPictureIsNotDecoded(t *testing.T) {
 	}
 }
 
-// An output without a header, or without a sound, is not a result.
+// An output without a header, or without audio, is not accepted.
 func TestOutputIsChecked(t *testing.T) {
 	t.Parallel()
 	testkit.Need(t, "ffmpeg", "ffprobe")
@@ -228,7 +213,7 @@ func TestOutputIsChecked(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			// The stand-in's ffmpeg is found by its PATH, which ours does not pass on.
+			// The script needs a PATH to find ffmpeg: the environment has none.
 			path, _ := program(t, "PATH=/usr/local/bin:/opt/homebrew/bin:/usr/bin:/bin; "+tt.body)
 			_, _, err := convertWith(t.Context(), t, transcoder(t, func(c *ffmpeg.Config) { c.FFmpeg = path }), src, sx.Options{})
 			if sx.CodeOf(err) != tt.code {

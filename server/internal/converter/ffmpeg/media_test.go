@@ -21,7 +21,7 @@ import (
 	"github.com/soundextract/sx/server/sx"
 )
 
-// seconds is how long the test media are.
+// seconds is the duration of the test media.
 const seconds = 3
 
 func run(t *testing.T, name string, args ...string) []byte {
@@ -36,8 +36,8 @@ func run(t *testing.T, name string, args ...string) []byte {
 	return out
 }
 
-// media makes a file of three seconds with ffmpeg: input 0 is a 440 Hz tone of
-// 48 kHz mono, input 1 a moving picture. The args come after them.
+// media creates a file of three seconds with ffmpeg: input 0 is a 440 Hz tone, 48 kHz
+// mono; input 1 is a test picture. args follow the inputs.
 func media(t *testing.T, name string, args ...string) string {
 	t.Helper()
 	return mediaFrom(t, "sine=frequency=440:sample_rate=48000:duration="+strconv.Itoa(seconds), name, args...)
@@ -55,7 +55,7 @@ func mediaFrom(t *testing.T, sound, name string, args ...string) string {
 	return path
 }
 
-// video are arguments for a picture and a stereo sound.
+// video returns arguments for a picture and stereo audio.
 func video(more ...string) []string {
 	return append([]string{"-map", "1:v", "-map", "0:a", "-ac", "2"}, more...)
 }
@@ -73,7 +73,7 @@ func transcoder(t *testing.T, change func(*ffmpeg.Config)) *ffmpeg.Transcoder {
 	return tc
 }
 
-// standard has the default limits. It is made once, because that starts two
+// standard has the default limits. It is created once, because that runs two
 // programs.
 var standard = sync.OnceValues(func() (*ffmpeg.Transcoder, error) {
 	return ffmpeg.New(context.Background(), ffmpeg.Config{Log: slog.New(slog.DiscardHandler)})
@@ -114,7 +114,7 @@ func mustConvert(t *testing.T, path string, o sx.Options) (mp3 string, result co
 	return mp3, result
 }
 
-// causes shows what an error hides from people.
+// causes returns the causes that are not in the message.
 func causes(err error) string {
 	var b strings.Builder
 	for ; err != nil; err = errors.Unwrap(err) {
@@ -134,7 +134,7 @@ func wantCode(t *testing.T, err error, code sx.Code, message string) {
 	}
 }
 
-// look is what ffprobe says about a file.
+// look is ffprobe's report on a file.
 type look struct {
 	Streams  []track `json:"streams"`
 	Chapters []struct {
@@ -171,7 +171,7 @@ func probe(t *testing.T, path string) look {
 	return l
 }
 
-// decoded is how long the file sounds, counted in samples.
+// decoded returns the duration of the decoded audio, counted in samples.
 func decoded(t *testing.T, path string) time.Duration {
 	t.Helper()
 	l := probe(t, path)
@@ -183,7 +183,7 @@ func decoded(t *testing.T, path string) time.Duration {
 	return time.Duration(float64(len(pcm)/2) / float64(rate) * float64(time.Second))
 }
 
-// at parses ffprobe's seconds.
+// at parses seconds as ffprobe formats them.
 func at(t *testing.T, s string) time.Duration {
 	t.Helper()
 	d, err := time.ParseDuration(s + "s")

@@ -18,13 +18,13 @@ import (
 const (
 	maxStreams   = 64
 	maxReport    = 8 << 20 // bytes that ffprobe may print
-	probeFile    = 1 << 20 // it writes no file
+	probeFile    = 1 << 20 // bytes of output files, of which it writes none
 	probedFields = "format=duration,start_time:" +
 		"stream=index,codec_type,codec_name,channels,channel_layout,sample_rate,start_time,duration,width,height:" +
 		"stream_tags:stream_disposition=default,attached_pic"
 )
 
-// report is what ffprobe tells about a video.
+// report is ffprobe's report on a video.
 type report struct {
 	Streams []stream `json:"streams"`
 	Format  struct {
@@ -51,20 +51,20 @@ type stream struct {
 	} `json:"disposition"`
 }
 
-// seconds is a decimal string in JSON; what is none counts as 0, unknown.
+// seconds is a decimal string in JSON. Anything else is 0, which means unknown.
 type seconds time.Duration
 
 // UnmarshalJSON implements json.Unmarshaler.
 func (s *seconds) UnmarshalJSON(b []byte) error {
 	f, err := strconv.ParseFloat(strings.Trim(string(b), `"`), 64)
-	// A hundred years bound what a lying header can do to the arithmetic.
+	// The bound of a hundred years prevents overflows with forged headers.
 	if err == nil && f == f && f < 100*365*24*3600 && f > -100*365*24*3600 {
 		*s = seconds(f * float64(time.Second))
 	}
 	return nil
 }
 
-// integer is a decimal string in JSON; what is none counts as 0, unknown.
+// integer is a decimal string in JSON. Anything else is 0, which means unknown.
 type integer int
 
 // UnmarshalJSON implements json.Unmarshaler.
@@ -75,9 +75,9 @@ func (i *integer) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
-// input is the part of both command lines that opens the video: with the one
-// demuxer that fits its first bytes, over HTTP only, so that nothing in it can
-// name another file, address or format.
+// input returns the part of both command lines that opens the video: only with the
+// demuxer that matches its first bytes, and only over HTTP, so that nothing in the video
+// can make ffmpeg open another file, address or format.
 func (c *conversion) input() []string {
 	return []string{
 		"-f", c.format.Demuxer, "-format_whitelist", c.format.Demuxer,
@@ -85,7 +85,7 @@ func (c *conversion) input() []string {
 		"-codec_whitelist", c.allowed,
 		"-max_streams", strconv.Itoa(maxStreams),
 		"-probesize", "16M", "-analyzeduration", "16M", // bytes; microseconds
-		"-threads", "1", // each thread reserves memory, and sound needs one only
+		"-threads", "1", // each thread reserves memory, and audio needs only one
 	}
 }
 
@@ -94,51 +94,51 @@ const maxAlloc = 256 << 20 // bytes of one allocation
 func (c *conversion) probe(ctx context.Context) (*report, error) {
 	args := []string{"-v", "error", "-max_alloc", strconv.Itoa(maxAlloc)}
 	args = append(args, c.input()...)
-	// With the list above no other decoder looks at the video's data. In the
-	// end ffprobe also opens one for each stream, without decoding anything,
-	// and gives up if it may not; a list for each kind of stream, which counts
-	// for this step only, lets it.
+	// The whitelist in input applies to everything that decodes data. In the end
+	// ffprobe also opens a decoder for each stream, without decoding anything, and fails
+	// if that is not allowed; the whitelists by stream type apply only to this step.
 	for _, kind := range []string{"v", "a", "s", "d", "t"} {
 		args = append(args, "-codec_whitelist:"+kind, c.everything)
 	}
 	args = append(args, "-show_entries", probedFields, "-of", "json", c.in.URL)
 
-	stdout := &capped{left: maxReport}
-	said, err := c.execute(ctx, start{c.cfg.FFprobe, args, stdout, c.cfg.MinTime, probeFile})
+	stdout := &cappedBuffer{left: maxReport}
+	stderr, err := c.execute(ctx, command{c.cfg.FFprobe, args, stdout, c.cfg.MinTime, probeFile})
 	if err != nil && !errors.Is(stdout.err, errReport) {
-		return nil, c.unreadable(err, said)
+		return nil, c.probeError(err, stderr)
 	}
 	found := &report{}
 	if err := errors.Join(stdout.err, json.Unmarshal(stdout.Bytes(), found)); err != nil {
-		return nil, c.unreadable(fmt.Errorf("taking ffprobe's report: %w", err), said)
+		return nil, c.probeError(fmt.Errorf("parsing ffprobe's report: %w", err), stderr)
 	}
 	return found, nil
 }
 
-// unreadable judges a failed probe: the program itself ended, so it is the video.
-func (c *conversion) unreadable(err error, said *transcript) error {
+// probeError returns the error of a failed probe. If ffprobe exited by itself, it is the
+// video's.
+func (c *conversion) probeError(err error, stderr *stderrParser) error {
 	var exit *exec.ExitError
 	switch {
-	case sx.CodeOf(err) != sx.CodeInternal, errors.As(err, &exit) && (died(exit) || exit.ExitCode() > 1):
-		return err // a limit, a crash, or a program that did not even start
-	case said.cut:
-		return sx.NewError(sx.CodeTruncated, "the file has no index (moov atom): its end is missing").WithCause(err)
+	case sx.CodeOf(err) != sx.CodeInternal, errors.As(err, &exit) && (wasKilled(exit) || exit.ExitCode() > 1):
+		return err // a limit, a crash, or the program could not be started
+	case stderr.noIndex:
+		return sx.NewError(sx.CodeTruncated, "the file is truncated: it has no index (moov atom)").WithCause(err)
 	default:
-		return sx.NewError(sx.CodeUnreadable, "the file begins like %s but cannot be read", c.format.Name).WithCause(err)
+		return sx.NewError(sx.CodeUnreadable, "the file starts like %s but cannot be read", c.format.Name).WithCause(err)
 	}
 }
 
-var errReport = errors.New("the report is too long")
+var errReport = errors.New("report too large")
 
-// capped is a buffer with a limit.
-type capped struct {
+// cappedBuffer is a buffer with a maximum size.
+type cappedBuffer struct {
 	bytes.Buffer
 	left int
-	err  error // set once it was exceeded
+	err  error // set once the size is exceeded
 }
 
 // Write implements io.Writer.
-func (b *capped) Write(p []byte) (int, error) {
+func (b *cappedBuffer) Write(p []byte) (int, error) {
 	if b.left -= len(p); b.left < 0 {
 		b.err = errReport
 		return 0, b.err
@@ -146,12 +146,12 @@ func (b *capped) Write(p []byte) (int, error) {
 	return b.Buffer.Write(p)
 }
 
-// sounds lists the audio streams in the order in which they are numbered.
-func (r *report) sounds() []stream {
+// audioStreams returns the audio streams in the order of their numbers.
+func (r *report) audioStreams() []stream {
 	return slices.DeleteFunc(slices.Clone(r.Streams), func(s stream) bool { return s.Type != "audio" })
 }
 
-// cover finds the first cover picture that an MP3 can carry.
+// cover returns the first cover art that an MP3 can contain.
 func (r *report) cover() (stream, bool) {
 	i := slices.IndexFunc(r.Streams, func(s stream) bool {
 		return s.Is.Cover == 1 && slices.Contains(coverDecoders, s.Codec) && s.Width > 0 && s.Height > 0
@@ -162,7 +162,7 @@ func (r *report) cover() (stream, bool) {
 	return r.Streams[i], true
 }
 
-// tag looks a tag up by its name in any case.
+// tag returns the value of a tag, whose name is case-insensitive.
 func (s *stream) tag(name string) string {
 	for k, v := range s.Tags {
 		if strings.EqualFold(k, name) {

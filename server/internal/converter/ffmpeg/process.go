@@ -16,76 +16,76 @@ import (
 	"github.com/soundextract/sx/server/sx"
 )
 
-// environment is all that the programs see of ours: nothing. Credentials live
-// in environments.
+// environment is the programs' environment. It contains nothing of this process's, which
+// may include credentials.
 func environment() []string { return []string{"LC_ALL=C"} }
 
-// start is a run of one of the programs.
-type start struct {
+// command is a run of one of the programs.
+type command struct {
 	program string
 	args    []string
 	stdout  io.Writer
-	time    time.Duration // limit
-	file    int64         // limit of what it may write, in bytes
+	timeout time.Duration
+	maxFile int64 // limit of an output file, in bytes
 }
 
-// errTime is the cause when a run was ended by its time limit.
-var errTime = errors.New("time limit")
+// errTimeout is the cause of a run that was killed after its timeout.
+var errTimeout = errors.New("timeout")
 
-// execute runs the program to its end, confined. It returns what was said on
-// stderr, and an *sx.Error if a limit was hit. Any other failure of the program
-// is an *exec.ExitError.
-func (c *conversion) execute(ctx context.Context, s start) (*transcript, error) {
-	limited, stop := context.WithTimeoutCause(ctx, s.time, errTime)
+// execute runs the program with resource limits until it exits. It returns the parsed
+// stderr, and an *sx.Error if a limit was exceeded. Any other failure of the program is
+// an *exec.ExitError.
+func (c *conversion) execute(ctx context.Context, run command) (*stderrParser, error) {
+	runCtx, stop := context.WithTimeoutCause(ctx, run.timeout, errTimeout)
 	defer stop()
-	// The CPU limit is for a program that outlives this process; several
-	// threads use it up faster than the clock goes.
-	name, args := confined(4*s.time, s.file, c.cfg.MaxMemory, s.program, s.args)
-	cmd := exec.CommandContext(limited, name, args...)
-	said := &transcript{}
+	// The CPU limit is for a program that outlives this process. Several threads use CPU
+	// time faster than real time.
+	name, args := limited(4*run.timeout, run.maxFile, c.cfg.MaxMemory, run.program, run.args)
+	cmd := exec.CommandContext(runCtx, name, args...)
+	stderr := &stderrParser{}
 	cmd.Env, cmd.Dir = environment(), filepath.Dir(c.out)
-	cmd.Stdout, cmd.Stderr = s.stdout, said
+	cmd.Stdout, cmd.Stderr = run.stdout, stderr
 	cmd.WaitDelay = time.Second
 	isolate(cmd)
 
-	// On Linux the program dies with the thread that started it, so that
-	// thread must not end before the program.
+	// On Linux the program is killed when the thread that started it ends
+	// (Pdeathsig), so the thread must outlive it.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	err := cmd.Run()
-	said.flush()
+	stderr.flush()
 	if err == nil {
-		return said, nil
+		return stderr, nil
 	}
 	if ctx.Err() != nil {
-		return said, context.Cause(ctx)
+		return stderr, context.Cause(ctx)
 	}
 	var exit *exec.ExitError
 	isExit := errors.As(err, &exit)
-	err = fmt.Errorf("%s: %w: %s", filepath.Base(s.program), err, said.tail())
+	err = fmt.Errorf("%s: %w: %s", filepath.Base(run.program), err, stderr.tail())
 	switch {
-	case errors.Is(context.Cause(limited), errTime), isExit && hitCPULimit(exit), said.cpu:
-		return said, sx.NewError(sx.CodeTimeLimit, "the conversion took longer than %s", s.time).WithCause(err)
-	case isExit && hitFileLimit(exit), said.tooLarge:
-		return said, sx.NewError(sx.CodeOutputLimit, "the MP3 would be larger than %d MiB", s.file>>20).WithCause(err)
-	case said.diskFull:
-		return said, sx.NewError(sx.CodeStorageFull, "the converter's disk is full").WithCause(err)
-	case said.streams:
-		return said, sx.NewError(sx.CodeUnreadable, "the file has more than %d tracks", maxStreams).WithCause(err)
-	case said.memory:
-		return said, sx.NewError(sx.CodeMemoryLimit, "the conversion needs more than %d MiB of memory", c.cfg.MaxMemory>>20).WithCause(err)
+	case errors.Is(context.Cause(runCtx), errTimeout), isExit && hitCPULimit(exit), stderr.cpu:
+		return stderr, sx.NewError(sx.CodeTimeLimit, "the conversion took longer than %s", run.timeout).WithCause(err)
+	case isExit && hitFileLimit(exit), stderr.tooLarge:
+		return stderr, sx.NewError(sx.CodeOutputLimit, "the MP3 would be larger than %d MiB", run.maxFile>>20).WithCause(err)
+	case stderr.diskFull:
+		return stderr, sx.NewError(sx.CodeStorageFull, "the converter's disk is full").WithCause(err)
+	case stderr.streams:
+		return stderr, sx.NewError(sx.CodeUnreadable, "the file has more than %d tracks", maxStreams).WithCause(err)
+	case stderr.memory:
+		return stderr, sx.NewError(sx.CodeMemoryLimit, "the conversion needs more than %d MiB of memory", c.cfg.MaxMemory>>20).WithCause(err)
 	}
-	return said, err
+	return stderr, err
 }
 
-// transcript takes what a program writes to stderr. It keeps the last lines,
-// and what any line said that matters; a hostile file can make it very long.
-type transcript struct {
+// stderrParser parses what a program writes to stderr. It keeps only the last lines and
+// what it recognized, because a hostile file can make the output very long.
+type stderrParser struct {
 	lines   []string
 	pending []byte
 
-	damage   bool // the input ends early or is broken in places
-	cut      bool // the input lacks its index
+	damage   bool // the input is truncated or damaged
+	noIndex  bool // the input has no index (moov atom)
 	memory   bool
 	streams  bool
 	tooLarge bool
@@ -99,11 +99,11 @@ const (
 )
 
 // Write implements io.Writer.
-func (t *transcript) Write(p []byte) (int, error) {
+func (t *stderrParser) Write(p []byte) (int, error) {
 	for rest := p; len(rest) > 0; {
-		line, after, whole := bytes.Cut(rest, []byte("\n"))
+		line, after, complete := bytes.Cut(rest, []byte("\n"))
 		t.pending = append(t.pending, line[:min(len(line), lineBytes-len(t.pending))]...)
-		if whole {
+		if complete {
 			t.flush()
 		}
 		rest = after
@@ -112,11 +112,11 @@ func (t *transcript) Write(p []byte) (int, error) {
 }
 
 var (
-	sayDamage = regexp.MustCompile(`partial file|ended prematurely|[Tt]runcat|[Pp]acket corrupt|corrupt (input|decoded)|Invalid data found|End of file`)
-	sayMemory = regexp.MustCompile(`Cannot allocate memory|failed to map segment|[Oo]ut of memory`)
+	damagePattern = regexp.MustCompile(`partial file|ended prematurely|[Tt]runcat|[Pp]acket corrupt|corrupt (input|decoded)|Invalid data found|End of file`)
+	memoryPattern = regexp.MustCompile(`Cannot allocate memory|failed to map segment|[Oo]ut of memory`)
 )
 
-func (t *transcript) flush() {
+func (t *stderrParser) flush() {
 	line := strings.TrimSpace(string(t.pending))
 	t.pending = t.pending[:0]
 	if line == "" {
@@ -127,20 +127,20 @@ func (t *transcript) flush() {
 	}
 	t.lines = append(t.lines, line)
 	for _, s := range []struct {
-		said *bool
+		flag *bool
 		is   bool
 	}{
-		{&t.damage, sayDamage.MatchString(line)},
-		{&t.cut, strings.Contains(line, "moov atom not found")},
-		{&t.memory, sayMemory.MatchString(line)},
+		{&t.damage, damagePattern.MatchString(line)},
+		{&t.noIndex, strings.Contains(line, "moov atom not found")},
+		{&t.memory, memoryPattern.MatchString(line)},
 		{&t.streams, strings.Contains(line, "exceeds max_streams")},
 		{&t.tooLarge, strings.Contains(line, "File too large")},
 		{&t.diskFull, strings.Contains(line, "No space left on device")},
 		{&t.cpu, strings.Contains(line, "received signal 24")}, // SIGXCPU, which ffmpeg catches
 	} {
-		*s.said = *s.said || s.is
+		*s.flag = *s.flag || s.is
 	}
 }
 
-// tail gives the last lines in one.
-func (t *transcript) tail() string { return strings.Join(t.lines, " | ") }
+// tail returns the last lines as a single line.
+func (t *stderrParser) tail() string { return strings.Join(t.lines, " | ") }

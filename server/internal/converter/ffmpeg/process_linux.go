@@ -2,5 +2,5 @@ package ffmpeg
 
 import "syscall"
 
-// dieWithParent has the kernel end the program if this process is killed.
+// dieWithParent makes the kernel kill the program when this process dies.
 func dieWithParent(attr *syscall.SysProcAttr) { attr.Pdeathsig = syscall.SIGKILL }

@@ -4,6 +4,6 @@ package ffmpeg
 
 import "syscall"
 
-// dieWithParent has no counterpart here: the CPU limit ends a program that was
-// left behind, and it stops by itself once its source is gone.
+// dieWithParent does nothing: there is no such mechanism. An orphaned program fails when
+// it reads from its source, or exceeds its CPU limit.
 func dieWithParent(*syscall.SysProcAttr) {}

@@ -9,11 +9,11 @@ import (
 	"time"
 )
 
-// shell sets the limits and becomes the program. A limit that the system does
-// not know, or that is lower already, stays as it is: POSIX has a shell go on after
-// a ulimit that fails, since it is no special built-in (XCU 2.8.1). The arguments
-// are: seconds of CPU, bytes/512 of one file, KiB of address space, the program
-// and its arguments.
+// shell sets the limits and replaces itself by the program. A limit that the system does
+// not support, or that is already lower, remains as it is: in POSIX a shell continues
+// after a failed ulimit, because it is not a special built-in (XCU 2.8.1). The arguments
+// are: CPU time in seconds, file size in blocks of 512 bytes, address space in KiB, the
+// program and its arguments.
 const shell = `umask 077
 ulimit -c 0
 ulimit -t "$1" 2>/dev/null
@@ -23,8 +23,8 @@ ulimit -n 64 2>/dev/null
 shift 3
 exec "$@"`
 
-// confined is the command line that runs the program under the limits.
-func confined(cpu time.Duration, file, memory int64, program string, args []string) (string, []string) {
+// limited returns the command line that runs the program with the limits.
+func limited(cpu time.Duration, file, memory int64, program string, args []string) (string, []string) {
 	return "/bin/sh", append([]string{
 		"-c", shell, "sh",
 		fmt.Sprint(int64(cpu/time.Second) + 1),
@@ -34,19 +34,19 @@ func confined(cpu time.Duration, file, memory int64, program string, args []stri
 	}, args...)
 }
 
-// isolate puts the program into a process group of its own, which dies as one.
+// isolate runs the program in a new process group, which is killed as a whole.
 func isolate(cmd *exec.Cmd) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	dieWithParent(cmd.SysProcAttr)
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 }
 
-// hitFileLimit and hitCPULimit tell whether the program died of that limit.
+// hitFileLimit and hitCPULimit report whether the program was killed by that limit.
 func hitFileLimit(err *exec.ExitError) bool { return signalled(err, syscall.SIGXFSZ) }
 func hitCPULimit(err *exec.ExitError) bool  { return signalled(err, syscall.SIGXCPU) }
 
-// died tells whether a signal ended the program.
-func died(err *exec.ExitError) bool {
+// wasKilled reports whether the program was killed by a signal.
+func wasKilled(err *exec.ExitError) bool {
 	status, ok := err.Sys().(syscall.WaitStatus)
 	return ok && status.Signaled()
 }

@@ -5,9 +5,9 @@ import (
 	"time"
 )
 
-// confined runs the program as it is: Windows has no limits that a parent can
-// set this way. The time limit and the output's check still hold.
-func confined(_ time.Duration, _, _ int64, program string, args []string) (string, []string) {
+// limited returns the command line as it is: on Windows a parent cannot set such limits.
+// The timeout and the check of the output still apply.
+func limited(_ time.Duration, _, _ int64, program string, args []string) (string, []string) {
 	return program, args
 }
 
@@ -15,4 +15,4 @@ func isolate(*exec.Cmd) {}
 
 func hitFileLimit(*exec.ExitError) bool { return false }
 func hitCPULimit(*exec.ExitError) bool  { return false }
-func died(*exec.ExitError) bool         { return false }
+func wasKilled(*exec.ExitError) bool    { return false }

@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// source serves one video over HTTP ranges on the loopback interface, so that
-// ffmpeg can seek in it without a copy on disk. Its address holds a secret.
+// source serves a video with HTTP range requests on the loopback interface, so that
+// ffmpeg can seek in it without a copy on disk. Its URL contains a secret.
 type source struct {
 	URL string
 
@@ -22,14 +22,14 @@ type source struct {
 
 	mu     sync.Mutex
 	video  io.ReadSeeker
-	at     int64 // where video stands
+	at     int64 // the current offset of video
 	size   int64
 	err    error // the first error of video
 	closed bool
 }
 
-// serve starts to serve the video.
-func serve(ctx context.Context, video io.ReadSeeker, size int64) (*source, error) {
+// serveSource starts a server for the video.
+func serveSource(ctx context.Context, video io.ReadSeeker, size int64) (*source, error) {
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp4", "127.0.0.1:0")
 	if err != nil {
 		return nil, fmt.Errorf("listening for ffmpeg: %w", err)
@@ -56,7 +56,7 @@ func serve(ctx context.Context, video io.ReadSeeker, size int64) (*source, error
 	return s, nil
 }
 
-// enter counts a handler in, unless the source is closed.
+// enter counts a running handler. It reports false if the source is closed.
 func (s *source) enter() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -67,16 +67,16 @@ func (s *source) enter() bool {
 	return true
 }
 
-// Close stops serving. The video is not read any more when it returns.
+// Close stops the server. The video is no longer read once it has returned.
 func (s *source) Close() {
 	s.mu.Lock()
 	s.closed = true
 	s.mu.Unlock()
-	s.server.Close() //nolint:errcheck // closing the listener cannot fail in a way that matters here
+	s.server.Close() //nolint:errcheck // an error of closing the listener does not matter
 	s.serving.Wait()
 }
 
-// Err is the first error that the video's reader gave, if any.
+// Err returns the first error of the video's reader, if any.
 func (s *source) Err() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -91,15 +91,15 @@ func (s *source) fail(err error) {
 	}
 }
 
-// Position is the share of the video, from 0 to 1, before which ffmpeg reads now.
+// Position returns the current offset as a fraction of the size, from 0 to 1.
 func (s *source) Position() float64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return float64(max(s.at, 0)) / float64(max(s.size, 1))
 }
 
-// cursor reads the video for one request. Requests overlap when ffmpeg seeks:
-// it opens the new one before the server has noticed the old one's end.
+// cursor reads the video for one request. Requests overlap when ffmpeg seeks, because it
+// sends the new one before the server has noticed the end of the old one.
 type cursor struct {
 	*source
 	pos int64

@@ -15,7 +15,7 @@ import (
 
 var errDisk = sx.NewError(sx.CodeUnavailable, "the store is away")
 
-// failing is a video whose reader breaks at an offset.
+// failing is a video whose reader fails at an offset.
 type failing struct {
 	*bytes.Reader
 	from int64
@@ -33,7 +33,7 @@ func (f *failing) Read(p []byte) (int, error) {
 	return f.Reader.Read(p[:min(int64(len(p)), f.from-at)])
 }
 
-// A store that breaks off must not pass for a video that does.
+// A read error of the store must not be taken for a truncated video.
 func TestReadErrorIsTransient(t *testing.T) {
 	t.Parallel()
 	testkit.Need(t, "ffmpeg", "ffprobe")
@@ -67,12 +67,12 @@ func TestReadErrorIsTransient(t *testing.T) {
 	}
 }
 
-func TestNewSaysWhatIsMissing(t *testing.T) {
+func TestMissingPrograms(t *testing.T) {
 	t.Parallel()
 	_, err := ffmpeg.New(t.Context(), ffmpeg.Config{FFprobe: filepath.Join(t.TempDir(), "ffprobe")})
-	wantCode(t, err, sx.CodeUnavailable, "was not found")
+	wantCode(t, err, sx.CodeUnavailable, "not found")
 	_, err = ffmpeg.New(t.Context(), ffmpeg.Config{FFmpeg: "false"})
-	wantCode(t, err, sx.CodeUnavailable, "does not run")
+	wantCode(t, err, sx.CodeUnavailable, "cannot run")
 	_, err = ffmpeg.New(t.Context(), ffmpeg.Config{FFmpeg: "true"})
 	wantCode(t, err, sx.CodeUnavailable, "no MP3 encoder")
 }

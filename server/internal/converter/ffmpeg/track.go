@@ -10,50 +10,50 @@ import (
 	"github.com/soundextract/sx/server/sx"
 )
 
-// choose finds the audio stream that sx.Options.Track asks for.
+// choose returns the audio stream that sx.Options.Track selects.
 func (r *report) choose(want string) (stream, error) {
-	sounds := r.sounds()
-	if len(sounds) == 0 {
+	streams := r.audioStreams()
+	if len(streams) == 0 {
 		return stream{}, sx.NewError(sx.CodeNoAudio, "the video has no audio track")
 	}
-	chosen, ok := pick(sounds, want)
+	chosen, ok := pick(streams, want)
 	if !ok {
-		names := make([]string, len(sounds))
-		for i, s := range sounds {
+		names := make([]string, len(streams))
+		for i, s := range streams {
 			names[i] = fmt.Sprintf("%d: %s", i+1, s.describe())
 		}
-		return stream{}, sx.NewError(sx.CodeNoSuchTrack, "there is no audio track %s: the video has %s", want, strings.Join(names, "; "))
+		return stream{}, sx.NewError(sx.CodeNoSuchTrack, "audio track %s not found: the video has %s", want, strings.Join(names, "; "))
 	}
-	if !isSound(chosen.Codec) {
+	if !isAudio(chosen.Codec) {
 		codec := chosen.Codec
 		if codec == "" {
-			codec = "an unknown way"
+			codec = "of this track"
 		}
-		return stream{}, sx.NewError(sx.CodeUnreadable, "the sound is encoded as %s, which cannot be converted", codec)
+		return stream{}, sx.NewError(sx.CodeUnreadable, "the audio codec %s is not supported", codec)
 	}
 	return chosen, nil
 }
 
-func pick(sounds []stream, want string) (stream, bool) {
+func pick(streams []stream, want string) (stream, bool) {
 	if n, err := strconv.Atoi(want); err == nil {
-		if n < 1 || n > len(sounds) {
+		if n < 1 || n > len(streams) {
 			return stream{}, false
 		}
-		return sounds[n-1], true
+		return streams[n-1], true
 	}
-	for _, s := range sounds {
+	for _, s := range streams {
 		if want == "" && s.Is.Default == 1 || want != "" && sameLanguage(want, s.tag("language")) {
 			return s, true
 		}
 	}
 	if want == "" {
-		return sounds[0], true
+		return streams[0], true
 	}
 	return stream{}, false
 }
 
-// sameLanguage compares language tags by what they mean: de, deu, ger and
-// de-AT are the same. A region counts when both have one.
+// sameLanguage compares language tags by their meaning: de, deu, ger and de-AT are the
+// same. Regions are compared only if both tags have one.
 func sameLanguage(a, b string) bool {
 	if strings.EqualFold(a, b) {
 		return true
@@ -65,7 +65,7 @@ func sameLanguage(a, b string) bool {
 	}
 	xb, xc := x.Base()
 	yb, yc := y.Base()
-	if xb != yb || xc != language.Exact || yc != language.Exact { // "und" only guesses
+	if xb != yb || xc != language.Exact || yc != language.Exact { // und is only a guess
 		return false
 	}
 	xr, xc := x.Region()
@@ -73,7 +73,7 @@ func sameLanguage(a, b string) bool {
 	return xr == yr || xc != language.Exact || yc != language.Exact
 }
 
-// describe names the stream as in "eng, aac 5.1".
+// describe describes the stream, for example "eng, aac 5.1".
 func (s *stream) describe() string {
 	var b strings.Builder
 	if lang := s.tag("language"); lang != "" && lang != "und" {

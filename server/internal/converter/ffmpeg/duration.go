@@ -10,12 +10,11 @@ import (
 	"time"
 )
 
-var errNoSound = errors.New("the MP3 has no frame")
+var errNoFrame = errors.New("the MP3 has no frame")
 
-// measure reads an MP3's exact duration from its Xing/Info and LAME header,
-// which players need too: a missing one, or one that does not fit the file, is
-// an error.
-func measure(path string) (time.Duration, error) {
+// mp3Duration returns an MP3's exact duration from its Xing/Info and LAME header. It is
+// an error if there is none or it does not match the file, because players need it too.
+func mp3Duration(path string) (time.Duration, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return 0, fmt.Errorf("opening the MP3: %w", err)
@@ -23,16 +22,16 @@ func measure(path string) (time.Duration, error) {
 	defer f.Close() //nolint:errcheck // it was only read
 	info, err := f.Stat()
 	if err != nil {
-		return 0, fmt.Errorf("looking at the MP3: %w", err)
+		return 0, fmt.Errorf("stat the MP3: %w", err)
 	}
-	begin, err := behindID3(f)
+	start, err := afterID3(f)
 	if err != nil {
 		return 0, fmt.Errorf("reading the MP3's tag: %w", err)
 	}
 	head := make([]byte, 512)
-	n, err := f.ReadAt(head, begin)
+	n, err := f.ReadAt(head, start)
 	if n == 0 {
-		return 0, errNoSound
+		return 0, errNoFrame
 	}
 	if err != nil && !errors.Is(err, io.EOF) {
 		return 0, fmt.Errorf("reading the MP3's header: %w", err)
@@ -41,14 +40,14 @@ func measure(path string) (time.Duration, error) {
 	if err != nil {
 		return 0, err
 	}
-	if x.bytes > info.Size()-begin {
-		return 0, fmt.Errorf("the MP3 has %d bytes of sound where its header says %d", info.Size()-begin, x.bytes)
+	if x.bytes > info.Size()-start {
+		return 0, fmt.Errorf("the MP3 has %d bytes of audio, but its header says %d", info.Size()-start, x.bytes)
 	}
 	return x.duration(), nil
 }
 
-// behindID3 is the offset of the first byte behind the ID3v2 tag.
-func behindID3(r io.ReaderAt) (int64, error) {
+// afterID3 returns the offset of the first byte after the ID3v2 tag.
+func afterID3(r io.ReaderAt) (int64, error) {
 	var h [10]byte
 	switch n, err := r.ReadAt(h[:], 0); {
 	case n < len(h) && errors.Is(err, io.EOF):
@@ -61,12 +60,12 @@ func behindID3(r io.ReaderAt) (int64, error) {
 	return 10 + int64(h[6])<<21 + int64(h[7])<<14 + int64(h[8])<<7 + int64(h[9]), nil
 }
 
-// xing is the header that fills the first frame of an MP3.
+// xing is the header in the first frame of an MP3.
 // See http://gabriel.mp3-tech.org/mp3infotag.html.
 type xing struct {
 	rate       int   // Hz
-	perFrame   int   // samples of a frame
-	frames     int64 // without the header's own
+	perFrame   int   // samples in a frame
+	frames     int64 // without the header's own frame
 	bytes      int64 // with the header's own frame
 	delay, pad int64 // samples of silence that the encoder added at start and end
 }
@@ -96,9 +95,9 @@ func parseXing(b []byte) (xing, error) {
 	} else if mono {
 		side = 17
 	}
-	// Behind the side information: the name, the flags, then what they announce,
-	// of which an encoder that can seek writes all: frames, bytes, 100 bytes of
-	// table, quality; then LAME's part.
+	// After the side information follow the name, the flags and the fields that the
+	// flags announce (an encoder that can seek writes all of them): frames, bytes, a
+	// table of 100 bytes, quality; then LAME's extension.
 	b = b[min(len(b), 4+side):]
 	const all = 0xF
 	if len(b) < 144 || !bytes.HasPrefix(b, []byte("Xing")) && !bytes.HasPrefix(b, []byte("Info")) || b[7]&all != all {
