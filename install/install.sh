@@ -141,7 +141,7 @@ place() { # PROGRAM
 	fi
 }
 
-told() {
+print_path_hint() {
 	say "installed sx $version: $dir/sx and $dir/sxd"
 	case ":$PATH:" in
 	*":$dir:"*)
@@ -169,7 +169,7 @@ main() { # called on the last line, so that half a script does nothing
 	unpacked
 	place sxd
 	place sx
-	told
+	print_path_hint
 }
 
 main "$@"

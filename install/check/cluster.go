@@ -71,7 +71,7 @@ func podSecurity(ctx context.Context, env *Env) error {
 	const enforce = "pod-security.kubernetes.io/enforce"
 	if level := n.Labels[enforce]; level != "restricted" {
 		return sx.NewError(sx.CodeInvalid, "the namespace %s does not enforce the Pod Security level restricted, which all pods of SoundExtract meet", n.Name).
-			WithHint("kubectl --context %s label namespace %s %s=restricted --overwrite", env.Cluster.Context, n.Name, enforce)
+			WithHint("%s", env.Cluster.Kubectl("label", "namespace", n.Name, enforce+"=restricted", "--overwrite"))
 	}
 	return nil
 }

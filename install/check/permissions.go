@@ -63,7 +63,7 @@ func permissions(ctx context.Context, env *Env) error {
 	}
 	if len(missing) > 0 {
 		return sx.NewError(sx.CodeForbidden, "missing permissions: %s", strings.Join(missing, "; ")).
-			WithHint("ask the administrator of the cluster to run: kubectl --context %s create rolebinding sx-installer --clusterrole admin --user YOU -n %s", env.Cluster.Context, env.Cluster.Namespace)
+			WithHint("ask the administrator of the cluster to run: %s", env.Cluster.Kubectl("create", "rolebinding", "sx-installer", "--clusterrole", "admin", "--user", "YOU"))
 	}
 	return nil
 }

@@ -78,7 +78,7 @@ func queues(ctx context.Context, env *Env) error {
 		switch {
 		case q.Messages > 0 && q.Consumers == 0:
 			return &severityOverride{sx.NewError(sx.CodeUnavailable, "the queue %[2]s has %[1]d messages and no consumer", q.Messages, q.Name).
-				WithHint("see why with: kubectl --context %s -n %s get pods -l app.kubernetes.io/instance=%s", env.Cluster.Context, env.Cluster.Namespace, env.Release), Fatal}
+				WithHint("see why with: %s", env.Cluster.Kubectl("get", "pods", "-l", "app.kubernetes.io/instance="+env.Release)), Fatal}
 		case q.Messages > manyWaiting:
 			return sx.NewError(sx.CodeUnavailable, "%d messages are waiting in the queue %s", q.Messages, q.Name)
 		}

@@ -54,7 +54,7 @@ func quota(ctx context.Context, env *Env) error {
 	}
 	if len(violations) > 0 {
 		return sx.NewError(sx.CodeInvalid, "%s", strings.Join(violations, "; ")).
-			WithHint("see kubectl --context %s describe resourcequota,limitrange -n %s, and ask for more or reduce the requests with --set", env.Cluster.Context, env.Cluster.Namespace)
+			WithHint("ask for more, or reduce the requests with --set; see: %s", env.Cluster.Kubectl("describe", "resourcequota,limitrange"))
 	}
 	return nil
 }

@@ -24,7 +24,7 @@ func workloads(ctx context.Context, env *Env) error {
 		return err
 	case len(rows) == 0:
 		return sx.NewError(sx.CodeNotFound, "no workloads of the release %[2]s found in the namespace %[1]s", env.Cluster.Namespace, env.Release).
-			WithHint("install it with: sx install --context %s -n %s", env.Cluster.Context, env.Cluster.Namespace)
+			WithHint("install it with: %s", env.Cluster.SX("install"))
 	case len(problems) > 0:
 		p := problems[0]
 		message := p.Error()
@@ -36,7 +36,7 @@ func workloads(ctx context.Context, env *Env) error {
 	for _, r := range rows {
 		if r.Desired == 0 {
 			return sx.NewError(sx.CodeUnavailable, "%s/%s is scaled to zero", r.Kind, r.Name).
-				WithHint("kubectl --context %s -n %s scale %s %s --replicas 1", env.Cluster.Context, env.Cluster.Namespace, strings.ToLower(r.Kind), r.Name)
+				WithHint("%s", env.Cluster.Kubectl("scale", strings.ToLower(r.Kind), r.Name, "--replicas", "1"))
 		}
 		if r.State != watch.StateReady {
 			return sx.NewError(sx.CodeUnavailable, "%s/%s has %d of %d pods ready: %s", r.Kind, r.Name, r.Ready, r.Desired, r.Reason)
@@ -116,7 +116,7 @@ func dependencies(ctx context.Context, env *Env) error {
 	}
 	if health.Status != "ok" {
 		return sx.NewError(sx.CodeUnavailable, "the gateway is not ready: %s", health.Status).
-			WithHint("see why with: kubectl --context %s -n %s logs -l app.kubernetes.io/instance=%s --prefix --tail 20", env.Cluster.Context, env.Cluster.Namespace, env.Release)
+			WithHint("see why with: %s", env.Cluster.Kubectl("logs", "-l", "app.kubernetes.io/instance="+env.Release, "--prefix", "--tail", "20"))
 	}
 	return nil
 }

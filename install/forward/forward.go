@@ -61,7 +61,7 @@ func (d *Dialer) pods(ctx context.Context) ([]*corev1.Pod, func(*corev1.Pod) int
 	service, err := core.Services(namespace).Get(ctx, d.service, metav1.GetOptions{})
 	if apierrors.IsNotFound(err) {
 		return nil, nil, sx.NewError(sx.CodeUnavailable, "service %s not found in the namespace %s", d.service, namespace).WithCause(err).
-			WithHint("is SoundExtract installed there? see: sx status%s", d.where())
+			WithHint("is SoundExtract installed there? see: %s", d.cluster.SX("status"))
 	}
 	if err != nil {
 		return nil, nil, d.wrapError(err, "find the service "+d.service)
@@ -78,7 +78,7 @@ func (d *Dialer) pods(ctx context.Context) ([]*corev1.Pod, func(*corev1.Pod) int
 	}
 	if len(ready) == 0 {
 		return nil, nil, sx.NewError(sx.CodeUnavailable, "no pod of %s is ready", d.service).
-			WithHint("see why with: sx status%s", d.where())
+			WithHint("see why with: %s", d.cluster.SX("status"))
 	}
 	return ready, func(pod *corev1.Pod) int { return targetPort(service, pod) }, nil
 }
@@ -115,17 +115,6 @@ func targetPort(service *corev1.Service, pod *corev1.Pod) int {
 	return int(port.Port)
 }
 
-func (d *Dialer) where() string {
-	var flags string
-	if d.cluster.Kubeconfig != "" {
-		flags += " --kubeconfig " + d.cluster.Kubeconfig
-	}
-	if d.cluster.Context != "" {
-		flags += " --context " + d.cluster.Context
-	}
-	return flags + " -n " + d.cluster.Namespace
-}
-
 // wrapError translates an error of the cluster. One that says nothing about the
 // cluster itself is unavailable too: another attempt, to another pod, may succeed.
 func (d *Dialer) wrapError(err error, action string) error {
@@ -135,12 +124,5 @@ func (d *Dialer) wrapError(err error, action string) error {
 		return err
 	}
 	return sx.NewError(sx.CodeUnavailable, "%v", err).WithCause(err).
-		WithHint("is the cluster reachable? see: kubectl cluster-info%s", contextFlag(d.cluster.Context))
-}
-
-func contextFlag(name string) string {
-	if name == "" {
-		return ""
-	}
-	return fmt.Sprintf(" --context %s", name)
+		WithHint("is the cluster reachable? see: %s", d.cluster.Kubectl("cluster-info"))
 }

@@ -141,7 +141,7 @@ func wrapf(err error, action string) error {
 
 func (in *Installer) inProgress(format string, args ...any) error {
 	return sx.NewError(sx.CodeConflict, "another operation on the release %s is in progress, by %s", in.Release, fmt.Sprintf(format, args...)).
-		WithHint("wait for it to end; see its progress with: sx status --wait -n %s", in.Cluster.Namespace)
+		WithHint("wait for it to end; see its progress with: %s", in.Cluster.SX("status", "--wait"))
 }
 
 // renew renews the lock until ctx ends. If it fails to do so in time, it cancels the

@@ -154,7 +154,7 @@ func (in *Installer) waitUntil(ctx context.Context, condition func() (bool, erro
 				return context.Cause(ctx)
 			}
 			return sx.NewError(sx.CodeConflict, "deletion is not finished after %s", deletionTimeout).
-				WithHint("see what is left with: kubectl get all,pvc -n %s; then run the same command again", in.Cluster.Namespace)
+				WithHint("see what is left with: %s; then run the same command again", in.Cluster.Kubectl("get", "all,pvc"))
 		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/cli-runtime/pkg/genericclioptions"
@@ -12,6 +13,7 @@ import (
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 
+	"github.com/soundextract/sx/install/nextcmd"
 	"github.com/soundextract/sx/server/sx"
 )
 
@@ -26,6 +28,21 @@ type Target struct {
 	Kubeconfig string // path; "" is KUBECONFIG, then ~/.kube/config, then the cluster that the process runs in
 	Context    string // of the kubeconfig; "" is the current one
 	Namespace  string // "" is DefaultNamespace, not the context's
+}
+
+// Kubectl is the kubectl command with these arguments, to be suggested for the target.
+func (t Target) Kubectl(args ...string) string {
+	flags := t.flags().Keep("-n", t.Namespace, "")
+	return nextcmd.Line(slices.Concat([]string{"kubectl"}, flags, args)...)
+}
+
+// SX is the sx command with these arguments, to be suggested for the target.
+func (t Target) SX(args ...string) string {
+	return t.flags().Keep("-n", t.Namespace, DefaultNamespace).SX(args...)
+}
+
+func (t Target) flags() nextcmd.Flags {
+	return nextcmd.Flags{}.Keep("--kubeconfig", t.Kubeconfig, "").Keep("--context", t.Context, "")
 }
 
 // Cluster has the clients of a cluster. They may be fakes in tests.

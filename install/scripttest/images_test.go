@@ -51,7 +51,7 @@ func TestImages(t *testing.T) {
 	r := readReleaser(t)
 	for _, b := range r.Builds {
 		if !slices.Contains(b.LDFlags, "-X github.com/soundextract/sx/server/sx.Version="+version) {
-			t.Errorf("%s is not told its version: %v", b.ID, b.LDFlags)
+			t.Errorf("%s is built without its version: %v", b.ID, b.LDFlags)
 		}
 	}
 	var pushed []string

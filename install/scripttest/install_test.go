@@ -19,7 +19,7 @@ type run struct {
 	home  string
 	env   []string
 	args  []string
-	// path comes before the system's folders.
+	// path comes before the system directories.
 	path string
 }
 

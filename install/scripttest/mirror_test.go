@@ -13,7 +13,7 @@ import (
 	"testing"
 )
 
-// mirror serves a folder laid out like GitHub's releases over loopback.
+// mirror serves a directory laid out like GitHub's releases over loopback.
 type mirror struct {
 	url, dir string
 	newest   string

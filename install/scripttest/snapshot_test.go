@@ -20,7 +20,7 @@ import (
 )
 
 // These tests install from what make snapshot or make snapshot-test built into
-// the folder that SX_DIST names. Nothing of it stays on the machine.
+// the directory that SX_DIST names. Nothing of it stays on the machine.
 
 // snapshot is that release.
 type snapshot struct {

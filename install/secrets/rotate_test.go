@@ -59,7 +59,7 @@ func TestRotatedPasswords(t *testing.T) {
 		}
 		c := there.calls[0]
 		if len(there.calls) != 1 || c.pod != "sx-"+part+"-0" || c.container != part || !strings.Contains(c.stdin, fresh) {
-			t.Errorf("%s: it was told %+v", part, there.calls)
+			t.Errorf("%s: it received %+v", part, there.calls)
 		}
 		if strings.Contains(strings.Join(c.command, " "), fresh) {
 			t.Errorf("%s: the password is among the arguments, which others can see", part)
@@ -76,8 +76,8 @@ func TestCutOff(t *testing.T) {
 		ensure(t, s, part)
 		old := string(get(t, s, part).Data["password"])
 
-		away := &server{err: errors.New("container not found")}
-		err := s.Rotate(t.Context(), part, away.exec)
+		unavailable := &server{err: errors.New("container not found")}
+		err := s.Rotate(t.Context(), part, unavailable.exec)
 		if sx.CodeOf(err) != sx.CodeUnavailable || sx.AsError(err).Hint == "" {
 			t.Errorf("%s: got %v", part, err)
 		}
@@ -102,18 +102,18 @@ func TestCutOff(t *testing.T) {
 			t.Fatal(err)
 		}
 		if got := string(get(t, s, part).Data["password"]); got != planned {
-			t.Errorf("%s: the server was told %s, the Secret says %s", part, planned, got)
+			t.Errorf("%s: the server has %s, the Secret %s", part, planned, got)
 		}
-		for _, c := range append(away.calls, there.calls...) {
+		for _, c := range append(unavailable.calls, there.calls...) {
 			if !strings.Contains(c.stdin, planned) {
-				t.Errorf("%s: it was told another password", part)
+				t.Errorf("%s: it got another password", part)
 			}
 		}
 	}
 }
 
 // TestMongoDBRefuses: the script's end is believed, not its exit, and what it
-// says is told without the passwords.
+// prints is reported without the passwords.
 func TestMongoDBRefuses(t *testing.T) {
 	t.Parallel()
 	s, _ := newSecrets(secret(secrets.MongoDB, map[string]string{"username": "me", "password": `q"uote\`, "uri": "x"}))
@@ -169,7 +169,7 @@ func keys(s *corev1.Secret) []string {
 	return slices.DeleteFunc(names, func(n string) bool { return !strings.HasSuffix(n, ".pem") })
 }
 
-// TestRemoved: all that belongs to the release goes, whoever made it, and what
+// TestRemoved: everything that belongs to the release is removed, and what
 // belongs to another stays.
 func TestRemoved(t *testing.T) {
 	t.Parallel()

@@ -20,7 +20,7 @@ import (
 )
 
 // TestWaitUntilReady: the failing pod is one of the rollout before, and the API
-// server is away at first.
+// server is unavailable at first.
 func TestWaitUntilReady(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -89,7 +89,7 @@ func TestOldEvidence(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 		defer cancel()
 		if err := watch.Follow(ctx, c, release, nil); err != nil {
-			t.Errorf("Follow told of %v", err)
+			t.Errorf("Follow returned %v", err)
 		}
 		var p *watch.Problem
 		if _, problems, err := watch.Status(t.Context(), c, release); err != nil || len(problems) != 1 || !problems[0].Fatal {
@@ -98,7 +98,7 @@ func TestOldEvidence(t *testing.T) {
 		ctx, cancel = context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
 		if err := watch.Wait(ctx, c, release, nil); !errors.As(err, &p) || p.Reason != watch.ReasonCrashLoop || len(p.Log) == 0 {
-			t.Errorf("at the deadline Wait told of %v", err)
+			t.Errorf("at the deadline Wait returned %v", err)
 		}
 	})
 }

@@ -209,9 +209,9 @@ func TestReasons(t *testing.T) {
 	}
 }
 
-// TestHeals meets what may pass by itself: it is told when the time is up, and
+// TestTransient: a problem that may resolve itself is reported at the timeout, and
 // does not end the waiting before.
-func TestHeals(t *testing.T) {
+func TestTransient(t *testing.T) {
 	t.Parallel()
 	const x = name + "-1-x"
 	tests := []struct {
@@ -255,7 +255,7 @@ func TestHeals(t *testing.T) {
 					t.Errorf("got %v, %+v", err, p)
 				}
 				if !errors.Is(err, context.DeadlineExceeded) || !strings.HasPrefix(err.Error(), "timed out: ") {
-					t.Errorf("%v is not told as timed out", err)
+					t.Errorf("%v is not a timeout", err)
 				}
 			})
 		})
