@@ -129,8 +129,9 @@ func (s uploads) checkMedia(ctx context.Context, u tusserver.Upload, body *tusse
 		return body, nil
 	}
 	head := make([]byte, min(sniff.Len, u.Size))
-	n, err := io.ReadFull(body, head)
-	if err != nil && (n == 0 || body.Err() != nil) {
+	n, _ := io.ReadFull(body, head) // if it ends early, body.Err says why
+	conclusive := n == len(head) || n > 0 && body.Err() == nil
+	if !conclusive {
 		return bytes.NewReader(nil), nil
 	}
 	head = head[:n]

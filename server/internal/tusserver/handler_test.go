@@ -17,6 +17,7 @@ import (
 
 	"github.com/soundextract/sx/server/api"
 	"github.com/soundextract/sx/server/api/tus"
+	"github.com/soundextract/sx/server/backoff"
 	"github.com/soundextract/sx/server/internal/tusserver"
 	"github.com/soundextract/sx/server/sx"
 )
@@ -265,7 +266,9 @@ func TestStalledRequestKeepsItsBytes(t *testing.T) {
 		conn := connect(t, handler(m, tusserver.NewLocks()))
 		start := time.Now()
 		send(t, conn, u.ID, "01234")
-		time.Sleep(50 * time.Second)
+		if err := backoff.Sleep(t.Context(), 50*time.Second); err != nil {
+			t.Fatal(err)
+		}
 		if _, err := io.WriteString(conn, "5"); err != nil { // in time
 			t.Fatal(err)
 		}
