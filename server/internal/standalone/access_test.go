@@ -30,10 +30,9 @@ import (
 
 const (
 	password = "correct horse battery"
-	patience = 30 * time.Second
 )
 
-// serve runs the server and gives its address and its data folder.
+// serve runs the server and returns its URL and its data directory.
 func serve(t *testing.T) (url, data string) {
 	t.Helper()
 	data = t.TempDir()
@@ -50,39 +49,20 @@ func serve(t *testing.T) (url, data string) {
 			t.Error(err)
 		}
 	})
-	tick, deadline := time.NewTicker(5*time.Millisecond), time.After(patience)
-	defer tick.Stop()
-	for {
-		var card struct{ URL string }
+	testkit.Eventually(t, "instance file", func() bool {
+		var file struct{ URL string }
 		raw, err := os.ReadFile(filepath.Join(data, "sxd.json"))
-		if err == nil && json.Unmarshal(raw, &card) == nil {
-			return card.URL, data
+		if err == nil && json.Unmarshal(raw, &file) == nil {
+			url = file.URL
 		}
-		select {
-		case <-tick.C:
-		case err := <-ended:
-			ended <- err
-			t.Fatalf("the server ended: %v", err)
-		case <-deadline:
-			t.Fatal("the server does not come up")
-		}
-	}
-}
-
-// bearer sends a token with each request.
-type bearer string
-
-func (b bearer) RoundTrip(req *http.Request) (*http.Response, error) {
-	out := req.Clone(req.Context())
-	if b != "" {
-		out.Header.Set("Authorization", "Bearer "+string(b))
-	}
-	return http.DefaultTransport.RoundTrip(out)
+		return url != ""
+	})
+	return url, data
 }
 
 func as(t *testing.T, url, token string) *client.Client {
 	t.Helper()
-	c, err := client.New(url, &http.Client{Transport: bearer(token)})
+	c, err := client.New(url, &http.Client{Transport: testkit.Bearer(token)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -99,15 +79,15 @@ func must[T any](v T, err error) func(*testing.T) T {
 	}
 }
 
-// operation is one method of one path of the API, as its document has it. That
-// the document has them all, package gateway's tests see to.
+// operation is a method of a path in the OpenAPI document. The gateway's tests check that
+// the document is complete.
 type operation struct {
 	method, path string
 	public       bool
-	json         bool // wants a body of JSON
+	json         bool // requires a JSON body
 }
 
-// public are the paths that need no token. A new one has to be meant.
+// public are the paths that need no token. Adding one must be a conscious decision.
 var public = []string{
 	api.PathRegister, api.PathLogin, api.PathRefresh, api.PathLogout, api.PathKeys, api.PathOpenAPI,
 	api.PathHealth, api.PathReady, api.PathMetrics,
@@ -183,7 +163,7 @@ func ask(t *testing.T, url, token string, o operation, id string) (int, sx.Code)
 	if o.path == api.PathEvents {
 		path += "?id=" + id
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), testkit.Timeout)
 	defer cancel()
 	body := bodies[o.method+" "+o.path]
 	req := must(http.NewRequestWithContext(ctx, o.method, url+path, strings.NewReader(body)))(t)
@@ -195,7 +175,7 @@ func ask(t *testing.T, url, token string, o operation, id string) (int, sx.Code)
 			req.Header.Set("Upload-Offset", "0")
 		}
 	}
-	res := must(bearer(token).RoundTrip(req))(t)
+	res := must(testkit.Bearer(token).RoundTrip(req))(t)
 	defer func() { _ = res.Body.Close() }()
 	var e api.ErrorBody
 	if res.StatusCode >= http.StatusBadRequest && o.method != http.MethodHead {
@@ -252,7 +232,7 @@ func populate(t *testing.T, url string) people {
 	} {
 		req.Header.Set(k, v)
 	}
-	res := must(bearer(p.alice.AccessToken).RoundTrip(req))(t)
+	res := must(testkit.Bearer(p.alice.AccessToken).RoundTrip(req))(t)
 	_ = res.Body.Close()
 	p.job = filepath.Base(res.Header.Get("Location"))
 	return p
