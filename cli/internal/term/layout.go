@@ -108,7 +108,7 @@ func (c *columns) fit(width int) {
 	c.rate = c.bytes
 	c.name = min(c.name, max(minName, width/3))
 	for {
-		rest := width - c.name - len("  100 %  [") - len("]")
+		rest := width - c.name - len(" 100% [") - len("]")
 		for _, col := range []struct {
 			on    bool
 			width int
@@ -139,19 +139,15 @@ func (c *columns) fit(width int) {
 }
 
 func (c *columns) line(v view) string {
-	var b strings.Builder
-	b.WriteString(pad(shorten(v.name, c.name), c.name))
-	fmt.Fprintf(&b, "  %3d %%", int(100*v.fraction))
+	description := pad(shorten(v.name, c.name), c.name)
 	if v.note != "" {
-		b.WriteString("  " + v.note)
-		return b.String()
+		return fmt.Sprintf("%s%s %s", description, padLeft("", c.beforePercent()), note(v))
 	}
 	if c.phase {
-		b.WriteString("  " + pad(v.phase, phaseWidth))
+		description += "  " + pad(v.phase, phaseWidth)
 	}
-	if c.bar > 0 {
-		b.WriteString("  " + gauge(v.fraction, c.bar))
-	}
+	var b strings.Builder
+	b.WriteString(meter(description, v.fraction, c.bar))
 	if c.bytes {
 		b.WriteString("  " + padLeft(v.bytes, bytesWidth))
 	}
@@ -164,23 +160,29 @@ func (c *columns) line(v view) string {
 	return b.String()
 }
 
-// gauge is a bar of the given width between brackets. It is ASCII on purpose:
-// block characters are two columns wide on some East Asian terminals.
-func gauge(fraction float64, width int) string {
+// beforePercent is the width of what stands between a name and the percentage.
+func (c *columns) beforePercent() int {
+	if c.phase {
+		return 2 + phaseWidth
+	}
+	return 0
+}
+
+// note is the percentage with the text that stands instead of a bar.
+func note(v view) string { return fmt.Sprintf("%3d%% %s", int(100*v.fraction), v.note) }
+
+// meter is a description with the percentage and the bar. The bar is ASCII on
+// purpose: block characters are two columns wide on some East Asian terminals.
+func meter(description string, fraction float64, width int) string {
 	const full = 10_000
 	bar := progressbar.NewOptions64(full,
-		progressbar.OptionSetWriter(io.Discard), progressbar.OptionSetWidth(width),
+		progressbar.OptionSetWriter(io.Discard), progressbar.OptionSetDescription(description), progressbar.OptionSetWidth(width),
 		progressbar.OptionSetPredictTime(false), progressbar.OptionSetElapsedTime(false),
 		progressbar.OptionSetTheme(progressbar.Theme{Saucer: "=", SaucerHead: ">", SaucerPadding: " ", BarStart: "[", BarEnd: "]"}),
 	)
 	_ = bar.RenderBlank() // writes to nowhere
 	_ = bar.Set64(int64(fraction * full))
-	text := bar.String()
-	from, to := strings.Index(text, "["), strings.LastIndex(text, "]")
-	if from < 0 || to < from {
-		return ""
-	}
-	return text[from : to+1]
+	return strings.TrimRight(strings.TrimPrefix(bar.String(), "\r"), " ")
 }
 
 func textWidth(s string) int { return uniseg.StringWidth(s) }

@@ -31,25 +31,25 @@ func TestLayout(t *testing.T) {
 		want          string
 	}{
 		{"wide", three, 100, 20, `
-talk.mp4         30 %  [========>                        ]  1.2 GB of 4.0 GB   11 MB/s   3m 20s left
-会議の録画.mp4    0 %  waiting
-b.mkv            50 %  no connection, retrying in 8s`},
+talk.mp4        30% [=========>                          ]  1.2 GB of 4.0 GB   11 MB/s   3m 20s left
+会議の録画.mp4   0% waiting
+b.mkv           50% no connection, retrying in 8s`},
 		{"without bytes", three, 60, 20, `
-talk.mp4         30 %  [==>        ]   11 MB/s   3m 20s left
-会議の録画.mp4    0 %  waiting
-b.mkv            50 %  no connection, retrying in 8s`},
+talk.mp4        30% [===>          ]   11 MB/s   3m 20s left
+会議の録画.mp4   0% waiting
+b.mkv           50% no connection, retrying in 8s`},
 		{"narrow", three, 36, 20, `
-talk.mp4       30 %  [==>          ]
-会議の..mp4     0 %  waiting
-b.mkv          50 %  no connection,`},
+talk.mp4      30% [===>            ]
+会議の..mp4    0% waiting
+b.mkv         50% no connection, ret`},
 		{"too narrow for anything", three, 10, 20, `
 talk.mp4
 会議..p4
 b.mkv`},
 		{"more than fit", four, 79, 3, `
-0 of 4 done   26 %  [==>            ]  1.6 GB of 6.0 GB   22 MB/s   3m 20s left
-talk.mp4      30 %  [===>           ]  1.2 GB of 4.0 GB   11 MB/s   3m 20s left
-b.mkv         50 %  no connection, retrying in 8s`},
+0 of 4 done  26% [===>              ]  1.6 GB of 6.0 GB   22 MB/s   3m 20s left
+talk.mp4     30% [====>             ]  1.2 GB of 4.0 GB   11 MB/s   3m 20s left
+b.mkv        50% no connection, retrying in 8s`},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

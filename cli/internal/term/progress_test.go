@@ -77,10 +77,10 @@ func TestTerminalBlock(t *testing.T) {
 	got := errOut.String()
 	for _, want := range []string{
 		"a line above\n",
-		"a.mp4           50 %  uploading    [",
-		"b renamed.mp4   30 %  converting   [", "1m left",
+		"a.mp4          uploading    50% [",
+		"b renamed.mp4  converting   30% [", "1m left",
 		"b renamed.mp4: trouble\n",
-		"a.mp4          100 %  done", "b renamed.mp4   30 %  failed",
+		"a.mp4         100% done", "b renamed.mp4  30% failed",
 	} {
 		if !strings.Contains(got, want) {
 			t.Errorf("%q is not in %q", want, got)

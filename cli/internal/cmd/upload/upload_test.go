@@ -320,7 +320,7 @@ func TestTerminal(t *testing.T) {
 			if !bytes.HasSuffix(raw, []byte("\n")) {
 				t.Errorf("the cursor does not end on a line of its own: %q", raw)
 			}
-			if !strings.Contains(string(raw), "100 %") {
+			if !strings.Contains(string(raw), "100%") {
 				t.Error("no bar came to its end")
 			}
 			if got := strings.Contains(string(raw), " of 40 done"); got != (files == 40) {
