@@ -163,13 +163,13 @@ func (p *user) digests() map[string]string {
 	p.sx("download", "--all", "-o", dir)
 	digests := map[string]string{}
 	for _, j := range p.jobs() {
-		if j.State != sx.StateDone || j.Track == nil {
+		if j.State != sx.StateDone || j.Track(1) == nil {
 			p.t.Fatalf("job %s of %s is %s: %+v", j.ID, j.Name, j.State, j.Error)
 		}
 		if digests[j.Name] != "" {
 			p.t.Errorf("%s was converted twice", j.Name)
 		}
-		digests[j.Name] = j.Track.SHA256
+		digests[j.Name] = j.Track(1).SHA256
 	}
 	files, err := os.ReadDir(dir)
 	if err != nil {

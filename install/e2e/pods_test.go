@@ -50,7 +50,7 @@ func TestKilledPods(t *testing.T) {
 	got := map[string]string{}
 	for _, j := range lines[job](o, r.stdout) {
 		o.sx("watch", j.ID)
-		got[j.Name] = o.job(j.ID).Track.SHA256
+		got[j.Name] = o.job(j.ID).Tracks[0].SHA256
 	}
 	if !maps.Equal(got, want) {
 		t.Errorf("the MP3s are %v, undisturbed they are %v", got, want)
@@ -69,7 +69,7 @@ func (o *operator) digests(upload []string) map[string]string {
 	got := map[string]string{}
 	for _, j := range lines[job](o, o.sx(upload...)) {
 		o.sx("watch", j.ID)
-		got[j.Name] = o.job(j.ID).Track.SHA256
+		got[j.Name] = o.job(j.ID).Tracks[0].SHA256
 	}
 	return got
 }

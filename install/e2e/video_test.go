@@ -47,13 +47,13 @@ func (o *operator) ffmpeg(args ...string) {
 
 // job is what the tests read of sx's JSON.
 type job struct {
-	ID    string `json:"id"`
-	Name  string `json:"name"`
-	State string `json:"state"`
-	Track struct {
+	ID     string `json:"id"`
+	Name   string `json:"name"`
+	State  string `json:"state"`
+	Tracks []struct {
 		SHA256   string  `json:"sha256"`
 		Duration float64 `json:"duration"`
-	} `json:"track"`
+	} `json:"tracks"`
 }
 
 // job shows a job, as soon as the service is there: a part may just be starting.
@@ -100,7 +100,7 @@ func (o *operator) download(id string) string {
 	}
 	sum := sha256.Sum256(mp3)
 	got := hex.EncodeToString(sum[:])
-	if want := o.job(id).Track.SHA256; got != want {
+	if want := o.job(id).Tracks[0].SHA256; got != want {
 		o.t.Errorf("the MP3 of %s has the digest %s, the server says %s", id, got, want)
 	}
 	if !bytes.HasPrefix(mp3, []byte("ID3")) {

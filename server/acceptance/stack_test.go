@@ -107,14 +107,14 @@ func anyGateway(t *testing.T, s *stack.Stack) {
 
 	job := p.await(ctx, one, id)
 	sum := sha256.Sum256(video)
-	if job.State != sx.StateDone || job.Video.SHA256 != hex.EncodeToString(sum[:]) {
-		t.Fatalf("the job is %s with video %s, error %v", job.State, job.Video.SHA256, job.Error)
+	if job.State != sx.StateDone || job.Sent.SHA256 != hex.EncodeToString(sum[:]) {
+		t.Fatalf("the job is %s with video %s, error %v", job.State, job.Sent.SHA256, job.Error)
 	}
 	for _, gateway := range []string{one, two} {
-		_, track := p.do(ctx, http.MethodGet, gateway+strings.Replace(api.PathTrack, "{id}", id, 1), nil, http.StatusOK)
+		_, track := p.do(ctx, http.MethodGet, gateway+strings.NewReplacer("{id}", id, "{number}", "1").Replace(api.PathTrack), nil, http.StatusOK)
 		sum := sha256.Sum256(track)
-		if got := hex.EncodeToString(sum[:]); got != job.Track.SHA256 {
-			t.Errorf("the track from %s has the digest %s, want %s", gateway, got, job.Track.SHA256)
+		if got := hex.EncodeToString(sum[:]); got != job.Track(1).SHA256 {
+			t.Errorf("the track from %s has the digest %s, want %s", gateway, got, job.Track(1).SHA256)
 		}
 	}
 }

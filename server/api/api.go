@@ -29,12 +29,12 @@ const (
 
 	PathUploads = "/v1/uploads/" // tus 1.0; an upload is PathUploads + id
 
-	PathJobs   = "/v1/jobs"             // GET: JobList
-	PathJob    = "/v1/jobs/{id}"        // GET: Job; DELETE: 204
-	PathCancel = "/v1/jobs/{id}/cancel" // POST: Job
-	PathRetry  = "/v1/jobs/{id}/retry"  // POST: Job
-	PathTrack  = "/v1/jobs/{id}/track"  // GET, HEAD: the MP3, with ranges
-	PathEvents = "/v1/events"           // GET: server-sent events
+	PathJobs   = "/v1/jobs"                      // GET: JobList
+	PathJob    = "/v1/jobs/{id}"                 // GET: Job; DELETE: 204
+	PathCancel = "/v1/jobs/{id}/cancel"          // POST: Job
+	PathRetry  = "/v1/jobs/{id}/retry"           // POST: Job
+	PathTrack  = "/v1/jobs/{id}/tracks/{number}" // GET, HEAD: an MP3 of the job, with ranges
+	PathEvents = "/v1/events"                    // GET: server-sent events
 
 	PathOpenAPI = "/v1/openapi.yaml"
 	PathHealth  = "/healthz"
@@ -106,18 +106,43 @@ type Job struct {
 	Created   time.Time `json:"created"`
 	Updated   time.Time `json:"updated"`
 	Error     *Error    `json:"error,omitempty"`
-	Video     Video     `json:"video"`
-	Track     *Track    `json:"track,omitempty"`
+	// Sent is what was uploaded.
+	Sent File `json:"sent"`
+	// Sources are the files that it comes from. This list and those below are
+	// never null: an empty one is [].
+	Sources  []File    `json:"sources"`
+	Tracks   []Track   `json:"tracks"` // the MP3s, once the job is done
+	Labels   []string  `json:"labels"`
+	Warnings []Warning `json:"warnings"`
 }
 
-// Video is the uploaded file.
-type Video struct {
+// Track is the track of the number, nil if the job has none.
+func (j Job) Track(number int) *Track {
+	for i := range j.Tracks {
+		if j.Tracks[i].Number == number {
+			return &j.Tracks[i]
+		}
+	}
+	return nil
+}
+
+// File is a file by its name and content.
+type File struct {
+	Name   string `json:"name"`
 	Size   int64  `json:"size"`
-	SHA256 string `json:"sha256,omitempty"` // once it is stored whole
+	SHA256 string `json:"sha256,omitempty"` // of what was sent, once all bytes are stored
 }
 
-// Track is the MP3.
+// Warning says what is not as expected about the result.
+type Warning struct {
+	Code    string `json:"code"`
+	Message string `json:"message"`
+}
+
+// Track is an MP3.
 type Track struct {
+	Number   int     `json:"number"` // from 1; see PathTrack
+	Name     string  `json:"name"`   // the MP3's file name
 	Size     int64   `json:"size"`
 	SHA256   string  `json:"sha256"`
 	Duration float64 `json:"duration"` // seconds

@@ -6,20 +6,29 @@ import "github.com/soundextract/sx/server/sx"
 // are there; it matters only while the job is uploading.
 func FromJob(j sx.Job, stored int64) Job {
 	out := Job{
-		ID: j.ID, Name: j.Video.Name, State: j.State, Progress: j.Progress,
+		ID: j.ID, Name: j.Sent.Name, State: j.State, Progress: j.Progress,
 		Remaining: j.Remaining.Seconds(), Attempt: j.Attempt,
 		Created: j.Created.UTC(), Updated: j.Updated.UTC(),
-		Video: Video{Size: j.Video.Size, SHA256: j.Video.SHA256},
+		Sent: File(j.Sent), Sources: []File{}, Tracks: []Track{},
+		Labels: append([]string{}, j.Labels...), Warnings: []Warning{},
 	}
-	if j.State == sx.StateUploading && j.Video.Size > 0 {
-		out.Progress = 100 * float64(stored) / float64(j.Video.Size)
+	if j.State == sx.StateUploading && j.Sent.Size > 0 {
+		out.Progress = 100 * float64(stored) / float64(j.Sent.Size)
 	}
 	if j.Error != nil {
 		e := FromError(j.Error)
 		out.Error = &e
 	}
-	if j.Track != nil {
-		out.Track = &Track{Size: j.Track.Size, SHA256: j.Track.SHA256, Duration: j.Track.Duration.Seconds()}
+	for _, f := range j.Sources {
+		out.Sources = append(out.Sources, File(f))
+	}
+	for _, t := range j.Tracks {
+		out.Tracks = append(out.Tracks, Track{
+			Number: t.Number, Name: t.Name, Size: t.Size, SHA256: t.SHA256, Duration: t.Duration.Seconds(),
+		})
+	}
+	for _, w := range j.Warnings {
+		out.Warnings = append(out.Warnings, Warning(w))
 	}
 	return out
 }

@@ -42,9 +42,14 @@ type Job struct {
 	Owner   string // the user's id
 	State   State
 	Options Options
-	Video   Video
-	Track   *Track // set when done
-	Error   *Error // why it failed, or why the last attempt did
+	Sent    File // what was uploaded; its digest is set once all bytes are stored
+	// Sources are the files on the user's side that what was sent comes from: one,
+	// for now, which is sent as a whole.
+	Sources  []File
+	Tracks   []Track // the results, set when done: one, for now
+	Labels   []string
+	Warnings []Warning // what the owner should know of the result
+	Error    *Error    // why it failed, or why the last attempt did
 
 	Progress  float64       // percent of the conversion, 0 to 100
 	Remaining time.Duration // estimated time left of the conversion; 0 is unknown
@@ -66,6 +71,23 @@ type Job struct {
 	Rev     int64 // see store.Jobs
 }
 
+// Warning says what is not as expected about the result of a job that is done.
+// Codes of warnings are part of the API, as those of errors.
+type Warning struct {
+	Code    string
+	Message string
+}
+
+// Track is the track of the number, nil if the job has none.
+func (j Job) Track(number int) *Track {
+	for i := range j.Tracks {
+		if j.Tracks[i].Number == number {
+			return &j.Tracks[i]
+		}
+	}
+	return nil
+}
+
 // NotificationState says whether the owner was notified of the job's end.
 type NotificationState string
 
@@ -80,9 +102,10 @@ const (
 func (j *Job) Settled() bool { return j.State.Final() && j.Notification != NotificationPending }
 
 // NewJob is a job whose upload is about to begin.
-func NewJob(owner string, video Video, options Options, now time.Time) Job {
+func NewJob(owner string, sent File, options Options, now time.Time) Job {
 	return Job{
-		ID: NewID(), Owner: owner, State: StateUploading, Options: options, Video: video,
+		ID: NewID(), Owner: owner, State: StateUploading, Options: options,
+		Sent: sent, Sources: []File{sent},
 		Created: now, Updated: now,
 	}
 }

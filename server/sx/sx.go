@@ -42,16 +42,18 @@ type Session struct {
 	Rev      int64
 }
 
-// Video is what was uploaded.
-type Video struct {
-	Name   string // the file's base name
+// File is a file as it is known by name and content.
+type File struct {
+	Name   string // base name
 	Size   int64  // bytes
-	SHA256 string // lower-case hex; "" until all bytes are stored
+	SHA256 string // lower-case hex; "" while it is not known
 }
 
-// Track is the sound that came out of a video.
+// Track is an MP3 that a job produced.
 type Track struct {
+	Number   int    // from 1, unique in its job
 	ID       string // the key in the track store, see TrackID
+	Name     string // the MP3's file name
 	Size     int64  // bytes
 	SHA256   string // lower-case hex
 	Duration time.Duration

@@ -41,7 +41,12 @@ func (j *Job) Queue(sha256 string, now time.Time) error {
 	if j.State != StateUploading {
 		return NewError(CodeConflict, "job %s is %s, not uploading", j.ID, j.State)
 	}
-	j.Video.SHA256 = sha256
+	j.Sent.SHA256 = sha256
+	if len(j.Sources) == 1 && j.Sources[0].Size == j.Sent.Size { // sent as a whole
+		source := j.Sources[0]
+		source.SHA256 = sha256
+		j.Sources = []File{source}
+	}
 	return j.move(StateQueued, now)
 }
 
@@ -87,7 +92,8 @@ func (j *Job) Finish(attempt int, track Track, now time.Time) error {
 	if err := j.move(StateDone, now); err != nil {
 		return err
 	}
-	j.Track, j.Progress, j.Notification = &track, 100, NotificationPending
+	track.Number = 1
+	j.Tracks, j.Progress, j.Notification = []Track{track}, 100, NotificationPending
 	return nil
 }
 
@@ -147,7 +153,7 @@ func (j *Job) Retry(now time.Time) error {
 	switch {
 	case j.State != StateFailed && j.State != StateCancelled:
 		return NewError(CodeConflict, "job %s is %s: only a failed or cancelled job can be tried again", j.ID, j.State)
-	case j.Video.SHA256 == "":
+	case j.Sent.SHA256 == "":
 		return NewError(CodeConflict, "the upload of job %s was never finished", j.ID).
 			WithHint("upload the file again with: sx upload")
 	}

@@ -1,6 +1,7 @@
 package sx_test
 
 import (
+	"reflect"
 	"testing"
 	"time"
 
@@ -14,7 +15,7 @@ const lease = 20 * time.Second
 // job makes a job in the given state by the moves that lead there.
 func job(t *testing.T, state sx.State) sx.Job {
 	t.Helper()
-	j := sx.NewJob("user", sx.Video{Name: "talk.mp4", Size: 10}, sx.Options{}, now)
+	j := sx.NewJob("user", sx.File{Name: "talk.mp4", Size: 10}, sx.Options{}, now)
 	queue := func() error { return j.Queue("digest", now) }
 	claim := func() error { return j.Claim("worker", lease, now) }
 	paths := map[sx.State][]func() error{
@@ -74,7 +75,7 @@ func TestMoves(t *testing.T) {
 					if sx.CodeOf(err) != sx.CodeConflict {
 						t.Errorf("got %v, want code conflict", err)
 					}
-					if j != before {
+					if !reflect.DeepEqual(j, before) {
 						t.Errorf("a refused move changed the job:\n%+v\n%+v", before, j)
 					}
 					return

@@ -56,7 +56,7 @@ func checkDir(path string) error {
 // CheckConverted returns an *sx.Error with what to do if the job has no MP3.
 func CheckConverted(job api.Job) error {
 	switch {
-	case job.Track != nil && job.State == sx.StateDone:
+	case job.Track(1) != nil && job.State == sx.StateDone:
 		return nil
 	case job.State == sx.StateFailed && job.Error != nil:
 		return job.Error.ToError()
@@ -75,7 +75,7 @@ func (d *Downloader) File(ctx context.Context, job api.Job, path string, progres
 	if err := CheckConverted(job); err != nil {
 		return false, err
 	}
-	if hasDigest(ctx, path, job.Track) {
+	if hasDigest(ctx, path, job.Track(1)) {
 		return true, nil
 	}
 	if err := d.CheckTarget(path); err != nil {
@@ -160,11 +160,11 @@ func (d *Downloader) toPart(ctx context.Context, job api.Job, part string, progr
 		return false, diskError("read "+part, err)
 	}
 	resumed = have > 0
-	if have > job.Track.Size {
+	if have > job.Track(1).Size {
 		sum, have = sha256.New(), 0
 	}
 	if have > 0 {
-		sayResumed(progress, have, job.Track.Size)
+		sayResumed(progress, have, job.Track(1).Size)
 	}
 	dl := &download{Downloader: d, job: job, to: file, sum: sum, have: have, progress: progress}
 	dl.rewind = func() error {
@@ -220,7 +220,7 @@ const downloadBlock = 256 << 10
 // run downloads what is missing, over as many connections as the retry timeout
 // allows, and verifies the digest.
 func (d *download) run(ctx context.Context) error {
-	size := d.job.Track.Size
+	size := d.job.Track(1).Size
 	d.progress.Start("downloading", d.have, size)
 	retry := d.Policy.Start(d.progress)
 	for d.have < size {
@@ -236,7 +236,7 @@ func (d *download) run(ctx context.Context) error {
 			return err
 		}
 	}
-	if hex.EncodeToString(d.sum.Sum(nil)) != d.job.Track.SHA256 {
+	if hex.EncodeToString(d.sum.Sum(nil)) != d.job.Track(1).SHA256 {
 		return sx.NewError(sx.CodeInternal, "the MP3 arrived damaged").
 			WithHint("run the same command to download it again").WithCause(errDamaged)
 	}
@@ -249,7 +249,7 @@ func (d *download) once(ctx context.Context) error {
 	ctx, dog := watch(ctx, stallTimeout)
 	defer dog.stop()
 	// The server's ETag is the digest: a track that was converted again comes whole.
-	res, err := d.API.Track(ctx, d.job.ID, d.have, `"`+d.job.Track.SHA256+`"`)
+	res, err := d.API.Track(ctx, d.job.ID, 1, d.have, `"`+d.job.Track(1).SHA256+`"`)
 	if err != nil {
 		return stallError(ctx, err)
 	}
@@ -258,13 +258,13 @@ func (d *download) once(ctx context.Context) error {
 		return err
 	}
 	buffer := make([]byte, downloadBlock)
-	for d.have < d.job.Track.Size {
-		n, err := res.Body.Read(buffer[:min(downloadBlock, d.job.Track.Size-d.have)])
+	for d.have < d.job.Track(1).Size {
+		n, err := res.Body.Read(buffer[:min(downloadBlock, d.job.Track(1).Size-d.have)])
 		dog.reset()
 		if writeErr := d.write(buffer[:n]); writeErr != nil {
 			return writeErr
 		}
-		if err != nil && d.have < d.job.Track.Size {
+		if err != nil && d.have < d.job.Track(1).Size {
 			return readError(ctx, res, err)
 		}
 	}

@@ -78,7 +78,7 @@ func (d *downloadFixture) cutting(times int32) (ranges *[]string) {
 	ranges = &[]string{}
 	var cuts atomic.Int32
 	d.server.Before = func(w http.ResponseWriter, r *http.Request) bool {
-		if !strings.HasSuffix(r.URL.Path, "/track") {
+		if !strings.HasSuffix(r.URL.Path, "/tracks/1") {
 			return false
 		}
 		*ranges = append(*ranges, r.Header.Get("Range"))
@@ -204,7 +204,7 @@ func TestServerSendsAnotherRange(t *testing.T) {
 func TestDownloadWithWrongDigest(t *testing.T) {
 	t.Parallel()
 	d := newDownload(t)
-	d.server.Change(d.id, func(j *sx.Job) { j.Track.SHA256 = gateway.Digest(nil) })
+	d.server.Change(d.id, func(j *sx.Job) { j.Track(1).SHA256 = gateway.Digest(nil) })
 	if _, err := d.get(t.Context(), t); err == nil || !strings.Contains(err.Error(), "arrived damaged") {
 		t.Errorf("got %v", err)
 	}

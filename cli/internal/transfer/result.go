@@ -22,7 +22,7 @@ type Result struct {
 
 // ResultOf describes the job's MP3 at path.
 func ResultOf(job api.Job, path string) Result {
-	return Result{ID: job.ID, Path: path, Size: job.Track.Size, SHA256: job.Track.SHA256, Duration: job.Track.Duration}
+	return Result{ID: job.ID, Path: path, Size: job.Track(1).Size, SHA256: job.Track(1).SHA256, Duration: job.Track(1).Duration}
 }
 
 // ResultPrinter prints one line per result: a description for a terminal, and

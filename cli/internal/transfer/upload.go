@@ -145,7 +145,7 @@ func (u *upload) once(ctx context.Context) (*Uploaded, error) {
 		}
 		switch {
 		case job.State == sx.StateUploading:
-		case job.Video.SHA256 != "" && job.State != sx.StateExpired:
+		case job.Sent.SHA256 != "" && job.State != sx.StateExpired:
 			u.progress.Say("already uploaded, verifying")
 			uploaded, err := u.verify(ctx)
 			if err != nil {
@@ -231,7 +231,7 @@ func (u *upload) verify(ctx context.Context) (*Uploaded, error) {
 	if err := u.checkUnchanged(); err != nil {
 		return nil, err
 	}
-	if job.Video.SHA256 != sum {
+	if job.Sent.SHA256 != sum {
 		return nil, sx.NewError(sx.CodeInvalid,
 			"the server did not store what the file contains: it changed during the upload or was damaged on the way").
 			WithHint("run the same command to upload it again").WithCause(errChanged)
@@ -254,7 +254,7 @@ func (u *upload) complete(ctx context.Context) (api.Job, error) {
 		switch {
 		case err != nil:
 			return job, err
-		case job.Video.SHA256 != "":
+		case job.Sent.SHA256 != "":
 			return job, nil
 		case job.State != sx.StateUploading && job.Error != nil:
 			return job, job.Error.ToError()

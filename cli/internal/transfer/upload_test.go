@@ -124,7 +124,7 @@ func TestRecordStaysUntilTheResultIsHandedOver(t *testing.T) {
 	t.Parallel()
 	u := newUpload(t)
 	first := u.succeeds(t)
-	if job := u.server.Job(first.Job.ID); job.Options.Preset != sx.PresetSpeech || job.Video.Name != "talk.mp4" {
+	if job := u.server.Job(first.Job.ID); job.Options.Preset != sx.PresetSpeech || job.Sent.Name != "talk.mp4" {
 		t.Errorf("the job is %+v", job)
 	}
 	first.Close() // as if the process ended before it printed

@@ -223,12 +223,12 @@ func (c *Client) Remove(ctx context.Context, id string) error {
 	return c.call(ctx, http.MethodDelete, jobPath(api.PathJob, id), nil, nil, nil)
 }
 
-// Track opens a job's MP3 from the given byte on; etag, when it is not "",
+// Track opens the MP3 of a job's track from the given byte on; etag, when it is not "",
 // demands that it still is the same MP3, else all of it comes (status 200
 // instead of 206). The caller closes the body. The digest is in the ETag and
 // the Repr-Digest header.
-func (c *Client) Track(ctx context.Context, id string, from int64, etag string) (*http.Response, error) {
-	req, err := c.NewRequest(ctx, http.MethodGet, jobPath(api.PathTrack, id), nil, nil)
+func (c *Client) Track(ctx context.Context, id string, number int, from int64, etag string) (*http.Response, error) {
+	req, err := c.NewRequest(ctx, http.MethodGet, jobPath(strings.Replace(api.PathTrack, "{number}", strconv.Itoa(number), 1), id), nil, nil)
 	if err != nil {
 		return nil, err
 	}

@@ -36,11 +36,12 @@ func (s *Service) convert(ctx context.Context, job sx.Job, progress func(Progres
 		return sx.Track{}, fmt.Errorf("open the finished MP3: %w", err)
 	}
 	defer mp3.Close() //nolint:errcheck // it was only read
-	stored, err := s.Tracks.Put(ctx, id, sx.MP3Name(job.Video.Name), mp3)
+	name := sx.MP3Name(job.Sent.Name)
+	stored, err := s.Tracks.Put(ctx, id, name, mp3)
 	if err != nil {
 		return sx.Track{}, fmt.Errorf("store the MP3: %w", err)
 	}
-	return sx.Track{ID: id, Size: stored.Size, SHA256: stored.SHA256, Duration: result.Duration}, nil
+	return sx.Track{ID: id, Name: name, Size: stored.Size, SHA256: stored.SHA256, Duration: result.Duration}, nil
 }
 
 func (s *Service) removeTemp(ctx context.Context, dir string) {

@@ -46,16 +46,16 @@ func TestConversion(t *testing.T) {
 	f.start(cfg)
 
 	j := f.waitForState(f.queue(video).ID, sx.StateDone)
-	if j.Attempt != 1 || j.Progress != 100 || j.Notification != sx.NotificationPending || (j.Track.Duration-2*time.Second).Abs() > 100*time.Millisecond {
-		t.Errorf("job %+v, track %+v", j, j.Track)
+	if j.Attempt != 1 || j.Progress != 100 || j.Notification != sx.NotificationPending || (j.Track(1).Duration-2*time.Second).Abs() > 100*time.Millisecond {
+		t.Errorf("job %+v, track %+v", j, j.Track(1))
 	}
-	blob, err := f.store.Tracks.Open(t.Context(), j.Track.ID)
+	blob, err := f.store.Tracks.Open(t.Context(), j.Track(1).ID)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer func() { _ = blob.Close() }()
 	mp3, err := io.ReadAll(blob)
-	if err != nil || int64(len(mp3)) != j.Track.Size || !bytes.HasPrefix(mp3, []byte("ID3")) {
+	if err != nil || int64(len(mp3)) != j.Track(1).Size || !bytes.HasPrefix(mp3, []byte("ID3")) {
 		t.Errorf("%d bytes, %v", len(mp3), err)
 	}
 	f.wantOnlyTrackOf(j)

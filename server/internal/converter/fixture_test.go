@@ -98,8 +98,8 @@ func (f *fixture) wantEmpty(dir string) {
 func (f *fixture) upload(content []byte) sx.Job {
 	f.t.Helper()
 	ctx := f.t.Context()
-	j := sx.NewJob("owner", sx.Video{Name: "talk.mp4", Size: int64(len(content))}, sx.Options{}, f.now())
-	if err := f.store.Videos.Create(ctx, j.ID, j.Video.Name, j.Video.Size); err != nil {
+	j := sx.NewJob("owner", sx.File{Name: "talk.mp4", Size: int64(len(content))}, sx.Options{}, f.now())
+	if err := f.store.Videos.Create(ctx, j.ID, j.Sent.Name, j.Sent.Size); err != nil {
 		f.t.Fatal(err)
 	}
 	if _, err := f.store.Videos.Append(ctx, j.ID, 0, bytes.NewReader(content)); err != nil {
@@ -173,8 +173,8 @@ func (f *fixture) tracks() []string {
 // wantOnlyTrackOf checks that no track but the job's is stored.
 func (f *fixture) wantOnlyTrackOf(j sx.Job) {
 	f.t.Helper()
-	if ids := f.tracks(); j.Track == nil || !slices.Equal(ids, []string{j.Track.ID}) {
-		f.t.Errorf("tracks %v, the job's is %+v", ids, j.Track)
+	if ids := f.tracks(); j.Track(1) == nil || !slices.Equal(ids, []string{j.Track(1).ID}) {
+		f.t.Errorf("tracks %v, the job's is %+v", ids, j.Track(1))
 	}
 }
 

@@ -2,6 +2,7 @@ package converter
 
 import (
 	"context"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -46,7 +47,7 @@ func (s *Service) sweep(ctx context.Context) error {
 // Attempt numbers only grow and each attempt ends once, so this stays true even if
 // the job changes concurrently.
 func orphaned(id string, job sx.Job) bool {
-	if job.Track != nil && job.Track.ID == id {
+	if slices.ContainsFunc(job.Tracks, func(t sx.Track) bool { return t.ID == id }) {
 		return false
 	}
 	_, number, _ := strings.Cut(id, "-")

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/soundextract/sx/server/backoff"
@@ -79,7 +80,7 @@ var errLeaseLost = errors.New("the job was cancelled, or its lease expired")
 func (s *Service) attempt(ctx context.Context, job sx.Job, expiry time.Time) {
 	end := s.metrics.startAttempt()
 	log := s.Log.With("job", job.ID, "attempt", job.Attempt)
-	log.InfoContext(ctx, "conversion started", "video", job.Video.Name, "size", job.Video.Size)
+	log.InfoContext(ctx, "conversion started", "video", job.Sent.Name, "size", job.Sent.Size)
 
 	attemptCtx, abort := context.WithCancelCause(ctx)
 	renewer := s.startRenewing(attemptCtx, abort, job, expiry, log)
@@ -106,7 +107,7 @@ func (s *Service) attempt(ctx context.Context, job sx.Job, expiry time.Time) {
 // attempt's, it removes the track.
 func (s *Service) finish(ctx context.Context, job sx.Job, track sx.Track, expiry time.Time, log *slog.Logger) string {
 	err := s.record(ctx, job.ID, expiry, func(j *sx.Job) error {
-		if j.Track != nil && j.Track.ID == track.ID {
+		if slices.ContainsFunc(j.Tracks, func(t sx.Track) bool { return t.ID == track.ID }) {
 			return errAlreadyRecorded
 		}
 		return j.Finish(job.Attempt, track, s.Now())

@@ -115,8 +115,8 @@ func (f *fixture) cutUpload(seed, i uint64, cuts int) error {
 		return fmt.Errorf("last request: %d %s", a.status, a.body)
 	}
 	j, err := f.store.Jobs.Get(context.Background(), idOf(path))
-	if err != nil || j.State != sx.StateQueued || j.Video.SHA256 != digest(data) {
-		return fmt.Errorf("job is %s with digest %s, want queued with %s, %w", j.State, j.Video.SHA256, digest(data), err)
+	if err != nil || j.State != sx.StateQueued || j.Sent.SHA256 != digest(data) {
+		return fmt.Errorf("job is %s with digest %s, want queued with %s, %w", j.State, j.Sent.SHA256, digest(data), err)
 	}
 	return nil
 }
@@ -149,7 +149,7 @@ func TestWhatArrivedIsKept(t *testing.T) {
 				t.Errorf("offset %d, %v; want %d", up.Offset, err, tt.want)
 			}
 			f.patch(alice, path, int(up.Offset), data[up.Offset:]).want(t, http.StatusNoContent)
-			if got := f.job(idOf(path)).Video.SHA256; got != digest(data) {
+			if got := f.job(idOf(path)).Sent.SHA256; got != digest(data) {
 				t.Errorf("digest %s, want %s", got, digest(data))
 			}
 		})
@@ -198,8 +198,8 @@ func TestNewerRequestGoesOnWithTheUpload(t *testing.T) {
 		offset = f.offset(alice, path)
 		status = f.patch(alice, path, offset, data[offset:]).status
 	}
-	if j := f.job(idOf(path)); status != http.StatusNoContent || j.Video.SHA256 != digest(data) {
-		t.Errorf("status %d, digest %s, want %s", status, j.Video.SHA256, digest(data))
+	if j := f.job(idOf(path)); status != http.StatusNoContent || j.Sent.SHA256 != digest(data) {
+		t.Errorf("status %d, digest %s, want %s", status, j.Sent.SHA256, digest(data))
 	}
 }
 
@@ -218,7 +218,7 @@ func TestNewerRequestAtAnotherGateway(t *testing.T) {
 	}
 	// The older one learns from the announcement that the upload is over.
 	(<-older).wantCode(t, sx.CodeUploadExpired)
-	if got := f.job(idOf(path)).Video.SHA256; got != digest(data) {
+	if got := f.job(idOf(path)).Sent.SHA256; got != digest(data) {
 		t.Errorf("digest %s, want %s", got, digest(data))
 	}
 }

@@ -34,7 +34,7 @@ func TestStoreUnavailable(t *testing.T) {
 		if isProxied(r) || r.Pattern == api.PathOpenAPI || r.Method == http.MethodOptions {
 			continue
 		}
-		path := strings.Replace(strings.TrimSuffix(r.Pattern, "{$}"), "{id}", uploading, 1)
+		path := jobPath(strings.TrimSuffix(r.Pattern, "{$}"), uploading)
 		a := f.do(alice, r.Method, path+"?id="+queued, nil, "Tus-Resumable", "1.0.0", "Content-Type", octets,
 			"Upload-Offset", "0", "Upload-Length", "9", "Upload-Metadata", meta("filename", "a.mp4"))
 		if a.status < http.StatusInternalServerError {
@@ -71,7 +71,7 @@ func TestLostBytes(t *testing.T) {
 	testkit.Eventually(f.t, "expiry", func() bool { return f.job(id).State == sx.StateExpired })
 
 	done := f.upload(alice, "b.mp4", video(62, 5000))
-	track := f.convert(done, []byte("mp3")).Track.ID
+	track := f.convert(done, []byte("mp3")).Track(1).ID
 	if err := f.store.Tracks.Remove(ctx, track); err != nil {
 		t.Fatal(err)
 	}

@@ -241,7 +241,7 @@ func (f *fixture) convert(id string, mp3 []byte) sx.Job {
 	if err != nil {
 		f.t.Fatal(err)
 	}
-	track := sx.Track{ID: trackID, Size: d.Size, SHA256: d.SHA256, Duration: 1500 * time.Millisecond}
+	track := sx.Track{ID: trackID, Name: sx.MP3Name(j.Sent.Name), Size: d.Size, SHA256: d.SHA256, Duration: 1500 * time.Millisecond}
 	return f.change(id, func(j *sx.Job) error { return j.Finish(j.Attempt, track, f.clock.Now()) })
 }
 

@@ -103,7 +103,7 @@ func (s *Service) cancelJob(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if after.Video.SHA256 == "" {
+	if after.Sent.SHA256 == "" {
 		if err := s.cfg.Videos.Remove(r.Context(), j.ID); err != nil {
 			return err // cancelling again, or the sweep, removes it
 		}
@@ -193,8 +193,13 @@ func (s *Service) remove(ctx context.Context, id string) error {
 }
 
 func (s *Service) removeFiles(ctx context.Context, j sx.Job) error {
-	if err := s.cfg.Videos.Remove(ctx, j.ID); err != nil || j.Track == nil {
+	if err := s.cfg.Videos.Remove(ctx, j.ID); err != nil {
 		return err
 	}
-	return s.cfg.Tracks.Remove(ctx, j.Track.ID)
+	for _, t := range j.Tracks {
+		if err := s.cfg.Tracks.Remove(ctx, t.ID); err != nil {
+			return err
+		}
+	}
+	return nil
 }

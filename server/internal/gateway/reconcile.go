@@ -62,7 +62,7 @@ func (s *Service) reconcileUpload(ctx context.Context, j sx.Job) error {
 		return s.expire(ctx, j.ID)
 	case err != nil:
 		return err
-	case up.Offset == j.Video.Size:
+	case up.Offset == j.Sent.Size:
 		return s.finish(ctx, j.ID)
 	case s.cfg.Now().Sub(up.Updated) >= s.cfg.UploadLifetime:
 		return s.expire(ctx, j.ID)
@@ -110,7 +110,7 @@ func (s *Service) stopIfOver(ctx context.Context, id string) {
 	case sx.CodeOf(err) == sx.CodeNotFound:
 		s.locks.Stop(id, sx.NewError(sx.CodeUploadExpired, "the upload was removed"))
 	case err == nil && j.State != sx.StateUploading:
-		s.locks.Stop(id, uploadOver(j.Video.Name))
+		s.locks.Stop(id, uploadOver(j.Sent.Name))
 	}
 }
 

@@ -51,7 +51,7 @@ func TestDrain(t *testing.T) {
 	next := newFixtureLike(t, f)
 	offset := next.offset(alice, path)
 	next.patch(alice, path, offset, data[offset:]).want(t, http.StatusNoContent)
-	if got := f.job(idOf(path)).Video.SHA256; got != digest(data) {
+	if got := f.job(idOf(path)).Sent.SHA256; got != digest(data) {
 		t.Errorf("digest %s, want %s", got, digest(data))
 	}
 }
@@ -113,7 +113,7 @@ func TestFullDisk(t *testing.T) {
 	}
 	offset := f.offset(alice, path)
 	f.patch(alice, path, offset, data[offset:]).want(t, http.StatusNoContent)
-	if got := f.job(idOf(path)).Video.SHA256; got != digest(data) {
+	if got := f.job(idOf(path)).Sent.SHA256; got != digest(data) {
 		t.Errorf("digest %s, want %s", got, digest(data))
 	}
 }

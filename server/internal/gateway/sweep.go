@@ -51,7 +51,7 @@ func (s *Service) unused(ctx context.Context, id string, suspected bool, suspect
 	j, err := s.cfg.Jobs.Get(ctx, id)
 	if err == nil {
 		// Cancelled or expired, with a crash before the bytes were removed.
-		return j.State.Final() && j.Video.SHA256 == "", nil
+		return j.State.Final() && j.Sent.SHA256 == "", nil
 	}
 	if sx.CodeOf(err) != sx.CodeNotFound {
 		return false, err

@@ -7,6 +7,7 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 
@@ -19,14 +20,19 @@ func (s *Service) getTrack(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if j.Track == nil {
+	if len(j.Tracks) == 0 {
 		return noTrack(j)
 	}
-	digest, err := hex.DecodeString(j.Track.SHA256)
-	if err != nil {
-		return fmt.Errorf("decode the digest of track %s: %w", j.Track.ID, err)
+	number, _ := strconv.Atoi(r.PathValue("number"))
+	track := j.Track(number)
+	if track == nil {
+		return sx.NewError(sx.CodeNotFound, "job %s has no track %q", j.ID, r.PathValue("number"))
 	}
-	blob, err := s.cfg.Tracks.Open(r.Context(), j.Track.ID)
+	digest, err := hex.DecodeString(track.SHA256)
+	if err != nil {
+		return fmt.Errorf("decode the digest of track %s: %w", track.ID, err)
+	}
+	blob, err := s.cfg.Tracks.Open(r.Context(), track.ID)
 	if err != nil {
 		return err
 	}
@@ -35,19 +41,19 @@ func (s *Service) getTrack(w http.ResponseWriter, r *http.Request) error {
 	h.Set("Content-Type", "audio/mpeg")
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Cache-Control", "private, no-cache") // cached, but validated each time by its tag
-	h.Set("ETag", `"`+j.Track.SHA256+`"`)
+	h.Set("ETag", `"`+track.SHA256+`"`)
 	h.Set("Repr-Digest", "sha-256=:"+base64.StdEncoding.EncodeToString(digest)+":") // RFC 9530
-	h.Set("Content-Disposition", attachment(sx.MP3Name(j.Video.Name)))
+	h.Set("Content-Disposition", attachment(track.Name))
 	http.ServeContent(newDeadlineWriter(w), r, "", time.Time{}, blob)
 	return nil
 }
 
 func noTrack(j sx.Job) error {
-	e := sx.NewError(sx.CodeConflict, "%s has no MP3: job %s is %s", j.Video.Name, j.ID, j.State)
+	e := sx.NewError(sx.CodeConflict, "%s has no MP3: job %s is %s", j.Sent.Name, j.ID, j.State)
 	switch {
 	case !j.State.Final():
 		return e.WithHint("wait until job %s is done", j.ID)
-	case j.State == sx.StateExpired, j.Video.SHA256 == "":
+	case j.State == sx.StateExpired, j.Sent.SHA256 == "":
 		return e.WithHint("upload the file again")
 	default:
 		return e.WithHint("retry job %s", j.ID)

@@ -68,4 +68,6 @@ func (f *fixture) upload(user, name string, data []byte) string {
 
 func idOf(path string) string { return strings.TrimPrefix(path, api.PathUploads) }
 
-func jobPath(pattern, id string) string { return strings.Replace(pattern, "{id}", id, 1) }
+func jobPath(pattern, id string) string {
+	return strings.NewReplacer("{id}", id, "{number}", "1").Replace(pattern)
+}

@@ -61,7 +61,7 @@ func TestUpload(t *testing.T) {
 	}
 
 	stored := f.job(id)
-	if stored.State != sx.StateQueued || stored.Video.SHA256 != digest(data) || stored.Owner != alice {
+	if stored.State != sx.StateQueued || stored.Sent.SHA256 != digest(data) || stored.Owner != alice {
 		t.Errorf("stored %+v, want it queued with digest %s", stored, digest(data))
 	}
 	if stored.Options.Preset != sx.PresetSpeech || !stored.Options.Mono {
@@ -93,7 +93,7 @@ func TestUploadWithCreation(t *testing.T) {
 	a := f.do(alice, http.MethodPost, api.PathUploads, bytes.NewReader(data), "Tus-Resumable", "1.0.0",
 		"Content-Type", octets, "Upload-Length", strconv.Itoa(len(data)), "Upload-Metadata", meta("filename", "a.mp4"))
 	a.want(t, http.StatusCreated)
-	if j := f.job(idOf(a.header.Get("Location"))); j.State != sx.StateQueued || j.Video.SHA256 != digest(data) {
+	if j := f.job(idOf(a.header.Get("Location"))); j.State != sx.StateQueued || j.Sent.SHA256 != digest(data) {
 		t.Errorf("stored %+v", j)
 	}
 }
@@ -290,7 +290,7 @@ func TestReconcilerFinishesWhatACrashLeft(t *testing.T) {
 			f.patch(alice, path, len(data), nil).want(t, http.StatusNoContent)
 			newFixtureLike(t, f).run()
 			testkit.Eventually(f.t, "the upload to be finished", func() bool { return f.job(idOf(path)).State == sx.StateQueued })
-			if got := f.job(idOf(path)).Video.SHA256; got != digest(data) {
+			if got := f.job(idOf(path)).Sent.SHA256; got != digest(data) {
 				t.Errorf("digest %s, want %s", got, digest(data))
 			}
 		})

@@ -29,7 +29,7 @@ func (s uploads) Create(ctx context.Context, size int64, metadata map[string]str
 	if size == 0 {
 		return tusserver.Upload{}, sx.NewError(sx.CodeNotMedia, "%s is empty", name)
 	}
-	j := sx.NewJob(owner(ctx), sx.Video{Name: name, Size: size}, options, s.cfg.Now())
+	j := sx.NewJob(owner(ctx), sx.File{Name: name, Size: size}, options, s.cfg.Now())
 	if err := s.cfg.Videos.Create(ctx, j.ID, name, size); err != nil {
 		return tusserver.Upload{}, err
 	}
@@ -53,7 +53,7 @@ func (s uploads) admit(ctx context.Context, j sx.Job) error {
 	usage, err := s.cfg.Jobs.Usage(ctx, j.Owner)
 	if err == nil && usage > s.cfg.Quota {
 		err = sx.NewError(sx.CodeQuotaExceeded, "%s of %s are in use, and %s needs %s more",
-			sx.FormatSize(usage-j.Video.Size), sx.FormatSize(s.cfg.Quota), j.Video.Name, sx.FormatSize(j.Video.Size))
+			sx.FormatSize(usage-j.Sent.Size), sx.FormatSize(s.cfg.Quota), j.Sent.Name, sx.FormatSize(j.Sent.Size))
 	}
 	if err != nil {
 		j.Rev = 1
@@ -70,15 +70,15 @@ func (s uploads) Get(ctx context.Context, id string) (tusserver.Upload, error) {
 	switch {
 	case err != nil:
 		return tusserver.Upload{}, err
-	case j.Video.SHA256 != "": // complete, whatever became of the job
-		return s.upload(j, j.Video.Size, time.Time{}), nil
+	case j.Sent.SHA256 != "": // complete, whatever became of the job
+		return s.upload(j, j.Sent.Size, time.Time{}), nil
 	case j.State != sx.StateUploading:
-		return tusserver.Upload{}, uploadOver(j.Video.Name)
+		return tusserver.Upload{}, uploadOver(j.Sent.Name)
 	}
 	stored, err := s.cfg.Videos.Stat(ctx, id)
 	switch {
 	case sx.CodeOf(err) == sx.CodeNotFound:
-		return tusserver.Upload{}, uploadOver(j.Video.Name)
+		return tusserver.Upload{}, uploadOver(j.Sent.Name)
 	case err != nil:
 		return tusserver.Upload{}, err
 	}
@@ -87,7 +87,7 @@ func (s uploads) Get(ctx context.Context, id string) (tusserver.Upload, error) {
 
 // upload describes the upload of a job, whose last bytes arrived at updated.
 func (s uploads) upload(j sx.Job, offset int64, updated time.Time) tusserver.Upload {
-	u := tusserver.Upload{ID: j.ID, Size: j.Video.Size, Offset: offset, Metadata: metadata(j)}
+	u := tusserver.Upload{ID: j.ID, Size: j.Sent.Size, Offset: offset, Metadata: metadata(j)}
 	if offset < u.Size {
 		u.Expires = updated.Add(s.cfg.UploadLifetime)
 	}
@@ -152,11 +152,11 @@ func (s uploads) Terminate(ctx context.Context, id string) error {
 	switch {
 	case err != nil:
 		return err
-	case j.Video.SHA256 != "":
-		return sx.NewError(sx.CodeConflict, "the upload of %s is complete", j.Video.Name).
+	case j.Sent.SHA256 != "":
+		return sx.NewError(sx.CodeConflict, "the upload of %s is complete", j.Sent.Name).
 			WithHint("delete the job %s instead", id)
 	case j.State != sx.StateUploading:
-		return uploadOver(j.Video.Name)
+		return uploadOver(j.Sent.Name)
 	}
 	if err := s.remove(ctx, id); err != nil {
 		return err
@@ -176,17 +176,17 @@ func (s *Service) finish(ctx context.Context, id string) error {
 		switch {
 		case j.State == sx.StateUploading:
 			return j.Queue(video.SHA256, s.cfg.Now())
-		case j.Video.SHA256 != "":
+		case j.Sent.SHA256 != "":
 			return store.ErrUnchanged
 		default:
-			return uploadOver(j.Video.Name)
+			return uploadOver(j.Sent.Name)
 		}
 	})
 	if err != nil || !changed {
 		return err
 	}
 	s.metrics.uploads.WithLabelValues(resultFinished).Inc()
-	s.cfg.Log.InfoContext(ctx, "upload finished", "job", id, "size", j.Video.Size, "sha256", video.SHA256)
+	s.cfg.Log.InfoContext(ctx, "upload finished", "job", id, "size", j.Sent.Size, "sha256", video.SHA256)
 	return nil
 }
 
@@ -226,7 +226,7 @@ func invalidOption(key, value, want string) error {
 
 // metadata is the reverse of readMetadata.
 func metadata(j sx.Job) map[string]string {
-	meta := map[string]string{api.MetaFilename: j.Video.Name}
+	meta := map[string]string{api.MetaFilename: j.Sent.Name}
 	if j.Options.Preset != "" {
 		meta[api.MetaPreset] = string(j.Options.Preset)
 	}

@@ -169,10 +169,11 @@ func failedAttempts(n int) func(api.Delivery) bool {
 func (f *fixture) finishJob(owner, name string, failure *sx.Error) sx.Job {
 	f.t.Helper()
 	now := f.now()
-	j := sx.NewJob(owner, sx.Video{Name: name, Size: 1000, SHA256: strings.Repeat("0", 64)}, sx.Options{}, now)
+	j := sx.NewJob(owner, sx.File{Name: name, Size: 1000, SHA256: strings.Repeat("0", 64)}, sx.Options{}, now)
 	j.Attempt, j.Notification = 1, sx.NotificationPending
 	if j.State, j.Error = sx.StateFailed, failure; failure == nil {
-		j.State, j.Track = sx.StateDone, &sx.Track{Size: 1_234_567, SHA256: strings.Repeat("1", 64), Duration: 61 * time.Second}
+		j.State = sx.StateDone
+		j.Tracks = []sx.Track{{Number: 1, Size: 1_234_567, SHA256: strings.Repeat("1", 64), Duration: 61 * time.Second}}
 	}
 	if err := f.store.Jobs.Create(f.t.Context(), j); err != nil {
 		f.t.Fatal(err)

@@ -44,9 +44,9 @@ func eventMail(e api.WebhookEvent) mailContent {
 		return m.withCommand("Show the job with:", "sx show "+job.ID)
 	}
 	m := mailContent{name + " is ready", []mailLine{{Text: "The MP3 of " + name + " is ready."}}, footer}
-	if job.Track != nil {
-		length := time.Duration(job.Track.Duration * float64(time.Second)).Round(time.Second)
-		m.lines = append(m.lines, mailLine{Text: fmt.Sprintf("Length: %v, size: %s", length, sx.FormatSize(job.Track.Size))})
+	if job.Track(1) != nil {
+		length := time.Duration(job.Track(1).Duration * float64(time.Second)).Round(time.Second)
+		m.lines = append(m.lines, mailLine{Text: fmt.Sprintf("Length: %v, size: %s", length, sx.FormatSize(job.Track(1).Size))})
 	}
 	return m.withCommand("Download the MP3 with:", "sx download "+job.ID)
 }

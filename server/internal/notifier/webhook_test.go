@@ -46,7 +46,7 @@ func TestFinishedJobIsDeliveredOnce(t *testing.T) {
 	p := r.next()
 	verify(t, p, made.Secret)
 	if want := sx.DeliveryID(j.ID, 1, made.ID); p.id != want || p.event.Type != sx.EventDone || p.event.Data.Job.ID != j.ID ||
-		p.event.Data.Job.Track.Duration != 61 || !p.event.Timestamp.Equal(j.Updated) {
+		p.event.Data.Job.Track(1).Duration != 61 || !p.event.Timestamp.Equal(j.Updated) {
 		t.Errorf("posted as %s: %s", p.id, p.body)
 	}
 	d := s.waitFor("ada", "it is delivered", in(sx.DeliveryDelivered))

@@ -61,7 +61,7 @@ func Run(ctx context.Context, cfg Config) error {
 	if err := check(ctx, c, j, cfg.Seconds); err != nil {
 		return err
 	}
-	cfg.Log.InfoContext(ctx, "converted", "job", id, "seconds", j.Track.Duration, "bytes", j.Track.Size)
+	cfg.Log.InfoContext(ctx, "converted", "job", id, "seconds", j.Track(1).Duration, "bytes", j.Track(1).Size)
 	return c.Remove(ctx, id)
 }
 
@@ -114,21 +114,21 @@ func await(ctx context.Context, c *client.Client, id string) (api.Job, error) {
 }
 
 func check(ctx context.Context, c *client.Client, j api.Job, seconds float64) error {
-	res, err := c.Track(ctx, j.ID, 0, "")
+	res, err := c.Track(ctx, j.ID, 1, 0, "")
 	if err != nil {
 		return fmt.Errorf("download the MP3: %w", err)
 	}
 	defer func() { _ = res.Body.Close() }()
-	mp3, err := io.ReadAll(io.LimitReader(res.Body, j.Track.Size+1))
+	mp3, err := io.ReadAll(io.LimitReader(res.Body, j.Track(1).Size+1))
 	if err != nil {
 		return fmt.Errorf("download the MP3: %w", err)
 	}
 	sum := sha256.Sum256(mp3)
-	if got := hex.EncodeToString(sum[:]); got != j.Track.SHA256 {
-		return fmt.Errorf("the MP3 has the digest %s, want %s", got, j.Track.SHA256)
+	if got := hex.EncodeToString(sum[:]); got != j.Track(1).SHA256 {
+		return fmt.Errorf("the MP3 has the digest %s, want %s", got, j.Track(1).SHA256)
 	}
-	if d := j.Track.Duration - seconds; d < -tolerance || d > tolerance {
-		return fmt.Errorf("the MP3 is %.2f s long, the clip %.2f s", j.Track.Duration, seconds)
+	if d := j.Track(1).Duration - seconds; d < -tolerance || d > tolerance {
+		return fmt.Errorf("the MP3 is %.2f s long, the clip %.2f s", j.Track(1).Duration, seconds)
 	}
 	return nil
 }

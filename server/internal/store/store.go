@@ -145,16 +145,16 @@ type Jobs interface {
 }
 
 // StoredBytes returns how many bytes of storage the job accounts for: its video
-// (with its full size, even while it is being uploaded) and its track. The video
+// (with its full size, even while it is being uploaded) and its tracks. The video
 // of an upload that expired, or was cancelled before it was complete, does not
 // count because it is removed; one that was cancelled later is kept for a retry.
 func StoredBytes(j sx.Job) int64 {
 	var n int64
-	if j.State != sx.StateExpired && (j.State != sx.StateCancelled || j.Video.SHA256 != "") {
-		n += j.Video.Size
+	if j.State != sx.StateExpired && (j.State != sx.StateCancelled || j.Sent.SHA256 != "") {
+		n += j.Sent.Size
 	}
-	if j.Track != nil {
-		n += j.Track.Size
+	for _, t := range j.Tracks {
+		n += t.Size
 	}
 	return n
 }

@@ -16,7 +16,7 @@ import (
 // the MP3.
 func (s *Server) Add(name string, state sx.State, mp3 []byte) (id string) {
 	s.tb.Helper()
-	j := sx.NewJob(s.owner, sx.Video{Name: name, Size: 1000}, sx.Options{}, time.Now())
+	j := sx.NewJob(s.owner, sx.File{Name: name, Size: 1000}, sx.Options{}, time.Now())
 	if j.State = state; state == sx.StateDone {
 		j.State = sx.StateQueued
 	}
@@ -68,7 +68,7 @@ func (s *Server) Finish(id string, mp3 []byte) {
 	s.Change(id, func(j *sx.Job) {
 		j.Attempt++
 		j.State, j.Progress, j.Updated = sx.StateDone, 100, time.Now()
-		j.Track = &sx.Track{ID: trackID, Size: digest.Size, SHA256: digest.SHA256, Duration: 30 * time.Second}
+		j.Tracks = []sx.Track{{Number: 1, ID: trackID, Name: sx.MP3Name(j.Sent.Name), Size: digest.Size, SHA256: digest.SHA256, Duration: 30 * time.Second}}
 	})
 }
 

@@ -108,7 +108,7 @@ func TestResults(t *testing.T) {
 	job := f.server.Jobs()[1]
 	want := map[string]any{
 		"id": job.ID, "name": "b.mp4", "path": filepath.Join(f.dir, "out", "b.mp3"),
-		"size": 500009.0, "sha256": job.Track.SHA256, "duration": 30.0,
+		"size": 500009.0, "sha256": job.Track(1).SHA256, "duration": 30.0,
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
@@ -167,7 +167,7 @@ func (f *fixture) interruptAt(t *testing.T, end string, args ...string) {
 
 func TestGoesOnInAnyPhase(t *testing.T) {
 	t.Parallel()
-	for _, end := range []string{api.PathEvents, "/track"} {
+	for _, end := range []string{api.PathEvents, "/tracks/1"} {
 		t.Run(end, func(t *testing.T) {
 			t.Parallel()
 			f := newFixture(t)
@@ -191,7 +191,7 @@ func TestBatchGoesOnWithoutWhatIsDone(t *testing.T) {
 	tracks := 0
 	ctx, cancel := context.WithCancel(t.Context())
 	f.server.Before = func(_ http.ResponseWriter, r *http.Request) bool {
-		if strings.HasSuffix(r.URL.Path, "/track") {
+		if strings.HasSuffix(r.URL.Path, "/tracks/1") {
 			if tracks++; tracks == 2 {
 				cancel()
 				panic(http.ErrAbortHandler)

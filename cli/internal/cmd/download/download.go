@@ -120,8 +120,8 @@ func runDownload(ctx context.Context, opts *Options) error {
 	items := make([]transfer.Item, len(jobs))
 	for i, w := range jobs {
 		var size int64
-		if w.job.Track != nil {
-			size = w.job.Track.Size
+		if w.job.Track(1) != nil {
+			size = w.job.Track(1).Size
 		}
 		bar := display.Add(w.name(), size, 1)
 		path := ""

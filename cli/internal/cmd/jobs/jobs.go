@@ -154,7 +154,7 @@ func (opts *Options) print(found []api.Job, next string) error {
 			term.TextCell(j.Name),
 			{Text: string(j.State), Color: colors[j.State]},
 			{Text: progress(j), Full: strconv.FormatFloat(j.Progress, 'f', 1, 64)},
-			{Text: sx.FormatSize(j.Video.Size), Full: strconv.FormatInt(j.Video.Size, 10)},
+			{Text: sx.FormatSize(j.Sent.Size), Full: strconv.FormatInt(j.Sent.Size, 10)},
 			{Text: term.FormatAge(opts.Now().Sub(j.Created)), Full: j.Created.UTC().Format(time.RFC3339)},
 		}
 	}

@@ -18,7 +18,7 @@ var created = time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC)
 func job(id, name string, state sx.State) sx.Job {
 	return sx.Job{
 		ID: id, State: state, Attempt: 1, Created: created, Updated: created,
-		Video: sx.Video{Name: name, Size: 4_200_000_000},
+		Sent: sx.File{Name: name, Size: 4_200_000_000},
 	}
 }
 
@@ -29,7 +29,7 @@ func TestJobsPiped(t *testing.T) {
 	running := job("aaaa", "a very long name of a lecture about sound in rooms and what to do about it.mp4", sx.StateRunning)
 	running.Progress = 41.66
 	server.AddJobs("anna", running, job("bbbb", "b.mp4", sx.StateFailed), job("cccc", "c.mp4", sx.StateDone))
-	a := "aaaa\t" + running.Video.Name + "\trunning\t41.7\t4200000000\t2026-03-04T05:06:07Z\n"
+	a := "aaaa\t" + running.Sent.Name + "\trunning\t41.7\t4200000000\t2026-03-04T05:06:07Z\n"
 	b := "bbbb\tb.mp4\tfailed\t0.0\t4200000000\t2026-03-04T05:06:07Z\n"
 	c := "cccc\tc.mp4\tdone\t0.0\t4200000000\t2026-03-04T05:06:07Z\n"
 	run(t, "jobs").want(t, 0, c+b+a, "")
@@ -55,7 +55,7 @@ func TestJobsJSONIsTheWire(t *testing.T) {
 	server := signIn(t)
 	full := job("aaaa", "a&b.mp4", sx.StateFailed)
 	full.Error = &sx.Error{Code: sx.CodeNoAudio, Message: "no sound", Hint: "check it"}
-	full.Track = &sx.Track{Size: 5, SHA256: "00", Duration: 1500 * time.Millisecond}
+	full.Tracks = []sx.Track{{Number: 1, Size: 5, SHA256: "00", Duration: 1500 * time.Millisecond}}
 	server.AddJobs("anna", full)
 	r := run(t, "jobs", "--json")
 	var got []api.Job
@@ -110,8 +110,8 @@ func TestShow(t *testing.T) {
 	failed.Attempt = 4
 	failed.Error = &sx.Error{Code: sx.CodeConversionFailed, Message: "ffmpeg failed", Hint: sx.CodeConversionFailed.Hint()}
 	done := job("bbbb", "b.mp4", sx.StateDone)
-	done.Video.SHA256 = strings.Repeat("1", 64)
-	done.Track = &sx.Track{Size: 24_000_000, SHA256: strings.Repeat("2", 64), Duration: 3723400 * time.Millisecond}
+	done.Sent.SHA256 = strings.Repeat("1", 64)
+	done.Tracks = []sx.Track{{Number: 1, Size: 24_000_000, SHA256: strings.Repeat("2", 64), Duration: 3723400 * time.Millisecond}}
 	running := job("cccc", "c.mp4", sx.StateRunning)
 	running.Progress, running.Remaining = 42.4, 70*time.Second
 	server.AddJobs("anna", failed, done, running)
@@ -123,7 +123,7 @@ func TestShow(t *testing.T) {
 func TestSeveralJobs(t *testing.T) {
 	server := signIn(t)
 	cancelled := job("aaaa", "a.mp4", sx.StateRunning)
-	cancelled.Video.SHA256 = strings.Repeat("1", 64)
+	cancelled.Sent.SHA256 = strings.Repeat("1", 64)
 	server.AddJobs("anna", cancelled, job("bbbb", "b.mp4", sx.StateDone), job("cccc", "c.mp4", sx.StateQueued))
 	run(t, "cancel", "aaaa", "none", "bbbb", "cccc", "aaaa").want(t, 65,
 		"aaaa  cancelled  a.mp4\ncccc  cancelled  c.mp4\n",

@@ -96,13 +96,13 @@ func describe(j api.Job, now time.Time) string {
 	}
 	fact("created", "%s", when(j.Created))
 	fact("updated", "%s", when(j.Updated))
-	fact("video", "%s", sx.FormatSize(j.Video.Size))
-	if j.Video.SHA256 != "" {
-		fact("  sha256", "%s", j.Video.SHA256)
+	fact("video", "%s", sx.FormatSize(j.Sent.Size))
+	if j.Sent.SHA256 != "" {
+		fact("  sha256", "%s", j.Sent.SHA256)
 	}
-	if j.Track != nil {
-		fact("track", "%s", track(*j.Track))
-		fact("  sha256", "%s", j.Track.SHA256)
+	if j.Track(1) != nil {
+		fact("track", "%s", track(*j.Track(1)))
+		fact("  sha256", "%s", j.Track(1).SHA256)
 	}
 	if j.Error != nil {
 		fact("error", "%s (%s)", j.Error.Message, j.Error.Code)

@@ -173,7 +173,7 @@ func TestJSON(t *testing.T) {
 		t.Fatal(err)
 	}
 	job := server.Jobs()[0]
-	want := map[string]any{"id": job.ID, "name": "a.mp4", "size": 409600.0, "sha256": job.Video.SHA256}
+	want := map[string]any{"id": job.ID, "name": "a.mp4", "size": 409600.0, "sha256": job.Sent.SHA256}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
@@ -278,7 +278,7 @@ func TestKilledAndRunAgain(t *testing.T) {
 	}
 	jobs := server.Jobs()
 	video, err := os.ReadFile(dir + "/talk.mp4")
-	if err != nil || len(jobs) != 1 || jobs[0].Video.SHA256 != gateway.Digest(video) {
+	if err != nil || len(jobs) != 1 || jobs[0].Sent.SHA256 != gateway.Digest(video) {
 		t.Errorf("jobs %+v, %v", jobs, err)
 	}
 	if want := jobs[0].ID + "\ttalk.mp4\n"; string(out) != want {

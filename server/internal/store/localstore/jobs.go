@@ -117,7 +117,7 @@ func newestFirst(t tx, owner string, after *store.JobCursor) iter.Seq[string] {
 
 func matches(j sx.Job, f store.JobFilter) bool {
 	return (len(f.States) == 0 || slices.Contains(f.States, j.State)) &&
-		strings.Contains(strings.ToLower(j.Video.Name), strings.ToLower(f.Name))
+		strings.Contains(strings.ToLower(j.Sent.Name), strings.ToLower(f.Name))
 }
 
 func (s *jobs) Unsettled(ctx context.Context) (list []sx.Job, err error) {

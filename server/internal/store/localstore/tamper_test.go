@@ -172,8 +172,9 @@ func TestStoredForm(t *testing.T) {
 	}
 	edit(t, dir, "jobs", "j1", `{"ID":"j1","Owner":"u1","State":"done",
 		"Options":{"Preset":"small","Bitrate":128,"Quality":2,"Mono":true,"Track":"eng"},
-		"Video":{"Name":"a.mp4","Size":7,"SHA256":"aa"},
-		"Track":{"ID":"j1-1","Size":5,"SHA256":"bb","Duration":1500000000},
+		"Sent":{"Name":"a.mp4","Size":7,"SHA256":"aa"},"Sources":[{"Name":"b.mp4","Size":9,"SHA256":"cc"}],
+		"Tracks":[{"Number":1,"ID":"j1-1","Name":"a.mp3","Size":5,"SHA256":"bb","Duration":1500000000}],
+		"Labels":["x"],"Warnings":[{"Code":"c","Message":"m"}],
 		"Error":{"Code":"truncated","Message":"m","Hint":"h"},
 		"Progress":12.5,"Remaining":2000000000,"Attempt":1,"Failures":2,"LeaseExpirations":3,"Worker":"w",
 		"Lease":"2024-02-29T00:00:01Z","NotBefore":"2024-02-29T00:00:02Z","Notification":"sent",
@@ -189,8 +190,10 @@ func TestStoredForm(t *testing.T) {
 	}
 	if j.Owner != "u1" || j.State != sx.StateDone || j.Options.Preset != "small" || j.Options.Bitrate != 128 ||
 		*j.Options.Quality != 2 || !j.Options.Mono || j.Options.Track != "eng" ||
-		j.Video != (sx.Video{Name: "a.mp4", Size: 7, SHA256: "aa"}) ||
-		*j.Track != (sx.Track{ID: "j1-1", Size: 5, SHA256: "bb", Duration: 1500 * time.Millisecond}) ||
+		j.Sent != (sx.File{Name: "a.mp4", Size: 7, SHA256: "aa"}) ||
+		*j.Track(1) != (sx.Track{Number: 1, ID: "j1-1", Name: "a.mp3", Size: 5, SHA256: "bb", Duration: 1500 * time.Millisecond}) ||
+		!slices.Equal(j.Sources, []sx.File{{Name: "b.mp4", Size: 9, SHA256: "cc"}}) || !slices.Equal(j.Labels, []string{"x"}) ||
+		!slices.Equal(j.Warnings, []sx.Warning{{Code: "c", Message: "m"}}) ||
 		j.Error.Code != "truncated" || j.Error.Message != "m" || j.Error.Hint != "h" ||
 		j.Progress != 12.5 || j.Remaining != 2*time.Second || j.Attempt != 1 || j.Failures != 2 || j.LeaseExpirations != 3 ||
 		j.Worker != "w" || !j.Lease.Equal(at(1000)) || !j.NotBefore.Equal(at(2000)) || j.Notification != "sent" ||

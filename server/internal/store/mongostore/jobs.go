@@ -25,8 +25,11 @@ type jobDoc struct {
 	Owner            string               `bson:"owner"`
 	State            sx.State             `bson:"state"`
 	Options          optionsDoc           `bson:"options"`
-	Video            videoDoc             `bson:"video"`
-	Track            *trackDoc            `bson:"track,omitempty"`
+	Sent             sourceDoc            `bson:"sent"`
+	Sources          []sourceDoc          `bson:"sources"`
+	Tracks           []trackDoc           `bson:"tracks"`
+	Labels           []string             `bson:"labels"`
+	Warnings         []warningDoc         `bson:"warnings"`
 	Error            *errorDoc            `bson:"error,omitempty"`
 	Progress         float64              `bson:"progress"`
 	Remaining        time.Duration        `bson:"remaining"` // nanoseconds
@@ -53,14 +56,21 @@ type optionsDoc struct {
 	Track   string    `bson:"track"`
 }
 
-type videoDoc struct {
+type sourceDoc struct {
 	Name   string `bson:"name"`
 	Size   int64  `bson:"size"`
 	SHA256 string `bson:"sha256"`
 }
 
+type warningDoc struct {
+	Code    string `bson:"code"`
+	Message string `bson:"message"`
+}
+
 type trackDoc struct {
+	Number   int           `bson:"number"`
 	ID       string        `bson:"id"`
+	Name     string        `bson:"name"`
 	Size     int64         `bson:"size"`
 	SHA256   string        `bson:"sha256"`
 	Duration time.Duration `bson:"duration"` // nanoseconds
@@ -75,16 +85,22 @@ type errorDoc struct {
 func newJobDoc(j sx.Job, rev int64) jobDoc {
 	d := jobDoc{
 		ID: j.ID, Rev: rev, Owner: j.Owner, State: j.State,
-		Options: optionsDoc(j.Options), Video: videoDoc(j.Video),
+		Options: optionsDoc(j.Options), Sent: sourceDoc(j.Sent),
+		Sources: []sourceDoc{}, Tracks: []trackDoc{}, Labels: append([]string{}, j.Labels...), Warnings: []warningDoc{},
 		Progress: j.Progress, Remaining: j.Remaining,
 		Attempt: j.Attempt, Failures: j.Failures, LeaseExpirations: j.LeaseExpirations,
 		Worker: j.Worker, Lease: j.Lease, NotBefore: j.NotBefore, Notification: j.Notification,
 		Created: j.Created, Updated: j.Updated,
-		Unsettled: !j.Settled(), Bytes: store.StoredBytes(j), Search: strings.ToLower(j.Video.Name),
+		Unsettled: !j.Settled(), Bytes: store.StoredBytes(j), Search: strings.ToLower(j.Sent.Name),
 	}
-	if j.Track != nil {
-		t := trackDoc(*j.Track)
-		d.Track = &t
+	for _, f := range j.Sources {
+		d.Sources = append(d.Sources, sourceDoc(f))
+	}
+	for _, t := range j.Tracks {
+		d.Tracks = append(d.Tracks, trackDoc(t))
+	}
+	for _, w := range j.Warnings {
+		d.Warnings = append(d.Warnings, warningDoc(w))
 	}
 	if j.Error != nil {
 		d.Error = &errorDoc{Code: j.Error.Code, Message: j.Error.Message, Hint: j.Error.Hint}
@@ -97,15 +113,23 @@ func (d jobDoc) key() (string, int64) { return d.ID, d.Rev }
 func (d jobDoc) job() sx.Job {
 	j := sx.Job{
 		ID: d.ID, Rev: d.Rev, Owner: d.Owner, State: d.State,
-		Options: sx.Options(d.Options), Video: sx.Video(d.Video),
+		Options: sx.Options(d.Options), Sent: sx.File(d.Sent),
 		Progress: d.Progress, Remaining: d.Remaining,
 		Attempt: d.Attempt, Failures: d.Failures, LeaseExpirations: d.LeaseExpirations,
 		Worker: d.Worker, Lease: d.Lease, NotBefore: d.NotBefore, Notification: d.Notification,
 		Created: d.Created, Updated: d.Updated,
 	}
-	if d.Track != nil {
-		t := sx.Track(*d.Track)
-		j.Track = &t
+	for _, f := range d.Sources {
+		j.Sources = append(j.Sources, sx.File(f))
+	}
+	for _, t := range d.Tracks {
+		j.Tracks = append(j.Tracks, sx.Track(t))
+	}
+	if len(d.Labels) > 0 {
+		j.Labels = d.Labels
+	}
+	for _, w := range d.Warnings {
+		j.Warnings = append(j.Warnings, sx.Warning(w))
 	}
 	if d.Error != nil {
 		j.Error = &sx.Error{Code: d.Error.Code, Message: d.Error.Message, Hint: d.Error.Hint}

@@ -62,7 +62,7 @@ func listFilters(f *fixture) {
 		{"j5", "u", sx.StateFailed, "a.b_c.mp4"},
 	} {
 		j := job(c.id, i)
-		j.Owner, j.State, j.Video.Name = c.owner, c.state, c.name
+		j.Owner, j.State, j.Sent.Name = c.owner, c.state, c.name
 		f.ok(f.Jobs.Create(f.ctx, j))
 	}
 	states := func(s ...sx.State) []sx.State { return s }
@@ -140,7 +140,7 @@ func listDeletedCursor(f *fixture) {
 func listChanges(f *fixture) {
 	f.ok(f.Jobs.Create(f.ctx, job("a", 0)))
 	f.ok(f.Jobs.Create(f.ctx, job("b", 1)))
-	f.change("a", func(j *sx.Job) { j.State, j.Video.Name = sx.StateQueued, "renamed.mp4" })
+	f.change("a", func(j *sx.Job) { j.State, j.Sent.Name = sx.StateQueued, "renamed.mp4" })
 	f.lists("the new state", store.JobFilter{Owner: "u1", States: []sx.State{sx.StateQueued}}, "a")
 	f.lists("the old state", store.JobFilter{Owner: "u1", States: []sx.State{sx.StateUploading}}, "b")
 	f.lists("the new name", store.JobFilter{Name: "renamed"}, "a")

@@ -31,7 +31,7 @@ var usageTests = []test{
 func job(id string, seconds int) sx.Job {
 	at := epoch.Add(time.Duration(seconds) * time.Second)
 	return sx.Job{
-		ID: id, Owner: "u1", State: sx.StateUploading, Video: sx.Video{Name: id + ".mp4", Size: 100},
+		ID: id, Owner: "u1", State: sx.StateUploading, Sent: sx.File{Name: id + ".mp4", Size: 100},
 		Created: at, Updated: at,
 	}
 }
@@ -45,7 +45,7 @@ func jobKept(f *fixture) {
 	same(f, got, j)
 
 	changed := filled[sx.Job](f.t)
-	changed.Rev, changed.Track, changed.Error, changed.Options.Quality = 1, nil, nil, nil
+	changed.Rev, changed.Tracks, changed.Error, changed.Options.Quality = 1, nil, nil, nil
 	changed.Lease, changed.State = time.Time{}, sx.StateQueued
 	f.ok(f.Jobs.Replace(f.ctx, changed))
 	f.reopen()
@@ -249,12 +249,12 @@ func usageStates(f *fixture) {
 		{"expired", sx.StateExpired, false, 0, 0},
 	} {
 		j := job("job "+c.name, 0)
-		j.Owner, j.State, j.Video.Size = "owner of "+c.name, c.state, 1000
+		j.Owner, j.State, j.Sent.Size = "owner of "+c.name, c.state, 1000
 		if c.complete {
-			j.Video.SHA256 = "abcd"
+			j.Sent.SHA256 = "abcd"
 		}
 		if c.track > 0 {
-			j.Track = &sx.Track{ID: "t", Size: c.track}
+			j.Tracks = []sx.Track{{Number: 1, ID: "t", Size: c.track}}
 		}
 		f.ok(f.Jobs.Create(f.ctx, j))
 		f.usage(j.Owner, c.want)
@@ -265,7 +265,7 @@ func usageOwner(f *fixture) {
 	f.usage("u1", 0)
 	for i, owner := range []string{"u1", "u2", "u1", "u11"} {
 		j := job("j"+string(rune('0'+i)), i)
-		j.Owner, j.Video.Size = owner, 1<<i
+		j.Owner, j.Sent.Size = owner, 1<<i
 		f.ok(f.Jobs.Create(f.ctx, j))
 	}
 	f.usage("u1", 1+4)
@@ -281,7 +281,7 @@ func usageOwner(f *fixture) {
 func usageLarge(f *fixture) {
 	const size = 1<<53 + 1 // a float64 would round it
 	j := job("j1", 0)
-	j.Video.Size = size
+	j.Sent.Size = size
 	f.ok(f.Jobs.Create(f.ctx, j))
 	f.ok(f.Jobs.Create(f.ctx, job("j2", 1)))
 	f.usage("u1", size+100)
