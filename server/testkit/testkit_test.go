@@ -20,6 +20,7 @@ type recorder struct {
 func (r *recorder) Fatalf(format string, args ...any) {
 	r.end("failed: " + fmt.Sprintf(format, args...))
 }
+
 func (r *recorder) Skipf(format string, args ...any) {
 	r.end("skipped: " + fmt.Sprintf(format, args...))
 }

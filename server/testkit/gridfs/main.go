@@ -22,13 +22,13 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo/writeconcern"
 )
 
-func main() { os.Exit(run()) } //nolint:forbidigo // this is a main
+func main() { os.Exit(run()) }
 
 func run() int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if err := act(ctx, os.Args[1:]); err != nil {
-		_, _ = fmt.Fprintln(os.Stderr, "error:", err) //nolint:forbidigo // this is a main
+		_, _ = fmt.Fprintln(os.Stderr, "error:", err)
 		return 1
 	}
 	return 0
@@ -81,7 +81,7 @@ func stored(ctx context.Context, db *mongo.Database) error {
 		return err
 	}
 	for _, u := range uploads {
-		_, _ = fmt.Fprintln(os.Stdout, u.ID, u.Updated.UTC().Format(time.RFC3339Nano)) //nolint:forbidigo // this is a main
+		_, _ = fmt.Fprintln(os.Stdout, u.ID, u.Updated.UTC().Format(time.RFC3339Nano))
 	}
 	return nil
 }
