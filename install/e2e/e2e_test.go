@@ -19,7 +19,7 @@ import (
 
 // Settings of the run, as variables.
 const (
-	envBin  = "SX_BIN"         // the folder of the sx to test
+	envBin  = "SX_BIN"         // the directory of the sx to test
 	envArgs = "SX_E2E_INSTALL" // more arguments of every sx install, such as --image-registry
 )
 

@@ -75,7 +75,7 @@ func TestFailures(t *testing.T) {
 	}
 }
 
-// healed takes the cause away and installs.
+// healed removes the cause and installs.
 func (o *operator) healed() {
 	o.t.Helper()
 	ignore := func(err error) {

@@ -60,7 +60,7 @@ func TestLife(t *testing.T) {
 	o.refused(64, []string{"--wipe-data"}, o.at("uninstall", "--wipe-data", "--yes")...)
 	o.sx(o.at("uninstall", "--wipe-data", "--confirm", "soundextract")...)
 	o.nothingLeft()
-	o.sx(o.install()...) // anew
+	o.sx(o.install()...) // again
 	o.register("ada")
 }
 
@@ -106,7 +106,7 @@ func (o *operator) cutAndResumed() string {
 	o.t.Logf("cut at %.0f %% of %d bytes, gone on with in %.1f s", stored, info.Size(), r.took.Seconds())
 	id := lines[job](o, r.stdout)[0].ID
 	if all := o.jobs(); len(all) != 2 {
-		o.t.Errorf("%d jobs after the cut upload, want 2: it was begun anew", len(all))
+		o.t.Errorf("%d jobs after the cut upload, want 2: it was started again", len(all))
 	}
 	o.sx("watch", id)
 	return id
@@ -176,7 +176,7 @@ func (o *operator) wellThroughout() {
 	}
 }
 
-// doctorFindsFaults takes the gateways away.
+// doctorFindsFaults removes the gateways.
 func (o *operator) doctorFindsFaults() {
 	o.t.Helper()
 	o.scale("soundextract-gateway", 0)

@@ -13,7 +13,7 @@ import (
 )
 
 // TestThreeNodes lets RabbitMQ grow from one node to three, of which any may go:
-// the queues are on all of them, and videos are converted while one is away.
+// the queues are on all of them, and videos are converted while one is down.
 func TestThreeNodes(t *testing.T) {
 	o := newOperator(within(t, 12*time.Minute), t, "e2e-nodes")
 	o.sx(o.install()...)

@@ -91,7 +91,7 @@ func (o *operator) eventually(ctx context.Context, what string, so func(ctx cont
 		return so(ctx), nil
 	})
 	if err != nil {
-		o.t.Fatalf("waited in vain: %s", what)
+		o.t.Fatalf("timed out waiting: %s", what)
 	}
 }
 

@@ -22,7 +22,7 @@ import (
 
 const (
 	videoCount = 30
-	patience   = 5 * time.Minute
+	timeout    = 5 * time.Minute
 )
 
 // batch is all videos on their way through a stack, sent by one uploader through
@@ -34,7 +34,7 @@ type batch struct {
 	random    *rand.Rand
 	stack     *stack.Stack
 	uploaders []*uploader
-	told      *notices
+	webhook   *notifications
 	struck    string // the jobs' states when the fault struck
 
 	repeats bool // a notice may be repeated
@@ -43,9 +43,9 @@ type batch struct {
 // begin starts a stack for the videos.
 func begin(t *testing.T, videos []string) *batch {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 4*patience)
+	ctx, cancel := context.WithTimeout(t.Context(), 4*timeout)
 	t.Cleanup(cancel)
-	b := &batch{t: t, ctx: ctx, seed: rand.Uint64(), told: receive(t)}
+	b := &batch{t: t, ctx: ctx, seed: rand.Uint64(), webhook: receive(t)}
 	t.Logf("seed %d", b.seed)
 	b.random = rand.New(rand.NewPCG(b.seed, 0))
 	b.stack = stack.Start(t, stack.Config{Bin: bin, Gateways: 2, Converters: 2, MongoDB: mongodb.StartOwn(t)})
@@ -53,7 +53,7 @@ func begin(t *testing.T, videos []string) *batch {
 	for i, gateway := range b.stack.Gateways {
 		p := &uploader{batch: b, home: t.TempDir(), gateway: gateway, videos: videos[i*each : (i+1)*each], ended: make(chan error, 1)}
 		p.sx("correct horse battery\n", "register", fmt.Sprintf("ada%d", i), "--password-stdin")
-		p.sx("", "notify", "webhook", "add", b.told.url)
+		p.sx("", "notify", "webhook", "add", b.webhook.url)
 		b.uploaders = append(b.uploaders, p)
 	}
 	return b
@@ -219,9 +219,9 @@ func (b *batch) wait(d time.Duration) {
 // until asks again and again until it is so.
 func (b *batch) until(what string, so func() bool) {
 	b.t.Helper()
-	for enough := time.Now().Add(patience); !so(); b.wait(50 * time.Millisecond) {
+	for enough := time.Now().Add(timeout); !so(); b.wait(50 * time.Millisecond) {
 		if time.Now().After(enough) {
-			b.t.Fatalf("in vain for %v: %s", patience, what)
+			b.t.Fatalf("%s: not within %v", what, timeout)
 		}
 	}
 }

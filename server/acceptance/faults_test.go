@@ -145,7 +145,7 @@ func triple(b *batch) string {
 	}
 	b.send()
 	seen := map[string]int{}
-	enough, tick := time.After(patience), time.NewTicker(200*time.Millisecond)
+	enough, tick := time.After(timeout), time.NewTicker(200*time.Millisecond)
 	defer tick.Stop()
 	for seen[string(bus.Notify)] < videoCount || b.unfinished() > 0 {
 		select {
@@ -182,7 +182,7 @@ func pause(b *batch) string {
 		paused.Continue(b.t)
 		return false
 	})
-	begun := time.Now()
+	started := time.Now()
 	b.until("the jobs of a paused converter are taken over", func() bool {
 		now := b.byID()
 		for _, was := range held {
@@ -192,7 +192,7 @@ func pause(b *batch) string {
 		}
 		return true
 	})
-	lasted := time.Since(begun)
+	lasted := time.Since(started)
 	paused.Continue(b.t)
 	return fmt.Sprintf("a converter with %d jobs paused for %v, its leases lasting 20s", len(held), lasted.Round(time.Second))
 }

@@ -39,15 +39,15 @@ func (b *batch) conclude(happened string, want map[string]string) map[string]str
 		}
 		losses += j.LeaseExpirations
 	}
-	jobs, notices, posts := b.told.count()
+	jobs, notifications, posts := b.webhook.count()
 	before := mongodb.Orphans(t, b.stack.Database)
 	b.sweep()
 	after := mongodb.Orphans(t, b.stack.Database)
 	tracks, videos := b.count("tracks.files"), b.count("videos.files")
 
 	testkit.Report(t, "fault: %s%s: %d jobs done of %d, %d attempts lost, %d tracks, %d digests as undisturbed, "+
-		"%d jobs told by %d notices in %d posts, %d orphan chunks and %d after a sweep",
-		happened, b.struck, done, videoCount, losses, tracks, alike, jobs, notices, posts, before, after)
+		"%d jobs notified by %d notifications in %d posts, %d orphan chunks and %d after a sweep",
+		happened, b.struck, done, videoCount, losses, tracks, alike, jobs, notifications, posts, before, after)
 	if done != videoCount || len(all) != videoCount {
 		t.Errorf("%d jobs of %d are done, want %d", done, len(all), videoCount)
 	}
@@ -57,8 +57,8 @@ func (b *batch) conclude(happened string, want map[string]string) map[string]str
 	if len(got) != videoCount || want != nil && !maps.Equal(got, want) {
 		t.Errorf("the digests are\n%v, want\n%v", got, want)
 	}
-	if jobs != videoCount || notices != videoCount || posts != videoCount && !b.repeats {
-		t.Errorf("%d notices in %d posts for %d jobs, want one for each of %d", notices, posts, jobs, videoCount)
+	if jobs != videoCount || notifications != videoCount || posts != videoCount && !b.repeats {
+		t.Errorf("%d notifications in %d posts for %d jobs, want one for each of %d", notifications, posts, jobs, videoCount)
 	}
 	if after != 0 {
 		t.Errorf("%d orphan chunks are left after the sweep", after)
@@ -72,7 +72,7 @@ func (b *batch) outcome() map[string]string {
 	for _, p := range b.uploaders {
 		p.finish()
 	}
-	b.until("all owners are told", func() bool {
+	b.until("all owners are notified", func() bool {
 		for _, j := range b.jobs() {
 			if j.Notification != sx.NotificationSent {
 				return false
@@ -80,7 +80,7 @@ func (b *batch) outcome() map[string]string {
 		}
 		return true
 	})
-	b.until("all notices are delivered", func() bool {
+	b.until("all notifications are delivered", func() bool {
 		delivered, err := b.stack.Database.Collection("deliveries").CountDocuments(b.ctx, bson.D{{Key: "state", Value: sx.DeliveryDelivered}})
 		if err != nil {
 			b.t.Fatal(err)

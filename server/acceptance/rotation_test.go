@@ -105,10 +105,10 @@ func rotation(t *testing.T, s *stack.Stack, keys string) {
 	use(tokens.AccessToken, http.StatusOK)
 }
 
-// keyFile gives the path of the folder's only key.
-func keyFile(t *testing.T, folder string) string {
+// keyFile returns the path of the directory's only key.
+func keyFile(t *testing.T, dir string) string {
 	t.Helper()
-	names, err := filepath.Glob(filepath.Join(folder, "*.pem"))
+	names, err := filepath.Glob(filepath.Join(dir, "*.pem"))
 	if err != nil || len(names) != 1 {
 		t.Fatalf("the keys are %v, error %v", names, err)
 	}

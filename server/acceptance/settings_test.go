@@ -115,7 +115,7 @@ func TestHelp(t *testing.T) {
 }
 
 // Two converters must not clear each other's temporary files.
-func TestTempFolderIsOwned(t *testing.T) {
+func TestTempDirectoryIsOwned(t *testing.T) {
 	t.Parallel()
 	programs(t)
 	temp := t.TempDir()

@@ -159,7 +159,7 @@ func makeVideo(t *testing.T, ctx context.Context) []byte {
 	return video
 }
 
-// waiting starts a gateway while everything else is away.
+// waiting starts a gateway while everything else is stopped.
 func waiting(t *testing.T, s *stack.Stack) {
 	gateway := s.Gateways[0]
 	for _, p := range s.Programs() {

@@ -10,31 +10,31 @@ import (
 	"github.com/soundextract/sx/server/api"
 )
 
-// notices is what was posted to the people's webhook.
-type notices struct {
+// notifications is what was posted to the users' webhook.
+type notifications struct {
 	t   *testing.T
 	url string
 
 	mu   sync.Mutex
-	ids  map[string]bool // each is one notice, however often it comes
+	ids  map[string]bool // each is one notification, however often it is sent
 	jobs map[string]bool
 	all  int
 }
 
 // receive starts the webhook's receiver.
-func receive(t *testing.T) *notices {
+func receive(t *testing.T) *notifications {
 	t.Helper()
-	n := &notices{t: t, ids: map[string]bool{}, jobs: map[string]bool{}}
+	n := &notifications{t: t, ids: map[string]bool{}, jobs: map[string]bool{}}
 	server := httptest.NewServer(n)
 	t.Cleanup(server.Close)
 	n.url = server.URL
 	return n
 }
 
-func (n *notices) ServeHTTP(_ http.ResponseWriter, r *http.Request) {
+func (n *notifications) ServeHTTP(_ http.ResponseWriter, r *http.Request) {
 	var e api.WebhookEvent
 	if err := json.NewDecoder(r.Body).Decode(&e); err != nil || e.Data.Job == nil {
-		n.t.Errorf("posted something that is no notice: %v", err)
+		n.t.Errorf("posted something that is no notification: %v", err)
 		return
 	}
 	n.mu.Lock()
@@ -43,8 +43,8 @@ func (n *notices) ServeHTTP(_ http.ResponseWriter, r *http.Request) {
 	n.all++
 }
 
-// count gives how many jobs were told of, by how many notices, in how many posts.
-func (n *notices) count() (jobs, notices, posts int) {
+// count returns how many jobs had notifications, how many notifications there were, and in how many posts.
+func (n *notifications) count() (jobs, notifications, posts int) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	return len(n.jobs), len(n.ids), n.all

@@ -1,6 +1,6 @@
-// Command bench measures SoundExtract against the plainest thing that does the
-// same work, both sides in turn in one run, and prints the ratios. It decides
-// nothing.
+// Command bench measures SoundExtract against the simplest tool that does the
+// same work, both sides alternately in one run, and prints the ratios. It
+// enforces nothing.
 package main
 
 import (
@@ -28,7 +28,7 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if len(os.Args) < 2 {
-		exit(errors.New("usage: bench FOLDER-OF-SX-AND-SXD"))
+		exit(errors.New("usage: bench DIRECTORY-OF-SX-AND-SXD"))
 	}
 	if len(os.Args) == 3 && os.Args[1] == "bare" {
 		exit(bare(ctx, os.Args[2]))

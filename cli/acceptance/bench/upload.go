@@ -52,7 +52,7 @@ func (b *bench) upload() error {
 
 // warm readies the disk as idle does, and has memory at hand for a file of a size:
 // it writes one and removes it. A virtual machine may have given its free memory
-// back to its host, and whoever asks for it next waits for several times as long
+// back to its host, and the next process that asks for it waits for several times as long
 // as the writing takes. curl's server would not: it writes over a file of its own.
 func (b *bench) warm(size int64) error {
 	path := filepath.Join(b.dir, "warm.mp4")

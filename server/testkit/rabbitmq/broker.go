@@ -106,7 +106,7 @@ func Run(ctx context.Context) (*Broker, error) {
 		b := &Broker{named: os.Getenv(Variable)}
 		return b, b.run(ctx)
 	}
-	p, err := find(folders)
+	p, err := find(directories)
 	if err != nil {
 		return nil, err
 	}

@@ -9,7 +9,7 @@ import (
 	"path/filepath"
 )
 
-// Files in a broker's folder.
+// Files in a broker's directory.
 const (
 	configFile  = "rabbitmq.conf"
 	pluginsFile = "enabled_plugins"
@@ -33,7 +33,7 @@ log.console = false
 
 // guard runs the broker ($1) and epmd ($2). When its standard input ends, and
 // that is when the test process has ended however it may have come to that, it
-// kills both and removes the folder ($3).
+// kills both and removes the directory ($3).
 const guard = `exec 3<&0 </dev/null
 "$2" -port "$ERL_EPMD_PORT" -address 127.0.0.1 3<&- & epmd=$!
 "$1" 3<&- & broker=$!
@@ -46,7 +46,7 @@ kill "$epmd" "$watch"
 wait
 `
 
-// prepare makes the broker's folder and chooses its ports.
+// prepare makes the broker's directory and chooses its ports.
 func (b *Broker) prepare(ctx context.Context) error {
 	ports, err := freePorts(ctx, 4)
 	if err != nil {

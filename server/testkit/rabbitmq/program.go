@@ -15,10 +15,10 @@ type program struct {
 	epmd   string // Erlang's name service, in which the nodes of a machine find each other
 }
 
-// folders are where rabbitmq-server may be. "" is PATH, which comes first: it is
+// directories are where rabbitmq-server may be. "" is PATH, which comes first: it is
 // how one chooses between several. But Debian has the real script in
 // /usr/lib/rabbitmq/bin; the one in /usr/sbin is for its own user rabbitmq only.
-var folders = []string{
+var directories = []string{
 	"", "/usr/lib/rabbitmq/bin", sbin, "/usr/local/sbin", "/opt/homebrew/sbin", "/opt/rabbitmq/sbin",
 }
 
@@ -27,10 +27,10 @@ const sbin = "/usr/sbin"
 // ErrNotInstalled says that there is no RabbitMQ to start.
 var ErrNotInstalled = errors.New("rabbitmq-server is not installed, and " + Variable + " names no broker")
 
-func find(folders []string) (program, error) {
-	for _, folder := range folders {
-		server, err := exec.LookPath(filepath.Join(folder, "rabbitmq-server"))
-		if err != nil || folder == "" && filepath.Dir(server) == sbin {
+func find(directories []string) (program, error) {
+	for _, dir := range directories {
+		server, err := exec.LookPath(filepath.Join(dir, "rabbitmq-server"))
+		if err != nil || dir == "" && filepath.Dir(server) == sbin {
 			continue
 		}
 		p := program{server: server, ctl: filepath.Join(filepath.Dir(server), "rabbitmqctl")}

@@ -24,7 +24,7 @@ func TestPathComesFirst(t *testing.T) {
 		}
 	}
 	t.Setenv("PATH", dir)
-	p, err := find(folders)
+	p, err := find(directories)
 	if err != nil || p.server != filepath.Join(dir, "rabbitmq-server") {
 		t.Errorf("found %s, error %v", p.server, err)
 	}

@@ -1,6 +1,6 @@
 // Package rabbitmq starts RabbitMQ brokers for tests: on ports of their own
-// that only this machine reaches, with their own data in a temporary folder,
-// whoever runs the tests. A broker ends with the test process in every case,
+// that only this machine reaches, with their own data in a temporary directory,
+// whichever user runs the tests. A broker ends with the test process in every case,
 // by a panic or kill -9 too.
 package rabbitmq
 

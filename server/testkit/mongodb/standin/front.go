@@ -14,7 +14,7 @@ import (
 // command that may write has the backend for itself.
 type front struct {
 	backend string
-	data    string // the backend's folder
+	data    string // the backend's directory
 	turn    sync.RWMutex
 	indexed map[namespace]bool // guarded by turn
 }

@@ -38,9 +38,9 @@ func main() {
 	var c config
 	var attached bool
 	flag.IntVar(&c.port, "port", 0, "port to listen on; 0 takes a free one")
-	flag.StringVar(&c.data, "data", "", "folder of the data; by default one that is removed at the end")
+	flag.StringVar(&c.data, "data", "", "directory of the data; by default one that is removed at the end")
 	flag.IntVar(&c.megabytes, "megabytes", 0, "how large a database may grow, as if the disk were full then; 0 is no limit")
-	flag.BoolVar(&attached, "attached", false, "end when standard input ends, so as not to outlive whoever started this")
+	flag.BoolVar(&attached, "attached", false, "end when standard input ends, so as not to outlive the process that started this")
 	flag.Parse()
 
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
