@@ -40,13 +40,14 @@ type Store struct {
 
 // Users stores accounts.
 type Users interface {
-	// Create stores a new user with Rev 1. A name that exists is an *sx.Error of
-	// code name_taken.
+	// Create stores a new user with Rev 1. If the name exists, it returns an
+	// *sx.Error of code name_taken.
 	Create(ctx context.Context, u sx.User) error
 	ByID(ctx context.Context, id string) (sx.User, error)
 	ByName(ctx context.Context, name string) (sx.User, error)
-	// Replace is the compare-and-set of the package comment. A name cannot be
-	// changed: that is an *sx.Error of code invalid.
+	// Replace is the compare-and-set of the package comment. For a record with
+	// another name it returns an *sx.Error of code invalid: names cannot be
+	// changed.
 	Replace(ctx context.Context, u sx.User) error
 	// List returns at most limit users (0 means no limit) whose names sort after
 	// the given name ("" means from the start), ordered by the bytes of their
@@ -81,8 +82,8 @@ type Invitations interface {
 // PersonalTokens stores tokens for automation. They are created and deleted, but
 // never changed.
 type PersonalTokens interface {
-	// Create stores a new token. A name that the user has given to another token
-	// is an *sx.Error of code conflict, and so is an ID that exists.
+	// Create stores a new token. If the ID exists, or the user has another
+	// token of that name, it returns an *sx.Error of code conflict.
 	Create(ctx context.Context, v sx.PersonalToken) error
 	ByID(ctx context.Context, id string) (sx.PersonalToken, error)
 	// List returns the user's tokens by Created, then ID, the oldest first.
@@ -106,8 +107,8 @@ type NotificationSettings interface {
 // Deliveries stores the notifications that are sent to users, and keeps them for
 // some time after they were sent.
 type Deliveries interface {
-	// Create stores a new delivery with Rev 1. An ID that exists is an *sx.Error
-	// of code conflict.
+	// Create stores a new delivery with Rev 1. If the ID exists, it returns an
+	// *sx.Error of code conflict.
 	Create(ctx context.Context, d sx.Delivery) error
 	Get(ctx context.Context, id string) (sx.Delivery, error)
 	// Replace is the compare-and-set of the package comment.
@@ -125,8 +126,8 @@ type Deliveries interface {
 
 // Jobs stores job documents.
 type Jobs interface {
-	// Create stores a new job with Rev 1. An ID that exists is an *sx.Error of
-	// code conflict.
+	// Create stores a new job with Rev 1. If the ID exists, it returns an
+	// *sx.Error of code conflict.
 	Create(ctx context.Context, j sx.Job) error
 	Get(ctx context.Context, id string) (sx.Job, error)
 	// Replace is the compare-and-set of the package comment.
@@ -189,32 +190,34 @@ type Upload struct {
 // Videos stores videos, which arrive in several requests over hours. A video is
 // complete once Complete has succeeded; until then it is an upload.
 type Videos interface {
-	// Create starts an upload. An *sx.Error of code storage_full says that there
-	// is no space for Size bytes; nothing is stored then. An ID that exists is an
-	// *sx.Error of code conflict.
+	// Create starts an upload. If there is no space for Size bytes, it stores
+	// nothing and returns an *sx.Error of code storage_full. If the ID exists,
+	// it returns an *sx.Error of code conflict.
 	Create(ctx context.Context, id, name string, size int64) error
 	// Stat returns the state of the upload. Every byte below Offset survives a
 	// crash of the process.
 	Stat(ctx context.Context, id string) (Upload, error)
 	// Append stores what it reads from src, from the given offset on, and returns
-	// how many of these bytes are durably stored, also if it returns an error.
-	// The end of src, be it io.EOF or another error, only ends this call; an error
-	// of src is not returned. If ctx ends, Append stores what it has read and then
-	// returns ctx.Err(). Its memory use does not depend on how much it reads.
+	// how many of these bytes are durably stored, even if it returns an error.
+	// The end of src, by io.EOF or another error, only ends this call; an error
+	// of src is not returned. If ctx ends, Append stores what it has read and
+	// then returns ctx.Err(). Its memory use does not depend on how much it
+	// reads.
 	//
-	// An offset other than the stored one is an *sx.Error of code offset_conflict,
-	// and so is more data than Size. The newest Append wins: as soon as it has
-	// started, an older one on the same upload, in any process, stores nothing
-	// more and returns offset_conflict. A full disk is an *sx.Error of code
-	// storage_full; what was stored before remains stored.
+	// If offset is not the stored one, or src has more bytes than Size allows,
+	// Append returns an *sx.Error of code offset_conflict. The newest Append
+	// wins: as soon as it has started, an older one on the same upload, in any
+	// process, stores nothing more and returns offset_conflict. If the disk is
+	// full, it returns an *sx.Error of code storage_full; bytes stored before
+	// remain stored.
 	Append(ctx context.Context, id string, offset int64, src io.Reader) (int64, error)
 	// Complete computes the digest of an upload that has all its bytes, and makes
-	// the video readable. It may be called again, also after a crash in between,
-	// and returns the same. An upload that lacks bytes is an *sx.Error of code
-	// conflict.
+	// the video readable. It may be called again, even after a crash midway,
+	// and returns the same. If the upload lacks bytes, it returns an *sx.Error
+	// of code conflict.
 	Complete(ctx context.Context, id string) (Upload, error)
-	// Open reads a complete video. One that is not complete is an *sx.Error of
-	// code not_found.
+	// Open opens a complete video for reading. If the video is not complete, it
+	// returns an *sx.Error of code not_found.
 	Open(ctx context.Context, id string) (Blob, error)
 	// Remove deletes the upload or video. It succeeds if there is none.
 	Remove(ctx context.Context, id string) error

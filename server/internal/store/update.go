@@ -12,8 +12,8 @@ var (
 	// since it was read.
 	ErrStale = sx.NewError(sx.CodeConflict, "the record was changed by another request at the same time")
 
-	// ErrUnchanged is for a change function that finds nothing to change: Update
-	// then stores nothing and returns it, like any other error.
+	// ErrUnchanged is returned by a change function that finds nothing to
+	// change: Update then stores nothing and returns it, like any other error.
 	ErrUnchanged = errors.New("record unchanged")
 )
 

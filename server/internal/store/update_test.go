@@ -12,7 +12,7 @@ import (
 // memory is a store of one record, which others change at the same time.
 type memory struct {
 	record  sx.User
-	rivals  int // how many Replaces another one gets ahead of
+	rivals  int // how many Replaces fail because the record has just been changed
 	err     error
 	changes int
 }

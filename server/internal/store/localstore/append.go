@@ -13,8 +13,9 @@ import (
 )
 
 const (
-	// A commit is due after so many bytes, so that syncing the disk overlaps
-	// with receiving, and after so much time, so that a slow link loses little.
+	// A commit is due after this many bytes, so that syncing the disk overlaps
+	// with receiving, and after this much time, so that a slow link loses
+	// little.
 	commitBytes = 16 << 20
 	commitEvery = 2 * time.Second
 	// bufferSize is all the memory that an Append needs for its bytes.
@@ -32,7 +33,7 @@ func (v *videos) Append(ctx context.Context, id string, offset int64, src io.Rea
 	if err != nil {
 		return 0, err
 	}
-	defer func() { _ = a.file.Close() }() // commit has synced what counts
+	defer func() { _ = a.file.Close() }() // commit has synced the bytes that count
 
 	buf := v.buffers.Get().(*[bufferSize]byte)
 	defer v.buffers.Put(buf)
@@ -226,8 +227,8 @@ func (a *appendSession) commitLoop(stop <-chan struct{}) {
 }
 
 // commit makes durable what has been written so far: first the bytes, then the
-// record that counts them. It takes no ctx, because what has arrived is kept,
-// above all if the request was interrupted. It runs in one goroutine at a time.
+// record that counts them. It takes no ctx, because bytes that have arrived are
+// kept even if the request was interrupted. It runs in one goroutine at a time.
 func (a *appendSession) commit() {
 	if a.syncFailed {
 		return

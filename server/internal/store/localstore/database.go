@@ -135,7 +135,7 @@ func (d *database) createBuckets(path string) error {
 	})
 }
 
-// view reads in one transaction. doing says what was being done, for errors.
+// view reads in one transaction. doing names the operation in errors.
 func (d *database) view(ctx context.Context, doing string, fn func(tx) error) error {
 	if err := ctx.Err(); err != nil {
 		return err

@@ -32,8 +32,8 @@ const (
 )
 
 // Open opens the data directory, which it creates if necessary, with access for
-// its owner only. A directory that another process has open is an *sx.Error of
-// code unavailable, and so is one whose sx.db is damaged.
+// its owner only. If another process has the directory open, or sx.db is
+// damaged, it returns an *sx.Error of code unavailable.
 func Open(dir string) (store.Store, error) {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
@@ -87,8 +87,8 @@ func removeContents(dir string) error {
 	return nil
 }
 
-// ping detects a closed database and a directory that has disappeared, such as
-// on a disk that was unmounted.
+// ping detects a closed database and a missing directory, for example on a disk
+// that was unmounted.
 func ping(ctx context.Context, db *database, dirs ...string) error {
 	if err := db.view(ctx, "read sx.db", func(tx) error { return nil }); err != nil {
 		return err

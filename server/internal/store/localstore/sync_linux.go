@@ -5,8 +5,8 @@ import (
 	"syscall"
 )
 
-// syncData writes the file's bytes to the disk, with only that metadata which is
-// needed to read them.
+// syncData writes the file's bytes to the disk, with only the metadata needed
+// to read them.
 func syncData(f *os.File) error {
 	for {
 		err := syscall.Fdatasync(int(f.Fd()))

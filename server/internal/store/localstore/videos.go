@@ -63,7 +63,7 @@ func (v *videos) Create(ctx context.Context, id, name string, size int64) error 
 		return wrapError("determine the free disk space", err)
 	}
 	if free < uint64(size)+reserve {
-		return sx.NewError(sx.CodeStorageFull, "not enough disk space on the server for %s (%s free, of which %s are reserved)",
+		return sx.NewError(sx.CodeStorageFull, "not enough disk space on the server for %s (%s free, %s of it reserved)",
 			sx.FormatSize(size), sx.FormatSize(int64(free)), sx.FormatSize(reserve))
 	}
 	state, err := digest.New().State()

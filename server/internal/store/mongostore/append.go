@@ -19,8 +19,8 @@ const (
 	// buffers is how many chunks of an Append are in memory: one is filled while
 	// the others are being stored.
 	buffers = 3
-	// A commit is due after so many chunks (16 MiB) and after so much time, so
-	// that a crash loses little.
+	// A commit is due after this many chunks (16 MiB) and after this much time,
+	// so that a crash loses little.
 	commitChunks = 64
 	commitEvery  = 2 * time.Second
 	// maxUncommitted is an upper bound for the number of chunks that an Append has
@@ -49,7 +49,7 @@ func (v *videos) Append(ctx context.Context, id string, offset int64, src io.Rea
 	if err != nil {
 		return 0, err
 	}
-	// What has arrived is kept, above all if the request was interrupted.
+	// Bytes that have arrived are kept even if the request was interrupted.
 	storeCtx := context.WithoutCancel(ctx)
 	var storing sync.WaitGroup
 	storing.Go(func() { a.store(storeCtx) })

@@ -129,7 +129,8 @@ func (b bucket) delete(ctx context.Context, ids iter.Seq[bson.ObjectID]) error {
 	return flush()
 }
 
-// insertFile stores the files document. It succeeds if there is one already.
+// insertFile stores the files document. It succeeds if the document already
+// exists.
 func (b bucket) insertFile(ctx context.Context, d fileDoc) error {
 	if err := b.files.insert(ctx, d); err != nil && !errors.Is(err, errExists) {
 		return err
@@ -166,7 +167,7 @@ func (b bucket) checkSpace(ctx context.Context, size int64) error {
 		return err
 	}
 	if free := disk.Total - disk.Used; disk.Total > 0 && float64(size)+reserve > free {
-		return sx.NewError(sx.CodeStorageFull, "not enough disk space on the server for %s (%s free, of which %s are reserved)",
+		return sx.NewError(sx.CodeStorageFull, "not enough disk space on the server for %s (%s free, %s of it reserved)",
 			sx.FormatSize(size), sx.FormatSize(int64(free)), sx.FormatSize(reserve))
 	}
 	return nil

@@ -12,9 +12,9 @@
 //	tracks                             which GridFS file each track is, likewise
 //	tracks.files, tracks.chunks        GridFS bucket of the tracks
 //
-// Everything relies on nothing more than the atomicity of one document, so a
-// standalone server, a replica set, a sharded cluster and the compatible services
-// all work. There are no transactions, change streams, TTL indexes or partial
+// Everything relies only on the atomicity of single documents, so a standalone
+// server, a replica set, a sharded cluster and the compatible services all
+// work. There are no transactions, change streams, TTL indexes or partial
 // indexes. All writes use write concern majority, and all reads go to the
 // primary. What is read often is read by _id alone.
 //

@@ -46,9 +46,9 @@ var transientCodes = []int{
 // quotas, and compatible services are built on other databases.
 var diskFullMessages = []string{"No space left on device", "disk is full", "space quota"}
 
-// wrapError gives an error its code. An *sx.Error keeps the one that it has. ctx is
-// the caller's: its end is returned as such, while a timeout that was set in this
-// package means that MongoDB does not respond.
+// wrapError gives an error its code. An *sx.Error keeps the one that it has.
+// ctx is the caller's: when it has ended, its error is returned unchanged,
+// while a timeout set in this package means that MongoDB does not respond.
 func wrapError(ctx context.Context, doing string, err error) error {
 	var e *sx.Error
 	switch {

@@ -10,7 +10,8 @@ import (
 // unknown is the kind of a server that does not respond.
 const unknown = "Unknown"
 
-// newMonitor logs when a server becomes unavailable and when it is available.
+// newMonitor logs when a server becomes unavailable and when it is available
+// again.
 func newMonitor(ctx context.Context, log *slog.Logger) *event.ServerMonitor {
 	return &event.ServerMonitor{
 		ServerDescriptionChanged: func(e *event.ServerDescriptionChangedEvent) {

@@ -24,8 +24,8 @@ type videos struct {
 var _ store.Videos = (*videos)(nil)
 
 // uploadDoc is the record of an upload, and of the video that it becomes. Every
-// change is a compare-and-set on its rev, also those of an Append, so each change
-// fences off the Append that was running.
+// change is a compare-and-set on its rev, including those of an Append, so each
+// change fences off the Append that was running.
 type uploadDoc struct {
 	ID        string `bson:"_id"`
 	Rev       int64  `bson:"rev"`
@@ -85,8 +85,8 @@ func (u uploadDoc) epoch(n int) int {
 	return e
 }
 
-// chunkIDs returns the _id of every chunk that an Append may have stored, also of
-// those that were never committed.
+// chunkIDs returns the _id of every chunk that an Append may have stored,
+// including those that were never committed.
 func (u uploadDoc) chunkIDs() iter.Seq[bson.ObjectID] {
 	return func(yield func(bson.ObjectID) bool) {
 		for e, from := range u.Epochs {

@@ -16,7 +16,7 @@ import (
 
 var appendTests = []test{
 	{"several Appends join", appendSeveral},
-	{"another offset than the stored one is refused", appendOffset},
+	{"an offset other than the stored one is refused", appendOffset},
 	{"more data than the size is refused", appendSurplus},
 	{"what arrived before a source failed is stored", appendBroken},
 	{"a source that fails at once changes nothing", appendNothing},

@@ -19,8 +19,8 @@ import (
 var epoch = time.Date(2024, 2, 29, 23, 59, 58, 123e6, time.UTC)
 
 // filled returns a T in which every field, at every depth, has a unique non-zero
-// value, so that the tests detect a field that an adapter does not store, also one
-// that is added later.
+// value, so that the tests detect a field that an adapter does not store,
+// including one that is added later.
 func filled[T any](t *testing.T) T {
 	var v T
 	n := 0
@@ -97,7 +97,7 @@ func race(f *fixture, prepare func(), cas func(round, racer int) error) {
 			case err == nil:
 				winners++
 			case !errors.Is(err, store.ErrStale) && sx.CodeOf(err) != sx.CodeNotFound:
-				f.t.Fatalf("round %d: another one returned %v, want ErrStale", round, err)
+				f.t.Fatalf("round %d: a losing call returned %v, want ErrStale", round, err)
 			}
 		}
 		if winners != 1 {
