@@ -1,7 +1,7 @@
 // Package bus is the message port. A message wakes up a receiver: it carries a
 // job's id and means "look at this job now". It may come late, twice or never:
 // the job document is the truth, and the reconcilers publish again. Package
-// bustest holds every adapter to the comments below.
+// bustest tests every adapter against the comments below.
 package bus
 
 import "context"
@@ -26,8 +26,8 @@ type Message struct {
 // MaxDeliveries is how often a message is delivered before it becomes a dead letter.
 const MaxDeliveries = 5
 
-// Delivery is a message that a receiver holds. Exactly one of Ack and Nack is
-// called, once; the message of a receiver that dies is delivered again.
+// Delivery is a message that a receiver holds. The receiver calls exactly one
+// of Ack and Nack, once; if it dies, the message is delivered again.
 type Delivery interface {
 	Message() Message
 	// Ack removes the message.
@@ -45,18 +45,19 @@ type Depth struct {
 
 // Bus carries messages between services. Its methods may be called from several
 // goroutines. While the broker is unreachable an adapter keeps reconnecting:
-// Publish and Announce return an *sx.Error of code unavailable when their ctx
-// ends, if not earlier, and Receive and Listen wait.
+// Publish and Announce return an *sx.Error of code unavailable, at the latest
+// when their ctx ends, and Receive and Listen wait.
 type Bus interface {
 	// Publish puts the message into the queue. It returns nil once the broker
-	// has taken the message over.
+	// has accepted the message.
 	Publish(ctx context.Context, q Queue, m Message) error
 	// Receive waits for one message. Each message goes to one receiver, and only
 	// to one that is waiting in Receive: nothing is fetched ahead, so a busy
 	// receiver never holds a message that an idle one could work on. It returns
 	// ctx's error when ctx ends.
 	Receive(ctx context.Context, q Queue) (Delivery, error)
-	// Announce tells every listener that a job has changed. It is best effort.
+	// Announce notifies every listener that a job has changed. It is best
+	// effort.
 	Announce(ctx context.Context, jobID string) error
 	// Listen calls fn with the id of every announced job until ctx ends, and
 	// returns ctx's error. fn must not block. Announcements can be missed.

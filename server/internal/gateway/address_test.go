@@ -9,8 +9,8 @@ import (
 	"github.com/soundextract/sx/server/internal/gateway"
 )
 
-// Auth limits attempts by the address that the gateway sends: a client must
-// not be able to choose it.
+// TestClientAddress checks that a client cannot choose the address by which
+// auth limits attempts.
 func TestClientAddress(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
@@ -20,13 +20,13 @@ func TestClientAddress(t *testing.T) {
 		want      string
 	}{
 		{"no proxy, no header", 0, nil, "127.0.0.1"},
-		{"no proxy, a header from anyone", 0, []string{"203.0.113.7"}, "127.0.0.1"},
+		{"no proxy, a forged header", 0, []string{"203.0.113.7"}, "127.0.0.1"},
 		{"one proxy", 1, []string{"203.0.113.7"}, "203.0.113.7"},
-		{"one proxy, what the client wrote stands before", 1, []string{"198.51.100.1, 203.0.113.7"}, "203.0.113.7"},
+		{"one proxy, after an element from the client", 1, []string{"198.51.100.1, 203.0.113.7"}, "203.0.113.7"},
 		{"two proxies", 2, []string{"198.51.100.1, 203.0.113.7, 10.0.0.2"}, "203.0.113.7"},
-		{"each with a header of its own", 2, []string{"198.51.100.1", "203.0.113.7", "10.0.0.2"}, "203.0.113.7"},
-		{"one proxy was passed by", 2, []string{"203.0.113.7"}, "127.0.0.1"},
-		{"all were passed by", 1, nil, "127.0.0.1"},
+		{"two proxies, one header each", 2, []string{"198.51.100.1", "203.0.113.7", "10.0.0.2"}, "203.0.113.7"},
+		{"one proxy was bypassed", 2, []string{"203.0.113.7"}, "127.0.0.1"},
+		{"all proxies were bypassed", 1, nil, "127.0.0.1"},
 		{"no address", 1, []string{"203.0.113.7, unknown"}, "127.0.0.1"},
 		{"with a port", 1, []string{"203.0.113.7:4711"}, "203.0.113.7"},
 		{"IPv6", 1, []string{"2001:db8::7"}, "2001:db8::7"},

@@ -18,8 +18,8 @@ import (
 	"github.com/soundextract/sx/server/testkit"
 )
 
-// cutPatch sends a PATCH whose connection ends after n bytes of the body, by an
-// orderly close or by a reset.
+// cutPatch sends a PATCH whose connection ends after n bytes of the body, by a
+// graceful close or a reset.
 func (f *fixture) cutPatch(path string, offset int, data []byte, n int, reset bool) error {
 	conn, err := net.Dial("tcp", f.server.Listener.Addr().String())
 	if err != nil {
@@ -38,8 +38,8 @@ func (f *fixture) cutPatch(path string, offset int, data []byte, n int, reset bo
 	return conn.Close()
 }
 
-// TestCutUploads cuts uploads at random offsets, 200 times in all, and goes on
-// each time where the server says.
+// TestCutUploads interrupts uploads at random offsets, 200 times in all, and
+// continues each time at the server's offset.
 func TestCutUploads(t *testing.T) {
 	t.Parallel()
 	const uploads, cuts = 20, 10
@@ -73,7 +73,7 @@ func (f *fixture) cutUpload(seed, i uint64, cuts int) error {
 	ask := func() error {
 		a, err := f.send(alice, http.MethodHead, path, nil, "Tus-Resumable", "1.0.0")
 		if err != nil || a.status != http.StatusOK {
-			return fmt.Errorf("ask for the offset: %d, %w", a.status, err)
+			return fmt.Errorf("get the offset: %d, %w", a.status, err)
 		}
 		before := offset
 		if offset, err = strconv.Atoi(a.header.Get("Upload-Offset")); err != nil || offset < before || offset > sent {
@@ -82,7 +82,7 @@ func (f *fixture) cutUpload(seed, i uint64, cuts int) error {
 		return nil
 	}
 	for cut := range cuts {
-		// Some cuts come within the first bytes, some right before the end.
+		// Some cuts come within the first bytes, some just before the end.
 		n := rnd.IntN(len(data) - offset)
 		switch rnd.IntN(4) {
 		case 0:
@@ -98,8 +98,8 @@ func (f *fixture) cutUpload(seed, i uint64, cuts int) error {
 			return fmt.Errorf("cut %d: %w", cut, err)
 		}
 	}
-	// A cut request may reach the server after the question for the offset, and
-	// then the last request does not fit.
+	// The server may process a cut request after the request for the offset;
+	// then the last request is at the wrong offset.
 	for a.status = http.StatusConflict; a.status == http.StatusConflict; {
 		if err := ask(); err != nil {
 			return fmt.Errorf("last request: %w", err)
@@ -121,15 +121,15 @@ func (f *fixture) cutUpload(seed, i uint64, cuts int) error {
 	return nil
 }
 
-func TestWhatArrivedIsKept(t *testing.T) {
+func TestInterruptedPatchKeepsItsBytes(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
 		name string
 		sent int
 		want int64
 	}{
-		{"too little to be judged", 1000, 0}, // may be half of a file's first bytes
-		{"enough to be judged", 4096, 4096},
+		{"too few bytes to detect the format", 1000, 0}, // may be incomplete first bytes of a file
+		{"enough bytes to detect the format", 4096, 4096},
 		{"more", 100_001, 100_001},
 	}
 	for _, tt := range tests {
@@ -156,8 +156,8 @@ func TestWhatArrivedIsKept(t *testing.T) {
 	}
 }
 
-// slowPatch starts a PATCH that sends data and then nothing; its answer comes
-// through the channel. When it returns, the server is reading.
+// slowPatch starts a PATCH that sends data and then stalls; the channel
+// delivers its response. When it returns, the server is reading.
 func (f *fixture) slowPatch(path string, offset int, data []byte) <-chan answer {
 	f.t.Helper()
 	body, feed := io.Pipe()
@@ -177,7 +177,7 @@ func (f *fixture) slowPatch(path string, offset int, data []byte) <-chan answer 
 	return done
 }
 
-func TestNewerRequestGoesOnWithTheUpload(t *testing.T) {
+func TestNewerRequestContinuesTheUpload(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, nil)
 	data := video(7, 200_000)
@@ -190,8 +190,8 @@ func TestNewerRequestGoesOnWithTheUpload(t *testing.T) {
 	(<-older).wantCode(t, sx.CodeOffsetConflict)
 
 	older = f.slowPatch(path, offset, data[offset:offset+10])
-	// The newer one waits for the older one to store what it has, and then most
-	// often comes with an offset that is the right one no more.
+	// The newer request waits until the older one has stored its bytes, so by
+	// then its offset is usually outdated.
 	status := f.patch(alice, path, offset, data[offset:]).status
 	(<-older).wantCode(t, sx.CodeOffsetConflict)
 	for status == http.StatusConflict {
@@ -211,12 +211,12 @@ func TestNewerRequestAtAnotherGateway(t *testing.T) {
 	data := video(8, 200_000)
 	path := f.create(alice, "a.mp4", len(data))
 	older := f.slowPatch(path, 0, data[:100_000])
-	// This does not reach the older request, but what it stores later is refused.
+	// This does not stop the older request, but its later bytes are refused.
 	for status := 0; status != http.StatusNoContent; {
 		offset := other.offset(alice, path)
 		status = other.patch(alice, path, offset, data[offset:]).status
 	}
-	// The older one learns from the announcement that the upload is over.
+	// The older request is stopped by the announcement that the upload is over.
 	(<-older).wantCode(t, sx.CodeUploadExpired)
 	if got := f.job(idOf(path)).Sent.SHA256; got != digest(data) {
 		t.Errorf("digest %s, want %s", got, digest(data))

@@ -27,7 +27,7 @@ func (s *Service) streamEvents(w http.ResponseWriter, r *http.Request) error {
 	}
 	if len(ids) == 0 {
 		return sx.NewError(sx.CodeInvalid, "no job to watch").
-			WithHint("give jobs in the query, such as %s?%s=ID", api.PathEvents, api.QueryID)
+			WithHint("specify jobs in the query, such as %s?%s=ID", api.PathEvents, api.QueryID)
 	}
 	sub := s.hub.subscribe(ids) // before the first read, so that no change is missed
 	defer s.hub.unsubscribe(sub)
@@ -53,8 +53,8 @@ func (s *Service) streamEvents(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// follow sends further events until all jobs are final, the client is gone or the
-// server shuts down.
+// follow sends further events until all jobs are final, the client disconnects
+// or the server shuts down.
 func (s *Service) follow(r *http.Request, out eventWriter, watch *watch, sub *subscription) {
 	poll, alive := time.NewTicker(pollInterval), time.NewTicker(api.KeepAlive)
 	defer poll.Stop()
@@ -124,7 +124,7 @@ func (o eventWriter) write(raw []byte) error {
 	return o.w.control.Flush()
 }
 
-// watch is what the client of one event stream knows about its jobs.
+// watch is the state of the jobs as the client of one event stream knows it.
 type watch struct {
 	owner string
 	ids   []string
@@ -139,7 +139,7 @@ type knownJob struct {
 
 const gone = -1
 
-// newWatch continues after the event lastID. If that does not fit the ids, it
+// newWatch continues after the event lastID. If that does not match the ids, it
 // starts from the beginning.
 func newWatch(owner string, ids []string, lastID string) *watch {
 	w := &watch{owner: owner, ids: ids, known: make(map[string]*knownJob, len(ids))}
@@ -176,8 +176,8 @@ func (w *watch) unfinished() []string {
 
 func (w *watch) finished() bool { return len(w.unfinished()) == 0 }
 
-// changes reads the jobs and returns the events for what the client does not know
-// yet, also those before an error. A job of another user is gone to this one.
+// changes reads the jobs and returns the events that the client does not know
+// yet, including those before an error. A job of another user counts as gone.
 func (s *Service) changes(ctx context.Context, w *watch, ids []string) ([]event, error) {
 	if len(ids) == 0 {
 		return nil, nil

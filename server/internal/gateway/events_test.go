@@ -52,7 +52,7 @@ func (f *fixture) watch(user, lastID string, ids ...string) *watcher {
 	return out
 }
 
-// next gives the next event that is not just a sign of life.
+// next returns the next event, ignoring keep-alives.
 func (s *watcher) next() client.Event {
 	s.f.t.Helper()
 	for e := range s.events {
@@ -64,7 +64,7 @@ func (s *watcher) next() client.Event {
 	return client.Event{}
 }
 
-// wantJob takes the next event, which must show the job in the state.
+// wantJob checks that the next event shows the job in the state.
 func (s *watcher) wantJob(id string, state sx.State) client.Event {
 	s.f.t.Helper()
 	e := s.next()
@@ -83,7 +83,7 @@ func (s *watcher) wantGone(id string) client.Event {
 	return e
 }
 
-// wantEnd takes the end of the stream, and gives the id to go on from.
+// wantEnd checks that the stream ends, and returns the id to continue from.
 func (s *watcher) wantEnd() string {
 	s.f.t.Helper()
 	e := s.next()
@@ -96,7 +96,7 @@ func (s *watcher) wantEnd() string {
 	return e.ID
 }
 
-func TestEventsFollowAJobToItsEnd(t *testing.T) {
+func TestEventsFollowAJob(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, nil)
 	f.run()
@@ -117,7 +117,7 @@ func TestEventsFollowAJobToItsEnd(t *testing.T) {
 	testkit.Eventually(f.t, "the stream to be closed", func() bool { return f.metric("sx_event_streams", "") == 0 })
 }
 
-func TestEventsGoOnWhereTheyWere(t *testing.T) {
+func TestEventsContinueAfterLastEventID(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, nil)
 	f.run()
@@ -168,7 +168,7 @@ func TestEventsOfMissingJobs(t *testing.T) {
 
 func TestEventsWithoutAnnouncements(t *testing.T) {
 	t.Parallel()
-	f := newFixture(t, nil) // whose Run is not there to listen
+	f := newFixture(t, nil) // Run is not started, so nothing listens
 	ctx := context.Background()
 	data := video(44, 10_000)
 	uploading, queued := idOf(f.create(alice, "a.mp4", len(data))), f.upload(alice, "b.mp4", data)
@@ -183,7 +183,7 @@ func TestEventsWithoutAnnouncements(t *testing.T) {
 	if e := s.wantJob(uploading, sx.StateUploading); e.Job.Progress != 50 {
 		t.Errorf("progress %v at half of the bytes", e.Job.Progress)
 	}
-	for e := range s.events { // nothing changes, and that is shown
+	for e := range s.events { // nothing changes, so there are only keep-alives
 		if e.Type == "" {
 			break
 		}

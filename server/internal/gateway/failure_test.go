@@ -14,8 +14,8 @@ import (
 	"github.com/soundextract/sx/server/testkit"
 )
 
-// TestStoreUnavailable closes the store under the gateway: every route answers in
-// the API's form, and the work beside them goes on trying.
+// TestStoreUnavailable closes the gateway's store: every route returns an API
+// error, and the background work keeps retrying.
 func TestStoreUnavailable(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, nil)
@@ -49,7 +49,7 @@ func TestStoreUnavailable(t *testing.T) {
 	} {
 		testkit.Eventually(f.t, line, func() bool { return strings.Contains(f.logs.String(), line) })
 	}
-	for e := range s.events { // the stream that was open shows that it is alive
+	for e := range s.events { // the open stream still sends keep-alives
 		if e.Type == "" {
 			break
 		}
@@ -78,7 +78,7 @@ func TestLostBytes(t *testing.T) {
 	f.do(alice, http.MethodGet, jobPath(api.PathTrack, done), nil).wantCode(t, sx.CodeNotFound)
 }
 
-func TestSweepOfAFileWithoutARecord(t *testing.T) {
+func TestSweepFileWithoutRecord(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, nil)
 	file := filepath.Join(f.dir, "videos", "rest")
@@ -86,7 +86,7 @@ func TestSweepOfAFileWithoutARecord(t *testing.T) {
 		t.Fatal(err)
 	}
 	ctx, suspects := context.Background(), map[string]bool{}
-	for sweep, want := range []int{1, 0} { // it may be on its way to a record at the first
+	for sweep, want := range []int{1, 0} { // at the first sweep, its record might still be about to be stored
 		err := gateway.Sweep(f.gw, ctx, suspects)
 		if got := f.videos(); err != nil || len(got) != want {
 			t.Errorf("videos %v after sweep %d, %v; want %d", got, sweep+1, err, want)

@@ -50,13 +50,13 @@ type fixture struct {
 	logs    *testkit.LogBuffer
 }
 
-// newFixture makes a fixture; change may adapt the gateway's configuration. The
-// gateway's Run is started by run.
+// newFixture creates a fixture; change may adapt the gateway's configuration.
+// The gateway's Run is started by run.
 func newFixture(t *testing.T, change func(*gateway.Config)) *fixture {
 	t.Helper()
 	f := &fixture{
 		t: t, dir: t.TempDir(), bus: membus.New(), reg: prometheus.NewRegistry(), logs: &testkit.LogBuffer{},
-		// The store dates uploads by the real clock.
+		// The store uses the real clock for uploads.
 		clock: testkit.NewClockAt(time.Now().Truncate(time.Millisecond)),
 	}
 	var err error
@@ -90,7 +90,7 @@ func newFixture(t *testing.T, change func(*gateway.Config)) *fixture {
 	cfg := gateway.Config{
 		Updater: f.updater, Jobs: f.store.Jobs, Videos: f.store.Videos, Tracks: f.store.Tracks, Bus: f.bus,
 		AuthURL: authURL, AuthTransport: transport, Verify: verify,
-		NotifierURL: authURL, NotifierTransport: transport, // both return what they were asked
+		NotifierURL: authURL, NotifierTransport: transport, // both return the request that they received
 		Log: log, Now: f.clock.Now, Registerer: f.reg,
 	}
 	if change != nil {
@@ -103,8 +103,8 @@ func newFixture(t *testing.T, change func(*gateway.Config)) *fixture {
 	return f
 }
 
-// newClient makes a client that checks answers against the OpenAPI document and
-// honours Expect: 100-continue.
+// newClient returns a client that checks responses against the OpenAPI document
+// and supports Expect: 100-continue.
 func newClient(t *testing.T) *http.Client {
 	t.Helper()
 	transport := &http.Transport{ExpectContinueTimeout: testkit.Timeout}
@@ -134,7 +134,7 @@ func (f *fixture) run() (stop func()) {
 	return stop
 }
 
-// answer is a response that was read whole.
+// answer is a response whose body has been read.
 type answer struct {
 	status int
 	header http.Header
@@ -173,7 +173,7 @@ func (f *fixture) send(user, method, path string, body io.Reader, headers ...str
 	return answer{res.StatusCode, res.Header, raw}, err
 }
 
-// do is send for a request that must get an answer.
+// do is send for a request that must get a response.
 func (f *fixture) do(user, method, path string, body io.Reader, headers ...string) answer {
 	f.t.Helper()
 	a, err := f.send(user, method, path, body, headers...)
@@ -183,7 +183,7 @@ func (f *fixture) do(user, method, path string, body io.Reader, headers ...strin
 	return a
 }
 
-// want fails the test unless the answer has the status.
+// want fails the test unless the response has the status.
 func (a answer) want(t *testing.T, status int) answer {
 	t.Helper()
 	if a.status != status {
@@ -192,7 +192,7 @@ func (a answer) want(t *testing.T, status int) answer {
 	return a
 }
 
-// wantCode fails the test unless the answer is this error with its status.
+// wantCode fails the test unless the response is this error with its status.
 func (a answer) wantCode(t *testing.T, code sx.Code) api.Error {
 	t.Helper()
 	a.want(t, code.Status())
@@ -231,7 +231,7 @@ func (f *fixture) change(id string, fn func(*sx.Job) error) sx.Job {
 	return j
 }
 
-// convert plays the converter: the job gets the track and is done.
+// convert acts as the converter: the job gets the track and is done.
 func (f *fixture) convert(id string, mp3 []byte) sx.Job {
 	f.t.Helper()
 	ctx := context.Background()
@@ -276,7 +276,7 @@ func (f *fixture) metric(name, label string) float64 {
 }
 
 // newFixtureLike starts another gateway on the same store and bus, as after a
-// restart or beside the first.
+// restart or as a replica.
 func newFixtureLike(t *testing.T, f *fixture) *fixture {
 	t.Helper()
 	again := *f

@@ -27,7 +27,7 @@ import (
 // DefaultUploadLifetime is how long an unfinished upload is kept after its last byte.
 const DefaultUploadLifetime = 7 * 24 * time.Hour
 
-// Config is what a gateway needs. All fields without a default are required.
+// Config configures a gateway. All fields without a default are required.
 type Config struct {
 	Updater *jobs.Updater
 	Jobs    store.Jobs
@@ -70,7 +70,8 @@ type Service struct {
 	personalTokens *personalTokenCache
 }
 
-// New makes a gateway. Its Handler serves requests at once; Run must run as well.
+// New returns a gateway. Its Handler serves requests immediately; Run must be
+// running too.
 func New(cfg Config) *Service {
 	if cfg.UploadLifetime == 0 {
 		cfg.UploadLifetime = DefaultUploadLifetime
@@ -136,6 +137,6 @@ const (
 // serveOpenAPI serves the description of the API.
 func (s *Service) serveOpenAPI(w http.ResponseWriter, _ *http.Request) error {
 	w.Header().Set("Content-Type", "application/yaml") // RFC 9512
-	_, _ = w.Write(api.OpenAPI)                        // an error means that the client is gone
+	_, _ = w.Write(api.OpenAPI)                        // an error means that the client has disconnected
 	return nil
 }

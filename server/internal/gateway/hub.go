@@ -3,7 +3,8 @@ package gateway
 import "sync"
 
 // hub distributes announcements to the event streams. A slow stream misses
-// nothing: it collects the jobs to read again and not their history.
+// nothing, because only the ids of changed jobs are collected, not their
+// history.
 type hub struct {
 	mu            sync.Mutex
 	subscriptions map[*subscription]struct{}
@@ -14,7 +15,7 @@ func newHub() *hub {
 	return &hub{subscriptions: map[*subscription]struct{}{}, closed: make(chan struct{})}
 }
 
-// subscription is the interest of one event stream in some jobs.
+// subscription is one event stream's subscription to some jobs.
 type subscription struct {
 	watched map[string]struct{}
 	wake    chan struct{} // has an element when announced has
@@ -44,7 +45,7 @@ func (h *hub) unsubscribe(sub *subscription) {
 	delete(h.subscriptions, sub)
 }
 
-// announce passes an announcement on without waiting for any stream.
+// announce forwards an announcement without waiting for any stream.
 func (h *hub) announce(id string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()

@@ -10,7 +10,8 @@ import (
 	"github.com/soundextract/sx/server/sx"
 )
 
-// toAPI returns a job's API form, with how much of its video has arrived.
+// toAPI returns a job's API form, with the number of bytes of its video that
+// have arrived.
 func (s *Service) toAPI(ctx context.Context, j sx.Job) (api.Job, error) {
 	stored, err := s.stored(ctx, j)
 	return api.FromJob(j, stored), err
@@ -24,7 +25,7 @@ func (s *Service) stored(ctx context.Context, j sx.Job) (int64, error) {
 	}
 	up, err := s.cfg.Videos.Stat(ctx, j.ID)
 	if sx.CodeOf(err) == sx.CodeNotFound {
-		return 0, nil // over since the job was read
+		return 0, nil // ended since the job was read
 	}
 	return up.Offset, err
 }
@@ -129,8 +130,8 @@ func (s *Service) retryJob(w http.ResponseWriter, r *http.Request) error {
 	return s.writeJob(w, r, after)
 }
 
-// owned returns the job if it is the sender's. Any other is not found, so that
-// nobody learns which ids exist.
+// owned returns the job if it is the caller's. Any other job is not found, so
+// that nobody learns which ids exist.
 func (s *Service) owned(ctx context.Context, id string) (sx.Job, error) {
 	j, err := s.cfg.Jobs.Get(ctx, id)
 	if err != nil && sx.CodeOf(err) != sx.CodeNotFound {
@@ -142,8 +143,8 @@ func (s *Service) owned(ctx context.Context, id string) (sx.Job, error) {
 	return j, nil
 }
 
-// lock takes the upload lock of the sender's job that the request names, and
-// returns the job as it was before.
+// lock acquires the upload lock of the job that the request names, which must
+// be the caller's, and returns the job as it was before.
 func (s *Service) lock(r *http.Request) (j sx.Job, release func(), err error) {
 	if j, err = s.owned(r.Context(), r.PathValue("id")); err != nil {
 		return sx.Job{}, nil, err

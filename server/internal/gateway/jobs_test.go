@@ -77,16 +77,16 @@ func TestListJobs(t *testing.T) {
 	}
 }
 
-// isProxied reports whether auth or the notifier answers the route and checks who
-// asks.
+// isProxied reports whether the route is forwarded to auth or the notifier,
+// which authenticates its requests.
 func isProxied(r gateway.Route) bool {
 	return strings.HasPrefix(r.Pattern, "/v1/auth/") || strings.HasPrefix(r.Pattern, "/v1/admin/") ||
 		strings.HasPrefix(r.Pattern, api.PathNotify)
 }
 
-// TestEveryRouteChecksWhoAsks holds each route against a request without a
-// token, with a bad one and, where it names a job, with a stranger's.
-func TestEveryRouteChecksWhoAsks(t *testing.T) {
+// TestEveryRouteAuthenticates requests each route without a token, with an
+// invalid one and, where the path names a job, with another user's.
+func TestEveryRouteAuthenticates(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, nil)
 	data := video(21, 5000)
@@ -161,7 +161,7 @@ func TestCancelAndRetry(t *testing.T) {
 		before  func(f *fixture) (id string)
 		cancel  int // status
 		retry   int // status, after the cancel
-		videos  int // that are left in the end
+		videos  int // that are left at the end
 		message string
 	}{
 		{"uploading", func(f *fixture) string { return idOf(f.create(alice, "a.mp4", 9000)) }, 200, 409, 0, "never finished"},
@@ -177,7 +177,7 @@ func TestCancelAndRetry(t *testing.T) {
 			id := idOf(f.create(alice, "a.mp4", 9000))
 			f.change(id, func(j *sx.Job) error { return j.Expire(f.clock.Now()) })
 			return id
-		}, 409, 409, 1, "only a failed or cancelled"}, // its bytes are the sweep's
+		}, 409, 409, 1, "only a failed or cancelled"}, // its bytes are left to the sweep
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -189,7 +189,7 @@ func TestCancelAndRetry(t *testing.T) {
 				if j := decode[api.Job](t, a); j.State != sx.StateCancelled {
 					t.Errorf("answered %+v", j)
 				}
-				cancel(f, id).want(t, http.StatusOK) // once more is the same
+				cancel(f, id).want(t, http.StatusOK) // repeating it changes nothing
 			} else {
 				a.wantCode(t, sx.CodeConflict)
 			}
@@ -251,7 +251,7 @@ func TestSweep(t *testing.T) {
 
 	newFixtureLike(t, f).run()
 	testkit.Eventually(f.t, "the sweep", func() bool { return !slices.Contains(f.videos(), crashed) })
-	wantVideos := []string{done, running, "orphan"} // so young that its job may come next
+	wantVideos := []string{done, running, "orphan"} // so young that its job may still be stored
 	slices.Sort(wantVideos)
 	if got := f.videos(); !slices.Equal(got, wantVideos) {
 		t.Errorf("videos %v, want %v", got, wantVideos)

@@ -32,7 +32,7 @@ func document(t *testing.T) *openapi3.T {
 	return doc
 }
 
-// documented checks every answer that passes through it against the document.
+// documented checks every response that passes through it against the document.
 func documented(t *testing.T, next http.RoundTripper) http.RoundTripper {
 	t.Helper()
 	router, err := gorillamux.NewRouter(document(t))
@@ -60,7 +60,7 @@ func (c checker) RoundTrip(req *http.Request) (*http.Response, error) {
 	route, params, err := c.router.FindRoute(plain)
 	if err != nil {
 		if req.Method != http.MethodHead && res.StatusCode != http.StatusNotFound && res.StatusCode != http.StatusMethodNotAllowed {
-			c.t.Errorf("%s %s answers %d and is not in the document: %v", req.Method, req.URL.Path, res.StatusCode, err)
+			c.t.Errorf("%s %s returns %d and is not in the document: %v", req.Method, req.URL.Path, res.StatusCode, err)
 		}
 		return res, nil
 	}
@@ -78,10 +78,10 @@ func (c checker) RoundTrip(req *http.Request) (*http.Response, error) {
 		res.Body = io.NopCloser(bytes.NewReader(raw))
 		input.SetBodyBytes(raw)
 	} else {
-		input.Options.ExcludeResponseBody = true // a stream, a track or nothing
+		input.Options.ExcludeResponseBody = true // a stream, a track or no body
 	}
 	if err := openapi3filter.ValidateResponse(context.Background(), input); err != nil {
-		c.t.Errorf("%s %s: the answer is not as documented: %v", req.Method, req.URL.Path, err)
+		c.t.Errorf("%s %s: the response is not as documented: %v", req.Method, req.URL.Path, err)
 	}
 	return res, nil
 }
@@ -92,8 +92,8 @@ func TestRoutesAreDocumented(t *testing.T) {
 	for _, r := range newFixture(t, nil).gw.Routes() {
 		want = append(want, r.Method+" "+strings.TrimSuffix(r.Pattern, "{$}"))
 	}
-	// What the program around the gateway serves, and the HEAD of a GET route
-	// that the document lists separately.
+	// The routes that the program serves besides the gateway's, and the HEAD of
+	// a GET route that the document lists separately.
 	want = append(want, "GET "+api.PathHealth, "GET "+api.PathReady, "GET "+api.PathMetrics, "HEAD "+api.PathTrack)
 	var got []string
 	for path, item := range document(t).Paths.Map() {

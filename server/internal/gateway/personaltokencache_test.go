@@ -11,7 +11,7 @@ import (
 	"github.com/soundextract/sx/server/sx"
 )
 
-func TestMadeUpTokensDoNotFillTheMemory(t *testing.T) {
+func TestCacheIsBounded(t *testing.T) {
 	t.Parallel()
 	p := newPersonalTokenCache(func(context.Context, string) (token.Claims, error) {
 		return token.Claims{}, sx.NewError(sx.CodeUnauthenticated, "no")
@@ -22,11 +22,11 @@ func TestMadeUpTokensDoNotFillTheMemory(t *testing.T) {
 		}
 	}
 	if len(p.byHash) != maxCachedTokens || p.recent.Len() != maxCachedTokens {
-		t.Errorf("%d answers are kept", len(p.byHash))
+		t.Errorf("%d results are cached", len(p.byHash))
 	}
 }
 
-func TestAQuestionOutlivesWhoAsked(t *testing.T) {
+func TestExchangeOutlivesItsCaller(t *testing.T) {
 	t.Parallel()
 	asked, answer := make(chan struct{}), make(chan struct{})
 	p := newPersonalTokenCache(func(ctx context.Context, _ string) (token.Claims, error) {

@@ -29,7 +29,7 @@ const (
 )
 
 // personalTokenCache remembers the claims of personal tokens, so that auth is
-// called once a minute for each token and not for each request.
+// called once a minute for each token instead of for each request.
 type personalTokenCache struct {
 	exchange func(ctx context.Context, raw string) (token.Claims, error)
 	now      func() time.Time
@@ -43,7 +43,7 @@ type personalTokenCache struct {
 type cachedToken struct {
 	hash    string
 	claims  token.Claims
-	err     error // of code unauthenticated
+	err     error // its code is unauthenticated
 	expires time.Time
 }
 
@@ -115,8 +115,8 @@ func (c *personalTokenCache) remove(e *list.Element) {
 }
 
 // exchange gets an access token from auth in exchange for a personal one, and
-// verifies its signature like that of any other: a service that answers in auth's
-// place is not trusted.
+// verifies its signature like that of any other, because a service that
+// impersonates auth must not be trusted.
 func (s *Service) exchange(ctx context.Context, raw string) (token.Claims, error) {
 	unavailable := func(err error) error {
 		return sx.NewError(sx.CodeUnavailable, "personal tokens cannot be verified at the moment").WithCause(err)

@@ -16,7 +16,7 @@ import (
 	"github.com/soundextract/sx/server/sx"
 )
 
-// exchanges is an auth that only exchanges personal tokens.
+// exchanges is a fake auth that only exchanges personal tokens.
 type exchanges struct {
 	count  atomic.Int32
 	answer atomic.Value // func(http.ResponseWriter)
@@ -32,8 +32,8 @@ func (e *exchanges) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	answer(w)
 }
 
-// stands answers that a token stands for a user.
-func stands(user string) func(http.ResponseWriter) {
+// accepts returns an access token of the user.
+func accepts(user string) func(http.ResponseWriter) {
 	return func(w http.ResponseWriter) { api.Write(w, http.StatusOK, api.Exchanged{AccessToken: user}) }
 }
 
@@ -55,10 +55,10 @@ func newExchanges(t *testing.T) (*exchanges, *fixture) {
 
 const script = "sxp_of_a_script"
 
-func TestPersonalTokenIsExchangedOnceAMinute(t *testing.T) {
+func TestPersonalTokenIsCached(t *testing.T) {
 	t.Parallel()
 	e, f := newExchanges(t)
-	e.answer.Store(stands(alice))
+	e.answer.Store(accepts(alice))
 	var group sync.WaitGroup
 	for range 8 {
 		group.Go(func() { f.do(script, http.MethodGet, api.PathJobs, nil).want(t, http.StatusOK) })
@@ -69,7 +69,8 @@ func TestPersonalTokenIsExchangedOnceAMinute(t *testing.T) {
 	if n := e.count.Load(); n != 1 {
 		t.Errorf("exchanged %d times in a minute", n)
 	}
-	// Revoked: refused a minute after the last exchange at the latest.
+	// A revoked token is refused a minute after the last exchange at the
+	// latest.
 	e.answer.Store(refuses(sx.CodeUnauthenticated))
 	f.clock.Advance(time.Second)
 	a := f.do(script, http.MethodGet, api.PathJobs, nil).want(t, http.StatusUnauthorized)
@@ -79,16 +80,16 @@ func TestPersonalTokenIsExchangedOnceAMinute(t *testing.T) {
 	before := e.count.Load()
 	f.do(script, http.MethodGet, api.PathJobs, nil).want(t, http.StatusUnauthorized)
 	if n := e.count.Load(); n != before {
-		t.Error("a refused token is asked about again at once")
+		t.Error("a refused token is exchanged again immediately")
 	}
 }
 
-func TestPersonalTokensAreTheirUsers(t *testing.T) {
+func TestPersonalTokensIdentifyTheirUsers(t *testing.T) {
 	t.Parallel()
 	e, f := newExchanges(t)
-	e.answer.Store(stands(alice))
+	e.answer.Store(accepts(alice))
 	f.do(script, http.MethodGet, api.PathJobs, nil).want(t, http.StatusOK)
-	e.answer.Store(stands(bob))
+	e.answer.Store(accepts(bob))
 	f.do(script+"2", http.MethodGet, api.PathJobs, nil).want(t, http.StatusOK)
 	if n := e.count.Load(); n != 2 {
 		t.Errorf("two tokens were exchanged %d times", n)
@@ -99,10 +100,10 @@ func TestPersonalTokensWithAuthUnavailable(t *testing.T) {
 	t.Parallel()
 	e, f := newExchanges(t)
 	for name, answer := range map[string]func(http.ResponseWriter){
-		"an error of its own":      refuses(sx.CodeInternal),
-		"another server's answer":  func(w http.ResponseWriter) { _, _ = fmt.Fprint(w, "<html>") },
-		"an answer that is cut":    func(w http.ResponseWriter) { w.Header().Set("Content-Length", "100"); _, _ = fmt.Fprint(w, "{") },
-		"a connection that breaks": func(http.ResponseWriter) { panic(http.ErrAbortHandler) },
+		"an error of its own":       refuses(sx.CodeInternal),
+		"another server's response": func(w http.ResponseWriter) { _, _ = fmt.Fprint(w, "<html>") },
+		"a truncated response":      func(w http.ResponseWriter) { w.Header().Set("Content-Length", "100"); _, _ = fmt.Fprint(w, "{") },
+		"a broken connection":       func(http.ResponseWriter) { panic(http.ErrAbortHandler) },
 	} {
 		e.answer.Store(answer)
 		a := f.do(script, http.MethodGet, api.PathJobs, nil).want(t, http.StatusServiceUnavailable)
@@ -110,10 +111,10 @@ func TestPersonalTokensWithAuthUnavailable(t *testing.T) {
 			t.Errorf("%s: %+v", name, got)
 		}
 	}
-	// An access token that is not auth's is not believed.
-	e.answer.Store(stands("mallory"))
+	// An access token that auth did not sign is refused.
+	e.answer.Store(accepts("mallory"))
 	f.do(script, http.MethodGet, api.PathJobs, nil).want(t, http.StatusUnauthorized)
-	// A failure is not remembered.
-	e.answer.Store(stands(alice))
+	// A failure is not cached.
+	e.answer.Store(accepts(alice))
 	f.do(script+"2", http.MethodGet, api.PathJobs, nil).want(t, http.StatusOK)
 }

@@ -14,8 +14,8 @@ import (
 )
 
 // reverseProxy forwards requests to another service; unavailable is the error
-// message while it does not answer. X-Forwarded-For becomes the client's address,
-// so that auth can limit attempts by address.
+// message while it does not respond. X-Forwarded-For becomes the client's
+// address, so that auth can limit attempts by address.
 func (s *Service) reverseProxy(to *url.URL, transport http.RoundTripper, unavailable string) func(http.ResponseWriter, *http.Request) error {
 	proxy := &httputil.ReverseProxy{
 		Rewrite: func(r *httputil.ProxyRequest) {

@@ -32,7 +32,7 @@ func jobFilter(q url.Values) (f store.JobFilter, err error) {
 		f.Limit, err = strconv.Atoi(v)
 		if err != nil || f.Limit < 1 || f.Limit > api.MaxLimit {
 			return f, sx.NewError(sx.CodeInvalid, "invalid limit %q", v).
-				WithHint("give a number from 1 to %d", api.MaxLimit)
+				WithHint("specify a number from 1 to %d", api.MaxLimit)
 		}
 	}
 	if v := q.Get(api.QueryAfter); v != "" {
@@ -51,7 +51,7 @@ func queryIDs(q url.Values) ([]string, error) {
 	}
 	if len(ids) > api.MaxIDs {
 		return nil, sx.NewError(sx.CodeInvalid, "too many ids in one request: %d", len(ids)).
-			WithHint("give at most %d", api.MaxIDs)
+			WithHint("specify at most %d", api.MaxIDs)
 	}
 	return ids, nil
 }

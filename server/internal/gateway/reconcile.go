@@ -13,8 +13,8 @@ const (
 	sweepInterval     = 10 * time.Minute
 )
 
-// reconcile finishes, expires and stops uploads and sweeps videos until ctx ends,
-// the first time at once.
+// reconcile finishes, expires and stops uploads and sweeps videos periodically,
+// the first time immediately, until ctx ends.
 func (s *Service) reconcile(ctx context.Context) {
 	round, sweep := time.NewTicker(reconcileInterval), time.NewTicker(sweepInterval)
 	defer round.Stop()
@@ -34,8 +34,8 @@ func (s *Service) reconcile(ctx context.Context) {
 	}
 }
 
-// reconcileUploads finishes the uploads that are complete, expires those that
-// nobody continues, and stops the requests whose upload was ended elsewhere.
+// reconcileUploads finishes complete uploads, expires abandoned ones, and stops
+// the requests of uploads that were ended elsewhere.
 func (s *Service) reconcileUploads(ctx context.Context) {
 	for _, id := range s.locks.All() {
 		s.stopIfOver(ctx, id)
@@ -47,7 +47,7 @@ func (s *Service) reconcileUploads(ctx context.Context) {
 	}
 	for _, j := range list {
 		if j.State != sx.StateUploading || s.locks.Held(j.ID) {
-			continue // a request works on it
+			continue // a request is working on it
 		}
 		if err := s.reconcileUpload(ctx, j); err != nil {
 			s.logReconcile(ctx, j.ID, err)
@@ -58,7 +58,7 @@ func (s *Service) reconcileUploads(ctx context.Context) {
 func (s *Service) reconcileUpload(ctx context.Context, j sx.Job) error {
 	up, err := s.cfg.Videos.Stat(ctx, j.ID)
 	switch {
-	case sx.CodeOf(err) == sx.CodeNotFound: // its bytes are lost
+	case sx.CodeOf(err) == sx.CodeNotFound: // its bytes have been lost
 		return s.expire(ctx, j.ID)
 	case err != nil:
 		return err

@@ -17,13 +17,13 @@ type Route struct {
 	Pattern string
 }
 
-// authentication says who checks the token of a request.
+// authentication says which service checks the token of a request.
 type authentication int
 
 const (
 	anyone     authentication = iota // no token is needed
 	byGateway                        // the gateway verifies the token
-	byUpstream                       // the service that the request is forwarded to does
+	byUpstream                       // the service that the request is forwarded to verifies it
 )
 
 // endpoint is a route with its handler.
@@ -90,13 +90,14 @@ func (s *Service) Routes() []Route {
 
 type claimsKey struct{}
 
-// owner returns the id of the user who sent the request.
+// owner returns the id of the caller.
 func owner(ctx context.Context) string {
 	claims, _ := ctx.Value(claimsKey{}).(token.Claims)
 	return claims.UserID
 }
 
-// handle authenticates the request, calls the endpoint and sends its error.
+// handle authenticates the request, calls the endpoint and sends its error, if
+// any.
 func (s *Service) handle(e endpoint) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if e.authentication == byGateway {
@@ -138,7 +139,7 @@ func (s *Service) fail(w http.ResponseWriter, r *http.Request, err error) {
 func (s *Service) logFailure(ctx context.Context, err error) {
 	e := sx.AsError(err)
 	switch {
-	case ctx.Err() != nil: // the client is gone
+	case ctx.Err() != nil: // the client has disconnected
 		s.cfg.Log.DebugContext(ctx, "request cancelled", "error", httpserver.Cause(err), "cause", context.Cause(ctx))
 	case e.Code == sx.CodeInternal:
 		s.cfg.Log.ErrorContext(ctx, "request failed", "error", httpserver.Cause(err))

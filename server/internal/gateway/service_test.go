@@ -22,7 +22,7 @@ import (
 	"github.com/soundextract/sx/server/sx"
 )
 
-// TestDrain is not parallel, so that the goroutines it looks for are its own.
+// TestDrain is not parallel, so that it only finds its own goroutines.
 func TestDrain(t *testing.T) {
 	ignore := goleak.IgnoreCurrent()
 	t.Cleanup(func() { goleak.VerifyNone(t, ignore) })
@@ -47,7 +47,7 @@ func TestDrain(t *testing.T) {
 	if got := len(f.videos()); got != 2 {
 		t.Errorf("%d videos", got)
 	}
-	// What was stored is there for the next gateway.
+	// The next gateway continues with the stored bytes.
 	next := newFixtureLike(t, f)
 	offset := next.offset(alice, path)
 	next.patch(alice, path, offset, data[offset:]).want(t, http.StatusNoContent)
@@ -91,7 +91,7 @@ func TestNotifierIsProxied(t *testing.T) {
 	}
 	notifier.Close()
 	f.do(alice, http.MethodGet, api.PathNotify, nil).wantCode(t, sx.CodeUnavailable)
-	f.do(alice, http.MethodGet, api.PathJobs, nil).want(t, http.StatusOK) // nothing else needs it
+	f.do(alice, http.MethodGet, api.PathJobs, nil).want(t, http.StatusOK) // no other route needs the notifier
 }
 
 func TestFullDisk(t *testing.T) {
@@ -107,7 +107,7 @@ func TestFullDisk(t *testing.T) {
 		t.Fatal(err)
 	}
 	f.patch(alice, path, 0, data).wantCode(t, sx.CodeStorageFull)
-	// Once there is room, the same upload goes on.
+	// Once there is space, the same upload continues.
 	if err := errors.Join(os.Remove(file), os.WriteFile(file, nil, 0o600)); err != nil {
 		t.Fatal(err)
 	}
@@ -118,7 +118,7 @@ func TestFullDisk(t *testing.T) {
 	}
 }
 
-func TestNoRoomForAnUpload(t *testing.T) {
+func TestNoSpaceForAnUpload(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, nil)
 	f.do(alice, http.MethodPost, api.PathUploads, nil, "Tus-Resumable", "1.0.0", "Upload-Length", "4611686018427387904",
@@ -128,7 +128,7 @@ func TestNoRoomForAnUpload(t *testing.T) {
 	}
 }
 
-func TestUnknownErrorsStayInside(t *testing.T) {
+func TestInternalErrorsAreNotExposed(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, func(c *gateway.Config) {
 		c.Verify = func(context.Context, string) (token.Claims, error) {
@@ -137,7 +137,7 @@ func TestUnknownErrorsStayInside(t *testing.T) {
 	})
 	a := f.do(alice, http.MethodGet, api.PathJobs, nil)
 	if a.wantCode(t, sx.CodeInternal); bytes.Contains(a.body, []byte("secret")) {
-		t.Errorf("the answer has %s", a.body)
+		t.Errorf("the response contains %s", a.body)
 	}
 	if !strings.Contains(f.logs.String(), "secret cause") {
 		t.Error("the cause is not in the log")

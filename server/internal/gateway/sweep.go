@@ -20,7 +20,7 @@ func (s *Service) sweepVideos(ctx context.Context, suspects map[string]bool) {
 }
 
 // sweep removes videos that no job refers to; converters sweep tracks. suspects
-// carries over to the next sweep which videos had neither a job nor an age.
+// holds the videos that had neither a job nor a record in the previous sweep.
 func (s *Service) sweep(ctx context.Context, suspects map[string]bool) error {
 	ids, err := s.cfg.Videos.List(ctx)
 	if err != nil {
@@ -50,7 +50,8 @@ func (s *Service) sweep(ctx context.Context, suspects map[string]bool) error {
 func (s *Service) unused(ctx context.Context, id string, suspected bool, suspects map[string]bool) (bool, error) {
 	j, err := s.cfg.Jobs.Get(ctx, id)
 	if err == nil {
-		// Cancelled or expired, with a crash before the bytes were removed.
+		// The upload was cancelled or expired, and a crash prevented the
+		// removal of its bytes.
 		return j.State.Final() && j.Sent.SHA256 == "", nil
 	}
 	if sx.CodeOf(err) != sx.CodeNotFound {

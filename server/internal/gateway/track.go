@@ -40,7 +40,7 @@ func (s *Service) getTrack(w http.ResponseWriter, r *http.Request) error {
 	h := w.Header()
 	h.Set("Content-Type", "audio/mpeg")
 	h.Set("X-Content-Type-Options", "nosniff")
-	h.Set("Cache-Control", "private, no-cache") // cached, but validated each time by its tag
+	h.Set("Cache-Control", "private, no-cache") // cached, but revalidated by its ETag each time
 	h.Set("ETag", `"`+track.SHA256+`"`)
 	h.Set("Repr-Digest", "sha-256=:"+base64.StdEncoding.EncodeToString(digest)+":") // RFC 9530
 	h.Set("Content-Disposition", attachment(track.Name))
@@ -78,8 +78,8 @@ func attachment(name string) string {
 // writeTimeout bounds each write to a client.
 const writeTimeout = 30 * time.Second
 
-// deadlineWriter gives each write its own deadline: a download may take hours,
-// but a client that stops reading is disconnected.
+// deadlineWriter sets a deadline for each write: a download may take hours, but
+// a client that stops reading is disconnected.
 type deadlineWriter struct {
 	http.ResponseWriter
 	control *http.ResponseController

@@ -11,7 +11,7 @@ import (
 	"github.com/soundextract/sx/server/api"
 )
 
-// meta makes an Upload-Metadata header of keys and values in pairs.
+// meta returns an Upload-Metadata header of pairs of keys and values.
 func meta(pairs ...string) string {
 	var parts []string
 	for i := 0; i < len(pairs); i += 2 {
@@ -20,7 +20,8 @@ func meta(pairs ...string) string {
 	return strings.Join(parts, ",")
 }
 
-// video makes n bytes (12 at least) that start like an MP4, the same for a seed.
+// video returns n bytes (at least 12) that start like an MP4, the same for each
+// seed.
 func video(seed uint64, n int) []byte {
 	data := make([]byte, n)
 	src := rand.NewChaCha8([32]byte{byte(seed), byte(seed >> 8), byte(seed >> 16)})
@@ -47,7 +48,7 @@ func (f *fixture) patch(user, path string, offset int, data []byte) answer {
 		"Tus-Resumable", "1.0.0", "Content-Type", octets, "Upload-Offset", strconv.Itoa(offset))
 }
 
-// offset asks how far the upload is.
+// offset returns the upload's offset by a HEAD request.
 func (f *fixture) offset(user, path string) int {
 	f.t.Helper()
 	a := f.do(user, http.MethodHead, path, nil, "Tus-Resumable", "1.0.0").want(f.t, http.StatusOK)
@@ -58,7 +59,7 @@ func (f *fixture) offset(user, path string) int {
 	return n
 }
 
-// upload brings a whole video in and gives its job's id.
+// upload uploads a video and returns its job's id.
 func (f *fixture) upload(user, name string, data []byte) string {
 	f.t.Helper()
 	path := f.create(user, name, len(data))

@@ -73,7 +73,7 @@ func TestUpload(t *testing.T) {
 	if err != nil || d.Message().JobID != id {
 		t.Errorf("wake-up message %v, %v", d, err)
 	}
-	// The finished upload answers as complete, and takes nothing more.
+	// The finished upload is reported as complete and accepts no more bytes.
 	if got := f.offset(alice, path); got != len(data) {
 		t.Errorf("offset %d after the end", got)
 	}
@@ -115,11 +115,11 @@ func TestCreateIsRefused(t *testing.T) {
 		{"negative length", "-1", meta("filename", "a.mp4"), sx.CodeInvalid, "Upload-Length"},
 		{"empty file", "0", meta("filename", "a.mp4"), sx.CodeNotMedia, "a.mp4 is empty"},
 		{"unknown preset", "100", meta("filename", "a.mp4", "preset", "loud"), sx.CodeInvalid, `"loud"`},
-		{"bit rate that is no number", "100", meta("filename", "a.mp4", "bitrate", "fast"), sx.CodeInvalid, `"fast"`},
-		{"bit rate that MP3 has not", "100", meta("filename", "a.mp4", "bitrate", "100"), sx.CodeInvalid, "100 kbit/s"},
-		{"quality that is no number", "100", meta("filename", "a.mp4", "quality", "best"), sx.CodeInvalid, `"best"`},
+		{"bit rate not a number", "100", meta("filename", "a.mp4", "bitrate", "fast"), sx.CodeInvalid, `"fast"`},
+		{"bit rate not supported by MP3", "100", meta("filename", "a.mp4", "bitrate", "100"), sx.CodeInvalid, "100 kbit/s"},
+		{"quality not a number", "100", meta("filename", "a.mp4", "quality", "best"), sx.CodeInvalid, `"best"`},
 		{"bit rate and quality", "100", meta("filename", "a.mp4", "quality", "2", "bitrate", "128"), sx.CodeInvalid, "exclude"},
-		{"mono that is no truth", "100", meta("filename", "a.mp4", "mono", "yes"), sx.CodeInvalid, `"yes"`},
+		{"mono not a boolean", "100", meta("filename", "a.mp4", "mono", "yes"), sx.CodeInvalid, `"yes"`},
 		{"track", "100", meta("filename", "a.mp4", "track", "../x"), sx.CodeInvalid, "audio track"},
 		{"too large", "1001", meta("filename", "a.mp4"), sx.CodeTooLarge, "larger"},
 		{"over the quota", "601", meta("filename", "a.mp4"), sx.CodeQuotaExceeded, "900 B of 1.5 kB"},
@@ -136,7 +136,8 @@ func TestCreateIsRefused(t *testing.T) {
 			}
 		})
 	}
-	// Nothing is left of them, and what fits still does; so does another user's.
+	// They leave nothing behind; an upload that fits is still accepted, as is
+	// another user's.
 	if got := f.videos(); len(got) != 1 {
 		t.Errorf("videos %v, want only the first", got)
 	}
@@ -144,7 +145,7 @@ func TestCreateIsRefused(t *testing.T) {
 	f.create(bob, "mine.mp4", 1000)
 }
 
-func TestNoMediaIsRefusedAtItsFirstBytes(t *testing.T) {
+func TestNonMediaIsRefused(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
 		name string
@@ -245,7 +246,7 @@ func TestUploadExpires(t *testing.T) {
 	data := video(5, 9000)
 	old, fresh := f.create(alice, "old.mp4", len(data)), f.create(alice, "fresh.mp4", len(data))
 	f.patch(alice, old, 0, data[:5000]).want(t, http.StatusNoContent)
-	last := f.create(alice, "complete.mp4", len(data)) // checked last, so it shows that the round is over
+	last := f.create(alice, "complete.mp4", len(data)) // the last one checked, so it shows that the round is over
 	if _, err := f.store.Videos.Append(context.Background(), idOf(last), 0, bytes.NewReader(data)); err != nil {
 		t.Fatal(err)
 	}
@@ -270,7 +271,7 @@ func TestUploadExpires(t *testing.T) {
 	}
 }
 
-func TestReconcilerFinishesWhatACrashLeft(t *testing.T) {
+func TestReconcilerFinishesCompleteUploads(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, nil)
 	ctx := context.Background()
@@ -286,7 +287,7 @@ func TestReconcilerFinishesWhatACrashLeft(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			// A PATCH now learns that all bytes are stored, and nothing more.
+			// A PATCH is now only told that all bytes are stored.
 			f.patch(alice, path, len(data), nil).want(t, http.StatusNoContent)
 			newFixtureLike(t, f).run()
 			testkit.Eventually(f.t, "the upload to be finished", func() bool { return f.job(idOf(path)).State == sx.StateQueued })

@@ -18,9 +18,9 @@ import (
 // upload's id is its job's.
 type uploads struct{ *Service }
 
-// Create makes room for a video and then its job, so that a crash in between
-// leaves room without a job, which the sweep removes, and never a job without
-// room.
+// Create creates the video first and then its job, so that a crash in between
+// leaves a video without a job, which the sweep removes, and never a job
+// without a video.
 func (s uploads) Create(ctx context.Context, size int64, metadata map[string]string) (tusserver.Upload, error) {
 	name, options, err := readMetadata(metadata)
 	if err != nil {
@@ -35,7 +35,7 @@ func (s uploads) Create(ctx context.Context, size int64, metadata map[string]str
 	}
 	if err := s.admit(ctx, j); err != nil {
 		if err := s.cfg.Videos.Remove(ctx, j.ID); err != nil {
-			s.cfg.Log.WarnContext(ctx, "room of a refused upload not removed; the sweep will do it", "job", j.ID, "error", err)
+			s.cfg.Log.WarnContext(ctx, "video of a refused upload not removed; the sweep will do it", "job", j.ID, "error", err)
 		}
 		return tusserver.Upload{}, err
 	}
@@ -44,8 +44,9 @@ func (s uploads) Create(ctx context.Context, size int64, metadata map[string]str
 	return s.upload(j, 0, s.cfg.Now()), nil
 }
 
-// admit stores the job of a new upload if it fits into the owner's quota. That is
-// checked with the job stored, so that two uploads at the same time count each other.
+// admit stores the job of a new upload if it fits into the owner's quota. The
+// check comes after storing the job, so that two concurrent uploads count each
+// other.
 func (s uploads) admit(ctx context.Context, j sx.Job) error {
 	if err := s.cfg.Jobs.Create(ctx, j); err != nil || s.cfg.Quota == 0 {
 		return err
@@ -64,13 +65,13 @@ func (s uploads) admit(ctx context.Context, j sx.Job) error {
 	return err
 }
 
-// Get returns the upload of the sender's job.
+// Get returns the upload of a job of the caller.
 func (s uploads) Get(ctx context.Context, id string) (tusserver.Upload, error) {
 	j, err := s.owned(ctx, id)
 	switch {
 	case err != nil:
 		return tusserver.Upload{}, err
-	case j.Sent.SHA256 != "": // complete, whatever became of the job
+	case j.Sent.SHA256 != "": // complete, whatever the job's state
 		return s.upload(j, j.Sent.Size, time.Time{}), nil
 	case j.State != sx.StateUploading:
 		return tusserver.Upload{}, uploadOver(j.Sent.Name)
@@ -121,15 +122,16 @@ func (s uploads) Append(ctx context.Context, u tusserver.Upload, body *tusserver
 }
 
 // checkMedia refuses and removes an upload whose first bytes are not those of a
-// media file; otherwise it returns all of body. A first body shorter than
-// sniff.Len is judged as it is. One that broke off is neither judged nor kept, so
-// that the next request brings the first bytes again.
+// media file; otherwise it returns all of body. A complete first body that is
+// shorter than sniff.Len is checked as it is. One that was interrupted is
+// neither checked nor stored, so that the next request sends the first bytes
+// again.
 func (s uploads) checkMedia(ctx context.Context, u tusserver.Upload, body *tusserver.Body) (io.Reader, error) {
 	if u.Offset > 0 {
 		return body, nil
 	}
 	head := make([]byte, min(sniff.Len, u.Size))
-	n, _ := io.ReadFull(body, head) // if it ends early, body.Err says why
+	n, _ := io.ReadFull(body, head) // body.Err returns the reason if it ends early
 	conclusive := n == len(head) || n > 0 && body.Err() == nil
 	if !conclusive {
 		return bytes.NewReader(nil), nil
@@ -165,8 +167,8 @@ func (s uploads) Terminate(ctx context.Context, id string) error {
 	return nil
 }
 
-// finish turns a complete upload into a queued job. It may be called again, also
-// after a crash at any point.
+// finish turns a complete upload into a queued job. It may be called again,
+// even after a crash at any point.
 func (s *Service) finish(ctx context.Context, id string) error {
 	video, err := s.cfg.Videos.Complete(ctx, id)
 	if err != nil {
@@ -221,7 +223,7 @@ func readMetadata(meta map[string]string) (name string, o sx.Options, err error)
 }
 
 func invalidOption(key, value, want string) error {
-	return sx.NewError(sx.CodeInvalid, "invalid %s %q", key, value).WithHint("give %s", want)
+	return sx.NewError(sx.CodeInvalid, "invalid %s %q", key, value).WithHint("specify %s", want)
 }
 
 // metadata is the reverse of readMetadata.

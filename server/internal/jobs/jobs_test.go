@@ -17,7 +17,7 @@ import (
 	"github.com/soundextract/sx/server/testkit"
 )
 
-// fixture is an updater on a store and a bus of its own.
+// fixture is an updater with its own store and bus.
 type fixture struct {
 	*jobs.Updater
 	t     *testing.T
@@ -38,7 +38,7 @@ func newFixture(t *testing.T) *fixture {
 	}}
 }
 
-// create stores a job in the state, without a message.
+// create stores a job in the state without publishing a message.
 func (f *fixture) create(state sx.State) sx.Job {
 	f.t.Helper()
 	now := f.clock.Now()
@@ -117,7 +117,7 @@ func TestUpdateNotifies(t *testing.T) {
 	f.want("the notification", 0, 0)
 }
 
-func TestRetryDelayIsLeftToTheReconciler(t *testing.T) {
+func TestDelayedRetryIsNotPublished(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	id := f.create(sx.StateQueued).ID
@@ -170,8 +170,8 @@ func TestConcurrentUpdates(t *testing.T) {
 	}
 }
 
-// TestUpdateOutlivesItsCaller: a stored change is published although the
-// caller's context has ended.
+// TestUpdateOutlivesItsCaller checks that a stored change is published although
+// the caller's context has ended.
 func TestUpdateOutlivesItsCaller(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -195,7 +195,8 @@ func (c cancelling) Replace(ctx context.Context, j sx.Job) error {
 	return c.Jobs.Replace(ctx, j)
 }
 
-// TestUnreachableBroker: a change succeeds without its messages.
+// TestUnreachableBroker checks that a change succeeds if its messages cannot be
+// published.
 func TestUnreachableBroker(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -250,7 +251,7 @@ func TestReconcilerPublishesLostMessages(t *testing.T) {
 	if !ids[first.ID] || !ids[second.ID] {
 		t.Errorf("published for %v", ids)
 	}
-	// The clock stands still, so the messages are not published again yet.
+	// The clock does not advance, so the messages are not published again yet.
 	f.clock.Advance(time.Minute)
 	testkit.Eventually(t, "two messages again", func() bool { return f.depth() == 2 })
 }
@@ -260,7 +261,7 @@ func TestReconcilerLeavesRecentJobs(t *testing.T) {
 	f := newFixture(t)
 	old := f.create(sx.StateQueued)
 	f.clock.Advance(time.Minute)
-	f.create(sx.StateQueued) // its message is most likely under way
+	f.create(sx.StateQueued) // its message is probably still on its way
 	f.reconcile()
 	testkit.Eventually(t, "a message", func() bool { return f.depth() > 0 })
 	if ids := f.take(bus.Convert); len(ids) != 1 || ids[0] != old.ID {

@@ -8,29 +8,29 @@ import (
 	"github.com/soundextract/sx/server/sx"
 )
 
-// Reconciler makes up for lost wake-up messages: it publishes again for jobs
-// that wait although the queue holds no message for them.
+// Reconciler replaces lost wake-up messages: it publishes again for jobs that
+// wait although the queue holds no message for them.
 type Reconciler struct {
 	Updater *Updater
 	Queue   bus.Queue
-	// Due reports whether the job waits for this queue's receivers now.
+	// Due reports whether the job is waiting for this queue's receivers at now.
 	Due func(j sx.Job, now time.Time) bool
 	// Every is the time between two rounds.
 	Every time.Duration
 }
 
 // quiet is how long a job must have been unchanged before its message is
-// published again: a message younger than that is most likely under way.
+// published again: a younger message is probably still on its way.
 const quiet = 2 * time.Second
 
-// Run runs a round at once and then one every r.Every, until ctx ends.
+// Run runs a round immediately and then one every r.Every, until ctx ends.
 func (r *Reconciler) Run(ctx context.Context) error {
 	published := map[string]time.Time{}
 	tick := time.NewTicker(r.Every)
 	defer tick.Stop()
 	for {
 		if err := r.round(ctx, published); err != nil && ctx.Err() == nil {
-			r.Updater.Log.WarnContext(ctx, "reconciling failed, the next round will retry", "queue", string(r.Queue), "error", err)
+			r.Updater.Log.WarnContext(ctx, "reconciling failed; the next round will retry", "queue", string(r.Queue), "error", err)
 		}
 		select {
 		case <-ctx.Done():
@@ -40,8 +40,8 @@ func (r *Reconciler) Run(ctx context.Context) error {
 	}
 }
 
-// round publishes for the jobs that are due; published says when it last did
-// so, by job.
+// round publishes for the jobs that are due. published holds the time of the
+// last message for each job.
 func (r *Reconciler) round(ctx context.Context, published map[string]time.Time) error {
 	list, err := r.Updater.Jobs.Unsettled(ctx)
 	if err != nil {

@@ -1,6 +1,6 @@
 // Package jobs changes job documents and publishes the wake-up messages that a
-// change calls for. Gateway, converter and notifier all go through it, so that
-// the document, which is the truth, and its messages are joined in one place.
+// change calls for. Gateway, converter and notifier all use it, so that a
+// change of the document, which is the truth, and its messages stay together.
 package jobs
 
 import (
@@ -43,11 +43,12 @@ func (u *Updater) Update(ctx context.Context, id string, fn func(*sx.Job) error)
 	return after, nil
 }
 
-// Created publishes what a job that was just stored calls for.
+// Created publishes the messages for a job that was just stored.
 func (u *Updater) Created(ctx context.Context, j sx.Job) { u.publishFor(ctx, sx.Job{}, j) }
 
 func (u *Updater) publishFor(ctx context.Context, before, after sx.Job) {
-	// The change is stored, so its messages go out even if the caller has gone.
+	// The change is stored, so its messages are sent even if the caller has
+	// gone.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), publishTimeout)
 	defer cancel()
 	// The Reconciler publishes for a job with a retry delay once it is due.
@@ -66,7 +67,7 @@ func (u *Updater) publishFor(ctx context.Context, before, after sx.Job) {
 // Reconciler publishes again.
 func (u *Updater) Publish(ctx context.Context, q bus.Queue, id string) {
 	if err := u.Bus.Publish(ctx, q, bus.Message{JobID: id}); err != nil {
-		u.Log.WarnContext(ctx, "publishing a wake-up message failed, the reconciler will retry", "queue", string(q), "job", id, "error", err)
+		u.Log.WarnContext(ctx, "publishing a wake-up message failed; the reconciler will retry", "queue", string(q), "job", id, "error", err)
 	}
 }
 

@@ -11,31 +11,31 @@ import (
 	"github.com/soundextract/sx/server/sx"
 )
 
-// stallTimeout is how long a request may bring no bytes before it ends. The
-// client asks for the offset and continues.
+// stallTimeout is how long a request may send no bytes before it is ended. The
+// client then gets the offset and continues.
 const stallTimeout = time.Minute
 
 var (
-	errStalled = sx.NewError(sx.CodeOffsetConflict, "no bytes arrived for too long; those before are kept")
-	errBroken  = sx.NewError(sx.CodeOffsetConflict, "the connection broke; the bytes before are kept")
-	errTooLong = sx.NewError(sx.CodeInvalid, "the request has more bytes than the upload's length leaves").
+	errStalled = sx.NewError(sx.CodeOffsetConflict, "no bytes arrived for too long; the bytes received so far are kept")
+	errBroken  = sx.NewError(sx.CodeOffsetConflict, "the connection broke; the bytes received so far are kept")
+	errTooLong = sx.NewError(sx.CodeInvalid, "the request has more bytes than remain of the upload's length").
 			WithHint("the file may have grown; upload it again once it is complete")
 )
 
-// Body is the body of a request that brings bytes of an upload. It ends with the
-// upload's length, when the client sends nothing for too long and when a newer
-// request preempts it.
+// Body is the body of a request that contains bytes of an upload. It ends at
+// the upload's length, when the client stalls and when a newer request preempts
+// it.
 type Body struct {
 	src     io.Reader
 	control *http.ResponseController
 
 	mu      sync.Mutex
 	ended   bool  // nothing more is read
-	err     error // why src ended early, as the client gets it
+	err     error // why src ended early, as reported to the client
 	stopped error
 }
 
-// newBody is the body of r, which may bring at most limit bytes.
+// newBody returns the body of r, which may have at most limit bytes.
 func newBody(w http.ResponseWriter, r *http.Request, limit int64) *Body {
 	return &Body{src: http.MaxBytesReader(w, r.Body, limit), control: http.NewResponseController(w)}
 }
@@ -55,8 +55,9 @@ func (b *Body) Read(p []byte) (int, error) {
 	switch {
 	case errors.Is(err, io.EOF):
 		b.ended = true
-		// A deadline that passes now would cancel the contexts of all requests on
-		// the connection, because net/http reads from it in the background.
+		// A deadline that expires from now on would cancel the contexts of all
+		// requests on the connection, because net/http reads from it in the
+		// background.
 		b.setDeadline(time.Time{})
 	case errors.As(err, &tooLong):
 		b.err = errTooLong
@@ -84,8 +85,8 @@ func (b *Body) extendDeadline() error {
 // setDeadline ignores the error: a connection without deadlines is closed.
 func (b *Body) setDeadline(t time.Time) { _ = b.control.SetReadDeadline(t) }
 
-// stop ends a Read that waits and all later ones. A body that was read to its
-// end is complete and stays so.
+// stop ends a blocked Read and all later ones. A body that was read to its end
+// stays complete.
 func (b *Body) stop(reason error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -96,14 +97,14 @@ func (b *Body) stop(reason error) {
 	b.setDeadline(time.Now())
 }
 
-// Err says why the body ended early. It is nil while it did not.
+// Err returns the reason why the body ended early, or nil if it did not.
 func (b *Body) Err() error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.reason()
 }
 
-// end makes stop do nothing from now on, and returns Err.
+// end disables stop and returns Err.
 func (b *Body) end() error {
 	b.mu.Lock()
 	defer b.mu.Unlock()

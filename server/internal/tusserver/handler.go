@@ -1,7 +1,7 @@
 // Package tusserver serves uploads by the tus protocol, version 1.0.0
 // (https://tus.io/protocols/resumable-upload), with the extensions creation,
-// creation-with-upload, expiration and termination. What an upload is, who may
-// use it and where its bytes go is up to a Store.
+// creation-with-upload, expiration and termination. A Store decides what an
+// upload is, who may use it and where its bytes are stored.
 package tusserver
 
 import (
@@ -19,45 +19,45 @@ import (
 
 const extensions = "creation,creation-with-upload,expiration,termination"
 
-// saveTimeout is how long the bytes of a request whose client is gone may take
-// to be stored.
+// saveTimeout bounds storing the bytes of a request whose client has
+// disconnected.
 const saveTimeout = 10 * time.Second
 
 // Upload is a file that is being uploaded.
 type Upload struct {
 	ID       string
-	Size     int64 // bytes in all
-	Offset   int64 // bytes that are stored for good
+	Size     int64 // bytes in total
+	Offset   int64 // bytes that are durably stored
 	Metadata map[string]string
 	Expires  time.Time // zero if it does not expire
 }
 
-// Store keeps uploads. Its errors are sent to the client as they are, with the
+// Store keeps uploads. Its errors are sent to the client unchanged, with the
 // HTTP status of their code.
 type Store interface {
-	// Create makes an upload of size bytes for the sender of the request.
+	// Create creates an upload of size bytes for the caller.
 	Create(ctx context.Context, size int64, metadata map[string]string) (Upload, error)
-	// Get returns the upload, if the sender of the request may use it.
+	// Get returns the upload if the caller may use it.
 	Get(ctx context.Context, id string) (Upload, error)
-	// Append stores body at the upload's offset and returns the upload as it is
-	// then, also with an error. Where body ends early it stores what came and
-	// returns no error of body. It is never called twice at the same time for
+	// Append stores body at the upload's offset and returns the upload's new
+	// state, even with an error. If body ends early, Append stores the bytes
+	// before and returns no error of body. It is never called concurrently for
 	// one upload in this process.
 	Append(ctx context.Context, u Upload, body *Body) (Upload, error)
-	// Terminate removes the upload. Get has returned it before.
+	// Terminate removes an upload that Get has returned.
 	Terminate(ctx context.Context, id string) error
 }
 
-// Handler answers the requests of the protocol. An error that a method returns
-// has not been sent yet.
+// Handler serves the requests of the protocol. If a method returns an error, it
+// has not sent a response.
 type Handler struct {
 	Store   Store
 	Locks   *Locks
-	Path    string // that of the uploads; an upload's is Path + its id
+	Path    string // of the collection; an upload's path is Path + its id
 	MaxSize int64  // bytes of one upload; 0 is no limit
 }
 
-// Describe answers OPTIONS of the uploads' path.
+// Describe serves OPTIONS on Path.
 func (h *Handler) Describe(w http.ResponseWriter, _ *http.Request) error {
 	header := w.Header()
 	header.Set(tus.HeaderResumable, tus.Version)
@@ -70,7 +70,7 @@ func (h *Handler) Describe(w http.ResponseWriter, _ *http.Request) error {
 	return nil
 }
 
-// Create answers POST of the uploads' path.
+// Create serves POST on Path.
 func (h *Handler) Create(w http.ResponseWriter, r *http.Request) error {
 	w.Header().Set(tus.HeaderResumable, tus.Version)
 	if !checkVersion(w, r) {
@@ -95,8 +95,8 @@ func (h *Handler) Create(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	// A path, because behind a proxy the server may not know its own address.
-	// It is sent with an error too: the upload can be continued.
+	// Only a path, because behind a proxy the server may not know its own
+	// address. It is sent with errors too, because the upload can be continued.
 	w.Header().Set("Location", h.Path+u.ID)
 	if r.Header.Get("Content-Type") != tus.ContentType {
 		writeExpires(w, u)
@@ -106,12 +106,13 @@ func (h *Handler) Create(w http.ResponseWriter, r *http.Request) error {
 	return h.receive(w, r, u, 0, http.StatusCreated)
 }
 
-// Head answers HEAD of an upload. It ends a PATCH that still runs, whose client
-// is about to continue elsewhere.
+// Head serves HEAD on an upload. It ends a PATCH that is still running, because
+// its client is about to continue with another request.
 func (h *Handler) Head(w http.ResponseWriter, r *http.Request) error {
 	w.Header().Set(tus.HeaderResumable, tus.Version)
 	ctx, id := r.Context(), r.PathValue("id")
-	// Only those who may use the upload may end its other requests.
+	// Get first: only a caller who may use the upload may end its other
+	// requests.
 	if _, err := h.Store.Get(ctx, id); err != nil {
 		return err
 	}
@@ -133,7 +134,7 @@ func (h *Handler) Head(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// Patch answers PATCH of an upload.
+// Patch serves PATCH on an upload.
 func (h *Handler) Patch(w http.ResponseWriter, r *http.Request) error {
 	w.Header().Set(tus.HeaderResumable, tus.Version)
 	u, err := h.Store.Get(r.Context(), r.PathValue("id")) // as in Head
@@ -141,7 +142,7 @@ func (h *Handler) Patch(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if r.Header.Get("Content-Type") != tus.ContentType {
-		return sx.NewError(sx.CodeInvalid, "the body is not of the type %s", tus.ContentType).
+		return sx.NewError(sx.CodeInvalid, "the body does not have the type %s", tus.ContentType).
 			WithHint("send Content-Type: %s", tus.ContentType)
 	}
 	offset, err := strconv.ParseInt(r.Header.Get(tus.HeaderUploadOffset), 10, 64)
@@ -152,7 +153,7 @@ func (h *Handler) Patch(w http.ResponseWriter, r *http.Request) error {
 	return h.receive(w, r, u, offset, http.StatusNoContent)
 }
 
-// Delete answers DELETE of an upload.
+// Delete serves DELETE on an upload.
 func (h *Handler) Delete(w http.ResponseWriter, r *http.Request) error {
 	w.Header().Set(tus.HeaderResumable, tus.Version)
 	ctx, id := r.Context(), r.PathValue("id")
@@ -171,7 +172,7 @@ func (h *Handler) Delete(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// receive stores the body at the offset and answers with status.
+// receive stores the body at the offset and responds with status.
 func (h *Handler) receive(w http.ResponseWriter, r *http.Request, u Upload, offset int64, status int) error {
 	ctx := r.Context()
 	body := newBody(w, r, u.Size-offset)
@@ -212,11 +213,11 @@ func (h *Handler) append(ctx context.Context, w http.ResponseWriter, u Upload, b
 	if early == nil {
 		return u, err
 	}
-	w.Header().Set("Connection", "close") // its read deadline may have passed
+	w.Header().Set("Connection", "close") // its read deadline may have expired
 	if u.Offset == u.Size && !errors.Is(early, errTooLong) {
-		return u, err // the bytes are all there, however the request ended
+		return u, err // all bytes are stored, however the request ended
 	}
-	return u, early // says more than an error of the store that follows from it
+	return u, early // more specific than an error of the store that follows from it
 }
 
 // withSaveTimeout returns a context that ends saveTimeout after ctx.
@@ -229,8 +230,8 @@ func withSaveTimeout(ctx context.Context) (context.Context, context.CancelFunc) 
 	return later, cancel
 }
 
-// checkVersion reports whether the client speaks our version of the protocol;
-// if not, it has answered.
+// checkVersion reports whether the client uses a supported version of the
+// protocol; if not, it has sent the response.
 func checkVersion(w http.ResponseWriter, r *http.Request) bool {
 	version := r.Header.Get(tus.HeaderResumable)
 	if version == tus.Version {
@@ -242,7 +243,7 @@ func checkVersion(w http.ResponseWriter, r *http.Request) bool {
 	return false
 }
 
-// refuse answers with an error whose status the protocol sets.
+// refuse sends an error with a status that the protocol requires.
 func refuse(w http.ResponseWriter, status int, err error) {
 	api.Write(w, status, api.ErrorBody{Error: api.FromError(err)})
 }

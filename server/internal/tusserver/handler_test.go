@@ -57,7 +57,7 @@ func (m *memory) Get(_ context.Context, id string) (tusserver.Upload, error) {
 }
 
 func (m *memory) Append(_ context.Context, u tusserver.Upload, body *tusserver.Body) (tusserver.Upload, error) {
-	raw, _ := io.ReadAll(body) // an error only ends it
+	raw, _ := io.ReadAll(body) // an error only ends the body
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.content[u.ID] = append(m.content[u.ID], raw...)
@@ -94,10 +94,10 @@ func handler(m *memory, locks *tusserver.Locks) http.Handler {
 	return mux
 }
 
-// request is one request with the response that the protocol asks for.
+// request is one request with the response that the protocol requires.
 type request struct {
 	method string
-	path   string // "" is the upload that was created last
+	path   string // "" for the upload that was created last
 	header http.Header
 	body   io.Reader
 
@@ -105,7 +105,7 @@ type request struct {
 	want   http.Header // an empty value is a header that must be missing
 }
 
-// header makes a header of keys and values in pairs.
+// header returns a header of pairs of keys and values.
 func header(pairs ...string) http.Header {
 	h := http.Header{}
 	for i := 0; i < len(pairs); i += 2 {
@@ -114,7 +114,7 @@ func header(pairs ...string) http.Header {
 	return h
 }
 
-// patch makes the header of a PATCH request.
+// patch returns the header of a PATCH request.
 func patch(offset string) http.Header {
 	return header("Tus-Resumable", "1.0.0", "Content-Type", "application/offset+octet-stream", "Upload-Offset", offset)
 }
@@ -122,7 +122,7 @@ func patch(offset string) http.Header {
 // chunked hides the length of a body, which is then sent in chunks.
 func chunked(s string) io.Reader { return io.MultiReader(strings.NewReader(s)) }
 
-// TestProtocol goes through the text of the protocol
+// TestProtocol follows the text of the protocol
 // (https://tus.io/protocols/resumable-upload).
 func TestProtocol(t *testing.T) {
 	t.Parallel()
@@ -188,11 +188,11 @@ func TestProtocol(t *testing.T) {
 		body, _ := io.ReadAll(res.Body)
 		_ = res.Body.Close()
 		if res.StatusCode != step.status {
-			t.Fatalf("step %d: %s gives %s %s, want %d", i, step.method, res.Status, body, step.status)
+			t.Fatalf("step %d: %s returns %s %s, want %d", i, step.method, res.Status, body, step.status)
 		}
 		for key := range step.want {
 			if got := res.Header.Get(key); got != step.want.Get(key) {
-				t.Errorf("step %d: %s gives %s %q, want %q", i, step.method, key, got, step.want.Get(key))
+				t.Errorf("step %d: %s returns %s %q, want %q", i, step.method, key, got, step.want.Get(key))
 			}
 		}
 		if location := res.Header.Get("Location"); location != "" {
@@ -206,7 +206,7 @@ func TestProtocol(t *testing.T) {
 	}
 }
 
-// connect serves one connection of h and returns the client's end.
+// connect serves one connection with h and returns the client's end.
 func connect(t *testing.T, h http.Handler) net.Conn {
 	t.Helper()
 	client, conn := net.Pipe()
@@ -269,7 +269,7 @@ func TestStalledRequestKeepsItsBytes(t *testing.T) {
 		if err := backoff.Sleep(t.Context(), 50*time.Second); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := io.WriteString(conn, "5"); err != nil { // in time
+		if _, err := io.WriteString(conn, "5"); err != nil { // before the timeout
 			t.Fatal(err)
 		}
 		if got := status(t, conn); got != sx.CodeOffsetConflict.Status() {

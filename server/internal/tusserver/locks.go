@@ -14,43 +14,43 @@ var (
 	errClosed    = sx.NewError(sx.CodeUnavailable, "the server is shutting down")
 )
 
-// lockTimeout bounds how long a request waits for the one that it preempts.
+// lockTimeout bounds the wait for a preempted request.
 const lockTimeout = 20 * time.Second
 
 // Locks let one request at a time work on an upload. The newest request wins and
 // the older one is stopped: after a broken connection, the server often has not
 // noticed yet that the client of the older one is gone.
 //
-// They hold within one process. Between processes, the store has to refuse what
-// an older request appends.
+// They work within one process. Between processes, the store must refuse the
+// appends of older requests.
 type Locks struct {
 	mu      sync.Mutex
-	last    uint64 // order of the newest request
+	last    uint64 // the order of the newest request
 	holders map[string]*lock
 	closed  bool
 }
 
 type lock struct {
-	order    uint64 // a newer request has a higher one
+	order    uint64 // higher for a newer request
 	stop     func(reason error)
 	released chan struct{}
 }
 
-// NewLocks makes Locks that nobody holds.
+// NewLocks returns Locks that nobody holds.
 func NewLocks() *Locks { return &Locks{holders: map[string]*lock{}} }
 
-// Preempt stops the request that holds the lock, waits for it and takes the lock.
-// A newer request calls stop, which must not block and may be called several
-// times until release. A request that is preempted while it waits gets an
-// *sx.Error of code offset_conflict; one that waits too long, or comes after
+// Preempt stops the request that holds the lock, waits for it and acquires the
+// lock. A newer request calls stop, which must not block and may be called
+// several times until release. A request that is preempted while it waits gets
+// an *sx.Error of code offset_conflict; one that waits too long, or comes after
 // Close, one of code unavailable.
 func (l *Locks) Preempt(ctx context.Context, id string, stop func(reason error)) (release func(), err error) {
 	return l.acquire(ctx, id, &lock{stop: stop, released: make(chan struct{})}, true)
 }
 
-// Lock is Preempt for short work that is not preempted itself, not even while it
-// waits: a tus client that gets no offset would start its upload again, and a
-// delete must not be preempted.
+// Lock is Preempt for short work that cannot itself be preempted, not even
+// while it waits: a tus client that gets no offset would start its upload
+// again, and a delete must not be preempted.
 func (l *Locks) Lock(ctx context.Context, id string) (release func(), err error) {
 	return l.acquire(ctx, id, &lock{stop: func(error) {}, released: make(chan struct{})}, false)
 }
@@ -96,14 +96,14 @@ func (l *Locks) release(id string, mine *lock) {
 	close(mine.released)
 }
 
-// Held reports whether a request works on the upload.
+// Held reports whether a request holds the lock of the upload.
 func (l *Locks) Held(id string) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.holders[id] != nil
 }
 
-// All lists the uploads that requests work on.
+// All returns the ids of the uploads whose locks are held.
 func (l *Locks) All() []string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -114,7 +114,8 @@ func (l *Locks) All() []string {
 	return ids
 }
 
-// Stop ends the request that works on the upload, with reason as its answer.
+// Stop ends the request that holds the lock of the upload, with reason as its
+// response.
 func (l *Locks) Stop(id string, reason error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

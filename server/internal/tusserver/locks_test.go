@@ -35,7 +35,7 @@ func TestNewestRequestGetsTheLock(t *testing.T) {
 		}
 		first()
 		synctest.Wait()
-		// The others may have had it for a moment before the newest asked.
+		// The others may have held it briefly before the newest request.
 		for i, err := range results {
 			if err != nil && (i == len(results)-1 || sx.CodeOf(err) != sx.CodeOffsetConflict) {
 				t.Errorf("request %d: %v", i, err)
@@ -62,7 +62,7 @@ func TestLockIsNotPreempted(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
 		if _, err := locks.Lock(ctx, "a"); sx.CodeOf(err) != sx.CodeUnavailable {
-			t.Errorf("got %v for a client that is gone", err)
+			t.Errorf("got %v for a client that has disconnected", err)
 		}
 		release()
 		if release, err = locks.Lock(t.Context(), "a"); err != nil {

@@ -1,4 +1,4 @@
-// Package bustest holds every adapter of the message port to its contract.
+// Package bustest tests adapters of the message port against its contract.
 package bustest
 
 import (
@@ -14,7 +14,7 @@ import (
 	"github.com/soundextract/sx/server/testkit"
 )
 
-// deadline bounds each test; a message arrives long before.
+// deadline bounds each test; messages arrive much sooner.
 const deadline = 20 * time.Second
 
 // Run runs the suite. open returns a bus whose queues are empty.
@@ -25,7 +25,7 @@ func Run(t *testing.T, open func(t *testing.T) bus.Bus) {
 		test func(t *testing.T, ctx context.Context, b bus.Bus)
 	}{
 		{"a message arrives", arrives},
-		{"an acknowledged message is gone", acked},
+		{"an acknowledged message is removed", acked},
 		{"messages are delivered in order", inOrder},
 		{"each message goes to one receiver", oneReceiver},
 		{"a busy receiver holds no other message", noPrefetch},
@@ -33,7 +33,7 @@ func Run(t *testing.T, open func(t *testing.T) bus.Bus) {
 		{"a message that always fails becomes a dead letter", deadLetter},
 		{"queues are separate", queuesSeparate},
 		{"Receive ends with its context", receiveEnds},
-		{"a receiver that leaves loses no message", leaverLosesNothing},
+		{"a cancelled receiver loses no message", cancelledReceivers},
 		{"every listener is called", listeners},
 		{"Listen ends with its context", listenEnds},
 		{"a closed bus is unavailable", closed},
@@ -78,7 +78,7 @@ func ack(t *testing.T, ctx context.Context, d bus.Delivery) {
 	}
 }
 
-// waitForDepth waits until the depth is as wanted: a broker counts with a delay.
+// waitForDepth waits for the depth: a broker updates its counts with a delay.
 func waitForDepth(t *testing.T, ctx context.Context, b bus.Bus, q bus.Queue, want bus.Depth) {
 	t.Helper()
 	var got bus.Depth
@@ -219,7 +219,7 @@ func queuesSeparate(t *testing.T, ctx context.Context, b bus.Bus) {
 	for q, want := range map[bus.Queue]string{bus.Notify: "n", bus.Convert: "c"} {
 		d := receive(t, ctx, b, q)
 		if got := d.Message().JobID; got != want {
-			t.Errorf("%s gave %q, want %q", q, got, want)
+			t.Errorf("%s: received %q, want %q", q, got, want)
 		}
 		ack(t, ctx, d)
 	}
@@ -243,9 +243,9 @@ func receiveEnds(t *testing.T, ctx context.Context, b bus.Bus) {
 	}
 }
 
-// leaverLosesNothing cancels receivers at the moment at which messages are
-// published: each message must still reach the receiver that stays.
-func leaverLosesNothing(t *testing.T, ctx context.Context, b bus.Bus) {
+// cancelledReceivers cancels receivers while messages are being published: each
+// message must still reach the remaining receiver.
+func cancelledReceivers(t *testing.T, ctx context.Context, b bus.Bus) {
 	const rounds = 100
 	for i := range rounds {
 		rctx, leave := context.WithCancel(ctx)
@@ -293,7 +293,7 @@ func listeners(t *testing.T, ctx context.Context, b bus.Bus) {
 			})
 		})
 	}
-	// A listener is called from some moment on: announce until each was.
+	// Listeners start at different times: announce until each has been called.
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
 	for i := range n {

@@ -31,7 +31,7 @@ type queue struct {
 
 type listener struct{ ids chan string }
 
-// backlog is how many announcements a slow listener may be behind before it
+// backlog is how many announcements a slow listener may lag behind before it
 // misses some.
 const backlog = 1024
 
@@ -80,7 +80,7 @@ func (b *Bus) deliver(q *queue, d *delivery) {
 	}
 	next := q.waiting[0]
 	q.waiting = q.waiting[1:]
-	next <- d // it has room for the one delivery that its receiver waits for
+	next <- d // never blocks: it has room for the one delivery that its receiver waits for
 }
 
 // Receive implements bus.Bus.
@@ -115,7 +115,7 @@ func (b *Bus) Receive(ctx context.Context, name bus.Queue) (bus.Delivery, error)
 	}
 }
 
-// leave removes a waiting receiver, and passes on what was delivered to it
+// leave removes a waiting receiver, and delivers again what was delivered to it
 // meanwhile.
 func (b *Bus) leave(q *queue, delivered chan *delivery) {
 	b.mu.Lock()

@@ -19,11 +19,11 @@ const (
 	heartbeat = 10 * time.Second
 	// handshakeTimeout bounds connecting, TLS and login together.
 	handshakeTimeout = 15 * time.Second
-	// closeTimeout bounds the orderly end of a connection.
+	// closeTimeout bounds the graceful close of a connection.
 	closeTimeout = time.Second
 )
 
-// errLost is the error of what was under way on a connection that ended.
+// errLost is the error of operations in progress on a connection that ended.
 var errLost = errors.New("the connection to the message broker was lost")
 
 // connection is a connection that knows when and why it ended.
@@ -44,13 +44,13 @@ func (c *connection) causedBy(err error) bool {
 	if !c.conn.IsClosed() && !errors.As(err, &broken) {
 		return false
 	}
-	<-c.gone // follows at once
+	<-c.gone // is closed in a moment
 	return true
 }
 
 // close ends the connection and with it everything that runs on it.
 func (c *connection) close() {
-	// An error only says that it ended in another way.
+	// An error only means that it was not closed gracefully.
 	_ = c.conn.CloseDeadline(time.Now().Add(closeTimeout))
 	<-c.gone
 }
@@ -70,7 +70,7 @@ func newConnection(conn *amqp.Connection) *connection {
 
 // dialer makes connections to the configured broker.
 type dialer struct {
-	url     string // with the password: never logged or in a message
+	url     string // contains the password: never logged or in a message
 	user    string
 	broker  string // the URL without user and password
 	setting string

@@ -17,7 +17,7 @@ func unavailable(cause error) error {
 	return sx.NewError(sx.CodeUnavailable, "the message broker is unreachable").WithCause(cause)
 }
 
-// refusal is a failure that does not end by itself.
+// refusal is a failure that needs an operator, so retrying does not help.
 type refusal struct {
 	message string
 	hint    string
@@ -32,8 +32,9 @@ func isRefusal(err error) bool {
 	return errors.As(err, &r)
 }
 
-// maxLogins is how many logins in a row must fail to count as refused: the
-// broker refuses one by closing the connection, which it also does when it stops.
+// maxLogins is how many logins in a row must fail before the credentials count
+// as rejected: the broker rejects them by closing the connection, which it also
+// does when it stops.
 const maxLogins = 2
 
 // classify returns err, as a *refusal if it is one.
@@ -50,15 +51,15 @@ func (d *dialer) classify(err error) error {
 			return err
 		}
 		return &refusal{
-			message: fmt.Sprintf("the message broker %s refused the login of user %q", d.broker, d.user),
-			hint: fmt.Sprintf("check user and password in %s; "+
-				"the user guest may only sign in on the broker's own machine", d.setting),
+			message: fmt.Sprintf("the message broker %s rejected the credentials of user %q", d.broker, d.user),
+			hint: fmt.Sprintf("check the user and password in %s;  "+
+				"RabbitMQ accepts the user guest only from localhost", d.setting),
 			cause: err,
 		}
 	case errors.As(err, &certificate), errors.As(err, &noTLS), errors.As(err, &file):
 		return &refusal{
-			message: fmt.Sprintf("no trusted TLS connection to the message broker %s", d.broker),
-			hint: fmt.Sprintf("check scheme, host, port and certificates in %s; "+
+			message: fmt.Sprintf("cannot establish a trusted TLS connection to the message broker %s", d.broker),
+			hint: fmt.Sprintf("check the scheme, host, port and certificates in %s;  "+
 				"?cacertfile=PATH names a private certificate authority", d.setting),
 			cause: err,
 		}
@@ -71,26 +72,26 @@ func (d *dialer) classify(err error) error {
 
 // classifyReply classifies an error that the broker sent.
 func (d *dialer) classifyReply(reply *amqp.Error) error {
-	r := &refusal{message: fmt.Sprintf("the message broker %s refused user %q", d.broker, d.user), cause: reply}
+	r := &refusal{message: fmt.Sprintf("the message broker %s denied access to user %q", d.broker, d.user), cause: reply}
 	switch reply.Code {
 	case amqp.NotAllowed:
 		if strings.Contains(reply.Reason, "limit") || strings.Contains(reply.Reason, "is down") {
 			return reply
 		}
-		r.hint = fmt.Sprintf("check the virtual host, which is the path in %s, and that the user has access to it", d.setting)
+		r.hint = fmt.Sprintf("check that the virtual host, which is the path in %s, exists and that the user has access to it", d.setting)
 	case amqp.AccessRefused:
-		r.hint = fmt.Sprintf("give the user of %s the permissions to configure, write and read "+
+		r.hint = fmt.Sprintf("grant the user of %s the permissions configure, write and read "+
 			"with: rabbitmqctl set_permissions", d.setting)
 	case amqp.PreconditionFailed:
-		r.message = fmt.Sprintf("a queue or exchange at the message broker %s has other arguments", d.broker)
-		r.hint = "let it run empty and delete it; it is declared again"
+		r.message = fmt.Sprintf("a queue or exchange of the message broker %s was declared with other arguments", d.broker)
+		r.hint = "drain and delete it; it is then declared again"
 	default:
 		return reply
 	}
 	return r
 }
 
-// openError is the error of Open when there is no session because of err.
+// openError is the error of Open when err prevents a session.
 func (d *dialer) openError(err error) error {
 	var r *refusal
 	if errors.As(err, &r) {

@@ -16,7 +16,7 @@ import (
 	"github.com/soundextract/sx/server/testkit/rabbitmq"
 )
 
-// TestFaults injects faults into a broker of its own.
+// TestFaults injects faults into a broker that no other test uses.
 func TestFaults(t *testing.T) {
 	t.Parallel()
 	broker := rabbitmq.Start(t)
@@ -100,8 +100,8 @@ func publishersBlocked(t *testing.T, broker *rabbitmq.Broker) {
 	testkit.Eventually(t, "an announcement", func() bool { return b.Announce(ctx, "job3") == nil })
 }
 
-// outage stops the broker while messages are under way: each that Publish has
-// confirmed must arrive.
+// outage stops the broker while messages are being sent: each one that Publish
+// has confirmed must arrive.
 func outage(t *testing.T, broker *rabbitmq.Broker, stop func(testing.TB)) {
 	ctx := deadline(t, 2*time.Minute)
 	b := open(t, broker.URI())
@@ -141,7 +141,7 @@ func outage(t *testing.T, broker *rabbitmq.Broker, stop func(testing.TB)) {
 			}
 		})
 	}
-	testkit.Eventually(t, "messages under way", func() bool { return count(arrived) > 50 })
+	testkit.Eventually(t, "messages are being delivered", func() bool { return count(arrived) > 50 })
 	stop(t)
 	testkit.Eventually(t, "Ping to fail", func() bool { return b.Ping(ctx) != nil })
 	if _, err := b.Depth(ctx, bus.Convert); sx.CodeOf(err) != sx.CodeUnavailable {
@@ -163,7 +163,7 @@ func outage(t *testing.T, broker *rabbitmq.Broker, stop func(testing.TB)) {
 	})
 	stopPublishing()
 	publishers.Wait()
-	testkit.Eventually(t, "all that was confirmed", func() bool {
+	testkit.Eventually(t, "all confirmed messages arrive", func() bool {
 		mu.Lock()
 		defer mu.Unlock()
 		for id := range confirmed {
@@ -180,7 +180,7 @@ func outage(t *testing.T, broker *rabbitmq.Broker, stop func(testing.TB)) {
 	}
 }
 
-// openDuringOutage opens two buses at a broker that is down: one gives up soon,
+// openDuringOutage opens two buses while the broker is down: one gives up soon,
 // the other publishes as soon as it can and sends the result.
 func openDuringOutage(t *testing.T, ctx context.Context, broker *rabbitmq.Broker) <-chan error {
 	t.Helper()

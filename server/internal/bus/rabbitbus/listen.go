@@ -7,8 +7,8 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 )
 
-// Listen implements bus.Bus. What is announced while the connection is down is
-// missed.
+// Listen implements bus.Bus. Announcements made while the connection is down
+// are missed.
 func (b *Bus) Listen(ctx context.Context, fn func(jobID string)) error {
 	wait := newBackoff()
 	for {
@@ -42,9 +42,9 @@ func (r *receiver) listen(ctx context.Context, exchange string, fn func(jobID st
 	}
 }
 
-// relay sends what is announced to ids. Its queue is exclusive to the connection
-// and ends with its only subscriber: newer brokers refuse any other queue that
-// is not durable.
+// relay sends the announced ids to ids. Its queue is exclusive to the
+// connection and ends with its only subscriber: newer brokers refuse any other
+// queue that is not durable.
 func (r *receiver) relay(ctx context.Context, exchange string, ids chan<- string) error {
 	ch, err := r.conn.Channel()
 	if err != nil {

@@ -21,7 +21,7 @@ import (
 var shared rabbitmq.Shared
 
 func TestMain(m *testing.M) {
-	m.Run() // which keeps the exit code
+	m.Run() // Run stores the exit code
 	if err := shared.End(); err != nil {
 		panic(err)
 	}

@@ -14,7 +14,7 @@ import (
 	"github.com/soundextract/sx/server/sx"
 )
 
-// rawChannel opens a channel that is not the bus's.
+// rawChannel opens a channel that bypasses the bus.
 func rawChannel(t *testing.T, uri string) *amqp.Channel {
 	t.Helper()
 	conn, err := amqp.Dial(uri)
@@ -122,7 +122,7 @@ func TestRefusedByQueue(t *testing.T) {
 	ctx := deadline(t, 20*time.Second)
 	cfg := config(t, uri, t.Output())
 	b := openAs(t, cfg)
-	// A full queue that refuses messages, as an operator's policy can make it.
+	// A full queue that rejects messages, as an operator's policy can cause.
 	ch := rawChannel(t, uri)
 	full := cfg.Prefix + ".full"
 	if _, err := ch.QueueDeclare(full, false, true, true, false, amqp.Table{
@@ -157,7 +157,8 @@ func TestUnreadableMessage(t *testing.T) {
 	waitForDepth(t, ctx, b, bus.Depth{Dead: 2})
 }
 
-// TestReceiversThatDie: a message whose receivers die becomes a dead letter.
+// TestReceiversThatDie checks that a message whose receivers die becomes a dead
+// letter.
 func TestReceiversThatDie(t *testing.T) {
 	t.Parallel()
 	ctx := deadline(t, 40*time.Second)
@@ -179,7 +180,7 @@ func TestReceiversThatDie(t *testing.T) {
 	waitForDepth(t, ctx, b, bus.Depth{Dead: 1})
 }
 
-func TestSecondEndOfDelivery(t *testing.T) {
+func TestDeliveryEndsOnce(t *testing.T) {
 	t.Parallel()
 	b := open(t, shared.URI(t))
 	ctx := deadline(t, 20*time.Second)
@@ -187,9 +188,9 @@ func TestSecondEndOfDelivery(t *testing.T) {
 	publish(t, ctx, b, "second")
 	first := receive(t, ctx, b, "first")
 	ack(t, ctx, first)
-	second := receive(t, ctx, b, "second") // on the channel that the first freed
+	second := receive(t, ctx, b, "second") // on the channel that the first delivery released
 	if first.Ack(ctx) == nil || first.Nack(ctx) == nil {
-		t.Error("the second end of a delivery was accepted")
+		t.Error("a second Ack of a delivery was accepted")
 	}
 	ack(t, ctx, second)
 	waitForDepth(t, ctx, b, bus.Depth{})
@@ -219,7 +220,7 @@ func TestCloseLeavesNothing(t *testing.T) {
 	}
 	wg.Wait()
 	if ctx.Err() != nil {
-		t.Error("a call outlived the bus")
+		t.Error("a call is still running after Close")
 	}
 	if _, err := b.Depth(ctx, bus.Convert); sx.CodeOf(err) != sx.CodeUnavailable {
 		t.Errorf("Depth on a closed bus returned %v, want code unavailable", err)

@@ -24,7 +24,8 @@ func changed(t *testing.T, uri string, change func(u *url.URL)) string {
 	return u.String()
 }
 
-// TestRefused: Open returns at once what only a person can resolve.
+// TestRefused checks that Open immediately returns failures that need an
+// operator.
 func TestRefused(t *testing.T) {
 	t.Parallel()
 	uri := shared.URI(t)
@@ -81,11 +82,11 @@ func TestDeclaredDifferently(t *testing.T) {
 		_ = b.Close()
 	}
 	if e := sx.AsError(err); e == nil || e.Code != sx.CodeInvalid || !strings.Contains(e.Hint, "delete it") {
-		t.Errorf("Open returned %v, want code invalid and what to do", err)
+		t.Errorf("Open returned %v, want code invalid and a hint", err)
 	}
 }
 
-// TestSilentPeer opens a bus at a peer that accepts connections and sends nothing.
+// TestSilentPeer connects to a peer that accepts connections and sends nothing.
 func TestSilentPeer(t *testing.T) {
 	t.Parallel()
 	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")

@@ -20,9 +20,9 @@ type body struct {
 }
 
 // Publish implements bus.Bus. When it returns nil the broker has the message on
-// disk, on a majority of its nodes, unless the queue is missing. If a connection
-// is lost before the broker has confirmed the message it is published again, so
-// it can arrive twice.
+// disk, on a majority of its nodes, unless the queue is missing. If the
+// connection is lost before the broker has confirmed the message, it is
+// published again, so it can arrive twice.
 func (b *Bus) Publish(ctx context.Context, q bus.Queue, m bus.Message) error {
 	for {
 		p, err := b.publishing.wait(ctx)
@@ -37,7 +37,7 @@ func (b *Bus) Publish(ctx context.Context, q bus.Queue, m bus.Message) error {
 		case ctx.Err() == nil && p == nil:
 			return err // the bus is closed
 		}
-		return sx.NewError(sx.CodeUnavailable, "the message broker did not take a message for the queue %s", q).
+		return sx.NewError(sx.CodeUnavailable, "the message broker did not confirm a message for the queue %s", q).
 			WithCause(err)
 	}
 }
@@ -69,7 +69,7 @@ type publisher struct {
 	log *slog.Logger
 
 	mu   sync.Mutex
-	open chan struct{} // closed while the broker takes messages
+	open chan struct{} // closed while the broker accepts messages
 }
 
 var errNacked = errors.New("the message broker could not store the message")
@@ -79,7 +79,7 @@ func openPublisher(ctx context.Context, d *dialer, b *Bus) (*publisher, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer context.AfterFunc(ctx, c.close)() // the broker's answers may not come
+	defer context.AfterFunc(ctx, c.close)() // the broker may not reply
 	ch, err := c.conn.Channel()
 	if err == nil {
 		err = ch.Confirm(false)
@@ -90,7 +90,7 @@ func openPublisher(ctx context.Context, d *dialer, b *Bus) (*publisher, error) {
 	}
 	p := &publisher{connection: c, ch: ch, app: b.app, log: b.log, open: make(chan struct{})}
 	close(p.open)
-	// The library waits for a reader of these, so they have room.
+	// The library blocks until these are read, so they are buffered.
 	ends, blocks := ch.NotifyClose(make(chan *amqp.Error, 1)), c.conn.NotifyBlocked(make(chan amqp.Blocking, 8))
 	b.tasks.run(func() {
 		<-ends
@@ -100,7 +100,7 @@ func openPublisher(ctx context.Context, d *dialer, b *Bus) (*publisher, error) {
 	return p, nil
 }
 
-// watchBlocked follows whether the broker blocks publishers, until the
+// watchBlocked tracks whether the broker blocks publishers, until the
 // connection ends.
 func (p *publisher) watchBlocked(ctx context.Context, blocks <-chan amqp.Blocking) {
 	for b := range blocks {
@@ -114,14 +114,14 @@ func (p *publisher) watchBlocked(ctx context.Context, blocks <-chan amqp.Blockin
 		default:
 			if !b.Active {
 				close(p.open)
-				p.log.InfoContext(ctx, "the message broker takes messages again")
+				p.log.InfoContext(ctx, "the message broker accepts messages again")
 			}
 		}
 		p.mu.Unlock()
 	}
 }
 
-// unblocked returns a channel that is closed when the broker takes messages.
+// unblocked returns a channel that is closed when the broker accepts messages.
 func (p *publisher) unblocked() <-chan struct{} {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -131,7 +131,7 @@ func (p *publisher) unblocked() <-chan struct{} {
 // publish returns nil once the broker has confirmed the message, and errLost if
 // the connection ended before that.
 func (p *publisher) publish(ctx context.Context, exchange, key, jobID string) error {
-	// A write to a blocked connection could wait for as long as the broker does.
+	// A write to a blocked connection could block as long as the broker does.
 	select {
 	case <-p.unblocked():
 	case <-p.gone:

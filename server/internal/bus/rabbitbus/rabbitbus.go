@@ -1,15 +1,15 @@
 // Package rabbitbus is the message port on RabbitMQ, from 3.10 to 4.x.
 //
 // A message only wakes up a receiver, and a lost one changes nothing but time:
-// the reconcilers publish again. So the package keeps what makes a wake-up
-// prompt, and what keeps a failure from costing more than the broker's outage:
+// the reconcilers publish again. So the package uses only what makes wake-ups
+// prompt and keeps failures from lasting longer than the broker's outage:
 //
 //   - Publisher confirms: Publish knows whether the broker has the message, and
 //     publishes again over the next connection if the last one was lost. They
-//     also are the backpressure of a broker that is slow.
+//     also provide backpressure when the broker is slow.
 //   - Quorum queues: a node of the broker can fail without stopping the queues.
 //     They are durable, and their delivery limit moves a message that fails
-//     again and again out of the way, to a queue of dead letters that shows it.
+//     repeatedly to a queue of dead letters, for operators.
 //   - One message per subscription: a busy converter never holds a message that
 //     an idle one could work on.
 //   - Two connections: a broker that is short of memory or disk stops reading
@@ -68,12 +68,12 @@ type Bus struct {
 var _ bus.Bus = (*Bus)(nil)
 
 // Open connects to the broker. It waits until ctx ends for a broker that is not
-// up yet, and then returns an *sx.Error of code unavailable. A refusal that only
-// a person can resolve is returned at once, as an *sx.Error of code invalid
-// whose hint names the setting: a malformed URL, a wrong password, a virtual
-// host that does not exist, a certificate that is not trusted, a queue with
-// other arguments. After Open has succeeded a refusal is logged and retried like
-// any other failure, because a password may be being rotated.
+// up yet, and then returns an *sx.Error of code unavailable. A failure that
+// needs an operator is returned at once, as an *sx.Error of code invalid whose
+// hint names the setting: a malformed URL, a wrong password, a virtual host
+// that does not exist, a certificate that is not trusted, a queue with other
+// arguments. After Open has succeeded, such a failure is logged and retried
+// like any other, because a password rotation may be in progress.
 func Open(ctx context.Context, cfg Config) (*Bus, error) {
 	d, err := newDialer(cfg)
 	if err != nil {
@@ -107,8 +107,8 @@ func Open(ctx context.Context, cfg Config) (*Bus, error) {
 	return b, nil
 }
 
-// Ping implements bus.Bus: both connections are up. It does not ask the broker,
-// whose missing heartbeats end a connection within 15 s.
+// Ping implements bus.Bus. It checks that both connections are up, without a
+// request to the broker: missing heartbeats close a connection within 15 s.
 func (b *Bus) Ping(context.Context) error {
 	if _, err := b.publishing.current(); err != nil {
 		return err
@@ -117,8 +117,8 @@ func (b *Bus) Ping(context.Context) error {
 	return err
 }
 
-// Close implements bus.Bus. It waits until both connections are closed, at most
-// a second for a broker that does not answer.
+// Close implements bus.Bus. It waits until both connections are closed, but at
+// most a second for a broker that does not respond.
 func (b *Bus) Close() error {
 	b.cancel()
 	b.tasks.wait()

@@ -24,8 +24,8 @@ var errCancelled = errors.New("the message broker ended the subscription")
 // renewInterval is how long a subscription without a message lasts. If a queue
 // is deleted and declared again at once, RabbitMQ 3 may subscribe the waiting
 // receivers to the new queue by itself and then lose track of them: they would
-// wait for ever, each with a message that no other receiver gets. A new
-// subscription on a new channel ends that.
+// wait forever, each with a message that no other receiver gets. A new
+// subscription on a new channel prevents that.
 const renewInterval = 20 * time.Second
 
 // Receive implements bus.Bus. It subscribes to the queue, takes one message and
@@ -49,8 +49,8 @@ func (b *Bus) Receive(ctx context.Context, q bus.Queue) (bus.Delivery, error) {
 	}
 }
 
-// resubscribe prepares another subscription after one failed with cause. Its
-// error is ctx's.
+// resubscribe prepares another subscription after one failed with cause. It
+// only returns ctx's error.
 func (b *Bus) resubscribe(ctx context.Context, r *receiver, cause error, wait *backoff.Backoff) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
@@ -71,7 +71,7 @@ func (b *Bus) resubscribe(ctx context.Context, r *receiver, cause error, wait *b
 // see renewInterval.
 const deletionDelay = 100 * time.Millisecond
 
-// declare declares what is missing at the broker.
+// declare declares missing exchanges and queues at the broker.
 func (b *Bus) declare(ctx context.Context) error {
 	if err := backoff.Sleep(ctx, deletionDelay); err != nil {
 		return err
@@ -92,7 +92,7 @@ type receiver struct {
 
 	mu   sync.Mutex
 	idle []*amqp.Channel
-	tags int // consumer tags given out
+	tags int // number of consumer tags used
 }
 
 // maxIdle is how many unused channels are kept for the next receivers.
@@ -129,7 +129,7 @@ func (r *receiver) take() (*amqp.Channel, error) {
 	return ch, nil
 }
 
-// put takes a channel back that has no consumer and no open delivery.
+// put returns a channel that has no consumer and no open delivery to the pool.
 func (r *receiver) put(ch *amqp.Channel) {
 	if ch.IsClosed() {
 		return
@@ -146,7 +146,8 @@ func (r *receiver) put(ch *amqp.Channel) {
 }
 
 // do calls fn with a channel, and returns early when ctx ends: the library's
-// calls know no context and last until the broker answers or the connection ends.
+// calls take no context and last until the broker replies or the connection
+// ends.
 func (r *receiver) do(ctx context.Context, fn func(ch *amqp.Channel) error) error {
 	done := make(chan error, 1)
 	if !r.tasks.run(func() {
@@ -180,7 +181,7 @@ func (r *receiver) receive(ctx context.Context, queue string) (*delivery, error)
 	select {
 	case got := <-out:
 		return got.delivery, got.err
-	case <-ctx.Done(): // await returns a message that arrives at this moment
+	case <-ctx.Done(): // await returns a message that arrives at this moment to the queue
 		return nil, ctx.Err()
 	}
 }
@@ -202,8 +203,8 @@ func (r *receiver) await(ctx context.Context, queue string, out chan<- received)
 	}
 }
 
-// next subscribes until a message arrives, ctx ends, or the subscription is to
-// be renewed; then both results are nil.
+// next subscribes until a message arrives, ctx ends, or the subscription must
+// be renewed; in that case both results are nil.
 func (r *receiver) next(ctx context.Context, queue string) (*delivery, error) {
 	ch, err := r.take()
 	if err != nil {
@@ -219,7 +220,7 @@ func (r *receiver) next(ctx context.Context, queue string) (*delivery, error) {
 		_ = ch.Close()
 		return nil, fmt.Errorf("end the subscription to %s: %w", queue, cancelErr)
 	}
-	for raw := range deliveries { // what arrived while the subscription ended
+	for raw := range deliveries { // messages that arrived while the subscription ended
 		if d == nil && err == nil {
 			d, err = r.accept(ch, raw)
 		} else {
@@ -232,8 +233,8 @@ func (r *receiver) next(ctx context.Context, queue string) (*delivery, error) {
 	return d, err
 }
 
-// first returns the first valid message, or nil and nil when the subscription is
-// to be renewed.
+// first returns the first valid message, or nil and nil when the subscription
+// must be renewed.
 func (r *receiver) first(ctx context.Context, ch *amqp.Channel, deliveries <-chan amqp.Delivery) (*delivery, error) {
 	renew := time.NewTimer(r.renew)
 	defer renew.Stop()
@@ -261,8 +262,8 @@ func (r *receiver) tag() string {
 	return fmt.Sprintf("receive-%d", r.tags)
 }
 
-// accept makes a delivery of a message. A malformed message becomes a dead
-// letter, and accept returns nil.
+// accept returns a message as a delivery. It turns a malformed message into a
+// dead letter and returns nil.
 func (r *receiver) accept(ch *amqp.Channel, raw amqp.Delivery) (*delivery, error) {
 	m, err := decode(raw)
 	if err != nil {
@@ -297,32 +298,33 @@ var errEnded = errors.New("the delivery was already acknowledged or returned")
 func (d *delivery) Message() bus.Message { return d.message }
 
 // Ack implements bus.Delivery. An error of code unavailable means that the
-// message's connection is lost, and that the message is delivered again.
+// connection was lost and the message will be delivered again.
 func (d *delivery) Ack(context.Context) error {
 	return d.end(func() error { return d.raw.Ack(false) })
 }
 
-// Nack implements bus.Delivery. It rejects, because every version of RabbitMQ
-// counts that for the delivery limit; from 4.3 on it does not count a nack.
+// Nack implements bus.Delivery. It sends basic.reject, which every version of
+// RabbitMQ counts towards the delivery limit; since 4.3, basic.nack does not
+// count.
 func (d *delivery) Nack(context.Context) error {
 	return d.end(func() error { return d.raw.Reject(true) })
 }
 
-// giveBack returns a message that no receiver has seen, without counting it
-// where the broker can tell the difference.
+// giveBack returns a message that no receiver has seen to the queue, without
+// counting it as a delivery where the broker can tell the difference.
 func (d *delivery) giveBack() {
 	_ = d.end(func() error { return d.raw.Nack(false, true) })
 }
 
-// end answers the broker with answer and frees the channel. A second end must
-// not reach the channel, which may serve another delivery by then.
+// end replies to the broker with answer and frees the channel. A second end
+// must not reach the channel, which may serve another delivery by then.
 func (d *delivery) end(answer func() error) error {
 	if d.ended.Swap(true) {
 		return errEnded
 	}
 	if err := answer(); err != nil {
 		return sx.NewError(sx.CodeUnavailable, "the connection to the message broker was lost; "+
-			"the message of job %s is delivered again", d.message.JobID).WithCause(err)
+			"the message of job %s will be delivered again", d.message.JobID).WithCause(err)
 	}
 	d.from.put(d.channel)
 	return nil

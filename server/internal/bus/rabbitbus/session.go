@@ -9,7 +9,7 @@ import (
 	"github.com/soundextract/sx/server/backoff"
 )
 
-// The pauses between tries grow from the first to the longest.
+// The pauses between attempts grow from the first to the longest.
 const (
 	firstPause   = 200 * time.Millisecond
 	longestPause = 5 * time.Second
@@ -36,8 +36,8 @@ type keeper[S session] struct {
 
 type state[S session] struct {
 	session S             // the zero value while there is none
-	failure error         // why there is none; nil before the first try
-	ended   bool          // there will be no other
+	failure error         // why there is none; nil before the first attempt
+	ended   bool          // no other session will follow
 	changed chan struct{} // closed when the state changes
 }
 
@@ -92,7 +92,7 @@ func (k *keeper[S]) snapshot() state[S] {
 	now := k.state
 	if now.session != none {
 		select {
-		case <-now.session.lost(): // run is about to notice
+		case <-now.session.lost(): // run has not noticed yet
 			now.failure = now.session.reason()
 			now.session = none
 		default:
@@ -114,7 +114,7 @@ func (k *keeper[S]) current() (S, error) {
 	return now.session, nil
 }
 
-// wait waits for an open session. Its error is ctx's, or errClosed.
+// wait waits for an open session. It returns ctx's error or errClosed.
 func (k *keeper[S]) wait(ctx context.Context) (S, error) {
 	var none S
 	for {
@@ -134,8 +134,8 @@ func (k *keeper[S]) wait(ctx context.Context) (S, error) {
 	}
 }
 
-// first waits for the first session, for a refusal, or until ctx ends, and
-// returns why there is no session.
+// first waits for the first session, for a refusal, or until ctx ends. It
+// returns nil once there is a session, or else the reason.
 func (k *keeper[S]) first(ctx context.Context) error {
 	var none S
 	for {
@@ -157,7 +157,7 @@ func (k *keeper[S]) first(ctx context.Context) error {
 	}
 }
 
-// tasks are the goroutines of a bus. None outlives it.
+// tasks are the goroutines of a bus. All end before Close returns.
 type tasks struct {
 	mu    sync.Mutex
 	group sync.WaitGroup
@@ -175,7 +175,7 @@ func (t *tasks) run(fn func()) bool {
 	return true
 }
 
-// wait starts no more tasks and waits for those that run.
+// wait waits for the running tasks; no more are started.
 func (t *tasks) wait() {
 	t.mu.Lock()
 	t.ended = true

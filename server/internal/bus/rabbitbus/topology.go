@@ -8,7 +8,7 @@ import (
 	"github.com/soundextract/sx/server/internal/bus"
 )
 
-// maxDeadLetters bounds each queue of dead letters, which only people read; the
+// maxDeadLetters bounds each queue of dead letters, which no program reads; the
 // oldest are dropped first.
 const maxDeadLetters = 10_000
 
@@ -34,10 +34,10 @@ func newNames(prefix string) names {
 func (n names) queue(q bus.Queue) string       { return n.prefix + "." + string(q) }
 func (n names) deadLetters(q bus.Queue) string { return n.queue(q) + ".dead" }
 
-// declare declares what is missing. Queues carry only those arguments without
-// which the port's contract would not hold, because a queue that exists with
-// other arguments is refused; lengths, limits and the like are left to the
-// operator's policies.
+// declare declares missing exchanges and queues. Queues have only the arguments
+// that the port's contract needs, because RabbitMQ rejects a declaration if the
+// queue exists with other arguments; lengths, limits and the like are left to
+// the operator's policies.
 func (n names) declare(ch *amqp.Channel) error {
 	for name, kind := range map[string]string{
 		n.work: amqp.ExchangeDirect, n.dead: amqp.ExchangeDirect, n.announce: amqp.ExchangeFanout,

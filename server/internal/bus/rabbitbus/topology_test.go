@@ -56,7 +56,7 @@ func TestQueuesDeletedUnderReceiver(t *testing.T) {
 	testkit.Eventually(t, "a subscriber to the new queue", func() bool {
 		q, err := ch.QueueDeclarePassive(name, true, false, false, false, nil)
 		if err != nil {
-			ch = rawChannel(t, uri) // the error has closed the other
+			ch = rawChannel(t, uri) // the error closed the previous one
 		}
 		return err == nil && q.Consumers == 1
 	})
@@ -79,7 +79,7 @@ func TestQueuesDeleted(t *testing.T) {
 	deleteQueues(t, ch, cfg.Prefix)
 	waitForDepth(t, ctx, b, bus.Depth{}) // Depth declares
 	publish(t, ctx, b, "job1")
-	_ = held.Ack(ctx) // of a message that no longer exists: may fail, but must do no harm
+	_ = held.Ack(ctx) // the message no longer exists: Ack may fail, but must have no other effect
 	ack(t, ctx, receive(t, ctx, b, "job1"))
 
 	deleteQueues(t, ch, cfg.Prefix)
@@ -93,7 +93,7 @@ func TestQueuesDeleted(t *testing.T) {
 		testkit.Eventually(t, name, func() bool {
 			_, err := ch.QueueDeclarePassive(name, true, false, false, false, nil)
 			if err != nil {
-				ch = rawChannel(t, uri) // the error has closed the other
+				ch = rawChannel(t, uri) // the error closed the previous one
 			}
 			return err == nil
 		})
