@@ -38,7 +38,8 @@ func (s *Service) login(w http.ResponseWriter, r *http.Request) error {
 	if err := httpserver.Decode(w, r, &in); err != nil {
 		return err
 	}
-	// No account has such a name; the response is that for any wrong name.
+	// No account has such a name; the response is the same as for any unknown
+	// name.
 	name, err := sx.UserName(in.Name)
 	if err != nil {
 		name = ""
@@ -49,7 +50,7 @@ func (s *Service) login(w http.ResponseWriter, r *http.Request) error {
 	user, err := s.cfg.Users.ByName(r.Context(), name)
 	switch {
 	case sx.CodeOf(err) == sx.CodeNotFound:
-		user.PasswordHash = dummyHash // takes as long as a wrong password
+		user.PasswordHash = dummyHash // takes as long as comparing a wrong password
 	case err != nil:
 		return err
 	}
@@ -61,7 +62,7 @@ func (s *Service) login(w http.ResponseWriter, r *http.Request) error {
 		return sx.NewError(sx.CodeBadCredentials, "wrong name or password")
 	}
 	s.byName.reset(name)
-	if user.Disabled { // said only to those who know the password
+	if user.Disabled { // revealed only to those who know the password
 		return sx.NewError(sx.CodeAccountDisabled, "the account %s is disabled", user.Name)
 	}
 	return s.signIn(w, r, user)

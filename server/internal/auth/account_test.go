@@ -20,7 +20,7 @@ import (
 
 type usersStore = store.Users
 
-func (u dyingUsers) Create(context.Context, sx.User) error { return u.create() }
+func (u failingCreate) Create(context.Context, sx.User) error { return u.create() }
 
 // bearer sends a token with each request.
 type bearer string
@@ -31,7 +31,7 @@ func (b bearer) RoundTrip(req *http.Request) (*http.Response, error) {
 	return http.DefaultTransport.RoundTrip(out)
 }
 
-// as is a client that sends the token.
+// as returns a client that sends the token.
 func (b *fixture) as(t *testing.T, token string) *client.Client {
 	t.Helper()
 	c, err := client.New(b.url, &http.Client{Transport: bearer(token)})
@@ -70,7 +70,7 @@ func TestPasswordChange(t *testing.T) {
 	}
 	for _, old := range []api.Tokens{here, there} {
 		_, err := b.as(t, old.AccessToken).Me(t.Context())
-		wantCode(t, err, sx.CodeUnauthenticated) // at auth at once
+		wantCode(t, err, sx.CodeUnauthenticated) // auth refuses it immediately
 		_, err = b.Refresh(t.Context(), old.RefreshToken)
 		wantCode(t, err, sx.CodeSessionEnded)
 	}
@@ -87,7 +87,8 @@ func TestPasswordChange(t *testing.T) {
 	}
 }
 
-// A stolen access token must not serve to guess the password.
+// TestPasswordChangesAreLimited checks that a stolen access token cannot be
+// used to guess the password.
 func TestPasswordChangesAreLimited(t *testing.T) {
 	t.Parallel()
 	b := start(t)
@@ -105,8 +106,8 @@ func TestPersonalTokens(t *testing.T) {
 	reg := b.register(t, "ada")
 	ada := b.as(t, reg.AccessToken)
 	for name, in := range map[string]api.NewToken{
-		"no name": {ExpiresIn: 60}, "a bad name": {Name: "a b", ExpiresIn: 60}, "no life": {Name: "ci"},
-		"too long a life": {Name: "ci", ExpiresIn: int(api.MaxTokenLife.Seconds()) + 1},
+		"no name": {ExpiresIn: 60}, "a bad name": {Name: "a b", ExpiresIn: 60}, "no lifetime": {Name: "ci"},
+		"lifetime too long": {Name: "ci", ExpiresIn: int(api.MaxTokenLife.Seconds()) + 1},
 	} {
 		if _, err := ada.CreateToken(t.Context(), in); sx.CodeOf(err) != sx.CodeInvalid {
 			t.Errorf("%s: %v", name, err)
@@ -203,7 +204,7 @@ func TestDisable(t *testing.T) {
 	wantCode(t, err, sx.CodeNotFound)
 	_, err = root.Invite(t.Context(), api.NewInvitation{ExpiresIn: 1})
 	wantCode(t, err, sx.CodeInvalid)
-	for range 2 { // a second time changes nothing
+	for range 2 { // repeating it changes nothing
 		if got, err := root.Disable(t.Context(), "bob"); err != nil || !got.Disabled {
 			t.Fatalf("got %+v, %v", got, err)
 		}
@@ -217,7 +218,7 @@ func TestDisable(t *testing.T) {
 	_, err = b.Login(t.Context(), api.Credentials{Name: "bob", Password: password})
 	wantCode(t, err, sx.CodeAccountDisabled)
 	_, err = b.Login(t.Context(), api.Credentials{Name: "bob", Password: newPassword})
-	wantCode(t, err, sx.CodeBadCredentials) // says nothing to those who guess
+	wantCode(t, err, sx.CodeBadCredentials) // reveals nothing to those who guess the password
 
 	for range 2 {
 		if got, err := root.Enable(t.Context(), "bob"); err != nil || got.Disabled {
@@ -227,7 +228,7 @@ func TestDisable(t *testing.T) {
 	if _, err := b.Login(t.Context(), api.Credentials{Name: "bob", Password: password}); err != nil {
 		t.Error(err)
 	}
-	_, err = b.Refresh(t.Context(), bob.RefreshToken) // what has ended does not come back
+	_, err = b.Refresh(t.Context(), bob.RefreshToken) // ended sessions do not become valid again
 	wantCode(t, err, sx.CodeSessionEnded)
 	_, err = b.as(t, script.Token).Me(t.Context())
 	wantCode(t, err, sx.CodeUnauthenticated)
@@ -260,7 +261,8 @@ func TestUserList(t *testing.T) {
 	}
 }
 
-// Two administrators who disable each other at once must not both succeed.
+// TestAdministratorsAgainstEachOther checks that two administrators cannot
+// disable each other at the same time.
 func TestAdministratorsAgainstEachOther(t *testing.T) {
 	t.Parallel()
 	b := start(t, func(c *auth.Config) { c.Admin, c.AdminCode, c.FirstIsAdmin = "root", adminCode, true })
@@ -294,8 +296,8 @@ func TestAdministratorsAgainstEachOther(t *testing.T) {
 	}
 }
 
-// rivals is a store of users in which, right after the first change, the other
-// administrator is disabled too.
+// rivals is a store of users that disables the other administrator right after
+// the first change.
 type rivals struct {
 	store.Users
 	other string
@@ -315,7 +317,7 @@ func (s rivals) Replace(ctx context.Context, u sx.User) (err error) {
 	return err
 }
 
-func TestTheLaterOfTwoAdministratorsTakesItBack(t *testing.T) {
+func TestLastAdministratorIsRestored(t *testing.T) {
 	t.Parallel()
 	b := start(t, func(c *auth.Config) {
 		c.Admin, c.AdminCode, c.FirstIsAdmin = "root", adminCode, true
@@ -329,7 +331,7 @@ func TestTheLaterOfTwoAdministratorsTakesItBack(t *testing.T) {
 	_, err = b.as(t, root.AccessToken).Disable(t.Context(), "one")
 	wantCode(t, err, sx.CodeConflict)
 	if _, err := b.Login(t.Context(), api.Credentials{Name: "one", Password: password}); err != nil {
-		t.Errorf("nobody administers any more: %v", err)
+		t.Errorf("no administrator is left: %v", err)
 	}
 }
 
@@ -359,7 +361,8 @@ func TestExchange(t *testing.T) {
 	if status != http.StatusOK || err != nil || claims.UserID != reg.User.ID || claims.UserName != "ada" {
 		t.Errorf("got %d, %+v, %v", status, claims, err)
 	}
-	// What came out of it opens nothing here: it would be a way around its limits.
+	// Auth itself refuses the new access token, which would bypass the limits
+	// of personal tokens.
 	_, err = b.as(t, out.AccessToken).PersonalTokens(t.Context())
 	wantCode(t, err, sx.CodeUnauthenticated)
 	for body, want := range map[string]int{

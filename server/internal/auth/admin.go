@@ -12,7 +12,8 @@ import (
 	"github.com/soundextract/sx/server/sx"
 )
 
-// toAPI returns an account's API form. It may be an administrator by the settings.
+// toAPI returns an account's API form. The settings may make it an
+// administrator.
 func (s *Service) toAPI(u sx.User) api.User {
 	out := api.FromUser(u)
 	out.Admin = s.isAdmin(u)
@@ -49,7 +50,7 @@ func pageLimit(q url.Values) (int, error) {
 	}
 	n, err := strconv.Atoi(text)
 	if err != nil || n < 1 || n > api.MaxLimit {
-		return 0, sx.NewError(sx.CodeInvalid, "invalid limit %q", text).WithHint("give a number from 1 to %d", api.MaxLimit)
+		return 0, sx.NewError(sx.CodeInvalid, "invalid limit %q", text).WithHint("specify a number from 1 to %d", api.MaxLimit)
 	}
 	return n, nil
 }
@@ -79,8 +80,9 @@ func (s *Service) disable(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	// Two administrators may have disabled each other: each checks again after
-	// its change, so that the later one finds no other and reverts it.
+	// Two administrators may have disabled each other: each request checks
+	// again after its change, so that the later one finds no other
+	// administrator and reverts the change.
 	if others, err := s.otherAdmin(ctx, name); err != nil {
 		return err
 	} else if !others {

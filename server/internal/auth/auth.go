@@ -34,19 +34,20 @@ type Config struct {
 
 	Registration Registration
 	// Admin is the name of an account that is an administrator, whatever its
-	// record says; "" is none. The name is reserved: only AdminCode, given as an
-	// invitation code, creates the account; with "" nothing does.
+	// record says; "" is none. The name is reserved: only AdminCode, sent as an
+	// invitation code, creates the account. If AdminCode is "", the account
+	// cannot be created.
 	Admin, AdminCode string
 	// FirstIsAdmin makes the first account of an empty server an administrator,
-	// whatever Registration says. It is for a single auth that its owner reaches
+	// whatever Registration says. It is for a single auth whose owner connects
 	// first; in a cluster, strangers could race for it.
 	FirstIsAdmin bool
 
 	Registerer prometheus.Registerer // nil keeps the metrics unpublished
 
 	// TrustForwarded takes the client's address from the last element of
-	// X-Forwarded-For and not from the connection. It is for an auth that only the
-	// gateway can reach, which writes that element.
+	// X-Forwarded-For instead of the connection. Use it if only the gateway,
+	// which writes that element, can reach auth.
 	TrustForwarded bool
 }
 
@@ -61,7 +62,8 @@ type Service struct {
 	enrolling sync.Mutex // with FirstIsAdmin, around each new account
 }
 
-// New makes the service. Its Handler serves requests at once; Run must run as well.
+// New returns the service. Its Handler serves requests immediately; Run must be
+// running too.
 func New(cfg Config) (*Service, error) {
 	if _, err := cfg.Signer.Secret(refreshSecret, cfg.Now()); err != nil {
 		return nil, fmt.Errorf("start auth: %w", err)
@@ -128,8 +130,8 @@ func (s *Service) fail(w http.ResponseWriter, r *http.Request, err error) {
 
 const cleanupInterval = 10 * time.Minute
 
-// Run removes expired records every cleanupInterval, the first time at once. It
-// returns nil when ctx ends.
+// Run removes expired records every cleanupInterval, the first time
+// immediately. It returns nil when ctx ends.
 func (s *Service) Run(ctx context.Context) error {
 	tick := time.NewTicker(cleanupInterval)
 	defer tick.Stop()

@@ -93,7 +93,7 @@ func startOn(t *testing.T, st store.Store, c *testkit.Clock, change ...func(*aut
 
 const password = "correct horse battery"
 
-// register makes the account and signs it in.
+// register creates the account and signs it in.
 func (b *fixture) register(t *testing.T, name string) api.Tokens {
 	t.Helper()
 	got, err := b.Register(t.Context(), api.Credentials{Name: name, Password: password})
@@ -103,7 +103,7 @@ func (b *fixture) register(t *testing.T, name string) api.Tokens {
 	return got
 }
 
-// send sends a raw request and gives the answer with its error, if it is one.
+// send sends a raw request and returns the response with its error, if any.
 func (b *fixture) send(t *testing.T, method, path, body string, header ...string) (*http.Response, api.Error) {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), method, b.url+path, strings.NewReader(body))
@@ -141,10 +141,10 @@ func wantCode(t *testing.T, err error, want sx.Code) {
 	}
 }
 
-func TestAccountFromStartToEnd(t *testing.T) {
+func TestAccountLifecycle(t *testing.T) {
 	t.Parallel()
 	b := start(t)
-	b.clock.Advance(300 * time.Millisecond) // the clock is rarely at a whole second
+	b.clock.Advance(300 * time.Millisecond) // the time is usually not a whole second
 	reg := b.register(t, " Ada@Example.org ")
 	if reg.User.Name != "ada@example.org" || reg.User.ID == "" || !reg.User.Created.Equal(b.clock.Now()) {
 		t.Fatalf("got user %+v", reg.User)
@@ -159,7 +159,7 @@ func TestAccountFromStartToEnd(t *testing.T) {
 	if login.User != reg.User || login.AccessToken == reg.AccessToken || login.RefreshToken == reg.RefreshToken {
 		t.Fatalf("got %+v after %+v", login, reg)
 	}
-	// Another service checks the token with nothing but the published keys.
+	// Another service can verify the token with only the published keys.
 	claims, err := token.NewVerifier(token.FetchURL(http.DefaultClient, b.url+api.PathKeys), b.clock.Now).
 		Verify(t.Context(), login.AccessToken)
 	if err != nil || claims.UserID != reg.User.ID || claims.UserName != "ada@example.org" || !strings.HasPrefix(login.RefreshToken, claims.SessionID+".") {
@@ -172,14 +172,14 @@ func TestAccountFromStartToEnd(t *testing.T) {
 	if err != nil || next.User != reg.User {
 		t.Fatalf("got %+v, error %v", next, err)
 	}
-	for range 2 { // a second time changes nothing
+	for range 2 { // repeating it changes nothing
 		if err := b.Logout(t.Context(), next.RefreshToken); err != nil {
 			t.Fatal(err)
 		}
 	}
 	_, err = b.Refresh(t.Context(), next.RefreshToken)
 	wantCode(t, err, sx.CodeSessionEnded)
-	// The other sign-in of the same person is untouched.
+	// The user's other sign-in is not affected.
 	if _, err := b.Refresh(t.Context(), reg.RefreshToken); err != nil {
 		t.Fatal(err)
 	}
@@ -230,7 +230,7 @@ func TestRegisterRefuses(t *testing.T) {
 			_, err := b.Register(t.Context(), tt.input)
 			wantCode(t, err, tt.want)
 			if e := sx.AsError(err); e.Hint == "" || e.Hint == sx.CodeInvalid.Hint() {
-				t.Errorf("got hint %q, want one of its own", e.Hint)
+				t.Errorf("got hint %q, want a specific one", e.Hint)
 			}
 		})
 	}
@@ -258,9 +258,9 @@ func TestLoginRefuses(t *testing.T) {
 		{"wrong password", api.Credentials{Name: "ada", Password: "incorrect horse"}},
 		{"no password", api.Credentials{Name: "ada"}},
 		{"another case", api.Credentials{Name: "ada", Password: strings.ToUpper(password)}},
-		{"a password that is too long for anyone", api.Credentials{Name: "ada", Password: strings.Repeat("a", 2000)}},
+		{"a password longer than any account's", api.Credentials{Name: "ada", Password: strings.Repeat("a", 2000)}},
 		{"unknown name", api.Credentials{Name: "bob", Password: password}},
-		{"a name that cannot be", api.Credentials{Name: "../ada", Password: password}},
+		{"an invalid name", api.Credentials{Name: "../ada", Password: password}},
 		{"no name", api.Credentials{Password: password}},
 	}
 	for _, tt := range tests {
@@ -268,13 +268,14 @@ func TestLoginRefuses(t *testing.T) {
 			_, err := b.Login(t.Context(), tt.input)
 			wantCode(t, err, sx.CodeBadCredentials)
 			if err.Error() != "wrong name or password" {
-				t.Errorf("got %q: it says which one", err)
+				t.Errorf("got %q, which reveals whether the name exists", err)
 			}
 		})
 	}
 }
 
-// An accented letter typed as one code point or as two is the same password.
+// TestPasswordIsNormalised checks that an accented letter typed as one code
+// point or as two is the same password.
 func TestPasswordIsNormalised(t *testing.T) {
 	t.Parallel()
 	b := start(t)
@@ -287,7 +288,8 @@ func TestPasswordIsNormalised(t *testing.T) {
 	}
 }
 
-// An unknown name must take as long as a wrong password.
+// TestUnknownNameTakesAsLong checks that an unknown name takes as long as a
+// wrong password.
 func TestUnknownNameTakesAsLong(t *testing.T) {
 	t.Parallel()
 	b := start(t)
@@ -303,7 +305,7 @@ func TestUnknownNameTakesAsLong(t *testing.T) {
 		return best
 	}
 	wrong, unknown := fastest("ada"), fastest("bob")
-	if unknown < wrong/3 { // without a hash it would be a fiftieth
+	if unknown < wrong/3 { // without hashing, it would take a fiftieth
 		t.Fatalf("an unknown name takes %v, a wrong password %v", unknown, wrong)
 	}
 }
@@ -328,7 +330,7 @@ func TestParallelLogins(t *testing.T) {
 	wg.Wait()
 }
 
-func TestParallelRegistrationsHaveOneWinner(t *testing.T) {
+func TestParallelRegistrations(t *testing.T) {
 	t.Parallel()
 	b := start(t)
 	codes := make(chan sx.Code, 6)
@@ -367,7 +369,7 @@ func TestMe(t *testing.T) {
 		{"basic", "Basic YTpi", "you are not signed in"},
 		{"garbage", "Bearer abc", "the access token is not valid"},
 		{"a stranger's key", "Bearer " + stranger, "the access token is signed with an unknown key"},
-		{"a user that is gone", "Bearer " + ghost, "this account no longer exists"},
+		{"a deleted user", "Bearer " + ghost, "this account no longer exists"},
 		{"a refresh token", "Bearer " + reg.RefreshToken, "the access token is not valid"},
 	}
 	for _, tt := range tests {
@@ -401,7 +403,7 @@ func TestRequestsAreReadStrictly(t *testing.T) {
 		{"a list", "POST", api.PathLogin, "[]", "application/json", 400, sx.CodeInvalid},
 		{"a wrong type", "POST", api.PathLogin, `{"name":1}`, "application/json", 400, sx.CodeInvalid},
 		{"an unknown field", "POST", api.PathLogin, `{"name":"ada","pasword":"x"}`, "application/json", 400, sx.CodeInvalid},
-		{"something behind", "POST", api.PathLogin, good + "{}", "application/json", 400, sx.CodeInvalid},
+		{"trailing data", "POST", api.PathLogin, good + "{}", "application/json", 400, sx.CodeInvalid},
 		{"empty", "POST", api.PathRefresh, "", "application/json", 400, sx.CodeInvalid},
 		{"cut", "POST", api.PathLogin, good[:10], "application/json", 400, sx.CodeInvalid},
 		{"a form", "POST", api.PathLogin, "name=ada", "application/x-www-form-urlencoded", 400, sx.CodeInvalid},
@@ -409,7 +411,7 @@ func TestRequestsAreReadStrictly(t *testing.T) {
 		{"too large", "POST", api.PathRegister, `{"name":"` + strings.Repeat("a", 1<<20) + `"}`, "application/json", 413, sx.CodeTooLarge},
 		{"wrong method", "GET", api.PathLogin, "", "", 405, sx.CodeInvalid},
 		{"wrong method for keys", "DELETE", api.PathKeys, "", "", 405, sx.CodeInvalid},
-		{"nothing there", "GET", "/v1/auth/nothing", "", "", 404, sx.CodeNotFound},
+		{"unknown path", "GET", "/v1/auth/nothing", "", "", 404, sx.CodeNotFound},
 		{"with a charset", "POST", api.PathRegister, good, "application/json; charset=utf-8", 200, ""},
 	}
 	for _, tt := range tests {
@@ -422,21 +424,21 @@ func TestRequestsAreReadStrictly(t *testing.T) {
 	}
 }
 
-// leaving is a body whose client disconnects while it is read.
-type leaving struct{ leave context.CancelFunc }
+// disconnecting is a body whose client disconnects while it is read.
+type disconnecting struct{ leave context.CancelFunc }
 
-func (l leaving) Read([]byte) (int, error) {
+func (l disconnecting) Read([]byte) (int, error) {
 	l.leave()
 	return 0, io.ErrUnexpectedEOF
 }
 
-// A client that disconnects is no failure of the server, nor is its half request
-// a wrong one.
+// TestClientDisconnects checks that a client's disconnect is logged neither as
+// a failure of the server nor as an invalid request.
 func TestClientDisconnects(t *testing.T) {
 	t.Parallel()
 	b := start(t)
 	ctx, cancel := context.WithCancel(t.Context())
-	req := httptest.NewRequestWithContext(ctx, http.MethodPost, api.PathLogin, leaving{cancel})
+	req := httptest.NewRequestWithContext(ctx, http.MethodPost, api.PathLogin, disconnecting{cancel})
 	req.Header.Set("Content-Type", "application/json")
 	answer := httptest.NewRecorder()
 	b.service.Handler().ServeHTTP(answer, req)
@@ -463,7 +465,7 @@ func TestRunRemovesExpiredSessions(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() { done <- b.service.Run(ctx) }()
-	testkit.Eventually(t, "the removal of the old session", func() bool { return sx.CodeOf(sessionOf(old)) == sx.CodeNotFound })
+	testkit.Eventually(t, "the old session is removed", func() bool { return sx.CodeOf(sessionOf(old)) == sx.CodeNotFound })
 	if err := sessionOf(young); err != nil {
 		t.Fatal(err)
 	}

@@ -9,9 +9,9 @@ import (
 	"github.com/soundextract/sx/server/sx"
 )
 
-// caller returns the user who sent the request. Unlike the gateway, auth refuses an
-// access token as soon as its sign-in has ended and not only when it expires,
-// because what is changed here would outlast the token.
+// caller returns the user who sent the request. Unlike the gateway, auth
+// refuses an access token as soon as its sign-in has ended, not only when it
+// expires, because changes to accounts outlast the token.
 func (s *Service) caller(r *http.Request) (sx.User, error) {
 	raw, err := token.Bearer(r.Header)
 	if err != nil {

@@ -27,7 +27,7 @@ func TestLimiterIsBounded(t *testing.T) {
 	l.reserve("young", now)
 	l.prune(now.Add(time.Minute))
 	if len(l.byKey) != 1 || l.recent.Len() != 1 {
-		t.Fatalf("got %d keys, want the one that has not all its attempts yet", len(l.byKey))
+		t.Fatalf("got %d keys, want only the one whose attempts are not all restored", len(l.byKey))
 	}
 	l.prune(now.Add(2 * time.Minute))
 	if len(l.byKey) != 0 || l.recent.Len() != 0 {

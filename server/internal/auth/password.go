@@ -19,8 +19,8 @@ import (
 
 // params are the minimum for Argon2id in the OWASP Password Storage Cheat Sheet:
 // 19 MiB of memory, two iterations, a parallelism of one. More would cost more
-// memory for each sign-in. A hash carries its parameters, so they can be raised
-// later.
+// memory for each sign-in. A hash contains its parameters, so they can be
+// raised later.
 func params() *argon2id.Params {
 	return &argon2id.Params{Memory: 19 << 10, Iterations: 2, Parallelism: 1, SaltLength: 16, KeyLength: 32}
 }
@@ -53,7 +53,7 @@ func (p passwords) hash(ctx context.Context, password string) (string, error) {
 	return hash, nil
 }
 
-// match reports whether the hash is the password's.
+// match reports whether the hash is that of the password.
 func (p passwords) match(ctx context.Context, password, hash string) (bool, error) {
 	if len(password) > api.MaxPassword {
 		return false, nil // no account has such a password
@@ -107,9 +107,10 @@ func checkPassword(name, password string) error {
 	}
 }
 
-// changePassword ends all sign-ins of the account, also those of a thief, by
-// raising its epoch in the same compare-and-set as the password, and signs the
-// caller in again. Personal tokens stay valid; they are revoked one by one.
+// changePassword ends all sign-ins of the account, including those of an
+// attacker, by raising its epoch in the same compare-and-set as the password,
+// and signs the caller in again. Personal tokens stay valid; they are revoked
+// one by one.
 func (s *Service) changePassword(w http.ResponseWriter, r *http.Request) error {
 	var in api.PasswordChange
 	if err := httpserver.Decode(w, r, &in); err != nil {
@@ -128,7 +129,7 @@ func (s *Service) changePassword(w http.ResponseWriter, r *http.Request) error {
 	}
 	if !ok {
 		return sx.NewError(sx.CodeBadCredentials, "the old password is wrong").
-			WithHint("give the password that you sign in with now")
+			WithHint("enter the password that you currently sign in with")
 	}
 	s.byName.reset(user.Name)
 	if err := checkPassword(user.Name, in.NewPassword); err != nil {
@@ -139,7 +140,7 @@ func (s *Service) changePassword(w http.ResponseWriter, r *http.Request) error {
 	}
 	user.Epoch++
 	err = s.cfg.Users.Replace(r.Context(), user)
-	if errors.Is(err, store.ErrStale) { // another change of the password, most likely
+	if errors.Is(err, store.ErrStale) { // most likely by another change of the password
 		return sx.NewError(sx.CodeConflict, "the account was changed by another request at the same time").
 			WithHint("sign in, then try again if that is still needed")
 	}

@@ -11,8 +11,9 @@ import (
 	"github.com/soundextract/sx/server/sx"
 )
 
-// The dummy must cost what a real hash costs.
-func TestNobodyIsALikeHash(t *testing.T) {
+// TestDummyHash checks that comparing with the dummy hash takes as long as with
+// a real one.
+func TestDummyHash(t *testing.T) {
 	t.Parallel()
 	got, salt, key, err := argon2id.DecodeHash(dummyHash)
 	if err != nil || *got != *params() || len(salt) != int(params().SaltLength) || len(key) != int(params().KeyLength) {
@@ -20,7 +21,7 @@ func TestNobodyIsALikeHash(t *testing.T) {
 	}
 }
 
-func TestHashesWaitInLine(t *testing.T) {
+func TestHashesAreQueued(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		p := newPasswords()

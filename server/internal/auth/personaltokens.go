@@ -14,8 +14,8 @@ import (
 const (
 	maxTokens   = 100         // of one user
 	minLifetime = time.Minute // of a token or invitation
-	// expiredTokenRetention is how long an expired token is still listed, so that
-	// its owner finds out why a script stopped working.
+	// expiredTokenRetention is how long an expired token is still listed, so
+	// that its owner can see why a script stopped working.
 	expiredTokenRetention = 30 * 24 * time.Hour
 )
 
@@ -23,7 +23,7 @@ const (
 func lifetime(seconds int, most time.Duration) (time.Duration, error) {
 	if seconds < int(minLifetime.Seconds()) || seconds > int(most.Seconds()) {
 		return 0, sx.NewError(sx.CodeInvalid, "invalid expires_in %d", seconds).
-			WithHint("give %d to %d seconds, which is at most %d days", int(minLifetime.Seconds()), int(most.Seconds()), int(most.Hours()/24))
+			WithHint("specify %d to %d seconds, which is at most %d days", int(minLifetime.Seconds()), int(most.Seconds()), int(most.Hours()/24))
 	}
 	return time.Duration(seconds) * time.Second, nil
 }
@@ -103,8 +103,8 @@ func (s *Service) revokeToken(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// byPersonalToken returns the owner of a personal token. Its error does not say
-// what is wrong with the token.
+// byPersonalToken returns the owner of a personal token. Its error does not
+// reveal what is wrong with the token.
 func (s *Service) byPersonalToken(ctx context.Context, raw string) (sx.User, sx.PersonalToken, error) {
 	bad := sx.NewError(sx.CodeUnauthenticated, "the personal token is unknown, revoked or expired").
 		WithHint("create another one")
@@ -126,8 +126,8 @@ func (s *Service) byPersonalToken(ctx context.Context, raw string) (sx.User, sx.
 	return user, found, err
 }
 
-// exchange gives the gateway an access token for a personal one. It belongs to no
-// session, so the gateway accepts it and auth does not.
+// exchange sends the gateway an access token for a personal one. It belongs to
+// no session, so the gateway accepts it and auth does not.
 func (s *Service) exchange(w http.ResponseWriter, r *http.Request) error {
 	var in api.ExchangeRequest
 	if err := httpserver.Decode(w, r, &in); err != nil {

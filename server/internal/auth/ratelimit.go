@@ -17,7 +17,7 @@ import (
 
 // Attempts to register and sign in are limited by name, against guessing one
 // account's password from many addresses, and by address, against trying many
-// accounts. Many people may share one address, so that limit is higher.
+// accounts. Many users may share one address, so that limit is higher.
 const (
 	nameBurst       = 10 // attempts in a row
 	nameInterval    = 30 * time.Second
@@ -117,8 +117,9 @@ func (s *Service) limit(w http.ResponseWriter, r *http.Request, name string) err
 		WithHint("wait %v, then try again", in)
 }
 
-// address returns what attempts are counted by: the client's IPv4 address, or the
-// /64 network of its IPv6 address, because that is what one subscriber gets.
+// address returns the key by which attempts are counted: the client's IPv4
+// address, or the /64 network of its IPv6 address, because that is what one
+// subscriber gets.
 func (s *Service) address(r *http.Request) string {
 	var text string
 	if port, err := netip.ParseAddrPort(r.RemoteAddr); err == nil {

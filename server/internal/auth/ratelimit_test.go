@@ -14,7 +14,7 @@ import (
 	"github.com/soundextract/sx/server/sx"
 )
 
-// try makes an attempt that costs no hash: the password is longer than any.
+// try makes an attempt that computes no hash, because the password is too long.
 func (b *fixture) try(t *testing.T, name string, header ...string) (*http.Response, api.Error) {
 	t.Helper()
 	return b.send(t, http.MethodPost, api.PathLogin, `{"name":"`+name+`","password":"`+strings.Repeat("a", 1025)+`"}`, header...)
@@ -30,19 +30,19 @@ func TestAttemptsByName(t *testing.T) {
 		}
 	}
 	b.clock.Advance(2500 * time.Millisecond)
-	for range 2 { // asking too early costs nothing
+	for range 2 { // a refused attempt is not counted
 		res, e := b.try(t, "ada")
 		if res.StatusCode != http.StatusTooManyRequests || e.Code != sx.CodeTooManyAttempts || res.Header.Get("Retry-After") != "28" ||
 			!strings.Contains(e.Message, "28s") || !strings.Contains(e.Hint, "28s") {
 			t.Fatalf("got %d, Retry-After %q, %+v", res.StatusCode, res.Header.Get("Retry-After"), e)
 		}
 	}
-	// Neither the right password nor registering is a way around.
+	// Neither the right password nor registering bypasses the limit.
 	_, err := b.Login(t.Context(), api.Credentials{Name: "ada", Password: password})
 	wantCode(t, err, sx.CodeTooManyAttempts)
 	_, err = b.Register(t.Context(), api.Credentials{Name: "ada", Password: password})
 	wantCode(t, err, sx.CodeTooManyAttempts)
-	// Others are not kept out.
+	// Other names and addresses are not affected.
 	if _, e := b.try(t, "bob"); e.Code != sx.CodeBadCredentials {
 		t.Fatalf("another name: got %+v", e)
 	}
@@ -50,7 +50,7 @@ func TestAttemptsByName(t *testing.T) {
 	if _, err := b.Login(t.Context(), api.Credentials{Name: "ada", Password: password}); err != nil {
 		t.Fatalf("after the pause: %v", err)
 	}
-	for i := range 10 { // success has given all attempts back
+	for i := range 10 { // success has restored all attempts
 		if _, e := b.try(t, "ada"); e.Code != sx.CodeBadCredentials {
 			t.Fatalf("attempt %d after success: got %+v", i, e)
 		}
@@ -81,19 +81,19 @@ func TestAttemptsByAddress(t *testing.T) {
 	tests := []struct {
 		name      string
 		trust     bool
-		exhaust   func(i int) string // the header of the attempts that use the limit up
+		exhaust   func(i int) string // the header of the attempts that exhaust the limit
 		forwarded string
 		want      sx.Code
 	}{
-		{"a header from anyone is not heeded", false, func(i int) string { return fmt.Sprintf("198.51.100.%d", i) }, second, sx.CodeTooManyAttempts},
-		{"the gateway's is", true, func(int) string { return first }, second, sx.CodeBadCredentials},
-		{"and counts", true, func(int) string { return first }, first, sx.CodeTooManyAttempts},
-		{"only its last element", true, func(i int) string { return fmt.Sprintf("203.0.113.%d, %s", i, first) }, second + ", " + first, sx.CodeTooManyAttempts},
+		{"a client's header is ignored", false, func(i int) string { return fmt.Sprintf("198.51.100.%d", i) }, second, sx.CodeTooManyAttempts},
+		{"the gateway's header is used", true, func(int) string { return first }, second, sx.CodeBadCredentials},
+		{"and its address is limited", true, func(int) string { return first }, first, sx.CodeTooManyAttempts},
+		{"only the last element counts", true, func(i int) string { return fmt.Sprintf("203.0.113.%d, %s", i, first) }, second + ", " + first, sx.CodeTooManyAttempts},
 		{"one subscriber has many IPv6 addresses", true, func(i int) string { return fmt.Sprintf("2001:db8:0:1::%x", i) }, "2001:db8:0:1:ffff::1", sx.CodeTooManyAttempts},
 		{"another IPv6 network", true, func(i int) string { return fmt.Sprintf("2001:db8:0:1::%x", i) }, "2001:db8:0:2::1", sx.CodeBadCredentials},
 		{"IPv4 in IPv6", true, func(int) string { return "::ffff:" + first }, first, sx.CodeTooManyAttempts},
-		{"no address at all", true, func(i int) string { return fmt.Sprintf("unknown%d", i) }, "_hidden", sx.CodeTooManyAttempts},
-		{"without the header the connection counts", true, func(int) string { return "" }, "127.0.0.1", sx.CodeTooManyAttempts},
+		{"no address", true, func(i int) string { return fmt.Sprintf("unknown%d", i) }, "_hidden", sx.CodeTooManyAttempts},
+		{"without the header, the connection counts", true, func(int) string { return "" }, "127.0.0.1", sx.CodeTooManyAttempts},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

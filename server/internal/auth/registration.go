@@ -66,15 +66,15 @@ func (s *Service) enroll(ctx context.Context, name, password, code string) (sx.U
 	return user, err
 }
 
-// admission is what a new account is allowed by.
+// admission describes why a new account is allowed.
 type admission struct {
 	admin      bool
 	invitation string // id; "" if none is used
 }
 
 // admit decides whether an account with the name may be created with an invitation
-// code, which may be "". This comes before the name is looked up, so that strangers
-// cannot ask a closed server which names exist.
+// code, which may be "". It is called before the name is looked up, so that
+// strangers cannot find out which names exist on a closed server.
 func (s *Service) admit(ctx context.Context, name, code string) (admission, error) {
 	if s.cfg.Admin != "" && name == s.cfg.Admin {
 		// The name can be used only once, and so can this code.

@@ -19,7 +19,7 @@ func byInvitation(c *auth.Config) {
 	c.Registration, c.FirstIsAdmin = auth.RegistrationInvitation, true
 }
 
-// invite makes an invitation as the signed-in administrator.
+// invite creates an invitation as the signed-in administrator.
 func (b *fixture) invite(t *testing.T, admin api.Tokens) string {
 	t.Helper()
 	got, err := b.as(t, admin.AccessToken).Invite(t.Context(), api.NewInvitation{ExpiresIn: 3600})
@@ -38,7 +38,7 @@ func (b *fixture) enroll(t *testing.T, name, code string) error {
 	return err
 }
 
-func TestWhoMayRegister(t *testing.T) {
+func TestRegistrationModes(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
 		name       string
@@ -51,9 +51,9 @@ func TestWhoMayRegister(t *testing.T) {
 		{"open with a wrong code", auth.Config{}, "bob", "sxi_x", sx.CodeBadInvitation, false},
 		{"closed", auth.Config{Registration: auth.RegistrationClosed}, "bob", "", sx.CodeRegistrationClosed, false},
 		{"closed with a code", auth.Config{Registration: auth.RegistrationClosed}, "bob", "sxi_x", sx.CodeRegistrationClosed, false},
-		{"by invitation without one", auth.Config{Registration: auth.RegistrationInvitation}, "bob", "", sx.CodeRegistrationClosed, false},
+		{"by invitation without a code", auth.Config{Registration: auth.RegistrationInvitation}, "bob", "", sx.CodeRegistrationClosed, false},
 		{
-			"a code of the right form that was never made",
+			"a well-formed code that does not exist",
 			auth.Config{Registration: auth.RegistrationInvitation},
 			"bob", "sxi_" + strings.Repeat("a", 42), sx.CodeBadInvitation, false,
 		},
@@ -62,7 +62,7 @@ func TestWhoMayRegister(t *testing.T) {
 		{"the named administrator", auth.Config{Registration: auth.RegistrationClosed, Admin: "root", AdminCode: adminCode}, "root", adminCode, "", true},
 		{"the administrator's name without the code", auth.Config{Admin: "root", AdminCode: adminCode}, "root", "", sx.CodeNameTaken, false},
 		{"the administrator's name with a wrong code", auth.Config{Admin: "root", AdminCode: adminCode}, "root", "no", sx.CodeNameTaken, false},
-		{"the administrator's name where there is no code", auth.Config{Admin: "root"}, "root", "", sx.CodeNameTaken, false},
+		{"the administrator's name, no code configured", auth.Config{Admin: "root"}, "root", "", sx.CodeNameTaken, false},
 		{"another name with the administrator's code", auth.Config{Admin: "root", AdminCode: adminCode}, "bob", adminCode, sx.CodeBadInvitation, false},
 	}
 	for _, tt := range tests {
@@ -76,7 +76,7 @@ func TestWhoMayRegister(t *testing.T) {
 			if got.User.Admin != tt.admin {
 				t.Errorf("administrator: %v, want %v", got.User.Admin, tt.admin)
 			}
-			if err == nil { // whatever made the account makes no second one
+			if err == nil { // the same code does not create a second account
 				wantCode(t, b.enroll(t, tt.user, tt.code), map[bool]sx.Code{
 					true: sx.CodeRegistrationClosed, false: sx.CodeNameTaken,
 				}[tt.cfg.Registration == auth.RegistrationClosed && tt.cfg.FirstIsAdmin])
@@ -98,7 +98,7 @@ func TestRegistrationAsASetting(t *testing.T) {
 	}
 }
 
-func TestFirstAccountsAtOnce(t *testing.T) {
+func TestConcurrentFirstAccounts(t *testing.T) {
 	t.Parallel()
 	b := start(t, func(c *auth.Config) { c.FirstIsAdmin = true })
 	var group sync.WaitGroup
@@ -119,11 +119,11 @@ func TestFirstAccountsAtOnce(t *testing.T) {
 	}
 	group.Wait()
 	if admins != 1 {
-		t.Errorf("there are %d administrators, want 1", admins)
+		t.Errorf("got %d administrators, want 1", admins)
 	}
 }
 
-func TestAnInvitationIsGoodOnce(t *testing.T) {
+func TestInvitationIsUsedOnce(t *testing.T) {
 	t.Parallel()
 	b := start(t, byInvitation)
 	code := b.invite(t, b.register(t, "root"))
@@ -142,15 +142,15 @@ func TestAnInvitationIsGoodOnce(t *testing.T) {
 		}
 	}
 	if made != 1 {
-		t.Errorf("%d accounts were made with one invitation", made)
+		t.Errorf("%d accounts were created with one invitation", made)
 	}
 	list, _, err := b.store.Users.List(t.Context(), "", 0)
 	if err != nil || len(list) != 2 {
-		t.Errorf("there are %d accounts, %v", len(list), err)
+		t.Errorf("got %d accounts, %v", len(list), err)
 	}
 }
 
-func TestInvitationsThatStayGood(t *testing.T) {
+func TestInvitationsThatStayValid(t *testing.T) {
 	t.Parallel()
 	b := start(t, byInvitation)
 	admin := b.register(t, "root")
@@ -168,37 +168,38 @@ func TestInvitationsThatStayGood(t *testing.T) {
 	wantCode(t, b.enroll(t, "carol", late), sx.CodeBadInvitation)
 }
 
-// A process that died between using the invitation up and storing the account
-// leaves an invitation that goes on with the same name.
+// TestInvitationAfterACrash checks that after a crash between redeeming the
+// invitation and storing the account, the invitation still works for the same
+// name.
 func TestInvitationAfterACrash(t *testing.T) {
 	t.Parallel()
 	b := start(t, byInvitation)
 	code := b.invite(t, b.register(t, "root"))
-	dying := startOn(t, b.store, b.clock, byInvitation, func(c *auth.Config) {
-		c.Users = dyingUsers{c.Users, func() error { return errors.New("power cut") }}
+	failing := startOn(t, b.store, b.clock, byInvitation, func(c *auth.Config) {
+		c.Users = failingCreate{c.Users, func() error { return errors.New("power cut") }}
 	})
-	wantCode(t, dying.enroll(t, "bob", code), sx.CodeInternal)
+	wantCode(t, failing.enroll(t, "bob", code), sx.CodeInternal)
 	wantCode(t, b.enroll(t, "eve", code), sx.CodeBadInvitation)
 	if err := b.enroll(t, "bob", code); err != nil {
 		t.Fatal(err)
 	}
 }
 
-// dyingUsers is a store of users in which something happens instead of Create.
-type dyingUsers struct {
+// failingCreate is a store of users whose Create is replaced.
+type failingCreate struct {
 	usersStore
 	create func() error
 }
 
-// Whoever loses the name to an account that was made without the invitation
-// keeps the invitation.
+// TestInvitationWhoseNameIsLost checks that an invitation stays valid if its
+// name goes to an account that was created without it.
 func TestInvitationWhoseNameIsLost(t *testing.T) {
 	t.Parallel()
 	b := start(t, byInvitation)
 	code := b.invite(t, b.register(t, "root"))
 	other := startOn(t, b.store, b.clock)
 	late := startOn(t, b.store, b.clock, byInvitation, func(c *auth.Config) {
-		c.Users = dyingUsers{c.Users, func() error {
+		c.Users = failingCreate{c.Users, func() error {
 			other.register(t, "bob")
 			return sx.NewError(sx.CodeNameTaken, "the name bob is taken")
 		}}

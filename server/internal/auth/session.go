@@ -28,9 +28,9 @@ const (
 // successor returns the refresh token that replaces refresh, which was first used
 // at the time used. A refresh token is "<session id>.<256 bits in base64url>"; only
 // its hash is stored. Its successor is a keyed hash of it, so that a repeated
-// request gets the same one and not a second one that would invalidate the first.
-// The key is that of the first use, so that a change of the signing key does not
-// change the successor.
+// request gets the same one instead of a second one that would invalidate the
+// first. The key is that of the first use, so that a change of the signing key
+// does not change the successor.
 func (s *Service) successor(refresh string, used time.Time) (string, error) {
 	key, err := s.cfg.Signer.Secret(refreshSecret, used)
 	if err != nil {
@@ -81,7 +81,8 @@ func (s *Service) refresh(w http.ResponseWriter, r *http.Request) error {
 	return s.issueTokens(w, user, session.ID, next)
 }
 
-// rotate replaces a session's refresh token by the next, which it returns.
+// rotate replaces a session's refresh token with the next one, which it
+// returns.
 func (s *Service) rotate(ctx context.Context, refresh string) (session sx.Session, next string, err error) {
 	session, err = store.Update(ctx, refresh, s.session, s.cfg.Sessions.Replace, func(session *sx.Session) (err error) {
 		httpserver.SetUser(ctx, session.UserID)
@@ -94,8 +95,8 @@ func (s *Service) rotate(ctx context.Context, refresh string) (session sx.Sessio
 		case equalSecrets(presented, session.Previous) && now.Sub(session.Rotated) < reuseGrace:
 			// The same response again; the grace period still counts from the first use.
 		default:
-			// Two clients have tokens of this session, and one of them is a thief
-			// (RFC 9700 section 4.14.2).
+			// Two clients have tokens of this session, so one of them is an
+			// attacker (RFC 9700 section 4.14.2).
 			s.cfg.Log.WarnContext(ctx, "refresh token reused", "session", session.ID)
 			return s.end(ctx, *session, "refresh token reused")
 		}
@@ -136,8 +137,8 @@ func (s *Service) end(ctx context.Context, session sx.Session, reason string) er
 	return ended()
 }
 
-// logout deletes the session of a refresh token. A token without a session, or one
-// that is no longer valid, is success and changes nothing.
+// logout deletes the session of a refresh token. For a token that has no
+// session or is no longer valid, it succeeds and changes nothing.
 func (s *Service) logout(w http.ResponseWriter, r *http.Request) error {
 	var in api.RefreshRequest
 	if err := httpserver.Decode(w, r, &in); err != nil {

@@ -19,7 +19,7 @@ import (
 	"github.com/soundextract/sx/server/testkit"
 )
 
-// rotate refreshes and gives the next refresh token.
+// rotate refreshes and returns the next refresh token.
 func (b *fixture) rotate(t *testing.T, refresh string) string {
 	t.Helper()
 	got, err := b.Refresh(t.Context(), refresh)
@@ -36,10 +36,10 @@ func TestRefreshRotates(t *testing.T) {
 	refresh := b.register(t, "ada").RefreshToken
 	for range 5 {
 		if seen[refresh] {
-			t.Fatal("a token came back")
+			t.Fatal("a token was issued twice")
 		}
 		seen[refresh] = true
-		b.clock.Advance(29 * 24 * time.Hour) // thirty days count from the last use
+		b.clock.Advance(29 * 24 * time.Hour) // the thirty days start at the last use
 		refresh = b.rotate(t, refresh)
 	}
 	b.clock.Advance(30 * 24 * time.Hour)
@@ -59,8 +59,9 @@ func TestRefreshRefuses(t *testing.T) {
 	}
 }
 
-// The answer with the new token got lost: the old one is presented again.
-func TestLostAnswer(t *testing.T) {
+// TestLostResponse presents a token again after the response with its successor
+// was lost.
+func TestLostResponse(t *testing.T) {
 	t.Parallel()
 	b := start(t)
 	first := b.register(t, "ada").RefreshToken
@@ -68,21 +69,22 @@ func TestLostAnswer(t *testing.T) {
 	for range 3 {
 		b.clock.Advance(19 * time.Second)
 		if got := b.rotate(t, first); got != second {
-			t.Fatal("a repeated request gets another token: one of the two is dead")
+			t.Fatal("a repeated request gets another token, which invalidates the first")
 		}
 	}
 	b.clock.Advance(9 * time.Minute)
 	third := b.rotate(t, second)
-	// The minute counts from each rotation, and only for the token before.
+	// The grace period starts at each rotation and only covers the previous
+	// token.
 	if got := b.rotate(t, second); got != third {
-		t.Fatal("the second lost answer is not repeated")
+		t.Fatal("the second lost response is not repeated")
 	}
 	_, err := b.Refresh(t.Context(), first)
 	wantCode(t, err, sx.CodeSessionEnded)
 }
 
-// A stolen token that is used after its owner's, or before it, ends the sign-in
-// for both.
+// TestReuseEndsTheSession checks that a stolen token ends the sign-in for both,
+// whether it is used before or after the owner's.
 func TestReuseEndsTheSession(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
@@ -90,8 +92,8 @@ func TestReuseEndsTheSession(t *testing.T) {
 		steal func(t *testing.T, b *fixture, first, second, third string) string
 		pause time.Duration
 	}{
-		{"the token before, a minute later", func(_ *testing.T, _ *fixture, _, second, _ string) string { return second }, time.Minute},
-		{"an older one, at once", func(_ *testing.T, _ *fixture, first, _, _ string) string { return first }, 0},
+		{"the previous token, a minute later", func(_ *testing.T, _ *fixture, _, second, _ string) string { return second }, time.Minute},
+		{"an older one, immediately", func(_ *testing.T, _ *fixture, first, _, _ string) string { return first }, 0},
 		{"a made-up one for the session", func(_ *testing.T, _ *fixture, _, _, third string) string { return third[:len(third)-1] + "_" }, 0},
 	}
 	for _, tt := range tests {
@@ -109,14 +111,14 @@ func TestReuseEndsTheSession(t *testing.T) {
 			_, err = b.Refresh(t.Context(), third)
 			wantCode(t, err, sx.CodeSessionEnded)
 			if got := b.logs.String(); !strings.Contains(got, "refresh token reused") || !strings.Contains(got, reg.User.ID) {
-				t.Errorf("it is not in the log: %s", got)
+				t.Errorf("the log has no record of the reuse: %s", got)
 			}
 		})
 	}
 }
 
-// Two programs of one person refresh at the same moment, and go on with
-// whichever answer they wrote down last.
+// TestParallelRefreshes has two programs of one user refresh at the same time;
+// either response must let both continue.
 func TestParallelRefreshes(t *testing.T) {
 	t.Parallel()
 	b := start(t)
@@ -150,13 +152,14 @@ func TestLogout(t *testing.T) {
 	first := b.register(t, "ada").RefreshToken
 	second := b.rotate(t, first)
 	id, _, _ := strings.Cut(second, ".")
-	// Who knows no more than the session's id, which access tokens show, cannot end it.
+	// The session's id, which access tokens contain, is not enough to end the
+	// session.
 	if err := b.Logout(t.Context(), id+".guessed"); err != nil {
 		t.Fatal(err)
 	}
 	second = b.rotate(t, second)
 	third := b.rotate(t, second)
-	// Whose last answer got lost can.
+	// The previous token, whose response was lost, is.
 	if err := b.Logout(t.Context(), second); err != nil {
 		t.Fatal(err)
 	}
@@ -164,8 +167,9 @@ func TestLogout(t *testing.T) {
 	wantCode(t, err, sx.CodeSessionEnded)
 }
 
-// During a change of keys two replicas sign with different ones for a while.
-func TestLostAnswerAcrossAKeyChange(t *testing.T) {
+// TestLostResponseAcrossAKeyChange covers a key rotation, in which two replicas
+// sign with different keys for a while.
+func TestLostResponseAcrossAKeyChange(t *testing.T) {
 	t.Parallel()
 	b := start(t)
 	other := startOn(t, b.store, b.clock)
@@ -173,14 +177,14 @@ func TestLostAnswerAcrossAKeyChange(t *testing.T) {
 	b.rotate(t, first)
 	second := other.rotate(t, first)
 	if got := other.rotate(t, first); got != second {
-		t.Fatal("the answer is not repeated")
+		t.Fatal("the response is not repeated")
 	}
 	third := b.rotate(t, second)
 	b.clock.Advance(2 * time.Minute)
 	b.rotate(t, third)
 }
 
-// hooked is a real store whose answers a test changes.
+// hooked is a real store with hooks that change its results.
 type hooked struct {
 	store.Sessions
 	create  func(ctx context.Context, s sx.Session) error
@@ -245,7 +249,8 @@ func TestLogoutWhileRefreshing(t *testing.T) {
 	wantCode(t, err, sx.CodeSessionEnded)
 }
 
-// A store that fails must end nobody's sign-in, and never look like success.
+// TestStoreUnavailable checks that a failing store neither ends a sign-in nor
+// looks like success.
 func TestStoreUnavailable(t *testing.T) {
 	t.Parallel()
 	b, h := startHooked(t)
@@ -271,7 +276,7 @@ func TestStoreUnavailable(t *testing.T) {
 	h.delete = func(context.Context, string) error { return unavailable }
 	wantCode(t, b.Logout(t.Context(), refresh), sx.CodeUnavailable)
 	id, _, _ := strings.Cut(refresh, ".")
-	_, err = b.Refresh(t.Context(), id+".x") // reuse that cannot be acted on
+	_, err = b.Refresh(t.Context(), id+".x") // the session cannot be deleted after a reuse
 	wantCode(t, err, sx.CodeUnavailable)
 	h.delete = nil
 
@@ -286,14 +291,15 @@ func TestStoreUnavailable(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() { done <- b.service.Run(ctx) }()
-	testkit.Eventually(t, "the warning", func() bool { return strings.Contains(b.logs.String(), "removing expired records failed") })
+	testkit.Eventually(t, "the warning is logged", func() bool { return strings.Contains(b.logs.String(), "removing expired records failed") })
 	cancel()
 	if err := <-done; err != nil {
 		t.Fatal(err)
 	}
 }
 
-// brokenUsers is a store of users that has lost them or cannot be reached.
+// brokenUsers is a store of users that returns an error, as when the user is
+// gone or the store unreachable.
 type brokenUsers struct {
 	store.Users
 	err error
@@ -319,17 +325,18 @@ func TestUsersUnavailableOrGone(t *testing.T) {
 	if res, _ := unavailable.send(t, http.MethodGet, api.PathMe, "", "Authorization", "Bearer "+reg.AccessToken); res.StatusCode != http.StatusServiceUnavailable {
 		t.Errorf("me: got %d", res.StatusCode)
 	}
-	// The refresh that failed half-way is repeated, and nothing is lost.
+	// A refresh that failed midway can be repeated.
 	refresh := b.rotate(t, reg.RefreshToken)
 
-	gone := on(sx.NewError(sx.CodeNotFound, "there is no such user"))
+	gone := on(sx.NewError(sx.CodeNotFound, "user not found"))
 	_, err = gone.Refresh(t.Context(), refresh)
 	wantCode(t, err, sx.CodeSessionEnded)
 	_, err = b.Refresh(t.Context(), refresh)
 	wantCode(t, err, sx.CodeSessionEnded)
 }
 
-// A password hash that cannot be read is the server's fault, not a wrong password.
+// TestDamagedHash checks that an unreadable password hash is an internal error,
+// not a wrong password.
 func TestDamagedHash(t *testing.T) {
 	t.Parallel()
 	b := start(t)
@@ -346,9 +353,10 @@ func TestDamagedHash(t *testing.T) {
 	wantCode(t, err, sx.CodeInternal)
 }
 
-// All auths change to a new key at its time. An answer that got lost before is
-// the same when it is asked for again after.
-func TestLostAnswerAcrossTheTimeOfAKey(t *testing.T) {
+// TestLostResponseAcrossKeyActivation repeats a request after all auth
+// processes have switched to a new key at its time: the response must be the
+// same as before.
+func TestLostResponseAcrossKeyActivation(t *testing.T) {
 	t.Parallel()
 	b := start(t, func(c *auth.Config) {
 		keys := make([]token.Key, 2)
@@ -370,7 +378,7 @@ func TestLostAnswerAcrossTheTimeOfAKey(t *testing.T) {
 	second := b.rotate(t, first)
 	b.clock.Advance(2 * time.Second)
 	if got := b.rotate(t, first); got != second {
-		t.Fatal("the answer is not repeated")
+		t.Fatal("the response is not repeated")
 	}
 	b.rotate(t, second)
 }

@@ -12,7 +12,7 @@ import (
 	"github.com/soundextract/sx/server/testkit"
 )
 
-// fails names the methods of a store that do not answer.
+// fails names the methods of a store that return an error.
 type fails map[string]bool
 
 func (f fails) of(method string) error {
@@ -110,7 +110,7 @@ func (s failingTokens) Delete(ctx context.Context, id string) error {
 	return s.PersonalTokens.Delete(ctx, id)
 }
 
-func TestEveryPartOfTheStoreUnavailable(t *testing.T) {
+func TestStoreMethodsUnavailable(t *testing.T) {
 	t.Parallel()
 	b := start(t, byInvitation)
 	admin := b.register(t, "root")
@@ -174,7 +174,7 @@ func TestEveryPartOfTheStoreUnavailable(t *testing.T) {
 		}
 		f[c.method] = false
 	}
-	// All goes on where it failed.
+	// Everything succeeds once the store works again.
 	for i, call := range []func() error{invite, enroll, users, disable, enable, list, create, me, revoke, change} {
 		if err := call(); err != nil {
 			t.Errorf("call %d: %v", i, err)
@@ -182,9 +182,9 @@ func TestEveryPartOfTheStoreUnavailable(t *testing.T) {
 	}
 }
 
-// A process that died in the middle of disabling leaves a token, and another
-// version may have left the epoch: the record's Disabled is enough.
-func TestDisabledByHalf(t *testing.T) {
+// TestPartiallyDisabled checks that the record's Disabled is enough: a crash while
+// disabling may leave a token, and another version may have left the epoch.
+func TestPartiallyDisabled(t *testing.T) {
 	t.Parallel()
 	b := start(t)
 	bob := b.register(t, "bob")
@@ -208,7 +208,7 @@ func TestDisabledByHalf(t *testing.T) {
 	wantCode(t, err, sx.CodeSessionEnded)
 }
 
-func TestHousekeeping(t *testing.T) {
+func TestExpiredRecordsAreRemoved(t *testing.T) {
 	t.Parallel()
 	b := start(t, byInvitation)
 	admin := b.register(t, "root")
@@ -222,7 +222,7 @@ func TestHousekeeping(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() { done <- b.service.Run(ctx) }()
-	testkit.Eventually(t, "the removal of the old token", func() bool {
+	testkit.Eventually(t, "the old token is removed", func() bool {
 		list, err := b.store.PersonalTokens.List(t.Context(), admin.User.ID)
 		return err == nil && len(list) == 1 && list[0].Name == "new"
 	})

@@ -15,7 +15,7 @@ func elementary(head []byte) (Format, bool) {
 		if isChain(head, e.frame, 2) {
 			return e.format, true
 		}
-		// A recording of a broadcast starts in the middle of a frame.
+		// A recorded broadcast may start in the middle of a frame.
 		for i := 1; i < len(head); i++ {
 			if isChain(head[i:], e.frame, 3) {
 				return e.format, true

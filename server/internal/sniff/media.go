@@ -107,8 +107,9 @@ func isMov(head []byte) bool {
 	if isPicture(head) {
 		return false
 	}
-	// Size 1 means that 64 bits follow, and 0 up to the end of the file. Only the
-	// media data may be so large that its size looks like four letters of a text.
+	// Size 1 means that 64 bits follow, and 0 up to the end of the file. Only
+	// the media data may be so large that its size looks like four letters of
+	// text.
 	size := binary.BigEndian.Uint32(head)
 	return size <= 1 || size >= 8 && (size < 1<<28 || string(head[4:8]) == "mdat")
 }

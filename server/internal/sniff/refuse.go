@@ -89,7 +89,7 @@ var others = []struct {
 	{0, "d8:announce", "a torrent, which only refers to files"},
 }
 
-// other names the kind of a file that is not media, or returns "" if it is unknown.
+// other returns the kind of a file that is not media, or "" if it is unknown.
 func other(head []byte) string {
 	if len(head) == 0 {
 		return "empty"

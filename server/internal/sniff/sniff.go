@@ -12,8 +12,8 @@ import (
 	"github.com/soundextract/sx/server/sx"
 )
 
-// Len is how many first bytes are enough for every format. A shorter file is
-// judged as a whole.
+// Len is the number of first bytes that is enough for every format. A shorter
+// file is checked as a whole.
 const Len = 4096
 
 // Format is a media container.
@@ -23,8 +23,8 @@ type Format struct {
 }
 
 // Sniff detects the container of the file that starts with head; only the first Len
-// bytes count. A playlist or script that refers to other files is an *sx.Error of
-// code playlist, and everything else one of code not_media.
+// bytes count. For a playlist or script that refers to other files it returns
+// an *sx.Error of code playlist, and for everything else one of code not_media.
 func Sniff(head []byte) (Format, error) {
 	head = head[:min(len(head), Len)]
 	if f, ok := media(head); ok {
@@ -36,15 +36,15 @@ func Sniff(head []byte) (Format, error) {
 				return f, nil
 			}
 		}
-		// The audio is behind a picture; most files with an ID3 tag are MP3s.
+		// The audio follows a picture; most files with an ID3 tag are MP3s.
 		return mp3, nil
 	}
 	return Format{}, refuse(head)
 }
 
-// Read is Sniff for a whole file. It also reads behind a long ID3 tag, which FLAC
-// and AAC files can have too. Errors of src are wrapped. The position of src is
-// undefined afterwards.
+// Read is Sniff for a whole file. It also reads what follows a long ID3 tag,
+// which FLAC and AAC files can have too. Errors of src are wrapped. The
+// position of src is undefined afterwards.
 func Read(src io.ReadSeeker) (Format, error) {
 	head, err := readAt(src, 0)
 	if err != nil {

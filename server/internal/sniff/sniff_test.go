@@ -99,7 +99,7 @@ func TestRealFiles(t *testing.T) {
 	}
 }
 
-func TestBroadcastsThatBeginInTheMiddle(t *testing.T) {
+func TestPartialBroadcasts(t *testing.T) {
 	t.Parallel()
 	testkit.Need(t, "ffmpeg")
 	for ext, want := range map[string]string{"mp3": "mp3", "aac": "aac", "ts": "mpegts", "m2ts": "mpegts"} {
@@ -121,21 +121,21 @@ func id3(n int, rest []byte) []byte {
 	return append(tag, rest...)
 }
 
-func TestBehindAnID3Tag(t *testing.T) {
+func TestID3Tag(t *testing.T) {
 	t.Parallel()
 	testkit.Need(t, "ffmpeg")
 	for ext, want := range map[string]string{"flac": "flac", "aac": "aac", "mp3": "mp3"} {
 		data := encode(t, ext)
 		short, long := id3(200, data), id3(90_000, data)
 		if f, err := sniff.Sniff(short); err != nil || f.Demuxer != want {
-			t.Errorf("%s behind a short tag: got %+v, %v", ext, f, err)
+			t.Errorf("%s after a short tag: got %+v, %v", ext, f, err)
 		}
-		// The first bytes alone can only assume the usual.
+		// From the first bytes alone, Sniff can only assume an MP3.
 		if f, err := sniff.Sniff(long); err != nil || f.Demuxer != "mp3" {
-			t.Errorf("%s behind a long tag, first bytes: got %+v, %v", ext, f, err)
+			t.Errorf("%s after a long tag, first bytes: got %+v, %v", ext, f, err)
 		}
 		if f, err := sniff.Read(bytes.NewReader(long)); err != nil || f.Demuxer != want {
-			t.Errorf("%s behind a long tag: got %+v, %v", ext, f, err)
+			t.Errorf("%s after a long tag: got %+v, %v", ext, f, err)
 		}
 	}
 }
@@ -148,7 +148,7 @@ func TestRefusals(t *testing.T) {
 		message    string // part of it
 	}{
 		{"HLS", "#EXTM3U\n#EXT-X-VERSION:3\n#EXTINF:10,\nhttp://127.0.0.1/a.ts\n", sx.CodePlaylist, "HLS"},
-		{"HLS behind a byte order mark", "\xEF\xBB\xBF \n#EXTM3U\n", sx.CodePlaylist, "HLS"},
+		{"HLS after a byte order mark", "\xEF\xBB\xBF \n#EXTM3U\n", sx.CodePlaylist, "HLS"},
 		{"ffconcat", "ffconcat version 1.0\nfile neighbour.mp3\n", sx.CodePlaylist, "ffconcat"},
 		{"concat list", "file 'neighbour.mp3'\n", sx.CodePlaylist, "ffconcat"},
 		{"DASH", `<?xml version="1.0"?><!-- made by x --><MPD xmlns="urn:mpeg:dash">`, sx.CodePlaylist, "DASH"},
@@ -190,7 +190,7 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
-func TestReadKeepsTheSourcesError(t *testing.T) {
+func TestReadWrapsSourceError(t *testing.T) {
 	t.Parallel()
 	if _, err := sniff.Read(brokenDisk{}); !errors.Is(err, os.ErrDeadlineExceeded) {
 		t.Errorf("got %v", err)

@@ -17,7 +17,7 @@ import (
 // Fetch returns the JSON Web Key Set that auth publishes.
 type Fetch func(ctx context.Context) ([]byte, error)
 
-// FetchURL makes a Fetch that gets the document at url.
+// FetchURL returns a Fetch that gets the document at url.
 func FetchURL(hc *http.Client, url string) Fetch {
 	return func(ctx context.Context) ([]byte, error) {
 		req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
@@ -70,8 +70,9 @@ type keyCache struct {
 	failure error     // of the last fetch
 }
 
-// key gives the key of the id. It is an *sx.Error of code unavailable when the
-// keys cannot be had, and of code unauthenticated when the id is not among them.
+// key returns the key with the id. Its error is an *sx.Error of code
+// unavailable if the keys cannot be fetched, and of code unauthenticated if
+// none of them has the id.
 func (c *keyCache) key(ctx context.Context, id string) (ed25519.PublicKey, error) {
 	if c.needsRefresh(id) {
 		if err := c.refresh(ctx); err != nil {
@@ -109,8 +110,8 @@ func (c *keyCache) due() bool {
 }
 
 // refresh fetches the keys if that is due, once for all callers that wait. The
-// fetch outlives ctx, because others may wait for it too. Its failure is kept, not
-// returned.
+// fetch outlives ctx, because others may wait for it too. A failure is
+// recorded, not returned.
 func (c *keyCache) refresh(ctx context.Context) error {
 	done := c.group.DoChan("", func() (any, error) {
 		c.mu.Lock()

@@ -18,7 +18,7 @@ import (
 // Key is a signing key.
 type Key struct {
 	Private ed25519.PrivateKey
-	From    time.Time // when it starts to sign; zero if it may at any time
+	From    time.Time // when it starts to sign; zero if it may sign at any time
 }
 
 // nameTime is the format of the time in a file's name, in UTC.
@@ -33,9 +33,9 @@ const nameTime = "20060102T150405Z"
 //
 // # Rotating the key without signing anyone out
 //
-// All keys in the directory are published, also those whose time has not come. So
-// a new key is known everywhere before it signs the first token, whatever the
-// number of auth processes and the order of their restarts:
+// All keys in the directory are published, including those whose time has not
+// come. So a new key is known everywhere before it signs the first token,
+// whatever the number of auth processes and the order of their restarts:
 //
 //  1. Add a key that starts to sign in an hour:
 //     openssl genpkey -algorithm ed25519 -out "$(date -u -d '+1 hour' +%Y%m%dT%H%M%SZ).pem"
@@ -46,14 +46,15 @@ const nameTime = "20060102T150405Z"
 //  3. A quarter of an hour later, no token of the old key is valid any more. Remove
 //     the old file and restart every auth again.
 //
-// A stolen key must be replaced at once: name its replacement by the present time
-// and restart every auth. Gateways refuse tokens of the old key within five
-// minutes, and clients get new ones with their refresh tokens, so that nobody has
-// to sign in again.
+// A stolen key must be replaced immediately: name its replacement by the
+// current time and restart every auth. Gateways refuse tokens of the old key
+// within five minutes, and clients get new ones with their refresh tokens, so
+// that nobody has to sign in again.
 //
-// If the directory has no key or does not exist, LoadKeys makes a key and stores it
-// there with mode 0600, named by now. A file without such a key, and a directory
-// that cannot be read or written, is an *sx.Error of code invalid.
+// If the directory has no key or does not exist, LoadKeys creates a key and
+// stores it there with mode 0600, named by now. If a file does not contain such
+// a key, or the directory cannot be read or written, LoadKeys returns an
+// *sx.Error of code invalid.
 func LoadKeys(dir string, now time.Time) ([]Key, error) {
 	names, err := keyFiles(dir)
 	if err != nil {
@@ -72,7 +73,7 @@ func LoadKeys(dir string, now time.Time) ([]Key, error) {
 		if err != nil {
 			return nil, err
 		}
-		// Any other name gives the zero time.
+		// Any other name is parsed as the zero time.
 		from, _ := time.Parse(nameTime, strings.TrimSuffix(filepath.Base(name), ".pem"))
 		keys = append(keys, Key{key, from})
 	}
@@ -100,7 +101,7 @@ func readKey(name string) (ed25519.PrivateKey, error) {
 		return nil, keyError(name, err)
 	}
 	bad := sx.NewError(sx.CodeInvalid, "%s is not an Ed25519 private key in PKCS #8", name).
-		WithHint("remove it, or replace it with one made by: openssl genpkey -algorithm ed25519 -out %s", name)
+		WithHint("remove it, or replace it with one created by: openssl genpkey -algorithm ed25519 -out %s", name)
 	block, _ := pem.Decode(raw)
 	if block == nil {
 		return nil, bad
@@ -116,11 +117,11 @@ func readKey(name string) (ed25519.PrivateKey, error) {
 	return key, nil
 }
 
-// makeKey makes a key and stores it.
+// makeKey creates a key and stores it.
 func makeKey(dir string, now time.Time) (ed25519.PrivateKey, error) {
 	_, key, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {
-		return nil, fmt.Errorf("make key: %w", err)
+		return nil, fmt.Errorf("create key: %w", err)
 	}
 	der, err := x509.MarshalPKCS8PrivateKey(key)
 	if err != nil {

@@ -18,7 +18,7 @@ import (
 
 var day = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
-func TestLoadKeysMakesOne(t *testing.T) {
+func TestLoadKeysCreatesKey(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "deep", "keys")
 	made, err := token.LoadKeys(dir, day)
@@ -42,7 +42,7 @@ func TestLoadKeysMakesOne(t *testing.T) {
 func TestLoadKeysOrder(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	// The younger name is written first: names decide, not times.
+	// The later name is written first: names decide, not modification times.
 	for _, name := range []string{"2026-02.pem", "2026-01.pem"} {
 		keys, err := token.LoadKeys(t.TempDir(), day)
 		if err != nil {
@@ -50,7 +50,7 @@ func TestLoadKeysOrder(t *testing.T) {
 		}
 		writeKey(t, filepath.Join(dir, name), keys[0].Private)
 	}
-	// As a mounted Secret has it: a directory with the data and links to it.
+	// As in a mounted Secret: a directory with the data and links to it.
 	for _, other := range []string{"..data", "directory.pem"} {
 		if err := os.Mkdir(filepath.Join(dir, other), 0o700); err != nil {
 			t.Fatal(err)
@@ -74,7 +74,7 @@ func TestLoadKeysOrder(t *testing.T) {
 	c := testkit.NewClock()
 	src := &source{doc: newSigner(t, c, keys[1]).KeySet()}
 	if _, err := token.NewVerifier(src.Fetch, c.Now).Verify(t.Context(), sign(t, newSigner(t, c, keys...))); err != nil {
-		t.Fatalf("the last name does not sign: %v", err)
+		t.Fatalf("the key with the last name does not sign: %v", err)
 	}
 }
 
@@ -111,7 +111,7 @@ func TestLoadKeysRefuses(t *testing.T) {
 			}
 		}},
 		{"a key of another kind", func(t *testing.T, dir string) { writeKey(t, filepath.Join(dir, "a.pem"), ec) }},
-		{"a link to nowhere", func(t *testing.T, dir string) {
+		{"a dangling link", func(t *testing.T, dir string) {
 			if err := os.Symlink("nowhere", filepath.Join(dir, "a.pem")); err != nil {
 				t.Fatal(err)
 			}

@@ -11,8 +11,9 @@ import (
 	"github.com/soundextract/sx/server/testkit"
 )
 
-// The order of operations in the comment of LoadKeys, with two auths that are
-// restarted one after the other and a gateway that asks either of them.
+// TestRotation follows the steps in the comment of LoadKeys, with two auth
+// processes that are restarted one after the other and a gateway that fetches
+// keys from either of them.
 func TestRotation(t *testing.T) {
 	t.Parallel()
 	c, dir := testkit.NewClockAt(day), t.TempDir()
@@ -28,7 +29,8 @@ func TestRotation(t *testing.T) {
 	two := load()
 	src := &source{}
 	v := token.NewVerifier(src.Fetch, c.Now)
-	// good checks a token of either auth at a gateway that would ask the other.
+	// good checks a token of either auth at a gateway that fetches keys from
+	// the other.
 	good := func(when string) {
 		t.Helper()
 		for _, signed := range []struct{ by, asked *token.Signer }{{one, two}, {two, one}} {
@@ -51,7 +53,7 @@ func TestRotation(t *testing.T) {
 	one = load()
 	good("with the new key in one auth")
 	if err := check(); err != nil {
-		t.Fatalf("a token from before: %v", err)
+		t.Fatalf("a token signed before the rotation: %v", err)
 	}
 	two = load()
 	c.Advance(time.Hour - 5*time.Minute - time.Second)
@@ -66,7 +68,7 @@ func TestRotation(t *testing.T) {
 	c.Advance(15 * time.Second)
 	wantCode(t, check(), sx.CodeUnauthenticated)
 
-	c.Advance(-15 * time.Second) // as if it lived
+	c.Advance(-15 * time.Second) // as if it had not expired
 	if err := os.Remove(filepath.Join(dir, day.Format("20060102T150405Z")+".pem")); err != nil {
 		t.Fatal(err)
 	}
@@ -84,6 +86,6 @@ func TestFutureKeysAlone(t *testing.T) {
 	key.From, later.From = c.Now().Add(time.Hour), c.Now().Add(2*time.Hour)
 	src := &source{doc: newSigner(t, c, key).KeySet()}
 	if _, err := token.NewVerifier(src.Fetch, c.Now).Verify(t.Context(), sign(t, newSigner(t, c, key, later))); err != nil {
-		t.Errorf("the first of two keys that are yet to come does not sign: %v", err)
+		t.Errorf("the first of two future keys does not sign: %v", err)
 	}
 }

@@ -27,12 +27,12 @@ func SecretID(prefix, secret string) string {
 	return rest[:idLength]
 }
 
-// Hash returns what is stored of a secret: its SHA-256 in hex. The secret must have
-// too much entropy to be guessed.
+// Hash returns the stored form of a secret: its SHA-256 in hex. The secret must
+// have too much entropy to be guessed.
 func Hash(secret string) string {
 	sum := sha256.Sum256([]byte(secret))
 	return hex.EncodeToString(sum[:])
 }
 
-// IsPersonal reports whether a bearer token is meant as a personal one.
+// IsPersonal reports whether a bearer token has the form of a personal token.
 func IsPersonal(raw string) bool { return strings.HasPrefix(raw, api.TokenPrefix) }

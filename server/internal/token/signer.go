@@ -22,12 +22,13 @@ type Signer struct {
 	now      func() time.Time
 }
 
-// NewSigner makes a Signer of keys in the order of LoadKeys. The last one whose time
-// has come signs, or the first one if none has. All are published, so that tokens
-// signed before a key rotation stay valid. No key at all is an error.
+// NewSigner returns a Signer with the keys, which are in the order of LoadKeys.
+// The last one whose time has come signs, or the first one if there is none.
+// All are published, so that tokens signed before a key rotation stay valid.
+// Without keys, it returns an error.
 func NewSigner(keys []Key, now func() time.Time) (*Signer, error) {
 	if len(keys) == 0 {
-		return nil, errors.New("make signer: no signing key")
+		return nil, errors.New("create signer: no signing key")
 	}
 	s := &Signer{keys: keys, now: now}
 	var set jwks

@@ -27,7 +27,7 @@ const (
 // leeway is the tolerated difference between the clocks of two servers.
 const leeway = 10 * time.Second
 
-// Claims are what a token says about its bearer.
+// Claims are the statements of a token about its bearer.
 type Claims struct {
 	UserID    string
 	UserName  string
@@ -42,8 +42,8 @@ type payload struct {
 	SessionID string `json:"sid"`
 }
 
-// Bearer returns the token in a request's Authorization header (RFC 6750). If there
-// is none, the error is an *sx.Error of code unauthenticated.
+// Bearer returns the token in a request's Authorization header (RFC 6750). If
+// there is none, it returns an *sx.Error of code unauthenticated.
 func Bearer(h http.Header) (string, error) {
 	scheme, raw, _ := strings.Cut(h.Get("Authorization"), " ")
 	if raw = strings.TrimSpace(raw); raw == "" || !strings.EqualFold(scheme, "Bearer") {

@@ -42,7 +42,7 @@ func newSigner(t *testing.T, c *testkit.Clock, keys ...token.Key) *token.Signer 
 	return s
 }
 
-// source is a key set that a test changes, and counts who asks for it.
+// source is a key set that a test changes, and counts its fetches.
 type source struct {
 	mu    sync.Mutex
 	doc   []byte
@@ -105,7 +105,7 @@ func TestGoodToken(t *testing.T) {
 		t.Fatalf("got %+v (signed %+v), want %+v", got, signed, want)
 	}
 	if sign(t, s) == raw {
-		t.Fatal("two tokens are the same: there is no jti")
+		t.Fatal("two tokens are the same: the jti is missing")
 	}
 }
 
@@ -154,7 +154,7 @@ func TestRefusedTokens(t *testing.T) {
 	signature[0] ^= 1
 
 	tests := []struct{ name, input, want string }{
-		{"control: the same by hand is good", mint(jwt.SigningMethodEdDSA, key, kid, claims(nil)), ""},
+		{"valid, signed by the test", mint(jwt.SigningMethodEdDSA, key, kid, claims(nil)), ""},
 		{"empty", "", "not valid"},
 		{"not a token", "abc", "not valid"},
 		{"very long", strings.Repeat("a", 1<<20), "not valid"},
@@ -164,12 +164,12 @@ func TestRefusedTokens(t *testing.T) {
 		{"signature changed", parts[0] + "." + parts[1] + "." + base64.RawURLEncoding.EncodeToString(signature), "not valid"},
 		{"signature removed", parts[0] + "." + parts[1] + ".", "not valid"},
 		{"payload of another token", parts[0] + "." + strings.Split(sign(t, s), ".")[1] + "." + parts[2], "not valid"},
-		{"signed by a stranger with our kid", mint(jwt.SigningMethodEdDSA, newKey(t).Private, kid, claims(nil)), "not valid"},
+		{"signed by another key with our kid", mint(jwt.SigningMethodEdDSA, newKey(t).Private, kid, claims(nil)), "not valid"},
 		{"unknown kid", mint(jwt.SigningMethodEdDSA, key, "other", claims(nil)), "unknown key"},
 		{"no kid", mint(jwt.SigningMethodEdDSA, key, nil, claims(nil)), "does not name its key"},
-		{"kid is no string", mint(jwt.SigningMethodEdDSA, key, 7, claims(nil)), "does not name its key"},
+		{"kid not a string", mint(jwt.SigningMethodEdDSA, key, 7, claims(nil)), "does not name its key"},
 		{"expired", mint(jwt.SigningMethodEdDSA, key, kid, claims(func(m jwt.MapClaims) { m["exp"] = c.Now().Add(-11 * time.Second).Unix() })), "has expired"},
-		{"expired within the leeway is good", mint(jwt.SigningMethodEdDSA, key, kid, claims(func(m jwt.MapClaims) { m["exp"] = c.Now().Add(-9 * time.Second).Unix() })), ""},
+		{"expired within the leeway", mint(jwt.SigningMethodEdDSA, key, kid, claims(func(m jwt.MapClaims) { m["exp"] = c.Now().Add(-9 * time.Second).Unix() })), ""},
 		{"no exp", mint(jwt.SigningMethodEdDSA, key, kid, claims(func(m jwt.MapClaims) { delete(m, "exp") })), "not valid"},
 		{"wrong audience", mint(jwt.SigningMethodEdDSA, key, kid, claims(func(m jwt.MapClaims) { m["aud"] = "another-api" })), "not valid"},
 		{"no audience", mint(jwt.SigningMethodEdDSA, key, kid, claims(func(m jwt.MapClaims) { delete(m, "aud") })), "not valid"},
@@ -209,7 +209,7 @@ func headerOf(t *testing.T, part string) map[string]any {
 }
 
 // The key and its thumbprint are the example of RFC 8037, appendix A.
-func TestKeySetOfTheRFC(t *testing.T) {
+func TestKeySetRFC8037(t *testing.T) {
 	t.Parallel()
 	seed, err := base64.RawURLEncoding.DecodeString("nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A")
 	if err != nil {
@@ -232,7 +232,7 @@ func TestKeySetOfTheRFC(t *testing.T) {
 func TestNoKeys(t *testing.T) {
 	t.Parallel()
 	if _, err := token.NewSigner(nil, time.Now); err == nil {
-		t.Fatal("a signer without a key was made")
+		t.Fatal("NewSigner accepted no keys")
 	}
 }
 
@@ -261,7 +261,7 @@ func TestBearer(t *testing.T) {
 	tests := []struct{ name, input, want string }{
 		{"usual", "Bearer abc", "abc"},
 		{"any case (RFC 9110 section 11.1)", "bearer abc", "abc"},
-		{"two blanks", "Bearer  abc", "abc"},
+		{"two spaces", "Bearer  abc", "abc"},
 		{"none", "", ""},
 		{"no token", "Bearer ", ""},
 		{"another scheme", "Basic abc", ""},
@@ -305,7 +305,7 @@ func TestKeyChange(t *testing.T) {
 	}
 	src.Set(after.KeySet(), nil)
 	c.Advance(5 * time.Minute)
-	wantCode(t, verify(before), sx.CodeUnauthenticated) // the withdrawn key is dead
+	wantCode(t, verify(before), sx.CodeUnauthenticated) // the removed key is no longer accepted
 	if err := verify(after); err != nil {
 		t.Fatal(err)
 	}
@@ -358,7 +358,7 @@ func TestAuthUnavailable(t *testing.T) {
 	}
 	c.Advance(time.Second)
 	src.Set([]byte(`{"keys":[{"kty":"RSA","kid":"x"},{"kty":"OKP","crv":"Ed25519","kid":"short","x":"AAAA"}]}`), nil)
-	wantCode(t, verify(s), sx.CodeUnavailable) // nothing usable in it
+	wantCode(t, verify(s), sx.CodeUnavailable) // no usable key in it
 	c.Advance(time.Second)
 	src.Set([]byte(`<html>`), nil)
 	wantCode(t, verify(s), sx.CodeUnavailable)
@@ -366,7 +366,7 @@ func TestAuthUnavailable(t *testing.T) {
 	c.Advance(time.Second)
 	src.Set(s.KeySet(), nil)
 	if err := verify(s); err != nil {
-		t.Fatalf("not healed: %v", err)
+		t.Fatalf("the recovered auth is not used: %v", err)
 	}
 	src.Set(nil, errors.New("connection refused"))
 	c.Advance(59 * time.Minute)
@@ -375,7 +375,7 @@ func TestAuthUnavailable(t *testing.T) {
 	}
 	wantCode(t, verify(newSigner(t, c, newKey(t))), sx.CodeUnavailable) // it might be a new key
 	c.Advance(time.Minute)
-	wantCode(t, verify(s), sx.CodeUnavailable) // an hour is enough
+	wantCode(t, verify(s), sx.CodeUnavailable) // older than an hour
 }
 
 func TestFetchIsSharedAndOutlivesItsCaller(t *testing.T) {

@@ -16,10 +16,10 @@ type Verifier struct {
 	parser *jwt.Parser
 }
 
-// NewVerifier makes a Verifier that calls fetch for the public keys when it first
-// needs them, after five minutes, and for an unknown key id. It does so at most
-// every five seconds, or every second while fetch fails; the last keys are then
-// used for up to an hour.
+// NewVerifier returns a Verifier that calls fetch for the public keys when it
+// first needs them, after five minutes, and for an unknown key id. It does so
+// at most every five seconds, or every second while fetch fails; the last keys
+// are then used for up to an hour.
 func NewVerifier(fetch Fetch, now func() time.Time) *Verifier {
 	return &Verifier{
 		cache: keyCache{fetch: fetch, now: now},
@@ -35,9 +35,9 @@ func NewVerifier(fetch Fetch, now func() time.Time) *Verifier {
 
 const maxToken = 4 << 10 // bytes; ours have about 500
 
-// Verify returns the claims of a valid token. An invalid one is an *sx.Error of
-// code unauthenticated; keys that cannot be fetched are one of code unavailable.
-// If ctx ends first, Verify returns its error.
+// Verify returns the claims of a valid token. For an invalid token it returns
+// an *sx.Error of code unauthenticated, and if the keys cannot be fetched, one
+// of code unavailable. If ctx ends first, Verify returns its error.
 func (v *Verifier) Verify(ctx context.Context, raw string) (Claims, error) {
 	if len(raw) > maxToken {
 		return Claims{}, invalid("the access token is not valid")
