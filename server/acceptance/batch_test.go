@@ -25,23 +25,23 @@ const (
 	timeout    = 5 * time.Minute
 )
 
-// batch is all videos on their way through a stack, sent by one uploader through
-// each of the gateways.
+// batch is a set of videos that are uploaded to a stack, by one uploader for
+// each gateway.
 type batch struct {
-	t         *testing.T
-	ctx       context.Context
-	seed      uint64
-	random    *rand.Rand
-	stack     *stack.Stack
-	uploaders []*uploader
-	webhook   *notifications
-	struck    string // the jobs' states when the fault struck
+	t             *testing.T
+	ctx           context.Context
+	seed          uint64
+	random        *rand.Rand
+	stack         *stack.Stack
+	uploaders     []*uploader
+	webhook       *notifications
+	statesAtFault string // the jobs' states when the fault was injected
 
 	repeats bool // a notice may be repeated
 }
 
-// begin starts a stack for the videos.
-func begin(t *testing.T, videos []string) *batch {
+// newBatch starts a stack for the videos.
+func newBatch(t *testing.T, videos []string) *batch {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 4*timeout)
 	t.Cleanup(cancel)
@@ -59,15 +59,15 @@ func begin(t *testing.T, videos []string) *batch {
 	return b
 }
 
-// uploader is someone with an account, settings and a gateway of their own.
+// uploader is a user with their own account, settings and gateway.
 type uploader struct {
 	*batch
 	home    string
 	gateway *stack.Process
 
-	videos             []string
-	printed, complaint strings.Builder // by the upload; to be read when it has ended
-	ended              chan error
+	videos         []string
+	stdout, stderr strings.Builder // of the upload; read them only after it has ended
+	ended          chan error
 }
 
 func (p *uploader) command(args ...string) *exec.Cmd {
@@ -89,12 +89,12 @@ func (p *uploader) sx(stdin string, args ...string) {
 	}
 }
 
-// send starts the upload of all videos at once.
+// send starts uploading all videos in parallel.
 func (b *batch) send() {
 	b.t.Helper()
 	for _, p := range b.uploaders {
 		cmd := p.command(append([]string{"upload", "--parallel", fmt.Sprint(len(p.videos))}, p.videos...)...)
-		cmd.Stdout, cmd.Stderr = &p.printed, &p.complaint
+		cmd.Stdout, cmd.Stderr = &p.stdout, &p.stderr
 		if err := cmd.Start(); err != nil {
 			p.t.Fatal(err)
 		}
@@ -102,7 +102,7 @@ func (b *batch) send() {
 	}
 }
 
-// download gives the digests of all of the uploader's MP3s by their names.
+// download returns the digests of the uploader's MP3s by name.
 func (p *uploader) download() map[string]string {
 	p.t.Helper()
 	dir := filepath.Join(p.home, "music")
@@ -123,8 +123,8 @@ func (p *uploader) download() map[string]string {
 	return digests
 }
 
-// makeVideos makes videos that sound different from each other, between 1 and 4
-// MB large, so that the first is converted while the last is still uploaded.
+// makeVideos creates videos with different audio, between 1 and 4 MB in size,
+// so that the first is converted while the last is still being uploaded.
 func makeVideos(t *testing.T) []string {
 	t.Helper()
 	dir := t.TempDir()
@@ -144,7 +144,7 @@ func makeVideos(t *testing.T) []string {
 	return paths
 }
 
-// job is what the tests look at in a job's document.
+// job contains the fields of a job's document that the tests check.
 type job struct {
 	ID               string               `bson:"_id"`
 	State            sx.State             `bson:"state"`
@@ -175,7 +175,8 @@ func (b *batch) byID() map[string]job {
 	return all
 }
 
-// unfinished counts the jobs that have not ended, and those that are yet to come.
+// unfinished returns the number of videos whose jobs are not final or do not
+// exist yet.
 func (b *batch) unfinished() int {
 	b.t.Helper()
 	open := videoCount
@@ -187,11 +188,12 @@ func (b *batch) unfinished() int {
 	return open
 }
 
-// underWay waits until some jobs are being uploaded and others converted.
-func (b *batch) underWay() {
+// waitUntilBusy waits until some videos are being uploaded and others
+// converted.
+func (b *batch) waitUntilBusy() {
 	b.t.Helper()
 	var states map[sx.State]int
-	b.until("jobs are uploaded and converted", func() bool {
+	b.until("jobs are being uploaded and converted", func() bool {
 		states = map[sx.State]int{}
 		for _, j := range b.jobs() {
 			states[j.State]++
@@ -201,7 +203,7 @@ func (b *batch) underWay() {
 	if states[sx.StateUploading] == 0 {
 		b.t.Error("all videos were uploaded before the first was converted")
 	}
-	b.struck = fmt.Sprintf(" (%d uploading, %d queued, %d running, %d done when it struck)",
+	b.statesAtFault = fmt.Sprintf(" (%d uploading, %d queued, %d running, %d done at that time)",
 		states[sx.StateUploading], states[sx.StateQueued], states[sx.StateRunning], states[sx.StateDone])
 }
 
@@ -216,11 +218,11 @@ func (b *batch) wait(d time.Duration) {
 	}
 }
 
-// until asks again and again until it is so.
-func (b *batch) until(what string, so func() bool) {
+// until polls cond until it returns true.
+func (b *batch) until(what string, cond func() bool) {
 	b.t.Helper()
-	for enough := time.Now().Add(timeout); !so(); b.wait(50 * time.Millisecond) {
-		if time.Now().After(enough) {
+	for deadline := time.Now().Add(timeout); !cond(); b.wait(50 * time.Millisecond) {
+		if time.Now().After(deadline) {
 			b.t.Fatalf("%s: not within %v", what, timeout)
 		}
 	}

@@ -15,28 +15,29 @@ import (
 	"github.com/soundextract/sx/server/testkit/stack"
 )
 
-// TestFaults sends the same videos through one stack after another. In each, a part
-// fails while they are uploaded and converted, and the results must be those of the
-// undisturbed run. Not in parallel: the stand-in for MongoDB takes most of a
-// processor in each.
+// TestFaults processes the same videos in one stack after another. In each, a
+// component fails during uploads and conversions, and the results must be those
+// of the run without faults. The stacks do not run in parallel, because the
+// stand-in for MongoDB uses most of a CPU in each.
 func TestFaults(t *testing.T) {
 	programs(t)
 	testkit.Need(t, "ffmpeg")
 	videos := makeVideos(t)
 	var want map[string]string
 	t.Run("undisturbed", func(t *testing.T) {
-		b := begin(t, videos)
+		b := newBatch(t, videos)
 		b.send()
-		want = b.conclude("none", nil)
+		want = b.checkOutcome("none", nil)
 	})
 	if want == nil {
 		return
 	}
 	for _, fault := range []struct {
 		name   string
-		strike func(b *batch) string // sends the videos, and says what it did
-		// repeats says that a notification may be sent twice, under the same id: the
-		// notifier or the store may end between sending it and recording that.
+		inject func(b *batch) string // sends the videos, injects the fault and describes it
+		// repeats means that a notification may be sent twice with the same id,
+		// because the notifier or the store may stop between sending it and
+		// recording that.
 		repeats bool
 	}{
 		{"SIGKILL of each program", kill, true},
@@ -47,9 +48,9 @@ func TestFaults(t *testing.T) {
 		{"converter paused", pause, false},
 	} {
 		t.Run(fault.name, func(t *testing.T) {
-			b := begin(t, videos)
+			b := newBatch(t, videos)
 			b.repeats = fault.repeats
-			b.conclude(fault.strike(b), want)
+			b.checkOutcome(fault.inject(b), want)
 		})
 	}
 }
@@ -57,11 +58,11 @@ func TestFaults(t *testing.T) {
 // rounds is how often each program is killed.
 const rounds = 4
 
-// kill kills the programs one by one, each as often as the others, in random order
-// at random moments, and starts each one again at once.
+// kill kills the programs one by one, each equally often, in random order at
+// random times, and restarts each one immediately.
 func kill(b *batch) string {
 	b.send()
-	b.underWay()
+	b.waitUntilBusy()
 	during := 0
 	for range rounds {
 		programs := b.stack.Programs()
@@ -75,16 +76,17 @@ func kill(b *batch) string {
 			p.Start(b.t)
 		}
 	}
-	return fmt.Sprintf("%d times SIGKILL, %d of them with jobs under way, seed %d", rounds*len(b.stack.Programs()), during, b.seed)
+	return fmt.Sprintf("%d times SIGKILL, %d of them with unfinished jobs, seed %d", rounds*len(b.stack.Programs()), during, b.seed)
 }
 
-// outage exceeds what the services wait for: a lease (20 s), an operation of MongoDB
-// (15 s), the longest pause between two attempts to connect to RabbitMQ (5 s).
+// outage exceeds all timeouts of the services: a lease (20 s), an operation of
+// MongoDB (15 s), the longest pause between two attempts to connect to RabbitMQ
+// (5 s).
 const outage = 25 * time.Second
 
 func stopRabbitMQ(b *batch) string {
 	b.send()
-	b.underWay()
+	b.waitUntilBusy()
 	b.stack.Broker.Stop(b.t)
 	b.wait(outage)
 	b.stack.Broker.Restart(b.t)
@@ -93,7 +95,7 @@ func stopRabbitMQ(b *batch) string {
 
 func stopMongoDB(b *batch) string {
 	b.send()
-	b.underWay()
+	b.waitUntilBusy()
 	b.stack.MongoDB.Kill(b.t)
 	b.wait(outage)
 	b.stack.MongoDB.Resume(b.t)
@@ -105,7 +107,7 @@ const deletions = 3
 
 func deleteQueues(b *batch) string {
 	b.send()
-	b.underWay()
+	b.waitUntilBusy()
 	ch := b.channel()
 	lost := 0
 	for range deletions {
@@ -123,11 +125,12 @@ func deleteQueues(b *batch) string {
 	return fmt.Sprintf("all queues deleted %d times, with %d wake-up messages in them, seed %d", deletions, lost, b.seed)
 }
 
-// queue is a work queue's name at the broker.
+// queue returns a work queue's name at the broker.
 func queue(q bus.Queue) string { return "sx." + string(q) }
 
-// triple puts every message into its queue twice more: a queue of the test's
-// own gets a copy of each, and puts it there past the exchange.
+// triple publishes every message to its queue two more times: a queue of the
+// test receives a copy of each, which the test publishes to the work queue
+// directly, bypassing the exchange.
 func triple(b *batch) string {
 	ch := b.channel()
 	const own = "test.copies"
@@ -166,16 +169,16 @@ func triple(b *batch) string {
 	return fmt.Sprintf("%d messages to converters and %d to the notifier delivered three times", seen[string(bus.Convert)], seen[string(bus.Notify)])
 }
 
-// pause stops a converter in its tracks while it works, until another one has
-// taken its jobs over, and then lets it go on.
+// pause suspends a converter that is converting until another one has taken
+// over its jobs, and then resumes it.
 func pause(b *batch) string {
 	b.send()
-	b.underWay()
+	b.waitUntilBusy()
 	paused := b.stack.Converters[0]
 	var held []job
 	b.until("a converter holds jobs when it is paused", func() bool {
 		paused.Pause(b.t)
-		b.wait(100 * time.Millisecond) // for what it has on its way to MongoDB
+		b.wait(100 * time.Millisecond) // for its writes to MongoDB that are in flight
 		if held = b.heldBy(paused); len(held) > 0 {
 			return true
 		}
@@ -197,7 +200,8 @@ func pause(b *batch) string {
 	return fmt.Sprintf("a converter with %d jobs paused for %v, its leases lasting 20s", len(held), lasted.Round(time.Second))
 }
 
-// heldBy gives the running jobs whose attempt the converter's log shows.
+// heldBy returns the running jobs whose current attempt is in the converter's
+// log.
 func (b *batch) heldBy(p *stack.Process) (held []job) {
 	log, err := os.ReadFile(p.Log())
 	if err != nil {
@@ -212,7 +216,7 @@ func (b *batch) heldBy(p *stack.Process) (held []job) {
 	return held
 }
 
-// channel is one to the stack's broker.
+// channel opens a channel to the stack's broker.
 func (b *batch) channel() *amqp.Channel {
 	conn, err := amqp.Dial(b.stack.Broker.URI())
 	if err != nil {

@@ -1,6 +1,7 @@
-// Package acceptance_test runs the four services as programs of their own on
-// RabbitMQ and MongoDB: across several gateways and converters, while keys are
-// rotated, with bad settings, and while parts fail during uploads and conversions.
+// Package acceptance_test runs the four services as separate programs on
+// RabbitMQ and MongoDB: with several gateways and converters, during a key
+// rotation, with invalid settings, and while components fail during uploads and
+// conversions.
 package acceptance_test
 
 import (

@@ -20,24 +20,25 @@ import (
 	"github.com/soundextract/sx/server/testkit/mongodb"
 )
 
-// conclude waits for the end of everything, reports what happened and what came
-// of it, and gives the MP3s' digests, which have to be as wanted if want is not nil.
-func (b *batch) conclude(happened string, want map[string]string) map[string]string {
+// checkOutcome waits until everything has finished, reports the fault and the
+// results, and returns the MP3s' digests, which must equal want unless that is
+// nil.
+func (b *batch) checkOutcome(fault string, want map[string]string) map[string]string {
 	t := b.t
 	t.Helper()
 	got := b.outcome()
-	alike := 0
+	matching := 0
 	for name, sum := range got {
 		if want == nil || want[name] == sum {
-			alike++
+			matching++
 		}
 	}
-	done, losses, all := 0, 0, b.jobs()
+	done, expirations, all := 0, 0, b.jobs()
 	for _, j := range all {
 		if j.State == sx.StateDone {
 			done++
 		}
-		losses += j.LeaseExpirations
+		expirations += j.LeaseExpirations
 	}
 	jobs, notifications, posts := b.webhook.count()
 	before := mongodb.Orphans(t, b.stack.Database)
@@ -45,9 +46,9 @@ func (b *batch) conclude(happened string, want map[string]string) map[string]str
 	after := mongodb.Orphans(t, b.stack.Database)
 	tracks, videos := b.count("tracks.files"), b.count("videos.files")
 
-	testkit.Report(t, "fault: %s%s: %d jobs done of %d, %d attempts lost, %d tracks, %d digests as undisturbed, "+
+	testkit.Report(t, "fault: %s%s: %d jobs done of %d, %d leases expired, %d tracks, %d digests as without faults, "+
 		"%d jobs notified by %d notifications in %d posts, %d orphan chunks and %d after a sweep",
-		happened, b.struck, done, videoCount, losses, tracks, alike, jobs, notifications, posts, before, after)
+		fault, b.statesAtFault, done, videoCount, expirations, tracks, matching, jobs, notifications, posts, before, after)
 	if done != videoCount || len(all) != videoCount {
 		t.Errorf("%d jobs of %d are done, want %d", done, len(all), videoCount)
 	}
@@ -66,7 +67,7 @@ func (b *batch) conclude(happened string, want map[string]string) map[string]str
 	return got
 }
 
-// outcome waits until nothing is left to do, and gives the MP3s' digests.
+// outcome waits until there is no work left, and returns the MP3s' digests.
 func (b *batch) outcome() map[string]string {
 	b.t.Helper()
 	for _, p := range b.uploaders {
@@ -106,14 +107,14 @@ func (b *batch) outcome() map[string]string {
 	return digests
 }
 
-// finish waits until all is uploaded and all jobs have ended.
+// finish waits until all videos are uploaded and all jobs are final.
 func (p *uploader) finish() {
 	p.t.Helper()
 	if err := <-p.ended; err != nil {
-		p.t.Fatalf("sx upload: %v\n%s", err, p.complaint.String())
+		p.t.Fatalf("sx upload: %v\n%s", err, p.stderr.String())
 	}
-	if n := strings.Count(p.printed.String(), "\n"); n != len(p.videos) {
-		p.t.Errorf("sx upload printed %d lines for %d videos:\n%s", n, len(p.videos), p.printed.String())
+	if n := strings.Count(p.stdout.String(), "\n"); n != len(p.videos) {
+		p.t.Errorf("sx upload printed %d lines for %d videos:\n%s", n, len(p.videos), p.stdout.String())
 	}
 	p.sx("", "watch")
 }
@@ -127,11 +128,11 @@ func (b *batch) count(collection string) int64 {
 	return n
 }
 
-// later is by how much the sweep's clock is ahead: nothing that could still be
-// in the making is older.
+// later is how far the sweep's clock is ahead: longer than any upload or
+// conversion of the test takes.
 const later = 2 * time.Hour
 
-// sweep lets a converter sweep two hours later.
+// sweep has a converter sweep with a clock that is two hours ahead.
 func (b *batch) sweep() {
 	t := b.t
 	t.Helper()
@@ -154,7 +155,7 @@ func (b *batch) sweep() {
 	ctx, cancel := context.WithCancel(b.ctx)
 	ended := make(chan error, 1)
 	go func() { ended <- service.Run(ctx) }()
-	for range 2 { // when the second round begins, the first is over
+	for range 2 { // when the second round starts, the first is complete
 		<-rounds
 	}
 	cancel()
@@ -163,7 +164,7 @@ func (b *batch) sweep() {
 	}
 }
 
-// counted tells of each round of a sweep.
+// counted signals each round of a sweep.
 type counted struct {
 	store.Tracks
 	rounds chan<- struct{}

@@ -21,8 +21,8 @@ import (
 	"github.com/soundextract/sx/server/testkit/stack"
 )
 
-// rotation changes the signing key as package token tells, in seconds instead of
-// an hour, while someone who is signed in goes on working at all gateways.
+// rotation rotates the signing key as package token describes, in seconds
+// instead of an hour, while a signed-in user keeps using all gateways.
 func rotation(t *testing.T, s *stack.Stack, keys string) {
 	ctx, stop := context.WithTimeout(t.Context(), limit)
 	defer stop()
@@ -49,11 +49,11 @@ func rotation(t *testing.T, s *stack.Stack, keys string) {
 			}
 			_ = res.Body.Close()
 			if res.StatusCode != want {
-				t.Errorf("%s answers %s, want %d", gateway.Name, res.Status, want)
+				t.Errorf("%s returned %s, want %d", gateway.Name, res.Status, want)
 			}
 		}
 	}
-	// refresh goes on until auth is there again, as sx does.
+	// refresh retries until auth is available again, as sx does.
 	refresh := func() {
 		until(t, func(ctx context.Context) bool {
 			next, err := c.Refresh(ctx, tokens.RefreshToken)
@@ -64,7 +64,7 @@ func rotation(t *testing.T, s *stack.Stack, keys string) {
 				tokens = next
 			}
 			return err == nil
-		}, "the sign-in goes on")
+		}, "the session can be refreshed")
 	}
 	use(before.AccessToken, http.StatusOK)
 
@@ -93,7 +93,7 @@ func rotation(t *testing.T, s *stack.Stack, keys string) {
 	if err := os.Remove(old); err != nil {
 		t.Fatal(err)
 	}
-	// The gateways too, which else go on with the keys they have for five minutes.
+	// The gateways too, which otherwise use their cached keys for five minutes.
 	for _, p := range append([]*stack.Process{s.Auth}, s.Gateways...) {
 		p.Stop(t)
 		p.Start(t)
@@ -115,7 +115,7 @@ func keyFile(t *testing.T, dir string) string {
 	return names[0]
 }
 
-// signedBy is the id of the key that signed a token.
+// signedBy returns the id of the key that signed a token.
 func signedBy(t *testing.T, access string) string {
 	t.Helper()
 	first, _, _ := strings.Cut(access, ".")

@@ -13,7 +13,7 @@ import (
 	"github.com/soundextract/sx/server/sx"
 )
 
-// execute runs a program that is expected to end by itself.
+// execute runs a program that is expected to exit by itself.
 func execute(t *testing.T, env []string, program string, args ...string) (code int, stdout, stderr string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
@@ -21,10 +21,10 @@ func execute(t *testing.T, env []string, program string, args ...string) (code i
 	cmd := exec.CommandContext(ctx, filepath.Join(bin, program), args...)
 	cmd.Env = env
 	cmd.Dir = t.TempDir()
-	var out, complaint strings.Builder
-	cmd.Stdout, cmd.Stderr = &out, &complaint
-	_ = cmd.Run() // the code says how it went
-	return cmd.ProcessState.ExitCode(), out.String(), complaint.String()
+	var out, errOut strings.Builder
+	cmd.Stdout, cmd.Stderr = &out, &errOut
+	_ = cmd.Run() // the exit code has the result
+	return cmd.ProcessState.ExitCode(), out.String(), errOut.String()
 }
 
 func TestBadSettingsAreNamed(t *testing.T) {
@@ -72,14 +72,14 @@ func TestBadSettingsAreNamed(t *testing.T) {
 		{"keys", "auth", nil, []string{mongo, "--keys=" + noKeys}, "keys"},
 		{"registration", "auth", []string{"SX_REGISTRATION=maybe"}, []string{mongo}, "SX_REGISTRATION"},
 		{"administrator", "auth", nil, []string{mongo, "--admin=a b"}, "admin"},
-		{"code for nobody", "auth", nil, []string{mongo, "--admin-code=12345678901234567890"}, "admin-code"},
+		{"code without administrator", "auth", nil, []string{mongo, "--admin-code=12345678901234567890"}, "admin-code"},
 		{"short code", "auth", nil, []string{mongo, "--admin=root", "--admin-code=1234"}, "admin-code"},
 		{"auth's URL", "gateway", nil, []string{mongo, amqp, "--auth-url=auth:8741"}, "auth-url"},
 		{"notifier's URL", "gateway", nil, []string{mongo, amqp, "--notifier-url=notifier"}, "notifier-url"},
 		{"notifier's auth", "notifier", []string{"SX_AUTH_URL=auth:8741"}, []string{mongo, amqp}, "auth-url"},
 		{"networks", "notifier", []string{"SX_WEBHOOK_NETWORKS=10.0.0.0"}, []string{mongo, amqp}, "SX_WEBHOOK_NETWORKS"},
 		{"mail server", "notifier", nil, []string{mongo, amqp, "--smtp-addr=mail", "--smtp-from=a@example.org"}, "smtp-addr"},
-		{"mail's way", "notifier", []string{"SX_SMTP_SECURITY=ssl"}, []string{mongo, amqp}, "smtp-security"},
+		{"mail security", "notifier", []string{"SX_SMTP_SECURITY=ssl"}, []string{mongo, amqp}, "smtp-security"},
 		{"no sender", "notifier", []string{"SX_SMTP_ADDR=mail:25"}, []string{mongo, amqp}, "SX_SMTP_FROM"},
 		{"malformed sender", "notifier", nil, []string{mongo, amqp, "--smtp-addr=mail:25", "--smtp-from=me"}, "smtp-from"},
 		{"name without password", "notifier", nil, []string{mongo, amqp, "--smtp-addr=mail:25", "--smtp-from=a@example.org", "--smtp-user=a"}, "smtp-user"},
@@ -114,7 +114,8 @@ func TestHelp(t *testing.T) {
 	}
 }
 
-// Two converters must not clear each other's temporary files.
+// TestTempDirectoryIsOwned checks that two converters cannot delete each
+// other's temporary files.
 func TestTempDirectoryIsOwned(t *testing.T) {
 	t.Parallel()
 	programs(t)
@@ -133,11 +134,11 @@ func TestTempDirectoryIsOwned(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { cancel(); _ = first.Wait() }()
-	if _, err := stderr.Read(make([]byte, 1)); err != nil { // it says that it serves
+	if _, err := stderr.Read(make([]byte, 1)); err != nil { // it logs that it is serving
 		t.Fatal(err)
 	}
-	code, _, complaint := execute(t, nil, "converter", args...)
-	if code != 64 || !strings.Contains(complaint, "temp") || !strings.Contains(complaint, temp) {
-		t.Errorf("the second one: exit code %d\n%s", code, complaint)
+	code, _, errOut := execute(t, nil, "converter", args...)
+	if code != 64 || !strings.Contains(errOut, "temp") || !strings.Contains(errOut, temp) {
+		t.Errorf("the second converter: exit code %d\n%s", code, errOut)
 	}
 }

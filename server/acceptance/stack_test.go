@@ -24,7 +24,7 @@ import (
 	"github.com/soundextract/sx/server/testkit/stack"
 )
 
-// limit bounds what a test waits for.
+// limit bounds each wait of a test.
 const limit = 2 * time.Minute
 
 func TestStack(t *testing.T) {
@@ -33,9 +33,9 @@ func TestStack(t *testing.T) {
 	testkit.Need(t, "ffmpeg")
 	dir := t.TempDir()
 	s := stack.Start(t, stack.Config{Bin: bin, Dir: dir, Gateways: 2, Converters: 2, MongoDB: mongodb.StartOwn(t)})
-	t.Run("any gateway goes on", func(t *testing.T) { anyGateway(t, s) })
-	t.Run("the key changes", func(t *testing.T) { rotation(t, s, filepath.Join(dir, "keys")) })
-	t.Run("parts are waited for", func(t *testing.T) { waiting(t, s) })
+	t.Run("any gateway continues an upload", func(t *testing.T) { anyGateway(t, s) })
+	t.Run("key rotation", func(t *testing.T) { rotation(t, s, filepath.Join(dir, "keys")) })
+	t.Run("a gateway waits for its dependencies", func(t *testing.T) { waiting(t, s) })
 }
 
 // account is a user who is signed in.
@@ -57,7 +57,7 @@ func register(t *testing.T, gateway *stack.Process) *account {
 	return &account{t, tokens.AccessToken}
 }
 
-// do sends a request and gives the answer, which has to have the status.
+// do sends a request and returns the response, which must have the status.
 func (p *account) do(ctx context.Context, method, url string, body io.Reader, status int, header ...string) (http.Header, []byte) {
 	p.t.Helper()
 	req, err := http.NewRequestWithContext(ctx, method, url, body)
@@ -80,8 +80,8 @@ func (p *account) do(ctx context.Context, method, url string, body io.Reader, st
 	return res.Header, raw
 }
 
-// anyGateway uploads a video half through one gateway and half through the
-// other, and fetches the track from both.
+// anyGateway uploads one half of a video through each gateway, and downloads
+// the track from both.
 func anyGateway(t *testing.T, s *stack.Stack) {
 	ctx, cancel := context.WithTimeout(t.Context(), limit)
 	defer cancel()
@@ -93,9 +93,9 @@ func anyGateway(t *testing.T, s *stack.Stack) {
 		"Upload-Metadata", "filename "+base64.StdEncoding.EncodeToString([]byte("talk.mp4")))
 	id := h.Get("Location")[strings.LastIndex(h.Get("Location"), "/")+1:]
 	half := len(video) / 2
-	patch := func(gateway string, offset int, piece []byte) {
+	patch := func(gateway string, offset int, body []byte) {
 		t.Helper()
-		p.do(ctx, http.MethodPatch, gateway+api.PathUploads+id, bytes.NewReader(piece), http.StatusNoContent,
+		p.do(ctx, http.MethodPatch, gateway+api.PathUploads+id, bytes.NewReader(body), http.StatusNoContent,
 			"Tus-Resumable", "1.0.0", "Upload-Offset", strconv.Itoa(offset), "Content-Type", "application/offset+octet-stream")
 	}
 	patch(one, 0, video[:half])
@@ -139,7 +139,7 @@ func (p *account) await(ctx context.Context, gateway, id string) api.Job {
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
-			p.t.Fatalf("the job stays %s", job.State)
+			p.t.Fatalf("the job is still %s", job.State)
 		}
 	}
 }
@@ -175,15 +175,15 @@ func waiting(t *testing.T, s *stack.Stack) {
 	status(t, gateway, api.PathReady, http.StatusServiceUnavailable, "auth: auth is not ready")
 	status(t, gateway, api.PathJobs, http.StatusServiceUnavailable, "the server is starting")
 	if code, _, stderr := execute(t, nil, "gateway", "healthcheck", "--addr", strings.TrimPrefix(gateway.URL(), "http://")); code != 0 {
-		t.Errorf("healthcheck of one that waits: exit code %d\n%s", code, stderr)
+		t.Errorf("healthcheck of a waiting gateway: exit code %d\n%s", code, stderr)
 	}
 	until(t, func(context.Context) bool {
 		log, err := os.ReadFile(gateway.Log())
 		return err == nil && bytes.Contains(log, []byte(`"msg":"waiting","for":"MongoDB"`)) &&
 			bytes.Contains(log, []byte(`"msg":"waiting","for":"RabbitMQ"`))
-	}, "the log says what is waited for")
+	}, "the log names the missing dependencies")
 	s.Auth.Start(t)
-	s.Auth.Stop(t) // while it waits
+	s.Auth.Stop(t) // while it is waiting
 	s.Auth.Start(t)
 	s.MongoDB.Resume(t)
 	s.Broker.Restart(t)
@@ -192,14 +192,14 @@ func waiting(t *testing.T, s *stack.Stack) {
 
 	addr := ":" + gateway.URL()[strings.LastIndex(gateway.URL(), ":")+1:]
 	if code, _, stderr := execute(t, []string{"SX_ADDR=" + addr}, "gateway", "healthcheck"); code != 0 {
-		t.Errorf("healthcheck by the variable: exit code %d\n%s", code, stderr)
+		t.Errorf("healthcheck with SX_ADDR: exit code %d\n%s", code, stderr)
 	}
 	s.Auth.Kill(t)
 	until(t, func(ctx context.Context) bool { return !gateway.Ready(ctx) }, "the gateway is not ready")
 	status(t, gateway, api.PathReady, http.StatusServiceUnavailable, "auth")
 	gateway.Stop(t)
 	if code, _, stderr := execute(t, []string{"SX_ADDR=" + addr}, "gateway", "healthcheck"); code != 1 || !strings.Contains(stderr, "no answer") {
-		t.Errorf("healthcheck of one that has ended: exit code %d\n%s", code, stderr)
+		t.Errorf("healthcheck of a stopped gateway: exit code %d\n%s", code, stderr)
 	}
 }
 
@@ -220,14 +220,14 @@ func status(t *testing.T, p *stack.Process, path string, want int, text string) 
 	}
 }
 
-// until waits for something that has to come.
-func until(t *testing.T, come func(ctx context.Context) bool, what string) {
+// until polls cond until it returns true.
+func until(t *testing.T, cond func(ctx context.Context) bool, what string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), limit)
 	defer cancel()
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
-	for !come(ctx) {
+	for !cond(ctx) {
 		select {
 		case <-tick.C:
 		case <-ctx.Done():

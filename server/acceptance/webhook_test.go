@@ -10,18 +10,18 @@ import (
 	"github.com/soundextract/sx/server/api"
 )
 
-// notifications is what was posted to the users' webhook.
+// notifications records the posts to the users' webhook.
 type notifications struct {
 	t   *testing.T
 	url string
 
 	mu   sync.Mutex
-	ids  map[string]bool // each is one notification, however often it is sent
+	ids  map[string]bool // of the distinct notifications
 	jobs map[string]bool
 	all  int
 }
 
-// receive starts the webhook's receiver.
+// receive starts a receiver for the webhook.
 func receive(t *testing.T) *notifications {
 	t.Helper()
 	n := &notifications{t: t, ids: map[string]bool{}, jobs: map[string]bool{}}
@@ -34,7 +34,7 @@ func receive(t *testing.T) *notifications {
 func (n *notifications) ServeHTTP(_ http.ResponseWriter, r *http.Request) {
 	var e api.WebhookEvent
 	if err := json.NewDecoder(r.Body).Decode(&e); err != nil || e.Data.Job == nil {
-		n.t.Errorf("posted something that is no notification: %v", err)
+		n.t.Errorf("posted something other than a notification: %v", err)
 		return
 	}
 	n.mu.Lock()
@@ -43,7 +43,7 @@ func (n *notifications) ServeHTTP(_ http.ResponseWriter, r *http.Request) {
 	n.all++
 }
 
-// count returns how many jobs had notifications, how many notifications there were, and in how many posts.
+// count returns the numbers of notified jobs, distinct notifications and posts.
 func (n *notifications) count() (jobs, notifications, posts int) {
 	n.mu.Lock()
 	defer n.mu.Unlock()

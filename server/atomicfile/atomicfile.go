@@ -1,5 +1,5 @@
-// Package atomicfile replaces files atomically: a reader, and whoever comes
-// after a crash, finds either the whole old file or the whole new one.
+// Package atomicfile replaces files atomically: readers, even after a crash,
+// see either the complete old file or the complete new one.
 package atomicfile
 
 import (
@@ -9,8 +9,8 @@ import (
 	"path/filepath"
 )
 
-// Write replaces path by a file with the given content and mode. The content is
-// on disk when it returns nil; after an error, path is as it was.
+// Write replaces path with a file that has the given content and mode. The
+// content is on disk when it returns nil; after an error, path is as it was.
 func Write(path string, content []byte, mode fs.FileMode) error {
 	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*.tmp")
 	if err != nil {
@@ -27,8 +27,8 @@ func Write(path string, content []byte, mode fs.FileMode) error {
 	return Commit(f, path)
 }
 
-// Commit moves f, a file that was written on the file system of path, to path, and
-// closes it. Its content is on disk when Commit returns nil; after an error, f is
+// Commit closes f, a file on the same file system as path, and renames it to
+// path. Its content is on disk when Commit returns nil; after an error, f is
 // removed and path is as it was.
 //
 // os.Rename replaces an existing file on every system: on Windows it is

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// Sleep waits for d. It returns ctx's error as soon as ctx ends, also when d is
+// Sleep waits for d. It returns ctx's error as soon as ctx ends, even if d is
 // not positive.
 func Sleep(ctx context.Context, d time.Duration) error {
 	timer := time.NewTimer(d)
@@ -21,8 +21,8 @@ func Sleep(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// Backoff gives the pauses between retries: they double from First to Max. It
-// is not safe for concurrent use.
+// Backoff computes the pauses between retries: they double from First to Max.
+// It is not safe for concurrent use.
 type Backoff struct {
 	First, Max time.Duration
 
@@ -30,7 +30,7 @@ type Backoff struct {
 }
 
 // Next returns the pause before the next retry. Half of it is random, so that
-// clients that lost the same server do not all return at the same moment.
+// clients that lost the same server do not all reconnect at the same moment.
 func (b *Backoff) Next() time.Duration {
 	b.last = min(max(2*b.last, b.First), b.Max)
 	return b.last/2 + rand.N(b.last/2+1)

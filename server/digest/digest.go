@@ -23,7 +23,7 @@ type resumable interface {
 // New returns the digest of no bytes.
 func New() *SHA256 { return &SHA256{sha256.New().(resumable)} }
 
-// Resume returns the digest whose State was saved.
+// Resume returns a digest that continues from a saved State.
 func Resume(state []byte) (*SHA256, error) {
 	d := New()
 	if err := d.hash.UnmarshalBinary(state); err != nil {
@@ -44,5 +44,5 @@ func (d *SHA256) State() ([]byte, error) {
 	return state, nil
 }
 
-// Hex returns the digest of what was written so far, in lower-case hex.
+// Hex returns the digest of all bytes written so far, in lower-case hex.
 func (d *SHA256) Hex() string { return hex.EncodeToString(d.hash.Sum(nil)) }

@@ -7,8 +7,8 @@ import (
 	"path/filepath"
 )
 
-// Build builds programs into dir by the paths of their packages, with the race
-// detector if the caller has it.
+// Build builds the programs in packages into dir, with the race detector if the
+// caller was built with it.
 func Build(ctx context.Context, dir string, packages ...string) error {
 	args := append([]string{"build", "-o", dir + string(filepath.Separator)}, raceFlags...)
 	if out, err := exec.CommandContext(ctx, "go", append(args, packages...)...).CombinedOutput(); err != nil {

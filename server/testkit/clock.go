@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// Clock is a time that a test sets. It is safe for concurrent use.
+// Clock is a clock that a test sets. It is safe for concurrent use.
 type Clock struct {
 	mu  sync.Mutex
 	now time.Time
@@ -24,7 +24,7 @@ func (c *Clock) Now() time.Time {
 	return c.now
 }
 
-// Advance moves the clock on.
+// Advance moves the clock forward.
 func (c *Clock) Advance(d time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// LogBuffer keeps what is written to it, to be read while it is written. Its zero
-// value is ready.
+// LogBuffer is a buffer for logs that may be read while it is being written.
+// Its zero value is ready to use.
 type LogBuffer struct {
 	mu  sync.Mutex
 	buf bytes.Buffer
@@ -23,7 +23,7 @@ func (b *LogBuffer) Write(p []byte) (int, error) {
 	return b.buf.Write(p)
 }
 
-// String returns all that was written so far.
+// String returns everything written so far.
 func (b *LogBuffer) String() string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -46,7 +46,7 @@ func (b *LogBuffer) Find(tb testing.TB, msg string) []map[string]any {
 	return found
 }
 
-// Wait returns the first log record with the given message as soon as there is one.
+// Wait waits for a log record with the given message and returns the first one.
 func (b *LogBuffer) Wait(tb testing.TB, msg string) map[string]any {
 	tb.Helper()
 	var found []map[string]any

@@ -6,18 +6,18 @@ import (
 	"testing"
 )
 
-// The environment variables that the Makefile sets to choose the tests to run.
+// The environment variables by which the Makefile selects the tests to run.
 const (
-	// EnvAll makes a test fail, instead of being skipped, where something that it
-	// needs is missing: make test sets it.
+	// EnvAll makes a test fail, instead of being skipped, if something that it
+	// needs is missing. make test sets it.
 	EnvAll = "SX_TEST_ALL"
-	// EnvLong includes the tests that take hours: make test-long sets it.
+	// EnvLong includes the tests that take hours. make test-long sets it.
 	EnvLong = "SX_TEST_LONG"
 )
 
-// Need is called first by a test that needs other programs than Go. With -short
-// (make check) such a test is skipped; else it is skipped where a program is missing
-// from PATH, but with EnvAll (make test) it fails then.
+// Need must be called first by a test that needs programs other than Go. With
+// -short (make check), the test is skipped. Otherwise, if a program is missing
+// from PATH, the test is skipped, or fails with EnvAll (make test).
 func Need(tb testing.TB, programs ...string) {
 	tb.Helper()
 	SkipShort(tb)
@@ -28,7 +28,8 @@ func Need(tb testing.TB, programs ...string) {
 	}
 }
 
-// SkipShort skips a test that takes more than Go, or long, with -short (make check).
+// SkipShort skips, with -short (make check), a test that needs more than Go or
+// takes long.
 func SkipShort(tb testing.TB) {
 	tb.Helper()
 	if testing.Short() && !All() {
@@ -36,7 +37,8 @@ func SkipShort(tb testing.TB) {
 	}
 }
 
-// Missing skips the test for the reason given. With EnvAll (make test) it fails.
+// Missing skips the test with the given reason, or fails it with EnvAll (make
+// test).
 func Missing(tb testing.TB, reason string) {
 	tb.Helper()
 	if All() {
@@ -48,11 +50,11 @@ func Missing(tb testing.TB, reason string) {
 // All reports whether all tests must run: EnvAll is set.
 func All() bool { return os.Getenv(EnvAll) != "" }
 
-// IsLong reports whether tests may take hours: EnvLong is set. A test that has a
-// short form too asks it how much to do.
+// IsLong reports whether tests may take hours: EnvLong is set. A test that also
+// has a short form uses it to decide how much to do.
 func IsLong() bool { return os.Getenv(EnvLong) != "" }
 
-// Long skips a test that takes hours, unless IsLong (make test-long).
+// Long skips a test that takes hours unless IsLong (make test-long).
 func Long(tb testing.TB) {
 	tb.Helper()
 	if !IsLong() {

@@ -11,9 +11,10 @@ import (
 // logged.
 const EnvReport = "SX_TEST_REPORT"
 
-// Report logs a line and adds it to the report, which make test prints sorted and
-// without duplicates: what there is to say of a test that passes, such as which
-// RabbitMQ it used or what it counted. Tests of several processes may report at once.
+// Report logs a line and adds it to the report, which make test prints sorted
+// and without duplicates. It is for facts about tests that pass, such as which
+// RabbitMQ they used or what they counted. Several processes may report at the
+// same time.
 func Report(tb testing.TB, format string, args ...any) {
 	tb.Helper()
 	line := strings.TrimSpace(fmt.Sprintf(format, args...))

@@ -1,7 +1,7 @@
-// Package testkit has what the tests of all modules share and what needs nothing
-// but the standard library: bounded waits, a clock to set, a log to read, and what
-// to do where a program is missing. Its subpackages start RabbitMQ, MongoDB and
-// whole stacks.
+// Package testkit contains the helpers that the tests of all modules share and
+// that need only the standard library: bounded waits, a settable clock, a log
+// buffer, and skipping tests whose programs are missing. Its subpackages start
+// RabbitMQ, MongoDB and whole stacks.
 package testkit
 
 import (
@@ -12,15 +12,14 @@ import (
 	"time"
 )
 
-// Timeout bounds the wait for something that has to happen. It is long enough for
-// a busy machine: only a test that fails waits that long.
+// Timeout bounds the wait for something that must happen. It is long enough for
+// a busy machine; only a failing test waits that long.
 const Timeout = 30 * time.Second
 
 const pollInterval = 5 * time.Millisecond
 
-// Eventually waits until cond is true, where there is no event to wait for. After
-// Timeout the test fails, naming what it waited for and the last of what state
-// returns, if given.
+// Eventually polls until cond returns true. After Timeout, the test fails with
+// what it waited for and the last result of state, if given.
 func Eventually(tb testing.TB, what string, cond func() bool, state ...func() any) {
 	tb.Helper()
 	EventuallyWithin(tb, Timeout, what, cond, state...)
@@ -46,7 +45,8 @@ func EventuallyWithin(tb testing.TB, timeout time.Duration, what string, cond fu
 	}
 }
 
-// Bearer is a transport that signs requests in with an access token; "" sends none.
+// Bearer is a transport that sends an access token with each request; "" sends
+// none.
 type Bearer string
 
 // RoundTrip sends the request with the token.

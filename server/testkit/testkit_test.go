@@ -83,7 +83,8 @@ func TestLogger(t *testing.T) {
 	}
 }
 
-// A missing program skips a test, or fails it where all tests have to run.
+// TestNeed checks that a missing program skips a test, or fails it if all tests
+// must run.
 func TestNeed(t *testing.T) {
 	dir := t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, "present"), []byte("#!/bin/sh\n"), 0o700); err != nil {

@@ -1,4 +1,4 @@
-// Command devstack runs the product on this machine as it runs in production (see
+// Command devstack runs all services on this machine as in production (see
 // package stack) until SIGINT or SIGTERM.
 package main
 
@@ -17,15 +17,15 @@ import (
 	"github.com/soundextract/sx/server/testkit/stack"
 )
 
-// stateName is the file in the stack's directory by which scripts find the stack.
-// It exists while the stack runs.
+// stateName is the name of the file in the stack's directory by which scripts
+// find the stack. It exists while the stack runs.
 const stateName = "stack.json"
 
 func main() {
 	var cfg stack.Config
 	flag.StringVar(&cfg.Bin, "bin", "bin", "directory of the programs")
 	flag.StringVar(&cfg.Dir, "dir", ".stack", "directory for keys, logs and temporary files")
-	flag.StringVar(&cfg.Addr, "addr", "127.0.0.1:8740", "address of the gateway; port 0 takes a free one")
+	flag.StringVar(&cfg.Addr, "addr", "127.0.0.1:8740", "address of the gateway; port 0 selects a free port")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	err := run(ctx, cfg)
@@ -39,7 +39,7 @@ func main() {
 func run(ctx context.Context, cfg stack.Config) (err error) {
 	s, err := stack.Run(ctx, cfg)
 	if ctx.Err() != nil && err != nil {
-		return nil // stopped while it started
+		return nil // stopped during its start
 	}
 	if err != nil {
 		return err

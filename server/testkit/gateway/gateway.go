@@ -1,6 +1,6 @@
-// Package gateway runs the real gateway and auth in the test's process, on files
-// and in-process messages: the server that tests of clients talk to. Hooks inject
-// faults between the two: cut connections, stalls, refusals, altered bytes.
+// Package gateway runs the real gateway and auth in the test's process, on
+// localstore and membus, as the server for tests of clients. Hooks inject
+// faults: broken connections, stalls, error responses, altered bytes.
 package gateway
 
 import (
@@ -35,19 +35,22 @@ import (
 	"github.com/soundextract/sx/server/testkit"
 )
 
-// Server is a running gateway. Its hooks are set while no request is under way.
+// Server is a running gateway. Set its hooks only while no request is being
+// served.
 type Server struct {
 	URL string
 	// Token is an access token of the user of Client.
 	Token string
-	// Convert makes the MP3 of a video as soon as it is complete; nil leaves jobs
-	// queued. It stands for the converter.
+	// Convert returns the MP3 of a video as soon as that is complete, in place
+	// of the converter; nil leaves jobs queued.
 	Convert func(video []byte) []byte
-	// Before is called before each request and reports whether it answered it.
+	// Before is called before each request and reports whether it has sent a
+	// response.
 	Before func(w http.ResponseWriter, r *http.Request) bool
-	// Cut returns after how many bytes of a PATCH the connection breaks; -1 is never.
+	// Cut returns the number of bytes of a PATCH after which the connection
+	// breaks; -1 means never.
 	Cut func(offset, length int64) int64
-	// Stored may change the bytes that arrived before they are stored.
+	// Stored may change received bytes before they are stored.
 	Stored func(p []byte) []byte
 	// TokenLifetime is how long access tokens are accepted.
 	TokenLifetime time.Duration
@@ -64,8 +67,8 @@ type Server struct {
 	expiry    map[string]time.Time // of access tokens that auth issued
 }
 
-// New starts a server that ends with the test. Clients in other processes need
-// its hooks to be set before the start.
+// New starts a server that stops at the end of the test. If clients run in
+// other processes, set its hooks before they start.
 func New(tb testing.TB, before ...func(*Server)) *Server {
 	tb.Helper()
 	s := &Server{tb: tb, TokenLifetime: time.Hour, bus: membus.New(), expiry: map[string]time.Time{}}
@@ -100,7 +103,7 @@ func New(tb testing.TB, before ...func(*Server)) *Server {
 	return s
 }
 
-// services makes auth and the gateway, and a user for Client.
+// services creates auth and the gateway, and a user for Client.
 func (s *Server) services(log *slog.Logger) (http.Handler, func(context.Context) error) {
 	s.tb.Helper()
 	keys, err := token.LoadKeys(s.tb.TempDir(), time.Now())
@@ -125,7 +128,7 @@ func (s *Server) services(log *slog.Logger) (http.Handler, func(context.Context)
 	g := gateway.New(gateway.Config{
 		Updater: s.updater, Jobs: s.store.Jobs, Videos: s.store.Videos, Tracks: s.store.Tracks, Bus: s.bus,
 		AuthURL: authURL, AuthTransport: toAuth, Verify: verifier.Verify,
-		NotifierURL: authURL, NotifierTransport: toAuth, // no test asks the notifier
+		NotifierURL: authURL, NotifierTransport: toAuth, // no test uses the notifier
 		Log: log, Now: time.Now,
 	})
 	s.owner = sx.NewID()
@@ -151,20 +154,21 @@ func Digest(p []byte) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// Media returns size random bytes that the gateway takes for a WAV file.
+// Media returns size random bytes that the gateway accepts as a WAV file.
 func Media(size int) []byte {
 	p := make([]byte, size)
 	_, _ = rand.Read(p) // never fails
 	return AsMedia(p)
 }
 
-// AsMedia overwrites the first bytes of p, so that the gateway takes it for a WAV file.
+// AsMedia overwrites the first bytes of p, so that the gateway accepts it as a
+// WAV file.
 func AsMedia(p []byte) []byte {
 	copy(p, "RIFF\x00\x00\x00\x00WAVEfmt ")
 	return p
 }
 
-// handler puts the hooks before the gateway.
+// handler calls the hooks before the gateway.
 func (s *Server) handler(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.mu.Lock()
@@ -195,7 +199,7 @@ func jobOf(path string) string {
 	return ""
 }
 
-// patch stores what Cut and Stored leave of the body.
+// patch stores the body as Cut and Stored modify it.
 func (s *Server) patch(w http.ResponseWriter, r *http.Request, next http.Handler) {
 	limit := int64(-1)
 	if s.Cut != nil {
@@ -208,12 +212,12 @@ func (s *Server) patch(w http.ResponseWriter, r *http.Request, next http.Handler
 		r.Body = io.NopCloser(io.MultiReader(io.LimitReader(r.Body, limit), brokenConnection{}))
 	}
 	if s.Stored != nil {
-		p, _ := io.ReadAll(r.Body) // what came until the connection broke
+		p, _ := io.ReadAll(r.Body) // the bytes until the connection broke
 		p = s.Stored(p)
 		r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(p)), int64(len(p))
 	}
 	if cut {
-		next.ServeHTTP(httptest.NewRecorder(), r) // the answer is lost
+		next.ServeHTTP(httptest.NewRecorder(), r) // the response is lost
 		panic(http.ErrAbortHandler)               // breaks the connection
 	}
 	next.ServeHTTP(w, r)
@@ -236,7 +240,7 @@ func (s *Server) convert(ctx context.Context, id string) {
 	s.Finish(id, s.Convert(s.video(ctx, id)))
 }
 
-// issue answers a sign-in, and remembers when its access token expires.
+// issue serves a sign-in, and records when its access token expires.
 func (s *Server) issue(w http.ResponseWriter, r *http.Request, next http.Handler) {
 	answer := httptest.NewRecorder()
 	next.ServeHTTP(answer, r)
@@ -268,7 +272,7 @@ func (s *Server) revoked(r *http.Request) bool {
 	return issued && time.Now().After(at)
 }
 
-// RevokeAccess makes all access tokens invalid, as after a change of keys.
+// RevokeAccess makes all access tokens invalid, as after a key rotation.
 func (s *Server) RevokeAccess() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -277,14 +281,14 @@ func (s *Server) RevokeAccess() {
 	}
 }
 
-// Refreshed counts the refresh tokens that were exchanged.
+// Refreshed returns how many refresh tokens were exchanged.
 func (s *Server) Refreshed() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.refreshed
 }
 
-// Requests lists methods and paths of all requests so far.
+// Requests returns the methods and paths of all requests so far.
 func (s *Server) Requests() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()

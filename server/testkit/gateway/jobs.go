@@ -12,8 +12,8 @@ import (
 	"github.com/soundextract/sx/server/sx"
 )
 
-// Add makes a job of the user of Client in the given state; one that is done has
-// the MP3.
+// Add creates a job of the user of Client in the given state; a job that is
+// done has the MP3.
 func (s *Server) Add(name string, state sx.State, mp3 []byte) (id string) {
 	s.tb.Helper()
 	j := sx.NewJob(s.owner, sx.File{Name: name, Size: 1000}, sx.Options{}, time.Now())
@@ -27,7 +27,7 @@ func (s *Server) Add(name string, state sx.State, mp3 []byte) (id string) {
 	return j.ID
 }
 
-// AddJobs stores jobs as they are, for a user by name.
+// AddJobs stores jobs unchanged, for the user with the name.
 func (s *Server) AddJobs(owner string, jobs ...sx.Job) {
 	s.tb.Helper()
 	u := s.User(owner)
@@ -55,7 +55,7 @@ func (s *Server) Change(id string, change func(*sx.Job)) {
 	s.check(err)
 }
 
-// Finish ends a job as done with an MP3, as a converter does.
+// Finish completes a job with an MP3, as a converter does.
 func (s *Server) Finish(id string, mp3 []byte) {
 	s.tb.Helper()
 	ctx := context.Background()
@@ -72,7 +72,7 @@ func (s *Server) Finish(id string, mp3 []byte) {
 	})
 }
 
-// Forget removes all that the server knows of a job.
+// Forget removes a job with its video and track.
 func (s *Server) Forget(id string) {
 	s.tb.Helper()
 	ctx := context.Background()
@@ -117,7 +117,8 @@ func (s *Server) video(ctx context.Context, id string) []byte {
 	return p
 }
 
-// EndSessions ends the sessions of a user, by name, and revokes all access tokens.
+// EndSessions ends the sessions of the user with the name, and revokes all
+// access tokens.
 func (s *Server) EndSessions(name string) {
 	s.tb.Helper()
 	_, err := store.Update(context.Background(), s.User(name).ID, s.store.Users.ByID, s.store.Users.Replace, func(u *sx.User) error {

@@ -1,4 +1,4 @@
-// Command gridfs goes to a stack's MongoDB past the product, for the benchmarks:
+// Command gridfs accesses a stack's MongoDB directly, for the benchmarks:
 //
 //	gridfs URI DATABASE write FILE   stores a file with the driver's own GridFS
 //	gridfs URI DATABASE drop         drops the database
@@ -52,7 +52,7 @@ func act(ctx context.Context, args []string) error {
 	case args[2] == "stored":
 		return stored(ctx, db)
 	default:
-		return fmt.Errorf("%q is not known", args[2:])
+		return fmt.Errorf("unknown command %q", args[2:])
 	}
 }
 
@@ -66,8 +66,8 @@ func write(ctx context.Context, db *mongo.Database, path string) error {
 	return err
 }
 
-// stored reads the store's records of the uploads, which hold when each was last
-// appended to.
+// stored reads the store's records of the uploads, which contain the time of
+// the last Append.
 func stored(ctx context.Context, db *mongo.Database) error {
 	cursor, err := db.Collection("uploads").Find(ctx, bson.D{{Key: "removed", Value: time.Time{}}})
 	if err != nil {

@@ -1,6 +1,6 @@
-// Package mongodb gives tests a MongoDB: the one that SX_TEST_MONGODB_URI names,
-// else a mongod from PATH, else the program in the directory standin, which is
-// built on the spot.
+// Package mongodb provides a MongoDB for tests: the one that
+// SX_TEST_MONGODB_URI names, or else a mongod from PATH, or else the program in
+// the directory standin, which is built when needed.
 package mongodb
 
 import (
@@ -21,8 +21,8 @@ import (
 	"github.com/soundextract/sx/server/testkit"
 )
 
-// Variable names the MongoDB to test against. Tests make databases of their own
-// in it and drop them.
+// Variable is the environment variable with the URI of the MongoDB to test
+// against. Tests create their own databases in it and drop them.
 const Variable = "SX_TEST_MONGODB_URI"
 
 // EnvContainer names the docker container of the MongoDB that Variable names.
@@ -30,33 +30,34 @@ const Variable = "SX_TEST_MONGODB_URI"
 // may do so at a time.
 const EnvContainer = "SX_TEST_MONGODB_CONTAINER"
 
-// startLimit bounds the wait for a server to answer.
+// startLimit bounds the wait for a server to respond.
 const startLimit = 30 * time.Second
 
 // Server is a running MongoDB. Its methods are for one goroutine.
 type Server struct {
 	URI string
-	// From says where the server comes from.
+	// From describes where the server comes from.
 	From string
 
-	process   *process // nil for a server that was there before
-	container string   // in which a server runs that was there before, if it may be killed
+	process   *process // nil for a server that was already running
+	container string   // of a server that was already running, if it may be killed
 }
 
-// Start gives a MongoDB that other tests may be using too.
+// Start returns a MongoDB that other tests may be using too.
 func Start(tb testing.TB) *Server {
 	tb.Helper()
 	return start(tb, Run)
 }
 
-// StartOwn gives a MongoDB that the test may kill.
+// StartOwn returns a MongoDB that the test may kill.
 func StartOwn(tb testing.TB) *Server {
 	tb.Helper()
 	return start(tb, RunOwn)
 }
 
-// StartSmall gives a stand-in whose databases behave as if the disk were full
-// once they have so many megabytes: that cannot be had from a real MongoDB.
+// StartSmall returns a stand-in whose databases behave as if the disk were full
+// once they have reached the given size in megabytes, which a real MongoDB
+// cannot simulate.
 func StartSmall(tb testing.TB, megabytes int) *Server {
 	tb.Helper()
 	return start(tb, func(ctx context.Context) (*Server, error) { return runStandin(ctx, megabytes) })
@@ -78,7 +79,8 @@ func start(tb testing.TB, run func(context.Context) (*Server, error)) *Server {
 	return s
 }
 
-// Run gives the MongoDB that SX_TEST_MONGODB_URI names, or else runs one until Close.
+// Run returns the MongoDB that SX_TEST_MONGODB_URI names, or else runs one
+// until Close.
 func Run(ctx context.Context) (*Server, error) {
 	uri := os.Getenv(Variable)
 	if uri == "" {
@@ -92,7 +94,7 @@ func Run(ctx context.Context) (*Server, error) {
 	return s, s.wait(ctx)
 }
 
-// RunOwn runs a MongoDB that nobody else uses, until Close.
+// RunOwn runs a MongoDB that no other test uses, until Close.
 func RunOwn(ctx context.Context) (*Server, error) {
 	if container := os.Getenv(EnvContainer); container != "" {
 		s := &Server{URI: os.Getenv(Variable), From: "the container of " + EnvContainer, container: container}
@@ -108,9 +110,9 @@ func RunOwn(ctx context.Context) (*Server, error) {
 func runStandin(ctx context.Context, megabytes int) (*Server, error) {
 	program, err := build(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("build the stand-in: %w\ngive the tests a MongoDB with %s, or put mongod on PATH", err, Variable)
+		return nil, fmt.Errorf("build the stand-in: %w\nset %s to a MongoDB for the tests, or put mongod on PATH", err, Variable)
 	}
-	return launch(ctx, "no mongod on PATH, so the stand-in that the tests build", standin(ctx, program, megabytes))
+	return launch(ctx, "the stand-in, because there is no mongod on PATH", standin(ctx, program, megabytes))
 }
 
 func launch(ctx context.Context, from string, p *process) (*Server, error) {
@@ -126,7 +128,7 @@ func launch(ctx context.Context, from string, p *process) (*Server, error) {
 	return s, nil
 }
 
-// Close ends a server that was started here, and deletes its data.
+// Close stops a server that this package started, and deletes its data.
 func (s *Server) Close() error {
 	if s.process == nil {
 		return nil
@@ -134,7 +136,7 @@ func (s *Server) Close() error {
 	return errors.Join(s.process.kill(), os.RemoveAll(s.process.dir))
 }
 
-// Kill ends the server as a crash does. Its data stay, and so does its address.
+// Kill kills the server as a crash does. Its data and address stay the same.
 func (s *Server) Kill(tb testing.TB) {
 	tb.Helper()
 	var err error
@@ -151,7 +153,7 @@ func (s *Server) Kill(tb testing.TB) {
 	}
 }
 
-// Resume starts the server again after Kill and waits until it answers.
+// Resume starts the server again after Kill and waits until it responds.
 func (s *Server) Resume(tb testing.TB) {
 	tb.Helper()
 	if err := s.resume(tb.Context()); err != nil {
@@ -179,7 +181,7 @@ func (s *Server) wait(ctx context.Context) error {
 		err = errors.Join(c.Ping(ctx, nil), c.Disconnect(ctx))
 	}
 	if err != nil {
-		return fmt.Errorf("no answer from %s: %w", s.URI, err)
+		return fmt.Errorf("no response from %s: %w", s.URI, err)
 	}
 	return nil
 }
@@ -188,8 +190,8 @@ func (s *Server) connect() (*mongo.Client, error) {
 	return mongo.Connect(options.Client().ApplyURI(s.URI).SetServerSelectionTimeout(startLimit))
 }
 
-// Database gives a database of the test's own, through a client that shares
-// nothing with the code under test. It is dropped at the end of the test.
+// Database returns a new database, through a client that shares nothing with
+// the code under test. It is dropped at the end of the test.
 func (s *Server) Database(tb testing.TB) *mongo.Database {
 	tb.Helper()
 	db, leave, err := s.OpenDatabase()
@@ -204,8 +206,8 @@ func (s *Server) Database(tb testing.TB) *mongo.Database {
 	return db
 }
 
-// OpenDatabase is Database without a test: leave drops the database where the
-// server goes on, and disconnects.
+// OpenDatabase is Database without a test: leave drops the database if the
+// server keeps running, and disconnects.
 func (s *Server) OpenDatabase() (db *mongo.Database, leave func(context.Context) error, err error) {
 	c, err := s.connect()
 	if err != nil {

@@ -17,7 +17,7 @@ func Orphans(tb testing.TB, db *mongo.Database) int {
 	tb.Helper()
 	orphans := 0
 	for _, bucket := range []string{"videos", "tracks"} {
-		known := map[string]int64{} // how many chunks each file may have
+		known := map[string]int64{} // the number of chunks that each file may have
 		for _, f := range find[file](tb, db.Collection(bucket+".files"), bson.D{}, "length", "chunkSize") {
 			known[f.ID] = (f.Length + f.ChunkSize - 1) / f.ChunkSize
 		}
@@ -49,7 +49,7 @@ type chunk struct {
 	N    int64  `bson:"n"`
 }
 
-// find gives some fields of the documents that match.
+// find returns some fields of the documents that match.
 func find[T any](tb testing.TB, c *mongo.Collection, filter bson.D, fields ...string) []T {
 	tb.Helper()
 	var projection bson.D
@@ -67,5 +67,5 @@ func find[T any](tb testing.TB, c *mongo.Collection, filter bson.D, fields ...st
 	return found
 }
 
-// batch keeps an answer small even where the projection comes last.
+// batch keeps a reply small even if the server applies the projection last.
 const batch = 100

@@ -13,10 +13,11 @@ import (
 
 // process is a MongoDB that can be killed and started again.
 type process struct {
-	// command gives the server with its data in dir, at the port, 0 for any. It
-	// ends when its standard input does, so that it cannot outlive the tests.
+	// command returns the command of a server with its data in dir, on the
+	// port, or on any free port for 0. The server exits at the end of its
+	// standard input, so that it cannot outlive the tests.
 	command func(dir string, port int) *exec.Cmd
-	// announced says that the first line of its output is its URI.
+	// announced means that the first line of its output is its URI.
 	announced bool
 
 	dir     string
@@ -54,23 +55,23 @@ func (p *process) start(ctx context.Context) (uri string, err error) {
 	line, err := bufio.NewReader(output).ReadString('\n')
 	if err != nil {
 		_ = p.kill()
-		return "", fmt.Errorf("no address in its output: %w: %s", err, p.output.String())
+		return "", fmt.Errorf("no URI in its output: %w: %s", err, p.output.String())
 	}
 	uri = line[:len(line)-1]
 	_, err = fmt.Sscanf(uri, "mongodb://127.0.0.1:%d/", &p.port)
 	return uri, err
 }
 
-// kill ends the process, if it runs, and waits for its end.
+// kill kills the process, if it is running, and waits for its exit.
 func (p *process) kill() error {
 	if p.running == nil {
 		return nil
 	}
 	err := p.input.Close()
 	if p.announced {
-		err = p.running.Process.Kill() // the other one is a shell, and ends by itself
+		err = p.running.Process.Kill() // the shell around mongod exits by itself
 	}
-	_ = p.running.Wait() // says that it was killed
+	_ = p.running.Wait() // the error says that it was killed
 	p.running = nil
 	return err
 }
@@ -84,10 +85,10 @@ func freePort(ctx context.Context) (int, error) {
 	return l.Addr().(*net.TCPAddr).Port, nil
 }
 
-// mongod is the real one. It knows nothing of standard input, so a shell kills
-// it when that ends.
+// mongod returns the command of a real MongoDB. It ignores its standard input,
+// so a shell kills it at the end of that.
 func mongod(ctx context.Context, path string) *process {
-	ctx = context.WithoutCancel(ctx) // it runs until kill
+	ctx = context.WithoutCancel(ctx) // runs until kill
 	return &process{command: func(dir string, port int) *exec.Cmd {
 		return exec.CommandContext(ctx, "sh", "-c", `"$@" </dev/null & cat >/dev/null; kill -9 $!; wait $!`, "sh",
 			path, "--dbpath", dir, "--port", strconv.Itoa(port), "--bind_ip", "127.0.0.1")

@@ -13,20 +13,22 @@ import (
 	"sync"
 )
 
-// building lets one test of a process build the stand-in, for all of them.
+// building ensures that one test of a process builds the stand-in for all of
+// them.
 var building sync.Mutex
 
-// standin is the program, whose databases are full at so many megabytes; 0 is never.
+// standin returns the program, whose databases are full at the given size in
+// megabytes; 0 means never.
 func standin(ctx context.Context, program string, megabytes int) *process {
-	ctx = context.WithoutCancel(ctx) // it runs until kill
+	ctx = context.WithoutCancel(ctx) // runs until kill
 	return &process{announced: true, command: func(dir string, port int) *exec.Cmd {
 		return exec.CommandContext(ctx, program, "-attached", "-data", dir,
 			"-port", strconv.Itoa(port), "-megabytes", strconv.Itoa(megabytes))
 	}}
 }
 
-// build gives the program from the cache directory, where it is built again
-// whenever its source or the Go version has changed.
+// build returns the path of the program in the cache directory, where it is
+// built again whenever its source or the Go version has changed.
 func build(ctx context.Context) (program string, err error) {
 	building.Lock()
 	defer building.Unlock()
@@ -52,7 +54,7 @@ func build(ctx context.Context) (program string, err error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return "", err
 	}
-	// Other processes may be building it too: each finishes its own file.
+	// Other processes may be building it too: each writes its own file first.
 	unfinished, err := os.MkdirTemp(dir, "build-")
 	if err != nil {
 		return "", err
@@ -68,7 +70,7 @@ func build(ctx context.Context) (program string, err error) {
 	return program, os.Rename(made, program)
 }
 
-// fingerprint names what the program is built from.
+// fingerprint returns a digest of everything that the program is built from.
 func fingerprint(source string) (string, error) {
 	files, err := filepath.Glob(filepath.Join(source, "*.*"))
 	if err != nil {
@@ -87,13 +89,13 @@ func fingerprint(source string) (string, error) {
 	return fmt.Sprintf("%x", h.Sum(nil)[:8]), nil
 }
 
-// output runs the command; its error holds what the command complained about.
+// output runs the command; its error includes the command's standard error.
 func output(cmd *exec.Cmd) (string, error) {
-	var complaint strings.Builder
-	cmd.Stderr = &complaint
+	var stderr strings.Builder
+	cmd.Stderr = &stderr
 	out, err := cmd.Output()
 	if err != nil {
-		return "", fmt.Errorf("%s: %w\n%s", strings.Join(cmd.Args, " "), err, complaint.String())
+		return "", fmt.Errorf("%s: %w\n%s", strings.Join(cmd.Args, " "), err, stderr.String())
 	}
 	return string(out), nil
 }

@@ -21,16 +21,17 @@ import (
 	"github.com/soundextract/sx/server/testkit"
 )
 
-// startLimit is how long a broker may take to accept connections. It needs some
-// seconds, on a machine that is busy with other things a minute and more.
+// startLimit bounds the start of a broker. It takes some seconds, but more than
+// a minute on a busy machine.
 const startLimit = 3 * time.Minute
 
-// Broker is a RabbitMQ node of our own. Its methods are for one goroutine.
+// Broker is a RabbitMQ node for tests. Its methods are for one goroutine.
 type Broker struct {
-	// named is the URI of the broker of EnvContainer; what follows is zero then.
+	// named is the URI of the broker of EnvContainer; the fields below are zero
+	// then.
 	named   string
 	program program
-	version string // as it says itself
+	version string // as it reports
 	dir     string
 	node    string
 	port    int
@@ -38,11 +39,12 @@ type Broker struct {
 	env     []string
 
 	guard *exec.Cmd
-	alive io.Closer     // while it is open the guard lets the broker live
-	ended chan struct{} // closed when the broker has ended
+	alive io.Closer     // the guard kills the broker when it is closed
+	ended chan struct{} // closed when the broker has exited
 }
 
-// URI is the broker for amqp.Dial, with a user that may do everything.
+// URI returns the broker's URI for amqp.Dial, with a user that has all
+// permissions.
 func (b *Broker) URI() string {
 	if b.named != "" {
 		return b.named
@@ -50,13 +52,13 @@ func (b *Broker) URI() string {
 	return fmt.Sprintf("amqp://guest:guest@127.0.0.1:%d/", b.port)
 }
 
-// TLSURI is the same over TLS. Authority is the file of the certificate
-// authority that a client has to trust.
+// TLSURI returns the URI for TLS, and the file of the certificate authority
+// that a client must trust.
 func (b *Broker) TLSURI() (uri, authority string) {
 	return fmt.Sprintf("amqps://guest:guest@localhost:%d/", b.tlsPort), filepath.Join(b.dir, caFile)
 }
 
-// From says which RabbitMQ this is.
+// From describes where the broker comes from.
 func (b *Broker) From() string {
 	if b.named != "" {
 		return b.version + ", the container of " + EnvContainer
@@ -64,7 +66,7 @@ func (b *Broker) From() string {
 	return b.version + ", started by the tests, " + b.program.server
 }
 
-// Stop stops the broker in good order; its data stay.
+// Stop stops the broker gracefully and keeps its data.
 func (b *Broker) Stop(t testing.TB) {
 	t.Helper()
 	if err := b.end(syscall.SIGTERM); err != nil {
@@ -72,7 +74,7 @@ func (b *Broker) Stop(t testing.TB) {
 	}
 }
 
-// Kill ends the broker by SIGKILL; its data stay as they are on disk.
+// Kill kills the broker with SIGKILL; its data stay as they are on disk.
 func (b *Broker) Kill(t testing.TB) {
 	t.Helper()
 	if err := b.end(syscall.SIGKILL); err != nil {
@@ -80,7 +82,7 @@ func (b *Broker) Kill(t testing.TB) {
 	}
 }
 
-// Restart starts a broker that was stopped or killed, on its data and ports.
+// Restart starts a stopped or killed broker with the same data and ports.
 func (b *Broker) Restart(t testing.TB) {
 	t.Helper()
 	if err := b.run(t.Context()); err != nil {
@@ -100,7 +102,7 @@ func (b *Broker) Ctl(t testing.TB, args ...string) string {
 	return string(out)
 }
 
-// Run starts a broker, which runs until Close.
+// Run starts a broker that runs until Close.
 func Run(ctx context.Context) (*Broker, error) {
 	if os.Getenv(EnvContainer) != "" {
 		b := &Broker{named: os.Getenv(Variable)}
@@ -146,7 +148,7 @@ func (b *Broker) run(ctx context.Context) error {
 		case <-tick.C:
 		case <-b.ended:
 			_ = b.alive.Close()
-			return fmt.Errorf("it ended at once\n%s", b.logTail())
+			return fmt.Errorf("it exited immediately\n%s", b.logTail())
 		case <-ctx.Done():
 			_ = b.Close()
 			return fmt.Errorf("no connection after %s: %w\n%s", startLimit, err, b.logTail())
@@ -154,13 +156,13 @@ func (b *Broker) run(ctx context.Context) error {
 	}
 }
 
-// version is what a broker says of itself.
+// version returns the version that a broker reports.
 func version(conn *amqp.Connection) string {
 	v, _ := conn.Properties["version"].(string)
 	return v
 }
 
-// end sends the broker a signal and waits until it has ended.
+// end sends the broker a signal and waits until it has exited.
 func (b *Broker) end(signal os.Signal) error {
 	if b.named != "" {
 		command := "stop"
@@ -175,17 +177,17 @@ func (b *Broker) end(signal os.Signal) error {
 		err = pid.Signal(signal)
 	}
 	if err != nil && !errors.Is(err, os.ErrProcessDone) {
-		_ = b.alive.Close() // upon which the guard kills it
+		_ = b.alive.Close() // the guard then kills it
 	}
 	select {
 	case <-b.ended:
 		return nil
 	case <-time.After(startLimit):
-		return fmt.Errorf("it did not end\n%s", b.logTail())
+		return fmt.Errorf("it did not exit\n%s", b.logTail())
 	}
 }
 
-// pid is the process that the broker says it is.
+// pid returns the broker's process id from its PID file.
 func (b *Broker) pid() (*os.Process, error) {
 	text, err := os.ReadFile(filepath.Join(b.dir, pidFile))
 	if err != nil {
@@ -198,7 +200,7 @@ func (b *Broker) pid() (*os.Process, error) {
 	return os.FindProcess(n)
 }
 
-// Close ends the broker, if it runs, and deletes its data.
+// Close stops the broker, if it is running, and deletes its data.
 func (b *Broker) Close() error {
 	if b.named != "" {
 		return nil
@@ -213,7 +215,7 @@ func (b *Broker) Close() error {
 	return os.RemoveAll(b.dir)
 }
 
-// logTail is the end of what the broker printed and logged.
+// logTail returns the end of the broker's output and log.
 func (b *Broker) logTail() string {
 	var words strings.Builder
 	for _, name := range []string{outFile, logFile} {

@@ -19,7 +19,7 @@ const (
 	keyFile  = "key.pem"
 )
 
-// writeCertificates makes a certificate authority and a certificate for
+// writeCertificates creates a certificate authority and a certificate for
 // localhost, valid for a day.
 func writeCertificates(dir string) error {
 	now := time.Now()

@@ -31,9 +31,9 @@ raft.wal_max_size_bytes = 16000000
 log.console = false
 `
 
-// guard runs the broker ($1) and epmd ($2). When its standard input ends, and
-// that is when the test process has ended however it may have come to that, it
-// kills both and removes the directory ($3).
+// guard runs the broker ($1) and epmd ($2). At the end of its standard input,
+// which means that the test process has exited or was killed, it kills both and
+// removes the directory ($3).
 const guard = `exec 3<&0 </dev/null
 "$2" -port "$ERL_EPMD_PORT" -address 127.0.0.1 3<&- & epmd=$!
 "$1" 3<&- & broker=$!
@@ -46,7 +46,7 @@ kill "$epmd" "$watch"
 wait
 `
 
-// prepare makes the broker's directory and chooses its ports.
+// prepare creates the broker's directory and chooses its ports.
 func (b *Broker) prepare(ctx context.Context) error {
 	ports, err := freePorts(ctx, 4)
 	if err != nil {
@@ -60,21 +60,21 @@ func (b *Broker) prepare(ctx context.Context) error {
 	path := func(name string) string { return filepath.Join(b.dir, name) }
 	b.env = []string{
 		"PATH=" + os.Getenv("PATH"),
-		"HOME=" + b.dir, // where Erlang keeps the secret that nodes share
+		"HOME=" + b.dir, // where Erlang stores the secret that nodes share
 		"LANG=C.UTF-8",
 		fmt.Sprintf("ERL_EPMD_PORT=%d", ports[2]),
 		"ERL_EPMD_ADDRESS=127.0.0.1",
 		"RABBITMQ_NODENAME=" + b.node,
 		fmt.Sprintf("RABBITMQ_DIST_PORT=%d", ports[3]),
 		"RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS=-kernel inet_dist_use_interface {127,0,0,1} +S 2:2",
-		"RABBITMQ_CONF_ENV_FILE=/dev/null", // not the one of the machine's own broker
+		"RABBITMQ_CONF_ENV_FILE=/dev/null", // not that of a broker installed on the machine
 		"RABBITMQ_CONFIG_FILE=" + path(configFile),
 		"RABBITMQ_ENABLED_PLUGINS_FILE=" + path(pluginsFile),
 		"RABBITMQ_PID_FILE=" + path(pidFile),
 		"RABBITMQ_MNESIA_BASE=" + path("data"),
 		"RABBITMQ_LOG_BASE=" + path("log"),
 		"RABBITMQ_LOGS=" + path(logFile),
-		"RUNNING_UNDER_SYSTEMD=true", // the script then becomes the broker, there is no process between
+		"RUNNING_UNDER_SYSTEMD=true", // the script then becomes the broker, without a process in between
 	}
 	if err := writeCertificates(b.dir); err != nil {
 		return fmt.Errorf("making certificates: %w", err)
@@ -88,7 +88,7 @@ func (b *Broker) prepare(ctx context.Context) error {
 
 // launch starts the guard, and with it the broker.
 func (b *Broker) launch(ctx context.Context) error {
-	// The broker outlives ctx: its own end comes by end or by the guard.
+	// The broker outlives ctx: only end or the guard stops it.
 	b.guard = exec.CommandContext(context.WithoutCancel(ctx), "/bin/sh", "-c", guard, "guard",
 		b.program.server, b.program.epmd, b.dir)
 	b.guard.Env = b.env
@@ -109,13 +109,13 @@ func (b *Broker) launch(ctx context.Context) error {
 	}
 	b.ended = make(chan struct{})
 	go func(cmd *exec.Cmd, ended chan struct{}) {
-		_ = cmd.Wait() // a broker that was killed ends with an error
+		_ = cmd.Wait() // a killed broker exits with an error
 		close(ended)
 	}(b.guard, b.ended)
 	return nil
 }
 
-// freePorts gives ports that nobody listens on.
+// freePorts returns ports that are not in use.
 func freePorts(ctx context.Context, n int) ([]int, error) {
 	var ports []int
 	for range n {
@@ -123,7 +123,7 @@ func freePorts(ctx context.Context, n int) ([]int, error) {
 		if err != nil {
 			return nil, err
 		}
-		defer func() { _ = l.Close() }() // all at the end, so that they differ
+		defer func() { _ = l.Close() }() // closed at the end, so that the ports differ
 		ports = append(ports, l.Addr().(*net.TCPAddr).Port)
 	}
 	return ports, nil

@@ -12,19 +12,19 @@ import (
 type program struct {
 	server string // the path of rabbitmq-server
 	ctl    string
-	epmd   string // Erlang's name service, in which the nodes of a machine find each other
+	epmd   string // Erlang's name service, by which the nodes of a machine find each other
 }
 
-// directories are where rabbitmq-server may be. "" is PATH, which comes first: it is
-// how one chooses between several. But Debian has the real script in
-// /usr/lib/rabbitmq/bin; the one in /usr/sbin is for its own user rabbitmq only.
+// directories are searched for rabbitmq-server. "" is PATH, which comes first,
+// so that users can choose between installations. Debian has the real script in
+// /usr/lib/rabbitmq/bin; the one in /usr/sbin works only for the user rabbitmq.
 var directories = []string{
 	"", "/usr/lib/rabbitmq/bin", sbin, "/usr/local/sbin", "/opt/homebrew/sbin", "/opt/rabbitmq/sbin",
 }
 
 const sbin = "/usr/sbin"
 
-// ErrNotInstalled says that there is no RabbitMQ to start.
+// ErrNotInstalled means that RabbitMQ is not installed.
 var ErrNotInstalled = errors.New("rabbitmq-server is not installed, and " + Variable + " names no broker")
 
 func find(directories []string) (program, error) {
@@ -38,7 +38,7 @@ func find(directories []string) (program, error) {
 			continue
 		}
 		if p.epmd, err = exec.LookPath("epmd"); err != nil {
-			return program{}, fmt.Errorf("%s is there, but Erlang's epmd is not on PATH: %w", server, err)
+			return program{}, fmt.Errorf("found %s, but Erlang's epmd is not on PATH: %w", server, err)
 		}
 		return p, nil
 	}

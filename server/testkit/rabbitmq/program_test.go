@@ -15,7 +15,7 @@ func TestMissingRabbitMQ(t *testing.T) {
 	}
 }
 
-// PATH chooses among several installations.
+// TestPathComesFirst checks that PATH selects among several installations.
 func TestPathComesFirst(t *testing.T) {
 	dir := t.TempDir()
 	for _, name := range []string{"rabbitmq-server", "rabbitmqctl", "epmd"} {

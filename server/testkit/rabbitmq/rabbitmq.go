@@ -1,7 +1,6 @@
-// Package rabbitmq starts RabbitMQ brokers for tests: on ports of their own
-// that only this machine reaches, with their own data in a temporary directory,
-// whichever user runs the tests. A broker ends with the test process in every case,
-// by a panic or kill -9 too.
+// Package rabbitmq starts RabbitMQ brokers for tests: on free ports of the
+// loopback interface, with their data in a temporary directory, as any user. A
+// broker always exits with the test process, even after a panic or kill -9.
 package rabbitmq
 
 import (
@@ -17,8 +16,8 @@ import (
 	"github.com/soundextract/sx/server/testkit"
 )
 
-// Variable names a broker to test against instead of starting one, as
-// amqp://user:password@host:port/.
+// Variable is the environment variable with the URI of a broker to test against
+// instead of starting one, such as amqp://user:password@host:port/.
 const Variable = "SX_TEST_AMQP_URI"
 
 // EnvContainer names the docker container of the broker that Variable names. Run
@@ -27,15 +26,15 @@ const Variable = "SX_TEST_AMQP_URI"
 const EnvContainer = "SX_TEST_AMQP_CONTAINER"
 
 // Shared is the broker that the tests of one package share, started by the
-// first that asks for it. Its zero value is ready.
+// first that needs it. Its zero value is ready to use.
 type Shared struct {
 	once   sync.Once
 	broker *Broker
 	err    error
 }
 
-// URI is the broker that SX_TEST_AMQP_URI names, or one of our own, as
-// amqp://user:password@host:port/. It reports which of them it is.
+// URI returns the URI of the broker that SX_TEST_AMQP_URI names, or of one that
+// it starts, and reports which of them it is.
 func (s *Shared) URI(t testing.TB) string {
 	t.Helper()
 	testkit.SkipShort(t)
@@ -49,7 +48,7 @@ func (s *Shared) URI(t testing.TB) string {
 	return s.broker.URI()
 }
 
-// End ends the broker if there is one: TestMain calls it after the tests.
+// End stops the broker if it was started. TestMain calls it after the tests.
 func (s *Shared) End() error {
 	if s.broker == nil {
 		return nil
@@ -57,7 +56,7 @@ func (s *Shared) End() error {
 	return s.broker.Close()
 }
 
-// Start starts a broker for this test alone, which ends it.
+// Start starts a broker for this test only and stops it at the end of the test.
 func Start(t testing.TB) *Broker {
 	t.Helper()
 	testkit.SkipShort(t)

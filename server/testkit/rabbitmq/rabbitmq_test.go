@@ -16,7 +16,8 @@ import (
 	"github.com/soundextract/sx/server/testkit/rabbitmq"
 )
 
-// child makes this test program start a broker and wait to be killed.
+// child is the environment variable that makes this test program start a broker
+// and wait to be killed.
 const child = "SX_TEST_RABBITTEST_CHILD"
 
 func TestBrokerEndsWithItsProcess(t *testing.T) {
@@ -58,7 +59,7 @@ func TestBrokerEndsWithItsProcess(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	testkit.EventuallyWithin(t, time.Minute, "the broker has ended and its directory is gone", func() bool {
+	testkit.EventuallyWithin(t, time.Minute, "the broker exits and its directory is removed", func() bool {
 		conn, dialErr := (&net.Dialer{}).DialContext(ctx, "tcp", u.Host)
 		if dialErr == nil {
 			_ = conn.Close()

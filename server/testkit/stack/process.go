@@ -18,15 +18,16 @@ import (
 	"github.com/soundextract/sx/server/api"
 )
 
-// guarded becomes the program in the arguments. When its standard input
-// ends, because the process that started it has ended, the program is killed. A
-// line there says that the program has ended by itself.
+// guarded is a shell script that runs the program in its arguments by exec.
+// When its standard input ends, because the parent process has exited, the
+// program is killed. A line on standard input means that the program has exited
+// by itself.
 const guarded = `exec 3<&0 </dev/null
 ( read -r _ <&3 || kill -KILL $$ ) >/dev/null 2>&1 &
 exec 3<&-
 exec "$@"`
 
-// stopLimit is how long a program may take to end after SIGTERM.
+// stopLimit is how long a program may take to exit after SIGTERM.
 const stopLimit = 30 * time.Second
 
 // Process is one of the programs. Its methods are for one goroutine.
@@ -35,25 +36,25 @@ type Process struct {
 
 	path string
 	args []string
-	addr string // host:port, that of the first start for all later ones
+	addr string // host:port, the same for all starts
 	log  string // file
 
 	cmd   *exec.Cmd
-	alive io.WriteCloser // while it is open the guard lets the program live
-	ended chan struct{}  // closed when the program has ended
+	alive io.WriteCloser // the guard kills the program when it is closed
+	ended chan struct{}  // closed when the program has exited
 }
 
-// URL is where the program answers.
+// URL returns the program's URL.
 func (p *Process) URL() string { return "http://" + p.addr }
 
-// PID is the process id, for signals.
+// PID returns the process id, for signals.
 func (p *Process) PID() int { return p.cmd.Process.Pid }
 
-// Log is the file with what the program logged, over all its starts.
+// Log returns the path of the program's log, which covers all its starts.
 func (p *Process) Log() string { return p.log }
 
 // Start starts the program, on the same address each time, and returns as soon
-// as it answers probes; see WaitReady.
+// as it responds to probes; see WaitReady.
 func (p *Process) Start(tb testing.TB) {
 	tb.Helper()
 	if err := p.start(tb.Context()); err != nil {
@@ -67,8 +68,8 @@ func (p *Process) start(ctx context.Context) error {
 		return err
 	}
 	args := append([]string{"-c", guarded, p.Name, p.path, "--addr", p.addr}, p.args...)
-	p.cmd = exec.CommandContext(context.WithoutCancel(ctx), "/bin/sh", args...) // until its own end
-	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}                     // Ctrl-C is for the process that started it
+	p.cmd = exec.CommandContext(context.WithoutCancel(ctx), "/bin/sh", args...) // until the program exits
+	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}                     // Ctrl-C is only for the parent process
 	p.cmd.Env = slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "SX_") })
 	if p.alive, err = p.cmd.StdinPipe(); err != nil {
 		return err
@@ -86,21 +87,21 @@ func (p *Process) start(ctx context.Context) error {
 		defer close(ended)
 		follow(stderr, log, serving)
 		_, _ = io.WriteString(alive, "ended\n")
-		_ = cmd.Wait() // one that was killed ends with an error
+		_ = cmd.Wait() // a killed program exits with an error
 		_ = log.Close()
 	}(p.cmd, p.alive, p.ended)
 	select {
 	case p.addr = <-serving:
 		return nil
 	case <-p.ended:
-		return fmt.Errorf("it exited at once")
+		return fmt.Errorf("it exited immediately")
 	case <-time.After(stopLimit):
 		_ = p.kill()
 		return fmt.Errorf("it did not log its address")
 	}
 }
 
-// follow copies the program's log, and sends the address that it serves at.
+// follow copies the program's log, and sends the address that it serves on.
 func follow(from io.Reader, to io.Writer, serving chan<- string) {
 	lines := bufio.NewReader(from)
 	for {
@@ -116,7 +117,7 @@ func follow(from io.Reader, to io.Writer, serving chan<- string) {
 	}
 }
 
-// WaitReady waits until the program says that it is ready.
+// WaitReady waits until the program reports that it is ready.
 func (p *Process) WaitReady(tb testing.TB) {
 	tb.Helper()
 	if err := p.waitReady(tb.Context()); err != nil {
@@ -136,14 +137,14 @@ func (p *Process) waitReady(ctx context.Context) error {
 		select {
 		case <-tick.C:
 		case <-p.ended:
-			return fmt.Errorf("%s has ended\n%s", p.Name, p.logTail())
+			return fmt.Errorf("%s has exited\n%s", p.Name, p.logTail())
 		case <-ctx.Done():
 			return fmt.Errorf("%s is not ready\n%s", p.Name, p.logTail())
 		}
 	}
 }
 
-// Ready asks the program once.
+// Ready reports whether the program is ready now.
 func (p *Process) Ready(ctx context.Context) bool {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, p.URL()+api.PathReady, http.NoBody)
 	if err != nil {
@@ -157,7 +158,7 @@ func (p *Process) Ready(ctx context.Context) bool {
 	return res.StatusCode == http.StatusOK
 }
 
-// Kill ends the program as a power cut does.
+// Kill kills the program, as a crash does.
 func (p *Process) Kill(tb testing.TB) {
 	tb.Helper()
 	if err := p.kill(); err != nil {
@@ -176,7 +177,7 @@ func (p *Process) kill() error {
 // Pause stops the program by SIGSTOP until Continue.
 func (p *Process) Pause(tb testing.TB) { tb.Helper(); p.signal(tb, syscall.SIGSTOP) }
 
-// Continue lets a paused program go on.
+// Continue resumes a paused program.
 func (p *Process) Continue(tb testing.TB) { tb.Helper(); p.signal(tb, syscall.SIGCONT) }
 
 func (p *Process) signal(tb testing.TB, s os.Signal) {
@@ -186,7 +187,7 @@ func (p *Process) signal(tb testing.TB, s os.Signal) {
 	}
 }
 
-// Stop ends the program by SIGTERM and waits for its end.
+// Stop sends SIGTERM to the program and waits until it has exited.
 func (p *Process) Stop(tb testing.TB) {
 	tb.Helper()
 	if err := p.end(); err != nil {
@@ -194,14 +195,15 @@ func (p *Process) Stop(tb testing.TB) {
 	}
 }
 
-// end is Stop. It is no error if the program has ended already.
+// end is Stop, returning an error. It succeeds if the program has already
+// exited.
 func (p *Process) end() error {
 	select {
 	case <-p.ended:
 		return nil
 	default:
 	}
-	_ = p.cmd.Process.Signal(syscall.SIGTERM) // it may have ended now
+	_ = p.cmd.Process.Signal(syscall.SIGTERM) // it may have exited since
 	select {
 	case <-p.ended:
 		if code := p.cmd.ProcessState.ExitCode(); code != 0 {
@@ -209,11 +211,11 @@ func (p *Process) end() error {
 		}
 		return nil
 	case <-time.After(stopLimit):
-		return fmt.Errorf("it did not end within %v and was killed (%w)", stopLimit, p.kill())
+		return fmt.Errorf("it did not exit within %v and was killed (%w)", stopLimit, p.kill())
 	}
 }
 
-// logTail gives the end of the log.
+// logTail returns the end of the log.
 func (p *Process) logTail() string {
 	text, _ := os.ReadFile(p.log)
 	return string(text[max(0, len(text)-4000):])

@@ -1,7 +1,7 @@
-// Package stack runs the product as it runs in production, on this machine:
-// a RabbitMQ of its own, the MongoDB at hand (see package mongodb) and the four
-// services as programs. It ends what it started and nothing else; everything
-// ends with the process that started it, however that ends.
+// Package stack runs all services on this machine as in production: its own
+// RabbitMQ, the available MongoDB (see package mongodb) and the four services
+// as programs. It stops what it started and nothing else; everything exits with
+// the process that started it, even if that is killed.
 package stack
 
 import (
@@ -26,18 +26,19 @@ import (
 // readyLimit bounds the wait for the programs to be ready.
 const readyLimit = time.Minute
 
-// Config says what to run.
+// Config selects what to run.
 type Config struct {
 	Bin        string // directory of the programs, see Build
 	Dir        string // directory for keys, logs and temporary files; Start uses one of the test for ""
-	Addr       string // host:port of the first gateway; "" takes a free port
-	Gateways   int    // 0 is one
-	Converters int    // 0 is one
-	// MongoDB is nil for the one at hand; a test that kills it brings its own.
+	Addr       string // host:port of the first gateway; "" selects a free port
+	Gateways   int    // 0 means 1
+	Converters int    // 0 means 1
+	// MongoDB is nil for the available one; a test that kills MongoDB passes
+	// its own.
 	MongoDB *mongodb.Server
 }
 
-// Stack is what runs.
+// Stack is a running stack.
 type Stack struct {
 	Broker   *rabbitmq.Broker
 	MongoDB  *mongodb.Server
@@ -52,7 +53,7 @@ type Stack struct {
 	close []func() error // in the order of their start
 }
 
-// Build builds the four programs into dir, and others by the paths of their packages.
+// Build builds the four services, and the programs in packages, into dir.
 func Build(ctx context.Context, dir string, others ...string) error {
 	var packages []string
 	for _, name := range sx.Services() {
@@ -158,7 +159,7 @@ func (s *Stack) run(ctx context.Context) (err error) {
 	return nil
 }
 
-// freePort is the address that takes a free port.
+// freePort is the address that selects a free port.
 const freePort = "127.0.0.1:0"
 
 func (s *Stack) start(ctx context.Context, program, name, addr string, args ...string) (*Process, error) {
@@ -177,20 +178,21 @@ func (s *Stack) start(ctx context.Context, program, name, addr string, args ...s
 	return p, nil
 }
 
-// Programs gives all that were started.
+// Programs returns the programs that were started.
 func (s *Stack) Programs() []*Process {
 	var all []*Process
 	all = append(all, s.Gateways...)
 	all = append(all, s.Converters...)
 	for _, p := range []*Process{s.Notifier, s.Auth} {
-		if p != nil { // a start may fail half-way
+		if p != nil { // a start may fail midway
 			all = append(all, p)
 		}
 	}
 	return all
 }
 
-// Close ends what was started: the programs first, while what they need still runs.
+// Close stops everything that was started: the programs first, while their
+// dependencies are still running.
 func (s *Stack) Close() error {
 	var errs []error
 	for _, end := range slices.Backward(s.close) {

@@ -52,14 +52,14 @@ func (d *dialer) classify(err error) error {
 		}
 		return &refusal{
 			message: fmt.Sprintf("the message broker %s rejected the credentials of user %q", d.broker, d.user),
-			hint: fmt.Sprintf("check the user and password in %s;  "+
+			hint: fmt.Sprintf("check the user and password in %s; "+
 				"RabbitMQ accepts the user guest only from localhost", d.setting),
 			cause: err,
 		}
 	case errors.As(err, &certificate), errors.As(err, &noTLS), errors.As(err, &file):
 		return &refusal{
 			message: fmt.Sprintf("cannot establish a trusted TLS connection to the message broker %s", d.broker),
-			hint: fmt.Sprintf("check the scheme, host, port and certificates in %s;  "+
+			hint: fmt.Sprintf("check the scheme, host, port and certificates in %s; "+
 				"?cacertfile=PATH names a private certificate authority", d.setting),
 			cause: err,
 		}

@@ -8,8 +8,8 @@ import (
 	"syscall"
 )
 
-// withDisk adds to a reply to dbStats what mongod tells in it and FerretDB
-// does not: the size of the disk and how much of it is in use.
+// withDisk adds the fields that mongod has in a reply to dbStats and FerretDB
+// lacks: the size of the disk and how much of it is in use.
 func withDisk(reply []byte, dir string) ([]byte, error) {
 	var st syscall.Statfs_t
 	if err := syscall.Statfs(dir, &st); err != nil {

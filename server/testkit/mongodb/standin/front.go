@@ -10,8 +10,8 @@ import (
 	"sync"
 )
 
-// front passes clients' messages to the backend, and its replies back. A
-// command that may write has the backend for itself.
+// front forwards clients' messages to the backend, and its replies back. A
+// command that may write has exclusive access to the backend.
 type front struct {
 	backend string
 	data    string // the backend's directory
@@ -51,12 +51,12 @@ func (f *front) serve(ctx context.Context, client net.Conn) {
 	}
 }
 
-// The parts of a message that are looked at; see the MongoDB wire protocol.
+// The parts of a message that are read; see the MongoDB wire protocol.
 const (
-	opCode     = 12 // where the operation is, after length, request and answered request
+	opCode     = 12 // offset of the opcode, after length, request id and response id
 	opMsg      = 2013
 	flagBits   = 16
-	moreToCome = 1 << 1 // a request that wants no reply
+	moreToCome = 1 << 1 // a request without a reply
 	body       = 21     // the first section's document, after its kind
 	firstKey   = body + 5
 )
@@ -65,7 +65,8 @@ func (f *front) exchange(ctx context.Context, server net.Conn, request []byte) (
 	name := command(request)
 	switch name {
 	case "hello", "ismaster", "isMaster", "ping", "buildInfo", "endSessions":
-		// They touch no data, and tell the driver that the server is alive.
+		// They touch no data, and the driver uses them to check that the server
+		// is alive.
 	case "find", "getMore", "aggregate", "count", "distinct", "listCollections", "listIndexes", "listDatabases", "dbStats":
 		f.turn.RLock()
 		defer f.turn.RUnlock()
@@ -93,7 +94,7 @@ func (f *front) exchange(ctx context.Context, server net.Conn, request []byte) (
 	return reply, nil
 }
 
-// command is the request's name, "" for one in another form than OP_MSG.
+// command returns the request's name, or "" for a message other than OP_MSG.
 func command(message []byte) string {
 	if len(message) <= firstKey || binary.LittleEndian.Uint32(message[opCode:]) != opMsg {
 		return ""

@@ -13,7 +13,7 @@ import (
 // namespace is a collection of a database.
 type namespace struct{ database, collection string }
 
-// target is the collection that a command is about.
+// target returns the collection that a command is for.
 func target(request []byte, name string) namespace {
 	document := bson.Raw(request[body:])
 	database, _ := document.Lookup("$db").StringValueOK()
@@ -21,9 +21,9 @@ func target(request []byte, name string) namespace {
 	return namespace{database, collection}
 }
 
-// indexIDs gives the collection the index that FerretDB means to have. It
-// indexes _id under the expression ->"_id" and asks for ->'$._id', so that
-// SQLite reads the whole table for each document.
+// indexIDs creates the index that FerretDB intends to have: FerretDB indexes
+// the expression ->"_id" but queries ->'$._id', so that SQLite scans the whole
+// table for each document.
 func (f *front) indexIDs(ctx context.Context, ns namespace) (err error) {
 	if f.indexed[ns] {
 		return nil
@@ -36,7 +36,7 @@ func (f *front) indexIDs(ctx context.Context, ns namespace) (err error) {
 	var table string
 	err = db.QueryRowContext(ctx, `SELECT table_name FROM _ferretdb_collections WHERE name = ?`, ns.collection).Scan(&table)
 	if errors.Is(err, sql.ErrNoRows) {
-		return nil // a write that changed nothing has not made the collection
+		return nil // a write that changed nothing has not created the collection
 	}
 	if err == nil {
 		_, err = db.ExecContext(ctx, fmt.Sprintf(

@@ -1,13 +1,14 @@
-// Command standin is what the tests use where there is no MongoDB: FerretDB on
-// SQLite, behind a front that lets no other command run beside one that writes.
+// Command standin replaces MongoDB in tests on machines without one: FerretDB
+// on SQLite, behind a front that runs each writing command exclusively.
 //
 // FerretDB 1.24 reads a document, changes it and writes it back in separate
-// steps, so that two compare-and-sets can both succeed. One at a time they are
+// steps, so that two compare-and-sets can both succeed. One at a time, they are
 // as atomic as MongoDB's own.
 //
 // It has no authentication, transactions, change streams, TTL or partial
-// indexes, and only a filter of exactly {_id: …} is fast. It listens on the
-// loopback alone, and prints its URI on standard output when it is ready.
+// indexes, and only a filter of exactly {_id: …} is fast. It listens only on
+// the loopback interface, and prints its URI to standard output when it is
+// ready.
 package main
 
 import (
@@ -37,10 +38,10 @@ type config struct {
 func main() {
 	var c config
 	var attached bool
-	flag.IntVar(&c.port, "port", 0, "port to listen on; 0 takes a free one")
-	flag.StringVar(&c.data, "data", "", "directory of the data; by default one that is removed at the end")
-	flag.IntVar(&c.megabytes, "megabytes", 0, "how large a database may grow, as if the disk were full then; 0 is no limit")
-	flag.BoolVar(&attached, "attached", false, "end when standard input ends, so as not to outlive the process that started this")
+	flag.IntVar(&c.port, "port", 0, "port to listen on; 0 selects a free port")
+	flag.StringVar(&c.data, "data", "", "data directory (default: a temporary one)")
+	flag.IntVar(&c.megabytes, "megabytes", 0, "size of a database in megabytes at which the disk counts as full; 0 means no limit")
+	flag.BoolVar(&attached, "attached", false, "exit at the end of standard input, so as not to outlive the parent process")
 	flag.Parse()
 
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
@@ -82,12 +83,12 @@ func run(ctx context.Context, c config, out io.Writer) (err error) {
 	<-ctx.Done()
 	select {
 	case <-ended:
-	case <-time.After(5 * time.Second): // a client that holds its connection is not waited for
+	case <-time.After(5 * time.Second): // do not wait for clients that keep their connections open
 	}
 	return nil
 }
 
-// start runs FerretDB until ctx ends and gives its address.
+// start runs FerretDB until ctx ends and returns its address.
 func start(ctx context.Context, c config) (address string, ended <-chan struct{}, err error) {
 	dir, err := filepath.Abs(c.data)
 	if err != nil {
@@ -96,7 +97,7 @@ func start(ctx context.Context, c config) (address string, ended <-chan struct{}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return "", nil, err
 	}
-	// What is committed outlives this process without waiting for the disk.
+	// Committed data survives this process without waiting for the disk.
 	uri := "file:" + dir + "/?_pragma=synchronous(normal)"
 	if c.megabytes > 0 {
 		const pageSize = 4096
@@ -123,8 +124,8 @@ func start(ctx context.Context, c config) (address string, ended <-chan struct{}
 	return u.Host, done, nil
 }
 
-// terse leaves out what FerretDB attaches to its loggers: the arguments of each
-// SQL statement, which cost more to quote than to store.
+// terse drops the attributes that FerretDB adds to its loggers: the arguments
+// of each SQL statement, which cost more to format than to store.
 type terse struct{ slog.Handler }
 
 func (t terse) WithAttrs([]slog.Attr) slog.Handler { return t }
