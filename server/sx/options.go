@@ -57,7 +57,7 @@ func (o Options) Check() error {
 			WithHint("choose a number from 0 (best) to 9 (smallest)")
 	case o.Bitrate != 0 && o.Quality != nil:
 		return NewError(CodeInvalid, "a constant bit rate and a variable quality exclude each other").
-			WithHint("give either --bitrate or --quality")
+			WithHint("choose either a bit rate or a quality")
 	case o.Track != "" && !trackPattern.MatchString(o.Track):
 		return NewError(CodeInvalid, "%q is not an audio track", o.Track).
 			WithHint("give the track's number from 1, or its language, such as eng")

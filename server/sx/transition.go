@@ -155,7 +155,7 @@ func (j *Job) Retry(now time.Time) error {
 		return NewError(CodeConflict, "job %s is %s: only a failed or cancelled job can be tried again", j.ID, j.State)
 	case j.Sent.SHA256 == "":
 		return NewError(CodeConflict, "the upload of job %s was never finished", j.ID).
-			WithHint("upload the file again with: sx upload")
+			WithHint("upload the file again")
 	}
 	if err := j.move(StateQueued, now); err != nil {
 		return err

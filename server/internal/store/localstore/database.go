@@ -59,7 +59,7 @@ func openDatabase(dir string) (*database, error) {
 	switch {
 	case errors.Is(err, berrors.ErrTimeout):
 		return nil, sx.NewError(sx.CodeUnavailable, "the data directory %s is in use by another sxd", dir).
-			WithHint("stop it with: sx down, or choose another directory with --data")
+			WithHint("stop the other sxd, or choose another directory with --data")
 	case errors.Is(err, os.ErrPermission), diskFull(err):
 		return nil, directoryError(dir, err)
 	case err != nil:

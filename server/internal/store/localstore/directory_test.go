@@ -78,7 +78,7 @@ func TestOneProcessOpensTheDirectory(t *testing.T) {
 	if err := os.WriteFile(half, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	refuses(t, dir, "in use by another sxd", "sx down")
+	refuses(t, dir, "in use by another sxd", "stop the other sxd")
 	if _, err := os.Stat(half); err != nil {
 		t.Errorf("the refused Open cleared tmp: %v", err)
 	}
