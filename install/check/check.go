@@ -43,6 +43,8 @@ type Env struct {
 	// Token gives an access token for Server; nil, or an error of code
 	// unauthenticated, skips the checks that need one.
 	Token func(context.Context) (string, error)
+	// SignIn is the command that signs in to Server, for hints.
+	SignIn string
 	// HTTP sends the requests to Server; nil is http.DefaultClient.
 	HTTP *http.Client
 	// PortForward makes a port of a running pod of a component, such as gateway,
@@ -58,9 +60,12 @@ type Check struct {
 	ID          string // such as storage-class; stable, for scripts
 	Description string // what is true if the check passes
 	Hint        string // what to do if it is not
-	Severity    Severity
-	Timeout     time.Duration
-	Run         func(context.Context, *Env) error
+	// Next is the command of sx or kubectl that the hint ends with; nil is none. It is
+	// suggested with the flags that select the cluster, the namespace and the release.
+	Next     []string
+	Severity Severity
+	Timeout  time.Duration
+	Run      func(context.Context, *Env) error
 }
 
 // Result is the result of a check.
@@ -81,12 +86,12 @@ const (
 
 var apiCheck = Check{
 	ID: "api", Description: "the cluster's API server answers", Severity: Fatal, Timeout: shortTimeout, Run: apiReachable,
-	Hint: "make this work with the same kubeconfig and context: kubectl cluster-info",
+	Hint: "make this work: ", Next: []string{"kubectl", "cluster-info"},
 }
 
 var stateCheck = Check{
 	ID: "release-state", Description: "no operation on the release was interrupted", Severity: Warning, Timeout: shortTimeout, Run: releaseState,
-	Hint: "run sx install; it continues from there",
+	Hint: "continue with: ", Next: []string{"sx", "install"},
 }
 
 // Preflight lists the checks that run before an install. They need Manifest.
@@ -99,28 +104,30 @@ func Preflight() []Check {
 		},
 		{
 			ID: "permissions", Description: "you have permission to create, change and delete all objects of the release", Severity: Fatal, Timeout: longTimeout, Run: permissions,
-			Hint: "ask the administrator of the cluster for the role admin in the namespace: kubectl create rolebinding NAME --clusterrole admin --user YOU -n NAMESPACE",
+			Hint: "ask the administrator of the cluster to run: ",
+			Next: []string{"kubectl", "create", "rolebinding", "sx-installer", "--clusterrole", "admin", "--user", "YOU"},
 		},
 		{
 			ID: "storage-class", Description: "the cluster can provision the volumes", Severity: Fatal, Timeout: shortTimeout, Run: storageClass,
-			Hint: "list the classes with kubectl get storageclass; then name one in the values or mark one as the default",
+			Hint: "name a class in the values, or mark one as the default; list the classes with: ", Next: []string{"kubectl", "get", "storageclass"},
 		},
 		{
 			ID: "pod-security", Description: "the namespace enforces Pod Security", Severity: Warning, Timeout: shortTimeout, Run: podSecurity,
-			Hint: "kubectl label namespace NAMESPACE pod-security.kubernetes.io/enforce=restricted",
+			Hint: "see its labels with: ", Next: []string{"kubectl", "get", "namespaces", "--show-labels"},
 		},
 		{
 			ID: "quota", Description: "the quotas and limit ranges of the namespace leave enough room", Severity: Fatal, Timeout: shortTimeout, Run: quota,
-			Hint: "see kubectl describe resourcequota,limitrange -n NAMESPACE, and ask for more or reduce the requests with --set",
+			Hint: "ask for more, or reduce the requests with --set; see: ", Next: []string{"kubectl", "describe", "resourcequota,limitrange"},
 		},
 		{
 			ID: "leftovers", Description: "volumes of an earlier install have their secrets, and secrets their volumes", Severity: Fatal, Timeout: shortTimeout, Run: leftovers,
-			Hint: "restore the secret from a backup, or discard the data with: sx uninstall --wipe-data",
+			Hint: "restore the secret from a backup, or discard the data with: ", Next: []string{"sx", "uninstall", "--wipe-data"},
 		},
 		stateCheck,
 		{
 			ID: "pull-secret", Description: "the pull secrets exist", Severity: Fatal, Timeout: shortTimeout, Run: pullSecret,
-			Hint: "kubectl create secret docker-registry NAME --docker-server HOST --docker-username USER --docker-password PASSWORD -n NAMESPACE",
+			Hint: "create the secret with: ",
+			Next: []string{"kubectl", "create", "secret", "docker-registry", "NAME", "--docker-server", "HOST", "--docker-username", "USER", "--docker-password", "PASSWORD"},
 		},
 	}
 }
@@ -132,15 +139,15 @@ func Running() []Check {
 		stateCheck,
 		{
 			ID: "workloads", Description: "all workloads are ready", Severity: Fatal, Timeout: longTimeout, Run: workloads,
-			Hint: "see their state with: sx status",
+			Hint: "see their state with: ", Next: []string{"sx", "status"},
 		},
 		{
 			ID: "image-pulls", Description: "all images can be pulled", Severity: Fatal, Timeout: shortTimeout, Run: imagePulls,
-			Hint: "list the images with sx images; set a mirror with --image-registry, a pull secret with --image-pull-secret",
+			Hint: "set a mirror or a pull secret with: ", Next: []string{"sx", "install", "--image-registry", "REGISTRY", "--image-pull-secret", "NAME"},
 		},
 		{
-			ID: "version-versionSkew", Description: "sx and the release have the same version", Severity: Warning, Timeout: shortTimeout, Run: versionSkew,
-			Hint: "upgrade the release with sx install, or use the same version of sx",
+			ID: "version-skew", Description: "sx and the release have the same version", Severity: Warning, Timeout: shortTimeout, Run: versionSkew,
+			Hint: "use the same version of sx, or upgrade the release with: ", Next: []string{"sx", "install"},
 		},
 		{
 			ID: "leftovers", Description: "the volumes have their secrets, and the secrets their volumes", Severity: Fatal, Timeout: shortTimeout, Run: leftovers,
@@ -148,11 +155,11 @@ func Running() []Check {
 		},
 		{
 			ID: "dependencies", Description: "the gateway reaches MongoDB, RabbitMQ and the other services", Severity: Fatal, Timeout: longTimeout, Run: dependencies,
-			Hint: "read the log of the gateway with: kubectl logs -l app.kubernetes.io/component=gateway -n NAMESPACE",
+			Hint: "read the log of the gateway with: ", Next: []string{"kubectl", "logs", "-l", "app.kubernetes.io/component=gateway"},
 		},
 		{
 			ID: "queues", Description: "the queues are short and have consumers", Severity: Warning, Timeout: longTimeout, Run: queues,
-			Hint: "start more converters with: sx install --set converter.replicas=N",
+			Hint: "start more converters with: ", Next: []string{"sx", "install", "--set", "converter.replicas=N"},
 		},
 		{
 			ID: "dead-letters", Description: "no message was dead-lettered", Severity: Warning, Timeout: longTimeout, Run: deadLetters,
@@ -160,7 +167,7 @@ func Running() []Check {
 		},
 		{
 			ID: "server", Description: "the gateway answers at its public address", Severity: Fatal, Timeout: shortTimeout, Run: server,
-			Hint: "check the host name, the Ingress or HTTPRoute, and the certificate with: kubectl get ingress,httproute -n NAMESPACE",
+			Hint: "check the host name, the Ingress or HTTPRoute, and the certificate with: ", Next: []string{"kubectl", "get", "ingress,httproute"},
 		},
 		{
 			ID: "interrupted-upload", Description: "an interrupted upload keeps what was sent", Severity: Warning, Timeout: longTimeout, Run: interruptedUpload,

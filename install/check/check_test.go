@@ -2,6 +2,7 @@ package check_test
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -223,6 +224,31 @@ func TestInterruptedUpload(t *testing.T) {
 		e.Token = nil
 		if r := run(t, e, check.Running(), "interrupted-upload"); r.Outcome != check.OutcomeSkipped || r.Hint == "" {
 			t.Errorf("signed out: got %+v", r)
+		}
+	}
+}
+
+// TestHintCommands checks that the commands in hints select the cluster, the namespace
+// and the release that were checked.
+func TestHintCommands(t *testing.T) {
+	t.Parallel()
+	e, _ := env(t)
+	e.Cluster.Context, e.Release = "my cluster", "sound"
+	for _, c := range append(check.Preflight(), check.Running()...) {
+		if strings.Contains(c.Hint, "sx ") || strings.Contains(c.Hint, "kubectl ") {
+			t.Errorf("%s: the hint names a command without its flags: %s", c.ID, c.Hint)
+		}
+		want := ""
+		switch {
+		case len(c.Next) == 0:
+		case c.Next[0] == "sx":
+			want = " --context 'my cluster' -n music --release sound"
+		default:
+			want = "kubectl --context 'my cluster' -n music "
+		}
+		c.Run = func(context.Context, *check.Env) error { return errors.New("broken") }
+		if r := check.Run(t.Context(), e, []check.Check{c}, nil)[0]; !strings.Contains(r.Hint, want) {
+			t.Errorf("%s: got %q, want it with %q", c.ID, r.Hint, want)
 		}
 	}
 }

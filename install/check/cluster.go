@@ -175,7 +175,7 @@ func leftovers(ctx context.Context, env *Env) error {
 		// MongoDB's only: the messages in RabbitMQ's queues are published again.
 		case component == "mongodb" && !missing && len(left) == 0 && env.hasVolume(ctx, name):
 			return &severityOverride{sx.NewError(sx.CodeConflict, "the secret %s is left from an earlier install, but its volume is missing: the data is lost, or the install was interrupted before the volume was created", name).
-				WithHint("if no data is missing, do nothing: sx install uses the secret again"), Warning}
+				WithHint("if no data is missing, do nothing: the next install uses the secret again"), Warning}
 		}
 	}
 	return nil

@@ -62,8 +62,7 @@ func permissions(ctx context.Context, env *Env) error {
 		return err
 	}
 	if len(missing) > 0 {
-		return sx.NewError(sx.CodeForbidden, "missing permissions: %s", strings.Join(missing, "; ")).
-			WithHint("ask the administrator of the cluster to run: %s", env.Cluster.Kubectl("create", "rolebinding", "sx-installer", "--clusterrole", "admin", "--user", "YOU"))
+		return sx.NewError(sx.CodeForbidden, "missing permissions: %s", strings.Join(missing, "; "))
 	}
 	return nil
 }

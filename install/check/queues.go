@@ -55,7 +55,7 @@ func (env *Env) queues(ctx context.Context) ([]queue, error) {
 	switch {
 	case res.StatusCode == http.StatusUnauthorized:
 		return nil, sx.NewError(sx.CodeBadCredentials, "RabbitMQ rejects the password of the secret %s", name).
-			WithHint("restore the secret that belongs to the volume; change the password with: sx secrets rotate")
+			WithHint("restore the secret that belongs to the volume, or change the password with: %s", env.Cluster.SX(env.Release, "secrets", "rotate", "rabbitmq"))
 	case res.StatusCode != http.StatusOK:
 		return nil, sx.NewError(sx.CodeUnavailable, "RabbitMQ's HTTP API answered %s", res.Status)
 	}

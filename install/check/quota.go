@@ -53,8 +53,7 @@ func quota(ctx context.Context, env *Env) error {
 		violations = append(violations, limitRangeViolations(ranges.Items, w)...)
 	}
 	if len(violations) > 0 {
-		return sx.NewError(sx.CodeInvalid, "%s", strings.Join(violations, "; ")).
-			WithHint("ask for more, or reduce the requests with --set; see: %s", env.Cluster.Kubectl("describe", "resourcequota,limitrange"))
+		return sx.NewError(sx.CodeInvalid, "%s", strings.Join(violations, "; "))
 	}
 	return nil
 }

@@ -59,10 +59,10 @@ func (c *Check) run(ctx context.Context, env *Env) Result {
 	case <-ctx.Done(): // a check that ignores its context is abandoned
 		err = ctx.Err()
 	}
-	return c.result(err)
+	return c.result(env, err)
 }
 
-func (c *Check) result(err error) Result {
+func (c *Check) result(env *Env, err error) Result {
 	r := Result{ID: c.ID, Description: c.Description}
 	var skip *skipped
 	var known *sx.Error
@@ -79,18 +79,30 @@ func (c *Check) result(err error) Result {
 		r.Outcome, r.Message, r.Hint = OutcomeSkipped, skip.message, skip.hint
 		return r
 	case errors.Is(err, context.DeadlineExceeded):
-		r.Message, r.Hint = fmt.Sprintf("no answer within %s", c.Timeout.Round(time.Second)), c.Hint
+		r.Message, r.Hint = fmt.Sprintf("no answer within %s", c.Timeout.Round(time.Second)), c.hint(env)
 	case errors.As(err, &known):
 		r.Message, r.Hint = known.Message, known.Hint
 		if r.Hint == known.Code.Hint() { // the hint of the check is more specific than that of the code
-			r.Hint = c.Hint
+			r.Hint = c.hint(env)
 		}
 	default:
-		r.Message, r.Hint = err.Error(), c.Hint
+		r.Message, r.Hint = err.Error(), c.hint(env)
 	}
 	r.Outcome = FoundWarning
 	if severity == Fatal {
 		r.Outcome = FoundFatal
 	}
 	return r
+}
+
+// hint is the hint of the check with the command that it ends with.
+func (c *Check) hint(env *Env) string {
+	if len(c.Next) == 0 {
+		return c.Hint
+	}
+	program, args := c.Next[0], c.Next[1:]
+	if program == "sx" {
+		return c.Hint + env.Cluster.SX(env.Release, args...)
+	}
+	return c.Hint + env.Cluster.Kubectl(args...)
 }

@@ -24,7 +24,7 @@ func workloads(ctx context.Context, env *Env) error {
 		return err
 	case len(rows) == 0:
 		return sx.NewError(sx.CodeNotFound, "no workloads of the release %[2]s found in the namespace %[1]s", env.Cluster.Namespace, env.Release).
-			WithHint("install it with: %s", env.Cluster.SX("install"))
+			WithHint("install it with: %s", env.Cluster.SX(env.Release, "install"))
 	case len(problems) > 0:
 		p := problems[0]
 		message := p.Error()

@@ -42,9 +42,9 @@ func TestRunning(t *testing.T) {
 		{"workloads", []runtime.Object{half}, check.FoundFatal, "Deployment/soundextract-gateway has"},
 		{"workloads", []runtime.Object{none}, check.FoundFatal, "Deployment/soundextract-gateway is scaled to zero"},
 		{"image-pulls", []runtime.Object{half}, check.OK, ""},
-		{"version-versionSkew", []runtime.Object{deployment(1, "1.2.3")}, check.OK, ""},
-		{"version-versionSkew", []runtime.Object{deployment(1, "1.2.2")}, check.FoundWarning, "sx has the version 1.2.3, the release 1.2.2"},
-		{"version-versionSkew", nil, check.OutcomeSkipped, "not installed"},
+		{"version-skew", []runtime.Object{deployment(1, "1.2.3")}, check.OK, ""},
+		{"version-skew", []runtime.Object{deployment(1, "1.2.2")}, check.FoundWarning, "sx has the version 1.2.3, the release 1.2.2"},
+		{"version-skew", nil, check.OutcomeSkipped, "not installed"},
 		{"dependencies", nil, check.FoundFatal, "no pod of gateway is running"},
 		{"queues", nil, check.OutcomeSkipped, "RabbitMQ is not part of the release"},
 		{"server", nil, check.OutcomeSkipped, "address of the server is not known"},
@@ -66,7 +66,7 @@ func TestVersionsOfBuilds(t *testing.T) {
 	const build = "v1.2.3-4-gabc+dirty"
 	e, _ := env(t, deployment(1, chart.Tag(build)))
 	e.Version = build
-	if r := run(t, e, check.Running(), "version-versionSkew"); r.Outcome != check.OK {
+	if r := run(t, e, check.Running(), "version-skew"); r.Outcome != check.OK {
 		t.Errorf("got %+v", r)
 	}
 }

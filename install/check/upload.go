@@ -29,7 +29,7 @@ var errInterrupted = errors.New("interrupted on purpose")
 // interruptedUpload sends half of an upload, interrupts it, and asks the server for
 // the offset: it is 0 if a proxy buffers requests. The upload is removed afterwards.
 func interruptedUpload(ctx context.Context, env *Env) error {
-	const signIn = "sign in with sx login, or set a token in SX_TOKEN, and run the check again"
+	signIn := "set a token in SX_TOKEN, or sign in with: " + env.SignIn
 	if env.Server == "" {
 		return Skip("give the public address with --server URL", "the public address of the server is not known")
 	}

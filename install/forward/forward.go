@@ -23,12 +23,14 @@ import (
 // dies the next connection goes to another pod.
 type Dialer struct {
 	cluster *kube.Cluster
+	release string
 	service string
 }
 
-// To returns a dialer for the first port of a service in the cluster's namespace.
-func To(cluster *kube.Cluster, service string) *Dialer {
-	return &Dialer{cluster: cluster, service: service}
+// To returns a dialer for the first port of a service of a release in the cluster's
+// namespace.
+func To(cluster *kube.Cluster, release, service string) *Dialer {
+	return &Dialer{cluster: cluster, release: release, service: service}
 }
 
 // tries is the maximum number of ready pods tried for one connection.
@@ -61,7 +63,7 @@ func (d *Dialer) pods(ctx context.Context) ([]*corev1.Pod, func(*corev1.Pod) int
 	service, err := core.Services(namespace).Get(ctx, d.service, metav1.GetOptions{})
 	if apierrors.IsNotFound(err) {
 		return nil, nil, sx.NewError(sx.CodeUnavailable, "service %s not found in the namespace %s", d.service, namespace).WithCause(err).
-			WithHint("is SoundExtract installed there? see: %s", d.cluster.SX("status"))
+			WithHint("is SoundExtract installed there? see: %s", d.cluster.SX(d.release, "status"))
 	}
 	if err != nil {
 		return nil, nil, d.wrapError(err, "find the service "+d.service)
@@ -78,7 +80,7 @@ func (d *Dialer) pods(ctx context.Context) ([]*corev1.Pod, func(*corev1.Pod) int
 	}
 	if len(ready) == 0 {
 		return nil, nil, sx.NewError(sx.CodeUnavailable, "no pod of %s is ready", d.service).
-			WithHint("see why with: %s", d.cluster.SX("status"))
+			WithHint("see why with: %s", d.cluster.SX(d.release, "status"))
 	}
 	return ready, func(pod *corev1.Pod) int { return targetPort(service, pod) }, nil
 }

@@ -93,7 +93,7 @@ func serve(w http.ResponseWriter, r *http.Request, pod string) {
 func TestConnection(t *testing.T) {
 	t.Parallel()
 	cluster := apiServer(t, http.StatusOK, pod("starting", corev1.ConditionFalse), pod("well", corev1.ConditionTrue))
-	conn, err := forward.To(cluster, "gateway").DialContext(t.Context(), "tcp", "whatever:1")
+	conn, err := forward.To(cluster, "soundextract", "gateway").DialContext(t.Context(), "tcp", "whatever:1")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -112,7 +112,7 @@ func TestConnection(t *testing.T) {
 // TestBroken: the error includes why the pod does not answer.
 func TestBroken(t *testing.T) {
 	t.Parallel()
-	conn, err := forward.To(apiServer(t, http.StatusOK, pod("broken", corev1.ConditionTrue)), "gateway").DialContext(t.Context(), "tcp", "x")
+	conn, err := forward.To(apiServer(t, http.StatusOK, pod("broken", corev1.ConditionTrue)), "soundextract", "gateway").DialContext(t.Context(), "tcp", "x")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -135,7 +135,7 @@ func TestNoReadyPod(t *testing.T) {
 		{http.StatusOK, nil, sx.CodeUnavailable, "no pod of gateway is ready"},
 		{http.StatusOK, []corev1.Pod{pod("starting", corev1.ConditionFalse)}, sx.CodeUnavailable, "no pod of gateway is ready"},
 	} {
-		_, err := forward.To(apiServer(t, tt.status, tt.pods...), "gateway").DialContext(t.Context(), "tcp", "x")
+		_, err := forward.To(apiServer(t, tt.status, tt.pods...), "soundextract", "gateway").DialContext(t.Context(), "tcp", "x")
 		var known *sx.Error
 		if !errors.As(err, &known) || known.Code != tt.code || !strings.Contains(known.Message, tt.says) || known.Hint == "" {
 			t.Errorf("%d: got %v", tt.status, err)

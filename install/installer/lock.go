@@ -57,7 +57,7 @@ func (in *Installer) lock(ctx context.Context) (context.Context, *lock, error) {
 	}
 	inner, cancel := context.WithCancelCause(ctx)
 	l.cancel = cancel
-	l.done.Go(func() { l.renew(inner) })
+	l.done.Go(func() { in.renew(inner, l) })
 	return inner, l, nil
 }
 
@@ -141,12 +141,12 @@ func wrapf(err error, action string) error {
 
 func (in *Installer) inProgress(format string, args ...any) error {
 	return sx.NewError(sx.CodeConflict, "another operation on the release %s is in progress, by %s", in.Release, fmt.Sprintf(format, args...)).
-		WithHint("wait for it to end; see its progress with: %s", in.Cluster.SX("status", "--wait"))
+		WithHint("wait for it to end; see its progress with: %s", in.Cluster.SX(in.Release, "status", "--wait"))
 }
 
 // renew renews the lock until ctx ends. If it fails to do so in time, it cancels the
 // operation.
-func (l *lock) renew(ctx context.Context) {
+func (in *Installer) renew(ctx context.Context, l *lock) {
 	renewed := time.Now()
 	for backoff.Sleep(ctx, renewInterval) == nil {
 		l.record.RenewTime = metav1.Now()
@@ -156,7 +156,7 @@ func (l *lock) renew(ctx context.Context) {
 			renewed = time.Now()
 		case apierrors.IsConflict(err), apierrors.IsNotFound(err), time.Since(renewed) > leaseDuration:
 			l.cancel(sx.NewError(sx.CodeConflict, "another process has taken over this operation").
-				WithHint("wait for it to end; see its progress with: sx status --wait"))
+				WithHint("wait for it to end; see its progress with: %s", in.Cluster.SX(in.Release, "status", "--wait")))
 			return
 		}
 	}

@@ -50,15 +50,15 @@ func (in *Installer) findRevision(history []release.Info, revision int) (release
 	}
 	switch revision {
 	case history[0].Revision:
-		return release.Info{}, sx.NewError(sx.CodeInvalid, "revision %d is already the current one", revision).WithHint("list the revisions with: %s", in.Cluster.SX("history"))
+		return release.Info{}, sx.NewError(sx.CodeInvalid, "revision %d is already the current one", revision).WithHint("list the revisions with: %s", in.Cluster.SX(in.Release, "history"))
 	case 0:
-		return release.Info{}, sx.NewError(sx.CodeNotFound, "no earlier revision was deployed").WithHint("list the revisions with: %s", in.Cluster.SX("history"))
+		return release.Info{}, sx.NewError(sx.CodeNotFound, "no earlier revision was deployed").WithHint("list the revisions with: %s", in.Cluster.SX(in.Release, "history"))
 	}
-	return release.Info{}, sx.NewError(sx.CodeNotFound, "revision %d not found", revision).WithHint("list the revisions with: %s", in.Cluster.SX("history"))
+	return release.Info{}, sx.NewError(sx.CodeNotFound, "revision %d not found", revision).WithHint("list the revisions with: %s", in.Cluster.SX(in.Release, "history"))
 }
 
 // NotInstalled returns the error for a release that is not installed.
 func (in *Installer) NotInstalled() error {
 	return sx.NewError(sx.CodeNotFound, "release %s not found in the namespace %s of %s", in.Release, in.Cluster.Namespace, in.Cluster.Context).
-		WithHint("install it with: %s; or give its cluster and namespace with --context and -n", in.Cluster.SX("install"))
+		WithHint("install it with: %s; or give its cluster and namespace with --context and -n", in.Cluster.SX(in.Release, "install"))
 }

@@ -57,7 +57,7 @@ func (in *Installer) checkClaimTemplates(ctx context.Context, wanted *appsv1.Sta
 	for _, w := range wanted.Spec.VolumeClaimTemplates {
 		for _, t := range there.Spec.VolumeClaimTemplates {
 			if w.Name == t.Name {
-				if err := checkClaimTemplate(component, t, w); err != nil {
+				if err := in.checkClaimTemplate(component, t, w); err != nil {
 					return err
 				}
 			}
@@ -66,15 +66,15 @@ func (in *Installer) checkClaimTemplates(ctx context.Context, wanted *appsv1.Sta
 	return nil
 }
 
-func checkClaimTemplate(component string, there, wanted corev1.PersistentVolumeClaim) error {
+func (in *Installer) checkClaimTemplate(component string, there, wanted corev1.PersistentVolumeClaim) error {
 	has, wants := there.Spec.Resources.Requests[corev1.ResourceStorage], wanted.Spec.Resources.Requests[corev1.ResourceStorage]
 	if has.Cmp(wants) != 0 {
 		return sx.NewError(sx.CodeInvalid, "the volumes of %s have %s and cannot be changed to %s, because Kubernetes does not support it", component, has.String(), wants.String()).
-			WithHint("keep the size with: sx install --set %s.persistence.size=%s (docs/install.md describes how to move to larger volumes)", component, has.String())
+			WithHint("keep the size with: %s (docs/install.md describes how to move to larger volumes)", in.set(component+".persistence.size", has.String()))
 	}
 	if class := wanted.Spec.StorageClassName; class != nil && there.Spec.StorageClassName != nil && *class != *there.Spec.StorageClassName {
 		return sx.NewError(sx.CodeInvalid, "the volumes of %s have the storage class %s and cannot be changed to %s", component, *there.Spec.StorageClassName, *class).
-			WithHint("keep the class with: sx install --set %s.persistence.storageClass=%s", component, *there.Spec.StorageClassName)
+			WithHint("keep the class with: %s", in.set(component+".persistence.storageClass", *there.Spec.StorageClassName))
 	}
 	return nil
 }
@@ -107,5 +107,10 @@ func (in *Installer) checkRabbitMQNodes(ctx context.Context, wanted *appsv1.Stat
 		return nil
 	}
 	return sx.NewError(sx.CodeInvalid, "RabbitMQ has stored data on %d nodes and cannot be scaled down to %d: without a majority of its nodes it would not start", nodes, replicas).
-		WithHint("keep them with: sx install --set rabbitmq.replicas=%d (docs/install.md describes how to start again with fewer)", nodes)
+		WithHint("keep them with: %s (docs/install.md describes how to start again with fewer)", in.set("rabbitmq.replicas", strconv.Itoa(nodes)))
+}
+
+// set is the sx install that sets a value.
+func (in *Installer) set(name, value string) string {
+	return in.Cluster.SX(in.Release, "install", "--set", name+"="+value)
 }

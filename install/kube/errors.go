@@ -24,15 +24,15 @@ func (c *Cluster) WrapError(err error) error {
 		return err
 	case isForbidden(err):
 		return sx.NewError(sx.CodeForbidden, "permission denied by the cluster: %v", err).
-			WithHint("ask the administrator of the cluster for this permission, or use another account; sx doctor lists all that are needed").WithCause(err)
+			WithHint("ask the administrator of the cluster for this permission, or use another account; list all permissions that are needed with: %s", c.SX(DefaultRelease, "doctor")).WithCause(err)
 	case apierrors.IsUnauthorized(err):
 		return sx.NewError(sx.CodeForbidden, "not signed in to the cluster: %v", err).
-			WithHint("sign in to the cluster again, so that this works: kubectl get nodes").WithCause(err)
+			WithHint("sign in to the cluster again, so that this works: %s", c.Kubectl("get", "nodes")).WithCause(err)
 	case clientcmd.IsEmptyConfig(err), clientcmd.IsConfigurationInvalid(err), clientcmd.IsContextNotFound(err):
-		return invalidKubeconfig(err)
+		return c.invalidKubeconfig(err)
 	case isUnavailable(err):
 		return sx.NewError(sx.CodeUnavailable, "the cluster %s does not answer: %v", c.Context, err).
-			WithHint("check it with: kubectl get nodes").WithCause(err)
+			WithHint("check it with: %s", c.Kubectl("get", "nodes")).WithCause(err)
 	}
 	return err
 }
@@ -51,7 +51,7 @@ func isUnavailable(err error) bool {
 		strings.Contains(err.Error(), "Kubernetes cluster unreachable")
 }
 
-func invalidKubeconfig(err error) *sx.Error {
+func (t Target) invalidKubeconfig(err error) *sx.Error {
 	return sx.NewError(sx.CodeInvalid, "the kubeconfig cannot be used: %v", err).
-		WithHint("check it with: kubectl get nodes").WithCause(err)
+		WithHint("check it with: %s", t.Kubectl("get", "nodes")).WithCause(err)
 }

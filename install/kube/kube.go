@@ -36,9 +36,10 @@ func (t Target) Kubectl(args ...string) string {
 	return nextcmd.Line(slices.Concat([]string{"kubectl"}, flags, args)...)
 }
 
-// SX is the sx command with these arguments, to be suggested for the target.
-func (t Target) SX(args ...string) string {
-	return t.flags().Keep("-n", t.Namespace, DefaultNamespace).SX(args...)
+// SX is the sx command with these arguments, to be suggested for the release of that
+// name in the target.
+func (t Target) SX(release string, args ...string) string {
+	return t.flags().Keep("-n", t.Namespace, DefaultNamespace).Keep("--release", release, DefaultRelease).SX(args...)
 }
 
 func (t Target) flags() nextcmd.Flags {
@@ -70,7 +71,7 @@ func Connect(t Target) (*Cluster, error) {
 			return nil, fmt.Errorf("find %s: %w", t.Kubeconfig, err)
 		}
 		if _, err := os.Stat(path); err != nil {
-			return nil, invalidKubeconfig(err).WithHint("give the path of a kubeconfig with --kubeconfig")
+			return nil, t.invalidKubeconfig(err).WithHint("give the path of a kubeconfig with --kubeconfig")
 		}
 		t.Kubeconfig = path
 		flags.KubeConfig = &t.Kubeconfig
@@ -80,7 +81,7 @@ func Connect(t Target) (*Cluster, error) {
 	}
 	raw, err := flags.ToRawKubeConfigLoader().RawConfig()
 	if err != nil {
-		return nil, invalidKubeconfig(err)
+		return nil, t.invalidKubeconfig(err)
 	}
 	if _, err := rest.InClusterConfig(); err != nil && len(raw.Clusters) == 0 {
 		return nil, sx.NewError(sx.CodeInvalid, "no kubeconfig found").
@@ -90,11 +91,11 @@ func Connect(t Target) (*Cluster, error) {
 		t.Context = raw.CurrentContext
 	} else if _, known := raw.Contexts[t.Context]; !known {
 		return nil, sx.NewError(sx.CodeInvalid, "context %q not found in the kubeconfig", t.Context).
-			WithHint("list the contexts with: kubectl config get-contexts")
+			WithHint("list the contexts with: %s", Target{Kubeconfig: t.Kubeconfig}.Kubectl("config", "get-contexts"))
 	}
 	config, err := flags.ToRESTConfig()
 	if err != nil {
-		return nil, invalidKubeconfig(err)
+		return nil, t.invalidKubeconfig(err)
 	}
 	config.QPS, config.Burst = 50, 100 // for an operator who is waiting
 	return connect(t, flags, config)
@@ -103,15 +104,15 @@ func Connect(t Target) (*Cluster, error) {
 func connect(t Target, getter genericclioptions.RESTClientGetter, config *rest.Config) (*Cluster, error) {
 	client, err := kubernetes.NewForConfig(config)
 	if err != nil {
-		return nil, invalidKubeconfig(err)
+		return nil, t.invalidKubeconfig(err)
 	}
 	dyn, err := dynamic.NewForConfig(config)
 	if err != nil {
-		return nil, invalidKubeconfig(err)
+		return nil, t.invalidKubeconfig(err)
 	}
 	mapper, err := getter.ToRESTMapper()
 	if err != nil {
-		return nil, invalidKubeconfig(err)
+		return nil, t.invalidKubeconfig(err)
 	}
 	return &Cluster{Target: t, Getter: getter, Config: config, Client: client, Dynamic: dyn, Mapper: mapper}, nil
 }

@@ -6,23 +6,22 @@ import (
 	"regexp"
 	"strings"
 
-	"github.com/soundextract/sx/install/kube"
 	"github.com/soundextract/sx/server/sx"
 )
 
 // wrapError gives an error of Helm the code and the hint that an operator needs.
-func wrapError(c *kube.Cluster, err error) error {
-	err = c.WrapError(invalidValues(err))
+func (h *helm) wrapError(err error) error {
+	err = h.cluster.WrapError(invalidValues(err))
 	var known *sx.Error
 	switch {
 	case err == nil, errors.As(err, &known), errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return err
 	case strings.Contains(err.Error(), "another operation"):
 		return sx.NewError(sx.CodeConflict, "another operation on the release is in progress").
-			WithHint("wait for it to end; see its progress with: sx status").WithCause(err)
+			WithHint("wait for it to end; see its progress with: %s", h.cluster.SX(h.name, "status")).WithCause(err)
 	default:
 		return sx.NewError(sx.CodeInternal, "Helm failed: %v", err).
-			WithHint("look for the reason with: sx doctor").WithCause(err)
+			WithHint("look for the reason with: %s", h.cluster.SX(h.name, "doctor")).WithCause(err)
 	}
 }
 

@@ -50,7 +50,7 @@ func (h *helm) last() (*release.Release, error) {
 func (h *helm) Last(context.Context) (*Info, error) {
 	r, err := h.last()
 	if err != nil || r == nil {
-		return nil, wrapError(h.cluster, err)
+		return nil, h.wrapError(err)
 	}
 	info := describe(r)
 	return &info, nil
@@ -62,7 +62,7 @@ func (h *helm) History(context.Context) ([]Info, error) {
 		return nil, nil
 	}
 	if err != nil {
-		return nil, wrapError(h.cluster, err)
+		return nil, h.wrapError(err)
 	}
 	slices.SortFunc(all, func(a, b *release.Release) int { return b.Version - a.Version })
 	infos := make([]Info, len(all))
@@ -74,13 +74,13 @@ func (h *helm) History(context.Context) ([]Info, error) {
 
 func (h *helm) DryRun(ctx context.Context, r *Rendered) error {
 	_, err := h.apply(ctx, r, true)
-	return wrapError(h.cluster, err)
+	return h.wrapError(err)
 }
 
 func (h *helm) Apply(ctx context.Context, r *Rendered) (Info, error) {
 	applied, err := h.apply(ctx, r, false)
 	if err != nil {
-		return Info{}, wrapError(h.cluster, err)
+		return Info{}, h.wrapError(err)
 	}
 	return describe(applied), nil
 }
@@ -131,11 +131,11 @@ func (h *helm) Rollback(_ context.Context, revision int) (Info, error) {
 	rollback := action.NewRollback(h.config)
 	rollback.Version, rollback.MaxHistory = revision, maxHistory
 	if err := rollback.Run(h.name); err != nil {
-		return Info{}, wrapError(h.cluster, err)
+		return Info{}, h.wrapError(err)
 	}
 	r, err := h.last()
 	if err != nil {
-		return Info{}, wrapError(h.cluster, err)
+		return Info{}, h.wrapError(err)
 	}
 	return describe(r), nil
 }
@@ -143,10 +143,10 @@ func (h *helm) Rollback(_ context.Context, revision int) (Info, error) {
 func (h *helm) Fail(_ context.Context, why string) error {
 	r, err := h.last()
 	if err != nil || r == nil {
-		return wrapError(h.cluster, err)
+		return h.wrapError(err)
 	}
 	r.SetStatus(release.StatusFailed, why)
-	return wrapError(h.cluster, h.config.Releases.Update(r))
+	return h.wrapError(h.config.Releases.Update(r))
 }
 
 func (h *helm) Uninstall(context.Context) error {
@@ -154,7 +154,7 @@ func (h *helm) Uninstall(context.Context) error {
 	uninstall.Wait, uninstall.Timeout, uninstall.IgnoreNotFound = true, uninstallTimeout, true
 	uninstall.DeletionPropagation = "foreground"
 	_, err := uninstall.Run(h.name)
-	return wrapError(h.cluster, err)
+	return h.wrapError(err)
 }
 
 func describe(r *release.Release) Info {

@@ -180,7 +180,6 @@ func TestRefusedByTheCluster(t *testing.T) {
 
 func TestWrapError(t *testing.T) {
 	t.Parallel()
-	cluster := &kube.Cluster{Target: kube.Target{Context: "lab"}}
 	h, _ := inMemory()
 	_, refused := h.Apply(t.Context(), &Rendered{
 		Version: "1.0.0", Values: map[string]any{"gateway": map[string]any{"replicas": "many"}}, Options: RenderOptions{Kubernetes: "v1.34.4"},
@@ -200,7 +199,7 @@ func TestWrapError(t *testing.T) {
 		{errors.New("boom"), sx.CodeInternal, "Helm failed: boom"},
 		{sx.NewError(sx.CodeNotFound, "known"), sx.CodeNotFound, "known"},
 	} {
-		err := wrapError(cluster, tt.err)
+		err := h.wrapError(tt.err)
 		if sx.CodeOf(err) != tt.code || err != nil && (!strings.Contains(err.Error(), tt.says) || sx.AsError(err).Hint == "") {
 			t.Errorf("%v: got %v", tt.err, err)
 		}

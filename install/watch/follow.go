@@ -34,7 +34,7 @@ func Wait(ctx context.Context, cluster *kube.Cluster, release string, changed fu
 	if err == nil || !errors.Is(err, context.DeadlineExceeded) || ctx.Err() == nil {
 		return err
 	}
-	p := last.timeout()
+	p := last.timeout(cluster.Target)
 	p.fillLog(ctx, cluster)
 	return &p
 }
@@ -83,9 +83,12 @@ func follow(ctx context.Context, cluster *kube.Cluster, release string, changed 
 }
 
 // timeout returns the most significant problem when the time is up.
-func (snap *snapshot) timeout() Problem {
+func (snap *snapshot) timeout(target kube.Target) Problem {
 	if snap == nil {
-		return Problem{Object: "cluster", Reason: "Unreachable", Message: "the API server did not answer", Next: "kubectl get nodes", timedOut: true}
+		return Problem{
+			Object: "cluster", Reason: "Unreachable", Message: "the API server did not answer",
+			Next: target.Kubectl("get", "nodes"), timedOut: true,
+		}
 	}
 	all := *snap
 	all.since = time.Time{} // include the reasons from before
@@ -98,7 +101,7 @@ func (snap *snapshot) timeout() Problem {
 		if r.State != StateReady {
 			return Problem{
 				Object: r.object(), Reason: ReasonNotReady, Message: r.Reason, timedOut: true,
-				Next: snap.kubectl("describe", r.Kind, r.Name),
+				Next: snap.target.Kubectl("describe", r.Kind, r.Name),
 			}
 		}
 	}

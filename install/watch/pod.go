@@ -23,6 +23,8 @@ const (
 	crashLoopRun = 10 * time.Minute
 	// configGrace is for a Secret or ConfigMap that is about to be created.
 	configGrace = 15 * time.Second
+	// provisionGrace is for a provisioner that fails once and retries.
+	provisionGrace = 45 * time.Second
 	// scheduleGrace is for an autoscaler to decide whether it adds a node, which takes
 	// up to half a minute; scaleUpGrace is for the node to be added.
 	scheduleGrace = time.Minute
@@ -31,7 +33,7 @@ const (
 
 // podProblems returns the reasons why a pod is not ready.
 func (snap *snapshot) podProblems(p *corev1.Pod, r Row) []Problem {
-	base := Problem{Object: r.object(), Pod: p.Name, Next: snap.kubectl("describe", "pod", p.Name)}
+	base := Problem{Object: r.object(), Pod: p.Name, Next: snap.target.Kubectl("describe", "pod", p.Name)}
 	switch {
 	case ready(p), p.Status.Phase == corev1.PodSucceeded:
 		return nil
@@ -73,7 +75,7 @@ func (snap *snapshot) unschedulable(p *corev1.Pod, base Problem) []Problem {
 		if snap.eventsFor(p.UID, "", reasons("TriggeredScaleUp")) != nil {
 			grace = scaleUpGrace
 		}
-		base.Next = snap.kubectl("describe", "nodes")
+		base.Next = snap.target.Kubectl("describe", "nodes")
 		return []Problem{base.as(ReasonUnschedulable, oneLine(c.Message), snap.exceeded(c.LastTransitionTime.Time, grace))}
 	}
 	return nil
@@ -161,14 +163,14 @@ func (snap *snapshot) crash(s corev1.ContainerStatus, base Problem) *Problem {
 	}
 	found := base.as(ReasonCrashLoop, message, loops)
 	found.previous = s.RestartCount > 0 && s.State.Terminated == nil
-	found.Next = snap.kubectl("logs", base.Pod, "-c", s.Name)
+	found.Next = snap.target.Kubectl("logs", base.Pod, "-c", s.Name)
 	if found.previous {
-		found.Next = snap.kubectl("logs", base.Pod, "-c", s.Name, "--previous")
+		found.Next = snap.target.Kubectl("logs", base.Pod, "-c", s.Name, "--previous")
 	}
 	if last.Reason == "OOMKilled" {
 		found.Reason = ReasonOutOfMemory
 		found.Message += ": it exceeded its memory limit"
-		found.Next = snap.kubectl("describe", "pod", base.Pod)
+		found.Next = snap.target.Kubectl("describe", "pod", base.Pod)
 	}
 	return &found
 }
@@ -201,7 +203,7 @@ func (snap *snapshot) notReady(p *corev1.Pod, base Problem) []Problem {
 	ever := *snap
 	ever.since = time.Time{} // Kubernetes stops repeating events
 	if h := snap.eventsFor(p.UID, "", reasons("NodeNotReady")); h != nil {
-		base.Next = snap.kubectl("get", "node", p.Spec.NodeName)
+		base.Next = snap.target.Kubectl("get", "node", p.Spec.NodeName)
 		return []Problem{base.as(ReasonNodeNotReady, "the node "+p.Spec.NodeName+" is not ready", false)}
 	}
 	if p.Status.Phase != corev1.PodRunning {
@@ -215,8 +217,48 @@ func (snap *snapshot) notReady(p *corev1.Pod, base Problem) []Problem {
 		if h == nil {
 			continue
 		}
-		base.Container, base.Next = s.Name, snap.kubectl("logs", p.Name, "-c", s.Name)
+		base.Container, base.Next = s.Name, snap.target.Kubectl("logs", p.Name, "-c", s.Name)
 		return []Problem{base.as(ReasonNotReady, "running but not ready: "+h.message, false)}
 	}
 	return nil
+}
+
+// claimProblems returns the problems of a pod's claims that prevent its scheduling.
+func (snap *snapshot) claimProblems(p *corev1.Pod, r Row) []Problem {
+	var problems []Problem
+	for _, v := range p.Spec.Volumes {
+		if v.PersistentVolumeClaim == nil {
+			continue
+		}
+		c := snap.claim(v.PersistentVolumeClaim.ClaimName)
+		if c == nil || c.Status.Phase == corev1.ClaimBound {
+			continue
+		}
+		base := Problem{Object: r.object(), Pod: p.Name, Next: snap.target.Kubectl("describe", "pvc", c.Name)}
+		if c.Status.Phase == corev1.ClaimLost {
+			problems = append(problems, base.as(ReasonClaim, "the claim "+c.Name+" has lost its volume", true))
+			continue
+		}
+		h := snap.eventsFor(c.UID, "", reasons("ProvisioningFailed", "FailedBinding"))
+		if h == nil {
+			continue
+		}
+		class := c.Spec.StorageClassName
+		about := "the claim " + c.Name + " is not bound: "
+		switch {
+		case strings.Contains(h.message, "no storage class is set"):
+			base.Next = snap.target.Kubectl("get", "storageclass")
+			about += "it names no storage class, and the cluster has no default one"
+			if class != nil {
+				about = "the claim " + c.Name + " is not bound: it requests no storage class, and no existing volume matches"
+			}
+			problems = append(problems, base.as(ReasonClaim, about, true))
+		case strings.Contains(h.message, "storageclass") && strings.Contains(h.message, "not found"):
+			base.Next = snap.target.Kubectl("get", "storageclass")
+			problems = append(problems, base.as(ReasonClaim, about+h.message, true))
+		default:
+			problems = append(problems, base.as(ReasonClaim, about+h.message, snap.exceeded(h.first, provisionGrace)))
+		}
+	}
+	return problems
 }

@@ -51,7 +51,7 @@ func TestReasons(t *testing.T) {
 			},
 		},
 		{
-			name: "pull limit", reason: watch.ReasonImagePull, message: "limits anonymous pulls", next: "sx install --context lab -n music --image-pull-secret NAME",
+			name: "pull limit", reason: watch.ReasonImagePull, message: "limits anonymous pulls", next: "sx install --image-pull-secret NAME --context lab -n music",
 			objects: func() []runtime.Object {
 				return []runtime.Object{
 					pod(name+"-1", waiting("ErrImagePull", "toomanyrequests: You have reached your unauthenticated pull rate limit")),

@@ -5,10 +5,12 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 )
 
 // rollout is the newest rollout of one workload.
@@ -151,7 +153,7 @@ func (snap *snapshot) blocked(r *rollout, old []*corev1.Pod) []Problem {
 			cause := causes[0]
 			cause.Message = fmt.Sprintf("a pod of the previous rollout is not ready (%s: %s), and the new one waits for it", cause.Reason, cause.Message)
 			cause.Reason = ReasonOldPodBlocks
-			cause.Next = snap.kubectl("delete", "pod", p.Name)
+			cause.Next = snap.target.Kubectl("delete", "pod", p.Name)
 			problems = append(problems, cause)
 		}
 	}
@@ -194,4 +196,47 @@ func (snap *snapshot) progress(pods []*corev1.Pod) string {
 // oneLine joins the lines of a message.
 func oneLine(s string) string {
 	return strings.Join(strings.Fields(s), " ")
+}
+
+// createGrace is for a quota that terminating pods still use, and for a webhook that
+// restarts: the controllers retry after seconds at first, then with back-off.
+const createGrace = 15 * time.Second
+
+// creationProblems returns the problem of pods that the API server refuses to create.
+func (snap *snapshot) creationProblems(r *rollout, maker types.UID) []Problem {
+	if len(r.pods) >= r.row.Desired {
+		return nil
+	}
+	h := snap.eventsFor(maker, "", func(e *corev1.Event) bool {
+		return e.Reason == "FailedCreate" && !strings.Contains(e.Message, "already exists")
+	})
+	if h == nil || len(r.pods) > 0 && r.pods[0].CreationTimestamp.After(h.last) {
+		return nil
+	}
+	return []Problem{snap.refused(r.row, h.message, snap.exceeded(h.first, createGrace))}
+}
+
+// refused explains why, and where to look.
+func (snap *snapshot) refused(r Row, message string, fatal bool) Problem {
+	message = strings.TrimPrefix(message, "(combined from similar events): ")
+	message = strings.TrimPrefix(message, "Error creating: ")
+	if _, cause, found := strings.Cut(message, " failed error: "); found {
+		message = cause
+	}
+	p := Problem{Object: r.object(), Reason: ReasonRefused, Message: message, Fatal: fatal}
+	switch {
+	case strings.Contains(message, "exceeded quota"), strings.Contains(message, "failed quota"):
+		p.Reason, p.Next = ReasonQuota, snap.target.Kubectl("describe", "resourcequota")
+	case strings.Contains(message, "LimitRange"), strings.Contains(message, "maximum cpu"), strings.Contains(message, "maximum memory"):
+		p.Next = snap.target.Kubectl("describe", "limitrange")
+	case strings.Contains(message, "PodSecurity"):
+		p.Next = snap.target.Kubectl("get", "namespace", snap.target.Namespace, "--show-labels")
+	case strings.Contains(message, "webhook"):
+		p.Next = snap.target.Kubectl("get", "validatingwebhookconfigurations,mutatingwebhookconfigurations")
+	case strings.Contains(message, "service account") || strings.Contains(message, "serviceaccount"):
+		p.Next = snap.install()
+	default:
+		p.Next = snap.target.Kubectl("describe", strings.ToLower(r.Kind), r.Name)
+	}
+	return p
 }

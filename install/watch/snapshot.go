@@ -9,11 +9,24 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/soundextract/sx/install/kube"
 )
+
+// subject is the release that is diagnosed.
+type subject struct {
+	target  kube.Target
+	release string
+}
+
+// install is the sx install of the release, with more flags.
+func (s subject) install(flags ...string) string {
+	return s.target.SX(s.release, slices.Concat([]string{"install"}, flags)...)
+}
 
 // snapshot is the state of the namespace at one moment, as the API server reports it.
 type snapshot struct {
-	commands
+	subject
 	now   time.Time
 	since time.Time // problems from before are ignored
 

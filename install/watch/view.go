@@ -18,31 +18,31 @@ import (
 // view keeps a copy of the namespace by watching it. Its watches reconnect when the
 // API server was unavailable.
 type view struct {
-	commands
-	release  informers.SharedInformerFactory // objects with the release's label
-	all      informers.SharedInformerFactory // all others
-	watched  []cache.SharedIndexInformer
-	cancel   context.CancelFunc
-	changed  chan struct{}
-	denied   chan error
-	handlers []cache.ResourceEventHandlerRegistration
+	subject
+	ofRelease informers.SharedInformerFactory // objects with the release's label
+	all       informers.SharedInformerFactory // all others
+	watched   []cache.SharedIndexInformer
+	cancel    context.CancelFunc
+	changed   chan struct{}
+	denied    chan error
+	handlers  []cache.ResourceEventHandlerRegistration
 }
 
 func newView(cluster *kube.Cluster, release string) *view {
 	selected := informers.WithTweakListOptions(func(o *metav1.ListOptions) { o.LabelSelector = labelInstance + "=" + release })
 	in := informers.WithNamespace(cluster.Namespace)
 	v := &view{
-		commands: commands{cluster.Target, release},
-		release:  informers.NewSharedInformerFactoryWithOptions(cluster.Client, 0, in, selected),
-		all:      informers.NewSharedInformerFactoryWithOptions(cluster.Client, 0, in),
-		changed:  make(chan struct{}, 1),
-		denied:   make(chan error, 1),
+		subject:   subject{cluster.Target, release},
+		ofRelease: informers.NewSharedInformerFactoryWithOptions(cluster.Client, 0, in, selected),
+		all:       informers.NewSharedInformerFactoryWithOptions(cluster.Client, 0, in),
+		changed:   make(chan struct{}, 1),
+		denied:    make(chan error, 1),
 	}
 	v.watched = []cache.SharedIndexInformer{
-		v.release.Apps().V1().Deployments().Informer(),
-		v.release.Apps().V1().StatefulSets().Informer(),
-		v.release.Apps().V1().ReplicaSets().Informer(),
-		v.release.Core().V1().Pods().Informer(),
+		v.ofRelease.Apps().V1().Deployments().Informer(),
+		v.ofRelease.Apps().V1().StatefulSets().Informer(),
+		v.ofRelease.Apps().V1().ReplicaSets().Informer(),
+		v.ofRelease.Core().V1().Pods().Informer(),
 		v.all.Core().V1().PersistentVolumeClaims().Informer(),
 		v.all.Core().V1().Events().Informer(),
 	}
@@ -67,7 +67,7 @@ func (v *view) start(ctx context.Context) {
 		})
 		v.handlers = append(v.handlers, registration)
 	}
-	v.release.StartWithContext(ctx)
+	v.ofRelease.StartWithContext(ctx)
 	v.all.StartWithContext(ctx)
 }
 
@@ -80,7 +80,7 @@ func (v *view) notify() {
 
 func (v *view) close() {
 	v.cancel()
-	v.release.Shutdown()
+	v.ofRelease.Shutdown()
 	v.all.Shutdown()
 }
 
@@ -94,7 +94,7 @@ func (v *view) synced() bool {
 }
 
 func (v *view) snapshot(now, since time.Time) *snapshot {
-	snap := &snapshot{commands: v.commands, now: now, since: since}
+	snap := &snapshot{subject: v.subject, now: now, since: since}
 	for _, i := range v.watched {
 		for _, o := range i.GetStore().List() {
 			switch o := o.(type) {
@@ -118,7 +118,7 @@ func (v *view) snapshot(now, since time.Time) *snapshot {
 
 // list takes a single snapshot.
 func list(ctx context.Context, cluster *kube.Cluster, release string) (*snapshot, error) {
-	snap := &snapshot{commands: commands{cluster.Target, release}, now: time.Now()}
+	snap := &snapshot{subject: subject{cluster.Target, release}, now: time.Now()}
 	selected, apps, core := metav1.ListOptions{LabelSelector: labelInstance + "=" + release}, cluster.Client.AppsV1(), cluster.Client.CoreV1()
 	var err error
 	take := func(what string, get func() error) {

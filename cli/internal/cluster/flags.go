@@ -13,7 +13,6 @@ import (
 	"github.com/soundextract/sx/cli/internal/config"
 	"github.com/soundextract/sx/install/installer"
 	"github.com/soundextract/sx/install/kube"
-	"github.com/soundextract/sx/install/nextcmd"
 	"github.com/soundextract/sx/server/sx"
 )
 
@@ -55,16 +54,7 @@ func (f *Flags) Installer(report func(installer.Event)) (*installer.Installer, e
 
 // Line is a command of sx with these flags, to be typed next.
 func (f *Flags) Line(args ...string) string {
-	var kept nextcmd.Flags
-	for _, flag := range []struct{ name, value, usual string }{
-		{"--kubeconfig", f.Kubeconfig, ""},
-		{"--context", f.Context, ""},
-		{"-n", f.Namespace, kube.DefaultNamespace},
-		{"--release", f.Release, kube.DefaultRelease},
-	} {
-		kept = kept.Keep(flag.name, flag.value, flag.usual)
-	}
-	return kept.SX(args...)
+	return f.Target().SX(f.Release, args...)
 }
 
 // completionTime bounds how long the tab key waits for the cluster.

@@ -11,6 +11,7 @@ import (
 	"github.com/soundextract/sx/install/check"
 	"github.com/soundextract/sx/install/installer"
 	"github.com/soundextract/sx/install/kube"
+	"github.com/soundextract/sx/install/nextcmd"
 	"github.com/soundextract/sx/install/release"
 	"github.com/soundextract/sx/install/values"
 	"github.com/soundextract/sx/server/sx"
@@ -120,17 +121,28 @@ func (c *Checkup) users(env *check.Env) error {
 		return err
 	}
 	env.Server, env.Token, env.HTTP = settings.Server, account.Token, &http.Client{Transport: transport}
+	var flags nextcmd.Flags
+	if source(settings) == "flag" {
+		flags = flags.Keep("--server", settings.Server, "")
+	}
+	env.SignIn = flags.SX("login")
 	return nil
 }
 
 // given says whether the server's address was given for this run.
 func given(settings *config.Config) bool {
+	from := source(settings)
+	return from == "flag" || from == "SX_SERVER"
+}
+
+// source says where the server's address comes from.
+func source(settings *config.Config) string {
 	for _, v := range settings.Values {
 		if v.Key == "server" {
-			return v.Source == "flag" || v.Source == "SX_SERVER"
+			return v.Source
 		}
 	}
-	return false
+	return ""
 }
 
 // is says whether an installation that sx knows is the one that is asked.

@@ -136,9 +136,9 @@ func (p *printer) show(r check.Result) {
 func (p *printer) write(text string) { _, p.err = io.WriteString(p.io.Out, text) }
 
 // The widths of the first two columns, gaps included: the longest id is
-// release-state, the longest outcome skipped.
+// interrupted-upload, the longest outcome skipped.
 const (
-	idWidth      = 15
+	idWidth      = 20
 	outcomeWidth = 9
 	minTextWidth = 20
 )

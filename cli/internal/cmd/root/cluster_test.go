@@ -42,8 +42,8 @@ func TestClusterAway(t *testing.T) {
 	kubeconfig := filepath.Join(dir, "kubeconfig")
 	err := os.WriteFile(kubeconfig, []byte(`apiVersion: v1
 kind: Config
-current-context: away
-contexts: [{name: away, context: {cluster: away, user: nobody}}]
+current-context: far away
+contexts: [{name: far away, context: {cluster: away, user: nobody}}]
 clusters: [{name: away, cluster: {server: "https://127.0.0.1:1"}}]
 users: [{name: nobody, user: {}}]
 `), 0o600)
@@ -61,6 +61,6 @@ users: [{name: nobody, user: {}}]
 		{"uninstall", "--yes"},
 		{"secrets", "rotate", "all", "--yes"},
 	} {
-		run(t, args...).wantPart(t, 69, "cluster away does not answer", "kubectl get nodes")
+		run(t, args...).wantPart(t, 69, "cluster far away does not answer", "kubectl --context 'far away' -n soundextract get nodes")
 	}
 }

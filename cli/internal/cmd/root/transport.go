@@ -29,7 +29,7 @@ func newTransport(c *config.Config) (http.RoundTripper, error) {
 		if err != nil {
 			return nil, err
 		}
-		t.DialContext = forward.To(cluster, k.GatewayService()).DialContext
+		t.DialContext = forward.To(cluster, k.Release, k.GatewayService()).DialContext
 		t.Proxy = nil // one on the way to the API server is the kubeconfig's matter
 	}
 	return named{t}, nil
