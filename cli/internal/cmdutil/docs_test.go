@@ -26,8 +26,8 @@ func TestErrorReference(t *testing.T) {
 		if !known[sx.Code(name)] {
 			t.Errorf("docs/errors.md explains %q, which is no code or stands there twice", name)
 		}
-		if !strings.Contains(body, "Cause: ") || !strings.Contains(body, "Cure: ") {
-			t.Errorf("the section of %s lacks a cause or a cure", name)
+		if !strings.Contains(body, "Cause: ") || !strings.Contains(body, "What to do: ") {
+			t.Errorf("the section of %s does not say the cause and what to do", name)
 		}
 		delete(known, sx.Code(name))
 	}
