@@ -198,7 +198,7 @@ func waiting(t *testing.T, s *stack.Stack) {
 	until(t, func(ctx context.Context) bool { return !gateway.Ready(ctx) }, "the gateway is not ready")
 	status(t, gateway, api.PathReady, http.StatusServiceUnavailable, "auth")
 	gateway.Stop(t)
-	if code, _, stderr := execute(t, []string{"SX_ADDR=" + addr}, "gateway", "healthcheck"); code != 1 || !strings.Contains(stderr, "no answer") {
+	if code, _, stderr := execute(t, []string{"SX_ADDR=" + addr}, "gateway", "healthcheck"); code != 1 || !strings.Contains(stderr, "see the log of gateway") {
 		t.Errorf("healthcheck of a stopped gateway: exit code %d\n%s", code, stderr)
 	}
 }
