@@ -54,7 +54,7 @@ func (s *Service) removeTemp(ctx context.Context, dir string) {
 // removes.
 var tempName = regexp.MustCompile(`^[a-z2-7]{16}-[0-9]+$`)
 
-// clearTemp creates TempDir and removes what a killed process left in it.
+// clearTemp creates TempDir and removes files that a killed process left in it.
 func (s *Service) clearTemp() error {
 	if err := os.MkdirAll(s.TempDir, 0o700); err != nil {
 		return fmt.Errorf("create the directory for temporary files: %w", err)

@@ -1,7 +1,7 @@
-// Package converter is the service that converts videos into tracks. Any number of
-// instances run side by side. A job belongs to the instance whose claim was stored,
-// for as long as it renews the lease; the attempt's number is the fencing token, so
-// only that instance's result is recorded.
+// Package converter is the service that converts videos into tracks. Any number
+// of instances may run concurrently. A job belongs to the instance whose claim
+// was stored, as long as that renews the lease; the attempt's number is the
+// fencing token, so only that instance's result is recorded.
 package converter
 
 import (
@@ -20,16 +20,16 @@ import (
 	"github.com/soundextract/sx/server/sx"
 )
 
-// Config is what the service needs. A zero duration stands for its default.
+// Config is what the service needs. A zero duration means its default.
 type Config struct {
 	Updater    *jobs.Updater
 	Bus        bus.Bus
 	Videos     store.Videos
 	Tracks     store.Tracks
 	Transcoder Transcoder
-	Slots      int // conversions at once, at least 1
-	// TempDir holds MP3s before they are stored. No other process may use it: what
-	// an earlier one left there is removed.
+	Slots      int // concurrent conversions, at least 1
+	// TempDir holds MP3s before they are stored. No other process may use it,
+	// because files of earlier processes are removed.
 	TempDir    string
 	Log        *slog.Logger
 	Now        func() time.Time
@@ -37,7 +37,7 @@ type Config struct {
 
 	Lease             time.Duration // how long a job stays claimed without a renewal (default 20 s)
 	RenewInterval     time.Duration // between two renewals of a lease (default 5 s)
-	ProgressInterval  time.Duration // between two writes of progress, at least (default 1 s)
+	ProgressInterval  time.Duration // minimum time between two writes of progress (default 1 s)
 	ReconcileInterval time.Duration // between two checks for expired leases and lost wake-up messages (default 5 s)
 	SweepInterval     time.Duration // between two checks for orphaned tracks (default 1 h)
 }
@@ -93,8 +93,8 @@ func (s *Service) Run(ctx context.Context) error {
 	return group.Wait()
 }
 
-// ReleaseAll releases every running job at once. It is for a process that knows
-// that no converter is running: in local mode the data directory is locked.
+// ReleaseAll releases all running jobs. It is for a process that knows that no
+// converter is running: in local mode the data directory is locked.
 func ReleaseAll(ctx context.Context, updater *jobs.Updater) error {
 	list, err := updater.Jobs.Unsettled(ctx)
 	if err != nil {

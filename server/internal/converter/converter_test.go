@@ -234,7 +234,7 @@ func TestFailures(t *testing.T) {
 				t.Errorf("job %+v, error %+v", j, j.Error)
 			}
 			if strings.Contains(j.Error.Message, "signal") {
-				t.Errorf("the cause is shown: %q", j.Error.Message)
+				t.Errorf("the cause is in the message: %q", j.Error.Message)
 			}
 			if ids := f.tracks(); len(ids) != 0 {
 				t.Errorf("tracks %v", ids)
@@ -341,7 +341,7 @@ func TestLeftoversAreRemovedAtStart(t *testing.T) {
 		}
 	}
 	f.start(cfg)
-	testkit.Eventually(t, "removal of what an earlier run left", func() bool { _, err := os.Stat(left); return os.IsNotExist(err) }, func() any { return left })
+	testkit.Eventually(t, "removal of an earlier run's files", func() bool { _, err := os.Stat(left); return os.IsNotExist(err) }, func() any { return left })
 	if err := os.RemoveAll(foreign); err != nil { // it was kept
 		t.Error(err)
 	}

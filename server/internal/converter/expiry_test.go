@@ -26,7 +26,8 @@ func TestLeaseOfDeadConverterExpires(t *testing.T) {
 	f.wantOnlyTrackOf(j)
 }
 
-// A converter whose clock is minutes ahead must not expire the leases of others.
+// TestFastClockExpiresNothing checks that a converter whose clock is minutes
+// ahead does not expire the leases of others.
 func TestFastClockExpiresNothing(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -52,8 +53,8 @@ func TestFastClockExpiresNothing(t *testing.T) {
 	}
 }
 
-// A converter that cannot reach the store stops when its lease expires, and its
-// track is removed.
+// TestConverterStopsWithoutStore checks that a converter that cannot reach the
+// store stops when its lease expires, and that its track is removed.
 func TestConverterStopsWithoutStore(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -67,7 +68,7 @@ func TestConverterStopsWithoutStore(t *testing.T) {
 		close(started)
 		<-ctx.Done()
 		close(stopped)
-		return nil // its track is stored
+		return nil // the track is stored
 	}})
 	cfg.Lease = time.Second
 	cfg = f.withFaults(cfg, faultyStore{down: cut.Load})
@@ -83,7 +84,7 @@ func TestConverterStopsWithoutStore(t *testing.T) {
 	j := f.waitForState(id, sx.StateDone)
 	<-stopped
 	if took := time.Since(since); took > 15*cfg.Lease {
-		t.Errorf("it ran on for %s", took)
+		t.Errorf("it kept running for %s", took)
 	}
 	if j.Attempt != 2 || j.LeaseExpirations != 1 {
 		t.Errorf("job %+v", j)
@@ -111,7 +112,8 @@ func TestShortOutage(t *testing.T) {
 	}
 }
 
-// At each step once, the store is unavailable or its answer gets lost.
+// TestStoreErrors makes the store unavailable, or loses its response, once at
+// each step.
 func TestStoreErrors(t *testing.T) {
 	t.Parallel()
 	permanent := sx.NewError(sx.CodeNoAudio, "silent")
@@ -125,9 +127,9 @@ func TestStoreErrors(t *testing.T) {
 	}{
 		{"claim", nil, sx.StateRunning, false, sx.StateDone, 1},
 		{"finish", nil, sx.StateDone, false, sx.StateDone, 1},
-		{"answer to finish", nil, sx.StateDone, true, sx.StateDone, 1},
+		{"response to finish", nil, sx.StateDone, true, sx.StateDone, 1},
 		{"fail", permanent, sx.StateFailed, false, sx.StateFailed, 1},
-		{"answer to fail", permanent, sx.StateFailed, true, sx.StateFailed, 1},
+		{"response to fail", permanent, sx.StateFailed, true, sx.StateFailed, 1},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -140,7 +142,7 @@ func TestStoreErrors(t *testing.T) {
 			stop := f.start(cfg)
 			id := f.queue([]byte("video")).ID
 			j := f.waitForState(id, tt.want)
-			testkit.Eventually(t, "lost answer", func() bool { return lost.Load() == 1 }, func() any { return lost.Load() })
+			testkit.Eventually(t, "lost response", func() bool { return lost.Load() == 1 }, func() any { return lost.Load() })
 			stop() // all writes have ended
 			if j.Attempt != tt.attempts || j.Failures > 1 {
 				t.Errorf("job %+v", j)

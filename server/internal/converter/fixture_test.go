@@ -58,7 +58,7 @@ func (f *fixture) config(tc converter.Transcoder) converter.Config {
 	}
 }
 
-// start runs a converter; stop ends it and waits for that.
+// start runs a converter; stop ends it and waits until it has returned.
 func (f *fixture) start(cfg converter.Config) (stop func()) {
 	f.t.Helper()
 	ctx, cancel := context.WithCancel(f.t.Context())
@@ -105,11 +105,11 @@ func (f *fixture) upload(content []byte) sx.Job {
 	if _, err := f.store.Videos.Append(ctx, j.ID, 0, bytes.NewReader(content)); err != nil {
 		f.t.Fatal(err)
 	}
-	sealed, err := f.store.Videos.Complete(ctx, j.ID)
+	complete, err := f.store.Videos.Complete(ctx, j.ID)
 	if err != nil {
 		f.t.Fatal(err)
 	}
-	if err := j.Queue(sealed.SHA256, f.now()); err != nil {
+	if err := j.Queue(complete.SHA256, f.now()); err != nil {
 		f.t.Fatal(err)
 	}
 	if err := f.store.Jobs.Create(ctx, j); err != nil {
@@ -147,11 +147,11 @@ func (f *fixture) cancel(id string) {
 	f.update(id, func(j *sx.Job) error { return j.Cancel(f.now()) })
 }
 
-// waitFor waits until is is true for the job.
-func (f *fixture) waitFor(id string, is func(sx.Job) bool) sx.Job {
+// waitFor waits until cond returns true for the job.
+func (f *fixture) waitFor(id string, cond func(sx.Job) bool) sx.Job {
 	f.t.Helper()
 	var j sx.Job
-	testkit.Eventually(f.t, "state of job "+id, func() bool { j = f.job(id); return is(j) }, func() any { return j })
+	testkit.Eventually(f.t, "state of job "+id, func() bool { j = f.job(id); return cond(j) }, func() any { return j })
 	return j
 }
 
@@ -178,7 +178,7 @@ func (f *fixture) wantOnlyTrackOf(j sx.Job) {
 	}
 }
 
-// fakeTranscoder is a Transcoder whose MP3 is the video behind a prefix. Each call
+// fakeTranscoder is a Transcoder whose MP3 is a prefix and the video. Each call
 // runs step first, if it is set.
 type fakeTranscoder struct {
 	calls atomic.Int32
@@ -216,7 +216,8 @@ func newHangingTranscoder() (*fakeTranscoder, <-chan struct{}) {
 // faultyStore is a job store with injected faults.
 type faultyStore struct {
 	store.Jobs
-	// fails is called before each Replace and again after it; true is an error.
+	// fails is called before and after each Replace, which returns an error if
+	// it returns true.
 	fails func(j sx.Job, stored bool) bool
 	// down makes reads fail.
 	down func() bool

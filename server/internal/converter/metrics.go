@@ -34,13 +34,13 @@ func newMetrics(r prometheus.Registerer) metrics {
 		}),
 		running: f.NewGauge(prometheus.GaugeOpts{
 			Name: "sx_converter_running",
-			Help: "Conversions that are running.",
+			Help: "Running conversions.",
 		}),
 	}
 }
 
-// startAttempt counts an attempt that starts. The caller calls the returned
-// function with the result when it ends.
+// startAttempt counts the start of an attempt. The caller must call the
+// returned function with the result at its end.
 func (m metrics) startAttempt() func(result string) {
 	start := time.Now()
 	m.running.Inc()

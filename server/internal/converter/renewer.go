@@ -85,10 +85,10 @@ func (r *leaseRenewer) run(ctx context.Context) {
 	}
 }
 
-// renew stores one renewal. It reports false once the lease is certainly lost; a
-// store that is unavailable may return before the lease expires.
+// renew stores one renewal. It returns false once the lease is certainly lost;
+// an unavailable store may recover before the lease expires.
 func (r *leaseRenewer) renew(ctx context.Context, p Progress, now time.Time) bool {
-	// A store that hangs must not keep this attempt running past its lease.
+	// A hanging store must not keep this attempt running past its lease.
 	timeout := min(r.service.RenewInterval, max(r.expiry.Sub(now), time.Millisecond))
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()

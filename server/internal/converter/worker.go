@@ -20,8 +20,8 @@ const (
 	writeTimeout = 5 * time.Second
 )
 
-// work takes one job after another until ctx ends. Run starts one worker for each
-// conversion that may run at once.
+// work processes one job after another until ctx ends. Run starts one worker
+// for each conversion that may run at once.
 func (s *Service) work(ctx context.Context) {
 	for ctx.Err() == nil {
 		d, err := s.Bus.Receive(ctx, bus.Convert)
@@ -121,8 +121,8 @@ func (s *Service) finish(ctx context.Context, job sx.Job, track sx.Track, expiry
 		s.removeTrack(ctx, track.ID)
 		return resultLeaseLost
 	default:
-		// It may have been stored all the same. If not, another attempt follows, and
-		// the sweep removes the track.
+		// The result may have been stored nevertheless. If not, another attempt
+		// follows, and the sweep removes the track.
 		log.WarnContext(ctx, "result not recorded", "error", err)
 		return string(sx.CodeOf(err))
 	}
@@ -137,7 +137,7 @@ func (s *Service) fail(ctx context.Context, job sx.Job, cause error, expiry time
 	log.WarnContext(ctx, "conversion failed", "code", string(known.Code), "reason", known.Message, "cause", rootCause(cause))
 	err := s.record(ctx, job.ID, expiry, func(j *sx.Job) error { return j.Fail(job.Attempt, known, s.Now()) })
 	switch {
-	case jobs.IsStale(err): // or an earlier write was stored although its answer got lost
+	case jobs.IsStale(err): // or an earlier write was stored although its response was lost
 		log.InfoContext(ctx, "failure discarded", "cause", errLeaseLost, "error", err)
 	case err != nil:
 		log.WarnContext(ctx, "failure not recorded; the lease will expire", "error", err)
@@ -168,8 +168,8 @@ func (s *Service) release(ctx context.Context, job sx.Job, log *slog.Logger) {
 	}
 }
 
-// errAlreadyRecorded reports that an earlier write of record was stored although
-// its answer got lost.
+// errAlreadyRecorded means that an earlier write of record was stored although
+// its response was lost.
 var errAlreadyRecorded = errors.New("already recorded")
 
 // record updates the job, retrying while the store is unavailable, until the lease

@@ -14,8 +14,8 @@ import (
 	"github.com/soundextract/sx/server/sx"
 )
 
-// maxBody is in bytes. The largest JSON body has a password of maximum length, each
-// byte of it written as \u00xx, and a name.
+// maxBody is in bytes. The largest JSON body contains a name and a password of
+// maximum length whose bytes are all written as \u00xx.
 const maxBody = 16 << 10
 
 // Decode decodes a JSON body strictly: an unknown field is an error. It requires the
@@ -76,8 +76,8 @@ func Routes(mux *http.ServeMux) http.Handler {
 }
 
 // WriteError writes err as api.WriteError does. It logs errors of the server (status
-// 5xx), whose cause is not in the response. For an error that is only the end of the
-// request's own ctx it logs nothing.
+// 5xx), whose cause is not in the response. It logs nothing if the error only
+// results from the end of the request's own ctx.
 func WriteError(ctx context.Context, w http.ResponseWriter, log *slog.Logger, err error) {
 	switch {
 	case ctx.Err() == nil || !errors.Is(err, ctx.Err()):

@@ -36,11 +36,12 @@ type Health struct {
 	failing map[string]bool
 }
 
-// checkTimeout bounds one check, so that a probe is answered in time.
+// checkTimeout bounds one check, so that a probe gets a response in time.
 const checkTimeout = 2 * time.Second
 
-// NewHealth returns a Health with the given checks, by the name of what they check,
-// such as "store". A check has a timeout of two seconds; it should honour its ctx.
+// NewHealth returns a Health with the given checks, by the names of the checked
+// dependencies, such as "store". A check has a timeout of two seconds; it
+// should honour its ctx.
 func NewHealth(log *slog.Logger, checks map[string]func(ctx context.Context) error) *Health {
 	return &Health{instance: sx.NewID(), checks: checks, log: log, failing: map[string]bool{}}
 }
@@ -99,8 +100,8 @@ func (h *Health) run(ctx context.Context) []string {
 	return reasons
 }
 
-// check runs one check. Concurrent probes share it, so that a check that hangs blocks
-// one goroutine and not one for each probe.
+// check runs one check. Concurrent probes share it, so that a check that hangs
+// blocks one goroutine instead of one for each probe.
 func (h *Health) check(ctx context.Context, name string) error {
 	done := h.group.DoChan(name, func() (any, error) {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), checkTimeout)

@@ -58,15 +58,15 @@ func TestReadiness(t *testing.T) {
 	}{
 		{"no checks", nil, 200, "ok"},
 		{"all pass", checks{"bus": pass, "store": pass}, 200, "ok"},
-		{"an error for people", checks{"bus": pass, "store": fail(sx.NewError(sx.CodeUnavailable, "the store is away"))}, 503, "store: the store is away"},
+		{"an *sx.Error", checks{"bus": pass, "store": fail(sx.NewError(sx.CodeUnavailable, "the store is unreachable"))}, 503, "store: the store is unreachable"},
 		{"an error with secrets", checks{"store": fail(errors.New("mongodb://user:geheim@host"))}, 503, "store: failed; see the log"},
-		{"two in the order of their names", checks{
+		{"two, in the order of their names", checks{
 			"store": fail(sx.NewError(sx.CodeUnavailable, "b")), "bus": fail(sx.NewError(sx.CodeUnavailable, "a")),
 		}, 503, "bus: a; store: b"},
 		{"one waits for its ctx", checks{
 			"bus": func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }, "store": pass,
 		}, 503, "bus: timeout after 2s"},
-		{"one hangs for good", checks{"bus": func(context.Context) error { <-hang; return nil }}, 503, "bus: timeout after 2s"},
+		{"one hangs forever", checks{"bus": func(context.Context) error { <-hang; return nil }}, 503, "bus: timeout after 2s"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -78,7 +78,7 @@ func TestReadiness(t *testing.T) {
 			}
 			status, alive := healthOf(t, url+api.PathHealth)
 			if status != http.StatusOK || alive.Status != "ok" || alive.Instance != got.Instance {
-				t.Fatalf("alive: got %d %+v", status, alive)
+				t.Fatalf("health: got %d %+v", status, alive)
 			}
 		})
 	}
@@ -89,7 +89,7 @@ func TestReadinessIsLoggedOnce(t *testing.T) {
 	var broken atomic.Bool
 	_, url, out := mounted(t, checks{"store": func(context.Context) error {
 		if broken.Load() {
-			return sx.NewError(sx.CodeUnavailable, "the store is away").WithCause(errors.New("refused"))
+			return sx.NewError(sx.CodeUnavailable, "the store is unreachable").WithCause(errors.New("refused"))
 		}
 		return nil
 	}})
@@ -100,7 +100,7 @@ func TestReadinessIsLoggedOnce(t *testing.T) {
 		}
 	}
 	bad := out.Find(t, "not ready")
-	if len(bad) != 2 || bad[0]["check"] != "store" || bad[0]["error"] != "the store is away: refused" {
+	if len(bad) != 2 || bad[0]["check"] != "store" || bad[0]["error"] != "the store is unreachable: refused" {
 		t.Fatalf("got %v", bad)
 	}
 	if good := out.Find(t, "ready again"); len(good) != 1 {
@@ -136,7 +136,7 @@ func TestDrainAndMetrics(t *testing.T) {
 		t.Fatalf("got %d %+v", status, got)
 	}
 	if status, _ := healthOf(t, url+api.PathHealth); status != http.StatusOK {
-		t.Fatalf("a draining process counts as dead: %d", status)
+		t.Fatalf("a draining process is not healthy: %d", status)
 	}
 	res, body := get(t, url+api.PathMetrics)
 	if res.StatusCode != http.StatusOK || !strings.Contains(body, "go_goroutines") {

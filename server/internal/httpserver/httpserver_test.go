@@ -81,7 +81,7 @@ func TestGroup(t *testing.T) {
 	tests := []struct {
 		name  string
 		input httpserver.Group
-		end   bool // ctx ends by itself
+		end   bool // a timeout ends ctx
 		want  error
 	}{
 		{"the first error cancels the rest", httpserver.Group{untilEnd, fails, untilEndErr}, false, broken},
@@ -133,7 +133,7 @@ func TestCause(t *testing.T) {
 		want  string
 	}{
 		{"plain", inner, "connection refused"},
-		{"hidden cause", sx.NewError(sx.CodeUnavailable, "the store is away").WithCause(inner), "the store is away: connection refused"},
+		{"hidden cause", sx.NewError(sx.CodeUnavailable, "the store is unreachable").WithCause(inner), "the store is unreachable: connection refused"},
 		{"no cause", sx.NewError(sx.CodeNotFound, "gone"), "gone"},
 		{
 			"two", sx.NewError(sx.CodeUnavailable, "a").WithCause(sx.NewError(sx.CodeUnavailable, "b").WithCause(inner)),

@@ -68,7 +68,7 @@ func routeOf(r *http.Request) string {
 	return r.Pattern
 }
 
-// maxLoggedPath bounds what a client can write into the log.
+// maxLoggedPath bounds what a client can write to the log.
 const maxLoggedPath = 256
 
 func logAccess(r *http.Request, log *slog.Logger, rec *recorder, route string, status int, took time.Duration) {
@@ -88,8 +88,9 @@ func logAccess(r *http.Request, log *slog.Logger, rec *recorder, route string, s
 		slog.Int("status", status), slog.Int64("bytes", rec.bytes), slog.Duration("took", took))
 }
 
-// recoverPanic recovers from a panic of a handler. If the response has been started
-// the connection is closed, so that no client takes it for complete.
+// recoverPanic recovers from a panic of a handler. If the response has been
+// started, the connection is closed, so that no client mistakes it for
+// complete.
 func recoverPanic(rec *recorder, r *http.Request, log *slog.Logger) {
 	cause := recover()
 	if cause == nil {
@@ -181,7 +182,7 @@ func newHTTPMetrics(reg prometheus.Registerer) httpMetrics {
 
 func (m httpMetrics) observe(route, method string, status int, took time.Duration) {
 	if !slices.Contains(knownMethods, method) {
-		method = "other" // else clients could create labels without bound
+		method = "other" // otherwise clients could create an unbounded number of labels
 	}
 	m.requests.WithLabelValues(route, method, strconv.Itoa(status)).Inc()
 	m.duration.WithLabelValues(route, method).Observe(took.Seconds())

@@ -67,7 +67,7 @@ func TestRequestID(t *testing.T) {
 				t.Fatalf("got id %q for %q", id, tt.input)
 			}
 			if body != id+" "+id {
-				t.Fatalf("ctx and header have %q, the answer %q", body, id)
+				t.Fatalf("ctx and header have %q, the response %q", body, id)
 			}
 			testkit.Eventually(t, "a log line with the id", func() bool {
 				return strings.Contains(out.String(), `"request_id":"`+id+`"`)
@@ -115,7 +115,7 @@ func TestAccessLog(t *testing.T) {
 	testkit.Eventually(t, "three lines", func() bool { return len(out.Find(t, "request")) == 3 })
 	all := out.Find(t, "request")
 	if all[1]["status"] != float64(404) || all[1]["route"] != "none" || len(all[1]["path"].(string)) != 256 {
-		t.Errorf("got %v for a path that is not there", all[1])
+		t.Errorf("got %v for an unknown path", all[1])
 	}
 	if all[2]["level"] != "DEBUG" {
 		t.Errorf("a probe is logged as %v", all[2]["level"])
@@ -136,13 +136,13 @@ func TestClientGone(t *testing.T) {
 	go func() { <-begun; cancel() }()
 	if res, err := http.DefaultTransport.RoundTrip(newRequest(t, http.MethodGet, url, nil).WithContext(ctx)); err == nil {
 		_ = res.Body.Close()
-		t.Fatal("there is an answer")
+		t.Fatal("there is a response")
 	}
 	if got := out.Wait(t, "request"); got["status"] != float64(499) {
 		t.Fatalf("got %v, want status 499", got)
 	}
 	if got := out.Find(t, "request failed"); len(got) != 0 {
-		t.Fatalf("a client that left is logged as a failure: %v", got)
+		t.Fatalf("a client's disconnect is logged as a failure: %v", got)
 	}
 }
 
@@ -177,15 +177,15 @@ func TestPanic(t *testing.T) {
 		_ = late.Body.Close()
 	}
 	if err == nil {
-		t.Fatal("an answer that broke off looks complete")
+		t.Fatal("an interrupted response looks complete")
 	}
 	aborted, err := http.DefaultTransport.RoundTrip(newRequest(t, http.MethodPost, url+"/abort", nil))
 	if err == nil {
 		_ = aborted.Body.Close()
-		t.Fatal("an aborted request has an answer")
+		t.Fatal("an aborted request has a response")
 	}
 	if got := len(out.Find(t, "handler panicked")); got != 2 {
-		t.Fatalf("%d panics are logged, want 2 (an abort is none)", got)
+		t.Fatalf("%d panics are logged, want 2 (an abort is not one)", got)
 	}
 }
 
@@ -194,7 +194,7 @@ func TestWriteError(t *testing.T) {
 	cause := errors.New("disk on fire")
 	errs := map[string]error{
 		"internal":    fmt.Errorf("save job: %w", cause),
-		"unavailable": sx.NewError(sx.CodeUnavailable, "the store is away").WithCause(cause),
+		"unavailable": sx.NewError(sx.CodeUnavailable, "the store is unreachable").WithCause(cause),
 		"notfound":    sx.NewError(sx.CodeNotFound, "job not found"),
 	}
 	url, out, _ := observed(t, func(mux *http.ServeMux, log *slog.Logger) {
@@ -208,7 +208,7 @@ func TestWriteError(t *testing.T) {
 		logged string
 	}{
 		"internal":    {500, sx.CodeInternal, "save job: disk on fire"},
-		"unavailable": {503, sx.CodeUnavailable, "the store is away: disk on fire"},
+		"unavailable": {503, sx.CodeUnavailable, "the store is unreachable: disk on fire"},
 		"notfound":    {404, sx.CodeNotFound, ""},
 	} {
 		before := len(out.Find(t, "request failed"))
@@ -341,6 +341,6 @@ func TestRoutes(t *testing.T) {
 	}
 	res, body = get(t, url+"/own404")
 	if e := wantError(t, res, body, http.StatusNotFound, sx.CodeNotFound); e.Message != "job not found" {
-		t.Errorf("a handler's own answer is replaced: %+v", e)
+		t.Errorf("a handler's own response is replaced: %+v", e)
 	}
 }

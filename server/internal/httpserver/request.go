@@ -41,9 +41,9 @@ func SetUser(ctx context.Context, id string) {
 // A client's ID is written to logs and headers, so only short, plain ones are used.
 var requestIDPattern = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
 
-// identify gives the request an ID: the client's if it is valid, so that the ID is the
-// same in all services, else a new one. It sets the ID in the response, and in the
-// request for the reverse proxy.
+// identify assigns the request an ID: the client's if it is valid, so that the
+// ID is the same in all services, or else a new one. It sets the ID in the
+// response, and in the request for the reverse proxy.
 func identify(w http.ResponseWriter, r *http.Request) *http.Request {
 	id := r.Header.Get(api.HeaderRequestID)
 	if !requestIDPattern.MatchString(id) {

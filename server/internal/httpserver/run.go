@@ -1,6 +1,6 @@
-// Package httpserver is what every server program needs around a service: signals,
-// a group of goroutines, an HTTP server that drains, request IDs in responses and
-// logs, metrics and health.
+// Package httpserver contains what every server program needs around a service:
+// signals, a group of goroutines, an HTTP server that drains, request IDs in
+// responses and logs, metrics and health.
 package httpserver
 
 import (
@@ -20,8 +20,9 @@ import (
 type Group []func(ctx context.Context) error
 
 // Run runs all functions and returns when all have returned. The first error
-// cancels the others and is returned; a function that returns nil ends alone. Once
-// ctx has ended, a function may return its error instead of nil.
+// cancels the others and is returned; a function that returns nil does not
+// affect the others. Once ctx has ended, a function may return its error
+// instead of nil.
 func (g Group) Run(ctx context.Context) error {
 	group, groupCtx := errgroup.WithContext(ctx)
 	for _, run := range g {
@@ -37,9 +38,10 @@ func (g Group) Run(ctx context.Context) error {
 }
 
 // Main runs a program and returns its exit code: 0, or 1 after an error, which it
-// logs. SIGINT or SIGTERM cancels run's ctx, and Main waits for run to return. After
-// a second signal Main returns at once, with the code with which a shell reports
-// death by that signal (130 or 143), so that an operator can always end the program.
+// logs. SIGINT or SIGTERM cancels run's ctx, and Main waits for run to return.
+// After a second signal Main returns immediately, with the exit code that
+// shells report for that signal (130 or 143), so that an operator can always
+// stop the program.
 func Main(ctx context.Context, log *slog.Logger, run func(ctx context.Context) error) int {
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
@@ -60,7 +62,7 @@ func Main(ctx context.Context, log *slog.Logger, run func(ctx context.Context) e
 				return signalCode(s)
 			}
 			stopping = true
-			log.InfoContext(ctx, "stopping; a second signal exits at once", "signal", s.String())
+			log.InfoContext(ctx, "stopping; a second signal exits immediately", "signal", s.String())
 			cancel()
 		}
 	}

@@ -113,8 +113,8 @@ func TestMainWithoutSignals(t *testing.T) {
 	}{
 		{"done", nil, 0, ""},
 		{"error", errors.New("port in use"), 1, `"error":"port in use"`},
-		{"error with a hint", sx.NewError(sx.CodeInvalid, "bad folder").WithHint("choose another"), 1, `"hint":"choose another"`},
-		{"a cancelled ctx of its own", context.Canceled, 1, "canceled"},
+		{"error with a hint", sx.NewError(sx.CodeInvalid, "bad directory").WithHint("choose another"), 1, `"hint":"choose another"`},
+		{"an error of another ctx", context.Canceled, 1, "canceled"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

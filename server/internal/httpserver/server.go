@@ -56,8 +56,8 @@ type Server struct {
 // After half a second the ctx of open requests is cancelled (with the cause
 // http.ErrServerClosed) and their bodies are no longer read, so that event streams end
 // and uploads store what they have received. After DrainTimeout the connections are
-// closed. When Run returns, all handlers have returned, except those that ignore even
-// that. An error is that of the listener.
+// closed. When Run returns, all handlers have returned, except those that
+// ignore even that. The only error is that of the listener.
 func (s *Server) Run(ctx context.Context) error {
 	base, cancelBase := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer cancelBase(http.ErrServerClosed)
@@ -104,8 +104,8 @@ func (s *Server) drain(ctx context.Context, srv *http.Server, open *openRequests
 	}
 }
 
-// openRequests counts the running handlers. A sync.WaitGroup cannot be used, because
-// requests may start while it is waited for.
+// openRequests counts the running handlers. A sync.WaitGroup cannot be used,
+// because requests may start during Wait.
 type openRequests struct {
 	mu     sync.Mutex
 	n      int

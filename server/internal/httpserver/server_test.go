@@ -74,11 +74,12 @@ func TestServerServesAndStops(t *testing.T) {
 	}
 	if res, err := http.DefaultTransport.RoundTrip(newRequest(t, http.MethodGet, s.url, nil)); err == nil {
 		_ = res.Body.Close()
-		t.Fatal("it still answers")
+		t.Fatal("it still responds")
 	}
 }
 
-// A running request is answered, although no new connection is accepted.
+// TestDrainLetsShortRequestsEnd checks that a running request gets its response
+// although no new connection is accepted.
 func TestDrainLetsShortRequestsEnd(t *testing.T) {
 	t.Parallel()
 	begun, release := make(chan struct{}), make(chan struct{})
@@ -87,7 +88,7 @@ func TestDrainLetsShortRequestsEnd(t *testing.T) {
 			close(begun)
 			<-release
 			if err := r.Context().Err(); err != nil {
-				t.Errorf("cancelled at once: %v", err)
+				t.Errorf("cancelled immediately: %v", err)
 			}
 			_, _ = io.WriteString(w, "done")
 		})
@@ -113,7 +114,8 @@ func TestDrainLetsShortRequestsEnd(t *testing.T) {
 	s.wait(t, time.Now())
 }
 
-// An event stream never ends by itself: its ctx is cancelled.
+// TestDrainEndsStreams checks that draining cancels the ctx of an event stream,
+// which never ends by itself.
 func TestDrainEndsStreams(t *testing.T) {
 	t.Parallel()
 	cause := make(chan error, 1)
@@ -163,7 +165,8 @@ func (b *slowBody) Read(p []byte) (int, error) {
 	return 0, b.ctx.Err()
 }
 
-// An upload that waits for its client's next byte ends, and keeps what it has received.
+// TestDrainEndsUploads checks that an upload that waits for its client's next
+// byte ends and stores the bytes it has received.
 func TestDrainEndsUploads(t *testing.T) {
 	t.Parallel()
 	type stored struct {
@@ -201,8 +204,9 @@ func TestDrainEndsUploads(t *testing.T) {
 	}
 }
 
-// A handler that extends the read deadline after each read overrides the deadline by
-// which the server ends reading.
+// TestDrainEndsUploadsThatMoveDeadlines covers a handler that extends the read
+// deadline after each read, which overrides the deadline by which the server
+// ends reading.
 func TestDrainEndsUploadsThatMoveDeadlines(t *testing.T) {
 	t.Parallel()
 	got, begun := make(chan error, 1), make(chan struct{})
@@ -235,8 +239,8 @@ func TestDrainEndsUploadsThatMoveDeadlines(t *testing.T) {
 	}
 }
 
-// The connection of a handler that ignores its ctx is closed, and the server waits for
-// the handler while it stores.
+// TestDrainHasADeadline checks that the connection of a handler that ignores
+// its ctx is closed, and that the server waits for the handler while it stores.
 func TestDrainHasADeadline(t *testing.T) {
 	t.Parallel()
 	begun, cut, stored := make(chan struct{}), make(chan struct{}), make(chan struct{})
@@ -293,7 +297,8 @@ func TestDrainGivesUpOnAHangingHandler(t *testing.T) {
 	}
 }
 
-// The response of a handler whose store call is cancelled by draining.
+// TestWriteErrorWhileDraining checks the response of a handler whose store call
+// is cancelled by draining.
 func TestWriteErrorWhileDraining(t *testing.T) {
 	t.Parallel()
 	begun := make(chan struct{})

@@ -11,8 +11,8 @@ import (
 // HandlerTransport returns an http.RoundTripper that calls h in this process, so that
 // services call each other in the same way whether they share a process or not. It
 // buffers the whole response, so it cannot be used for streams. When a request's ctx
-// ends, RoundTrip returns its error at once, although h may still be running. A panic
-// of h is returned as an error.
+// ends, RoundTrip returns its error immediately, although h may still be
+// running. A panic of h is returned as an error.
 func HandlerTransport(h http.Handler) http.RoundTripper { return handlerTransport{h} }
 
 type handlerTransport struct{ handler http.Handler }
@@ -41,7 +41,7 @@ func (t handlerTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	done := make(chan result, 1)
 	go func() {
-		// A RoundTripper must close the body, also on errors.
+		// A RoundTripper must close the body, including on errors.
 		defer func() { _ = body.Close() }()
 		defer func() {
 			if cause := recover(); cause != nil {

@@ -30,7 +30,7 @@ func TestHandlerTransport(t *testing.T) {
 		raw, _ := io.ReadAll(r.Body)
 		w.Header().Set("X-Seen", strings.Join([]string{r.PathValue("id"), r.URL.RawQuery, r.Host, r.RemoteAddr, r.RequestURI, r.Header.Get("X-In")}, "|"))
 		w.WriteHeader(http.StatusCreated)
-		w.WriteHeader(http.StatusTeapot)    // too late, as at a server
+		w.WriteHeader(http.StatusTeapot)    // too late, as in a real server
 		w.Header().Set("X-Late", "ignored") // too late as well
 		_, _ = w.Write(raw)
 	})
@@ -70,7 +70,7 @@ func TestHandlerTransport(t *testing.T) {
 		t.Errorf("HEAD: got %d %q", res.StatusCode, got)
 	}
 	if _, err := rt.RoundTrip(newRequest(t, http.MethodGet, "http://auth/panic", nil)); err == nil || !strings.Contains(err.Error(), "ouch") {
-		t.Errorf("a panic gives %v", err)
+		t.Errorf("a panic returned %v", err)
 	}
 
 	ctx, cancel := context.WithCancel(t.Context())
@@ -94,7 +94,8 @@ func TestHandlerTransport(t *testing.T) {
 	<-unused.closed
 }
 
-// The API's client works over it.
+// TestHandlerTransportUnderTheClient checks that the API's client works over
+// it.
 func TestHandlerTransportUnderTheClient(t *testing.T) {
 	t.Parallel()
 	mux := http.NewServeMux()

@@ -20,9 +20,10 @@ const (
 )
 
 // authenticate returns the ID of the user who sent the request. It asks the auth
-// service instead of verifying the access token itself, so that a sign-out counts at
-// once: whoever changes these settings with a token that was stolen would still get
-// notifications after it has expired. For the same reason personal tokens are refused.
+// service instead of verifying the access token itself, so that a sign-out
+// takes effect immediately: an attacker who changes these settings with a
+// stolen token would still receive notifications after it has expired. For the
+// same reason personal tokens are refused.
 func (s *Service) authenticate(r *http.Request) (string, error) {
 	raw, err := token.Bearer(r.Header)
 	if err != nil {

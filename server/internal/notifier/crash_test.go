@@ -60,7 +60,8 @@ func TestCrashAfterSending(t *testing.T) {
 	r.wantNoMore()
 }
 
-// TestStop: an attempt that a shutdown interrupts is repeated by the next process.
+// TestStop checks that the next process repeats an attempt that a shutdown
+// interrupted.
 func TestStop(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)

@@ -113,8 +113,8 @@ func (s *Service) limitRate(ctx context.Context, user string, event sx.Event) er
 	return nil
 }
 
-// parseAddress returns the plain address, or an *sx.Error. It accepts no syntax that
-// some mail program could read as more than one address.
+// parseAddress returns the plain address, or an *sx.Error. It rejects any
+// syntax that a mail program could read as more than one address.
 func parseAddress(address string) (string, error) {
 	address = strings.TrimSpace(address)
 	parsed, err := mail.ParseAddress(address)
@@ -122,13 +122,13 @@ func parseAddress(address string) (string, error) {
 	unusual := strings.ContainsFunc(address, func(r rune) bool { return r <= ' ' || r > '~' || strings.ContainsRune(`"(),:;<>[\]`, r) })
 	if err != nil || parsed.Address != address || unusual || local == "" || domain == "" || len(address) > maxAddressLength {
 		return "", sx.NewError(sx.CodeInvalid, "%q is not an e-mail address", address).
-			WithHint("give an address such as ada@example.org")
+			WithHint("use an address such as ada@example.org")
 	}
 	return address, nil
 }
 
-// confirmEmail makes the pending address the user's if the code is right. Each wrong
-// code is counted before it is answered.
+// confirmEmail makes the pending address the user's if the code is correct.
+// Each wrong code is counted before the response is sent.
 func (s *Service) confirmEmail(w http.ResponseWriter, r *http.Request, user string) error {
 	var in api.EmailCode
 	if err := httpserver.Decode(w, r, &in); err != nil {
@@ -140,7 +140,7 @@ func (s *Service) confirmEmail(w http.ResponseWriter, r *http.Request, user stri
 		wrongCode = nil
 		p := settings.Pending
 		if p == nil || !s.cfg.Now().Before(p.Expires) {
-			return sx.NewError(sx.CodeInvalid, "no address is waiting for a code").
+			return sx.NewError(sx.CodeInvalid, "no address is waiting for confirmation").
 				WithHint("set the address again: a new code is sent to it")
 		}
 		if subtle.ConstantTimeCompare([]byte(hash), []byte(p.Hash)) == 1 {

@@ -26,8 +26,8 @@ import (
 	"github.com/soundextract/sx/server/testkit"
 )
 
-// fixture is what notifiers share: a store, a bus, an auth service, and a clock that
-// tests advance.
+// fixture contains what the notifiers of a test share: a store, a bus, an auth
+// service, and a clock that the test advances.
 type fixture struct {
 	t       *testing.T
 	store   store.Store
@@ -191,7 +191,7 @@ func (f *fixture) waitForNotified(j sx.Job) {
 	}, func() any { return j.ID })
 }
 
-// webhookRequest is a request that a receiver got.
+// webhookRequest is a request that a receiver received.
 type webhookRequest struct {
 	id     string
 	header http.Header

@@ -51,7 +51,7 @@ func (s *Service) getSettings(w http.ResponseWriter, r *http.Request, user strin
 	return nil
 }
 
-// toWire returns the settings as their user sees them.
+// toWire returns the API form of the settings.
 func (s *Service) toWire(settings sx.NotificationSettings) api.Notify {
 	out := api.Notify{SendsEmail: s.mail != nil, Email: settings.Email, Webhooks: make([]api.Webhook, len(settings.Webhooks))}
 	if p := settings.Pending; p != nil && s.cfg.Now().Before(p.Expires) {

@@ -6,8 +6,9 @@ import (
 	"github.com/soundextract/sx/server/sx"
 )
 
-// How many attempts run at once: in total, of one user, of one channel of a user,
-// and at the mail server. A receiver that hangs delays only its own channel.
+// How many attempts run concurrently: in total, for one user, for one channel
+// of a user, and at the mail server. A receiver that hangs delays only its own
+// channel.
 const (
 	maxAttempts    = 64
 	maxPerUser     = 8
@@ -37,8 +38,8 @@ func (*limits) of(d sx.Delivery) map[string]int {
 	return apply
 }
 
-// acquire counts an attempt. It reports false, and counts nothing, if a limit is
-// reached.
+// acquire counts an attempt. If a limit is reached, it counts nothing and
+// returns false.
 func (l *limits) acquire(d sx.Delivery) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -89,8 +89,8 @@ func TestMail(t *testing.T) {
 	}
 }
 
-// TestMailWithoutEncryption: nothing is sent to a server without the encryption that
-// is required, and no password is sent unencrypted.
+// TestMailWithoutEncryption checks that nothing is sent to a server without the
+// required encryption, and that no password is sent unencrypted.
 func TestMailWithoutEncryption(t *testing.T) {
 	t.Parallel()
 	for _, security := range []string{notifier.SMTPStartTLS, notifier.SMTPNone} {
@@ -123,7 +123,8 @@ func TestMailWithoutEncryption(t *testing.T) {
 	}
 }
 
-// TestOldCodeIsNotSent: a pending mail is not sent once there is a newer code.
+// TestOldCodeIsNotSent checks that a pending mail is not sent once there is a
+// newer code.
 func TestOldCodeIsNotSent(t *testing.T) {
 	t.Parallel()
 	m := serveMail(t, notifier.SMTPStartTLS, true)
@@ -144,7 +145,7 @@ func TestOldCodeIsNotSent(t *testing.T) {
 		}
 	}
 	all := func() any { return s.deliveries("ada") }
-	// A result that is not recorded yet would make it be sent again.
+	// Without a recorded result, the mail would be sent again.
 	testkit.Eventually(t, "the new one is recorded", in(sx.DeliveryDelivered), all)
 	s.advance(2 * time.Minute)
 	testkit.Eventually(t, "the old one has failed", in(sx.DeliveryFailed), all)
@@ -264,7 +265,7 @@ func TestInvalidAddresses(t *testing.T) {
 		}
 	}
 	if _, err := s.as("ada").SetEmail(t.Context(), api.Email{Address: "ada@example.org"}); sx.CodeOf(err) != sx.CodeTooManyAttempts {
-		t.Errorf("one code too many: %v", err)
+		t.Errorf("a code over the limit: %v", err)
 	}
 	f := newFixture(t)
 	without := f.start(f.config())

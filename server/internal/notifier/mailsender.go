@@ -19,8 +19,8 @@ import (
 	"github.com/soundextract/sx/server/sx"
 )
 
-// mailTimeout bounds connecting to the mail server with authentication, and again
-// the sending: both fit into attemptTimeout.
+// mailTimeout bounds connecting to the mail server and authentication, and
+// separately sending; both fit into attemptTimeout.
 const mailTimeout = attemptTimeout / 2
 
 // newMailClient creates the client of the mail server, without a connection. With
@@ -92,7 +92,7 @@ func (s *Service) sendMail(ctx context.Context, settings sx.NotificationSettings
 }
 
 // newMessage returns the mail of a delivery. Its Message-ID is derived from the
-// delivery's ID, so that readers can detect a mail that was sent twice.
+// delivery's ID, so that mail programs can detect a mail that was sent twice.
 func (s *Service) newMessage(d sx.Delivery, content mailContent) (*mail.Msg, error) {
 	m := mail.NewMsg(mail.WithNoDefaultUserAgent())
 	if err := m.From(s.cfg.Mail.From); err != nil {
@@ -135,7 +135,7 @@ func (s *Service) submit(ctx context.Context, m *mail.Msg, d sx.Delivery) result
 		// Connection, certificate or password: only the operator can fix it.
 		return result{problem: "mail server unavailable"}
 	}
-	r := result{status: refused.ErrorCode(), problem: fmt.Sprintf("mail server answered %d", refused.ErrorCode())}
+	r := result{status: refused.ErrorCode(), problem: fmt.Sprintf("mail server responded with %d", refused.ErrorCode())}
 	r.final = r.status >= 500 // RFC 5321 section 4.2.1: permanent negative completion
 	return r
 }

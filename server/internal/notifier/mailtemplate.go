@@ -25,13 +25,13 @@ type mailLine struct {
 	Command bool
 }
 
-const footer = "You receive this mail because notifications are set up for your account. Change that with: sx notify"
+const footer = "You receive this mail because notifications are enabled for your account. Change that with: sx notify"
 
 // eventMail is the mail for a finished job or a test.
 func eventMail(e api.WebhookEvent) mailContent {
 	job := e.Data.Job
 	if job == nil {
-		return mailContent{"Test message from SoundExtract", []mailLine{{Text: "It works: SoundExtract will notify you at this address of finished jobs."}}, footer}
+		return mailContent{"Test message from SoundExtract", []mailLine{{Text: "It works: SoundExtract will notify you of finished jobs at this address."}}, footer}
 	}
 	name := singleLine(job.Name)
 	if e.Type == sx.EventFailed {

@@ -39,8 +39,8 @@ type Config struct {
 	AuthTransport http.RoundTripper
 
 	Settings
-	// Roots are the CAs that certificates of the mail server and of webhooks are
-	// verified with; nil stands for the system's.
+	// Roots are the CAs that the certificates of the mail server and of
+	// webhooks are verified against; nil means the system's.
 	Roots *x509.CertPool
 
 	Log *slog.Logger
@@ -77,7 +77,8 @@ func New(cfg Config) (*Service, error) {
 	return s, nil
 }
 
-// Run works until ctx ends. Then it gives running attempts shutdownGrace to end.
+// Run works until ctx ends. Then it waits up to shutdownGrace for running
+// attempts.
 func (s *Service) Run(ctx context.Context) error {
 	reconciler := &jobs.Reconciler{
 		Updater: s.cfg.Updater, Queue: bus.Notify, Every: s.cfg.ReconcileInterval,
@@ -125,8 +126,8 @@ const (
 	removalInterval = time.Hour
 )
 
-// removeOldDeliveries removes deliveries older than retention, at once and then
-// every removalInterval, until ctx ends.
+// removeOldDeliveries removes deliveries older than retention, immediately and
+// then every removalInterval, until ctx ends.
 func (s *Service) removeOldDeliveries(ctx context.Context) {
 	for {
 		if err := s.cfg.Deliveries.DeleteSettled(ctx, s.cfg.Now().Add(-retention)); err != nil && ctx.Err() == nil {

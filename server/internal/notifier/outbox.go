@@ -86,7 +86,7 @@ func (s *Service) newDeliveries(settings sx.NotificationSettings) []sx.Delivery 
 	return list
 }
 
-// wakeSender makes send look for due deliveries at once.
+// wakeSender makes send look for due deliveries immediately.
 func (s *Service) wakeSender() {
 	select {
 	case s.wake <- struct{}{}:

@@ -14,11 +14,11 @@ import (
 // result is the result of an attempt.
 type result struct {
 	problem     string        // for the user; "" if the receiver accepted the delivery
-	status      int           // HTTP or SMTP status of the answer; 0 if there was none
+	status      int           // HTTP or SMTP status of the response; 0 if there was none
 	final       bool          // a retry would have the same result
-	gone        bool          // the receiver wants no more deliveries at all
+	gone        bool          // the receiver accepts no more deliveries at all
 	retryAfter  time.Duration // the delay that the receiver asked for
-	interrupted bool          // by our shutdown, before there was an answer
+	interrupted bool          // by our shutdown, before there was a response
 }
 
 // failed returns a result that is not retried.
@@ -26,8 +26,9 @@ func failed(problem string) result { return result{problem: problem, final: true
 
 // retryDelays are the delays after the first, second, … attempt. After the last
 // one, which is after three days, the delivery has failed. Those for webhooks are
-// recommended by Standard Webhooks; a mail server that answers with a temporary
-// error mostly accepts an early second attempt (RFC 5321 section 4.5.4.1).
+// recommended by Standard Webhooks; a mail server that responds with a
+// temporary error usually accepts an early second attempt (RFC 5321 section
+// 4.5.4.1).
 var retryDelays = map[sx.Channel][]time.Duration{
 	sx.ChannelWebhook: {
 		5 * time.Second, 5 * time.Minute, 30 * time.Minute, 2 * time.Hour, 5 * time.Hour,
@@ -42,7 +43,7 @@ var retryDelays = map[sx.Channel][]time.Duration{
 // maxRetryAfter bounds the delay that a receiver can ask for.
 const maxRetryAfter = 24 * time.Hour
 
-// nextAttempt returns when to retry; the zero time stands for never.
+// nextAttempt returns when to retry; the zero time means never.
 func nextAttempt(d sx.Delivery, r result, now time.Time) time.Time {
 	if r.interrupted {
 		return now

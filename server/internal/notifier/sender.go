@@ -12,15 +12,15 @@ import (
 const (
 	// attemptTimeout bounds one attempt.
 	attemptTimeout = 20 * time.Second
-	// lease is how long an attempt holds its delivery. When the lease has expired,
-	// the delivery is due again and sent once more, with the same ID.
+	// lease is how long an attempt holds its delivery. When the lease has
+	// expired, the delivery is due again and is sent again, with the same ID.
 	lease = time.Minute
 	// shutdownGrace is how long a running attempt may continue on shutdown.
 	shutdownGrace = 5 * time.Second
-	// batchSize is how many due deliveries are read at once.
+	// batchSize is how many due deliveries are read at a time.
 	batchSize = 256
-	// deferral is how long a delivery whose limit is reached is put off when the
-	// batch is full, so that the next batch has other deliveries.
+	// deferral is how long a delivery whose limit is reached is postponed when
+	// the batch is full, so that the next batch contains other deliveries.
 	deferral = time.Minute
 )
 
@@ -83,7 +83,7 @@ func (s *Service) start(ctx context.Context, d sx.Delivery, batchFull bool) erro
 		return err
 	}
 	s.attempts.Go(func() {
-		defer s.wakeSender() // for deliveries that a limit held back
+		defer s.wakeSender() // for deliveries that a limit delayed
 		defer s.limits.release(d)
 		s.attempt(ctx, d)
 	})

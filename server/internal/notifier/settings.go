@@ -21,7 +21,7 @@ const (
 	SMTPNone     = "none"     // not encrypted
 )
 
-// Settings are the operator's settings of notifications, the same in the
+// Settings are the operator's settings for notifications, the same in the
 // notifier and in sxd.
 type Settings struct {
 	// Networks are the private networks that webhooks may reach.
@@ -50,13 +50,13 @@ func (f *Flags) Add(flags *pflag.FlagSet) {
 	flags.StringVar(&f.mail.Addr, "smtp-addr", "", "`host:port` of the mail server; without it no mail is sent")
 	flags.StringVar(&f.mail.Security, "smtp-security", SMTPStartTLS,
 		"starttls (required; nothing is sent if the server does not offer it), tls or none")
-	flags.StringVar(&f.mail.User, "smtp-user", "", "`name` to authenticate with at the mail server")
-	flags.StringVar(&f.passwordFile, "smtp-password-file", "", "`file` that holds the password for the mail server")
-	flags.StringVar(&f.mail.From, "smtp-from", "", "`address` of the sender, such as: SoundExtract <noreply@example.org>")
+	flags.StringVar(&f.mail.User, "smtp-user", "", "user `name` for the mail server")
+	flags.StringVar(&f.passwordFile, "smtp-password-file", "", "`file` that contains the password for the mail server")
+	flags.StringVar(&f.mail.From, "smtp-from", "", "sender `address`, such as: SoundExtract <noreply@example.org>")
 }
 
-// Settings validates the flags and reads the password's file. An error is an
-// *sx.Error that names the setting and its variable, which begins with prefix.
+// Settings validates the flags and reads the password file. An error is an
+// *sx.Error that names the setting and its variable, which starts with prefix.
 func (f *Flags) Settings(prefix string) (Settings, error) {
 	m := f.mail
 	invalid := func(setting, reason string, args ...any) *sx.Error {

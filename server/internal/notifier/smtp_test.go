@@ -40,7 +40,7 @@ type mailServer struct {
 	addr     string
 	roots    *x509.CertPool
 	received chan receivedMail
-	refuse   atomic.Pointer[smtp.SMTPError] // the answer to RCPT
+	refuse   atomic.Pointer[smtp.SMTPError] // the response to RCPT
 }
 
 const (

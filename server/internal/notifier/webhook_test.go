@@ -77,7 +77,7 @@ func TestNoChannels(t *testing.T) {
 	}
 }
 
-// TestRetries lets a receiver fail until the last attempt.
+// TestRetries has a receiver fail every attempt.
 func TestRetries(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -127,7 +127,7 @@ func TestRetryAfter(t *testing.T) {
 	r.next()
 	d := s.waitFor("ada", "the attempt has failed", failedAttempts(1))
 	if wait := d.NextTry.Sub(f.now()); wait < 59*time.Minute {
-		t.Errorf("tried again in %v, and not when the receiver asked for it", wait)
+		t.Errorf("next attempt in %v, want the delay that the receiver asked for", wait)
 	}
 	broken.Store(false)
 	f.advance(2 * time.Hour)
@@ -197,8 +197,8 @@ func TestRemovedWebhook(t *testing.T) {
 	r.wantNoMore()
 }
 
-// TestPrivateAddresses: the dialled address is checked, whatever the name resolved to
-// when the webhook was created.
+// TestPrivateAddresses checks that the dialled address is validated, whatever
+// the name resolved to when the webhook was created.
 func TestPrivateAddresses(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -227,7 +227,8 @@ func TestPrivateAddresses(t *testing.T) {
 	r.wantNoMore()
 }
 
-// TestPlainHTTP: unencrypted requests are sent only to the operator's networks.
+// TestPlainHTTP checks that unencrypted requests are sent only to the
+// operator's networks.
 func TestPlainHTTP(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -237,7 +238,8 @@ func TestPlainHTTP(t *testing.T) {
 	}
 }
 
-// TestHangingReceiver: a receiver that does not answer delays no other.
+// TestHangingReceiver checks that a receiver that does not respond delays no
+// other.
 func TestHangingReceiver(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -258,7 +260,7 @@ func TestHangingReceiver(t *testing.T) {
 		quick.next()
 		others.next()
 	}
-	// Two at once, each with a timeout of 20 s.
+	// Two at a time, each with a timeout of 20 s.
 	if n, most := len(slow.requests), 2+2*int(time.Since(start)/(20*time.Second)); n == 0 || n > most {
 		t.Errorf("%d posts to the receiver that hangs, want 1 to %d", n, most)
 	}
@@ -268,8 +270,8 @@ func TestHangingReceiver(t *testing.T) {
 	}
 }
 
-// TestFullBatchToAHangingReceiver: more deliveries than a batch, all older than those
-// of others.
+// TestFullBatchToAHangingReceiver covers a hanging receiver with more
+// deliveries than a batch, all older than those of other receivers.
 func TestFullBatchToAHangingReceiver(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -311,7 +313,7 @@ func TestAccess(t *testing.T) {
 		s.addWebhook("ada", "https://example.org/")
 	}
 	if _, err := s.as("ada").AddWebhook(t.Context(), api.NewWebhook{URL: "https://example.org/"}); sx.CodeOf(err) != sx.CodeConflict {
-		t.Errorf("one more than allowed: %v", err)
+		t.Errorf("a webhook over the limit: %v", err)
 	}
 	if err := s.as("ada").RemoveWebhook(t.Context(), made.ID); err != nil {
 		t.Error(err)
@@ -326,7 +328,7 @@ func TestTestMessages(t *testing.T) {
 	f := newFixture(t)
 	s := f.start(f.config())
 	if _, err := s.as("ada").TestNotify(t.Context()); sx.CodeOf(err) != sx.CodeInvalid {
-		t.Errorf("a test to nobody: %v", err)
+		t.Errorf("a test without channels: %v", err)
 	}
 	r := receive(t, nil)
 	made := s.addWebhook("ada", r.url)

@@ -45,12 +45,12 @@ func (s *Service) addWebhook(w http.ResponseWriter, r *http.Request, user string
 	return nil
 }
 
-// checkURL validates what the URL alone shows. It does not resolve names: they may
-// resolve to other addresses later (see webhookSender), and the answer would let users
-// explore the operator's network.
+// checkURL validates the URL itself. It does not resolve names: they
+// may resolve to other addresses later (see webhookSender), and the result
+// would let users explore the operator's network.
 func (s *Service) checkURL(raw string) error {
 	invalid := func(reason string) *sx.Error {
-		return sx.NewError(sx.CodeInvalid, "invalid webhook URL: %s", reason).WithHint("give a URL such as https://example.org/hook")
+		return sx.NewError(sx.CodeInvalid, "invalid webhook URL: %s", reason).WithHint("use a URL such as https://example.org/hook")
 	}
 	u, err := url.Parse(raw)
 	switch {
@@ -74,8 +74,8 @@ func (s *Service) checkURL(raw string) error {
 	return nil
 }
 
-// removeWebhook removes a webhook of the user. For that of another user the answer is
-// the same as for one that does not exist.
+// removeWebhook removes a webhook of the user. Another user's webhook is
+// reported as not found.
 func (s *Service) removeWebhook(w http.ResponseWriter, r *http.Request, user string) error {
 	id := r.PathValue("id")
 	_, err := s.update(r.Context(), user, func(settings *sx.NotificationSettings) error {
@@ -94,7 +94,7 @@ func (s *Service) removeWebhook(w http.ResponseWriter, r *http.Request, user str
 	return nil
 }
 
-// disableWebhook disables a webhook whose receiver answered 410 Gone.
+// disableWebhook disables a webhook whose receiver returned 410 Gone.
 func (s *Service) disableWebhook(ctx context.Context, d sx.Delivery) {
 	changed := false
 	_, err := s.update(context.WithoutCancel(ctx), d.UserID, func(settings *sx.NotificationSettings) error {

@@ -28,16 +28,16 @@ const (
 
 // webhookSender sends requests to webhooks. Against SSRF it checks the IP address
 // that is dialled, after the name was resolved, which also defeats DNS rebinding.
-// For the same reason each request has a new connection, and no proxy is used: it
-// would dial instead.
+// For the same reason each request uses a new connection and no proxy, which
+// would dial in its place.
 type webhookSender struct {
-	// https may reach the public internet and the operator's networks; http only the
-	// latter, because the requests are not encrypted.
+	// https may reach the public internet and the operator's networks, and http
+	// only the latter, because the requests are not encrypted.
 	https, http http.RoundTripper
 }
 
-// errAddressNotAllowed is the error of dialling an address that webhooks must not
-// reach.
+// errAddressNotAllowed is returned when dialling an address that webhooks must
+// not reach.
 var errAddressNotAllowed = errors.New("address not allowed")
 
 func newWebhookSender(networks []netip.Prefix, roots *x509.CertPool) *webhookSender {
@@ -105,7 +105,7 @@ func (s *Service) newWebhookRequest(ctx context.Context, hook *sx.Webhook, d sx.
 	return req, nil
 }
 
-// webhookResult returns the result of a response: only 2xx is success.
+// webhookResult returns the result of a response: only 2xx is a success.
 func (s *Service) webhookResult(res *http.Response) result {
 	r := result{status: res.StatusCode}
 	if res.StatusCode >= 200 && res.StatusCode < 300 {
@@ -135,8 +135,8 @@ func (s *Service) retryAfter(v string) time.Duration {
 	return 0
 }
 
-// describeNetworkError describes an error for the user. It names no address, because
-// that would let users explore the operator's network.
+// describeNetworkError describes an error for the user. It contains no address,
+// because that would let users explore the operator's network.
 func describeNetworkError(err error) string {
 	var dns *net.DNSError
 	var certificate *tls.CertificateVerificationError

@@ -37,7 +37,7 @@ func ParseURL(setting, value string) (*url.URL, error) {
 	u, err := url.Parse(value)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" ||
 		u.User != nil || u.RawQuery != "" || u.Fragment != "" {
-		return nil, Invalid(setting, "%q is not the URL of a service", value).WithHint("give a URL such as http://host:8741")
+		return nil, Invalid(setting, "%q is not the URL of a service", value).WithHint("use a URL such as http://host:8741")
 	}
 	return u, nil
 }
@@ -53,7 +53,7 @@ func ReadyCheck(name string, transport http.RoundTripper, base *url.URL) func(ct
 	}
 }
 
-// get sends a GET request. Any status but 200 is an error.
+// get sends a GET request. Any status other than 200 is an error.
 func get(ctx context.Context, transport http.RoundTripper, address string) error {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, http.NoBody)
 	if err != nil {

@@ -34,7 +34,8 @@ func matches(t *testing.T, path, pattern string) []string {
 	return slices.Compact(found)
 }
 
-// The list of the services is sx.Services. What cannot use it must agree with it.
+// TestServices checks that files that cannot use sx.Services list the same
+// services.
 func TestServices(t *testing.T) {
 	t.Parallel()
 	list := strings.Join(sx.Services(), " ")

@@ -26,8 +26,9 @@ import (
 const (
 	// connectRetryDelay is the delay between two attempts to connect to a dependency.
 	connectRetryDelay = time.Second
-	// firstWaitingLog is the time after which the log says which dependencies are
-	// missing, waitingLogInterval the interval at which it repeats that.
+	// firstWaitingLog is the time after which the log lists the missing
+	// dependencies, and waitingLogInterval is the interval at which it repeats
+	// them.
 	firstWaitingLog    = 2 * time.Second
 	waitingLogInterval = 30 * time.Second
 )
@@ -43,10 +44,11 @@ type running struct {
 	closers []func() error // of the dependencies
 }
 
-// readiness is the readiness check of something that is waited for on startup.
+// readiness is the readiness check of a dependency that the program waits for
+// on startup.
 type readiness struct {
 	waitsFor string
-	check    atomic.Pointer[func(ctx context.Context) error] // nil until it is there
+	check    atomic.Pointer[func(ctx context.Context) error] // nil until the dependency is ready
 	lastErr  atomic.Pointer[error]                           // of the last attempt to connect
 }
 
@@ -60,9 +62,9 @@ func (r *readiness) run(ctx context.Context) error {
 	return (*check)(ctx)
 }
 
-// run listens at once, so that probes are answered while the program waits for its
-// dependencies. Then it starts the service and serves until ctx ends. Before it closes
-// the dependencies, the service drains.
+// run listens immediately, so that probes get responses while the program waits
+// for its dependencies. Then it starts the service and serves until ctx ends.
+// Before it closes the dependencies, the service drains.
 func (p *Program) run(ctx context.Context, start Start) error {
 	r := &running{Program: p, registry: httpserver.NewRegistry()}
 	r.store.waitsFor, r.bus.waitsFor, r.service.waitsFor = "MongoDB", "RabbitMQ", "the dependencies"
@@ -91,7 +93,7 @@ func (p *Program) run(ctx context.Context, start Start) error {
 	}.Run(ctx)
 }
 
-// serveHTTP passes a request to the service once that is started.
+// serveHTTP passes requests to the service once it has started.
 func (r *running) serveHTTP(w http.ResponseWriter, req *http.Request) {
 	if h := r.handler.Load(); h != nil {
 		(*h).ServeHTTP(w, req)

@@ -15,8 +15,8 @@ type secret struct {
 	value, file string
 }
 
-// Secret adds the settings name and name-file. The returned string is set, maybe from
-// the file, when Check is called; it is "" if neither is set.
+// Secret adds the settings name and name-file. The returned string is set,
+// possibly from the file, when Check is called; it is "" if neither is set.
 func (p *Program) Secret(name, usage string) *string { return &p.addSecret(name, usage, "").value }
 
 func (p *Program) addSecret(name, usage, example string) *secret {

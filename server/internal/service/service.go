@@ -47,8 +47,8 @@ type Program struct {
 	locked         []*os.File // see LockDirectory
 }
 
-// Dependencies are what a service is started with. Bus and Updater are nil in a
-// program without WithBus.
+// Dependencies are passed to a service when it starts. Bus and Updater are nil
+// in a program without WithBus.
 type Dependencies struct {
 	Store    store.Store
 	Bus      bus.Bus

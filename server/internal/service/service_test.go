@@ -22,7 +22,7 @@ import (
 	"github.com/soundextract/sx/server/testkit/mongodb"
 )
 
-// unavailable is the URI of a MongoDB that never answers.
+// unavailable is the URI of a MongoDB that never responds.
 const unavailable = "mongodb://127.0.0.1:1/"
 
 var errStart = errors.New("started")
@@ -31,7 +31,7 @@ func unexpectedStart(context.Context, service.Dependencies) (service.Service, er
 	return service.Service{}, errStart
 }
 
-// refused runs a program that must not start, and returns its message.
+// refused runs a program that must refuse to start, and returns its message.
 func refused(t *testing.T, p func(stdout, stderr io.Writer) *service.Program, args ...string) string {
 	t.Helper()
 	var stderr bytes.Buffer
@@ -95,7 +95,8 @@ func TestInvalidSettings(t *testing.T) {
 	}
 }
 
-// The flag wins over the variable; a secret comes from a flag, a variable or a file.
+// TestPrecedence checks that a flag takes precedence over its variable, and
+// that a secret can come from a flag, a variable or a file.
 func TestPrecedence(t *testing.T) {
 	t.Setenv("SX_LOG_LEVEL", "debug")
 	t.Setenv("SX_MONGODB_URI_FILE", write(t, unavailable+"\n"))
@@ -132,7 +133,7 @@ func TestHelp(t *testing.T) {
 type program struct {
 	url  string
 	log  *testkit.LogBuffer
-	stop func() int // ends it and returns the exit code
+	stop func() int // stops it and returns the exit code
 }
 
 func start(t *testing.T, p func(stdout, stderr io.Writer) *service.Program, fn service.Start, args ...string) *program {
@@ -181,8 +182,8 @@ func get(t *testing.T, url string) (int, string) {
 	return res.StatusCode, string(body)
 }
 
-// Without its dependencies a program is alive, but not ready, and answers requests
-// with code unavailable.
+// TestWaitingForDependencies checks that without its dependencies a program is
+// healthy but not ready, and refuses requests with code unavailable.
 func TestWaitingForDependencies(t *testing.T) {
 	t.Parallel()
 	p := start(t, withBus, unexpectedStart, "--mongodb-uri="+unavailable, "--amqp-uri=amqp://127.0.0.1:1/")
@@ -227,8 +228,9 @@ func TestAddressInUse(t *testing.T) {
 	}
 }
 
-// A request that is being served when the program is stopped still gets its response,
-// before the service is stopped and the store is closed.
+// TestServiceDrains checks that a request that is being served when the program
+// is stopped gets its response before the service is stopped and the store is
+// closed.
 func TestServiceDrains(t *testing.T) {
 	t.Parallel()
 	server := mongodb.Start(t)

@@ -103,7 +103,7 @@ func TestNetworks(t *testing.T) {
 	}
 	for _, in := range []string{"10.0.0.1", "10.0.0.0/33", "intranet"} {
 		if err := new(settings.Networks).Set(in); err == nil {
-			t.Errorf("%q is taken", in)
+			t.Errorf("%q is accepted", in)
 		}
 	}
 }

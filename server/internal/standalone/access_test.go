@@ -108,24 +108,25 @@ func operations(t *testing.T) []operation {
 	return list
 }
 
-// personOnly are the operations that want a sign-in with a password.
-func (o operation) personOnly() bool {
+// passwordOnly reports whether the operation requires a sign-in with a
+// password.
+func (o operation) passwordOnly() bool {
 	return o.path == api.PathPassword || strings.HasPrefix(o.path, api.PathTokens) ||
 		strings.HasPrefix(o.path, api.PathNotify) || o.adminOnly()
 }
 
 func (o operation) adminOnly() bool { return strings.HasPrefix(o.path, "/v1/admin/") }
 
-// byAuth are the operations that auth itself answers or is asked about, where
-// the end of a sign-in counts at once.
-func (o operation) byAuth() bool { return o.personOnly() || o.path == api.PathMe }
+// byAuth reports whether auth itself authenticates the caller, so that the end
+// of a sign-in takes effect immediately.
+func (o operation) byAuth() bool { return o.passwordOnly() || o.path == api.PathMe }
 
-// ofOthers are the operations on something that has an owner.
-func (o operation) ofOthers() bool { return strings.Contains(o.path, "{id}") }
+// onOwned reports whether the operation is on an object that has an owner.
+func (o operation) onOwned() bool { return strings.Contains(o.path, "{id}") }
 
-// owned gives the id of alice's that an operation on something with an owner is
-// tried with; "" for something that populate does not make.
-func (o operation) owned(p people) string {
+// owned returns the id of alice's object that the operation is tried on, or ""
+// if populate creates none.
+func (o operation) owned(p users) string {
 	switch {
 	case o.path == api.PathToken:
 		return p.token
@@ -138,26 +139,28 @@ func (o operation) owned(p people) string {
 	}
 }
 
-// covered fails the test for an operation that the table does not know how to
-// try: its refusals would not be those of who may not, but of a bad request.
-func (o operation) covered(t *testing.T, p people) {
+// checkCovered fails the test if it cannot send a valid request for the
+// operation, because the request would then be refused as invalid and not as
+// unauthorized.
+func (o operation) checkCovered(t *testing.T, p users) {
 	t.Helper()
 	switch _, body := bodies[o.method+" "+o.path]; {
 	case o.public != slices.Contains(public, o.path):
-		t.Errorf("%s %s: public is %v in the document, and not so in this test", o.method, o.path, o.public)
+		t.Errorf("%s %s: public is %v in the document, but not in this test", o.method, o.path, o.public)
 	case !o.public && o.json && !body:
-		t.Errorf("%s %s has no body that would be taken: add it to bodies", o.method, o.path)
-	case o.ofOthers() && o.owned(p) == "":
-		t.Errorf("%s %s is on something that alice does not have: let populate make it", o.method, o.path)
+		t.Errorf("%s %s has no valid body: add one to bodies", o.method, o.path)
+	case o.onOwned() && o.owned(p) == "":
+		t.Errorf("%s %s is on an object that alice does not have: create it in populate", o.method, o.path)
 	}
 	rest := strings.NewReplacer("{id}", "", "{name}", "").Replace(o.path)
 	if strings.ContainsAny(rest, "{}") {
-		t.Errorf("%s %s has a parameter that ask does not fill in", o.method, o.path)
+		t.Errorf("%s %s has a parameter that request does not fill in", o.method, o.path)
 	}
 }
 
-// ask sends the operation with a token and gives the answer's status and code.
-func ask(t *testing.T, url, token string, o operation, id string) (int, sx.Code) {
+// request sends the operation with a token and returns the response's status
+// and code.
+func request(t *testing.T, url, token string, o operation, id string) (int, sx.Code) {
 	t.Helper()
 	path := strings.NewReplacer("{id}", id, "{name}", "nobody").Replace(o.path)
 	if o.path == api.PathEvents {
@@ -187,7 +190,7 @@ func ask(t *testing.T, url, token string, o operation, id string) (int, sx.Code)
 	return res.StatusCode, e.Error.Code
 }
 
-// bodies are such as would be taken from who may.
+// bodies are valid request bodies.
 var bodies = map[string]string{
 	"POST " + api.PathPassword:    `{"old_password":"` + password + `","new_password":"another horse battery"}`,
 	"POST " + api.PathTokens:      `{"name":"stolen","expires_in":60}`,
@@ -197,14 +200,14 @@ var bodies = map[string]string{
 	"POST " + api.PathWebhooks:    `{"url":"https://thief.example/"}`,
 }
 
-// people are those whose tokens the table tries.
-type people struct {
+// users are the users whose tokens the test tries.
+type users struct {
 	root, alice, bob, gone, ended api.Tokens
 	script, revoked, orphan       string // personal tokens: bob's, one of bob's, of gone
 	job, token, webhook           string // alice's
 }
 
-func populate(t *testing.T, url string) people {
+func populate(t *testing.T, url string) users {
 	t.Helper()
 	register := func(name string) api.Tokens {
 		return must(as(t, url, "").Register(t.Context(), api.Credentials{Name: name, Password: password}))(t)
@@ -212,7 +215,7 @@ func populate(t *testing.T, url string) people {
 	personal := func(of api.Tokens, name string) api.CreatedToken {
 		return must(as(t, url, of.AccessToken).CreateToken(t.Context(), api.NewToken{Name: name, ExpiresIn: 3600}))(t)
 	}
-	p := people{root: register("root"), alice: register("alice"), bob: register("bob"), gone: register("gone"), ended: register("ended")}
+	p := users{root: register("root"), alice: register("alice"), bob: register("bob"), gone: register("gone"), ended: register("ended")}
 	p.script, p.token, p.orphan = personal(p.bob, "script").Token, personal(p.alice, "hers").ID, personal(p.gone, "orphan").Token
 	p.webhook = must(as(t, url, p.alice.AccessToken).AddWebhook(t.Context(), api.NewWebhook{URL: "https://alice.example/"}))(t).ID
 	revoked := personal(p.bob, "revoked")
@@ -238,7 +241,8 @@ func populate(t *testing.T, url string) people {
 	return p
 }
 
-// forge makes access tokens in bob's name that are wrong in one way each.
+// forge returns access tokens in bob's name, each of which is invalid in one
+// way.
 func forge(t *testing.T, data string, bob api.Tokens) map[string]string {
 	t.Helper()
 	keys := must(token.LoadKeys(filepath.Join(data, "keys"), time.Now()))(t)
@@ -288,8 +292,8 @@ func forge(t *testing.T, data string, bob api.Tokens) map[string]string {
 	}
 }
 
-// TestAccess is the table of who may not do what: every operation of the API
-// with every kind of token that must not open it.
+// TestAccess checks that every operation of the API refuses every kind of token
+// that must not authorize it.
 func TestAccess(t *testing.T) {
 	t.Parallel()
 	testkit.Need(t, "ffmpeg")
@@ -302,34 +306,34 @@ func TestAccess(t *testing.T) {
 		want := func(who, token, id string, status int, codes ...sx.Code) {
 			t.Helper()
 			tried++
-			got, code := ask(t, url, token, o, id)
+			got, code := request(t, url, token, o, id)
 			if got != status || o.method != http.MethodHead && !slices.Contains(codes, code) {
 				t.Errorf("%s %s with %s: %d %s, want %d %v", o.method, o.path, who, got, code, status, codes)
 			}
 		}
-		o.covered(t, p)
+		o.checkCovered(t, p)
 		if o.public {
-			if _, code := ask(t, url, "", o, "none"); code == sx.CodeUnauthenticated || code == sx.CodeForbidden {
-				t.Errorf("%s %s is public and answers %s", o.method, o.path, code)
+			if _, code := request(t, url, "", o, "none"); code == sx.CodeUnauthenticated || code == sx.CodeForbidden {
+				t.Errorf("%s %s is public but returned %s", o.method, o.path, code)
 			}
 			continue
 		}
 		for who, token := range bad {
 			want(who, token, p.job, http.StatusUnauthorized, sx.CodeUnauthenticated)
 		}
-		if o.byAuth() { // elsewhere these open for the rest of their ten minutes
+		if o.byAuth() { // elsewhere these tokens are valid until they expire
 			want("a sign-in that ended", p.ended.AccessToken, p.job, http.StatusUnauthorized, sx.CodeUnauthenticated)
 			want("a disabled user", p.gone.AccessToken, p.job, http.StatusUnauthorized, sx.CodeUnauthenticated)
 		}
-		if o.personOnly() {
+		if o.passwordOnly() {
 			want("a personal token", p.script, p.token, http.StatusForbidden, sx.CodeForbidden)
 		}
 		if o.adminOnly() {
-			want("no administrator", p.bob.AccessToken, "", http.StatusForbidden, sx.CodeForbidden)
+			want("a user who is not an administrator", p.bob.AccessToken, "", http.StatusForbidden, sx.CodeForbidden)
 		}
-		if o.ofOthers() {
+		if o.onOwned() {
 			id := o.owned(p)
-			if !o.personOnly() {
+			if !o.passwordOnly() {
 				want("another's personal token", p.script, id, http.StatusNotFound, sx.CodeNotFound)
 			}
 			want("another user", p.bob.AccessToken, id, http.StatusNotFound, sx.CodeNotFound)
@@ -337,23 +341,23 @@ func TestAccess(t *testing.T) {
 		}
 	}
 	t.Logf("%d refusals", tried)
-	// Nothing of all that had an effect, and who may, still may.
+	// None of the requests had an effect, and valid tokens still work.
 	if j, err := as(t, url, p.alice.AccessToken).Job(t.Context(), p.job); err != nil || j.State != sx.StateUploading {
 		t.Errorf("alice's job is %+v, %v", j, err)
 	}
 	if _, err := as(t, url, p.script).Jobs(t.Context(), client.JobFilter{}); err != nil {
-		t.Errorf("a good personal token: %v", err)
+		t.Errorf("a valid personal token: %v", err)
 	}
 	if list, err := as(t, url, p.alice.AccessToken).PersonalTokens(t.Context()); err != nil || len(list.Tokens) != 1 {
 		t.Errorf("alice's tokens are %v, %v", list, err)
 	}
 	if n, err := as(t, url, p.alice.AccessToken).Notify(t.Context()); err != nil || len(n.Webhooks) != 1 {
-		t.Errorf("alice is told at %+v, %v", n, err)
+		t.Errorf("alice's notification settings are %+v, %v", n, err)
 	}
-	// Between the services only.
+	// The exchange is only available between services.
 	res := must(http.Post(url+api.PathExchange, "application/json", strings.NewReader(`{"token":"`+p.script+`"}`)))(t)
 	_ = res.Body.Close()
 	if res.StatusCode != http.StatusNotFound {
-		t.Errorf("the gateway passes the exchange on: %s", res.Status)
+		t.Errorf("the gateway forwards the exchange: %s", res.Status)
 	}
 }

@@ -44,8 +44,8 @@ type Config struct {
 }
 
 // reconcileInterval is the interval between two checks for lost wake-up messages and
-// due deliveries. In one process messages get lost only when it ends, and the first
-// check follows at the start.
+// due deliveries. Within one process, messages are lost only when it exits, and
+// the first check runs at the start.
 const reconcileInterval = 5 * time.Second
 
 // Run serves until ctx ends, then releases the running jobs and returns. Errors that

@@ -77,7 +77,7 @@ func (w expectation) check(got, reached time.Duration, damage bool) error {
 	case got >= w.duration-w.tolerance(), reached >= w.end-w.tolerance(), w.basis == estimated:
 		return nil
 	case w.basis == declared && !damage && reached >= w.end/10:
-		return nil // the audio just ends before the video
+		return nil // the audio ends before the video
 	}
 	return sx.NewError(sx.CodeTruncated, "the file is truncated: it has %s of %s of audio",
 		got.Round(100*time.Millisecond), w.duration.Round(100*time.Millisecond))

@@ -5,8 +5,9 @@ import (
 	"strings"
 )
 
-// audioDecoders are the decoders that may run, by ffmpeg's names: those of formats that
-// are used for recordings. Any other would only enlarge the attack surface.
+// audioDecoders are the decoders that may run, by ffmpeg's names: those of
+// formats that are used for recordings. Others would only increase the attack
+// surface.
 var audioDecoders = []string{
 	"aac", "aac_latm", "ac3", "alac", "als", "amrnb", "amrwb", "ape", "atrac3", "atrac3p", "cook", "dca",
 	"dsd_lsbf", "dsd_lsbf_planar", "dsd_msbf", "dsd_msbf_planar", "dvaudio", "eac3", "flac", "g722", "g726", "gsm",

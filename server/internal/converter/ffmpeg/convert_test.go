@@ -210,7 +210,7 @@ title=Главная
 				t.Errorf("tags %q", l.Format.Tags)
 			}
 			if bytes.Contains(read(t, mp3), []byte("TSSE")) {
-				t.Error("the version of ffmpeg is in the tags")
+				t.Error("the tags contain ffmpeg's version")
 			}
 			for tag := range l.Format.Tags {
 				switch strings.ToLower(tag) {
@@ -219,7 +219,7 @@ title=Главная
 					t.Errorf("junk tag %s=%s", tag, l.Format.Tags[tag])
 				}
 			}
-			if tt.chapters && (len(l.Chapters) != 2 || l.Chapters[1].Tags["title"] != "Главная" || !near(at(t, l.Chapters[1].Start), time.Second, 30*time.Millisecond)) {
+			if tt.chapters && (len(l.Chapters) != 2 || l.Chapters[1].Tags["title"] != "Главная" || !near(parseSeconds(t, l.Chapters[1].Start), time.Second, 30*time.Millisecond)) {
 				t.Errorf("chapters %+v", l.Chapters)
 			}
 			pictures := 0
@@ -294,8 +294,8 @@ func TestSameVideoSameBytes(t *testing.T) {
 	}
 }
 
-// Audio that is cut at its start, starts late, has a gap or ends before the picture is
-// not truncated.
+// TestUnusualTimestamps checks that audio that is trimmed at its start, starts
+// late, has a gap or ends before the picture does not count as truncated.
 func TestUnusualTimestamps(t *testing.T) {
 	t.Parallel()
 	testkit.Need(t, "ffmpeg", "ffprobe")

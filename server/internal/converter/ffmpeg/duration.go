@@ -12,8 +12,9 @@ import (
 
 var errNoFrame = errors.New("the MP3 has no frame")
 
-// mp3Duration returns an MP3's exact duration from its Xing/Info and LAME header. It is
-// an error if there is none or it does not match the file, because players need it too.
+// mp3Duration returns an MP3's exact duration from its Xing/Info and LAME
+// header. It returns an error if the header is missing or does not match the
+// file, because players need it too.
 func mp3Duration(path string) (time.Duration, error) {
 	f, err := os.Open(path)
 	if err != nil {

@@ -20,7 +20,7 @@ import (
 	"github.com/soundextract/sx/server/sx"
 )
 
-// Config has the programs and their limits. A zero limit stands for its default.
+// Config has the programs and their limits. A zero limit means its default.
 type Config struct {
 	FFmpeg  string // path or name; default ffmpeg
 	FFprobe string // path or name; default ffprobe
@@ -47,8 +47,9 @@ type Transcoder struct {
 
 var _ converter.Transcoder = (*Transcoder)(nil)
 
-// New finds the programs and checks that they run and can encode MP3. If not, it
-// returns an *sx.Error of code unavailable with a hint what to install.
+// New finds the programs and checks that they run and can encode MP3. If not,
+// it returns an *sx.Error of code unavailable with a hint that says what to
+// install.
 func New(ctx context.Context, cfg Config) (*Transcoder, error) {
 	cfg.MaxMemory = orDefault(cfg.MaxMemory, 2<<30)
 	cfg.MaxOutput = orDefault(cfg.MaxOutput, 4<<30)
@@ -180,7 +181,7 @@ func (c *conversion) run(ctx context.Context) (converter.Result, error) {
 	if err != nil {
 		return converter.Result{}, err
 	}
-	// ffmpeg may have taken a read error of the source for its end.
+	// ffmpeg may have treated a read error of the source as its end.
 	if c.in.Err() != nil {
 		return converter.Result{}, c.in.Err()
 	}

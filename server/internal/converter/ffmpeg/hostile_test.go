@@ -56,19 +56,19 @@ func TestPermanentErrors(t *testing.T) {
 			return cut(media(t, "in.flv", video("-c:a", "aac", "-flvflags", "add_keyframe_index")...), 0.5)
 		}, sx.CodeTruncated, "of 3"},
 		{"cut flac", func() string { return cut(media(t, "in.flac", "-map", "0:a"), 0.5) }, sx.CodeTruncated, "of 3s"},
-		{"mkv tag that promises 27 hours", func() string {
+		{"mkv tag that declares 27 hours", func() string {
 			data := read(t, media(t, "in.mkv", "-map", "0:a", "-metadata:s:a:0", "DURATION=27:00:00.000000000"))
 			return write(t, filepath.Join(t.TempDir(), "in.mkv"), bytes.ReplaceAll(data, []byte("00:00:03."), []byte("27:00:00.")))
 		}, sx.CodeTruncated, "3s of 27h0m0s"},
-		{"garbage behind an mp4 header", func() string {
+		{"garbage after an mp4 header", func() string {
 			head := read(t, media(t, "in.mp4", video()...))[:40]
 			return write(t, filepath.Join(t.TempDir(), "in.mp4"), append(head, bytes.Repeat([]byte("garbage "), 5000)...))
 		}, sx.CodeTruncated, "moov"},
-		{"garbage behind an mkv header", func() string {
+		{"garbage after an mkv header", func() string {
 			head := read(t, media(t, "in.mkv", video()...))[:30]
 			return write(t, filepath.Join(t.TempDir(), "in.mkv"), append(head, bytes.Repeat([]byte("garbage "), 5000)...))
 		}, sx.CodeUnreadable, "starts like Matroska"},
-		{"garbage behind an ID3 tag", func() string {
+		{"garbage after an ID3 tag", func() string {
 			return write(t, filepath.Join(t.TempDir(), "in.mp3"), append([]byte("ID3\x04\x00\x00\x00\x00\x00\x00"), make([]byte, 5000)...))
 		}, sx.CodeUnreadable, "starts like MP3"},
 		{"too many tracks", func() string {
@@ -78,7 +78,7 @@ func TestPermanentErrors(t *testing.T) {
 			}
 			return media(t, "in.mkv", args...)
 		}, sx.CodeUnreadable, "more than 64 tracks"},
-		{"sound that is not supported", func() string {
+		{"unsupported audio codec", func() string {
 			return media(t, "in.wav", "-map", "0:a", "-c:a", "g723_1", "-ar", "8000", "-b:a", "6300")
 		}, sx.CodeUnreadable, "g723_1 is not supported"},
 		{"text", func() string { return write(t, filepath.Join(t.TempDir(), "in.mp4"), []byte("hello, world\n")) }, sx.CodeNotMedia, "text"},
@@ -90,18 +90,19 @@ func TestPermanentErrors(t *testing.T) {
 			_, _, err := convert(t, tt.path(), sx.Options{})
 			wantCode(t, err, tt.code, tt.message)
 			if !sx.CodeOf(err).Permanent() {
-				t.Errorf("%s is tried again", sx.CodeOf(err))
+				t.Errorf("%s is retried", sx.CodeOf(err))
 			}
 		})
 	}
 }
 
-// lieAboutDuration creates an MP4 whose headers declare the given duration in seconds.
-func lieAboutDuration(t *testing.T, promised uint32) string {
+// declareDuration creates an MP4 whose headers declare the given duration in
+// seconds.
+func declareDuration(t *testing.T, promised uint32) string {
 	t.Helper()
 	path := media(t, "in.mp4", video("-movflags", "+faststart", "-use_editlist", "0")...)
 	data := read(t, path)
-	for _, box := range []string{"mvhd", "mdhd"} { // version 0: timescale and duration at 16 and 20 behind the type
+	for _, box := range []string{"mvhd", "mdhd"} { // version 0: timescale and duration at offsets 16 and 20 after the type
 		for i := 0; ; {
 			n := bytes.Index(data[i:], []byte(box))
 			if n < 0 {
@@ -115,8 +116,8 @@ func lieAboutDuration(t *testing.T, promised uint32) string {
 	return write(t, path, data)
 }
 
-// A script must neither open a connection nor read another file, whatever its
-// extension.
+// TestScriptsReachNothing checks that a script neither opens a connection nor
+// reads another file, whatever its extension.
 func TestScriptsReachNothing(t *testing.T) {
 	t.Parallel()
 	testkit.Need(t, "ffmpeg", "ffprobe")
@@ -148,9 +149,9 @@ func TestScriptsReachNothing(t *testing.T) {
 		{"HLS with a local segment", strings.ReplaceAll(hls, url, "neighbour.mp3"), []sx.Code{sx.CodePlaylist}},
 		{"ffconcat", "ffconcat version 1.0\nfile neighbour.mp3\n", []sx.Code{sx.CodePlaylist}},
 		{"DASH", `<?xml version="1.0"?><MPD><BaseURL>` + url + `</BaseURL></MPD>`, []sx.Code{sx.CodePlaylist}},
-		{"HLS behind an ID3 tag", "ID3\x04\x00\x00\x00\x00\x00\x00" + hls, []sx.Code{sx.CodeUnreadable}},
-		{"ffconcat behind an ID3 tag", "ID3\x04\x00\x00\x00\x00\x00\x00ffconcat version 1.0\nfile neighbour.mp3\n", []sx.Code{sx.CodeUnreadable}},
-		{"HLS behind an MP4 brand", "\x00\x00\x00\x18ftypisom\x00\x00\x00\x00isommp41" + hls, []sx.Code{sx.CodeTruncated, sx.CodeUnreadable}},
+		{"HLS after an ID3 tag", "ID3\x04\x00\x00\x00\x00\x00\x00" + hls, []sx.Code{sx.CodeUnreadable}},
+		{"ffconcat after an ID3 tag", "ID3\x04\x00\x00\x00\x00\x00\x00ffconcat version 1.0\nfile neighbour.mp3\n", []sx.Code{sx.CodeUnreadable}},
+		{"HLS after an MP4 brand", "\x00\x00\x00\x18ftypisom\x00\x00\x00\x00isommp41" + hls, []sx.Code{sx.CodeTruncated, sx.CodeUnreadable}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -174,7 +175,8 @@ func TestScriptsReachNothing(t *testing.T) {
 	})
 }
 
-// An MP4 may name the file that holds its data (a QuickTime data reference).
+// TestDataReferenceIsNotFollowed covers an MP4 that names another file as the
+// source of its data (a QuickTime data reference).
 func TestDataReferenceIsNotFollowed(t *testing.T) {
 	t.Parallel()
 	testkit.Need(t, "ffmpeg", "ffprobe")
@@ -191,12 +193,13 @@ func TestDataReferenceIsNotFollowed(t *testing.T) {
 	data = bytes.ReplaceAll(data, []byte("url \x00\x00\x00\x01"), []byte("url \x00\x00\x00\x00"))
 	path := write(t, filepath.Join(t.TempDir(), "in.mov"), data)
 	if _, result, err := convert(t, path, sx.Options{}); err != nil || !near(result.Duration, seconds*time.Second, 150*time.Millisecond) {
-		t.Errorf("got %s, %v: the file's own data are there", result.Duration, err)
+		t.Errorf("got %s, %v, although the file contains its data", result.Duration, err)
 	}
 }
 
-// A header with a wrong duration, too long or too short, does not truncate the audio.
-func TestLyingHeaders(t *testing.T) {
+// TestWrongHeaders checks that a header with a wrong duration, too long or too
+// short, does not truncate the audio.
+func TestWrongHeaders(t *testing.T) {
 	t.Parallel()
 	testkit.Need(t, "ffmpeg", "ffprobe")
 	wav := media(t, "in.wav", "-map", "0:a", "-bitexact")
@@ -204,9 +207,9 @@ func TestLyingHeaders(t *testing.T) {
 	binary.LittleEndian.PutUint32(data[40:], 0xFFFF_FFF0)
 	write(t, wav, data)
 	for name, path := range map[string]string{
-		"WAV that promises 4 GiB":   wav,
-		"MP4 that promises a day":   lieAboutDuration(t, 100_000),
-		"MP4 that promises nothing": lieAboutDuration(t, 0),
+		"WAV that declares 4 GiB":       wav,
+		"MP4 that declares a day":       declareDuration(t, 100_000),
+		"MP4 that declares no duration": declareDuration(t, 0),
 	} {
 		if _, result, err := convert(t, path, sx.Options{}); err != nil || !near(result.Duration, seconds*time.Second, 150*time.Millisecond) {
 			t.Errorf("%s: got %s, %v\n%s", name, result.Duration, err, causes(err))

@@ -31,8 +31,8 @@ func TestLimits(t *testing.T) {
 		change func(*ffmpeg.Config)
 		code   sx.Code
 	}{
-		{"time of the probe", func(c *ffmpeg.Config) { c.MinTime = time.Millisecond }, sx.CodeTimeLimit},
-		{"time of the conversion", func(c *ffmpeg.Config) { c.MaxTime = time.Millisecond }, sx.CodeTimeLimit},
+		{"timeout of the probe", func(c *ffmpeg.Config) { c.MinTime = time.Millisecond }, sx.CodeTimeLimit},
+		{"timeout of the conversion", func(c *ffmpeg.Config) { c.MaxTime = time.Millisecond }, sx.CodeTimeLimit},
 		{"output", func(c *ffmpeg.Config) { c.MaxOutput = 20_000 }, sx.CodeOutputLimit},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -99,7 +99,7 @@ func TestCancelKillsTheWholeGroup(t *testing.T) {
 	sound := read(t, mediaFrom(t, "anoisesrc=duration=900:sample_rate=8000", "in.wav", "-map", "0:a", "-c:a", "pcm_s16le"))
 	for _, tt := range []struct{ name, body string }{
 		{"ffmpeg waits for its input", `exec ffmpeg "$@"`},
-		{"a child holds on", `trap "" TERM; sleep 600 & wait`},
+		{"a child ignores SIGTERM", `trap "" TERM; sleep 600 & wait`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -116,14 +116,14 @@ func TestCancelKillsTheWholeGroup(t *testing.T) {
 			}()
 			group := groupOf(t, started)
 			if gone(group) {
-				t.Fatal("nothing runs")
+				t.Fatal("no process is running")
 			}
 			start := time.Now()
 			cancel(why)
 			if err := <-result; !errors.Is(err, why) {
 				t.Errorf("got %v", err)
 			}
-			if took := time.Since(start); took > 3*time.Second { // at once, on a busy machine
+			if took := time.Since(start); took > 3*time.Second { // immediately, with a margin for a busy machine
 				t.Errorf("it took %s", took)
 			}
 			testkit.Eventually(t, "end of the process group", func() bool { return gone(group) })
@@ -131,7 +131,7 @@ func TestCancelKillsTheWholeGroup(t *testing.T) {
 	}
 }
 
-func TestCrashIsNotTheVideosFault(t *testing.T) {
+func TestCrashIsTemporary(t *testing.T) {
 	t.Parallel()
 	testkit.Need(t, "ffmpeg", "ffprobe")
 	path, _ := program(t, `kill -SEGV $$`)
@@ -156,8 +156,9 @@ func TestProgramsSeeNoSecrets(t *testing.T) {
 	}
 }
 
-// A read error of the store is detected even if ffmpeg succeeds.
-func TestReadErrorBehindSuccess(t *testing.T) {
+// TestReadErrorWithSuccess checks that a read error of the store is detected
+// even if ffmpeg succeeds.
+func TestReadErrorWithSuccess(t *testing.T) {
 	t.Parallel()
 	testkit.Need(t, "ffmpeg", "ffprobe")
 	path, _ := program(t, `PATH=/usr/local/bin:/opt/homebrew/bin:/usr/bin:/bin
@@ -173,7 +174,7 @@ ffmpeg -v error -y -f lavfi -i sine=duration=3 -f mp3 "$out"`)
 	}
 }
 
-// Only audio and cover art are decoded.
+// TestPictureIsNotDecoded checks that only audio and cover art are decoded.
 func TestPictureIsNotDecoded(t *testing.T) {
 	t.Parallel()
 	testkit.Need(t, "ffmpeg", "ffprobe")
@@ -194,7 +195,8 @@ func TestPictureIsNotDecoded(t *testing.T) {
 	}
 }
 
-// An output without a header, or without audio, is not accepted.
+// TestOutputIsChecked checks that an output without a header or without audio
+// is not accepted.
 func TestOutputIsChecked(t *testing.T) {
 	t.Parallel()
 	testkit.Need(t, "ffmpeg", "ffprobe")
@@ -209,7 +211,7 @@ func TestOutputIsChecked(t *testing.T) {
 		{"half a file", last + `ffmpeg -v error -f lavfi -i sine=duration=3 -f mp3 "$out"; size=$(wc -c <"$out"); head -c $((size / 2)) "$out" >"$out.half"; mv "$out.half" "$out"`, sx.CodeInternal},
 		{"no file", ``, sx.CodeInternal},
 		{"a short one", last + `ffmpeg -v error -f lavfi -i sine=duration=1 -f mp3 "$out"`, sx.CodeTruncated},
-		{"a disk that is full", `echo "av_interleaved_write_frame(): No space left on device" >&2; exit 1`, sx.CodeStorageFull},
+		{"a full disk", `echo "av_interleaved_write_frame(): No space left on device" >&2; exit 1`, sx.CodeStorageFull},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()

@@ -134,8 +134,8 @@ func wantCode(t *testing.T, err error, code sx.Code, message string) {
 	}
 }
 
-// look is ffprobe's report on a file.
-type look struct {
+// probed is ffprobe's report on a file.
+type probed struct {
 	Streams  []track `json:"streams"`
 	Chapters []struct {
 		Start string            `json:"start_time"`
@@ -157,13 +157,13 @@ type track struct {
 	} `json:"disposition"`
 }
 
-func (l look) sound() track {
+func (l probed) sound() track {
 	return l.Streams[slices.IndexFunc(l.Streams, func(s track) bool { return s.Type == "audio" })]
 }
 
-func probe(t *testing.T, path string) look {
+func probe(t *testing.T, path string) probed {
 	t.Helper()
-	var l look
+	var l probed
 	out := run(t, "ffprobe", "-v", "error", "-show_format", "-show_streams", "-show_chapters", "-of", "json", path)
 	if err := json.Unmarshal(out, &l); err != nil {
 		t.Fatal(err)
@@ -183,8 +183,8 @@ func decoded(t *testing.T, path string) time.Duration {
 	return time.Duration(float64(len(pcm)/2) / float64(rate) * float64(time.Second))
 }
 
-// at parses seconds as ffprobe formats them.
-func at(t *testing.T, s string) time.Duration {
+// parseSeconds parses seconds as ffprobe formats them.
+func parseSeconds(t *testing.T, s string) time.Duration {
 	t.Helper()
 	d, err := time.ParseDuration(s + "s")
 	if err != nil {

@@ -17,7 +17,7 @@ import (
 
 const (
 	maxStreams   = 64
-	maxReport    = 8 << 20 // bytes that ffprobe may print
+	maxReport    = 8 << 20 // maximum output of ffprobe, in bytes
 	probeFile    = 1 << 20 // bytes of output files, of which it writes none
 	probedFields = "format=duration,start_time:" +
 		"stream=index,codec_type,codec_name,channels,channel_layout,sample_rate,start_time,duration,width,height:" +
@@ -94,9 +94,10 @@ const maxAlloc = 256 << 20 // bytes of one allocation
 func (c *conversion) probe(ctx context.Context) (*report, error) {
 	args := []string{"-v", "error", "-max_alloc", strconv.Itoa(maxAlloc)}
 	args = append(args, c.input()...)
-	// The whitelist in input applies to everything that decodes data. In the end
-	// ffprobe also opens a decoder for each stream, without decoding anything, and fails
-	// if that is not allowed; the whitelists by stream type apply only to this step.
+	// The whitelist in input applies to everything that decodes data. At the
+	// end, ffprobe also opens a decoder for each stream, without decoding
+	// anything, and fails if that is not allowed; the whitelists by stream type
+	// apply only to this step.
 	for _, kind := range []string{"v", "a", "s", "d", "t"} {
 		args = append(args, "-codec_whitelist:"+kind, c.everything)
 	}
@@ -114,8 +115,8 @@ func (c *conversion) probe(ctx context.Context) (*report, error) {
 	return found, nil
 }
 
-// probeError returns the error of a failed probe. If ffprobe exited by itself, it is the
-// video's.
+// probeError returns the error of a failed probe. If ffprobe exited by itself,
+// the video is the cause.
 func (c *conversion) probeError(err error, stderr *stderrParser) error {
 	var exit *exec.ExitError
 	switch {

@@ -16,8 +16,8 @@ import (
 	"github.com/soundextract/sx/server/sx"
 )
 
-// environment is the programs' environment. It contains nothing of this process's, which
-// may include credentials.
+// environment is the programs' environment. It contains no variables of this
+// process, because those may include credentials.
 func environment() []string { return []string{"LC_ALL=C"} }
 
 // command is a run of one of the programs.

@@ -9,11 +9,11 @@ import (
 	"time"
 )
 
-// shell sets the limits and replaces itself by the program. A limit that the system does
-// not support, or that is already lower, remains as it is: in POSIX a shell continues
-// after a failed ulimit, because it is not a special built-in (XCU 2.8.1). The arguments
-// are: CPU time in seconds, file size in blocks of 512 bytes, address space in KiB, the
-// program and its arguments.
+// shell sets the limits and replaces itself with the program. A limit that the
+// system does not support, or that is already lower, remains as it is: in POSIX
+// a shell continues after a failed ulimit, because it is not a special built-in
+// (XCU 2.8.1). The arguments are: CPU time in seconds, file size in blocks of
+// 512 bytes, address space in KiB, the program and its arguments.
 const shell = `umask 077
 ulimit -c 0
 ulimit -t "$1" 2>/dev/null

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// limited returns the command line as it is: on Windows a parent cannot set such limits.
-// The timeout and the check of the output still apply.
+// limited returns the command line unchanged: on Windows a parent cannot set
+// such limits. The timeout and the check of the output still apply.
 func limited(_ time.Duration, _, _ int64, program string, args []string) (string, []string) {
 	return program, args
 }

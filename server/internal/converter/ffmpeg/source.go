@@ -56,7 +56,7 @@ func serveSource(ctx context.Context, video io.ReadSeeker, size int64) (*source,
 	return s, nil
 }
 
-// enter counts a running handler. It reports false if the source is closed.
+// enter counts a running handler. It returns false if the source is closed.
 func (s *source) enter() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -67,7 +67,7 @@ func (s *source) enter() bool {
 	return true
 }
 
-// Close stops the server. The video is no longer read once it has returned.
+// Close stops the server. After it has returned, the video is no longer read.
 func (s *source) Close() {
 	s.mu.Lock()
 	s.closed = true

@@ -13,7 +13,7 @@ import (
 	"github.com/soundextract/sx/server/testkit"
 )
 
-var errDisk = sx.NewError(sx.CodeUnavailable, "the store is away")
+var errDisk = sx.NewError(sx.CodeUnavailable, "the store is unreachable")
 
 // failing is a video whose reader fails at an offset.
 type failing struct {
@@ -33,7 +33,8 @@ func (f *failing) Read(p []byte) (int, error) {
 	return f.Reader.Read(p[:min(int64(len(p)), f.from-at)])
 }
 
-// A read error of the store must not be taken for a truncated video.
+// TestReadErrorIsTransient checks that a read error of the store is not
+// mistaken for a truncated video.
 func TestReadErrorIsTransient(t *testing.T) {
 	t.Parallel()
 	testkit.Need(t, "ffmpeg", "ffprobe")
@@ -47,13 +48,13 @@ func TestReadErrorIsTransient(t *testing.T) {
 		err  error
 		want error
 	}{
-		{"at once", mp4, 0, errDisk, errDisk},
+		{"immediately", mp4, 0, errDisk, errDisk},
 		{"while probing", mp4, 5000, errDisk, errDisk},
 		{"while converting", mp4, int64(len(mp4) * 3 / 4), errDisk, errDisk},
 		{"in a stream", ts, int64(len(ts) * 3 / 4), errDisk, errDisk},
 		{"in Matroska", mkv, int64(len(mkv) / 2), errDisk, errDisk},
 		{"in the last bytes", mp4, int64(len(mp4) - 400), errDisk, errDisk},
-		{"an end too early", mkv, int64(len(mkv) / 2), io.EOF, io.ErrUnexpectedEOF},
+		{"an early end", mkv, int64(len(mkv) / 2), io.EOF, io.ErrUnexpectedEOF},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
