@@ -13,7 +13,7 @@ import (
 	"github.com/soundextract/sx/server/sx"
 )
 
-const adminCode = "a code that the installer made"
+const adminCode = "a code from the installer"
 
 func byInvitation(c *auth.Config) {
 	c.Registration, c.FirstIsAdmin = auth.RegistrationInvitation, true

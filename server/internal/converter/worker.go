@@ -21,7 +21,7 @@ const (
 )
 
 // work processes one job after another until ctx ends. Run starts one worker
-// for each conversion that may run at once.
+// for each concurrent conversion.
 func (s *Service) work(ctx context.Context) {
 	for ctx.Err() == nil {
 		d, err := s.Bus.Receive(ctx, bus.Convert)

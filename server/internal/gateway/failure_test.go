@@ -38,7 +38,7 @@ func TestStoreUnavailable(t *testing.T) {
 		a := f.do(alice, r.Method, path+"?id="+queued, nil, "Tus-Resumable", "1.0.0", "Content-Type", octets,
 			"Upload-Offset", "0", "Upload-Length", "9", "Upload-Metadata", meta("filename", "a.mp4"))
 		if a.status < http.StatusInternalServerError {
-			t.Errorf("%s %s answers %d without a store", r.Method, path, a.status)
+			t.Errorf("%s %s returns %d without a store", r.Method, path, a.status)
 		}
 		if r.Method != http.MethodHead {
 			a.wantCode(t, a.errorBody(t).Code)

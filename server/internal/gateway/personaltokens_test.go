@@ -100,7 +100,7 @@ func TestPersonalTokensWithAuthUnavailable(t *testing.T) {
 	t.Parallel()
 	e, f := newExchanges(t)
 	for name, answer := range map[string]func(http.ResponseWriter){
-		"an error of its own":       refuses(sx.CodeInternal),
+		"an internal error":         refuses(sx.CodeInternal),
 		"another server's response": func(w http.ResponseWriter) { _, _ = fmt.Fprint(w, "<html>") },
 		"a truncated response":      func(w http.ResponseWriter) { w.Header().Set("Content-Length", "100"); _, _ = fmt.Fprint(w, "{") },
 		"a broken connection":       func(http.ResponseWriter) { panic(http.ErrAbortHandler) },

@@ -287,7 +287,7 @@ func TestReconcilerFinishesCompleteUploads(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			// A PATCH is now only told that all bytes are stored.
+			// A PATCH now only gets the response that all bytes are stored.
 			f.patch(alice, path, len(data), nil).want(t, http.StatusNoContent)
 			newFixtureLike(t, f).run()
 			testkit.Eventually(f.t, "the upload to be finished", func() bool { return f.job(idOf(path)).State == sx.StateQueued })

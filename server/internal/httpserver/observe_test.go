@@ -124,16 +124,16 @@ func TestAccessLog(t *testing.T) {
 
 func TestClientGone(t *testing.T) {
 	t.Parallel()
-	begun := make(chan struct{})
+	started := make(chan struct{})
 	url, out, _ := observed(t, func(mux *http.ServeMux, log *slog.Logger) {
 		mux.HandleFunc("GET /", func(w http.ResponseWriter, r *http.Request) {
-			close(begun)
+			close(started)
 			<-r.Context().Done()
 			httpserver.WriteError(r.Context(), w, log, fmt.Errorf("read the store: %w", r.Context().Err()))
 		})
 	})
 	ctx, cancel := context.WithCancel(t.Context())
-	go func() { <-begun; cancel() }()
+	go func() { <-started; cancel() }()
 	if res, err := http.DefaultTransport.RoundTrip(newRequest(t, http.MethodGet, url, nil).WithContext(ctx)); err == nil {
 		_ = res.Body.Close()
 		t.Fatal("there is a response")

@@ -47,7 +47,7 @@ type Server struct {
 	Handler  http.Handler
 	Health   *Health // not ready once Run's ctx has ended
 	Log      *slog.Logger
-	// DrainTimeout is how long open requests may continue; 0 stands for 10 s.
+	// DrainTimeout is how long open requests may continue; 0 means 10 s.
 	DrainTimeout time.Duration
 }
 

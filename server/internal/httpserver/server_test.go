@@ -82,10 +82,10 @@ func TestServerServesAndStops(t *testing.T) {
 // although no new connection is accepted.
 func TestDrainLetsShortRequestsEnd(t *testing.T) {
 	t.Parallel()
-	begun, release := make(chan struct{}), make(chan struct{})
+	started, release := make(chan struct{}), make(chan struct{})
 	s := start(t, 0, func(mux *http.ServeMux) {
 		mux.HandleFunc("GET /short", func(w http.ResponseWriter, r *http.Request) {
-			close(begun)
+			close(started)
 			<-release
 			if err := r.Context().Err(); err != nil {
 				t.Errorf("cancelled immediately: %v", err)
@@ -98,7 +98,7 @@ func TestDrainLetsShortRequestsEnd(t *testing.T) {
 		_, body := get(t, s.url+"/short")
 		answered <- body
 	}()
-	<-begun
+	<-started
 	s.stop()
 	testkit.Eventually(t, "closed listener", func() bool {
 		c, err := new(net.Dialer).DialContext(t.Context(), "tcp", strings.TrimPrefix(s.url, "http://"))
@@ -173,13 +173,13 @@ func TestDrainEndsUploads(t *testing.T) {
 		bytes string
 		err   error
 	}
-	got, begun := make(chan stored, 1), make(chan struct{})
+	got, started := make(chan stored, 1), make(chan struct{})
 	s := start(t, time.Minute, func(mux *http.ServeMux) {
 		mux.HandleFunc("PATCH /upload", func(w http.ResponseWriter, r *http.Request) {
 			var st stored
 			five := make([]byte, 5)
 			_, _ = io.ReadFull(r.Body, five)
-			close(begun)
+			close(started)
 			_, st.err = io.ReadAll(r.Body)
 			st.bytes = string(five)
 			got <- st
@@ -192,7 +192,7 @@ func TestDrainEndsUploads(t *testing.T) {
 			_ = res.Body.Close()
 		}
 	}()
-	<-begun
+	<-started
 	start := time.Now()
 	s.stop()
 	st := <-got
@@ -209,11 +209,11 @@ func TestDrainEndsUploads(t *testing.T) {
 // ends reading.
 func TestDrainEndsUploadsThatMoveDeadlines(t *testing.T) {
 	t.Parallel()
-	got, begun := make(chan error, 1), make(chan struct{})
+	got, started := make(chan error, 1), make(chan struct{})
 	s := start(t, time.Minute, func(mux *http.ServeMux) {
 		mux.HandleFunc("PATCH /upload", func(w http.ResponseWriter, r *http.Request) {
 			_, _ = io.ReadFull(r.Body, make([]byte, 5))
-			close(begun)
+			close(started)
 			<-r.Context().Done()
 			if err := http.NewResponseController(w).SetReadDeadline(time.Now().Add(time.Hour)); err != nil {
 				t.Error(err)
@@ -228,7 +228,7 @@ func TestDrainEndsUploadsThatMoveDeadlines(t *testing.T) {
 			_ = res.Body.Close()
 		}
 	}()
-	<-begun
+	<-started
 	start := time.Now()
 	s.stop()
 	if took := s.wait(t, start); took > 10*time.Second {
@@ -243,10 +243,10 @@ func TestDrainEndsUploadsThatMoveDeadlines(t *testing.T) {
 // its ctx is closed, and that the server waits for the handler while it stores.
 func TestDrainHasADeadline(t *testing.T) {
 	t.Parallel()
-	begun, cut, stored := make(chan struct{}), make(chan struct{}), make(chan struct{})
+	started, cut, stored := make(chan struct{}), make(chan struct{}), make(chan struct{})
 	s := start(t, 50*time.Millisecond, func(mux *http.ServeMux) {
 		mux.HandleFunc("GET /write", func(w http.ResponseWriter, _ *http.Request) {
-			close(begun)
+			close(started)
 			block := make([]byte, 1<<20)
 			for {
 				if _, err := w.Write(block); err != nil {
@@ -262,7 +262,7 @@ func TestDrainHasADeadline(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = res.Body.Close() }()
-	<-begun
+	<-started
 	s.stop()
 	<-cut
 	select {
@@ -279,16 +279,16 @@ func TestDrainHasADeadline(t *testing.T) {
 
 func TestDrainGivesUpOnAHangingHandler(t *testing.T) {
 	t.Parallel()
-	begun, release := make(chan struct{}), make(chan struct{})
+	started, release := make(chan struct{}), make(chan struct{})
 	s := start(t, 50*time.Millisecond, func(mux *http.ServeMux) {
-		mux.HandleFunc("GET /deaf", func(http.ResponseWriter, *http.Request) { close(begun); <-release })
+		mux.HandleFunc("GET /deaf", func(http.ResponseWriter, *http.Request) { close(started); <-release })
 	})
 	go func() {
 		if res, err := http.DefaultTransport.RoundTrip(newRequest(t, http.MethodGet, s.url+"/deaf", nil)); err == nil {
 			_ = res.Body.Close()
 		}
 	}()
-	<-begun
+	<-started
 	s.stop()
 	s.wait(t, time.Now())
 	close(release)
@@ -301,11 +301,11 @@ func TestDrainGivesUpOnAHangingHandler(t *testing.T) {
 // is cancelled by draining.
 func TestWriteErrorWhileDraining(t *testing.T) {
 	t.Parallel()
-	begun := make(chan struct{})
+	started := make(chan struct{})
 	s := start(t, time.Minute, func(mux *http.ServeMux) {
 		log, _ := newLog(t, "info")
 		mux.HandleFunc("GET /slow", func(w http.ResponseWriter, r *http.Request) {
-			close(begun)
+			close(started)
 			<-r.Context().Done()
 			httpserver.WriteError(r.Context(), w, log, r.Context().Err())
 		})
@@ -317,7 +317,7 @@ func TestWriteErrorWhileDraining(t *testing.T) {
 		answered <- res
 		bodies <- body
 	}()
-	<-begun
+	<-started
 	s.stop()
 	wantError(t, <-answered, <-bodies, http.StatusServiceUnavailable, "unavailable")
 	s.wait(t, time.Now())

@@ -73,7 +73,7 @@ func TestNoChannels(t *testing.T) {
 	s := f.start(f.config())
 	f.waitForNotified(f.finishJob("ada", "talk.mp4", nil))
 	if list := s.deliveries("ada"); len(list) != 0 {
-		t.Errorf("made %+v", list)
+		t.Errorf("created %+v", list)
 	}
 }
 

@@ -33,7 +33,7 @@ import (
 type Config struct {
 	Addr        string // host:port to listen on; port 0 selects a free port
 	Data        string // the data directory
-	Conversions int    // how many run at once
+	Conversions int    // number of concurrent conversions
 	Quota       int64  // bytes that an account may store; 0 means no limit
 	MaxUpload   int64  // bytes of a video; 0 means no limit
 	// Registration says who may create an account after the first one, which becomes

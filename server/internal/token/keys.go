@@ -27,9 +27,10 @@ const nameTime = "20060102T150405Z"
 // LoadKeys reads all private keys in a directory: the files *.pem, each with an
 // Ed25519 key in PKCS #8, as "openssl genpkey -algorithm ed25519" writes it. The
 // keys are in the order of the files' names, and the last one whose time has come
-// signs. A name such as 20260301T120000Z.pem gives that time; with any other name,
-// the key may sign at once. (The times of the files do not matter, because a
-// mounted Kubernetes Secret gives all its files the same time.)
+// signs. A name such as 20260301T120000Z.pem specifies that time; with any
+// other name, the key may sign immediately. (The times of the files do not
+// matter, because a mounted Kubernetes Secret sets the same time on all its
+// files.)
 //
 // # Rotating the key without signing anyone out
 //

@@ -249,10 +249,10 @@ func TestSecret(t *testing.T) {
 	}
 	one := newSigner(t, c, key)
 	if secret(one, "a") != secret(newSigner(t, c, newKey(t), key), "a") {
-		t.Error("the same signing key gives another secret")
+		t.Error("the same signing key results in another secret")
 	}
 	if secret(one, "a") == secret(one, "b") || secret(one, "a") == secret(newSigner(t, c, newKey(t)), "a") {
-		t.Error("another purpose or key gives the same secret")
+		t.Error("another purpose or key results in the same secret")
 	}
 }
 

@@ -71,7 +71,7 @@ func (b *Bus) Publish(ctx context.Context, q bus.Queue, m bus.Message) error {
 	return nil
 }
 
-// deliver gives d to the receiver that has waited longest, or keeps it. The
+// deliver passes d to the receiver that has waited longest, or keeps it. The
 // caller holds b.mu.
 func (b *Bus) deliver(q *queue, d *delivery) {
 	if len(q.waiting) == 0 {

@@ -27,7 +27,7 @@ func TestMain(m *testing.M) {
 	}
 }
 
-// open opens a bus with queues of its own.
+// open opens a bus with its own queues.
 func open(t *testing.T, uri string) *rabbitbus.Bus {
 	t.Helper()
 	return openAs(t, config(t, uri, t.Output()))

@@ -17,7 +17,7 @@ import (
 	"github.com/soundextract/sx/server/sx"
 )
 
-// errCancelled says that the broker ended a subscription, as it does when the
+// errCancelled means that the broker ended a subscription, as it does when the
 // queue is deleted.
 var errCancelled = errors.New("the message broker ended the subscription")
 
@@ -83,8 +83,8 @@ func (b *Bus) declare(ctx context.Context) error {
 	return r.do(ctx, b.names.declare)
 }
 
-// receiver is the receiving connection. Each call has a channel of its own while
-// it lasts, and a delivery keeps it until it is acknowledged or returned.
+// receiver is the receiving connection. Each call uses its own channel while it
+// lasts, and a delivery keeps it until it is acknowledged or returned.
 type receiver struct {
 	*connection
 	tasks *tasks

@@ -73,7 +73,7 @@ func declareQueue(ch *amqp.Channel, name, exchange, key string, args amqp.Table)
 	return nil
 }
 
-// declareOn declares on a channel of its own, which an error would close.
+// declareOn declares on a new channel, because an error closes the channel.
 func (n names) declareOn(conn *amqp.Connection) error {
 	ch, err := conn.Channel()
 	if err != nil {

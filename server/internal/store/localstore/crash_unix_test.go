@@ -36,7 +36,7 @@ const (
 	fileLimit = 1 << 20
 )
 
-// children are the functions that the tests run in processes of their own. The
+// children are the functions that the tests run in child processes. The
 // parent reads report line by line.
 var children = map[string]func(ctx context.Context, s store.Store, report io.Writer) error{
 	"append": childAppend,

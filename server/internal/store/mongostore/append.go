@@ -128,7 +128,7 @@ type appendSession struct {
 	hash      *digest.SHA256
 	recorded  int // chunks that are committed
 	committed int64
-	closed    bool  // the record says that this Append has ended
+	closed    bool  // the record contains the end of this Append
 	err       error // the first one
 }
 

@@ -18,8 +18,8 @@ const (
 	codeOutOfDiskSpace       = 14031
 )
 
-// transientCodes are the codes with which a server says that it cannot serve at
-// the moment: it is starting, stopping, no longer the primary, or too slow.
+// transientCodes are the codes by which a server reports that it cannot serve
+// at the moment: it is starting, stopping, no longer the primary, or too slow.
 var transientCodes = []int{
 	6,     // HostUnreachable
 	7,     // HostNotFound

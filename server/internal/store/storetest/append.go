@@ -19,7 +19,7 @@ var appendTests = []test{
 	{"an offset other than the stored one is refused", appendOffset},
 	{"more data than the size is refused", appendSurplus},
 	{"what arrived before a source failed is stored", appendBroken},
-	{"a source that fails at once changes nothing", appendNothing},
+	{"a source that fails immediately changes nothing", appendNothing},
 	{"what arrived before ctx ended is stored", appendCancelled},
 	{"sources of every kind are stored", appendKinds},
 	{"uploads interrupted at random places are stored correctly", appendCut},
