@@ -45,15 +45,15 @@ arguments() {
 		--dir) dir=$2 && shift ;;
 		--sudo) sudo=sudo ;;
 		-h | --help) usage && exit 0 ;;
-		*) wrong "there is no option $1" ;;
+		*) wrong "unknown option $1" ;;
 		esac
 		shift
 	done
 	case $version in
-	*[!0-9A-Za-z.-]*) wrong "$version is no version; give one such as 1.2.3" ;;
+	*[!0-9A-Za-z.-]*) wrong "invalid version $version; use one such as 1.2.3" ;;
 	esac
 	if [ -z "$dir" ]; then
-		[ -n "${HOME:-}" ] || fail 'HOME is not set' 'say where sx goes with --dir DIR'
+		[ -n "${HOME:-}" ] || fail 'HOME is not set' 'choose the directory with --dir DIR'
 		dir=$HOME/.local/bin
 	fi
 	case $dir in
@@ -67,24 +67,24 @@ platform() {
 	case $system in
 	Linux) os=linux ;;
 	Darwin) os=darwin ;;
-	*) fail "this script knows Linux and macOS, not $system" "the archives of all systems are at $releases" ;;
+	*) fail "this script supports Linux and macOS, not $system" "the archives of all systems are at $releases" ;;
 	esac
 	case $machine in
 	x86_64 | amd64) arch=amd64 ;;
 	aarch64 | arm64) arch=arm64 ;;
-	*) fail "there is no sx for the processor $machine" "build it from the source: make build" ;;
+	*) fail "no sx build for the processor $machine" "build it from the source: make build" ;;
 	esac
 }
 
 tools() {
-	command -v curl >/dev/null || fail 'curl is not here' 'install curl with your package manager'
+	command -v curl >/dev/null || fail 'curl not found' 'install curl with your package manager'
 	command -v sha256sum >/dev/null || command -v shasum >/dev/null ||
-		fail 'neither sha256sum nor shasum is here' 'install one of them, so that the download can be checked'
+		fail 'neither sha256sum nor shasum found' 'install one of them, so that the download can be checked'
 }
 
-# Before anything is downloaded: can it be put where it is wanted?
+# Check that the directory is writable before anything is downloaded.
 target() {
-	# shellcheck disable=SC2086 # without --sudo there is no word at all
+	# shellcheck disable=SC2086 # without --sudo, $sudo must expand to no word
 	if ! $sudo mkdir -p "$dir" 2>/dev/null || { [ -z "$sudo" ] && [ ! -w "$dir" ]; }; then
 		fail "$dir cannot be written to" "choose another place with --dir DIR, or use --sudo"
 	fi
@@ -93,7 +93,7 @@ target() {
 fetch() { # URL FILE WHAT
 	! curl -fsSL --connect-timeout 20 --speed-time 60 --speed-limit 1 -o "$2" "$1" 2>"$tmp/log" || return 0
 	if grep -q ' 404' "$tmp/log"; then
-		fail "there is no $3 at $1" "see what there is: $releases"
+		fail "$3 not found at $1" "see the releases at $releases"
 	fi
 	fail "$1 could not be downloaded: $(tail -n 1 "$tmp/log")" 'check the network and run this again; nothing was changed'
 }
@@ -106,8 +106,8 @@ sha256() {
 	fi | cut -d ' ' -f 1
 }
 
-# The list of checksums is all that is asked for at first: it says which version
-# the newest is, what its archive is called, and what must come out of it.
+# The list of checksums is downloaded first: it contains the newest version, the
+# name of its archive and the expected digest.
 choose() {
 	if [ -n "$version" ]; then
 		fetch "$releases/download/v$version/checksums.txt" "$tmp/checksums.txt" "release $version"
@@ -115,7 +115,7 @@ choose() {
 		fetch "$releases/latest/download/checksums.txt" "$tmp/checksums.txt" release
 	fi
 	line=$(grep -E "^[0-9a-f]{64} [ *]sx_${version:-[0-9][^ _]*}_${os}_$arch\\.tar\\.gz\$" "$tmp/checksums.txt" | head -n 1)
-	[ -n "$line" ] || fail "the release has no archive for $system on $machine" "see what there is: $releases"
+	[ -n "$line" ] || fail "the release has no archive for $system on $machine" "see the releases at $releases"
 	sum=${line%% *}
 	archive=${line##*[ *]}
 	version=${archive#sx_}
@@ -126,13 +126,14 @@ unpacked() {
 	say "downloading sx $version for $system on $machine from $releases"
 	fetch "$releases/download/v$version/$archive" "$tmp/$archive" archive
 	got=$(sha256 "$tmp/$archive")
-	[ "$got" = "$sum" ] || fail "$archive is not what was released: its SHA-256 is $got, it must be $sum" \
-		"run this again; if it stays so, tell us: https://github.com/soundextract/sx/security"
+	[ "$got" = "$sum" ] || fail "$archive has the wrong checksum: its SHA-256 is $got, expected $sum" \
+		"run this again; if it fails again, report it: https://github.com/soundextract/sx/security"
 	mkdir "$tmp/files"
 	tar -xzf "$tmp/$archive" -C "$tmp/files" sx sxd || fail "$archive cannot be unpacked" 'install tar and gzip'
 }
 
-# A program that runs is not written over: the new file takes its name.
+# Rename the new file over the old one, because a running program cannot be
+# overwritten.
 place() { # PROGRAM
 	new=$dir/.$1.new
 	if ! { $sudo cp "$tmp/files/$1" "$new" && $sudo chmod 755 "$new" && $sudo mv -f "$new" "$dir/$1"; } 2>"$tmp/log"; then

@@ -15,7 +15,7 @@ import (
 	"github.com/soundextract/sx/install/kube"
 )
 
-// Options are those of a bundle.
+// Options are the options of Write.
 type Options struct {
 	Cluster *kube.Cluster
 	Release string
@@ -51,10 +51,10 @@ type Entry struct {
 
 // Write collects diagnostics and writes them to w as a tar.gz with one top-level
 // directory. A file that cannot be collected, because it is missing or forbidden or the
-// time is up, is recorded in the index: an error means that writing to w failed.
+// time is up, is recorded in the index; an error means that writing to w failed.
 //
 // If the Secrets of the namespace cannot be read, their values cannot be searched for:
-// the index says so, and only what looks like a secret is removed.
+// the index records that, and only text that looks like a secret is removed.
 func Write(ctx context.Context, w io.Writer, o Options) (Index, error) {
 	limit := o.TimeLimit
 	if limit == 0 {

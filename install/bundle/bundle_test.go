@@ -61,7 +61,7 @@ func secrets(t *testing.T) []corev1.Secret {
 	}
 }
 
-// objects hold secrets in all the places where they get to.
+// objects contain secrets in all places where secrets can occur.
 func objects() []runtime.Object {
 	pod := &corev1.Pod{
 		TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "Pod"}, ObjectMeta: labelled("soundextract-gateway-x"),
@@ -89,7 +89,8 @@ const logText = `level=ERROR msg="cannot dial" uri=amqp://someone:old-pass-word@
 password=neverStored99 Authorization: Bearer abcdef.ghijkl.mnopqr eyJhbGciOiJFZERTQSJ9.eyJzdWIiOiIxIn0.c2ln
 ` + key + "the end\n"
 
-// api serves what the typed client asks for; the fake of logs says the same always.
+// api serves the requests of the typed client; the fake of logs always returns
+// the same text.
 func api(t *testing.T, forbidden string) *kube.Cluster {
 	t.Helper()
 	write := func(w http.ResponseWriter, v any) {
@@ -127,7 +128,7 @@ func api(t *testing.T, forbidden string) *kube.Cluster {
 		{Group: "keda.sh", Version: "v1alpha1", Resource: "scaledobjects"}:           "ScaledObjectList",
 		{Group: "monitoring.coreos.com", Version: "v1", Resource: "servicemonitors"}: "ServiceMonitorList",
 	}
-	known := runtime.NewScheme() // of the test's own, because the fake adds to it
+	known := runtime.NewScheme() // a copy for the test, because the fake adds to it
 	if err := scheme.AddToScheme(known); err != nil {
 		t.Fatal(err)
 	}
@@ -170,8 +171,8 @@ func take(t *testing.T, c *kube.Cluster) (map[string]string, bundle.Index) {
 	return files, index
 }
 
-// TestNoSecret looks for every value of every Secret in every file, as it is,
-// line by line and in base64, and for those that are in no Secret.
+// TestNoSecret searches every file for every value of every Secret, in full,
+// line by line and in base64, and for secrets that are not in a Secret.
 func TestNoSecret(t *testing.T) {
 	t.Parallel()
 	files, index := take(t, api(t, ""))
@@ -189,7 +190,7 @@ func TestNoSecret(t *testing.T) {
 	for path, text := range files {
 		for _, h := range hidden {
 			if strings.Contains(text, h) {
-				t.Errorf("%s holds %q", path, h)
+				t.Errorf("%s contains %q", path, h)
 			}
 		}
 	}
@@ -205,12 +206,13 @@ func TestNoSecret(t *testing.T) {
 	}
 	for _, e := range index.Entries {
 		if _, there := files[e.Path]; !there || e.Error != "" || e.Bytes != len(files[e.Path]) {
-			t.Errorf("the index says %+v", e)
+			t.Errorf("the index has %+v", e)
 		}
 	}
 }
 
-// TestForbidden: what may not be read is named, and the rest is there.
+// TestForbidden checks that files that may not be read are named in the index,
+// and that all others are collected.
 func TestForbidden(t *testing.T) {
 	t.Parallel()
 	for forbidden, missing := range map[string]string{"events": "events.json", "pods": "logs", "secrets": "secrets"} {

@@ -47,7 +47,7 @@ func newCollection(ctx context.Context, o Options) *collection {
 	secrets, err := o.Cluster.Client.CoreV1().Secrets(o.Cluster.Namespace).List(ctx, metav1.ListOptions{})
 	if err != nil {
 		c.redactor = newRedactor(nil)
-		c.missing(SecretsEntry, fmt.Errorf("their values could not be searched for in what was collected, so review it before you share it: %w", err))
+		c.missing(SecretsEntry, fmt.Errorf("their values could not be searched for in the collected files, so review the bundle before you share it: %w", err))
 		return c
 	}
 	c.redactor = newRedactor(secrets.Items)
@@ -94,7 +94,7 @@ func (c *collection) within(ctx context.Context, take func(context.Context) erro
 func (c *collection) missing(path string, err error) {
 	message := err.Error()
 	if errors.Is(err, context.DeadlineExceeded) {
-		message = "not collected in time"
+		message = "not collected before the timeout"
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()

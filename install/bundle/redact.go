@@ -15,25 +15,26 @@ import (
 const removed = "***removed***"
 
 const (
-	// minValue is the length from which a value is searched for in all texts: a
-	// shorter one, such as "yes", occurs everywhere.
+	// minValue is the minimum length of values that are searched for in all
+	// texts: a shorter one, such as "yes", occurs everywhere.
 	minValue = 6
 	// minLine is the same for one line of a value of several lines, such as a key.
 	minLine = 16
 )
 
-// publicKeys are the keys of Secrets whose values are not secret and, like a user
-// name, would remove half of every text.
+// publicKeys are the keys of Secrets whose values are not secret; removing
+// them, such as a user name, would make texts unreadable.
 var publicKeys = []string{"name", "username"}
 
-// redactor removes the values of known Secrets, and what looks like a secret.
+// redactor removes the values of known Secrets, and text that looks like a
+// secret.
 type redactor struct{ known *strings.Replacer }
 
 func newRedactor(secrets []corev1.Secret) *redactor {
 	var needles []string
 	for _, s := range secrets {
 		if s.Labels["owner"] == "helm" {
-			continue // holds the release, whose parts are redacted one by one
+			continue // contains the release, whose parts are redacted individually
 		}
 		for key, value := range s.Data {
 			if !slices.Contains(publicKeys, key) {
@@ -108,7 +109,7 @@ func (r *redactor) log(raw []byte) []byte {
 	return setting.ReplaceAll(r.text(raw), []byte("${1}"+removed))
 }
 
-// secretName matches the names of settings and values that hold secrets.
+// secretName matches the names of settings and values that contain secrets.
 var secretName = regexp.MustCompile(`(?i)password|passwd|secret|token|uri|url|key|cookie|credential|auth|dsn|code`)
 
 // object removes secrets from an object of the cluster, in place.

@@ -16,7 +16,7 @@ import (
 	"github.com/soundextract/sx/server/sx"
 )
 
-// Semantic returns the chart's version, which has to be a semantic version: for a
+// Semantic returns the chart's version, which must be a semantic version: for a
 // build between releases it is 0.0.0- followed by the build's name.
 func Semantic(version string) string {
 	if v, err := semver.NewVersion(version); err == nil && strings.Count(version, ".") >= 2 {

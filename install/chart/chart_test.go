@@ -10,8 +10,8 @@ import (
 	"github.com/soundextract/sx/server/sx"
 )
 
-// TestVersions: for every name of a build, Helm accepts the chart's version and
-// registries accept the images' tag.
+// TestVersions checks that for every name of a build, Helm accepts the chart's
+// version and registries accept the images' tag.
 func TestVersions(t *testing.T) {
 	t.Parallel()
 	for version, want := range map[string][2]string{

@@ -40,8 +40,8 @@ type Env struct {
 	// Server is the gateway's address for users, such as https://sx.example.org; ""
 	// skips the checks that use it.
 	Server string
-	// Token gives an access token for Server; nil, or an error of code
-	// unauthenticated, skips the checks that need one.
+	// Token returns an access token for Server. If Token is nil or returns an
+	// error of code unauthenticated, the checks that need a token are skipped.
 	Token func(context.Context) (string, error)
 	// SignIn is the command that signs in to Server, for hints.
 	SignIn string
@@ -53,13 +53,13 @@ type Env struct {
 	PortForward func(ctx context.Context, component string, port int) (address string, stop func(), err error)
 }
 
-// Check is one check. Run returns nil if it passes, the error of Skip if it does not
-// apply, otherwise what is wrong: an *sx.Error, whose hint takes precedence over the
-// check's own, or any other error.
+// Check is one check. Run returns nil if the check passes, the error of Skip if
+// it does not apply, and otherwise an error that describes the problem. The
+// hint of an *sx.Error takes precedence over the check's own.
 type Check struct {
 	ID          string // such as storage-class; stable, for scripts
-	Description string // what is true if the check passes
-	Hint        string // what to do if it is not
+	Description string // the condition that the check verifies
+	Hint        string // what to do if it is not met
 	// Next is the command of sx or kubectl that the hint ends with; nil is none. It is
 	// suggested with the flags that select the cluster, the namespace and the release.
 	Next     []string
@@ -73,7 +73,7 @@ type Result struct {
 	ID          string  `json:"id"`
 	Description string  `json:"description"`
 	Outcome     Outcome `json:"outcome"`
-	Message     string  `json:"message,omitempty"` // what is wrong, or why the check was skipped
+	Message     string  `json:"message,omitempty"` // the problem, or why the check was skipped
 	Hint        string  `json:"hint,omitempty"`
 }
 
@@ -85,8 +85,8 @@ const (
 )
 
 var apiCheck = Check{
-	ID: "api", Description: "the cluster's API server answers", Severity: Fatal, Timeout: shortTimeout, Run: apiReachable,
-	Hint: "make this work: ", Next: []string{"kubectl", "cluster-info"},
+	ID: "api", Description: "the cluster's API server responds", Severity: Fatal, Timeout: shortTimeout, Run: apiReachable,
+	Hint: "check that this works: ", Next: []string{"kubectl", "cluster-info"},
 }
 
 var stateCheck = Check{
@@ -166,11 +166,11 @@ func Running() []Check {
 			Hint: "inspect them in RabbitMQ's management UI, and read the log of the service that rejected them",
 		},
 		{
-			ID: "server", Description: "the gateway answers at its public address", Severity: Fatal, Timeout: shortTimeout, Run: server,
+			ID: "server", Description: "the gateway responds at its public address", Severity: Fatal, Timeout: shortTimeout, Run: server,
 			Hint: "check the host name, the Ingress or HTTPRoute, and the certificate with: ", Next: []string{"kubectl", "get", "ingress,httproute"},
 		},
 		{
-			ID: "interrupted-upload", Description: "an interrupted upload keeps what was sent", Severity: Warning, Timeout: longTimeout, Run: interruptedUpload,
+			ID: "interrupted-upload", Description: "an interrupted upload keeps the bytes that were sent", Severity: Warning, Timeout: longTimeout, Run: interruptedUpload,
 			Hint: "disable request buffering in the proxy or Ingress controller (nginx: proxy_request_buffering off)",
 		},
 	}

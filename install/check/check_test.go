@@ -144,7 +144,8 @@ func TestPreflight(t *testing.T) {
 	}
 }
 
-// TestOrder: results come in the checks' order, and one that hangs has a deadline.
+// TestOrder checks that results are in the order of the checks, and that a
+// hanging check times out.
 func TestOrder(t *testing.T) {
 	t.Parallel()
 	second := make(chan struct{})
@@ -154,7 +155,7 @@ func TestOrder(t *testing.T) {
 	}
 	var order []string
 	results := check.Run(t.Context(), &check.Env{}, checks, func(r check.Result) { order = append(order, r.ID) })
-	if strings.Join(order, " ") != "hangs quick" || results[0].Outcome != check.FoundWarning || !strings.Contains(results[0].Message, "no answer") {
+	if strings.Join(order, " ") != "hangs quick" || results[0].Outcome != check.FoundWarning || !strings.Contains(results[0].Message, "no response") {
 		t.Errorf("got %v, %+v", order, results)
 	}
 }
@@ -186,8 +187,8 @@ func TestQueues(t *testing.T) {
 	}
 }
 
-// gateway keeps what it reads of an upload; behind a buffering proxy only a complete
-// request body.
+// gateway stores the bytes of an upload that it receives; behind a buffering
+// proxy it receives only complete request bodies.
 func gateway(t *testing.T, buffers bool, removed *atomic.Bool) *httptest.Server {
 	t.Helper()
 	var kept atomic.Int64

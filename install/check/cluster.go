@@ -30,7 +30,7 @@ const (
 func serverVersion(env *Env) (*version.Info, error) {
 	info, err := env.Cluster.Client.Discovery().ServerVersion() // bounded by the check's timeout
 	if err != nil {
-		return nil, sx.NewError(sx.CodeUnavailable, "the API server does not answer: %v", err).WithCause(err)
+		return nil, sx.NewError(sx.CodeUnavailable, "the API server does not respond: %v", err).WithCause(err)
 	}
 	return info, nil
 }
@@ -113,7 +113,7 @@ func requestedClasses(o *objects) (named []string, unnamed int) {
 		switch {
 		case class == nil:
 			unnamed++
-		case *class != "": // "" asks for a volume without a class
+		case *class != "": // "" requests a volume without a class
 			named = append(named, *class)
 		}
 	}
@@ -148,7 +148,8 @@ func releaseState(ctx context.Context, env *Env) error {
 	return nil
 }
 
-// leftovers compares the volumes of an earlier install with the Secrets that they need.
+// leftovers compares the volumes of an earlier install with the Secrets that
+// they require.
 func leftovers(ctx context.Context, env *Env) error {
 	core := env.Cluster.Client.CoreV1()
 	for _, component := range []string{"mongodb", "rabbitmq"} {
@@ -197,8 +198,8 @@ func (env *Env) hasVolume(ctx context.Context, name string) bool {
 	return err == nil && len(s.Spec.VolumeClaimTemplates) > 0
 }
 
-// accessError skips a check whose question the operator may not ask; it wraps other
-// errors of the cluster.
+// accessError skips a check that the operator lacks the permission for; it
+// wraps other errors of the cluster.
 func (env *Env) accessError(err error, action string) error {
 	err = env.Cluster.WrapError(fmt.Errorf("%s: %w", action, err))
 	if sx.CodeOf(err) == sx.CodeForbidden {

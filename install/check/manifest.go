@@ -14,7 +14,7 @@ import (
 	"github.com/soundextract/sx/server/sx"
 )
 
-// objects are those of the rendered release that the checks need.
+// objects are the objects of the rendered release that the checks need.
 type objects struct {
 	kinds        []schema.GroupVersionKind
 	deployments  []appsv1.Deployment

@@ -15,7 +15,7 @@ import (
 )
 
 // portForward makes a port of a running pod of a component available, of a ready one
-// if possible. Without a running pod the error is that of Skip.
+// if possible. If no pod is running, it returns the error of Skip.
 func (env *Env) portForward(ctx context.Context, component string, port int) (string, func(), error) {
 	if env.PortForward != nil {
 		return env.PortForward(ctx, component, port)

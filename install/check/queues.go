@@ -49,7 +49,7 @@ func (env *Env) queues(ctx context.Context) ([]queue, error) {
 	req.SetBasicAuth(string(secret.Data["username"]), string(secret.Data["password"]))
 	res, err := (&http.Client{}).Do(req)
 	if err != nil {
-		return nil, fmt.Errorf("RabbitMQ's HTTP API does not answer: %w", err)
+		return nil, fmt.Errorf("RabbitMQ's HTTP API does not respond: %w", err)
 	}
 	defer func() { _ = res.Body.Close() }()
 	switch {

@@ -14,13 +14,13 @@ type skipped struct{ message, hint string }
 
 func (s *skipped) Error() string { return s.message }
 
-// Skip returns the error of a check that does not apply or cannot run. The hint,
-// which may be "", says how it could.
+// Skip returns the error of a check that does not apply or cannot run. The
+// hint, which may be "", says how to make it run.
 func Skip(hint, format string, args ...any) error {
 	return &skipped{message: fmt.Sprintf(format, args...), hint: hint}
 }
 
-// severityOverride is an error of another severity than that of its check.
+// severityOverride is an error whose severity differs from that of its check.
 type severityOverride struct {
 	error
 	severity Severity
@@ -28,9 +28,9 @@ type severityOverride struct {
 
 func (o *severityOverride) Unwrap() error { return o.error }
 
-// Run runs all checks concurrently, and reports and returns the results in the order
-// of the checks, each as soon as those before it are known. A check that exceeds its
-// timeout has failed.
+// Run runs all checks concurrently. It reports and returns the results in the
+// order of the checks, each as soon as all earlier ones are known. A check that
+// exceeds its timeout fails.
 func Run(ctx context.Context, env *Env, checks []Check, report func(Result)) []Result {
 	pending := make([]chan Result, len(checks))
 	for i, c := range checks {
@@ -79,7 +79,7 @@ func (c *Check) result(env *Env, err error) Result {
 		r.Outcome, r.Message, r.Hint = OutcomeSkipped, skip.message, skip.hint
 		return r
 	case errors.Is(err, context.DeadlineExceeded):
-		r.Message, r.Hint = fmt.Sprintf("no answer within %s", c.Timeout.Round(time.Second)), c.hint(env)
+		r.Message, r.Hint = fmt.Sprintf("no response within %s", c.Timeout.Round(time.Second)), c.hint(env)
 	case errors.As(err, &known):
 		r.Message, r.Hint = known.Message, known.Hint
 		if r.Hint == known.Code.Hint() { // the hint of the check is more specific than that of the code

@@ -79,7 +79,7 @@ func versionSkew(ctx context.Context, env *Env) error {
 	return nil
 }
 
-// label is a version as the chart writes it into a label.
+// label returns a version in the form that the chart writes to a label.
 func label(version string) string {
 	const longest = 63
 	tag := chart.Tag(version)
@@ -89,8 +89,8 @@ func label(version string) string {
 // gatewayPort is the gateway's port in its pod.
 const gatewayPort = 8740
 
-// dependencies asks a gateway for its readiness, for which it pings MongoDB, RabbitMQ
-// and auth.
+// dependencies gets the readiness of a gateway, which pings MongoDB, RabbitMQ
+// and auth for it.
 func dependencies(ctx context.Context, env *Env) error {
 	address, stop, err := env.portForward(ctx, "gateway", gatewayPort)
 	var noPod *skipped
@@ -107,10 +107,10 @@ func dependencies(ctx context.Context, env *Env) error {
 	}
 	res, err := (&http.Client{}).Do(req)
 	if err != nil {
-		return fmt.Errorf("the gateway does not answer: %w", err)
+		return fmt.Errorf("the gateway does not respond: %w", err)
 	}
 	defer func() { _ = res.Body.Close() }()
-	var health api.Health // also with the status 503
+	var health api.Health // even with the status 503
 	if err := json.NewDecoder(res.Body).Decode(&health); err != nil {
 		return sx.NewError(sx.CodeUnavailable, "the gateway answered %s instead of its readiness", res.Status)
 	}
@@ -123,7 +123,7 @@ func dependencies(ctx context.Context, env *Env) error {
 
 func server(ctx context.Context, env *Env) error {
 	if env.Server == "" {
-		return Skip("give the public address with --server URL", "the public address of the server is not known")
+		return Skip("set the public address with --server URL", "the public address of the server is not known")
 	}
 	c, err := client.New(env.Server, env.http())
 	if err != nil {

@@ -60,7 +60,8 @@ func TestRunning(t *testing.T) {
 	}
 }
 
-// TestVersionsOfBuilds: a version label has the form of an image tag.
+// TestVersionsOfBuilds checks that a version label in the form of an image tag
+// is recognized.
 func TestVersionsOfBuilds(t *testing.T) {
 	t.Parallel()
 	const build = "v1.2.3-4-gabc+dirty"
@@ -71,8 +72,8 @@ func TestVersionsOfBuilds(t *testing.T) {
 	}
 }
 
-// TestDependencies: the result includes what the gateway reports, even if it is not
-// ready.
+// TestDependencies checks that the result includes the gateway's report, even
+// if it is not ready.
 func TestDependencies(t *testing.T) {
 	t.Parallel()
 	for body, want := range map[string]check.Outcome{
@@ -118,8 +119,8 @@ func TestServer(t *testing.T) {
 	}
 }
 
-// TestVersionWindow: a version that is too old for the chart is fatal, one that is not
-// supported a warning.
+// TestVersionWindow checks that a version that is too old for the chart is
+// fatal, and that an unsupported one is a warning.
 func TestVersionWindow(t *testing.T) {
 	t.Parallel()
 	metadata, err := charts.FS.ReadFile("soundextract/Chart.yaml")
@@ -137,7 +138,7 @@ func TestVersionWindow(t *testing.T) {
 	}
 }
 
-// TestSignedOut: without a sign-in the check is skipped.
+// TestSignedOut checks that the check is skipped without a sign-in.
 func TestSignedOut(t *testing.T) {
 	t.Parallel()
 	for code, want := range map[sx.Code]check.Outcome{

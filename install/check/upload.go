@@ -15,7 +15,8 @@ import (
 const (
 	uploadSize  = 512 << 10 // in bytes
 	interruptAt = uploadSize / 2
-	// deliveryDelay is for the first half to reach the gateway before the interruption.
+	// deliveryDelay lets the first half reach the gateway before the
+	// interruption.
 	deliveryDelay = time.Second
 	// offsetTimeout bounds the wait for the gateway to store what it received; a proxy
 	// may keep the interrupted connection open for that long.
@@ -23,7 +24,7 @@ const (
 	offsetInterval = 500 * time.Millisecond
 )
 
-// errInterrupted is the error by which the check interrupts its own upload.
+// errInterrupted is the error with which the check interrupts its own upload.
 var errInterrupted = errors.New("interrupted on purpose")
 
 // interruptedUpload sends half of an upload, interrupts it, and asks the server for
@@ -31,7 +32,7 @@ var errInterrupted = errors.New("interrupted on purpose")
 func interruptedUpload(ctx context.Context, env *Env) error {
 	signIn := "set a token in SX_TOKEN, or sign in with: " + env.SignIn
 	if env.Server == "" {
-		return Skip("give the public address with --server URL", "the public address of the server is not known")
+		return Skip("set the public address with --server URL", "the public address of the server is not known")
 	}
 	if env.Token == nil {
 		return Skip(signIn, "not signed in, so that nothing can be uploaded")
@@ -63,7 +64,7 @@ func interruptedUpload(ctx context.Context, env *Env) error {
 		return err
 	}
 	if kept == 0 {
-		return sx.NewError(sx.CodeUnavailable, "the server has nothing of an upload that was interrupted after %d bytes: a proxy buffers requests", interruptAt)
+		return sx.NewError(sx.CodeUnavailable, "the server stored no bytes of an upload that was interrupted after %d bytes: a proxy buffers requests", interruptAt)
 	}
 	return nil
 }
@@ -105,7 +106,7 @@ type truncatedVideo struct {
 	sent int
 }
 
-// header starts an MP4; the gateway refuses what is not a video.
+// header starts an MP4, because the gateway refuses files that are not videos.
 const header = "\x00\x00\x00\x18ftypisom"
 
 func (v *truncatedVideo) Read(p []byte) (int, error) {

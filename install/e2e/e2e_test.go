@@ -1,8 +1,8 @@
 //go:build e2e
 
-// Package e2e holds SoundExtract's installer against a real cluster: the one
-// that KUBECONFIG names, which must have the images of this version (make
-// images). Each test works in namespaces of its own, which it removes.
+// Package e2e tests SoundExtract's installer on a real cluster: the one that
+// KUBECONFIG names, which must have the images of this version (make images).
+// Each test uses its own namespaces, which it removes.
 package e2e
 
 import (
@@ -17,10 +17,10 @@ import (
 	"github.com/soundextract/sx/install/kube"
 )
 
-// Settings of the run, as variables.
+// The environment variables that configure a run.
 const (
-	envBin  = "SX_BIN"         // the directory of the sx to test
-	envArgs = "SX_E2E_INSTALL" // more arguments of every sx install, such as --image-registry
+	envBin  = "SX_BIN"         // the directory of the tested sx
+	envArgs = "SX_E2E_INSTALL" // additional arguments of every sx install, such as --image-registry
 )
 
 var (
@@ -30,7 +30,7 @@ var (
 
 func TestMain(m *testing.M) {
 	if err := prepare(); err != nil {
-		fmt.Fprintf(os.Stderr, "error: %v\n", err) //nolint:forbidigo // there is no test yet that could say it
+		fmt.Fprintf(os.Stderr, "error: %v\n", err) //nolint:forbidigo // no test is running that could report it
 		os.Exit(1)                                 //nolint:forbidigo // so far it is a main function
 	}
 	m.Run()
@@ -39,7 +39,7 @@ func TestMain(m *testing.M) {
 func prepare() error {
 	for _, name := range []string{envBin, "KUBECONFIG"} {
 		if os.Getenv(name) == "" {
-			return fmt.Errorf("%s is not set: run the tests with make e2e, and KUBECONFIG naming a cluster that may be played with", name)
+			return fmt.Errorf("%s is not set: run the tests with make e2e, with KUBECONFIG set to a test cluster", name)
 		}
 	}
 	bin = filepath.Join(os.Getenv(envBin), "sx")
@@ -61,7 +61,7 @@ func prepare() error {
 	return nil
 }
 
-// within bounds a test.
+// within returns a context that bounds a test.
 func within(t *testing.T, d time.Duration) context.Context {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), d)

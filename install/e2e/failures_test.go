@@ -21,9 +21,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// TestFailures makes each thing that goes wrong in clusters happen, on purpose:
-// the operator must read its cause, soon, and the install must succeed once the
-// cause is gone.
+// TestFailures provokes each common failure in a cluster: sx must report its
+// cause soon, and the install must succeed once the cause is fixed.
 func TestFailures(t *testing.T) {
 	tests := []struct {
 		name  string
@@ -31,7 +30,7 @@ func TestFailures(t *testing.T) {
 		args  []string
 		code  int
 		words []string
-		soon  time.Duration // it must not take longer; zero is the --timeout
+		soon  time.Duration // maximum time until the report; zero means the --timeout
 	}{
 		{
 			name: "image", args: []string{"--set", "gateway.image.tag=no-such-tag"},
@@ -67,15 +66,15 @@ func TestFailures(t *testing.T) {
 			begin := time.Now()
 			o.refused(tt.code, tt.words, o.install(tt.args...)...)
 			if took := time.Since(begin); took > tt.soon {
-				t.Errorf("it took %v to say so", took)
+				t.Errorf("the report took %v", took)
 			}
-			t.Logf("said after %.0f s", time.Since(begin).Seconds())
+			t.Logf("reported after %.0f s", time.Since(begin).Seconds())
 			o.healed()
 		})
 	}
 }
 
-// healed removes the cause and installs.
+// healed removes the cause and installs again.
 func (o *operator) healed() {
 	o.t.Helper()
 	ignore := func(err error) {
@@ -91,7 +90,7 @@ func (o *operator) healed() {
 		ignore(cluster.Client.CoreV1().Secrets(o.namespace).Delete(o.ctx, s.Name, metav1.DeleteOptions{}))
 	}
 	if o.t.Name() == "TestFailures/claim" {
-		// A claim's class cannot be changed; the empty volume is given up.
+		// A claim's class cannot be changed, so the empty volume is deleted.
 		o.sx(o.at("uninstall", "--wipe-data", "--confirm", "soundextract")...)
 	}
 	o.sx(o.install("--reset-values")...)
@@ -106,13 +105,13 @@ func (o *operator) createNamespace() {
 	}
 }
 
-// brokenKey leaves a signing key that is none, so that auth cannot start.
+// brokenKey creates an invalid signing key, so that auth cannot start.
 func (o *operator) brokenKey() {
 	o.t.Helper()
 	o.createNamespace()
 	_, err := cluster.Client.CoreV1().Secrets(o.namespace).Create(o.ctx, &corev1.Secret{
 		ObjectMeta: metav1.ObjectMeta{Name: "soundextract-auth-keys"},
-		StringData: map[string]string{"broken.pem": "this is no key"},
+		StringData: map[string]string{"broken.pem": "not a key"},
 	}, metav1.CreateOptions{})
 	if err != nil {
 		o.t.Fatal(err)
@@ -133,8 +132,8 @@ func (o *operator) quota() {
 
 const webhookName = "no-pods.e2e.soundextract.io"
 
-// refusingWebhook lets a webhook that nobody answers decide about the
-// namespace's pods.
+// refusingWebhook makes the namespace's pods depend on an admission webhook
+// that does not exist.
 func (o *operator) refusingWebhook() {
 	o.t.Helper()
 	o.createNamespace()
@@ -167,7 +166,8 @@ func (o *operator) refusingWebhook() {
 	})
 }
 
-// TestRefusals are what must be refused before anything reaches the cluster.
+// TestRefusals covers installs that must be refused before anything in the
+// cluster changes.
 func TestRefusals(t *testing.T) {
 	o := newOperator(within(t, 5*time.Minute), t, "e2e-refusals")
 	o.refused(65, []string{"gateway", "replicas"}, o.install("--set", "gateway.replicas=many")...)
@@ -186,7 +186,7 @@ func TestRefusals(t *testing.T) {
 	o.refused(69, []string{"cluster"}, o.install()...)
 }
 
-// strange points the operator to a cluster that does not answer.
+// strange points the operator to a cluster that does not respond.
 func (o *operator) strange() {
 	o.t.Helper()
 	o.kubeconfig = filepath.Join(o.t.TempDir(), "kubeconfig")
@@ -207,7 +207,7 @@ users: [{name: test, user: {token: %q}}]
 	}
 }
 
-// TestPermissions installs as someone who may read only.
+// TestPermissions installs as a user with read permissions only.
 func TestPermissions(t *testing.T) {
 	o := newOperator(within(t, 5*time.Minute), t, "e2e-permissions")
 	o.createNamespace()

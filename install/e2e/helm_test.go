@@ -15,7 +15,7 @@ import (
 	"github.com/soundextract/sx/install/kube"
 )
 
-// helm is plain Helm on the operator's namespace.
+// helm returns plain Helm for the operator's namespace.
 func (o *operator) helm() *action.Configuration {
 	o.t.Helper()
 	c, err := kube.Connect(kube.Target{Namespace: o.namespace})
@@ -29,7 +29,7 @@ func (o *operator) helm() *action.Configuration {
 	return config
 }
 
-// helmInstall is helm install --wait, as someone without sx does it.
+// helmInstall runs helm install --wait, as without sx.
 func (o *operator) helmInstall(ctx context.Context) {
 	o.t.Helper()
 	loaded, err := loader.Load("../../charts/soundextract")
@@ -54,7 +54,7 @@ func (o *operator) version() string {
 	}](o, o.sx("version", "--json")).Version
 }
 
-// helmTest runs the chart's own test, which converts a clip.
+// helmTest runs the chart's test, which converts a clip.
 func (o *operator) helmTest() {
 	o.t.Helper()
 	test := action.NewReleaseTesting(o.helm())
@@ -81,8 +81,8 @@ func TestPlainHelm(t *testing.T) {
 	o.helmTest()
 }
 
-// BenchmarkInstall compares sx install with helm install --wait, in turns, and
-// measures sx install until the first MP3 is there.
+// BenchmarkInstall compares sx install with helm install --wait, alternating,
+// and measures the time from sx install to the first MP3.
 func BenchmarkInstall(b *testing.B) {
 	ctx, cancel := context.WithTimeout(b.Context(), 30*time.Minute)
 	defer cancel()

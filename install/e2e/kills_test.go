@@ -16,9 +16,9 @@ const (
 	killsPerRound = 5
 )
 
-// TestKilledInstalls ends sx install by SIGKILL at 20 random moments. Whatever
-// was left, the next run goes on; after every fifth, one runs to its end. Every
-// other round begins with nothing.
+// TestKilledInstalls kills sx install with SIGKILL at 20 random moments. The
+// next run continues; after every fifth kill, one run completes. Every other
+// round starts without an installation.
 func TestKilledInstalls(t *testing.T) {
 	o := newOperator(within(t, 20*time.Minute), t, "e2e-kills")
 	seed := uint64(time.Now().UnixNano())
@@ -53,12 +53,12 @@ func (o *operator) interrupted(signal os.Signal, after time.Duration) {
 	select {
 	case <-time.After(after):
 		if err := cmd.Process.Signal(signal); err != nil {
-			o.t.Logf("it had ended: %v", err)
+			o.t.Logf("it had already exited: %v", err)
 		}
 		<-ended //nolint:errcheck // it was ended from outside
 	case err := <-ended:
 		if err != nil {
-			o.t.Fatalf("sx install ended by itself: %v", err)
+			o.t.Fatalf("sx install exited by itself: %v", err)
 		}
 	}
 }

@@ -12,8 +12,8 @@ import (
 	"k8s.io/client-go/discovery"
 )
 
-// objects lists what the namespace holds, as Kind/name, without what Kubernetes
-// itself puts there and the records of what happened.
+// objects lists the objects in the namespace, as Kind/name, without events and
+// those that Kubernetes creates itself.
 func (o *operator) objects() []string {
 	o.t.Helper()
 	kinds, err := cluster.Client.Discovery().ServerPreferredResources()
@@ -55,7 +55,8 @@ func (o *operator) objectsOf(groupVersion string, kind metav1.APIResource) []str
 	return all
 }
 
-// goneBut expects that only objects of the kinds are left, and some of each.
+// goneBut checks that only objects of the kinds are left, and at least one of
+// each.
 func (o *operator) goneBut(what string, kinds ...string) {
 	o.t.Helper()
 	left := o.objects()
@@ -66,7 +67,7 @@ func (o *operator) goneBut(what string, kinds ...string) {
 	}
 	for _, k := range kinds {
 		if !slices.ContainsFunc(left, func(name string) bool { return strings.HasPrefix(name, k+"/") }) {
-			o.t.Errorf("%s is gone: no %s among %v", what, k, left)
+			o.t.Errorf("%s was deleted: no %s among %v", what, k, left)
 		}
 	}
 }

@@ -24,8 +24,8 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 )
 
-// TestLife is the life of an installation from its first minute to its removal.
-func TestLife(t *testing.T) {
+// TestLifecycle covers an installation from sx install to its removal.
+func TestLifecycle(t *testing.T) {
 	o := newOperator(within(t, 20*time.Minute), t, "e2e-life")
 	begin := time.Now()
 	o.sx(o.install("--preset", "quickstart")...)
@@ -40,10 +40,10 @@ func TestLife(t *testing.T) {
 
 	o.upgraded()
 	o.rolledBack()
-	o.wellThroughout()
+	o.healthy()
 	o.helmTest()
 	o.doctorFindsFaults()
-	o.bundleTellsNoSecret()
+	o.bundleHasNoSecret()
 	o.secretsRotated()
 	if got := o.download(kept); got != want {
 		t.Errorf("after the secrets were rotated the MP3 has the digest %s, before %s", got, want)
@@ -64,8 +64,8 @@ func TestLife(t *testing.T) {
 	o.register("ada")
 }
 
-// cutAndResumed uploads a video with a kill -9 of sx in the middle, goes on with
-// it, and gives its job.
+// cutAndResumed uploads a video, kills sx with SIGKILL midway, resumes the
+// upload and returns its job.
 func (o *operator) cutAndResumed() string {
 	o.t.Helper()
 	video := o.makeVideo("lecture.mkv", 180, 550) // about 32 MB
@@ -81,11 +81,12 @@ func (o *operator) cutAndResumed() string {
 	go func() { ended <- cut.Wait() }()
 	stored := 0.0
 	o.eventually(o.ctx, "a part of the video is stored", func(context.Context) bool {
-		// It runs in short steps: a fast machine would be done before anyone looks.
+		// sx runs in short steps, because a fast machine would complete the
+		// upload before the next check.
 		o.signal(cut, syscall.SIGCONT)
 		select {
 		case err := <-ended:
-			o.t.Fatalf("the upload ended before it could be cut: %v", err)
+			o.t.Fatalf("the upload ended before it could be interrupted: %v", err)
 		case <-time.After(20 * time.Millisecond):
 		}
 		o.signal(cut, syscall.SIGSTOP)
@@ -101,12 +102,12 @@ func (o *operator) cutAndResumed() string {
 	<-ended //nolint:errcheck // it was ended from outside
 	r := o.try("upload", video, "--json")
 	if r.code != 0 {
-		o.t.Fatalf("the upload did not go on: %s", r.all())
+		o.t.Fatalf("the upload did not resume: %s", r.all())
 	}
-	o.t.Logf("cut at %.0f %% of %d bytes, gone on with in %.1f s", stored, info.Size(), r.took.Seconds())
+	o.t.Logf("interrupted at %.0f %% of %d bytes, resumed in %.1f s", stored, info.Size(), r.took.Seconds())
 	id := lines[job](o, r.stdout)[0].ID
 	if all := o.jobs(); len(all) != 2 {
-		o.t.Errorf("%d jobs after the cut upload, want 2: it was started again", len(all))
+		o.t.Errorf("%d jobs after the interrupted upload, want 2: it was started again", len(all))
 	}
 	o.sx("watch", id)
 	return id
@@ -131,13 +132,13 @@ func (o *operator) jobs() []listed {
 	return decode[[]listed](o, o.sx("jobs", "--json", "--limit", "100"))
 }
 
-// upgraded changes one value and expects the earlier ones to stay.
+// upgraded changes one value and checks that earlier ones are kept.
 func (o *operator) upgraded() {
 	o.t.Helper()
 	change := []string{"--set", "gateway.replicas=2"}
 	diff := o.sx(append(o.at("diff"), change...)...)
 	if !strings.Contains(diff, "soundextract-gateway") || !strings.Contains(diff, "+  replicas: 2") {
-		o.t.Errorf("sx diff shows\n%s", diff)
+		o.t.Errorf("sx diff printed\n%s", diff)
 	}
 	o.sx(o.install(change...)...)
 	o.replicas("soundextract-gateway", 2)
@@ -148,7 +149,7 @@ func (o *operator) upgraded() {
 func (o *operator) rolledBack() {
 	o.t.Helper()
 	if out := o.sx(o.at("history")...); strings.Count(out, "\n") < 3 {
-		o.t.Errorf("sx history shows\n%s", out)
+		o.t.Errorf("sx history printed\n%s", out)
 	}
 	o.sx(o.at("rollback", "1")...)
 	o.replicas("soundextract-gateway", 1)
@@ -165,18 +166,18 @@ func (o *operator) replicas(name string, want int32) {
 	}
 }
 
-// wellThroughout asks everything that tells how the system is.
-func (o *operator) wellThroughout() {
+// healthy checks the installation with doctor and images.
+func (o *operator) healthy() {
 	o.t.Helper()
 	if r := o.try(o.at("doctor")...); r.code != 0 {
-		o.t.Errorf("sx doctor ended with %d:\n%s", r.code, r.all())
+		o.t.Errorf("sx doctor exited with %d:\n%s", r.code, r.all())
 	}
 	if out := o.sx("images"); !strings.Contains(out, "/converter:") || !strings.Contains(out, "/rabbitmq:") {
-		o.t.Errorf("sx images lists\n%s", out)
+		o.t.Errorf("sx images printed\n%s", out)
 	}
 }
 
-// doctorFindsFaults removes the gateways.
+// doctorFindsFaults checks that doctor reports missing gateways.
 func (o *operator) doctorFindsFaults() {
 	o.t.Helper()
 	o.scale("soundextract-gateway", 0)
@@ -195,15 +196,15 @@ func (o *operator) scale(name string, replicas int32) {
 	}
 }
 
-// bundleTellsNoSecret looks for every secret value of the namespace in the
-// support bundle.
-func (o *operator) bundleTellsNoSecret() {
+// bundleHasNoSecret searches the support bundle for every secret value of the
+// namespace.
+func (o *operator) bundleHasNoSecret() {
 	o.t.Helper()
 	path := filepath.Join(o.home, "bundle.tar.gz")
 	o.sx(o.at("support-bundle", "-o", path)...)
 	files := unpack(o, path)
 	if len(files) < 10 {
-		o.t.Errorf("the bundle holds only %d files", len(files))
+		o.t.Errorf("the bundle contains only %d files", len(files))
 	}
 	secrets, err := cluster.Client.CoreV1().Secrets(o.namespace).List(o.ctx, metav1.ListOptions{})
 	if err != nil {
@@ -216,7 +217,7 @@ func (o *operator) bundleTellsNoSecret() {
 			}
 			for name, text := range files {
 				if bytes.Contains(text, value) || bytes.Contains(text, []byte(base64.StdEncoding.EncodeToString(value))) {
-					o.t.Errorf("%s in the bundle holds %s of the Secret %s", name, key, s.Name)
+					o.t.Errorf("%s in the bundle contains %s of the Secret %s", name, key, s.Name)
 				}
 			}
 		}
@@ -248,18 +249,19 @@ func unpack(o *operator, path string) map[string][]byte {
 	}
 }
 
-// secretsRotated changes every secret; ada stays signed in, and can sign in.
+// secretsRotated rotates every secret; ada must stay signed in and be able to
+// sign in.
 func (o *operator) secretsRotated() {
 	o.t.Helper()
 	before := o.secretData("soundextract-mongodb", "password")
 	o.sx(o.at("secrets", "rotate", "all", "--yes")...)
 	if bytes.Equal(before, o.secretData("soundextract-mongodb", "password")) {
-		o.t.Error("MongoDB's password is what it was")
+		o.t.Error("MongoDB's password did not change")
 	}
-	// The services were just replaced. A sign-in is sent once, whatever the
-	// answer: it finds out whether a pod left before the way to it was gone.
-	if r := o.tell(password, "login", "ada", "--password-stdin"); r.code != 0 {
-		o.t.Fatalf("login ended with %d:\n%s", r.code, r.all())
+	// The services were just replaced. The sign-in is not retried, so it shows
+	// whether a pod stopped before its endpoint was removed.
+	if r := o.runWithInput(password, "login", "ada", "--password-stdin"); r.code != 0 {
+		o.t.Fatalf("login exited with %d:\n%s", r.code, r.all())
 	}
 	o.sx("whoami")
 	o.sx("jobs")
@@ -288,15 +290,15 @@ func (o *operator) convertsAgain() {
 		o.t.Fatal(err)
 	}
 	if !bytes.Equal(first, second) {
-		o.t.Error("the same video gives another MP3 than in the first installation")
+		o.t.Error("the MP3 of the same video differs from that of the first installation")
 	}
 }
 
-// nothingLeft expects that the namespace went, with all that was in it.
+// nothingLeft checks that the namespace was deleted with everything in it.
 func (o *operator) nothingLeft() {
 	o.t.Helper()
 	_, err := cluster.Client.CoreV1().Namespaces().Get(o.ctx, o.namespace, metav1.GetOptions{})
 	if !apierrors.IsNotFound(err) {
-		o.t.Errorf("the namespace is still there (%v), with %v", err, o.objects())
+		o.t.Errorf("the namespace still exists (%v), with %v", err, o.objects())
 	}
 }

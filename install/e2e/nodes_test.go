@@ -12,7 +12,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// TestThreeNodes lets RabbitMQ grow from one node to three, of which any may go:
+// TestThreeNodes scales RabbitMQ from one node to three, any of which may fail:
 // the queues are on all of them, and videos are converted while one is down.
 func TestThreeNodes(t *testing.T) {
 	o := newOperator(within(t, 12*time.Minute), t, "e2e-nodes")
@@ -31,11 +31,12 @@ func TestThreeNodes(t *testing.T) {
 		o.sx(o.at("status", "--wait")...)
 	}
 	if !o.queuesHave(o.ctx, 3) {
-		t.Error("a queue has left a node that came back")
+		t.Error("a queue has no member on a restarted node")
 	}
 }
 
-// queuesHave reports whether all queues of SoundExtract have so many members.
+// queuesHave reports whether all queues of SoundExtract have the given number
+// of members.
 func (o *operator) queuesHave(ctx context.Context, members int) bool {
 	o.t.Helper()
 	here := *cluster

@@ -20,7 +20,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/wait"
 )
 
-// operator is someone who installs into a namespace of their own.
+// operator is a user who installs into their own namespace.
 type operator struct {
 	t          testing.TB
 	ctx        context.Context
@@ -29,8 +29,8 @@ type operator struct {
 	kubeconfig string
 }
 
-// newOperator gives an operator whose namespace does not exist yet. What the
-// test leaves in the cluster is removed in the end.
+// newOperator returns an operator whose namespace does not exist yet.
+// Everything that the test leaves in the cluster is removed at its end.
 func newOperator(ctx context.Context, t testing.TB, namespace string) *operator {
 	t.Helper()
 	o := &operator{
@@ -39,11 +39,11 @@ func newOperator(ctx context.Context, t testing.TB, namespace string) *operator 
 	}
 	o.removeNamespace(ctx)
 	t.Cleanup(func() {
-		// Three nodes of RabbitMQ that go at once take their two minutes.
+		// Stopping three nodes of RabbitMQ together takes two minutes.
 		ctx, cancel := context.WithTimeout(context.Background(), 4*time.Minute)
 		defer cancel()
 		if t.Failed() {
-			o.tellCluster(ctx)
+			o.logPods(ctx)
 		}
 		o.removeNamespace(ctx)
 	})
@@ -61,14 +61,14 @@ func (o *operator) removeNamespace(ctx context.Context) {
 	if err != nil {
 		o.t.Errorf("remove namespace %s: %v", o.namespace, err)
 	}
-	o.eventually(ctx, "the namespace is gone", func(ctx context.Context) bool {
+	o.eventually(ctx, "the namespace is deleted", func(ctx context.Context) bool {
 		_, err := namespaces.Get(ctx, o.namespace, metav1.GetOptions{})
 		return apierrors.IsNotFound(err)
 	})
 }
 
-// tellCluster logs the pods of a test that failed.
-func (o *operator) tellCluster(ctx context.Context) {
+// logPods logs the pods of a failed test.
+func (o *operator) logPods(ctx context.Context) {
 	pods, err := cluster.Client.CoreV1().Pods(o.namespace).List(ctx, metav1.ListOptions{})
 	if err != nil {
 		o.t.Logf("list pods: %v", err)
@@ -84,18 +84,18 @@ func (o *operator) tellCluster(ctx context.Context) {
 	}
 }
 
-// eventually asks again and again until it is so, or ctx ends.
-func (o *operator) eventually(ctx context.Context, what string, so func(ctx context.Context) bool) {
+// eventually polls cond until it returns true or ctx ends.
+func (o *operator) eventually(ctx context.Context, what string, cond func(ctx context.Context) bool) {
 	o.t.Helper()
 	err := wait.PollUntilContextCancel(ctx, 250*time.Millisecond, true, func(ctx context.Context) (bool, error) {
-		return so(ctx), nil
+		return cond(ctx), nil
 	})
 	if err != nil {
 		o.t.Fatalf("timed out waiting: %s", what)
 	}
 }
 
-// command is sx in the operator's hands, with settings of its own.
+// command returns an sx command with the operator's settings.
 func (o *operator) command(args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(o.ctx, bin, args...)
 	cmd.Env = append(os.Environ(),
@@ -107,7 +107,7 @@ func (o *operator) command(args ...string) *exec.Cmd {
 	return cmd
 }
 
-// result is how a run of sx ended.
+// result is the result of a run of sx.
 type result struct {
 	code           int
 	stdout, stderr string
@@ -116,10 +116,10 @@ type result struct {
 
 func (r result) all() string { return r.stdout + r.stderr }
 
-// try runs sx and gives its result, whatever it is.
-func (o *operator) try(args ...string) result { return o.tell("", args...) }
+// try runs sx and returns its result, even if it failed.
+func (o *operator) try(args ...string) result { return o.runWithInput("", args...) }
 
-func (o *operator) tell(stdin string, args ...string) result {
+func (o *operator) runWithInput(stdin string, args ...string) result {
 	o.t.Helper()
 	cmd := o.command(args...)
 	var stdout, stderr bytes.Buffer
@@ -137,34 +137,34 @@ func (o *operator) tell(stdin string, args ...string) result {
 	return r
 }
 
-// sx runs sx, which must succeed, and gives what it printed to stdout.
+// sx runs sx, which must succeed, and returns its standard output.
 func (o *operator) sx(args ...string) string {
 	o.t.Helper()
 	r := o.try(args...)
 	if r.code != 0 {
-		o.t.Fatalf("sx %s ended with %d:\n%s", strings.Join(args, " "), r.code, r.all())
+		o.t.Fatalf("sx %s exited with %d:\n%s", strings.Join(args, " "), r.code, r.all())
 	}
 	return r.stdout
 }
 
-// refused runs sx, which must end with the code and say all of the words.
+// refused runs sx, which must exit with the code and print all of the words.
 func (o *operator) refused(code int, words []string, args ...string) {
 	o.t.Helper()
 	r := o.try(args...)
 	if r.code != code {
-		o.t.Errorf("sx %s ended with %d, want %d", strings.Join(args, " "), r.code, code)
+		o.t.Errorf("sx %s exited with %d, want %d", strings.Join(args, " "), r.code, code)
 	}
 	for _, w := range words {
 		if !strings.Contains(r.all(), w) {
-			o.t.Errorf("sx %s does not say %q", strings.Join(args, " "), w)
+			o.t.Errorf("sx %s did not print %q", strings.Join(args, " "), w)
 		}
 	}
 	if o.t.Failed() {
-		o.t.Fatalf("it said:\n%s", r.all())
+		o.t.Fatalf("it printed:\n%s", r.all())
 	}
 }
 
-// at adds the flag that says where.
+// at adds the namespace flag.
 func (o *operator) at(args ...string) []string { return append(args, "-n", o.namespace) }
 
 func (o *operator) install(args ...string) []string {
@@ -176,7 +176,7 @@ const password = "correct horse battery\n"
 
 func (o *operator) register(name string) {
 	o.t.Helper()
-	if r := o.tell(password, "register", name, "--password-stdin"); r.code != 0 {
-		o.t.Fatalf("register ended with %d:\n%s", r.code, r.all())
+	if r := o.runWithInput(password, "register", name, "--password-stdin"); r.code != 0 {
+		o.t.Fatalf("register exited with %d:\n%s", r.code, r.all())
 	}
 }

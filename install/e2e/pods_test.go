@@ -15,12 +15,13 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// TestKilledPods ends the processes of each pod by SIGKILL while 10 videos are
-// converted: every job ends done, once, with the MP3 of an undisturbed run.
+// TestKilledPods kills the processes of each pod with SIGKILL while 10 videos
+// are converted: every job must be done once, with the same MP3 as in a run
+// without faults.
 func TestKilledPods(t *testing.T) {
 	o := newOperator(within(t, 20*time.Minute), t, "e2e-pods")
-	// The little that a converter may compute lets the videos outlast the kills on
-	// a fast machine too.
+	// A low CPU limit of the converter ensures that conversions outlast the
+	// kills even on a fast machine.
 	o.sx(o.install("--set", "gateway.replicas=2,converter.replicas=2,converter.conversions=1",
 		"--set", "converter.resources.limits.cpu=500m")...)
 	o.register("ada")
@@ -34,7 +35,7 @@ func TestKilledPods(t *testing.T) {
 
 	ended := make(chan result, 1)
 	go func() { ended <- o.try(upload...) }()
-	o.eventually(o.ctx, "the first video is there", func(ctx context.Context) bool { return len(o.jobs()) > jobs })
+	o.eventually(o.ctx, "the second upload has started", func(ctx context.Context) bool { return len(o.jobs()) > jobs })
 	for _, component := range []string{"converter", "gateway", "rabbitmq", "mongodb", "auth", "notifier"} {
 		unfinished := slices.DeleteFunc(o.jobs(), func(j listed) bool { return j.State == "done" })
 		killed := o.killPods(component)
@@ -45,7 +46,7 @@ func TestKilledPods(t *testing.T) {
 	}
 	r := <-ended
 	if r.code != 0 {
-		t.Fatalf("the uploads ended with %d:\n%s", r.code, r.all())
+		t.Fatalf("the uploads exited with %d:\n%s", r.code, r.all())
 	}
 	got := map[string]string{}
 	for _, j := range lines[job](o, r.stdout) {
@@ -53,17 +54,18 @@ func TestKilledPods(t *testing.T) {
 		got[j.Name] = o.job(j.ID).Tracks[0].SHA256
 	}
 	if !maps.Equal(got, want) {
-		t.Errorf("the MP3s are %v, undisturbed they are %v", got, want)
+		t.Errorf("the MP3s are %v, want %v as without faults", got, want)
 	}
 	all := o.jobs()
 	done := slices.DeleteFunc(all, func(j listed) bool { return j.State != "done" })
 	if len(done) != 2*jobs {
 		t.Errorf("%d jobs are done, want %d", len(done), 2*jobs)
 	}
-	t.Logf("%d videos, %d done once each, %d MP3s as undisturbed", jobs, len(done)-jobs, len(got))
+	t.Logf("%d videos, %d done once each, %d MP3s as without faults", jobs, len(done)-jobs, len(got))
 }
 
-// digests uploads videos with that command and gives the MP3s' digests by name.
+// digests uploads videos with the given command and returns the MP3s' digests
+// by name.
 func (o *operator) digests(upload []string) map[string]string {
 	o.t.Helper()
 	got := map[string]string{}
@@ -74,8 +76,9 @@ func (o *operator) digests(upload []string) map[string]string {
 	return got
 }
 
-// killPods ends all processes of the component's pods by SIGKILL and waits until
-// its pods are ready again. It does so from a pod that sees the node's processes.
+// killPods kills all processes of the component's pods with SIGKILL, from a pod
+// that sees the node's processes, and waits until the component's pods are
+// ready again.
 func (o *operator) killPods(component string) int {
 	o.t.Helper()
 	pods, err := cluster.Client.CoreV1().Pods(o.namespace).List(o.ctx, metav1.ListOptions{
@@ -97,12 +100,13 @@ func (o *operator) killPods(component string) int {
 	return killed
 }
 
-// killPod ends the processes whose control group is the pod's.
+// killPod kills the processes in the pod's control group.
 func (o *operator) killPod(p corev1.Pod) int {
 	o.t.Helper()
-	// The unit of a pod has its id with dashes or with underscores.
+	// The systemd unit of a pod contains its id with dashes or with
+	// underscores.
 	id := string(p.UID)
-	script := fmt.Sprintf(`exec 2>/dev/null # some end while they are looked at
+	script := fmt.Sprintf(`exec 2>/dev/null # some exit meanwhile
 n=0
 for f in $(grep -lE '%s|%s' /proc/[0-9]*/cgroup); do
 	pid=${f#/proc/}; pid=${pid%%/cgroup}
@@ -139,12 +143,12 @@ echo $n`, id, strings.ReplaceAll(id, "-", "_"))
 	}
 	var n int
 	if _, err := fmt.Sscan(string(log), &n); err != nil {
-		o.t.Errorf("the killer says %s", log)
+		o.t.Errorf("the killer printed %s", log)
 	}
 	return n
 }
 
-// image is the image that a component of the release runs.
+// image returns the image that a component of the release runs.
 func (o *operator) image(component string) string {
 	o.t.Helper()
 	d, err := cluster.Client.AppsV1().Deployments(o.namespace).Get(o.ctx, "soundextract-"+component, metav1.GetOptions{})

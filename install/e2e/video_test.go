@@ -15,8 +15,8 @@ import (
 	"strings"
 )
 
-// makeVideo makes a video of so many seconds with a tone of its own. Its sound
-// is not compressed: about 176 kB a second.
+// makeVideo creates a video of the given length in seconds with the given tone.
+// Its audio is uncompressed: about 176 kB per second.
 func (o *operator) makeVideo(name string, seconds, tone int) string {
 	o.t.Helper()
 	path := filepath.Join(o.t.TempDir(), name)
@@ -26,8 +26,9 @@ func (o *operator) makeVideo(name string, seconds, tone int) string {
 	return path
 }
 
-// makeLong makes a video of so many seconds that takes a while to convert and is
-// still small, about 60 kB an hour: its picture and its sound stay the same.
+// makeLong creates a video of the given length in seconds that takes long to
+// convert but is small, about 60 kB per hour, because its picture and sound do
+// not change.
 func (o *operator) makeLong(name string, seconds int) string {
 	o.t.Helper()
 	path := filepath.Join(o.t.TempDir(), name)
@@ -45,7 +46,7 @@ func (o *operator) ffmpeg(args ...string) {
 	}
 }
 
-// job is what the tests read of sx's JSON.
+// job contains the fields of sx's JSON that the tests read.
 type job struct {
 	ID     string `json:"id"`
 	Name   string `json:"name"`
@@ -56,7 +57,8 @@ type job struct {
 	} `json:"tracks"`
 }
 
-// job shows a job, as soon as the service is there: a part may just be starting.
+// job returns a job once the server is available, because a component may be
+// starting.
 func (o *operator) job(id string) job {
 	o.t.Helper()
 	var r result
@@ -65,7 +67,7 @@ func (o *operator) job(id string) job {
 		return r.code != 69
 	})
 	if r.code != 0 {
-		o.t.Fatalf("sx show %s ended with %d: %s", id, r.code, r.all())
+		o.t.Fatalf("sx show %s exited with %d: %s", id, r.code, r.all())
 	}
 	return decode[job](o, r.stdout)
 }
@@ -79,7 +81,7 @@ func decode[T any](o *operator, text string) T {
 	return v
 }
 
-// lines decodes one JSON value a line.
+// lines decodes one JSON value per line.
 func lines[T any](o *operator, text string) []T {
 	o.t.Helper()
 	var all []T
@@ -89,7 +91,7 @@ func lines[T any](o *operator, text string) []T {
 	return all
 }
 
-// download fetches a job's MP3 and checks it against what the server says.
+// download downloads a job's MP3 and checks it against the job's digest.
 func (o *operator) download(id string) string {
 	o.t.Helper()
 	path := filepath.Join(o.t.TempDir(), id+".mp3")
@@ -101,10 +103,10 @@ func (o *operator) download(id string) string {
 	sum := sha256.Sum256(mp3)
 	got := hex.EncodeToString(sum[:])
 	if want := o.job(id).Tracks[0].SHA256; got != want {
-		o.t.Errorf("the MP3 of %s has the digest %s, the server says %s", id, got, want)
+		o.t.Errorf("the MP3 of %s has the digest %s, but the job has %s", id, got, want)
 	}
 	if !bytes.HasPrefix(mp3, []byte("ID3")) {
-		o.t.Errorf("the MP3 of %s begins with %q", id, mp3[:min(4, len(mp3))])
+		o.t.Errorf("the MP3 of %s starts with %q", id, mp3[:min(4, len(mp3))])
 	}
 	return got
 }

@@ -41,7 +41,7 @@ type conn struct {
 
 func newConn(tunnel httpstream.Connection, data, failures httpstream.Stream, pod string, port int) *conn {
 	c := &conn{tunnel: tunnel, data: data, remote: addr(fmt.Sprintf("%s:%d", pod, port)), failed: make(chan struct{})}
-	// Closing sends frames, which a stuck connection would hold up.
+	// Closing sends frames, which a stuck connection would block.
 	c.close = sync.OnceFunc(func() { go func() { _ = tunnel.Close() }() })
 	go func() {
 		defer close(c.failed)
@@ -72,7 +72,7 @@ func (c *conn) Write(p []byte) (int, error) {
 	}
 }
 
-// explain says why the connection ended.
+// explain returns the reason why the connection ended.
 func (c *conn) explain(err error) error {
 	switch {
 	case err == nil:
@@ -89,7 +89,7 @@ func (c *conn) explain(err error) error {
 	select {
 	case <-c.failed:
 		if c.failure != "" {
-			return sx.NewError(sx.CodeUnavailable, "the pod %s does not answer: %s", c.remote, c.failure).WithCause(err)
+			return sx.NewError(sx.CodeUnavailable, "the pod %s does not respond: %s", c.remote, c.failure).WithCause(err)
 		}
 	default:
 	}
@@ -109,15 +109,15 @@ func (c *conn) Close() error {
 func (c *conn) LocalAddr() net.Addr  { return addr("port-forward") }
 func (c *conn) RemoteAddr() net.Addr { return c.remote }
 
-// SetDeadline ends the whole connection when the time has come.
+// SetDeadline closes the whole connection at the given time.
 func (c *conn) SetDeadline(t time.Time) error {
 	return errors.Join(c.SetReadDeadline(t), c.SetWriteDeadline(t))
 }
 
-// SetReadDeadline is SetDeadline, to be moved on its own.
+// SetReadDeadline is SetDeadline with a separate timer.
 func (c *conn) SetReadDeadline(t time.Time) error { return c.setTimer(0, t) }
 
-// SetWriteDeadline is SetDeadline, to be moved on its own.
+// SetWriteDeadline is SetDeadline with a separate timer.
 func (c *conn) SetWriteDeadline(t time.Time) error { return c.setTimer(1, t) }
 
 func (c *conn) setTimer(which int, t time.Time) error {

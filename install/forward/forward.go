@@ -117,8 +117,8 @@ func targetPort(service *corev1.Service, pod *corev1.Pod) int {
 	return int(port.Port)
 }
 
-// wrapError translates an error of the cluster. One that says nothing about the
-// cluster itself is unavailable too: another attempt, to another pod, may succeed.
+// wrapError translates an error of the cluster. Any unknown error becomes
+// unavailable too, because another attempt, with another pod, may succeed.
 func (d *Dialer) wrapError(err error, action string) error {
 	err = d.cluster.WrapError(fmt.Errorf("%s: %w", action, err))
 	var known *sx.Error

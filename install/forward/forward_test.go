@@ -32,8 +32,8 @@ func pod(name string, ready corev1.ConditionStatus) corev1.Pod {
 }
 
 // apiServer has a service with the pods, and forwards ports over SPDY as API
-// servers before 1.31 do: what comes from the pod is its name, the port and what
-// was sent to it. The pod broken refuses connections.
+// servers before 1.31 do: a pod sends its name, the port and the bytes that it
+// received. The pod broken refuses connections.
 func apiServer(t *testing.T, status int, pods ...corev1.Pod) *kube.Cluster {
 	t.Helper()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -89,7 +89,7 @@ func serve(w http.ResponseWriter, r *http.Request, pod string) {
 	<-tunnel.CloseChan()
 }
 
-// TestConnection: bytes reach the port of a ready pod.
+// TestConnection checks that bytes reach the port of a ready pod.
 func TestConnection(t *testing.T) {
 	t.Parallel()
 	cluster := apiServer(t, http.StatusOK, pod("starting", corev1.ConditionFalse), pod("well", corev1.ConditionTrue))
@@ -109,7 +109,8 @@ func TestConnection(t *testing.T) {
 	}
 }
 
-// TestBroken: the error includes why the pod does not answer.
+// TestBroken checks that the error includes the reason why the pod does not
+// respond.
 func TestBroken(t *testing.T) {
 	t.Parallel()
 	conn, err := forward.To(apiServer(t, http.StatusOK, pod("broken", corev1.ConditionTrue)), "soundextract", "gateway").DialContext(t.Context(), "tcp", "x")

@@ -63,7 +63,7 @@ func (d *Dialer) connect(pod string, port int) (*conn, error) {
 		_ = tunnel.Close()
 		return nil, err
 	}
-	_ = failures.Close() // nothing is written to it
+	_ = failures.Close() // nothing is written to the stream
 	headers.Set(corev1.StreamType, corev1.StreamTypeData)
 	data, err := tunnel.CreateStream(headers)
 	if err != nil {

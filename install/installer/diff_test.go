@@ -47,12 +47,12 @@ func TestRotateKeys(t *testing.T) {
 	t.Parallel()
 	l := newFixture(t, nil)
 	if err := l.Rotate(t.Context(), []string{secrets.AuthKeys}, time.Minute); err == nil {
-		t.Error("the secrets of what is not installed are rotated")
+		t.Error("the secrets of a release that is not installed were rotated")
 	}
 	if _, err := l.Install(t.Context(), options()); err != nil {
 		t.Fatal(err)
 	}
-	l.Now = func() time.Time { return time.Now().Add(time.Hour) } // keys are named after their time
+	l.Now = func() time.Time { return time.Now().Add(time.Hour) } // keys are named by their time
 	if err := l.Rotate(t.Context(), []string{secrets.AuthKeys, secrets.RabbitMQ}, time.Minute); err != nil {
 		t.Fatal(err)
 	}
@@ -72,6 +72,6 @@ func TestRotateKeys(t *testing.T) {
 		warned = warned || e.State == installer.Warning && strings.Contains(e.Detail, "rabbitmq is not part")
 	}
 	if !warned {
-		t.Error("there is no warning that RabbitMQ is external")
+		t.Error("missing warning that RabbitMQ is external")
 	}
 }

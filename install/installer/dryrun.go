@@ -23,8 +23,8 @@ func (in *Installer) dryRun(ctx context.Context, text string) error {
 	for _, o := range objects {
 		if err := in.dryApply(ctx, o); err != nil {
 			err = in.Cluster.WrapError(fmt.Errorf("%s: %w", manifest.Name(o), err))
-			if sx.CodeOf(err) == sx.CodeInternal { // neither unavailable nor forbidden: it refuses the object
-				err = sx.NewError(sx.CodeInvalid, "refused by the cluster: %v", err).
+			if sx.CodeOf(err) == sx.CodeInternal { // neither unavailable nor forbidden: the cluster refuses the object
+				err = sx.NewError(sx.CodeInvalid, "rejected by the cluster: %v", err).
 					WithHint("correct the values that the object is rendered from").WithCause(err)
 			}
 			refused = append(refused, err)

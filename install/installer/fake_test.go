@@ -39,7 +39,7 @@ type runner struct {
 	revisions []release.Info // the newest last
 	applied   []*release.Rendered
 	calls     []string
-	workload  *appsv1.Deployment // what Apply makes, nil is nothing
+	workload  *appsv1.Deployment // the objects that Apply creates; nil means none
 	err       error              // of Apply
 }
 
@@ -108,7 +108,7 @@ type fixture struct {
 	events []installer.Event
 }
 
-// newFixture permits everything except what refused reports.
+// newFixture grants all permissions except those that refused reports.
 func newFixture(t *testing.T, refused func(authorization.ResourceAttributes) bool, objects ...runtime.Object) *fixture {
 	t.Helper()
 	standard := &storagev1.StorageClass{ObjectMeta: metav1.ObjectMeta{
@@ -121,7 +121,7 @@ func newFixture(t *testing.T, refused func(authorization.ResourceAttributes) boo
 		r.Status.Allowed = refused == nil || !refused(*r.Spec.ResourceAttributes)
 		return true, r, nil
 	})
-	// The API server gives what it stores an id and a version of its own.
+	// Like the API server, set an id and a version on stored objects.
 	stored := 0
 	client.PrependReactor("*", "leases", func(a clienttesting.Action) (bool, runtime.Object, error) {
 		if change, ok := a.(interface{ GetObject() runtime.Object }); ok {
@@ -161,7 +161,7 @@ func newFixture(t *testing.T, refused func(authorization.ResourceAttributes) boo
 	return l
 }
 
-// ended lists the steps that ended, with how they did.
+// ended lists the steps that ended, with their results.
 func (l *fixture) ended() []string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -174,7 +174,8 @@ func (l *fixture) ended() []string {
 	return all
 }
 
-// deployment is a workload whose newest rollout has so many pods ready.
+// deployment is a workload whose newest rollout has the given number of ready
+// pods.
 func deployment(available int32) *appsv1.Deployment {
 	return &appsv1.Deployment{
 		ObjectMeta: metav1.ObjectMeta{

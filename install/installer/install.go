@@ -15,7 +15,7 @@ import (
 // InstallOptions are those of an install.
 type InstallOptions struct {
 	InstallRequest
-	Wait    bool          // for all workloads to be ready
+	Wait    bool          // wait until all workloads are ready
 	Timeout time.Duration // of Wait
 }
 
@@ -112,8 +112,9 @@ func refusal(r check.Result) error {
 	return sx.NewError(code, "%s", r.Message).WithHint("%s", r.Hint)
 }
 
-// current returns the plan if the release and its Secrets are as they were when it
-// was checked. If another operation has changed them, it plans and checks again.
+// current returns the plan if the release and its Secrets have not changed
+// since it was checked. If another operation has changed them, it plans and
+// checks again.
 func (in *Installer) current(ctx context.Context, p *plan, request InstallRequest) (*plan, error) {
 	last, err := in.Runner.Last(ctx)
 	if err != nil {

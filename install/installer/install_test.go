@@ -62,14 +62,15 @@ func TestFirstInstall(t *testing.T) {
 	}
 	leases, err := l.client.CoordinationV1().Leases(namespace).List(t.Context(), metav1.ListOptions{})
 	if err != nil || len(leases.Items) != 0 {
-		t.Errorf("the lock is still there: %v, %v", leases.Items, err)
+		t.Errorf("the lock still exists: %v, %v", leases.Items, err)
 	}
 	if rows := slices.DeleteFunc(l.events, func(e installer.Event) bool { return e.Row == nil }); len(rows) == 0 {
 		t.Error("no workload was reported")
 	}
 }
 
-// TestKeptValues: an upgrade keeps the values of earlier installs, unless they are reset.
+// TestKeptValues checks that an upgrade keeps the values of earlier installs,
+// unless they are reset.
 func TestKeptValues(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, nil)
@@ -95,8 +96,8 @@ func TestKeptValues(t *testing.T) {
 	}
 }
 
-// TestOneManifest: what a dry run prints is what is applied, and a diff is empty
-// afterwards.
+// TestOneManifest checks that the manifest that a dry run prints is the one
+// that is applied, and that a diff is empty afterwards.
 func TestOneManifest(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, nil)
@@ -121,7 +122,7 @@ func TestOneManifest(t *testing.T) {
 		t.Fatal(err)
 	}
 	if f.runner.applied[1].Manifest != shown {
-		t.Error("another manifest was applied than the dry run printed")
+		t.Error("the applied manifest differs from the one that the dry run printed")
 	}
 	if left, err := f.Diff(t.Context(), request.InstallRequest); err != nil || len(left) > 0 {
 		t.Errorf("afterwards the diff is %v, %v", left, err)
@@ -136,7 +137,7 @@ func nodeClaim(ordinal int, phase corev1.PersistentVolumeClaimPhase) *corev1.Per
 	}
 }
 
-// A refused install leaves nothing in the cluster.
+// TestRefused checks that a refused install leaves nothing in the cluster.
 func TestRefused(t *testing.T) {
 	t.Parallel()
 	noDeployments := func(a authorization.ResourceAttributes) bool {
@@ -182,14 +183,14 @@ func TestRefused(t *testing.T) {
 				t.Errorf("it left %v, %v, %v", secrets.Items, l.runner.calls, err)
 			}
 			if _, err := l.client.CoreV1().Namespaces().Get(t.Context(), namespace, metav1.GetOptions{}); err == nil {
-				t.Error("the namespace was made")
+				t.Error("the namespace was created")
 			}
 		})
 	}
 }
 
-// RabbitMQ is refused fewer nodes than have stored data; a claim that was never bound
-// has stored none.
+// TestNodesOfRabbitMQ checks that RabbitMQ cannot be scaled below the number of
+// nodes that have stored data; a claim that was never bound has stored none.
 func TestNodesOfRabbitMQ(t *testing.T) {
 	t.Parallel()
 	const bound, pending = corev1.ClaimBound, corev1.ClaimPending
@@ -198,12 +199,12 @@ func TestNodesOfRabbitMQ(t *testing.T) {
 		claims  []runtime.Object
 		refusal string
 	}{
-		"one again":   {"rabbitmq.replicas=1", []runtime.Object{nodeClaim(0, bound)}, ""},
-		"one to 3":    {"rabbitmq.replicas=3", []runtime.Object{nodeClaim(0, bound)}, ""},
-		"3 again":     {"rabbitmq.replicas=3", []runtime.Object{nodeClaim(0, bound), nodeClaim(2, bound)}, ""},
-		"3 to one":    {"rabbitmq.replicas=1", []runtime.Object{nodeClaim(0, bound), nodeClaim(2, bound)}, "has stored data on 3 nodes and cannot be scaled down to 1"},
-		"never began": {"rabbitmq.replicas=1", []runtime.Object{nodeClaim(0, bound), nodeClaim(1, pending)}, ""},
-		"elsewhere":   {"rabbitmq.enabled=false,global.externalRabbitmqSecret=mine", []runtime.Object{nodeClaim(2, bound)}, ""},
+		"one again":     {"rabbitmq.replicas=1", []runtime.Object{nodeClaim(0, bound)}, ""},
+		"one to 3":      {"rabbitmq.replicas=3", []runtime.Object{nodeClaim(0, bound)}, ""},
+		"3 again":       {"rabbitmq.replicas=3", []runtime.Object{nodeClaim(0, bound), nodeClaim(2, bound)}, ""},
+		"3 to one":      {"rabbitmq.replicas=1", []runtime.Object{nodeClaim(0, bound), nodeClaim(2, bound)}, "has stored data on 3 nodes and cannot be scaled down to 1"},
+		"never started": {"rabbitmq.replicas=1", []runtime.Object{nodeClaim(0, bound), nodeClaim(1, pending)}, ""},
+		"elsewhere":     {"rabbitmq.enabled=false,global.externalRabbitmqSecret=mine", []runtime.Object{nodeClaim(2, bound)}, ""},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -214,7 +215,7 @@ func TestNodesOfRabbitMQ(t *testing.T) {
 			l := newFixture(t, nil, append(tt.claims, mine, kept, there)...)
 			if tt.refusal != "" {
 				if _, _, err := l.Manifest(t.Context(), options(tt.set).InstallRequest); !strings.Contains(fmt.Sprint(err), tt.refusal) {
-					t.Errorf("a dry run gives %v, want %q", err, tt.refusal)
+					t.Errorf("a dry run returned %v, want %q", err, tt.refusal)
 				}
 			}
 			_, err := l.Install(t.Context(), options(tt.set))
@@ -228,7 +229,8 @@ func TestNodesOfRabbitMQ(t *testing.T) {
 	}
 }
 
-// If a workload does not become ready, the revision failed, and the error has the reason.
+// TestNotReady checks that the revision fails if a workload does not become
+// ready, and that the error has the reason.
 func TestNotReady(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -261,7 +263,8 @@ func TestInstallWithoutWaiting(t *testing.T) {
 	}
 }
 
-// sx creates no Secrets for an external RabbitMQ and MongoDB.
+// TestExternalParts checks that sx creates no Secrets for an external RabbitMQ
+// and MongoDB.
 func TestExternalParts(t *testing.T) {
 	t.Parallel()
 	l := newFixture(t, nil)
@@ -273,7 +276,7 @@ func TestExternalParts(t *testing.T) {
 	for name, want := range map[string]bool{"rabbitmq": false, "mongodb": false, "auth-keys": true, "admin": true} {
 		_, err := l.client.CoreV1().Secrets(namespace).Get(t.Context(), "soundextract-"+name, metav1.GetOptions{})
 		if (err == nil) != want {
-			t.Errorf("the secret of %s: %v, want it made: %v", name, err, want)
+			t.Errorf("the secret of %s: %v, want it created: %v", name, err, want)
 		}
 	}
 }

@@ -21,12 +21,12 @@ type Installer struct {
 	Cluster *kube.Cluster
 	Release string
 	Runner  release.Runner
-	Version string           // of sx, and so of the images
+	Version string           // of sx, and therefore of the images
 	Report  func(Event)      // may be nil; never called concurrently
 	Now     func() time.Time // the clock
 }
 
-// New returns an Installer for the release of that name.
+// New returns an Installer for the named release.
 func New(cluster *kube.Cluster, name, version string, report func(Event)) (*Installer, error) {
 	runner, err := release.New(cluster, name, func(string, ...any) {}) // the reported steps are more useful
 	if err != nil {
@@ -57,12 +57,12 @@ func (in *Installer) operation(ctx context.Context, do func(ctx context.Context)
 	return err
 }
 
-// helmTimeout is how long Helm itself may be working on a pending release: its
+// helmTimeout is how long Helm itself may work on a pending release: its
 // operations have a default timeout of five minutes.
 const helmTimeout = 5 * time.Minute
 
-// recover ends an operation that was interrupted. stale says that it was one of sx,
-// whose lock was taken over.
+// recover ends an operation that was interrupted. stale means that it was an
+// operation of sx, whose lock was taken over.
 func (in *Installer) recover(ctx context.Context, stale bool) error {
 	last, err := in.Runner.Last(ctx)
 	if err != nil || last == nil {
@@ -92,15 +92,17 @@ func (in *Installer) ready(ctx context.Context, timeout time.Duration) error {
 		n, err := in.Wait(ctx, timeout)
 		var problem *watch.Problem
 		if errors.As(err, &problem) {
-			// The problem matters more to the operator than an error of recording it.
+			// The problem matters more to the operator than an error in
+			// recording it.
 			_ = in.Runner.Fail(context.WithoutCancel(ctx), problem.Error())
 		}
 		return fmt.Sprintf("%d are ready", n), err
 	})
 }
 
-// Wait reports the progress of the workloads until all are ready, and returns their
-// number. The error is a *watch.Problem if one cannot become ready, or not in time.
+// Wait reports the progress of the workloads until all are ready, and returns
+// their number. If a workload cannot become ready, or not before the deadline,
+// the error is a *watch.Problem.
 func (in *Installer) Wait(ctx context.Context, timeout time.Duration) (int, error) {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()

@@ -30,13 +30,14 @@ const (
 	unlockTimeout = 5 * time.Second
 )
 
-// lock keeps two processes from working on a release at once. client-go stores its
-// record; client-go's elector is not used, because it waits for leaseDuration even if
-// the holder was a process of this machine that has ended.
+// lock prevents two processes from working on a release at the same time.
+// client-go stores its record; client-go's elector is not used, because it
+// waits for leaseDuration even if the holder was a process on this machine that
+// has exited.
 type lock struct {
 	*resourcelock.LeaseLock
 	record resourcelock.LeaderElectionRecord
-	stale  bool // it was taken over from a process that ended
+	stale  bool // it was taken over from a process that exited
 	cancel context.CancelCauseFunc
 	done   sync.WaitGroup
 }
@@ -83,8 +84,8 @@ func (in *Installer) acquire(ctx context.Context, l *lock) error {
 	}
 }
 
-// observedHolder is the holder of the lock as this process has seen it. Only the clock
-// of this machine counts: another's may be wrong.
+// observedHolder is the holder of the lock as this process has seen it. Only
+// this machine's clock is used, because another's may be wrong.
 type observedHolder struct {
 	identity string
 	record   string    // as stored; every renewal changes it
@@ -97,7 +98,7 @@ func (h *observedHolder) observe(identity string, record []byte, now time.Time) 
 	}
 }
 
-// expired reports whether the holder has ended or stopped renewing the lock.
+// expired reports whether the holder has exited or stopped renewing the lock.
 func (h *observedHolder) expired(now time.Time) bool {
 	return exited(h.identity) || now.Sub(h.since) > leaseDuration
 }
@@ -179,7 +180,7 @@ func (l *lock) release(ctx context.Context) {
 	})
 }
 
-// identity names this process: sx on HOST, process PID.
+// identity returns the name of this process: sx on HOST, process PID.
 func identity() string {
 	host, err := os.Hostname()
 	if err != nil {
@@ -188,7 +189,8 @@ func identity() string {
 	return fmt.Sprintf("sx on %s, process %d", host, os.Getpid())
 }
 
-// exited reports whether the holder was a process of this machine that has ended.
+// exited reports whether the holder was a process on this machine that has
+// exited.
 func exited(holder string) bool {
 	own := identity()
 	number, local := strings.CutPrefix(holder, own[:strings.LastIndex(own, " ")+1])
@@ -196,7 +198,7 @@ func exited(holder string) bool {
 	return local && err == nil && !running(pid)
 }
 
-// running reports whether a process of this machine is running.
+// running reports whether a process on this machine is running.
 func running(pid int) bool {
 	p, err := os.FindProcess(pid)
 	if err != nil {

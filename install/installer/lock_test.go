@@ -26,7 +26,7 @@ func held(holder string) *coordination.Lease {
 	}
 }
 
-// dead is the identity of a process of this machine that has ended.
+// dead is the identity of a process on this machine that has exited.
 func dead(t *testing.T) string {
 	t.Helper()
 	host, err := os.Hostname()
@@ -52,7 +52,7 @@ func TestRecover(t *testing.T) {
 		calls []string
 		code  sx.Code
 	}{
-		{"pending, by a process that ended", revision(release.Pending, time.Second), dead(t), []string{"fail", "apply"}, ""},
+		{"pending, by a process that exited", revision(release.Pending, time.Second), dead(t), []string{"fail", "apply"}, ""},
 		{"pending for a long time", revision(release.Pending, time.Hour), "", []string{"fail", "apply"}, ""},
 		{"pending, by Helm perhaps", revision(release.Pending, time.Second), "", nil, sx.CodeConflict},
 		{"partly removed", revision(release.Removing, time.Second), dead(t), []string{"uninstall", "apply"}, ""},
@@ -80,8 +80,9 @@ func TestRecover(t *testing.T) {
 	}
 }
 
-// A process of another machine that does not renew the lock counts as dead after 15 s;
-// the end of one that does is awaited, for a bounded time.
+// TestLockOfAnother checks that a process on another machine that does not
+// renew the lock counts as dead after 15 s, and that one that does is waited
+// for, for a bounded time.
 func TestLockOfAnother(t *testing.T) {
 	t.Parallel()
 	t.Run("not renewed", func(t *testing.T) {

@@ -29,8 +29,8 @@ func (in *Installer) namespaceExists(ctx context.Context) (bool, error) {
 }
 
 // createNamespace creates the namespace, with the strictest level of Pod Security,
-// unless it exists. If it is being deleted, after an interrupted uninstall, it waits
-// for the end of that first.
+// unless it exists. If it is being deleted, after an interrupted uninstall,
+// createNamespace first waits until it is deleted.
 func (in *Installer) createNamespace(ctx context.Context) error {
 	namespaces := in.Cluster.Client.CoreV1().Namespaces()
 	n, err := namespaces.Get(ctx, in.Cluster.Namespace, metav1.GetOptions{})
@@ -100,7 +100,7 @@ func (in *Installer) removeNamespace(ctx context.Context) error {
 }
 
 // foreignObjects lists, as KIND NAME, the objects in the namespace that Kubernetes did
-// not create itself, of the kinds that are worth keeping.
+// not create itself, of the kinds that users may want to keep.
 func (in *Installer) foreignObjects(ctx context.Context) ([]string, error) {
 	core, apps, batch := in.Cluster.Client.CoreV1(), in.Cluster.Client.AppsV1(), in.Cluster.Client.BatchV1()
 	ns, every := in.Cluster.Namespace, metav1.ListOptions{}

@@ -15,7 +15,7 @@ import (
 	"github.com/soundextract/sx/server/sx"
 )
 
-// InstallRequest is what the operator asks of an install.
+// InstallRequest contains the operator's choices for an install.
 type InstallRequest struct {
 	Flags values.Flags
 	// Reset discards the values of earlier installs.
@@ -25,11 +25,11 @@ type InstallRequest struct {
 // FirstPreset is the preset of a first install, unless another is named.
 const FirstPreset = "quickstart"
 
-// plan is what an install would do. Its rendered release is what is checked, shown
-// and applied.
+// plan is the plan of an install. Its rendered release is the one that is
+// checked, shown and applied.
 type plan struct {
-	last      *release.Info // nil at the first install
-	preset    string        // "" is none
+	last      *release.Info // nil for a first install
+	preset    string        // "" for none
 	secrets   *secrets.Prepared
 	rendered  *release.Rendered
 	accessErr error // a missing permission to read the release or its Secrets
@@ -89,7 +89,7 @@ func (in *Installer) renderOptions(upgrade bool) (release.RenderOptions, error) 
 	}
 	version, err := in.Cluster.Client.Discovery().ServerVersion()
 	if err != nil {
-		return o, in.Cluster.WrapError(fmt.Errorf("ask the cluster for its version: %w", err))
+		return o, in.Cluster.WrapError(fmt.Errorf("get the cluster's version: %w", err))
 	}
 	o.Kubernetes = version.GitVersion
 	return o, nil
@@ -98,8 +98,8 @@ func (in *Installer) renderOptions(upgrade bool) (release.RenderOptions, error) 
 // apis lists the cluster's APIs as GROUP/VERSION and GROUP/VERSION/KIND.
 func (in *Installer) apis() ([]string, error) {
 	_, lists, err := in.Cluster.Client.Discovery().ServerGroupsAndResources()
-	if err != nil && !discovery.IsGroupDiscoveryFailedError(err) { // an add-on that is unavailable does not matter
-		return nil, in.Cluster.WrapError(fmt.Errorf("ask the cluster for its APIs: %w", err))
+	if err != nil && !discovery.IsGroupDiscoveryFailedError(err) { // an unavailable add-on does not matter
+		return nil, in.Cluster.WrapError(fmt.Errorf("get the cluster's APIs: %w", err))
 	}
 	var all []string
 	for _, list := range lists {

@@ -29,7 +29,7 @@ func installed(t *testing.T) *fixture {
 		t.Fatal(err)
 	}
 	if err := l.client.AppsV1().Deployments(namespace).Delete(t.Context(), "soundextract-gateway", metav1.DeleteOptions{}); err != nil {
-		t.Fatal(err) // as Helm does it, which is not here
+		t.Fatal(err) // in place of Helm
 	}
 	return l
 }
@@ -48,7 +48,7 @@ func TestUninstallKeepsData(t *testing.T) {
 	l := installed(t)
 	b := l.inventory(t)
 	if !slices.Contains(b.Objects, "StatefulSet/soundextract-mongodb") || b.Volumes[0].Size != "8Gi" || len(b.Secrets) != 5 || !b.Namespace {
-		t.Errorf("it has %+v", b)
+		t.Errorf("the inventory is %+v", b)
 	}
 	if err := l.Uninstall(t.Context(), false); err != nil {
 		t.Fatal(err)
@@ -69,12 +69,12 @@ func TestWipe(t *testing.T) {
 		t.Errorf("left are %+v", b)
 	}
 	if err := l.Uninstall(t.Context(), true); err != nil {
-		t.Errorf("a second time: %v", err)
+		t.Errorf("repeated: %v", err)
 	}
 }
 
-// A namespace with somebody else's work in it stays, and so does one that sx did
-// not make.
+// TestWipeSparesTheNamespace checks that a namespace with other objects is
+// kept, and so is one that sx did not create.
 func TestWipeSparesTheNamespace(t *testing.T) {
 	t.Parallel()
 	l := installed(t)

@@ -9,8 +9,8 @@ import (
 	"github.com/soundextract/sx/server/sx"
 )
 
-// Rollback rolls back to an earlier revision, 0 for the newest earlier one that was
-// deployed, and with wait waits until the workloads are ready.
+// Rollback rolls back to an earlier revision; 0 selects the newest earlier one
+// that was deployed. With wait, it waits until the workloads are ready.
 func (in *Installer) Rollback(ctx context.Context, revision int, wait bool, timeout time.Duration) (release.Info, error) {
 	history, err := in.Runner.History(ctx)
 	if err != nil {
@@ -60,5 +60,5 @@ func (in *Installer) findRevision(history []release.Info, revision int) (release
 // NotInstalled returns the error for a release that is not installed.
 func (in *Installer) NotInstalled() error {
 	return sx.NewError(sx.CodeNotFound, "release %s not found in the namespace %s of %s", in.Release, in.Cluster.Namespace, in.Cluster.Context).
-		WithHint("install it with: %s; or give its cluster and namespace with --context and -n", in.Cluster.SX(in.Release, "install"))
+		WithHint("install it with: %s; or select its cluster and namespace with --context and -n", in.Cluster.SX(in.Release, "install"))
 }

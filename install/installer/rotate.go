@@ -44,7 +44,8 @@ func (in *Installer) Rotate(ctx context.Context, parts []string, timeout time.Du
 
 func (in *Installer) rotate(ctx context.Context, part string) error {
 	if part != secrets.AuthKeys {
-		// Not by the Secret: it may be left from an earlier install.
+		// The Secret does not show that: it may be left from an earlier
+		// install.
 		sets, err := in.Cluster.Client.AppsV1().StatefulSets(in.Cluster.Namespace).List(ctx, metav1.ListOptions{
 			LabelSelector: in.selector().LabelSelector + ",app.kubernetes.io/component=" + part,
 		})

@@ -17,12 +17,12 @@ import (
 	"github.com/soundextract/sx/server/sx"
 )
 
-// Inventory lists what a release has in the cluster.
+// Inventory lists the objects that a release has in the cluster.
 type Inventory struct {
 	Objects []string `json:"objects"` // Kind/name, created by the release
 	Volumes []Volume `json:"volumes"` // with the data
-	Secrets []string `json:"secrets"` // by name: what the data needs
-	// Namespace says that sx created the namespace.
+	Secrets []string `json:"secrets"` // names of those that the data requires
+	// Namespace reports that sx created the namespace.
 	Namespace bool `json:"namespace"`
 }
 
@@ -37,7 +37,7 @@ func (b Inventory) None() bool {
 	return len(b.Objects)+len(b.Volumes)+len(b.Secrets) == 0 && !b.Namespace
 }
 
-// Inventory lists what an uninstall can remove.
+// Inventory returns the objects that an uninstall can remove.
 func (in *Installer) Inventory(ctx context.Context) (Inventory, error) {
 	var b Inventory
 	n, err := in.Cluster.Client.CoreV1().Namespaces().Get(ctx, in.Cluster.Namespace, metav1.GetOptions{})
@@ -165,7 +165,7 @@ func names(list runtime.Object, err error) []string {
 		return nil
 	}
 	var all []string
-	// Cannot fail: it is a list of objects.
+	// This cannot fail for a list of objects.
 	_ = meta.EachListItem(list, func(o runtime.Object) error {
 		if m, err := meta.Accessor(o); err == nil {
 			all = append(all, m.GetName())

@@ -14,9 +14,9 @@ import (
 )
 
 // WrapError translates an error of Kubernetes into an *sx.Error with the hint that
-// an operator needs: forbidden for a missing permission or a sign-in that expired,
-// unavailable for a cluster that does not answer, invalid for a broken kubeconfig.
-// All others, and nil, are returned unchanged.
+// an operator needs: forbidden for a missing permission or an expired sign-in,
+// unavailable for a cluster that does not respond, invalid for a broken
+// kubeconfig. All others, and nil, are returned unchanged.
 func (c *Cluster) WrapError(err error) error {
 	var known *sx.Error
 	switch {
@@ -27,11 +27,11 @@ func (c *Cluster) WrapError(err error) error {
 			WithHint("ask the administrator of the cluster for this permission, or use another account; list all permissions that are needed with: %s", c.SX(DefaultRelease, "doctor")).WithCause(err)
 	case apierrors.IsUnauthorized(err):
 		return sx.NewError(sx.CodeForbidden, "not signed in to the cluster: %v", err).
-			WithHint("sign in to the cluster again, so that this works: %s", c.Kubectl("get", "nodes")).WithCause(err)
+			WithHint("sign in to the cluster again, then check with: %s", c.Kubectl("get", "nodes")).WithCause(err)
 	case clientcmd.IsEmptyConfig(err), clientcmd.IsConfigurationInvalid(err), clientcmd.IsContextNotFound(err):
 		return c.invalidKubeconfig(err)
 	case isUnavailable(err):
-		return sx.NewError(sx.CodeUnavailable, "the cluster %s does not answer: %v", c.Context, err).
+		return sx.NewError(sx.CodeUnavailable, "the cluster %s does not respond: %v", c.Context, err).
 			WithHint("check it with: %s", c.Kubectl("get", "nodes")).WithCause(err)
 	}
 	return err

@@ -37,7 +37,7 @@ func TestWrapError(t *testing.T) {
 		"forbidden, wrapped":   {fmt.Errorf("list: %w", apierrors.NewForbidden(pods, "x", errors.New("no"))), sx.CodeForbidden, "list: pods"},
 		"forbidden, as text":   {errors.New(`secrets is forbidden: User "eve" cannot list`), sx.CodeForbidden, "eve"},
 		"unauthorized":         {apierrors.NewUnauthorized("expired"), sx.CodeForbidden, "not signed in"},
-		"unavailable":          {apierrors.NewServiceUnavailable("starting"), sx.CodeUnavailable, "lab does not answer"},
+		"unavailable":          {apierrors.NewServiceUnavailable("starting"), sx.CodeUnavailable, "lab does not respond"},
 		"server timeout":       {apierrors.NewServerTimeout(pods, "list", 1), sx.CodeUnavailable, "lab"},
 		"timeout":              {apierrors.NewTimeoutError("slow", 1), sx.CodeUnavailable, "lab"},
 		"too many requests":    {apierrors.NewTooManyRequestsError("slow down"), sx.CodeUnavailable, "lab"},

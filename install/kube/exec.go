@@ -14,8 +14,8 @@ import (
 )
 
 // Exec runs a command in a container of a pod, with stdin as its standard input, and
-// returns its standard output. The error of a command that fails includes its error
-// output.
+// returns its standard output. If the command fails, the error includes its
+// error output.
 func (c *Cluster) Exec(ctx context.Context, pod, container string, command []string, stdin string) (string, error) {
 	url := c.Client.CoreV1().RESTClient().Post().Namespace(c.Namespace).Resource("pods").Name(pod).SubResource("exec").
 		VersionedParams(&corev1.PodExecOptions{
@@ -45,7 +45,8 @@ func (c *Cluster) Exec(ctx context.Context, pod, container string, command []str
 	return stdout.String(), nil
 }
 
-// outputError is the error output of a command as an error, nil if there is none.
+// outputError returns the error output of a command as an error, or nil if
+// there is none.
 func outputError(text string) error {
 	if text = strings.TrimSpace(text); text != "" {
 		return errors.New(text)

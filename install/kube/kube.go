@@ -30,14 +30,15 @@ type Target struct {
 	Namespace  string // "" is DefaultNamespace, not the context's
 }
 
-// Kubectl is the kubectl command with these arguments, to be suggested for the target.
+// Kubectl returns a kubectl command line for the target, as a suggestion to the
+// operator.
 func (t Target) Kubectl(args ...string) string {
 	flags := t.flags().Keep("-n", t.Namespace, "")
 	return nextcmd.Line(slices.Concat([]string{"kubectl"}, flags, args)...)
 }
 
-// SX is the sx command with these arguments, to be suggested for the release of that
-// name in the target.
+// SX returns an sx command line, as a suggestion to the operator, for the
+// release of that name in the target.
 func (t Target) SX(release string, args ...string) string {
 	return t.flags().Keep("-n", t.Namespace, DefaultNamespace).Keep("--release", release, DefaultRelease).SX(args...)
 }
@@ -46,7 +47,7 @@ func (t Target) flags() nextcmd.Flags {
 	return nextcmd.Flags{}.Keep("--kubeconfig", t.Kubeconfig, "").Keep("--context", t.Context, "")
 }
 
-// Cluster has the clients of a cluster. They may be fakes in tests.
+// Cluster contains the clients of a cluster. They may be fakes in tests.
 type Cluster struct {
 	Target // Context and Namespace filled in
 
@@ -57,8 +58,9 @@ type Cluster struct {
 	Mapper  meta.RESTMapper
 }
 
-// Connect reads the kubeconfig; it does not connect to the cluster yet. A missing or
-// invalid kubeconfig or context is an *sx.Error of code invalid.
+// Connect reads the kubeconfig; it does not connect to the cluster yet. If the
+// kubeconfig or the context is missing or invalid, it returns an *sx.Error of
+// code invalid.
 func Connect(t Target) (*Cluster, error) {
 	if t.Namespace == "" {
 		t.Namespace = DefaultNamespace
@@ -71,7 +73,7 @@ func Connect(t Target) (*Cluster, error) {
 			return nil, fmt.Errorf("find %s: %w", t.Kubeconfig, err)
 		}
 		if _, err := os.Stat(path); err != nil {
-			return nil, t.invalidKubeconfig(err).WithHint("give the path of a kubeconfig with --kubeconfig")
+			return nil, t.invalidKubeconfig(err).WithHint("set the path of a kubeconfig with --kubeconfig")
 		}
 		t.Kubeconfig = path
 		flags.KubeConfig = &t.Kubeconfig
@@ -85,7 +87,7 @@ func Connect(t Target) (*Cluster, error) {
 	}
 	if _, err := rest.InClusterConfig(); err != nil && len(raw.Clusters) == 0 {
 		return nil, sx.NewError(sx.CodeInvalid, "no kubeconfig found").
-			WithHint("set KUBECONFIG, or give --kubeconfig PATH; kubectl get nodes must work with it")
+			WithHint("set KUBECONFIG or --kubeconfig PATH; kubectl get nodes must work with it")
 	}
 	if t.Context == "" {
 		t.Context = raw.CurrentContext

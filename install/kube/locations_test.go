@@ -25,7 +25,7 @@ func TestContexts(t *testing.T) {
 		t.Errorf("got %v, %v", names, err)
 	}
 	if _, err := kube.Contexts(filepath.Join(t.TempDir(), "missing")); err == nil {
-		t.Error("a kubeconfig that is missing is no error")
+		t.Error("a missing kubeconfig is not an error")
 	}
 }
 

@@ -8,7 +8,7 @@ import (
 	"github.com/soundextract/sx/install/nextcmd"
 )
 
-// TestLineArrivesUnchanged lets a shell take the line apart again.
+// TestLineArrivesUnchanged has a shell parse the line.
 func TestLineArrivesUnchanged(t *testing.T) {
 	t.Parallel()
 	args := []string{"plain", "", "a b", "it's", `"$HOME"`, "$(id)", "`id`", "a;b", "*", "~", "a\nb", "-n", "ü", `back\slash`, "arn:aws:eks:eu/x"}
@@ -18,7 +18,7 @@ func TestLineArrivesUnchanged(t *testing.T) {
 		t.Fatalf("%s: %v", line, err)
 	}
 	if got, want := string(out), strings.Join(args, "\x00")+"\x00"; got != want {
-		t.Errorf("%s\ngave %q, want %q", line, got, want)
+		t.Errorf("%s\nresulted in %q, want %q", line, got, want)
 	}
 }
 

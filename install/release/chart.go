@@ -13,7 +13,7 @@ import (
 )
 
 // load returns the chart for a version of SoundExtract: its images have the tag of
-// that version. Rendering changes a chart, so that each needs one of its own.
+// that version. Rendering modifies a chart, so each rendering needs a new one.
 func load(version string) (*helmchart.Chart, error) {
 	files, err := chartFiles(charts.FS, "soundextract")
 	if err != nil {

@@ -9,7 +9,8 @@ import (
 	"github.com/soundextract/sx/server/sx"
 )
 
-// wrapError gives an error of Helm the code and the hint that an operator needs.
+// wrapError translates an error of Helm into an *sx.Error with a code and a
+// hint.
 func (h *helm) wrapError(err error) error {
 	err = h.cluster.WrapError(invalidValues(err))
 	var known *sx.Error
@@ -26,10 +27,12 @@ func (h *helm) wrapError(err error) error {
 }
 
 var (
-	// schemaError matches what the report of a schema violation says of one value.
-	// A line that ends with "failed" is followed by its reasons.
+	// schemaError matches the description of one value in the report of a
+	// schema violation. A line that ends with "failed" is followed by its
+	// reasons.
 	schemaError = regexp.MustCompile(`(?m)^\s*- at '([^']*)': (.*)$`)
-	// templateError matches what a template of the chart passes to fail.
+	// templateError matches the message that a template of the chart passes to
+	// fail.
 	templateError = regexp.MustCompile(`(?s)execution error at \([^)]*\): (.*)$`)
 )
 

@@ -64,6 +64,6 @@ func TestExamples(t *testing.T) {
 	}
 	files, err := filepath.Glob("../../charts/examples/*.yaml")
 	if err != nil || len(files) != 3 {
-		t.Errorf("%d examples are tested of %v, %v", 3, files, err)
+		t.Errorf("%d examples are tested, want %v, %v", 3, files, err)
 	}
 }

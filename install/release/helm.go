@@ -17,7 +17,7 @@ import (
 )
 
 const (
-	// maxHistory is how many revisions are kept to roll back to.
+	// maxHistory is how many revisions are kept for rollbacks.
 	maxHistory = 10
 	// uninstallTimeout bounds the wait for the objects to be deleted.
 	uninstallTimeout = 5 * time.Minute
@@ -29,7 +29,7 @@ type helm struct {
 	config  *action.Configuration
 }
 
-// New returns a Runner for the release of that name in the cluster's namespace.
+// New returns a Runner for the named release in the cluster's namespace.
 // debug receives Helm's log.
 func New(cluster *kube.Cluster, name string, debug func(format string, args ...any)) (Runner, error) {
 	h := &helm{name: name, cluster: cluster, config: new(action.Configuration)}
@@ -86,7 +86,7 @@ func (h *helm) Apply(ctx context.Context, r *Rendered) (Info, error) {
 }
 
 // apply has Helm render the chart again, because it stores the chart with the
-// revision, and lets it go on only with the same manifest.
+// revision, and lets it continue only with the same manifest.
 func (h *helm) apply(ctx context.Context, r *Rendered, dryRun bool) (*release.Release, error) {
 	last, err := h.last()
 	if err != nil {
@@ -108,20 +108,20 @@ func (h *helm) apply(ctx context.Context, r *Rendered, dryRun bool) (*release.Re
 	}
 	upgrade := action.NewUpgrade(h.config)
 	upgrade.Namespace, upgrade.MaxHistory, upgrade.PostRenderer = h.cluster.Namespace, maxHistory, verify
-	upgrade.ResetValues = true // r has those that are kept
+	upgrade.ResetValues = true // r contains the values to keep
 	if dryRun {
 		upgrade.DryRun, upgrade.DryRunOption = true, "server"
 	}
 	return upgrade.RunWithContext(ctx, h.name, loaded, values)
 }
 
-// verifier is a post-renderer that stops Helm before it changes anything, if its
+// verifier is a post-renderer that stops Helm before it changes anything if its
 // manifest is not the one that was checked.
 type verifier struct{ manifest string }
 
 func (v verifier) Run(rendered *bytes.Buffer) (*bytes.Buffer, error) {
 	if rendered.String() != v.manifest {
-		return nil, sx.NewError(sx.CodeInternal, "Helm rendered another manifest than the one that was checked").
+		return nil, sx.NewError(sx.CodeInternal, "Helm rendered a manifest that differs from the one that was checked").
 			WithHint("nothing was changed; please report this, with the values and the output of sx version")
 	}
 	return rendered, nil

@@ -25,7 +25,7 @@ import (
 	"github.com/soundextract/sx/install/secrets"
 )
 
-// rendered is what the tests look at: the objects as Kubernetes reads them.
+// rendered contains the rendered objects as Kubernetes decodes them.
 type rendered struct {
 	kinds    map[string]int // by kind, of all objects
 	objects  []runtime.Object
@@ -39,8 +39,8 @@ type workload struct {
 	claims   []corev1.PersistentVolumeClaim
 }
 
-// read refuses fields that Kubernetes does not know. Of the kinds that are not
-// its own only the number is kept.
+// read rejects fields that Kubernetes does not know. Objects of custom kinds
+// are only counted.
 func read(t *testing.T, text string) rendered {
 	t.Helper()
 	r := rendered{kinds: map[string]int{}, workload: map[string]workload{}}
@@ -104,8 +104,8 @@ func eachScenario(t *testing.T, fn func(t *testing.T, s scenario, r rendered)) {
 	}
 }
 
-// TestPodSecurity holds each container to the level restricted of Pod Security,
-// and to a file system that it cannot write to.
+// TestPodSecurity checks that each container meets the Pod Security level
+// restricted and has a read-only root file system.
 func TestPodSecurity(t *testing.T) {
 	t.Parallel()
 	eachScenario(t, func(t *testing.T, _ scenario, r rendered) {
@@ -117,7 +117,7 @@ func TestPodSecurity(t *testing.T) {
 				t.Errorf("the pod of %s has the security context %+v", component, s)
 			}
 			if pod.HostNetwork || pod.HostPID || pod.HostIPC || pod.AutomountServiceAccountToken == nil || *pod.AutomountServiceAccountToken {
-				t.Errorf("the pod of %s reaches the node or the API server", component)
+				t.Errorf("the pod of %s can access the node or the API server", component)
 			}
 			for _, v := range pod.Volumes {
 				if v.HostPath != nil {
@@ -135,8 +135,8 @@ func TestPodSecurity(t *testing.T) {
 	})
 }
 
-// TestContainers: each has requests, a limit of memory and, if it goes on
-// running, probes.
+// TestContainers checks that each container has requests, a memory limit and,
+// if it keeps running, probes.
 func TestContainers(t *testing.T) {
 	t.Parallel()
 	eachScenario(t, func(t *testing.T, _ scenario, r rendered) {
@@ -146,7 +146,7 @@ func TestContainers(t *testing.T) {
 					t.Errorf("the container %s of %s has the resources %v", c.Name, component, c.Resources)
 				}
 				if limit := c.Resources.Limits.Memory(); c.Resources.Requests.Memory().Cmp(*limit) > 0 {
-					t.Errorf("the container %s of %s asks for more memory than its limit %s", c.Name, component, limit)
+					t.Errorf("the container %s of %s requests more memory than its limit %s", c.Name, component, limit)
 				}
 			}
 			if component == "smoke" {
@@ -164,8 +164,8 @@ func TestContainers(t *testing.T) {
 	})
 }
 
-// TestWhole: what objects say of each other is so.
-func TestWhole(t *testing.T) {
+// TestReferences checks the references between objects.
+func TestReferences(t *testing.T) {
 	t.Parallel()
 	eachScenario(t, func(t *testing.T, _ scenario, r rendered) {
 		matched := func(kind, name string, selector *metav1.LabelSelector) []workload {
@@ -191,7 +191,7 @@ func TestWhole(t *testing.T) {
 				for _, w := range matched("Service", o.Name, &metav1.LabelSelector{MatchLabels: o.Spec.Selector}) {
 					for _, p := range o.Spec.Ports {
 						if !slices.ContainsFunc(w.pod.Spec.Containers[0].Ports, func(c corev1.ContainerPort) bool { return c.Name == p.TargetPort.StrVal }) {
-							t.Errorf("Service %s leads to the port %s, which no container has", o.Name, p.TargetPort.StrVal)
+							t.Errorf("Service %s targets the port %s, which no container has", o.Name, p.TargetPort.StrVal)
 						}
 					}
 				}
@@ -210,7 +210,8 @@ func TestWhole(t *testing.T) {
 			if w.selector != nil {
 				matched("workload", component, w.selector)
 			}
-			// Nothing may hold up a drain; more than one is kept alive.
+			// A single replica must not block a drain; of several, one must
+			// stay available.
 			if many := w.replicas > 1; many != disrupted[component] && component != "converter" {
 				t.Errorf("%s has %d replicas, disruption budget: %v", component, w.replicas, disrupted[component])
 			}
@@ -218,8 +219,9 @@ func TestWhole(t *testing.T) {
 	})
 }
 
-// TestSecretsAreThere: pods mount Secrets that sx makes or the operator names.
-func TestSecretsAreThere(t *testing.T) {
+// TestSecretsExist checks that pods mount only Secrets that sx creates or the
+// operator names.
+func TestSecretsExist(t *testing.T) {
 	t.Parallel()
 	own := map[string]bool{"my-queues": true, "my-database": true, "smtp": true}
 	for _, part := range secrets.Parts() {
@@ -227,7 +229,7 @@ func TestSecretsAreThere(t *testing.T) {
 	}
 	eachScenario(t, func(t *testing.T, s scenario, r rendered) {
 		if r.kinds["Secret"] > 0 {
-			t.Error("the chart makes Secrets, although sx does")
+			t.Error("the chart creates Secrets, although sx does")
 		}
 		mounted := map[string]bool{}
 		for component, w := range r.workload {
@@ -247,10 +249,11 @@ func TestSecretsAreThere(t *testing.T) {
 	})
 }
 
-// TestWhatTheClusterHas decides what is rendered.
-func TestWhatTheClusterHas(t *testing.T) {
+// TestCapabilities checks that the cluster's APIs decide which objects are
+// rendered.
+func TestCapabilities(t *testing.T) {
 	t.Parallel()
-	want := map[string]map[string]int{ // the kinds that are not in every install
+	want := map[string]map[string]int{ // the kinds that not every install has
 		"default":               {"StatefulSet": 2, "NetworkPolicy": 6},
 		"quickstart":            {"StatefulSet": 2, "NetworkPolicy": 6},
 		"production":            {"StatefulSet": 2, "NetworkPolicy": 6, "PodDisruptionBudget": 5, "HorizontalPodAutoscaler": 1},
@@ -268,7 +271,8 @@ func TestWhatTheClusterHas(t *testing.T) {
 	})
 }
 
-// TestPlacement: what the operator says of images and nodes is in every pod.
+// TestPlacement checks that the operator's settings for images and nodes are in
+// every pod.
 func TestPlacement(t *testing.T) {
 	t.Parallel()
 	eachScenario(t, func(t *testing.T, s scenario, r rendered) {
@@ -290,7 +294,7 @@ func TestPlacement(t *testing.T) {
 			t.Errorf("the gateway runs %s", got)
 		}
 		if gateway.NodeSelector["disk"] != "fast" || len(gateway.Tolerations) != 1 {
-			t.Errorf("the gateway goes to %v, tolerates %v", gateway.NodeSelector, gateway.Tolerations)
+			t.Errorf("the gateway selects %v, tolerates %v", gateway.NodeSelector, gateway.Tolerations)
 		}
 		if class := r.workload["mongodb"].claims[0].Spec.StorageClassName; class == nil || *class != "ssd" {
 			t.Errorf("MongoDB's claim has the class %v", class)

@@ -26,24 +26,25 @@ type Info struct {
 	Version     string         `json:"version"` // of SoundExtract
 	Updated     time.Time      `json:"updated"`
 	Description string         `json:"description"`
-	Values      map[string]any `json:"-"` // those that differ from the chart's defaults
+	Values      map[string]any `json:"-"` // the values that differ from the chart's defaults
 	Manifest    string         `json:"-"`
 }
 
 // Runner works on one release. Its errors are *sx.Errors: of code invalid for
-// values that the schema refuses, forbidden for a missing permission, unavailable
-// for a cluster that does not answer.
+// values that the schema refuses, forbidden for a missing permission,
+// unavailable for a cluster that does not respond.
 type Runner interface {
-	// Last returns the newest revision, nil if there is none.
+	// Last returns the newest revision, or nil if there is none.
 	Last(ctx context.Context) (*Info, error)
 	// History lists the revisions, newest first.
 	History(ctx context.Context) ([]Info, error)
 	// DryRun does what Apply does up to the point where it would change the
-	// cluster, the comparison with existing objects included.
+	// cluster, including the comparison with existing objects.
 	DryRun(ctx context.Context, r *Rendered) error
 	// Apply installs or upgrades the release and returns when its objects are
-	// stored, not when they are ready. It stores the manifest of r or nothing: no
-	// values of earlier revisions are added. When ctx ends, the revision failed.
+	// stored, not when they are ready. It stores exactly the manifest of r or
+	// nothing: no values of earlier revisions are added. If ctx ends, the
+	// revision is marked as failed.
 	Apply(ctx context.Context, r *Rendered) (Info, error)
 	// Rollback creates a new revision with the content of an earlier one.
 	Rollback(ctx context.Context, revision int) (Info, error)

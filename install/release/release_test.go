@@ -21,7 +21,7 @@ import (
 	"github.com/soundextract/sx/server/sx"
 )
 
-// inMemory is Helm on a cluster that takes everything.
+// inMemory is Helm on a fake cluster that accepts everything.
 func inMemory() (*helm, *kubefake.FailingKubeClient) {
 	client := &kubefake.FailingKubeClient{PrintingKubeClient: kubefake.PrintingKubeClient{Out: io.Discard}}
 	return &helm{
@@ -46,9 +46,9 @@ func rendered(t *testing.T, version string, values map[string]any) *Rendered {
 
 func replicas(n int) map[string]any { return map[string]any{"gateway": map[string]any{"replicas": n}} }
 
-// TestLife: an install, an upgrade that keeps values, one that discards them, a
-// rollback and the removal.
-func TestLife(t *testing.T) {
+// TestLifecycle covers an install, an upgrade that keeps values, one that
+// discards them, a rollback and the removal.
+func TestLifecycle(t *testing.T) {
 	t.Parallel()
 	h, _ := inMemory()
 	if last, err := h.Last(t.Context()); last != nil || err != nil {
@@ -108,7 +108,7 @@ func TestLife(t *testing.T) {
 		t.Errorf("got %+v", failed)
 	}
 	apply(rendered(t, "1.1.0", nil)) // after a failure too
-	for range 2 {                    // what is gone is gone
+	for range 2 {                    // a removed release has no history
 		if err := h.Uninstall(t.Context()); err != nil {
 			t.Fatal(err)
 		}
@@ -118,8 +118,9 @@ func TestLife(t *testing.T) {
 	}
 }
 
-// TestAppliedIsChecked: Helm stores the manifest and the values that were rendered,
-// at an install and at an upgrade, and nothing if it would render another manifest.
+// TestAppliedIsChecked checks that Helm stores the rendered manifest and
+// values, for an install and an upgrade, and nothing if it would render another
+// manifest.
 func TestAppliedIsChecked(t *testing.T) {
 	t.Parallel()
 	h, _ := inMemory()
@@ -133,7 +134,7 @@ func TestAppliedIsChecked(t *testing.T) {
 			t.Fatal(err)
 		}
 		if info.Manifest != checked.Manifest {
-			t.Errorf("revision %d has another manifest than the one that was checked", info.Revision)
+			t.Errorf("the manifest of revision %d differs from the one that was checked", info.Revision)
 		}
 		if !reflect.DeepEqual(info.Values, checked.Values) {
 			t.Errorf("revision %d has the values %v, want %v", info.Revision, info.Values, checked.Values)
@@ -141,7 +142,7 @@ func TestAppliedIsChecked(t *testing.T) {
 	}
 	other := rendered(t, "1.0.0", replicas(3))
 	other.Manifest = rendered(t, "1.0.0", replicas(4)).Manifest
-	if _, err := h.Apply(t.Context(), other); err == nil || !strings.Contains(err.Error(), "another manifest") {
+	if _, err := h.Apply(t.Context(), other); err == nil || !strings.Contains(err.Error(), "differs from the one that was checked") {
 		t.Errorf("another manifest: got %v", err)
 	}
 	if last, err := h.Last(t.Context()); err != nil || last.Revision != 2 || last.Status != Deployed {
@@ -162,7 +163,8 @@ func TestLoad(t *testing.T) {
 	}
 }
 
-// TestRefusedByTheCluster: the revision failed, and the error has the reason.
+// TestRefusedByTheCluster checks that the revision fails and that the error has
+// the reason.
 func TestRefusedByTheCluster(t *testing.T) {
 	t.Parallel()
 	h, client := inMemory()

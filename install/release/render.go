@@ -11,7 +11,7 @@ import (
 	"helm.sh/helm/v3/pkg/releaseutil"
 )
 
-// Rendered is a release as it is checked, shown and applied.
+// Rendered is the release that is checked, shown and applied.
 type Rendered struct {
 	Version  string         // of SoundExtract
 	Values   map[string]any // all that differ from the chart's defaults
@@ -23,11 +23,12 @@ type Rendered struct {
 // All returns the manifest together with the hooks.
 func (r *Rendered) All() string { return r.Manifest + r.Hooks }
 
-// RenderOptions describe the release and the cluster that a chart is rendered for.
+// RenderOptions describes the release and the cluster for which a chart is
+// rendered.
 type RenderOptions struct {
 	Release, Namespace string
 	Upgrade            bool
-	// APIs are those that the cluster has beyond Kubernetes' own, such as
+	// APIs are the cluster's APIs in addition to Kubernetes' own, such as
 	// keda.sh/v1alpha1/ScaledObject.
 	APIs []string
 	// Kubernetes is the cluster's version, such as v1.34.4; "" is Helm's default,
@@ -35,7 +36,7 @@ type RenderOptions struct {
 	Kubernetes string
 }
 
-// capabilities are what templates can ask of the cluster.
+// capabilities are the properties of the cluster that templates can query.
 func (o RenderOptions) capabilities() *chartutil.Capabilities {
 	caps := chartutil.DefaultCapabilities.Copy()
 	caps.APIVersions = append(slices.Clone(caps.APIVersions), o.APIs...)
@@ -45,8 +46,9 @@ func (o RenderOptions) capabilities() *chartutil.Capabilities {
 	return caps
 }
 
-// Render renders the chart of a version with values, without asking the cluster.
-// Values that the schema or a template refuses are an *sx.Error of code invalid.
+// Render renders the chart of a version with values, without accessing the
+// cluster. If the schema or a template refuses the values, it returns an
+// *sx.Error of code invalid.
 func Render(version string, values map[string]any, o RenderOptions) (*Rendered, error) {
 	c, err := load(version)
 	if err != nil {

@@ -17,14 +17,14 @@ import (
 	"github.com/soundextract/sx/server/sx"
 )
 
-var update = flag.Bool("update", false, "write what is rendered to testdata")
+var update = flag.Bool("update", false, "write the rendered manifests to testdata")
 
-// everything is what a cluster can have beyond Kubernetes' own.
+// everything contains all optional APIs that the chart uses.
 var everything = []string{
 	"keda.sh/v1alpha1/ScaledObject", "monitoring.coreos.com/v1/ServiceMonitor", "gateway.networking.k8s.io/v1/HTTPRoute",
 }
 
-// scenario is an install.
+// scenario is a tested install.
 type scenario struct {
 	name   string
 	preset string
@@ -90,8 +90,8 @@ func (s scenario) render(t *testing.T) string {
 	return rendered.All()
 }
 
-// TestGolden makes the effect of a change on the manifests visible in its diff:
-// go test ./release -update writes them.
+// TestGolden compares the manifests with testdata, so that a commit's diff
+// shows its effect on them. Update them with: go test ./release -update
 func TestGolden(t *testing.T) {
 	t.Parallel()
 	for _, s := range scenarios() {
@@ -120,8 +120,8 @@ func TestGolden(t *testing.T) {
 	}
 }
 
-// TestPreStopSleep: the services that others call listen while Kubernetes removes
-// their endpoints, where its version supports the sleep.
+// TestPreStopSleep checks that the services that others call keep listening
+// while Kubernetes removes their endpoints, if its version supports the sleep.
 func TestPreStopSleep(t *testing.T) {
 	t.Parallel()
 	const called = 3 // auth, gateway, notifier
@@ -135,7 +135,7 @@ func TestPreStopSleep(t *testing.T) {
 	}
 }
 
-// TestRefusals: the error names the invalid value.
+// TestRefusals checks that the error names the invalid value.
 func TestRefusals(t *testing.T) {
 	t.Parallel()
 	for given, want := range map[string]string{
@@ -167,7 +167,8 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
-// TestReleaseName: one that would make names too long for Kubernetes is refused.
+// TestReleaseName checks that a name that would make object names too long for
+// Kubernetes is refused.
 func TestReleaseName(t *testing.T) {
 	t.Parallel()
 	for length, fits := range map[int]bool{43: true, 44: false} {
@@ -181,7 +182,8 @@ func TestReleaseName(t *testing.T) {
 	}
 }
 
-// TestImages: the images follow sx's version, and a mirror has all of them.
+// TestImages checks that the images have sx's version, and that
+// --image-registry applies to all of them.
 func TestImages(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {

@@ -6,7 +6,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 )
 
-// Override merges values over others, which it changes. A null in over stays: it
+// Override merges over into base, which it modifies. A null in over is kept: it
 // removes a default of the chart.
 func Override(over, base map[string]any) map[string]any {
 	return chartutil.MergeTables(over, base)
@@ -14,7 +14,7 @@ func Override(over, base map[string]any) map[string]any {
 
 // Keep merges given values over those of an earlier revision, as Helm's
 // --reset-then-reuse-values does: a null removes the earlier value, so that the
-// chart's default holds again. It changes neither of the two.
+// chart's default applies again. It modifies neither of the two.
 func Keep(given, earlier map[string]any) map[string]any {
 	return chartutil.CoalesceTables(deepCopy(given), deepCopy(earlier))
 }
@@ -27,13 +27,13 @@ func SetString(text string, values map[string]any) error {
 	return strvals.ParseIntoString(text, values)
 }
 
-// SetFile parses KEY=PATH,… as helm --set-file does; read returns what the file
-// at a path contains.
+// SetFile parses KEY=PATH,… as helm --set-file does; read returns the content
+// of the file at a path.
 func SetFile(text string, values map[string]any, read func(path string) (string, error)) error {
 	return strvals.ParseIntoFile(text, values, func(path []rune) (any, error) { return read(string(path)) })
 }
 
-// deepCopy copies values, which Helm changes when it renders.
+// deepCopy copies values, which Helm modifies when it renders.
 func deepCopy(values map[string]any) map[string]any {
 	if values == nil {
 		return map[string]any{}

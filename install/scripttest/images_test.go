@@ -14,7 +14,7 @@ import (
 	"github.com/soundextract/sx/install/release"
 )
 
-// releaser is what these tests need to know of goreleaser.yaml.
+// releaser contains the fields of goreleaser.yaml that these tests need.
 type releaser struct {
 	Builds []struct {
 		ID, Main string
@@ -44,7 +44,8 @@ func readReleaser(t *testing.T) releaser {
 	return r
 }
 
-// The chart of a released sx asks for the images that the release pushes.
+// TestImages checks that the chart of a released sx uses the images that the
+// release pushes.
 func TestImages(t *testing.T) {
 	t.Parallel()
 	const version = "{{ .Version }}" // goreleaser's name for it: without the tag's v
@@ -74,11 +75,12 @@ func TestImages(t *testing.T) {
 	asked := regexp.MustCompile(`ghcr\.io/soundextract/[^\s"@]+`).FindAllString(rendered.All(), -1)
 	slices.Sort(asked)
 	if asked = slices.Compact(asked); !slices.Equal(asked, pushed) {
-		t.Errorf("the chart asks for %v, the release pushes %v", asked, pushed)
+		t.Errorf("the chart uses %v, the release pushes %v", asked, pushed)
 	}
 }
 
-// An image copies the programs that are built for it, and no others.
+// TestDockerfiles checks that an image copies the programs that are built for
+// it, and no others.
 func TestDockerfiles(t *testing.T) {
 	t.Parallel()
 	copied := regexp.MustCompile(`\$TARGETPLATFORM/([a-z]+)`)
@@ -93,12 +95,13 @@ func TestDockerfiles(t *testing.T) {
 			programs = append(programs, m[1])
 		}
 		if !slices.Equal(programs, image.IDs) {
-			t.Errorf("%s copies %v, and is given %v", image.Dockerfile, programs, image.IDs)
+			t.Errorf("%s copies %v, but the build provides %v", image.Dockerfile, programs, image.IDs)
 		}
 	}
 }
 
-// make build at a tag says the same version as the release of that tag.
+// TestVersionOfATag checks that make build at a tag has the same version as the
+// release of that tag.
 func TestVersionOfATag(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -110,7 +113,7 @@ func TestVersionOfATag(t *testing.T) {
 		t.Helper()
 		cmd := exec.CommandContext(t.Context(), program, args...)
 		cmd.Dir = dir
-		// Nothing of a make or git that these tests may run in.
+		// No variables of a make or git that may be running these tests.
 		cmd.Env = []string{
 			"PATH=" + os.Getenv("PATH"), "HOME=" + dir,
 			"GIT_AUTHOR_NAME=a", "GIT_AUTHOR_EMAIL=a@localhost", "GIT_COMMITTER_NAME=a", "GIT_COMMITTER_EMAIL=a@localhost",

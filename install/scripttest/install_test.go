@@ -23,7 +23,7 @@ type run struct {
 	path string
 }
 
-// do returns what the script said, and its exit code.
+// do returns the script's output and its exit code.
 func (r run) do(t *testing.T, m *mirror) (said string, code int) {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), r.shell, append([]string{"../install.sh"}, r.args...)...)
@@ -36,12 +36,12 @@ func (r run) do(t *testing.T, m *mirror) (said string, code int) {
 		t.Fatal(err)
 	}
 	if left, _ := os.ReadDir(cmd.Env[2][len("TMPDIR="):]); len(left) > 0 {
-		t.Errorf("it left %v behind", left)
+		t.Errorf("it left %v", left)
 	}
 	return string(out), cmd.ProcessState.ExitCode()
 }
 
-// inEach runs a test in every shell that install.sh meets.
+// inEach runs a test in every shell that install.sh supports.
 func inEach(t *testing.T, test func(t *testing.T, shell string)) {
 	t.Helper()
 	t.Parallel()
@@ -53,12 +53,12 @@ func inEach(t *testing.T, test func(t *testing.T, shell string)) {
 	}
 }
 
-// wants fails unless all the parts were said.
+// wants fails the test unless the output contains all parts.
 func wants(t *testing.T, said string, parts ...string) {
 	t.Helper()
 	for _, part := range parts {
 		if !strings.Contains(said, part) {
-			t.Errorf("%q was not said, but:\n%s", part, said)
+			t.Errorf("%q is not in the output:\n%s", part, said)
 		}
 	}
 }
@@ -113,13 +113,13 @@ func TestGivenVersion(t *testing.T) {
 		m.release(t, "1.2.3", everywhere...)
 		m.release(t, "1.3.0", everywhere...)
 		dir := filepath.Join(t.TempDir(), "with space")
-		for _, version := range []string{"1.3.0", "v1.2.3"} { // the second goes over the first
+		for _, version := range []string{"1.3.0", "v1.2.3"} { // the second run overwrites the first
 			said, code := run{shell: shell, path: dir, args: []string{"--version", version, "--dir", dir}}.do(t, m)
 			if code != 0 {
 				t.Fatal(said)
 			}
 			if strings.Contains(said, "PATH") {
-				t.Errorf("%s is on PATH, yet:\n%s", dir, said)
+				t.Errorf("%s is on PATH, but the output is:\n%s", dir, said)
 			}
 		}
 		if got := output(t, filepath.Join(dir, "sx")); got != "sx 1.2.3" {
@@ -155,12 +155,12 @@ func TestSudo(t *testing.T) {
 		wants(t, said, "remove: sudo rm")
 		said, _ = run{shell: shell, path: tools, args: []string{"--dir", dir}}.do(t, m)
 		if strings.Contains(said, "sudo") {
-			t.Errorf("sudo without being asked for:\n%s", said)
+			t.Errorf("sudo was used without --sudo:\n%s", said)
 		}
 	})
 }
 
-// program writes a shell script that can be run by its name.
+// program writes an executable shell script.
 func program(t *testing.T, dir, name, script string) {
 	t.Helper()
 	if err := os.WriteFile(filepath.Join(dir, name), []byte("#!/bin/sh\n"+script+"\n"), 0o755); err != nil {

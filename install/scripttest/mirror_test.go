@@ -13,11 +13,12 @@ import (
 	"testing"
 )
 
-// mirror serves a directory laid out like GitHub's releases over loopback.
+// mirror serves a directory with the layout of GitHub's releases on the
+// loopback interface.
 type mirror struct {
 	url, dir string
 	newest   string
-	// breakOff is the path of a file whose download ends half way.
+	// breakOff is the path of a file whose download ends midway.
 	breakOff string
 }
 
@@ -44,7 +45,7 @@ func newMirror(t *testing.T) *mirror {
 	return m
 }
 
-// release adds one whose programs print their names and the version.
+// release adds a release whose programs print their names and the version.
 func (m *mirror) release(t *testing.T, version string, platforms ...string) {
 	t.Helper()
 	m.newest = version

@@ -8,7 +8,7 @@ import (
 	"syscall"
 )
 
-// asNobody takes root's rights from a command; others have none to take.
+// asNobody runs the command as nobody if the test runs as root.
 func asNobody(cmd *exec.Cmd) {
 	if os.Getuid() == 0 {
 		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}

@@ -11,7 +11,8 @@ import (
 	"testing"
 )
 
-// TestDeb installs the package into a root of its own, and removes it from there.
+// TestDeb installs the package into a separate root directory, and removes it
+// from there.
 func TestDeb(t *testing.T) {
 	s := built(t)
 	deb := s.file(".deb")
@@ -36,7 +37,7 @@ func TestDeb(t *testing.T) {
 	before := tree(t, root)
 	dpkg("--install", deb)
 	wants(t, dpkg("--status", "sx"), "Status: install ok installed")
-	s.saysItself(t, filepath.Join(root, "usr/bin/sx"))
+	s.checkVersion(t, filepath.Join(root, "usr/bin/sx"))
 	for _, name := range []string{
 		"usr/bin/sxd", "usr/share/man/man1/sx.1", "usr/share/bash-completion/completions/sx",
 		"usr/share/zsh/vendor-completions/_sx", "usr/share/fish/vendor_completions.d/sx.fish", "usr/share/doc/sx/copyright",
@@ -50,11 +51,11 @@ func TestDeb(t *testing.T) {
 	}
 	dpkg("--purge", "sx")
 	if after := tree(t, root); !slices.Equal(after, before) {
-		t.Errorf("left behind: %v, before: %v", after, before)
+		t.Errorf("files after the removal: %v, before: %v", after, before)
 	}
 }
 
-// tree lists all below a root but dpkg's own records.
+// tree lists all files below a root except dpkg's own records.
 func tree(t *testing.T, root string) []string {
 	t.Helper()
 	var all []string

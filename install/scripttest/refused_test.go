@@ -12,7 +12,7 @@ func TestRefused(t *testing.T) {
 	tests := []struct {
 		name  string
 		args  []string
-		uname string // what uname -sm would say; "" is the truth
+		uname string // the output of uname -sm; "" for the real one
 		spoil func(t *testing.T, m *mirror)
 		code  int
 		wants []string
@@ -24,49 +24,49 @@ func TestRefused(t *testing.T) {
 					m.put(t, "1.2.3", "sx_1.2.3_"+p+".tar.gz", archiveOf(t, "6.6.6"))
 				}
 			},
-			wants: []string{"is not what was released: its SHA-256 is ", "hint: run this again"},
+			wants: []string{"has the wrong checksum: its SHA-256 is ", "hint: run this again"},
 		},
 		{
 			name: "unknown system", uname: "Plan9 x86_64", code: 1,
-			wants: []string{"knows Linux and macOS, not Plan9", "hint: the archives of all systems are at "},
+			wants: []string{"supports Linux and macOS, not Plan9", "hint: the archives of all systems are at "},
 		},
 		{
 			name: "unknown processor", uname: "Linux mips", code: 1,
-			wants: []string{"there is no sx for the processor mips", "hint: build it from the source"},
+			wants: []string{"no sx build for the processor mips", "hint: build it from the source"},
 		},
 		{
 			name: "no archive for the platform", uname: "Linux x86_64", code: 1,
 			spoil: func(t *testing.T, m *mirror) { m.release(t, "1.2.3", "darwin_arm64") },
-			wants: []string{"the release has no archive for Linux on x86_64", "hint: see what there is: "},
+			wants: []string{"the release has no archive for Linux on x86_64", "hint: see the releases at "},
 		},
 		{
 			name: "no such version", args: []string{"--version", "9.9.9"}, code: 1,
-			wants: []string{"there is no release 9.9.9 at ", "hint: see what there is: "},
+			wants: []string{"release 9.9.9 not found at ", "hint: see the releases at "},
 		},
 		{
-			name: "no archive though it is listed", uname: "Linux aarch64", code: 1,
+			name: "the listed archive is missing", uname: "Linux aarch64", code: 1,
 			spoil: func(t *testing.T, m *mirror) {
 				if err := os.Remove(filepath.Join(m.dir, "download", "v1.2.3", "sx_1.2.3_linux_arm64.tar.gz")); err != nil {
 					t.Fatal(err)
 				}
 			},
-			wants: []string{"there is no archive at "},
+			wants: []string{"archive not found at "},
 		},
 		{
-			name: "the download breaks off", uname: "Linux x86_64", code: 1,
+			name: "the download is interrupted", uname: "Linux x86_64", code: 1,
 			spoil: func(_ *testing.T, m *mirror) { m.breakOff = "/download/v1.2.3/sx_1.2.3_linux_amd64.tar.gz" },
 			wants: []string{"could not be downloaded: ", "hint: check the network and run this again; nothing was changed"},
 		},
 		{
-			name: "nobody answers", code: 1,
+			name: "no server", code: 1,
 			spoil: func(_ *testing.T, m *mirror) { m.url = "http://127.0.0.1:1" },
 			wants: []string{"could not be downloaded: ", "hint: check the network"},
 		},
 		{
-			name: "a version that is none", args: []string{"--version", "../1"}, code: 64,
-			wants: []string{"../1 is no version", "usage: install.sh"},
+			name: "invalid version", args: []string{"--version", "../1"}, code: 64,
+			wants: []string{"invalid version ../1", "usage: install.sh"},
 		},
-		{name: "unknown option", args: []string{"--force"}, code: 64, wants: []string{"there is no option --force", "usage: install.sh"}},
+		{name: "unknown option", args: []string{"--force"}, code: 64, wants: []string{"unknown option --force", "usage: install.sh"}},
 		{name: "no value", args: []string{"--dir"}, code: 64, wants: []string{"--dir needs a value", "usage: install.sh"}},
 	}
 	inEach(t, func(t *testing.T, shell string) {
@@ -98,7 +98,7 @@ func TestRefused(t *testing.T) {
 func TestTargetThatCannotBeWritten(t *testing.T) {
 	inEach(t, func(t *testing.T, shell string) {
 		m := newMirror(t)
-		m.url = "http://127.0.0.1:1" // nothing is asked for before the place is looked at
+		m.url = "http://127.0.0.1:1" // the directory is checked before anything is downloaded
 		file := filepath.Join(t.TempDir(), "file")
 		if err := os.WriteFile(file, nil, 0o600); err != nil {
 			t.Fatal(err)
@@ -111,7 +111,8 @@ func TestTargetThatCannotBeWritten(t *testing.T) {
 	})
 }
 
-// Root may write anywhere, so the test gives the script another user's rights.
+// TestReadOnlyTarget runs the script as another user, because root may write
+// anywhere.
 func TestReadOnlyTarget(t *testing.T) {
 	inEach(t, func(t *testing.T, shell string) {
 		m := newMirror(t)
@@ -128,18 +129,18 @@ func TestReadOnlyTarget(t *testing.T) {
 		}
 		cmd := exec.CommandContext(t.Context(), shell, "-s", "--", "--dir", dir)
 		cmd.Dir = "/"
-		cmd.Stdin = strings.NewReader(string(script)) // as curl | sh has it
+		cmd.Stdin = strings.NewReader(string(script)) // as with curl | sh
 		cmd.Env = []string{"SX_RELEASES=" + m.url, "PATH=/usr/bin:/bin"}
 		asNobody(cmd)
 		said, err := cmd.CombinedOutput()
 		if err == nil {
-			t.Errorf("it worked:\n%s", said)
+			t.Errorf("it succeeded:\n%s", said)
 		}
 		wants(t, string(said), "error: "+dir+" cannot be written to", "or use --sudo")
 	})
 }
 
-// The first half of the script does nothing at all.
+// TestHalfAScript checks that a truncated script does nothing.
 func TestHalfAScript(t *testing.T) {
 	inEach(t, func(t *testing.T, shell string) {
 		script, err := os.ReadFile("../install.sh")
@@ -152,9 +153,9 @@ func TestHalfAScript(t *testing.T) {
 			cmd := exec.CommandContext(t.Context(), shell)
 			cmd.Stdin = strings.NewReader(half)
 			cmd.Env = []string{"HOME=" + home, "PATH=/usr/bin:/bin", "SX_RELEASES=http://127.0.0.1:1"}
-			_ = cmd.Run() // a shell may complain of the missing rest
+			_ = cmd.Run() // a shell may report the missing rest
 			if got := names(t, home); len(got) > 0 {
-				t.Errorf("it made %v", got)
+				t.Errorf("it created %v", got)
 			}
 		}
 	})

@@ -11,7 +11,7 @@ import (
 	"testing"
 )
 
-// TestSBOM reads what the release says its programs are made of.
+// TestSBOM checks the lists of components in the release's SBOMs.
 func TestSBOM(t *testing.T) {
 	s := built(t)
 	sums, err := os.ReadFile(filepath.Join(s.dir, "checksums.txt"))
@@ -36,10 +36,10 @@ func TestSBOM(t *testing.T) {
 			t.Fatalf("%s: %v", name, err)
 		}
 		if got := bom.Metadata.Component.Version; got != s.Version {
-			t.Errorf("%s is of version %q, want %q", name, got, s.Version)
+			t.Errorf("%s has version %q, want %q", name, got, s.Version)
 		}
 		if bom.Metadata.Timestamp != "" || bom.SerialNumber != "" {
-			t.Errorf("%s has a time or a number of its own, so it is not reproducible", name)
+			t.Errorf("%s has a timestamp or serial number, so it is not reproducible", name)
 		}
 		found := false
 		for _, c := range bom.Components {

@@ -8,12 +8,12 @@ import (
 	"testing"
 )
 
-// The signature is that of the list of checksums as it is published, as
-// SECURITY.md has people verify it. make snapshot-test signs with a key of its own.
+// TestSignature verifies the signature of the published list of checksums as
+// SECURITY.md describes. make snapshot-test signs with a key that it creates.
 func TestSignature(t *testing.T) {
 	s := built(t)
 	home := t.TempDir()
-	if err := os.Chmod(home, 0o700); err != nil { // gpg wants it for itself
+	if err := os.Chmod(home, 0o700); err != nil { // gpg requires a private directory
 		t.Fatal(err)
 	}
 	must(t, "gpg", "--homedir", home, "--batch", "--import", filepath.Join(s.dir, "signing-key.gpg"))

@@ -19,10 +19,10 @@ import (
 	"testing"
 )
 
-// These tests install from what make snapshot or make snapshot-test built into
-// the directory that SX_DIST names. Nothing of it stays on the machine.
+// These tests install from the directory that SX_DIST names, which make
+// snapshot or make snapshot-test built. They leave nothing on the machine.
 
-// snapshot is that release.
+// snapshot is the release in that directory.
 type snapshot struct {
 	dir     string
 	Version string `json:"version"`
@@ -42,13 +42,13 @@ func built(t *testing.T) snapshot {
 	return s
 }
 
-// file is the path of a file of the release for this machine.
+// file returns the path of the release's file for this machine.
 func (s snapshot) file(ext string) string {
 	return filepath.Join(s.dir, "sx_"+s.Version+"_"+runtime.GOOS+"_"+runtime.GOARCH+ext)
 }
 
-// saysItself runs an installed sx and compares what it says of itself.
-func (s snapshot) saysItself(t *testing.T, program string) {
+// checkVersion runs an installed sx and checks the version that it prints.
+func (s snapshot) checkVersion(t *testing.T, program string) {
 	t.Helper()
 	var got map[string]string
 	if err := json.Unmarshal([]byte(output(t, program, "version", "--json")), &got); err != nil {
@@ -67,7 +67,7 @@ func (s snapshot) saysItself(t *testing.T, program string) {
 	}
 }
 
-// must runs a program that has to work.
+// must runs a program that must succeed.
 func must(t *testing.T, program string, args ...string) string {
 	t.Helper()
 	out, err := exec.CommandContext(t.Context(), program, args...).CombinedOutput()
@@ -91,7 +91,7 @@ func TestArchive(t *testing.T) {
 		}
 	}
 	sx := filepath.Join(dir, "sx")
-	s.saysItself(t, sx)
+	s.checkVersion(t, sx)
 	for shell, name := range map[string]string{"bash": "sx.bash", "zsh": "_sx", "fish": "sx.fish"} {
 		want := must(t, sx, "completion", shell)
 		if got, err := os.ReadFile(filepath.Join(dir, "completions", name)); err != nil || string(got) != want {
@@ -100,13 +100,13 @@ func TestArchive(t *testing.T) {
 	}
 	page, err := os.ReadFile(filepath.Join(dir, "man", "sx.1"))
 	if err != nil || !strings.Contains(string(page), `"sx `+strings.ReplaceAll(s.Version, "-", `\-`)+`"`) {
-		t.Errorf("the man page is of another version: %.80q, %v", page, err)
+		t.Errorf("the man page has another version: %.80q, %v", page, err)
 	}
-	// sxd finds no ffmpeg or a wrong flag by itself; here it only has to start.
+	// sxd itself is tested elsewhere; here it only has to start.
 	must(t, filepath.Join(dir, "sxd"), "--help")
 }
 
-// unpack returns the names of what was in the archive.
+// unpack returns the names of the files in the archive.
 func unpack(t *testing.T, archive, dir string) []string {
 	t.Helper()
 	raw, err := os.ReadFile(archive)
@@ -135,7 +135,7 @@ func unpack(t *testing.T, archive, dir string) []string {
 	return names
 }
 
-// TestInstallScript installs the release as it would be downloaded.
+// TestInstallScript installs the release from a mirror.
 func TestInstallScript(t *testing.T) {
 	s := built(t)
 	m := newMirror(t)
@@ -152,7 +152,7 @@ func TestInstallScript(t *testing.T) {
 	if code != 0 {
 		t.Fatal(said)
 	}
-	s.saysItself(t, filepath.Join(dir, "sx"))
+	s.checkVersion(t, filepath.Join(dir, "sx"))
 	t.Setenv("SX_RELEASES", m.url)
 	wants(t, must(t, filepath.Join(dir, "sx"), "version", "--check"), "this is the newest release")
 }

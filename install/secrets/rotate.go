@@ -19,10 +19,10 @@ import (
 // and returns its standard output. The error includes its error output.
 type Exec func(ctx context.Context, pod, container string, command []string, stdin string) (string, error)
 
-// Rotate changes the credentials in a part's Secret and in the running server. The
-// services have to read them again afterwards: see Revision. An interrupted rotation
-// is continued by the next one, because the new password is stored before the server
-// gets it.
+// Rotate changes the credentials in a part's Secret and in the running server.
+// The services must read them again afterwards: see Revision. The next rotation
+// continues an interrupted one, because the new password is stored before it is
+// set in the server.
 func (s *Secrets) Rotate(ctx context.Context, part string, exec Exec) error {
 	secret, err := s.api().Get(ctx, s.Name(part), metav1.GetOptions{})
 	if err != nil {
@@ -54,12 +54,12 @@ func (s *Secrets) Rotate(ctx context.Context, part string, exec Exec) error {
 	return nil
 }
 
-// previousKey is the new name of the previous key where its own name, perhaps given
-// by an operator, would sort after the new key: the last one signs.
+// previousKey is the new name of the previous key if its own name, perhaps
+// chosen by an operator, would sort after the new key: the last one signs.
 const previousKey = "0" + keySuffix
 
-// rotateKeys adds a key and keeps the one that signed until now, which verifies
-// tokens that have not expired.
+// rotateKeys adds a key and keeps the current one, which verifies tokens that
+// have not expired.
 func (s *Secrets) rotateKeys(ctx context.Context, secret *corev1.Secret) error {
 	fresh := s.keyName()
 	var keys []string

@@ -18,14 +18,14 @@ import (
 	"github.com/soundextract/sx/server/sx"
 )
 
-// call is what was run in a pod.
+// call is a command that was run in a pod.
 type call struct {
 	pod, container string
 	command        []string
 	stdin          string
 }
 
-// server answers as a part does that takes every password.
+// server is a fake server that accepts every password.
 type server struct {
 	calls []call
 	err   error
@@ -67,9 +67,9 @@ func TestRotatedPasswords(t *testing.T) {
 	}
 }
 
-// TestCutOff: wherever a rotation is cut off, the next one ends with a password
-// that both the server and the Secret know.
-func TestCutOff(t *testing.T) {
+// TestInterruptedRotation checks that wherever a rotation is interrupted, the
+// next one results in a password that both the server and the Secret have.
+func TestInterruptedRotation(t *testing.T) {
 	t.Parallel()
 	for _, part := range []string{secrets.RabbitMQ, secrets.MongoDB} {
 		s, _ := newSecrets()
@@ -86,7 +86,7 @@ func TestCutOff(t *testing.T) {
 			t.Errorf("%s: the services' password is not the server's", part)
 		}
 
-		// The server learns it, and the Secret is not stored.
+		// The server gets the password, but the Secret is not stored.
 		fakes := s.Client.(*fake.Clientset)
 		chain := fakes.ReactionChain
 		fakes.PrependReactor("update", "secrets", func(clienttesting.Action) (bool, runtime.Object, error) {
@@ -94,7 +94,7 @@ func TestCutOff(t *testing.T) {
 		})
 		there := &server{}
 		if err := s.Rotate(t.Context(), part, there.exec); err == nil {
-			t.Errorf("%s: a Secret that is not stored is no error", part)
+			t.Errorf("%s: the Secret could not be stored, but there is no error", part)
 		}
 		fakes.ReactionChain = chain
 
@@ -106,14 +106,14 @@ func TestCutOff(t *testing.T) {
 		}
 		for _, c := range append(unavailable.calls, there.calls...) {
 			if !strings.Contains(c.stdin, planned) {
-				t.Errorf("%s: it got another password", part)
+				t.Errorf("%s: it received another password", part)
 			}
 		}
 	}
 }
 
-// TestMongoDBRefuses: the script's end is believed, not its exit, and what it
-// prints is reported without the passwords.
+// TestMongoDBRefuses checks that the script's last line counts, not its exit
+// code, and that its output is reported without the passwords.
 func TestMongoDBRefuses(t *testing.T) {
 	t.Parallel()
 	s, _ := newSecrets(secret(secrets.MongoDB, map[string]string{"username": "me", "password": `q"uote\`, "uri": "x"}))
@@ -128,15 +128,15 @@ func TestMongoDBRefuses(t *testing.T) {
 	}
 }
 
-// TestRotatedKeys: the last name signs, and the key before stays, whatever the
-// operator called it.
+// TestRotatedKeys checks that the key with the last name signs, and that the
+// previous key is kept, whatever its name.
 func TestRotatedKeys(t *testing.T) {
 	t.Parallel()
 	for name, given := range map[string][]string{
-		"made by sx":        {},
-		"made by the chart": {"0.pem"},
-		"the operator's":    {"our key.pem", "README"},
-		"two":               {"20250101T000000Z.pem", "20250201T000000Z.pem"},
+		"created by sx":        {},
+		"created by the chart": {"0.pem"},
+		"the operator's":       {"our key.pem", "README"},
+		"two":                  {"20250101T000000Z.pem", "20250201T000000Z.pem"},
 	} {
 		data := map[string]string{}
 		for _, n := range given {
@@ -169,8 +169,8 @@ func keys(s *corev1.Secret) []string {
 	return slices.DeleteFunc(names, func(n string) bool { return !strings.HasSuffix(n, ".pem") })
 }
 
-// TestRemoved: everything that belongs to the release is removed, and what
-// belongs to another stays.
+// TestRemoved checks that all Secrets of the release are removed, and those of
+// others are kept.
 func TestRemoved(t *testing.T) {
 	t.Parallel()
 	s, _ := newSecrets(secret(secrets.MongoDB, map[string]string{"uri": "mine"}))
@@ -179,7 +179,7 @@ func TestRemoved(t *testing.T) {
 	other.Release = "other"
 	ensure(t, &other, secrets.RabbitMQ)
 	if there, err := s.Existing(t.Context()); err != nil || !slices.Equal(there, []string{"sx-auth-keys", "sx-mongodb"}) {
-		t.Errorf("there are %v, %v", there, err)
+		t.Errorf("got %v, %v", there, err)
 	}
 	for range 2 {
 		if err := s.Remove(t.Context()); err != nil {

@@ -32,7 +32,7 @@ const (
 	Smoke    = "smoke"     // name and password of the Helm test's account
 )
 
-// Parts lists all of them.
+// Parts returns all parts that have a Secret.
 func Parts() []string { return []string{AuthKeys, RabbitMQ, MongoDB, Admin, Smoke} }
 
 // The keys in the Secrets.
@@ -51,7 +51,7 @@ const ManagedBy = "sx"
 
 const user = "soundextract"
 
-// Secrets are those of one release.
+// Secrets are the Secrets of one release.
 type Secrets struct {
 	Client    kubernetes.Interface
 	Namespace string
@@ -67,7 +67,7 @@ func (s *Secrets) api() typed.SecretInterface { return s.Client.CoreV1().Secrets
 // Prepared are the Secrets of an install before they are stored.
 type Prepared struct {
 	Revision string // see Secrets.Revision: with the Secrets stored
-	Existing string // as they are now
+	Existing string // the current Secrets
 	create   []*corev1.Secret
 	update   []*corev1.Secret
 }
@@ -96,8 +96,8 @@ func (s *Secrets) Prepare(ctx context.Context, parts []string) (*Prepared, error
 	return p, nil
 }
 
-// Store stores what is new in prepared Secrets and returns the names of the Secrets
-// that it created or changed. It fails if one was changed since Prepare.
+// Store stores the changes of Prepare and returns the names of the Secrets that
+// it created or changed. It fails if one was changed since Prepare.
 func (s *Secrets) Store(ctx context.Context, p *Prepared) ([]string, error) {
 	var names []string
 	for _, secret := range p.create {
@@ -127,7 +127,7 @@ func (s *Secrets) newSecret(part string) *corev1.Secret {
 	return secret
 }
 
-// complete adds missing keys and reports whether there were any.
+// complete adds missing keys and reports whether any were missing.
 func (s *Secrets) complete(part string, secret *corev1.Secret) bool {
 	if secret.Data == nil {
 		secret.Data = map[string][]byte{}
@@ -161,8 +161,9 @@ func (s *Secrets) complete(part string, secret *corev1.Secret) bool {
 	return len(secret.Data) > before
 }
 
-// uri is the address of a part with the user name and password of its Secret. The
-// host includes the namespace, because KEDA, which uses it too, runs in another.
+// uri returns the address of a part with the user name and password of its
+// Secret. The host includes the namespace, because KEDA, which uses it too,
+// runs in another.
 func (s *Secrets) uri(part string, data map[string][]byte) string {
 	u := url.URL{
 		Scheme: "amqp", User: url.UserPassword(string(data[keyUsername]), string(data[keyPassword])),
@@ -175,8 +176,8 @@ func (s *Secrets) uri(part string, data map[string][]byte) string {
 	return u.String()
 }
 
-// keyName names a signing key by the time from which it may sign, as auth expects
-// (server/internal/token).
+// keyName returns the name of a signing key that may sign from the given time
+// on, as auth expects (server/internal/token).
 func (s *Secrets) keyName() string { return s.Now().UTC().Format("20060102T150405Z") + keySuffix }
 
 // keySuffix is the suffix of signing keys; auth ignores other names.
@@ -194,8 +195,8 @@ func newKey() string {
 	return string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}))
 }
 
-// Revision is a digest of what the services read from the Secrets. Their pods are
-// restarted when it changes.
+// Revision returns a digest of the keys that the services read from the
+// Secrets. Their pods are restarted when it changes.
 func (s *Secrets) Revision(ctx context.Context) (string, error) {
 	p, err := s.Prepare(ctx, nil)
 	if err != nil {
@@ -220,7 +221,7 @@ func revision(secrets map[string]*corev1.Secret) string {
 	return hex.EncodeToString(sum.Sum(nil))[:16]
 }
 
-// Existing lists the names of the release's Secrets that exist.
+// Existing returns the names of the release's Secrets that exist.
 func (s *Secrets) Existing(ctx context.Context) ([]string, error) {
 	var names []string
 	for _, part := range Parts() {
@@ -236,8 +237,8 @@ func (s *Secrets) Existing(ctx context.Context) ([]string, error) {
 	return names, nil
 }
 
-// Remove deletes the release's Secrets, the operator's own included: without the
-// data nothing needs them.
+// Remove deletes the release's Secrets, including the operator's own: without
+// the data, nothing needs them.
 func (s *Secrets) Remove(ctx context.Context) error {
 	for _, part := range Parts() {
 		err := s.api().Delete(ctx, s.Name(part), metav1.DeleteOptions{})

@@ -20,7 +20,7 @@ import (
 	"github.com/soundextract/sx/install/secrets"
 )
 
-// clock is the tests' time.
+// clock is the tests' clock.
 type clock struct{ now time.Time }
 
 func (c *clock) advance() { c.now = c.now.Add(time.Minute) }
@@ -74,13 +74,13 @@ func revision(t *testing.T, s *secrets.Secrets) string {
 	return r
 }
 
-// TestMade: all that is needed is made once and then kept.
-func TestMade(t *testing.T) {
+// TestCreated checks that all required Secrets are created once and then kept.
+func TestCreated(t *testing.T) {
 	t.Parallel()
 	s, c := newSecrets()
 	made := ensure(t, s, secrets.Parts()...)
 	if want := []string{"sx-auth-keys", "sx-rabbitmq", "sx-mongodb", "sx-admin", "sx-smoke"}; !slices.Equal(made, want) {
-		t.Errorf("made %v, want %v", made, want)
+		t.Errorf("created %v, want %v", made, want)
 	}
 	before, first := map[string]map[string][]byte{}, revision(t, s)
 	for _, part := range secrets.Parts() {
@@ -93,7 +93,7 @@ func TestMade(t *testing.T) {
 	for name, raw := range before[secrets.AuthKeys] {
 		key := parseKey(t, raw)
 		if name != "20260301T120000Z.pem" || len(key) != ed25519.PrivateKeySize {
-			t.Errorf("the key is called %s", name)
+			t.Errorf("the key has the name %s", name)
 		}
 	}
 	for part, want := range map[string]string{
@@ -106,12 +106,12 @@ func TestMade(t *testing.T) {
 		}
 	}
 	if !strings.HasPrefix(string(before[secrets.Admin]["code"]), "sxi_") {
-		t.Error("the administrator's code is no invitation")
+		t.Error("the administrator's code is not a valid invitation")
 	}
 
 	c.advance()
 	if made := ensure(t, s, secrets.Parts()...); len(made) > 0 {
-		t.Errorf("made %v a second time", made)
+		t.Errorf("created %v again", made)
 	}
 	for _, part := range secrets.Parts() {
 		if !maps.EqualFunc(get(t, s, part).Data, before[part], bytes.Equal) {
@@ -127,7 +127,7 @@ func parseKey(t *testing.T, raw []byte) ed25519.PrivateKey {
 	t.Helper()
 	block, _ := pem.Decode(raw)
 	if block == nil {
-		t.Fatalf("%q is no PEM", raw)
+		t.Fatalf("%q is not PEM", raw)
 	}
 	key, err := x509.ParsePKCS8PrivateKey(block.Bytes)
 	if err != nil {
@@ -136,7 +136,8 @@ func parseKey(t *testing.T, raw []byte) ed25519.PrivateKey {
 	return key.(ed25519.PrivateKey)
 }
 
-// TestAdopted: what the operator made is kept, and completed where a key lacks.
+// TestAdopted checks that Secrets that the operator created are kept, and that
+// missing keys are added.
 func TestAdopted(t *testing.T) {
 	t.Parallel()
 	s, _ := newSecrets(
@@ -145,7 +146,7 @@ func TestAdopted(t *testing.T) {
 		secret(secrets.Admin, map[string]string{"name": "boss", "code": "my-code", "note": "x"}),
 	)
 	if made := ensure(t, s, secrets.RabbitMQ, secrets.AuthKeys, secrets.Admin); !slices.Equal(made, []string{"sx-rabbitmq"}) {
-		t.Errorf("touched %v", made)
+		t.Errorf("changed %v", made)
 	}
 	data := get(t, s, secrets.RabbitMQ).Data
 	if string(data["password"]) != "a/b@c:d e" || len(data["erlang-cookie"]) == 0 {
@@ -163,7 +164,8 @@ func TestAdopted(t *testing.T) {
 	}
 }
 
-// TestRevision: it changes with what the services read, and with nothing else.
+// TestRevision checks that the revision changes only with the keys that the
+// services read.
 func TestRevision(t *testing.T) {
 	t.Parallel()
 	s, _ := newSecrets()
@@ -179,7 +181,7 @@ func TestRevision(t *testing.T) {
 	set(secrets.Smoke, "password", "other")
 	set(secrets.MongoDB, "next-password", "planned")
 	if got := revision(t, s); got != first {
-		t.Error("it changed with what no service reads")
+		t.Error("it changed with a key that no service reads")
 	}
 	seen := map[string]bool{first: true}
 	for _, part := range []string{secrets.AuthKeys, secrets.RabbitMQ, secrets.MongoDB, secrets.Admin} {

@@ -1,5 +1,5 @@
-// Package values merges what the operator gives into the chart's values: a preset,
-// files and single settings, later ones over earlier ones.
+// Package values merges the operator's values for the chart: a preset, files
+// and single settings, where later ones override earlier ones.
 package values
 
 import (
@@ -14,9 +14,10 @@ import (
 	"github.com/soundextract/sx/server/sx"
 )
 
-// Flags are the operator's values, given as with Helm's flags of the same names.
+// Flags are the operator's values, from flags with the names and syntax of
+// Helm's.
 type Flags struct {
-	Preset    string   // "" is none
+	Preset    string   // "" for none
 	Files     []string // -f: YAML files
 	Set       []string // --set: gateway.replicas=2,auth.registration=closed
 	SetString []string // --set-string: the same, but always text
@@ -26,7 +27,8 @@ type Flags struct {
 	ImagePullSecret string // name of the Secret to pull images with
 }
 
-// Values merges them. Input that cannot be read is an *sx.Error of code invalid.
+// Values returns the merged values. If input cannot be read, it returns an
+// *sx.Error of code invalid.
 func (f Flags) Values() (map[string]any, error) {
 	all := map[string]any{}
 	if f.Preset != "" {
@@ -78,7 +80,8 @@ func global(all map[string]any) map[string]any {
 	return g
 }
 
-// WithSecrets tells the chart that sx creates the Secrets, and their revision.
+// WithSecrets adds the values by which the chart knows that sx creates the
+// Secrets, and their revision.
 func WithSecrets(all map[string]any, revision string) {
 	global(all)["secrets"] = map[string]any{"create": false, "revision": revision}
 }
@@ -87,7 +90,7 @@ func read(name string) (map[string]any, error) {
 	data, err := os.ReadFile(name)
 	if err != nil {
 		return nil, sx.NewError(sx.CodeInvalid, "cannot read the values: %v", err).
-			WithHint("give -f the path of a YAML file").WithCause(err)
+			WithHint("pass the path of a YAML file to -f").WithCause(err)
 	}
 	all := map[string]any{}
 	if err := yaml.Unmarshal(data, &all); err != nil {

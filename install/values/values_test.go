@@ -21,7 +21,8 @@ func file(t *testing.T, text string) string {
 	return path
 }
 
-// TestOrder: the later wins, a preset before files before settings.
+// TestOrder checks that later values override earlier ones: settings override
+// files, and files the preset.
 func TestOrder(t *testing.T) {
 	t.Parallel()
 	certificate := file(t, "several\nlines")
@@ -106,7 +107,7 @@ rabbitmq:
 	}
 }
 
-// TestUnusable: what cannot be used is invalid, and the error names it.
+// TestUnusable checks that unusable input is invalid and named by the error.
 func TestUnusable(t *testing.T) {
 	t.Parallel()
 	missing := filepath.Join(t.TempDir(), "missing.yaml")

@@ -15,8 +15,8 @@ import (
 	"github.com/soundextract/sx/install/kube"
 )
 
-// The shapes below are those that a cluster of Kubernetes 1.34 gave when each
-// failure was made on purpose.
+// The objects below have the form that a cluster with Kubernetes 1.34 showed
+// when each failure was provoked.
 
 const (
 	namespace = "music"
@@ -63,7 +63,8 @@ func available(d *appsv1.Deployment) *appsv1.Deployment {
 	return d
 }
 
-// pod is one on a node, of a ReplicaSet, whose one container is as given.
+// pod is a pod of a ReplicaSet on a node, whose only container has the given
+// status.
 func pod(set string, status corev1.ContainerStatus) *corev1.Pod {
 	status.Name = "gateway"
 	p := &corev1.Pod{ObjectMeta: owned(named(set+"-x"), "ReplicaSet", set)}
@@ -104,7 +105,7 @@ func running() corev1.ContainerStatus {
 	return corev1.ContainerStatus{State: corev1.ContainerState{Running: &corev1.ContainerStateRunning{StartedAt: metav1.Now()}}}
 }
 
-// event is one of an object, that happened count times until now.
+// event is an event of an object that occurred count times until now.
 func event(kind, object, reason, message string, count int32) *corev1.Event {
 	e := &corev1.Event{
 		ObjectMeta:     metav1.ObjectMeta{Name: object + "." + reason + fmt.Sprint(count), Namespace: namespace},
@@ -120,6 +121,6 @@ func event(kind, object, reason, message string, count int32) *corev1.Event {
 func after(t *testing.T, begin time.Time, least, most time.Duration) {
 	t.Helper()
 	if took := time.Since(begin); took < least || took > most {
-		t.Errorf("said after %v, want %v to %v", took, least, most)
+		t.Errorf("reported after %v, want %v to %v", took, least, most)
 	}
 }

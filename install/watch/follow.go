@@ -14,10 +14,11 @@ import (
 // sends no requests.
 const graceInterval = time.Second
 
-// Follow reports the rows of the release whenever one changes, until ctx ends, which is
-// not an error, or until there is a fatal *Problem, which has its log. Problems from
-// before the call count only if they occur again. The API server may be unavailable in
-// between. A missing permission is an *sx.Error of code forbidden.
+// Follow reports the rows of the release whenever one changes, until ctx ends,
+// which is not an error, or until there is a fatal *Problem, which contains its
+// log. Problems from before the call count only if they occur again. The API
+// server may be temporarily unavailable. If a permission is missing, Follow
+// returns an *sx.Error of code forbidden.
 func Follow(ctx context.Context, cluster *kube.Cluster, release string, changed func([]Row)) error {
 	_, err := follow(ctx, cluster, release, changed, func([]Row) bool { return false })
 	if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
@@ -43,8 +44,8 @@ func allReady(rows []Row) bool {
 	return len(rows) > 0 && !slices.ContainsFunc(rows, func(r Row) bool { return r.State != StateReady })
 }
 
-// follow runs until done returns true, there is a fatal problem or ctx ends. It returns
-// the last snapshot, nil if there was none.
+// follow runs until done returns true, there is a fatal problem or ctx ends. It
+// returns the last snapshot, or nil if there was none.
 func follow(ctx context.Context, cluster *kube.Cluster, release string, changed func([]Row), done func([]Row) bool) (*snapshot, error) {
 	since := time.Now().Truncate(time.Second) // timestamps of Kubernetes are in seconds
 	v := newView(cluster, release)
@@ -86,7 +87,7 @@ func follow(ctx context.Context, cluster *kube.Cluster, release string, changed 
 func (snap *snapshot) timeout(target kube.Target) Problem {
 	if snap == nil {
 		return Problem{
-			Object: "cluster", Reason: "Unreachable", Message: "the API server did not answer",
+			Object: "cluster", Reason: "Unreachable", Message: "the API server did not respond",
 			Next: target.Kubectl("get", "nodes"), timedOut: true,
 		}
 	}
@@ -111,8 +112,8 @@ func (snap *snapshot) timeout(target kube.Target) Problem {
 	}
 }
 
-// Status returns the present state of the release, with all problems and their logs,
-// the most significant first.
+// Status returns the current state of the release, with all problems and their
+// logs, the most significant first.
 func Status(ctx context.Context, cluster *kube.Cluster, release string) ([]Row, []Problem, error) {
 	snap, err := list(ctx, cluster, release)
 	if err != nil {

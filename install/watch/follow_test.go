@@ -19,8 +19,8 @@ import (
 	"github.com/soundextract/sx/server/sx"
 )
 
-// TestWaitUntilReady: the failing pod is one of the rollout before, and the API
-// server is unavailable at first.
+// TestWaitUntilReady covers a failing pod of the previous rollout and an API
+// server that is unavailable at first.
 func TestWaitUntilReady(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -54,7 +54,8 @@ func TestWaitUntilReady(t *testing.T) {
 	})
 }
 
-// TestObservedGeneration: what the controllers have not seen yet is not ready.
+// TestObservedGeneration checks that a workload is not ready until its
+// controller has observed the latest change.
 func TestObservedGeneration(t *testing.T) {
 	t.Parallel()
 	d := available(deployment(name, 1)[0].(*appsv1.Deployment))
@@ -79,8 +80,8 @@ func TestObservedGeneration(t *testing.T) {
 	}
 }
 
-// TestOldEvidence: what went wrong before Follow began is not held against a
-// workload whose cause may be gone by now.
+// TestOldEvidence checks that failures from before Follow started are ignored,
+// because their cause may have been fixed.
 func TestOldEvidence(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -10,7 +10,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 )
 
-// When a problem that could resolve itself counts as fatal.
+// The limits after which a problem that could resolve itself counts as fatal.
 const (
 	// maxPulls is the number of attempts to pull an image: the third is about half a
 	// minute after the first, which is enough for a short outage of a registry.
@@ -21,12 +21,12 @@ const (
 	// crashLoopRun is the longest run that belongs to a crash loop; after that time the
 	// kubelet resets its back-off.
 	crashLoopRun = 10 * time.Minute
-	// configGrace is for a Secret or ConfigMap that is about to be created.
+	// configGrace allows for a Secret or ConfigMap that is about to be created.
 	configGrace = 15 * time.Second
-	// provisionGrace is for a provisioner that fails once and retries.
+	// provisionGrace allows for a provisioner that fails once and retries.
 	provisionGrace = 45 * time.Second
-	// scheduleGrace is for an autoscaler to decide whether it adds a node, which takes
-	// up to half a minute; scaleUpGrace is for the node to be added.
+	// scheduleGrace lets an autoscaler decide whether to add a node, which
+	// takes up to half a minute; scaleUpGrace lets the node be added.
 	scheduleGrace = time.Minute
 	scaleUpGrace  = 5 * time.Minute
 )

@@ -27,8 +27,8 @@ func claimed(message, reason string) []runtime.Object {
 	return []runtime.Object{p, c, event("PersistentVolumeClaim", "data-0", reason, message, 3)}
 }
 
-// TestReasons makes Follow meet each failure: it must tell the reason, when the
-// grace is over and not before.
+// TestReasons checks that Follow reports the reason of each failure, after the
+// grace period and not before.
 func TestReasons(t *testing.T) {
 	t.Parallel()
 	const x = name + "-1-x"
@@ -209,8 +209,8 @@ func TestReasons(t *testing.T) {
 	}
 }
 
-// TestTransient: a problem that may resolve itself is reported at the timeout, and
-// does not end the waiting before.
+// TestTransient checks that a problem that may resolve itself is reported at
+// the timeout, and does not end the wait before.
 func TestTransient(t *testing.T) {
 	t.Parallel()
 	const x = name + "-1-x"
@@ -221,7 +221,7 @@ func TestTransient(t *testing.T) {
 		{"one crash", watch.ReasonCrashLoop, "restarted once", func() []runtime.Object {
 			return []runtime.Object{pod(name+"-1", crashed(1, "Error", 1))}
 		}},
-		{"two tries to pull", watch.ReasonImagePull, "no such host", func() []runtime.Object {
+		{"two attempts to pull", watch.ReasonImagePull, "no such host", func() []runtime.Object {
 			return []runtime.Object{
 				pod(name+"-1", waiting("ErrImagePull", "no such host")),
 				event("Pod", x, "Failed", `Failed to pull image "ghcr.io/soundextract/gateway:none": no such host`, 2),
@@ -262,8 +262,8 @@ func TestTransient(t *testing.T) {
 	}
 }
 
-// TestStatefulSetBlocked: an ordered StatefulSet waits for ever for a pod of the
-// rollout before that is not ready.
+// TestStatefulSetBlocked covers an ordered StatefulSet, which waits forever for
+// a pod of the previous rollout that is not ready.
 func TestStatefulSetBlocked(t *testing.T) {
 	t.Parallel()
 	s := &appsv1.StatefulSet{ObjectMeta: named("soundextract-mongodb"), Status: appsv1.StatefulSetStatus{ObservedGeneration: 1, Replicas: 1, UpdateRevision: "new"}}

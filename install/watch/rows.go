@@ -17,7 +17,7 @@ import (
 type rollout struct {
 	row      Row
 	done     bool
-	waiting  string        // for what, if nothing is wrong
+	waiting  string        // what it waits for, if there is no problem
 	pods     []*corev1.Pod // of this rollout only
 	problems []Problem
 }
@@ -176,7 +176,7 @@ func ready(p *corev1.Pod) bool {
 	})
 }
 
-// progress describes what pods without problems are waiting for.
+// progress returns what pods without problems are waiting for.
 func (snap *snapshot) progress(pods []*corev1.Pod) string {
 	for _, p := range pods {
 		if ready(p) || p.Spec.NodeName == "" {

@@ -19,7 +19,7 @@ type subject struct {
 	release string
 }
 
-// install is the sx install of the release, with more flags.
+// install returns the sx install command of the release with additional flags.
 func (s subject) install(flags ...string) string {
 	return s.target.SX(s.release, slices.Concat([]string{"install"}, flags)...)
 }
@@ -86,7 +86,8 @@ func (snap *snapshot) eventsFor(object types.UID, field string, match func(*core
 		if first.Before(h.first) {
 			h.first = first
 		}
-		// Of several in the same second always the same, or the row would flicker.
+		// Of several in the same second, always choose the same, so that the
+		// row does not flicker.
 		if c := last.Compare(h.last); c > 0 || c == 0 && message < h.message {
 			h.last, h.message = last, message
 		}

@@ -15,8 +15,8 @@ import (
 	"github.com/soundextract/sx/install/kube"
 )
 
-// view keeps a copy of the namespace by watching it. Its watches reconnect when the
-// API server was unavailable.
+// view keeps a copy of the namespace by watching it. Its watches reconnect
+// after the API server was unavailable.
 type view struct {
 	subject
 	ofRelease informers.SharedInformerFactory // objects with the release's label
@@ -52,8 +52,8 @@ func newView(cluster *kube.Cluster, release string) *view {
 func (v *view) start(ctx context.Context) {
 	ctx, v.cancel = context.WithCancel(ctx)
 	for _, i := range v.watched {
-		// Neither call fails before the informer runs. Without an error handler the
-		// informer would log to standard error.
+		// Neither call fails before the informer runs. Without an error
+		// handler, the informer would log to standard error.
 		_ = i.SetWatchErrorHandlerWithContext(func(_ context.Context, _ *cache.Reflector, err error) {
 			if apierrors.IsForbidden(err) || apierrors.IsUnauthorized(err) {
 				select {

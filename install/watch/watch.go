@@ -22,10 +22,10 @@ type State string
 // The states.
 const (
 	StatePending  State = "pending"  // its pods do not exist yet or are not scheduled
-	StateStarting State = "starting" // its pods are scheduled and not all of them are ready
+	StateStarting State = "starting" // its pods are scheduled, but not all of them are ready
 	StateReady    State = "ready"    // all pods are ready, and none of an older rollout is left
-	StateFailing  State = "failing"  // there is a problem that may resolve itself
-	StateFailed   State = "failed"   // there is a problem that does not resolve itself
+	StateFailing  State = "failing"  // it has a problem that may resolve itself
+	StateFailed   State = "failed"   // it has a problem that does not resolve itself
 )
 
 // Row is one workload of the release.
@@ -36,7 +36,7 @@ type Row struct {
 	Ready     int    `json:"ready"`     // pods of the newest rollout that are ready
 	Desired   int    `json:"desired"`
 	State     State  `json:"state"`
-	Reason    string `json:"reason,omitempty"` // one line: what it waits for
+	Reason    string `json:"reason,omitempty"` // one line: what the workload waits for
 }
 
 // The reasons of problems that are not the reasons of Kubernetes.
@@ -90,9 +90,9 @@ func (p *Problem) Error() string {
 	return b.String()
 }
 
-// Unwrap gives the kind of error and the hint: timed_out, which wraps
-// context.DeadlineExceeded, if the time is up, and not_ready if the workload
-// cannot become ready by itself.
+// Unwrap returns an *sx.Error with the code and the hint: timed_out, which
+// wraps context.DeadlineExceeded, if the time is up, and not_ready if the
+// workload cannot become ready by itself.
 func (p *Problem) Unwrap() error {
 	if p.timedOut {
 		return sx.NewError(sx.CodeTimedOut, "timed out").WithHint("%s", p.Next).WithCause(context.DeadlineExceeded)

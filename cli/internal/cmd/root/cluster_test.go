@@ -61,6 +61,6 @@ users: [{name: nobody, user: {}}]
 		{"uninstall", "--yes"},
 		{"secrets", "rotate", "all", "--yes"},
 	} {
-		run(t, args...).wantPart(t, 69, "cluster far away does not answer", "kubectl --context 'far away' -n soundextract get nodes")
+		run(t, args...).wantPart(t, 69, "cluster far away does not respond", "kubectl --context 'far away' -n soundextract get nodes")
 	}
 }
