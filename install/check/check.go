@@ -60,8 +60,9 @@ type Check struct {
 	ID          string // such as storage-class; stable, for scripts
 	Description string // the condition that the check verifies
 	Hint        string // what to do if it is not met
-	// Next is the command of sx or kubectl that the hint ends with; nil is none. It is
-	// suggested with the flags that select the cluster, the namespace and the release.
+	// Next is the sx or kubectl command at the end of the hint; nil means none.
+	// It is suggested with the flags that select the cluster, the namespace and
+	// the release.
 	Next     []string
 	Severity Severity
 	Timeout  time.Duration

@@ -95,7 +95,7 @@ func (c *Check) result(env *Env, err error) Result {
 	return r
 }
 
-// hint is the hint of the check with the command that it ends with.
+// hint returns the hint of the check with its command.
 func (c *Check) hint(env *Env) string {
 	if len(c.Next) == 0 {
 		return c.Hint

@@ -37,8 +37,8 @@ func (t Target) Kubectl(args ...string) string {
 	return nextcmd.Line(slices.Concat([]string{"kubectl"}, flags, args)...)
 }
 
-// SX returns an sx command line, as a suggestion to the operator, for the
-// release of that name in the target.
+// SX returns an sx command line for a release in the target, as a suggestion to
+// the operator.
 func (t Target) SX(release string, args ...string) string {
 	return t.flags().Keep("-n", t.Namespace, DefaultNamespace).Keep("--release", release, DefaultRelease).SX(args...)
 }

@@ -93,7 +93,7 @@ func openPublisher(ctx context.Context, d *dialer, b *Bus) (*publisher, error) {
 	// The library blocks until these are read, so they are buffered.
 	ends, blocks := ch.NotifyClose(make(chan *amqp.Error, 1)), c.conn.NotifyBlocked(make(chan amqp.Blocking, 8))
 	b.tasks.run(func() {
-		<-ends
+		<-ends //nolint:errcheck // only the end of the channel matters
 		p.close()
 	})
 	b.tasks.run(func() { p.watchBlocked(ctx, blocks) })
