@@ -1,5 +1,5 @@
-// Package acceptance runs the real programs: scripts of what users do, in testdata,
-// and videos converted while sxd is killed again and again.
+// Package acceptance tests the real programs: it runs the scripts in testdata, and
+// converts videos while sxd is killed again and again.
 package acceptance_test
 
 import (
@@ -49,8 +49,8 @@ func build(t *testing.T) {
 	}
 }
 
-// TestScripts runs the scripts that pass however the server runs, once with sxd on
-// this machine and once with the services as programs of their own.
+// TestScripts runs the scripts that do not depend on how the server runs, once with
+// sxd and once with the four services as separate processes.
 func TestScripts(t *testing.T) {
 	t.Parallel()
 	build(t)
@@ -67,15 +67,15 @@ func TestScripts(t *testing.T) {
 	})
 }
 
-// TestLocal runs the scripts of the local mode alone.
+// TestLocal runs the scripts that need sxd.
 func TestLocal(t *testing.T) {
 	t.Parallel()
 	build(t)
 	runScripts(t, "testdata/local", local)
 }
 
-// runScripts runs the scripts of a directory. The command server gives a script its
-// server; $ADA and $GRACE are names that are not registered there.
+// runScripts runs the scripts of a directory. The script command server selects the
+// script's server; $ADA and $GRACE are user names that are not registered there.
 func runScripts(t *testing.T, dir string, server func(*testscript.TestScript, bool, []string)) {
 	t.Helper()
 	testscript.Run(t, testscript.Params{
@@ -107,12 +107,12 @@ func runScripts(t *testing.T, dir string, server func(*testscript.TestScript, bo
 	})
 }
 
-// local starts an sxd for the script.
+// local starts sxd for the script.
 func local(ts *testscript.TestScript, _ bool, _ []string) {
 	ts.Check(ts.Exec("sx", "up", "--detach", "--addr", "127.0.0.1:0", "--data", ts.Getenv("DATA")))
 }
 
-// shared gives the script one of the gateways in turn.
+// shared selects one of the gateways, in turn.
 func shared(s *stack.Stack) func(*testscript.TestScript, bool, []string) {
 	var turn atomic.Uint32
 	return func(ts *testscript.TestScript, _ bool, _ []string) {

@@ -15,7 +15,7 @@ import (
 	"github.com/soundextract/sx/cli/acceptance/programs"
 )
 
-// media makes a video with sound: media FILE SECONDS [ffmpeg's output options].
+// media creates a video with audio: media FILE SECONDS [ffmpeg output options].
 func media(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 2 {
 		ts.Fatalf("usage: media FILE SECONDS [output options]")
@@ -29,7 +29,7 @@ func media(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(ts.Exec("ffmpeg", append(append(cmd, args[2:]...), ts.MkAbs(args[0]))...))
 }
 
-// field reads a value from JSON: field FILE PATH NAME sets the variable NAME,
+// field reads a value from a JSON file: field FILE PATH NAME sets the variable NAME,
 // field FILE PATH = VALUE compares. PATH is like video.sha256 or 0.id.
 func field(ts *testscript.TestScript, neg bool, args []string) {
 	if len(args) < 3 {
@@ -106,7 +106,7 @@ func sha256sum(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// killsxd ends the server of $DATA without any warning.
+// killsxd kills the server of $DATA.
 func killsxd(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 0 {
 		ts.Fatalf("usage: killsxd")

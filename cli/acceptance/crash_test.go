@@ -22,7 +22,7 @@ import (
 )
 
 // TestCrashes kills sxd at random moments while videos are uploaded and converted:
-// every job must end done, with the MP3 of an undisturbed run, once.
+// every job must end done, exactly once, with the MP3 of an undisturbed run.
 func TestCrashes(t *testing.T) {
 	build(t)
 	crashJobs, crashKills, seconds := 10, 20, 120
@@ -42,7 +42,7 @@ func TestCrashes(t *testing.T) {
 
 	disturbed := newUser(t, ctx)
 	uploaded := make(chan string, 1)
-	go func() { // one sx lives through all of it
+	go func() { // one sx survives all kills
 		out, err := disturbed.command(append([]string{"upload", "--json", "--parallel", "4"}, videos...)...).Output()
 		if err != nil {
 			out = fmt.Append(out, err)
@@ -76,8 +76,8 @@ func TestCrashes(t *testing.T) {
 	t.Logf("%d kills; jobs seen at the kills by state: %v", crashKills, during)
 }
 
-// makeVideos makes n videos that sound different from each other, large enough
-// for a kill to hit their upload: 176 kB for each second.
+// makeVideos creates n videos with different audio, large enough for a kill to hit
+// their upload: 176 kB per second.
 func makeVideos(t *testing.T, ctx context.Context, n, seconds int) []string {
 	t.Helper()
 	dir := t.TempDir()
@@ -96,7 +96,7 @@ func makeVideos(t *testing.T, ctx context.Context, n, seconds int) []string {
 	return paths
 }
 
-// user has an account at an sxd of their own.
+// user has an account on an sxd of their own.
 type user struct {
 	t          *testing.T
 	ctx        context.Context
@@ -154,8 +154,8 @@ func (p *user) jobs() []api.Job {
 	return list
 }
 
-// digests waits for all jobs, downloads all MP3s and gives each one's digest by
-// the video's name.
+// digests waits for all jobs, downloads all MP3s and returns their digests by the
+// videos' names.
 func (p *user) digests() map[string]string {
 	p.t.Helper()
 	p.sx("watch")

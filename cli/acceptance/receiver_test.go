@@ -13,13 +13,13 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// receiver receives the webhooks of one script.
+// receiver receives the webhook requests of one script.
 type receiver struct {
 	mu    sync.Mutex
 	posts []received
 }
 
-// receiverKey is the key of the script's receiver.
+// receiverKey is the key of the script's receiver in its values.
 type receiverKey struct{}
 
 func receiverOf(ts *testscript.TestScript) *receiver {
@@ -57,8 +57,8 @@ func startReceiver(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Setenv("HOOK", server.URL+"/hook")
 }
 
-// posted waits until so many events were posted, and writes them as a JSON array
-// to a file: posted NUMBER FILE.
+// posted waits until NUMBER events were posted, and writes them to a file as a JSON
+// array: posted NUMBER FILE.
 func posted(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 2 {
 		ts.Fatalf("usage: posted NUMBER FILE")

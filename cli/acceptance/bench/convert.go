@@ -6,7 +6,7 @@ import (
 	"path/filepath"
 )
 
-// convert compares sx convert with ffmpeg alone on the same file.
+// convert compares sx convert with ffmpeg on the same file.
 func (b *bench) convert() error {
 	for _, length := range []struct {
 		name    string
@@ -29,7 +29,7 @@ func (b *bench) convert() error {
 		if err != nil {
 			return err
 		}
-		fmt.Printf("convert %s of video: sx convert %.2f s, ffmpeg alone %.2f s, ratio %.2f, %.2f s more (aim: at most 0.2 s more)\n",
+		fmt.Printf("convert %s of video: sx convert %.2f s, ffmpeg alone %.2f s, ratio %.2f, %.2f s more (target: at most 0.2 s more)\n",
 			length.name, sx, ffmpeg, ratio, diff)
 	}
 	return nil

@@ -11,11 +11,11 @@ import (
 )
 
 // large measures the memory of gateway and converter while a video of 2 GiB is
-// uploaded and converted; ffmpeg is a process of its own and does not count.
+// uploaded and converted; ffmpeg, a separate process, does not count.
 func (s *services) large() error {
 	const size = 2 << 30
 	video := filepath.Join(s.dir, "large.mkv")
-	// Uncompressed pictures of 160 kB, 25 a second, beside a voice.
+	// Uncompressed frames of 160 kB, 25 per second, and mono audio.
 	const picture, rate = 480 * 224 * 3 / 2, 25
 	seconds := size/(picture*rate) + 1
 	if err := s.timed(exec.CommandContext(s.ctx, "ffmpeg", "-v", "error", "-y",
@@ -45,7 +45,7 @@ func (s *services) large() error {
 			if err != nil {
 				return err
 			}
-			fmt.Printf("memory at most during the upload and conversion of 2 GiB: gateway %d MiB, converter %d MiB (aim: under 128 MiB each)\n",
+			fmt.Printf("peak memory during upload and conversion of 2 GiB: gateway %d MiB, converter %d MiB (target: under 128 MiB each)\n",
 				peak["gateway"]>>20, peak["converter"]>>20)
 			return nil
 		}

@@ -1,6 +1,6 @@
-// Command bench measures SoundExtract against the simplest tool that does the
-// same work, both sides alternately in one run, and prints the ratios. It
-// enforces nothing.
+// Command bench measures SoundExtract against the simplest program that does the
+// same work, both in turn in one run, and prints the ratios. It does not fail if they
+// are bad.
 package main
 
 import (
@@ -44,8 +44,8 @@ func exit(err error) {
 	os.Exit(0)
 }
 
-// bare is the other side of the upload: a server that writes the body of each
-// PUT to one file and has it on disk before it answers.
+// bare is what uploads are compared with: a server that writes the body of each PUT
+// to one file and syncs it to disk before it answers.
 func bare(ctx context.Context, dir string) error {
 	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
@@ -117,8 +117,8 @@ func (b *bench) register() error {
 	return b.timed(register)
 }
 
-// pair runs a and z in turn, each after ready, and gives the median times in
-// seconds, of a, of z and of the pairwise ratio and difference a to z.
+// pair runs a and z in turn, each after ready, and returns the medians of their times
+// in seconds and of the pairwise ratio a/z and difference a-z.
 func (b *bench) pair(ready, a, z func() error) (am, zm, ratio, diff float64, err error) {
 	var as, zs, ratios, diffs []float64
 	for range pairs {
@@ -144,8 +144,8 @@ func clock(ready, fn func() error) (float64, error) {
 	return time.Since(start).Seconds(), err
 }
 
-// idle ends what an earlier run left to do: its jobs are removed, and the disk
-// has nothing left to write.
+// idle removes the jobs of an earlier run and waits until the disk has written
+// everything.
 func (b *bench) idle() error {
 	out, err := b.bin.Command(b.ctx, b.dir, "jobs", "--all").Output()
 	if err != nil {

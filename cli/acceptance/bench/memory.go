@@ -13,8 +13,8 @@ import (
 	"github.com/soundextract/sx/cli/acceptance/programs"
 )
 
-// memory compares the resident memory of sxd at rest with its peak during 50
-// uploads at once. A fresh sxd is measured, so that nothing earlier counts.
+// memory compares the resident memory of an idle sxd with its peak during 50
+// concurrent uploads. It starts a new sxd, so that nothing earlier counts.
 func (b *bench) memory() error {
 	const uploads, size = 50, 32 << 20
 	if err := b.sx("down", "--data", b.data); err != nil {
@@ -53,7 +53,7 @@ func (b *bench) memory() error {
 			}
 			peak = max(peak, now)
 		case err := <-done:
-			fmt.Printf("memory of sxd: %d MiB idle, %d MiB at most during %d uploads at once, %d MiB more (aim: at most 64 MiB more)\n",
+			fmt.Printf("memory of sxd: %d MiB idle, %d MiB peak during %d concurrent uploads, %d MiB more (target: at most 64 MiB more)\n",
 				idle>>20, peak>>20, uploads, (peak-idle)>>20)
 			for _, video := range args[3:] {
 				err = errors.Join(err, os.Remove(video))
@@ -63,11 +63,11 @@ func (b *bench) memory() error {
 	}
 }
 
-// rss is the resident memory of a process in bytes.
+// rss returns the resident memory of a process in bytes.
 func rss(b *bench, pid int) (int64, error) {
 	out, err := exec.CommandContext(b.ctx, "ps", "-o", "rss=", "-p", strconv.Itoa(pid)).Output()
 	if err != nil {
-		return 0, fmt.Errorf("ask for the memory of process %d: %w", pid, err)
+		return 0, fmt.Errorf("get the memory of process %d: %w", pid, err)
 	}
 	kib, err := strconv.ParseInt(strings.TrimSpace(string(out)), 10, 64)
 	return kib << 10, err

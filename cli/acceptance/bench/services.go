@@ -15,14 +15,14 @@ import (
 	"github.com/soundextract/sx/server/testkit/stack"
 )
 
-// services are the four services on RabbitMQ and the MongoDB at hand, with a user
-// who is signed in there.
+// services are the four services on RabbitMQ and MongoDB, with a user who is signed
+// in.
 type services struct {
 	*bench
 	*stack.Stack
 }
 
-// services measures the four services as programs of their own.
+// services measures the four services as separate processes.
 func (b *bench) services() (err error) {
 	home := filepath.Join(b.dir, "services")
 	if err := os.MkdirAll(home, 0o700); err != nil {
@@ -57,7 +57,7 @@ func (s *services) gridfs(database string, args ...string) *exec.Cmd {
 	return exec.CommandContext(s.ctx, s.bin.Path("gridfs"), append([]string{s.MongoDB.URI, database}, args...)...)
 }
 
-// uploads sends a file by sx upload, and by the driver straight into MongoDB.
+// uploads uploads a file with sx upload, and with the driver directly to MongoDB.
 func (s *services) uploads() error {
 	const size, direct = 128 << 20, "bench-direct"
 	video := filepath.Join(s.dir, "big.mp4")
@@ -72,12 +72,12 @@ func (s *services) uploads() error {
 	if err != nil {
 		return err
 	}
-	fmt.Printf("upload of 128 MiB to the services: sx upload %.2f s, the driver straight into MongoDB %.2f s, ratio %.2f\n", sx, driver, ratio)
+	fmt.Printf("upload of 128 MiB to the services: sx upload %.2f s, the driver directly to MongoDB %.2f s, ratio %.2f\n", sx, driver, ratio)
 	return errors.Join(idle(), os.Remove(video))
 }
 
-// starts measures how long after the last byte of a video was stored its
-// conversion began.
+// starts measures the time from the last stored byte of a video to the start of its
+// conversion.
 func (s *services) starts() error {
 	const videos = 20
 	video := filepath.Join(s.dir, "talk.mp4")
@@ -95,7 +95,7 @@ func (s *services) starts() error {
 	}
 	out, err := s.gridfs(s.Database.Name(), "stored").Output()
 	if err != nil {
-		return fmt.Errorf("ask when the videos were stored: %w", err)
+		return fmt.Errorf("get the time when the videos were stored: %w", err)
 	}
 	var waits []float64
 	for line := range strings.Lines(string(out)) {
@@ -109,14 +109,14 @@ func (s *services) starts() error {
 		}
 	}
 	if len(waits) != videos {
-		return fmt.Errorf("%d conversions began, want %d", len(waits), videos)
+		return fmt.Errorf("%d conversions started, want %d", len(waits), videos)
 	}
-	fmt.Printf("from the last byte stored to the conversion's begin: median %.0f ms, at most %.0f ms of %d videos (aim: under 100 ms)\n",
+	fmt.Printf("from the last stored byte to the start of the conversion: median %.0f ms, maximum %.0f ms of %d videos (target: under 100 ms)\n",
 		median(waits), slices.Max(waits), videos)
 	return s.idle()
 }
 
-// began reads from the converter's log when it took each job for the first time.
+// firstStarts reads from the converter's log when it first started each job.
 func (s *services) began() (map[string]time.Time, error) {
 	log, err := os.Open(s.Converters[0].Log())
 	if err != nil {
@@ -131,7 +131,7 @@ func (s *services) began() (map[string]time.Time, error) {
 			Msg, Job string
 		}
 		if err := json.Unmarshal(lines.Bytes(), &entry); err != nil {
-			continue // not all of it is ours
+			continue // not a log record
 		}
 		if _, again := began[entry.Job]; entry.Msg == "conversion started" && !again {
 			began[entry.Job] = entry.Time

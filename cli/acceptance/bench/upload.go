@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// upload sends 1 GiB by sx upload, and by curl to a bare server on the same disk.
+// upload uploads 1 GiB with sx upload, and with curl to a bare server on the same disk.
 func (b *bench) upload() error {
 	const size = 1 << 30
 	video := filepath.Join(b.dir, "big.mp4")
@@ -46,14 +46,14 @@ func (b *bench) upload() error {
 	if err != nil {
 		return err
 	}
-	fmt.Printf("upload of 1 GiB: sx upload %.2f s, curl -T to a bare server %.2f s, ratio %.2f (aim: at most 1.3)\n", sx, curl, ratio)
+	fmt.Printf("upload of 1 GiB: sx upload %.2f s, curl -T to a bare server %.2f s, ratio %.2f (target: at most 1.3)\n", sx, curl, ratio)
 	return nil
 }
 
-// warm readies the disk as idle does, and has memory at hand for a file of a size:
-// it writes one and removes it. A virtual machine may have given its free memory
-// back to its host, and the next process that asks for it waits for several times as long
-// as the writing takes. curl's server would not: it writes over a file of its own.
+// warm does what idle does, and then writes and removes a file of the given size, so
+// that memory for it is available: a virtual machine may have returned its free
+// memory to the host, and getting it back takes several times as long as the write.
+// curl's server has no such wait, because it overwrites its own file.
 func (b *bench) warm(size int64) error {
 	path := filepath.Join(b.dir, "warm.mp4")
 	if err := bigVideo(path, size); err != nil {
@@ -65,8 +65,8 @@ func (b *bench) warm(size int64) error {
 	return os.Remove(path)
 }
 
-// bigVideo writes a file that begins like an MP4 and goes on with bytes that no
-// disk or network compresses away.
+// bigVideo writes a file that starts like an MP4 and continues with incompressible
+// bytes.
 func bigVideo(path string, size int64) error {
 	f, err := os.Create(path)
 	if err != nil {

@@ -1,5 +1,5 @@
-// Package programs builds the programs and runs them for the acceptance tests and
-// the benchmarks, with settings and data of their own.
+// Package programs builds and runs sx and sxd for the acceptance tests and the
+// benchmarks, with separate settings and data.
 package programs
 
 import (
@@ -13,7 +13,7 @@ import (
 	"github.com/soundextract/sx/server/testkit"
 )
 
-// Bin is where the built programs are.
+// Bin is the directory of the built programs.
 type Bin struct{ Dir string }
 
 // Build builds sx and sxd.
@@ -21,11 +21,11 @@ func (b Bin) Build(ctx context.Context) error {
 	return testkit.Build(ctx, b.Dir, "github.com/soundextract/sx/cli/cmd/sx", "github.com/soundextract/sx/server/cmd/sxd")
 }
 
-// Path is the path of a program.
+// Path returns the path of a program.
 func (b Bin) Path(program string) string { return filepath.Join(b.Dir, program) }
 
-// Env gives the variables that keep a run of sx apart from the user's own:
-// its settings, tokens and state are below home.
+// Env returns variables that put the settings, tokens and state of sx below home,
+// apart from the user's own.
 func (b Bin) Env(home string) []string {
 	return []string{
 		"HOME=" + home,
@@ -39,20 +39,20 @@ func (b Bin) Env(home string) []string {
 	}
 }
 
-// Command makes a command of sx with the settings below home.
+// Command returns a command of sx with the settings below home.
 func (b Bin) Command(ctx context.Context, home string, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, b.Path("sx"), args...)
 	cmd.Env = append(os.Environ(), b.Env(home)...)
 	return cmd
 }
 
-// Server is what a running sxd writes to its data directory.
+// Server is the instance file of a running sxd.
 type Server struct {
 	PID int    `json:"pid"`
 	URL string `json:"url"`
 }
 
-// Find reads which sxd serves the data directory.
+// Find returns the sxd that serves the data directory.
 func Find(data string) (Server, error) {
 	raw, err := os.ReadFile(filepath.Join(data, "sxd.json"))
 	if err != nil {
@@ -65,8 +65,8 @@ func Find(data string) (Server, error) {
 	return s, nil
 }
 
-// Kill ends the sxd that serves the data directory, as a power cut would: no
-// handler runs. It reports whether there was one.
+// Kill kills the sxd that serves the data directory with SIGKILL. It reports whether
+// there was one.
 func Kill(data string) bool {
 	s, err := Find(data)
 	if err != nil {

@@ -1,4 +1,5 @@
-// Package clitest has what the tests of several commands share.
+// Package clitest has what the CLI's tests share: helpers for commands, a fake sxd
+// and a minimal Kubernetes API server. The fake API server is testkit/gateway.
 package clitest
 
 import (
@@ -12,7 +13,7 @@ import (
 	"github.com/soundextract/sx/server/sx"
 )
 
-// Run runs a command alone, outside of sx's root command.
+// Run runs a command on its own, without sx's root command.
 func Run(tb testing.TB, cmd *cobra.Command, args ...string) error {
 	tb.Helper()
 	cmd.SetArgs(args)
@@ -20,14 +21,14 @@ func Run(tb testing.TB, cmd *cobra.Command, args ...string) error {
 	return cmd.ExecuteContext(tb.Context())
 }
 
-// Factory gives a factory with streams and nothing else, for tests of flags.
+// Factory returns a factory that has only streams, for tests of flags.
 func Factory() *cmdutil.Factory {
 	streams, _, _ := term.Test("")
 	return &cmdutil.Factory{IO: streams}
 }
 
 // TestJobIDs tests the arguments of a command that takes job IDs and --json.
-// newCmd makes the command so that it passes what it was given to run.
+// newCmd returns the command, which passes what it parsed to run.
 func TestJobIDs(t *testing.T, newCmd func(run func(ids []string, json bool)) *cobra.Command) {
 	t.Helper()
 	for name, tt := range map[string]struct {

@@ -14,7 +14,7 @@ import (
 	"testing"
 )
 
-// object is JSON.
+// object is a JSON object.
 type object = map[string]any
 
 // Cluster starts a minimal Kubernetes API server that ends with the test, and
@@ -75,7 +75,7 @@ func answer(r *http.Request, installed bool) (int, object) {
 	return http.StatusNotFound, object{"kind": "Status", "apiVersion": "v1", "status": "Failure", "reason": "NotFound", "code": http.StatusNotFound}
 }
 
-// list says whether a path is that of all objects of a kind.
+// list reports whether path lists the objects of a kind.
 func list(path string) bool {
 	parts := strings.Split(strings.Trim(path, "/"), "/")
 	const namespaced = 2 // namespaces/NAME comes before the kind
@@ -89,7 +89,7 @@ func list(path string) bool {
 	return len(kind) == 1
 }
 
-// release is the Secret that Helm keeps a release in.
+// release returns the Secret in which Helm stores a release.
 func release() object {
 	var packed bytes.Buffer
 	zip := gzip.NewWriter(&packed)
@@ -97,7 +97,7 @@ func release() object {
 		"name": "soundextract", "namespace": "soundextract", "version": 1, "manifest": "", "info": object{"status": "deployed"},
 		"chart": object{"metadata": object{"name": "soundextract", "version": "0.0.0", "appVersion": "dev"}},
 	})
-	_ = zip.Close() // a buffer takes everything
+	_ = zip.Close() // a buffer does not fail
 	inner := base64.StdEncoding.EncodeToString(packed.Bytes())
 	return object{
 		"metadata": object{

@@ -1,6 +1,3 @@
-// Package clitest has what the tests of several packages of the CLI share: a fake
-// sxd and a minimal Kubernetes API server. The server that they talk to is the real
-// one, of package testkit/gateway.
 package clitest
 
 import (
@@ -28,12 +25,12 @@ const (
 	NoFFmpeg      = "no ffmpeg"
 	Panics        = "panics"
 	NeverReady    = "never ready"
-	Stubborn      = "stubborn" // does not end when it is asked to
+	Stubborn      = "stubborn" // ignores the request to stop
 	FailsInTheEnd = "fails in the end"
 )
 
-// SXD behaves like the program sxd in a process of its own, as far as the instance
-// file, the health endpoint and signals are concerned. It returns the exit code.
+// SXD behaves like sxd in a process of its own, as far as the instance file, the
+// health endpoint and signals are concerned. It returns the exit code.
 func SXD(ctx context.Context, behaviour string, args []string, stderr io.Writer) int {
 	say := func(text string) { _, _ = fmt.Fprintln(stderr, text) }
 	fs := flag.NewFlagSet("sxd", flag.ContinueOnError)
@@ -44,7 +41,7 @@ func SXD(ctx context.Context, behaviour string, args []string, stderr io.Writer)
 	say(`{"level":"INFO","msg":"starting"}`)
 	switch behaviour {
 	case NoFFmpeg:
-		say(`{"level":"ERROR","msg":"exiting after an error","error":"ffmpeg is not there","hint":"install it with: apt-get install ffmpeg"}`)
+		say(`{"level":"ERROR","msg":"exiting after an error","error":"ffmpeg not found","hint":"install it with: apt-get install ffmpeg"}`)
 		return 1
 	case Panics:
 		say("panic: oh no")
@@ -73,7 +70,7 @@ func SXD(ctx context.Context, behaviour string, args []string, stderr io.Writer)
 	}
 	<-ctx.Done()
 	if behaviour == Stubborn {
-		select {} // until it is killed
+		select {} // until the process is killed
 	}
 	_ = srv.Close()
 	if behaviour == FailsInTheEnd {

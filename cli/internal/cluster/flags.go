@@ -16,34 +16,35 @@ import (
 	"github.com/soundextract/sx/server/sx"
 )
 
-// Flags say which installation in which cluster is meant.
+// Flags select an installation in a cluster.
 type Flags struct {
-	Kubeconfig string // "" is where kubectl looks
+	Kubeconfig string // "" is kubectl's default
 	Context    string // of the kubeconfig; "" is its current one
 	Namespace  string
 	Release    string
 }
 
-// Add gives the flags to a command.
+// Add adds the flags to a command.
 func (f *Flags) Add(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	flags.StringVar(&f.Kubeconfig, "kubeconfig", "", "`PATH` of the kubeconfig (default: as kubectl)")
 	flags.StringVar(&f.Context, "context", "", "`CONTEXT` of the kubeconfig (default: the current one)")
 	flags.StringVarP(&f.Namespace, "namespace", "n", kube.DefaultNamespace, "Kubernetes `NAMESPACE`")
 	flags.StringVar(&f.Release, "release", kube.DefaultRelease, "`NAME` of the Helm release")
-	// The flags are there: they were added just now.
+	// Fails only for a flag that does not exist.
 	_ = cmd.MarkFlagFilename("kubeconfig")
 	_ = cmd.RegisterFlagCompletionFunc("context", f.complete(contexts))
 	_ = cmd.RegisterFlagCompletionFunc("namespace", f.complete(namespaces))
 	_ = cmd.RegisterFlagCompletionFunc("release", cobra.NoFileCompletions)
 }
 
-// Target is the place that the flags name.
+// Target returns the place that the flags select.
 func (f *Flags) Target() kube.Target {
 	return kube.Target{Kubeconfig: f.Kubeconfig, Context: f.Context, Namespace: f.Namespace}
 }
 
-// Installer works on the installation that the flags name; report may be nil.
+// Installer returns an installer for the installation that the flags select; report
+// may be nil.
 func (f *Flags) Installer(report func(installer.Event)) (*installer.Installer, error) {
 	cluster, err := kube.Connect(f.Target())
 	if err != nil {
@@ -52,12 +53,12 @@ func (f *Flags) Installer(report func(installer.Event)) (*installer.Installer, e
 	return installer.New(cluster, f.Release, sx.Version, report)
 }
 
-// Line is a command of sx with these flags, to be typed next.
+// Line returns a command line of sx with these flags, for use in hints.
 func (f *Flags) Line(args ...string) string {
 	return f.Target().SX(f.Release, args...)
 }
 
-// completionTime bounds how long the tab key waits for the cluster.
+// completionTime bounds how long completion waits for the cluster.
 const completionTime = 2 * time.Second
 
 func (f *Flags) complete(list func(context.Context, kube.Target) ([]string, error)) cobra.CompletionFunc {
@@ -65,7 +66,7 @@ func (f *Flags) complete(list func(context.Context, kube.Target) ([]string, erro
 		ctx, cancel := context.WithTimeout(cmd.Context(), completionTime)
 		defer cancel()
 		names, err := list(ctx, f.Target())
-		if err != nil { // the tab key has no way to say so
+		if err != nil { // completion cannot report errors
 			return nil, cobra.ShellCompDirectiveNoFileComp
 		}
 		return names, cobra.ShellCompDirectiveNoFileComp
@@ -77,7 +78,7 @@ func contexts(_ context.Context, at kube.Target) ([]string, error) {
 }
 
 func namespaces(ctx context.Context, at kube.Target) ([]string, error) {
-	at.Namespace = "" // half a name, as it was typed so far
+	at.Namespace = "" // an incomplete name
 	cluster, err := kube.Connect(at)
 	if err != nil {
 		return nil, err
@@ -85,16 +86,16 @@ func namespaces(ctx context.Context, at kube.Target) ([]string, error) {
 	return kube.Namespaces(ctx, cluster)
 }
 
-// Location is how the config file names the installation.
+// Location returns the installation as the config file names it.
 func (f *Flags) Place(in *installer.Installer) config.Kubernetes {
 	at := config.Kubernetes{Context: in.Cluster.Context, Namespace: in.Cluster.Namespace, Release: in.Release}
 	if f.Kubeconfig != "" {
-		at.Kubeconfig = in.Cluster.Kubeconfig // made absolute: sx is run from other directories too
+		at.Kubeconfig = in.Cluster.Kubeconfig // absolute, because sx is run from other directories too
 	}
 	return at
 }
 
-// DefaultLocation is the place that a context's name need not mention.
+// DefaultLocation is the location that a context's name does not mention.
 func DefaultLocation() config.Kubernetes {
 	return config.Kubernetes{Namespace: kube.DefaultNamespace, Release: kube.DefaultRelease}
 }

@@ -38,8 +38,8 @@ func TestFlags(t *testing.T) {
 	}
 }
 
-// TestCompletion: the tab key lists the contexts of the kubeconfig that is typed,
-// and says nothing where there is none.
+// TestCompletion: completion lists the contexts of the given kubeconfig, and nothing
+// if there is none.
 func TestCompletion(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "kubeconfig")

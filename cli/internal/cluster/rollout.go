@@ -12,13 +12,13 @@ import (
 
 // RolloutDisplay shows events. Its methods may be called from several goroutines.
 type RolloutDisplay interface {
-	// Show shows an event.
+	// Show displays an event.
 	Show(e installer.Event)
-	// Close leaves what is shown. It has to be called in the end.
+	// Close ends the display, which stays on the screen. It must be called.
 	Close()
 }
 
-// NewRolloutDisplay makes the display that suits the streams.
+// NewRolloutDisplay returns the display that suits the streams.
 func NewRolloutDisplay(streams *term.IOStreams, asJSON bool) RolloutDisplay {
 	switch {
 	case asJSON:
@@ -30,10 +30,10 @@ func NewRolloutDisplay(streams *term.IOStreams, asJSON bool) RolloutDisplay {
 	}
 }
 
-// DefaultTimeout is how long commands wait for workloads unless told otherwise.
+// DefaultTimeout is how long commands wait for workloads by default.
 const DefaultTimeout = 10 * time.Minute
 
-// jsonLines prints each event to the results.
+// jsonLines prints each event to Out as a line of JSON.
 type jsonLines struct {
 	io *term.IOStreams
 	mu sync.Mutex
@@ -42,16 +42,16 @@ type jsonLines struct {
 func (j *jsonLines) Show(e installer.Event) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	_ = j.io.WriteJSON(e) // a reader that is gone does not stop the operation
+	_ = j.io.WriteJSON(e) // a closed pipe does not stop the operation
 }
 
 func (j *jsonLines) Close() {}
 
-// plain prints what changed to the error output.
+// plain prints changes to ErrOut.
 type plain struct {
 	io   *term.IOStreams
 	mu   sync.Mutex
-	last map[string]string // what was said of each workload
+	last map[string]string // printed for each workload
 }
 
 func (p *plain) Show(e installer.Event) {
@@ -59,7 +59,7 @@ func (p *plain) Show(e installer.Event) {
 	defer p.mu.Unlock()
 	switch e.State {
 	case installer.Started:
-		return // its end says enough
+		return // the end of the step says enough
 	case installer.Changed:
 		if e.Row == nil || p.last[key(*e.Row)] == rowText(*e.Row) {
 			return
@@ -75,7 +75,7 @@ func (p *plain) Close() {}
 
 func key(r watch.Row) string { return r.Kind + "/" + r.Name }
 
-// rowText is a workload in one line.
+// rowText describes a workload in one line.
 func rowText(r watch.Row) string {
 	text := fmt.Sprintf("%s: %d/%d %s", r.Name, r.Ready, r.Desired, r.State)
 	if r.Reason != "" && r.State != watch.StateReady {
@@ -84,7 +84,7 @@ func rowText(r watch.Row) string {
 	return text
 }
 
-// line is the end of a step in one line, followed by the log that explains it.
+// line describes the end of a step in one line, followed by the log that explains it.
 func line(e installer.Event, color bool) string {
 	sign, sgr := "✓", "32"
 	switch e.State {

@@ -13,15 +13,15 @@ import (
 	"github.com/soundextract/sx/install/watch"
 )
 
-// frame is the time between two paintings of the block.
+// frame is the time between two repaints of the block.
 const frame = 200 * time.Millisecond
 
-// margin is left free at the right, so that the ^C that the terminal shows for
-// Ctrl-C does not break a line.
+// margin is left free at the right, so that the ^C that the terminal echoes for
+// Ctrl-C does not wrap a line.
 const margin = 3
 
-// live paints a block with the step under way and a row for each workload, below
-// the lines of the steps that ended.
+// live paints a block with the current step and a row for each workload, below the
+// lines of the finished steps.
 type live struct {
 	io *term.IOStreams
 
@@ -74,7 +74,7 @@ func (l *live) Show(e installer.Event) {
 			l.step = ""
 		}
 		l.screen.Erase(l.io.ErrOut)
-		_, _ = fmt.Fprintln(l.io.ErrOut, line(e, l.io.Color)) // an error output that is gone cannot be told
+		_, _ = fmt.Fprintln(l.io.ErrOut, line(e, l.io.Color)) // there is nowhere to report it
 	}
 	l.paint()
 }
@@ -89,7 +89,7 @@ func (l *live) put(row watch.Row) {
 	l.rows = append(l.rows, row)
 }
 
-// Close leaves the rows as they are.
+// Close implements RolloutDisplay.
 func (l *live) Close() {
 	close(l.stop)
 	<-l.stopped
@@ -117,8 +117,8 @@ func (l *live) paint() {
 	}
 }
 
-// table aligns the rows. Where there is no room for all, those that are ready
-// are only counted.
+// table aligns the rows. If they do not all fit, those that are ready are only
+// counted.
 func table(rows []watch.Row, width, height int) []string {
 	shown, ready := rows, 0
 	if len(rows) > height {
@@ -138,7 +138,7 @@ func table(rows []watch.Row, width, height int) []string {
 		state = max(state, len(r.State))
 	}
 	const indent, gap, minName = 2, 2, 10
-	// The state matters more than a long name.
+	// The state is more important than a long name.
 	name = min(name, max(minName, width-indent-2*gap-count-state))
 	var lines []string
 	for _, r := range shown {
@@ -157,7 +157,7 @@ func table(rows []watch.Row, width, height int) []string {
 
 func counts(r watch.Row) string { return fmt.Sprintf("%d/%d", r.Ready, r.Desired) }
 
-// cut ends a text that is too long with dots.
+// cut shortens a text that is too long.
 func cut(text string, width int) string {
 	return runewidth.Truncate(text, max(width, 1), "…")
 }

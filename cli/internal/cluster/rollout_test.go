@@ -19,7 +19,7 @@ func row(name string, ready int, state watch.State, reason string) installer.Eve
 	}}
 }
 
-// story is an install that fails.
+// failedInstall has the events of an install that fails.
 func story() []installer.Event {
 	return []installer.Event{
 		{Step: "check the cluster", State: installer.Started},
@@ -27,7 +27,7 @@ func story() []installer.Event {
 		{State: installer.Warning, Detail: "the cluster is old"},
 		{Step: "wait", State: installer.Started},
 		row("soundextract-gateway", 0, watch.StateStarting, "pulling image"),
-		row("soundextract-gateway", 0, watch.StateStarting, "pulling image"), // nothing new
+		row("soundextract-gateway", 0, watch.StateStarting, "pulling image"), // no change
 		row("soundextract-auth", 2, watch.StateReady, "as it should be"),
 		row("soundextract-gateway", 1, watch.StateFailed, "CrashLoop: exit code 1"),
 		{Step: "wait", State: installer.Failed, Log: []string{"level=ERROR", "bye"}},
@@ -75,7 +75,7 @@ func TestJSON(t *testing.T) {
 	}
 }
 
-// TestLive: ended steps stay as lines above one row for each workload.
+// TestLive: finished steps stay as lines above one row for each workload.
 func TestLive(t *testing.T) {
 	t.Parallel()
 	streams, _, errOut := term.Test("")
@@ -99,8 +99,8 @@ func TestLive(t *testing.T) {
 	}
 }
 
-// TestLiveFits: neither many workloads nor long reasons break the block, which
-// would be painted at the wrong place from then on.
+// TestLiveFits: neither many workloads nor long reasons wrap a line of the block,
+// which would then be repainted in the wrong place.
 func TestLiveFits(t *testing.T) {
 	t.Parallel()
 	streams, _, errOut := term.Test("")

@@ -11,7 +11,7 @@ import (
 	"github.com/soundextract/sx/install/values"
 )
 
-// AddValueFlags gives the flags to a command; they fill in f.
+// AddValueFlags adds the flags to a command; they set f.
 func AddValueFlags(cmd *cobra.Command, f *values.Flags) {
 	flags := cmd.Flags()
 	flags.Var((*preset)(&f.Preset), "preset", "start from a `PRESET`: "+strings.Join(chart.Presets(), " or "))
@@ -21,7 +21,7 @@ func AddValueFlags(cmd *cobra.Command, f *values.Flags) {
 	flags.StringArrayVar(&f.SetFile, "set-file", nil, "set `KEY=PATH` to the contents of a file")
 	flags.StringVar(&f.ImageRegistry, "image-registry", "", "pull all images from this `REGISTRY`")
 	flags.StringVar(&f.ImagePullSecret, "image-pull-secret", "", "image pull `SECRET`")
-	// The flags are there: they were added just now.
+	// Fails only for a flag that does not exist.
 	_ = cmd.MarkFlagFilename("values", "yaml", "yml")
 	_ = cmd.RegisterFlagCompletionFunc("preset", cobra.FixedCompletions(chart.Presets(), cobra.ShellCompDirectiveNoFileComp))
 	for _, name := range []string{"set", "set-string", "image-registry", "image-pull-secret"} {
@@ -29,7 +29,7 @@ func AddValueFlags(cmd *cobra.Command, f *values.Flags) {
 	}
 }
 
-// preset is a flag's value that refuses what is no preset.
+// preset is a flag value that accepts only presets.
 type preset string
 
 func (p *preset) String() string { return string(*p) }

@@ -9,8 +9,8 @@ import (
 	"github.com/soundextract/sx/server/sx"
 )
 
-// TestErrorReference holds docs/errors.md to the codes: a section for each, with
-// its cause and cure, and none for a code that does not exist.
+// TestErrorReference: docs/errors.md has a section with cause and cure for each code,
+// and none for a code that does not exist.
 func TestErrorReference(t *testing.T) {
 	t.Parallel()
 	raw, err := os.ReadFile("../../../docs/errors.md")
@@ -24,7 +24,7 @@ func TestErrorReference(t *testing.T) {
 	for _, section := range strings.Split(string(raw), "\n### ")[1:] {
 		name, body, _ := strings.Cut(section, "\n")
 		if !known[sx.Code(name)] {
-			t.Errorf("docs/errors.md explains %q, which is no code or stands there twice", name)
+			t.Errorf("docs/errors.md explains %q, which is not a code or is explained twice", name)
 		}
 		if !strings.Contains(body, "Cause: ") || !strings.Contains(body, "What to do: ") {
 			t.Errorf("the section of %s does not say the cause and what to do", name)

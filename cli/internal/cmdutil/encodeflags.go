@@ -8,8 +8,8 @@ import (
 	"github.com/soundextract/sx/server/sx"
 )
 
-// AddEncodeFlags gives the command the flags. The function it returns reads them, and is
-// to be called when the command runs; its error is an *sx.Error of code invalid.
+// AddEncodeFlags adds the flags to the command. The function it returns reads them
+// when the command runs; its error is an *sx.Error of code invalid.
 func AddEncodeFlags(cmd *cobra.Command) (read func() (sx.Options, error)) {
 	var o sx.Options
 	var preset string
@@ -20,7 +20,7 @@ func AddEncodeFlags(cmd *cobra.Command) (read func() (sx.Options, error)) {
 	flags.IntVar(&quality, "quality", 0, "variable bit rate on LAME's scale, 0 (best) to 9")
 	flags.BoolVar(&o.Mono, "mono", false, "mix down to one channel")
 	flags.StringVar(&o.Track, "track", "", "audio track, by its number from 1 or its language")
-	// Cobra refuses only what it cannot find, and the flags were just made.
+	// Fails only for a flag that does not exist.
 	_ = cmd.RegisterFlagCompletionFunc("preset", cobra.FixedCompletions([]cobra.Completion{
 		cobra.CompletionWithDesc(string(sx.PresetSpeech), "mono, 64 kbit/s"),
 		cobra.CompletionWithDesc(string(sx.PresetStandard), "variable, about 190 kbit/s"),

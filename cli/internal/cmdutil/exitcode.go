@@ -28,7 +28,7 @@ func ExitCodes() []ExitMeaning {
 	}
 }
 
-// ErrorCode is sx.CodeOf, and also knows the errors of a context that has ended.
+// ErrorCode is sx.CodeOf, but also has codes for the errors of contexts.
 func ErrorCode(err error) sx.Code {
 	var coded sx.Coded
 	switch {

@@ -11,18 +11,18 @@ import (
 	"github.com/soundextract/sx/server/api/client"
 )
 
-// Factory gives the commands what they need. Each value is made on first use:
-// sx --help works with an unreadable config and without a server.
+// Factory has what commands need. Each value is created on first use, so that
+// sx --help works with an invalid config file and without a server.
 type Factory struct {
 	IO *term.IOStreams
-	// Config is the merged configuration of this run.
+	// Config returns the merged configuration.
 	Config func() (*config.Config, error)
-	// Transport carries requests to the configured server, not signed in.
+	// Transport returns the transport to the configured server, without authentication.
 	Transport func() (http.RoundTripper, error)
-	// Client calls the configured server, signed in as the stored account; its
-	// access token is renewed as needed. Without an account its calls fail with
-	// an sx.Error of code unauthenticated.
+	// Client returns a client of the configured server that is signed in as the
+	// stored account and renews its access token. Without an account its calls
+	// fail with an *sx.Error of code unauthenticated.
 	Client func() (*client.Client, error)
-	// Account is the account at the configured server, to sign in and out.
+	// Account returns the account for the configured server, to sign in and out.
 	Account func() (*session.Account, error)
 }

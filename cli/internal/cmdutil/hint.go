@@ -7,16 +7,16 @@ import (
 	"github.com/soundextract/sx/server/sx"
 )
 
-// suggestion is the hint of an error in terms of sx: a sentence around a command.
-// The argument "ID" stands for the job's id where that is known.
+// suggestion is a hint that names a command of sx. The argument "ID" stands for the
+// job's ID, if that is known.
 type suggestion struct {
 	before  string
 	command []string
 	after   string
 }
 
-// suggestions hold what to do about errors whose usual hint (sx.Code.Hint), which
-// is for any client of the API, can be said better to a user of sx.
+// suggestions replace default hints (sx.Code.Hint), which are for any client of the
+// API, where users of sx can be given a command.
 var suggestions = map[sx.Code]suggestion{
 	sx.CodeNotFound: {"check the id with: ", []string{"jobs"}, ""},
 	sx.CodeConflict: {"look at the job's state with: ", []string{"jobs"}, ""},
@@ -38,10 +38,10 @@ var suggestions = map[sx.Code]suggestion{
 	sx.CodeWorkerLost:       {"try again with: ", []string{"retry", "ID"}, "; if it fails again, the file may be harmful to the converter"},
 }
 
-// Hint is what a user of sx is advised to do about an error with the given code
-// and hint. A hint that is not the usual one of its code stays as it is. job is
-// the id of the job that the error is about, "" when it is not known; flags are
-// repeated in the command that the hint names.
+// Hint returns the hint for users of sx for an error with the given code and hint. A
+// hint that is not the default one of its code stays as it is. job is the ID of the
+// job that the error is about, "" if unknown; flags are repeated in the command that
+// the hint names.
 func Hint(code sx.Code, hint, job string, flags nextcmd.Flags) string {
 	s, ok := suggestions[code]
 	if !ok || hint != "" && hint != code.Hint() {
@@ -60,7 +60,7 @@ func Hint(code sx.Code, hint, job string, flags nextcmd.Flags) string {
 	return s.before + flags.SX(args...) + s.after
 }
 
-// JobError is an error about one of several jobs. Its message is led by the id.
+// JobError is an error about one of several jobs. Its message starts with the ID.
 type JobError struct {
 	Job string
 	Err error
@@ -68,10 +68,10 @@ type JobError struct {
 
 func (e *JobError) Error() string { return e.Job + ": " + e.Err.Error() }
 
-// Unwrap gives the error itself.
+// Unwrap returns the error without the ID.
 func (e *JobError) Unwrap() error { return e.Err }
 
-// HintOf is Hint for an error; "" when it has no code.
+// HintOf is Hint for an error; "" if it has no code.
 func HintOf(err error, flags nextcmd.Flags) string {
 	var known *sx.Error
 	if !errors.As(err, &known) {

@@ -16,12 +16,12 @@ import (
 	"github.com/soundextract/sx/server/sx"
 )
 
-// completionTimeout limits how long the tab key waits for the server.
+// completionTimeout bounds how long completion waits for the server.
 const completionTimeout = 1500 * time.Millisecond
 
-// CompleteJobs offers the ids of one's newest jobs in the given states (none means
-// all), each with the job's name and state. It offers nothing when the server
-// does not answer at once or nobody is signed in.
+// CompleteJobs completes the IDs of the user's newest jobs in the given states (none
+// means all), each with the job's name and state. It offers nothing if the server
+// does not answer in time or nobody is signed in.
 func CompleteJobs(f *Factory, states ...sx.State) cobra.CompletionFunc {
 	return func(cmd *cobra.Command, args []string, toComplete string) ([]cobra.Completion, cobra.ShellCompDirective) {
 		ctx, cancel := context.WithTimeout(cmd.Context(), completionTimeout)
@@ -44,9 +44,9 @@ func CompleteJobs(f *Factory, states ...sx.State) cobra.CompletionFunc {
 	}
 }
 
-// EachJob calls fn for every id once, in order. It goes on after an error that is
-// about the one job, and stops at one that the next job would meet as well. The
-// result joins all errors, each led by its id; nil when there was none.
+// EachJob calls fn for every ID once, in order. It continues after an error that
+// concerns one job, and stops at one that the next job would have as well. The result
+// joins all errors, each with its ID; nil if there are none.
 func EachJob(ctx context.Context, ids []string, fn func(id string) error) error {
 	var errs []error
 	for i, id := range ids {
@@ -65,8 +65,8 @@ func EachJob(ctx context.Context, ids []string, fn func(id string) error) error 
 	return errors.Join(errs...)
 }
 
-// ChangeJobs changes one job after the other and prints each as it then is, as JSON
-// or as a line with id, state and name. Errors are handled as EachJob does.
+// ChangeJobs changes one job after the other and prints each changed job, as JSON or
+// as a line with ID, state and name. It handles errors as EachJob does.
 func ChangeJobs(ctx context.Context, io *term.IOStreams, ids []string, json bool, change func(context.Context, string) (api.Job, error)) error {
 	return EachJob(ctx, ids, func(id string) error {
 		job, err := change(ctx, id)

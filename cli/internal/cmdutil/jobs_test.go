@@ -13,7 +13,7 @@ import (
 
 func TestEach(t *testing.T) {
 	t.Parallel()
-	missing := sx.NewError(sx.CodeNotFound, "there is no such job")
+	missing := sx.NewError(sx.CodeNotFound, "job not found")
 	tests := []struct {
 		name  string
 		errs  map[string]error
@@ -24,7 +24,7 @@ func TestEach(t *testing.T) {
 		{"goes on", map[string]error{"a": missing, "c": missing}, []string{"a", "b", "c"}, "a: there is no such job\nc: there is no such job"},
 		{"signed out", map[string]error{"b": sx.NewError(sx.CodeSessionEnded, "over")}, []string{"a", "b"}, "over"},
 		{
-			"server away",
+			"server unreachable",
 			map[string]error{"a": missing, "b": &client.Unreachable{Server: "h", Err: errors.New("x")}},
 			[]string{"a", "b"},
 			"a: there is no such job\nno answer from h: x",

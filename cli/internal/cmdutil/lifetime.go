@@ -9,10 +9,10 @@ import (
 
 const day = 24 * time.Hour
 
-// Lifetime is a flag value for a length of time in days, hours or minutes: 90d, 12h.
+// Lifetime is a flag value for a duration in days, hours or minutes: 90d, 12h.
 type Lifetime time.Duration
 
-// Set reads a number of days such as 90d, or a duration as Go writes it.
+// Set parses a number of days such as 90d, or a duration in the format of Go.
 func (v *Lifetime) Set(text string) error {
 	d, err := time.ParseDuration(text)
 	if days, ok := strings.CutSuffix(text, "d"); ok {
@@ -37,8 +37,8 @@ func (v *Lifetime) String() string {
 	return time.Duration(*v).String()
 }
 
-// Type is what a flag of this value is called in texts.
+// Type is the name of the value in help texts.
 func (v *Lifetime) Type() string { return "TIME" }
 
-// Seconds is the length in whole seconds.
+// Seconds returns the duration in whole seconds.
 func (v *Lifetime) Seconds() int { return int(time.Duration(*v) / time.Second) }

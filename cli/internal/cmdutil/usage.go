@@ -8,15 +8,14 @@ import (
 	"github.com/soundextract/sx/server/sx"
 )
 
-// UsageErrorf makes the error of a command that was typed wrong: a missing
-// argument, two flags that exclude each other. It ends sx with exit code 64 and
-// shows the command's usage line, unlike input that is wrong itself. Without a
-// hint of its own it points to the command's --help.
+// UsageErrorf returns the error of a wrong command line: a missing argument, or two
+// flags that exclude each other. sx exits with code 64 and prints the command's usage
+// line, unlike for invalid input. Without a hint, it refers to the command's --help.
 func UsageErrorf(format string, args ...any) *sx.Error {
 	return sx.NewError(sx.CodeUsage, format, args...)
 }
 
-// UsageArgs makes a usage error of what a cobra check of arguments finds.
+// UsageArgs turns the error of a cobra argument check into a usage error.
 func UsageArgs(check cobra.PositionalArgs) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		err := check(cmd, args)
@@ -27,8 +26,8 @@ func UsageArgs(check cobra.PositionalArgs) cobra.PositionalArgs {
 	}
 }
 
-// AtLeastOne demands one argument or more; what names it in the error, such as
-// "a job's id".
+// AtLeastOne requires at least one argument; what names it in the error, such as
+// "job ID".
 func AtLeastOne(what string) cobra.PositionalArgs {
 	return func(_ *cobra.Command, args []string) error {
 		if len(args) == 0 {
@@ -38,7 +37,7 @@ func AtLeastOne(what string) cobra.PositionalArgs {
 	}
 }
 
-// RequireSubcommand refuses what is not the name of a command below this one.
+// RequireSubcommand rejects arguments that are not the name of a subcommand.
 func RequireSubcommand(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil

@@ -10,34 +10,34 @@ import (
 // Config is the merged configuration of one run.
 type Config struct {
 	Server       string        // the server's URL
-	Account      string        // names the server in stored state: the context's name, else the URL
-	Kubernetes   Kubernetes    // where Server is, when it is reached through the cluster; else zero
-	Place        Kubernetes    // where sx install put Server, however it is reached; else zero
+	Account      string        // identifies the server in stored state: the context's name, else the URL
+	Kubernetes   Kubernetes    // where Server is if it is reached through the cluster; else zero
+	Place        Kubernetes    // where sx install installed Server, however it is reached; else zero
 	Parallel     int           // number of files transferred at once
-	RetryTimeout time.Duration // how long to go on without progress while the server is away
-	Token        string        // a personal token to use instead of a sign-in; "" is none
-	Credentials  string        // where sign-ins are kept: CredentialsAuto or CredentialsFile
-	StateDir     string        // location of the state of unfinished transfers
-	Dir          string        // the directory of the config file; sign-ins in a file are beside it
+	RetryTimeout time.Duration // how long to retry without progress
+	Token        string        // a personal token to use instead of the session; "" is none
+	Credentials  string        // where sessions are stored: CredentialsAuto or CredentialsFile
+	StateDir     string        // has the state of unfinished transfers
+	Dir          string        // of the config file and of the file with the sessions
 
-	// Values are all settings with where each came from, for sx config.
+	// Values are all settings and their sources, for sx config.
 	Values []Value
 }
 
-// Value is one setting as it was found.
+// Value is the value of one setting.
 type Value struct {
 	Key    string `json:"key"`
 	Value  string `json:"value"`
 	Source string `json:"source"` // "flag", the variable's name, the file's path, or "default"
 }
 
-// The values of the setting credentials.
+// The values of setting credentials.
 const (
 	CredentialsAuto = "auto" // the system's keyring, else a file
 	CredentialsFile = "file"
 )
 
-// DefaultServer is where sx up listens unless it is told otherwise.
+// DefaultServer is where sx up listens by default.
 const DefaultServer = "http://127.0.0.1:8740"
 
 // Setting describes one setting.
@@ -58,7 +58,7 @@ const (
 	keyToken        = "token"
 )
 
-// The keys of the config file besides the settings.
+// The other keys of the config file.
 const (
 	keyContexts = "contexts"
 	keyData     = "data" // of a context

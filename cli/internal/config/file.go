@@ -18,17 +18,17 @@ import (
 	"github.com/soundextract/sx/server/sx"
 )
 
-// Context is a server under a name.
+// Context is a named server.
 type Context struct {
-	Server string `yaml:"server"` // "" when it is reached through the cluster
-	// Data is the data directory of a server started by sx up; "" of any other.
+	Server string `yaml:"server"` // "" if it is reached through the cluster
+	// Data is the data directory of a server started by sx up; else "".
 	Data string `yaml:"data,omitempty"`
-	// Kubernetes is where sx install put the server; zero of any other.
+	// Kubernetes is where sx install installed the server; else zero.
 	Kubernetes Kubernetes `yaml:"kubernetes,omitempty"`
 }
 
-// File is the config file. What sx does not change in it stays as it was
-// written, comments too.
+// File is the config file. Whatever sx does not change in it, comments included,
+// stays as the user wrote it.
 type File struct {
 	Path     string
 	Exists   bool
@@ -48,8 +48,8 @@ func ReadUserFile() (*File, error) {
 	return ReadFile(path)
 }
 
-// ReadFile reads the config file; one that does not exist is empty. An Error of
-// code invalid names the file and what cannot be understood in it.
+// ReadFile reads the config file; a missing one counts as empty. If the file is not
+// valid, the error is an *sx.Error of code invalid that names the file and the line.
 func ReadFile(path string) (*File, error) {
 	f := &File{Path: path, Contexts: map[string]Context{}}
 	raw, err := os.ReadFile(path)
@@ -70,7 +70,7 @@ func ReadFile(path string) (*File, error) {
 	return f, f.check()
 }
 
-// reason is the error without the words that the caller says already.
+// reason is the error without what the caller's message already says.
 func reason(err error) string {
 	var p *fs.PathError
 	if errors.As(err, &p) {
@@ -159,11 +159,11 @@ func (f *File) checkContextKey(context string, key, value *yaml.Node) error {
 
 var contextName = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
 
-// ContextNames lists the names in alphabetical order.
+// ContextNames returns the contexts' names in alphabetical order.
 func (f *File) ContextNames() []string { return slices.Sorted(maps.Keys(f.Contexts)) }
 
-// Use makes a context the current one, and fails with code invalid when there
-// is none of that name.
+// Use makes a context the current one. If it does not exist, the error has code
+// invalid.
 func (f *File) Use(name string) error {
 	if _, ok := f.Contexts[name]; !ok {
 		return f.noContext(name)
@@ -208,7 +208,7 @@ func (f *File) Put(name string, c Context) error {
 	return f.Use(name)
 }
 
-// Remove forgets a context. When it was the current one, none is.
+// Remove removes a context. If it was the current one, none is current.
 func (f *File) Remove(name string) {
 	delete(f.Contexts, name)
 	if contexts := get(f.root(), keyContexts); contexts != nil {
@@ -223,7 +223,7 @@ func (f *File) Remove(name string) {
 	}
 }
 
-// Save writes the file, readable by its owner only, in one step.
+// Save writes the file atomically, readable by its owner only.
 func (f *File) Save() error {
 	var out bytes.Buffer
 	enc := yaml.NewEncoder(&out)

@@ -135,7 +135,7 @@ func TestLinkedFileStaysALink(t *testing.T) {
 		t.Fatal(err)
 	}
 	if info, err := os.Lstat(link); err != nil || info.Mode()&os.ModeSymlink == 0 {
-		t.Errorf("the link is gone: %v, %v", info, err)
+		t.Errorf("the link was replaced: %v, %v", info, err)
 	}
 	if raw, err := os.ReadFile(target); err != nil || string(raw) != "parallel: 2\n" {
 		t.Errorf("got %q, %v", raw, err)

@@ -8,9 +8,9 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// Kubernetes is where in which cluster sx install put a server.
+// Kubernetes is the place in a cluster where sx install installed a server.
 type Kubernetes struct {
-	Kubeconfig string `yaml:"kubeconfig,omitempty"` // path; "" is where kubectl looks
+	Kubeconfig string `yaml:"kubeconfig,omitempty"` // path; "" is kubectl's default
 	Context    string `yaml:"context,omitempty"`    // of the kubeconfig; "" is its current one
 	Namespace  string `yaml:"namespace"`
 	Release    string `yaml:"release"`
@@ -18,10 +18,10 @@ type Kubernetes struct {
 
 const keyKubernetes = "kubernetes"
 
-// GatewayService is the service of a release that users' requests go to.
+// GatewayService returns the name of the release's Service that users connect to.
 func (k Kubernetes) GatewayService() string { return k.Release + "-gateway" }
 
-// String names the place for a person.
+// String describes the place to the user.
 func (k Kubernetes) String() string {
 	text := fmt.Sprintf("namespace %s, release %s", k.Namespace, k.Release)
 	if k.Context != "" {
@@ -30,11 +30,11 @@ func (k Kubernetes) String() string {
 	return text
 }
 
-// gatewayPort is that of the gateway's service.
+// gatewayPort is the port of the gateway's Service.
 const gatewayPort = 8740
 
-// URL is the server's address. That of a server which is reached through the
-// cluster means something in the cluster alone.
+// URL returns the server's address. The address of a server that is reached through
+// the cluster is valid only inside the cluster.
 func (c Context) URL() string {
 	switch {
 	case c.Server != "":
@@ -73,7 +73,7 @@ func (k Kubernetes) node() *yaml.Node {
 	return node
 }
 
-// Installed finds the context of what sx install put somewhere, "" if there is none.
+// Installed returns the name of the context of an installation, or "".
 func (f *File) Installed(at Kubernetes) string {
 	for _, name := range f.ContextNames() {
 		if f.Contexts[name].Kubernetes == at {
@@ -83,12 +83,12 @@ func (f *File) Installed(at Kubernetes) string {
 	return ""
 }
 
-// maxContextName leaves room for a number behind a name.
+// maxContextName leaves room for a number after the name.
 const maxContextName = 59
 
-// NameFor gives the name for the context of an installation: the one it has,
-// else one made of the Kubernetes context's name, and of what differs from the
-// usual namespace and release, that no other context has.
+// NameFor returns the name for the context of an installation: the one it has, or
+// else an unused one made from the Kubernetes context and from the namespace and the
+// release where they are not the defaults.
 func (f *File) NameFor(at Kubernetes, usual Kubernetes) string {
 	if name := f.Installed(at); name != "" {
 		return name
@@ -112,8 +112,8 @@ func (f *File) NameFor(at Kubernetes, usual Kubernetes) string {
 	}
 }
 
-// plainName makes a context's name of any text. The end of a long one tells
-// more: cloud providers put the account before the cluster.
+// plainName turns any text into a valid context name. It keeps the end of a long
+// one, because cloud providers put the account before the cluster.
 func plainName(text string) string {
 	var b strings.Builder
 	for _, r := range strings.ToLower(text) {

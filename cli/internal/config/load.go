@@ -16,9 +16,9 @@ import (
 	"github.com/soundextract/sx/server/sx"
 )
 
-// Load merges the settings. A flag counts when it has a setting's name and was
-// given; flags may be nil. An Error of code invalid names the place of a value
-// that cannot be used.
+// Load merges the settings. Flags with the name of a setting count if they were
+// given; flags may be nil. If a value is not valid, the error is an *sx.Error of code
+// invalid that names its source.
 func Load(flags *pflag.FlagSet) (*Config, error) {
 	path, err := Path()
 	if err != nil {
@@ -73,8 +73,8 @@ func newLoader(file *File, flags *pflag.FlagSet) (*loader, error) {
 	return l, nil
 }
 
-// flag finds the flag of a setting. The flag --context of the commands for
-// clusters is not the setting, but a context of the kubeconfig.
+// flag returns the flag of a setting. The flag --context of the cluster commands is
+// not the setting, but a context of the kubeconfig.
 func (l *loader) flag(key string) *pflag.Flag {
 	if l.flags == nil || key == keyContext {
 		return nil
@@ -82,14 +82,14 @@ func (l *loader) flag(key string) *pflag.Flag {
 	return l.flags.Lookup(key)
 }
 
-// find gives a setting's value and where it came from. Viper decides on the value
-// but cannot tell its source; the tests hold both to the same precedence.
+// find returns a setting's value and its source. Viper selects the value but does
+// not report its source; tests check that both follow the same precedence.
 func (l *loader) find(key string) Value {
 	v := Value{Key: key, Value: strings.TrimSpace(l.viper.GetString(key)), Source: "default"}
 	switch flag := l.flag(key); {
 	case flag != nil && flag.Changed:
 		v.Source = "flag"
-	case os.Getenv(l.env[key]) != "": // viper passes over an empty variable too
+	case os.Getenv(l.env[key]) != "": // viper ignores an empty variable too
 		v.Source = l.env[key]
 	case l.viper.InConfig(key):
 		v.Source = l.file.Path
@@ -120,7 +120,7 @@ func (l *loader) server(c *Config) error {
 	}
 	server.Value = strings.TrimRight(server.Value, "/")
 	c.Server, c.Account = server.Value, server.Value
-	// An address that a context names is that context: its sign-in counts.
+	// The address of a context selects that context, and so its session.
 	if known, ok := l.file.Contexts[current.Value]; ok && known.URL() == server.Value {
 		c.Account = current.Value
 	}
@@ -160,12 +160,12 @@ func (l *loader) credentials(c *Config) error {
 	return nil
 }
 
-// shownToken is how much of a token is shown: its kind and a part of its id,
-// which is no secret.
+// shownToken is how much of a token is shown: its kind and a part of its ID, which
+// are not secret.
 const shownToken = 8
 
-// token takes a personal token from the variable alone: the config file is
-// copied and shown around. The value is never part of an error.
+// token reads the personal token from the variable only, because config files get
+// copied and shared. The value is never part of an error.
 func (l *loader) token(c *Config) error {
 	v := l.find(keyToken)
 	switch {

@@ -13,8 +13,8 @@ import (
 	"github.com/soundextract/sx/server/sx"
 )
 
-// write makes a config file and points SX_CONFIG to it; other settings of the
-// machine do not reach the test.
+// write writes a config file and points SX_CONFIG to it. It hides the machine's own
+// settings from the test.
 func write(t *testing.T, content string) (path string) {
 	t.Helper()
 	path = filepath.Join(t.TempDir(), "config.yaml")

@@ -7,7 +7,7 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// pairs goes through the keys and values of a mapping.
+// pairs iterates over the keys and values of a mapping.
 func pairs(mapping *yaml.Node) iter.Seq2[*yaml.Node, *yaml.Node] {
 	return func(yield func(key, value *yaml.Node) bool) {
 		for i := 0; i+1 < len(mapping.Content); i += 2 {
@@ -18,7 +18,7 @@ func pairs(mapping *yaml.Node) iter.Seq2[*yaml.Node, *yaml.Node] {
 	}
 }
 
-// get finds a key's value in a mapping, nil when there is none.
+// get returns a key's value in a mapping, or nil.
 func get(mapping *yaml.Node, name string) *yaml.Node {
 	for key, value := range pairs(mapping) {
 		if key.Value == name {
@@ -28,7 +28,7 @@ func get(mapping *yaml.Node, name string) *yaml.Node {
 	return nil
 }
 
-// set replaces a key's value in a mapping, with the comment behind it kept, or adds it.
+// set adds a key to a mapping or replaces its value, whose comment is kept.
 func set(mapping *yaml.Node, name string, value *yaml.Node) {
 	if old := get(mapping, name); old != nil {
 		value.LineComment = old.LineComment
@@ -38,7 +38,7 @@ func set(mapping *yaml.Node, name string, value *yaml.Node) {
 	mapping.Content = append(mapping.Content, scalar(name), value)
 }
 
-// unset takes a key out of a mapping.
+// unset removes a key from a mapping.
 func unset(mapping *yaml.Node, name string) {
 	for i := 0; i+1 < len(mapping.Content); i += 2 {
 		if mapping.Content[i].Value == name {

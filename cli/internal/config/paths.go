@@ -11,11 +11,11 @@ import (
 
 const appDir = "soundextract"
 
-// EnvFile is the variable that names another config file.
+// EnvFile is the variable that selects another config file.
 const EnvFile = "SX_CONFIG"
 
-// Path is the config file's: that of SX_CONFIG, else config.yaml in the user's
-// config directory.
+// Path returns the path of the config file: SX_CONFIG, or else config.yaml in the
+// user's config directory.
 func Path() (string, error) {
 	if path := os.Getenv(EnvFile); path != "" {
 		abs, err := filepath.Abs(path)
@@ -31,14 +31,14 @@ func Path() (string, error) {
 	return filepath.Join(dir, appDir, "config.yaml"), nil
 }
 
-// StateDir is the directory for what sx remembers between runs.
+// StateDir returns the directory of what sx keeps between runs.
 func StateDir() (string, error) { return userDir("XDG_STATE_HOME", "state") }
 
-// DataDir is where sx up keeps the local server's data.
+// DataDir returns the default data directory of sx up.
 func DataDir() (string, error) { return userDir("XDG_DATA_HOME", "share") }
 
-// userDir follows the XDG base directory specification. On macOS and Windows,
-// where one directory is an application's for everything, kind is a directory in it.
+// userDir follows the XDG base directory specification. On macOS and Windows, where
+// an application has one directory for everything, kind is a directory in it.
 func userDir(variable, kind string) (string, error) {
 	if dir := os.Getenv(variable); filepath.IsAbs(dir) {
 		return filepath.Join(dir, appDir), nil

@@ -1,5 +1,5 @@
-// Package filelock keeps two runs of sx from doing the same work at once. A
-// lock ends with the process that holds it, however that ends.
+// Package filelock keeps two runs of sx from doing the same work at once. A lock
+// ends with the process that holds it, even if the process crashes.
 package filelock
 
 import (
@@ -11,17 +11,17 @@ import (
 	"github.com/gofrs/flock"
 )
 
-// ErrHeld says that another process, or another part of this one, has the lock.
+// ErrHeld says that another process, or another goroutine of this one, holds the lock.
 var ErrHeld = errors.New("the lock is held elsewhere")
 
 // Lock is a lock that is held.
 type Lock struct{ file *flock.Flock }
 
-// Try takes the lock at path without waiting; directories that are missing are made,
-// for the account's owner only. It returns ErrHeld when someone else has it.
+// Try takes the lock at path without waiting, or returns ErrHeld. It creates missing
+// directories with mode 0700.
 func Try(path string) (*Lock, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return nil, fmt.Errorf("make directory for lock: %w", err)
+		return nil, fmt.Errorf("create the lock's directory: %w", err)
 	}
 	for {
 		file := flock.New(path, flock.SetPermissions(0o600))
@@ -32,8 +32,8 @@ func Try(path string) (*Lock, error) {
 		if !ok {
 			return nil, ErrHeld
 		}
-		// The holder before us may have removed the file between our opening
-		// and locking it: then our lock is on a file that nobody else sees.
+		// The previous holder may have removed the file after we opened and before
+		// we locked it: then we hold a lock that nobody else sees.
 		mine, err := file.Stat()
 		if err != nil {
 			_ = file.Close()
@@ -46,10 +46,10 @@ func Try(path string) (*Lock, error) {
 	}
 }
 
-// Release ends the lock and leaves no file behind.
+// Release releases the lock and removes its file.
 func (l *Lock) Release() {
-	// Removed while it is still held; where an open file cannot be removed
-	// (Windows) it stays, empty.
+	// Removed while the lock is held. Windows cannot remove an open file, which then
+	// stays, empty.
 	_ = os.Remove(l.file.Path())
 	_ = l.file.Close()
 }

@@ -24,7 +24,7 @@ func TestOneHolder(t *testing.T) {
 	}
 	lock.Release()
 	if _, err := os.Stat(path); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("the lock's file is still there: %v", err)
+		t.Errorf("the lock's file was not removed: %v", err)
 	}
 	lock, err = filelock.Try(path)
 	if err != nil {

@@ -1,4 +1,4 @@
-// Package localserver starts, finds and stops the local server, sxd, of a data
+// Package localserver starts, finds and stops sxd, the local server of a data
 // directory.
 package localserver
 
@@ -20,7 +20,7 @@ import (
 	"github.com/soundextract/sx/server/sx"
 )
 
-// Instance is what a running sxd says about itself in its data directory.
+// Instance is the instance file that a running sxd keeps in its data directory.
 type Instance struct {
 	PID      int    `json:"pid"`
 	Addr     string `json:"addr"`
@@ -31,11 +31,11 @@ type Instance struct {
 
 const fileName = "sxd.json"
 
-// LogPath is the file that a server started here logs to.
+// LogPath returns the path of the log of a server started by this package.
 func LogPath(dir string) string { return filepath.Join(dir, "sxd.log") }
 
-// Recorded reads what the newest sxd of the directory wrote when it started. It is
-// nil when there is nothing (readable): sxd removes it when it ends in order.
+// Recorded reads the instance file of the sxd that started last on the directory. It
+// returns nil if there is no valid one; sxd removes its own on an orderly exit.
 func Recorded(dir string) *Instance {
 	raw, err := os.ReadFile(filepath.Join(dir, fileName))
 	if err != nil {
@@ -49,8 +49,8 @@ func Recorded(dir string) *Instance {
 	return &in
 }
 
-// reachable replaces the address that stands for all of the machine's, 0.0.0.0
-// or [::], by one that can be connected to everywhere.
+// reachable replaces the unspecified address, 0.0.0.0 or [::], with the loopback
+// address, because not every system can connect to the former.
 func reachable(server string) string {
 	u, err := url.Parse(server)
 	if err != nil {
@@ -62,12 +62,12 @@ func reachable(server string) string {
 	return u.String()
 }
 
-// Running finds the directory's server, nil when none runs. Only the one that
-// answers with the recorded instance counts: after a reboot the recorded
-// process id may be that of any other program.
+// Running returns the directory's running server, or nil. Only a server that answers
+// with the recorded instance counts: after a reboot, the recorded process ID may be
+// that of any other program.
 //
-// An Error of code unavailable says that something listens at the address but
-// does not answer.
+// If something listens at the address but does not answer, the error is an *sx.Error
+// of code unavailable.
 func Running(ctx context.Context, dir string) (*Instance, error) {
 	in := Recorded(dir)
 	if in == nil {
@@ -75,7 +75,7 @@ func Running(ctx context.Context, dir string) (*Instance, error) {
 	}
 	c, err := newClient(in.URL)
 	if err != nil {
-		return nil, nil // not an address: not written by sxd
+		return nil, nil // not written by sxd
 	}
 	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()
@@ -94,7 +94,7 @@ func Running(ctx context.Context, dir string) (*Instance, error) {
 	}
 }
 
-// answerTimeout is how long a local server may take to say that it is alive.
+// answerTimeout is how long a local server may take to answer a health check.
 const answerTimeout = 5 * time.Second
 
 func newClient(server string) (*client.Client, error) {
@@ -102,7 +102,7 @@ func newClient(server string) (*client.Client, error) {
 	return client.New(server, &http.Client{Transport: &http.Transport{DisableKeepAlives: true}})
 }
 
-// Forget removes what a server that is gone left behind.
+// Forget removes the instance file of a server that is no longer running.
 func Forget(dir string) error {
 	err := os.Remove(filepath.Join(dir, fileName))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -111,8 +111,8 @@ func Forget(dir string) error {
 	return nil
 }
 
-// Dir is the data directory, as an absolute path: the one asked for, else the one
-// used last, else the usual one. Both may be "".
+// Dir returns the absolute path of the data directory: the one asked for, or else
+// the one used last, or else the default. Both arguments may be "".
 func Dir(asked, last string) (string, error) {
 	dir := asked
 	if dir == "" {

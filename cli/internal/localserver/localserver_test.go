@@ -24,7 +24,7 @@ import (
 	"github.com/soundextract/sx/server/sx"
 )
 
-// fakeEnv makes the test's own program behave like sxd, in the given way.
+// fakeEnv makes the test program behave like sxd, in the given way.
 const fakeEnv = "TEST_FAKE_SXD"
 
 func TestMain(m *testing.M) {
@@ -34,7 +34,7 @@ func TestMain(m *testing.M) {
 	m.Run()
 }
 
-// start runs a fake sxd of the given way on a free port.
+// start runs a fake sxd that behaves in the given way, on a free port.
 func start(t *testing.T, way, dir string, detached bool) (*localserver.Server, error) {
 	t.Helper()
 	t.Setenv(fakeEnv, way)
@@ -105,7 +105,7 @@ func TestStartFindStop(t *testing.T) {
 			t.Error("a record is left")
 		}
 		if err := s.Wait(t.Context()); err != nil {
-			t.Errorf("an orderly end: %v", err)
+			t.Errorf("an orderly exit: %v", err)
 		}
 	}
 }
@@ -131,7 +131,7 @@ func TestServerThatDiesLater(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "killed") || !strings.Contains(sx.AsError(err).Hint, "sxd.log") {
 		t.Errorf("got %v", err)
 	}
-	// The record is stale now, and no obstacle to the next start.
+	// The stale instance file does not prevent the next start.
 	mustNotRun(t, dir)
 	again := mustStart(t, clitest.FailsInTheEnd, dir, false)
 	mustRun(t, dir, again.PID)
@@ -144,7 +144,7 @@ func TestServerThatDiesLater(t *testing.T) {
 
 func TestServerThatDoesNotStart(t *testing.T) {
 	tests := []struct{ way, message, hint string }{
-		{clitest.NoFFmpeg, "the local server did not start: ffmpeg is not there", "apt-get install ffmpeg"},
+		{clitest.NoFFmpeg, "the local server did not start: ffmpeg not found", "apt-get install ffmpeg"},
 		{clitest.Panics, "panic: oh no", "sxd.log"},
 	}
 	for _, tt := range tests {
@@ -155,7 +155,7 @@ func TestServerThatDoesNotStart(t *testing.T) {
 				t.Fatalf("got %v (hint: %s)", err, sx.AsError(err).Hint)
 			}
 			if strings.Contains(err.Error(), "level") {
-				t.Errorf("log records among what people read: %v", err)
+				t.Errorf("log records in the message: %v", err)
 			}
 		})
 	}
@@ -190,11 +190,11 @@ func TestForeignProcessIsNeverTaken(t *testing.T) {
 	for name, url := range map[string]string{"another instance": other.URL, "nobody": gone.URL, "no address": "http://%"} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
-			// Our own process: stopping it would end the test.
+			// The process of the test itself, which Stop would end.
 			record(t, dir, localserver.Instance{PID: os.Getpid(), URL: url, Instance: "mine"})
 			mustNotRun(t, dir)
 			if err := localserver.Forget(dir); err != nil || localserver.Recorded(dir) != nil {
-				t.Errorf("the stale record is still there: %v", err)
+				t.Errorf("the stale instance file was not removed: %v", err)
 			}
 		})
 	}

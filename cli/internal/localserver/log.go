@@ -12,16 +12,16 @@ import (
 	"github.com/soundextract/sx/server/sx"
 )
 
-// maxLog is the size in bytes from which a log is put aside at the next start.
+// maxLog is the size in bytes above which a log is rotated at the next start.
 const maxLog = 16 << 20
 
-// logMark is where in the log a start begins.
+// logMark is the position in the log where a start's records begin.
 type logMark struct {
 	path  string
 	start int64
 }
 
-// openLog opens the directory's log for appending; a big one is put aside first.
+// openLog opens the directory's log for appending and rotates a large one first.
 func openLog(dir string) (*os.File, logMark, error) {
 	path := LogPath(dir)
 	if info, err := os.Stat(path); err == nil && info.Size() > maxLog {
@@ -51,8 +51,8 @@ const (
 	tailLines = 8
 )
 
-// tail gives the last lines since the mark: those meant for people where there
-// are some, else the log's records.
+// tail returns the last lines since the mark: plain text, such as a panic's, if
+// there is any, else the log records.
 func (m logMark) tail() string {
 	var plain, all []string
 	for _, line := range m.lines() {
@@ -67,8 +67,7 @@ func (m logMark) tail() string {
 	return strings.Join(plain[max(0, len(plain)-tailLines):], "\n")
 }
 
-// lastError gives what the newest error record since the mark says, "" when
-// there is none.
+// lastError returns message and hint of the last error record since the mark, or "".
 func (m logMark) lastError() (message, hint string) {
 	lines := m.lines()
 	for _, line := range slices.Backward(lines) {
@@ -80,7 +79,7 @@ func (m logMark) lastError() (message, hint string) {
 	return "", ""
 }
 
-// lines gives the last lines since the mark. A log that cannot be read has none.
+// lines returns the last lines since the mark, none if the log cannot be read.
 func (m logMark) lines() []string {
 	f, err := os.Open(m.path)
 	if err != nil {
@@ -92,7 +91,7 @@ func (m logMark) lines() []string {
 		return nil
 	}
 	from := max(m.start, info.Size()-tailBytes)
-	raw, _ := io.ReadAll(io.NewSectionReader(f, from, info.Size()-from)) // what can be read is enough
+	raw, _ := io.ReadAll(io.NewSectionReader(f, from, info.Size()-from)) // an incomplete tail is better than none
 	text := strings.TrimRight(strings.ReplaceAll(string(raw), "\r\n", "\n"), "\n")
 	if text == "" {
 		return nil

@@ -13,12 +13,11 @@ import (
 
 const program = "sxd"
 
-// asksFirst says that terminate lets the process end in order.
+// asksFirst says whether terminate lets the process shut down gracefully.
 const asksFirst = true
 
-// own gives the program a process group of its own, so that a Ctrl-C at the
-// terminal reaches it through sx only; detached, a session too, so that it
-// outlives the terminal.
+// own starts the program in its own process group, so that Ctrl-C at the terminal
+// reaches only sx; if detached, in its own session, so that it outlives the terminal.
 func own(cmd *exec.Cmd, detached bool) {
 	if detached {
 		cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
@@ -29,8 +28,7 @@ func own(cmd *exec.Cmd, detached bool) {
 
 func terminate(p *os.Process) error { return p.Signal(syscall.SIGTERM) }
 
-// alive reports whether the process still runs. One that ended and waits for
-// its parent to notice does not.
+// alive reports whether the process is running. A zombie is not.
 func alive(pid int) bool {
 	if err := syscall.Kill(pid, 0); err != nil && !errors.Is(err, syscall.EPERM) {
 		return false

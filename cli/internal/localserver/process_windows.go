@@ -10,11 +10,11 @@ import (
 
 const program = "sxd.exe"
 
-// asksFirst says that terminate lets the process end in order.
+// asksFirst says whether terminate lets the process shut down gracefully.
 const asksFirst = false
 
-// own gives the program a process group of its own, so that a Ctrl-C in the
-// console reaches it through sx only; detached, it has no console at all.
+// own starts the program in its own process group, so that Ctrl-C in the console
+// reaches only sx; if detached, it has no console.
 func own(cmd *exec.Cmd, detached bool) {
 	flags := uint32(windows.CREATE_NEW_PROCESS_GROUP)
 	if detached {
@@ -23,11 +23,11 @@ func own(cmd *exec.Cmd, detached bool) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{CreationFlags: flags, HideWindow: detached}
 }
 
-// terminate ends the process at once: Windows has no signal that asks. What is
-// stored survives that, as it survives a crash.
+// terminate kills the process, because Windows has no SIGTERM. Stored data survives
+// this as it survives a crash.
 func terminate(p *os.Process) error { return p.Kill() }
 
-// alive reports whether the process still runs.
+// alive reports whether the process is running.
 func alive(pid int) bool {
 	h, err := windows.OpenProcess(windows.SYNCHRONIZE, false, uint32(pid))
 	if err != nil {

@@ -13,7 +13,8 @@ import (
 	"github.com/soundextract/sx/server/sx"
 )
 
-// Find looks for sxd beside the running program, links followed, then in PATH.
+// Find looks for sxd next to the running program, with symbolic links resolved,
+// then in PATH.
 func Find() (string, error) {
 	if self, err := os.Executable(); err == nil {
 		if target, err := filepath.EvalSymlinks(self); err == nil {
@@ -32,29 +33,29 @@ func Find() (string, error) {
 	return path, nil
 }
 
-// Options says how a server is started.
+// Options are the options of Start.
 type Options struct {
 	Program  string // sxd's path
 	Addr     string // host:port; port 0 is a free one
-	Dir      string // the data directory, made when it is missing
-	Detached bool   // it outlives sx and the terminal
+	Dir      string // the data directory; created if missing
+	Detached bool   // the server outlives sx and the terminal
 }
 
-// Server is a server that was started here and is ready.
+// Server is a server that Start started and that is ready.
 type Server struct {
 	Instance
 	dir     string
 	process *os.Process
 	log     logMark
-	ended   chan struct{} // closed when the process is gone
-	how     error         // then: what Wait of the process said
+	ended   chan struct{} // closed when the process has exited
+	how     error         // then: the result of waiting for the process
 }
 
-// startTimeout is how long a server may take until it is ready.
+// startTimeout is how long a server may take to become ready.
 const startTimeout = 30 * time.Second
 
-// Start runs sxd and waits until it is ready. An sxd that ends instead gives an
-// error with what it said; one that does not become ready is stopped.
+// Start starts sxd and waits until it is ready. If sxd exits instead, the error says
+// why; if it does not become ready in time, it is stopped.
 func Start(ctx context.Context, o Options) (*Server, error) {
 	return start(ctx, o, startTimeout)
 }
@@ -69,7 +70,7 @@ func start(ctx context.Context, o Options, timeout time.Duration) (*Server, erro
 		return nil, err
 	}
 	defer func() { _ = log.Close() }()
-	// Not CommandContext: the server is asked to end, not killed.
+	// Not CommandContext, which would kill the server instead of stopping it.
 	cmd := exec.Command(o.Program, "--addr", o.Addr, "--data", o.Dir) //nolint:noctx // see above
 	cmd.Stdout, cmd.Stderr = log, log
 	own(cmd, o.Detached)
@@ -99,7 +100,7 @@ func (s *Server) awaitReady(parent context.Context, timeout time.Duration) error
 		default:
 		}
 		in := Recorded(s.dir)
-		if in == nil || in.PID != s.process.Pid { // left by a former one
+		if in == nil || in.PID != s.process.Pid { // of an earlier server
 			return false
 		}
 		s.Instance = *in
@@ -134,8 +135,8 @@ func ready(ctx context.Context, in *Instance) bool {
 	return err == nil && h.Instance == in.Instance
 }
 
-// death tells why the server ended before it was ready: in its own words where
-// it had some.
+// death says why the server exited before it was ready, with the error that it
+// logged if there is one.
 func (s *Server) death() error {
 	if message, hint := s.log.lastError(); message != "" {
 		return sx.NewError(sx.CodeUnavailable, "the local server did not start: %s", message).
@@ -149,8 +150,8 @@ func (s *Server) death() error {
 		WithHint("see its log: %s", LogPath(s.dir)).WithCause(s.how)
 }
 
-// Wait waits for the server to end. When ctx ends first, the server is asked to
-// end, and an orderly end is no error.
+// Wait waits for the server to exit. If ctx ends first, Wait stops the server; a
+// graceful shutdown is not an error.
 func (s *Server) Wait(ctx context.Context) error {
 	select {
 	case <-s.ended:
@@ -167,7 +168,7 @@ func (s *Server) Wait(ctx context.Context) error {
 	return s.crash()
 }
 
-// crash is nil for a server that ended in order, as after sx down.
+// crash returns nil if the server shut down gracefully, as after sx down.
 func (s *Server) crash() error {
 	if s.how == nil {
 		return nil
@@ -176,7 +177,7 @@ func (s *Server) crash() error {
 		WithHint("nothing is lost; start it again with: sx up; its log is %s", LogPath(s.dir))
 }
 
-// Stop ends a server that was just started, because of the given error.
+// Stop stops a server that was just started, because of the given error.
 func (s *Server) Stop(ctx context.Context, because error) error {
 	return errors.Join(because, Stop(context.WithoutCancel(ctx), s.dir, &s.Instance))
 }

@@ -10,10 +10,10 @@ import (
 	"github.com/soundextract/sx/server/sx"
 )
 
-// stopTimeout is how long a server may take to finish what it does.
+// stopTimeout is how long a server may take to shut down.
 const stopTimeout = 30 * time.Second
 
-// Stop asks the server to end and waits until its process is gone.
+// Stop stops the server and waits until its process has exited.
 func Stop(ctx context.Context, dir string, in *Instance) error {
 	return stop(ctx, dir, in, stopTimeout)
 }
@@ -21,7 +21,7 @@ func Stop(ctx context.Context, dir string, in *Instance) error {
 func stop(parent context.Context, dir string, in *Instance, timeout time.Duration) error {
 	process, err := os.FindProcess(in.PID)
 	if err != nil {
-		return nil // already gone
+		return nil // already exited
 	}
 	defer func() { _ = process.Release() }()
 	if err := terminate(process); err != nil {

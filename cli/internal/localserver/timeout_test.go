@@ -47,7 +47,7 @@ func TestServerThatDoesNotStop(t *testing.T) {
 }
 
 func TestZombieIsNotAlive(t *testing.T) {
-	// A child that ended and is not waited for.
+	// A child that has exited and is not waited for.
 	pid, err := syscall.ForkExec("/bin/sh", []string{"sh", "-c", "exit 0"}, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -63,9 +63,9 @@ func TestZombieIsNotAlive(t *testing.T) {
 		t.Fatal(err)
 	}
 	if alive(pid) {
-		t.Error("a process that is gone is said to be alive")
+		t.Error("a process that has exited counts as alive")
 	}
 	if err := Stop(ctx, t.TempDir(), &Instance{PID: pid}); err != nil {
-		t.Errorf("stopping what is gone: %v", err)
+		t.Errorf("stopping a server that has exited: %v", err)
 	}
 }

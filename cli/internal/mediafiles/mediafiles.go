@@ -1,5 +1,5 @@
-// Package mediafiles turns the FILE, DIR and GLOB arguments of a command into
-// the files they mean, and finds what is wrong with them before any is sent.
+// Package mediafiles resolves the FILE, DIR and GLOB arguments of a command to
+// files, and reports what is wrong with them before any is uploaded.
 package mediafiles
 
 import (
@@ -15,26 +15,26 @@ import (
 	"github.com/soundextract/sx/server/sx"
 )
 
-// File is a file to upload, as it was when it was found.
+// File is a file to upload, in its state when it was found.
 type File struct {
 	Path    string // absolute
-	Name    string // its last element, as sx.FileName allows
+	Name    string // the path's last element, cleaned by sx.FileName
 	Size    int64  // bytes
 	ModTime time.Time
 }
 
-// extensions are those by which a file in a directory counts as media. A file that
-// is named itself may have any. MP3 is not among them: what comes out, often
-// into the same directory, would go in at the next run.
+// extensions are those of the media files in a directory. A file that is named
+// itself may have any. MP3 is not among them, because the results, often in the same
+// directory, would be uploaded by the next run.
 var extensions = []string{
 	".3g2", ".3gp", ".aac", ".aif", ".aiff", ".asf", ".avi", ".flac", ".flv", ".m2ts", ".m4a", ".m4b",
 	".m4v", ".mka", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".mxf", ".oga", ".ogg",
 	".ogv", ".opus", ".ts", ".vob", ".wav", ".webm", ".wma", ".wmv",
 }
 
-// Find gives the files that the arguments mean, each once, in the arguments'
-// order; those of a directory are sorted by name. Hidden files in directories are left
-// out. The error joins one *sx.Error for everything that is wrong.
+// Find returns the files that the arguments select, each once, in the order of the
+// arguments; those of a directory are sorted by name. It skips hidden files in
+// directories. The error joins one *sx.Error for each problem.
 func Find(args []string) ([]File, error) {
 	var found finder
 	for _, arg := range args {
@@ -48,7 +48,7 @@ func Find(args []string) ([]File, error) {
 
 type finder struct {
 	files    []File
-	targets  []string // paths without symbolic links, to know a file again
+	targets  []string // paths with symbolic links resolved, to find duplicates
 	problems []error
 }
 
@@ -84,8 +84,8 @@ func (f *finder) unreadable(path string, err error) {
 	}
 }
 
-// glob does what the shell has not done: it found no match, the pattern was
-// quoted, or it is a shell that leaves patterns to the program.
+// glob expands a pattern that the shell did not: the shell found no match, the
+// pattern was quoted, or the shell leaves patterns to programs.
 func (f *finder) glob(pattern string) {
 	paths, err := filepath.Glob(pattern)
 	if err != nil {
@@ -106,7 +106,7 @@ func (f *finder) glob(pattern string) {
 
 func (f *finder) directory(dir string) {
 	before := len(f.files) + len(f.problems)
-	known := false // a file in it was found before
+	known := false // a file in it was already found
 	err := filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
 		switch {
 		case err != nil:
@@ -133,7 +133,7 @@ func (f *finder) directory(dir string) {
 	}
 }
 
-// file takes one file, and reports false for one that was found before.
+// file adds one file, and returns false if it was already found.
 func (f *finder) file(path string) bool {
 	abs, err := filepath.Abs(path)
 	if err != nil {
@@ -164,14 +164,14 @@ func (f *finder) file(path string) bool {
 	return true
 }
 
-// check opens the file, which alone shows that it can be read.
+// check opens the file, because nothing else proves that it is readable.
 func check(path string) (fs.FileInfo, error) {
 	info, err := os.Stat(path)
 	if err != nil {
-		return nil, fmt.Errorf("look at the file: %w", err)
+		return nil, fmt.Errorf("stat the file: %w", err)
 	}
 	if !info.Mode().IsRegular() {
-		// Not opened: a named pipe would wait for its other end.
+		// Not opened, because opening a named pipe waits for its other end.
 		return nil, sx.NewError(sx.CodeInvalid, "is not a regular file").WithHint("save it as a file first")
 	}
 	file, err := os.Open(path)

@@ -100,7 +100,7 @@ func TestProblems(t *testing.T) {
 		{"no match", []string{"*.avi"}, []string{"no files match"}},
 		{"no pattern", []string{"week/[a"}, []string{"is not a valid pattern"}},
 		{"a path through a file", []string{"talk.mp4/x.mp4"}, []string{"cannot read"}},
-		{"all are told", []string{"none.mp4", "talk.mp4", "empty.mp4"}, []string{"none.mp4: no such file", "empty.mp4 is empty"}},
+		{"all are reported", []string{"none.mp4", "talk.mp4", "empty.mp4"}, []string{"none.mp4: no such file", "empty.mp4 is empty"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -122,9 +122,9 @@ func TestProblems(t *testing.T) {
 				t.Fatalf("got %v, want %v", errs, tt.want)
 			}
 			for i, err := range errs {
-				told := sx.AsError(err)
-				if !strings.Contains(told.Message, tt.want[i]) || told.Hint == "" || told.Code != sx.CodeInvalid {
-					t.Errorf("got %+v, want %q", told, tt.want[i])
+				known := sx.AsError(err)
+				if !strings.Contains(known.Message, tt.want[i]) || known.Hint == "" || known.Code != sx.CodeInvalid {
+					t.Errorf("got %+v, want %q", known, tt.want[i])
 				}
 			}
 		})
@@ -134,14 +134,14 @@ func TestProblems(t *testing.T) {
 func TestUnreadableAndSpecial(t *testing.T) {
 	t.Parallel()
 	if runtime.GOOS == "windows" {
-		return // has neither
+		return // Windows has neither
 	}
 	_, err := mediafiles.Find([]string{"/dev/null"})
 	if err == nil || !strings.Contains(err.Error(), "not a regular file") {
 		t.Errorf("/dev/null: %v", err)
 	}
 	if os.Geteuid() == 0 {
-		return // may read everything
+		return // root may read everything
 	}
 	path := filepath.Join(t.TempDir(), "secret.mp4")
 	if err := os.WriteFile(path, []byte("x"), 0); err != nil {

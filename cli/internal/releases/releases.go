@@ -1,5 +1,5 @@
-// Package releases knows where sx is published, which release is the newest, and
-// how this sx is brought up to it.
+// Package releases finds the newest published release of sx and says how to update
+// to it.
 package releases
 
 import (
@@ -18,11 +18,11 @@ import (
 	"github.com/soundextract/sx/server/sx"
 )
 
-// Home is where the releases are.
+// Home is the address of the releases.
 const Home = "https://github.com/soundextract/sx/releases"
 
-// Env names the variable that holds a mirror's address, to be used instead of
-// Home. install/install.sh reads the same.
+// Env is the environment variable for the address of a mirror, which replaces Home.
+// install/install.sh reads it too.
 const Env = "SX_RELEASES"
 
 const (
@@ -30,12 +30,12 @@ const (
 	maxList = 1 << 20
 )
 
-// listed finds a release's version in its list of checksums, which names every
-// file of it. Of all files there it is the one that install.sh needs as well.
+// listed finds a release's version in its list of checksums, which names all its
+// files. A mirror has that list anyway, because install.sh needs it.
 var listed = regexp.MustCompile(`(?m)^[0-9a-f]{64} [ *]sx_([0-9]+\.[0-9]+\.[0-9]+[0-9A-Za-z.-]*)_`)
 
-// Newest asks for the version of the newest release at home, such as "1.2.3". An
-// Error of code unreachable says that no answer came.
+// Newest returns the version of the newest release at home, such as "1.2.3". If no
+// answer comes, the error is an *sx.Error of code unreachable.
 func Newest(ctx context.Context, home string) (string, error) {
 	u, err := url.Parse(strings.TrimRight(home, "/"))
 	if err != nil || u.Host == "" {
@@ -89,16 +89,16 @@ func get(req *http.Request) ([]byte, error) {
 	return list, nil
 }
 
-// Page is the address of a release's page at home.
+// Page returns the address of a release's page at home.
 func Page(home, version string) string {
 	return strings.TrimRight(home, "/") + "/tag/v" + version
 }
 
-// A release is 1.2.3; before it come candidates such as 1.2.3-rc.1.
+// A release is 1.2.3; its candidates, such as 1.2.3-rc.1, come before it.
 var release = regexp.MustCompile(`^([0-9]+)\.([0-9]+)\.([0-9]+)(-[a-z]+\.[0-9]+)?$`)
 
-// Older reports whether have is an older release than newest. What is no release,
-// such as a build from any other commit, is not older.
+// Older reports whether have is an older release than newest. A build that is not a
+// release is not older.
 func Older(have, newest string) bool {
 	a, b := release.FindStringSubmatch(have), release.FindStringSubmatch(newest)
 	if a == nil || b == nil {
@@ -108,21 +108,21 @@ func Older(have, newest string) bool {
 		m, errM := strconv.Atoi(a[i])
 		n, errN := strconv.Atoi(b[i])
 		if errM != nil || errN != nil {
-			return false // no release ever had such a number
+			return false // too large for a release
 		}
 		if m != n {
 			return m < n
 		}
 	}
-	return a[4] != "" && b[4] == "" // the newest is never a candidate
+	return a[4] != "" && b[4] == "" // newest is never a candidate
 }
 
-// IsRelease reports whether version is that of a release or a candidate for one.
+// IsRelease reports whether version is that of a release or a release candidate.
 func IsRelease(version string) bool { return release.MatchString(version) }
 
-// HowToUpdate is the command that brings the program at path on the system goos
-// up to version, or else what to do by hand. The way is the one that the program's
-// place shows it was installed by.
+// HowToUpdate returns the command that updates the program at path on the system
+// goos to version, or else what to do by hand. The path shows how the program was
+// installed.
 func HowToUpdate(goos, path, home, version string) string {
 	dir := filepath.Dir(path)
 	switch {

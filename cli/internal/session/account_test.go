@@ -24,7 +24,7 @@ import (
 
 var anna = api.Credentials{Name: "anna", Password: "correct horse"}
 
-// open is the account as a new process would see it.
+// open returns the account as a new process would see it.
 func open(t *testing.T, server, dir string) *session.Account {
 	t.Helper()
 	a, err := session.NewAccount("test", server, session.OpenStore(dir, nil), http.DefaultTransport)
@@ -62,7 +62,7 @@ func TestSignInLasts(t *testing.T) {
 		t.Fatalf("got %v, %v", user, err)
 	}
 	if n := server.Refreshed(); n != 0 {
-		t.Errorf("a good token was renewed %d times", n)
+		t.Errorf("a valid token was renewed %d times", n)
 	}
 }
 
@@ -115,11 +115,11 @@ func TestRefusedTokenAndBodies(t *testing.T) {
 
 	server.RevokeAccess()
 	if err := createToken(t, c, strings.NewReader(`{"name":"rereadable","expires_in":60}`)); err != nil {
-		t.Errorf("a body that can be had again: %v", err)
+		t.Errorf("a body that can be sent again: %v", err)
 	}
 	server.RevokeAccess()
 	if err := createToken(t, c, io.MultiReader(strings.NewReader(`{"name":"consumed-1","expires_in":60}`))); sx.CodeOf(err) != sx.CodeUnauthenticated {
-		t.Errorf("a body that is gone: %v, want unauthenticated", err)
+		t.Errorf("a body that cannot be sent again: %v, want unauthenticated", err)
 	}
 	if err := createToken(t, c, io.MultiReader(strings.NewReader(`{"name":"consumed-2","expires_in":60}`))); err != nil {
 		t.Errorf("the next request must renew first: %v", err)
@@ -133,10 +133,10 @@ func TestEndedSessionIsForgotten(t *testing.T) {
 	server.EndSessions("anna")
 	_, err := signedClient(t, open(t, server.URL, dir)).Me(t.Context())
 	if sx.CodeOf(err) != sx.CodeSessionEnded || !strings.Contains(cmdutil.HintOf(err, nil), "sx login") {
-		t.Fatalf("got %v, want session_ended with the way out", err)
+		t.Fatalf("got %v, want session_ended with a hint", err)
 	}
-	if _, err := session.OpenStore(dir, nil).Get("test"); !errors.Is(err, session.ErrNoSignIn) {
-		t.Errorf("the sign-in is still stored: %v", err)
+	if _, err := session.OpenStore(dir, nil).Get("test"); !errors.Is(err, session.ErrNoSession) {
+		t.Errorf("the session is still stored: %v", err)
 	}
 }
 
@@ -153,7 +153,7 @@ func TestServerAwayKeepsTheSignIn(t *testing.T) {
 		t.Fatalf("got %v, want unreachable", err)
 	}
 	if _, err := signedClient(t, open(t, server.URL, dir)).Me(t.Context()); err != nil {
-		t.Errorf("the sign-in is lost: %v", err)
+		t.Errorf("the session is lost: %v", err)
 	}
 }
 
@@ -161,13 +161,13 @@ func TestLogout(t *testing.T) {
 	t.Parallel()
 	server, dir := gateway.New(t), t.TempDir()
 	register(t, server.URL, dir)
-	name, untold, err := open(t, server.URL, dir).Logout(t.Context())
-	if name != "anna" || untold != nil || err != nil {
-		t.Fatalf("got %q, %v, %v", name, untold, err)
+	name, serverErr, err := open(t, server.URL, dir).Logout(t.Context())
+	if name != "anna" || serverErr != nil || err != nil {
+		t.Fatalf("got %q, %v, %v", name, serverErr, err)
 	}
-	name, untold, err = open(t, server.URL, dir).Logout(t.Context())
-	if name != "" || untold != nil || err != nil {
-		t.Fatalf("second time: %q, %v, %v", name, untold, err)
+	name, serverErr, err = open(t, server.URL, dir).Logout(t.Context())
+	if name != "" || serverErr != nil || err != nil {
+		t.Fatalf("second time: %q, %v, %v", name, serverErr, err)
 	}
 }
 
@@ -177,12 +177,12 @@ func TestLogoutWithoutServerForgetsAllTheSame(t *testing.T) {
 	register(t, server.URL, dir)
 	gone := httptest.NewServer(http.NotFoundHandler())
 	gone.Close()
-	name, untold, err := open(t, gone.URL, dir).Logout(t.Context())
-	if name != "anna" || untold == nil || err != nil {
-		t.Fatalf("got %q, %v, %v, want a note that the server was not told", name, untold, err)
+	name, serverErr, err := open(t, gone.URL, dir).Logout(t.Context())
+	if name != "anna" || serverErr == nil || err != nil {
+		t.Fatalf("got %q, %v, %v, want an error of the server", name, serverErr, err)
 	}
-	if _, err := session.OpenStore(dir, nil).Get("test"); !errors.Is(err, session.ErrNoSignIn) {
-		t.Errorf("the sign-in is still stored: %v", err)
+	if _, err := session.OpenStore(dir, nil).Get("test"); !errors.Is(err, session.ErrNoSession) {
+		t.Errorf("the session is still stored: %v", err)
 	}
 }
 
@@ -202,11 +202,11 @@ func TestRedirectionIsNotFollowed(t *testing.T) {
 		t.Errorf("got %v, want the new address named", err)
 	}
 	if len(asked) > 0 {
-		t.Errorf("the redirection was followed, with %q", asked)
+		t.Errorf("the redirect was followed, with %q", asked)
 	}
 }
 
-// TestHelperProcess is no test: TestOneRefreshForAll runs it as a process.
+// TestHelperProcess is not a test: TestOneRefreshForAll runs it as a process.
 func TestHelperProcess(t *testing.T) {
 	server := os.Getenv("TEST_ACCOUNT_SERVER")
 	if server == "" {
@@ -247,11 +247,11 @@ func TestOneRefreshForAll(t *testing.T) {
 	callAtOnce(t, open(t, server.URL, dir))
 	group.Wait()
 	if n := server.Refreshed(); n != 1 {
-		t.Errorf("the refresh token was traded %d times, want once", n)
+		t.Errorf("the refresh token was used %d times, want once", n)
 	}
 }
 
-func TestWarnIfPlain(t *testing.T) {
+func TestWarnIfUnencrypted(t *testing.T) {
 	t.Parallel()
 	for server, want := range map[string]bool{
 		"http://127.0.0.1:1": false, "http://localhost:1": false, "http://[::1]:1": false,
@@ -260,7 +260,7 @@ func TestWarnIfPlain(t *testing.T) {
 		t.Run(server, func(t *testing.T) {
 			t.Parallel()
 			var said strings.Builder
-			open(t, server, t.TempDir()).WarnIfPlain(&said)
+			open(t, server, t.TempDir()).WarnIfUnencrypted(&said)
 			if got := said.Len() > 0; got != want {
 				t.Errorf("warned: %t, want %t: %s", got, want, fmt.Sprint(&said))
 			}

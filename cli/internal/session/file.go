@@ -12,23 +12,23 @@ import (
 	"github.com/soundextract/sx/server/sx"
 )
 
-// file holds the sign-ins of all accounts as one JSON object.
+// file stores the sessions of all accounts as one JSON object.
 type file struct{ path string }
 
-func (f file) get(account string) (SignIn, error) {
+func (f file) get(account string) (Session, error) {
 	all, err := f.read()
 	if err != nil {
-		return SignIn{}, err
+		return Session{}, err
 	}
 	in, ok := all[account]
 	if !ok {
-		return SignIn{}, ErrNoSignIn
+		return Session{}, ErrNoSession
 	}
 	return in, nil
 }
 
-// put stores an account's sign-in, or removes it when it is nil.
-func (f file) put(account string, in *SignIn) error {
+// put stores an account's session, or removes it if it is nil.
+func (f file) put(account string, in *Session) error {
 	all, err := f.read()
 	if err != nil {
 		return err
@@ -50,8 +50,8 @@ func (f file) put(account string, in *SignIn) error {
 	return nil
 }
 
-func (f file) read() (map[string]SignIn, error) {
-	all := map[string]SignIn{}
+func (f file) read() (map[string]Session, error) {
+	all := map[string]Session{}
 	info, err := os.Stat(f.path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return all, nil
@@ -59,7 +59,7 @@ func (f file) read() (map[string]SignIn, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the sessions: %w", err)
 	}
-	// Windows has no such bits; the directory is the account's own there.
+	// Windows has no permission bits; only the user can read the directory there.
 	if info.Mode().Perm()&0o077 != 0 && runtime.GOOS != "windows" {
 		return nil, sx.NewError(sx.CodeInvalid, "%s is readable by other users", f.path).
 			WithHint("restrict it with: chmod 600 %q", f.path)

@@ -10,34 +10,34 @@ import (
 
 const service = "soundextract"
 
-// SystemKeyring is the keyring of the person's session: Secret Service, Keychain or
+// SystemKeyring is the keyring of the operating system: Secret Service, Keychain or
 // Credential Manager.
 type SystemKeyring struct{}
 
 var _ Keyring = SystemKeyring{}
 
-// Get is part of Keyring.
+// Get implements Keyring.
 func (SystemKeyring) Get(account string) (string, error) {
 	secret, err := keyring.Get(service, account)
 	if errors.Is(err, keyring.ErrNotFound) {
-		return "", ErrNoSignIn
+		return "", ErrNoSession
 	}
 	return secret, err
 }
 
-// Set is part of Keyring.
+// Set implements Keyring.
 func (SystemKeyring) Set(account, secret string) error { return keyring.Set(service, account, secret) }
 
-// Delete is part of Keyring.
+// Delete implements Keyring.
 func (SystemKeyring) Delete(account string) error { return keyring.Delete(service, account) }
 
-// keyringTimeout is how long a keyring may take. One that waits for a desktop
-// nobody sits at would never answer.
+// keyringTimeout bounds one call of the keyring, which otherwise waits for ever
+// for an answer to its prompt on a desktop where nobody sits.
 const keyringTimeout = 2 * time.Second
 
 var errSilent = errors.New("the keyring does not respond")
 
-// guarded gives up on a keyring that hangs, and does not ask it again.
+// guarded gives up on a keyring that hangs, and does not call it again.
 type guarded struct {
 	ring   Keyring
 	silent atomic.Bool

@@ -14,33 +14,33 @@ import (
 	"github.com/soundextract/sx/cli/internal/config"
 )
 
-// SignIn is what one account's sign-in is made of.
-type SignIn struct {
+// Session is the stored session of one account.
+type Session struct {
 	User         string    `json:"user"` // the account's name on the server
 	AccessToken  string    `json:"access_token"`
 	RefreshToken string    `json:"refresh_token"`
 	Expires      time.Time `json:"expires"` // of the access token, by this machine's clock
 }
 
-// Keyring is the part of a system's keyring that is needed. Get returns
-// ErrNoSignIn for an account that it does not know.
+// Keyring stores secrets by account. Get returns ErrNoSession for an unknown
+// account.
 type Keyring interface {
 	Get(account string) (string, error)
 	Set(account, secret string) error
 	Delete(account string) error
 }
 
-// ErrNoSignIn says that there is no sign-in for the account.
-var ErrNoSignIn = errors.New("no session is stored")
+// ErrNoSession says that no session is stored for the account.
+var ErrNoSession = errors.New("no session is stored")
 
-// Store keeps sign-ins by account. Several processes may use it at once.
+// Store stores sessions by account. Several processes may use it at once.
 type Store struct {
-	keyring *guarded // nil when only the file is to be used
+	keyring *guarded // nil if only the file is used
 	file    file
 	lock    string
 }
 
-// OpenStore makes a store whose file is in dir. The keyring may be nil.
+// OpenStore returns a store whose file is in dir. The keyring may be nil.
 func OpenStore(dir string, keyring Keyring) *Store {
 	s := &Store{
 		file: file{path: filepath.Join(dir, "credentials.json")},
@@ -52,30 +52,29 @@ func OpenStore(dir string, keyring Keyring) *Store {
 	return s
 }
 
-// Get finds an account's sign-in, ErrNoSignIn when there is none.
+// Get returns an account's session, or ErrNoSession.
 //
-// A sign-in in the file is the newer one: it is there because the keyring
-// refused it, and it is removed as soon as the keyring takes one.
-func (s *Store) Get(account string) (SignIn, error) {
+// A session in the file is newer than one in the keyring: it is there because the
+// keyring refused it, and it is removed once the keyring accepts one.
+func (s *Store) Get(account string) (Session, error) {
 	in, err := s.file.get(account)
-	if !errors.Is(err, ErrNoSignIn) || s.keyring == nil {
+	if !errors.Is(err, ErrNoSession) || s.keyring == nil {
 		return in, err
 	}
 	secret, err := s.keyring.get(account)
 	if err != nil {
-		return SignIn{}, ErrNoSignIn // a keyring that does not work is as good as an empty one
+		return Session{}, ErrNoSession // a keyring that does not work counts as empty
 	}
 	if err := json.Unmarshal([]byte(secret), &in); err != nil {
-		return SignIn{}, ErrNoSignIn
+		return Session{}, ErrNoSession
 	}
 	return in, nil
 }
 
-// Update changes an account's sign-in while no other process can. The function
-// gets the stored one (nil when there is none) and returns what to store, nil
-// to forget it. When it returns an error too, its sign-in is stored and the
-// error returned.
-func (s *Store) Update(ctx context.Context, account string, change func(*SignIn) (*SignIn, error)) error {
+// Update changes an account's session while it holds the store's lock. change gets
+// the stored session, or nil, and returns the one to store, or nil to delete it. If
+// change also returns an error, its session is stored and the error returned.
+func (s *Store) Update(ctx context.Context, account string, change func(*Session) (*Session, error)) error {
 	if err := os.MkdirAll(filepath.Dir(s.lock), 0o700); err != nil {
 		return fmt.Errorf("create the session directory: %w", err)
 	}
@@ -85,11 +84,11 @@ func (s *Store) Update(ctx context.Context, account string, change func(*SignIn)
 	}
 	defer func() { _ = lock.Close() }()
 
-	var stored *SignIn
+	var stored *Session
 	switch in, err := s.Get(account); {
 	case err == nil:
 		stored = &in
-	case !errors.Is(err, ErrNoSignIn):
+	case !errors.Is(err, ErrNoSession):
 		return err
 	}
 	before := stored
@@ -104,16 +103,16 @@ func (s *Store) Update(ctx context.Context, account string, change func(*SignIn)
 	return changeErr
 }
 
-// lockPause is how often a lock that another process holds is asked for.
+// lockPause is the time between two tries to take a lock that another process holds.
 const lockPause = 20 * time.Millisecond
 
-func (s *Store) put(account string, before, next *SignIn) error {
+func (s *Store) put(account string, before, next *Session) error {
 	switch {
 	case next == nil && before == nil:
 		return nil
 	case next == nil:
 		if s.keyring != nil {
-			_ = s.keyring.delete(account) // not there is what was wanted
+			_ = s.keyring.delete(account) // fails if there is none
 		}
 		return s.file.put(account, nil)
 	case before != nil && *before == *next:
@@ -129,7 +128,7 @@ func (s *Store) put(account string, before, next *SignIn) error {
 	return s.file.put(account, next)
 }
 
-// StoreFor opens the store that the settings ask for.
+// StoreFor opens the store that the settings select.
 func StoreFor(c *config.Config) *Store {
 	if c.Credentials == config.CredentialsFile {
 		return OpenStore(c.Dir, nil)

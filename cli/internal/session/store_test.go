@@ -16,7 +16,7 @@ import (
 	"github.com/soundextract/sx/server/sx"
 )
 
-// ring is a keyring in memory that can be told to fail or to hang.
+// ring is a keyring in memory that fails or hangs on demand.
 type ring struct {
 	mu      sync.Mutex
 	secrets map[string]string
@@ -45,7 +45,7 @@ func (r *ring) Get(account string) (string, error) {
 	if s, ok := r.secrets[account]; ok {
 		return s, nil
 	}
-	return "", session.ErrNoSignIn
+	return "", session.ErrNoSession
 }
 
 func (r *ring) Set(account, secret string) error {
@@ -71,19 +71,19 @@ func (r *ring) Delete(account string) error {
 	return nil
 }
 
-func signIn(token string) session.SignIn {
-	return session.SignIn{User: "anna", AccessToken: token, RefreshToken: "r-" + token, Expires: time.Now().UTC().Round(0)}
+func signIn(token string) session.Session {
+	return session.Session{User: "anna", AccessToken: token, RefreshToken: "r-" + token, Expires: time.Now().UTC().Round(0)}
 }
 
-func put(t *testing.T, s *session.Store, account string, in *session.SignIn) {
+func put(t *testing.T, s *session.Store, account string, in *session.Session) {
 	t.Helper()
-	err := s.Update(t.Context(), account, func(*session.SignIn) (*session.SignIn, error) { return in, nil })
+	err := s.Update(t.Context(), account, func(*session.Session) (*session.Session, error) { return in, nil })
 	if err != nil {
 		t.Fatal(err)
 	}
 }
 
-func want(t *testing.T, s *session.Store, account string, in session.SignIn) {
+func want(t *testing.T, s *session.Store, account string, in session.Session) {
 	t.Helper()
 	got, err := s.Get(account)
 	if err != nil || got != in {
@@ -93,7 +93,7 @@ func want(t *testing.T, s *session.Store, account string, in session.SignIn) {
 
 func wantNone(t *testing.T, s *session.Store, account string) {
 	t.Helper()
-	if got, err := s.Get(account); !errors.Is(err, session.ErrNoSignIn) {
+	if got, err := s.Get(account); !errors.Is(err, session.ErrNoSession) {
 		t.Errorf("got %v, %v, want none", got, err)
 	}
 }
@@ -147,7 +147,7 @@ func TestFileIsForItsOwnerOnly(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := s.Get("local"); err == nil || !strings.Contains(sx.AsError(err).Hint, "chmod 600") {
-		t.Errorf("got %v, want a refusal with the way out", err)
+		t.Errorf("got %v, want an error with a hint", err)
 	}
 }
 
@@ -182,18 +182,18 @@ func TestKeyringThatHangsIsGivenUp(t *testing.T) {
 	keyring := &ring{hang: make(chan struct{})}
 	defer close(keyring.hang)
 	s, in := session.OpenStore(t.TempDir(), keyring), signIn("a")
-	begin := time.Now()
+	start := time.Now()
 	put(t, s, "local", &in)
 	want(t, s, "local", in)
 	put(t, s, "local", nil)
 	wantNone(t, s, "local")
-	if took := time.Since(begin); took > 4*time.Second {
+	if took := time.Since(start); took > 4*time.Second {
 		t.Errorf("it took %s", took)
 	}
 	keyring.mu.Lock()
 	defer keyring.mu.Unlock()
 	if keyring.asked != 1 {
-		t.Errorf("the keyring was asked %d times, want once", keyring.asked)
+		t.Errorf("the keyring was called %d times, want once", keyring.asked)
 	}
 }
 
@@ -202,7 +202,7 @@ func TestUpdateStoresAlsoWithAnError(t *testing.T) {
 	s, in := session.OpenStore(t.TempDir(), nil), signIn("a")
 	put(t, s, "local", &in)
 	refused := errors.New("refused")
-	err := s.Update(t.Context(), "local", func(got *session.SignIn) (*session.SignIn, error) {
+	err := s.Update(t.Context(), "local", func(got *session.Session) (*session.Session, error) {
 		if got == nil || *got != in {
 			t.Errorf("got %v, want %v", got, in)
 		}
@@ -220,9 +220,9 @@ func TestUpdateWaitsForItsTurn(t *testing.T) {
 	var group sync.WaitGroup
 	for range 8 {
 		group.Go(func() {
-			err := session.OpenStore(dir, nil).Update(t.Context(), "local", func(in *session.SignIn) (*session.SignIn, error) {
+			err := session.OpenStore(dir, nil).Update(t.Context(), "local", func(in *session.Session) (*session.Session, error) {
 				if in == nil {
-					in = &session.SignIn{}
+					in = &session.Session{}
 				}
 				in.AccessToken += "x"
 				return in, nil
@@ -238,9 +238,9 @@ func TestUpdateWaitsForItsTurn(t *testing.T) {
 	}
 
 	ctx, cancel := context.WithCancel(t.Context())
-	err := session.OpenStore(dir, nil).Update(t.Context(), "local", func(*session.SignIn) (*session.SignIn, error) {
+	err := session.OpenStore(dir, nil).Update(t.Context(), "local", func(*session.Session) (*session.Session, error) {
 		cancel()
-		return nil, session.OpenStore(dir, nil).Update(ctx, "local", func(*session.SignIn) (*session.SignIn, error) {
+		return nil, session.OpenStore(dir, nil).Update(ctx, "local", func(*session.Session) (*session.Session, error) {
 			t.Error("two changes at once")
 			return nil, nil
 		})

@@ -12,22 +12,23 @@ import (
 	"github.com/soundextract/sx/server/sx"
 )
 
-// margin is how long before its end an access token is renewed: a request must
-// arrive while it is still good.
+// margin is how long before it expires an access token is renewed, so that it is
+// still valid when the request arrives.
 const margin = 30 * time.Second
 
-// renewTimeout bounds a renewal, as other processes wait for it.
+// renewTimeout bounds a renewal, because other processes wait for it.
 const renewTimeout = 30 * time.Second
 
 // transport adds the account's access token to each request.
 type transport struct{ account *Account }
 
-// RoundTrip renews the token when it is about to end, and once when the server
-// refuses it, if the request can be sent again.
+// RoundTrip implements http.RoundTripper. It renews a token that is about to
+// expire. If the server refuses the token, it renews it and sends the request once
+// more, if the request can be sent again.
 func (t transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	a := t.account
 	if req.URL.Scheme != a.server.Scheme || req.URL.Host != a.server.Host {
-		return nil, sx.NewError(sx.CodeInternal, "a request to %s must not carry the sign-in of %s", req.URL.Host, a.server.Host)
+		return nil, sx.NewError(sx.CodeInternal, "a request to %s must not carry the token for %s", req.URL.Host, a.server.Host)
 	}
 	if a.personal != "" {
 		return a.base.RoundTrip(signed(req, a.personal))
@@ -67,7 +68,7 @@ func closeBody(req *http.Request) {
 	}
 }
 
-// replay gives the request once more, if its body can be had again.
+// replay returns the request for another try, if its body can be sent again.
 func replay(req *http.Request) (*http.Request, bool) {
 	if req.Body == nil || req.Body == http.NoBody {
 		return req, true
@@ -84,8 +85,8 @@ func replay(req *http.Request) (*http.Request, bool) {
 	return out, true
 }
 
-// refused reports whether the answer means the access token, and leaves its
-// body to be read again.
+// refused reports whether the server refused the access token. The response's body
+// can be read again afterwards.
 func refused(res *http.Response) bool {
 	const limit = 64 << 10
 	raw, err := io.ReadAll(io.LimitReader(res.Body, limit))
@@ -95,7 +96,7 @@ func refused(res *http.Response) bool {
 	return err == nil && json.Unmarshal(raw, &body) == nil && body.Error.Code == sx.CodeUnauthenticated
 }
 
-// token gives an access token that the server has not refused, renewed if need be.
+// token returns an access token that the server has not refused, renewed if necessary.
 func (a *Account) token(ctx context.Context) (string, error) {
 	if in, bad := a.known(); usable(in, bad) {
 		return in.AccessToken, nil
@@ -110,8 +111,8 @@ func (a *Account) token(ctx context.Context) (string, error) {
 		a.remember(in)
 		return in.AccessToken, nil
 	}
-	var fresh SignIn
-	err := a.store.Update(ctx, a.name, func(stored *SignIn) (*SignIn, error) {
+	var fresh Session
+	err := a.store.Update(ctx, a.name, func(stored *Session) (*Session, error) {
 		if stored == nil {
 			return nil, a.signedOut()
 		}
@@ -138,7 +139,7 @@ func (a *Account) token(ctx context.Context) (string, error) {
 	return fresh.AccessToken, nil
 }
 
-func usable(in SignIn, bad string) bool {
+func usable(in Session, bad string) bool {
 	return in.AccessToken != "" && in.AccessToken != bad && time.Until(in.Expires) > margin
 }
 

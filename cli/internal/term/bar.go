@@ -26,22 +26,22 @@ type ProgressBar struct {
 
 	// Guarded by the display's lock:
 
-	step    int // the phase that goes on, from 0
+	step    int // the current phase, from 0
 	phase   string
 	status  status
-	inBytes bool // the phase moves bytes
+	inBytes bool // the phase is measured in bytes
 	now     int64
 	total   int64
-	percent float64 // of a phase that is not in bytes
+	percent float64 // of a phase that is not measured in bytes
 	left    time.Duration
 	speed   speed
-	stalled string // why nothing goes on, until
+	stalled string // why the transfer waits, until
 	until   time.Time
 	ended   string // how it ended
 	plain   plain
 }
 
-// enter begins the phase unless it goes on already.
+// enter starts the phase, unless it is the current one.
 func (b *ProgressBar) enter(phase string) (entered bool) {
 	b.stalled = ""
 	if b.status == active && b.phase == phase {
@@ -54,8 +54,8 @@ func (b *ProgressBar) enter(phase string) (entered bool) {
 	return true
 }
 
-// Start begins a phase that moves bytes, done of total being there already;
-// they do not count for the speed.
+// Start starts a phase of total bytes, of which done were transferred earlier and do
+// not count for the speed.
 func (b *ProgressBar) Start(phase string, done, total int64) {
 	b.display.mu.Lock()
 	defer b.display.mu.Unlock()
@@ -65,7 +65,7 @@ func (b *ProgressBar) Start(phase string, done, total int64) {
 	b.plain.start(b, fmt.Sprintf("%s, %s", phase, sx.FormatSize(total)))
 }
 
-// Set says how many bytes are there now.
+// Set sets how many bytes have been transferred.
 func (b *ProgressBar) Set(done int64) {
 	b.display.mu.Lock()
 	defer b.display.mu.Unlock()
@@ -74,8 +74,8 @@ func (b *ProgressBar) Set(done int64) {
 	b.plain.tick(b)
 }
 
-// Percent shows a phase that is measured in percent; left is 0 when the time
-// left is not known.
+// Percent shows a phase that is measured in percent; left is the time left, 0 if
+// unknown.
 func (b *ProgressBar) Percent(phase string, percent float64, left time.Duration) {
 	b.display.mu.Lock()
 	defer b.display.mu.Unlock()
@@ -88,8 +88,8 @@ func (b *ProgressBar) Percent(phase string, percent float64, left time.Duration)
 	b.plain.tick(b)
 }
 
-// Wait says that nothing goes on until the given time, and why. It does nothing
-// after the bar's end.
+// Wait shows until when the transfer waits, and why. It does nothing after the bar's
+// end.
 func (b *ProgressBar) Wait(reason string, until time.Time) {
 	b.display.mu.Lock()
 	defer b.display.mu.Unlock()
@@ -103,12 +103,12 @@ func (b *ProgressBar) Wait(reason string, until time.Time) {
 	b.plain.wait(b)
 }
 
-// Say leaves a line about the file.
+// Say prints a line about the file.
 func (b *ProgressBar) Say(format string, args ...any) {
 	b.display.Say(b.name + ": " + fmt.Sprintf(format, args...))
 }
 
-// Done ends the bar well; how says it in a word or two.
+// Done ends the bar after success; how says it in a word or two.
 func (b *ProgressBar) Done(how string) {
 	b.display.mu.Lock()
 	defer b.display.mu.Unlock()
@@ -116,8 +116,8 @@ func (b *ProgressBar) Done(how string) {
 	b.plain.line(b, how)
 }
 
-// Fail ends the bar. A loud failure leaves a line that says why, and the hint
-// below it, for errors that are not reported otherwise.
+// Fail ends the bar after a failure. If loud, it prints the error and its hint, for
+// errors that nothing else reports.
 func (b *ProgressBar) Fail(err error, hint string, loud bool) {
 	b.display.mu.Lock()
 	defer b.display.mu.Unlock()
@@ -134,7 +134,7 @@ func (b *ProgressBar) Fail(err error, hint string, loud bool) {
 	}
 }
 
-// fraction is how much of the present phase is done, from 0 to 1.
+// fraction returns how much of the current phase is done, from 0 to 1.
 func (b *ProgressBar) fraction() float64 {
 	switch {
 	case b.status == waiting:
@@ -149,7 +149,7 @@ func (b *ProgressBar) fraction() float64 {
 	return min(max(float64(b.now)/float64(b.total), 0), 1)
 }
 
-// view is what there is to see of the bar.
+// view returns what the display shows of the bar.
 func (b *ProgressBar) view(now time.Time) view {
 	v := view{name: b.name, status: b.status, fraction: b.fraction()}
 	v.overall = v.fraction
@@ -167,7 +167,7 @@ func (b *ProgressBar) view(now time.Time) view {
 	case b.stalled != "":
 		v.note = b.waitText(now)
 	case b.steps == 1 && !b.inBytes:
-		v.note = b.phase // a moment beside the one phase, not worth a column
+		v.note = b.phase // too short a phase for a column
 	default:
 		if b.steps > 1 {
 			v.phase = b.phase
@@ -195,7 +195,7 @@ func (b *ProgressBar) waitText(now time.Time) string {
 
 func amount(now, total int64) string { return sx.FormatSize(now) + " of " + sx.FormatSize(total) }
 
-// timeLeft is 0 when it is not known.
+// timeLeft returns 0 if it is unknown.
 func timeLeft(bytes int64, perSecond float64) time.Duration {
 	if perSecond < 1 || bytes <= 0 {
 		return 0
@@ -207,7 +207,7 @@ func timeLeft(bytes int64, perSecond float64) time.Duration {
 	return max(time.Duration(seconds*float64(time.Second)), time.Second)
 }
 
-// Rename gives the bar another name.
+// Rename changes the bar's name.
 func (b *ProgressBar) Rename(name string) {
 	b.display.mu.Lock()
 	defer b.display.mu.Unlock()

@@ -8,7 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// echoes reports whether the terminal shows what is typed.
+// echoes reports whether the terminal echoes what is typed.
 func echoes(f *os.File) bool {
 	state, err := unix.IoctlGetTermios(int(f.Fd()), unix.TIOCGETA)
 	return err == nil && state.Lflag&unix.ECHO != 0

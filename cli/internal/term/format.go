@@ -11,8 +11,7 @@ import (
 	"github.com/soundextract/sx/server/sx"
 )
 
-// FormatAge writes how long something is past in its largest unit: "12s", "3m",
-// "5h", "2d".
+// FormatAge formats an age in its largest unit: "12s", "3m", "5h", "2d".
 func FormatAge(d time.Duration) string {
 	switch {
 	case d < 0:
@@ -28,7 +27,7 @@ func FormatAge(d time.Duration) string {
 	}
 }
 
-// FormatClock writes the length of a recording: "0:30", "59:59", "1:02:03".
+// FormatClock formats the length of a recording: "0:30", "59:59", "1:02:03".
 func FormatClock(seconds float64) string {
 	s := int(math.Round(seconds))
 	if s < 3600 {
@@ -37,8 +36,8 @@ func FormatClock(seconds float64) string {
 	return fmt.Sprintf("%d:%02d:%02d", s/3600, s/60%60, s%60)
 }
 
-// Shorten brings a text to at most width columns by leaving out its middle, so
-// that a file name keeps its extension.
+// Shorten shortens a text to at most width columns. It leaves out the middle, so that
+// a file name keeps its extension.
 func Shorten(text string, width int) string {
 	if runewidth.StringWidth(text) <= width {
 		return text
@@ -52,8 +51,8 @@ func Shorten(text string, width int) string {
 	return runewidth.Truncate(text, head, "") + "…" + end
 }
 
-// Wrap breaks a text between words into lines of at most the given columns; a
-// word that is longer has a line of its own.
+// Wrap breaks a text between words into lines of at most the given number of
+// columns; a longer word gets its own line.
 func Wrap(text string, columns int) []string {
 	var lines []string
 	line := ""
@@ -70,7 +69,7 @@ func Wrap(text string, columns int) []string {
 	return append(lines, line)
 }
 
-// FormatRate writes a speed in bytes per second: "11 MB/s"; "" when it is not known.
+// FormatRate formats a speed in bytes per second: "11 MB/s"; "" if it is unknown.
 func FormatRate(perSecond float64) string {
 	if perSecond < 1 || math.IsNaN(perSecond) || math.IsInf(perSecond, 0) {
 		return ""
@@ -78,7 +77,7 @@ func FormatRate(perSecond float64) string {
 	return sx.FormatSize(int64(perSecond)) + "/s"
 }
 
-// FormatDuration writes a time in its two largest units: "8s", "3m 20s", "2h 5m".
+// FormatDuration formats a duration in its two largest units: "8s", "3m 20s", "2h 5m".
 func FormatDuration(d time.Duration) string {
 	d = d.Round(time.Second)
 	h, m, s := int(d.Hours()), int(d.Minutes())%60, int(d.Seconds())%60

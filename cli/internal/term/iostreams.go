@@ -1,6 +1,6 @@
-// Package term is the terminal as the commands use it: streams, tables,
-// progress bars, prompts, and the formats of sizes and times. Results go to Out;
-// progress, prompts and errors go to ErrOut. Only main connects it to the process.
+// Package term has what commands need of the terminal: streams, tables, progress
+// bars, prompts, and the formats of sizes and times. Results go to Out; progress,
+// prompts and errors go to ErrOut. Only main uses the streams of the process.
 package term
 
 import (
@@ -20,18 +20,18 @@ type IOStreams struct {
 	Out    io.Writer
 	ErrOut io.Writer
 
-	// InTTY, OutTTY and ErrTTY tell which streams are a terminal.
+	// InTTY, OutTTY and ErrTTY report which streams are terminals.
 	InTTY, OutTTY, ErrTTY bool
-	// Color tells whether ErrOut and Out may carry ANSI colours.
+	// Color reports whether Out and ErrOut may contain ANSI colours.
 	Color bool
 
 	inFd, errFd int
 }
 
-// System connects to the process's own streams.
+// System returns the streams of the process.
 func System() *IOStreams { return FromFiles(os.Stdin, os.Stdout, os.Stderr) }
 
-// FromFiles connects to open files, each of which may be a terminal.
+// FromFiles returns streams on open files, each of which may be a terminal.
 func FromFiles(in, out, errOut *os.File) *IOStreams {
 	s := &IOStreams{
 		In: in, Out: out, ErrOut: errOut,
@@ -41,18 +41,18 @@ func FromFiles(in, out, errOut *os.File) *IOStreams {
 		inFd:   int(in.Fd()),
 		errFd:  int(errOut.Fd()),
 	}
-	// https://no-color.org: a non-empty NO_COLOR switches colours off.
+	// https://no-color.org: a non-empty NO_COLOR disables colours.
 	s.Color = s.ErrTTY && os.Getenv("NO_COLOR") == ""
 	return s
 }
 
-// Test gives streams that are buffers and no terminal.
+// Test returns streams on buffers, which are not terminals.
 func Test(in string) (s *IOStreams, out, errOut *bytes.Buffer) {
 	out, errOut = &bytes.Buffer{}, &bytes.Buffer{}
 	return &IOStreams{In: bytes.NewBufferString(in), Out: out, ErrOut: errOut, inFd: -1, errFd: -1}, out, errOut
 }
 
-// Size is the terminal's width and height in characters, 80 × 24 where there is none.
+// Size returns the terminal's width and height in characters, 80 × 24 without one.
 func (s *IOStreams) Size() (width, height int) {
 	if s.ErrTTY {
 		if w, h, err := xterm.GetSize(s.errFd); err == nil && w > 0 && h > 0 {
@@ -62,8 +62,8 @@ func (s *IOStreams) Size() (width, height int) {
 	return 80, 24
 }
 
-// ReadPassword reads a line from the terminal without showing it. When ctx ends
-// first, the terminal shows again what is typed.
+// ReadPassword reads a line from the terminal without echoing it. If ctx ends first,
+// it turns the terminal's echo on again.
 func (s *IOStreams) ReadPassword(ctx context.Context) (string, error) {
 	before, err := xterm.GetState(s.inFd)
 	if err != nil {

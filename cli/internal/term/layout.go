@@ -9,18 +9,18 @@ import (
 	"github.com/schollz/progressbar/v3"
 )
 
-// view is what there is to see of one bar at one moment.
+// view is the state of one bar at one moment.
 type view struct {
 	name      string
 	status    status
 	phase     string
 	fraction  float64 // of the phase
-	overall   float64 // of the whole way
-	total     int64   // bytes of the whole way, 0 if it is not measured in bytes
+	overall   float64 // of all phases
+	total     int64   // bytes of all phases; 0 if they are not measured in bytes
 	bytes     string
 	perSecond float64
 	left      string
-	note      string // stands instead of the bar
+	note      string // shown instead of the bar
 }
 
 // Widths in columns.
@@ -28,16 +28,16 @@ const (
 	minName = 8
 	minBar  = 8
 	maxBar  = 60
-	// The measures' columns keep their width, so that the bars do not jump.
+	// These columns keep their width, so that the bars do not move.
 	phaseWidth = 11 // "downloading"
 	bytesWidth = 16 // "999 MB of 999 MB"
 	rateWidth  = 8  // "999 MB/s"
 	leftWidth  = 12 // "59m 59s left"
 )
 
-// layout gives the lines of the block: a line for each bar if all fit, else one
-// over all of them and those that are at work. The last painting keeps no bars
-// that are no longer at work, if not all fit.
+// layout returns the lines of the block: a line for each bar if they fit, else a
+// summary and the active bars. If they do not fit, the last painting has no bars that
+// are no longer active.
 func layout(views []view, width, height int, last bool) []string {
 	width, height = max(width, 1), max(height, 1)
 	shown := views
@@ -69,7 +69,7 @@ func running(views []view, limit int, last bool) []view {
 	return found
 }
 
-// summary is one view over all.
+// summary returns one view of all bars.
 func summary(views []view) view {
 	all := view{status: active}
 	finished, now := 0, int64(0)
@@ -95,15 +95,15 @@ func summary(views []view) view {
 	return all
 }
 
-// columns says which columns there are and how wide those are that vary.
+// columns says which columns are shown and how wide the variable ones are.
 type columns struct {
 	name, bar          int
 	phase, bytes, left bool
 	rate               bool
 }
 
-// fit gives the bar what the others leave, and drops columns until it has
-// enough to be read.
+// fit gives the bar the width that the other columns leave, and drops columns until
+// the bar is wide enough.
 func (c *columns) fit(width int) {
 	c.rate = c.bytes
 	c.name = min(c.name, max(minName, width/3))
@@ -160,7 +160,7 @@ func (c *columns) line(v view) string {
 	return b.String()
 }
 
-// beforePercent is the width of what stands between a name and the percentage.
+// beforePercent is the width between a name and the percentage.
 func (c *columns) beforePercent() int {
 	if c.phase {
 		return 2 + phaseWidth
@@ -168,11 +168,11 @@ func (c *columns) beforePercent() int {
 	return 0
 }
 
-// note is the percentage with the text that stands instead of a bar.
+// note returns the percentage with the text that is shown instead of a bar.
 func note(v view) string { return fmt.Sprintf("%3d%% %s", int(100*v.fraction), v.note) }
 
-// meter is a description with the percentage and the bar. The bar is ASCII on
-// purpose: block characters are two columns wide on some East Asian terminals.
+// meter returns a description with the percentage and the bar. The bar is ASCII
+// because block characters are two columns wide on some East Asian terminals.
 func meter(description string, fraction float64, width int) string {
 	const full = 10_000
 	bar := progressbar.NewOptions64(full,
@@ -180,7 +180,7 @@ func meter(description string, fraction float64, width int) string {
 		progressbar.OptionSetPredictTime(false), progressbar.OptionSetElapsedTime(false),
 		progressbar.OptionSetTheme(progressbar.Theme{Saucer: "=", SaucerHead: ">", SaucerPadding: " ", BarStart: "[", BarEnd: "]"}),
 	)
-	_ = bar.RenderBlank() // writes to nowhere
+	_ = bar.RenderBlank() // writes to io.Discard
 	_ = bar.Set64(int64(fraction * full))
 	return strings.TrimRight(strings.TrimPrefix(bar.String(), "\r"), " ")
 }
@@ -191,7 +191,7 @@ func pad(s string, width int) string { return s + strings.Repeat(" ", max(0, wid
 
 func padLeft(s string, width int) string { return strings.Repeat(" ", max(0, width-textWidth(s))) + s }
 
-// clip cuts a text to the width.
+// clip cuts a text to width.
 func clip(s string, width int) string {
 	if textWidth(s) <= width {
 		return s

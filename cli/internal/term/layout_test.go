@@ -121,9 +121,9 @@ func TestSpeed(t *testing.T) {
 	t.Parallel()
 	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	var s speed
-	s.reset(at, 1_000_000) // what was there before does not count
+	s.reset(at, 1_000_000) // earlier bytes do not count
 	if got := s.perSecond(at); got != 0 {
-		t.Errorf("at the beginning: %f", got)
+		t.Errorf("at the start: %f", got)
 	}
 	for i := range 40 {
 		s.add(at.Add(time.Duration(i)*time.Second), 1_000_000+int64(i)*500)
@@ -135,7 +135,7 @@ func TestSpeed(t *testing.T) {
 	if got := s.perSecond(at.Add(time.Minute)); got > 20 {
 		t.Errorf("a minute after the last byte: %f", got)
 	}
-	s.add(at, 10) // the server had less than was sent
+	s.add(at, 10) // the server has less than was sent
 	if got := s.perSecond(at); got != 0 {
 		t.Errorf("after going back: %f", got)
 	}

@@ -5,21 +5,21 @@ import (
 	"time"
 )
 
-// Where there is no terminal, a file gets a line at each tenth of its way, not
-// more often than every second, and every ten seconds.
+// Without a terminal, a file gets a line every 10% but at most once a second, and at
+// least every ten seconds.
 const (
 	plainAtMost  = time.Second
 	plainAtLeast = 10 * time.Second
 )
 
-// plain says which lines a bar has had.
+// plain is what was printed for a bar.
 type plain struct {
 	at     time.Time // of the last line
 	tenth  int
 	waited time.Time // of the last line about waiting
 }
 
-// line says something about the bar.
+// line prints a line about the bar.
 func (p *plain) line(b *ProgressBar, text string) {
 	if !b.display.live {
 		b.display.sayLocked(b.name + ": " + text)
@@ -44,7 +44,7 @@ func (p *plain) tick(b *ProgressBar) {
 	p.tenth = tenth
 	var v view
 	b.measure(&v, now)
-	text := fmt.Sprintf("%s %d %%", b.phase, int(100*b.fraction()))
+	text := fmt.Sprintf("%s %d%%", b.phase, int(100*b.fraction()))
 	for _, s := range []string{v.bytes, FormatRate(v.perSecond), v.left} {
 		if s != "" {
 			text += ", " + s

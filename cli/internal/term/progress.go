@@ -7,15 +7,15 @@ import (
 	"time"
 )
 
-// frame is the time between two paintings of the block.
+// frame is the time between two repaints of the block.
 const frame = 100 * time.Millisecond
 
-// margin is left free at the right, so that the ^C that the terminal shows for
-// Ctrl-C does not break a line.
+// margin is left free at the right, so that the ^C that the terminal echoes for
+// Ctrl-C does not wrap a line.
 const margin = 3
 
-// ProgressDisplay shows any number of bars on the error stream. Its methods and those
-// of its bars may be called from several goroutines.
+// ProgressDisplay shows progress bars on ErrOut. Its methods and those of its bars
+// may be called from several goroutines.
 type ProgressDisplay struct {
 	io   *IOStreams
 	live bool // a terminal: bars; else lines
@@ -27,7 +27,7 @@ type ProgressDisplay struct {
 	stop, stopped chan struct{}
 }
 
-// NewProgressDisplay makes a display. Close has to be called in the end.
+// NewProgressDisplay returns a display, which the caller must close.
 func NewProgressDisplay(streams *IOStreams) *ProgressDisplay {
 	d := &ProgressDisplay{
 		io: streams, live: streams.ErrTTY,
@@ -57,7 +57,7 @@ func (d *ProgressDisplay) paintUntilStopped() {
 	}
 }
 
-// Close paints for the last time and leaves the cursor below the block.
+// Close paints the bars for the last time and leaves the cursor below them.
 func (d *ProgressDisplay) Close() {
 	close(d.stop)
 	<-d.stopped
@@ -69,8 +69,8 @@ func (d *ProgressDisplay) Close() {
 	}
 }
 
-// Add puts a bar below the others, still waiting. size is how many bytes it
-// will move, 0 if that is not known; steps is how many phases it will have.
+// Add adds a bar below the others. size is the number of bytes that it will move, 0
+// if unknown; steps is the number of its phases.
 func (d *ProgressDisplay) Add(name string, size int64, steps int) *ProgressBar {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -79,7 +79,7 @@ func (d *ProgressDisplay) Add(name string, size int64, steps int) *ProgressBar {
 	return b
 }
 
-// Say leaves a line above the bars.
+// Say prints a line above the bars.
 func (d *ProgressDisplay) Say(line string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -87,11 +87,11 @@ func (d *ProgressDisplay) Say(line string) {
 }
 
 func (d *ProgressDisplay) sayLocked(line string) {
-	_, _ = d.above(d.io.ErrOut, []byte(line+"\n")) // an error output that is gone cannot be told
+	_, _ = d.above(d.io.ErrOut, []byte(line+"\n")) // there is nowhere to report it
 }
 
-// Out is where results go while the display is on: what is written to it, whole
-// lines at a time, comes out on the output stream without disturbing the bars.
+// Out returns the writer for results while bars are shown. It takes whole lines and
+// writes them to the output stream without disturbing the bars.
 func (d *ProgressDisplay) Out() io.Writer { return out{d} }
 
 type out struct{ d *ProgressDisplay }
@@ -102,7 +102,7 @@ func (o out) Write(p []byte) (int, error) {
 	return o.d.above(o.d.io.Out, p)
 }
 
-// above writes to w where the block stood and paints the block again below.
+// above writes to w above the block.
 func (d *ProgressDisplay) above(w io.Writer, p []byte) (int, error) {
 	if d.live {
 		d.screen.Erase(d.io.ErrOut)
@@ -127,8 +127,8 @@ func (d *ProgressDisplay) paint(last bool) {
 	d.screen.Paint(d.io.ErrOut, layout(views, width-margin, height-1, last), width)
 }
 
-// Wait leaves a line about a pause that concerns no single bar. It implements
-// transfer.Waiter.
+// Wait prints a line about a pause that concerns no single bar. It implements
+// transfer.WaitReporter.
 func (d *ProgressDisplay) Wait(reason string, until time.Time) {
 	if pause := time.Until(until); pause >= plainAtMost {
 		d.Say(fmt.Sprintf("%s, retrying in %s", reason, FormatDuration(pause)))

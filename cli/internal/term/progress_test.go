@@ -21,11 +21,11 @@ func TestPlainLines(t *testing.T) {
 	a, b, c := d.Add("a.mp4", 100, 1), d.Add("b.mp4", 0, 3), d.Add("c.mp4", 0, 1)
 	a.Say("going on at %d B", 40)
 	a.Start("uploading", 40, 100)
-	a.Wait("no connection", time.Now().Add(100*time.Millisecond)) // too short to be worth a line
+	a.Wait("no connection", time.Now().Add(100*time.Millisecond)) // too short for a line
 	a.Wait("no connection", time.Now().Add(8*time.Second))
-	a.Wait("no connection", time.Now().Add(8*time.Second)) // told just now
+	a.Wait("no connection", time.Now().Add(8*time.Second)) // reported a moment ago
 	for i := range int64(60) {
-		a.Set(40 + i) // not a line for each, so soon
+		a.Set(40 + i) // at most one line a second
 	}
 	b.Percent("queued", 0, 0)
 	b.Percent("converting", 0, 0)
@@ -33,7 +33,7 @@ func TestPlainLines(t *testing.T) {
 	a.Done("uploaded")
 	a.Wait("no connection", time.Now().Add(time.Hour))
 	b.Fail(sx.NewError(sx.CodeNoAudio, "there is no sound").WithHint("choose another"), "choose another", true)
-	c.Fail(errors.New("told by someone else"), "", false)
+	c.Fail(errors.New("reported elsewhere"), "", false)
 	if _, err := io.WriteString(d.Out(), "result\n"); err != nil {
 		t.Fatal(err)
 	}

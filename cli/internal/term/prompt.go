@@ -11,8 +11,8 @@ import (
 	"github.com/soundextract/sx/server/sx"
 )
 
-// PromptLine asks for a line of text, which comes back without blanks around it. It
-// fails when the input ends before that.
+// PromptLine asks for a line of text and returns it without surrounding white space.
+// It fails if the input ends first.
 func PromptLine(ctx context.Context, streams *IOStreams, question string) (string, error) {
 	_, _ = fmt.Fprint(streams.ErrOut, question)
 	type line struct {
@@ -32,7 +32,7 @@ func PromptLine(ctx context.Context, streams *IOStreams, question string) (strin
 	}
 }
 
-// readLine takes no more from in than the line, which is left to the next question.
+// readLine reads no more than the line; the rest is for the next prompt.
 func readLine(in io.Reader) (string, error) {
 	var line strings.Builder
 	one := make([]byte, 1)
@@ -49,7 +49,7 @@ func readLine(in io.Reader) (string, error) {
 	}
 }
 
-// unanswered explains why there is no answer; Ctrl-D ends the input.
+// unanswered is the error of a prompt without an answer; Ctrl-D ends the input.
 func unanswered(err error) error {
 	if errors.Is(err, io.EOF) {
 		return sx.NewError(sx.CodeInvalid, "no answer given").WithHint("run the command again")
@@ -57,7 +57,7 @@ func unanswered(err error) error {
 	return fmt.Errorf("read the answer: %w", err)
 }
 
-// Confirm asks a question that only "y" or "yes" answers with true.
+// Confirm asks a question and returns true for the answers "y" and "yes".
 func Confirm(ctx context.Context, streams *IOStreams, question string) (bool, error) {
 	answer, err := PromptLine(ctx, streams, question+" [y/N] ")
 	if err != nil {
@@ -71,8 +71,8 @@ func Confirm(ctx context.Context, streams *IOStreams, question string) (bool, er
 	}
 }
 
-// PromptName gives the account's name as it is stored: the one that was given, or
-// with "" the one that is typed at the terminal.
+// PromptName returns name in the form in which it is stored, or if it is "", asks for
+// it at the terminal.
 func PromptName(ctx context.Context, streams *IOStreams, given string) (string, error) {
 	if given == "" {
 		if !streams.InTTY {
@@ -86,8 +86,8 @@ func PromptName(ctx context.Context, streams *IOStreams, given string) (string, 
 	return sx.UserName(given)
 }
 
-// PromptPassword reads the password of an account that exists: from the input when
-// fromInput is set, else typed at the terminal without being shown.
+// PromptPassword reads the password of an existing account: from standard input if
+// fromInput is set, else from the terminal without echo.
 func PromptPassword(ctx context.Context, streams *IOStreams, fromInput bool) (string, error) {
 	if fromInput {
 		return passwordFromInput(io.LimitReader(streams.In, api.MaxPassword+3))
@@ -98,8 +98,8 @@ func PromptPassword(ctx context.Context, streams *IOStreams, fromInput bool) (st
 	return hidden(ctx, streams, "Password: ")
 }
 
-// PromptNewPassword is Password for an account that is to be made: one that is typed
-// is asked for twice, and its length is checked.
+// PromptNewPassword is PromptPassword for a new account: it checks the length, and at
+// the terminal asks twice.
 func PromptNewPassword(ctx context.Context, streams *IOStreams, fromInput bool) (string, error) {
 	password, err := PromptPassword(ctx, streams, fromInput)
 	if err != nil {
@@ -115,7 +115,7 @@ func PromptNewPassword(ctx context.Context, streams *IOStreams, fromInput bool) 
 }
 
 // PromptPasswordChange asks for the old password once and for the new one twice. From
-// the input it takes two lines, the old one first.
+// standard input it reads two lines, the old one first.
 func PromptPasswordChange(ctx context.Context, streams *IOStreams, fromInput bool) (before, after string, err error) {
 	if !fromInput {
 		if !streams.InTTY {
@@ -157,7 +157,7 @@ func checkLength(password string) error {
 	return nil
 }
 
-// repeat asks for the password again, so that a slip of the finger is noticed.
+// repeat asks for the password again, to catch typing errors.
 func repeat(ctx context.Context, streams *IOStreams, question, password string) error {
 	again, err := hidden(ctx, streams, question)
 	if err != nil {
@@ -172,7 +172,7 @@ func repeat(ctx context.Context, streams *IOStreams, question, password string) 
 func hidden(ctx context.Context, streams *IOStreams, question string) (string, error) {
 	_, _ = fmt.Fprint(streams.ErrOut, question)
 	password, err := streams.ReadPassword(ctx)
-	_, _ = fmt.Fprintln(streams.ErrOut) // the typed line end was not shown
+	_, _ = fmt.Fprintln(streams.ErrOut) // the newline was not echoed
 	if err != nil {
 		return "", unanswered(err)
 	}

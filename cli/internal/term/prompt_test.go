@@ -19,7 +19,7 @@ import (
 	"github.com/soundextract/sx/server/sx"
 )
 
-// person sits at a pseudo terminal.
+// person types at a pseudo terminal.
 type person struct {
 	t    *testing.T
 	pty  *os.File
@@ -27,9 +27,9 @@ type person struct {
 	seen bytes.Buffer
 }
 
-// kept holds the terminals open until the process ends: a prompt that was given
-// up still waits for input on its descriptor, and would take the input of
-// whoever got that descriptor next.
+// kept holds the terminals open until the process ends: an abandoned prompt still
+// reads from its descriptor, and would take the input of the next terminal that got
+// the same one.
 var kept sync.Map
 
 func sitDown(t *testing.T) (*person, *term.IOStreams) {
@@ -54,7 +54,7 @@ func sitDown(t *testing.T) (*person, *term.IOStreams) {
 	}()
 	streams := term.FromFiles(slave, slave, slave)
 	if !streams.InTTY || !streams.OutTTY {
-		t.Fatal("the pseudo terminal is not seen as one")
+		t.Fatal("the pseudo terminal is not recognized as a terminal")
 	}
 	return p, streams
 }
@@ -72,7 +72,7 @@ func (p *person) answer(question string, nth int, line string) {
 	for strings.Count(p.screen(), question) < nth && p.t.Context().Err() == nil {
 		<-tick.C
 	}
-	if strings.Contains(strings.ToLower(question), "password") { // echo is off a moment after the question
+	if strings.Contains(strings.ToLower(question), "password") { // echo goes off shortly after the question
 		for echoes(p.pty) && p.t.Context().Err() == nil {
 			<-tick.C
 		}
@@ -103,7 +103,7 @@ func TestPasswordsDiffer(t *testing.T) {
 	p, streams := sitDown(t)
 	go func() {
 		p.answer("Password: ", 1, "correct horse\n")
-		p.answer("Repeat password: ", 1, "correct house\n")
+		p.answer("Repeat password: ", 1, "correct hose\n")
 	}()
 	if _, err := term.PromptNewPassword(t.Context(), streams, false); sx.CodeOf(err) != sx.CodeInvalid {
 		t.Errorf("got %v", err)
@@ -124,7 +124,7 @@ func TestInterruptedPasswordRestoresTheTerminal(t *testing.T) {
 	if !echoes(p.pty) {
 		t.Error("what is typed stays hidden")
 	}
-	_, _ = p.pty.WriteString("\n") // lets the reader go
+	_, _ = p.pty.WriteString("\n") // ends the read
 }
 
 func TestName(t *testing.T) {
@@ -155,7 +155,7 @@ func TestWithoutTerminal(t *testing.T) {
 		t.Errorf("password: %v", err)
 	}
 	if _, err := streams.ReadPassword(t.Context()); err == nil || cmdutil.ErrorCode(err) == sx.CodeUsage {
-		t.Errorf("a terminal that is none: %v", err)
+		t.Errorf("not a terminal: %v", err)
 	}
 }
 
@@ -185,7 +185,7 @@ func TestPasswordChangeAtTheTerminal(t *testing.T) {
 		want                 sx.Code
 	}{
 		{"well", "correct horse", "another horse", "another horse", ""},
-		{"a slip", "correct horse", "another horse", "another house", sx.CodeInvalid},
+		{"a slip", "correct horse", "another horse", "another hose", sx.CodeInvalid},
 	} {
 		go func() {
 			p.answer("Old password: ", i+1, c.before+"\n")
@@ -199,7 +199,7 @@ func TestPasswordChangeAtTheTerminal(t *testing.T) {
 	}
 	go func() {
 		p.answer("Old password: ", 3, "correct horse\n")
-		p.answer("New password: ", 3, "short\n") // told before it is typed once more
+		p.answer("New password: ", 3, "short\n") // refused before it is asked for again
 	}()
 	if _, _, err := term.PromptPasswordChange(t.Context(), streams, false); sx.CodeOf(err) != sx.CodeInvalid {
 		t.Errorf("got %v", err)

@@ -8,16 +8,16 @@ import (
 	"github.com/rivo/uniseg"
 )
 
-// Screen is a block of lines on a terminal that is painted again in place. It
-// knows what is on the terminal. The cursor is never hidden, so there is
-// nothing to restore however sx ends; it rests at the end of the block's last line.
+// Screen is a block of lines on a terminal that is repainted in place. The cursor
+// stays visible, at the end of the block's last line, so that there is nothing to
+// restore however sx ends.
 type Screen struct {
 	lines []string
-	width int // of the terminal when they were painted
+	width int // of the terminal at the last painting
 }
 
-// home is the way from the end of the block to its beginning. A terminal that
-// became narrower has broken the lines that no longer fit.
+// home moves the cursor from the end of the block to its start. A terminal that
+// became narrower has wrapped the lines that no longer fit.
 func (s *Screen) home(width int) string {
 	rows := 0
 	for _, line := range s.lines {
@@ -29,7 +29,7 @@ func (s *Screen) home(width int) string {
 	return fmt.Sprintf("\r\x1b[%dA", rows-1)
 }
 
-// Paint writes the lines where the block stood. width is the terminal's.
+// Paint replaces the block with lines. width is the terminal's.
 func (s *Screen) Paint(w io.Writer, lines []string, width int) {
 	var b strings.Builder
 	b.WriteString(s.home(width))
@@ -46,10 +46,10 @@ func (s *Screen) Paint(w io.Writer, lines []string, width int) {
 		b.WriteString("\x1b[J")
 	}
 	s.lines, s.width = lines, width
-	_, _ = io.WriteString(w, b.String()) // a terminal that is gone cannot be told
+	_, _ = io.WriteString(w, b.String()) // there is nowhere to report it
 }
 
-// Erase leaves the cursor where the block began.
+// Erase removes the block and leaves the cursor at its start.
 func (s *Screen) Erase(w io.Writer) {
 	if len(s.lines) > 0 {
 		_, _ = io.WriteString(w, s.home(s.width)+"\x1b[J")
@@ -57,7 +57,7 @@ func (s *Screen) Erase(w io.Writer) {
 	}
 }
 
-// Leave lets the block stand and puts the cursor below it.
+// Leave keeps the block and moves the cursor below it.
 func (s *Screen) Leave(w io.Writer) {
 	if len(s.lines) > 0 {
 		_, _ = io.WriteString(w, "\r\n")

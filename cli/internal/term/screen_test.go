@@ -15,7 +15,7 @@ func TestScreenFindsItsBeginning(t *testing.T) {
 	}
 }
 
-// terminal understands what a screen writes, and no more.
+// terminal is a terminal that understands only what a Screen writes.
 type terminal struct {
 	t        *testing.T
 	rows     []string
@@ -62,8 +62,8 @@ func (w *terminal) Write(p []byte) (int, error) {
 
 func (w *terminal) String() string { return strings.TrimRight(strings.Join(w.rows, "\n"), "\n") }
 
-// TestPaintedInPlace: a block takes the place of the one before, whatever their
-// sizes; Erase leaves nothing of it, Leave all.
+// TestPaintedInPlace: a block replaces the previous one, whatever their sizes; Erase
+// removes it, and Leave keeps it.
 func TestPaintedInPlace(t *testing.T) {
 	t.Parallel()
 	w := &terminal{t: t}
@@ -85,7 +85,7 @@ func TestPaintedInPlace(t *testing.T) {
 	s.Paint(w, []string{"a", "b"}, 80)
 	s.Erase(w)
 	expect("$ sx")
-	s.Erase(w) // nothing is there
+	s.Erase(w) // there is no block
 	say("a step\n")
 	s.Paint(w, []string{"x", "y"}, 80)
 	s.Leave(w)

@@ -2,8 +2,8 @@ package term
 
 import "time"
 
-// The speed is that of the last few seconds: long enough not to jump, short
-// enough to show that the train has entered a tunnel.
+// The speed is the mean of the last few seconds: long enough to be steady, short
+// enough to show that the network is gone.
 const (
 	window   = 8 * time.Second
 	sampling = 250 * time.Millisecond
@@ -16,11 +16,11 @@ type sample struct {
 
 // speed measures how fast a count of bytes grows.
 type speed struct {
-	samples []sample // the oldest first, at least sampling apart
+	samples []sample // oldest first, at least sampling apart
 	last    sample
 }
 
-// reset begins again at a count that was there before.
+// reset starts again at the given count.
 func (s *speed) reset(at time.Time, bytes int64) {
 	s.last = sample{at, bytes}
 	s.samples = append(s.samples[:0], s.last)
@@ -28,7 +28,7 @@ func (s *speed) reset(at time.Time, bytes int64) {
 
 func (s *speed) add(at time.Time, bytes int64) {
 	if len(s.samples) == 0 || bytes < s.last.bytes {
-		s.reset(at, bytes) // it went back: what was sent got lost
+		s.reset(at, bytes) // bytes that were sent got lost
 		return
 	}
 	s.last = sample{at, bytes}
@@ -37,7 +37,7 @@ func (s *speed) add(at time.Time, bytes int64) {
 	}
 }
 
-// perSecond is the speed at the given time, 0 when it is not known yet.
+// perSecond returns the speed at the given time, 0 if it is not known yet.
 func (s *speed) perSecond(now time.Time) float64 {
 	for len(s.samples) > 2 && now.Sub(s.samples[1].at) > window {
 		s.samples = s.samples[1:]

@@ -10,32 +10,32 @@ import (
 // Column describes one column.
 type Column struct {
 	Header string
-	// Shrink lets the column give way when the rows are wider than the terminal.
+	// Shrink lets the column shrink if the rows are wider than the terminal.
 	Shrink bool
-	// Right aligns numbers.
+	// Right aligns the cells to the right.
 	Right bool
 }
 
 // Cell is one value.
 type Cell struct {
-	// Text is shown at a terminal, Full is printed for a program; an empty Full
+	// Text is shown at a terminal, Full is printed elsewhere; if Full is empty, it
 	// is Text.
 	Text, Full string
-	// Color is an SGR code such as "32", used where colours are allowed.
+	// Color is an SGR code such as "32", used if colours are allowed.
 	Color string
 }
 
-// TextCell is a cell that looks the same everywhere.
+// TextCell returns a cell that is the same everywhere.
 func TextCell(s string) Cell { return Cell{Text: s} }
 
 const (
-	gap       = 2 // blanks between columns
-	minShrink = 8 // a shrunk column keeps this much
+	gap       = 2 // spaces between columns
+	minShrink = 8 // the least width of a shrunk column
 )
 
-// PrintTable writes the rows to the results. Every row has a cell for each column.
+// PrintTable prints the rows to Out. Every row has a cell for each column.
 func PrintTable(io *IOStreams, columns []Column, rows [][]Cell) error {
-	clean := strings.NewReplacer("\t", " ", "\n", " ") // they would look like a cell's or row's end
+	clean := strings.NewReplacer("\t", " ", "\n", " ") // they separate cells and rows
 	tidy := make([][]Cell, len(rows))
 	for i, row := range rows {
 		for _, c := range row {

@@ -43,7 +43,7 @@ func TestOutputThatFails(t *testing.T) {
 	streams, _, _ := term.Test("")
 	streams.Out = full{}
 	if err := term.PrintTable(streams, columns, nil); err == nil {
-		// An empty table writes nothing that could fail.
+		// An empty table writes nothing, so it cannot fail.
 		err = term.PrintTable(streams, columns, [][]term.Cell{{term.TextCell("a"), term.TextCell("b"), term.TextCell("c")}})
 		if err == nil {
 			t.Error("a failed write went unnoticed")

@@ -35,7 +35,7 @@ func (d *Downloader) CheckTarget(path string) error {
 	case errors.Is(err, fs.ErrNotExist):
 		return checkDir(path)
 	case err != nil:
-		return diskError("look at "+path, err)
+		return diskError("access "+path, err)
 	case info.IsDir():
 		return sx.NewError(sx.CodeInvalid, "%s is a directory", path).WithHint("give another name with -o")
 	case !d.Force:

@@ -65,7 +65,7 @@ func (d *downloadFixture) succeeds(t *testing.T) {
 	}
 	got, err := os.ReadFile(d.path)
 	if err != nil || !bytes.Equal(got, d.mp3) {
-		t.Errorf("%d bytes came of %d: %v", len(got), len(d.mp3), err)
+		t.Errorf("got %d bytes of %d: %v", len(got), len(d.mp3), err)
 	}
 	entries, err := os.ReadDir(filepath.Dir(d.path))
 	if err != nil || len(entries) != 1 {
@@ -73,7 +73,7 @@ func (d *downloadFixture) succeeds(t *testing.T) {
 	}
 }
 
-// cutting breaks each answer off after some bytes, the given number of times.
+// cutting cuts the given number of answers off after some bytes.
 func (d *downloadFixture) cutting(times int32) (ranges *[]string) {
 	ranges = &[]string{}
 	var cuts atomic.Int32
@@ -139,7 +139,7 @@ func TestDownloadResumesInTheNextRun(t *testing.T) {
 	if len(*ranges) != 1 || (*ranges)[0] != "bytes=1048576-" {
 		t.Errorf("asked for %q", *ranges)
 	}
-	d.progress.wantSaid(t, "resuming at 1.0 MB of 2.1 MB (50 %)")
+	d.progress.wantSaid(t, "resuming at 1.0 MB of 2.1 MB (50%)")
 }
 
 func TestPartialFileIsComplete(t *testing.T) {
@@ -223,7 +223,7 @@ func TestStreamDownload(t *testing.T) {
 	d.cutting(3)
 	var out bytes.Buffer
 	if err := d.downloader.Stream(t.Context(), d.job(t), &out, d.progress); err != nil || !bytes.Equal(out.Bytes(), d.mp3) {
-		t.Errorf("%d bytes came of %d: %v", out.Len(), len(d.mp3), err)
+		t.Errorf("got %d bytes of %d: %v", out.Len(), len(d.mp3), err)
 	}
 }
 
@@ -238,7 +238,7 @@ func TestStreamFromServerWithoutRanges(t *testing.T) {
 	}
 	var out bytes.Buffer
 	if err := d.downloader.Stream(t.Context(), d.job(t), &out, d.progress); err != nil || !bytes.Equal(out.Bytes(), d.mp3) {
-		t.Errorf("%d bytes came of %d: %v", out.Len(), len(d.mp3), err)
+		t.Errorf("got %d bytes of %d: %v", out.Len(), len(d.mp3), err)
 	}
 }
 
@@ -295,7 +295,7 @@ func TestDownloadCancelled(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	d.server.Before = func(_ http.ResponseWriter, r *http.Request) bool {
 		cancel()
-		<-r.Context().Done() // an answer could be faster than the cancellation
+		<-r.Context().Done() // otherwise the answer might arrive before the cancellation
 		return true
 	}
 	if _, err := d.downloader.File(ctx, job, d.path, d.progress); !errors.Is(err, context.Canceled) {

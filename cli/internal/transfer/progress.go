@@ -32,5 +32,5 @@ type WaitReporter interface {
 }
 
 func sayResumed(progress Progress, have, size int64) {
-	progress.Say("resuming at %s of %s (%d %%)", sx.FormatSize(have), sx.FormatSize(size), 100*have/size)
+	progress.Say("resuming at %s of %s (%d%%)", sx.FormatSize(have), sx.FormatSize(size), 100*have/size)
 }

@@ -1,6 +1,7 @@
 package transfer
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"sync/atomic"
@@ -10,7 +11,8 @@ import (
 	"github.com/soundextract/sx/server/backoff"
 )
 
-// The pauses between tries grow from the first to the longest.
+// The pauses between tries grow from the first (the default of
+// Policy.FirstPause) to the longest.
 const (
 	firstPause   = 200 * time.Millisecond
 	longestPause = 15 * time.Second
@@ -25,6 +27,8 @@ const connectTimeout = 5 * time.Second
 type Policy struct {
 	// Timeout is how long to retry without any progress.
 	Timeout time.Duration
+	// FirstPause is the pause before the first retry; 0 is 200 ms.
+	FirstPause time.Duration
 
 	reached atomic.Bool // the server answered in this run
 }
@@ -41,7 +45,7 @@ type Retry struct {
 func (p *Policy) Start(report WaitReporter) *Retry {
 	return &Retry{
 		policy: p, report: report, since: time.Now(),
-		backoff: backoff.Backoff{First: firstPause, Max: longestPause},
+		backoff: backoff.Backoff{First: cmp.Or(p.FirstPause, firstPause), Max: longestPause},
 	}
 }
 

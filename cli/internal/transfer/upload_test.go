@@ -36,7 +36,7 @@ func newUploadOf(t *testing.T, video []byte) *uploadFixture {
 	u := &uploadFixture{server: gateway.New(t), progress: &progressLog{}, path: filepath.Join(t.TempDir(), "talk.mp4"), video: video}
 	u.write(t, u.video)
 	u.up = &transfer.Uploader{
-		API: u.server.Client(t), Policy: &transfer.Policy{Timeout: 30 * time.Second},
+		API: u.server.Client(t), Policy: &transfer.Policy{Timeout: 30 * time.Second, FirstPause: time.Millisecond},
 		Records: transfer.UploadRecords{Dir: filepath.Join(t.TempDir(), "uploads"), Account: "here"},
 	}
 	return u
@@ -68,7 +68,8 @@ func (u *uploadFixture) upload(ctx context.Context, t *testing.T) (*transfer.Upl
 	return sent, err
 }
 
-// stopHalfway uploads until the server has the given count of bytes at least.
+// stopHalfway uploads until the server has 1.25 MiB, and stops when the client
+// asks for the offset: by then no request stores bytes any more.
 func (u *uploadFixture) stopHalfway(t *testing.T) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -79,19 +80,19 @@ func (u *uploadFixture) stopHalfway(t *testing.T) {
 		}
 		return -1
 	}
-	u.server.Stored = func(p []byte) []byte {
-		if len(p) == 1<<20 {
+	u.server.Before = func(_ http.ResponseWriter, r *http.Request) bool {
+		if r.Method == http.MethodHead {
 			cancel()
 		}
-		return p
+		return false
 	}
 	if _, err := u.upload(ctx, t); !errors.Is(err, context.Canceled) {
 		t.Fatalf("the upload to be stopped ended with %v", err)
 	}
-	u.server.Cut, u.server.Stored = nil, nil
+	u.server.Cut, u.server.Before = nil, nil
 }
 
-// records counts what is left in the directory.
+// records counts the stored records.
 func (u *uploadFixture) records(t *testing.T) int {
 	t.Helper()
 	entries, err := os.ReadDir(u.up.Records.Dir)
@@ -127,7 +128,7 @@ func TestRecordStaysUntilTheResultIsHandedOver(t *testing.T) {
 	if job := u.server.Job(first.Job.ID); job.Options.Preset != sx.PresetSpeech || job.Sent.Name != "talk.mp4" {
 		t.Errorf("the job is %+v", job)
 	}
-	first.Close() // as if the process ended before it printed
+	first.Close() // as if the process ended before it printed the result
 	second := u.succeeds(t)
 	if second.Job.ID != first.Job.ID || !second.Earlier {
 		t.Errorf("job %s was uploaded again as %s", first.Job.ID, second.Job.ID)
@@ -147,7 +148,7 @@ func TestUploadResumesInTheNextRun(t *testing.T) {
 	u := newUpload(t)
 	u.stopHalfway(t)
 	u.succeeds(t)
-	u.progress.wantSaid(t, "resuming at 1.3 MB of 3.1 MB (41 %)")
+	u.progress.wantSaid(t, "resuming at 1.3 MB of 3.1 MB (41%)")
 	if len(u.server.Jobs()) != 1 || u.progress.start < 1<<20 {
 		t.Errorf("%d jobs, started at byte %d", len(u.server.Jobs()), u.progress.start)
 	}

@@ -55,11 +55,11 @@ func newWatcher(t *testing.T, l *watchLog, before func(w http.ResponseWriter, r 
 	}
 }
 
-// steps moves the job one step on each time it is reported.
+// steps advances the job by one step each time it is reported.
 func steps(server *gateway.Server, id string, e transfer.WatchEvents) transfer.WatchEvents {
-	tell := e.Job
+	job := e.Job
 	e.Job = func(j api.Job) {
-		tell(j)
+		job(j)
 		switch {
 		case j.ID != id:
 		case j.State == sx.StateQueued:
@@ -113,7 +113,7 @@ func TestWatchResumesBrokenStream(t *testing.T) {
 	}
 	l.check(t, whole...)
 	if last.Load() != "0" {
-		t.Errorf("went on from %q", last.Load())
+		t.Errorf("resumed from %q", last.Load())
 	}
 }
 
@@ -131,7 +131,7 @@ func TestKeepAlivesHoldTheStreamOpen(t *testing.T) {
 		}
 		ticker := time.NewTicker(50 * time.Millisecond)
 		defer ticker.Stop()
-		for range 10 { // longer than the silence in all
+		for range 10 { // in total longer than the silence
 			<-ticker.C
 			_, _ = fmt.Fprint(rw, ": keep-alive\n\n")
 			_ = http.NewResponseController(rw).Flush()
@@ -152,7 +152,7 @@ func TestWatchBehindBufferingProxy(t *testing.T) {
 	released := make(chan struct{})
 	server, w := newWatcher(t, &l, func(_ http.ResponseWriter, r *http.Request) bool {
 		if r.URL.Path == api.PathEvents {
-			<-released // collects the answer to its end, which never comes
+			<-released // buffers the whole response, which never ends
 			return true
 		}
 		return false
@@ -214,9 +214,9 @@ func TestJobGoneWhilePolling(t *testing.T) {
 	})
 	id := server.Add("talk.mp4", sx.StateQueued, nil)
 	e := l.events()
-	tell := e.Job
+	job := e.Job
 	e.Job = func(j api.Job) {
-		tell(j)
+		job(j)
 		server.Forget(id)
 	}
 	if err := w.Follow(t.Context(), []string{id}, e); err != nil {

@@ -166,7 +166,7 @@ func (v *converter) paths(files []mediafiles.File) ([]string, error) {
 	for i, f := range files {
 		paths[i] = targets.Path(f.Name)
 		err := v.fetcher.CheckTarget(paths[i])
-		// What is there may be the result of an earlier run that was stopped
+		// An existing file may be the result of an earlier run that was stopped
 		// before it could say so: that comes out when the digests are known.
 		if err != nil && !v.uploader.Started(f, v.Encoding) {
 			problems = append(problems, err)

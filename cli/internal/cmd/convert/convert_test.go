@@ -126,16 +126,16 @@ func TestTheTargetIsCheckedBeforeTheUpload(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, _, err := f.run(t.Context(), t, false, f.file("a.mp4"), "-o", f.dir)
-	if told := sx.AsError(err); !strings.Contains(told.Message, "already exists") || len(f.server.Jobs()) != 0 {
-		t.Errorf("after %d uploads: %+v", len(f.server.Jobs()), told)
+	if known := sx.AsError(err); !strings.Contains(known.Message, "already exists") || len(f.server.Jobs()) != 0 {
+		t.Errorf("after %d uploads: %+v", len(f.server.Jobs()), known)
 	}
 	if _, _, err := f.run(t.Context(), t, false, f.file("a.mp4"), "-o", f.dir, "--force"); err != nil {
 		t.Error(err)
 	}
 	f.check(t, f.file("a.mp3"), "a.mp4")
 	_, _, err = f.run(t.Context(), t, false, f.file("a.mp4"), f.file("b.mp4"), "-o", f.file("a.mp3"))
-	if told := sx.AsError(err); !strings.Contains(told.Message, "is not a directory") {
-		t.Errorf("got %+v", told)
+	if known := sx.AsError(err); !strings.Contains(known.Message, "is not a directory") {
+		t.Errorf("got %+v", known)
 	}
 	if _, _, err = f.run(t.Context(), t, false, f.file("a.mp4"), f.file("b.mp4"), "-o", "-"); cmdutil.ErrorCode(err) != sx.CodeUsage {
 		t.Errorf("several to the stream: %v", err)
@@ -248,8 +248,8 @@ func TestFailedConversion(t *testing.T) {
 			convertWell := f.server.Convert
 			f.fail(t, tt.err)
 			_, _, err := f.run(t.Context(), t, false, args...)
-			if told := sx.AsError(err); told.Code != tt.err.Code || told.Message != "a.mp4: "+tt.err.Message || told.Hint != tt.err.Hint {
-				t.Fatalf("got %+v", told)
+			if known := sx.AsError(err); known.Code != tt.err.Code || known.Message != "a.mp4: "+tt.err.Message || known.Hint != tt.err.Hint {
+				t.Fatalf("got %+v", known)
 			}
 			f.server.Convert, f.server.Before = convertWell, nil
 			_, errOut, err := f.run(t.Context(), t, false, args...)
@@ -271,7 +271,7 @@ func TestJobThatIsRemovedMeanwhile(t *testing.T) {
 		return false
 	}
 	_, _, err := f.run(t.Context(), t, false, f.file("a.mp4"), "-o", f.file("x.mp3"))
-	if told := sx.AsError(err); told.Code != sx.CodeNotFound || !strings.Contains(told.Message, "was removed") {
-		t.Errorf("got %+v", told)
+	if known := sx.AsError(err); known.Code != sx.CodeNotFound || !strings.Contains(known.Message, "was removed") {
+		t.Errorf("got %+v", known)
 	}
 }

@@ -151,5 +151,5 @@ func (c *Checkup) is(place config.Kubernetes) bool {
 		return false
 	}
 	known, err := kube.Connect(kube.Target{Kubeconfig: place.Kubeconfig, Context: place.Context, Namespace: place.Namespace})
-	return err == nil && known.Config.Host == c.Cluster.Config.Host // a kubeconfig that is gone names no cluster
+	return err == nil && known.Config.Host == c.Cluster.Config.Host // a missing kubeconfig has no cluster
 }

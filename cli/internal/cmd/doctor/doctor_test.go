@@ -123,8 +123,8 @@ func TestTerminal(t *testing.T) {
 	}
 }
 
-// TestAway: when the API server does not answer, that is all there is to say.
-func TestAway(t *testing.T) {
+// TestUnreachable: if the API server does not answer, no other check is reported.
+func TestUnreachable(t *testing.T) {
 	streams, out, _ := term.Test("")
 	path := clitest.UnreachableCluster(t)
 	err := run(t, streams, "--kubeconfig", path)

@@ -61,15 +61,15 @@ func runDown(ctx context.Context, opts *Options) error {
 		if err := localserver.Forget(dir); err != nil {
 			return err
 		}
-		return opts.tell(dir, false, "The local server is not running")
+		return opts.print(dir, false, "The local server is not running")
 	}
 	if err := localserver.Stop(ctx, dir, running); err != nil {
 		return err
 	}
-	return opts.tell(dir, true, "Stopped the local server")
+	return opts.print(dir, true, "Stopped the local server")
 }
 
-func (opts *Options) tell(dir string, stopped bool, text string) error {
+func (opts *Options) print(dir string, stopped bool, text string) error {
 	if opts.JSON {
 		return opts.IO.WriteJSON(struct {
 			Data    string `json:"data"`

@@ -128,8 +128,8 @@ func TestWhatCannotBe(t *testing.T) {
 	server, dir := gateway.New(t), t.TempDir()
 	good, running := server.Add("a.mp4", sx.StateDone, []byte("a")), server.Add("b.mp4", sx.StateRunning, nil)
 	out, errOut, err := run(t, server, false, "nosuchjob", running, good, "-o", dir)
-	if told := sx.AsError(err); told.Code != sx.CodeNotFound && told.Code != sx.CodeInvalid || !strings.HasPrefix(told.Message, "2 of 3 failed") {
-		t.Errorf("got %+v", told)
+	if known := sx.AsError(err); known.Code != sx.CodeNotFound && known.Code != sx.CodeInvalid || !strings.HasPrefix(known.Message, "2 of 3 failed") {
+		t.Errorf("got %+v", known)
 	}
 	if out != filepath.Join(dir, "a.mp3")+"\n" || !strings.Contains(errOut, "wait for it with: sx watch "+running) {
 		t.Errorf("printed %q and %q", out, errOut)

@@ -83,7 +83,7 @@ func runInstall(ctx context.Context, opts *Options) error {
 		opts.offerBundle(err)
 		return err
 	}
-	return opts.tell(in, info)
+	return opts.print(in, info)
 }
 
 func (opts *Options) install(ctx context.Context, display cluster.RolloutDisplay) (*installer.Installer, release.Info, error) {
@@ -120,7 +120,7 @@ func (opts *Options) offerBundle(err error) {
 	}
 }
 
-func (opts *Options) tell(in *installer.Installer, info release.Info) error {
+func (opts *Options) print(in *installer.Installer, info release.Info) error {
 	if opts.JSON {
 		return nil // the events have said it
 	}

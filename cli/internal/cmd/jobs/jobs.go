@@ -65,7 +65,7 @@ percent, size in bytes and creation time, separated by tabs, with no header.`,
 	cmd.Flags().StringVar(&opts.After, "after", "", "start after this `CURSOR`, printed by the previous page")
 	cmd.Flags().BoolVar(&opts.All, "all", false, "show all jobs")
 	cmd.Flags().BoolVar(&opts.JSON, "json", false, "print the jobs as a JSON array")
-	// It fails for a flag that is not there only; the line above makes it.
+	// Fails only for a flag that does not exist.
 	_ = cmd.RegisterFlagCompletionFunc("state", cobra.FixedCompletions(stateNames(), cobra.ShellCompDirectiveNoFileComp))
 	return cmd
 }

@@ -56,7 +56,7 @@ func runLogin(ctx context.Context, opts *Options) error {
 	if err != nil {
 		return err
 	}
-	acct.WarnIfPlain(opts.IO.ErrOut)
+	acct.WarnIfUnencrypted(opts.IO.ErrOut)
 	name, err := term.PromptName(ctx, opts.IO, opts.Name)
 	if err != nil {
 		return err

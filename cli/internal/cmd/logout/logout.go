@@ -48,20 +48,21 @@ func runLogout(ctx context.Context, opts *Options) error {
 	if err != nil {
 		return err
 	}
-	name, untold, err := acct.Logout(ctx)
+	name, serverErr, err := acct.Logout(ctx)
 	if err != nil {
 		return err
 	}
-	if untold != nil {
-		why := untold.Error()
-		if silence := (*client.Unreachable)(nil); errors.As(untold, &silence) {
-			why = "no answer from " + silence.Server // without the network's own words
+	if serverErr != nil {
+		why := serverErr.Error()
+		var unreachable *client.Unreachable
+		if errors.As(serverErr, &unreachable) {
+			why = "no answer from " + unreachable.Server // without the network's error
 		}
 		_, _ = fmt.Fprintf(opts.IO.ErrOut, "warning: the session could not be ended on the server: %s\n", why)
 	}
 	if opts.JSON {
 		return opts.IO.WriteJSON(struct {
-			Name   string `json:"name"` // "" when nobody was signed in
+			Name   string `json:"name"` // "" if nobody was signed in
 			Server string `json:"server"`
 		}{name, acct.Server()})
 	}

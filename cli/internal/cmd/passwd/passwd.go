@@ -54,7 +54,7 @@ func runPasswd(ctx context.Context, opts *Options) error {
 	if err != nil {
 		return err
 	}
-	acct.WarnIfPlain(opts.IO.ErrOut)
+	acct.WarnIfUnencrypted(opts.IO.ErrOut)
 	before, after, err := term.PromptPasswordChange(ctx, opts.IO, opts.PasswordStdin)
 	if err != nil {
 		return err

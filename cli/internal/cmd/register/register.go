@@ -60,7 +60,7 @@ func runRegister(ctx context.Context, opts *Options) error {
 	if err != nil {
 		return err
 	}
-	acct.WarnIfPlain(opts.IO.ErrOut)
+	acct.WarnIfUnencrypted(opts.IO.ErrOut)
 	name, err := term.PromptName(ctx, opts.IO, opts.Name)
 	if err != nil {
 		return err

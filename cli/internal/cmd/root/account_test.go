@@ -46,7 +46,7 @@ func TestPasswordsThatCannotBeAskedFor(t *testing.T) {
 
 func TestLogoutWithTheServerAway(t *testing.T) {
 	server := signIn(t)
-	// The same account is asked of a server that is not there.
+	// The same account, with a server that does not exist.
 	t.Setenv("SX_SERVER", "")
 	config := os.Getenv("SX_CONFIG")
 	for _, url := range []string{server.URL, "http://127.0.0.1:1"} {

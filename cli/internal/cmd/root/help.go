@@ -11,16 +11,16 @@ import (
 	"github.com/soundextract/sx/cli/internal/term"
 )
 
-// width is that of help texts.
+// width is the width of help texts.
 const width = 80
 
-// help prints all there is to say about a command.
+// help prints the help text of a command.
 func help(cmd *cobra.Command, _ []string) {
 	about := cmd.Long
 	if about == "" {
 		about = cmd.Short
 	}
-	// A reader that is gone cannot be told.
+	// There is nowhere to report an error.
 	_, _ = fmt.Fprintf(cmd.OutOrStdout(), "%s\n", strings.TrimSpace(about))
 	if isTopic(cmd) {
 		return
@@ -83,7 +83,7 @@ func list(parent *cobra.Command, in func(*cobra.Command) bool) string {
 }
 
 // flagsText describes flags in two columns, wrapped to the width. (pflag's own
-// text writes "[=true|false]" behind every switch.)
+// text appends "[=true|false]" to every boolean flag.)
 func flagsText(flags *pflag.FlagSet) string {
 	var left, right []string
 	flags.VisitAll(func(f *pflag.Flag) {

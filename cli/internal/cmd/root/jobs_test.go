@@ -135,7 +135,7 @@ func TestSeveralJobs(t *testing.T) {
 	server.EndSessions("anna")
 	r := run(t, "show", "aaaa", "cccc")
 	if r.wantPart(t, 77, "has ended"); strings.Count(r.errOut, "error:") != 1 {
-		t.Errorf("one trouble is told several times:\n%s", r.errOut)
+		t.Errorf("one problem is reported several times:\n%s", r.errOut)
 	}
 }
 

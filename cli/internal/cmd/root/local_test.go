@@ -95,7 +95,7 @@ func kill(t *testing.T, pid int) {
 	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
-	// A child of this process: gone once it is waited for, which Start does.
+	// A child of this process, which remains a zombie until Start waits for it.
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
 	for syscall.Kill(pid, 0) == nil && t.Context().Err() == nil {
@@ -127,7 +127,7 @@ func (w onWrite) Write(p []byte) (int, error) {
 func TestUpFails(t *testing.T) {
 	withSXD(t, clitest.NoFFmpeg)
 	run(t, "up", "--detach").want(t, 69, "",
-		"error: the local server did not start: ffmpeg is not there\nhint: install it with: apt-get install ffmpeg\n")
+		"error: the local server did not start: ffmpeg not found\nhint: install it with: apt-get install ffmpeg\n")
 	t.Setenv(fakeEnv, clitest.Well)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

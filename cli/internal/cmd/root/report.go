@@ -71,7 +71,7 @@ func reportJSON(streams *term.IOStreams, ran *cobra.Command, err error) {
 	message, hint := words(ran, err)
 	enc := json.NewEncoder(streams.ErrOut)
 	enc.SetEscapeHTML(false)
-	// An error output that is gone cannot be told about.
+	// There is nowhere to report an error of ErrOut.
 	_ = enc.Encode(api.ErrorBody{Error: api.Error{Code: cmdutil.ErrorCode(err), Message: message, Hint: hint}})
 }
 

@@ -95,7 +95,7 @@ func runBundle(ctx context.Context, opts *Options) error {
 	if err != nil {
 		return err
 	}
-	return opts.tell(result{path, size, files(index)}, index)
+	return opts.print(result{path, size, files(index)}, index)
 }
 
 // files counts what is in the archive, its index included.
@@ -109,7 +109,7 @@ func files(index bundle.Index) int {
 	return n
 }
 
-func (opts *Options) tell(r result, index bundle.Index) error {
+func (opts *Options) print(r result, index bundle.Index) error {
 	missing := 0
 	for _, e := range index.Entries {
 		if e.Error == "" {
@@ -134,7 +134,7 @@ func (opts *Options) tell(r result, index bundle.Index) error {
 }
 
 // write makes the archive, readable by its owner only, and gives its size in
-// bytes. A file that is there is kept; one that could not be finished is removed.
+// bytes. An existing file is kept; an incomplete one is removed.
 func write(ctx context.Context, path string, o bundle.Options) (index bundle.Index, size int64, err error) {
 	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if errors.Is(err, fs.ErrExist) {

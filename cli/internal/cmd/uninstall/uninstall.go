@@ -61,7 +61,7 @@ namespace if sx created it; confirm that with the release's name.`,
 	return cmd
 }
 
-// check finds out whether somebody is there to be asked what the flags leave open.
+// check requires a terminal for the questions that the flags leave open.
 func (opts *Options) check() error {
 	switch {
 	case opts.Confirm != "" && !opts.Wipe:

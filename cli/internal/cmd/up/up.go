@@ -116,10 +116,10 @@ func (opts *Options) join(file *config.File, running *localserver.Instance, dir 
 	if err := useContext(file, running.URL, dir); err != nil {
 		return err
 	}
-	return opts.tell(running, dir, "is already running", "")
+	return opts.print(running, dir, "is already running", "")
 }
 
-// settle makes the server the one in use, and tells so.
+// settle makes the server's context the current one, and prints it.
 func (opts *Options) settle(file *config.File, server *localserver.Server, former config.Context, dir string) error {
 	if err := useContext(file, server.URL, dir); err != nil {
 		return err
@@ -133,10 +133,10 @@ func (opts *Options) settle(file *config.File, server *localserver.Server, forme
 	} else {
 		next = "in another terminal, " + next + "\n      stop the server: Ctrl-C"
 	}
-	return opts.tell(&server.Instance, dir, "is running", next)
+	return opts.print(&server.Instance, dir, "is running", next)
 }
 
-func (opts *Options) tell(in *localserver.Instance, dir, how, next string) error {
+func (opts *Options) print(in *localserver.Instance, dir, how, next string) error {
 	if opts.JSON {
 		return opts.IO.WriteJSON(struct {
 			URL  string `json:"url"`

@@ -195,10 +195,10 @@ func TestOneBadFileDoesNotStopTheOthers(t *testing.T) {
 		t.Errorf("got results %q", out)
 	}
 	if !strings.Contains(errOut, "b.mp4: your quota is used up\n  remove jobs that you no longer need with: sx rm ID") {
-		t.Errorf("the error is not told when it happens: %q", errOut)
+		t.Errorf("the error is not reported when it happens: %q", errOut)
 	}
-	if told := sx.AsError(err); told.Code != sx.CodeQuotaExceeded || told.Message != "1 of 3 failed, first b.mp4: your quota is used up" {
-		t.Errorf("got %+v", told)
+	if known := sx.AsError(err); known.Code != sx.CodeQuotaExceeded || known.Message != "1 of 3 failed, first b.mp4: your quota is used up" {
+		t.Errorf("got %+v", known)
 	}
 }
 
@@ -213,8 +213,8 @@ func TestNobodySignedIn(t *testing.T) {
 	}
 	dir := videos(t, 400<<10, "a.mp4", "b.mp4", "c.mp4")
 	_, _, err := execute(t, accessTo(server), t.TempDir(), "--parallel", "1", dir)
-	if told := sx.AsError(err); told.Code != sx.CodeUnauthenticated || !strings.Contains(told.Message, "2 were not started") || tries != 1 {
-		t.Errorf("after %d tries: %+v", tries, told)
+	if known := sx.AsError(err); known.Code != sx.CodeUnauthenticated || !strings.Contains(known.Message, "2 were not started") || tries != 1 {
+		t.Errorf("after %d tries: %+v", tries, known)
 	}
 }
 
@@ -284,8 +284,8 @@ func TestKilledAndRunAgain(t *testing.T) {
 	if want := jobs[0].ID + "\ttalk.mp4\n"; string(out) != want {
 		t.Errorf("printed %q, want %q", out, want)
 	}
-	if !strings.Contains(errOut.String(), "talk.mp4: resuming at 2.4 MB of 8.4 MB (28 %)") {
-		t.Errorf("it is not told that it goes on: %s", errOut.String())
+	if !strings.Contains(errOut.String(), "talk.mp4: resuming at 2.4 MB of 8.4 MB (28%)") {
+		t.Errorf("it does not say that it resumes: %s", errOut.String())
 	}
 }
 
@@ -324,7 +324,7 @@ func TestTerminal(t *testing.T) {
 				t.Error("no bar came to its end")
 			}
 			if got := strings.Contains(string(raw), " of 40 done"); got != (files == 40) {
-				t.Errorf("a line over all is there: %v", got)
+				t.Errorf("there is a summary line: %v", got)
 			}
 		})
 	}

@@ -116,7 +116,7 @@ func thisBuild() build {
 func program() string {
 	path, err := os.Executable()
 	if err != nil {
-		return "sx" // in the current directory, as far as can be told
+		return "sx" // presumably in the current directory
 	}
 	if target, err := filepath.EvalSymlinks(path); err == nil {
 		return target

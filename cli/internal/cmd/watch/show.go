@@ -81,7 +81,7 @@ func (l *lines) job(job api.Job) {
 	}
 }
 
-// gone tells of one among several; of a single one the command's error does.
+// gone reports one job of several; the command's error reports a single one.
 func (l *lines) gone(_ string, err error) {
 	if l.several {
 		l.display.Say(err.Error())

@@ -163,4 +163,4 @@ func ended(job api.Job) *sx.Error {
 }
 
 // percent is how far the job is, for a line of text.
-func percent(job api.Job) string { return fmt.Sprintf("%d %%", int(job.Progress)) }
+func percent(job api.Job) string { return fmt.Sprintf("%d%%", int(job.Progress)) }

@@ -78,7 +78,7 @@ func TestLines(t *testing.T) {
 			server.Finish(id, []byte("sound"))
 		}
 	})
-	want := fmt.Sprintf("%[1]s\tqueued\t0 %%\ttalk.mp4\n%[1]s\trunning\t41 %%\ttalk.mp4\n%[1]s\tdone\t100 %%\ttalk.mp4\n", id)
+	want := fmt.Sprintf("%[1]s\tqueued\t0%%\ttalk.mp4\n%[1]s\trunning\t41%%\ttalk.mp4\n%[1]s\tdone\t100%%\ttalk.mp4\n", id)
 	if err != nil || out != want {
 		t.Errorf("got %q, want %q: %v", out, want, err)
 	}
@@ -126,8 +126,8 @@ func TestBars(t *testing.T) {
 	if out != "" {
 		t.Errorf("results: %q", out)
 	}
-	if told := sx.AsError(err); !strings.HasPrefix(told.Message, "2 jobs failed; the first: ") {
-		t.Errorf("got %+v", told)
+	if known := sx.AsError(err); !strings.HasPrefix(known.Message, "2 jobs failed; the first: ") {
+		t.Errorf("got %+v", known)
 	}
 }
 
@@ -151,12 +151,12 @@ func TestHowItEnds(t *testing.T) {
 			server := gateway.New(t)
 			id := server.Add("talk.mp4", sx.StateQueued, nil)
 			_, errOut, err := run(t.Context(), t, server, false, func(string) { tt.end(server, id) }, id)
-			told := sx.AsError(err)
-			if strings.Contains(errOut, told.Message) {
+			known := sx.AsError(err)
+			if strings.Contains(errOut, known.Message) {
 				t.Errorf("what the error says is said twice: %q", errOut)
 			}
-			if !strings.HasPrefix(strings.ReplaceAll(told.Message, id, "ID"), tt.want) || told.Hint == "" || told.Code.ExitCode() != tt.wants {
-				t.Errorf("got %+v", told)
+			if !strings.HasPrefix(strings.ReplaceAll(known.Message, id, "ID"), tt.want) || known.Hint == "" || known.Code.ExitCode() != tt.wants {
+				t.Errorf("got %+v", known)
 			}
 		})
 	}
