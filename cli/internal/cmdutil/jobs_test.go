@@ -21,13 +21,13 @@ func TestEach(t *testing.T) {
 		want  string
 	}{
 		{"all well", nil, []string{"a", "b", "c"}, ""},
-		{"goes on", map[string]error{"a": missing, "c": missing}, []string{"a", "b", "c"}, "a: there is no such job\nc: there is no such job"},
+		{"goes on", map[string]error{"a": missing, "c": missing}, []string{"a", "b", "c"}, "a: job not found\nc: job not found"},
 		{"signed out", map[string]error{"b": sx.NewError(sx.CodeSessionEnded, "over")}, []string{"a", "b"}, "over"},
 		{
 			"server unreachable",
 			map[string]error{"a": missing, "b": &client.Unreachable{Server: "h", Err: errors.New("x")}},
 			[]string{"a", "b"},
-			"a: there is no such job\nno answer from h: x",
+			"a: job not found\nno answer from h: x",
 		},
 	}
 	for _, tt := range tests {

@@ -69,6 +69,10 @@ func reachable(server string) string {
 // If something listens at the address but does not answer, the error is an *sx.Error
 // of code unavailable.
 func Running(ctx context.Context, dir string) (*Instance, error) {
+	return running(ctx, dir, answerTimeout)
+}
+
+func running(ctx context.Context, dir string, timeout time.Duration) (*Instance, error) {
 	in := Recorded(dir)
 	if in == nil {
 		return nil, nil
@@ -77,16 +81,16 @@ func Running(ctx context.Context, dir string) (*Instance, error) {
 	if err != nil {
 		return nil, nil // not written by sxd
 	}
-	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
+	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	health, err := c.Health(ctx)
-	var timeout net.Error
+	var network net.Error
 	switch {
 	case err == nil && health.Instance == in.Instance:
 		return in, nil
 	case errors.Is(err, context.Canceled):
 		return nil, err
-	case errors.Is(err, context.DeadlineExceeded) || errors.As(err, &timeout) && timeout.Timeout():
+	case errors.Is(err, context.DeadlineExceeded) || errors.As(err, &network) && network.Timeout():
 		return nil, sx.NewError(sx.CodeUnavailable, "the local server at %s does not respond", in.Addr).
 			WithHint("see its log, %s; to kill it: kill -9 %d", LogPath(dir), in.PID)
 	default:

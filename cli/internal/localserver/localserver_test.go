@@ -6,7 +6,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -197,19 +196,6 @@ func TestForeignProcessIsNeverTaken(t *testing.T) {
 				t.Errorf("the stale instance file was not removed: %v", err)
 			}
 		})
-	}
-}
-
-func TestSilentServerIsNoStaleOne(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0") // never accepts
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = l.Close() }()
-	dir := t.TempDir()
-	record(t, dir, localserver.Instance{PID: os.Getpid(), URL: "http://" + l.Addr().String(), Instance: "mine"})
-	if _, err := localserver.Running(t.Context(), dir); sx.CodeOf(err) != sx.CodeUnavailable {
-		t.Errorf("got %v, want unavailable", err)
 	}
 }
 

@@ -5,7 +5,10 @@ package localserver
 import (
 	"context"
 	"errors"
+	"fmt"
+	"net"
 	"os"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -18,7 +21,7 @@ import (
 func TestServerThatDoesNotBecomeReady(t *testing.T) {
 	t.Setenv("TEST_FAKE_SXD", clitest.NeverReady)
 	dir := t.TempDir()
-	_, err := start(t.Context(), Options{Program: os.Args[0], Addr: "127.0.0.1:0", Dir: dir}, time.Second)
+	_, err := start(t.Context(), Options{Program: os.Args[0], Addr: "127.0.0.1:0", Dir: dir}, 300*time.Millisecond)
 	if !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), LogPath(dir)) {
 		t.Fatalf("got %v", err)
 	}
@@ -43,6 +46,23 @@ func TestServerThatDoesNotStop(t *testing.T) {
 	cancel()
 	if err := stop(ctx, dir, &s.Instance, time.Minute); !errors.Is(err, context.Canceled) {
 		t.Errorf("interrupted: %v", err)
+	}
+}
+
+func TestSilentServerIsNotStale(t *testing.T) {
+	t.Parallel()
+	l, err := net.Listen("tcp", "127.0.0.1:0") // never accepts
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = l.Close() }()
+	dir := t.TempDir()
+	file := fmt.Sprintf(`{"pid":%d,"url":"http://%s","instance":"mine"}`, os.Getpid(), l.Addr())
+	if err := os.WriteFile(filepath.Join(dir, fileName), []byte(file), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := running(t.Context(), dir, 100*time.Millisecond); sx.CodeOf(err) != sx.CodeUnavailable {
+		t.Errorf("got %v, want unavailable", err)
 	}
 }
 

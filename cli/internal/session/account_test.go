@@ -140,7 +140,7 @@ func TestEndedSessionIsForgotten(t *testing.T) {
 	}
 }
 
-func TestServerAwayKeepsTheSignIn(t *testing.T) {
+func TestUnreachableServerKeepsTheSession(t *testing.T) {
 	t.Parallel()
 	server, dir := gateway.New(t), t.TempDir()
 	server.TokenLifetime = time.Second
@@ -148,8 +148,8 @@ func TestServerAwayKeepsTheSignIn(t *testing.T) {
 	gone := httptest.NewServer(http.NotFoundHandler())
 	gone.Close()
 	_, err := signedClient(t, open(t, gone.URL, dir)).Me(t.Context())
-	var silence *client.Unreachable
-	if !errors.As(err, &silence) {
+	var unreachable *client.Unreachable
+	if !errors.As(err, &unreachable) {
 		t.Fatalf("got %v, want unreachable", err)
 	}
 	if _, err := signedClient(t, open(t, server.URL, dir)).Me(t.Context()); err != nil {
@@ -268,7 +268,7 @@ func TestWarnIfUnencrypted(t *testing.T) {
 	}
 }
 
-func TestPersonalTokenInsteadOfASignIn(t *testing.T) {
+func TestPersonalTokenInsteadOfASession(t *testing.T) {
 	t.Parallel()
 	sent := make(chan string, 2)
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -4,8 +4,8 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
-	"sync/atomic"
 	"testing"
+	"testing/synctest"
 
 	"github.com/soundextract/sx/cli/internal/session"
 	"github.com/soundextract/sx/server/api"
@@ -13,33 +13,42 @@ import (
 	"github.com/soundextract/sx/server/sx"
 )
 
-// faltering answers with the status for so many times before it answers well.
-func faltering(t *testing.T, status int, times int32) (*client.Client, *atomic.Int32) {
-	t.Helper()
-	asked := &atomic.Int32{}
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		if asked.Add(1) <= times {
-			w.WriteHeader(status)
-			return
-		}
+// faltering answers the first requests with status, and later ones with a user.
+type faltering struct {
+	status int
+	times  int // that it answers with status
+	asked  int
+}
+
+func (s *faltering) RoundTrip(req *http.Request) (*http.Response, error) {
+	w := httptest.NewRecorder()
+	if s.asked++; s.asked <= s.times {
+		w.WriteHeader(s.status)
+	} else {
 		api.Write(w, http.StatusOK, api.User{Name: "anna"})
-	}))
-	t.Cleanup(server.Close)
-	a, err := session.NewAccount("test", server.URL, session.OpenStore(t.TempDir(), nil), http.DefaultTransport)
+	}
+	res := w.Result()
+	res.Request = req
+	return res, nil
+}
+
+func (s *faltering) client(t *testing.T) *client.Client {
+	t.Helper()
+	a, err := session.NewAccount("test", "https://server", session.OpenStore(t.TempDir(), nil), s)
 	if err != nil {
 		t.Fatal(err)
 	}
 	a.UseToken("sxp_test")
-	return signedClient(t, a), asked
+	return signedClient(t, a)
 }
 
-func TestQuestionsAreAskedAgain(t *testing.T) {
+func TestReadsAreRetried(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
 		status int
-		times  int32
-		asked  int32
-		code   sx.Code // "" when it goes well
+		times  int
+		asked  int
+		code   sx.Code // "" for success
 	}{
 		{http.StatusServiceUnavailable, 2, 3, ""},
 		{http.StatusBadGateway, 1, 2, ""},
@@ -48,19 +57,21 @@ func TestQuestionsAreAskedAgain(t *testing.T) {
 		{http.StatusInternalServerError, 1, 1, sx.CodeInternal},
 	} {
 		t.Run(http.StatusText(tt.status), func(t *testing.T) {
-			t.Parallel()
-			c, asked := faltering(t, tt.status, tt.times)
-			_, err := c.Me(t.Context())
-			if tt.code == "" && err != nil || tt.code != "" && sx.CodeOf(err) != tt.code || asked.Load() != tt.asked {
-				t.Errorf("asked %d times, got %v; want %d times and the code %q", asked.Load(), err, tt.asked, tt.code)
-			}
+			synctest.Test(t, func(t *testing.T) {
+				s := &faltering{status: tt.status, times: tt.times}
+				_, err := s.client(t).Me(t.Context())
+				if tt.code == "" && err != nil || tt.code != "" && sx.CodeOf(err) != tt.code || s.asked != tt.asked {
+					t.Errorf("asked %d times, got %v; want %d times and the code %q", s.asked, err, tt.asked, tt.code)
+				}
+			})
 		})
 	}
 }
 
 func TestChangesAreSentOnce(t *testing.T) {
 	t.Parallel()
-	c, asked := faltering(t, http.StatusServiceUnavailable, 1)
+	s := &faltering{status: http.StatusServiceUnavailable, times: 1}
+	c := s.client(t)
 	req, err := c.NewRequest(t.Context(), http.MethodPost, "/v1/x", nil, strings.NewReader("{}"))
 	if err != nil {
 		t.Fatal(err)
@@ -69,7 +80,7 @@ func TestChangesAreSentOnce(t *testing.T) {
 	if err == nil {
 		_ = res.Body.Close()
 	}
-	if sx.CodeOf(err) != sx.CodeUnavailable || asked.Load() != 1 {
-		t.Errorf("sent %d times, got %v", asked.Load(), err)
+	if sx.CodeOf(err) != sx.CodeUnavailable || s.asked != 1 {
+		t.Errorf("sent %d times, got %v", s.asked, err)
 	}
 }

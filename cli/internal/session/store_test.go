@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/zalando/go-keyring"
@@ -179,22 +180,24 @@ func TestKeyringThatFailsForAWhileLeavesNothingStale(t *testing.T) {
 
 func TestKeyringThatHangsIsGivenUp(t *testing.T) {
 	t.Parallel()
-	keyring := &ring{hang: make(chan struct{})}
-	defer close(keyring.hang)
-	s, in := session.OpenStore(t.TempDir(), keyring), signIn("a")
-	start := time.Now()
-	put(t, s, "local", &in)
-	want(t, s, "local", in)
-	put(t, s, "local", nil)
-	wantNone(t, s, "local")
-	if took := time.Since(start); took > 4*time.Second {
-		t.Errorf("it took %s", took)
-	}
-	keyring.mu.Lock()
-	defer keyring.mu.Unlock()
-	if keyring.asked != 1 {
-		t.Errorf("the keyring was called %d times, want once", keyring.asked)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		keyring := &ring{hang: make(chan struct{})}
+		defer close(keyring.hang)
+		s, in := session.OpenStore(t.TempDir(), keyring), signIn("a")
+		start := time.Now()
+		put(t, s, "local", &in)
+		want(t, s, "local", in)
+		put(t, s, "local", nil)
+		wantNone(t, s, "local")
+		if took := time.Since(start); took > 4*time.Second {
+			t.Errorf("it took %s", took)
+		}
+		keyring.mu.Lock()
+		defer keyring.mu.Unlock()
+		if keyring.asked != 1 {
+			t.Errorf("the keyring was called %d times, want once", keyring.asked)
+		}
+	})
 }
 
 func TestUpdateStoresAlsoWithAnError(t *testing.T) {

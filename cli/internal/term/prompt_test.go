@@ -65,16 +65,22 @@ func (p *person) screen() string {
 	return p.seen.String()
 }
 
-// answer types a line once the question is on the screen for the nth time.
+// answer types a line once the question is on the screen for the nth time. If it
+// does not appear in time, answer closes the terminal, which ends the prompt.
 func (p *person) answer(question string, nth int, line string) {
-	tick := time.NewTicker(2 * time.Millisecond)
-	defer tick.Stop()
-	for strings.Count(p.screen(), question) < nth && p.t.Context().Err() == nil {
-		<-tick.C
+	const limit = 10 * time.Second
+	asked := func() bool {
+		return strings.Count(p.screen(), question) >= nth &&
+			(!strings.Contains(strings.ToLower(question), "password") || !echoes(p.pty)) // echo goes off shortly after the question
 	}
-	if strings.Contains(strings.ToLower(question), "password") { // echo goes off shortly after the question
-		for echoes(p.pty) && p.t.Context().Err() == nil {
-			<-tick.C
+	for deadline := time.Now().Add(limit); !asked(); time.Sleep(2 * time.Millisecond) {
+		if p.t.Context().Err() != nil {
+			return
+		}
+		if time.Now().After(deadline) {
+			p.t.Errorf("no prompt %q for the %d. time; the screen shows %q", question, nth, p.screen())
+			_ = p.pty.Close()
+			return
 		}
 	}
 	if _, err := p.pty.WriteString(line); err != nil {

@@ -35,7 +35,7 @@ func newDownload(t *testing.T) *downloadFixture {
 	d := &downloadFixture{server: gateway.New(t), progress: &progressLog{}, mp3: randomBytes(2 << 20), path: filepath.Join(t.TempDir(), "talk.mp3")}
 	d.id = d.server.Add("talk.mp4", sx.StateDone, d.mp3)
 	d.downloader = &transfer.Downloader{
-		API: d.server.Client(t), Policy: &transfer.Policy{Timeout: 20 * time.Second}, StateDir: t.TempDir(),
+		API: d.server.Client(t), Policy: &transfer.Policy{Timeout: 20 * time.Second, FirstPause: time.Millisecond}, StateDir: t.TempDir(),
 	}
 	return d
 }

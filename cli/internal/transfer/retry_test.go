@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/soundextract/sx/cli/internal/transfer"
@@ -41,48 +42,57 @@ func TestRetryable(t *testing.T) {
 
 func TestPausesGrowAndProgressResetsThem(t *testing.T) {
 	t.Parallel()
-	w := &progressLog{}
-	r := (&transfer.Policy{Timeout: time.Minute}).Start(w)
-	pause := func() time.Duration {
-		started := time.Now()
-		if err := r.Pause(t.Context(), errUnreachable); err != nil {
-			t.Fatal(err)
+	synctest.Test(t, func(t *testing.T) {
+		w := &progressLog{}
+		r := (&transfer.Policy{Timeout: time.Minute}).Start(w)
+		pause := func() time.Duration {
+			started := time.Now()
+			if err := r.Pause(t.Context(), errUnreachable); err != nil {
+				t.Fatal(err)
+			}
+			return time.Since(started)
 		}
-		return time.Since(started)
-	}
-	r.Progress()
-	first, second, third := pause(), pause(), pause()
-	if first < 100*time.Millisecond || second < 200*time.Millisecond || third < 400*time.Millisecond {
-		t.Errorf("paused %s, %s, %s", first, second, third)
-	}
-	r.Progress()
-	if again := pause(); again >= 400*time.Millisecond {
-		t.Errorf("after progress paused %s", again)
-	}
-	if len(w.waits) != 4 || w.waits[0] != "no connection" {
-		t.Errorf("reported %q", w.waits)
-	}
+		r.Progress()
+		first, second, third := pause(), pause(), pause()
+		if first < 100*time.Millisecond || second < 200*time.Millisecond || third < 400*time.Millisecond {
+			t.Errorf("paused %s, %s, %s", first, second, third)
+		}
+		r.Progress()
+		if again := pause(); again > 200*time.Millisecond {
+			t.Errorf("after progress paused %s", again)
+		}
+		if len(w.waits) != 4 || w.waits[0] != "no connection" {
+			t.Errorf("reported %q", w.waits)
+		}
+	})
 }
 
 func TestRetryTimeout(t *testing.T) {
 	t.Parallel()
-	fail := func(context.Context) error { return errUnreachable }
-	policy := &transfer.Policy{Timeout: 300 * time.Millisecond}
-	err := policy.Start(&progressLog{}).Do(t.Context(), fail)
-	if !errors.Is(err, errUnreachable) {
-		t.Errorf("a server never reached: %v", err)
-	}
-	policy.Start(&progressLog{}).Answered()
-	err = policy.Start(&progressLog{}).Do(t.Context(), fail)
-	known := sx.AsError(err)
-	if known.Code != sx.CodeTimedOut || !strings.Contains(known.Message, "no connection") || !strings.Contains(known.Hint, "same command") {
-		t.Errorf("a server that went unreachable: %+v", known)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		fail := func(context.Context) error { return errUnreachable }
+		policy := &transfer.Policy{Timeout: time.Hour}
+		started := time.Now()
+		err := policy.Start(&progressLog{}).Do(t.Context(), fail)
+		if took := time.Since(started); !errors.Is(err, errUnreachable) || took != 5*time.Second {
+			t.Errorf("a server that was never reached: %v after %s", err, took)
+		}
+		policy.Start(&progressLog{}).Answered()
+		started = time.Now()
+		err = policy.Start(&progressLog{}).Do(t.Context(), fail)
+		known := sx.AsError(err)
+		if known.Code != sx.CodeTimedOut || !strings.Contains(known.Message, "no connection") || !strings.Contains(known.Hint, "same command") {
+			t.Errorf("a server that became unreachable: %+v", known)
+		}
+		if took := time.Since(started); took != time.Hour {
+			t.Errorf("a server that became unreachable: gave up after %s", took)
+		}
+	})
 }
 
 func TestDoEndsAtOnce(t *testing.T) {
 	t.Parallel()
-	policy := &transfer.Policy{Timeout: time.Hour}
+	policy := &transfer.Policy{Timeout: time.Hour, FirstPause: time.Millisecond}
 	refused := sx.NewError(sx.CodeNotMedia, "x")
 	if err := policy.Start(&progressLog{}).Do(t.Context(), func(context.Context) error { return refused }); !errors.Is(err, refused) {
 		t.Errorf("got %v", err)

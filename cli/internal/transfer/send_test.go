@@ -143,7 +143,7 @@ func TestUploadTimesOut(t *testing.T) {
 	t.Parallel()
 	u := newUpload(t)
 	u.server.Cut = func(int64, int64) int64 { return 0 }
-	u.up.Policy = &transfer.Policy{Timeout: 700 * time.Millisecond}
+	u.up.Policy = &transfer.Policy{Timeout: 300 * time.Millisecond, FirstPause: time.Millisecond}
 	started := time.Now()
 	_, err := u.upload(t.Context(), t)
 	if sx.CodeOf(err) != sx.CodeTimedOut || !strings.Contains(sx.AsError(err).Hint, "same command") {

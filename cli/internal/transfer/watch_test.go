@@ -51,7 +51,7 @@ func newWatcher(t *testing.T, l *watchLog, before func(w http.ResponseWriter, r 
 		return before != nil && before(w, r)
 	}
 	return server, transfer.Watcher{
-		API: server.Client(t), Policy: &transfer.Policy{Timeout: 20 * time.Second}, Silence: 10 * time.Second, PollInterval: 100 * time.Millisecond,
+		API: server.Client(t), Policy: &transfer.Policy{Timeout: 20 * time.Second, FirstPause: time.Millisecond}, Silence: 10 * time.Second, PollInterval: 100 * time.Millisecond,
 	}
 }
 

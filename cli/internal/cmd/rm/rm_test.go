@@ -2,51 +2,33 @@ package rm_test
 
 import (
 	"context"
-	"slices"
 	"testing"
 
+	"github.com/spf13/cobra"
+
+	"github.com/soundextract/sx/cli/internal/clitest"
 	"github.com/soundextract/sx/cli/internal/cmd/rm"
-	"github.com/soundextract/sx/cli/internal/cmdutil"
-	"github.com/soundextract/sx/cli/internal/term"
-	"github.com/soundextract/sx/server/sx"
 )
 
 func TestFlags(t *testing.T) {
 	t.Parallel()
-	tests := []struct {
-		name  string
-		args  []string
-		want  rm.Options
-		wrong bool
-	}{
-		{"one", []string{"a"}, rm.Options{IDs: []string{"a"}}, false},
-		{"without asking", []string{"-y", "a", "b", "--json"}, rm.Options{IDs: []string{"a", "b"}, Yes: true, JSON: true}, false},
-		{"none", []string{"--yes"}, rm.Options{}, true},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			t.Parallel()
-			streams, _, _ := term.Test("")
-			var got *rm.Options
-			cmd := rm.NewCmd(&cmdutil.Factory{IO: streams}, func(_ context.Context, o *rm.Options) error {
-				got = o
-				return nil
-			})
-			cmd.SetArgs(tt.args)
-			cmd.SilenceErrors, cmd.SilenceUsage = true, true
-			err := cmd.ExecuteContext(t.Context())
-			if tt.wrong {
-				if cmdutil.ErrorCode(err) != sx.CodeUsage || got != nil {
-					t.Errorf("got %v, want a usage error", err)
-				}
-				return
+	clitest.TestJobIDs(t, func(run func(ids []string, json bool)) *cobra.Command {
+		return rm.NewCmd(clitest.Factory(), func(_ context.Context, opts *rm.Options) error {
+			if opts.Yes {
+				t.Error("does not ask, without --yes")
 			}
-			if err != nil {
-				t.Fatal(err)
-			}
-			if !slices.Equal(got.IDs, tt.want.IDs) || got.Yes != tt.want.Yes || got.JSON != tt.want.JSON {
-				t.Errorf("got %+v, want %+v", *got, tt.want)
-			}
+			run(opts.IDs, opts.JSON)
+			return nil
 		})
+	})
+	for _, flag := range []string{"-y", "--yes"} {
+		yes := false
+		cmd := rm.NewCmd(clitest.Factory(), func(_ context.Context, opts *rm.Options) error {
+			yes = opts.Yes
+			return nil
+		})
+		if err := clitest.Run(t, cmd, flag, "a"); err != nil || !yes {
+			t.Errorf("%s: asks, %v", flag, err)
+		}
 	}
 }

@@ -72,11 +72,16 @@ func usageLine(cmd *cobra.Command) string {
 	return cmd.UseLine()
 }
 
+// list describes the subcommands that in selects, in two columns.
 func list(parent *cobra.Command, in func(*cobra.Command) bool) string {
+	column := 0 // the same for all groups
+	for _, c := range parent.Commands() {
+		column = max(column, len(c.Name()))
+	}
 	var b strings.Builder
 	for _, c := range parent.Commands() {
 		if in(c) && (c.IsAvailableCommand() || c.Name() == "help" || isTopic(c)) {
-			_, _ = fmt.Fprintf(&b, "  %-14s%s\n", c.Name(), c.Short)
+			_, _ = fmt.Fprintf(&b, "  %-*s  %s\n", column, c.Name(), c.Short)
 		}
 	}
 	return b.String()
