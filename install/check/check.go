@@ -101,7 +101,7 @@ func Preflight() []Check {
 		apiCheck,
 		{
 			ID: "version", Description: "the cluster runs a supported version of Kubernetes", Severity: Warning, Timeout: shortTimeout, Run: kubernetesVersion,
-			Hint: "upgrade the cluster, or use an sx release that supports it",
+			Hint: "upgrade the cluster, or use a SoundExtract release that supports it",
 		},
 		{
 			ID: "permissions", Description: "you have permission to create, change and delete all objects of the release", Severity: Fatal, Timeout: longTimeout, Run: permissions,
