@@ -16,7 +16,7 @@ import (
 // Run runs a command on its own, without sx's root command.
 func Run(tb testing.TB, cmd *cobra.Command, args ...string) error {
 	tb.Helper()
-	cmd.SetArgs(args)
+	cmd.SetArgs(append([]string{}, args...)) // nil would be those of the test program
 	cmd.SilenceErrors, cmd.SilenceUsage = true, true
 	return cmd.ExecuteContext(tb.Context())
 }

@@ -6,10 +6,12 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -23,6 +25,9 @@ type object = map[string]any
 func Cluster(tb testing.TB, installed bool) string {
 	tb.Helper()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/openapi/v2" {
+			return // an empty document, as Protocol Buffers: no schema to validate with
+		}
 		w.Header().Set("Content-Type", "application/json")
 		status, body := answer(r, installed)
 		w.WriteHeader(status)
@@ -62,9 +67,10 @@ func answer(r *http.Request, installed bool) (int, object) {
 	case path == "/api":
 		return http.StatusOK, object{"kind": "APIVersions", "versions": []string{"v1"}}
 	case path == "/apis":
-		return http.StatusOK, object{"kind": "APIGroupList", "apiVersion": "v1", "groups": []any{}}
-	case path == "/api/v1":
-		return http.StatusOK, object{"kind": "APIResourceList", "groupVersion": "v1", "resources": []any{}}
+		return http.StatusOK, object{"kind": "APIGroupList", "apiVersion": "v1", "groups": groups()}
+	case path == "/api/v1", kinds[strings.TrimPrefix(path, "/apis/")] != nil:
+		group := strings.TrimPrefix(strings.TrimPrefix(path, "/apis/"), "/api/")
+		return http.StatusOK, object{"kind": "APIResourceList", "groupVersion": group, "resources": resources(kinds[group])}
 	case strings.HasSuffix(path, "/selfsubjectaccessreviews"):
 		return http.StatusCreated, object{"kind": "SelfSubjectAccessReview", "apiVersion": "authorization.k8s.io/v1", "spec": object{}, "status": object{"allowed": true}}
 	case installed && strings.HasSuffix(path, "/namespaces/soundextract/secrets"):
@@ -73,6 +79,33 @@ func answer(r *http.Request, installed bool) (int, object) {
 		return http.StatusOK, object{"items": []any{}}
 	}
 	return http.StatusNotFound, object{"kind": "Status", "apiVersion": "v1", "status": "Failure", "reason": "NotFound", "code": http.StatusNotFound}
+}
+
+// kinds are the kinds of the chart's objects, by group and version.
+var kinds = map[string]map[string]string{
+	"v1":                   {"configmaps": "ConfigMap", "pods": "Pod", "secrets": "Secret", "serviceaccounts": "ServiceAccount", "services": "Service"},
+	"apps/v1":              {"deployments": "Deployment", "statefulsets": "StatefulSet"},
+	"networking.k8s.io/v1": {"networkpolicies": "NetworkPolicy"},
+	"policy/v1":            {"poddisruptionbudgets": "PodDisruptionBudget"},
+}
+
+func groups() []any {
+	var all []any
+	for _, groupVersion := range slices.Sorted(maps.Keys(kinds)) {
+		if name, version, found := strings.Cut(groupVersion, "/"); found {
+			v := object{"groupVersion": groupVersion, "version": version}
+			all = append(all, object{"name": name, "versions": []any{v}, "preferredVersion": v})
+		}
+	}
+	return all
+}
+
+func resources(of map[string]string) []any {
+	var all []any
+	for _, name := range slices.Sorted(maps.Keys(of)) {
+		all = append(all, object{"name": name, "kind": of[name], "namespaced": true, "verbs": []string{"get", "list", "create", "patch", "delete"}})
+	}
+	return all
 }
 
 // list reports whether path lists the objects of a kind.

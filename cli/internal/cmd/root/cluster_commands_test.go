@@ -15,6 +15,7 @@ import (
 	"github.com/soundextract/sx/cli/internal/cmd/history"
 	"github.com/soundextract/sx/cli/internal/cmd/install"
 	"github.com/soundextract/sx/cli/internal/cmd/rollback"
+	"github.com/soundextract/sx/cli/internal/cmd/secrets"
 	"github.com/soundextract/sx/cli/internal/cmd/status"
 	"github.com/soundextract/sx/cli/internal/cmd/uninstall"
 	"github.com/soundextract/sx/cli/internal/cmdutil"
@@ -58,6 +59,8 @@ func TestClusterCommandFlags(t *testing.T) {
 		"install, dry run":     {newInstall, []string{"--dry-run", "--wait=false", "--timeout", "90s"}, install.Options{Cluster: here, DryRun: true, InstallOptions: installer.InstallOptions{Timeout: 90 * time.Second}}},
 		"rollback":             {newRollback, nil, rollback.Options{Cluster: here, Wait: true, Timeout: wait}},
 		"rollback to revision": {newRollback, append(at, "3", "--wait=false"), rollback.Options{Cluster: there, Revision: 3, Timeout: wait, JSON: true}},
+		"secrets rotate":       {newSecretsRotate, []string{"rabbitmq", "--yes"}, secrets.RotateOptions{Cluster: here, Parts: []string{"rabbitmq"}, Yes: true, Timeout: wait}},
+		"secrets rotate all":   {newSecretsRotate, append(at, "all", "-y", "--timeout", "90s"), secrets.RotateOptions{Cluster: there, Parts: installer.Rotatable(), Yes: true, Timeout: 90 * time.Second, JSON: true}},
 		"status":               {newStatus, nil, status.Options{Cluster: here, Timeout: wait}},
 		"status, wait":         {newStatus, append(at, "--wait", "--timeout", "5m"), status.Options{Cluster: there, Wait: true, Timeout: 5 * time.Minute, JSON: true}},
 		"uninstall":            {newUninstall, []string{"--yes"}, uninstall.Options{Cluster: here, Yes: true}},
@@ -88,6 +91,9 @@ func newInstall(f *cmdutil.Factory, got *any) *cobra.Command {
 func newRollback(f *cmdutil.Factory, got *any) *cobra.Command {
 	return rollback.NewCmd(f, keep[rollback.Options](got))
 }
+func newSecretsRotate(f *cmdutil.Factory, got *any) *cobra.Command {
+	return secrets.NewCmdRotate(f, keep[secrets.RotateOptions](got))
+}
 func newStatus(f *cmdutil.Factory, got *any) *cobra.Command {
 	return status.NewCmd(f, keep[status.Options](got))
 }
@@ -113,4 +119,27 @@ func TestClusterWithRelease(t *testing.T) {
 	run(t, "status", "--json").wantPart(t, 69, `"ready":false`)
 	run(t, "rollback").wantPart(t, 65, "no earlier revision")
 	run(t, "rollback", "7").wantPart(t, 65, "revision 7")
+}
+
+func TestInstallRefused(t *testing.T) {
+	home(t)
+	t.Setenv("KUBECONFIG", clitest.Cluster(t, false))
+	const hint = "list the classes with: kubectl --context test -n music get storageclass"
+	run(t, "install", "-n", "music").wantPart(t, 1, "render the chart: SoundExtract dev, preset quickstart", "✗ check the cluster", "2 volumes name no storage class", hint)
+	run(t, "install", "-n", "music", "--json").wantPart(t, 1, `"step":"check the cluster","state":"failed"`, `"code":"conflict"`, hint)
+}
+
+func TestInstallDryRun(t *testing.T) {
+	home(t)
+	t.Setenv("KUBECONFIG", clitest.Cluster(t, false))
+	run(t, "install", "--dry-run", "--set", "gateway.replicas=7").wantPart(t, 0,
+		"name: soundextract-gateway", "replicas: 7", "warning: namespace soundextract does not exist yet")
+	run(t, "install", "--dry-run", "--set", "gateway.replicas=many").wantPart(t, 65, "gateway.replicas")
+}
+
+func TestDiff(t *testing.T) {
+	home(t)
+	t.Setenv("KUBECONFIG", clitest.Cluster(t, false))
+	run(t, "diff", "--set", "gateway.replicas=7").wantPart(t, 0, "+++ Deployment/soundextract-gateway", "+  replicas: 7")
+	run(t, "diff", "--json").wantPart(t, 0, `"object":"Deployment/soundextract-gateway","change":"added"`)
 }

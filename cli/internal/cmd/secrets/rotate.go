@@ -15,7 +15,8 @@ import (
 	"github.com/soundextract/sx/install/installer"
 )
 
-type rotateOptions struct {
+// RotateOptions are the flags, arguments and dependencies of sx secrets rotate.
+type RotateOptions struct {
 	IO *term.IOStreams
 
 	Cluster cluster.Flags
@@ -28,8 +29,9 @@ type rotateOptions struct {
 // all stands for every part.
 const all = "all"
 
-func newCmdRotate(f *cmdutil.Factory, run func(context.Context, *rotateOptions) error) *cobra.Command {
-	opts := &rotateOptions{IO: f.IO}
+// NewCmdRotate makes the command; run replaces the command's own run function in tests.
+func NewCmdRotate(f *cmdutil.Factory, run func(context.Context, *RotateOptions) error) *cobra.Command {
+	opts := &RotateOptions{IO: f.IO}
 	if run == nil {
 		run = runRotate
 	}
@@ -66,7 +68,7 @@ previous key stay valid. If the command is interrupted, run it again.`,
 	return cmd
 }
 
-func runRotate(ctx context.Context, opts *rotateOptions) error {
+func runRotate(ctx context.Context, opts *RotateOptions) error {
 	if !opts.Yes {
 		yes, err := term.Confirm(ctx, opts.IO, fmt.Sprintf("Replace the secrets of %s and restart the services?", strings.Join(opts.Parts, ", ")))
 		if err != nil || !yes {

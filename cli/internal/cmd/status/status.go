@@ -74,7 +74,7 @@ func runStatus(ctx context.Context, opts *Options) error {
 	if err != nil || s.Ready {
 		return err
 	}
-	return notReady(s)
+	return opts.notReady(s)
 }
 
 func (opts *Options) wait(ctx context.Context) error {
@@ -97,7 +97,7 @@ func (opts *Options) wait(ctx context.Context) error {
 	return err
 }
 
-func notReady(s installer.Status) error {
+func (opts *Options) notReady(s installer.Status) error {
 	waiting := 0
 	for _, r := range s.Rows {
 		if r.State != watch.StateReady {
@@ -109,7 +109,7 @@ func notReady(s installer.Status) error {
 		message = "the release has no workloads"
 	}
 	err := sx.NewError(sx.CodeUnavailable, "%s", message).
-		WithHint("wait for them with: sx status --wait")
+		WithHint("wait for them with: %s", opts.Cluster.Line("status", "--wait"))
 	if len(s.Problems) > 0 {
 		err = err.WithHint("%s", s.Problems[0].Next)
 	}
