@@ -110,7 +110,7 @@ func TestTerminal(t *testing.T) {
 		t.Error("no problem was found")
 	}
 	text := out.String()
-	for _, want := range []string{"CHECK          RESULT\n", "api            \x1b[32mok       \x1b[0mthe cluster's API server responds\n", "\x1b[31mfatal    \x1b[0m", "\n                        → "} {
+	for _, want := range []string{"CHECK               RESULT\n", "api                 \x1b[32mok       \x1b[0mthe cluster's API server responds\n", "\x1b[31mfatal    \x1b[0m", "\n                             → "} {
 		if !strings.Contains(text, want) {
 			t.Errorf("%q is missing in\n%s", want, text)
 		}
