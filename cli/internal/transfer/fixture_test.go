@@ -2,6 +2,7 @@ package transfer_test
 
 import (
 	"errors"
+	"flag"
 	"fmt"
 	"math/rand/v2"
 	"strings"
@@ -62,4 +63,12 @@ func randomBytes(size int) []byte {
 	out := make([]byte, size)
 	_, _ = rand.NewChaCha8([32]byte{1}).Read(out) // never fails
 	return out
+}
+
+// TestMain runs more tests at once than there are processors, because they mostly
+// wait for the server's syncs to disk.
+func TestMain(m *testing.M) {
+	flag.Parse()
+	_ = flag.Set("test.parallel", "8") // a flag of every test program
+	m.Run()
 }

@@ -121,7 +121,7 @@ func TestKeepAlivesHoldTheStreamOpen(t *testing.T) {
 	t.Parallel()
 	var l watchLog
 	server, w := newWatcher(t, &l, nil)
-	w.Silence = 300 * time.Millisecond
+	w.Silence = time.Second
 	id := server.Add("talk.mp4", sx.StateDone, []byte("mp3"))
 	inner := server.Before
 	server.Before = func(rw http.ResponseWriter, r *http.Request) bool {
@@ -131,7 +131,7 @@ func TestKeepAlivesHoldTheStreamOpen(t *testing.T) {
 		}
 		ticker := time.NewTicker(50 * time.Millisecond)
 		defer ticker.Stop()
-		for range 10 { // in total longer than the silence
+		for range 25 { // in total longer than the silence
 			<-ticker.C
 			_, _ = fmt.Fprint(rw, ": keep-alive\n\n")
 			_ = http.NewResponseController(rw).Flush()
@@ -192,7 +192,7 @@ func TestWatchMoreJobsThanOneRequestTakes(t *testing.T) {
 	server, w := newWatcher(t, &l, nil)
 	var ids []string
 	for range 2*api.MaxIDs + 5 {
-		ids = append(ids, server.Add("talk.mp4", sx.StateDone, []byte("mp3")))
+		ids = append(ids, server.Add("talk.mp4", sx.StateCancelled, nil))
 	}
 	ids = append(ids, sx.NewID())
 	if err := w.Follow(t.Context(), ids, l.events()); err != nil {
@@ -265,10 +265,10 @@ func TestAllJobs(t *testing.T) {
 	t.Parallel()
 	server := gateway.New(t)
 	for i := range api.MaxLimit + 7 {
-		server.Add(fmt.Sprint(i), sx.StateDone, nil)
+		server.Add(fmt.Sprint(i), sx.StateCancelled, nil)
 	}
 	running := server.Add("running", sx.StateRunning, nil)
-	jobs, err := transfer.AllJobs(t.Context(), server.Client(t), sx.StateDone)
+	jobs, err := transfer.AllJobs(t.Context(), server.Client(t), sx.StateCancelled)
 	if err != nil || len(jobs) != api.MaxLimit+7 || jobs[0].Name != "0" {
 		t.Errorf("got %d jobs, %v", len(jobs), err)
 	}
