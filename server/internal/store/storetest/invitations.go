@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/soundextract/sx/server/sx"
+	"github.com/soundextract/sx/server/testkit"
 )
 
 var invitationTests = []test{
@@ -19,7 +20,7 @@ func invitation(id string) sx.Invitation {
 }
 
 func invitationKept(f *fixture) {
-	v := filled[sx.Invitation](f.t)
+	v := testkit.Filled[sx.Invitation](f.t)
 	f.ok(f.Invitations.Create(f.ctx, v))
 	f.code(f.Invitations.Create(f.ctx, v), sx.CodeConflict)
 	f.reopen()

@@ -6,6 +6,7 @@ import (
 
 	"github.com/soundextract/sx/server/internal/store"
 	"github.com/soundextract/sx/server/sx"
+	"github.com/soundextract/sx/server/testkit"
 )
 
 var jobTests = []test{
@@ -37,14 +38,14 @@ func job(id string, seconds int) sx.Job {
 }
 
 func jobKept(f *fixture) {
-	j := filled[sx.Job](f.t)
+	j := testkit.Filled[sx.Job](f.t)
 	f.ok(f.Jobs.Create(f.ctx, j))
 	j.Rev = 1
 	got, err := f.Jobs.Get(f.ctx, j.ID)
 	f.ok(err)
 	same(f, got, j)
 
-	changed := filled[sx.Job](f.t)
+	changed := testkit.Filled[sx.Job](f.t)
 	changed.Rev, changed.Tracks, changed.Error, changed.Options.Quality = 1, nil, nil, nil
 	changed.Lease, changed.State = time.Time{}, sx.StateQueued
 	f.ok(f.Jobs.Replace(f.ctx, changed))

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/soundextract/sx/server/sx"
+	"github.com/soundextract/sx/server/testkit"
 )
 
 var notificationSettingsTests = []test{
@@ -25,8 +26,8 @@ var deliveryTests = []test{
 }
 
 func settingsKept(f *fixture) {
-	v := filled[sx.NotificationSettings](f.t)
-	w := filled[sx.Webhook](f.t)
+	v := testkit.Filled[sx.NotificationSettings](f.t)
+	w := testkit.Filled[sx.Webhook](f.t)
 	w.Secret = []byte{0, 1, 0xff}
 	v.Webhooks = []sx.Webhook{w, {ID: "w2", URL: "https://b.example", Secret: []byte{2}, Created: epoch}}
 	v.Rev = 0
@@ -80,7 +81,7 @@ func delivery(id, user string, state sx.DeliveryState, seconds int) sx.Delivery 
 }
 
 func deliveryKept(f *fixture) {
-	v := filled[sx.Delivery](f.t)
+	v := testkit.Filled[sx.Delivery](f.t)
 	v.Payload = []byte{0, '{', 0xff}
 	f.ok(f.Deliveries.Create(f.ctx, v))
 	f.code(f.Deliveries.Create(f.ctx, v), sx.CodeConflict)

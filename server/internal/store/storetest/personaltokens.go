@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/soundextract/sx/server/sx"
+	"github.com/soundextract/sx/server/testkit"
 )
 
 var tokenTests = []test{
@@ -38,7 +39,7 @@ func (f *fixture) tokens(user string, want ...string) {
 }
 
 func tokenKept(f *fixture) {
-	v := filled[sx.PersonalToken](f.t)
+	v := testkit.Filled[sx.PersonalToken](f.t)
 	f.ok(f.PersonalTokens.Create(f.ctx, v))
 	f.reopen()
 	got, err := f.PersonalTokens.ByID(f.ctx, v.ID)

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/soundextract/sx/server/sx"
+	"github.com/soundextract/sx/server/testkit"
 )
 
 var sessionTests = []test{
@@ -20,7 +21,7 @@ func session(id string) sx.Session {
 }
 
 func sessionKept(f *fixture) {
-	s := filled[sx.Session](f.t)
+	s := testkit.Filled[sx.Session](f.t)
 	f.ok(f.Sessions.Create(f.ctx, s))
 	f.reopen()
 	s.Rev = 1

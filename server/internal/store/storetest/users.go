@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/soundextract/sx/server/sx"
+	"github.com/soundextract/sx/server/testkit"
 )
 
 var userTests = []test{
@@ -22,7 +23,7 @@ func user(id, name string) sx.User {
 }
 
 func userKept(f *fixture) {
-	u := filled[sx.User](f.t)
+	u := testkit.Filled[sx.User](f.t)
 	f.ok(f.Users.Create(f.ctx, u))
 	f.reopen()
 	u.Rev = 1
