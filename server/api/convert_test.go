@@ -2,11 +2,15 @@ package api_test
 
 import (
 	"encoding/json"
+	"reflect"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/soundextract/sx/server/api"
 	"github.com/soundextract/sx/server/sx"
+	"github.com/soundextract/sx/server/testkit"
 )
 
 // TestJobOnTheWire pins the JSON of a job: lists are never null or absent.
@@ -38,5 +42,108 @@ func TestJobOnTheWire(t *testing.T) {
 		if err != nil || string(raw) != tt.want {
 			t.Errorf("got  %s, %v\nwant %s", raw, err, tt.want)
 		}
+	}
+}
+
+// TestConversionsAreComplete checks that every field of a record that is not
+// listed as private has an effect on what is sent, and that private ones have none.
+func TestConversionsAreComplete(t *testing.T) {
+	t.Parallel()
+	t.Run("job", func(t *testing.T) {
+		t.Parallel()
+		checkConversion(t, testkit.Filled[sx.Job](t), func(j sx.Job) api.Job { return api.FromJob(j, 0) },
+			"Owner", "Options.Preset", "Options.Bitrate", "Options.Quality", "Options.Mono", "Options.Track",
+			"Tracks.ID", "Failures", "LeaseExpirations", "Worker", "Lease", "NotBefore", "Notification", "Rev")
+	})
+	t.Run("user", func(t *testing.T) {
+		t.Parallel()
+		checkConversion(t, testkit.Filled[sx.User](t), api.FromUser, "PasswordHash", "Epoch", "Invitation", "Rev")
+	})
+	t.Run("personal token", func(t *testing.T) {
+		t.Parallel()
+		checkConversion(t, testkit.Filled[sx.PersonalToken](t), api.FromToken, "UserID", "Hash")
+	})
+	t.Run("webhook", func(t *testing.T) {
+		t.Parallel()
+		checkConversion(t, testkit.Filled[sx.Webhook](t), api.FromWebhook, "Secret")
+	})
+	t.Run("delivery", func(t *testing.T) {
+		t.Parallel()
+		pending := testkit.Filled[sx.Delivery](t)
+		pending.State = sx.DeliveryPending // only then, Due is sent
+		checkConversion(t, pending, api.FromDelivery, "UserID", "WebhookID", "Payload", "Rev")
+	})
+}
+
+// checkConversion changes each field of v, one after the other.
+func checkConversion[V, W any](t *testing.T, v V, convert func(V) W, private ...string) {
+	t.Helper()
+	before := convert(v)
+	seen := map[string]bool{}
+	eachField(t, reflect.ValueOf(&v).Elem(), "", func(path string, field reflect.Value) {
+		old := reflect.New(field.Type()).Elem()
+		old.Set(field)
+		alter(t, path, field)
+		sent := !reflect.DeepEqual(before, convert(v))
+		field.Set(old)
+		seen[path] = true
+		switch {
+		case !sent && !slices.Contains(private, path):
+			t.Errorf("%T.%s is not sent: convert it, or list it here as private", v, path)
+		case sent && slices.Contains(private, path):
+			t.Errorf("%T.%s is sent but listed as private", v, path)
+		}
+	})
+	for _, path := range private {
+		if !seen[path] {
+			t.Errorf("%T has no field %s", v, path)
+		}
+	}
+}
+
+// eachField visits the exported fields at every depth; of a slice, those of the
+// last element.
+func eachField(t *testing.T, v reflect.Value, path string, visit func(path string, field reflect.Value)) {
+	t.Helper()
+	switch {
+	case v.Kind() == reflect.Pointer:
+		// Change a copy: what was converted before may share the target.
+		target := reflect.New(v.Type().Elem())
+		target.Elem().Set(v.Elem())
+		v.Set(target)
+		eachField(t, v.Elem(), path, visit)
+	case v.Kind() == reflect.Slice && v.Type().Elem().Kind() != reflect.Uint8:
+		elements := reflect.MakeSlice(v.Type(), v.Len(), v.Len())
+		reflect.Copy(elements, v)
+		v.Set(elements)
+		eachField(t, v.Index(v.Len()-1), path, visit)
+	case v.Kind() == reflect.Struct && v.Type() != reflect.TypeFor[time.Time]():
+		for i := range v.NumField() {
+			if f := v.Type().Field(i); f.IsExported() {
+				eachField(t, v.Field(i), strings.TrimPrefix(path+"."+f.Name, "."), visit)
+			}
+		}
+	default:
+		visit(path, v)
+	}
+}
+
+func alter(t *testing.T, path string, v reflect.Value) {
+	t.Helper()
+	switch v.Kind() { //nolint:exhaustive // the default reports missing kinds
+	case reflect.String:
+		v.SetString(v.String() + "x")
+	case reflect.Int, reflect.Int64:
+		v.SetInt(v.Int() + int64(time.Second))
+	case reflect.Float64:
+		v.SetFloat(v.Float() + 1)
+	case reflect.Bool:
+		v.SetBool(!v.Bool())
+	case reflect.Slice:
+		v.SetBytes([]byte("x"))
+	case reflect.Struct:
+		v.Set(reflect.ValueOf(v.Interface().(time.Time).Add(time.Hour)))
+	default:
+		t.Fatalf("%s: cannot change a %s", path, v.Type())
 	}
 }

@@ -1,0 +1,209 @@
+package api_test
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/getkin/kin-openapi/openapi3"
+
+	"github.com/soundextract/sx/server/api"
+)
+
+// bodies are the types of package api with the place of their schema in the
+// document: its name under components, "request" or "response" with the
+// operation, or another schema with the property that has it.
+var bodies = []struct {
+	body  any
+	place string
+}{
+	{api.Credentials{}, "Credentials"},
+	{api.Tokens{}, "Tokens"},
+	{api.RefreshRequest{}, "request refresh"},
+	{api.User{}, "User"},
+	{api.PasswordChange{}, "request changePassword"},
+	{api.NewToken{}, "request createToken"},
+	{api.PersonalToken{}, "PersonalToken"},
+	{api.CreatedToken{}, "response createToken"},
+	{api.NewInvitation{}, "request invite"},
+	{api.Invitation{}, "response invite"},
+	{api.Email{}, "request setEmail"},
+	{api.EmailCode{}, "request confirmEmail"},
+	{api.NewWebhook{}, "request addWebhook"},
+	{api.Webhook{}, "Webhook"},
+	{api.CreatedWebhook{}, "response addWebhook"},
+	{api.Delivery{}, "Delivery"},
+	{api.WebhookEvent{}, "WebhookEvent"},
+	{api.EventData{}, "WebhookEvent data"},
+	{api.File{}, "File"},
+	{api.Track{}, "Track"},
+	{api.Warning{}, "Warning"},
+	{api.Health{}, "Health"},
+	{api.ErrorBody{}, "ErrorBody"},
+	{api.Error{}, "Error"},
+	{api.Job{}, "Job"},
+	{api.JobList{}, "JobList"},
+	{api.Notify{}, "Notify"},
+	{api.TokenList{}, "response listTokens"},
+	{api.UserList{}, "response listUsers"},
+	{api.DeliveryList{}, "response testNotify"},
+	{api.ExchangeRequest{}, ""}, // between the services, not documented
+	{api.Exchanged{}, ""},       // likewise
+}
+
+// neverSent are fields of embedded types that a body never has.
+var neverSent = []string{
+	"CreatedWebhook.disabled", // a new webhook is in use
+}
+
+// TestSchemas checks that the document has exactly the fields of the types, and
+// that those which may be absent, and no others, are optional.
+func TestSchemas(t *testing.T) {
+	t.Parallel()
+	doc := document(t)
+	var names []string
+	for _, b := range bodies {
+		kind := reflect.TypeOf(b.body)
+		names = append(names, kind.Name())
+		if b.place == "" {
+			continue
+		}
+		schema := schemaAt(t, doc, b.place)
+		var documented, required []string
+		for name := range schema.Properties {
+			documented = append(documented, name)
+		}
+		required = append(required, schema.Required...)
+		fields, present := jsonFields(kind)
+		fields = slices.DeleteFunc(fields, func(name string) bool { return slices.Contains(neverSent, kind.Name()+"."+name) })
+		for what, lists := range map[string][2][]string{"fields": {fields, documented}, "required fields": {present, required}} {
+			slices.Sort(lists[0])
+			slices.Sort(lists[1])
+			if !slices.Equal(lists[0], lists[1]) {
+				t.Errorf("%s of api.%s:\n%v\nin the document (%s):\n%v", what, kind.Name(), lists[0], b.place, lists[1])
+			}
+		}
+	}
+	slices.Sort(names)
+	if declared := declaredBodies(t); !slices.Equal(names, declared) {
+		t.Errorf("package api has the bodies\n%v\nand this test\n%v", declared, names)
+	}
+}
+
+func schemaAt(t *testing.T, doc *openapi3.T, place string) *openapi3.Schema {
+	t.Helper()
+	first, second, _ := strings.Cut(place, " ")
+	var content openapi3.Content
+	switch first {
+	case "request":
+		content = operation(t, doc, second).RequestBody.Value.Content
+	case "response":
+		for status, response := range operation(t, doc, second).Responses.Map() {
+			if strings.HasPrefix(status, "2") {
+				content = response.Value.Content
+			}
+		}
+	default:
+		ref := doc.Components.Schemas[first]
+		if ref != nil && second != "" {
+			ref = ref.Value.Properties[second]
+		}
+		if ref == nil {
+			t.Fatalf("the document has no schema %s", place)
+		}
+		return ref.Value
+	}
+	media := content.Get("application/json")
+	if media == nil {
+		t.Fatalf("the document has no schema for the %s", place)
+	}
+	return media.Schema.Value
+}
+
+func operation(t *testing.T, doc *openapi3.T, id string) *openapi3.Operation {
+	t.Helper()
+	for _, path := range doc.Paths.Map() {
+		for _, op := range path.Operations() {
+			if op.OperationID == id {
+				return op
+			}
+		}
+	}
+	t.Fatalf("the document has no operation %s", id)
+	return nil
+}
+
+// jsonFields returns the names of a struct's fields in JSON, and which of them
+// are always present.
+func jsonFields(kind reflect.Type) (all, present []string) {
+	for i := range kind.NumField() {
+		f := kind.Field(i)
+		if f.Anonymous {
+			inner, innerPresent := jsonFields(f.Type)
+			all, present = append(all, inner...), append(present, innerPresent...)
+			continue
+		}
+		name, options, _ := strings.Cut(f.Tag.Get("json"), ",")
+		all = append(all, name)
+		if options != "omitempty" {
+			present = append(present, name)
+		}
+	}
+	return all, present
+}
+
+// declaredBodies reads the names of the structs that have JSON tags.
+func declaredBodies(t *testing.T) []string {
+	t.Helper()
+	files, err := filepath.Glob("*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, name := range files {
+		if strings.HasSuffix(name, "_test.go") {
+			continue
+		}
+		file, err := parser.ParseFile(token.NewFileSet(), name, nil, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, decl := range file.Decls {
+			general, ok := decl.(*ast.GenDecl)
+			if !ok {
+				continue
+			}
+			for _, spec := range general.Specs {
+				if kind, ok := spec.(*ast.TypeSpec); ok && hasJSONTag(t, kind) {
+					names = append(names, kind.Name.Name)
+				}
+			}
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+func hasJSONTag(t *testing.T, kind *ast.TypeSpec) bool {
+	t.Helper()
+	body, ok := kind.Type.(*ast.StructType)
+	if !ok {
+		return false
+	}
+	return slices.ContainsFunc(body.Fields.List, func(f *ast.Field) bool {
+		if f.Tag == nil {
+			return false
+		}
+		tag, err := strconv.Unquote(f.Tag.Value)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return reflect.StructTag(tag).Get("json") != ""
+	})
+}
