@@ -91,7 +91,7 @@ func (s scenario) render(t *testing.T) string {
 }
 
 // TestGolden compares the manifests with testdata, so that a commit's diff
-// shows its effect on them. Update them with: go test ./release -update
+// shows its effect on them. Update them with: go test ./install/release -update
 func TestGolden(t *testing.T) {
 	t.Parallel()
 	for _, s := range scenarios() {
@@ -110,7 +110,7 @@ func TestGolden(t *testing.T) {
 			want, got := strings.Split(string(raw), "\n"), strings.Split(text, "\n")
 			for i := range got {
 				if i >= len(want) || got[i] != want[i] {
-					t.Fatalf("%s:%d: rendered is %q; see all with: go test ./release -update", path, i+1, got[i])
+					t.Fatalf("%s:%d: rendered is %q; see all with: go test ./install/release -update", path, i+1, got[i])
 				}
 			}
 			if len(got) != len(want) {

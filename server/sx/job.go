@@ -2,7 +2,7 @@ package sx
 
 import "time"
 
-// State is where a job stands. docs/design.md draws the states; move is the
+// State is where a job stands. docs/architecture.md draws the states; move is the
 // only function that changes one.
 type State string
 

@@ -96,15 +96,6 @@ func TestFileName(t *testing.T) {
 	}
 }
 
-func TestEveryCodeHasAHint(t *testing.T) {
-	t.Parallel()
-	for _, c := range sx.Codes() {
-		if c.Hint() == "" {
-			t.Errorf("code %s has no hint", c)
-		}
-	}
-}
-
 func TestNewID(t *testing.T) {
 	t.Parallel()
 	seen := map[string]bool{}

@@ -13,7 +13,7 @@ const (
 	MaxLeaseExpirations = 10
 )
 
-// transitions holds every allowed move; docs/design.md draws it.
+// transitions holds every allowed move; docs/architecture.md draws it.
 var transitions = map[State][]State{
 	StateUploading: {StateQueued, StateCancelled, StateExpired},
 	StateQueued:    {StateRunning, StateCancelled},

@@ -38,7 +38,7 @@ func job(t *testing.T, state sx.State) sx.Job {
 	return j
 }
 
-// TestMoves tries every move in every state: the whole drawing of docs/design.md.
+// TestMoves tries every move in every state: the whole drawing of docs/architecture.md.
 func TestMoves(t *testing.T) {
 	t.Parallel()
 	transient := sx.NewError(sx.CodeConversionFailed, "ffmpeg crashed")

@@ -21,7 +21,7 @@ func ExitCodes() []ExitMeaning {
 		{sx.ExitUsage, "invalid usage: wrong flags or arguments"},
 		{sx.ExitBadInput, "bad input: an unusable file, ID, name or setting"},
 		{sx.ExitUnreachable, "the server is unreachable or not ready"},
-		{sx.ExitTryAgain, "timed out or out of space: try again, nothing is lost"},
+		{sx.ExitTryAgain, "timed out, out of space or too many attempts: try again, nothing is lost"},
 		{sx.ExitNotAllowed, "not allowed: not signed in, wrong password or quota exceeded"},
 		{sx.ExitProblems, "the checks found problems"},
 		{sx.ExitInterrupted, "interrupted by Ctrl-C or a signal"},
