@@ -90,10 +90,10 @@ type class struct {
 // kind of an error looks it up here. The statuses are numbers so that package
 // net/http is not linked into what needs the domain only.
 var classes = map[Code]class{
-	CodeInternal:    {500, ExitFailure, retryable, "try again; if it fails again, report the request id to the operator of the server"},
+	CodeInternal:    {500, ExitFailure, retryable, "try again; if it fails again, report the request ID to the operator of the server"},
 	CodeUnavailable: {503, ExitUnreachable, retryable | stopsBatch, "the server is starting, stopping or waiting for one of its parts; try again in a moment"},
 	CodeInvalid:     {400, ExitBadInput, 0, "correct the request and send it again"},
-	CodeNotFound:    {404, ExitBadInput, 0, "check the id; what belongs to another account is not found either"},
+	CodeNotFound:    {404, ExitBadInput, 0, "check the ID; resources of other accounts are not found either"},
 	CodeConflict:    {409, ExitFailure, resync, "check the current state, then decide whether to try again"},
 
 	CodeUnauthenticated: {401, ExitNotAllowed, stopsBatch | resync, "sign in, or send a valid token"},
@@ -115,7 +115,7 @@ var classes = map[Code]class{
 
 	CodeNotMedia:    {415, ExitBadInput, permanent, "upload a video or audio file, such as .mp4, .mkv, .mov, .webm or .mp3"},
 	CodePlaylist:    {415, ExitBadInput, permanent, "upload the media file itself, not a playlist or script that points to it"},
-	CodeNoAudio:     {422, ExitBadInput, permanent, "the video has no sound; check the recording, or choose another file"},
+	CodeNoAudio:     {422, ExitBadInput, permanent, "check the recording, or choose another file"},
 	CodeNoSuchTrack: {422, ExitBadInput, permanent, "choose one of the tracks that the message lists"},
 	CodeTruncated:   {422, ExitBadInput, permanent, "the file ends too early; copy or export it again, then upload it again"},
 	CodeUnreadable:  {422, ExitBadInput, permanent, "play the file to check it; exporting it again as MP4 (H.264 and AAC) often helps"},

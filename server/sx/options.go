@@ -47,17 +47,17 @@ var trackPattern = regexp.MustCompile(`^([1-9][0-9]?|[a-zA-Z]{2,3}(-[a-zA-Z0-9]{
 func (o Options) Check() error {
 	switch {
 	case o.Preset != "" && !slices.Contains(Presets(), o.Preset):
-		return NewError(CodeInvalid, "there is no preset %q", o.Preset).
-			WithHint("choose one of speech, standard, high, small")
+		return NewError(CodeInvalid, "unknown preset %q", o.Preset).
+			WithHint("use one of: speech, standard, high, small")
 	case o.Bitrate != 0 && !slices.Contains(Bitrates, o.Bitrate):
 		return NewError(CodeInvalid, "MP3 has no bit rate of %d kbit/s", o.Bitrate).
 			WithHint("choose one of 32 40 48 56 64 80 96 112 128 160 192 224 256 320")
 	case o.Quality != nil && (*o.Quality < 0 || *o.Quality > 9):
-		return NewError(CodeInvalid, "quality %d is not on the scale", *o.Quality).
+		return NewError(CodeInvalid, "quality %d is out of range", *o.Quality).
 			WithHint("choose a number from 0 (best) to 9 (smallest)")
 	case o.Bitrate != 0 && o.Quality != nil:
-		return NewError(CodeInvalid, "a constant bit rate and a variable quality exclude each other").
-			WithHint("choose either a bit rate or a quality")
+		return NewError(CodeInvalid, "bit rate and quality are mutually exclusive").
+			WithHint("use either a bit rate or a quality")
 	case o.Track != "" && !trackPattern.MatchString(o.Track):
 		return NewError(CodeInvalid, "%q is not an audio track", o.Track).
 			WithHint("give the track's number from 1, or its language, such as eng")

@@ -141,7 +141,12 @@ func (j *Job) giveUp(cause *Error, now time.Time) error {
 }
 
 // Cancel stops a job that is not over yet.
-func (j *Job) Cancel(now time.Time) error { return j.move(StateCancelled, now) }
+func (j *Job) Cancel(now time.Time) error {
+	if j.State.Final() {
+		return NewError(CodeConflict, "job %s is %s and cannot be cancelled", j.ID, j.State)
+	}
+	return j.move(StateCancelled, now)
+}
 
 // Expire gives up an upload that nobody goes on with.
 func (j *Job) Expire(now time.Time) error { return j.move(StateExpired, now) }
@@ -152,7 +157,7 @@ func (j *Job) Expire(now time.Time) error { return j.move(StateExpired, now) }
 func (j *Job) Retry(now time.Time) error {
 	switch {
 	case j.State != StateFailed && j.State != StateCancelled:
-		return NewError(CodeConflict, "job %s is %s: only a failed or cancelled job can be tried again", j.ID, j.State)
+		return NewError(CodeConflict, "job %s is %s; only failed or cancelled jobs can be retried", j.ID, j.State)
 	case j.Sent.SHA256 == "":
 		return NewError(CodeConflict, "the upload of job %s was never finished", j.ID).
 			WithHint("upload the file again")

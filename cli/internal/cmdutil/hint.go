@@ -2,6 +2,7 @@ package cmdutil
 
 import (
 	"errors"
+	"strings"
 
 	"github.com/soundextract/sx/install/nextcmd"
 	"github.com/soundextract/sx/server/sx"
@@ -18,11 +19,11 @@ type suggestion struct {
 // suggestions replace default hints (sx.Code.Hint), which are for any client of the
 // API, where users of sx can be given a command.
 var suggestions = map[sx.Code]suggestion{
-	sx.CodeNotFound: {"check the id with: ", []string{"jobs"}, ""},
-	sx.CodeConflict: {"look at the job's state with: ", []string{"jobs"}, ""},
+	sx.CodeNotFound: {"check the ID with: ", []string{"jobs"}, ""},
+	sx.CodeConflict: {"check the job's state with: ", []string{"jobs"}, ""},
 
 	sx.CodeUnauthenticated: {"sign in with: ", []string{"login"}, ""},
-	sx.CodeBadCredentials:  {"check the name and the password; a new account is made with: ", []string{"register"}, ""},
+	sx.CodeBadCredentials:  {"check the name and the password, or create an account with: ", []string{"register"}, ""},
 	sx.CodeSessionEnded:    {"sign in again with: ", []string{"login"}, ""},
 	sx.CodeNameTaken:       {"choose another name, or sign in with: ", []string{"login"}, ""},
 	sx.CodeForbidden:       {"sign in with an account that is allowed to do this, with: ", []string{"login"}, ""},
@@ -60,13 +61,19 @@ func Hint(code sx.Code, hint, job string, flags nextcmd.Flags) string {
 	return s.before + flags.SX(args...) + s.after
 }
 
-// JobError is an error about one of several jobs. Its message starts with the ID.
+// JobError is an error about one of several jobs. Its message names the job.
 type JobError struct {
 	Job string
 	Err error
 }
 
-func (e *JobError) Error() string { return e.Job + ": " + e.Err.Error() }
+func (e *JobError) Error() string {
+	message := e.Err.Error()
+	if strings.Contains(message, "job "+e.Job) {
+		return message
+	}
+	return e.Job + ": " + message
+}
 
 // Unwrap returns the error without the ID.
 func (e *JobError) Unwrap() error { return e.Err }

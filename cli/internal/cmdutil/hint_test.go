@@ -25,7 +25,7 @@ func TestHints(t *testing.T) {
 		{"no job's id is known", failed, nil, "try again with: sx retry ID"},
 		{"the job's id is known", &cmdutil.JobError{Job: "abc", Err: failed}, nil, "try again with: sx retry abc"},
 		{"a hint of its own", failed.WithHint("ask Anna"), server, "ask Anna"},
-		{"of a server that sent none", &sx.Error{Code: sx.CodeNotFound}, nil, "check the id with: sx jobs"},
+		{"of a server that sent none", &sx.Error{Code: sx.CodeNotFound}, nil, "check the ID with: sx jobs"},
 		{"nothing better to say", sx.NewError(sx.CodeNoAudio, "x"), nil, sx.CodeNoAudio.Hint()},
 		{"wrapped", fmt.Errorf("a.mp4: %w", failed), nil, "try again with: sx retry ID"},
 		{"no code", errors.New("x"), nil, ""},

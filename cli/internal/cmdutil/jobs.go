@@ -46,7 +46,7 @@ func CompleteJobs(f *Factory, states ...sx.State) cobra.CompletionFunc {
 
 // EachJob calls fn for every ID once, in order. It continues after an error that
 // concerns one job, and stops at one that the next job would have as well. The result
-// joins all errors, each with its ID; nil if there are none.
+// joins all errors, each of which names its job; nil if there are none.
 func EachJob(ctx context.Context, ids []string, fn func(id string) error) error {
 	var errs []error
 	for i, id := range ids {
@@ -66,7 +66,7 @@ func EachJob(ctx context.Context, ids []string, fn func(id string) error) error 
 }
 
 // ChangeJobs changes one job after the other and prints each changed job, as JSON or
-// as a line with ID, state and name. It handles errors as EachJob does.
+// as a line with ID, state and name, separated by tabs if Out is not a terminal. It handles errors as EachJob does.
 func ChangeJobs(ctx context.Context, io *term.IOStreams, ids []string, json bool, change func(context.Context, string) (api.Job, error)) error {
 	return EachJob(ctx, ids, func(id string) error {
 		job, err := change(ctx, id)
@@ -76,9 +76,6 @@ func ChangeJobs(ctx context.Context, io *term.IOStreams, ids []string, json bool
 		if json {
 			return io.WriteJSON(job)
 		}
-		if _, err := fmt.Fprintf(io.Out, "%s  %s  %s\n", job.ID, job.State, job.Name); err != nil {
-			return fmt.Errorf("print the job: %w", err)
-		}
-		return nil
+		return io.WriteFields(job.ID, string(job.State), job.Name)
 	})
 }

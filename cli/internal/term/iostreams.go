@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 
 	xterm "golang.org/x/term"
 )
@@ -85,6 +86,19 @@ func (s *IOStreams) ReadPassword(ctx context.Context) (string, error) {
 		_ = xterm.Restore(s.inFd, before)
 		return "", ctx.Err()
 	}
+}
+
+// WriteFields writes a line of fields to Out, separated by two spaces at a terminal and
+// by tabs elsewhere.
+func (s *IOStreams) WriteFields(fields ...string) error {
+	separator := "\t"
+	if s.OutTTY {
+		separator = "  "
+	}
+	if _, err := fmt.Fprintln(s.Out, strings.Join(fields, separator)); err != nil {
+		return fmt.Errorf("write the result: %w", err)
+	}
+	return nil
 }
 
 // WriteJSON writes v to Out as JSON on one line.

@@ -168,8 +168,18 @@ func (c *columns) beforePercent() int {
 	return 0
 }
 
-// note returns the percentage with the text that is shown instead of a bar.
-func note(v view) string { return fmt.Sprintf("%3d%% %s", int(100*v.fraction), v.note) }
+// note returns the percentage with the text that is shown instead of a bar. Before
+// "failed" it would read as a share, so there it comes last.
+func note(v view) string {
+	percent := int(100 * v.fraction)
+	switch {
+	case v.status != failed:
+		return fmt.Sprintf("%3d%% %s", percent, v.note)
+	case percent == 0 || percent == 100:
+		return "     " + v.note
+	}
+	return fmt.Sprintf("     %s at %d%%", v.note, percent)
+}
 
 // meter returns a description with the percentage and the bar. The bar is ASCII
 // because block characters are two columns wide on some East Asian terminals.

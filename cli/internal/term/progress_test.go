@@ -80,7 +80,7 @@ func TestTerminalBlock(t *testing.T) {
 		"a.mp4          uploading    50% [",
 		"b renamed.mp4  converting   30% [", "1m left",
 		"b renamed.mp4: trouble\n",
-		"a.mp4         100% done", "b renamed.mp4  30% failed",
+		"a.mp4         100% done", "b renamed.mp4      failed at 30%",
 	} {
 		if !strings.Contains(got, want) {
 			t.Errorf("%q is not in %q", want, got)

@@ -150,11 +150,17 @@ func noTerminal() error {
 }
 
 func checkLength(password string) error {
-	if len(password) < api.MinPassword || len(password) > api.MaxPassword {
-		return sx.NewError(sx.CodeInvalid, "password has %d characters", len(password)).
-			WithHint("use %d to %d characters; a few words are better than symbols", api.MinPassword, api.MaxPassword)
+	problem := ""
+	switch {
+	case len(password) < api.MinPassword:
+		problem = "short"
+	case len(password) > api.MaxPassword:
+		problem = "long"
+	default:
+		return nil
 	}
-	return nil
+	return sx.NewError(sx.CodeInvalid, "the password is too %s", problem).
+		WithHint("use %d to %d characters; a few words are better than symbols", api.MinPassword, api.MaxPassword)
 }
 
 // repeat asks for the password again, to catch typing errors.

@@ -2,6 +2,7 @@ package term
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/mattn/go-runewidth"
@@ -14,6 +15,8 @@ type Column struct {
 	Shrink bool
 	// Right aligns the cells to the right.
 	Right bool
+	// Optional lets the column be left out at a terminal that is too narrow for all.
+	Optional bool
 }
 
 // Cell is one value.
@@ -74,6 +77,7 @@ func separated(b *strings.Builder, rows [][]Cell) {
 }
 
 func aligned(b *strings.Builder, columns []Column, rows [][]Cell, width int, color bool) {
+	columns, rows = dropOptional(columns, rows, width)
 	widths := measure(columns, rows, width)
 	header := make([]Cell, len(columns))
 	for i, c := range columns {
@@ -102,6 +106,30 @@ func aligned(b *strings.Builder, columns []Column, rows [][]Cell, width int, col
 	}
 }
 
+// dropOptional leaves out optional columns, the last one first, until the others fit.
+func dropOptional(columns []Column, rows [][]Cell, width int) ([]Column, [][]Cell) {
+	columns, rows = slices.Clone(columns), slices.Clone(rows)
+	for i := len(columns) - 1; i >= 0; i-- {
+		total := gap * (len(columns) - 1)
+		for _, w := range measure(columns, rows, width) {
+			total += w
+		}
+		if total <= width {
+			break
+		}
+		if !columns[i].Optional {
+			continue
+		}
+		columns = slices.Delete(columns, i, i+1)
+		for r := range rows {
+			rows[r] = slices.Delete(slices.Clone(rows[r]), i, i+1)
+		}
+	}
+	return columns, rows
+}
+
+// measure returns the widths of the columns, shrunk as far as they may if they are
+// wider than the terminal.
 func measure(columns []Column, rows [][]Cell, width int) []int {
 	widths := make([]int, len(columns))
 	total := gap * (len(columns) - 1)

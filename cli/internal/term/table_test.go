@@ -2,6 +2,7 @@ package term_test
 
 import (
 	"errors"
+	"strings"
 	"testing"
 
 	"github.com/soundextract/sx/cli/internal/term"
@@ -34,6 +35,31 @@ func TestTerminalAndPipe(t *testing.T) {
 	}
 }
 
+// TestOptionalColumns checks that optional columns are left out at a terminal of 80
+// columns only if the others do not fit otherwise.
+func TestOptionalColumns(t *testing.T) {
+	t.Parallel()
+	columns := []term.Column{{Header: "AGE", Optional: true}, {Header: "ID"}, {Header: "NAME", Shrink: true}, {Header: "SIZE", Optional: true}}
+	row := func(id int) [][]term.Cell {
+		return [][]term.Cell{{term.TextCell("1m"), term.TextCell(strings.Repeat("i", id)), term.TextCell("0123456789"), term.TextCell("1 kB")}}
+	}
+	for id, want := range map[int]string{
+		57: "AGE ID NAME SIZE 1m " + strings.Repeat("i", 57) + " 0123456789 1 kB",
+		59: "AGE ID NAME SIZE 1m " + strings.Repeat("i", 59) + " 01234…89 1 kB",
+		64: "AGE ID NAME 1m " + strings.Repeat("i", 64) + " 012345…89",
+		69: "ID NAME " + strings.Repeat("i", 69) + " 012345…89",
+	} {
+		streams, out, _ := term.Test("")
+		streams.OutTTY = true
+		if err := term.PrintTable(streams, columns, row(id)); err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Join(strings.Fields(out.String()), " "); got != want {
+			t.Errorf("%d: got\n%s\nwant\n%s", id, got, want)
+		}
+	}
+}
+
 type full struct{}
 
 func (full) Write([]byte) (int, error) { return 0, errors.New("no space left") }
@@ -51,5 +77,8 @@ func TestOutputThatFails(t *testing.T) {
 	}
 	if err := streams.WriteJSON(1); err == nil {
 		t.Error("a failed write of JSON went unnoticed")
+	}
+	if err := streams.WriteFields("a", "b"); err == nil {
+		t.Error("a failed write of fields went unnoticed")
 	}
 }

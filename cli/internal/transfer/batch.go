@@ -81,11 +81,14 @@ func (b *batch) work(ctx context.Context) {
 func (b *batch) summary() error {
 	text := fmt.Sprintf("%d of %d failed", b.failed, len(b.items))
 	if rest := len(b.items) - b.next; rest > 0 {
-		text += fmt.Sprintf(" and %d were not started", rest)
+		text += fmt.Sprintf(", %d not started", rest)
+	}
+	if b.failed > 1 {
+		text += "; the first"
 	}
 	var known *sx.Error
 	if !errors.As(b.first, &known) {
-		return fmt.Errorf("%s, first %w", text, b.first)
+		return fmt.Errorf("%s: %w", text, b.first)
 	}
-	return known.WithMessage("%s, first %s", text, known.Message).WithCause(b.first)
+	return known.WithMessage("%s: %s", text, known.Message).WithCause(b.first)
 }

@@ -45,9 +45,9 @@ func TestBatch(t *testing.T) {
 		{"nothing", nil, "", "", 0, ""},
 		{"all well", []error{nil, nil}, "", "", 2, ""},
 		{"the only one fails", []error{media}, "a.mp4: no media", sx.CodeNotMedia, 1, ""},
-		{"one of several fails", []error{media, nil, nil}, "1 of 3 failed, first a.mp4: no media", sx.CodeNotMedia, 3, "a.mp4: no media\n  choose another\n"},
-		{"an error for all", []error{nil, unreachable, nil, nil}, "1 of 4 failed and 2 were not started, first b.mp4: no answer from h: refused", sx.CodeUnreachable, 2, "b.mp4: no answer"},
-		{"a full server", []error{sx.NewError(sx.CodeStorageFull, "full"), nil}, "1 of 2 failed and 1 were not started, first a.mp4: full", sx.CodeStorageFull, 1, "a.mp4: full"},
+		{"one of several fails", []error{media, nil, nil}, "1 of 3 failed: a.mp4: no media", sx.CodeNotMedia, 3, "a.mp4: no media\n  choose another\n"},
+		{"an error for all", []error{nil, unreachable, nil, nil}, "1 of 4 failed, 2 not started: b.mp4: no answer from h: refused", sx.CodeUnreachable, 2, "b.mp4: no answer"},
+		{"a full server", []error{sx.NewError(sx.CodeStorageFull, "full"), nil}, "1 of 2 failed, 1 not started: a.mp4: full", sx.CodeStorageFull, 1, "a.mp4: full"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

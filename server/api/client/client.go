@@ -31,8 +31,8 @@ type Client struct {
 func New(base string, hc *http.Client) (*Client, error) {
 	u, err := url.Parse(strings.TrimRight(base, "/"))
 	if err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
-		return nil, sx.NewError(sx.CodeInvalid, "%q is not the address of a server", base).
-			WithHint("give a URL such as http://127.0.0.1:8740")
+		return nil, sx.NewError(sx.CodeInvalid, "invalid server URL %q", base).
+			WithHint("use a URL such as http://127.0.0.1:8740")
 	}
 	return &Client{base: u, http: hc}, nil
 }

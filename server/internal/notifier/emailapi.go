@@ -40,7 +40,7 @@ func (s *Service) setEmail(w http.ResponseWriter, r *http.Request, user string) 
 		return err
 	}
 	if s.mail == nil {
-		return sx.NewError(sx.CodeInvalid, "this server sends no e-mail").
+		return sx.NewError(sx.CodeInvalid, "this server does not send e-mail").
 			WithHint("use a webhook, or ask the operator of the server to configure a mail server")
 	}
 	address, err := parseAddress(in.Address)
@@ -141,7 +141,7 @@ func (s *Service) confirmEmail(w http.ResponseWriter, r *http.Request, user stri
 		p := settings.Pending
 		if p == nil || !s.cfg.Now().Before(p.Expires) {
 			return sx.NewError(sx.CodeInvalid, "no address is waiting for confirmation").
-				WithHint("set the address again: a new code is sent to it")
+				WithHint("set the address again to get a new code")
 		}
 		if subtle.ConstantTimeCompare([]byte(hash), []byte(p.Hash)) == 1 {
 			settings.Email, settings.Pending = p.Address, nil

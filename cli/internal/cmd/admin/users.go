@@ -71,7 +71,7 @@ func runUsers(ctx context.Context, opts *usersOptions) error {
 	if opts.JSON {
 		return opts.IO.WriteJSON(found)
 	}
-	columns := []term.Column{{Header: "NAME", Shrink: true}, {Header: "ROLE"}, {Header: "STATE"}, {Header: "CREATED"}}
+	columns := []term.Column{{Header: "NAME", Shrink: true}, {Header: "ROLE"}, {Header: "STATE"}, {Header: "CREATED", Optional: true}}
 	rows := make([][]term.Cell, len(found))
 	for i, u := range found {
 		role, state := term.TextCell("user"), term.TextCell("enabled")

@@ -46,9 +46,9 @@ func NewCmd(f *cmdutil.Factory, run func(context.Context, *Options) error) *cobr
 		Long: `Upload videos, wait for their conversion and download the MP3s. They are named
 after the videos and written to the current directory unless -o is given.
 
-A directory stands for all media files below it, except hidden files and MP3s.
-After an interruption, run the same command again: it continues the upload, the
-conversion or the download where it stopped.`,
+For a directory, all media files below it are converted, except hidden files and
+MP3s. After an interruption, run the same command again: it continues the
+upload, the conversion or the download where it stopped.`,
 		Example: `  sx convert talk.mp4
   sx convert talk.mp4 -o sound/talk.mp3
   sx convert --preset speech lectures/ -o mp3s/

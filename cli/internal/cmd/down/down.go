@@ -39,7 +39,7 @@ after the next sx up; uploads continue where they stopped.`,
 			return run(cmd.Context(), opts)
 		},
 	}
-	cmd.Flags().StringVar(&opts.Data, "data", "", "data `DIR` of the server (default: the last one used)")
+	cmd.Flags().StringVar(&opts.Data, "data", "", "stop the server with data directory `DIR` (default: the last one used)")
 	cmd.Flags().BoolVar(&opts.JSON, "json", false, "print the result as JSON")
 	return cmd
 }

@@ -143,9 +143,9 @@ func (opts *Options) print(found []api.Job, next string) error {
 		{Header: "ID"},
 		{Header: "NAME", Shrink: true},
 		{Header: "STATE"},
-		{Header: "PROGRESS", Right: true},
-		{Header: "SIZE", Right: true},
-		{Header: "AGE", Right: true},
+		{Header: "PROGRESS", Right: true, Optional: true},
+		{Header: "SIZE", Right: true, Optional: true},
+		{Header: "AGE", Right: true, Optional: true},
 	}
 	rows := make([][]term.Cell, len(found))
 	for i, j := range found {

@@ -84,7 +84,7 @@ func printDeliveries(streams *term.IOStreams, list []api.Delivery, now time.Time
 		}
 		return term.PrintTable(streams, make([]term.Column, len(rows[0])), rows)
 	}
-	columns := []term.Column{{Header: "EVENT"}, {Header: "TO", Shrink: true}, {Header: "STATE"}, {Header: "AGE"}, {Header: "DETAILS", Shrink: true}}
+	columns := []term.Column{{Header: "EVENT"}, {Header: "TO", Shrink: true}, {Header: "STATE"}, {Header: "AGE", Optional: true}, {Header: "DETAILS", Shrink: true}}
 	rows := make([][]term.Cell, len(list))
 	for i, d := range list {
 		rows[i] = cells(string(d.Event), short(d.Target), string(d.State), term.FormatAge(now.Sub(d.Created)), story(d, now))

@@ -74,7 +74,7 @@ func runTest(ctx context.Context, opts *testOptions) error {
 		}
 	}
 	if arrived < len(list) {
-		return sx.NewError(sx.CodeUnavailable, "%d of %d test notifications were not delivered", len(list)-arrived, len(list)).
+		return sx.NewError(sx.CodeUnavailable, "%d of %d test notifications not delivered", len(list)-arrived, len(list)).
 			WithHint("failed attempts are retried; see: sx notify deliveries")
 	}
 	return nil
@@ -82,7 +82,7 @@ func runTest(ctx context.Context, opts *testOptions) error {
 
 // outcome waits until each delivery was tried once, and gives them as they are then.
 func (opts *testOptions) outcome(ctx context.Context, c *client.Client, made []api.Delivery) ([]api.Delivery, error) {
-	_, _ = fmt.Fprintf(opts.IO.ErrOut, "sending %d test notifications\n", len(made))
+	_, _ = fmt.Fprintf(opts.IO.ErrOut, "test notifications sent: %d\n", len(made))
 	tick, enough := time.NewTicker(opts.Pause), time.After(opts.Timeout)
 	defer tick.Stop()
 	for {

@@ -81,8 +81,9 @@ func runAdd(ctx context.Context, opts *webhookOptions) error {
 	if _, err := fmt.Fprintln(opts.IO.Out, made.Secret); err != nil {
 		return fmt.Errorf("print the secret: %w", err)
 	}
-	_, _ = fmt.Fprintf(opts.IO.ErrOut, "The secret verifies the signatures; it cannot be shown again.\n"+
-		"test it with: sx notify test; remove it with: sx notify webhook rm %s\n", made.ID)
+	_, _ = fmt.Fprintf(opts.IO.ErrOut, "The secret verifies the signatures of this webhook; it cannot be shown again.\n"+
+		"next: test the webhook: sx notify test\n"+
+		"      or remove it: sx notify webhook rm %s\n", made.ID)
 	return nil
 }
 
@@ -126,7 +127,7 @@ func runList(ctx context.Context, opts *webhookOptions) error {
 		_, _ = fmt.Fprintln(opts.IO.ErrOut, "no webhooks yet; add one with: sx notify webhook add URL")
 		return nil
 	}
-	columns := []term.Column{{Header: "ID"}, {Header: "URL", Shrink: true}, {Header: "STATE"}, {Header: "CREATED"}}
+	columns := []term.Column{{Header: "ID"}, {Header: "URL", Shrink: true}, {Header: "STATE"}, {Header: "CREATED", Optional: true}}
 	rows := make([][]term.Cell, len(n.Webhooks))
 	for i, h := range n.Webhooks {
 		state := term.TextCell("enabled")

@@ -72,10 +72,7 @@ func runRm(ctx context.Context, opts *Options) error {
 				Removed bool   `json:"removed"`
 			}{id, true})
 		}
-		if _, err := fmt.Fprintf(opts.IO.Out, "%s  removed\n", id); err != nil {
-			return fmt.Errorf("print the job: %w", err)
-		}
-		return nil
+		return opts.IO.WriteFields(id, "removed")
 	})
 }
 

@@ -40,7 +40,7 @@ func TestPasswordsThatCannotBeAskedFor(t *testing.T) {
 	run(t, "login", "anna").wantPart(t, 64, "without a terminal", "--password-stdin")
 	run(t, "register").wantPart(t, 64, "account name required")
 	sxIn(t, "", nil, "login", "anna", "--password-stdin").wantPart(t, 65, "no password on standard input")
-	sxIn(t, "short", nil, "register", "anna", "--password-stdin").wantPart(t, 65, "password has 5 characters", "8 to 1024")
+	sxIn(t, "short", nil, "register", "anna", "--password-stdin").wantPart(t, 65, "the password is too short", "8 to 1024")
 	sxIn(t, "correct horse", nil, "register", "a/b", "--password-stdin").wantPart(t, 65, "cannot be an account's name")
 }
 

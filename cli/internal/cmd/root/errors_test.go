@@ -18,10 +18,10 @@ import (
 func TestUsageErrors(t *testing.T) {
 	home(t)
 	run(t, "shwo").want(t, 64, "", "error: unknown command \"shwo\"\nhint: did you mean: sx show\n")
-	run(t, "frobnicate").want(t, 64, "", "error: unknown command \"frobnicate\"\nhint: sx --help\n")
-	run(t, "jobs", "--foo").want(t, 64, "", "error: unknown flag: --foo\nusage: sx jobs [flags]\nhint: sx jobs --help\n")
-	run(t, "show").want(t, 64, "", "error: job ID required\nusage: sx show ID... [flags]\nhint: sx show --help\n")
-	run(t, "jobs", "--limit", "x").wantPart(t, 64, "invalid argument", "hint: sx jobs --help")
+	run(t, "frobnicate").want(t, 64, "", "error: unknown command \"frobnicate\"\nhint: see: sx --help\n")
+	run(t, "jobs", "--foo").want(t, 64, "", "error: unknown flag: --foo\nusage: sx jobs [flags]\nhint: see: sx jobs --help\n")
+	run(t, "show").want(t, 64, "", "error: job ID required\nusage: sx show ID... [flags]\nhint: see: sx show --help\n")
+	run(t, "jobs", "--limit", "x").wantPart(t, 64, "invalid argument", "hint: see: sx jobs --help")
 	run(t, "jobs", "--state", "dne").wantPart(t, 64, `unknown state "dne"`, "hint: use one of: uploading, queued")
 	run(t, "jobs", "--all", "--limit", "3").wantPart(t, 64, "mutually exclusive")
 	run(t, "jobs", "--limit", "0").wantPart(t, 64, "--limit must be at least 1")
@@ -68,7 +68,7 @@ func TestNoSoundExtractServer(t *testing.T) {
 	defer other.Close()
 	sxIn(t, "correct horse", nil, "login", "anna", "--password-stdin", "--server", other.URL).
 		wantPart(t, 1, "does not answer like a SoundExtract server", "sx config")
-	run(t, "whoami", "--server", "ftp://x").wantPart(t, 65, `"ftp://x" is not the address of a server`)
+	run(t, "whoami", "--server", "ftp://x").wantPart(t, 65, `invalid server URL "ftp://x"`)
 }
 
 func TestColours(t *testing.T) {

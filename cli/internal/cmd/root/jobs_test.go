@@ -126,12 +126,12 @@ func TestSeveralJobs(t *testing.T) {
 	cancelled.Sent.SHA256 = strings.Repeat("1", 64)
 	server.AddJobs("anna", cancelled, job("bbbb", "b.mp4", sx.StateDone), job("cccc", "c.mp4", sx.StateQueued))
 	run(t, "cancel", "aaaa", "none", "bbbb", "cccc", "aaaa").want(t, 65,
-		"aaaa  cancelled  a.mp4\ncccc  cancelled  c.mp4\n",
-		"error: none: job none not found\nhint: check the id with: sx jobs\n"+
-			"error: bbbb: job bbbb is done and cannot become cancelled\nhint: look at the job's state with: sx jobs\n")
+		"aaaa\tcancelled\ta.mp4\ncccc\tcancelled\tc.mp4\n",
+		"error: job none not found\nhint: check the ID with: sx jobs\n"+
+			"error: job bbbb is done and cannot be cancelled\nhint: check the job's state with: sx jobs\n")
 	run(t, "retry", "aaaa", "--json").wantPart(t, 0, `{"id":"aaaa","name":"a.mp4","state":"queued"`)
 	run(t, "rm", "bbbb", "none", "--json").want(t, 65, `{"id":"bbbb","removed":true}`+"\n",
-		`{"error":{"code":"not_found","message":"none: job none not found","hint":"check the id with: sx jobs"}}`+"\n")
+		`{"error":{"code":"not_found","message":"job none not found","hint":"check the ID with: sx jobs"}}`+"\n")
 	server.EndSessions("anna")
 	r := run(t, "show", "aaaa", "cccc")
 	if r.wantPart(t, 77, "has ended"); strings.Count(r.errOut, "error:") != 1 {

@@ -109,7 +109,7 @@ func words(ran *cobra.Command, err error) (message, hint string) {
 		return message, "check the server address; see: " + keptFlags(ran).SX("config")
 	case errors.As(err, &known):
 		if known.Code == sx.CodeUsage && known.Hint == "" {
-			return message, ran.CommandPath() + " --help"
+			return message, "see: " + ran.CommandPath() + " --help"
 		}
 		return message, cmdutil.HintOf(err, keptFlags(ran))
 	case errors.As(err, &silence):

@@ -67,7 +67,8 @@ func runCreate(ctx context.Context, opts *createOptions) error {
 	if _, err := fmt.Fprintln(opts.IO.Out, made.Token); err != nil {
 		return fmt.Errorf("print the token: %w", err)
 	}
-	_, _ = fmt.Fprintf(opts.IO.ErrOut, "Valid until %s; it cannot be shown again. Pass it in SX_TOKEN;\n"+
-		"revoke it with: sx token revoke %s\n", made.Expires.Local().Format(time.DateOnly), made.Name)
+	_, _ = fmt.Fprintf(opts.IO.ErrOut, "The token is valid until %s and cannot be shown again.\n"+
+		"next: pass it in SX_TOKEN\n"+
+		"      or revoke it: sx token revoke %s\n", made.Expires.Local().Format(time.DateOnly), made.Name)
 	return nil
 }

@@ -61,7 +61,7 @@ func runList(ctx context.Context, opts *listOptions) error {
 		_, _ = fmt.Fprintln(opts.IO.ErrOut, "no tokens yet; create one with: sx token create NAME")
 		return nil
 	}
-	columns := []term.Column{{Header: "ID"}, {Header: "NAME", Shrink: true}, {Header: "CREATED"}, {Header: "EXPIRES"}}
+	columns := []term.Column{{Header: "ID"}, {Header: "NAME", Shrink: true}, {Header: "CREATED", Optional: true}, {Header: "EXPIRES"}}
 	rows := make([][]term.Cell, len(found.Tokens))
 	for i, t := range found.Tokens {
 		expires := date(t.Expires)

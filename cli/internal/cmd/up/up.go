@@ -60,8 +60,8 @@ to sxd.log there. It requires ffmpeg.`,
 		},
 	}
 	cmd.Flags().StringVar(&opts.Addr, "addr", "",
-		"`HOST:PORT` to listen on; port 0 picks a free one (default: the last one used, initially "+defaultAddr+")")
-	cmd.Flags().StringVar(&opts.Data, "data", "", "data `DIR` (default: the last one used, initially in your home directory)")
+		"listen on `HOST:PORT`; port 0 picks a free one (default: the last one used, initially "+defaultAddr+")")
+	cmd.Flags().StringVar(&opts.Data, "data", "", "keep data in `DIR` (default: the last one used, initially in your home directory)")
 	cmd.Flags().BoolVarP(&opts.Detach, "detach", "d", false, "run in the background")
 	cmd.Flags().BoolVar(&opts.JSON, "json", false, "print the server's address as JSON")
 	return cmd

@@ -41,10 +41,10 @@ func NewCmd(f *cmdutil.Factory, run func(context.Context, *Options) error) *cobr
 		Short: "Upload videos for conversion",
 		Long: `Upload videos. Each becomes a job that the server converts to MP3.
 
-After an interruption, be it Ctrl-C, a crash or a network failure, run the same
-command again: it continues where it stopped. A directory stands for all media
-files below it, except hidden files and MP3s. Prints the job ID and the file
-name for each file.`,
+For a directory, all media files below it are uploaded, except hidden files and
+MP3s. Prints the job ID and the file name for each file. After an interruption
+(Ctrl-C, a crash or a network failure), run the same command again: it continues
+where it stopped.`,
 		Example: `  sx upload talk.mp4
   sx upload --preset speech lectures/ "week 2"/*.mkv
   sx upload --json talk.mp4 | jq -r .id`,

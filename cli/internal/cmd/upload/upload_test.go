@@ -106,8 +106,8 @@ func TestFlags(t *testing.T) {
 		{"bit rate", []string{"--bitrate", "192", "a"}, &upload.Options{Args: []string{"a"}, Encoding: sx.Options{Bitrate: 192}}, ""},
 		{"nothing to upload", nil, nil, "file, directory or pattern required"},
 		{"none at once", []string{"--parallel", "0", "a"}, nil, "--parallel must be at least 1"},
-		{"no such preset", []string{"--preset", "loud", "a"}, nil, `there is no preset "loud"`},
-		{"two ways to say it", []string{"--bitrate", "192", "--quality", "2", "a"}, nil, "exclude each other"},
+		{"no such preset", []string{"--preset", "loud", "a"}, nil, `unknown preset "loud"`},
+		{"two ways to say it", []string{"--bitrate", "192", "--quality", "2", "a"}, nil, "mutually exclusive"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -197,7 +197,7 @@ func TestOneBadFileDoesNotStopTheOthers(t *testing.T) {
 	if !strings.Contains(errOut, "b.mp4: your quota is used up\n  remove jobs that you no longer need with: sx rm ID") {
 		t.Errorf("the error is not reported when it happens: %q", errOut)
 	}
-	if known := sx.AsError(err); known.Code != sx.CodeQuotaExceeded || known.Message != "1 of 3 failed, first b.mp4: your quota is used up" {
+	if known := sx.AsError(err); known.Code != sx.CodeQuotaExceeded || known.Message != "1 of 3 failed: b.mp4: your quota is used up" {
 		t.Errorf("got %+v", known)
 	}
 }
@@ -213,7 +213,7 @@ func TestNobodySignedIn(t *testing.T) {
 	}
 	dir := videos(t, 400<<10, "a.mp4", "b.mp4", "c.mp4")
 	_, _, err := execute(t, accessTo(server), t.TempDir(), "--parallel", "1", dir)
-	if known := sx.AsError(err); known.Code != sx.CodeUnauthenticated || !strings.Contains(known.Message, "2 were not started") || tries != 1 {
+	if known := sx.AsError(err); known.Code != sx.CodeUnauthenticated || !strings.Contains(known.Message, "2 not started") || tries != 1 {
 		t.Errorf("after %d tries: %+v", tries, known)
 	}
 }

@@ -39,8 +39,7 @@ func (b *bars) job(job api.Job) {
 	bar.Rename(job.Name)
 	switch err := ended(job); {
 	case err != nil:
-		bar.Fail(err, "", false)
-		b.display.Say(err.Message + "\n  " + err.Hint)
+		b.fail(bar, err)
 	case job.State == sx.StateDone:
 		bar.Done("done")
 	default:
@@ -48,8 +47,14 @@ func (b *bars) job(job api.Job) {
 	}
 }
 
-func (b *bars) gone(id string, err error) {
-	b.byID[id].Fail(err, cmdutil.HintOf(err, nil), true)
+func (b *bars) gone(id string, err error) { b.fail(b.byID[id], err) }
+
+// fail reports one job of several; the command's error reports a single one.
+func (b *bars) fail(bar *term.ProgressBar, err error) {
+	bar.Fail(err, "", false)
+	if len(b.byID) > 1 {
+		b.display.Say(err.Error() + "\n  " + cmdutil.HintOf(err, nil))
+	}
 }
 
 func (b *bars) wait(reason string, until time.Time) {

@@ -116,8 +116,8 @@ func TestBars(t *testing.T) {
 	fail(server, bad)
 	out, errOut, err := run(t.Context(), t, server, true, nil, good, bad, "nosuchjob")
 	for _, want := range []string{
-		"bad.mp4: there is no sound\n  the video has no sound", "job nosuchjob not found",
-		"good.mp4  100% done", "bad.mp4     0% failed",
+		"bad.mp4: there is no sound\n  check the recording", "job nosuchjob not found",
+		"good.mp4  100% done", "bad.mp4        failed",
 	} {
 		if !strings.Contains(errOut, want) {
 			t.Errorf("%q is not in %q", want, errOut)
