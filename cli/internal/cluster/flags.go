@@ -87,7 +87,7 @@ func namespaces(ctx context.Context, at kube.Target) ([]string, error) {
 }
 
 // Location returns the installation as the config file names it.
-func (f *Flags) Place(in *installer.Installer) config.Kubernetes {
+func (f *Flags) Location(in *installer.Installer) config.Kubernetes {
 	at := config.Kubernetes{Context: in.Cluster.Context, Namespace: in.Cluster.Namespace, Release: in.Release}
 	if f.Kubeconfig != "" {
 		at.Kubeconfig = in.Cluster.Kubeconfig // absolute, because sx is run from other directories too

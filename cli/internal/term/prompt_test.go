@@ -16,6 +16,7 @@ import (
 
 	"github.com/soundextract/sx/cli/internal/cmdutil"
 	"github.com/soundextract/sx/cli/internal/term"
+	"github.com/soundextract/sx/server/backoff"
 	"github.com/soundextract/sx/server/sx"
 )
 
@@ -73,8 +74,8 @@ func (p *person) answer(question string, nth int, line string) {
 		return strings.Count(p.screen(), question) >= nth &&
 			(!strings.Contains(strings.ToLower(question), "password") || !echoes(p.pty)) // echo goes off shortly after the question
 	}
-	for deadline := time.Now().Add(limit); !asked(); time.Sleep(2 * time.Millisecond) {
-		if p.t.Context().Err() != nil {
+	for deadline := time.Now().Add(limit); !asked(); {
+		if backoff.Sleep(p.t.Context(), 2*time.Millisecond) != nil {
 			return
 		}
 		if time.Now().After(deadline) {

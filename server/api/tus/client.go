@@ -17,16 +17,16 @@ import (
 )
 
 // Client uploads to one server. It makes single requests and retries nothing.
-// An error status comes back as the *sx.Error that the server meant, a server
-// that does not answer as a *client.Unreachable, and an answer that no tus
-// server gives, such as the sign-in page of a hotel's network, as an *sx.Error
-// of code unavailable. Its methods may be called from several goroutines.
+// An error status is returned as the *sx.Error that the server sent, a server
+// that does not respond as a *client.Unreachable, and a response that no tus
+// server sends, such as the sign-in page of a hotel's network, as an *sx.Error
+// of code unavailable. It is safe for concurrent use.
 type Client struct {
 	API *client.Client
 }
 
-// Create starts an upload of size bytes and returns its id, which is the job's
-// as well.
+// Create starts an upload of size bytes and returns its ID, which is also the
+// job's.
 func (c Client) Create(ctx context.Context, size int64, metadata map[string]string) (id string, err error) {
 	header := http.Header{
 		HeaderUploadLength:   {strconv.FormatInt(size, 10)},
@@ -36,13 +36,13 @@ func (c Client) Create(ctx context.Context, size int64, metadata map[string]stri
 	if err != nil {
 		return "", err
 	}
-	location, err := url.Parse(res.Header.Get("Location"))
-	if err != nil || res.StatusCode != http.StatusCreated {
-		return "", unexpected(res)
+	location, err := url.Parse(res.header.Get("Location"))
+	if err != nil || res.status != http.StatusCreated {
+		return "", res.unexpected()
 	}
 	// Only the id is used: behind a proxy the server may not know its own address.
 	if id = path.Base(location.Path); id == "." || id == "/" {
-		return "", unexpected(res)
+		return "", res.unexpected()
 	}
 	return id, nil
 }
@@ -54,7 +54,7 @@ func (c Client) Offset(ctx context.Context, id string) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
-	return offsetOf(res)
+	return res.offset()
 }
 
 // Send sends n bytes of src, which are those from offset on, in one request and
@@ -75,33 +75,40 @@ func (c Client) Send(ctx context.Context, id string, offset int64, src io.Reader
 	if err != nil {
 		return 0, err
 	}
-	if res.StatusCode != http.StatusNoContent {
-		return 0, unexpected(res)
+	if res.status != http.StatusNoContent {
+		return 0, res.unexpected()
 	}
-	return offsetOf(res)
+	return res.offset()
 }
 
-// Terminate removes an upload with what the server has of it.
+// Terminate removes an upload and what the server has stored of it.
 func (c Client) Terminate(ctx context.Context, id string) error {
 	res, err := c.do(ctx, http.MethodDelete, id, nil, nil)
 	if err != nil {
 		return err
 	}
-	if res.StatusCode != http.StatusNoContent {
-		return unexpected(res)
+	if res.status != http.StatusNoContent {
+		return res.unexpected()
 	}
 	return nil
 }
 
-// do sends a request and reads the answer to its end.
-func (c Client) do(ctx context.Context, method, id string, header http.Header, b *body) (*http.Response, error) {
+// response is what a tus client needs of one: the protocol's responses have no body.
+type response struct {
+	status int
+	header http.Header
+	host   string
+}
+
+// do sends a request and reads the response to its end.
+func (c Client) do(ctx context.Context, method, id string, header http.Header, b *body) (response, error) {
 	var content io.Reader
 	if b != nil {
 		content = b
 	}
 	req, err := c.API.NewRequest(ctx, method, api.PathUploads+url.PathEscape(id), nil, content)
 	if err != nil {
-		return nil, err
+		return response{}, err
 	}
 	if b != nil {
 		req.ContentLength = b.size
@@ -110,26 +117,26 @@ func (c Client) do(ctx context.Context, method, id string, header http.Header, b
 	req.Header.Set(HeaderResumable, Version)
 	res, err := c.API.Do(req)
 	if err != nil {
-		return nil, err
+		return response{}, err
 	}
-	_, _ = io.Copy(io.Discard, io.LimitReader(res.Body, maxAnswer)) // so that the connection can be reused
+	_, _ = io.Copy(io.Discard, io.LimitReader(res.Body, maxBody)) // so that the connection can be reused
 	_ = res.Body.Close()
-	return res, nil
+	return response{res.StatusCode, res.Header, req.URL.Host}, nil
 }
 
-// maxAnswer bounds what is read of an answer; tus answers have no body.
-const maxAnswer = 64 << 10
+// maxBody bounds what is read of a response.
+const maxBody = 64 << 10
 
-func offsetOf(res *http.Response) (int64, error) {
-	n, err := strconv.ParseInt(res.Header.Get(HeaderUploadOffset), 10, 64)
+func (r response) offset() (int64, error) {
+	n, err := strconv.ParseInt(r.header.Get(HeaderUploadOffset), 10, 64)
 	if err != nil || n < 0 {
-		return 0, unexpected(res)
+		return 0, r.unexpected()
 	}
 	return n, nil
 }
 
-func unexpected(res *http.Response) error {
-	return sx.NewError(sx.CodeUnavailable, "%s does not answer like a SoundExtract server (%s)", res.Request.URL.Host, res.Status).
+func (r response) unexpected() error {
+	return sx.NewError(sx.CodeUnavailable, "%s does not answer like a SoundExtract server (HTTP status %d)", r.host, r.status).
 		WithHint("check the server's address; on a public network, sign in to it in a browser first")
 }
 
@@ -138,12 +145,12 @@ type SourceError struct{ Err error }
 
 func (e *SourceError) Error() string { return fmt.Sprintf("read the source of the upload: %v", e.Err) }
 
-// Unwrap gives the source's error, which is io.ErrUnexpectedEOF if the source
+// Unwrap returns the source's error, which is io.ErrUnexpectedEOF if the source
 // was too short.
 func (e *SourceError) Unwrap() error { return e.Err }
 
-// body is a request body that reports what was read of it. The transport may go
-// on reading from it for a moment after it has returned an answer.
+// body is a request body that reports what was read of it. The transport may
+// continue to read from it for a moment after it has returned a response.
 type body struct {
 	mu       sync.Mutex
 	src      io.Reader

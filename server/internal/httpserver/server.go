@@ -150,7 +150,7 @@ func draining(ctx context.Context) bool {
 // the read deadline.
 type drainingBody struct {
 	io.ReadCloser
-	ctx context.Context //nolint:containedctx the body belongs to the request, like its ctx
+	ctx context.Context //nolint:containedctx // the body belongs to the request, like its ctx
 }
 
 func (b drainingBody) Read(p []byte) (int, error) {

@@ -154,7 +154,7 @@ func (opts *Options) use(in *installer.Installer, display cluster.RolloutDisplay
 	if err != nil {
 		return err
 	}
-	at := opts.Cluster.Place(in)
+	at := opts.Cluster.Location(in)
 	name := file.NameFor(at, cluster.DefaultLocation())
 	if err := file.Put(name, config.Context{Kubernetes: at}); err != nil {
 		return err

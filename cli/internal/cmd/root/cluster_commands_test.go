@@ -82,21 +82,27 @@ func TestClusterCommandFlags(t *testing.T) {
 func newDiff(f *cmdutil.Factory, got *any) *cobra.Command {
 	return diff.NewCmd(f, keep[diff.Options](got))
 }
+
 func newHistory(f *cmdutil.Factory, got *any) *cobra.Command {
 	return history.NewCmd(f, keep[history.Options](got))
 }
+
 func newInstall(f *cmdutil.Factory, got *any) *cobra.Command {
 	return install.NewCmd(f, keep[install.Options](got))
 }
+
 func newRollback(f *cmdutil.Factory, got *any) *cobra.Command {
 	return rollback.NewCmd(f, keep[rollback.Options](got))
 }
+
 func newSecretsRotate(f *cmdutil.Factory, got *any) *cobra.Command {
 	return secrets.NewCmdRotate(f, keep[secrets.RotateOptions](got))
 }
+
 func newStatus(f *cmdutil.Factory, got *any) *cobra.Command {
 	return status.NewCmd(f, keep[status.Options](got))
 }
+
 func newUninstall(f *cmdutil.Factory, got *any) *cobra.Command {
 	return uninstall.NewCmd(f, keep[uninstall.Options](got))
 }

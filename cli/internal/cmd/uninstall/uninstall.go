@@ -123,7 +123,7 @@ func (opts *Options) forget(in *installer.Installer) error {
 	if err != nil {
 		return err
 	}
-	if name := file.Installed(opts.Cluster.Place(in)); name != "" {
+	if name := file.Installed(opts.Cluster.Location(in)); name != "" {
 		file.Remove(name)
 		return file.Save()
 	}
