@@ -19,7 +19,7 @@ import (
 // code. When ctx ends, the command stops where it can go on later.
 func Main(ctx context.Context, args []string, streams *term.IOStreams) int {
 	f, bind := newFactory(streams)
-	cmd := New(f, bind)
+	cmd := New(f, bind) //nolint:contextcheck // commands receive ctx from ExecuteContextC
 	cmd.SetArgs(args)
 	ran, err := cmd.ExecuteContextC(ctx)
 	if err == nil {
