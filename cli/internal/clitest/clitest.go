@@ -3,9 +3,12 @@
 package clitest
 
 import (
-	"slices"
+	"context"
+	"reflect"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	"github.com/spf13/cobra"
 
 	"github.com/soundextract/sx/cli/internal/cmdutil"
@@ -27,35 +30,38 @@ func Factory() *cmdutil.Factory {
 	return &cmdutil.Factory{IO: streams}
 }
 
-// TestJobIDs tests the arguments of a command that takes job IDs and --json.
-// newCmd returns the command, which passes what it parsed to run.
-func TestJobIDs(t *testing.T, newCmd func(run func(ids []string, json bool)) *cobra.Command) {
+// DiffOptions returns how the Options of a command differ, without what they
+// have from the factory: streams, functions and commands. It compares all other
+// fields, so that no test of flags forgets one.
+func DiffOptions[O any](want, got O) string {
+	return cmp.Diff(want, got,
+		cmpopts.IgnoreTypes(&term.IOStreams{}, &cobra.Command{}),
+		cmp.FilterPath(func(p cmp.Path) bool { return p.Last().Type().Kind() == reflect.Func }, cmp.Ignore()),
+		cmp.Exporter(func(reflect.Type) bool { return true }),
+		cmpopts.EquateEmpty())
+}
+
+// CheckFlags checks the Options that a command line gives.
+func CheckFlags[O any](t *testing.T, newCmd func(*cmdutil.Factory, func(context.Context, *O) error) *cobra.Command, want O, args ...string) {
 	t.Helper()
-	for name, tt := range map[string]struct {
-		args []string
-		ids  []string
-		json bool
-	}{
-		"one":             {[]string{"a"}, []string{"a"}, false},
-		"several as JSON": {[]string{"a", "--json", "b"}, []string{"a", "b"}, true},
-	} {
-		t.Run(name, func(t *testing.T) {
-			var ids []string
-			var json bool
-			cmd := newCmd(func(gotIDs []string, gotJSON bool) { ids, json = gotIDs, gotJSON })
-			if err := Run(t, cmd, tt.args...); err != nil {
-				t.Fatal(err)
-			}
-			if !slices.Equal(ids, tt.ids) || json != tt.json {
-				t.Errorf("got %v, JSON %t; want %v, JSON %t", ids, json, tt.ids, tt.json)
-			}
-		})
+	var got O
+	cmd := newCmd(Factory(), func(_ context.Context, opts *O) error { got = *opts; return nil })
+	if err := Run(t, cmd, args...); err != nil {
+		t.Errorf("%q: %v", args, err)
+	} else if diff := DiffOptions(want, got); diff != "" {
+		t.Errorf("%q:\n%s", args, diff)
 	}
-	t.Run("none", func(t *testing.T) {
-		ran := false
-		err := Run(t, newCmd(func([]string, bool) { ran = true }))
-		if cmdutil.ErrorCode(err) != sx.CodeUsage || ran {
-			t.Errorf("got %v, want a usage error", err)
-		}
-	})
+}
+
+// TestJobIDs tests the arguments of a command that takes job IDs and --json.
+// options returns the Options that they give.
+func TestJobIDs[O any](t *testing.T, newCmd func(*cmdutil.Factory, func(context.Context, *O) error) *cobra.Command, options func(ids []string, json bool) O) {
+	t.Helper()
+	CheckFlags(t, newCmd, options([]string{"a"}, false), "a")
+	CheckFlags(t, newCmd, options([]string{"a", "b"}, true), "a", "--json", "b")
+	ran := false
+	err := Run(t, newCmd(Factory(), func(context.Context, *O) error { ran = true; return nil }))
+	if cmdutil.ErrorCode(err) != sx.CodeUsage || ran {
+		t.Errorf("without IDs: got %v, want a usage error", err)
+	}
 }

@@ -1,10 +1,7 @@
 package cancel_test
 
 import (
-	"context"
 	"testing"
-
-	"github.com/spf13/cobra"
 
 	"github.com/soundextract/sx/cli/internal/clitest"
 	"github.com/soundextract/sx/cli/internal/cmd/cancel"
@@ -12,10 +9,7 @@ import (
 
 func TestFlags(t *testing.T) {
 	t.Parallel()
-	clitest.TestJobIDs(t, func(run func(ids []string, json bool)) *cobra.Command {
-		return cancel.NewCmd(clitest.Factory(), func(_ context.Context, opts *cancel.Options) error {
-			run(opts.IDs, opts.JSON)
-			return nil
-		})
+	clitest.TestJobIDs(t, cancel.NewCmd, func(ids []string, json bool) cancel.Options {
+		return cancel.Options{IDs: ids, JSON: json}
 	})
 }

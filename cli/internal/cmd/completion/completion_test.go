@@ -4,6 +4,7 @@ import (
 	"context"
 	"testing"
 
+	"github.com/soundextract/sx/cli/internal/clitest"
 	"github.com/soundextract/sx/cli/internal/cmd/completion"
 	"github.com/soundextract/sx/cli/internal/cmdutil"
 	"github.com/soundextract/sx/cli/internal/term"
@@ -43,8 +44,8 @@ func TestFlags(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if got.Shell != tt.want.Shell {
-				t.Errorf("got %+v, want %+v", *got, tt.want)
+			if diff := clitest.DiffOptions(tt.want, *got); diff != "" {
+				t.Error(diff)
 			}
 		})
 	}

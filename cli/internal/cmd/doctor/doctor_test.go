@@ -9,12 +9,14 @@ import (
 	"unicode/utf8"
 
 	"github.com/soundextract/sx/cli/internal/clitest"
+	"github.com/soundextract/sx/cli/internal/cluster"
 	"github.com/soundextract/sx/cli/internal/cmd/doctor"
 	"github.com/soundextract/sx/cli/internal/cmdutil"
 	"github.com/soundextract/sx/cli/internal/config"
 	"github.com/soundextract/sx/cli/internal/session"
 	"github.com/soundextract/sx/cli/internal/term"
 	"github.com/soundextract/sx/install/check"
+	"github.com/soundextract/sx/install/kube"
 	"github.com/soundextract/sx/server/sx"
 )
 
@@ -25,8 +27,12 @@ func TestFlags(t *testing.T) {
 	cmd := doctor.NewCmd(&cmdutil.Factory{IO: streams}, func(_ context.Context, o *doctor.Options) error { got = o; return nil })
 	cmd.SilenceErrors, cmd.SilenceUsage = true, true
 	cmd.SetArgs([]string{"-n", "music", "--json"})
-	if err := cmd.ExecuteContext(t.Context()); err != nil || got.Cluster.Namespace != "music" || !got.JSON {
-		t.Errorf("got %+v, %v", got, err)
+	if err := cmd.ExecuteContext(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	want := doctor.Options{Cluster: cluster.Flags{Namespace: "music", Release: kube.DefaultRelease}, JSON: true}
+	if diff := clitest.DiffOptions(want, *got); diff != "" {
+		t.Error(diff)
 	}
 	cmd.SetArgs([]string{"music"})
 	if err := cmd.ExecuteContext(t.Context()); cmdutil.ErrorCode(err) != sx.CodeUsage {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/soundextract/sx/cli/internal/clitest"
 	"github.com/soundextract/sx/cli/internal/cmd/download"
 	"github.com/soundextract/sx/cli/internal/cmdutil"
 	"github.com/soundextract/sx/cli/internal/config"
@@ -58,16 +59,17 @@ func TestTypedWrong(t *testing.T) {
 func TestFlagsReachTheRun(t *testing.T) {
 	t.Parallel()
 	streams, _, _ := term.Test("")
-	var got []any
+	var got download.Options
 	cmd := download.NewCmd(&cmdutil.Factory{IO: streams}, func(_ context.Context, o *download.Options) error {
-		got = []any{o.IDs, o.Output, o.Force, o.JSON, o.All}
+		got = *o
 		return nil
 	})
 	cmd.SetArgs([]string{"a", "b", "a", "-o", "x/", "--force", "--json"})
 	if err := cmd.ExecuteContext(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff([]any{[]string{"a", "b"}, "x/", true, true, false}, got); diff != "" {
+	want := download.Options{IDs: []string{"a", "b"}, Output: "x/", Force: true, JSON: true}
+	if diff := clitest.DiffOptions(want, got); diff != "" {
 		t.Error(diff)
 	}
 }

@@ -2,9 +2,9 @@ package jobs_test
 
 import (
 	"context"
-	"slices"
 	"testing"
 
+	"github.com/soundextract/sx/cli/internal/clitest"
 	"github.com/soundextract/sx/cli/internal/cmd/jobs"
 	"github.com/soundextract/sx/cli/internal/cmdutil"
 	"github.com/soundextract/sx/cli/internal/term"
@@ -48,9 +48,8 @@ func TestFlags(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if !slices.Equal(got.States, tt.want.States) || got.Name != tt.want.Name || got.Limit != tt.want.Limit ||
-				got.After != tt.want.After || got.All != tt.want.All || got.JSON != tt.want.JSON {
-				t.Errorf("got %+v, want %+v", *got, tt.want)
+			if diff := clitest.DiffOptions(tt.want, *got); diff != "" {
+				t.Error(diff)
 			}
 		})
 	}

@@ -1,46 +1,23 @@
 package notify
 
 import (
-	"context"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/spf13/cobra"
-
+	"github.com/soundextract/sx/cli/internal/clitest"
 	"github.com/soundextract/sx/cli/internal/cmdutil"
 	"github.com/soundextract/sx/cli/internal/term"
 	"github.com/soundextract/sx/server/api"
 	"github.com/soundextract/sx/server/sx"
 )
 
-// try runs a command and reports whether it was typed well.
-func try(t *testing.T, cmd *cobra.Command, args ...string) error {
-	t.Helper()
-	cmd.SetArgs(args)
-	cmd.SilenceErrors, cmd.SilenceUsage = true, true
-	return cmd.ExecuteContext(t.Context())
-}
-
-func newFactory() *cmdutil.Factory {
-	streams, _, _ := term.Test("")
-	return &cmdutil.Factory{IO: streams}
-}
-
 func TestEmailFlags(t *testing.T) {
 	t.Parallel()
-	var got emailOptions
-	command := func() *cobra.Command {
-		return newCmdEmail(newFactory(), func(_ context.Context, o *emailOptions) error { got = *o; return nil })
-	}
-	if err := try(t, command(), "ada@example.org", "--json"); err != nil || got.Address != "ada@example.org" || got.Remove || !got.JSON {
-		t.Errorf("got %+v, %v", got, err)
-	}
-	if err := try(t, command(), "--remove"); err != nil || got.Address != "" || !got.Remove {
-		t.Errorf("got %+v, %v", got, err)
-	}
+	clitest.CheckFlags(t, newCmdEmail, emailOptions{Address: "ada@example.org", JSON: true}, "ada@example.org", "--json")
+	clitest.CheckFlags(t, newCmdEmail, emailOptions{Remove: true}, "--remove")
 	for _, args := range [][]string{{}, {"a", "b"}, {"a", "--remove"}} {
-		if err := try(t, command(), args...); cmdutil.ErrorCode(err) != sx.CodeUsage {
+		if err := clitest.Run(t, newCmdEmail(clitest.Factory(), nil), args...); cmdutil.ErrorCode(err) != sx.CodeUsage {
 			t.Errorf("%v: %v", args, err)
 		}
 	}
@@ -48,34 +25,16 @@ func TestEmailFlags(t *testing.T) {
 
 func TestOtherFlags(t *testing.T) {
 	t.Parallel()
-	var confirmed confirmOptions
-	confirm := newCmdConfirm(newFactory(), func(_ context.Context, o *confirmOptions) error { confirmed = *o; return nil })
-	if err := try(t, confirm, "12345678", "--json"); err != nil || confirmed.Code != "12345678" || !confirmed.JSON {
-		t.Errorf("got %+v, %v", confirmed, err)
-	}
-	var hook webhookOptions
-	keep := func(_ context.Context, o *webhookOptions) error { hook = *o; return nil }
-	if err := try(t, newCmdAdd(newFactory(), keep), "https://example.org/", "--json"); err != nil || hook.Webhook != "https://example.org/" || !hook.JSON {
-		t.Errorf("got %+v, %v", hook, err)
-	}
-	if err := try(t, newCmdRemove(newFactory(), keep), "w1"); err != nil || hook.Webhook != "w1" || hook.JSON {
-		t.Errorf("got %+v, %v", hook, err)
-	}
-	if err := try(t, newCmdList(newFactory(), keep), "--json"); err != nil || !hook.JSON {
-		t.Errorf("got %+v, %v", hook, err)
-	}
-	var listed deliveriesOptions
-	list := func() *cobra.Command {
-		return newCmdDeliveries(newFactory(), func(_ context.Context, o *deliveriesOptions) error { listed = *o; return nil })
-	}
-	if err := try(t, list(), "--limit", "5", "--json"); err != nil || listed.Limit != 5 || !listed.JSON {
-		t.Errorf("got %+v, %v", listed, err)
-	}
+	clitest.CheckFlags(t, newCmdConfirm, confirmOptions{Code: "12345678", JSON: true}, "12345678", "--json")
+	clitest.CheckFlags(t, newCmdAdd, webhookOptions{Webhook: "https://example.org/", JSON: true}, "https://example.org/", "--json")
+	clitest.CheckFlags(t, newCmdRemove, webhookOptions{Webhook: "w1"}, "w1")
+	clitest.CheckFlags(t, newCmdList, webhookOptions{JSON: true}, "--json")
+	clitest.CheckFlags(t, newCmdDeliveries, deliveriesOptions{Limit: 5, JSON: true}, "--limit", "5", "--json")
 	for name, err := range map[string]error{
-		"no code": try(t, newCmdConfirm(newFactory(), nil)), "no URL": try(t, newCmdAdd(newFactory(), keep)),
-		"no id": try(t, newCmdRemove(newFactory(), keep)), "a name": try(t, newCmdList(newFactory(), keep), "x"),
-		"limit 0": try(t, list(), "--limit", "0"), "limit 501": try(t, list(), "--limit", "501"),
-		"test of x": try(t, newCmdTest(newFactory(), nil), "x"),
+		"no code": clitest.Run(t, newCmdConfirm(clitest.Factory(), nil)), "no URL": clitest.Run(t, newCmdAdd(clitest.Factory(), nil)),
+		"no id": clitest.Run(t, newCmdRemove(clitest.Factory(), nil)), "a name": clitest.Run(t, newCmdList(clitest.Factory(), nil), "x"),
+		"limit 0": clitest.Run(t, newCmdDeliveries(clitest.Factory(), nil), "--limit", "0"), "limit 501": clitest.Run(t, newCmdDeliveries(clitest.Factory(), nil), "--limit", "501"),
+		"test of x": clitest.Run(t, newCmdTest(clitest.Factory(), nil), "x"),
 	} {
 		if cmdutil.ErrorCode(err) != sx.CodeUsage {
 			t.Errorf("%s: %v", name, err)
@@ -85,10 +44,10 @@ func TestOtherFlags(t *testing.T) {
 
 func TestWordsThatAreNoCommand(t *testing.T) {
 	t.Parallel()
-	if err := try(t, NewCmd(newFactory()), "emial"); cmdutil.ErrorCode(err) != sx.CodeUsage || !strings.Contains(sx.AsError(err).Hint, "notify email") {
+	if err := clitest.Run(t, NewCmd(clitest.Factory()), "emial"); cmdutil.ErrorCode(err) != sx.CodeUsage || !strings.Contains(sx.AsError(err).Hint, "notify email") {
 		t.Errorf("got %v", err)
 	}
-	if err := try(t, NewCmd(newFactory()), "webhook", "ad"); cmdutil.ErrorCode(err) != sx.CodeUsage || !strings.Contains(sx.AsError(err).Hint, "webhook add") {
+	if err := clitest.Run(t, NewCmd(clitest.Factory()), "webhook", "ad"); cmdutil.ErrorCode(err) != sx.CodeUsage || !strings.Contains(sx.AsError(err).Hint, "webhook add") {
 		t.Errorf("got %v", err)
 	}
 }

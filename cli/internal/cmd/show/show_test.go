@@ -1,21 +1,103 @@
 package show_test
 
 import (
-	"context"
+	"strings"
 	"testing"
+	"time"
 
-	"github.com/spf13/cobra"
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/soundextract/sx/cli/internal/clitest"
 	"github.com/soundextract/sx/cli/internal/cmd/show"
+	"github.com/soundextract/sx/cli/internal/cmdutil"
+	"github.com/soundextract/sx/cli/internal/term"
+	"github.com/soundextract/sx/server/api/client"
+	"github.com/soundextract/sx/server/sx"
+	"github.com/soundextract/sx/server/testkit/gateway"
 )
 
 func TestFlags(t *testing.T) {
 	t.Parallel()
-	clitest.TestJobIDs(t, func(run func(ids []string, json bool)) *cobra.Command {
-		return show.NewCmd(clitest.Factory(), func(_ context.Context, opts *show.Options) error {
-			run(opts.IDs, opts.JSON)
-			return nil
-		})
+	clitest.TestJobIDs(t, show.NewCmd, func(ids []string, json bool) show.Options {
+		return show.Options{IDs: ids, JSON: json}
 	})
+}
+
+func TestShow(t *testing.T) {
+	t.Parallel()
+	server := gateway.New(t)
+	now := time.Now()
+	created, updated := now.Add(-150*time.Minute), now.Add(-90*time.Minute)
+	for name, tt := range map[string]struct {
+		change func(j *sx.Job)
+		want   string // after the creation and update
+		before string // before them
+	}{
+		"uploading": {
+			func(j *sx.Job) {},
+			"video     1.5 MB\n",
+			"state     uploading\nprogress  0%\n",
+		},
+		"running": {
+			func(j *sx.Job) {
+				j.State, j.Attempt, j.Progress, j.Remaining = sx.StateRunning, 2, 41.6, 75*time.Second
+				j.Sent.SHA256 = "aa"
+			},
+			"video     1.5 MB\n  sha256  aa\n",
+			"state     running\nprogress  42%, 1:15 left\nattempt   2\n",
+		},
+		"running for the first seconds": {
+			func(j *sx.Job) { j.State, j.Attempt, j.Progress = sx.StateRunning, 1, 1 },
+			"video     1.5 MB\n",
+			"state     running\nprogress  1%\n",
+		},
+		"done": {
+			func(j *sx.Job) {
+				j.State, j.Attempt, j.Progress = sx.StateDone, 1, 100
+				j.Sent.SHA256 = "aa"
+				j.Tracks = []sx.Track{{Number: 1, Name: "talk.mp3", Size: 960_000, SHA256: "bb", Duration: time.Minute}}
+			},
+			"video     1.5 MB\n  sha256  aa\ntrack     1:00, 960 kB, 128 kbit/s\n  sha256  bb\n",
+			"state     done\n",
+		},
+		"failed": {
+			func(j *sx.Job) {
+				j.State, j.Attempt = sx.StateFailed, 1
+				j.Error = sx.NewError(sx.CodeTruncated, "the video ends after 2 of 60 s")
+			},
+			"video     1.5 MB\nerror     the video ends after 2 of 60 s (truncated)\n" +
+				"hint      the file ends too early; copy or export it again, then upload it again\n",
+			"state     failed\n",
+		},
+		"failed, may be tried again": {
+			func(j *sx.Job) {
+				j.State, j.Attempt = sx.StateFailed, 4
+				j.Error = sx.NewError(sx.CodeConversionFailed, "ffmpeg crashed")
+			},
+			"video     1.5 MB\nerror     ffmpeg crashed (conversion_failed)\nhint      try again with: sx retry ID\n",
+			"state     failed\nattempt   4\n",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			id := server.Add("talk.mp4", sx.StateUploading, nil)
+			server.Change(id, func(j *sx.Job) {
+				j.Sent.Size, j.Created, j.Updated = 1_500_000, created, updated
+				tt.change(j)
+			})
+			streams, out, _ := term.Test("")
+			cmd := show.NewCmd(&cmdutil.Factory{
+				IO: streams, Client: func() (*client.Client, error) { return server.Client(t), nil },
+			}, nil)
+			if err := clitest.Run(t, cmd, id); err != nil {
+				t.Fatal(err)
+			}
+			want := "id        " + id + "\nname      talk.mp4\n" + tt.before +
+				"created   " + created.Format(time.DateTime) + " (2h ago)\n" +
+				"updated   " + updated.Format(time.DateTime) + " (1h ago)\n" + strings.ReplaceAll(tt.want, "ID", id)
+			if diff := cmp.Diff(want, out.String()); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"testing"
 
+	"github.com/soundextract/sx/cli/internal/clitest"
 	"github.com/soundextract/sx/cli/internal/cmd/up"
 	"github.com/soundextract/sx/cli/internal/cmdutil"
 	"github.com/soundextract/sx/cli/internal/term"
@@ -44,9 +45,8 @@ func TestFlags(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			tt.want.IO = streams
-			if *got != tt.want {
-				t.Errorf("got %+v, want %+v", *got, tt.want)
+			if diff := clitest.DiffOptions(tt.want, *got); diff != "" {
+				t.Error(diff)
 			}
 		})
 	}

@@ -19,6 +19,7 @@ import (
 	"github.com/creack/pty"
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/soundextract/sx/cli/internal/clitest"
 	"github.com/soundextract/sx/cli/internal/cmd/upload"
 	"github.com/soundextract/sx/cli/internal/cmdutil"
 	"github.com/soundextract/sx/cli/internal/config"
@@ -115,7 +116,7 @@ func TestFlags(t *testing.T) {
 			streams, _, _ := term.Test("")
 			var got *upload.Options
 			cmd := upload.NewCmd(newFactory(streams, access{}, ""), func(_ context.Context, o *upload.Options) error {
-				got = &upload.Options{Args: o.Args, Encoding: o.Encoding, Parallel: o.Parallel, JSON: o.JSON}
+				got = o
 				return nil
 			})
 			cmd.SilenceErrors, cmd.SilenceUsage = true, true
@@ -124,7 +125,7 @@ func TestFlags(t *testing.T) {
 			if (err == nil) != (tt.wantErr == "") || err != nil && !strings.Contains(err.Error(), tt.wantErr) {
 				t.Fatalf("got error %v, want %q", err, tt.wantErr)
 			}
-			if diff := cmp.Diff(tt.want, got); diff != "" {
+			if diff := clitest.DiffOptions(tt.want, got); diff != "" {
 				t.Error(diff)
 			}
 		})

@@ -4,8 +4,10 @@ import (
 	"context"
 	"testing"
 
+	"github.com/soundextract/sx/cli/internal/clitest"
 	"github.com/soundextract/sx/cli/internal/cmd/version"
 	"github.com/soundextract/sx/cli/internal/cmdutil"
+	"github.com/soundextract/sx/cli/internal/releases"
 	"github.com/soundextract/sx/cli/internal/term"
 	"github.com/soundextract/sx/server/sx"
 )
@@ -44,8 +46,9 @@ func TestFlags(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if got.JSON != tt.want.JSON || got.Check != tt.want.Check {
-				t.Errorf("got %+v, want %+v", *got, tt.want)
+			tt.want.Releases = releases.Home
+			if diff := clitest.DiffOptions(tt.want, *got); diff != "" {
+				t.Error(diff)
 			}
 		})
 	}
