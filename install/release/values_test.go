@@ -1,0 +1,171 @@
+package release_test
+
+import (
+	"maps"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"sigs.k8s.io/yaml"
+
+	"github.com/soundextract/sx/install/release"
+	"github.com/soundextract/sx/install/values"
+)
+
+// otherValues are alternatives for values that the schema restricts, by the end
+// of their paths. Others are changed by their type.
+var otherValues = map[string]any{
+	"auth.registration":        "closed",
+	"gateway.quota":            "7GiB",
+	"gateway.maxUpload":        "7GiB",
+	"notifier.smtp.addr":       "mail.example.org:25",
+	"notifier.smtp.security":   "tls",
+	"notifier.webhookNetworks": []any{"10.0.0.0/8"},
+	"rabbitmq.replicas":        3,
+	".logLevel":                "debug",
+	".image.digest":            "sha256:" + digest,
+	".cpu":                     "7",
+	".memory":                  "7Gi",
+	".persistence.size":        "7Gi",
+	".temporaryStorage":        "7Gi",
+	".autoscaling.cpu":         7,
+	".tolerations":             []any{map[string]any{"key": "x"}},
+	".parentRefs":              []any{map[string]any{"name": "x"}},
+}
+
+// needed are the values with which the values below a path have an effect.
+var needed = map[string]string{
+	"global.externalRabbitmqSecret": `{global: {externalRabbitmqSecret: s}, rabbitmq: {enabled: false}}`,
+	"global.externalMongodbSecret":  `{global: {externalMongodbSecret: s}, mongodb: {enabled: false}}`,
+	"gateway.ingress":               `{gateway: {ingress: {enabled: true, host: sx.example.org, tlsSecret: s}}}`,
+	"gateway.httpRoute":             `{gateway: {httpRoute: {enabled: true, parentRefs: [{name: edge}]}}}`,
+	"converter.autoscaling":         `{converter: {autoscaling: {enabled: true}}}`,
+	"notifier.smtp":                 `{notifier: {smtp: {addr: "mail.example.org:587"}}}`,
+}
+
+// notChanged are values that this test leaves alone, each with the reason.
+var notChanged = map[string]string{
+	"rabbitmq.enabled": "the schema couples it to global.externalRabbitmqSecret: TestGolden/outside",
+	"mongodb.enabled":  "the schema couples it to global.externalMongodbSecret: TestGolden/outside",
+}
+
+// TestEveryValueHasAnEffect changes each value of values.yaml and checks that
+// the manifests change.
+func TestEveryValueHasAnEffect(t *testing.T) {
+	t.Parallel()
+	raw, err := os.ReadFile("../../charts/soundextract/values.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var defaults map[string]any
+	if err := yaml.Unmarshal(raw, &defaults); err != nil {
+		t.Fatal(err)
+	}
+	bases := map[string]string{} // by what is needed and the APIs: the manifests before the change
+	var mu sync.Mutex
+	for _, path := range leaves(defaults, "") {
+		if notChanged[path] != "" {
+			continue
+		}
+		t.Run(path, func(t *testing.T) {
+			t.Parallel()
+			need := ""
+			for prefix, values := range needed {
+				if path == prefix || strings.HasPrefix(path, prefix+".") {
+					need = values
+				}
+			}
+			apis := everything
+			if path == "converter.autoscaling.cpu" {
+				apis = nil // with KEDA, the queue decides
+			}
+			given := map[string]any{}
+			if err := yaml.Unmarshal([]byte(need), &given); err != nil {
+				t.Fatal(err)
+			}
+			values.WithSecrets(given, "0123") // the chart's own Secrets are random
+			render := func() string {
+				rendered, err := release.Render("1.2.3", given, release.RenderOptions{Release: "soundextract", Namespace: "music", APIs: apis, Kubernetes: "v1.34.4"})
+				if err != nil {
+					t.Fatal(err)
+				}
+				return rendered.All()
+			}
+			key := need + strings.Join(apis, " ")
+			mu.Lock()
+			before, ok := bases[key]
+			if !ok {
+				before = render()
+				bases[key] = before
+			}
+			mu.Unlock()
+			change(t, defaults, given, path)
+			if render() == before {
+				t.Errorf("no template uses the value: these render as without it: %v", given)
+			}
+		})
+	}
+	for path := range notChanged {
+		if !slices.Contains(leaves(defaults, ""), path) {
+			t.Errorf("values.yaml has no %s", path)
+		}
+	}
+}
+
+// leaves returns the paths of all values that are not maps with keys.
+func leaves(all map[string]any, prefix string) []string {
+	var paths []string
+	for _, key := range slices.Sorted(maps.Keys(all)) {
+		if below, ok := all[key].(map[string]any); ok && len(below) > 0 {
+			paths = append(paths, leaves(below, prefix+key+".")...)
+		} else {
+			paths = append(paths, prefix+key)
+		}
+	}
+	return paths
+}
+
+// change sets the value of the path in given to another than the current one,
+// which is the one in given or the default.
+func change(t *testing.T, defaults, given map[string]any, path string) {
+	t.Helper()
+	keys := strings.Split(path, ".")
+	last := keys[len(keys)-1]
+	for _, key := range keys[:len(keys)-1] {
+		defaults = defaults[key].(map[string]any)
+		if _, ok := given[key]; !ok {
+			given[key] = map[string]any{}
+		}
+		given = given[key].(map[string]any)
+	}
+	current, ok := given[last]
+	if !ok {
+		current = defaults[last]
+	}
+	best := ""
+	for end := range otherValues {
+		if (path == end || strings.HasPrefix(end, ".") && strings.HasSuffix(path, end)) && len(end) > len(best) {
+			best = end
+		}
+	}
+	if best != "" {
+		given[last] = otherValues[best]
+		return
+	}
+	switch v := current.(type) {
+	case bool:
+		given[last] = !v
+	case float64:
+		given[last] = v + 1
+	case string:
+		given[last] = v + "x"
+	case []any:
+		given[last] = []any{"x"}
+	case map[string]any:
+		given[last] = map[string]any{"x": "y"}
+	default:
+		t.Fatalf("%s: no other value is known for %v", path, v)
+	}
+}
