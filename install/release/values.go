@@ -6,8 +6,8 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 )
 
-// Override merges base into over, which it modifies and whose values win. A null in over is kept: it
-// removes a default of the chart.
+// Override merges base into over, which it modifies: the values of over win. A
+// null in over is kept: it removes a default of the chart.
 func Override(over, base map[string]any) map[string]any {
 	return chartutil.MergeTables(over, base)
 }

@@ -103,7 +103,7 @@ func TestEveryValueHasAnEffect(t *testing.T) {
 			mu.Unlock()
 			change(t, defaults, given, path)
 			if render() == before {
-				t.Errorf("no template uses the value: these render as without it: %v", given)
+				t.Errorf("no template uses the value: the manifests are the same with %v", given)
 			}
 		})
 	}
