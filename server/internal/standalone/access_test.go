@@ -152,7 +152,7 @@ func (o operation) checkCovered(t *testing.T, p users) {
 	case o.onOwned() && o.owned(p) == "":
 		t.Errorf("%s %s is on an object that alice does not have: create it in populate", o.method, o.path)
 	}
-	rest := strings.NewReplacer("{id}", "", "{name}", "").Replace(o.path)
+	rest := strings.NewReplacer("{id}", "", "{name}", "", "{number}", "").Replace(o.path)
 	if strings.ContainsAny(rest, "{}") {
 		t.Errorf("%s %s has a parameter that request does not fill in", o.method, o.path)
 	}
@@ -162,7 +162,7 @@ func (o operation) checkCovered(t *testing.T, p users) {
 // and code.
 func request(t *testing.T, url, token string, o operation, id string) (int, sx.Code) {
 	t.Helper()
-	path := strings.NewReplacer("{id}", id, "{name}", "nobody").Replace(o.path)
+	path := strings.NewReplacer("{id}", id, "{name}", "nobody", "{number}", "1").Replace(o.path)
 	if o.path == api.PathEvents {
 		path += "?id=" + id
 	}
