@@ -2,7 +2,11 @@
 // the only place that quotes for a shell.
 package nextcmd
 
-import "al.essio.dev/pkg/shellescape"
+import (
+	"fmt"
+
+	"al.essio.dev/pkg/shellescape"
+)
 
 // Line returns a command with its arguments as one line for a POSIX shell,
 // which passes each argument unchanged, whatever it contains.
@@ -25,3 +29,39 @@ func (f Flags) SX(args ...string) string {
 	argv := append([]string{"sx"}, args...)
 	return Line(append(argv, f...)...)
 }
+
+// Command is the arguments of sx in a suggested command, without the flags that it
+// repeats.
+type Command []string
+
+// Hint is a hint that has its commands as data, because only its printer knows which
+// flags they repeat.
+type Hint struct {
+	Format   string // as for fmt.Sprintf, with a %s for each command
+	Commands []Command
+}
+
+// Render returns the hint with the flags at the end of each command.
+func (h Hint) Render(flags Flags) string {
+	lines := make([]any, len(h.Commands))
+	for i, c := range h.Commands {
+		lines[i] = flags.SX(c...)
+	}
+	return fmt.Sprintf(h.Format, lines...)
+}
+
+// HintError is an error with a hint that names commands.
+type HintError struct {
+	Err  error
+	Hint Hint
+}
+
+// WithHint adds a hint to err. The format has a %s for each command.
+func WithHint(err error, format string, commands ...Command) *HintError {
+	return &HintError{err, Hint{format, commands}}
+}
+
+func (e *HintError) Error() string { return e.Err.Error() }
+
+// Unwrap returns the error without the hint.
+func (e *HintError) Unwrap() error { return e.Err }

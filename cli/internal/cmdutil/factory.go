@@ -8,6 +8,7 @@ import (
 	"github.com/soundextract/sx/cli/internal/config"
 	"github.com/soundextract/sx/cli/internal/session"
 	"github.com/soundextract/sx/cli/internal/term"
+	"github.com/soundextract/sx/install/nextcmd"
 	"github.com/soundextract/sx/server/api/client"
 )
 
@@ -25,4 +26,19 @@ type Factory struct {
 	Client func() (*client.Client, error)
 	// Account returns the account for the configured server, to sign in and out.
 	Account func() (*session.Account, error)
+	// Flags returns the flags of this run that a suggested command repeats. It is nil
+	// in tests that need none.
+	Flags func() nextcmd.Flags
+}
+
+// Next returns the line of the sx command with the given arguments and the flags of
+// this run that it repeats.
+func (f *Factory) Next(args ...string) string { return f.Repeated().SX(args...) }
+
+// Repeated returns the flags of this run that a suggested command repeats.
+func (f *Factory) Repeated() nextcmd.Flags {
+	if f.Flags == nil {
+		return nil
+	}
+	return f.Flags()
 }

@@ -60,6 +60,9 @@ func EachJob(ctx context.Context, ids []string, fn func(id string) error) error 
 		if ctx.Err() != nil || ErrorCode(err).StopsBatch() {
 			return errors.Join(append(errs, err)...)
 		}
+		if !strings.Contains(err.Error(), "job "+id) {
+			err = fmt.Errorf("%s: %w", id, err)
+		}
 		errs = append(errs, &JobError{Job: id, Err: err})
 	}
 	return errors.Join(errs...)

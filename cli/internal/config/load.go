@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/pflag"
 	"github.com/spf13/viper"
 
+	"github.com/soundextract/sx/install/nextcmd"
 	"github.com/soundextract/sx/server/api"
 	"github.com/soundextract/sx/server/sx"
 )
@@ -174,8 +175,8 @@ func (l *loader) token(c *Config) error {
 		return sx.NewError(sx.CodeInvalid, "%s contains a token, which is not allowed", v.Source).
 			WithHint("remove the line, and pass the token in %s", l.env[keyToken])
 	case !strings.HasPrefix(v.Value, api.TokenPrefix) || len(v.Value) <= shownToken:
-		return sx.NewError(sx.CodeInvalid, "%s is not a personal token", l.env[keyToken]).
-			WithHint("a personal token starts with %s; create one with: sx token create NAME", api.TokenPrefix)
+		return nextcmd.WithHint(sx.NewError(sx.CodeInvalid, "%s is not a personal token", l.env[keyToken]),
+			"a personal token starts with "+api.TokenPrefix+"; create one with: %s", nextcmd.Command{"token", "create", "NAME"})
 	default:
 		c.Token = v.Value
 		v.Value = v.Value[:shownToken] + "…"

@@ -13,6 +13,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/soundextract/sx/install/nextcmd"
 	"github.com/soundextract/sx/server/api"
 	"github.com/soundextract/sx/server/api/client"
 	"github.com/soundextract/sx/server/sx"
@@ -60,7 +61,7 @@ func (a *Account) UseTunnel() { a.tunnel = true }
 // refuseRedirect keeps passwords and tokens from following a redirect.
 func refuseRedirect(req *http.Request, _ []*http.Request) error {
 	return sx.NewError(sx.CodeInvalid, "the server redirects to %s://%s", req.URL.Scheme, req.URL.Host).
-		WithHint("if you trust that address, use: sx --server %s://%s …", req.URL.Scheme, req.URL.Host)
+		WithHint("if you trust that address, use: %s …", nextcmd.Line("sx", "--server", req.URL.Scheme+"://"+req.URL.Host))
 }
 
 // Client returns a client that is signed in as the account. GET and HEAD requests

@@ -9,6 +9,7 @@ import (
 	"runtime"
 
 	"github.com/soundextract/sx/cli/internal/config"
+	"github.com/soundextract/sx/install/nextcmd"
 	"github.com/soundextract/sx/server/sx"
 )
 
@@ -69,8 +70,8 @@ func (f file) read() (map[string]Session, error) {
 		return nil, fmt.Errorf("read the sessions: %w", err)
 	}
 	if err := json.Unmarshal(raw, &all); err != nil {
-		return nil, sx.NewError(sx.CodeInvalid, "%s is damaged", f.path).WithCause(err).
-			WithHint("remove the file, then sign in again with: sx login")
+		return nil, nextcmd.WithHint(sx.NewError(sx.CodeInvalid, "%s is damaged", f.path).WithCause(err),
+			"remove the file, then sign in again with: %s", nextcmd.Command{"login"})
 	}
 	return all, nil
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/zalando/go-keyring"
 
+	"github.com/soundextract/sx/cli/internal/cmdutil"
 	"github.com/soundextract/sx/cli/internal/session"
 	"github.com/soundextract/sx/server/sx"
 )
@@ -159,7 +160,7 @@ func TestDamagedFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err := session.OpenStore(dir, nil).Get("local")
-	if sx.CodeOf(err) != sx.CodeInvalid || !strings.Contains(sx.AsError(err).Hint, "sx login") {
+	if sx.CodeOf(err) != sx.CodeInvalid || cmdutil.HintOf(err, nil) != "remove the file, then sign in again with: sx login" {
 		t.Errorf("got %v", err)
 	}
 }

@@ -144,6 +144,5 @@ func usable(in Session, bad string) bool {
 }
 
 func (a *Account) signedOut() error {
-	return sx.NewError(sx.CodeUnauthenticated, "not signed in to %s", a.server.Host).
-		WithHint("sign in with: sx login, or create an account with: sx register")
+	return sx.NewError(sx.CodeUnauthenticated, "not signed in to %s", a.server.Host)
 }

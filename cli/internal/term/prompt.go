@@ -7,6 +7,7 @@ import (
 	"io"
 	"strings"
 
+	"github.com/soundextract/sx/install/nextcmd"
 	"github.com/soundextract/sx/server/api"
 	"github.com/soundextract/sx/server/sx"
 )
@@ -138,8 +139,8 @@ func PromptPasswordChange(ctx context.Context, streams *IOStreams, fromInput boo
 	}
 	before, after, ok := strings.Cut(both, "\n")
 	if before = strings.TrimSuffix(before, "\r"); !ok || before == "" || after == "" || strings.Contains(after, "\n") {
-		return "", "", sx.NewError(sx.CodeInvalid, "expected two lines: the old and the new password").
-			WithHint("send them like this: printf '%%s\\n' \"$OLD\" \"$NEW\" | sx passwd --password-stdin")
+		return "", "", nextcmd.WithHint(sx.NewError(sx.CodeInvalid, "expected two lines: the old and the new password"),
+			"send them like this: printf '%%s\\n' \"$OLD\" \"$NEW\" | %s", nextcmd.Command{"passwd", "--password-stdin"})
 	}
 	return before, after, checkLength(after)
 }
@@ -192,8 +193,8 @@ func passwordFromInput(in io.Reader) (string, error) {
 	}
 	password := strings.TrimSuffix(strings.TrimSuffix(string(raw), "\n"), "\r")
 	if password == "" {
-		return "", sx.NewError(sx.CodeInvalid, "no password on standard input").
-			WithHint("send it like this: sx login NAME --password-stdin < FILE")
+		return "", nextcmd.WithHint(sx.NewError(sx.CodeInvalid, "no password on standard input"),
+			"send it like this: %s < FILE", nextcmd.Command{"login", "NAME", "--password-stdin"})
 	}
 	return password, nil
 }

@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"github.com/soundextract/sx/cli/internal/cmdutil"
+	"github.com/soundextract/sx/install/nextcmd"
 	"github.com/soundextract/sx/server/sx"
 )
 
@@ -25,9 +26,9 @@ type Item struct {
 // several items is reported at once and does not stop the others, unless they
 // would fail with it as well: then no more are started. RunBatch returns nil,
 // the error of the only item, or an error that counts the failed items and has
-// the code and hint of the first.
-func RunBatch(ctx context.Context, items []Item, parallel int) error {
-	b := &batch{items: items}
+// the code and hint of the first. The commands in hints repeat the flags.
+func RunBatch(ctx context.Context, items []Item, parallel int, flags nextcmd.Flags) error {
+	b := &batch{items: items, flags: flags}
 	var group sync.WaitGroup
 	for range min(max(parallel, 1), len(items)) {
 		group.Go(func() { b.work(ctx) })
@@ -44,6 +45,7 @@ func RunBatch(ctx context.Context, items []Item, parallel int) error {
 
 type batch struct {
 	items []Item
+	flags nextcmd.Flags
 
 	mu     sync.Mutex
 	next   int
@@ -67,7 +69,7 @@ func (b *batch) work(ctx context.Context) {
 		if err == nil {
 			continue
 		}
-		item.Bar.Fail(err, cmdutil.HintOf(err, nil), len(b.items) > 1 && ctx.Err() == nil)
+		item.Bar.Fail(err, cmdutil.HintOf(err, b.flags), len(b.items) > 1 && ctx.Err() == nil)
 		b.mu.Lock()
 		b.failed++
 		if b.first == nil {

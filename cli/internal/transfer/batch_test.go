@@ -53,7 +53,7 @@ func TestBatch(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			list, started, errOut := items(t, tt.errs...)
-			err := transfer.RunBatch(t.Context(), list, 1)
+			err := transfer.RunBatch(t.Context(), list, 1, nil)
 			got := ""
 			if err != nil {
 				got = err.Error()
@@ -75,7 +75,7 @@ func TestBatchKeepsUnreachable(t *testing.T) {
 	t.Parallel()
 	list, _, _ := items(t, &client.Unreachable{Server: "h", Err: errors.New("refused")}, nil)
 	var unreachable *client.Unreachable
-	if err := transfer.RunBatch(t.Context(), list, 1); !errors.As(err, &unreachable) {
+	if err := transfer.RunBatch(t.Context(), list, 1, nil); !errors.As(err, &unreachable) {
 		t.Errorf("%v hides that the server is unreachable", err)
 	}
 }
@@ -98,7 +98,7 @@ func TestParallelBatch(t *testing.T) {
 		}
 	}
 	list = list[:2]
-	if err := transfer.RunBatch(t.Context(), list, 2); err != nil || most.Load() != 2 {
+	if err := transfer.RunBatch(t.Context(), list, 2, nil); err != nil || most.Load() != 2 {
 		t.Errorf("%d at once, %v", most.Load(), err)
 	}
 }
@@ -111,7 +111,7 @@ func TestInterruptedBatch(t *testing.T) {
 		cancel()
 		return ctx.Err()
 	}
-	if err := transfer.RunBatch(ctx, list, 1); !errors.Is(err, context.Canceled) || started.Load() != 0 || errOut() != "" {
+	if err := transfer.RunBatch(ctx, list, 1, nil); !errors.Is(err, context.Canceled) || started.Load() != 0 || errOut() != "" {
 		t.Errorf("got %v after %d more were started, printed %q", err, started.Load(), errOut())
 	}
 }

@@ -14,7 +14,9 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/soundextract/sx/cli/internal/cmdutil"
 	"github.com/soundextract/sx/cli/internal/filelock"
+	"github.com/soundextract/sx/install/nextcmd"
 	"github.com/soundextract/sx/server/api"
 	"github.com/soundextract/sx/server/api/client"
 	"github.com/soundextract/sx/server/sx"
@@ -53,19 +55,19 @@ func checkDir(path string) error {
 	return nil
 }
 
-// CheckConverted returns an *sx.Error with what to do if the job has no MP3.
+// CheckConverted returns an error with a code and what to do if the job has no MP3.
 func CheckConverted(job api.Job) error {
 	switch {
 	case job.Track(1) != nil && job.State == sx.StateDone:
 		return nil
 	case job.State == sx.StateFailed && job.Error != nil:
-		return job.Error.ToError()
+		return &cmdutil.JobError{Job: job.ID, Err: job.Error.ToError()}
 	case job.State.Final():
-		return sx.NewError(sx.CodeInvalid, "the job is %s and has no MP3", job.State).
-			WithHint("show it with: sx show %s", job.ID)
+		return nextcmd.WithHint(sx.NewError(sx.CodeInvalid, "the job is %s and has no MP3", job.State),
+			"show it with: %s", nextcmd.Command{"show", job.ID})
 	default:
-		return sx.NewError(sx.CodeInvalid, "the job is %s and has no MP3 yet", job.State).
-			WithHint("wait for it with: sx watch %s", job.ID)
+		return nextcmd.WithHint(sx.NewError(sx.CodeInvalid, "the job is %s and has no MP3 yet", job.State),
+			"wait for it with: %s", nextcmd.Command{"watch", job.ID})
 	}
 }
 

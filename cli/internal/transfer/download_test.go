@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/soundextract/sx/cli/internal/cmdutil"
 	"github.com/soundextract/sx/cli/internal/transfer"
 	"github.com/soundextract/sx/server/api"
 	"github.com/soundextract/sx/server/sx"
@@ -314,8 +315,8 @@ func TestJobsWithoutMP3(t *testing.T) {
 			d.server.Change(d.id, func(j *sx.Job) { j.Error = sx.NewError(sx.CodeNotMedia, "no media") })
 		}
 		_, err := d.get(t.Context(), t)
-		if known := sx.AsError(err); !strings.Contains(known.Hint, want) {
-			t.Errorf("%s: got %+v, want %q", state, known, want)
+		if hint := cmdutil.HintOf(err, nil); !strings.Contains(hint, want) {
+			t.Errorf("%s: got %v (hint: %s), want %q", state, err, hint, want)
 		}
 		if err := d.downloader.Stream(t.Context(), d.job(t), &bytes.Buffer{}, d.progress); err == nil {
 			t.Errorf("%s: streamed", state)

@@ -8,7 +8,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/soundextract/sx/cli/internal/cmdutil"
+	"github.com/soundextract/sx/cli/internal/config"
 	"github.com/soundextract/sx/cli/internal/term"
+	"github.com/soundextract/sx/install/nextcmd"
 	"github.com/soundextract/sx/server/api"
 	"github.com/soundextract/sx/server/api/client"
 )
@@ -16,6 +18,7 @@ import (
 type inviteOptions struct {
 	IO     *term.IOStreams
 	Client func() (*client.Client, error)
+	Config func() (*config.Config, error)
 
 	Expires cmdutil.Lifetime
 	JSON    bool
@@ -24,7 +27,7 @@ type inviteOptions struct {
 const defaultExpires = cmdutil.Lifetime(7 * 24 * time.Hour)
 
 func newCmdInvite(f *cmdutil.Factory, run func(context.Context, *inviteOptions) error) *cobra.Command {
-	opts := &inviteOptions{IO: f.IO, Client: f.Client, Expires: defaultExpires}
+	opts := &inviteOptions{IO: f.IO, Client: f.Client, Config: f.Config, Expires: defaultExpires}
 	if run == nil {
 		run = runInvite
 	}
@@ -46,6 +49,10 @@ valid for one account.`,
 }
 
 func runInvite(ctx context.Context, opts *inviteOptions) error {
+	cfg, err := opts.Config()
+	if err != nil {
+		return err
+	}
 	c, err := opts.Client()
 	if err != nil {
 		return err
@@ -60,7 +67,13 @@ func runInvite(ctx context.Context, opts *inviteOptions) error {
 	if _, err := fmt.Fprintln(opts.IO.Out, made.Code); err != nil {
 		return fmt.Errorf("print the invitation: %w", err)
 	}
-	_, _ = fmt.Fprintf(opts.IO.ErrOut, "Valid for one account until %s. Register with:\n"+
-		"  sx register NAME --invitation CODE\n", made.Expires.Local().Format(time.DateTime))
+	// The command is for another person, whose sx uses another server by default. A
+	// server behind a tunnel has no address that others could use.
+	var flags nextcmd.Flags
+	if cfg.Kubernetes == (config.Kubernetes{}) {
+		flags = flags.Keep("--server", cfg.Server, "")
+	}
+	_, _ = fmt.Fprintf(opts.IO.ErrOut, "Valid for one account until %s. Register with:\n  %s\n",
+		made.Expires.Local().Format(time.DateTime), flags.SX("register", "NAME", "--invitation", "CODE"))
 	return nil
 }

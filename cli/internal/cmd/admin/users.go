@@ -3,6 +3,7 @@ package admin
 import (
 	"context"
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -16,6 +17,7 @@ import (
 type usersOptions struct {
 	IO     *term.IOStreams
 	Client func() (*client.Client, error)
+	Next   func(args ...string) string
 
 	Limit int
 	After string
@@ -26,7 +28,7 @@ type usersOptions struct {
 const defaultLimit = 50
 
 func newCmdUsers(f *cmdutil.Factory, run func(context.Context, *usersOptions) error) *cobra.Command {
-	opts := &usersOptions{IO: f.IO, Client: f.Client}
+	opts := &usersOptions{IO: f.IO, Client: f.Client, Next: f.Next}
 	if run == nil {
 		run = runUsers
 	}
@@ -89,7 +91,11 @@ func runUsers(ctx context.Context, opts *usersOptions) error {
 		return err
 	}
 	if next != "" {
-		_, _ = fmt.Fprintf(opts.IO.ErrOut, "more accounts: sx admin users --after %s\n", next)
+		args := []string{"admin", "users", "--after", next}
+		if opts.Limit != defaultLimit {
+			args = append(args, "--limit", strconv.Itoa(opts.Limit))
+		}
+		_, _ = fmt.Fprintf(opts.IO.ErrOut, "more accounts: %s\n", opts.Next(args...))
 	}
 	return nil
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/soundextract/sx/cli/internal/mediafiles"
 	"github.com/soundextract/sx/cli/internal/term"
 	"github.com/soundextract/sx/cli/internal/transfer"
+	"github.com/soundextract/sx/install/nextcmd"
 	"github.com/soundextract/sx/server/api"
 	"github.com/soundextract/sx/server/api/client"
 	"github.com/soundextract/sx/server/sx"
@@ -25,6 +26,7 @@ type Options struct {
 	IO     *term.IOStreams
 	Client func() (*client.Client, error)
 	Config func() (*config.Config, error)
+	Flags  func() nextcmd.Flags
 
 	Args     []string // files, directories and patterns
 	Encoding sx.Options
@@ -36,7 +38,7 @@ type Options struct {
 
 // NewCmd makes the command; run replaces the command's own run function in tests.
 func NewCmd(f *cmdutil.Factory, run func(context.Context, *Options) error) *cobra.Command {
-	opts := &Options{IO: f.IO, Client: f.Client, Config: f.Config}
+	opts := &Options{IO: f.IO, Client: f.Client, Config: f.Config, Flags: f.Repeated}
 	if run == nil {
 		run = runConvert
 	}
@@ -129,7 +131,7 @@ func runConvert(ctx context.Context, opts *Options) error {
 	if parallel == 0 {
 		parallel = cfg.Parallel
 	}
-	if err := transfer.RunBatch(ctx, items, parallel); err != nil {
+	if err := transfer.RunBatch(ctx, items, parallel, opts.Flags()); err != nil {
 		return err // what is done is remembered: the same command does not do it again
 	}
 	for _, s := range sent {

@@ -11,6 +11,7 @@ import (
 	"github.com/soundextract/sx/cli/internal/config"
 	"github.com/soundextract/sx/cli/internal/term"
 	"github.com/soundextract/sx/cli/internal/transfer"
+	"github.com/soundextract/sx/install/nextcmd"
 	"github.com/soundextract/sx/server/api"
 	"github.com/soundextract/sx/server/api/client"
 	"github.com/soundextract/sx/server/sx"
@@ -21,6 +22,7 @@ type Options struct {
 	IO     *term.IOStreams
 	Client func() (*client.Client, error)
 	Config func() (*config.Config, error)
+	Flags  func() nextcmd.Flags
 
 	IDs    []string
 	All    bool   // all finished jobs, instead of IDs
@@ -31,7 +33,7 @@ type Options struct {
 
 // NewCmd makes the command; run replaces the command's own run function in tests.
 func NewCmd(f *cmdutil.Factory, run func(context.Context, *Options) error) *cobra.Command {
-	opts := &Options{IO: f.IO, Client: f.Client, Config: f.Config}
+	opts := &Options{IO: f.IO, Client: f.Client, Config: f.Config, Flags: f.Repeated}
 	if run == nil {
 		run = runDownload
 	}
@@ -64,7 +66,8 @@ files are not overwritten without --force.`,
 		case opts.All && len(args) > 0:
 			return cmdutil.UsageErrorf("give either job IDs or --all")
 		case !opts.All && len(args) == 0:
-			return cmdutil.UsageErrorf("job ID required").WithHint("list jobs with: sx jobs; or download all with: sx download --all")
+			return cmdutil.UsageErrorf("job ID required").
+				WithHint("list jobs with: %s; or download all with: %s", f.Next("jobs"), f.Next("download", "--all"))
 		case opts.Output == "-" && (opts.All || len(opts.IDs) > 1):
 			return cmdutil.UsageErrorf("only one MP3 can be written to standard output")
 		case opts.Output == "-" && opts.JSON:
@@ -138,7 +141,7 @@ func runDownload(ctx context.Context, opts *Options) error {
 			return file(ctx, fetcher, w.job, path, bar, printer)
 		}}
 	}
-	return transfer.RunBatch(ctx, items, cfg.Parallel)
+	return transfer.RunBatch(ctx, items, cfg.Parallel, opts.Flags())
 }
 
 func stream(ctx context.Context, fetcher *transfer.Downloader, job api.Job, io *term.IOStreams, bar *term.ProgressBar) error {

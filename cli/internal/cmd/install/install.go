@@ -14,6 +14,7 @@ import (
 	"github.com/soundextract/sx/cli/internal/config"
 	"github.com/soundextract/sx/cli/internal/term"
 	"github.com/soundextract/sx/install/installer"
+	"github.com/soundextract/sx/install/nextcmd"
 	"github.com/soundextract/sx/install/release"
 	"github.com/soundextract/sx/install/watch"
 )
@@ -132,7 +133,7 @@ func (opts *Options) print(in *installer.Installer, info release.Info) error {
 		info.Version, ready, in.Cluster.Namespace, info.Revision); err != nil {
 		return fmt.Errorf("print the result: %w", err)
 	}
-	next := "sx register\n      then: sx convert VIDEO"
+	next := nextcmd.Line("sx", "register") + "\n      then: " + nextcmd.Line("sx", "convert", "VIDEO")
 	switch {
 	case !opts.Wait:
 		next = opts.Cluster.Line("status", "--wait")

@@ -23,6 +23,7 @@ type Options struct {
 	IO     *term.IOStreams
 	Client func() (*client.Client, error)
 	Now    func() time.Time
+	Next   func(args ...string) string
 
 	States []string
 	Name   string
@@ -36,7 +37,7 @@ const defaultLimit = 30
 
 // NewCmd makes the command; run replaces the command's own run function in tests.
 func NewCmd(f *cmdutil.Factory, run func(context.Context, *Options) error) *cobra.Command {
-	opts := &Options{IO: f.IO, Client: f.Client, Now: time.Now}
+	opts := &Options{IO: f.IO, Client: f.Client, Next: f.Next, Now: time.Now}
 	if run == nil {
 		run = runJobs
 	}
@@ -168,7 +169,7 @@ func (opts *Options) print(found []api.Job, next string) error {
 }
 
 func (opts *Options) sayEmpty() {
-	text := "no jobs yet; upload a video with: sx upload FILE"
+	text := "no jobs yet; upload a video with: " + opts.Next("upload", "FILE")
 	switch {
 	case opts.After != "":
 		text = "no more jobs"

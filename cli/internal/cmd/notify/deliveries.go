@@ -20,6 +20,7 @@ type deliveriesOptions struct {
 	IO     *term.IOStreams
 	Client func() (*client.Client, error)
 	Now    func() time.Time
+	Next   func(args ...string) string
 
 	Limit int
 	JSON  bool
@@ -28,7 +29,7 @@ type deliveriesOptions struct {
 const defaultLimit = 30
 
 func newCmdDeliveries(f *cmdutil.Factory, run func(context.Context, *deliveriesOptions) error) *cobra.Command {
-	opts := &deliveriesOptions{IO: f.IO, Client: f.Client, Now: time.Now}
+	opts := &deliveriesOptions{IO: f.IO, Client: f.Client, Next: f.Next, Now: time.Now}
 	if run == nil {
 		run = runDeliveries
 	}
@@ -69,7 +70,7 @@ func runDeliveries(ctx context.Context, opts *deliveriesOptions) error {
 		return opts.IO.WriteJSON(list.Deliveries)
 	}
 	if len(list.Deliveries) == 0 {
-		_, _ = fmt.Fprintln(opts.IO.ErrOut, "no notifications yet; send a test with: sx notify test")
+		_, _ = fmt.Fprintln(opts.IO.ErrOut, "no notifications yet; send a test with: "+opts.Next("notify", "test"))
 		return nil
 	}
 	return printDeliveries(opts.IO, list.Deliveries, opts.Now())

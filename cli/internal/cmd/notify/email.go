@@ -15,6 +15,7 @@ import (
 type emailOptions struct {
 	IO     *term.IOStreams
 	Client func() (*client.Client, error)
+	Next   func(args ...string) string
 
 	Address string // "" with Remove
 	Remove  bool
@@ -22,7 +23,7 @@ type emailOptions struct {
 }
 
 func newCmdEmail(f *cmdutil.Factory, run func(context.Context, *emailOptions) error) *cobra.Command {
-	opts := &emailOptions{IO: f.IO, Client: f.Client}
+	opts := &emailOptions{IO: f.IO, Client: f.Client, Next: f.Next}
 	if run == nil {
 		run = runEmail
 	}
@@ -66,7 +67,7 @@ func runEmail(ctx context.Context, opts *emailOptions) error {
 		if err != nil {
 			return err
 		}
-		return printEmail(opts.IO, opts.JSON, n)
+		return printEmail(opts.IO, opts.JSON, n, opts.Next("notify", "confirm", "CODE"))
 	}
 	n, err := c.SetEmail(ctx, api.Email{Address: opts.Address})
 	if err != nil {
@@ -84,10 +85,11 @@ func runEmail(ctx context.Context, opts *emailOptions) error {
 			}
 		}
 	}
-	return printEmail(opts.IO, opts.JSON, n)
+	return printEmail(opts.IO, opts.JSON, n, opts.Next("notify", "confirm", "CODE"))
 }
 
-func printEmail(streams *term.IOStreams, asJSON bool, n api.Notify) error {
+// printEmail prints the settings; confirm is the command that confirms a new address.
+func printEmail(streams *term.IOStreams, asJSON bool, n api.Notify, confirm string) error {
 	if asJSON {
 		return streams.WriteJSON(n)
 	}
@@ -102,7 +104,7 @@ func printEmail(streams *term.IOStreams, asJSON bool, n api.Notify) error {
 		return fmt.Errorf("print the result: %w", err)
 	}
 	if n.PendingEmail != "" {
-		_, _ = fmt.Fprintln(streams.ErrOut, "next: sx notify confirm CODE")
+		_, _ = fmt.Fprintf(streams.ErrOut, "next: %s\n", confirm)
 	}
 	return nil
 }
@@ -110,13 +112,14 @@ func printEmail(streams *term.IOStreams, asJSON bool, n api.Notify) error {
 type confirmOptions struct {
 	IO     *term.IOStreams
 	Client func() (*client.Client, error)
+	Next   func(args ...string) string
 
 	Code string
 	JSON bool
 }
 
 func newCmdConfirm(f *cmdutil.Factory, run func(context.Context, *confirmOptions) error) *cobra.Command {
-	opts := &confirmOptions{IO: f.IO, Client: f.Client}
+	opts := &confirmOptions{IO: f.IO, Client: f.Client, Next: f.Next}
 	if run == nil {
 		run = runConfirm
 	}
@@ -144,5 +147,5 @@ func runConfirm(ctx context.Context, opts *confirmOptions) error {
 	if err != nil {
 		return err
 	}
-	return printEmail(opts.IO, opts.JSON, n)
+	return printEmail(opts.IO, opts.JSON, n, opts.Next("notify", "confirm", "CODE"))
 }

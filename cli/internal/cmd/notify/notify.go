@@ -18,6 +18,7 @@ import (
 type showOptions struct {
 	IO     *term.IOStreams
 	Client func() (*client.Client, error)
+	Next   func(args ...string) string
 
 	JSON bool
 }
@@ -33,7 +34,7 @@ func NewCmd(f *cmdutil.Factory) *cobra.Command {
 }
 
 func newCmdShow(f *cmdutil.Factory, run func(context.Context, *showOptions) error) *cobra.Command {
-	opts := &showOptions{IO: f.IO, Client: f.Client}
+	opts := &showOptions{IO: f.IO, Client: f.Client, Next: f.Next}
 	if run == nil {
 		run = runShow
 	}
@@ -75,7 +76,7 @@ func runShow(ctx context.Context, opts *showOptions) error {
 		return fmt.Errorf("print what is set up: %w", err)
 	}
 	if n.PendingEmail != "" {
-		_, _ = fmt.Fprintln(opts.IO.ErrOut, "next: sx notify confirm CODE, with the code from the e-mail")
+		_, _ = fmt.Fprintf(opts.IO.ErrOut, "next: %s, with the code from the e-mail\n", opts.Next("notify", "confirm", "CODE"))
 	}
 	return nil
 }

@@ -22,12 +22,13 @@ type testOptions struct {
 	// Pause is the time between two polls for the results, Timeout limits the
 	// polling.
 	Pause, Timeout time.Duration
+	Next           func(args ...string) string
 
 	JSON bool
 }
 
 func newCmdTest(f *cmdutil.Factory, run func(context.Context, *testOptions) error) *cobra.Command {
-	opts := &testOptions{IO: f.IO, Client: f.Client, Now: time.Now, Pause: 300 * time.Millisecond, Timeout: 30 * time.Second}
+	opts := &testOptions{IO: f.IO, Client: f.Client, Next: f.Next, Now: time.Now, Pause: 300 * time.Millisecond, Timeout: 30 * time.Second}
 	if run == nil {
 		run = runTest
 	}
@@ -75,7 +76,7 @@ func runTest(ctx context.Context, opts *testOptions) error {
 	}
 	if arrived < len(list) {
 		return sx.NewError(sx.CodeUnavailable, "%d of %d test notifications not delivered", len(list)-arrived, len(list)).
-			WithHint("failed attempts are retried; see: sx notify deliveries")
+			WithHint("failed attempts are retried; see: %s", opts.Next("notify", "deliveries"))
 	}
 	return nil
 }

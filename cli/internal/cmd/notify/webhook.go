@@ -39,13 +39,14 @@ the event, 410 disables the webhook; anything else is retried for three days.`,
 type webhookOptions struct {
 	IO     *term.IOStreams
 	Client func() (*client.Client, error)
+	Next   func(args ...string) string
 
 	Webhook string // the URL of a new one, the id of another
 	JSON    bool
 }
 
 func newCmdAdd(f *cmdutil.Factory, run func(context.Context, *webhookOptions) error) *cobra.Command {
-	opts := &webhookOptions{IO: f.IO, Client: f.Client}
+	opts := &webhookOptions{IO: f.IO, Client: f.Client, Next: f.Next}
 	if run == nil {
 		run = runAdd
 	}
@@ -82,13 +83,13 @@ func runAdd(ctx context.Context, opts *webhookOptions) error {
 		return fmt.Errorf("print the secret: %w", err)
 	}
 	_, _ = fmt.Fprintf(opts.IO.ErrOut, "The secret verifies the signatures of this webhook; it cannot be shown again.\n"+
-		"next: test the webhook: sx notify test\n"+
-		"      or remove it: sx notify webhook rm %s\n", made.ID)
+		"next: test the webhook: %s\n"+
+		"      or remove it: %s\n", opts.Next("notify", "test"), opts.Next("notify", "webhook", "rm", made.ID))
 	return nil
 }
 
 func newCmdList(f *cmdutil.Factory, run func(context.Context, *webhookOptions) error) *cobra.Command {
-	opts := &webhookOptions{IO: f.IO, Client: f.Client}
+	opts := &webhookOptions{IO: f.IO, Client: f.Client, Next: f.Next}
 	if run == nil {
 		run = runList
 	}
@@ -124,7 +125,7 @@ func runList(ctx context.Context, opts *webhookOptions) error {
 		return opts.IO.WriteJSON(n.Webhooks)
 	}
 	if len(n.Webhooks) == 0 {
-		_, _ = fmt.Fprintln(opts.IO.ErrOut, "no webhooks yet; add one with: sx notify webhook add URL")
+		_, _ = fmt.Fprintln(opts.IO.ErrOut, "no webhooks yet; add one with: "+opts.Next("notify", "webhook", "add", "URL"))
 		return nil
 	}
 	columns := []term.Column{{Header: "ID"}, {Header: "URL", Shrink: true}, {Header: "STATE"}, {Header: "CREATED", Optional: true}}
@@ -141,7 +142,7 @@ func runList(ctx context.Context, opts *webhookOptions) error {
 }
 
 func newCmdRemove(f *cmdutil.Factory, run func(context.Context, *webhookOptions) error) *cobra.Command {
-	opts := &webhookOptions{IO: f.IO, Client: f.Client}
+	opts := &webhookOptions{IO: f.IO, Client: f.Client, Next: f.Next}
 	if run == nil {
 		run = runRemove
 	}
@@ -172,7 +173,7 @@ func runRemove(ctx context.Context, opts *webhookOptions) error {
 	i := slices.IndexFunc(n.Webhooks, func(h api.Webhook) bool { return h.ID == opts.Webhook })
 	if i < 0 {
 		return sx.NewError(sx.CodeNotFound, "webhook %q not found", opts.Webhook).
-			WithHint("list your webhooks with: sx notify webhook list")
+			WithHint("list your webhooks with: %s", opts.Next("notify", "webhook", "list"))
 	}
 	if err := c.RemoveWebhook(ctx, opts.Webhook); err != nil {
 		return err

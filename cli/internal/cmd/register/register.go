@@ -11,6 +11,7 @@ import (
 	"github.com/soundextract/sx/cli/internal/cmdutil"
 	"github.com/soundextract/sx/cli/internal/session"
 	"github.com/soundextract/sx/cli/internal/term"
+	"github.com/soundextract/sx/install/nextcmd"
 	"github.com/soundextract/sx/server/api"
 )
 
@@ -81,7 +82,7 @@ func runRegister(ctx context.Context, opts *Options) error {
 		return fmt.Errorf("print the account: %w", err)
 	}
 	if user.Admin {
-		_, _ = fmt.Fprintln(opts.IO.ErrOut, "You are an administrator of this server; see: sx admin --help")
+		_, _ = fmt.Fprintln(opts.IO.ErrOut, "You are an administrator of this server; see: "+nextcmd.Line("sx", "admin", "--help"))
 	}
 	return nil
 }

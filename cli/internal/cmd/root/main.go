@@ -11,6 +11,7 @@ import (
 	"github.com/soundextract/sx/cli/internal/config"
 	"github.com/soundextract/sx/cli/internal/session"
 	"github.com/soundextract/sx/cli/internal/term"
+	"github.com/soundextract/sx/install/nextcmd"
 	"github.com/soundextract/sx/server/api/client"
 	"github.com/soundextract/sx/server/sx"
 )
@@ -28,7 +29,7 @@ func Main(ctx context.Context, args []string, streams *term.IOStreams) int {
 	if ctx.Err() != nil {
 		err = interruption{resumable: ran.Annotations[Resumable] != ""}
 	}
-	return report(streams, ran, err, wantsJSON(ran, args))
+	return report(streams, ran, f.Repeated(), err, wantsJSON(ran, args))
 }
 
 // newFactory makes what the commands need, in the order of who needs whom. bind
@@ -36,6 +37,7 @@ func Main(ctx context.Context, args []string, streams *term.IOStreams) int {
 func newFactory(streams *term.IOStreams) (f *cmdutil.Factory, bind func(*pflag.FlagSet)) {
 	var flags *pflag.FlagSet
 	f = &cmdutil.Factory{IO: streams}
+	f.Flags = func() nextcmd.Flags { return repeated(flags) }
 	f.Config = sync.OnceValues(func() (*config.Config, error) { return config.Load(flags) })
 	f.Transport = sync.OnceValues(func() (http.RoundTripper, error) {
 		c, err := f.Config()
@@ -71,4 +73,12 @@ func newFactory(streams *term.IOStreams) (f *cmdutil.Factory, bind func(*pflag.F
 		return a.Client()
 	})
 	return f, func(fs *pflag.FlagSet) { flags = fs }
+}
+
+// repeated returns the flags that a suggested command repeats.
+func repeated(fs *pflag.FlagSet) (flags nextcmd.Flags) {
+	if server := fs.Lookup("server"); server != nil && server.Changed {
+		flags = flags.Keep("--server", server.Value.String(), "")
+	}
+	return flags
 }

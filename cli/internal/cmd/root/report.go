@@ -42,13 +42,13 @@ func wantsJSON(ran *cobra.Command, args []string) bool {
 }
 
 // report prints each of the joined errors and returns the first one's exit code.
-func report(streams *term.IOStreams, ran *cobra.Command, err error, asJSON bool) int {
+func report(streams *term.IOStreams, ran *cobra.Command, flags nextcmd.Flags, err error, asJSON bool) int {
 	all := split(err)
 	for _, one := range all {
 		if asJSON {
-			reportJSON(streams, ran, one)
+			reportJSON(streams, ran, flags, one)
 		} else {
-			reportText(streams, ran, one)
+			reportText(streams, ran, flags, one)
 		}
 	}
 	return cmdutil.ErrorCode(all[0]).ExitCode()
@@ -67,16 +67,16 @@ func split(err error) []error {
 	return all
 }
 
-func reportJSON(streams *term.IOStreams, ran *cobra.Command, err error) {
-	message, hint := words(ran, err)
+func reportJSON(streams *term.IOStreams, ran *cobra.Command, flags nextcmd.Flags, err error) {
+	message, hint := words(ran, flags, err)
 	enc := json.NewEncoder(streams.ErrOut)
 	enc.SetEscapeHTML(false)
 	// There is nowhere to report an error of ErrOut.
 	_ = enc.Encode(api.ErrorBody{Error: api.Error{Code: cmdutil.ErrorCode(err), Message: message, Hint: hint}})
 }
 
-func reportText(streams *term.IOStreams, ran *cobra.Command, err error) {
-	message, hint := words(ran, err)
+func reportText(streams *term.IOStreams, ran *cobra.Command, flags nextcmd.Flags, err error) {
+	message, hint := words(ran, flags, err)
 	var interrupted interruption
 	if errors.As(err, &interrupted) {
 		_, _ = fmt.Fprintln(streams.ErrOut, message)
@@ -98,7 +98,7 @@ func reportText(streams *term.IOStreams, ran *cobra.Command, err error) {
 }
 
 // words says what is wrong, and what to do next.
-func words(ran *cobra.Command, err error) (message, hint string) {
+func words(ran *cobra.Command, flags nextcmd.Flags, err error) (message, hint string) {
 	var (
 		known   *sx.Error
 		silence *client.Unreachable
@@ -106,15 +106,16 @@ func words(ran *cobra.Command, err error) (message, hint string) {
 	message = err.Error()
 	switch {
 	case errors.Is(err, client.ErrForeign):
-		return message, "check the server address; see: " + keptFlags(ran).SX("config")
+		return message, "check the server address; see: " + flags.SX("config")
 	case errors.As(err, &known):
-		if known.Code == sx.CodeUsage && known.Hint == "" {
-			return message, "see: " + ran.CommandPath() + " --help"
+		hint = cmdutil.HintOf(err, flags)
+		if hint == "" && known.Code == sx.CodeUsage {
+			hint = "see: " + ran.CommandPath() + " --help"
 		}
-		return message, cmdutil.HintOf(err, keptFlags(ran))
+		return message, hint
 	case errors.As(err, &silence):
 		// What the network says in full helps nobody; the kind of trouble does.
-		return strings.Replace(message, silence.Error(), unreachable(silence), 1), whenUnreachable(silence, keptFlags(ran))
+		return strings.Replace(message, silence.Error(), unreachable(silence), 1), whenUnreachable(silence, flags)
 	case errors.Is(err, context.DeadlineExceeded):
 		return message, "run the same command again"
 	case errors.Is(err, syscall.ENOSPC):
@@ -142,14 +143,6 @@ func unreachable(u *client.Unreachable) string {
 		return text + ": its certificate is not valid"
 	}
 	return text
-}
-
-// keptFlags are the flags that a command suggested next repeats.
-func keptFlags(ran *cobra.Command) (flags nextcmd.Flags) {
-	if server := ran.Flag("server"); server != nil && server.Changed {
-		flags = flags.Keep("--server", server.Value.String(), "")
-	}
-	return flags
 }
 
 func whenUnreachable(u *client.Unreachable, flags nextcmd.Flags) string {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/soundextract/sx/cli/internal/cmdutil"
 	"github.com/soundextract/sx/cli/internal/term"
+	"github.com/soundextract/sx/install/nextcmd"
 	"github.com/soundextract/sx/server/api"
 	"github.com/soundextract/sx/server/api/client"
 	"github.com/soundextract/sx/server/sx"
@@ -22,6 +23,7 @@ type Options struct {
 	IO     *term.IOStreams
 	Client func() (*client.Client, error)
 	Now    func() time.Time
+	Flags  func() nextcmd.Flags
 
 	IDs  []string
 	JSON bool
@@ -29,7 +31,7 @@ type Options struct {
 
 // NewCmd makes the command; run replaces the command's own run function in tests.
 func NewCmd(f *cmdutil.Factory, run func(context.Context, *Options) error) *cobra.Command {
-	opts := &Options{IO: f.IO, Client: f.Client, Now: time.Now}
+	opts := &Options{IO: f.IO, Client: f.Client, Flags: f.Repeated, Now: time.Now}
 	if run == nil {
 		run = runShow
 	}
@@ -66,15 +68,16 @@ func runShow(ctx context.Context, opts *Options) error {
 		if shown++; shown > 1 {
 			_, _ = fmt.Fprintln(opts.IO.Out)
 		}
-		if _, err := io.WriteString(opts.IO.Out, describe(job, opts.Now())); err != nil {
+		if _, err := io.WriteString(opts.IO.Out, describe(job, opts.Now(), opts.Flags())); err != nil {
 			return fmt.Errorf("print the job: %w", err)
 		}
 		return nil
 	})
 }
 
-// describe is the job as a person reads it, one fact a line.
-func describe(j api.Job, now time.Time) string {
+// describe is the job as a person reads it, one fact a line. A suggested command
+// repeats the flags.
+func describe(j api.Job, now time.Time, flags nextcmd.Flags) string {
 	var b strings.Builder
 	fact := func(name, format string, args ...any) {
 		_, _ = fmt.Fprintf(&b, "%-10s%s\n", name, fmt.Sprintf(format, args...))
@@ -106,7 +109,7 @@ func describe(j api.Job, now time.Time) string {
 	}
 	if j.Error != nil {
 		fact("error", "%s (%s)", j.Error.Message, j.Error.Code)
-		fact("hint", "%s", cmdutil.Hint(j.Error.Code, j.Error.Hint, j.ID, nil))
+		fact("hint", "%s", cmdutil.Hint(j.Error.Code, j.Error.Hint, j.ID, flags))
 	}
 	return b.String()
 }

@@ -17,6 +17,7 @@ import (
 type createOptions struct {
 	IO     *term.IOStreams
 	Client func() (*client.Client, error)
+	Next   func(args ...string) string
 
 	Name    string
 	Expires cmdutil.Lifetime
@@ -26,7 +27,7 @@ type createOptions struct {
 const defaultExpires = cmdutil.Lifetime(90 * 24 * time.Hour)
 
 func newCmdCreate(f *cmdutil.Factory, run func(context.Context, *createOptions) error) *cobra.Command {
-	opts := &createOptions{IO: f.IO, Client: f.Client, Expires: defaultExpires}
+	opts := &createOptions{IO: f.IO, Client: f.Client, Next: f.Next, Expires: defaultExpires}
 	if run == nil {
 		run = runCreate
 	}
@@ -69,6 +70,6 @@ func runCreate(ctx context.Context, opts *createOptions) error {
 	}
 	_, _ = fmt.Fprintf(opts.IO.ErrOut, "The token is valid until %s and cannot be shown again.\n"+
 		"next: pass it in SX_TOKEN\n"+
-		"      or revoke it: sx token revoke %s\n", made.Expires.Local().Format(time.DateOnly), made.Name)
+		"      or revoke it: %s\n", made.Expires.Local().Format(time.DateOnly), opts.Next("token", "revoke", made.Name))
 	return nil
 }

@@ -16,12 +16,13 @@ type listOptions struct {
 	IO     *term.IOStreams
 	Client func() (*client.Client, error)
 	Now    func() time.Time
+	Next   func(args ...string) string
 
 	JSON bool
 }
 
 func newCmdList(f *cmdutil.Factory, run func(context.Context, *listOptions) error) *cobra.Command {
-	opts := &listOptions{IO: f.IO, Client: f.Client, Now: time.Now}
+	opts := &listOptions{IO: f.IO, Client: f.Client, Next: f.Next, Now: time.Now}
 	if run == nil {
 		run = runList
 	}
@@ -58,7 +59,7 @@ func runList(ctx context.Context, opts *listOptions) error {
 		return opts.IO.WriteJSON(found.Tokens)
 	}
 	if len(found.Tokens) == 0 {
-		_, _ = fmt.Fprintln(opts.IO.ErrOut, "no tokens yet; create one with: sx token create NAME")
+		_, _ = fmt.Fprintln(opts.IO.ErrOut, "no tokens yet; create one with: "+opts.Next("token", "create", "NAME"))
 		return nil
 	}
 	columns := []term.Column{{Header: "ID"}, {Header: "NAME", Shrink: true}, {Header: "CREATED", Optional: true}, {Header: "EXPIRES"}}

@@ -17,13 +17,14 @@ import (
 type revokeOptions struct {
 	IO     *term.IOStreams
 	Client func() (*client.Client, error)
+	Next   func(args ...string) string
 
 	Token string // its name or id
 	JSON  bool
 }
 
 func newCmdRevoke(f *cmdutil.Factory, run func(context.Context, *revokeOptions) error) *cobra.Command {
-	opts := &revokeOptions{IO: f.IO, Client: f.Client}
+	opts := &revokeOptions{IO: f.IO, Client: f.Client, Next: f.Next}
 	if run == nil {
 		run = runRevoke
 	}
@@ -58,7 +59,8 @@ func runRevoke(ctx context.Context, opts *revokeOptions) error {
 		i = slices.IndexFunc(list.Tokens, func(t api.PersonalToken) bool { return t.Name == opts.Token })
 	}
 	if i < 0 {
-		return sx.NewError(sx.CodeNotFound, "token %q not found", opts.Token).WithHint("list your tokens with: sx token list")
+		return sx.NewError(sx.CodeNotFound, "token %q not found", opts.Token).
+			WithHint("list your tokens with: %s", opts.Next("token", "list"))
 	}
 	found := list.Tokens[i]
 	if err := c.RevokeToken(ctx, found.ID); err != nil {

@@ -14,6 +14,7 @@ import (
 	"github.com/soundextract/sx/cli/internal/config"
 	"github.com/soundextract/sx/cli/internal/localserver"
 	"github.com/soundextract/sx/cli/internal/term"
+	"github.com/soundextract/sx/install/nextcmd"
 	"github.com/soundextract/sx/server/sx"
 )
 
@@ -124,9 +125,10 @@ func (opts *Options) settle(file *config.File, server *localserver.Server, forme
 	if err := useContext(file, server.URL, dir); err != nil {
 		return err
 	}
-	next := "create an account: sx register NAME\n      then: sx convert VIDEO"
+	convert := nextcmd.Line("sx", "convert", "VIDEO")
+	next := "create an account: " + nextcmd.Line("sx", "register", "NAME") + "\n      then: " + convert
 	if former.Data == dir {
-		next = "sx convert VIDEO"
+		next = convert
 	}
 	if opts.Detach {
 		next += "\n      stop the server: sx down"

@@ -14,6 +14,7 @@ import (
 	"github.com/soundextract/sx/cli/internal/mediafiles"
 	"github.com/soundextract/sx/cli/internal/term"
 	"github.com/soundextract/sx/cli/internal/transfer"
+	"github.com/soundextract/sx/install/nextcmd"
 	"github.com/soundextract/sx/server/api/client"
 	"github.com/soundextract/sx/server/sx"
 )
@@ -23,6 +24,7 @@ type Options struct {
 	IO     *term.IOStreams
 	Client func() (*client.Client, error)
 	Config func() (*config.Config, error)
+	Flags  func() nextcmd.Flags
 
 	Args     []string // files, directories and patterns
 	Encoding sx.Options
@@ -32,7 +34,7 @@ type Options struct {
 
 // NewCmd makes the command; run replaces the command's own run function in tests.
 func NewCmd(f *cmdutil.Factory, run func(context.Context, *Options) error) *cobra.Command {
-	opts := &Options{IO: f.IO, Client: f.Client, Config: f.Config}
+	opts := &Options{IO: f.IO, Client: f.Client, Config: f.Config, Flags: f.Repeated}
 	if run == nil {
 		run = runUpload
 	}
@@ -111,7 +113,7 @@ func runUpload(ctx context.Context, opts *Options) error {
 	if parallel == 0 {
 		parallel = cfg.Parallel
 	}
-	if err := transfer.RunBatch(ctx, items, parallel); err != nil {
+	if err := transfer.RunBatch(ctx, items, parallel, opts.Flags()); err != nil {
 		return err // all that was sent is remembered: the same command does not send it again
 	}
 	for _, s := range sent {

@@ -9,6 +9,7 @@ import (
 	"github.com/soundextract/sx/cli/internal/cmdutil"
 	"github.com/soundextract/sx/cli/internal/term"
 	"github.com/soundextract/sx/cli/internal/transfer"
+	"github.com/soundextract/sx/install/nextcmd"
 	"github.com/soundextract/sx/server/api"
 	"github.com/soundextract/sx/server/sx"
 )
@@ -23,11 +24,12 @@ type show interface {
 // bars shows a bar for each job.
 type bars struct {
 	display *term.ProgressDisplay
+	flags   nextcmd.Flags
 	byID    map[string]*term.ProgressBar
 }
 
-func newBars(display *term.ProgressDisplay, ids []string) *bars {
-	b := &bars{display: display, byID: map[string]*term.ProgressBar{}}
+func newBars(display *term.ProgressDisplay, ids []string, flags nextcmd.Flags) *bars {
+	b := &bars{display: display, flags: flags, byID: map[string]*term.ProgressBar{}}
 	for _, id := range ids {
 		b.byID[id] = display.Add(id, 0, transfer.JobPhases)
 	}
@@ -37,7 +39,7 @@ func newBars(display *term.ProgressDisplay, ids []string) *bars {
 func (b *bars) job(job api.Job) {
 	bar := b.byID[job.ID]
 	bar.Rename(job.Name)
-	switch err := ended(job); {
+	switch err := ended(job, b.flags); {
 	case err != nil:
 		b.fail(bar, err)
 	case job.State == sx.StateDone:
@@ -53,7 +55,7 @@ func (b *bars) gone(id string, err error) { b.fail(b.byID[id], err) }
 func (b *bars) fail(bar *term.ProgressBar, err error) {
 	bar.Fail(err, "", false)
 	if len(b.byID) > 1 {
-		b.display.Say(err.Error() + "\n  " + cmdutil.HintOf(err, nil))
+		b.display.Say(err.Error() + "\n  " + cmdutil.HintOf(err, b.flags))
 	}
 }
 

@@ -14,6 +14,7 @@ import (
 	"github.com/soundextract/sx/cli/internal/config"
 	"github.com/soundextract/sx/cli/internal/term"
 	"github.com/soundextract/sx/cli/internal/transfer"
+	"github.com/soundextract/sx/install/nextcmd"
 	"github.com/soundextract/sx/server/api"
 	"github.com/soundextract/sx/server/api/client"
 	"github.com/soundextract/sx/server/sx"
@@ -24,6 +25,7 @@ type Options struct {
 	IO     *term.IOStreams
 	Client func() (*client.Client, error)
 	Config func() (*config.Config, error)
+	Flags  func() nextcmd.Flags
 
 	IDs  []string // none means all that are not at their end
 	JSON bool
@@ -31,7 +33,7 @@ type Options struct {
 
 // NewCmd makes the command; run replaces the command's own run function in tests.
 func NewCmd(f *cmdutil.Factory, run func(context.Context, *Options) error) *cobra.Command {
-	opts := &Options{IO: f.IO, Client: f.Client, Config: f.Config}
+	opts := &Options{IO: f.IO, Client: f.Client, Config: f.Config, Flags: f.Repeated}
 	if run == nil {
 		run = runWatch
 	}
@@ -88,11 +90,11 @@ func runWatch(ctx context.Context, opts *Options) error {
 	}
 	var s show
 	if opts.IO.OutTTY && opts.IO.ErrTTY && !opts.JSON {
-		s = newBars(display, ids)
+		s = newBars(display, ids, opts.Flags())
 	} else {
 		s = &lines{display: display, json: opts.JSON, several: len(ids) > 1, last: map[string]string{}}
 	}
-	end := &outcome{several: len(ids) > 1}
+	end := &outcome{several: len(ids) > 1, flags: opts.Flags()}
 	w := transfer.Watcher{API: c, Policy: policy}
 	err = w.Follow(ctx, ids, transfer.WatchEvents{
 		Job: func(job api.Job) {
@@ -118,12 +120,13 @@ func runWatch(ctx context.Context, opts *Options) error {
 // outcome counts the jobs that failed or were not found.
 type outcome struct {
 	several bool
+	flags   nextcmd.Flags
 	failed  int
 	first   *sx.Error
 }
 
 func (o *outcome) job(job api.Job) {
-	if err := ended(job); err != nil {
+	if err := ended(job, o.flags); err != nil {
 		o.bad(err)
 	}
 }
@@ -146,8 +149,9 @@ func (o *outcome) error() error {
 	return o.first.WithMessage("%d jobs failed; the first: %s", o.failed, o.first.Message)
 }
 
-// ended is why the job did not succeed; nil if it did, or has not ended.
-func ended(job api.Job) *sx.Error {
+// ended is why the job did not succeed; nil if it did, or has not ended. The command
+// in its hint repeats the flags.
+func ended(job api.Job, flags nextcmd.Flags) *sx.Error {
 	switch {
 	case !job.State.Final() || job.State == sx.StateDone:
 		return nil
@@ -155,10 +159,10 @@ func ended(job api.Job) *sx.Error {
 		// Not the job's own code: its exit code would mean that the arguments of
 		// sx watch are wrong.
 		return sx.NewError(sx.CodeConversionFailed, "%s: %s", job.Name, job.Error.Message).
-			WithHint("%s", cmdutil.Hint(job.Error.Code, job.Error.Hint, job.ID, nil))
+			WithHint("%s", cmdutil.Hint(job.Error.Code, job.Error.Hint, job.ID, flags))
 	default:
 		return sx.NewError(sx.CodeConversionFailed, "%s: the job is %s", job.Name, job.State).
-			WithHint("see: sx show %s", job.ID)
+			WithHint("see: %s", flags.SX("show", job.ID))
 	}
 }
 
