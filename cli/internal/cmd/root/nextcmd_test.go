@@ -34,6 +34,7 @@ func answer(server *gateway.Server, answers map[string]any) {
 func TestSuggestedCommandsKeepServer(t *testing.T) {
 	server := signIn(t)
 	t.Setenv("SX_SERVER", "")
+	t.Setenv("SX_PARALLEL", "1") // the exit code is that of the first error
 	failed := job("bbbb", "b.mp4", sx.StateFailed)
 	failed.Error = sx.NewError(sx.CodeConversionFailed, "ffmpeg failed")
 	server.AddJobs("anna", job("aaaa", "a.mp4", sx.StateCancelled), failed, job("cccc", "c.mp4", sx.StateRunning))
@@ -66,7 +67,7 @@ func TestSuggestedCommandsKeepServer(t *testing.T) {
 		{server.URL, "download bbbb", 1, []string{"try again with: sx retry bbbb"}},
 		{server.URL, "download bbbb cccc", 1, []string{"sx retry bbbb", "sx watch cccc"}},
 		{server.URL, "notify", 0, []string{"next: sx notify confirm CODE"}},
-		{server.URL, "notify webhook add https://example.org/", 0, []string{"test it with: sx notify test", "remove it with: sx notify webhook rm w1"}},
+		{server.URL, "notify webhook add https://example.org/", 0, []string{"test the webhook: sx notify test", "remove it: sx notify webhook rm w1"}},
 		{server.URL, "admin users --limit 1", 0, []string{`more accounts: sx admin users --after 'it'"'"'s' --limit 1`}},
 		{server.URL, "admin invite", 0, []string{"  sx register NAME --invitation CODE"}},
 		{server.URL, "notify deliveries", 0, []string{"send a test with: sx notify test"}},
@@ -74,7 +75,7 @@ func TestSuggestedCommandsKeepServer(t *testing.T) {
 		{server.URL, "notify webhook rm none", 65, []string{"list your webhooks with: sx notify webhook list"}},
 		{server.URL, "token list", 0, []string{"create one with: sx token create NAME"}},
 		{server.URL, "token revoke none", 65, []string{"list your tokens with: sx token list"}},
-		{server.URL, "token create backup", 0, []string{"revoke it with: sx token revoke backup"}},
+		{server.URL, "token create backup", 0, []string{"revoke it: sx token revoke backup"}},
 	} {
 		t.Run(tt.args, func(t *testing.T) {
 			r := run(t, append([]string{"--server", tt.server}, strings.Fields(tt.args)...)...)
