@@ -14,6 +14,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/soundextract/sx/cli/internal/clitest"
 	"github.com/soundextract/sx/cli/internal/cmd/convert"
 	"github.com/soundextract/sx/cli/internal/cmdutil"
 	"github.com/soundextract/sx/cli/internal/config"
@@ -70,6 +71,15 @@ func (f *fixture) check(t *testing.T, path, video string) {
 	if want := "sound of " + string(videoOf(video)); err != nil || string(got) != want {
 		t.Errorf("%s has %d bytes: %v", path, len(got), err)
 	}
+}
+
+func TestFlags(t *testing.T) {
+	t.Parallel()
+	clitest.CheckFlags(t, convert.NewCmd, convert.Options{Args: []string{"a"}}, "a")
+	clitest.CheckFlags(t, convert.NewCmd, convert.Options{
+		Args: []string{"a", "b"}, Encoding: sx.Options{Preset: sx.PresetSpeech, Mono: true, Track: "2"},
+		Output: "x/", Force: true, Parallel: 2, JSON: true,
+	}, "a", "b", "--preset", "speech", "--mono", "--track", "2", "-o", "x/", "--force", "--parallel", "2", "--json")
 }
 
 func TestConvert(t *testing.T) {

@@ -39,7 +39,7 @@ func NewCmd(f *cmdutil.Factory, run func(context.Context, *Options) error) *cobr
 		Use:   "show ID...",
 		Short: "Show job details",
 		Example: `  sx show jq3m5v7kxw2c4t6b
-  sx show jq3m5v7kxw2c4t6b --json | jq .tracks[0].duration`,
+  sx show jq3m5v7kxw2c4t6b --json | jq '.tracks[0].duration'`,
 		Args:              cmdutil.AtLeastOne("job ID"),
 		ValidArgsFunction: cmdutil.CompleteJobs(f),
 		RunE: func(cmd *cobra.Command, args []string) error {
