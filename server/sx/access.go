@@ -34,8 +34,8 @@ var tokenNamePattern = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$`)
 // token's name.
 func TokenName(name string) error {
 	if !tokenNamePattern.MatchString(name) {
-		return NewError(CodeInvalid, "%q cannot be a token's name", name).
-			WithHint("use 1 to 63 letters, digits and . _ - with a letter or digit first")
+		return NewError(CodeInvalid, "invalid token name %q", name).
+			WithHint("use 1 to 63 letters, digits and . _ -, starting with a letter or digit")
 	}
 	return nil
 }

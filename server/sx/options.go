@@ -50,7 +50,7 @@ func (o Options) Check() error {
 		return NewError(CodeInvalid, "unknown preset %q", o.Preset).
 			WithHint("use one of: speech, standard, high, small")
 	case o.Bitrate != 0 && !slices.Contains(Bitrates, o.Bitrate):
-		return NewError(CodeInvalid, "MP3 has no bit rate of %d kbit/s", o.Bitrate).
+		return NewError(CodeInvalid, "MP3 does not support %d kbit/s", o.Bitrate).
 			WithHint("choose one of 32 40 48 56 64 80 96 112 128 160 192 224 256 320")
 	case o.Quality != nil && (*o.Quality < 0 || *o.Quality > 9):
 		return NewError(CodeInvalid, "quality %d is out of range", *o.Quality).
@@ -59,8 +59,8 @@ func (o Options) Check() error {
 		return NewError(CodeInvalid, "bit rate and quality are mutually exclusive").
 			WithHint("use either a bit rate or a quality")
 	case o.Track != "" && !trackPattern.MatchString(o.Track):
-		return NewError(CodeInvalid, "%q is not an audio track", o.Track).
-			WithHint("give the track's number from 1, or its language, such as eng")
+		return NewError(CodeInvalid, "invalid audio track %q", o.Track).
+			WithHint("use a track number from 1, or a language, such as eng")
 	}
 	return nil
 }
@@ -72,7 +72,7 @@ var userNamePattern = regexp.MustCompile(`^[a-z0-9][a-z0-9._@+-]{1,62}[a-z0-9]$`
 func UserName(name string) (string, error) {
 	name = strings.ToLower(strings.TrimSpace(name))
 	if !userNamePattern.MatchString(name) {
-		return "", NewError(CodeInvalid, "%q cannot be an account's name", name).
+		return "", NewError(CodeInvalid, "invalid account name %q", name).
 			WithHint("use 3 to 64 letters, digits and . _ @ + - with a letter or digit at both ends")
 	}
 	return name, nil

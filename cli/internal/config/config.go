@@ -67,7 +67,7 @@ const (
 // Settings lists all settings in the order in which they are shown.
 func Settings() []Setting {
 	return []Setting{
-		{keyServer, "SX_SERVER", DefaultServer, "server URL (default: that of the current context)"},
+		{keyServer, "SX_SERVER", DefaultServer, "server URL; overrides that of the current context"},
 		{keyContext, "SX_CONTEXT", "", "the context to use; see: sx config use"},
 		{keyParallel, "SX_PARALLEL", "2", "number of files transferred at once"},
 		{keyRetryTimeout, "SX_RETRY_TIMEOUT", "15m", "how long to retry while the server is unreachable"},

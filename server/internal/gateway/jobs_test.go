@@ -171,13 +171,13 @@ func TestCancelAndRetry(t *testing.T) {
 			id := f.upload(alice, "a.mp4", data)
 			f.convert(id, []byte("mp3"))
 			return id
-		}, 409, 409, 1, "only a failed or cancelled"},
+		}, 409, 409, 1, "only failed or cancelled"},
 		{"failed", func(f *fixture) string { id := f.upload(alice, "a.mp4", data); fail(f, id); return id }, 409, 200, 1, ""},
 		{"expired", func(f *fixture) string {
 			id := idOf(f.create(alice, "a.mp4", 9000))
 			f.change(id, func(j *sx.Job) error { return j.Expire(f.clock.Now()) })
 			return id
-		}, 409, 409, 1, "only a failed or cancelled"}, // its bytes are left to the sweep
+		}, 409, 409, 1, "only failed or cancelled"}, // its bytes are left to the sweep
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

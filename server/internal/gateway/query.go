@@ -66,8 +66,8 @@ func parseCursor(v string) (*store.JobCursor, error) {
 	created, id, found := strings.Cut(string(raw), " ")
 	nanos, numErr := strconv.ParseInt(created, 10, 64)
 	if err != nil || numErr != nil || !found || id == "" {
-		return nil, sx.NewError(sx.CodeInvalid, "invalid position %q in the list", v).
-			WithHint("send the previous page's %q", "next")
+		return nil, sx.NewError(sx.CodeInvalid, "invalid cursor %q", v).
+			WithHint("use the value that the previous page gave for the next one")
 	}
 	return &store.JobCursor{Created: time.Unix(0, nanos).UTC(), ID: id}, nil
 }

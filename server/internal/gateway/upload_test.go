@@ -118,7 +118,7 @@ func TestCreateIsRefused(t *testing.T) {
 		{"bit rate not a number", "100", meta("filename", "a.mp4", "bitrate", "fast"), sx.CodeInvalid, `"fast"`},
 		{"bit rate not supported by MP3", "100", meta("filename", "a.mp4", "bitrate", "100"), sx.CodeInvalid, "100 kbit/s"},
 		{"quality not a number", "100", meta("filename", "a.mp4", "quality", "best"), sx.CodeInvalid, `"best"`},
-		{"bit rate and quality", "100", meta("filename", "a.mp4", "quality", "2", "bitrate", "128"), sx.CodeInvalid, "exclude"},
+		{"bit rate and quality", "100", meta("filename", "a.mp4", "quality", "2", "bitrate", "128"), sx.CodeInvalid, "mutually exclusive"},
 		{"mono not a boolean", "100", meta("filename", "a.mp4", "mono", "yes"), sx.CodeInvalid, `"yes"`},
 		{"track", "100", meta("filename", "a.mp4", "track", "../x"), sx.CodeInvalid, "audio track"},
 		{"too large", "1001", meta("filename", "a.mp4"), sx.CodeTooLarge, "larger"},

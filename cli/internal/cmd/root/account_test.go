@@ -41,7 +41,7 @@ func TestPasswordsThatCannotBeAskedFor(t *testing.T) {
 	run(t, "register").wantPart(t, 64, "account name required")
 	sxIn(t, "", nil, "login", "anna", "--password-stdin").wantPart(t, 65, "no password on standard input")
 	sxIn(t, "short", nil, "register", "anna", "--password-stdin").wantPart(t, 65, "the password is too short", "8 to 1024")
-	sxIn(t, "correct horse", nil, "register", "a/b", "--password-stdin").wantPart(t, 65, "cannot be an account's name")
+	sxIn(t, "correct horse", nil, "register", "a/b", "--password-stdin").wantPart(t, 65, "invalid account name")
 }
 
 func TestLogoutWithTheServerAway(t *testing.T) {

@@ -87,6 +87,7 @@ func TestInterrupted(t *testing.T) {
 	}{
 		{[]string{"whoami"}, "interrupted\n"},
 		{[]string{"download", "abc"}, "interrupted; run the same command again to continue\n"},
+		{[]string{"watch"}, "interrupted; the jobs continue\n"},
 		{[]string{"whoami", "--json"}, `{"error":{"code":"interrupted","message":"interrupted","hint":""}}` + "\n"},
 	} {
 		streams, out, errOut := term.Test("")

@@ -27,7 +27,7 @@ func Main(ctx context.Context, args []string, streams *term.IOStreams) int {
 		return sx.ExitOK
 	}
 	if ctx.Err() != nil {
-		err = interruption{resumable: ran.Annotations[Resumable] != ""}
+		err = interruption{meaning: ran.Annotations[onInterrupt]}
 	}
 	return report(streams, ran, f.Repeated(), err, wantsJSON(ran, args))
 }

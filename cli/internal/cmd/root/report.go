@@ -23,11 +23,11 @@ import (
 )
 
 // interruption is a command's end by Ctrl-C or a signal.
-type interruption struct{ resumable bool }
+type interruption struct{ meaning string }
 
 func (i interruption) Error() string {
-	if i.resumable {
-		return "interrupted; run the same command again to continue"
+	if i.meaning != "" {
+		return "interrupted; " + i.meaning
 	}
 	return "interrupted"
 }

@@ -44,9 +44,8 @@ import (
 	"github.com/soundextract/sx/server/sx"
 )
 
-// Resumable marks commands that go on where they stopped when they are run
-// again, as an annotation of the command.
-const Resumable = "resumable"
+// onInterrupt is the annotation of a command that says what an interruption means.
+const onInterrupt = "on-interrupt"
 
 // New makes sx's command with all others below it. bind is given the flags of
 // the command that is run, before it is.
@@ -106,7 +105,7 @@ func groups(f *cmdutil.Factory) []group {
 		{"Convert", []*cobra.Command{
 			resumable(convert.NewCmd(f, nil)),
 			resumable(upload.NewCmd(f, nil)),
-			watch.NewCmd(f, nil),
+			annotate(watch.NewCmd(f, nil), "the jobs continue"),
 			resumable(download.NewCmd(f, nil)),
 		}},
 		{"Jobs", []*cobra.Command{
@@ -152,12 +151,16 @@ func groups(f *cmdutil.Factory) []group {
 	}
 }
 
-// resumable marks a command as Resumable.
+// resumable marks a command that continues where it stopped when it is run again.
 func resumable(cmd *cobra.Command) *cobra.Command {
+	return annotate(cmd, "run the same command again to continue")
+}
+
+func annotate(cmd *cobra.Command, interrupted string) *cobra.Command {
 	if cmd.Annotations == nil {
 		cmd.Annotations = map[string]string{}
 	}
-	cmd.Annotations[Resumable] = "true"
+	cmd.Annotations[onInterrupt] = interrupted
 	return cmd
 }
 

@@ -3,7 +3,6 @@ package watch
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -108,9 +107,6 @@ func runWatch(ctx context.Context, opts *Options) error {
 		},
 		Wait: func(reason string, until time.Time) { s.wait(reason, until) },
 	})
-	if errors.Is(err, context.Canceled) {
-		display.Say("stopped watching; the jobs continue")
-	}
 	if err != nil {
 		return err
 	}

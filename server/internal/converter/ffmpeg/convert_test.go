@@ -264,7 +264,7 @@ func TestTracks(t *testing.T) {
 	}
 	for _, track := range []string{"4", "ita", "und"} {
 		_, _, err := convert(t, src, sx.Options{Track: track})
-		wantCode(t, err, sx.CodeNoSuchTrack, track+` not found: the video has 1: eng, ac3 mono; 2: ger, ac3 5.1; 3: fre, ac3 mono "Kommentar"`)
+		wantCode(t, err, sx.CodeNoSuchTrack, track+` not found; the video has 1: eng, ac3 mono; 2: ger, ac3 5.1; 3: fre, ac3 mono "Kommentar"`)
 	}
 }
 

@@ -22,7 +22,7 @@ func (r *report) choose(want string) (stream, error) {
 		for i, s := range streams {
 			names[i] = fmt.Sprintf("%d: %s", i+1, s.describe())
 		}
-		return stream{}, sx.NewError(sx.CodeNoSuchTrack, "audio track %s not found: the video has %s", want, strings.Join(names, "; "))
+		return stream{}, sx.NewError(sx.CodeNoSuchTrack, "audio track %s not found; the video has %s", want, strings.Join(names, "; "))
 	}
 	if !isAudio(chosen.Codec) {
 		codec := chosen.Codec

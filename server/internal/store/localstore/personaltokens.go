@@ -27,7 +27,7 @@ func (s *personalTokens) Create(ctx context.Context, v sx.PersonalToken) error {
 		keys, key := t.Bucket(bucketTokenKeys), tokenKey(v.UserID, v.Name)
 		if keys.Get(key) != nil {
 			return sx.NewError(sx.CodeConflict, "a token named %s already exists", v.Name).
-				WithHint("choose another name, or delete that token first")
+				WithHint("choose another name, or revoke that token first")
 		}
 		if err := tokenRecords.create(t, v.ID, v); err != nil {
 			return err

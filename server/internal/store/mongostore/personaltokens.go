@@ -36,7 +36,7 @@ func (s *personalTokens) Create(ctx context.Context, v sx.PersonalToken) error {
 		return sx.NewError(sx.CodeConflict, "token %s already exists", v.ID)
 	case errors.Is(err, errNotFound):
 		return sx.NewError(sx.CodeConflict, "a token named %s already exists", v.Name).
-			WithHint("choose another name, or delete that token first")
+			WithHint("choose another name, or revoke that token first")
 	default:
 		return err
 	}
