@@ -121,7 +121,7 @@ func TestKeepAlivesHoldTheStreamOpen(t *testing.T) {
 	t.Parallel()
 	var l watchLog
 	server, w := newWatcher(t, &l, nil)
-	w.Silence = time.Second
+	w.Silence = 2 * time.Second
 	id := server.Add("talk.mp4", sx.StateDone, []byte("mp3"))
 	inner := server.Before
 	server.Before = func(rw http.ResponseWriter, r *http.Request) bool {
@@ -131,7 +131,7 @@ func TestKeepAlivesHoldTheStreamOpen(t *testing.T) {
 		}
 		ticker := time.NewTicker(50 * time.Millisecond)
 		defer ticker.Stop()
-		for range 25 { // in total longer than the silence
+		for range 45 { // in total longer than the silence
 			<-ticker.C
 			_, _ = fmt.Fprint(rw, ": keep-alive\n\n")
 			_ = http.NewResponseController(rw).Flush()
