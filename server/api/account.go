@@ -6,9 +6,9 @@ import (
 	"github.com/soundextract/sx/server/sx"
 )
 
-// The paths of accounts beyond signing in and out. {name} stands for an
-// account's name, {id} for a token's id. All but PathExchange demand the access
-// token of a sign-in with a password; those below /v1/admin, an administrator's.
+// The paths of account management. {name} is an account's name, {id} a token's ID.
+// All except PathExchange require the access token of a password sign-in; those
+// below /v1/admin, an administrator's.
 const (
 	PathPassword = "/v1/auth/password"    // POST PasswordChange: Tokens
 	PathTokens   = "/v1/auth/tokens"      // GET: TokenList; POST NewToken: CreatedToken
@@ -19,31 +19,31 @@ const (
 	PathDisable     = "/v1/admin/users/{name}/disable" // POST: User
 	PathInvitations = "/v1/admin/invitations"          // POST NewInvitation: Invitation
 
-	// PathExchange is between the services: the gateway does not pass it on.
+	// PathExchange is internal: the gateway calls it and does not forward it.
 	PathExchange = "/v1/auth/exchange" // POST ExchangeRequest: Exchanged
 )
 
-// The prefixes of the secrets that people copy, by which one that lies about is
-// found: by scanners, and by the eye.
+// The prefixes of secrets that users copy. They make leaked secrets recognizable
+// to users and to secret scanners.
 const (
 	TokenPrefix      = "sxp_" // of personal tokens
-	InvitationPrefix = "sxi_" // of invitations' codes
+	InvitationPrefix = "sxi_" // of invitation codes
 )
 
-// PasswordChange gives an account another password. The answer is a new
-// sign-in; all others of the account are over.
+// PasswordChange changes the password of an account. The response starts a new
+// session; all other sessions of the account end.
 type PasswordChange struct {
 	OldPassword string `json:"old_password"`
 	NewPassword string `json:"new_password"`
 }
 
-// NewToken asks for a personal token.
+// NewToken is the request to create a personal token.
 type NewToken struct {
 	Name      string `json:"name"`
 	ExpiresIn int    `json:"expires_in"` // seconds, 60 to MaxTokenLife
 }
 
-// MaxTokenLife is how long a personal token is good at most.
+// MaxTokenLife is the longest lifetime of a personal token.
 const MaxTokenLife = 366 * 24 * time.Hour
 
 // PersonalToken is one of the user's tokens, without its secret.
@@ -54,50 +54,50 @@ type PersonalToken struct {
 	Expires time.Time `json:"expires"`
 }
 
-// CreatedToken is a personal token with its secret, which is told only here.
+// CreatedToken is a personal token with its secret, which is shown only once.
 type CreatedToken struct {
 	PersonalToken
 	Token string `json:"token"` // sent as Authorization: Bearer
 }
 
-// TokenList holds the user's personal tokens, the oldest first, expired ones for
-// a month too.
+// TokenList holds the user's personal tokens, oldest first. Expired tokens stay
+// listed for a month.
 type TokenList struct {
 	Tokens []PersonalToken `json:"tokens"`
 }
 
-// UserList is one page of accounts in the order of their names.
+// UserList is one page of accounts in order of name.
 type UserList struct {
 	Users []User `json:"users"`
-	// Next is what to send as "after" for the next page; "" on the last.
+	// Next is the value of QueryAfter for the next page; "" on the last page.
 	Next string `json:"next,omitempty"`
 }
 
-// NewInvitation asks for an invitation.
+// NewInvitation is the request to create an invitation.
 type NewInvitation struct {
 	ExpiresIn int `json:"expires_in"` // seconds, 60 to MaxInvitationLife
 }
 
-// MaxInvitationLife is how long an invitation is good at most.
+// MaxInvitationLife is the longest lifetime of an invitation.
 const MaxInvitationLife = 90 * 24 * time.Hour
 
-// Invitation lets one person register; its code is told only here.
+// Invitation allows one registration. Its code is shown only once.
 type Invitation struct {
 	Code    string    `json:"code"`
 	Expires time.Time `json:"expires"`
 }
 
-// ExchangeRequest asks for an access token in exchange for a personal one.
+// ExchangeRequest exchanges a personal token for an access token.
 type ExchangeRequest struct {
 	Token string `json:"token"`
 }
 
-// Exchanged is the access token.
+// Exchanged is the response to ExchangeRequest.
 type Exchanged struct {
 	AccessToken string `json:"access_token"`
 }
 
-// FromToken brings a personal token to its wire form.
+// FromToken converts a personal token to its wire format.
 func FromToken(t sx.PersonalToken) PersonalToken {
 	return PersonalToken{ID: t.ID, Name: t.Name, Created: t.Created.UTC(), Expires: t.Expires.UTC()}
 }

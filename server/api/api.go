@@ -1,8 +1,8 @@
-// Package api is the wire format of SoundExtract's HTTP API: the JSON bodies,
-// the paths and the form of errors. The served
-// OpenAPI document (openapi.yaml) describes the same for everyone else.
+// Package api defines the wire format of SoundExtract's HTTP API: paths, JSON
+// bodies and errors. The OpenAPI document (openapi.yaml), which the server serves,
+// describes the same for users of the API.
 //
-// Sizes are in bytes, times in RFC 3339 with UTC, durations in seconds,
+// Sizes are in bytes, times in RFC 3339 format in UTC, durations in seconds,
 // progress in percent.
 package api
 
@@ -18,7 +18,7 @@ import (
 //go:embed openapi.yaml
 var OpenAPI []byte
 
-// The paths of the API. {id} stands for a job's id.
+// The paths of the API. {id} is a job's ID.
 const (
 	PathRegister = "/v1/auth/register" // POST Credentials: Tokens
 	PathLogin    = "/v1/auth/login"    // POST Credentials: Tokens
@@ -33,7 +33,7 @@ const (
 	PathJob    = "/v1/jobs/{id}"                 // GET: Job; DELETE: 204
 	PathCancel = "/v1/jobs/{id}/cancel"          // POST: Job
 	PathRetry  = "/v1/jobs/{id}/retry"           // POST: Job
-	PathTrack  = "/v1/jobs/{id}/tracks/{number}" // GET, HEAD: an MP3 of the job, with ranges
+	PathTrack  = "/v1/jobs/{id}/tracks/{number}" // GET, HEAD: an MP3; supports ranges
 	PathEvents = "/v1/events"                    // GET: server-sent events
 
 	PathOpenAPI = "/v1/openapi.yaml"
@@ -42,8 +42,8 @@ const (
 	PathMetrics = "/metrics"
 )
 
-// HeaderRequestID carries the id that logs name; the server makes one when the
-// request has none.
+// HeaderRequestID carries the request ID that logs include; the server generates
+// one if the request has none.
 const HeaderRequestID = "X-Request-Id"
 
 // Keys of tus Upload-Metadata that the gateway reads; filename is required.
@@ -56,30 +56,31 @@ const (
 	MetaTrack    = "track"
 )
 
-// Credentials are what one registers and signs in with.
+// Credentials are used to register and to sign in.
 type Credentials struct {
 	Name     string `json:"name"`
 	Password string `json:"password"`
-	// Invitation is the code of an invitation, to register where one is asked for.
+	// Invitation is the code of an invitation; used only to register, on servers
+	// that require one.
 	Invitation string `json:"invitation,omitempty"`
 }
 
-// MinPassword and MaxPassword bound a password's length in bytes (NIST SP
+// MinPassword and MaxPassword limit the length of a password in bytes (NIST SP
 // 800-63B section 3.1.1.2: at least 8 characters, long ones allowed).
 const (
 	MinPassword = 8
 	MaxPassword = 1024
 )
 
-// Tokens are what a sign-in gives.
+// Tokens is the response to a sign-in.
 type Tokens struct {
 	AccessToken  string `json:"access_token"` // a JWT, sent as Authorization: Bearer
 	RefreshToken string `json:"refresh_token"`
-	ExpiresIn    int    `json:"expires_in"` // seconds until the access token ends
+	ExpiresIn    int    `json:"expires_in"` // seconds until the access token expires
 	User         User   `json:"user"`
 }
 
-// RefreshRequest names the sign-in to go on with, or to end.
+// RefreshRequest identifies the session to continue or to end.
 type RefreshRequest struct {
 	RefreshToken string `json:"refresh_token"`
 }
@@ -98,25 +99,25 @@ type Job struct {
 	ID    string   `json:"id"`
 	Name  string   `json:"name"` // the video's file name
 	State sx.State `json:"state"`
-	// Progress is of what the state is about: bytes stored while uploading,
-	// sound converted while running, 100 when done.
+	// Progress is the percentage of bytes stored while uploading, of sound
+	// converted while running, and 100 when done.
 	Progress  float64   `json:"progress"`
 	Remaining float64   `json:"remaining,omitempty"` // estimated seconds left
 	Attempt   int       `json:"attempt"`
 	Created   time.Time `json:"created"`
 	Updated   time.Time `json:"updated"`
 	Error     *Error    `json:"error,omitempty"`
-	// Sent is what was uploaded.
+	// Sent is the uploaded file.
 	Sent File `json:"sent"`
-	// Sources are the files that it comes from. This list and those below are
-	// never null: an empty one is [].
+	// Sources are the files from which Sent was made. In JSON this list and those
+	// below are never null: an empty list is [].
 	Sources  []File    `json:"sources"`
 	Tracks   []Track   `json:"tracks"` // the MP3s, once the job is done
 	Labels   []string  `json:"labels"`
 	Warnings []Warning `json:"warnings"`
 }
 
-// Track is the track of the number, nil if the job has none.
+// Track returns the track with the given number, or nil.
 func (j Job) Track(number int) *Track {
 	for i := range j.Tracks {
 		if j.Tracks[i].Number == number {
@@ -126,14 +127,14 @@ func (j Job) Track(number int) *Track {
 	return nil
 }
 
-// File is a file by its name and content.
+// File describes a file by its name and content.
 type File struct {
 	Name   string `json:"name"`
 	Size   int64  `json:"size"`
-	SHA256 string `json:"sha256,omitempty"` // of what was sent, once all bytes are stored
+	SHA256 string `json:"sha256,omitempty"` // set once all bytes are stored
 }
 
-// Warning says what is not as expected about the result.
+// Warning describes an unexpected property of the result.
 type Warning struct {
 	Code    string `json:"code"`
 	Message string `json:"message"`
@@ -151,14 +152,14 @@ type Track struct {
 // JobList is one page of jobs, newest first.
 type JobList struct {
 	Jobs []Job `json:"jobs"`
-	// Next is what to send as "after" for the next page; "" on the last.
+	// Next is the value of QueryAfter for the next page; "" on the last page.
 	Next string `json:"next,omitempty"`
 }
 
 // Query parameters of PathJobs and PathEvents.
 const (
 	QueryState = "state" // may be repeated
-	QueryID    = "id"    // may be repeated, MaxIDs at most
+	QueryID    = "id"    // may be repeated, at most MaxIDs times
 	QueryName  = "name"  // part of the file name
 	QueryLimit = "limit" // 1 to MaxLimit
 	QueryAfter = "after"
@@ -171,24 +172,24 @@ const (
 	MaxIDs       = 100
 )
 
-// The events of PathEvents. The stream watches the jobs given by QueryID, in
-// that order. Each event's id is the list of the jobs' revisions in the same
-// order, joined by commas: sent back as Last-Event-ID, only what changed since
-// is sent again. A comment line every few seconds shows that the stream is alive.
+// The events of PathEvents. The stream reports changes of the jobs given by
+// QueryID. The ID of an event is the comma-separated list of the jobs' revisions
+// in the same order: if it is sent back as Last-Event-ID, only later changes are
+// sent. The server sends a comment line every KeepAlive.
 const (
-	EventJob = "job" // data: Job, the whole job after a change
-	EventEnd = "end" // data: {}; every watched job is final or gone: the stream is over
-	// EventGone says that a watched job does not exist (any more). data: {"id": …}
+	EventJob = "job" // data: Job, the complete job after a change
+	EventEnd = "end" // data: {}; every job has finished or was deleted: the stream ends
+	// EventGone reports that a job does not exist or was deleted. data: {"id": …}
 	EventGone = "gone"
 )
 
-// KeepAlive is how often the event stream shows that it is alive. A client that
-// sees nothing for three times as long should poll instead.
+// KeepAlive is the interval of comment lines in the event stream. A client that
+// receives nothing for three times as long should poll instead.
 const KeepAlive = 3 * time.Second
 
-// Health is the answer of PathHealth and PathReady.
+// Health is the response of PathHealth and PathReady.
 type Health struct {
-	Status   string `json:"status"`   // "ok", or the reason why not
-	Instance string `json:"instance"` // random, new at each start of the process
+	Status   string `json:"status"`   // "ok", or the reason why the process is not ready
+	Instance string `json:"instance"` // random, different after each start of the process
 	Version  string `json:"version"`
 }

@@ -77,7 +77,7 @@ func TestStatusesHaveACode(t *testing.T) {
 			t.Errorf("the status %d has the code %q", status, code)
 		}
 		if code.Permanent() && code.Status() != status {
-			t.Errorf("the status %d is taken for %s, which nothing recovers from", status, code)
+			t.Errorf("the status %d is mapped to %s, which is not recoverable", status, code)
 		}
 	}
 }
@@ -91,8 +91,8 @@ func TestErrorsHideTheirCause(t *testing.T) {
 		code sx.Code
 	}{
 		{"unknown error", fmt.Errorf("list jobs: %w", cause), sx.CodeInternal},
-		{"known error with a cause", sx.NewError(sx.CodeUnavailable, "the store does not answer").WithCause(cause), sx.CodeUnavailable},
-		{"known error inside", fmt.Errorf("secret: %w", sx.NewError(sx.CodeNotFound, "there is no job x")), sx.CodeNotFound},
+		{"known error with a cause", sx.NewError(sx.CodeUnavailable, "the store is unavailable").WithCause(cause), sx.CodeUnavailable},
+		{"known error inside", fmt.Errorf("secret: %w", sx.NewError(sx.CodeNotFound, "job x not found")), sx.CodeNotFound},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

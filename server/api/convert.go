@@ -2,8 +2,8 @@ package api
 
 import "github.com/soundextract/sx/server/sx"
 
-// FromJob brings a job to its wire form. stored is how many bytes of the video
-// are there; it matters only while the job is uploading.
+// FromJob converts a job to its wire format. stored is the number of bytes stored;
+// it is used only while the job is uploading.
 func FromJob(j sx.Job, stored int64) Job {
 	out := Job{
 		ID: j.ID, Name: j.Sent.Name, State: j.State, Progress: j.Progress,
@@ -33,7 +33,7 @@ func FromJob(j sx.Job, stored int64) Job {
 	return out
 }
 
-// FromUser brings an account to its wire form.
+// FromUser converts an account to its wire format.
 func FromUser(u sx.User) User {
 	return User{ID: u.ID, Name: u.Name, Admin: u.Admin, Disabled: u.Disabled, Created: u.Created.UTC()}
 }

@@ -7,20 +7,20 @@ import (
 	"github.com/soundextract/sx/server/sx"
 )
 
-// Error is how an sx.Error travels.
+// Error is the wire format of an sx.Error.
 type Error struct {
 	Code    sx.Code `json:"code"`
 	Message string  `json:"message"`
 	Hint    string  `json:"hint"`
 }
 
-// ErrorBody is the body of every answer with a status of 400 and above.
+// ErrorBody is the body of every response with a status of 400 or above.
 type ErrorBody struct {
 	Error Error `json:"error"`
 }
 
-// CodeOfStatus is the code that comes nearest to a status that came without an
-// error body: from a proxy, from another server, or as the answer to HEAD.
+// CodeOfStatus returns the best matching code for the status of a response without
+// an ErrorBody, which came from a proxy or another server or in response to HEAD.
 func CodeOfStatus(status int) sx.Code {
 	switch status {
 	case http.StatusUnauthorized:
@@ -47,8 +47,8 @@ func CodeOfStatus(status int) sx.Code {
 	return sx.CodeInternal
 }
 
-// FromError brings any error to its wire form; an unknown one becomes
-// internal, without its cause.
+// FromError converts any error to its wire format, without its cause. An error
+// without a code becomes internal.
 func FromError(err error) Error {
 	e := sx.AsError(err)
 	return Error{Code: e.Code, Message: e.Message, Hint: e.Hint}
@@ -59,15 +59,15 @@ func (e Error) ToError() *sx.Error {
 	return &sx.Error{Code: e.Code, Message: e.Message, Hint: e.Hint}
 }
 
-// Write answers with v as JSON.
+// Write sends a response with v as JSON.
 func Write(w http.ResponseWriter, status int, v any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(v) // a client that is gone cannot be told
+	_ = json.NewEncoder(w).Encode(v) // fails only if the client has disconnected
 }
 
-// WriteError answers with the error and the status of its code.
+// WriteError sends a response with the error and the status of its code.
 func WriteError(w http.ResponseWriter, err error) {
 	e := FromError(err)
 	Write(w, e.Code.Status(), ErrorBody{Error: e})

@@ -7,44 +7,45 @@ import (
 	"github.com/soundextract/sx/server/sx"
 )
 
-// The paths of notifications. {id} stands for a webhook's id. All demand the
-// access token of a sign-in with a password.
+// The paths of notifications. {id} is a webhook's ID. All require the access token
+// of a password sign-in.
 const (
 	PathNotify     = "/v1/notify"               // GET: Notify
 	PathEmail      = "/v1/notify/email"         // PUT Email: Notify; DELETE: 204
 	PathConfirm    = "/v1/notify/email/confirm" // POST EmailCode: Notify
 	PathWebhooks   = "/v1/notify/webhooks"      // POST NewWebhook: CreatedWebhook
 	PathWebhook    = "/v1/notify/webhooks/{id}" // DELETE: 204
-	PathTest       = "/v1/notify/test"          // POST: DeliveryList, a delivery a channel
+	PathTest       = "/v1/notify/test"          // POST: DeliveryList, one delivery per channel
 	PathDeliveries = "/v1/notify/deliveries"    // GET: DeliveryList; QueryLimit
 )
 
-// Notify is where the user is told how jobs ended.
+// Notify holds the notification settings of a user.
 type Notify struct {
-	// SendsEmail is false on a server that has no mail server to send with.
+	// SendsEmail is false if the server is not configured to send e-mail.
 	SendsEmail bool   `json:"sends_email"`
 	Email      string `json:"email,omitempty"` // confirmed
-	// PendingEmail is an address that waits for its code.
+	// PendingEmail is an address that is not confirmed yet.
 	PendingEmail string    `json:"pending_email,omitempty"`
 	Webhooks     []Webhook `json:"webhooks"`
 }
 
-// Email asks for mail to an address. A code that confirms it is sent there.
+// Email is the request to set the e-mail address. The server sends a confirmation
+// code to it.
 type Email struct {
 	Address string `json:"address"`
 }
 
-// EmailCode confirms an address with the code that was sent there.
+// EmailCode is the request to confirm an address with the code that was sent to it.
 type EmailCode struct {
 	Code string `json:"code"`
 }
 
-// NewWebhook asks for posts to a URL.
+// NewWebhook is the request to create a webhook.
 type NewWebhook struct {
 	URL string `json:"url"`
 }
 
-// MaxWebhooks is how many webhooks one user may have.
+// MaxWebhooks is the maximum number of webhooks per user.
 const MaxWebhooks = 10
 
 // Webhook is one of the user's webhooks, without its secret.
@@ -52,21 +53,21 @@ type Webhook struct {
 	ID      string    `json:"id"`
 	URL     string    `json:"url"`
 	Created time.Time `json:"created"`
-	// Disabled is when the receiver answered 410 Gone, which ended it.
+	// Disabled is when the receiver responded 410 Gone, which disabled the webhook.
 	Disabled *time.Time `json:"disabled,omitempty"`
 }
 
-// CreatedWebhook is a webhook with its secret, which is told only here.
+// CreatedWebhook is a webhook with its secret, which is shown only once.
 type CreatedWebhook struct {
 	Webhook
-	// Secret checks the signature of posts, in the form of Standard Webhooks:
-	// whsec_ and base64.
+	// Secret verifies the signature of requests, in the format of Standard
+	// Webhooks: whsec_ followed by base64.
 	Secret string `json:"secret"`
 }
 
-// Delivery is the way of one event to one channel.
+// Delivery is one event to be sent over one channel.
 type Delivery struct {
-	ID         string           `json:"id"` // the header webhook-id of a post
+	ID         string           `json:"id"` // the webhook-id header or the Message-ID
 	Event      sx.Event         `json:"event"`
 	Channel    sx.Channel       `json:"channel"`
 	Target     string           `json:"target"` // the address or URL
@@ -80,12 +81,12 @@ type Delivery struct {
 	Updated    time.Time        `json:"updated"`
 }
 
-// DeliveryList holds deliveries, the newest first.
+// DeliveryList holds deliveries, newest first.
 type DeliveryList struct {
 	Deliveries []Delivery `json:"deliveries"`
 }
 
-// WebhookEvent is the body of a post to a webhook, in the form that Standard
+// WebhookEvent is the body of a request to a webhook, in the format that Standard
 // Webhooks recommends.
 type WebhookEvent struct {
 	Type      sx.Event  `json:"type"`
@@ -93,17 +94,17 @@ type WebhookEvent struct {
 	Data      EventData `json:"data"`
 }
 
-// EventData is what a WebhookEvent is about.
+// EventData is the subject of a WebhookEvent.
 type EventData struct {
 	Job *Job `json:"job,omitempty"` // absent in a test
 }
 
-// WebhookSecret is how Standard Webhooks writes a secret.
+// WebhookSecret encodes a secret in the format of Standard Webhooks.
 func WebhookSecret(secret []byte) string {
 	return "whsec_" + base64.StdEncoding.EncodeToString(secret)
 }
 
-// FromWebhook brings a webhook to its wire form.
+// FromWebhook converts a webhook to its wire format.
 func FromWebhook(h sx.Webhook) Webhook {
 	out := Webhook{ID: h.ID, URL: h.URL, Created: h.Created.UTC()}
 	if !h.Disabled.IsZero() {
@@ -113,7 +114,7 @@ func FromWebhook(h sx.Webhook) Webhook {
 	return out
 }
 
-// FromDelivery brings a delivery to its wire form.
+// FromDelivery converts a delivery to its wire format.
 func FromDelivery(d sx.Delivery) Delivery {
 	out := Delivery{
 		ID: d.ID, Event: d.Event, Channel: d.Channel, Target: d.Target, JobID: d.JobID,

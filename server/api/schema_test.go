@@ -16,9 +16,9 @@ import (
 	"github.com/soundextract/sx/server/api"
 )
 
-// bodies are the types of package api with the place of their schema in the
-// document: its name under components, "request" or "response" with the
-// operation, or another schema with the property that has it.
+// bodies maps the types of package api to their schemas in the document: a name
+// under components, "request" or "response" with the operation, or another schema
+// with the property.
 var bodies = []struct {
 	body  any
 	place string
@@ -53,13 +53,13 @@ var bodies = []struct {
 	{api.TokenList{}, "response listTokens"},
 	{api.UserList{}, "response listUsers"},
 	{api.DeliveryList{}, "response testNotify"},
-	{api.ExchangeRequest{}, ""}, // between the services, not documented
+	{api.ExchangeRequest{}, ""}, // internal, not documented
 	{api.Exchanged{}, ""},       // likewise
 }
 
-// neverSent are fields of embedded types that a body never has.
+// neverSent lists fields of embedded types that are never sent.
 var neverSent = []string{
-	"CreatedWebhook.disabled", // a new webhook is in use
+	"CreatedWebhook.disabled", // a new webhook is not disabled
 }
 
 // TestSchemas checks that the document has exactly the fields of the types, and

@@ -6,7 +6,7 @@ import "slices"
 // renamed. docs/errors.md has a section for each.
 type Code string
 
-// The codes that a server can answer with or store in a job.
+// The codes that a server can return or store in a job.
 const (
 	CodeInternal    Code = "internal"
 	CodeUnavailable Code = "unavailable"
@@ -45,7 +45,7 @@ const (
 	CodeWorkerLost       Code = "worker_lost"
 )
 
-// The codes of errors that arise in a client; a server never sends them.
+// The codes of errors that clients report themselves; no server sends them.
 const (
 	CodeUsage       Code = "usage"
 	CodeUnreachable Code = "unreachable"
@@ -68,7 +68,7 @@ const (
 	ExitInterrupted = 130
 )
 
-// traits are what a code says beyond its name.
+// traits are the boolean properties of a code.
 type traits uint8
 
 const (
@@ -78,7 +78,7 @@ const (
 	resync                        // see Code.Resync
 )
 
-// class is a row of the table.
+// class is a row of the table of codes.
 type class struct {
 	status int // HTTP; 0 for a code that no server sends
 	exit   int
@@ -86,12 +86,12 @@ type class struct {
 	hint   string // see Code.Hint
 }
 
-// classes is the one classification of errors: everything that depends on the
-// kind of an error looks it up here. The statuses are numbers so that package
-// net/http is not linked into what needs the domain only.
+// classes is the only classification of errors: everything that depends on the
+// kind of an error looks it up here. The statuses are numbers so that importing
+// the domain does not link net/http.
 var classes = map[Code]class{
 	CodeInternal:    {500, ExitFailure, retryable, "try again; if it fails again, report the request ID to the operator of the server"},
-	CodeUnavailable: {503, ExitUnreachable, retryable | stopsBatch, "the server is starting, stopping or waiting for one of its parts; try again in a moment"},
+	CodeUnavailable: {503, ExitUnreachable, retryable | stopsBatch, "the server is starting, stopping or waiting for a dependency; try again in a moment"},
 	CodeInvalid:     {400, ExitBadInput, 0, "correct the request and send it again"},
 	CodeNotFound:    {404, ExitBadInput, 0, "check the ID; resources of other accounts are not found either"},
 	CodeConflict:    {409, ExitFailure, resync, "check the current state, then decide whether to try again"},
@@ -107,7 +107,7 @@ var classes = map[Code]class{
 	CodeRegistrationClosed: {403, ExitNotAllowed, stopsBatch, "ask an administrator of the server for an account"},
 	CodeBadInvitation:      {403, ExitNotAllowed, stopsBatch, "check that the whole code was copied, or ask for another invitation"},
 
-	CodeOffsetConflict: {409, ExitTryAgain, resync, "ask for the upload's offset and continue from there"},
+	CodeOffsetConflict: {409, ExitTryAgain, resync, "get the upload's offset and resume from there"},
 	CodeUploadExpired:  {410, ExitTryAgain, 0, "upload the file again"},
 	CodeTooLarge:       {413, ExitBadInput, permanent, "split the file, or ask the operator of the server to raise the limit"},
 	CodeQuotaExceeded:  {403, ExitNotAllowed, 0, "remove jobs that are no longer needed"},
@@ -137,7 +137,7 @@ var classes = map[Code]class{
 // Codes lists the codes that a server can send, in alphabetical order.
 func Codes() []Code { return list(func(c class) bool { return c.status != 0 }) }
 
-// ClientCodes lists the codes that only clients give, in alphabetical order.
+// ClientCodes lists the codes that only clients report, in alphabetical order.
 func ClientCodes() []Code { return list(func(c class) bool { return c.status == 0 }) }
 
 func list(keep func(class) bool) []Code {
@@ -151,12 +151,12 @@ func list(keep func(class) bool) []Code {
 	return codes
 }
 
-// Hint is the usual advice for the code, for the user of any client; "" for a
+// Hint returns the default hint of the code, which suits any client; "" for a
 // code that no server sends.
 func (c Code) Hint() string { return classes[c].hint }
 
-// Status is the HTTP status of an answer with this code; 500 for a code that no
-// server sends.
+// Status returns the HTTP status of a response with this code; 500 for a code
+// that no server sends.
 func (c Code) Status() int {
 	if s := classes[c].status; s != 0 {
 		return s
@@ -164,7 +164,7 @@ func (c Code) Status() int {
 	return 500
 }
 
-// ExitCode is what sx exits with; ExitFailure for an unknown code.
+// ExitCode returns the exit code of sx; ExitFailure for an unknown code.
 func (c Code) ExitCode() int {
 	if known, ok := classes[c]; ok {
 		return known.exit
@@ -172,18 +172,18 @@ func (c Code) ExitCode() int {
 	return ExitFailure
 }
 
-// Retryable reports whether the same request may succeed a little later without
-// any change, so that clients repeat it.
+// Retryable reports whether the same request may succeed later, so that clients
+// retry it.
 func (c Code) Retryable() bool { return classes[c].traits&retryable != 0 }
 
-// Permanent reports whether the error lies in the file itself: its upload or
-// conversion fails the same way again, so it is not repeated automatically.
+// Permanent reports whether the file itself causes the error: its upload or
+// conversion would fail again in the same way, so it is not retried automatically.
 func (c Code) Permanent() bool { return classes[c].traits&permanent != 0 }
 
 // StopsBatch reports whether the error concerns the server or the account, so
-// that every other file or job of a batch would meet it.
+// that all other files or jobs of a batch would fail too.
 func (c Code) StopsBatch() bool { return classes[c].traits&stopsBatch != 0 }
 
-// Resync reports whether an upload may continue once its offset has been asked
-// for again (which also renews an access token).
+// Resync reports whether an upload may be resumed after its offset has been
+// requested again (which also renews the access token).
 func (c Code) Resync() bool { return classes[c].traits&resync != 0 }

@@ -5,18 +5,18 @@ import (
 	"fmt"
 )
 
-// Error is the one error type of SoundExtract. Message says what is wrong,
-// Hint says what to do next; both are meant for the user of any client.
+// Error is the error type of SoundExtract. Message says what is wrong and Hint
+// what to do next; both are meant for the users of any client.
 type Error struct {
 	Code    Code
 	Message string
 	Hint    string
 	cause   error
-	origin  *Error // what this is a copy of, see Is
+	origin  *Error // the Error that this is a copy of, see Is
 }
 
-// NewError makes an Error with the code's usual hint (see Code.Hint).
-// The message is formatted as by fmt.Sprintf; it is one line without a full stop.
+// NewError returns an Error with the default hint of the code (see Code.Hint).
+// The message is formatted as by fmt.Sprintf; it must be one line without a full stop.
 func NewError(code Code, format string, args ...any) *Error {
 	return &Error{Code: code, Message: fmt.Sprintf(format, args...), Hint: code.Hint()}
 }
@@ -35,8 +35,8 @@ func (e *Error) WithMessage(format string, args ...any) *Error {
 	return c
 }
 
-// WithCause returns a copy of e that wraps err. The cause is logged and never
-// shown or sent: errors.Is and errors.As see it.
+// WithCause returns a copy of e that wraps err. The cause is available to
+// errors.Is and errors.As and to logs; it is never shown to users or sent.
 func (e *Error) WithCause(err error) *Error {
 	c := e.copy()
 	c.cause = err
@@ -56,13 +56,13 @@ func (e *Error) identity() *Error {
 	return e
 }
 
-// Error gives the message alone, without the cause.
+// Error returns the message without the cause.
 func (e *Error) Error() string { return e.Message }
 
 // ErrorCode implements Coded.
 func (e *Error) ErrorCode() Code { return e.Code }
 
-// Unwrap gives the cause, nil when there is none.
+// Unwrap returns the cause, or nil.
 func (e *Error) Unwrap() error { return e.cause }
 
 // Is reports whether target is e, or both are copies (by WithHint, WithMessage
@@ -79,9 +79,9 @@ type Coded interface {
 	ErrorCode() Code
 }
 
-// AsError finds the outermost error with a code in err's chain and gives it as
-// an *Error. An error that has none becomes an Error of code internal with err
-// as its cause. It is nil only for nil.
+// AsError returns the outermost error with a code in err's chain as an *Error.
+// If there is none, it returns an Error of code internal with err as its cause.
+// It returns nil only for nil.
 func AsError(err error) *Error {
 	if err == nil {
 		return nil
@@ -96,7 +96,7 @@ func AsError(err error) *Error {
 	return NewError(coded.ErrorCode(), "%s", coded.Error()).WithCause(coded)
 }
 
-// CodeOf is the code of AsError(err), and "" for nil.
+// CodeOf returns the code of AsError(err), or "" for nil.
 func CodeOf(err error) Code {
 	if err == nil {
 		return ""

@@ -14,8 +14,8 @@ import (
 	"github.com/soundextract/sx/server/sx"
 )
 
-// TestHintsFitAnyClient reads every hint in the code of the services: the caller
-// may be any HTTP client, so that none names a command of sx.
+// TestHintsFitAnyClient checks that no hint of the services names an sx command,
+// because the caller may be any HTTP client.
 func TestHintsFitAnyClient(t *testing.T) {
 	t.Parallel()
 	command := regexp.MustCompile(`\bsx [a-z]`)

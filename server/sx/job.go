@@ -2,19 +2,19 @@ package sx
 
 import "time"
 
-// State is where a job stands. docs/architecture.md draws the states; move is the
-// only function that changes one.
+// State is the state of a job. docs/architecture.md has a diagram of the states;
+// only the method move changes one.
 type State string
 
 // The states.
 const (
-	StateUploading State = "uploading" // bytes are missing
-	StateQueued    State = "queued"    // waits for a converter
-	StateRunning   State = "running"   // a converter holds its lease
-	StateDone      State = "done"      // the track is there
+	StateUploading State = "uploading" // not all bytes are stored
+	StateQueued    State = "queued"    // waiting for a converter
+	StateRunning   State = "running"   // leased by a converter
+	StateDone      State = "done"      // the track is stored
 	StateFailed    State = "failed"    // Error says why
-	StateCancelled State = "cancelled" // by its owner
-	StateExpired   State = "expired"   // the upload was given up
+	StateCancelled State = "cancelled" // cancelled by its owner
+	StateExpired   State = "expired"   // the upload was abandoned
 )
 
 // States lists all states in the order of a job's life.
@@ -25,7 +25,7 @@ func States() []State {
 	}
 }
 
-// Final reports whether a job in this state does not move by itself any more.
+// Final reports whether a job stays in this state unless its owner retries it.
 func (s State) Final() bool {
 	switch s {
 	case StateDone, StateFailed, StateCancelled, StateExpired:
@@ -35,34 +35,34 @@ func (s State) Final() bool {
 	}
 }
 
-// Job is the way of one video to one track. Its id is the upload's id too.
-// The stored document is the truth; messages only point to it.
+// Job is the conversion of one video. Its ID is also the ID of the upload. The
+// stored record is authoritative; messages only refer to it.
 type Job struct {
 	ID      string
 	Owner   string // the user's id
 	State   State
 	Options Options
 	Sent    File // what was uploaded; its digest is set once all bytes are stored
-	// Sources are the files on the user's side that what was sent comes from: one,
-	// for now, which is sent as a whole.
+	// Sources are the user's files from which Sent was made: currently one, which
+	// is sent unchanged.
 	Sources  []File
-	Tracks   []Track // the results, set when done: one, for now
+	Tracks   []Track // the results, set when done: currently one
 	Labels   []string
-	Warnings []Warning // what the owner should know of the result
-	Error    *Error    // why it failed, or why the last attempt did
+	Warnings []Warning // what the owner should know about the result
+	Error    *Error    // why the job or its last attempt failed
 
 	Progress  float64       // percent of the conversion, 0 to 100
-	Remaining time.Duration // estimated time left of the conversion; 0 is unknown
+	Remaining time.Duration // estimated remaining time of the conversion; 0 if unknown
 
-	// Attempt counts the claims by converters, and fences them: what an
-	// earlier attempt still writes is refused.
+	// Attempt counts the claims by converters. It is the fencing token: writes of
+	// earlier attempts are rejected.
 	Attempt  int
-	Failures int // attempts that ended with an error that may heal
-	// LeaseExpirations counts the attempts whose lease ran out.
+	Failures int // attempts that ended with an error that is not permanent
+	// LeaseExpirations counts the attempts whose lease expired.
 	LeaseExpirations int
 	Worker           string
-	Lease            time.Time // when the worker counts as lost
-	NotBefore        time.Time // a queued job is not claimed earlier
+	Lease            time.Time // when the lease expires
+	NotBefore        time.Time // a queued job is not claimed before this time
 
 	Notification NotificationState
 
@@ -71,14 +71,14 @@ type Job struct {
 	Rev     int64 // see store.Jobs
 }
 
-// Warning says what is not as expected about the result of a job that is done.
-// Codes of warnings are part of the API, as those of errors.
+// Warning describes an unexpected property of the result of a finished job. Its
+// codes are part of the API, like those of errors.
 type Warning struct {
 	Code    string
 	Message string
 }
 
-// Track is the track of the number, nil if the job has none.
+// Track returns the track with the given number, or nil.
 func (j Job) Track(number int) *Track {
 	for i := range j.Tracks {
 		if j.Tracks[i].Number == number {
@@ -88,20 +88,20 @@ func (j Job) Track(number int) *Track {
 	return nil
 }
 
-// NotificationState says whether the owner was notified of the job's end.
+// NotificationState says whether the owner was notified of the job's outcome.
 type NotificationState string
 
 // The notification states.
 const (
-	NotificationNone    NotificationState = ""        // nothing to notify of yet
-	NotificationPending NotificationState = "pending" // done or failed, to be notified
+	NotificationNone    NotificationState = ""        // no notification needed
+	NotificationPending NotificationState = "pending" // done or failed; notification to be sent
 	NotificationSent    NotificationState = "sent"
 )
 
-// Settled reports that no service has anything left to do for the job.
+// Settled reports whether no service has work left to do for the job.
 func (j *Job) Settled() bool { return j.State.Final() && j.Notification != NotificationPending }
 
-// NewJob is a job whose upload is about to begin.
+// NewJob returns a job for a new upload.
 func NewJob(owner string, sent File, options Options, now time.Time) Job {
 	return Job{
 		ID: NewID(), Owner: owner, State: StateUploading, Options: options,

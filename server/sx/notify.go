@@ -5,47 +5,47 @@ import (
 	"time"
 )
 
-// NotificationSettings says where a user is notified of finished jobs. Its id is the
-// user's.
+// NotificationSettings says where a user is notified of finished jobs. Its key is
+// the user's ID.
 type NotificationSettings struct {
 	UserID   string
-	Email    string // confirmed by its code; "" is none
+	Email    string // the confirmed address, or ""
 	Pending  *PendingEmail
 	Webhooks []Webhook // in the order in which they were added
 	Rev      int64     // see store.NotificationSettings
 }
 
-// PendingEmail is an address that still has to be confirmed. Only the code's
-// hash is kept.
+// PendingEmail is an address that is not confirmed yet. Only the hash of its code
+// is stored.
 type PendingEmail struct {
 	Address string
 	Hash    string // hex SHA-256 of the code
-	Tries   int    // wrong codes given so far
+	Tries   int    // wrong codes entered so far
 	Expires time.Time
 }
 
-// Webhook is an address of the user's that events are posted to.
+// Webhook is a URL that events are sent to by POST.
 type Webhook struct {
 	ID      string
 	URL     string
-	Secret  []byte // what posts are signed with
+	Secret  []byte // the key that signs requests
 	Created time.Time
-	// Disabled is when the receiver answered 410 Gone; zero while it is used.
+	// Disabled is when the receiver responded 410 Gone; zero while it is active.
 	Disabled time.Time
 }
 
-// Event is what a user is told.
+// Event is the kind of a notification.
 type Event string
 
 // The events.
 const (
 	EventDone    Event = "job.done"
 	EventFailed  Event = "job.failed"
-	EventTest    Event = "test"          // asked for by the user
-	EventConfirm Event = "email.confirm" // the code that confirms an address
+	EventTest    Event = "test"          // requested by the user
+	EventConfirm Event = "email.confirm" // carries the code that confirms an address
 )
 
-// Channel is how a user is told.
+// Channel is how a notification is sent.
 type Channel string
 
 // The channels.
@@ -54,44 +54,44 @@ const (
 	ChannelWebhook Channel = "webhook"
 )
 
-// DeliveryState is where a delivery stands.
+// DeliveryState is the state of a delivery.
 type DeliveryState string
 
 // The states of a delivery.
 const (
-	DeliveryPending   DeliveryState = "pending"   // to be tried, for the first time or again
-	DeliveryDelivered DeliveryState = "delivered" // the receiver took it
-	DeliveryFailed    DeliveryState = "failed"    // given up; LastError says why
+	DeliveryPending   DeliveryState = "pending"   // to be sent, for the first time or again
+	DeliveryDelivered DeliveryState = "delivered" // accepted by the receiver
+	DeliveryFailed    DeliveryState = "failed"    // no more tries; LastError says why
 )
 
-// Delivery is the way of one event to one channel of a user's. It keeps what is
-// sent, so that every try sends the same.
+// Delivery is one event to be sent over one channel: an entry of the outbox. It
+// stores the payload, so that every try sends the same.
 type Delivery struct {
-	// ID is DeliveryID's, or a new id. Receivers tell by it that a delivery came
-	// twice.
+	// ID is from DeliveryID, or random. Receivers recognize repeated deliveries
+	// by it.
 	ID        string
 	UserID    string
-	JobID     string // "" for events that are not about a job
+	JobID     string // "" for an event that is not about a job
 	Event     Event
 	Channel   Channel
 	WebhookID string
-	Target    string // the address or URL, as it was then
+	Target    string // the address or URL at the time of the event
 	Payload   []byte // JSON
 	State     DeliveryState
 	Tries     int
-	// Due is when to try next. Whoever tries first moves it on, so that nobody
-	// else tries at the same time.
+	// Due is when to try next. A notifier postpones it before it tries, so that
+	// no other notifier tries at the same time.
 	Due        time.Time
-	LastStatus int // of the receiver's last answer, HTTP's or SMTP's; 0 is none
+	LastStatus int // the HTTP or SMTP status of the last response; 0 if none
 	LastError  string
 	Created    time.Time
 	Updated    time.Time
 	Rev        int64 // see store.Deliveries
 }
 
-// DeliveryID is the id of the delivery that tells how an attempt at a job ended,
-// to a channel: the same for whoever makes it, so that it is made once. channel
-// is ChannelEmail or a webhook's id.
+// DeliveryID returns the ID of the delivery that reports the outcome of an attempt
+// over a channel. It is deterministic, so that the delivery is created only once.
+// channel is ChannelEmail or a webhook's ID.
 func DeliveryID(job string, attempt int, channel string) string {
 	return job + "-" + strconv.Itoa(attempt) + "-" + channel
 }

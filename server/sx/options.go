@@ -9,22 +9,22 @@ import (
 	"unicode/utf8"
 )
 
-// Options says how a video's sound is encoded. The zero value is the preset
+// Options are the encoding options of a job. The zero value is the preset
 // standard.
 type Options struct {
-	Preset  Preset // "" is standard
-	Bitrate int    // kbit/s, constant; 0 leaves it to the preset
-	Quality *int   // LAME's VBR scale, 0 (best) to 9; nil leaves it to the preset
+	Preset  Preset // "" means standard
+	Bitrate int    // kbit/s, constant; 0 uses the preset's
+	Quality *int   // LAME's VBR scale, 0 (best) to 9; nil uses the preset's
 	Mono    bool
-	// Track picks the audio track: its number from 1, or its language tag such
-	// as "eng". "" is the track the file marks as default, else the first.
+	// Track selects the audio track: its number from 1, or its language tag such
+	// as "eng". "" selects the file's default track, or else the first.
 	Track string
 }
 
 // Preset names a set of encoder settings.
 type Preset string
 
-// The presets, from the least to the most data.
+// The presets, from the smallest to the largest output.
 const (
 	PresetSpeech   Preset = "speech"   // mono, 64 kbit/s
 	PresetSmall    Preset = "small"    // 128 kbit/s
@@ -32,7 +32,7 @@ const (
 	PresetHigh     Preset = "high"     // 320 kbit/s
 )
 
-// Presets lists all presets in the order in which they are offered.
+// Presets lists all presets in display order.
 func Presets() []Preset {
 	return []Preset{PresetSpeech, PresetStandard, PresetHigh, PresetSmall}
 }
@@ -67,22 +67,23 @@ func (o Options) Check() error {
 
 var userNamePattern = regexp.MustCompile(`^[a-z0-9][a-z0-9._@+-]{1,62}[a-z0-9]$`)
 
-// UserName brings a name to its stored form (lower case, no blanks around) and
-// returns an Error of code invalid when it cannot be one. An e-mail address can.
+// UserName normalizes an account name (lower case, surrounding space removed). It
+// returns an Error of code invalid if the name is not valid. An e-mail address is
+// a valid name.
 func UserName(name string) (string, error) {
 	name = strings.ToLower(strings.TrimSpace(name))
 	if !userNamePattern.MatchString(name) {
 		return "", NewError(CodeInvalid, "invalid account name %q", name).
-			WithHint("use 3 to 64 letters, digits and . _ @ + - with a letter or digit at both ends")
+			WithHint("use 3 to 64 letters, digits and . _ @ + -, starting and ending with a letter or digit")
 	}
 	return name, nil
 }
 
 const maxNameBytes = 200
 
-// FileName brings a file name from outside to a form that is safe to store,
-// show and write: its last path element without control characters, at most
-// 200 bytes. It is "video" when nothing is left.
+// FileName makes an untrusted file name safe to store, display and create: it
+// returns its last path element without control characters, at most 200 bytes,
+// or "video" if nothing remains.
 func FileName(name string) string {
 	name = strings.ToValidUTF8(name, "_")
 	if i := strings.LastIndexAny(name, `/\`); i >= 0 {
@@ -97,7 +98,7 @@ func FileName(name string) string {
 	}, name)
 	for len(name) > maxNameBytes {
 		_, n := utf8.DecodeRuneInString(name)
-		name = name[n:] // the end holds the extension
+		name = name[n:] // keep the end, which has the extension
 	}
 	if name = strings.TrimSpace(name); name == "" || name == "." || name == ".." {
 		return "video"
@@ -105,7 +106,7 @@ func FileName(name string) string {
 	return name
 }
 
-// MP3Name returns the name of a video's MP3: the video's with the extension .mp3.
+// MP3Name returns a video's file name with its extension replaced by .mp3.
 func MP3Name(video string) string {
 	if base := strings.TrimSuffix(video, path.Ext(video)); base != "" {
 		video = base

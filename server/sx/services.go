@@ -1,5 +1,5 @@
 package sx
 
-// Services returns the names of the services. Each is the name of a program (a
-// directory of server/cmd), of its image and of its deployment.
+// Services returns the names of the services. A service's program (a directory of
+// server/cmd), image and Deployment have the same name.
 func Services() []string { return []string{"auth", "gateway", "converter", "notifier"} }

@@ -2,8 +2,8 @@ package sx
 
 import "fmt"
 
-// FormatSize writes a number of bytes for people, with decimal units and three
-// significant digits at most: "0 B", "999 B", "1.5 kB", "4.2 GB".
+// FormatSize formats a number of bytes for display, with decimal units and at most
+// three significant digits: "0 B", "999 B", "1.5 kB", "4.2 GB".
 func FormatSize(n int64) string {
 	if n < 1000 {
 		return fmt.Sprintf("%d B", n)

@@ -1,6 +1,6 @@
-// Package sx is the domain of SoundExtract: users, videos, tracks, jobs and
-// their states, and the one error type. It is what all services share, and it
-// imports the standard library only.
+// Package sx is the domain model of SoundExtract: users, files, tracks, jobs and
+// their states, and errors. All services share it; it imports only the standard
+// library.
 package sx
 
 import (
@@ -17,39 +17,40 @@ func NewID() string { return strings.ToLower(rand.Text()[:16]) }
 // User is an account.
 type User struct {
 	ID   string
-	Name string // unique, as UserName allows
+	Name string // unique; see UserName
 	// PasswordHash is an argon2id hash in PHC string format.
 	PasswordHash string
 	Admin        bool
 	Disabled     bool // may not sign in
-	// Epoch is raised to end all sign-ins at once: those of an earlier one are over.
+	// Epoch is incremented to end all sessions at once: a session of an earlier
+	// epoch is invalid.
 	Epoch      int
-	Invitation string // the id of the invitation that it was made with, if any
+	Invitation string // the ID of the invitation used to register, or ""
 	Created    time.Time
 	Rev        int64 // see store.Users
 }
 
-// Session is one sign-in: a family of refresh tokens of which only the newest
-// is good. Only hashes are kept.
+// Session is one sign-in: a family of refresh tokens of which only the newest is
+// valid. Only hashes are stored.
 type Session struct {
 	ID       string
 	UserID   string
-	Epoch    int    // the user's when it began
+	Epoch    int    // the user's epoch at sign-in
 	Current  string // hex SHA-256 of the newest refresh token
-	Previous string // of the one before, for an answer that got lost on its way
+	Previous string // of the one before, in case the response with the newest was lost
 	Rotated  time.Time
 	Expires  time.Time
 	Rev      int64
 }
 
-// File is a file as it is known by name and content.
+// File describes a file by its name and content.
 type File struct {
 	Name   string // base name
 	Size   int64  // bytes
-	SHA256 string // lower-case hex; "" while it is not known
+	SHA256 string // lower-case hex; "" while unknown
 }
 
-// Track is an MP3 that a job produced.
+// Track is an MP3 produced by a job.
 type Track struct {
 	Number   int    // from 1, unique in its job
 	ID       string // the key in the track store, see TrackID
@@ -59,10 +60,10 @@ type Track struct {
 	Duration time.Duration
 }
 
-// TrackID is the key of the track that an attempt at a job makes.
+// TrackID returns the key of the track produced by an attempt.
 func TrackID(job string, attempt int) string { return job + "-" + strconv.Itoa(attempt) }
 
-// TrackJob is the id of the job in a TrackID.
+// TrackJob returns the job's ID from a TrackID.
 func TrackJob(id string) string {
 	job, _, _ := strings.Cut(id, "-")
 	return job

@@ -5,15 +5,15 @@ import (
 	"time"
 )
 
-// Limits of the tries that a job gets by itself. Failures are errors of an
-// attempt that may not recur; an expired lease is a converter that is gone, which is the
-// cluster's fault far more often than the video's, so more are allowed.
+// Limits of the automatic attempts at a job. A failure is an error that may not
+// recur. An expired lease means a lost converter, which is far more often the
+// cluster's fault than the video's, so more of them are allowed.
 const (
 	MaxFailures         = 4
 	MaxLeaseExpirations = 10
 )
 
-// transitions holds every allowed move; docs/architecture.md draws it.
+// transitions lists the allowed transitions; docs/architecture.md has a diagram.
 var transitions = map[State][]State{
 	StateUploading: {StateQueued, StateCancelled, StateExpired},
 	StateQueued:    {StateRunning, StateCancelled},
@@ -22,8 +22,8 @@ var transitions = map[State][]State{
 	StateCancelled: {StateQueued},
 }
 
-// move changes the state, or returns an Error of code conflict when the
-// drawing has no such arrow.
+// move changes the state, or returns an Error of code conflict if the transition
+// is not allowed.
 func (j *Job) move(to State, now time.Time) error {
 	for _, s := range transitions[j.State] {
 		if s == to {
@@ -36,7 +36,7 @@ func (j *Job) move(to State, now time.Time) error {
 	return NewError(CodeConflict, "job %s is %s and cannot become %s", j.ID, j.State, to)
 }
 
-// Queue takes the job over from its finished upload.
+// Queue queues the job once its upload is complete.
 func (j *Job) Queue(sha256 string, now time.Time) error {
 	if j.State != StateUploading {
 		return NewError(CodeConflict, "job %s is %s, not uploading", j.ID, j.State)
@@ -50,8 +50,8 @@ func (j *Job) Queue(sha256 string, now time.Time) error {
 	return j.move(StateQueued, now)
 }
 
-// Claim gives a queued job to a worker until the lease ends. It returns an
-// Error of code conflict when the job is not queued or not due.
+// Claim leases a queued job to a worker. It returns an Error of code conflict if
+// the job is not queued or not due.
 func (j *Job) Claim(worker string, lease time.Duration, now time.Time) error {
 	if j.State != StateQueued || now.Before(j.NotBefore) {
 		return NewError(CodeConflict, "job %s is %s, not due for a converter", j.ID, j.State)
@@ -65,7 +65,7 @@ func (j *Job) Claim(worker string, lease time.Duration, now time.Time) error {
 	return nil
 }
 
-// held checks that the attempt is the one that holds the job.
+// held returns an Error of code conflict unless the attempt holds the job's lease.
 func (j *Job) held(attempt int) error {
 	if j.State != StateRunning || j.Attempt != attempt {
 		return NewError(CodeConflict, "attempt %d no longer holds job %s (%s, attempt %d)",
@@ -84,7 +84,7 @@ func (j *Job) RenewLease(attempt int, lease time.Duration, percent float64, rema
 	return nil
 }
 
-// Finish ends the attempt with its track.
+// Finish completes the job with the attempt's track.
 func (j *Job) Finish(attempt int, track Track, now time.Time) error {
 	if err := j.held(attempt); err != nil {
 		return err
@@ -97,8 +97,8 @@ func (j *Job) Finish(attempt int, track Track, now time.Time) error {
 	return nil
 }
 
-// Fail ends the attempt with an error: for good when the code is permanent or
-// the failures are used up, else back to the queue after a pause.
+// Fail ends the attempt with an error. If the error is permanent or MaxFailures is
+// reached the job fails, otherwise it is queued again with a backoff.
 func (j *Job) Fail(attempt int, cause *Error, now time.Time) error {
 	if err := j.held(attempt); err != nil {
 		return err
@@ -115,8 +115,8 @@ func (j *Job) Fail(attempt int, cause *Error, now time.Time) error {
 	return nil
 }
 
-// Release hands a job back that its worker cannot go on with (it is told to
-// stop). No failure is counted and no pause is made.
+// Release queues the job again because its worker is shutting down. This does not
+// count as a failure and there is no backoff.
 func (j *Job) Release(attempt int, now time.Time) error {
 	if err := j.held(attempt); err != nil {
 		return err
@@ -124,13 +124,14 @@ func (j *Job) Release(attempt int, now time.Time) error {
 	return j.move(StateQueued, now)
 }
 
-// ExpireLease takes a running job from a worker whose lease has run out.
+// ExpireLease queues a running job whose lease has expired again, or fails it if
+// MaxLeaseExpirations is reached.
 func (j *Job) ExpireLease(now time.Time) error {
 	if j.State != StateRunning || now.Before(j.Lease) {
-		return NewError(CodeConflict, "job %s is %s and its lease has not run out", j.ID, j.State)
+		return NewError(CodeConflict, "job %s is %s and its lease has not expired", j.ID, j.State)
 	}
 	if j.LeaseExpirations++; j.LeaseExpirations >= MaxLeaseExpirations {
-		return j.giveUp(NewError(CodeWorkerLost, "the converter was lost %d times at this video", j.LeaseExpirations), now)
+		return j.giveUp(NewError(CodeWorkerLost, "the converter was lost %d times while converting this video", j.LeaseExpirations), now)
 	}
 	return j.move(StateQueued, now)
 }
@@ -140,7 +141,7 @@ func (j *Job) giveUp(cause *Error, now time.Time) error {
 	return j.move(StateFailed, now)
 }
 
-// Cancel stops a job that is not over yet.
+// Cancel cancels an unfinished job.
 func (j *Job) Cancel(now time.Time) error {
 	if j.State.Final() {
 		return NewError(CodeConflict, "job %s is %s and cannot be cancelled", j.ID, j.State)
@@ -148,12 +149,12 @@ func (j *Job) Cancel(now time.Time) error {
 	return j.move(StateCancelled, now)
 }
 
-// Expire gives up an upload that nobody goes on with.
+// Expire ends an abandoned upload.
 func (j *Job) Expire(now time.Time) error { return j.move(StateExpired, now) }
 
-// Retry queues a failed or cancelled job anew, with all its tries. It returns
-// an Error of code conflict when the job is in another state or its video was
-// never stored whole.
+// Retry queues a failed or cancelled job again and resets its failure counts. It
+// returns an Error of code conflict if the job is in another state or its video
+// was never completely stored.
 func (j *Job) Retry(now time.Time) error {
 	switch {
 	case j.State != StateFailed && j.State != StateCancelled:
@@ -169,7 +170,7 @@ func (j *Job) Retry(now time.Time) error {
 	return nil
 }
 
-// MarkNotified records that the owner has been notified of the job's end.
+// MarkNotified records that the owner was notified of the job's outcome.
 func (j *Job) MarkNotified(now time.Time) error {
 	if j.Notification != NotificationPending {
 		return NewError(CodeConflict, "job %s has no pending notification", j.ID)
@@ -178,8 +179,8 @@ func (j *Job) MarkNotified(now time.Time) error {
 	return nil
 }
 
-// backoff is 2 s, 8 s, 32 s … with up to a quarter of random jitter, so that
-// jobs that failed together do not come back together.
+// backoff returns 2 s, 8 s, 32 s … plus up to a quarter of random jitter, so that
+// jobs that failed together are not retried together.
 func backoff(failures int) time.Duration {
 	d := 2 * time.Second << (2 * (failures - 1))
 	return d + time.Duration(rand.Int64N(int64(d/4)))

@@ -12,7 +12,7 @@ var now = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 
 const lease = 20 * time.Second
 
-// job makes a job in the given state by the moves that lead there.
+// job returns a job in the given state, reached by valid transitions.
 func job(t *testing.T, state sx.State) sx.Job {
 	t.Helper()
 	j := sx.NewJob("user", sx.File{Name: "talk.mp4", Size: 10}, sx.Options{}, now)
@@ -38,7 +38,7 @@ func job(t *testing.T, state sx.State) sx.Job {
 	return j
 }
 
-// TestMoves tries every move in every state: the whole drawing of docs/architecture.md.
+// TestMoves tries every transition in every state.
 func TestMoves(t *testing.T) {
 	t.Parallel()
 	transient := sx.NewError(sx.CodeConversionFailed, "ffmpeg crashed")
@@ -46,7 +46,7 @@ func TestMoves(t *testing.T) {
 	for _, m := range []struct {
 		name string
 		do   func(j *sx.Job) error
-		from map[sx.State]sx.State // where it is allowed, and where it leads
+		from map[sx.State]sx.State // the states in which it is allowed, with the state that follows
 	}{
 		{"queue", func(j *sx.Job) error { return j.Queue("digest", now) }, map[sx.State]sx.State{sx.StateUploading: sx.StateQueued}},
 		{"claim", func(j *sx.Job) error { return j.Claim("w", lease, now) }, map[sx.State]sx.State{sx.StateQueued: sx.StateRunning}},
@@ -76,7 +76,7 @@ func TestMoves(t *testing.T) {
 						t.Errorf("got %v, want code conflict", err)
 					}
 					if !reflect.DeepEqual(j, before) {
-						t.Errorf("a refused move changed the job:\n%+v\n%+v", before, j)
+						t.Errorf("a rejected transition changed the job:\n%+v\n%+v", before, j)
 					}
 					return
 				}
@@ -112,7 +112,7 @@ func TestEarlierAttemptIsFenced(t *testing.T) {
 	}
 }
 
-func TestFailuresAreTriedAgainWithGrowingPauses(t *testing.T) {
+func TestFailuresAreRetriedWithBackoff(t *testing.T) {
 	t.Parallel()
 	j := job(t, sx.StateQueued)
 	at, last := now, time.Duration(0)
@@ -143,7 +143,7 @@ func TestFailuresAreTriedAgainWithGrowingPauses(t *testing.T) {
 	}
 }
 
-func TestLossesEndToo(t *testing.T) {
+func TestLeaseExpirationsAreLimited(t *testing.T) {
 	t.Parallel()
 	j := job(t, sx.StateQueued)
 	at := now
@@ -156,7 +156,7 @@ func TestLossesEndToo(t *testing.T) {
 		}
 		at = at.Add(lease)
 		if err := j.ExpireLease(at); err != nil {
-			t.Fatalf("lose %d: %v", n, err)
+			t.Fatalf("expire lease %d: %v", n, err)
 		}
 	}
 	if j.State != sx.StateFailed || j.Error.Code != sx.CodeWorkerLost {
@@ -164,14 +164,14 @@ func TestLossesEndToo(t *testing.T) {
 	}
 }
 
-func TestRetryNeedsAWholeVideo(t *testing.T) {
+func TestRetryRequiresCompleteVideo(t *testing.T) {
 	t.Parallel()
 	j := job(t, sx.StateUploading)
 	if err := j.Cancel(now); err != nil {
 		t.Fatal(err)
 	}
 	if err := j.Retry(now); sx.CodeOf(err) != sx.CodeConflict || j.State != sx.StateCancelled {
-		t.Errorf("Retry of a cut upload: %v, %s; want code conflict, cancelled", err, j.State)
+		t.Errorf("Retry of an incomplete upload: %v, %s; want code conflict, cancelled", err, j.State)
 	}
 }
 
@@ -199,9 +199,9 @@ func TestSettled(t *testing.T) {
 	}
 	j := job(t, sx.StateDone)
 	if err := j.MarkNotified(now); err != nil || !j.Settled() {
-		t.Errorf("a done job whose owner was told: %v, Settled() = %v", err, j.Settled())
+		t.Errorf("a done job whose owner was notified: %v, Settled() = %v", err, j.Settled())
 	}
 	if err := j.MarkNotified(now); sx.CodeOf(err) != sx.CodeConflict {
-		t.Errorf("telling twice gave %v, want code conflict", err)
+		t.Errorf("MarkNotified twice gave %v, want code conflict", err)
 	}
 }

@@ -10,29 +10,29 @@ import (
 	"github.com/soundextract/sx/server/api"
 )
 
-// ChangePassword gives the account another password. The answer is a new
-// sign-in; all others of the account are over.
+// ChangePassword changes the password and starts a new session. All other sessions
+// of the account end.
 func (c *Client) ChangePassword(ctx context.Context, in api.PasswordChange) (out api.Tokens, err error) {
 	return out, c.call(ctx, http.MethodPost, api.PathPassword, nil, in, &out)
 }
 
-// CreateToken makes a personal token.
+// CreateToken creates a personal token.
 func (c *Client) CreateToken(ctx context.Context, in api.NewToken) (out api.CreatedToken, err error) {
 	return out, c.call(ctx, http.MethodPost, api.PathTokens, nil, in, &out)
 }
 
-// PersonalTokens lists one's personal tokens.
+// PersonalTokens lists the user's personal tokens.
 func (c *Client) PersonalTokens(ctx context.Context) (out api.TokenList, err error) {
 	return out, c.call(ctx, http.MethodGet, api.PathTokens, nil, nil, &out)
 }
 
-// RevokeToken ends one of one's personal tokens.
+// RevokeToken revokes one of the user's personal tokens.
 func (c *Client) RevokeToken(ctx context.Context, id string) error {
 	return c.call(ctx, http.MethodDelete, strings.Replace(api.PathToken, "{id}", url.PathEscape(id), 1), nil, nil, nil)
 }
 
-// Users gives one page of the accounts, behind the name after. A limit of 0 is
-// the server's own.
+// Users returns one page of accounts, starting after the given name. A limit of 0
+// means the server's default.
 func (c *Client) Users(ctx context.Context, after string, limit int) (out api.UserList, err error) {
 	q := url.Values{}
 	if after != "" {
@@ -44,17 +44,17 @@ func (c *Client) Users(ctx context.Context, after string, limit int) (out api.Us
 	return out, c.call(ctx, http.MethodGet, api.PathUsers, q, nil, &out)
 }
 
-// Disable ends all sign-ins and tokens of an account and lets it make no others.
+// Disable disables an account, ends its sessions and revokes its personal tokens.
 func (c *Client) Disable(ctx context.Context, name string) (out api.User, err error) {
 	return out, c.call(ctx, http.MethodPost, userPath(api.PathDisable, name), nil, nil, &out)
 }
 
-// Enable lets a disabled account sign in again.
+// Enable enables a disabled account.
 func (c *Client) Enable(ctx context.Context, name string) (out api.User, err error) {
 	return out, c.call(ctx, http.MethodPost, userPath(api.PathEnable, name), nil, nil, &out)
 }
 
-// Invite makes an invitation.
+// Invite creates an invitation.
 func (c *Client) Invite(ctx context.Context, in api.NewInvitation) (out api.Invitation, err error) {
 	return out, c.call(ctx, http.MethodPost, api.PathInvitations, nil, in, &out)
 }

@@ -2,11 +2,11 @@ package client
 
 import "net/http"
 
-// Bearer is an http.RoundTripper that signs requests in with an access token or
-// a personal token (RFC 6750 section 2.1).
+// Bearer is an http.RoundTripper that authenticates requests with an access token
+// or a personal token (RFC 6750 section 2.1).
 type Bearer struct {
 	Token string
-	Base  http.RoundTripper // nil is http.DefaultTransport
+	Base  http.RoundTripper // nil means http.DefaultTransport
 }
 
 // RoundTrip implements http.RoundTripper.

@@ -1,6 +1,6 @@
-// Package client calls SoundExtract's HTTP API. An answer with an error status
-// comes back as the *sx.Error that the server meant; a server that cannot be
-// reached as an *Unreachable.
+// Package client calls SoundExtract's HTTP API. It returns a response with an error
+// status as the *sx.Error that the server sent, and a server that cannot be reached
+// as an *Unreachable.
 package client
 
 import (
@@ -20,14 +20,14 @@ import (
 	"github.com/soundextract/sx/server/sx"
 )
 
-// Client calls one server. Its methods may be called from several goroutines.
+// Client calls one server. It is safe for concurrent use.
 type Client struct {
 	base *url.URL
 	http *http.Client
 }
 
-// New makes a client of the server at base, such as "http://127.0.0.1:8740".
-// Who signs requests in does so in hc's Transport.
+// New returns a client for the server at base, such as "http://127.0.0.1:8740".
+// The Transport of hc authenticates the requests (see Bearer).
 func New(base string, hc *http.Client) (*Client, error) {
 	u, err := url.Parse(strings.TrimRight(base, "/"))
 	if err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
@@ -37,10 +37,10 @@ func New(base string, hc *http.Client) (*Client, error) {
 	return &Client{base: u, http: hc}, nil
 }
 
-// ErrForeign is the error for an answer that no SoundExtract server gives.
-var ErrForeign = sx.NewError(sx.CodeInternal, "not the answer of a SoundExtract server").WithHint("check the server's address")
+// ErrForeign is returned for a response that no SoundExtract server sends.
+var ErrForeign = sx.NewError(sx.CodeInternal, "not a response from a SoundExtract server").WithHint("check the server's address")
 
-// Unreachable says that no answer came from the server.
+// Unreachable is the error for a server that did not respond.
 type Unreachable struct {
 	Server string
 	Err    error
@@ -51,10 +51,10 @@ func (e *Unreachable) Error() string { return fmt.Sprintf("no answer from %s: %v
 // ErrorCode implements sx.Coded.
 func (e *Unreachable) ErrorCode() sx.Code { return sx.CodeUnreachable }
 
-// Unwrap gives the network's error.
+// Unwrap returns the network error.
 func (e *Unreachable) Unwrap() error { return e.Err }
 
-// NewRequest makes a request to a path of the server, with a query that may be nil.
+// NewRequest returns a request for a path of the server. query may be nil.
 func (c *Client) NewRequest(ctx context.Context, method, path string, query url.Values, body io.Reader) (*http.Request, error) {
 	u := *c.base
 	u.Path += path
@@ -66,8 +66,8 @@ func (c *Client) NewRequest(ctx context.Context, method, path string, query url.
 	return req, nil
 }
 
-// Do sends a request made by NewRequest. A status of 400 and above comes back
-// as an error, with the body closed.
+// Do sends a request made by NewRequest. It returns a response with a status of 400
+// or above as an error, with the body closed.
 func (c *Client) Do(req *http.Request) (*http.Response, error) {
 	res, err := c.http.Do(req)
 	if err != nil {
@@ -76,7 +76,7 @@ func (c *Client) Do(req *http.Request) (*http.Response, error) {
 		}
 		var known *sx.Error
 		if errors.As(err, &known) {
-			return nil, known // the Transport could not sign the request in
+			return nil, known // the Transport could not authenticate the request
 		}
 		return nil, &Unreachable{Server: c.base.Host, Err: err}
 	}
@@ -95,12 +95,13 @@ func readError(res *http.Response) error {
 	if json.Unmarshal(raw, &body) == nil && body.Error.Code != "" {
 		return body.Error.ToError()
 	}
-	// An answer to HEAD, which has no body, or not one of ours: a proxy or
-	// another server answers at this address.
+	// A response to HEAD, which has no body, or one from a proxy or another kind
+	// of server.
 	return sx.NewError(api.CodeOfStatus(res.StatusCode), "the server answered %s", res.Status)
 }
 
-// call sends in as JSON (nil sends no body) and reads the answer into out (nil drops it).
+// call sends in as JSON (nil sends no body) and decodes the response into out (nil
+// discards it).
 func (c *Client) call(ctx context.Context, method, path string, query url.Values, in, out any) error {
 	var body io.Reader
 	if in != nil {
@@ -123,7 +124,7 @@ func (c *Client) call(ctx context.Context, method, path string, query url.Values
 	}
 	defer func() { _ = res.Body.Close() }()
 	if out == nil {
-		_, _ = io.Copy(io.Discard, res.Body) // lets the connection be used again
+		_, _ = io.Copy(io.Discard, res.Body) // so that the connection can be reused
 		return nil
 	}
 	if t, _, _ := mime.ParseMediaType(res.Header.Get("Content-Type")); t != "application/json" {
@@ -138,7 +139,7 @@ func (c *Client) call(ctx context.Context, method, path string, query url.Values
 	return nil
 }
 
-// Register makes an account and signs it in.
+// Register creates an account and signs in.
 func (c *Client) Register(ctx context.Context, in api.Credentials) (out api.Tokens, err error) {
 	return out, c.call(ctx, http.MethodPost, api.PathRegister, nil, in, &out)
 }
@@ -148,32 +149,32 @@ func (c *Client) Login(ctx context.Context, in api.Credentials) (out api.Tokens,
 	return out, c.call(ctx, http.MethodPost, api.PathLogin, nil, in, &out)
 }
 
-// Refresh trades a refresh token for new tokens; the old one is used up.
+// Refresh exchanges a refresh token for new tokens; the old one becomes invalid.
 func (c *Client) Refresh(ctx context.Context, token string) (out api.Tokens, err error) {
 	return out, c.call(ctx, http.MethodPost, api.PathRefresh, nil, api.RefreshRequest{RefreshToken: token}, &out)
 }
 
-// Logout ends the sign-in that the refresh token belongs to.
+// Logout ends the session that the refresh token belongs to.
 func (c *Client) Logout(ctx context.Context, token string) error {
 	return c.call(ctx, http.MethodPost, api.PathLogout, nil, api.RefreshRequest{RefreshToken: token}, nil)
 }
 
-// Me tells who is signed in.
+// Me returns the current account.
 func (c *Client) Me(ctx context.Context) (out api.User, err error) {
 	return out, c.call(ctx, http.MethodGet, api.PathMe, nil, nil, &out)
 }
 
-// Health asks whether the server is alive.
+// Health checks that the server is alive.
 func (c *Client) Health(ctx context.Context) (out api.Health, err error) {
 	return out, c.call(ctx, http.MethodGet, api.PathHealth, nil, nil, &out)
 }
 
-// Ready asks whether the server can work.
+// Ready checks that the server is ready to serve requests.
 func (c *Client) Ready(ctx context.Context) (out api.Health, err error) {
 	return out, c.call(ctx, http.MethodGet, api.PathReady, nil, nil, &out)
 }
 
-// JobFilter selects jobs; a zero field selects all.
+// JobFilter selects jobs; a zero field does not restrict the selection.
 type JobFilter struct {
 	States []sx.State
 	IDs    []string
@@ -182,7 +183,7 @@ type JobFilter struct {
 	After  string
 }
 
-// Jobs gives one page of one's jobs.
+// Jobs returns one page of the user's jobs.
 func (c *Client) Jobs(ctx context.Context, f JobFilter) (out api.JobList, err error) {
 	q := url.Values{}
 	for _, s := range f.States {
@@ -203,12 +204,12 @@ func (c *Client) Jobs(ctx context.Context, f JobFilter) (out api.JobList, err er
 	return out, c.call(ctx, http.MethodGet, api.PathJobs, q, nil, &out)
 }
 
-// Job gives one job.
+// Job returns a job.
 func (c *Client) Job(ctx context.Context, id string) (out api.Job, err error) {
 	return out, c.call(ctx, http.MethodGet, jobPath(api.PathJob, id), nil, nil, &out)
 }
 
-// Cancel stops a job.
+// Cancel cancels a job.
 func (c *Client) Cancel(ctx context.Context, id string) (out api.Job, err error) {
 	return out, c.call(ctx, http.MethodPost, jobPath(api.PathCancel, id), nil, nil, &out)
 }
@@ -218,15 +219,16 @@ func (c *Client) Retry(ctx context.Context, id string) (out api.Job, err error) 
 	return out, c.call(ctx, http.MethodPost, jobPath(api.PathRetry, id), nil, nil, &out)
 }
 
-// Remove deletes a job with its video and track; a job at work is cancelled first.
+// Remove deletes a job with its video and tracks; an unfinished job is cancelled
+// first.
 func (c *Client) Remove(ctx context.Context, id string) error {
 	return c.call(ctx, http.MethodDelete, jobPath(api.PathJob, id), nil, nil, nil)
 }
 
-// Track opens the MP3 of a job's track from the given byte on; etag, when it is not "",
-// demands that it still is the same MP3, else all of it comes (status 200
-// instead of 206). The caller closes the body. The digest is in the ETag and
-// the Repr-Digest header.
+// Track downloads a track, starting at byte from. If etag is not "" and the track
+// no longer matches it, the response is the whole track (status 200 instead of
+// 206). The caller must close the body. The ETag and Repr-Digest headers contain
+// the digest.
 func (c *Client) Track(ctx context.Context, id string, number int, from int64, etag string) (*http.Response, error) {
 	req, err := c.NewRequest(ctx, http.MethodGet, jobPath(strings.Replace(api.PathTrack, "{number}", strconv.Itoa(number), 1), id), nil, nil)
 	if err != nil {

@@ -16,16 +16,16 @@ import (
 
 // Event is one server-sent event of the job stream.
 type Event struct {
-	ID   string // of the last event that had one: where to resume, see api.EventJob
-	Type string // api.EventJob, EventGone or EventEnd; "" for a comment, which keeps the stream alive
+	ID   string // of the last event that had an ID, for resuming; see api.EventJob
+	Type string // api.EventJob, EventGone or EventEnd; "" for a keep-alive comment
 	Job  api.Job
-	Gone string // the id of a job that does not exist
+	Gone string // the ID of a job that does not exist or was deleted
 }
 
-// Events reads the event stream of the given jobs until ctx ends, and calls fn
-// with each event and with an empty one for each comment. lastID is where to
-// resume, or "". It returns nil after EventEnd. Any other end is an error; the
-// stream can be opened again with the id of the last event.
+// Events reads the event stream of the given jobs until ctx is done. It calls fn
+// for each event, and with an empty Type for each comment. lastID is the ID of the
+// event after which to resume, or "". It returns nil after EventEnd and an error
+// in any other case; the stream can then be resumed with the ID of the last event.
 func (c *Client) Events(ctx context.Context, ids []string, lastID string, fn func(Event)) error {
 	req, err := c.NewRequest(ctx, http.MethodGet, api.PathEvents, url.Values{api.QueryID: ids}, nil)
 	if err != nil {
@@ -60,7 +60,7 @@ func (c *Client) Events(ctx context.Context, ids []string, lastID string, fn fun
 	}
 }
 
-// rawEvent is an event as the stream has it; kind is "" for a comment.
+// rawEvent is an undecoded event; kind is "" for a comment.
 type rawEvent struct{ id, kind, data string }
 
 func (e rawEvent) decode() (Event, error) {
@@ -82,15 +82,15 @@ func (e rawEvent) decode() (Event, error) {
 	return out, nil
 }
 
-// eventReader parses an event stream as the HTML standard says (section 9.2.6),
-// with lines that end in LF or CRLF. It is our own because go-sse and the like
-// drop comments, by which a watchdog sees that the connection is alive.
+// eventReader parses an event stream (HTML standard, section 9.2.6) with lines that
+// end in LF or CRLF. Libraries such as go-sse discard comments, which the caller's
+// watchdog needs to see that the connection is alive.
 type eventReader struct {
 	lines  *bufio.Scanner
 	lastID string
 }
 
-// maxEventLine bounds a line of the stream, in bytes.
+// maxEventLine limits the length of a line in bytes.
 const maxEventLine = 1 << 20
 
 func newEventReader(r io.Reader, lastID string) *eventReader {
@@ -99,8 +99,8 @@ func newEventReader(r io.Reader, lastID string) *eventReader {
 	return &eventReader{lines: lines, lastID: lastID}
 }
 
-// next returns the next event with data, or the next comment. An event that the
-// stream's end cuts off is dropped.
+// next returns the next event with data, or the next comment. An incomplete event
+// at the end of the stream is discarded.
 func (r *eventReader) next() (rawEvent, error) {
 	kind, data := "message", []string(nil)
 	for r.lines.Scan() {
@@ -116,7 +116,7 @@ func (r *eventReader) next() (rawEvent, error) {
 		value = strings.TrimPrefix(value, " ")
 		switch field {
 		case "":
-			if data == nil { // one within an event is as good as the event itself
+			if data == nil { // a comment within an event adds nothing to it
 				return rawEvent{}, nil
 			}
 		case "id":

@@ -13,7 +13,7 @@ import (
 	"github.com/soundextract/sx/server/sx"
 )
 
-// follow reads the stream that a server answers with.
+// follow reads the events of a stream served by a test server.
 func follow(t *testing.T, lastID, stream string) (events []client.Event, err error) {
 	t.Helper()
 	web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -10,43 +10,43 @@ import (
 	"github.com/soundextract/sx/server/api"
 )
 
-// Notify tells where one is told how jobs ended.
+// Notify returns the notification settings.
 func (c *Client) Notify(ctx context.Context) (out api.Notify, err error) {
 	return out, c.call(ctx, http.MethodGet, api.PathNotify, nil, nil, &out)
 }
 
-// SetEmail asks for mail to an address; a code that confirms it is sent there.
+// SetEmail sets the e-mail address; the server sends a confirmation code to it.
 func (c *Client) SetEmail(ctx context.Context, in api.Email) (out api.Notify, err error) {
 	return out, c.call(ctx, http.MethodPut, api.PathEmail, nil, in, &out)
 }
 
-// ConfirmEmail confirms an address with the code that was sent there.
+// ConfirmEmail confirms the address with the code that was sent to it.
 func (c *Client) ConfirmEmail(ctx context.Context, in api.EmailCode) (out api.Notify, err error) {
 	return out, c.call(ctx, http.MethodPost, api.PathConfirm, nil, in, &out)
 }
 
-// RemoveEmail ends the mails.
+// RemoveEmail removes the e-mail address.
 func (c *Client) RemoveEmail(ctx context.Context) error {
 	return c.call(ctx, http.MethodDelete, api.PathEmail, nil, nil, nil)
 }
 
-// AddWebhook asks for posts to a URL.
+// AddWebhook creates a webhook.
 func (c *Client) AddWebhook(ctx context.Context, in api.NewWebhook) (out api.CreatedWebhook, err error) {
 	return out, c.call(ctx, http.MethodPost, api.PathWebhooks, nil, in, &out)
 }
 
-// RemoveWebhook ends the posts to a webhook.
+// RemoveWebhook deletes a webhook.
 func (c *Client) RemoveWebhook(ctx context.Context, id string) error {
 	return c.call(ctx, http.MethodDelete, strings.Replace(api.PathWebhook, "{id}", url.PathEscape(id), 1), nil, nil, nil)
 }
 
-// TestNotify sends a test to the address and to each webhook.
+// TestNotify sends a test notification to the address and to each webhook.
 func (c *Client) TestNotify(ctx context.Context) (out api.DeliveryList, err error) {
 	return out, c.call(ctx, http.MethodPost, api.PathTest, nil, nil, &out)
 }
 
-// Deliveries lists what was sent or is to be sent, the newest first. A limit of
-// 0 is the server's own.
+// Deliveries lists notification deliveries, newest first. A limit of 0 means the
+// server's default.
 func (c *Client) Deliveries(ctx context.Context, limit int) (out api.DeliveryList, err error) {
 	q := url.Values{}
 	if limit > 0 {

@@ -47,8 +47,8 @@ func (c Client) Create(ctx context.Context, size int64, metadata map[string]stri
 	return id, nil
 }
 
-// Offset asks how many bytes the server has. It also ends a Send that is still
-// running, whose connection may be long dead.
+// Offset returns the number of bytes that the server has stored. It also ends a
+// Send that is still running on the server, whose connection may be dead.
 func (c Client) Offset(ctx context.Context, id string) (int64, error) {
 	res, err := c.do(ctx, http.MethodHead, id, nil, nil)
 	if err != nil {
@@ -57,11 +57,11 @@ func (c Client) Offset(ctx context.Context, id string) (int64, error) {
 	return res.offset()
 }
 
-// Send sends n bytes of src, which are those from offset on, in one request and
-// returns the offset that the server then has. progress, if not nil, is called
-// with the number of bytes handed to the network so far whenever that moves,
-// and not after Send has returned; a watchdog can reset its timer there. If src
-// fails or ends before n bytes the error is a *SourceError.
+// Send sends n bytes of src, which is positioned at offset, in one request and
+// returns the server's new offset. progress, if not nil, is called with the number
+// of bytes handed to the network so far whenever it increases, and not after Send
+// has returned; a watchdog can reset its timer there. If src fails or ends before
+// n bytes, the error is a *SourceError.
 func (c Client) Send(ctx context.Context, id string, offset int64, src io.Reader, n int64, progress func(sent int64)) (int64, error) {
 	b := &body{src: src, size: n, progress: progress}
 	defer b.detach()
@@ -81,7 +81,7 @@ func (c Client) Send(ctx context.Context, id string, offset int64, src io.Reader
 	return res.offset()
 }
 
-// Terminate removes an upload and what the server has stored of it.
+// Terminate deletes an upload and its stored bytes.
 func (c Client) Terminate(ctx context.Context, id string) error {
 	res, err := c.do(ctx, http.MethodDelete, id, nil, nil)
 	if err != nil {
@@ -93,14 +93,14 @@ func (c Client) Terminate(ctx context.Context, id string) error {
 	return nil
 }
 
-// response is what a tus client needs of one: the protocol's responses have no body.
+// response is a response without its body, which the protocol does not use.
 type response struct {
 	status int
 	header http.Header
 	host   string
 }
 
-// do sends a request and reads the response to its end.
+// do sends a request and discards the body of the response.
 func (c Client) do(ctx context.Context, method, id string, header http.Header, b *body) (response, error) {
 	var content io.Reader
 	if b != nil {
@@ -124,7 +124,7 @@ func (c Client) do(ctx context.Context, method, id string, header http.Header, b
 	return response{res.StatusCode, res.Header, req.URL.Host}, nil
 }
 
-// maxBody bounds what is read of a response.
+// maxBody limits the bytes read from a response.
 const maxBody = 64 << 10
 
 func (r response) offset() (int64, error) {
@@ -140,7 +140,7 @@ func (r response) unexpected() error {
 		WithHint("check the server's address; on a public network, sign in to it in a browser first")
 }
 
-// SourceError says that the source of an upload could not be read.
+// SourceError reports that the source of an upload could not be read.
 type SourceError struct{ Err error }
 
 func (e *SourceError) Error() string { return fmt.Sprintf("read the source of the upload: %v", e.Err) }
@@ -149,7 +149,7 @@ func (e *SourceError) Error() string { return fmt.Sprintf("read the source of th
 // was too short.
 func (e *SourceError) Unwrap() error { return e.Err }
 
-// body is a request body that reports what was read of it. The transport may
+// body is a request body that reports how many bytes were read from it. The transport may
 // continue to read from it for a moment after it has returned a response.
 type body struct {
 	mu       sync.Mutex
@@ -168,7 +168,7 @@ func (b *body) Read(p []byte) (int, error) {
 		return 0, io.ErrClosedPipe
 	}
 	if b.progress != nil {
-		b.progress(b.read) // a new read means that the network took what was read before
+		b.progress(b.read) // a new read means that the previous bytes were sent
 	}
 	if b.read == b.size {
 		return 0, io.EOF

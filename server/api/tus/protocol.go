@@ -1,6 +1,6 @@
-// Package tus is what SoundExtract uses of the upload protocol tus 1.0.0
-// (https://tus.io/protocols/resumable-upload): the names that client and
-// gateway share, and a client.
+// Package tus implements a client of the upload protocol tus 1.0.0
+// (https://tus.io/protocols/resumable-upload), and defines the protocol's names for
+// the client and the gateway.
 package tus
 
 import (
@@ -12,28 +12,28 @@ import (
 	"github.com/soundextract/sx/server/sx"
 )
 
-// Version is the version of the protocol, sent as HeaderResumable with every
-// request and answer but those to OPTIONS.
+// Version is the protocol version, sent as HeaderResumable with every request and
+// response except OPTIONS requests.
 const Version = "1.0.0"
 
-// ContentType is the type of a PATCH request's body, and of a POST request's
-// that brings the first bytes.
+// ContentType is the media type of the body of a PATCH request, and of a POST
+// request that contains the first bytes.
 const ContentType = "application/offset+octet-stream"
 
 // The headers of the protocol and of its extensions creation, creation-with-upload,
 // expiration and termination.
 const (
 	HeaderResumable      = "Tus-Resumable"
-	HeaderVersion        = "Tus-Version"   // versions that the server speaks
-	HeaderExtension      = "Tus-Extension" // extensions that the server has
+	HeaderVersion        = "Tus-Version"   // versions that the server supports
+	HeaderExtension      = "Tus-Extension" // extensions that the server supports
 	HeaderMaxSize        = "Tus-Max-Size"  // bytes
 	HeaderUploadLength   = "Upload-Length" // bytes
-	HeaderUploadOffset   = "Upload-Offset" // bytes that the server has
+	HeaderUploadOffset   = "Upload-Offset" // bytes that the server has stored
 	HeaderUploadMetadata = "Upload-Metadata"
 	HeaderUploadExpires  = "Upload-Expires" // HTTP date (RFC 9110 section 5.6.7)
 )
 
-// EncodeMetadata makes the value of HeaderUploadMetadata.
+// EncodeMetadata returns the value of HeaderUploadMetadata.
 func EncodeMetadata(metadata map[string]string) string {
 	pairs := make([]string, 0, len(metadata))
 	for _, key := range slices.Sorted(maps.Keys(metadata)) {
@@ -42,7 +42,7 @@ func EncodeMetadata(metadata map[string]string) string {
 	return strings.Join(pairs, ",")
 }
 
-// DecodeMetadata reads the value of HeaderUploadMetadata: pairs of a key and
+// DecodeMetadata parses the value of HeaderUploadMetadata: pairs of a key and
 // its base64-encoded value, which may be missing, separated by commas. Its
 // error is an *sx.Error of code invalid.
 func DecodeMetadata(header string) (map[string]string, error) {
