@@ -38,7 +38,7 @@ func TestFailures(t *testing.T) {
 		},
 		{
 			name: "crash", make: (*operator).brokenKey,
-			code: 1, words: []string{"soundextract-auth", "setting keys is wrong", "kubectl"}, soon: 3 * time.Minute,
+			code: 1, words: []string{"soundextract-auth", "invalid setting keys", "kubectl"}, soon: 3 * time.Minute,
 		},
 		{
 			name: "claim", args: []string{"--set", "mongodb.persistence.storageClass=no-such-class"},
