@@ -1,10 +1,10 @@
 #!/bin/sh
-# Installs sx and sxd, the newest release or a given one, for the user who runs it:
+# Installs the latest or a given release of sx and sxd for the current user:
 #
 #   curl -fsSL https://github.com/soundextract/sx/releases/latest/download/install.sh | sh
 #   curl -fsSL … | sh -s -- --version 1.2.3 --dir /usr/local/bin --sudo
 #
-# SX_RELEASES is the address of the releases, for a mirror.
+# SX_RELEASES is the base URL of the releases, for mirrors.
 set -eu
 
 releases=${SX_RELEASES:-https://github.com/soundextract/sx/releases}
@@ -15,9 +15,9 @@ usage() {
 	cat <<'END'
 usage: install.sh [--version X.Y.Z] [--dir DIR] [--sudo]
 
-  --version X.Y.Z  this release instead of the newest
-  --dir DIR        where sx and sxd go (default ~/.local/bin)
-  --sudo           write to DIR with sudo
+  --version X.Y.Z  the release to install (default: the latest)
+  --dir DIR        the directory for sx and sxd (default: ~/.local/bin)
+  --sudo           use sudo to write to DIR
 END
 }
 
@@ -38,7 +38,7 @@ wrong() {
 arguments() {
 	while [ $# -gt 0 ]; do
 		case $1 in
-		--version | --dir) [ -n "${2:-}" ] || wrong "$1 needs a value" ;;
+		--version | --dir) [ -n "${2:-}" ] || wrong "$1 requires a value" ;;
 		esac
 		case $1 in
 		--version) version=${2#v} && shift ;;
@@ -72,21 +72,21 @@ platform() {
 	case $machine in
 	x86_64 | amd64) arch=amd64 ;;
 	aarch64 | arm64) arch=arm64 ;;
-	*) fail "no sx build for the processor $machine" "build it from the source: make build" ;;
+	*) fail "no sx build for architecture $machine" "build it from source with: make build" ;;
 	esac
 }
 
 tools() {
 	command -v curl >/dev/null || fail 'curl not found' 'install curl with your package manager'
 	command -v sha256sum >/dev/null || command -v shasum >/dev/null ||
-		fail 'neither sha256sum nor shasum found' 'install one of them, so that the download can be checked'
+		fail 'neither sha256sum nor shasum found' 'install one of them, so that the download can be verified'
 }
 
 # Check that the directory is writable before anything is downloaded.
 target() {
 	# shellcheck disable=SC2086 # without --sudo, $sudo must expand to no word
 	if ! $sudo mkdir -p "$dir" 2>/dev/null || { [ -z "$sudo" ] && [ ! -w "$dir" ]; }; then
-		fail "$dir cannot be written to" "choose another place with --dir DIR, or use --sudo"
+		fail "cannot write to $dir" "choose another directory with --dir DIR, or use --sudo"
 	fi
 }
 
@@ -95,7 +95,7 @@ fetch() { # URL FILE WHAT
 	if grep -q ' 404' "$tmp/log"; then
 		fail "$3 not found at $1" "see the releases at $releases"
 	fi
-	fail "$1 could not be downloaded: $(tail -n 1 "$tmp/log")" 'check the network and run this again; nothing was changed'
+	fail "download of $1 failed: $(tail -n 1 "$tmp/log")" 'check the network and run this again; nothing was changed'
 }
 
 sha256() {
@@ -106,7 +106,7 @@ sha256() {
 	fi | cut -d ' ' -f 1
 }
 
-# The list of checksums is downloaded first: it contains the newest version, the
+# The list of checksums is downloaded first: it contains the latest version, the
 # name of its archive and the expected digest.
 choose() {
 	if [ -n "$version" ]; then
@@ -126,10 +126,10 @@ unpacked() {
 	say "downloading sx $version for $system on $machine from $releases"
 	fetch "$releases/download/v$version/$archive" "$tmp/$archive" archive
 	got=$(sha256 "$tmp/$archive")
-	[ "$got" = "$sum" ] || fail "$archive has the wrong checksum: its SHA-256 is $got, expected $sum" \
+	[ "$got" = "$sum" ] || fail "checksum mismatch for $archive: SHA-256 is $got, expected $sum" \
 		"run this again; if it fails again, report it: https://github.com/soundextract/sx/security"
 	mkdir "$tmp/files"
-	tar -xzf "$tmp/$archive" -C "$tmp/files" sx sxd || fail "$archive cannot be unpacked" 'install tar and gzip'
+	tar -xzf "$tmp/$archive" -C "$tmp/files" sx sxd || fail "cannot unpack $archive" 'install tar and gzip'
 }
 
 # Rename the new file over the old one, because a running program cannot be
@@ -138,7 +138,7 @@ place() { # PROGRAM
 	new=$dir/.$1.new
 	if ! { $sudo cp "$tmp/files/$1" "$new" && $sudo chmod 755 "$new" && $sudo mv -f "$new" "$dir/$1"; } 2>"$tmp/log"; then
 		$sudo rm -f "$new" 2>/dev/null || :
-		fail "$dir/$1 cannot be written: $(tail -n 1 "$tmp/log")" "choose another place with --dir DIR, or use --sudo"
+		fail "cannot write $dir/$1: $(tail -n 1 "$tmp/log")" "choose another directory with --dir DIR, or use --sudo"
 	fi
 }
 
@@ -147,7 +147,7 @@ print_path_hint() {
 	case ":$PATH:" in
 	*":$dir:"*)
 		first=$(command -v sx || :)
-		[ "$first" = "$dir/sx" ] || say "note: another sx comes first on your PATH: $first"
+		[ "$first" = "$dir/sx" ] || say "note: another sx is first on your PATH: $first"
 		;;
 	*)
 		say "note: $dir is not on your PATH; add it in your shell's profile with:"
@@ -155,10 +155,10 @@ print_path_hint() {
 		;;
 	esac
 	command -v ffmpeg >/dev/null || say 'note: sx up needs ffmpeg; install it with your package manager'
-	say "remove: ${sudo:+sudo }rm '$dir/sx' '$dir/sxd'"
+	say "to remove: ${sudo:+sudo }rm '$dir/sx' '$dir/sxd'"
 }
 
-main() { # called on the last line, so that half a script does nothing
+main() { # called on the last line, so that a truncated script does nothing
 	arguments "$@"
 	platform
 	tools

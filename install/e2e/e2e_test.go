@@ -30,8 +30,8 @@ var (
 
 func TestMain(m *testing.M) {
 	if err := prepare(); err != nil {
-		fmt.Fprintf(os.Stderr, "error: %v\n", err) //nolint:forbidigo // no test is running that could report it
-		os.Exit(1)                                 //nolint:forbidigo // so far it is a main function
+		fmt.Fprintf(os.Stderr, "error: %v\n", err) //nolint:forbidigo // no test is running that could report the error
+		os.Exit(1)                                 //nolint:forbidigo // TestMain is a main function
 	}
 	m.Run()
 }
@@ -57,11 +57,11 @@ func prepare() error {
 	if err != nil {
 		return err
 	}
-	fmt.Printf("cluster: %s, Kubernetes %s\n", cluster.Context, version.GitVersion) //nolint:forbidigo // for the reader of the whole run
+	fmt.Printf("cluster: %s, Kubernetes %s\n", cluster.Context, version.GitVersion) //nolint:forbidigo // part of the output of the run
 	return nil
 }
 
-// within returns a context that bounds a test.
+// within returns a context that ends after d.
 func within(t *testing.T, d time.Duration) context.Context {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), d)

@@ -22,7 +22,7 @@ import (
 )
 
 // TestFailures provokes each common failure in a cluster: sx must report its
-// cause soon, and the install must succeed once the cause is fixed.
+// cause in time, and the installation must succeed once the cause is removed.
 func TestFailures(t *testing.T) {
 	tests := []struct {
 		name  string
@@ -69,13 +69,13 @@ func TestFailures(t *testing.T) {
 				t.Errorf("the report took %v", took)
 			}
 			t.Logf("reported after %.0f s", time.Since(begin).Seconds())
-			o.healed()
+			o.recovered()
 		})
 	}
 }
 
-// healed removes the cause and installs again.
-func (o *operator) healed() {
+// recovered removes the cause of a failure and installs again.
+func (o *operator) recovered() {
 	o.t.Helper()
 	ignore := func(err error) {
 		if err != nil && !apierrors.IsNotFound(err) {
@@ -166,7 +166,7 @@ func (o *operator) refusingWebhook() {
 	})
 }
 
-// TestRefusals covers installs that must be refused before anything in the
+// TestRefusals covers installations that must be rejected before anything in the
 // cluster changes.
 func TestRefusals(t *testing.T) {
 	o := newOperator(within(t, 5*time.Minute), t, "e2e-refusals")
@@ -182,12 +182,12 @@ func TestRefusals(t *testing.T) {
 	}
 	o.nothingLeft()
 
-	o.strange()
+	o.unreachableCluster()
 	o.refused(69, []string{"cluster"}, o.install()...)
 }
 
-// strange points the operator to a cluster that does not respond.
-func (o *operator) strange() {
+// unreachableCluster makes the operator use a cluster that does not respond.
+func (o *operator) unreachableCluster() {
 	o.t.Helper()
 	o.kubeconfig = filepath.Join(o.t.TempDir(), "kubeconfig")
 	o.writeKubeconfig("https://127.0.0.1:1", "none", nil)
@@ -239,6 +239,6 @@ func TestPermissions(t *testing.T) {
 	o.writeKubeconfig(cluster.Config.Host, token.Status.Token, ca)
 	o.refused(77, []string{"missing permissions", "create", "deployments.apps"}, o.install()...)
 	if left := o.objects(); strings.Contains(strings.Join(left, " "), "soundextract") {
-		t.Errorf("it left %v", left)
+		t.Errorf("left behind: %v", left)
 	}
 }

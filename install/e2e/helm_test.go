@@ -15,7 +15,7 @@ import (
 	"github.com/soundextract/sx/install/kube"
 )
 
-// helm returns plain Helm for the operator's namespace.
+// helm returns a Helm configuration for the operator's namespace.
 func (o *operator) helm() *action.Configuration {
 	o.t.Helper()
 	c, err := kube.Connect(kube.Target{Namespace: o.namespace})
@@ -29,7 +29,7 @@ func (o *operator) helm() *action.Configuration {
 	return config
 }
 
-// helmInstall runs helm install --wait, as without sx.
+// helmInstall installs the chart as helm install --wait does.
 func (o *operator) helmInstall(ctx context.Context) {
 	o.t.Helper()
 	loaded, err := loader.Load("../../charts/soundextract")

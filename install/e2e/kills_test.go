@@ -41,7 +41,7 @@ func TestKilledInstalls(t *testing.T) {
 	o.sx("convert", o.makeVideo("talk.mkv", 5, 440), "-o", filepath.Join(o.home, "talk.mp3"))
 }
 
-// interrupted starts sx install and sends it the signal after a while.
+// interrupted starts sx install and sends it the signal after the given time.
 func (o *operator) interrupted(signal os.Signal, after time.Duration) {
 	o.t.Helper()
 	cmd := o.command(o.install()...)
@@ -53,9 +53,9 @@ func (o *operator) interrupted(signal os.Signal, after time.Duration) {
 	select {
 	case <-time.After(after):
 		if err := cmd.Process.Signal(signal); err != nil {
-			o.t.Logf("it had already exited: %v", err)
+			o.t.Logf("sx install had already exited: %v", err)
 		}
-		<-ended //nolint:errcheck // it was ended from outside
+		<-ended //nolint:errcheck // killed by the test
 	case err := <-ended:
 		if err != nil {
 			o.t.Fatalf("sx install exited by itself: %v", err)

@@ -12,8 +12,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// TestThreeNodes scales RabbitMQ from one node to three, any of which may fail:
-// the queues are on all of them, and videos are converted while one is down.
+// TestThreeNodes scales RabbitMQ from one node to three and checks that the queues
+// are replicated to all nodes and that videos are converted while any one is down.
 func TestThreeNodes(t *testing.T) {
 	o := newOperator(within(t, 12*time.Minute), t, "e2e-nodes")
 	o.sx(o.install()...)

@@ -20,7 +20,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/wait"
 )
 
-// operator is a user who installs into their own namespace.
+// operator is a user who installs into a namespace of their own.
 type operator struct {
 	t          testing.TB
 	ctx        context.Context
@@ -30,7 +30,7 @@ type operator struct {
 }
 
 // newOperator returns an operator whose namespace does not exist yet.
-// Everything that the test leaves in the cluster is removed at its end.
+// Everything that the test creates in the cluster is removed at its end.
 func newOperator(ctx context.Context, t testing.TB, namespace string) *operator {
 	t.Helper()
 	o := &operator{
@@ -91,7 +91,7 @@ func (o *operator) eventually(ctx context.Context, what string, cond func(ctx co
 		return cond(ctx), nil
 	})
 	if err != nil {
-		o.t.Fatalf("timed out waiting: %s", what)
+		o.t.Fatalf("timed out waiting until %s", what)
 	}
 }
 
@@ -160,7 +160,7 @@ func (o *operator) refused(code int, words []string, args ...string) {
 		}
 	}
 	if o.t.Failed() {
-		o.t.Fatalf("it printed:\n%s", r.all())
+		o.t.Fatalf("output:\n%s", r.all())
 	}
 }
 

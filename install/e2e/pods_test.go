@@ -16,7 +16,7 @@ import (
 )
 
 // TestKilledPods kills the processes of each pod with SIGKILL while 10 videos
-// are converted: every job must be done once, with the same MP3 as in a run
+// are converted: every job must complete once, with the same MP3 as in a run
 // without faults.
 func TestKilledPods(t *testing.T) {
 	o := newOperator(within(t, 20*time.Minute), t, "e2e-pods")
@@ -54,14 +54,14 @@ func TestKilledPods(t *testing.T) {
 		got[j.Name] = o.job(j.ID).Tracks[0].SHA256
 	}
 	if !maps.Equal(got, want) {
-		t.Errorf("the MP3s are %v, want %v as without faults", got, want)
+		t.Errorf("the MP3s are %v, want %v as in the run without faults", got, want)
 	}
 	all := o.jobs()
 	done := slices.DeleteFunc(all, func(j listed) bool { return j.State != "done" })
 	if len(done) != 2*jobs {
 		t.Errorf("%d jobs are done, want %d", len(done), 2*jobs)
 	}
-	t.Logf("%d videos, %d done once each, %d MP3s as without faults", jobs, len(done)-jobs, len(got))
+	t.Logf("%d videos, %d completed once, %d MP3s as in the run without faults", jobs, len(done)-jobs, len(got))
 }
 
 // digests uploads videos with the given command and returns the MP3s' digests
@@ -133,7 +133,7 @@ echo $n`, id, strings.ReplaceAll(id, "-", "_"))
 	}
 	now := int64(0)
 	defer func() { _ = list.Delete(o.ctx, made.Name, metav1.DeleteOptions{GracePeriodSeconds: &now}) }()
-	o.eventually(o.ctx, "the killer is done", func(ctx context.Context) bool {
+	o.eventually(o.ctx, "the killer has finished", func(ctx context.Context) bool {
 		got, err := list.Get(ctx, made.Name, metav1.GetOptions{})
 		return err == nil && (got.Status.Phase == corev1.PodSucceeded || got.Status.Phase == corev1.PodFailed)
 	})

@@ -26,7 +26,7 @@ func (o *operator) makeVideo(name string, seconds, tone int) string {
 	return path
 }
 
-// makeLong creates a video of the given length in seconds that takes long to
+// makeLong creates a video of the given length in seconds that takes a long time to
 // convert but is small, about 60 kB per hour, because its picture and sound do
 // not change.
 func (o *operator) makeLong(name string, seconds int) string {
@@ -42,7 +42,7 @@ func (o *operator) ffmpeg(args ...string) {
 	o.t.Helper()
 	cmd := exec.CommandContext(o.ctx, "ffmpeg", append([]string{"-v", "error"}, args...)...)
 	if out, err := cmd.CombinedOutput(); err != nil {
-		o.t.Fatalf("make a video: %v\n%s", err, out)
+		o.t.Fatalf("create a video: %v\n%s", err, out)
 	}
 }
 

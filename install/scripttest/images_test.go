@@ -14,7 +14,7 @@ import (
 	"github.com/soundextract/sx/install/release"
 )
 
-// releaser contains the fields of goreleaser.yaml that these tests need.
+// releaser contains the fields of goreleaser.yaml that these tests use.
 type releaser struct {
 	Builds []struct {
 		ID, Main string
@@ -44,11 +44,11 @@ func readReleaser(t *testing.T) releaser {
 	return r
 }
 
-// TestImages checks that the chart of a released sx uses the images that the
-// release pushes.
+// TestImages checks that the chart of a release uses the images that the release
+// pushes.
 func TestImages(t *testing.T) {
 	t.Parallel()
-	const version = "{{ .Version }}" // goreleaser's name for it: without the tag's v
+	const version = "{{ .Version }}" // goreleaser's template: the tag without its v
 	r := readReleaser(t)
 	for _, b := range r.Builds {
 		if !slices.Contains(b.LDFlags, "-X github.com/soundextract/sx/server/sx.Version="+version) {
@@ -79,8 +79,8 @@ func TestImages(t *testing.T) {
 	}
 }
 
-// TestDockerfiles checks that an image copies the programs that are built for
-// it, and no others.
+// TestDockerfiles checks that each Dockerfile copies exactly the programs that are
+// built for its image.
 func TestDockerfiles(t *testing.T) {
 	t.Parallel()
 	copied := regexp.MustCompile(`\$TARGETPLATFORM/([a-z]+)`)
@@ -100,9 +100,9 @@ func TestDockerfiles(t *testing.T) {
 	}
 }
 
-// TestVersionOfATag checks that make build at a tag has the same version as the
+// TestVersionAtTag checks that make build at a tag has the same version as the
 // release of that tag.
-func TestVersionOfATag(t *testing.T) {
+func TestVersionAtTag(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	makefile, err := filepath.Abs("../../Makefile")
@@ -113,7 +113,7 @@ func TestVersionOfATag(t *testing.T) {
 		t.Helper()
 		cmd := exec.CommandContext(t.Context(), program, args...)
 		cmd.Dir = dir
-		// No variables of a make or git that may be running these tests.
+		// No variables of a make or git process that runs these tests.
 		cmd.Env = []string{
 			"PATH=" + os.Getenv("PATH"), "HOME=" + dir,
 			"GIT_AUTHOR_NAME=a", "GIT_AUTHOR_EMAIL=a@localhost", "GIT_COMMITTER_NAME=a", "GIT_COMMITTER_EMAIL=a@localhost",
@@ -137,10 +137,10 @@ func TestVersionOfATag(t *testing.T) {
 	run("git", "commit", "-q", "--allow-empty", "-m", "first")
 	run("git", "tag", "v1.2.3")
 	if got := version(); got != "1.2.3" {
-		t.Errorf("at the tag v1.2.3 the version is %q", got)
+		t.Errorf("at tag v1.2.3 the version is %q", got)
 	}
 	run("git", "commit", "-q", "--allow-empty", "-m", "second")
 	if got := version(); !strings.HasPrefix(got, "1.2.3-1-g") {
-		t.Errorf("after the tag v1.2.3 the version is %q", got)
+		t.Errorf("after tag v1.2.3 the version is %q", got)
 	}
 }

@@ -1,5 +1,5 @@
-// Package scripttest_test tests install.sh, and with the tag snapshot a whole
-// release as make snapshot-test builds it.
+// Package scripttest_test tests install.sh and, with the build tag snapshot, a
+// complete release built by make snapshot-test.
 package scripttest_test
 
 import (
@@ -36,7 +36,7 @@ func (r run) do(t *testing.T, m *mirror) (said string, code int) {
 		t.Fatal(err)
 	}
 	if left, _ := os.ReadDir(cmd.Env[2][len("TMPDIR="):]); len(left) > 0 {
-		t.Errorf("it left %v", left)
+		t.Errorf("left behind: %v", left)
 	}
 	return string(out), cmd.ProcessState.ExitCode()
 }
@@ -85,7 +85,7 @@ func names(t *testing.T, dir string) []string {
 	return all
 }
 
-func TestNewest(t *testing.T) {
+func TestLatest(t *testing.T) {
 	inEach(t, func(t *testing.T, shell string) {
 		m := newMirror(t)
 		m.release(t, "1.2.3", everywhere...)
@@ -97,12 +97,12 @@ func TestNewest(t *testing.T) {
 			t.Fatal(said)
 		}
 		wants(t, said, "installed sx 1.10.0: "+bin+"/sx and "+bin+"/sxd",
-			bin+" is not on your PATH", `export PATH="`+bin+`:$PATH"`, "remove: rm '"+bin+"/sx' '"+bin+"/sxd'")
+			bin+" is not on your PATH", `export PATH="`+bin+`:$PATH"`, "to remove: rm '"+bin+"/sx' '"+bin+"/sxd'")
 		if got := output(t, filepath.Join(bin, "sx")) + output(t, filepath.Join(bin, "sxd")); got != "sx 1.10.0sxd 1.10.0" {
-			t.Errorf("the programs are %q", got)
+			t.Errorf("the programs print %q", got)
 		}
 		if got := names(t, bin); !slices.Equal(got, []string{"sx", "sxd"}) {
-			t.Errorf("in %s are %v", bin, got)
+			t.Errorf("%s contains %v", bin, got)
 		}
 	})
 }
@@ -123,12 +123,12 @@ func TestGivenVersion(t *testing.T) {
 			}
 		}
 		if got := output(t, filepath.Join(dir, "sx")); got != "sx 1.2.3" {
-			t.Errorf("sx is %q", got)
+			t.Errorf("sx prints %q", got)
 		}
 	})
 }
 
-func TestAnotherComesFirst(t *testing.T) {
+func TestAnotherProgramFirstOnPath(t *testing.T) {
 	inEach(t, func(t *testing.T, shell string) {
 		m := newMirror(t)
 		m.release(t, "1.2.3", everywhere...)
@@ -138,7 +138,7 @@ func TestAnotherComesFirst(t *testing.T) {
 		if code != 0 {
 			t.Fatal(said)
 		}
-		wants(t, said, "another sx comes first on your PATH: "+first+"/sx")
+		wants(t, said, "another sx is first on your PATH: "+first+"/sx")
 	})
 }
 
@@ -152,7 +152,7 @@ func TestSudo(t *testing.T) {
 		if code != 0 {
 			t.Fatal(said)
 		}
-		wants(t, said, "remove: sudo rm")
+		wants(t, said, "to remove: sudo rm")
 		said, _ = run{shell: shell, path: tools, args: []string{"--dir", dir}}.do(t, m)
 		if strings.Contains(said, "sudo") {
 			t.Errorf("sudo was used without --sudo:\n%s", said)

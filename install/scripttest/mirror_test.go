@@ -13,12 +13,11 @@ import (
 	"testing"
 )
 
-// mirror serves a directory with the layout of GitHub's releases on the
-// loopback interface.
+// mirror is a local server of releases, with the URL paths of GitHub.
 type mirror struct {
 	url, dir string
 	newest   string
-	// breakOff is the path of a file whose download ends midway.
+	// breakOff is the path of a file whose download is interrupted.
 	breakOff string
 }
 

@@ -11,8 +11,8 @@ import (
 	"testing"
 )
 
-// TestDeb installs the package into a separate root directory, and removes it
-// from there.
+// TestDeb installs the package into a separate root directory and removes it
+// again.
 func TestDeb(t *testing.T) {
 	s := built(t)
 	deb := s.file(".deb")
@@ -29,7 +29,7 @@ func TestDeb(t *testing.T) {
 		t.Fatal(err)
 	}
 	dpkg := func(args ...string) string {
-		// The root has no ffmpeg, and the tests need not be root.
+		// The root directory has no ffmpeg, and the tests may run unprivileged.
 		return must(t, "dpkg", append([]string{
 			"--root=" + root, "--log=" + filepath.Join(root, "log"), "--force-not-root", "--force-bad-path", "--force-depends",
 		}, args...)...)

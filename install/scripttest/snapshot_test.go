@@ -19,8 +19,8 @@ import (
 	"testing"
 )
 
-// These tests install from the directory that SX_DIST names, which make
-// snapshot or make snapshot-test built. They leave nothing on the machine.
+// These tests install from the directory SX_DIST, which is built by make snapshot or
+// make snapshot-test. They remove everything that they install.
 
 // snapshot is the release in that directory.
 type snapshot struct {
@@ -67,7 +67,7 @@ func (s snapshot) checkVersion(t *testing.T, program string) {
 	}
 }
 
-// must runs a program that must succeed.
+// must runs a program and fails the test if the program fails.
 func must(t *testing.T, program string, args ...string) string {
 	t.Helper()
 	out, err := exec.CommandContext(t.Context(), program, args...).CombinedOutput()
@@ -87,7 +87,7 @@ func TestArchive(t *testing.T) {
 		"man/sx.1", "man/sx-convert.1", "man/sx-exit-codes.1",
 	} {
 		if !slices.Contains(files, name) {
-			t.Errorf("%s is missing among %v", name, files)
+			t.Errorf("%s is missing in %v", name, files)
 		}
 	}
 	sx := filepath.Join(dir, "sx")
@@ -157,7 +157,7 @@ func TestInstallScript(t *testing.T) {
 	wants(t, must(t, filepath.Join(dir, "sx"), "version", "--check"), "this is the newest release")
 }
 
-// TestHomebrew has Ruby read the cask, and compares the sums in it.
+// TestHomebrew checks the syntax of the cask and its checksums.
 func TestHomebrew(t *testing.T) {
 	s := built(t)
 	cask := filepath.Join(s.dir, "homebrew", "Casks", "sx.rb")

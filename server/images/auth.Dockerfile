@@ -1,8 +1,8 @@
-# The signing keys are mounted at /keys: all replicas need the same.
+# The signing keys are mounted at /keys; all replicas need the same keys.
 FROM gcr.io/distroless/static-debian13:nonroot
 ARG VERSION=dev
 LABEL org.opencontainers.image.title="SoundExtract auth" \
-      org.opencontainers.image.description="Accounts, sign-ins and the keys that tokens are signed with" \
+      org.opencontainers.image.description="Accounts, sessions and token signing" \
       org.opencontainers.image.source="https://github.com/soundextract/sx" \
       org.opencontainers.image.version="$VERSION"
 ARG TARGETPLATFORM

@@ -1,11 +1,11 @@
-# Temporary files are below /tmp, the only place that has to be writable.
+# Temporary files are in /tmp, the only directory that must be writable.
 FROM docker.io/library/debian:trixie-slim
 RUN apt-get update \
  && apt-get install -y --no-install-recommends ca-certificates ffmpeg \
  && rm -rf /var/lib/apt/lists/*
 ARG VERSION=dev
 LABEL org.opencontainers.image.title="SoundExtract converter" \
-      org.opencontainers.image.description="Turns videos into MP3s with ffmpeg" \
+      org.opencontainers.image.description="Converts videos to MP3 with ffmpeg" \
       org.opencontainers.image.source="https://github.com/soundextract/sx" \
       org.opencontainers.image.version="$VERSION"
 # smoke is the Helm test; it needs ffmpeg too.

@@ -1,7 +1,7 @@
 FROM gcr.io/distroless/static-debian13:nonroot
 ARG VERSION=dev
 LABEL org.opencontainers.image.title="SoundExtract gateway" \
-      org.opencontainers.image.description="The entry point of the API: uploads, jobs, events, downloads" \
+      org.opencontainers.image.description="API gateway: uploads, jobs, events, downloads" \
       org.opencontainers.image.source="https://github.com/soundextract/sx" \
       org.opencontainers.image.version="$VERSION"
 ARG TARGETPLATFORM

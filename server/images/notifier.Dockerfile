@@ -1,7 +1,7 @@
 FROM gcr.io/distroless/static-debian13:nonroot
 ARG VERSION=dev
 LABEL org.opencontainers.image.title="SoundExtract notifier" \
-      org.opencontainers.image.description="Tells owners how their jobs ended" \
+      org.opencontainers.image.description="E-mail and webhook notifications of finished jobs" \
       org.opencontainers.image.source="https://github.com/soundextract/sx" \
       org.opencontainers.image.version="$VERSION"
 ARG TARGETPLATFORM

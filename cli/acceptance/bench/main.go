@@ -1,6 +1,6 @@
-// Command bench measures SoundExtract against the simplest program that does the
-// same work, both in turn in one run, and prints the ratios. It does not fail if they
-// are bad.
+// Command bench compares SoundExtract with the simplest program that does the same
+// work, alternating between the two, and prints the ratios. A missed target is not an
+// error.
 package main
 
 import (
@@ -44,8 +44,8 @@ func exit(err error) {
 	os.Exit(0)
 }
 
-// bare is what uploads are compared with: a server that writes the body of each PUT
-// to one file and syncs it to disk before it answers.
+// bare runs the server that uploads are compared with, which writes the body of each
+// PUT request to one file and syncs it to disk before it responds.
 func bare(ctx context.Context, dir string) error {
 	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
@@ -117,8 +117,8 @@ func (b *bench) register() error {
 	return b.timed(register)
 }
 
-// pair runs a and z in turn, each after ready, and returns the medians of their times
-// in seconds and of the pairwise ratio a/z and difference a-z.
+// pair runs a and z alternately, each after ready. It returns the medians of their
+// times in seconds and of the pairwise ratio a/z and difference a-z.
 func (b *bench) pair(ready, a, z func() error) (am, zm, ratio, diff float64, err error) {
 	var as, zs, ratios, diffs []float64
 	for range pairs {

@@ -14,7 +14,7 @@ import (
 )
 
 // memory compares the resident memory of an idle sxd with its peak during 50
-// concurrent uploads. It starts a new sxd, so that nothing earlier counts.
+// concurrent uploads. It restarts sxd first, so that earlier work does not count.
 func (b *bench) memory() error {
 	const uploads, size = 50, 32 << 20
 	if err := b.sx("down", "--data", b.data); err != nil {

@@ -15,7 +15,7 @@ import (
 	"github.com/soundextract/sx/server/testkit/stack"
 )
 
-// services are the four services on RabbitMQ and MongoDB, with a user who is signed
+// services runs the four services on RabbitMQ and MongoDB, with a user who is signed
 // in.
 type services struct {
 	*bench
@@ -36,7 +36,7 @@ func (b *bench) services() (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, s.Close()) }()
-	// From here on sx talks to them.
+	// From here on, sx uses these services.
 	if err := os.Setenv("SX_SERVER", s.Gateways[0].URL()); err != nil {
 		return err
 	}
@@ -72,7 +72,7 @@ func (s *services) uploads() error {
 	if err != nil {
 		return err
 	}
-	fmt.Printf("upload of 128 MiB to the services: sx upload %.2f s, the driver directly to MongoDB %.2f s, ratio %.2f\n", sx, driver, ratio)
+	fmt.Printf("upload of 128 MiB to the services: sx upload %.2f s, the MongoDB driver alone %.2f s, ratio %.2f\n", sx, driver, ratio)
 	return errors.Join(idle(), os.Remove(video))
 }
 
@@ -89,13 +89,13 @@ func (s *services) starts() error {
 			return err
 		}
 	}
-	began, err := s.began()
+	started, err := s.startTimes()
 	if err != nil {
 		return err
 	}
 	out, err := s.gridfs(s.Database.Name(), "stored").Output()
 	if err != nil {
-		return fmt.Errorf("get the time when the videos were stored: %w", err)
+		return fmt.Errorf("get the times when the videos were stored: %w", err)
 	}
 	var waits []float64
 	for line := range strings.Lines(string(out)) {
@@ -104,26 +104,26 @@ func (s *services) starts() error {
 		if err != nil {
 			return err
 		}
-		if at, ok := began[id]; ok {
+		if at, ok := started[id]; ok {
 			waits = append(waits, float64(at.Sub(stored))/float64(time.Millisecond))
 		}
 	}
 	if len(waits) != videos {
 		return fmt.Errorf("%d conversions started, want %d", len(waits), videos)
 	}
-	fmt.Printf("from the last stored byte to the start of the conversion: median %.0f ms, maximum %.0f ms of %d videos (target: under 100 ms)\n",
+	fmt.Printf("from the last stored byte to the start of the conversion: median %.0f ms, maximum %.0f ms over %d videos (target: under 100 ms)\n",
 		median(waits), slices.Max(waits), videos)
 	return s.idle()
 }
 
-// firstStarts reads from the converter's log when it first started each job.
-func (s *services) began() (map[string]time.Time, error) {
+// startTimes returns when each job was first started, from the converter's log.
+func (s *services) startTimes() (map[string]time.Time, error) {
 	log, err := os.Open(s.Converters[0].Log())
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = log.Close() }()
-	began := map[string]time.Time{}
+	started := map[string]time.Time{}
 	lines := bufio.NewScanner(log)
 	for lines.Scan() {
 		var entry struct {
@@ -133,9 +133,9 @@ func (s *services) began() (map[string]time.Time, error) {
 		if err := json.Unmarshal(lines.Bytes(), &entry); err != nil {
 			continue // not a log record
 		}
-		if _, again := began[entry.Job]; entry.Msg == "conversion started" && !again {
-			began[entry.Job] = entry.Time
+		if _, again := started[entry.Job]; entry.Msg == "conversion started" && !again {
+			started[entry.Job] = entry.Time
 		}
 	}
-	return began, lines.Err()
+	return started, lines.Err()
 }

@@ -52,8 +52,8 @@ func (b *bench) upload() error {
 
 // warm does what idle does, and then writes and removes a file of the given size, so
 // that memory for it is available: a virtual machine may have returned its free
-// memory to the host, and getting it back takes several times as long as the write.
-// curl's server has no such wait, because it overwrites its own file.
+// memory to the host, and reclaiming it takes several times as long as the write.
+// curl's server does not have this delay, because it overwrites its own file.
 func (b *bench) warm(size int64) error {
 	path := filepath.Join(b.dir, "warm.mp4")
 	if err := bigVideo(path, size); err != nil {

@@ -1,4 +1,4 @@
-// Command sx uploads videos and brings back their sound as MP3.
+// Command sx uploads videos and downloads their sound as MP3.
 package main
 
 import (

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-func TestRefused(t *testing.T) {
+func TestFailures(t *testing.T) {
 	tests := []struct {
 		name  string
 		args  []string
@@ -18,13 +18,13 @@ func TestRefused(t *testing.T) {
 		wants []string
 	}{
 		{
-			name: "wrong checksum", code: 1,
+			name: "checksum mismatch", code: 1,
 			spoil: func(t *testing.T, m *mirror) {
 				for _, p := range everywhere {
 					m.put(t, "1.2.3", "sx_1.2.3_"+p+".tar.gz", archiveOf(t, "6.6.6"))
 				}
 			},
-			wants: []string{"has the wrong checksum: its SHA-256 is ", "hint: run this again"},
+			wants: []string{"checksum mismatch for sx_1.2.3_", ": SHA-256 is ", "hint: run this again"},
 		},
 		{
 			name: "unknown system", uname: "Plan9 x86_64", code: 1,
@@ -32,7 +32,7 @@ func TestRefused(t *testing.T) {
 		},
 		{
 			name: "unknown processor", uname: "Linux mips", code: 1,
-			wants: []string{"no sx build for the processor mips", "hint: build it from the source"},
+			wants: []string{"no sx build for architecture mips", "hint: build it from source"},
 		},
 		{
 			name: "no archive for the platform", uname: "Linux x86_64", code: 1,
@@ -40,7 +40,7 @@ func TestRefused(t *testing.T) {
 			wants: []string{"the release has no archive for Linux on x86_64", "hint: see the releases at "},
 		},
 		{
-			name: "no such version", args: []string{"--version", "9.9.9"}, code: 1,
+			name: "unknown version", args: []string{"--version", "9.9.9"}, code: 1,
 			wants: []string{"release 9.9.9 not found at ", "hint: see the releases at "},
 		},
 		{
@@ -55,19 +55,19 @@ func TestRefused(t *testing.T) {
 		{
 			name: "the download is interrupted", uname: "Linux x86_64", code: 1,
 			spoil: func(_ *testing.T, m *mirror) { m.breakOff = "/download/v1.2.3/sx_1.2.3_linux_amd64.tar.gz" },
-			wants: []string{"could not be downloaded: ", "hint: check the network and run this again; nothing was changed"},
+			wants: []string{"error: download of ", " failed: ", "hint: check the network and run this again; nothing was changed"},
 		},
 		{
-			name: "no server", code: 1,
+			name: "unreachable server", code: 1,
 			spoil: func(_ *testing.T, m *mirror) { m.url = "http://127.0.0.1:1" },
-			wants: []string{"could not be downloaded: ", "hint: check the network"},
+			wants: []string{"error: download of ", " failed: ", "hint: check the network"},
 		},
 		{
 			name: "invalid version", args: []string{"--version", "../1"}, code: 64,
 			wants: []string{"invalid version ../1", "usage: install.sh"},
 		},
 		{name: "unknown option", args: []string{"--force"}, code: 64, wants: []string{"unknown option --force", "usage: install.sh"}},
-		{name: "no value", args: []string{"--dir"}, code: 64, wants: []string{"--dir needs a value", "usage: install.sh"}},
+		{name: "missing value", args: []string{"--dir"}, code: 64, wants: []string{"--dir requires a value", "usage: install.sh"}},
 	}
 	inEach(t, func(t *testing.T, shell string) {
 		for _, tt := range tests {
@@ -95,7 +95,7 @@ func TestRefused(t *testing.T) {
 	})
 }
 
-func TestTargetThatCannotBeWritten(t *testing.T) {
+func TestInvalidTarget(t *testing.T) {
 	inEach(t, func(t *testing.T, shell string) {
 		m := newMirror(t)
 		m.url = "http://127.0.0.1:1" // the directory is checked before anything is downloaded
@@ -107,12 +107,12 @@ func TestTargetThatCannotBeWritten(t *testing.T) {
 		if code != 1 {
 			t.Errorf("exit code %d", code)
 		}
-		wants(t, said, "error: "+file+"/bin cannot be written to", "hint: choose another place with --dir DIR, or use --sudo")
+		wants(t, said, "error: cannot write to "+file+"/bin", "hint: choose another directory with --dir DIR, or use --sudo")
 	})
 }
 
-// TestReadOnlyTarget runs the script as another user, because root may write
-// anywhere.
+// TestReadOnlyTarget runs the script as an unprivileged user, because root can
+// write anywhere.
 func TestReadOnlyTarget(t *testing.T) {
 	inEach(t, func(t *testing.T, shell string) {
 		m := newMirror(t)
@@ -136,12 +136,12 @@ func TestReadOnlyTarget(t *testing.T) {
 		if err == nil {
 			t.Errorf("it succeeded:\n%s", said)
 		}
-		wants(t, string(said), "error: "+dir+" cannot be written to", "or use --sudo")
+		wants(t, string(said), "error: cannot write to "+dir, "or use --sudo")
 	})
 }
 
-// TestHalfAScript checks that a truncated script does nothing.
-func TestHalfAScript(t *testing.T) {
+// TestTruncatedScript checks that a truncated script does nothing.
+func TestTruncatedScript(t *testing.T) {
 	inEach(t, func(t *testing.T, shell string) {
 		script, err := os.ReadFile("../install.sh")
 		if err != nil {
@@ -153,7 +153,7 @@ func TestHalfAScript(t *testing.T) {
 			cmd := exec.CommandContext(t.Context(), shell)
 			cmd.Stdin = strings.NewReader(half)
 			cmd.Env = []string{"HOME=" + home, "PATH=/usr/bin:/bin", "SX_RELEASES=http://127.0.0.1:1"}
-			_ = cmd.Run() // a shell may report the missing rest
+			_ = cmd.Run() // the shell may report a syntax error
 			if got := names(t, home); len(got) > 0 {
 				t.Errorf("it created %v", got)
 			}

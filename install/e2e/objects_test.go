@@ -55,9 +55,9 @@ func (o *operator) objectsOf(groupVersion string, kind metav1.APIResource) []str
 	return all
 }
 
-// goneBut checks that only objects of the kinds are left, and at least one of
-// each.
-func (o *operator) goneBut(what string, kinds ...string) {
+// onlyLeft checks that only objects of the given kinds are left, and at least one
+// of each.
+func (o *operator) onlyLeft(what string, kinds ...string) {
 	o.t.Helper()
 	left := o.objects()
 	for _, name := range left {

@@ -35,7 +35,7 @@ func TestLifecycle(t *testing.T) {
 	t.Logf("from sx install to the first MP3: %.1f s", time.Since(begin).Seconds())
 	o.sx(o.at("status", "--wait")...)
 
-	kept := o.cutAndResumed()
+	kept := o.interruptedUpload()
 	want := o.download(kept)
 
 	o.upgraded()
@@ -50,7 +50,7 @@ func TestLifecycle(t *testing.T) {
 	}
 
 	o.sx(o.at("uninstall", "--yes")...)
-	o.goneBut("the data", "PersistentVolumeClaim", "Secret")
+	o.onlyLeft("the data", "PersistentVolumeClaim", "Secret")
 	o.sx(o.install()...)
 	if got := o.download(kept); got != want {
 		t.Errorf("after uninstall and install the MP3 has the digest %s, before %s", got, want)
@@ -64,9 +64,9 @@ func TestLifecycle(t *testing.T) {
 	o.register("ada")
 }
 
-// cutAndResumed uploads a video, kills sx with SIGKILL midway, resumes the
+// interruptedUpload uploads a video, kills sx with SIGKILL midway, resumes the
 // upload and returns its job.
-func (o *operator) cutAndResumed() string {
+func (o *operator) interruptedUpload() string {
 	o.t.Helper()
 	video := o.makeVideo("lecture.mkv", 180, 550) // about 32 MB
 	info, err := os.Stat(video)
@@ -99,7 +99,7 @@ func (o *operator) cutAndResumed() string {
 		return false
 	})
 	o.signal(cut, syscall.SIGKILL)
-	<-ended //nolint:errcheck // it was ended from outside
+	<-ended //nolint:errcheck // killed by the test
 	r := o.try("upload", video, "--json")
 	if r.code != 0 {
 		o.t.Fatalf("the upload did not resume: %s", r.all())
@@ -107,7 +107,7 @@ func (o *operator) cutAndResumed() string {
 	o.t.Logf("interrupted at %.0f %% of %d bytes, resumed in %.1f s", stored, info.Size(), r.took.Seconds())
 	id := lines[job](o, r.stdout)[0].ID
 	if all := o.jobs(); len(all) != 2 {
-		o.t.Errorf("%d jobs after the interrupted upload, want 2: it was started again", len(all))
+		o.t.Errorf("%d jobs after the interrupted upload, want 2: the upload was not resumed", len(all))
 	}
 	o.sx("watch", id)
 	return id
@@ -132,7 +132,7 @@ func (o *operator) jobs() []listed {
 	return decode[[]listed](o, o.sx("jobs", "--json", "--limit", "100"))
 }
 
-// upgraded changes one value and checks that earlier ones are kept.
+// upgraded changes one value and checks that earlier values are kept.
 func (o *operator) upgraded() {
 	o.t.Helper()
 	change := []string{"--set", "gateway.replicas=2"}
@@ -299,6 +299,6 @@ func (o *operator) nothingLeft() {
 	o.t.Helper()
 	_, err := cluster.Client.CoreV1().Namespaces().Get(o.ctx, o.namespace, metav1.GetOptions{})
 	if !apierrors.IsNotFound(err) {
-		o.t.Errorf("the namespace still exists (%v), with %v", err, o.objects())
+		o.t.Errorf("the namespace still exists (%v) and contains %v", err, o.objects())
 	}
 }
