@@ -27,7 +27,7 @@ func TestEach(t *testing.T) {
 			"server unreachable",
 			map[string]error{"a": missing, "b": &client.Unreachable{Server: "h", Err: errors.New("x")}},
 			[]string{"a", "b"},
-			"a: job not found\nno answer from h: x",
+			"a: job not found\nno response from h: x",
 		},
 	}
 	for _, tt := range tests {

@@ -66,7 +66,7 @@ func get(req *http.Request) ([]byte, error) {
 		if errors.Is(err, context.Canceled) {
 			return context.Canceled
 		}
-		return sx.NewError(sx.CodeUnreachable, "no answer from %s", req.URL.Host).WithCause(err).
+		return sx.NewError(sx.CodeUnreachable, "no response from %s", req.URL.Host).WithCause(err).
 			WithHint("check the network, or name a mirror in %s", Env)
 	}
 	res, err := http.DefaultClient.Do(req)

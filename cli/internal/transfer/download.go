@@ -306,7 +306,7 @@ func (d *download) align(res *http.Response) error {
 		}
 		return nil
 	case res.StatusCode != http.StatusOK:
-		return sx.NewError(sx.CodeUnavailable, "the server answered %s", res.Status)
+		return sx.NewError(sx.CodeUnavailable, "the server responded with %s", res.Status)
 	case d.have == 0:
 		return nil
 	case d.rewind != nil:

@@ -46,7 +46,7 @@ type Unreachable struct {
 	Err    error
 }
 
-func (e *Unreachable) Error() string { return fmt.Sprintf("no answer from %s: %v", e.Server, e.Err) }
+func (e *Unreachable) Error() string { return fmt.Sprintf("no response from %s: %v", e.Server, e.Err) }
 
 // ErrorCode implements sx.Coded.
 func (e *Unreachable) ErrorCode() sx.Code { return sx.CodeUnreachable }
@@ -97,7 +97,7 @@ func readError(res *http.Response) error {
 	}
 	// A response to HEAD, which has no body, or one from a proxy or another kind
 	// of server.
-	return sx.NewError(api.CodeOfStatus(res.StatusCode), "the server answered %s", res.Status)
+	return sx.NewError(api.CodeOfStatus(res.StatusCode), "the server responded with %s", res.Status)
 }
 
 // call sends in as JSON (nil sends no body) and decodes the response into out (nil
@@ -128,7 +128,7 @@ func (c *Client) call(ctx context.Context, method, path string, query url.Values
 		return nil
 	}
 	if t, _, _ := mime.ParseMediaType(res.Header.Get("Content-Type")); t != "application/json" {
-		return ErrForeign.WithMessage("%s does not answer like a SoundExtract server", c.base.Host)
+		return ErrForeign.WithMessage("%s does not respond like a SoundExtract server", c.base.Host)
 	}
 	if err := json.NewDecoder(res.Body).Decode(out); err != nil {
 		if ctxErr := ctx.Err(); ctxErr != nil {

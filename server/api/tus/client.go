@@ -136,7 +136,7 @@ func (r response) offset() (int64, error) {
 }
 
 func (r response) unexpected() error {
-	return sx.NewError(sx.CodeUnavailable, "%s does not answer like a SoundExtract server (HTTP status %d)", r.host, r.status).
+	return sx.NewError(sx.CodeUnavailable, "%s does not respond like a SoundExtract server (HTTP status %d)", r.host, r.status).
 		WithHint("check the server's address; on a public network, sign in to it in a browser first")
 }
 

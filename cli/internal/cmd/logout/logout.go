@@ -56,7 +56,7 @@ func runLogout(ctx context.Context, opts *Options) error {
 		why := serverErr.Error()
 		var unreachable *client.Unreachable
 		if errors.As(serverErr, &unreachable) {
-			why = "no answer from " + unreachable.Server // without the network's error
+			why = "no response from " + unreachable.Server // without the network's error
 		}
 		_, _ = fmt.Fprintf(opts.IO.ErrOut, "warning: the session could not be ended on the server: %s\n", why)
 	}

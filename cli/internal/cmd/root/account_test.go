@@ -58,6 +58,6 @@ func TestLogoutWithTheServerAway(t *testing.T) {
 		}
 	}
 	run(t, "logout").want(t, 0, "Signed out anna from http://127.0.0.1:1\n",
-		"warning: the session could not be ended on the server: no answer from 127.0.0.1:1\n")
+		"warning: the session could not be ended on the server: no response from 127.0.0.1:1\n")
 	run(t, "whoami").wantPart(t, 77, "not signed in")
 }

@@ -50,9 +50,9 @@ func TestUnreachable(t *testing.T) {
 	gone.Close()
 	addr := strings.TrimPrefix(gone.URL, "http://")
 	sxIn(t, "correct horse", nil, "login", "anna", "--password-stdin", "--server", gone.URL).
-		want(t, 69, "", "error: no answer from "+addr+"\nhint: start the local server with: sx up\n")
+		want(t, 69, "", "error: no response from "+addr+"\nhint: start the local server with: sx up\n")
 	sxIn(t, "correct horse", nil, "login", "anna", "--password-stdin", "--json", "--server", "https://sound.invalid").
-		wantPart(t, 69, `"code":"unreachable"`, "no answer from sound.invalid: unknown host", "check the network")
+		wantPart(t, 69, `"code":"unreachable"`, "no response from sound.invalid: unknown host", "check the network")
 
 	tls := httptest.NewTLSServer(http.NotFoundHandler())
 	defer tls.Close()
@@ -67,7 +67,7 @@ func TestNoSoundExtractServer(t *testing.T) {
 	}))
 	defer other.Close()
 	sxIn(t, "correct horse", nil, "login", "anna", "--password-stdin", "--server", other.URL).
-		wantPart(t, 1, "does not answer like a SoundExtract server", "sx config")
+		wantPart(t, 1, "does not respond like a SoundExtract server", "sx config")
 	run(t, "whoami", "--server", "ftp://x").wantPart(t, 65, `invalid server URL "ftp://x"`)
 }
 

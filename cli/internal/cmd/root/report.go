@@ -133,7 +133,7 @@ func unreachable(u *client.Unreachable) string {
 		wrongName   x509.HostnameError
 		certificate x509.CertificateInvalidError
 	)
-	text := "no answer from " + u.Server
+	text := "no response from " + u.Server
 	switch {
 	case errors.As(u, &name):
 		return text + ": unknown host"
