@@ -151,7 +151,7 @@ func noTerminal() error {
 }
 
 func checkLength(password string) error {
-	problem := ""
+	var problem string
 	switch {
 	case len(password) < api.MinPassword:
 		problem = "short"
