@@ -14,11 +14,13 @@ func TestSuggestedCommands(t *testing.T) {
 		kubectl, sx string
 	}{
 		{
-			kube.Target{Namespace: kube.DefaultNamespace}, kube.DefaultRelease,
+			kube.Target{Namespace: kube.DefaultNamespace},
+			kube.DefaultRelease,
 			"kubectl -n soundextract get pods", "sx status",
 		},
 		{
-			kube.Target{Kubeconfig: "my config", Context: "my cluster", Namespace: "music"}, "sound",
+			kube.Target{Kubeconfig: "my config", Context: "my cluster", Namespace: "music"},
+			"sound",
 			"kubectl --kubeconfig 'my config' --context 'my cluster' -n music get pods",
 			"sx status --kubeconfig 'my config' --context 'my cluster' -n music --release sound",
 		},

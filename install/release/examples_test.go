@@ -23,15 +23,18 @@ func TestExamples(t *testing.T) {
 		kinds  map[string]int
 	}{
 		"small-team-k3s.yaml": {
-			"quickstart", []string{"storageClassName: local-path", "ingressClassName: traefik", "secretName: sx-tls"},
+			"quickstart",
+			[]string{"storageClassName: local-path", "ingressClassName: traefik", "secretName: sx-tls"},
 			map[string]int{"StatefulSet": 2, "Ingress": 1},
 		},
 		"production-managed.yaml": {
-			"production", []string{"secretName: mongodb-atlas", `host: "sx.example.org"`, "maxReplicaCount: 20"},
+			"production",
+			[]string{"secretName: mongodb-atlas", `host: "sx.example.org"`, "maxReplicaCount: 20"},
 			map[string]int{"StatefulSet": 1, "Ingress": 1, "ScaledObject": 1, "ServiceMonitor": 2},
 		},
 		"restricted-namespace.yaml": {
-			"", []string{"registry.example.org/mirror/soundextract/gateway:1.2.3", "secretName: platform-mongodb", "name: registry"},
+			"",
+			[]string{"registry.example.org/mirror/soundextract/gateway:1.2.3", "secretName: platform-mongodb", "name: registry"},
 			map[string]int{"StatefulSet": 0, "Ingress": 0, "ServiceMonitor": 0},
 		},
 	} {
