@@ -6,7 +6,6 @@ import (
 	"errors"
 	"io"
 	"os"
-	"strconv"
 	"time"
 
 	"github.com/soundextract/sx/cli/internal/mediafiles"
@@ -178,22 +177,7 @@ func (u *upload) once(ctx context.Context) (*Uploaded, error) {
 
 // create starts the upload on the server and records it.
 func (u *upload) create(ctx context.Context) error {
-	metadata := map[string]string{api.MetaFilename: u.file.Name}
-	if u.options.Preset != "" {
-		metadata[api.MetaPreset] = string(u.options.Preset)
-	}
-	if u.options.Bitrate != 0 {
-		metadata[api.MetaBitrate] = strconv.Itoa(u.options.Bitrate)
-	}
-	if u.options.Quality != nil {
-		metadata[api.MetaQuality] = strconv.Itoa(*u.options.Quality)
-	}
-	if u.options.Mono {
-		metadata[api.MetaMono] = "true"
-	}
-	if u.options.Track != "" {
-		metadata[api.MetaTrack] = u.options.Track
-	}
+	metadata := api.UploadMetadata(u.file.Name, u.options)
 	err := u.retry.Do(ctx, func(ctx context.Context) error {
 		return watched(ctx, u.stall, func(ctx context.Context) (err error) {
 			u.rec.ID, err = u.tus.Create(ctx, u.file.Size, metadata)

@@ -88,7 +88,7 @@ func (s uploads) Get(ctx context.Context, id string) (tusserver.Upload, error) {
 
 // upload describes the upload of a job, whose last bytes arrived at updated.
 func (s uploads) upload(j sx.Job, offset int64, updated time.Time) tusserver.Upload {
-	u := tusserver.Upload{ID: j.ID, Size: j.Sent.Size, Offset: offset, Metadata: metadata(j)}
+	u := tusserver.Upload{ID: j.ID, Size: j.Sent.Size, Offset: offset, Metadata: api.UploadMetadata(j.Sent.Name, j.Options)}
 	if offset < u.Size {
 		u.Expires = updated.Add(s.cfg.UploadLifetime)
 	}
@@ -224,25 +224,4 @@ func readMetadata(meta map[string]string) (name string, o sx.Options, err error)
 
 func invalidOption(key, value, want string) error {
 	return sx.NewError(sx.CodeInvalid, "invalid %s %q", key, value).WithHint("specify %s", want)
-}
-
-// metadata is the reverse of readMetadata.
-func metadata(j sx.Job) map[string]string {
-	meta := map[string]string{api.MetaFilename: j.Sent.Name}
-	if j.Options.Preset != "" {
-		meta[api.MetaPreset] = string(j.Options.Preset)
-	}
-	if j.Options.Bitrate != 0 {
-		meta[api.MetaBitrate] = strconv.Itoa(j.Options.Bitrate)
-	}
-	if j.Options.Quality != nil {
-		meta[api.MetaQuality] = strconv.Itoa(*j.Options.Quality)
-	}
-	if j.Options.Mono {
-		meta[api.MetaMono] = "true"
-	}
-	if j.Options.Track != "" {
-		meta[api.MetaTrack] = j.Options.Track
-	}
-	return meta
 }
