@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"regexp"
 
+	"github.com/soundextract/sx/server/internal/store"
 	"github.com/soundextract/sx/server/sx"
 )
 
@@ -37,7 +38,7 @@ func (s *Service) convert(ctx context.Context, job sx.Job, progress func(Progres
 	}
 	defer mp3.Close() //nolint:errcheck // it was only read
 	name := sx.MP3Name(job.Sent.Name)
-	stored, err := s.Tracks.Put(ctx, id, name, mp3)
+	stored, err := s.Tracks.Put(ctx, id, name, store.Head{}, mp3)
 	if err != nil {
 		return sx.Track{}, fmt.Errorf("store the MP3: %w", err)
 	}

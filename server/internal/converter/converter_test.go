@@ -21,6 +21,7 @@ import (
 	"github.com/soundextract/sx/server/internal/bus"
 	"github.com/soundextract/sx/server/internal/converter"
 	"github.com/soundextract/sx/server/internal/converter/ffmpeg"
+	"github.com/soundextract/sx/server/internal/store"
 	"github.com/soundextract/sx/server/sx"
 	"github.com/soundextract/sx/server/testkit"
 )
@@ -278,7 +279,7 @@ func TestSweep(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	put := func(id string) string {
-		if _, err := f.store.Tracks.Put(t.Context(), id, "x.mp3", strings.NewReader("mp3")); err != nil {
+		if _, err := f.store.Tracks.Put(t.Context(), id, "x.mp3", store.Head{}, strings.NewReader("mp3")); err != nil {
 			t.Fatal(err)
 		}
 		return id

@@ -237,7 +237,7 @@ func (f *fixture) convert(id string, mp3 []byte) sx.Job {
 	ctx := context.Background()
 	j := f.change(id, func(j *sx.Job) error { return j.Claim("worker", time.Minute, f.clock.Now()) })
 	trackID := sx.TrackID(id, j.Attempt)
-	d, err := f.store.Tracks.Put(ctx, trackID, "track.mp3", bytes.NewReader(mp3))
+	d, err := f.store.Tracks.Put(ctx, trackID, "track.mp3", store.Head{}, bytes.NewReader(mp3))
 	if err != nil {
 		f.t.Fatal(err)
 	}

@@ -63,7 +63,7 @@ func (s *Server) Finish(id string, mp3 []byte) {
 	s.check(err)
 	j.Attempt++
 	trackID := sx.TrackID(id, j.Attempt)
-	digest, err := s.store.Tracks.Put(ctx, trackID, "track.mp3", bytes.NewReader(mp3))
+	digest, err := s.store.Tracks.Put(ctx, trackID, "track.mp3", store.Head{}, bytes.NewReader(mp3))
 	s.check(err)
 	s.Change(id, func(j *sx.Job) {
 		j.Attempt++

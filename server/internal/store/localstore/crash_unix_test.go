@@ -229,7 +229,7 @@ func TestKilledWhileAppending(t *testing.T) {
 // childPut reports when half of a track is stored, and waits to be killed.
 func childPut(ctx context.Context, s store.Store, report io.Writer) error {
 	half := io.LimitReader(newEndless(0), 1<<20)
-	_, err := s.Tracks.Put(ctx, "job-1", "a.mp3", readerFunc(func(p []byte) (int, error) {
+	_, err := s.Tracks.Put(ctx, "job-1", "a.mp3", store.Head{Size: 1000, Bytes: func() ([]byte, error) { return make([]byte, 1000), nil }}, readerFunc(func(p []byte) (int, error) {
 		n, err := half.Read(p)
 		if err == io.EOF {
 			_, _ = fmt.Fprintln(report, "half")
@@ -283,7 +283,7 @@ func childFull(ctx context.Context, s store.Store, _ io.Writer) error {
 	if list, err := s.Videos.List(ctx); err != nil || !slices.Equal(list, []string{"v1"}) {
 		return fmt.Errorf("videos are %v, %w", list, err)
 	}
-	if _, err := s.Tracks.Put(ctx, "job-1", "a.mp3", io.LimitReader(newEndless(0), 2*fileLimit)); sx.CodeOf(err) != sx.CodeStorageFull {
+	if _, err := s.Tracks.Put(ctx, "job-1", "a.mp3", store.Head{}, io.LimitReader(newEndless(0), 2*fileLimit)); sx.CodeOf(err) != sx.CodeStorageFull {
 		return fmt.Errorf("Put returned %w", err)
 	}
 	if list, err := s.Tracks.List(ctx); err != nil || len(list) != 0 {

@@ -10,6 +10,7 @@ import (
 
 	"go.etcd.io/bbolt"
 
+	"github.com/soundextract/sx/server/internal/store"
 	"github.com/soundextract/sx/server/internal/store/localstore"
 	"github.com/soundextract/sx/server/sx"
 )
@@ -42,7 +43,7 @@ func TestOnlyTheOwnerReadsTheDirectory(t *testing.T) {
 	if err := s.Videos.Create(ctx, "v1", "a.mp4", 3); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.Tracks.Put(ctx, "t1", "a.mp3", strings.NewReader("abc")); err != nil {
+	if _, err := s.Tracks.Put(ctx, "t1", "a.mp3", store.Head{}, strings.NewReader("abc")); err != nil {
 		t.Fatal(err)
 	}
 	files := 0
@@ -194,7 +195,7 @@ func TestPingDetectsAMissingDirectory(t *testing.T) {
 	if err := s.Videos.Create(t.Context(), "v1", "a.mp4", 1); err == nil {
 		t.Error("Create succeeded")
 	}
-	if _, err := s.Tracks.Put(t.Context(), "t1", "a.mp3", strings.NewReader("abc")); err == nil {
+	if _, err := s.Tracks.Put(t.Context(), "t1", "a.mp3", store.Head{}, strings.NewReader("abc")); err == nil {
 		t.Error("Put succeeded")
 	}
 	if _, err := s.Tracks.List(t.Context()); err == nil {

@@ -127,7 +127,7 @@ func TestBrokenPutLeavesNothing(t *testing.T) {
 	s := open(t, dir)
 	defer func() { _ = s.Close() }()
 	src := io.MultiReader(strings.NewReader("half"), iotest.ErrReader(errors.New("broken")))
-	if _, err := s.Tracks.Put(t.Context(), "t1", "a.mp3", src); err == nil {
+	if _, err := s.Tracks.Put(t.Context(), "t1", "a.mp3", store.Head{}, src); err == nil {
 		t.Error("Put succeeded")
 	}
 	if left, err := os.ReadDir(filepath.Join(dir, "tmp")); err != nil || len(left) != 0 {

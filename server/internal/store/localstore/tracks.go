@@ -25,7 +25,7 @@ var _ store.Tracks = (*tracks)(nil)
 func (s *tracks) path(id string) string { return filepath.Join(s.dir, id) }
 
 // Put ignores the name: the file is named after the ID.
-func (s *tracks) Put(ctx context.Context, id, _ string, src io.Reader) (store.Digest, error) {
+func (s *tracks) Put(ctx context.Context, id, _ string, head store.Head, body io.Reader) (store.Digest, error) {
 	if !validID(id) {
 		return store.Digest{}, sx.NewError(sx.CodeInvalid, "invalid track ID %q", id)
 	}
@@ -33,7 +33,7 @@ func (s *tracks) Put(ctx context.Context, id, _ string, src io.Reader) (store.Di
 	if err != nil {
 		return store.Digest{}, wrapError("store track", err)
 	}
-	d, err := copyAndHash(ctx, f, src)
+	d, err := writeTrack(ctx, f, head, body)
 	if err != nil {
 		// If it cannot be removed, the next Open empties tmp.
 		_ = f.Close()
@@ -47,15 +47,39 @@ func (s *tracks) Put(ctx context.Context, id, _ string, src io.Reader) (store.Di
 	return d, nil
 }
 
-func copyAndHash(ctx context.Context, dst io.Writer, src io.Reader) (store.Digest, error) {
+// writeTrack leaves space for the head and writes it last. The digest starts with
+// the head, so it can be computed only then, from the file.
+func writeTrack(ctx context.Context, f *os.File, head store.Head, body io.Reader) (store.Digest, error) {
+	d := store.Digest{Size: int64(head.Size)}
+	if _, err := f.Seek(d.Size, io.SeekStart); err != nil {
+		return d, err
+	}
+	n, err := io.Copy(f, whileActive(ctx, body))
+	if err != nil {
+		return d, err
+	}
+	d.Size += n
+	first, err := head.Read()
+	if err != nil {
+		return d, err
+	}
+	if _, err := f.WriteAt(first, 0); err != nil {
+		return d, err
+	}
 	h := digest.New()
-	n, err := io.Copy(io.MultiWriter(dst, h), readerFunc(func(p []byte) (int, error) {
+	_, err = io.Copy(h, whileActive(ctx, io.NewSectionReader(f, 0, d.Size)))
+	d.SHA256 = h.Hex()
+	return d, err
+}
+
+// whileActive returns a reader of src that fails once ctx has ended.
+func whileActive(ctx context.Context, src io.Reader) io.Reader {
+	return readerFunc(func(p []byte) (int, error) {
 		if err := ctx.Err(); err != nil {
 			return 0, err
 		}
 		return src.Read(p)
-	}))
-	return store.Digest{Size: n, SHA256: h.Hex()}, err
+	})
 }
 
 type readerFunc func([]byte) (int, error)

@@ -66,9 +66,10 @@
 //
 // Each Put writes a GridFS file of its own, a version. Its _id is the track's ID
 // for the first version, and "<id>/2" and so on for later ones; its metadata
-// contains the track's ID. After its files document has been stored, it becomes
-// visible, in place of the previous version, by a compare-and-set of the track's
-// record. Then the previous version is deleted, even if it is being read.
+// contains the track's ID. Its chunks are inserted as the track is produced, those
+// that contain its head at the end. After its files document has been stored, it
+// becomes visible, in place of the previous version, by a compare-and-set of the
+// track's record. Then the previous version is deleted, even if it is being read.
 //
 // # Removal
 //

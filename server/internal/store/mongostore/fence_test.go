@@ -229,7 +229,7 @@ func TestConcurrentPuts(t *testing.T) {
 	server := mongodb.Start(t)
 	older, newer := content(5, chunkSize+1), content(6, 2*chunkSize+1)
 	put := func(s store.Store) (int64, error) {
-		d, err := s.Tracks.Put(t.Context(), "job-1", "talk.mp3", bytes.NewReader(older))
+		d, err := s.Tracks.Put(t.Context(), "job-1", "talk.mp3", store.Head{}, bytes.NewReader(older))
 		return d.Size, err
 	}
 	chunks, publish := command{"insert tracks.chunks", 0}, command{"update tracks", 0}
@@ -242,11 +242,11 @@ func TestConcurrentPuts(t *testing.T) {
 		left    int     // chunks
 	}{
 		{"a newer one has been published", chunks, func(t *testing.T, s store.Store) {
-			_, err := s.Tracks.Put(t.Context(), "job-1", "talk.mp3", bytes.NewReader(newer))
+			_, err := s.Tracks.Put(t.Context(), "job-1", "talk.mp3", store.Head{}, bytes.NewReader(newer))
 			check(t, err)
 		}, "", newer, 3},
 		{"a newer one is published just before it", publish, func(t *testing.T, s store.Store) {
-			_, err := s.Tracks.Put(t.Context(), "job-1", "talk.mp3", bytes.NewReader(newer))
+			_, err := s.Tracks.Put(t.Context(), "job-1", "talk.mp3", store.Head{}, bytes.NewReader(newer))
 			check(t, err)
 		}, "", newer, 3},
 		{"the track is removed", chunks, func(t *testing.T, s store.Store) {
@@ -290,7 +290,8 @@ func TestCrashedPutIsDeleted(t *testing.T) {
 	s := openAt(t, server.URI, db.Name(), c.Now)
 	defer func() { check(t, s.Close()) }()
 	p := pause(t, server, db, command{"insert tracks.chunks", 1}, func(s store.Store) (int64, error) {
-		d, err := s.Tracks.Put(t.Context(), "job-1", "talk.mp3", bytes.NewReader(content(7, 9*chunkSize)))
+		head := store.Head{Size: 2 * chunkSize, Bytes: func() ([]byte, error) { return content(8, 2*chunkSize), nil }}
+		d, err := s.Tracks.Put(t.Context(), "job-1", "talk.mp3", head, bytes.NewReader(content(7, 9*chunkSize)))
 		return d.Size, err
 	})
 	p.crash(t, func() bool { return count(t, db, "tracks.chunks") > 4 })

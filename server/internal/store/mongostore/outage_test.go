@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/soundextract/sx/server/internal/store"
 	"github.com/soundextract/sx/server/internal/store/mongostore"
 	"github.com/soundextract/sx/server/sx"
 	"github.com/soundextract/sx/server/testkit"
@@ -31,7 +32,7 @@ func TestMongoDBRestart(t *testing.T) {
 	check(t, s.Videos.Create(t.Context(), "v1", "talk.mp4", int64(len(data))))
 	check(t, s.Users.Create(t.Context(), sx.User{ID: "u1", Name: "ann"}))
 	const sound = "not affected by the outage"
-	_, err = s.Tracks.Put(t.Context(), "job-1", "talk.mp3", strings.NewReader(sound))
+	_, err = s.Tracks.Put(t.Context(), "job-1", "talk.mp3", store.Head{}, strings.NewReader(sound))
 	check(t, err)
 
 	b, err := s.Tracks.Open(t.Context(), "job-1")
@@ -151,7 +152,7 @@ func TestDiskFull(t *testing.T) {
 	if up.Offset != chunkSize+1+n {
 		t.Errorf("the upload is at %d, but Append returned %d after %d", up.Offset, n, chunkSize+1)
 	}
-	if _, err := s.Tracks.Put(t.Context(), "job-1", "talk.mp3", bytes.NewReader(data)); sx.CodeOf(err) != sx.CodeStorageFull {
+	if _, err := s.Tracks.Put(t.Context(), "job-1", "talk.mp3", store.Head{}, bytes.NewReader(data)); sx.CodeOf(err) != sx.CodeStorageFull {
 		t.Errorf("Put returned %v, want code storage_full", err)
 	}
 	if _, err := s.Tracks.Open(t.Context(), "job-1"); sx.CodeOf(err) != sx.CodeNotFound {
@@ -160,7 +161,7 @@ func TestDiskFull(t *testing.T) {
 	check(t, s.Videos.Remove(t.Context(), "v1"))
 	check(t, s.Tracks.Remove(t.Context(), "job-1"))
 	counts(t, db, map[string]int{"videos.chunks": 0, "tracks.chunks": 0})
-	_, err = s.Tracks.Put(t.Context(), "job-2", "talk.mp3", bytes.NewReader(data[:chunkSize]))
+	_, err = s.Tracks.Put(t.Context(), "job-2", "talk.mp3", store.Head{}, bytes.NewReader(data[:chunkSize]))
 	check(t, err)
 }
 

@@ -1,6 +1,7 @@
 package mongostore
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -125,7 +126,7 @@ func (s *tracks) replace(ctx context.Context, r trackRecord) error {
 	return err
 }
 
-func (s *tracks) Put(ctx context.Context, id, name string, src io.Reader) (store.Digest, error) {
+func (s *tracks) Put(ctx context.Context, id, name string, head store.Head, body io.Reader) (store.Digest, error) {
 	if id == "" || strings.Contains(id, "/") {
 		return store.Digest{}, sx.NewError(sx.CodeInvalid, "invalid track ID %q", id)
 	}
@@ -138,7 +139,7 @@ func (s *tracks) Put(ctx context.Context, id, name string, src io.Reader) (store
 		return store.Digest{}, err
 	}
 	version := r.Versions
-	d, err := s.write(ctx, r, version, src)
+	d, err := s.write(ctx, r, version, head, body)
 	if err == nil {
 		err = s.bucket.insertFile(ctx, fileDoc{
 			ID: r.file(version), Length: d.Size, ChunkSize: chunkSize, Uploaded: s.now(), Name: name,
@@ -156,34 +157,71 @@ func (s *tracks) Put(ctx context.Context, id, name string, src io.Reader) (store
 	return d, nil
 }
 
-// write stores all of src as the chunks of a version.
-func (s *tracks) write(ctx context.Context, r trackRecord, version int, src io.Reader) (store.Digest, error) {
-	var d store.Digest
-	h, file, buf := digest.New(), r.file(version), make([]byte, putBatch*chunkSize)
-	for n := 0; ; n += putBatch {
+// write stores the head and all of body as the chunks of a version. The chunks that
+// contain the head are stored last. The digest starts with the head, so the others
+// are read again for it.
+func (s *tracks) write(ctx context.Context, r trackRecord, version int, head store.Head, body io.Reader) (store.Digest, error) {
+	last := chunkCount(int64(head.Size), chunkSize)  // the chunks that contain the head
+	beside := make([]byte, last*chunkSize-head.Size) // the first bytes of body, in the last of them
+	k, err := readFull(ctx, body, beside)
+	beside = beside[:k]
+	d := store.Digest{Size: int64(head.Size + k)}
+	switch {
+	case err == nil:
+		var n int64
+		n, err = s.insertAll(ctx, r, version, last, body)
+		d.Size += n
+	case errors.Is(err, io.EOF):
+		err = nil
+	}
+	if err != nil {
+		return d, fmt.Errorf("store track: %w", err)
+	}
+	first, err := head.Read()
+	if err != nil {
+		return d, fmt.Errorf("store track: %w", err)
+	}
+	h := digest.New()
+	top := io.TeeReader(io.MultiReader(bytes.NewReader(first), bytes.NewReader(beside)), h)
+	if _, err := s.insertAll(ctx, r, version, 0, top); err != nil {
+		return d, fmt.Errorf("store track: %w", err)
+	}
+	rest := s.open(ctx, r.file(version), d.Size, chunkSize)
+	defer rest.Close() //nolint:errcheck // it was only read
+	if _, err := rest.Seek(int64(last)*chunkSize, io.SeekStart); err != nil {
+		return d, fmt.Errorf("compute the digest of a track: %w", err)
+	}
+	if _, err := io.Copy(h, rest); err != nil {
+		return d, fmt.Errorf("compute the digest of a track: %w", err)
+	}
+	d.SHA256 = h.Hex()
+	return d, nil
+}
+
+// insertAll stores all of src as chunks with the numbers from n on, and returns how
+// many bytes these are.
+func (s *tracks) insertAll(ctx context.Context, r trackRecord, version, n int, src io.Reader) (size int64, err error) {
+	file, buf := r.file(version), make([]byte, putBatch*chunkSize)
+	for ; err == nil; n += putBatch {
 		if n+putBatch > r.ChunkBound {
-			var err error
 			if _, r, err = s.update(ctx, r.ID, func(r *trackRecord) error {
 				r.ChunkBound = max(r.ChunkBound, n+boundStep)
 				return nil
 			}); err != nil {
-				return d, err
+				return size, err
 			}
 		}
-		k, srcErr := readFull(ctx, src, buf)
-		_, _ = h.Write(buf[:k]) // never fails
-		d.Size += int64(k)
+		var k int
+		k, err = readFull(ctx, src, buf)
 		if err := s.insert(ctx, file, n, buf[:k]); err != nil {
-			return d, err
+			return size, err
 		}
-		switch {
-		case errors.Is(srcErr, io.EOF):
-			d.SHA256 = h.Hex()
-			return d, nil
-		case srcErr != nil:
-			return d, fmt.Errorf("store track: %w", srcErr)
-		}
+		size += int64(k)
 	}
+	if errors.Is(err, io.EOF) {
+		err = nil
+	}
+	return size, err
 }
 
 // readFull reads until buf is full. An error is that of src or ctx; at the end of
@@ -273,8 +311,12 @@ func (s *tracks) Open(ctx context.Context, id string) (store.Blob, error) {
 	if r.Current == 0 {
 		return nil, sx.NewError(sx.CodeNotFound, "track %s not found", id)
 	}
+	return s.open(ctx, r.file(r.Current), r.Size, r.ChunkSize), nil
+}
+
+func (s *tracks) open(ctx context.Context, file string, size int64, chunk int) *blob {
 	epoch := func(int) int { return 0 } // each version has only one writer
-	return newBlob(ctx, s.bucket, r.file(r.Current), r.Size, r.ChunkSize, epoch), nil
+	return newBlob(ctx, s.bucket, file, size, chunk, epoch)
 }
 
 // Remove leaves a tombstone, as videos.Remove does.

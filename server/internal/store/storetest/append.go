@@ -11,6 +11,7 @@ import (
 	"slices"
 	"testing/iotest"
 
+	"github.com/soundextract/sx/server/internal/store"
 	"github.com/soundextract/sx/server/sx"
 )
 
@@ -223,32 +224,51 @@ func appendMany(f *fixture) {
 	}
 }
 
-// memory appends far more than may be in memory, and measures the heap midway.
-func memory(f *fixture) {
-	const size, most = 128 << 20, 40 << 20
+// A call that stores more than may be in memory must not grow the heap.
+const (
+	memorySize  = 128 << 20
+	memoryLimit = 40 << 20
+)
+
+// memorySource returns memorySize bytes, and a function that returns by how much the
+// heap had grown midway.
+func memorySource() (src io.Reader, grown func() int64) {
 	heap := func() int64 {
 		runtime.GC()
 		var m runtime.MemStats
 		runtime.ReadMemStats(&m)
 		return int64(m.HeapAlloc)
 	}
-	f.ok(f.Videos.Create(f.ctx, "v1", "a.mp4", size))
-	before, grown, read := heap(), int64(0), 0
-	n, err := f.Videos.Append(f.ctx, "v1", 0, readerFunc(func(p []byte) (int, error) {
-		n := min(len(p), size-read)
+	before, midway, read := heap(), int64(0), 0
+	return readerFunc(func(p []byte) (int, error) {
+		n := min(len(p), memorySize-read)
 		if n == 0 {
 			return 0, io.EOF
 		}
-		if read += n; read > size/2 && grown == 0 {
-			grown = heap() - before
+		if read += n; read > memorySize/2 && midway == 0 {
+			midway = heap() - before
 		}
 		return n, nil
-	}))
+	}), func() int64 { return midway }
+}
+
+func appendMemory(f *fixture) {
+	f.ok(f.Videos.Create(f.ctx, "v1", "a.mp4", memorySize))
+	src, grown := memorySource()
+	n, err := f.Videos.Append(f.ctx, "v1", 0, src)
 	f.ok(err)
-	if n != size {
-		f.t.Errorf("%d bytes were stored, want %d", n, size)
+	if n != memorySize || grown() > memoryLimit {
+		f.t.Errorf("%d bytes were stored, want %d; the heap grew by %d MiB", n, memorySize, grown()>>20)
 	}
-	if grown > most {
-		f.t.Errorf("the heap grew by %d MiB while %d MiB were appended", grown>>20, size>>20)
+}
+
+func putMemory(f *fixture) {
+	src, grown := memorySource()
+	d, err := f.Tracks.Put(f.ctx, "job-1", "talk.mp3", store.Head{Size: 1000, Bytes: func() ([]byte, error) {
+		return make([]byte, 1000), nil
+	}}, src)
+	f.ok(err)
+	if d.Size != memorySize+1000 || grown() > memoryLimit {
+		f.t.Errorf("%d bytes were stored, want %d; the heap grew by %d MiB", d.Size, memorySize+1000, grown()>>20)
 	}
 }

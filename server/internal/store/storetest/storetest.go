@@ -64,7 +64,8 @@ func Run(t *testing.T, fresh Fresh) {
 			}
 		})
 	}
-	t.Run("memory use does not grow with an Append", func(t *testing.T) { memory(newFixture(t, fresh)) })
+	t.Run("memory use does not grow with an Append", func(t *testing.T) { appendMemory(newFixture(t, fresh)) })
+	t.Run("memory use does not grow with a Put", func(t *testing.T) { putMemory(newFixture(t, fresh)) })
 }
 
 func newFixture(t *testing.T, fresh Fresh) *fixture {

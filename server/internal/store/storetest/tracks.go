@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"io"
 	"testing/iotest"
@@ -16,6 +17,10 @@ var trackTests = []test{
 	{"a track is visible only when complete", trackComplete},
 	{"a source that fails leaves nothing", trackBroken},
 	{"a source's error keeps its code", trackCode},
+	{"a head comes before the body", trackHead},
+	{"a track with a head is visible only when complete", trackHeadComplete},
+	{"a head that fails leaves nothing", trackHeadBroken},
+	{"a Put whose ctx ends leaves nothing", trackCtx},
 	{"Put replaces an earlier track", trackReplace},
 	{"a removed track is not found", trackRemove},
 	{"List returns the tracks", trackList},
@@ -23,7 +28,7 @@ var trackTests = []test{
 
 func (f *fixture) put(id string, data []byte) {
 	f.t.Helper()
-	d, err := f.Tracks.Put(f.ctx, id, "talk.mp3", bytes.NewReader(data))
+	d, err := f.Tracks.Put(f.ctx, id, "talk.mp3", store.Head{}, bytes.NewReader(data))
 	f.ok(err)
 	if want := (store.Digest{Size: int64(len(data)), SHA256: sum(data)}); d != want {
 		f.t.Errorf("Put returned %+v, want %+v", d, want)
@@ -76,7 +81,7 @@ func trackComplete(f *fixture) {
 		f.tracks()
 		return 0, io.EOF
 	}), bytes.NewReader(tail))
-	_, err := f.Tracks.Put(f.ctx, "job-1", "talk.mp3", src)
+	_, err := f.Tracks.Put(f.ctx, "job-1", "talk.mp3", store.Head{}, src)
 	f.ok(err)
 	if n != 1 {
 		f.t.Errorf("the track was opened %d times midway", n)
@@ -90,7 +95,7 @@ func trackBroken(f *fixture) {
 		if old {
 			f.put("job-1", []byte("old"))
 		}
-		_, err := f.Tracks.Put(f.ctx, "job-1", "talk.mp3",
+		_, err := f.Tracks.Put(f.ctx, "job-1", "talk.mp3", store.Head{},
 			io.MultiReader(bytes.NewReader(content(13, 300_000)), iotest.ErrReader(broken)))
 		if !errors.Is(err, broken) {
 			f.t.Errorf("Put returned %v, want the source's error", err)
@@ -106,9 +111,115 @@ func trackBroken(f *fixture) {
 	f.track("job-1", []byte("old"))
 }
 
+// chunk is a size around which stores may behave differently: GridFS has chunks
+// of this size.
+const chunk = 255 << 10
+
+func trackHead(f *fixture) {
+	for _, head := range []int{1, 4000, chunk - 1, chunk, chunk + 1, 3 << 20} {
+		for _, body := range []int{0, 1, chunk - 4000, chunk, 5*chunk + 1} {
+			data := content(uint64(head+body), head+body)
+			ended, calls := false, 0
+			src := io.MultiReader(bytes.NewReader(data[head:]), readerFunc(func([]byte) (int, error) {
+				ended = true
+				return 0, io.EOF
+			}))
+			d, err := f.Tracks.Put(f.ctx, "job-1", "talk.mp3", store.Head{Size: head, Bytes: func() ([]byte, error) {
+				if calls++; !ended {
+					f.t.Error("the head was asked for before the body had ended")
+				}
+				return data[:head], nil
+			}}, src)
+			f.ok(err)
+			if want := (store.Digest{Size: int64(len(data)), SHA256: sum(data)}); d != want || calls != 1 {
+				f.t.Errorf("head of %d bytes, body of %d: Put returned %+v and called Bytes %d times, want %+v", head, body, d, calls, want)
+			}
+			f.track("job-1", data)
+		}
+	}
+	f.reopen()
+	f.tracks("job-1")
+}
+
+// trackHeadComplete looks for the track when all but the head is stored.
+func trackHeadComplete(f *fixture) {
+	looked := false
+	_, err := f.Tracks.Put(f.ctx, "job-1", "talk.mp3", store.Head{Size: 1, Bytes: func() ([]byte, error) {
+		looked = true
+		_, err := f.Tracks.Open(f.ctx, "job-1")
+		f.code(err, sx.CodeNotFound)
+		f.tracks()
+		return []byte{1}, nil
+	}}, bytes.NewReader(content(11, 600_000)))
+	f.ok(err)
+	if !looked {
+		f.t.Error("Bytes was not called")
+	}
+	f.tracks("job-1")
+}
+
+func trackHeadBroken(f *fixture) {
+	broken := sx.NewError(sx.CodeOutputLimit, "the head has failed")
+	for _, old := range []bool{false, true} {
+		if old {
+			f.put("job-1", []byte("old"))
+		}
+		for _, size := range []int{100, 2 * chunk} {
+			for got, want := range map[int]bool{-1: true, 0: false, size - 1: false, size + 1: false} {
+				_, err := f.Tracks.Put(f.ctx, "job-1", "talk.mp3", store.Head{Size: size, Bytes: func() ([]byte, error) {
+					if got < 0 {
+						return nil, broken
+					}
+					return make([]byte, got), nil
+				}}, bytes.NewReader(content(13, 600_000)))
+				if err == nil || errors.Is(err, broken) != want {
+					f.t.Errorf("a head of %d instead of %d bytes: Put returned %v", got, size, err)
+				}
+				if !old {
+					f.tracks()
+				}
+			}
+		}
+		called := false
+		if _, err := f.Tracks.Put(f.ctx, "job-1", "talk.mp3", store.Head{Size: 1, Bytes: func() ([]byte, error) {
+			called = true
+			return []byte{1}, nil
+		}}, iotest.ErrReader(broken)); !errors.Is(err, broken) || called {
+			f.t.Errorf("a body that fails: Put returned %v, Bytes called: %t", err, called)
+		}
+	}
+	f.track("job-1", []byte("old"))
+}
+
+func trackCtx(f *fixture) {
+	data := content(13, 600_000)
+	for _, at := range []string{"body", "head"} {
+		ctx, cancel := context.WithCancel(f.ctx)
+		_, err := f.Tracks.Put(ctx, "job-1", "talk.mp3", store.Head{Size: 1, Bytes: func() ([]byte, error) {
+			if at == "body" {
+				f.t.Error("Bytes was called although ctx had ended")
+			}
+			cancel()
+			return []byte{1}, nil
+		}}, io.MultiReader(bytes.NewReader(data[:300_000]), readerFunc(func([]byte) (int, error) {
+			if at == "body" {
+				cancel()
+			}
+			return 0, io.EOF
+		}), bytes.NewReader(data[300_000:])))
+		if !errors.Is(err, context.Canceled) {
+			f.t.Errorf("Put whose ctx ended in the %s returned %v, want context.Canceled", at, err)
+		}
+		f.tracks()
+		_, err = f.Tracks.Open(f.ctx, "job-1")
+		f.code(err, sx.CodeNotFound)
+		cancel()
+	}
+}
+
 func trackCode(f *fixture) {
 	tooMuch := sx.NewError(sx.CodeOutputLimit, "the track would be too large")
-	_, err := f.Tracks.Put(f.ctx, "job-1", "talk.mp3", iotest.ErrReader(tooMuch))
+	_, err := f.Tracks.Put(f.ctx, "job-1", "talk.mp3", store.Head{}, iotest.ErrReader(tooMuch))
 	f.code(err, sx.CodeOutputLimit)
 }
 
