@@ -48,12 +48,13 @@ const HeaderRequestID = "X-Request-Id"
 
 // Keys of tus Upload-Metadata that the gateway reads; filename is required.
 const (
-	MetaFilename = "filename"
-	MetaPreset   = "preset"
-	MetaBitrate  = "bitrate"
-	MetaQuality  = "quality"
-	MetaMono     = "mono" // "true" or "false"
-	MetaTrack    = "track"
+	MetaFilename    = "filename"
+	MetaPreset      = "preset"
+	MetaBitrate     = "bitrate"
+	MetaQuality     = "quality"
+	MetaMono        = "mono" // "true" or "false"
+	MetaTrack       = "track"
+	MetaKeepAllTags = "keep_all_tags" // "true" or "false"
 )
 
 // Credentials are used to register and to sign in.

@@ -52,7 +52,7 @@ func TestConversionsAreComplete(t *testing.T) {
 	t.Run("job", func(t *testing.T) {
 		t.Parallel()
 		checkConversion(t, testkit.Filled[sx.Job](t), func(j sx.Job) api.Job { return api.FromJob(j, 0) },
-			"Owner", "Options.Preset", "Options.Bitrate", "Options.Quality", "Options.Mono", "Options.Track",
+			"Owner", "Options.Preset", "Options.Bitrate", "Options.Quality", "Options.Mono", "Options.Track", "Options.KeepAllTags",
 			"Tracks.ID", "Failures", "LeaseExpirations", "Worker", "Lease", "NotBefore", "Notification", "Rev")
 	})
 	t.Run("user", func(t *testing.T) {

@@ -25,5 +25,8 @@ func UploadMetadata(name string, o sx.Options) map[string]string {
 	if o.Track != "" {
 		meta[MetaTrack] = o.Track
 	}
+	if o.KeepAllTags {
+		meta[MetaKeepAllTags] = "true"
+	}
 	return meta
 }

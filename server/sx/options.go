@@ -19,6 +19,9 @@ type Options struct {
 	// Track selects the audio track: its number from 1, or its language tag such
 	// as "eng". "" selects the file's default track, or else the first.
 	Track string
+	// KeepAllTags also keeps the tags that say where, when and with which device or
+	// program the video was made.
+	KeepAllTags bool
 }
 
 // Preset names a set of encoder settings.

@@ -20,6 +20,7 @@ func AddEncodeFlags(cmd *cobra.Command) (read func() (sx.Options, error)) {
 	flags.IntVar(&quality, "quality", 0, "variable bit rate on LAME's scale, 0 (best) to 9")
 	flags.BoolVar(&o.Mono, "mono", false, "mix down to one channel")
 	flags.StringVar(&o.Track, "track", "", "audio track, by its number from 1 or its language")
+	flags.BoolVar(&o.KeepAllTags, "keep-all-tags", false, "also keep tags about the place, time, device and program of the recording")
 	// Fails only for a flag that does not exist.
 	_ = cmd.RegisterFlagCompletionFunc("preset", cobra.FixedCompletions([]cobra.Completion{
 		cobra.CompletionWithDesc(string(sx.PresetSpeech), "mono, 64 kbit/s"),

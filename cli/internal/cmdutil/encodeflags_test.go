@@ -24,6 +24,7 @@ func TestFlags(t *testing.T) {
 		{"preset", []string{"--preset", "high"}, sx.Options{Preset: sx.PresetHigh}, false},
 		{"the best quality is not the absence of one", []string{"--quality", "0"}, sx.Options{Quality: &zero}, false},
 		{"more", []string{"--bitrate", "96", "--mono", "--track", "2"}, sx.Options{Bitrate: 96, Mono: true, Track: "2"}, false},
+		{"all tags", []string{"--keep-all-tags"}, sx.Options{KeepAllTags: true}, false},
 		{"no such bit rate", []string{"--bitrate", "97"}, sx.Options{}, true},
 		{"off the scale", []string{"--quality", "10"}, sx.Options{}, true},
 	}

@@ -98,7 +98,7 @@ func TestHeadReturnsTheMetadata(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, nil)
 	for _, pairs := range [][]string{
-		{"bitrate", "128", "filename", "a.mp4", "mono", "true", "track", "eng"},
+		{"bitrate", "128", "filename", "a.mp4", "mono", "true", "track", "eng", "keep_all_tags", "true"},
 		{"filename", "a.mp4", "preset", "small", "quality", "0"},
 	} {
 		a := f.do(alice, http.MethodPost, api.PathUploads, nil, "Tus-Resumable", "1.0.0",

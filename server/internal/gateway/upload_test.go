@@ -30,7 +30,7 @@ func TestUpload(t *testing.T) {
 	data := video(1, 300_000)
 	a := f.do(alice, http.MethodPost, api.PathUploads, nil, "Tus-Resumable", "1.0.0",
 		"Upload-Length", strconv.Itoa(len(data)),
-		"Upload-Metadata", meta("filename", "Vorlesung über ÄÖ.mp4", "preset", "speech", "mono", "true", "colour", "blue"))
+		"Upload-Metadata", meta("filename", "Vorlesung über ÄÖ.mp4", "preset", "speech", "mono", "true", "keep_all_tags", "true", "colour", "blue"))
 	a.want(t, http.StatusCreated)
 	path := a.header.Get("Location")
 	id := idOf(path)
@@ -64,7 +64,7 @@ func TestUpload(t *testing.T) {
 	if stored.State != sx.StateQueued || stored.Sent.SHA256 != digest(data) || stored.Owner != alice {
 		t.Errorf("stored %+v, want it queued with digest %s", stored, digest(data))
 	}
-	if stored.Options.Preset != sx.PresetSpeech || !stored.Options.Mono {
+	if stored.Options.Preset != sx.PresetSpeech || !stored.Options.Mono || !stored.Options.KeepAllTags {
 		t.Errorf("options %+v", stored.Options)
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), testkit.Timeout)
@@ -120,6 +120,7 @@ func TestCreateIsRefused(t *testing.T) {
 		{"quality not a number", "100", meta("filename", "a.mp4", "quality", "best"), sx.CodeInvalid, `"best"`},
 		{"bit rate and quality", "100", meta("filename", "a.mp4", "quality", "2", "bitrate", "128"), sx.CodeInvalid, "mutually exclusive"},
 		{"mono not a boolean", "100", meta("filename", "a.mp4", "mono", "yes"), sx.CodeInvalid, `"yes"`},
+		{"keep_all_tags not a boolean", "100", meta("filename", "a.mp4", "keep_all_tags", "1"), sx.CodeInvalid, `keep_all_tags "1"`},
 		{"track", "100", meta("filename", "a.mp4", "track", "../x"), sx.CodeInvalid, "audio track"},
 		{"too large", "1001", meta("filename", "a.mp4"), sx.CodeTooLarge, "larger"},
 		{"over the quota", "601", meta("filename", "a.mp4"), sx.CodeQuotaExceeded, "900 B of 1.5 kB"},

@@ -212,14 +212,24 @@ func readMetadata(meta map[string]string) (name string, o sx.Options, err error)
 		}
 		o.Quality = &q
 	}
-	switch v := meta[api.MetaMono]; v {
-	case "", "false":
-	case "true":
-		o.Mono = true
-	default:
-		return "", o, invalidOption(api.MetaMono, v, "true or false")
+	if o.Mono, err = readSwitch(meta, api.MetaMono); err != nil {
+		return "", o, err
+	}
+	if o.KeepAllTags, err = readSwitch(meta, api.MetaKeepAllTags); err != nil {
+		return "", o, err
 	}
 	return sx.FileName(meta[api.MetaFilename]), o, o.Check()
+}
+
+func readSwitch(meta map[string]string, key string) (bool, error) {
+	switch v := meta[key]; v {
+	case "", "false":
+		return false, nil
+	case "true":
+		return true, nil
+	default:
+		return false, invalidOption(key, v, "true or false")
+	}
 }
 
 func invalidOption(key, value, want string) error {

@@ -77,9 +77,9 @@ func TestFlags(t *testing.T) {
 	t.Parallel()
 	clitest.CheckFlags(t, convert.NewCmd, convert.Options{Args: []string{"a"}}, "a")
 	clitest.CheckFlags(t, convert.NewCmd, convert.Options{
-		Args: []string{"a", "b"}, Encoding: sx.Options{Preset: sx.PresetSpeech, Mono: true, Track: "2"},
+		Args: []string{"a", "b"}, Encoding: sx.Options{Preset: sx.PresetSpeech, Mono: true, Track: "2", KeepAllTags: true},
 		Output: "x/", Force: true, Parallel: 2, JSON: true,
-	}, "a", "b", "--preset", "speech", "--mono", "--track", "2", "-o", "x/", "--force", "--parallel", "2", "--json")
+	}, "a", "b", "--preset", "speech", "--mono", "--track", "2", "--keep-all-tags", "-o", "x/", "--force", "--parallel", "2", "--json")
 }
 
 func TestConvert(t *testing.T) {

@@ -100,9 +100,9 @@ func TestFlags(t *testing.T) {
 		wantErr string
 	}{
 		{"defaults", []string{"a"}, &upload.Options{Args: []string{"a"}}, ""},
-		{"all", []string{"--json", "--parallel", "2", "--preset", "speech", "--quality", "0", "--mono", "--track", "eng", "a", "b"}, &upload.Options{
+		{"all", []string{"--json", "--parallel", "2", "--preset", "speech", "--quality", "0", "--mono", "--track", "eng", "--keep-all-tags", "a", "b"}, &upload.Options{
 			Args: []string{"a", "b"}, JSON: true, Parallel: 2,
-			Encoding: sx.Options{Preset: sx.PresetSpeech, Quality: &zero, Mono: true, Track: "eng"},
+			Encoding: sx.Options{Preset: sx.PresetSpeech, Quality: &zero, Mono: true, Track: "eng", KeepAllTags: true},
 		}, ""},
 		{"bit rate", []string{"--bitrate", "192", "a"}, &upload.Options{Args: []string{"a"}, Encoding: sx.Options{Bitrate: 192}}, ""},
 		{"nothing to upload", nil, nil, "file, directory or pattern required"},

@@ -171,7 +171,7 @@ func TestStoredForm(t *testing.T) {
 		t.Fatal(err)
 	}
 	edit(t, dir, "jobs", "j1", `{"ID":"j1","Owner":"u1","State":"done",
-		"Options":{"Preset":"small","Bitrate":128,"Quality":2,"Mono":true,"Track":"eng"},
+		"Options":{"Preset":"small","Bitrate":128,"Quality":2,"Mono":true,"Track":"eng","KeepAllTags":true},
 		"Sent":{"Name":"a.mp4","Size":7,"SHA256":"aa"},"Sources":[{"Name":"b.mp4","Size":9,"SHA256":"cc"}],
 		"Tracks":[{"Number":1,"ID":"j1-1","Name":"a.mp3","Size":5,"SHA256":"bb","Duration":1500000000}],
 		"Labels":["x"],"Warnings":[{"Code":"c","Message":"m"}],
@@ -189,7 +189,7 @@ func TestStoredForm(t *testing.T) {
 		return time.Date(2024, 2, 29, 0, 0, 0, 0, time.UTC).Add(time.Duration(ms) * time.Millisecond)
 	}
 	if j.Owner != "u1" || j.State != sx.StateDone || j.Options.Preset != "small" || j.Options.Bitrate != 128 ||
-		*j.Options.Quality != 2 || !j.Options.Mono || j.Options.Track != "eng" ||
+		*j.Options.Quality != 2 || !j.Options.Mono || j.Options.Track != "eng" || !j.Options.KeepAllTags ||
 		j.Sent != (sx.File{Name: "a.mp4", Size: 7, SHA256: "aa"}) ||
 		*j.Track(1) != (sx.Track{Number: 1, ID: "j1-1", Name: "a.mp3", Size: 5, SHA256: "bb", Duration: 1500 * time.Millisecond}) ||
 		!slices.Equal(j.Sources, []sx.File{{Name: "b.mp4", Size: 9, SHA256: "cc"}}) || !slices.Equal(j.Labels, []string{"x"}) ||

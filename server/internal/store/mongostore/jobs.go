@@ -49,11 +49,12 @@ type jobDoc struct {
 }
 
 type optionsDoc struct {
-	Preset  sx.Preset `bson:"preset"`
-	Bitrate int       `bson:"bitrate"`
-	Quality *int      `bson:"quality,omitempty"`
-	Mono    bool      `bson:"mono"`
-	Track   string    `bson:"track"`
+	Preset      sx.Preset `bson:"preset"`
+	Bitrate     int       `bson:"bitrate"`
+	Quality     *int      `bson:"quality,omitempty"`
+	Mono        bool      `bson:"mono"`
+	Track       string    `bson:"track"`
+	KeepAllTags bool      `bson:"keep_all_tags"`
 }
 
 type sourceDoc struct {
