@@ -1,0 +1,176 @@
+package mp3
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+)
+
+// Layout lays frames out as one stream, with the bit reservoir that LAME would
+// have. Its memory does not depend on the length of the stream. It is not safe
+// for concurrent use.
+type Layout struct {
+	w       io.Writer
+	vbr     bool
+	version string
+
+	format    Header // of the first frame
+	rules     rules
+	reservoir int  // bits
+	phase     byte // the next bit of alternating stuffing
+
+	// pending has the frames from start on that still have space for main data.
+	// Main data is written at next, which lies in the first of them.
+	pending     []byte
+	start, next int
+	ends        []int // where the frames end in pending
+	err         error // of w
+}
+
+// Errors of Layout.Add.
+var (
+	ErrTooLarge = errors.New("the main data does not fit into the frame and the bit reservoir")
+	ErrNoData   = errors.New("the frame's main data is not known")
+)
+
+// NewLayout returns a Layout that writes to w, one frame with each Write. With
+// vbr, it chooses the bit rate of each frame; otherwise a frame keeps its own.
+// LAME's version, such as "3.100", becomes part of the stuffing.
+func NewLayout(w io.Writer, vbr bool, version string) *Layout {
+	return &Layout{w: w, vbr: vbr, version: version}
+}
+
+// Reservoir returns the size of the bit reservoir in bits: what the next frame may
+// use of the space before it.
+func (l *Layout) Reservoir() int { return l.reservoir }
+
+// Clone returns a Layout that continues from the same state and writes to w, from
+// the first frame that l has not yet written. With io.Discard, it tells what
+// would happen to frames before they are added to l.
+func (l *Layout) Clone(w io.Writer) *Layout {
+	c := *l
+	c.w = w
+	c.pending = slices.Clone(l.pending[l.start:])
+	c.start, c.next = 0, l.next-l.start
+	c.ends = slices.Clone(l.ends)
+	for i := range c.ends {
+		c.ends[i] -= l.start
+	}
+	return &c
+}
+
+// Add appends a frame. It returns the frame's main_data_begin in the new stream.
+// After ErrTooLarge, ErrNoData and ErrFormat, the Layout is as it was before.
+func (l *Layout) Add(f *Frame) (begin int, err error) {
+	if l.err != nil {
+		return 0, l.err
+	}
+	if l.format == (Header{}) {
+		l.format, l.rules = f.Header, newRules(f.Header)
+	}
+	size := 8 * f.Size()
+	head := f.Head
+	switch {
+	case !f.sameFormat(l.format):
+		return 0, fmt.Errorf("%w: its format differs from that of the frames before it", ErrFormat)
+	case len(f.Data) != (f.Bits+7)/8:
+		return 0, ErrNoData
+	case l.vbr:
+		index, fits := l.rules.bitRateIndex(f.Bits, l.reservoir)
+		if !fits {
+			return 0, ErrTooLarge
+		}
+		head[2] = byte(index)<<4 | head[2]&0x0D // without padding
+		size = l.rules.bits[index]
+	case l.reservoir+size-l.rules.overhead < f.Bits:
+		return 0, ErrTooLarge
+	}
+
+	// What the reservoir cannot keep is stuffing, as much of it as possible before
+	// the main data.
+	after := l.reservoir + size - l.rules.overhead - f.Bits
+	stuffing := after % 8
+	stuffing += max(after-stuffing-l.rules.reservoirLimit(size), 0)
+	before := min(l.reservoir, stuffing) / 8 * 8
+	begin = (l.reservoir - before) / 8
+	l.reservoir = after - stuffing
+
+	l.append(head, f.Side, begin, size/8)
+	l.stuff(bits{}, before)
+	whole := f.Bits / 8
+	l.put(f.Data[:whole])
+	var last bits
+	if n := f.Bits % 8; n > 0 {
+		last = bits{value: uint(f.Data[whole] >> (8 - n)), count: n}
+	}
+	l.stuff(last, stuffing-before)
+	return begin, l.err
+}
+
+// Close fills the space that is left with stuffing and writes the last frames. It
+// does not close the writer.
+func (l *Layout) Close() error {
+	if n := len(l.ends); n > 0 {
+		space := l.ends[n-1] - l.next - (n-1)*l.format.offset()
+		l.stuff(bits{}, 8*space)
+	}
+	return l.err
+}
+
+// append appends a frame without main data to the pending ones.
+func (l *Layout) append(head [headerSize]byte, side [32]byte, begin, size int) {
+	if l.start > 0 && l.start >= len(l.pending)/2 {
+		moved := l.start
+		l.pending = l.pending[:copy(l.pending, l.pending[moved:])]
+		for i := range l.ends {
+			l.ends[i] -= moved
+		}
+		l.next -= moved
+		l.start = 0
+	}
+	if len(l.ends) == 0 {
+		l.next = len(l.pending) + l.format.offset()
+	}
+	l.format.setBegin(side[:], begin)
+	end := len(l.pending) + size
+	l.pending = append(l.pending, head[:]...)
+	l.pending = append(l.pending, side[:l.format.SideInfoSize()]...)
+	l.pending = slices.Grow(l.pending, end-len(l.pending))[:end]
+	l.ends = append(l.ends, end)
+}
+
+// put writes main data.
+func (l *Layout) put(b []byte) {
+	for len(b) > 0 {
+		n := copy(l.pending[l.next:l.ends[0]], b)
+		b = b[n:]
+		l.advance(n)
+	}
+}
+
+// fill writes n equal bytes of main data.
+func (l *Layout) fill(c byte, n int) {
+	for n > 0 {
+		space := l.pending[l.next:min(l.next+n, l.ends[0])]
+		for i := range space {
+			space[i] = c
+		}
+		n -= len(space)
+		l.advance(len(space))
+	}
+}
+
+// advance moves next, and writes the first frame if it is full.
+func (l *Layout) advance(n int) {
+	l.next += n
+	if l.next < l.ends[0] {
+		return
+	}
+	if l.err == nil {
+		_, l.err = l.w.Write(l.pending[l.start:l.ends[0]])
+	}
+	l.start = l.ends[0]
+	l.ends = l.ends[:copy(l.ends, l.ends[1:])]
+	l.next += l.format.offset()
+}

@@ -1,0 +1,58 @@
+package mp3
+
+// rules has what LAME's bit reservoir depends on in streams of one format. All
+// sizes are in bits.
+type rules struct {
+	overhead     int                      // header and side information of a frame
+	most         int                      // the most that the main data of a frame may have, and a frame with the reservoir after it
+	maxReservoir int                      // what main_data_begin can address, in whole multiples of 8
+	bits         [topBitRateIndex + 1]int // the size of a frame without padding, by the bit rate's index
+	top          int                      // the highest index that LAME uses in VBR
+}
+
+// maxGranule is the most that LAME gives a granule, or one with the reservoir
+// after it, in bits.
+const maxGranule = 7680
+
+func newRules(h Header) rules {
+	r := rules{overhead: 8 * h.offset(), maxReservoir: 8 * h.maxBegin(), top: topBitRateIndex}
+	r.most = maxGranule * h.granules()
+	if h.Version == MPEG25 {
+		r.top = 8 // 64 kbit/s
+	}
+	for i, rate := range h.bitRates() {
+		r.bits[i] = 8 * h.size(rate)
+	}
+	return r
+}
+
+// reservoirLimit returns how much the reservoir may have after a frame of the
+// given size.
+func (r *rules) reservoirLimit(frame int) int {
+	return max(min(r.most-frame, r.maxReservoir), 0)
+}
+
+// capacity returns how many bits of main data fit into a frame of the given size
+// and the reservoir before it.
+func (r *rules) capacity(frame, reservoir int) int {
+	return min(frame-r.overhead+min(reservoir, r.reservoirLimit(frame)), r.most)
+}
+
+// bitRateIndex returns the index of the bit rate that LAME gives to a frame of a
+// VBR stream, and whether its main data fits. It is the lowest at which the main
+// data fits, unless that leaves more unused than a reservoir after a frame of the
+// highest bit rate may have at each higher one.
+func (r *rules) bitRateIndex(bits, reservoir int) (index int, fits bool) {
+	lowest := 1
+	for lowest < r.top && r.capacity(r.bits[lowest], reservoir) < bits {
+		lowest++
+	}
+	index = lowest
+	if limit := r.reservoirLimit(r.bits[r.top]); limit > 0 && bits > 0 {
+		index = r.top
+		for index > lowest && r.capacity(r.bits[index], reservoir)-bits > limit {
+			index--
+		}
+	}
+	return index, bits <= r.capacity(r.bits[index], reservoir)
+}

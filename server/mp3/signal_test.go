@@ -1,0 +1,102 @@
+package mp3_test
+
+import (
+	"encoding/binary"
+	"math"
+	"math/rand/v2"
+)
+
+// signal is a sound by its name. It fills a sample for each channel.
+type signal struct {
+	name  string
+	sound func(r *rand.Rand, t float64, out []float64)
+}
+
+// signals are of the kinds that make encoders behave differently.
+var signals = []signal{
+	{"speech", speech},
+	{"chords", chords},
+	{"noise with pauses", pauses},
+	{"clicks", clicks},
+	{"silence", func(*rand.Rand, float64, []float64) {}},
+	{"clipped", func(r *rand.Rand, t float64, out []float64) {
+		chords(r, t, out)
+		for c := range out {
+			out[c] = max(-1, min(1, 6*out[c]))
+		}
+	}},
+	{"fading", func(r *rand.Rand, t float64, out []float64) {
+		chords(r, t, out)
+		for c := range out {
+			out[c] *= math.Exp(-3 * t)
+		}
+	}},
+}
+
+// speech is like it in what matters here: voiced syllables whose pitch moves,
+// hisses and short pauses, nearly the same in both channels.
+func speech(r *rand.Rand, t float64, out []float64) {
+	syllable := math.Mod(t, 0.31) / 0.31
+	envelope := math.Pow(max(0, math.Sin(math.Pi*syllable)), 2)
+	pitch := 2 * math.Pi * (120*t + 6*math.Sin(2*math.Pi*0.7*t))
+	v := 0.0
+	for k := 1.0; k <= 18; k++ {
+		low, high := (k*120-600)/500, (k*120-1700)/400
+		formants := math.Exp(-low*low) + 0.5*math.Exp(-high*high)
+		v += formants * math.Sin(k*pitch)
+	}
+	v *= 0.15 * envelope
+	if syllable > 0.8 {
+		v += 0.1 * r.NormFloat64()
+	}
+	for c := range out {
+		out[c] = v + 0.0005*r.NormFloat64()
+	}
+}
+
+// chords are dense and differ between the channels.
+func chords(_ *rand.Rand, t float64, out []float64) {
+	chord := math.Floor(t / 0.4)
+	for c := range out {
+		v := 0.0
+		for k := range 12 {
+			f := 110 * math.Pow(2, (float64(k)*5+chord*3+float64(7*c))/12)
+			v += math.Sin(2*math.Pi*math.Mod(f, 7000)*t+float64(k*c)) / 14
+		}
+		out[c] = v
+	}
+}
+
+// pauses are bursts of noise between digital silence.
+func pauses(r *rand.Rand, t float64, out []float64) {
+	if math.Mod(t, 0.7) > 0.4 {
+		return
+	}
+	for c := range out {
+		out[c] = 0.3 * r.NormFloat64()
+	}
+}
+
+func clicks(r *rand.Rand, t float64, out []float64) {
+	if r.IntN(3000) == 0 || t == 0 {
+		for c := range out {
+			out[c] = 2*r.Float64() - 1
+		}
+	}
+}
+
+// pcm returns samples of the signal for each channel as interleaved 32-bit floats,
+// little-endian.
+func (s signal) pcm(rate, channels, samples int) []byte {
+	r := rand.New(rand.NewPCG(1, uint64(rate*channels)))
+	out := make([]float64, channels)
+	b := make([]byte, 0, 4*channels*samples)
+	for i := range samples {
+		clear(out)
+		s.sound(r, float64(i)/float64(rate), out)
+		for _, v := range out {
+			b = binary.LittleEndian.AppendUint32(b, math.Float32bits(float32(v)))
+		}
+	}
+	return b
+}
