@@ -149,7 +149,7 @@ func (b *batch) sweep() {
 	nothing := membus.New()
 	service := converter.New(converter.Config{
 		Updater: &jobs.Updater{Jobs: opened.Jobs, Bus: nothing, Log: log, Now: now}, Bus: nothing,
-		Videos: opened.Videos, Tracks: counted{opened.Tracks, rounds}, TempDir: t.TempDir(), Log: log, Now: now,
+		Videos: opened.Videos, Tracks: counted{opened.Tracks, rounds}, Log: log, Now: now,
 		SweepInterval: time.Millisecond,
 	})
 	ctx, cancel := context.WithCancel(b.ctx)

@@ -71,13 +71,6 @@ type Job struct {
 	Rev     int64 // see store.Jobs
 }
 
-// Warning describes an unexpected property of the result of a finished job. Its
-// codes are part of the API, like those of errors.
-type Warning struct {
-	Code    string
-	Message string
-}
-
 // Track returns the track with the given number, or nil.
 func (j Job) Track(number int) *Track {
 	for i := range j.Tracks {

@@ -84,8 +84,8 @@ func (j *Job) RenewLease(attempt int, lease time.Duration, percent float64, rema
 	return nil
 }
 
-// Finish completes the job with the attempt's track.
-func (j *Job) Finish(attempt int, track Track, now time.Time) error {
+// Finish completes the job with the attempt's track and the warnings about it.
+func (j *Job) Finish(attempt int, track Track, warnings []Warning, now time.Time) error {
 	if err := j.held(attempt); err != nil {
 		return err
 	}
@@ -93,7 +93,8 @@ func (j *Job) Finish(attempt int, track Track, now time.Time) error {
 		return err
 	}
 	track.Number = 1
-	j.Tracks, j.Progress, j.Notification = []Track{track}, 100, NotificationPending
+	j.Tracks, j.Warnings = []Track{track}, cleanWarnings(warnings)
+	j.Progress, j.Notification = 100, NotificationPending
 	return nil
 }
 

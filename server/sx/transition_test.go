@@ -22,7 +22,7 @@ func job(t *testing.T, state sx.State) sx.Job {
 		sx.StateUploading: {},
 		sx.StateQueued:    {queue},
 		sx.StateRunning:   {queue, claim},
-		sx.StateDone:      {queue, claim, func() error { return j.Finish(1, sx.Track{ID: "t"}, now) }},
+		sx.StateDone:      {queue, claim, func() error { return j.Finish(1, sx.Track{ID: "t"}, nil, now) }},
 		sx.StateFailed:    {queue, claim, func() error { return j.Fail(1, sx.NewError(sx.CodeNoAudio, "no sound"), now) }},
 		sx.StateCancelled: {queue, func() error { return j.Cancel(now) }},
 		sx.StateExpired:   {func() error { return j.Expire(now) }},
@@ -51,7 +51,7 @@ func TestMoves(t *testing.T) {
 		{"queue", func(j *sx.Job) error { return j.Queue("digest", now) }, map[sx.State]sx.State{sx.StateUploading: sx.StateQueued}},
 		{"claim", func(j *sx.Job) error { return j.Claim("w", lease, now) }, map[sx.State]sx.State{sx.StateQueued: sx.StateRunning}},
 		{"renew lease", func(j *sx.Job) error { return j.RenewLease(1, lease, 5, 0, now) }, map[sx.State]sx.State{sx.StateRunning: sx.StateRunning}},
-		{"finish", func(j *sx.Job) error { return j.Finish(1, sx.Track{}, now) }, map[sx.State]sx.State{sx.StateRunning: sx.StateDone}},
+		{"finish", func(j *sx.Job) error { return j.Finish(1, sx.Track{}, nil, now) }, map[sx.State]sx.State{sx.StateRunning: sx.StateDone}},
 		{"fail for good", func(j *sx.Job) error { return j.Fail(1, permanent, now) }, map[sx.State]sx.State{sx.StateRunning: sx.StateFailed}},
 		{"fail for now", func(j *sx.Job) error { return j.Fail(1, transient, now) }, map[sx.State]sx.State{sx.StateRunning: sx.StateQueued}},
 		{"release", func(j *sx.Job) error { return j.Release(1, now) }, map[sx.State]sx.State{sx.StateRunning: sx.StateQueued}},
@@ -99,7 +99,7 @@ func TestEarlierAttemptIsFenced(t *testing.T) {
 	}
 	for name, err := range map[string]error{
 		"RenewLease": j.RenewLease(1, lease, 50, 0, now),
-		"Finish":     j.Finish(1, sx.Track{}, now),
+		"Finish":     j.Finish(1, sx.Track{}, nil, now),
 		"Fail":       j.Fail(1, sx.NewError(sx.CodeNoAudio, "no sound"), now),
 		"Release":    j.Release(1, now),
 	} {
@@ -107,7 +107,7 @@ func TestEarlierAttemptIsFenced(t *testing.T) {
 			t.Errorf("%s by the first attempt gave %v, want code conflict", name, err)
 		}
 	}
-	if err := j.Finish(2, sx.Track{}, now); err != nil {
+	if err := j.Finish(2, sx.Track{}, nil, now); err != nil {
 		t.Errorf("Finish by the second attempt: %v", err)
 	}
 }

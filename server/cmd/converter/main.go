@@ -28,13 +28,13 @@ func run() int {
 		return p.LockDirectory("temp", *temp)
 	}
 	return p.Main(context.Background(), os.Args[1:], func(ctx context.Context, deps service.Dependencies) (service.Service, error) {
-		transcoder, err := ffmpeg.New(ctx, ffmpeg.Config{Log: deps.Log})
+		transcoder, err := ffmpeg.New(ctx, ffmpeg.Config{TempDir: *temp, Log: deps.Log})
 		if err != nil {
 			return service.Service{}, err
 		}
 		s := converter.New(converter.Config{
 			Updater: deps.Updater, Bus: deps.Bus, Videos: deps.Store.Videos, Tracks: deps.Store.Tracks,
-			Transcoder: transcoder, Slots: *slots, TempDir: *temp,
+			Transcoder: transcoder, Slots: *slots,
 			Log: deps.Log, Now: time.Now, Registerer: deps.Registry,
 		})
 		return service.Service{Run: s.Run}, nil

@@ -28,9 +28,6 @@ type Config struct {
 	Tracks     store.Tracks
 	Transcoder Transcoder
 	Slots      int // concurrent conversions, at least 1
-	// TempDir holds MP3s before they are stored. No other process may use it,
-	// because files of earlier processes are removed.
-	TempDir    string
 	Log        *slog.Logger
 	Now        func() time.Time
 	Registerer prometheus.Registerer
@@ -74,11 +71,8 @@ func New(cfg Config) *Service {
 }
 
 // Run converts until ctx ends. Then it stops the running conversions, releases
-// their jobs and returns nil. It returns an error only if it cannot start.
+// their jobs and returns nil.
 func (s *Service) Run(ctx context.Context) error {
-	if err := s.clearTemp(); err != nil {
-		return err
-	}
 	reconciler := &jobs.Reconciler{
 		Updater: s.Updater, Queue: bus.Convert, Every: s.ReconcileInterval,
 		Due: func(j sx.Job, now time.Time) bool { return j.State == sx.StateQueued && !now.Before(j.NotBefore) },

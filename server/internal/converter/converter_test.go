@@ -261,6 +261,40 @@ func TestSecondAttemptSucceeds(t *testing.T) {
 	}
 }
 
+// TestFailureAfterPut checks that no track is left of an attempt that fails after it
+// has stored one.
+func TestFailureAfterPut(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	cfg := f.config(transcoderFunc(func(_ context.Context, in converter.Input, out converter.Output) (converter.Result, error) {
+		if err := out.Put(store.Head{}, in.Video); err != nil {
+			return converter.Result{}, err
+		}
+		if ids := f.tracks(); len(ids) != 1 {
+			t.Errorf("tracks %v during the attempt", ids)
+		}
+		return converter.Result{}, sx.NewError(sx.CodeTruncated, "the video is truncated")
+	}))
+	cfg.SweepInterval = time.Hour
+	f.start(cfg)
+	f.waitForState(f.queue([]byte("video")).ID, sx.StateFailed)
+	if ids := f.tracks(); len(ids) != 0 {
+		t.Errorf("tracks %v", ids)
+	}
+}
+
+func TestSuccessWithoutTrack(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.start(f.config(transcoderFunc(func(context.Context, converter.Input, converter.Output) (converter.Result, error) {
+		return converter.Result{}, nil
+	})))
+	j := f.queue([]byte("video"))
+	if j = f.waitFor(j.ID, func(j sx.Job) bool { return j.Failures == 1 }); j.Error.Code != sx.CodeConversionFailed {
+		t.Errorf("error %+v", j.Error)
+	}
+}
+
 func TestMissingVideo(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -298,7 +332,7 @@ func TestSweep(t *testing.T) {
 		return j
 	}
 	running := attempt(2, nil)
-	done := attempt(2, func(j *sx.Job) error { return j.Finish(2, sx.Track{ID: sx.TrackID(j.ID, 2)}, f.now()) })
+	done := attempt(2, func(j *sx.Job) error { return j.Finish(2, sx.Track{ID: sx.TrackID(j.ID, 2)}, nil, f.now()) })
 	cancelled := attempt(1, func(j *sx.Job) error { return j.Cancel(f.now()) })
 
 	keep := []string{put(sx.TrackID(running.ID, 2)), put(sx.TrackID(done.ID, 2)), put(running.ID + "-odd")}
@@ -328,35 +362,5 @@ func TestReleaseAll(t *testing.T) {
 		if j := f.job(id); j.State != sx.StateQueued || j.Attempt != attempts || j.LeaseExpirations != 0 || j.Failures != 0 {
 			t.Errorf("job %+v", j)
 		}
-	}
-}
-
-func TestLeftoversAreRemovedAtStart(t *testing.T) {
-	t.Parallel()
-	f := newFixture(t)
-	cfg := f.config(&fakeTranscoder{})
-	left, foreign := filepath.Join(cfg.TempDir, sx.TrackID(sx.NewID(), 3)), filepath.Join(cfg.TempDir, "notes")
-	for _, dir := range []string{left, foreign} {
-		if err := os.MkdirAll(filepath.Join(dir, "x"), 0o700); err != nil {
-			t.Fatal(err)
-		}
-	}
-	f.start(cfg)
-	testkit.Eventually(t, "removal of an earlier run's files", func() bool { _, err := os.Stat(left); return os.IsNotExist(err) }, func() any { return left })
-	if err := os.RemoveAll(foreign); err != nil { // it was kept
-		t.Error(err)
-	}
-}
-
-func TestInvalidTempDir(t *testing.T) {
-	t.Parallel()
-	f := newFixture(t)
-	cfg := f.config(&fakeTranscoder{})
-	cfg.TempDir = filepath.Join(cfg.TempDir, "file")
-	if err := os.WriteFile(cfg.TempDir, nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if err := converter.New(cfg).Run(t.Context()); err == nil {
-		t.Error("no error")
 	}
 }

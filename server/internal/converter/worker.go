@@ -84,14 +84,14 @@ func (s *Service) attempt(ctx context.Context, job sx.Job, expiry time.Time) {
 
 	attemptCtx, abort := context.WithCancelCause(ctx)
 	renewer := s.startRenewing(attemptCtx, abort, job, expiry, log)
-	track, err := s.convert(attemptCtx, job, renewer.setProgress)
+	track, warnings, err := s.convert(attemptCtx, job, renewer.setProgress)
 	expiry = renewer.stop()
 	cause := context.Cause(attemptCtx)
 	abort(nil)
 
 	switch {
 	case err == nil:
-		end(s.finish(ctx, job, track, expiry, log))
+		end(s.finish(ctx, job, track, warnings, expiry, log))
 	case errors.Is(cause, errLeaseLost):
 		log.InfoContext(ctx, "conversion aborted", "cause", errLeaseLost)
 		end(resultLeaseLost)
@@ -105,16 +105,16 @@ func (s *Service) attempt(ctx context.Context, job sx.Job, expiry time.Time) {
 
 // finish records the track as the job's result. If the job is no longer this
 // attempt's, it removes the track.
-func (s *Service) finish(ctx context.Context, job sx.Job, track sx.Track, expiry time.Time, log *slog.Logger) string {
+func (s *Service) finish(ctx context.Context, job sx.Job, track sx.Track, warnings []sx.Warning, expiry time.Time, log *slog.Logger) string {
 	err := s.record(ctx, job.ID, expiry, func(j *sx.Job) error {
 		if slices.ContainsFunc(j.Tracks, func(t sx.Track) bool { return t.ID == track.ID }) {
 			return errAlreadyRecorded
 		}
-		return j.Finish(job.Attempt, track, s.Now())
+		return j.Finish(job.Attempt, track, warnings, s.Now())
 	})
 	switch {
 	case err == nil:
-		log.InfoContext(ctx, "conversion done", "duration", track.Duration, "size", track.Size)
+		log.InfoContext(ctx, "conversion done", "duration", track.Duration, "size", track.Size, "warnings", len(warnings))
 		return resultDone
 	case jobs.IsStale(err):
 		log.InfoContext(ctx, "result discarded", "cause", errLeaseLost, "error", err)

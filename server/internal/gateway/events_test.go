@@ -110,7 +110,7 @@ func TestEventsFollowAJob(t *testing.T) {
 		t.Errorf("progress %+v", e.Job)
 	}
 	f.change(id, func(j *sx.Job) error {
-		return j.Finish(1, sx.Track{ID: "t", Size: 3, SHA256: digest(nil), Duration: time.Second}, f.clock.Now())
+		return j.Finish(1, sx.Track{ID: "t", Size: 3, SHA256: digest(nil), Duration: time.Second}, nil, f.clock.Now())
 	})
 	s.wantJob(id, sx.StateDone)
 	s.wantEnd()

@@ -242,7 +242,7 @@ func (f *fixture) convert(id string, mp3 []byte) sx.Job {
 		f.t.Fatal(err)
 	}
 	track := sx.Track{ID: trackID, Name: sx.MP3Name(j.Sent.Name), Size: d.Size, SHA256: d.SHA256, Duration: 1500 * time.Millisecond}
-	return f.change(id, func(j *sx.Job) error { return j.Finish(j.Attempt, track, f.clock.Now()) })
+	return f.change(id, func(j *sx.Job) error { return j.Finish(j.Attempt, track, nil, f.clock.Now()) })
 }
 
 // videos lists what the video store holds.

@@ -111,7 +111,7 @@ func TestUpdateNotifies(t *testing.T) {
 	f := newFixture(t)
 	id := f.create(sx.StateQueued).ID
 	f.update(id, func(j *sx.Job) error { return j.Claim("worker", time.Minute, f.clock.Now()) })
-	f.update(id, func(j *sx.Job) error { return j.Finish(j.Attempt, sx.Track{Size: 1}, f.clock.Now()) })
+	f.update(id, func(j *sx.Job) error { return j.Finish(j.Attempt, sx.Track{Size: 1}, nil, f.clock.Now()) })
 	f.want("the end", 0, 1)
 	f.update(id, func(j *sx.Job) error { return j.MarkNotified(f.clock.Now()) })
 	f.want("the notification", 0, 0)

@@ -51,10 +51,6 @@ const reconcileInterval = 5 * time.Second
 // Run serves until ctx ends, then releases the running jobs and returns. Errors that
 // an operator can cause (address or directory in use, no ffmpeg) are *sx.Errors.
 func Run(ctx context.Context, cfg Config) error {
-	transcoder, err := ffmpeg.New(ctx, ffmpeg.Config{Log: cfg.Log})
-	if err != nil {
-		return err
-	}
 	data, err := filepath.Abs(cfg.Data)
 	if err != nil {
 		return fmt.Errorf("resolve the path of the data directory: %w", err)
@@ -64,6 +60,10 @@ func Run(ctx context.Context, cfg Config) error {
 		return err
 	}
 	defer func() { _ = stored.Close() }()
+	transcoder, err := ffmpeg.New(ctx, ffmpeg.Config{TempDir: filepath.Join(data, "tmp"), Log: cfg.Log})
+	if err != nil {
+		return err
+	}
 	listener, err := httpserver.Listen(ctx, cfg.Addr)
 	if err != nil {
 		return err
@@ -167,7 +167,7 @@ func (d *dependencies) handler(g *gateway.Service, health *httpserver.Health) ht
 func (d *dependencies) converter(t converter.Transcoder) *converter.Service {
 	return converter.New(converter.Config{
 		Updater: d.updater, Bus: d.bus, Videos: d.store.Videos, Tracks: d.store.Tracks,
-		Transcoder: t, Slots: d.cfg.Conversions, TempDir: filepath.Join(d.data, "tmp"),
+		Transcoder: t, Slots: d.cfg.Conversions,
 		Log: d.cfg.Log, Now: time.Now, Registerer: d.registry,
 	})
 }

@@ -358,8 +358,9 @@ func TestProgress(t *testing.T) {
 		t.Fatal(err)
 	}
 	var seen []converter.Progress
-	_, err = transcoder(t, nil).Transcode(t.Context(), f, info.Size(), sx.Options{Quality: new(int)},
-		filepath.Join(t.TempDir(), "out.mp3"), func(p converter.Progress) { seen = append(seen, p) })
+	_, err = transcoder(t, nil).Transcode(t.Context(),
+		converter.Input{Video: f, Size: info.Size(), Options: sx.Options{Quality: new(int)}},
+		converter.Output{Put: discard.Put, Progress: func(p converter.Progress) { seen = append(seen, p) }})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,8 +6,8 @@ package ffmpeg
 import (
 	"context"
 	"fmt"
-	"io"
 	"log/slog"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
@@ -17,6 +17,7 @@ import (
 
 	"github.com/soundextract/sx/server/internal/converter"
 	"github.com/soundextract/sx/server/internal/sniff"
+	"github.com/soundextract/sx/server/internal/store"
 	"github.com/soundextract/sx/server/sx"
 )
 
@@ -34,6 +35,11 @@ type Config struct {
 	// The timeout of a conversion is ten times the video's duration, but at least
 	// MinTime and at most MaxTime (default 5 min and 6 h).
 	MinTime, MaxTime time.Duration
+
+	// TempDir holds MP3s before they are stored; default: that of the system. If it
+	// is set, no other process may use it, because New removes the files of an
+	// earlier one.
+	TempDir string
 
 	Log *slog.Logger
 }
@@ -71,6 +77,9 @@ func New(ctx context.Context, cfg Config) (*Transcoder, error) {
 	}
 	decoders, err := codecs(ctx, cfg.FFprobe, "-decoders")
 	if err != nil {
+		return nil, err
+	}
+	if err := clearTemp(cfg.TempDir); err != nil {
 		return nil, err
 	}
 	return &Transcoder{
@@ -128,25 +137,30 @@ func codecs(ctx context.Context, program, list string) ([]string, error) {
 }
 
 // Transcode implements converter.Transcoder.
-func (t *Transcoder) Transcode(ctx context.Context, src io.ReadSeeker, size int64, o sx.Options, out string, progress func(converter.Progress)) (converter.Result, error) {
-	format, err := sniff.Read(src)
+func (t *Transcoder) Transcode(ctx context.Context, input converter.Input, output converter.Output) (converter.Result, error) {
+	format, err := sniff.Read(input.Video)
 	if err != nil {
 		return converter.Result{}, err
 	}
-	if out, err = filepath.Abs(out); err != nil {
-		return converter.Result{}, fmt.Errorf("resolving the output's path: %w", err)
+	dir, err := os.MkdirTemp(t.cfg.TempDir, tempPrefix+"*")
+	if err != nil {
+		return converter.Result{}, fmt.Errorf("creating the temporary directory: %w", err)
 	}
-	in, err := serveSource(ctx, src, size)
+	defer os.RemoveAll(dir) //nolint:errcheck // New removes what is left
+	in, err := serveSource(ctx, input.Video, input.Size)
 	if err != nil {
 		return converter.Result{}, err
 	}
 	defer in.Close()
 
-	c := conversion{Transcoder: t, in: in, format: format, options: o, out: out, progress: progress}
+	c := conversion{
+		Transcoder: t, in: in, format: format, options: input.Options,
+		out: filepath.Join(dir, "track.mp3"), progress: output.Progress,
+	}
 	result, err := c.run(ctx)
 	switch {
 	case err == nil:
-		return result, nil
+		return result, putFile(c.out, output)
 	case ctx.Err() != nil:
 		return converter.Result{}, context.Cause(ctx)
 	}
@@ -155,6 +169,42 @@ func (t *Transcoder) Transcode(ctx context.Context, src io.ReadSeeker, size int6
 		return converter.Result{}, fmt.Errorf("reading the stored video: %w", broken)
 	}
 	return converter.Result{}, err
+}
+
+func putFile(path string, output converter.Output) error {
+	mp3, err := os.Open(path)
+	if err != nil {
+		return fmt.Errorf("opening the finished MP3: %w", err)
+	}
+	defer mp3.Close() //nolint:errcheck // it was only read
+	return output.Put(store.Head{}, mp3)
+}
+
+// tempPrefix is the start of the names of temporary directories.
+const tempPrefix = "conversion-"
+
+// clearTemp creates the directory and removes the temporary directories that a
+// killed process left in it.
+func clearTemp(dir string) error {
+	if dir == "" {
+		return nil
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return fmt.Errorf("creating the directory for temporary files: %w", err)
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return fmt.Errorf("reading the directory for temporary files: %w", err)
+	}
+	for _, e := range entries {
+		if !strings.HasPrefix(e.Name(), tempPrefix) {
+			continue
+		}
+		if err := os.RemoveAll(filepath.Join(dir, e.Name())); err != nil {
+			return fmt.Errorf("removing the temporary files of an earlier run: %w", err)
+		}
+	}
+	return nil
 }
 
 // conversion is one call of Transcode.

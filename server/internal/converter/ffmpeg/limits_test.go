@@ -111,7 +111,7 @@ func TestCancelKillsTheWholeGroup(t *testing.T) {
 			result := make(chan error, 1)
 			go func() {
 				src := &stalled{bytes.NewReader(sound), ctx, int64(len(sound) / 2)}
-				_, err := tc.Transcode(ctx, src, int64(len(sound)), sx.Options{}, filepath.Join(t.TempDir(), "out.mp3"), func(converter.Progress) {})
+				_, err := tc.Transcode(ctx, converter.Input{Video: src, Size: int64(len(sound))}, discard)
 				result <- err
 			}()
 			group := groupOf(t, started)
@@ -168,7 +168,7 @@ ffmpeg -v error -y -f lavfi -i sine=duration=3 -f mp3 "$out"`)
 	tc := transcoder(t, func(c *ffmpeg.Config) { c.FFmpeg = path })
 	data := read(t, media(t, "in.mp4", video("-movflags", "+faststart")...))
 	src := &failing{bytes.NewReader(data), int64(len(data) - 400), errDisk}
-	_, err := tc.Transcode(t.Context(), src, int64(len(data)), sx.Options{}, filepath.Join(t.TempDir(), "out.mp3"), func(converter.Progress) {})
+	_, err := tc.Transcode(t.Context(), converter.Input{Video: src, Size: int64(len(data))}, discard)
 	if !errors.Is(err, errDisk) {
 		t.Errorf("got %v", err)
 	}

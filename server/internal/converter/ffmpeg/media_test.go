@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"io"
 	"log/slog"
 	"os"
 	"os/exec"
@@ -18,6 +19,7 @@ import (
 
 	"github.com/soundextract/sx/server/internal/converter"
 	"github.com/soundextract/sx/server/internal/converter/ffmpeg"
+	"github.com/soundextract/sx/server/internal/store"
 	"github.com/soundextract/sx/server/sx"
 )
 
@@ -101,9 +103,34 @@ func convertWith(ctx context.Context, t *testing.T, tc *ffmpeg.Transcoder, path 
 		t.Fatal(err)
 	}
 	mp3 = filepath.Join(t.TempDir(), "out.mp3")
-	result, err = tc.Transcode(ctx, f, info.Size(), o, mp3, func(converter.Progress) {})
+	result, err = tc.Transcode(ctx, converter.Input{Video: f, Size: info.Size(), Options: o}, toFile(mp3))
 	return mp3, result, err
 }
+
+// toFile writes the MP3 to a file.
+func toFile(path string) converter.Output {
+	return converter.Output{Progress: func(converter.Progress) {}, Put: func(head store.Head, body io.Reader) error {
+		out, err := os.Create(path)
+		if err != nil {
+			return err
+		}
+		defer out.Close() //nolint:errcheck // a test reads it
+		if _, err := out.Seek(int64(head.Size), io.SeekStart); err != nil {
+			return err
+		}
+		if _, err := io.Copy(out, body); err != nil {
+			return err
+		}
+		first, err := head.Read()
+		if err == nil {
+			_, err = out.WriteAt(first, 0)
+		}
+		return err
+	}}
+}
+
+// discard reads the MP3 and stores nothing.
+var discard = toFile(os.DevNull)
 
 func mustConvert(t *testing.T, path string, o sx.Options) (mp3 string, result converter.Result) {
 	t.Helper()

@@ -59,8 +59,7 @@ func TestReadErrorIsTransient(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			src := &failing{bytes.NewReader(tt.data), tt.from, tt.err}
-			_, err := transcoder(t, nil).Transcode(t.Context(), src, int64(len(tt.data)), sx.Options{},
-				filepath.Join(t.TempDir(), "out.mp3"), func(converter.Progress) {})
+			_, err := transcoder(t, nil).Transcode(t.Context(), converter.Input{Video: src, Size: int64(len(tt.data))}, discard)
 			if !errors.Is(err, tt.want) || sx.CodeOf(err).Permanent() {
 				t.Errorf("got %v, want %v\n%s", err, tt.want, causes(err))
 			}
