@@ -54,10 +54,15 @@ func (e *Unreachable) ErrorCode() sx.Code { return sx.CodeUnreachable }
 // Unwrap returns the network error.
 func (e *Unreachable) Unwrap() error { return e.Err }
 
-// NewRequest returns a request for a path of the server. query may be nil.
+// NewRequest returns a request for a path of the server, in which names and IDs are
+// escaped with url.PathEscape. query may be nil.
 func (c *Client) NewRequest(ctx context.Context, method, path string, query url.Values, body io.Reader) (*http.Request, error) {
+	plain, err := url.PathUnescape(path)
+	if err != nil {
+		return nil, fmt.Errorf("make request: %w", err)
+	}
 	u := *c.base
-	u.Path += path
+	u.Path, u.RawPath = c.base.Path+plain, c.base.EscapedPath()+path
 	u.RawQuery = query.Encode()
 	req, err := http.NewRequestWithContext(ctx, method, u.String(), body)
 	if err != nil {
