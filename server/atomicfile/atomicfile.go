@@ -7,12 +7,13 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 )
 
 // Write replaces path with a file that has the given content and mode. The
 // content is on disk when it returns nil; after an error, path is as it was.
 func Write(path string, content []byte, mode fs.FileMode) error {
-	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*.tmp")
+	f, err := os.CreateTemp(filepath.Dir(path), temporaryPrefix(path)+"*"+temporarySuffix)
 	if err != nil {
 		return fmt.Errorf("create a temporary file: %w", err)
 	}
@@ -26,6 +27,29 @@ func Write(path string, content []byte, mode fs.FileMode) error {
 	}
 	return Commit(f, path)
 }
+
+// Clean removes the temporary files that crashes during Write(path) have left.
+// Nothing may be writing to path meanwhile.
+func Clean(path string) error {
+	dir, prefix := filepath.Dir(path), temporaryPrefix(path)
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return fmt.Errorf("find the temporary files of %s: %w", path, err)
+	}
+	for _, e := range entries {
+		if strings.HasPrefix(e.Name(), prefix) && strings.HasSuffix(e.Name(), temporarySuffix) {
+			if err := os.Remove(filepath.Join(dir, e.Name())); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// The names of Write's temporary files have a random part between these.
+const temporarySuffix = ".tmp"
+
+func temporaryPrefix(path string) string { return "." + filepath.Base(path) + "." }
 
 // Commit closes f, a file on the same file system as path, and renames it to
 // path. Its content is on disk when Commit returns nil; after an error, f is

@@ -43,6 +43,27 @@ func TestFailureLeavesNothing(t *testing.T) {
 	}
 }
 
+func TestClean(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "week [2]")
+	path := filepath.Join(dir, "file")
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"file", ".file.123.tmp", ".file.tmp.old", ".other.123.tmp"} {
+		if err := os.WriteFile(filepath.Join(dir, name), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := atomicfile.Clean(path); err != nil {
+		t.Fatal(err)
+	}
+	wantEntries(t, dir, 3)
+	if _, err := os.Stat(filepath.Join(dir, ".file.123.tmp")); err == nil {
+		t.Error("the temporary file of an interrupted Write is still there")
+	}
+}
+
 func wantEntries(t *testing.T, dir string, want int) {
 	t.Helper()
 	entries, err := os.ReadDir(dir)

@@ -30,7 +30,11 @@ func (f instanceFile) write(data string) error {
 	if err != nil {
 		return fmt.Errorf("encode the instance file: %w", err)
 	}
-	if err := atomicfile.Write(filepath.Join(data, instanceFileName), raw, 0o600); err != nil {
+	path := filepath.Join(data, instanceFileName)
+	if err := atomicfile.Clean(path); err != nil {
+		return fmt.Errorf("clean up after an earlier crash: %w", err)
+	}
+	if err := atomicfile.Write(path, raw, 0o600); err != nil {
 		return fmt.Errorf("write the instance file: %w", err)
 	}
 	return nil
