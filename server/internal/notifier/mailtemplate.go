@@ -39,7 +39,7 @@ func eventMail(e api.WebhookEvent) mailContent {
 		if job.Error != nil {
 			m.lines = append(m.lines,
 				mailLine{Text: "Reason: " + singleLine(job.Error.Message)},
-				mailLine{Text: "What to do: " + singleLine(strings.ReplaceAll(job.Error.Hint, " ID", " "+job.ID))})
+				mailLine{Text: "What to do: " + singleLine(job.Error.Hint)})
 		}
 		return m.withCommand("Show the job with:", "sx show "+job.ID)
 	}
