@@ -63,12 +63,12 @@ func TestFailures(t *testing.T) {
 			if tt.make != nil {
 				tt.make(o)
 			}
-			begin := time.Now()
+			start := time.Now()
 			o.refused(tt.code, tt.words, o.install(tt.args...)...)
-			if took := time.Since(begin); took > tt.soon {
+			if took := time.Since(start); took > tt.soon {
 				t.Errorf("the report took %v", took)
 			}
-			t.Logf("reported after %.0f s", time.Since(begin).Seconds())
+			t.Logf("reported after %.0f s", time.Since(start).Seconds())
 			o.recovered()
 		})
 	}

@@ -90,17 +90,17 @@ func BenchmarkInstall(b *testing.B) {
 	video := o.makeVideo("talk.mkv", 5, 440)
 	var sx, helm, first time.Duration
 	for b.Loop() {
-		begin := time.Now()
+		start := time.Now()
 		o.sx(o.install()...)
-		sx += time.Since(begin)
+		sx += time.Since(start)
 		o.register("ada")
 		o.sx("convert", video, "-o", video+".mp3", "--force")
-		first += time.Since(begin)
+		first += time.Since(start)
 		o.removeNamespace(ctx)
 
-		begin = time.Now()
+		start = time.Now()
 		o.helmInstall(ctx)
-		helm += time.Since(begin)
+		helm += time.Since(start)
 		o.removeNamespace(ctx)
 	}
 	runs := float64(b.N)

@@ -27,12 +27,12 @@ import (
 // TestLifecycle covers an installation from sx install to its removal.
 func TestLifecycle(t *testing.T) {
 	o := newOperator(within(t, 20*time.Minute), t, "e2e-life")
-	begin := time.Now()
+	start := time.Now()
 	o.sx(o.install("--preset", "quickstart")...)
 	o.register("ada")
 	talk := o.makeVideo("talk.mkv", 5, 440)
 	o.sx("convert", talk, "-o", filepath.Join(o.home, "talk.mp3"))
-	t.Logf("from sx install to the first MP3: %.1f s", time.Since(begin).Seconds())
+	t.Logf("from sx install to the first MP3: %.1f s", time.Since(start).Seconds())
 	o.sx(o.at("status", "--wait")...)
 
 	kept := o.interruptedUpload()
