@@ -17,7 +17,6 @@ import (
 	"github.com/soundextract/sx/server/api/client"
 	"github.com/soundextract/sx/server/internal/token"
 	"github.com/soundextract/sx/server/sx"
-	"github.com/soundextract/sx/server/testkit"
 	"github.com/soundextract/sx/server/testkit/stack"
 )
 
@@ -42,7 +41,7 @@ func rotation(t *testing.T, s *stack.Stack, keys string) {
 				t.Error(err)
 				return
 			}
-			res, err := testkit.Bearer(access).RoundTrip(req)
+			res, err := client.Bearer{Token: access}.RoundTrip(req)
 			if err != nil {
 				t.Error(err)
 				return

@@ -122,7 +122,7 @@ func anyGateway(t *testing.T, s *stack.Stack) {
 // await follows the job at a gateway until it has ended.
 func (p *account) await(ctx context.Context, gateway, id string) api.Job {
 	p.t.Helper()
-	c, err := client.New(gateway, &http.Client{Transport: testkit.Bearer(p.token)})
+	c, err := client.New(gateway, &http.Client{Transport: client.Bearer{Token: p.token}})
 	if err != nil {
 		p.t.Fatal(err)
 	}

@@ -7,7 +7,6 @@ package testkit
 import (
 	"context"
 	"fmt"
-	"net/http"
 	"testing"
 	"time"
 )
@@ -43,17 +42,4 @@ func EventuallyWithin(tb testing.TB, timeout time.Duration, what string, cond fu
 			tb.Fatalf("%s: not within %v%s", what, timeout, last)
 		}
 	}
-}
-
-// Bearer is a transport that sends an access token with each request; "" sends
-// none.
-type Bearer string
-
-// RoundTrip sends the request with the token.
-func (b Bearer) RoundTrip(req *http.Request) (*http.Response, error) {
-	if b != "" {
-		req = req.Clone(req.Context())
-		req.Header.Set("Authorization", "Bearer "+string(b))
-	}
-	return http.DefaultTransport.RoundTrip(req)
 }

@@ -5,7 +5,7 @@ import "net/http"
 // Bearer is an http.RoundTripper that authenticates requests with an access token
 // or a personal token (RFC 6750 section 2.1).
 type Bearer struct {
-	Token string
+	Token string            // "" sends none
 	Base  http.RoundTripper // nil means http.DefaultTransport
 }
 
@@ -15,7 +15,9 @@ func (b Bearer) RoundTrip(req *http.Request) (*http.Response, error) {
 	if base == nil {
 		base = http.DefaultTransport
 	}
-	req = req.Clone(req.Context())
-	req.Header.Set("Authorization", "Bearer "+b.Token)
+	if b.Token != "" {
+		req = req.Clone(req.Context())
+		req.Header.Set("Authorization", "Bearer "+b.Token)
+	}
 	return base.RoundTrip(req)
 }

@@ -120,7 +120,7 @@ func (f *fixture) start(cfg notifier.Config) *server {
 
 func (s *server) as(user string) *client.Client {
 	s.t.Helper()
-	c, err := client.New(s.url, &http.Client{Transport: testkit.Bearer(user)})
+	c, err := client.New(s.url, &http.Client{Transport: client.Bearer{Token: user}})
 	if err != nil {
 		s.t.Fatal(err)
 	}

@@ -62,7 +62,7 @@ func serve(t *testing.T) (url, data string) {
 
 func as(t *testing.T, url, token string) *client.Client {
 	t.Helper()
-	c, err := client.New(url, &http.Client{Transport: testkit.Bearer(token)})
+	c, err := client.New(url, &http.Client{Transport: client.Bearer{Token: token}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -178,7 +178,7 @@ func request(t *testing.T, url, token string, o operation, id string) (int, sx.C
 			req.Header.Set("Upload-Offset", "0")
 		}
 	}
-	res := must(testkit.Bearer(token).RoundTrip(req))(t)
+	res := must(client.Bearer{Token: token}.RoundTrip(req))(t)
 	defer func() { _ = res.Body.Close() }()
 	var e api.ErrorBody
 	if res.StatusCode >= http.StatusBadRequest && o.method != http.MethodHead {
@@ -235,7 +235,7 @@ func populate(t *testing.T, url string) users {
 	} {
 		req.Header.Set(k, v)
 	}
-	res := must(testkit.Bearer(p.alice.AccessToken).RoundTrip(req))(t)
+	res := must(client.Bearer{Token: p.alice.AccessToken}.RoundTrip(req))(t)
 	_ = res.Body.Close()
 	p.job = filepath.Base(res.Header.Get("Location"))
 	return p

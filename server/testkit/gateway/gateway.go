@@ -141,7 +141,7 @@ func (s *Server) services(log *slog.Logger) (http.Handler, func(context.Context)
 // Client returns a client of the server that is signed in.
 func (s *Server) Client(tb testing.TB) *client.Client {
 	tb.Helper()
-	c, err := client.New(s.URL, &http.Client{Transport: testkit.Bearer(s.Token)})
+	c, err := client.New(s.URL, &http.Client{Transport: client.Bearer{Token: s.Token}})
 	if err != nil {
 		tb.Fatal(err)
 	}

@@ -27,7 +27,6 @@ import (
 	"github.com/soundextract/sx/server/api"
 	"github.com/soundextract/sx/server/api/client"
 	"github.com/soundextract/sx/server/sx"
-	"github.com/soundextract/sx/server/testkit"
 	"github.com/soundextract/sx/server/testkit/gateway"
 )
 
@@ -64,7 +63,7 @@ func newFactory(streams *term.IOStreams, server access, state string) *cmdutil.F
 			return &config.Config{Server: server.url, Account: server.url, Parallel: 3, RetryTimeout: 20 * time.Second, StateDir: state}, nil
 		},
 		Client: func() (*client.Client, error) {
-			return client.New(server.url, &http.Client{Transport: testkit.Bearer(server.token)})
+			return client.New(server.url, &http.Client{Transport: client.Bearer{Token: server.token}})
 		},
 	}
 }
