@@ -1,6 +1,7 @@
 package term
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -11,8 +12,10 @@ import (
 // Column describes one column.
 type Column struct {
 	Header string
-	// Shrink lets the column shrink if the rows are wider than the terminal.
+	// Shrink lets the column shrink if the rows are wider than the terminal, the
+	// widest column first and none below Min; 0 is 8.
 	Shrink bool
+	Min    int
 	// Right aligns the cells to the right.
 	Right bool
 	// Optional lets the column be left out at a terminal that is too narrow for all.
@@ -33,7 +36,7 @@ func TextCell(s string) Cell { return Cell{Text: s} }
 
 const (
 	gap       = 2 // spaces between columns
-	minShrink = 8 // the least width of a shrunk column
+	minShrink = 8 // the default of Column.Min
 )
 
 // PrintTable prints the rows to Out. Every row has a cell for each column.
@@ -140,12 +143,17 @@ func measure(columns []Column, rows [][]Cell, width int) []int {
 		}
 		total += widths[i]
 	}
-	for i, c := range columns {
-		if c.Shrink && total > width {
-			less := min(total-width, widths[i]-min(widths[i], minShrink))
-			widths[i] -= less
-			total -= less
+	for ; total > width; total-- {
+		widest := -1
+		for i, c := range columns {
+			if c.Shrink && widths[i] > cmp.Or(c.Min, minShrink) && (widest < 0 || widths[i] > widths[widest]) {
+				widest = i
+			}
 		}
+		if widest < 0 {
+			break
+		}
+		widths[widest]--
 	}
 	return widths
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/soundextract/sx/cli/internal/term"
 )
@@ -56,6 +57,31 @@ func TestOptionalColumns(t *testing.T) {
 		}
 		if got := strings.Join(strings.Fields(out.String()), " "); got != want {
 			t.Errorf("%d: got\n%s\nwant\n%s", id, got, want)
+		}
+	}
+}
+
+// TestNarrowColumns checks that the widest columns shrink first, and none below its
+// least width.
+func TestNarrowColumns(t *testing.T) {
+	t.Parallel()
+	columns := []term.Column{{Header: "NAME", Shrink: true}, {Header: "DETAILS", Shrink: true, Min: 60}}
+	for _, tt := range []struct{ name, details, wantName, wantDetails int }{
+		{name: 10, details: 68, wantName: 10, wantDetails: 68},
+		{name: 10, details: 99, wantName: 10, wantDetails: 68},
+		{name: 70, details: 99, wantName: 18, wantDetails: 60},
+		{name: 70, details: 20, wantName: 58, wantDetails: 20},
+	} {
+		streams, out, _ := term.Test("")
+		streams.OutTTY = true
+		row := []term.Cell{term.TextCell(strings.Repeat("n", tt.name)), term.TextCell(strings.Repeat("d", tt.details))}
+		if err := term.PrintTable(streams, columns, [][]term.Cell{row}); err != nil {
+			t.Fatal(err)
+		}
+		_, line, _ := strings.Cut(out.String(), "\n")
+		got := strings.Fields(line)
+		if n, d := utf8.RuneCountInString(got[0]), utf8.RuneCountInString(got[1]); n != tt.wantName || d != tt.wantDetails {
+			t.Errorf("%d and %d columns became %d and %d, want %d and %d", tt.name, tt.details, n, d, tt.wantName, tt.wantDetails)
 		}
 	}
 }

@@ -85,10 +85,13 @@ func printDeliveries(streams *term.IOStreams, list []api.Delivery, now time.Time
 		}
 		return term.PrintTable(streams, make([]term.Column, len(rows[0])), rows)
 	}
-	columns := []term.Column{{Header: "EVENT"}, {Header: "TO", Shrink: true}, {Header: "STATE"}, {Header: "AGE", Optional: true}, {Header: "DETAILS", Shrink: true}}
+	columns := []term.Column{
+		{Header: "EVENT", Optional: true}, {Header: "TO", Shrink: true}, {Header: "STATE"},
+		{Header: "AGE", Optional: true}, {Header: "DETAILS", Shrink: true, Min: 16},
+	}
 	rows := make([][]term.Cell, len(list))
 	for i, d := range list {
-		rows[i] = cells(string(d.Event), short(d.Target), string(d.State), term.FormatAge(now.Sub(d.Created)), story(d, now))
+		rows[i] = cells(string(d.Event), strings.TrimPrefix(d.Target, "https://"), string(d.State), term.FormatAge(now.Sub(d.Created)), details(d, now))
 		rows[i][2].Color = map[sx.DeliveryState]string{sx.DeliveryDelivered: "32", sx.DeliveryFailed: "31"}[d.State]
 	}
 	return term.PrintTable(streams, columns, rows)
@@ -102,11 +105,8 @@ func cells(texts ...string) []term.Cell {
 	return row
 }
 
-// short is a target without what goes without saying.
-func short(target string) string { return strings.TrimPrefix(target, "https://") }
-
-// story is what a person wants to know beyond the state.
-func story(d api.Delivery, now time.Time) string {
+// details returns the last error and, if there is one, the time of the next attempt.
+func details(d api.Delivery, now time.Time) string {
 	if d.State != sx.DeliveryPending || d.LastError == "" || d.NextTry == nil {
 		return d.LastError
 	}

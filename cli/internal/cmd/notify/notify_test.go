@@ -70,8 +70,8 @@ func TestWhatPeopleSee(t *testing.T) {
 	}}, now); err != nil {
 		t.Fatal(err)
 	}
-	want = "EVENT     TO        STATE    AGE  DETAILS\n" +
-		"job.done  examp…g/  pending  1m   answered 500, redirects are no…ed; retry in 5m\n"
+	want = "EVENT     TO            STATE    AGE  DETAILS\n" +
+		"job.done  example.org/  pending  1m   answered 500, redirects are …; retry in 5m\n"
 	if out.String() != want {
 		t.Errorf("got\n%s\nwant\n%s", out, want)
 	}
