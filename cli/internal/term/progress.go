@@ -3,6 +3,7 @@ package term
 import (
 	"fmt"
 	"io"
+	"slices"
 	"sync"
 	"time"
 )
@@ -66,6 +67,17 @@ func (d *ProgressDisplay) Close() {
 	if d.live && len(d.bars) > 0 {
 		d.paint(true)
 		d.screen.Leave(d.io.ErrOut)
+	}
+}
+
+// DropUnfinished removes the bars that have not ended, whose last state would soon be
+// wrong on the screen.
+func (d *ProgressDisplay) DropUnfinished() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.bars = slices.DeleteFunc(d.bars, func(b *ProgressBar) bool { return b.status == waiting || b.status == active })
+	if d.live {
+		d.paint(false)
 	}
 }
 

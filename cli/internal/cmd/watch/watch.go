@@ -107,6 +107,9 @@ func runWatch(ctx context.Context, opts *Options) error {
 		},
 		Wait: func(reason string, until time.Time) { s.wait(reason, until) },
 	})
+	if ctx.Err() != nil {
+		display.DropUnfinished() // the jobs continue
+	}
 	if err != nil {
 		return err
 	}

@@ -37,7 +37,7 @@ func run(ctx context.Context, t *testing.T, server *gateway.Server, tty bool, re
 	streams, out, errOut := term.Test("")
 	streams.OutTTY, streams.ErrTTY = tty, tty
 	if react != nil {
-		streams.Out = reactor{out, react}
+		streams.Out, streams.ErrOut = reactor{out, react}, reactor{errOut, react}
 	}
 	cmd := watch.NewCmd(&cmdutil.Factory{
 		IO: streams,
@@ -172,6 +172,28 @@ func TestStopped(t *testing.T) {
 	}
 	if server.Jobs()[0].State != sx.StateQueued {
 		t.Error("the job was changed")
+	}
+}
+
+// TestStoppedBars checks that Ctrl-C leaves the bars of finished jobs on the screen and
+// removes the others.
+func TestStoppedBars(t *testing.T) {
+	t.Parallel()
+	server := gateway.New(t)
+	good, busy := server.Add("good.mp4", sx.StateDone, []byte("x")), server.Add("busy.mp4", sx.StateQueued, nil)
+	ctx, cancel := context.WithCancel(t.Context())
+	_, errOut, err := run(ctx, t, server, true, func(line string) {
+		if strings.Contains(line, "done") && strings.Contains(line, "queued") {
+			cancel()
+		}
+	}, good, busy)
+	if !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v", err)
+	}
+	// The last painting of both bars is replaced by one of the first bar alone.
+	last := errOut[strings.LastIndex(errOut, "busy.mp4"):]
+	if want := "\r\x1b[1Agood.mp4 100% done\x1b[K\x1b[J"; !strings.Contains(last, want) {
+		t.Errorf("%q is not in %q", want, last)
 	}
 }
 
