@@ -13,7 +13,7 @@ import (
 )
 
 // ErrStalled says that a connection was closed because nothing moved on it.
-var ErrStalled = errors.New("the connection stalled")
+var ErrStalled = sx.NewError(sx.CodeUnreachable, "the connection stalled")
 
 func errTimedOut(timeout time.Duration, last error) error {
 	return sx.NewError(sx.CodeTimedOut, "gave up after %s without progress: %s", term.FormatDuration(timeout), reason(last)).
@@ -22,9 +22,6 @@ func errTimedOut(timeout time.Duration, last error) error {
 
 // Retryable reports whether another try may succeed after err.
 func Retryable(err error) bool {
-	if errors.Is(err, ErrStalled) {
-		return true
-	}
 	var cert *tls.CertificateVerificationError
 	if errors.As(err, &cert) {
 		return false // the other side is not the server

@@ -3,12 +3,11 @@ package transfer
 import (
 	"cmp"
 	"context"
-	"errors"
 	"sync/atomic"
 	"time"
 
-	"github.com/soundextract/sx/server/api/client"
 	"github.com/soundextract/sx/server/backoff"
+	"github.com/soundextract/sx/server/sx"
 )
 
 // The pauses between tries grow from the first (the default of
@@ -79,8 +78,7 @@ func (r *Retry) Pause(ctx context.Context, err error) error {
 
 // Wait is Pause for an error that the caller knows to be retryable.
 func (r *Retry) Wait(ctx context.Context, err error) error {
-	var unreachable *client.Unreachable
-	if !errors.As(err, &unreachable) && !errors.Is(err, ErrStalled) {
+	if sx.CodeOf(err) != sx.CodeUnreachable {
 		r.Answered()
 	}
 	timeout, reached := r.policy.Timeout, r.policy.reached.Load()
