@@ -28,8 +28,10 @@ type Config struct {
 type Value struct {
 	Key    string `json:"key"`
 	Value  string `json:"value"`
-	Source string `json:"source"` // "flag", the variable's name, the file's path, or "default"
+	Source string `json:"source"` // "flag", the variable's name, the file's path, "default" or "not set"
 }
+
+const sourceDefault = "default"
 
 // The values of setting credentials.
 const (

@@ -86,7 +86,7 @@ func (l *loader) flag(key string) *pflag.Flag {
 // find returns a setting's value and its source. Viper selects the value but does
 // not report its source; tests check that both follow the same precedence.
 func (l *loader) find(key string) Value {
-	v := Value{Key: key, Value: strings.TrimSpace(l.viper.GetString(key)), Source: "default"}
+	v := Value{Key: key, Value: strings.TrimSpace(l.viper.GetString(key)), Source: sourceDefault}
 	switch flag := l.flag(key); {
 	case flag != nil && flag.Changed:
 		v.Source = "flag"
@@ -94,6 +94,8 @@ func (l *loader) find(key string) Value {
 		v.Source = l.env[key]
 	case l.viper.InConfig(key):
 		v.Source = l.file.Path
+	case v.Value == "":
+		v.Source = "not set"
 	}
 	return v
 }
@@ -108,7 +110,7 @@ func (v Value) wrong(want string) error {
 
 func (l *loader) server(c *Config) error {
 	server, current := l.find(keyServer), l.find(keyContext)
-	if server.Source == "default" && current.Value != "" {
+	if server.Source == sourceDefault && current.Value != "" {
 		known, ok := l.file.Contexts[current.Value]
 		if !ok {
 			return l.file.noContext(current.Value)

@@ -52,7 +52,7 @@ func TestDefaults(t *testing.T) {
 		t.Errorf("got %+v", c)
 	}
 	for _, v := range c.Values {
-		if v.Source != "default" {
+		if want := map[bool]string{true: "not set", false: "default"}[v.Value == ""]; v.Source != want {
 			t.Errorf("%s came from %s", v.Key, v.Source)
 		}
 	}

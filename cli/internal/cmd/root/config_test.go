@@ -18,7 +18,7 @@ func TestConfig(t *testing.T) {
 	run(t, "config", "use", "team").want(t, 0, "Switched to context team (https://t)\n", "")
 	run(t, "config", "use", "prod").wantPart(t, 65, `context "prod"`, "local, team")
 	run(t, "config").want(t, 0, "server\thttps://t\tcontext team\n"+
-		"context\tteam\t"+path+"\nparallel\t4\t"+path+"\nretry-timeout\t90s\tSX_RETRY_TIMEOUT\ncredentials\tfile\tSX_CREDENTIALS\ntoken\t\tdefault\n", "")
+		"context\tteam\t"+path+"\nparallel\t4\t"+path+"\nretry-timeout\t90s\tSX_RETRY_TIMEOUT\ncredentials\tfile\tSX_CREDENTIALS\ntoken\t\tnot set\n", "")
 	run(t, "config", "--server", "http://x").wantPart(t, 0, "server\thttp://x\tflag\n")
 	run(t, "config", "--json").wantPart(t, 0, `[{"key":"server","value":"https://t","source":"context team"},`)
 	run(t, "config", "use", "local", "--json").want(t, 0, `{"context":"local","server":"http://127.0.0.1:1"}`+"\n", "")
