@@ -15,11 +15,11 @@ func AddEncodeFlags(cmd *cobra.Command) (read func() (sx.Options, error)) {
 	var preset string
 	var quality int
 	flags := cmd.Flags()
-	flags.StringVar(&preset, "preset", "", "speech, standard, high or small (default standard)")
-	flags.IntVar(&o.Bitrate, "bitrate", 0, "constant bit rate in kbit/s, such as 192")
-	flags.IntVar(&quality, "quality", 0, "variable bit rate on LAME's scale, 0 (best) to 9")
+	flags.StringVar(&preset, "preset", "", "encoder `PRESET`: speech, standard, high or small (default standard)")
+	flags.IntVar(&o.Bitrate, "bitrate", 0, "constant bit rate of `KBITS` kbit/s, such as 192")
+	flags.IntVar(&quality, "quality", 0, "variable bit rate of LAME's quality `LEVEL`, 0 (best) to 9")
 	flags.BoolVar(&o.Mono, "mono", false, "mix down to one channel")
-	flags.StringVar(&o.Track, "track", "", "audio track, by its number from 1 or its language")
+	flags.StringVar(&o.Track, "track", "", "audio `TRACK`, by its number from 1 or its language")
 	flags.BoolVar(&o.KeepAllTags, "keep-all-tags", false, "also keep tags about the place, time, device and program of the recording")
 	// Fails only for a flag that does not exist.
 	_ = cmd.RegisterFlagCompletionFunc("preset", cobra.FixedCompletions([]cobra.Completion{

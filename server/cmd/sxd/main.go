@@ -37,8 +37,8 @@ func run() int {
 	notifyFlags.Add(flags)
 	cfg.Registration = auth.RegistrationOpen
 	flags.Var(&cfg.Registration, "registration", "who may create an account after the first, the administrator: open (everyone), invitation (with a code) or closed (no one)")
-	level := flags.String("log-level", "info", "debug, info, warn or error")
-	format := flags.String("log-format", "json", "json or text")
+	level := flags.String("log-level", "info", "log `level`: debug, info, warn or error")
+	format := flags.String("log-format", "json", "log `format`: json or text")
 
 	err := settings.Parse(flags, envPrefix, os.Args[1:], os.Getenv, os.Stdout)
 	if errors.Is(err, pflag.ErrHelp) {

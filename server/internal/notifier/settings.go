@@ -49,7 +49,7 @@ func (f *Flags) Add(flags *pflag.FlagSet) {
 	flags.Var(&f.networks, "webhook-networks", "private networks that webhooks may reach, such as 10.0.0.0/8,fd00::/8")
 	flags.StringVar(&f.mail.Addr, "smtp-addr", "", "`host:port` of the mail server; without it no mail is sent")
 	flags.StringVar(&f.mail.Security, "smtp-security", SMTPStartTLS,
-		"starttls (required; nothing is sent if the server does not offer it), tls or none")
+		"encryption `mode`: starttls (required; nothing is sent if the server does not offer it), tls or none")
 	flags.StringVar(&f.mail.User, "smtp-user", "", "user `name` for the mail server")
 	flags.StringVar(&f.passwordFile, "smtp-password-file", "", "`file` that contains the password for the mail server")
 	flags.StringVar(&f.mail.From, "smtp-from", "", "sender `address`, such as: SoundExtract <noreply@example.org>")

@@ -92,8 +92,8 @@ func (p *Program) WithBus() *Program {
 // that the program that runs with the same settings is alive, for containers without a
 // shell.
 func (p *Program) Main(ctx context.Context, args []string, start Start) int {
-	p.Flags.StringVar(&p.level, "log-level", "info", "debug, info, warn or error")
-	p.Flags.StringVar(&p.format, "log-format", "json", "json or text")
+	p.Flags.StringVar(&p.level, "log-level", "info", "log `level`: debug, info, warn or error")
+	p.Flags.StringVar(&p.format, "log-format", "json", "log `format`: json or text")
 	healthcheck := len(args) > 0 && args[0] == "healthcheck"
 	if healthcheck {
 		args = args[1:]

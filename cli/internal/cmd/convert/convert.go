@@ -59,9 +59,9 @@ upload, the conversion or the download where it stopped.`,
 	}
 	encoding := cmdutil.AddEncodeFlags(cmd)
 	flags := cmd.Flags()
-	flags.StringVarP(&opts.Output, "output", "o", "", "file or directory to write to, or - for standard output")
+	flags.StringVarP(&opts.Output, "output", "o", "", "write to `FILE`, or into a directory; - is standard output")
 	flags.BoolVar(&opts.Force, "force", false, "overwrite existing files")
-	flags.IntVar(&opts.Parallel, "parallel", 0, "number of files to process at once (default: as configured)")
+	flags.IntVar(&opts.Parallel, "parallel", 0, "process `N` files at once (default: as configured)")
 	flags.BoolVar(&opts.JSON, "json", false, "print one JSON object for each MP3")
 	cmd.RunE = func(cmd *cobra.Command, args []string) (err error) {
 		opts.Args = args

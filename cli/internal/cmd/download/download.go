@@ -52,7 +52,7 @@ files are not overwritten without --force.`,
 		ValidArgsFunction: cmdutil.CompleteJobs(f, sx.StateDone),
 	}
 	flags := cmd.Flags()
-	flags.StringVarP(&opts.Output, "output", "o", "", "file or directory to write to, or - for standard output")
+	flags.StringVarP(&opts.Output, "output", "o", "", "write to `FILE`, or into a directory; - is standard output")
 	flags.BoolVar(&opts.All, "all", false, "download all finished jobs; skip MP3s that exist")
 	flags.BoolVar(&opts.Force, "force", false, "overwrite existing files")
 	flags.BoolVar(&opts.JSON, "json", false, "print one JSON object for each MP3")

@@ -65,7 +65,7 @@ port-forward, so that sx register and sx convert work immediately.`,
 	flags.BoolVar(&opts.Reset, "reset-values", false, "discard the values of earlier installs")
 	flags.BoolVar(&opts.DryRun, "dry-run", false, "print the manifests after a server-side dry run; change nothing")
 	flags.BoolVar(&opts.Wait, "wait", true, "wait until everything is ready")
-	flags.DurationVar(&opts.Timeout, "timeout", cluster.DefaultTimeout, "how long to wait, such as 90s or 15m")
+	flags.DurationVar(&opts.Timeout, "timeout", cluster.DefaultTimeout, "wait at most `TIME`, such as 90s or 15m")
 	flags.BoolVar(&opts.JSON, "json", false, "print each event as a line of JSON")
 	return cmd
 }

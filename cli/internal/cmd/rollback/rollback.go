@@ -52,7 +52,7 @@ changed. sx history lists the revisions.`,
 	}
 	opts.Cluster.Add(cmd)
 	cmd.Flags().BoolVar(&opts.Wait, "wait", true, "wait until everything is ready")
-	cmd.Flags().DurationVar(&opts.Timeout, "timeout", cluster.DefaultTimeout, "how long to wait, such as 90s or 15m")
+	cmd.Flags().DurationVar(&opts.Timeout, "timeout", cluster.DefaultTimeout, "wait at most `TIME`, such as 90s or 15m")
 	cmd.Flags().BoolVar(&opts.JSON, "json", false, "print each event as a line of JSON")
 	return cmd
 }

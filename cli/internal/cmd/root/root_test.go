@@ -90,6 +90,18 @@ func TestHelpFitsTheTerminal(t *testing.T) {
 	})
 }
 
+// TestValuesInHelpAreNamed checks that help does not show a value as "string" or "int".
+func TestValuesInHelpAreNamed(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, cmd *cobra.Command) {
+		cmd.Flags().VisitAll(func(f *pflag.Flag) {
+			if name, _ := pflag.UnquoteUsage(f); f.Value.Type() != "bool" && name != strings.ToUpper(name) {
+				t.Errorf("--%s %s", f.Name, name)
+			}
+		})
+	})
+}
+
 func TestExitCodesTopicIsTheTable(t *testing.T) {
 	t.Parallel()
 	cmd, out := newRoot()

@@ -63,7 +63,7 @@ previous key stay valid. If the command is interrupted, run it again.`,
 	}
 	opts.Cluster.Add(cmd)
 	cmd.Flags().BoolVarP(&opts.Yes, "yes", "y", false, "do not ask for confirmation")
-	cmd.Flags().DurationVar(&opts.Timeout, "timeout", cluster.DefaultTimeout, "how long to wait for the services, such as 90s or 15m")
+	cmd.Flags().DurationVar(&opts.Timeout, "timeout", cluster.DefaultTimeout, "wait at most `TIME` for the services, such as 90s or 15m")
 	cmd.Flags().BoolVar(&opts.JSON, "json", false, "print each event as a line of JSON")
 	return cmd
 }

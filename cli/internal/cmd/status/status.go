@@ -47,7 +47,7 @@ code is 69 if something is not ready.`,
 	}
 	opts.Cluster.Add(cmd)
 	cmd.Flags().BoolVar(&opts.Wait, "wait", false, "wait until everything is ready")
-	cmd.Flags().DurationVar(&opts.Timeout, "timeout", cluster.DefaultTimeout, "how long to wait, such as 90s or 15m")
+	cmd.Flags().DurationVar(&opts.Timeout, "timeout", cluster.DefaultTimeout, "wait at most `TIME`, such as 90s or 15m")
 	cmd.Flags().BoolVar(&opts.JSON, "json", false, "print the status as JSON")
 	return cmd
 }

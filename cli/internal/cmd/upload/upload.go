@@ -53,7 +53,7 @@ where it stopped.`,
 		Args: cmdutil.AtLeastOne("file, directory or pattern"),
 	}
 	encoding := cmdutil.AddEncodeFlags(cmd)
-	cmd.Flags().IntVar(&opts.Parallel, "parallel", 0, "number of files to upload at once (default: as configured)")
+	cmd.Flags().IntVar(&opts.Parallel, "parallel", 0, "upload `N` files at once (default: as configured)")
 	cmd.Flags().BoolVar(&opts.JSON, "json", false, "print one JSON object for each file")
 	cmd.RunE = func(cmd *cobra.Command, args []string) (err error) {
 		opts.Args = args
