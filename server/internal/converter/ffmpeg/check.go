@@ -1,12 +1,10 @@
 package ffmpeg
 
 import (
-	"errors"
 	"fmt"
 	"time"
 
 	"github.com/soundextract/sx/server/internal/sniff"
-	"github.com/soundextract/sx/server/sx"
 )
 
 // expectation is the duration that the MP3 should have. ffmpeg succeeds even if the
@@ -69,29 +67,3 @@ func parseTimestamp(s string) time.Duration {
 // tolerance is how much shorter the MP3 may be, because of encoder delay, rounding and,
 // in a long recording, lost packets.
 func (w expectation) tolerance() time.Duration { return max(time.Second, w.duration/100) }
-
-// check checks the MP3's duration. A longer one is fine. A shorter one is fine if
-// ffmpeg's clock reached the end, because then the recording has gaps.
-func (w expectation) check(got, reached time.Duration, damage bool) error {
-	switch {
-	case got >= w.duration-w.tolerance(), reached >= w.end-w.tolerance(), w.basis == estimated:
-		return nil
-	case w.basis == declared && !damage && reached >= w.end/10:
-		return nil // the audio ends before the video
-	}
-	return sx.NewError(sx.CodeTruncated, "the file is truncated: it has %s of %s of audio",
-		got.Round(100*time.Millisecond), w.duration.Round(100*time.Millisecond))
-}
-
-// emptyTrackError returns the error for an MP3 without any frame.
-func emptyTrackError(err error, w expectation) error {
-	switch {
-	case !errors.Is(err, errNoFrame):
-		return err
-	case w.basis == exact && w.duration > w.tolerance():
-		return sx.NewError(sx.CodeTruncated, "the file is truncated: it has none of %s of audio",
-			w.duration.Round(100*time.Millisecond))
-	default:
-		return sx.NewError(sx.CodeNoAudio, "the video's audio track is empty")
-	}
-}

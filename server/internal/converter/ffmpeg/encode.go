@@ -1,16 +1,13 @@
 package ffmpeg
 
 import (
-	"bytes"
 	"context"
 	"errors"
+	"io"
 	"os/exec"
 	"slices"
 	"strconv"
-	"strings"
-	"time"
 
-	"github.com/soundextract/sx/server/internal/converter"
 	"github.com/soundextract/sx/server/sx"
 )
 
@@ -53,18 +50,8 @@ func copies(o sx.Options, s *stream) bool {
 
 // encoder returns the options of the audio encoder, and its maximum bit rate in
 // kbit/s.
-func encoder(o sx.Options, s *stream) ([]string, int) {
-	if copies(o, s) {
-		return []string{"-c:a", "copy"}, maxBitrate
-	}
-	rate := sampleRate(int(s.Rate))
-	args := []string{"-c:a", "libmp3lame", "-ar", strconv.Itoa(rate)}
-	switch {
-	case o.Mono, o.Preset == sx.PresetSpeech:
-		args = append(args, "-ac", "1")
-	case s.Channels > 2:
-		args = append(args, "-ac", "2")
-	}
+func encoder(o sx.Options, rate int) ([]string, int) {
+	args := []string{"-c:a", "libmp3lame"}
 	kbps := o.Bitrate
 	if kbps == 0 && o.Quality == nil {
 		kbps = map[sx.Preset]int{sx.PresetSpeech: 64, sx.PresetSmall: 128, sx.PresetHigh: maxBitrate}[o.Preset]
@@ -83,117 +70,82 @@ func encoder(o sx.Options, s *stream) ([]string, int) {
 // droppedTags are tags that describe the source file and would be wrong in the MP3.
 var droppedTags = []string{"major_brand", "minor_version", "compatible_brands", "encoder", "handler_name", "vendor_id", "duration"}
 
-// output returns the part of the command line after the input.
-func (c *conversion) output(found *report, track *stream) (args []string, kbps int) {
-	args = []string{"-map", "0:" + strconv.Itoa(track.Index)}
-	if cover, ok := found.cover(); ok {
+// output returns the part of the command line after the inputs, of which input is the
+// video.
+func (c *conversion) output(p plan, input string, codec []string) []string {
+	var args []string
+	if cover, ok := p.found.cover(); ok {
 		args = append(
-			args, "-map", "0:"+strconv.Itoa(cover.Index), "-c:v", "copy",
+			args, "-map", input+":"+strconv.Itoa(cover.Index), "-c:v", "copy",
 			"-metadata:s:v:0", "comment=Cover (front)", // the picture's type in ID3
 		)
 	}
-	args = append(args, "-map_chapters", "0", "-map_metadata:g", "0:g")
+	args = append(args, "-map_chapters", input, "-map_metadata:g", input+":g")
 	if c.format.Demuxer == "ogg" { // where the tags are in the stream
-		args = append(args, "-map_metadata:g", "0:s:"+strconv.Itoa(track.Index))
+		args = append(args, "-map_metadata:g", input+":s:"+strconv.Itoa(p.track.Index))
 	}
 	for _, tag := range droppedTags {
 		args = append(args, "-metadata:g", tag+"=")
 	}
-	codec, kbps := encoder(c.options, track)
 	args = append(args, codec...)
 	// bitexact omits ffmpeg's version, so that the same video results in the same bytes.
-	args = append(
+	return append(
 		args, "-flags:a", "+bitexact", "-fflags", "+bitexact",
 		"-id3v2_version", "3", "-f", "mp3", "file:"+c.out,
 	)
-	return args, kbps
-}
-
-// outcome is what ffmpeg reported besides the MP3.
-type outcome struct {
-	reached time.Duration // on the output's clock
-	damage  bool          // the input was truncated or damaged
 }
 
 // maxMetadata is the maximum size of tags and cover in bytes.
 const maxMetadata = 32 << 20
 
-func (c *conversion) encode(ctx context.Context, found *report, track stream, want expectation) (outcome, error) {
-	args := []string{
-		"-nostdin", "-hide_banner", "-v", "warning", "-nostats",
-		"-progress", "pipe:1", "-stats_period", "0.5", "-max_alloc", strconv.Itoa(maxAlloc),
-		"-filter_threads", "1",
+// copy copies the MP3 stream of the video.
+func (c *conversion) copy(ctx context.Context, p plan) (decoded, error) {
+	args := append(c.programArgs(), c.input()...)
+	args = append(args, "-i", c.in.URL, "-map", "0:"+strconv.Itoa(p.track.Index))
+	args = append(args, c.output(p, "0", []string{"-c:a", "copy"})...)
+	stderr, err := c.execute(ctx, c.encoding(p, maxBitrate, command{args: args}))
+	if err != nil {
+		return decoded{}, err
 	}
-	args = append(append(args, c.input()...), "-i", c.in.URL)
-	behind, kbps := c.output(found, &track)
+	duration, err := mp3Duration(c.out)
+	if errors.Is(err, errNoFrame) {
+		return decoded{damage: stderr.damage}, nil
+	}
+	d := decoded{rate: p.Rate, damage: stderr.damage}
+	d.samples = (&clock{rate: p.Rate}).samples(duration)
+	d.placed.decoded = d.samples
+	return d, err
+}
 
-	run := command{program: c.cfg.FFmpeg, args: append(args, behind...), timeout: c.cfg.MaxTime, maxFile: c.cfg.MaxOutput}
-	if want.basis == exact {
-		run.timeout = max(c.cfg.MinTime, min(c.cfg.MaxTime, 10*want.duration))
-		audio := int64(want.duration.Seconds() * float64(kbps) * 1000 / 8)
+func (c *conversion) programArgs() []string {
+	return []string{
+		"-nostdin", "-hide_banner", "-v", "warning", "-nostats", "-max_alloc", strconv.Itoa(maxAlloc), "-filter_threads", "1",
+	}
+}
+
+// encode encodes PCM and writes the MP3.
+func (c *conversion) encode(ctx context.Context, p plan, pcm io.Reader) error {
+	args := append(c.programArgs(), "-f", "f32le", "-ar", strconv.Itoa(p.Rate), "-ac", strconv.Itoa(p.Channels), "-i", "pipe:0")
+	args = append(append(args, c.input()...), "-i", c.in.URL, "-map", "0:a")
+	codec, kbps := encoder(c.options, p.Rate)
+	args = append(args, c.output(p, "1", codec)...)
+	_, err := c.execute(ctx, c.encoding(p, kbps, command{args: args, stdin: pcm}))
+	return err
+}
+
+// encoding sets the program and the limits of a run that writes the MP3.
+func (c *conversion) encoding(p plan, kbps int, run command) command {
+	run.program, run.timeout, run.maxFile = c.cfg.FFmpeg, c.cfg.MaxTime, c.cfg.MaxOutput
+	if p.want.basis == exact {
+		run.timeout = max(c.cfg.MinTime, min(c.cfg.MaxTime, 10*p.want.duration))
+		audio := int64(p.want.end.Seconds() * float64(kbps) * 1000 / 8)
 		run.maxFile = min(c.cfg.MaxOutput, audio+audio/10+maxMetadata)
 	}
-	reader := &progressReader{start: time.Now(), end: want.end, source: c.in, report: c.progress}
-	run.stdout = reader
-	stderr, err := c.execute(ctx, run)
-	switch {
-	case err == nil:
-		return outcome{reached: reader.reached, damage: stderr.damage}, nil
-	case c.in.Err() == nil && stderr.damage && isFailure(err) && reader.reached == 0:
-		// Not a single sample was decoded.
-		return outcome{}, sx.NewError(sx.CodeUnreadable, "the audio (%s) cannot be decoded", track.Codec).WithCause(err)
-	default:
-		return outcome{}, err
-	}
+	return run
 }
 
 // isFailure reports whether the program exited by itself with a failure.
 func isFailure(err error) bool {
 	var exit *exec.ExitError
 	return sx.CodeOf(err) == sx.CodeInternal && errors.As(err, &exit) && !wasKilled(exit)
-}
-
-// progressReader parses the output of ffmpeg's -progress: blocks of key=value lines.
-type progressReader struct {
-	start  time.Time
-	end    time.Duration // 0 if unknown
-	source *source
-	report func(converter.Progress)
-
-	pending []byte
-	reached time.Duration
-}
-
-// Write implements io.Writer.
-func (m *progressReader) Write(p []byte) (int, error) {
-	m.pending = append(m.pending, p...)
-	for {
-		line, rest, complete := bytes.Cut(m.pending, []byte("\n"))
-		if !complete {
-			return len(p), nil
-		}
-		m.line(string(line))
-		m.pending = rest
-	}
-}
-
-func (m *progressReader) line(line string) {
-	key, value, _ := strings.Cut(strings.TrimSpace(line), "=")
-	switch key {
-	case "out_time_us": // out_time_ms is in microseconds too
-		if us, err := strconv.ParseInt(value, 10, 64); err == nil {
-			m.reached = max(m.reached, time.Duration(us)*time.Microsecond)
-		}
-	case "progress": // ends a block
-		share := m.source.Position()
-		if m.end > 0 {
-			share = float64(m.reached) / float64(m.end)
-		}
-		share = max(0, min(share, 1))
-		p := converter.Progress{Percent: 100 * share}
-		if share > 0 {
-			p.Remaining = time.Duration(float64(time.Since(m.start)) * (1 - share) / share)
-		}
-		m.report(p)
-	}
 }

@@ -5,6 +5,7 @@ package ffmpeg
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -218,16 +219,15 @@ type conversion struct {
 }
 
 func (c *conversion) run(ctx context.Context) (converter.Result, error) {
-	found, err := c.probe(ctx)
+	p, err := c.plan(ctx)
 	if err != nil {
 		return converter.Result{}, err
 	}
-	track, err := found.choose(c.options.Track)
-	if err != nil {
-		return converter.Result{}, err
+	convert := c.decodeAndEncode
+	if p.Copy {
+		convert = c.copy
 	}
-	want := found.expect(track, c.format)
-	encoded, err := c.encode(ctx, found, track, want)
+	d, err := convert(ctx, p)
 	if err != nil {
 		return converter.Result{}, err
 	}
@@ -235,12 +235,42 @@ func (c *conversion) run(ctx context.Context) (converter.Result, error) {
 	if c.in.Err() != nil {
 		return converter.Result{}, c.in.Err()
 	}
+	if _, err := p.judge(d); err != nil {
+		return converter.Result{}, err
+	}
 	duration, err := mp3Duration(c.out)
 	if err != nil {
-		return converter.Result{}, emptyTrackError(err, want)
-	}
-	if err := want.check(duration, encoded.reached, encoded.damage); err != nil {
 		return converter.Result{}, err
+	}
+	if !p.Copy && (duration-d.duration()).Abs() > time.Millisecond {
+		return converter.Result{}, fmt.Errorf("the MP3 has %s, but %s were decoded", duration, d.duration())
 	}
 	return converter.Result{Duration: duration}, nil
 }
+
+// decodeAndEncode runs the decoder and the encoder with a pipe between them.
+func (c *conversion) decodeAndEncode(ctx context.Context, p plan) (decoded, error) {
+	r, w := io.Pipe()
+	encoded := make(chan error, 1)
+	go func() {
+		err := c.encode(ctx, p, r)
+		r.CloseWithError(&encodeError{err})
+		encoded <- err
+	}()
+	d, err := c.decode(ctx, p, w)
+	w.CloseWithError(err)
+	failed := <-encoded
+	var passed *encodeError
+	switch {
+	case err != nil && !errors.As(err, &passed):
+		return d, err
+	case err == nil && d.samples == 0:
+		return d, nil // judge says why; the encoder fails without input
+	}
+	return d, failed
+}
+
+// encodeError tells the decoder that the encoder has ended.
+type encodeError struct{ err error }
+
+func (e *encodeError) Error() string { return "the encoder has ended" }

@@ -19,13 +19,21 @@ const (
 	maxStreams   = 64
 	maxReport    = 8 << 20 // maximum output of ffprobe, in bytes
 	probeFile    = 1 << 20 // bytes of output files, of which it writes none
-	probedFields = "format=duration,start_time:" +
+	firstPackets = 100
+	probedFields = "format=duration,start_time:packet=stream_index,pts_time,flags:" +
 		"stream=index,codec_type,codec_name,channels,channel_layout,sample_rate,start_time,duration,width,height:" +
 		"stream_tags:stream_disposition=default,attached_pic"
 )
 
 // report is ffprobe's report on a video.
 type report struct {
+	// Packets are the first ones. ffprobe guesses a wrong start time for streams that it
+	// may not decode.
+	Packets []struct {
+		Stream int      `json:"stream_index"`
+		PTS    *seconds `json:"pts_time"`
+		Flags  string   `json:"flags"` // D: is not presented
+	} `json:"packets"`
 	Streams []stream `json:"streams"`
 	Format  struct {
 		Start    seconds `json:"start_time"`
@@ -101,10 +109,12 @@ func (c *conversion) probe(ctx context.Context) (*report, error) {
 	for _, kind := range []string{"v", "a", "s", "d", "t"} {
 		args = append(args, "-codec_whitelist:"+kind, c.everything)
 	}
-	args = append(args, "-show_entries", probedFields, "-of", "json", c.in.URL)
+	args = append(args, "-read_intervals", "%+#"+strconv.Itoa(firstPackets), "-show_entries", probedFields, "-of", "json", c.in.URL)
 
 	stdout := &cappedBuffer{left: maxReport}
-	stderr, err := c.execute(ctx, command{c.cfg.FFprobe, args, stdout, c.cfg.MinTime, probeFile})
+	stderr, err := c.execute(ctx, command{
+		program: c.cfg.FFprobe, args: args, stdout: stdout, timeout: c.cfg.MinTime, maxFile: probeFile,
+	})
 	if err != nil && !errors.Is(stdout.err, errReport) {
 		return nil, c.probeError(err, stderr)
 	}
@@ -145,6 +155,20 @@ func (b *cappedBuffer) Write(p []byte) (int, error) {
 		return 0, b.err
 	}
 	return b.Buffer.Write(p)
+}
+
+// start returns when the stream starts, on the file's clock.
+func (r *report) start(s stream) time.Duration {
+	start, ok := time.Duration(0), false
+	for _, p := range r.Packets {
+		if p.Stream == s.Index && p.PTS != nil && !strings.Contains(p.Flags, "D") && (!ok || time.Duration(*p.PTS) < start) {
+			start, ok = time.Duration(*p.PTS), true
+		}
+	}
+	if !ok {
+		return time.Duration(s.Start)
+	}
+	return start
 }
 
 // audioStreams returns the audio streams in the order of their numbers.

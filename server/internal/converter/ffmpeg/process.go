@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
@@ -24,7 +25,9 @@ func environment() []string { return []string{"LC_ALL=C"} }
 type command struct {
 	program string
 	args    []string
+	stdin   io.Reader
 	stdout  io.Writer
+	read    func(io.Reader) error // reads stdout to its end, instead of stdout; its error ends the run
 	timeout time.Duration
 	maxFile int64 // limit of an output file, in bytes
 }
@@ -44,7 +47,7 @@ func (c *conversion) execute(ctx context.Context, run command) (*stderrParser, e
 	cmd := exec.CommandContext(runCtx, name, args...)
 	stderr := &stderrParser{}
 	cmd.Env, cmd.Dir = environment(), filepath.Dir(c.out)
-	cmd.Stdout, cmd.Stderr = run.stdout, stderr
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = run.stdin, run.stdout, stderr
 	cmd.WaitDelay = time.Second
 	isolate(cmd)
 
@@ -52,13 +55,17 @@ func (c *conversion) execute(ctx context.Context, run command) (*stderrParser, e
 	// (Pdeathsig), so the thread must outlive it.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	err := cmd.Run()
+	err := runAndRead(runCtx, cmd, run.read, stop)
 	stderr.flush()
 	if err == nil {
 		return stderr, nil
 	}
 	if ctx.Err() != nil {
 		return stderr, context.Cause(ctx)
+	}
+	var reading *readError
+	if errors.As(err, &reading) {
+		return stderr, reading.err
 	}
 	var exit *exec.ExitError
 	isExit := errors.As(err, &exit)
@@ -76,6 +83,52 @@ func (c *conversion) execute(ctx context.Context, run command) (*stderrParser, e
 		return stderr, sx.NewError(sx.CodeMemoryLimit, "the conversion needs more than %d MiB of memory", c.cfg.MaxMemory>>20).WithCause(err)
 	}
 	return stderr, err
+}
+
+// readError is an error of the function that reads a program's stdout.
+type readError struct{ err error }
+
+func (e *readError) Error() string { return e.err.Error() }
+
+// runAndRead runs the program and reads its stdout, if read is not nil. It calls stop, which
+// must end the program, if read fails.
+func runAndRead(ctx context.Context, cmd *exec.Cmd, read func(io.Reader) error, stop func()) error {
+	if read == nil {
+		return cmd.Run()
+	}
+	r, w, err := os.Pipe()
+	if err != nil {
+		return fmt.Errorf("creating a pipe: %w", err)
+	}
+	defer r.Close() //nolint:errcheck // it was only read
+	cmd.Stdout = w
+	err = cmd.Start()
+	w.Close() //nolint:errcheck,gosec // the program has its own descriptor
+	if err != nil {
+		return err
+	}
+	done := make(chan error, 1)
+	go func() {
+		err := read(r)
+		if err != nil {
+			stop()
+		}
+		done <- err
+	}()
+	// A child of the program may have the pipe open when the program was killed.
+	end := context.AfterFunc(ctx, func() { r.Close() }) //nolint:errcheck,gosec // to end a read
+	defer end()
+	err = cmd.Wait()
+	if failed := <-done; failed != nil && (err == nil || wasEnded(err)) && !errors.Is(context.Cause(ctx), errTimeout) {
+		return &readError{failed}
+	}
+	return err
+}
+
+// wasEnded reports whether the program was killed, or its context has ended.
+func wasEnded(err error) bool {
+	var exit *exec.ExitError
+	return errors.Is(err, context.Canceled) || errors.As(err, &exit) && wasKilled(exit)
 }
 
 // stderrParser parses what a program writes to stderr. It keeps only the last lines and

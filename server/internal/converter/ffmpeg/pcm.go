@@ -1,0 +1,74 @@
+package ffmpeg
+
+import (
+	"encoding/binary"
+	"io"
+	"math"
+	"time"
+
+	"github.com/soundextract/sx/server/internal/converter"
+)
+
+// progressWriter reports the progress of what it passes on.
+type progressWriter struct {
+	w      io.Writer
+	start  time.Time
+	second int           // bytes of PCM in a second
+	end    time.Duration // of the PCM; 0 if unknown
+	source *source
+	report func(converter.Progress)
+
+	bytes    int64
+	reported time.Time
+}
+
+const progressInterval = 500 * time.Millisecond
+
+// Write implements io.Writer.
+func (p *progressWriter) Write(b []byte) (int, error) {
+	n, err := p.w.Write(b)
+	p.bytes += int64(n)
+	if now := time.Now(); err == nil && now.Sub(p.reported) >= progressInterval {
+		p.reported = now
+		p.tell(p.share())
+	}
+	return n, err
+}
+
+func (p *progressWriter) finish() { p.tell(1) }
+
+func (p *progressWriter) share() float64 {
+	share := p.source.Position()
+	if p.end > 0 {
+		share = float64(p.bytes) / float64(p.second) / p.end.Seconds()
+	}
+	return max(0, min(share, 1))
+}
+
+func (p *progressWriter) tell(share float64) {
+	progress := converter.Progress{Percent: 100 * share}
+	if share > 0 {
+		progress.Remaining = time.Duration(float64(time.Since(p.start)) * (1 - share) / share)
+	}
+	p.report(progress)
+}
+
+// average writes the average of two channels.
+type average struct {
+	w   io.Writer
+	buf []byte
+}
+
+// Write implements io.Writer.
+func (a *average) Write(b []byte) (int, error) {
+	a.buf = a.buf[:0]
+	for i := 0; i+8 <= len(b); i += 8 {
+		left := math.Float32frombits(binary.LittleEndian.Uint32(b[i:]))
+		right := math.Float32frombits(binary.LittleEndian.Uint32(b[i+4:]))
+		a.buf = binary.LittleEndian.AppendUint32(a.buf, math.Float32bits((left+right)/2))
+	}
+	if _, err := a.w.Write(a.buf); err != nil {
+		return 0, err
+	}
+	return len(b), nil
+}
