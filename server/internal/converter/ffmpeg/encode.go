@@ -113,7 +113,7 @@ func (c *conversion) copy(ctx context.Context, p plan) (decoded, error) {
 	}
 	d := decoded{rate: p.Rate, damage: stderr.damage}
 	d.samples = (&clock{rate: p.Rate}).samples(duration)
-	d.placed.decoded = d.samples
+	d.decoded = d.samples
 	return d, err
 }
 

@@ -215,7 +215,7 @@ func (n *nutReader) streamHeader(f *fields) {
 
 func (n *nutReader) frame(c frameCode) (packet, error) {
 	var err error
-	uint := func() (v uint64) {
+	number := func() (v uint64) {
 		if err == nil {
 			v, err = n.uint()
 		}
@@ -225,14 +225,14 @@ func (n *nutReader) frame(c frameCode) (packet, error) {
 		return packet{}, fmt.Errorf("%w: an invalid frame code", errNUT)
 	}
 	if c.flags&nutCoded != 0 {
-		c.flags ^= uint()
+		c.flags ^= number()
 	}
 	if c.flags&nutStreamID != 0 {
-		uint()
+		number()
 	}
 	pts := n.last + c.delta
 	if c.flags&nutCodedPTS != 0 {
-		coded := uint()
+		coded := number()
 		if full := uint64(1) << n.shift; coded < full {
 			mask := int64(full - 1) //nolint:gosec // 16 bits
 			from := n.last - mask/2
@@ -243,19 +243,19 @@ func (n *nutReader) frame(c frameCode) (packet, error) {
 	}
 	size := c.lsb
 	if c.flags&nutSizeMSB != 0 {
-		size += c.mul * uint()
+		size += c.mul * number()
 	}
 	if c.flags&nutMatchTime != 0 {
-		uint()
+		number()
 	}
 	if c.flags&nutHeaderIdx != 0 {
-		c.header = uint()
+		c.header = number()
 	}
 	if c.flags&nutReserved != 0 {
-		c.reserved = uint()
+		c.reserved = number()
 	}
 	for range min(c.reserved, 256) {
-		uint()
+		number()
 	}
 	if err == nil && c.flags&nutChecksum != 0 {
 		_, err = n.r.Discard(4)
