@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"os/exec"
@@ -235,7 +236,8 @@ func (c *conversion) run(ctx context.Context) (converter.Result, error) {
 	if c.in.Err() != nil {
 		return converter.Result{}, c.in.Err()
 	}
-	if _, err := p.judge(d); err != nil {
+	warnings, err := p.judge(d)
+	if err != nil {
 		return converter.Result{}, err
 	}
 	duration, err := mp3Duration(c.out)
@@ -245,7 +247,7 @@ func (c *conversion) run(ctx context.Context) (converter.Result, error) {
 	if !p.Copy && (duration-d.duration()).Abs() > time.Millisecond {
 		return converter.Result{}, fmt.Errorf("the MP3 has %s, but %s were decoded", duration, d.duration())
 	}
-	return converter.Result{Duration: duration}, nil
+	return converter.Result{Duration: duration, Warnings: warnings}, nil
 }
 
 // decodeAndEncode runs the decoder and the encoder with a pipe between them.
