@@ -37,7 +37,7 @@ func write(dir, version, date string) error {
 	if err != nil {
 		return fmt.Errorf("the date: %w", err)
 	}
-	// No command runs, so they need nothing but streams.
+	// No command is run, so the streams are enough.
 	sx := root.New(&cmdutil.Factory{IO: term.System()}, func(*pflag.FlagSet) {})
 	if err := completions(sx, filepath.Join(dir, "completions")); err != nil {
 		return err

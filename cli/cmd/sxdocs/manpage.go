@@ -10,7 +10,7 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// pageHeader is what stands in the margins of every page.
+// pageHeader is printed in the margins of every page.
 type pageHeader struct {
 	Version string
 	Date    time.Time
@@ -55,8 +55,8 @@ type page struct{ strings.Builder }
 
 func (p *page) line(format string, args ...any) { _, _ = fmt.Fprintf(p, format+"\n", args...) }
 
-// about prints the description. Paragraphs of prose are filled again; a paragraph
-// with an indented line is a table or an example and keeps its lines.
+// about prints the description. Paragraphs of prose are reflowed; a paragraph with an
+// indented line is a table or an example and keeps its lines.
 func (p *page) about(body string) {
 	p.line(".SH DESCRIPTION")
 	for i, paragraph := range strings.Split(strings.TrimSpace(body), "\n\n") {
@@ -118,7 +118,7 @@ func (p *page) seeAlso(cmd *cobra.Command) {
 	p.line(".SH SEE ALSO\n%s", text(strings.Join(near, "(1), ")+"(1)"))
 }
 
-// shown are the commands and topics below cmd that its help lists.
+// shown returns the commands and topics below cmd that its help lists.
 func shown(cmd *cobra.Command) []*cobra.Command {
 	var all []*cobra.Command
 	for _, c := range cmd.Commands() {
@@ -142,7 +142,7 @@ func eachPage(cmd *cobra.Command, fn func(*cobra.Command) error) error {
 	return nil
 }
 
-// text escapes what roff would take for its own.
+// text escapes what roff would interpret.
 func text(s string) string {
 	s = strings.NewReplacer(`\`, `\e`, "-", `\-`, "'", `\(aq`, "`", `\(ga`, "^", `\(ha`, "~", `\(ti`).Replace(s)
 	lines := strings.Split(s, "\n")

@@ -34,8 +34,8 @@ const (
 // files. A mirror has that list anyway, because install.sh needs it.
 var listed = regexp.MustCompile(`(?m)^[0-9a-f]{64} [ *]sx_([0-9]+\.[0-9]+\.[0-9]+[0-9A-Za-z.-]*)_`)
 
-// Newest returns the version of the newest release at home, such as "1.2.3". If no
-// answer comes, the error is an *sx.Error of code unreachable.
+// Newest returns the version of the newest release at home, such as "1.2.3". If there is
+// no response, the error is an *sx.Error of code unreachable.
 func Newest(ctx context.Context, home string) (string, error) {
 	u, err := url.Parse(strings.TrimRight(home, "/"))
 	if err != nil || u.Host == "" {
@@ -46,7 +46,7 @@ func Newest(ctx context.Context, home string) (string, error) {
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String()+"/latest/download/checksums.txt", http.NoBody)
 	if err != nil {
-		return "", fmt.Errorf("ask for the newest release: %w", err)
+		return "", fmt.Errorf("request the newest release: %w", err)
 	}
 	req.Header.Set("User-Agent", "sx/"+sx.Version)
 	list, err := get(req)
@@ -55,7 +55,7 @@ func Newest(ctx context.Context, home string) (string, error) {
 	}
 	found := listed.FindSubmatch(list)
 	if found == nil {
-		return "", sx.NewError(sx.CodeInvalid, "the answer of %s lists no release of sx", u.Host).
+		return "", sx.NewError(sx.CodeInvalid, "the response from %s lists no release of sx", u.Host).
 			WithHint("open it in a browser: %s", home)
 	}
 	return string(found[1]), nil
@@ -79,7 +79,7 @@ func get(req *http.Request) ([]byte, error) {
 		return nil, sx.NewError(sx.CodeNotFound, "no release found at %s", req.URL.Host).
 			WithHint("check %s, or unset it", Env)
 	case res.StatusCode != http.StatusOK:
-		return nil, sx.NewError(sx.CodeUnavailable, "%s answered: %s", req.URL.Host, res.Status).
+		return nil, sx.NewError(sx.CodeUnavailable, "%s responded: %s", req.URL.Host, res.Status).
 			WithHint("try again later")
 	}
 	list, err := io.ReadAll(io.LimitReader(res.Body, maxList))

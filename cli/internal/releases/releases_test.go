@@ -27,8 +27,8 @@ func TestNewest(t *testing.T) {
 		{"release", 200, sum + "  install.sh\n" + sum + "  sx_1.2.3_linux_amd64.deb\n", "1.2.3", "", ""},
 		{"candidate", 200, sum + "  sx_1.2.3-rc.1_linux_amd64.deb\n", "1.2.3-rc.1", "", ""},
 		{"no release", 404, "Not Found", "", sx.CodeNotFound, "no release found at HOST"},
-		{"trouble", 503, "", "", sx.CodeUnavailable, "HOST answered: 503 Service Unavailable"},
-		{"a page", 200, "<html>sx_1.2.3_linux</html>", "", sx.CodeInvalid, "the answer of HOST lists no release of sx"},
+		{"trouble", 503, "", "", sx.CodeUnavailable, "HOST responded: 503 Service Unavailable"},
+		{"a page", 200, "<html>sx_1.2.3_linux</html>", "", sx.CodeInvalid, "the response from HOST lists no release of sx"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

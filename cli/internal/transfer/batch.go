@@ -15,18 +15,17 @@ import (
 type Item struct {
 	Name string
 	Bar  interface {
-		// Fail ends the item's progress bar; loud says that nothing else reports
-		// the error.
+		// Fail ends the item's progress bar; if loud, it also prints the error.
 		Fail(err error, hint string, loud bool)
 	}
 	Do func(ctx context.Context) error
 }
 
-// RunBatch does the items in order, up to parallel at once. The error of one of
-// several items is reported at once and does not stop the others, unless they
-// would fail with it as well: then no more are started. RunBatch returns nil,
-// the error of the only item, or an error that counts the failed items and has
-// the code and hint of the first. The commands in hints repeat the flags.
+// RunBatch processes the items in order, up to parallel at once. If one of several
+// items fails, RunBatch reports the error immediately and continues, unless the error
+// would affect all items: then it starts no more. It returns nil, the error of the
+// only item, or an error with the number of failed items and the code and hint of the
+// first. The commands in hints repeat the flags.
 func RunBatch(ctx context.Context, items []Item, parallel int, flags nextcmd.Flags) error {
 	b := &batch{items: items, flags: flags}
 	var group sync.WaitGroup

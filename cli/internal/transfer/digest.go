@@ -19,7 +19,7 @@ type fileDigest struct {
 
 const hashBlock = 1 << 20
 
-// startDigest starts to read the first size bytes of src; ctx ends it.
+// startDigest starts reading the first size bytes of src, until ctx ends.
 func startDigest(ctx context.Context, src io.ReaderAt, size int64) *fileDigest {
 	d := &fileDigest{done: make(chan struct{})}
 	go func() {
@@ -44,7 +44,7 @@ func startDigest(ctx context.Context, src io.ReaderAt, size int64) *fileDigest {
 	return d
 }
 
-// wait returns the digest once the file is read.
+// wait waits until the file has been read and returns the digest.
 func (d *fileDigest) wait(ctx context.Context) (string, error) {
 	select {
 	case <-d.done:

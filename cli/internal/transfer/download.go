@@ -26,8 +26,8 @@ import (
 type Downloader struct {
 	API      *client.Client
 	Policy   *Policy
-	StateDir string // where running downloads are locked
-	Force    bool   // replaces existing files
+	StateDir string // contains the locks of running downloads
+	Force    bool   // replace existing files
 }
 
 // CheckTarget returns an *sx.Error if the MP3 cannot be written to path.
@@ -55,7 +55,7 @@ func checkDir(path string) error {
 	return nil
 }
 
-// CheckConverted returns an error with a code and what to do if the job has no MP3.
+// CheckConverted returns an error with a code and a hint if the job has no MP3.
 func CheckConverted(job api.Job) error {
 	switch {
 	case job.Track(1) != nil && job.State == sx.StateDone:
@@ -71,8 +71,8 @@ func CheckConverted(job api.Job) error {
 	}
 }
 
-// File downloads the job's MP3 to path. The MP3 is written beside path, verified
-// and renamed. It returns true if path had it already.
+// File downloads the job's MP3 to a temporary file next to path, verifies it and
+// renames it to path. It returns true if path already was that MP3.
 func (d *Downloader) File(ctx context.Context, job api.Job, path string, progress Progress) (existed bool, err error) {
 	if err := CheckConverted(job); err != nil {
 		return false, err
@@ -135,9 +135,9 @@ func hasDigest(ctx context.Context, path string, track *api.Track) bool {
 	return err == nil && hex.EncodeToString(sum.Sum(nil)) == track.SHA256
 }
 
-// contextReader ends with its context.
+// contextReader returns the error of its context once that has ended.
 type contextReader struct {
-	ctx context.Context //nolint:containedctx // lives as long as one copy
+	ctx context.Context //nolint:containedctx // used for one copy
 	r   io.Reader
 }
 
@@ -148,9 +148,9 @@ func (r contextReader) Read(p []byte) (int, error) {
 	return r.r.Read(p)
 }
 
-// toPart completes the partial file; resumed says that it had bytes already.
+// toPart completes the partial file. resumed reports whether it already had bytes.
 func (d *Downloader) toPart(ctx context.Context, job api.Job, part string, progress Progress) (resumed bool, err error) {
-	// The user's umask applies, as to any new file.
+	// The umask applies, as for any new file.
 	file, err := os.OpenFile(part, os.O_RDWR|os.O_CREATE, 0o666)
 	if err != nil {
 		return false, diskError("write to the directory "+filepath.Dir(part), err)
@@ -193,8 +193,8 @@ func (d *Downloader) toPart(ctx context.Context, job api.Job, part string, progr
 	return resumed, diskError("write "+part, file.Close())
 }
 
-// Stream writes the job's MP3 to w. It returns an *sx.Error if the bytes turn
-// out to be wrong in the end; they are written by then.
+// Stream writes the job's MP3 to w. If the digest does not match, it returns an
+// *sx.Error, after all bytes have been written.
 func (d *Downloader) Stream(ctx context.Context, job api.Job, w io.Writer, progress Progress) error {
 	if err := CheckConverted(job); err != nil {
 		return err
@@ -208,19 +208,19 @@ type download struct {
 	*Downloader
 	job      api.Job
 	to       io.Writer
-	sum      hash.Hash    // of what to has
-	have     int64        // bytes that to has
-	rewind   func() error // empties to; nil if that cannot be done
+	sum      hash.Hash    // of the bytes written
+	have     int64        // the number of bytes written
+	rewind   func() error // truncates to; nil if that is impossible
 	progress Progress
 }
 
-// errDamaged says that what arrived is not what the server has.
+// errDamaged means that the MP3 differs from the server's.
 var errDamaged = errors.New("the digests differ")
 
 const downloadBlock = 256 << 10
 
-// run downloads what is missing, over as many connections as the retry timeout
-// allows, and verifies the digest.
+// run downloads the missing bytes, reconnecting until the retry timeout, and verifies
+// the digest.
 func (d *download) run(ctx context.Context) error {
 	size := d.job.Track(1).Size
 	d.progress.Start("downloading", d.have, size)
@@ -239,18 +239,18 @@ func (d *download) run(ctx context.Context) error {
 		}
 	}
 	if hex.EncodeToString(d.sum.Sum(nil)) != d.job.Track(1).SHA256 {
-		return sx.NewError(sx.CodeInternal, "the MP3 arrived damaged").
+		return sx.NewError(sx.CodeInternal, "the downloaded MP3 is damaged").
 			WithHint("run the same command to download it again").WithCause(errDamaged)
 	}
 	return nil
 }
 
-// once makes one request and reads the answer to its end. It returns an error
-// if the answer ends early.
+// once sends one request and reads the response to its end. It returns an error if the
+// response ends early.
 func (d *download) once(ctx context.Context) error {
 	ctx, dog := watch(ctx, stallTimeout)
 	defer dog.stop()
-	// The server's ETag is the digest: a track that was converted again comes whole.
+	// The ETag is the digest: a track that was converted again is sent as a whole.
 	res, err := d.API.Track(ctx, d.job.ID, 1, d.have, `"`+d.job.Track(1).SHA256+`"`)
 	if err != nil {
 		return stallError(ctx, err)
@@ -286,7 +286,7 @@ func (d *download) write(p []byte) error {
 	return nil
 }
 
-// readError is the error for an answer that ended early with err.
+// readError returns the error for a response that ended early with err.
 func readError(ctx context.Context, res *http.Response, err error) error {
 	if ctx.Err() != nil {
 		return stallError(ctx, ctx.Err())
@@ -297,12 +297,12 @@ func readError(ctx context.Context, res *http.Response, err error) error {
 	return &client.Unreachable{Server: res.Request.URL.Host, Err: err}
 }
 
-// align makes the answer's first byte the next one that is missing.
+// align skips or discards bytes so that the response continues where to ends.
 func (d *download) align(res *http.Response) error {
 	switch {
 	case res.StatusCode == http.StatusPartialContent:
 		if got := res.Header.Get("Content-Range"); !strings.HasPrefix(got, fmt.Sprintf("bytes %d-", d.have)) {
-			return sx.NewError(sx.CodeUnavailable, "the server answered with another range than the requested one (%s)", got)
+			return sx.NewError(sx.CodeUnavailable, "the server sent a range other than the requested one (%s)", got)
 		}
 		return nil
 	case res.StatusCode != http.StatusOK:
@@ -320,7 +320,7 @@ func (d *download) align(res *http.Response) error {
 	return nil
 }
 
-// diskError gives an error of the local disk a code and a hint.
+// diskError adds a code and a hint to an error of the local disk.
 func diskError(doing string, err error) error {
 	switch {
 	case err == nil:
@@ -334,7 +334,7 @@ func diskError(doing string, err error) error {
 	var path interface{ Unwrap() error }
 	reason := err
 	if errors.As(err, &path) && path.Unwrap() != nil {
-		reason = path.Unwrap() // without the path, which doing names already
+		reason = path.Unwrap() // without the path, which doing contains
 	}
 	return sx.NewError(sx.CodeInvalid, "cannot %s: %v", doing, reason).
 		WithHint("check the path and its permissions, or give another one with -o").WithCause(err)

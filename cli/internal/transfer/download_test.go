@@ -206,7 +206,7 @@ func TestDownloadWithWrongDigest(t *testing.T) {
 	t.Parallel()
 	d := newDownload(t)
 	d.server.Change(d.id, func(j *sx.Job) { j.Track(1).SHA256 = gateway.Digest(nil) })
-	if _, err := d.get(t.Context(), t); err == nil || !strings.Contains(err.Error(), "arrived damaged") {
+	if _, err := d.get(t.Context(), t); err == nil || !strings.Contains(err.Error(), "the downloaded MP3 is damaged") {
 		t.Errorf("got %v", err)
 	}
 	if entries, _ := os.ReadDir(filepath.Dir(d.path)); len(entries) != 0 {

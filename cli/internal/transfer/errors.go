@@ -12,7 +12,7 @@ import (
 	"github.com/soundextract/sx/server/sx"
 )
 
-// ErrStalled says that a connection was closed because nothing moved on it.
+// ErrStalled means that a connection was closed because no bytes were transferred.
 var ErrStalled = sx.NewError(sx.CodeUnreachable, "the connection stalled")
 
 func errTimedOut(timeout time.Duration, last error) error {
@@ -20,17 +20,17 @@ func errTimedOut(timeout time.Duration, last error) error {
 		WithHint("nothing is lost: run the same command again to continue where it stopped").WithCause(last)
 }
 
-// Retryable reports whether another try may succeed after err.
+// Retryable reports whether a retry may succeed after err.
 func Retryable(err error) bool {
 	var cert *tls.CertificateVerificationError
 	if errors.As(err, &cert) {
-		return false // the other side is not the server
+		return false // it is not the expected server
 	}
 	var coded sx.Coded
 	return errors.As(err, &coded) && coded.ErrorCode().Retryable()
 }
 
-// reason says in a few words why a try failed.
+// reason describes err in a few words.
 func reason(err error) string {
 	var unreachable *client.Unreachable
 	if errors.As(err, &unreachable) {
@@ -39,7 +39,7 @@ func reason(err error) string {
 	return err.Error()
 }
 
-// Wrap puts a file's name before the message of err and keeps its code, hint and cause.
+// Wrap prefixes the message of err with a file's name and keeps its code, hint and cause.
 func Wrap(name string, err error) error {
 	if err == nil || errors.Is(err, context.Canceled) {
 		return err

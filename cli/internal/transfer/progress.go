@@ -1,7 +1,6 @@
-// Package transfer moves files between this machine and the server over bad
-// networks: it uploads videos, follows their jobs and downloads MP3s. It retries
-// what may succeed later, notices connections on which nothing moves, and
-// continues where it, or an earlier run of sx, was interrupted.
+// Package transfer transfers files over unreliable networks: it uploads videos,
+// follows their jobs and downloads MP3s. It retries what may succeed later, replaces
+// stalled connections, and resumes what was interrupted, also by the end of sx.
 package transfer
 
 import (
@@ -10,24 +9,24 @@ import (
 	"github.com/soundextract/sx/server/sx"
 )
 
-// Progress is where a transfer reports how far it is. Its methods may be called
-// from several goroutines.
+// Progress receives the progress of a transfer. Its methods may be called from several
+// goroutines.
 type Progress interface {
-	// Start starts a phase that moves bytes, of which done are there already.
+	// Start starts a phase of total bytes, of which done were transferred earlier.
 	Start(phase string, done, total int64)
-	// Set reports how many bytes are there now; that may be fewer than before.
+	// Set sets the number of transferred bytes, which may decrease.
 	Set(done int64)
-	// Percent reports on a phase that is measured in percent; left is the
-	// estimated time left, or 0 if it is not known.
+	// Percent sets the progress of a phase that is measured in percent; left is the
+	// estimated time left, or 0 if unknown.
 	Percent(phase string, percent float64, left time.Duration)
-	// Say leaves a line about the transfer.
+	// Say prints a line about the transfer.
 	Say(format string, args ...any)
 	WaitReporter
 }
 
-// WaitReporter is where pauses between tries are reported.
+// WaitReporter receives the pauses between retries.
 type WaitReporter interface {
-	// Wait reports that nothing happens until the given time, and why.
+	// Wait reports a pause until the given time, and its reason.
 	Wait(reason string, until time.Time)
 }
 

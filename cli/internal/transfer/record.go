@@ -18,20 +18,19 @@ import (
 	"github.com/soundextract/sx/server/sx"
 )
 
-// recordLifetime is how long a record that no run continues is kept; the server
-// has given up the upload long before.
+// recordLifetime is how long the record of an abandoned upload is kept. The upload
+// itself expires much earlier.
 const recordLifetime = 30 * 24 * time.Hour
 
-// UploadRecords is the directory that records unfinished uploads, so that after
-// a crash or a reboot the same command continues where it stopped. It has one
-// file per upload, named by its fingerprint.
+// UploadRecords is a directory of records of unfinished uploads, with which the same
+// command continues after a crash or a reboot. Each upload has a file, named by its
+// fingerprint.
 type UploadRecords struct {
 	Dir     string
 	Account string // the server and account that the uploads belong to
 }
 
-// uploadRecord is the record of one upload. While it is open, no other run of sx
-// can open it.
+// uploadRecord is the record of one upload. Only one process can have it open.
 type uploadRecord struct {
 	Account string    `json:"account"`
 	Path    string    `json:"path"`
@@ -44,8 +43,8 @@ type uploadRecord struct {
 	lock *filelock.Lock
 }
 
-// fingerprint identifies an upload: another account, path, size, modification
-// time or option makes it another one.
+// fingerprint identifies an upload by account, path, size, modification time and
+// options.
 func (r *UploadRecords) fingerprint(f mediafiles.File, options sx.Options) (string, error) {
 	raw, err := json.Marshal([]any{r.Account, f.Path, f.Size, f.ModTime.UnixNano(), options})
 	if err != nil {
@@ -60,7 +59,7 @@ func (r *UploadRecords) file(fingerprint string) string {
 }
 
 // open returns the record of a file, which is empty if there is none. If another
-// run of sx has it open the error is an *sx.Error.
+// process has it open, the error is an *sx.Error.
 func (r *UploadRecords) open(f mediafiles.File, options sx.Options) (*uploadRecord, error) {
 	name, err := r.fingerprint(f, options)
 	if err != nil {
@@ -78,8 +77,8 @@ func (r *UploadRecords) open(f mediafiles.File, options sx.Options) (*uploadReco
 	return rec, nil
 }
 
-// stale returns the records of earlier contents of the file, and removes records
-// that are too old to be of use. It skips those that are open elsewhere.
+// stale returns the records of earlier contents of the file, and removes expired
+// records. It skips those that another process has open.
 func (r *UploadRecords) stale(f mediafiles.File) []*uploadRecord {
 	names, _ := filepath.Glob(filepath.Join(r.Dir, "*.json")) // the pattern is well-formed
 	var found []*uploadRecord
@@ -128,7 +127,7 @@ func readRecord(file string) (*uploadRecord, error) {
 	}
 	rec := &uploadRecord{}
 	if !json.Valid(raw) || json.Unmarshal(raw, rec) != nil {
-		rec = &uploadRecord{} // missing or damaged: the upload starts again
+		rec = &uploadRecord{} // if it is missing or damaged, the upload starts again
 	}
 	return rec, nil
 }
@@ -146,7 +145,7 @@ func (rec *uploadRecord) save() error {
 
 // remove removes the record's file; the record stays open.
 func (rec *uploadRecord) remove() {
-	// A file that cannot be removed only costs one request the next time.
+	// If this fails, the next run sends one unnecessary request.
 	_ = os.Remove(rec.file)
 	rec.ID = ""
 }

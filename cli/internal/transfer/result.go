@@ -13,7 +13,7 @@ import (
 // Result describes a downloaded MP3.
 type Result struct {
 	ID       string  `json:"id"`
-	Name     string  `json:"name,omitempty"` // of the video, where it is known
+	Name     string  `json:"name,omitempty"` // of the video; "" if unknown
 	Path     string  `json:"path"`
 	Size     int64   `json:"size"`
 	SHA256   string  `json:"sha256"`
@@ -25,15 +25,15 @@ func ResultOf(job api.Job, path string) Result {
 	return Result{ID: job.ID, Path: path, Size: job.Track(1).Size, SHA256: job.Track(1).SHA256, Duration: job.Track(1).Duration}
 }
 
-// ResultPrinter prints one line per result: a description for a terminal, and
-// the path or a JSON object for a program.
+// ResultPrinter prints one line per result: a description at a terminal, otherwise the
+// path or a JSON object.
 type ResultPrinter struct {
 	Out  io.Writer
 	TTY  bool
 	JSON bool
 }
 
-// Print prints a result with one call of Write.
+// Print prints a result in one call of Write.
 func (p ResultPrinter) Print(r Result) error {
 	line := r.Path
 	switch {

@@ -17,22 +17,22 @@ const (
 	longestPause = 15 * time.Second
 )
 
-// connectTimeout replaces a longer retry timeout while the server has not
-// answered once in this run: then its address is more likely wrong than the
-// server down for a moment.
+// connectTimeout replaces a longer retry timeout until the server has responded for
+// the first time in this run: before that, a wrong address is more likely than a short
+// outage.
 const connectTimeout = 5 * time.Second
 
-// Policy is how one run of sx retries. It is shared by the run's transfers.
+// Policy says how one run of sx retries. All its transfers share it.
 type Policy struct {
 	// Timeout is how long to retry without any progress.
 	Timeout time.Duration
 	// FirstPause is the pause before the first retry; 0 is 200 ms.
 	FirstPause time.Duration
 
-	reached atomic.Bool // the server answered in this run
+	reached atomic.Bool // the server has responded in this run
 }
 
-// Retry paces the tries of one transfer. It is not safe for concurrent use.
+// Retry schedules the retries of one transfer. It is not safe for concurrent use.
 type Retry struct {
 	policy  *Policy
 	report  WaitReporter
@@ -40,7 +40,7 @@ type Retry struct {
 	backoff backoff.Backoff
 }
 
-// Start starts a transfer whose pauses are reported to report.
+// Start returns the Retry of a transfer, whose pauses are reported to report.
 func (p *Policy) Start(report WaitReporter) *Retry {
 	return &Retry{
 		policy: p, report: report, since: time.Now(),
@@ -48,13 +48,13 @@ func (p *Policy) Start(report WaitReporter) *Retry {
 	}
 }
 
-// Answered records that the server answered.
-func (r *Retry) Answered() { r.policy.reached.Store(true) }
+// Responded records that the server has responded.
+func (r *Retry) Responded() { r.policy.reached.Store(true) }
 
-// Progress records that the server answered and something moved: timeout and
-// pauses start again.
+// Progress records that bytes were transferred, which restarts the timeout and the
+// pauses.
 func (r *Retry) Progress() {
-	r.Answered()
+	r.Responded()
 	r.restart()
 }
 
@@ -63,9 +63,9 @@ func (r *Retry) restart() {
 	r.backoff.Reset()
 }
 
-// Pause waits before another try if err is retryable, and returns err at once
-// if not. After the timeout it returns an *sx.Error of code timed_out, or err
-// itself if the server has never answered in this run.
+// Pause waits before the next retry if err is retryable, and otherwise returns err
+// immediately. After the timeout it returns an *sx.Error of code timed_out, or err
+// itself if the server has never responded in this run.
 func (r *Retry) Pause(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
@@ -79,7 +79,7 @@ func (r *Retry) Pause(ctx context.Context, err error) error {
 // Wait is Pause for an error that the caller knows to be retryable.
 func (r *Retry) Wait(ctx context.Context, err error) error {
 	if sx.CodeOf(err) != sx.CodeUnreachable {
-		r.Answered()
+		r.Responded()
 	}
 	timeout, reached := r.policy.Timeout, r.policy.reached.Load()
 	if !reached {

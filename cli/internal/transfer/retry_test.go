@@ -77,7 +77,7 @@ func TestRetryTimeout(t *testing.T) {
 		if took := time.Since(started); !errors.Is(err, errUnreachable) || took != 5*time.Second {
 			t.Errorf("a server that was never reached: %v after %s", err, took)
 		}
-		policy.Start(&progressLog{}).Answered()
+		policy.Start(&progressLog{}).Responded()
 		started = time.Now()
 		err = policy.Start(&progressLog{}).Do(t.Context(), fail)
 		known := sx.AsError(err)

@@ -10,45 +10,44 @@ import (
 	"github.com/soundextract/sx/server/sx"
 )
 
-// The sizes of PATCH request bodies. The first body of an upload is small, so
-// that the refusal of a file that is not a video arrives as an answer and not as
-// a broken connection while the rest is being sent. All are bounded, so that
-// bytes are stored for good even behind a proxy that buffers whole requests.
-// After a failure they shrink, below the size limits and timeouts of such a
-// proxy; where a full body is sent fast they grow, because both sides wait at
-// the end of each until it is on disk.
+// The sizes of PATCH request bodies. The first body of an upload is small, so that the
+// server can respond to a file that is not a video before the client sends the rest;
+// otherwise the connection would break. All are bounded, so that progress is saved
+// even behind a proxy that buffers whole requests. They shrink after a failure, to get
+// below the limits of such a proxy, and grow if a full body is sent fast, because both
+// sides wait at the end of each until it is on disk.
 const (
 	firstBody = 256 << 10
 	minBody   = 256 << 10
 	usualBody = 64 << 20
 	maxBody   = 1 << 30
-	fast      = 5 * time.Second // for a full body after which the next may be larger
+	fast      = 5 * time.Second // if a full body takes less, the next one is larger
 )
 
-// maxRefusals is how many refusals in a row that asking for the offset may cure
-// are tolerated.
+// maxRefusals is the number of consecutive errors after which the upload is resumed
+// from the server's offset.
 const maxRefusals = 4
 
-// sender sends the bytes of an upload that was created, from offset on.
+// sender sends the bytes of an upload from offset to its end.
 type sender struct {
 	client   tus.Client
 	id       string
 	src      io.ReaderAt
 	size     int64
-	offset   int64        // bytes that the server has
+	offset   int64        // bytes that the server has stored
 	check    func() error // called before each request; its error ends the upload
 	progress Progress
 	retry    *Retry
-	stall    time.Duration // how long a request may move nothing
+	stall    time.Duration // how long a request may transfer nothing
 
-	bodySize int64 // the most that the next body has
+	bodySize int64 // the maximum size of the next body
 	best     int64 // the highest offset so far
 	refusals int   // in a row, at the same offset
 }
 
-// send sends what is missing, over as many broken connections as the retry
-// timeout allows. An upload that the server no longer has is an *sx.Error of
-// code not_found or upload_expired.
+// send sends the remaining bytes, reconnecting until the retry timeout. If the server
+// no longer has the upload, the error is an *sx.Error of code not_found or
+// upload_expired.
 func (s *sender) send(ctx context.Context) error {
 	s.bodySize, s.best = usualBody, s.offset
 	for s.offset < s.size {
@@ -66,7 +65,7 @@ func (s *sender) send(ctx context.Context) error {
 	return nil
 }
 
-// sendBody makes one PATCH request. After an error the server's offset is not known.
+// sendBody sends one PATCH request. After an error, the server's offset is unknown.
 func (s *sender) sendBody(ctx context.Context) error {
 	n := min(s.bodySize, s.size-s.offset)
 	if s.offset == 0 {
@@ -88,7 +87,7 @@ func (s *sender) sendBody(ctx context.Context) error {
 	return nil
 }
 
-// patch sends n bytes and returns the offset that the server then has.
+// patch sends n bytes and returns the server's new offset.
 func (s *sender) patch(ctx context.Context, n int64) (int64, error) {
 	ctx, dog := watch(ctx, s.stall)
 	defer dog.stop()
@@ -107,14 +106,14 @@ func (s *sender) moveTo(offset int64) {
 	s.retry.Progress()
 }
 
-// resume asks for the offset after a PATCH failed with cause, and pauses if
-// nothing was stored. It returns an error if the upload cannot continue.
+// resume requests the offset after a PATCH failed with cause, and pauses if nothing
+// was stored. It returns an error if the upload cannot continue.
 func (s *sender) resume(ctx context.Context, cause error) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
 	if !Retryable(cause) {
-		if s.refusals++; s.refusals > maxRefusals || !s.offsetMayCure(cause) {
+		if s.refusals++; s.refusals > maxRefusals || !s.canResync(cause) {
 			return cause
 		}
 	}
@@ -133,20 +132,20 @@ func (s *sender) resume(ctx context.Context, cause error) error {
 	return s.retry.Wait(ctx, cause)
 }
 
-// offsetMayCure reports whether a PATCH that was refused with err may succeed
-// after asking for the offset.
-func (s *sender) offsetMayCure(err error) bool {
+// canResync reports whether a PATCH that failed with err may succeed from the server's
+// current offset.
+func (s *sender) canResync(err error) bool {
 	var known *sx.Error
 	if !errors.As(err, &known) {
 		return false
 	}
-	if known.Code == sx.CodeTooLarge { // for a proxy; the server itself refuses at the creation
+	if known.Code == sx.CodeTooLarge { // from a proxy; the server checks the size at the creation
 		return s.bodySize > minBody
 	}
 	return known.Code.Resync()
 }
 
-// findOffset asks for the offset until the server answers.
+// findOffset requests the offset until the server responds.
 func (s *sender) findOffset(ctx context.Context) error {
 	for {
 		var offset int64
@@ -156,9 +155,9 @@ func (s *sender) findOffset(ctx context.Context) error {
 		})
 		if err == nil {
 			s.offset = offset
-			// No progress yet: a server that answers this and stores no bytes
-			// would be asked for ever.
-			s.retry.Answered()
+			// Not Progress: a server that responds to this and stores no bytes
+			// would be retried forever.
+			s.retry.Responded()
 			return nil
 		}
 		if err := s.retry.Pause(ctx, err); err != nil {

@@ -10,7 +10,7 @@ import (
 	"github.com/soundextract/sx/server/sx"
 )
 
-// reserved are the names that Windows takes for devices, with any extension.
+// reserved matches the names of devices on Windows, which may have any extension.
 var reserved = regexp.MustCompile(`(?i)^(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])$`)
 
 // TrackName derives the MP3's file name from the video's, such as talk.mp3 from
@@ -44,9 +44,9 @@ type Targets struct {
 	taken map[string]bool
 }
 
-// NewTargets reads the argument of --output for a run over one or several
-// videos: a directory, which is created if it must be one, or a file's path. ""
-// is the current directory.
+// NewTargets interprets the argument of --output for one or several videos: a
+// directory, which is created if necessary, or the path of a file; "" is the current
+// directory.
 func NewTargets(output string, several bool) (*Targets, error) {
 	t := &Targets{taken: map[string]bool{}}
 	if output == "" {

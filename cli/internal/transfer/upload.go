@@ -21,38 +21,38 @@ type Uploader struct {
 	API     *client.Client
 	Policy  *Policy
 	Records UploadRecords
-	// Stall is how long a request may move nothing; 0 is 30 s.
+	// Stall is how long a request may transfer nothing; 0 is 30 s.
 	Stall time.Duration
 }
 
-// Uploaded is a file that the server has completely.
+// Uploaded is a completely uploaded file.
 type Uploaded struct {
 	Job    api.Job
-	SHA256 string // of the file, the same on both sides; lower-case hex
-	// Earlier says that an earlier run uploaded it.
+	SHA256 string // of the file here and on the server; lower-case hex
+	// Earlier reports that an earlier run uploaded it.
 	Earlier bool
 
 	record *uploadRecord
 }
 
-// Forget removes the upload's record, so that the same command uploads the file
-// again the next time. It may be called after Close.
+// Forget removes the upload's record, so that the next run uploads the file again. It
+// may be called after Close.
 func (u *Uploaded) Forget() { u.record.remove() }
 
-// Close lets other runs of sx upload the file.
+// Close allows other processes to upload the file.
 func (u *Uploaded) Close() { u.record.close() }
 
-// maxRestarts bounds how often one run starts a file again because the server
-// lost the upload.
+// maxRestarts is the maximum number of times that one run starts again because the
+// server no longer has the upload.
 const maxRestarts = 2
 
-// Upload uploads a file, or continues where an earlier run stopped, and compares
-// the digests. The record stays until Forget, and the caller must call Close. A
-// file that changed meanwhile is an *sx.Error of code invalid.
+// Upload uploads a file, or continues where an earlier run stopped, and compares the
+// digests. The record is kept until Forget; the caller must call Close. If the file
+// changes meanwhile, the error is an *sx.Error of code invalid.
 func (u *Uploader) Upload(ctx context.Context, f mediafiles.File, options sx.Options, progress Progress) (*Uploaded, error) {
 	file, err := os.Open(f.Path)
 	if err != nil {
-		return nil, sx.NewError(sx.CodeInvalid, "cannot be opened any more").
+		return nil, sx.NewError(sx.CodeInvalid, "cannot be opened any longer").
 			WithHint("check that the file still exists, then run the same command again").WithCause(err)
 	}
 	defer func() { _ = file.Close() }()
@@ -129,7 +129,7 @@ func (u *upload) run(ctx context.Context) (*Uploaded, error) {
 			u.rec.remove()
 			return nil, err
 		default:
-			return nil, err // record and upload stay, and the next run continues
+			return nil, err // record and upload are kept, so that the next run continues
 		}
 	}
 }
@@ -217,14 +217,13 @@ func (u *upload) verify(ctx context.Context) (*Uploaded, error) {
 	}
 	if job.Sent.SHA256 != sum {
 		return nil, sx.NewError(sx.CodeInvalid,
-			"the server did not store what the file contains: it changed during the upload or was damaged on the way").
+			"the stored video differs from the file, which changed during the upload or was damaged in transit").
 			WithHint("run the same command to upload it again").WithCause(errChanged)
 	}
 	return &Uploaded{Job: job, SHA256: sum, record: u.rec}, nil
 }
 
-// The pauses between questions whether the upload is complete; usually it is at
-// once.
+// The pauses between polls of an upload for completion, which usually is immediate.
 const (
 	firstPoll   = 50 * time.Millisecond
 	longestPoll = 2 * time.Second
@@ -257,7 +256,7 @@ func (u *upload) complete(ctx context.Context) (api.Job, error) {
 
 var errChanged = errors.New("the file changed")
 
-// checkUnchanged compares the file with what it was when it was found.
+// checkUnchanged returns an error if the file has changed since it was found.
 func (u *upload) checkUnchanged() error {
 	info, err := os.Stat(u.file.Path)
 	if err != nil || info.Size() != u.file.Size || !info.ModTime().Equal(u.file.ModTime) {
@@ -269,8 +268,8 @@ func (u *upload) checkUnchanged() error {
 
 const removeTimeout = 5 * time.Second
 
-// remove removes an upload here and, if it answers at once, on the server, where
-// the upload expires otherwise.
+// remove removes an upload's record and, if the server responds soon, the upload,
+// which otherwise expires.
 func (u *upload) remove(ctx context.Context, rec *uploadRecord) {
 	ctx, cancel := context.WithTimeout(ctx, removeTimeout)
 	defer cancel()
@@ -280,7 +279,7 @@ func (u *upload) remove(ctx context.Context, rec *uploadRecord) {
 	rec.remove()
 }
 
-// removeStale removes what was uploaded of the file before it changed.
+// removeStale removes unfinished uploads of earlier contents of the file.
 func (u *upload) removeStale(ctx context.Context) {
 	for _, old := range u.Records.stale(u.file) {
 		lookup, cancel := context.WithTimeout(ctx, removeTimeout)
@@ -291,7 +290,7 @@ func (u *upload) removeStale(ctx context.Context) {
 			u.progress.Say("changed since its upload started, starting again")
 			u.remove(ctx, old)
 		case err == nil || sx.CodeOf(err) == sx.CodeNotFound:
-			old.remove() // the upload is complete, and its job is the user's to keep
+			old.remove() // the job of a complete upload is kept
 		}
 		old.close()
 	}

@@ -215,7 +215,7 @@ func TestUploadDamagedOnTheWay(t *testing.T) {
 		return p
 	}
 	_, err := u.upload(t.Context(), t)
-	if known := sx.AsError(err); known.Code != sx.CodeInvalid || !strings.Contains(known.Message, "did not store what the file contains") {
+	if known := sx.AsError(err); known.Code != sx.CodeInvalid || !strings.Contains(known.Message, "the stored video differs from the file") {
 		t.Errorf("got %+v", known)
 	}
 	if n := len(u.server.Jobs()); n != 0 || u.records(t) != 0 {

@@ -14,19 +14,19 @@ import (
 	"github.com/soundextract/sx/server/sx"
 )
 
-// Watcher follows jobs until they end: over the server's event stream, and by
-// polling where a proxy holds the stream back.
+// Watcher follows jobs until they end: by the server's event stream, or by polling if
+// a proxy buffers the stream.
 type Watcher struct {
 	API    *client.Client
 	Policy *Policy
-	// Silence is how long the stream may send nothing before polling starts; 0
-	// is three times the API's keep-alive interval.
+	// Silence is how long the stream may send nothing before polling starts; 0 is
+	// three times the API's keep-alive interval.
 	Silence time.Duration
 	// PollInterval is the time between two polls; 0 is 2 s.
 	PollInterval time.Duration
 }
 
-// WatchEvents are called by Watcher.Follow, one at a time.
+// WatchEvents are the callbacks of Watcher.Follow, which are not called concurrently.
 type WatchEvents struct {
 	// Job is called for each job at the start and after each change.
 	Job func(api.Job)
@@ -39,12 +39,12 @@ type WatchEvents struct {
 // pollInterval is the default of Watcher.PollInterval.
 const pollInterval = 2 * time.Second
 
-// brokenStreams is after how many streams in a row that broke without having
-// sent anything polling is tried.
+// brokenStreams is the number of consecutive streams that end without any event after
+// which polling is tried.
 const brokenStreams = 2
 
-// Follow reports what happens to the jobs until all are final or gone. Its error
-// is the server's, or of code timed_out.
+// Follow reports the changes of the jobs until all are final or gone. Its error is the
+// server's, or of code timed_out.
 func (w *Watcher) Follow(ctx context.Context, ids []string, events WatchEvents) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -65,7 +65,7 @@ func (w *Watcher) Follow(ctx context.Context, ids []string, events WatchEvents) 
 					first = err
 				}
 				mu.Unlock()
-				cancel() // Follow fails, so the others need not go on
+				cancel() // Follow fails, so the others can stop
 			}
 		})
 	}
@@ -73,13 +73,13 @@ func (w *Watcher) Follow(ctx context.Context, ids []string, events WatchEvents) 
 	return first
 }
 
-// follower follows as many jobs as one request can name.
+// follower follows the jobs of one request.
 type follower struct {
 	*Watcher
 	ids  []string
 	open map[string]api.Job // jobs that are not final, as last reported
 
-	mu     *sync.Mutex // of the events
+	mu     *sync.Mutex // guards events
 	events WatchEvents
 }
 
@@ -94,7 +94,7 @@ func (f *follower) follow(ctx context.Context) error {
 		case err == nil && len(f.open) == 0:
 			return nil
 		case err == nil:
-			// The stream ended although it has not reported the end of each job.
+			// The stream ended without reporting the end of each job.
 			return f.poll(ctx, retry)
 		case errors.Is(err, ErrStalled):
 			return f.poll(ctx, retry)
@@ -103,7 +103,7 @@ func (f *follower) follow(ctx context.Context) error {
 		default:
 			broken++
 		}
-		if broken >= brokenStreams && f.ask(ctx) == nil {
+		if broken >= brokenStreams && f.pollOnce(ctx) == nil {
 			return f.poll(ctx, retry)
 		}
 		if err := retry.Pause(ctx, err); err != nil {
@@ -113,7 +113,7 @@ func (f *follower) follow(ctx context.Context) error {
 	return nil
 }
 
-// stream reads one event stream to its end; alive says that it sent anything.
+// stream reads one event stream to its end. alive reports whether it sent anything.
 func (f *follower) stream(ctx context.Context, lastID *string, retry *Retry) (alive bool, err error) {
 	ctx, dog := watch(ctx, cmp.Or(f.Silence, 3*api.KeepAlive))
 	defer dog.stop()
@@ -134,12 +134,12 @@ func (f *follower) stream(ctx context.Context, lastID *string, retry *Retry) (al
 	return alive, stallError(ctx, err)
 }
 
-// poll asks for the jobs at intervals until all are final or gone.
+// poll requests the jobs at intervals until all are final or gone.
 func (f *follower) poll(ctx context.Context, retry *Retry) error {
 	ticker := time.NewTicker(cmp.Or(f.PollInterval, pollInterval))
 	defer ticker.Stop()
 	for {
-		if err := retry.Do(ctx, f.ask); err != nil {
+		if err := retry.Do(ctx, f.pollOnce); err != nil {
 			return err
 		}
 		if len(f.open) == 0 {
@@ -153,8 +153,8 @@ func (f *follower) poll(ctx context.Context, retry *Retry) error {
 	}
 }
 
-// ask asks once for all jobs that are not final.
-func (f *follower) ask(ctx context.Context) error {
+// pollOnce requests all jobs that are not final.
+func (f *follower) pollOnce(ctx context.Context) error {
 	var list api.JobList
 	err := watched(ctx, stallTimeout, func(ctx context.Context) (err error) {
 		list, err = f.API.Jobs(ctx, client.JobFilter{IDs: slices.Sorted(maps.Keys(f.open)), Limit: api.MaxLimit})
@@ -177,7 +177,7 @@ func (f *follower) ask(ctx context.Context) error {
 func (f *follower) report(job api.Job) {
 	last, ok := f.open[job.ID]
 	if !ok {
-		return // final and reported; a new stream starts with all jobs again
+		return // already reported as final; a new stream starts with all jobs
 	}
 	if job.State.Final() {
 		delete(f.open, job.ID)
@@ -210,10 +210,10 @@ func (f *follower) Wait(reason string, until time.Time) {
 	f.events.Wait(reason, until)
 }
 
-// JobPhases is the number of phases that ShowJob has for a job.
+// JobPhases is the number of phases that ShowJob shows.
 const JobPhases = 3
 
-// ShowJob shows how far a job is that is not final.
+// ShowJob shows the progress of a job that is not final.
 func ShowJob(progress Progress, job api.Job) {
 	switch job.State {
 	case sx.StateUploading:
@@ -225,7 +225,7 @@ func ShowJob(progress Progress, job api.Job) {
 	}
 }
 
-// UnfinishedJobs returns the ids of all the user's jobs that are not final.
+// UnfinishedJobs returns the IDs of all the user's jobs that are not final.
 func UnfinishedJobs(ctx context.Context, c *client.Client) ([]string, error) {
 	jobs, err := AllJobs(ctx, c, sx.StateUploading, sx.StateQueued, sx.StateRunning)
 	ids := make([]string, len(jobs))
@@ -235,8 +235,7 @@ func UnfinishedJobs(ctx context.Context, c *client.Client) ([]string, error) {
 	return ids, err
 }
 
-// AllJobs returns all the user's jobs in the given states, oldest first, however
-// many pages they fill.
+// AllJobs returns all pages of the user's jobs in the given states, oldest first.
 func AllJobs(ctx context.Context, c *client.Client, states ...sx.State) ([]api.Job, error) {
 	filter := client.JobFilter{States: states, Limit: api.MaxLimit}
 	var jobs []api.Job

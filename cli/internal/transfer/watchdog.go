@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// stallTimeout is how long a connection may move nothing before it is closed: a
-// connection whose other end vanished looks just like a slow one.
+// stallTimeout is how long a connection may transfer nothing before it is closed. A
+// connection whose peer has vanished cannot be told from a slow one.
 const stallTimeout = 30 * time.Second
 
 // watchdog cancels a context unless it is reset in time.
@@ -32,8 +32,7 @@ func (w *watchdog) stop() {
 	w.cancel(nil)
 }
 
-// stallError returns ErrStalled if the watchdog cancelled ctx and so caused
-// err, and err otherwise.
+// stallError returns ErrStalled if err was caused by the watchdog, and otherwise err.
 func stallError(ctx context.Context, err error) error {
 	if err != nil && errors.Is(context.Cause(ctx), ErrStalled) {
 		return ErrStalled
@@ -41,8 +40,8 @@ func stallError(ctx context.Context, err error) error {
 	return err
 }
 
-// watched calls fn, which makes a request with a short answer, with a context
-// that ends after the timeout.
+// watched calls fn, which sends a request with a short response, with a context that
+// ends after the timeout.
 func watched(ctx context.Context, timeout time.Duration, fn func(context.Context) error) error {
 	ctx, dog := watch(ctx, timeout)
 	defer dog.stop()

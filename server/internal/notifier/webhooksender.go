@@ -66,7 +66,7 @@ func (s *Service) sendWebhook(ctx context.Context, settings sx.NotificationSetti
 	case hook == nil:
 		return failed("the webhook was removed")
 	case !hook.Disabled.IsZero():
-		return failed("the webhook is disabled: its receiver answered 410 Gone")
+		return failed("the webhook is disabled: its receiver responded 410 Gone")
 	}
 	req, err := s.newWebhookRequest(ctx, hook, d)
 	if err != nil {

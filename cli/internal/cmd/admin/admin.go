@@ -7,7 +7,7 @@ import (
 	"github.com/soundextract/sx/cli/internal/cmdutil"
 )
 
-// NewCmd makes sx admin with the commands below it.
+// NewCmd returns sx admin with its subcommands.
 func NewCmd(f *cmdutil.Factory) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "admin",

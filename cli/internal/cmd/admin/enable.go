@@ -22,7 +22,7 @@ type enableOptions struct {
 	JSON bool
 
 	change func(*client.Client, context.Context, string) (api.User, error)
-	done   string // the verb of what is reported
+	done   string // the verb in the report
 }
 
 func newCmdDisable(f *cmdutil.Factory, run func(context.Context, *enableOptions) error) *cobra.Command {

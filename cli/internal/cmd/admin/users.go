@@ -100,8 +100,8 @@ func runUsers(ctx context.Context, opts *usersOptions) error {
 	return nil
 }
 
-// fetch collects pages until there are enough. next is where the page after
-// them begins, "" when there is none.
+// fetch collects pages until there are enough accounts. next is the cursor of the
+// next page, "" if there is none.
 func (opts *usersOptions) fetch(ctx context.Context, c *client.Client) (found []api.User, next string, err error) {
 	found, next = []api.User{}, opts.After
 	for {

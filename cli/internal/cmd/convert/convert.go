@@ -36,7 +36,7 @@ type Options struct {
 	JSON     bool
 }
 
-// NewCmd makes the command; run replaces the command's own run function in tests.
+// NewCmd returns the command; tests replace its run function with run.
 func NewCmd(f *cmdutil.Factory, run func(context.Context, *Options) error) *cobra.Command {
 	opts := &Options{IO: f.IO, Client: f.Client, Config: f.Config, Flags: f.Repeated}
 	if run == nil {
@@ -120,7 +120,7 @@ func runConvert(ctx context.Context, opts *Options) error {
 		total += f.Size
 		bar := display.Add(f.Name, f.Size, phases)
 		items[i] = transfer.Item{Name: f.Name, Bar: bar, Do: func(ctx context.Context) (err error) {
-			sent[i], err = v.one(ctx, f, paths[i], bar)
+			sent[i], err = v.convertFile(ctx, f, paths[i], bar)
 			return err
 		}}
 	}
@@ -132,7 +132,7 @@ func runConvert(ctx context.Context, opts *Options) error {
 		parallel = cfg.Parallel
 	}
 	if err := transfer.RunBatch(ctx, items, parallel, opts.Flags()); err != nil {
-		return err // what is done is remembered: the same command does not do it again
+		return err // the records stay, so the same command skips what is done
 	}
 	for _, s := range sent {
 		s.Forget()
@@ -140,7 +140,7 @@ func runConvert(ctx context.Context, opts *Options) error {
 	return nil
 }
 
-// phases counts those that a file goes through: uploading, verifying, queued,
+// phases is the number of phases of a file: uploading, verifying, queued,
 // converting, downloading.
 const phases = 5
 
@@ -153,8 +153,8 @@ type converter struct {
 	printer  transfer.ResultPrinter
 }
 
-// paths says where each MP3 goes, and finds before anything is uploaded what
-// stands in the way there.
+// paths returns the path of each MP3. It reports targets that cannot be written before
+// anything is uploaded.
 func (v *converter) paths(files []mediafiles.File) ([]string, error) {
 	paths := make([]string, len(files))
 	if v.Output == "-" {
@@ -168,8 +168,8 @@ func (v *converter) paths(files []mediafiles.File) ([]string, error) {
 	for i, f := range files {
 		paths[i] = targets.Path(f.Name)
 		err := v.fetcher.CheckTarget(paths[i])
-		// An existing file may be the result of an earlier run that was stopped
-		// before it could say so: that comes out when the digests are known.
+		// An existing file may be the result of an earlier run that was interrupted:
+		// the digests will tell.
 		if err != nil && !v.uploader.Started(f, v.Encoding) {
 			problems = append(problems, err)
 		}
@@ -177,8 +177,8 @@ func (v *converter) paths(files []mediafiles.File) ([]string, error) {
 	return paths, errors.Join(problems...)
 }
 
-// one brings one file all the way.
-func (v *converter) one(ctx context.Context, f mediafiles.File, path string, bar *term.ProgressBar) (*transfer.Uploaded, error) {
+// convertFile uploads a file, waits for its conversion and downloads the MP3.
+func (v *converter) convertFile(ctx context.Context, f mediafiles.File, path string, bar *term.ProgressBar) (*transfer.Uploaded, error) {
 	sent, err := v.uploader.Upload(ctx, f, v.Encoding, bar)
 	if err != nil {
 		return nil, err
@@ -188,11 +188,11 @@ func (v *converter) one(ctx context.Context, f mediafiles.File, path string, bar
 	if err != nil {
 		return nil, err
 	}
-	return sent, v.deliver(ctx, f, job, path, bar)
+	return sent, v.download(ctx, f, job, path, bar)
 }
 
-// deliver brings the MP3 to where it is to be.
-func (v *converter) deliver(ctx context.Context, f mediafiles.File, job api.Job, path string, bar *term.ProgressBar) error {
+// download downloads the MP3 to path or, with -o -, to standard output.
+func (v *converter) download(ctx context.Context, f mediafiles.File, job api.Job, path string, bar *term.ProgressBar) error {
 	if v.Output == "-" {
 		if err := v.fetcher.Stream(ctx, job, v.IO.Out, bar); err != nil {
 			return err
@@ -200,11 +200,11 @@ func (v *converter) deliver(ctx context.Context, f mediafiles.File, job api.Job,
 		bar.Done("done")
 		return nil
 	}
-	there, err := v.fetcher.File(ctx, job, path, bar)
+	exists, err := v.fetcher.File(ctx, job, path, bar)
 	if err != nil {
 		return err
 	}
-	if there {
+	if exists {
 		bar.Done("already downloaded")
 	} else {
 		bar.Done("done")
@@ -214,8 +214,8 @@ func (v *converter) deliver(ctx context.Context, f mediafiles.File, job api.Job,
 	return v.printer.Print(result)
 }
 
-// finish waits for the conversion. A job that an earlier run saw fail is tried
-// again if that may help.
+// finish waits for the conversion. If the job had failed in an earlier run and a retry
+// may help, it is retried first.
 func (v *converter) finish(ctx context.Context, sent *transfer.Uploaded, bar *term.ProgressBar) (api.Job, error) {
 	job := sent.Job
 	if sent.Earlier && job.State == sx.StateFailed && job.Error != nil && !job.Error.Code.Permanent() {

@@ -17,26 +17,27 @@ import (
 	"github.com/soundextract/sx/server/sx"
 )
 
-// Checkup asks one release in one cluster.
+// Checkup runs the checks of sx doctor on one release in one cluster.
 type Checkup struct {
 	Cluster *kube.Cluster
 	Release string
 
-	// What sx is set to: users' requests go to the server when it is this release.
+	// The settings of sx. If its server is this release, the address for users is
+	// checked too.
 	Config    func() (*config.Config, error)
 	Transport func() (http.RoundTripper, error)
 	Account   func() (*session.Account, error)
 }
 
-// NewCheckup makes a checkup with what the factory has.
+// NewCheckup returns a Checkup with the settings of the factory.
 func NewCheckup(f *cmdutil.Factory, cluster *kube.Cluster, release string) *Checkup {
 	return &Checkup{Cluster: cluster, Release: release, Config: f.Config, Transport: f.Transport, Account: f.Account}
 }
 
-// Run asks, reports each answer in the order of the questions as soon as it is
-// known, and returns them all. When the API server does not answer, nothing else
-// is asked. An error means that what sx itself has (its settings, the release's
-// record) cannot be used.
+// Run runs the checks, reports each result as soon as it and all earlier ones are
+// known, and returns them all. If the API server does not respond, it runs no other
+// check. An error means that the settings of sx or the record of the release cannot be
+// used.
 func (c *Checkup) Run(ctx context.Context, report func(check.Result)) ([]check.Result, error) {
 	env := &check.Env{Cluster: c.Cluster, Release: c.Release, Version: sx.Version}
 	first, rest := check.Preflight()[:1], check.Preflight()[1:]
@@ -55,11 +56,11 @@ func (c *Checkup) Run(ctx context.Context, report func(check.Result)) ([]check.R
 	return results, ctx.Err()
 }
 
-// running adds the checks of a running release to those of an install. Where
-// both have one, that of the running release knows more.
+// running adds the checks of a running release to those of an install. It replaces
+// those with the same ID, because a running release can be checked more closely.
 func running(preflight []check.Check) []check.Check {
 	all := slices.Clone(preflight)
-	for _, c := range check.Running()[1:] { // the first is asked already
+	for _, c := range check.Running()[1:] { // the first one has run
 		if i := slices.IndexFunc(all, func(p check.Check) bool { return p.ID == c.ID }); i >= 0 {
 			all[i] = c
 		} else {
@@ -69,7 +70,7 @@ func running(preflight []check.Check) []check.Check {
 	return all
 }
 
-// prepare fills in what the checks look at, and says whether there is a release.
+// prepare fills in what the checks examine and reports whether there is a release.
 func (c *Checkup) prepare(ctx context.Context, env *check.Env) (installed bool, err error) {
 	runner, err := release.New(c.Cluster, c.Release, func(string, ...any) {})
 	if err != nil {
@@ -77,19 +78,19 @@ func (c *Checkup) prepare(ctx context.Context, env *check.Env) (installed bool, 
 	}
 	last, err := runner.Last(ctx)
 	switch {
-	case sx.CodeOf(err) == sx.CodeForbidden: // the checks say so in their own words
+	case sx.CodeOf(err) == sx.CodeForbidden: // the checks report it
 	case err != nil:
 		return false, err
 	case last != nil:
 		env.Manifest = last.Manifest
-		return true, c.users(env)
+		return true, c.addServer(env)
 	}
-	env.Manifest, err = plain(env.Cluster.Namespace, c.Release)
+	env.Manifest, err = defaultManifest(env.Cluster.Namespace, c.Release)
 	return false, err
 }
 
-// plain is what a first install without any values would render.
-func plain(namespace, name string) (string, error) {
+// defaultManifest renders a first install without any values.
+func defaultManifest(namespace, name string) (string, error) {
 	given, err := values.Flags{Preset: installer.FirstPreset}.Values()
 	if err != nil {
 		return "", err
@@ -102,14 +103,14 @@ func plain(namespace, name string) (string, error) {
 	return rendered.All(), nil
 }
 
-// users fills in how users reach the server, when sx is set to this release or
-// an address is given.
-func (c *Checkup) users(env *check.Env) error {
+// addServer fills in how users reach the server, if sx uses this release or an address
+// is given.
+func (c *Checkup) addServer(env *check.Env) error {
 	settings, err := c.Config()
 	if err != nil {
 		return err
 	}
-	if !given(settings) && !c.is(settings.Place) {
+	if !isGiven(settings) && !c.covers(settings.Place) {
 		return nil
 	}
 	transport, err := c.Transport()
@@ -129,13 +130,13 @@ func (c *Checkup) users(env *check.Env) error {
 	return nil
 }
 
-// given says whether the server's address was given for this run.
-func given(settings *config.Config) bool {
+// isGiven reports whether the server's address was given for this run.
+func isGiven(settings *config.Config) bool {
 	from := source(settings)
 	return from == "flag" || from == "SX_SERVER"
 }
 
-// source says where the server's address comes from.
+// source returns the source of the server's address.
 func source(settings *config.Config) string {
 	for _, v := range settings.Values {
 		if v.Key == "server" {
@@ -145,8 +146,8 @@ func source(settings *config.Config) string {
 	return ""
 }
 
-// is says whether an installation that sx knows is the one that is asked.
-func (c *Checkup) is(place config.Kubernetes) bool {
+// covers reports whether an installation that sx knows is the one that is checked.
+func (c *Checkup) covers(place config.Kubernetes) bool {
 	if place.Namespace != c.Cluster.Namespace || place.Release != c.Release {
 		return false
 	}

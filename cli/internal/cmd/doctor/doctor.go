@@ -26,7 +26,7 @@ type Options struct {
 	JSON    bool
 }
 
-// NewCmd makes the command; run replaces the command's own run function in tests.
+// NewCmd returns the command; tests replace its run function with run.
 func NewCmd(f *cmdutil.Factory, run func(context.Context, *Options) error) *cobra.Command {
 	opts := &Options{IO: f.IO, Checkup: func(cluster *kube.Cluster, release string) *Checkup {
 		return NewCheckup(f, cluster, release)
@@ -88,7 +88,7 @@ func runDoctor(ctx context.Context, opts *Options) error {
 		WithHint("follow the advice for each problem, then check again with: %s", opts.Cluster.Line("doctor"))
 }
 
-// count says how many problems there are: 1 fatal problem and 2 warnings.
+// count returns the number of problems in words: 1 fatal problem and 2 warnings.
 func count(found map[check.Outcome]int) string {
 	var parts []string
 	for _, kind := range []struct {
@@ -106,16 +106,16 @@ func count(found map[check.Outcome]int) string {
 	return strings.Join(parts, " and ")
 }
 
-// printer prints results as they come: on a terminal in columns, else in full
-// with tabs between id, outcome, description, message and hint.
+// printer prints each result when it is known: in columns at a terminal, otherwise in
+// full, with tabs between ID, outcome, description, message and hint.
 type printer struct {
 	io      *term.IOStreams
 	json    bool
 	started bool
-	err     error // the first of writing
+	err     error // the first write error
 }
 
-// colors are SGR codes; an outcome that is not here is shown plainly.
+// colors are the SGR codes of the outcomes that are coloured.
 var colors = map[check.Outcome]string{check.OK: "32", check.FoundWarning: "33", check.FoundFatal: "31"}
 
 func (p *printer) show(r check.Result) {
@@ -135,7 +135,7 @@ func (p *printer) show(r check.Result) {
 
 func (p *printer) write(text string) { _, p.err = io.WriteString(p.io.Out, text) }
 
-// The widths of the first two columns, gaps included: the longest id is
+// The widths of the first two columns, gaps included. The longest ID is
 // interrupted-upload, the longest outcome skipped.
 const (
 	idWidth      = 20
@@ -143,8 +143,8 @@ const (
 	minTextWidth = 20
 )
 
-// columns lays a result out: what is true when all is well, else what is wrong,
-// and below it what to do.
+// columns formats a result: the description of a check that passed, otherwise the
+// message, and below it the hint.
 func (p *printer) columns(r check.Result) string {
 	var b strings.Builder
 	if !p.started {

@@ -31,7 +31,7 @@ type Options struct {
 	JSON   bool
 }
 
-// NewCmd makes the command; run replaces the command's own run function in tests.
+// NewCmd returns the command; tests replace its run function with run.
 func NewCmd(f *cmdutil.Factory, run func(context.Context, *Options) error) *cobra.Command {
 	opts := &Options{IO: f.IO, Client: f.Client, Config: f.Config, Flags: f.Repeated}
 	if run == nil {
@@ -78,14 +78,14 @@ files are not overwritten without --force.`,
 	return cmd
 }
 
-// wanted is a job to download, or why that cannot be.
-type wanted struct {
+// target is a job to download, or the error of looking it up.
+type target struct {
 	id  string
 	job api.Job
 	err error
 }
 
-func (w wanted) name() string {
+func (w target) name() string {
 	if w.job.Name == "" {
 		return w.id
 	}
@@ -156,11 +156,11 @@ func stream(ctx context.Context, fetcher *transfer.Downloader, job api.Job, io *
 }
 
 func file(ctx context.Context, fetcher *transfer.Downloader, job api.Job, path string, bar *term.ProgressBar, printer transfer.ResultPrinter) error {
-	there, err := fetcher.File(ctx, job, path, bar)
+	exists, err := fetcher.File(ctx, job, path, bar)
 	if err != nil {
 		return err
 	}
-	if there {
+	if exists {
 		bar.Done("already downloaded")
 	} else {
 		bar.Done("downloaded")
@@ -168,21 +168,22 @@ func file(ctx context.Context, fetcher *transfer.Downloader, job api.Job, path s
 	return printer.Print(transfer.ResultOf(job, path))
 }
 
-// jobs gives what to download, in the order that decides about equal names.
-func (opts *Options) jobs(ctx context.Context, c *client.Client, policy *transfer.Policy, display *term.ProgressDisplay) (jobs []wanted, err error) {
+// jobs returns the jobs to download. Of jobs with the same name, the first one gets it
+// unchanged.
+func (opts *Options) jobs(ctx context.Context, c *client.Client, policy *transfer.Policy, display *term.ProgressDisplay) (jobs []target, err error) {
 	retry := policy.Start(display)
 	if opts.All {
 		return jobs, retry.Do(ctx, func(ctx context.Context) error {
 			done, err := transfer.AllJobs(ctx, c, sx.StateDone)
-			jobs = make([]wanted, len(done))
+			jobs = make([]target, len(done))
 			for i, job := range done {
-				jobs[i] = wanted{id: job.ID, job: job}
+				jobs[i] = target{id: job.ID, job: job}
 			}
 			return err
 		})
 	}
 	for _, id := range opts.IDs {
-		w := wanted{id: id}
+		w := target{id: id}
 		w.err = retry.Do(ctx, func(ctx context.Context) (err error) {
 			w.job, err = c.Job(ctx, id)
 			return err

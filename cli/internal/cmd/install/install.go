@@ -29,7 +29,7 @@ type Options struct {
 	JSON   bool
 }
 
-// NewCmd makes the command; run replaces the command's own run function in tests.
+// NewCmd returns the command; tests replace its run function with run.
 func NewCmd(f *cmdutil.Factory, run func(context.Context, *Options) error) *cobra.Command {
 	opts := &Options{IO: f.IO}
 	if run == nil {
@@ -113,7 +113,8 @@ func runDry(ctx context.Context, opts *Options) error {
 	return err
 }
 
-// offerBundle says how to pass a failure on to someone who can help.
+// offerBundle suggests the command that collects what others need to diagnose a
+// failure.
 func (opts *Options) offerBundle(err error) {
 	var problem *watch.Problem
 	if errors.As(err, &problem) && !opts.JSON {
@@ -123,7 +124,7 @@ func (opts *Options) offerBundle(err error) {
 
 func (opts *Options) print(in *installer.Installer, info release.Info) error {
 	if opts.JSON {
-		return nil // the events have said it
+		return nil // the events contain it
 	}
 	ready := "is running"
 	if !opts.Wait {
@@ -144,12 +145,12 @@ func (opts *Options) print(in *installer.Installer, info release.Info) error {
 	return nil
 }
 
-// event is a step of the command's own.
+// event returns the event of a completed step of the command itself.
 func event(step, detail string) installer.Event {
 	return installer.Event{Step: step, State: installer.Done, Detail: detail, Time: time.Now().UTC()}
 }
 
-// use makes the installation the server that all commands use.
+// use switches to the context of the installation, which it creates if necessary.
 func (opts *Options) use(in *installer.Installer, display cluster.RolloutDisplay) error {
 	file, err := config.ReadUserFile()
 	if err != nil {

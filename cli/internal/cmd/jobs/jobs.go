@@ -35,7 +35,7 @@ type Options struct {
 
 const defaultLimit = 30
 
-// NewCmd makes the command; run replaces the command's own run function in tests.
+// NewCmd returns the command; tests replace its run function with run.
 func NewCmd(f *cmdutil.Factory, run func(context.Context, *Options) error) *cobra.Command {
 	opts := &Options{IO: f.IO, Client: f.Client, Next: f.Next, Now: time.Now}
 	if run == nil {
@@ -110,14 +110,14 @@ func runJobs(ctx context.Context, opts *Options) error {
 	return opts.print(found, next)
 }
 
-// fetch collects pages until there are enough jobs. next is the mark of the
-// page after them, "" when there is none.
+// fetch collects pages until there are enough jobs. next is the cursor of the next
+// page, "" if there is none.
 func (opts *Options) fetch(ctx context.Context, c *client.Client) (found []api.Job, next string, err error) {
 	filter := client.JobFilter{Name: opts.Name, After: opts.After}
 	for _, s := range opts.States {
 		filter.States = append(filter.States, sx.State(s))
 	}
-	found = []api.Job{} // JSON's []
+	found = []api.Job{} // encoded as [], not as null
 	for {
 		filter.Limit = api.MaxLimit
 		if !opts.All {
@@ -179,7 +179,7 @@ func (opts *Options) sayEmpty() {
 	_, _ = fmt.Fprintln(opts.IO.ErrOut, text)
 }
 
-// colors are SGR codes; a state that is not here is shown plainly.
+// colors are the SGR codes of the states that are coloured.
 var colors = map[sx.State]string{
 	sx.StateRunning:   "36",
 	sx.StateUploading: "36",

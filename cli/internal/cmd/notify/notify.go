@@ -23,7 +23,7 @@ type showOptions struct {
 	JSON bool
 }
 
-// NewCmd makes sx notify with the commands below it.
+// NewCmd returns sx notify with its subcommands.
 func NewCmd(f *cmdutil.Factory) *cobra.Command {
 	cmd := newCmdShow(f, nil)
 	cmd.AddCommand(
@@ -73,7 +73,7 @@ func runShow(ctx context.Context, opts *showOptions) error {
 		return opts.IO.WriteJSON(n)
 	}
 	if _, err := io.WriteString(opts.IO.Out, describe(n)); err != nil {
-		return fmt.Errorf("print what is set up: %w", err)
+		return fmt.Errorf("print the settings: %w", err)
 	}
 	if n.PendingEmail != "" {
 		_, _ = fmt.Fprintf(opts.IO.ErrOut, "next: %s, with the code from the e-mail\n", opts.Next("notify", "confirm", "CODE"))
@@ -81,31 +81,31 @@ func runShow(ctx context.Context, opts *showOptions) error {
 	return nil
 }
 
-// describe is what is set up as a person reads it, one fact a line.
+// describe returns the settings as text, one per line.
 func describe(n api.Notify) string {
 	var b strings.Builder
-	fact := func(name, value string) { _, _ = fmt.Fprintf(&b, "%-10s%s\n", name, value) }
+	line := func(name, value string) { _, _ = fmt.Fprintf(&b, "%-10s%s\n", name, value) }
 	switch {
 	case n.Email != "":
-		fact("email", n.Email)
+		line("email", n.Email)
 	case n.SendsEmail:
-		fact("email", "none")
+		line("email", "none")
 	default:
-		fact("email", "none (this server does not send e-mail)")
+		line("email", "none (this server does not send e-mail)")
 	}
 	if n.PendingEmail != "" {
-		fact("  new", n.PendingEmail+" (not confirmed)")
+		line("  new", n.PendingEmail+" (not confirmed)")
 	}
 	for _, h := range n.Webhooks {
 		state := ""
 		if h.Disabled != nil {
-			state = " (disabled: the receiver answered 410 Gone)"
+			state = " (disabled: the receiver responded 410 Gone)"
 		}
-		fact("webhook", h.URL+state)
-		fact("  id", h.ID)
+		line("webhook", h.URL+state)
+		line("  id", h.ID)
 	}
 	if len(n.Webhooks) == 0 {
-		fact("webhooks", "none")
+		line("webhooks", "none")
 	}
 	return b.String()
 }

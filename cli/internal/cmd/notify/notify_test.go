@@ -57,7 +57,7 @@ func TestWhatPeopleSee(t *testing.T) {
 	now := time.Date(2026, 7, 1, 12, 0, 0, 0, time.UTC)
 	got := describe(api.Notify{Webhooks: []api.Webhook{{ID: "w1", URL: "https://example.org/", Disabled: &now}}, PendingEmail: "ada@example.org"})
 	want := "email     none (this server does not send e-mail)\n  new     ada@example.org (not confirmed)\n" +
-		"webhook   https://example.org/ (disabled: the receiver answered 410 Gone)\n  id      w1\n"
+		"webhook   https://example.org/ (disabled: the receiver responded 410 Gone)\n  id      w1\n"
 	if got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}

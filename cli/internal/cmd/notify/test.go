@@ -81,10 +81,10 @@ func runTest(ctx context.Context, opts *testOptions) error {
 	return nil
 }
 
-// outcome waits until each delivery was tried once, and gives them as they are then.
+// outcome waits until each delivery was tried once and returns their states.
 func (opts *testOptions) outcome(ctx context.Context, c *client.Client, made []api.Delivery) ([]api.Delivery, error) {
 	_, _ = fmt.Fprintf(opts.IO.ErrOut, "test notifications sent: %d\n", len(made))
-	tick, enough := time.NewTicker(opts.Pause), time.After(opts.Timeout)
+	tick, timeout := time.NewTicker(opts.Pause), time.After(opts.Timeout)
 	defer tick.Stop()
 	for {
 		found, err := c.Deliveries(ctx, api.MaxLimit)
@@ -105,7 +105,7 @@ func (opts *testOptions) outcome(ctx context.Context, c *client.Client, made []a
 		}
 		select {
 		case <-tick.C:
-		case <-enough:
+		case <-timeout:
 			return made, nil
 		case <-ctx.Done():
 			return nil, ctx.Err()

@@ -72,7 +72,7 @@ func usageLine(cmd *cobra.Command) string {
 	return cmd.UseLine()
 }
 
-// list describes the subcommands that in selects, in two columns.
+// list describes the selected subcommands in two columns.
 func list(parent *cobra.Command, in func(*cobra.Command) bool) string {
 	column := 0 // the same for all groups
 	for _, c := range parent.Commands() {

@@ -17,7 +17,7 @@ import (
 )
 
 // Main runs sx with the arguments that follow its name and returns the exit
-// code. When ctx ends, the command stops where it can go on later.
+// code. When ctx ends, the command stops at a point from which it can be resumed.
 func Main(ctx context.Context, args []string, streams *term.IOStreams) int {
 	f, bind := newFactory(streams)
 	cmd := New(f, bind) //nolint:contextcheck // commands receive ctx from ExecuteContextC
@@ -32,8 +32,8 @@ func Main(ctx context.Context, args []string, streams *term.IOStreams) int {
 	return report(streams, ran, f.Repeated(), err, wantsJSON(ran, args))
 }
 
-// newFactory makes what the commands need, in the order of who needs whom. bind
-// must be given the flags of the command before the configuration is asked for.
+// newFactory returns the factory. bind must be called with the flags of the command
+// before the configuration is read.
 func newFactory(streams *term.IOStreams) (f *cmdutil.Factory, bind func(*pflag.FlagSet)) {
 	var flags *pflag.FlagSet
 	f = &cmdutil.Factory{IO: streams}

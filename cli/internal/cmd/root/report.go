@@ -22,7 +22,7 @@ import (
 	"github.com/soundextract/sx/server/sx"
 )
 
-// interruption is a command's end by Ctrl-C or a signal.
+// interruption is the error of a command that Ctrl-C or a signal ended.
 type interruption struct{ meaning string }
 
 func (i interruption) Error() string {
@@ -34,8 +34,8 @@ func (i interruption) Error() string {
 
 func (i interruption) Unwrap() error { return context.Canceled }
 
-// wantsJSON reports whether errors are to be JSON. The arguments are looked at
-// as well, as a flag before --json may be the very error.
+// wantsJSON reports whether errors are printed as JSON. It also searches the arguments,
+// because parsing may have failed at a flag before --json.
 func wantsJSON(ran *cobra.Command, args []string) bool {
 	flag := ran.Flags().Lookup("json")
 	return flag != nil && (flag.Value.String() == "true" || slices.Contains(args, "--json"))
@@ -54,7 +54,7 @@ func report(streams *term.IOStreams, ran *cobra.Command, flags nextcmd.Flags, er
 	return cmdutil.ErrorCode(all[0]).ExitCode()
 }
 
-// split gives the errors of a list. A list inside another error stays one error.
+// split returns the errors of a joined error. One that another error wraps is not split.
 func split(err error) []error {
 	joined, ok := err.(interface{ Unwrap() []error })
 	if !ok {
@@ -68,7 +68,7 @@ func split(err error) []error {
 }
 
 func reportJSON(streams *term.IOStreams, ran *cobra.Command, flags nextcmd.Flags, err error) {
-	message, hint := words(ran, flags, err)
+	message, hint := describe(ran, flags, err)
 	enc := json.NewEncoder(streams.ErrOut)
 	enc.SetEscapeHTML(false)
 	// There is nowhere to report an error of ErrOut.
@@ -76,7 +76,7 @@ func reportJSON(streams *term.IOStreams, ran *cobra.Command, flags nextcmd.Flags
 }
 
 func reportText(streams *term.IOStreams, ran *cobra.Command, flags nextcmd.Flags, err error) {
-	message, hint := words(ran, flags, err)
+	message, hint := describe(ran, flags, err)
 	var interrupted interruption
 	if errors.As(err, &interrupted) {
 		_, _ = fmt.Fprintln(streams.ErrOut, message)
@@ -97,11 +97,11 @@ func reportText(streams *term.IOStreams, ran *cobra.Command, flags nextcmd.Flags
 	}
 }
 
-// words says what is wrong, and what to do next.
-func words(ran *cobra.Command, flags nextcmd.Flags, err error) (message, hint string) {
+// describe returns the message and the hint of an error.
+func describe(ran *cobra.Command, flags nextcmd.Flags, err error) (message, hint string) {
 	var (
-		known   *sx.Error
-		silence *client.Unreachable
+		known *sx.Error
+		lost  *client.Unreachable
 	)
 	message = err.Error()
 	switch {
@@ -113,9 +113,9 @@ func words(ran *cobra.Command, flags nextcmd.Flags, err error) (message, hint st
 			hint = "see: " + ran.CommandPath() + " --help"
 		}
 		return message, hint
-	case errors.As(err, &silence):
-		// What the network says in full helps nobody; the kind of trouble does.
-		return strings.Replace(message, silence.Error(), unreachable(silence), 1), whenUnreachable(silence, flags)
+	case errors.As(err, &lost):
+		// The full text of a network error helps nobody; its kind does.
+		return strings.Replace(message, lost.Error(), unreachable(lost), 1), whenUnreachable(lost, flags)
 	case errors.Is(err, context.DeadlineExceeded):
 		return message, "run the same command again"
 	case errors.Is(err, syscall.ENOSPC):

@@ -1,4 +1,4 @@
-// Package root puts the commands of sx together.
+// Package root assembles the commands of sx.
 package root
 
 import (
@@ -44,11 +44,11 @@ import (
 	"github.com/soundextract/sx/server/sx"
 )
 
-// onInterrupt is the annotation of a command that says what an interruption means.
+// onInterrupt is the annotation with the consequence of interrupting a command.
 const onInterrupt = "on-interrupt"
 
-// New makes sx's command with all others below it. bind is given the flags of
-// the command that is run, before it is.
+// New returns the command sx with all others below it. bind is called with the flags
+// of the command before that is run.
 func New(f *cmdutil.Factory, bind func(*pflag.FlagSet)) *cobra.Command {
 	root := &cobra.Command{
 		Use:     "sx",
@@ -64,7 +64,7 @@ func New(f *cmdutil.Factory, bind func(*pflag.FlagSet)) *cobra.Command {
 		Args: cmdutil.RequireSubcommand,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 		PersistentPreRun: func(cmd *cobra.Command, _ []string) {
-			if !cmd.DisableFlagParsing { // as completion's own command has it
+			if !cmd.DisableFlagParsing { // of cobra's command for completion
 				bind(cmd.Flags())
 			}
 		},
@@ -89,7 +89,7 @@ func New(f *cmdutil.Factory, bind func(*pflag.FlagSet)) *cobra.Command {
 	root.AddCommand(topics.New()...)
 	root.SetHelpCommand(helpCommand(root))
 	root.SetHelpCommandGroupID(settings)
-	checkedArgs(root)
+	wrapArgErrors(root)
 	return root
 }
 
@@ -151,7 +151,7 @@ func groups(f *cmdutil.Factory) []group {
 	}
 }
 
-// resumable marks a command that continues where it stopped when it is run again.
+// resumable marks a command that can be run again to continue where it stopped.
 func resumable(cmd *cobra.Command) *cobra.Command {
 	return annotate(cmd, "run the same command again to continue")
 }
@@ -164,13 +164,13 @@ func annotate(cmd *cobra.Command, interrupted string) *cobra.Command {
 	return cmd
 }
 
-// checkedArgs makes usage errors of what cobra's argument checks find.
-func checkedArgs(cmd *cobra.Command) {
+// wrapArgErrors turns the errors of cobra's argument checks into usage errors.
+func wrapArgErrors(cmd *cobra.Command) {
 	if cmd.Args != nil {
 		cmd.Args = cmdutil.UsageArgs(cmd.Args)
 	}
 	for _, c := range cmd.Commands() {
-		checkedArgs(c)
+		wrapArgErrors(c)
 	}
 }
 

@@ -11,8 +11,8 @@ import (
 	"github.com/soundextract/sx/server/sx"
 )
 
-// newTransport suits long transfers: no limit on the whole, but on connecting.
-// A server that is reached through its cluster is the only one that it reaches.
+// newTransport returns a transport for long transfers: it limits the time to connect,
+// not the total. For a server inside a cluster it connects to nothing else.
 func newTransport(c *config.Config) (http.RoundTripper, error) {
 	dialer := &net.Dialer{Timeout: 10 * time.Second, KeepAlive: 15 * time.Second}
 	t := &http.Transport{
@@ -30,16 +30,16 @@ func newTransport(c *config.Config) (http.RoundTripper, error) {
 			return nil, err
 		}
 		t.DialContext = forward.To(cluster, k.Release, k.GatewayService()).DialContext
-		t.Proxy = nil // one on the way to the API server is the kubeconfig's matter
+		t.Proxy = nil // the kubeconfig names the proxy to the API server
 	}
-	return named{t}, nil
+	return userAgent{t}, nil
 }
 
-// named says in each request which program sends it.
-type named struct{ base http.RoundTripper }
+// userAgent adds the header User-Agent to each request.
+type userAgent struct{ base http.RoundTripper }
 
-func (n named) RoundTrip(req *http.Request) (*http.Response, error) {
+func (u userAgent) RoundTrip(req *http.Request) (*http.Response, error) {
 	out := req.Clone(req.Context())
 	out.Header.Set("User-Agent", "sx/"+sx.Version)
-	return n.base.RoundTrip(out)
+	return u.base.RoundTrip(out)
 }

@@ -29,7 +29,7 @@ type RotateOptions struct {
 // all stands for every part.
 const all = "all"
 
-// NewCmdRotate makes the command; run replaces the command's own run function in tests.
+// NewCmdRotate returns the command; tests replace its run function with run.
 func NewCmdRotate(f *cmdutil.Factory, run func(context.Context, *RotateOptions) error) *cobra.Command {
 	opts := &RotateOptions{IO: f.IO}
 	if run == nil {

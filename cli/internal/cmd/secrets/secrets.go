@@ -7,7 +7,7 @@ import (
 	"github.com/soundextract/sx/cli/internal/cmdutil"
 )
 
-// NewCmd makes the command with those below it.
+// NewCmd returns the command with its subcommands.
 func NewCmd(f *cmdutil.Factory) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "secrets",

@@ -29,7 +29,7 @@ type Options struct {
 	JSON bool
 }
 
-// NewCmd makes the command; run replaces the command's own run function in tests.
+// NewCmd returns the command; tests replace its run function with run.
 func NewCmd(f *cmdutil.Factory, run func(context.Context, *Options) error) *cobra.Command {
 	opts := &Options{IO: f.IO, Client: f.Client, Flags: f.Repeated, Now: time.Now}
 	if run == nil {
@@ -75,41 +75,41 @@ func runShow(ctx context.Context, opts *Options) error {
 	})
 }
 
-// describe is the job as a person reads it, one fact a line. A suggested command
-// repeats the flags.
+// describe returns the job as text, one property per line. A suggested command repeats
+// the flags.
 func describe(j api.Job, now time.Time, flags nextcmd.Flags) string {
 	var b strings.Builder
-	fact := func(name, format string, args ...any) {
+	line := func(name, format string, args ...any) {
 		_, _ = fmt.Fprintf(&b, "%-10s%s\n", name, fmt.Sprintf(format, args...))
 	}
 	when := func(t time.Time) string {
 		return fmt.Sprintf("%s (%s ago)", t.In(now.Location()).Format(time.DateTime), term.FormatAge(now.Sub(t)))
 	}
-	fact("id", "%s", j.ID)
-	fact("name", "%s", j.Name)
-	fact("state", "%s", j.State)
+	line("id", "%s", j.ID)
+	line("name", "%s", j.Name)
+	line("state", "%s", j.State)
 	switch {
 	case j.State == sx.StateUploading || j.State == sx.StateRunning && j.Remaining == 0:
-		fact("progress", "%.0f%%", j.Progress)
+		line("progress", "%.0f%%", j.Progress)
 	case j.State == sx.StateRunning:
-		fact("progress", "%.0f%%, %s left", j.Progress, term.FormatClock(j.Remaining))
+		line("progress", "%.0f%%, %s left", j.Progress, term.FormatClock(j.Remaining))
 	}
 	if j.Attempt > 1 {
-		fact("attempt", "%d", j.Attempt)
+		line("attempt", "%d", j.Attempt)
 	}
-	fact("created", "%s", when(j.Created))
-	fact("updated", "%s", when(j.Updated))
-	fact("video", "%s", sx.FormatSize(j.Sent.Size))
+	line("created", "%s", when(j.Created))
+	line("updated", "%s", when(j.Updated))
+	line("video", "%s", sx.FormatSize(j.Sent.Size))
 	if j.Sent.SHA256 != "" {
-		fact("  sha256", "%s", j.Sent.SHA256)
+		line("  sha256", "%s", j.Sent.SHA256)
 	}
 	if j.Track(1) != nil {
-		fact("track", "%s", track(*j.Track(1)))
-		fact("  sha256", "%s", j.Track(1).SHA256)
+		line("track", "%s", track(*j.Track(1)))
+		line("  sha256", "%s", j.Track(1).SHA256)
 	}
 	if j.Error != nil {
-		fact("error", "%s (%s)", j.Error.Message, j.Error.Code)
-		fact("hint", "%s", cmdutil.Hint(j.Error.Code, j.Error.Hint, j.ID, flags))
+		line("error", "%s (%s)", j.Error.Message, j.Error.Code)
+		line("hint", "%s", cmdutil.Hint(j.Error.Code, j.Error.Hint, j.ID, flags))
 	}
 	return b.String()
 }

@@ -26,7 +26,7 @@ type Options struct {
 	JSON    bool
 }
 
-// NewCmd makes the command; run replaces the command's own run function in tests.
+// NewCmd returns the command; tests replace its run function with run.
 func NewCmd(f *cmdutil.Factory, run func(context.Context, *Options) error) *cobra.Command {
 	opts := &Options{IO: f.IO}
 	if run == nil {
@@ -79,7 +79,7 @@ func runStatus(ctx context.Context, opts *Options) error {
 
 func (opts *Options) wait(ctx context.Context) error {
 	streams := *opts.IO
-	if opts.JSON { // the result alone goes to the results
+	if opts.JSON { // standard output is for the result alone
 		streams.ErrTTY = false
 	}
 	display := cluster.NewRolloutDisplay(&streams, false)

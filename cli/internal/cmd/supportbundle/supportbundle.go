@@ -28,11 +28,11 @@ type Options struct {
 	Now     func() time.Time
 
 	Cluster cluster.Flags
-	Output  string // "" is a name of its own in the current directory
+	Output  string // "" generates a name in the current directory
 	JSON    bool
 }
 
-// NewCmd makes the command; run replaces the command's own run function in tests.
+// NewCmd returns the command; tests replace its run function with run.
 func NewCmd(f *cmdutil.Factory, run func(context.Context, *Options) error) *cobra.Command {
 	opts := &Options{IO: f.IO, Now: time.Now, Checkup: func(cluster *kube.Cluster, release string) *doctor.Checkup {
 		return doctor.NewCheckup(f, cluster, release)
@@ -80,7 +80,7 @@ func runBundle(ctx context.Context, opts *Options) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	if err != nil { // the fault may be just there
+	if err != nil { // perhaps a part of the problem to diagnose
 		_, _ = fmt.Fprintf(opts.IO.ErrOut, "warning: not all checks ran: %v\n", err)
 	}
 	if first := checks[0]; first.Outcome != check.OK {
@@ -98,7 +98,7 @@ func runBundle(ctx context.Context, opts *Options) error {
 	return opts.print(result{path, size, files(index)}, index)
 }
 
-// files counts what is in the archive, its index included.
+// files returns the number of files in the archive, including the index.
 func files(index bundle.Index) int {
 	n := 1
 	for _, e := range index.Entries {
@@ -133,8 +133,8 @@ func (opts *Options) print(r result, index bundle.Index) error {
 	return nil
 }
 
-// write makes the archive, readable by its owner only, and gives its size in
-// bytes. An existing file is kept; an incomplete one is removed.
+// write writes the archive, readable by its owner only, and returns its size in bytes.
+// It never replaces a file, and removes an incomplete archive.
 func write(ctx context.Context, path string, o bundle.Options) (index bundle.Index, size int64, err error) {
 	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if errors.Is(err, fs.ErrExist) {
@@ -150,7 +150,7 @@ func write(ctx context.Context, path string, o bundle.Options) (index bundle.Ind
 	}()
 	index, err = bundle.Write(ctx, file, o)
 	if err == nil {
-		err = ctx.Err() // the archive of a run that was ended is not whole
+		err = ctx.Err() // the archive of an interrupted run is incomplete
 	}
 	if info, statErr := file.Stat(); err == nil {
 		err = statErr

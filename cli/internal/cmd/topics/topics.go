@@ -1,4 +1,4 @@
-// Package topics holds the help texts that belong to no command.
+// Package topics contains the help texts that belong to no command.
 package topics
 
 import (
@@ -11,7 +11,7 @@ import (
 	"github.com/soundextract/sx/cli/internal/config"
 )
 
-// New makes the topics; each is a command that only its help can be asked of.
+// New returns the topics, which are commands that have only help.
 func New() []*cobra.Command {
 	return []*cobra.Command{
 		{Use: "exit-codes", Short: "What the exit codes mean", Long: exitCodes()},

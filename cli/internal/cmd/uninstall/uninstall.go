@@ -27,7 +27,7 @@ type Options struct {
 	JSON    bool
 }
 
-// NewCmd makes the command; run replaces the command's own run function in tests.
+// NewCmd returns the command; tests replace its run function with run.
 func NewCmd(f *cmdutil.Factory, run func(context.Context, *Options) error) *cobra.Command {
 	opts := &Options{IO: f.IO}
 	if run == nil {
@@ -61,7 +61,7 @@ namespace if sx created it; confirm that with the release's name.`,
 	return cmd
 }
 
-// check requires a terminal for the questions that the flags leave open.
+// check requires a terminal if the flags do not answer all questions.
 func (opts *Options) check() error {
 	switch {
 	case opts.Confirm != "" && !opts.Wipe:
@@ -77,18 +77,19 @@ func (opts *Options) check() error {
 }
 
 func runUninstall(ctx context.Context, opts *Options) error {
-	look, err := opts.Cluster.Installer(nil)
+	silent, err := opts.Cluster.Installer(nil)
 	if err != nil {
 		return err
 	}
-	there, err := look.Inventory(ctx)
+	inventory, err := silent.Inventory(ctx)
 	if err != nil {
 		return err
 	}
-	if there.None() || !opts.Wipe && len(there.Objects) == 0 {
-		return opts.nothing(look, there)
+	if inventory.None() || !opts.Wipe && len(inventory.Objects) == 0 {
+		opts.printNothing(silent, inventory)
+		return nil
 	}
-	opts.say(look, there)
+	opts.printInventory(silent, inventory)
 	if sure, err := opts.ask(ctx); err != nil || !sure {
 		return err
 	}
@@ -102,23 +103,22 @@ func runUninstall(ctx context.Context, opts *Options) error {
 		return err
 	}
 	if opts.Wipe {
-		return opts.forget(in)
+		return opts.removeContext(in)
 	}
 	return nil
 }
 
-// nothing says that there is nothing to do, which is success.
-func (opts *Options) nothing(in *installer.Installer, there installer.Inventory) error {
+// printNothing reports that there is nothing to remove, which is not an error.
+func (opts *Options) printNothing(in *installer.Installer, inventory installer.Inventory) {
 	_, _ = fmt.Fprintf(opts.IO.ErrOut, "release %s is not installed in namespace %s\n", in.Release, in.Cluster.Namespace)
-	if n := len(there.Volumes) + len(there.Secrets); n > 0 {
+	if n := len(inventory.Volumes) + len(inventory.Secrets); n > 0 {
 		_, _ = fmt.Fprintf(opts.IO.ErrOut, "its data still exists: %d volumes, %d secrets; to delete it: %s\n",
-			len(there.Volumes), len(there.Secrets), opts.Cluster.Line("uninstall", "--wipe-data"))
+			len(inventory.Volumes), len(inventory.Secrets), opts.Cluster.Line("uninstall", "--wipe-data"))
 	}
-	return nil
 }
 
-// forget removes the context of the installation that is no more.
-func (opts *Options) forget(in *installer.Installer) error {
+// removeContext removes the context of the removed installation.
+func (opts *Options) removeContext(in *installer.Installer) error {
 	file, err := config.ReadUserFile()
 	if err != nil {
 		return err
@@ -130,37 +130,37 @@ func (opts *Options) forget(in *installer.Installer) error {
 	return nil
 }
 
-// say lists what goes and what stays.
-func (opts *Options) say(in *installer.Installer, there installer.Inventory) {
+// printInventory lists what will be removed and what is kept.
+func (opts *Options) printInventory(in *installer.Installer, inventory installer.Inventory) {
 	if opts.JSON {
 		return
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "removing release %s from namespace %s of context %s: %d objects\n", in.Release, in.Cluster.Namespace, in.Cluster.Context, len(there.Objects))
-	volumes := make([]string, len(there.Volumes))
-	for i, v := range there.Volumes {
+	fmt.Fprintf(&b, "removing release %s from namespace %s of context %s: %d objects\n", in.Release, in.Cluster.Namespace, in.Cluster.Context, len(inventory.Objects))
+	volumes := make([]string, len(inventory.Volumes))
+	for i, v := range inventory.Volumes {
 		volumes[i] = fmt.Sprintf("%s (%s)", v.Name, v.Size)
 	}
 	what := "kept:"
 	if opts.Wipe {
 		what = "permanently deleted, with all accounts, videos and MP3s:"
 	}
-	if len(volumes)+len(there.Secrets) > 0 {
+	if len(volumes)+len(inventory.Secrets) > 0 {
 		fmt.Fprintln(&b, what)
 		for _, v := range volumes {
 			fmt.Fprintf(&b, "  volume %s\n", v)
 		}
-		for _, s := range there.Secrets {
+		for _, s := range inventory.Secrets {
 			fmt.Fprintf(&b, "  secret %s\n", s)
 		}
 	}
-	if opts.Wipe && there.Namespace {
+	if opts.Wipe && inventory.Namespace {
 		fmt.Fprintf(&b, "  namespace %s, if nothing else uses it\n", in.Cluster.Namespace)
 	}
 	_, _ = fmt.Fprint(opts.IO.ErrOut, b.String())
 }
 
-// ask asks what the flags have left open.
+// ask asks for the confirmation that the flags do not give.
 func (opts *Options) ask(ctx context.Context) (bool, error) {
 	switch {
 	case opts.Confirm != "" || opts.Yes && !opts.Wipe:

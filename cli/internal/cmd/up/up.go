@@ -33,7 +33,7 @@ const defaultAddr = "127.0.0.1:8740"
 // contextName is the context that always means the local server.
 const contextName = "local"
 
-// NewCmd makes the command; run replaces the command's own run function in tests.
+// NewCmd returns the command; tests replace its run function with run.
 func NewCmd(f *cmdutil.Factory, run func(context.Context, *Options) error) *cobra.Command {
 	opts := &Options{IO: f.IO}
 	if run == nil {
@@ -83,7 +83,7 @@ func runUp(ctx context.Context, opts *Options) error {
 		return err
 	}
 	if running != nil {
-		return opts.join(file, running, dir)
+		return opts.useRunning(file, running, dir)
 	}
 	program, err := localserver.Find()
 	if err != nil {
@@ -93,13 +93,13 @@ func runUp(ctx context.Context, opts *Options) error {
 	opts.warnIfOpen(addr)
 	server, err := localserver.Start(ctx, localserver.Options{Program: program, Addr: addr, Dir: dir, Detached: opts.Detach})
 	if err != nil {
-		// Another sx up may have been faster.
+		// Another sx up may have started it first.
 		if running, _ := localserver.Running(ctx, dir); running != nil {
-			return opts.join(file, running, dir)
+			return opts.useRunning(file, running, dir)
 		}
 		return err
 	}
-	if err := opts.settle(file, server, former, dir); err != nil {
+	if err := opts.use(file, server, former, dir); err != nil {
 		return server.Stop(ctx, err)
 	}
 	if opts.Detach {
@@ -108,8 +108,8 @@ func runUp(ctx context.Context, opts *Options) error {
 	return server.Wait(ctx)
 }
 
-// join uses the server that runs already.
-func (opts *Options) join(file *config.File, running *localserver.Instance, dir string) error {
+// useRunning switches to the server that is already running.
+func (opts *Options) useRunning(file *config.File, running *localserver.Instance, dir string) error {
 	if opts.Addr != "" && opts.Addr != running.Addr {
 		return sx.NewError(sx.CodeConflict, "the local server is already running at %s", running.Addr).
 			WithHint("stop it first, with: sx down")
@@ -120,8 +120,8 @@ func (opts *Options) join(file *config.File, running *localserver.Instance, dir 
 	return opts.print(running, dir, "is already running", "")
 }
 
-// settle makes the server's context the current one, and prints it.
-func (opts *Options) settle(file *config.File, server *localserver.Server, former config.Context, dir string) error {
+// use switches to the server that was started and prints its address.
+func (opts *Options) use(file *config.File, server *localserver.Server, former config.Context, dir string) error {
 	if err := useContext(file, server.URL, dir); err != nil {
 		return err
 	}
@@ -153,7 +153,7 @@ func (opts *Options) print(in *localserver.Instance, dir, how, next string) erro
 	if next != "" {
 		_, _ = fmt.Fprintf(opts.IO.ErrOut, "next: %s\n", next)
 	}
-	// A flag or variable may point the commands elsewhere all the same.
+	// An environment variable may still select another server.
 	if c, err := config.Load(nil); err == nil && c.Server != in.URL {
 		_, _ = fmt.Fprintf(opts.IO.ErrOut, "warning: commands still use %s (%s)\n", c.Server, c.Values[0].Source)
 	}
@@ -170,14 +170,14 @@ func (opts *Options) warnIfOpen(addr string) {
 			"passwords and videos can be intercepted\n", addr)
 }
 
-// address is where to listen: where it was asked for, else where the directory's
-// server was reached before, as uploads under way look for it there. To be
-// reached by others must be asked for each time.
-func address(asked string, crashed *localserver.Instance, former config.Context, dir string) string {
+// address returns the address to listen on: the requested one, or else that of the
+// directory's last server, because unfinished uploads continue there. An address that
+// other machines can reach must be requested each time.
+func address(requested string, crashed *localserver.Instance, former config.Context, dir string) string {
 	before := ""
 	switch {
-	case asked != "":
-		return asked
+	case requested != "":
+		return requested
 	case crashed != nil:
 		before = crashed.URL
 	case former.Data == dir:

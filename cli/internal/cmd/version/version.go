@@ -27,7 +27,7 @@ type Options struct {
 	Check bool
 }
 
-// NewCmd makes the command; run replaces the command's own run function in tests.
+// NewCmd returns the command; tests replace its run function with run.
 func NewCmd(f *cmdutil.Factory, run func(context.Context, *Options) error) *cobra.Command {
 	opts := &Options{IO: f.IO, Releases: releases.Home}
 	if run == nil {
@@ -55,7 +55,7 @@ With --check, and only then, look up the newest release on the network.`,
 	return cmd
 }
 
-// build is what this sx is.
+// build describes this sx.
 type build struct {
 	Version  string `json:"version"`
 	Commit   string `json:"commit"`
@@ -66,7 +66,7 @@ type build struct {
 	App      string `json:"app"` // the tag of the images
 }
 
-// checked is a build beside the newest release.
+// checked compares a build with the newest release.
 type checked struct {
 	build
 	Newest string `json:"newest"`
@@ -112,7 +112,7 @@ func thisBuild() build {
 	}
 }
 
-// program is where this sx really is, behind the links that lead to it.
+// program returns the path of this sx, with symbolic links resolved.
 func program() string {
 	path, err := os.Executable()
 	if err != nil {

@@ -14,7 +14,7 @@ import (
 	"github.com/soundextract/sx/server/sx"
 )
 
-// show is how the jobs are shown. Its methods are called one at a time.
+// show displays jobs. Its methods are not called concurrently.
 type show interface {
 	job(job api.Job)
 	gone(id string, err error)
@@ -39,7 +39,7 @@ func newBars(display *term.ProgressDisplay, ids []string, flags nextcmd.Flags) *
 func (b *bars) job(job api.Job) {
 	bar := b.byID[job.ID]
 	bar.Rename(job.Name)
-	switch err := ended(job, b.flags); {
+	switch err := failure(job, b.flags); {
 	case err != nil:
 		b.fail(bar, err)
 	case job.State == sx.StateDone:
@@ -78,13 +78,13 @@ func (l *lines) job(job api.Job) {
 	if l.json {
 		raw, err := json.Marshal(job)
 		if err != nil {
-			return // a job from JSON becomes JSON
+			return // cannot happen: the job was decoded from JSON
 		}
 		line = string(raw) + "\n"
 	}
 	if l.last[job.ID] != line {
 		l.last[job.ID] = line
-		_, _ = io.WriteString(l.display.Out(), line) // the exit code still says how it ended
+		_, _ = io.WriteString(l.display.Out(), line) // the exit code still reports the outcome
 	}
 }
 

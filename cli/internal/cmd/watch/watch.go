@@ -26,11 +26,11 @@ type Options struct {
 	Config func() (*config.Config, error)
 	Flags  func() nextcmd.Flags
 
-	IDs  []string // none means all that are not at their end
+	IDs  []string // none means all unfinished jobs
 	JSON bool
 }
 
-// NewCmd makes the command; run replaces the command's own run function in tests.
+// NewCmd returns the command; tests replace its run function with run.
 func NewCmd(f *cmdutil.Factory, run func(context.Context, *Options) error) *cobra.Command {
 	opts := &Options{IO: f.IO, Client: f.Client, Config: f.Config, Flags: f.Repeated}
 	if run == nil {
@@ -125,7 +125,7 @@ type outcome struct {
 }
 
 func (o *outcome) job(job api.Job) {
-	if err := ended(job, o.flags); err != nil {
+	if err := failure(job, o.flags); err != nil {
 		o.bad(err)
 	}
 }
@@ -148,9 +148,9 @@ func (o *outcome) error() error {
 	return o.first.WithMessage("%d jobs failed; the first: %s", o.failed, o.first.Message)
 }
 
-// ended is why the job did not succeed; nil if it did, or has not ended. The command
+// failure returns the error of a job that ended without success, or nil. The command
 // in its hint repeats the flags.
-func ended(job api.Job, flags nextcmd.Flags) *sx.Error {
+func failure(job api.Job, flags nextcmd.Flags) *sx.Error {
 	switch {
 	case !job.State.Final() || job.State == sx.StateDone:
 		return nil
@@ -165,5 +165,5 @@ func ended(job api.Job, flags nextcmd.Flags) *sx.Error {
 	}
 }
 
-// percent is how far the job is, for a line of text.
+// percent formats the job's progress.
 func percent(job api.Job) string { return fmt.Sprintf("%d%%", int(job.Progress)) }
