@@ -89,7 +89,7 @@ func TestEveryValueHasAnEffect(t *testing.T) {
 			render := func() string {
 				rendered, err := release.Render("1.2.3", given, release.RenderOptions{Release: "soundextract", Namespace: "music", APIs: apis, Kubernetes: "v1.34.4"})
 				if err != nil {
-					t.Fatal(err)
+					t.Fatalf("%v; a value that the schema restricts needs another one in otherValues", err)
 				}
 				return rendered.All()
 			}
@@ -103,7 +103,7 @@ func TestEveryValueHasAnEffect(t *testing.T) {
 			mu.Unlock()
 			change(t, defaults, given, path)
 			if render() == before {
-				t.Errorf("no template uses the value: the manifests are the same with %v", given)
+				t.Errorf("no template uses the value: the manifests are the same with %v; if it needs others, name them in needed", given)
 			}
 		})
 	}
