@@ -284,7 +284,8 @@ func TestKilledAndRunAgain(t *testing.T) {
 	if want := jobs[0].ID + "\ttalk.mp4\n"; string(out) != want {
 		t.Errorf("printed %q, want %q", out, want)
 	}
-	if !strings.Contains(errOut.String(), "talk.mp4: resuming at 2.4 MB of 8.4 MB (28%)") {
+	// How much was stored when the process died depends on how quickly it died.
+	if !regexp.MustCompile(`talk\.mp4: resuming at [1-9][.0-9]* MB of 8\.4 MB`).MatchString(errOut.String()) {
 		t.Errorf("it does not say that it resumes: %s", errOut.String())
 	}
 }
