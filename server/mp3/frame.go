@@ -24,7 +24,8 @@ type Frame struct {
 }
 
 // maxBegin returns the highest main_data_begin: it has 9 bits, or 8 in MPEG-2
-// (ISO/IEC 11172-3 and 13818-3, 2.4.1.7).
+// (ISO/IEC
+// 11172-3, 2.4.1.7, and ISO/IEC 13818-3, 2.4.1.2).
 func (h Header) maxBegin() int {
 	if h.Version == MPEG1 {
 		return 511
@@ -51,8 +52,8 @@ func (h Header) setBegin(side []byte, begin int) {
 }
 
 // parts returns the sum of all part2_3_length values in side information, and how
-// many of them are not 0 (ISO/IEC 11172-3, 2.4.1.7: of each granule and channel,
-// 59 bits; 13818-3: 63 bits of each channel).
+// many of them are not 0 (ISO/IEC 11172-3, 2.4.1.7: 59 bits for each granule and
+// channel begin with one; ISO/IEC 13818-3, 2.4.1.2: 63 bits for each channel).
 func (h Header) parts(side []byte) (bits, used int) {
 	position, step := 18, 59 // main_data_begin 9, private_bits 5, scfsi 4
 	switch {
@@ -100,11 +101,10 @@ func (f *Frame) Same(g *Frame, vbr bool) bool {
 // of it unless the reservoir is at least nine tenths full, when it adds what is
 // above that.
 func (f *Frame) NearReservoirLimit(reservoir int) bool {
-	r := newRules(f.Header)
-	top := r.bits[r.top]
-	limit := r.reservoirLimit(top)
-	granules := f.granules()
-	mean := (top - r.overhead) / granules
+	l := newLimits(f.Header)
+	top := 8 * f.size(f.bitRates()[l.top])
+	limit := l.reservoirLimit(top)
+	mean := (top - l.overhead) / f.granules()
 	target := mean - mean/10
 	if reservoir*10 > limit*9 {
 		target = mean + reservoir - limit*9/10

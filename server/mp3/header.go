@@ -101,7 +101,7 @@ func (h Header) Samples() int { return h.granules() * granuleSamples }
 const granuleSamples = 576
 
 // granules returns how many granules a frame has (ISO/IEC 11172-3, 2.4.1.7, and
-// ISO/IEC 13818-3, 2.4.1.7).
+// ISO/IEC 13818-3, 2.4.1.2).
 func (h Header) granules() int {
 	if h.Version == MPEG1 {
 		return 2
@@ -119,7 +119,7 @@ func (h Header) size(bitRate int) int { return h.Samples() / 8 * 1000 * bitRate 
 
 // SideInfoSize returns the size of the side information in bytes, which follows
 // the header and its CRC (ISO/IEC 11172-3, 2.4.1.7, and ISO/IEC 13818-3,
-// 2.4.1.7).
+// 2.4.1.2).
 func (h Header) SideInfoSize() int {
 	switch {
 	case h.Version == MPEG1 && h.Channels == 2:

@@ -206,7 +206,8 @@ func (i *Info) Bytes(samples int64) ([]byte, error) {
 	case samples <= 0:
 		return i.frame(0, 0), nil
 	}
-	// The muxer knows the padding of the last frame only, and the decoder's delay.
+	// The muxer knows only how much of the last frame is padding. Where that begins
+	// in the frame before it, up to 46 samples too few are stated.
 	padding := min(i.frames*int64(perFrame)-Delay-samples, int64(perFrame+decoderDelay))
 	return i.frame(Delay, int(padding)), nil
 }

@@ -15,10 +15,12 @@ type Layout struct {
 	vbr     bool
 	version string
 
+	begun     bool   // a frame was added
 	format    Header // of the first frame
 	rules     rules
 	reservoir int  // bits
 	phase     byte // the next bit of alternating stuffing
+	lag       int  // of CBR, see nextPadding
 
 	// pending has the frames from start on that still have space for main data.
 	// Main data is written at next, which lies in the first of them.
@@ -32,6 +34,7 @@ type Layout struct {
 var (
 	ErrTooLarge = errors.New("the main data does not fit into the frame and the bit reservoir")
 	ErrNoData   = errors.New("the frame's main data is not known")
+	ErrPadding  = errors.New("the frame's padding is not the one of its place in the stream")
 )
 
 // NewLayout returns a Layout that writes to w, one frame with each Write. With
@@ -61,16 +64,17 @@ func (l *Layout) Clone(w io.Writer) *Layout {
 }
 
 // Add appends a frame. It returns the frame's main_data_begin in the new stream.
-// After ErrTooLarge, ErrNoData and ErrFormat, the Layout is as it was before.
+// After an error that is not the writer's, the Layout is as it was before.
 func (l *Layout) Add(f *Frame) (begin int, err error) {
 	if l.err != nil {
 		return 0, l.err
 	}
-	if l.format == (Header{}) {
+	if !l.begun {
 		l.format, l.rules = f.Header, newRules(f.Header)
 	}
 	size := 8 * f.Size()
 	head := f.Head
+	padding, lag := nextPadding(f.Header, l.lag)
 	switch {
 	case !f.sameFormat(l.format):
 		return 0, fmt.Errorf("%w: its format differs from that of the frames before it", ErrFormat)
@@ -83,6 +87,8 @@ func (l *Layout) Add(f *Frame) (begin int, err error) {
 		}
 		head[2] = byte(index)<<4 | head[2]&0x0D // without padding
 		size = l.rules.bits[index]
+	case f.Padding != padding:
+		return 0, ErrPadding
 	case l.reservoir+size-l.rules.overhead < f.Bits:
 		return 0, ErrTooLarge
 	}
@@ -94,7 +100,7 @@ func (l *Layout) Add(f *Frame) (begin int, err error) {
 	stuffing += max(after-stuffing-l.rules.reservoirLimit(size), 0)
 	before := min(l.reservoir, stuffing) / 8 * 8
 	begin = (l.reservoir - before) / 8
-	l.reservoir = after - stuffing
+	l.begun, l.reservoir, l.lag = true, after-stuffing, lag
 
 	l.append(head, f.Side, begin, size/8)
 	l.stuff(bits{}, before)
@@ -106,6 +112,18 @@ func (l *Layout) Add(f *Frame) (begin int, err error) {
 	}
 	l.stuff(last, stuffing-before)
 	return begin, l.err
+}
+
+// nextPadding returns the padding of the next frame of a CBR stream and the lag
+// after it. The lag is by how much the frames so far are shorter than their bit
+// rate demands, in bytes times the sample rate; a frame after one that left a lag
+// is one byte longer. (ISO/IEC 11172-3, 2.4.2.3, describes another rule, which
+// differs in which frame is the first.)
+func nextPadding(h Header, lag int) (padding, after int) {
+	if lag > 0 {
+		padding = 1
+	}
+	return padding, lag - padding*h.SampleRate + h.Samples()/8*1000*h.BitRate%h.SampleRate
 }
 
 // Close fills the space that is left with stuffing and writes the last frames. It
@@ -153,8 +171,9 @@ func (l *Layout) put(b []byte) {
 func (l *Layout) fill(c byte, n int) {
 	for n > 0 {
 		space := l.pending[l.next:min(l.next+n, l.ends[0])]
-		for i := range space {
-			space[i] = c
+		space[0] = c
+		for i := 1; i < len(space); i *= 2 { // faster than byte by byte
+			copy(space[i:], space[:i])
 		}
 		n -= len(space)
 		l.advance(len(space))

@@ -1,25 +1,39 @@
 package mp3
 
-// rules has what LAME's bit reservoir depends on in streams of one format. All
-// sizes are in bits.
-type rules struct {
-	overhead     int                      // header and side information of a frame
-	most         int                      // the most that the main data of a frame may have, and a frame with the reservoir after it
-	maxReservoir int                      // what main_data_begin can address, in whole multiples of 8
-	bits         [topBitRateIndex + 1]int // the size of a frame without padding, by the bit rate's index
-	top          int                      // the highest index that LAME uses in VBR
+// limits has what bounds LAME's bit reservoir in streams of one format. All sizes
+// are in bits.
+type limits struct {
+	overhead     int // header and side information of a frame
+	most         int // the most that the main data of a frame may have, and a frame with the reservoir after it
+	maxReservoir int // what main_data_begin can address
+	top          int // the highest index of a bit rate that LAME uses in VBR
 }
 
 // maxGranule is the most that LAME gives a granule, or one with the reservoir
 // after it, in bits.
 const maxGranule = 7680
 
-func newRules(h Header) rules {
-	r := rules{overhead: 8 * h.offset(), maxReservoir: 8 * h.maxBegin(), top: topBitRateIndex}
-	r.most = maxGranule * h.granules()
-	if h.Version == MPEG25 {
-		r.top = 8 // 64 kbit/s
+func newLimits(h Header) limits {
+	l := limits{
+		overhead:     8 * h.offset(),
+		most:         maxGranule * h.granules(),
+		maxReservoir: 8 * h.maxBegin(),
+		top:          topBitRateIndex,
 	}
+	if h.Version == MPEG25 {
+		l.top = 8 // 64 kbit/s
+	}
+	return l
+}
+
+// rules has what LAME's bit reservoir depends on in streams of one format.
+type rules struct {
+	limits
+	bits [topBitRateIndex + 1]int // the size of a frame without padding, by the bit rate's index
+}
+
+func newRules(h Header) rules {
+	r := rules{limits: newLimits(h)}
 	for i, rate := range h.bitRates() {
 		r.bits[i] = 8 * h.size(rate)
 	}
@@ -28,8 +42,8 @@ func newRules(h Header) rules {
 
 // reservoirLimit returns how much the reservoir may have after a frame of the
 // given size.
-func (r *rules) reservoirLimit(frame int) int {
-	return max(min(r.most-frame, r.maxReservoir), 0)
+func (l *limits) reservoirLimit(frame int) int {
+	return max(min(l.most-frame, l.maxReservoir), 0)
 }
 
 // capacity returns how many bits of main data fit into a frame of the given size
