@@ -18,6 +18,8 @@ const (
 	WarningClock = "clock"
 	// WarningPhase: left and right cancelled each other out, so one was inverted for mono.
 	WarningPhase = "phase"
+	// WarningTags: tags, chapters or cover art could not be kept in full.
+	WarningTags = "tags"
 )
 
 // NewWarning returns a warning, with the message formatted as by fmt.Sprintf.

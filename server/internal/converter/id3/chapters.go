@@ -2,11 +2,12 @@ package id3
 
 import (
 	"cmp"
-	"fmt"
 	"math"
 	"slices"
 	"strconv"
 	"time"
+
+	"github.com/soundextract/sx/server/sx"
 )
 
 // Chapter is a chapter of the sound.
@@ -16,8 +17,8 @@ type Chapter struct {
 }
 
 // arrange returns the chapters in the order of their starts, in whole milliseconds,
-// without overlaps and within the duration, and notes on what was left out.
-func arrange(all []Chapter, duration time.Duration) (chapters []Chapter, notes []string) {
+// without overlaps and within the duration, and warnings about what was left out.
+func arrange(all []Chapter, duration time.Duration) (chapters []Chapter, warnings []sx.Warning) {
 	// The last value of 32 bits stands for no time.
 	end := time.Duration(math.MaxUint32-1) * time.Millisecond
 	if duration > 0 {
@@ -45,10 +46,10 @@ func arrange(all []Chapter, duration time.Duration) (chapters []Chapter, notes [
 		}
 	}
 	if late > 0 {
-		notes = append(notes, fmt.Sprintf("chapters after the end of the audio were left out: %d", late))
+		warnings = append(warnings, warning("chapters after the end of the audio were left out: %d", late))
 	}
 	if len(chapters) > maxChapters {
-		notes = append(notes, fmt.Sprintf("the video has %d chapters; those after the first %d were left out", len(chapters), maxChapters))
+		warnings = append(warnings, warning("there are %d chapters; those after the first %d were left out", len(chapters), maxChapters))
 		chapters = chapters[:maxChapters]
 	}
 	for i, ch := range chapters {
@@ -57,11 +58,8 @@ func arrange(all []Chapter, duration time.Duration) (chapters []Chapter, notes [
 			chapters[i].Title = strconv.Itoa(i + 1) // players would show an empty line
 		}
 	}
-	return chapters, notes
+	return chapters, warnings
 }
 
 func chapterID(i int) string { return "ch" + strconv.Itoa(i+1) }
 func tableID(i int) string   { return "toc" + strconv.Itoa(i+1) }
-
-// ms returns a time in milliseconds. arrange has bounded it.
-func ms(d time.Duration) uint32 { return uint32(d.Milliseconds()) }

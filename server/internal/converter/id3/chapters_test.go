@@ -113,7 +113,7 @@ func TestChapters(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			tag, notes := id3.Build(id3.Source{Chapters: tt.chapters, Duration: tt.duration}, false)
+			tag, notes := build(id3.Source{Chapters: tt.chapters, Duration: tt.duration}, false)
 			if diff := cmp.Diff(tt.want, chaptersOf(t, tag).chapters); diff != "" {
 				t.Error(diff)
 			}
@@ -131,7 +131,7 @@ func TestManyChapters(t *testing.T) {
 		for i := range n {
 			all = append(all, id3.Chapter{Start: time.Duration(i) * time.Second, Title: strings.Repeat("t", i%600)})
 		}
-		tag, notes := id3.Build(id3.Source{Chapters: all, Duration: time.Duration(n) * time.Second}, false)
+		tag, notes := build(id3.Source{Chapters: all, Duration: time.Duration(n) * time.Second}, false)
 		c := chaptersOf(t, tag)
 		kept := min(n, 10_000)
 		if len(c.chapters) != kept || len(c.order) != kept || c.order[kept-1] != fmt.Sprintf("ch%d", kept) || len(notes) != n-kept {

@@ -112,7 +112,7 @@ func TestCover(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			tag, notes := id3.Build(id3.Source{Tags: []map[string]string{{"title": "T"}}, Cover: tt.file}, false)
+			tag, notes := build(id3.Source{Tags: []map[string]string{{"title": "T"}}, Cover: tt.file}, false)
 			frames := split(t, tag)
 			if tt.mime == "" {
 				if len(frames) != 1 || (tt.note != "") != (len(notes) == 1) || !strings.Contains(strings.Join(notes, ""), tt.note) {
@@ -199,7 +199,7 @@ func FuzzCover(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, file []byte) {
-		tag, notes := id3.Build(id3.Source{Cover: file}, false)
+		tag, notes := build(id3.Source{Cover: file}, false)
 		if len(file) > 0 && (len(tag) == 0) != (len(notes) == 1) || len(tag) > id3.MaxSize {
 			t.Errorf("%d bytes, notes %q", len(tag), notes)
 		}

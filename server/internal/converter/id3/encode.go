@@ -2,7 +2,6 @@ package id3
 
 import (
 	"bytes"
-	"encoding/binary"
 	"io"
 	"slices"
 	"strings"
@@ -17,8 +16,8 @@ const (
 )
 
 // writer writes a tag of version 2.4. The library encodes the bodies of the frames that
-// it knows; the frames' order, which must not change from run to run, chapters and links
-// are ours (docs/decisions).
+// it knows; the order of the frames, which it would change from run to run, links and
+// tables of contents are ours (docs/decisions/0019-id3v24.md).
 type writer struct {
 	bytes.Buffer // frames
 }
@@ -124,23 +123,17 @@ func (w *writer) chapters(chapters []Chapter) {
 	}
 	w.contents("toc", ids)
 	for i, ch := range chapters {
-		var b bytes.Buffer
-		b.WriteString(ids[i])
-		b.WriteByte(0)
-		for _, n := range []uint32{ms(ch.Start), ms(ch.End), noOffset, noOffset} {
-			b.Write(binary.BigEndian.AppendUint32(nil, n))
-		}
-		title := &writer{}
-		title.frame(Frame{ID: "TIT2", Values: []string{ch.Title}})
-		b.Write(title.Bytes())
-		w.put("CHAP", id3v2.UnknownFrame{Body: b.Bytes()})
+		w.put("CHAP", id3v2.ChapterFrame{
+			ElementID: ids[i], StartTime: ch.Start, EndTime: ch.End,
+			StartOffset: id3v2.IgnoredOffset, EndOffset: id3v2.IgnoredOffset,
+			Title: &id3v2.TextFrame{Encoding: encoding(ch.Title), Text: ch.Title},
+		})
 	}
 }
 
 const (
-	noOffset   = 0xFFFFFFFF // the chapter is found by its time
-	maxEntries = 255        // of a table of contents, whose count has one byte
-	topLevel   = 2          // flags of a table of contents
+	maxEntries = 255 // of a table of contents, whose count has one byte
+	topLevel   = 2   // flags of a table of contents
 	ordered    = 1
 )
 

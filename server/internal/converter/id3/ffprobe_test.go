@@ -167,7 +167,7 @@ func TestContainers(t *testing.T) {
 				args = append(args, "-metadata", m)
 			}
 			src := source(t, media(t, tt.name, append(args, tt.args...)...), tt.demuxer)
-			tag, notes := id3.Build(src, false)
+			tag, notes := build(src, false)
 			if diff := cmp.Diff(tt.want, dump(t, tag)); diff != "" || len(notes) != 0 {
 				t.Errorf("%s\nnotes %q", diff, notes)
 			}
@@ -177,7 +177,7 @@ func TestContainers(t *testing.T) {
 					t.Errorf("ffprobe reads %s=%q", name, got[name])
 				}
 			}
-			if all, _ := id3.Build(src, true); tt.demuxer == "matroska" && !bytes.Contains(all, []byte("+48.2")) || bytes.Contains(all, []byte("iTunSMPB")) {
+			if all, _ := build(src, true); tt.demuxer == "matroska" && !bytes.Contains(all, []byte("+48.2")) || bytes.Contains(all, []byte("iTunSMPB")) {
 				t.Error("with all tags, there is no location, or gapless data that does not apply")
 			}
 		})
@@ -191,7 +191,7 @@ func TestFFprobeReadsTheResult(t *testing.T) {
 	for i := range 600 {
 		src.Chapters = append(src.Chapters, id3.Chapter{Start: time.Duration(i) * time.Second, End: time.Duration(i+1) * time.Second, Title: "Kapitel Ä"})
 	}
-	tag, notes := id3.Build(src, false)
+	tag, notes := build(src, false)
 	got := mp3(t, tag)
 	if len(notes) != 0 || got.Format.Tags["title"] != "Ünï" || got.Format.Tags["comment"] != "c" || got.Format.Tags["lyrics-XXX"] != "la\nla ♫" {
 		t.Errorf("tags %q, notes %q", got.Format.Tags, notes)
@@ -217,7 +217,7 @@ func TestLatin1Report(t *testing.T) {
 		if err := os.WriteFile(path, bytes.Replace(raw, []byte("Gr..e"), []byte("Gr\xf6\xdfe"), 1), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		tag, _ := id3.Build(source(t, path, strings.TrimPrefix(filepath.Ext(name), ".")), false)
+		tag, _ := build(source(t, path, strings.TrimPrefix(filepath.Ext(name), ".")), false)
 		if diff := cmp.Diff([]string{"TIT2=Größe", "TPE1=Anna Çelik"}, dump(t, tag)); diff != "" {
 			t.Errorf("%s: %s", name, diff)
 		}

@@ -12,8 +12,9 @@
 package id3
 
 import (
-	"fmt"
 	"time"
+
+	"github.com/soundextract/sx/server/sx"
 )
 
 // Source is the metadata of a source.
@@ -56,24 +57,24 @@ const (
 // format allows 256 MiB.
 const MaxSize = 24 << 20
 
-// Build returns the complete tag, or nil if there is nothing to say, and notes for the
-// owner on what was left out because it could not be kept. With keepAll, the tag also
+// Build returns the complete tag, or nil if there is nothing to say, and warnings about
+// what could not be kept. With keepAll, the tag also
 // contains what is not on the list of tags to keep, except what would make a player
 // play the MP3 wrongly.
-func Build(src Source, keepAll bool) (tag []byte, notes []string) {
+func Build(src Source, keepAll bool) (tag []byte, warnings []sx.Warning) {
 	c := newCollector(src, keepAll)
 	c.own(src.Own)
 	c.reported(src.Tags)
 	c.finish(src.Language)
 	if c.cut {
-		notes = append(notes, "some tags are longer than an MP3's tag should be and were shortened")
+		warnings = append(warnings, warning("some tags are very long and were shortened"))
 	}
 
 	w := &writer{}
 	left := maxTexts
 	for i, f := range c.sorted() {
 		if size := w.size(f); i >= maxFrames || size > left {
-			notes = append(notes, "there are too many tags; some were left out")
+			warnings = append(warnings, warning("there are too many tags; some were left out"))
 			break
 		} else {
 			left -= size
@@ -81,17 +82,21 @@ func Build(src Source, keepAll bool) (tag []byte, notes []string) {
 		w.frame(f)
 	}
 
-	chapters, left2 := arrange(src.Chapters, src.Duration)
-	notes = append(notes, left2...)
+	chapters, about := arrange(src.Chapters, src.Duration)
+	warnings = append(warnings, about...)
 	w.chapters(chapters)
 
 	if len(src.Cover) > 0 {
 		picture, mime, err := convertCover(src.Cover)
 		if err != nil {
-			notes = append(notes, fmt.Sprintf("the cover art was left out: %v", err))
+			warnings = append(warnings, warning("the cover art was left out: %v", err))
 		} else {
 			w.cover(picture, mime)
 		}
 	}
-	return w.tag(), notes
+	return w.tag(), warnings
+}
+
+func warning(format string, args ...any) sx.Warning {
+	return sx.NewWarning(sx.WarningTags, format, args...)
 }

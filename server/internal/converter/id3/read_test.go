@@ -142,10 +142,14 @@ func TestReadAndBuild(t *testing.T) {
 		), []string{"TPE2=AA", "TCMP=1", "COMM:XXX:=c", "USLT:XXX:=la"}},
 		{"iTunes' numbers in comments", "mp3", v2(3, 0, f23("COMM", 0, "\x00eng\x00"), f23("COMM", 0, "\x00eng\x00real"),
 			f23("COMM", 0, "\x00engiTunNORM\x00 0000"), f23("COMM", 0, "\x00engiTunSMPB\x00 0000")), []string{"COMM:eng:=real"}},
-		{"UTF-16 without a mark", "mp3", v2(4, 0, f24("TIT2", 0, "\x02"+utf16be("bé")), f24("TPE1", 0, "\x01"+utf16be("bé")), f24("TALB", 0, "\x01"+encode16("bé", binary.LittleEndian))),
-			[]string{"TIT2=bé", "TPE1=bé", "TALB=bé"}},
-		{"UTF-8 that is declared as Latin-1", "mp3", v2(3, 0, f23("TIT2", 0, "\x00Größe"), f23("TPE1", 0, "\x00Gr\xf6\xdfe"), f23("TALB", 0, "\x03Gr\xf6\xdfe")),
-			[]string{"TIT2=Größe", "TPE1=Größe", "TALB=Größe"}},
+		{
+			"UTF-16 without a mark", "mp3", v2(4, 0, f24("TIT2", 0, "\x02"+utf16be("bé")), f24("TPE1", 0, "\x01"+utf16be("bé")), f24("TALB", 0, "\x01"+encode16("bé", binary.LittleEndian))),
+			[]string{"TIT2=bé", "TPE1=bé", "TALB=bé"},
+		},
+		{
+			"UTF-8 that is declared as Latin-1", "mp3", v2(3, 0, f23("TIT2", 0, "\x00Größe"), f23("TPE1", 0, "\x00Gr\xf6\xdfe"), f23("TALB", 0, "\x03Gr\xf6\xdfe")),
+			[]string{"TIT2=Größe", "TPE1=Größe", "TALB=Größe"},
+		},
 		{"half a character, a lone surrogate", "mp3", v2(4, 0, f24("TIT2", 0, "\x01\xFF\xFEa\x00b"), f24("TPE1", 0, "\x02\x00a\xD8\x00")), []string{"TIT2=a", "TPE1=a\uFFFD"}},
 		{"unsynchronized 2.3", "mp3", v2(3, 0x80, strings.ReplaceAll(f23("TIT2", 0, "\x01"+utf16le("ÿa")), "\xFF", "\xFF\x00")+title), []string{"TIT2=ÿa"}},
 		{"unsynchronized 2.2", "mp3", v2(2, 0x80, strings.ReplaceAll(f22("TT2", "\x01"+utf16le("a")), "\xFF", "\xFF\x00")), []string{"TIT2=a"}},
@@ -158,8 +162,10 @@ func TestReadAndBuild(t *testing.T) {
 		{"compressed frame of 2.3", "mp3", v2(3, 0, f23("TIT2", 0x80, "\x00\x00\x00\x02"+deflate("\x00T")), f23("TALB", 0x20, "g\x00A")), []string{"TIT2=T", "TALB=A"}},
 		{"encrypted frames", "mp3", v2(4, 0, f24("TIT2", 4, "\x80secret"), f24("TPE1", 0x40, "g\x00A")) + v2(3, 0, f23("TALB", 0x40, "\x80secret")), []string{"TPE1=A"}},
 		{"a compressed frame that grows", "mp3", v2(4, 0, f24("TIT2", 8, deflate("\x00"+strings.Repeat("x", 5<<20))), f24("TPE1", 0, "\x00A")), []string{"TPE1=A"}},
-		{"2.4 with the sizes of 2.3", "mp3", v2(4, 0, f23("COMM", 0, "\x00eng\x00"+strings.Repeat("x", 200)), f23("TIT2", 0, "\x00T"), "\x00\x00\x00"),
-			[]string{"TIT2=T", "COMM:eng:=" + strings.Repeat("x", 200)}},
+		{
+			"2.4 with the sizes of 2.3", "mp3", v2(4, 0, f23("COMM", 0, "\x00eng\x00"+strings.Repeat("x", 200)), f23("TIT2", 0, "\x00T"), "\x00\x00\x00"),
+			[]string{"TIT2=T", "COMM:eng:=" + strings.Repeat("x", 200)},
+		},
 		{"padding", "mp3", v2(3, 0, title, strings.Repeat("\x00", 500)), []string{"TIT2=T"}},
 		{"a frame longer than the tag", "mp3", v2(3, 0, title, "TALB\x7F\xFF\xFF\xFF\x00\x00\x00x"), []string{"TIT2=T"}},
 		{"a tag longer than the file", "mp3", "ID3\x03\x00\x00\x7F\x7F\x7F\x7F" + title, []string{"TIT2=T"}},
@@ -185,7 +191,7 @@ func TestReadAndBuild(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			tag, _ := id3.Build(id3.Source{Demuxer: tt.demuxer, Own: own}, false)
+			tag, _ := build(id3.Source{Demuxer: tt.demuxer, Own: own}, false)
 			if diff := cmp.Diff(tt.want, dump(t, tag)); diff != "" {
 				t.Error(diff)
 			}
@@ -203,7 +209,7 @@ func TestKeepAllFrames(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	tag, _ := id3.Build(id3.Source{Demuxer: "mp3", Own: own}, true)
+	tag, _ := build(id3.Source{Demuxer: "mp3", Own: own}, true)
 	lines := dump(t, tag)
 	slices.Sort(lines)
 	want := []string{"PRIV=owner.data", "TENC=E", "TIT2=T", "TXXX:location=+48", "WPAY=https://example.org/"}
@@ -224,12 +230,12 @@ func TestOwnTagsTakePrecedence(t *testing.T) {
 		"wav": {"TIT2=INFO", "TPE1=Anna | Bob", "COMM:eng:=c"}, // has RIFF INFO, too
 		"mp3": {"TPE1=Anna | Bob", "COMM:eng:=c"},
 	} {
-		tag, _ := id3.Build(id3.Source{Demuxer: demuxer, Own: own, Tags: []map[string]string{reported}}, false)
+		tag, _ := build(id3.Source{Demuxer: demuxer, Own: own, Tags: []map[string]string{reported}}, false)
 		if diff := cmp.Diff(want, dump(t, tag)); diff != "" {
 			t.Errorf("%s: %s", demuxer, diff)
 		}
 	}
-	tag, _ := id3.Build(id3.Source{Demuxer: "mp3", Tags: []map[string]string{reported}}, false)
+	tag, _ := build(id3.Source{Demuxer: "mp3", Tags: []map[string]string{reported}}, false)
 	if len(dump(t, tag)) != 4 {
 		t.Errorf("without a tag of its own: %q", dump(t, tag))
 	}
@@ -269,7 +275,7 @@ func FuzzRead(f *testing.F) {
 			t.Fatal(err)
 		}
 		for _, keepAll := range []bool{false, true} {
-			tag, _ := id3.Build(id3.Source{Demuxer: demuxer, Own: own, Cover: own.Front()}, keepAll)
+			tag, _ := build(id3.Source{Demuxer: demuxer, Own: own, Cover: own.Front()}, keepAll)
 			if len(tag) > id3.MaxSize {
 				t.Fatalf("%d bytes", len(tag))
 			}
@@ -279,7 +285,7 @@ func FuzzRead(f *testing.F) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			again, _ := id3.Build(id3.Source{Demuxer: "mp3", Own: own, Cover: own.Front()}, keepAll)
+			again, _ := build(id3.Source{Demuxer: "mp3", Own: own, Cover: own.Front()}, keepAll)
 			if diff := cmp.Diff(dump(t, tag), dump(t, again)); diff != "" && !keepAll {
 				t.Error(diff)
 			}
