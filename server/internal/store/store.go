@@ -142,6 +142,11 @@ type Jobs interface {
 	// Unsettled returns every job that is not Settled, oldest first. The
 	// reconcilers read it.
 	Unsettled(ctx context.Context) ([]sx.Job, error)
+	// NextQueued returns the ID of the oldest job (by Created, then ID) that a
+	// converter may claim at now, of an owner who is not among except; "" if there
+	// is none. How long it takes does not depend on how many jobs the owners in
+	// except have.
+	NextQueued(ctx context.Context, now time.Time, except []string) (id string, err error)
 	// Usage returns the sum of StoredBytes over the owner's jobs.
 	Usage(ctx context.Context, owner string) (int64, error)
 }

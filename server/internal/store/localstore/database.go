@@ -48,6 +48,7 @@ var (
 	bucketJobs                 = []byte("jobs")
 	bucketOrder                = []byte("jobs_order")     // see orderKey
 	bucketUnsettled            = []byte("jobs_unsettled") // see orderKey
+	bucketQueued               = []byte("jobs_queued")    // see orderKey
 	bucketUploads              = []byte("uploads")
 
 	keyFormat = []byte("format")
@@ -116,7 +117,7 @@ func (d *database) createBuckets(path string) error {
 		for _, name := range [][]byte{
 			bucketMeta, bucketUsers, bucketUserNames, bucketSessions,
 			bucketInvites, bucketTokens, bucketTokenKeys, bucketNotificationSettings, bucketDeliveries, bucketDue,
-			bucketJobs, bucketOrder, bucketUnsettled, bucketUploads,
+			bucketJobs, bucketOrder, bucketUnsettled, bucketQueued, bucketUploads,
 		} {
 			if _, err := t.CreateBucketIfNotExists(name); err != nil {
 				return fmt.Errorf("set up %s: %w", path, err)

@@ -95,7 +95,7 @@ func (s *jobs) List(ctx context.Context, f store.JobFilter) (list []sx.Job, more
 // newestFirst returns the IDs of the owner's jobs that are older than the cursor.
 func newestFirst(t tx, owner string, after *store.JobCursor) iter.Seq[string] {
 	prefix := ownerPrefix(owner)
-	end := append(bytes.Clone(prefix[:len(prefix)-1]), 1) // the first key after those with the prefix
+	end := afterOwner(prefix)
 	if after != nil {
 		end = orderKey(prefix, after.Created, after.ID)
 	}
@@ -135,6 +135,36 @@ func (s *jobs) Unsettled(ctx context.Context) (list []sx.Job, err error) {
 	return list, err
 }
 
+// NextQueued looks at the oldest jobs of each owner. A job that is not due yet is
+// one that has failed shortly before, so it passes over few of them.
+func (s *jobs) NextQueued(ctx context.Context, now time.Time, except []string) (next string, err error) {
+	err = s.db.view(ctx, "find a queued job", func(t tx) error {
+		var oldest []byte
+		c := t.Bucket(bucketQueued).Cursor()
+		for k, _ := c.First(); k != nil; {
+			owner, _, _ := bytes.Cut(k, []byte{0})
+			prefix := ownerPrefix(string(owner))
+			for ; !slices.Contains(except, string(owner)) && bytes.HasPrefix(k, prefix); k, _ = c.Next() {
+				id := string(k[idAt(prefix):])
+				j, err := jobRecords.get(t, id)
+				if err != nil {
+					return err
+				}
+				if now.Before(j.NotBefore) {
+					continue
+				}
+				if order := k[len(prefix):]; oldest == nil || bytes.Compare(order, oldest) < 0 {
+					oldest, next = order, id
+				}
+				break
+			}
+			k, _ = c.Seek(afterOwner(prefix))
+		}
+		return nil
+	})
+	return next, err
+}
+
 func (s *jobs) Usage(ctx context.Context, owner string) (total int64, err error) {
 	err = s.db.view(ctx, "compute usage", func(t tx) error {
 		for id := range newestFirst(t, owner, nil) {
@@ -163,6 +193,9 @@ func orderKey(prefix []byte, created time.Time, id string) []byte {
 // a prefix of another's.
 func ownerPrefix(owner string) []byte { return append([]byte(owner), 0) }
 
+// afterOwner is the first key after all those with an owner's prefix.
+func afterOwner(prefix []byte) []byte { return append(bytes.Clone(prefix[:len(prefix)-1]), 1) }
+
 // idAt is the position of the ID in a key of orderKey.
 func idAt(prefix []byte) int { return len(prefix) + 8 }
 
@@ -175,6 +208,9 @@ func index(t tx, j sx.Job) error {
 	if !j.Settled() {
 		err = errors.Join(err, t.Bucket(bucketUnsettled).Put(orderKey(nil, j.Created, j.ID), nil))
 	}
+	if j.State == sx.StateQueued {
+		err = errors.Join(err, t.Bucket(bucketQueued).Put(orderKey(ownerPrefix(j.Owner), j.Created, j.ID), nil))
+	}
 	return err
 }
 
@@ -184,5 +220,6 @@ func unindex(t tx, j sx.Job) error {
 		order.Delete(orderKey(ownerPrefix(""), j.Created, j.ID)),
 		order.Delete(orderKey(ownerPrefix(j.Owner), j.Created, j.ID)),
 		t.Bucket(bucketUnsettled).Delete(orderKey(nil, j.Created, j.ID)),
+		t.Bucket(bucketQueued).Delete(orderKey(ownerPrefix(j.Owner), j.Created, j.ID)),
 	)
 }

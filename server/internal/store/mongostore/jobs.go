@@ -174,6 +174,24 @@ func (s *jobs) Unsettled(ctx context.Context) ([]sx.Job, error) {
 		options.Find().SetSort(bson.D{{Key: "created", Value: 1}, {Key: "_id", Value: 1}}))
 }
 
+// NextQueued reads only the index, and of it only the entries of the other owners.
+func (s *jobs) NextQueued(ctx context.Context, now time.Time, except []string) (string, error) {
+	filter := bson.D{
+		{Key: "state", Value: sx.StateQueued},
+		{Key: "owner", Value: bson.D{{Key: "$nin", Value: append([]string{}, except...)}}}, // never null
+		{Key: "not_before", Value: bson.D{{Key: "$lte", Value: now}}},
+	}
+	found, err := list[struct {
+		ID string `bson:"_id"`
+	}](ctx, s.c, filter, options.Find().
+		SetSort(bson.D{{Key: "created", Value: 1}, {Key: "_id", Value: 1}}).
+		SetProjection(bson.D{{Key: "_id", Value: 1}}).SetLimit(1))
+	if err != nil || len(found) == 0 {
+		return "", err
+	}
+	return found[0].ID, nil
+}
+
 func (s *jobs) find(ctx context.Context, filter bson.D, o *options.FindOptionsBuilder) ([]sx.Job, error) {
 	ds, err := list[jobDoc](ctx, s.c, filter, o)
 	var found []sx.Job

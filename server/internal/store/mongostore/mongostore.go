@@ -162,6 +162,7 @@ func (s *collections) createIndexes(ctx context.Context) error {
 		{s.jobs, false, []string{"owner", "-created", "-_id"}},
 		{s.jobs, false, []string{"-created", "-_id"}},
 		{s.jobs, false, []string{"unsettled", "created", "_id"}},
+		{s.jobs, false, []string{"state", "owner", "not_before", "created", "_id"}},
 		{s.videos.files, false, []string{"filename", "uploadDate"}},
 		{s.videos.chunks, true, []string{"files_id", "n"}},
 		{s.trackBucket.files, false, []string{"filename", "uploadDate"}},

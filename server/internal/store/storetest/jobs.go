@@ -20,6 +20,8 @@ var jobTests = []test{
 	{"one of several concurrent Replaces and Deletes succeeds", jobDeleteRace},
 	{"concurrent Updates are all stored", jobUpdates},
 	{"Unsettled returns jobs oldest first", jobsUnsettled},
+	{"NextQueued returns the oldest job of the other owners", jobsNextQueued},
+	{"NextQueued returns only jobs that are due", jobsNextDue},
 }
 
 var usageTests = []test{
@@ -172,6 +174,72 @@ func jobsUnsettled(f *fixture) {
 	f.change("cancelled", func(j *sx.Job) { j.State = sx.StateQueued })
 	f.reopen()
 	f.unsettled("cancelled", "running", "done-pending", "queued", "uploading")
+}
+
+func (f *fixture) next(now time.Time, except []string, want string) {
+	f.t.Helper()
+	got, err := f.Jobs.NextQueued(f.ctx, now, except)
+	f.ok(err)
+	if got != want {
+		f.t.Errorf("the next job without those of %q is %q, want %q", except, got, want)
+	}
+}
+
+func jobsNextQueued(f *fixture) {
+	f.next(epoch, nil, "")
+	for id, c := range map[string]struct {
+		owner   string
+		seconds int
+		state   sx.State
+	}{
+		"a-uploading": {"a", -9, sx.StateUploading},
+		"a-running":   {"a", -8, sx.StateRunning},
+		"a1":          {"a", 1, sx.StateQueued},
+		"a2":          {"a", 2, sx.StateQueued},
+		"b-done":      {"b", -7, sx.StateDone},
+		"b5":          {"b", 5, sx.StateQueued},
+		"b4":          {"b", 4, sx.StateQueued},
+		"b4x":         {"b", 4, sx.StateQueued},
+		"ab3":         {"ab", 3, sx.StateQueued}, // whose name starts with another's
+		"none6":       {"", 6, sx.StateQueued},
+	} {
+		j := job(id, c.seconds)
+		j.Owner, j.State = c.owner, c.state
+		f.ok(f.Jobs.Create(f.ctx, j))
+	}
+	for range 2 {
+		f.next(epoch, nil, "a1")
+		f.next(epoch, []string{"b", "nobody"}, "a1")
+		f.next(epoch, []string{"a"}, "ab3")
+		f.next(epoch, []string{"ab", "a"}, "b4")
+		f.next(epoch, []string{"ab", "b", "a"}, "none6")
+		f.next(epoch, []string{"ab", "b", "a", ""}, "")
+		f.reopen()
+	}
+	f.change("b4", func(j *sx.Job) { j.State = sx.StateRunning })
+	f.next(epoch, []string{"a", "ab"}, "b4x")
+	j, err := f.Jobs.Get(f.ctx, "b4x")
+	f.ok(err)
+	f.ok(f.Jobs.Delete(f.ctx, j))
+	f.next(epoch, []string{"a", "ab"}, "b5")
+	f.change("a-running", func(j *sx.Job) { j.State = sx.StateQueued })
+	f.next(epoch, nil, "a-running")
+}
+
+func jobsNextDue(f *fixture) {
+	for i, owner := range []string{"a", "a", "b"} {
+		j := job("j"+string(rune('0'+i)), i)
+		j.Owner, j.State = owner, sx.StateQueued
+		f.ok(f.Jobs.Create(f.ctx, j))
+	}
+	at := func(seconds int) time.Time { return epoch.Add(time.Duration(seconds) * time.Second) }
+	f.change("j0", func(j *sx.Job) { j.NotBefore = at(10) })
+	f.next(at(9), nil, "j1")
+	f.next(at(10), nil, "j0")
+	f.change("j1", func(j *sx.Job) { j.NotBefore = at(20) })
+	f.next(at(9), nil, "j2")
+	f.next(at(9), []string{"b"}, "")
+	f.next(at(15), []string{"b"}, "j0")
 }
 
 func (f *fixture) change(id string, fn func(*sx.Job)) {
