@@ -22,7 +22,7 @@ func TestKilledPods(t *testing.T) {
 	o := newOperator(within(t, 20*time.Minute), t, "e2e-pods")
 	// A low CPU limit of the converter ensures that conversions outlast the
 	// kills even on a fast machine.
-	o.sx(o.install("--set", "gateway.replicas=2,converter.replicas=2,converter.conversions=1",
+	o.sx(o.install("--set", "gateway.replicas=2,converter.replicas=2,converter.conversions=2",
 		"--set", "converter.resources.limits.cpu=500m")...)
 	o.register("ada")
 	const jobs = 10

@@ -29,6 +29,7 @@ var otherValues = map[string]any{
 	".cpu":                     "7",
 	".memory":                  "7Gi",
 	".persistence.size":        "7Gi",
+	".conversions":             7,
 	".temporaryStorage":        "7Gi",
 	".autoscaling.cpu":         7,
 	".tolerations":             []any{map[string]any{"key": "x"}},

@@ -86,7 +86,8 @@ func TestBadSettingsAreNamed(t *testing.T) {
 		{"empty password", "notifier", nil, []string{mongo, amqp, "--smtp-password-file=" + empty}, "smtp-password-file"},
 		{"quota", "gateway", []string{"SX_QUOTA=lots"}, []string{mongo, amqp}, "SX_QUOTA"},
 		{"proxies", "gateway", []string{"SX_TRUSTED_HOPS=-1"}, []string{mongo, amqp}, "trusted-hops"},
-		{"conversions", "converter", nil, []string{mongo, amqp, "--conversions=0"}, "conversions"},
+		{"conversions", "converter", nil, []string{mongo, amqp, "--conversions=1"}, "conversions"},
+		{"encoders", "converter", []string{"SX_ENCODERS=-1"}, []string{mongo, amqp}, "SX_ENCODERS"},
 		{"temp", "converter", nil, []string{mongo, amqp, "--temp=" + empty}, "temp"},
 		{"nothing to probe", "auth", nil, []string{"healthcheck", "--addr=127.0.0.1:0"}, "addr"},
 	} {

@@ -50,10 +50,15 @@ func (j *Job) Queue(sha256 string, now time.Time) error {
 	return j.move(StateQueued, now)
 }
 
+// Claimable reports whether the job waits for a converter at now.
+func (j *Job) Claimable(now time.Time) bool {
+	return j.State == StateQueued && !now.Before(j.NotBefore)
+}
+
 // Claim leases a queued job to a worker. It returns an Error of code conflict if
 // the job is not queued or not due.
 func (j *Job) Claim(worker string, lease time.Duration, now time.Time) error {
-	if j.State != StateQueued || now.Before(j.NotBefore) {
+	if !j.Claimable(now) {
 		return NewError(CodeConflict, "job %s is %s, not due for a converter", j.ID, j.State)
 	}
 	if err := j.move(StateRunning, now); err != nil {

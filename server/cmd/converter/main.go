@@ -6,7 +6,6 @@ import (
 	"context"
 	"os"
 	"path/filepath"
-	"runtime"
 	"time"
 
 	"github.com/soundextract/sx/server/internal/converter"
@@ -18,12 +17,15 @@ func main() { os.Exit(run()) }
 
 func run() int {
 	p := service.New("converter", "127.0.0.1:8742", os.Stdout, os.Stderr).WithBus()
-	slots := p.Flags.Int("conversions", max(1, runtime.NumCPU()), "`number` of concurrent conversions")
+	var flags converter.Flags
+	var load converter.Load
+	flags.Add(p.Flags)
 	temp := p.Flags.String("temp", filepath.Join(os.TempDir(), "soundextract-converter"),
 		"`directory` for temporary files, used by this instance only")
 	p.Check = func() error {
-		if *slots < 1 {
-			return service.Invalid("conversions", "%d is less than 1", *slots)
+		var err error
+		if load, err = flags.Load(service.EnvPrefix); err != nil {
+			return err
 		}
 		return p.LockDirectory("temp", *temp)
 	}
@@ -34,7 +36,7 @@ func run() int {
 		}
 		s := converter.New(converter.Config{
 			Updater: deps.Updater, Bus: deps.Bus, Videos: deps.Store.Videos, Tracks: deps.Store.Tracks,
-			Transcoder: transcoder, Slots: *slots,
+			Transcoder: transcoder, Conversions: load.Conversions,
 			Log: deps.Log, Now: time.Now, Registerer: deps.Registry,
 		})
 		return service.Service{Run: s.Run}, nil

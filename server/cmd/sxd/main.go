@@ -7,11 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"runtime"
 
 	"github.com/spf13/pflag"
 
 	"github.com/soundextract/sx/server/internal/auth"
+	"github.com/soundextract/sx/server/internal/converter"
 	"github.com/soundextract/sx/server/internal/httpserver"
 	"github.com/soundextract/sx/server/internal/notifier"
 	"github.com/soundextract/sx/server/internal/settings"
@@ -27,11 +27,12 @@ func main() { os.Exit(run()) }
 func run() int {
 	var cfg standalone.Config
 	var quota, maxUpload settings.Bytes
+	var converterFlags converter.Flags
 	var notifyFlags notifier.Flags
 	flags := pflag.NewFlagSet("sxd", pflag.ContinueOnError)
 	flags.StringVar(&cfg.Addr, "addr", "127.0.0.1:8740", "`address` to listen on; port 0 selects a free port")
 	flags.StringVar(&cfg.Data, "data", "soundextract-data", "data `directory`")
-	flags.IntVar(&cfg.Conversions, "conversions", max(1, runtime.NumCPU()), "`number` of concurrent conversions")
+	converterFlags.Add(flags)
 	flags.Var(&quota, "quota", "storage quota of an account, such as 50GiB; 0 means no limit")
 	flags.Var(&maxUpload, "max-upload", "maximum size of a video, such as 20GiB; 0 means no limit")
 	notifyFlags.Add(flags)
@@ -44,8 +45,8 @@ func run() int {
 	if errors.Is(err, pflag.ErrHelp) {
 		return 0
 	}
-	if err == nil && cfg.Conversions < 1 {
-		err = settings.Invalid(envPrefix, "conversions", "%d is less than 1", cfg.Conversions)
+	if err == nil {
+		cfg.Load, err = converterFlags.Load(envPrefix)
 	}
 	if err == nil {
 		cfg.Notify, err = notifyFlags.Settings(envPrefix)

@@ -27,13 +27,15 @@ type Config struct {
 	Videos     store.Videos
 	Tracks     store.Tracks
 	Transcoder Transcoder
-	Slots      int // concurrent conversions, at least 1
-	Log        *slog.Logger
-	Now        func() time.Time
-	Registerer prometheus.Registerer
+	// Conversions is how many conversions may be open at the same time, at least 2.
+	Conversions int
+	Log         *slog.Logger
+	Now         func() time.Time
+	Registerer  prometheus.Registerer
 
 	Lease             time.Duration // how long a job stays claimed without a renewal (default 20 s)
 	RenewInterval     time.Duration // between two renewals of a lease (default 5 s)
+	PollInterval      time.Duration // between two looks for jobs of new owners, while only those may be opened (default 500 ms)
 	ProgressInterval  time.Duration // minimum time between two writes of progress (default 1 s)
 	ReconcileInterval time.Duration // between two checks for expired leases and lost wake-up messages (default 5 s)
 	SweepInterval     time.Duration // between two checks for orphaned tracks (default 1 h)
@@ -43,6 +45,7 @@ type Config struct {
 type Service struct {
 	Config
 	worker  string // identifies this process in the jobs that it claims
+	open    *openJobs
 	metrics metrics
 }
 
@@ -54,6 +57,7 @@ func New(cfg Config) *Service {
 	}{
 		{&cfg.Lease, 20 * time.Second},
 		{&cfg.RenewInterval, 5 * time.Second},
+		{&cfg.PollInterval, 500 * time.Millisecond},
 		{&cfg.ProgressInterval, time.Second},
 		{&cfg.ReconcileInterval, 5 * time.Second},
 		{&cfg.SweepInterval, time.Hour},
@@ -62,12 +66,11 @@ func New(cfg Config) *Service {
 			*d.value = d.def
 		}
 	}
-	cfg.Slots = max(cfg.Slots, 1)
 	worker := sx.NewID()
 	if host, err := os.Hostname(); err == nil {
 		worker = host + "-" + worker
 	}
-	return &Service{Config: cfg, worker: worker, metrics: newMetrics(cfg.Registerer)}
+	return &Service{Config: cfg, worker: worker, open: newOpenJobs(max(cfg.Conversions, 2)), metrics: newMetrics(cfg.Registerer)}
 }
 
 // Run converts until ctx ends. Then it stops the running conversions, releases
@@ -75,15 +78,13 @@ func New(cfg Config) *Service {
 func (s *Service) Run(ctx context.Context) error {
 	reconciler := &jobs.Reconciler{
 		Updater: s.Updater, Queue: bus.Convert, Every: s.ReconcileInterval,
-		Due: func(j sx.Job, now time.Time) bool { return j.State == sx.StateQueued && !now.Before(j.NotBefore) },
+		Due: func(j sx.Job, now time.Time) bool { return j.Claimable(now) },
 	}
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return reconciler.Run(ctx) })
 	group.Go(func() error { s.watchLeases(ctx); return nil })
 	group.Go(func() error { s.sweepTracks(ctx); return nil })
-	for range s.Slots {
-		group.Go(func() error { s.work(ctx); return nil })
-	}
+	group.Go(func() error { s.dispatch(ctx); return nil })
 	return group.Wait()
 }
 

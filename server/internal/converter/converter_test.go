@@ -77,7 +77,7 @@ func TestDuplicateMessages(t *testing.T) {
 	f.updater.Publish(t.Context(), bus.Convert, "nosuchjob")
 	tc := &fakeTranscoder{}
 	cfg := f.config(tc)
-	cfg.Slots = 4
+	cfg.Conversions = 4
 	f.start(cfg)
 	f.waitFor(j.ID, func(j sx.Job) bool {
 		depth, err := f.bus.Depth(t.Context(), bus.Convert)

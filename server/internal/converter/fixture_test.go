@@ -49,10 +49,10 @@ func (f *fixture) now() time.Time { return time.Now().Add(time.Duration(f.ahead.
 func (f *fixture) config(tc converter.Transcoder) converter.Config {
 	return converter.Config{
 		Updater: f.updater, Bus: f.bus, Videos: f.store.Videos, Tracks: f.store.Tracks,
-		Transcoder: tc, Slots: 1,
+		Transcoder: tc, Conversions: 2,
 		Log: slog.New(slog.DiscardHandler), Now: f.now, Registerer: prometheus.NewRegistry(),
 		Lease: 10 * time.Second, RenewInterval: 50 * time.Millisecond, ProgressInterval: 10 * time.Millisecond,
-		ReconcileInterval: 20 * time.Millisecond, SweepInterval: 20 * time.Millisecond,
+		ReconcileInterval: 20 * time.Millisecond, PollInterval: 10 * time.Millisecond, SweepInterval: 20 * time.Millisecond,
 	}
 }
 
@@ -85,8 +85,13 @@ func (f *fixture) start(cfg converter.Config) (stop func()) {
 // upload stores a video and queues its job, without a wake-up message.
 func (f *fixture) upload(content []byte) sx.Job {
 	f.t.Helper()
+	return f.uploadFor("owner", content)
+}
+
+func (f *fixture) uploadFor(owner string, content []byte) sx.Job {
+	f.t.Helper()
 	ctx := f.t.Context()
-	j := sx.NewJob("owner", sx.File{Name: "talk.mp4", Size: int64(len(content))}, sx.Options{}, f.now())
+	j := sx.NewJob(owner, sx.File{Name: "talk.mp4", Size: int64(len(content))}, sx.Options{}, f.now())
 	if err := f.store.Videos.Create(ctx, j.ID, j.Sent.Name, j.Sent.Size); err != nil {
 		f.t.Fatal(err)
 	}

@@ -22,6 +22,7 @@ import (
 	"github.com/soundextract/sx/server/api"
 	"github.com/soundextract/sx/server/api/client"
 	"github.com/soundextract/sx/server/internal/auth"
+	"github.com/soundextract/sx/server/internal/converter"
 	"github.com/soundextract/sx/server/internal/standalone"
 	"github.com/soundextract/sx/server/internal/token"
 	"github.com/soundextract/sx/server/sx"
@@ -40,7 +41,7 @@ func serve(t *testing.T) (url, data string) {
 	ended := make(chan error, 1)
 	go func() {
 		ended <- standalone.Run(ctx, standalone.Config{
-			Addr: "127.0.0.1:0", Data: data, Conversions: 1, Registration: auth.RegistrationOpen, Log: slog.New(slog.DiscardHandler),
+			Addr: "127.0.0.1:0", Data: data, Load: converter.Load{Encoders: 1, Conversions: 2}, Registration: auth.RegistrationOpen, Log: slog.New(slog.DiscardHandler),
 		})
 	}()
 	t.Cleanup(func() {

@@ -31,11 +31,11 @@ import (
 
 // Config is the configuration of the server.
 type Config struct {
-	Addr        string // host:port to listen on; port 0 selects a free port
-	Data        string // the data directory
-	Conversions int    // number of concurrent conversions
-	Quota       int64  // bytes that an account may store; 0 means no limit
-	MaxUpload   int64  // bytes of a video; 0 means no limit
+	Addr      string // host:port to listen on; port 0 selects a free port
+	Data      string // the data directory
+	Load      converter.Load
+	Quota     int64 // bytes that an account may store; 0 means no limit
+	MaxUpload int64 // bytes of a video; 0 means no limit
 	// Registration says who may create an account after the first one, which becomes
 	// the administrator.
 	Registration auth.Registration
@@ -167,7 +167,7 @@ func (d *dependencies) handler(g *gateway.Service, health *httpserver.Health) ht
 func (d *dependencies) converter(t converter.Transcoder) *converter.Service {
 	return converter.New(converter.Config{
 		Updater: d.updater, Bus: d.bus, Videos: d.store.Videos, Tracks: d.store.Tracks,
-		Transcoder: t, Slots: d.cfg.Conversions,
+		Transcoder: t, Conversions: d.cfg.Load.Conversions,
 		Log: d.cfg.Log, Now: time.Now, Registerer: d.registry,
 	})
 }

@@ -8,69 +8,12 @@ import (
 	"time"
 
 	"github.com/soundextract/sx/server/backoff"
-	"github.com/soundextract/sx/server/internal/bus"
 	"github.com/soundextract/sx/server/internal/jobs"
 	"github.com/soundextract/sx/server/sx"
 )
 
-const (
-	// retryDelay is how long a worker waits after an error of the store or the bus.
-	retryDelay = time.Second
-	// writeTimeout bounds a claim, and a write after shutdown has started.
-	writeTimeout = 5 * time.Second
-)
-
-// work processes one job after another until ctx ends. Run starts one worker
-// for each concurrent conversion.
-func (s *Service) work(ctx context.Context) {
-	for ctx.Err() == nil {
-		d, err := s.Bus.Receive(ctx, bus.Convert)
-		switch {
-		case err == nil:
-			s.handle(ctx, d)
-		case ctx.Err() == nil:
-			s.Log.WarnContext(ctx, "receive failed; retrying", "error", err)
-			_ = backoff.Sleep(ctx, retryDelay)
-		}
-	}
-}
-
-// handle claims the job that the message names and converts it.
-func (s *Service) handle(ctx context.Context, d bus.Delivery) {
-	id := d.Message().JobID
-	start := s.Now()
-	job, err := s.claim(ctx, id)
-	switch {
-	case err == nil:
-		// The stored claim replaces the message. Holding it for hours would only
-		// make the broker consider this consumer dead.
-		s.ack(ctx, d)
-		s.attempt(ctx, job, start.Add(s.Lease))
-	case jobs.IsStale(err):
-		s.Log.DebugContext(ctx, "message for a job that is not due", "job", id, "error", err)
-		s.ack(ctx, d)
-	default:
-		s.Log.WarnContext(ctx, "claim failed; retrying", "job", id, "error", err)
-		_ = backoff.Sleep(ctx, retryDelay)
-		if err := d.Nack(context.WithoutCancel(ctx)); err != nil {
-			s.Log.WarnContext(ctx, "nack failed; the reconciler will publish again", "job", id, "error", err)
-		}
-	}
-}
-
-// claim is not cancelled with ctx: a claim of unknown outcome would block the job
-// until its lease expires.
-func (s *Service) claim(ctx context.Context, id string) (sx.Job, error) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeTimeout)
-	defer cancel()
-	return s.Updater.Update(ctx, id, func(j *sx.Job) error { return j.Claim(s.worker, s.Lease, s.Now()) })
-}
-
-func (s *Service) ack(ctx context.Context, d bus.Delivery) {
-	if err := d.Ack(context.WithoutCancel(ctx)); err != nil {
-		s.Log.WarnContext(ctx, "ack failed; the message will be redelivered", "job", d.Message().JobID, "error", err)
-	}
-}
+// writeTimeout bounds a claim, and a write after shutdown has started.
+const writeTimeout = 5 * time.Second
 
 // errLeaseLost aborts an attempt that no longer holds its job.
 var errLeaseLost = errors.New("the job was cancelled, or its lease expired")

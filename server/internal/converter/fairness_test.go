@@ -1,0 +1,200 @@
+package converter_test
+
+import (
+	"context"
+	"io"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/soundextract/sx/server/internal/bus"
+	"github.com/soundextract/sx/server/internal/converter"
+	"github.com/soundextract/sx/server/internal/store"
+	"github.com/soundextract/sx/server/sx"
+	"github.com/soundextract/sx/server/testkit"
+)
+
+// stage is a Transcoder whose conversions end when the test says so. A video's
+// content is its name.
+type stage struct {
+	started chan string
+	mu      sync.Mutex
+	ends    map[string]chan struct{}
+}
+
+func newStage() *stage {
+	return &stage{started: make(chan string, 100), ends: map[string]chan struct{}{}}
+}
+
+func (s *stage) end(name string) chan struct{} {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ends[name] == nil {
+		s.ends[name] = make(chan struct{})
+	}
+	return s.ends[name]
+}
+
+func (s *stage) Transcode(ctx context.Context, in converter.Input, out converter.Output) (converter.Result, error) {
+	content, err := io.ReadAll(in.Video)
+	if err != nil {
+		return converter.Result{}, err
+	}
+	s.started <- string(content)
+	select {
+	case <-s.end(string(content)):
+		return converter.Result{}, out.Put(store.Head{}, strings.NewReader("mp3"))
+	case <-ctx.Done():
+		return converter.Result{}, context.Cause(ctx)
+	}
+}
+
+// next returns which conversions start next, sorted.
+func (s *stage) next(t *testing.T, n int) (names []string) {
+	t.Helper()
+	for range n {
+		select {
+		case name := <-s.started:
+			names = append(names, name)
+		case <-time.After(20 * time.Second):
+			t.Fatalf("only %v started", names)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// enqueue queues videos in this order. The owner of a video is the first letter of
+// its name.
+func (f *fixture) enqueue(names ...string) map[string]sx.Job {
+	f.t.Helper()
+	list := map[string]sx.Job{}
+	for _, name := range names {
+		f.ahead.Add(int64(10 * time.Millisecond)) // an age of its own
+		list[name] = f.uploadFor(name[:1], []byte(name))
+		f.updater.Publish(f.t.Context(), bus.Convert, list[name].ID)
+	}
+	return list
+}
+
+// byMessages is the configuration of a converter whose reconciler never runs a
+// second time.
+func (f *fixture) byMessages(tc converter.Transcoder, conversions int) converter.Config {
+	cfg := f.config(tc)
+	cfg.Conversions, cfg.ReconcileInterval = conversions, time.Hour
+	return cfg
+}
+
+func want(t *testing.T, got []string, names ...string) {
+	t.Helper()
+	if !slices.Equal(got, names) {
+		t.Errorf("started %v, want %v", got, names)
+	}
+}
+
+// TestOneConversionForEachOwnerFirst checks that nobody gets a second conversion
+// while another owner waits for the first one, although the messages are in another
+// order; and that each message starts a conversion.
+func TestOneConversionForEachOwnerFirst(t *testing.T) {
+	t.Parallel()
+	f, tc := newFixture(t), newStage()
+	list := f.enqueue("a1", "a2", "a3", "b1", "c1", "b2")
+	f.start(f.byMessages(tc, 6)) // of which two are kept for new owners
+	want(t, tc.next(t, 1), "a1")
+	want(t, tc.next(t, 1), "b1")
+	want(t, tc.next(t, 1), "c1")
+	want(t, tc.next(t, 1), "a2") // the oldest of those that are left
+	close(tc.end("a1"))
+	want(t, tc.next(t, 1), "a3") // a and b have one each
+	close(tc.end("c1"))
+	want(t, tc.next(t, 1), "b2")
+	for _, name := range []string{"a2", "a3", "b1", "b2"} {
+		close(tc.end(name))
+	}
+	for name, j := range list {
+		if j = f.waitForState(j.ID, sx.StateDone); j.Attempt != 1 {
+			t.Errorf("%s: attempt %d", name, j.Attempt)
+		}
+	}
+}
+
+// TestShortVideoOfAnotherOwner checks that a video need not wait for those of an
+// owner who has filled the converter, even if no message arrives.
+func TestShortVideoOfAnotherOwner(t *testing.T) {
+	t.Parallel()
+	for _, lost := range []bool{false, true} {
+		f, tc := newFixture(t), newStage()
+		long := f.enqueue("a1", "a2", "a3", "a4", "a5")
+		f.start(f.byMessages(tc, 4))
+		tc.next(t, 2)
+		short := f.uploadFor("b", []byte("b1"))
+		if !lost {
+			f.updater.Publish(t.Context(), bus.Convert, short.ID)
+		}
+		want(t, tc.next(t, 1), "b1")
+		close(tc.end("b1"))
+		f.waitForState(short.ID, sx.StateDone)
+		running := 0
+		for _, j := range long {
+			if f.job(j.ID).State == sx.StateRunning {
+				running++
+			}
+		}
+		if running != 2 {
+			t.Errorf("%d conversions of the first owner are open, want 2", running)
+		}
+	}
+}
+
+// TestMessagesRemainForOthers checks that a converter which has no room for a job
+// leaves its message to another converter.
+func TestMessagesRemainForOthers(t *testing.T) {
+	t.Parallel()
+	f, first, second := newFixture(t), newStage(), newStage()
+	f.enqueue("a1", "a2", "a3")
+	f.start(f.byMessages(first, 2))
+	want(t, first.next(t, 1), "a1")
+	f.start(f.byMessages(second, 3))
+	want(t, second.next(t, 1), "a2")
+	depth, err := f.bus.Depth(t.Context(), bus.Convert)
+	if err != nil || depth.Ready != 1 {
+		t.Errorf("depth %+v, %v, want one message", depth, err)
+	}
+	close(first.end("a1"))
+	want(t, first.next(t, 1), "a3")
+}
+
+// TestNoJobIsForgotten has several converters share the jobs of several owners,
+// with messages that are lost, repeated and in any order.
+func TestNoJobIsForgotten(t *testing.T) {
+	t.Parallel()
+	const owners, each = 5, 12
+	f := newFixture(t)
+	random := rand.New(rand.NewPCG(1, 2))
+	var list []sx.Job
+	for i := range owners * each {
+		list = append(list, f.uploadFor(string(rune('a'+i%owners)), []byte("video")))
+	}
+	random.Shuffle(len(list), func(i, j int) { list[i], list[j] = list[j], list[i] })
+	f.ahead.Add(int64(time.Minute)) // longer than the reconciler waits for a message
+	for range 3 {
+		f.start(f.config(&fakeTranscoder{}))
+	}
+	for _, j := range list {
+		for range random.IntN(3) {
+			f.updater.Publish(t.Context(), bus.Convert, j.ID)
+		}
+	}
+	for _, j := range list {
+		if j = f.waitForState(j.ID, sx.StateDone); j.Attempt != 1 {
+			t.Errorf("attempt %d", j.Attempt)
+		}
+	}
+	testkit.Eventually(t, "an empty queue", func() bool {
+		depth, err := f.bus.Depth(t.Context(), bus.Convert)
+		return err == nil && depth == bus.Depth{}
+	})
+}

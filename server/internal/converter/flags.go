@@ -1,0 +1,50 @@
+package converter
+
+import (
+	"runtime"
+
+	"github.com/spf13/pflag"
+
+	"github.com/soundextract/sx/server/internal/settings"
+)
+
+// Load is how much a converter does at the same time.
+type Load struct {
+	Encoders    int // encoder processes, at least 1
+	Conversions int // open conversions, at least 2; see Config
+}
+
+// Flags are the flags of Load.
+type Flags struct {
+	load Load
+}
+
+// Add adds the flags to a program's.
+func (f *Flags) Add(flags *pflag.FlagSet) {
+	flags.IntVar(&f.load.Encoders, "encoders", 0, "most encoder processes at the same time; 0 means one for each CPU that may be used, and there are never more")
+	flags.IntVar(&f.load.Conversions, "conversions", 0, "most open conversions, which share the encoders; at least 2; 0 means two more than encoders")
+}
+
+// Load validates the flags. An error is an *sx.Error that names the setting and its
+// variable, which starts with prefix.
+//
+// The CPUs that may be used are Go's own default: those of the machine or the
+// process's affinity, or the CPU limit of its cgroup (v1 or v2), rounded up. Go
+// counts a limit below 2 as 2, which suits a conversion: while one encoder works,
+// the other one's PCM is decoded.
+func (f *Flags) Load(prefix string) (Load, error) {
+	l := f.load
+	if l.Encoders < 0 {
+		return Load{}, settings.Invalid(prefix, "encoders", "%d is less than 0", l.Encoders)
+	}
+	if l.Conversions < 0 || l.Conversions == 1 {
+		return Load{}, settings.Invalid(prefix, "conversions", "%d is neither 0 nor at least 2", l.Conversions)
+	}
+	if cpus := runtime.GOMAXPROCS(0); l.Encoders == 0 || l.Encoders > cpus {
+		l.Encoders = cpus
+	}
+	if l.Conversions == 0 {
+		l.Conversions = l.Encoders + 2
+	}
+	return l, nil
+}
