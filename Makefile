@@ -5,7 +5,7 @@ SHELL := /bin/bash
 
 MODULES  := server cli install charts
 ALL      := $(MODULES:%=./%/...)
-# What make check compares with to find what changed.
+# The branch with which make check compares to find what changed.
 BASE     ?= $(shell git rev-parse --verify --quiet origin/main || echo main)
 SERVICES := auth gateway converter notifier
 # The tag without its v, as in a release.

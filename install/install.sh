@@ -134,7 +134,7 @@ unpacked() {
 
 # Rename the new file over the old one, because a running program cannot be
 # overwritten.
-place() { # PROGRAM
+install_program() { # PROGRAM
 	new=$dir/.$1.new
 	if ! { $sudo cp "$tmp/files/$1" "$new" && $sudo chmod 755 "$new" && $sudo mv -f "$new" "$dir/$1"; } 2>"$tmp/log"; then
 		$sudo rm -f "$new" 2>/dev/null || :
@@ -168,8 +168,8 @@ main() { # called on the last line, so that a truncated script does nothing
 	trap 'exit 130' INT TERM HUP
 	choose
 	unpacked
-	place sxd
-	place sx
+	install_program sxd
+	install_program sx
 	print_path_hint
 }
 

@@ -21,7 +21,7 @@ import (
 // bin holds the programs once build has returned.
 var bin programs.Bin
 
-func TestMain(m *testing.M) { os.Exit(run(m)) } //nolint:forbidigo // here this is a main
+func TestMain(m *testing.M) { os.Exit(run(m)) } //nolint:forbidigo // this is a main function
 
 func run(m *testing.M) int {
 	dir, err := os.MkdirTemp("", "sx-acceptance")

@@ -34,7 +34,7 @@ type Index struct {
 	Version   string    `json:"version"` // of sx
 	Release   string    `json:"release"`
 	Namespace string    `json:"namespace"`
-	Taken     time.Time `json:"taken"`
+	Collected time.Time `json:"collected"`
 	Entries   []Entry   `json:"entries"` // in the order of the archive
 }
 
@@ -64,7 +64,7 @@ func Write(ctx context.Context, w io.Writer, o Options) (Index, error) {
 	defer cancel()
 	c := newCollection(ctx, o)
 	c.run(ctx)
-	index := Index{Version: o.Version, Release: o.Release, Namespace: o.Cluster.Namespace, Taken: time.Now().UTC().Truncate(time.Second)}
+	index := Index{Version: o.Version, Release: o.Release, Namespace: o.Cluster.Namespace, Collected: time.Now().UTC().Truncate(time.Second)}
 	for _, f := range c.sorted() {
 		index.Entries = append(index.Entries, Entry{Path: f.path, Bytes: len(f.body), Error: f.problem})
 	}
@@ -79,7 +79,7 @@ func (c *collection) write(w io.Writer, index Index) error {
 	archive := tar.NewWriter(zip)
 	directory := c.redactor.text([]byte("sx-support-" + c.Release + "/"))
 	put := func(path string, body []byte) error {
-		err := archive.WriteHeader(&tar.Header{Name: string(directory) + path, Mode: 0o600, Size: int64(len(body)), ModTime: index.Taken})
+		err := archive.WriteHeader(&tar.Header{Name: string(directory) + path, Mode: 0o600, Size: int64(len(body)), ModTime: index.Collected})
 		if err == nil {
 			_, err = archive.Write(body)
 		}

@@ -136,7 +136,7 @@ func api(t *testing.T, forbidden string) *kube.Cluster {
 	return &kube.Cluster{Target: kube.Target{Namespace: "music"}, Client: client, Dynamic: dynamic}
 }
 
-func take(t *testing.T, c *kube.Cluster) (map[string]string, bundle.Index) {
+func write(t *testing.T, c *kube.Cluster) (map[string]string, bundle.Index) {
 	t.Helper()
 	var archive bytes.Buffer
 	_, err := bundle.Write(t.Context(), &archive, bundle.Options{
@@ -175,7 +175,7 @@ func take(t *testing.T, c *kube.Cluster) (map[string]string, bundle.Index) {
 // line by line and in base64, and for secrets that are not in a Secret.
 func TestNoSecret(t *testing.T) {
 	t.Parallel()
-	files, index := take(t, api(t, ""))
+	files, index := write(t, api(t, ""))
 	hidden := []string{
 		"typedByHand", "onlyHere1", "literal-one", "inTheEnv", "old-pass-word", "neverStored99", "abcdef.ghijkl", "eyJhbGci", "notarealkey",
 		base64.StdEncoding.EncodeToString([]byte("soundextract:" + password)),
@@ -216,7 +216,7 @@ func TestNoSecret(t *testing.T) {
 func TestForbidden(t *testing.T) {
 	t.Parallel()
 	for forbidden, missing := range map[string]string{"events": "events.json", "pods": "logs", "secrets": "secrets"} {
-		files, index := take(t, api(t, forbidden))
+		files, index := write(t, api(t, forbidden))
 		found := false
 		for _, e := range index.Entries {
 			found = found || e.Path == missing && e.Error != ""

@@ -39,7 +39,7 @@ type collection struct {
 // task collects one or more files.
 type task struct {
 	path string // recorded in the index if it fails or does not start in time
-	take func(context.Context) error
+	run  func(context.Context) error
 }
 
 func newCollection(ctx context.Context, o Options) *collection {
@@ -69,7 +69,7 @@ func (c *collection) run(ctx context.Context) {
 			defer func() { <-slots }()
 			err := ctx.Err()
 			if err == nil {
-				err = c.within(ctx, t.take)
+				err = c.within(ctx, t.run)
 			}
 			if err != nil {
 				c.missing(t.path, err)
@@ -80,9 +80,9 @@ func (c *collection) run(ctx context.Context) {
 }
 
 // within abandons a task that exceeds the time limit.
-func (c *collection) within(ctx context.Context, take func(context.Context) error) error {
+func (c *collection) within(ctx context.Context, run func(context.Context) error) error {
 	done := make(chan error, 1)
-	go func() { done <- take(ctx) }()
+	go func() { done <- run(ctx) }()
 	select {
 	case err := <-done:
 		return err

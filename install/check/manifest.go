@@ -47,17 +47,17 @@ func (o *objects) add(object *unstructured.Unstructured) error {
 	}
 	switch kind.GroupKind().String() {
 	case "Deployment.apps":
-		return take(object, &o.deployments)
+		return add(object, &o.deployments)
 	case "StatefulSet.apps":
-		return take(object, &o.statefulSets)
+		return add(object, &o.statefulSets)
 	case "PersistentVolumeClaim":
-		return take(object, &o.claimObjects)
+		return add(object, &o.claimObjects)
 	}
 	return nil
 }
 
-// take adds the object to the list of its kind.
-func take[T any](object *unstructured.Unstructured, list *[]T) error {
+// add decodes the object and adds it to the list of its kind.
+func add[T any](object *unstructured.Unstructured, list *[]T) error {
 	var typed T
 	err := runtime.DefaultUnstructuredConverter.FromUnstructured(object.Object, &typed)
 	*list = append(*list, typed)

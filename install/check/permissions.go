@@ -36,7 +36,7 @@ func permissions(ctx context.Context, env *Env) error {
 	if err != nil {
 		return err
 	}
-	wanted := slices.Clone(installerPermissions)
+	required := slices.Clone(installerPermissions)
 	var unknown []string
 	for _, kind := range objects.kinds {
 		mapping, err := env.Cluster.Mapper.RESTMapping(kind.GroupKind(), kind.Version)
@@ -51,13 +51,13 @@ func permissions(ctx context.Context, env *Env) error {
 		if mapping.Scope.Name() != meta.RESTScopeNameNamespace {
 			a.Namespace = "*"
 		}
-		wanted = append(wanted, a)
+		required = append(required, a)
 	}
 	if len(unknown) > 0 {
 		return sx.NewError(sx.CodeInvalid, "unknown to the cluster: %s", strings.Join(unknown, ", ")).
 			WithHint("install the add-ons that define these kinds, or disable the parts that need them in the values")
 	}
-	missing, err := review(ctx, env, wanted)
+	missing, err := review(ctx, env, required)
 	if err != nil {
 		return err
 	}
@@ -69,12 +69,12 @@ func permissions(ctx context.Context, env *Env) error {
 
 // review checks each verb of each resource and lists those that are denied, such as
 // "create, delete deployments.apps".
-func review(ctx context.Context, env *Env, wanted []authorizationv1.ResourceAttributes) ([]string, error) {
-	denied := make([][]string, len(wanted))
-	errs := make([]error, len(wanted))
+func review(ctx context.Context, env *Env, required []authorizationv1.ResourceAttributes) ([]string, error) {
+	denied := make([][]string, len(required))
+	errs := make([]error, len(required))
 	slots := make(chan struct{}, maxConcurrent)
 	var wg sync.WaitGroup
-	for i, a := range wanted {
+	for i, a := range required {
 		wg.Go(func() {
 			slots <- struct{}{}
 			defer func() { <-slots }()
@@ -83,7 +83,7 @@ func review(ctx context.Context, env *Env, wanted []authorizationv1.ResourceAttr
 	}
 	wg.Wait()
 	var missing []string
-	for i, a := range wanted {
+	for i, a := range required {
 		if errs[i] != nil {
 			return nil, errs[i]
 		}

@@ -65,14 +65,14 @@ func exceededQuotas(quotas []corev1.ResourceQuota, need corev1.ResourceList) []s
 			continue
 		}
 		for name, hard := range q.Spec.Hard {
-			wanted, known := need[canonical(name)]
-			if !known || wanted.Sign() <= 0 {
+			needed, known := need[canonical(name)]
+			if !known || needed.Sign() <= 0 {
 				continue
 			}
 			left := hard.DeepCopy()
 			left.Sub(q.Status.Used[name])
-			if wanted.Cmp(left) > 0 {
-				short = append(short, fmt.Sprintf("the quota %s leaves %s of %s, but %s more is needed", q.Name, left.String(), name, wanted.String()))
+			if needed.Cmp(left) > 0 {
+				short = append(short, fmt.Sprintf("the quota %s leaves %s of %s, but %s more is needed", q.Name, left.String(), name, needed.String()))
 			}
 		}
 	}

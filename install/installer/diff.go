@@ -71,15 +71,15 @@ func changed(before, after string) ([]Change, error) {
 	if err != nil {
 		return nil, err
 	}
-	wanted, err := byName(after)
+	desired, err := byName(after)
 	if err != nil {
 		return nil, err
 	}
 	all := maps.Clone(old)
-	maps.Copy(all, wanted)
+	maps.Copy(all, desired)
 	var changes []Change
 	for _, name := range slices.Sorted(maps.Keys(all)) {
-		a, b := old[name], wanted[name]
+		a, b := old[name], desired[name]
 		if a != nil && b != nil && reflect.DeepEqual(a.Object, b.Object) {
 			continue
 		}

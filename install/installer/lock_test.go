@@ -89,11 +89,11 @@ func TestLockOfAnother(t *testing.T) {
 		t.Parallel()
 		synctest.Test(t, func(t *testing.T) {
 			l := newFixture(t, nil, held("sx on elsewhere, process 1"))
-			begin := time.Now()
+			start := time.Now()
 			if _, err := l.Install(t.Context(), options()); err != nil {
 				t.Fatal(err)
 			}
-			if took := time.Since(begin); took < 15*time.Second || took > 20*time.Second {
+			if took := time.Since(start); took < 15*time.Second || took > 20*time.Second {
 				t.Errorf("it waited %s", took)
 			}
 		})

@@ -82,8 +82,8 @@ func (in *Installer) selector() metav1.ListOptions {
 // Uninstall removes the release, and with wipe also its data, its secrets and the
 // namespace if sx created it. It succeeds if there is nothing to remove.
 func (in *Installer) Uninstall(ctx context.Context, wipe bool) error {
-	there, err := in.namespaceExists(ctx)
-	if err != nil || !there {
+	exists, err := in.namespaceExists(ctx)
+	if err != nil || !exists {
 		return err
 	}
 	err = in.operation(ctx, func(ctx context.Context) error {

@@ -27,15 +27,15 @@ func (in *Installer) checkVolumes(ctx context.Context, text string) error {
 		if o.GetKind() != "StatefulSet" {
 			continue
 		}
-		var wanted appsv1.StatefulSet
-		if err := runtime.DefaultUnstructuredConverter.FromUnstructured(o.Object, &wanted); err != nil {
+		var desired appsv1.StatefulSet
+		if err := runtime.DefaultUnstructuredConverter.FromUnstructured(o.Object, &desired); err != nil {
 			return fmt.Errorf("read %s: %w", manifest.Name(o), err)
 		}
-		if err := in.checkClaimTemplates(ctx, &wanted); err != nil {
+		if err := in.checkClaimTemplates(ctx, &desired); err != nil {
 			return err
 		}
-		if wanted.Name == in.Release+"-rabbitmq" {
-			if err := in.checkRabbitMQNodes(ctx, &wanted); err != nil {
+		if desired.Name == in.Release+"-rabbitmq" {
+			if err := in.checkRabbitMQNodes(ctx, &desired); err != nil {
 				return err
 			}
 		}
@@ -45,17 +45,17 @@ func (in *Installer) checkVolumes(ctx context.Context, text string) error {
 
 // checkClaimTemplates refuses to change the volumes of an existing StatefulSet, which
 // Kubernetes does not allow.
-func (in *Installer) checkClaimTemplates(ctx context.Context, wanted *appsv1.StatefulSet) error {
-	there, err := in.Cluster.Client.AppsV1().StatefulSets(in.Cluster.Namespace).Get(ctx, wanted.Name, metav1.GetOptions{})
+func (in *Installer) checkClaimTemplates(ctx context.Context, desired *appsv1.StatefulSet) error {
+	existing, err := in.Cluster.Client.AppsV1().StatefulSets(in.Cluster.Namespace).Get(ctx, desired.Name, metav1.GetOptions{})
 	if apierrors.IsNotFound(err) {
 		return nil
 	}
 	if err != nil {
 		return in.Cluster.WrapError(err)
 	}
-	component := strings.TrimPrefix(wanted.Name, in.Release+"-")
-	for _, w := range wanted.Spec.VolumeClaimTemplates {
-		for _, t := range there.Spec.VolumeClaimTemplates {
+	component := strings.TrimPrefix(desired.Name, in.Release+"-")
+	for _, w := range desired.Spec.VolumeClaimTemplates {
+		for _, t := range existing.Spec.VolumeClaimTemplates {
 			if w.Name == t.Name {
 				if err := in.checkClaimTemplate(component, t, w); err != nil {
 					return err
@@ -66,15 +66,15 @@ func (in *Installer) checkClaimTemplates(ctx context.Context, wanted *appsv1.Sta
 	return nil
 }
 
-func (in *Installer) checkClaimTemplate(component string, there, wanted corev1.PersistentVolumeClaim) error {
-	has, wants := there.Spec.Resources.Requests[corev1.ResourceStorage], wanted.Spec.Resources.Requests[corev1.ResourceStorage]
-	if has.Cmp(wants) != 0 {
-		return sx.NewError(sx.CodeInvalid, "the volumes of %s have %s and cannot be changed to %s, because Kubernetes does not support it", component, has.String(), wants.String()).
-			WithHint("keep the size with: %s (docs/install.md describes how to move to larger volumes)", in.set(component+".persistence.size", has.String()))
+func (in *Installer) checkClaimTemplate(component string, existing, desired corev1.PersistentVolumeClaim) error {
+	current, wants := existing.Spec.Resources.Requests[corev1.ResourceStorage], desired.Spec.Resources.Requests[corev1.ResourceStorage]
+	if current.Cmp(wants) != 0 {
+		return sx.NewError(sx.CodeInvalid, "the volumes of %s have %s and cannot be changed to %s, because Kubernetes does not support it", component, current.String(), wants.String()).
+			WithHint("keep the size with: %s (docs/install.md describes how to move to larger volumes)", in.set(component+".persistence.size", current.String()))
 	}
-	if class := wanted.Spec.StorageClassName; class != nil && there.Spec.StorageClassName != nil && *class != *there.Spec.StorageClassName {
-		return sx.NewError(sx.CodeInvalid, "the volumes of %s have the storage class %s and cannot be changed to %s", component, *there.Spec.StorageClassName, *class).
-			WithHint("keep the class with: %s", in.set(component+".persistence.storageClass", *there.Spec.StorageClassName))
+	if class := desired.Spec.StorageClassName; class != nil && existing.Spec.StorageClassName != nil && *class != *existing.Spec.StorageClassName {
+		return sx.NewError(sx.CodeInvalid, "the volumes of %s have the storage class %s and cannot be changed to %s", component, *existing.Spec.StorageClassName, *class).
+			WithHint("keep the class with: %s", in.set(component+".persistence.storageClass", *existing.Spec.StorageClassName))
 	}
 	return nil
 }
@@ -83,19 +83,19 @@ func (in *Installer) checkClaimTemplate(component string, there, wanted corev1.P
 // an uninstalled release included: the remaining nodes would lack the majority of the
 // members that they know and would not start
 // (https://www.rabbitmq.com/docs/clustering-ha).
-func (in *Installer) checkRabbitMQNodes(ctx context.Context, wanted *appsv1.StatefulSet) error {
+func (in *Installer) checkRabbitMQNodes(ctx context.Context, desired *appsv1.StatefulSet) error {
 	replicas := 1
-	if wanted.Spec.Replicas != nil {
-		replicas = int(*wanted.Spec.Replicas)
+	if desired.Spec.Replicas != nil {
+		replicas = int(*desired.Spec.Replicas)
 	}
 	claims, err := in.Cluster.Client.CoreV1().PersistentVolumeClaims(in.Cluster.Namespace).List(ctx, metav1.ListOptions{})
 	if err != nil {
 		return in.Cluster.WrapError(err)
 	}
 	nodes := replicas
-	for _, t := range wanted.Spec.VolumeClaimTemplates {
+	for _, t := range desired.Spec.VolumeClaimTemplates {
 		for _, c := range claims.Items {
-			ordinal, of := strings.CutPrefix(c.Name, t.Name+"-"+wanted.Name+"-")
+			ordinal, of := strings.CutPrefix(c.Name, t.Name+"-"+desired.Name+"-")
 			n, err := strconv.Atoi(ordinal)
 			// A claim that is not bound has never stored data.
 			if of && err == nil && n >= replicas && c.Status.Phase == corev1.ClaimBound {

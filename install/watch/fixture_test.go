@@ -118,9 +118,9 @@ func event(kind, object, reason, message string, count int32) *corev1.Event {
 	return e
 }
 
-func after(t *testing.T, begin time.Time, least, most time.Duration) {
+func after(t *testing.T, start time.Time, least, most time.Duration) {
 	t.Helper()
-	if took := time.Since(begin); took < least || took > most {
+	if took := time.Since(start); took < least || took > most {
 		t.Errorf("reported after %v, want %v to %v", took, least, most)
 	}
 }

@@ -41,13 +41,13 @@ func TestWaitUntilReady(t *testing.T) {
 		}()
 		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 		defer cancel()
-		begin := time.Now()
+		start := time.Now()
 		var states []watch.State
 		err := watch.Wait(ctx, c, release, func(rows []watch.Row) { states = append(states, rows[0].State) })
 		if err := errors.Join(err, <-ready); err != nil {
 			t.Fatal(err)
 		}
-		after(t, begin, 2*time.Minute, 2*time.Minute+time.Second)
+		after(t, start, 2*time.Minute, 2*time.Minute+time.Second)
 		if want := []watch.State{watch.StatePending, watch.StateReady}; !slices.Equal(states, want) {
 			t.Errorf("the states were %v, want %v", states, want)
 		}

@@ -90,8 +90,8 @@ func (snap *snapshot) container(p *corev1.Pod, s corev1.ContainerStatus, base Pr
 	message := cmp.Or(oneLine(waiting.Message), waiting.Reason)
 	switch waiting.Reason {
 	case "ErrImageNeverPull", "InvalidImageName":
-		said := snap.eventsFor(p.UID, "", reasons("Failed", "ErrImageNeverPull", "InspectFailed"))
-		found = base.as(ReasonImagePull, message, said != nil)
+		failure := snap.eventsFor(p.UID, "", reasons("Failed", "ErrImageNeverPull", "InspectFailed"))
+		found = base.as(ReasonImagePull, message, failure != nil)
 		if waiting.Reason == "ErrImageNeverPull" {
 			found.Message += " (load the image into every node, or use the pull policy IfNotPresent)"
 		}

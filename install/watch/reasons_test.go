@@ -184,14 +184,14 @@ func TestReasons(t *testing.T) {
 				c, _ := cluster(append(deployment(name, 1), tt.objects()...)...)
 				ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 				defer cancel()
-				begin := time.Now()
+				start := time.Now()
 				var rows []watch.Row
 				err := watch.Follow(ctx, c, release, func(r []watch.Row) { rows = r })
 				var p *watch.Problem
 				if !errors.As(err, &p) {
 					t.Fatalf("got %v", err)
 				}
-				after(t, begin, tt.grace, tt.grace+2*time.Second)
+				after(t, start, tt.grace, tt.grace+2*time.Second)
 				if !p.Fatal || p.Object != "Deployment/"+name || p.Reason != tt.reason || !strings.Contains(p.Message, tt.message) {
 					t.Errorf("got %+v", p)
 				}
@@ -247,9 +247,9 @@ func TestTransient(t *testing.T) {
 				c, _ := cluster(append(deployment(name, 1), tt.objects()...)...)
 				ctx, cancel := context.WithTimeout(t.Context(), 8*time.Minute)
 				defer cancel()
-				begin := time.Now()
+				start := time.Now()
 				err := watch.Wait(ctx, c, release, nil)
-				after(t, begin, 8*time.Minute, 8*time.Minute)
+				after(t, start, 8*time.Minute, 8*time.Minute)
 				var p *watch.Problem
 				if !errors.As(err, &p) || p.Fatal || p.Reason != tt.reason || !strings.Contains(err.Error(), tt.message) || p.Next == "" {
 					t.Errorf("got %v, %+v", err, p)

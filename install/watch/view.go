@@ -121,39 +121,39 @@ func list(ctx context.Context, cluster *kube.Cluster, release string) (*snapshot
 	snap := &snapshot{subject: subject{cluster.Target, release}, now: time.Now()}
 	selected, apps, core := metav1.ListOptions{LabelSelector: labelInstance + "=" + release}, cluster.Client.AppsV1(), cluster.Client.CoreV1()
 	var err error
-	take := func(what string, get func() error) {
+	get := func(what string, call func() error) {
 		if err == nil {
-			if err = get(); err != nil {
+			if err = call(); err != nil {
 				err = cluster.WrapError(fmt.Errorf("list %s: %w", what, err))
 			}
 		}
 	}
-	take("deployments", func() error {
+	get("deployments", func() error {
 		l, err := apps.Deployments(cluster.Namespace).List(ctx, selected)
 		snap.deployments = pointers(l, err, func(l *appsv1.DeploymentList) []appsv1.Deployment { return l.Items })
 		return err
 	})
-	take("stateful sets", func() error {
+	get("stateful sets", func() error {
 		l, err := apps.StatefulSets(cluster.Namespace).List(ctx, selected)
 		snap.statefulSets = pointers(l, err, func(l *appsv1.StatefulSetList) []appsv1.StatefulSet { return l.Items })
 		return err
 	})
-	take("replica sets", func() error {
+	get("replica sets", func() error {
 		l, err := apps.ReplicaSets(cluster.Namespace).List(ctx, selected)
 		snap.replicaSets = pointers(l, err, func(l *appsv1.ReplicaSetList) []appsv1.ReplicaSet { return l.Items })
 		return err
 	})
-	take("pods", func() error {
+	get("pods", func() error {
 		l, err := core.Pods(cluster.Namespace).List(ctx, selected)
 		snap.pods = pointers(l, err, func(l *corev1.PodList) []corev1.Pod { return l.Items })
 		return err
 	})
-	take("claims", func() error {
+	get("claims", func() error {
 		l, err := core.PersistentVolumeClaims(cluster.Namespace).List(ctx, metav1.ListOptions{})
 		snap.claims = pointers(l, err, func(l *corev1.PersistentVolumeClaimList) []corev1.PersistentVolumeClaim { return l.Items })
 		return err
 	})
-	take("events", func() error {
+	get("events", func() error {
 		l, err := core.Events(cluster.Namespace).List(ctx, metav1.ListOptions{})
 		snap.events = pointers(l, err, func(l *corev1.EventList) []corev1.Event { return l.Items })
 		return err

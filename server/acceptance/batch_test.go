@@ -37,7 +37,7 @@ type batch struct {
 	webhook       *notifications
 	statesAtFault string // the jobs' states when the fault was injected
 
-	repeats bool // a notice may be repeated
+	repeats bool // a notification may be repeated
 }
 
 // newBatch starts a stack for the videos.

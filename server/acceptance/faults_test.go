@@ -195,9 +195,9 @@ func pause(b *batch) string {
 		}
 		return true
 	})
-	lasted := time.Since(started)
+	duration := time.Since(started)
 	paused.Continue(b.t)
-	return fmt.Sprintf("a converter with %d jobs paused for %v, its leases lasting 20s", len(held), lasted.Round(time.Second))
+	return fmt.Sprintf("a converter with %d jobs paused for %v, its leases lasting 20s", len(held), duration.Round(time.Second))
 }
 
 // heldBy returns the running jobs whose current attempt is in the converter's

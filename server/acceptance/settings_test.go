@@ -27,7 +27,7 @@ func execute(t *testing.T, env []string, program string, args ...string) (code i
 	return cmd.ProcessState.ExitCode(), out.String(), errOut.String()
 }
 
-func TestBadSettingsAreNamed(t *testing.T) {
+func TestInvalidSettings(t *testing.T) {
 	t.Parallel()
 	programs(t)
 	dir := t.TempDir()

@@ -18,7 +18,7 @@ var (
 	repoPath = regexp.MustCompile(`^(?:cli|server|install|charts|docs|scripts|demo|\.github|\.devcontainer)/[A-Za-z0-9_./-]+$`)
 )
 
-// TestPackageMap holds the list of packages in docs/architecture.md to the tree.
+// TestPackageMap compares the list of packages in docs/architecture.md with the tree.
 // Commands have one row for all of them, and the tests' own packages have none.
 func TestPackageMap(t *testing.T) {
 	t.Parallel()
@@ -73,7 +73,7 @@ func packages(t *testing.T) []string {
 	return all
 }
 
-// isTestSupport reports whether the directory has only what one test runs or needs.
+// isTestSupport reports whether the directory contains only helpers of tests.
 func isTestSupport(name string) bool {
 	switch name {
 	case "cli/acceptance", "cli/internal/clitest", "install/e2e", "install/scripttest",
@@ -92,8 +92,8 @@ func hasCode(t *testing.T, dir string) bool {
 	return slices.ContainsFunc(files, func(name string) bool { return !strings.HasSuffix(name, "_test.go") })
 }
 
-// TestPathsInDocs looks for each path of the repository that a text names. One
-// with NAME in it stands for any.
+// TestPathsInDocs checks that each path in the docs exists. NAME in a path is a
+// placeholder.
 func TestPathsInDocs(t *testing.T) {
 	t.Parallel()
 	for _, path := range texts(t) {

@@ -1,4 +1,4 @@
-// Package main_test holds the texts that people read to the commands that there are.
+// Package main_test checks that the docs name only commands and flags that exist.
 package main_test
 
 import (
@@ -25,8 +25,8 @@ var (
 	maker   = regexp.MustCompile(`(?:^|\s)make ([a-z0-9-]+)`)
 )
 
-// TestDocs reads the commands in the texts. Those of a block are whole; those
-// within a sentence may lack their arguments.
+// TestDocs checks the commands in the docs. Those in a code block are complete; those
+// in a sentence may lack their arguments.
 func TestDocs(t *testing.T) {
 	t.Parallel()
 	makefile := read(t, filepath.Join(top, "Makefile"))
@@ -68,7 +68,7 @@ func read(t *testing.T, path string) string {
 	return string(raw)
 }
 
-// check looks whether the commands and flags of a line exist.
+// check checks that the commands and flags of a line exist.
 func check(t *testing.T, line, makefile string, whole bool) {
 	t.Helper()
 	for _, m := range maker.FindAllStringSubmatch(line, -1) {

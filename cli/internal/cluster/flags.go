@@ -38,7 +38,7 @@ func (f *Flags) Add(cmd *cobra.Command) {
 	_ = cmd.RegisterFlagCompletionFunc("release", cobra.NoFileCompletions)
 }
 
-// Target returns the place that the flags select.
+// Target returns the cluster and the namespace that the flags select.
 func (f *Flags) Target() kube.Target {
 	return kube.Target{Kubeconfig: f.Kubeconfig, Context: f.Context, Namespace: f.Namespace}
 }

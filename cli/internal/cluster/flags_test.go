@@ -38,7 +38,7 @@ func TestFlags(t *testing.T) {
 	}
 }
 
-// TestCompletion: completion lists the contexts of the given kubeconfig, and nothing
+// TestCompletion checks that completion lists the contexts of the given kubeconfig, and nothing
 // if there is none.
 func TestCompletion(t *testing.T) {
 	t.Parallel()

@@ -106,7 +106,7 @@ func (l *live) paint() {
 	if l.step != "" {
 		lines = append(lines, fmt.Sprintf("· %s (%s)", l.step, term.FormatDuration(time.Since(l.since).Truncate(time.Second))))
 	}
-	lines = append(lines, table(l.rows, width-margin, height-1-len(lines))...)
+	lines = append(lines, rowLines(l.rows, width-margin, height-1-len(lines))...)
 	for i := range lines {
 		lines[i] = cut(lines[i], width-margin)
 	}
@@ -117,9 +117,9 @@ func (l *live) paint() {
 	}
 }
 
-// table aligns the rows. If they do not all fit, those that are ready are only
+// rowLines aligns the rows. If they do not all fit, those that are ready are only
 // counted.
-func table(rows []watch.Row, width, height int) []string {
+func rowLines(rows []watch.Row, width, height int) []string {
 	shown, ready := rows, 0
 	if len(rows) > height {
 		shown = nil

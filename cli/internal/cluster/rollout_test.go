@@ -19,7 +19,7 @@ func row(name string, ready int, state watch.State, reason string) installer.Eve
 	}}
 }
 
-// failedInstall has the events of an install that fails.
+// failedInstall contains the events of a failed install.
 func story() []installer.Event {
 	return []installer.Event{
 		{Step: "check the cluster", State: installer.Started},
@@ -75,7 +75,7 @@ func TestJSON(t *testing.T) {
 	}
 }
 
-// TestLive: finished steps stay as lines above one row for each workload.
+// TestLive checks that finished steps stay as lines above the rows of the workloads.
 func TestLive(t *testing.T) {
 	t.Parallel()
 	streams, _, errOut := term.Test("")
@@ -99,8 +99,8 @@ func TestLive(t *testing.T) {
 	}
 }
 
-// TestLiveFits: neither many workloads nor long reasons wrap a line of the block,
-// which would then be repainted in the wrong place.
+// TestLiveFits checks that neither many workloads nor long reasons wrap a line of the
+// block, which would then be repainted at the wrong position.
 func TestLiveFits(t *testing.T) {
 	t.Parallel()
 	streams, _, errOut := term.Test("")

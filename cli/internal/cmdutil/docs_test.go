@@ -9,8 +9,8 @@ import (
 	"github.com/soundextract/sx/server/sx"
 )
 
-// TestErrorReference: docs/errors.md has a section with cause and cure for each code,
-// and none for a code that does not exist.
+// TestErrorReference checks that docs/errors.md has a section with cause and remedy for
+// each code, and none for a code that does not exist.
 func TestErrorReference(t *testing.T) {
 	t.Parallel()
 	raw, err := os.ReadFile("../../../docs/errors.md")

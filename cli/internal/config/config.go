@@ -12,7 +12,7 @@ type Config struct {
 	Server       string        // the server's URL
 	Account      string        // identifies the server in stored state: the context's name, else the URL
 	Kubernetes   Kubernetes    // where Server is if it is reached through the cluster; else zero
-	Place        Kubernetes    // where sx install installed Server, however it is reached; else zero
+	Installation Kubernetes    // where sx install installed Server, however it is reached; else zero
 	Parallel     int           // number of files transferred at once
 	RetryTimeout time.Duration // how long to retry without progress
 	Token        string        // a personal token to use instead of the session; "" is none

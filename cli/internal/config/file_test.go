@@ -19,7 +19,7 @@ func readFile(t *testing.T, path string) *config.File {
 	return f
 }
 
-func TestWritingKeepsTheRest(t *testing.T) {
+func TestSavePreservesOtherContent(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "config.yaml")
 	before := `# my settings
@@ -121,7 +121,7 @@ func TestUseUnknownContext(t *testing.T) {
 	}
 }
 
-func TestLinkedFileStaysALink(t *testing.T) {
+func TestSymbolicLinkIsKept(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	target, link := filepath.Join(dir, "real.yaml"), filepath.Join(dir, "config.yaml")

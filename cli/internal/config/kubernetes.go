@@ -8,7 +8,7 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// Kubernetes is the place in a cluster where sx install installed a server.
+// Kubernetes is the location of a server that sx install installed in a cluster.
 type Kubernetes struct {
 	Kubeconfig string `yaml:"kubeconfig,omitempty"` // path; "" is kubectl's default
 	Context    string `yaml:"context,omitempty"`    // of the kubeconfig; "" is its current one
@@ -21,7 +21,7 @@ const keyKubernetes = "kubernetes"
 // GatewayService returns the name of the release's Service that users connect to.
 func (k Kubernetes) GatewayService() string { return k.Release + "-gateway" }
 
-// String describes the place to the user.
+// String describes the location to the user.
 func (k Kubernetes) String() string {
 	text := fmt.Sprintf("namespace %s, release %s", k.Namespace, k.Release)
 	if k.Context != "" {

@@ -116,7 +116,7 @@ func (l *loader) server(c *Config) error {
 			return l.file.noContext(current.Value)
 		}
 		server.Value, server.Source = known.URL(), "context "+current.Value
-		c.Place = known.Kubernetes
+		c.Installation = known.Kubernetes
 		if known.Server == "" {
 			c.Kubernetes = known.Kubernetes
 		}

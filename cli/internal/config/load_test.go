@@ -132,7 +132,7 @@ func TestFlagOfACommandCounts(t *testing.T) {
 	}
 }
 
-func TestWrongSettingsAreNamed(t *testing.T) {
+func TestErrorsNameInvalidSettings(t *testing.T) {
 	tests := []struct {
 		name string
 		file string

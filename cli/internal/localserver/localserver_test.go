@@ -23,28 +23,28 @@ import (
 	"github.com/soundextract/sx/server/sx"
 )
 
-// fakeEnv makes the test program behave like sxd, in the given way.
+// fakeEnv makes the test program behave like sxd, with the given behaviour.
 const fakeEnv = "TEST_FAKE_SXD"
 
 func TestMain(m *testing.M) {
-	if way := os.Getenv(fakeEnv); way != "" {
-		os.Exit(clitest.SXD(context.Background(), way, os.Args[1:], os.Stderr)) //nolint:forbidigo // this is the main of a program of its own
+	if behaviour := os.Getenv(fakeEnv); behaviour != "" {
+		os.Exit(clitest.SXD(context.Background(), behaviour, os.Args[1:], os.Stderr)) //nolint:forbidigo // this is the main of a program of its own
 	}
 	m.Run()
 }
 
-// start runs a fake sxd that behaves in the given way, on a free port.
-func start(t *testing.T, way, dir string, detached bool) (*localserver.Server, error) {
+// start runs a fake sxd that has the given behaviour, on a free port.
+func start(t *testing.T, behaviour, dir string, detached bool) (*localserver.Server, error) {
 	t.Helper()
-	t.Setenv(fakeEnv, way)
+	t.Setenv(fakeEnv, behaviour)
 	return localserver.Start(t.Context(), localserver.Options{
 		Program: os.Args[0], Addr: "127.0.0.1:0", Dir: dir, Detached: detached,
 	})
 }
 
-func mustStart(t *testing.T, way, dir string, detached bool) *localserver.Server {
+func mustStart(t *testing.T, behaviour, dir string, detached bool) *localserver.Server {
 	t.Helper()
-	s, err := start(t, way, dir, detached)
+	s, err := start(t, behaviour, dir, detached)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -120,7 +120,7 @@ func TestCtrlCStopsTheServerInTheForeground(t *testing.T) {
 	mustNotRun(t, dir)
 }
 
-func TestServerThatDiesLater(t *testing.T) {
+func TestServerCrashesLater(t *testing.T) {
 	dir := t.TempDir()
 	s := mustStart(t, clitest.Well, dir, false)
 	if err := syscall.Kill(s.PID, syscall.SIGKILL); err != nil {
@@ -142,14 +142,14 @@ func TestServerThatDiesLater(t *testing.T) {
 }
 
 func TestServerThatDoesNotStart(t *testing.T) {
-	tests := []struct{ way, message, hint string }{
+	tests := []struct{ behaviour, message, hint string }{
 		{clitest.NoFFmpeg, "the local server did not start: ffmpeg not found", "apt-get install ffmpeg"},
 		{clitest.Panics, "panic: oh no", "sxd.log"},
 	}
 	for _, tt := range tests {
-		t.Run(tt.way, func(t *testing.T) {
+		t.Run(tt.behaviour, func(t *testing.T) {
 			dir := t.TempDir()
-			_, err := start(t, tt.way, dir, true)
+			_, err := start(t, tt.behaviour, dir, true)
 			if err == nil || !strings.Contains(err.Error(), tt.message) || !strings.Contains(sx.AsError(err).Hint, tt.hint) {
 				t.Fatalf("got %v (hint: %s)", err, sx.AsError(err).Hint)
 			}
@@ -179,7 +179,7 @@ func TestInterruptedWhileStarting(t *testing.T) {
 	mustNotRun(t, dir)
 }
 
-func TestForeignProcessIsNeverTaken(t *testing.T) {
+func TestForeignProcessIsIgnored(t *testing.T) {
 	other := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		api.Write(w, http.StatusOK, api.Health{Status: "ok", Instance: "another"})
 	}))
@@ -211,7 +211,7 @@ func TestDamagedRecordIsNone(t *testing.T) {
 	}
 }
 
-func TestBigLogIsPutAside(t *testing.T) {
+func TestLargeLogIsRotated(t *testing.T) {
 	dir := t.TempDir()
 	if err := os.WriteFile(localserver.LogPath(dir), make([]byte, 17<<20), 0o600); err != nil {
 		t.Fatal(err)
@@ -225,7 +225,7 @@ func TestBigLogIsPutAside(t *testing.T) {
 	}
 }
 
-func TestDataFolderThatCannotBe(t *testing.T) {
+func TestInvalidDataDirectory(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "file")
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
 		t.Fatal(err)

@@ -143,8 +143,8 @@ func (s *Server) death() error {
 			WithHint("%s", hint).WithCause(s.how)
 	}
 	message := "the local server exited immediately"
-	if said := s.log.tail(); said != "" {
-		message += "; its output:\n  " + strings.ReplaceAll(said, "\n", "\n  ")
+	if output := s.log.tail(); output != "" {
+		message += "; its output:\n  " + strings.ReplaceAll(output, "\n", "\n  ")
 	}
 	return sx.NewError(sx.CodeUnavailable, "%s", message).
 		WithHint("see its log: %s", LogPath(s.dir)).WithCause(s.how)

@@ -62,7 +62,7 @@ func Newest(ctx context.Context, home string) (string, error) {
 }
 
 func get(req *http.Request) ([]byte, error) {
-	silent := func(err error) error {
+	unreachable := func(err error) error {
 		if errors.Is(err, context.Canceled) {
 			return context.Canceled
 		}
@@ -71,7 +71,7 @@ func get(req *http.Request) ([]byte, error) {
 	}
 	res, err := http.DefaultClient.Do(req)
 	if err != nil {
-		return nil, silent(err)
+		return nil, unreachable(err)
 	}
 	defer func() { _ = res.Body.Close() }()
 	switch {
@@ -84,7 +84,7 @@ func get(req *http.Request) ([]byte, error) {
 	}
 	list, err := io.ReadAll(io.LimitReader(res.Body, maxList))
 	if err != nil {
-		return nil, silent(err)
+		return nil, unreachable(err)
 	}
 	return list, nil
 }

@@ -24,7 +24,7 @@ import (
 
 var anna = api.Credentials{Name: "anna", Password: "correct horse"}
 
-// open returns the account as a new process would see it.
+// open returns the account as a new process has it.
 func open(t *testing.T, server, dir string) *session.Account {
 	t.Helper()
 	a, err := session.NewAccount("test", server, session.OpenStore(dir, nil), http.DefaultTransport)
@@ -171,7 +171,7 @@ func TestLogout(t *testing.T) {
 	}
 }
 
-func TestLogoutWithoutServerForgetsAllTheSame(t *testing.T) {
+func TestLogoutWithoutServerDeletesSession(t *testing.T) {
 	t.Parallel()
 	server, dir := gateway.New(t), t.TempDir()
 	register(t, server.URL, dir)

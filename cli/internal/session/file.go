@@ -36,7 +36,7 @@ func (f file) put(account string, in *Session) error {
 	}
 	if in != nil {
 		all[account] = *in
-	} else if _, there := all[account]; there {
+	} else if _, exists := all[account]; exists {
 		delete(all, account)
 	} else {
 		return nil

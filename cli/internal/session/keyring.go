@@ -31,35 +31,35 @@ func (SystemKeyring) Set(account, secret string) error { return keyring.Set(serv
 // Delete implements Keyring.
 func (SystemKeyring) Delete(account string) error { return keyring.Delete(service, account) }
 
-// keyringTimeout bounds one call of the keyring, which otherwise waits for ever
-// for an answer to its prompt on a desktop where nobody sits.
+// keyringTimeout bounds one call of the keyring, which otherwise could wait forever for
+// someone to answer its prompt.
 const keyringTimeout = 2 * time.Second
 
-var errSilent = errors.New("the keyring does not respond")
+var errUnresponsive = errors.New("the keyring does not respond")
 
 // guarded gives up on a keyring that hangs, and does not call it again.
 type guarded struct {
-	ring   Keyring
-	silent atomic.Bool
+	keyring Keyring
+	hangs   atomic.Bool
 }
 
 func (g *guarded) get(account string) (secret string, err error) {
-	return g.try(func() (string, error) { return g.ring.Get(account) })
+	return g.try(func() (string, error) { return g.keyring.Get(account) })
 }
 
 func (g *guarded) set(account, secret string) error {
-	_, err := g.try(func() (string, error) { return "", g.ring.Set(account, secret) })
+	_, err := g.try(func() (string, error) { return "", g.keyring.Set(account, secret) })
 	return err
 }
 
 func (g *guarded) delete(account string) error {
-	_, err := g.try(func() (string, error) { return "", g.ring.Delete(account) })
+	_, err := g.try(func() (string, error) { return "", g.keyring.Delete(account) })
 	return err
 }
 
 func (g *guarded) try(call func() (string, error)) (string, error) {
-	if g.silent.Load() {
-		return "", errSilent
+	if g.hangs.Load() {
+		return "", errUnresponsive
 	}
 	type answer struct {
 		secret string
@@ -76,7 +76,7 @@ func (g *guarded) try(call func() (string, error)) (string, error) {
 	case a := <-done:
 		return a.secret, a.err
 	case <-timer.C:
-		g.silent.Store(true)
-		return "", errSilent
+		g.hangs.Store(true)
+		return "", errUnresponsive
 	}
 }

@@ -13,10 +13,10 @@ import (
 	"github.com/soundextract/sx/server/sx"
 )
 
-// faltering answers the first requests with status, and later ones with a user.
+// faltering responds to the first requests with status, and to later ones with a user.
 type faltering struct {
 	status int
-	times  int // that it answers with status
+	times  int // that get the status
 	asked  int
 }
 

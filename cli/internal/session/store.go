@@ -47,7 +47,7 @@ func OpenStore(dir string, keyring Keyring) *Store {
 		lock: filepath.Join(dir, "credentials.lock"),
 	}
 	if keyring != nil {
-		s.keyring = &guarded{ring: keyring}
+		s.keyring = &guarded{keyring: keyring}
 	}
 	return s
 }

@@ -18,8 +18,8 @@ import (
 	"github.com/soundextract/sx/server/sx"
 )
 
-// ring is a keyring in memory that fails or hangs on demand.
-type ring struct {
+// memoryKeyring is a keyring in memory that fails or hangs on demand.
+type memoryKeyring struct {
 	mu      sync.Mutex
 	secrets map[string]string
 	fail    error
@@ -27,7 +27,7 @@ type ring struct {
 	asked   int
 }
 
-func (r *ring) enter() error {
+func (r *memoryKeyring) enter() error {
 	r.mu.Lock()
 	r.asked++
 	hang, fail := r.hang, r.fail
@@ -38,7 +38,7 @@ func (r *ring) enter() error {
 	return fail
 }
 
-func (r *ring) Get(account string) (string, error) {
+func (r *memoryKeyring) Get(account string) (string, error) {
 	if err := r.enter(); err != nil {
 		return "", err
 	}
@@ -50,7 +50,7 @@ func (r *ring) Get(account string) (string, error) {
 	return "", session.ErrNoSession
 }
 
-func (r *ring) Set(account, secret string) error {
+func (r *memoryKeyring) Set(account, secret string) error {
 	if err := r.enter(); err != nil {
 		return err
 	}
@@ -63,7 +63,7 @@ func (r *ring) Set(account, secret string) error {
 	return nil
 }
 
-func (r *ring) Delete(account string) error {
+func (r *memoryKeyring) Delete(account string) error {
 	if err := r.enter(); err != nil {
 		return err
 	}
@@ -109,8 +109,8 @@ func TestStoreKeepsAndForgets(t *testing.T) {
 	t.Parallel()
 	for name, keyring := range map[string]session.Keyring{
 		"file":           nil,
-		"keyring":        &ring{},
-		"broken keyring": &ring{fail: errors.New("no secret service")},
+		"keyring":        &memoryKeyring{},
+		"broken keyring": &memoryKeyring{fail: errors.New("no secret service")},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -167,7 +167,7 @@ func TestDamagedFile(t *testing.T) {
 
 func TestKeyringThatFailsForAWhileLeavesNothingStale(t *testing.T) {
 	t.Parallel()
-	keyring := &ring{}
+	keyring := &memoryKeyring{}
 	s := session.OpenStore(t.TempDir(), keyring)
 	old, middle, newest := signIn("old"), signIn("middle"), signIn("newest")
 	put(t, s, "local", &old)
@@ -179,10 +179,10 @@ func TestKeyringThatFailsForAWhileLeavesNothingStale(t *testing.T) {
 	want(t, s, "local", newest)
 }
 
-func TestKeyringThatHangsIsGivenUp(t *testing.T) {
+func TestHangingKeyring(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		keyring := &ring{hang: make(chan struct{})}
+		keyring := &memoryKeyring{hang: make(chan struct{})}
 		defer close(keyring.hang)
 		s, in := session.OpenStore(t.TempDir(), keyring), signIn("a")
 		start := time.Now()

@@ -20,8 +20,8 @@ import (
 	"github.com/soundextract/sx/server/sx"
 )
 
-// person types at a pseudo terminal.
-type person struct {
+// user types at a pseudo terminal.
+type user struct {
 	t    *testing.T
 	pty  *os.File
 	mu   sync.Mutex
@@ -33,14 +33,14 @@ type person struct {
 // the same one.
 var kept sync.Map
 
-func sitDown(t *testing.T) (*person, *term.IOStreams) {
+func newUser(t *testing.T) (*user, *term.IOStreams) {
 	t.Helper()
 	master, slave, err := pty.Open()
 	if err != nil {
 		t.Fatal(err)
 	}
 	kept.Store(master, slave)
-	p := &person{t: t, pty: master}
+	p := &user{t: t, pty: master}
 	go func() {
 		buf := make([]byte, 256)
 		for {
@@ -60,7 +60,7 @@ func sitDown(t *testing.T) (*person, *term.IOStreams) {
 	return p, streams
 }
 
-func (p *person) screen() string {
+func (p *user) screen() string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.seen.String()
@@ -68,7 +68,7 @@ func (p *person) screen() string {
 
 // answer types a line once the question is on the screen for the nth time. If it
 // does not appear in time, answer closes the terminal, which ends the prompt.
-func (p *person) answer(question string, nth int, line string) {
+func (p *user) answer(question string, nth int, line string) {
 	const limit = 10 * time.Second
 	asked := func() bool {
 		return strings.Count(p.screen(), question) >= nth &&
@@ -91,7 +91,7 @@ func (p *person) answer(question string, nth int, line string) {
 
 func TestNewPasswordIsNotShown(t *testing.T) {
 	t.Parallel()
-	p, streams := sitDown(t)
+	p, streams := newUser(t)
 	go func() {
 		p.answer("Password: ", 1, "correct horse\n")
 		p.answer("Repeat password: ", 1, "correct horse\n")
@@ -107,7 +107,7 @@ func TestNewPasswordIsNotShown(t *testing.T) {
 
 func TestPasswordsDiffer(t *testing.T) {
 	t.Parallel()
-	p, streams := sitDown(t)
+	p, streams := newUser(t)
 	go func() {
 		p.answer("Password: ", 1, "correct horse\n")
 		p.answer("Repeat password: ", 1, "correct hose\n")
@@ -119,7 +119,7 @@ func TestPasswordsDiffer(t *testing.T) {
 
 func TestInterruptedPasswordRestoresTheTerminal(t *testing.T) {
 	t.Parallel()
-	p, streams := sitDown(t)
+	p, streams := newUser(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	go func() {
 		p.answer("Password: ", 1, "half a pass")
@@ -136,7 +136,7 @@ func TestInterruptedPasswordRestoresTheTerminal(t *testing.T) {
 
 func TestName(t *testing.T) {
 	t.Parallel()
-	p, streams := sitDown(t)
+	p, streams := newUser(t)
 	go p.answer("Name: ", 1, "  Anna\n")
 	if got, err := term.PromptName(t.Context(), streams, ""); err != nil || got != "anna" {
 		t.Errorf("got %q, %v", got, err)
@@ -185,7 +185,7 @@ func TestPasswordFromInput(t *testing.T) {
 
 func TestPasswordChangeAtTheTerminal(t *testing.T) {
 	t.Parallel()
-	p, streams := sitDown(t)
+	p, streams := newUser(t)
 	for i, c := range []struct {
 		name                 string
 		before, after, again string

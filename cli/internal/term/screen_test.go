@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-func TestScreenFindsItsBeginning(t *testing.T) {
+func TestScreenHome(t *testing.T) {
 	t.Parallel()
 	s := Screen{lines: []string{strings.Repeat("x", 79), "會議", strings.Repeat("y", 41)}, width: 80}
 	for width, want := range map[int]string{80: "\r\x1b[2A", 40: "\r\x1b[4A", 20: "\r\x1b[7A"} {
@@ -15,7 +15,7 @@ func TestScreenFindsItsBeginning(t *testing.T) {
 	}
 }
 
-// terminal is a terminal that understands only what a Screen writes.
+// terminal emulates the control sequences that a Screen writes.
 type terminal struct {
 	t        *testing.T
 	rows     []string
@@ -62,8 +62,8 @@ func (w *terminal) Write(p []byte) (int, error) {
 
 func (w *terminal) String() string { return strings.TrimRight(strings.Join(w.rows, "\n"), "\n") }
 
-// TestPaintedInPlace: a block replaces the previous one, whatever their sizes; Erase
-// removes it, and Leave keeps it.
+// TestPaintedInPlace checks that a block replaces the previous one, whatever their sizes,
+// that Erase removes it and that Leave keeps it.
 func TestPaintedInPlace(t *testing.T) {
 	t.Parallel()
 	w := &terminal{t: t}

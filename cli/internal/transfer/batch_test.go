@@ -13,7 +13,7 @@ import (
 	"github.com/soundextract/sx/server/sx"
 )
 
-// items makes one item for each error, which may be nil.
+// items returns one item for each error, which may be nil.
 func items(t *testing.T, errs ...error) (list []transfer.Item, started *atomic.Int32, errOut func() string) {
 	t.Helper()
 	streams, _, buffer := term.Test("")

@@ -74,7 +74,7 @@ func (d *downloadFixture) succeeds(t *testing.T) {
 	}
 }
 
-// cutting cuts the given number of answers off after some bytes.
+// cutting truncates the given number of responses.
 func (d *downloadFixture) cutting(times int32) (ranges *[]string) {
 	ranges = &[]string{}
 	var cuts atomic.Int32
@@ -109,7 +109,7 @@ func TestDownload(t *testing.T) {
 	}
 	if runtime.GOOS != "windows" {
 		plain := filepath.Join(t.TempDir(), "plain")
-		if err := os.WriteFile(plain, nil, 0o666); err != nil { //nolint:gosec // to learn the umask
+		if err := os.WriteFile(plain, nil, 0o666); err != nil { //nolint:gosec // to determine the umask
 			t.Fatal(err)
 		}
 		want, _ := os.Stat(plain)
@@ -296,7 +296,7 @@ func TestDownloadCancelled(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	d.server.Before = func(_ http.ResponseWriter, r *http.Request) bool {
 		cancel()
-		<-r.Context().Done() // otherwise the answer might arrive before the cancellation
+		<-r.Context().Done() // otherwise the response might arrive before the cancellation
 		return true
 	}
 	if _, err := d.downloader.File(ctx, job, d.path, d.progress); !errors.Is(err, context.Canceled) {

@@ -133,7 +133,7 @@ func TestStalledConnections(t *testing.T) {
 		if r.Method != http.MethodPatch || stalls.Add(1) > 2 {
 			return false
 		}
-		<-released // neither reads nor answers, like a dead connection
+		<-released // neither reads nor responds, like a dead connection
 		return true
 	}
 	u.up.Stall = 300 * time.Millisecond

@@ -68,8 +68,8 @@ func (u *uploadFixture) upload(ctx context.Context, t *testing.T) (*transfer.Upl
 	return sent, err
 }
 
-// stopHalfway uploads until the server has 1.25 MiB, and stops when the client
-// asks for the offset: by then no request stores bytes any more.
+// stopHalfway uploads until the server has 1.25 MiB, and stops when the client requests
+// the offset: by then no request stores bytes.
 func (u *uploadFixture) stopHalfway(t *testing.T) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -273,7 +273,7 @@ func TestAnswerToCreationLost(t *testing.T) {
 	}
 }
 
-func TestOneUploadOfAFileAtATime(t *testing.T) {
+func TestConcurrentUploadsOfOneFile(t *testing.T) {
 	t.Parallel()
 	u := newUpload(t)
 	first := u.succeeds(t)

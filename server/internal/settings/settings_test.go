@@ -46,7 +46,7 @@ func TestPrecedence(t *testing.T) {
 	}
 }
 
-func TestBadSettingsAreNamed(t *testing.T) {
+func TestInvalidSettings(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		name string

@@ -73,7 +73,7 @@ func TestEnableFlags(t *testing.T) {
 	}
 }
 
-func TestWordsThatAreNoCommand(t *testing.T) {
+func TestUnknownSubcommands(t *testing.T) {
 	t.Parallel()
 	if err := clitest.Run(t, NewCmd(clitest.Factory()), "usres"); cmdutil.ErrorCode(err) != sx.CodeUsage || !strings.Contains(sx.AsError(err).Hint, "admin users") {
 		t.Errorf("got %v", err)

@@ -10,7 +10,7 @@ import (
 	"github.com/soundextract/sx/server/sx"
 )
 
-func TestUseWantsOneName(t *testing.T) {
+func TestUseRequiresOneName(t *testing.T) {
 	t.Parallel()
 	for _, args := range [][]string{{}, {"a"}, {"a", "b"}} {
 		streams, _, _ := term.Test("")

@@ -43,7 +43,7 @@ func newFixture(t *testing.T) *fixture {
 	return f
 }
 
-// videoOf returns what the file of the name contains.
+// videoOf returns the contents of the file with the name.
 func videoOf(name string) []byte { return gateway.AsMedia(bytes.Repeat([]byte(name), 100_000)) }
 
 func (f *fixture) file(name string) string { return filepath.Join(f.dir, name) }
@@ -158,7 +158,7 @@ func TestTheTargetIsCheckedBeforeTheUpload(t *testing.T) {
 	}
 }
 
-// interruptAt runs until a request to the path comes, which is where it stops.
+// interruptAt interrupts a run at its first request to the path.
 func (f *fixture) interruptAt(t *testing.T, end string, args ...string) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -175,7 +175,7 @@ func (f *fixture) interruptAt(t *testing.T, end string, args ...string) {
 	f.server.Before = nil
 }
 
-func TestGoesOnInAnyPhase(t *testing.T) {
+func TestResumesInAnyPhase(t *testing.T) {
 	t.Parallel()
 	for _, end := range []string{api.PathEvents, "/tracks/1"} {
 		t.Run(end, func(t *testing.T) {
@@ -194,7 +194,7 @@ func TestGoesOnInAnyPhase(t *testing.T) {
 	}
 }
 
-func TestBatchGoesOnWithoutWhatIsDone(t *testing.T) {
+func TestBatchSkipsFinishedFiles(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	args := []string{f.dir, "-o", f.file("out")}
@@ -224,7 +224,7 @@ func TestBatchGoesOnWithoutWhatIsDone(t *testing.T) {
 	}
 }
 
-// fail makes the server fail to convert.
+// fail makes the conversion fail.
 func (f *fixture) fail(t *testing.T, err *sx.Error) {
 	t.Helper()
 	f.server.Convert = nil

@@ -110,7 +110,7 @@ func (c *Checkup) addServer(env *check.Env) error {
 	if err != nil {
 		return err
 	}
-	if !isGiven(settings) && !c.covers(settings.Place) {
+	if !isGiven(settings) && !c.covers(settings.Installation) {
 		return nil
 	}
 	transport, err := c.Transport()
@@ -147,10 +147,10 @@ func source(settings *config.Config) string {
 }
 
 // covers reports whether an installation that sx knows is the one that is checked.
-func (c *Checkup) covers(place config.Kubernetes) bool {
-	if place.Namespace != c.Cluster.Namespace || place.Release != c.Release {
+func (c *Checkup) covers(location config.Kubernetes) bool {
+	if location.Namespace != c.Cluster.Namespace || location.Release != c.Release {
 		return false
 	}
-	known, err := kube.Connect(kube.Target{Kubeconfig: place.Kubeconfig, Context: place.Context, Namespace: place.Namespace})
+	known, err := kube.Connect(kube.Target{Kubeconfig: location.Kubeconfig, Context: location.Context, Namespace: location.Namespace})
 	return err == nil && known.Config.Host == c.Cluster.Config.Host // a missing kubeconfig has no cluster
 }

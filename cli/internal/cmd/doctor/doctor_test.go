@@ -40,7 +40,7 @@ func TestFlags(t *testing.T) {
 	}
 }
 
-// run is sx doctor on a cluster, with sx set to a server that does not answer.
+// run runs sx doctor on a cluster; the configured server does not respond.
 func run(t *testing.T, streams *term.IOStreams, args ...string) error {
 	t.Helper()
 	t.Setenv("KUBECACHEDIR", t.TempDir())
@@ -77,7 +77,7 @@ func results(t *testing.T, text string) map[string]check.Result {
 	return all
 }
 
-// TestEmptyCluster: where nothing is installed, only what an install needs is asked.
+// TestEmptyCluster checks that without a release only the preflight checks run.
 func TestEmptyCluster(t *testing.T) {
 	streams, out, _ := term.Test("")
 	err := run(t, streams, "--kubeconfig", clitest.Cluster(t, false), "--json")
@@ -90,7 +90,7 @@ func TestEmptyCluster(t *testing.T) {
 	}
 }
 
-// TestInstalled: a release is asked too, and the server that sx is set to.
+// TestInstalled checks that a release and the configured server are checked too.
 func TestInstalled(t *testing.T) {
 	streams, out, _ := term.Test("")
 	err := run(t, streams, "--kubeconfig", clitest.Cluster(t, true), "--json")
@@ -108,7 +108,7 @@ func TestInstalled(t *testing.T) {
 	}
 }
 
-// TestTerminal: the columns fit, and nobody has to guess what to do.
+// TestTerminal checks that the columns fit and that each problem has a hint.
 func TestTerminal(t *testing.T) {
 	streams, out, _ := term.Test("")
 	streams.OutTTY, streams.Color = true, true
@@ -129,7 +129,7 @@ func TestTerminal(t *testing.T) {
 	}
 }
 
-// TestUnreachable: if the API server does not answer, no other check is reported.
+// TestUnreachable checks that if the API server does not respond, no other check runs.
 func TestUnreachable(t *testing.T) {
 	streams, out, _ := term.Test("")
 	path := clitest.UnreachableCluster(t)

@@ -41,7 +41,7 @@ func run(t *testing.T, server *gateway.Server, tty bool, args ...string) (stdout
 	return out.String(), errOut.String(), err
 }
 
-func TestTypedWrong(t *testing.T) {
+func TestUsageErrors(t *testing.T) {
 	t.Parallel()
 	for name, args := range map[string][]string{
 		"nothing":              nil,
@@ -125,7 +125,7 @@ func TestAll(t *testing.T) {
 	}
 }
 
-func TestWhatCannotBe(t *testing.T) {
+func TestInvalidCombinations(t *testing.T) {
 	t.Parallel()
 	server, dir := gateway.New(t), t.TempDir()
 	good, running := server.Add("a.mp4", sx.StateDone, []byte("a")), server.Add("b.mp4", sx.StateRunning, nil)

@@ -42,7 +42,7 @@ func TestOtherFlags(t *testing.T) {
 	}
 }
 
-func TestWordsThatAreNoCommand(t *testing.T) {
+func TestUnknownSubcommands(t *testing.T) {
 	t.Parallel()
 	if err := clitest.Run(t, NewCmd(clitest.Factory()), "emial"); cmdutil.ErrorCode(err) != sx.CodeUsage || !strings.Contains(sx.AsError(err).Hint, "notify email") {
 		t.Errorf("got %v", err)
@@ -52,7 +52,7 @@ func TestWordsThatAreNoCommand(t *testing.T) {
 	}
 }
 
-func TestWhatPeopleSee(t *testing.T) {
+func TestTerminalOutput(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 7, 1, 12, 0, 0, 0, time.UTC)
 	got := describe(api.Notify{Webhooks: []api.Webhook{{ID: "w1", URL: "https://example.org/", Disabled: &now}}, PendingEmail: "ada@example.org"})

@@ -35,7 +35,7 @@ func TestAccount(t *testing.T) {
 	run(t, "whoami").wantPart(t, 77, "not signed in")
 }
 
-func TestPasswordsThatCannotBeAskedFor(t *testing.T) {
+func TestPasswordsWithoutTerminal(t *testing.T) {
 	home(t)
 	run(t, "login", "anna").wantPart(t, 64, "without a terminal", "--password-stdin")
 	run(t, "register").wantPart(t, 64, "account name required")
@@ -44,7 +44,7 @@ func TestPasswordsThatCannotBeAskedFor(t *testing.T) {
 	sxIn(t, "correct horse", nil, "register", "a/b", "--password-stdin").wantPart(t, 65, "invalid account name")
 }
 
-func TestLogoutWithTheServerAway(t *testing.T) {
+func TestLogoutWithUnreachableServer(t *testing.T) {
 	server := signIn(t)
 	// The same account, with a server that does not exist.
 	t.Setenv("SX_SERVER", "")

@@ -27,7 +27,7 @@ import (
 // The tests of the cluster commands are here, in one test program: each program
 // that links Helm takes seconds to link.
 
-// keep makes a run function that stores the options.
+// keep returns a run function that stores the options.
 func keep[T any](got *any) func(context.Context, *T) error {
 	return func(_ context.Context, opts *T) error {
 		*got = *opts

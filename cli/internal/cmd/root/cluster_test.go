@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// What is wrong about a command for clusters is said before any cluster is asked.
-func TestClusterCommandsTypedWrong(t *testing.T) {
+// Invalid arguments are reported before any request to a cluster.
+func TestClusterCommandUsageErrors(t *testing.T) {
 	dir := home(t)
 	t.Setenv("KUBECONFIG", filepath.Join(dir, "none"))
 	tests := []struct {
@@ -36,8 +36,8 @@ func TestClusterCommandsTypedWrong(t *testing.T) {
 	}
 }
 
-// A kubeconfig whose cluster is away: every command says so, and none hangs.
-func TestClusterAway(t *testing.T) {
+// With a kubeconfig of an unreachable cluster every command reports that, and none hangs.
+func TestUnreachableCluster(t *testing.T) {
 	dir := home(t)
 	kubeconfig := filepath.Join(dir, "kubeconfig")
 	err := os.WriteFile(kubeconfig, []byte(`apiVersion: v1

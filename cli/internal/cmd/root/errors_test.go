@@ -96,7 +96,7 @@ func TestInterrupted(t *testing.T) {
 	}
 }
 
-func TestUnreadableConfigStopsNoHelp(t *testing.T) {
+func TestHelpWithInvalidConfig(t *testing.T) {
 	dir := home(t)
 	if err := os.WriteFile(filepath.Join(dir, "config.yaml"), []byte("sever: x\n"), 0o600); err != nil {
 		t.Fatal(err)

@@ -36,7 +36,7 @@ func TestJobsPiped(t *testing.T) {
 	run(t, "ls", "--state", "failed", "--state", "done").want(t, 0, c+b, "")
 	run(t, "jobs", "--name", "lecture").want(t, 0, a, "")
 	run(t, "jobs", "--name", "opera").want(t, 0, "", "no matching jobs\n")
-	// page returns the position after the first page, which has the given lines.
+	// page returns the cursor after the first page, which has the given lines.
 	page := func(limit, lines string) string {
 		r := run(t, "jobs", "--limit", limit)
 		next := regexp.MustCompile(`^more jobs: continue with --after (\S+), or show all with --all\n$`).FindStringSubmatch(r.errOut)

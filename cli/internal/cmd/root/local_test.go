@@ -20,8 +20,8 @@ import (
 	"github.com/soundextract/sx/cli/internal/term"
 )
 
-// withSXD puts this program into PATH as an sxd of the given way.
-func withSXD(t *testing.T, way string) (dir string) {
+// withSXD puts this program into PATH as an sxd with the given behaviour.
+func withSXD(t *testing.T, behaviour string) (dir string) {
 	t.Helper()
 	dir = home(t)
 	bin := filepath.Join(dir, "bin")
@@ -32,7 +32,7 @@ func withSXD(t *testing.T, way string) (dir string) {
 		t.Fatal(err)
 	}
 	t.Setenv("PATH", bin)
-	t.Setenv(fakeEnv, way)
+	t.Setenv(fakeEnv, behaviour)
 	return dir
 }
 
@@ -63,7 +63,7 @@ func TestUpAndDown(t *testing.T) {
 	}
 	run(t, "config").wantPart(t, 0, "server\t"+first.URL+"\tcontext local\n", "context\tlocal\t"+filepath.Join(home, "config.yaml"))
 
-	// The directory and the address are remembered from here on.
+	// From here on, the directory and the address are stored.
 	if again := up(t); again != first {
 		t.Errorf("while it runs: %+v, want %+v", again, first)
 	}
@@ -77,7 +77,7 @@ func TestUpAndDown(t *testing.T) {
 		t.Errorf("after a stop: %+v, want the address of %+v", second, first)
 	}
 
-	// A crash leaves the record behind.
+	// A crash leaves the instance file.
 	kill(t, second.PID)
 	third := up(t)
 	if third.URL != first.URL || third.Data != data {
@@ -159,7 +159,7 @@ func TestUpWarns(t *testing.T) {
 	run(t, "down").wantPart(t, 0, "Stopped the local server")
 }
 
-func TestUpThatCannotRememberStops(t *testing.T) {
+func TestUpStopsIfConfigIsNotWritable(t *testing.T) {
 	home := withSXD(t, clitest.Well)
 	// The directory of the config file cannot be made.
 	t.Setenv("SX_CONFIG", filepath.Join(home, "dangling", "config.yaml"))

@@ -15,17 +15,17 @@ import (
 	"github.com/soundextract/sx/server/testkit/gateway"
 )
 
-// fakeEnv makes the test's own program behave like sxd, in the given way.
+// fakeEnv makes the test's own program behave like sxd, with the given behaviour.
 const fakeEnv = "TEST_FAKE_SXD"
 
 func TestMain(m *testing.M) {
-	if way := os.Getenv(fakeEnv); way != "" {
-		os.Exit(clitest.SXD(context.Background(), way, os.Args[1:], os.Stderr)) //nolint:forbidigo // this is the main of a program of its own
+	if behaviour := os.Getenv(fakeEnv); behaviour != "" {
+		os.Exit(clitest.SXD(context.Background(), behaviour, os.Args[1:], os.Stderr)) //nolint:forbidigo // this is the main of a program of its own
 	}
 	m.Run()
 }
 
-// home gives the test a home directory of its own, with no settings from outside.
+// home gives the test a home directory without settings.
 func home(t *testing.T) (dir string) {
 	t.Helper()
 	dir = t.TempDir()
@@ -41,13 +41,13 @@ func home(t *testing.T) (dir string) {
 	return dir
 }
 
-// result is how a run of sx ended.
+// result is the result of a run of sx.
 type result struct {
 	code        int
 	out, errOut string
 }
 
-// sxIn runs sx with some input and streams that set can change first.
+// sxIn runs sx with the given input, after set has changed the streams.
 func sxIn(t *testing.T, input string, set func(*term.IOStreams), args ...string) result {
 	t.Helper()
 	streams, out, errOut := term.Test(input)
@@ -82,7 +82,7 @@ func (r result) wantPart(t *testing.T, code int, parts ...string) {
 	}
 }
 
-// signIn starts a server, with an account that is signed in.
+// signIn starts a server and signs in an account.
 func signIn(t *testing.T) *gateway.Server {
 	t.Helper()
 	home(t)

@@ -18,7 +18,7 @@ import (
 	"github.com/soundextract/sx/server/testkit/gateway"
 )
 
-// answer makes the server give fixed answers, by method and path.
+// answer makes the server send fixed responses, by method and path.
 func answer(server *gateway.Server, answers map[string]any) {
 	server.Before = func(w http.ResponseWriter, r *http.Request) bool {
 		body, ok := answers[r.Method+" "+r.URL.Path]
@@ -39,7 +39,7 @@ func TestSuggestedCommandsKeepServer(t *testing.T) {
 	failed.Error = sx.NewError(sx.CodeConversionFailed, "ffmpeg failed")
 	server.AddJobs("anna", job("aaaa", "a.mp4", sx.StateCancelled), failed, job("cccc", "c.mp4", sx.StateRunning))
 	fresh := gateway.New(t) // where anna has no account
-	// What the server has only with notifications and an administrator.
+	// These require notifications and an administrator.
 	answer(server, map[string]any{
 		"GET " + api.PathNotify:       api.Notify{PendingEmail: "ada@example.org", Webhooks: []api.Webhook{}},
 		"GET " + api.PathDeliveries:   api.DeliveryList{Deliveries: []api.Delivery{}},
@@ -114,7 +114,7 @@ func TestCommandsAreBuilt(t *testing.T) {
 	cmd, _ := newRoot()
 	for _, c := range cmd.Commands() {
 		switch c.Name() {
-		case "up", "down", "help": // they have to do with no server that a flag names
+		case "up", "down", "help": // they use no server
 		default:
 			names = append(names, regexp.QuoteMeta(c.Name()))
 		}

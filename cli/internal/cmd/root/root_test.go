@@ -35,7 +35,7 @@ func each(t *testing.T, fn func(t *testing.T, cmd *cobra.Command)) {
 	walk(cmd)
 }
 
-func TestEveryCommandExplainsItself(t *testing.T) {
+func TestEveryCommandHasHelp(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, cmd *cobra.Command) {
 		if cmd.Short == "" || strings.HasSuffix(cmd.Short, ".") {

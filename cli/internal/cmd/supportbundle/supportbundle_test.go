@@ -72,8 +72,8 @@ func TestBundle(t *testing.T) {
 	}
 }
 
-// TestAway: of a cluster that does not answer nothing can be collected.
-func TestAway(t *testing.T) {
+// TestUnreachableCluster checks that nothing is written if the cluster does not respond.
+func TestUnreachableCluster(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "b.tar.gz")
 	_, _, err := run(t, "--kubeconfig", clitest.UnreachableCluster(t), "-o", path)
 	if cmdutil.ErrorCode(err).ExitCode() != sx.ExitUnreachable {

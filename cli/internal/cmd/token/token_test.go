@@ -33,7 +33,7 @@ func TestRevokeAndListFlags(t *testing.T) {
 	}
 }
 
-func TestWordsThatAreNoCommand(t *testing.T) {
+func TestUnknownSubcommands(t *testing.T) {
 	t.Parallel()
 	if err := clitest.Run(t, NewCmd(clitest.Factory()), "creat"); cmdutil.ErrorCode(err) != sx.CodeUsage || !strings.Contains(sx.AsError(err).Hint, "token create") {
 		t.Errorf("got %v", err)

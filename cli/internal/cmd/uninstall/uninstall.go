@@ -77,19 +77,19 @@ func (opts *Options) check() error {
 }
 
 func runUninstall(ctx context.Context, opts *Options) error {
-	silent, err := opts.Cluster.Installer(nil)
+	reader, err := opts.Cluster.Installer(nil)
 	if err != nil {
 		return err
 	}
-	inventory, err := silent.Inventory(ctx)
+	inventory, err := reader.Inventory(ctx)
 	if err != nil {
 		return err
 	}
 	if inventory.None() || !opts.Wipe && len(inventory.Objects) == 0 {
-		opts.printNothing(silent, inventory)
+		opts.printNothing(reader, inventory)
 		return nil
 	}
-	opts.printInventory(silent, inventory)
+	opts.printInventory(reader, inventory)
 	if sure, err := opts.ask(ctx); err != nil || !sure {
 		return err
 	}

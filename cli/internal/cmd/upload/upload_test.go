@@ -30,7 +30,7 @@ import (
 	"github.com/soundextract/sx/server/testkit/gateway"
 )
 
-// The test binary is sx upload itself when these are set: the server's URL, an
+// If these are set, the test binary runs sx upload: the server's URL, an
 // access token and the state directory.
 const (
 	envServer = "SX_UPLOAD_TEST_SERVER"
@@ -38,7 +38,7 @@ const (
 	envState  = "SX_UPLOAD_TEST_STATE"
 )
 
-// access is how to reach a server.
+// access is the URL and the token of a server.
 type access struct{ url, token string }
 
 func accessTo(s *gateway.Server) access { return access{s.URL, s.Token} }
@@ -240,7 +240,7 @@ type brokenPipe struct{}
 
 func (brokenPipe) Write([]byte) (int, error) { return 0, io.ErrClosedPipe }
 
-// child is sx upload as a process of its own.
+// child returns a command that runs sx upload in a separate process.
 func child(ctx context.Context, server access, state string, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, os.Args[0], args...)
 	cmd.Env = append(os.Environ(), envServer+"="+server.url, envToken+"="+server.token, envState+"="+state)

@@ -15,7 +15,7 @@ import (
 	"github.com/soundextract/sx/server/sx"
 )
 
-// These tests set what the linker and the environment do, so none is parallel.
+// These tests set linker and environment variables, so none is parallel.
 
 func as(t *testing.T, v, commit, date string) {
 	t.Helper()
@@ -59,7 +59,7 @@ func TestFacts(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.version, func(t *testing.T) {
 			as(t, tt.version, commit, "2026-01-02T03:04:05Z")
-			t.Setenv(releases.Env, "http://127.0.0.1:1") // nobody may be asked
+			t.Setenv(releases.Env, "http://127.0.0.1:1") // no request may be sent
 			out, err := run(t, "--json")
 			if err != nil {
 				t.Fatal(err)

@@ -21,7 +21,7 @@ import (
 	"github.com/soundextract/sx/server/testkit/gateway"
 )
 
-// reactor is an output that moves the job on when something is written.
+// reactor is an output that calls react for each write.
 type reactor struct {
 	io.Writer
 	react func(line string)

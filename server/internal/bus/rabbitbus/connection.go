@@ -23,17 +23,17 @@ const (
 	closeTimeout = time.Second
 )
 
-// errLost is the error of operations in progress on a connection that ended.
-var errLost = errors.New("the connection to the message broker was lost")
+// errConnectionLost is the error of operations in progress on a connection that ended.
+var errConnectionLost = errors.New("the connection to the message broker was lost")
 
 // connection is a connection that knows when and why it ended.
 type connection struct {
-	conn *amqp.Connection
-	gone chan struct{}
-	err  error // written before gone is closed
+	conn  *amqp.Connection
+	ended chan struct{}
+	err   error // written before ended is closed
 }
 
-func (c *connection) lost() <-chan struct{} { return c.gone }
+func (c *connection) lost() <-chan struct{} { return c.ended }
 
 func (c *connection) reason() error { return c.err }
 
@@ -44,7 +44,7 @@ func (c *connection) causedBy(err error) bool {
 	if !c.conn.IsClosed() && !errors.As(err, &broken) {
 		return false
 	}
-	<-c.gone // is closed in a moment
+	<-c.ended // will be closed soon
 	return true
 }
 
@@ -52,18 +52,18 @@ func (c *connection) causedBy(err error) bool {
 func (c *connection) close() {
 	// An error only means that it was not closed gracefully.
 	_ = c.conn.CloseDeadline(time.Now().Add(closeTimeout))
-	<-c.gone
+	<-c.ended
 }
 
 func newConnection(conn *amqp.Connection) *connection {
-	c := &connection{conn: conn, gone: make(chan struct{})}
+	c := &connection{conn: conn, ended: make(chan struct{})}
 	ends := conn.NotifyClose(make(chan *amqp.Error, 1))
 	go func() {
-		c.err = errLost
+		c.err = errConnectionLost
 		if err := <-ends; err != nil { // nil if this side closed it
 			c.err = err
 		}
-		close(c.gone)
+		close(c.ended)
 	}()
 	return c
 }

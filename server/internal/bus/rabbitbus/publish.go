@@ -32,7 +32,7 @@ func (b *Bus) Publish(ctx context.Context, q bus.Queue, m bus.Message) error {
 		switch {
 		case err == nil:
 			return nil
-		case errors.Is(err, errLost):
+		case errors.Is(err, errConnectionLost):
 			continue // over the next connection
 		case ctx.Err() == nil && p == nil:
 			return err // the bus is closed
@@ -128,14 +128,14 @@ func (p *publisher) unblocked() <-chan struct{} {
 	return p.open
 }
 
-// publish returns nil once the broker has confirmed the message, and errLost if
+// publish returns nil once the broker has confirmed the message, and errConnectionLost if
 // the connection ended before that.
 func (p *publisher) publish(ctx context.Context, exchange, key, jobID string) error {
 	// A write to a blocked connection could block as long as the broker does.
 	select {
 	case <-p.unblocked():
-	case <-p.gone:
-		return errLost
+	case <-p.ended:
+		return errConnectionLost
 	case <-ctx.Done():
 		return ctx.Err()
 	}
@@ -167,11 +167,11 @@ func (p *publisher) send(ctx context.Context, exchange, key, jobID string) (*amq
 	return confirmation, nil
 }
 
-// waitLost returns errLost once the connection has ended.
+// waitLost returns errConnectionLost once the connection has ended.
 func (p *publisher) waitLost(ctx context.Context) error {
 	select {
-	case <-p.gone:
-		return errLost
+	case <-p.ended:
+		return errConnectionLost
 	case <-ctx.Done():
 		return ctx.Err()
 	}

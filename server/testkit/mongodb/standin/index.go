@@ -24,11 +24,11 @@ func target(request []byte, name string) namespace {
 // indexIDs creates the index that FerretDB intends to have: FerretDB indexes
 // the expression ->"_id" but queries ->'$._id', so that SQLite scans the whole
 // table for each document.
-func (f *front) indexIDs(ctx context.Context, ns namespace) (err error) {
-	if f.indexed[ns] {
+func (p *proxy) indexIDs(ctx context.Context, ns namespace) (err error) {
+	if p.indexed[ns] {
 		return nil
 	}
-	db, err := sql.Open("sqlite", "file:"+filepath.Join(f.data, ns.database+".sqlite")+"?mode=rw&_pragma=busy_timeout(10000)")
+	db, err := sql.Open("sqlite", "file:"+filepath.Join(p.data, ns.database+".sqlite")+"?mode=rw&_pragma=busy_timeout(10000)")
 	if err != nil {
 		return err
 	}
@@ -42,6 +42,6 @@ func (f *front) indexIDs(ctx context.Context, ns namespace) (err error) {
 		_, err = db.ExecContext(ctx, fmt.Sprintf(
 			`CREATE INDEX IF NOT EXISTS "%[1]s__id_asked" ON "%[1]s" (_ferretdb_sjson->'$._id')`, table))
 	}
-	f.indexed[ns] = err == nil
+	p.indexed[ns] = err == nil
 	return err
 }

@@ -1,5 +1,5 @@
 // Command standin replaces MongoDB in tests on machines without one: FerretDB
-// on SQLite, behind a front that runs each writing command exclusively.
+// on SQLite, behind a proxy that runs each writing command exclusively.
 //
 // FerretDB 1.24 reads a document, changes it and writes it back in separate
 // steps, so that two compare-and-sets can both succeed. One at a time, they are
@@ -75,8 +75,8 @@ func run(ctx context.Context, c config, out io.Writer) (err error) {
 	if err != nil {
 		return err
 	}
-	f := &front{backend: backend, data: c.data, indexed: map[namespace]bool{}}
-	go f.accept(ctx, listener)
+	p := &proxy{backend: backend, data: c.data, indexed: map[namespace]bool{}}
+	go p.accept(ctx, listener)
 	if _, err := fmt.Fprintf(out, "mongodb://%s/\n", listener.Addr()); err != nil {
 		return err
 	}

@@ -10,28 +10,28 @@ import (
 	"sync"
 )
 
-// front forwards clients' messages to the backend, and its replies back. A
-// command that may write has exclusive access to the backend.
-type front struct {
+// proxy forwards clients' messages to the backend, and its replies back. A command
+// that may write has exclusive access to the backend.
+type proxy struct {
 	backend string
 	data    string // the backend's directory
-	turn    sync.RWMutex
-	indexed map[namespace]bool // guarded by turn
+	access  sync.RWMutex
+	indexed map[namespace]bool // guarded by access
 }
 
-func (f *front) accept(ctx context.Context, l net.Listener) {
+func (p *proxy) accept(ctx context.Context, l net.Listener) {
 	for {
 		client, err := l.Accept()
 		if err != nil {
 			return
 		}
-		go f.serve(ctx, client)
+		go p.serve(ctx, client)
 	}
 }
 
-func (f *front) serve(ctx context.Context, client net.Conn) {
+func (p *proxy) serve(ctx context.Context, client net.Conn) {
 	defer func() { _ = client.Close() }()
-	server, err := new(net.Dialer).DialContext(ctx, "tcp", f.backend)
+	server, err := new(net.Dialer).DialContext(ctx, "tcp", p.backend)
 	if err != nil {
 		return
 	}
@@ -41,7 +41,7 @@ func (f *front) serve(ctx context.Context, client net.Conn) {
 		if err != nil {
 			return
 		}
-		reply, err := f.exchange(ctx, server, request)
+		reply, err := p.exchange(ctx, server, request)
 		if err != nil {
 			return
 		}
@@ -61,18 +61,18 @@ const (
 	firstKey   = body + 5
 )
 
-func (f *front) exchange(ctx context.Context, server net.Conn, request []byte) (reply []byte, err error) {
+func (p *proxy) exchange(ctx context.Context, server net.Conn, request []byte) (reply []byte, err error) {
 	name := command(request)
 	switch name {
 	case "hello", "ismaster", "isMaster", "ping", "buildInfo", "endSessions":
 		// They touch no data, and the driver uses them to check that the server
 		// is alive.
 	case "find", "getMore", "aggregate", "count", "distinct", "listCollections", "listIndexes", "listDatabases", "dbStats":
-		f.turn.RLock()
-		defer f.turn.RUnlock()
+		p.access.RLock()
+		defer p.access.RUnlock()
 	default:
-		f.turn.Lock()
-		defer f.turn.Unlock()
+		p.access.Lock()
+		defer p.access.Unlock()
 	}
 	if _, err := server.Write(request); err != nil {
 		return nil, err
@@ -85,11 +85,11 @@ func (f *front) exchange(ctx context.Context, server net.Conn, request []byte) (
 	}
 	switch name {
 	case "dbStats":
-		return withDisk(reply, f.data)
+		return withDisk(reply, p.data)
 	case "create", "createIndexes", "insert", "update", "findAndModify":
-		return reply, f.indexIDs(ctx, target(request, name))
+		return reply, p.indexIDs(ctx, target(request, name))
 	case "drop", "dropDatabase", "renameCollection":
-		clear(f.indexed)
+		clear(p.indexed)
 	}
 	return reply, nil
 }
