@@ -13,8 +13,8 @@ import (
 var (
 	mapRow   = regexp.MustCompile("(?m)^\\| (`[^|]*`) \\|")
 	codeSpan = regexp.MustCompile("`([^`\n]+)`")
-	// repoPath matches what is meant as a path of the repository, in a text that
-	// also has flags, commands and URLs in code spans.
+	// repoPath matches the code spans that are paths in the repository, and not flags,
+	// commands or URLs.
 	repoPath = regexp.MustCompile(`^(?:cli|server|install|charts|docs|scripts|demo|\.github|\.devcontainer)/[A-Za-z0-9_./-]+$`)
 )
 
