@@ -33,14 +33,17 @@ func TestDocumentIsValid(t *testing.T) {
 func TestDocumentListsAllCodesAndStates(t *testing.T) {
 	t.Parallel()
 	schemas := document(t).Components.Schemas
-	var codes, states []any
+	var codes, warnings, states []any
 	for _, c := range sx.Codes() {
 		codes = append(codes, string(c))
+	}
+	for _, c := range sx.WarningCodes() {
+		warnings = append(warnings, c)
 	}
 	for _, s := range sx.States() {
 		states = append(states, string(s))
 	}
-	for name, want := range map[string][]any{"Code": codes, "State": states} {
+	for name, want := range map[string][]any{"Code": codes, "WarningCode": warnings, "State": states} {
 		if got := schemas[name].Value.Enum; !slices.Equal(got, want) {
 			t.Errorf("%s lists %v, want %v", name, got, want)
 		}

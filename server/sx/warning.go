@@ -40,7 +40,9 @@ func cleanLine(s string, size int) string {
 		switch {
 		case unicode.IsSpace(r):
 			return ' '
-		// Format characters such as the right-to-left override can disguise a text.
+		case r == '\u200c' || r == '\u200d': // joiners: parts of emoji and of Persian words
+			return r
+		// Other format characters, such as the right-to-left override, can disguise a text.
 		case unicode.IsControl(r), unicode.Is(unicode.Cf, r):
 			return -1
 		}

@@ -2,7 +2,7 @@ package sx
 
 import "fmt"
 
-// The codes of warnings. docs/errors.md has a section for each.
+// The codes of warnings. docs/errors.md explains each.
 const (
 	// WarningTruncated: the file ends too early; the track has what is there.
 	WarningTruncated = "truncated"
@@ -21,6 +21,14 @@ const (
 	// WarningTags: tags, chapters or cover art could not be kept in full.
 	WarningTags = "tags"
 )
+
+// WarningCodes lists the codes of warnings, sorted.
+func WarningCodes() []string {
+	return []string{
+		WarningClock, WarningDamaged, WarningIncomplete, WarningJoinedTracks,
+		WarningOtherTrack, WarningPhase, WarningTags, WarningTruncated,
+	}
+}
 
 // NewWarning returns a warning, with the message formatted as by fmt.Sprintf.
 func NewWarning(code, format string, args ...any) Warning {

@@ -2,12 +2,32 @@ package cmdutil_test
 
 import (
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/soundextract/sx/server/sx"
 )
+
+// TestWarningReference checks that docs/errors.md explains each code of a warning, and no other.
+func TestWarningReference(t *testing.T) {
+	t.Parallel()
+	raw, err := os.ReadFile("../../../docs/errors.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, section, _ := strings.Cut(string(raw), "\n## Warnings\n")
+	section, _, _ = strings.Cut(section, "\n## ")
+	var explained []string
+	for _, row := range regexp.MustCompile("(?m)^\\| `([a-z_]+)` \\| [^|]+ \\| [^|]+ \\|$").FindAllStringSubmatch(section, -1) {
+		explained = append(explained, row[1])
+	}
+	slices.Sort(explained)
+	if !slices.Equal(explained, sx.WarningCodes()) {
+		t.Errorf("docs/errors.md explains %v, want %v", explained, sx.WarningCodes())
+	}
+}
 
 // TestErrorReference checks that docs/errors.md has a section with cause and remedy for
 // each code, and none for a code that does not exist.

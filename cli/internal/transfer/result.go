@@ -18,11 +18,17 @@ type Result struct {
 	Size     int64   `json:"size"`
 	SHA256   string  `json:"sha256"`
 	Duration float64 `json:"duration"` // seconds
+	// Warnings say what is unexpected about the MP3.
+	Warnings []api.Warning `json:"warnings"`
 }
 
 // ResultOf describes the job's MP3 at path.
 func ResultOf(job api.Job, path string) Result {
-	return Result{ID: job.ID, Path: path, Size: job.Track(1).Size, SHA256: job.Track(1).SHA256, Duration: job.Track(1).Duration}
+	t := job.Track(1)
+	return Result{
+		ID: job.ID, Path: path, Size: t.Size, SHA256: t.SHA256, Duration: t.Duration,
+		Warnings: append([]api.Warning{}, job.Warnings...), // never null
+	}
 }
 
 // ResultPrinter prints one line per result: a description at a terminal, otherwise the

@@ -225,6 +225,13 @@ func ShowJob(progress Progress, job api.Job) {
 	}
 }
 
+// SayWarnings prints a line for each warning of the job.
+func SayWarnings(progress Progress, job api.Job) {
+	for _, w := range job.Warnings {
+		progress.Say("warning: %s", w.Message)
+	}
+}
+
 // UnfinishedJobs returns the IDs of all the user's jobs that are not final.
 func UnfinishedJobs(ctx context.Context, c *client.Client) ([]string, error) {
 	jobs, err := AllJobs(ctx, c, sx.StateUploading, sx.StateQueued, sx.StateRunning)

@@ -283,6 +283,18 @@ func TestFailureAfterPut(t *testing.T) {
 	}
 }
 
+func TestWarnings(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	want := []sx.Warning{sx.NewWarning(sx.WarningTags, "the cover is lost")}
+	f.start(f.config(transcoderFunc(func(_ context.Context, in converter.Input, out converter.Output) (converter.Result, error) {
+		return converter.Result{Warnings: want}, out.Put(store.Head{}, in.Video)
+	})))
+	if j := f.waitForState(f.queue([]byte("video")).ID, sx.StateDone); !slices.Equal(j.Warnings, want) {
+		t.Errorf("warnings %v", j.Warnings)
+	}
+}
+
 func TestSuccessWithoutTrack(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)

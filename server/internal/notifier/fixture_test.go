@@ -166,13 +166,14 @@ func failedAttempts(n int) func(api.Delivery) bool {
 }
 
 // finishJob creates a finished job of the owner and publishes its wake-up message.
-func (f *fixture) finishJob(owner, name string, failure *sx.Error) sx.Job {
+func (f *fixture) finishJob(owner, name string, failure *sx.Error, warnings ...sx.Warning) sx.Job {
 	f.t.Helper()
 	now := f.now()
 	j := sx.NewJob(owner, sx.File{Name: name, Size: 1000, SHA256: strings.Repeat("0", 64)}, sx.Options{}, now)
 	j.Attempt, j.Notification = 1, sx.NotificationPending
 	if j.State, j.Error = sx.StateFailed, failure; failure == nil {
 		j.State = sx.StateDone
+		j.Warnings = warnings
 		j.Tracks = []sx.Track{{Number: 1, Size: 1_234_567, SHA256: strings.Repeat("1", 64), Duration: 61 * time.Second}}
 	}
 	if err := f.store.Jobs.Create(f.t.Context(), j); err != nil {

@@ -89,6 +89,23 @@ func TestMail(t *testing.T) {
 	}
 }
 
+func TestMailWithWarnings(t *testing.T) {
+	t.Parallel()
+	m := serveMail(t, notifier.SMTPStartTLS, true)
+	s := startWithMail(t, m, notifier.SMTPStartTLS)
+	s.confirm(m, "ada", "ada@example.org")
+	s.finishJob("ada", "talk.mp4", nil, sx.NewWarning(sx.WarningTruncated, "the sound ends <b>early</b>\r\nBcc: eve"), sx.NewWarning(sx.WarningTags, "the cover is lost"))
+	l := m.next()
+	if l.subject != "talk.mp4 is ready, with warnings" {
+		t.Errorf("subject %q", l.subject)
+	}
+	text, html := strings.ReplaceAll(l.parts["text/plain"], "\r\n", "\n"), l.parts["text/html"]
+	if !strings.Contains(text, "\nWarning: the sound ends <b>early</b>  Bcc: eve\n") || !strings.Contains(text, "\nWarning: the cover is lost\n") ||
+		!strings.Contains(html, "<p>Warning: the sound ends &lt;b&gt;early&lt;/b&gt;  Bcc: eve</p>") {
+		t.Errorf("the mail is\n%s\n%s", text, html)
+	}
+}
+
 // TestMailWithoutEncryption checks that nothing is sent to a server without the
 // required encryption, and that no password is sent unencrypted.
 func TestMailWithoutEncryption(t *testing.T) {

@@ -48,6 +48,12 @@ func eventMail(e api.WebhookEvent) mailContent {
 		length := time.Duration(job.Track(1).Duration * float64(time.Second)).Round(time.Second)
 		m.lines = append(m.lines, mailLine{Text: fmt.Sprintf("Length: %v, size: %s", length, sx.FormatSize(job.Track(1).Size))})
 	}
+	for _, w := range job.Warnings {
+		m.lines = append(m.lines, mailLine{Text: "Warning: " + singleLine(w.Message)})
+	}
+	if len(job.Warnings) > 0 {
+		m.subject += ", with warnings"
+	}
 	return m.withCommand("Download the MP3 with:", "sx download "+job.ID)
 }
 

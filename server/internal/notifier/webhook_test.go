@@ -39,7 +39,8 @@ func TestFinishedJobIsDeliveredOnce(t *testing.T) {
 	f.start(other) // a second notifier on the same store
 	r := receive(t, nil)
 	made := s.addWebhook("ada", r.url)
-	j := f.finishJob("ada", "talk.mp4", nil)
+	warnings := []sx.Warning{sx.NewWarning(sx.WarningTags, "the cover is lost")}
+	j := f.finishJob("ada", "talk.mp4", nil, warnings...)
 	for range 3 {
 		f.updater.Publish(t.Context(), bus.Notify, j.ID)
 	}
@@ -48,6 +49,9 @@ func TestFinishedJobIsDeliveredOnce(t *testing.T) {
 	if want := sx.DeliveryID(j.ID, 1, made.ID); p.id != want || p.event.Type != sx.EventDone || p.event.Data.Job.ID != j.ID ||
 		p.event.Data.Job.Track(1).Duration != 61 || !p.event.Timestamp.Equal(j.Updated) {
 		t.Errorf("posted as %s: %s", p.id, p.body)
+	}
+	if got := p.event.Data.Job.Warnings; len(got) != 1 || got[0] != api.Warning(warnings[0]) {
+		t.Errorf("the event's warnings are %v", got)
 	}
 	d := s.waitFor("ada", "it is delivered", in(sx.DeliveryDelivered))
 	if d.Target != r.url || d.LastStatus != http.StatusOK || d.Tries != 1 || d.JobID != j.ID {

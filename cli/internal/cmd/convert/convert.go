@@ -198,6 +198,7 @@ func (v *converter) download(ctx context.Context, f mediafiles.File, job api.Job
 			return err
 		}
 		bar.Done("done")
+		transfer.SayWarnings(bar, job)
 		return nil
 	}
 	exists, err := v.fetcher.File(ctx, job, path, bar)
@@ -209,6 +210,7 @@ func (v *converter) download(ctx context.Context, f mediafiles.File, job api.Job
 	} else {
 		bar.Done("done")
 	}
+	transfer.SayWarnings(bar, job)
 	result := transfer.ResultOf(job, path)
 	result.Name = f.Name
 	return v.printer.Print(result)

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -118,7 +119,7 @@ func TestResults(t *testing.T) {
 	job := f.server.Jobs()[1]
 	want := map[string]any{
 		"id": job.ID, "name": "b.mp4", "path": filepath.Join(f.dir, "out", "b.mp3"),
-		"size": 500009.0, "sha256": job.Track(1).SHA256, "duration": 30.0,
+		"size": 500009.0, "sha256": job.Track(1).SHA256, "duration": 30.0, "warnings": []any{},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
@@ -126,6 +127,36 @@ func TestResults(t *testing.T) {
 	out, _, err = f.run(t.Context(), t, false, f.file("c.mp4"), "-o", "-")
 	if err != nil || out != "sound of "+string(videoOf("c.mp4")) {
 		t.Errorf("%d bytes came to the stream: %v", len(out), err)
+	}
+}
+
+func TestWarnings(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.server.Before = func(_ http.ResponseWriter, r *http.Request) bool {
+		if r.URL.Path == api.PathEvents {
+			for _, j := range f.server.Jobs() {
+				f.server.Change(j.ID, func(j *sx.Job) {
+					j.Warnings = []sx.Warning{{Code: "truncated", Message: "the sound ends early"}, {Code: "tags", Message: "the cover is lost"}}
+				})
+			}
+		}
+		return false
+	}
+	const lines = "\na.mp4: warning: the sound ends early\na.mp4: warning: the cover is lost\n"
+	for _, args := range [][]string{
+		{f.file("a.mp4"), "-o", f.file("x.mp3")},
+		{f.file("a.mp4"), "-o", "-"},
+		{f.file("a.mp4"), "-o", f.file("x.mp3"), "--json", "--force"},
+	} {
+		out, errOut, err := f.run(t.Context(), t, false, args...)
+		if err != nil || !strings.HasSuffix(errOut, lines) {
+			t.Errorf("%v: printed %q: %v", args, errOut, err)
+		}
+		if slices.Contains(args, "--json") && !strings.Contains(out,
+			`"warnings":[{"code":"truncated","message":"the sound ends early"},{"code":"tags","message":"the cover is lost"}]`) {
+			t.Errorf("printed %s", out)
+		}
 	}
 }
 

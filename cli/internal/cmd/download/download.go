@@ -152,6 +152,7 @@ func stream(ctx context.Context, fetcher *transfer.Downloader, job api.Job, io *
 		return err
 	}
 	bar.Done("downloaded")
+	transfer.SayWarnings(bar, job)
 	return nil
 }
 
@@ -165,6 +166,7 @@ func file(ctx context.Context, fetcher *transfer.Downloader, job api.Job, path s
 	} else {
 		bar.Done("downloaded")
 	}
+	transfer.SayWarnings(bar, job)
 	return printer.Print(transfer.ResultOf(job, path))
 }
 

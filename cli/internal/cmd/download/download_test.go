@@ -91,9 +91,15 @@ func TestOne(t *testing.T) {
 	if err != nil || json.Unmarshal([]byte(out), &got) != nil || !strings.Contains(errOut, "already downloaded") {
 		t.Fatalf("printed %q and %q: %v", out, errOut, err)
 	}
-	want := map[string]any{"id": id, "path": path, "size": 5.0, "sha256": gateway.Digest([]byte("sound")), "duration": 30.0}
+	want := map[string]any{"id": id, "path": path, "size": 5.0, "sha256": gateway.Digest([]byte("sound")), "duration": 30.0, "warnings": []any{}}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
+	}
+	server.Change(id, func(j *sx.Job) { j.Warnings = []sx.Warning{sx.NewWarning(sx.WarningTags, "the cover is lost")} })
+	for _, to := range []string{dir, "-"} {
+		if _, errOut, err := run(t, server, false, id, "-o", to); err != nil || !strings.HasSuffix(errOut, "talk.mp4: warning: the cover is lost\n") {
+			t.Errorf("printed %q: %v", errOut, err)
+		}
 	}
 	if out, _, err := run(t, server, false, id, "-o", "-"); err != nil || out != "sound" {
 		t.Errorf("the stream got %q: %v", out, err)

@@ -107,6 +107,9 @@ func describe(j api.Job, now time.Time, flags nextcmd.Flags) string {
 		line("track", "%s", track(*j.Track(1)))
 		line("  sha256", "%s", j.Track(1).SHA256)
 	}
+	for _, w := range j.Warnings {
+		line("warning", "%s (%s)", w.Message, w.Code)
+	}
 	if j.Error != nil {
 		line("error", "%s (%s)", j.Error.Message, j.Error.Code)
 		line("hint", "%s", cmdutil.Hint(j.Error.Code, j.Error.Hint, j.ID, flags))

@@ -60,6 +60,16 @@ func TestShow(t *testing.T) {
 			"video     1.5 MB\n  sha256  aa\ntrack     1:00, 960 kB, 128 kbit/s\n  sha256  bb\n",
 			"state     done\n",
 		},
+		"done, with warnings": {
+			func(j *sx.Job) {
+				j.State, j.Attempt = sx.StateDone, 1
+				j.Tracks = []sx.Track{{Number: 1, Name: "talk.mp3", Size: 960_000, SHA256: "bb", Duration: time.Minute}}
+				j.Warnings = []sx.Warning{{Code: "truncated", Message: "the sound ends after 1:00"}, {Code: "tags", Message: "the cover is lost"}}
+			},
+			"video     1.5 MB\ntrack     1:00, 960 kB, 128 kbit/s\n  sha256  bb\n" +
+				"warning   the sound ends after 1:00 (truncated)\nwarning   the cover is lost (tags)\n",
+			"state     done\n",
+		},
 		"failed": {
 			func(j *sx.Job) {
 				j.State, j.Attempt = sx.StateFailed, 1

@@ -44,6 +44,7 @@ func (b *bars) job(job api.Job) {
 		b.fail(bar, err)
 	case job.State == sx.StateDone:
 		bar.Done("done")
+		transfer.SayWarnings(bar, job)
 	default:
 		transfer.ShowJob(bar, job)
 	}
@@ -85,6 +86,11 @@ func (l *lines) job(job api.Job) {
 	if l.last[job.ID] != line {
 		l.last[job.ID] = line
 		_, _ = io.WriteString(l.display.Out(), line) // the exit code still reports the outcome
+		for _, w := range job.Warnings {
+			if !l.json { // it has them
+				l.display.Say(fmt.Sprintf("%s: warning: %s", job.Name, w.Message))
+			}
+		}
 	}
 }
 

@@ -109,6 +109,26 @@ func TestJSON(t *testing.T) {
 	}
 }
 
+func TestWarnings(t *testing.T) {
+	t.Parallel()
+	server := gateway.New(t)
+	id := server.Add("talk.mp4", sx.StateDone, []byte("sound"))
+	server.Change(id, func(j *sx.Job) { j.Warnings = []sx.Warning{sx.NewWarning(sx.WarningTags, "the cover is lost")} })
+	for _, tt := range []struct {
+		tty  bool
+		args []string
+		line bool // on the error stream
+	}{{false, nil, true}, {true, nil, true}, {false, []string{"--json"}, false}} {
+		out, errOut, err := run(t.Context(), t, server, tt.tty, nil, append(tt.args, id)...)
+		if n := strings.Count(errOut, "talk.mp4: warning: the cover is lost\n"); err != nil || (n == 1) != tt.line || n > 1 {
+			t.Errorf("%v on a terminal: %t: printed %q: %v", tt.args, tt.tty, errOut, err)
+		}
+		if tt.line == strings.Contains(out, `"warnings":[{"code":"tags","message":"the cover is lost"}]`) {
+			t.Errorf("%v: printed %q", tt.args, out)
+		}
+	}
+}
+
 func TestBars(t *testing.T) {
 	t.Parallel()
 	server := gateway.New(t)
