@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/soundextract/sx/cli/internal/cmdutil"
 	"github.com/soundextract/sx/server/api"
 	"github.com/soundextract/sx/server/api/client"
 	"github.com/soundextract/sx/server/sx"
@@ -244,17 +245,10 @@ func UnfinishedJobs(ctx context.Context, c *client.Client) ([]string, error) {
 
 // AllJobs returns all pages of the user's jobs in the given states, oldest first.
 func AllJobs(ctx context.Context, c *client.Client, states ...sx.State) ([]api.Job, error) {
-	filter := client.JobFilter{States: states, Limit: api.MaxLimit}
-	var jobs []api.Job
-	for {
-		page, err := c.Jobs(ctx, filter)
-		if err != nil {
-			return nil, err
-		}
-		jobs = append(jobs, page.Jobs...)
-		if filter.After = page.Next; page.Next == "" {
-			slices.Reverse(jobs)
-			return jobs, nil
-		}
-	}
+	jobs, _, err := cmdutil.Pages("", 0, func(after string, limit int) ([]api.Job, string, error) {
+		page, err := c.Jobs(ctx, client.JobFilter{States: states, After: after, Limit: limit})
+		return page.Jobs, page.Next, err
+	})
+	slices.Reverse(jobs)
+	return jobs, err
 }

@@ -100,22 +100,14 @@ func runUsers(ctx context.Context, opts *usersOptions) error {
 	return nil
 }
 
-// fetch collects pages until there are enough accounts. next is the cursor of the
-// next page, "" if there is none.
+// fetch returns the selected accounts and the cursor of the next page.
 func (opts *usersOptions) fetch(ctx context.Context, c *client.Client) (found []api.User, next string, err error) {
-	found, next = []api.User{}, opts.After
-	for {
-		limit := api.MaxLimit
-		if !opts.All {
-			limit = min(limit, opts.Limit-len(found))
-		}
-		page, err := c.Users(ctx, next, limit)
-		if err != nil {
-			return nil, "", err
-		}
-		found, next = append(found, page.Users...), page.Next
-		if next == "" || !opts.All && len(found) >= opts.Limit {
-			return found, next, nil
-		}
+	limit := opts.Limit
+	if opts.All {
+		limit = 0
 	}
+	return cmdutil.Pages(opts.After, limit, func(after string, limit int) ([]api.User, string, error) {
+		page, err := c.Users(ctx, after, limit)
+		return page.Users, page.Next, err
+	})
 }

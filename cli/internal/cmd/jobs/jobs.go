@@ -110,29 +110,21 @@ func runJobs(ctx context.Context, opts *Options) error {
 	return opts.print(found, next)
 }
 
-// fetch collects pages until there are enough jobs. next is the cursor of the next
-// page, "" if there is none.
+// fetch returns the selected jobs and the cursor of the next page.
 func (opts *Options) fetch(ctx context.Context, c *client.Client) (found []api.Job, next string, err error) {
-	filter := client.JobFilter{Name: opts.Name, After: opts.After}
+	filter := client.JobFilter{Name: opts.Name}
 	for _, s := range opts.States {
 		filter.States = append(filter.States, sx.State(s))
 	}
-	found = []api.Job{} // encoded as [], not as null
-	for {
-		filter.Limit = api.MaxLimit
-		if !opts.All {
-			filter.Limit = min(filter.Limit, opts.Limit-len(found))
-		}
-		page, err := c.Jobs(ctx, filter)
-		if err != nil {
-			return nil, "", err
-		}
-		found = append(found, page.Jobs...)
-		if page.Next == "" || !opts.All && len(found) >= opts.Limit {
-			return found, page.Next, nil
-		}
-		filter.After = page.Next
+	limit := opts.Limit
+	if opts.All {
+		limit = 0
 	}
+	return cmdutil.Pages(opts.After, limit, func(after string, limit int) ([]api.Job, string, error) {
+		filter.After, filter.Limit = after, limit
+		page, err := c.Jobs(ctx, filter)
+		return page.Jobs, page.Next, err
+	})
 }
 
 func (opts *Options) print(found []api.Job, next string) error {
