@@ -16,10 +16,6 @@ import (
 // frame is the time between two repaints of the block.
 const frame = 200 * time.Millisecond
 
-// margin is left free at the right, so that the ^C that the terminal echoes for
-// Ctrl-C does not wrap a line.
-const margin = 3
-
 // live paints a block with the current step and a row for each workload, below the
 // lines of the finished steps.
 type live struct {
@@ -31,29 +27,13 @@ type live struct {
 	since  time.Time
 	rows   []watch.Row
 
-	stop, stopped chan struct{}
+	stop func() // stops repainting
 }
 
 func newLive(streams *term.IOStreams) *live {
-	l := &live{io: streams, stop: make(chan struct{}), stopped: make(chan struct{})}
-	go l.paintUntilStopped()
+	l := &live{io: streams}
+	l.stop = term.Repaint(frame, &l.mu, l.paint)
 	return l
-}
-
-func (l *live) paintUntilStopped() {
-	defer close(l.stopped)
-	ticker := time.NewTicker(frame)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-l.stop:
-			return
-		case <-ticker.C:
-			l.mu.Lock()
-			l.paint()
-			l.mu.Unlock()
-		}
-	}
 }
 
 func (l *live) Show(e installer.Event) {
@@ -91,8 +71,7 @@ func (l *live) put(row watch.Row) {
 
 // Close implements RolloutDisplay.
 func (l *live) Close() {
-	close(l.stop)
-	<-l.stopped
+	l.stop()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.step = ""
@@ -106,9 +85,9 @@ func (l *live) paint() {
 	if l.step != "" {
 		lines = append(lines, fmt.Sprintf("· %s (%s)", l.step, term.FormatDuration(time.Since(l.since).Truncate(time.Second))))
 	}
-	lines = append(lines, rowLines(l.rows, width-margin, height-1-len(lines))...)
+	lines = append(lines, rowLines(l.rows, width-term.Margin, height-1-len(lines))...)
 	for i := range lines {
-		lines[i] = cut(lines[i], width-margin)
+		lines[i] = cut(lines[i], width-term.Margin)
 	}
 	if len(lines) > 0 {
 		l.screen.Paint(l.io.ErrOut, lines, width)

@@ -11,10 +11,6 @@ import (
 // frame is the time between two repaints of the block.
 const frame = 100 * time.Millisecond
 
-// margin is left free at the right, so that the ^C that the terminal echoes for
-// Ctrl-C does not wrap a line.
-const margin = 3
-
 // ProgressDisplay shows progress bars on ErrOut. Its methods and those of its bars
 // may be called from several goroutines.
 type ProgressDisplay struct {
@@ -25,46 +21,27 @@ type ProgressDisplay struct {
 	bars   []*ProgressBar
 	screen Screen
 
-	stop, stopped chan struct{}
+	stop func() // stops repainting; nil without a terminal
 }
 
 // NewProgressDisplay returns a display, which the caller must close.
 func NewProgressDisplay(streams *IOStreams) *ProgressDisplay {
-	d := &ProgressDisplay{
-		io: streams, live: streams.ErrTTY,
-		stop: make(chan struct{}), stopped: make(chan struct{}),
+	d := &ProgressDisplay{io: streams, live: streams.ErrTTY}
+	if d.live {
+		d.stop = Repaint(frame, &d.mu, func() { d.paint(false) })
 	}
-	if !d.live {
-		close(d.stopped)
-		return d
-	}
-	go d.paintUntilStopped()
 	return d
-}
-
-func (d *ProgressDisplay) paintUntilStopped() {
-	defer close(d.stopped)
-	ticker := time.NewTicker(frame)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-d.stop:
-			return
-		case <-ticker.C:
-			d.mu.Lock()
-			d.paint(false)
-			d.mu.Unlock()
-		}
-	}
 }
 
 // Close paints the bars for the last time and leaves the cursor below them.
 func (d *ProgressDisplay) Close() {
-	close(d.stop)
-	<-d.stopped
+	if !d.live {
+		return
+	}
+	d.stop()
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.live && len(d.bars) > 0 {
+	if len(d.bars) > 0 {
 		d.paint(true)
 		d.screen.Leave(d.io.ErrOut)
 	}
@@ -136,7 +113,7 @@ func (d *ProgressDisplay) paint(last bool) {
 	for i, b := range d.bars {
 		views[i] = b.view(now)
 	}
-	d.screen.Paint(d.io.ErrOut, layout(views, width-margin, height-1, last), width)
+	d.screen.Paint(d.io.ErrOut, layout(views, width-Margin, height-1, last), width)
 }
 
 // Wait prints a line about a pause that concerns no single bar. It implements

@@ -4,9 +4,40 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"sync"
+	"time"
 
 	"github.com/rivo/uniseg"
 )
+
+// Margin is the number of columns that a block leaves free at the right, so that the ^C
+// that the terminal echoes for Ctrl-C does not wrap a line.
+const Margin = 3
+
+// Repaint calls paint with mu locked, at intervals, until stop is called. When stop
+// returns, paint is not running.
+func Repaint(interval time.Duration, mu sync.Locker, paint func()) (stop func()) {
+	ended, stopped := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(stopped)
+		ticker := time.NewTicker(interval)
+		defer ticker.Stop()
+		for {
+			select {
+			case <-ended:
+				return
+			case <-ticker.C:
+				mu.Lock()
+				paint()
+				mu.Unlock()
+			}
+		}
+	}()
+	return func() {
+		close(ended)
+		<-stopped
+	}
+}
 
 // Screen is a block of lines on a terminal that is repainted in place. The cursor
 // stays visible, at the end of the block's last line, so that there is nothing to
