@@ -34,7 +34,7 @@ func TestCrashes(t *testing.T) {
 	seed := time.Now().UnixNano()
 	t.Logf("seed %d", seed)
 	random := rand.New(rand.NewPCG(uint64(seed), 0))
-	videos := makeVideos(t, ctx, crashJobs, seconds)
+	videos := testkit.MakeVideos(t, slices.Repeat([]int{seconds}, crashJobs)...) // so long that kills hit the uploads
 
 	undisturbed := newUser(t, ctx)
 	undisturbed.sx(append([]string{"upload", "--json"}, videos...)...)
@@ -74,26 +74,6 @@ func TestCrashes(t *testing.T) {
 		t.Errorf("%d jobs, want %d", len(list), crashJobs)
 	}
 	t.Logf("%d kills; jobs seen at the kills by state: %v", crashKills, during)
-}
-
-// makeVideos creates n videos with different audio, large enough for a kill to hit
-// their upload: 176 kB per second.
-func makeVideos(t *testing.T, ctx context.Context, n, seconds int) []string {
-	t.Helper()
-	dir := t.TempDir()
-	var paths []string
-	for i := range n {
-		path := filepath.Join(dir, fmt.Sprintf("talk%02d.mkv", i))
-		cmd := exec.CommandContext(ctx, "ffmpeg", "-v", "error",
-			"-f", "lavfi", "-i", fmt.Sprintf("testsrc=size=64x64:rate=2:duration=%d", seconds),
-			"-f", "lavfi", "-i", fmt.Sprintf("aevalsrc=0.3*sin(%d*t)+0.1*random(0):s=44100:d=%d:c=stereo", 1000+100*i, seconds),
-			"-c:v", "mpeg4", "-c:a", "pcm_s16le", path)
-		if out, err := cmd.CombinedOutput(); err != nil {
-			t.Fatalf("make a video: %v\n%s", err, out)
-		}
-		paths = append(paths, path)
-	}
-	return paths
 }
 
 // user has an account on an sxd of their own.

@@ -16,6 +16,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"github.com/soundextract/sx/server/sx"
+	"github.com/soundextract/sx/server/testkit"
 	"github.com/soundextract/sx/server/testkit/mongodb"
 	"github.com/soundextract/sx/server/testkit/stack"
 )
@@ -123,25 +124,15 @@ func (p *uploader) download() map[string]string {
 	return digests
 }
 
-// makeVideos creates videos with different audio, between 1 and 4 MB in size,
-// so that the first is converted while the last is still being uploaded.
+// makeVideos creates videos between 1 and 4 MB in size, so that the first is converted
+// while the last is still being uploaded.
 func makeVideos(t *testing.T) []string {
 	t.Helper()
-	dir := t.TempDir()
-	var paths []string
-	for i := range videoCount {
-		path := filepath.Join(dir, fmt.Sprintf("talk%02d.mkv", i))
-		seconds := 5 + i/2
-		cmd := exec.CommandContext(t.Context(), "ffmpeg", "-v", "error",
-			"-f", "lavfi", "-i", fmt.Sprintf("testsrc=size=64x64:rate=2:duration=%d", seconds),
-			"-f", "lavfi", "-i", fmt.Sprintf("aevalsrc=0.3*sin(%d*t)+0.1*random(0):s=44100:d=%d:c=stereo", 1000+100*i, seconds),
-			"-c:v", "mpeg4", "-c:a", "pcm_s16le", path)
-		if out, err := cmd.CombinedOutput(); err != nil {
-			t.Fatalf("make a video: %v\n%s", err, out)
-		}
-		paths = append(paths, path)
+	seconds := make([]int, videoCount)
+	for i := range seconds {
+		seconds[i] = 5 + i/2
 	}
-	return paths
+	return testkit.MakeVideos(t, seconds...)
 }
 
 // job contains the fields of a job's document that the tests check.

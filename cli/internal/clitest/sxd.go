@@ -13,6 +13,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"syscall"
+	"testing"
 	"time"
 
 	"github.com/soundextract/sx/server/api"
@@ -28,6 +29,18 @@ const (
 	Stubborn      = "stubborn" // ignores the request to stop
 	FailsInTheEnd = "fails in the end"
 )
+
+// EnvSXD is the environment variable that makes a test program with Main a fake sxd. Its
+// value is the behaviour.
+const EnvSXD = "TEST_FAKE_SXD"
+
+// Main is the TestMain of packages whose tests start a fake sxd.
+func Main(m *testing.M) {
+	if behaviour := os.Getenv(EnvSXD); behaviour != "" {
+		os.Exit(SXD(context.Background(), behaviour, os.Args[1:], os.Stderr)) //nolint:forbidigo // this is a main function
+	}
+	m.Run()
+}
 
 // SXD behaves like sxd in a process of its own, as far as the instance file, the
 // health endpoint and signals are concerned. It returns the exit code.

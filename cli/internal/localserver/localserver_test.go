@@ -23,20 +23,12 @@ import (
 	"github.com/soundextract/sx/server/sx"
 )
 
-// fakeEnv makes the test program behave like sxd, with the given behaviour.
-const fakeEnv = "TEST_FAKE_SXD"
-
-func TestMain(m *testing.M) {
-	if behaviour := os.Getenv(fakeEnv); behaviour != "" {
-		os.Exit(clitest.SXD(context.Background(), behaviour, os.Args[1:], os.Stderr)) //nolint:forbidigo // this is the main of a program of its own
-	}
-	m.Run()
-}
+func TestMain(m *testing.M) { clitest.Main(m) }
 
 // start runs a fake sxd that has the given behaviour, on a free port.
 func start(t *testing.T, behaviour, dir string, detached bool) (*localserver.Server, error) {
 	t.Helper()
-	t.Setenv(fakeEnv, behaviour)
+	t.Setenv(clitest.EnvSXD, behaviour)
 	return localserver.Start(t.Context(), localserver.Options{
 		Program: os.Args[0], Addr: "127.0.0.1:0", Dir: dir, Detached: detached,
 	})
@@ -162,7 +154,7 @@ func TestServerThatDoesNotStart(t *testing.T) {
 
 func TestInterruptedWhileStarting(t *testing.T) {
 	dir := t.TempDir()
-	t.Setenv(fakeEnv, clitest.NeverReady)
+	t.Setenv(clitest.EnvSXD, clitest.NeverReady)
 	ctx, cancel := context.WithCancel(t.Context())
 	go func() {
 		tick := time.NewTicker(5 * time.Millisecond)

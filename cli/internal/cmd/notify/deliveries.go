@@ -86,8 +86,11 @@ func printDeliveries(streams *term.IOStreams, list []api.Delivery, now time.Time
 		return term.PrintTable(streams, make([]term.Column, len(rows[0])), rows)
 	}
 	columns := []term.Column{
-		{Header: "EVENT", Optional: true}, {Header: "TO", Shrink: true}, {Header: "STATE"},
-		{Header: "AGE", Optional: true}, {Header: "DETAILS", Shrink: true, Min: 16},
+		{Header: "EVENT", Optional: true},
+		{Header: "TO", Shrink: true},
+		{Header: "STATE"},
+		{Header: "AGE", Optional: true},
+		{Header: "DETAILS", Shrink: true, Min: 16},
 	}
 	rows := make([][]term.Cell, len(list))
 	for i, d := range list {

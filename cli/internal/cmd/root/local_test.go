@@ -32,7 +32,7 @@ func withSXD(t *testing.T, behaviour string) (dir string) {
 		t.Fatal(err)
 	}
 	t.Setenv("PATH", bin)
-	t.Setenv(fakeEnv, behaviour)
+	t.Setenv(clitest.EnvSXD, behaviour)
 	return dir
 }
 
@@ -128,7 +128,7 @@ func TestUpFails(t *testing.T) {
 	withSXD(t, clitest.NoFFmpeg)
 	run(t, "up", "--detach").want(t, 69, "",
 		"error: the local server did not start: ffmpeg not found\nhint: install it with: apt-get install ffmpeg\n")
-	t.Setenv(fakeEnv, clitest.Well)
+	t.Setenv(clitest.EnvSXD, clitest.Well)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

@@ -1,8 +1,6 @@
 package root_test
 
 import (
-	"context"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -15,15 +13,7 @@ import (
 	"github.com/soundextract/sx/server/testkit/gateway"
 )
 
-// fakeEnv makes the test's own program behave like sxd, with the given behaviour.
-const fakeEnv = "TEST_FAKE_SXD"
-
-func TestMain(m *testing.M) {
-	if behaviour := os.Getenv(fakeEnv); behaviour != "" {
-		os.Exit(clitest.SXD(context.Background(), behaviour, os.Args[1:], os.Stderr)) //nolint:forbidigo // this is the main of a program of its own
-	}
-	m.Run()
-}
+func TestMain(m *testing.M) { clitest.Main(m) }
 
 // home gives the test a home directory without settings.
 func home(t *testing.T) (dir string) {
