@@ -182,6 +182,8 @@ func TestBuild(t *testing.T) {
 			"long values end between characters", one(tags{"title": "x" + long, "comment": "x" + long}), false,
 			[]string{"TIT2=x" + strings.Repeat("ä", 2047), "COMM:XXX:=x" + strings.Repeat("ä", 32767)},
 		},
+		{"credits once", id3.Source{Demuxer: "ogg", Tags: []map[string]string{{"producer": "P;;P;Q"}}}, false, []string{"TIPL=producer | P | producer | Q"}},
+		{"tempo", one(tags{"tempo": "fast", "tmpo": "0"}), false, nil},
 		{"the track's language", id3.Source{Language: "ger"}, false, []string{"TLAN=ger"}},
 		{"no language", id3.Source{Language: "und"}, false, nil},
 		{
@@ -249,6 +251,17 @@ func TestASCIIIsReadableEverywhere(t *testing.T) {
 	}
 }
 
+func TestValidReport(t *testing.T) {
+	t.Parallel()
+	in := "{\n\"title\": \"Gr\xf6\xdfe\",\n\"artist\": \"Größe\"\n}"
+	if got := string(id3.ValidReport([]byte(in))); got != "{\n\"title\": \"Größe\",\n\"artist\": \"Größe\"\n}" {
+		t.Errorf("got %q", got)
+	}
+	if valid := "{\"title\": \"Größe\"}"; string(id3.ValidReport([]byte(valid))) != valid {
+		t.Error("a valid report was changed")
+	}
+}
+
 func TestBounds(t *testing.T) {
 	t.Parallel()
 	many := tags{}
@@ -262,6 +275,13 @@ func TestBounds(t *testing.T) {
 	}
 	if !slices.ContainsFunc(notes, func(n string) bool { return strings.Contains(n, "too many tags") }) {
 		t.Errorf("notes %q", notes)
+	}
+	values := strings.Repeat("v;", 300)
+	for name, want := range map[string]int{"artist": 256, "producer": 2} { // the same person once
+		tag, _ := build(id3.Source{Demuxer: "ogg", Tags: []map[string]string{{name: values}}}, false)
+		if got := strings.Count(strings.Join(dump(t, tag), ""), "|") + 1; got != want {
+			t.Errorf("%s: %d values, want %d", name, got, want)
+		}
 	}
 	_, notes = build(one(tags{"title": strings.Repeat("x", 5000)}), false)
 	if len(notes) != 1 || !strings.Contains(notes[0], "shortened") {

@@ -41,7 +41,10 @@ func genres(values []string) []string {
 			out = append(out, genreName(m[1]))
 			v = v[len(m[0]):]
 		}
-		out = append(out, genreName(strings.TrimPrefix(v, "((")))
+		if strings.HasPrefix(v, "((") { // a text that starts with a parenthesis
+			v = v[1:]
+		}
+		out = append(out, genreName(v))
 	}
 	return unique(out)
 }
