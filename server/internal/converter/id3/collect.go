@@ -351,7 +351,7 @@ func (c *collector) finish(language string) {
 		c.add(Frame{ID: "TLAN", Values: []string{cleanLanguage(language)}}, maxLine)
 	}
 	// Players show the year of TDRC.
-	if released, ok := c.frames[Frame{ID: "TDRL"}.key()]; ok && !c.has("TDRC") {
+	if released, ok := c.frames[Frame{ID: "TDRL"}.key()]; ok {
 		c.add(Frame{ID: "TDRC", Values: released.Values}, maxLine)
 	}
 }

@@ -171,11 +171,17 @@ func TestReadAndBuild(t *testing.T) {
 			[]string{"TIT2=T", "COMM:eng:=" + strings.Repeat("x", 251)},
 		},
 		{
+			"2.4 with sizes that could be those of 2.3", "mp3",
+			v2(4, 0, f24("TPE1", 0, "\x00"+strings.Repeat("x", 127)), f24("TALB", 0, "\x00"+strings.Repeat("y", 117)), "\x00\x00"),
+			[]string{"TPE1=" + strings.Repeat("x", 127), "TALB=" + strings.Repeat("y", 117)},
+		},
+		{"a text with a zero", "mp3", v2(4, 0, f24("COMM", 0, "\x03eng\x00a\x00b")), []string{"COMM:eng:=a"}},
+		{
 			"2.4 with its sizes", "mp3", v2(4, 0, f24("COMM", 0, "\x00eng\x00"+strings.Repeat("x", 251)), f24("TIT2", 0, "\x00T")),
 			[]string{"TIT2=T", "COMM:eng:=" + strings.Repeat("x", 251)},
 		},
 		{"a year, and a time without a day", "mp3", v2(3, 0, f23("TYER", 0, "\x001999"), f23("TIME", 0, "\x001530"), f23("TDAT", 0, "\x00x")), []string{"TDRC=1999"}},
-		{"several strings with one mark", "mp3", v2(4, 0, f24("TPE1", 0, "\x01\xFE\xFF"+utf16be("Ä\x00B"))), []string{"TPE1=Ä | B"}},
+		{"several strings with one mark", "mp3", v2(4, 0, f24("TPE1", 0, "\x01\xFE\xFF"+utf16be("Ä\x00Ж"))), []string{"TPE1=Ä | Ж"}},
 		{"an encoding that does not exist", "mp3", v2(3, 0, f23("TIT2", 0, "\x09T")), []string{"TIT2=T"}},
 		{"compressed 2.2", "mp3", v2(2, 0x40, f22("TT2", "\x00T")), nil},
 		{"frames that say nothing", "mp3", v2(4, 0, f24("TIT2", 0, ""), f24("TALB", 0, "\x03"), f24("COMM", 0, "\x03en"), f24("TIPL", 0, "\x03producer\x00"),

@@ -272,13 +272,9 @@ func (p *parser) text(f Frame) {
 
 // finish adds what several frames of an old tag say together.
 func (p *parser) finish() {
-	if p.year == "" {
-		return
+	if p.year != "" {
+		p.add(Frame{ID: "TDRC", Values: []string{p.year + p.day + p.minute}})
 	}
-	if p.day == "" {
-		p.minute = ""
-	}
-	p.add(Frame{ID: "TDRC", Values: []string{p.year + p.day + p.minute}})
 }
 
 // picture adds a picture. In 2.2, a format of three letters is in place of the media type.
@@ -297,7 +293,7 @@ func (p *parser) picture(b []byte) {
 	}
 	kind := PictureType(rest[0])
 	parts := cut(code, rest[1:])
-	if len(parts[1]) == 0 || len(parts[1]) > maxCover {
+	if len(parts[1]) == 0 {
 		return
 	}
 	p.tag.Pictures = append(p.tag.Pictures, Picture{Type: kind, Title: cleanLine(decode(code, parts[0])[0]), Data: parts[1]})
