@@ -9,11 +9,15 @@ import (
 	"github.com/soundextract/sx/server/mp3"
 )
 
+// seed returns the beginning of an MP3: the fuzzer spends its time on shortening
+// longer ones.
+func seed(b []byte) []byte { return b[:min(len(b), 600)] }
+
 // FuzzReader reads any bytes. The frames that it finds must be in them, and must
 // come out of a Layout as they went in.
 func FuzzReader(f *testing.F) {
 	for _, rec := range recordings {
-		f.Add(rec.frames(f), rec.setting.bitRate == 0)
+		f.Add(seed(rec.frames(f)), rec.setting.bitRate == 0)
 	}
 	f.Add([]byte("\xff\xfb\x90\x44"), true)
 	f.Fuzz(func(t *testing.T, b []byte, vbr bool) {
@@ -36,7 +40,8 @@ func FuzzReader(f *testing.F) {
 			if size > len(b) {
 				t.Fatalf("frames of %d bytes in %d", size, len(b))
 			}
-			if _, err := layout.Add(frame); err == nil {
+			if begin, err := layout.Add(frame); err == nil {
+				frame.Begin = begin
 				frames = append(frames, frame)
 			}
 		}
@@ -51,32 +56,37 @@ func FuzzReader(f *testing.F) {
 func FuzzLayout(f *testing.F) {
 	f.Add([]byte{0, 1, 2, 0xFF, 0xFE, 9, 0x80, 3}, byte(0), true)
 	f.Add(bytes.Repeat([]byte{0x10, 0}, 100), byte(1), false)
-	f.Add(bytes.Repeat([]byte{0xF1, 0xF3, 2}, 30), byte(2), true)
+	f.Add(bytes.Repeat([]byte{0xF1, 0xF3, 2}, 30), byte(4), true)
+	f.Add(bytes.Repeat([]byte{1, 0xF3, 2}, 30), byte(5), false)
+	f.Add(bytes.Repeat([]byte{1, 0xF3, 2}, 30), byte(6), true)
 	f.Fuzz(func(t *testing.T, sizes []byte, format byte, vbr bool) {
-		first := recordings[int(format)%len(recordings[:7])].parsed(t)[0]
-		if first.Version != mp3.MPEG1 || first.Channels != 2 {
-			t.Skip("withBits makes side information of stereo MPEG-1")
-		}
+		first := recordings[int(format)%7].parsed(t)[0] // the last one has none
 		var frames []*mp3.Frame
 		var out bytes.Buffer
 		layout := mp3.NewLayout(&out, vbr, "3.100")
 		for i := 0; i+1 < len(sizes); i += 2 {
 			frame := withBits(first, (int(sizes[i])<<8|int(sizes[i+1]))%16000)
 			before := layout.Clone(io.Discard)
-			if begin, err := layout.Add(frame); err == nil {
+			begin, err := layout.Add(frame)
+			if errors.Is(err, mp3.ErrPadding) {
+				frame.Padding ^= 1
+				frame.Head[2] ^= 2
+				begin, err = layout.Add(frame)
+			}
+			if err == nil {
 				frame.Begin = begin
 				frames = append(frames, frame)
 			} else if layout.Reservoir() != before.Reservoir() {
 				t.Fatalf("the reservoir changed from %d to %d bits: %v", before.Reservoir(), layout.Reservoir(), err)
 			}
-			if r := layout.Reservoir(); r < 0 || r > 8*511 || r%8 != 0 {
+			if r := layout.Reservoir(); r < 0 || r > 8*511 || r%8 != 0 || first.Version != mp3.MPEG1 && r > 8*255 {
 				t.Fatalf("a reservoir of %d bits", r)
 			}
 		}
 		if err := layout.Close(); err != nil {
 			t.Fatal(err)
 		}
-		checkFrames(t, out.Bytes(), frames, true)
+		checkFrames(t, out.Bytes(), frames, vbr)
 	})
 }
 
@@ -88,12 +98,7 @@ func checkFrames(t *testing.T, stream []byte, frames []*mp3.Frame, vbr bool) {
 		t.Fatalf("%d frames, want %d", len(got), len(frames))
 	}
 	for i, f := range frames {
-		if g := *got[i]; !vbr {
-			g.Begin = f.Begin
-			if !g.Same(f, false) {
-				t.Fatalf("frame %d: %+v, want %+v", i, g, f)
-			}
-		} else if !got[i].Same(f, true) {
+		if !got[i].Same(f, vbr) {
 			t.Fatalf("frame %d: %+v, want %+v", i, got[i], f)
 		}
 	}
@@ -103,8 +108,8 @@ func checkFrames(t *testing.T, stream []byte, frames []*mp3.Frame, vbr bool) {
 // bytes, in one piece and in two.
 func FuzzInfo(f *testing.F) {
 	for _, rec := range recordings {
-		f.Add(rec.file(f), 7, 44100, 2, 128)
-		f.Add(rec.frames(f), 400, rec.rate, rec.channels, rec.setting.bitRate)
+		f.Add(seed(rec.file(f)), 7, 44100, 2, 128)
+		f.Add(seed(rec.frames(f)), 400, rec.rate, rec.channels, rec.setting.bitRate)
 	}
 	f.Fuzz(func(t *testing.T, b []byte, cut, rate, channels, bitRate int) {
 		if tag, err := mp3.ReadInfo(b); err == nil && (tag.Length() < -1 || len(tag.TOC) != 0 && len(tag.TOC) != 100 || len(tag.Encoder) > 9) {

@@ -37,20 +37,30 @@ func parse(tb testing.TB, stream []byte) []*mp3.Frame {
 	}
 }
 
-// withBits returns a frame of stereo MPEG-1 like f, with other main data of the
-// given size in bits.
+// withBits returns a frame like f with other main data of the given size in bits,
+// which granules and channels have one after the other, or of the largest size if
+// that is smaller.
 func withBits(f *mp3.Frame, bits int) *mp3.Frame {
+	position, step, n := 8+f.Channels, 63, f.Channels // where part2_3_length is, and how often
+	switch {
+	case f.Version == mp3.MPEG1 && f.Channels == 2:
+		position, step, n = 20, 59, 4
+	case f.Version == mp3.MPEG1:
+		position, step, n = 18, 59, 2
+	}
+	const maxLength = 4095
+	bits = min(bits, n*maxLength)
 	g := *f
 	g.Bits = bits
 	g.Data = bytes.Repeat([]byte{0xC9}, (bits+7)/8)
 	if rest := bits % 8; rest > 0 {
 		g.Data[len(g.Data)-1] &= 0xFF << (8 - rest)
 	}
-	const maxLength = 4095
-	for part := range 4 {
+	for range n {
 		length := min(bits, maxLength)
 		bits -= length
-		setBits(g.Side[:], 20+59*part, 12, length)
+		setBits(g.Side[:], position, 12, length)
+		position += step
 	}
 	return &g
 }
@@ -115,7 +125,8 @@ func firstDifference(a, b []byte) int {
 	return -1
 }
 
-// withAllParts is withBits with main data in every granule and channel.
+// withAllParts is withBits with main data in every granule and channel of stereo
+// MPEG-1.
 func withAllParts(f *mp3.Frame, bits int) *mp3.Frame {
 	g := withBits(f, bits)
 	for part := range 4 {

@@ -78,7 +78,7 @@ func (l *Layout) Add(f *Frame) (begin int, err error) {
 	switch {
 	case !f.sameFormat(l.format):
 		return 0, fmt.Errorf("%w: its format differs from that of the frames before it", ErrFormat)
-	case len(f.Data) != (f.Bits+7)/8:
+	case f.Data == nil || len(f.Data) != (f.Bits+7)/8:
 		return 0, ErrNoData
 	case l.vbr:
 		index, fits := l.rules.bitRateIndex(f.Bits, l.reservoir)
