@@ -86,7 +86,7 @@ func (f *Frame) Same(g *Frame, vbr bool) bool {
 	} else if f.Begin != g.Begin {
 		return false
 	}
-	return f.Data != nil && g.Data != nil && f.Bits == g.Bits &&
+	return f.Data != nil && g.Data != nil &&
 		f.Head[0] == g.Head[0] && f.Head[1] == g.Head[1] && f.Head[2]&mask == g.Head[2]&mask && f.Head[3] == g.Head[3] &&
 		f.Side == g.Side && bytes.Equal(f.Data, g.Data)
 }

@@ -21,6 +21,9 @@ func FuzzReader(f *testing.F) {
 	}
 	f.Add([]byte("\xff\xfb\x90\x44"), true)
 	f.Fuzz(func(t *testing.T, b []byte, vbr bool) {
+		if v, err := mp3.StuffingVersion(bytes.NewReader(b)); (v == "") != (err != nil) || len(v) > 32 {
+			t.Fatalf("LAME's version: %q, %v", v, err)
+		}
 		var frames []*mp3.Frame
 		var out bytes.Buffer
 		r, layout := mp3.NewReader(bytes.NewReader(b)), mp3.NewLayout(&out, vbr, recordedVersion)

@@ -152,6 +152,9 @@ func TestReadInfo(t *testing.T) {
 	if _, err := mp3.ReadInfo(recordings[0].frames(t)); !errors.Is(err, mp3.ErrNoInfo) {
 		t.Errorf("a frame with sound: %v", err)
 	}
+	if _, err := mp3.ReadInfo(recordings[0].file(t)[:36+7]); !errors.Is(err, mp3.ErrNoInfo) {
+		t.Errorf("cut inside the flags: %v", err)
+	}
 	if _, err := mp3.ReadInfo([]byte("ID3\x04\x00")); !errors.Is(err, mp3.ErrNoHeader) {
 		t.Errorf("an ID3 tag: %v", err)
 	}
@@ -169,14 +172,15 @@ func TestReadInfoFields(t *testing.T) {
 		want    mp3.InfoTag
 		samples int64
 	}{
-		"no fields":       {[][]byte{number(0)}, mp3.InfoTag{Frames: -1, Bytes: -1}, -1},
-		"frames":          {[][]byte{number(1), number(9)}, mp3.InfoTag{Frames: 9, Bytes: -1}, 9 * 1152},
-		"bytes":           {[][]byte{number(2), number(3e9)}, mp3.InfoTag{Frames: -1, Bytes: 3e9}, -1},
-		"TOC":             {[][]byte{number(4), toc}, mp3.InfoTag{Frames: -1, Bytes: -1, TOC: toc}, -1},
-		"LAME's tag":      {[][]byte{number(9), number(9), number(50), lame}, mp3.InfoTag{Frames: 9, Bytes: -1, Encoder: "LAME3.100", Delay: 576, Padding: 0x456}, 9*1152 - 576 - 0x456},
-		"too few frames":  {[][]byte{number(1), number(1), lame}, mp3.InfoTag{Frames: 1, Bytes: -1, Encoder: "LAME3.100", Delay: 576, Padding: 0x456}, 0},
-		"another's tag":   {[][]byte{number(1), number(9), other}, mp3.InfoTag{Frames: 9, Bytes: -1}, 9 * 1152},
-		"cut after flags": {[][]byte{number(15)}, mp3.InfoTag{Frames: -1, Bytes: -1}, -1},
+		"no fields":         {[][]byte{number(0)}, mp3.InfoTag{Frames: -1, Bytes: -1}, -1},
+		"frames":            {[][]byte{number(1), number(9)}, mp3.InfoTag{Frames: 9, Bytes: -1}, 9 * 1152},
+		"bytes":             {[][]byte{number(2), number(3e9)}, mp3.InfoTag{Frames: -1, Bytes: 3e9}, -1},
+		"TOC":               {[][]byte{number(4), toc}, mp3.InfoTag{Frames: -1, Bytes: -1, TOC: toc}, -1},
+		"LAME's tag":        {[][]byte{number(9), number(9), number(50), lame}, mp3.InfoTag{Frames: 9, Bytes: -1, Encoder: "LAME3.100", Delay: 576, Padding: 0x456}, 9*1152 - 576 - 0x456},
+		"too few frames":    {[][]byte{number(1), number(1), lame}, mp3.InfoTag{Frames: 1, Bytes: -1, Encoder: "LAME3.100", Delay: 576, Padding: 0x456}, 0},
+		"another's tag":     {[][]byte{number(1), number(9), other}, mp3.InfoTag{Frames: 9, Bytes: -1}, 9 * 1152},
+		"in the next frame": {[][]byte{number(7), number(9), number(50), toc}, mp3.InfoTag{Frames: 9, Bytes: 50}, 9 * 1152},
+		"cut after flags":   {[][]byte{number(15)}, mp3.InfoTag{Frames: -1, Bytes: -1}, -1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			frame := make([]byte, 417)
@@ -185,8 +189,11 @@ func TestReadInfoFields(t *testing.T) {
 			for _, f := range c.fields {
 				n += copy(frame[n:], f)
 			}
-			if name == "cut after flags" {
+			switch name {
+			case "cut after flags":
 				frame = frame[:n]
+			case "in the next frame":
+				frame[2] = 0x10 // 104 bytes
 			}
 			tag, err := mp3.ReadInfo(frame)
 			if err != nil {

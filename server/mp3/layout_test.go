@@ -3,6 +3,7 @@ package mp3_test
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"testing"
 
@@ -126,11 +127,88 @@ func TestAddErrors(t *testing.T) {
 	}
 	vbr := mp3.NewLayout(io.Discard, true, recordedVersion)
 	f := recordings[0].parsed(t)[0]
-	if _, err := vbr.Add(withBits(f, 8000)); err != nil { // at 320 kbit/s
-		t.Errorf("8000 bits in VBR: %v", err)
+	if _, err := vbr.Add(withBits(f, 8065)); !errors.Is(err, mp3.ErrTooLarge) { // 1044 bytes at 320 kbit/s, without 36
+		t.Errorf("8065 bits in VBR: %v", err)
 	}
-	if _, err := vbr.Add(withBits(f, 15000)); !errors.Is(err, mp3.ErrTooLarge) {
-		t.Errorf("15000 bits in VBR: %v", err)
+	if _, err := vbr.Add(withBits(f, 8064)); err != nil {
+		t.Errorf("8064 bits in VBR: %v", err)
+	}
+}
+
+// TestBitRate has the first frame of a VBR stream: its bit rate is the highest that
+// leaves no more than 4088 bits unused, and it has no padding.
+func TestBitRate(t *testing.T) {
+	f := recordings[0].parsed(t)[0] // 44.1 kHz, stereo
+	f.Padding, f.Head[2] = 1, f.Head[2]|2
+	for bits, want := range map[int]int{
+		0:    32,
+		1:    160, // 3888 bits, and 4720 at 192 kbit/s
+		631:  160,
+		632:  192,
+		3975: 256,
+		3976: 320, // 8064 bits
+		8064: 320,
+	} {
+		var out bytes.Buffer
+		layout := mp3.NewLayout(&out, true, recordedVersion)
+		if _, err := layout.Add(withBits(f, bits)); err != nil {
+			t.Fatal(err)
+		}
+		if err := layout.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if g := parse(t, out.Bytes())[0]; g.BitRate != want || g.Padding != 0 {
+			t.Errorf("%d bits: %d kbit/s, padding %d, want %d", bits, g.BitRate, g.Padding, want)
+		}
+	}
+}
+
+// TestStuffing has the first frame of a CBR stream at 320 kbit/s and 48 kHz, whose
+// 7392 bits may leave 4088 for later: the rest after the main data is stuffing, of
+// any size.
+func TestStuffing(t *testing.T) {
+	f := recordings[3].parsed(t)[0]
+	const version = "3.100.7 (beta 12)"
+	for n := range 300 {
+		want, phase := "", 0
+		add := func(text string) {
+			for _, c := range []byte(text) {
+				if n-len(want) >= 8 {
+					want += fmt.Sprintf("%08b", c)
+				}
+			}
+		}
+		add("LAME")
+		if n-len(want) >= 32 {
+			add(version)
+		}
+		for len(want) < n {
+			want += fmt.Sprint(phase)
+			phase ^= 1
+		}
+		const offset = 36 * 8
+		bits := 7392 - 4088 - n
+		var out bytes.Buffer
+		layout := mp3.NewLayout(&out, false, version)
+		if _, err := layout.Add(withBits(f, bits)); err != nil {
+			t.Fatal(err)
+		}
+		if err := layout.Close(); err != nil {
+			t.Fatal(err)
+		}
+		got := ""
+		for i := offset + bits; i < offset+bits+n; i++ {
+			got += fmt.Sprint(out.Bytes()[i/8] >> (7 - i%8) & 1)
+		}
+		if got != want {
+			t.Fatalf("%d bits: %s, want %s", n, got, want)
+		}
+		// What Close fills continues the phase.
+		const left = 4088
+		after := (left - 8*len("LAME"+version) - 1) % 2 // how often the last bit was inverted
+		if last := out.Bytes()[out.Len()-1] & 1; int(last) != phase^after {
+			t.Fatalf("%d bits: the stream ends with %d", n, last)
+		}
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"runtime"
 	"testing"
 	"testing/iotest"
 
@@ -80,6 +81,60 @@ func TestReaderCut(t *testing.T) {
 		if unknown == 0 {
 			t.Errorf("%v: all main data is known", rec)
 		}
+	}
+}
+
+// TestReaderMainDataEnd has frames whose main data fills them, and one bit more.
+func TestReaderMainDataEnd(t *testing.T) {
+	f := recordings[3].parsed(t)[0]
+	space := 8 * (f.Size() - 4 - f.SideInfoSize())
+	for bits, want := range map[int]error{space: nil, space + 1: mp3.ErrFormat} {
+		g := withBits(f, bits)
+		stream := append(append(g.Head[:], g.Side[:]...), make([]byte, space/8)...)
+		if _, err := mp3.NewReader(bytes.NewReader(stream)).Next(); !errors.Is(err, want) {
+			t.Errorf("%d bits: %v, want %v", bits, err, want)
+		}
+	}
+}
+
+// TestMemory takes an hour apart and lays it out again: nothing of it stays in
+// memory.
+func TestMemory(t *testing.T) {
+	rec := recordings[2]
+	info := newInfo(t, rec)
+	layout := mp3.NewLayout(info, false, recordedVersion)
+	frames := len(rec.parsed(t))
+	r := mp3.NewReader(&repeated{stream: rec.frames(t), times: 3600 * rec.rate / 1152 / frames})
+	heap := func() int64 {
+		runtime.GC()
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return int64(m.HeapAlloc)
+	}
+	before := int64(0)
+	for i := 0; ; i++ {
+		f, err := r.Next()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := layout.Add(f); err != nil {
+			t.Fatal(err)
+		}
+		if i == 10*frames {
+			before = heap()
+		}
+	}
+	if grown := heap() - before; grown > 64<<10 {
+		t.Errorf("%d bytes more after an hour", grown)
+	}
+	if err := layout.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if info.Frames() < 120_000 {
+		t.Errorf("%d frames", info.Frames())
 	}
 }
 

@@ -88,6 +88,15 @@ func TestStuffingVersion(t *testing.T) {
 	if got, err := mp3.StuffingVersion(bytes.NewReader(empty.frames(t))); !errors.Is(err, mp3.ErrNoVersion) {
 		t.Errorf("%v: %q, %v, want %v", empty, got, err, mp3.ErrNoVersion)
 	}
+	// Of a stream without its beginning, main data is not known, nor where it ends.
+	stream := recordings[0].frames(t)
+	cut := stream[recordings[0].parsed(t)[0].Size():]
+	if got, err := mp3.StuffingVersion(bytes.NewReader(cut)); err == nil && got != recordedVersion {
+		t.Errorf("%v without its first frame: %q, %v", recordings[0], got, err)
+	}
+	if _, err := mp3.StuffingVersion(bytes.NewReader([]byte("no MP3"))); !errors.Is(err, mp3.ErrNoHeader) {
+		t.Errorf("no MP3: %v", err)
+	}
 	for _, version := range []string{"3.99.5", "3.101 (beta 2)"} {
 		var out bytes.Buffer
 		layout := mp3.NewLayout(&out, false, version)
