@@ -102,7 +102,7 @@ func runScripts(t *testing.T, dir string, server func(*testscript.TestScript, bo
 			"sha256sum": sha256sum,
 			"killsxd":   killsxd,
 			"receiver":  startReceiver,
-			"posted":    posted,
+			"webhooks":  webhooks,
 		},
 	})
 }

@@ -15,8 +15,8 @@ import (
 
 // receiver receives the webhook requests of one script.
 type receiver struct {
-	mu    sync.Mutex
-	posts []received
+	mu     sync.Mutex
+	events []received
 }
 
 // receiverKey is the key of the script's receiver in its values.
@@ -44,7 +44,7 @@ func (r *receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.posts = append(r.posts, received{req.Header.Get("webhook-id"), req.Header.Get("webhook-signature"), body})
+	r.events = append(r.events, received{req.Header.Get("webhook-id"), req.Header.Get("webhook-signature"), body})
 }
 
 // startReceiver starts the receiver and puts its URL into $HOOK.
@@ -57,11 +57,11 @@ func startReceiver(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Setenv("HOOK", server.URL+"/hook")
 }
 
-// posted waits until NUMBER events were posted, and writes them to a file as a JSON
-// array: posted NUMBER FILE.
-func posted(ts *testscript.TestScript, neg bool, args []string) {
+// webhooks waits until NUMBER events were received, and writes them to a file as a JSON
+// array: webhooks NUMBER FILE.
+func webhooks(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 2 {
-		ts.Fatalf("usage: posted NUMBER FILE")
+		ts.Fatalf("usage: webhooks NUMBER FILE")
 	}
 	r := receiverOf(ts)
 	want, err := strconv.Atoi(args[0])
@@ -70,21 +70,21 @@ func posted(ts *testscript.TestScript, neg bool, args []string) {
 	defer tick.Stop()
 	for {
 		r.mu.Lock()
-		raw, err := json.Marshal(r.posts)
-		n := len(r.posts)
+		raw, err := json.Marshal(r.events)
+		n := len(r.events)
 		r.mu.Unlock()
 		ts.Check(err)
 		if n >= want {
 			ts.Check(os.WriteFile(ts.MkAbs(args[1]), raw, 0o600))
 			if n > want {
-				ts.Fatalf("%d events were posted, want %d", n, want)
+				ts.Fatalf("%d events were received, want %d", n, want)
 			}
 			return
 		}
 		select {
 		case <-tick.C:
 		case <-enough:
-			ts.Fatalf("%d events were posted, want %d", n, want)
+			ts.Fatalf("%d events were received, want %d", n, want)
 		}
 	}
 }

@@ -40,15 +40,15 @@ func (b *batch) checkOutcome(fault string, want map[string]string) map[string]st
 		}
 		expirations += j.LeaseExpirations
 	}
-	jobs, notifications, posts := b.webhook.count()
+	jobs, notifications, requests := b.webhook.count()
 	before := mongodb.Orphans(t, b.stack.Database)
 	b.sweep()
 	after := mongodb.Orphans(t, b.stack.Database)
 	tracks, videos := b.count("tracks.files"), b.count("videos.files")
 
 	testkit.Report(t, "fault: %s%s: %d jobs done of %d, %d leases expired, %d tracks, %d digests as without faults, "+
-		"%d jobs notified by %d notifications in %d posts, %d orphan chunks and %d after a sweep",
-		fault, b.statesAtFault, done, videoCount, expirations, tracks, matching, jobs, notifications, posts, before, after)
+		"%d jobs notified by %d notifications in %d requests, %d orphan chunks and %d after a sweep",
+		fault, b.statesAtFault, done, videoCount, expirations, tracks, matching, jobs, notifications, requests, before, after)
 	if done != videoCount || len(all) != videoCount {
 		t.Errorf("%d jobs of %d are done, want %d", done, len(all), videoCount)
 	}
@@ -58,8 +58,8 @@ func (b *batch) checkOutcome(fault string, want map[string]string) map[string]st
 	if len(got) != videoCount || want != nil && !maps.Equal(got, want) {
 		t.Errorf("the digests are\n%v, want\n%v", got, want)
 	}
-	if jobs != videoCount || notifications != videoCount || posts != videoCount && !b.repeats {
-		t.Errorf("%d notifications in %d posts for %d jobs, want one for each of %d", notifications, posts, jobs, videoCount)
+	if jobs != videoCount || notifications != videoCount || requests != videoCount && !b.repeats {
+		t.Errorf("%d notifications in %d requests for %d jobs, want one for each of %d", notifications, requests, jobs, videoCount)
 	}
 	if after != 0 {
 		t.Errorf("%d orphan chunks are left after the sweep", after)

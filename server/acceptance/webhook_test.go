@@ -10,7 +10,7 @@ import (
 	"github.com/soundextract/sx/server/api"
 )
 
-// notifications records the posts to the users' webhook.
+// notifications records the requests to the users' webhook.
 type notifications struct {
 	t   *testing.T
 	url string
@@ -43,8 +43,8 @@ func (n *notifications) ServeHTTP(_ http.ResponseWriter, r *http.Request) {
 	n.all++
 }
 
-// count returns the numbers of notified jobs, distinct notifications and posts.
-func (n *notifications) count() (jobs, notifications, posts int) {
+// count returns the numbers of notified jobs, distinct notifications and requests.
+func (n *notifications) count() (jobs, notifications, requests int) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	return len(n.jobs), len(n.ids), n.all

@@ -15,7 +15,7 @@ type Layout struct {
 	vbr     bool
 	version string
 
-	begun     bool   // a frame was added
+	started   bool   // a frame was added
 	format    Header // of the first frame
 	rules     rules
 	reservoir int  // bits
@@ -69,7 +69,7 @@ func (l *Layout) Add(f *Frame) (begin int, err error) {
 	if l.err != nil {
 		return 0, l.err
 	}
-	if !l.begun {
+	if !l.started {
 		l.format, l.rules = f.Header, newRules(f.Header)
 	}
 	size := 8 * f.Size()
@@ -100,7 +100,7 @@ func (l *Layout) Add(f *Frame) (begin int, err error) {
 	stuffing += max(after-stuffing-l.rules.reservoirLimit(size), 0)
 	before := min(l.reservoir, stuffing) / 8 * 8
 	begin = (l.reservoir - before) / 8
-	l.begun, l.reservoir, l.lag = true, after-stuffing, lag
+	l.started, l.reservoir, l.lag = true, after-stuffing, lag
 
 	l.append(head, f.Side, begin, size/8)
 	l.stuff(bits{}, before)

@@ -12,7 +12,7 @@ import (
 	"github.com/soundextract/sx/server/mp3"
 )
 
-var update = flag.Bool("update", false, "encode the MP3s in testdata anew, with ffmpeg")
+var update = flag.Bool("update", false, "encode the MP3s in testdata again, with ffmpeg")
 
 // recording is an MP3 in testdata, as ffmpeg 5.1 and LAME 3.100 encoded it.
 type recording struct {

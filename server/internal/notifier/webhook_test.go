@@ -266,7 +266,7 @@ func TestHangingReceiver(t *testing.T) {
 	}
 	// Two at a time, each with a timeout of 20 s.
 	if n, most := len(slow.requests), 2+2*int(time.Since(start)/(20*time.Second)); n == 0 || n > most {
-		t.Errorf("%d posts to the receiver that hangs, want 1 to %d", n, most)
+		t.Errorf("%d requests to the receiver that hangs, want 1 to %d", n, most)
 	}
 	close(release)
 	for range jobs {

@@ -59,7 +59,7 @@ func newWebhookSender(networks []netip.Prefix, roots *x509.CertPool) *webhookSen
 	}
 }
 
-// sendWebhook posts the delivery to its webhook.
+// sendWebhook sends the delivery to its webhook.
 func (s *Service) sendWebhook(ctx context.Context, settings sx.NotificationSettings, d sx.Delivery) result {
 	hook := findWebhook(settings, d.WebhookID)
 	switch {
