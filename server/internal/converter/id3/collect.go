@@ -3,7 +3,6 @@ package id3
 import (
 	"cmp"
 	"maps"
-	"regexp"
 	"slices"
 	"strings"
 )
@@ -36,25 +35,25 @@ type collector struct {
 	src     Source
 	keepAll bool
 	frames  map[string]Frame // by key
-	settled map[string]bool  // what the source's own tag says, by subject
+	fromOwn map[string]bool  // the subjects of the source's own tag
 	cut     bool             // a value was shortened
 }
 
 func newCollector(src Source, keepAll bool) *collector {
-	return &collector{src: src, keepAll: keepAll, frames: map[string]Frame{}, settled: map[string]bool{}}
+	return &collector{src: src, keepAll: keepAll, frames: map[string]Frame{}, fromOwn: map[string]bool{}}
 }
 
 // sorted returns the frames in the order of the tag.
 func (c *collector) sorted() []Frame {
 	frames := slices.Collect(maps.Values(c.frames))
-	place := func(f Frame) int {
+	order := func(f Frame) int {
 		if i, ok := position[f.ID]; ok {
 			return i
 		}
 		return len(rules) + len(position)
 	}
 	slices.SortFunc(frames, func(a, b Frame) int {
-		return cmp.Or(cmp.Compare(place(a), place(b)), cmp.Compare(a.key(), b.key()))
+		return cmp.Or(cmp.Compare(order(a), order(b)), cmp.Compare(a.key(), b.key()))
 	})
 	return frames
 }
@@ -180,64 +179,6 @@ func (c *collector) credit(involvement string, names []string) bool {
 	return true
 }
 
-// own adds the frames of the source's own tag.
-func (c *collector) own(t Tag) {
-	for _, f := range t.Frames {
-		c.ownFrame(f)
-	}
-	for _, f := range c.frames {
-		c.settled[f.subject()] = true
-	}
-}
-
-func (c *collector) ownFrame(f Frame) {
-	f.Description = cleanLine(f.Description)
-	r := frameOf[f.ID]
-	switch {
-	case f.ID == "PCST":
-		c.set(r, "", []string{"1"}, "")
-	case r != nil && len(f.Values) > 0:
-		c.set(r, "", f.Values, "")
-	case f.ID == "TXXX" && len(f.Values) > 0:
-		r := frameOf[f.Description] // as ffmpeg writes the frames that it does not know
-		if r == nil {
-			r = ruleOf[normalize(f.Description)]
-		}
-		if r != nil {
-			c.set(r, "", f.Values, "")
-		} else {
-			c.other(f.Description, f.Values)
-		}
-	case (f.ID == "COMM" || f.ID == "USLT") && len(f.Values) > 0:
-		if strings.HasPrefix(f.Description, "iTun") {
-			c.other(f.Description, f.Values)
-			return
-		}
-		f.Language, f.Values = cleanLanguage(f.Language), each(f.Values, cleanText)
-		c.add(f, maxText)
-	case f.ID == "WXXX" && len(f.Values) > 0:
-		f.Values = each(f.Values, cleanLink)[:1]
-		c.add(f, maxLine)
-	case f.ID == "TIPL", f.ID == "TMCL":
-		// The values are pairs, so that none may be left out alone.
-		f.Values = each(f.Values[:min(len(f.Values), maxValues)&^1], cleanLine)
-		if !slices.Contains(f.Values, "") {
-			c.add(f, maxLine)
-		}
-	case f.ID == "UFID" && f.Description == musicBrainz:
-		c.add(f, maxLine)
-	case c.keepAll && len(f.Data) > 0 && len(f.Data) <= maxText && !outdated[f.ID]:
-		f.Values = nil
-		c.add(f, maxLine)
-	case c.keepAll && len(f.Values) > 0 && !outdated[f.ID]:
-		f.Values = each(f.Values, cleanLine)
-		if f.ID[0] == 'W' {
-			f.Values = each(f.Values, cleanLink)[:1]
-		}
-		c.add(f, maxLine)
-	}
-}
-
 // other adds a tag that is not on the list, if all tags are kept.
 func (c *collector) other(name string, values []string) {
 	name = cleanLine(name)
@@ -245,104 +186,6 @@ func (c *collector) other(name string, values []string) {
 		return
 	}
 	c.add(Frame{ID: "TXXX", Description: name, Values: each(values, cleanText)}, maxText)
-}
-
-// reportedTag is a tag in ffprobe's report.
-type reportedTag struct {
-	name     string // as reported
-	language string // of names such as title-eng
-	value    string
-}
-
-var (
-	suffixed    = regexp.MustCompile(`^(.+)-([a-z]{3})$`)
-	frameNames  = regexp.MustCompile(`^[TW][A-Z0-9]{3}$`) // ffprobe reports frames that it does not know by their IDs
-	privateName = regexp.MustCompile(`^id3v2_priv\.`)
-)
-
-// onlyID3 are the demuxers whose formats have no tags but ID3, on which ffprobe's report
-// can say nothing that Read did not find.
-var onlyID3 = map[string]bool{"aac": true, "ac3": true, "dsf": true, "dts": true, "eac3": true, "mp3": true}
-
-// reported adds the tags of ffprobe's report.
-func (c *collector) reported(maps []map[string]string) {
-	if onlyID3[c.src.Demuxer] && len(c.src.Own.Frames) > 0 {
-		return
-	}
-	byName := map[string][]reportedTag{} // by normalized name
-	var rest []reportedTag
-	for _, m := range maps {
-		for _, name := range sortedKeys(m) {
-			t := reportedTag{name: name, value: m[name]}
-			key := normalize(name)
-			if parts := suffixed.FindStringSubmatch(name); parts != nil && ruleOf[key] == nil && ruleOf[normalize(parts[1])] != nil {
-				key, t.language = normalize(parts[1]), parts[2]
-			}
-			switch {
-			case frameNames.MatchString(name) && frameOf[name] != nil:
-				key = frameOf[name].names[0]
-				byName[key] = append(byName[key], t)
-			case ruleOf[key] != nil || isTotal[key]:
-				byName[key] = append(byName[key], t)
-			default:
-				rest = append(rest, t)
-			}
-		}
-	}
-	for i := range rules {
-		c.apply(&rules[i], byName)
-	}
-	for _, t := range rest {
-		if !privateName.MatchString(t.name) {
-			c.other(t.name, []string{t.value})
-		}
-	}
-}
-
-// apply applies one rule to the reported tags. What a synonym adds is kept under its
-// own name.
-func (c *collector) apply(r *rule, byName map[string][]reportedTag) {
-	if c.settled[r.frame().subject()] {
-		return
-	}
-	total := ""
-	for _, name := range r.totals {
-		for _, t := range byName[name] {
-			total = cmp.Or(total, t.value)
-		}
-	}
-	for _, name := range r.names {
-		tags := byName[name]
-		slices.SortStableFunc(tags, func(a, b reportedTag) int {
-			plainFirst := cmp.Compare(b2i(a.language != ""), b2i(b.language != ""))
-			if r.kind == comment || r.kind == lyrics {
-				return -plainFirst // the frames have a language, and the tags with one say more
-			}
-			return plainFirst
-		})
-		for i, t := range tags {
-			if c.set(r, t.language, c.split(r, t.value), total) || i > 0 {
-				continue
-			}
-			switch r.kind {
-			case line, list, genre, link, user:
-				c.add(Frame{ID: "TXXX", Description: strings.ToUpper(name), Values: []string{cleanLine(t.value)}}, maxLine)
-			}
-		}
-	}
-}
-
-// split returns the values in a reported value. Of Vorbis comments with the same name,
-// ffmpeg makes one value, separated by semicolons.
-func (c *collector) split(r *rule, value string) []string {
-	if r.kind == date {
-		value = cleanDay(value)
-	}
-	several := r.kind == list || r.kind == genre || r.kind == role || r.id == "ARTISTS"
-	if several && (c.src.Demuxer == "ogg" || c.src.Demuxer == "flac") {
-		return strings.Split(value, ";")
-	}
-	return []string{value}
 }
 
 // finish completes the frames by what follows from others.
@@ -353,17 +196,6 @@ func (c *collector) finish(language string) {
 	// Players show the year of TDRC.
 	if released, ok := c.frames[Frame{ID: "TDRL"}.key()]; ok {
 		c.add(Frame{ID: "TDRC", Values: released.Values}, maxLine)
-	}
-}
-
-// isTotal has the names of all totals.
-var isTotal = map[string]bool{}
-
-func init() {
-	for _, r := range rules {
-		for _, name := range r.totals {
-			isTotal[name] = true
-		}
 	}
 }
 

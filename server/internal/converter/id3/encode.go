@@ -19,17 +19,22 @@ const (
 // it knows; the order of the frames, which it would change from run to run, links and
 // tables of contents are ours (docs/decisions/0019-id3v24.md).
 type writer struct {
-	bytes.Buffer // frames
+	bytes.Buffer
+}
+
+func newWriter() *writer {
+	w := &writer{}
+	w.WriteString("ID3\x04\x00\x00\x00\x00\x00\x00")
+	return w
 }
 
 // tag returns the complete tag, or nil if it has no frames.
 func (w *writer) tag() []byte {
-	if w.Len() == 0 {
+	if w.Len() == tagHeader {
 		return nil
 	}
-	header := []byte{'I', 'D', '3', 4, 0, 0, 0, 0, 0, 0}
-	putSize(header[6:], w.Len())
-	return append(header, w.Bytes()...)
+	putSize(w.Bytes()[6:], w.Len()-tagHeader)
+	return w.Bytes()
 }
 
 // putSize writes a number of bytes below 2^28 into four bytes, whose highest bits are 0
@@ -107,6 +112,7 @@ func encoding(s string) id3v2.Encoding {
 const frontCover = 3 // picture type (frames, section 4.14)
 
 func (w *writer) cover(picture []byte, mime string) {
+	w.Grow(len(picture) + maxName) // in one step, since it can be large
 	w.put("APIC", id3v2.PictureFrame{
 		Encoding: id3v2.EncodingISO, MimeType: mime, PictureType: frontCover, Picture: picture,
 	})

@@ -70,7 +70,7 @@ func Build(src Source, keepAll bool) (tag []byte, warnings []sx.Warning) {
 		warnings = append(warnings, warning("some tags are very long and were shortened"))
 	}
 
-	w := &writer{}
+	w := newWriter()
 	left := maxTexts
 	for i, f := range c.sorted() {
 		if size := w.size(f); i >= maxFrames || size > left {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"unicode/utf8"
 )
 
 // Tag is what a source says about itself in ID3.
@@ -147,7 +148,7 @@ func (f *file) version1(t *Tag) (end int64) {
 	}
 	text := func(from, to int) string {
 		s, _, _ := bytes.Cut(b[from:to], []byte{0})
-		return toUTF8(string(s))
+		return toUTF8(trimPart(string(s)))
 	}
 	add("TIT2", text(3, 33))
 	add("TPE1", text(33, 63))
@@ -161,4 +162,16 @@ func (f *file) version1(t *Tag) (end int64) {
 		add("TCON", genreNames[b[127]])
 	}
 	return f.size - 128
+}
+
+// trimPart removes the part of a UTF-8 character at the end of s, where a field of
+// version 1 was cut, if the rest shows that s is UTF-8.
+func trimPart(s string) string {
+	for n := 1; n < utf8.UTFMax && n < len(s); n++ {
+		rest := s[:len(s)-n]
+		if !utf8.ValidString(s) && utf8.ValidString(rest) && utf8.RuneCountInString(rest) < len(rest) {
+			return rest
+		}
+	}
+	return s
 }

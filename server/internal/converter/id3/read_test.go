@@ -113,6 +113,11 @@ func TestReadAndBuild(t *testing.T) {
 		}},
 		{"1 in Windows-1252", "mp3", audio + v1("5 \x80 \x96 caf\xe9", "", "", "", "", 0, 255), []string{"TIT2=5 € – café"}},
 		{"1 in UTF-8", "mp3", audio + v1("Größe", "漢字", "", "", "", 0, 255), []string{"TIT2=Größe", "TPE1=漢字"}},
+		{"1 repeats the start of a comment in 2", "mp3", v2(4, 0, f24("COMM", 0, "\x00eng\x00a comment that is longer than 28 bytes")) + audio +
+			v1("", "", "", "", "a comment that is longer than", 0, 255), []string{"COMM:eng:=a comment that is longer than 28 bytes"}},
+		{"1 in UTF-8 that is cut", "mp3", audio + v1("Ä23456789012345678901234567漢", "Ã 345678901234567890123456789\xe9", "12345678901234567890123456789\xe9", "", "", 0, 255), []string{
+			"TIT2=Ä23456789012345678901234567", "TPE1=Ã 345678901234567890123456789", "TALB=12345678901234567890123456789é",
+		}},
 		{"1.0, whose comment fills the place of the track", "mp3", audio + strings.Replace(v1("T", "", "", "", "", 0, 255), strings.Repeat("\x00", 30)+"\xFF", "123456789012345678901234567890\xFF", 1), []string{
 			"TIT2=T", "COMM:XXX:=123456789012345678901234567890",
 		}},
