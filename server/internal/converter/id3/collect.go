@@ -27,7 +27,11 @@ func (f Frame) subject() string {
 
 // key is what at most one frame of a tag may have.
 func (f Frame) key() string {
-	return f.ID + "\x00" + f.Language + "\x00" + strings.ToLower(f.Description)
+	key := f.ID + "\x00" + f.Language + "\x00" + strings.ToLower(f.Description)
+	if f.Description == "" {
+		key += "\x00" + string(f.Data) // such as PRIV, of which a tag may have several
+	}
+	return key
 }
 
 // collector collects the frames of a tag. The first frame of a kind wins.

@@ -58,9 +58,8 @@ const (
 const MaxSize = 24 << 20
 
 // Build returns the complete tag, or nil if there is nothing to say, and warnings about
-// what could not be kept. With keepAll, the tag also
-// contains what is not on the list of tags to keep, except what would make a player
-// play the MP3 wrongly.
+// what could not be kept. With keepAll, the tag also contains what is not on the list of
+// tags to keep, except what would make a player play the MP3 wrongly.
 func Build(src Source, keepAll bool) (tag []byte, warnings []sx.Warning) {
 	c := newCollector(src, keepAll)
 	c.own(src.Own)
@@ -71,15 +70,17 @@ func Build(src Source, keepAll bool) (tag []byte, warnings []sx.Warning) {
 	}
 
 	w := newWriter()
-	left := maxTexts
-	for i, f := range c.sorted() {
-		if size := w.size(f); i >= maxFrames || size > left {
-			warnings = append(warnings, warning("there are too many tags; some were left out"))
-			break
-		} else {
+	written, left := 0, maxTexts
+	frames := c.sorted()
+	for _, f := range frames {
+		if size := w.size(f); written < maxFrames && size <= left {
+			w.frame(f)
+			written++
 			left -= size
 		}
-		w.frame(f)
+	}
+	if written < len(frames) {
+		warnings = append(warnings, warning("there are too many tags; %d of %d were left out", len(frames)-written, len(frames)))
 	}
 
 	chapters, about := arrange(src.Chapters, src.Duration)

@@ -128,8 +128,8 @@ func TestReadAndBuild(t *testing.T) {
 			f22("COM", "\x00eng\x00c"), f22("ULT", "\x00deu\x00l"), f22("TXX", "\x00BARCODE\x00123"), f22("TCO", "\x00(17)"), f22("TCP", "\x001"),
 			f22("WAS", "http://example.org/"), f22("PIC", "\x00PNG\x03\x00xyz"), f22("ZZZ", "?"),
 		), []string{
-			"TIT2=Ä", "TPE1=Anna", "TDRC=2001-12-31", "TCON=Rock", "TCMP=1", "WOAS=http://example.org/", "TXXX:BARCODE=123",
-			"COMM:eng:=c", "USLT:deu:=l",
+			"TIT2=Ä", "TPE1=Anna", "TDRC=2001-12-31", "TCON=Rock", "TCMP=1", "WOAS=http://example.org/",
+			"COMM:eng:=c", "USLT:deu:=l", "TXXX:BARCODE=123",
 		}},
 		{"2.3", "mp3", v2(
 			3, 0, f23("TIT2", 0, "\x01"+utf16le("T")+"\x00\x00"+utf16le("after the end")), f23("TPE1", 0, "\x00AC/DC"), f23("TYER", 0, "\x002001"),
@@ -228,7 +228,7 @@ func TestReadAndBuild(t *testing.T) {
 func TestKeepAllFrames(t *testing.T) {
 	t.Parallel()
 	file := v2(
-		3, 0, f23("TIT2", 0, "\x00T"), f23("PRIV", 0, "owner\x00data"), f23("TENC", 0, "\x00E"), f23("TXXX", 0, "\x00location\x00+48"),
+		3, 0, f23("TIT2", 0, "\x00T"), f23("PRIV", 0, "owner\x00data"), f23("PRIV", 0, "owner\x00more"), f23("TENC", 0, "\x00E"), f23("TXXX", 0, "\x00location\x00+48"),
 		f23("TLEN", 0, "\x001000"), f23("WPAY", 0, "https://example.org/"), f23("COMM", 0, "\x00engiTunSMPB\x00 0"), f23("SYLT", 0, "\x00eng\x02\x01"),
 	)
 	own, err := id3.Read(strings.NewReader(file), int64(len(file)), "mp3")
@@ -238,7 +238,7 @@ func TestKeepAllFrames(t *testing.T) {
 	tag, _ := build(id3.Source{Demuxer: "mp3", Own: own}, true)
 	lines := dump(t, tag)
 	slices.Sort(lines)
-	want := []string{"PRIV=owner.data", "TENC=E", "TIT2=T", "TXXX:location=+48", "WPAY=https://example.org/"}
+	want := []string{"PRIV=owner.data", "PRIV=owner.more", "TENC=E", "TIT2=T", "TXXX:location=+48", "WPAY=https://example.org/"}
 	if diff := cmp.Diff(want, lines); diff != "" {
 		t.Error(diff)
 	}

@@ -15,9 +15,8 @@ type reportedTag struct {
 }
 
 var (
-	suffixed    = regexp.MustCompile(`^(.+)-([a-z]{3})$`)
-	frameNames  = regexp.MustCompile(`^[TW][A-Z0-9]{3}$`) // ffprobe reports frames that it does not know by their IDs
-	privateName = regexp.MustCompile(`^id3v2_priv\.`)
+	suffixed   = regexp.MustCompile(`^(.+)-([a-z]{3})$`)
+	frameNames = regexp.MustCompile(`^[TW][A-Z0-9]{3}$`) // ffprobe reports frames that it does not know by their IDs
 )
 
 // onlyID3 are the demuxers whose formats have no tags but ID3, on which ffprobe's report
@@ -53,7 +52,7 @@ func (c *collector) reported(maps []map[string]string) {
 		c.apply(&rules[i], byName)
 	}
 	for _, t := range rest {
-		if !privateName.MatchString(t.name) {
+		if !strings.HasPrefix(t.name, "id3v2_priv.") {
 			c.other(t.name, []string{t.value})
 		}
 	}

@@ -178,7 +178,7 @@ func init() {
 			position[r.id] = i
 		}
 	}
-	for i, id := range []string{"TIPL", "TMCL", "UFID", "TXXX", "WXXX", "COMM", "USLT"} {
+	for i, id := range []string{"TIPL", "TMCL", "COMM", "USLT", "UFID", "WXXX", "TXXX"} {
 		position[id] = len(rules) + i
 	}
 }
