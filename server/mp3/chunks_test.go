@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/soundextract/sx/server/mp3"
+	"github.com/soundextract/sx/server/testkit/sound"
 )
 
 // TestChunks encodes a recording in two chunks that know nothing of each other,
@@ -37,7 +38,7 @@ func TestChunks(t *testing.T) {
 			if c.rate < 32000 {
 				samples = 576
 			}
-			pcm := find(c.signal).pcm(c.rate, c.channels, 2*border*samples)
+			pcm := find(c.signal).PCM(c.rate, c.channels, 2*border*samples)
 			frame := 4 * c.channels * samples
 			chunk := func(from, to int) []*mp3.Frame {
 				_, stream := split(t, encode(t, pcm[from*frame:to*frame], c.rate, c.channels, c.setting)[0])
@@ -87,9 +88,9 @@ func TestChunks(t *testing.T) {
 	}
 }
 
-func find(name string) signal {
-	for _, s := range signals {
-		if s.name == name {
+func find(name string) sound.Signal {
+	for _, s := range sound.Signals() {
+		if s.Name == name {
 			return s
 		}
 	}

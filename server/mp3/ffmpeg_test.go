@@ -10,6 +10,7 @@ import (
 
 	"github.com/soundextract/sx/server/mp3"
 	"github.com/soundextract/sx/server/testkit"
+	"github.com/soundextract/sx/server/testkit/sound"
 )
 
 // setting is how an encoder is asked to encode.
@@ -112,8 +113,8 @@ func TestSinglePass(t *testing.T) {
 	}
 	for _, rate := range rates {
 		for channels := 1; channels <= 2; channels++ {
-			for _, s := range signals {
-				t.Run(fmt.Sprint(rate, "/", channels, "/", s.name), func(t *testing.T) {
+			for _, s := range sound.Signals() {
+				t.Run(fmt.Sprint(rate, "/", channels, "/", s.Name), func(t *testing.T) {
 					t.Parallel()
 					singlePass(t, lame, s, rate, channels, seconds*rate, settings(rate)...)
 				})
@@ -130,7 +131,7 @@ func TestShort(t *testing.T) {
 		t.Run(fmt.Sprint(rate), func(t *testing.T) {
 			t.Parallel()
 			for _, samples := range []int{0, 1, 46, 47, rate / 50, 575, 576, 577, 622, 623, 1104, 1105, 1106, 1151, 1152, 1153, 1198, 1199, 2304} {
-				singlePass(t, lame, signals[0], rate, 2, samples, setting{bitRate: 48}, setting{quality: 2}, setting{quality: 9})
+				singlePass(t, lame, sound.Signals()[0], rate, 2, samples, setting{bitRate: 48}, setting{quality: 2}, setting{quality: 9})
 			}
 		})
 	}
@@ -150,9 +151,9 @@ func TestLength(t *testing.T) {
 
 // singlePass compares the MP3s of one pass in each setting with those laid out
 // again.
-func singlePass(t *testing.T, lame string, s signal, rate, channels, samples int, all ...setting) {
+func singlePass(t *testing.T, lame string, s sound.Signal, rate, channels, samples int, all ...setting) {
 	t.Helper()
-	for i, file := range encode(t, s.pcm(rate, channels, samples), rate, channels, all...) {
+	for i, file := range encode(t, s.PCM(rate, channels, samples), rate, channels, all...) {
 		checkLayout(t, file, all[i], rate, channels, lame, samples)
 	}
 }

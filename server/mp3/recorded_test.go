@@ -70,7 +70,7 @@ func TestRecorded(t *testing.T) {
 	for _, r := range recordings {
 		if *update {
 			s := find(r.signal)
-			if err := os.WriteFile(r.path(), encode(t, s.pcm(r.rate, r.channels, r.samples), r.rate, r.channels, r.setting)[0], 0o600); err != nil {
+			if err := os.WriteFile(r.path(), encode(t, s.PCM(r.rate, r.channels, r.samples), r.rate, r.channels, r.setting)[0], 0o600); err != nil {
 				t.Fatal(err)
 			}
 		}

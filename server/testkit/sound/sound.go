@@ -1,22 +1,28 @@
-package mp3_test
+// Package sound generates PCM of the kinds that make encoders behave differently.
+package sound
 
 import (
 	"encoding/binary"
 	"math"
 	"math/rand/v2"
+	"slices"
 )
 
-// signal is a sound by its name. It fills a sample for each channel.
-type signal struct {
-	name  string
-	sound func(r *rand.Rand, t float64, out []float64)
+// Signal is a sound by its name.
+type Signal struct {
+	Name string
+	// sample fills in the sample of each channel at t seconds, from -1 to 1.
+	sample func(r *rand.Rand, t float64, out []float64)
 }
 
-// signals are of the kinds that make encoders behave differently.
-var signals = []signal{
+// Signals returns all signals.
+func Signals() []Signal { return slices.Clone(signals) }
+
+var signals = []Signal{
 	{"speech", speech},
 	{"chords", chords},
-	{"noise with pauses", pauses},
+	{"noise with pauses", pauses(0.7, 0.4)},
+	{"noise with long pauses", pauses(9, 5)},
 	{"clicks", clicks},
 	{"silence", func(*rand.Rand, float64, []float64) {}},
 	{"clipped", func(r *rand.Rand, t float64, out []float64) {
@@ -67,13 +73,16 @@ func chords(_ *rand.Rand, t float64, out []float64) {
 	}
 }
 
-// pauses are bursts of noise between digital silence.
-func pauses(r *rand.Rand, t float64, out []float64) {
-	if math.Mod(t, 0.7) > 0.4 {
-		return
-	}
-	for c := range out {
-		out[c] = 0.3 * r.NormFloat64()
+// pauses are bursts of noise between digital silence: every so many seconds, one of
+// that many seconds.
+func pauses(every, burst float64) func(r *rand.Rand, t float64, out []float64) {
+	return func(r *rand.Rand, t float64, out []float64) {
+		if math.Mod(t, every) > burst {
+			return
+		}
+		for c := range out {
+			out[c] = 0.3 * r.NormFloat64()
+		}
 	}
 }
 
@@ -85,15 +94,15 @@ func clicks(r *rand.Rand, t float64, out []float64) {
 	}
 }
 
-// pcm returns samples of the signal for each channel as interleaved 32-bit floats,
-// little-endian.
-func (s signal) pcm(rate, channels, samples int) []byte {
+// PCM returns samples of the signal for each channel as interleaved 32-bit floats,
+// little-endian. rate is in Hz. The same arguments result in the same bytes.
+func (s Signal) PCM(rate, channels, samples int) []byte {
 	r := rand.New(rand.NewPCG(1, uint64(rate*channels)))
 	out := make([]float64, channels)
 	b := make([]byte, 0, 4*channels*samples)
 	for i := range samples {
 		clear(out)
-		s.sound(r, float64(i)/float64(rate), out)
+		s.sample(r, float64(i)/float64(rate), out)
 		for _, v := range out {
 			b = binary.LittleEndian.AppendUint32(b, math.Float32bits(float32(v)))
 		}
