@@ -1,0 +1,169 @@
+package parallel
+
+import (
+	"fmt"
+	"io"
+
+	"github.com/soundextract/sx/server/mp3"
+)
+
+// assemble lays out the frames of the first run, then of the run that agrees with it,
+// and so on, until the last frame.
+func (s *stream) assemble() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for {
+		if s.err != nil {
+			return s.err
+		}
+		s.launch()
+		current, border := s.runs[0], int64(toTheEnd)
+		if len(s.runs) > 1 {
+			border = s.runs[1].accept
+		}
+		switch {
+		case s.at >= border:
+			if err := s.cross(); err != nil {
+				return err
+			}
+		case current.frame(s.at) != nil:
+			if err := s.layOut(min(border, current.last())); err != nil {
+				return err
+			}
+		case current.ended:
+			return nil
+		default:
+			s.changed.Wait()
+		}
+	}
+}
+
+// layOut lays out the first run's frames before the position. It gives up the lock
+// meanwhile.
+func (s *stream) layOut(before int64) error {
+	r := s.runs[0]
+	frames := r.frames[:before-r.next]
+	s.mu.Unlock()
+	err := s.add(r, frames)
+	s.mu.Lock()
+	if err != nil {
+		return err
+	}
+	r.drop(before)
+	s.at = before
+	s.trim()
+	if s.rec.Progress != nil {
+		s.rec.Progress(s.at)
+	}
+	return nil
+}
+
+// add lays out frames of a run, and checks what is known of its encoder's reservoir.
+func (s *stream) add(r *run, frames []*mp3.Frame) error {
+	for _, f := range frames {
+		reservoir := s.layout.Reservoir()
+		begin, err := s.layout.Add(f)
+		switch {
+		case err != nil:
+			return fmt.Errorf("%w: %w", ErrUnproven, err)
+		case begin == f.Begin:
+			if r.equal++; r.equal == agreeing {
+				r.exact = true
+			}
+		case r.exact:
+			return fmt.Errorf("%w: the encoder's reservoir is not the model's", ErrUnproven)
+		case dependent(f, reservoir):
+			return fmt.Errorf("%w: a frame may depend on the reservoir", ErrUnproven)
+		default:
+			r.equal = 0
+		}
+	}
+	return nil
+}
+
+// dependent reports whether a frame whose encoder did not have this reservoir may have
+// been another one with it.
+func dependent(f *mp3.Frame, reservoir int) bool {
+	return f.NearReservoirLimit(min(reservoir, 8*f.Begin))
+}
+
+// cross looks for the agreement of the first two runs, frame by frame, and lets the
+// second follow the first.
+func (s *stream) cross() error {
+	current, next := s.runs[0], s.runs[1]
+	f, g := current.frame(s.at), next.frame(s.at)
+	switch {
+	case next.agreed == agreeing && s.settings.VBR() && !next.complete():
+		s.changed.Wait()
+	case next.agreed == agreeing:
+		return s.follow()
+	case g == nil && next.complete(), f == nil && current.ended:
+		s.drop(outcomeNoAgreement)
+	case g != nil && f == nil && current.complete():
+		current.stopAt(current.limit + step)
+		s.changed.Broadcast()
+	case f == nil || g == nil:
+		s.changed.Wait()
+	default:
+		next.agreed++
+		if !f.Same(g, s.settings.VBR()) {
+			next.agreed = 0
+		}
+		return s.layOut(s.at + 1)
+	}
+	return nil
+}
+
+// follow lets the second run take the place of the first, unless one of its frames
+// depends on a reservoir that its encoder did not have.
+func (s *stream) follow() error {
+	current, next := s.runs[0], s.runs[1]
+	if s.settings.VBR() && !s.independent(next) {
+		if !current.exact {
+			return fmt.Errorf("%w: a frame may depend on the reservoir", ErrUnproven)
+		}
+		s.drop(outcomeReservoir)
+		return nil
+	}
+	next.exact = !s.settings.VBR() // where the reservoirs agree too
+	next.drop(s.at)
+	current.closed = true
+	s.runs = s.runs[1:]
+	s.endFirst()
+	s.Metrics.chunk(outcomeProven)
+	return nil
+}
+
+// independent lays out the frames of a complete run without writing them. It gives up
+// the lock meanwhile.
+func (s *stream) independent(r *run) bool {
+	layout, frames := s.layout.Clone(io.Discard), r.frames[s.at-r.next:]
+	s.mu.Unlock()
+	defer s.mu.Lock()
+	for _, f := range frames {
+		reservoir := layout.Reservoir()
+		if begin, err := layout.Add(f); err != nil || begin != f.Begin && dependent(f, reservoir) {
+			return false
+		}
+	}
+	return true
+}
+
+// drop does without the second run: the encoder of the first goes on.
+func (s *stream) drop(o outcome) {
+	s.runs[1].closed = true
+	s.runs = append(s.runs[:1], s.runs[2:]...)
+	s.endFirst()
+	s.Metrics.chunk(o)
+}
+
+// endFirst sets where the first run pauses.
+func (s *stream) endFirst() {
+	limit := int64(toTheEnd)
+	if len(s.runs) > 1 {
+		limit = s.runs[1].start + tail
+	}
+	s.runs[0].stopAt(limit)
+	s.trim()
+	s.changed.Broadcast()
+}

@@ -1,0 +1,30 @@
+package parallel
+
+import (
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
+)
+
+// outcome says what became of a chunk that was encoded ahead.
+type outcome string
+
+const (
+	outcomeProven      outcome = "proven"
+	outcomeNoAgreement outcome = "no_agreement"
+	outcomeReservoir   outcome = "reservoir"
+)
+
+// Metrics count how recordings were encoded.
+type Metrics struct {
+	chunks *prometheus.CounterVec
+}
+
+// NewMetrics registers the metrics.
+func NewMetrics(r prometheus.Registerer) *Metrics {
+	return &Metrics{chunks: promauto.With(r).NewCounterVec(prometheus.CounterOpts{
+		Name: "sx_converter_chunks_total",
+		Help: "Chunks that were encoded ahead, by outcome: proven, no_agreement or reservoir. All but proven ones were encoded again, in order.",
+	}, []string{"outcome"})}
+}
+
+func (m *Metrics) chunk(o outcome) { m.chunks.WithLabelValues(string(o)).Inc() }
