@@ -30,7 +30,7 @@ func run() int {
 		return p.LockDirectory("temp", *temp)
 	}
 	return p.Main(context.Background(), os.Args[1:], func(ctx context.Context, deps service.Dependencies) (service.Service, error) {
-		transcoder, err := ffmpeg.New(ctx, ffmpeg.Config{TempDir: *temp, Log: deps.Log})
+		transcoder, err := ffmpeg.New(ctx, ffmpeg.Config{TempDir: *temp, Encoders: load.Encoders, Log: deps.Log, Registerer: deps.Registry})
 		if err != nil {
 			return service.Service{}, err
 		}

@@ -60,7 +60,10 @@ func Run(ctx context.Context, cfg Config) error {
 		return err
 	}
 	defer func() { _ = stored.Close() }()
-	transcoder, err := ffmpeg.New(ctx, ffmpeg.Config{TempDir: filepath.Join(data, "tmp"), Log: cfg.Log})
+	registry := httpserver.NewRegistry()
+	transcoder, err := ffmpeg.New(ctx, ffmpeg.Config{
+		TempDir: filepath.Join(data, "tmp"), Encoders: cfg.Load.Encoders, Log: cfg.Log, Registerer: registry,
+	})
 	if err != nil {
 		return err
 	}
@@ -70,7 +73,7 @@ func Run(ctx context.Context, cfg Config) error {
 	}
 	messages := membus.New()
 	defer func() { _ = messages.Close() }()
-	d := &dependencies{cfg: cfg, data: data, store: stored, bus: messages, registry: httpserver.NewRegistry()}
+	d := &dependencies{cfg: cfg, data: data, store: stored, bus: messages, registry: registry}
 	d.updater = &jobs.Updater{Jobs: stored.Jobs, Bus: messages, Log: cfg.Log, Now: time.Now}
 	// The data directory is locked, so the converter that held these jobs is not running.
 	if err := converter.ReleaseAll(ctx, d.updater); err != nil {

@@ -52,7 +52,7 @@ func (c *conversion) decode(ctx context.Context, p plan, w io.Writer) (decoded, 
 	args = append(args, "-i", c.in.URL, "-map", "0:"+strconv.Itoa(p.track.Index), "-map_metadata", "-1", "-map_chapters", "-1",
 		"-af", p.filter, "-c:a", "pcm_f32le", "-fflags", "+bitexact", "-f", "nut", "pipe:1")
 
-	out := &progressWriter{w: w, start: time.Now(), second: 4 * p.decoded * p.Rate, end: p.want.end, source: c.in, report: c.progress}
+	out := &progressWriter{w: w, start: time.Now(), second: 4 * p.decoded * p.Rate, end: p.want.end, source: c.in, report: c.output.Progress}
 	place := &clock{
 		w: out, rate: p.Rate, frame: 4 * p.decoded, relative: p.relative, lead: p.lead,
 		counted: p.relative && !clocked[c.format.Demuxer],

@@ -3,149 +3,171 @@ package ffmpeg
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
-	"os/exec"
-	"slices"
-	"strconv"
+	"time"
 
+	"github.com/soundextract/sx/server/internal/converter"
+	"github.com/soundextract/sx/server/internal/converter/id3"
+	"github.com/soundextract/sx/server/internal/converter/parallel"
+	"github.com/soundextract/sx/server/internal/store"
+	"github.com/soundextract/sx/server/mp3"
 	"github.com/soundextract/sx/server/sx"
 )
 
-// sampleRates are the sample rates of MP3 in Hz: MPEG-2.5, MPEG-2 and MPEG-1.
-var sampleRates = []int{8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000}
-
-// sampleRate returns the sample rate of the MP3 for a source with the given rate: the
-// same if MP3 supports it, else the next higher one, or the highest one.
-func sampleRate(source int) int {
-	switch {
-	case source <= 0:
-		return 44100
-	case source > 48000 && source%44100 == 0:
-		return 44100
-	}
-	i, _ := slices.BinarySearch(sampleRates, source)
-	return sampleRates[min(i, len(sampleRates)-1)]
-}
-
-// capBitrate limits kbit/s to what the sample rate allows: 160 in MPEG-2, 64 in
-// MPEG-2.5.
-func capBitrate(kbps, rate int) int {
-	switch {
-	case rate <= 12000:
-		return min(kbps, 64)
-	case rate <= 24000:
-		return min(kbps, 160)
-	default:
-		return kbps
-	}
-}
-
-const maxBitrate = 320 // kbit/s
-
-// copies reports whether the source is MP3 audio that can be copied without encoding.
-func copies(o sx.Options, s *stream) bool {
-	return s.Codec == "mp3" && !o.Mono && o.Bitrate == 0 && o.Quality == nil &&
-		(o.Preset == "" || o.Preset == sx.PresetStandard || o.Preset == sx.PresetHigh)
-}
-
-// encoder returns the options of the audio encoder, and its maximum bit rate in
-// kbit/s.
-func encoder(o sx.Options, rate int) ([]string, int) {
-	args := []string{"-c:a", "libmp3lame"}
-	kbps := o.Bitrate
-	if kbps == 0 && o.Quality == nil {
-		kbps = map[sx.Preset]int{sx.PresetSpeech: 64, sx.PresetSmall: 128, sx.PresetHigh: maxBitrate}[o.Preset]
-	}
-	if kbps > 0 {
-		kbps = capBitrate(kbps, rate)
-		return append(args, "-b:a", strconv.Itoa(kbps)+"k"), kbps
-	}
-	quality := 2
+// settings returns the encoder's settings.
+func settings(o sx.Options, rate, channels int) parallel.Settings {
+	s := parallel.Settings{Rate: rate, Channels: channels, Bitrate: o.Bitrate, Quality: 2}
 	if o.Quality != nil {
-		quality = *o.Quality
+		s.Quality = *o.Quality
 	}
-	return append(args, "-q:a", strconv.Itoa(quality)), maxBitrate
+	if s.Bitrate == 0 && o.Quality == nil {
+		s.Bitrate = map[sx.Preset]int{sx.PresetSpeech: 64, sx.PresetSmall: 128, sx.PresetHigh: maxBitrate}[o.Preset]
+	}
+	s.Bitrate = capBitrate(s.Bitrate, rate)
+	return s
 }
 
-// droppedTags are tags that describe the source file and would be wrong in the MP3.
-var droppedTags = []string{"major_brand", "minor_version", "compatible_brands", "encoder", "handler_name", "vendor_id", "duration"}
+// encoding encodes one recording, and stores the MP3 as it is produced.
+type encoding struct {
+	*conversion
+	plan     plan
+	settings parallel.Settings
+	source   id3.Source
+	size     int    // of the tag in bytes
+	name     string // of the encoder
 
-// output returns the part of the command line after the inputs, of which input is the
-// video.
-func (c *conversion) output(p plan, input string, codec []string) []string {
-	var args []string
-	if cover, ok := p.found.cover(); ok {
-		args = append(
-			args, "-map", input+":"+strconv.Itoa(cover.Index), "-c:v", "copy",
-			"-metadata:s:v:0", "comment=Cover (front)", // the picture's type in ID3
-		)
-	}
-	args = append(args, "-map_chapters", input, "-map_metadata:g", input+":g")
-	if c.format.Demuxer == "ogg" { // where the tags are in the stream
-		args = append(args, "-map_metadata:g", input+":s:"+strconv.Itoa(p.track.Index))
-	}
-	for _, tag := range droppedTags {
-		args = append(args, "-metadata:g", tag+"=")
-	}
-	args = append(args, codec...)
-	// bitexact omits ffmpeg's version, so that the same video results in the same bytes.
-	return append(
-		args, "-flags:a", "+bitexact", "-fflags", "+bitexact",
-		"-id3v2_version", "3", "-f", "mp3", "file:"+c.out,
-	)
+	info     *mp3.Info
+	decoded  decoded
+	samples  int64
+	warnings []sx.Warning
 }
 
-// maxMetadata is the maximum size of tags and cover in bytes.
-const maxMetadata = 32 << 20
-
-// copy copies the MP3 stream of the video.
-func (c *conversion) copy(ctx context.Context, p plan) (decoded, error) {
-	args := append(c.programArgs(), c.input()...)
-	args = append(args, "-i", c.in.URL, "-map", "0:"+strconv.Itoa(p.track.Index))
-	args = append(args, c.output(p, "0", []string{"-c:a", "copy"})...)
-	stderr, err := c.execute(ctx, c.encoding(p, maxBitrate, command{args: args}))
+// encode converts the chosen audio: with several encoders, or with one if they cannot
+// make the same bytes.
+func (c *conversion) encode(ctx context.Context, p plan) (converter.Result, error) {
+	made, err := c.identity(ctx)
 	if err != nil {
-		return decoded{}, err
+		return converter.Result{}, err
 	}
-	duration, err := mp3Duration(c.out)
-	if errors.Is(err, errNoFrame) {
-		return decoded{damage: stderr.damage}, nil
+	encoders := &parallel.Encoders{
+		Pool: c.pool, Memory: c.memory, Start: c.startEncoder, Version: made.version, Metrics: c.chunks,
 	}
-	d := decoded{rate: p.Rate, damage: stderr.damage}
-	d.samples = (&clock{rate: p.Rate}).samples(duration)
-	d.decoded = d.samples
-	return d, err
+	source, warnings, err := c.metadata(ctx, p)
+	if err != nil {
+		return converter.Result{}, err
+	}
+	e := &encoding{conversion: c, plan: p, settings: settings(c.options, p.Rate, p.Channels), source: source, name: made.encoder}
+	tag, more := e.tag(placed{}, 0)
+	e.size = len(tag)
+
+	reason := "settings"
+	if e.settings.Parallel() {
+		err := e.store(ctx, encoders.Encode)
+		if !errors.Is(err, parallel.ErrUnproven) {
+			return e.result(err, append(warnings, more...))
+		}
+		c.cfg.Log.WarnContext(ctx, "encoding again in a single pass", "reason", err)
+		reason = "unproven"
+	}
+	c.singles.WithLabelValues(reason).Inc()
+	return e.result(e.store(ctx, encoders.Single), append(warnings, more...))
 }
 
-func (c *conversion) programArgs() []string {
-	return []string{
-		"-nostdin", "-hide_banner", "-v", "warning", "-nostats", "-max_alloc", strconv.Itoa(maxAlloc), "-filter_threads", "1",
+func (e *encoding) result(err error, warnings []sx.Warning) (converter.Result, error) {
+	if err != nil {
+		return converter.Result{}, err
 	}
+	duration := time.Duration(float64(e.samples) / float64(e.settings.Rate) * float64(time.Second))
+	return converter.Result{Duration: duration, Warnings: append(e.warnings, warnings...)}, nil
 }
 
-// encode encodes PCM and writes the MP3.
-func (c *conversion) encode(ctx context.Context, p plan, pcm io.Reader) error {
-	args := append(c.programArgs(), "-f", "f32le", "-ar", strconv.Itoa(p.Rate), "-ac", strconv.Itoa(p.Channels), "-i", "pipe:0")
-	args = append(append(args, c.input()...), "-i", c.in.URL, "-map", "0:a")
-	codec, kbps := encoder(c.options, p.Rate)
-	args = append(args, c.output(p, "1", codec)...)
-	_, err := c.execute(ctx, c.encoding(p, kbps, command{args: args, stdin: pcm}))
+// tag returns the MP3's tag.
+func (e *encoding) tag(d placed, duration time.Duration) ([]byte, []sx.Warning) {
+	source := e.source
+	for _, ch := range e.plan.found.Chapters {
+		source.Chapters = append(source.Chapters, id3.Chapter{
+			Start: d.place(time.Duration(ch.Start) - e.plan.origin), End: d.place(time.Duration(ch.End) - e.plan.origin), Title: ch.Tags["title"],
+		})
+	}
+	source.Duration = duration
+	return id3.Build(source, e.options.KeepAllTags)
+}
+
+// encodeFunc is parallel.Encoders.Encode or Single.
+type encodeFunc func(ctx context.Context, s parallel.Settings, rec parallel.Recording, w io.Writer) (samples int64, err error)
+
+// storeError is the error of storing the MP3.
+type storeError struct{ error }
+
+func (e *storeError) Unwrap() error { return e.error }
+
+// store encodes, and stores the MP3 as it is produced.
+func (e *encoding) store(ctx context.Context, encode encodeFunc) (err error) {
+	if e.info, err = mp3.NewInfo(e.name, e.settings.Rate, e.settings.Channels, e.settings.Bitrate); err != nil {
+		return fmt.Errorf("making the Info frame: %w", err)
+	}
+	r, w := io.Pipe()
+	encoded := make(chan error, 1)
+	go func() {
+		err := e.run(ctx, encode, &limitedWriter{w: io.MultiWriter(e.info, w), left: e.cfg.MaxOutput})
+		w.CloseWithError(err)
+		encoded <- err
+	}()
+	storeErr := e.output.Put(store.Head{Size: e.size + e.info.Size(), Bytes: e.head}, r)
+	r.CloseWithError(&storeError{errors.Join(storeErr, io.ErrClosedPipe)})
+	if err := <-encoded; err != nil && !errors.As(err, new(*storeError)) {
+		return err
+	}
+	return storeErr
+}
+
+// head returns the beginning of the MP3: the tag and the Info frame.
+func (e *encoding) head() ([]byte, error) {
+	info, err := e.info.Bytes(e.samples)
+	if err != nil {
+		return nil, fmt.Errorf("making the Info frame: %w", err)
+	}
+	tag, _ := e.tag(e.decoded.placed, e.decoded.duration())
+	if tag, err = id3.Pad(tag, e.size); err != nil {
+		return nil, err
+	}
+	return append(tag, info...), nil
+}
+
+// run encodes what the decoder delivers, and checks that it is all there is.
+func (e *encoding) run(ctx context.Context, encode encodeFunc, w io.Writer) (err error) {
+	recording := parallel.Recording{
+		Owner: e.owner, Samples: int64(e.plan.Expected().Seconds() * float64(e.settings.Rate)),
+		PCM: func(ctx context.Context, w io.Writer) (err error) {
+			e.decoded, err = e.decode(ctx, e.plan, w)
+			return err
+		},
+	}
+	if e.samples, err = encode(ctx, e.settings, recording, w); err != nil {
+		return err
+	}
+	// ffmpeg may have treated a read error of the source as its end.
+	if err := e.in.Err(); err != nil {
+		return err
+	}
+	if e.samples != e.decoded.samples {
+		return fmt.Errorf("%d samples were encoded, but %d were decoded", e.samples, e.decoded.samples)
+	}
+	e.warnings, err = e.plan.judge(e.decoded)
 	return err
 }
 
-// encoding sets the program and the limits of a run that writes the MP3.
-func (c *conversion) encoding(p plan, kbps int, run command) command {
-	run.program, run.timeout, run.maxFile = c.cfg.FFmpeg, c.cfg.MaxTime, c.cfg.MaxOutput
-	if p.want.basis == exact {
-		run.timeout = max(c.cfg.MinTime, min(c.cfg.MaxTime, 10*p.want.duration))
-		audio := int64(p.want.end.Seconds() * float64(kbps) * 1000 / 8)
-		run.maxFile = min(c.cfg.MaxOutput, audio+audio/10+maxMetadata)
-	}
-	return run
+// limitedWriter limits the size of an MP3.
+type limitedWriter struct {
+	w    io.Writer
+	left int64
 }
 
-// isFailure reports whether the program exited by itself with a failure.
-func isFailure(err error) bool {
-	var exit *exec.ExitError
-	return sx.CodeOf(err) == sx.CodeInternal && errors.As(err, &exit) && !wasKilled(exit)
+// Write implements io.Writer.
+func (l *limitedWriter) Write(p []byte) (int, error) {
+	if l.left -= int64(len(p)); l.left < 0 {
+		return 0, sx.NewError(sx.CodeOutputLimit, "the MP3 would be too large")
+	}
+	return l.w.Write(p)
 }

@@ -5,9 +5,7 @@ package ffmpeg
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"os"
 	"os/exec"
@@ -15,11 +13,15 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
+
 	"github.com/soundextract/sx/server/internal/converter"
+	"github.com/soundextract/sx/server/internal/converter/parallel"
 	"github.com/soundextract/sx/server/internal/sniff"
-	"github.com/soundextract/sx/server/internal/store"
 	"github.com/soundextract/sx/server/sx"
 )
 
@@ -43,14 +45,26 @@ type Config struct {
 	// earlier one.
 	TempDir string
 
+	// Encoders is how many encoders all conversions use together (default: one for each
+	// CPU that this process may use).
+	Encoders   int
+	Registerer prometheus.Registerer // default: none
+
 	Log *slog.Logger
 }
 
 // Transcoder is a converter.Transcoder. It is safe for concurrent use.
 type Transcoder struct {
 	cfg        Config
+	pool       *parallel.Pool
+	memory     *parallel.Memory
+	chunks     *parallel.Metrics
+	singles    *prometheus.CounterVec
 	allowed    string // decoders for audio and cover art, comma-separated
 	everything string // all decoders of this ffprobe, comma-separated; see probe
+
+	mu   sync.Mutex
+	lame lame
 }
 
 var _ converter.Transcoder = (*Transcoder)(nil)
@@ -84,10 +98,24 @@ func New(ctx context.Context, cfg Config) (*Transcoder, error) {
 	if err := clearTemp(cfg.TempDir); err != nil {
 		return nil, err
 	}
+	size := cfg.Encoders
+	if size == 0 {
+		size = runtime.GOMAXPROCS(0) // respects the limit of a container
+	}
+	if cfg.Registerer == nil {
+		cfg.Registerer = prometheus.NewRegistry()
+	}
 	return &Transcoder{
 		cfg:        cfg,
 		allowed:    strings.Join(slices.DeleteFunc(slices.Clone(decoders), func(d string) bool { return !isAllowed(d) }), ","),
 		everything: strings.Join(decoders, ","),
+		pool:       parallel.NewPool(size),
+		memory:     parallel.NewMemory(parallel.DefaultMemory(size)),
+		chunks:     parallel.NewMetrics(cfg.Registerer),
+		singles: promauto.With(cfg.Registerer).NewCounterVec(prometheus.CounterOpts{
+			Name: "sx_converter_single_passes_total",
+			Help: "Recordings that one encoder encoded from start to end, by reason: settings (several encoders cannot make the same bytes) or unproven (it was not certain that they did).",
+		}, []string{"reason"}),
 	}, nil
 }
 
@@ -144,11 +172,6 @@ func (t *Transcoder) Transcode(ctx context.Context, input converter.Input, outpu
 	if err != nil {
 		return converter.Result{}, err
 	}
-	dir, err := os.MkdirTemp(t.cfg.TempDir, tempPrefix+"*")
-	if err != nil {
-		return converter.Result{}, fmt.Errorf("creating the temporary directory: %w", err)
-	}
-	defer os.RemoveAll(dir) //nolint:errcheck // New removes what is left
 	in, err := serveSource(ctx, input.Video, input.Size)
 	if err != nil {
 		return converter.Result{}, err
@@ -156,13 +179,12 @@ func (t *Transcoder) Transcode(ctx context.Context, input converter.Input, outpu
 	defer in.Close()
 
 	c := conversion{
-		Transcoder: t, in: in, format: format, options: input.Options,
-		out: filepath.Join(dir, "track.mp3"), progress: output.Progress,
+		Transcoder: t, in: in, format: format, options: input.Options, owner: input.Owner, output: output,
 	}
 	result, err := c.run(ctx)
 	switch {
 	case err == nil:
-		return result, putFile(c.out, output)
+		return result, nil
 	case ctx.Err() != nil:
 		return converter.Result{}, context.Cause(ctx)
 	}
@@ -171,15 +193,6 @@ func (t *Transcoder) Transcode(ctx context.Context, input converter.Input, outpu
 		return converter.Result{}, fmt.Errorf("reading the stored video: %w", broken)
 	}
 	return converter.Result{}, err
-}
-
-func putFile(path string, output converter.Output) error {
-	mp3, err := os.Open(path)
-	if err != nil {
-		return fmt.Errorf("opening the finished MP3: %w", err)
-	}
-	defer mp3.Close() //nolint:errcheck // it was only read
-	return output.Put(store.Head{}, mp3)
 }
 
 // tempPrefix is the start of the names of temporary directories.
@@ -212,11 +225,11 @@ func clearTemp(dir string) error {
 // conversion is one call of Transcode.
 type conversion struct {
 	*Transcoder
-	in       *source
-	format   sniff.Format
-	options  sx.Options
-	out      string
-	progress func(converter.Progress)
+	in      *source
+	format  sniff.Format
+	options sx.Options
+	owner   string
+	output  converter.Output
 }
 
 func (c *conversion) run(ctx context.Context) (converter.Result, error) {
@@ -224,55 +237,8 @@ func (c *conversion) run(ctx context.Context) (converter.Result, error) {
 	if err != nil {
 		return converter.Result{}, err
 	}
-	convert := c.decodeAndEncode
 	if p.Copy {
-		convert = c.copy
+		return c.copy(ctx, p)
 	}
-	d, err := convert(ctx, p)
-	if err != nil {
-		return converter.Result{}, err
-	}
-	// ffmpeg may have treated a read error of the source as its end.
-	if c.in.Err() != nil {
-		return converter.Result{}, c.in.Err()
-	}
-	warnings, err := p.judge(d)
-	if err != nil {
-		return converter.Result{}, err
-	}
-	duration, err := mp3Duration(c.out)
-	if err != nil {
-		return converter.Result{}, err
-	}
-	if !p.Copy && (duration-d.duration()).Abs() > time.Millisecond {
-		return converter.Result{}, fmt.Errorf("the MP3 has %s, but %s were decoded", duration, d.duration())
-	}
-	return converter.Result{Duration: duration, Warnings: warnings}, nil
+	return c.encode(ctx, p)
 }
-
-// decodeAndEncode runs the decoder and the encoder with a pipe between them.
-func (c *conversion) decodeAndEncode(ctx context.Context, p plan) (decoded, error) {
-	r, w := io.Pipe()
-	encoded := make(chan error, 1)
-	go func() {
-		err := c.encode(ctx, p, r)
-		r.CloseWithError(&encodeError{err})
-		encoded <- err
-	}()
-	d, err := c.decode(ctx, p, w)
-	w.CloseWithError(err)
-	failed := <-encoded
-	var passed *encodeError
-	switch {
-	case err != nil && !errors.As(err, &passed):
-		return d, err
-	case err == nil && d.samples == 0:
-		return d, nil // judge says why; the encoder fails without input
-	}
-	return d, failed
-}
-
-// encodeError tells the decoder that the encoder has ended.
-type encodeError struct{ err error }
-
-func (e *encodeError) Error() string { return "the encoder has ended" }

@@ -20,7 +20,7 @@ const (
 	maxReport    = 8 << 20 // maximum output of ffprobe, in bytes
 	probeFile    = 1 << 20 // bytes of output files, of which it writes none
 	firstPackets = 100
-	probedFields = "format=duration,start_time:packet=stream_index,pts_time,flags:" +
+	probedFields = "format=duration,start_time:format_tags:chapter=start_time,end_time:chapter_tags=title:packet=stream_index,pts_time,flags:" +
 		"stream=index,codec_type,codec_name,channels,channel_layout,sample_rate,start_time,duration,width,height:" +
 		"stream_tags:stream_disposition=default,attached_pic"
 )
@@ -38,7 +38,10 @@ type report struct {
 	Format  struct {
 		Start    seconds `json:"start_time"`
 		Duration seconds `json:"duration"`
+
+		Tags map[string]string `json:"tags"`
 	} `json:"format"`
+	Chapters []chapter `json:"chapters"`
 }
 
 type stream struct {

@@ -46,7 +46,7 @@ func (c *conversion) execute(ctx context.Context, run command) (*stderrParser, e
 	name, args := limited(4*run.timeout, run.maxFile, c.cfg.MaxMemory, run.program, run.args)
 	cmd := exec.CommandContext(runCtx, name, args...)
 	stderr := &stderrParser{}
-	cmd.Env, cmd.Dir = environment(), filepath.Dir(c.out)
+	cmd.Env, cmd.Dir = environment(), workingDir
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = run.stdin, run.stdout, stderr
 	cmd.WaitDelay = time.Second
 	isolate(cmd)

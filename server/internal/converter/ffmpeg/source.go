@@ -67,6 +67,9 @@ func (s *source) enter() bool {
 	return true
 }
 
+// reader returns a reader of the video for this process.
+func (s *source) reader() io.ReadSeeker { return &cursor{source: s} }
+
 // Close stops the server. After it has returned, the video is no longer read.
 func (s *source) Close() {
 	s.mu.Lock()

@@ -1,0 +1,172 @@
+package ffmpeg
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"sync"
+
+	"github.com/soundextract/sx/server/internal/converter/parallel"
+	"github.com/soundextract/sx/server/mp3"
+)
+
+// lame is what must be known of the encoder to make the bytes of its single pass.
+type lame struct {
+	version string // of LAME, which is in the stuffing of frames
+	encoder string // ffmpeg's name for itself in the Info frame
+}
+
+// identity returns what encodes. It finds out at the first conversion.
+func (t *Transcoder) identity(ctx context.Context) (lame, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.lame == (lame{}) {
+		var err error
+		if t.lame, err = t.identify(ctx); err != nil {
+			return lame{}, err
+		}
+	}
+	return t.lame, nil
+}
+
+// identify encodes half a second of silence, and reads from the result what encodes.
+func (t *Transcoder) identify(ctx context.Context) (lame, error) {
+	f, err := os.CreateTemp("", "sx-encoder-*.mp3") // only a file gets an Info frame
+	if err != nil {
+		return lame{}, fmt.Errorf("creating a temporary file: %w", err)
+	}
+	defer os.Remove(f.Name()) //nolint:errcheck // the system removes it in the end
+	defer f.Close()           //nolint:errcheck // it was only read
+	silence := parallel.Settings{Rate: 48000, Channels: 1, Bitrate: maxBitrate}
+	c := conversion{Transcoder: t}
+	if _, err := c.execute(ctx, command{
+		program: t.cfg.FFmpeg, args: append([]string{"-y"}, append(encoderArgs(silence), "file:"+f.Name())...),
+		stdin: bytes.NewReader(make([]byte, 4*silence.Rate/2)), timeout: t.cfg.MinTime, maxFile: encoderFile,
+	}); err != nil {
+		return lame{}, err
+	}
+	all, err := io.ReadAll(f)
+	if err != nil {
+		return lame{}, fmt.Errorf("reading a temporary file: %w", err)
+	}
+	info, err := mp3.ReadInfo(all)
+	if err != nil {
+		return lame{}, fmt.Errorf("reading the Info frame of %s: %w", t.cfg.FFmpeg, err)
+	}
+	version, err := mp3.StuffingVersion(bytes.NewReader(all[info.Size():]))
+	if err != nil {
+		return lame{}, fmt.Errorf("reading the version of LAME: %w", err)
+	}
+	return lame{version: version, encoder: info.Encoder}, nil
+}
+
+// encoderArgs returns the command line of an encoder that reads PCM from its stdin, up
+// to the name of its output.
+func encoderArgs(s parallel.Settings) []string {
+	args := []string{
+		"-nostdin", "-hide_banner", "-v", "error", "-nostats", "-filter_threads", "1",
+		"-threads", "1",
+		"-f", "f32le", "-ar", strconv.Itoa(s.Rate), "-ac", strconv.Itoa(s.Channels), "-i", "pipe:0",
+		"-map", "0:a", "-map_metadata", "-1", "-id3v2_version", "0", "-c:a", "libmp3lame",
+	}
+	if s.VBR() {
+		args = append(args, "-q:a", strconv.Itoa(s.Quality))
+	} else {
+		args = append(args, "-b:a", strconv.Itoa(s.Bitrate)+"k")
+	}
+	return append(args, "-f", "mp3")
+}
+
+// encoder is a running encoder.
+type encoder struct {
+	in, out *os.File
+	cmd     *exec.Cmd
+	exited  chan struct{}
+	err     error // of the exit, once exited is closed
+	stdin   sync.Once
+}
+
+// encoderFile is the limit of output files in bytes, of which an encoder writes none.
+const encoderFile = 1 << 20
+
+// startEncoder implements the Start of parallel.Encoders.
+func (t *Transcoder) startEncoder(ctx context.Context, s parallel.Settings) (parallel.Process, error) {
+	// Frames are needed as soon as they are complete, and the Info frame is ours.
+	args := append(encoderArgs(s), "-write_xing", "0", "-flush_packets", "1", "pipe:1")
+	name, args := limited(t.cfg.MaxTime, encoderFile, t.cfg.MaxMemory, t.cfg.FFmpeg, args)
+	e := &encoder{cmd: exec.CommandContext(ctx, name, args...), exited: make(chan struct{})}
+	childIn, in, err := os.Pipe()
+	if err != nil {
+		return nil, fmt.Errorf("creating a pipe: %w", err)
+	}
+	defer childIn.Close() //nolint:errcheck // the program has its own descriptor
+	out, childOut, err := os.Pipe()
+	if err != nil {
+		in.Close() //nolint:errcheck,gosec // nothing was written
+		return nil, fmt.Errorf("creating a pipe: %w", err)
+	}
+	defer childOut.Close() //nolint:errcheck // the program has its own descriptor
+	e.in, e.out = in, out
+	stderr := &stderrParser{}
+	e.cmd.Env, e.cmd.Dir = environment(), workingDir
+	e.cmd.Stdin, e.cmd.Stdout, e.cmd.Stderr = childIn, childOut, stderr
+	isolate(e.cmd)
+
+	started := make(chan error)
+	go func() {
+		// See execute.
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		err := e.cmd.Start()
+		started <- err
+		if err != nil {
+			return
+		}
+		if err := e.cmd.Wait(); err != nil {
+			stderr.flush()
+			e.err = fmt.Errorf("%s: %w: %s", filepath.Base(t.cfg.FFmpeg), err, stderr.tail())
+		}
+		close(e.exited)
+	}()
+	if err := <-started; err != nil {
+		return nil, errors.Join(fmt.Errorf("starting %s: %w", t.cfg.FFmpeg, err), in.Close(), out.Close())
+	}
+	return e, nil
+}
+
+// workingDir is where the programs run; they neither read nor write anything there.
+const workingDir = string(filepath.Separator)
+
+// Write implements io.Writer.
+func (e *encoder) Write(p []byte) (int, error) { return e.in.Write(p) }
+
+// Close implements io.Closer.
+func (e *encoder) Close() (err error) {
+	e.stdin.Do(func() { err = e.in.Close() })
+	return err
+}
+
+// Output implements parallel.Process.
+func (e *encoder) Output() io.Reader { return e.out }
+
+// Wait implements parallel.Process.
+func (e *encoder) Wait() error {
+	<-e.exited
+	return errors.Join(e.err, e.Close(), e.out.Close())
+}
+
+// Kill implements parallel.Process.
+func (e *encoder) Kill() {
+	select {
+	case <-e.exited: // its process ID may be another's
+	default:
+		_ = e.cmd.Process.Kill() // fails only if it has exited meanwhile
+	}
+}
