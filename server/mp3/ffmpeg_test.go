@@ -137,8 +137,8 @@ func TestShort(t *testing.T) {
 	}
 }
 
-// TestLength is TestSinglePass for a recording so long that places in the table of
-// contents are left out twice, and for lengths around the first time.
+// TestLength is TestSinglePass for a recording so long that samples for the table
+// of contents are left out twice, and for lengths around the first time.
 func TestLength(t *testing.T) {
 	lame := version(t)
 	for _, frames := range []int{398, 399, 400, 401, 1700} {

@@ -71,18 +71,19 @@ type Info struct {
 	variable bool // the frames have several bit rates
 	bitRate  int  // of the first frame
 
-	// A place in the table of contents is sampled at every step-th frame: places has
+	// seekPoints are samples for the table of contents: after every step-th frame,
 	// the bytes up to its end. When it is full, it keeps each second one.
 	step, skipped int64
-	places        []int64
+	seekPoints    []int64
 
 	partial []byte // of a header that is not complete
 	rest    int    // bytes missing from the current frame
 	err     error
 }
 
-// maxPlaces is the number of places that FFmpeg samples, following LAME.
-const maxPlaces = 400
+// maxSeekPoints is the number of samples at which FFmpeg, following LAME, leaves
+// out each second one.
+const maxSeekPoints = 400
 
 // NewInfo returns the Info frame of a stream without frames. The encoder is
 // libavcodec with its version, such as "Lavc59.37", of which the frame has the
@@ -178,12 +179,12 @@ func (i *Info) addFrame(h Header) {
 		return
 	}
 	i.skipped = 0
-	i.places = append(i.places, i.bytes)
-	if len(i.places) == maxPlaces {
-		for k := range maxPlaces / 2 {
-			i.places[k] = i.places[2*k+1]
+	i.seekPoints = append(i.seekPoints, i.bytes)
+	if len(i.seekPoints) == maxSeekPoints {
+		for k := range maxSeekPoints / 2 {
+			i.seekPoints[k] = i.seekPoints[2*k+1]
 		}
-		i.places = i.places[:maxPlaces/2]
+		i.seekPoints = i.seekPoints[:maxSeekPoints/2]
 		i.step *= 2
 	}
 }
@@ -225,9 +226,9 @@ func (i *Info) frame(delay, padding int) []byte {
 	put(tag[infoFlags:], allFlags)
 	put(tag[infoFrames:], uint32(i.frames&math.MaxUint32))
 	put(tag[infoBytes:], uint32(i.bytes&math.MaxUint32))
-	for k := 1; k < tocSize && len(i.places) > 0; k++ {
-		place := i.places[k*len(i.places)/tocSize]
-		tag[infoTOC+k] = byte(min(256*place/i.bytes, 255))
+	for k := 1; k < tocSize && len(i.seekPoints) > 0; k++ {
+		point := i.seekPoints[k*len(i.seekPoints)/tocSize]
+		tag[infoTOC+k] = byte(min(256*point/i.bytes, 255))
 	}
 	copy(tag[infoEncoder:], i.encoder)
 	put(tag[infoDelay-1:], uint32(delay<<12|padding)) //nolint:gosec // 24 bits

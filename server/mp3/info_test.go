@@ -79,8 +79,8 @@ func TestInfoErrors(t *testing.T) {
 	}
 }
 
-// TestInfoMemory writes ten hours: the table of contents still has one place for
-// each percent of them.
+// TestInfoMemory writes ten hours: the table of contents still has an offset
+// for each percent of them.
 func TestInfoMemory(t *testing.T) {
 	rec := recordings[4]
 	info := newInfo(t, rec)
@@ -104,9 +104,9 @@ func TestInfoMemory(t *testing.T) {
 	if tag.Frames != frames || tag.Bytes != frames/int64(len(rec.parsed(t)))*int64(len(stream))+int64(len(head)) {
 		t.Errorf("%d frames, %d bytes", tag.Frames, tag.Bytes)
 	}
-	for percent, place := range tag.TOC {
-		if want := percent * 256 / 100; int(place) < want-1 || int(place) > want+1 {
-			t.Errorf("%d%% is at place %d, want %d", percent, place, want)
+	for percent, offset := range tag.TOC {
+		if want := percent * 256 / 100; int(offset) < want-1 || int(offset) > want+1 {
+			t.Errorf("%d%% is at %d/256, want %d/256", percent, offset, want)
 		}
 	}
 }

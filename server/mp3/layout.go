@@ -34,7 +34,7 @@ type Layout struct {
 var (
 	ErrTooLarge = errors.New("the main data does not fit into the frame and the bit reservoir")
 	ErrNoData   = errors.New("the frame's main data is not known")
-	ErrPadding  = errors.New("the frame's padding is not the one of its place in the stream")
+	ErrPadding  = errors.New("the frame's padding is not that of its number in the stream")
 )
 
 // NewLayout returns a Layout that writes to w, one frame with each Write. With

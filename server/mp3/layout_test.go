@@ -106,7 +106,7 @@ func TestAddErrors(t *testing.T) {
 	}{
 		{"too large", withBits(frames[0], 8000), mp3.ErrTooLarge},
 		{"no main data", &cut, mp3.ErrNoData},
-		{"padding of another place", &padded, mp3.ErrPadding},
+		{"padding of another frame", &padded, mp3.ErrPadding},
 	} {
 		var out bytes.Buffer
 		layout := mp3.NewLayout(&out, false, recordedVersion)
@@ -255,16 +255,16 @@ func TestSame(t *testing.T) {
 		g        *mp3.Frame
 		vbr, cbr bool
 	}{
-		"a copy":              {change(func(*mp3.Frame) {}), true, true},
-		"another place":       {change(func(g *mp3.Frame) { g.Begin++ }), true, false},
-		"another bit rate":    {change(func(g *mp3.Frame) { g.Head[2] ^= 0x30 }), true, false},
-		"padding":             {change(func(g *mp3.Frame) { g.Head[2] ^= 2 }), true, false},
-		"another private bit": {change(func(g *mp3.Frame) { g.Head[2] ^= 1 }), false, false},
-		"another mode":        {change(func(g *mp3.Frame) { g.Head[3] ^= 0x20 }), false, false},
-		"another version":     {change(func(g *mp3.Frame) { g.Head[1] ^= 0x10 }), false, false},
-		"side information":    {change(func(g *mp3.Frame) { g.Side[31] ^= 1 }), false, false},
-		"main data":           {change(func(g *mp3.Frame) { g.Data[3] ^= 1 }), false, false},
-		"unknown main data":   {change(func(g *mp3.Frame) { g.Data = nil }), false, false},
+		"a copy":                  {change(func(*mp3.Frame) {}), true, true},
+		"another main_data_begin": {change(func(g *mp3.Frame) { g.Begin++ }), true, false},
+		"another bit rate":        {change(func(g *mp3.Frame) { g.Head[2] ^= 0x30 }), true, false},
+		"padding":                 {change(func(g *mp3.Frame) { g.Head[2] ^= 2 }), true, false},
+		"another private bit":     {change(func(g *mp3.Frame) { g.Head[2] ^= 1 }), false, false},
+		"another mode":            {change(func(g *mp3.Frame) { g.Head[3] ^= 0x20 }), false, false},
+		"another version":         {change(func(g *mp3.Frame) { g.Head[1] ^= 0x10 }), false, false},
+		"side information":        {change(func(g *mp3.Frame) { g.Side[31] ^= 1 }), false, false},
+		"main data":               {change(func(g *mp3.Frame) { g.Data[3] ^= 1 }), false, false},
+		"unknown main data":       {change(func(g *mp3.Frame) { g.Data = nil }), false, false},
 	} {
 		if got := f.Same(c.g, true); got != c.vbr {
 			t.Errorf("VBR, %s: %t", name, got)

@@ -16,7 +16,7 @@ type InfoTag struct {
 	VBR    bool   // its name is Xing, not Info
 	Frames int64  // without the Info frame; -1 if it does not say
 	Bytes  int64  // of the frames, with the Info frame; -1 if it does not say
-	TOC    []byte // 100 places in 256ths of Bytes, one for each percent of the duration; nil if it has none
+	TOC    []byte // the offset of each percent of the duration, in 256ths of Bytes; nil if it has none
 
 	// Encoder names it, such as "LAME3.100" or "Lavc59.37". Without it, the tag has
 	// no delay and padding.
