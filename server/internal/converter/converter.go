@@ -35,7 +35,7 @@ type Config struct {
 
 	Lease             time.Duration // how long a job stays claimed without a renewal (default 20 s)
 	RenewInterval     time.Duration // between two renewals of a lease (default 5 s)
-	PollInterval      time.Duration // between two looks for jobs of new owners, while only those may be opened (default 500 ms)
+	PollInterval      time.Duration // between two searches for jobs of new owners, while only reserved slots are free (default 500 ms)
 	ProgressInterval  time.Duration // minimum time between two writes of progress (default 1 s)
 	ReconcileInterval time.Duration // between two checks for expired leases and lost wake-up messages (default 5 s)
 	SweepInterval     time.Duration // between two checks for orphaned tracks (default 1 h)
@@ -45,7 +45,7 @@ type Config struct {
 type Service struct {
 	Config
 	worker  string // identifies this process in the jobs that it claims
-	open    *openJobs
+	open    *openConversions
 	metrics metrics
 }
 
@@ -70,7 +70,7 @@ func New(cfg Config) *Service {
 	if host, err := os.Hostname(); err == nil {
 		worker = host + "-" + worker
 	}
-	return &Service{Config: cfg, worker: worker, open: newOpenJobs(max(cfg.Conversions, 2)), metrics: newMetrics(cfg.Registerer)}
+	return &Service{Config: cfg, worker: worker, open: newOpenConversions(max(cfg.Conversions, 2)), metrics: newMetrics(cfg.Registerer)}
 }
 
 // Run converts until ctx ends. Then it stops the running conversions, releases

@@ -16,26 +16,26 @@ import (
 const retryDelay = time.Second
 
 // dispatch opens conversions until ctx ends, and returns when the last one has
-// ended. It receives a message only while any job may be opened, so that messages
-// remain for converters that have room. While there is only room for new owners, it
-// looks for their jobs in the store.
+// ended. It receives a message only while it may open any job, so that messages
+// remain for converters with free slots. While only reserved slots are free, it looks
+// for jobs of new owners in the store.
 func (s *Service) dispatch(ctx context.Context) {
 	var group sync.WaitGroup
 	defer group.Wait()
 	for ctx.Err() == nil {
 		var c claimed
 		var err error
-		switch s.open.room() {
-		case roomForNobody:
+		switch s.open.capacity() {
+		case capacityNone:
 			s.open.waitForEnd(ctx, 0)
 			continue
-		case roomForNewOwners:
-			c, err = s.claimNext(ctx, s.open.precedence()[0])
+		case capacityNewOwners:
+			c, err = s.claimNext(ctx, s.open.excluded()[0])
 			if err == nil && c.job.ID == "" {
 				s.open.waitForEnd(ctx, s.PollInterval)
 				continue
 			}
-		case roomForAll:
+		case capacityAll:
 			c, err = s.receive(ctx)
 		}
 		switch {
@@ -58,9 +58,8 @@ type claimed struct {
 	expiry time.Time // the lease is held at least until then
 }
 
-// receive waits for a message and claims a job. The message says that a job waits,
-// and names it, but another one may take precedence. So each message stands for one
-// waiting job, whichever it is.
+// receive waits for a message and claims a job. Each message stands for one queued
+// job: the one that it names, or another one that takes precedence.
 func (s *Service) receive(ctx context.Context) (claimed, error) {
 	d, err := s.Bus.Receive(ctx, bus.Convert)
 	if err != nil {
@@ -82,38 +81,39 @@ func (s *Service) receive(ctx context.Context) (claimed, error) {
 		s.Log.WarnContext(ctx, "ack failed; the message will be redelivered", "job", id, "error", err)
 	}
 	if c.job.ID != id {
-		s.Log.DebugContext(ctx, "message for a job that is not due, or has to wait", "job", id, "claimed", c.job.ID)
+		s.Log.DebugContext(ctx, "message for a job that is not due, or that another one precedes", "job", id, "claimed", c.job.ID)
 	}
 	return c, nil
 }
 
-// claimFairest claims a waiting job of an owner with the fewest conversions open
-// here: the named job if it is one of these, otherwise the oldest.
+// claimFairest claims a queued job of an owner with the fewest conversions open here:
+// the named job if it is one of these, otherwise the oldest.
 func (s *Service) claimFairest(ctx context.Context, id string) (claimed, error) {
 	named, err := s.Updater.Jobs.Get(ctx, id)
 	if err != nil && !jobs.IsStale(err) {
 		return claimed{}, err
 	}
-	waits := err == nil && named.Claimable(s.Now())
-	for _, others := range s.open.precedence() {
-		if waits && !slices.Contains(others, named.Owner) {
+	claimable := err == nil && named.Claimable(s.Now())
+	for _, excluded := range s.open.excluded() {
+		if claimable && !slices.Contains(excluded, named.Owner) {
 			c, err := s.claim(ctx, id)
 			if !jobs.IsStale(err) {
 				return c, err
 			}
-			waits = false // another converter was faster
+			claimable = false // another converter was faster
 		}
-		if c, err := s.claimNext(ctx, others); err != nil || c.job.ID != "" {
+		if c, err := s.claimNext(ctx, excluded); err != nil || c.job.ID != "" {
 			return c, err
 		}
 	}
 	return claimed{}, nil
 }
 
-// claimNext claims the oldest waiting job of the other owners, if there is one.
-func (s *Service) claimNext(ctx context.Context, others []string) (claimed, error) {
+// claimNext claims the oldest queued job of an owner who is not excluded, if there is
+// one.
+func (s *Service) claimNext(ctx context.Context, excluded []string) (claimed, error) {
 	for {
-		id, err := s.Updater.Jobs.NextQueued(ctx, s.Now(), others)
+		id, err := s.Updater.Jobs.NextQueued(ctx, s.Now(), excluded)
 		if err != nil || id == "" {
 			return claimed{}, err
 		}

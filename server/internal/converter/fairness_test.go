@@ -17,35 +17,35 @@ import (
 	"github.com/soundextract/sx/server/testkit"
 )
 
-// stage is a Transcoder whose conversions end when the test says so. A video's
+// controlled is a Transcoder whose conversions end when the test says so. A video's
 // content is its name.
-type stage struct {
+type controlled struct {
 	started chan string
 	mu      sync.Mutex
 	ends    map[string]chan struct{}
 }
 
-func newStage() *stage {
-	return &stage{started: make(chan string, 100), ends: map[string]chan struct{}{}}
+func newControlled() *controlled {
+	return &controlled{started: make(chan string, 100), ends: map[string]chan struct{}{}}
 }
 
-func (s *stage) end(name string) chan struct{} {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.ends[name] == nil {
-		s.ends[name] = make(chan struct{})
+func (c *controlled) end(name string) chan struct{} {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.ends[name] == nil {
+		c.ends[name] = make(chan struct{})
 	}
-	return s.ends[name]
+	return c.ends[name]
 }
 
-func (s *stage) Transcode(ctx context.Context, in converter.Input, out converter.Output) (converter.Result, error) {
+func (c *controlled) Transcode(ctx context.Context, in converter.Input, out converter.Output) (converter.Result, error) {
 	content, err := io.ReadAll(in.Video)
 	if err != nil {
 		return converter.Result{}, err
 	}
-	s.started <- string(content)
+	c.started <- string(content)
 	select {
-	case <-s.end(string(content)):
+	case <-c.end(string(content)):
 		return converter.Result{}, out.Put(store.Head{}, strings.NewReader("mp3"))
 	case <-ctx.Done():
 		return converter.Result{}, context.Cause(ctx)
@@ -53,11 +53,11 @@ func (s *stage) Transcode(ctx context.Context, in converter.Input, out converter
 }
 
 // next returns which conversions start next, sorted.
-func (s *stage) next(t *testing.T, n int) (names []string) {
+func (c *controlled) next(t *testing.T, n int) (names []string) {
 	t.Helper()
 	for range n {
 		select {
-		case name := <-s.started:
+		case name := <-c.started:
 			names = append(names, name)
 		case <-time.After(20 * time.Second):
 			t.Fatalf("only %v started", names)
@@ -100,9 +100,9 @@ func want(t *testing.T, got []string, names ...string) {
 // order; and that each message starts a conversion.
 func TestOneConversionForEachOwnerFirst(t *testing.T) {
 	t.Parallel()
-	f, tc := newFixture(t), newStage()
+	f, tc := newFixture(t), newControlled()
 	list := f.enqueue("a1", "a2", "a3", "b1", "c1", "b2")
-	f.start(f.byMessages(tc, 6)) // of which two are kept for new owners
+	f.start(f.byMessages(tc, 6)) // of which two are reserved
 	want(t, tc.next(t, 1), "a1")
 	want(t, tc.next(t, 1), "b1")
 	want(t, tc.next(t, 1), "c1")
@@ -121,12 +121,12 @@ func TestOneConversionForEachOwnerFirst(t *testing.T) {
 	}
 }
 
-// TestShortVideoOfAnotherOwner checks that a video need not wait for those of an
-// owner who has filled the converter, even if no message arrives.
+// TestShortVideoOfAnotherOwner checks that a video does not wait for those of an owner
+// who uses all other slots, even if its message is lost.
 func TestShortVideoOfAnotherOwner(t *testing.T) {
 	t.Parallel()
 	for _, lost := range []bool{false, true} {
-		f, tc := newFixture(t), newStage()
+		f, tc := newFixture(t), newControlled()
 		long := f.enqueue("a1", "a2", "a3", "a4", "a5")
 		f.start(f.byMessages(tc, 4))
 		tc.next(t, 2)
@@ -149,11 +149,11 @@ func TestShortVideoOfAnotherOwner(t *testing.T) {
 	}
 }
 
-// TestMessagesRemainForOthers checks that a converter which has no room for a job
+// TestMessagesRemainForOthers checks that a converter without a free slot for a job
 // leaves its message to another converter.
 func TestMessagesRemainForOthers(t *testing.T) {
 	t.Parallel()
-	f, first, second := newFixture(t), newStage(), newStage()
+	f, first, second := newFixture(t), newControlled(), newControlled()
 	f.enqueue("a1", "a2", "a3")
 	f.start(f.byMessages(first, 2))
 	want(t, first.next(t, 1), "a1")

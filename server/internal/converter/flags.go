@@ -21,14 +21,14 @@ type Flags struct {
 
 // Add adds the flags to a program's.
 func (f *Flags) Add(flags *pflag.FlagSet) {
-	flags.IntVar(&f.load.Encoders, "encoders", 0, "most encoder processes at the same time; 0 means one for each CPU that may be used, and there are never more")
-	flags.IntVar(&f.load.Conversions, "conversions", 0, "most open conversions, which share the encoders; at least 2; 0 means two more than encoders")
+	flags.IntVar(&f.load.Encoders, "encoders", 0, "maximum `number` of encoder processes, at most one for each available CPU; 0 means one for each")
+	flags.IntVar(&f.load.Conversions, "conversions", 0, "maximum `number` of open conversions, which share the encoders, at least 2; 0 means two more than encoders")
 }
 
 // Load validates the flags. An error is an *sx.Error that names the setting and its
 // variable, which starts with prefix.
 //
-// The CPUs that may be used are Go's own default: those of the machine or the
+// The available CPUs are Go's default for GOMAXPROCS: those of the machine or the
 // process's affinity, or the CPU limit of its cgroup (v1 or v2), rounded up. Go
 // counts a limit below 2 as 2, which suits a conversion: while one encoder works,
 // the other one's PCM is decoded.
