@@ -13,7 +13,7 @@ import (
 // if that is known.
 var hints = map[sx.Code]nextcmd.Hint{
 	sx.CodeNotFound: hint("check the ID with: %s", nextcmd.Command{"jobs"}),
-	sx.CodeConflict: hint("check the job's state with: %s", nextcmd.Command{"jobs"}),
+	sx.CodeConflict: hint("check the job's state with: %s", nextcmd.Command{"show", "ID"}),
 
 	sx.CodeUnauthenticated: hint("sign in with: %s, or create an account with: %s", nextcmd.Command{"login"}, nextcmd.Command{"register"}),
 	sx.CodeBadCredentials:  hint("check the name and the password, or create an account with: %s", nextcmd.Command{"register"}),

@@ -44,9 +44,9 @@ func CompleteJobs(f *Factory, states ...sx.State) cobra.CompletionFunc {
 	}
 }
 
-// EachJob calls fn for every ID once, in order. It continues after an error that
-// concerns one job, and stops at one that the next job would have as well. The result
-// joins all errors, each of which names its job; nil if there are none.
+// EachJob calls fn for every ID once, in order. It continues after an error that concerns
+// one job, and stops at one that would affect the next job too. The result joins all
+// errors, each of which names its job; nil if there are none.
 func EachJob(ctx context.Context, ids []string, fn func(id string) error) error {
 	var errs []error
 	for i, id := range ids {
@@ -69,7 +69,8 @@ func EachJob(ctx context.Context, ids []string, fn func(id string) error) error 
 }
 
 // ChangeJobs changes one job after the other and prints each changed job, as JSON or
-// as a line with ID, state and name, separated by tabs if Out is not a terminal. It handles errors as EachJob does.
+// as a line with ID, state and name, separated by tabs if Out is not a terminal. It
+// handles errors as EachJob does.
 func ChangeJobs(ctx context.Context, io *term.IOStreams, ids []string, json bool, change func(context.Context, string) (api.Job, error)) error {
 	return EachJob(ctx, ids, func(id string) error {
 		job, err := change(ctx, id)

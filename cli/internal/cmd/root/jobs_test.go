@@ -128,7 +128,7 @@ func TestSeveralJobs(t *testing.T) {
 	run(t, "cancel", "aaaa", "none", "bbbb", "cccc", "aaaa").want(t, 65,
 		"aaaa\tcancelled\ta.mp4\ncccc\tcancelled\tc.mp4\n",
 		"error: job none not found\nhint: check the ID with: sx jobs\n"+
-			"error: job bbbb is done and cannot be cancelled\nhint: check the job's state with: sx jobs\n")
+			"error: job bbbb is done and cannot be cancelled\nhint: check the job's state with: sx show bbbb\n")
 	run(t, "retry", "aaaa", "--json").wantPart(t, 0, `{"id":"aaaa","name":"a.mp4","state":"queued"`)
 	run(t, "rm", "bbbb", "none", "--json").want(t, 65, `{"id":"bbbb","removed":true}`+"\n",
 		`{"error":{"code":"not_found","message":"job none not found","hint":"check the ID with: sx jobs"}}`+"\n")
