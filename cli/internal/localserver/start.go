@@ -108,7 +108,7 @@ func (s *Server) awaitReady(parent context.Context, timeout time.Duration) error
 	})
 	switch {
 	case died:
-		return s.death()
+		return s.exitError()
 	case err == nil:
 		return nil
 	}
@@ -135,9 +135,9 @@ func ready(ctx context.Context, in *Instance) bool {
 	return err == nil && h.Instance == in.Instance
 }
 
-// death says why the server exited before it was ready, with the error that it
+// exitError returns why the server exited before it was ready, with the error that it
 // logged if there is one.
-func (s *Server) death() error {
+func (s *Server) exitError() error {
 	if message, hint := s.log.lastError(); message != "" {
 		return sx.NewError(sx.CodeUnavailable, "the local server did not start: %s", message).
 			WithHint("%s", hint).WithCause(s.how)

@@ -1,12 +1,10 @@
 package auth_test
 
 import (
-	"errors"
 	"fmt"
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/soundextract/sx/server/api"
 	"github.com/soundextract/sx/server/internal/auth"
@@ -14,23 +12,6 @@ import (
 )
 
 const adminCode = "a code from the installer"
-
-func byInvitation(c *auth.Config) {
-	c.Registration, c.FirstIsAdmin = auth.RegistrationInvitation, true
-}
-
-// invite creates an invitation as the signed-in administrator.
-func (b *fixture) invite(t *testing.T, admin api.Tokens) string {
-	t.Helper()
-	got, err := b.as(t, admin.AccessToken).Invite(t.Context(), api.NewInvitation{ExpiresIn: 3600})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !got.Expires.Equal(b.clock.Now().Add(time.Hour)) || !strings.HasPrefix(got.Code, api.InvitationPrefix) {
-		t.Fatalf("got %+v", got)
-	}
-	return got.Code
-}
 
 func (b *fixture) enroll(t *testing.T, name, code string) error {
 	t.Helper()
@@ -120,92 +101,5 @@ func TestConcurrentFirstAccounts(t *testing.T) {
 	group.Wait()
 	if admins != 1 {
 		t.Errorf("got %d administrators, want 1", admins)
-	}
-}
-
-func TestInvitationIsUsedOnce(t *testing.T) {
-	t.Parallel()
-	b := start(t, byInvitation)
-	code := b.invite(t, b.register(t, "root"))
-	errs := make(chan error, 8)
-	for i := range cap(errs) {
-		go func() { errs <- b.enroll(t, fmt.Sprintf("user%d", i), code) }()
-	}
-	made := 0
-	for range cap(errs) {
-		switch err := <-errs; sx.CodeOf(err) {
-		case "":
-			made++
-		case sx.CodeBadInvitation:
-		default:
-			t.Error(err)
-		}
-	}
-	if made != 1 {
-		t.Errorf("%d accounts were created with one invitation", made)
-	}
-	list, _, err := b.store.Users.List(t.Context(), "", 0)
-	if err != nil || len(list) != 2 {
-		t.Errorf("got %d accounts, %v", len(list), err)
-	}
-}
-
-func TestInvitationsThatStayValid(t *testing.T) {
-	t.Parallel()
-	b := start(t, byInvitation)
-	admin := b.register(t, "root")
-	code := b.invite(t, admin)
-	wantCode(t, b.enroll(t, "root", code), sx.CodeNameTaken)
-	_, err := b.Register(t.Context(), api.Credentials{Name: "bob", Password: "short", Invitation: code})
-	wantCode(t, err, sx.CodeInvalid)
-	changed := code[:len(code)-1] + "0"
-	wantCode(t, b.enroll(t, "bob", changed), sx.CodeBadInvitation)
-	if err := b.enroll(t, "bob", code); err != nil {
-		t.Fatal(err)
-	}
-	late := b.invite(t, admin)
-	b.clock.Advance(time.Hour)
-	wantCode(t, b.enroll(t, "carol", late), sx.CodeBadInvitation)
-}
-
-// TestInvitationAfterACrash checks that after a crash between redeeming the
-// invitation and storing the account, the invitation still works for the same
-// name.
-func TestInvitationAfterACrash(t *testing.T) {
-	t.Parallel()
-	b := start(t, byInvitation)
-	code := b.invite(t, b.register(t, "root"))
-	failing := startOn(t, b.store, b.clock, byInvitation, func(c *auth.Config) {
-		c.Users = failingCreate{c.Users, func() error { return errors.New("power cut") }}
-	})
-	wantCode(t, failing.enroll(t, "bob", code), sx.CodeInternal)
-	wantCode(t, b.enroll(t, "eve", code), sx.CodeBadInvitation)
-	if err := b.enroll(t, "bob", code); err != nil {
-		t.Fatal(err)
-	}
-}
-
-// failingCreate is a store of users whose Create is replaced.
-type failingCreate struct {
-	usersStore
-	create func() error
-}
-
-// TestInvitationWhoseNameIsLost checks that an invitation stays valid if its
-// name goes to an account that was created without it.
-func TestInvitationWhoseNameIsLost(t *testing.T) {
-	t.Parallel()
-	b := start(t, byInvitation)
-	code := b.invite(t, b.register(t, "root"))
-	other := startOn(t, b.store, b.clock)
-	late := startOn(t, b.store, b.clock, byInvitation, func(c *auth.Config) {
-		c.Users = failingCreate{c.Users, func() error {
-			other.register(t, "bob")
-			return sx.NewError(sx.CodeNameTaken, "the name bob is taken")
-		}}
-	})
-	wantCode(t, late.enroll(t, "bob", code), sx.CodeNameTaken)
-	if err := b.enroll(t, "carol", code); err != nil {
-		t.Fatal(err)
 	}
 }
