@@ -32,6 +32,7 @@ type decoded struct {
 	samples int64 // written
 	rate    int
 	damage  bool // the input was truncated or damaged
+	opposed bool // left and right were opposed, and one was inverted for mono
 }
 
 // duration returns the duration of the PCM.
@@ -58,8 +59,10 @@ func (c *conversion) decode(ctx context.Context, p plan, w io.Writer) (decoded, 
 		counted: p.relative && !clocked[c.format.Demuxer],
 		pause:   func(time.Duration, time.Duration) (bool, error) { return false, nil },
 	}
+	var mono *monoMixer
 	if p.Channels < p.decoded {
-		out.w = &average{w: w}
+		mono = &monoMixer{w: w, rate: p.Rate}
+		out.w = mono
 	}
 	read := func(r io.Reader) error {
 		n, err := newNUTReader(r)
@@ -73,7 +76,10 @@ func (c *conversion) decode(ctx context.Context, p plan, w io.Writer) (decoded, 
 		if !errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 			return err
 		}
-		return place.flush()
+		if err := place.flush(); err != nil || mono == nil {
+			return err
+		}
+		return mono.flush()
 	}
 	run := command{program: c.cfg.FFmpeg, args: args, read: read, timeout: c.cfg.MaxTime, maxFile: probeFile}
 	if p.want.basis == exact {
@@ -83,7 +89,11 @@ func (c *conversion) decode(ctx context.Context, p plan, w io.Writer) (decoded, 
 	switch {
 	case err == nil:
 		out.finish()
-		return decoded{placed: place.seen, samples: place.at, rate: p.Rate, damage: stderr.damage}, nil
+		d := decoded{placed: place.seen, samples: place.at, rate: p.Rate, damage: stderr.damage}
+		if mono != nil {
+			d.opposed = mono.inverted >= monoBlocks && mono.inverted >= mono.heard/10
+		}
+		return d, nil
 	case c.in.Err() == nil && stderr.damage && isFailure(err) && place.seen.decoded == 0:
 		return decoded{}, sx.NewError(sx.CodeUnreadable, "the audio (%s) cannot be decoded", p.track.Codec).WithCause(err)
 	default:

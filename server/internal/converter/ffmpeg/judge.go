@@ -38,5 +38,9 @@ func (p plan) judge(d decoded) ([]sx.Warning, error) {
 			"the video's clock jumps %d times, first by %s at %s; the audio continues there without a pause",
 			n, d.jumps[0].by.Round(unit), d.jumps[0].at.Round(unit)))
 	}
+	if d.opposed {
+		warnings = append(warnings, sx.NewWarning(sx.WarningPhase,
+			"left and right cancel each other out; one of them was inverted to make the mono sound"))
+	}
 	return warnings, nil
 }

@@ -1,9 +1,7 @@
 package ffmpeg
 
 import (
-	"encoding/binary"
 	"io"
-	"math"
 	"time"
 
 	"github.com/soundextract/sx/server/internal/converter"
@@ -51,24 +49,4 @@ func (p *progressWriter) tell(share float64) {
 		progress.Remaining = time.Duration(float64(time.Since(p.start)) * (1 - share) / share)
 	}
 	p.report(progress)
-}
-
-// average writes the average of two channels.
-type average struct {
-	w   io.Writer
-	buf []byte
-}
-
-// Write implements io.Writer.
-func (a *average) Write(b []byte) (int, error) {
-	a.buf = a.buf[:0]
-	for i := 0; i+8 <= len(b); i += 8 {
-		left := math.Float32frombits(binary.LittleEndian.Uint32(b[i:]))
-		right := math.Float32frombits(binary.LittleEndian.Uint32(b[i+4:]))
-		a.buf = binary.LittleEndian.AppendUint32(a.buf, math.Float32bits((left+right)/2))
-	}
-	if _, err := a.w.Write(a.buf); err != nil {
-		return 0, err
-	}
-	return len(b), nil
 }
