@@ -10,6 +10,9 @@ const (
 	WarningDamaged = "damaged"
 	// WarningIncomplete: the file has more audio, which could not be followed.
 	WarningIncomplete = "incomplete"
+	// WarningHeader: the file has more audio than its header declares, and all of it was
+	// used.
+	WarningHeader = "header"
 	// WarningOtherTrack: another audio track than the expected one was used.
 	WarningOtherTrack = "other_track"
 	// WarningJoinedTracks: several audio tracks were combined.
@@ -25,7 +28,7 @@ const (
 // WarningCodes lists the codes of warnings, sorted.
 func WarningCodes() []string {
 	return []string{
-		WarningClock, WarningDamaged, WarningIncomplete, WarningJoinedTracks,
+		WarningClock, WarningDamaged, WarningHeader, WarningIncomplete, WarningJoinedTracks,
 		WarningOtherTrack, WarningPhase, WarningTags, WarningTruncated,
 	}
 }

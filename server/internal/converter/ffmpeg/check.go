@@ -51,6 +51,9 @@ func (r *report) expect(s stream, f sniff.Format) expectation {
 		return expectation{duration: duration, end: duration + offset, basis: bases[f.Demuxer]}
 	}
 	whole := max(0, time.Duration(r.Format.Duration))
+	if f.Demuxer == "flv" { // counted from 0, even if the clock starts later
+		whole = max(0, whole-time.Duration(max(0, r.Format.Start)))
+	}
 	return expectation{duration: whole, end: whole, basis: declared}
 }
 

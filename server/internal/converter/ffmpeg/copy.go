@@ -30,11 +30,10 @@ func (c *conversion) copy(ctx context.Context, p plan) (converter.Result, error)
 	}
 
 	args := append(c.programArgs(), c.input()...)
-	args = append(args, "-i", c.in.URL, "-map", "0:"+strconv.Itoa(p.track.Index), "-map_metadata", "-1", "-map_chapters", "-1",
+	args = append(args, "-i", c.url(), "-map", "0:"+strconv.Itoa(p.tracks[0].Index), "-map_metadata", "-1", "-map_chapters", "-1",
 		"-c:a", "copy", "-fflags", "+bitexact", "-id3v2_version", "0", "-f", "mp3", "file:"+out)
-	run := command{program: c.cfg.FFmpeg, args: args, timeout: c.cfg.MaxTime, maxFile: c.cfg.MaxOutput}
+	run := command{program: c.cfg.FFmpeg, args: args, cpu: c.cpuLimit(p), maxFile: c.cfg.MaxOutput}
 	if p.want.basis == exact {
-		run.timeout = max(c.cfg.MinTime, min(c.cfg.MaxTime, 10*p.want.duration))
 		audio := int64(p.want.end.Seconds() * maxBitrate * 1000 / 8)
 		run.maxFile = min(c.cfg.MaxOutput, audio+audio/10+maxMetadata)
 	}
@@ -49,7 +48,7 @@ func (c *conversion) copy(ctx context.Context, p plan) (converter.Result, error)
 	if err != nil && !errors.Is(err, errNoFrame) {
 		return converter.Result{}, err
 	}
-	d := decoded{rate: p.Rate, damage: stderr.damage}
+	d := decoded{rate: p.Rate, cut: stderr.cut, errors: stderr.errors}
 	d.samples = (&clock{rate: p.Rate}).samples(duration)
 	d.decoded = d.samples
 	judged, err := p.judge(d)

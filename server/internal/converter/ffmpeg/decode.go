@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"strconv"
+	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/soundextract/sx/server/sx"
@@ -29,10 +31,12 @@ var clocked = map[string]bool{
 // decoded is what the decoder reported.
 type decoded struct {
 	placed
-	samples int64 // written
-	rate    int
-	damage  bool // the input was truncated or damaged
-	opposed bool // left and right were opposed, and one was inverted for mono
+	samples  int64 // written
+	rate     int
+	cut      bool // the input ends too early
+	errors   int  // what could not be decoded
+	opposed  bool // left and right were opposed, and one was inverted for mono
+	warnings []sx.Warning
 }
 
 // duration returns the duration of the PCM.
@@ -43,60 +47,151 @@ func (d decoded) duration() time.Duration {
 // decode decodes the chosen audio and writes it to w as interleaved PCM of 32-bit floats
 // (f32le), at the plan's rate and number of channels.
 func (c *conversion) decode(ctx context.Context, p plan, w io.Writer) (decoded, error) {
-	args := append(c.programArgs(),
-		"-copyts", "-itsoffset", strconv.FormatFloat(-p.origin.Seconds(), 'f', 6, 64), "-guess_layout_max", "0",
+	dec := c.newDecoder(p, w)
+	err := dec.first(ctx)
+	if err == nil {
+		err = dec.more(ctx)
+	}
+	if err == nil {
+		err = dec.flush()
+	}
+	d := dec.decoded
+	d.placed, d.samples, d.rate = dec.clock.seen, dec.clock.at, p.Rate
+	if m := dec.mono; m != nil {
+		d.opposed = m.inverted >= monoBlocks && m.inverted >= m.heard/10
+	}
+	return d, err
+}
+
+// decoder decodes one part of the audio after another, in most files one.
+type decoder struct {
+	*conversion
+	plan
+	decoded decoded
+	clock   *clock
+	mono    *monoMixer // nil if not needed
+	out     *progressWriter
+}
+
+func (c *conversion) newDecoder(p plan, w io.Writer) *decoder {
+	dec := &decoder{conversion: c, plan: p}
+	dec.out = &progressWriter{
+		w: w, start: time.Now(), second: 4 * p.decoded * p.Rate, end: p.want.end, source: c.in, report: c.output.Progress,
+	}
+	if p.Channels < p.decoded {
+		dec.mono = &monoMixer{w: w, rate: p.Rate}
+		dec.out.w = dec.mono
+	}
+	dec.clock = &clock{
+		w: dec.out, rate: p.Rate, frame: 4 * p.decoded, lead: p.lead,
+		relative: p.relative, counted: p.relative && !clocked[c.format.Demuxer],
+		pause: func(time.Duration, time.Duration) (bool, error) { return false, nil },
+	}
+	return dec
+}
+
+// flush writes what is held back.
+func (d *decoder) flush() error {
+	if err := d.clock.flush(); err != nil {
+		return err
+	}
+	if d.mono != nil {
+		if err := d.mono.flush(); err != nil {
+			return err
+		}
+	}
+	d.out.finish()
+	return nil
+}
+
+// first decodes the first track that can be decoded.
+func (d *decoder) first(ctx context.Context) error {
+	if len(d.channels) > 0 {
+		return d.part(ctx, d.channels)
+	}
+	var err error
+	for i, track := range d.tracks {
+		if err = d.part(ctx, []stream{track}); err == nil && (d.clock.seen.decoded > 0 || d.decoded.errors == 0) {
+			if i > 0 {
+				d.decoded.warnings = append(d.decoded.warnings, d.found.otherTrack(d.tracks[0], track))
+			}
+			return nil
+		}
+		if err == nil {
+			err = sx.NewError(sx.CodeUnreadable, "the audio (%s) cannot be decoded", track.Codec)
+		}
+		if sx.CodeOf(err) != sx.CodeUnreadable {
+			return err
+		}
+		d.decoded.errors = 0
+	}
+	return err
+}
+
+// part decodes tracks, which are mixed if there are several, and adds them to the clock.
+func (d *decoder) part(ctx context.Context, tracks []stream) error {
+	args := append(
+		d.programArgs(), "-copyts", "-itsoffset", strconv.FormatFloat(-d.origin.Seconds(), 'f', 6, 64), "-guess_layout_max", "0",
 	)
-	args = append(args, c.input()...)
-	if p.track.Codec == "ac3" || p.track.Codec == "eac3" {
+	args = append(args, d.input()...)
+	if codec := tracks[0].Codec; codec == "ac3" || codec == "eac3" {
 		args = append(args, "-drc_scale", "0") // as loud as the same sound in another codec
 	}
-	args = append(args, "-i", c.in.URL, "-map", "0:"+strconv.Itoa(p.track.Index), "-map_metadata", "-1", "-map_chapters", "-1",
-		"-af", p.filter, "-c:a", "pcm_f32le", "-fflags", "+bitexact", "-f", "nut", "pipe:1")
-
-	out := &progressWriter{w: w, start: time.Now(), second: 4 * p.decoded * p.Rate, end: p.want.end, source: c.in, report: c.output.Progress}
-	place := &clock{
-		w: out, rate: p.Rate, frame: 4 * p.decoded, relative: p.relative, lead: p.lead,
-		counted: p.relative && !clocked[c.format.Demuxer],
-		pause:   func(time.Duration, time.Duration) (bool, error) { return false, nil },
-	}
-	var mono *monoMixer
-	if p.Channels < p.decoded {
-		mono = &monoMixer{w: w, rate: p.Rate}
-		out.w = mono
-	}
+	args = append(
+		args, "-i", d.url(), "-map_metadata", "-1", "-map_chapters", "-1",
+		"-filter_complex", d.graph(tracks), "-map", "[out]", "-c:a", "pcm_f32le", "-fflags", "+bitexact", "-f", "nut", "pipe:1",
+	)
+	var packets atomic.Int64
+	var writing atomic.Bool // this process is not ready for more
 	read := func(r io.Reader) error {
 		n, err := newNUTReader(r)
 		for err == nil {
 			var pkt packet
 			if pkt, err = n.next(); err == nil {
 				pkt.pts = unstamp(pkt.pts)
-				err = place.add(pkt)
+				writing.Store(true)
+				err = d.clock.add(pkt)
+				writing.Store(false)
+				packets.Add(1)
 			}
 		}
-		if !errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-			return err
+		if errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
+			return nil
 		}
-		if err := place.flush(); err != nil || mono == nil {
-			return err
-		}
-		return mono.flush()
+		return err
 	}
-	run := command{program: c.cfg.FFmpeg, args: args, read: read, timeout: c.cfg.MaxTime, maxFile: probeFile}
-	if p.want.basis == exact {
-		run.timeout = max(c.cfg.MinTime, min(c.cfg.MaxTime, 10*p.want.duration))
-	}
-	stderr, err := c.execute(ctx, run)
+	stderr, err := d.execute(ctx, command{
+		program: d.cfg.FFmpeg, args: args, read: read, cpu: d.cpuLimit(d.plan), maxFile: probeFile,
+		busy: func() (int64, bool) {
+			done, alive := d.in.busy()
+			return done + packets.Load(), alive && !writing.Load()
+		},
+	})
+	d.decoded.errors += stderr.errors
+	d.decoded.cut = d.decoded.cut || stderr.cut
 	switch {
-	case err == nil:
-		out.finish()
-		d := decoded{placed: place.seen, samples: place.at, rate: p.Rate, damage: stderr.damage}
-		if mono != nil {
-			d.opposed = mono.inverted >= monoBlocks && mono.inverted >= mono.heard/10
-		}
-		return d, nil
-	case c.in.Err() == nil && stderr.damage && isFailure(err) && place.seen.decoded == 0:
-		return decoded{}, sx.NewError(sx.CodeUnreadable, "the audio (%s) cannot be decoded", p.track.Codec).WithCause(err)
+	case err == nil || d.in.Err() != nil || !isFailure(err):
+		return err
+	case packets.Load() == 0:
+		return sx.NewError(sx.CodeUnreadable, "the audio (%s) cannot be decoded", tracks[0].Codec).WithCause(err)
 	default:
-		return decoded{}, err
+		d.decoded.cut = true // judge decides whether enough was decoded
+		return nil
 	}
+}
+
+// graph returns the filter graph from the tracks to PCM.
+func (d *decoder) graph(tracks []stream) string {
+	var b strings.Builder
+	for _, s := range tracks {
+		fmt.Fprintf(&b, "[0:%d]", s.Index)
+	}
+	if len(tracks) > 1 {
+		fmt.Fprintf(&b, "amerge=inputs=%d,aformat=sample_fmts=fltp,%s", len(tracks), pan(d.plan.decoded, mixTracks(tracks)))
+	} else {
+		fmt.Fprintf(&b, "aformat=sample_fmts=fltp,%s", mix(tracks[0], d.plan.decoded))
+	}
+	layout := map[int]string{1: "mono", 2: "stereo"}[d.plan.decoded]
+	fmt.Fprintf(&b, ",aresample=%d,aformat=sample_fmts=flt:channel_layouts=%s,%s[out]", d.Rate, layout, stamp)
+	return b.String()
 }

@@ -48,7 +48,7 @@ func (t *Transcoder) identify(ctx context.Context) (lame, error) {
 	c := conversion{Transcoder: t}
 	if _, err := c.execute(ctx, command{
 		program: t.cfg.FFmpeg, args: append([]string{"-y"}, append(encoderArgs(silence), "file:"+f.Name())...),
-		stdin: bytes.NewReader(make([]byte, 4*silence.Rate/2)), timeout: t.cfg.MinTime, maxFile: encoderFile,
+		stdin: bytes.NewReader(make([]byte, 4*silence.Rate/2)), cpu: t.cfg.MinCPU, maxFile: encoderFile,
 	}); err != nil {
 		return lame{}, err
 	}
@@ -100,7 +100,7 @@ const encoderFile = 1 << 20
 func (t *Transcoder) startEncoder(ctx context.Context, s parallel.Settings) (parallel.Process, error) {
 	// Frames are needed as soon as they are complete, and the Info frame is ours.
 	args := append(encoderArgs(s), "-write_xing", "0", "-flush_packets", "1", "pipe:1")
-	name, args := limited(t.cfg.MaxTime, encoderFile, t.cfg.MaxMemory, t.cfg.FFmpeg, args)
+	name, args := limited(t.cfg.MaxCPU, encoderFile, t.cfg.MaxMemory, t.cfg.FFmpeg, args)
 	e := &encoder{cmd: exec.CommandContext(ctx, name, args...), exited: make(chan struct{})}
 	childIn, in, err := os.Pipe()
 	if err != nil {

@@ -36,9 +36,12 @@ type Config struct {
 	// MaxOutput limits the size of the MP3 in bytes (default 4 GiB). If the video's
 	// duration is known, the limit is lower.
 	MaxOutput int64
-	// The timeout of a conversion is ten times the video's duration, but at least
-	// MinTime and at most MaxTime (default 5 min and 6 h).
-	MinTime, MaxTime time.Duration
+	// MaxProbe limits the CPU time of the probe (default 20 s). A decoder or an encoder may
+	// use as much CPU time as the audio is long, but at least MinCPU and at most MaxCPU
+	// (default 5 min and 6 h).
+	MaxProbe, MinCPU, MaxCPU time.Duration
+	// MaxIdle is how long a program may do nothing (default 5 min).
+	MaxIdle time.Duration
 
 	// TempDir holds MP3s before they are stored; default: that of the system. If it
 	// is set, no other process may use it, because New removes the files of an
@@ -75,8 +78,10 @@ var _ converter.Transcoder = (*Transcoder)(nil)
 func New(ctx context.Context, cfg Config) (*Transcoder, error) {
 	cfg.MaxMemory = orDefault(cfg.MaxMemory, 2<<30)
 	cfg.MaxOutput = orDefault(cfg.MaxOutput, 4<<30)
-	cfg.MinTime = orDefault(cfg.MinTime, 5*time.Minute)
-	cfg.MaxTime = orDefault(cfg.MaxTime, 6*time.Hour)
+	cfg.MaxProbe = orDefault(cfg.MaxProbe, 20*time.Second)
+	cfg.MinCPU = orDefault(cfg.MinCPU, 5*time.Minute)
+	cfg.MaxCPU = orDefault(cfg.MaxCPU, 6*time.Hour)
+	cfg.MaxIdle = orDefault(cfg.MaxIdle, 5*time.Minute)
 	var err error
 	if cfg.FFmpeg, err = find(cfg.FFmpeg, "ffmpeg"); err != nil {
 		return nil, err
@@ -226,6 +231,7 @@ func clearTemp(dir string) error {
 type conversion struct {
 	*Transcoder
 	in      *source
+	base    int64 // offset in the video where this conversion begins
 	format  sniff.Format
 	options sx.Options
 	owner   string

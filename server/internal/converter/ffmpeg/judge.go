@@ -1,46 +1,73 @@
 package ffmpeg
 
 import (
+	"slices"
 	"time"
 
 	"github.com/soundextract/sx/server/sx"
 )
 
+// minErrors is the number of undecodable packets from which they are worth a warning.
+// Recordings of broadcasts begin and end with some.
+const minErrors = 5
+
 // judge decides by what was decoded whether the result is complete. It returns warnings
 // about what is missing, or an error if that is most of it.
 func (p plan) judge(d decoded) ([]sx.Warning, error) {
-	const unit = 100 * time.Millisecond
+	warnings := append(slices.Clone(p.warnings), d.warnings...)
+	warn := func(code, format string, args ...any) {
+		warnings = append(warnings, sx.NewWarning(code, format, args...))
+	}
+	got, expected := d.duration(), p.expected(d)
+	// FLAC and other formats of one stream say how long it is, and break off in a packet.
+	broken := p.relative && p.want.basis == exact && d.errors > 0
+	cut := d.cut || broken || p.shape.end > p.size
+
+	switch {
+	case d.samples == 0 && !cut:
+		return nil, sx.NewError(sx.CodeNoAudio, "the video's audio track is empty")
+	case d.samples == 0:
+		return nil, sx.NewError(sx.CodeTruncated, "the file is truncated: it has none of %s of audio", round(expected))
+	case !cut || expected > 0 && got >= expected-p.want.tolerance(), broken && expected == 0:
+	case got < expected/2:
+		return nil, sx.NewError(sx.CodeTruncated, "the file is truncated: it has %s of %s of audio", round(got), round(expected))
+	case expected > 0:
+		warn(sx.WarningTruncated, "the file is truncated: it has %s of %s of audio", round(got), round(expected))
+	default:
+		warn(sx.WarningTruncated, "the file ends in the middle of a packet; whatever followed is missing")
+	}
+	if d.errors >= minErrors {
+		warn(sx.WarningDamaged, "the file is damaged: %d packets of audio could not be decoded", d.errors)
+	}
+	if n := len(d.jumps); n > 0 {
+		warn(sx.WarningClock, "the video's clock jumps %d times, first by %s at %s; the audio continues there without a pause",
+			n, round(d.jumps[0].by), round(d.jumps[0].at))
+	}
+	if d.opposed {
+		warn(sx.WarningPhase, "left and right cancel each other out; one of them was inverted to make the mono sound")
+	}
+	return warnings, nil
+}
+
+// expected returns the duration that the result would have if the file was complete; 0 if
+// unknown.
+func (p plan) expected(d decoded) time.Duration {
 	expected := p.want.end
 	if p.relative {
 		expected = p.want.duration
 	}
+	if p.want.basis != exact && p.shape.end > p.size {
+		// The rest is probably as dense as what is there. A duration of the whole file can be
+		// more exact, unless the picture is longer.
+		dense := time.Duration(float64(d.duration()) * float64(p.shape.end) / float64(max(p.size, 1)))
+		if expected == 0 || (expected-dense).Abs() > expected/3 {
+			expected = dense
+		}
+	}
 	for _, j := range d.jumps {
 		expected -= j.by
 	}
-	got := d.duration()
-	warnings := p.warnings
-	switch {
-	case d.samples == 0 && !d.damage:
-		return nil, sx.NewError(sx.CodeNoAudio, "the video's audio track is empty")
-	case d.samples == 0 && expected > 0:
-		return nil, sx.NewError(sx.CodeTruncated, "the file is truncated: it has none of %s of audio", expected.Round(unit))
-	case d.samples == 0:
-		return nil, sx.NewError(sx.CodeTruncated, "the file is truncated: it has no audio")
-	case !d.damage, p.want.basis == estimated, got >= expected-p.want.tolerance():
-	case got < expected/2:
-		return nil, sx.NewError(sx.CodeTruncated, "the file is truncated: it has %s of %s of audio", got.Round(unit), expected.Round(unit))
-	default:
-		warnings = append(warnings, sx.NewWarning(sx.WarningTruncated,
-			"the file is truncated: it has %s of %s of audio", got.Round(unit), expected.Round(unit)))
-	}
-	if n := len(d.jumps); n > 0 {
-		warnings = append(warnings, sx.NewWarning(sx.WarningClock,
-			"the video's clock jumps %d times, first by %s at %s; the audio continues there without a pause",
-			n, d.jumps[0].by.Round(unit), d.jumps[0].at.Round(unit)))
-	}
-	if d.opposed {
-		warnings = append(warnings, sx.NewWarning(sx.WarningPhase,
-			"left and right cancel each other out; one of them was inverted to make the mono sound"))
-	}
-	return warnings, nil
+	return max(0, expected)
 }
+
+func round(d time.Duration) time.Duration { return d.Round(100 * time.Millisecond) }

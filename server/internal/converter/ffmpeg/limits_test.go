@@ -26,13 +26,20 @@ func TestLimits(t *testing.T) {
 	t.Parallel()
 	testkit.Need(t, "ffmpeg", "ffprobe")
 	src := media(t, "in.ts", video()...)
+	const busy = `while :; do :; done`
 	for _, tt := range []struct {
 		name   string
 		change func(*ffmpeg.Config)
 		code   sx.Code
 	}{
-		{"timeout of the probe", func(c *ffmpeg.Config) { c.MinTime = time.Millisecond }, sx.CodeTimeLimit},
-		{"timeout of the conversion", func(c *ffmpeg.Config) { c.MaxTime = time.Millisecond }, sx.CodeTimeLimit},
+		{"CPU time of the probe", func(c *ffmpeg.Config) {
+			c.FFprobe, _ = program(t, busy)
+			c.MaxProbe = time.Millisecond
+		}, sx.CodeTimeLimit},
+		{"CPU time of the conversion", func(c *ffmpeg.Config) {
+			c.FFmpeg, _ = program(t, busy)
+			c.MinCPU, c.MaxCPU = time.Millisecond, time.Millisecond
+		}, sx.CodeTimeLimit},
 		{"output", func(c *ffmpeg.Config) { c.MaxOutput = 20_000 }, sx.CodeOutputLimit},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -43,6 +50,22 @@ func TestLimits(t *testing.T) {
 	}
 }
 
+// TestIdleIsTemporary checks that a program that does nothing is ended, which a retry may
+// cure.
+func TestIdleIsTemporary(t *testing.T) {
+	t.Parallel()
+	testkit.Need(t, "ffmpeg", "ffprobe")
+	src := media(t, "in.ts", video()...)
+	tc := transcoder(t, func(c *ffmpeg.Config) {
+		c.FFmpeg, _ = program(t, `exec sleep 600`)
+		c.MaxIdle = 300 * time.Millisecond
+	})
+	_, _, err := convertWith(t.Context(), t, tc, src, sx.Options{})
+	if err == nil || sx.CodeOf(err).Permanent() || !strings.Contains(err.Error(), "no progress") {
+		t.Errorf("got %v", err)
+	}
+}
+
 // program writes a shell script that replaces ffmpeg. The script writes its process
 // group to the file started.
 func program(t *testing.T, body string) (path, started string) {
@@ -50,7 +73,7 @@ func program(t *testing.T, body string) (path, started string) {
 	dir := t.TempDir()
 	started = filepath.Join(dir, "started")
 	path = filepath.Join(dir, "ffmpeg")
-	script := fmt.Sprintf("#!/bin/sh\ncase $* in *-encoders*|*sx-encoder-*) exec ffmpeg \"$@\";; esac\necho $$ >%s.tmp; mv %s.tmp %s\n%s\n", started, started, started, body)
+	script := fmt.Sprintf("#!/bin/sh\ncase $* in *-encoders*|*sx-encoder-*) exec ffmpeg \"$@\";; *-decoders*) exec ffprobe \"$@\";; esac\necho $$ >%s.tmp; mv %s.tmp %s\n%s\n", started, started, started, body)
 	if err := os.WriteFile(path, []byte(script), 0o700); err != nil {
 		t.Fatal(err)
 	}

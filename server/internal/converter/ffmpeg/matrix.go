@@ -66,16 +66,14 @@ var secondLFE = map[string]string{
 	"22.2":  "FL FR FC LFE BL BR FLC FRC BC SL SR TC TFL TFC TFR TBL TBC TBR LFE2 TSL TSR BFC BFL BFR",
 }
 
-// mix returns the filter that turns a stream into one or two channels. The result has one
-// channel only if the stream has.
-func mix(s stream) string {
-	channels := min(s.Channels, 2)
+// mix returns the filter that turns a stream into the given number of channels, 1 or 2.
+func mix(s stream, channels int) string {
 	order := secondLFE[s.Layout]
 	switch {
 	case strings.HasPrefix(s.Layout, "ambisonic"):
-		return pan(2, ambisonic(s))
+		return pan(channels, ambisonic(s))
 	case order != "":
-		return pan(2, numbered(strings.Fields(order)))
+		return pan(channels, numbered(strings.Fields(order)))
 	case s.hasPositions():
 		return pan(channels, speakers)
 	default:

@@ -26,10 +26,10 @@ func (c *conversion) metadata(ctx context.Context, p plan) (id3.Source, []sx.War
 	}
 	src := id3.Source{
 		Demuxer: c.format.Demuxer, Tags: []map[string]string{p.found.Format.Tags}, Own: own,
-		Language: p.track.tag("language"), Copied: p.Copy, Cover: own.Front(),
+		Language: p.tracks[0].tag("language"), Copied: p.Copy, Cover: own.Front(),
 	}
 	if c.format.Demuxer == "ogg" { // where the tags are in the stream
-		src.Tags = append(src.Tags, p.track.Tags)
+		src.Tags = append(src.Tags, p.tracks[0].Tags)
 	}
 	var warnings []sx.Warning
 	if src.Cover == nil {
@@ -65,10 +65,10 @@ func (c *conversion) cover(ctx context.Context, r *report) ([]byte, error) {
 		return nil, nil
 	}
 	args := append(c.programArgs(), c.input()...)
-	args = append(args, "-i", c.in.URL, "-map", "0:"+strconv.Itoa(streams[front].Index), "-c", "copy", "-frames:v", "1",
+	args = append(args, "-i", c.url(), "-map", "0:"+strconv.Itoa(streams[front].Index), "-c", "copy", "-frames:v", "1",
 		"-f", "image2pipe", "pipe:1")
 	out := &cappedBuffer{left: maxCover}
-	_, err := c.execute(ctx, command{program: c.cfg.FFmpeg, args: args, stdout: out, timeout: c.cfg.MinTime, maxFile: probeFile})
+	_, err := c.execute(ctx, command{program: c.cfg.FFmpeg, args: args, stdout: out, cpu: c.cfg.MaxProbe, maxFile: probeFile})
 	switch {
 	case ctx.Err() != nil, c.in.Err() != nil:
 		return nil, err

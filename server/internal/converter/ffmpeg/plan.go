@@ -2,8 +2,8 @@ package ffmpeg
 
 import (
 	"context"
-	"fmt"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/soundextract/sx/server/sx"
@@ -17,13 +17,15 @@ type plan struct {
 	Copy bool
 
 	found    *report
-	track    stream
-	filter   string // from the track to PCM at Rate, with 1 or 2 channels
-	decoded  int    // channels of the filter's output
+	tracks   []stream // the best first; the others are for the case that it cannot be decoded
+	channels []stream // tracks of one channel each that are decoded together, or nil
+	decoded  int      // channels that the decoder delivers, 1 or 2
 	origin   time.Duration
 	relative bool          // there is no picture: the audio itself begins at 0
 	lead     time.Duration // from origin to the start of the picture
 	want     expectation
+	size     int64 // of the file, in bytes
+	shape    structure
 	warnings []sx.Warning
 }
 
@@ -36,23 +38,51 @@ func (c *conversion) plan(ctx context.Context) (plan, error) {
 	if err != nil {
 		return plan{}, err
 	}
-	track, err := found.choose(c.options.Track)
+	chosen, err := found.choose(c.options.Track)
 	if err != nil {
 		return plan{}, err
 	}
+	tracks, err := decodable(chosen)
+	if err != nil {
+		return plan{}, err
+	}
+	track := tracks[0]
 	p := plan{
-		Rate: sampleRate(int(track.Rate)), Copy: copies(c.options, &track),
-		found: found, track: track, decoded: min(max(track.Channels, 1), 2),
-		want: found.expect(track, c.format),
+		Rate: sampleRate(int(track.Rate)), Copy: copies(c.options, &track), found: found, tracks: tracks,
+		decoded: min(max(track.Channels, 1), 2), want: found.expect(track, c.format),
+		size: c.in.size - c.base, shape: examine(c.in.from(c.base), c.in.size-c.base, c.format.Demuxer),
+	}
+	if track.Index != chosen[0].Index {
+		p.warnings = append(p.warnings, found.otherTrack(chosen[0], track))
+	}
+	if c.options.Track == "" {
+		p.channels = found.channelTracks(track, c.format.Demuxer)
+	}
+	if n := len(p.channels); n > 0 {
+		p.decoded = 2
+		p.warnings = append(p.warnings, sx.NewWarning(sx.WarningJoinedTracks, "the %d audio tracks have one channel each and were mixed", n))
 	}
 	p.Channels = p.decoded
 	if c.options.Mono || c.options.Preset == sx.PresetSpeech {
 		p.Channels = 1
 	}
 	p.origin, p.lead, p.relative = found.origin()
-	p.filter = fmt.Sprintf("aformat=sample_fmts=fltp,%s,aresample=%d,aformat=sample_fmts=flt:channel_layouts=%s,%s",
-		mix(track), p.Rate, map[int]string{1: "mono", 2: "stereo"}[p.decoded], stamp)
+	if p.shape.fix != nil {
+		c.in.patch(c.base+p.shape.fix.at, p.shape.fix.b)
+		p.want = expectation{}
+		p.warnings = append(p.warnings, sx.NewWarning(sx.WarningHeader,
+			"the file has more audio than its header says; all of it was used"))
+	}
 	return p, nil
+}
+
+// otherTrack returns the warning that a track was used in place of the first choice.
+func (r *report) otherTrack(first, used stream) sx.Warning {
+	number := func(s stream) int {
+		return 1 + slices.IndexFunc(r.audioStreams(), func(a stream) bool { return a.Index == s.Index })
+	}
+	return sx.NewWarning(sx.WarningOtherTrack, "audio track %d (%s) cannot be decoded; track %d (%s) was used",
+		number(first), first.describe(), number(used), used.describe())
 }
 
 // origin returns the time on the file's clock that is 0 in the result, which is where

@@ -22,7 +22,7 @@ const (
 	firstPackets = 100
 	probedFields = "format=duration,start_time:format_tags:chapter=start_time,end_time:chapter_tags=title:packet=stream_index,pts_time,flags:" +
 		"stream=index,codec_type,codec_name,channels,channel_layout,sample_rate,start_time,duration,width,height:" +
-		"stream_tags:stream_disposition=default,attached_pic"
+		"stream_tags:stream_disposition"
 )
 
 // report is ffprobe's report on a video.
@@ -57,8 +57,14 @@ type stream struct {
 	Height   int               `json:"height"`
 	Tags     map[string]string `json:"tags"`
 	Is       struct {
-		Default int `json:"default"`
-		Cover   int `json:"attached_pic"`
+		Default         int `json:"default"`
+		Cover           int `json:"attached_pic"`
+		Comment         int `json:"comment"`
+		VisualImpaired  int `json:"visual_impaired"`
+		HearingImpaired int `json:"hearing_impaired"`
+		Descriptions    int `json:"descriptions"`
+		CleanEffects    int `json:"clean_effects"`
+		Karaoke         int `json:"karaoke"`
 	} `json:"disposition"`
 }
 
@@ -102,6 +108,9 @@ func (c *conversion) input() []string {
 
 const maxAlloc = 256 << 20 // bytes of one allocation
 
+// url is the video, or the part of it that this conversion reads.
+func (c *conversion) url() string { return c.in.urlFrom(c.base) }
+
 func (c *conversion) probe(ctx context.Context) (*report, error) {
 	args := []string{"-v", "error", "-max_alloc", strconv.Itoa(maxAlloc)}
 	args = append(args, c.input()...)
@@ -112,11 +121,12 @@ func (c *conversion) probe(ctx context.Context) (*report, error) {
 	for _, kind := range []string{"v", "a", "s", "d", "t"} {
 		args = append(args, "-codec_whitelist:"+kind, c.everything)
 	}
-	args = append(args, "-read_intervals", "%+#"+strconv.Itoa(firstPackets), "-show_entries", probedFields, "-of", "json", c.in.URL)
+	args = append(args, "-read_intervals", "%+#"+strconv.Itoa(firstPackets), "-show_entries", probedFields, "-of", "json", c.url())
 
 	stdout := &cappedBuffer{left: maxReport}
 	stderr, err := c.execute(ctx, command{
-		program: c.cfg.FFprobe, args: args, stdout: stdout, timeout: c.cfg.MinTime, maxFile: probeFile,
+		program: c.cfg.FFprobe, args: args, stdout: stdout, cpu: c.cfg.MaxProbe, maxFile: probeFile,
+		busy: c.in.busy,
 	})
 	if err != nil && !errors.Is(stdout.err, errReport) {
 		return nil, c.probeError(err, stderr)

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"runtime"
+	"strconv"
 	"strings"
 	"time"
 
@@ -28,34 +29,41 @@ type command struct {
 	stdin   io.Reader
 	stdout  io.Writer
 	read    func(io.Reader) error // reads stdout to its end, instead of stdout; its error ends the run
-	timeout time.Duration
-	maxFile int64 // limit of an output file, in bytes
+	cpu     time.Duration         // limit of CPU time
+	maxFile int64                 // limit of an output file, in bytes
+	// busy counts what the program has done; it reports false for alive while the program
+	// waits for this process. A program that is alive and does nothing is ended. nil means
+	// that only CPU time is limited.
+	busy func() (done int64, alive bool)
 }
 
-// errTimeout is the cause of a run that was killed after its timeout.
-var errTimeout = errors.New("timeout")
+// errStalled is the cause of a run that was killed because it did nothing.
+var errStalled = errors.New("stalled")
 
 // execute runs the program with resource limits until it exits. It returns the parsed
 // stderr, and an *sx.Error if a limit was exceeded. Any other failure of the program is
 // an *exec.ExitError.
+//
+// The limits count CPU time, so that a busy machine does not make a conversion fail.
 func (c *conversion) execute(ctx context.Context, run command) (*stderrParser, error) {
-	runCtx, stop := context.WithTimeoutCause(ctx, run.timeout, errTimeout)
-	defer stop()
-	// The CPU limit is for a program that outlives this process. Several threads use CPU
-	// time faster than real time.
-	name, args := limited(4*run.timeout, run.maxFile, c.cfg.MaxMemory, run.program, run.args)
+	runCtx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	name, args := limited(run.cpu, run.maxFile, c.cfg.MaxMemory, run.program, run.args)
 	cmd := exec.CommandContext(runCtx, name, args...)
 	stderr := &stderrParser{}
 	cmd.Env, cmd.Dir = environment(), workingDir
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = run.stdin, run.stdout, stderr
 	cmd.WaitDelay = time.Second
 	isolate(cmd)
+	if run.busy != nil {
+		go c.watch(runCtx, run.busy, stop)
+	}
 
 	// On Linux the program is killed when the thread that started it ends
 	// (Pdeathsig), so the thread must outlive it.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	err := runAndRead(runCtx, cmd, run.read, stop)
+	err := runAndRead(runCtx, cmd, run.read, func() { stop(nil) })
 	stderr.flush()
 	if err == nil {
 		return stderr, nil
@@ -71,8 +79,10 @@ func (c *conversion) execute(ctx context.Context, run command) (*stderrParser, e
 	isExit := errors.As(err, &exit)
 	err = fmt.Errorf("%s: %w: %s", filepath.Base(run.program), err, stderr.tail())
 	switch {
-	case errors.Is(context.Cause(runCtx), errTimeout), isExit && hitCPULimit(exit), stderr.cpu:
-		return stderr, sx.NewError(sx.CodeTimeLimit, "the conversion took longer than %s", run.timeout).WithCause(err)
+	case errors.Is(context.Cause(runCtx), errStalled):
+		return stderr, fmt.Errorf("no progress for %s: %w", c.cfg.MaxIdle, err)
+	case isExit && hitCPULimit(exit, run.cpu):
+		return stderr, sx.NewError(sx.CodeTimeLimit, "the conversion used more than %s of CPU time", run.cpu).WithCause(err)
 	case isExit && hitFileLimit(exit), stderr.tooLarge:
 		return stderr, sx.NewError(sx.CodeOutputLimit, "the MP3 would be larger than %d MiB", run.maxFile>>20).WithCause(err)
 	case stderr.diskFull:
@@ -83,6 +93,27 @@ func (c *conversion) execute(ctx context.Context, run command) (*stderrParser, e
 		return stderr, sx.NewError(sx.CodeMemoryLimit, "the conversion needs more than %d MiB of memory", c.cfg.MaxMemory>>20).WithCause(err)
 	}
 	return stderr, err
+}
+
+// watch calls stop with errStalled once the program is alive and has done nothing for
+// MaxIdle. It returns when ctx ends.
+func (c *conversion) watch(ctx context.Context, busy func() (int64, bool), stop func(error)) {
+	const checks = 10
+	ticker := time.NewTicker(c.cfg.MaxIdle / checks)
+	defer ticker.Stop()
+	var last int64
+	for idle := 0; idle < checks; {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+		done, alive := busy()
+		if idle++; done != last || !alive {
+			last, idle = done, 0
+		}
+	}
+	stop(errStalled)
 }
 
 // readError is an error of the function that reads a program's stdout.
@@ -119,7 +150,7 @@ func runAndRead(ctx context.Context, cmd *exec.Cmd, read func(io.Reader) error, 
 	end := context.AfterFunc(ctx, func() { r.Close() }) //nolint:errcheck,gosec // to end a read
 	defer end()
 	err = cmd.Wait()
-	if failed := <-done; failed != nil && (err == nil || wasEnded(err)) && !errors.Is(context.Cause(ctx), errTimeout) {
+	if failed := <-done; failed != nil && (err == nil || wasEnded(err)) && !errors.Is(context.Cause(ctx), errStalled) {
 		return &readError{failed}
 	}
 	return err
@@ -137,13 +168,16 @@ type stderrParser struct {
 	lines   []string
 	pending []byte
 
-	damage   bool // the input is truncated or damaged
+	cut      bool // the input ends too early
+	errors   int  // what could not be decoded
 	noIndex  bool // the input has no index (moov atom)
 	memory   bool
 	streams  bool
 	tooLarge bool
 	diskFull bool
-	cpu      bool
+	// added is where the first audio stream began that the header does not announce, in
+	// bytes; 0 if there is none.
+	added int64
 }
 
 const (
@@ -165,8 +199,10 @@ func (t *stderrParser) Write(p []byte) (int, error) {
 }
 
 var (
-	damagePattern = regexp.MustCompile(`partial file|ended prematurely|[Tt]runcat|[Pp]acket corrupt|corrupt (input|decoded)|Invalid data found|End of file`)
+	cutPattern    = regexp.MustCompile(`partial file|ended prematurely|[Tt]runcat|Input/output error`)
+	errorPattern  = regexp.MustCompile(`Error while decoding stream|Error submitting packet to decoder|Decoding error:`)
 	memoryPattern = regexp.MustCompile(`Cannot allocate memory|failed to map segment|[Oo]ut of memory`)
+	addedPattern  = regexp.MustCompile(`New audio stream \d+:\d+ at pos:(\d+)`)
 )
 
 func (t *stderrParser) flush() {
@@ -183,15 +219,20 @@ func (t *stderrParser) flush() {
 		flag *bool
 		is   bool
 	}{
-		{&t.damage, damagePattern.MatchString(line)},
+		{&t.cut, cutPattern.MatchString(line)},
 		{&t.noIndex, strings.Contains(line, "moov atom not found")},
 		{&t.memory, memoryPattern.MatchString(line)},
 		{&t.streams, strings.Contains(line, "exceeds max_streams")},
 		{&t.tooLarge, strings.Contains(line, "File too large")},
 		{&t.diskFull, strings.Contains(line, "No space left on device")},
-		{&t.cpu, strings.Contains(line, "received signal 24")}, // SIGXCPU, which ffmpeg catches
 	} {
 		*s.flag = *s.flag || s.is
+	}
+	if errorPattern.MatchString(line) {
+		t.errors++
+	}
+	if m := addedPattern.FindStringSubmatch(line); m != nil && t.added == 0 {
+		t.added, _ = strconv.ParseInt(m[1], 10, 64) // 0 if it is too large
 	}
 }
 

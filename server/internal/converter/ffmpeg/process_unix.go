@@ -16,7 +16,8 @@ import (
 // 512 bytes, address space in KiB, the program and its arguments.
 const shell = `umask 077
 ulimit -c 0
-ulimit -t "$1" 2>/dev/null
+ulimit -H -t "$(($1 + 5))" 2>/dev/null
+ulimit -S -t "$1" 2>/dev/null
 ulimit -f "$2" 2>/dev/null
 ulimit -v "$3" 2>/dev/null
 ulimit -n 64 2>/dev/null
@@ -41,9 +42,14 @@ func isolate(cmd *exec.Cmd) {
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 }
 
-// hitFileLimit and hitCPULimit report whether the program was killed by that limit.
+// hitFileLimit reports whether the program was killed by that limit.
 func hitFileLimit(err *exec.ExitError) bool { return signalled(err, syscall.SIGXFSZ) }
-func hitCPULimit(err *exec.ExitError) bool  { return signalled(err, syscall.SIGXCPU) }
+
+// hitCPULimit reports whether the program has used that much CPU time. ffmpeg catches the
+// signal and exits.
+func hitCPULimit(err *exec.ExitError, limit time.Duration) bool {
+	return signalled(err, syscall.SIGXCPU) || err.UserTime()+err.SystemTime() >= limit.Truncate(time.Second)+time.Second
+}
 
 // wasKilled reports whether the program was killed by a signal.
 func wasKilled(err *exec.ExitError) bool {

@@ -5,6 +5,7 @@ import (
 	"os/exec"
 	"slices"
 	"strconv"
+	"time"
 
 	"github.com/soundextract/sx/server/sx"
 )
@@ -52,8 +53,21 @@ func (c *conversion) programArgs() []string {
 	}
 }
 
-// isFailure reports whether the program exited by itself with a failure.
+// cpuLimit returns how much CPU time a program may use for the plan's audio.
+func (c *conversion) cpuLimit(p plan) time.Duration {
+	if p.want.end <= 0 {
+		return c.cfg.MaxCPU
+	}
+	return min(max(p.want.end, c.cfg.MinCPU), c.cfg.MaxCPU)
+}
+
+// isFailure reports whether the program exited by itself with a failure, which no retry
+// can change.
 func isFailure(err error) bool {
 	var exit *exec.ExitError
-	return sx.CodeOf(err) == sx.CodeInternal && errors.As(err, &exit) && !wasKilled(exit)
+	if sx.CodeOf(err) != sx.CodeInternal || !errors.As(err, &exit) || wasKilled(exit) {
+		return false
+	}
+	code := exit.ExitCode()
+	return code != 126 && code != 127 // the shell could not start it
 }

@@ -8,7 +8,10 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"strconv"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -20,12 +23,16 @@ type source struct {
 	server  *http.Server
 	serving sync.WaitGroup // the accept loop and the handlers
 
-	mu     sync.Mutex
-	video  io.ReadSeeker
-	at     int64 // the current offset of video
-	size   int64
-	err    error // the first error of video
-	closed bool
+	served  atomic.Int64 // bytes read from video
+	waiting atomic.Int32 // handlers that wait for video
+
+	mu      sync.Mutex
+	video   io.ReadSeeker
+	at      int64 // the current offset of video
+	patches []patch
+	size    int64
+	err     error // the first error of video
+	closed  bool
 }
 
 // serveSource starts a server for the video.
@@ -37,7 +44,9 @@ func serveSource(ctx context.Context, video io.ReadSeeker, size int64) (*source,
 	path := "/" + rand.Text() // 130 bits
 	s := &source{URL: "http://" + listener.Addr().String() + path, video: video, at: -1, size: size}
 	s.server = &http.Server{ReadHeaderTimeout: 10 * time.Second, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path != path {
+		rest, ok := strings.CutPrefix(r.URL.Path, path)
+		base, err := strconv.ParseInt(strings.TrimPrefix(rest, "/"), 10, 64)
+		if !ok || rest != "" && (err != nil || base < 0 || base > size) {
 			http.NotFound(w, r)
 			return
 		}
@@ -46,7 +55,7 @@ func serveSource(ctx context.Context, video io.ReadSeeker, size int64) (*source,
 		}
 		defer s.serving.Done()
 		w.Header().Set("Content-Type", "application/octet-stream")
-		http.ServeContent(w, r, "", time.Time{}, &cursor{source: s})
+		http.ServeContent(w, r, "", time.Time{}, s.from(base))
 	})}
 	s.serving.Go(func() {
 		if err := s.server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
@@ -55,6 +64,26 @@ func serveSource(ctx context.Context, video io.ReadSeeker, size int64) (*source,
 	})
 	return s, nil
 }
+
+// patch replaces bytes of the video at an offset. It must be called before the video is
+// served.
+func (s *source) patch(at int64, b []byte) { s.patches = append(s.patches, patch{at, b}) }
+
+type patch struct {
+	at int64
+	b  []byte
+}
+
+// urlFrom returns the URL of the video from an offset on.
+func (s *source) urlFrom(base int64) string {
+	if base == 0 {
+		return s.URL
+	}
+	return s.URL + "/" + strconv.FormatInt(base, 10)
+}
+
+// from returns a reader of the video from an offset on.
+func (s *source) from(base int64) *cursor { return &cursor{source: s, base: base} }
 
 // enter counts a running handler. It returns false if the source is closed.
 func (s *source) enter() bool {
@@ -94,6 +123,9 @@ func (s *source) fail(err error) {
 	}
 }
 
+// busy implements command.busy for programs that only read the video.
+func (s *source) busy() (done int64, alive bool) { return s.served.Load(), s.waiting.Load() == 0 }
+
 // Position returns the current offset as a fraction of the size, from 0 to 1.
 func (s *source) Position() float64 {
 	s.mu.Lock()
@@ -105,7 +137,8 @@ func (s *source) Position() float64 {
 // sends the new one before the server has noticed the end of the old one.
 type cursor struct {
 	*source
-	pos int64
+	base int64 // offset in the video of what this reader has at 0
+	pos  int64 // from base
 }
 
 // Seek implements io.Seeker.
@@ -114,7 +147,7 @@ func (c *cursor) Seek(offset int64, whence int) (int64, error) {
 	case io.SeekCurrent:
 		offset += c.pos
 	case io.SeekEnd:
-		offset += c.size
+		offset += c.size - c.base
 	}
 	c.pos = offset
 	return offset, nil
@@ -127,18 +160,29 @@ func (c *cursor) Read(p []byte) (int, error) {
 	if c.closed || c.err != nil {
 		return 0, http.ErrAbortHandler
 	}
-	if c.at != c.pos {
-		if _, err := c.video.Seek(c.pos, io.SeekStart); err != nil {
+	c.waiting.Add(1)
+	defer c.waiting.Add(-1)
+	from := c.base + c.pos
+	if c.at != from {
+		if _, err := c.video.Seek(from, io.SeekStart); err != nil {
 			c.err = err
 			return 0, err
 		}
-		c.at = c.pos
+		c.at = from
 	}
 	n, err := c.video.Read(p)
+	for _, x := range c.patches {
+		for i, v := range x.b {
+			if k := x.at + int64(i) - from; k >= 0 && k < int64(n) {
+				p[k] = v
+			}
+		}
+	}
+	c.served.Add(int64(n))
 	c.at += int64(n)
-	c.pos = c.at
+	c.pos += int64(n)
 	switch {
-	case errors.Is(err, io.EOF) && c.pos < c.size:
+	case errors.Is(err, io.EOF) && c.at < c.size:
 		c.err = io.ErrUnexpectedEOF
 	case err != nil && !errors.Is(err, io.EOF):
 		c.err = err
