@@ -58,8 +58,8 @@ func (c *conversion) encode(ctx context.Context, p plan) (converter.Result, erro
 		return converter.Result{}, err
 	}
 	e := &encoding{conversion: c, plan: p, settings: settings(c.options, p.Rate, p.Channels), source: source, name: made.encoder}
-	tag, more := e.tag(placed{}, 0)
-	e.size = len(tag)
+	size, more := id3.Reserve(e.withChapters(placed{}, 0), c.options.KeepAllTags)
+	e.size = size
 
 	reason := "settings"
 	if e.settings.Parallel() {
@@ -82,8 +82,8 @@ func (e *encoding) result(err error, warnings []sx.Warning) (converter.Result, e
 	return converter.Result{Duration: duration, Warnings: append(e.warnings, warnings...)}, nil
 }
 
-// tag returns the MP3's tag.
-func (e *encoding) tag(d placed, duration time.Duration) ([]byte, []sx.Warning) {
+// withChapters returns what the MP3's tag is made of.
+func (e *encoding) withChapters(d placed, duration time.Duration) id3.Source {
 	source := e.source
 	for _, ch := range e.plan.found.Chapters {
 		source.Chapters = append(source.Chapters, id3.Chapter{
@@ -91,7 +91,12 @@ func (e *encoding) tag(d placed, duration time.Duration) ([]byte, []sx.Warning) 
 		})
 	}
 	source.Duration = duration
-	return id3.Build(source, e.options.KeepAllTags)
+	return source
+}
+
+// tag returns the MP3's tag.
+func (e *encoding) tag(d placed, duration time.Duration) ([]byte, []sx.Warning) {
+	return id3.Build(e.withChapters(d, duration), e.options.KeepAllTags)
 }
 
 // encodeFunc is parallel.Encoders.Encode or Single.
