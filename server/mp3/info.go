@@ -39,22 +39,23 @@ const (
 // in stereo MPEG-1. In a shorter frame, it covers zeros after it.
 const crcSize = 190
 
-// Delay is how many samples LAME puts before the sound. Decoders add 529 more.
+// Delay is how many samples of silence LAME puts before the sound. Decoders add
+// 529 more.
 const Delay = 576
 
 // decoderDelay is the delay of a decoder of Layer III in samples.
 const decoderDelay = 529
 
-// FrameCount returns how many frames LAME makes of so many samples of one
-// channel: the last one begins 576 samples or more after the end of the sound
-// has left the encoder's filters. It makes none of no sound.
+// FrameCount returns how many frames LAME makes of so many samples of one channel.
+// It puts 576 samples of silence before them and at least as many after them, but
+// makes no frame if there are no samples.
 func FrameCount(samples int64, perFrame int) int64 {
 	if samples <= 0 {
 		return 0
 	}
-	const drain = 576
+	const minPadding = 576
 	n := int64(perFrame)
-	return (samples + Delay + drain + n - 1) / n
+	return (samples + Delay + minPadding + n - 1) / n
 }
 
 // Info makes the Info frame of a stream, in front of it, as FFmpeg's muxer does

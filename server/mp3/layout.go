@@ -27,7 +27,7 @@ type Layout struct {
 	pending     []byte
 	start, next int
 	ends        []int // where the frames end in pending
-	err         error // of w
+	err         error // of w, or ErrClosed
 }
 
 // Errors of Layout.Add.
@@ -35,6 +35,7 @@ var (
 	ErrTooLarge = errors.New("the main data does not fit into the frame and the bit reservoir")
 	ErrNoData   = errors.New("the frame's main data is not known")
 	ErrPadding  = errors.New("the frame's padding is not that of its number in the stream")
+	ErrClosed   = errors.New("the layout is closed")
 )
 
 // NewLayout returns a Layout that writes to w, one frame with each Write. With
@@ -115,10 +116,9 @@ func (l *Layout) Add(f *Frame) (begin int, err error) {
 }
 
 // nextPadding returns the padding of the next frame of a CBR stream and the lag
-// after it. The lag is by how much the frames so far are shorter than their bit
-// rate demands, in bytes times the sample rate; a frame after one that left a lag
-// is one byte longer. (ISO/IEC 11172-3, 2.4.2.3, describes another rule, which
-// differs in which frame is the first.)
+// after it (ISO/IEC 11172-3, 2.4.2.3). The lag is by how much the frames so far are
+// shorter than their bit rate demands, in bytes times the sample rate; a frame
+// after one that left a lag is one byte longer.
 func nextPadding(h Header, lag int) (padding, after int) {
 	if lag > 0 {
 		padding = 1
@@ -127,13 +127,20 @@ func nextPadding(h Header, lag int) (padding, after int) {
 }
 
 // Close fills the space that is left with stuffing and writes the last frames. It
-// does not close the writer.
+// does not close the writer. Afterwards, Add returns ErrClosed.
 func (l *Layout) Close() error {
+	if l.err != nil {
+		return l.err
+	}
 	if n := len(l.ends); n > 0 {
 		space := l.ends[n-1] - l.next - (n-1)*l.format.offset()
 		l.stuff(bits{}, 8*space)
 	}
-	return l.err
+	if l.err != nil {
+		return l.err
+	}
+	l.err = ErrClosed
+	return nil
 }
 
 // append appends a frame without main data to the pending ones.

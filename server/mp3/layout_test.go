@@ -133,6 +133,12 @@ func TestAddErrors(t *testing.T) {
 	if _, err := vbr.Add(withBits(f, 8064)); err != nil {
 		t.Errorf("8064 bits in VBR: %v", err)
 	}
+	if err := vbr.Close(); err != nil {
+		t.Error(err)
+	}
+	if _, err := vbr.Add(recordings[0].parsed(t)[1]); !errors.Is(err, mp3.ErrClosed) || !errors.Is(vbr.Close(), mp3.ErrClosed) {
+		t.Errorf("after Close: %v", err)
+	}
 }
 
 // TestBitRate has the first frame of a VBR stream: its bit rate is the highest that
