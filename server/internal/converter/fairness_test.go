@@ -102,11 +102,8 @@ func TestOneConversionForEachOwnerFirst(t *testing.T) {
 	t.Parallel()
 	f, tc := newFixture(t), newControlled()
 	list := f.enqueue("a1", "a2", "a3", "b1", "c1", "b2")
-	f.start(f.byMessages(tc, 6)) // of which two are reserved
-	want(t, tc.next(t, 1), "a1")
-	want(t, tc.next(t, 1), "b1")
-	want(t, tc.next(t, 1), "c1")
-	want(t, tc.next(t, 1), "a2") // the oldest of those that are left
+	f.start(f.byMessages(tc, 6))                   // of which two are reserved
+	want(t, tc.next(t, 4), "a1", "a2", "b1", "c1") // one each, and then the oldest that is left
 	close(tc.end("a1"))
 	want(t, tc.next(t, 1), "a3") // a and b have one each
 	close(tc.end("c1"))
