@@ -42,8 +42,21 @@ func (c *conversion) metadata(ctx context.Context, p plan) (id3.Source, []sx.War
 	return src, warnings, nil
 }
 
-// coverCodecs are those of pictures that the tag can have.
-var coverCodecs = []string{"mjpeg", "png", "webp", "bmp", "gif"}
+// Codecs and media types of pictures that the tag can have. ffmpeg takes only some of
+// Matroska's attachments for pictures.
+var (
+	coverCodecs = []string{"mjpeg", "png", "webp", "bmp", "gif"}
+	coverTypes  = []string{"image/jpeg", "image/png", "image/webp", "image/bmp", "image/x-bmp", "image/gif"}
+)
+
+const attachment = "attachment" // a stream's type
+
+func isCover(s stream) bool {
+	if s.Type == attachment {
+		return slices.Contains(coverTypes, s.tag("mimetype"))
+	}
+	return s.Is.Cover == 1 && slices.Contains(coverCodecs, s.Codec)
+}
 
 // maxCover is the maximum size of cover art in bytes.
 const maxCover = 16 << 20
@@ -54,9 +67,7 @@ var errCover = errors.New("the cover art cannot be read")
 // cover returns the file of the front cover, or nil if there is none.
 func (c *conversion) cover(ctx context.Context, r *report) ([]byte, error) {
 	var pictures []id3.Picture
-	streams := slices.DeleteFunc(slices.Clone(r.Streams), func(s stream) bool {
-		return s.Is.Cover != 1 || !slices.Contains(coverCodecs, s.Codec)
-	})
+	streams := slices.DeleteFunc(slices.Clone(r.Streams), func(s stream) bool { return !isCover(s) })
 	for _, s := range streams {
 		pictures = append(pictures, id3.DescribePicture(s.Tags))
 	}
@@ -64,9 +75,13 @@ func (c *conversion) cover(ctx context.Context, r *report) ([]byte, error) {
 	if front < 0 {
 		return nil, nil
 	}
-	args := append(c.programArgs(), c.input()...)
-	args = append(args, "-i", c.url(), "-map", "0:"+strconv.Itoa(streams[front].Index), "-c", "copy", "-frames:v", "1",
-		"-f", "image2pipe", "pipe:1")
+	args, index := append(c.programArgs(), c.input()...), strconv.Itoa(streams[front].Index)
+	if streams[front].Type == attachment {
+		// The output of no packets is there because ffmpeg fails without one.
+		args = append(args, "-dump_attachment:"+index, "pipe:1", "-i", c.url(), "-map", "0:a:0", "-c", "copy", "-t", "0", "-f", "null", "-")
+	} else {
+		args = append(args, "-i", c.url(), "-map", "0:"+index, "-c", "copy", "-frames:v", "1", "-f", "image2pipe", "pipe:1")
+	}
 	out := &cappedBuffer{left: maxCover}
 	_, err := c.execute(ctx, command{program: c.cfg.FFmpeg, args: args, stdout: out, cpu: c.cfg.MaxProbe, maxFile: probeFile})
 	switch {

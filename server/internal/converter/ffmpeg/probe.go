@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/soundextract/sx/server/internal/converter/id3"
 	"github.com/soundextract/sx/server/sx"
 )
 
@@ -121,7 +122,7 @@ func (c *conversion) probe(ctx context.Context) (*report, error) {
 	for _, kind := range []string{"v", "a", "s", "d", "t"} {
 		args = append(args, "-codec_whitelist:"+kind, c.everything)
 	}
-	args = append(args, "-read_intervals", "%+#"+strconv.Itoa(firstPackets), "-show_entries", probedFields, "-of", "json", c.url())
+	args = append(args, "-read_intervals", "%+#"+strconv.Itoa(firstPackets), "-show_entries", probedFields, "-of", "json=string_validation=ignore", c.url())
 
 	stdout := &cappedBuffer{left: maxReport}
 	stderr, err := c.execute(ctx, command{
@@ -132,7 +133,7 @@ func (c *conversion) probe(ctx context.Context) (*report, error) {
 		return nil, c.probeError(err, stderr)
 	}
 	found := &report{}
-	if err := errors.Join(stdout.err, json.Unmarshal(stdout.Bytes(), found)); err != nil {
+	if err := errors.Join(stdout.err, json.Unmarshal(id3.ValidReport(stdout.Bytes()), found)); err != nil {
 		return nil, c.probeError(fmt.Errorf("parsing ffprobe's report: %w", err), stderr)
 	}
 	return found, nil
@@ -187,17 +188,6 @@ func (r *report) start(s stream) time.Duration {
 // audioStreams returns the audio streams in the order of their numbers.
 func (r *report) audioStreams() []stream {
 	return slices.DeleteFunc(slices.Clone(r.Streams), func(s stream) bool { return s.Type != "audio" })
-}
-
-// cover returns the first cover art that an MP3 can contain.
-func (r *report) cover() (stream, bool) {
-	i := slices.IndexFunc(r.Streams, func(s stream) bool {
-		return s.Is.Cover == 1 && slices.Contains(coverDecoders, s.Codec) && s.Width > 0 && s.Height > 0
-	})
-	if i < 0 {
-		return stream{}, false
-	}
-	return r.Streams[i], true
 }
 
 // tag returns the value of a tag, whose name is case-insensitive.
