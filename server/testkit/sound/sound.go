@@ -22,7 +22,7 @@ var signals = []Signal{
 	{"speech", speech},
 	{"chords", chords},
 	{"noise with pauses", pauses(0.7, 0.4)},
-	{"noise with long pauses", pauses(9, 5)},
+	{"noise with long pauses", pauses(5, 2.5)},
 	{"clicks", clicks},
 	{"silence", func(*rand.Rand, float64, []float64) {}},
 	{"clipped", func(r *rand.Rand, t float64, out []float64) {

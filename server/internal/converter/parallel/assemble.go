@@ -1,8 +1,10 @@
 package parallel
 
 import (
+	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/soundextract/sx/server/mp3"
 )
@@ -42,15 +44,21 @@ func (s *stream) assemble() error {
 // meanwhile.
 func (s *stream) layOut(before int64) error {
 	r := s.runs[0]
-	frames := r.frames[:before-r.next]
+	frames, known := r.frames[:before-r.next], r.reservoir
 	s.mu.Unlock()
-	err := s.add(r, frames)
+	n, err := s.add(&known, frames)
 	s.mu.Lock()
+	r.reservoir = known
+	s.recent = append(s.recent, frames[:n]...)
+	s.recent = slices.Delete(s.recent, 0, max(len(s.recent)-agreeing, 0))
+	s.at += int64(n)
+	r.drop(s.at)
+	if errors.Is(err, errDependent) {
+		return s.steer()
+	}
 	if err != nil {
 		return err
 	}
-	r.drop(before)
-	s.at = before
 	s.trim()
 	if s.rec.Progress != nil {
 		s.rec.Progress(s.at)
@@ -58,27 +66,35 @@ func (s *stream) layOut(before int64) error {
 	return nil
 }
 
-// add lays out frames of a run, and checks what is known of its encoder's reservoir.
-func (s *stream) add(r *run, frames []*mp3.Frame) error {
-	for _, f := range frames {
-		reservoir := s.layout.Reservoir()
+// errDependent means that a frame may depend on the reservoir, which its encoder did not
+// have.
+var errDependent = errors.New("a frame may depend on the reservoir")
+
+// add lays out frames, and checks and extends what is known of their encoder's reservoir.
+// It returns how many it has laid out.
+func (s *stream) add(known *reservoir, frames []*mp3.Frame) (n int, err error) {
+	for i, f := range frames {
+		if !known.exact && s.settings.VBR() {
+			begin, err := s.layout.Begin(f)
+			if err == nil && begin != f.Begin && dependent(f, s.layout.Reservoir()) {
+				return i, errDependent
+			}
+		}
 		begin, err := s.layout.Add(f)
 		switch {
 		case err != nil:
-			return fmt.Errorf("%w: %w", ErrUnproven, err)
+			return i, fmt.Errorf("%w: %w", ErrUnproven, err)
 		case begin == f.Begin:
-			if r.equal++; r.equal == agreeing {
-				r.exact = true
+			if known.equal++; known.equal == agreeing {
+				known.exact = true
 			}
-		case r.exact:
-			return fmt.Errorf("%w: the encoder's reservoir is not the model's", ErrUnproven)
-		case dependent(f, reservoir):
-			return fmt.Errorf("%w: a frame may depend on the reservoir", ErrUnproven)
+		case known.exact:
+			return i, fmt.Errorf("%w: the encoder's reservoir is not the model's", ErrUnproven)
 		default:
-			r.equal = 0
+			known.equal = 0
 		}
 	}
-	return nil
+	return len(frames), nil
 }
 
 // dependent reports whether a frame whose encoder did not have this reservoir may have
@@ -119,13 +135,13 @@ func (s *stream) cross() error {
 func (s *stream) follow() error {
 	current, next := s.runs[0], s.runs[1]
 	if s.settings.VBR() && !s.independent(next) {
-		if !current.exact {
-			return fmt.Errorf("%w: a frame may depend on the reservoir", ErrUnproven)
-		}
+		s.rejected++
+		s.resume = s.at + s.chunk()<<min(s.rejected, 6)
 		s.drop(outcomeReservoir)
 		return nil
 	}
-	next.exact = !s.settings.VBR() // where the reservoirs agree too
+	s.rejected = 0
+	next.reservoir.exact = !s.settings.VBR() // where the reservoirs agree too
 	next.drop(s.at)
 	current.closed = true
 	s.runs = s.runs[1:]
@@ -162,6 +178,7 @@ func (s *stream) endFirst() {
 	limit := int64(toTheEnd)
 	if len(s.runs) > 1 {
 		limit = s.runs[1].start + tail
+		limit = max(limit, (s.runs[0].fed+s.frame-1)/s.frame)
 	}
 	s.runs[0].stopAt(limit)
 	s.trim()

@@ -109,23 +109,20 @@ func newFixture(encoders int, memory int64) *fixture {
 	return f
 }
 
-// chunks returns how many chunks had the outcome.
-func (f *fixture) chunks(t *testing.T, outcome string) int {
+// outcomes returns how many chunks had which outcome.
+func (f *fixture) outcomes(t *testing.T) map[string]int {
 	t.Helper()
 	families, err := f.registry.Gather()
 	if err != nil {
 		t.Fatal(err)
 	}
+	all := map[string]int{}
 	for _, family := range families {
 		for _, m := range family.GetMetric() {
-			for _, l := range m.GetLabel() {
-				if l.GetValue() == outcome {
-					return int(m.GetCounter().GetValue())
-				}
-			}
+			all[m.GetLabel()[0].GetValue()] = int(m.GetCounter().GetValue())
 		}
 	}
-	return 0
+	return all
 }
 
 func recording(pcm []byte, expected int64) parallel.Recording {
@@ -204,16 +201,16 @@ func sameBytes(t *testing.T, signal sound.Signal, s parallel.Settings, encoders,
 			t.Error("it should have been")
 		}
 	}
-	t.Logf("proven %d, no agreement %d, reservoir %d", f.chunks(t, "proven"), f.chunks(t, "no_agreement"), f.chunks(t, "reservoir"))
-	if f.chunks(t, "proven") == 0 && (!s.VBR() || signal.Name == "speech") {
+	t.Log(f.outcomes(t))
+	if f.outcomes(t)["proven"] == 0 && (!s.VBR() || signal.Name == "speech") {
 		t.Error("no chunk was encoded ahead")
 	}
 }
 
-// long returns so many samples of the signal, which repeats every ten seconds.
+// long returns so many samples of the signal, which repeats every five seconds.
 func long(signal sound.Signal, s parallel.Settings, samples int) []byte {
-	part := signal.PCM(s.Rate, s.Channels, 10*s.Rate)
-	return bytes.Repeat(part, samples/(10*s.Rate)+1)[:4*s.Channels*samples]
+	part := signal.PCM(s.Rate, s.Channels, 5*s.Rate)
+	return bytes.Repeat(part, samples/(5*s.Rate)+1)[:4*s.Channels*samples]
 }
 
 func TestSameBytesOfAll(t *testing.T) {
@@ -246,8 +243,8 @@ func TestChunks(t *testing.T) {
 	t.Logf("seed %d", seed)
 	r := rand.New(rand.NewPCG(seed, 0))
 	var pcm []byte // a bit of everything
-	for _, signal := range sound.Signals() {
-		pcm = append(pcm, signal.PCM(44100, 2, 44100*(5+r.IntN(20))+r.IntN(1152))...)
+	for _, v := range sound.Signals() {
+		pcm = append(pcm, v.PCM(44100, 2, 44100*(5+r.IntN(20))+r.IntN(1152))...)
 	}
 	for range 3 {
 		s := settings()[r.IntN(10)]
@@ -260,9 +257,40 @@ func TestChunks(t *testing.T) {
 			if err := f.check(t, s, pcm, expected); err != nil && !s.VBR() {
 				t.Errorf("not proven: %v", err)
 			}
-			t.Logf("proven %d, no agreement %d, reservoir %d", f.chunks(t, "proven"), f.chunks(t, "no_agreement"), f.chunks(t, "reservoir"))
+			t.Log(f.outcomes(t))
 		})
 	}
+}
+
+// TestSteered encodes sound of which one chunk is proven and the next one depends on the
+// reservoir, so that no encoder has the right one.
+func TestSteered(t *testing.T) {
+	t.Parallel()
+	testkit.Need(t, "ffmpeg")
+	for _, s := range []parallel.Settings{{Rate: 48000, Channels: 2, Quality: 4}, {Rate: 44100, Channels: 2, Quality: 2}} {
+		t.Run(fmt.Sprint(s.Rate), func(t *testing.T) {
+			t.Parallel()
+			f := newFixture(4, 72<<20)
+			pcm := long(signal(t, "clipped"), s, 100*s.Rate)
+			if err := f.check(t, s, pcm, int64(len(pcm)/8)); err != nil {
+				t.Errorf("not proven: %v", err)
+			}
+			if f.outcomes(t)["steered"] == 0 {
+				t.Error("no encoder was steered")
+			}
+		})
+	}
+}
+
+func signal(t *testing.T, name string) sound.Signal {
+	t.Helper()
+	for _, s := range sound.Signals() {
+		if s.Name == name {
+			return s
+		}
+	}
+	t.Fatalf("no signal is called %s", name)
+	return sound.Signal{}
 }
 
 // TestKilled kills every encoder but the first after some of its input, and then the

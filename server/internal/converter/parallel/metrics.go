@@ -12,6 +12,7 @@ const (
 	outcomeProven      outcome = "proven"
 	outcomeNoAgreement outcome = "no_agreement"
 	outcomeReservoir   outcome = "reservoir"
+	outcomeSteered     outcome = "steered"
 )
 
 // Metrics count how recordings were encoded.
@@ -23,7 +24,7 @@ type Metrics struct {
 func NewMetrics(r prometheus.Registerer) *Metrics {
 	return &Metrics{chunks: promauto.With(r).NewCounterVec(prometheus.CounterOpts{
 		Name: "sx_converter_chunks_total",
-		Help: "Chunks that were encoded ahead, by outcome: proven, no_agreement or reservoir. All but proven ones were encoded again, in order.",
+		Help: "Chunks that were encoded ahead, by outcome: proven; no_agreement or reservoir, which were encoded again in order; steered, which an encoder with a reservoir made for it goes on from.",
 	}, []string{"outcome"})}
 }
 

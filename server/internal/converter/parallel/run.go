@@ -43,12 +43,15 @@ type run struct {
 	inputEnded bool // the encoder has got the last PCM
 	ended      bool // and has written the last frame
 
-	// exact says that the reservoir of the encoder is known to be that of a single
-	// one; equal counts the frames in a row where it was.
-	exact bool
-	equal int
+	reservoir reservoir
 	// agreed counts the frames in a row that the run before has too.
 	agreed int
+}
+
+// reservoir is what is known of an encoder's bit reservoir.
+type reservoir struct {
+	exact bool // it is that of a single encoder
+	equal int  // so many frames in a row have the same main_data_begin
 }
 
 // frame returns the frame at the position, or nil if it is not there (yet).

@@ -30,7 +30,13 @@ type stream struct {
 	err       error
 
 	layout *mp3.Layout
-	at     int64 // the next frame to be laid out
+	at     int64        // the next frame to be laid out
+	recent []*mp3.Frame // the last ones that were, as many as must agree
+	noise  int          // the kind that led to the reservoir before
+	// resume is where encoding ahead goes on after chunks that depended on the
+	// reservoir, of which there were rejected in a row.
+	resume   int64
+	rejected int
 }
 
 // Encode encodes the recording, and writes the MP3's frames to w: one with each Write,
@@ -68,7 +74,7 @@ func (s *stream) begin() error {
 	if err != nil {
 		return err
 	}
-	r := &run{limit: toTheEnd, exact: true}
+	r := &run{limit: toTheEnd, reservoir: reservoir{exact: true}}
 	s.runs = []*run{r}
 	s.assignTo(r, p)
 	s.group.Go(func() { s.feed(r, p, false) })
@@ -182,7 +188,7 @@ func (s *stream) plan() (*run, bool) {
 		if last.inputEnded || len(s.runs) > 1 {
 			return nil, false
 		}
-		start = max(last.start+chunk, last.fed/s.frame+lag)
+		start = max(last.start+chunk, last.fed/s.frame+lag, s.resume)
 	}
 	lead := s.lead()
 	// The lead-in must still be there.
@@ -203,10 +209,11 @@ func (s *stream) plan() (*run, bool) {
 	return &run{start: start, limit: limit}, true
 }
 
-// lead returns the most frames of lead-in that a run may have.
+// lead returns the most frames of lead-in that a run may have, or that may be needed to
+// steer an encoder.
 func (s *stream) lead() int64 {
 	if s.settings.VBR() {
-		return leadVBR
+		return leadVBR + 2*agreeing
 	}
 	return leadCBR + s.settings.period() - 1
 }
@@ -375,6 +382,9 @@ const maxAttempts = 3
 // lock.
 func (s *stream) trim() {
 	low := s.runs[0].fed
+	if !s.runs[0].reservoir.exact {
+		low = min(low, max(s.at-leadSteered, 0)*s.frame)
+	}
 	for _, r := range s.runs[1:] {
 		low = min(low, (r.start-s.lead())*s.frame)
 	}
