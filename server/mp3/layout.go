@@ -64,55 +64,83 @@ func (l *Layout) Clone(w io.Writer) *Layout {
 	return &c
 }
 
-// Add appends a frame. It returns the frame's main_data_begin in the new stream.
-// After an error that is not the writer's, the Layout is as it was before.
-func (l *Layout) Add(f *Frame) (begin int, err error) {
+// place is where a frame comes in the stream.
+type place struct {
+	head             [headerSize]byte
+	size             int // of the frame in bits
+	begin            int // main_data_begin in bytes
+	stuffing, before int // bits: in total, and before the main data
+	reservoir, lag   int // after the frame
+}
+
+// Begin returns what Add would return.
+func (l *Layout) Begin(f *Frame) (begin int, err error) {
+	at, err := l.place(f)
+	return at.begin, err
+}
+
+// place returns where the frame comes in the stream.
+func (l *Layout) place(f *Frame) (place, error) {
 	if l.err != nil {
-		return 0, l.err
+		return place{}, l.err
 	}
+	format, rules := l.format, l.rules
 	if !l.started {
-		l.format, l.rules = f.Header, newRules(f.Header)
+		format, rules = f.Header, newRules(f.Header)
 	}
-	size := 8 * f.Size()
-	head := f.Head
+	at := place{head: f.Head, size: 8 * f.Size()}
 	padding, lag := nextPadding(f.Header, l.lag)
 	switch {
-	case !f.sameFormat(l.format):
-		return 0, fmt.Errorf("%w: its format differs from that of the frames before it", ErrFormat)
+	case !f.sameFormat(format):
+		return place{}, fmt.Errorf("%w: its format differs from that of the frames before it", ErrFormat)
 	case f.Data == nil || len(f.Data) != (f.Bits+7)/8:
-		return 0, ErrNoData
+		return place{}, ErrNoData
 	case l.vbr:
-		index, fits := l.rules.bitRateIndex(f.Bits, l.reservoir)
+		index, fits := rules.bitRateIndex(f.Bits, l.reservoir)
 		if !fits {
-			return 0, ErrTooLarge
+			return place{}, ErrTooLarge
 		}
-		head[2] = byte(index)<<4 | head[2]&0x0D // without padding
-		size = l.rules.bits[index]
+		at.head[2] = byte(index)<<4 | at.head[2]&0x0D // without padding
+		at.size = rules.bits[index]
 	case f.Padding != padding:
-		return 0, ErrPadding
-	case l.reservoir+size-l.rules.overhead < f.Bits:
-		return 0, ErrTooLarge
+		return place{}, ErrPadding
+	case l.reservoir+at.size-rules.overhead < f.Bits:
+		return place{}, ErrTooLarge
 	}
 
 	// What the reservoir cannot keep is stuffing, as much of it as possible before
 	// the main data.
-	after := l.reservoir + size - l.rules.overhead - f.Bits
-	stuffing := after % 8
-	stuffing += max(after-stuffing-l.rules.reservoirLimit(size), 0)
-	before := min(l.reservoir, stuffing) / 8 * 8
-	begin = (l.reservoir - before) / 8
-	l.started, l.reservoir, l.lag = true, after-stuffing, lag
+	after := l.reservoir + at.size - rules.overhead - f.Bits
+	at.stuffing = after % 8
+	at.stuffing += max(after-at.stuffing-rules.reservoirLimit(at.size), 0)
+	at.before = min(l.reservoir, at.stuffing) / 8 * 8
+	at.begin = (l.reservoir - at.before) / 8
+	at.reservoir, at.lag = after-at.stuffing, lag
+	return at, nil
+}
 
-	l.append(head, f.Side, begin, size/8)
-	l.stuff(bits{}, before)
+// Add appends a frame. It returns the frame's main_data_begin in the new stream.
+// After an error that is not the writer's, the Layout is as it was before.
+func (l *Layout) Add(f *Frame) (begin int, err error) {
+	at, err := l.place(f)
+	if err != nil {
+		return 0, err
+	}
+	if !l.started {
+		l.started, l.format, l.rules = true, f.Header, newRules(f.Header)
+	}
+	l.reservoir, l.lag = at.reservoir, at.lag
+
+	l.append(at.head, f.Side, at.begin, at.size/8)
+	l.stuff(bits{}, at.before)
 	whole := f.Bits / 8
 	l.put(f.Data[:whole])
 	var last bits
 	if n := f.Bits % 8; n > 0 {
 		last = bits{value: uint(f.Data[whole] >> (8 - n)), count: n}
 	}
-	l.stuff(last, stuffing-before)
-	return begin, l.err
+	l.stuff(last, at.stuffing-at.before)
+	return at.begin, l.err
 }
 
 // nextPadding returns the padding of the next frame of a CBR stream and the lag
