@@ -90,9 +90,10 @@ fmt: $(GOLANGCI) ## Format the code
 vuln: $(VULN) ## Look for known vulnerabilities (asks vuln.go.dev)
 	@for m in $(MODULES); do (cd $$m && $(VULN) ./...) || exit 1; done
 
-bench: build ## Measure upload, conversion and memory, as ratios
+bench: BENCH ?= full
+bench: build ## Measure speed and memory; make bench BENCH=short is quicker
 	@scripts/need ffmpeg curl rabbitmq-server
-	@go run -C cli ./acceptance/bench $(CURDIR)/bin
+	@go run -C cli ./acceptance/bench $(CURDIR)/bin $(BENCH)
 
 bench-install: build ## Measure sx install against helm, on KUBECONFIG's cluster
 	@scripts/need ffmpeg

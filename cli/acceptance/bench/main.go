@@ -7,9 +7,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"net"
-	"net/http"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -22,18 +19,18 @@ import (
 	"github.com/soundextract/sx/cli/acceptance/programs"
 )
 
-const pairs = 5
+const usage = `usage: bench DIRECTORY-OF-SX-AND-SXD full|short [MEASUREMENT...]`
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if len(os.Args) < 2 {
-		exit(errors.New("usage: bench DIRECTORY-OF-SX-AND-SXD"))
-	}
 	if len(os.Args) == 3 && os.Args[1] == "bare" {
 		exit(bare(ctx, os.Args[2]))
 	}
-	exit(run(ctx))
+	if len(os.Args) < 3 {
+		exit(errors.New(usage))
+	}
+	exit(run(ctx, os.Args[1], os.Args[2], os.Args[3:]))
 }
 
 func exit(err error) {
@@ -44,95 +41,141 @@ func exit(err error) {
 	os.Exit(0)
 }
 
-// bare runs the server that uploads are compared with, which writes the body of each
-// PUT request to one file and syncs it to disk before it responds.
-func bare(ctx context.Context, dir string) error {
-	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
-	if err != nil {
-		return err
-	}
-	fmt.Println(l.Addr())
-	server := &http.Server{ReadHeaderTimeout: time.Minute, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		f, err := os.Create(filepath.Join(dir, "bare"))
-		if err == nil {
-			_, err = io.Copy(f, r.Body)
-		}
-		if err == nil {
-			err = f.Sync()
-		}
-		if err == nil {
-			err = f.Close()
-		}
-		if err != nil {
-			http.Error(w, err.Error(), http.StatusInternalServerError)
-		}
-	})}
-	context.AfterFunc(ctx, func() { _ = server.Close() })
-	return server.Serve(l)
+type measurement struct {
+	name string
+	run  func(*bench) error
 }
 
-func run(ctx context.Context) error {
+// measurements run in this order: first those of the local server, then those of the
+// services.
+var measurements = []measurement{
+	{"upload", (*bench).upload},
+	{"clip", (*bench).clip},
+	{"hour", (*bench).hour},
+	{"together", (*bench).together},
+	{"long", (*bench).long},
+	{"memory", (*bench).memory},
+	{"services", (*bench).services},
+}
+
+func run(ctx context.Context, bin, size string, names []string) error {
+	lengths, ok := sizes[size]
+	if !ok {
+		return errors.New(usage)
+	}
+	for _, name := range names {
+		if !slices.ContainsFunc(measurements, func(m measurement) bool { return m.name == name }) {
+			return fmt.Errorf("unknown measurement %s", name)
+		}
+	}
 	dir, err := os.MkdirTemp("", "sx-bench")
 	if err != nil {
 		return err
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
-	b := &bench{ctx: ctx, dir: dir, bin: programs.Bin{Dir: os.Args[1]}, data: filepath.Join(dir, "data")}
+	b := &bench{ctx: ctx, dir: dir, bin: programs.Bin{Dir: bin}, data: filepath.Join(dir, "data"), lengths: lengths}
 	defer func() { programs.Kill(b.data) }()
-	for _, step := range []func() error{b.start, b.upload, b.convert, b.memory, b.services} {
-		if err := step(); err != nil {
-			return err
+	if err := errors.Join(b.up(), b.register("bench")); err != nil {
+		return err
+	}
+	for _, m := range measurements {
+		if len(names) > 0 && !slices.Contains(names, m.name) {
+			continue
+		}
+		if err := m.run(b); err != nil {
+			return fmt.Errorf("%s: %w", m.name, err)
 		}
 	}
 	return nil
 }
 
+// bench is an account, and the directory with its settings.
 type bench struct {
 	ctx       context.Context //nolint:containedctx // one run, one context
 	dir, data string
 	bin       programs.Bin
+	env       []string // in addition to that of bin
+	lengths   lengths
 }
 
-func (b *bench) sx(args ...string) error {
-	return b.timed(b.bin.Command(b.ctx, b.dir, args...))
+func (b *bench) command(args ...string) *exec.Cmd {
+	cmd := b.bin.Command(b.ctx, b.dir, args...)
+	cmd.Env = append(cmd.Env, b.env...)
+	return cmd
 }
 
-func (b *bench) timed(cmd *exec.Cmd) error {
+func (b *bench) sx(args ...string) error { return timed(b.command(args...)) }
+
+func (b *bench) ffmpeg(args ...string) *exec.Cmd {
+	return exec.CommandContext(b.ctx, "ffmpeg", append([]string{"-v", "error", "-nostdin", "-y"}, args...)...)
+}
+
+func timed(cmd *exec.Cmd) error {
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("%s: %w\n%s", strings.Join(cmd.Args, " "), err, out)
 	}
 	return nil
 }
 
-func (b *bench) start() error {
-	if err := b.sx("up", "--detach", "--addr", "127.0.0.1:0", "--data", b.data); err != nil {
-		return err
+func (b *bench) up() error {
+	return b.sx("up", "--detach", "--addr", "127.0.0.1:0", "--data", b.data)
+}
+
+// restart restarts sxd, so that earlier work does not count. It returns its process ID.
+func (b *bench) restart() (pid int, err error) {
+	if err := errors.Join(b.sx("down", "--data", b.data), b.up()); err != nil {
+		return 0, err
 	}
-	return b.register()
+	server, err := programs.Find(b.data)
+	return server.PID, err
 }
 
-func (b *bench) register() error {
-	register := b.bin.Command(b.ctx, b.dir, "register", "bench", "--password-stdin")
+func (b *bench) register(name string) error {
+	register := b.command("register", name, "--password-stdin")
 	register.Stdin = strings.NewReader("a password for the benchmark\n")
-	return b.timed(register)
+	return timed(register)
 }
 
-// pair runs a and z alternately, each after ready. It returns the medians of their
-// times in seconds and of the pairwise ratio a/z and difference a-z.
-func (b *bench) pair(ready, a, z func() error) (am, zm, ratio, diff float64, err error) {
-	var as, zs, ratios, diffs []float64
-	for range pairs {
+// another returns another account on the same sxd, which must not be restarted.
+func (b *bench) another(name string) (*bench, error) {
+	server, err := programs.Find(b.data)
+	if err != nil {
+		return nil, err
+	}
+	other := *b
+	other.dir, other.env = filepath.Join(b.dir, name), append(slices.Clone(b.env), "SX_SERVER="+server.URL)
+	if err := os.MkdirAll(other.dir, 0o700); err != nil {
+		return nil, err
+	}
+	return &other, other.register(name)
+}
+
+// attempts is how often each side of a comparison runs. The best counts.
+const attempts = 3
+
+// compare runs a and z alternately, each after ready, and returns their best times in
+// seconds.
+func compare(ready, a, z func() error) (am, zm float64, err error) {
+	for range attempts {
 		ta, err := clock(ready, a)
 		if err != nil {
-			return 0, 0, 0, 0, err
+			return 0, 0, err
 		}
 		tz, err := clock(ready, z)
 		if err != nil {
-			return 0, 0, 0, 0, err
+			return 0, 0, err
 		}
-		as, zs, ratios, diffs = append(as, ta), append(zs, tz), append(ratios, ta/tz), append(diffs, ta-tz)
+		am, zm = best(am, ta), best(zm, tz)
 	}
-	return median(as), median(zs), median(ratios), median(diffs), nil
+	return am, zm, nil
+}
+
+// best returns the shorter time, where 0 is none.
+func best(a, z float64) float64 {
+	if a == 0 {
+		return z
+	}
+	return min(a, z)
 }
 
 func clock(ready, fn func() error) (float64, error) {
@@ -147,7 +190,7 @@ func clock(ready, fn func() error) (float64, error) {
 // idle removes the jobs of an earlier run and waits until the disk has written
 // everything.
 func (b *bench) idle() error {
-	out, err := b.bin.Command(b.ctx, b.dir, "jobs", "--all").Output()
+	out, err := b.command("jobs", "--all").Output()
 	if err != nil {
 		return fmt.Errorf("list the jobs: %w", err)
 	}
@@ -161,10 +204,5 @@ func (b *bench) idle() error {
 			return err
 		}
 	}
-	return b.timed(exec.CommandContext(b.ctx, "sync"))
-}
-
-func median(v []float64) float64 {
-	v = slices.Sorted(slices.Values(v))
-	return v[len(v)/2]
+	return timed(exec.CommandContext(b.ctx, "sync"))
 }

@@ -1,8 +1,6 @@
 package main
 
 import (
-	"bufio"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -36,13 +34,10 @@ func (b *bench) services() (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, s.Close()) }()
-	// From here on, sx uses these services.
-	if err := os.Setenv("SX_SERVER", s.Gateways[0].URL()); err != nil {
-		return err
-	}
+	s.env = []string{"SX_SERVER=" + s.Gateways[0].URL()}
 	build := exec.CommandContext(b.ctx, "go", "build", "-o", b.bin.Path("gridfs"),
 		"github.com/soundextract/sx/server/testkit/gridfs")
-	if err := errors.Join(b.timed(build), s.register()); err != nil {
+	if err := errors.Join(timed(build), s.register("bench")); err != nil {
 		return err
 	}
 	for _, step := range []func() error{s.uploads, s.starts, s.large} {
@@ -64,15 +59,15 @@ func (s *services) uploads() error {
 	if err := bigVideo(video, size); err != nil {
 		return err
 	}
-	idle := func() error { return errors.Join(s.timed(s.gridfs(direct, "drop")), s.idle()) }
-	sx, driver, ratio, _, err := s.pair(idle,
+	idle := func() error { return errors.Join(timed(s.gridfs(direct, "drop")), s.idle()) }
+	sx, driver, err := compare(idle,
 		func() error { return s.sx("upload", video) },
-		func() error { return s.timed(s.gridfs(direct, "write", video)) },
+		func() error { return timed(s.gridfs(direct, "write", video)) },
 	)
 	if err != nil {
 		return err
 	}
-	fmt.Printf("upload of 128 MiB to the services: sx upload %.2f s, the MongoDB driver alone %.2f s, ratio %.2f\n", sx, driver, ratio)
+	fmt.Printf("upload of 128 MiB to the services: sx upload %.2f s, the MongoDB driver alone %.2f s, ratio %.2f\n", sx, driver, sx/driver)
 	return errors.Join(idle(), os.Remove(video))
 }
 
@@ -81,7 +76,7 @@ func (s *services) uploads() error {
 func (s *services) starts() error {
 	const videos = 20
 	video := filepath.Join(s.dir, "talk.mp4")
-	if err := s.timed(exec.CommandContext(s.ctx, "ffmpeg", "-v", "error", "-y", "-f", "lavfi", "-i", "sine=duration=5", video)); err != nil {
+	if err := timed(s.ffmpeg("-f", "lavfi", "-i", "sine=duration=5", video)); err != nil {
 		return err
 	}
 	for range videos {
@@ -89,7 +84,7 @@ func (s *services) starts() error {
 			return err
 		}
 	}
-	started, err := s.startTimes()
+	started, err := conversions(s.Converters[0].Log())
 	if err != nil {
 		return err
 	}
@@ -105,7 +100,7 @@ func (s *services) starts() error {
 			return err
 		}
 		if at, ok := started[id]; ok {
-			waits = append(waits, float64(at.Sub(stored))/float64(time.Millisecond))
+			waits = append(waits, float64(at.started.Sub(stored))/float64(time.Millisecond))
 		}
 	}
 	if len(waits) != videos {
@@ -116,26 +111,7 @@ func (s *services) starts() error {
 	return s.idle()
 }
 
-// startTimes returns when each job was first started, from the converter's log.
-func (s *services) startTimes() (map[string]time.Time, error) {
-	log, err := os.Open(s.Converters[0].Log())
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = log.Close() }()
-	started := map[string]time.Time{}
-	lines := bufio.NewScanner(log)
-	for lines.Scan() {
-		var entry struct {
-			Time     time.Time
-			Msg, Job string
-		}
-		if err := json.Unmarshal(lines.Bytes(), &entry); err != nil {
-			continue // not a log record
-		}
-		if _, again := started[entry.Job]; entry.Msg == "conversion started" && !again {
-			started[entry.Job] = entry.Time
-		}
-	}
-	return started, lines.Err()
+func median(v []float64) float64 {
+	v = slices.Sorted(slices.Values(v))
+	return v[len(v)/2]
 }

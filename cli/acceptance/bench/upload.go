@@ -37,16 +37,16 @@ func (b *bench) upload() error {
 	}
 	url := "http://" + strings.TrimSpace(addr) + "/"
 
-	sx, curl, ratio, _, err := b.pair(func() error { return b.warm(size) },
+	sx, curl, err := compare(func() error { return b.warm(size) },
 		func() error { return b.sx("upload", video) },
 		func() error {
-			return b.timed(exec.CommandContext(b.ctx, "curl", "-sfT", video, url))
+			return timed(exec.CommandContext(b.ctx, "curl", "-sfT", video, url))
 		},
 	)
 	if err != nil {
 		return err
 	}
-	fmt.Printf("upload of 1 GiB: sx upload %.2f s, curl -T to a bare server %.2f s, ratio %.2f (target: at most 1.3)\n", sx, curl, ratio)
+	fmt.Printf("upload of 1 GiB: sx upload %.2f s, curl -T to a bare server %.2f s, ratio %.2f (target: at most 1.3)\n", sx, curl, sx/curl)
 	return nil
 }
 
