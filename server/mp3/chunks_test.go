@@ -88,6 +88,43 @@ func TestChunks(t *testing.T) {
 	}
 }
 
+// TestReservoirInfluence encodes dense chords with and without their beginning, so
+// that the two bit reservoirs differ. That makes some frames differ: all of them
+// must be near the limit.
+func TestReservoirInfluence(t *testing.T) {
+	for _, c := range []struct{ rate, samples, quality int }{{48000, 1152, 1}, {24000, 576, 0}} {
+		t.Run(fmt.Sprint(c.rate), func(t *testing.T) {
+			t.Parallel()
+			const (
+				frames = 1000
+				cut    = 100 // frames that the second one lacks
+				settle = 192 // frames in which LAME's other state becomes the same
+				end    = 4   // frames that the end of the recording influences
+			)
+			pcm := find("chords").PCM(c.rate, 2, frames*c.samples)
+			encoded := func(pcm []byte) []*mp3.Frame {
+				_, stream := split(t, encode(t, pcm, c.rate, 2, setting{quality: c.quality})[0])
+				return parse(t, stream)
+			}
+			one, two := encoded(pcm), encoded(pcm[cut*4*2*c.samples:])
+			different := 0
+			for i := cut + settle; i < frames-end; i++ {
+				f, g := one[i], two[i-cut]
+				if f.Same(g, true) {
+					continue
+				}
+				different++
+				if !f.NearReservoirLimit(8 * min(f.Begin, g.Begin)) {
+					t.Errorf("frame %d differs, with %d bits and main_data_begin %d and %d", i, f.Bits, f.Begin, g.Begin)
+				}
+			}
+			if different == 0 {
+				t.Error("no frame differs: the test shows nothing")
+			}
+		})
+	}
+}
+
 func find(name string) sound.Signal {
 	for _, s := range sound.Signals() {
 		if s.Name == name {
