@@ -109,7 +109,7 @@ func TestOneManifest(t *testing.T) {
 		return true, &unstructured.Unstructured{}, nil // accepts every dry run
 	})
 	f.Cluster.Dynamic = api
-	request := options("gateway.replicas=2", "converter.temporaryStorage=1Gi")
+	request := options("gateway.replicas=2", "converter.encoders=2")
 	planned, err := f.Diff(t.Context(), request.InstallRequest)
 	if err != nil || len(planned) == 0 {
 		t.Fatalf("the diff is %v, %v", planned, err)

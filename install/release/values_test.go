@@ -30,7 +30,6 @@ var otherValues = map[string]any{
 	".memory":                  "7Gi",
 	".persistence.size":        "7Gi",
 	".conversions":             7,
-	".temporaryStorage":        "7Gi",
 	".autoscaling.cpu":         7,
 	".tolerations":             []any{map[string]any{"key": "x"}},
 	".parentRefs":              []any{map[string]any{"name": "x"}},

@@ -88,7 +88,6 @@ func TestInvalidSettings(t *testing.T) {
 		{"proxies", "gateway", []string{"SX_TRUSTED_HOPS=-1"}, []string{mongo, amqp}, "trusted-hops"},
 		{"conversions", "converter", nil, []string{mongo, amqp, "--conversions=1"}, "conversions"},
 		{"encoders", "converter", []string{"SX_ENCODERS=-1"}, []string{mongo, amqp}, "SX_ENCODERS"},
-		{"temp", "converter", nil, []string{mongo, amqp, "--temp=" + empty}, "temp"},
 		{"nothing to probe", "auth", nil, []string{"healthcheck", "--addr=127.0.0.1:0"}, "addr"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -112,34 +111,5 @@ func TestHelp(t *testing.T) {
 		if code != 0 || !strings.Contains(stdout, "--mongodb-uri-file") || !strings.Contains(stdout, "healthcheck") {
 			t.Errorf("%s --help: exit code %d\n%s", program, code, stdout)
 		}
-	}
-}
-
-// TestTempDirectoryIsOwned checks that two converters cannot delete each
-// other's temporary files.
-func TestTempDirectoryIsOwned(t *testing.T) {
-	t.Parallel()
-	programs(t)
-	temp := t.TempDir()
-	args := []string{
-		"--mongodb-uri=mongodb://127.0.0.1:1/", "--amqp-uri=amqp://127.0.0.1:1/",
-		"--addr=127.0.0.1:0", "--temp=" + temp,
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	first := exec.CommandContext(ctx, filepath.Join(bin, "converter"), args...)
-	stderr, err := first.StderrPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := first.Start(); err != nil {
-		t.Fatal(err)
-	}
-	defer func() { cancel(); _ = first.Wait() }()
-	if _, err := stderr.Read(make([]byte, 1)); err != nil { // it logs that it is serving
-		t.Fatal(err)
-	}
-	code, _, errOut := execute(t, nil, "converter", args...)
-	if code != 64 || !strings.Contains(errOut, "temp") || !strings.Contains(errOut, temp) {
-		t.Errorf("the second converter: exit code %d\n%s", code, errOut)
 	}
 }

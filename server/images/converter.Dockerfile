@@ -1,4 +1,4 @@
-# Temporary files are in /tmp, the only directory that must be writable.
+# No directory need be writable.
 FROM docker.io/library/debian:trixie-slim
 RUN apt-get update \
  && apt-get install -y --no-install-recommends ca-certificates ffmpeg \
@@ -11,7 +11,7 @@ LABEL org.opencontainers.image.title="SoundExtract converter" \
 # smoke is the Helm test; it needs ffmpeg too.
 ARG TARGETPLATFORM
 COPY $TARGETPLATFORM/converter $TARGETPLATFORM/smoke /usr/local/bin/
-ENV SX_ADDR=:8742 SX_TEMP=/tmp/soundextract-converter
+ENV SX_ADDR=:8742
 EXPOSE 8742
 USER 65532:65532
 HEALTHCHECK --interval=10s --timeout=6s --start-period=5s CMD ["/usr/local/bin/converter", "healthcheck"]

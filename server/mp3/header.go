@@ -134,8 +134,8 @@ func (h Header) SideInfoSize() int {
 // offset returns the offset of the main data's space in a frame without CRC.
 func (h Header) offset() int { return headerSize + h.SideInfoSize() }
 
-// sameFormat reports whether frames with the two headers may stand in one
+// SameFormat reports whether frames with the two headers may stand in one
 // stream.
-func (h Header) sameFormat(g Header) bool {
+func (h Header) SameFormat(g Header) bool {
 	return h.Version == g.Version && h.SampleRate == g.SampleRate && h.Channels == g.Channels
 }

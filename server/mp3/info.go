@@ -2,6 +2,7 @@ package mp3
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"math"
 )
@@ -43,8 +44,8 @@ const crcSize = 190
 // 529 more.
 const Delay = 576
 
-// decoderDelay is the delay of a decoder of Layer III in samples.
-const decoderDelay = 529
+// DecoderDelay is the delay of a decoder of Layer III in samples.
+const DecoderDelay = 529
 
 // FrameCount returns how many frames LAME makes of so many samples of one channel.
 // It puts 576 samples of silence before them and at least as many after them, but
@@ -58,9 +59,9 @@ func FrameCount(samples int64, perFrame int) int64 {
 	return (samples + Delay + minPadding + n - 1) / n
 }
 
-// Info makes the Info frame of a stream, in front of it, as FFmpeg's muxer does
-// for a stream of LAME's. The stream is written to it. Its memory does not depend
-// on the length of the stream. It is not safe for concurrent use.
+// Info makes the Info frame of a stream, in front of it, as FFmpeg's muxer does. The
+// stream is written to it. Its memory does not depend on the length of the stream. It is
+// not safe for concurrent use.
 type Info struct {
 	encoder string
 	head    [headerSize]byte
@@ -90,6 +91,9 @@ const maxSeekPoints = 400
 // libavcodec with its version, such as "Lavc59.37", of which the frame has the
 // first nine bytes. The bit rate in kbit/s is the one that the encoder was asked
 // for, or 0 for VBR.
+//
+// For a stream of another encoder, which [Info.Copied] is for, the encoder is that
+// of the stream's own Info frame, or empty, and the bit rate that of its first frame.
 func NewInfo(encoder string, sampleRate, channels, bitRate int) (*Info, error) {
 	head, err := infoHeader(sampleRate, channels, bitRate)
 	if err != nil {
@@ -202,7 +206,7 @@ func (i *Info) Bytes(samples int64) ([]byte, error) {
 	perFrame := i.Samples()
 	switch expected := FrameCount(samples, perFrame); {
 	case i.rest > 0 || len(i.partial) > 0:
-		return nil, fmt.Errorf("the MP3 ends inside a frame")
+		return nil, errInsideFrame
 	case i.frames != expected:
 		return nil, fmt.Errorf("the MP3 has %d frames; %d samples are %d", i.frames, samples, expected)
 	case samples <= 0:
@@ -210,9 +214,26 @@ func (i *Info) Bytes(samples int64) ([]byte, error) {
 	}
 	// The muxer knows only how much of the last frame is padding. Where that begins
 	// in the frame before it, up to 46 samples too few are stated.
-	padding := min(i.frames*int64(perFrame)-Delay-samples, int64(perFrame+decoderDelay))
+	padding := min(i.frames*int64(perFrame)-Delay-samples, int64(perFrame+DecoderDelay))
 	return i.frame(Delay, int(padding)), nil
 }
+
+// Copied returns the Info frame of the stream so far, of which another encoder than LAME
+// in FFmpeg may have made the frames, with CRC or without. The delay and the padding are
+// those of an [InfoTag]; they are 0 to 4095 samples, and without the name of an encoder
+// decoders do not look at them. Copied returns an error if the stream ends inside a frame.
+func (i *Info) Copied(delay, padding int) ([]byte, error) {
+	const most = 1<<12 - 1
+	switch {
+	case i.rest > 0 || len(i.partial) > 0:
+		return nil, errInsideFrame
+	case delay < 0 || delay > most || padding < 0 || padding > most:
+		return nil, fmt.Errorf("an Info frame cannot state a delay of %d samples and a padding of %d", delay, padding)
+	}
+	return i.frame(delay, padding), nil
+}
+
+var errInsideFrame = errors.New("the MP3 ends inside a frame")
 
 func (i *Info) frame(delay, padding int) []byte {
 	b := make([]byte, max(i.Size(), crcSize))

@@ -91,7 +91,7 @@ func (l *Layout) place(f *Frame) (place, error) {
 	at := place{head: f.Head, size: 8 * f.Size()}
 	padding, lag := nextPadding(f.Header, l.lag)
 	switch {
-	case !f.sameFormat(format):
+	case !f.SameFormat(format):
 		return place{}, fmt.Errorf("%w: its format differs from that of the frames before it", ErrFormat)
 	case f.Data == nil || len(f.Data) != (f.Bits+7)/8:
 		return place{}, ErrNoData

@@ -61,7 +61,7 @@ func (r *Reader) next() (*Frame, error) {
 	switch {
 	case r.format == Header{}:
 		r.format = f.Header
-	case !f.sameFormat(r.format):
+	case !f.SameFormat(r.format):
 		return nil, fmt.Errorf("%w: its format differs from that of the frames before it", ErrFormat)
 	}
 	if f.CRC {

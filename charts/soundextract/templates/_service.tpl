@@ -1,7 +1,7 @@
 {{/* sx.deployment is the Deployment of one of the four services. "port" is its port,
      "bus" whether it uses RabbitMQ, "env" additional settings (name to value),
      "secrets" additional Secrets (name to mount path), "scaled" that an autoscaler
-     controls the number of replicas, "temp" the size of its temporary files, "grace"
+     controls the number of replicas, "diskless" that it has no temporary files, "grace"
      its termination grace period in seconds, "called" that others call it. */}}
 {{- define "sx.deployment" -}}
 apiVersion: apps/v1
@@ -69,7 +69,9 @@ spec:
             timeoutSeconds: 5
             failureThreshold: 3
           volumeMounts:
+            {{- if not .diskless }}
             - {name: tmp, mountPath: /tmp}
+            {{- end }}
             - {name: mongodb, mountPath: /run/secrets/mongodb, readOnly: true}
             {{- if .bus }}
             - {name: rabbitmq, mountPath: /run/secrets/rabbitmq, readOnly: true}
@@ -78,8 +80,10 @@ spec:
             - {name: {{ $name }}, mountPath: {{ $path }}, readOnly: true}
             {{- end }}
       volumes:
+        {{- if not .diskless }}
         - name: tmp
-          emptyDir: {sizeLimit: {{ .temp | default "64Mi" }}}
+          emptyDir: {sizeLimit: 64Mi}
+        {{- end }}
         - name: mongodb
           secret:
             secretName: {{ include "sx.secret" (dict "root" .root "component" "mongodb") }}

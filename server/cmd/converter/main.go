@@ -5,7 +5,6 @@ package main
 import (
 	"context"
 	"os"
-	"path/filepath"
 	"time"
 
 	"github.com/soundextract/sx/server/internal/converter"
@@ -20,17 +19,12 @@ func run() int {
 	var flags converter.Flags
 	var load converter.Load
 	flags.Add(p.Flags)
-	temp := p.Flags.String("temp", filepath.Join(os.TempDir(), "soundextract-converter"),
-		"`directory` for temporary files, used by this instance only")
-	p.Check = func() error {
-		var err error
-		if load, err = flags.Load(service.EnvPrefix); err != nil {
-			return err
-		}
-		return p.LockDirectory("temp", *temp)
+	p.Check = func() (err error) {
+		load, err = flags.Load(service.EnvPrefix)
+		return err
 	}
 	return p.Main(context.Background(), os.Args[1:], func(ctx context.Context, deps service.Dependencies) (service.Service, error) {
-		transcoder, err := ffmpeg.New(ctx, ffmpeg.Config{TempDir: *temp, Encoders: load.Encoders, Log: deps.Log, Registerer: deps.Registry})
+		transcoder, err := ffmpeg.New(ctx, ffmpeg.Config{Encoders: load.Encoders, Log: deps.Log, Registerer: deps.Registry})
 		if err != nil {
 			return service.Service{}, err
 		}

@@ -44,7 +44,6 @@ type Program struct {
 	mongo, amqp    *secret // amqp is nil without WithBus
 	mongoDatabase  string
 	log            *slog.Logger
-	locked         []*os.File // see LockDirectory
 }
 
 // Dependencies are passed to a service when it starts. Bus and Updater are nil

@@ -328,21 +328,3 @@ func TestReadyCheck(t *testing.T) {
 		}
 	}
 }
-
-func TestLockDirectory(t *testing.T) {
-	t.Parallel()
-	dir := filepath.Join(t.TempDir(), "new", "temp")
-	if err := plain(io.Discard, io.Discard).LockDirectory("temp", dir); err != nil {
-		t.Fatal(err)
-	}
-	err := plain(io.Discard, io.Discard).LockDirectory("temp", dir)
-	if sx.CodeOf(err) != sx.CodeInvalid || !strings.Contains(err.Error(), dir) {
-		t.Errorf("locked twice: %v", err)
-	}
-	if entries, err := os.ReadDir(dir); err != nil || len(entries) != 0 {
-		t.Errorf("left in the directory: %v, %v", entries, err)
-	}
-	if err := plain(io.Discard, io.Discard).LockDirectory("temp", write(t, "")); sx.CodeOf(err) != sx.CodeInvalid {
-		t.Errorf("a file: %v", err)
-	}
-}

@@ -62,7 +62,7 @@ func Run(ctx context.Context, cfg Config) error {
 	defer func() { _ = stored.Close() }()
 	registry := httpserver.NewRegistry()
 	transcoder, err := ffmpeg.New(ctx, ffmpeg.Config{
-		TempDir: filepath.Join(data, "tmp"), Encoders: cfg.Load.Encoders, Log: cfg.Log, Registerer: registry,
+		Encoders: cfg.Load.Encoders, Log: cfg.Log, Registerer: registry,
 	})
 	if err != nil {
 		return err

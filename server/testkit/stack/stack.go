@@ -145,7 +145,7 @@ func (s *Stack) run(ctx context.Context) (err error) {
 	for i := range max(1, s.cfg.Converters) {
 		name := fmt.Sprintf("converter-%d", i+1)
 		p, err := s.start(ctx, "converter", name, freePort,
-			"--amqp-uri", s.Broker.URI(), "--temp", filepath.Join(s.cfg.Dir, name))
+			"--amqp-uri", s.Broker.URI())
 		if err != nil {
 			return err
 		}

@@ -1,71 +1,313 @@
 package ffmpeg
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
+	"math"
 	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
 
 	"github.com/soundextract/sx/server/internal/converter"
+	"github.com/soundextract/sx/server/internal/converter/id3"
 	"github.com/soundextract/sx/server/internal/store"
+	"github.com/soundextract/sx/server/mp3"
 )
 
-// maxMetadata is the maximum size of tags and cover in bytes.
-const maxMetadata = 32 << 20
+// errNoCopy means that a copy of the MP3 stream would not sound as the video does, so
+// that it must be decoded and encoded.
+var errNoCopy = errors.New("the MP3 stream cannot be copied")
 
-// copy copies the MP3 stream of the video.
+// copying copies the frames of an MP3 stream, and stores the MP3 as they arrive.
+type copying struct {
+	encoding
+	own  *mp3.InfoTag // the source's own Info frame, or nil
+	skip int          // samples at the start that the container leaves out
+
+	header mp3.Header // of the first frame
+	base   float64    // time base of the packets, in seconds
+	first  int64      // timestamp of the first frame
+	late   int        // frames in succession that are not where the clock wants them
+	cut    bool       // the last frame is not complete
+}
+
+// copy copies the MP3 stream of the video, or encodes it if that is not possible.
 func (c *conversion) copy(ctx context.Context, p plan) (converter.Result, error) {
-	dir, err := os.MkdirTemp(c.cfg.TempDir, tempPrefix+"*")
-	if err != nil {
-		return converter.Result{}, fmt.Errorf("creating the temporary directory: %w", err)
+	result, err := c.copyFrames(ctx, p)
+	if !errors.Is(err, errNoCopy) {
+		return result, err
 	}
-	defer os.RemoveAll(dir) //nolint:errcheck // New removes what is left
-	out := filepath.Join(dir, "track.mp3")
+	c.cfg.Log.InfoContext(ctx, "encoding an MP3 stream", "reason", err)
+	p.Copy = false
+	return c.encode(ctx, p)
+}
+
+func (c *conversion) copyFrames(ctx context.Context, p plan) (converter.Result, error) {
+	cp := &copying{encoding: encoding{conversion: c, plan: p}}
+	var err error
+	if cp.skip, err = p.copyStart(clocked[c.format.Demuxer]); err != nil {
+		return converter.Result{}, err
+	}
+	if c.format.Demuxer == "mp3" {
+		if cp.own, err = ownInfo(c.in.from(c.base), c.in.size-c.base); err != nil {
+			return converter.Result{}, err
+		}
+	}
 	source, warnings, err := c.metadata(ctx, p)
 	if err != nil {
 		return converter.Result{}, err
 	}
+	cp.source = source
+	size, more := id3.Reserve(cp.withChapters(placed{}, 0), c.options.KeepAllTags)
+	cp.size = size
+	err = cp.put(
+		func() store.Head { return store.Head{Size: cp.size + cp.info.Size(), Bytes: cp.head} },
+		func(w io.Writer) error { return cp.run(ctx, w) },
+	)
+	if err != nil {
+		return converter.Result{}, err
+	}
+	return converter.Result{Duration: cp.decoded.duration(), Warnings: append(append(cp.warnings, warnings...), more...)}, nil
+}
 
-	args := append(c.programArgs(), c.input()...)
-	args = append(args, "-i", c.url(), "-map", "0:"+strconv.Itoa(p.tracks[0].Index), "-map_metadata", "-1", "-map_chapters", "-1",
-		"-c:a", "copy", "-fflags", "+bitexact", "-id3v2_version", "0", "-f", "mp3", "file:"+out)
-	run := command{program: c.cfg.FFmpeg, args: args, cpu: c.cpuLimit(p), maxFile: c.cfg.MaxOutput}
-	if p.want.basis == exact {
-		audio := int64(p.want.end.Seconds() * maxBitrate * 1000 / 8)
-		run.maxFile = min(c.cfg.MaxOutput, audio+audio/10+maxMetadata)
-	}
-	stderr, err := c.execute(ctx, run)
-	if err != nil {
-		return converter.Result{}, err
-	}
-	if err := c.in.Err(); err != nil {
-		return converter.Result{}, err
-	}
-	duration, err := mp3Duration(out)
-	if err != nil && !errors.Is(err, errNoFrame) {
-		return converter.Result{}, err
-	}
-	d := decoded{rate: p.Rate, cut: stderr.cut, errors: stderr.errors}
-	d.samples = (&clock{rate: p.Rate}).samples(duration)
-	d.decoded = d.samples
-	judged, err := p.judge(d)
-	if err != nil {
-		return converter.Result{}, err
-	}
-	e := &encoding{conversion: c, plan: p, source: source}
-	tag, more := e.tag(d.placed, duration)
+// maxSkip is the most that an encoder and a decoder put before the sound, in samples.
+// A container that leaves out more has been cut.
+const maxSkip = 2 * 1152
 
-	file, err := os.Open(out)
+// copyStart checks that the track begins where the result does, and returns how many
+// samples the container leaves out there because an encoder has added them.
+func (p plan) copyStart(clocked bool) (skip int, err error) {
+	first := true
+	for _, pkt := range p.found.Packets {
+		if pkt.Stream != p.tracks[0].Index {
+			continue
+		}
+		if strings.Contains(pkt.Flags, "D") {
+			return 0, fmt.Errorf("%w: an edit list leaves out a part of it", errNoCopy)
+		}
+		for _, side := range pkt.Side {
+			switch {
+			case first:
+				skip = side.Skip
+			case side.Skip > 0:
+				return 0, fmt.Errorf("%w: the container leaves out a part of it", errNoCopy)
+			}
+		}
+		first = false
+	}
+	if skip > maxSkip || skip > 0 && skip < mp3.DecoderDelay {
+		return 0, fmt.Errorf("%w: the container leaves out %d samples", errNoCopy, skip)
+	}
+	if clocked && !p.relative {
+		start := p.found.start(p.tracks[0]) + (&clock{rate: p.Rate}).duration(int64(skip)) - p.origin
+		if start.Abs() >= minShift {
+			return 0, fmt.Errorf("%w: it begins %s after the picture", errNoCopy, start)
+		}
+	}
+	return skip, nil
+}
+
+// run copies the frames, and checks that they are all there are.
+func (cp *copying) run(ctx context.Context, w io.Writer) error {
+	args := append(cp.programArgs(), "-copyts")
+	args = append(args, cp.input()...)
+	args = append(args, "-i", cp.url(), "-map", "0:"+strconv.Itoa(cp.plan.tracks[0].Index), "-map_metadata", "-1", "-map_chapters", "-1",
+		"-c:a", "copy", "-avoid_negative_ts", "make_zero", "-fflags", "+bitexact", "-f", "nut", "pipe:1")
+	out := &progressWriter{w: w, start: time.Now(), second: 1, source: cp.in, report: cp.output.Progress}
+	var packets atomic.Int64
+	var writing atomic.Bool // this process is not ready for more
+	read := func(r io.Reader) error {
+		n, err := newNUTReader(r)
+		for err == nil {
+			var pkt packet
+			if pkt, err = n.next(); err == nil {
+				cp.base = n.base
+				writing.Store(true)
+				err = cp.add(pkt, out)
+				writing.Store(false)
+				packets.Add(1)
+			}
+		}
+		if !errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+			return err
+		}
+		return nil
+	}
+	stderr, err := cp.execute(ctx, command{
+		program: cp.cfg.FFmpeg, args: args, read: read, cpu: cp.cpuLimit(cp.plan), maxFile: probeFile,
+		busy: func() (int64, bool) {
+			done, alive := cp.in.busy()
+			return done + packets.Load(), alive && !writing.Load()
+		},
+	})
 	if err != nil {
-		return converter.Result{}, fmt.Errorf("opening the finished MP3: %w", err)
+		return err
 	}
-	defer file.Close() //nolint:errcheck // it was only read
-	head := store.Head{Size: len(tag), Bytes: func() ([]byte, error) { return tag, nil }}
-	if err := c.output.Put(head, io.Reader(file)); err != nil {
-		return converter.Result{}, err
+	// ffmpeg may have treated a read error of the source as its end.
+	if err := cp.in.Err(); err != nil {
+		return err
 	}
-	return converter.Result{Duration: duration, Warnings: append(append(judged, warnings...), more...)}, nil
+	out.finish()
+	cp.decoded = decoded{rate: cp.plan.Rate, cut: cp.cut || stderr.cut, errors: stderr.errors}
+	if cp.info != nil {
+		cp.decoded.samples = cp.length()
+		cp.decoded.decoded = cp.decoded.samples
+	}
+	cp.warnings, err = cp.plan.judge(cp.decoded)
+	return err
+}
+
+// add copies a packet. It treats packets as ffmpeg's decoder does: it skips zeros, and
+// leaves out what does not begin with a frame, such as tags.
+func (cp *copying) add(pkt packet, w io.Writer) error {
+	frame := bytes.TrimLeft(pkt.data, "\x00")
+	h, err := mp3.ParseHeader(frame)
+	switch {
+	case errors.Is(err, mp3.ErrFreeFormat), errors.Is(err, mp3.ErrNotLayer3):
+		return fmt.Errorf("%w: %w", errNoCopy, err)
+	case err != nil, len(frame) < h.Size():
+		cp.cut = cp.cut || err == nil // else it is no frame
+		return nil
+	case cp.info == nil:
+		if err := cp.begin(h, pkt); err != nil {
+			return err
+		}
+	case !h.SameFormat(cp.header) && len(frame) == h.Size():
+		return fmt.Errorf("%w: its format changes after %d frames", errNoCopy, cp.info.Frames())
+	case !h.SameFormat(cp.header):
+		return nil
+	}
+	if err := cp.checkClock(pkt); err != nil {
+		return err
+	}
+	frame = frame[:h.Size()]
+	if _, err := cp.info.Write(frame); err != nil {
+		return err
+	}
+	_, err = w.Write(frame)
+	return err
+}
+
+// begin takes the format of the first frame.
+func (cp *copying) begin(h mp3.Header, pkt packet) (err error) {
+	if h.SampleRate != cp.plan.Rate || h.Channels != cp.plan.Channels {
+		return fmt.Errorf("%w: it begins with another format than the container says", errNoCopy)
+	}
+	cp.header, cp.first = h, pkt.pts
+	if cp.own != nil {
+		cp.name = cp.own.Encoder
+	} else if cp.skip > 0 {
+		cp.name = "Lavf" // decoders need a name that they know
+	}
+	if cp.info, err = mp3.NewInfo(cp.name, h.SampleRate, h.Channels, h.BitRate); err != nil {
+		return fmt.Errorf("making the Info frame: %w", err)
+	}
+	return nil
+}
+
+// checkClock checks that the frames follow each other on the video's clock, without a gap
+// or an overlap that lasts.
+func (cp *copying) checkClock(pkt packet) error {
+	if !clocked[cp.format.Demuxer] {
+		return nil
+	}
+	at := float64(cp.info.Frames()) * float64(cp.header.Samples()) / float64(cp.header.SampleRate)
+	if math.Abs(float64(pkt.pts-cp.first)*cp.base-at) < minShift.Seconds() {
+		cp.late = 0
+		return nil
+	}
+	if cp.late += cp.header.Samples(); cp.late > cp.header.SampleRate*int(lookAhead/time.Millisecond)/1000 {
+		return fmt.Errorf("%w: the clock has a gap at %.1f s", errNoCopy, at)
+	}
+	return nil
+}
+
+// gaps returns the delay and the padding for the Info frame, so that a decoder leaves out
+// the same samples as from the source.
+func (cp *copying) gaps() (delay, padding int) {
+	switch {
+	case cp.name == "":
+		return 0, 0
+	case cp.own == nil: // a container leaves out nothing at the end, or less than a frame
+		return cp.skip - mp3.DecoderDelay, mp3.DecoderDelay
+	}
+	// Frames that are missing at the end contained the padding. If there are more than the
+	// source says, as in files that were joined, its padding is in their middle.
+	missing := cp.own.Frames - cp.info.Frames()
+	if missing < 0 || missing > math.MaxInt16 {
+		return cp.own.Delay, 0
+	}
+	return cp.own.Delay, max(0, cp.own.Padding-int(missing)*cp.header.Samples())
+}
+
+// length returns how many samples a decoder delivers.
+func (cp *copying) length() int64 {
+	n := cp.info.Frames() * int64(cp.header.Samples())
+	if cp.name != "" {
+		delay, padding := cp.gaps()
+		n -= int64(delay + max(padding, mp3.DecoderDelay))
+	}
+	return max(0, n)
+}
+
+// head returns the beginning of the MP3: the tag and the Info frame.
+func (cp *copying) head() ([]byte, error) {
+	info, err := cp.info.Copied(cp.gaps())
+	if err != nil {
+		return nil, fmt.Errorf("making the Info frame: %w", err)
+	}
+	return cp.withTag(info)
+}
+
+// ownInfo returns the Info frame of an MP3 file, or nil if it has none.
+func ownInfo(r io.ReadSeeker, size int64) (*mp3.InfoTag, error) {
+	start, err := afterID3(r, size)
+	if err != nil {
+		return nil, fmt.Errorf("reading the MP3's tag: %w", err)
+	}
+	if _, err := r.Seek(start, io.SeekStart); err != nil {
+		return nil, fmt.Errorf("reading the MP3's Info frame: %w", err)
+	}
+	b, err := io.ReadAll(io.LimitReader(r, min(2<<10, size-start))) // more than a frame
+	if err != nil {
+		return nil, fmt.Errorf("reading the MP3's Info frame: %w", err)
+	}
+	info, err := mp3.ReadInfo(b)
+	if err != nil {
+		return nil, nil //nolint:nilerr,nilnil // whatever it is, it is no Info frame
+	}
+	return info, nil
+}
+
+// afterID3 returns the offset of the first byte after the ID3v2 tags at the beginning
+// ("ID3 tag version 2.4.0 - Main Structure", 3.1).
+func afterID3(r io.ReadSeeker, size int64) (int64, error) {
+	at := int64(0)
+	for {
+		var h [10]byte
+		if size-at < int64(len(h)) {
+			return at, nil
+		}
+		if _, err := r.Seek(at, io.SeekStart); err != nil {
+			return 0, err
+		}
+		if _, err := io.ReadFull(r, h[:]); err != nil {
+			return 0, err
+		}
+		if string(h[:3]) != "ID3" || h[3] == 0xFF || h[4] == 0xFF || (h[6]|h[7]|h[8]|h[9])&0x80 != 0 {
+			return at, nil
+		}
+		next := at + 10 + int64(h[6])<<21 + int64(h[7])<<14 + int64(h[8])<<7 + int64(h[9])
+		if h[5]&0x10 != 0 {
+			next += 10 // a footer
+		}
+		if next > size {
+			return at, nil
+		}
+		at = next
+	}
 }

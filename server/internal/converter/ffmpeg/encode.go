@@ -102,29 +102,15 @@ func (e *encoding) tag(d placed, duration time.Duration) ([]byte, []sx.Warning) 
 // encodeFunc is parallel.Encoders.Encode or Single.
 type encodeFunc func(ctx context.Context, s parallel.Settings, rec parallel.Recording, w io.Writer) (samples int64, err error)
 
-// storeError is the error of storing the MP3.
-type storeError struct{ error }
-
-func (e *storeError) Unwrap() error { return e.error }
-
 // store encodes, and stores the MP3 as it is produced.
 func (e *encoding) store(ctx context.Context, encode encodeFunc) (err error) {
 	if e.info, err = mp3.NewInfo(e.name, e.settings.Rate, e.settings.Channels, e.settings.Bitrate); err != nil {
 		return fmt.Errorf("making the Info frame: %w", err)
 	}
-	r, w := io.Pipe()
-	encoded := make(chan error, 1)
-	go func() {
-		err := e.run(ctx, encode, &limitedWriter{w: io.MultiWriter(e.info, w), left: e.cfg.MaxOutput})
-		w.CloseWithError(err)
-		encoded <- err
-	}()
-	storeErr := e.output.Put(store.Head{Size: e.size + e.info.Size(), Bytes: e.head}, r)
-	r.CloseWithError(&storeError{errors.Join(storeErr, io.ErrClosedPipe)})
-	if err := <-encoded; err != nil && !errors.As(err, new(*storeError)) {
-		return err
-	}
-	return storeErr
+	head := store.Head{Size: e.size + e.info.Size(), Bytes: e.head}
+	return e.put(func() store.Head { return head }, func(w io.Writer) error {
+		return e.run(ctx, encode, io.MultiWriter(e.info, w))
+	})
 }
 
 // head returns the beginning of the MP3: the tag and the Info frame.
@@ -133,8 +119,14 @@ func (e *encoding) head() ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("making the Info frame: %w", err)
 	}
+	return e.withTag(info)
+}
+
+// withTag puts the tag before the Info frame.
+func (e *encoding) withTag(info []byte) ([]byte, error) {
 	tag, _ := e.tag(e.decoded.placed, e.decoded.duration())
-	if tag, err = id3.Pad(tag, e.size); err != nil {
+	tag, err := id3.Pad(tag, e.size)
+	if err != nil {
 		return nil, err
 	}
 	return append(tag, info...), nil
@@ -161,18 +153,4 @@ func (e *encoding) run(ctx context.Context, encode encodeFunc, w io.Writer) (err
 	}
 	e.warnings, err = e.plan.judge(e.decoded)
 	return err
-}
-
-// limitedWriter limits the size of an MP3.
-type limitedWriter struct {
-	w    io.Writer
-	left int64
-}
-
-// Write implements io.Writer.
-func (l *limitedWriter) Write(p []byte) (int, error) {
-	if l.left -= int64(len(p)); l.left < 0 {
-		return 0, sx.NewError(sx.CodeOutputLimit, "the MP3 would be too large")
-	}
-	return l.w.Write(p)
 }

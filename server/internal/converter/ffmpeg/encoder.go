@@ -36,23 +36,30 @@ func (t *Transcoder) identity(ctx context.Context) (lame, error) {
 	return t.lame, nil
 }
 
-// identify encodes half a second of silence, and reads from the result what encodes.
+// scratch is a file that a program writes.
+type scratch struct {
+	*os.File
+	path      string     // in the program
+	inherited []*os.File // by the program
+}
+
+// identify encodes half a second of silence, and reads from the result what encodes. It
+// takes a file, because ffmpeg writes an Info frame only where it can seek.
 func (t *Transcoder) identify(ctx context.Context) (lame, error) {
-	f, err := os.CreateTemp("", "sx-encoder-*.mp3") // only a file gets an Info frame
+	f, err := newScratch()
 	if err != nil {
-		return lame{}, fmt.Errorf("creating a temporary file: %w", err)
+		return lame{}, err
 	}
-	defer os.Remove(f.Name()) //nolint:errcheck // the system removes it in the end
-	defer f.Close()           //nolint:errcheck // it was only read
+	defer f.remove()
 	silence := parallel.Settings{Rate: 48000, Channels: 1, Bitrate: maxBitrate}
 	c := conversion{Transcoder: t}
 	if _, err := c.execute(ctx, command{
-		program: t.cfg.FFmpeg, args: append([]string{"-y"}, append(encoderArgs(silence), "file:"+f.Name())...),
+		program: t.cfg.FFmpeg, args: append([]string{"-y"}, append(encoderArgs(silence), "file:"+f.path)...), files: f.inherited,
 		stdin: bytes.NewReader(make([]byte, 4*silence.Rate/2)), cpu: t.cfg.MinCPU, maxFile: encoderFile,
 	}); err != nil {
 		return lame{}, err
 	}
-	all, err := io.ReadAll(f)
+	all, err := io.ReadAll(io.NewSectionReader(f, 0, encoderFile))
 	if err != nil {
 		return lame{}, fmt.Errorf("reading a temporary file: %w", err)
 	}
@@ -93,7 +100,8 @@ type encoder struct {
 	stdin   sync.Once
 }
 
-// encoderFile is the limit of output files in bytes, of which an encoder writes none.
+// encoderFile is the limit of output files in bytes, of which an encoder writes none except
+// for identify.
 const encoderFile = 1 << 20
 
 // startEncoder implements the Start of parallel.Encoders.

@@ -7,7 +7,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
@@ -33,8 +32,7 @@ type Config struct {
 	// MaxMemory limits the address space of a process, in bytes (default 2 GiB). macOS
 	// does not enforce it.
 	MaxMemory int64
-	// MaxOutput limits the size of the MP3 in bytes (default 4 GiB). If the video's
-	// duration is known, the limit is lower.
+	// MaxOutput limits the size of the MP3 in bytes (default 4 GiB).
 	MaxOutput int64
 	// MaxProbe limits the CPU time of the probe (default 20 s). A decoder or an encoder may
 	// use as much CPU time as the audio is long, but at least MinCPU and at most MaxCPU
@@ -42,11 +40,6 @@ type Config struct {
 	MaxProbe, MinCPU, MaxCPU time.Duration
 	// MaxIdle is how long a program may do nothing (default 5 min).
 	MaxIdle time.Duration
-
-	// TempDir holds MP3s before they are stored; default: that of the system. If it
-	// is set, no other process may use it, because New removes the files of an
-	// earlier one.
-	TempDir string
 
 	// Encoders is how many encoders all conversions use together (default: one for each
 	// CPU that this process may use).
@@ -98,9 +91,6 @@ func New(ctx context.Context, cfg Config) (*Transcoder, error) {
 	}
 	decoders, err := codecs(ctx, cfg.FFprobe, "-decoders")
 	if err != nil {
-		return nil, err
-	}
-	if err := clearTemp(cfg.TempDir); err != nil {
 		return nil, err
 	}
 	size := cfg.Encoders
@@ -198,33 +188,6 @@ func (t *Transcoder) Transcode(ctx context.Context, input converter.Input, outpu
 		return converter.Result{}, fmt.Errorf("reading the stored video: %w", broken)
 	}
 	return converter.Result{}, err
-}
-
-// tempPrefix is the start of the names of temporary directories.
-const tempPrefix = "conversion-"
-
-// clearTemp creates the directory and removes the temporary directories that a
-// killed process left in it.
-func clearTemp(dir string) error {
-	if dir == "" {
-		return nil
-	}
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return fmt.Errorf("creating the directory for temporary files: %w", err)
-	}
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		return fmt.Errorf("reading the directory for temporary files: %w", err)
-	}
-	for _, e := range entries {
-		if !strings.HasPrefix(e.Name(), tempPrefix) {
-			continue
-		}
-		if err := os.RemoveAll(filepath.Join(dir, e.Name())); err != nil {
-			return fmt.Errorf("removing the temporary files of an earlier run: %w", err)
-		}
-	}
-	return nil
 }
 
 // conversion is one call of Transcode.

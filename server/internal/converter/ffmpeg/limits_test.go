@@ -73,7 +73,7 @@ func program(t *testing.T, body string) (path, started string) {
 	dir := t.TempDir()
 	started = filepath.Join(dir, "started")
 	path = filepath.Join(dir, "ffmpeg")
-	script := fmt.Sprintf("#!/bin/sh\ncase $* in *-encoders*|*sx-encoder-*) exec ffmpeg \"$@\";; *-decoders*) exec ffprobe \"$@\";; esac\necho $$ >%s.tmp; mv %s.tmp %s\n%s\n", started, started, started, body)
+	script := fmt.Sprintf("#!/bin/sh\ncase $* in *-encoders*|*/fd/*|*sx-encoder-*) exec ffmpeg \"$@\";; *-decoders*) exec ffprobe \"$@\";; esac\necho $$ >%s.tmp; mv %s.tmp %s\n%s\n", started, started, started, body)
 	if err := os.WriteFile(path, []byte(script), 0o700); err != nil {
 		t.Fatal(err)
 	}

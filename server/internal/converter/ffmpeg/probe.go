@@ -21,7 +21,7 @@ const (
 	maxReport    = 8 << 20 // maximum output of ffprobe, in bytes
 	probeFile    = 1 << 20 // bytes of output files, of which it writes none
 	firstPackets = 100
-	probedFields = "format=duration,start_time:format_tags:chapter=start_time,end_time:chapter_tags=title:packet=stream_index,pts_time,flags:" +
+	probedFields = "format=duration,start_time:format_tags:chapter=start_time,end_time:chapter_tags=title:packet=stream_index,pts_time,flags:packet_side_data=skip_samples:" +
 		"stream=index,codec_type,codec_name,channels,channel_layout,sample_rate,start_time,duration,width,height:" +
 		"stream_tags:stream_disposition"
 )
@@ -34,6 +34,9 @@ type report struct {
 		Stream int      `json:"stream_index"`
 		PTS    *seconds `json:"pts_time"`
 		Flags  string   `json:"flags"` // D: is not presented
+		Side   []struct {
+			Skip int `json:"skip_samples"`
+		} `json:"side_data_list"`
 	} `json:"packets"`
 	Streams []stream `json:"streams"`
 	Format  struct {

@@ -30,6 +30,7 @@ type command struct {
 	stdout  io.Writer
 	read    func(io.Reader) error // reads stdout to its end, instead of stdout; its error ends the run
 	cpu     time.Duration         // limit of CPU time
+	files   []*os.File            // inherited as descriptors 3, 4, …
 	maxFile int64                 // limit of an output file, in bytes
 	// busy counts what the program has done; it reports false for alive while the program
 	// waits for this process. A program that is alive and does nothing is ended. nil means
@@ -52,7 +53,7 @@ func (c *conversion) execute(ctx context.Context, run command) (*stderrParser, e
 	cmd := exec.CommandContext(runCtx, name, args...)
 	stderr := &stderrParser{}
 	cmd.Env, cmd.Dir = environment(), workingDir
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = run.stdin, run.stdout, stderr
+	cmd.Stdin, cmd.Stdout, cmd.Stderr, cmd.ExtraFiles = run.stdin, run.stdout, stderr, run.files
 	cmd.WaitDelay = time.Second
 	isolate(cmd)
 	if run.busy != nil {
@@ -83,10 +84,6 @@ func (c *conversion) execute(ctx context.Context, run command) (*stderrParser, e
 		return stderr, fmt.Errorf("no progress for %s: %w", c.cfg.MaxIdle, err)
 	case isExit && hitCPULimit(exit, run.cpu):
 		return stderr, sx.NewError(sx.CodeTimeLimit, "the conversion used more than %s of CPU time", run.cpu).WithCause(err)
-	case isExit && hitFileLimit(exit), stderr.tooLarge:
-		return stderr, sx.NewError(sx.CodeOutputLimit, "the MP3 would be larger than %d MiB", run.maxFile>>20).WithCause(err)
-	case stderr.diskFull:
-		return stderr, sx.NewError(sx.CodeStorageFull, "the converter's disk is full").WithCause(err)
 	case stderr.streams:
 		return stderr, sx.NewError(sx.CodeUnreadable, "the file has more than %d tracks", maxStreams).WithCause(err)
 	case stderr.memory:
@@ -168,13 +165,11 @@ type stderrParser struct {
 	lines   []string
 	pending []byte
 
-	cut      bool // the input ends too early
-	errors   int  // what could not be decoded
-	noIndex  bool // the input has no index (moov atom)
-	memory   bool
-	streams  bool
-	tooLarge bool
-	diskFull bool
+	cut     bool // the input ends too early
+	errors  int  // what could not be decoded
+	noIndex bool // the input has no index (moov atom)
+	memory  bool
+	streams bool
 	// added is where the first audio stream began that the header does not announce, in
 	// bytes; 0 if there is none.
 	added int64
@@ -223,8 +218,6 @@ func (t *stderrParser) flush() {
 		{&t.noIndex, strings.Contains(line, "moov atom not found")},
 		{&t.memory, memoryPattern.MatchString(line)},
 		{&t.streams, strings.Contains(line, "exceeds max_streams")},
-		{&t.tooLarge, strings.Contains(line, "File too large")},
-		{&t.diskFull, strings.Contains(line, "No space left on device")},
 	} {
 		*s.flag = *s.flag || s.is
 	}

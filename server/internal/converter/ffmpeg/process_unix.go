@@ -42,9 +42,6 @@ func isolate(cmd *exec.Cmd) {
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 }
 
-// hitFileLimit reports whether the program was killed by that limit.
-func hitFileLimit(err *exec.ExitError) bool { return signalled(err, syscall.SIGXFSZ) }
-
 // hitCPULimit reports whether the program has used that much CPU time. ffmpeg catches the
 // signal and exits.
 func hitCPULimit(err *exec.ExitError, limit time.Duration) bool {

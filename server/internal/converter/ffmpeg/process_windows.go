@@ -13,8 +13,6 @@ func limited(_ time.Duration, _, _ int64, program string, args []string) (string
 
 func isolate(*exec.Cmd) {}
 
-func hitFileLimit(*exec.ExitError) bool { return false }
-
 func hitCPULimit(*exec.ExitError, time.Duration) bool { return false }
 
 func wasKilled(*exec.ExitError) bool { return false }

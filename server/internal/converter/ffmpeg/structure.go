@@ -5,6 +5,8 @@ import (
 	"encoding/binary"
 	"io"
 	"math"
+
+	"github.com/soundextract/sx/server/mp3"
 )
 
 // structure is what a file's container says about its own size. Only what the demuxer
@@ -235,18 +237,13 @@ func (w *walker) flv() structure {
 
 // mp3 reads the size in the Xing header.
 func (w *walker) mp3() structure {
-	head := w.at(0, 10)
-	if head == nil {
-		return structure{}
-	}
-	start, err := afterID3(bytes.NewReader(head))
+	start, err := afterID3(w.r, w.size)
 	if err != nil {
 		return structure{}
 	}
-	frame := w.at(start, int(max(0, min(w.size-start, 512))))
-	x, err := parseXing(frame)
-	if err != nil || x.bytes <= 0 {
+	info, err := mp3.ReadInfo(w.at(start, int(max(0, min(w.size-start, 512)))))
+	if err != nil || info.Bytes <= 0 {
 		return structure{}
 	}
-	return structure{end: start + x.bytes}
+	return structure{end: start + info.Bytes}
 }
