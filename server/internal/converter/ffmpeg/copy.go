@@ -28,11 +28,10 @@ type copying struct {
 	own  *mp3.InfoTag // the source's own Info frame, or nil
 	skip int          // samples at the start that the container leaves out
 
-	header mp3.Header // of the first frame
-	base   float64    // time base of the packets, in seconds
-	first  int64      // timestamp of the first frame
-	late   int        // frames in succession that are not where the clock wants them
-	cut    bool       // the last frame is not complete
+	header mp3.Header    // of the first frame
+	first  time.Duration // of the first frame
+	late   int           // frames in succession that are not where the clock wants them
+	cut    bool          // the last frame is not complete
 }
 
 // copy copies the MP3 stream of the video, or encodes it if that is not possible.
@@ -116,16 +115,16 @@ func (cp *copying) run(ctx context.Context, w io.Writer) error {
 	args := append(cp.programArgs(), "-copyts")
 	args = append(args, cp.input()...)
 	args = append(args, "-i", cp.url(), "-map", "0:"+strconv.Itoa(cp.plan.tracks[0].Index), "-map_metadata", "-1", "-map_chapters", "-1",
-		"-c:a", "copy", "-avoid_negative_ts", "make_zero", "-fflags", "+bitexact", "-f", "nut", "pipe:1")
+		"-c:a", "copy", "-avoid_negative_ts", "make_zero", "-fflags", "+bitexact", "-f", "matroska", "pipe:1")
 	out := &progressWriter{w: w, start: time.Now(), second: 1, source: cp.in, report: cp.output.Progress}
 	var packets atomic.Int64
 	var writing atomic.Bool // this process is not ready for more
 	read := func(r io.Reader) error {
-		n, err := newNUTReader(r)
+		blocks := newBlockReader(r)
+		var err error
 		for err == nil {
-			var pkt packet
-			if pkt, err = n.next(); err == nil {
-				cp.base = n.base
+			var pkt block
+			if pkt, err = blocks.next(); err == nil {
 				writing.Store(true)
 				err = cp.add(pkt, out)
 				writing.Store(false)
@@ -163,7 +162,7 @@ func (cp *copying) run(ctx context.Context, w io.Writer) error {
 
 // add copies a packet. It treats packets as ffmpeg's decoder does: it skips zeros, and
 // leaves out what does not begin with a frame, such as tags.
-func (cp *copying) add(pkt packet, w io.Writer) error {
+func (cp *copying) add(pkt block, w io.Writer) error {
 	frame := bytes.TrimLeft(pkt.data, "\x00")
 	h, err := mp3.ParseHeader(frame)
 	switch {
@@ -193,11 +192,11 @@ func (cp *copying) add(pkt packet, w io.Writer) error {
 }
 
 // begin takes the format of the first frame.
-func (cp *copying) begin(h mp3.Header, pkt packet) (err error) {
+func (cp *copying) begin(h mp3.Header, pkt block) (err error) {
 	if h.SampleRate != cp.plan.Rate || h.Channels != cp.plan.Channels {
 		return fmt.Errorf("%w: it begins with another format than the container says", errNoCopy)
 	}
-	cp.header, cp.first = h, pkt.pts
+	cp.header, cp.first = h, pkt.at
 	if cp.own != nil {
 		cp.name = cp.own.Encoder
 	} else if cp.skip > 0 {
@@ -211,17 +210,17 @@ func (cp *copying) begin(h mp3.Header, pkt packet) (err error) {
 
 // checkClock checks that the frames follow each other on the video's clock, without a gap
 // or an overlap that lasts.
-func (cp *copying) checkClock(pkt packet) error {
+func (cp *copying) checkClock(pkt block) error {
 	if !clocked[cp.format.Demuxer] {
 		return nil
 	}
-	at := float64(cp.info.Frames()) * float64(cp.header.Samples()) / float64(cp.header.SampleRate)
-	if math.Abs(float64(pkt.pts-cp.first)*cp.base-at) < minShift.Seconds() {
+	at := (&clock{rate: cp.header.SampleRate}).duration(cp.info.Frames() * int64(cp.header.Samples()))
+	if (pkt.at - cp.first - at).Abs() < minShift {
 		cp.late = 0
 		return nil
 	}
 	if cp.late += cp.header.Samples(); cp.late > cp.header.SampleRate*int(lookAhead/time.Millisecond)/1000 {
-		return fmt.Errorf("%w: the clock has a gap at %.1f s", errNoCopy, at)
+		return fmt.Errorf("%w: the clock deviates at %s", errNoCopy, at)
 	}
 	return nil
 }

@@ -7,28 +7,27 @@ import (
 	"io"
 )
 
-// packet is a piece of audio with its time.
+// packet is a piece of decoded audio with its time.
 type packet struct {
 	pts  int64 // in units of the stream's time base
 	data []byte
 }
 
-// maxPacket bounds a packet, in bytes.
+// maxPacket bounds a packet of PCM, in bytes.
 const maxPacket = 64 << 20
 
-var errNUT = errors.New("ffmpeg's output is not NUT with one stream")
+var errNUT = errors.New("the decoder's output is not NUT with one stream")
 
 // nutReader reads the packets of a NUT stream with a single stream, the form in which
-// ffmpeg passes audio with timestamps through a pipe. See https://ffmpeg.org/~michael/nut.txt.
+// ffmpeg passes PCM with timestamps through a pipe. See https://ffmpeg.org/~michael/nut.txt.
 type nutReader struct {
 	r     *bufio.Reader
 	codes [256]frameCode
 	// elided are the beginnings of packets that the muxer leaves out.
 	elided [][]byte
-	base   float64 // time base in seconds
-	shift  uint64  // bits of a timestamp that is relative to the last one
-	last   int64   // timestamp of the last packet
-	buf    []byte  // of the current packet
+	shift  uint64 // bits of a timestamp that is relative to the last one
+	last   int64  // timestamp of the last packet
+	buf    []byte // of the current packet
 }
 
 // frameCode is what the first byte of a frame stands for.
@@ -146,7 +145,8 @@ func (n *nutReader) mainHeader(f *fields) {
 	if bases != 1 {
 		f.fail("%d time bases", bases)
 	}
-	n.base = float64(f.uint()) / float64(max(f.uint(), 1))
+	f.uint()
+	f.uint()
 	c := frameCode{mul: 1}
 	for i := 0; i < 256 && f.err == nil; {
 		c.flags = f.uint()
