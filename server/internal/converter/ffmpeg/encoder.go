@@ -110,9 +110,9 @@ func (t *Transcoder) startEncoder(ctx context.Context, s parallel.Settings) (par
 	args := append(encoderArgs(s), "-write_xing", "0", "-flush_packets", "1", "pipe:1")
 	name, args := limited(t.cfg.MaxCPU, encoderFile, t.cfg.MaxMemory, t.cfg.FFmpeg, args)
 	e := &encoder{cmd: exec.CommandContext(ctx, name, args...), exited: make(chan struct{})}
-	childIn, in, err := os.Pipe()
+	childIn, in, err := pipe()
 	if err != nil {
-		return nil, fmt.Errorf("creating a pipe: %w", err)
+		return nil, err
 	}
 	defer childIn.Close() //nolint:errcheck // the program has its own descriptor
 	out, childOut, err := os.Pipe()
@@ -162,7 +162,7 @@ func (e *encoder) Close() (err error) {
 }
 
 // Output implements parallel.Process.
-func (e *encoder) Output() io.Reader { return e.out }
+func (e *encoder) Output() io.Reader { return gathered{e.out} }
 
 // Wait implements parallel.Process.
 func (e *encoder) Wait() error {

@@ -124,9 +124,9 @@ func runAndRead(ctx context.Context, cmd *exec.Cmd, read func(io.Reader) error, 
 	if read == nil {
 		return cmd.Run()
 	}
-	r, w, err := os.Pipe()
+	r, w, err := pipe()
 	if err != nil {
-		return fmt.Errorf("creating a pipe: %w", err)
+		return err
 	}
 	defer r.Close() //nolint:errcheck // it was only read
 	cmd.Stdout = w

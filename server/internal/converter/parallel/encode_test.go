@@ -268,15 +268,15 @@ func TestSteered(t *testing.T) {
 	t.Parallel()
 	testkit.Need(t, "ffmpeg")
 	for _, s := range []parallel.Settings{{Rate: 48000, Channels: 2, Quality: 4}, {Rate: 44100, Channels: 2, Quality: 2}} {
-		t.Run(fmt.Sprint(s.Rate), func(t *testing.T) {
+		t.Run(fmt.Sprint(s), func(t *testing.T) {
 			t.Parallel()
 			f := newFixture(4, 72<<20)
-			pcm := long(signal(t, "clipped"), s, 100*s.Rate)
+			pcm := append(long(signal(t, "chords"), s, 45*s.Rate), long(signal(t, "clipped"), s, 55*s.Rate)...)
 			if err := f.check(t, s, pcm, int64(len(pcm)/8)); err != nil {
 				t.Errorf("not proven: %v", err)
 			}
 			if f.outcomes(t)["steered"] == 0 {
-				t.Error("no encoder was steered")
+				t.Errorf("no encoder was steered: %v", f.outcomes(t))
 			}
 		})
 	}

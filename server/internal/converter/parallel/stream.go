@@ -137,8 +137,10 @@ func (s *stream) Write(p []byte) (n int, err error) {
 		wait, err := s.pcm.reserve()
 		if wait == nil && err == nil {
 			n += s.pcm.write(p[n:])
-			s.launch()
-			s.changed.Broadcast()
+			if s.pcm.end%blockSize == 0 { // a whole block is worth waking up the others
+				s.launch()
+				s.changed.Broadcast()
+			}
 		}
 		s.mu.Unlock()
 		if err != nil {

@@ -1,0 +1,7 @@
+//go:build !linux
+
+package ffmpeg
+
+import "os"
+
+func growPipe(*os.File) {} // only Linux can
