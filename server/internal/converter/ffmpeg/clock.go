@@ -35,6 +35,7 @@ type clock struct {
 	// the audio rather than a jump of the clock.
 	pause func(from, to time.Duration) (bool, error)
 
+	next    bool // the next packet must continue what was placed
 	started bool
 	queue   []packet
 	queued  int64 // samples in queue
@@ -78,9 +79,16 @@ func (c *clock) add(p packet) error {
 	if !c.started {
 		c.started = true
 		if c.relative {
-			c.offset, c.seen.first = -p.pts, c.duration(p.pts)
+			c.offset = c.at - p.pts
+		}
+		if c.relative && c.at == 0 {
+			c.seen.first = c.duration(p.pts)
 		}
 	}
+	if c.next && p.pts+c.offset < c.at-c.samples(maxOverlap) {
+		return errNotNext
+	}
+	c.next = false
 	n := c.size(p)
 	var own []byte
 	if last := len(c.free) - 1; last >= 0 {
@@ -113,6 +121,14 @@ func (c *clock) dropPriming() {
 		c.queued -= c.size(first)
 		c.offset, c.seen.first = -lead, c.lead
 	}
+}
+
+// restart lets the next packet follow at once, whatever its time. counted says that times
+// mean nothing from there on.
+func (c *clock) restart(counted bool) error {
+	err := c.flush()
+	c.started, c.relative, c.counted = false, true, counted
+	return err
 }
 
 // flush writes what is left.

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strconv"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -17,7 +16,11 @@ import (
 // stamp adds clockStep, and packets begin at half of it. unstamp takes both out again.
 const clockStep = 1 << 40
 
-var stamp = fmt.Sprintf("asetpts='st(0,ld(0)+if(lt(PTS,PREV_INPTS),%d,0));PTS+%d+ld(0)'", clockStep, clockStep/2)
+// stamp returns the filter, which also takes the origin from the timestamps: ffmpeg 5.1
+// loses those of late streams if -itsoffset does.
+func stamp(origin int64) string {
+	return fmt.Sprintf("asetpts='st(0,ld(0)+if(lt(PTS,PREV_INPTS),%d,0));PTS-(%d)+%d+ld(0)'", clockStep, origin, clockStep/2)
+}
 
 func unstamp(pts int64) int64 { return pts&(clockStep-1) - clockStep/2 }
 
@@ -71,6 +74,8 @@ type decoder struct {
 	clock   *clock
 	mono    *monoMixer // nil if not needed
 	out     *progressWriter
+	last    *stderrParser // of the last part
+	depth   int           // how many parts were begun
 }
 
 func (c *conversion) newDecoder(p plan, w io.Writer) *decoder {
@@ -130,9 +135,7 @@ func (d *decoder) first(ctx context.Context) error {
 
 // part decodes tracks, which are mixed if there are several, and adds them to the clock.
 func (d *decoder) part(ctx context.Context, tracks []stream) error {
-	args := append(
-		d.programArgs(), "-copyts", "-itsoffset", strconv.FormatFloat(-d.origin.Seconds(), 'f', 6, 64), "-guess_layout_max", "0",
-	)
+	args := append(d.programArgs(), "-copyts", "-guess_layout_max", "0")
 	args = append(args, d.input()...)
 	if codec := tracks[0].Codec; codec == "ac3" || codec == "eac3" {
 		args = append(args, "-drc_scale", "0") // as loud as the same sound in another codec
@@ -167,6 +170,7 @@ func (d *decoder) part(ctx context.Context, tracks []stream) error {
 			return done + packets.Load(), alive && !writing.Load()
 		},
 	})
+	d.last = stderr
 	d.decoded.errors += stderr.errors
 	d.decoded.cut = d.decoded.cut || stderr.cut
 	switch {
@@ -192,6 +196,6 @@ func (d *decoder) graph(tracks []stream) string {
 		fmt.Fprintf(&b, "aformat=sample_fmts=fltp,%s", mix(tracks[0], d.plan.decoded))
 	}
 	layout := map[int]string{1: "mono", 2: "stereo"}[d.plan.decoded]
-	fmt.Fprintf(&b, ",aresample=%d,aformat=sample_fmts=flt:channel_layouts=%s,%s[out]", d.Rate, layout, stamp)
+	fmt.Fprintf(&b, ",aresample=%d,aformat=sample_fmts=flt:channel_layouts=%s,%s[out]", d.Rate, layout, stamp(d.clock.samples(d.origin)))
 	return b.String()
 }

@@ -56,11 +56,11 @@ func (p plan) expected(d decoded) time.Duration {
 	if p.relative {
 		expected = p.want.duration
 	}
-	if p.want.basis != exact && p.shape.end > p.size {
-		// The rest is probably as dense as what is there. A duration of the whole file can be
-		// more exact, unless the picture is longer.
+	if p.shape.end > p.size {
+		// The rest is probably as dense as what is there. The file's duration can be more
+		// exact, unless it is that of the picture, or computed from the size.
 		dense := time.Duration(float64(d.duration()) * float64(p.shape.end) / float64(max(p.size, 1)))
-		if expected == 0 || (expected-dense).Abs() > expected/3 {
+		if p.want.basis == exact && expected < dense || p.want.basis != exact && (expected-dense).Abs() > dense/3 {
 			expected = dense
 		}
 	}

@@ -74,7 +74,7 @@ func mix(s stream, channels int) string {
 		return pan(channels, ambisonic(s))
 	case order != "":
 		return pan(channels, numbered(strings.Fields(order)))
-	case s.hasPositions():
+	case s.hasPositions(), s.Channels == 0: // or they are not known yet
 		return pan(channels, speakers)
 	default:
 		return pan(channels, unplaced(s.Channels))

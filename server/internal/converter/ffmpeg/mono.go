@@ -10,7 +10,8 @@ import (
 const (
 	monoBlocks   = 10   // blocks in a second
 	monoReach    = 20   // blocks before and after a block that decide about inversion
-	monoNear     = 5    // the same for the balance
+	monoNear     = 2    // the same for the balance
+	monoCertain  = 0.9  // correlation near a block that decides at once
 	monoBalanced = 12.0 // dB between the channels up to which both count equally
 	monoOneSided = 30.0 // dB from which the quieter channel is left out
 	monoInverts  = -0.5 // correlation below which one channel is inverted
@@ -117,11 +118,12 @@ func (m *monoMixer) target() float64 {
 	balance := 10 * math.Log10((near.rr+1e-30)/(near.ll+1e-30)) // dB
 	lean := min(max((math.Abs(balance)-monoBalanced)/(monoOneSided-monoBalanced), 0), 1)
 	theta := 0.5 + math.Copysign(0.5*lean, balance)
-	correlation := far.lr / math.Sqrt(far.ll*far.rr+1e-30)
-	switch {
-	case correlation > monoReverts:
+	switch now, long := near.correlation(), far.correlation(); {
+	case now < -monoCertain:
+		m.inverts = true
+	case now > monoCertain, long > monoReverts:
 		m.inverts = false
-	case correlation < monoInverts:
+	case long < monoInverts:
 		m.inverts = true
 	}
 	if m.inverts {
@@ -143,6 +145,9 @@ func (m *monoMixer) around(reach int) (sum monoBlock) {
 	}
 	return sum
 }
+
+// correlation returns the correlation of the channels, from -1 to 1.
+func (b monoBlock) correlation() float64 { return b.lr / math.Sqrt(b.ll*b.rr+1e-30) }
 
 // mix converts a block, moving theta to its target by at most 1 in a tenth of a second.
 func (m *monoMixer) mix(data []byte, target float64) {

@@ -30,15 +30,8 @@ const (
 type report struct {
 	// Packets are the first ones. ffprobe guesses a wrong start time for streams that it
 	// may not decode.
-	Packets []struct {
-		Stream int      `json:"stream_index"`
-		PTS    *seconds `json:"pts_time"`
-		Flags  string   `json:"flags"` // D: is not presented
-		Side   []struct {
-			Skip int `json:"skip_samples"`
-		} `json:"side_data_list"`
-	} `json:"packets"`
-	Streams []stream `json:"streams"`
+	Packets []probedPacket `json:"packets"`
+	Streams []stream       `json:"streams"`
 	Format  struct {
 		Start    seconds `json:"start_time"`
 		Duration seconds `json:"duration"`
@@ -46,6 +39,15 @@ type report struct {
 		Tags map[string]string `json:"tags"`
 	} `json:"format"`
 	Chapters []chapter `json:"chapters"`
+}
+
+type probedPacket struct {
+	Stream int      `json:"stream_index"`
+	PTS    *seconds `json:"pts_time"`
+	Flags  string   `json:"flags"` // D: is not presented
+	Side   []struct {
+		Skip int `json:"skip_samples"`
+	} `json:"side_data_list"`
 }
 
 type stream struct {
@@ -116,17 +118,7 @@ const maxAlloc = 256 << 20 // bytes of one allocation
 func (c *conversion) url() string { return c.in.urlFrom(c.base) }
 
 func (c *conversion) probe(ctx context.Context) (*report, error) {
-	args := []string{"-v", "error", "-max_alloc", strconv.Itoa(maxAlloc)}
-	args = append(args, c.input()...)
-	// The whitelist in input applies to everything that decodes data. At the
-	// end, ffprobe also opens a decoder for each stream, without decoding
-	// anything, and fails if that is not allowed; the whitelists by stream type
-	// apply only to this step.
-	for _, kind := range []string{"v", "a", "s", "d", "t"} {
-		args = append(args, "-codec_whitelist:"+kind, c.everything)
-	}
-	args = append(args, "-read_intervals", "%+#"+strconv.Itoa(firstPackets), "-show_entries", probedFields, "-of", "json=string_validation=ignore", c.url())
-
+	args := append(c.probeArgs(), "-read_intervals", "%+#"+strconv.Itoa(firstPackets), "-show_entries", probedFields, "-of", "json=string_validation=ignore", c.url())
 	stdout := &cappedBuffer{left: maxReport}
 	stderr, err := c.execute(ctx, command{
 		program: c.cfg.FFprobe, args: args, stdout: stdout, cpu: c.cfg.MaxProbe, maxFile: probeFile,
@@ -140,6 +132,20 @@ func (c *conversion) probe(ctx context.Context) (*report, error) {
 		return nil, c.probeError(fmt.Errorf("parsing ffprobe's report: %w", err), stderr)
 	}
 	return found, nil
+}
+
+// probeArgs returns the part of ffprobe's command line that opens the video.
+func (c *conversion) probeArgs() []string {
+	args := []string{"-v", "error", "-max_alloc", strconv.Itoa(maxAlloc)}
+	args = append(args, c.input()...)
+	// The whitelist in input applies to everything that decodes data. At the
+	// end, ffprobe also opens a decoder for each stream, without decoding
+	// anything, and fails if that is not allowed; the whitelists by stream type
+	// apply only to this step.
+	for _, kind := range []string{"v", "a", "s", "d", "t"} {
+		args = append(args, "-codec_whitelist:"+kind, c.everything)
+	}
+	return args
 }
 
 // probeError returns the error of a failed probe. If ffprobe exited by itself,
