@@ -142,7 +142,7 @@ func (d *decoder) part(ctx context.Context, tracks []stream) error {
 	}
 	args = append(
 		args, "-i", d.url(), "-map_metadata", "-1", "-map_chapters", "-1",
-		"-filter_complex", d.graph(tracks), "-map", "[out]", "-c:a", "pcm_f32le", "-fflags", "+bitexact", "-f", "nut", "pipe:1",
+		"-filter_complex", d.graph(tracks), "-map", "[out]", "-c:a", "pcm_f32le", "-fflags", "+bitexact", "-flush_packets", "0", "-f", "nut", "pipe:1",
 	)
 	var packets atomic.Int64
 	var writing atomic.Bool // this process is not ready for more

@@ -4,6 +4,7 @@ import (
 	"context"
 	"math"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/soundextract/sx/server/sx"
@@ -67,6 +68,7 @@ func (c *conversion) plan(ctx context.Context) (plan, error) {
 		p.Channels = 1
 	}
 	p.origin, p.lead, p.relative = found.origin()
+	p.Copy = p.Copy && found.keepsClock(track, p.origin)
 	if p.shape.fix != nil {
 		c.in.patch(c.base+p.shape.fix.at, p.shape.fix.b)
 		p.want = expectation{}
@@ -74,6 +76,14 @@ func (c *conversion) plan(ctx context.Context) (plan, error) {
 			"the file has more audio than its header says; all of it was used"))
 	}
 	return p, nil
+}
+
+// keepsClock reports whether the stream's packets can be copied one after another: it
+// begins with the video, and no edit list leaves out its first packets.
+func (r *report) keepsClock(s stream, origin time.Duration) bool {
+	return r.start(s)-origin < minShift && !slices.ContainsFunc(r.Packets, func(p probedPacket) bool {
+		return p.Stream == s.Index && strings.Contains(p.Flags, "D")
+	})
 }
 
 // otherTrack returns the warning that a track was used in place of the first choice.
