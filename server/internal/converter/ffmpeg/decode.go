@@ -51,6 +51,7 @@ func (d decoded) duration() time.Duration {
 // (f32le), at the plan's rate and number of channels.
 func (c *conversion) decode(ctx context.Context, p plan, w io.Writer) (decoded, error) {
 	dec := c.newDecoder(p, w)
+	dec.clock.pause = func(from, to time.Duration) (bool, error) { return dec.pictureGoesOn(ctx, from, to) }
 	err := dec.first(ctx)
 	if err == nil {
 		err = dec.more(ctx)
@@ -90,7 +91,6 @@ func (c *conversion) newDecoder(p plan, w io.Writer) *decoder {
 	dec.clock = &clock{
 		w: dec.out, rate: p.Rate, frame: 4 * p.decoded, lead: p.lead,
 		relative: p.relative, counted: p.relative && !clocked[c.format.Demuxer],
-		pause: func(time.Duration, time.Duration) (bool, error) { return false, nil },
 	}
 	return dec
 }

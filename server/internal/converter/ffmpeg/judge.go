@@ -39,7 +39,9 @@ func (p plan) judge(d decoded) ([]sx.Warning, error) {
 	if d.errors >= minErrors {
 		warn(sx.WarningDamaged, "the file is damaged: %d packets of audio could not be decoded", d.errors)
 	}
-	if n := len(d.jumps); n > 0 {
+	if d.unfilled > 0 {
+		warn(sx.WarningClock, "the video claims %s more silence than is credible, which was left out", round(d.unfilled))
+	} else if n := len(d.jumps); n > 0 {
 		warn(sx.WarningClock, "the video's clock jumps %d times, first by %s at %s; the audio continues there without a pause",
 			n, round(d.jumps[0].by), round(d.jumps[0].at))
 	}

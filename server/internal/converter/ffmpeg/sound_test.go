@@ -134,6 +134,38 @@ func TestClock(t *testing.T) {
 	}
 }
 
+// TestLongGaps checks that a gap of more than ten minutes is kept if the picture goes on
+// through it, and that it otherwise is a jump of the clock.
+func TestLongGaps(t *testing.T) {
+	t.Parallel()
+	testkit.Need(t, "ffmpeg", "ffprobe")
+	jump := "='PTS+if(gte(T\\,1)\\,%s/TB\\,0)'"
+	for _, tt := range []struct {
+		name    string
+		picture string // the filter for it
+		gap     string // in seconds
+		want    time.Duration
+		codes   []string
+	}{
+		{"the picture goes on", "null", "700", 702 * time.Second, nil},
+		{"the picture jumps too", "setpts" + jump, "700", 2 * time.Second, []string{sx.WarningClock}},
+		{"10,000 hours", "setpts" + jump, "36000000", 2 * time.Second, []string{sx.WarningClock}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			graph := "[0:a]asetpts" + fmt.Sprintf(jump, tt.gap) + "[a];[2:v]" + strings.ReplaceAll(tt.picture, "%s", tt.gap) + "[v]"
+			src := mediaFrom(t, "sine=frequency=440:sample_rate=8000:duration=2", "in.mkv",
+				"-f", "lavfi", "-i", "testsrc2=size=64x48:rate=1:duration=705", "-filter_complex", graph, "-map", "[v]", "-map", "[a]",
+				"-vsync", "passthrough", "-c:v", "mjpeg", "-pix_fmt", "yuvj420p", "-c:a", "pcm_s16le")
+			_, result := mustConvert(t, src, sx.Options{Preset: sx.PresetSpeech})
+			if !near(result.Duration, tt.want, time.Second) {
+				t.Errorf("duration %s, want %s", result.Duration, tt.want)
+			}
+			wantWarnings(t, result.Warnings, tt.codes...)
+		})
+	}
+}
+
 // TestSameSamples checks that a file without a picture keeps all its samples and gets none.
 func TestSameSamples(t *testing.T) {
 	t.Parallel()
