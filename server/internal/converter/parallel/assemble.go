@@ -18,6 +18,7 @@ func (s *stream) assemble() error {
 		if s.err != nil {
 			return s.err
 		}
+		s.dropDependent()
 		s.launch()
 		current, border := s.runs[0], int64(toTheEnd)
 		if len(s.runs) > 1 {
@@ -114,7 +115,7 @@ func (s *stream) cross() error {
 	case next.agreed == agreeing:
 		return s.follow()
 	case g == nil && next.complete(), f == nil && current.ended:
-		s.drop(outcomeNoAgreement)
+		s.drop(1, outcomeNoAgreement)
 	case g != nil && f == nil && current.complete():
 		current.stopAt(current.limit + step)
 		s.changed.Broadcast()
@@ -135,9 +136,7 @@ func (s *stream) cross() error {
 func (s *stream) follow() error {
 	current, next := s.runs[0], s.runs[1]
 	if s.settings.VBR() && !s.independent(next) {
-		s.rejected++
-		s.resume = s.at + s.chunk()<<min(s.rejected, 6)
-		s.drop(outcomeReservoir)
+		s.drop(1, outcomeReservoir)
 		return nil
 	}
 	s.rejected = 0
@@ -165,12 +164,28 @@ func (s *stream) independent(r *run) bool {
 	return true
 }
 
-// drop does without the second run: the encoder of the first goes on.
-func (s *stream) drop(o outcome) {
-	s.runs[1].closed = true
-	s.runs = append(s.runs[:1], s.runs[2:]...)
-	s.endFirst()
+// dropDependent drops the runs that are encoded ahead and have frames that may depend on
+// the reservoir, which an encoder that started elsewhere does not have.
+func (s *stream) dropDependent() {
+	for i := len(s.runs) - 1; i > 0; i-- {
+		if s.runs[i].dependent {
+			s.drop(i, outcomeReservoir)
+		}
+	}
+}
+
+// drop does without a run: the encoder of the one before it goes on. Then encoding ahead
+// pauses, the longer the more runs were dropped in a row.
+func (s *stream) drop(i int, o outcome) {
+	s.rejected++
+	s.resume = s.runs[i].start + s.chunk()<<min(s.rejected, 6)
+	s.runs[i].closed = true
+	s.runs = slices.Delete(s.runs, i, i+1)
+	if i == 1 {
+		s.endFirst()
+	}
 	s.Metrics.chunk(o)
+	s.changed.Broadcast()
 }
 
 // endFirst sets where the first run pauses.

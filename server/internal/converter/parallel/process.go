@@ -103,5 +103,7 @@ func (s *stream) assign(p *process, n int64, f *mp3.Frame) {
 		return
 	}
 	r.frames = append(r.frames, f)
+	// Where the reservoir hardly ever agrees, all of the chunk would be encoded in vain.
+	r.dependent = r.dependent || s.settings.VBR() && at >= r.start && f.NearReservoirLimit(0)
 	s.changed.Broadcast()
 }

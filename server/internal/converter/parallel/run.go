@@ -44,6 +44,7 @@ type run struct {
 	ended      bool // and has written the last frame
 
 	reservoir reservoir
+	dependent bool // a frame may depend on the reservoir
 	// agreed counts the frames in a row that the run before has too.
 	agreed int
 }

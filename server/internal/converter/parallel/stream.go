@@ -195,7 +195,7 @@ func (s *stream) plan() (*run, bool) {
 	lead := s.lead()
 	// The lead-in must still be there.
 	start = max(start, (s.pcm.first+s.frame-1)/s.frame+lead)
-	if last.limit != toTheEnd && start > last.limit-tail {
+	if last.limit != toTheEnd && (start > last.limit-tail || start < s.resume) {
 		return nil, false
 	}
 	limit := start + chunk + tail
