@@ -12,6 +12,7 @@ import (
 	"runtime"
 	"strconv"
 	"sync"
+	"time"
 
 	"github.com/soundextract/sx/server/internal/converter/parallel"
 	"github.com/soundextract/sx/server/mp3"
@@ -152,8 +153,18 @@ func (t *Transcoder) startEncoder(ctx context.Context, s parallel.Settings) (par
 // workingDir is where the programs run; they neither read nor write anything there.
 const workingDir = string(filepath.Separator)
 
-// Write implements io.Writer.
-func (e *encoder) Write(p []byte) (int, error) { return e.in.Write(p) }
+// Write implements io.Writer. It writes when the pipe has space for all of p: a writer
+// that the system wakes up is woken for each few KiB that the encoder reads.
+func (e *encoder) Write(p []byte) (int, error) {
+	for len(p) <= pipeSize/2 && full(e.in, len(p)) {
+		select {
+		case <-e.exited:
+			return 0, os.ErrClosed
+		case <-time.After(gather):
+		}
+	}
+	return e.in.Write(p)
+}
 
 // Close implements io.Closer.
 func (e *encoder) Close() (err error) {

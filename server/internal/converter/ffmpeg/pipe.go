@@ -20,7 +20,7 @@ func pipe() (r, w *os.File, err error) {
 	return r, w, nil
 }
 
-// gather is how long gathered waits for more.
+// gather is how long either side of a pipe waits for more data or space.
 const gather = 4 * time.Millisecond
 
 // gathered reads what has gathered after some time, instead of waking up for each frame
@@ -29,6 +29,11 @@ type gathered struct{ io.Reader }
 
 // Read implements io.Reader.
 func (g gathered) Read(p []byte) (int, error) {
-	time.Sleep(gather)
+	pause()
 	return g.Reader.Read(p)
+}
+
+func pause() {
+	t := time.NewTimer(gather)
+	<-t.C
 }

@@ -5,3 +5,5 @@ package ffmpeg
 import "os"
 
 func growPipe(*os.File) {} // only Linux can
+
+func full(*os.File, int) bool { return false }

@@ -1,6 +1,7 @@
 package ffmpeg
 
 import (
+	"bufio"
 	"errors"
 	"io"
 	"sync"
@@ -20,7 +21,12 @@ func (c *conversion) put(head func() store.Head, produce func(io.Writer) error) 
 	first := &firstWrite{Writer: w, done: make(chan struct{})}
 	produced := make(chan error, 1)
 	go func() {
-		err := produce(&limitedWriter{w: first, left: c.cfg.MaxOutput})
+		// Frames are small, and the store is another goroutine.
+		buffered := bufio.NewWriterSize(first, 64<<10)
+		err := produce(&limitedWriter{w: buffered, left: c.cfg.MaxOutput})
+		if err == nil {
+			err = buffered.Flush()
+		}
 		w.CloseWithError(err)
 		produced <- err
 	}()

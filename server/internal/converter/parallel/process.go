@@ -1,6 +1,7 @@
 package parallel
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/soundextract/sx/server/mp3"
@@ -67,15 +68,8 @@ func (s *stream) collect(p *process) {
 	case r.inputEnded && exit == nil:
 		r.ended = true
 	default:
-		s.lost(r, fmt.Errorf("an encoder ended early: %w (%v)", errOr(exit, readErr), readErr))
+		s.lost(r, fmt.Errorf("an encoder ended early: %w", errors.Join(exit, readErr)))
 	}
-}
-
-func errOr(err, other error) error {
-	if err != nil {
-		return err
-	}
-	return other
 }
 
 // current returns the run that the encoder works for, or worked for at last.

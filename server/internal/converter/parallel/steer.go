@@ -36,7 +36,9 @@ func (s *stream) steer() error {
 			return err
 		}
 		if more, ok := s.match(frames); ok {
-			return s.takeOver(noise, more)
+			if ok, err := s.takeOver(noise, more); ok || err != nil {
+				return err
+			}
 		}
 		s.noise = (s.noise + 1) % noises
 	}
@@ -142,14 +144,15 @@ func (s *stream) match(frames []*mp3.Frame) (more int, ok bool) {
 }
 
 // takeOver lets a new encoder, after noise of that length, take the place of the first
-// run, and drops a second run, whose frames may depend on the reservoir.
-func (s *stream) takeOver(noise, more int) error {
+// run. It returns false if the encoder turns out to have another reservoir, because
+// frames of the lead-in depended on it.
+func (s *stream) takeOver(noise, more int) (ok bool, err error) {
 	r, p, err := s.newRun(&run{
 		first: s.at - leadSteered, accept: s.at - agreeing, next: s.at - agreeing, start: s.at,
 		fed: (s.at - leadSteered) * s.frame, limit: s.at + lag + agreeing, reservoir: reservoir{exact: true},
 	})
 	if err != nil {
-		return err
+		return false, err
 	}
 	p.turns[0].from = int64(noiseFrames + more)
 	s.mu.Unlock()
@@ -157,29 +160,45 @@ func (s *stream) takeOver(noise, more int) error {
 	err = s.encode(p, pcm, false)
 	s.mu.Lock()
 	if err != nil {
-		return fmt.Errorf("%w: %w", ErrUnproven, err)
+		return false, fmt.Errorf("%w: %w", ErrUnproven, err)
 	}
 	p.fed = int64(len(pcm))
 	s.group.Go(func() { s.feed(r, p, false) })
-	for r.frame(s.at-1) == nil && !r.complete() && s.err == nil {
+	for r.frame(s.at) == nil && !r.complete() && s.err == nil {
 		s.changed.Wait()
 	}
 	if s.err != nil {
-		return s.err
+		return false, s.err
 	}
-	for i, f := range s.recent {
-		g := r.frame(s.at - int64(len(s.recent)-i))
-		if g == nil || !f.Same(g, true) {
-			r.closed = true
-			return fmt.Errorf("%w: an encoder with the right reservoir makes other frames", ErrUnproven)
-		}
+	ok = s.agrees(r)
+	if !ok {
+		r.closed = true
+		s.changed.Broadcast()
+		return false, nil
 	}
 	r.drop(s.at)
 	s.runs[0].closed = true
 	s.runs[0] = r
 	s.endFirst()
 	s.Metrics.chunk(outcomeSteered)
-	return nil
+	return true, nil
+}
+
+// agrees reports whether the run has the frames that were laid out at last, and the
+// reservoir for the next one.
+func (s *stream) agrees(r *run) bool {
+	for i, f := range s.recent {
+		g := r.frame(s.at - int64(len(s.recent)-i))
+		if g == nil || !f.Same(g, true) {
+			return false
+		}
+	}
+	f := r.frame(s.at)
+	if f == nil {
+		return false
+	}
+	begin, err := s.layout.Begin(f)
+	return err == nil && begin == f.Begin
 }
 
 // repeated returns so many frames of noise, which all have the same samples.
