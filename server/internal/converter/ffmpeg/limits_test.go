@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -74,7 +75,11 @@ func program(t *testing.T, body string) (path, started string) {
 	started = filepath.Join(dir, "started")
 	path = filepath.Join(dir, "ffmpeg")
 	script := fmt.Sprintf("#!/bin/sh\ncase $* in *-encoders*|*/fd/*|*sx-encoder-*) exec ffmpeg \"$@\";; *-decoders*) exec ffprobe \"$@\";; esac\necho $$ >%s.tmp; mv %s.tmp %s\n%s\n", started, started, started, body)
-	if err := os.WriteFile(path, []byte(script), 0o700); err != nil {
+	// Another process writes it: were it open here while a parallel test forks, it could
+	// not be run ("text file busy").
+	write := exec.CommandContext(t.Context(), "sh", "-c", `cat >"$1" && chmod 700 "$1"`, "sh", path)
+	write.Stdin = strings.NewReader(script)
+	if err := write.Run(); err != nil {
 		t.Fatal(err)
 	}
 	return path, started
