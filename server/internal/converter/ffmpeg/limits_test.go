@@ -173,7 +173,7 @@ func TestCrashIsTemporary(t *testing.T) {
 func TestProgramsSeeNoSecrets(t *testing.T) {
 	testkit.Need(t, "ffmpeg", "ffprobe")
 	t.Setenv("SX_TEST_SECRET", "hunter2")
-	path, started := program(t, `env >"$(dirname "$0")/env"; ulimit -n >>"$(dirname "$0")/env"; exit 3`)
+	path, started := program(t, `to=$(dirname "$0")/env; { env; ulimit -n; } >"$to.$$"; mv "$to.$$" "$to"; exit 3`)
 	tc := transcoder(t, func(c *ffmpeg.Config) { c.FFmpeg = path })
 	if _, _, err := convertWith(t.Context(), t, tc, media(t, "in.mp4", video()...), sx.Options{}); err == nil {
 		t.Error("no error")
