@@ -116,6 +116,8 @@ func (s *stream) describe() string {
 	switch layout, _, _ := strings.Cut(s.Layout, "("); {
 	case layout != "":
 		b.WriteString(" " + layout)
+	case s.Channels == 1:
+		b.WriteString(" mono")
 	case s.Channels > 0:
 		fmt.Fprintf(&b, " %d channels", s.Channels)
 	}
