@@ -63,12 +63,13 @@ test: deps $(TESTSUM) ## Run all tests with the race detector, and print what th
 
 test-long: export SX_TEST_ALL := 1
 test-long: export SX_TEST_LONG := 1
-test-long: deps ## Run what takes hours: many kills, and fuzzing for FUZZTIME each
+test-long: deps ## Run what takes hours: many kills, all encodings, and fuzzing for FUZZTIME each
 	go test -count 1 -timeout 6h -v -run '^TestCrashes$$' ./cli/acceptance
+	go test -count 1 -timeout 12h -run '^(TestSameBytesOfAll|TestSinglePass)$$' ./server/internal/converter/parallel ./server/mp3
 	@scripts/fuzz '$(or $(FUZZTIME),10m)'
 
 deps: ## Install the programs that the tests need, with sudo apt-get or brew
-	@scripts/need ffmpeg cc rabbitmq-server curl
+	@scripts/need ffmpeg cc rabbitmq-server curl mpg123 madplay
 
 e2e: build ## Test the installer on KUBECONFIG's cluster, with make images
 	@scripts/need ffmpeg

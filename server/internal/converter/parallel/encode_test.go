@@ -224,9 +224,7 @@ func long(signal sound.Signal, s parallel.Settings, samples int) []byte {
 
 func TestSameBytesOfAll(t *testing.T) {
 	t.Parallel()
-	if os.Getenv("SX_TEST_LONG") == "" {
-		t.Skip("takes an hour: make test-long")
-	}
+	testkit.Long(t)
 	testkit.Need(t, "ffmpeg")
 	for _, signal := range sound.Signals() {
 		for _, rate := range []int{48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000} {
