@@ -22,7 +22,7 @@ type Flags struct {
 // Add adds the flags to a program's.
 func (f *Flags) Add(flags *pflag.FlagSet) {
 	flags.IntVar(&f.load.Encoders, "encoders", 0, "maximum `number` of encoder processes, at most one for each available CPU; 0 means one for each")
-	flags.IntVar(&f.load.Conversions, "conversions", 0, "maximum `number` of open conversions, which share the encoders, at least 2; 0 means two more than encoders")
+	flags.IntVar(&f.load.Conversions, "conversions", 0, "maximum `number` of open conversions, at least 2, which share the encoders; 0 means two more than there are encoders")
 }
 
 // Load validates the flags. An error is an *sx.Error that names the setting and its

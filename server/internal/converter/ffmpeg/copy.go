@@ -86,7 +86,7 @@ func (p plan) copyStart(clocked bool) (skip int, err error) {
 			continue
 		}
 		if strings.Contains(pkt.Flags, "D") {
-			return 0, fmt.Errorf("%w: an edit list leaves out a part of it", errNoCopy)
+			return 0, fmt.Errorf("%w: an edit list omits part of it", errNoCopy)
 		}
 		for _, side := range pkt.Side {
 			switch {
@@ -104,7 +104,7 @@ func (p plan) copyStart(clocked bool) (skip int, err error) {
 	if clocked && !p.relative {
 		start := p.found.start(p.tracks[0]) + (&clock{rate: p.Rate}).duration(int64(skip)) - p.origin
 		if start.Abs() >= minShift {
-			return 0, fmt.Errorf("%w: it begins %s after the picture", errNoCopy, start)
+			return 0, fmt.Errorf("%w: it starts %s after the picture", errNoCopy, start)
 		}
 	}
 	return skip, nil

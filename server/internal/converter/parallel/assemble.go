@@ -69,7 +69,7 @@ func (s *stream) layOut(before int64) error {
 
 // errDependent means that a frame may depend on the reservoir, which its encoder did not
 // have.
-var errDependent = errors.New("a frame may depend on the reservoir")
+var errDependent = errors.New("a frame may depend on the bit reservoir")
 
 // add lays out frames, and checks and extends what is known of their encoder's reservoir.
 // It returns how many it has laid out.
@@ -90,7 +90,7 @@ func (s *stream) add(known *reservoir, frames []*mp3.Frame) (n int, err error) {
 				known.exact = true
 			}
 		case known.exact:
-			return i, fmt.Errorf("%w: the encoder's reservoir is not the model's", ErrUnproven)
+			return i, fmt.Errorf("%w: the encoder's bit reservoir differs from the model's", ErrUnproven)
 		default:
 			known.equal = 0
 		}

@@ -104,4 +104,4 @@ type Recording struct {
 type Decoder func(ctx context.Context, w io.Writer) error
 
 // ErrUnproven means that several encoders did not provably make the bytes of one.
-var ErrUnproven = errors.New("the chunks' frames are not provably those of one encoder")
+var ErrUnproven = errors.New("cannot prove that the chunks match the output of a single encoder")

@@ -42,7 +42,7 @@ func (s *stream) steer() error {
 		}
 		s.noise = (s.noise + 1) % noises
 	}
-	return fmt.Errorf("%w: no noise leads to the reservoir", ErrUnproven)
+	return fmt.Errorf("%w: no noise yields the required bit reservoir", ErrUnproven)
 }
 
 // try returns the frames of noise and the lead-in, from a new encoder.
