@@ -2,14 +2,11 @@ package ffmpeg
 
 import (
 	"fmt"
-	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
-	"golang.org/x/text/language"
-
+	"github.com/soundextract/sx/server/internal/tracks"
 	"github.com/soundextract/sx/server/sx"
 )
 
@@ -48,60 +45,32 @@ func decodable(streams []stream) ([]stream, error) {
 	return nil, sx.NewError(sx.CodeUnreadable, "the audio codec %s is not supported", first.Codec)
 }
 
-// pick returns the wanted streams: one for a number, those of a language, or all. Default
-// streams come first, and those with additional sound last.
+// pick returns the wanted streams, the best first.
 func pick(streams []stream, want string) []stream {
-	if n, err := strconv.Atoi(want); err == nil {
-		if n < 1 || n > len(streams) {
-			return nil
-		}
-		return streams[n-1 : n]
+	all := make([]tracks.Track, len(streams))
+	for i, s := range streams {
+		all[i] = s.choice()
 	}
-	chosen := slices.Clone(streams)
-	if want != "" {
-		chosen = slices.DeleteFunc(chosen, func(s stream) bool { return !sameLanguage(want, s.tag("language")) })
+	var chosen []stream
+	for _, i := range tracks.Pick(all, want) {
+		chosen = append(chosen, streams[i])
 	}
-	rank := func(s stream) int {
-		rank := 1 - s.Is.Default
-		if s.isExtra() {
-			rank += 2
-		}
-		return rank
-	}
-	slices.SortStableFunc(chosen, func(a, b stream) int { return rank(a) - rank(b) })
 	return chosen
 }
 
-// extraTitle matches the titles of tracks that are commentary or audio description.
-var extraTitle = regexp.MustCompile(`(?i)\b(commentary|kommentar|commentaire|comentarios?|commento|audio ?descri\w*|descriptive|described)\b|^ad$`)
+// choice returns what the choice of a track depends on.
+func (s *stream) choice() tracks.Track {
+	return tracks.Track{
+		Language: s.tag("language"),
+		Titles:   []string{s.tag("title"), s.tag("handler_name")},
+		Default:  s.Is.Default > 0,
+		Extra:    s.Is.Comment+s.Is.VisualImpaired+s.Is.HearingImpaired+s.Is.Descriptions+s.Is.CleanEffects+s.Is.Karaoke > 0,
+	}
+}
 
 // isExtra reports whether the stream has commentary, audio description or only part of
 // the sound.
-func (s *stream) isExtra() bool {
-	return s.Is.Comment+s.Is.VisualImpaired+s.Is.HearingImpaired+s.Is.Descriptions+s.Is.CleanEffects+s.Is.Karaoke > 0 ||
-		extraTitle.MatchString(s.tag("title")) || extraTitle.MatchString(s.tag("handler_name"))
-}
-
-// sameLanguage compares language tags by their meaning: de, deu, ger and de-AT are the
-// same. Regions are compared only if both tags have one.
-func sameLanguage(a, b string) bool {
-	if strings.EqualFold(a, b) {
-		return true
-	}
-	x, errX := language.Parse(a)
-	y, errY := language.Parse(b)
-	if errX != nil || errY != nil {
-		return false
-	}
-	xb, xc := x.Base()
-	yb, yc := y.Base()
-	if xb != yb || xc != language.Exact || yc != language.Exact { // und is only a guess
-		return false
-	}
-	xr, xc := x.Region()
-	yr, yc := y.Region()
-	return xr == yr || xc != language.Exact || yc != language.Exact
-}
+func (s *stream) isExtra() bool { return s.choice().IsExtra() }
 
 // describe describes the stream, for example "eng, aac 5.1".
 func (s *stream) describe() string {
