@@ -50,10 +50,11 @@ func (l *layout) source(at, n int64) {
 	l.size += n
 }
 
-// literal appends a copy of b.
-func (l *layout) literal(b []byte) {
+// literal appends a copy of b, and returns its place for patch.
+func (l *layout) literal(b []byte) int64 {
+	place := l.literals.size
 	if len(b) == 0 {
-		return
+		return place
 	}
 	if !l.last.literal {
 		l.flush()
@@ -62,6 +63,20 @@ func (l *layout) literal(b []byte) {
 	l.last.n += int64(len(b))
 	l.size += int64(len(b))
 	l.literals.append(b)
+	return place
+}
+
+// patch replaces literal bytes.
+func (l *layout) patch(place int64, b []byte) {
+	for len(b) > 0 {
+		n := copy(l.literals.chunks[place/chunkSize][place%chunkSize:], b)
+		b, place = b[n:], place+int64(n)
+	}
+}
+
+// memory returns about how many bytes of memory the layout uses.
+func (l *layout) memory() int64 {
+	return int64(len(l.blocks))*(blockSize+64) + int64(len(l.literals.chunks))*chunkSize
 }
 
 // flush encodes the last piece.
@@ -120,7 +135,7 @@ func (c *cursor) next() bool {
 		}
 		head, k := binary.Uvarint(c.data)
 		c.data = c.data[k:]
-		c.n, c.literal = int64(head>>1), head&1 == 1 //nolint:gosec // was an int64
+		c.n, c.literal = int64(head>>1), head&1 == 1
 		if c.literal {
 			c.at = c.after
 			c.after += c.n

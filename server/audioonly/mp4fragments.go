@@ -1,0 +1,429 @@
+package audioonly
+
+import (
+	"slices"
+	"time"
+)
+
+// fragmentTrack is what is known about a track that continues in fragments.
+type fragmentTrack struct {
+	*mp4Track
+	duration, size int64 // of a sample, by default
+	next           int64 // when the next fragment begins, in the track's time scale
+	sent           int64 // duration of the fragments so far
+	begins         int64 // when the first fragment begins; -1 if there is none
+	// first and last are the fragments, as indices of boxes, in which the stub of a picture
+	// track has a sample.
+	first, last int
+}
+
+// fragment is a movie fragment (moof; ISO/IEC 14496-12, 8.8.4).
+type fragment struct {
+	moof  box
+	list  []box // children of moof
+	parts []*part
+}
+
+// part is what a fragment has of a track (traf).
+type part struct {
+	traf     box
+	track    *fragmentTrack
+	list     []box // children of traf
+	tfhd     box
+	flags    int64 // of tfhd
+	optional int64 // where tfhd's optional fields begin, without the base data offset
+	time     int64 // of the first sample; -1 if it is not said
+	duration int64
+	earliest int64 // when the first sample is shown, from time
+	runs     []run
+}
+
+// run is a number of samples that are stored together (trun).
+type run struct {
+	box
+	flags int64
+	count int64
+	at    int64 // of the samples in the source
+	bytes int64
+	place int64 // of the offset in the virtual file's trun
+}
+
+// Flags (ISO/IEC 14496-12, 8.8.7 and 8.8.8).
+const (
+	baseOffset      = 0x1
+	description     = 0x2
+	defaultDuration = 0x8
+	defaultSize     = 0x10
+	baseIsMoof      = 0x20000
+
+	runOffset     = 0x1
+	runFirstFlags = 0x4
+	runDuration   = 0x100
+	runSize       = 0x200
+	runFlags      = 0x400
+	runShift      = 0x800
+)
+
+// writeFragments appends the fragments and what is between them.
+func (m *mp4) writeFragments() {
+	all := m.fragmentTracks()
+	m.scanFragments(all)
+	m.checkFragmentStarts(all)
+	for i := m.first; i < len(m.boxes) && m.err == nil; i++ {
+		b := m.boxes[i]
+		m.sidx.reached(b.at, m.w.size)
+		switch b.kind {
+		case "moof":
+			m.writeFragment(m.fragment(b, all), i)
+		case "sidx":
+			m.writeIndex(b)
+		case "mdat", "free", "skip", "wide", "ssix", "mfra":
+		default:
+			m.w.copy(b)
+		}
+		if m.w.memory() > maxMemory {
+			m.fail("the file's index is too large")
+		}
+	}
+	m.sidx.reached(m.size, m.w.size)
+	m.sidx.patch(m)
+}
+
+// fragmentTracks returns the tracks by their ID, with their defaults.
+func (m *mp4) fragmentTracks() map[int64]*fragmentTrack {
+	all := map[int64]*fragmentTrack{}
+	for _, t := range m.tracks {
+		if all[t.id] != nil {
+			m.contradiction()
+		}
+		all[t.id] = &fragmentTrack{mp4Track: t, begins: -1, first: -1, last: -1}
+	}
+	mvex := m.need(m.movie, "mvex")
+	if m.err != nil {
+		return all
+	}
+	for _, b := range m.children(mvex.body, mvex.end) {
+		if t := all[m.uint32(b.body+4)]; b.kind == "trex" && t != nil {
+			t.duration, t.size = m.uint32(b.body+12), m.uint32(b.body+16)
+		}
+	}
+	return all
+}
+
+// scanFragments finds out where each track begins, and the first and last fragment of the
+// pictures.
+func (m *mp4) scanFragments(all map[int64]*fragmentTrack) {
+	for i := m.first; i < len(m.boxes) && m.err == nil; i++ {
+		if m.boxes[i].kind != "moof" {
+			continue
+		}
+		for _, traf := range m.children(m.boxes[i].body, m.boxes[i].end) {
+			if traf.kind != "traf" {
+				continue
+			}
+			list := m.children(traf.body, traf.end)
+			tfhd := m.need(list, "tfhd")
+			if m.err != nil {
+				return
+			}
+			t := all[m.uint32(tfhd.body+4)]
+			if t == nil {
+				m.contradiction()
+				return
+			}
+			if t.last = i; t.first < 0 {
+				t.first = i
+				t.begins = max(0, m.decodeTime(list))
+			}
+		}
+	}
+}
+
+// decodeTime returns the time of a traf's first sample, or -1 if it is not said.
+func (m *mp4) decodeTime(traf []box) int64 {
+	tfdt, ok := m.child(traf, "tfdt")
+	if !ok || m.err != nil {
+		return -1
+	}
+	if m.bytes(tfdt.body, 1)[0] == 1 {
+		return m.uint64(tfdt.body + 4)
+	}
+	return m.uint32(tfdt.body + 4)
+}
+
+// checkFragmentStarts is checkStarts for tracks that begin in fragments.
+func (m *mp4) checkFragmentStarts(all map[int64]*fragmentTrack) {
+	const none = time.Duration(1<<63 - 1)
+	earliest := none
+	starts := map[int64]time.Duration{}
+	for id, t := range all {
+		if t.begins >= 0 && t.samples == 0 && (t.handler == "soun" || t.handler == "vide") {
+			starts[id] = t.mp4Track.duration(t.begins)
+			earliest = min(earliest, starts[id])
+		}
+	}
+	for id, start := range starts {
+		if all[id].handler == "soun" && start-earliest > maxLate {
+			m.fail("the audio begins late")
+		}
+	}
+}
+
+// fragment reads a fragment.
+func (m *mp4) fragment(moof box, all map[int64]*fragmentTrack) fragment {
+	f := fragment{moof: moof, list: m.children(moof.body, moof.end)}
+	m.refuseEncrypted(f.list)
+	after := moof.at // where the data of the part before ends
+	for _, b := range f.list {
+		if b.kind != "traf" || m.err != nil {
+			continue
+		}
+		p := m.part(b, all, moof.at, after)
+		if n := len(p.runs); n > 0 {
+			after = p.runs[n-1].at + p.runs[n-1].bytes
+		}
+		f.parts = append(f.parts, p)
+	}
+	return f
+}
+
+// part reads a traf. after is the offset from which data is counted if it does not say.
+func (m *mp4) part(traf box, all map[int64]*fragmentTrack, moof, after int64) *part {
+	p := &part{traf: traf, list: m.children(traf.body, traf.end)}
+	m.refuseEncrypted(p.list)
+	p.tfhd = m.need(p.list, "tfhd")
+	if m.err != nil {
+		return p
+	}
+	t := all[m.uint32(p.tfhd.body+4)]
+	if t == nil {
+		m.contradiction()
+		return p
+	}
+	p.track, p.flags, p.optional = t, m.uint32(p.tfhd.body)&0xFFFFFF, p.tfhd.body+8
+	base := after
+	switch {
+	case p.flags&baseOffset != 0:
+		base = m.uint64(p.optional)
+		p.optional += 8
+	case p.flags&baseIsMoof != 0:
+		base = moof
+	}
+	at, duration, size := p.optional, t.duration, t.size
+	if p.flags&description != 0 {
+		at += 4
+	}
+	if p.flags&defaultDuration != 0 {
+		duration = m.uint32(at)
+		at += 4
+	}
+	if p.flags&defaultSize != 0 {
+		size = m.uint32(at)
+	}
+	p.time = m.decodeTime(p.list)
+	p.earliest = 1 << 40
+	for _, b := range p.list {
+		if b.kind == "trun" && m.err == nil {
+			p.runs = append(p.runs, m.run(p, b, base, duration, size))
+		}
+	}
+	return p
+}
+
+// run reads a trun.
+func (m *mp4) run(p *part, b box, base, duration, size int64) run {
+	u := run{box: b, flags: m.uint32(b.body), count: m.uint32(b.body + 4)}
+	if u.flags&runOffset == 0 || b.body-b.at != 8 {
+		m.fail("fragments without data offsets have not been compared")
+		return u
+	}
+	u.at = base + int64(int32(m.uint32(b.body+8)))
+	at, width := b.body+12, 0
+	if u.flags&runFirstFlags != 0 {
+		at += 4
+	}
+	for _, flag := range []int64{runDuration, runSize, runFlags, runShift} {
+		if u.flags&flag != 0 {
+			width += 4
+		}
+	}
+	if width == 0 {
+		if u.count > 0 {
+			p.earliest = min(p.earliest, p.duration)
+		}
+		p.duration += u.count * duration
+		u.bytes = u.count * min(size, 1<<30)
+		return u
+	}
+	if u.count > (b.end-at)/int64(width) {
+		m.contradiction()
+		return u
+	}
+	entries := &table{r: m.boxReader, at: at, left: u.count, width: width}
+	for e := entries.next(); e != nil; e = entries.next() {
+		d, n, shift := duration, size, int64(0)
+		for _, field := range []struct {
+			flag int64
+			v    *int64
+		}{{runDuration, &d}, {runSize, &n}, {runFlags, nil}, {runShift, &shift}} {
+			if u.flags&field.flag == 0 {
+				continue
+			}
+			if field.v != nil {
+				*field.v = be32(e)
+			}
+			e = e[4:]
+		}
+		p.earliest = min(p.earliest, p.duration+int64(int32(shift)))
+		p.duration += d
+		u.bytes += n
+	}
+	return u
+}
+
+// writeFragment appends a fragment, unless nothing of it is sent. i is its index.
+func (m *mp4) writeFragment(f fragment, i int) {
+	if m.err != nil {
+		return
+	}
+	f.parts = slices.DeleteFunc(f.parts, func(p *part) bool { return !m.sends(p, i) })
+	if m.err != nil || len(f.parts) == 0 {
+		return
+	}
+	moof := m.w.open("moof")
+	n := 0
+	for _, b := range f.list {
+		switch {
+		case b.kind != "traf":
+			m.w.copy(b)
+		case n < len(f.parts) && f.parts[n].traf == b:
+			m.writePart(f.parts[n])
+			n++
+		}
+	}
+	m.w.close(moof)
+	m.writeFragmentData(f, i, moof.at)
+}
+
+// sends reports whether a part is sent, and counts it.
+func (m *mp4) sends(p *part, i int) bool {
+	t := p.track
+	if t == nil {
+		return false
+	}
+	if t.handler == "soun" && p.time >= 0 && t.next > 0 && t.mp4Track.duration(p.time-t.next) > longPause {
+		m.fail("the audio has a pause of more than %d minutes", longPause/time.Minute)
+	}
+	if p.time >= 0 {
+		t.next = p.time
+	}
+	t.next += p.duration
+	sent := t.sent
+	t.sent += p.duration
+	switch t.role {
+	case picture:
+		return i == t.first || i == t.last
+	case begun:
+		return t.mp4Track.duration(sent) < begunFor
+	default:
+		return true
+	}
+}
+
+// writePart appends a traf, in which data offsets are still missing.
+func (m *mp4) writePart(p *part) {
+	traf := m.w.open("traf")
+	if p.track.role == picture {
+		m.writeStubPart(p)
+		m.w.close(traf)
+		return
+	}
+	n := 0
+	for _, b := range p.list {
+		switch b.kind {
+		case "tfhd":
+			o := m.w.open("tfhd")
+			m.w.words(uint32(p.flags&^baseOffset|baseIsMoof), uint32(p.track.id))
+			m.w.source(p.optional, b.end-p.optional)
+			m.w.close(o)
+		case "trun":
+			u := &p.runs[n]
+			n++
+			m.w.source(b.at, 16)
+			u.place = m.w.words(0)
+			m.w.source(b.at+20, b.end-b.at-20)
+		default:
+			m.w.copy(b)
+		}
+	}
+	m.w.close(traf)
+}
+
+// writeStubPart appends what a picture track's traf consists of: one tiny sample that
+// begins and ends when the pictures do.
+func (m *mp4) writeStubPart(p *part) {
+	m.w.full("tfhd", baseIsMoof, uint32(p.track.id))
+	if tfdt, ok := m.child(p.list, "tfdt"); ok {
+		m.w.copy(tfdt)
+	}
+	u := run{bytes: -1}
+	if p.earliest != int64(int32(p.earliest)) || p.duration >= maxStub {
+		if len(p.runs) == 0 {
+			p.runs = nil
+			return
+		}
+		m.contradiction()
+		return
+	}
+	trun := m.w.open("trun")
+	m.w.words(1<<24|runOffset|runDuration|runSize|runShift, 1)
+	u.place = m.w.words(0)
+	m.w.words(uint32(p.duration), stubSize, uint32(p.earliest))
+	m.w.close(trun)
+	p.runs = []run{u}
+}
+
+// writeFragmentData appends the data of a fragment whose moof is at an offset in the
+// virtual file.
+func (m *mp4) writeFragmentData(f fragment, i int, moof int64) {
+	var runs []run
+	for _, p := range f.parts {
+		runs = append(runs, p.runs...)
+	}
+	slices.SortStableFunc(runs, func(a, b run) int { return int(min(1, max(-1, a.at-b.at))) })
+	m.openData()
+	c := copier{m: m}
+	for _, u := range runs {
+		at := m.w.size
+		if u.bytes < 0 {
+			m.w.zeros(stubSize)
+		} else {
+			m.checkRun(u, i)
+			at = c.take(u.at, u.bytes)
+		}
+		if at-moof >= 1<<31 {
+			m.contradiction()
+		}
+		if m.err != nil {
+			return
+		}
+		m.w.patch32(u.place, at-moof)
+	}
+	m.closeData(m.w.size)
+}
+
+// checkRun refuses samples that are not in the data that follows their fragment, whose
+// index is i.
+func (m *mp4) checkRun(u run, i int) {
+	for _, b := range m.boxes[i+1:] {
+		if b.kind == "moof" {
+			break
+		}
+		if b.kind == "mdat" && u.at >= b.body && u.at+u.bytes <= b.end {
+			return
+		}
+	}
+	if u.count > 0 {
+		m.contradiction()
+	}
+}
