@@ -54,7 +54,9 @@ var extraTitle = regexp.MustCompile(`(?i)\b(commentary|kommentar|commentaire|com
 
 // IsExtra reports whether the track has commentary, audio description or only part of the
 // sound.
-func (t Track) IsExtra() bool { return t.Extra || slices.ContainsFunc(t.Titles, extraTitle.MatchString) }
+func (t Track) IsExtra() bool {
+	return t.Extra || slices.ContainsFunc(t.Titles, extraTitle.MatchString)
+}
 
 // sameLanguage compares language tags by their meaning: de, deu, ger and de-AT are the
 // same. Regions are compared only if both tags have one.
