@@ -1,12 +1,9 @@
 package sx
 
 import (
-	"path"
 	"regexp"
 	"slices"
 	"strings"
-	"unicode"
-	"unicode/utf8"
 )
 
 // Options are the encoding options of a job. The zero value is the preset
@@ -80,39 +77,4 @@ func UserName(name string) (string, error) {
 			WithHint("use 3 to 64 letters, digits and . _ @ + -, starting and ending with a letter or digit")
 	}
 	return name, nil
-}
-
-const maxNameBytes = 200
-
-// FileName makes an untrusted file name safe to store, display and create: it
-// returns its last path element without control characters, at most 200 bytes,
-// or "video" if nothing remains.
-func FileName(name string) string {
-	name = strings.ToValidUTF8(name, "_")
-	if i := strings.LastIndexAny(name, `/\`); i >= 0 {
-		name = name[i+1:]
-	}
-	name = strings.Map(func(r rune) rune {
-		// Format characters such as the right-to-left override can disguise a name.
-		if unicode.IsControl(r) || unicode.Is(unicode.Cf, r) {
-			return -1
-		}
-		return r
-	}, name)
-	for len(name) > maxNameBytes {
-		_, n := utf8.DecodeRuneInString(name)
-		name = name[n:] // keep the end, which has the extension
-	}
-	if name = strings.TrimSpace(name); name == "" || name == "." || name == ".." {
-		return "video"
-	}
-	return name
-}
-
-// MP3Name returns a video's file name with its extension replaced by .mp3.
-func MP3Name(video string) string {
-	if base := strings.TrimSuffix(video, path.Ext(video)); base != "" {
-		video = base
-	}
-	return video + ".mp3"
 }

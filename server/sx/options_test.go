@@ -71,31 +71,6 @@ func TestUserName(t *testing.T) {
 	}
 }
 
-func TestFileName(t *testing.T) {
-	t.Parallel()
-	long := strings.Repeat("ä", 150) + ".mp4"
-	for in, want := range map[string]string{
-		"talk.mp4":           "talk.mp4",
-		"../../etc/passwd":   "passwd",
-		`C:\videos\talk.mp4`: "talk.mp4",
-		"a\x00b\x1b[31m.mp4": "ab[31m.mp4",
-		"":                   "video",
-		"..":                 "video",
-		"  ":                 "video",
-		"講演.mkv":             "講演.mkv",
-		"bad\xff.mp4":        "bad_.mp4",
-		"gpj.\u202emp4":      "gpj.mp4",
-		"folder/":            "video",
-	} {
-		if got := sx.FileName(in); got != want {
-			t.Errorf("FileName(%q) = %q, want %q", in, got, want)
-		}
-	}
-	if got := sx.FileName(long); len(got) > 200 || !strings.HasSuffix(got, "ä.mp4") {
-		t.Errorf("FileName of a long name is %d bytes and ends in %q", len(got), got[len(got)-8:])
-	}
-}
-
 func TestNewID(t *testing.T) {
 	t.Parallel()
 	seen := map[string]bool{}

@@ -33,21 +33,15 @@ func cleanWarnings(list []Warning) []Warning {
 	return clean
 }
 
-// cleanLine returns untrusted text as one line of at most size bytes, without
-// control and format characters.
+// cleanLine returns untrusted text as one line of at most size bytes, cleaned by
+// CleanText.
 func cleanLine(s string, size int) string {
-	s = strings.Map(func(r rune) rune {
-		switch {
-		case unicode.IsSpace(r):
+	s = CleanText(strings.Map(func(r rune) rune {
+		if unicode.IsSpace(r) {
 			return ' '
-		case r == '\u200c' || r == '\u200d': // joiners: parts of emoji and of Persian words
-			return r
-		// Other format characters, such as the right-to-left override, can disguise a text.
-		case unicode.IsControl(r), unicode.Is(unicode.Cf, r):
-			return -1
 		}
 		return r
-	}, strings.ToValidUTF8(s, "_"))
+	}, strings.ToValidUTF8(s, "_")))
 	const ellipsis = "…"
 	if len(s) <= size {
 		return strings.TrimSpace(s)

@@ -1,5 +1,5 @@
-// Package mediafiles resolves the FILE, DIR and GLOB arguments of a command to
-// files, and reports what is wrong with them before any is uploaded.
+// Package mediafiles resolves the FILE, DIR, GLOB and - arguments of a command to
+// files, and reports what is wrong with each before any is uploaded.
 package mediafiles
 
 import (
@@ -7,166 +7,305 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/soundextract/sx/server/sniff"
 	"github.com/soundextract/sx/server/sx"
 )
 
 // File is a file to upload, in its state when it was found.
 type File struct {
-	Path    string // absolute
-	Name    string // the path's last element, cleaned by sx.FileName
-	Size    int64  // bytes
+	Path string // absolute
+	// Name is the path relative to the directory that was named, with slashes, such as
+	// week1/intro.mp4, cleaned by sx.SourceName.
+	Name    string
+	Size    int64 // bytes
 	ModTime time.Time
+	// Pipe is the path of a named pipe, or Stdin, from which the content must be read
+	// first; then Path, Size and ModTime are not set. "" for a file.
+	Pipe string
 }
 
-// extensions are those of the media files in a directory. A file that is named
-// itself may have any. MP3 is not among them, because the results, often in the same
-// directory, would be uploaded by the next run.
+// Stdin is the argument that stands for standard input.
+const Stdin = "-"
+
+// Failure is a file that cannot be used, or an argument for which there is none.
+type Failure struct {
+	Name string
+	Err  *sx.Error // its message does not contain the name
+}
+
+// Found is what the arguments of a command select.
+type Found struct {
+	Files    []File
+	Failures []Failure
+	Skipped  Skipped
+	// Several reports whether there can be more than one file: then a command's
+	// output is a directory.
+	Several bool
+}
+
+// Skipped counts what was left out of directories. Hidden files do not count.
+type Skipped struct {
+	Other int // not media
+	MP3   int
+	Links int // to directories
+}
+
+// String describes the files that were skipped, such as "2 files skipped: 1 is not
+// media, 1 is an MP3"; "" if there are none.
+func (s Skipped) String() string {
+	total := s.Other + s.MP3 + s.Links
+	if total == 0 {
+		return ""
+	}
+	var parts []string
+	for _, p := range []struct {
+		n         int
+		one, many string
+	}{
+		{s.Other, "is not media", "are not media"},
+		{s.MP3, "is an MP3", "are MP3s"},
+		{s.Links, "is a link to a directory", "are links to directories"},
+	} {
+		switch {
+		case p.n == 1:
+			parts = append(parts, "1 "+p.one)
+		case p.n > 1:
+			parts = append(parts, fmt.Sprintf("%d %s", p.n, p.many))
+		}
+	}
+	files := "files"
+	if total == 1 {
+		files = "file"
+	}
+	return fmt.Sprintf("%d %s skipped: %s", total, files, strings.Join(parts, ", "))
+}
+
+// extensions are those of files that are taken for media without reading them, so that
+// one that is empty or damaged is reported. Other files are recognised by content.
 var extensions = []string{
 	".3g2", ".3gp", ".aac", ".aif", ".aiff", ".asf", ".avi", ".flac", ".flv", ".m2ts", ".m4a", ".m4b",
 	".m4v", ".mka", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".mxf", ".oga", ".ogg",
-	".ogv", ".opus", ".ts", ".vob", ".wav", ".webm", ".wma", ".wmv",
+	".ogv", ".opus", ".vob", ".wav", ".webm", ".wma", ".wmv",
+}
+
+// HasMediaExtension reports whether the file name has an extension of media files.
+func HasMediaExtension(name string) bool {
+	extension := strings.ToLower(filepath.Ext(name))
+	return extension == ".mp3" || slices.Contains(extensions, extension)
 }
 
 // Find returns the files that the arguments select, each once, in the order of the
-// arguments; those of a directory are sorted by name. It skips hidden files in
-// directories. The error joins one *sx.Error for each problem.
-func Find(args []string) ([]File, error) {
-	var found finder
-	for _, arg := range args {
-		found.argument(arg)
+// arguments; those of a directory are sorted by name. In directories it skips hidden
+// files, MP3s, which are often the results of an earlier run, and what is not media. If
+// there are several arguments, the names of files in a directory begin with its name.
+func Find(args []string) Found {
+	f := finder{seen: map[string]bool{}}
+	paths := f.expand(args)
+	f.found.Several = len(paths) > 1
+	for _, p := range paths {
+		f.argument(p)
 	}
-	if err := errors.Join(found.problems...); err != nil {
-		return nil, err
-	}
-	return found.files, nil
+	return f.found
 }
 
 type finder struct {
-	files    []File
-	targets  []string // paths with symbolic links resolved, to find duplicates
-	problems []error
+	found Found
+	seen  map[string]bool // paths with symbolic links resolved, to find duplicates
 }
 
-func (f *finder) problem(hint, format string, args ...any) {
-	f.problems = append(f.problems, sx.NewError(sx.CodeInvalid, format, args...).WithHint("%s", hint))
+func (f *finder) fail(name, hint, format string, args ...any) {
+	f.found.Failures = append(f.found.Failures, Failure{
+		Name: sx.CleanText(name), Err: sx.NewError(sx.CodeInvalid, format, args...).WithHint("%s", hint),
+	})
 }
 
-func (f *finder) argument(arg string) {
-	info, err := os.Stat(arg)
-	switch {
-	case err == nil && info.IsDir():
-		f.directory(arg)
-	case err == nil:
-		f.file(arg)
-	case strings.ContainsAny(arg, "*?["):
-		f.glob(arg)
-	default:
-		f.unreadable(arg, err)
-	}
-}
+var address = regexp.MustCompile(`^[a-zA-Z][a-zA-Z0-9+.-]+://`)
 
-func (f *finder) unreadable(path string, err error) {
-	var pathErr *fs.PathError
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		f.problem("check the path and the current directory", "%s: no such file", path)
-	case errors.Is(err, fs.ErrPermission):
-		f.problem("make it readable, such as with: chmod u+r", "%s: permission denied", path)
-	case errors.As(err, &pathErr):
-		f.problem("check the path and the disk", "cannot read %s: %v", path, pathErr.Err)
-	default:
-		f.problem("check the path and the disk", "cannot read %s: %v", path, err)
-	}
-}
-
-// glob expands a pattern that the shell did not: the shell found no match, the
-// pattern was quoted, or the shell leaves patterns to programs.
-func (f *finder) glob(pattern string) {
-	paths, err := filepath.Glob(pattern)
-	if err != nil {
-		f.problem("close each [ with ]", "%s is not a valid pattern", pattern)
-		return
-	}
-	if len(paths) == 0 {
-		f.problem("check the pattern and the current directory", "no files match %s", pattern)
-	}
-	for _, path := range paths {
-		if info, err := os.Stat(path); err == nil && info.IsDir() {
-			f.directory(path)
-		} else {
-			f.file(path)
+// expand replaces each pattern that the shell did not expand: the shell found no
+// match, the pattern was quoted, or the shell leaves patterns to programs.
+func (f *finder) expand(args []string) (paths []string) {
+	for _, arg := range args {
+		_, err := os.Lstat(arg)
+		switch {
+		case err == nil, arg == Stdin:
+			paths = append(paths, arg)
+		case address.MatchString(arg):
+			f.fail(arg, "download it first, with yt-dlp or with: curl -fLO URL; then convert the file",
+				"addresses cannot be converted")
+		case strings.ContainsAny(arg, "*?["):
+			matches, err := filepath.Glob(arg)
+			switch {
+			case err != nil:
+				f.fail(arg, "close each [ with ]", "is not a valid pattern")
+			case len(matches) == 0:
+				f.fail(arg, "check the pattern and the current directory", "no files match")
+			}
+			paths = append(paths, matches...)
+		default:
+			f.unreadable(arg, err)
 		}
 	}
+	return paths
 }
 
+func (f *finder) argument(name string) {
+	if name == Stdin {
+		f.pipe(name, "stdin")
+		return
+	}
+	info, err := os.Stat(name)
+	switch {
+	case err == nil && info.Mode()&fs.ModeNamedPipe != 0: // also /dev/stdin, and <(…) of a shell
+		f.pipe(name, filepath.Base(name))
+	case err == nil && info.IsDir():
+		f.directory(name)
+	case err == nil:
+		f.file(name, filepath.Base(name))
+	default:
+		f.unreadable(name, err)
+	}
+}
+
+func (f *finder) pipe(from, name string) {
+	if !f.seen[from] {
+		f.seen[from] = true
+		f.found.Files = append(f.found.Files, File{Name: sx.SourceName(name), Pipe: from})
+	}
+}
+
+func (f *finder) unreadable(name string, err error) {
+	var pathErr *fs.PathError
+	switch {
+	case errors.Is(err, fs.ErrNotExist) && isLink(name):
+		f.fail(name, "point the link to an existing file, or remove it", "the link points to nothing")
+	case errors.Is(err, fs.ErrNotExist):
+		f.fail(name, "check the path and the current directory", "no such file")
+	case errors.Is(err, fs.ErrPermission):
+		f.fail(name, "make it readable, such as with: chmod u+r", "permission denied")
+	case errors.As(err, &pathErr):
+		f.fail(name, "check the path and the disk", "cannot be read: %v", pathErr.Err)
+	default:
+		f.fail(name, "check the path and the disk", "cannot be read: %v", err)
+	}
+}
+
+func isLink(name string) bool {
+	info, err := os.Lstat(name)
+	return err == nil && info.Mode()&fs.ModeSymlink != 0
+}
+
+// directory adds the media files below dir.
 func (f *finder) directory(dir string) {
-	before := len(f.files) + len(f.problems)
-	known := false // a file in it was already found
-	err := filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
+	root, err := filepath.EvalSymlinks(dir) // WalkDir does not follow a link to a directory
+	if err != nil {
+		f.unreadable(dir, err)
+		return
+	}
+	prefix := ""
+	if f.found.Several {
+		if abs, err := filepath.Abs(dir); err == nil {
+			prefix = filepath.Base(abs)
+		}
+	}
+	f.found.Several = true
+	before, known, skipped := len(f.found.Files)+len(f.found.Failures), false, f.found.Skipped
+	_ = filepath.WalkDir(root, func(at string, entry fs.DirEntry, err error) error { // returns no other error
+		hidden := at != root && strings.HasPrefix(filepath.Base(at), ".")
 		switch {
-		case err != nil:
-			f.unreadable(path, err)
-			if entry != nil && entry.IsDir() {
-				return fs.SkipDir
-			}
-			return nil
-		case path != dir && strings.HasPrefix(entry.Name(), "."):
-			if entry.IsDir() {
-				return fs.SkipDir
-			}
-			return nil
-		case !entry.IsDir() && slices.Contains(extensions, strings.ToLower(filepath.Ext(path))):
-			known = !f.file(path) || known
+		case err != nil && !hidden:
+			f.unreadable(at, err)
+		case err == nil && !hidden && !entry.IsDir():
+			relative, _ := filepath.Rel(root, at) // at is below root
+			known = f.entry(at, path.Join(prefix, filepath.ToSlash(relative))) || known
+		}
+		if entry != nil && entry.IsDir() && (hidden || err != nil) {
+			return fs.SkipDir
 		}
 		return nil
 	})
+	if known || len(f.found.Files)+len(f.found.Failures) > before {
+		return
+	}
+	message := "no media files"
+	if skipped != f.found.Skipped {
+		message += fmt.Sprintf(" (%s)", f.found.Skipped)
+	}
+	f.fail(dir, "to convert MP3s, name them or a pattern", "%s", message)
+}
+
+// entry adds or skips an entry of a directory. It returns true if the file was already
+// found.
+func (f *finder) entry(at, name string) (known bool) {
+	extension := strings.ToLower(filepath.Ext(at))
+	info, err := os.Stat(at)
+	switch {
+	case extension == ".mp3":
+		f.found.Skipped.MP3++
+	case err == nil && info.IsDir():
+		f.found.Skipped.Links++
+	case slices.Contains(extensions, extension) || err == nil && isMedia(at, info):
+		return !f.file(at, name)
+	default:
+		f.found.Skipped.Other++
+	}
+	return false
+}
+
+// isMedia reports whether the file has the content of a media file.
+func isMedia(name string, info fs.FileInfo) bool {
+	if !info.Mode().IsRegular() || info.Size() == 0 {
+		return false
+	}
+	file, err := os.Open(name)
 	if err != nil {
-		f.unreadable(dir, err)
+		return false
 	}
-	if !known && len(f.files)+len(f.problems) == before {
-		f.problem("name files explicitly if they are MP3s or have an unusual extension", "no media files in %s", dir)
-	}
+	defer func() { _ = file.Close() }()
+	_, err = sniff.Read(file)
+	return err == nil
 }
 
 // file adds one file, and returns false if it was already found.
-func (f *finder) file(path string) bool {
-	abs, err := filepath.Abs(path)
+func (f *finder) file(at, name string) bool {
+	abs, err := filepath.Abs(at)
 	if err != nil {
-		f.unreadable(path, err)
+		f.unreadable(at, err)
 		return true
 	}
 	target, err := filepath.EvalSymlinks(abs)
 	if err != nil {
-		f.unreadable(path, err)
+		f.unreadable(at, err)
 		return true
 	}
-	if slices.Contains(f.targets, target) {
+	if f.seen[target] {
 		return false
 	}
-	f.targets = append(f.targets, target)
+	f.seen[target] = true
 	info, err := check(abs)
 	var invalid *sx.Error
 	switch {
 	case errors.As(err, &invalid):
-		f.problem(invalid.Hint, "%s %s", path, invalid.Message)
+		f.fail(at, invalid.Hint, "%s", invalid.Message)
 	case err != nil:
-		f.unreadable(path, err)
+		f.unreadable(at, err)
 	default:
-		f.files = append(f.files, File{
-			Path: abs, Name: sx.FileName(filepath.Base(abs)), Size: info.Size(), ModTime: info.ModTime(),
+		f.found.Files = append(f.found.Files, File{
+			Path: abs, Name: sx.SourceName(name), Size: info.Size(), ModTime: info.ModTime(),
 		})
 	}
 	return true
 }
 
 // check opens the file, because nothing else proves that it is readable.
-func check(path string) (fs.FileInfo, error) {
-	info, err := os.Stat(path)
+func check(name string) (fs.FileInfo, error) {
+	info, err := os.Stat(name)
 	if err != nil {
 		return nil, fmt.Errorf("stat the file: %w", err)
 	}
@@ -174,7 +313,7 @@ func check(path string) (fs.FileInfo, error) {
 		// Not opened, because opening a named pipe waits for its other end.
 		return nil, sx.NewError(sx.CodeInvalid, "is not a regular file").WithHint("save it as a file first")
 	}
-	file, err := os.Open(path)
+	file, err := os.Open(name)
 	if err != nil {
 		return nil, fmt.Errorf("open the file: %w", err)
 	}

@@ -20,6 +20,7 @@ func tree(t *testing.T) string {
 		"talk.mp4": "x", "notes.txt": "x", "empty.mp4": "",
 		"week/2.MKV": "x", "week/1.webm": "x", "week/.hidden.mp4": "x", "week/.cache/3.mp4": "x", "week/read.me": "x",
 		"week/day/4.m4a": "x", "week/day/out.mp3": "x", "papers/a.pdf": "x", "odd[1].mp4": "x",
+		"by content/camera.mod": "\x00\x00\x01\xBA", "by content/voice": "#!AMR\n", "by content/go.mod": "module x", "by content/empty": "",
 	} {
 		path := filepath.Join(root, name)
 		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
@@ -29,8 +30,13 @@ func tree(t *testing.T) string {
 			t.Fatal(err)
 		}
 	}
-	if err := os.Symlink(filepath.Join(root, "talk.mp4"), filepath.Join(root, "link.mp4")); err != nil {
+	if err := os.Mkdir(filepath.Join(root, "links"), 0o700); err != nil {
 		t.Fatal(err)
+	}
+	for link, to := range map[string]string{"link.mp4": "talk.mp4", "linked": "week", "links/week": "week"} {
+		if err := os.Symlink(filepath.Join(root, to), filepath.Join(root, link)); err != nil {
+			t.Fatal(err)
+		}
 	}
 	return root
 }
@@ -38,96 +44,155 @@ func tree(t *testing.T) string {
 func TestFind(t *testing.T) {
 	t.Parallel()
 	root := tree(t)
+	week := []string{"1.webm", "2.MKV", "day/4.m4a"}
 	tests := []struct {
-		name string
-		args []string
-		want []string // paths below root
+		name  string
+		args  []string
+		paths []string // below root
+		names []string // nil: the same as paths
 	}{
-		{"a file", []string{"talk.mp4"}, []string{"talk.mp4"}},
-		{"a named file of any extension", []string{"notes.txt"}, []string{"notes.txt"}},
-		{"a directory", []string{"week"}, []string{"week/1.webm", "week/2.MKV", "week/day/4.m4a"}},
-		{"a glob that the shell left", []string{"week/*.[wM]*"}, []string{"week/1.webm", "week/2.MKV"}},
-		{"a glob that matches directories", []string{"we*"}, []string{"week/1.webm", "week/2.MKV", "week/day/4.m4a"}},
-		{"a file whose name looks like a glob", []string{"odd[1].mp4"}, []string{"odd[1].mp4"}},
-		{"twice", []string{"talk.mp4", "./talk.mp4", "week/../talk.mp4"}, []string{"talk.mp4"}},
-		{"a link to the same", []string{"talk.mp4", "link.mp4"}, []string{"talk.mp4"}},
-		{"a directory of which all is known", []string{"week/day/4.m4a", "week/day"}, []string{"week/day/4.m4a"}},
-		{"the order of the arguments", []string{"week/2.MKV", "talk.mp4", "week"}, []string{"week/2.MKV", "talk.mp4", "week/1.webm", "week/day/4.m4a"}},
+		{"a file", []string{"talk.mp4"}, []string{"talk.mp4"}, nil},
+		{"a named file of any extension", []string{"notes.txt"}, []string{"notes.txt"}, nil},
+		{"a directory", []string{"week"}, []string{"week/1.webm", "week/2.MKV", "week/day/4.m4a"}, week},
+		{"a directory with a slash", []string{"week/"}, []string{"week/1.webm", "week/2.MKV", "week/day/4.m4a"}, week},
+		{"a link to a directory", []string{"linked"}, []string{"week/1.webm", "week/2.MKV", "week/day/4.m4a"}, week},
+		{"a glob that the shell left", []string{"week/*.[wM]*"}, []string{"week/1.webm", "week/2.MKV"}, []string{"1.webm", "2.MKV"}},
+		{"a glob that matches directories", []string{"we*"}, []string{"week/1.webm", "week/2.MKV", "week/day/4.m4a"}, week},
+		{"a file whose name looks like a glob", []string{"odd[1].mp4"}, []string{"odd[1].mp4"}, nil},
+		{"twice", []string{"talk.mp4", "./talk.mp4", "week/../talk.mp4"}, []string{"talk.mp4"}, nil},
+		{"a link to the same", []string{"talk.mp4", "link.mp4"}, []string{"talk.mp4"}, nil},
+		{"a directory of which all is known", []string{"week/day/4.m4a", "week/day"}, []string{"week/day/4.m4a"}, []string{"4.m4a"}},
+		{"the order of the arguments", []string{"week/2.MKV", "talk.mp4", "week"}, []string{"week/2.MKV", "talk.mp4", "week/1.webm", "week/day/4.m4a"}, []string{"2.MKV", "talk.mp4", "week/1.webm", "week/day/4.m4a"}},
+		{"several directories", []string{"week/day", "by content"}, []string{"week/day/4.m4a", "by content/camera.mod", "by content/voice"}, []string{"day/4.m4a", "by content/camera.mod", "by content/voice"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			var args, want, got []string
+			var args, want, got, names []string
 			for _, a := range tt.args {
 				args = append(args, root+"/"+a)
 			}
-			for _, w := range tt.want {
+			for _, w := range tt.paths {
 				want = append(want, filepath.Join(root, w))
 			}
-			files, err := mediafiles.Find(args)
-			if err != nil {
-				t.Fatal(err)
+			found := mediafiles.Find(args)
+			if len(found.Failures) > 0 {
+				t.Fatalf("failures: %+v", found.Failures)
 			}
-			for _, f := range files {
-				got = append(got, f.Path)
-				if f.Name != filepath.Base(f.Path) || f.Size != 1 || f.ModTime.IsZero() {
+			for _, f := range found.Files {
+				got, names = append(got, f.Path), append(names, f.Name)
+				if f.Size == 0 || f.ModTime.IsZero() {
 					t.Errorf("%+v is incomplete", f)
 				}
 			}
 			if diff := cmp.Diff(want, got); diff != "" {
 				t.Error(diff)
 			}
+			if tt.names == nil {
+				tt.names = tt.paths
+			}
+			if diff := cmp.Diff(tt.names, names); diff != "" {
+				t.Error(diff)
+			}
 		})
 	}
 }
 
-func TestProblems(t *testing.T) {
+func TestSkipped(t *testing.T) {
 	t.Parallel()
 	root := tree(t)
-	locked := filepath.Join(root, "dangling.mp4")
-	if err := os.Symlink(filepath.Join(root, "gone"), locked); err != nil {
+	for dir, want := range map[string]string{
+		"week":       "2 files skipped: 1 is not media, 1 is an MP3",
+		"by content": "2 files skipped: 2 are not media",
+		"links":      "1 file skipped: 1 is a link to a directory",
+		"week/day":   "1 file skipped: 1 is an MP3",
+	} {
+		if got := mediafiles.Find([]string{filepath.Join(root, dir)}).Skipped.String(); got != want {
+			t.Errorf("%s: %q, want %q", dir, got, want)
+		}
+	}
+}
+
+func TestSeveral(t *testing.T) {
+	t.Parallel()
+	root := tree(t)
+	for args, want := range map[string]bool{"talk.mp4": false, "week/day": true, "week/*.webm": false, "week/[12]*": true} {
+		if got := mediafiles.Find([]string{filepath.Join(root, args)}).Several; got != want {
+			t.Errorf("%s: %v", args, got)
+		}
+	}
+}
+
+func TestFailures(t *testing.T) {
+	t.Parallel()
+	root := tree(t)
+	if err := os.Symlink(filepath.Join(root, "gone"), filepath.Join(root, "dangling.mp4")); err != nil {
 		t.Fatal(err)
 	}
 	tests := []struct {
 		name string
 		args []string
-		want []string // parts of the messages, one each
+		want []string // names and messages
 	}{
 		{"missing", []string{"none.mp4"}, []string{"none.mp4: no such file"}},
-		{"a link to nowhere", []string{"dangling.mp4"}, []string{"dangling.mp4: no such file"}},
-		{"empty", []string{"empty.mp4"}, []string{"empty.mp4 is empty"}},
-		{"no media", []string{"papers"}, []string{"no media files in"}},
-		{"no match", []string{"*.avi"}, []string{"no files match"}},
-		{"no pattern", []string{"week/[a"}, []string{"is not a valid pattern"}},
-		{"a path through a file", []string{"talk.mp4/x.mp4"}, []string{"cannot read"}},
-		{"all are reported", []string{"none.mp4", "talk.mp4", "empty.mp4"}, []string{"none.mp4: no such file", "empty.mp4 is empty"}},
+		{"a link to nothing", []string{"dangling.mp4"}, []string{"dangling.mp4: the link points to nothing"}},
+		{"empty", []string{"empty.mp4"}, []string{"empty.mp4: is empty"}},
+		{"no media", []string{"papers"}, []string{"papers: no media files (1 file skipped: 1 is not media)"}},
+		{"no match", []string{"*.avi"}, []string{"*.avi: no files match"}},
+		{"no pattern", []string{"week/[a"}, []string{"week/[a: is not a valid pattern"}},
+		{"a path through a file", []string{"talk.mp4/x.mp4"}, []string{"talk.mp4/x.mp4: cannot be read: not a directory"}},
+		{"all are reported", []string{"none.mp4", "talk.mp4", "empty.mp4"}, []string{"none.mp4: no such file", "empty.mp4: is empty"}},
+		{"in a directory", []string{""}, []string{"dangling.mp4: the link points to nothing", "empty.mp4: is empty"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			var args []string
+			var args, got []string
 			for _, a := range tt.args {
-				args = append(args, root+"/"+a)
+				args = append(args, filepath.Join(root, a))
 			}
-			files, err := mediafiles.Find(args)
-			if err == nil || files != nil {
-				t.Fatalf("got %v and %v, want no files and an error", files, err)
-			}
-			joined, ok := err.(interface{ Unwrap() []error })
-			if !ok {
-				t.Fatalf("%T does not join errors", err)
-			}
-			errs := joined.Unwrap()
-			if len(errs) != len(tt.want) {
-				t.Fatalf("got %v, want %v", errs, tt.want)
-			}
-			for i, err := range errs {
-				known := sx.AsError(err)
-				if !strings.Contains(known.Message, tt.want[i]) || known.Hint == "" || known.Code != sx.CodeInvalid {
-					t.Errorf("got %+v, want %q", known, tt.want[i])
+			for _, f := range mediafiles.Find(args).Failures {
+				got = append(got, strings.TrimPrefix(f.Name, root+"/")+": "+f.Err.Message)
+				if f.Err.Hint == "" || f.Err.Code != sx.CodeInvalid {
+					t.Errorf("%+v has no hint", f.Err)
 				}
 			}
+			if diff := cmp.Diff(tt.want, got); diff != "" {
+				t.Error(diff)
+			}
 		})
+	}
+	address := mediafiles.Find([]string{"https://example.org/watch?v=1"}).Failures[0]
+	if !strings.Contains(address.Err.Message, "addresses cannot be converted") || !strings.Contains(address.Err.Hint, "yt-dlp") {
+		t.Errorf("%+v", address.Err)
+	}
+}
+
+func TestPipes(t *testing.T) {
+	t.Parallel()
+	found := mediafiles.Find([]string{"-"})
+	if diff := cmp.Diff([]mediafiles.File{{Name: "stdin", Pipe: mediafiles.Stdin}}, found.Files); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestNames(t *testing.T) {
+	t.Parallel()
+	root := t.TempDir()
+	family := "👨\u200d👩\u200d👧.mp4"
+	long := "01 - " + strings.Repeat("x", 240) + ".mp4"
+	for _, name := range []string{family, `a\b.mp4`, long} {
+		if err := os.WriteFile(filepath.Join(root, name), []byte("x"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var names []string
+	for _, f := range mediafiles.Find([]string{root}).Files {
+		names = append(names, f.Name)
+	}
+	want := []string{"01 - " + strings.Repeat("x", 191) + ".mp4", `a\b.mp4`, family}
+	if diff := cmp.Diff(want, names); diff != "" {
+		t.Error(diff)
 	}
 }
 
@@ -136,9 +201,9 @@ func TestUnreadableAndSpecial(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		return // Windows has neither
 	}
-	_, err := mediafiles.Find([]string{"/dev/null"})
-	if err == nil || !strings.Contains(err.Error(), "not a regular file") {
-		t.Errorf("/dev/null: %v", err)
+	null := mediafiles.Find([]string{"/dev/null"})
+	if len(null.Failures) != 1 || !strings.Contains(null.Failures[0].Err.Message, "not a regular file") {
+		t.Errorf("/dev/null: %+v", null)
 	}
 	if os.Geteuid() == 0 {
 		return // root may read everything
@@ -147,7 +212,8 @@ func TestUnreadableAndSpecial(t *testing.T) {
 	if err := os.WriteFile(path, []byte("x"), 0); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := mediafiles.Find([]string{path}); err == nil || !strings.Contains(err.Error(), "permission denied") {
-		t.Errorf("unreadable: %v", err)
+	found := mediafiles.Find([]string{path})
+	if len(found.Failures) != 1 || !strings.Contains(found.Failures[0].Err.Message, "permission denied") {
+		t.Errorf("unreadable: %+v", found)
 	}
 }

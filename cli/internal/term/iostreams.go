@@ -27,6 +27,7 @@ type IOStreams struct {
 	Color bool
 
 	inFd, errFd int
+	outClosed   bool // when the process started
 }
 
 // System returns the streams of the process.
@@ -35,12 +36,14 @@ func System() *IOStreams { return FromFiles(os.Stdin, os.Stdout, os.Stderr) }
 // FromFiles returns streams on open files, each of which may be a terminal.
 func FromFiles(in, out, errOut *os.File) *IOStreams {
 	s := &IOStreams{
-		In: in, Out: out, ErrOut: errOut,
+		In: in, Out: results{out}, ErrOut: errOut,
 		InTTY:  xterm.IsTerminal(int(in.Fd())),
 		OutTTY: xterm.IsTerminal(int(out.Fd())),
 		ErrTTY: xterm.IsTerminal(int(errOut.Fd())) && os.Getenv("TERM") != "dumb",
 		inFd:   int(in.Fd()),
 		errFd:  int(errOut.Fd()),
+
+		outClosed: isClosed(out),
 	}
 	// https://no-color.org: a non-empty NO_COLOR disables colours.
 	s.Color = s.ErrTTY && os.Getenv("NO_COLOR") == ""

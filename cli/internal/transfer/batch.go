@@ -7,6 +7,8 @@ import (
 	"sync"
 
 	"github.com/soundextract/sx/cli/internal/cmdutil"
+	"github.com/soundextract/sx/cli/internal/mediafiles"
+	"github.com/soundextract/sx/cli/internal/term"
 	"github.com/soundextract/sx/install/nextcmd"
 	"github.com/soundextract/sx/server/sx"
 )
@@ -92,4 +94,24 @@ func (b *batch) summary() error {
 		return fmt.Errorf("%s: %w", text, b.first)
 	}
 	return known.WithMessage("%s: %s", text, known.Message).WithCause(b.first)
+}
+
+// FailureItems returns an item that fails for each file that cannot be used, so that
+// it counts like the others.
+func FailureItems(failures []mediafiles.Failure, display *term.ProgressDisplay) []Item {
+	items := make([]Item, len(failures))
+	for i, f := range failures {
+		items[i] = Item{
+			Name: f.Name, Bar: display.Add(f.Name, 0, 1),
+			Do: func(context.Context) error { return f.Err },
+		}
+	}
+	return items
+}
+
+// FailAll reports the failures of a command that found no files. It needs no server.
+func FailAll(ctx context.Context, found mediafiles.Found, io *term.IOStreams, flags nextcmd.Flags) error {
+	display := term.NewProgressDisplay(io)
+	defer display.Close()
+	return RunBatch(ctx, FailureItems(found.Failures, display), 1, flags)
 }

@@ -6,7 +6,9 @@ import (
 	"encoding/hex"
 	"errors"
 	"io"
+	"os"
 
+	"github.com/soundextract/sx/cli/internal/mediafiles"
 	"github.com/soundextract/sx/server/api/tus"
 )
 
@@ -52,4 +54,15 @@ func (d *fileDigest) wait(ctx context.Context) (string, error) {
 	case <-ctx.Done():
 		return "", ctx.Err()
 	}
+}
+
+// FileDigest returns the lower-case hex SHA-256 of a file.
+func FileDigest(ctx context.Context, f mediafiles.File, progress Progress) (string, error) {
+	file, err := os.Open(f.Path)
+	if err != nil {
+		return "", diskError("read "+f.Path, err)
+	}
+	defer func() { _ = file.Close() }()
+	_ = progress
+	return startDigest(ctx, file, f.Size).wait(ctx)
 }

@@ -28,31 +28,11 @@ type Downloader struct {
 	Policy   *Policy
 	StateDir string // contains the locks of running downloads
 	Force    bool   // replace existing files
-}
-
-// CheckTarget returns an *sx.Error if the MP3 cannot be written to path.
-func (d *Downloader) CheckTarget(path string) error {
-	info, err := os.Lstat(path)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return checkDir(path)
-	case err != nil:
-		return diskError("access "+path, err)
-	case info.IsDir():
-		return sx.NewError(sx.CodeInvalid, "%s is a directory", path).WithHint("give another name with -o")
-	case !d.Force:
-		return sx.NewError(sx.CodeInvalid, "%s already exists", path).
-			WithHint("replace it with --force, or give another name with -o")
-	}
-	return nil
-}
-
-func checkDir(path string) error {
-	if info, err := os.Stat(filepath.Dir(path)); err != nil || !info.IsDir() {
-		return sx.NewError(sx.CodeInvalid, "%s: no such directory", filepath.Dir(path)).
-			WithHint("create it, or give another one with -o")
-	}
-	return nil
+	// Inputs are the files that are converted in this run, which no MP3 replaces.
+	Inputs []fs.FileInfo
+	// Confined is the directory into which MP3s are written by names from the server;
+	// no symbolic link below it is followed. "" if the user names the files.
+	Confined string
 }
 
 // CheckConverted returns an error with a code and a hint if the job has no MP3.
@@ -72,23 +52,35 @@ func CheckConverted(job api.Job) error {
 }
 
 // File downloads the job's MP3 to a temporary file next to path, verifies it and
-// renames it to path. It returns true if path already was that MP3.
+// renames it to path. It creates missing directories and follows links. Into a device or
+// named pipe, the MP3 is written directly. File returns true if path already was that
+// MP3.
 func (d *Downloader) File(ctx context.Context, job api.Job, path string, progress Progress) (existed bool, err error) {
 	if err := CheckConverted(job); err != nil {
 		return false, err
 	}
-	if hasDigest(ctx, path, job.Track(1)) {
+	to, err := d.resolve(path)
+	if err != nil {
+		return false, err
+	}
+	if to.info != nil && !d.isInput(to.info) && hasDigest(ctx, to.path, job.Track(1)) {
 		return true, nil
 	}
 	if err := d.CheckTarget(path); err != nil {
 		return false, err
 	}
-	lock, err := d.lock(path)
+	if to.special() {
+		return false, d.toSpecial(ctx, job, to.path, progress)
+	}
+	lock, err := d.lock(to.path)
 	if err != nil {
 		return false, err
 	}
 	defer lock.Release()
-	part := filepath.Join(filepath.Dir(path), fmt.Sprintf(".%s.%s.part", filepath.Base(path), job.ID))
+	if err := os.MkdirAll(filepath.Dir(to.path), 0o777); err != nil { // the umask applies, as to mkdir
+		return false, diskError("create the directory "+filepath.Dir(to.path), err)
+	}
+	part := partOf(to.path, job.ID)
 	resumed, err := d.toPart(ctx, job, part, progress)
 	if errors.Is(err, errDamaged) && resumed {
 		progress.Say("the partial download is damaged, starting again")
@@ -97,13 +89,55 @@ func (d *Downloader) File(ctx context.Context, job api.Job, path string, progres
 	if err != nil {
 		return false, err
 	}
-	if err := d.CheckTarget(path); err != nil { // another program wrote to it meanwhile
+	now, err := d.resolve(path)
+	if err == nil {
+		err = d.checkReplaceable(path, now) // another program may have written to it meanwhile
+	}
+	if err != nil {
 		return false, err
 	}
-	if err := os.Rename(part, path); err != nil {
+	if now.path != to.path || now.special() {
+		return false, sx.NewError(sx.CodeInvalid, "%s changed during the download", path).
+			WithHint("run the same command again")
+	}
+	if err := os.Rename(part, to.path); err != nil {
 		return false, diskError("rename the MP3 to "+path, err)
 	}
 	return false, nil
+}
+
+// maxPartName is the number of bytes of the target's name in that of its partial file,
+// so that the latter is not too long where the former is not.
+const maxPartName = 200
+
+func partOf(path, job string) string {
+	return filepath.Join(filepath.Dir(path), fmt.Sprintf(".%s.%s.part", sx.ShortenName(filepath.Base(path), maxPartName), job))
+}
+
+// toSpecial writes the MP3 into a device or named pipe.
+func (d *Downloader) toSpecial(ctx context.Context, job api.Job, path string, progress Progress) error {
+	type opened struct {
+		file *os.File
+		err  error
+	}
+	open := make(chan opened, 1)
+	go func() { // opening a named pipe waits for its reader
+		file, err := os.OpenFile(path, os.O_WRONLY, 0)
+		open <- opened{file, err}
+	}()
+	select {
+	case o := <-open:
+		if o.err != nil {
+			return diskError("write to "+path, o.err)
+		}
+		defer func() { _ = o.file.Close() }()
+		if err := d.Stream(ctx, job, o.file, progress); err != nil {
+			return err
+		}
+		return diskError("write to "+path, o.file.Close())
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 func (d *Downloader) lock(path string) (*filelock.Lock, error) {
@@ -150,6 +184,9 @@ func (r contextReader) Read(p []byte) (int, error) {
 
 // toPart completes the partial file. resumed reports whether it already had bytes.
 func (d *Downloader) toPart(ctx context.Context, job api.Job, part string, progress Progress) (resumed bool, err error) {
+	if info, err := os.Lstat(part); err == nil && !info.Mode().IsRegular() {
+		return false, sx.NewError(sx.CodeInvalid, "%s is not a regular file", part).WithHint("remove it, and run the same command again")
+	}
 	// The umask applies, as for any new file.
 	file, err := os.OpenFile(part, os.O_RDWR|os.O_CREATE, 0o666)
 	if err != nil {

@@ -265,7 +265,8 @@ func TestInvalidTargets(t *testing.T) {
 	d := newDownload(t)
 	for name, path := range map[string]string{
 		"a directory":         filepath.Dir(d.path),
-		"a missing directory": filepath.Join(filepath.Dir(d.path), "none", "x.mp3"),
+		"a directory that cannot be created": filepath.Join(os.Args[0], "none", "x.mp3"),
+		"a name that is too long":            filepath.Join(filepath.Dir(d.path), strings.Repeat("x", 300)),
 	} {
 		_, err := d.downloader.File(t.Context(), d.job(t), path, d.progress)
 		if known := sx.AsError(err); known.Code != sx.CodeInvalid || known.Hint == "" {

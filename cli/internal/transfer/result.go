@@ -15,6 +15,7 @@ type Result struct {
 	ID       string  `json:"id"`
 	Name     string  `json:"name,omitempty"` // of the video; "" if unknown
 	Path     string  `json:"path"`
+	Existed  bool    `json:"already_there,omitempty"` // before this run
 	Size     int64   `json:"size"`
 	SHA256   string  `json:"sha256"`
 	Duration float64 `json:"duration"` // seconds
@@ -29,6 +30,13 @@ func ResultOf(job api.Job, path string) Result {
 		ID: job.ID, Path: path, Size: t.Size, SHA256: t.SHA256, Duration: t.Duration,
 		Warnings: append([]api.Warning{}, job.Warnings...), // never null
 	}
+}
+
+// Plan is what a command would do for one file (see cmdutil.AddDryRunFlag).
+type Plan struct {
+	Action string `json:"action"` // such as "convert"
+	Name   string `json:"name"`
+	Path   string `json:"path,omitempty"` // of the MP3
 }
 
 // ResultPrinter prints one line per result: a description at a terminal, otherwise the
@@ -56,6 +64,30 @@ func (p ResultPrinter) Print(r Result) error {
 		}
 		line += "  " + sx.FormatSize(r.Size)
 	}
+	return p.write(line)
+}
+
+// PrintPlan prints a plan in one call of Write.
+func (p ResultPrinter) PrintPlan(plan Plan) error {
+	if p.JSON {
+		raw, err := json.Marshal(plan)
+		if err != nil {
+			return fmt.Errorf("encode plan: %w", err)
+		}
+		return p.write(string(raw))
+	}
+	separator := "\t"
+	if p.TTY {
+		separator = "  "
+	}
+	line := plan.Action + separator + plan.Name
+	if plan.Path != "" {
+		line += separator + plan.Path
+	}
+	return p.write(line)
+}
+
+func (p ResultPrinter) write(line string) error {
 	if _, err := io.WriteString(p.Out, line+"\n"); err != nil {
 		return fmt.Errorf("print result: %w", err)
 	}

@@ -51,11 +51,11 @@ func (u *uploadFixture) write(t *testing.T, p []byte) {
 
 func (u *uploadFixture) file(t *testing.T) mediafiles.File {
 	t.Helper()
-	files, err := mediafiles.Find([]string{u.path})
-	if err != nil {
-		t.Fatal(err)
+	found := mediafiles.Find([]string{u.path})
+	if len(found.Files) != 1 {
+		t.Fatalf("found %+v", found)
 	}
-	return files[0]
+	return found.Files[0]
 }
 
 func (u *uploadFixture) upload(ctx context.Context, t *testing.T) (*transfer.Uploaded, error) {

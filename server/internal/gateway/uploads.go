@@ -8,9 +8,9 @@ import (
 	"time"
 
 	"github.com/soundextract/sx/server/api"
-	"github.com/soundextract/sx/server/internal/sniff"
 	"github.com/soundextract/sx/server/internal/store"
 	"github.com/soundextract/sx/server/internal/tusserver"
+	"github.com/soundextract/sx/server/sniff"
 	"github.com/soundextract/sx/server/sx"
 )
 
@@ -218,7 +218,7 @@ func readMetadata(meta map[string]string) (name string, o sx.Options, err error)
 	if o.KeepAllTags, err = readSwitch(meta, api.MetaKeepAllTags); err != nil {
 		return "", o, err
 	}
-	return sx.FileName(meta[api.MetaFilename]), o, o.Check()
+	return sx.SourceName(meta[api.MetaFilename]), o, o.Check()
 }
 
 func readSwitch(meta map[string]string, key string) (bool, error) {

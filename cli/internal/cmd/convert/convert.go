@@ -3,20 +3,20 @@ package convert
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"path/filepath"
-	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/soundextract/sx/cli/internal/cmdutil"
 	"github.com/soundextract/sx/cli/internal/config"
+	"github.com/soundextract/sx/cli/internal/knownfiles"
 	"github.com/soundextract/sx/cli/internal/mediafiles"
 	"github.com/soundextract/sx/cli/internal/term"
 	"github.com/soundextract/sx/cli/internal/transfer"
 	"github.com/soundextract/sx/install/nextcmd"
-	"github.com/soundextract/sx/server/api"
 	"github.com/soundextract/sx/server/api/client"
 	"github.com/soundextract/sx/server/sx"
 )
@@ -28,10 +28,13 @@ type Options struct {
 	Config func() (*config.Config, error)
 	Flags  func() nextcmd.Flags
 
-	Args     []string // files, directories and patterns
+	Args     []string // files, directories, patterns, and "-" for standard input
 	Encoding sx.Options
 	Output   string // a file, a directory, or "-" for the output stream; "" is the current directory
-	Force    bool
+	Flat     bool   // write all MP3s into one directory
+	Force    bool   // send again, and replace existing MP3s
+	Checksum bool   // read unchanged files again
+	DryRun   bool
 	Parallel int // how many files at once; 0 is as configured
 	JSON     bool
 }
@@ -43,14 +46,18 @@ func NewCmd(f *cmdutil.Factory, run func(context.Context, *Options) error) *cobr
 		run = runConvert
 	}
 	cmd := &cobra.Command{
-		Use:   "convert {FILE | DIR | GLOB}...",
+		Use:   "convert {FILE | DIR | GLOB | -}...",
 		Short: "Convert videos to MP3: upload, wait and download",
 		Long: `Upload videos, wait for their conversion and download the MP3s. They are named
 after the videos and written to the current directory unless -o is given.
 
 For a directory, all media files below it are converted, except hidden files and
-MP3s. After an interruption, run the same command again: it continues the
-upload, the conversion or the download where it stopped.`,
+MP3s; the MP3s are in the same subdirectories. - is standard input.
+
+Run the same command again at any time: it continues what was interrupted and
+converts what is new. What was converted with the same options is recognised by
+content, and not converted again as long as its MP3 is there. An MP3 is replaced
+only with --force, even if its video or the options have changed.`,
 		Example: `  sx convert talk.mp4
   sx convert talk.mp4 -o sound/talk.mp3
   sx convert --preset speech lectures/ -o mp3s/
@@ -60,9 +67,12 @@ upload, the conversion or the download where it stopped.`,
 	encoding := cmdutil.AddEncodeFlags(cmd)
 	flags := cmd.Flags()
 	flags.StringVarP(&opts.Output, "output", "o", "", "write to `FILE`, or into a directory; - is standard output")
-	flags.BoolVar(&opts.Force, "force", false, "overwrite existing files")
+	flags.BoolVar(&opts.Flat, "flat", false, "write all MP3s into one directory")
+	flags.BoolVar(&opts.Force, "force", false, "convert again, and replace existing MP3s")
+	flags.BoolVar(&opts.Checksum, "checksum", false, "read all files to recognise them, even if unchanged")
 	flags.IntVar(&opts.Parallel, "parallel", 0, "process `N` files at once (default: as configured)")
 	flags.BoolVar(&opts.JSON, "json", false, "print one JSON object for each MP3")
+	cmdutil.AddDryRunFlag(cmd, &opts.DryRun)
 	cmd.RunE = func(cmd *cobra.Command, args []string) (err error) {
 		opts.Args = args
 		switch {
@@ -82,177 +92,107 @@ upload, the conversion or the download where it stopped.`,
 }
 
 func runConvert(ctx context.Context, opts *Options) error {
-	files, err := mediafiles.Find(opts.Args)
+	found := mediafiles.Find(opts.Args)
+	if opts.Output == "-" {
+		if found.Several {
+			return cmdutil.UsageErrorf("only one MP3 can be written to standard output")
+		}
+		if err := opts.IO.CheckOut(); err != nil {
+			return err
+		}
+	}
+	if len(found.Files) == 0 {
+		return transfer.FailAll(ctx, found, opts.IO, opts.Flags())
+	}
+	targets, err := opts.targets(found)
 	if err != nil {
 		return err
 	}
-	if opts.Output == "-" && len(files) > 1 {
-		return cmdutil.UsageErrorf("only one MP3 can be written to standard output")
-	}
-	cfg, err := opts.Config()
-	if err != nil {
-		return err
-	}
-	c, err := opts.Client()
-	if err != nil {
-		return err
-	}
-	policy := &transfer.Policy{Timeout: cfg.RetryTimeout}
-	v := &converter{
-		Options: opts, api: c, policy: policy,
-		uploader: &transfer.Uploader{
-			API: c, Policy: policy,
-			Records: transfer.UploadRecords{Dir: filepath.Join(cfg.StateDir, "uploads"), Account: cfg.Account},
-		},
-		fetcher: &transfer.Downloader{API: c, Policy: policy, StateDir: cfg.StateDir, Force: opts.Force},
-	}
-	paths, err := v.paths(files)
+	v, err := newConverter(opts, targets, found.Files)
 	if err != nil {
 		return err
 	}
 	display := term.NewProgressDisplay(opts.IO)
 	defer display.Close()
 	v.printer = transfer.ResultPrinter{Out: display.Out(), TTY: opts.IO.OutTTY, JSON: opts.JSON}
-	items := make([]transfer.Item, len(files))
-	sent := make([]*transfer.Uploaded, len(files))
+	if skipped := found.Skipped.String(); skipped != "" {
+		display.Say(skipped)
+	}
+	items := transfer.FailureItems(found.Failures, display)
+	sent := make([]*transfer.Uploaded, len(found.Files))
 	var total int64
-	for i, f := range files {
+	for i, f := range found.Files {
 		total += f.Size
 		bar := display.Add(f.Name, f.Size, phases)
-		items[i] = transfer.Item{Name: f.Name, Bar: bar, Do: func(ctx context.Context) (err error) {
-			sent[i], err = v.convertFile(ctx, f, paths[i], bar)
+		path := v.path(f)
+		items = append(items, transfer.Item{Name: f.Name, Bar: bar, Do: func(ctx context.Context) (err error) {
+			defer v.records.SaveSometimes(ctx)
+			sent[i], err = v.convertFile(ctx, f, path, bar)
 			return err
-		}}
+		}})
 	}
-	if len(files) > 1 {
-		display.Say(fmt.Sprintf("%d files, %s", len(files), sx.FormatSize(total)))
+	if len(found.Files) > 1 {
+		display.Say(fmt.Sprintf("%d files, %s", len(found.Files), sx.FormatSize(total)))
 	}
-	parallel := opts.Parallel
-	if parallel == 0 {
-		parallel = cfg.Parallel
-	}
-	if err := transfer.RunBatch(ctx, items, parallel, opts.Flags()); err != nil {
-		return err // the records stay, so the same command skips what is done
+	err = transfer.RunBatch(ctx, items, v.parallel, opts.Flags())
+	// Also after Ctrl-C. If it fails, the next run reads the files again.
+	_ = v.records.Save(context.WithoutCancel(ctx))
+	if err != nil {
+		return err // the records of uploads stay, so that the same command continues
 	}
 	for _, s := range sent {
-		s.Forget()
+		if s != nil {
+			s.Forget()
+		}
 	}
 	return nil
 }
 
-// phases is the number of phases of a file: uploading, verifying, queued,
-// converting, downloading.
-const phases = 5
-
-type converter struct {
-	*Options
-	api      *client.Client
-	policy   *transfer.Policy
-	uploader *transfer.Uploader
-	fetcher  *transfer.Downloader
-	printer  transfer.ResultPrinter
-}
-
-// paths returns the path of each MP3. It reports targets that cannot be written before
-// anything is uploaded.
-func (v *converter) paths(files []mediafiles.File) ([]string, error) {
-	paths := make([]string, len(files))
-	if v.Output == "-" {
-		return paths, nil
+// targets interprets --output; nil with -o -.
+func (opts *Options) targets(found mediafiles.Found) (*transfer.Targets, error) {
+	if opts.Output == "-" {
+		return nil, nil
 	}
-	targets, err := transfer.NewTargets(v.Output, len(files) > 1)
+	targets, err := transfer.NewTargets(opts.Output, found.Several, opts.Flat)
 	if err != nil {
 		return nil, err
 	}
-	var problems []error
-	for i, f := range files {
-		paths[i] = targets.Path(f.Name)
-		err := v.fetcher.CheckTarget(paths[i])
-		// An existing file may be the result of an earlier run that was interrupted:
-		// the digests will tell.
-		if err != nil && !v.uploader.Started(f, v.Encoding) {
-			problems = append(problems, err)
-		}
-	}
-	return paths, errors.Join(problems...)
+	return targets, targets.CheckDir()
 }
 
-// convertFile uploads a file, waits for its conversion and downloads the MP3.
-func (v *converter) convertFile(ctx context.Context, f mediafiles.File, path string, bar *term.ProgressBar) (*transfer.Uploaded, error) {
-	sent, err := v.uploader.Upload(ctx, f, v.Encoding, bar)
+func newConverter(opts *Options, targets *transfer.Targets, files []mediafiles.File) (*converter, error) {
+	cfg, err := opts.Config()
 	if err != nil {
 		return nil, err
 	}
-	defer sent.Close()
-	job, err := v.finish(ctx, sent, bar)
+	c, err := opts.Client()
 	if err != nil {
 		return nil, err
 	}
-	return sent, v.download(ctx, f, job, path, bar)
-}
-
-// download downloads the MP3 to path or, with -o -, to standard output.
-func (v *converter) download(ctx context.Context, f mediafiles.File, job api.Job, path string, bar *term.ProgressBar) error {
-	if v.Output == "-" {
-		if err := v.fetcher.Stream(ctx, job, v.IO.Out, bar); err != nil {
-			return err
-		}
-		bar.Done("done")
-		transfer.SayWarnings(bar, job)
-		return nil
-	}
-	exists, err := v.fetcher.File(ctx, job, path, bar)
-	if err != nil {
-		return err
-	}
-	if exists {
-		bar.Done("already downloaded")
-	} else {
-		bar.Done("done")
-	}
-	transfer.SayWarnings(bar, job)
-	result := transfer.ResultOf(job, path)
-	result.Name = f.Name
-	return v.printer.Print(result)
-}
-
-// finish waits for the conversion. If the job had failed in an earlier run and a retry
-// may help, it is retried first.
-func (v *converter) finish(ctx context.Context, sent *transfer.Uploaded, bar *term.ProgressBar) (api.Job, error) {
-	job := sent.Job
-	if sent.Earlier && job.State == sx.StateFailed && job.Error != nil && !job.Error.Code.Permanent() {
-		bar.Say("retrying the failed conversion")
-		err := v.policy.Start(bar).Do(ctx, func(ctx context.Context) (err error) {
-			job, err = v.api.Retry(ctx, job.ID)
-			return err
-		})
-		if err != nil {
-			return job, err
-		}
-	}
-	gone := false
-	w := transfer.Watcher{API: v.api, Policy: v.policy}
-	err := w.Follow(ctx, []string{job.ID}, transfer.WatchEvents{
-		Job: func(now api.Job) {
-			job = now
-			transfer.ShowJob(bar, now)
+	policy := &transfer.Policy{Timeout: cfg.RetryTimeout}
+	v := &converter{
+		Options: opts, api: c, policy: policy, targets: targets, parallel: opts.Parallel,
+		uploader: &transfer.Uploader{
+			API: c, Policy: policy,
+			Records: transfer.UploadRecords{Dir: filepath.Join(cfg.StateDir, "uploads"), Account: cfg.Account},
 		},
-		Gone: func(string) { gone = true },
-		Wait: func(reason string, until time.Time) { bar.Wait(reason, until) },
-	})
-	switch {
-	case err != nil:
-		return job, err
-	case gone:
-		sent.Forget()
-		return job, sx.NewError(sx.CodeNotFound, "job %s was removed", job.ID).
-			WithHint("run the same command again to start over")
+		fetcher: &transfer.Downloader{API: c, Policy: policy, StateDir: cfg.StateDir, Force: opts.Force, Inputs: inputs(files)},
+		records: knownfiles.Open(cfg.StateDir),
 	}
-	if err := transfer.CheckConverted(job); err != nil {
-		if job.State != sx.StateFailed || sx.CodeOf(err).Permanent() {
-			sent.Forget()
+	if v.parallel == 0 {
+		v.parallel = cfg.Parallel
+	}
+	v.records.Reread = opts.Checksum
+	v.index = v.indexOf(targets)
+	return v, nil
+}
+
+// inputs describes the files, so that no MP3 replaces one of them.
+func inputs(files []mediafiles.File) (infos []fs.FileInfo) {
+	for _, f := range files {
+		if info, err := os.Stat(f.Path); err == nil {
+			infos = append(infos, info)
 		}
-		return job, err
 	}
-	return job, nil
+	return infos
 }

@@ -91,7 +91,7 @@ func TestConvert(t *testing.T) {
 		t.Fatalf("printed %q: %v", out, err)
 	}
 	f.check(t, f.file("x.mp3"), "a.mp4")
-	for _, want := range []string{"a.mp4: uploading, 500 kB", "a.mp4: downloading, 500 kB", "a.mp4: done"} {
+	for _, want := range []string{"a.mp4: uploading, 500 kB", "a.mp4: downloading, 500 kB", "a.mp4: converted"} {
 		if !strings.Contains(errOut, want) {
 			t.Errorf("%q is not in %q", want, errOut)
 		}
@@ -244,7 +244,7 @@ func TestBatchSkipsFinishedFiles(t *testing.T) {
 		t.Fatalf("ended with %v", err)
 	}
 	out, errOut, err := f.run(t.Context(), t, false, args...)
-	if err != nil || strings.Count(out, "\n") != 3 || !strings.Contains(errOut, "a.mp4: already downloaded") {
+	if err != nil || strings.Count(out, "\n") != 3 || !strings.Contains(errOut, "a.mp4: already there") {
 		t.Errorf("printed %q and %q: %v", out, errOut, err)
 	}
 	for _, name := range []string{"a", "b", "c"} {

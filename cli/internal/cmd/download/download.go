@@ -9,6 +9,7 @@ import (
 
 	"github.com/soundextract/sx/cli/internal/cmdutil"
 	"github.com/soundextract/sx/cli/internal/config"
+	"github.com/soundextract/sx/cli/internal/knownfiles"
 	"github.com/soundextract/sx/cli/internal/term"
 	"github.com/soundextract/sx/cli/internal/transfer"
 	"github.com/soundextract/sx/install/nextcmd"
@@ -27,7 +28,9 @@ type Options struct {
 	IDs    []string
 	All    bool   // all finished jobs, instead of IDs
 	Output string // a file, a directory, or "-" for the output stream; "" is the current directory
+	Flat   bool   // write all MP3s into one directory
 	Force  bool
+	DryRun bool
 	JSON   bool
 }
 
@@ -40,11 +43,13 @@ func NewCmd(f *cmdutil.Factory, run func(context.Context, *Options) error) *cobr
 	cmd := &cobra.Command{
 		Use:   "download {ID... | --all}",
 		Short: "Download the MP3s of finished jobs",
-		Long: `Download the MP3s of finished jobs. They are named after the videos.
+		Long: `Download the MP3s of finished jobs. They are named after the videos, with their
+subdirectories.
 
 After an interruption, run the same command again: it continues where it
 stopped. Each MP3 is written to a temporary file, verified and renamed. Existing
-files are not overwritten without --force.`,
+files are not overwritten without --force. --all recognises by content what is
+in the directory already, and gives each job a file of its own.`,
 		Example: `  sx download cv3x5k2tq7na4m6b
   sx download cv3x5k2tq7na4m6b -o talk.mp3
   sx download cv3x5k2tq7na4m6b -o - | mpv -
@@ -53,9 +58,11 @@ files are not overwritten without --force.`,
 	}
 	flags := cmd.Flags()
 	flags.StringVarP(&opts.Output, "output", "o", "", "write to `FILE`, or into a directory; - is standard output")
-	flags.BoolVar(&opts.All, "all", false, "download all finished jobs; skip MP3s that exist")
+	flags.BoolVar(&opts.All, "all", false, "download all finished jobs that are not there yet")
+	flags.BoolVar(&opts.Flat, "flat", false, "write all MP3s into one directory")
 	flags.BoolVar(&opts.Force, "force", false, "overwrite existing files")
 	flags.BoolVar(&opts.JSON, "json", false, "print one JSON object for each MP3")
+	cmdutil.AddDryRunFlag(cmd, &opts.DryRun)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		for _, id := range args {
 			if !slices.Contains(opts.IDs, id) {
@@ -112,14 +119,15 @@ func runDownload(ctx context.Context, opts *Options) error {
 		display.Say("no finished jobs")
 		return nil
 	}
-	fetcher := &transfer.Downloader{API: c, Policy: policy, StateDir: cfg.StateDir, Force: opts.Force}
-	targets := &transfer.Targets{}
-	if opts.Output != "-" {
-		if targets, err = transfer.NewTargets(opts.Output, opts.All || len(jobs) > 1); err != nil {
-			return err
-		}
+	d := &downloader{
+		Options: opts,
+		fetcher: &transfer.Downloader{API: c, Policy: policy, StateDir: cfg.StateDir, Force: opts.Force},
+		records: knownfiles.Open(cfg.StateDir),
+		printer: transfer.ResultPrinter{Out: display.Out(), TTY: opts.IO.OutTTY, JSON: opts.JSON},
 	}
-	printer := transfer.ResultPrinter{Out: display.Out(), TTY: opts.IO.OutTTY, JSON: opts.JSON}
+	if err := d.open(len(jobs) > 1); err != nil {
+		return err
+	}
 	items := make([]transfer.Item, len(jobs))
 	for i, w := range jobs {
 		var size int64
@@ -127,50 +135,19 @@ func runDownload(ctx context.Context, opts *Options) error {
 			size = w.job.Track(1).Size
 		}
 		bar := display.Add(w.name(), size, 1)
-		path := ""
-		if w.err == nil && opts.Output != "-" {
-			path = targets.Path(w.job.Name)
-		}
+		do := d.plan(ctx, w, bar)
 		items[i] = transfer.Item{Name: w.name(), Bar: bar, Do: func(ctx context.Context) error {
-			if w.err != nil {
-				return w.err
-			}
-			if opts.Output == "-" {
-				return stream(ctx, fetcher, w.job, opts.IO, bar)
-			}
-			return file(ctx, fetcher, w.job, path, bar, printer)
+			defer d.records.SaveSometimes(ctx)
+			return do(ctx)
 		}}
 	}
-	return transfer.RunBatch(ctx, items, cfg.Parallel, opts.Flags())
+	err = transfer.RunBatch(ctx, items, cfg.Parallel, opts.Flags())
+	// Also after Ctrl-C. If it fails, the next run reads the files again.
+	_ = d.records.Save(context.WithoutCancel(ctx))
+	return err
 }
 
-func stream(ctx context.Context, fetcher *transfer.Downloader, job api.Job, io *term.IOStreams, bar *term.ProgressBar) error {
-	if io.OutTTY {
-		return cmdutil.UsageErrorf("refusing to write MP3 data to a terminal").WithHint("pipe the output, or name a file with -o")
-	}
-	if err := fetcher.Stream(ctx, job, io.Out, bar); err != nil {
-		return err
-	}
-	bar.Done("downloaded")
-	transfer.SayWarnings(bar, job)
-	return nil
-}
-
-func file(ctx context.Context, fetcher *transfer.Downloader, job api.Job, path string, bar *term.ProgressBar, printer transfer.ResultPrinter) error {
-	exists, err := fetcher.File(ctx, job, path, bar)
-	if err != nil {
-		return err
-	}
-	if exists {
-		bar.Done("already downloaded")
-	} else {
-		bar.Done("downloaded")
-	}
-	transfer.SayWarnings(bar, job)
-	return printer.Print(transfer.ResultOf(job, path))
-}
-
-// jobs returns the jobs to download. Of jobs with the same name, the first one gets it
+// jobs returns the jobs to download. Of those with the same name, the first one gets it
 // unchanged.
 func (opts *Options) jobs(ctx context.Context, c *client.Client, policy *transfer.Policy, display *term.ProgressDisplay) (jobs []target, err error) {
 	retry := policy.Start(display)

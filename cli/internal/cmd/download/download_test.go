@@ -88,10 +88,10 @@ func TestOne(t *testing.T) {
 	}
 	out, errOut, err = run(t, server, false, id, "-o", dir, "--json")
 	var got map[string]any
-	if err != nil || json.Unmarshal([]byte(out), &got) != nil || !strings.Contains(errOut, "already downloaded") {
+	if err != nil || json.Unmarshal([]byte(out), &got) != nil || !strings.Contains(errOut, "already there") {
 		t.Fatalf("printed %q and %q: %v", out, errOut, err)
 	}
-	want := map[string]any{"id": id, "path": path, "size": 5.0, "sha256": gateway.Digest([]byte("sound")), "duration": 30.0, "warnings": []any{}}
+	want := map[string]any{"id": id, "path": path, "already_there": true, "size": 5.0, "sha256": gateway.Digest([]byte("sound")), "duration": 30.0, "warnings": []any{}}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}

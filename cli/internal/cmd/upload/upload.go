@@ -77,9 +77,9 @@ type result struct {
 }
 
 func runUpload(ctx context.Context, opts *Options) error {
-	files, err := mediafiles.Find(opts.Args)
-	if err != nil {
-		return err
+	found := mediafiles.Find(opts.Args)
+	if len(found.Files) == 0 {
+		return transfer.FailAll(ctx, found, opts.IO, opts.Flags())
 	}
 	cfg, err := opts.Config()
 	if err != nil {
@@ -95,19 +95,22 @@ func runUpload(ctx context.Context, opts *Options) error {
 	}
 	display := term.NewProgressDisplay(opts.IO)
 	defer display.Close()
-	items := make([]transfer.Item, len(files))
-	sent := make([]*transfer.Uploaded, len(files))
+	if skipped := found.Skipped.String(); skipped != "" {
+		display.Say(skipped)
+	}
+	items := transfer.FailureItems(found.Failures, display)
+	sent := make([]*transfer.Uploaded, len(found.Files))
 	var total int64
-	for i, f := range files {
+	for i, f := range found.Files {
 		total += f.Size
 		bar := display.Add(f.Name, f.Size, 1)
-		items[i] = transfer.Item{Name: f.Name, Bar: bar, Do: func(ctx context.Context) (err error) {
+		items = append(items, transfer.Item{Name: f.Name, Bar: bar, Do: func(ctx context.Context) (err error) {
 			sent[i], err = opts.one(ctx, uploader, f, bar, display)
 			return err
-		}}
+		}})
 	}
-	if len(files) > 1 {
-		display.Say(fmt.Sprintf("%d files, %s", len(files), sx.FormatSize(total)))
+	if len(found.Files) > 1 {
+		display.Say(fmt.Sprintf("%d files, %s", len(found.Files), sx.FormatSize(total)))
 	}
 	parallel := opts.Parallel
 	if parallel == 0 {

@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/soundextract/sx/server/internal/sniff"
+	"github.com/soundextract/sx/server/sniff"
 )
 
 // expectation is the duration that the MP3 should have. ffmpeg succeeds even if the

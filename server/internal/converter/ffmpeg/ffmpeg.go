@@ -20,7 +20,7 @@ import (
 
 	"github.com/soundextract/sx/server/internal/converter"
 	"github.com/soundextract/sx/server/internal/converter/parallel"
-	"github.com/soundextract/sx/server/internal/sniff"
+	"github.com/soundextract/sx/server/sniff"
 	"github.com/soundextract/sx/server/sx"
 )
 

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/soundextract/sx/server/internal/sniff"
+	"github.com/soundextract/sx/server/sniff"
 	"github.com/soundextract/sx/server/sx"
 )
 

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/soundextract/sx/server/internal/sniff"
+	"github.com/soundextract/sx/server/sniff"
 	"github.com/soundextract/sx/server/sx"
 	"github.com/soundextract/sx/server/testkit"
 )

@@ -1,0 +1,315 @@
+// Package knownfiles remembers files between runs: the identity of a source and the
+// digest of an MP3, so that unchanged files are not read again, and what each MP3 was
+// made from. Losing its file costs time, nothing else.
+package knownfiles
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/soundextract/sx/cli/internal/filelock"
+	"github.com/soundextract/sx/server/atomicfile"
+	"github.com/soundextract/sx/server/backoff"
+)
+
+// Limits of the file. The files that were used longest ago are forgotten first.
+const (
+	maxFiles = 20_000 // of each kind
+	maxBytes = 64 << 20
+)
+
+// saveInterval is the shortest time between two saves of a long run.
+const saveInterval = 2 * time.Second
+
+// Records are the known files. They are shared by all runs of sx: each merges what it
+// learned into the file. Their methods may be called from several goroutines.
+type Records struct {
+	// Reread makes Identity and Digest read files that have not changed.
+	Reread bool
+
+	path string
+
+	mu    sync.Mutex
+	all   contents
+	fresh contents // what this run learned since it last saved
+	saved time.Time
+}
+
+// contents is the form of the file.
+type contents struct {
+	Sources map[string]source `json:"sources"` // by path and variant
+	MP3s    map[string]MP3    `json:"mp3s"`    // by path
+}
+
+// source is what is known of a file that was converted.
+type source struct {
+	Stamp    string `json:"stamp"`
+	Identity string `json:"identity"`
+	Used     int64  `json:"used"` // Unix seconds
+}
+
+// MP3 is what is known of an MP3.
+type MP3 struct {
+	Stamp  string `json:"stamp"`
+	SHA256 string `json:"sha256"` // of its content when it had the stamp
+	// The rest is about an MP3 that sx wrote, as it wrote it.
+	Written string `json:"written,omitempty"` // its SHA-256
+	Source  string `json:"source,omitempty"`  // the path of the file that it was made from
+	Made    string `json:"made,omitempty"`    // identifies the source's content and the options
+	Job     string `json:"job,omitempty"`     // the ID of its job
+	Used    int64  `json:"used"`              // Unix seconds
+}
+
+// Open reads the records in the state directory. What is missing or damaged counts as
+// empty.
+func Open(stateDir string) *Records {
+	r := &Records{path: filepath.Join(stateDir, "files.json"), fresh: newContents(), saved: time.Now()}
+	r.all = r.read()
+	return r
+}
+
+func newContents() contents {
+	return contents{Sources: map[string]source{}, MP3s: map[string]MP3{}}
+}
+
+func (r *Records) read() contents {
+	c := newContents()
+	if info, err := os.Stat(r.path); err != nil || info.Size() > maxBytes {
+		return c
+	}
+	raw, err := os.ReadFile(r.path)
+	if err != nil || !json.Valid(raw) || json.Unmarshal(raw, &c) != nil || c.Sources == nil || c.MP3s == nil {
+		return newContents()
+	}
+	return c
+}
+
+// Identity returns the identity of the source at path, which compute determines by
+// reading it if it is not known. variant distinguishes identities of one file, such as
+// those of different audio tracks.
+func (r *Records) Identity(path, variant string, compute func() (string, error)) (string, error) {
+	key := canonical(path)
+	if variant != "" {
+		key += "\x00" + variant
+	}
+	before, err := os.Stat(path)
+	if err != nil {
+		return "", err
+	}
+	r.mu.Lock()
+	known, ok := r.all.Sources[key]
+	r.mu.Unlock()
+	if !ok || known.Stamp != stamp(before) || r.Reread {
+		known = source{Stamp: stamp(before)}
+		if known.Identity, err = compute(); err != nil {
+			return "", err
+		}
+		if after, err := os.Stat(path); err != nil || stamp(after) != known.Stamp {
+			return known.Identity, nil // it changed meanwhile; whoever sends it will notice
+		}
+	}
+	known.Used = time.Now().Unix()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.all.Sources[key], r.fresh.Sources[key] = known, known
+	return known.Identity, nil
+}
+
+// Digest returns the lower-case hex SHA-256 of the MP3 at path, which is read only if it
+// has changed since it was last read.
+func (r *Records) Digest(ctx context.Context, path string) (string, error) {
+	path = canonical(path)
+	info, err := os.Stat(path)
+	if err != nil {
+		return "", err
+	}
+	r.mu.Lock()
+	known := r.all.MP3s[path]
+	r.mu.Unlock()
+	if known.Stamp != stamp(info) || r.Reread {
+		known.Stamp = stamp(info)
+		if known.SHA256, err = digest(ctx, path); err != nil {
+			return "", err
+		}
+	}
+	r.put(path, known)
+	return known.SHA256, nil
+}
+
+func digest(ctx context.Context, path string) (string, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return "", err
+	}
+	defer func() { _ = file.Close() }()
+	sum := sha256.New()
+	if _, err := io.Copy(sum, reader{ctx, file}); err != nil {
+		return "", fmt.Errorf("read %s: %w", path, err)
+	}
+	return hex.EncodeToString(sum.Sum(nil)), nil
+}
+
+// reader ends with the error of its context.
+type reader struct {
+	ctx context.Context //nolint:containedctx // used for one copy
+	r   io.Reader
+}
+
+func (r reader) Read(p []byte) (int, error) {
+	if err := r.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return r.r.Read(p)
+}
+
+// Wrote records an MP3 that sx has just written or found in its place: its digest, and
+// from which source it was made.
+func (r *Records) Wrote(path, sha256, sourcePath, made, job string) {
+	path = canonical(path)
+	info, err := os.Stat(path)
+	if err != nil {
+		return
+	}
+	if sourcePath != "" {
+		sourcePath = canonical(sourcePath)
+	}
+	r.put(path, MP3{Stamp: stamp(info), SHA256: sha256, Written: sha256, Source: sourcePath, Made: made, Job: job})
+}
+
+func (r *Records) put(path string, m MP3) {
+	m.Used = time.Now().Unix()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.all.MP3s[path], r.fresh.MP3s[path] = m, m
+}
+
+// MP3 returns what is known of the MP3 at path.
+func (r *Records) MP3(path string) (MP3, bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	m, ok := r.all.MP3s[canonical(path)]
+	return m, ok
+}
+
+// MadeFrom returns the paths of the MP3s that sx wrote from the source at path, in
+// alphabetical order; they may not exist any longer.
+func (r *Records) MadeFrom(path string) []string {
+	path = canonical(path)
+	return r.where(func(m MP3) bool { return m.Source == path })
+}
+
+// Made returns the paths of the MP3s that sx wrote from the content and options, in
+// alphabetical order; they may not exist any longer.
+func (r *Records) Made(made string) []string {
+	return r.where(func(m MP3) bool { return m.Made == made })
+}
+
+func (r *Records) where(match func(MP3) bool) (paths []string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for path, m := range r.all.MP3s {
+		if match(m) {
+			paths = append(paths, path)
+		}
+	}
+	slices.Sort(paths)
+	return paths
+}
+
+// SaveSometimes saves if the last save was some time ago.
+func (r *Records) SaveSometimes(ctx context.Context) {
+	r.mu.Lock()
+	due := time.Since(r.saved) > saveInterval
+	r.mu.Unlock()
+	if due {
+		_ = r.Save(ctx) // the next one may succeed
+	}
+}
+
+// lockPatience is how long Save waits for another run that saves.
+const lockPatience = 5 * time.Second
+
+// Save merges what this run learned into the file.
+func (r *Records) Save(ctx context.Context) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.saved = time.Now()
+	if len(r.fresh.Sources)+len(r.fresh.MP3s) == 0 {
+		return nil
+	}
+	lock, err := r.lock(ctx)
+	if err != nil {
+		return err
+	}
+	defer lock.Release()
+	merged := r.read()
+	maps.Copy(merged.Sources, r.fresh.Sources)
+	maps.Copy(merged.MP3s, r.fresh.MP3s)
+	forget(merged.Sources, func(s source) int64 { return s.Used })
+	forget(merged.MP3s, func(m MP3) int64 { return m.Used })
+	raw, err := json.Marshal(merged)
+	if err != nil {
+		return fmt.Errorf("encode the known files: %w", err)
+	}
+	if err := atomicfile.Write(r.path, raw, 0o600); err != nil {
+		return fmt.Errorf("save the known files: %w", err)
+	}
+	r.all, r.fresh = merged, newContents()
+	return nil
+}
+
+func (r *Records) lock(ctx context.Context) (*filelock.Lock, error) {
+	for deadline := time.Now().Add(lockPatience); ; {
+		lock, err := filelock.Try(r.path + ".lock")
+		if !errors.Is(err, filelock.ErrHeld) || time.Now().After(deadline) {
+			return lock, err
+		}
+		if err := backoff.Sleep(ctx, 20*time.Millisecond); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// forget removes the entries that were used longest ago if there are too many.
+func forget[V any](entries map[string]V, used func(V) int64) {
+	if len(entries) <= maxFiles {
+		return
+	}
+	keys := slices.SortedFunc(maps.Keys(entries), func(a, b string) int {
+		return cmp.Compare(used(entries[a]), used(entries[b]))
+	})
+	for _, key := range keys[:len(keys)-maxFiles] {
+		delete(entries, key)
+	}
+}
+
+// canonical returns the absolute path without symbolic links, as far as it exists.
+func canonical(path string) string {
+	abs, err := filepath.Abs(path)
+	if err != nil {
+		return path
+	}
+	if final, err := filepath.EvalSymlinks(abs); err == nil {
+		return final
+	}
+	return abs
+}
+
+// isRegular reports whether there is a regular file at path, following links.
+func isRegular(path string) (fs.FileInfo, bool) {
+	info, err := os.Stat(path)
+	return info, err == nil && info.Mode().IsRegular()
+}

@@ -1,0 +1,88 @@
+package sx
+
+import (
+	"path"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// CleanText removes what could control a terminal or disguise untrusted text: control
+// characters, line separators, and format characters such as those that set the
+// direction of text. It keeps format characters that belong to the text: the joiners
+// U+200C and U+200D, which are parts of emoji and of Persian words, the tags that flags
+// consist of, and Arabic number signs. Invalid UTF-8 becomes "_".
+func CleanText(s string) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r == '\u200c', r == '\u200d', r >= 0xE0020 && r <= 0xE007F, unicode.Is(unicode.Prepended_Concatenation_Mark, r):
+			return r
+		case unicode.In(r, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp):
+			return -1
+		}
+		return r
+	}, strings.ToValidUTF8(s, "_"))
+}
+
+// Limits of a source's name, in bytes. Most file systems allow 255 for an element;
+// the name of an MP3's temporary file is longer than that of its source.
+const (
+	maxName        = 1000
+	maxNameElement = 200
+)
+
+// SourceName makes the untrusted name of a source safe to store, display and create.
+// The name is a relative path with slashes, such as week1/intro.mp4. The result has no
+// control characters, no elements "", "." and "..", at most 200 bytes for each element
+// (see ShortenName) and 1000 altogether (the first elements are left out); it is
+// "video" if nothing remains.
+func SourceName(name string) string {
+	var elements []string
+	size := 0
+	for e := range strings.SplitSeq(CleanText(name), "/") {
+		if e = strings.TrimSpace(e); e != "" && e != "." && e != ".." {
+			e = ShortenName(e, maxNameElement)
+			elements = append(elements, e)
+			size += len("/") + len(e)
+		}
+	}
+	for size > maxName {
+		size -= len("/") + len(elements[0])
+		elements = elements[1:]
+	}
+	if len(elements) == 0 {
+		return "video"
+	}
+	return strings.Join(elements, "/")
+}
+
+// longestExtension is the number of bytes up to which the end of a name is taken for
+// an extension; what follows the last dot of a sentence is not one.
+const longestExtension = 16
+
+// ShortenName shortens a file name to at most size bytes. It keeps the beginning, which
+// sorts a series, and the extension.
+func ShortenName(name string, size int) string {
+	if len(name) <= size {
+		return name
+	}
+	extension := path.Ext(name)
+	if len(extension) > min(longestExtension, size/2) {
+		extension = ""
+	}
+	end := size - len(extension)
+	for end > 0 && !utf8.RuneStart(name[end]) {
+		end--
+	}
+	return strings.TrimRight(name[:end], " \u200c\u200d") + extension
+}
+
+// MP3Name returns the file name of a source's MP3, such as intro.mp3 for
+// week1/intro.mp4.
+func MP3Name(source string) string {
+	name := path.Base(source)
+	if base := strings.TrimSuffix(name, path.Ext(name)); base != "" {
+		name = base
+	}
+	return name + ".mp3"
+}
