@@ -10,7 +10,7 @@ import (
 	"fmt"
 	"io"
 
-	"github.com/soundextract/sx/server/internal/sniff"
+	"github.com/soundextract/sx/server/sniff"
 	"github.com/soundextract/sx/server/sx"
 )
 

@@ -264,7 +264,7 @@ func TestInvalidTargets(t *testing.T) {
 	t.Parallel()
 	d := newDownload(t)
 	for name, path := range map[string]string{
-		"a directory":         filepath.Dir(d.path),
+		"a directory":                        filepath.Dir(d.path),
 		"a directory that cannot be created": filepath.Join(os.Args[0], "none", "x.mp3"),
 		"a name that is too long":            filepath.Join(filepath.Dir(d.path), strings.Repeat("x", 300)),
 	} {
