@@ -30,11 +30,13 @@ const (
 	PathUploads = "/v1/uploads/" // tus 1.0; an upload is PathUploads + id
 
 	PathJobs   = "/v1/jobs"                      // GET: JobList
-	PathJob    = "/v1/jobs/{id}"                 // GET: Job; DELETE: 204
+	PathJob    = "/v1/jobs/{id}"                 // GET: Job; PATCH JobEdit: Job; DELETE: 204
 	PathCancel = "/v1/jobs/{id}/cancel"          // POST: Job
 	PathRetry  = "/v1/jobs/{id}/retry"           // POST: Job
 	PathTrack  = "/v1/jobs/{id}/tracks/{number}" // GET, HEAD: an MP3; supports ranges
 	PathEvents = "/v1/events"                    // GET: server-sent events
+
+	PathLookup = "/v1/conversions/lookup" // POST Lookup: LookupResult
 
 	PathOpenAPI = "/v1/openapi.yaml"
 	PathHealth  = "/healthz"
@@ -55,6 +57,13 @@ const (
 	MetaMono        = "mono" // "true" or "false"
 	MetaTrack       = "track"
 	MetaKeepAllTags = "keep_all_tags" // "true" or "false"
+	MetaTitle       = "title"
+	MetaArtist      = "artist"
+	MetaAlbum       = "album"
+	MetaLabels      = "labels"      // separated by commas
+	MetaAudioOnly   = "audio_only"  // "true" or "false"; see sx.Sent
+	MetaSourceSize  = "source_size" // bytes of the source, if its audio only is sent
+	MetaIdentity    = "identity"    // see sx.Source
 )
 
 // Credentials are used to register and to sign in.
@@ -108,11 +117,11 @@ type Job struct {
 	Created   time.Time `json:"created"`
 	Updated   time.Time `json:"updated"`
 	Error     *Error    `json:"error,omitempty"`
-	// Sent is the uploaded file.
-	Sent File `json:"sent"`
+	Options   Options   `json:"options"`
+	Sent      Sent      `json:"sent"`
 	// Sources are the files from which Sent was made. In JSON this list and those
 	// below are never null: an empty list is [].
-	Sources  []File    `json:"sources"`
+	Sources  []Source  `json:"sources"`
 	Tracks   []Track   `json:"tracks"` // the MP3s, once the job is done
 	Labels   []string  `json:"labels"`
 	Warnings []Warning `json:"warnings"`
@@ -128,11 +137,33 @@ func (j Job) Track(number int) *Track {
 	return nil
 }
 
-// File describes a file by its name and content.
-type File struct {
-	Name   string `json:"name"`
-	Size   int64  `json:"size"`
-	SHA256 string `json:"sha256,omitempty"` // set once all bytes are stored
+// Options are the encoding options of a job; see sx.Options.
+type Options struct {
+	Preset      sx.Preset `json:"preset,omitempty"`
+	Bitrate     int       `json:"bitrate,omitempty"`
+	Quality     *int      `json:"quality,omitempty"`
+	Mono        bool      `json:"mono,omitempty"`
+	Track       string    `json:"track,omitempty"`
+	KeepAllTags bool      `json:"keep_all_tags,omitempty"`
+	Title       string    `json:"title,omitempty"`
+	Artist      string    `json:"artist,omitempty"`
+	Album       string    `json:"album,omitempty"`
+}
+
+// Sent is what was uploaded.
+type Sent struct {
+	Name      string `json:"name"`
+	Size      int64  `json:"size"`
+	SHA256    string `json:"sha256,omitempty"` // set once all bytes are stored
+	AudioOnly bool   `json:"audio_only"`       // otherwise the whole file
+}
+
+// Source is a file of the user's.
+type Source struct {
+	Name     string `json:"name"`
+	Size     int64  `json:"size"`
+	SHA256   string `json:"sha256,omitempty"`   // of the whole file, if all of it was sent
+	Identity string `json:"identity,omitempty"` // see sx.Source
 }
 
 // Warning describes an unexpected property of the result.
@@ -148,6 +179,20 @@ type Track struct {
 	Size     int64   `json:"size"`
 	SHA256   string  `json:"sha256"`
 	Duration float64 `json:"duration"` // seconds
+	// The texts of its tag; "" if it has none.
+	Title  string `json:"title,omitempty"`
+	Artist string `json:"artist,omitempty"`
+	Album  string `json:"album,omitempty"`
+}
+
+// JobEdit changes a job. In the MP3's tag, nil leaves a text as it is and "" removes
+// it; the job must be done then.
+type JobEdit struct {
+	Title        *string  `json:"title,omitempty"`
+	Artist       *string  `json:"artist,omitempty"`
+	Album        *string  `json:"album,omitempty"`
+	AddLabels    []string `json:"add_labels,omitempty"`
+	RemoveLabels []string `json:"remove_labels,omitempty"`
 }
 
 // JobList is one page of jobs, newest first.
@@ -162,6 +207,7 @@ const (
 	QueryState = "state" // may be repeated
 	QueryID    = "id"    // may be repeated, at most MaxIDs times
 	QueryName  = "name"  // part of the file name
+	QueryLabel = "label" // may be repeated: a job has all of them
 	QueryLimit = "limit" // 1 to MaxLimit
 	QueryAfter = "after"
 )

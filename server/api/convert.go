@@ -9,7 +9,7 @@ func FromJob(j sx.Job, stored int64) Job {
 		ID: j.ID, Name: j.Sent.Name, State: j.State, Progress: j.Progress,
 		Remaining: j.Remaining.Seconds(), Attempt: j.Attempt,
 		Created: j.Created.UTC(), Updated: j.Updated.UTC(),
-		Sent: File(j.Sent), Sources: []File{}, Tracks: []Track{},
+		Options: FromOptions(j.Options), Sent: Sent(j.Sent), Sources: []Source{}, Tracks: []Track{},
 		Labels: append([]string{}, j.Labels...), Warnings: []Warning{},
 	}
 	if j.State == sx.StateUploading && j.Sent.Size > 0 {
@@ -20,17 +20,27 @@ func FromJob(j sx.Job, stored int64) Job {
 		out.Error = &e
 	}
 	for _, f := range j.Sources {
-		out.Sources = append(out.Sources, File(f))
+		out.Sources = append(out.Sources, Source(f))
 	}
 	for _, t := range j.Tracks {
 		out.Tracks = append(out.Tracks, Track{
 			Number: t.Number, Name: t.Name, Size: t.Size, SHA256: t.SHA256, Duration: t.Duration.Seconds(),
+			Title: t.Title, Artist: t.Artist, Album: t.Album,
 		})
 	}
 	for _, w := range j.Warnings {
 		out.Warnings = append(out.Warnings, Warning(w))
 	}
 	return out
+}
+
+// FromOptions converts options to their wire format, in which the preset is never
+// absent.
+func FromOptions(o sx.Options) Options {
+	if o.Preset == "" {
+		o.Preset = sx.PresetStandard
+	}
+	return Options(o)
 }
 
 // FromUser converts an account to its wire format.

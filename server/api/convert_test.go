@@ -17,12 +17,17 @@ import (
 func TestJobOnTheWire(t *testing.T) {
 	t.Parallel()
 	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
-	empty := sx.Job{ID: "a", State: sx.StateUploading, Sent: sx.File{Name: "a.mp4", Size: 8}, Created: at, Updated: at}
+	empty := sx.Job{ID: "a", State: sx.StateUploading, Sent: sx.Sent{Name: "a.mp4", Size: 8}, Created: at, Updated: at}
 	full := empty
 	full.State, full.Attempt, full.Progress = sx.StateDone, 1, 100
-	full.Sent.SHA256 = "11"
-	full.Sources = []sx.File{{Name: "b.mp4", Size: 9, SHA256: "22"}}
-	full.Tracks = []sx.Track{{Number: 1, ID: "a-1", Name: "a.mp3", Size: 5, SHA256: "33", Duration: 1500 * time.Millisecond}}
+	quality := 0
+	full.Options = sx.Options{
+		Preset: sx.PresetHigh, Bitrate: 320, Quality: &quality, Mono: true, Track: "eng", KeepAllTags: true,
+		Title: "t", Artist: "b", Album: "c",
+	}
+	full.Sent.SHA256, full.Sent.AudioOnly = "11", true
+	full.Sources = []sx.Source{{Name: "b.mp4", Size: 9, SHA256: "22", Identity: "audio1"}}
+	full.Tracks = []sx.Track{{Number: 1, ID: "a-1", Name: "a.mp3", Size: 5, SHA256: "33", Duration: 1500 * time.Millisecond, Title: "t", Artist: "b", Album: "c"}}
 	full.Labels = []string{"x"}
 	full.Warnings = []sx.Warning{{Code: "c", Message: "m"}}
 	for _, tt := range []struct {
@@ -31,11 +36,14 @@ func TestJobOnTheWire(t *testing.T) {
 	}{
 		{empty, `{"id":"a","name":"a.mp4","state":"uploading","progress":25,"attempt":0,` +
 			`"created":"2026-01-02T03:04:05Z","updated":"2026-01-02T03:04:05Z",` +
-			`"sent":{"name":"a.mp4","size":8},"sources":[],"tracks":[],"labels":[],"warnings":[]}`},
+			`"options":{"preset":"standard"},"sent":{"name":"a.mp4","size":8,"audio_only":false},"sources":[],"tracks":[],"labels":[],"warnings":[]}`},
 		{full, `{"id":"a","name":"a.mp4","state":"done","progress":100,"attempt":1,` +
 			`"created":"2026-01-02T03:04:05Z","updated":"2026-01-02T03:04:05Z",` +
-			`"sent":{"name":"a.mp4","size":8,"sha256":"11"},"sources":[{"name":"b.mp4","size":9,"sha256":"22"}],` +
-			`"tracks":[{"number":1,"name":"a.mp3","size":5,"sha256":"33","duration":1.5}],` +
+			`"options":{"preset":"high","bitrate":320,"quality":0,"mono":true,"track":"eng","keep_all_tags":true,` +
+			`"title":"t","artist":"b","album":"c"},` +
+			`"sent":{"name":"a.mp4","size":8,"sha256":"11","audio_only":true},` +
+			`"sources":[{"name":"b.mp4","size":9,"sha256":"22","identity":"audio1"}],` +
+			`"tracks":[{"number":1,"name":"a.mp3","size":5,"sha256":"33","duration":1.5,"title":"t","artist":"b","album":"c"}],` +
 			`"labels":["x"],"warnings":[{"code":"c","message":"m"}]}`},
 	} {
 		raw, err := json.Marshal(api.FromJob(tt.job, 2))
@@ -52,8 +60,7 @@ func TestConversionsAreComplete(t *testing.T) {
 	t.Run("job", func(t *testing.T) {
 		t.Parallel()
 		checkConversion(t, testkit.Filled[sx.Job](t), func(j sx.Job) api.Job { return api.FromJob(j, 0) },
-			"Owner", "Options.Preset", "Options.Bitrate", "Options.Quality", "Options.Mono", "Options.Track", "Options.KeepAllTags",
-			"Tracks.ID", "Failures", "LeaseExpirations", "Worker", "Lease", "NotBefore", "Notification", "Rev")
+			"Owner", "Tracks.ID", "Failures", "LeaseExpirations", "Worker", "Lease", "NotBefore", "Notification", "Rev")
 	})
 	t.Run("user", func(t *testing.T) {
 		t.Parallel()

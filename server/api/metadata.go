@@ -2,31 +2,44 @@ package api
 
 import (
 	"strconv"
+	"strings"
 
 	"github.com/soundextract/sx/server/sx"
 )
 
-// UploadMetadata returns the metadata of an upload with the given file name and
-// options. An option that has its default value is left out.
-func UploadMetadata(name string, o sx.Options) map[string]string {
-	meta := map[string]string{MetaFilename: name}
-	if o.Preset != "" {
-		meta[MetaPreset] = string(o.Preset)
+// UploadMetadata returns the metadata of an upload. A value that is the default one is
+// left out.
+func UploadMetadata(u sx.NewUpload) map[string]string {
+	meta := map[string]string{}
+	set := func(key, value string) {
+		if value != "" {
+			meta[key] = value
+		}
 	}
+	o := u.Options
+	set(MetaFilename, u.Source.Name)
+	set(MetaPreset, string(o.Preset))
 	if o.Bitrate != 0 {
-		meta[MetaBitrate] = strconv.Itoa(o.Bitrate)
+		set(MetaBitrate, strconv.Itoa(o.Bitrate))
 	}
 	if o.Quality != nil {
-		meta[MetaQuality] = strconv.Itoa(*o.Quality)
+		set(MetaQuality, strconv.Itoa(*o.Quality))
 	}
 	if o.Mono {
-		meta[MetaMono] = "true"
+		set(MetaMono, "true")
 	}
-	if o.Track != "" {
-		meta[MetaTrack] = o.Track
-	}
+	set(MetaTrack, o.Track)
 	if o.KeepAllTags {
-		meta[MetaKeepAllTags] = "true"
+		set(MetaKeepAllTags, "true")
 	}
+	set(MetaTitle, o.Title)
+	set(MetaArtist, o.Artist)
+	set(MetaAlbum, o.Album)
+	set(MetaLabels, strings.Join(u.Labels, ","))
+	if u.AudioOnly {
+		set(MetaAudioOnly, "true")
+		set(MetaSourceSize, strconv.FormatInt(u.Source.Size, 10))
+	}
+	set(MetaIdentity, u.Source.Identity)
 	return meta
 }

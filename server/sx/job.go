@@ -42,10 +42,9 @@ type Job struct {
 	Owner   string // the user's id
 	State   State
 	Options Options
-	Sent    File // what was uploaded; its digest is set once all bytes are stored
-	// Sources are the user's files from which Sent was made: currently one, which
-	// is sent unchanged.
-	Sources  []File
+	Sent    Sent
+	// Sources are the user's files from which Sent was made: currently one.
+	Sources  []Source
 	Tracks   []Track // the results, set when done: currently one
 	Labels   []string
 	Warnings []Warning // what the owner should know about the result
@@ -81,6 +80,14 @@ func (j Job) Track(number int) *Track {
 	return nil
 }
 
+// cleanTexts makes the texts of the tag, which may come from the video, safe to store
+// and display.
+func (t *Track) cleanTexts() {
+	for _, text := range []*string{&t.Title, &t.Artist, &t.Album} {
+		*text = CleanTag(*text)
+	}
+}
+
 // NotificationState says whether the owner was notified of the job's outcome.
 type NotificationState string
 
@@ -94,11 +101,42 @@ const (
 // Settled reports whether no service has work left to do for the job.
 func (j *Job) Settled() bool { return j.State.Final() && j.Notification != NotificationPending }
 
+// NewUpload describes a file that is about to be uploaded.
+type NewUpload struct {
+	Source    Source // SHA256 is not used; a Size of 0 is that of what is sent
+	Size      int64  // bytes to be sent
+	AudioOnly bool   // see Sent
+	Options   Options
+	Labels    []string
+}
+
+// Clean makes untrusted texts safe to store and display. It returns an Error of code
+// invalid that names what is wrong.
+func (u *NewUpload) Clean() (err error) {
+	if err := u.Options.Check(); err != nil {
+		return err
+	}
+	for _, tag := range []*string{&u.Options.Title, &u.Options.Artist, &u.Options.Album} {
+		*tag = CleanTag(*tag)
+	}
+	if u.Labels, err = Labels(u.Labels); err != nil {
+		return err
+	}
+	u.Source.Name = SourceName(u.Source.Name)
+	return u.Source.check(u.AudioOnly)
+}
+
 // NewJob returns a job for a new upload.
-func NewJob(owner string, sent File, options Options, now time.Time) Job {
+func NewJob(owner string, u NewUpload, now time.Time) Job {
+	source := u.Source
+	source.SHA256 = ""
+	if source.Size == 0 || !u.AudioOnly {
+		source.Size = u.Size
+	}
 	return Job{
-		ID: NewID(), Owner: owner, State: StateUploading, Options: options,
-		Sent: sent, Sources: []File{sent},
+		ID: NewID(), Owner: owner, State: StateUploading, Options: u.Options, Labels: u.Labels,
+		Sent:    Sent{Name: source.Name, Size: u.Size, AudioOnly: u.AudioOnly},
+		Sources: []Source{source},
 		Created: now, Updated: now,
 	}
 }

@@ -1,8 +1,12 @@
 package sx
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -19,6 +23,50 @@ type Options struct {
 	// KeepAllTags also keeps the tags that say where, when and with which device or
 	// program the video was made.
 	KeepAllTags bool
+	// Title, Artist and Album are used in place of the file's own, unless "".
+	Title, Artist, Album string
+}
+
+// MaxTag is the maximum length of a title, artist or album in bytes.
+const MaxTag = 1000
+
+// CleanTag returns untrusted text as a title, artist or album.
+func CleanTag(s string) string { return cleanLine(s, MaxTag) }
+
+// Key returns a string that is the same for options that give the same MP3.
+func (o Options) Key() string {
+	if o.Preset == "" {
+		o.Preset = PresetStandard
+	}
+	o.Mono = o.Mono || o.Preset == PresetSpeech
+	var b strings.Builder
+	add := func(name, value string) {
+		if value != "" {
+			_, _ = fmt.Fprintf(&b, "%s=%q\n", name, value)
+		}
+	}
+	// An option with its default value adds nothing, so that a new option does not
+	// change the keys of those without it.
+	switch {
+	case o.Bitrate != 0:
+		add("bitrate", strconv.Itoa(o.Bitrate))
+	case o.Quality != nil:
+		add("quality", strconv.Itoa(*o.Quality))
+	default:
+		add("preset", string(o.Preset))
+	}
+	if o.Mono {
+		add("mono", "true")
+	}
+	add("track", strings.ToLower(o.Track))
+	if o.KeepAllTags {
+		add("keep_all_tags", "true")
+	}
+	add("title", CleanTag(o.Title))
+	add("artist", CleanTag(o.Artist))
+	add("album", CleanTag(o.Album))
+	sum := sha256.Sum256([]byte(b.String()))
+	return hex.EncodeToString(sum[:16])
 }
 
 // Preset names a set of encoder settings.
@@ -61,6 +109,12 @@ func (o Options) Check() error {
 	case o.Track != "" && !trackPattern.MatchString(o.Track):
 		return NewError(CodeInvalid, "invalid audio track %q", o.Track).
 			WithHint("use a track number from 1, or a language, such as eng")
+	}
+	for _, t := range []string{o.Title, o.Artist, o.Album} {
+		if len(t) > MaxTag {
+			return NewError(CodeInvalid, "the tag %s has %d bytes", cleanLine(t, 40), len(t)).
+				WithHint("use at most %d bytes for a title, artist or album", MaxTag)
+		}
 	}
 	return nil
 }

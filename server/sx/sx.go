@@ -43,13 +43,6 @@ type Session struct {
 	Rev      int64
 }
 
-// File describes a file by its name and content.
-type File struct {
-	Name   string // base name
-	Size   int64  // bytes
-	SHA256 string // lower-case hex; "" while unknown
-}
-
 // Track is an MP3 produced by a job.
 type Track struct {
 	Number   int    // from 1, unique in its job
@@ -58,10 +51,37 @@ type Track struct {
 	Size     int64  // bytes
 	SHA256   string // lower-case hex
 	Duration time.Duration
+	// Title, Artist and Album are those of the MP3's tag, "" if it has none.
+	Title, Artist, Album string
 }
 
 // TrackID returns the key of the track produced by an attempt.
 func TrackID(job string, attempt int) string { return job + "-" + strconv.Itoa(attempt) }
+
+// EditedTrackID returns a new key for the edited form of a track that an attempt
+// produced.
+func EditedTrackID(id string, now time.Time) string {
+	job, attempt, _ := cutTrackID(id)
+	return job + "-" + attempt + "-" + strconv.FormatInt(now.UnixMilli(), 36) + NewID()[:8]
+}
+
+// TrackOrigin returns the attempt that produced the track with the ID, and when it was
+// edited, the zero time if it was not. ok is false for another kind of ID.
+func TrackOrigin(id string) (attempt int, edited time.Time, ok bool) {
+	_, number, edit := cutTrackID(id)
+	attempt, err := strconv.Atoi(number)
+	if edit == "" || err != nil {
+		return attempt, time.Time{}, err == nil
+	}
+	ms, err := strconv.ParseInt(edit[:max(0, len(edit)-8)], 36, 64)
+	return attempt, time.UnixMilli(ms), err == nil
+}
+
+func cutTrackID(id string) (job, attempt, edit string) {
+	job, rest, _ := strings.Cut(id, "-")
+	attempt, edit, _ = strings.Cut(rest, "-")
+	return job, attempt, edit
+}
 
 // TrackJob returns the job's ID from a TrackID.
 func TrackJob(id string) string {

@@ -2,6 +2,7 @@ package sx
 
 import (
 	"math/rand/v2"
+	"slices"
 	"time"
 )
 
@@ -42,10 +43,10 @@ func (j *Job) Queue(sha256 string, now time.Time) error {
 		return NewError(CodeConflict, "job %s is %s, not uploading", j.ID, j.State)
 	}
 	j.Sent.SHA256 = sha256
-	if len(j.Sources) == 1 && j.Sources[0].Size == j.Sent.Size { // sent as a whole
+	if len(j.Sources) == 1 {
 		source := j.Sources[0]
-		source.SHA256 = sha256
-		j.Sources = []File{source}
+		source.complete(j.Sent)
+		j.Sources = []Source{source}
 	}
 	return j.move(StateQueued, now)
 }
@@ -98,6 +99,7 @@ func (j *Job) Finish(attempt int, track Track, warnings []Warning, now time.Time
 		return err
 	}
 	track.Number = 1
+	track.cleanTexts()
 	j.Tracks, j.Warnings = []Track{track}, cleanWarnings(warnings)
 	j.Progress, j.Notification = 100, NotificationPending
 	return nil
@@ -173,6 +175,20 @@ func (j *Job) Retry(now time.Time) error {
 		return err
 	}
 	j.Failures, j.LeaseExpirations, j.Progress, j.Error, j.Notification = 0, 0, 0, nil, NotificationNone
+	return nil
+}
+
+// ReplaceTrack puts an edited track in place of the one with the ID old. It returns an
+// Error of code conflict if the job does not have that any more.
+func (j *Job) ReplaceTrack(old string, track Track, now time.Time) error {
+	i := slices.IndexFunc(j.Tracks, func(t Track) bool { return t.ID == old })
+	if i < 0 || j.State != StateDone {
+		return NewError(CodeConflict, "the MP3 of job %s was changed by another request at the same time", j.ID).
+			WithHint("try again")
+	}
+	track.cleanTexts()
+	j.Tracks = slices.Clone(j.Tracks)
+	j.Tracks[i], j.Updated = track, now
 	return nil
 }
 

@@ -15,7 +15,7 @@ const lease = 20 * time.Second
 // job returns a job in the given state, reached by valid transitions.
 func job(t *testing.T, state sx.State) sx.Job {
 	t.Helper()
-	j := sx.NewJob("user", sx.File{Name: "talk.mp4", Size: 10}, sx.Options{}, now)
+	j := sx.NewJob("user", sx.NewUpload{Source: sx.Source{Name: "talk.mp4"}, Size: 10}, now)
 	queue := func() error { return j.Queue("digest", now) }
 	claim := func() error { return j.Claim("worker", lease, now) }
 	paths := map[sx.State][]func() error{

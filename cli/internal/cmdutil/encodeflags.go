@@ -21,6 +21,9 @@ func AddEncodeFlags(cmd *cobra.Command) (read func() (sx.Options, error)) {
 	flags.BoolVar(&o.Mono, "mono", false, "mix down to one channel")
 	flags.StringVar(&o.Track, "track", "", "audio `TRACK`, by its number from 1 or its language")
 	flags.BoolVar(&o.KeepAllTags, "keep-all-tags", false, "also keep tags about the place, time, device and program of the recording")
+	flags.StringVar(&o.Title, "title", "", "`TITLE` for the MP3, in place of the file's own")
+	flags.StringVar(&o.Artist, "artist", "", "`ARTIST` for the MP3, in place of the file's own")
+	flags.StringVar(&o.Album, "album", "", "`ALBUM` for the MP3, in place of the file's own")
 	// Fails only for a flag that does not exist.
 	_ = cmd.RegisterFlagCompletionFunc("preset", cobra.FixedCompletions([]cobra.Completion{
 		cobra.CompletionWithDesc(string(sx.PresetSpeech), "mono, 64 kbit/s"),
@@ -30,7 +33,9 @@ func AddEncodeFlags(cmd *cobra.Command) (read func() (sx.Options, error)) {
 	}, cobra.ShellCompDirectiveNoFileComp|cobra.ShellCompDirectiveKeepOrder))
 	_ = cmd.RegisterFlagCompletionFunc("bitrate", numbers(sx.Bitrates...))
 	_ = cmd.RegisterFlagCompletionFunc("quality", numbers(0, 1, 2, 3, 4, 5, 6, 7, 8, 9))
-	_ = cmd.RegisterFlagCompletionFunc("track", cobra.NoFileCompletions)
+	for _, name := range []string{"track", "title", "artist", "album"} {
+		_ = cmd.RegisterFlagCompletionFunc(name, cobra.NoFileCompletions)
+	}
 	return func() (sx.Options, error) {
 		o.Preset = sx.Preset(preset)
 		o.Quality = nil
@@ -39,6 +44,15 @@ func AddEncodeFlags(cmd *cobra.Command) (read func() (sx.Options, error)) {
 		}
 		return o, o.Check()
 	}
+}
+
+// AddLabelFlag adds the flag for the labels of new jobs. The function it returns reads
+// them when the command runs; its error is an *sx.Error of code invalid.
+func AddLabelFlag(cmd *cobra.Command) (read func() ([]string, error)) {
+	var labels []string
+	cmd.Flags().StringArrayVar(&labels, "label", nil, "`LABEL` for the job; can be repeated")
+	_ = cmd.RegisterFlagCompletionFunc("label", cobra.NoFileCompletions) // fails only for a flag that does not exist
+	return func() ([]string, error) { return sx.Labels(labels) }
 }
 
 func numbers(of ...int) cobra.CompletionFunc {

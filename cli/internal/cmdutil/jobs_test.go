@@ -11,6 +11,9 @@ import (
 	"github.com/soundextract/sx/server/sx"
 )
 
+// IDs are used as they are, without a request.
+const idA, idB, idC = "aaaaaaaaaaaaaaaa", "bbbbbbbbbbbbbbbb", "cccccccccccccccc"
+
 func TestEach(t *testing.T) {
 	t.Parallel()
 	missing := sx.NewError(sx.CodeNotFound, "job not found")
@@ -20,21 +23,21 @@ func TestEach(t *testing.T) {
 		calls []string
 		want  string
 	}{
-		{"all well", nil, []string{"a", "b", "c"}, ""},
-		{"goes on", map[string]error{"a": missing, "c": missing}, []string{"a", "b", "c"}, "a: job not found\nc: job not found"},
-		{"signed out", map[string]error{"b": sx.NewError(sx.CodeSessionEnded, "over")}, []string{"a", "b"}, "over"},
+		{"all well", nil, []string{idA, idB, idC}, ""},
+		{"goes on", map[string]error{idA: missing, idC: missing}, []string{idA, idB, idC}, idA + ": job not found\n" + idC + ": job not found"},
+		{"signed out", map[string]error{idB: sx.NewError(sx.CodeSessionEnded, "over")}, []string{idA, idB}, "over"},
 		{
 			"server unreachable",
-			map[string]error{"a": missing, "b": &client.Unreachable{Server: "h", Err: errors.New("x")}},
-			[]string{"a", "b"},
-			"a: job not found\nno response from h: x",
+			map[string]error{idA: missing, idB: &client.Unreachable{Server: "h", Err: errors.New("x")}},
+			[]string{idA, idB},
+			idA + ": job not found\nno response from h: x",
 		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			var calls []string
-			err := cmdutil.EachJob(t.Context(), []string{"a", "b", "a", "c"}, func(id string) error {
+			err := cmdutil.EachJob(t.Context(), nil, []string{idA, idB, idA, idC}, func(id string) error {
 				calls = append(calls, id)
 				return tt.errs[id]
 			})
@@ -52,7 +55,7 @@ func TestEachEndsWithItsContext(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())
 	calls := 0
-	err := cmdutil.EachJob(ctx, []string{"a", "b"}, func(string) error {
+	err := cmdutil.EachJob(ctx, nil, []string{idA, idB}, func(string) error {
 		calls++
 		cancel()
 		return ctx.Err()

@@ -177,7 +177,7 @@ func (u *upload) once(ctx context.Context) (*Uploaded, error) {
 
 // create starts the upload on the server and records it.
 func (u *upload) create(ctx context.Context) error {
-	metadata := api.UploadMetadata(u.file.Name, u.options)
+	metadata := api.UploadMetadata(sx.NewUpload{Source: sx.Source{Name: u.file.Name, Size: u.file.Size}, Size: u.file.Size, Options: u.options})
 	err := u.retry.Do(ctx, func(ctx context.Context) error {
 		return watched(ctx, u.stall, func(ctx context.Context) (err error) {
 			u.rec.ID, err = u.tus.Create(ctx, u.file.Size, metadata)

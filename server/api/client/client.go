@@ -184,6 +184,7 @@ type JobFilter struct {
 	States []sx.State
 	IDs    []string
 	Name   string
+	Labels []string
 	Limit  int
 	After  string
 }
@@ -196,6 +197,9 @@ func (c *Client) Jobs(ctx context.Context, f JobFilter) (out api.JobList, err er
 	}
 	for _, id := range f.IDs {
 		q.Add(api.QueryID, id)
+	}
+	for _, l := range f.Labels {
+		q.Add(api.QueryLabel, l)
 	}
 	if f.Name != "" {
 		q.Set(api.QueryName, f.Name)
@@ -224,10 +228,26 @@ func (c *Client) Retry(ctx context.Context, id string) (out api.Job, err error) 
 	return out, c.call(ctx, http.MethodPost, jobPath(api.PathRetry, id), nil, nil, &out)
 }
 
+// Edit changes the tags of a job's MP3, and its labels.
+func (c *Client) Edit(ctx context.Context, id string, e api.JobEdit) (out api.Job, err error) {
+	return out, c.call(ctx, http.MethodPatch, jobPath(api.PathJob, id), nil, e, &out)
+}
+
 // Remove deletes a job with its video and tracks; an unfinished job is cancelled
 // first.
 func (c *Client) Remove(ctx context.Context, id string) error {
 	return c.call(ctx, http.MethodDelete, jobPath(api.PathJob, id), nil, nil, nil)
+}
+
+// Lookup returns what is known about sources of the user, at most api.MaxLookup, in the
+// same order.
+func (c *Client) Lookup(ctx context.Context, items []api.LookupItem) ([]api.Conversion, error) {
+	var out api.LookupResult
+	err := c.call(ctx, http.MethodPost, api.PathLookup, nil, api.Lookup{Items: items}, &out)
+	if err == nil && len(out.Items) != len(items) {
+		err = ErrForeign.WithMessage("%s does not respond like a SoundExtract server", c.base.Host)
+	}
+	return out.Items, err
 }
 
 // Track downloads a track, starting at byte from. If etag is not "" and the track

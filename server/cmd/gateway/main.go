@@ -46,7 +46,7 @@ func run() int {
 	}
 	return p.Main(context.Background(), os.Args[1:], func(_ context.Context, deps service.Dependencies) (service.Service, error) {
 		s := gateway.New(gateway.Config{
-			Updater: deps.Updater, Jobs: deps.Store.Jobs, Videos: deps.Store.Videos, Tracks: deps.Store.Tracks,
+			Updater: deps.Updater, Jobs: deps.Store.Jobs, Videos: deps.Store.Videos, Tracks: deps.Store.Tracks, Conversions: deps.Store.Conversions,
 			Bus: deps.Bus, AuthURL: authURL, AuthTransport: transport, Verify: token.NewVerifier(keys, time.Now).Verify,
 			NotifierURL: notifierURL, NotifierTransport: transport,
 			TrustedHops: *hops, Quota: int64(quota), MaxUpload: int64(maxUpload),

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/soundextract/sx/server/internal/id3"
 	"github.com/soundextract/sx/server/internal/store"
 	"github.com/soundextract/sx/server/sx"
 )
@@ -21,7 +22,7 @@ func (s *Service) convert(ctx context.Context, job sx.Job, progress func(Progres
 	track := sx.Track{ID: sx.TrackID(job.ID, job.Attempt), Name: sx.MP3Name(job.Sent.Name)}
 	stored := false
 	put := func(head store.Head, body io.Reader) error {
-		d, err := s.Tracks.Put(ctx, track.ID, track.Name, head, body)
+		d, err := s.Tracks.Put(ctx, track.ID, track.Name, readTexts(head, &track), body)
 		if err != nil {
 			return fmt.Errorf("store the MP3: %w", err)
 		}
@@ -42,4 +43,19 @@ func (s *Service) convert(ctx context.Context, job sx.Job, progress func(Progres
 	}
 	track.Duration = result.Duration
 	return track, result.Warnings, nil
+}
+
+// readTexts returns the head, and sets the track's texts from the tag at its beginning.
+func readTexts(head store.Head, track *sx.Track) store.Head {
+	if head.Bytes == nil {
+		return head
+	}
+	return store.Head{Size: head.Size, Bytes: func() ([]byte, error) {
+		b, err := head.Bytes()
+		if n := id3.Size(b); err == nil && n <= int64(len(b)) {
+			texts := id3.Main(b[:n])
+			track.Title, track.Artist, track.Album = texts.Title, texts.Artist, texts.Album
+		}
+		return b, err
+	}}
 }

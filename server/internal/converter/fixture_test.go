@@ -91,7 +91,7 @@ func (f *fixture) upload(content []byte) sx.Job {
 func (f *fixture) uploadFor(owner string, content []byte) sx.Job {
 	f.t.Helper()
 	ctx := f.t.Context()
-	j := sx.NewJob(owner, sx.File{Name: "talk.mp4", Size: int64(len(content))}, sx.Options{}, f.now())
+	j := sx.NewJob(owner, sx.NewUpload{Source: sx.Source{Name: "talk.mp4"}, Size: int64(len(content))}, f.now())
 	if err := f.store.Videos.Create(ctx, j.ID, j.Sent.Name, j.Sent.Size); err != nil {
 		f.t.Fatal(err)
 	}

@@ -3,8 +3,7 @@ package converter
 import (
 	"context"
 	"slices"
-	"strconv"
-	"strings"
+	"time"
 
 	"github.com/soundextract/sx/server/backoff"
 	"github.com/soundextract/sx/server/sx"
@@ -36,24 +35,29 @@ func (s *Service) sweep(ctx context.Context) error {
 			s.removeTrack(ctx, id)
 		case err != nil:
 			return err
-		case orphaned(id, job):
+		case orphaned(id, job, s.Now()):
 			s.removeTrack(ctx, id)
 		}
 	}
 	return nil
 }
 
+// editTime is longer than the gateway takes to store an edited track and to record it.
+const editTime = time.Hour
+
 // orphaned reports whether the track can no longer become the job's result.
 // Attempt numbers only grow and each attempt ends once, so this stays true even if
 // the job changes concurrently.
-func orphaned(id string, job sx.Job) bool {
+func orphaned(id string, job sx.Job, now time.Time) bool {
 	if slices.ContainsFunc(job.Tracks, func(t sx.Track) bool { return t.ID == id }) {
 		return false
 	}
-	_, number, _ := strings.Cut(id, "-")
-	attempt, err := strconv.Atoi(number)
-	if err != nil {
-		return false // not stored by an attempt
+	attempt, edited, ok := sx.TrackOrigin(id)
+	if !ok {
+		return false // stored neither by an attempt nor by an edit
+	}
+	if !edited.IsZero() {
+		return now.Sub(edited) > editTime
 	}
 	return attempt < job.Attempt || attempt == job.Attempt && job.State != sx.StateRunning
 }

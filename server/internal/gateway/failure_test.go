@@ -35,7 +35,11 @@ func TestStoreUnavailable(t *testing.T) {
 			continue
 		}
 		path := jobPath(strings.TrimSuffix(r.Pattern, "{$}"), uploading)
-		a := f.do(alice, r.Method, path+"?id="+queued, nil, "Tus-Resumable", "1.0.0", "Content-Type", octets,
+		kind, body := octets, ""
+		if r.Pattern == api.PathLookup {
+			kind, body = "application/json", `{"items":[{"identity":"file1:`+digest(nil)+`","options":{}}]}`
+		}
+		a := f.do(alice, r.Method, path+"?id="+queued, strings.NewReader(body), "Tus-Resumable", "1.0.0", "Content-Type", kind,
 			"Upload-Offset", "0", "Upload-Length", "9", "Upload-Metadata", meta("filename", "a.mp4"))
 		if a.status < http.StatusInternalServerError {
 			t.Errorf("%s %s returns %d without a store", r.Method, path, a.status)
@@ -99,7 +103,8 @@ func TestHeadReturnsTheMetadata(t *testing.T) {
 	f := newFixture(t, nil)
 	for _, pairs := range [][]string{
 		{"bitrate", "128", "filename", "a.mp4", "mono", "true", "track", "eng", "keep_all_tags", "true"},
-		{"filename", "a.mp4", "preset", "small", "quality", "0"},
+		{"filename", "a.mp4", "preset", "small", "quality", "0", "title", "A", "artist", "B", "album", "C", "labels", "x,y"},
+		{"filename", "a.mp4", "audio_only", "true", "source_size", "70000", "identity", "audio1"},
 	} {
 		a := f.do(alice, http.MethodPost, api.PathUploads, nil, "Tus-Resumable", "1.0.0",
 			"Upload-Length", "5000", "Upload-Metadata", meta(pairs...)).want(t, http.StatusCreated)

@@ -88,7 +88,7 @@ func newFixture(t *testing.T, change func(*gateway.Config)) *fixture {
 	transport := &http.Transport{}
 	t.Cleanup(transport.CloseIdleConnections)
 	cfg := gateway.Config{
-		Updater: f.updater, Jobs: f.store.Jobs, Videos: f.store.Videos, Tracks: f.store.Tracks, Bus: f.bus,
+		Updater: f.updater, Jobs: f.store.Jobs, Videos: f.store.Videos, Tracks: f.store.Tracks, Conversions: f.store.Conversions, Bus: f.bus,
 		AuthURL: authURL, AuthTransport: transport, Verify: verify,
 		NotifierURL: authURL, NotifierTransport: transport, // both return the request that they received
 		Log: log, Now: f.clock.Now, Registerer: f.reg,
@@ -287,7 +287,7 @@ func newFixtureLike(t *testing.T, f *fixture) *fixture {
 		t.Fatal(err)
 	}
 	again.gw = gateway.New(gateway.Config{
-		Updater: f.updater, Jobs: f.store.Jobs, Videos: f.store.Videos, Tracks: f.store.Tracks, Bus: f.bus,
+		Updater: f.updater, Jobs: f.store.Jobs, Videos: f.store.Videos, Tracks: f.store.Tracks, Conversions: f.store.Conversions, Bus: f.bus,
 		AuthURL: authURL, AuthTransport: http.DefaultTransport, Verify: verify,
 		NotifierURL: authURL, NotifierTransport: http.DefaultTransport,
 		Log: log, Now: f.clock.Now, Registerer: again.reg,

@@ -29,11 +29,12 @@ const DefaultUploadLifetime = 7 * 24 * time.Hour
 
 // Config configures a gateway. All fields without a default are required.
 type Config struct {
-	Updater *jobs.Updater
-	Jobs    store.Jobs
-	Videos  store.Videos
-	Tracks  store.Tracks
-	Bus     bus.Bus
+	Updater     *jobs.Updater
+	Jobs        store.Jobs
+	Videos      store.Videos
+	Tracks      store.Tracks
+	Conversions store.Conversions
+	Bus         bus.Bus
 
 	// AuthURL is the auth service's base URL; AuthTransport sends the requests.
 	AuthURL       *url.URL

@@ -163,8 +163,8 @@ func (s *Service) update(ctx context.Context, id string, change func(*sx.Job) er
 }
 
 // remove deletes a job with its video and track, and cancels it first if it is
-// unfinished. The document goes last, so that after a crash the job can be
-// removed again. The caller holds the upload lock.
+// unfinished. It first records what the job's source gave. The document goes last, so
+// that after a crash the job can be removed again. The caller holds the upload lock.
 func (s *Service) remove(ctx context.Context, id string) error {
 	for {
 		j, _, err := s.update(ctx, id, func(j *sx.Job) error {
@@ -174,6 +174,9 @@ func (s *Service) remove(ctx context.Context, id string) error {
 			return j.Cancel(s.cfg.Now())
 		})
 		if err != nil {
+			return err
+		}
+		if err := s.recordConversion(ctx, j); err != nil {
 			return err
 		}
 		if err := s.removeFiles(ctx, j); err != nil {

@@ -27,6 +27,9 @@ func jobFilter(q url.Values) (f store.JobFilter, err error) {
 	if f.IDs, err = queryIDs(q); err != nil {
 		return f, err
 	}
+	if f.Labels, err = sx.Labels(q[api.QueryLabel]); err != nil {
+		return f, err
+	}
 	f.Name, f.Limit = q.Get(api.QueryName), api.DefaultLimit
 	if v := q.Get(api.QueryLimit); v != "" {
 		f.Limit, err = strconv.Atoi(v)

@@ -69,11 +69,14 @@ func (s *Service) routes() []endpoint {
 
 		{Route{http.MethodGet, api.PathJobs}, byGateway, s.listJobs},
 		{Route{http.MethodGet, api.PathJob}, byGateway, s.getJob},
+		{Route{http.MethodPatch, api.PathJob}, byGateway, s.editJob},
 		{Route{http.MethodDelete, api.PathJob}, byGateway, s.deleteJob},
 		{Route{http.MethodPost, api.PathCancel}, byGateway, s.cancelJob},
 		{Route{http.MethodPost, api.PathRetry}, byGateway, s.retryJob},
 		{Route{http.MethodGet, api.PathTrack}, byGateway, s.getTrack},
 		{Route{http.MethodGet, api.PathEvents}, byGateway, s.streamEvents},
+
+		{Route{http.MethodPost, api.PathLookup}, byGateway, s.lookup},
 
 		{Route{http.MethodGet, api.PathOpenAPI}, anyone, s.serveOpenAPI},
 	}

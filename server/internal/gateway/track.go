@@ -11,32 +11,21 @@ import (
 	"strings"
 	"time"
 
+	"github.com/soundextract/sx/server/internal/store"
 	"github.com/soundextract/sx/server/sx"
 )
 
 // getTrack serves the MP3, whole or in ranges.
 func (s *Service) getTrack(w http.ResponseWriter, r *http.Request) error {
-	j, err := s.owned(r.Context(), r.PathValue("id"))
-	if err != nil {
-		return err
-	}
-	if len(j.Tracks) == 0 {
-		return noTrack(j)
-	}
-	number, _ := strconv.Atoi(r.PathValue("number"))
-	track := j.Track(number)
-	if track == nil {
-		return sx.NewError(sx.CodeNotFound, "job %s has no track %q", j.ID, r.PathValue("number"))
-	}
-	digest, err := hex.DecodeString(track.SHA256)
-	if err != nil {
-		return fmt.Errorf("decode the digest of track %s: %w", track.ID, err)
-	}
-	blob, err := s.cfg.Tracks.Open(r.Context(), track.ID)
+	track, blob, err := s.openTrack(r, "")
 	if err != nil {
 		return err
 	}
 	defer func() { _ = blob.Close() }() // read only
+	digest, err := hex.DecodeString(track.SHA256)
+	if err != nil {
+		return fmt.Errorf("decode the digest of track %s: %w", track.ID, err)
+	}
 	h := w.Header()
 	h.Set("Content-Type", "audio/mpeg")
 	h.Set("X-Content-Type-Options", "nosniff")
@@ -46,6 +35,29 @@ func (s *Service) getTrack(w http.ResponseWriter, r *http.Request) error {
 	h.Set("Content-Disposition", attachment(track.Name))
 	http.ServeContent(newDeadlineWriter(w), r, "", time.Time{}, blob)
 	return nil
+}
+
+// openTrack opens the track that the request names. An edit may put another one in its
+// place and remove it before it is opened; then that one is opened. missing is the ID of
+// a track that was removed.
+func (s *Service) openTrack(r *http.Request, missing string) (*sx.Track, store.Blob, error) {
+	j, err := s.owned(r.Context(), r.PathValue("id"))
+	if err != nil {
+		return nil, nil, err
+	}
+	if len(j.Tracks) == 0 {
+		return nil, nil, noTrack(j)
+	}
+	number, _ := strconv.Atoi(r.PathValue("number"))
+	track := j.Track(number)
+	if track == nil {
+		return nil, nil, sx.NewError(sx.CodeNotFound, "job %s has no track %q", j.ID, r.PathValue("number"))
+	}
+	blob, err := s.cfg.Tracks.Open(r.Context(), track.ID)
+	if sx.CodeOf(err) == sx.CodeNotFound && track.ID != missing {
+		return s.openTrack(r, track.ID)
+	}
+	return track, blob, err
 }
 
 func noTrack(j sx.Job) error {

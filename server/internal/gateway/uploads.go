@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"io"
-	"strconv"
 	"time"
 
 	"github.com/soundextract/sx/server/api"
@@ -22,15 +21,15 @@ type uploads struct{ *Service }
 // leaves a video without a job, which the sweep removes, and never a job
 // without a video.
 func (s uploads) Create(ctx context.Context, size int64, metadata map[string]string) (tusserver.Upload, error) {
-	name, options, err := readMetadata(metadata)
+	u, err := readMetadata(metadata)
 	if err != nil {
 		return tusserver.Upload{}, err
 	}
-	if size == 0 {
-		return tusserver.Upload{}, sx.NewError(sx.CodeNotMedia, "%s is empty", name)
+	if u.Size = size; size == 0 {
+		return tusserver.Upload{}, sx.NewError(sx.CodeNotMedia, "%s is empty", u.Source.Name)
 	}
-	j := sx.NewJob(owner(ctx), sx.File{Name: name, Size: size}, options, s.cfg.Now())
-	if err := s.cfg.Videos.Create(ctx, j.ID, name, size); err != nil {
+	j := sx.NewJob(owner(ctx), u, s.cfg.Now())
+	if err := s.cfg.Videos.Create(ctx, j.ID, j.Sent.Name, size); err != nil {
 		return tusserver.Upload{}, err
 	}
 	if err := s.admit(ctx, j); err != nil {
@@ -88,7 +87,9 @@ func (s uploads) Get(ctx context.Context, id string) (tusserver.Upload, error) {
 
 // upload describes the upload of a job, whose last bytes arrived at updated.
 func (s uploads) upload(j sx.Job, offset int64, updated time.Time) tusserver.Upload {
-	u := tusserver.Upload{ID: j.ID, Size: j.Sent.Size, Offset: offset, Metadata: api.UploadMetadata(j.Sent.Name, j.Options)}
+	u := tusserver.Upload{ID: j.ID, Size: j.Sent.Size, Offset: offset, Metadata: api.UploadMetadata(sx.NewUpload{
+		Source: j.Sources[0], Size: j.Sent.Size, AudioOnly: j.Sent.AudioOnly, Options: j.Options, Labels: j.Labels,
+	})}
 	if offset < u.Size {
 		u.Expires = updated.Add(s.cfg.UploadLifetime)
 	}
@@ -190,48 +191,4 @@ func (s *Service) finish(ctx context.Context, id string) error {
 	s.metrics.uploads.WithLabelValues(resultFinished).Inc()
 	s.cfg.Log.InfoContext(ctx, "upload finished", "job", id, "size", j.Sent.Size, "sha256", video.SHA256)
 	return nil
-}
-
-// readMetadata returns the file's name and the options in an upload's metadata;
-// unknown keys are ignored. Errors are of code invalid.
-func readMetadata(meta map[string]string) (name string, o sx.Options, err error) {
-	if meta[api.MetaFilename] == "" {
-		return "", o, sx.NewError(sx.CodeInvalid, "the upload has no file name").
-			WithHint("send it base64-encoded in Upload-Metadata, with the key %s", api.MetaFilename)
-	}
-	o.Preset, o.Track = sx.Preset(meta[api.MetaPreset]), meta[api.MetaTrack]
-	if v := meta[api.MetaBitrate]; v != "" {
-		if o.Bitrate, err = strconv.Atoi(v); err != nil {
-			return "", o, invalidOption(api.MetaBitrate, v, "a number of kbit/s")
-		}
-	}
-	if v := meta[api.MetaQuality]; v != "" {
-		q, err := strconv.Atoi(v)
-		if err != nil {
-			return "", o, invalidOption(api.MetaQuality, v, "a number from 0 to 9")
-		}
-		o.Quality = &q
-	}
-	if o.Mono, err = readSwitch(meta, api.MetaMono); err != nil {
-		return "", o, err
-	}
-	if o.KeepAllTags, err = readSwitch(meta, api.MetaKeepAllTags); err != nil {
-		return "", o, err
-	}
-	return sx.SourceName(meta[api.MetaFilename]), o, o.Check()
-}
-
-func readSwitch(meta map[string]string, key string) (bool, error) {
-	switch v := meta[key]; v {
-	case "", "false":
-		return false, nil
-	case "true":
-		return true, nil
-	default:
-		return false, invalidOption(key, v, "true or false")
-	}
-}
-
-func invalidOption(key, value, want string) error {
-	return sx.NewError(sx.CodeInvalid, "invalid %s %q", key, value).WithHint("specify %s", want)
 }

@@ -22,11 +22,16 @@ const maxBody = 16 << 10
 // Content-Type of JSON as a protection against CSRF: another site's page can send
 // forms across origins, but not JSON.
 func Decode(w http.ResponseWriter, r *http.Request, into any) error {
+	return DecodeUpTo(maxBody, w, r, into)
+}
+
+// DecodeUpTo is Decode for larger bodies, of up to size bytes.
+func DecodeUpTo(size int64, w http.ResponseWriter, r *http.Request, into any) error {
 	if t, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || t != "application/json" {
 		return sx.NewError(sx.CodeInvalid, "the content type of the request is not application/json").
 			WithHint("send the header Content-Type: application/json")
 	}
-	dec := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxBody))
+	dec := json.NewDecoder(http.MaxBytesReader(w, r.Body, size))
 	dec.DisallowUnknownFields()
 	err := dec.Decode(into)
 	if err == nil {

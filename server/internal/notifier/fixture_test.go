@@ -169,7 +169,8 @@ func failedAttempts(n int) func(api.Delivery) bool {
 func (f *fixture) finishJob(owner, name string, failure *sx.Error, warnings ...sx.Warning) sx.Job {
 	f.t.Helper()
 	now := f.now()
-	j := sx.NewJob(owner, sx.File{Name: name, Size: 1000, SHA256: strings.Repeat("0", 64)}, sx.Options{}, now)
+	j := sx.NewJob(owner, sx.NewUpload{Source: sx.Source{Name: name}, Size: 1000}, now)
+	j.Sent.SHA256 = strings.Repeat("0", 64)
 	j.Attempt, j.Notification = 1, sx.NotificationPending
 	if j.State, j.Error = sx.StateFailed, failure; failure == nil {
 		j.State = sx.StateDone

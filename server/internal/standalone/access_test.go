@@ -198,6 +198,8 @@ var bodies = map[string]string{
 	"POST " + api.PathInvitations: `{"expires_in":60}`,
 	"PUT " + api.PathEmail:        `{"address":"thief@example.org"}`,
 	"POST " + api.PathConfirm:     `{"code":"12345678"}`,
+	"PATCH " + api.PathJob:        `{"add_labels":["stolen"]}`,
+	"POST " + api.PathLookup:      `{"items":[]}`,
 	"POST " + api.PathWebhooks:    `{"url":"https://thief.example/"}`,
 }
 
@@ -343,7 +345,7 @@ func TestAccess(t *testing.T) {
 	}
 	t.Logf("%d refusals", tried)
 	// None of the requests had an effect, and valid tokens still work.
-	if j, err := as(t, url, p.alice.AccessToken).Job(t.Context(), p.job); err != nil || j.State != sx.StateUploading {
+	if j, err := as(t, url, p.alice.AccessToken).Job(t.Context(), p.job); err != nil || j.State != sx.StateUploading || len(j.Labels) > 0 {
 		t.Errorf("alice's job is %+v, %v", j, err)
 	}
 	if _, err := as(t, url, p.script).Jobs(t.Context(), client.JobFilter{}); err != nil {

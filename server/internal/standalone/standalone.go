@@ -151,7 +151,7 @@ func (d *dependencies) newAPIs() (a apis, err error) {
 	verifier := token.NewVerifier(
 		token.FetchURL(&http.Client{Transport: toAuth}, authURL.String()+api.PathKeys), time.Now)
 	a.gateway = gateway.New(gateway.Config{
-		Updater: d.updater, Jobs: d.store.Jobs, Videos: d.store.Videos, Tracks: d.store.Tracks, Bus: d.bus,
+		Updater: d.updater, Jobs: d.store.Jobs, Videos: d.store.Videos, Tracks: d.store.Tracks, Conversions: d.store.Conversions, Bus: d.bus,
 		AuthURL: authURL, AuthTransport: toAuth, Verify: verifier.Verify,
 		NotifierURL: &url.URL{Scheme: "http", Host: "notifier"}, NotifierTransport: httpserver.HandlerTransport(a.notifier.Handler()),
 		Quota: d.cfg.Quota, MaxUpload: d.cfg.MaxUpload,

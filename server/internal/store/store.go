@@ -33,6 +33,7 @@ type Store struct {
 	Jobs                 Jobs
 	Videos               Videos
 	Tracks               Tracks
+	Conversions          Conversions
 	// Ping returns an *sx.Error of code unavailable while the store cannot be used.
 	Ping func(ctx context.Context) error
 	// Close releases the store; no other method may be called after it.
@@ -171,7 +172,11 @@ type JobFilter struct {
 	Owner  string
 	States []sx.State
 	IDs    []string
-	Name   string // a part of the video's name; upper and lower case are the same
+	Name   string   // a part of the video's name; upper and lower case are the same
+	Labels []string // a job has all of them
+	// Identities selects the jobs of which a source has one of them. How long that takes
+	// does not depend on how many other jobs there are.
+	Identities []string
 	// After is the last job of the previous page: only older jobs are returned.
 	After *JobCursor
 	Limit int // the largest number of jobs to return; 0 means no limit
@@ -229,6 +234,16 @@ type Videos interface {
 	Remove(ctx context.Context, id string) error
 	// List returns the IDs of all uploads and videos, for the deletion of orphans.
 	List(ctx context.Context) ([]string, error)
+}
+
+// Conversions records which MP3s the sources of removed jobs gave. There is at most
+// one record for an owner, an identity and options.
+type Conversions interface {
+	// Put stores the record in place of an earlier one, and then removes the oldest
+	// of the owner (by Recorded) but keep.
+	Put(ctx context.Context, c sx.Conversion, keep int) error
+	// Find returns the owner's records with one of the identities, in any order.
+	Find(ctx context.Context, owner string, identities []string) ([]sx.Conversion, error)
 }
 
 // Digest identifies stored bytes.

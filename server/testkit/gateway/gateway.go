@@ -126,7 +126,7 @@ func (s *Server) services(log *slog.Logger) (http.Handler, func(context.Context)
 	verifier := token.NewVerifier(token.FetchURL(&http.Client{Transport: toAuth}, authURL.String()+api.PathKeys), time.Now)
 	s.updater = &jobs.Updater{Jobs: s.store.Jobs, Bus: s.bus, Log: log, Now: time.Now}
 	g := gateway.New(gateway.Config{
-		Updater: s.updater, Jobs: s.store.Jobs, Videos: s.store.Videos, Tracks: s.store.Tracks, Bus: s.bus,
+		Updater: s.updater, Jobs: s.store.Jobs, Videos: s.store.Videos, Tracks: s.store.Tracks, Conversions: s.store.Conversions, Bus: s.bus,
 		AuthURL: authURL, AuthTransport: toAuth, Verify: verifier.Verify,
 		NotifierURL: authURL, NotifierTransport: toAuth, // no test uses the notifier
 		Log: log, Now: time.Now,

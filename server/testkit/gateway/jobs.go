@@ -16,7 +16,7 @@ import (
 // done has the MP3.
 func (s *Server) Add(name string, state sx.State, mp3 []byte) (id string) {
 	s.tb.Helper()
-	j := sx.NewJob(s.owner, sx.File{Name: name, Size: 1000}, sx.Options{}, time.Now())
+	j := sx.NewJob(s.owner, sx.NewUpload{Source: sx.Source{Name: name}, Size: 1000}, time.Now())
 	if j.State = state; state == sx.StateDone {
 		j.State = sx.StateQueued
 	}

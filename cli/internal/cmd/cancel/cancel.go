@@ -28,7 +28,7 @@ func NewCmd(f *cmdutil.Factory, run func(context.Context, *Options) error) *cobr
 		run = runCancel
 	}
 	cmd := &cobra.Command{
-		Use:   "cancel ID...",
+		Use:   "cancel JOB...",
 		Short: "Cancel jobs",
 		Long: `Cancel jobs that are uploading, queued or running. Uploaded videos are kept:
 sx retry queues a job again, sx rm removes it.`,
@@ -49,5 +49,5 @@ func runCancel(ctx context.Context, opts *Options) error {
 	if err != nil {
 		return err
 	}
-	return cmdutil.ChangeJobs(ctx, opts.IO, opts.IDs, opts.JSON, c.Cancel)
+	return cmdutil.ChangeJobs(ctx, c, opts.IO, opts.IDs, opts.JSON, c.Cancel)
 }

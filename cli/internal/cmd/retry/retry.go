@@ -28,7 +28,7 @@ func NewCmd(f *cmdutil.Factory, run func(context.Context, *Options) error) *cobr
 		run = runRetry
 	}
 	cmd := &cobra.Command{
-		Use:               "retry ID...",
+		Use:               "retry JOB...",
 		Short:             "Queue failed or cancelled jobs again",
 		Long:              `Queue failed or cancelled jobs again. The video is not uploaded again.`,
 		Example:           `  sx retry jq3m5v7kxw2c4t6b`,
@@ -48,5 +48,5 @@ func runRetry(ctx context.Context, opts *Options) error {
 	if err != nil {
 		return err
 	}
-	return cmdutil.ChangeJobs(ctx, opts.IO, opts.IDs, opts.JSON, c.Retry)
+	return cmdutil.ChangeJobs(ctx, c, opts.IO, opts.IDs, opts.JSON, c.Retry)
 }

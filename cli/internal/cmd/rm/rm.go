@@ -62,7 +62,7 @@ func runRm(ctx context.Context, opts *Options) error {
 			return nil
 		}
 	}
-	return cmdutil.EachJob(ctx, opts.IDs, func(id string) error {
+	return cmdutil.EachJob(ctx, c, opts.IDs, func(id string) error {
 		if err := c.Remove(ctx, id); err != nil {
 			return err
 		}

@@ -18,7 +18,7 @@ var created = time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC)
 func job(id, name string, state sx.State) sx.Job {
 	return sx.Job{
 		ID: id, State: state, Attempt: 1, Created: created, Updated: created,
-		Sent: sx.File{Name: name, Size: 4_200_000_000},
+		Sent: sx.Sent{Name: name, Size: 4_200_000_000},
 	}
 }
 
@@ -115,9 +115,9 @@ func TestShow(t *testing.T) {
 	running := job("cccc", "c.mp4", sx.StateRunning)
 	running.Progress, running.Remaining = 42.4, 70*time.Second
 	server.AddJobs("anna", failed, done, running)
-	run(t, "show", "aaaa").wantPart(t, 0, "attempt   4\n", "error     ffmpeg failed (conversion_failed)\n", "hint      try again with: sx retry aaaa\n")
-	run(t, "show", "bbbb", "cccc").wantPart(t, 0, "video     4.2 GB\n", "  sha256  "+strings.Repeat("1", 64),
-		"track     1:02:03, 24 MB, 52 kbit/s\n", "\n\nid        cccc\n", "progress  42%, 1:10 left\n")
+	run(t, "show", "aaaa").wantPart(t, 0, "attempt     4\n", "error       ffmpeg failed (conversion_failed)\n", "hint        try again with: sx retry aaaa\n")
+	run(t, "show", "bbbb", "cccc").wantPart(t, 0, "sent        4.2 GB\n", "  sha256    "+strings.Repeat("1", 64),
+		"mp3         1:02:03, 24 MB, 52 kbit/s\n", "\n\nid          cccc\n", "progress    42%, 1:10 left\n")
 }
 
 func TestSeveralJobs(t *testing.T) {

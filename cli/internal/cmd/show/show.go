@@ -36,9 +36,13 @@ func NewCmd(f *cmdutil.Factory, run func(context.Context, *Options) error) *cobr
 		run = runShow
 	}
 	cmd := &cobra.Command{
-		Use:   "show ID...",
+		Use:   "show JOB...",
 		Short: "Show job details",
+		Long: `Show what is known about jobs: the file, what was sent of it, how it was
+converted, and the MP3. A job is given by its ID, or by the file's name if no
+other job has that.`,
 		Example: `  sx show jq3m5v7kxw2c4t6b
+  sx show talk.mp4
   sx show jq3m5v7kxw2c4t6b --json | jq '.tracks[0].duration'`,
 		Args:              cmdutil.AtLeastOne("job ID"),
 		ValidArgsFunction: cmdutil.CompleteJobs(f),
@@ -57,7 +61,7 @@ func runShow(ctx context.Context, opts *Options) error {
 		return err
 	}
 	shown := 0
-	return cmdutil.EachJob(ctx, opts.IDs, func(id string) error {
+	return cmdutil.EachJob(ctx, c, opts.IDs, func(id string) error {
 		job, err := c.Job(ctx, id)
 		if err != nil {
 			return err
@@ -80,7 +84,7 @@ func runShow(ctx context.Context, opts *Options) error {
 func describe(j api.Job, now time.Time, flags nextcmd.Flags) string {
 	var b strings.Builder
 	line := func(name, format string, args ...any) {
-		_, _ = fmt.Fprintf(&b, "%-10s%s\n", name, fmt.Sprintf(format, args...))
+		_, _ = fmt.Fprintf(&b, "%-12s%s\n", name, fmt.Sprintf(format, args...))
 	}
 	when := func(t time.Time) string {
 		return fmt.Sprintf("%s (%s ago)", t.In(now.Location()).Format(time.DateTime), term.FormatAge(now.Sub(t)))
@@ -99,13 +103,28 @@ func describe(j api.Job, now time.Time, flags nextcmd.Flags) string {
 	}
 	line("created", "%s", when(j.Created))
 	line("updated", "%s", when(j.Updated))
-	line("video", "%s", sx.FormatSize(j.Sent.Size))
+	for _, s := range j.Sources {
+		line("source", "%s", source(s, j.Sent))
+		if s.Identity != "" {
+			line("  identity", "%s", s.Identity)
+		}
+	}
 	if j.Sent.SHA256 != "" {
+		line("sent", "%s", sx.FormatSize(j.Sent.Size))
 		line("  sha256", "%s", j.Sent.SHA256)
 	}
-	if j.Track(1) != nil {
-		line("track", "%s", track(*j.Track(1)))
-		line("  sha256", "%s", j.Track(1).SHA256)
+	line("options", "%s", options(j.Options))
+	if t := j.Track(1); t != nil {
+		line("mp3", "%s", track(*t))
+		for _, text := range []struct{ name, value string }{{"title", t.Title}, {"artist", t.Artist}, {"album", t.Album}} {
+			if text.value != "" {
+				line("  "+text.name, "%s", text.value)
+			}
+		}
+		line("  sha256", "%s", t.SHA256)
+	}
+	if len(j.Labels) > 0 {
+		line("labels", "%s", strings.Join(j.Labels, ", "))
 	}
 	for _, w := range j.Warnings {
 		line("warning", "%s (%s)", w.Message, w.Code)
@@ -115,6 +134,43 @@ func describe(j api.Job, now time.Time, flags nextcmd.Flags) string {
 		line("hint", "%s", cmdutil.Hint(j.Error.Code, j.Error.Hint, j.ID, flags))
 	}
 	return b.String()
+}
+
+// source describes a source and how much of it was sent, such as "57 MB of audio from
+// 4.1 GB".
+func source(s api.Source, sent api.Sent) string {
+	if sent.AudioOnly {
+		return fmt.Sprintf("%s of audio from %s", sx.FormatSize(sent.Size), sx.FormatSize(s.Size))
+	}
+	return sx.FormatSize(s.Size)
+}
+
+// options describes the encoding options in the words of the flags.
+func options(o api.Options) string {
+	var parts []string
+	switch {
+	case o.Bitrate != 0:
+		parts = append(parts, fmt.Sprintf("bit rate %d kbit/s", o.Bitrate))
+	case o.Quality != nil:
+		parts = append(parts, fmt.Sprintf("quality %d", *o.Quality))
+	default:
+		parts = append(parts, "preset "+string(o.Preset))
+	}
+	if o.Mono {
+		parts = append(parts, "mono")
+	}
+	if o.Track != "" {
+		parts = append(parts, "audio track "+o.Track)
+	}
+	if o.KeepAllTags {
+		parts = append(parts, "all tags")
+	}
+	for _, text := range []struct{ name, value string }{{"title", o.Title}, {"artist", o.Artist}, {"album", o.Album}} {
+		if text.value != "" {
+			parts = append(parts, fmt.Sprintf("%s %q", text.name, text.value))
+		}
+	}
+	return strings.Join(parts, ", ")
 }
 
 func track(t api.Track) string {

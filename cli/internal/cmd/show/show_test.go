@@ -35,21 +35,21 @@ func TestShow(t *testing.T) {
 	}{
 		"uploading": {
 			func(j *sx.Job) {},
-			"video     1.5 MB\n",
-			"state     uploading\nprogress  0%\n",
+			"source      1.5 MB\noptions     preset standard\n",
+			"state       uploading\nprogress    0%\n",
 		},
 		"running": {
 			func(j *sx.Job) {
 				j.State, j.Attempt, j.Progress, j.Remaining = sx.StateRunning, 2, 41.6, 75*time.Second
 				j.Sent.SHA256 = "aa"
 			},
-			"video     1.5 MB\n  sha256  aa\n",
-			"state     running\nprogress  42%, 1:15 left\nattempt   2\n",
+			"source      1.5 MB\nsent        1.5 MB\n  sha256    aa\noptions     preset standard\n",
+			"state       running\nprogress    42%, 1:15 left\nattempt     2\n",
 		},
 		"running for the first seconds": {
 			func(j *sx.Job) { j.State, j.Attempt, j.Progress = sx.StateRunning, 1, 1 },
-			"video     1.5 MB\n",
-			"state     running\nprogress  1%\n",
+			"source      1.5 MB\noptions     preset standard\n",
+			"state       running\nprogress    1%\n",
 		},
 		"done": {
 			func(j *sx.Job) {
@@ -57,8 +57,8 @@ func TestShow(t *testing.T) {
 				j.Sent.SHA256 = "aa"
 				j.Tracks = []sx.Track{{Number: 1, Name: "talk.mp3", Size: 960_000, SHA256: "bb", Duration: time.Minute}}
 			},
-			"video     1.5 MB\n  sha256  aa\ntrack     1:00, 960 kB, 128 kbit/s\n  sha256  bb\n",
-			"state     done\n",
+			"source      1.5 MB\nsent        1.5 MB\n  sha256    aa\noptions     preset standard\nmp3         1:00, 960 kB, 128 kbit/s\n  sha256    bb\n",
+			"state       done\n",
 		},
 		"done, with warnings": {
 			func(j *sx.Job) {
@@ -66,26 +66,39 @@ func TestShow(t *testing.T) {
 				j.Tracks = []sx.Track{{Number: 1, Name: "talk.mp3", Size: 960_000, SHA256: "bb", Duration: time.Minute}}
 				j.Warnings = []sx.Warning{{Code: "truncated", Message: "the sound ends after 1:00"}, {Code: "tags", Message: "the cover is lost"}}
 			},
-			"video     1.5 MB\ntrack     1:00, 960 kB, 128 kbit/s\n  sha256  bb\n" +
-				"warning   the sound ends after 1:00 (truncated)\nwarning   the cover is lost (tags)\n",
-			"state     done\n",
+			"source      1.5 MB\noptions     preset standard\nmp3         1:00, 960 kB, 128 kbit/s\n  sha256    bb\n" +
+				"warning     the sound ends after 1:00 (truncated)\nwarning     the cover is lost (tags)\n",
+			"state       done\n",
+		},
+		"audio only, with tags and labels": {
+			func(j *sx.Job) {
+				quality := 0
+				j.State, j.Attempt, j.Sent.AudioOnly, j.Labels = sx.StateDone, 1, true, []string{"week 1", "maths"}
+				j.Sources = []sx.Source{{Name: "talk.mp4", Size: 400_000_000, Identity: "audio1:cc"}}
+				j.Options = sx.Options{Quality: &quality, Mono: true, Track: "2", KeepAllTags: true, Title: "A \"B\""}
+				j.Tracks = []sx.Track{{Number: 1, Name: "talk.mp3", Size: 960_000, SHA256: "bb", Duration: time.Minute, Title: "A \"B\"", Artist: "C"}}
+			},
+			"source      1.5 MB of audio from 400 MB\n  identity  audio1:cc\n" +
+				"options     quality 0, mono, audio track 2, all tags, title \"A \\\"B\\\"\"\n" +
+				"mp3         1:00, 960 kB, 128 kbit/s\n  title     A \"B\"\n  artist    C\n  sha256    bb\nlabels      week 1, maths\n",
+			"state       done\n",
 		},
 		"failed": {
 			func(j *sx.Job) {
 				j.State, j.Attempt = sx.StateFailed, 1
 				j.Error = sx.NewError(sx.CodeTruncated, "the video ends after 2 of 60 s")
 			},
-			"video     1.5 MB\nerror     the video ends after 2 of 60 s (truncated)\n" +
-				"hint      the file ends too early; copy or export it again, then upload it again\n",
-			"state     failed\n",
+			"source      1.5 MB\noptions     preset standard\nerror       the video ends after 2 of 60 s (truncated)\n" +
+				"hint        the file ends too early; copy or export it again, then upload it again\n",
+			"state       failed\n",
 		},
 		"failed, may be tried again": {
 			func(j *sx.Job) {
 				j.State, j.Attempt = sx.StateFailed, 4
 				j.Error = sx.NewError(sx.CodeConversionFailed, "ffmpeg crashed")
 			},
-			"video     1.5 MB\nerror     ffmpeg crashed (conversion_failed)\nhint      try again with: sx retry ID\n",
-			"state     failed\nattempt   4\n",
+			"source      1.5 MB\noptions     preset standard\nerror       ffmpeg crashed (conversion_failed)\nhint        try again with: sx retry ID\n",
+			"state       failed\nattempt     4\n",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -93,6 +106,7 @@ func TestShow(t *testing.T) {
 			id := server.Add("talk.mp4", sx.StateUploading, nil)
 			server.Change(id, func(j *sx.Job) {
 				j.Sent.Size, j.Created, j.Updated = 1_500_000, created, updated
+				j.Sources = []sx.Source{{Name: "talk.mp4", Size: 1_500_000}}
 				tt.change(j)
 			})
 			streams, out, _ := term.Test("")
@@ -102,9 +116,9 @@ func TestShow(t *testing.T) {
 			if err := clitest.Run(t, cmd, id); err != nil {
 				t.Fatal(err)
 			}
-			want := "id        " + id + "\nname      talk.mp4\n" + tt.before +
-				"created   " + created.Format(time.DateTime) + " (2h ago)\n" +
-				"updated   " + updated.Format(time.DateTime) + " (1h ago)\n" + strings.ReplaceAll(tt.want, "ID", id)
+			want := "id          " + id + "\nname        talk.mp4\n" + tt.before +
+				"created     " + created.Format(time.DateTime) + " (2h ago)\n" +
+				"updated     " + updated.Format(time.DateTime) + " (1h ago)\n" + strings.ReplaceAll(tt.want, "ID", id)
 			if diff := cmp.Diff(want, out.String()); diff != "" {
 				t.Error(diff)
 			}

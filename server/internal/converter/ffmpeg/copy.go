@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"github.com/soundextract/sx/server/internal/converter"
-	"github.com/soundextract/sx/server/internal/converter/id3"
+	"github.com/soundextract/sx/server/internal/id3"
 	"github.com/soundextract/sx/server/internal/store"
 	"github.com/soundextract/sx/server/mp3"
 )

@@ -8,8 +8,8 @@ import (
 	"time"
 
 	"github.com/soundextract/sx/server/internal/converter"
-	"github.com/soundextract/sx/server/internal/converter/id3"
 	"github.com/soundextract/sx/server/internal/converter/parallel"
+	"github.com/soundextract/sx/server/internal/id3"
 	"github.com/soundextract/sx/server/internal/store"
 	"github.com/soundextract/sx/server/mp3"
 	"github.com/soundextract/sx/server/sx"

@@ -7,7 +7,7 @@ import (
 	"slices"
 	"strconv"
 
-	"github.com/soundextract/sx/server/internal/converter/id3"
+	"github.com/soundextract/sx/server/internal/id3"
 	"github.com/soundextract/sx/server/sx"
 )
 
@@ -27,6 +27,7 @@ func (c *conversion) metadata(ctx context.Context, p plan) (id3.Source, []sx.War
 	src := id3.Source{
 		Demuxer: c.format.Demuxer, Tags: []map[string]string{p.found.Format.Tags}, Own: own,
 		Language: p.tracks[0].tag("language"), Copied: p.Copy, Cover: own.Front(),
+		Set: id3.Texts{Title: c.options.Title, Artist: c.options.Artist, Album: c.options.Album},
 	}
 	if c.format.Demuxer == "ogg" { // where the tags are in the stream
 		src.Tags = append(src.Tags, p.tracks[0].Tags)

@@ -46,10 +46,13 @@ var (
 	bucketDeliveries           = []byte("deliveries")
 	bucketDue                  = []byte("deliveries_due") // see orderKey
 	bucketJobs                 = []byte("jobs")
-	bucketOrder                = []byte("jobs_order")     // see orderKey
-	bucketUnsettled            = []byte("jobs_unsettled") // see orderKey
-	bucketQueued               = []byte("jobs_queued")    // see orderKey
+	bucketOrder                = []byte("jobs_order")      // see orderKey
+	bucketUnsettled            = []byte("jobs_unsettled")  // see orderKey
+	bucketQueued               = []byte("jobs_queued")     // see orderKey
+	bucketIdentities           = []byte("jobs_identities") // owner, NUL, identity, NUL, then orderKey
 	bucketUploads              = []byte("uploads")
+	bucketConversions          = []byte("conversions")       // see conversionKey
+	bucketRecorded             = []byte("conversions_order") // see orderKey
 
 	keyFormat = []byte("format")
 )
@@ -117,7 +120,8 @@ func (d *database) createBuckets(path string) error {
 		for _, name := range [][]byte{
 			bucketMeta, bucketUsers, bucketUserNames, bucketSessions,
 			bucketInvites, bucketTokens, bucketTokenKeys, bucketNotificationSettings, bucketDeliveries, bucketDue,
-			bucketJobs, bucketOrder, bucketUnsettled, bucketQueued, bucketUploads,
+			bucketJobs, bucketOrder, bucketUnsettled, bucketQueued, bucketIdentities, bucketUploads,
+			bucketConversions, bucketRecorded,
 		} {
 			if _, err := t.CreateBucketIfNotExists(name); err != nil {
 				return fmt.Errorf("set up %s: %w", path, err)

@@ -114,7 +114,7 @@ func TestDamagedRecords(t *testing.T) {
 	intact := t.TempDir()
 	s := open(t, intact)
 	for _, id := range []string{"a", "b", "c", "d"} {
-		j := sx.Job{ID: id, Sent: sx.File{Name: strings.Repeat("long name ", 2000)}}
+		j := sx.Job{ID: id, Sent: sx.Sent{Name: strings.Repeat("long name ", 2000)}}
 		if err := s.Jobs.Create(t.Context(), j); err != nil {
 			t.Fatal(err)
 		}

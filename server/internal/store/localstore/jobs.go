@@ -70,7 +70,7 @@ func (s *jobs) Delete(ctx context.Context, j sx.Job) error {
 
 func (s *jobs) List(ctx context.Context, f store.JobFilter) (list []sx.Job, more bool, err error) {
 	err = s.db.view(ctx, "list jobs", func(t tx) error {
-		for id := range newestFirst(t, f.Owner, f.After) {
+		for id := range candidates(t, f) {
 			if len(f.IDs) > 0 && !slices.Contains(f.IDs, id) {
 				continue
 			}
@@ -90,6 +90,36 @@ func (s *jobs) List(ctx context.Context, f store.JobFilter) (list []sx.Job, more
 		return ctx.Err()
 	})
 	return list, more, err
+}
+
+// candidates returns the IDs of jobs among which are those that match, the newest first.
+func candidates(t tx, f store.JobFilter) iter.Seq[string] {
+	if len(f.Identities) == 0 || f.Owner == "" {
+		return newestFirst(t, f.Owner, f.After)
+	}
+	var keys []string // an order key each
+	end := ""
+	if f.After != nil {
+		end = string(orderKey(nil, f.After.Created, f.After.ID))
+	}
+	c := t.Bucket(bucketIdentities).Cursor()
+	for _, identity := range f.Identities {
+		prefix := identityPrefix(f.Owner, identity)
+		for k, _ := c.Seek(prefix); bytes.HasPrefix(k, prefix); k, _ = c.Next() {
+			if key := string(k[len(prefix):]); end == "" || key < end {
+				keys = append(keys, key)
+			}
+		}
+	}
+	slices.Sort(keys)
+	keys = slices.Compact(keys)
+	return func(yield func(string) bool) {
+		for _, key := range slices.Backward(keys) {
+			if !yield(key[idAt(nil):]) {
+				return
+			}
+		}
+	}
 }
 
 // newestFirst returns the IDs of the owner's jobs that are older than the cursor.
@@ -116,7 +146,13 @@ func newestFirst(t tx, owner string, after *store.JobCursor) iter.Seq[string] {
 }
 
 func matches(j sx.Job, f store.JobFilter) bool {
+	for _, l := range f.Labels {
+		if !slices.Contains(j.Labels, l) {
+			return false
+		}
+	}
 	return (len(f.States) == 0 || slices.Contains(f.States, j.State)) &&
+		(len(f.Identities) == 0 || slices.ContainsFunc(j.Sources, func(s sx.Source) bool { return slices.Contains(f.Identities, s.Identity) })) &&
 		strings.Contains(strings.ToLower(j.Sent.Name), strings.ToLower(f.Name))
 }
 
@@ -196,6 +232,11 @@ func ownerPrefix(owner string) []byte { return append([]byte(owner), 0) }
 // afterOwner is the first key after all those with an owner's prefix.
 func afterOwner(prefix []byte) []byte { return append(bytes.Clone(prefix[:len(prefix)-1]), 1) }
 
+// identityPrefix begins the keys of the index by identity.
+func identityPrefix(owner, identity string) []byte {
+	return append(ownerPrefix(owner), ownerPrefix(identity)...)
+}
+
 // idAt is the position of the ID in a key of orderKey.
 func idAt(prefix []byte) int { return len(prefix) + 8 }
 
@@ -205,6 +246,11 @@ func index(t tx, j sx.Job) error {
 		order.Put(orderKey(ownerPrefix(""), j.Created, j.ID), nil),
 		order.Put(orderKey(ownerPrefix(j.Owner), j.Created, j.ID), nil),
 	)
+	for _, s := range j.Sources {
+		if s.Identity != "" {
+			err = errors.Join(err, t.Bucket(bucketIdentities).Put(orderKey(identityPrefix(j.Owner, s.Identity), j.Created, j.ID), nil))
+		}
+	}
 	if !j.Settled() {
 		err = errors.Join(err, t.Bucket(bucketUnsettled).Put(orderKey(nil, j.Created, j.ID), nil))
 	}
@@ -215,8 +261,13 @@ func index(t tx, j sx.Job) error {
 }
 
 func unindex(t tx, j sx.Job) error {
+	var err error
+	for _, s := range j.Sources {
+		err = errors.Join(err, t.Bucket(bucketIdentities).Delete(orderKey(identityPrefix(j.Owner, s.Identity), j.Created, j.ID)))
+	}
 	order := t.Bucket(bucketOrder)
 	return errors.Join(
+		err,
 		order.Delete(orderKey(ownerPrefix(""), j.Created, j.ID)),
 		order.Delete(orderKey(ownerPrefix(j.Owner), j.Created, j.ID)),
 		t.Bucket(bucketUnsettled).Delete(orderKey(nil, j.Created, j.ID)),

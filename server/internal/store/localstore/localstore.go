@@ -64,6 +64,7 @@ func Open(dir string) (store.Store, error) {
 		Jobs:                 &jobs{db: db},
 		Videos:               newVideos(db, videosDir),
 		Tracks:               &tracks{dir: tracksDir, tmp: tmpDir},
+		Conversions:          &conversions{db: db},
 		Ping:                 func(ctx context.Context) error { return ping(ctx, db, videosDir, tracksDir, tmpDir) },
 		Close:                db.close,
 	}, nil

@@ -171,9 +171,10 @@ func TestStoredForm(t *testing.T) {
 		t.Fatal(err)
 	}
 	edit(t, dir, "jobs", "j1", `{"ID":"j1","Owner":"u1","State":"done",
-		"Options":{"Preset":"small","Bitrate":128,"Quality":2,"Mono":true,"Track":"eng","KeepAllTags":true},
-		"Sent":{"Name":"a.mp4","Size":7,"SHA256":"aa"},"Sources":[{"Name":"b.mp4","Size":9,"SHA256":"cc"}],
-		"Tracks":[{"Number":1,"ID":"j1-1","Name":"a.mp3","Size":5,"SHA256":"bb","Duration":1500000000}],
+		"Options":{"Preset":"small","Bitrate":128,"Quality":2,"Mono":true,"Track":"eng","KeepAllTags":true,"Title":"t","Artist":"b","Album":"c"},
+		"Sent":{"Name":"a.mp4","Size":7,"SHA256":"aa","AudioOnly":true},"Sources":[{"Name":"b.mp4","Size":9,"SHA256":"cc","Identity":"file1:cc"}],
+		"Tracks":[{"Number":1,"ID":"j1-1","Name":"a.mp3","Size":5,"SHA256":"bb","Duration":1500000000,
+			"Title":"t","Artist":"b","Album":"c"}],
 		"Labels":["x"],"Warnings":[{"Code":"c","Message":"m"}],
 		"Error":{"Code":"truncated","Message":"m","Hint":"h"},
 		"Progress":12.5,"Remaining":2000000000,"Attempt":1,"Failures":2,"LeaseExpirations":3,"Worker":"w",
@@ -190,9 +191,10 @@ func TestStoredForm(t *testing.T) {
 	}
 	if j.Owner != "u1" || j.State != sx.StateDone || j.Options.Preset != "small" || j.Options.Bitrate != 128 ||
 		*j.Options.Quality != 2 || !j.Options.Mono || j.Options.Track != "eng" || !j.Options.KeepAllTags ||
-		j.Sent != (sx.File{Name: "a.mp4", Size: 7, SHA256: "aa"}) ||
-		*j.Track(1) != (sx.Track{Number: 1, ID: "j1-1", Name: "a.mp3", Size: 5, SHA256: "bb", Duration: 1500 * time.Millisecond}) ||
-		!slices.Equal(j.Sources, []sx.File{{Name: "b.mp4", Size: 9, SHA256: "cc"}}) || !slices.Equal(j.Labels, []string{"x"}) ||
+		j.Options.Title != "t" || j.Options.Artist != "b" || j.Options.Album != "c" ||
+		j.Sent != (sx.Sent{Name: "a.mp4", Size: 7, SHA256: "aa", AudioOnly: true}) ||
+		*j.Track(1) != (sx.Track{Number: 1, ID: "j1-1", Name: "a.mp3", Size: 5, SHA256: "bb", Duration: 1500 * time.Millisecond, Title: "t", Artist: "b", Album: "c"}) ||
+		!slices.Equal(j.Sources, []sx.Source{{Name: "b.mp4", Size: 9, SHA256: "cc", Identity: "file1:cc"}}) || !slices.Equal(j.Labels, []string{"x"}) ||
 		!slices.Equal(j.Warnings, []sx.Warning{{Code: "c", Message: "m"}}) ||
 		j.Error.Code != "truncated" || j.Error.Message != "m" || j.Error.Hint != "h" ||
 		j.Progress != 12.5 || j.Remaining != 2*time.Second || j.Attempt != 1 || j.Failures != 2 || j.LeaseExpirations != 3 ||

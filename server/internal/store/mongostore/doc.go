@@ -7,6 +7,7 @@
 //	personal_tokens,
 //	notification_settings,
 //	deliveries, jobs                   records, changed by compare-and-set on {_id, rev}
+//	conversions                        records, replaced as a whole
 //	uploads                            the state of each upload, likewise
 //	videos.files, videos.chunks        GridFS bucket of the videos
 //	tracks                             which GridFS file each track is, likewise

@@ -25,7 +25,7 @@ type jobDoc struct {
 	Owner            string               `bson:"owner"`
 	State            sx.State             `bson:"state"`
 	Options          optionsDoc           `bson:"options"`
-	Sent             sourceDoc            `bson:"sent"`
+	Sent             sentDoc              `bson:"sent"`
 	Sources          []sourceDoc          `bson:"sources"`
 	Tracks           []trackDoc           `bson:"tracks"`
 	Labels           []string             `bson:"labels"`
@@ -55,12 +55,23 @@ type optionsDoc struct {
 	Mono        bool      `bson:"mono"`
 	Track       string    `bson:"track"`
 	KeepAllTags bool      `bson:"keep_all_tags"`
+	Title       string    `bson:"title"`
+	Artist      string    `bson:"artist"`
+	Album       string    `bson:"album"`
+}
+
+type sentDoc struct {
+	Name      string `bson:"name"`
+	Size      int64  `bson:"size"`
+	SHA256    string `bson:"sha256"`
+	AudioOnly bool   `bson:"audio_only"`
 }
 
 type sourceDoc struct {
-	Name   string `bson:"name"`
-	Size   int64  `bson:"size"`
-	SHA256 string `bson:"sha256"`
+	Name     string `bson:"name"`
+	Size     int64  `bson:"size"`
+	SHA256   string `bson:"sha256"`
+	Identity string `bson:"identity"`
 }
 
 type warningDoc struct {
@@ -75,6 +86,9 @@ type trackDoc struct {
 	Size     int64         `bson:"size"`
 	SHA256   string        `bson:"sha256"`
 	Duration time.Duration `bson:"duration"` // nanoseconds
+	Title    string        `bson:"title"`
+	Artist   string        `bson:"artist"`
+	Album    string        `bson:"album"`
 }
 
 type errorDoc struct {
@@ -86,7 +100,7 @@ type errorDoc struct {
 func newJobDoc(j sx.Job, rev int64) jobDoc {
 	d := jobDoc{
 		ID: j.ID, Rev: rev, Owner: j.Owner, State: j.State,
-		Options: optionsDoc(j.Options), Sent: sourceDoc(j.Sent),
+		Options: optionsDoc(j.Options), Sent: sentDoc(j.Sent),
 		Sources: []sourceDoc{}, Tracks: []trackDoc{}, Labels: append([]string{}, j.Labels...), Warnings: []warningDoc{},
 		Progress: j.Progress, Remaining: j.Remaining,
 		Attempt: j.Attempt, Failures: j.Failures, LeaseExpirations: j.LeaseExpirations,
@@ -114,14 +128,14 @@ func (d jobDoc) key() (string, int64) { return d.ID, d.Rev }
 func (d jobDoc) job() sx.Job {
 	j := sx.Job{
 		ID: d.ID, Rev: d.Rev, Owner: d.Owner, State: d.State,
-		Options: sx.Options(d.Options), Sent: sx.File(d.Sent),
+		Options: sx.Options(d.Options), Sent: sx.Sent(d.Sent),
 		Progress: d.Progress, Remaining: d.Remaining,
 		Attempt: d.Attempt, Failures: d.Failures, LeaseExpirations: d.LeaseExpirations,
 		Worker: d.Worker, Lease: d.Lease, NotBefore: d.NotBefore, Notification: d.Notification,
 		Created: d.Created, Updated: d.Updated,
 	}
 	for _, f := range d.Sources {
-		j.Sources = append(j.Sources, sx.File(f))
+		j.Sources = append(j.Sources, sx.Source(f))
 	}
 	for _, t := range d.Tracks {
 		j.Tracks = append(j.Tracks, sx.Track(t))
@@ -215,6 +229,12 @@ func jobQuery(f store.JobFilter) bson.D {
 	}
 	if f.Name != "" {
 		also("search", bson.Regex{Pattern: regexp.QuoteMeta(strings.ToLower(f.Name))})
+	}
+	if len(f.Labels) > 0 {
+		also("labels", bson.D{{Key: "$all", Value: f.Labels}})
+	}
+	if len(f.Identities) > 0 {
+		also("sources.identity", bson.D{{Key: "$in", Value: f.Identities}})
 	}
 	if f.After != nil {
 		// Implied by the second condition, but an index can use it.

@@ -46,6 +46,11 @@ func TestMappings(t *testing.T) {
 		v := testkit.Filled[sx.NotificationSettings](t)
 		checkMapping(t, v, newNotificationSettingsDoc(v, v.Rev), notificationSettingsDoc.settings)
 	})
+	t.Run("conversion", func(t *testing.T) {
+		t.Parallel()
+		v := testkit.Filled[sx.Conversion](t)
+		checkMapping(t, v, newConversionDoc(v), conversionDoc.conversion)
+	})
 	t.Run("delivery", func(t *testing.T) {
 		t.Parallel()
 		v := testkit.Filled[sx.Delivery](t)

@@ -80,6 +80,7 @@ func Open(ctx context.Context, cfg Config) (store.Store, error) {
 		Jobs:                 &jobs{s.jobs},
 		Videos:               &videos{uploads: s.uploads, bucket: s.videos, now: cfg.Now},
 		Tracks:               &tracks{records: s.tracks, bucket: s.trackBucket, now: cfg.Now},
+		Conversions:          &conversions{s.conversions},
 		Ping:                 s.ping,
 		Close:                disconnect,
 	}, nil
@@ -118,7 +119,7 @@ type collections struct {
 	db                                   *mongo.Database
 	users, sessions, invitations, tokens collection
 	notificationSettings, deliveries     collection
-	jobs, uploads, tracks                collection
+	jobs, uploads, tracks, conversions   collection
 	videos, trackBucket                  bucket
 }
 
@@ -128,7 +129,7 @@ func newStore(db *mongo.Database) *collections {
 		db:    db,
 		users: of("users"), sessions: of("sessions"), invitations: of("invitations"), tokens: of("personal_tokens"),
 		notificationSettings: of("notification_settings"), deliveries: of("deliveries"),
-		jobs: of("jobs"), uploads: of("uploads"), tracks: of("tracks"),
+		jobs: of("jobs"), uploads: of("uploads"), tracks: of("tracks"), conversions: of("conversions"),
 		videos:      bucket{files: of("videos.files"), chunks: of("videos.chunks")},
 		trackBucket: bucket{files: of("tracks.files"), chunks: of("tracks.chunks")},
 	}
@@ -163,6 +164,9 @@ func (s *collections) createIndexes(ctx context.Context) error {
 		{s.jobs, false, []string{"-created", "-_id"}},
 		{s.jobs, false, []string{"unsettled", "created", "_id"}},
 		{s.jobs, false, []string{"state", "owner", "not_before", "created", "_id"}},
+		{s.jobs, false, []string{"owner", "sources.identity"}},
+		{s.conversions, false, []string{"owner", "identity"}},
+		{s.conversions, false, []string{"owner", "-recorded", "-_id"}},
 		{s.videos.files, false, []string{"filename", "uploadDate"}},
 		{s.videos.chunks, true, []string{"files_id", "n"}},
 		{s.trackBucket.files, false, []string{"filename", "uploadDate"}},

@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/soundextract/sx/server/internal/store"
@@ -12,6 +13,7 @@ var jobListTests = []test{
 	{"an empty store returns empty lists", listEmpty},
 	{"List returns jobs newest first", listOrder},
 	{"filters select", listFilters},
+	{"identities and labels select", listIdentities},
 	{"pages continue where the previous one ended", listPages},
 	{"a page continues after a job that was deleted", listDeletedCursor},
 	{"lists reflect changes", listChanges},
@@ -95,6 +97,39 @@ func listFilters(f *fixture) {
 	} {
 		f.lists(c.name, c.filter, c.want...)
 	}
+}
+
+func listIdentities(f *fixture) {
+	for i, c := range []struct{ id, owner, identity, labels string }{
+		{"j0", "u1", "audio1:aa", "x"},
+		{"j1", "u1", "audio1:aa", "x y"},
+		{"j2", "u2", "audio1:aa", "y"},
+		{"j3", "u1", "audio1:ab", ""},
+		{"j4", "u1", "", "xy"},
+	} {
+		j := job(c.id, i)
+		j.Owner, j.Sources, j.Labels = c.owner, []sx.Source{{Name: "a.mp4", Identity: c.identity}}, strings.Fields(c.labels)
+		f.ok(f.Jobs.Create(f.ctx, j))
+	}
+	aa := []string{"audio1:aa"}
+	for range 2 {
+		f.lists("an identity", store.JobFilter{Owner: "u1", Identities: aa}, "j1", "j0")
+		f.lists("an identity of all owners", store.JobFilter{Identities: aa}, "j2", "j1", "j0")
+		f.lists("identities", store.JobFilter{Owner: "u1", Identities: []string{"audio1:ab", "none", "audio1:aa"}}, "j3", "j1", "j0")
+		f.lists("an identity, after", store.JobFilter{Owner: "u1", Identities: aa, After: &store.JobCursor{Created: epoch.Add(time.Second), ID: "j1"}}, "j0")
+		f.lists("the beginning of an identity", store.JobFilter{Owner: "u1", Identities: []string{"audio1:a"}})
+		f.lists("an identity and a label", store.JobFilter{Owner: "u1", Identities: aa, Labels: []string{"y"}}, "j1")
+		f.lists("a label", store.JobFilter{Labels: []string{"x"}}, "j1", "j0")
+		f.lists("two labels", store.JobFilter{Labels: []string{"y", "x"}}, "j1")
+		f.reopen()
+	}
+	f.change("j3", func(j *sx.Job) { j.Sources = []sx.Source{{Identity: "audio1:aa"}} })
+	f.change("j1", func(j *sx.Job) { j.Sources = nil })
+	f.lists("a changed identity", store.JobFilter{Owner: "u1", Identities: aa}, "j3", "j0")
+	j, err := f.Jobs.Get(f.ctx, "j0")
+	f.ok(err)
+	f.ok(f.Jobs.Delete(f.ctx, j))
+	f.lists("a deleted job's identity", store.JobFilter{Owner: "u1", Identities: aa}, "j3")
 }
 
 func listPages(f *fixture) {

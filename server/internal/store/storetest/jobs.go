@@ -34,7 +34,7 @@ var usageTests = []test{
 func job(id string, seconds int) sx.Job {
 	at := epoch.Add(time.Duration(seconds) * time.Second)
 	return sx.Job{
-		ID: id, Owner: "u1", State: sx.StateUploading, Sent: sx.File{Name: id + ".mp4", Size: 100},
+		ID: id, Owner: "u1", State: sx.StateUploading, Sent: sx.Sent{Name: id + ".mp4", Size: 100},
 		Created: at, Updated: at,
 	}
 }

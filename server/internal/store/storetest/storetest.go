@@ -53,6 +53,7 @@ func Run(t *testing.T, fresh Fresh) {
 		{"fencing", fenceTests},
 		{"tracks", trackTests},
 		{"blobs", blobTests},
+		{"conversions", conversionTests},
 		{"store", storeTests},
 	} {
 		t.Run(group.name, func(t *testing.T) {

@@ -84,11 +84,11 @@ func (f *file) read(at, n int64) []byte {
 // tags reads the tags of version 2 that follow one another at an offset.
 func (f *file) tags(t *Tag, at int64) {
 	for range maxTags {
-		h, ok := parseHeader(f.read(at, tagHeader), "ID3")
+		h, ok := parseHeader(f.read(at, HeaderSize), "ID3")
 		if !ok {
 			return
 		}
-		body := f.read(at+tagHeader, min(h.size, f.left))
+		body := f.read(at+HeaderSize, min(h.size, f.left))
 		f.left -= int64(len(body))
 		h.read(t, body)
 		at += h.length()
@@ -97,7 +97,7 @@ func (f *file) tags(t *Tag, at int64) {
 
 // appended reads a tag of version 2.4 that ends at an offset. Its footer is like a header.
 func (f *file) appended(t *Tag, end int64) {
-	h, ok := parseHeader(f.read(end-tagHeader, tagHeader), "3DI")
+	h, ok := parseHeader(f.read(end-HeaderSize, HeaderSize), "3DI")
 	if start := end - h.length(); ok && start >= 0 {
 		f.tags(t, start)
 	}

@@ -16,7 +16,7 @@ import (
 
 	"golang.org/x/image/bmp"
 
-	"github.com/soundextract/sx/server/internal/converter/id3"
+	"github.com/soundextract/sx/server/internal/id3"
 )
 
 // Red pictures in WebP, made with ffmpeg, since Go has no encoder: lossy, lossless and half

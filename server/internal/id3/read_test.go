@@ -13,7 +13,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/soundextract/sx/server/internal/converter/id3"
+	"github.com/soundextract/sx/server/internal/id3"
 )
 
 // v2 returns a tag of version 2 around frames.

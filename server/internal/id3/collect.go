@@ -41,6 +41,7 @@ type collector struct {
 	frames  map[string]Frame // by key
 	fromOwn map[string]bool  // the subjects of the source's own tag
 	cut     bool             // a value was shortened
+	without []string         // frames that are left out: by these the source's own texts are sorted
 }
 
 func newCollector(src Source, keepAll bool) *collector {
@@ -76,7 +77,7 @@ func (c *collector) add(f Frame, size int) bool {
 	if len(f.Values) == 0 && len(f.Data) == 0 {
 		return false
 	}
-	if _, ok := c.frames[f.key()]; ok {
+	if _, ok := c.frames[f.key()]; ok || slices.Contains(c.without, f.ID) {
 		return false
 	}
 	c.frames[f.key()] = f
@@ -98,10 +99,23 @@ func (c *collector) has(id string) bool {
 	return false
 }
 
+// replaced adds the texts that replace those of the source. It comes first, because the
+// first frame of a kind wins.
+func (c *collector) replaced(t Texts) {
+	for _, e := range edited {
+		if c.add(Frame{ID: e.id, Values: []string{cleanLine(*e.text(&t))}}, maxLine) {
+			c.without = append(c.without, e.sort)
+		}
+	}
+}
+
 // set adds the frame that a rule makes of values. It reports whether they are in the
 // tag now, or cannot be.
 func (c *collector) set(r *rule, language string, values []string, total string) bool {
 	f := r.frame()
+	if slices.Contains(c.without, f.ID) {
+		return true
+	}
 	f.Values = each(values, cleanLine)
 	switch r.kind {
 	case genre:

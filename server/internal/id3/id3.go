@@ -1,6 +1,6 @@
 // Package id3 makes the ID3v2.4 tag of an MP3 from the metadata of its source: tags,
-// chapters and cover art. It also reads the ID3 tags of audio files itself, because
-// ffprobe's report on them is incomplete.
+// chapters and cover art. It edits such tags later, and reads the ID3 tags of audio
+// files itself, because ffprobe's report on them is incomplete.
 //
 // Everything that comes from a source is bounded and sanitized here. The same input
 // results in the same bytes.
@@ -35,6 +35,8 @@ type Source struct {
 	// Cover is the file of the front cover (JPEG, PNG, WebP, BMP or GIF), or nil. See
 	// Front.
 	Cover []byte
+	// Set replaces texts of the source, except where it is "".
+	Set Texts
 	// Copied says that the audio is not encoded again, so that what is known about its
 	// loudness still holds.
 	Copied bool
@@ -62,6 +64,7 @@ const MaxSize = 24 << 20
 // tags to keep, except what would make a player play the MP3 wrongly.
 func Build(src Source, keepAll bool) (tag []byte, warnings []sx.Warning) {
 	c := newCollector(src, keepAll)
+	c.replaced(src.Set)
 	c.own(src.Own)
 	c.reported(src.Tags)
 	c.finish(src.Language)

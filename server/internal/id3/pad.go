@@ -43,6 +43,6 @@ func Pad(tag []byte, size int) ([]byte, error) {
 	}
 	padded := make([]byte, size)
 	copy(padded, tag)
-	putSize(padded[6:], size-tagHeader)
+	putSize(padded[6:], size-HeaderSize)
 	return padded, nil
 }

@@ -30,7 +30,7 @@ type header struct {
 }
 
 func parseHeader(b []byte, magic string) (header, bool) {
-	if len(b) < tagHeader || string(b[:3]) != magic || b[3] < 2 || b[3] > 4 || (b[6]|b[7]|b[8]|b[9])&0x80 != 0 {
+	if len(b) < HeaderSize || string(b[:3]) != magic || b[3] < 2 || b[3] > 4 || (b[6]|b[7]|b[8]|b[9])&0x80 != 0 {
 		return header{}, false
 	}
 	return header{version: b[3], flags: b[5], size: syncsafe(b[6:])}, true
@@ -38,9 +38,9 @@ func parseHeader(b []byte, magic string) (header, bool) {
 
 // length returns the size of the tag with header and footer.
 func (h header) length() int64 {
-	n := h.size + tagHeader
+	n := h.size + HeaderSize
 	if h.version == 4 && h.flags&footer != 0 {
-		n += tagHeader
+		n += HeaderSize
 	}
 	return n
 }

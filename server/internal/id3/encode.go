@@ -11,7 +11,7 @@ import (
 
 // Sizes of the headers of tags and frames in bytes.
 const (
-	tagHeader   = 10
+	HeaderSize  = 10
 	frameHeader = 10
 )
 
@@ -30,10 +30,10 @@ func newWriter() *writer {
 
 // tag returns the complete tag, or nil if it has no frames.
 func (w *writer) tag() []byte {
-	if w.Len() == tagHeader {
+	if w.Len() == HeaderSize {
 		return nil
 	}
-	putSize(w.Bytes()[6:], w.Len()-tagHeader)
+	putSize(w.Bytes()[6:], w.Len()-HeaderSize)
 	return w.Bytes()
 }
 

@@ -11,7 +11,7 @@ import (
 	"github.com/bogem/id3v2/v2"
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/soundextract/sx/server/internal/converter/id3"
+	"github.com/soundextract/sx/server/internal/id3"
 )
 
 // frame is a frame as it is in the tag.

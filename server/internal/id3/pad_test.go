@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/soundextract/sx/server/internal/converter/id3"
+	"github.com/soundextract/sx/server/internal/id3"
 )
 
 // TestReserve checks that the tag fits into what was reserved for it before the places

@@ -1,0 +1,33 @@
+package sx
+
+import "time"
+
+// Conversion records which MP3s a source gave, after the job was removed. While there
+// is the job, it says so itself.
+type Conversion struct {
+	Owner    string // the user's ID
+	Identity string // of the source
+	Options  string // the Key of the job's options
+	Tracks   []ConvertedTrack
+	Recorded time.Time
+}
+
+// ConvertedTrack is an MP3 that was once stored.
+type ConvertedTrack struct {
+	Number int   // in its job
+	Size   int64 // bytes
+	SHA256 string
+}
+
+// NewConversion returns the record of a job that is removed. There is none unless the
+// job is done and its only source has an identity.
+func NewConversion(j Job, now time.Time) (c Conversion, ok bool) {
+	if j.State != StateDone || len(j.Sources) != 1 || CheckIdentity(j.Sources[0].Identity) != nil {
+		return Conversion{}, false
+	}
+	c = Conversion{Owner: j.Owner, Identity: j.Sources[0].Identity, Options: j.Options.Key(), Recorded: now}
+	for _, t := range j.Tracks {
+		c.Tracks = append(c.Tracks, ConvertedTrack{Number: t.Number, Size: t.Size, SHA256: t.SHA256})
+	}
+	return c, true
+}
