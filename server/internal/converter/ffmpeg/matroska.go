@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"time"
+
+	"github.com/soundextract/sx/server/internal/matroska"
 )
 
 // block is a packet with its time, which Matroska rounds to milliseconds.
@@ -17,7 +19,7 @@ type block struct {
 
 // blockReader reads the blocks of a Matroska stream with one track, the form in which
 // ffmpeg passes packets that it copies. (NUT is simpler, but ffmpeg's muxer writes MP3
-// wrongly.) See RFC 8794 and RFC 9559.
+// wrongly.)
 type blockReader struct {
 	r       *bufio.Reader
 	cluster int64 // its time in ms
@@ -25,16 +27,6 @@ type blockReader struct {
 }
 
 func newBlockReader(r io.Reader) *blockReader { return &blockReader{r: bufio.NewReaderSize(r, 1<<16)} }
-
-// The identifiers of elements (RFC 9559, 5).
-const (
-	ebmlSegment     = 0x18538067
-	ebmlCluster     = 0x1F43B675
-	ebmlTime        = 0xE7
-	ebmlSimpleBlock = 0xA3
-	ebmlBlockGroup  = 0xA0
-	ebmlBlock       = 0xA1
-)
 
 var errMatroska = errors.New("ffmpeg's output is not Matroska with one track")
 
@@ -44,41 +36,35 @@ const maxBlock = 16 << 20
 // next returns the next block, whose data is valid until the following call, or io.EOF.
 func (b *blockReader) next() (block, error) {
 	for {
-		id, err := b.number(false)
+		h, err := b.header()
 		if err != nil {
-			return block{}, err // io.EOF between two elements is the end
+			return block{}, err
 		}
-		size, err := b.number(true)
-		if err != nil {
-			return block{}, unexpected(err)
-		}
-		switch id {
-		case ebmlSegment, ebmlCluster, ebmlBlockGroup: // what they contain follows
+		switch h.ID {
+		case matroska.Segment, matroska.Cluster, matroska.BlockGroup: // what they contain follows
 			continue
 		}
-		if size > maxBlock {
-			return block{}, fmt.Errorf("%w: an element of %d bytes", errMatroska, size)
+		if h.Size < 0 || h.Size > maxBlock {
+			return block{}, fmt.Errorf("%w: an element of %d bytes", errMatroska, h.Size)
 		}
-		switch id {
-		case ebmlTime, ebmlSimpleBlock, ebmlBlock:
+		size := int(h.Size)
+		switch h.ID {
+		case matroska.Timestamp, matroska.SimpleBlock, matroska.Block:
 		default:
-			if _, err := b.r.Discard(int(size)); err != nil {
+			if _, err := b.r.Discard(size); err != nil {
 				return block{}, unexpected(err)
 			}
 			continue
 		}
-		if cap(b.buf) < int(size) {
+		if cap(b.buf) < size {
 			b.buf = make([]byte, size)
 		}
 		b.buf = b.buf[:size]
 		if _, err := io.ReadFull(b.r, b.buf); err != nil {
 			return block{}, unexpected(err)
 		}
-		if id == ebmlTime {
-			b.cluster = 0
-			for _, c := range b.buf {
-				b.cluster = b.cluster<<8 | int64(c)
-			}
+		if h.ID == matroska.Timestamp {
+			b.cluster = int64(matroska.Uint(b.buf)) //nolint:gosec // ffmpeg's own time
 			continue
 		}
 		// A block begins with the number of the track, its time from that of the cluster
@@ -91,31 +77,21 @@ func (b *blockReader) next() (block, error) {
 	}
 }
 
-// number reads an identifier, or a size, which does not have the bit that marks the number
-// of bytes (RFC 8794, 4).
-func (b *blockReader) number(size bool) (uint64, error) {
-	first, err := b.r.ReadByte()
-	if err != nil {
-		return 0, err
+// header reads the header of an element. Between two elements, io.EOF is the end.
+func (b *blockReader) header() (matroska.Header, error) {
+	head, err := b.r.Peek(matroska.MaxHeader)
+	if len(head) == 0 {
+		return matroska.Header{}, err
 	}
-	v, mark := uint64(first), uint64(0x80)
-	for mark > 0 && v&mark == 0 {
-		mark >>= 1
+	h, invalid := matroska.ParseHeader(head)
+	switch {
+	case errors.Is(invalid, matroska.ErrShort):
+		return matroska.Header{}, unexpected(err)
+	case invalid != nil:
+		return matroska.Header{}, fmt.Errorf("%w: %w", errMatroska, invalid)
 	}
-	if mark == 0 {
-		return 0, fmt.Errorf("%w: a number of more than eight bytes", errMatroska)
-	}
-	if size {
-		v &^= mark
-	}
-	for ; mark < 0x80; mark <<= 1 {
-		c, err := b.r.ReadByte()
-		if err != nil {
-			return 0, unexpected(err)
-		}
-		v = v<<8 | uint64(c)
-	}
-	return v, nil
+	_, err = b.r.Discard(h.Len)
+	return h, err
 }
 
 func unexpected(err error) error {
