@@ -23,6 +23,10 @@ const readBuffer = 32 << 10
 // NewReader returns a Reader that reads from r.
 func NewReader(r io.Reader) *Reader { return &Reader{r: bufio.NewReaderSize(r, readBuffer)} }
 
+// Ready reports whether a whole frame has been read from the underlying reader already,
+// so that Next returns without waiting for it.
+func (r *Reader) Ready() bool { return r.r.Buffered() >= maxFrame }
+
 // Errors of Reader.Next.
 var (
 	// ErrFormat is the error of a frame that is not what a stream of LAME's has:

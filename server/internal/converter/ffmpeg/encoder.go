@@ -3,9 +3,11 @@ package ffmpeg
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -56,7 +58,7 @@ func (t *Transcoder) identify(ctx context.Context) (lame, error) {
 	c := conversion{Transcoder: t}
 	if _, err := c.execute(ctx, command{
 		program: t.cfg.FFmpeg, args: append([]string{"-y"}, append(encoderArgs(silence), "file:"+f.path)...), files: f.inherited,
-		stdin: bytes.NewReader(make([]byte, 4*silence.Rate/2)), cpu: t.cfg.MinCPU, maxFile: encoderFile,
+		stdin: io.MultiReader(bytes.NewReader(wavHeader(silence)), bytes.NewReader(make([]byte, 4*silence.Rate/2))), cpu: t.cfg.MinCPU, maxFile: encoderFile,
 	}); err != nil {
 		return lame{}, err
 	}
@@ -75,13 +77,17 @@ func (t *Transcoder) identify(ctx context.Context) (lame, error) {
 	return lame{version: version, encoder: info.Encoder}, nil
 }
 
-// encoderArgs returns the command line of an encoder that reads PCM from its stdin, up
+// encoderPacket is how many bytes ffmpeg reads at once: 3 or 7 frames. It would read less
+// from a stream without a header, and the more packets, the more work around them.
+const encoderPacket = 32 << 10
+
+// encoderArgs returns the command line of an encoder that reads WAV from its stdin, up
 // to the name of its output.
 func encoderArgs(s parallel.Settings) []string {
 	args := []string{
 		"-nostdin", "-hide_banner", "-v", "error", "-nostats", "-filter_threads", "1",
 		"-threads", "1",
-		"-f", "f32le", "-ar", strconv.Itoa(s.Rate), "-ac", strconv.Itoa(s.Channels), "-i", "pipe:0",
+		"-f", "wav", "-max_size", strconv.Itoa(encoderPacket), "-i", "pipe:0",
 		"-map", "0:a", "-map_metadata", "-1", "-id3v2_version", "0", "-c:a", "libmp3lame",
 	}
 	if s.VBR() {
@@ -90,6 +96,22 @@ func encoderArgs(s parallel.Settings) []string {
 		args = append(args, "-b:a", strconv.Itoa(s.Bitrate)+"k")
 	}
 	return append(args, "-f", "mp3")
+}
+
+// wavHeader returns the beginning of a WAV stream of 32-bit floats whose length is not
+// known.
+func wavHeader(s parallel.Settings) []byte {
+	const unknown, float, sample = math.MaxUint32, 3, 4
+	rate, channels := uint32(s.Rate), uint16(s.Channels) //nolint:gosec // at most 48000 and 2
+	b := binary.LittleEndian.AppendUint32([]byte("RIFF"), unknown)
+	b = binary.LittleEndian.AppendUint32(append(b, "WAVEfmt "...), 16)
+	b = binary.LittleEndian.AppendUint16(b, float)
+	b = binary.LittleEndian.AppendUint16(b, channels)
+	b = binary.LittleEndian.AppendUint32(b, rate)
+	b = binary.LittleEndian.AppendUint32(b, rate*uint32(channels)*sample)
+	b = binary.LittleEndian.AppendUint16(b, channels*sample)
+	b = binary.LittleEndian.AppendUint16(b, 8*sample)
+	return binary.LittleEndian.AppendUint32(append(b, "data"...), unknown)
 }
 
 // encoder is a running encoder.
@@ -147,6 +169,10 @@ func (t *Transcoder) startEncoder(ctx context.Context, s parallel.Settings) (par
 	if err := <-started; err != nil {
 		return nil, errors.Join(fmt.Errorf("starting %s: %w", t.cfg.FFmpeg, err), in.Close(), out.Close())
 	}
+	if _, err := e.in.Write(wavHeader(s)); err != nil {
+		e.Kill()
+		return nil, errors.Join(fmt.Errorf("writing to %s: %w", t.cfg.FFmpeg, err), e.Wait())
+	}
 	return e, nil
 }
 
@@ -173,7 +199,7 @@ func (e *encoder) Close() (err error) {
 }
 
 // Output implements parallel.Process.
-func (e *encoder) Output() io.Reader { return gathered{e.out} }
+func (e *encoder) Output() io.Reader { return gathered{e.out, gather} }
 
 // Wait implements parallel.Process.
 func (e *encoder) Wait() error {

@@ -64,7 +64,7 @@ const nutMagic = "nut/multimedia container\x00"
 
 // newNUTReader reads the magic. It returns io.EOF if there is no output at all.
 func newNUTReader(r io.Reader) (*nutReader, error) {
-	n := &nutReader{r: bufio.NewReaderSize(r, 1<<16)}
+	n := &nutReader{r: bufio.NewReaderSize(r, 1<<18)}
 	magic := make([]byte, len(nutMagic))
 	if _, err := io.ReadFull(n.r, magic); err != nil {
 		return nil, err

@@ -2,7 +2,6 @@ package ffmpeg
 
 import (
 	"fmt"
-	"io"
 	"os"
 	"time"
 )
@@ -20,20 +19,24 @@ func pipe() (r, w *os.File, err error) {
 	return r, w, nil
 }
 
-// gather is how long either side of a pipe waits for more data or space.
-const gather = 4 * time.Millisecond
+// gather is how long either side of an encoder's pipe waits for more frames or space, so
+// that it wakes up less often. An encoder takes longer to fill or empty its pipes.
+const gather = 10 * time.Millisecond
 
-// gathered reads what has gathered after some time, instead of waking up for each frame
-// of a few hundred bytes.
-type gathered struct{ io.Reader }
+// gatherPCM is the same for reading PCM: a decoder fills its pipe in twice the time.
+const gatherPCM = 4 * time.Millisecond
+
+// gathered reads what has gathered after some time, unless there is enough at once.
+type gathered struct {
+	*os.File
+	wait time.Duration
+}
 
 // Read implements io.Reader.
 func (g gathered) Read(p []byte) (int, error) {
-	pause()
-	return g.Reader.Read(p)
-}
-
-func pause() {
-	t := time.NewTimer(gather)
-	<-t.C
+	if available(g.File) < len(p) {
+		t := time.NewTimer(g.wait)
+		<-t.C
+	}
+	return g.File.Read(p)
 }

@@ -18,18 +18,17 @@ func growPipe(f *os.File) {
 
 // full reports whether a pipe that holds pipeSize bytes has no space for n more.
 func full(f *os.File, n int) bool {
-	conn, err := f.SyscallConn()
-	if err != nil {
-		return false
+	size := 0
+	if conn, err := f.SyscallConn(); err == nil {
+		_ = conn.Control(func(fd uintptr) { size, _ = unix.FcntlInt(fd, unix.F_GETPIPE_SZ, 0) })
 	}
-	full := false
-	_ = conn.Control(func(fd uintptr) {
-		size, err := unix.FcntlInt(fd, unix.F_GETPIPE_SZ, 0)
-		if err != nil || size < pipeSize {
-			return
-		}
-		used, err := unix.IoctlGetInt(int(fd), unix.TIOCINQ)
-		full = err == nil && used+n > size
-	})
-	return full
+	return size >= pipeSize && available(f)+n > size
+}
+
+// available returns how many bytes are in a pipe, 0 if that is unknown.
+func available(f *os.File) (n int) {
+	if conn, err := f.SyscallConn(); err == nil {
+		_ = conn.Control(func(fd uintptr) { n, _ = unix.IoctlGetInt(int(fd), unix.TIOCINQ) }) //nolint:gosec // a descriptor
+	}
+	return n
 }

@@ -137,7 +137,7 @@ func runAndRead(ctx context.Context, cmd *exec.Cmd, read func(io.Reader) error, 
 	}
 	done := make(chan error, 1)
 	go func() {
-		err := read(r)
+		err := read(gathered{r, gatherPCM})
 		if err != nil {
 			stop()
 		}

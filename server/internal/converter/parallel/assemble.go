@@ -3,7 +3,6 @@ package parallel
 import (
 	"errors"
 	"fmt"
-	"io"
 	"slices"
 
 	"github.com/soundextract/sx/server/mp3"
@@ -55,15 +54,13 @@ func (s *stream) layOut(before int64) error {
 	s.at += int64(n)
 	r.drop(s.at)
 	if errors.Is(err, errDependent) {
+		s.reject(s.at)
 		return s.steer()
 	}
 	if err != nil {
 		return err
 	}
 	s.trim()
-	if s.rec.Progress != nil {
-		s.rec.Progress(s.at)
-	}
 	return nil
 }
 
@@ -110,15 +107,13 @@ func (s *stream) cross() error {
 	current, next := s.runs[0], s.runs[1]
 	f, g := current.frame(s.at), next.frame(s.at)
 	switch {
-	case next.agreed == agreeing && s.settings.VBR() && !next.complete():
-		s.changed.Wait()
 	case next.agreed == agreeing:
-		return s.follow()
-	case g == nil && next.complete(), f == nil && current.ended:
+		s.follow()
+	case g == nil && next.complete(), f == nil && current.ended, s.at >= next.start+tail+2*step:
 		s.drop(1, outcomeNoAgreement)
 	case g != nil && f == nil && current.complete():
-		current.stopAt(current.limit + step)
-		s.changed.Broadcast()
+		current.limit, current.paused = current.limit+step, false
+		s.notify()
 	case f == nil || g == nil:
 		s.changed.Wait()
 	default:
@@ -131,41 +126,23 @@ func (s *stream) cross() error {
 	return nil
 }
 
-// follow lets the second run take the place of the first, unless one of its frames
-// depends on a reservoir that its encoder did not have.
-func (s *stream) follow() error {
+// follow lets the second run take the place of the first.
+func (s *stream) follow() {
 	current, next := s.runs[0], s.runs[1]
-	if s.settings.VBR() && !s.independent(next) {
-		s.drop(1, outcomeReservoir)
-		return nil
+	if !current.steered {
+		s.rejected = 0
 	}
-	s.rejected = 0
 	next.reservoir.exact = !s.settings.VBR() // where the reservoirs agree too
 	next.drop(s.at)
 	current.closed = true
 	s.runs = s.runs[1:]
-	s.endFirst()
+	s.trim()
+	s.notify()
 	s.Metrics.chunk(outcomeProven)
-	return nil
 }
 
-// independent lays out the frames of a complete run without writing them. It gives up
-// the lock meanwhile.
-func (s *stream) independent(r *run) bool {
-	layout, frames := s.layout.Clone(io.Discard), r.frames[s.at-r.next:]
-	s.mu.Unlock()
-	defer s.mu.Lock()
-	for _, f := range frames {
-		reservoir := layout.Reservoir()
-		if begin, err := layout.Add(f); err != nil || begin != f.Begin && dependent(f, reservoir) {
-			return false
-		}
-	}
-	return true
-}
-
-// dropDependent drops the runs that are encoded ahead and have frames that may depend on
-// the reservoir, which an encoder that started elsewhere does not have.
+// dropDependent drops the runs that are encoded ahead and soon have frames that may
+// depend on the reservoir, which an encoder that started elsewhere does not have.
 func (s *stream) dropDependent() {
 	for i := len(s.runs) - 1; i > 0; i-- {
 		if s.runs[i].dependent {
@@ -174,28 +151,13 @@ func (s *stream) dropDependent() {
 	}
 }
 
-// drop does without a run: the encoder of the one before it goes on. Then encoding ahead
-// pauses, the longer the more runs were dropped in a row.
+// drop does without a run: the encoder of the one before it goes on.
 func (s *stream) drop(i int, o outcome) {
-	s.rejected++
-	s.resume = s.runs[i].start + s.chunk()<<min(s.rejected, 6)
+	s.reject(s.runs[i].start)
 	s.runs[i].closed = true
 	s.runs = slices.Delete(s.runs, i, i+1)
-	if i == 1 {
-		s.endFirst()
-	}
-	s.Metrics.chunk(o)
-	s.changed.Broadcast()
-}
-
-// endFirst sets where the first run pauses.
-func (s *stream) endFirst() {
-	limit := int64(toTheEnd)
-	if len(s.runs) > 1 {
-		limit = s.runs[1].start + tail
-		limit = max(limit, (s.runs[0].fed+s.frame-1)/s.frame)
-	}
-	s.runs[0].stopAt(limit)
+	s.limit(i - 1)
 	s.trim()
-	s.changed.Broadcast()
+	s.Metrics.chunk(o)
+	s.notify()
 }

@@ -10,10 +10,10 @@ const blockSize = 256 << 10
 
 // minBlocks is what every conversion may hold whatever the others hold, so that it
 // can always go on with one encoder, and steer another one.
-const minBlocks = 16
+const minBlocks = 20
 
 // Memory bounds the PCM that the conversions of a converter hold. They share it
-// equally: with n of them open, each may hold an n-th, and at least 4 MiB.
+// equally: with n of them open, each may hold an n-th, and at least 5 MiB.
 type Memory struct {
 	mu     sync.Mutex
 	blocks int // in total

@@ -11,12 +11,12 @@
 // follow. Then all frames are laid out again, with the reservoir of a single encoder.
 //
 // In VBR, LAME limits a frame that needs nearly all bits that it may have, and then the
-// frame depends on the reservoir. A chunk with such a frame is not used, unless its
-// encoder is known to have the right reservoir. The encoder before it goes on instead,
-// as it also does if two chunks never agree. An encoder whose reservoir is not the
-// right one cannot do that; package parallel then makes one whose reservoir is, by
-// letting noise of the right length precede the lead-in. What remains unproven after
-// that is an error: ErrUnproven. The caller encodes with Single then.
+// frame depends on the reservoir. A chunk is used up to such a frame, unless its encoder
+// is known to have the right reservoir; package parallel then makes an encoder that has,
+// by letting noise of the right length precede the lead-in. A chunk that begins with such
+// frames is not used at all: the encoder before it goes on instead, as it also does if two
+// chunks never agree. What remains unproven after that is an error: ErrUnproven. The
+// caller encodes with Single then.
 package parallel
 
 import (
@@ -95,8 +95,6 @@ type Recording struct {
 	Owner   string  // whose conversion it is; see Pool
 	Samples int64   // its expected number of samples of each channel, 0 if unknown
 	PCM     Decoder // decodes it
-	// Progress is called with the number of frames that are done, if it is not nil.
-	Progress func(frames int64)
 }
 
 // Decoder writes the whole recording's PCM to w: interleaved 32-bit little-endian

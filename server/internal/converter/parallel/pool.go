@@ -67,6 +67,16 @@ func (p *Pool) TryAcquire(owner string) bool {
 	return true
 }
 
+// Free returns how many encoders are free and not waited for.
+func (p *Pool) Free() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.waiting) > 0 {
+		return 0
+	}
+	return p.size - p.used
+}
+
 // Release returns an encoder.
 func (p *Pool) Release(owner string) {
 	p.mu.Lock()

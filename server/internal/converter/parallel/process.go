@@ -32,6 +32,11 @@ func (s *stream) process() (*process, error) {
 			return p, nil
 		}
 	}
+	return s.startProcess()
+}
+
+// startProcess starts an encoder. The caller holds the lock.
+func (s *stream) startProcess() (*process, error) {
 	enc, err := s.Start(s.ctx, s.settings)
 	if err != nil {
 		return nil, fmt.Errorf("start an encoder: %w", err)
@@ -42,25 +47,34 @@ func (s *stream) process() (*process, error) {
 	return p, nil
 }
 
-// collect gives the frames of the encoder to the runs that they belong to.
+// collect gives the frames of the encoder to the runs that they belong to: those that
+// arrive together at once, because each time others wake up.
 func (s *stream) collect(p *process) {
 	frames := mp3.NewReader(p.Output())
 	var readErr error
-	for n := int64(0); ; n++ {
-		f, err := frames.Next()
-		if err != nil {
-			readErr = err
-			break
+	for n := int64(0); readErr == nil; {
+		var batch []*mp3.Frame
+		for len(batch) == 0 || frames.Ready() {
+			f, err := frames.Next()
+			if err != nil {
+				readErr = err
+				break
+			}
+			batch = append(batch, f)
 		}
 		s.mu.Lock()
-		s.assign(p, n, f)
+		for _, f := range batch {
+			s.assign(p, n, f)
+			n++
+		}
+		s.changed.Broadcast()
 		s.mu.Unlock()
 	}
 	p.Kill()
 	exit := p.Wait()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	defer s.changed.Broadcast()
+	defer s.notify()
 	p.over = true
 	r := p.current()
 	switch {
@@ -97,7 +111,7 @@ func (s *stream) assign(p *process, n int64, f *mp3.Frame) {
 		return
 	}
 	r.frames = append(r.frames, f)
-	// Where the reservoir hardly ever agrees, all of the chunk would be encoded in vain.
-	r.dependent = r.dependent || s.settings.VBR() && at >= r.start && f.NearReservoirLimit(0)
-	s.changed.Broadcast()
+	// If another encoder soon has to take over, the run is not worthwhile.
+	near := at >= r.start && at < r.start+s.frames(worthwhile) && f.NearReservoirLimit(0)
+	r.dependent = r.dependent || s.settings.VBR() && near
 }

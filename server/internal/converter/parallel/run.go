@@ -15,11 +15,11 @@ const (
 	leadVBR  = 200
 	leadCBR  = 245 // the reservoir has to agree too, which takes up to 261 frames
 	tail     = 48  // how far a chunk is encoded into the next one
-	step     = 64  // by how much more, where nothing agrees in the tail
+	step     = 64  // by how much more, up to twice, where nothing agrees in the tail
 	// lag is how many frames an encoder may hold back: those whose space later main data
-	// fills (511 bytes of reservoir are up to 11 frames), 2 of LAME's delay, and 2 that
-	// ffmpeg buffers.
-	lag = 20
+	// fills (511 bytes of reservoir are up to 11 frames), 2 of LAME's delay, and what
+	// ffmpeg buffers, which may be 8.
+	lag = 24
 )
 
 const toTheEnd = math.MaxInt64
@@ -44,7 +44,8 @@ type run struct {
 	ended      bool // and has written the last frame
 
 	reservoir reservoir
-	dependent bool // a frame may depend on the reservoir
+	dependent bool // one of its first frames may depend on the reservoir
+	steered   bool // its encoder was made with the reservoir of a single encoder
 	// agreed counts the frames in a row that the run before has too.
 	agreed int
 }
@@ -61,13 +62,6 @@ func (r *run) frame(at int64) *mp3.Frame {
 		return r.frames[i]
 	}
 	return nil
-}
-
-// stopAt lets the run pause there.
-func (r *run) stopAt(limit int64) {
-	if limit != r.limit {
-		r.limit, r.paused = limit, false
-	}
 }
 
 // last returns the position after the last frame.

@@ -23,7 +23,7 @@ func (e *Encoders) Single(ctx context.Context, s Settings, rec Recording, w io.W
 			p.Kill()
 		}
 	}
-	input := &singleInput{ctx: ctx, encoders: e, p: p, rec: rec, frame: s.frameBytes()}
+	input := &singleInput{ctx: ctx, encoders: e, p: p, rec: rec}
 	var group sync.WaitGroup
 	group.Go(func() {
 		err := rec.PCM(ctx, input)
@@ -48,7 +48,6 @@ type singleInput struct {
 	encoders *Encoders
 	p        Process
 	rec      Recording
-	frame    int64
 	written  int64
 }
 
@@ -67,9 +66,6 @@ func (i *singleInput) Write(data []byte) (int, error) {
 		if err != nil {
 			return n, fmt.Errorf("write to the encoder: %w", err)
 		}
-	}
-	if i.rec.Progress != nil {
-		i.rec.Progress(i.written / i.frame)
 	}
 	return n, nil
 }

@@ -52,7 +52,7 @@ func (s *stream) try(noise int) ([]*mp3.Frame, error) {
 		if s.err != nil {
 			return nil, s.err
 		}
-		s.changed.Wait()
+		s.more.Wait()
 	}
 	pcm := repeated(noise, s.settings, noiseFrames)
 	for at := (s.at - leadSteered) * s.frame; ; {
@@ -87,8 +87,7 @@ func (s *stream) try(noise int) ([]*mp3.Frame, error) {
 
 // newRun starts a new encoder for the run.
 func (s *stream) newRun(r *run) (*run, *process, error) {
-	s.idle = nil // the reservoir of a used encoder is not known
-	p, err := s.process()
+	p, err := s.startProcess() // the reservoir of a used encoder is not known
 	if err != nil {
 		return nil, nil, err
 	}
@@ -149,7 +148,7 @@ func (s *stream) match(frames []*mp3.Frame) (more int, ok bool) {
 func (s *stream) takeOver(noise, more int) (ok bool, err error) {
 	r, p, err := s.newRun(&run{
 		first: s.at - leadSteered, accept: s.at - agreeing, next: s.at - agreeing, start: s.at,
-		fed: (s.at - leadSteered) * s.frame, limit: s.at + lag + agreeing, reservoir: reservoir{exact: true},
+		fed: (s.at - leadSteered) * s.frame, limit: s.at + lag + agreeing, reservoir: reservoir{exact: true}, steered: true,
 	})
 	if err != nil {
 		return false, err
@@ -173,13 +172,14 @@ func (s *stream) takeOver(noise, more int) (ok bool, err error) {
 	ok = s.agrees(r)
 	if !ok {
 		r.closed = true
-		s.changed.Broadcast()
+		s.notify()
 		return false, nil
 	}
 	r.drop(s.at)
 	s.runs[0].closed = true
 	s.runs[0] = r
-	s.endFirst()
+	s.limit(0)
+	s.trim()
 	s.Metrics.chunk(outcomeSteered)
 	return true, nil
 }

@@ -22,7 +22,8 @@ type stream struct {
 	group sync.WaitGroup // the goroutines
 
 	mu        sync.Mutex
-	changed   *sync.Cond
+	changed   *sync.Cond // there are frames, or anything else but PCM
+	more      *sync.Cond // there is PCM, or anything else but frames
 	pcm       buffer
 	runs      []*run // in their order; the first one's frames are being laid out
 	idle      []*process
@@ -33,8 +34,8 @@ type stream struct {
 	at     int64        // the next frame to be laid out
 	recent []*mp3.Frame // the last ones that were, as many as must agree
 	noise  int          // the kind that led to the reservoir before
-	// resume is where encoding ahead goes on after chunks that depended on the
-	// reservoir, of which there were rejected in a row.
+	// resume is where encoding ahead goes on after runs that were rejected: so many in
+	// a row.
 	resume   int64
 	rejected int
 }
@@ -48,7 +49,7 @@ func (e *Encoders) Encode(ctx context.Context, s Settings, rec Recording, w io.W
 		Encoders: e, settings: s, rec: rec, frame: s.frameBytes(), ctx: ctx, stop: cancel,
 		pcm: buffer{memory: e.Memory}, layout: mp3.NewLayout(w, s.VBR(), e.Version),
 	}
-	t.changed = sync.NewCond(&t.mu)
+	t.changed, t.more = sync.NewCond(&t.mu), sync.NewCond(&t.mu)
 	defer context.AfterFunc(ctx, func() { t.fail(context.Cause(ctx)) })()
 	e.Memory.enter()
 	defer t.close()
@@ -110,7 +111,13 @@ func (s *stream) failLocked(err error) {
 	if s.err == nil {
 		s.err = err
 	}
+	s.notify()
+}
+
+// notify wakes up all who wait.
+func (s *stream) notify() {
 	s.changed.Broadcast()
+	s.more.Broadcast()
 }
 
 func (s *stream) decode(ctx context.Context) {
@@ -123,7 +130,7 @@ func (s *stream) decode(ctx context.Context) {
 	}
 	s.pcm.last = true
 	s.launch()
-	s.changed.Broadcast()
+	s.notify()
 }
 
 // Write takes PCM from the decoder. It waits while the encoders have enough.
@@ -139,7 +146,7 @@ func (s *stream) Write(p []byte) (n int, err error) {
 			n += s.pcm.write(p[n:])
 			if s.pcm.end%blockSize == 0 { // a whole block is worth waking up the others
 				s.launch()
-				s.changed.Broadcast()
+				s.more.Broadcast()
 			}
 		}
 		s.mu.Unlock()
@@ -153,91 +160,6 @@ func (s *stream) Write(p []byte) (n int, err error) {
 		}
 	}
 	return n, nil
-}
-
-// launch lets free encoders encode ahead, as far as the PCM is there. The caller holds
-// the lock.
-func (s *stream) launch() {
-	for s.err == nil && s.Pool.Size() > 1 {
-		ahead, ok := s.plan()
-		if !ok || !s.Pool.TryAcquire(s.rec.Owner) {
-			return
-		}
-		p, err := s.process()
-		if err != nil {
-			s.Pool.Release(s.rec.Owner)
-			s.failLocked(err)
-			return
-		}
-		s.runs[len(s.runs)-1].stopAt(ahead.start + tail)
-		s.runs = append(s.runs, ahead)
-		s.assignTo(ahead, p)
-		s.group.Go(func() { s.feed(ahead, p, true) })
-		s.changed.Broadcast()
-	}
-}
-
-// plan returns the next chunk, if there is one and all of its PCM is there: an encoder
-// must not wait for PCM that finds no room before other chunks are done.
-func (s *stream) plan() (*run, bool) {
-	chunk := s.chunk()
-	if chunk == 0 {
-		return nil, false
-	}
-	last := s.runs[len(s.runs)-1]
-	start := last.limit - tail
-	if last.limit == toTheEnd {
-		if last.inputEnded || len(s.runs) > 1 {
-			return nil, false
-		}
-		start = max(last.start+chunk, last.fed/s.frame+lag, s.resume)
-	}
-	lead := s.lead()
-	// The lead-in must still be there.
-	start = max(start, (s.pcm.first+s.frame-1)/s.frame+lead)
-	if last.limit != toTheEnd && (start > last.limit-tail || start < s.resume) {
-		return nil, false
-	}
-	limit := start + chunk + tail
-	have := s.pcm.end / s.frame
-	switch {
-	case s.pcm.last && have < start+chunk/4:
-		return nil, false // not worth a lead-in
-	case s.pcm.last && have < limit:
-		limit = toTheEnd
-	case have < limit:
-		return nil, false
-	}
-	return &run{start: start, limit: limit}, true
-}
-
-// lead returns the most frames of lead-in that a run may have, or that may be needed to
-// steer an encoder.
-func (s *stream) lead() int64 {
-	if s.settings.VBR() {
-		return leadVBR + 2*agreeing
-	}
-	return leadCBR + s.settings.period() - 1
-}
-
-// chunk returns how many frames a chunk has: as many as the memory allows if each
-// encoder has one and another one is being decoded, at most two minutes, and of short
-// recordings an equal part for each encoder, but no less than 15 seconds, which make a
-// lead-in worthwhile. It returns 0 if the memory does not suffice.
-func (s *stream) chunk() int64 {
-	shortest := 15 * int64(s.settings.Rate) / s.settings.frameSamples()
-	encoders := int64(s.Pool.Size())
-	room := s.Memory.share()/s.frame - 2*s.lead()
-	chunk := min(room/(encoders+1)-tail, 8*shortest)
-	if chunk < shortest {
-		return 0
-	}
-	if frames := s.rec.Samples / s.settings.frameSamples(); frames > 0 {
-		n := (frames + chunk - 1) / chunk
-		n = (n + encoders - 1) / encoders * encoders
-		chunk = min(chunk, max((frames+n-1)/n, shortest))
-	}
-	return chunk
 }
 
 // assignTo lets the process encode the run from its start, or for another time. The
@@ -347,7 +269,7 @@ func (s *stream) input(r *run, p *process, idle func()) (data []byte, last, ok b
 		}
 		idle()
 		s.launch()
-		s.changed.Wait()
+		s.more.Wait()
 	}
 }
 
