@@ -3,12 +3,14 @@ package audioonly_test
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -219,7 +221,6 @@ type tsVariant struct {
 	make    func(t *testing.T) []byte
 	options sx.Options
 	whole   string // see variant
-	share   float64
 }
 
 func clip(name string, args ...string) func(t *testing.T) []byte {
@@ -298,12 +299,16 @@ var tsVariants = []tsVariant{
 	{name: "another identifier", make: func(t *testing.T) []byte {
 		return join(t, tsVideo(), tsVideo(), func(b []byte) []byte { return moved(t, b, tsAudioID, 0x111) })
 	}},
-	{name: "stereo becomes 5.1", make: func(t *testing.T) []byte { return join(t, tsVideo("-c:a", "ac3"), tsVideo("-c:a", "ac3", "-ac", "6"), nil) }},
+	{name: "stereo becomes 5.1", make: func(t *testing.T) []byte {
+		return join(t, tsVideo("-c:a", "ac3"), tsVideo("-c:a", "ac3", "-ac", "6"), nil)
+	}},
 
 	// Sent as a whole.
 	{name: "the case audio-pid-changes", whole: "almost only audio", make: func(t *testing.T) []byte {
 		b := join(t, tsVideo(), tsVideo(), func(b []byte) []byte { return moved(t, b, tsAudioID, 0x111) })
-		return drop(b, func(_ int, p []byte) bool { return pid(p) == tsVideoID && bytes.Equal(p[4:], bytes.Repeat([]byte{0x55}, 184)) })
+		return drop(b, func(_ int, p []byte) bool {
+			return pid(p) == tsVideoID && bytes.Equal(p[4:], bytes.Repeat([]byte{0x55}, 184))
+		})
 	}},
 	{name: "encrypted", whole: "encrypted", make: change("a.ts", func(_ *testing.T, b []byte) []byte {
 		ps := packets(b)
@@ -372,4 +377,145 @@ func TestTSTrack(t *testing.T) {
 	}
 }
 
-var _ io.ReaderAt = (*audioonly.File)(nil)
+// repeated is a file n times one after another.
+type repeated struct {
+	b []byte
+	n int64
+}
+
+func (r repeated) size() int64 { return r.n * int64(len(r.b)) }
+
+// ReadAt implements io.ReaderAt.
+func (r repeated) ReadAt(p []byte, off int64) (int, error) {
+	n := 0
+	for n < len(p) && off+int64(n) < r.size() {
+		n += copy(p[n:], r.b[(off+int64(n))%int64(len(r.b)):])
+	}
+	if n < len(p) {
+		return n, io.EOF
+	}
+	return n, nil
+}
+
+// TestTSHours tests how many bytes an hour of 4 Mbit/s is, and how much memory ten hours
+// need.
+func TestTSHours(t *testing.T) {
+	testkit.Need(t, "ffmpeg")
+	clip := tsClip(t, "a.ts", tsVideo("-b:a", "128k")...)
+	var sound int64
+	for _, p := range packets(clip) {
+		if pid(p) != tsAudioID {
+			continue
+		}
+		at := 4
+		if p[3]&0x20 != 0 {
+			at += 1 + int(p[4])
+		}
+		if starts(p) {
+			at += 9 + int(p[at+8])
+		}
+		sound += int64(188 - at)
+	}
+	for _, test := range []struct {
+		name          string
+		hours, rate   int // bit/s
+		share, memory float64
+	}{
+		{"1 h of 4 Mbit/s", 1, 4_000_000, 1.15, 8},
+		{"10 h of 1 Mbit/s", 10, 1_000_000, 1.15, 64},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			src := repeated{inflate(clip, 20*test.rate/8), int64(test.hours) * 3600 / 20}
+			before := heap()
+			f, err := audioonly.Open(src, src.size(), audioonly.Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			memory := float64(heap()-before) / (1 << 20)
+			share := float64(f.Size()) / float64(sound*src.n)
+			t.Logf("%d MB of %d MB: %.3f of the audio's bytes; %.1f MiB of memory", f.Size()/1e6, src.size()/1e6, share, memory)
+			if share > test.share || memory > test.memory {
+				t.Errorf("at most %v and %v MiB are allowed", test.share, test.memory)
+			}
+			runtime.KeepAlive(f)
+		})
+	}
+}
+
+func heap() int64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc) //nolint:gosec // far below the limit
+}
+
+// plainTS returns a stream with tables, pictures and a sound, made without ffmpeg.
+func plainTS(n int) []byte {
+	var out []byte
+	counters := map[int]byte{}
+	add := func(id int, start bool, payload []byte) {
+		head := []byte{tsSyncByte, byte(id >> 8), byte(id), 0x10 | counters[id]}
+		if start {
+			head[1] |= 0x40
+		}
+		counters[id] = (counters[id] + 1) & 15
+		out = append(append(append(out, head...), payload...), bytes.Repeat([]byte{0xFF}, 184-len(payload))...)
+	}
+	pes := func(stream byte, at int) []byte {
+		pts := at * 3600
+		return []byte{0, 0, 1, stream, 0, 0, 0x80, 0x80, 5, 0x21 | byte(pts>>29&0xE), byte(pts >> 22), byte(pts>>14) | 1, byte(pts >> 7), byte(pts<<1) | 1}
+	}
+	for i := range n {
+		if i%10 == 0 {
+			add(0, true, withCRC([]byte{0, 0, 0xB0, 13, 0, 1, 0xC1, 0, 0, 0, 1, 0xE0 | tsPMT>>8, tsPMT & 0xFF}))
+			add(tsPMT, true, withCRC([]byte{0, 2, 0xB0, 23, 0, 1, 0xC1, 0, 0, 0xE1, 0, 0xF0, 0, 0x1B, 0xE1, 0, 0xF0, 0, 0x0F, 0xE1, 1, 0xF0, 0}))
+		}
+		add(tsVideoID, true, pes(0xE0, i))
+		add(tsVideoID, false, bytes.Repeat([]byte{byte(i)}, 184))
+		add(tsAudioID, true, append(pes(0xC0, i), 0xFF, 0xF1, 0x50, 0x80, 0, 0, 0, 0, 0, 0))
+	}
+	return out
+}
+
+// withCRC appends the checksum of a section that follows a pointer.
+func withCRC(b []byte) []byte { return binary.BigEndian.AppendUint32(b, crc(b[1:])) }
+
+func FuzzTS(f *testing.F) {
+	plain := plainTS(200)
+	f.Add(plain, "")
+	f.Add(units(plain, 4), "")
+	f.Add(plain[77:], "1")
+	f.Add(slices.Insert(bytes.Clone(plain), 90_000, 1, 2, 3), "de")
+	f.Add(append(bytes.Clone(plain), bytes.ReplaceAll(plain, []byte{0x0F, 0xE1, 1}, []byte{0x0F, 0xE1, 5})...), "")
+	f.Fuzz(func(t *testing.T, b []byte, track string) {
+		for i := 0; i+188 <= len(b); i += 188 { // so that changed tables are read
+			p := b[i:][:188]
+			if p[0] == tsSyncByte && starts(p) && p[4] == 0 && (pid(p) == 0 || pid(p) == tsPMT) {
+				if n := 3 + int(binary.BigEndian.Uint16(p[6:])&0xFFF); n >= 12 && n <= 183 {
+					binary.BigEndian.PutUint32(p[5+n-4:], crc(p[5:5+n-4]))
+				}
+			}
+		}
+		open := func() []byte {
+			file, err := audioonly.Open(bytes.NewReader(b), int64(len(b)), audioonly.Options{Track: track})
+			if err != nil {
+				if _, ok := errors.AsType[*audioonly.WholeFileError](err); !ok {
+					t.Fatal(err)
+				}
+				return nil
+			}
+			out := make([]byte, file.Size())
+			if _, err := io.ReadFull(io.NewSectionReader(file, 0, file.Size()), out); err != nil {
+				t.Fatal(err)
+			}
+			return out
+		}
+		first := open()
+		if !bytes.Equal(first, open()) {
+			t.Error("the same file gave other bytes")
+		}
+		if len(first) > len(b) {
+			t.Errorf("%d bytes of %d", len(first), len(b))
+		}
+	})
+}

@@ -226,7 +226,7 @@ func (s *tsScan) packet(b []byte, at int64) (keep bool, err error) {
 		p.counter = b[3] & 0x0F
 	}
 	if start && beginsPES(payload) {
-		if err := s.begin(pid, p, payload, at); err != nil {
+		if err := s.begin(p, payload, at); err != nil {
 			return false, err
 		}
 	}
@@ -281,7 +281,7 @@ func (s *tsScan) table(pid uint16, t *tsTable, b, payload []byte, start bool, at
 }
 
 // begin takes note of the first packet of a PES packet.
-func (s *tsScan) begin(pid uint16, p *tsPID, payload []byte, at int64) error {
+func (s *tsScan) begin(p *tsPID, payload []byte, at int64) error {
 	pts := pesTime(payload)
 	if s.first == noPTS {
 		s.first = pts
@@ -298,7 +298,7 @@ func (s *tsScan) begin(pid uint16, p *tsPID, payload []byte, at int64) error {
 		}
 	}
 	if p.kind == tsSound || p.kind == tsUnknown {
-		if err := s.sound(pid, p, pts, payload); err != nil {
+		if err := s.sound(p, pts, payload); err != nil {
 			return err
 		}
 	}
@@ -318,7 +318,7 @@ func (s *tsScan) expected(p *tsPID, pts, at int64) bool {
 }
 
 // sound checks a PES packet that may be sound.
-func (s *tsScan) sound(pid uint16, p *tsPID, pts int64, payload []byte) error {
+func (s *tsScan) sound(p *tsPID, pts int64, payload []byte) error {
 	format := pesFormat(payload)
 	if format != 0 && p.format != 0 && format != p.format {
 		if err := s.change(); err != nil {
