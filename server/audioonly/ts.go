@@ -4,7 +4,7 @@ import (
 	"errors"
 	"io"
 
-	"github.com/soundextract/sx/server/internal/sniff"
+	"github.com/soundextract/sx/server/sniff"
 )
 
 const (
