@@ -31,7 +31,7 @@ type tsGrid struct {
 //   - in a recording whose streams change, as much as ffmpeg reads to find streams, at the
 //     beginning, at each change and at the end.
 func openTS(r io.ReaderAt, size int64, o Options) (*File, error) {
-	in := &window{r: r, size: size}
+	in := &tsWindow{r: r, size: size}
 	grid, err := findTS(in)
 	if err != nil {
 		return nil, err
@@ -49,7 +49,7 @@ func openTS(r io.ReaderAt, size int64, o Options) (*File, error) {
 }
 
 // findTS finds the packets as package sniff does.
-func findTS(in *window) (tsGrid, error) {
+func findTS(in *tsWindow) (tsGrid, error) {
 	head, err := in.from(0, sniff.Len)
 	if err != nil {
 		return tsGrid{}, err
@@ -74,25 +74,25 @@ func findTS(in *window) (tsGrid, error) {
 	return tsGrid{}, wholeFile("the file's packets do not follow each other")
 }
 
-// window reads a source from its beginning to its end in large pieces.
-type window struct {
+// tsWindow reads a source from its beginning to its end in large pieces.
+type tsWindow struct {
 	r    io.ReaderAt
 	size int64
 	at   int64 // offset of buf
 	buf  []byte
 }
 
-const windowSize = 1 << 20
+const tsWindowSize = 1 << 20
 
 // from returns what is buffered from an offset on, which is at least n bytes except at the
 // end of the source. It is valid until the next call.
-func (w *window) from(off int64, n int) ([]byte, error) {
+func (w *tsWindow) from(off int64, n int) ([]byte, error) {
 	want := min(int64(n), w.size-off)
 	if off >= w.at && off+want <= w.at+int64(len(w.buf)) {
 		return w.buf[off-w.at:], nil
 	}
 	if w.buf == nil {
-		w.buf = make([]byte, 0, windowSize)
+		w.buf = make([]byte, 0, tsWindowSize)
 	}
 	buf := w.buf[:cap(w.buf)]
 	buf = buf[:min(int64(len(buf)), w.size-off)]

@@ -64,7 +64,7 @@ type tsPID struct {
 
 // tsScan decides which packets of a transport stream are kept.
 type tsScan struct {
-	in   *window
+	in   *tsWindow
 	grid tsGrid
 	mode tsMode
 	out  layout
@@ -85,7 +85,7 @@ type tsScan struct {
 	scrambled int
 }
 
-func newTSScan(in *window, grid tsGrid, mode tsMode) *tsScan {
+func newTSScan(in *tsWindow, grid tsGrid, mode tsMode) *tsScan {
 	s := &tsScan{
 		in: in, grid: grid, mode: mode, first: noPTS,
 		pids: make([]tsPID, tsPIDs), sections: map[tsSectionKey]uint32{},
