@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -164,7 +165,7 @@ func convert(t *testing.T, video *io.SectionReader, o sx.Options) converted {
 				return err
 			}
 			first, err := head.Read()
-			c.mp3 = append(first, rest...)
+			c.mp3 = slices.Concat(first, rest)
 			return err
 		},
 	})

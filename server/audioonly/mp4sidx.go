@@ -27,14 +27,14 @@ func (m *mp4) writeIndex(b box) {
 	}
 	wide := m.bytes(b.body, 1)[0] > 0
 	field := b.body + 16
-	first := int64(0)
-	count := field + 4
+	var first, count int64
 	if wide {
 		field = b.body + 20
 		first = m.uint64(field)
 		count = field + 8
 	} else {
 		first = m.uint32(field)
+		count = field + 4
 	}
 	refs := m.uint32(count) & 0xFFFF
 	if count+4+refs*12 > b.end || first > m.size || len(m.sidx.sizes)+int(refs) > maxSegments {
