@@ -78,19 +78,11 @@ func (x *Index) Find(ctx context.Context, size int64, sha256 string) (string, bo
 	return "", false
 }
 
-// Made returns the absolute path of an MP3 in the index that sx made from the content and
-// options, and whose content is what sx wrote.
+// Made returns the absolute path of an MP3 that has the content which sx once wrote for a
+// source's content and options (see Records.Wrote), and false if there is none.
 func (x *Index) Made(ctx context.Context, made string) (string, bool) {
-	for _, path := range x.records.Made(made) {
-		m, _ := x.records.MP3(path)
-		info, ok := isRegular(path)
-		if !ok {
-			continue
-		}
-		x.mu.Lock()
-		indexed := slices.Contains(x.bySize[info.Size()], path)
-		x.mu.Unlock()
-		if indexed && x.has(ctx, path, info.Size(), m.Written) {
+	for _, m := range x.records.made(made) {
+		if path, ok := x.Find(ctx, m.Size, m.Written); ok {
 			return path, true
 		}
 	}

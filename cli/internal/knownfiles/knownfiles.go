@@ -67,6 +67,7 @@ type MP3 struct {
 	SHA256 string `json:"sha256"` // of its content when it had the stamp
 	// The rest is about an MP3 that sx wrote, as it wrote it.
 	Written string `json:"written,omitempty"` // its SHA-256
+	Size    int64  `json:"size,omitempty"`    // bytes
 	Source  string `json:"source,omitempty"`  // the path of the file that it was made from
 	Made    string `json:"made,omitempty"`    // identifies the source's content and the options
 	Job     string `json:"job,omitempty"`     // the ID of its job
@@ -186,7 +187,7 @@ func (r *Records) Wrote(path, sha256, sourcePath, made, job string) {
 	if sourcePath != "" {
 		sourcePath = canonical(sourcePath)
 	}
-	r.put(path, MP3{Stamp: stamp(info), SHA256: sha256, Written: sha256, Source: sourcePath, Made: made, Job: job})
+	r.put(path, MP3{Stamp: stamp(info), SHA256: sha256, Written: sha256, Size: info.Size(), Source: sourcePath, Made: made, Job: job})
 }
 
 func (r *Records) put(path string, m MP3) {
@@ -204,29 +205,30 @@ func (r *Records) MP3(path string) (MP3, bool) {
 	return m, ok
 }
 
-// MadeFrom returns the paths of the MP3s that sx wrote from the source at path, in
-// alphabetical order; they may not exist any longer.
-func (r *Records) MadeFrom(path string) []string {
+// MadeFrom returns the paths of the MP3s that sx wrote from the source at path; they may
+// not exist any longer.
+func (r *Records) MadeFrom(path string) (paths []string) {
 	path = canonical(path)
-	return r.where(func(m MP3) bool { return m.Source == path })
-}
-
-// Made returns the paths of the MP3s that sx wrote from the content and options, in
-// alphabetical order; they may not exist any longer.
-func (r *Records) Made(made string) []string {
-	return r.where(func(m MP3) bool { return m.Made == made })
-}
-
-func (r *Records) where(match func(MP3) bool) (paths []string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for path, m := range r.all.MP3s {
-		if match(m) {
-			paths = append(paths, path)
+	for at, m := range r.all.MP3s {
+		if m.Source == path {
+			paths = append(paths, at)
 		}
 	}
-	slices.Sort(paths)
 	return paths
+}
+
+// made returns the MP3s that sx wrote from a source's content and options.
+func (r *Records) made(made string) (list []MP3) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, m := range r.all.MP3s {
+		if m.Made == made {
+			list = append(list, m)
+		}
+	}
+	return list
 }
 
 // SaveSometimes saves if the last save was some time ago.

@@ -51,8 +51,19 @@ func (f *fixture) file(name string) string { return filepath.Join(f.dir, name) }
 
 func (f *fixture) run(ctx context.Context, t *testing.T, tty bool, args ...string) (stdout, stderr string, err error) {
 	t.Helper()
-	streams, out, errOut := term.Test("")
+	return f.runWith(ctx, t, "", tty, args...)
+}
+
+func (f *fixture) runWith(ctx context.Context, t *testing.T, in string, tty bool, args ...string) (stdout, stderr string, err error) {
+	t.Helper()
+	streams, out, errOut := term.Test(in)
 	streams.OutTTY = tty
+	err = f.runOn(ctx, t, streams, args...)
+	return out.String(), errOut.String(), err
+}
+
+func (f *fixture) runOn(ctx context.Context, t *testing.T, streams *term.IOStreams, args ...string) error {
+	t.Helper()
 	cmd := convert.NewCmd(&cmdutil.Factory{
 		IO: streams,
 		Config: func() (*config.Config, error) {
@@ -62,8 +73,7 @@ func (f *fixture) run(ctx context.Context, t *testing.T, tty bool, args ...strin
 	}, nil)
 	cmd.SilenceErrors, cmd.SilenceUsage = true, true
 	cmd.SetArgs(args)
-	err = cmd.ExecuteContext(ctx)
-	return out.String(), errOut.String(), err
+	return cmd.ExecuteContext(ctx)
 }
 
 func (f *fixture) check(t *testing.T, path, video string) {
@@ -79,8 +89,9 @@ func TestFlags(t *testing.T) {
 	clitest.CheckFlags(t, convert.NewCmd, convert.Options{Args: []string{"a"}}, "a")
 	clitest.CheckFlags(t, convert.NewCmd, convert.Options{
 		Args: []string{"a", "b"}, Encoding: sx.Options{Preset: sx.PresetSpeech, Mono: true, Track: "2", KeepAllTags: true},
-		Output: "x/", Force: true, Parallel: 2, JSON: true,
-	}, "a", "b", "--preset", "speech", "--mono", "--track", "2", "--keep-all-tags", "-o", "x/", "--force", "--parallel", "2", "--json")
+		Output: "x/", Flat: true, Force: true, Checksum: true, DryRun: true, Parallel: 2, JSON: true,
+	}, "a", "b", "--preset", "speech", "--mono", "--track", "2", "--keep-all-tags", "-o", "x/", "--flat", "--force", "--checksum",
+		"--dry-run", "--parallel", "2", "--json")
 }
 
 func TestConvert(t *testing.T) {
