@@ -21,10 +21,13 @@ type Index struct {
 // maxIndexed limits the number of MP3s of an index.
 const maxIndexed = 200_000
 
+// NewIndex returns an empty index.
+func (r *Records) NewIndex() *Index { return &Index{records: r, bySize: map[int64][]string{}} }
+
 // Index returns the index of the MP3s below the directory, except hidden ones; dir need
 // not exist. deep reports whether subdirectories count.
 func (r *Records) Index(dir string, deep bool) *Index {
-	x := &Index{records: r, bySize: map[int64][]string{}}
+	x := r.NewIndex()
 	dir = canonical(dir) // WalkDir does not follow a link to a directory
 	n := 0
 	_ = filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error { // what cannot be read is not there

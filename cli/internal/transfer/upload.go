@@ -21,6 +21,7 @@ type Uploader struct {
 	API     *client.Client
 	Policy  *Policy
 	Records UploadRecords
+	Labels  []string // of the new jobs
 	// Stall is how long a request may transfer nothing; 0 is 30 s.
 	Stall time.Duration
 }
@@ -177,7 +178,7 @@ func (u *upload) once(ctx context.Context) (*Uploaded, error) {
 
 // create starts the upload on the server and records it.
 func (u *upload) create(ctx context.Context) error {
-	metadata := api.UploadMetadata(sx.NewUpload{Source: sx.Source{Name: u.file.Name, Size: u.file.Size}, Size: u.file.Size, Options: u.options})
+	metadata := api.UploadMetadata(sx.NewUpload{Source: sx.Source{Name: u.file.Name, Size: u.file.Size}, Size: u.file.Size, Options: u.options, Labels: u.Labels})
 	err := u.retry.Do(ctx, func(ctx context.Context) error {
 		return watched(ctx, u.stall, func(ctx context.Context) (err error) {
 			u.rec.ID, err = u.tus.Create(ctx, u.file.Size, metadata)

@@ -270,6 +270,49 @@ func TestInvalidOutputs(t *testing.T) {
 	f.check(t, f.file("new/deep/talk.mp3"), "b.mp4")
 }
 
+// What another machine converted, or sx upload sent, is not sent again.
+func TestKnownToTheServer(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.succeeds(t, f.file("a.mp4"), "-o", f.file("out")+"/")
+	id := f.server.Jobs()[0].ID
+	another := func() { f.state = t.TempDir() }
+
+	another()
+	if _, errOut := f.succeeds(t, f.file("a.mp4"), "-o", f.file("out")+"/"); !strings.Contains(errOut, "a.mp4: already there\n") {
+		t.Errorf("with the MP3: said %q", errOut)
+	}
+	another()
+	if out, _ := f.succeeds(t, f.file("a.mp4"), "-o", f.file("out2")+"/", "--dry-run"); !strings.HasPrefix(out, "download\ta.mp4\t") {
+		t.Errorf("planned %q", out)
+	}
+	_, errOut := f.succeeds(t, f.file("a.mp4"), "-o", f.file("out2")+"/")
+	if !strings.Contains(errOut, "the server has it already, as job "+id) || !strings.Contains(errOut, "a.mp4: downloaded\n") {
+		t.Errorf("with the job: said %q", errOut)
+	}
+	f.check(t, f.file("out2/a.mp3"), "a.mp4")
+	f.wantJobs(t, 1)
+	out, _ := f.succeeds(t, f.file("a.mp4"), "-o", "-")
+	if out != "sound of "+string(videoOf("a.mp4")) {
+		t.Errorf("%d bytes came to the stream", len(out))
+	}
+	f.wantJobs(t, 1)
+
+	// The job is gone, the MP3 is there: nothing is sent. Without the MP3, it is.
+	if err := f.server.Client(t).Remove(t.Context(), id); err != nil {
+		t.Fatal(err)
+	}
+	another()
+	if _, errOut := f.succeeds(t, f.file("a.mp4"), "-o", f.file("out")+"/"); !strings.Contains(errOut, "a.mp4: already there\n") {
+		t.Errorf("without the job: said %q", errOut)
+	}
+	f.wantJobs(t, 0)
+	f.succeeds(t, f.file("a.mp4"), "-o", f.file("out3")+"/")
+	f.wantJobs(t, 1)
+	f.succeeds(t, f.file("a.mp4"), "-o", f.file("out3")+"/", "--force")
+	f.wantJobs(t, 2)
+}
+
 func TestDryRun(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)

@@ -30,6 +30,7 @@ type Options struct {
 
 	Args     []string // files, directories, patterns, and "-" for standard input
 	Encoding sx.Options
+	Labels   []string
 	Output   string // a file, a directory, or "-" for the output stream; "" is the current directory
 	Flat     bool   // write all MP3s into one directory
 	Force    bool   // send again, and replace existing MP3s
@@ -64,7 +65,7 @@ only with --force, even if its video or the options have changed.`,
   sx convert talk.mp4 -o - | mpv -`,
 		Args: cmdutil.AtLeastOne("file, directory or pattern"),
 	}
-	encoding := cmdutil.AddEncodeFlags(cmd)
+	encoding, labels := cmdutil.AddEncodeFlags(cmd), cmdutil.AddLabelFlag(cmd)
 	flags := cmd.Flags()
 	flags.StringVarP(&opts.Output, "output", "o", "", "write to `FILE`, or into a directory; - is standard output")
 	flags.BoolVar(&opts.Flat, "flat", false, "write all MP3s into one directory")
@@ -84,6 +85,9 @@ only with --force, even if its video or the options have changed.`,
 			return cmdutil.UsageErrorf("refusing to write MP3 data to a terminal").WithHint("pipe the output, or name a file with -o")
 		}
 		if opts.Encoding, err = encoding(); err != nil {
+			return err
+		}
+		if opts.Labels, err = labels(); err != nil {
 			return err
 		}
 		return run(cmd.Context(), opts)
@@ -173,7 +177,7 @@ func newConverter(opts *Options, targets *transfer.Targets, files []mediafiles.F
 	v := &converter{
 		Options: opts, api: c, policy: policy, targets: targets, parallel: opts.Parallel,
 		uploader: &transfer.Uploader{
-			API: c, Policy: policy,
+			API: c, Policy: policy, Labels: opts.Labels,
 			Records: transfer.UploadRecords{Dir: filepath.Join(cfg.StateDir, "uploads"), Account: cfg.Account},
 		},
 		fetcher: &transfer.Downloader{API: c, Policy: policy, StateDir: cfg.StateDir, Force: opts.Force, Inputs: inputs(files)},

@@ -2,7 +2,6 @@ package convert
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"os"
 	"path/filepath"
@@ -45,9 +44,9 @@ type converter struct {
 func (v *converter) indexOf(targets *transfer.Targets) *knownfiles.Index {
 	switch {
 	case targets == nil:
-		return nil
+		return v.records.NewIndex()
 	case targets.File != "":
-		index := v.records.Index("", false)
+		index := v.records.NewIndex()
 		index.Add(targets.File)
 		return index
 	case targets.Dir == "":
@@ -97,48 +96,73 @@ func (v *converter) convertFile(ctx context.Context, f mediafiles.File, path str
 		return nil, err
 	}
 	defer remove()
-	made, err := v.identify(ctx, f, bar)
+	identity, err := transfer.Identity(ctx, v.records, f, bar)
 	if err != nil {
 		return nil, err
 	}
+	made := identity + " " + v.Encoding.Key()
 	lock, _ := v.made.LoadOrStore(made, &sync.Mutex{})
 	lock.(*sync.Mutex).Lock() // a copy of the file waits until its MP3 is there
 	defer lock.(*sync.Mutex).Unlock()
-	if path != "" && !v.Force {
-		ended, err := v.alreadyThere(ctx, f, made, path, blocked, bar)
-		if ended || err != nil {
+	var known api.Conversion
+	if !v.Force {
+		if at, ok := v.index.Made(ctx, made); ok {
+			return nil, v.there(f, at, bar)
+		}
+		if known, err = transfer.Known(ctx, v.api, v.policy, identity, v.Encoding, bar); err != nil {
+			return nil, err
+		}
+		if ended, err := v.alreadyThere(ctx, f, made, path, known, blocked, bar); ended || err != nil {
 			return nil, err
 		}
 	}
 	if v.DryRun {
-		return nil, v.printPlan("convert", f, path, bar)
+		return nil, v.printPlan(known, f, path, bar)
 	}
-	sent, err := v.uploader.Upload(ctx, f, v.Encoding, bar)
-	if err != nil {
+	c := conversion{file: f, made: made, path: path, bar: bar}
+	if transfer.Sent(known) {
+		if c.job, err = v.api.Job(ctx, known.JobID); err != nil {
+			return nil, err
+		}
+		bar.Say("the server has it already, as job %s", known.JobID)
+	} else {
+		if c.sent, err = v.uploader.Upload(ctx, f, v.Encoding, bar); err != nil {
+			return nil, err
+		}
+		defer c.sent.Close()
+		c.job = c.sent.Job
+	}
+	if err := v.finish(ctx, &c); err != nil {
 		return nil, err
 	}
-	defer sent.Close()
-	job, err := v.finish(ctx, sent, path, bar)
-	if err != nil {
-		return nil, err
-	}
-	return sent, v.download(ctx, f, job, made, path, bar)
+	return c.sent, v.download(ctx, c)
 }
 
-// identify returns what identifies the file's content and the options: two files with
-// the same have the same MP3.
-func (v *converter) identify(ctx context.Context, f mediafiles.File, bar *term.ProgressBar) (string, error) {
-	identity, err := v.records.Identity(f.Path, "", func() (string, error) {
-		return wholeFileIdentity(ctx, f, bar)
-	})
-	return identity + " " + optionsKey(v.Encoding), err
+// conversion is the conversion of one file whose job exists.
+type conversion struct {
+	file mediafiles.File
+	made string             // identifies the file's content and the options
+	path string             // of the MP3; "" with -o -
+	job  api.Job            // in its last known state
+	sent *transfer.Uploaded // nil if an earlier run, or another machine, sent the file
+	bar  *term.ProgressBar
+}
+
+// forget makes the next run send the file again.
+func (c *conversion) forget() {
+	if c.sent != nil {
+		c.sent.Forget()
+	}
 }
 
 // alreadyThere reports whether there is nothing to do for the file, and then says so. If
-// another file is in the MP3's place, it returns blocked.
-func (v *converter) alreadyThere(ctx context.Context, f mediafiles.File, made, path string, blocked error, bar *term.ProgressBar) (bool, error) {
-	if at, ok := v.index.Made(ctx, made); ok {
-		return true, v.there(f, at, bar)
+// another file is in the MP3's place, it returns blocked, or what explains it.
+func (v *converter) alreadyThere(ctx context.Context, f mediafiles.File, made, path string, server api.Conversion, blocked error, bar *term.ProgressBar) (bool, error) {
+	for _, track := range server.Tracks {
+		if at, ok := v.index.Find(ctx, track.Size, track.SHA256); ok {
+			v.records.Wrote(at, track.SHA256, f.Path, made, server.JobID)
+			return true, v.there(f, at, bar)
+		}
 	}
 	switch known, ok := v.records.MP3(path); {
 	case blocked == nil, v.uploader.Started(f, v.Encoding): // the digests will tell
@@ -172,84 +196,90 @@ func (v *converter) there(f mediafiles.File, path string, bar *term.ProgressBar)
 }
 
 // printPlan says what would be done for a file.
-func (v *converter) printPlan(action string, f mediafiles.File, path string, bar *term.ProgressBar) error {
-	bar.Done("to " + action)
-	return v.printer.PrintPlan(transfer.Plan{Action: action, Name: f.Name, Path: path})
+func (v *converter) printPlan(known api.Conversion, f mediafiles.File, path string, bar *term.ProgressBar) error {
+	plan := transfer.Plan{Action: "convert", Name: f.Name, Path: path}
+	if transfer.Sent(known) {
+		plan.Action = "download"
+	}
+	bar.Done("to " + plan.Action)
+	return v.printer.PrintPlan(plan)
 }
 
-// download downloads the MP3 to path or, with -o -, to standard output.
-func (v *converter) download(ctx context.Context, f mediafiles.File, job api.Job, made, path string, bar *term.ProgressBar) error {
-	if path == "" {
-		if err := v.fetcher.Stream(ctx, job, v.IO.Out, bar); err != nil {
+// download downloads the MP3 to its path or, with -o -, to standard output.
+func (v *converter) download(ctx context.Context, c conversion) error {
+	done := "converted"
+	if c.sent == nil {
+		done = "downloaded"
+	}
+	if c.path == "" {
+		if err := v.fetcher.Stream(ctx, c.job, v.IO.Out, c.bar); err != nil {
 			return err
 		}
-		bar.Done("converted")
-		transfer.SayWarnings(bar, job)
+		c.bar.Done(done)
+		transfer.SayWarnings(c.bar, c.job)
 		return nil
 	}
-	existed, err := v.fetcher.File(ctx, job, path, bar)
+	existed, err := v.fetcher.File(ctx, c.job, c.path, c.bar)
 	if err != nil {
 		return err
 	}
 	if existed {
-		bar.Done("already there")
-	} else {
-		bar.Done("converted")
+		done = "already there"
 	}
-	source := f.Path
-	if f.Pipe != "" {
+	c.bar.Done(done)
+	source := c.file.Path
+	if c.file.Pipe != "" {
 		source = ""
 	}
-	v.records.Wrote(path, job.Track(1).SHA256, source, made, job.ID)
-	v.index.Add(path)
-	transfer.SayWarnings(bar, job)
-	result := transfer.ResultOf(job, path)
-	result.Name, result.Existed = f.Name, existed
+	v.records.Wrote(c.path, c.job.Track(1).SHA256, source, c.made, c.job.ID)
+	v.index.Add(c.path)
+	transfer.SayWarnings(c.bar, c.job)
+	result := transfer.ResultOf(c.job, c.path)
+	result.Name, result.Existed = c.file.Name, existed
 	return v.printer.Print(result)
 }
 
 // finish waits for the conversion. If the job had failed in an earlier run and a retry
 // may help, it is retried first.
-func (v *converter) finish(ctx context.Context, sent *transfer.Uploaded, path string, bar *term.ProgressBar) (api.Job, error) {
-	job := sent.Job
-	if sent.Earlier && job.State == sx.StateFailed && job.Error != nil && !job.Error.Code.Permanent() {
-		bar.Say("retrying the failed conversion")
-		err := v.policy.Start(bar).Do(ctx, func(ctx context.Context) (err error) {
-			job, err = v.api.Retry(ctx, job.ID)
+func (v *converter) finish(ctx context.Context, c *conversion) error {
+	if c.sent != nil && c.sent.Earlier && c.job.State == sx.StateFailed && c.job.Error != nil && !c.job.Error.Code.Permanent() {
+		c.bar.Say("retrying the failed conversion")
+		err := v.policy.Start(c.bar).Do(ctx, func(ctx context.Context) (err error) {
+			c.job, err = v.api.Retry(ctx, c.job.ID)
 			return err
 		})
 		if err != nil {
-			return job, err
+			return err
 		}
 	}
 	gone := false
 	w := transfer.Watcher{API: v.api, Policy: v.policy}
-	err := w.Follow(ctx, []string{job.ID}, transfer.WatchEvents{
+	err := w.Follow(ctx, []string{c.job.ID}, transfer.WatchEvents{
 		Job: func(now api.Job) {
-			job = now
-			transfer.ShowJob(bar, now)
+			c.job = now
+			transfer.ShowJob(c.bar, now)
 		},
 		Gone: func(string) { gone = true },
-		Wait: func(reason string, until time.Time) { bar.Wait(reason, until) },
+		Wait: func(reason string, until time.Time) { c.bar.Wait(reason, until) },
 	})
 	switch {
-	case ctx.Err() != nil && !job.State.Final():
-		bar.Say("the server continues; download the MP3 later with: %s", v.downloadCommand(job.ID, path))
-		return job, err
+	case ctx.Err() != nil && !c.job.State.Final():
+		c.bar.Say("the server continues; download the MP3 later with: %s", v.downloadCommand(c.job.ID, c.path))
+		return err
 	case err != nil:
-		return job, err
+		return err
 	case gone:
-		sent.Forget()
-		return job, sx.NewError(sx.CodeNotFound, "job %s was removed", job.ID).
+		c.forget()
+		return sx.NewError(sx.CodeNotFound, "job %s was removed", c.job.ID).
 			WithHint("run the same command again to start over")
 	}
-	if err := transfer.CheckConverted(job); err != nil {
-		if job.State != sx.StateFailed || sx.CodeOf(err).Permanent() {
-			sent.Forget()
+	if err := transfer.CheckConverted(c.job); err != nil {
+		if c.job.State != sx.StateFailed || sx.CodeOf(err).Permanent() {
+			c.forget()
 		}
-		return job, err
+		return err
 	}
-	return job, nil
+	return nil
 }
 
 func (v *converter) downloadCommand(job, path string) string {
@@ -257,15 +287,4 @@ func (v *converter) downloadCommand(job, path string) string {
 		return v.Flags().SX("download", job, "-o", "-")
 	}
 	return v.Flags().SX("download", job, "-o", path)
-}
-
-func wholeFileIdentity(ctx context.Context, f mediafiles.File, bar *term.ProgressBar) (string, error) {
-	sum, err := transfer.FileDigest(ctx, f, bar)
-	return "file1:" + sum, err
-}
-
-// optionsKey identifies the options: two with the same key give the same MP3.
-func optionsKey(o sx.Options) string {
-	raw, _ := json.Marshal(o)
-	return string(raw)
 }

@@ -25,10 +25,10 @@ type Options struct {
 	Config func() (*config.Config, error)
 	Flags  func() nextcmd.Flags
 
-	IDs    []string
-	All    bool   // all finished jobs, instead of IDs
-	Output string // a file, a directory, or "-" for the output stream; "" is the current directory
-	Flat   bool   // write all MP3s into one directory
+	IDs    []string // or file names
+	All    bool     // all finished jobs, instead of IDs
+	Output string   // a file, a directory, or "-" for the output stream; "" is the current directory
+	Flat   bool     // write all MP3s into one directory
 	Force  bool
 	DryRun bool
 	JSON   bool
@@ -41,7 +41,7 @@ func NewCmd(f *cmdutil.Factory, run func(context.Context, *Options) error) *cobr
 		run = runDownload
 	}
 	cmd := &cobra.Command{
-		Use:   "download {ID... | --all}",
+		Use:   "download {JOB... | --all}",
 		Short: "Download the MP3s of finished jobs",
 		Long: `Download the MP3s of finished jobs. They are named after the videos, with their
 subdirectories.
@@ -164,10 +164,12 @@ func (opts *Options) jobs(ctx context.Context, c *client.Client, policy *transfe
 	for _, id := range opts.IDs {
 		w := target{id: id}
 		w.err = retry.Do(ctx, func(ctx context.Context) (err error) {
-			w.job, err = c.Job(ctx, id)
+			if w.id, err = cmdutil.FindJob(ctx, c, id); err == nil {
+				w.job, err = c.Job(ctx, w.id)
+			}
 			return err
 		})
-		if w.err != nil && sx.CodeOf(w.err) != sx.CodeNotFound {
+		if code := sx.CodeOf(w.err); w.err != nil && code != sx.CodeNotFound && code != sx.CodeConflict {
 			return nil, w.err
 		}
 		jobs = append(jobs, w)
