@@ -83,7 +83,7 @@ func TestArchive(t *testing.T) {
 	files := unpack(t, s.file(".tar.gz"), dir)
 	for _, name := range []string{
 		"LICENSE", "README.md", "CHANGELOG.md", "sx", "sxd",
-		"completions/sx.bash", "completions/_sx", "completions/sx.fish",
+		"completions/sx.bash", "completions/_sx", "completions/sx.fish", "completions/sx.ps1",
 		"man/sx.1", "man/sx-convert.1", "man/sx-exit-codes.1",
 	} {
 		if !slices.Contains(files, name) {
@@ -92,7 +92,7 @@ func TestArchive(t *testing.T) {
 	}
 	sx := filepath.Join(dir, "sx")
 	s.checkVersion(t, sx)
-	for shell, name := range map[string]string{"bash": "sx.bash", "zsh": "_sx", "fish": "sx.fish"} {
+	for shell, name := range map[string]string{"bash": "sx.bash", "zsh": "_sx", "fish": "sx.fish", "powershell": "sx.ps1"} {
 		want := must(t, sx, "completion", shell)
 		if got, err := os.ReadFile(filepath.Join(dir, "completions", name)); err != nil || string(got) != want {
 			t.Errorf("completions/%s is not what sx completion %s prints (%v)", name, shell, err)

@@ -49,6 +49,7 @@ type measurement struct {
 // measurements run in this order: first those of the local server, then those of the
 // services.
 var measurements = []measurement{
+	{"startup", (*bench).startup},
 	{"upload", (*bench).upload},
 	{"clip", (*bench).clip},
 	{"hour", (*bench).hour},

@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/soundextract/sx/cli/internal/cmd/completion"
 	"github.com/soundextract/sx/cli/internal/cmd/root"
 	"github.com/soundextract/sx/cli/internal/cmdutil"
 	"github.com/soundextract/sx/cli/internal/term"
@@ -49,12 +50,9 @@ func completions(sx *cobra.Command, dir string) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
-	for name, generate := range map[string]func(io.Writer) error{
-		"sx.bash": func(w io.Writer) error { return sx.GenBashCompletionV2(w, true) },
-		"_sx":     sx.GenZshCompletion,
-		"sx.fish": func(w io.Writer) error { return sx.GenFishCompletion(w, true) },
-	} {
-		if err := create(filepath.Join(dir, name), generate); err != nil {
+	for shell, name := range map[string]string{"bash": "sx.bash", "zsh": "_sx", "fish": "sx.fish", "powershell": "sx.ps1"} {
+		err := create(filepath.Join(dir, name), func(w io.Writer) error { return completion.Write(w, sx, shell) })
+		if err != nil {
 			return err
 		}
 	}

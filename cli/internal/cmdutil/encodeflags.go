@@ -33,9 +33,17 @@ func AddEncodeFlags(cmd *cobra.Command) (read func() (sx.Options, error)) {
 	}, cobra.ShellCompDirectiveNoFileComp|cobra.ShellCompDirectiveKeepOrder))
 	_ = cmd.RegisterFlagCompletionFunc("bitrate", numbers(sx.Bitrates...))
 	_ = cmd.RegisterFlagCompletionFunc("quality", numbers(0, 1, 2, 3, 4, 5, 6, 7, 8, 9))
-	for _, name := range []string{"track", "title", "artist", "album"} {
+	for _, name := range []string{"title", "artist", "album"} {
 		_ = cmd.RegisterFlagCompletionFunc(name, cobra.NoFileCompletions)
 	}
+	_ = cmd.RegisterFlagCompletionFunc("track", cobra.FixedCompletions([]cobra.Completion{
+		cobra.CompletionWithDesc("1", "the first audio track"), cobra.CompletionWithDesc("2", "the second"),
+		cobra.CompletionWithDesc("eng", "English"), cobra.CompletionWithDesc("deu", "German"),
+		cobra.CompletionWithDesc("fra", "French"), cobra.CompletionWithDesc("spa", "Spanish"),
+		cobra.CompletionWithDesc("ita", "Italian"), cobra.CompletionWithDesc("por", "Portuguese"),
+		cobra.CompletionWithDesc("rus", "Russian"), cobra.CompletionWithDesc("zho", "Chinese"),
+		cobra.CompletionWithDesc("jpn", "Japanese"),
+	}, cobra.ShellCompDirectiveNoFileComp|cobra.ShellCompDirectiveKeepOrder))
 	return func() (sx.Options, error) {
 		o.Preset = sx.Preset(preset)
 		o.Quality = nil

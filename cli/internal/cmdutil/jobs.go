@@ -6,48 +6,11 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
-
-	"github.com/spf13/cobra"
 
 	"github.com/soundextract/sx/cli/internal/term"
 	"github.com/soundextract/sx/server/api"
 	"github.com/soundextract/sx/server/api/client"
-	"github.com/soundextract/sx/server/sx"
 )
-
-// completionTimeout bounds how long completion waits for the server.
-const completionTimeout = 1500 * time.Millisecond
-
-// CompleteJobs completes the IDs of the user's newest jobs in the given states (none
-// means all), each with the job's name and state, and the names of those whose name
-// begins with what was typed. It offers nothing if the server
-// does not answer in time or nobody is signed in.
-func CompleteJobs(f *Factory, states ...sx.State) cobra.CompletionFunc {
-	return func(cmd *cobra.Command, args []string, toComplete string) ([]cobra.Completion, cobra.ShellCompDirective) {
-		ctx, cancel := context.WithTimeout(cmd.Context(), completionTimeout)
-		defer cancel()
-		c, err := f.Client()
-		if err != nil {
-			return nil, cobra.ShellCompDirectiveNoFileComp
-		}
-		list, err := c.Jobs(ctx, client.JobFilter{States: states})
-		if err != nil {
-			return nil, cobra.ShellCompDirectiveNoFileComp
-		}
-		var offers []cobra.Completion
-		for _, j := range list.Jobs {
-			switch {
-			case slices.Contains(args, j.ID) || slices.Contains(args, j.Name):
-			case strings.HasPrefix(j.ID, toComplete):
-				offers = append(offers, cobra.CompletionWithDesc(j.ID, fmt.Sprintf("%s (%s)", j.Name, j.State)))
-			case strings.HasPrefix(j.Name, toComplete):
-				offers = append(offers, cobra.CompletionWithDesc(j.Name, string(j.State)))
-			}
-		}
-		return offers, cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveKeepOrder
-	}
-}
 
 // EachJob calls fn for the ID of every job once, in order. Each of jobs is an ID or a
 // name; see FindJob. EachJob continues after an error that concerns one job, and stops at

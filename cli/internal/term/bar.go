@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/soundextract/sx/server/sx"
@@ -22,12 +23,15 @@ const (
 type ProgressBar struct {
 	display *ProgressDisplay
 	name    string
-	steps   int
+	size    int64    // bytes of the file, its weight in the total
+	phases  []string // that count in the total; none: each phase is all there is
 
 	// Guarded by the display's lock:
 
-	step    int // the current phase, from 0
+	passed  int     // how many of phases are behind
+	skipped float64 // the share of the bar that took no time, because it had been done before
 	phase   string
+	began   time.Time // of the phase
 	status  status
 	inBytes bool // the phase is measured in bytes
 	now     int64
@@ -47,11 +51,32 @@ func (b *ProgressBar) enter(phase string) (entered bool) {
 	if b.status == active && b.phase == phase {
 		return false
 	}
-	if b.phase != "" {
-		b.step = min(b.step+1, b.steps-1)
+	if i := slices.Index(b.phases, b.phase); i >= 0 {
+		b.passed = i + 1
 	}
-	b.phase, b.status = phase, active
+	if i := slices.Index(b.phases, phase); i >= 0 {
+		b.skipped += float64(max(i-b.passed, 0)) / float64(len(b.phases))
+		b.passed = i
+	}
+	b.phase, b.began, b.status = phase, time.Now(), active
 	return true
+}
+
+// overall returns how much of all phases is done, from 0 to 1.
+func (b *ProgressBar) overall() float64 {
+	switch {
+	case b.status == done:
+		return 1
+	case b.status == waiting:
+		return 0
+	case len(b.phases) == 0:
+		return b.fraction()
+	}
+	reached := float64(b.passed)
+	if slices.Contains(b.phases, b.phase) {
+		reached += b.fraction()
+	}
+	return reached / float64(len(b.phases))
 }
 
 // Start starts a phase of total bytes, of which done were transferred earlier and do
@@ -61,6 +86,7 @@ func (b *ProgressBar) Start(phase string, done, total int64) {
 	defer b.display.mu.Unlock()
 	b.enter(phase)
 	b.inBytes, b.now, b.total = true, done, total
+	b.skipped += b.fraction() / float64(max(len(b.phases), 1))
 	b.speed.reset(time.Now(), done)
 	b.plain.start(b, fmt.Sprintf("%s, %s", phase, sx.FormatSize(total)))
 }
@@ -75,7 +101,8 @@ func (b *ProgressBar) Set(done int64) {
 }
 
 // Percent shows a phase that is measured in percent; left is the time left, 0 if
-// unknown.
+// unknown. At 0 and 100 percent, which often mean that nothing is known, it shows how
+// long the phase has lasted instead.
 func (b *ProgressBar) Percent(phase string, percent float64, left time.Duration) {
 	b.display.mu.Lock()
 	defer b.display.mu.Unlock()
@@ -108,30 +135,42 @@ func (b *ProgressBar) Say(format string, args ...any) {
 	b.display.Say(b.name + ": " + fmt.Sprintf(format, args...))
 }
 
+// Explain is Say for what is said only if the streams are verbose.
+func (b *ProgressBar) Explain(format string, args ...any) {
+	if b.display.io.Verbose {
+		b.Say(format, args...)
+	}
+}
+
 // Done ends the bar after success; how says it in a word or two.
 func (b *ProgressBar) Done(how string) {
 	b.display.mu.Lock()
 	defer b.display.mu.Unlock()
+	b.skipped += 1 - b.overall()
 	b.status, b.stalled, b.ended = done, "", how
 	b.plain.line(b, how)
+	b.display.plainTotal()
 }
 
-// Fail ends the bar after a failure. If loud, it prints the error and its hint, for
-// errors that nothing else reports.
+// Fail ends the bar after a failure. If loud, the error and its hint are printed when
+// the display is closed, for errors that nothing else reports; where results are JSON,
+// an object with the error is printed in any case.
 func (b *ProgressBar) Fail(err error, hint string, loud bool) {
 	b.display.mu.Lock()
 	defer b.display.mu.Unlock()
 	b.status, b.stalled, b.ended = failed, "", "failed"
 	if errors.Is(err, context.Canceled) {
 		b.ended = "stopped"
+		return
+	}
+	if b.display.io.JSON {
+		b.display.failedJSON(b.name, err, hint)
+		return
 	}
 	if loud {
-		line := b.name + ": " + err.Error()
-		if hint != "" {
-			line += "\n  " + hint
-		}
-		b.display.sayLocked(line)
+		b.display.failed(b, err, hint)
 	}
+	b.display.plainTotal()
 }
 
 // fraction returns how much of the current phase is done, from 0 to 1.
@@ -149,29 +188,43 @@ func (b *ProgressBar) fraction() float64 {
 	return min(max(float64(b.now)/float64(b.total), 0), 1)
 }
 
+// spinner are the heads of the bars in turn.
+const spinner = `|/-\`
+
+// spin is how long each of them is shown.
+const spin = 250 * time.Millisecond
+
+func head(now time.Time) string {
+	i := now.UnixMilli() / spin.Milliseconds() % int64(len(spinner))
+	return spinner[i : i+1]
+}
+
 // view returns what the display shows of the bar.
 func (b *ProgressBar) view(now time.Time) view {
 	v := view{name: b.name, status: b.status, fraction: b.fraction()}
-	v.overall = v.fraction
-	if b.steps == 1 {
-		v.total = b.total
-	}
-	if b.status == active || b.status == failed {
-		v.overall = (float64(b.step) + v.fraction) / float64(b.steps)
+	percent := int(100 * v.fraction)
+	if b.status == active && len(b.phases) > 0 {
+		v.phase = b.phase
 	}
 	switch {
 	case b.status == waiting:
 		v.note = "waiting"
+	case b.status == failed && percent > 0 && percent < 100:
+		v.note = fmt.Sprintf("%s at %d%%", b.ended, percent)
 	case b.status != active:
 		v.note = b.ended
 	case b.stalled != "":
-		v.note = b.waitText(now)
-	case b.steps == 1 && !b.inBytes:
-		v.note = b.phase // too short a phase for a column
-	default:
-		if b.steps > 1 {
-			v.phase = b.phase
+		v.note = b.pause(now)
+		if percent > 0 {
+			v.note = fmt.Sprintf("%d%% %s", percent, v.note)
 		}
+	case !b.inBytes && (percent == 0 || percent == 100):
+		v.note = FormatDuration(now.Sub(b.began).Truncate(time.Second))
+		if len(b.phases) == 0 {
+			v.note = b.phase + " " + v.note
+		}
+	default:
+		v.spin = head(now)
 		b.measure(&v, now)
 	}
 	return v
@@ -189,8 +242,24 @@ func (b *ProgressBar) measure(v *view, now time.Time) {
 	}
 }
 
+// pause is waitText with the part that changes in front, where it is not cut off.
+func (b *ProgressBar) pause(now time.Time) string {
+	if left := b.until.Sub(now).Round(time.Second); left > 0 {
+		return fmt.Sprintf("trying again in %s: %s", FormatDuration(left), b.stalled)
+	}
+	return fmt.Sprintf("%s trying again: %s", head(now), b.stalled)
+}
+
 func (b *ProgressBar) waitText(now time.Time) string {
-	return fmt.Sprintf("%s, retrying in %s", b.stalled, FormatDuration(max(b.until.Sub(now), 0)))
+	return waitText(b.stalled, b.until.Sub(now))
+}
+
+// waitText says when the next try is. While that is running, the pause is over.
+func waitText(reason string, pause time.Duration) string {
+	if pause = pause.Round(time.Second); pause > 0 {
+		return reason + ", trying again in " + FormatDuration(pause)
+	}
+	return reason + ", trying again"
 }
 
 func amount(now, total int64) string { return sx.FormatSize(now) + " of " + sx.FormatSize(total) }

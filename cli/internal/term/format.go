@@ -6,8 +6,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/mattn/go-runewidth"
-
 	"github.com/soundextract/sx/server/sx"
 )
 
@@ -36,28 +34,13 @@ func FormatClock(seconds float64) string {
 	return fmt.Sprintf("%d:%02d:%02d", s/3600, s/60%60, s%60)
 }
 
-// Shorten shortens a text to at most width columns. It leaves out the middle, so that
-// a file name keeps its extension.
-func Shorten(text string, width int) string {
-	if runewidth.StringWidth(text) <= width {
-		return text
-	}
-	if width < 5 {
-		return runewidth.Truncate(text, width, "…")
-	}
-	tail := (width - 1) / 3
-	head := width - 1 - tail
-	end := runewidth.TruncateLeft(text, runewidth.StringWidth(text)-tail, "")
-	return runewidth.Truncate(text, head, "") + "…" + end
-}
-
 // Wrap breaks a text between words into lines of at most the given number of
 // columns; a longer word gets its own line.
 func Wrap(text string, columns int) []string {
 	var lines []string
 	line := ""
 	for _, word := range strings.Fields(text) {
-		if line != "" && runewidth.StringWidth(line)+1+runewidth.StringWidth(word) > columns {
+		if line != "" && textWidth(line)+1+textWidth(word) > columns {
 			lines = append(lines, line)
 			line = ""
 		}
@@ -77,7 +60,7 @@ func FormatRate(perSecond float64) string {
 	return sx.FormatSize(int64(perSecond)) + "/s"
 }
 
-// FormatDuration formats a duration in its two largest units: "8s", "3m 20s", "2h 5m".
+// FormatDuration formats a duration in its two largest units: "8s", "3m20s", "2h5m".
 func FormatDuration(d time.Duration) string {
 	d = d.Round(time.Second)
 	h, m, s := int(d.Hours()), int(d.Minutes())%60, int(d.Seconds())%60
@@ -85,11 +68,11 @@ func FormatDuration(d time.Duration) string {
 	case h > 0 && m == 0:
 		return fmt.Sprintf("%dh", h)
 	case h > 0:
-		return fmt.Sprintf("%dh %dm", h, m)
+		return fmt.Sprintf("%dh%dm", h, m)
 	case m > 0 && s == 0:
 		return fmt.Sprintf("%dm", m)
 	case m > 0:
-		return fmt.Sprintf("%dm %ds", m, s)
+		return fmt.Sprintf("%dm%ds", m, s)
 	default:
 		return fmt.Sprintf("%ds", s)
 	}

@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/mattn/go-runewidth"
+	"github.com/rivo/uniseg"
 
 	"github.com/soundextract/sx/cli/internal/term"
 )
@@ -48,7 +48,7 @@ func TestShorten(t *testing.T) {
 		}
 	}
 	for width := 1; width < 30; width++ {
-		if got := term.Shorten("日本語の講義 naïve lecture.mp4", width); runewidth.StringWidth(got) > width {
+		if got := term.Shorten("日本語の講義 naïve lecture.mp4", width); uniseg.StringWidth(got) > width {
 			t.Errorf("%q is wider than %d", got, width)
 		}
 	}
@@ -62,9 +62,9 @@ func TestSpeedAndTimeLeft(t *testing.T) {
 		{"an endless speed", term.FormatRate(math.Inf(1)), ""},
 		{"no number", term.FormatRate(math.NaN()), ""},
 		{"seconds", term.FormatDuration(8 * time.Second), "8s"},
-		{"minutes", term.FormatDuration(200 * time.Second), "3m 20s"},
+		{"minutes", term.FormatDuration(200 * time.Second), "3m20s"},
 		{"whole minutes", term.FormatDuration(5 * time.Minute), "5m"},
-		{"hours", term.FormatDuration(125 * time.Minute), "2h 5m"},
+		{"hours", term.FormatDuration(125 * time.Minute), "2h5m"},
 		{"whole hours", term.FormatDuration(2 * time.Hour), "2h"},
 	}
 	for _, tt := range tests {

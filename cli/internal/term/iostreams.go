@@ -1,12 +1,12 @@
 // Package term has what commands need of the terminal: streams, tables, progress
-// bars, prompts, and the formats of sizes and times. Results go to Out; progress,
-// prompts and errors go to ErrOut. Only main uses the streams of the process.
+// bars, prompts, and the formats of sizes and times. Results go to Out, progress and
+// notes to ErrOut, errors and prompts to Errors. Only main uses the streams of the
+// process.
 package term
 
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"os"
@@ -19,15 +19,27 @@ import (
 type IOStreams struct {
 	In     io.Reader
 	Out    io.Writer
-	ErrOut io.Writer
+	ErrOut io.Writer // progress and notes; Mute discards them
 
 	// InTTY, OutTTY and ErrTTY report which streams are terminals.
 	InTTY, OutTTY, ErrTTY bool
 	// Color reports whether Out and ErrOut may contain ANSI colours.
 	Color bool
+	// Verbose asks for notes about why something is done, see Explain.
+	Verbose bool
+	// JSON reports that results are JSON: each file of a batch is an object, also one
+	// that failed, and no text is written to ErrOut.
+	JSON bool
 
+	// Filter makes of each JSON value what is printed instead, whole lines; nil prints
+	// the value.
+	Filter func(value []byte) ([]byte, error)
+
+	errors      io.Writer // ErrOut before Mute
 	inFd, errFd int
 	outClosed   bool // when the process started
+
+	width, height int // of the terminal in tests, else 0
 }
 
 // System returns the streams of the process.
@@ -56,8 +68,47 @@ func Test(in string) (s *IOStreams, out, errOut *bytes.Buffer) {
 	return &IOStreams{In: bytes.NewBufferString(in), Out: out, ErrOut: errOut, inFd: -1, errFd: -1}, out, errOut
 }
 
+// Mute discards what is written to ErrOut from now on, but not what is written to
+// Errors.
+func (s *IOStreams) Mute() {
+	if s.errors == nil {
+		s.errors, s.ErrOut = s.ErrOut, io.Discard
+	}
+}
+
+func (s *IOStreams) muted() bool { return s.errors != nil }
+
+// Errors returns the stream for errors and prompts.
+func (s *IOStreams) Errors() io.Writer {
+	if s.errors != nil {
+		return s.errors
+	}
+	return s.ErrOut
+}
+
+// Explain prints a line to ErrOut if Verbose is set. While a ProgressDisplay is shown,
+// use its method of that name.
+func (s *IOStreams) Explain(format string, args ...any) {
+	if s.Verbose {
+		_, _ = fmt.Fprintf(s.ErrOut, format+"\n", args...) // there is nowhere to report it
+	}
+}
+
+// TestTerminal returns streams that are a terminal of the given size, and what is
+// written to it.
+func TestTerminal(in string, width, height int) (s *IOStreams, screen *bytes.Buffer) {
+	s, screen, _ = Test(in)
+	s.ErrOut = screen
+	s.InTTY, s.OutTTY, s.ErrTTY = true, true, true
+	s.width, s.height = width, height
+	return s, screen
+}
+
 // Size returns the terminal's width and height in characters, 80 × 24 without one.
 func (s *IOStreams) Size() (width, height int) {
+	if s.width > 0 {
+		return s.width, s.height
+	}
 	if s.ErrTTY {
 		if w, h, err := xterm.GetSize(s.errFd); err == nil && w > 0 && h > 0 {
 			return w, h
@@ -100,16 +151,6 @@ func (s *IOStreams) WriteFields(fields ...string) error {
 	}
 	if _, err := fmt.Fprintln(s.Out, strings.Join(fields, separator)); err != nil {
 		return fmt.Errorf("write the result: %w", err)
-	}
-	return nil
-}
-
-// WriteJSON writes v to Out as JSON on one line.
-func (s *IOStreams) WriteJSON(v any) error {
-	enc := json.NewEncoder(s.Out)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(v); err != nil {
-		return fmt.Errorf("write JSON: %w", err)
 	}
 	return nil
 }

@@ -51,6 +51,7 @@ func (p *plain) tick(b *ProgressBar) {
 		}
 	}
 	p.line(b, text)
+	b.display.plainTotal()
 }
 
 func (p *plain) wait(b *ProgressBar) {

@@ -6,6 +6,9 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/soundextract/sx/server/api"
+	"github.com/soundextract/sx/server/sx"
 )
 
 // frame is the time between two repaints of the block.
@@ -17,33 +20,58 @@ type ProgressDisplay struct {
 	io   *IOStreams
 	live bool // a terminal: bars; else lines
 
-	mu     sync.Mutex
-	bars   []*ProgressBar
-	screen Screen
+	began time.Time
+
+	mu       sync.Mutex
+	bars     []*ProgressBar
+	others   []string // results of files without a bar
+	failures []failure
+	names    shortener
+	screen   Screen
+	totalAt  time.Time // when the total was last printed without a terminal
 
 	stop func() // stops repainting; nil without a terminal
 }
 
+// failure is a line for the end, and its hint.
+type failure struct{ text, hint string }
+
 // NewProgressDisplay returns a display, which the caller must close.
 func NewProgressDisplay(streams *IOStreams) *ProgressDisplay {
-	d := &ProgressDisplay{io: streams, live: streams.ErrTTY}
+	now := time.Now()
+	d := &ProgressDisplay{io: streams, began: now, totalAt: now, live: streams.ErrTTY && !streams.muted()}
 	if d.live {
-		d.stop = Repaint(frame, &d.mu, func() { d.paint(false) })
+		d.stop = Repaint(frame, &d.mu, func() { d.paint(d.total(), false) })
 	}
 	return d
 }
 
-// Close paints the bars for the last time and leaves the cursor below them.
+// Close paints the bars for the last time, and below them, if there were several, how
+// often each result occurred. Then it prints the errors.
 func (d *ProgressDisplay) Close() {
-	if !d.live {
-		return
+	if d.live {
+		d.stop()
 	}
-	d.stop()
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if len(d.bars) > 0 {
-		d.paint(true)
+	summary := d.summary()
+	switch {
+	case !d.live && summary != "":
+		d.sayLocked(summary)
+	case d.live && len(d.bars) > 0:
+		var lines []string
+		if summary != "" {
+			width, _ := d.io.Size()
+			lines = Wrap(summary, width-Margin)
+		}
+		d.paint(lines, true)
 		d.screen.Leave(d.io.ErrOut)
+	}
+	for _, f := range d.failures {
+		_, _ = fmt.Fprintln(d.io.Errors(), f.text) // there is nowhere to report it
+		if f.hint != "" {
+			_, _ = fmt.Fprintln(d.io.Errors(), "  "+f.hint)
+		}
 	}
 }
 
@@ -54,16 +82,17 @@ func (d *ProgressDisplay) DropUnfinished() {
 	defer d.mu.Unlock()
 	d.bars = slices.DeleteFunc(d.bars, func(b *ProgressBar) bool { return b.status == waiting || b.status == active })
 	if d.live {
-		d.paint(false)
+		d.paint(d.total(), false)
 	}
 }
 
-// Add adds a bar below the others. size is the number of bytes that it will move, 0
-// if unknown; steps is the number of its phases.
-func (d *ProgressDisplay) Add(name string, size int64, steps int) *ProgressBar {
+// Add adds a bar below the others. size is the file's in bytes, 0 if unknown: its
+// weight in the total. There, the given phases count equally, and others not at all;
+// if none are given, each phase counts for the whole file.
+func (d *ProgressDisplay) Add(name string, size int64, phases ...string) *ProgressBar {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	b := &ProgressBar{display: d, name: name, total: size, steps: max(steps, 1)}
+	b := &ProgressBar{display: d, name: name, size: size, phases: phases}
 	d.bars = append(d.bars, b)
 	return b
 }
@@ -74,6 +103,16 @@ func (d *ProgressDisplay) Say(line string) {
 	defer d.mu.Unlock()
 	d.sayLocked(line)
 }
+
+// Explain prints a line above the bars if the streams are verbose.
+func (d *ProgressDisplay) Explain(line string) {
+	if d.io.Verbose {
+		d.Say(line)
+	}
+}
+
+// WriteJSON writes a result as IOStreams.WriteJSON does, without disturbing the bars.
+func (d *ProgressDisplay) WriteJSON(v any) error { return d.io.writeJSON(d.Out(), v) }
 
 func (d *ProgressDisplay) sayLocked(line string) {
 	_, _ = d.above(d.io.ErrOut, []byte(line+"\n")) // there is nowhere to report it
@@ -98,7 +137,7 @@ func (d *ProgressDisplay) above(w io.Writer, p []byte) (int, error) {
 	}
 	n, err := w.Write(p)
 	if d.live {
-		d.paint(false)
+		d.paint(d.total(), false)
 	}
 	if err != nil {
 		return n, fmt.Errorf("write: %w", err)
@@ -106,20 +145,35 @@ func (d *ProgressDisplay) above(w io.Writer, p []byte) (int, error) {
 	return n, nil
 }
 
-func (d *ProgressDisplay) paint(last bool) {
+func (d *ProgressDisplay) paint(total []string, last bool) {
 	width, height := d.io.Size()
 	now := time.Now()
 	views := make([]view, len(d.bars))
 	for i, b := range d.bars {
 		views[i] = b.view(now)
 	}
-	d.screen.Paint(d.io.ErrOut, layout(views, width-Margin, height-1, last), width)
+	d.screen.Paint(d.io.ErrOut, layout(views, total, &d.names, width-Margin, height-1, last), width)
+}
+
+// failed notes a bar's failure for the end, where nothing scrolls it away. Without a
+// terminal it is also printed at once, but without the hint.
+func (d *ProgressDisplay) failed(b *ProgressBar, err error, hint string) {
+	d.failures = append(d.failures, failure{b.name + ": " + err.Error(), hint})
+	b.plain.line(b, err.Error())
+}
+
+// failedJSON prints the result of a file that failed.
+func (d *ProgressDisplay) failedJSON(name string, err error, hint string) {
+	_ = d.io.writeJSON(d.io.Out, struct { // the exit code reports the failure in any case
+		Name  string    `json:"name"`
+		Error api.Error `json:"error"`
+	}{name, api.Error{Code: sx.CodeOf(err), Message: err.Error(), Hint: hint}})
 }
 
 // Wait prints a line about a pause that concerns no single bar. It implements
 // transfer.WaitReporter.
 func (d *ProgressDisplay) Wait(reason string, until time.Time) {
 	if pause := time.Until(until); pause >= plainAtMost {
-		d.Say(fmt.Sprintf("%s, retrying in %s", reason, FormatDuration(pause)))
+		d.Say(waitText(reason, pause))
 	}
 }

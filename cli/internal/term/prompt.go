@@ -15,7 +15,7 @@ import (
 // PromptLine asks for a line of text and returns it without surrounding white space.
 // It fails if the input ends first.
 func PromptLine(ctx context.Context, streams *IOStreams, question string) (string, error) {
-	_, _ = fmt.Fprint(streams.ErrOut, question)
+	_, _ = fmt.Fprint(streams.Errors(), question)
 	type line struct {
 		text string
 		err  error
@@ -177,9 +177,9 @@ func repeat(ctx context.Context, streams *IOStreams, question, password string) 
 }
 
 func hidden(ctx context.Context, streams *IOStreams, question string) (string, error) {
-	_, _ = fmt.Fprint(streams.ErrOut, question)
+	_, _ = fmt.Fprint(streams.Errors(), question)
 	password, err := streams.ReadPassword(ctx)
-	_, _ = fmt.Fprintln(streams.ErrOut) // the newline was not echoed
+	_, _ = fmt.Fprintln(streams.Errors()) // the newline was not echoed
 	if err != nil {
 		return "", unanswered(err)
 	}

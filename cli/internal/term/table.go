@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-
-	"github.com/mattn/go-runewidth"
 )
 
 // Column describes one column.
@@ -90,7 +88,7 @@ func aligned(b *strings.Builder, columns []Column, rows [][]Cell, width int, col
 		var line strings.Builder
 		for i, c := range row {
 			text := Shorten(c.Text, widths[i])
-			pad := strings.Repeat(" ", widths[i]-runewidth.StringWidth(text))
+			pad := strings.Repeat(" ", widths[i]-textWidth(text))
 			if color && c.Color != "" {
 				text = "\x1b[" + c.Color + "m" + text + "\x1b[0m"
 			}
@@ -137,9 +135,9 @@ func measure(columns []Column, rows [][]Cell, width int) []int {
 	widths := make([]int, len(columns))
 	total := gap * (len(columns) - 1)
 	for i, c := range columns {
-		widths[i] = runewidth.StringWidth(c.Header)
+		widths[i] = textWidth(c.Header)
 		for _, row := range rows {
-			widths[i] = max(widths[i], runewidth.StringWidth(row[i].Text))
+			widths[i] = max(widths[i], textWidth(row[i].Text))
 		}
 		total += widths[i]
 	}

@@ -102,7 +102,7 @@ func FailureItems(failures []mediafiles.Failure, display *term.ProgressDisplay) 
 	items := make([]Item, len(failures))
 	for i, f := range failures {
 		items[i] = Item{
-			Name: f.Name, Bar: display.Add(f.Name, 0, 1),
+			Name: f.Name, Bar: display.Add(f.Name, 0),
 			Do: func(context.Context) error { return f.Err },
 		}
 	}

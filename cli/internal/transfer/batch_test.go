@@ -22,7 +22,7 @@ func items(t *testing.T, errs ...error) (list []transfer.Item, started *atomic.I
 	started = &atomic.Int32{}
 	for i, err := range errs {
 		name := string(rune('a'+i)) + ".mp4"
-		list = append(list, transfer.Item{Name: name, Bar: d.Add(name, 0, 1), Do: func(context.Context) error {
+		list = append(list, transfer.Item{Name: name, Bar: d.Add(name, 0), Do: func(context.Context) error {
 			started.Add(1)
 			return err
 		}})
@@ -45,7 +45,7 @@ func TestBatch(t *testing.T) {
 		{"nothing", nil, "", "", 0, ""},
 		{"all well", []error{nil, nil}, "", "", 2, ""},
 		{"the only one fails", []error{media}, "a.mp4: no media", sx.CodeNotMedia, 1, ""},
-		{"one of several fails", []error{media, nil, nil}, "1 of 3 failed: a.mp4: no media", sx.CodeNotMedia, 3, "a.mp4: no media\n  choose another\n"},
+		{"one of several fails", []error{media, nil, nil}, "1 of 3 failed: a.mp4: no media", sx.CodeNotMedia, 3, "a.mp4: no media\n"},
 		{"an error for all", []error{nil, unreachable, nil, nil}, "1 of 4 failed, 2 not started: b.mp4: no response from h: refused", sx.CodeUnreachable, 2, "b.mp4: no response"},
 		{"a full server", []error{sx.NewError(sx.CodeStorageFull, "full"), nil}, "1 of 2 failed, 1 not started: a.mp4: full", sx.CodeStorageFull, 1, "a.mp4: full"},
 	}

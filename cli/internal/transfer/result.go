@@ -1,7 +1,6 @@
 package transfer
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 
@@ -42,22 +41,18 @@ type Plan struct {
 // ResultPrinter prints one line per result: a description at a terminal, otherwise the
 // path or a JSON object.
 type ResultPrinter struct {
-	Out  io.Writer
-	TTY  bool
-	JSON bool
+	Display *term.ProgressDisplay
+	TTY     bool
+	JSON    bool
 }
 
 // Print prints a result in one call of Write.
 func (p ResultPrinter) Print(r Result) error {
+	if p.JSON {
+		return p.Display.WriteJSON(r)
+	}
 	line := r.Path
-	switch {
-	case p.JSON:
-		raw, err := json.Marshal(r)
-		if err != nil {
-			return fmt.Errorf("encode result: %w", err)
-		}
-		line = string(raw)
-	case p.TTY:
+	if p.TTY {
 		line += "  " + term.FormatClock(r.Duration)
 		if r.Duration > 0 {
 			line += fmt.Sprintf("  %.0f kbit/s", float64(r.Size)*8/1000/r.Duration)
@@ -70,11 +65,7 @@ func (p ResultPrinter) Print(r Result) error {
 // PrintPlan prints a plan in one call of Write.
 func (p ResultPrinter) PrintPlan(plan Plan) error {
 	if p.JSON {
-		raw, err := json.Marshal(plan)
-		if err != nil {
-			return fmt.Errorf("encode plan: %w", err)
-		}
-		return p.write(string(raw))
+		return p.Display.WriteJSON(plan)
 	}
 	separator := "\t"
 	if p.TTY {
@@ -88,7 +79,7 @@ func (p ResultPrinter) PrintPlan(plan Plan) error {
 }
 
 func (p ResultPrinter) write(line string) error {
-	if _, err := io.WriteString(p.Out, line+"\n"); err != nil {
+	if _, err := io.WriteString(p.Display.Out(), line+"\n"); err != nil {
 		return fmt.Errorf("print result: %w", err)
 	}
 	return nil

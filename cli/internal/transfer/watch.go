@@ -211,9 +211,6 @@ func (f *follower) Wait(reason string, until time.Time) {
 	f.events.Wait(reason, until)
 }
 
-// JobPhases is the number of phases that ShowJob shows.
-const JobPhases = 3
-
 // ShowJob shows the progress of a job that is not final.
 func ShowJob(progress Progress, job api.Job) {
 	switch job.State {

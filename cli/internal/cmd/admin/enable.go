@@ -52,7 +52,7 @@ func newCmdSetEnabled(f *cmdutil.Factory, run func(context.Context, *enableOptio
 	}
 	opts.IO, opts.Client = f.IO, f.Client
 	cmd.Args = cmdutil.UsageArgs(cobra.ExactArgs(1))
-	cmd.ValidArgsFunction = cobra.NoFileCompletions
+	cmd.ValidArgsFunction = cmdutil.CompleteUsers(f, opts.done == "Enabled")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		opts.Name = args[0]
 		return run(cmd.Context(), &opts)

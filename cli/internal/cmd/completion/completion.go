@@ -4,6 +4,7 @@ package completion
 import (
 	"context"
 	"fmt"
+	"io"
 
 	"github.com/spf13/cobra"
 
@@ -19,7 +20,7 @@ type Options struct {
 	Shell string // one of the shells
 }
 
-var shells = []string{"bash", "zsh", "fish"}
+var shells = []string{"bash", "zsh", "fish", "powershell"}
 
 // NewCmd returns the command; tests replace its run function with run.
 func NewCmd(f *cmdutil.Factory, run func(context.Context, *Options) error) *cobra.Command {
@@ -28,13 +29,14 @@ func NewCmd(f *cmdutil.Factory, run func(context.Context, *Options) error) *cobr
 		run = runCompletion
 	}
 	return &cobra.Command{
-		Use:   "completion {bash | zsh | fish}",
+		Use:   "completion {bash | zsh | fish | powershell}",
 		Short: "Print a shell completion script",
-		Long: `Print a script that lets a shell complete sx's commands, flags and job IDs with
-the tab key.`,
+		Long: `Print a script that lets a shell complete with the tab key: commands, flags,
+presets, and the names and IDs of jobs, tokens, accounts and contexts.`,
 		Example: `  source <(sx completion bash)         # this shell only; or add it to ~/.bashrc
   sx completion zsh > "${fpath[1]}/_sx"
-  sx completion fish > ~/.config/fish/completions/sx.fish`,
+  sx completion fish > ~/.config/fish/completions/sx.fish
+  sx completion powershell >> $PROFILE`,
 		Args:      cmdutil.UsageArgs(cobra.MatchAll(cobra.ExactArgs(1), cobra.OnlyValidArgs)),
 		ValidArgs: shells,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -45,14 +47,21 @@ the tab key.`,
 }
 
 func runCompletion(_ context.Context, opts *Options) error {
+	return Write(opts.IO.Out, opts.Root, opts.Shell)
+}
+
+// Write writes the script of root for one of the shells.
+func Write(out io.Writer, root *cobra.Command, shell string) error {
 	var err error
-	switch opts.Shell {
+	switch shell {
 	case "bash":
-		err = opts.Root.GenBashCompletionV2(opts.IO.Out, true)
+		err = bash(root, out)
 	case "zsh":
-		err = opts.Root.GenZshCompletion(opts.IO.Out)
+		err = root.GenZshCompletion(out)
 	case "fish":
-		err = opts.Root.GenFishCompletion(opts.IO.Out, true)
+		err = root.GenFishCompletion(out, true)
+	case "powershell":
+		err = root.GenPowerShellCompletionWithDesc(out)
 	}
 	if err != nil {
 		return fmt.Errorf("print the completion script: %w", err)

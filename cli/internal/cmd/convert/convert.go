@@ -118,7 +118,7 @@ func runConvert(ctx context.Context, opts *Options) error {
 	}
 	display := term.NewProgressDisplay(opts.IO)
 	defer display.Close()
-	v.printer = transfer.ResultPrinter{Out: display.Out(), TTY: opts.IO.OutTTY, JSON: opts.JSON}
+	v.printer = transfer.ResultPrinter{Display: display, TTY: opts.IO.OutTTY, JSON: opts.JSON}
 	if skipped := found.Skipped.String(); skipped != "" {
 		display.Say(skipped)
 	}
@@ -127,7 +127,7 @@ func runConvert(ctx context.Context, opts *Options) error {
 	var total int64
 	for i, f := range found.Files {
 		total += f.Size
-		bar := display.Add(f.Name, f.Size, phases)
+		bar := display.Add(f.Name, f.Size, "uploading", "converting", "downloading")
 		path := v.path(f)
 		items = append(items, transfer.Item{Name: f.Name, Bar: bar, Do: func(ctx context.Context) (err error) {
 			defer v.records.SaveSometimes(ctx)

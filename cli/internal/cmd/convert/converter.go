@@ -19,10 +19,6 @@ import (
 	"github.com/soundextract/sx/server/sx"
 )
 
-// phases is the number of phases of a file: uploading, verifying, queued,
-// converting, downloading.
-const phases = 5
-
 type converter struct {
 	*Options
 	api      *client.Client

@@ -123,7 +123,7 @@ func runDownload(ctx context.Context, opts *Options) error {
 		Options: opts,
 		fetcher: &transfer.Downloader{API: c, Policy: policy, StateDir: cfg.StateDir, Force: opts.Force},
 		records: knownfiles.Open(cfg.StateDir),
-		printer: transfer.ResultPrinter{Out: display.Out(), TTY: opts.IO.OutTTY, JSON: opts.JSON},
+		printer: transfer.ResultPrinter{Display: display, TTY: opts.IO.OutTTY, JSON: opts.JSON},
 	}
 	if err := d.open(len(jobs) > 1); err != nil {
 		return err
@@ -134,7 +134,7 @@ func runDownload(ctx context.Context, opts *Options) error {
 		if w.job.Track(1) != nil {
 			size = w.job.Track(1).Size
 		}
-		bar := display.Add(w.name(), size, 1)
+		bar := display.Add(w.name(), size)
 		do := d.plan(ctx, w, bar)
 		items[i] = transfer.Item{Name: w.name(), Bar: bar, Do: func(ctx context.Context) error {
 			defer d.records.SaveSometimes(ctx)

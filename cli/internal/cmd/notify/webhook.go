@@ -151,7 +151,7 @@ func newCmdRemove(f *cmdutil.Factory, run func(context.Context, *webhookOptions)
 		Short:             "Remove a webhook",
 		Example:           `  sx notify webhook rm jq3m5v7kxw2c4t6b`,
 		Args:              cmdutil.UsageArgs(cobra.ExactArgs(1)),
-		ValidArgsFunction: cobra.NoFileCompletions,
+		ValidArgsFunction: cmdutil.CompleteWebhooks(f),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			opts.Webhook = args[0]
 			return run(cmd.Context(), opts)

@@ -101,7 +101,7 @@ func TestHelpWithInvalidConfig(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "config.yaml"), []byte("sever: x\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	run(t, "--help").wantPart(t, 0, "Convert:")
+	run(t, "--help").wantPart(t, 0, "sx convert talk.mp4")
 	run(t, "help", "exit-codes").wantPart(t, 0, "interrupted")
 	run(t, "--version").wantPart(t, 0, "sx ")
 	run(t, "jobs").wantPart(t, 65, `line 1: unknown setting "sever"`, "sx help environment")

@@ -16,6 +16,10 @@ const width = 80
 
 // help prints the help text of a command.
 func help(cmd *cobra.Command, _ []string) {
+	if !cmd.HasParent() {
+		_, _ = fmt.Fprint(cmd.OutOrStdout(), frontPage(cmd))
+		return
+	}
 	about := cmd.Long
 	if about == "" {
 		about = cmd.Short
@@ -48,14 +52,8 @@ func usageText(cmd *cobra.Command) string {
 		}
 		_, _ = fmt.Fprintf(&b, "%s:\n%s\n", title, body)
 	}
-	section("Usage", "  "+usageLine(cmd))
-	if cmd.HasAvailableSubCommands() {
-		for _, g := range cmd.Groups() {
-			section(g.Title, list(cmd, func(c *cobra.Command) bool { return c.GroupID == g.ID }))
-		}
-		section("More commands", list(cmd, func(c *cobra.Command) bool { return c.GroupID == "" && !isTopic(c) }))
-		section("Help topics", list(cmd, isTopic))
-	}
+	section("Usage", "  "+cmd.UseLine())
+	section("Commands", list(cmd, func(*cobra.Command) bool { return true }))
 	if len(cmd.Aliases) > 0 {
 		section("Aliases", "  "+strings.Join(cmd.Aliases, ", "))
 	}
@@ -63,13 +61,6 @@ func usageText(cmd *cobra.Command) string {
 	section("Flags", flagsText(cmd.LocalFlags()))
 	section("Flags of all commands", flagsText(cmd.InheritedFlags()))
 	return b.String()
-}
-
-func usageLine(cmd *cobra.Command) string {
-	if !cmd.HasParent() {
-		return "sx COMMAND [flags]"
-	}
-	return cmd.UseLine()
 }
 
 // list describes the selected subcommands in two columns.
@@ -80,12 +71,15 @@ func list(parent *cobra.Command, in func(*cobra.Command) bool) string {
 	}
 	var b strings.Builder
 	for _, c := range parent.Commands() {
-		if in(c) && (c.IsAvailableCommand() || c.Name() == "help" || isTopic(c)) {
+		if in(c) && listed(c) {
 			_, _ = fmt.Fprintf(&b, "  %-*s  %s\n", column, c.Name(), c.Short)
 		}
 	}
 	return b.String()
 }
+
+// listed reports whether people should know of the command or topic.
+func listed(c *cobra.Command) bool { return c.IsAvailableCommand() || c.Name() == "help" || isTopic(c) }
 
 // flagsText describes flags in two columns, wrapped to the width. (pflag's own
 // text appends "[=true|false]" to every boolean flag.)

@@ -19,15 +19,21 @@ import (
 // Main runs sx with the arguments that follow its name and returns the exit
 // code. When ctx ends, the command stops at a point from which it can be resumed.
 func Main(ctx context.Context, args []string, streams *term.IOStreams) int {
+	out := &output{Writer: streams.Out}
+	streams.Out = out
 	f, bind := newFactory(streams)
 	cmd := New(f, bind) //nolint:contextcheck // commands receive ctx from ExecuteContextC
 	cmd.SetArgs(args)
 	ran, err := cmd.ExecuteContextC(ctx)
-	if err == nil {
-		return sx.ExitOK
-	}
-	if ctx.Err() != nil {
+	switch {
+	case ctx.Err() != nil && err != nil:
 		err = interruption{meaning: ran.Annotations[onInterrupt]}
+	case out.err != nil: // the cause of other errors, or one that the command ignored
+		err = out.err
+	case err == nil:
+		return sx.ExitOK
+	case cmdutil.ErrorCode(err) == sx.CodeUsage:
+		err = usageError(ran, args, err)
 	}
 	return report(streams, ran, f.Repeated(), err, wantsJSON(ran, args))
 }

@@ -35,10 +35,42 @@ func (i interruption) Error() string {
 func (i interruption) Unwrap() error { return context.Canceled }
 
 // wantsJSON reports whether errors are printed as JSON. It also searches the arguments,
-// because parsing may have failed at a flag before --json.
+// because parsing may have failed at a flag before --json, and the command may not exist.
 func wantsJSON(ran *cobra.Command, args []string) bool {
-	flag := ran.Flags().Lookup("json")
-	return flag != nil && (flag.Value.String() == "true" || slices.Contains(args, "--json"))
+	if flag := ran.Flags().Lookup("json"); flag != nil && flag.Value.String() == "true" {
+		return true
+	}
+	if end := slices.Index(args, "--"); end >= 0 {
+		args = args[:end]
+	}
+	return slices.ContainsFunc(args, func(arg string) bool {
+		return arg == "--json" || arg == "--json=true" || arg == "--jq" || strings.HasPrefix(arg, "--jq=")
+	})
+}
+
+// usageError returns the error of an unknown subcommand instead of err, which is about
+// a flag that the subcommand has in the user's mind.
+func usageError(ran *cobra.Command, args []string, err error) error {
+	if !ran.HasSubCommands() {
+		return err
+	}
+	path := strings.Fields(ran.CommandPath())[1:]
+	for i, arg := range args {
+		switch {
+		case arg == "--":
+			return err
+		case i > 0 && args[i-1] == "--server": // its value
+		case strings.HasPrefix(arg, "-"):
+		case len(path) > 0 && arg == path[0]:
+			path = path[1:]
+		default:
+			if unknown := cmdutil.RequireSubcommand(ran, []string{arg}); unknown != nil {
+				return unknown
+			}
+			return err
+		}
+	}
+	return err
 }
 
 // report prints each of the joined errors and returns the first one's exit code.
@@ -69,9 +101,9 @@ func split(err error) []error {
 
 func reportJSON(streams *term.IOStreams, ran *cobra.Command, flags nextcmd.Flags, err error) {
 	message, hint := describe(ran, flags, err)
-	enc := json.NewEncoder(streams.ErrOut)
+	enc := json.NewEncoder(streams.Errors())
 	enc.SetEscapeHTML(false)
-	// There is nowhere to report an error of ErrOut.
+	// There is nowhere to report an error of this stream.
 	_ = enc.Encode(api.ErrorBody{Error: api.Error{Code: cmdutil.ErrorCode(err), Message: message, Hint: hint}})
 }
 
@@ -79,7 +111,7 @@ func reportText(streams *term.IOStreams, ran *cobra.Command, flags nextcmd.Flags
 	message, hint := describe(ran, flags, err)
 	var interrupted interruption
 	if errors.As(err, &interrupted) {
-		_, _ = fmt.Fprintln(streams.ErrOut, message)
+		_, _ = fmt.Fprintln(streams.Errors(), message)
 		return
 	}
 	label := func(color, text string) string {
@@ -88,12 +120,12 @@ func reportText(streams *term.IOStreams, ran *cobra.Command, flags nextcmd.Flags
 		}
 		return text
 	}
-	_, _ = fmt.Fprintf(streams.ErrOut, "%s %s\n", label("1;31", "error:"), message)
+	_, _ = fmt.Fprintf(streams.Errors(), "%s %s\n", label("1;31", "error:"), message)
 	if cmdutil.ErrorCode(err) == sx.CodeUsage && ran.HasParent() {
-		_, _ = fmt.Fprintf(streams.ErrOut, "usage: %s\n", ran.UseLine())
+		_, _ = fmt.Fprintf(streams.Errors(), "usage: %s\n", ran.UseLine())
 	}
 	if hint != "" {
-		_, _ = fmt.Fprintf(streams.ErrOut, "%s %s\n", label("1;36", "hint:"), hint)
+		_, _ = fmt.Fprintf(streams.Errors(), "%s %s\n", label("1;36", "hint:"), hint)
 	}
 }
 

@@ -50,10 +50,16 @@ const onInterrupt = "on-interrupt"
 // New returns the command sx with all others below it. bind is called with the flags
 // of the command before that is run.
 func New(f *cmdutil.Factory, bind func(*pflag.FlagSet)) *cobra.Command {
+	common := &commonFlags{}
 	root := &cobra.Command{
-		Use:     "sx",
-		Short:   "Convert videos to MP3",
-		Example: "  sx up --detach\n  sx register anna\n  sx convert talk.mp4",
+		Use:   "sx",
+		Short: "Convert videos to MP3",
+		Long:  "sx converts videos to MP3, on this machine or on a server.",
+		Example: `  sx convert talk.mp4               convert a video to talk.mp3
+  sx convert lectures/ -o mp3s/     all videos of a directory
+  sx upload talk.mp4                only send it, and fetch the MP3 later:
+  sx jobs                           what became of it
+  sx download --all -o mp3s/        all MP3s that are not there yet`,
 		Version: sx.Version,
 
 		SilenceErrors:              true,
@@ -63,10 +69,12 @@ func New(f *cmdutil.Factory, bind func(*pflag.FlagSet)) *cobra.Command {
 
 		Args: cmdutil.RequireSubcommand,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
-		PersistentPreRun: func(cmd *cobra.Command, _ []string) {
-			if !cmd.DisableFlagParsing { // of cobra's command for completion
-				bind(cmd.Flags())
+		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
+			if cmd.DisableFlagParsing { // of cobra's command for completion
+				return nil
 			}
+			bind(cmd.Flags())
+			return common.apply(cmd, f.IO)
 		},
 	}
 	root.SetIn(f.IO.In)
@@ -77,6 +85,7 @@ func New(f *cmdutil.Factory, bind func(*pflag.FlagSet)) *cobra.Command {
 	root.SetUsageFunc(printUsage)
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return cmdutil.UsageErrorf("%s", err) })
 	root.PersistentFlags().String("server", "", "server `URL` (default: that of the current context)")
+	common.add(root.PersistentFlags())
 	bind(root.PersistentFlags())
 
 	for _, g := range groups(f) {
@@ -89,7 +98,9 @@ func New(f *cmdutil.Factory, bind func(*pflag.FlagSet)) *cobra.Command {
 	root.AddCommand(topics.New()...)
 	root.SetHelpCommand(helpCommand(root))
 	root.SetHelpCommandGroupID(settings)
+	root.AddCommand(commandsTopic(root))
 	wrapArgErrors(root)
+	addJQ(root)
 	return root
 }
 
@@ -181,9 +192,11 @@ func helpCommand(root *cobra.Command) *cobra.Command {
 		Example: "  sx help up\n  sx help exit-codes",
 		ValidArgsFunction: func(_ *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
 			var names []cobra.Completion
-			if len(args) == 0 {
-				for _, c := range root.Commands() {
-					names = append(names, cobra.CompletionWithDesc(c.Name(), c.Short))
+			if parent, rest, err := root.Find(args); err == nil && len(rest) == 0 {
+				for _, c := range parent.Commands() {
+					if listed(c) {
+						names = append(names, cobra.CompletionWithDesc(c.Name(), c.Short))
+					}
 				}
 			}
 			return names, cobra.ShellCompDirectiveNoFileComp

@@ -34,7 +34,7 @@ func newCmdRevoke(f *cmdutil.Factory, run func(context.Context, *revokeOptions) 
 		Long:              `Revoke a personal token. Servers refuse it within a minute.`,
 		Example:           `  sx token revoke backup`,
 		Args:              cmdutil.UsageArgs(cobra.ExactArgs(1)),
-		ValidArgsFunction: cobra.NoFileCompletions,
+		ValidArgsFunction: cmdutil.CompleteTokens(f),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			opts.Token = args[0]
 			return run(cmd.Context(), opts)

@@ -3,7 +3,6 @@ package upload
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"path/filepath"
 
@@ -103,7 +102,7 @@ func runUpload(ctx context.Context, opts *Options) error {
 	var total int64
 	for i, f := range found.Files {
 		total += f.Size
-		bar := display.Add(f.Name, f.Size, 1)
+		bar := display.Add(f.Name, f.Size)
 		items = append(items, transfer.Item{Name: f.Name, Bar: bar, Do: func(ctx context.Context) (err error) {
 			sent[i], err = opts.one(ctx, uploader, f, bar, display)
 			return err
@@ -133,15 +132,11 @@ func (opts *Options) one(ctx context.Context, uploader *transfer.Uploader, f med
 	}
 	defer sent.Close()
 	bar.Done("uploaded")
+	if opts.JSON {
+		return sent, display.WriteJSON(result{sent.Job.ID, f.Name, f.Size, sent.SHA256})
+	}
 	line := fmt.Sprintf("%s\t%s\n", sent.Job.ID, f.Name)
-	switch {
-	case opts.JSON:
-		raw, err := json.Marshal(result{sent.Job.ID, f.Name, f.Size, sent.SHA256})
-		if err != nil {
-			return nil, fmt.Errorf("encode result: %w", err)
-		}
-		line = string(raw) + "\n"
-	case opts.IO.OutTTY:
+	if opts.IO.OutTTY {
 		line = fmt.Sprintf("%s  %s\n", sent.Job.ID, f.Name)
 	}
 	if _, err := display.Out().Write([]byte(line)); err != nil {

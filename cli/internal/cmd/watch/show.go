@@ -1,9 +1,9 @@
 package watch
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
+	"reflect"
 	"time"
 
 	"github.com/soundextract/sx/cli/internal/cmdutil"
@@ -31,7 +31,7 @@ type bars struct {
 func newBars(display *term.ProgressDisplay, ids []string, flags nextcmd.Flags) *bars {
 	b := &bars{display: display, flags: flags, byID: map[string]*term.ProgressBar{}}
 	for _, id := range ids {
-		b.byID[id] = display.Add(id, 0, transfer.JobPhases)
+		b.byID[id] = display.Add(id, 0, "converting")
 	}
 	return b
 }
@@ -71,25 +71,24 @@ type lines struct {
 	display *term.ProgressDisplay
 	json    bool
 	several bool
-	last    map[string]string // the line last printed of a job
+	last    map[string]string  // the line last printed of a job
+	shown   map[string]api.Job // last printed as JSON
 }
 
 func (l *lines) job(job api.Job) {
-	line := fmt.Sprintf("%s\t%s\t%s\t%s\n", job.ID, job.State, percent(job), job.Name)
 	if l.json {
-		raw, err := json.Marshal(job)
-		if err != nil {
-			return // cannot happen: the job was decoded from JSON
+		if !reflect.DeepEqual(l.shown[job.ID], job) {
+			l.shown[job.ID] = job
+			_ = l.display.WriteJSON(job) // the exit code still reports the outcome
 		}
-		line = string(raw) + "\n"
+		return
 	}
+	line := fmt.Sprintf("%s\t%s\t%s\t%s\n", job.ID, job.State, percent(job), job.Name)
 	if l.last[job.ID] != line {
 		l.last[job.ID] = line
 		_, _ = io.WriteString(l.display.Out(), line) // the exit code still reports the outcome
 		for _, w := range job.Warnings {
-			if !l.json { // it has them
-				l.display.Say(fmt.Sprintf("%s: warning: %s", job.Name, w.Message))
-			}
+			l.display.Say(fmt.Sprintf("%s: warning: %s", job.Name, w.Message))
 		}
 	}
 }

@@ -91,7 +91,7 @@ func runWatch(ctx context.Context, opts *Options) error {
 	if opts.IO.OutTTY && opts.IO.ErrTTY && !opts.JSON {
 		s = newBars(display, ids, opts.Flags())
 	} else {
-		s = &lines{display: display, json: opts.JSON, several: len(ids) > 1, last: map[string]string{}}
+		s = &lines{display: display, json: opts.JSON, several: len(ids) > 1, last: map[string]string{}, shown: map[string]api.Job{}}
 	}
 	end := &outcome{several: len(ids) > 1, flags: opts.Flags()}
 	w := transfer.Watcher{API: c, Policy: policy}

@@ -137,7 +137,7 @@ func TestBars(t *testing.T) {
 	out, errOut, err := run(t.Context(), t, server, true, nil, good, bad, "nosuchjob")
 	for _, want := range []string{
 		"bad.mp4: there is no sound\n  check the recording", "job nosuchjob not found",
-		"good.mp4  100% done", "bad.mp4        failed",
+		"good.mp4   done", "bad.mp4    failed", "1 done, 2 failed",
 	} {
 		if !strings.Contains(errOut, want) {
 			t.Errorf("%q is not in %q", want, errOut)
@@ -212,7 +212,7 @@ func TestStoppedBars(t *testing.T) {
 	}
 	// The last painting of both bars is replaced by one of the first bar alone.
 	last := errOut[strings.LastIndex(errOut, "busy.mp4"):]
-	if want := "\r\x1b[1Agood.mp4 100% done\x1b[K\x1b[J"; !strings.Contains(last, want) {
+	if want := "\r\x1b[2Agood.mp4  done\x1b[K\x1b[J"; !strings.Contains(last, want) {
 		t.Errorf("%q is not in %q", want, last)
 	}
 }

@@ -1,0 +1,117 @@
+package cmdutil
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/soundextract/sx/server/api/client"
+	"github.com/soundextract/sx/server/sx"
+)
+
+// completionTimeout bounds how long completion waits for the server.
+const completionTimeout = 1500 * time.Millisecond
+
+// completer returns a function that offers what list has, in its order, except what was
+// given. It offers nothing if the server does not answer in time or nobody is signed in.
+func completer(f *Factory, list func(ctx context.Context, c *client.Client, toComplete string) ([]cobra.Completion, error)) cobra.CompletionFunc {
+	return func(cmd *cobra.Command, args []string, toComplete string) ([]cobra.Completion, cobra.ShellCompDirective) {
+		ctx, cancel := context.WithTimeout(cmd.Context(), completionTimeout)
+		defer cancel()
+		c, err := f.Client()
+		if err != nil {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		offers, err := list(ctx, c, toComplete)
+		if err != nil {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		offers = slices.DeleteFunc(offers, func(o cobra.Completion) bool {
+			name, _, _ := strings.Cut(o, "\t")
+			return !strings.HasPrefix(name, toComplete) || slices.Contains(args, name)
+		})
+		return offers, cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveKeepOrder
+	}
+}
+
+// CompleteJobs completes the IDs of the user's newest jobs in the given states (none
+// means all), each with the job's name and state, and the names of those whose name
+// begins with what was typed.
+func CompleteJobs(f *Factory, states ...sx.State) cobra.CompletionFunc {
+	return completer(f, func(ctx context.Context, c *client.Client, toComplete string) ([]cobra.Completion, error) {
+		page, err := c.Jobs(ctx, client.JobFilter{States: states})
+		if err != nil {
+			return nil, err
+		}
+		var offers []cobra.Completion
+		for _, j := range page.Jobs {
+			if strings.HasPrefix(j.ID, toComplete) {
+				offers = append(offers, cobra.CompletionWithDesc(j.ID, fmt.Sprintf("%s (%s)", j.Name, j.State)))
+			} else {
+				offers = append(offers, cobra.CompletionWithDesc(j.Name, string(j.State)))
+			}
+		}
+		return offers, nil
+	})
+}
+
+// CompleteTokens completes the names of the user's personal tokens.
+func CompleteTokens(f *Factory) cobra.CompletionFunc {
+	return onlyFirst(completer(f, func(ctx context.Context, c *client.Client, _ string) ([]cobra.Completion, error) {
+		list, err := c.PersonalTokens(ctx)
+		if err != nil {
+			return nil, err
+		}
+		var names []cobra.Completion
+		for _, t := range list.Tokens {
+			names = append(names, cobra.CompletionWithDesc(t.Name, fmt.Sprintf("%s, until %s", t.ID, t.Expires.Format(time.DateOnly))))
+		}
+		return names, nil
+	}))
+}
+
+// CompleteUsers completes the names of accounts, for administrators.
+func CompleteUsers(f *Factory, disabled bool) cobra.CompletionFunc {
+	return onlyFirst(completer(f, func(ctx context.Context, c *client.Client, _ string) ([]cobra.Completion, error) {
+		page, err := c.Users(ctx, "", 0)
+		if err != nil {
+			return nil, err
+		}
+		var names []cobra.Completion
+		for _, u := range page.Users {
+			if u.Disabled == disabled {
+				names = append(names, cobra.CompletionWithDesc(u.Name, "since "+u.Created.Format(time.DateOnly)))
+			}
+		}
+		return names, nil
+	}))
+}
+
+// CompleteWebhooks completes the IDs of the user's webhooks.
+func CompleteWebhooks(f *Factory) cobra.CompletionFunc {
+	return onlyFirst(completer(f, func(ctx context.Context, c *client.Client, _ string) ([]cobra.Completion, error) {
+		n, err := c.Notify(ctx)
+		if err != nil {
+			return nil, err
+		}
+		var ids []cobra.Completion
+		for _, w := range n.Webhooks {
+			ids = append(ids, cobra.CompletionWithDesc(w.ID, w.URL))
+		}
+		return ids, nil
+	}))
+}
+
+// onlyFirst completes the first argument only.
+func onlyFirst(complete cobra.CompletionFunc) cobra.CompletionFunc {
+	return func(cmd *cobra.Command, args []string, toComplete string) ([]cobra.Completion, cobra.ShellCompDirective) {
+		if len(args) > 0 {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		return complete(cmd, args, toComplete)
+	}
+}
