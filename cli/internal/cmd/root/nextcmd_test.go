@@ -56,7 +56,7 @@ func TestSuggestedCommandsKeepServer(t *testing.T) {
 		{fresh.URL, "whoami", 77, []string{"sign in with: sx login", "create an account with: sx register"}},
 		{fresh.URL, "login anna --password-stdin", 65, []string{"send it like this: sx login NAME --password-stdin"}},
 		{"http://127.0.0.1:1/a(b)", "whoami", 77, []string{"sx login"}},
-		{server.URL, "show bbbb", 0, []string{"hint      try again with: sx retry bbbb"}},
+		{server.URL, "show bbbb", 0, []string{"hint        try again with: sx retry bbbb"}},
 		{server.URL, "show none", 65, []string{"sx jobs"}},
 		{server.URL, "cancel aaaa none", 65, []string{"sx jobs"}},
 		{server.URL, "watch aaaa", 1, []string{"see: sx show aaaa"}},
