@@ -101,6 +101,12 @@ func HasMediaExtension(name string) bool {
 	return extension == ".mp3" || slices.Contains(extensions, extension)
 }
 
+// Messages of failures.
+const (
+	messageEmpty = "is empty"
+	messageNone  = "no media files"
+)
+
 // Find returns the files that the arguments select, each once, in the order of the
 // arguments; those of a directory are sorted by name. In directories it skips hidden
 // files, MP3s, which are often the results of an earlier run, and what is not media. If
@@ -233,7 +239,7 @@ func (f *finder) directory(dir string) {
 	if known || len(f.found.Files)+len(f.found.Failures) > before {
 		return
 	}
-	message := "no media files"
+	message := messageNone
 	if skipped != f.found.Skipped {
 		message += fmt.Sprintf(" (%s)", f.found.Skipped)
 	}
@@ -319,7 +325,7 @@ func check(name string) (fs.FileInfo, error) {
 	}
 	defer func() { _ = file.Close() }()
 	if info.Size() == 0 {
-		return nil, sx.NewError(sx.CodeInvalid, "is empty").WithHint("wait until it is complete, or copy it again")
+		return nil, sx.NewError(sx.CodeInvalid, messageEmpty).WithHint("wait until it is complete, or copy it again")
 	}
 	return info, nil
 }

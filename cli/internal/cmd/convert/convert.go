@@ -36,7 +36,8 @@ type Options struct {
 	Force    bool   // send again, and replace existing MP3s
 	Checksum bool   // read unchanged files again
 	DryRun   bool
-	Parallel int // how many files at once; 0 is as configured
+	Watch    bool // convert files in the directories once they are completely written
+	Parallel int  // how many files at once; 0 is as configured
 	JSON     bool
 }
 
@@ -73,12 +74,15 @@ only with --force, even if its video or the options have changed.`,
 	flags.BoolVar(&opts.Checksum, "checksum", false, "read all files to recognise them, even if unchanged")
 	flags.IntVar(&opts.Parallel, "parallel", 0, "process `N` files at once (default: as configured)")
 	flags.BoolVar(&opts.JSON, "json", false, "print one JSON object for each MP3")
+	flags.BoolVar(&opts.Watch, "watch", false, "keep running, and convert files once they are completely written")
 	cmdutil.AddDryRunFlag(cmd, &opts.DryRun)
 	cmd.RunE = func(cmd *cobra.Command, args []string) (err error) {
 		opts.Args = args
 		switch {
 		case flags.Changed("parallel") && opts.Parallel < 1:
 			return cmdutil.UsageErrorf("--parallel must be at least 1")
+		case opts.Watch && (opts.Output == "-" || opts.DryRun):
+			return cmdutil.UsageErrorf("--watch cannot be used with --dry-run or -o -")
 		case opts.Output == "-" && opts.JSON:
 			return cmdutil.UsageErrorf("--json and -o - are mutually exclusive: both write to standard output")
 		case opts.Output == "-" && opts.IO.OutTTY:
@@ -105,20 +109,29 @@ func runConvert(ctx context.Context, opts *Options) error {
 			return err
 		}
 	}
-	if len(found.Files) == 0 {
+	if len(found.Files) == 0 && !opts.Watch {
 		return transfer.FailAll(ctx, found, opts.IO, opts.Flags())
 	}
 	targets, err := opts.targets(found)
 	if err != nil {
 		return err
 	}
-	v, err := newConverter(opts, targets, found.Files)
+	v, err := newConverter(opts, targets)
 	if err != nil {
 		return err
 	}
-	display := term.NewProgressDisplay(opts.IO)
+	if opts.Watch {
+		return v.watch(ctx)
+	}
+	return v.batch(ctx, found)
+}
+
+// batch converts files and reports what was found.
+func (v *converter) batch(ctx context.Context, found mediafiles.Found) error {
+	display := term.NewProgressDisplay(v.IO)
 	defer display.Close()
-	v.printer = transfer.ResultPrinter{Display: display, TTY: opts.IO.OutTTY, JSON: opts.JSON}
+	v.printer = transfer.ResultPrinter{Display: display, TTY: v.IO.OutTTY, JSON: v.JSON}
+	v.fetcher.Inputs = append(v.fetcher.Inputs, inputs(found.Files)...)
 	if skipped := found.Skipped.String(); skipped != "" {
 		display.Say(skipped)
 	}
@@ -138,7 +151,7 @@ func runConvert(ctx context.Context, opts *Options) error {
 	if len(found.Files) > 1 {
 		display.Say(fmt.Sprintf("%d files, %s", len(found.Files), sx.FormatSize(total)))
 	}
-	err = transfer.RunBatch(ctx, items, v.parallel, opts.Flags())
+	err := transfer.RunBatch(ctx, items, v.parallel, v.Flags())
 	// Also after Ctrl-C. If it fails, the next run reads the files again.
 	_ = v.records.Save(context.WithoutCancel(ctx))
 	if err != nil {
@@ -164,7 +177,7 @@ func (opts *Options) targets(found mediafiles.Found) (*transfer.Targets, error) 
 	return targets, targets.CheckDir()
 }
 
-func newConverter(opts *Options, targets *transfer.Targets, files []mediafiles.File) (*converter, error) {
+func newConverter(opts *Options, targets *transfer.Targets) (*converter, error) {
 	cfg, err := opts.Config()
 	if err != nil {
 		return nil, err
@@ -175,12 +188,12 @@ func newConverter(opts *Options, targets *transfer.Targets, files []mediafiles.F
 	}
 	policy := &transfer.Policy{Timeout: cfg.RetryTimeout}
 	v := &converter{
-		Options: opts, api: c, policy: policy, targets: targets, parallel: opts.Parallel,
+		Options: opts, api: c, policy: policy, targets: targets, parallel: opts.Parallel, chosen: map[string]string{},
 		uploader: &transfer.Uploader{
 			API: c, Policy: policy, Labels: opts.Labels,
 			Records: transfer.UploadRecords{Dir: filepath.Join(cfg.StateDir, "uploads"), Account: cfg.Account},
 		},
-		fetcher: &transfer.Downloader{API: c, Policy: policy, StateDir: cfg.StateDir, Force: opts.Force, Inputs: inputs(files)},
+		fetcher: &transfer.Downloader{API: c, Policy: policy, StateDir: cfg.StateDir, Force: opts.Force},
 		records: knownfiles.Open(cfg.StateDir),
 	}
 	if v.parallel == 0 {

@@ -31,7 +31,8 @@ type converter struct {
 	printer  transfer.ResultPrinter
 	parallel int
 
-	made sync.Map // the contents and options that are being converted: a *sync.Mutex for each
+	chosen map[string]string // the paths of MP3s, by those of their sources
+	made   sync.Map          // the contents and options that are being converted: a *sync.Mutex for each
 }
 
 // indexOf returns the index of the MP3s among which the results of earlier runs are
@@ -57,6 +58,9 @@ func (v *converter) path(f mediafiles.File) string {
 	if v.targets == nil {
 		return ""
 	}
+	if path, ok := v.chosen[f.Path]; ok && f.Pipe == "" {
+		return path
+	}
 	var earlier []string
 	if f.Pipe == "" {
 		earlier = v.records.MadeFrom(f.Path)
@@ -73,6 +77,7 @@ func (v *converter) path(f mediafiles.File) string {
 		return err == nil && slices.Contains(earlier, abs)
 	})
 	v.index.Add(path)
+	v.chosen[f.Path] = path
 	return path
 }
 
