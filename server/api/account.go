@@ -37,6 +37,28 @@ type PasswordChange struct {
 	NewPassword string `json:"new_password"`
 }
 
+// Me is the current account, with the credential of the request.
+type Me struct {
+	User
+	Credential Credential `json:"credential"`
+}
+
+// Credential is what a request is authenticated by.
+type Credential struct {
+	Kind    CredentialKind `json:"kind"`
+	Name    string         `json:"name,omitempty"` // of a personal token
+	Expires time.Time      `json:"expires"`        // of a sign-in: unless it is used before
+}
+
+// CredentialKind is the kind of a Credential.
+type CredentialKind string
+
+// The kinds of credentials.
+const (
+	CredentialSignIn CredentialKind = "sign_in"
+	CredentialToken  CredentialKind = "personal_token"
+)
+
 // NewToken is the request to create a personal token.
 type NewToken struct {
 	Name      string `json:"name"`

@@ -24,7 +24,7 @@ const (
 	PathLogin    = "/v1/auth/login"    // POST Credentials: Tokens
 	PathRefresh  = "/v1/auth/refresh"  // POST RefreshRequest: Tokens
 	PathLogout   = "/v1/auth/logout"   // POST RefreshRequest: 204
-	PathMe       = "/v1/auth/me"       // GET: User
+	PathMe       = "/v1/auth/me"       // GET: Me
 	PathKeys     = "/v1/auth/keys"     // GET: JSON Web Key Set (RFC 7517)
 
 	PathUploads = "/v1/uploads/" // tus 1.0; an upload is PathUploads + id
@@ -37,6 +37,7 @@ const (
 	PathEvents = "/v1/events"                    // GET: server-sent events
 
 	PathLookup = "/v1/conversions/lookup" // POST Lookup: LookupResult
+	PathUsage  = "/v1/usage"              // GET: Usage
 
 	PathOpenAPI = "/v1/openapi.yaml"
 	PathHealth  = "/healthz"
@@ -193,6 +194,12 @@ type JobEdit struct {
 	Album        *string  `json:"album,omitempty"`
 	AddLabels    []string `json:"add_labels,omitempty"`
 	RemoveLabels []string `json:"remove_labels,omitempty"`
+}
+
+// Usage is how much the user's jobs store.
+type Usage struct {
+	Bytes int64 `json:"bytes"`
+	Quota int64 `json:"quota,omitempty"` // the most that they may store; 0 is no limit
 }
 
 // JobList is one page of jobs, newest first.

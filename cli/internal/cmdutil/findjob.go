@@ -18,7 +18,7 @@ var jobID = regexp.MustCompile(`^[a-z2-7]{16}$`)
 const maxCandidates = 10 // in the error of an ambiguous name
 
 // FindJob returns the ID of the job that a user means by an ID, the file name of its
-// source, or a path that ends with that. An *sx.Error of code conflict lists the
+// source, or a path that ends with that. An *sx.Error of code invalid lists the
 // candidates if there are several. What no job is named by is returned as it is, so
 // that the request that uses it reports it.
 func FindJob(ctx context.Context, c *client.Client, job string) (id string, err error) {
@@ -68,6 +68,6 @@ func ambiguous(name string, jobs []api.Job) error {
 		}
 		list = append(list, fmt.Sprintf("%s (%s, %s)", j.ID, j.State, j.Created.Local().Format("2006-01-02 15:04")))
 	}
-	return sx.NewError(sx.CodeConflict, "%d jobs are named %s: %s", len(jobs), name, strings.Join(list, ", ")).
+	return sx.NewError(sx.CodeInvalid, "%d jobs are named %s: %s", len(jobs), name, strings.Join(list, ", ")).
 		WithHint("use the ID of one of them")
 }

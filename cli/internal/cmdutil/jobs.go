@@ -20,15 +20,14 @@ func EachJob(ctx context.Context, c *client.Client, jobs []string, fn func(id st
 	var errs []error
 	var done []string
 	for _, job := range jobs {
-		id, err := FindJob(ctx, c, job)
+		id, findErr := FindJob(ctx, c, job)
+		if slices.Contains(done, id) {
+			continue
+		}
+		err := findErr
 		if err == nil {
-			if slices.Contains(done, id) {
-				continue
-			}
 			done = append(done, id)
 			err = fn(id)
-		} else {
-			id = job
 		}
 		if err == nil {
 			continue
@@ -36,7 +35,7 @@ func EachJob(ctx context.Context, c *client.Client, jobs []string, fn func(id st
 		if ctx.Err() != nil || ErrorCode(err).StopsBatch() {
 			return errors.Join(append(errs, err)...)
 		}
-		if !strings.Contains(err.Error(), "job "+id) {
+		if findErr == nil && !strings.Contains(err.Error(), "job "+id) {
 			err = fmt.Errorf("%s: %w", id, err)
 		}
 		errs = append(errs, &JobError{Job: id, Err: err})

@@ -152,6 +152,13 @@ func (b *ProgressBar) Done(how string) {
 	b.display.plainTotal()
 }
 
+// Cancelled ends the bar of a job that its owner has cancelled.
+func (b *ProgressBar) Cancelled() {
+	b.display.mu.Lock()
+	defer b.display.mu.Unlock()
+	b.status, b.stalled, b.ended = failed, "", "cancelled"
+}
+
 // Fail ends the bar after a failure. If loud, the error and its hint are printed when
 // the display is closed, for errors that nothing else reports; where results are JSON,
 // an object with the error is printed in any case.

@@ -164,8 +164,13 @@ func (c *Client) Logout(ctx context.Context, token string) error {
 	return c.call(ctx, http.MethodPost, api.PathLogout, nil, api.RefreshRequest{RefreshToken: token}, nil)
 }
 
+// Usage returns how much the user's jobs store.
+func (c *Client) Usage(ctx context.Context) (out api.Usage, err error) {
+	return out, c.call(ctx, http.MethodGet, api.PathUsage, nil, nil, &out)
+}
+
 // Me returns the current account.
-func (c *Client) Me(ctx context.Context) (out api.User, err error) {
+func (c *Client) Me(ctx context.Context) (out api.Me, err error) {
 	return out, c.call(ctx, http.MethodGet, api.PathMe, nil, nil, &out)
 }
 

@@ -94,11 +94,11 @@ func (s *Service) issueTokens(w http.ResponseWriter, user sx.User, sessionID, re
 }
 
 func (s *Service) me(w http.ResponseWriter, r *http.Request) error {
-	user, err := s.caller(r)
+	user, credential, err := s.identify(r)
 	if err != nil {
 		return err
 	}
-	api.Write(w, http.StatusOK, s.toAPI(user))
+	api.Write(w, http.StatusOK, api.Me{User: s.toAPI(user), Credential: credential})
 	return nil
 }
 

@@ -128,7 +128,12 @@ func TestPersonalTokens(t *testing.T) {
 	}
 
 	script := b.as(t, made.Token)
-	if me, err := script.Me(t.Context()); err != nil || me != reg.User {
+	want := api.Me{User: reg.User, Credential: api.Credential{Kind: api.CredentialToken, Name: "ci", Expires: made.Expires}}
+	if me, err := script.Me(t.Context()); err != nil || me != want {
+		t.Errorf("got %+v, %v; want %+v", me, err, want)
+	}
+	if me, err := ada.Me(t.Context()); err != nil || me.User != reg.User || me.Credential.Kind != api.CredentialSignIn ||
+		!me.Credential.Expires.After(made.Expires) {
 		t.Errorf("got %+v, %v", me, err)
 	}
 	_, err = script.PersonalTokens(t.Context())

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 
+	"github.com/soundextract/sx/server/api"
 	"github.com/soundextract/sx/server/internal/httpserver"
 	"github.com/soundextract/sx/server/internal/token"
 	"github.com/soundextract/sx/server/sx"
@@ -13,44 +14,54 @@ import (
 // refuses an access token as soon as its sign-in has ended, not only when it
 // expires, because changes to accounts outlast the token.
 func (s *Service) caller(r *http.Request) (sx.User, error) {
-	raw, err := token.Bearer(r.Header)
-	if err != nil {
-		return sx.User{}, err
-	}
-	var user sx.User
-	if token.IsPersonal(raw) {
-		user, _, err = s.byPersonalToken(r.Context(), raw)
-	} else {
-		user, err = s.byAccessToken(r.Context(), raw)
-	}
-	if err != nil {
-		return sx.User{}, err
-	}
-	httpserver.SetUser(r.Context(), user.ID)
-	return user, nil
+	user, _, err := s.identify(r)
+	return user, err
 }
 
-func (s *Service) byAccessToken(ctx context.Context, raw string) (sx.User, error) {
+// identify returns the user who sent the request, and by what the request is
+// authenticated.
+func (s *Service) identify(r *http.Request) (user sx.User, by api.Credential, err error) {
+	raw, err := token.Bearer(r.Header)
+	if err != nil {
+		return sx.User{}, by, err
+	}
+	if token.IsPersonal(raw) {
+		var found sx.PersonalToken
+		user, found, err = s.byPersonalToken(r.Context(), raw)
+		by = api.Credential{Kind: api.CredentialToken, Name: found.Name, Expires: found.Expires.UTC()}
+	} else {
+		var session sx.Session
+		user, session, err = s.byAccessToken(r.Context(), raw)
+		by = api.Credential{Kind: api.CredentialSignIn, Expires: session.Expires.UTC()}
+	}
+	if err != nil {
+		return sx.User{}, api.Credential{}, err
+	}
+	httpserver.SetUser(r.Context(), user.ID)
+	return user, by, nil
+}
+
+func (s *Service) byAccessToken(ctx context.Context, raw string) (sx.User, sx.Session, error) {
 	claims, err := s.verifier.Verify(ctx, raw)
 	if err != nil {
-		return sx.User{}, err
+		return sx.User{}, sx.Session{}, err
 	}
 	user, err := s.cfg.Users.ByID(ctx, claims.UserID)
 	if sx.CodeOf(err) == sx.CodeNotFound {
-		return sx.User{}, sx.NewError(sx.CodeUnauthenticated, "this account no longer exists")
+		return sx.User{}, sx.Session{}, sx.NewError(sx.CodeUnauthenticated, "this account no longer exists")
 	}
 	if err != nil {
-		return sx.User{}, err
+		return sx.User{}, sx.Session{}, err
 	}
 	session, err := s.cfg.Sessions.ByID(ctx, claims.SessionID)
 	switch {
 	case sx.CodeOf(err) == sx.CodeNotFound:
 	case err != nil:
-		return sx.User{}, err
+		return sx.User{}, sx.Session{}, err
 	case s.sessionValid(session, user):
-		return user, nil
+		return user, session, nil
 	}
-	return sx.User{}, sx.NewError(sx.CodeUnauthenticated, "the sign-in of this access token has ended")
+	return sx.User{}, sx.Session{}, sx.NewError(sx.CodeUnauthenticated, "the sign-in of this access token has ended")
 }
 
 // sessionValid reports whether the session still signs the user in.

@@ -62,6 +62,15 @@ func (s *Service) listJobs(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
+func (s *Service) getUsage(w http.ResponseWriter, r *http.Request) error {
+	bytes, err := s.cfg.Jobs.Usage(r.Context(), owner(r.Context()))
+	if err != nil {
+		return err
+	}
+	api.Write(w, http.StatusOK, api.Usage{Bytes: bytes, Quota: s.cfg.Quota})
+	return nil
+}
+
 func (s *Service) getJob(w http.ResponseWriter, r *http.Request) error {
 	j, err := s.owned(r.Context(), r.PathValue("id"))
 	if err != nil {

@@ -120,7 +120,7 @@ func TestEveryRouteAuthenticates(t *testing.T) {
 			}
 		}
 	}
-	if checked != 14 {
+	if checked != 15 {
 		t.Errorf("%d routes were checked", checked)
 	}
 	if f.job(uploading).State != sx.StateUploading || f.job(done).State != sx.StateDone {

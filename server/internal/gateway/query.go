@@ -1,7 +1,6 @@
 package gateway
 
 import (
-	"encoding/base64"
 	"fmt"
 	"net/url"
 	"slices"
@@ -59,18 +58,16 @@ func queryIDs(q url.Values) ([]string, error) {
 	return ids, nil
 }
 
-// cursor encodes a job's position in the list. It is opaque to clients.
-func cursor(j sx.Job) string {
-	return base64.RawURLEncoding.EncodeToString(fmt.Appendf(nil, "%d %s", j.Created.UnixNano(), j.ID))
-}
+// cursor encodes a job's position in the list: its creation in milliseconds, which is
+// how precisely it is stored, and its ID. It is opaque to clients.
+func cursor(j sx.Job) string { return strconv.FormatInt(j.Created.UnixMilli(), 36) + "." + j.ID }
 
 func parseCursor(v string) (*store.JobCursor, error) {
-	raw, err := base64.RawURLEncoding.DecodeString(v)
-	created, id, found := strings.Cut(string(raw), " ")
-	nanos, numErr := strconv.ParseInt(created, 10, 64)
-	if err != nil || numErr != nil || !found || id == "" {
+	created, id, found := strings.Cut(v, ".")
+	ms, err := strconv.ParseInt(created, 36, 64)
+	if err != nil || !found || id == "" {
 		return nil, sx.NewError(sx.CodeInvalid, "invalid cursor %q", v).
 			WithHint("use the value that the previous page gave for the next one")
 	}
-	return &store.JobCursor{Created: time.Unix(0, nanos).UTC(), ID: id}, nil
+	return &store.JobCursor{Created: time.UnixMilli(ms).UTC(), ID: id}, nil
 }

@@ -77,6 +77,7 @@ func (s *Service) routes() []endpoint {
 		{Route{http.MethodGet, api.PathEvents}, byGateway, s.streamEvents},
 
 		{Route{http.MethodPost, api.PathLookup}, byGateway, s.lookup},
+		{Route{http.MethodGet, api.PathUsage}, byGateway, s.getUsage},
 
 		{Route{http.MethodGet, api.PathOpenAPI}, anyone, s.serveOpenAPI},
 	}

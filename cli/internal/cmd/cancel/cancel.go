@@ -33,7 +33,7 @@ func NewCmd(f *cmdutil.Factory, run func(context.Context, *Options) error) *cobr
 		Long: `Cancel jobs that are uploading, queued or running. Uploaded videos are kept:
 sx retry queues a job again, sx rm removes it.`,
 		Example:           `  sx cancel jq3m5v7kxw2c4t6b`,
-		Args:              cmdutil.AtLeastOne("job ID"),
+		Args:              cmdutil.AtLeastOne("job"),
 		ValidArgsFunction: cmdutil.CompleteJobs(f, sx.StateUploading, sx.StateQueued, sx.StateRunning),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			opts.IDs = args

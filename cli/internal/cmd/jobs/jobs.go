@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -27,6 +26,7 @@ type Options struct {
 
 	States []string
 	Name   string
+	Labels []string
 	Limit  int
 	After  string
 	All    bool
@@ -48,9 +48,10 @@ func NewCmd(f *cmdutil.Factory, run func(context.Context, *Options) error) *cobr
 		Long: `List your jobs, newest first.
 
 If the output is not a terminal, each line has the ID, name, state, progress in
-percent, size in bytes and creation time, separated by tabs, with no header.`,
+percent, size in bytes, creation time, and why the job failed, separated by
+tabs, with no header.`,
 		Example: `  sx jobs
-  sx jobs --state failed --state expired
+  sx jobs --state failed --label acoustics
   sx jobs --name lecture --all --json | jq -r '.[].id'`,
 		Args: cmdutil.UsageArgs(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -62,29 +63,19 @@ percent, size in bytes and creation time, separated by tabs, with no header.`,
 	}
 	cmd.Flags().StringSliceVar(&opts.States, "state", nil, "only jobs in this `STATE`; can be repeated")
 	cmd.Flags().StringVar(&opts.Name, "name", "", "only videos whose name contains `TEXT`")
+	cmd.Flags().StringArrayVar(&opts.Labels, "label", nil, "only jobs with this `LABEL`; can be repeated")
 	cmd.Flags().IntVar(&opts.Limit, "limit", defaultLimit, "show at most `N` jobs")
 	cmd.Flags().StringVar(&opts.After, "after", "", "start after this `CURSOR`, printed by the previous page")
 	cmd.Flags().BoolVar(&opts.All, "all", false, "show all jobs")
 	cmd.Flags().BoolVar(&opts.JSON, "json", false, "print the jobs as a JSON array")
 	// Fails only for a flag that does not exist.
-	_ = cmd.RegisterFlagCompletionFunc("state", cobra.FixedCompletions(stateNames(), cobra.ShellCompDirectiveNoFileComp))
+	_ = cmd.RegisterFlagCompletionFunc("state", cobra.FixedCompletions(cmdutil.StateNames(), cobra.ShellCompDirectiveNoFileComp))
 	return cmd
 }
 
-func stateNames() []string {
-	var names []string
-	for _, s := range sx.States() {
-		names = append(names, string(s))
-	}
-	return names
-}
-
 func (opts *Options) check(limited bool) error {
-	for _, s := range opts.States {
-		if !slices.Contains(stateNames(), s) {
-			return cmdutil.UsageErrorf("unknown state %q", s).
-				WithHint("use one of: %s", strings.Join(stateNames(), ", "))
-		}
+	if err := cmdutil.CheckStates(opts.States); err != nil {
+		return err
 	}
 	if opts.Limit < 1 {
 		return cmdutil.UsageErrorf("--limit must be at least 1")
@@ -112,7 +103,7 @@ func runJobs(ctx context.Context, opts *Options) error {
 
 // fetch returns the selected jobs and the cursor of the next page.
 func (opts *Options) fetch(ctx context.Context, c *client.Client) (found []api.Job, next string, err error) {
-	filter := client.JobFilter{Name: opts.Name}
+	filter := client.JobFilter{Name: opts.Name, Labels: opts.Labels}
 	for _, s := range opts.States {
 		filter.States = append(filter.States, sx.State(s))
 	}
@@ -140,6 +131,9 @@ func (opts *Options) print(found []api.Job, next string) error {
 		{Header: "SIZE", Right: true, Optional: true},
 		{Header: "AGE", Right: true, Optional: true},
 	}
+	if !opts.IO.OutTTY || slices.ContainsFunc(found, func(j api.Job) bool { return reason(j) != "" }) {
+		columns = append(columns, term.Column{Header: "REASON", Shrink: true, Min: 16, Optional: true})
+	}
 	rows := make([][]term.Cell, len(found))
 	for i, j := range found {
 		rows[i] = []term.Cell{
@@ -149,7 +143,8 @@ func (opts *Options) print(found []api.Job, next string) error {
 			{Text: progress(j), Full: strconv.FormatFloat(j.Progress, 'f', 1, 64)},
 			{Text: sx.FormatSize(j.Sent.Size), Full: strconv.FormatInt(j.Sent.Size, 10)},
 			{Text: term.FormatAge(opts.Now().Sub(j.Created)), Full: j.Created.UTC().Format(time.RFC3339)},
-		}
+			term.TextCell(reason(j)),
+		}[:len(columns)]
 	}
 	if err := term.PrintTable(opts.IO, columns, rows); err != nil {
 		return err
@@ -165,7 +160,7 @@ func (opts *Options) sayEmpty() {
 	switch {
 	case opts.After != "":
 		text = "no more jobs"
-	case len(opts.States) > 0 || opts.Name != "":
+	case len(opts.States)+len(opts.Labels) > 0 || opts.Name != "":
 		text = "no matching jobs"
 	}
 	_, _ = fmt.Fprintln(opts.IO.ErrOut, text)
@@ -178,6 +173,14 @@ var colors = map[sx.State]string{
 	sx.StateDone:      "32",
 	sx.StateFailed:    "31",
 	sx.StateExpired:   "33",
+}
+
+// reason says why a job failed, or its last attempt did.
+func reason(j api.Job) string {
+	if j.Error == nil {
+		return ""
+	}
+	return j.Error.Message
 }
 
 func progress(j api.Job) string {

@@ -32,7 +32,7 @@ func NewCmd(f *cmdutil.Factory, run func(context.Context, *Options) error) *cobr
 		Short:             "Queue failed or cancelled jobs again",
 		Long:              `Queue failed or cancelled jobs again. The video is not uploaded again.`,
 		Example:           `  sx retry jq3m5v7kxw2c4t6b`,
-		Args:              cmdutil.AtLeastOne("job ID"),
+		Args:              cmdutil.AtLeastOne("job"),
 		ValidArgsFunction: cmdutil.CompleteJobs(f, sx.StateFailed, sx.StateCancelled),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			opts.IDs = args

@@ -20,7 +20,7 @@ func TestUsageErrors(t *testing.T) {
 	run(t, "shwo").want(t, 64, "", "error: unknown command \"shwo\"\nhint: did you mean: sx show\n")
 	run(t, "frobnicate").want(t, 64, "", "error: unknown command \"frobnicate\"\nhint: see: sx --help\n")
 	run(t, "jobs", "--foo").want(t, 64, "", "error: unknown flag: --foo\nusage: sx jobs [flags]\nhint: see: sx jobs --help\n")
-	run(t, "show").want(t, 64, "", "error: job ID required\nusage: sx show JOB... [flags]\nhint: see: sx show --help\n")
+	run(t, "show").want(t, 64, "", "error: job required\nusage: sx show JOB... [flags]\nhint: see: sx show --help\n")
 	run(t, "jobs", "--limit", "x").wantPart(t, 64, "invalid argument", "hint: see: sx jobs --help")
 	run(t, "jobs", "--state", "dne").wantPart(t, 64, `unknown state "dne"`, "hint: use one of: uploading, queued")
 	run(t, "jobs", "--all", "--limit", "3").wantPart(t, 64, "mutually exclusive")
@@ -74,7 +74,7 @@ func TestNoSoundExtractServer(t *testing.T) {
 func TestColours(t *testing.T) {
 	home(t)
 	r := sxIn(t, "", func(s *term.IOStreams) { s.Color = true }, "show")
-	r.wantPart(t, 64, "\x1b[1;31merror:\x1b[0m job ID required", "\x1b[1;36mhint:\x1b[0m")
+	r.wantPart(t, 64, "\x1b[1;31merror:\x1b[0m job required", "\x1b[1;36mhint:\x1b[0m")
 }
 
 func TestInterrupted(t *testing.T) {

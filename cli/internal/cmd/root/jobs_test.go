@@ -28,19 +28,23 @@ func TestJobsPiped(t *testing.T) {
 	run(t, "jobs", "--json").want(t, 0, "[]\n", "")
 	running := job("aaaa", "a very long name of a lecture about sound in rooms and what to do about it.mp4", sx.StateRunning)
 	running.Progress = 41.66
-	server.AddJobs("anna", running, job("bbbb", "b.mp4", sx.StateFailed), job("cccc", "c.mp4", sx.StateDone))
-	a := "aaaa\t" + running.Sent.Name + "\trunning\t41.7\t4200000000\t2026-03-04T05:06:07Z\n"
-	b := "bbbb\tb.mp4\tfailed\t0.0\t4200000000\t2026-03-04T05:06:07Z\n"
-	c := "cccc\tc.mp4\tdone\t0.0\t4200000000\t2026-03-04T05:06:07Z\n"
+	failed, labelled := job("bbbb", "b.mp4", sx.StateFailed), job("cccc", "c.mp4", sx.StateDone)
+	failed.Error, labelled.Labels = sx.NewError(sx.CodeNoAudio, "there is no sound"), []string{"maths", "week 1"}
+	server.AddJobs("anna", running, failed, labelled)
+	a := "aaaa\t" + running.Sent.Name + "\trunning\t41.7\t4200000000\t2026-03-04T05:06:07Z\t\n"
+	b := "bbbb\tb.mp4\tfailed\t0.0\t4200000000\t2026-03-04T05:06:07Z\tthere is no sound\n"
+	c := "cccc\tc.mp4\tdone\t0.0\t4200000000\t2026-03-04T05:06:07Z\t\n"
 	run(t, "jobs").want(t, 0, c+b+a, "")
 	run(t, "ls", "--state", "failed", "--state", "done").want(t, 0, c+b, "")
 	run(t, "jobs", "--name", "lecture").want(t, 0, a, "")
+	run(t, "jobs", "--label", "week 1", "--label", "maths").want(t, 0, c, "")
+	run(t, "jobs", "--label", "physics").want(t, 0, "", "no matching jobs\n")
 	run(t, "jobs", "--name", "opera").want(t, 0, "", "no matching jobs\n")
 	// page returns the cursor after the first page, which has the given lines.
 	page := func(limit, lines string) string {
 		r := run(t, "jobs", "--limit", limit)
 		next := regexp.MustCompile(`^more jobs: continue with --after (\S+), or show all with --all\n$`).FindStringSubmatch(r.errOut)
-		if r.code != 0 || r.out != lines || next == nil {
+		if r.code != 0 || r.out != lines || next == nil || len(next[1]) > 26 {
 			t.Fatalf("the first page is %+v", r)
 		}
 		return next[1]
@@ -130,7 +134,7 @@ func TestSeveralJobs(t *testing.T) {
 		"error: job none not found\nhint: check the ID with: sx jobs\n"+
 			"error: job bbbb is done and cannot be cancelled\nhint: check the job's state with: sx show bbbb\n")
 	run(t, "retry", "aaaa", "--json").wantPart(t, 0, `{"id":"aaaa","name":"a.mp4","state":"queued"`)
-	run(t, "rm", "bbbb", "none", "--json").want(t, 65, `{"id":"bbbb","removed":true}`+"\n",
+	run(t, "rm", "bbbb", "none", "--json", "--yes").want(t, 65, `{"id":"bbbb","removed":true}`+"\n",
 		`{"error":{"code":"not_found","message":"job none not found","hint":"check the ID with: sx jobs"}}`+"\n")
 	server.EndSessions("anna")
 	r := run(t, "show", "aaaa", "cccc")
@@ -147,6 +151,46 @@ func TestRemoveAsksAtATerminal(t *testing.T) {
 	sxIn(t, "", terminal, "rm", "aaaa").wantPart(t, 65, "no answer given")
 	sxIn(t, "yes\n", terminal, "rm", "aaaa").wantPart(t, 0, "aaaa  removed")
 	sxIn(t, "", terminal, "rm", "bbbb", "--yes").wantPart(t, 0, "bbbb  removed")
+}
+
+func TestRemoveByFlags(t *testing.T) {
+	server := signIn(t)
+	recent := job("eeee", "e.mp4", sx.StateFailed)
+	recent.Created, recent.Labels = time.Now(), []string{"x"}
+	labelled := job("dddd", "d.mp4", sx.StateDone)
+	labelled.Labels = []string{"x"}
+	server.AddJobs("anna", job("aaaa", "a.mp4", sx.StateDone), job("bbbb", "b.mp4", sx.StateFailed), job("cccc", "c.mp4", sx.StateQueued), labelled, recent)
+	run(t, "rm", "--older-than", "7d").want(t, 64, "", "error: removing 3 jobs needs --yes where nobody can be asked\n"+
+		"usage: sx rm {JOB... | --older-than TIME | --state STATE | --label LABEL} [flags]\nhint: add --yes, or see what would be removed with --dry-run\n")
+	run(t, "rm", "aaaa").wantPart(t, 64, "removing 1 job needs --yes")
+	run(t, "rm", "--older-than", "7d", "--dry-run").want(t, 0, "dddd\twould be removed\td.mp4\nbbbb\twould be removed\tb.mp4\naaaa\twould be removed\ta.mp4\n", "")
+	run(t, "rm", "--older-than", "7d", "--state", "queued", "--dry-run", "--json").want(t, 0, `{"id":"cccc","name":"c.mp4","removed":false}`+"\n", "")
+	run(t, "rm", "--state", "failed", "--label", "y", "--yes").want(t, 0, "", "no matching jobs\n")
+	run(t, "rm", "--state", "failed", "--older-than", "7d", "--yes").want(t, 0, "bbbb\tremoved\n", "")
+	run(t, "rm", "--label", "x", "-y").want(t, 0, "eeee\tremoved\ndddd\tremoved\n", "")
+	if n := len(server.Jobs()); n != 2 {
+		t.Errorf("%d jobs remain, want 2", n)
+	}
+	run(t, "rm").wantPart(t, 64, "job required")
+}
+
+// TestNamesInsteadOfIDs checks every command that takes jobs.
+func TestNamesInsteadOfIDs(t *testing.T) {
+	server := signIn(t)
+	server.AddJobs("anna", job("aaaa", "talk.mp4", sx.StateFailed), job("bbbb", "week1/intro.mp4", sx.StateQueued),
+		job("cccc", "week2/intro.mp4", sx.StateDone), job("dddd", "twice.mp4", sx.StateDone), job("eeee", "twice.mp4", sx.StateFailed))
+	run(t, "show", "talk.mp4", "week1/intro.mp4").wantPart(t, 0, "id          aaaa\n", "id          bbbb\n")
+	run(t, "show", "videos/week2/intro.mp4").wantPart(t, 0, "id          cccc\n")
+	run(t, "cancel", "week1/intro.mp4").want(t, 0, "bbbb\tcancelled\tweek1/intro.mp4\n", "")
+	run(t, "edit", "./talk.mp4", "--label", "x").want(t, 0, "aaaa\tfailed\ttalk.mp4\n", "")
+	run(t, "show", "talk.mp4", "--json").wantPart(t, 0, `"labels":["x"]`)
+	r := run(t, "rm", "--yes", "talk.mp4", "twice.mp4", "alk.mp4", "intro.mp4")
+	r.wantPart(t, 65, "error: 2 jobs are named twice.mp4: eeee (failed, ", ", dddd (done, ", "hint: use the ID of one of them\n",
+		"error: job alk.mp4 not found\n", "error: 2 jobs are named intro.mp4: cccc (done, ")
+	if r.out != "aaaa\tremoved\n" || len(server.Jobs()) != 4 {
+		t.Errorf("removed were %q; %d jobs remain", r.out, len(server.Jobs()))
+	}
+	run(t, "__complete", "show", "tw").wantPart(t, 0, "twice.mp4\tfailed\n")
 }
 
 func TestCompletionOfIDs(t *testing.T) {

@@ -16,6 +16,7 @@ import (
 	"github.com/soundextract/sx/cli/internal/cmd/doctor"
 	"github.com/soundextract/sx/cli/internal/cmd/down"
 	"github.com/soundextract/sx/cli/internal/cmd/download"
+	"github.com/soundextract/sx/cli/internal/cmd/edit"
 	"github.com/soundextract/sx/cli/internal/cmd/history"
 	"github.com/soundextract/sx/cli/internal/cmd/images"
 	"github.com/soundextract/sx/cli/internal/cmd/install"
@@ -122,6 +123,7 @@ func groups(f *cmdutil.Factory) []group {
 		{"Jobs", []*cobra.Command{
 			jobs.NewCmd(f, nil),
 			show.NewCmd(f, nil),
+			edit.NewCmd(f, nil),
 			cancel.NewCmd(f, nil),
 			retry.NewCmd(f, nil),
 			rm.NewCmd(f, nil),

@@ -44,7 +44,7 @@ other job has that.`,
 		Example: `  sx show jq3m5v7kxw2c4t6b
   sx show talk.mp4
   sx show jq3m5v7kxw2c4t6b --json | jq '.tracks[0].duration'`,
-		Args:              cmdutil.AtLeastOne("job ID"),
+		Args:              cmdutil.AtLeastOne("job"),
 		ValidArgsFunction: cmdutil.CompleteJobs(f),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			opts.IDs = args

@@ -40,6 +40,10 @@ func (b *bars) job(job api.Job) {
 	bar := b.byID[job.ID]
 	bar.Rename(job.Name)
 	switch err := failure(job, b.flags); {
+	case job.State == sx.StateCancelled:
+		if len(b.byID) > 1 { // the command's error reports a single one
+			bar.Cancelled()
+		}
 	case err != nil:
 		b.fail(bar, err)
 	case job.State == sx.StateDone:

@@ -37,9 +37,9 @@ func NewCmd(f *cmdutil.Factory, run func(context.Context, *Options) error) *cobr
 		run = runWatch
 	}
 	cmd := &cobra.Command{
-		Use:   "watch [ID...]",
+		Use:   "watch [JOB...]",
 		Short: "Follow jobs until they end",
-		Long: `Follow jobs until they end. Without IDs, follow all unfinished jobs.
+		Long: `Follow jobs until they end. Without jobs, follow all unfinished jobs.
 
 Ctrl-C stops watching; the jobs continue. The exit code is 1 if a job fails. If
 the output is not a terminal, each change is a line with the job's ID, state,
@@ -73,7 +73,10 @@ func runWatch(ctx context.Context, opts *Options) error {
 	display := term.NewProgressDisplay(opts.IO)
 	defer display.Close()
 	policy := &transfer.Policy{Timeout: cfg.RetryTimeout}
-	ids := opts.IDs
+	ids, err := opts.find(ctx, c, policy, display)
+	if err != nil {
+		return err
+	}
 	if len(ids) == 0 {
 		err := policy.Start(display).Do(ctx, func(ctx context.Context) (err error) {
 			ids, err = transfer.UnfinishedJobs(ctx, c)
@@ -107,13 +110,29 @@ func runWatch(ctx context.Context, opts *Options) error {
 		},
 		Wait: func(reason string, until time.Time) { s.wait(reason, until) },
 	})
-	if ctx.Err() != nil {
-		display.DropUnfinished() // the jobs continue
-	}
+	display.DropUnfinished() // the jobs continue, or the error reports the only one
 	if err != nil {
 		return err
 	}
 	return end.error()
+}
+
+// find returns the IDs of the jobs that were given.
+func (opts *Options) find(ctx context.Context, c *client.Client, policy *transfer.Policy, display *term.ProgressDisplay) (ids []string, err error) {
+	for _, job := range opts.IDs {
+		id := ""
+		err := policy.Start(display).Do(ctx, func(ctx context.Context) (err error) {
+			id, err = cmdutil.FindJob(ctx, c, job)
+			return err
+		})
+		if err != nil {
+			return nil, err
+		}
+		if !slices.Contains(ids, id) {
+			ids = append(ids, id)
+		}
+	}
+	return ids, nil
 }
 
 // outcome counts the jobs that failed or were not found.
@@ -122,10 +141,17 @@ type outcome struct {
 	flags   nextcmd.Flags
 	failed  int
 	first   *sx.Error
+	// cancelled jobs did not fail, but ended without an MP3.
+	cancelled int
 }
 
 func (o *outcome) job(job api.Job) {
-	if err := failure(job, o.flags); err != nil {
+	err := failure(job, o.flags)
+	switch {
+	case err == nil:
+	case job.State == sx.StateCancelled && o.several:
+		o.cancelled++
+	default:
 		o.bad(err)
 	}
 }
@@ -138,6 +164,10 @@ func (o *outcome) bad(err *sx.Error) {
 
 func (o *outcome) error() error {
 	switch {
+	case o.first == nil && o.cancelled == 1:
+		return sx.NewError(sx.CodeConversionFailed, "1 job was cancelled").WithHint("see: %s", o.flags.SX("jobs", "--state", string(sx.StateCancelled)))
+	case o.first == nil && o.cancelled > 1:
+		return sx.NewError(sx.CodeConversionFailed, "%d jobs were cancelled", o.cancelled).WithHint("see: %s", o.flags.SX("jobs", "--state", string(sx.StateCancelled)))
 	case o.first == nil:
 		return nil
 	case !o.several:

@@ -4,6 +4,7 @@ package whoami
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -12,6 +13,7 @@ import (
 	"github.com/soundextract/sx/cli/internal/term"
 	"github.com/soundextract/sx/server/api"
 	"github.com/soundextract/sx/server/api/client"
+	"github.com/soundextract/sx/server/sx"
 )
 
 // Options are the flags, arguments and dependencies of sx whoami.
@@ -30,8 +32,10 @@ func NewCmd(f *cmdutil.Factory, run func(context.Context, *Options) error) *cobr
 		run = runWhoami
 	}
 	cmd := &cobra.Command{
-		Use:     "whoami",
-		Short:   "Show the signed-in account",
+		Use:   "whoami",
+		Short: "Show the signed-in account",
+		Long: `Show the account that is signed in: its server and its role, how long the
+sign-in or the token is valid, and how much of its quota is used.`,
 		Example: `  sx whoami`,
 		Args:    cmdutil.UsageArgs(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -51,18 +55,39 @@ func runWhoami(ctx context.Context, opts *Options) error {
 	if err != nil {
 		return err
 	}
-	user, err := c.Me(ctx)
+	me, err := c.Me(ctx)
+	if err != nil {
+		return err
+	}
+	usage, err := c.Usage(ctx)
 	if err != nil {
 		return err
 	}
 	if opts.JSON {
 		return opts.IO.WriteJSON(struct {
-			api.User
-			Server string `json:"server"`
-		}{user, cfg.Server})
+			api.Me
+			Server string    `json:"server"`
+			Usage  api.Usage `json:"usage"`
+		}{me, cfg.Server, usage})
 	}
-	if _, err := fmt.Fprintf(opts.IO.Out, "%s at %s\n", user.Name, cfg.Server); err != nil {
+	role, stored := "user", sx.FormatSize(usage.Bytes)+" used"
+	if me.Admin {
+		role = "administrator"
+	}
+	if usage.Quota > 0 {
+		stored = fmt.Sprintf("%s of %s used", sx.FormatSize(usage.Bytes), sx.FormatSize(usage.Quota))
+	}
+	if _, err := fmt.Fprintf(opts.IO.Out, "%s at %s\nrole      %s\n%s\nstorage   %s\n",
+		me.Name, cfg.Server, role, credential(me.Credential), stored); err != nil {
 		return fmt.Errorf("print the account: %w", err)
 	}
 	return nil
+}
+
+func credential(c api.Credential) string {
+	until := c.Expires.Local().Format(time.DateOnly)
+	if c.Kind == api.CredentialToken {
+		return fmt.Sprintf("token     %s, until %s", c.Name, until)
+	}
+	return fmt.Sprintf("sign-in   until %s, or longer if it is used before", until)
 }
