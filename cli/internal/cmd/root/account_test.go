@@ -16,7 +16,7 @@ func TestAccount(t *testing.T) {
 
 	run(t, "whoami").wantPart(t, 77, "not signed in to ", "sx login", "sx register")
 	sxIn(t, "correct horse\r\n", nil, "register", "Anna", "--password-stdin", "--json").wantPart(t, 0, `"name":"anna"`)
-	run(t, "whoami").wantPart(t, 0, "anna at "+server.URL+"\nrole      administrator\nsign-in   until 2", ", or longer if it is used before\nstorage   0 B used\n")
+	run(t, "whoami").wantPart(t, 0, "anna at "+server.URL+"\nrole      user\nsign-in   until 2", ", or longer if it is used before\nstorage   0 B used\n")
 	run(t, "whoami", "--json").wantPart(t, 0, `{"id":"`+server.User("anna").ID+`","name":"anna","created":"2`, `"credential":{"kind":"sign_in","expires":"2`, `"server":"`+server.URL+`","usage":{"bytes":0}}`)
 	raw, err := os.ReadFile(filepath.Join(dir, "credentials.json"))
 	if err != nil || strings.Contains(string(raw), "correct horse") {
