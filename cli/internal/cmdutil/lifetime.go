@@ -42,3 +42,12 @@ func (v *Lifetime) Type() string { return "TIME" }
 
 // Seconds returns the duration in whole seconds.
 func (v *Lifetime) Seconds() int { return int(time.Duration(*v) / time.Second) }
+
+// AtMost returns a usage error if the duration that the flag gives is longer than most,
+// which is a number of days.
+func (v *Lifetime) AtMost(flag string, most time.Duration) error {
+	if time.Duration(*v) > most {
+		return UsageErrorf("%s %s is too long", flag, v).WithHint("use at most %dd", most/day)
+	}
+	return nil
+}

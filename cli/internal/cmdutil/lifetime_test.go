@@ -2,8 +2,10 @@ package cmdutil_test
 
 import (
 	"testing"
+	"time"
 
 	"github.com/soundextract/sx/cli/internal/cmdutil"
+	"github.com/soundextract/sx/server/sx"
 )
 
 func TestValue(t *testing.T) {
@@ -24,5 +26,17 @@ func TestValue(t *testing.T) {
 		if err := v.Set(text); err == nil || v != 42 {
 			t.Errorf("%q is taken as %s", text, &v)
 		}
+	}
+}
+
+func TestAtMost(t *testing.T) {
+	t.Parallel()
+	long := cmdutil.Lifetime(400 * 24 * time.Hour)
+	err := long.AtMost("--expires", 366*24*time.Hour)
+	if cmdutil.ErrorCode(err) != sx.CodeUsage || err.Error() != "--expires 400d is too long" {
+		t.Errorf("got %v", err)
+	}
+	if err := long.AtMost("--expires", 400*24*time.Hour); err != nil {
+		t.Error(err)
 	}
 }

@@ -20,6 +20,7 @@ import (
 	"github.com/soundextract/sx/server/internal/bus"
 	"github.com/soundextract/sx/server/internal/converter"
 	"github.com/soundextract/sx/server/internal/converter/ffmpeg"
+	"github.com/soundextract/sx/server/internal/id3"
 	"github.com/soundextract/sx/server/internal/store"
 	"github.com/soundextract/sx/server/mp3"
 	"github.com/soundextract/sx/server/sx"
@@ -32,7 +33,8 @@ func TestConversion(t *testing.T) {
 	f := newFixture(t)
 	path := filepath.Join(t.TempDir(), "talk.mp4")
 	out, err := exec.CommandContext(t.Context(), "ffmpeg", "-nostdin", "-v", "error",
-		"-f", "lavfi", "-i", "sine=duration=2", "-f", "lavfi", "-i", "testsrc=duration=2:rate=10:size=64x48", path).CombinedOutput()
+		"-f", "lavfi", "-i", "sine=duration=2", "-f", "lavfi", "-i", "testsrc=duration=2:rate=10:size=64x48",
+		"-metadata", "title=A talk", "-metadata", "artist=Ada", path).CombinedOutput()
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
@@ -59,7 +61,10 @@ func TestConversion(t *testing.T) {
 	if err != nil || int64(len(track)) != j.Track(1).Size {
 		t.Errorf("%d bytes, %v", len(track), err)
 	}
-	if _, err := mp3.ReadInfo(track); err != nil {
+	if got := j.Track(1); got.Title != "A talk" || got.Artist != "Ada" || got.Album != "" {
+		t.Errorf("the tag is recorded as %q, %q, %q", got.Title, got.Artist, got.Album)
+	}
+	if _, err := mp3.ReadInfo(track[id3.Size(track):]); err != nil {
 		t.Errorf("the track does not begin like an MP3: %v", err)
 	}
 	f.wantOnlyTrackOf(j)
@@ -350,7 +355,16 @@ func TestSweep(t *testing.T) {
 	done := attempt(2, func(j *sx.Job) error { return j.Finish(2, sx.Track{ID: sx.TrackID(j.ID, 2)}, nil, f.now()) })
 	cancelled := attempt(1, func(j *sx.Job) error { return j.Cancel(f.now()) })
 
-	keep := []string{put(sx.TrackID(running.ID, 2)), put(sx.TrackID(done.ID, 2)), put(running.ID + "-odd")}
+	edited := attempt(1, func(j *sx.Job) error {
+		return j.Finish(1, sx.Track{ID: sx.EditedTrackID(sx.TrackID(j.ID, 1), f.now().Add(-9*time.Hour))}, nil, f.now())
+	})
+
+	keep := []string{
+		put(sx.TrackID(running.ID, 2)), put(sx.TrackID(done.ID, 2)), put(running.ID + "-odd"),
+		put(f.job(edited.ID).Track(1).ID), put(sx.EditedTrackID(sx.TrackID(done.ID, 2), f.now())), // which may be recorded yet
+	}
+	put(sx.TrackID(edited.ID, 1))
+	put(sx.EditedTrackID(sx.TrackID(done.ID, 2), f.now().Add(-2*time.Hour)))
 	put(sx.TrackID(running.ID, 1))
 	put(sx.TrackID(done.ID, 1))
 	put(sx.TrackID(cancelled.ID, 1))

@@ -40,6 +40,9 @@ valid for one account.`,
   sx admin invite --expires 2d`,
 		Args: cmdutil.UsageArgs(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := opts.Expires.AtMost("--expires", api.MaxInvitationLife); err != nil {
+				return err
+			}
 			return run(cmd.Context(), opts)
 		},
 	}

@@ -106,7 +106,7 @@ func describe(j api.Job, now time.Time, flags nextcmd.Flags) string {
 	for _, s := range j.Sources {
 		line("source", "%s", source(s, j.Sent))
 		if s.Identity != "" {
-			line("  identity", "%s", s.Identity)
+			line("  identity", "%s", short(s.Identity))
 		}
 	}
 	if j.Sent.SHA256 != "" {
@@ -143,6 +143,14 @@ func source(s api.Source, sent api.Sent) string {
 		return fmt.Sprintf("%s of audio from %s", sx.FormatSize(sent.Size), sx.FormatSize(s.Size))
 	}
 	return sx.FormatSize(s.Size)
+}
+
+// short shortens an identity so that it fits a line; --json has all of it.
+func short(identity string) string {
+	if form, digest, _ := strings.Cut(identity, ":"); len(digest) > 16 {
+		return form + ":" + digest[:16] + "…"
+	}
+	return identity
 }
 
 // options describes the encoding options in the words of the flags.

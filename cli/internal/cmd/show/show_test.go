@@ -74,11 +74,11 @@ func TestShow(t *testing.T) {
 			func(j *sx.Job) {
 				quality := 0
 				j.State, j.Attempt, j.Sent.AudioOnly, j.Labels = sx.StateDone, 1, true, []string{"week 1", "maths"}
-				j.Sources = []sx.Source{{Name: "talk.mp4", Size: 400_000_000, Identity: "audio1:cc"}}
+				j.Sources = []sx.Source{{Name: "talk.mp4", Size: 400_000_000, Identity: "audio1:0123456789abcdef0123"}}
 				j.Options = sx.Options{Quality: &quality, Mono: true, Track: "2", KeepAllTags: true, Title: "A \"B\""}
 				j.Tracks = []sx.Track{{Number: 1, Name: "talk.mp3", Size: 960_000, SHA256: "bb", Duration: time.Minute, Title: "A \"B\"", Artist: "C"}}
 			},
-			"source      1.5 MB of audio from 400 MB\n  identity  audio1:cc\n" +
+			"source      1.5 MB of audio from 400 MB\n  identity  audio1:0123456789abcdef…\n" +
 				"options     quality 0, mono, audio track 2, all tags, title \"A \\\"B\\\"\"\n" +
 				"mp3         1:00, 960 kB, 128 kbit/s\n  title     A \"B\"\n  artist    C\n  sha256    bb\nlabels      week 1, maths\n",
 			"state       done\n",

@@ -42,6 +42,9 @@ you tell your tokens apart.`,
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			opts.Name = args[0]
+			if err := opts.Expires.AtMost("--expires", api.MaxTokenLife); err != nil {
+				return err
+			}
 			return run(cmd.Context(), opts)
 		},
 	}

@@ -156,7 +156,9 @@ func (c *conversion) probeError(err error, stderr *stderrParser) error {
 	case sx.CodeOf(err) != sx.CodeInternal, errors.As(err, &exit) && (wasKilled(exit) || exit.ExitCode() > 1):
 		return err // a limit, a crash, or the program could not be started
 	case stderr.noIndex:
-		return sx.NewError(sx.CodeTruncated, "the file is truncated: it has no index (moov atom)").WithCause(err)
+		return sx.NewError(sx.CodeTruncated, "the file is truncated: it has no index (moov atom)").
+			WithHint("copy or export the file again; if the recorder stopped before it was done, a program such as untrunc " +
+				"rebuilds the index with the help of an intact recording of the same device").WithCause(err)
 	default:
 		return sx.NewError(sx.CodeUnreadable, "the file starts like %s but cannot be read", c.format.Name).WithCause(err)
 	}
