@@ -49,6 +49,8 @@ const (
 const (
 	CodeUsage       Code = "usage"
 	CodeUnreachable Code = "unreachable"
+	CodeForeign     Code = "foreign_response"
+	CodeBlocked     Code = "blocked"
 	CodeTimedOut    Code = "timed_out"
 	CodeInterrupted Code = "interrupted"
 	CodeNotReady    Code = "not_ready"
@@ -128,6 +130,8 @@ var classes = map[Code]class{
 
 	CodeUsage:       {0, ExitUsage, 0, ""},
 	CodeUnreachable: {0, ExitUnreachable, retryable | stopsBatch, ""},
+	CodeForeign:     {0, ExitUnreachable, retryable | stopsBatch, ""},
+	CodeBlocked:     {0, ExitUnreachable, stopsBatch, ""},
 	CodeTimedOut:    {0, ExitTryAgain, stopsBatch, ""},
 	CodeInterrupted: {0, ExitInterrupted, stopsBatch, ""},
 	CodeNotReady:    {0, ExitFailure, 0, ""},

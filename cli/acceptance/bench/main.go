@@ -51,6 +51,9 @@ type measurement struct {
 var measurements = []measurement{
 	{"startup", (*bench).startup},
 	{"upload", (*bench).upload},
+	{"send", (*bench).send},
+	{"uplink", (*bench).uplink},
+	{"outage", (*bench).outage},
 	{"clip", (*bench).clip},
 	{"hour", (*bench).hour},
 	{"together", (*bench).together},
@@ -143,8 +146,13 @@ func (b *bench) another(name string) (*bench, error) {
 	if err != nil {
 		return nil, err
 	}
+	return b.account(name, server.URL)
+}
+
+// account returns a new account of the server at a URL.
+func (b *bench) account(name, url string) (*bench, error) {
 	other := *b
-	other.dir, other.env = filepath.Join(b.dir, name), append(slices.Clone(b.env), "SX_SERVER="+server.URL)
+	other.dir, other.env = filepath.Join(b.dir, name), append(slices.Clone(b.env), "SX_SERVER="+url)
 	if err := os.MkdirAll(other.dir, 0o700); err != nil {
 		return nil, err
 	}

@@ -18,25 +18,11 @@ func (b *bench) upload() error {
 	}
 	defer func() { _ = os.Remove(video) }()
 
-	self, err := os.Executable()
+	url, stop, err := b.startBare()
 	if err != nil {
 		return err
 	}
-	server := exec.CommandContext(b.ctx, self, "bare", b.dir)
-	stdout, err := server.StdoutPipe()
-	if err != nil {
-		return err
-	}
-	if err := server.Start(); err != nil {
-		return err
-	}
-	defer func() { _ = server.Process.Kill(); _ = server.Wait() }()
-	addr, err := bufio.NewReader(stdout).ReadString('\n')
-	if err != nil {
-		return fmt.Errorf("start the bare server: %w", err)
-	}
-	url := "http://" + strings.TrimSpace(addr) + "/"
-
+	defer stop()
 	sx, curl, err := compare(func() error { return b.warm(size) },
 		func() error { return b.sx("upload", video) },
 		func() error {
@@ -48,6 +34,29 @@ func (b *bench) upload() error {
 	}
 	fmt.Printf("upload of 1 GiB: sx upload %.2f s, curl -T to a bare server %.2f s, ratio %.2f (target: at most 1.3)\n", sx, curl, sx/curl)
 	return nil
+}
+
+// startBare starts a bare server and returns its URL.
+func (b *bench) startBare() (url string, stop func(), err error) {
+	self, err := os.Executable()
+	if err != nil {
+		return "", nil, err
+	}
+	server := exec.CommandContext(b.ctx, self, "bare", b.dir)
+	stdout, err := server.StdoutPipe()
+	if err != nil {
+		return "", nil, err
+	}
+	if err := server.Start(); err != nil {
+		return "", nil, err
+	}
+	stop = func() { _ = server.Process.Kill(); _ = server.Wait() }
+	addr, err := bufio.NewReader(stdout).ReadString('\n')
+	if err != nil {
+		stop()
+		return "", nil, fmt.Errorf("start the bare server: %w", err)
+	}
+	return "http://" + strings.TrimSpace(addr) + "/", stop, nil
 }
 
 // warm does what idle does, and then writes and removes a file of the given size, so

@@ -60,8 +60,8 @@ func (a *Account) UseTunnel() { a.tunnel = true }
 
 // refuseRedirect keeps passwords and tokens from following a redirect.
 func refuseRedirect(req *http.Request, _ []*http.Request) error {
-	return sx.NewError(sx.CodeInvalid, "the server redirects to %s://%s", req.URL.Scheme, req.URL.Host).
-		WithHint("if you trust that address, use: %s …", nextcmd.Line("sx", "--server", req.URL.Scheme+"://"+req.URL.Host))
+	return sx.NewError(sx.CodeForeign, "the server redirects to %s://%s", req.URL.Scheme, req.URL.Host).
+		WithHint("on a public network, sign in to it in a browser first; if you trust that address, use: %s …", nextcmd.Line("sx", "--server", req.URL.Scheme+"://"+req.URL.Host))
 }
 
 // Client returns a client that is signed in as the account. GET and HEAD requests

@@ -198,7 +198,7 @@ func TestRedirectionIsNotFollowed(t *testing.T) {
 	turncoat := httptest.NewServer(http.RedirectHandler(thief.URL, http.StatusTemporaryRedirect))
 	defer turncoat.Close()
 	_, err := signedClient(t, open(t, turncoat.URL, dir)).Me(t.Context())
-	if sx.CodeOf(err) != sx.CodeInvalid || !strings.Contains(err.Error(), thief.URL) {
+	if sx.CodeOf(err) != sx.CodeForeign || !strings.Contains(err.Error(), thief.URL) {
 		t.Errorf("got %v, want the new address named", err)
 	}
 	if len(asked) > 0 {

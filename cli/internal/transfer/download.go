@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/soundextract/sx/cli/internal/bandwidth"
 	"github.com/soundextract/sx/cli/internal/cmdutil"
 	"github.com/soundextract/sx/cli/internal/filelock"
 	"github.com/soundextract/sx/install/nextcmd"
@@ -33,6 +34,8 @@ type Downloader struct {
 	// Confined is the directory into which MP3s are written by names from the server;
 	// no symbolic link below it is followed. "" if the user names the files.
 	Confined string
+	// Limit limits the rate of all downloads together; nil is no limit.
+	Limit *bandwidth.Limit
 }
 
 // CheckConverted returns an error with a code and a hint if the job has no MP3.
@@ -296,9 +299,9 @@ func (d *download) once(ctx context.Context) error {
 	if err := d.align(res); err != nil {
 		return err
 	}
-	buffer := make([]byte, downloadBlock)
+	buffer, body := make([]byte, downloadBlock), d.Limit.Reader(ctx, res.Body)
 	for d.have < d.job.Track(1).Size {
-		n, err := res.Body.Read(buffer[:min(downloadBlock, d.job.Track(1).Size-d.have)])
+		n, err := body.Read(buffer[:min(downloadBlock, d.job.Track(1).Size-d.have)])
 		dog.reset()
 		if writeErr := d.write(buffer[:n]); writeErr != nil {
 			return writeErr

@@ -2,7 +2,6 @@ package transfer
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"time"
@@ -22,9 +21,8 @@ func errTimedOut(timeout time.Duration, last error) error {
 
 // Retryable reports whether a retry may succeed after err.
 func Retryable(err error) bool {
-	var cert *tls.CertificateVerificationError
-	if errors.As(err, &cert) {
-		return false // it is not the expected server
+	if unreachable, ok := errors.AsType[*client.Unreachable](err); ok && unreachable.Kind().IsTLS() {
+		return false
 	}
 	var coded sx.Coded
 	return errors.As(err, &coded) && coded.ErrorCode().Retryable()
@@ -32,11 +30,29 @@ func Retryable(err error) bool {
 
 // reason describes err in a few words.
 func reason(err error) string {
-	var unreachable *client.Unreachable
-	if errors.As(err, &unreachable) {
-		return "no connection"
+	unreachable, ok := errors.AsType[*client.Unreachable](err)
+	if !ok {
+		return err.Error()
 	}
-	return err.Error()
+	if kind := unreachable.Kind().String(); kind != "" {
+		return "no connection: " + kind
+	}
+	return "no connection"
+}
+
+// fromProxy reports whether a proxy or something else before the server has caused err.
+func fromProxy(err error) bool {
+	response, ok := errors.AsType[*client.ResponseError](err)
+	return ok && response.Foreign
+}
+
+// retryAfter returns how long the server asks to wait, 0 if it does not.
+func retryAfter(err error) time.Duration {
+	response, ok := errors.AsType[*client.ResponseError](err)
+	if !ok {
+		return 0
+	}
+	return response.RetryAfter
 }
 
 // Wrap prefixes the message of err with a file's name and keeps its code, hint and cause.

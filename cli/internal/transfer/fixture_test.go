@@ -20,7 +20,8 @@ type progressLog struct {
 	mu    sync.Mutex
 	start int64 // where the bytes started
 	now   int64
-	said  []string
+	sets  []int64
+	said  []string // with Say and Explain
 	waits []string
 }
 
@@ -35,7 +36,7 @@ func (p *progressLog) Start(_ string, done, _ int64) {
 func (p *progressLog) Set(done int64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.now = done
+	p.now, p.sets = done, append(p.sets, done)
 }
 
 func (p *progressLog) Say(format string, args ...any) {
@@ -43,6 +44,8 @@ func (p *progressLog) Say(format string, args ...any) {
 	defer p.mu.Unlock()
 	p.said = append(p.said, fmt.Sprintf(format, args...))
 }
+
+func (p *progressLog) Explain(format string, args ...any) { p.Say(format, args...) }
 
 func (p *progressLog) Wait(reason string, _ time.Time) {
 	p.mu.Lock()

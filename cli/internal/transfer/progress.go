@@ -4,6 +4,7 @@
 package transfer
 
 import (
+	"sync"
 	"time"
 
 	"github.com/soundextract/sx/server/sx"
@@ -14,13 +15,16 @@ import (
 type Progress interface {
 	// Start starts a phase of total bytes, of which done were transferred earlier.
 	Start(phase string, done, total int64)
-	// Set sets the number of transferred bytes, which may decrease.
+	// Set sets the number of transferred bytes, which may decrease. Sent bytes count
+	// once the server has stored them.
 	Set(done int64)
 	// Percent sets the progress of a phase that is measured in percent; left is the
 	// estimated time left, or 0 if unknown.
 	Percent(phase string, percent float64, left time.Duration)
 	// Say prints a line about the transfer.
 	Say(format string, args ...any)
+	// Explain prints a line about why something is done, if the user asks for such.
+	Explain(format string, args ...any)
 	WaitReporter
 }
 
@@ -32,4 +36,27 @@ type WaitReporter interface {
 
 func sayResumed(progress Progress, have, size int64) {
 	progress.Say("resuming at %s of %s (%d%%)", sx.FormatSize(have), sx.FormatSize(size), 100*have/size)
+}
+
+// slowRead is how long opening a source may take before it is shown.
+const slowRead = 300 * time.Millisecond
+
+// sayReading shows that a file is being read if that takes long. The function it returns
+// ends that.
+func sayReading(progress Progress) (done func()) {
+	var mu sync.Mutex
+	ended := false
+	timer := time.AfterFunc(slowRead, func() {
+		mu.Lock()
+		defer mu.Unlock()
+		if !ended {
+			progress.Percent("reading", 0, 0)
+		}
+	})
+	return func() {
+		timer.Stop()
+		mu.Lock()
+		defer mu.Unlock()
+		ended = true
+	}
 }

@@ -38,6 +38,11 @@ type uploadRecord struct {
 	ModTime time.Time `json:"mod_time"`
 	ID      string    `json:"id,omitempty"` // "" until the upload is created
 	Created time.Time `json:"created,omitzero"`
+	// Form, Sent and Head describe what is sent: see Source.Form, Source.Size and
+	// Source.head.
+	Form string `json:"form,omitempty"`
+	Sent int64  `json:"sent,omitempty"`
+	Head string `json:"head,omitempty"`
 
 	file string
 	lock *filelock.Lock

@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/soundextract/sx/cli/internal/term"
 	"github.com/soundextract/sx/server/backoff"
 	"github.com/soundextract/sx/server/sx"
 )
@@ -76,23 +77,28 @@ func (r *Retry) Pause(ctx context.Context, err error) error {
 	return r.Wait(ctx, err)
 }
 
-// Wait is Pause for an error that the caller knows to be retryable.
+// Wait is Pause for an error that the caller knows to be retryable. It does not wait for a
+// response that is not from a SoundExtract server unless that has responded before, nor
+// longer than the timeout if the server asks for that.
 func (r *Retry) Wait(ctx context.Context, err error) error {
-	if sx.CodeOf(err) != sx.CodeUnreachable {
+	code := sx.CodeOf(err)
+	if code != sx.CodeUnreachable && code != sx.CodeForeign {
 		r.Responded()
 	}
 	timeout, reached := r.policy.Timeout, r.policy.reached.Load()
 	if !reached {
 		timeout = min(timeout, connectTimeout)
 	}
-	left := time.Until(r.since.Add(timeout))
+	left, after := time.Until(r.since.Add(timeout)), retryAfter(err)
 	switch {
-	case left <= 0 && !reached:
+	case !reached && (left <= 0 || code == sx.CodeForeign):
 		return err
 	case left <= 0:
 		return errTimedOut(timeout, err)
+	case after > left:
+		return sx.AsError(err).WithHint("wait %s, as the server asks, then run the same command again to continue", term.FormatDuration(after))
 	}
-	pause := min(r.backoff.Next(), left)
+	pause := max(min(r.backoff.Next(), left), after)
 	r.report.Wait(reason(err), time.Now().Add(pause))
 	return backoff.Sleep(ctx, pause)
 }

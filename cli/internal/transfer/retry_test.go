@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"net/http"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -28,6 +29,9 @@ func TestRetryable(t *testing.T) {
 		{"not ready", sx.NewError(sx.CodeUnavailable, "x"), true},
 		{"broken", sx.NewError(sx.CodeInternal, "x"), true},
 		{"too often", sx.NewError(sx.CodeTooManyAttempts, "x"), true},
+		{"no TLS", &client.Unreachable{Err: http.ErrSchemeMismatch}, false},
+		{"not ours", client.ErrForeign, true},
+		{"blocked", sx.NewError(sx.CodeBlocked, "x"), false},
 		{"not the server", &client.Unreachable{Err: &tls.CertificateVerificationError{Err: errors.New("x")}}, false},
 		{"refused", sx.NewError(sx.CodeNotMedia, "x"), false},
 		{"not signed in", sx.NewError(sx.CodeUnauthenticated, "x"), false},
@@ -142,4 +146,39 @@ func TestWrap(t *testing.T) {
 	if err := transfer.Wrap("a.mp4", context.Canceled); err != context.Canceled { //nolint:errorlint // unchanged
 		t.Errorf("got %v", err)
 	}
+}
+
+func TestForeignResponses(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		foreign := client.ErrForeign.WithMessage("a hotel")
+		policy := &transfer.Policy{Timeout: time.Hour}
+		started := time.Now()
+		if err := policy.Start(&progressLog{}).Pause(t.Context(), foreign); !errors.Is(err, client.ErrForeign) || time.Since(started) != 0 {
+			t.Errorf("before the server has responded: %v after %s", err, time.Since(started))
+		}
+		r := policy.Start(&progressLog{})
+		r.Responded()
+		if err := r.Pause(t.Context(), foreign); err != nil || time.Since(started) == 0 {
+			t.Errorf("after the server has responded: %v after %s", err, time.Since(started))
+		}
+	})
+}
+
+func TestRetryAfter(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		ask := func(wait time.Duration) error {
+			return sx.NewError(sx.CodeTooManyAttempts, "x").WithCause(&client.ResponseError{RetryAfter: wait})
+		}
+		r := (&transfer.Policy{Timeout: time.Minute}).Start(&progressLog{})
+		started := time.Now()
+		if err := r.Pause(t.Context(), ask(40*time.Second)); err != nil || time.Since(started) != 40*time.Second {
+			t.Errorf("paused %s: %v", time.Since(started), err)
+		}
+		err := r.Pause(t.Context(), ask(40*time.Second)) // the timeout is sooner
+		if sx.CodeOf(err) != sx.CodeTooManyAttempts || !strings.Contains(sx.AsError(err).Hint, "wait 40s") || time.Since(started) != 40*time.Second {
+			t.Errorf("got %v after %s", err, time.Since(started))
+		}
+	})
 }

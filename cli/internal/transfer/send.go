@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"io"
+	"math"
 	"time"
 
+	"github.com/soundextract/sx/cli/internal/bandwidth"
 	"github.com/soundextract/sx/server/api/tus"
 	"github.com/soundextract/sx/server/sx"
 )
@@ -39,6 +41,7 @@ type sender struct {
 	progress Progress
 	retry    *Retry
 	stall    time.Duration // how long a request may transfer nothing
+	limit    *bandwidth.Limit
 
 	bodySize int64 // the maximum size of the next body
 	best     int64 // the highest offset so far
@@ -91,12 +94,55 @@ func (s *sender) sendBody(ctx context.Context) error {
 func (s *sender) patch(ctx context.Context, n int64) (int64, error) {
 	ctx, dog := watch(ctx, s.stall)
 	defer dog.stop()
-	body := io.NewSectionReader(s.src, s.offset, n)
-	offset, err := s.client.Send(ctx, s.id, s.offset, body, n, func(sent int64) {
-		dog.reset()
-		s.progress.Set(s.offset + sent)
-	})
+	src := newReadAhead(ctx, s.src, s.offset, n)
+	defer src.close()
+	stored := s.followStored(ctx, dog)
+	offset, err := s.client.Send(ctx, s.id, s.offset, s.limit.Reader(ctx, src), n, func(int64) { dog.reset() })
+	if stored() > s.offset {
+		s.retry.Progress() // also if the request has failed
+	}
+	if err != nil && ctx.Err() != nil {
+		err = ctx.Err() // of which a read of src may have failed
+	}
 	return offset, stallError(ctx, err)
+}
+
+// storedInterval is how often the number of stored bytes is requested while a request
+// sends.
+const storedInterval = time.Second
+
+// followStored shows how many bytes the server has stored while a request sends: what the
+// systems and proxies in between hold in their buffers does not count. The function it
+// returns ends that, and returns the number.
+func (s *sender) followStored(ctx context.Context, dog *watchdog) (end func() int64) {
+	ctx, cancel := context.WithCancel(ctx)
+	stored, done := s.offset, make(chan struct{})
+	go func() {
+		defer close(done)
+		tick := time.NewTicker(storedInterval)
+		defer tick.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-tick.C:
+			}
+			job, err := s.client.API.Job(ctx, s.id)
+			if err != nil || job.State != sx.StateUploading {
+				continue // the request itself will tell
+			}
+			if now := int64(math.Round(job.Progress / 100 * float64(s.size))); now > stored {
+				stored = now
+				dog.reset()
+				s.progress.Set(now)
+			}
+		}
+	}()
+	return func() int64 {
+		cancel()
+		<-done
+		return stored
+	}
 }
 
 // moveTo records progress.
@@ -118,6 +164,12 @@ func (s *sender) resume(ctx context.Context, cause error) error {
 		}
 	}
 	s.bodySize = max(s.bodySize/4, minBody)
+	asked := retryAfter(cause) > 0
+	if asked {
+		if err := s.retry.Wait(ctx, cause); err != nil {
+			return err
+		}
+	}
 	if err := s.findOffset(ctx); err != nil {
 		return err
 	}
@@ -129,6 +181,9 @@ func (s *sender) resume(ctx context.Context, cause error) error {
 		return nil
 	}
 	s.progress.Set(s.offset)
+	if asked {
+		return nil
+	}
 	return s.retry.Wait(ctx, cause)
 }
 

@@ -4,11 +4,14 @@ import (
 	"io"
 	"math/rand/v2"
 	"net/http"
+	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/soundextract/sx/cli/internal/bandwidth"
 	"github.com/soundextract/sx/cli/internal/transfer"
 	"github.com/soundextract/sx/server/api"
 	"github.com/soundextract/sx/server/sx"
@@ -65,6 +68,10 @@ func TestTemporaryRefusals(t *testing.T) {
 		{"proxy without a server", func(w http.ResponseWriter) { http.Error(w, "<html>", http.StatusBadGateway) }},
 		{"server broken", func(w http.ResponseWriter) { w.WriteHeader(http.StatusInternalServerError) }},
 		{"token expired", func(w http.ResponseWriter) { api.WriteError(w, sx.NewError(sx.CodeUnauthenticated, "no")) }},
+		{"too many requests", func(w http.ResponseWriter) {
+			w.Header().Set("Retry-After", "1")
+			api.WriteError(w, sx.NewError(sx.CodeTooManyAttempts, "no"))
+		}},
 		{"sign-in page of a hotel", func(w http.ResponseWriter) { _, _ = io.WriteString(w, "<html>room number?") }},
 	}
 	for _, tt := range tests {
@@ -92,7 +99,7 @@ func TestPermanentRefusals(t *testing.T) {
 	t.Parallel()
 	for _, code := range []sx.Code{
 		sx.CodeNotMedia, sx.CodePlaylist, sx.CodeStorageFull, sx.CodeQuotaExceeded,
-		sx.CodeUploadExpired, sx.CodeNotFound, sx.CodeUnauthenticated, sx.CodeConflict,
+		sx.CodeUploadExpired, sx.CodeNotFound, sx.CodeTooLarge, sx.CodeUnauthenticated, sx.CodeConflict,
 	} {
 		t.Run(string(code), func(t *testing.T) {
 			t.Parallel()
@@ -163,4 +170,80 @@ func TestServerStoresLessThanWasSent(t *testing.T) {
 	u := newUpload(t)
 	u.server.Stored = func(p []byte) []byte { return p[:(len(p)*3+3)/4] }
 	u.succeeds(t)
+}
+
+func TestRefusalsOfProxies(t *testing.T) {
+	t.Parallel()
+	for status, code := range map[int]sx.Code{
+		http.StatusMethodNotAllowed: sx.CodeBlocked, http.StatusNotImplemented: sx.CodeBlocked,
+		http.StatusProxyAuthRequired: sx.CodeBlocked, http.StatusRequestEntityTooLarge: sx.CodeTooLarge,
+	} {
+		t.Run(http.StatusText(status), func(t *testing.T) {
+			t.Parallel()
+			u := newUpload(t)
+			u.server.Before = func(w http.ResponseWriter, r *http.Request) bool {
+				if r.Method == http.MethodPatch {
+					http.Error(w, "<html>", status)
+				}
+				return r.Method == http.MethodPatch
+			}
+			if _, err := u.upload(t.Context(), t); sx.CodeOf(err) != code {
+				t.Errorf("got %v, want code %s", err, code)
+			}
+			u.server.Before = nil
+			u.succeeds(t) // the upload was kept
+			if n := len(u.server.Jobs()); n != 1 {
+				t.Errorf("%d uploads were started", n)
+			}
+		})
+	}
+}
+
+func TestStoredBytesAreShown(t *testing.T) {
+	t.Parallel()
+	u := newUpload(t)
+	polled := make(chan struct{})
+	var once sync.Once
+	u.server.Before = func(w http.ResponseWriter, r *http.Request) bool {
+		switch {
+		case r.Method == http.MethodPatch && r.Header.Get("Upload-Offset") != "0":
+			// A slow link: the server responds only after the client has asked for progress.
+			select {
+			case <-polled:
+			case <-r.Context().Done():
+			}
+		case r.Method == http.MethodGet && strings.HasPrefix(r.URL.Path, "/v1/jobs/"):
+			defer once.Do(func() { close(polled) })
+			job := u.server.Jobs()[0]
+			job.Progress = 50
+			api.Write(w, http.StatusOK, job)
+			return job.State == sx.StateUploading
+		}
+		return false
+	}
+	u.succeeds(t)
+	u.progress.mu.Lock()
+	defer u.progress.mu.Unlock()
+	if !slices.Contains(u.progress.sets, 3<<19) {
+		t.Errorf("showed %v bytes", u.progress.sets)
+	}
+	for i := 1; i < len(u.progress.sets); i++ {
+		if u.progress.sets[i] < u.progress.sets[i-1] {
+			t.Errorf("showed %v bytes", u.progress.sets)
+		}
+	}
+}
+
+func TestBandwidthLimit(t *testing.T) {
+	t.Parallel()
+	u := newUploadOf(t, gateway.Media(400<<10))
+	var err error
+	if u.up.Limit, err = bandwidth.New("300k"); err != nil {
+		t.Fatal(err)
+	}
+	started := time.Now()
+	u.succeeds(t)
+	if took := time.Since(started); took < time.Second {
+		t.Errorf("took %s", took)
+	}
 }

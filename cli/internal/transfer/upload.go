@@ -4,10 +4,11 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"io"
 	"os"
 	"time"
 
+	"github.com/soundextract/sx/cli/internal/awake"
+	"github.com/soundextract/sx/cli/internal/bandwidth"
 	"github.com/soundextract/sx/cli/internal/mediafiles"
 	"github.com/soundextract/sx/server/api"
 	"github.com/soundextract/sx/server/api/client"
@@ -21,15 +22,26 @@ type Uploader struct {
 	API     *client.Client
 	Policy  *Policy
 	Records UploadRecords
-	Labels  []string // of the new jobs
+	// WholeFile sends whole files, not only their audio.
+	WholeFile bool
+	// Labels are those of the jobs.
+	Labels []string
+	// Limit limits the rate of all uploads together; nil is no limit.
+	Limit *bandwidth.Limit
 	// Stall is how long a request may transfer nothing; 0 is 30 s.
 	Stall time.Duration
+
+	awake awake.Lock
 }
 
 // Uploaded is a completely uploaded file.
 type Uploaded struct {
 	Job    api.Job
-	SHA256 string // of the file here and on the server; lower-case hex
+	SHA256 string // of what was sent, here and on the server; lower-case hex
+	// AudioOnly reports that only the file's audio was sent.
+	AudioOnly bool
+	// Identity is the source's; see Source.Identity.
+	Identity string
 	// Earlier reports that an earlier run uploaded it.
 	Earlier bool
 
@@ -47,33 +59,56 @@ func (u *Uploaded) Close() { u.record.close() }
 // server no longer has the upload.
 const maxRestarts = 2
 
-// Upload uploads a file, or continues where an earlier run stopped, and compares the
-// digests. The record is kept until Forget; the caller must call Close. If the file
-// changes meanwhile, the error is an *sx.Error of code invalid.
+// Upload uploads what is sent of a file (see Source), or continues where an earlier run
+// stopped, and compares the digests. The record is kept until Forget; the caller must call
+// Close. If the file changes meanwhile, the error is an *sx.Error of code invalid.
 func (u *Uploader) Upload(ctx context.Context, f mediafiles.File, options sx.Options, progress Progress) (*Uploaded, error) {
-	file, err := os.Open(f.Path)
-	if err != nil {
-		return nil, sx.NewError(sx.CodeInvalid, "cannot be opened any longer").
-			WithHint("check that the file still exists, then run the same command again").WithCause(err)
-	}
-	defer func() { _ = file.Close() }()
 	rec, err := u.Records.open(f, options)
+	if err != nil {
+		return nil, err
+	}
+	uploaded, err := u.upload(ctx, f, options, progress, rec)
+	if err != nil {
+		rec.close()
+		return nil, err
+	}
+	return uploaded, nil
+}
+
+func (u *Uploader) upload(ctx context.Context, f mediafiles.File, options sx.Options, progress Progress, rec *uploadRecord) (*Uploaded, error) {
+	src, err := u.open(ctx, f, options, progress)
+	if err != nil {
+		return nil, err
+	}
+	defer src.Close()
+	head, err := src.head(ctx)
 	if err != nil {
 		return nil, err
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	up := &upload{
-		Uploader: u, file: f, src: file, options: options, progress: progress, rec: rec,
+		Uploader: u, file: f, src: src, head: head, options: options, progress: progress, rec: rec,
 		retry: u.Policy.Start(progress), tus: tus.Client{API: u.API}, stall: cmp.Or(u.Stall, stallTimeout),
-		digest: startDigest(ctx, file, f.Size),
+		digest: startDigest(ctx, src, src.Size()),
 	}
-	uploaded, err := up.run(ctx)
-	if err != nil {
-		rec.close()
+	return up.run(ctx)
+}
+
+// open opens the source and says what is sent of it.
+func (u *Uploader) open(ctx context.Context, f mediafiles.File, options sx.Options, progress Progress) (*Source, error) {
+	opened := sayReading(progress)
+	src, err := OpenSource(ctx, f, options, u.WholeFile)
+	opened()
+	switch {
+	case err != nil:
 		return nil, err
+	case src.AudioOnly():
+		progress.Say("%s of audio from %s; the video stays here", sx.FormatSize(src.Size()), sx.FormatSize(f.Size))
+	default:
+		progress.Explain("the whole file is sent: %s", src.WholeReason())
 	}
-	return uploaded, nil
+	return src, nil
 }
 
 // Started reports whether an earlier run started the upload of the file.
@@ -90,7 +125,8 @@ func (u *Uploader) Started(f mediafiles.File, options sx.Options) bool {
 type upload struct {
 	*Uploader
 	file     mediafiles.File
-	src      io.ReaderAt
+	src      *Source
+	head     string // see Source.head
 	options  sx.Options
 	progress Progress
 	rec      *uploadRecord
@@ -102,6 +138,7 @@ type upload struct {
 
 func (u *upload) run(ctx context.Context) (*Uploaded, error) {
 	u.removeStale(ctx)
+	u.checkForm(ctx)
 	for restarts := 0; ; restarts++ {
 		uploaded, err := u.once(ctx)
 		if err == nil {
@@ -118,15 +155,14 @@ func (u *upload) run(ctx context.Context) (*Uploaded, error) {
 				u.remove(ctx, u.rec)
 				return nil, changed
 			}
-			return nil, sx.NewError(sx.CodeInvalid, "cannot be read to its end: %v", source.Err).
-				WithHint("check the disk that it is on, then run the same command again").WithCause(err)
+			return nil, readFailed(ctx, source.Err)
 		case errors.Is(err, errChanged):
 			u.remove(ctx, u.rec)
 			return nil, err
 		case gone && u.rec.ID != "" && restarts < maxRestarts:
 			u.progress.Say("the server no longer has the unfinished upload, starting again")
 			u.rec.remove()
-		case gone, code.Permanent():
+		case gone, code.Permanent() && !fromProxy(err):
 			u.rec.remove()
 			return nil, err
 		default:
@@ -160,8 +196,8 @@ func (u *upload) once(ctx context.Context) (*Uploaded, error) {
 		return nil, err
 	}
 	s := &sender{
-		client: u.tus, id: u.rec.ID, src: u.src, size: u.file.Size, check: u.checkUnchanged,
-		progress: u.progress, retry: u.retry, stall: u.stall,
+		client: u.tus, id: u.rec.ID, src: u.src, size: u.src.Size(), check: u.checkUnchanged,
+		progress: u.progress, retry: u.retry, stall: u.stall, limit: u.Limit,
 	}
 	if resumed {
 		if err := s.findOffset(ctx); err != nil {
@@ -170,6 +206,7 @@ func (u *upload) once(ctx context.Context) (*Uploaded, error) {
 		sayResumed(u.progress, s.offset, s.size)
 	}
 	u.progress.Start("uploading", s.offset, s.size)
+	defer u.awake.Hold(ctx)()
 	if err := s.send(ctx); err != nil {
 		return nil, err
 	}
@@ -178,17 +215,20 @@ func (u *upload) once(ctx context.Context) (*Uploaded, error) {
 
 // create starts the upload on the server and records it.
 func (u *upload) create(ctx context.Context) error {
-	metadata := api.UploadMetadata(sx.NewUpload{Source: sx.Source{Name: u.file.Name, Size: u.file.Size}, Size: u.file.Size, Options: u.options, Labels: u.Labels})
+	metadata := api.UploadMetadata(sx.NewUpload{
+		Source: sx.Source{Name: u.file.Name, Size: u.file.Size, Identity: u.src.Form()}, // with the digest once it is complete
+		Size:   u.src.Size(), AudioOnly: u.src.AudioOnly(), Options: u.options, Labels: u.Labels,
+	})
 	err := u.retry.Do(ctx, func(ctx context.Context) error {
 		return watched(ctx, u.stall, func(ctx context.Context) (err error) {
-			u.rec.ID, err = u.tus.Create(ctx, u.file.Size, metadata)
+			u.rec.ID, err = u.tus.Create(ctx, u.src.Size(), metadata)
 			return err
 		})
 	})
 	if err != nil {
 		return err
 	}
-	u.rec.Created = time.Now().UTC()
+	u.rec.Created, u.rec.Form, u.rec.Sent, u.rec.Head = time.Now().UTC(), u.src.Form(), u.src.Size(), u.head
 	return u.rec.save()
 }
 
@@ -221,7 +261,9 @@ func (u *upload) verify(ctx context.Context) (*Uploaded, error) {
 			"the stored video differs from the file, which changed during the upload or was damaged in transit").
 			WithHint("run the same command to upload it again").WithCause(errChanged)
 	}
-	return &Uploaded{Job: job, SHA256: sum, record: u.rec}, nil
+	return &Uploaded{
+		Job: job, SHA256: sum, AudioOnly: u.src.AudioOnly(), Identity: u.src.Form() + ":" + sum, record: u.rec,
+	}, nil
 }
 
 // The pauses between polls of an upload for completion, which usually is immediate.
@@ -280,19 +322,40 @@ func (u *upload) remove(ctx context.Context, rec *uploadRecord) {
 	rec.remove()
 }
 
+// checkForm drops the record of an upload of other bytes of the same file: of the whole
+// file instead of its audio, or of an earlier form of it.
+func (u *upload) checkForm(ctx context.Context) {
+	rec := u.rec
+	if rec.ID == "" || rec.Form == u.src.Form() && rec.Sent == u.src.Size() && rec.Head == u.head {
+		return
+	}
+	u.progress.Say("something else of it was sent before, starting again")
+	u.abandon(ctx, rec)
+	rec.remove()
+}
+
 // removeStale removes unfinished uploads of earlier contents of the file.
 func (u *upload) removeStale(ctx context.Context) {
 	for _, old := range u.Records.stale(u.file) {
-		lookup, cancel := context.WithTimeout(ctx, removeTimeout)
-		job, err := u.API.Job(lookup, old.ID)
-		cancel()
-		switch {
-		case err == nil && job.State == sx.StateUploading:
+		if u.abandon(ctx, old) {
 			u.progress.Say("changed since its upload started, starting again")
-			u.remove(ctx, old)
-		case err == nil || sx.CodeOf(err) == sx.CodeNotFound:
-			old.remove() // the job of a complete upload is kept
 		}
 		old.close()
 	}
+}
+
+// abandon removes an upload that is not complete, and its record. It reports whether
+// there was one. The job of a complete upload is kept.
+func (u *upload) abandon(ctx context.Context, rec *uploadRecord) bool {
+	lookup, cancel := context.WithTimeout(ctx, removeTimeout)
+	job, err := u.API.Job(lookup, rec.ID)
+	cancel()
+	switch {
+	case err == nil && job.State == sx.StateUploading:
+		u.remove(ctx, rec)
+		return true
+	case err == nil || sx.CodeOf(err) == sx.CodeNotFound:
+		rec.remove()
+	}
+	return false
 }

@@ -37,23 +37,6 @@ func New(base string, hc *http.Client) (*Client, error) {
 	return &Client{base: u, http: hc}, nil
 }
 
-// ErrForeign is returned for a response that no SoundExtract server sends.
-var ErrForeign = sx.NewError(sx.CodeInternal, "not a response from a SoundExtract server").WithHint("check the server's address")
-
-// Unreachable is the error for a server that did not respond.
-type Unreachable struct {
-	Server string
-	Err    error
-}
-
-func (e *Unreachable) Error() string { return fmt.Sprintf("no response from %s: %v", e.Server, e.Err) }
-
-// ErrorCode implements sx.Coded.
-func (e *Unreachable) ErrorCode() sx.Code { return sx.CodeUnreachable }
-
-// Unwrap returns the network error.
-func (e *Unreachable) Unwrap() error { return e.Err }
-
 // NewRequest returns a request for a path of the server, in which names and IDs are
 // escaped with url.PathEscape. query may be nil.
 func (c *Client) NewRequest(ctx context.Context, method, path string, query url.Values, body io.Reader) (*http.Request, error) {
@@ -92,19 +75,6 @@ func (c *Client) Do(req *http.Request) (*http.Response, error) {
 	return nil, readError(res)
 }
 
-const maxErrorBody = 64 << 10
-
-func readError(res *http.Response) error {
-	var body api.ErrorBody
-	raw, _ := io.ReadAll(io.LimitReader(res.Body, maxErrorBody))
-	if json.Unmarshal(raw, &body) == nil && body.Error.Code != "" {
-		return body.Error.ToError()
-	}
-	// A response to HEAD, which has no body, or one from a proxy or another kind
-	// of server.
-	return sx.NewError(api.CodeOfStatus(res.StatusCode), "the server responded with %s", res.Status)
-}
-
 // call sends in as JSON (nil sends no body) and decodes the response into out (nil
 // discards it).
 func (c *Client) call(ctx context.Context, method, path string, query url.Values, in, out any) error {
@@ -129,11 +99,14 @@ func (c *Client) call(ctx context.Context, method, path string, query url.Values
 	}
 	defer func() { _ = res.Body.Close() }()
 	if out == nil {
-		_, _ = io.Copy(io.Discard, res.Body) // so that the connection can be reused
+		_, _ = io.Copy(io.Discard, io.LimitReader(res.Body, maxErrorBody)) // so that the connection can be reused
+		if res.StatusCode != http.StatusNoContent {
+			return Foreign(c.base.Host, res.StatusCode)
+		}
 		return nil
 	}
 	if t, _, _ := mime.ParseMediaType(res.Header.Get("Content-Type")); t != "application/json" {
-		return ErrForeign.WithMessage("%s does not respond like a SoundExtract server", c.base.Host)
+		return Foreign(c.base.Host, res.StatusCode)
 	}
 	if err := json.NewDecoder(res.Body).Decode(out); err != nil {
 		if ctxErr := ctx.Err(); ctxErr != nil {

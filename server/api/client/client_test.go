@@ -15,7 +15,10 @@ func TestEscapedID(t *testing.T) {
 	const id = "a/b c%2F?#é"
 	got := ""
 	mux := http.NewServeMux()
-	mux.HandleFunc("DELETE /behind/a proxy/v1/jobs/{id}", func(_ http.ResponseWriter, r *http.Request) { got = r.PathValue("id") })
+	mux.HandleFunc("DELETE /behind/a proxy/v1/jobs/{id}", func(w http.ResponseWriter, r *http.Request) {
+		got = r.PathValue("id")
+		w.WriteHeader(http.StatusNoContent)
+	})
 	server := httptest.NewServer(mux)
 	t.Cleanup(server.Close)
 	c, err := client.New(server.URL+"/behind/a%20proxy", server.Client())

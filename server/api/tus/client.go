@@ -13,14 +13,13 @@ import (
 
 	"github.com/soundextract/sx/server/api"
 	"github.com/soundextract/sx/server/api/client"
-	"github.com/soundextract/sx/server/sx"
 )
 
 // Client uploads to one server. It makes single requests and retries nothing.
 // An error status is returned as the *sx.Error that the server sent, a server
 // that does not respond as a *client.Unreachable, and a response that no tus
 // server sends, such as the sign-in page of a hotel's network, as an *sx.Error
-// of code unavailable. It is safe for concurrent use.
+// of code foreign_response. It is safe for concurrent use.
 type Client struct {
 	API *client.Client
 }
@@ -135,10 +134,7 @@ func (r response) offset() (int64, error) {
 	return n, nil
 }
 
-func (r response) unexpected() error {
-	return sx.NewError(sx.CodeUnavailable, "%s does not respond like a SoundExtract server (HTTP status %d)", r.host, r.status).
-		WithHint("check the server's address; on a public network, sign in to it in a browser first")
-}
+func (r response) unexpected() error { return client.Foreign(r.host, r.status) }
 
 // SourceError reports that the source of an upload could not be read.
 type SourceError struct{ Err error }

@@ -158,8 +158,8 @@ func TestUnexpectedAnswers(t *testing.T) {
 			for call, err := range map[string]error{
 				"Create": create, "Offset": offset, "Send": send, "Terminate": c.Terminate(t.Context(), id),
 			} {
-				if sx.CodeOf(err) != sx.CodeUnavailable {
-					t.Errorf("%s: got %v, want code unavailable", call, err)
+				if sx.CodeOf(err) != sx.CodeForeign {
+					t.Errorf("%s: got %v, want code foreign_response", call, err)
 				}
 			}
 		})

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/soundextract/sx/cli/internal/bandwidth"
 	"github.com/soundextract/sx/cli/internal/cmdutil"
 	"github.com/soundextract/sx/cli/internal/config"
 	"github.com/soundextract/sx/cli/internal/knownfiles"
@@ -28,17 +29,19 @@ type Options struct {
 	Config func() (*config.Config, error)
 	Flags  func() nextcmd.Flags
 
-	Args     []string // files, directories, patterns, and "-" for standard input
-	Encoding sx.Options
-	Labels   []string
-	Output   string // a file, a directory, or "-" for the output stream; "" is the current directory
-	Flat     bool   // write all MP3s into one directory
-	Force    bool   // send again, and replace existing MP3s
-	Checksum bool   // read unchanged files again
-	DryRun   bool
-	Watch    bool // convert files in the directories once they are completely written
-	Parallel int  // how many files at once; 0 is as configured
-	JSON     bool
+	Args      []string // files, directories, patterns, and "-" for standard input
+	Encoding  sx.Options
+	Labels    []string
+	WholeFile bool   // send whole files, not only their audio
+	Bandwidth string // a limit, as bandwidth.New takes it
+	Output    string // a file, a directory, or "-" for the output stream; "" is the current directory
+	Flat      bool   // write all MP3s into one directory
+	Force     bool   // send again, and replace existing MP3s
+	Checksum  bool   // read unchanged files again
+	DryRun    bool
+	Watch     bool // convert files in the directories once they are completely written
+	Parallel  int  // how many files at once; 0 is as configured
+	JSON      bool
 }
 
 // NewCmd returns the command; tests replace its run function with run.
@@ -66,7 +69,10 @@ only with --force, even if its video or the options have changed.`,
   sx convert talk.mp4 -o - | mpv -`,
 		Args: cmdutil.AtLeastOne("file, directory or pattern"),
 	}
-	encoding, labels := cmdutil.AddEncodeFlags(cmd), cmdutil.AddLabelFlag(cmd)
+	encoding := cmdutil.AddEncodeFlags(cmd)
+	labels := cmdutil.AddLabelFlag(cmd)
+	cmdutil.AddWholeFileFlag(cmd, &opts.WholeFile)
+	cmdutil.AddBandwidthFlag(cmd, &opts.Bandwidth)
 	flags := cmd.Flags()
 	flags.StringVarP(&opts.Output, "output", "o", "", "write to `FILE`, or into a directory; - is standard output")
 	flags.BoolVar(&opts.Flat, "flat", false, "write all MP3s into one directory")
@@ -186,14 +192,18 @@ func newConverter(opts *Options, targets *transfer.Targets) (*converter, error) 
 	if err != nil {
 		return nil, err
 	}
+	limit, err := bandwidth.New(opts.Bandwidth)
+	if err != nil {
+		return nil, err
+	}
 	policy := &transfer.Policy{Timeout: cfg.RetryTimeout}
 	v := &converter{
 		Options: opts, api: c, policy: policy, targets: targets, parallel: opts.Parallel, chosen: map[string]string{},
 		uploader: &transfer.Uploader{
-			API: c, Policy: policy, Labels: opts.Labels,
+			API: c, Policy: policy, Labels: opts.Labels, WholeFile: opts.WholeFile, Limit: limit,
 			Records: transfer.UploadRecords{Dir: filepath.Join(cfg.StateDir, "uploads"), Account: cfg.Account},
 		},
-		fetcher: &transfer.Downloader{API: c, Policy: policy, StateDir: cfg.StateDir, Force: opts.Force},
+		fetcher: &transfer.Downloader{API: c, Policy: policy, StateDir: cfg.StateDir, Force: opts.Force, Limit: limit},
 		records: knownfiles.Open(cfg.StateDir),
 	}
 	if v.parallel == 0 {

@@ -89,9 +89,10 @@ func TestFlags(t *testing.T) {
 	clitest.CheckFlags(t, convert.NewCmd, convert.Options{Args: []string{"a"}}, "a")
 	clitest.CheckFlags(t, convert.NewCmd, convert.Options{
 		Args: []string{"a", "b"}, Encoding: sx.Options{Preset: sx.PresetSpeech, Mono: true, Track: "2", KeepAllTags: true},
+		Labels: []string{"a"}, WholeFile: true, Bandwidth: "1M",
 		Output: "x/", Flat: true, Force: true, Checksum: true, DryRun: true, Parallel: 2, JSON: true,
-	}, "a", "b", "--preset", "speech", "--mono", "--track", "2", "--keep-all-tags", "-o", "x/", "--flat", "--force", "--checksum",
-		"--dry-run", "--parallel", "2", "--json")
+	}, "a", "b", "--preset", "speech", "--mono", "--track", "2", "--keep-all-tags", "--label", "a", "--whole-file", "--bwlimit", "1M",
+		"-o", "x/", "--flat", "--force", "--checksum", "--dry-run", "--parallel", "2", "--json")
 }
 
 func TestConvert(t *testing.T) {

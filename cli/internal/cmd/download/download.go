@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/soundextract/sx/cli/internal/bandwidth"
 	"github.com/soundextract/sx/cli/internal/cmdutil"
 	"github.com/soundextract/sx/cli/internal/config"
 	"github.com/soundextract/sx/cli/internal/knownfiles"
@@ -25,13 +26,14 @@ type Options struct {
 	Config func() (*config.Config, error)
 	Flags  func() nextcmd.Flags
 
-	IDs    []string // or file names
-	All    bool     // all finished jobs, instead of IDs
-	Output string   // a file, a directory, or "-" for the output stream; "" is the current directory
-	Flat   bool     // write all MP3s into one directory
-	Force  bool
-	DryRun bool
-	JSON   bool
+	IDs       []string // or file names
+	All       bool     // all finished jobs, instead of IDs
+	Output    string   // a file, a directory, or "-" for the output stream; "" is the current directory
+	Flat      bool     // write all MP3s into one directory
+	Force     bool
+	Bandwidth string // a limit, as bandwidth.New takes it
+	DryRun    bool
+	JSON      bool
 }
 
 // NewCmd returns the command; tests replace its run function with run.
@@ -62,6 +64,7 @@ in the directory already, and gives each job a file of its own.`,
 	flags.BoolVar(&opts.Flat, "flat", false, "write all MP3s into one directory")
 	flags.BoolVar(&opts.Force, "force", false, "overwrite existing files")
 	flags.BoolVar(&opts.JSON, "json", false, "print one JSON object for each MP3")
+	cmdutil.AddBandwidthFlag(cmd, &opts.Bandwidth)
 	cmdutil.AddDryRunFlag(cmd, &opts.DryRun)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		for _, id := range args {
@@ -100,6 +103,10 @@ func (w target) name() string {
 }
 
 func runDownload(ctx context.Context, opts *Options) error {
+	limit, err := bandwidth.New(opts.Bandwidth)
+	if err != nil {
+		return err
+	}
 	cfg, err := opts.Config()
 	if err != nil {
 		return err
@@ -121,7 +128,7 @@ func runDownload(ctx context.Context, opts *Options) error {
 	}
 	d := &downloader{
 		Options: opts,
-		fetcher: &transfer.Downloader{API: c, Policy: policy, StateDir: cfg.StateDir, Force: opts.Force},
+		fetcher: &transfer.Downloader{API: c, Policy: policy, StateDir: cfg.StateDir, Force: opts.Force, Limit: limit},
 		records: knownfiles.Open(cfg.StateDir),
 		printer: transfer.ResultPrinter{Display: display, TTY: opts.IO.OutTTY, JSON: opts.JSON},
 	}

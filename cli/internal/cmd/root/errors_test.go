@@ -67,7 +67,7 @@ func TestNoSoundExtractServer(t *testing.T) {
 	}))
 	defer other.Close()
 	sxIn(t, "correct horse", nil, "login", "anna", "--password-stdin", "--server", other.URL).
-		wantPart(t, 1, "does not respond like a SoundExtract server", "sx config")
+		wantPart(t, 69, "is not from a SoundExtract server", "sign in to it in a browser")
 	run(t, "whoami", "--server", "ftp://x").wantPart(t, 65, `invalid server URL "ftp://x"`)
 }
 

@@ -137,8 +137,6 @@ func describe(ran *cobra.Command, flags nextcmd.Flags, err error) (message, hint
 	)
 	message = err.Error()
 	switch {
-	case errors.Is(err, client.ErrForeign):
-		return message, "check the server address; see: " + flags.SX("config")
 	case errors.As(err, &known):
 		hint = cmdutil.HintOf(err, flags)
 		if hint == "" && known.Code == sx.CodeUsage {

@@ -173,7 +173,10 @@ func TestJSON(t *testing.T) {
 		t.Fatal(err)
 	}
 	job := server.Jobs()[0]
-	want := map[string]any{"id": job.ID, "name": "a.mp4", "size": 409600.0, "sha256": job.Sent.SHA256}
+	want := map[string]any{
+		"id": job.ID, "name": "a.mp4", "size": 409600.0, "identity": "file1:" + job.Sent.SHA256,
+		"sent": map[string]any{"name": "a.mp4", "size": 409600.0, "sha256": job.Sent.SHA256, "audio_only": false},
+	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}

@@ -17,7 +17,7 @@ const (
 	// with receiving, and after this much time, so that a slow link loses
 	// little.
 	commitBytes = 16 << 20
-	commitEvery = 2 * time.Second
+	commitEvery = time.Second
 	// bufferSize is all the memory that an Append needs for its bytes.
 	bufferSize = 128 << 10
 )

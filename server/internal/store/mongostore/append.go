@@ -22,7 +22,7 @@ const (
 	// A commit is due after this many chunks (16 MiB) and after this much time,
 	// so that a crash loses little.
 	commitChunks = 64
-	commitEvery  = 2 * time.Second
+	commitEvery  = time.Second
 	// maxUncommitted is an upper bound for the number of chunks that an Append has
 	// stored but not committed.
 	maxUncommitted = 2 * commitChunks

@@ -1,0 +1,119 @@
+package transfer
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/soundextract/sx/cli/internal/mediafiles"
+	"github.com/soundextract/sx/server/audioonly"
+	"github.com/soundextract/sx/server/sx"
+)
+
+// Source is what is sent of a file: its audio, as a virtual file over ranges of it, or
+// the whole file. The same file and options always give the same bytes.
+type Source struct {
+	io.ReaderAt
+
+	file  *os.File
+	size  int64
+	audio bool
+	whole string
+}
+
+// OpenSource opens what is sent of a file. whole asks for the whole file. Reads of the
+// source fail once ctx has ended. The caller must call Close.
+func OpenSource(ctx context.Context, f mediafiles.File, options sx.Options, whole bool) (*Source, error) {
+	file, err := os.Open(f.Path)
+	if err != nil {
+		return nil, sx.NewError(sx.CodeInvalid, "cannot be opened any longer").
+			WithHint("check that the file still exists, then run the same command again").WithCause(err)
+	}
+	r := contextReaderAt{ctx, file}
+	s := &Source{ReaderAt: r, file: file, size: f.Size}
+	if whole {
+		s.whole = "--whole-file is given"
+		return s, nil
+	}
+	audio, err := audioonly.Open(r, f.Size, audioonly.Options{Track: options.Track})
+	if e, ok := errors.AsType[*audioonly.WholeFileError](err); ok {
+		s.whole = e.Reason
+		return s, nil
+	}
+	if err != nil {
+		_ = file.Close()
+		return nil, readFailed(ctx, err)
+	}
+	s.ReaderAt, s.size, s.audio = audio, audio.Size(), true
+	return s, nil
+}
+
+// contextReaderAt returns the error of its context once that has ended.
+type contextReaderAt struct {
+	ctx context.Context //nolint:containedctx // of one upload
+	r   io.ReaderAt
+}
+
+func (r contextReaderAt) ReadAt(p []byte, off int64) (int, error) {
+	if err := r.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return r.r.ReadAt(p, off)
+}
+
+// readFailed returns the error for a file whose disk returned err.
+func readFailed(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	return sx.NewError(sx.CodeInvalid, "cannot be read to its end: %v", err).
+		WithHint("check the disk that it is on, then run the same command again").WithCause(err)
+}
+
+// Size returns the number of bytes that are sent.
+func (s *Source) Size() int64 { return s.size }
+
+// AudioOnly reports whether only the audio is sent.
+func (s *Source) AudioOnly() bool { return s.audio }
+
+// WholeReason returns why the whole file is sent, as a clause; "" if it is not.
+func (s *Source) WholeReason() string { return s.whole }
+
+// Form returns the form of what is sent, with which its identity begins: audio1 for
+// audio in the form of audioonly.Version 1, file1 for a whole file.
+func (s *Source) Form() string {
+	if s.audio {
+		return fmt.Sprintf("audio%d", audioonly.Version)
+	}
+	return "file1"
+}
+
+// Identity returns the source's identity: its form and the SHA-256 of what is sent, such
+// as "audio1:" and 64 hexadecimal digits. It reads all of it.
+func (s *Source) Identity(ctx context.Context) (string, error) {
+	sum, err := startDigest(ctx, s, s.size).wait(ctx)
+	if err != nil {
+		return "", err
+	}
+	return s.Form() + ":" + sum, nil
+}
+
+// headSize is how many of the first bytes head describes. They contain the index, which
+// depends on the place of every sample, or its beginning.
+const headSize = 1 << 20
+
+// head returns a digest of the first bytes, in lower-case hex.
+func (s *Source) head(ctx context.Context) (string, error) {
+	hash := sha256.New()
+	if _, err := io.Copy(hash, io.NewSectionReader(s, 0, min(headSize, s.size))); err != nil {
+		return "", readFailed(ctx, err)
+	}
+	return hex.EncodeToString(hash.Sum(nil)), nil
+}
+
+// Close closes the file.
+func (s *Source) Close() { _ = s.file.Close() }
