@@ -28,13 +28,14 @@ type mkv struct {
 	scale    uint64 // nanoseconds of a tick of the clock
 	duration bool   // the file says how long it is
 
-	out    *layout
-	sizeAt int64         // place of the size of the segment
-	start  int64         // offset of the segment's data in the virtual file
-	frames int           // so far in the source, and attached pictures
-	begun  bool          // there was a block
-	base   time.Duration // of the first block
-	cut    bool          // the source ends too early
+	out     *layout
+	cluster cluster       // what is kept of the cluster that is read
+	sizeAt  int64         // place of the size of the segment
+	start   int64         // offset of the segment's data in the virtual file
+	frames  int           // so far in the source, and attached pictures
+	begun   bool          // there was a block
+	base    time.Duration // of the first block
+	cut     bool          // the source ends too early
 }
 
 func openMKV(r io.ReaderAt, size int64, o Options) (*File, error) {

@@ -81,7 +81,8 @@ func (m *mkv) readClusters() error {
 // readCluster reads a cluster and writes what is kept of it. It returns where the next
 // element begins.
 func (m *mkv) readCluster(e element) (next int64, err error) {
-	var c cluster
+	c := &m.cluster
+	*c = cluster{mkvPieces: mkvPieces{list: c.list[:0]}}
 	at := e.data
 	for at < min(e.end, m.segEnd) {
 		child, err := m.element(at, e.end)
@@ -104,7 +105,7 @@ func (m *mkv) readCluster(e element) (next int64, err error) {
 			at = m.size
 			break
 		}
-		if err := m.readClusterChild(&c, child); err != nil {
+		if err := m.readClusterChild(c, child); err != nil {
 			return 0, err
 		}
 		at = child.end
@@ -112,7 +113,7 @@ func (m *mkv) readCluster(e element) (next int64, err error) {
 	if e.end != endless && e.end > m.size {
 		m.cut = true
 	}
-	return at, m.writeCluster(&c)
+	return at, m.writeCluster(c)
 }
 
 func (m *mkv) readClusterChild(c *cluster, e element) error {

@@ -131,7 +131,7 @@ func editTree(change func(t *testing.T, segment *node)) func(*testing.T, []byte)
 // seekHead adds a SeekHead that names the elements of a segment other than clusters.
 func seekHead(segment *node) {
 	head := &node{id: matroska.SeekHead}
-	targets := slices.DeleteFunc(slices.Clone(segment.kids), func(k *node) bool { return k.id == matroska.Cluster })
+	targets := slices.DeleteFunc(slices.Clone(segment.kids), func(k *node) bool { return k.id == matroska.Cluster || k.id == matroska.Void })
 	for range targets {
 		head.kids = append(head.kids, &node{id: matroska.Seek, kids: []*node{
 			{id: matroska.SeekID, data: make([]byte, 4)}, {id: matroska.SeekPosition, data: make([]byte, 8)},
