@@ -55,12 +55,14 @@ type Skipped struct {
 	Other int // not media
 	MP3   int
 	Links int // to directories
+
+	Unwanted int // see Select
 }
 
 // String describes the files that were skipped, such as "2 files skipped: 1 is not
 // media, 1 is an MP3"; "" if there are none.
 func (s Skipped) String() string {
-	total := s.Other + s.MP3 + s.Links
+	total := s.Other + s.MP3 + s.Links + s.Unwanted
 	if total == 0 {
 		return ""
 	}
@@ -72,6 +74,7 @@ func (s Skipped) String() string {
 		{s.Other, "is not media", "are not media"},
 		{s.MP3, "is an MP3", "are MP3s"},
 		{s.Links, "is a link to a directory", "are links to directories"},
+		{s.Unwanted, "is excluded", "are excluded"},
 	} {
 		switch {
 		case p.n == 1:
@@ -111,8 +114,11 @@ const (
 // arguments; those of a directory are sorted by name. In directories it skips hidden
 // files, MP3s, which are often the results of an earlier run, and what is not media. If
 // there are several arguments, the names of files in a directory begin with its name.
-func Find(args []string) Found {
-	f := finder{seen: map[string]bool{}}
+func Find(args []string) Found { return Select{}.Find(args) }
+
+// Find is the function Find for the files that are wanted.
+func (s Select) Find(args []string) Found {
+	f := finder{want: s, seen: map[string]bool{}}
 	paths := f.expand(args)
 	f.found.Several = len(paths) > 1
 	for _, p := range paths {
@@ -122,6 +128,7 @@ func Find(args []string) Found {
 }
 
 type finder struct {
+	want  Select
 	found Found
 	seen  map[string]bool // paths with symbolic links resolved, to find duplicates
 }
@@ -172,6 +179,8 @@ func (f *finder) argument(name string) {
 		f.pipe(name, filepath.Base(name))
 	case err == nil && info.IsDir():
 		f.directory(name)
+	case err == nil && !f.want.Keep(filepath.Base(name), false):
+		f.found.Skipped.Unwanted++
 	case err == nil:
 		f.file(name, filepath.Base(name))
 	default:
@@ -223,15 +232,22 @@ func (f *finder) directory(dir string) {
 	f.found.Several = true
 	before, known, skipped := len(f.found.Files)+len(f.found.Failures), false, f.found.Skipped
 	_ = filepath.WalkDir(root, func(at string, entry fs.DirEntry, err error) error { // returns no other error
+		relative, _ := filepath.Rel(root, at) // at is below root
+		relative = filepath.ToSlash(relative)
 		hidden := at != root && strings.HasPrefix(filepath.Base(at), ".")
+		unwanted := !f.want.Keep(relative, entry != nil && entry.IsDir())
 		switch {
-		case err != nil && !hidden:
+		case hidden:
+		case unwanted:
+			if entry != nil && !entry.IsDir() {
+				f.found.Skipped.Unwanted++
+			}
+		case err != nil:
 			f.unreadable(at, err)
-		case err == nil && !hidden && !entry.IsDir():
-			relative, _ := filepath.Rel(root, at) // at is below root
-			known = f.entry(at, path.Join(prefix, filepath.ToSlash(relative))) || known
+		case !entry.IsDir():
+			known = f.entry(at, path.Join(prefix, relative)) || known
 		}
-		if entry != nil && entry.IsDir() && (hidden || err != nil) {
+		if entry != nil && entry.IsDir() && (hidden || unwanted || err != nil) {
 			return fs.SkipDir
 		}
 		return nil
@@ -243,7 +259,11 @@ func (f *finder) directory(dir string) {
 	if skipped != f.found.Skipped {
 		message += fmt.Sprintf(" (%s)", f.found.Skipped)
 	}
-	f.fail(dir, "to convert MP3s, name them or a pattern", "%s", message)
+	hint := "to convert MP3s, name them or a pattern"
+	if f.found.Skipped.Unwanted > skipped.Unwanted {
+		hint = "check --include and --exclude"
+	}
+	f.fail(dir, hint, "%s", message)
 }
 
 // entry adds or skips an entry of a directory. It returns true if the file was already

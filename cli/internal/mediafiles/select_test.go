@@ -1,6 +1,8 @@
 package mediafiles_test
 
 import (
+	"os"
+	"path/filepath"
 	"slices"
 	"testing"
 
@@ -59,6 +61,41 @@ func TestSelectPrunes(t *testing.T) {
 		if s.Keep(dir, true) != want {
 			t.Errorf("%s: got %t", dir, !want)
 		}
+	}
+}
+
+func TestFindSelected(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	for _, name := range []string{"a.mp4", "drafts/b.mp4", "c.mkv", "notes.txt"} {
+		path := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte("x"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s, err := mediafiles.NewSelect(nil, []string{"drafts/", "*.mkv"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := s.Find([]string{dir})
+	if len(found.Files) != 1 || found.Files[0].Name != "a.mp4" || found.Skipped != (mediafiles.Skipped{Other: 1, Unwanted: 1}) {
+		t.Errorf("got %+v", found)
+	}
+	// Files that are named are selected too: the shell may have expanded a pattern.
+	found = s.Find([]string{filepath.Join(dir, "a.mp4"), filepath.Join(dir, "c.mkv")})
+	if len(found.Files) != 1 || found.Skipped.Unwanted != 1 {
+		t.Errorf("got %+v", found)
+	}
+	s, err = mediafiles.NewSelect([]string{"*.avi"}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	found = s.Find([]string{dir})
+	if len(found.Failures) != 1 || found.Failures[0].Err.Hint != "check --include and --exclude" {
+		t.Errorf("got %+v", found)
 	}
 }
 

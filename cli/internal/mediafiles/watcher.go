@@ -15,6 +15,7 @@ import (
 
 // Watcher finds files in directories once they are completely written.
 type Watcher struct {
+	want   Select
 	args   []string
 	events *fsnotify.Watcher // nil if the system reports none
 	state  map[string]seen   // by path
@@ -42,8 +43,11 @@ const (
 )
 
 // Watch starts watching the directories among the arguments. The caller must call Close.
-func Watch(args []string) *Watcher {
-	w := &Watcher{args: args, state: map[string]seen{}, failed: map[string]string{}}
+func Watch(args []string) *Watcher { return Select{}.Watch(args) }
+
+// Watch is the function Watch for the files that are wanted.
+func (s Select) Watch(args []string) *Watcher {
+	w := &Watcher{want: s, args: args, state: map[string]seen{}, failed: map[string]string{}}
 	if events, err := fsnotify.NewWatcher(); err == nil {
 		w.events = events
 	}
@@ -63,7 +67,7 @@ func (w *Watcher) Close() {
 func (w *Watcher) Next(ctx context.Context) (Found, error) {
 	for {
 		w.follow()
-		found, waiting := w.look(Find(w.args), time.Now())
+		found, waiting := w.look(w.want.Find(w.args), time.Now())
 		if len(found.Files)+len(found.Failures) > 0 {
 			return found, nil
 		}

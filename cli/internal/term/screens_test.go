@@ -1,61 +1,16 @@
 package term_test
 
 import (
-	"bytes"
 	"errors"
-	"flag"
 	"fmt"
-	"os"
-	"path/filepath"
-	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
-	"github.com/charmbracelet/x/vt"
-
+	"github.com/soundextract/sx/cli/internal/clitest"
 	"github.com/soundextract/sx/cli/internal/term"
 	"github.com/soundextract/sx/server/sx"
 )
-
-var update = flag.Bool("update", false, "write the golden files")
-
-// screen returns what a terminal shows after raw was written to it.
-func screen(t *testing.T, raw []byte, width, height int) string {
-	t.Helper()
-	emulator := vt.NewEmulator(width, height)
-	// The line discipline of a terminal adds the carriage return.
-	if _, err := emulator.Write(bytes.ReplaceAll(raw, []byte("\n"), []byte("\r\n"))); err != nil {
-		t.Fatal(err)
-	}
-	var lines []string
-	for line := range strings.Lines(emulator.String()) {
-		lines = append(lines, strings.TrimRight(line, " \r\n"))
-	}
-	return strings.TrimRight(strings.Join(lines, "\n"), "\n") + "\n"
-}
-
-// golden compares text with a file of testdata.
-func golden(t *testing.T, name, text string) {
-	t.Helper()
-	path := filepath.Join("testdata", name+".txt")
-	if *update {
-		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		return
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if text != string(want) {
-		t.Errorf("%s: got\n%s\nwant\n%s", path, text, want)
-	}
-}
 
 // story is a run of a command at a terminal. It calls look where the screen is compared.
 type story func(d *term.ProgressDisplay, look func(moment string))
@@ -171,11 +126,11 @@ func TestScreens(t *testing.T) {
 					look := func(moment string) {
 						sleep(0.2) // the block is repainted
 						synctest.Wait()
-						golden(t, fmt.Sprintf("screens/%s-%s-%d", name, moment, width), screen(t, out.Bytes(), width, height))
+						clitest.Golden(t, fmt.Sprintf("%s-%s-%d", name, moment, width), clitest.Screen(t, out.Bytes(), width, height))
 					}
 					run(d, look)
 					d.Close()
-					golden(t, fmt.Sprintf("screens/%s-end-%d", name, width), screen(t, out.Bytes(), width, height))
+					clitest.Golden(t, fmt.Sprintf("%s-end-%d", name, width), clitest.Screen(t, out.Bytes(), width, height))
 				})
 			})
 		}
@@ -186,7 +141,7 @@ func TestScreens(t *testing.T) {
 				d := term.NewProgressDisplay(streams)
 				run(d, func(string) {})
 				d.Close()
-				golden(t, "screens/"+name+"-pipe", errOut.String())
+				clitest.Golden(t, name+"-pipe", errOut.String())
 			})
 		})
 	}
@@ -218,7 +173,7 @@ func TestSomethingMovesEverySecond(t *testing.T) {
 							for range 5 {
 								sleep(0.2)
 								synctest.Wait()
-								seen[screen(t, out.Bytes(), width, 24)] = true
+								seen[clitest.Screen(t, out.Bytes(), width, 24)] = true
 							}
 							if len(seen) == 1 {
 								t.Errorf("nothing moved for a second: %v", seen)

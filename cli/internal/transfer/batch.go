@@ -113,5 +113,8 @@ func FailureItems(failures []mediafiles.Failure, display *term.ProgressDisplay) 
 func FailAll(ctx context.Context, found mediafiles.Found, io *term.IOStreams, flags nextcmd.Flags) error {
 	display := term.NewProgressDisplay(io)
 	defer display.Close()
+	if skipped := found.Skipped.String(); skipped != "" && len(found.Failures) == 0 {
+		display.Say(skipped)
+	}
 	return RunBatch(ctx, FailureItems(found.Failures, display), 1, flags)
 }

@@ -30,6 +30,7 @@ type Options struct {
 	Flags  func() nextcmd.Flags
 
 	Args      []string // files, directories, patterns, and "-" for standard input
+	Select    mediafiles.Select
 	Encoding  sx.Options
 	Labels    []string
 	WholeFile bool   // send whole files, not only their audio
@@ -82,6 +83,7 @@ only with --force, even if its video or the options have changed.`,
 	flags.BoolVar(&opts.JSON, "json", false, "print one JSON object for each MP3")
 	flags.BoolVar(&opts.Watch, "watch", false, "keep running, and convert files once they are completely written")
 	cmdutil.AddDryRunFlag(cmd, &opts.DryRun)
+	selection := cmdutil.AddSelectFlags(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) (err error) {
 		opts.Args = args
 		switch {
@@ -93,6 +95,9 @@ only with --force, even if its video or the options have changed.`,
 			return cmdutil.UsageErrorf("--json and -o - are mutually exclusive: both write to standard output")
 		case opts.Output == "-" && opts.IO.OutTTY:
 			return cmdutil.UsageErrorf("refusing to write MP3 data to a terminal").WithHint("pipe the output, or name a file with -o")
+		}
+		if opts.Select, err = selection(); err != nil {
+			return err
 		}
 		if opts.Encoding, err = encoding(); err != nil {
 			return err
@@ -106,7 +111,7 @@ only with --force, even if its video or the options have changed.`,
 }
 
 func runConvert(ctx context.Context, opts *Options) error {
-	found := mediafiles.Find(opts.Args)
+	found := opts.Select.Find(opts.Args)
 	if opts.Output == "-" {
 		if found.Several {
 			return cmdutil.UsageErrorf("only one MP3 can be written to standard output")

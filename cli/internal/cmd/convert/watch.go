@@ -15,7 +15,7 @@ func (v *converter) watch(ctx context.Context) error {
 	if !slices.ContainsFunc(v.Args, mediafiles.IsDir) {
 		return cmdutil.UsageErrorf("--watch requires a directory")
 	}
-	w := mediafiles.Watch(v.Args)
+	w := v.Select.Watch(v.Args)
 	defer w.Close()
 	_, _ = fmt.Fprintln(v.IO.ErrOut, "watching for new files; end it with Ctrl-C")
 	for {

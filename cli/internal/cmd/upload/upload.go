@@ -28,6 +28,7 @@ type Options struct {
 	Flags  func() nextcmd.Flags
 
 	Args      []string // files, directories, patterns, and "-" for standard input
+	Select    mediafiles.Select
 	Encoding  sx.Options
 	Labels    []string
 	WholeFile bool   // send whole files, not only their audio
@@ -64,10 +65,14 @@ command again: it continues where it stopped.`,
 	cmdutil.AddBandwidthFlag(cmd, &opts.Bandwidth)
 	cmd.Flags().IntVar(&opts.Parallel, "parallel", 0, "upload `N` files at once (default: as configured)")
 	cmd.Flags().BoolVar(&opts.JSON, "json", false, "print one JSON object for each file")
+	selection := cmdutil.AddSelectFlags(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) (err error) {
 		opts.Args = args
 		if cmd.Flags().Changed("parallel") && opts.Parallel < 1 {
 			return cmdutil.UsageErrorf("--parallel must be at least 1")
+		}
+		if opts.Select, err = selection(); err != nil {
+			return err
 		}
 		if opts.Encoding, err = encoding(); err != nil {
 			return err
@@ -90,7 +95,7 @@ type result struct {
 }
 
 func runUpload(ctx context.Context, opts *Options) error {
-	found := mediafiles.Find(opts.Args)
+	found := opts.Select.Find(opts.Args)
 	if len(found.Files) == 0 {
 		return transfer.FailAll(ctx, found, opts.IO, opts.Flags())
 	}

@@ -1,0 +1,51 @@
+package clitest
+
+import (
+	"bytes"
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/charmbracelet/x/vt"
+)
+
+var update = flag.Bool("update", false, "write the golden files of screens")
+
+// Screen returns what a terminal shows after raw was written to it.
+func Screen(tb testing.TB, raw []byte, width, height int) string {
+	tb.Helper()
+	emulator := vt.NewEmulator(width, height)
+	// The line discipline of a terminal adds the carriage return.
+	if _, err := emulator.Write(bytes.ReplaceAll(raw, []byte("\n"), []byte("\r\n"))); err != nil {
+		tb.Fatal(err)
+	}
+	var lines []string
+	for line := range strings.Lines(emulator.String()) {
+		lines = append(lines, strings.TrimRight(line, " \r\n"))
+	}
+	return strings.TrimRight(strings.Join(lines, "\n"), "\n") + "\n"
+}
+
+// Golden compares text with the file testdata/screens/NAME.txt.
+func Golden(tb testing.TB, name, text string) {
+	tb.Helper()
+	path := filepath.Join("testdata", "screens", name+".txt")
+	if *update {
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			tb.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			tb.Fatal(err)
+		}
+		return
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	if text != string(want) {
+		tb.Errorf("%s: got\n%s\nwant\n%s", path, text, want)
+	}
+}
