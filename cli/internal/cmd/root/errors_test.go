@@ -50,14 +50,18 @@ func TestUnreachable(t *testing.T) {
 	gone.Close()
 	addr := strings.TrimPrefix(gone.URL, "http://")
 	sxIn(t, "correct horse", nil, "login", "anna", "--password-stdin", "--server", gone.URL).
-		want(t, 69, "", "error: no response from "+addr+"\nhint: start the local server with: sx up\n")
+		want(t, 69, "", "error: no server at "+addr+"\nhint: start one with: sx up --detach\n")
 	sxIn(t, "correct horse", nil, "login", "anna", "--password-stdin", "--json", "--server", "https://sound.invalid").
 		wantPart(t, 69, `"code":"unreachable"`, "no response from sound.invalid: unknown host", "check the network")
 
 	tls := httptest.NewTLSServer(http.NotFoundHandler())
 	defer tls.Close()
 	sxIn(t, "correct horse", nil, "login", "anna", "--password-stdin", "--server", tls.URL).
-		wantPart(t, 69, "its certificate is signed by an unknown authority")
+		wantPart(t, 69, "its certificate is signed by an unknown authority", "install the certificate")
+	plain := httptest.NewServer(http.NotFoundHandler())
+	defer plain.Close()
+	sxIn(t, "correct horse", nil, "login", "anna", "--password-stdin", "--server", strings.Replace(plain.URL, "http:", "https:", 1)).
+		wantPart(t, 69, "it does not use TLS", "an address that starts with http://")
 }
 
 func TestNoSoundExtractServer(t *testing.T) {

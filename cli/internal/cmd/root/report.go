@@ -2,7 +2,6 @@ package root
 
 import (
 	"context"
-	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -156,32 +155,40 @@ func describe(ran *cobra.Command, flags nextcmd.Flags, err error) (message, hint
 	return message, ""
 }
 
+// unreachable names the kind of a network error.
 func unreachable(u *client.Unreachable) string {
-	var (
-		name        *net.DNSError
-		unknown     x509.UnknownAuthorityError
-		wrongName   x509.HostnameError
-		certificate x509.CertificateInvalidError
-	)
 	text := "no response from " + u.Server
-	switch {
-	case errors.As(u, &name):
-		return text + ": unknown host"
-	case errors.As(u, &unknown):
-		return text + ": its certificate is signed by an unknown authority"
-	case errors.As(u, &wrongName), errors.As(u, &certificate):
-		return text + ": its certificate is not valid"
+	switch kind := u.Kind(); {
+	case kind == client.ConnectionRefused && isLocal(u.Server):
+		return "no server at " + u.Server
+	case kind.String() != "":
+		return text + ": " + kind.String()
 	}
 	return text
 }
 
 func whenUnreachable(u *client.Unreachable, flags nextcmd.Flags) string {
-	host, _, err := net.SplitHostPort(u.Server)
-	if err != nil {
-		host = u.Server
-	}
-	if ip := net.ParseIP(host); host == "localhost" || ip != nil && ip.IsLoopback() {
-		return "start the local server with: " + nextcmd.Line("sx", "up")
+	switch kind := u.Kind(); {
+	case kind == client.PlainHTTP:
+		return "use an address that starts with http://; see: " + flags.SX("config")
+	case kind == client.UntrustedAuthority:
+		return "install the certificate of its authority on this machine, or check whether a proxy opens encrypted connections"
+	case kind.IsTLS():
+		return "check the server's address and certificate, and this machine's clock; see: " + flags.SX("config")
+	case kind == client.ProxyFailed:
+		return "check the variables HTTPS_PROXY and NO_PROXY"
+	case isLocal(u.Server):
+		return "start one with: " + nextcmd.Line("sx", "up", "--detach")
 	}
 	return "check the network and the server address; see: " + flags.SX("config")
+}
+
+// isLocal reports whether the address is on the loopback interface.
+func isLocal(server string) bool {
+	host, _, err := net.SplitHostPort(server)
+	if err != nil {
+		host = server
+	}
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
