@@ -1,6 +1,7 @@
 package parallel
 
 import (
+	"bufio"
 	"context"
 	"fmt"
 	"io"
@@ -26,7 +27,11 @@ func (e *Encoders) Single(ctx context.Context, s Settings, rec Recording, w io.W
 	input := &singleInput{ctx: ctx, encoders: e, p: p, rec: rec}
 	var group sync.WaitGroup
 	group.Go(func() {
-		err := rec.PCM(ctx, input)
+		blocks := bufio.NewWriterSize(input, blockSize) // packets are small
+		err := rec.PCM(ctx, blocks)
+		if err == nil {
+			err = blocks.Flush()
+		}
 		if err == nil {
 			err = p.Close()
 		}
