@@ -112,6 +112,10 @@ func (c *conversion) input() []string {
 	}
 }
 
+func tooManyTracks() *sx.Error {
+	return sx.NewError(sx.CodeUnreadable, "the file has more than %d tracks", maxStreams)
+}
+
 const maxAlloc = 256 << 20 // bytes of one allocation
 
 // url is the video, or the part of it that this conversion reads.
@@ -126,6 +130,9 @@ func (c *conversion) probe(ctx context.Context) (*report, error) {
 	})
 	if err != nil && !errors.Is(stdout.err, errReport) {
 		return nil, c.probeError(err, stderr)
+	}
+	if stderr.streams { // newer versions of ffmpeg go on, with a report that is wrong
+		return nil, tooManyTracks()
 	}
 	found := &report{}
 	if err := errors.Join(stdout.err, json.Unmarshal(id3.ValidReport(stdout.Bytes()), found)); err != nil {

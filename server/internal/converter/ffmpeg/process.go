@@ -85,7 +85,7 @@ func (c *conversion) execute(ctx context.Context, run command) (*stderrParser, e
 	case isExit && hitCPULimit(exit, run.cpu):
 		return stderr, sx.NewError(sx.CodeTimeLimit, "the conversion used more than %s of CPU time", run.cpu).WithCause(err)
 	case stderr.streams:
-		return stderr, sx.NewError(sx.CodeUnreadable, "the file has more than %d tracks", maxStreams).WithCause(err)
+		return stderr, tooManyTracks().WithCause(err)
 	case stderr.memory:
 		return stderr, sx.NewError(sx.CodeMemoryLimit, "the conversion needs more than %d MiB of memory", c.cfg.MaxMemory>>20).WithCause(err)
 	}
