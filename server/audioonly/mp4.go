@@ -119,6 +119,10 @@ func (m *mp4) index(o Options) {
 	for _, b := range m.movie {
 		switch b.kind {
 		case "trak":
+			if len(m.tracks) == maxTracks {
+				m.fail("the file has more than %d tracks", maxTracks)
+				return
+			}
 			m.tracks = append(m.tracks, m.track(b))
 		case "cmov":
 			m.fail("the file's index is compressed")

@@ -238,6 +238,10 @@ func TestMP4Damage(t *testing.T) {
 		{name: "a third.mp4", args: first(), edit: truncate(0.33)},
 		{name: "nine tenths.mp4", args: first(), edit: truncate(0.9)},
 		{name: "one byte less.mp4", args: first(), edit: func(_ *testing.T, b []byte) []byte { return b[:len(b)-1] }},
+		{name: "the pictures after the sound are missing.mp4", edit: truncate(0.55), args: slices.Concat(
+			[]string{"-f", "lavfi", "-i", "aevalsrc='0.4*sin(2*PI*(300+150*t)*t)':s=48000:d=1.3", "-map", "1:v", "-map", "2:a"},
+			h264, []string{"-movflags", "+faststart"},
+		)},
 		{name: "half, pcm.mov", args: pcm("-c:a", "pcm_s16le", "-movflags", "+faststart"), edit: truncate(0.5)},
 		{name: "half, mp3.mp4", args: first("-c:a", "libmp3lame"), edit: truncate(0.5)},
 		{name: "index missing.mp4", args: film(), edit: truncate(0.5), whole: "index"},

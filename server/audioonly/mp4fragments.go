@@ -178,6 +178,9 @@ func (m *mp4) fragment(moof box, all map[int64]*fragmentTrack) fragment {
 		if b.kind != "traf" || m.err != nil {
 			continue
 		}
+		if len(f.parts) == maxTracks {
+			m.contradiction()
+		}
 		p := m.part(b, all, moof.at, after)
 		if n := len(p.runs); n > 0 {
 			after = p.runs[n-1].at + p.runs[n-1].bytes
