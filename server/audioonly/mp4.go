@@ -3,6 +3,7 @@ package audioonly
 import (
 	"io"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/soundextract/sx/server/internal/tracks"
@@ -83,9 +84,11 @@ func (m *mp4) walk() {
 			if at > 0 && m.moov.size() > 0 {
 				m.fail("another file follows the first one")
 			}
-		case "mdat", "free", "skip", "wide", "udta", "meta", "uuid", "pdin", "styp", "sidx", "ssix", "mfra", "emsg", "prft", "pnot", "PICT":
+		case "mdat":
 		default:
-			m.fail("the file has an unknown box %.4q", b.kind)
+			if b.end > m.size || strings.ContainsFunc(b.kind, func(r rune) bool { return r < ' ' || r > '~' }) {
+				m.fail("the file ends within its index, or something unknown follows it")
+			}
 		}
 		if b.end > m.size {
 			m.truncated = true

@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/soundextract/sx/server/sx"
+	"github.com/soundextract/sx/server/testkit"
 )
 
 // film returns arguments for a picture with B-frames and the sound.
@@ -58,7 +59,47 @@ func chapters(more ...string) []string {
 	return slices.Concat(in, film(more...))
 }
 
-const subtitle = "1\n00:00:00,100 --> 00:00:02,000\nHello\n\n"
+// withSubtitle has a subtitle from 0.1 s to 2 s on its first track.
+var withSubtitle = slices.Concat([]string{
+	"-f", "srt", "-i", "data:text/plain;base64," + base64.StdEncoding.EncodeToString([]byte("1\n00:00:00,100 --> 00:00:02,000\nHello\n\n")),
+	"-map", "2:s", "-c:s", "mov_text",
+}, film())
+
+// measurements makes a track of data out of the subtitles, as action cameras have it.
+func measurements(t *testing.T, b []byte) []byte {
+	t.Helper()
+	copy(b[boxAt(t, b, "moov", "trak#0", "mdia", "hdlr")+16:], "meta")
+	copy(b[boxAt(t, b, "moov", "trak#0", "mdia", "minf", "stbl", "stsd")+20:], "gpmd")
+	return b
+}
+
+// long is 45 s with two sounds, more than ffmpeg looks at in advance.
+func long(more ...string) []string {
+	return slices.Concat([]string{
+		"-f", "lavfi", "-i", "testsrc2=size=320x240:rate=5:duration=45",
+		"-f", "lavfi", "-i", "aevalsrc='0.4*sin(2*PI*(300+15*t)*t)':s=44100:d=45",
+		"-f", "lavfi", "-i", "aevalsrc='0.3*sin(2*PI*(200+9*t)*t)':s=44100:d=45",
+		"-map", "2:v", "-map", "3:a", "-map", "4:a", "-metadata:s:a:0", "language=eng", "-metadata:s:a:1", "language=deu",
+		"-c:v", "mpeg4", "-q:v", "2",
+	}, more)
+}
+
+// With a chosen track, of the others only what ffmpeg looks at is sent.
+func TestMP4ChosenTrackIsSmaller(t *testing.T) {
+	t.Parallel()
+	testkit.Need(t, "ffmpeg")
+	for _, args := range [][]string{long(), long("-movflags", "frag_keyframe+empty_moov")} {
+		f, err := os.Open(makeMedia(t, "in.mp4", args...))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close() //nolint:errcheck // only read
+		both, one := open(t, f, sx.Options{}).Size(), open(t, f, sx.Options{Track: "2"}).Size()
+		if one > both*3/4 {
+			t.Errorf("%d bytes with one track, %d with both", one, both)
+		}
+	}
+}
 
 func TestMP4Codecs(t *testing.T) {
 	t.Parallel()
@@ -85,8 +126,22 @@ func TestMP4Codecs(t *testing.T) {
 		{name: "pcm u8.mov", args: pcm("-c:a", "pcm_u8")},
 		{name: "mulaw.mov", args: pcm("-c:a", "pcm_mulaw", "-ar", "8000", "-ac", "1")},
 		{name: "ima4, sound description 1.mov", args: pcm("-c:a", "adpcm_ima_qt")},
+		{name: "ima4 as QuickTime counts it.mov", args: pcm("-c:a", "adpcm_ima_qt"), edit: func(t *testing.T, b []byte) []byte {
+			return countFrames(t, b, 64)
+		}},
+		{name: "pcm as QuickTime counts it.mov", args: pcm("-c:a", "pcm_s16be"), edit: func(t *testing.T, b []byte) []byte {
+			return countFrames(t, b, 1)
+		}},
 		{name: "aac.3gp", args: film("-c:a", "aac", "-ar", "44100")},
 		{name: "speech.mp4", args: film(), options: sx.Options{Preset: sx.PresetSpeech}},
+		{name: "mp2.mp4", args: film("-c:a", "mp2")},
+		{name: "vorbis.mp4", args: film("-c:a", "libvorbis")},
+		{name: "dts.mp4", args: pcm("-c:a", "dca", "-strict", "-2")},
+		{name: "truehd.mp4", args: pcm("-c:a", "truehd", "-strict", "-2")},
+		{name: "he-aac.mp4", args: film("-ar", "24000"), edit: func(t *testing.T, b []byte) []byte {
+			// AudioSpecificConfig (ISO/IEC 14496-3, 1.6.2.1): AAC LC of 24 kHz becomes SBR of 48 kHz
+			return swap(t, b, "\x13\x10\x56\xE5\x00", "\x2B\x11\x88\x00\x00", 1)
+		}},
 		{name: "amr.3gp", args: []string{
 			"-f", "amr", "-i", "data:audio/amr;base64," + amr(), "-map", "1:v", "-map", "2:a", "-c:v", "mpeg4", "-q:v", "1", "-c:a", "copy",
 		}},
@@ -161,15 +216,32 @@ func TestMP4Tracks(t *testing.T) {
 		}, large)},
 		{name: "sound first.mp4", args: slices.Concat([]string{"-map", "0:a", "-map", "1:v"}, h264)},
 		{name: "two pictures.mp4", args: film("-map", "1:v")},
-		{name: "subtitles.mp4", args: slices.Concat([]string{
-			"-f", "srt", "-i", "data:text/plain;base64," + base64.StdEncoding.EncodeToString([]byte(subtitle)), "-map", "2:s", "-c:s", "mov_text",
-		}, film())},
+		{name: "subtitles.mp4", args: withSubtitle},
+		{name: "subtitles in fragments.mp4", args: slices.Concat(withSubtitle, []string{"-movflags", "frag_keyframe+empty_moov"})},
 		{name: "time code.mov", args: film("-timecode", "01:00:00:00")},
 		{name: "disabled sound.mp4", args: film(), edit: func(t *testing.T, b []byte) []byte {
 			tkhd := boxAt(t, b, "moov", "trak#1", "tkhd")
 			b[tkhd+11] &^= 1
 			return b
 		}},
+		{name: "an unknown codec in the second track.mov", args: twoTracks(), edit: func(t *testing.T, b []byte) []byte {
+			copy(b[boxAt(t, b, "moov", "trak#2", "mdia", "minf", "stbl", "stsd")+20:], "apac")
+			return b
+		}},
+		{name: "an unknown codec in the first track.mov", args: twoTracks(), edit: func(t *testing.T, b []byte) []byte {
+			copy(b[boxAt(t, b, "moov", "trak#1", "mdia", "minf", "stbl", "stsd")+20:], "apac")
+			return b
+		}},
+		{name: "a codec that was not compared.mp4", args: film(), whole: "has not been compared", edit: func(t *testing.T, b []byte) []byte {
+			copy(b[boxAt(t, b, "moov", "trak#1", "mdia", "minf", "stbl", "stsd")+20:], "abcd")
+			return b
+		}},
+		{name: "measurements.mp4", args: withSubtitle, edit: measurements},
+		{name: "measurements in fragments.mp4", args: slices.Concat(withSubtitle, []string{"-movflags", "frag_keyframe+empty_moov"}), edit: measurements},
+		{name: "45 s, track 2.mp4", args: long(), options: sx.Options{Track: "2"}},
+		{name: "45 s, English.mp4", args: long(), options: sx.Options{Track: "en"}},
+		{name: "45 s, pcm, track 1.mov", args: long("-c:a", "pcm_s16le", "-ar", "16000", "-ac", "1", "-q:v", "1"), options: sx.Options{Track: "1"}},
+		{name: "45 s, fragments, track 2.mp4", args: long("-movflags", "frag_keyframe+empty_moov"), options: sx.Options{Track: "2"}},
 		{name: "fragments, track 2.mp4", args: twoTracks("-movflags", "frag_keyframe+empty_moov"), options: sx.Options{Track: "2"}},
 	})
 }
@@ -230,6 +302,38 @@ func TestMP4Fragments(t *testing.T) {
 	})
 }
 
+// The sizes in the segment index are those of the virtual file.
+func TestMP4SegmentIndex(t *testing.T) {
+	t.Parallel()
+	testkit.Need(t, "ffmpeg")
+	for _, flags := range []string{"dash+global_sidx+frag_keyframe+empty_moov+delay_moov", "dash+frag_keyframe+empty_moov"} {
+		f, err := os.Open(makeMedia(t, "in.mp4", fragments(flags)...))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close() //nolint:errcheck // only read
+		audio := open(t, f, sx.Options{})
+		b := make([]byte, audio.Size())
+		if _, err := audio.ReadAt(b, 0); err != nil {
+			t.Fatal(err)
+		}
+		at := boxAt(t, b, "sidx")
+		end := at + int(binary.BigEndian.Uint32(b[at:]))
+		next := end + int(binary.BigEndian.Uint64(b[at+28:]))
+		refs := int(binary.BigEndian.Uint16(b[at+38:]))
+		for i := range refs {
+			if kind := string(b[next+4 : next+8]); kind != "moof" && kind != "styp" {
+				t.Errorf("%s: reference %d is to %q", flags, i, kind)
+			}
+			next += int(binary.BigEndian.Uint32(b[at+40+12*i:]) & 0x7FFFFFFF)
+		}
+		// ffmpeg writes an index of the fragments (mfra), which is left out, at the end.
+		if refs == 0 || strings.Contains(flags, "global") && next != len(b) {
+			t.Errorf("%s: %d references end at %d of %d", flags, refs, next, len(b))
+		}
+	}
+}
+
 func TestMP4Damage(t *testing.T) {
 	t.Parallel()
 	first := func(more ...string) []string { return film(append([]string{"-movflags", "+faststart"}, more...)...) }
@@ -238,8 +342,8 @@ func TestMP4Damage(t *testing.T) {
 		{name: "a third.mp4", args: first(), edit: truncate(0.33)},
 		{name: "nine tenths.mp4", args: first(), edit: truncate(0.9)},
 		{name: "one byte less.mp4", args: first(), edit: func(_ *testing.T, b []byte) []byte { return b[:len(b)-1] }},
-		{name: "the pictures after the sound are missing.mp4", edit: truncate(0.55), args: slices.Concat(
-			[]string{"-f", "lavfi", "-i", "aevalsrc='0.4*sin(2*PI*(300+150*t)*t)':s=48000:d=1.3", "-map", "1:v", "-map", "2:a"},
+		{name: "the pictures after the sound are missing.mp4", edit: truncate(0.46), args: slices.Concat(
+			[]string{"-f", "lavfi", "-i", "aevalsrc='0.4*sin(2*PI*(300+150*t)*t)':s=48000:d=1", "-map", "1:v", "-map", "2:a"},
 			h264, []string{"-movflags", "+faststart"},
 		)},
 		{name: "half, pcm.mov", args: pcm("-c:a", "pcm_s16le", "-movflags", "+faststart"), edit: truncate(0.5)},
@@ -327,6 +431,15 @@ func boxAt(t *testing.T, b []byte, path ...string) int {
 	return at
 }
 
+// swap replaces bytes that occur at least n times.
+func swap(t *testing.T, b []byte, from, to string, n int) []byte {
+	t.Helper()
+	if bytes.Count(b, []byte(from)) < n {
+		t.Fatalf("% x is not in the file", from)
+	}
+	return bytes.ReplaceAll(b, []byte(from), []byte(to))
+}
+
 // replaceBox replaces a box in moov, which must follow the media data, and corrects the
 // sizes of those around it.
 func replaceBox(t *testing.T, b, box []byte, path ...string) []byte {
@@ -375,6 +488,26 @@ func twoDescriptions(t *testing.T, b []byte) []byte {
 	stsc := slices.Clone(b[at : at+size])
 	stsc[len(stsc)-1] = 2
 	return replaceBox(t, b, stsc, append(slices.Clone(path), "stsc")...)
+}
+
+// countFrames makes the tables of the sound count frames of one byte, of which so many are
+// stored together: their real size is only in the sound description.
+func countFrames(t *testing.T, b []byte, together uint32) []byte {
+	t.Helper()
+	at := func(name string) []byte { return b[boxAt(t, b, "moov", "trak#1", "mdia", "minf", "stbl", name):] }
+	multiply := func(b []byte) { binary.BigEndian.PutUint32(b, binary.BigEndian.Uint32(b)*together) }
+	stts, stsc, stsz := at("stts"), at("stsc"), at("stsz")
+	if binary.BigEndian.Uint32(stts[12:]) != 1 || binary.BigEndian.Uint32(stts[20:]) != together {
+		t.Fatalf("sample times % x", stts[12:24])
+	}
+	multiply(stts[16:])
+	binary.BigEndian.PutUint32(stts[20:], 1)
+	for i := range binary.BigEndian.Uint32(stsc[12:]) {
+		multiply(stsc[16+12*i+4:])
+	}
+	binary.BigEndian.PutUint32(stsz[12:], 1)
+	multiply(stsz[16:])
+	return b
 }
 
 // addToDecodeTimes adds seconds to the time of every fragment.

@@ -26,7 +26,9 @@ func (r *boxReader) soundFormat(entry box) soundFormat {
 	switch {
 	case version == 1 && entry.end-entry.body >= 44:
 		b := r.bytes(entry.body+28, 16)
-		f.samples, f.bytes = be32(b), be32(b[8:])
+		if f.samples, f.bytes = be32(b), be32(b[8:]); f.samples > 1 && f.bytes > 0 {
+			f.frame = 0 // it is compressed, whatever the field of bits says
+		}
 	case version == 2 && entry.end-entry.body >= 64:
 		b := r.bytes(entry.body+40, 24)
 		f.frame = be32(b) * max((be32(b[8:])+7)/8, widths[entry.kind])

@@ -40,7 +40,8 @@ type mp4Track struct {
 // compared are the codecs for which the MP3s from the audio alone and from the whole file
 // were compared, by the names of their sample entries.
 var compared = []string{
-	"mp4a", "ac-3", "ec-3", "alac", "Opus", "fLaC", ".mp3", "samr",
+	"mp4a", "ac-3", "ec-3", "alac", "Opus", "fLaC", ".mp3", "samr", "mlpa",
+	"apac", // Apple's spatial audio, which ffmpeg cannot decode, next to a track in AAC
 	"twos", "sowt", "lpcm", "in24", "in32", "fl32", "fl64", "raw ", "ulaw", "alaw", "ima4",
 }
 
