@@ -120,12 +120,12 @@ func TestMP4Codecs(t *testing.T) {
 		{name: "alac.mov", args: pcm("-c:a", "alac")},
 		{name: "pcm s16le.mov", args: pcm("-c:a", "pcm_s16le")},
 		{name: "pcm s16be.mov", args: pcm("-c:a", "pcm_s16be")},
-		{name: "pcm s24le.mov", args: pcm("-c:a", "pcm_s24le")},
+		{name: "pcm s24le, sound description 1.mov", args: pcm("-c:a", "pcm_s24le")},
 		{name: "pcm f32be.mov", args: pcm("-c:a", "pcm_f32be")},
 		{name: "pcm s24be 96 kHz, sound description 2.mov", args: pcm("-c:a", "pcm_s24be", "-ar", "96000", "-q:v", "1", "-s", "640x480")},
 		{name: "pcm u8.mov", args: pcm("-c:a", "pcm_u8")},
 		{name: "mulaw.mov", args: pcm("-c:a", "pcm_mulaw", "-ar", "8000", "-ac", "1")},
-		{name: "ima4, sound description 1.mov", args: pcm("-c:a", "adpcm_ima_qt")},
+		{name: "ima4.mov", args: pcm("-c:a", "adpcm_ima_qt")},
 		{name: "ima4 as QuickTime counts it.mov", args: pcm("-c:a", "adpcm_ima_qt"), edit: func(t *testing.T, b []byte) []byte {
 			return countFrames(t, b, 64)
 		}},

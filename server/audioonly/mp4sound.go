@@ -24,6 +24,8 @@ func (r *boxReader) soundFormat(entry box) soundFormat {
 	channels, bits := int64(b[16])<<8|int64(b[17]), int64(b[18])<<8|int64(b[19])
 	f := soundFormat{frame: channels * max((bits+7)/8, widths[entry.kind])}
 	switch {
+	case version == 0 && entry.kind == "ima4":
+		f = soundFormat{samples: 64, bytes: 34 * channels}
 	case version == 1 && entry.end-entry.body >= 44:
 		b := r.bytes(entry.body+28, 16)
 		if f.samples, f.bytes = be32(b), be32(b[8:]); f.samples > 1 && f.bytes > 0 {
