@@ -507,6 +507,11 @@ func countFrames(t *testing.T, b []byte, together uint32) []byte {
 	}
 	binary.BigEndian.PutUint32(stsz[12:], 1)
 	multiply(stsz[16:])
+	if together > 1 { // ffmpeg leaves out the bytes of a packet and of a frame
+		version1 := at("stsd")[16+8+28:]
+		binary.BigEndian.PutUint32(version1[4:], 34)
+		binary.BigEndian.PutUint32(version1[8:], 68)
+	}
 	return b
 }
 

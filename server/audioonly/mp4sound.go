@@ -24,7 +24,7 @@ func (r *boxReader) soundFormat(entry box) soundFormat {
 	channels, bits := int64(b[16])<<8|int64(b[17]), int64(b[18])<<8|int64(b[19])
 	f := soundFormat{frame: channels * max((bits+7)/8, widths[entry.kind])}
 	switch {
-	case version == 0 && entry.kind == "ima4":
+	case entry.kind == "ima4":
 		f = soundFormat{samples: 64, bytes: 34 * channels}
 	case version == 1 && entry.end-entry.body >= 44:
 		b := r.bytes(entry.body+28, 16)
