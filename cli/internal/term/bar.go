@@ -152,11 +152,14 @@ func (b *ProgressBar) Done(how string) {
 	b.display.plainTotal()
 }
 
+// cancelled is how a bar ended that is not complete, but did not fail either.
+const cancelled = "cancelled"
+
 // Cancelled ends the bar of a job that its owner has cancelled.
 func (b *ProgressBar) Cancelled() {
 	b.display.mu.Lock()
 	defer b.display.mu.Unlock()
-	b.status, b.stalled, b.ended = failed, "", "cancelled"
+	b.status, b.stalled, b.ended = failed, "", cancelled
 }
 
 // Fail ends the bar after a failure. If loud, the error and its hint are printed when

@@ -52,7 +52,7 @@ func (d *ProgressDisplay) totals(now time.Time) []string {
 		switch {
 		case b.status == done:
 			finished++
-		case b.status == failed:
+		case b.status == failed && b.ended != cancelled:
 			broken++
 		case b.status == active && b.inBytes && b.stalled == "":
 			perSecond += b.speed.perSecond(now)

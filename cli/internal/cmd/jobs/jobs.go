@@ -125,14 +125,11 @@ func (opts *Options) print(found []api.Job, next string) error {
 	}
 	columns := []term.Column{
 		{Header: "ID"},
-		{Header: "NAME", Shrink: true},
+		{Header: "NAME", Shrink: true, Min: 12},
 		{Header: "STATE"},
 		{Header: "PROGRESS", Right: true, Optional: true},
 		{Header: "SIZE", Right: true, Optional: true},
 		{Header: "AGE", Right: true, Optional: true},
-	}
-	if !opts.IO.OutTTY || slices.ContainsFunc(found, func(j api.Job) bool { return reason(j) != "" }) {
-		columns = append(columns, term.Column{Header: "REASON", Shrink: true, Min: 16, Optional: true})
 	}
 	rows := make([][]term.Cell, len(found))
 	for i, j := range found {
@@ -143,8 +140,18 @@ func (opts *Options) print(found []api.Job, next string) error {
 			{Text: progress(j), Full: strconv.FormatFloat(j.Progress, 'f', 1, 64)},
 			{Text: sx.FormatSize(j.Sent.Size), Full: strconv.FormatInt(j.Sent.Size, 10)},
 			{Text: term.FormatAge(opts.Now().Sub(j.Created)), Full: j.Created.UTC().Format(time.RFC3339)},
-			term.TextCell(reason(j)),
-		}[:len(columns)]
+		}
+	}
+	// At a terminal the reason comes before what may be left out, if there is one.
+	at := len(columns)
+	if opts.IO.OutTTY {
+		at = 3
+	}
+	if !opts.IO.OutTTY || slices.ContainsFunc(found, func(j api.Job) bool { return reason(j) != "" }) {
+		columns = slices.Insert(columns, at, term.Column{Header: "REASON", Shrink: true, Min: 24, Optional: true})
+		for i, j := range found {
+			rows[i] = slices.Insert(rows[i], at, term.TextCell(reason(j)))
+		}
 	}
 	if err := term.PrintTable(opts.IO, columns, rows); err != nil {
 		return err

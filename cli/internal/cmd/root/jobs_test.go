@@ -106,6 +106,13 @@ func TestJobsAtATerminal(t *testing.T) {
 		}
 	}
 	sxIn(t, "", colour, "jobs").wantPart(t, 0, "\x1b[32mdone\x1b[0m")
+	if r := sxIn(t, "", terminal, "jobs"); strings.Contains(r.out, "REASON") {
+		t.Errorf("no job failed:\n%s", r.out)
+	}
+	failed := job("cccccccccccccccc", "c.mp4", sx.StateFailed)
+	failed.Error = sx.NewError(sx.CodeNoAudio, "there is no sound")
+	server.AddJobs("anna", failed)
+	sxIn(t, "", terminal, "jobs").wantPart(t, 0, "  STATE   REASON             PROGRESS    SIZE\n", "  failed  there is no sound         -  4.2 GB\n")
 }
 
 func TestShow(t *testing.T) {

@@ -182,6 +182,24 @@ func TestHowItEnds(t *testing.T) {
 	}
 }
 
+// TestCancelledIsNotFailed checks that a cancelled job is reported once, as cancelled.
+func TestCancelledIsNotFailed(t *testing.T) {
+	t.Parallel()
+	server := gateway.New(t)
+	good, stopped := server.Add("good.mp4", sx.StateDone, []byte("x")), server.Add("stopped.mp4", sx.StateCancelled, nil)
+	_, errOut, err := run(t.Context(), t, server, true, nil, good, stopped)
+	if !strings.Contains(errOut, "stopped.mp4") || !strings.Contains(errOut, "cancelled") || strings.Contains(errOut, "failed") {
+		t.Errorf("printed %q", errOut)
+	}
+	if known := sx.AsError(err); known.Message != "1 job was cancelled" || known.Code.ExitCode() != sx.ExitFailure {
+		t.Errorf("got %+v", known)
+	}
+	_, errOut, err = run(t.Context(), t, server, true, nil, "stopped.mp4")
+	if known := sx.AsError(err); strings.Contains(errOut, "failed") || known.Message != "stopped.mp4: the job is cancelled" {
+		t.Errorf("printed %q, %+v", errOut, known)
+	}
+}
+
 func TestStopped(t *testing.T) {
 	t.Parallel()
 	server := gateway.New(t)
