@@ -157,6 +157,79 @@ func TestInstallScript(t *testing.T) {
 	wants(t, must(t, filepath.Join(dir, "sx"), "version", "--check"), "this is the newest release")
 }
 
+// TestSizes checks that people do not have to download too much.
+func TestSizes(t *testing.T) {
+	s := built(t)
+	archives, err := filepath.Glob(filepath.Join(s.dir, "sx_*.*"))
+	if err != nil || len(archives) == 0 {
+		t.Fatalf("no archives: %v", err)
+	}
+	for _, path := range archives {
+		const limit = 25_000_000
+		if info, err := os.Stat(path); err != nil || info.Size() > limit {
+			t.Errorf("%s is larger than %d bytes (%v)", path, limit, err)
+		}
+	}
+}
+
+// TestWindowsManifests checks the manifests of Scoop and winget: the programs, the
+// digests of the archives, and ffmpeg.
+func TestWindowsManifests(t *testing.T) {
+	s := built(t)
+	sums, err := os.ReadFile(filepath.Join(s.dir, "checksums.txt"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	sum := map[string]string{} // of a file
+	for line := range strings.Lines(string(sums)) {
+		if digest, name, ok := strings.Cut(strings.TrimSpace(line), "  "); ok {
+			sum[name] = digest
+		}
+	}
+	raw, err := os.ReadFile(filepath.Join(s.dir, "scoop", "sx.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var scoop struct {
+		Version      string
+		Architecture map[string]struct {
+			URL  string
+			Bin  []string
+			Hash string
+		}
+		Depends []string
+	}
+	if err := json.Unmarshal(raw, &scoop); err != nil {
+		t.Fatal(err)
+	}
+	if scoop.Version != s.Version || !slices.Equal(scoop.Depends, []string{"ffmpeg"}) || len(scoop.Architecture) == 0 {
+		t.Errorf("Scoop: %s", raw)
+	}
+	for name, a := range scoop.Architecture {
+		if !slices.Equal(a.Bin, []string{"sx.exe", "sxd.exe"}) || a.Hash == "" || a.Hash != sum[a.URL[strings.LastIndex(a.URL, "/")+1:]] {
+			t.Errorf("Scoop, %s: %+v", name, a)
+		}
+	}
+	manifests, err := filepath.Glob(filepath.Join(s.dir, "winget", "manifests", "s", "SoundExtract", "sx", "*", "SoundExtract.sx*.yaml"))
+	if err != nil || len(manifests) != 3 {
+		t.Fatalf("winget: %v, %v", manifests, err)
+	}
+	var all strings.Builder
+	for _, path := range manifests {
+		raw, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all.Write(raw)
+	}
+	wants(t, all.String(), "PackageIdentifier: SoundExtract.sx", "PackageVersion: "+s.Version, "Gyan.FFmpeg", "sx.exe", "sxd.exe")
+	for name, digest := range sum {
+		if strings.Contains(name, "_windows_") && strings.HasSuffix(name, ".zip") {
+			wants(t, strings.ToLower(all.String()), digest)
+		}
+	}
+}
+
 // TestHomebrew checks the syntax of the cask and its checksums.
 func TestHomebrew(t *testing.T) {
 	s := built(t)

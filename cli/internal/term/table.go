@@ -84,10 +84,17 @@ func aligned(b *strings.Builder, columns []Column, rows [][]Cell, width int, col
 	for i, c := range columns {
 		header[i] = Cell{Text: c.Header}
 	}
-	for _, row := range append([][]Cell{header}, rows...) {
+	short := make([][]string, len(columns)) // of each column, with the header
+	for i := range columns {
+		for _, row := range append([][]Cell{header}, rows...) {
+			short[i] = append(short[i], row[i].Text)
+		}
+		short[i] = shortenDistinct(short[i], widths[i])
+	}
+	for n, row := range append([][]Cell{header}, rows...) {
 		var line strings.Builder
 		for i, c := range row {
-			text := Shorten(c.Text, widths[i])
+			text := short[i][n]
 			pad := strings.Repeat(" ", widths[i]-textWidth(text))
 			if color && c.Color != "" {
 				text = "\x1b[" + c.Color + "m" + text + "\x1b[0m"

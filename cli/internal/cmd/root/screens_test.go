@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/soundextract/sx/cli/internal/clitest"
 	"github.com/soundextract/sx/cli/internal/cmd/root"
@@ -79,6 +80,38 @@ func TestHelpCompletesWhatPeopleUse(t *testing.T) {
 		t.Errorf("got\n%s", r.out)
 	}
 	run(t, "__complete", "help", "token", "").wantPart(t, 0, "revoke\t")
+}
+
+func TestCompletionOfNames(t *testing.T) {
+	server := signIn(t)
+	expires := time.Now().Add(time.Hour)
+	answer(server, map[string]any{
+		"GET " + api.PathTokens: api.TokenList{Tokens: []api.PersonalToken{{ID: "t1", Name: "backup", Expires: expires}, {ID: "t2", Name: "nightly", Expires: expires}}},
+		"GET " + api.PathUsers:  api.UserList{Users: []api.User{{Name: "grace"}, {Name: "henry", Disabled: true}}},
+		"GET " + api.PathNotify: api.Notify{Webhooks: []api.Webhook{{ID: "w1", URL: "https://example.org/"}}},
+	})
+	for args, want := range map[string]string{
+		"token revoke ":      "backup nightly",
+		"token revoke b":     "backup",
+		"token revoke x ":    "",
+		"admin disable ":     "grace",
+		"admin enable ":      "henry",
+		"notify webhook rm ": "w1",
+		"completion p":       "powershell",
+		"convert --preset s": "speech standard small",
+		"convert --track d":  "deu",
+	} {
+		r := run(t, append([]string{"__complete"}, strings.Split(args, " ")...)...)
+		var got []string
+		for line := range strings.Lines(r.out) {
+			if name, _, _ := strings.Cut(strings.TrimSpace(line), "\t"); !strings.HasPrefix(name, ":") {
+				got = append(got, name)
+			}
+		}
+		if strings.Join(got, " ") != want {
+			t.Errorf("%q: got %q, want %q", args, got, want)
+		}
+	}
 }
 
 func TestQuietAndVerbose(t *testing.T) {
