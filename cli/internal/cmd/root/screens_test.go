@@ -98,8 +98,7 @@ func TestCompletionOfNames(t *testing.T) {
 		"admin enable ":      "henry",
 		"notify webhook rm ": "w1",
 		"completion p":       "powershell",
-		"convert --preset s": "speech standard small",
-		"convert --track d":  "deu",
+		"convert --preset ":  "speech standard high small",
 	} {
 		r := run(t, append([]string{"__complete"}, strings.Split(args, " ")...)...)
 		var got []string
