@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"testing"
 
@@ -180,6 +181,9 @@ func TestMKVForms(t *testing.T) {
 		}},
 		{name: "Xiph lacing.mkv", args: both("mpeg4", "libvorbis"), edit: laced(0x02)},
 		{name: "EBML lacing.mkv", args: small(), edit: laced(0x06)},
+		{name: "MP3 with Xiph lacing.mkv", args: both("mpeg4", "libmp3lame"), edit: laced(0x02)},
+		{name: "MP3 with EBML lacing.mkv", args: both("mpeg4", "libmp3lame", "-q:a", "5"), edit: laced(0x06)},
+		{name: "MP3 with fixed lacing.mkv", args: both("mpeg4", "libmp3lame"), edit: laced(0x04)},
 		{name: "fixed lacing.mkv", args: both("mpeg4", "ac3"), edit: laced(0x04)},
 		{name: "header stripping.mkv", args: both("mpeg4", "ac3"), edit: tree(func(t *testing.T, s *node) {
 			encode(t, s, 3, []byte{0x0B, 0x77}, func(b []byte) []byte { return b[2:] })
@@ -323,31 +327,69 @@ func TestMKVChaptersAndCovers(t *testing.T) {
 
 // TestMKVCut cuts files, in the index, between blocks and in them.
 func TestMKVCut(t *testing.T) {
-	var variants []variant
-	live := editTree(func(_ *testing.T, s *node) {
-		s.endless = true
-		s.first(matroska.Info).remove(matroska.Duration)
-		for _, c := range s.all(matroska.Cluster) {
-			c.endless = true
-		}
-	})
-	for i := range 12 {
-		at := 0.15 + 0.85*float64(i)/12
-		cut := func(_ *testing.T, b []byte) []byte { return b[:int(at*float64(len(b)))] }
-		variants = append(variants,
-			variant{name: strconv.Itoa(i) + ".mkv", args: small("-cluster_time_limit", "700"), edit: cut},
-			variant{name: strconv.Itoa(i) + " live.mkv", args: both("libx264", "ac3", "-cluster_time_limit", "700"), edit: func(t *testing.T, b []byte) []byte {
-				return cut(t, live(t, b))
-			}})
-	}
-	variants = append(variants,
-		variant{name: "in the index.mkv", args: small(), edit: func(_ *testing.T, b []byte) []byte { return b[:300] }, whole: "damaged"},
-		variant{name: "last byte.mkv", args: small(), edit: func(_ *testing.T, b []byte) []byte { return b[:len(b)-1] }},
-		variant{name: "without the cues.mkv", args: small(), edit: func(_ *testing.T, b []byte) []byte {
+	testVariants(t, []variant{
+		{name: "in the index.mkv", args: small(), edit: func(_ *testing.T, b []byte) []byte { return b[:300] }, whole: "damaged"},
+		{name: "last byte.mkv", args: small(), edit: func(_ *testing.T, b []byte) []byte { return b[:len(b)-1] }},
+		{name: "without the cues.mkv", args: small(), edit: func(_ *testing.T, b []byte) []byte {
 			return b[:bytes.LastIndex(b, []byte{0x1C, 0x53, 0xBB, 0x6B})]
 		}},
-	)
-	testVariants(t, variants)
+	})
+	cut := func(b []byte, seed uint64) []byte {
+		if testkit.IsLong() {
+			return b[:rand.New(rand.NewPCG(seed, 2)).IntN(len(b))] //nolint:gosec // reproducible
+		}
+		return b[:len(b)*(2*int(seed)+3)/10] //nolint:gosec // small
+	}
+	for name, edit := range map[string]func(*testing.T, []byte) []byte{
+		"finished": func(_ *testing.T, b []byte) []byte { return b },
+		"live": editTree(func(_ *testing.T, s *node) {
+			s.endless = true
+			s.first(matroska.Info).remove(matroska.Duration)
+			for _, c := range s.all(matroska.Cluster) {
+				c.endless = true
+			}
+		}),
+	} {
+		t.Run(name, func(t *testing.T) {
+			testEdits(t, both("libx264", "ac3", "-cluster_time_limit", "700"), edit, 3, cut)
+		})
+	}
+}
+
+// testEdits compares count files that edit makes of one, or a hundred times as many in
+// make test-long. Some are sent whole.
+func testEdits(t *testing.T, args []string, first func(*testing.T, []byte) []byte, count int, edit func(b []byte, seed uint64) []byte) {
+	t.Helper()
+	testkit.Need(t, "ffmpeg", "ffprobe")
+	if testkit.IsLong() {
+		count *= 100
+	}
+	good, err := os.ReadFile(makeMedia(t, "in.mkv", args...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	good = first(t, good)
+	var whole atomic.Int64
+	t.Run("files", func(t *testing.T) {
+		for seed := range uint64(count) { //nolint:gosec // positive
+			t.Run(strconv.FormatUint(seed, 10), func(t *testing.T) {
+				t.Parallel()
+				b := edit(slices.Clone(good), seed)
+				_, err := audioonly.Open(bytes.NewReader(b), int64(len(b)), audioonly.Options{})
+				if e, ok := errors.AsType[*audioonly.WholeFileError](err); ok {
+					whole.Add(1)
+					t.Log(e.Reason)
+					return
+				}
+				path := filepath.Join(t.TempDir(), "in.mkv")
+				if err := os.WriteFile(path, b, 0o600); err != nil {
+					t.Fatal(err)
+				}
+				compare(t, path, sx.Options{}, "")
+			})
+		}
+	})
+	t.Logf("%d of %d files are sent whole", whole.Load(), count)
 }
 
 // damage changes bytes at places that depend on the seed.
@@ -368,38 +410,45 @@ func damage(b []byte, seed uint64) []byte {
 }
 
 // TestMKVDamaged changes random bytes. The result is the same, or the whole file is sent.
-// SX_TEST_DAMAGED is how many files are tested.
 func TestMKVDamaged(t *testing.T) {
-	testkit.Need(t, "ffmpeg", "ffprobe")
-	count := 16
-	if n, err := strconv.Atoi(os.Getenv("SX_TEST_DAMAGED")); err == nil {
-		count = n
-	}
-	good, err := os.ReadFile(makeMedia(t, ".mkv", small("-cluster_time_limit", "700")...))
-	if err != nil {
-		t.Fatal(err)
-	}
-	var whole atomic.Int64
-	t.Run("files", func(t *testing.T) {
-		for seed := range uint64(count) {
-			t.Run(strconv.FormatUint(seed, 10), func(t *testing.T) {
-				t.Parallel()
-				b := damage(slices.Clone(good), seed)
-				_, err := audioonly.Open(bytes.NewReader(b), int64(len(b)), audioonly.Options{})
-				if e, ok := errors.AsType[*audioonly.WholeFileError](err); ok {
-					whole.Add(1)
-					t.Log(e.Reason)
-					return
-				}
-				path := filepath.Join(t.TempDir(), "in.mkv")
-				if err := os.WriteFile(path, b, 0o600); err != nil {
-					t.Fatal(err)
-				}
-				compare(t, path, sx.Options{}, "")
-			})
+	testEdits(t, small("-cluster_time_limit", "700"), func(_ *testing.T, b []byte) []byte { return b }, 6, damage)
+}
+
+// TestMKVFormats has audio whose channels or rate change after a second, in the codecs that
+// say so in each frame.
+func TestMKVFormats(t *testing.T) {
+	// The second track's frames replace the first one's.
+	join := editTree(func(t *testing.T, s *node) {
+		_, first := trackEntry(t, s, 2, 1)
+		entry, second := trackEntry(t, s, 2, 2)
+		late := func(cluster uint64, b *node) bool {
+			return cluster+uint64(b.data[1])<<8+uint64(b.data[2]) > 1000
 		}
+		blocks(s, first, func(cluster uint64, b *node) bool { return !late(cluster, b) })
+		blocks(s, second, late)
+		blocks(s, second, func(_ uint64, b *node) bool { b.data[0] = first; return true })
+		tracks := s.first(matroska.Tracks)
+		tracks.kids = slices.DeleteFunc(tracks.kids, func(k *node) bool { return k == entry })
 	})
-	t.Logf("%d of %d files are sent whole", whole.Load(), count)
+	var variants []variant
+	for _, codec := range []string{"ac3", "eac3", "mp2", "libmp3lame", "dca"} {
+		for _, change := range [][4]string{
+			{"1", "48000", "2", "48000"}, {"2", "48000", "1", "48000"}, {"2", "48000", "2", "44100"}, {"6", "48000", "2", "48000"},
+		} {
+			if change[0] == "6" && codec != "ac3" {
+				continue
+			}
+			v := variant{
+				name: codec + " " + strings.Join(change[:], " ") + ".mkv", edit: join,
+				args: both("mpeg4", codec, "-map", "0:a", "-ac:a:0", change[0], "-ar:a:0", change[1], "-ac:a:1", change[2], "-ar:a:1", change[3]),
+			}
+			if codec == "libmp3lame" {
+				v.whole = "format changes"
+			}
+			variants = append(variants, v)
+		}
+	}
+	testVariants(t, variants)
 }
 
 func TestMKVHoles(t *testing.T) {

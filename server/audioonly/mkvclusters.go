@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/soundextract/sx/server/internal/matroska"
+	"github.com/soundextract/sx/server/mp3"
 )
 
 // The head of the file, which ffmpeg probes: it reads 16 MB or 16 s (in package ffmpeg's
@@ -194,6 +195,11 @@ func (m *mkv) readBlock(c *cluster, outer, block element, key bool) error {
 	}
 	now := (time.Duration(c.time) + time.Duration(offset)) * time.Duration(m.scale) //nolint:gosec // bounded where they were read
 	m.begin(t, block.at, now)
+	if t.codec == "A_MPEG/L3" && now-m.base < mkvHeadTime {
+		if err := m.checkMP3(t, block, n+3, flags&lacing); err != nil {
+			return err
+		}
+	}
 
 	switch {
 	case t.kind == typePicture:
@@ -223,9 +229,59 @@ func (m *mkv) readBlock(c *cluster, outer, block element, key bool) error {
 
 // Flags of a block.
 const (
-	keyFrame = 0x80
-	lacing   = 0x06
+	keyFrame    = 0x80
+	lacing      = 0x06
+	lacingXiph  = 0x02
+	lacingFixed = 0x04
 )
+
+// checkMP3 checks that the first frame of a block, which begins with a header of n bytes,
+// has the format of the track's first one. For ffmpeg, the format is that of the last frame
+// that it probes, and it probes more if there are no pictures. It has parsers for other
+// codecs too, but takes their formats from the first frame.
+func (m *mkv) checkMP3(t *track, block element, n int, kind byte) error {
+	const most = 8 + 3 + 1 + 255*8 // bytes before the first frame, whose sizes are below 2 kB
+	b, err := m.bytes(block.data, int(min(most+4, block.end-block.data)))
+	if err != nil {
+		return err
+	}
+	b = b[n:]
+	if kind != 0 {
+		b = afterSizes(b, kind)
+	}
+	h, err := mp3.ParseHeader(b)
+	switch {
+	case err != nil:
+		return nil //nolint:nilerr // ffmpeg skips what is no frame
+	case t.seen == 0:
+		t.mp3 = h
+	case !h.SameFormat(t.mp3):
+		return wholeFile("the audio's format changes")
+	}
+	return nil
+}
+
+// afterSizes returns what follows the sizes of a block's frames.
+func afterSizes(b []byte, kind byte) []byte {
+	if len(b) == 0 {
+		return nil
+	}
+	n := int(b[0])
+	b = b[1:]
+	for ; n > 0 && kind != lacingFixed; n-- {
+		if kind == lacingXiph {
+			i := slices.IndexFunc(b, func(c byte) bool { return c != 255 })
+			b = b[i+1:]
+			continue
+		}
+		_, k, err := matroska.ParseNumber(b)
+		if err != nil {
+			return nil
+		}
+		b = b[k:]
+	}
+	return b
+}
 
 // stub returns a SimpleBlock in place of a picture. One byte is no picture, so ffmpeg
 // probes as much as it can, as it does of pictures that the converter does not let it

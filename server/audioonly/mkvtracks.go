@@ -7,6 +7,7 @@ import (
 
 	"github.com/soundextract/sx/server/internal/matroska"
 	"github.com/soundextract/sx/server/internal/tracks"
+	"github.com/soundextract/sx/server/mp3"
 )
 
 // The types of tracks (RFC 9559, section 5.1.4.1.3).
@@ -32,6 +33,7 @@ type track struct {
 	late   bool          // its first block may be beyond what ffmpeg probes
 	later  bool          // its first block may not be among ffprobe's first packets
 	moving bool          // its second block is in the head
+	mp3    mp3.Header    // of the first frame, if it is MP3
 }
 
 // Codecs for which the result was compared with that of the whole file: names, or their
@@ -178,6 +180,9 @@ func (m *mkv) checkTracks() error {
 			known = strings.HasPrefix(t.codec, "S_") || strings.HasPrefix(t.codec, "D_")
 		default:
 			return wholeFile("the file has a track of an unusual type (%d)", t.kind)
+		}
+		if t.codec == "A_MPEG/L3" && slices.ContainsFunc(t.children, func(e element) bool { return e.id == matroska.ContentEncodings }) {
+			return wholeFile("the file has compressed MP3") // its format could change
 		}
 		if !known {
 			return wholeFile("the file has a track with an unusual codec (%q)", t.codec)
