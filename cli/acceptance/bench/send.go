@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -91,8 +90,8 @@ func (b *bench) audioBytes(video string) (int64, error) {
 		return 0, fmt.Errorf("list the packets: %w", err)
 	}
 	var sum int64
-	for line := range bytes.Lines(out) {
-		size, err := strconv.ParseInt(strings.Trim(string(line), ",\n"), 10, 64)
+	for _, text := range strings.Fields(strings.ReplaceAll(string(out), ",", " ")) {
+		size, err := strconv.ParseInt(text, 10, 64)
 		if err != nil {
 			return 0, err
 		}
