@@ -28,12 +28,19 @@ const (
 const (
 	TokenPrefix      = "sxp_" // of personal tokens
 	InvitationPrefix = "sxi_" // of invitation codes
+	OwnerTokenPrefix = "sxo_" // of the tokens of local servers' owners
 )
 
+// OwnerTokenFile is the name of the file in the data directory of a local server that
+// contains its owner's token. Only the user who runs the server can read it. Each start
+// of the server creates another token; a server that other machines can reach has none.
+const OwnerTokenFile = "owner-token"
+
 // PasswordChange changes the password of an account. The response starts a new
-// session; all other sessions of the account end.
+// session; all other sessions of the account end. A request with the owner's token
+// needs no old password.
 type PasswordChange struct {
-	OldPassword string `json:"old_password"`
+	OldPassword string `json:"old_password,omitempty"`
 	NewPassword string `json:"new_password"`
 }
 
@@ -47,7 +54,9 @@ type Me struct {
 type Credential struct {
 	Kind    CredentialKind `json:"kind"`
 	Name    string         `json:"name,omitempty"` // of a personal token
-	Expires time.Time      `json:"expires"`        // of a sign-in: unless it is used before
+	// Expires is, of a sign-in, when it ends unless it is used before; zero for the
+	// owner's token, which is valid while the server runs.
+	Expires time.Time `json:"expires,omitzero"`
 }
 
 // CredentialKind is the kind of a Credential.
@@ -57,6 +66,7 @@ type CredentialKind string
 const (
 	CredentialSignIn CredentialKind = "sign_in"
 	CredentialToken  CredentialKind = "personal_token"
+	CredentialOwner  CredentialKind = "owner_token" // of a local server
 )
 
 // NewToken is the request to create a personal token.

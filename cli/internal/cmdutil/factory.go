@@ -24,6 +24,9 @@ type Factory struct {
 	// stored account and renews its access token. Without an account its calls
 	// fail with an *sx.Error of code unauthenticated.
 	Client func() (*client.Client, error)
+	// StartsServer says that the command offers to start the local server if none is set;
+	// Client does so.
+	StartsServer bool
 	// Account returns the account for the configured server, to sign in and out.
 	Account func() (*session.Account, error)
 	// Flags returns the flags of this run that a suggested command repeats. It is nil

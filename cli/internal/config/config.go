@@ -9,8 +9,9 @@ import (
 
 // Config is the merged configuration of one run.
 type Config struct {
-	Server       string        // the server's URL
-	Account      string        // identifies the server in stored state: the context's name, else the URL
+	Server       string        // the server's URL; "" if none is set
+	Account      string        // identifies the server in stored state, whatever its address; see Context.ID
+	Data         string        // the data directory of Server if sx up started it; else ""
 	Kubernetes   Kubernetes    // where Server is if it is reached through the cluster; else zero
 	Installation Kubernetes    // where sx install installed Server, however it is reached; else zero
 	Parallel     int           // number of files transferred at once
@@ -18,7 +19,10 @@ type Config struct {
 	Token        string        // a personal token to use instead of the session; "" is none
 	Credentials  string        // where sessions are stored: CredentialsAuto or CredentialsFile
 	StateDir     string        // has the state of unfinished transfers
-	Dir          string        // of the config file and of the file with the sessions
+	Dir          string        // of the config file and of the file with the sessions; "" without a home directory
+
+	Preset string // of conversions if no flag chooses another encoding; "" is the server's default
+	Output string // where convert and download write by default; "" is the current directory
 
 	// Values are all settings and their sources, for sx config.
 	Values []Value
@@ -39,9 +43,6 @@ const (
 	CredentialsFile = "file"
 )
 
-// DefaultServer is where sx up listens by default.
-const DefaultServer = "http://127.0.0.1:8740"
-
 // Setting describes one setting.
 type Setting struct {
 	Key     string
@@ -57,6 +58,8 @@ const (
 	keyParallel     = "parallel"
 	keyRetryTimeout = "retry-timeout"
 	keyCredentials  = "credentials"
+	keyPreset       = "preset"
+	keyOutput       = "output"
 	keyToken        = "token"
 )
 
@@ -69,11 +72,13 @@ const (
 // Settings lists all settings in the order in which they are shown.
 func Settings() []Setting {
 	return []Setting{
-		{keyServer, "SX_SERVER", DefaultServer, "server URL; overrides that of the current context"},
+		{keyServer, "SX_SERVER", "", "server URL; overrides that of the current context"},
 		{keyContext, "SX_CONTEXT", "", "the context to use; see: sx config use"},
 		{keyParallel, "SX_PARALLEL", "2", "number of files transferred at once"},
 		{keyRetryTimeout, "SX_RETRY_TIMEOUT", "15m", "how long to retry while the server is unreachable"},
 		{keyCredentials, "SX_CREDENTIALS", CredentialsAuto, "auto (keyring, else file) or file"},
+		{keyPreset, "SX_PRESET", "", "preset of conversions: speech, standard, high or small"},
+		{keyOutput, "SX_OUTPUT", "", "directory that convert and download write to"},
 		{keyToken, "SX_TOKEN", "", "a personal token, used instead of a session;\n" +
 			strings.Repeat(" ", 19) + "ignored in the config file; see: sx token create"},
 	}

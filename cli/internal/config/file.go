@@ -14,6 +14,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"github.com/soundextract/sx/server/api"
 	"github.com/soundextract/sx/server/atomicfile"
 	"github.com/soundextract/sx/server/sx"
 )
@@ -48,11 +49,15 @@ func ReadUserFile() (*File, error) {
 	return ReadFile(path)
 }
 
-// ReadFile reads the config file; a missing one counts as empty. If the file is not
+// ReadFile reads the config file; a missing one counts as empty, as does path "". If the file is not
 // valid, the error is an *sx.Error of code invalid that names the file and the line.
 func ReadFile(path string) (*File, error) {
 	f := &File{Path: path, Contexts: map[string]Context{}}
-	raw, err := os.ReadFile(path)
+	var raw []byte
+	err := fs.ErrNotExist
+	if path != "" {
+		raw, err = os.ReadFile(path)
+	}
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 	case err != nil:
@@ -181,6 +186,109 @@ func (f *File) noContext(name string) error {
 	return e.WithHint("create the context local with: sx up")
 }
 
+// At returns the context of the server with a URL: the one with the preferred name if
+// that is it, else a local server that runs, else any.
+func (f *File) At(url, preferred string) (found Context, ok bool) {
+	if c, known := f.Contexts[preferred]; known && c.URL() == url {
+		return c, true
+	}
+	for _, name := range f.ContextNames() {
+		c := f.Contexts[name]
+		if url == "" || c.URL() != url {
+			continue
+		}
+		if c.Data != "" && exists(filepath.Join(c.Data, api.InstanceFile)) {
+			return c, true
+		}
+		if !ok {
+			found, ok = c, true
+		}
+	}
+	return found, ok
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}
+
+// localContext is the name of the context of the first local server.
+const localContext = "local"
+
+// NameForData returns the name for the context of the local server with a data
+// directory: the one it has, or local if that is free, or else one made from the
+// directory's name.
+func (f *File) NameForData(dir string) string {
+	for _, name := range f.ContextNames() {
+		if f.Contexts[name].Data == dir {
+			return name
+		}
+	}
+	base := localContext
+	if _, taken := f.Contexts[base]; taken {
+		if base = plainName(filepath.Base(dir)); base == "" {
+			base = localContext
+		}
+	}
+	return f.unused(base)
+}
+
+// LastData returns the data directory of the local server that was used last as far as
+// is known: that of the current context, or of local, or of the only one; else "".
+func (f *File) LastData() string {
+	if dir := f.Contexts[f.Context].Data; dir != "" {
+		return dir
+	}
+	if dir := f.Contexts[localContext].Data; dir != "" {
+		return dir
+	}
+	if all := f.DataDirs(); len(all) == 1 {
+		return all[0]
+	}
+	return ""
+}
+
+// DataDirs returns the data directories of all local servers, by context name.
+func (f *File) DataDirs() (dirs []string) {
+	for _, name := range f.ContextNames() {
+		if dir := f.Contexts[name].Data; dir != "" {
+			dirs = append(dirs, dir)
+		}
+	}
+	return dirs
+}
+
+// Set changes a setting in the file. It does not check the value; see Check.
+func (f *File) Set(key, value string) {
+	set(f.root(), key, scalar(value))
+	if key == keyContext {
+		f.Context = value
+	}
+}
+
+// Unset removes a setting from the file.
+func (f *File) Unset(key string) {
+	unset(f.root(), key)
+	if key == keyContext {
+		f.Context = ""
+	}
+}
+
+// Check checks the file as Load would, with its changes.
+func (f *File) Check() error {
+	raw, err := f.encode()
+	if err != nil {
+		return err
+	}
+	changed := *f
+	changed.raw = raw
+	l, err := newLoader(&changed, nil)
+	if err != nil {
+		return err
+	}
+	return l.all(&Config{})
+}
+
 // Put stores a context and makes it the current one.
 func (f *File) Put(name string, c Context) error {
 	f.Contexts[name] = c
@@ -225,21 +333,32 @@ func (f *File) Remove(name string) {
 
 // Save writes the file atomically, readable by its owner only.
 func (f *File) Save() error {
+	raw, err := f.encode()
+	if err != nil {
+		return err
+	}
+	if bytes.Equal(raw, f.raw) {
+		return nil
+	}
+	if f.Path == "" {
+		return noHome()
+	}
+	if err := WriteFile(f.Path, raw); err != nil {
+		return sx.NewError(sx.CodeInvalid, "cannot write the config file: %s", reason(err)).WithCause(err).
+			WithHint("make its directory writable, or name another file in %s", EnvFile)
+	}
+	f.raw, f.Exists = raw, true
+	return nil
+}
+
+func (f *File) encode() ([]byte, error) {
 	var out bytes.Buffer
 	enc := yaml.NewEncoder(&out)
 	enc.SetIndent(2)
 	if err := enc.Encode(&f.doc); err != nil {
-		return fmt.Errorf("encode the config file: %w", err)
+		return nil, fmt.Errorf("encode the config file: %w", err)
 	}
-	if bytes.Equal(out.Bytes(), f.raw) {
-		return nil
-	}
-	if err := WriteFile(f.Path, out.Bytes()); err != nil {
-		return sx.NewError(sx.CodeInvalid, "cannot write the config file: %s", reason(err)).WithCause(err).
-			WithHint("make its directory writable, or name another file in %s", EnvFile)
-	}
-	f.raw, f.Exists = out.Bytes(), true
-	return nil
+	return out.Bytes(), nil
 }
 
 // WriteFile replaces a file atomically, readable by its owner only. It creates

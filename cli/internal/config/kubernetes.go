@@ -45,6 +45,20 @@ func (c Context) URL() string {
 	return ""
 }
 
+// ID identifies the server of a context in stored state, such as sign-ins: by its data
+// directory if sx up started it, by its location if it is reached through the cluster,
+// else by its URL. Two local servers may have the same address, one after the other.
+func (c Context) ID() string {
+	switch k := c.Kubernetes; {
+	case c.Data != "":
+		return "local " + c.Data
+	case c.Server != "":
+		return c.URL()
+	default:
+		return strings.TrimRight(strings.Join([]string{"kubernetes", k.Context, k.Namespace, k.Release, k.Kubeconfig}, " "), " ")
+	}
+}
+
 func (f *File) checkKubernetes(context string, node *yaml.Node) error {
 	if node.Kind != yaml.MappingNode {
 		return f.wrong("line %d: context %s: kubernetes must have a namespace and a release", node.Line, context)
@@ -103,6 +117,11 @@ func (f *File) NameFor(at Kubernetes, usual Kubernetes) string {
 	if base == "" {
 		base = plainName(at.Release)
 	}
+	return f.unused(base)
+}
+
+// unused returns the name, with a number if it is taken.
+func (f *File) unused(base string) string {
 	name := base
 	for n := 2; ; n++ {
 		if _, taken := f.Contexts[name]; !taken {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -33,16 +34,27 @@ func Load(flags *pflag.FlagSet) (*Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Config{Dir: filepath.Dir(path)}
+	c := &Config{}
+	if path != "" {
+		c.Dir = filepath.Dir(path)
+	}
 	if c.StateDir, err = StateDir(); err != nil {
 		return nil, err
 	}
-	for _, read := range []func(*Config) error{l.server, l.parallel, l.retryTimeout, l.credentials, l.token} {
-		if err := read(c); err != nil {
-			return nil, err
-		}
+	if err := l.all(c); err != nil {
+		return nil, err
 	}
 	return c, nil
+}
+
+// all reads all settings.
+func (l *loader) all(c *Config) error {
+	for _, read := range []func(*Config) error{l.server, l.parallel, l.retryTimeout, l.credentials, l.preset, l.output, l.token} {
+		if err := read(c); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // loader reads typed settings and remembers where each came from.
@@ -75,9 +87,10 @@ func newLoader(file *File, flags *pflag.FlagSet) (*loader, error) {
 }
 
 // flag returns the flag of a setting. The flag --context of the cluster commands is
-// not the setting, but a context of the kubeconfig.
+// not the setting, but a context of the kubeconfig; commands read --preset and --output
+// themselves, because - and files are allowed there.
 func (l *loader) flag(key string) *pflag.Flag {
-	if l.flags == nil || key == keyContext {
+	if l.flags == nil || slices.Contains([]string{keyContext, keyPreset, keyOutput}, key) {
 		return nil
 	}
 	return l.flags.Lookup(key)
@@ -110,7 +123,7 @@ func (v Value) wrong(want string) error {
 
 func (l *loader) server(c *Config) error {
 	server, current := l.find(keyServer), l.find(keyContext)
-	if server.Source == sourceDefault && current.Value != "" {
+	if server.Value == "" && current.Value != "" {
 		known, ok := l.file.Contexts[current.Value]
 		if !ok {
 			return l.file.noContext(current.Value)
@@ -123,9 +136,9 @@ func (l *loader) server(c *Config) error {
 	}
 	server.Value = strings.TrimRight(server.Value, "/")
 	c.Server, c.Account = server.Value, server.Value
-	// The address of a context selects that context, and so its session.
-	if known, ok := l.file.Contexts[current.Value]; ok && known.URL() == server.Value {
-		c.Account = current.Value
+	// The address of a context selects that context, and so its sign-ins.
+	if known, ok := l.file.At(server.Value, current.Value); ok {
+		c.Account, c.Data = known.ID(), known.Data
 	}
 	c.Values = append(c.Values, server, current)
 	if c.Kubernetes != (Kubernetes{}) {
@@ -160,6 +173,24 @@ func (l *loader) credentials(c *Config) error {
 		return v.wrong("auto or file")
 	}
 	c.Credentials, c.Values = v.Value, append(c.Values, v)
+	return nil
+}
+
+func (l *loader) preset(c *Config) error {
+	v := l.find(keyPreset)
+	if v.Value != "" && !slices.Contains(sx.Presets(), sx.Preset(v.Value)) {
+		return v.wrong("speech, standard, high or small")
+	}
+	c.Preset, c.Values = v.Value, append(c.Values, v)
+	return nil
+}
+
+func (l *loader) output(c *Config) error {
+	v := l.find(keyOutput)
+	if v.Value == "-" {
+		return v.wrong("the path of a directory")
+	}
+	c.Output, c.Values = v.Value, append(c.Values, v)
 	return nil
 }
 

@@ -1,6 +1,7 @@
 package config_test
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -47,7 +48,7 @@ func TestDefaults(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c.Server != config.DefaultServer || c.Account != config.DefaultServer || c.Parallel != 2 ||
+	if c.Server != "" || c.Account != "" || c.Data != "" || c.Parallel != 2 ||
 		c.RetryTimeout != 15*time.Minute || c.Credentials != config.CredentialsAuto {
 		t.Errorf("got %+v", c)
 	}
@@ -75,12 +76,12 @@ func TestPrecedence(t *testing.T) {
 		account string
 		source  string // of the server; FILE is the config file's path
 	}{
-		{"context", contexts, nil, nil, "http://127.0.0.1:1111", "local", "context local"},
+		{"context", contexts, nil, nil, "http://127.0.0.1:1111", "local /data", "context local"},
 		{
 			"context by variable", contexts,
 			map[string]string{"SX_CONTEXT": "team"},
 			nil,
-			"https://sound.example.com", "team", "context team",
+			"https://sound.example.com", "https://sound.example.com", "context team",
 		},
 		{"server in the file", "server: http://f", nil, nil, "http://f", "http://f", "FILE"},
 		{"server in the file beats its context", contexts + "server: http://f", nil, nil, "http://f", "http://f", "FILE"},
@@ -99,7 +100,17 @@ func TestPrecedence(t *testing.T) {
 		{
 			"the context's own address is the context", contexts,
 			map[string]string{"SX_SERVER": "http://127.0.0.1:1111"},
-			nil, "http://127.0.0.1:1111", "local", "SX_SERVER",
+			nil, "http://127.0.0.1:1111", "local /data", "SX_SERVER",
+		},
+		{
+			"the address of another context too", strings.Replace(contexts, "context: local", "context: team", 1),
+			nil,
+			[]string{"--server", "http://127.0.0.1:1111/"}, "http://127.0.0.1:1111", "local /data", "flag",
+		},
+		{
+			"reached through the cluster", "context: lab\ncontexts: {lab: {kubernetes: {context: k, namespace: n, release: r}}}",
+			nil, nil,
+			"http://r-gateway.n.svc:8740", "kubernetes k n r", "context lab",
 		},
 	}
 	for _, tt := range tests {
@@ -154,6 +165,8 @@ func TestErrorsNameInvalidSettings(t *testing.T) {
 		{"parallel in the variable", "", map[string]string{"SX_PARALLEL": "0"}, `SX_PARALLEL: invalid parallel "0"`},
 		{"retry-timeout", "", map[string]string{"SX_RETRY_TIMEOUT": "15"}, `SX_RETRY_TIMEOUT: invalid retry-timeout "15"`},
 		{"credentials", "credentials: paper", nil, `FILE: invalid credentials "paper"`},
+		{"preset", "preset: loud", nil, `FILE: invalid preset "loud"`},
+		{"output", "", map[string]string{"SX_OUTPUT": "-"}, `SX_OUTPUT: invalid output "-"`},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -207,9 +220,7 @@ func TestPathsFollowXDG(t *testing.T) {
 	if _, err := config.DataDir(); sx.CodeOf(err) != sx.CodeInvalid {
 		t.Errorf("without a home: %v", err)
 	}
-	if _, err := config.Path(); sx.CodeOf(err) != sx.CodeInvalid {
-		t.Errorf("without a home: %v", err)
-	}
+	check(config.Path, "")
 }
 
 func TestToken(t *testing.T) {
@@ -233,5 +244,39 @@ func TestToken(t *testing.T) {
 	write(t, "token: "+token)
 	if _, err := config.Load(nil); sx.CodeOf(err) != sx.CodeInvalid || strings.Contains(err.Error(), token) {
 		t.Errorf("in the file: %v", err)
+	}
+}
+
+// TestWithoutHome checks that sx needs no home directory, as in many containers.
+func TestWithoutHome(t *testing.T) {
+	homes := []string{""}
+	if os.Getuid() != 0 { // who can write everywhere
+		homes = append(homes, "/", "/nonexistent")
+	}
+	for _, variable := range []string{config.EnvFile, "XDG_CONFIG_HOME", "XDG_STATE_HOME"} {
+		t.Setenv(variable, "")
+	}
+	tmp := t.TempDir()
+	t.Setenv("TMPDIR", tmp)
+	t.Setenv("SX_SERVER", "http://h")
+	for _, home := range homes {
+		t.Setenv("HOME", home)
+		c, err := config.Load(nil)
+		if err != nil || c.Server != "http://h" {
+			t.Fatalf("HOME=%s: %+v, %v", home, c, err)
+		}
+		want := filepath.Join(tmp, fmt.Sprintf("soundextract-%d", os.Getuid()))
+		info, err := os.Lstat(c.StateDir)
+		if c.StateDir != want || err != nil || info.Mode() != os.ModeDir|0o700 {
+			t.Errorf("HOME=%s: state in %s, %v, %v; want %s", home, c.StateDir, info, err, want)
+		}
+	}
+	// A directory that others may have prepared is not used.
+	shared := filepath.Join(tmp, fmt.Sprintf("soundextract-%d", os.Getuid()))
+	if err := os.Chmod(shared, 0o770); err != nil {
+		t.Fatal(err)
+	}
+	if dir, err := config.StateDir(); err != nil || dir == shared || filepath.Dir(dir) != tmp {
+		t.Errorf("got %s, %v", dir, err)
 	}
 }

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/soundextract/sx/cli/internal/config"
+	"github.com/soundextract/sx/server/api"
 	"github.com/soundextract/sx/server/api/client"
 	"github.com/soundextract/sx/server/sx"
 )
@@ -27,9 +28,8 @@ type Instance struct {
 	URL      string `json:"url"`
 	Instance string `json:"instance"`
 	Version  string `json:"version"`
+	Owner    string `json:"owner"` // the name of the owner's account
 }
-
-const fileName = "sxd.json"
 
 // LogPath returns the path of the log of a server started by this package.
 func LogPath(dir string) string { return filepath.Join(dir, "sxd.log") }
@@ -37,7 +37,7 @@ func LogPath(dir string) string { return filepath.Join(dir, "sxd.log") }
 // Recorded reads the instance file of the sxd that started last on the directory. It
 // returns nil if there is no valid one; sxd removes its own on an orderly exit.
 func Recorded(dir string) *Instance {
-	raw, err := os.ReadFile(filepath.Join(dir, fileName))
+	raw, err := os.ReadFile(filepath.Join(dir, api.InstanceFile))
 	if err != nil {
 		return nil
 	}
@@ -108,11 +108,21 @@ func newClient(server string) (*client.Client, error) {
 
 // Forget removes the instance file of a server that is no longer running.
 func Forget(dir string) error {
-	err := os.Remove(filepath.Join(dir, fileName))
+	err := os.Remove(filepath.Join(dir, api.InstanceFile))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("remove the instance file: %w", err)
 	}
 	return nil
+}
+
+// DataDir returns the absolute path of the data directory that sx up uses: the one asked
+// for, or if that is "", the one used last, or else the default.
+func DataDir(asked string) (string, error) {
+	file, err := config.ReadUserFile()
+	if err != nil {
+		return "", err
+	}
+	return Dir(asked, file.LastData())
 }
 
 // Dir returns the absolute path of the data directory: the one asked for, or else

@@ -21,11 +21,17 @@ type logMark struct {
 	start int64
 }
 
-// openLog opens the directory's log for appending and rotates a large one first.
+// OpenLog opens the directory's log for appending, after rotating a large one, for a
+// server that another program starts.
+func OpenLog(dir string) (*os.File, error) {
+	f, _, err := openLog(dir)
+	return f, err
+}
+
 func openLog(dir string) (*os.File, logMark, error) {
 	path := LogPath(dir)
 	if info, err := os.Stat(path); err == nil && info.Size() > maxLog {
-		if err := os.Rename(path, path+".1"); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		if err := os.Rename(path, rotated(path)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return nil, logMark{}, logError(err)
 		}
 	}
@@ -40,6 +46,9 @@ func openLog(dir string) (*os.File, logMark, error) {
 	}
 	return f, logMark{path: path, start: info.Size()}, nil
 }
+
+// rotated is the path of the log before the last rotation.
+func rotated(path string) string { return path + ".1" }
 
 func logError(err error) error {
 	return sx.NewError(sx.CodeInvalid, "cannot write the log of the local server: %s", err).WithCause(err).
@@ -67,16 +76,22 @@ func (m logMark) tail() string {
 	return strings.Join(plain[max(0, len(plain)-tailLines):], "\n")
 }
 
-// lastError returns message and hint of the last error record since the mark, or "".
-func (m logMark) lastError() (message, hint string) {
+// errorRecord is an error record of the log.
+type errorRecord struct {
+	Level, Error, Hint string
+	Code               sx.Code
+}
+
+// lastError returns the last error record since the mark, or nil.
+func (m logMark) lastError() *errorRecord {
 	lines := m.lines()
 	for _, line := range slices.Backward(lines) {
-		var record struct{ Level, Error, Hint string }
+		var record errorRecord
 		if json.Unmarshal([]byte(line), &record) == nil && record.Level == "ERROR" && record.Error != "" {
-			return record.Error, record.Hint
+			return &record
 		}
 	}
-	return "", ""
+	return nil
 }
 
 // lines returns the last lines since the mark, none if the log cannot be read.

@@ -1,6 +1,7 @@
 package localserver
 
 import (
+	"io/fs"
 	"os"
 	"os/exec"
 	"syscall"
@@ -37,3 +38,7 @@ func alive(pid int) bool {
 	event, err := windows.WaitForSingleObject(h, 0)
 	return err != nil || event == uint32(windows.WAIT_TIMEOUT)
 }
+
+// private is true: Windows has no permission bits, and only the user can read the
+// directory.
+func private(fs.FileInfo) bool { return true }

@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -39,6 +41,10 @@ type Options struct {
 	Addr     string // host:port; port 0 is a free one
 	Dir      string // the data directory; created if missing
 	Detached bool   // the server outlives sx and the terminal
+
+	Settings map[string]string // flags of sxd, by name; see api.LocalSettings
+	// Password becomes the password of the owner's account if that has none; "" is none.
+	Password string
 }
 
 // Server is a server that Start started and that is ready.
@@ -61,9 +67,8 @@ func Start(ctx context.Context, o Options) (*Server, error) {
 }
 
 func start(ctx context.Context, o Options, timeout time.Duration) (*Server, error) {
-	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
-		return nil, sx.NewError(sx.CodeInvalid, "cannot create the data directory: %s", err).WithCause(err).
-			WithHint("choose another one with --data")
+	if err := createDir(o.Dir); err != nil {
+		return nil, err
 	}
 	log, mark, err := openLog(o.Dir)
 	if err != nil {
@@ -71,7 +76,10 @@ func start(ctx context.Context, o Options, timeout time.Duration) (*Server, erro
 	}
 	defer func() { _ = log.Close() }()
 	// Not CommandContext, which would kill the server instead of stopping it.
-	cmd := exec.Command(o.Program, "--addr", o.Addr, "--data", o.Dir) //nolint:noctx // see above
+	cmd := exec.Command(o.Program, o.args()...) //nolint:noctx // see above
+	if o.Password != "" {
+		cmd.Stdin = strings.NewReader(o.Password)
+	}
 	cmd.Stdout, cmd.Stderr = log, log
 	own(cmd, o.Detached)
 	if err := cmd.Start(); err != nil {
@@ -86,6 +94,18 @@ func start(ctx context.Context, o Options, timeout time.Duration) (*Server, erro
 		return nil, err
 	}
 	return s, nil
+}
+
+// args returns the arguments of sxd.
+func (o *Options) args() []string {
+	args := []string{"--addr", o.Addr, "--data", o.Dir}
+	for _, name := range slices.Sorted(maps.Keys(o.Settings)) {
+		args = append(args, "--"+name+"="+o.Settings[name])
+	}
+	if o.Password != "" {
+		args = append(args, "--owner-password-file", "-")
+	}
+	return args
 }
 
 func (s *Server) awaitReady(parent context.Context, timeout time.Duration) error {
@@ -138,9 +158,13 @@ func ready(ctx context.Context, in *Instance) bool {
 // exitError returns why the server exited before it was ready, with the error that it
 // logged if there is one.
 func (s *Server) exitError() error {
-	if message, hint := s.log.lastError(); message != "" {
-		return sx.NewError(sx.CodeUnavailable, "the local server did not start: %s", message).
-			WithHint("%s", hint).WithCause(s.how)
+	if e := s.log.lastError(); e != nil {
+		code := sx.CodeUnavailable
+		if e.Code == sx.CodeUnauthenticated {
+			code = e.Code // see PasswordRequired
+		}
+		return sx.NewError(code, "the local server did not start: %s", e.Error).
+			WithHint("%s", e.Hint).WithCause(s.how)
 	}
 	message := "the local server exited immediately"
 	if output := s.log.tail(); output != "" {

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/soundextract/sx/cli/internal/clitest"
+	"github.com/soundextract/sx/server/api"
 	"github.com/soundextract/sx/server/sx"
 )
 
@@ -58,7 +59,7 @@ func TestSilentServerIsNotStale(t *testing.T) {
 	defer func() { _ = l.Close() }()
 	dir := t.TempDir()
 	file := fmt.Sprintf(`{"pid":%d,"url":"http://%s","instance":"mine"}`, os.Getpid(), l.Addr())
-	if err := os.WriteFile(filepath.Join(dir, fileName), []byte(file), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, api.InstanceFile), []byte(file), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := running(t.Context(), dir, 100*time.Millisecond); sx.CodeOf(err) != sx.CodeUnavailable {

@@ -135,7 +135,7 @@ func TestEndedSessionIsForgotten(t *testing.T) {
 	if sx.CodeOf(err) != sx.CodeSessionEnded || !strings.Contains(cmdutil.HintOf(err, nil), "sx login") {
 		t.Fatalf("got %v, want session_ended with a hint", err)
 	}
-	if _, err := session.OpenStore(dir, nil).Get("test"); !errors.Is(err, session.ErrNoSession) {
+	if _, err := session.OpenStore(dir, nil).Get(session.Key{Server: "test", User: "anna"}); !errors.Is(err, session.ErrNoSession) {
 		t.Errorf("the session is still stored: %v", err)
 	}
 }
@@ -161,11 +161,11 @@ func TestLogout(t *testing.T) {
 	t.Parallel()
 	server, dir := gateway.New(t), t.TempDir()
 	register(t, server.URL, dir)
-	name, serverErr, err := open(t, server.URL, dir).Logout(t.Context())
+	name, serverErr, err := open(t, server.URL, dir).Logout(t.Context(), "")
 	if name != "anna" || serverErr != nil || err != nil {
 		t.Fatalf("got %q, %v, %v", name, serverErr, err)
 	}
-	name, serverErr, err = open(t, server.URL, dir).Logout(t.Context())
+	name, serverErr, err = open(t, server.URL, dir).Logout(t.Context(), "")
 	if name != "" || serverErr != nil || err != nil {
 		t.Fatalf("second time: %q, %v, %v", name, serverErr, err)
 	}
@@ -177,11 +177,11 @@ func TestLogoutWithoutServerDeletesSession(t *testing.T) {
 	register(t, server.URL, dir)
 	gone := httptest.NewServer(http.NotFoundHandler())
 	gone.Close()
-	name, serverErr, err := open(t, gone.URL, dir).Logout(t.Context())
+	name, serverErr, err := open(t, gone.URL, dir).Logout(t.Context(), "")
 	if name != "anna" || serverErr == nil || err != nil {
 		t.Fatalf("got %q, %v, %v, want an error of the server", name, serverErr, err)
 	}
-	if _, err := session.OpenStore(dir, nil).Get("test"); !errors.Is(err, session.ErrNoSession) {
+	if _, err := session.OpenStore(dir, nil).Get(session.Key{Server: "test", User: "anna"}); !errors.Is(err, session.ErrNoSession) {
 		t.Errorf("the session is still stored: %v", err)
 	}
 }

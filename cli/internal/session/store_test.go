@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -77,32 +78,30 @@ func signIn(token string) session.Session {
 	return session.Session{User: "anna", AccessToken: token, RefreshToken: "r-" + token, Expires: time.Now().UTC().Round(0)}
 }
 
-func put(t *testing.T, s *session.Store, account string, in *session.Session) {
+// key is the key of anna's session on a server.
+func key(server string) session.Key { return session.Key{Server: server, User: "anna"} }
+
+func put(t *testing.T, s *session.Store, server string, in *session.Session) {
 	t.Helper()
-	err := s.Update(t.Context(), account, func(*session.Session) (*session.Session, error) { return in, nil })
+	err := s.Update(t.Context(), key(server), func(*session.Session) (*session.Session, error) { return in, nil })
 	if err != nil {
 		t.Fatal(err)
 	}
 }
 
-func want(t *testing.T, s *session.Store, account string, in session.Session) {
+func want(t *testing.T, s *session.Store, server string, in session.Session) {
 	t.Helper()
-	got, err := s.Get(account)
+	got, err := s.Get(key(server))
 	if err != nil || got != in {
 		t.Errorf("got %v, %v, want %v", got, err, in)
 	}
 }
 
-func wantNone(t *testing.T, s *session.Store, account string) {
+func wantNone(t *testing.T, s *session.Store, server string) {
 	t.Helper()
-	if got, err := s.Get(account); !errors.Is(err, session.ErrNoSession) {
+	if got, err := s.Get(key(server)); !errors.Is(err, session.ErrNoSession) {
 		t.Errorf("got %v, %v, want none", got, err)
 	}
-}
-
-func exists(path string) bool {
-	_, err := os.Stat(path)
-	return err == nil
 }
 
 func TestStoreKeepsAndForgets(t *testing.T) {
@@ -128,8 +127,9 @@ func TestStoreKeepsAndForgets(t *testing.T) {
 			put(t, s, "local", nil)
 			wantNone(t, s, "local")
 			want(t, s, "https://h", b)
-			if got := exists(filepath.Join(dir, "credentials.json")); got != (name != "keyring") {
-				t.Errorf("the file exists: %t", got)
+			raw, err := os.ReadFile(filepath.Join(dir, "credentials.json"))
+			if got := strings.Contains(string(raw), b.RefreshToken); err != nil || got != (name != "keyring") {
+				t.Errorf("the file contains the token: %t, %v", got, err)
 			}
 		})
 	}
@@ -148,7 +148,7 @@ func TestFileIsForItsOwnerOnly(t *testing.T) {
 	if err := os.Chmod(path, 0o640); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.Get("local"); err == nil || !strings.Contains(sx.AsError(err).Hint, "chmod 600") {
+	if _, err := s.Get(key("local")); err == nil || !strings.Contains(sx.AsError(err).Hint, "chmod 600") {
 		t.Errorf("got %v, want an error with a hint", err)
 	}
 }
@@ -159,7 +159,7 @@ func TestDamagedFile(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "credentials.json"), []byte("{"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	_, err := session.OpenStore(dir, nil).Get("local")
+	_, err := session.OpenStore(dir, nil).Get(key("local"))
 	if sx.CodeOf(err) != sx.CodeInvalid || cmdutil.HintOf(err, nil) != "remove the file, then sign in again with: sx login" {
 		t.Errorf("got %v", err)
 	}
@@ -206,7 +206,7 @@ func TestUpdateStoresAlsoWithAnError(t *testing.T) {
 	s, in := session.OpenStore(t.TempDir(), nil), signIn("a")
 	put(t, s, "local", &in)
 	refused := errors.New("refused")
-	err := s.Update(t.Context(), "local", func(got *session.Session) (*session.Session, error) {
+	err := s.Update(t.Context(), key("local"), func(got *session.Session) (*session.Session, error) {
 		if got == nil || *got != in {
 			t.Errorf("got %v, want %v", got, in)
 		}
@@ -224,7 +224,7 @@ func TestUpdateWaitsForItsTurn(t *testing.T) {
 	var group sync.WaitGroup
 	for range 8 {
 		group.Go(func() {
-			err := session.OpenStore(dir, nil).Update(t.Context(), "local", func(in *session.Session) (*session.Session, error) {
+			err := session.OpenStore(dir, nil).Update(t.Context(), key("local"), func(in *session.Session) (*session.Session, error) {
 				if in == nil {
 					in = &session.Session{}
 				}
@@ -237,14 +237,14 @@ func TestUpdateWaitsForItsTurn(t *testing.T) {
 		})
 	}
 	group.Wait()
-	if in, err := session.OpenStore(dir, nil).Get("local"); err != nil || in.AccessToken != "xxxxxxxx" {
+	if in, err := session.OpenStore(dir, nil).Get(key("local")); err != nil || in.AccessToken != "xxxxxxxx" {
 		t.Errorf("got %v, %v, want all eight changes", in, err)
 	}
 
 	ctx, cancel := context.WithCancel(t.Context())
-	err := session.OpenStore(dir, nil).Update(t.Context(), "local", func(*session.Session) (*session.Session, error) {
+	err := session.OpenStore(dir, nil).Update(t.Context(), key("local"), func(*session.Session) (*session.Session, error) {
 		cancel()
-		return nil, session.OpenStore(dir, nil).Update(ctx, "local", func(*session.Session) (*session.Session, error) {
+		return nil, session.OpenStore(dir, nil).Update(ctx, key("local"), func(*session.Session) (*session.Session, error) {
 			t.Error("two changes at once")
 			return nil, nil
 		})
@@ -262,4 +262,69 @@ func TestSystemKeyring(t *testing.T) {
 	want(t, s, "local", in)
 	put(t, s, "local", nil)
 	wantNone(t, s, "local")
+}
+
+func TestAccountsOfServers(t *testing.T) {
+	t.Parallel()
+	for name, keyring := range map[string]session.Keyring{"file": nil, "keyring": &memoryKeyring{}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			ctx, s := t.Context(), session.OpenStore(t.TempDir(), keyring)
+			in := func(user string) session.Session {
+				return session.Session{User: user, AccessToken: "a-" + user, RefreshToken: "r-" + user}
+			}
+			current := func(server, want string) {
+				t.Helper()
+				if got, err := s.Current(server); err != nil || got != want {
+					t.Errorf("in use on %s: %q, %v, want %q", server, got, err, want)
+				}
+			}
+			for server, users := range map[string][]string{"one": {"anna", "bob"}, "two": {"anna"}} {
+				for _, user := range users {
+					if err := s.SignIn(ctx, server, in(user)); err != nil {
+						t.Fatal(err)
+					}
+				}
+			}
+			current("one", "bob") // the last one
+			if got, err := s.Get(session.Key{Server: "one", User: "anna"}); err != nil || got != in("anna") {
+				t.Errorf("anna's session was replaced: %+v, %v", got, err)
+			}
+			if err := s.Use(ctx, session.Key{Server: "one", User: "carl"}); !errors.Is(err, session.ErrNoSession) {
+				t.Errorf("got %v", err)
+			}
+			if err := s.Use(ctx, session.Key{Server: "one", User: "anna"}); err != nil {
+				t.Fatal(err)
+			}
+			current("one", "anna")
+			list, err := s.List()
+			want := []session.SignIn{
+				{Key: session.Key{Server: "one", User: "anna"}, Current: true, Keyring: keyring != nil},
+				{Key: session.Key{Server: "one", User: "bob"}, Keyring: keyring != nil},
+				{Key: session.Key{Server: "two", User: "anna"}, Current: true, Keyring: keyring != nil},
+			}
+			if err != nil || !slices.Equal(list, want) {
+				t.Errorf("got %+v, %v, want %+v", list, err, want)
+			}
+			if got, err := s.SignOut(ctx, session.Key{Server: "one", User: "anna"}); err != nil || got != in("anna") {
+				t.Errorf("signed out %+v, %v", got, err)
+			}
+			current("one", "") // bob is not used unless somebody says so
+			current("two", "anna")
+			if _, err := s.SignOut(ctx, session.Key{Server: "one", User: "anna"}); !errors.Is(err, session.ErrNoSession) {
+				t.Errorf("a second time: %v", err)
+			}
+		})
+	}
+}
+
+func TestStoreWithoutDirectory(t *testing.T) {
+	t.Parallel()
+	s := session.OpenStore("", nil)
+	if list, err := s.List(); err != nil || len(list) > 0 {
+		t.Errorf("got %v, %v", list, err)
+	}
+	if err := s.SignIn(t.Context(), "one", session.Session{User: "anna"}); sx.CodeOf(err) != sx.CodeInvalid || sx.AsError(err).Hint == "" {
+		t.Errorf("got %v", err)
+	}
 }

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/soundextract/sx/install/nextcmd"
 	"github.com/soundextract/sx/server/api"
 	"github.com/soundextract/sx/server/sx"
 )
@@ -30,8 +31,15 @@ func (t transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	if req.URL.Scheme != a.server.Scheme || req.URL.Host != a.server.Host {
 		return nil, sx.NewError(sx.CodeInternal, "a request to %s must not carry the token for %s", req.URL.Host, a.server.Host)
 	}
-	if a.personal != "" {
-		return a.base.RoundTrip(signed(req, a.personal))
+	fixed, err := a.fixed()
+	switch {
+	case err != nil:
+		closeBody(req)
+		return nil, err
+	case a.personal != "":
+		return a.base.RoundTrip(signed(req, fixed))
+	case fixed != "":
+		return a.roundTripAsOwner(req, fixed)
 	}
 	token, err := a.token(req.Context())
 	if err != nil {
@@ -51,6 +59,23 @@ func (t transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	if err != nil {
 		_ = res.Body.Close()
 		return nil, err
+	}
+	_ = res.Body.Close()
+	return a.base.RoundTrip(signed(again, fresh))
+}
+
+// roundTripAsOwner sends a request with the owner's token. If the server has been
+// started again since it was read, it sends the request once more with the new token, if
+// the request can be sent again.
+func (a *Account) roundTripAsOwner(req *http.Request, token string) (*http.Response, error) {
+	res, err := a.base.RoundTrip(signed(req, token))
+	if err != nil || res.StatusCode != http.StatusUnauthorized || !refused(res) {
+		return res, err
+	}
+	fresh := a.owner()
+	again, ok := replay(req)
+	if fresh == "" || fresh == token || !ok {
+		return res, nil
 	}
 	_ = res.Body.Close()
 	return a.base.RoundTrip(signed(again, fresh))
@@ -107,14 +132,22 @@ func (a *Account) token(ctx context.Context) (string, error) {
 	if usable(in, bad) {
 		return in.AccessToken, nil
 	}
-	if in, err := a.store.Get(a.name); err == nil && usable(in, bad) {
+	user, err := a.inUse()
+	if err != nil {
+		return "", err
+	}
+	if user == "" {
+		return "", a.signedOut(ctx)
+	}
+	key := Key{a.id, user}
+	if in, err := a.store.Get(key); err == nil && usable(in, bad) {
 		a.remember(in)
 		return in.AccessToken, nil
 	}
 	var fresh Session
-	err := a.store.Update(ctx, a.name, func(stored *Session) (*Session, error) {
+	err = a.store.Update(ctx, key, func(stored *Session) (*Session, error) {
 		if stored == nil {
-			return nil, a.signedOut()
+			return nil, a.signedOut(ctx)
 		}
 		if usable(*stored, bad) { // another process was faster
 			fresh = *stored
@@ -143,6 +176,16 @@ func usable(in Session, bad string) bool {
 	return in.AccessToken != "" && in.AccessToken != bad && time.Until(in.Expires) > margin
 }
 
-func (a *Account) signedOut() error {
-	return sx.NewError(sx.CodeUnauthenticated, "not signed in to %s", a.server.Host)
+// signedOut returns the error of an account that is not signed in, or says that there
+// is no server to sign in to.
+func (a *Account) signedOut(ctx context.Context) error {
+	if err := a.Check(ctx); err != nil {
+		return err
+	}
+	err := sx.NewError(sx.CodeUnauthenticated, "not signed in to %s", a.server.Host)
+	if others := a.Others(); len(others) > 0 {
+		return nextcmd.WithHint(err, "use another account with: %s, or sign in with: %s",
+			nextcmd.Command{"auth", "switch", others[0]}, nextcmd.Command{"login"})
+	}
+	return err
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/soundextract/sx/install/nextcmd"
@@ -72,6 +73,41 @@ func Confirm(ctx context.Context, streams *IOStreams, question string) (bool, er
 	}
 }
 
+// ConfirmYes asks a question and returns true unless the answer is "n" or "no".
+func ConfirmYes(ctx context.Context, streams *IOStreams, question string) (bool, error) {
+	answer, err := PromptLine(ctx, streams, question+" [Y/n] ")
+	if err != nil {
+		return false, err
+	}
+	switch strings.ToLower(answer) {
+	case "n", "no":
+		return false, nil
+	default:
+		return true, nil
+	}
+}
+
+// tries is how often sx asks for a password that is not accepted.
+const tries = 3
+
+// Retry calls ask until its error is nil or not one of the given codes, at most three
+// times, and prints each error that it calls ask again after. Without a terminal, and
+// if the answer comes from standard input, it calls ask once.
+func Retry(streams *IOStreams, fromInput bool, ask func() error, codes ...sx.Code) error {
+	for n := 1; ; n++ {
+		err := ask()
+		if err == nil || n == tries || fromInput || !streams.InTTY || !slices.Contains(codes, sx.CodeOf(err)) {
+			return err
+		}
+		known := sx.AsError(err)
+		text := known.Message
+		if known.Hint != "" {
+			text += "; " + known.Hint
+		}
+		_, _ = fmt.Fprintln(streams.ErrOut, text)
+	}
+}
+
 // PromptName returns name in the form in which it is stored, or if it is "", asks for
 // it at the terminal.
 func PromptName(ctx context.Context, streams *IOStreams, given string) (string, error) {
@@ -102,17 +138,17 @@ func PromptPassword(ctx context.Context, streams *IOStreams, fromInput bool) (st
 // PromptNewPassword is PromptPassword for a new account: it checks the length, and at
 // the terminal asks twice.
 func PromptNewPassword(ctx context.Context, streams *IOStreams, fromInput bool) (string, error) {
-	password, err := PromptPassword(ctx, streams, fromInput)
-	if err != nil {
-		return "", err
-	}
-	if err := checkLength(password); err != nil {
-		return "", err
-	}
-	if fromInput {
-		return password, nil
-	}
-	return password, repeat(ctx, streams, "Repeat password: ", password)
+	var password string
+	err := Retry(streams, fromInput, func() (err error) {
+		if password, err = PromptPassword(ctx, streams, fromInput); err == nil {
+			err = checkLength(password)
+		}
+		if err != nil || fromInput {
+			return err
+		}
+		return repeat(ctx, streams, "Repeat password: ", password)
+	}, sx.CodeInvalid)
+	return password, err
 }
 
 // PromptPasswordChange asks for the old password once and for the new one twice. From
@@ -125,13 +161,8 @@ func PromptPasswordChange(ctx context.Context, streams *IOStreams, fromInput boo
 		if before, err = hidden(ctx, streams, "Old password: "); err != nil {
 			return "", "", err
 		}
-		if after, err = hidden(ctx, streams, "New password: "); err == nil {
-			err = checkLength(after)
-		}
-		if err != nil {
-			return "", "", err
-		}
-		return before, after, repeat(ctx, streams, "Repeat new password: ", after)
+		after, err = promptReplacement(ctx, streams)
+		return before, after, err
 	}
 	both, err := passwordFromInput(io.LimitReader(streams.In, 2*api.MaxPassword+3))
 	if err != nil {
@@ -143,6 +174,36 @@ func PromptPasswordChange(ctx context.Context, streams *IOStreams, fromInput boo
 			"send them like this: printf '%%s\\n' \"$OLD\" \"$NEW\" | %s", nextcmd.Command{"passwd", "--password-stdin"})
 	}
 	return before, after, checkLength(after)
+}
+
+// PromptFirstPassword asks for a new password, without the old one: twice at the
+// terminal, or on one line of standard input.
+func PromptFirstPassword(ctx context.Context, streams *IOStreams, fromInput bool) (string, error) {
+	switch {
+	case fromInput:
+		password, err := passwordFromInput(io.LimitReader(streams.In, api.MaxPassword+3))
+		if err != nil {
+			return "", err
+		}
+		return password, checkLength(password)
+	case !streams.InTTY:
+		return "", noTerminal()
+	}
+	return promptReplacement(ctx, streams)
+}
+
+// promptReplacement asks for a new password twice.
+func promptReplacement(ctx context.Context, streams *IOStreams) (password string, err error) {
+	err = Retry(streams, false, func() (err error) {
+		if password, err = hidden(ctx, streams, "New password: "); err == nil {
+			err = checkLength(password)
+		}
+		if err != nil {
+			return err
+		}
+		return repeat(ctx, streams, "Repeat new password: ", password)
+	}, sx.CodeInvalid)
+	return password, err
 }
 
 func noTerminal() error {
@@ -171,7 +232,7 @@ func repeat(ctx context.Context, streams *IOStreams, question, password string) 
 		return err
 	}
 	if again != password {
-		return sx.NewError(sx.CodeInvalid, "passwords do not match").WithHint("run the command again")
+		return sx.NewError(sx.CodeInvalid, "passwords do not match").WithHint("enter the same password twice")
 	}
 	return nil
 }

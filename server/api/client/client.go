@@ -59,20 +59,25 @@ func (c *Client) NewRequest(ctx context.Context, method, path string, query url.
 func (c *Client) Do(req *http.Request) (*http.Response, error) {
 	res, err := c.http.Do(req)
 	if err != nil {
-		if ctxErr := req.Context().Err(); ctxErr != nil {
-			return nil, ctxErr
-		}
-		var known *sx.Error
-		if errors.As(err, &known) {
-			return nil, known // the Transport could not authenticate the request
-		}
-		return nil, &Unreachable{Server: c.base.Host, Err: err}
+		return nil, c.failed(req, err)
 	}
 	if res.StatusCode < http.StatusBadRequest {
 		return res, nil
 	}
 	defer func() { _ = res.Body.Close() }()
 	return nil, readError(res)
+}
+
+// failed returns the error for a request without a complete response.
+func (c *Client) failed(req *http.Request, err error) error {
+	if ctxErr := req.Context().Err(); ctxErr != nil {
+		return ctxErr
+	}
+	var known *sx.Error
+	if errors.As(err, &known) {
+		return known // the Transport could not authenticate the request
+	}
+	return &Unreachable{Server: c.base.Host, Err: err}
 }
 
 // call sends in as JSON (nil sends no body) and decodes the response into out (nil

@@ -6,10 +6,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
+	"path/filepath"
+	"strings"
 
 	"github.com/spf13/pflag"
 
+	"github.com/soundextract/sx/server/api"
 	"github.com/soundextract/sx/server/internal/auth"
 	"github.com/soundextract/sx/server/internal/converter"
 	"github.com/soundextract/sx/server/internal/httpserver"
@@ -36,14 +40,21 @@ func run() int {
 	flags.Var(&quota, "quota", "storage quota of an account, such as 50GiB; 0 means no limit")
 	flags.Var(&maxUpload, "max-upload", "maximum size of a video, such as 20GiB; 0 means no limit")
 	notifyFlags.Add(flags)
-	cfg.Registration = auth.RegistrationOpen
-	flags.Var(&cfg.Registration, "registration", "who may create an account after the first, the administrator: open (everyone), invitation (with a code) or closed (no one)")
+	cfg.Registration = auth.RegistrationInvitation
+	flags.Var(&cfg.Registration, "registration", "who may create an account besides the owner's: open (everyone), invitation (with a code) or closed (no one)")
+	passwordFile := flags.String("owner-password-file", "", "`file` with a password for the owner's account, if that has none; - is standard input; needed if --addr is not a loopback address")
 	level := flags.String("log-level", "info", "log `level`: debug, info, warn or error")
 	format := flags.String("log-format", "json", "log `format`: json or text")
 
 	err := settings.Parse(flags, envPrefix, os.Args[1:], os.Getenv, os.Stdout)
 	if errors.Is(err, pflag.ErrHelp) {
 		return 0
+	}
+	if err == nil {
+		err = settings.Remember(flags, filepath.Join(cfg.Data, api.LocalSettingsFile), api.LocalSettings()...)
+	}
+	if err == nil {
+		cfg.OwnerPassword, err = ownerPassword(*passwordFile)
 	}
 	if err == nil {
 		cfg.Load, err = converterFlags.Load(envPrefix)
@@ -60,4 +71,30 @@ func run() int {
 	}
 	cfg.Quota, cfg.MaxUpload = int64(quota), int64(maxUpload)
 	return httpserver.Main(context.Background(), cfg.Log, func(ctx context.Context) error { return standalone.Run(ctx, cfg) })
+}
+
+// ownerPassword reads the password in a file: its content without the newline at the
+// end. It returns "" if path is "".
+func ownerPassword(path string) (string, error) {
+	if path == "" {
+		return "", nil
+	}
+	in := os.Stdin
+	if path != "-" {
+		f, err := os.Open(path)
+		if err != nil {
+			return "", settings.Invalid(envPrefix, "owner-password-file", "%v", err)
+		}
+		defer func() { _ = f.Close() }()
+		in = f
+	}
+	raw, err := io.ReadAll(io.LimitReader(in, api.MaxPassword+3))
+	if err != nil {
+		return "", settings.Invalid(envPrefix, "owner-password-file", "%v", err)
+	}
+	password := strings.TrimRight(string(raw), "\r\n")
+	if password == "" {
+		return "", settings.Invalid(envPrefix, "owner-password-file", "it is empty")
+	}
+	return password, nil
 }

@@ -48,17 +48,18 @@ func (s *Service) login(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	user, err := s.cfg.Users.ByName(r.Context(), name)
-	switch {
-	case sx.CodeOf(err) == sx.CodeNotFound:
-		user.PasswordHash = dummyHash // takes as long as comparing a wrong password
-	case err != nil:
+	if err != nil && sx.CodeOf(err) != sx.CodeNotFound {
 		return err
+	}
+	known := user.PasswordHash != "" // false for the owner of a local server who has set no password
+	if !known {
+		user.PasswordHash = dummyHash // takes as long as comparing a wrong password
 	}
 	ok, err := s.passwords.match(r.Context(), in.Password, user.PasswordHash)
 	if err != nil {
 		return err
 	}
-	if !ok || user.ID == "" {
+	if !ok || !known {
 		return sx.NewError(sx.CodeBadCredentials, "wrong name or password")
 	}
 	s.byName.reset(name)

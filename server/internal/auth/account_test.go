@@ -185,8 +185,8 @@ func TestTooManyTokens(t *testing.T) {
 
 func TestDisable(t *testing.T) {
 	t.Parallel()
-	b := start(t, func(c *auth.Config) { c.FirstIsAdmin = true })
-	root := b.as(t, b.register(t, "root").AccessToken)
+	b := start(t, withRoot)
+	root := b.as(t, b.registerRoot(t).AccessToken)
 	bob := b.register(t, "bob")
 	script, err := b.as(t, bob.AccessToken).CreateToken(t.Context(), api.NewToken{Name: "ci", ExpiresIn: 3600})
 	if err != nil {
@@ -270,15 +270,11 @@ func TestUserList(t *testing.T) {
 // disable each other at the same time.
 func TestAdministratorsAgainstEachOther(t *testing.T) {
 	t.Parallel()
-	b := start(t, func(c *auth.Config) { c.Admin, c.AdminCode, c.FirstIsAdmin = "root", adminCode, true })
-	one := b.register(t, "one")
-	root, err := b.Register(t.Context(), api.Credentials{Name: "root", Password: password, Invitation: adminCode})
-	if err != nil {
-		t.Fatal(err)
-	}
+	b := start(t, withRoot)
+	one, root := b.owner(t), b.registerRoot(t)
 	done := make(chan error, 2)
 	go func() { _, err := b.as(t, one.AccessToken).Disable(t.Context(), "root"); done <- err }()
-	go func() { _, err := b.as(t, root.AccessToken).Disable(t.Context(), "one"); done <- err }()
+	go func() { _, err := b.as(t, root.AccessToken).Disable(t.Context(), auth.OwnerName); done <- err }()
 	for range 2 {
 		switch err := <-done; sx.CodeOf(err) {
 		case "", sx.CodeConflict, sx.CodeUnauthenticated, sx.CodeForbidden:
@@ -325,17 +321,14 @@ func (s rivals) Replace(ctx context.Context, u sx.User) (err error) {
 func TestLastAdministratorIsRestored(t *testing.T) {
 	t.Parallel()
 	b := start(t, func(c *auth.Config) {
-		c.Admin, c.AdminCode, c.FirstIsAdmin = "root", adminCode, true
+		withRoot(c)
 		c.Users = rivals{c.Users, "root", &sync.Once{}}
 	})
-	b.register(t, "one")
-	root, err := b.Register(t.Context(), api.Credentials{Name: "root", Password: password, Invitation: adminCode})
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, err = b.as(t, root.AccessToken).Disable(t.Context(), "one")
+	b.owner(t)
+	root := b.registerRoot(t)
+	_, err := b.as(t, root.AccessToken).Disable(t.Context(), auth.OwnerName)
 	wantCode(t, err, sx.CodeConflict)
-	if _, err := b.Login(t.Context(), api.Credentials{Name: "one", Password: password}); err != nil {
+	if _, err := b.Login(t.Context(), api.Credentials{Name: auth.OwnerName, Password: password}); err != nil {
 		t.Errorf("no administrator is left: %v", err)
 	}
 }

@@ -65,7 +65,7 @@ func (s *Service) disable(w http.ResponseWriter, r *http.Request) error {
 	}
 	ctx, name := r.Context(), r.PathValue("name")
 	last := sx.NewError(sx.CodeConflict, "%s is the last administrator of this server", name).
-		WithHint("the operator can name another administrator with auth's setting --admin")
+		WithHint("%s", s.otherAdminHint())
 	if others, err := s.otherAdmin(ctx, name); err != nil {
 		return err
 	} else if !others {
@@ -162,4 +162,12 @@ func (s *Service) otherAdmin(ctx context.Context, name string) (bool, error) {
 		}
 	}
 	return false, nil
+}
+
+// otherAdminHint says how the server can get another administrator.
+func (s *Service) otherAdminHint() string {
+	if s.ownerID != "" {
+		return "the owner of a local server always administers it"
+	}
+	return "the operator can name another administrator, with the chart's value auth.admin"
 }

@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -38,10 +37,9 @@ type Config struct {
 	// invitation code, creates the account. If AdminCode is "", the account
 	// cannot be created.
 	Admin, AdminCode string
-	// FirstIsAdmin makes the first account of an empty server an administrator,
-	// whatever Registration says. It is for a single auth whose owner connects
-	// first; in a cluster, strangers could race for it.
-	FirstIsAdmin bool
+	// OwnerToken is the secret that signs in the owner of a local server without a
+	// password, with all rights of the account; "" is none. See EnsureOwner.
+	OwnerToken string
 
 	Registerer prometheus.Registerer // nil keeps the metrics unpublished
 
@@ -59,7 +57,7 @@ type Service struct {
 	byName    *limiter
 	byAddress *limiter
 	attempts  *prometheus.CounterVec
-	enrolling sync.Mutex // with FirstIsAdmin, around each new account
+	ownerID   string // set by EnsureOwner
 }
 
 // New returns the service. Its Handler serves requests immediately; Run must be

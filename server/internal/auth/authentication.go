@@ -25,11 +25,15 @@ func (s *Service) identify(r *http.Request) (user sx.User, by api.Credential, er
 	if err != nil {
 		return sx.User{}, by, err
 	}
-	if token.IsPersonal(raw) {
+	switch {
+	case token.IsPersonal(raw):
 		var found sx.PersonalToken
 		user, found, err = s.byPersonalToken(r.Context(), raw)
 		by = api.Credential{Kind: api.CredentialToken, Name: found.Name, Expires: found.Expires.UTC()}
-	} else {
+	case token.IsOwner(raw):
+		user, err = s.byOwnerToken(r.Context(), raw)
+		by = api.Credential{Kind: api.CredentialOwner}
+	default:
 		var session sx.Session
 		user, session, err = s.byAccessToken(r.Context(), raw)
 		by = api.Credential{Kind: api.CredentialSignIn, Expires: session.Expires.UTC()}

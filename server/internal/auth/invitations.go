@@ -14,13 +14,13 @@ import (
 
 // redeem marks an invitation as used by the name, by compare-and-set. After a crash
 // before the account is stored, the same code works again for the same name.
-func (s *Service) redeem(ctx context.Context, name, code string) (admission, error) {
+func (s *Service) redeem(ctx context.Context, name, code string) (invitation string, err error) {
 	bad := sx.NewError(sx.CodeBadInvitation, "the invitation is unknown, used or expired")
 	id := token.SecretID(api.InvitationPrefix, code)
 	if id == "" {
-		return admission{}, bad
+		return "", bad
 	}
-	_, err := store.Update(ctx, id, s.cfg.Invitations.ByID, s.cfg.Invitations.Replace, func(v *sx.Invitation) error {
+	_, err = store.Update(ctx, id, s.cfg.Invitations.ByID, s.cfg.Invitations.Replace, func(v *sx.Invitation) error {
 		switch {
 		case !equalSecrets(v.Hash, token.Hash(code)), !s.cfg.Now().Before(v.Expires), v.UsedBy != "" && v.UsedBy != name:
 			return bad
@@ -38,11 +38,11 @@ func (s *Service) redeem(ctx context.Context, name, code string) (admission, err
 	})
 	switch {
 	case sx.CodeOf(err) == sx.CodeNotFound:
-		return admission{}, bad
+		return "", bad
 	case err != nil && !errors.Is(err, store.ErrUnchanged):
-		return admission{}, err
+		return "", err
 	default:
-		return admission{invitation: id}, nil
+		return id, nil
 	}
 }
 

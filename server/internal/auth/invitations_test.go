@@ -13,7 +13,8 @@ import (
 )
 
 func byInvitation(c *auth.Config) {
-	c.Registration, c.FirstIsAdmin = auth.RegistrationInvitation, true
+	withRoot(c)
+	c.Registration = auth.RegistrationInvitation
 }
 
 // invite creates an invitation as the signed-in administrator.
@@ -32,7 +33,7 @@ func (b *fixture) invite(t *testing.T, admin api.Tokens) string {
 func TestInvitationIsUsedOnce(t *testing.T) {
 	t.Parallel()
 	b := start(t, byInvitation)
-	code := b.invite(t, b.register(t, "root"))
+	code := b.invite(t, b.registerRoot(t))
 	errs := make(chan error, 8)
 	for i := range cap(errs) {
 		go func() { errs <- b.enroll(t, fmt.Sprintf("user%d", i), code) }()
@@ -59,7 +60,7 @@ func TestInvitationIsUsedOnce(t *testing.T) {
 func TestInvitationsThatStayValid(t *testing.T) {
 	t.Parallel()
 	b := start(t, byInvitation)
-	admin := b.register(t, "root")
+	admin := b.registerRoot(t)
 	code := b.invite(t, admin)
 	wantCode(t, b.enroll(t, "root", code), sx.CodeNameTaken)
 	_, err := b.Register(t.Context(), api.Credentials{Name: "bob", Password: "short", Invitation: code})
@@ -80,7 +81,7 @@ func TestInvitationsThatStayValid(t *testing.T) {
 func TestInvitationAfterACrash(t *testing.T) {
 	t.Parallel()
 	b := start(t, byInvitation)
-	code := b.invite(t, b.register(t, "root"))
+	code := b.invite(t, b.registerRoot(t))
 	failing := startOn(t, b.store, b.clock, byInvitation, func(c *auth.Config) {
 		c.Users = failingCreate{c.Users, func() error { return errors.New("power cut") }}
 	})
@@ -102,7 +103,7 @@ type failingCreate struct {
 func TestInvitationWhoseNameIsLost(t *testing.T) {
 	t.Parallel()
 	b := start(t, byInvitation)
-	code := b.invite(t, b.register(t, "root"))
+	code := b.invite(t, b.registerRoot(t))
 	other := startOn(t, b.store, b.clock)
 	late := startOn(t, b.store, b.clock, byInvitation, func(c *auth.Config) {
 		c.Users = failingCreate{c.Users, func() error {

@@ -126,22 +126,36 @@ func (s *Service) byPersonalToken(ctx context.Context, raw string) (sx.User, sx.
 	return user, found, err
 }
 
-// exchange sends the gateway an access token for a personal one. It belongs to
-// no session, so the gateway accepts it and auth does not.
+// exchange sends the gateway an access token for a personal token or the owner's. It
+// belongs to no session, so the gateway accepts it and auth does not.
 func (s *Service) exchange(w http.ResponseWriter, r *http.Request) error {
 	var in api.ExchangeRequest
 	if err := httpserver.Decode(w, r, &in); err != nil {
 		return err
 	}
-	user, found, err := s.byPersonalToken(r.Context(), in.Token)
+	user, session, err := s.bySecret(r.Context(), in.Token)
 	if err != nil {
 		return err
 	}
 	httpserver.SetUser(r.Context(), user.ID)
-	access, _, err := s.cfg.Signer.Sign(token.Claims{UserID: user.ID, UserName: user.Name, SessionID: found.ID})
+	access, _, err := s.cfg.Signer.Sign(token.Claims{UserID: user.ID, UserName: user.Name, SessionID: session})
 	if err != nil {
 		return err
 	}
 	api.Write(w, http.StatusOK, api.Exchanged{AccessToken: access})
 	return nil
+}
+
+// ownerSession is the session ID in access tokens for the owner's token.
+const ownerSession = "owner"
+
+// bySecret returns the user of a personal token or of the owner's token, and the
+// session ID for access tokens in exchange for it.
+func (s *Service) bySecret(ctx context.Context, raw string) (user sx.User, session string, err error) {
+	if token.IsOwner(raw) {
+		user, err = s.byOwnerToken(ctx, raw)
+		return user, ownerSession, err
+	}
+	user, found, err := s.byPersonalToken(ctx, raw)
+	return user, found.ID, err
 }

@@ -36,11 +36,7 @@ func (v *Registration) Type() string { return "mode" }
 
 // enroll creates the account if that is allowed.
 func (s *Service) enroll(ctx context.Context, name, password, code string) (sx.User, error) {
-	if s.cfg.FirstIsAdmin {
-		s.enrolling.Lock()
-		defer s.enrolling.Unlock()
-	}
-	by, err := s.admit(ctx, name, code)
+	invitation, err := s.admit(ctx, name, code)
 	if err != nil {
 		return sx.User{}, err
 	}
@@ -49,52 +45,38 @@ func (s *Service) enroll(ctx context.Context, name, password, code string) (sx.U
 		return sx.User{}, err
 	}
 	user := sx.User{
-		ID: sx.NewID(), Name: name, PasswordHash: hash, Admin: by.admin, Invitation: by.invitation, Created: s.cfg.Now(),
+		ID: sx.NewID(), Name: name, PasswordHash: hash, Invitation: invitation, Created: s.cfg.Now(),
 	}
 	err = s.cfg.Users.Create(ctx, user)
-	if by.invitation != "" && sx.CodeOf(err) == sx.CodeNameTaken {
-		if lost := s.releaseInvitation(ctx, name, by.invitation); lost != nil {
-			s.cfg.Log.WarnContext(ctx, "invitation used up for a name that is taken", "invitation", by.invitation, "error", lost)
+	if invitation != "" && sx.CodeOf(err) == sx.CodeNameTaken {
+		if lost := s.releaseInvitation(ctx, name, invitation); lost != nil {
+			s.cfg.Log.WarnContext(ctx, "invitation used up for a name that is taken", "invitation", invitation, "error", lost)
 		}
 	}
 	return user, err
 }
 
-// admission describes why a new account is allowed.
-type admission struct {
-	admin      bool
-	invitation string // id; "" if none is used
-}
-
 // admit decides whether an account with the name may be created with an invitation
-// code, which may be "". It is called before the name is looked up, so that
-// strangers cannot find out which names exist on a closed server.
-func (s *Service) admit(ctx context.Context, name, code string) (admission, error) {
+// code, which may be "", and returns the ID of the invitation that it uses, or "". It
+// is called before the name is looked up, so that strangers cannot find out which
+// names exist on a closed server.
+func (s *Service) admit(ctx context.Context, name, code string) (invitation string, err error) {
 	if s.cfg.Admin != "" && name == s.cfg.Admin {
 		// The name can be used only once, and so can this code.
 		if s.cfg.AdminCode == "" || !equalSecrets(code, s.cfg.AdminCode) {
-			return admission{}, sx.NewError(sx.CodeNameTaken, "the name %s is taken", name)
+			return "", sx.NewError(sx.CodeNameTaken, "the name %s is taken", name)
 		}
-		return admission{}, nil
-	}
-	if s.cfg.FirstIsAdmin {
-		users, _, err := s.cfg.Users.List(ctx, "", 1)
-		if err != nil {
-			return admission{}, err
-		}
-		if len(users) == 0 {
-			return admission{admin: true}, nil
-		}
+		return "", nil
 	}
 	switch {
 	case s.cfg.Registration == RegistrationClosed:
-		return admission{}, sx.NewError(sx.CodeRegistrationClosed, "this server accepts no new accounts")
+		return "", sx.NewError(sx.CodeRegistrationClosed, "this server accepts no new accounts")
 	case code != "":
 		return s.redeem(ctx, name, code)
 	case s.cfg.Registration == RegistrationInvitation:
-		return admission{}, sx.NewError(sx.CodeRegistrationClosed, "this server accepts new accounts by invitation only").
+		return "", sx.NewError(sx.CodeRegistrationClosed, "this server accepts new accounts by invitation only").
 			WithHint("ask an administrator for an invitation code, then register with it")
 	default:
-		return admission{}, nil
+		return "", nil
 	}
 }

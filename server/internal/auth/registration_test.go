@@ -1,9 +1,7 @@
 package auth_test
 
 import (
-	"fmt"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/soundextract/sx/server/api"
@@ -38,8 +36,6 @@ func TestRegistrationModes(t *testing.T) {
 			auth.Config{Registration: auth.RegistrationInvitation},
 			"bob", "sxi_" + strings.Repeat("a", 42), sx.CodeBadInvitation, false,
 		},
-		{"the first account", auth.Config{FirstIsAdmin: true}, "bob", "", "", true},
-		{"the first account of a closed server", auth.Config{Registration: auth.RegistrationClosed, FirstIsAdmin: true}, "bob", "", "", true},
 		{"the named administrator", auth.Config{Registration: auth.RegistrationClosed, Admin: "root", AdminCode: adminCode}, "root", adminCode, "", true},
 		{"the administrator's name without the code", auth.Config{Admin: "root", AdminCode: adminCode}, "root", "", sx.CodeNameTaken, false},
 		{"the administrator's name with a wrong code", auth.Config{Admin: "root", AdminCode: adminCode}, "root", "no", sx.CodeNameTaken, false},
@@ -50,7 +46,7 @@ func TestRegistrationModes(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			b := start(t, func(c *auth.Config) {
-				c.Registration, c.Admin, c.AdminCode, c.FirstIsAdmin = tt.cfg.Registration, tt.cfg.Admin, tt.cfg.AdminCode, tt.cfg.FirstIsAdmin
+				c.Registration, c.Admin, c.AdminCode = tt.cfg.Registration, tt.cfg.Admin, tt.cfg.AdminCode
 			})
 			got, err := b.Register(t.Context(), api.Credentials{Name: tt.user, Password: password, Invitation: tt.code})
 			wantCode(t, err, tt.want)
@@ -58,9 +54,7 @@ func TestRegistrationModes(t *testing.T) {
 				t.Errorf("administrator: %v, want %v", got.User.Admin, tt.admin)
 			}
 			if err == nil { // the same code does not create a second account
-				wantCode(t, b.enroll(t, tt.user, tt.code), map[bool]sx.Code{
-					true: sx.CodeRegistrationClosed, false: sx.CodeNameTaken,
-				}[tt.cfg.Registration == auth.RegistrationClosed && tt.cfg.FirstIsAdmin])
+				wantCode(t, b.enroll(t, tt.user, tt.code), sx.CodeNameTaken)
 			}
 		})
 	}
@@ -76,30 +70,5 @@ func TestRegistrationAsASetting(t *testing.T) {
 	}
 	if err := r.Set("ajar"); err == nil || r != auth.RegistrationClosed {
 		t.Errorf("got %s, %v", r, err)
-	}
-}
-
-func TestConcurrentFirstAccounts(t *testing.T) {
-	t.Parallel()
-	b := start(t, func(c *auth.Config) { c.FirstIsAdmin = true })
-	var group sync.WaitGroup
-	var mu sync.Mutex
-	admins := 0
-	for i := range 6 {
-		group.Go(func() {
-			got, err := b.Register(t.Context(), api.Credentials{Name: fmt.Sprintf("user%d", i), Password: password})
-			if err != nil {
-				t.Error(err)
-			}
-			mu.Lock()
-			defer mu.Unlock()
-			if got.User.Admin {
-				admins++
-			}
-		})
-	}
-	group.Wait()
-	if admins != 1 {
-		t.Errorf("got %d administrators, want 1", admins)
 	}
 }

@@ -124,7 +124,7 @@ func (s *Service) authenticate(r *http.Request) (token.Claims, error) {
 	if err != nil {
 		return token.Claims{}, err
 	}
-	if token.IsPersonal(raw) {
+	if token.IsPersonal(raw) || token.IsOwner(raw) {
 		return s.personalTokens.verify(r.Context(), raw)
 	}
 	return s.cfg.Verify(r.Context(), raw)

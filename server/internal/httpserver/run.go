@@ -75,7 +75,7 @@ func exitCode(ctx context.Context, log *slog.Logger, err error, stopping bool) i
 	attrs := []slog.Attr{slog.String("error", Cause(err))}
 	var known *sx.Error
 	if errors.As(err, &known) {
-		attrs = append(attrs, slog.String("hint", known.Hint))
+		attrs = append(attrs, slog.String("code", string(known.Code)), slog.String("hint", known.Hint))
 	}
 	log.LogAttrs(ctx, slog.LevelError, "exiting after an error", attrs...)
 	return 1

@@ -7,9 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
-	"log/slog"
 	"net/http"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -22,8 +20,6 @@ import (
 	"github.com/soundextract/sx/server/api"
 	"github.com/soundextract/sx/server/api/client"
 	"github.com/soundextract/sx/server/internal/auth"
-	"github.com/soundextract/sx/server/internal/converter"
-	"github.com/soundextract/sx/server/internal/standalone"
 	"github.com/soundextract/sx/server/internal/token"
 	"github.com/soundextract/sx/server/sx"
 	"github.com/soundextract/sx/server/testkit"
@@ -37,27 +33,10 @@ const (
 func serve(t *testing.T) (url, data string) {
 	t.Helper()
 	data = t.TempDir()
-	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan error, 1)
-	go func() {
-		ended <- standalone.Run(ctx, standalone.Config{
-			Addr: "127.0.0.1:0", Data: data, Load: converter.Load{Encoders: 1, Conversions: 2}, Registration: auth.RegistrationOpen, Log: slog.New(slog.DiscardHandler),
-		})
-	}()
-	t.Cleanup(func() {
-		cancel()
-		if err := <-ended; err != nil {
-			t.Error(err)
-		}
-	})
-	testkit.Eventually(t, "instance file", func() bool {
-		var file struct{ URL string }
-		raw, err := os.ReadFile(filepath.Join(data, "sxd.json"))
-		if err == nil && json.Unmarshal(raw, &file) == nil {
-			url = file.URL
-		}
-		return url != ""
-	})
+	cfg := config(data, "127.0.0.1:0")
+	cfg.Registration = auth.RegistrationOpen
+	url, stop := run(t, cfg)
+	t.Cleanup(stop)
 	return url, data
 }
 
@@ -210,7 +189,7 @@ type users struct {
 	job, token, webhook           string // alice's
 }
 
-func populate(t *testing.T, url string) users {
+func populate(t *testing.T, url, owner string) users {
 	t.Helper()
 	register := func(name string) api.Tokens {
 		return must(as(t, url, "").Register(t.Context(), api.Credentials{Name: name, Password: password}))(t)
@@ -218,7 +197,7 @@ func populate(t *testing.T, url string) users {
 	personal := func(of api.Tokens, name string) api.CreatedToken {
 		return must(as(t, url, of.AccessToken).CreateToken(t.Context(), api.NewToken{Name: name, ExpiresIn: 3600}))(t)
 	}
-	p := users{root: register("root"), alice: register("alice"), bob: register("bob"), gone: register("gone"), ended: register("ended")}
+	p := users{root: api.Tokens{AccessToken: owner}, alice: register("alice"), bob: register("bob"), gone: register("gone"), ended: register("ended")}
 	p.script, p.token, p.orphan = personal(p.bob, "script").Token, personal(p.alice, "hers").ID, personal(p.gone, "orphan").Token
 	p.webhook = must(as(t, url, p.alice.AccessToken).AddWebhook(t.Context(), api.NewWebhook{URL: "https://alice.example/"}))(t).ID
 	revoked := personal(p.bob, "revoked")
@@ -292,6 +271,8 @@ func forge(t *testing.T, data string, bob api.Tokens) map[string]string {
 		"another audience":  sign(jwt.SigningMethodEdDSA, key, func(c jwt.MapClaims) { c["aud"] = "elsewhere" }),
 		"refresh token":     bob.RefreshToken,
 		"no personal token": "sxp_",
+		"no owner's token":  "sxo_",
+		"another server's":  token.NewOwner(),
 	}
 }
 
@@ -301,7 +282,7 @@ func TestAccess(t *testing.T) {
 	t.Parallel()
 	testkit.Need(t, "ffmpeg")
 	url, data := serve(t)
-	p := populate(t, url)
+	p := populate(t, url, ownerToken(t, data))
 	bad := forge(t, data, p.bob)
 	bad["revoked personal token"], bad["disabled user's personal token"] = p.revoked, p.orphan
 	tried := 0

@@ -6,12 +6,10 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/soundextract/sx/server/api"
 	"github.com/soundextract/sx/server/atomicfile"
 	"github.com/soundextract/sx/server/sx"
 )
-
-// instanceFileName is the name of the instance file in the data directory.
-const instanceFileName = "sxd.json"
 
 // instanceFile is the file by which other processes find the server of a data
 // directory. The instance is also in the response of /healthz: a process ID alone may
@@ -22,6 +20,7 @@ type instanceFile struct {
 	URL      string `json:"url"`
 	Instance string `json:"instance"`
 	Version  string `json:"version"`
+	Owner    string `json:"owner"` // the name of the owner's account
 }
 
 func (f instanceFile) write(data string) error {
@@ -30,7 +29,7 @@ func (f instanceFile) write(data string) error {
 	if err != nil {
 		return fmt.Errorf("encode the instance file: %w", err)
 	}
-	path := filepath.Join(data, instanceFileName)
+	path := filepath.Join(data, api.InstanceFile)
 	if err := atomicfile.Clean(path); err != nil {
 		return fmt.Errorf("clean up after an earlier crash: %w", err)
 	}
@@ -40,4 +39,4 @@ func (f instanceFile) write(data string) error {
 	return nil
 }
 
-func removeInstanceFile(data string) { _ = os.Remove(filepath.Join(data, instanceFileName)) }
+func removeInstanceFile(data string) { _ = os.Remove(filepath.Join(data, api.InstanceFile)) }

@@ -36,9 +36,11 @@ type Config struct {
 	Load      converter.Load
 	Quota     int64 // bytes that an account may store; 0 means no limit
 	MaxUpload int64 // bytes of a video; 0 means no limit
-	// Registration says who may create an account after the first one, which becomes
-	// the administrator.
+	// Registration says who may create an account besides the owner's.
 	Registration auth.Registration
+	// OwnerPassword becomes the password of the owner's account if that has none. It is
+	// needed only if other machines can reach Addr.
+	OwnerPassword string
 	Notify       notifier.Settings
 	Log          *slog.Logger
 }
@@ -62,7 +64,7 @@ func Run(ctx context.Context, cfg Config) error {
 	defer func() { _ = stored.Close() }()
 	registry := httpserver.NewRegistry()
 	transcoder, err := ffmpeg.New(ctx, ffmpeg.Config{
-		Encoders: cfg.Load.Encoders, Log: cfg.Log, Registerer: registry,
+		Encoders: cfg.Load.Encoders, Log: cfg.Log.With("service", "converter"), Registerer: registry,
 	})
 	if err != nil {
 		return err
@@ -73,7 +75,15 @@ func Run(ctx context.Context, cfg Config) error {
 	}
 	messages := membus.New()
 	defer func() { _ = messages.Close() }()
-	d := &dependencies{cfg: cfg, data: data, store: stored, bus: messages, registry: registry}
+	d := &dependencies{cfg: cfg, data: data, store: stored, bus: messages, registry: registry, local: isLoopback(listener)}
+	if d.local {
+		if d.ownerToken, err = writeOwnerToken(data); err != nil {
+			return err
+		}
+		defer removeOwnerToken(data)
+	} else {
+		removeOwnerToken(data) // of a crashed server
+	}
 	d.updater = &jobs.Updater{Jobs: stored.Jobs, Bus: messages, Log: cfg.Log, Now: time.Now}
 	// The data directory is locked, so the converter that held these jobs is not running.
 	if err := converter.ReleaseAll(ctx, d.updater); err != nil {
@@ -84,9 +94,13 @@ func Run(ctx context.Context, cfg Config) error {
 	if err != nil {
 		return err
 	}
+	owner, err := d.ensureOwner(ctx, apis)
+	if err != nil {
+		return err
+	}
 	health := httpserver.NewHealth(cfg.Log, map[string]func(context.Context) error{"store": stored.Ping, "bus": messages.Ping})
 	server := &httpserver.Server{Listener: listener, Handler: d.handler(apis.gateway, health), Health: health, Log: cfg.Log}
-	file := instanceFile{Addr: listener.Addr().String(), Instance: health.Instance()}
+	file := instanceFile{Addr: listener.Addr().String(), Instance: health.Instance(), Owner: owner.Name}
 	if err := file.write(data); err != nil {
 		return err
 	}
@@ -109,6 +123,9 @@ type dependencies struct {
 	bus      bus.Bus
 	updater  *jobs.Updater
 	registry *prometheus.Registry
+	// local says that only this machine can reach the server.
+	local      bool
+	ownerToken string // "" unless local
 }
 
 // apis are the services that have an API.
@@ -132,8 +149,8 @@ func (d *dependencies) newAPIs() (a apis, err error) {
 	a.auth, err = auth.New(auth.Config{
 		Users: d.store.Users, Sessions: d.store.Sessions,
 		Invitations: d.store.Invitations, PersonalTokens: d.store.PersonalTokens, Signer: signer,
-		Registration: d.cfg.Registration, FirstIsAdmin: true,
-		Log: d.cfg.Log, Now: time.Now, Registerer: d.registry, TrustForwarded: true,
+		Registration: d.cfg.Registration, OwnerToken: d.ownerToken,
+		Log: d.log("auth"), Now: time.Now, Registerer: d.registry, TrustForwarded: true,
 	})
 	if err != nil {
 		return a, err
@@ -143,7 +160,7 @@ func (d *dependencies) newAPIs() (a apis, err error) {
 	a.notifier, err = notifier.New(notifier.Config{
 		Updater: d.updater, Bus: d.bus, NotificationSettings: d.store.NotificationSettings, Deliveries: d.store.Deliveries,
 		AuthURL: authURL, AuthTransport: toAuth, Settings: d.cfg.Notify,
-		Log: d.cfg.Log, Now: time.Now, ReconcileInterval: reconcileInterval, Registerer: d.registry,
+		Log: d.log("notifier"), Now: time.Now, ReconcileInterval: reconcileInterval, Registerer: d.registry,
 	})
 	if err != nil {
 		return a, err
@@ -155,7 +172,7 @@ func (d *dependencies) newAPIs() (a apis, err error) {
 		AuthURL: authURL, AuthTransport: toAuth, Verify: verifier.Verify,
 		NotifierURL: &url.URL{Scheme: "http", Host: "notifier"}, NotifierTransport: httpserver.HandlerTransport(a.notifier.Handler()),
 		Quota: d.cfg.Quota, MaxUpload: d.cfg.MaxUpload,
-		Log: d.cfg.Log, Now: time.Now, Registerer: d.registry,
+		Log: d.log("gateway"), Now: time.Now, Registerer: d.registry,
 	})
 	return a, nil
 }
@@ -164,13 +181,21 @@ func (d *dependencies) handler(g *gateway.Service, health *httpserver.Health) ht
 	mux := http.NewServeMux()
 	health.Mount(mux, d.registry)
 	mux.Handle("/", g.Handler())
-	return httpserver.Observe(mux, d.cfg.Log, d.registry)
+	var h http.Handler = mux
+	if d.local {
+		h = onlyLocalHosts(mux)
+	}
+	return httpserver.Observe(h, d.log("gateway"), d.registry)
 }
+
+// log returns the log of a service. Its lines name the service, as the logs of separate
+// programs do by where they are.
+func (d *dependencies) log(service string) *slog.Logger { return d.cfg.Log.With("service", service) }
 
 func (d *dependencies) converter(t converter.Transcoder) *converter.Service {
 	return converter.New(converter.Config{
 		Updater: d.updater, Bus: d.bus, Videos: d.store.Videos, Tracks: d.store.Tracks,
 		Transcoder: t, Conversions: d.cfg.Load.Conversions,
-		Log: d.cfg.Log, Now: time.Now, Registerer: d.registry,
+		Log: d.log("converter"), Now: time.Now, Registerer: d.registry,
 	})
 }

@@ -36,3 +36,10 @@ func Hash(secret string) string {
 
 // IsPersonal reports whether a bearer token has the form of a personal token.
 func IsPersonal(raw string) bool { return strings.HasPrefix(raw, api.TokenPrefix) }
+
+// IsOwner reports whether a bearer token has the form of the token of a local
+// server's owner.
+func IsOwner(raw string) bool { return strings.HasPrefix(raw, api.OwnerTokenPrefix) }
+
+// NewOwner returns a new token for a local server's owner: 130 random bits.
+func NewOwner() string { return api.OwnerTokenPrefix + strings.ToLower(rand.Text()) }

@@ -34,14 +34,15 @@ environment variable, a variable over the config file, and the file over the
 default.`,
 		Example: `  sx config
   sx config --json
-  sx config use local`,
+  sx config use local
+  sx config set preset speech`,
 		Args: cmdutil.UsageArgs(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return run(cmd.Context(), opts)
 		},
 	}
 	cmd.Flags().BoolVar(&opts.JSON, "json", false, "print the settings as JSON")
-	cmd.AddCommand(newCmdUse(f, nil))
+	cmd.AddCommand(newCmdUse(f, nil), newCmdSet(f, nil), newCmdUnset(f, nil))
 	return cmd
 }
 

@@ -18,24 +18,32 @@ import (
 type Options struct {
 	IO      *term.IOStreams
 	Account func() (*session.Account, error)
+	Next    func(args ...string) string
 
+	Name string // "" is the account in use
 	JSON bool
 }
 
 // NewCmd returns the command; tests replace its run function with run.
 func NewCmd(f *cmdutil.Factory, run func(context.Context, *Options) error) *cobra.Command {
-	opts := &Options{IO: f.IO, Account: f.Account}
+	opts := &Options{IO: f.IO, Account: f.Account, Next: f.Next}
 	if run == nil {
 		run = runLogout
 	}
 	cmd := &cobra.Command{
-		Use:   "logout",
+		Use:   "logout [NAME]",
 		Short: "Sign out",
-		Long: `Delete the session from this machine and end it on the server. The local copy is
-deleted even if the server cannot be reached.`,
-		Example: `  sx logout`,
-		Args:    cmdutil.UsageArgs(cobra.NoArgs),
-		RunE: func(cmd *cobra.Command, _ []string) error {
+		Long: `Delete the session of the account in use, or of NAME, from this machine and end
+it on the server. The local copy is deleted even if the server cannot be
+reached. Other accounts stay signed in; see: sx auth status`,
+		Example: `  sx logout
+  sx logout anna`,
+		Args:              cmdutil.UsageArgs(cobra.MaximumNArgs(1)),
+		ValidArgsFunction: cobra.NoFileCompletions,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				opts.Name = args[0]
+			}
 			return run(cmd.Context(), opts)
 		},
 	}
@@ -48,7 +56,7 @@ func runLogout(ctx context.Context, opts *Options) error {
 	if err != nil {
 		return err
 	}
-	name, serverErr, err := acct.Logout(ctx)
+	name, serverErr, err := acct.Logout(ctx, opts.Name)
 	if err != nil {
 		return err
 	}
@@ -69,9 +77,15 @@ func runLogout(ctx context.Context, opts *Options) error {
 	text := fmt.Sprintf("Signed out %s from %s", name, acct.Server())
 	if name == "" {
 		text = "Not signed in to " + acct.Server()
+		if opts.Name != "" {
+			text = opts.Name + " is not signed in to " + acct.Server()
+		} else if acct.IsOwner() {
+			text = "The owner of the local server is signed in as long as it runs"
+		}
 	}
 	if _, err := fmt.Fprintln(opts.IO.Out, text); err != nil {
 		return fmt.Errorf("print the result: %w", err)
 	}
+	acct.MentionOthers(opts.IO.ErrOut, opts.Next)
 	return nil
 }

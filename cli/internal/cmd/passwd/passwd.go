@@ -11,6 +11,7 @@ import (
 	"github.com/soundextract/sx/cli/internal/session"
 	"github.com/soundextract/sx/cli/internal/term"
 	"github.com/soundextract/sx/server/api"
+	"github.com/soundextract/sx/server/sx"
 )
 
 // Options are the flags, arguments and dependencies of sx passwd.
@@ -34,6 +35,9 @@ func NewCmd(f *cmdutil.Factory, run func(context.Context, *Options) error) *cobr
 		Long: `Change the password of the signed-in account. Prompts for the old password once
 and the new one twice, without echoing them.
 
+The owner of a local server, whom sx signs in without a password, is not asked
+for the old one: this sets a first password, or one instead of a forgotten one.
+
 All other sessions of the account end: their access tokens expire within ten
 minutes and cannot be renewed. Personal tokens stay valid; see: sx token list`,
 		Example: `  sx passwd
@@ -44,7 +48,7 @@ minutes and cannot be renewed. Personal tokens stay valid; see: sx token list`,
 		},
 	}
 	cmd.Flags().BoolVar(&opts.PasswordStdin, "password-stdin", false,
-		"read two lines from standard input: the old and the new password")
+		"read two lines from standard input: the old and the new password; for the owner of a local server, only the new one")
 	cmd.Flags().BoolVar(&opts.JSON, "json", false, "print the account as JSON")
 	return cmd
 }
@@ -55,11 +59,27 @@ func runPasswd(ctx context.Context, opts *Options) error {
 		return err
 	}
 	acct.WarnIfUnencrypted(opts.IO.ErrOut)
-	before, after, err := term.PromptPasswordChange(ctx, opts.IO, opts.PasswordStdin)
-	if err != nil {
+	// Before anything is asked for.
+	if _, err := acct.Token(ctx); err != nil {
 		return err
 	}
-	user, err := acct.ChangePassword(ctx, api.PasswordChange{OldPassword: before, NewPassword: after})
+	if err := acct.Check(ctx); err != nil {
+		return err
+	}
+	var user api.User
+	err = term.Retry(opts.IO, opts.PasswordStdin, func() (err error) {
+		var change api.PasswordChange
+		if acct.IsOwner() {
+			change.NewPassword, err = term.PromptFirstPassword(ctx, opts.IO, opts.PasswordStdin)
+		} else {
+			change.OldPassword, change.NewPassword, err = term.PromptPasswordChange(ctx, opts.IO, opts.PasswordStdin)
+		}
+		if err != nil {
+			return err
+		}
+		user, err = acct.ChangePassword(ctx, change)
+		return err
+	}, sx.CodeBadCredentials)
 	if err != nil {
 		return err
 	}

@@ -19,6 +19,7 @@ import (
 type Options struct {
 	IO      *term.IOStreams
 	Account func() (*session.Account, error)
+	Next    func(args ...string) string
 
 	Name          string // "" is asked for
 	Invitation    string
@@ -28,7 +29,7 @@ type Options struct {
 
 // NewCmd returns the command; tests replace its run function with run.
 func NewCmd(f *cmdutil.Factory, run func(context.Context, *Options) error) *cobra.Command {
-	opts := &Options{IO: f.IO, Account: f.Account}
+	opts := &Options{IO: f.IO, Account: f.Account, Next: f.Next}
 	if run == nil {
 		run = runRegister
 	}
@@ -37,7 +38,9 @@ func NewCmd(f *cmdutil.Factory, run func(context.Context, *Options) error) *cobr
 		Short: "Create an account and sign in",
 		Long: `Create an account on the server and sign in. The name may be an e-mail address.
 Prompts for the password twice without echoing it. Some servers require an
-invitation, which an administrator creates with: sx admin invite`,
+invitation, which an administrator creates with: sx admin invite
+
+The local server on this machine needs no account; see: sx up`,
 		Example: `  sx register anna
   sx register anna --invitation sxi_…
   sx register anna --password-stdin < password.txt`,
@@ -61,6 +64,9 @@ func runRegister(ctx context.Context, opts *Options) error {
 	if err != nil {
 		return err
 	}
+	if err := acct.Check(ctx); err != nil {
+		return err
+	}
 	acct.WarnIfUnencrypted(opts.IO.ErrOut)
 	name, err := term.PromptName(ctx, opts.IO, opts.Name)
 	if err != nil {
@@ -81,6 +87,7 @@ func runRegister(ctx context.Context, opts *Options) error {
 	if _, err := fmt.Fprintf(opts.IO.Out, "Created account %s at %s and signed in\n", user.Name, acct.Server()); err != nil {
 		return fmt.Errorf("print the account: %w", err)
 	}
+	acct.MentionOthers(opts.IO.ErrOut, opts.Next)
 	if user.Admin {
 		_, _ = fmt.Fprintln(opts.IO.ErrOut, "You are an administrator of this server; see: "+nextcmd.Line("sx", "admin", "--help"))
 	}

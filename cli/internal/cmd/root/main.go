@@ -9,6 +9,7 @@ import (
 
 	"github.com/soundextract/sx/cli/internal/cmdutil"
 	"github.com/soundextract/sx/cli/internal/config"
+	"github.com/soundextract/sx/cli/internal/localserver"
 	"github.com/soundextract/sx/cli/internal/session"
 	"github.com/soundextract/sx/cli/internal/term"
 	"github.com/soundextract/sx/install/nextcmd"
@@ -21,7 +22,7 @@ import (
 func Main(ctx context.Context, args []string, streams *term.IOStreams) int {
 	out := &output{Writer: streams.Out}
 	streams.Out = out
-	f, bind := newFactory(streams)
+	f, bind := newFactory(ctx, streams)
 	cmd := New(f, bind) //nolint:contextcheck // commands receive ctx from ExecuteContextC
 	cmd.SetArgs(args)
 	ran, err := cmd.ExecuteContextC(ctx)
@@ -40,7 +41,7 @@ func Main(ctx context.Context, args []string, streams *term.IOStreams) int {
 
 // newFactory returns the factory. bind must be called with the flags of the command
 // before the configuration is read.
-func newFactory(streams *term.IOStreams) (f *cmdutil.Factory, bind func(*pflag.FlagSet)) {
+func newFactory(ctx context.Context, streams *term.IOStreams) (f *cmdutil.Factory, bind func(*pflag.FlagSet)) {
 	var flags *pflag.FlagSet
 	f = &cmdutil.Factory{IO: streams}
 	f.Flags = func() nextcmd.Flags { return repeated(flags) }
@@ -57,6 +58,9 @@ func newFactory(streams *term.IOStreams) (f *cmdutil.Factory, bind func(*pflag.F
 		if err != nil {
 			return nil, err
 		}
+		if c.Server == "" {
+			return nil, noServer()
+		}
 		base, err := f.Transport()
 		if err != nil {
 			return nil, err
@@ -69,9 +73,15 @@ func newFactory(streams *term.IOStreams) (f *cmdutil.Factory, bind func(*pflag.F
 		if c.Kubernetes != (config.Kubernetes{}) {
 			a.UseTunnel()
 		}
+		if c.Data != "" && isLoopback(c.Server) {
+			a.UseOwner(func() string { return localserver.OwnerToken(c.Data) })
+		}
 		return a, nil
 	})
 	f.Client = sync.OnceValues(func() (*client.Client, error) {
+		if err := needServer(ctx, f, flags); err != nil {
+			return nil, err
+		}
 		a, err := f.Account()
 		if err != nil {
 			return nil, err

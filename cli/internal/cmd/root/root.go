@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/soundextract/sx/cli/internal/cmd/admin"
+	"github.com/soundextract/sx/cli/internal/cmd/auth"
 	"github.com/soundextract/sx/cli/internal/cmd/cancel"
 	"github.com/soundextract/sx/cli/internal/cmd/completion"
 	"github.com/soundextract/sx/cli/internal/cmd/configcmd"
@@ -48,6 +49,9 @@ import (
 // onInterrupt is the annotation with the consequence of interrupting a command.
 const onInterrupt = "on-interrupt"
 
+// startsServer is the annotation of commands that offer to start the local server.
+const startsServer = "starts-server"
+
 // New returns the command sx with all others below it. bind is called with the flags
 // of the command before that is run.
 func New(f *cmdutil.Factory, bind func(*pflag.FlagSet)) *cobra.Command {
@@ -75,6 +79,7 @@ func New(f *cmdutil.Factory, bind func(*pflag.FlagSet)) *cobra.Command {
 				return nil
 			}
 			bind(cmd.Flags())
+			_, f.StartsServer = cmd.Annotations[startsServer]
 			return common.apply(cmd, f.IO)
 		},
 	}
@@ -115,8 +120,8 @@ const settings = "Settings"
 func groups(f *cmdutil.Factory) []group {
 	return []group{
 		{"Convert", []*cobra.Command{
-			resumable(convert.NewCmd(f, nil)),
-			resumable(upload.NewCmd(f, nil)),
+			withServer(resumable(convert.NewCmd(f, nil))),
+			withServer(resumable(upload.NewCmd(f, nil))),
 			annotate(watch.NewCmd(f, nil), "the jobs continue"),
 			resumable(download.NewCmd(f, nil)),
 		}},
@@ -132,6 +137,7 @@ func groups(f *cmdutil.Factory) []group {
 			register.NewCmd(f, nil),
 			login.NewCmd(f, nil),
 			logout.NewCmd(f, nil),
+			auth.NewCmd(f),
 			whoami.NewCmd(f, nil),
 			passwd.NewCmd(f, nil),
 			token.NewCmd(f),
@@ -167,6 +173,12 @@ func groups(f *cmdutil.Factory) []group {
 // resumable marks a command that can be run again to continue where it stopped.
 func resumable(cmd *cobra.Command) *cobra.Command {
 	return annotate(cmd, "run the same command again to continue")
+}
+
+// withServer marks a command that offers to start the local server.
+func withServer(cmd *cobra.Command) *cobra.Command {
+	cmd.Annotations[startsServer] = ""
+	return cmd
 }
 
 func annotate(cmd *cobra.Command, interrupted string) *cobra.Command {

@@ -5,8 +5,6 @@ import (
 	"context"
 	"fmt"
 	"net"
-	"net/url"
-	"path/filepath"
 
 	"github.com/spf13/cobra"
 
@@ -15,7 +13,6 @@ import (
 	"github.com/soundextract/sx/cli/internal/localserver"
 	"github.com/soundextract/sx/cli/internal/term"
 	"github.com/soundextract/sx/install/nextcmd"
-	"github.com/soundextract/sx/server/sx"
 )
 
 // Options are the flags, arguments and dependencies of sx up.
@@ -26,12 +23,9 @@ type Options struct {
 	Data   string // "" is the directory of the last start
 	Detach bool
 	JSON   bool
+
+	Settings map[string]string // those given by flags; see localserver.Request
 }
-
-const defaultAddr = "127.0.0.1:8740"
-
-// contextName is the context that always means the local server.
-const contextName = "local"
 
 // NewCmd returns the command; tests replace its run function with run.
 func NewCmd(f *cmdutil.Factory, run func(context.Context, *Options) error) *cobra.Command {
@@ -42,156 +36,126 @@ func NewCmd(f *cmdutil.Factory, run func(context.Context, *Options) error) *cobr
 	cmd := &cobra.Command{
 		Use:   "up",
 		Short: "Start the local server and use it",
-		Long: `Start the local server, sxd, and switch to its context, local. It runs until
-Ctrl-C or, with --detach, until: sx down
+		Long: `Start the local server, sxd, and switch to its context. It runs until Ctrl-C or,
+with --detach, until: sx down. It requires ffmpeg.
 
-It resumes unfinished work in its data directory, even after a crash, and logs
-to sxd.log there. It requires ffmpeg.`,
+Only this machine can reach it unless --addr says otherwise, and no account is
+needed: sx signs you in as its owner with a token in the data directory that
+only you can read. Other accounts need an invitation (sx admin invite) or
+--registration open.
+
+A server that other machines can reach wants passwords. Set the owner's with
+sx passwd, or when this command asks for it.
+
+The server resumes unfinished work in its data directory, even after a crash, and
+logs to sxd.log there (sx logs). The directory remembers the quota, the
+registration and the mail server. Each directory is a server of its own.`,
 		Example: `  sx up
   sx up --detach
-  sx up --addr 127.0.0.1:0 --data ~/sx-data    # a free port, another directory`,
+  sx up --addr 127.0.0.1:0 --data ~/sx-data    # a free port, another directory
+  sx up -d --quota 50GiB --registration open
+  sx up -d --smtp-addr mail.example.org:587 --smtp-user anna \
+      --smtp-from anna@example.org             # asks for the password`,
 		Args: cmdutil.UsageArgs(cobra.NoArgs),
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			if opts.Addr != "" {
-				if _, _, err := net.SplitHostPort(opts.Addr); err != nil {
-					return cmdutil.UsageErrorf("invalid --addr %[2]q: it must be HOST:PORT, such as %[1]s", defaultAddr, opts.Addr)
-				}
-			}
-			return run(cmd.Context(), opts)
-		},
 	}
-	cmd.Flags().StringVar(&opts.Addr, "addr", "",
-		"listen on `HOST:PORT`; port 0 picks a free one (default: the last one used, initially "+defaultAddr+")")
-	cmd.Flags().StringVar(&opts.Data, "data", "", "keep data in `DIR` (default: the last one used, initially in your home directory)")
-	cmd.Flags().BoolVarP(&opts.Detach, "detach", "d", false, "run in the background")
-	cmd.Flags().BoolVar(&opts.JSON, "json", false, "print the server's address as JSON")
+	flags := cmd.Flags()
+	flags.StringVar(&opts.Addr, "addr", "",
+		"listen on `HOST:PORT`; port 0 picks a free one (default: the last one used, initially "+localserver.DefaultAddr+" if that is free)")
+	flags.StringVar(&opts.Data, "data", "", "keep data in `DIR` (default: the last one used, initially in your home directory)")
+	flags.BoolVarP(&opts.Detach, "detach", "d", false, "run in the background")
+	flags.BoolVar(&opts.JSON, "json", false, "print the server's address as JSON")
+	settings := addSettings(cmd)
+	_ = cmd.MarkFlagDirname("data") // fails only for a flag that does not exist
+	cmd.RunE = func(cmd *cobra.Command, _ []string) (err error) {
+		if opts.Addr != "" {
+			if _, _, err := net.SplitHostPort(opts.Addr); err != nil {
+				return cmdutil.UsageErrorf("invalid --addr %[2]q: it must be HOST:PORT, such as %[1]s", localserver.DefaultAddr, opts.Addr)
+			}
+		}
+		if opts.Settings, err = settings(); err != nil {
+			return err
+		}
+		return run(cmd.Context(), opts)
+	}
 	return cmd
 }
 
 func runUp(ctx context.Context, opts *Options) error {
-	file, err := config.ReadUserFile()
+	if err := opts.askSMTPPassword(ctx); err != nil {
+		return err
+	}
+	if opts.Addr != "" && !localserver.IsLoopback(opts.Addr) {
+		_, _ = fmt.Fprintf(opts.IO.ErrOut,
+			"warning: %s is reachable from other machines over unencrypted HTTP:\n"+
+				"passwords and videos can be intercepted\n", opts.Addr)
+	}
+	up, err := opts.start(ctx)
 	if err != nil {
 		return err
 	}
-	dir, err := localserver.Dir(opts.Data, file.Contexts[contextName].Data)
-	if err != nil {
-		return err
-	}
-	former := file.Contexts[contextName]
-	running, err := localserver.Running(ctx, dir)
-	if err != nil {
-		return err
-	}
-	if running != nil {
-		return opts.useRunning(file, running, dir)
-	}
-	program, err := localserver.Find()
-	if err != nil {
-		return err
-	}
-	addr := address(opts.Addr, localserver.Recorded(dir), former, dir)
-	opts.warnIfOpen(addr)
-	server, err := localserver.Start(ctx, localserver.Options{Program: program, Addr: addr, Dir: dir, Detached: opts.Detach})
-	if err != nil {
-		// Another sx up may have started it first.
-		if running, _ := localserver.Running(ctx, dir); running != nil {
-			return opts.useRunning(file, running, dir)
+	if err := opts.print(up); err != nil {
+		if up.Server == nil {
+			return err
 		}
-		return err
+		return up.Server.Stop(ctx, err)
 	}
-	if err := opts.use(file, server, former, dir); err != nil {
-		return server.Stop(ctx, err)
-	}
-	if opts.Detach {
+	if up.Server == nil || opts.Detach {
 		return nil
 	}
-	return server.Wait(ctx)
+	return up.Server.Wait(ctx)
 }
 
-// useRunning switches to the server that is already running.
-func (opts *Options) useRunning(file *config.File, running *localserver.Instance, dir string) error {
-	if opts.Addr != "" && opts.Addr != running.Addr {
-		return sx.NewError(sx.CodeConflict, "the local server is already running at %s", running.Addr).
-			WithHint("stop it first, with: sx down")
+// start starts the server. If it needs the owner's password, start asks for one.
+func (opts *Options) start(ctx context.Context) (*localserver.Up, error) {
+	request := localserver.Request{Addr: opts.Addr, Data: opts.Data, Detached: opts.Detach, Settings: opts.Settings}
+	up, err := localserver.Ensure(ctx, request)
+	if !localserver.PasswordRequired(err) {
+		return up, err
 	}
-	if err := useContext(file, running.URL, dir); err != nil {
-		return err
+	if !opts.IO.InTTY {
+		return nil, nextcmd.WithHint(err, "set a password first: start the server without --addr, then: %s", nextcmd.Command{"passwd"})
 	}
-	return opts.print(running, dir, "is already running", "")
+	_, _ = fmt.Fprintf(opts.IO.ErrOut, "Other machines can reach the server at %s, so the owner's account needs a password.\n", opts.Addr)
+	if request.Password, err = term.PromptFirstPassword(ctx, opts.IO, false); err != nil {
+		return nil, err
+	}
+	return localserver.Ensure(ctx, request)
 }
 
-// use switches to the server that was started and prints its address.
-func (opts *Options) use(file *config.File, server *localserver.Server, former config.Context, dir string) error {
-	if err := useContext(file, server.URL, dir); err != nil {
-		return err
-	}
-	convert := nextcmd.Line("sx", "convert", "VIDEO")
-	next := "create an account: " + nextcmd.Line("sx", "register", "NAME") + "\n      then: " + convert
-	if former.Data == dir {
-		next = convert
-	}
-	if opts.Detach {
-		next += "\n      stop the server: sx down"
-	} else {
-		next = "in another terminal, " + next + "\n      stop the server: Ctrl-C"
-	}
-	return opts.print(&server.Instance, dir, "is running", next)
-}
-
-func (opts *Options) print(in *localserver.Instance, dir, how, next string) error {
+func (opts *Options) print(up *localserver.Up) error {
 	if opts.JSON {
 		return opts.IO.WriteJSON(struct {
 			URL  string `json:"url"`
 			Data string `json:"data"`
 			PID  int    `json:"pid"`
-		}{in.URL, dir, in.PID})
+		}{up.URL, up.Dir, up.PID})
 	}
-	if _, err := fmt.Fprintf(opts.IO.Out, "The local server %s at %s\n", how, in.URL); err != nil {
+	how := "is running"
+	if up.Server == nil {
+		how = "is already running"
+	}
+	if _, err := fmt.Fprintf(opts.IO.Out, "The local server %s at %s\n", how, up.URL); err != nil {
 		return fmt.Errorf("print the address: %w", err)
 	}
-	_, _ = fmt.Fprintf(opts.IO.ErrOut, "data: %s\n", dir)
-	if next != "" {
-		_, _ = fmt.Fprintf(opts.IO.ErrOut, "next: %s\n", next)
+	_, _ = fmt.Fprintf(opts.IO.ErrOut, "data: %s\n", up.Dir)
+	if up.Server != nil {
+		_, _ = fmt.Fprintf(opts.IO.ErrOut, "next: %s\n", opts.next(up))
 	}
 	// An environment variable may still select another server.
-	if c, err := config.Load(nil); err == nil && c.Server != in.URL {
+	if c, err := config.Load(nil); err == nil && c.Server != up.URL {
 		_, _ = fmt.Fprintf(opts.IO.ErrOut, "warning: commands still use %s (%s)\n", c.Server, c.Values[0].Source)
 	}
 	return nil
 }
 
-func (opts *Options) warnIfOpen(addr string) {
-	host, _, err := net.SplitHostPort(addr)
-	if ip := net.ParseIP(host); err != nil || host == "localhost" || ip != nil && ip.IsLoopback() {
-		return
+// next returns what to do next.
+func (opts *Options) next(up *localserver.Up) string {
+	next := nextcmd.Line("sx", "convert", "VIDEO")
+	if localserver.OwnerToken(up.Dir) == "" { // other machines can reach the server
+		next = "sign in: " + nextcmd.Line("sx", "login", up.Owner) + "\n      then: " + next
 	}
-	_, _ = fmt.Fprintf(opts.IO.ErrOut,
-		"warning: %s is reachable from other machines over unencrypted HTTP:\n"+
-			"passwords and videos can be intercepted\n", addr)
-}
-
-// address returns the address to listen on: the requested one, or else that of the
-// directory's last server, because unfinished uploads continue there. An address that
-// other machines can reach must be requested each time.
-func address(requested string, crashed *localserver.Instance, former config.Context, dir string) string {
-	before := ""
-	switch {
-	case requested != "":
-		return requested
-	case crashed != nil:
-		before = crashed.URL
-	case former.Data == dir:
-		before = former.Server
+	if opts.Detach {
+		return next + "\n      stop the server: sx down"
 	}
-	if u, err := url.Parse(before); err == nil && u.Port() != "" {
-		return u.Host
-	}
-	return defaultAddr
-}
-
-func useContext(file *config.File, server, dir string) error {
-	if err := file.Put(contextName, config.Context{Server: server, Data: filepath.Clean(dir)}); err != nil {
-		return err
-	}
-	return file.Save()
+	return "in another terminal, " + next + "\n      stop the server: Ctrl-C"
 }
