@@ -91,7 +91,10 @@ func runScripts(t *testing.T, dir string, server func(*testscript.TestScript, bo
 			env.Setenv("ADA_SHOUTED", strings.ToUpper("ada"+family))
 			env.Setenv("GRACE", "grace"+family)
 			env.Values[receiverKey{}] = &receiver{}
-			env.Defer(func() { programs.Kill(filepath.Join(home, "data")) })
+			env.Defer(func() {
+				programs.Kill(filepath.Join(home, "data"))
+				programs.Kill(filepath.Join(home, "other"))
+			})
 			return os.MkdirAll(home, 0o700)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
@@ -107,9 +110,16 @@ func runScripts(t *testing.T, dir string, server func(*testscript.TestScript, bo
 	})
 }
 
-// local starts sxd for the script.
+// local starts sxd for the script. The sx of the script is not that of its owner, so that
+// everybody needs an account, as with the services.
 func local(ts *testscript.TestScript, _ bool, _ []string) {
-	ts.Check(ts.Exec("sx", "up", "--detach", "--addr", "127.0.0.1:0", "--data", ts.Getenv("DATA")))
+	settings := ts.Getenv("SX_CONFIG")
+	ts.Setenv("SX_CONFIG", filepath.Join(filepath.Dir(settings), "owner", "config.yaml"))
+	ts.Check(ts.Exec("sx", "up", "--detach", "--addr", "127.0.0.1:0", "--data", ts.Getenv("DATA"), "--registration", "open"))
+	ts.Setenv("SX_CONFIG", settings)
+	server, err := programs.Find(ts.Getenv("DATA"))
+	ts.Check(err)
+	ts.Setenv("SX_SERVER", server.URL)
 }
 
 // shared selects one of the gateways, in turn.

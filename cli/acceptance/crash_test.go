@@ -76,7 +76,7 @@ func TestCrashes(t *testing.T) {
 	t.Logf("%d kills; jobs seen at the kills by state: %v", crashKills, during)
 }
 
-// user has an account on an sxd of their own.
+// user is the owner of an sxd of their own.
 type user struct {
 	t          *testing.T
 	ctx        context.Context
@@ -90,11 +90,6 @@ func newUser(t *testing.T, ctx context.Context) *user {
 	p := &user{t: t, ctx: ctx, home: home, data: filepath.Join(home, "data"), addr: freeAddr(t)}
 	t.Cleanup(func() { programs.Kill(p.data) })
 	p.up()
-	register := p.command("register", "ada", "--password-stdin")
-	register.Stdin = strings.NewReader("correct horse battery\n")
-	if out, err := register.CombinedOutput(); err != nil {
-		t.Fatalf("register: %v\n%s", err, out)
-	}
 	return p
 }
 

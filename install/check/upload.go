@@ -41,6 +41,9 @@ func interruptedUpload(ctx context.Context, env *Env) error {
 	if code := sx.CodeOf(err); code == sx.CodeUnauthenticated || code == sx.CodeSessionEnded {
 		return Skip(signIn, "not signed in, so that nothing can be uploaded")
 	}
+	if sx.CodeOf(err) == sx.CodeUnreachable {
+		return Skip("", "there is no server to upload to")
+	}
 	if err != nil {
 		return err
 	}

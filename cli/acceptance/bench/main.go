@@ -122,7 +122,7 @@ func timed(cmd *exec.Cmd) error {
 }
 
 func (b *bench) up() error {
-	return b.sx("up", "--detach", "--addr", "127.0.0.1:0", "--data", b.data)
+	return b.sx("up", "--detach", "--addr", "127.0.0.1:0", "--data", b.data, "--registration", "open")
 }
 
 // restart restarts sxd, so that earlier work does not count. It returns its process ID.

@@ -48,6 +48,10 @@ func SXD(ctx context.Context, behaviour string, args []string, stderr io.Writer)
 	say := func(text string) { _, _ = fmt.Fprintln(stderr, text) }
 	fs := flag.NewFlagSet("sxd", flag.ContinueOnError)
 	addr, data := fs.String("addr", "", ""), fs.String("data", "", "")
+	password := fs.String("owner-password-file", "", "")
+	for _, name := range api.LocalSettings() {
+		fs.String(name, "", "")
+	}
 	if err := fs.Parse(args); err != nil {
 		return 64
 	}
@@ -72,10 +76,22 @@ func SXD(ctx context.Context, behaviour string, args []string, stderr io.Writer)
 	go func() { _ = srv.Serve(l) }()
 	raw, err := json.Marshal(map[string]any{
 		"pid": os.Getpid(), "addr": l.Addr().String(), "url": "http://" + l.Addr().String(),
-		"instance": instance, "version": "test",
+		"instance": instance, "version": "test", "owner": "owner",
 	})
 	if err != nil {
 		return 1
+	}
+	tcp, ok := l.Addr().(*net.TCPAddr)
+	switch token := filepath.Join(*data, api.OwnerTokenFile); {
+	case ok && tcp.IP.IsLoopback():
+		if err := os.WriteFile(token, []byte(api.OwnerTokenPrefix+"test\n"), 0o600); err != nil {
+			return 1
+		}
+	case *password == "":
+		say(`{"level":"ERROR","msg":"exiting after an error","error":"the owner has no password","code":"unauthenticated","hint":"set one"}`)
+		return 1
+	default:
+		_ = os.Remove(token)
 	}
 	file := filepath.Join(*data, "sxd.json")
 	if err := os.WriteFile(file, raw, 0o600); err != nil {

@@ -21,13 +21,7 @@ type logMark struct {
 	start int64
 }
 
-// OpenLog opens the directory's log for appending, after rotating a large one, for a
-// server that another program starts.
-func OpenLog(dir string) (*os.File, error) {
-	f, _, err := openLog(dir)
-	return f, err
-}
-
+// openLog opens the directory's log for appending and rotates a large one first.
 func openLog(dir string) (*os.File, logMark, error) {
 	path := LogPath(dir)
 	if info, err := os.Stat(path); err == nil && info.Size() > maxLog {

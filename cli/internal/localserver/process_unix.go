@@ -10,6 +10,8 @@ import (
 	"os"
 	"os/exec"
 	"syscall"
+
+	"golang.org/x/sys/unix"
 )
 
 const program = "sxd"
@@ -47,4 +49,27 @@ func alive(pid int) bool {
 func private(info fs.FileInfo) bool {
 	stat, ok := info.Sys().(*syscall.Stat_t)
 	return ok && int(stat.Uid) == os.Getuid() && info.Mode().Perm()&0o077 == 0
+}
+
+// Exec replaces this process by the server of a data directory, which writes to the
+// directory's log. It returns only if that fails.
+func Exec(dir, addr string) error {
+	program, err := Find()
+	if err != nil {
+		return err
+	}
+	if err := createDir(dir); err != nil {
+		return err
+	}
+	log, _, err := openLog(dir)
+	if err != nil {
+		return err
+	}
+	for _, fd := range []int{1, 2} {
+		if err := unix.Dup2(int(log.Fd()), fd); err != nil {
+			return fmt.Errorf("redirect the output to the log: %w", err)
+		}
+	}
+	o := Options{Addr: addr, Dir: dir}
+	return fmt.Errorf("run %s: %w", program, syscall.Exec(program, append([]string{program}, o.args()...), os.Environ()))
 }

@@ -1,6 +1,7 @@
 package localserver
 
 import (
+	"errors"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -42,3 +43,6 @@ func alive(pid int) bool {
 // private is true: Windows has no permission bits, and only the user can read the
 // directory.
 func private(fs.FileInfo) bool { return true }
+
+// Exec fails: there are no services of sx on Windows.
+func Exec(string, string) error { return errors.ErrUnsupported }

@@ -148,3 +148,63 @@ func IsLoopback(addr string) bool {
 	ip := net.ParseIP(host)
 	return err != nil || host == "localhost" || ip != nil && ip.IsLoopback()
 }
+
+// Location is where a local server is, or would be started.
+type Location struct {
+	Dir  string
+	Addr string
+	file *config.File
+	name string // of its context
+}
+
+// Locate returns the location of the server that a data directory asks for: "" is the
+// one used last, or else the default.
+func Locate(ctx context.Context, data string) (*Location, error) {
+	file, err := config.ReadUserFile()
+	if err != nil {
+		return nil, err
+	}
+	dir, err := Dir(data, file.LastData())
+	if err != nil {
+		return nil, err
+	}
+	dir = filepath.Clean(dir)
+	at := &Location{Dir: dir, file: file, name: file.NameForData(dir)}
+	r := Request{}
+	if in, err := Running(ctx, dir); err == nil && in != nil && IsLoopback(in.Addr) {
+		at.Addr = in.Addr
+	} else {
+		at.Addr = r.address(ctx, dir, file.Contexts[at.name])
+	}
+	return at, createDir(dir)
+}
+
+// Stop stops the server if it runs.
+func (at *Location) Stop(ctx context.Context) error {
+	in, err := Running(ctx, at.Dir)
+	if err != nil || in == nil {
+		return err
+	}
+	return Stop(ctx, at.Dir, in)
+}
+
+// Await waits until the server, which another program starts, is ready, and makes its
+// context the current one.
+func (at *Location) Await(parent context.Context) (*Instance, error) {
+	ctx, cancel := context.WithTimeout(parent, startTimeout)
+	defer cancel()
+	var in *Instance
+	err := until(ctx, func() bool {
+		in, _ = Running(ctx, at.Dir)
+		return in != nil && ready(ctx, in)
+	})
+	switch {
+	case parent.Err() != nil:
+		return nil, parent.Err()
+	case err != nil:
+		return nil, sx.NewError(sx.CodeUnavailable, "the local server was not ready after %s", startTimeout).WithCause(err).
+			WithHint("see its log: %s", LogPath(at.Dir))
+	}
+	up := &Up{Instance: *in, Dir: at.Dir, Context: at.name}
+	return in, up.use(at.file)
+}

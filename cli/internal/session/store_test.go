@@ -226,7 +226,7 @@ func TestUpdateWaitsForItsTurn(t *testing.T) {
 		group.Go(func() {
 			err := session.OpenStore(dir, nil).Update(t.Context(), key("local"), func(in *session.Session) (*session.Session, error) {
 				if in == nil {
-					in = &session.Session{}
+					in = &session.Session{RefreshToken: "r"}
 				}
 				in.AccessToken += "x"
 				return in, nil

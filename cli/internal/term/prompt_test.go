@@ -105,15 +105,49 @@ func TestNewPasswordIsNotShown(t *testing.T) {
 	}
 }
 
-func TestPasswordsDiffer(t *testing.T) {
+// TestPasswordIsAskedForAgain checks that a slip does not end the command, unless it
+// happens three times.
+func TestPasswordIsAskedForAgain(t *testing.T) {
 	t.Parallel()
 	p, streams := newUser(t)
 	go func() {
-		p.answer("Password: ", 1, "correct horse\n")
+		p.answer("Password: ", 1, "short\n") // refused before it is asked for again
+		p.answer("Password: ", 2, "correct horse\n")
 		p.answer("Repeat password: ", 1, "correct hose\n")
+		p.answer("Password: ", 3, "correct horse\n")
+		p.answer("Repeat password: ", 2, "correct horse\n")
+	}()
+	got, err := term.PromptNewPassword(t.Context(), streams, false)
+	if err != nil || got != "correct horse" {
+		t.Errorf("got %q, %v", got, err)
+	}
+	go func() {
+		for n := range 3 {
+			p.answer("Password: ", 4+n, "short\n")
+		}
 	}()
 	if _, err := term.PromptNewPassword(t.Context(), streams, false); sx.CodeOf(err) != sx.CodeInvalid {
 		t.Errorf("got %v", err)
+	}
+	if screen := p.screen(); strings.Contains(screen, "horse") || strings.Count(screen, "the password is too short; use 8 to") != 3 {
+		t.Errorf("the screen shows %q", screen)
+	}
+}
+
+func TestConfirmYes(t *testing.T) {
+	t.Parallel()
+	for answer, want := range map[string]bool{"\n": true, "y\n": true, "Yes\n": true, "n\n": false, " NO \n": false} {
+		streams, _, errOut := term.Test(answer)
+		if got, err := term.ConfirmYes(t.Context(), streams, "Go on?"); err != nil || got != want {
+			t.Errorf("%q: got %t, %v", answer, got, err)
+		}
+		if errOut.String() != "Go on? [Y/n] " {
+			t.Errorf("asked %q", errOut)
+		}
+	}
+	streams, _, _ := term.Test("")
+	if _, err := term.ConfirmYes(t.Context(), streams, "Go on?"); sx.CodeOf(err) != sx.CodeInvalid {
+		t.Errorf("no answer counts as yes: %v", err)
 	}
 }
 
@@ -186,30 +220,24 @@ func TestPasswordFromInput(t *testing.T) {
 func TestPasswordChangeAtTheTerminal(t *testing.T) {
 	t.Parallel()
 	p, streams := newUser(t)
-	for i, c := range []struct {
-		name                 string
-		before, after, again string
-		want                 sx.Code
-	}{
-		{"well", "correct horse", "another horse", "another horse", ""},
-		{"a slip", "correct horse", "another horse", "another hose", sx.CodeInvalid},
-	} {
-		go func() {
-			p.answer("Old password: ", i+1, c.before+"\n")
-			p.answer("New password: ", i+1, c.after+"\n")
-			p.answer("Repeat new password: ", i+1, c.again+"\n")
-		}()
-		before, after, err := term.PromptPasswordChange(t.Context(), streams, false)
-		if sx.CodeOf(err) != c.want || before != c.before || after != c.after {
-			t.Errorf("%s: %q, %q, %v", c.name, before, after, err)
-		}
+	go func() {
+		p.answer("Old password: ", 1, "correct horse\n")
+		p.answer("New password: ", 1, "another horse\n")
+		p.answer("Repeat new password: ", 1, "another hose\n")
+		p.answer("New password: ", 2, "short\n")
+		p.answer("New password: ", 3, "another horse\n")
+		p.answer("Repeat new password: ", 2, "another horse\n")
+	}()
+	before, after, err := term.PromptPasswordChange(t.Context(), streams, false)
+	if err != nil || before != "correct horse" || after != "another horse" {
+		t.Errorf("got %q, %q, %v", before, after, err)
 	}
 	go func() {
-		p.answer("Old password: ", 3, "correct horse\n")
-		p.answer("New password: ", 3, "short\n") // refused before it is asked for again
+		p.answer("New password: ", 4, "a third horse\n")
+		p.answer("Repeat new password: ", 3, "a third horse\n")
 	}()
-	if _, _, err := term.PromptPasswordChange(t.Context(), streams, false); sx.CodeOf(err) != sx.CodeInvalid {
-		t.Errorf("got %v", err)
+	if got, err := term.PromptFirstPassword(t.Context(), streams, false); err != nil || got != "a third horse" {
+		t.Errorf("got %q, %v", got, err)
 	}
 	if strings.Contains(p.screen(), "horse") {
 		t.Errorf("a password was shown: %q", p.screen())

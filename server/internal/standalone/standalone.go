@@ -41,8 +41,8 @@ type Config struct {
 	// OwnerPassword becomes the password of the owner's account if that has none. It is
 	// needed only if other machines can reach Addr.
 	OwnerPassword string
-	Notify       notifier.Settings
-	Log          *slog.Logger
+	Notify        notifier.Settings
+	Log           *slog.Logger
 }
 
 // reconcileInterval is the interval between two checks for lost wake-up messages and
@@ -105,7 +105,7 @@ func Run(ctx context.Context, cfg Config) error {
 		return err
 	}
 	defer removeInstanceFile(data)
-	cfg.Log.InfoContext(ctx, "serving", "url", "http://"+file.Addr, "data", data, "version", sx.Version)
+	d.log("gateway").InfoContext(ctx, "serving", "url", "http://"+file.Addr, "data", data, "version", sx.Version)
 	return httpserver.Group{
 		server.Run,
 		apis.auth.Run,

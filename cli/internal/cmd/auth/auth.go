@@ -14,16 +14,14 @@ func NewCmd(f *cmdutil.Factory) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "auth",
 		Short: "See and switch the accounts that are signed in",
-		Long: `See and switch the accounts that are signed in. A sign-in is kept for each server
-and each account, and one account of each server is in use.`,
+		Long: `See and switch the accounts that are signed in. A sign-in is kept for each
+server and each account; one account of each server is in use. sx login and
+sx logout are short forms.`,
 		Example: `  sx auth status
   sx auth switch anna`,
 		Args: cmdutil.RequireSubcommand,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	signIn, signOut := login.NewCmd(f, nil), logout.NewCmd(f, nil)
-	signIn.Example = "  sx auth login anna"
-	signOut.Example = "  sx auth logout"
-	cmd.AddCommand(newCmdStatus(f, nil), newCmdSwitch(f, nil), signIn, signOut)
+	cmd.AddCommand(newCmdStatus(f, nil), newCmdSwitch(f, nil), login.NewCmd(f, nil), logout.NewCmd(f, nil))
 	return cmd
 }

@@ -11,24 +11,28 @@ import (
 
 	"github.com/soundextract/sx/cli/internal/cluster"
 	"github.com/soundextract/sx/cli/internal/cmdutil"
+	"github.com/soundextract/sx/cli/internal/config"
 	"github.com/soundextract/sx/cli/internal/term"
 	"github.com/soundextract/sx/install/check"
 	"github.com/soundextract/sx/install/kube"
+	"github.com/soundextract/sx/install/nextcmd"
 	"github.com/soundextract/sx/server/sx"
 )
 
 // Options are the flags, arguments and dependencies of sx doctor.
 type Options struct {
 	IO      *term.IOStreams
+	Config  func() (*config.Config, error)
 	Checkup func(cluster *kube.Cluster, release string) *Checkup
 
-	Cluster cluster.Flags
-	JSON    bool
+	Cluster      cluster.Flags
+	ClusterGiven bool // one of the flags in Cluster was given
+	JSON         bool
 }
 
 // NewCmd returns the command; tests replace its run function with run.
 func NewCmd(f *cmdutil.Factory, run func(context.Context, *Options) error) *cobra.Command {
-	opts := &Options{IO: f.IO, Checkup: func(cluster *kube.Cluster, release string) *Checkup {
+	opts := &Options{IO: f.IO, Config: f.Config, Checkup: func(cluster *kube.Cluster, release string) *Checkup {
 		return NewCheckup(f, cluster, release)
 	}}
 	if run == nil {
@@ -36,10 +40,12 @@ func NewCmd(f *cmdutil.Factory, run func(context.Context, *Options) error) *cobr
 	}
 	cmd := &cobra.Command{
 		Use:   "doctor",
-		Short: "Check a cluster and the installation in it",
-		Long: `Check whether a cluster can run SoundExtract and, if it is installed, whether it
-works: workloads, queues, database, volumes, secrets, and whether an interrupted
-upload keeps what was sent. Nothing is changed.
+		Short: "Check the server in use, or a cluster for an installation",
+		Long: `Check the local server if it is the one in use: its programs, its data
+directory, and whether it is ready. Otherwise check whether a cluster can run SoundExtract
+and, if it is installed, whether it works: workloads, queues, database, volumes,
+secrets, and whether an interrupted upload keeps what was sent. The flags for
+clusters choose an installation. Nothing is changed.
 
 The server's public address is checked if the current context is this
 installation (sx install sets it) or with --server URL. The upload check needs
@@ -53,6 +59,7 @@ do not count. With --json, each result is a line.`,
   sx doctor --json | jq 'select(.outcome == "fatal")'`,
 		Args: cmdutil.UsageArgs(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			opts.ClusterGiven = cluster.Given(cmd.Flags())
 			return run(cmd.Context(), opts)
 		},
 	}
@@ -62,14 +69,27 @@ do not count. With --json, each result is a line.`,
 }
 
 func runDoctor(ctx context.Context, opts *Options) error {
-	cluster, err := kube.Connect(opts.Cluster.Target())
+	kind, cfg, err := opts.Cluster.InUse(opts.ClusterGiven, opts.Config)
 	if err != nil {
 		return err
 	}
 	p := &printer{io: opts.IO, json: opts.JSON}
-	results, err := opts.Checkup(cluster, opts.Cluster.Release).Run(ctx, p.show)
-	if err != nil {
-		return err
+	again := nextcmd.Line("sx", "doctor")
+	var results []check.Result
+	if kind == cluster.Local {
+		results = checkLocal(ctx, cfg.Data)
+		for _, r := range results {
+			p.show(r)
+		}
+	} else {
+		at, err := kube.Connect(opts.Cluster.Target())
+		if err != nil {
+			return cluster.NoServer(err, opts.ClusterGiven, cfg)
+		}
+		if results, err = opts.Checkup(at, opts.Cluster.Release).Run(ctx, p.show); err != nil {
+			return err
+		}
+		again = opts.Cluster.Line("doctor")
 	}
 	if p.err != nil {
 		return fmt.Errorf("print the results: %w", p.err)
@@ -85,7 +105,7 @@ func runDoctor(ctx context.Context, opts *Options) error {
 		return nil
 	}
 	return sx.NewError(sx.CodeProblems, "the checks found %s", count(found)).
-		WithHint("follow the advice for each problem, then check again with: %s", opts.Cluster.Line("doctor"))
+		WithHint("follow the advice for each problem, then check again with: %s", again)
 }
 
 // count returns the number of problems in words: 1 fatal problem and 2 warnings.

@@ -30,7 +30,7 @@ func TestFlags(t *testing.T) {
 	if err := cmd.ExecuteContext(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	want := doctor.Options{Cluster: cluster.Flags{Namespace: "music", Release: kube.DefaultRelease}, JSON: true}
+	want := doctor.Options{Cluster: cluster.Flags{Namespace: "music", Release: kube.DefaultRelease}, ClusterGiven: true, JSON: true}
 	if diff := clitest.DiffOptions(want, *got); diff != "" {
 		t.Error(diff)
 	}

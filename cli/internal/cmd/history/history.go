@@ -10,21 +10,26 @@ import (
 
 	"github.com/soundextract/sx/cli/internal/cluster"
 	"github.com/soundextract/sx/cli/internal/cmdutil"
+	"github.com/soundextract/sx/cli/internal/config"
 	"github.com/soundextract/sx/cli/internal/term"
+	"github.com/soundextract/sx/install/nextcmd"
 	"github.com/soundextract/sx/install/release"
+	"github.com/soundextract/sx/server/sx"
 )
 
 // Options are the flags, arguments and dependencies of sx history.
 type Options struct {
-	IO *term.IOStreams
+	IO     *term.IOStreams
+	Config func() (*config.Config, error)
 
-	Cluster cluster.Flags
-	JSON    bool
+	Cluster      cluster.Flags
+	ClusterGiven bool // one of the flags in Cluster was given
+	JSON         bool
 }
 
 // NewCmd returns the command; tests replace its run function with run.
 func NewCmd(f *cmdutil.Factory, run func(context.Context, *Options) error) *cobra.Command {
-	opts := &Options{IO: f.IO}
+	opts := &Options{IO: f.IO, Config: f.Config}
 	if run == nil {
 		run = runHistory
 	}
@@ -37,6 +42,7 @@ rollback creates one. The last ten are kept. sx rollback returns to one.`,
   sx history --json`,
 		Args: cmdutil.UsageArgs(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			opts.ClusterGiven = cluster.Given(cmd.Flags())
 			return run(cmd.Context(), opts)
 		},
 	}
@@ -46,9 +52,17 @@ rollback creates one. The last ten are kept. sx rollback returns to one.`,
 }
 
 func runHistory(ctx context.Context, opts *Options) error {
-	in, err := opts.Cluster.Installer(nil)
+	kind, cfg, err := opts.Cluster.InUse(opts.ClusterGiven, opts.Config)
 	if err != nil {
 		return err
+	}
+	if kind == cluster.Local {
+		return nextcmd.WithHint(sx.NewError(sx.CodeInvalid, "the local server has no revisions: they are of an installation in a cluster"),
+			"list the jobs with: %s; for an installation in a cluster, name it with --context and --namespace", nextcmd.Command{"jobs"})
+	}
+	in, err := opts.Cluster.Installer(nil)
+	if err != nil {
+		return cluster.NoServer(err, opts.ClusterGiven, cfg)
 	}
 	all, err := in.Runner.History(ctx)
 	if err != nil {

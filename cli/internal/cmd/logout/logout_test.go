@@ -21,7 +21,8 @@ func TestFlags(t *testing.T) {
 	}{
 		{"none", nil, logout.Options{}, false},
 		{"JSON", []string{"--json"}, logout.Options{JSON: true}, false},
-		{"argument", []string{"a"}, logout.Options{}, true},
+		{"account", []string{"a"}, logout.Options{Name: "a"}, false},
+		{"two accounts", []string{"a", "b"}, logout.Options{}, true},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -37,6 +37,7 @@ func TestAccount(t *testing.T) {
 
 func TestPasswordsWithoutTerminal(t *testing.T) {
 	home(t)
+	t.Setenv("SX_SERVER", gateway.New(t).URL)
 	run(t, "login", "anna").wantPart(t, 64, "without a terminal", "--password-stdin")
 	run(t, "register").wantPart(t, 64, "account name required")
 	sxIn(t, "", nil, "login", "anna", "--password-stdin").wantPart(t, 65, "no password on standard input")
@@ -47,17 +48,45 @@ func TestPasswordsWithoutTerminal(t *testing.T) {
 func TestLogoutWithUnreachableServer(t *testing.T) {
 	server := signIn(t)
 	// The same account, with a server that does not exist.
-	t.Setenv("SX_SERVER", "")
-	config := os.Getenv("SX_CONFIG")
-	for _, url := range []string{server.URL, "http://127.0.0.1:1"} {
-		if err := os.WriteFile(config, []byte("context: a\ncontexts: {a: {server: '"+url+"'}}"), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		if url == server.URL {
-			sxIn(t, "correct horse", nil, "login", "anna", "--password-stdin").wantPart(t, 0)
-		}
+	path := filepath.Join(filepath.Dir(os.Getenv("SX_CONFIG")), "credentials.json")
+	raw, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
 	}
-	run(t, "logout").want(t, 0, "Signed out anna from http://127.0.0.1:1\n",
+	const gone = "http://127.0.0.1:1"
+	if err := os.WriteFile(path, []byte(strings.ReplaceAll(string(raw), server.URL, gone)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("SX_SERVER", gone)
+	run(t, "logout").want(t, 0, "Signed out anna from "+gone+"\n",
 		"warning: the session could not be ended on the server: no response from 127.0.0.1:1\n")
-	run(t, "whoami").wantPart(t, 77, "not signed in")
+	run(t, "logout").want(t, 0, "Not signed in to "+gone+"\n", "")
+	// There is nothing to sign in to either, and that is what must be said.
+	run(t, "whoami").wantPart(t, 69, "no response from 127.0.0.1:1", "sx up -d")
+}
+
+func TestAccountsAreKept(t *testing.T) {
+	server := signIn(t)
+	sxIn(t, "correct horse", nil, "register", "bob", "--password-stdin").
+		wantPart(t, 0, "Created account bob", "also signed in: anna; switch with: sx auth switch anna")
+	run(t, "whoami").wantPart(t, 0, "bob at ")
+	run(t, "auth", "switch").want(t, 0, "Switched to anna at "+server.URL+"\n", "")
+	run(t, "whoami").wantPart(t, 0, "anna at ")
+	run(t, "auth", "status").want(t, 0, "*\t"+server.URL+"\tanna\tfile\n\t"+server.URL+"\tbob\tfile\n", "")
+	run(t, "auth", "switch", "carl").wantPart(t, 65, "carl is not signed in to "+server.URL, "sx login carl")
+	run(t, "auth", "logout", "bob").want(t, 0, "Signed out bob from "+server.URL+"\n", "")
+	run(t, "auth", "switch").wantPart(t, 65, "no other account is signed in")
+	sxIn(t, "correct horse", nil, "auth", "login", "bob", "--password-stdin").wantPart(t, 0, "as bob", "also signed in: anna")
+	run(t, "logout").wantPart(t, 0, "Signed out bob", "also signed in: anna")
+	// Which account is used next is the user's decision.
+	run(t, "whoami").wantPart(t, 77, "not signed in", "use another account with: sx auth switch anna")
+	run(t, "auth", "status").wantPart(t, 77, "\tanna\t", "not signed in to "+server.URL)
+	run(t, "__complete", "auth", "switch", "").wantPart(t, 0, "anna\n")
+
+	// Another server has sign-ins of its own.
+	t.Setenv("SX_SERVER", gateway.New(t).URL)
+	sxIn(t, "correct horse", nil, "register", "anna", "--password-stdin").wantPart(t, 0, "Created account anna")
+	run(t, "auth", "status", "--json").wantPart(t, 0, `{"server":"`+server.URL+`","account":"anna","in_use":false,"by":"file"}`)
+	t.Setenv("SX_TOKEN", "sxp_aaaaaaaaaaaaaaaaaaaaaaaa")
+	run(t, "auth", "status").wantPart(t, 0, "*\t", "\tSX_TOKEN\n")
 }

@@ -54,7 +54,7 @@ func TestClusterCommandFlags(t *testing.T) {
 			}},
 		},
 		"history":              {newHistory, nil, history.Options{Cluster: here}},
-		"history elsewhere":    {newHistory, at, history.Options{Cluster: there, JSON: true}},
+		"history elsewhere":    {newHistory, at, history.Options{Cluster: there, ClusterGiven: true, JSON: true}},
 		"install":              {newInstall, nil, install.Options{Cluster: here, InstallOptions: installer.InstallOptions{Wait: true, Timeout: wait}}},
 		"install, dry run":     {newInstall, []string{"--dry-run", "--wait=false", "--timeout", "90s"}, install.Options{Cluster: here, DryRun: true, InstallOptions: installer.InstallOptions{Timeout: 90 * time.Second}}},
 		"rollback":             {newRollback, nil, rollback.Options{Cluster: here, Wait: true, Timeout: wait}},
@@ -62,7 +62,7 @@ func TestClusterCommandFlags(t *testing.T) {
 		"secrets rotate":       {newSecretsRotate, []string{"rabbitmq", "--yes"}, secrets.RotateOptions{Cluster: here, Parts: []string{"rabbitmq"}, Yes: true, Timeout: wait}},
 		"secrets rotate all":   {newSecretsRotate, append(at, "all", "-y", "--timeout", "90s"), secrets.RotateOptions{Cluster: there, Parts: installer.Rotatable(), Yes: true, Timeout: 90 * time.Second, JSON: true}},
 		"status":               {newStatus, nil, status.Options{Cluster: here, Timeout: wait}},
-		"status, wait":         {newStatus, append(at, "--wait", "--timeout", "5m"), status.Options{Cluster: there, Wait: true, Timeout: 5 * time.Minute, JSON: true}},
+		"status, wait":         {newStatus, append(at, "--wait", "--timeout", "5m"), status.Options{Cluster: there, ClusterGiven: true, Wait: true, Timeout: 5 * time.Minute, JSON: true}},
 		"uninstall":            {newUninstall, []string{"--yes"}, uninstall.Options{Cluster: here, Yes: true}},
 		"uninstall with data":  {newUninstall, append(at, "--wipe-data", "--confirm", "sx"), uninstall.Options{Cluster: there, Wipe: true, Confirm: "sx", JSON: true}},
 	} {

@@ -62,6 +62,9 @@ func TestUpAndDown(t *testing.T) {
 		t.Errorf("got %+v", first)
 	}
 	run(t, "config").wantPart(t, 0, "server\t"+first.URL+"\tcontext local\n", "context\tlocal\t"+filepath.Join(home, "config.yaml"))
+	if got := localserver.OwnerToken(data); got == "" {
+		t.Error("no owner's token")
+	}
 
 	// From here on, the directory and the address are stored.
 	if again := up(t); again != first {
@@ -110,7 +113,7 @@ func TestUpInTheForeground(t *testing.T) {
 	streams.Out = onWrite{out, cancel} // Ctrl-C as soon as it runs
 	code := root.Main(ctx, []string{"up", "--addr", "127.0.0.1:0"}, streams)
 	result{code, out.String(), errOut.String()}.
-		wantPart(t, 0, "The local server is running at http://127.0.0.1:", "sx register NAME", "Ctrl-C", ".local/share/soundextract")
+		wantPart(t, 0, "The local server is running at http://127.0.0.1:", "next: in another terminal, sx convert VIDEO", "Ctrl-C", ".local/share/soundextract")
 	run(t, "down").wantPart(t, 0, "is not running")
 }
 
@@ -145,8 +148,9 @@ func TestUpFails(t *testing.T) {
 func TestUpWarns(t *testing.T) {
 	withSXD(t, clitest.Well)
 	t.Setenv("SX_SERVER", "http://elsewhere")
-	r := run(t, "up", "--detach", "--addr", "0.0.0.0:0")
-	r.wantPart(t, 0, "warning: 0.0.0.0:0 is reachable from other machines", "warning: commands still use http://elsewhere (SX_SERVER)")
+	run(t, "up", "--detach", "--addr", "0.0.0.0:0").wantPart(t, 77,
+		"warning: 0.0.0.0:0 is reachable from other machines", "set a password first", "sx passwd")
+	run(t, "up", "--detach", "--addr", "127.0.0.1:0").wantPart(t, 0, "warning: commands still use http://elsewhere (SX_SERVER)")
 	run(t, "down").wantPart(t, 0, "Stopped the local server")
 
 	t.Setenv("SX_SERVER", "")

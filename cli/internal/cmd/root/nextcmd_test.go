@@ -6,6 +6,9 @@ import (
 	"go/token"
 	"io/fs"
 	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -55,7 +58,7 @@ func TestSuggestedCommandsKeepServer(t *testing.T) {
 	}{
 		{fresh.URL, "whoami", 77, []string{"sign in with: sx login", "create an account with: sx register"}},
 		{fresh.URL, "login anna --password-stdin", 65, []string{"send it like this: sx login NAME --password-stdin"}},
-		{"http://127.0.0.1:1/a(b)", "whoami", 77, []string{"sx login"}},
+		{below(t, fresh.URL, "/a(b)"), "whoami", 77, []string{"sx login"}},
 		{server.URL, "show bbbb", 0, []string{"hint        try again with: sx retry bbbb"}},
 		{server.URL, "show none", 65, []string{"sx jobs"}},
 		{server.URL, "cancel aaaa none", 65, []string{"sx jobs"}},
@@ -89,6 +92,18 @@ func TestSuggestedCommandsKeepServer(t *testing.T) {
 			r.wantPart(t, tt.code, tt.want...)
 		})
 	}
+}
+
+// below starts a proxy that has a server below a path, and returns its URL.
+func below(t *testing.T, server, path string) string {
+	t.Helper()
+	to, err := url.Parse(server)
+	if err != nil {
+		t.Fatal(err)
+	}
+	proxy := httptest.NewServer(http.StripPrefix(path, httputil.NewSingleHostReverseProxy(to)))
+	t.Cleanup(proxy.Close)
+	return proxy.URL + path
 }
 
 // TestInvitationNamesServer checks the command for the invited person, whose sx

@@ -178,7 +178,7 @@ func whenUnreachable(u *client.Unreachable, flags nextcmd.Flags) string {
 	case kind == client.ProxyFailed:
 		return "check the variables HTTPS_PROXY and NO_PROXY"
 	case isLocal(u.Server):
-		return "start one with: " + nextcmd.Line("sx", "up", "--detach")
+		return "start one with: " + nextcmd.Line("sx", "up", "-d")
 	}
 	return "check the network and the server address; see: " + flags.SX("config")
 }

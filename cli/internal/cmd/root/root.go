@@ -24,6 +24,7 @@ import (
 	"github.com/soundextract/sx/cli/internal/cmd/jobs"
 	"github.com/soundextract/sx/cli/internal/cmd/login"
 	"github.com/soundextract/sx/cli/internal/cmd/logout"
+	"github.com/soundextract/sx/cli/internal/cmd/logs"
 	"github.com/soundextract/sx/cli/internal/cmd/notify"
 	"github.com/soundextract/sx/cli/internal/cmd/passwd"
 	"github.com/soundextract/sx/cli/internal/cmd/register"
@@ -31,6 +32,7 @@ import (
 	"github.com/soundextract/sx/cli/internal/cmd/rm"
 	"github.com/soundextract/sx/cli/internal/cmd/rollback"
 	"github.com/soundextract/sx/cli/internal/cmd/secrets"
+	"github.com/soundextract/sx/cli/internal/cmd/service"
 	"github.com/soundextract/sx/cli/internal/cmd/show"
 	"github.com/soundextract/sx/cli/internal/cmd/status"
 	"github.com/soundextract/sx/cli/internal/cmd/supportbundle"
@@ -149,11 +151,15 @@ func groups(f *cmdutil.Factory) []group {
 		{"Local server", []*cobra.Command{
 			up.NewCmd(f, nil),
 			down.NewCmd(f, nil),
+			service.NewCmd(f),
+		}},
+		{"Server in use", []*cobra.Command{
+			status.NewCmd(f, nil),
+			logs.NewCmd(f, nil),
+			doctor.NewCmd(f, nil),
 		}},
 		{"Cluster", []*cobra.Command{
 			install.NewCmd(f, nil),
-			status.NewCmd(f, nil),
-			doctor.NewCmd(f, nil),
 			diff.NewCmd(f, nil),
 			history.NewCmd(f, nil),
 			rollback.NewCmd(f, nil),

@@ -4,12 +4,14 @@ package status
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/soundextract/sx/cli/internal/cluster"
 	"github.com/soundextract/sx/cli/internal/cmdutil"
+	"github.com/soundextract/sx/cli/internal/config"
 	"github.com/soundextract/sx/cli/internal/term"
 	"github.com/soundextract/sx/install/installer"
 	"github.com/soundextract/sx/install/watch"
@@ -18,30 +20,37 @@ import (
 
 // Options are the flags, arguments and dependencies of sx status.
 type Options struct {
-	IO *term.IOStreams
+	IO        *term.IOStreams
+	Config    func() (*config.Config, error)
+	Transport func() (http.RoundTripper, error)
 
-	Cluster cluster.Flags
-	Wait    bool
-	Timeout time.Duration
-	JSON    bool
+	Cluster      cluster.Flags
+	ClusterGiven bool // one of the flags in Cluster was given
+	Wait         bool
+	Timeout      time.Duration
+	JSON         bool
 }
 
 // NewCmd returns the command; tests replace its run function with run.
 func NewCmd(f *cmdutil.Factory, run func(context.Context, *Options) error) *cobra.Command {
-	opts := &Options{IO: f.IO}
+	opts := &Options{IO: f.IO, Config: f.Config, Transport: f.Transport}
 	if run == nil {
 		run = runStatus
 	}
 	cmd := &cobra.Command{
 		Use:   "status",
-		Short: "Show the state of an installation",
-		Long: `Show the release and its workloads. For each workload that is not ready, show
-the pod, the reason, the end of its log and the next command to run. The exit
-code is 69 if something is not ready.`,
+		Short: "Show the state of the server",
+		Long: `Show the state of the server in use. The exit code is 69 if it is not ready.
+
+Of the local server: its parts, version, address, data directory and the space
+that it uses. Of an installation in a cluster: the release and its workloads;
+for each that is not ready, the pod, the reason, the end of its log and the next
+command to run. The flags for clusters choose an installation.`,
 		Example: `  sx status
   sx status --wait --timeout 5m`,
 		Args: cmdutil.UsageArgs(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			opts.ClusterGiven = cluster.Given(cmd.Flags())
 			return run(cmd.Context(), opts)
 		},
 	}
@@ -53,6 +62,22 @@ code is 69 if something is not ready.`,
 }
 
 func runStatus(ctx context.Context, opts *Options) error {
+	kind, cfg, err := opts.Cluster.InUse(opts.ClusterGiven, opts.Config)
+	if err != nil {
+		return err
+	}
+	switch kind {
+	case cluster.Local:
+		return opts.local(ctx, cfg)
+	case cluster.Elsewhere:
+		return opts.elsewhere(ctx, cfg)
+	default:
+		return opts.inCluster(ctx, cfg)
+	}
+}
+
+// inCluster shows the state of an installation.
+func (opts *Options) inCluster(ctx context.Context, cfg *config.Config) error {
 	if opts.Wait {
 		if err := opts.wait(ctx); err != nil {
 			return err
@@ -60,7 +85,7 @@ func runStatus(ctx context.Context, opts *Options) error {
 	}
 	in, err := opts.Cluster.Installer(nil)
 	if err != nil {
-		return err
+		return cluster.NoServer(err, opts.ClusterGiven, cfg)
 	}
 	s, err := in.Status(ctx)
 	if err != nil {

@@ -13,6 +13,7 @@ import (
 	"github.com/soundextract/sx/cli/internal/localserver"
 	"github.com/soundextract/sx/cli/internal/term"
 	"github.com/soundextract/sx/install/nextcmd"
+	"github.com/soundextract/sx/server/sx"
 )
 
 // Options are the flags, arguments and dependencies of sx up.
@@ -47,8 +48,8 @@ only you can read. Other accounts need an invitation (sx admin invite) or
 A server that other machines can reach wants passwords. Set the owner's with
 sx passwd, or when this command asks for it.
 
-The server resumes unfinished work in its data directory, even after a crash, and
-logs to sxd.log there (sx logs). The directory remembers the quota, the
+The server resumes unfinished work in its data directory, even after a crash,
+and logs to sxd.log there (sx logs). The directory remembers the quota, the
 registration and the mail server. Each directory is a server of its own.`,
 		Example: `  sx up
   sx up --detach
@@ -113,7 +114,8 @@ func (opts *Options) start(ctx context.Context) (*localserver.Up, error) {
 		return up, err
 	}
 	if !opts.IO.InTTY {
-		return nil, nextcmd.WithHint(err, "set a password first: start the server without --addr, then: %s", nextcmd.Command{"passwd"})
+		known := sx.AsError(err)
+		return nil, nextcmd.WithHint(sx.NewError(known.Code, "%s", known.Message), "set a password first: start the server without --addr, then: %s", nextcmd.Command{"passwd"})
 	}
 	_, _ = fmt.Fprintf(opts.IO.ErrOut, "Other machines can reach the server at %s, so the owner's account needs a password.\n", opts.Addr)
 	if request.Password, err = term.PromptFirstPassword(ctx, opts.IO, false); err != nil {

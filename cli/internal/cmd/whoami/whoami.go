@@ -85,6 +85,9 @@ func runWhoami(ctx context.Context, opts *Options) error {
 }
 
 func credential(c api.Credential) string {
+	if c.Kind == api.CredentialOwner {
+		return "sign-in   by the owner's token, as long as the local server runs"
+	}
 	until := c.Expires.Local().Format(time.DateOnly)
 	if c.Kind == api.CredentialToken {
 		return fmt.Sprintf("token     %s, until %s", c.Name, until)

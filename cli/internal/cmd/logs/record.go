@@ -1,0 +1,131 @@
+package logs
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+
+	"github.com/soundextract/sx/cli/internal/term"
+)
+
+// record is a line of a log.
+type record struct {
+	raw    string
+	fields map[string]any // nil if the line is not JSON
+	time   time.Time      // zero if unknown
+	part   string         // "" if unknown
+}
+
+// parse reads a line of the services' logs, which are JSON; other programs, and
+// crashes, write text.
+func parse(line string) record {
+	r := record{raw: line}
+	if json.Unmarshal([]byte(line), &r.fields) != nil {
+		return r
+	}
+	text := func(key string) string { s, _ := r.fields[key].(string); return s }
+	r.part = text("service")
+	r.time, _ = time.Parse(time.RFC3339Nano, text("time"))
+	return r
+}
+
+// printer prints records.
+type printer struct {
+	io   *term.IOStreams
+	json bool
+	err  error // the first one
+}
+
+func newPrinter(opts *Options) *printer { return &printer{io: opts.IO, json: opts.JSON} }
+
+// print prints a record; pod is "" on a local server.
+func (p *printer) print(r record, pod string) {
+	if p.err != nil {
+		return
+	}
+	if p.json {
+		p.err = p.io.WriteJSON(r.object(pod))
+		return
+	}
+	_, p.err = fmt.Fprintln(p.io.Out, r.text(pod, p.io.OutTTY && p.io.Color))
+}
+
+// object returns the record for --json.
+func (r record) object(pod string) map[string]any {
+	out := map[string]any{}
+	if r.fields == nil {
+		out["msg"] = r.raw
+	} else {
+		maps.Copy(out, r.fields)
+	}
+	if r.part != "" {
+		out["service"] = r.part
+	}
+	if pod != "" {
+		out["pod"] = pod
+	}
+	return out
+}
+
+var levelColors = map[string]string{"ERROR": "31", "WARN": "33", "DEBUG": "2"}
+
+// text returns the record for people: time, level, part, message, then the other fields.
+func (r record) text(pod string, color bool) string {
+	where := r.part
+	if pod != "" {
+		where = pod
+	}
+	if r.fields == nil {
+		return strings.TrimSpace(where + "  " + clean(r.raw))
+	}
+	level, _ := r.fields["level"].(string)
+	message, _ := r.fields["msg"].(string)
+	shown := fmt.Sprintf("%-5s", clean(level))
+	if code := levelColors[level]; code != "" && color {
+		shown = "\x1b[" + code + "m" + shown + "\x1b[0m"
+	}
+	var b strings.Builder
+	_, _ = fmt.Fprintf(&b, "%s %s %-9s  %s", r.time.Local().Format("2006-01-02 15:04:05"), shown, clean(where), clean(message))
+	for _, key := range slices.Sorted(maps.Keys(r.fields)) {
+		switch key {
+		case "time", "level", "msg", "service":
+		default:
+			_, _ = fmt.Fprintf(&b, " %s=%s", clean(key), value(r.fields[key]))
+		}
+	}
+	return b.String()
+}
+
+// value formats a field's value, quoted if it would be ambiguous otherwise.
+func value(v any) string {
+	text, ok := v.(string)
+	if !ok {
+		raw, err := json.Marshal(v)
+		if err != nil {
+			return "?"
+		}
+		return clean(string(raw))
+	}
+	if text == "" || strings.ContainsFunc(text, func(r rune) bool { return unicode.IsSpace(r) || r == '"' || !unicode.IsPrint(r) }) {
+		return strconv.Quote(text)
+	}
+	return text
+}
+
+// clean removes what could change the terminal: a log quotes what others have sent.
+func clean(text string) string {
+	return strings.Map(func(r rune) rune {
+		if r == '\t' {
+			return ' '
+		}
+		if unicode.IsControl(r) || unicode.Is(unicode.Cf, r) {
+			return -1
+		}
+		return r
+	}, text)
+}
