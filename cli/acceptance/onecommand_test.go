@@ -234,7 +234,7 @@ func TestNoServerIsSaidFirst(t *testing.T) {
 		code, screen := s.end()
 		stop()
 		cancel()
-		wantScreen(t, code, 69, screen, "no response from 127.0.0.1:1", "sx up -d")
+		wantScreen(t, code, 69, screen, "no server at 127.0.0.1:1", "sx up -d")
 		if strings.Contains(strings.ToLower(screen), "password:") {
 			t.Errorf("%q asked for a password:\n%s", args, screen)
 		}

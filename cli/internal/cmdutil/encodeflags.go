@@ -1,10 +1,13 @@
 package cmdutil
 
 import (
+	"fmt"
 	"strconv"
+	"strings"
 
 	"github.com/spf13/cobra"
 
+	"github.com/soundextract/sx/cli/internal/config"
 	"github.com/soundextract/sx/server/sx"
 )
 
@@ -15,7 +18,7 @@ func AddEncodeFlags(cmd *cobra.Command) (read func() (sx.Options, error)) {
 	var preset string
 	var quality int
 	flags := cmd.Flags()
-	flags.StringVar(&preset, "preset", "", "encoder `PRESET`: speech, standard, high or small (default standard)")
+	flags.StringVar(&preset, "preset", "", presetUsage())
 	flags.IntVar(&o.Bitrate, "bitrate", 0, "constant bit rate of `KBITS` kbit/s, such as 192")
 	flags.IntVar(&quality, "quality", 0, "variable bit rate of LAME's quality `LEVEL`, 0 (best) to 9")
 	flags.BoolVar(&o.Mono, "mono", false, "mix down to one channel")
@@ -25,12 +28,7 @@ func AddEncodeFlags(cmd *cobra.Command) (read func() (sx.Options, error)) {
 	flags.StringVar(&o.Artist, "artist", "", "`ARTIST` for the MP3, in place of the file's own")
 	flags.StringVar(&o.Album, "album", "", "`ALBUM` for the MP3, in place of the file's own")
 	// Fails only for a flag that does not exist.
-	_ = cmd.RegisterFlagCompletionFunc("preset", cobra.FixedCompletions([]cobra.Completion{
-		cobra.CompletionWithDesc(string(sx.PresetSpeech), "mono, 64 kbit/s"),
-		cobra.CompletionWithDesc(string(sx.PresetStandard), "variable, about 190 kbit/s"),
-		cobra.CompletionWithDesc(string(sx.PresetHigh), "320 kbit/s"),
-		cobra.CompletionWithDesc(string(sx.PresetSmall), "128 kbit/s"),
-	}, cobra.ShellCompDirectiveNoFileComp|cobra.ShellCompDirectiveKeepOrder))
+	_ = cmd.RegisterFlagCompletionFunc("preset", cobra.FixedCompletions(PresetCompletions(), cobra.ShellCompDirectiveNoFileComp|cobra.ShellCompDirectiveKeepOrder))
 	_ = cmd.RegisterFlagCompletionFunc("bitrate", numbers(sx.Bitrates...))
 	_ = cmd.RegisterFlagCompletionFunc("quality", numbers(0, 1, 2, 3, 4, 5, 6, 7, 8, 9))
 	for _, name := range []string{"title", "artist", "album"} {
@@ -61,6 +59,38 @@ func AddLabelFlag(cmd *cobra.Command) (read func() ([]string, error)) {
 	cmd.Flags().StringArrayVar(&labels, "label", nil, "`LABEL` for the job; can be repeated")
 	_ = cmd.RegisterFlagCompletionFunc("label", cobra.NoFileCompletions) // fails only for a flag that does not exist
 	return func() ([]string, error) { return sx.Labels(labels) }
+}
+
+// presetTexts say what each preset is.
+var presetTexts = map[sx.Preset]string{
+	sx.PresetSpeech:   "mono, 64 kbit/s",
+	sx.PresetStandard: "variable, about 190 kbit/s",
+	sx.PresetHigh:     "320 kbit/s",
+	sx.PresetSmall:    "128 kbit/s",
+}
+
+func presetUsage() string {
+	var texts []string
+	for _, p := range sx.Presets() {
+		texts = append(texts, fmt.Sprintf("%s (%s)", p, presetTexts[p]))
+	}
+	return "encoder `PRESET`: " + strings.Join(texts, ", ") + " (default: as configured, else standard)"
+}
+
+// PresetCompletions are the presets, with what each is.
+func PresetCompletions() []cobra.Completion {
+	var all []cobra.Completion
+	for _, p := range sx.Presets() {
+		all = append(all, cobra.CompletionWithDesc(string(p), presetTexts[p]))
+	}
+	return all
+}
+
+// UseDefaults fills in the preset of the settings, unless flags chose an encoding.
+func UseDefaults(cfg *config.Config, o *sx.Options) {
+	if o.Preset == "" && o.Bitrate == 0 && o.Quality == nil {
+		o.Preset = sx.Preset(cfg.Preset)
+	}
 }
 
 func numbers(of ...int) cobra.CompletionFunc {

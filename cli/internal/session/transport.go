@@ -184,8 +184,8 @@ func (a *Account) signedOut(ctx context.Context) error {
 	}
 	err := sx.NewError(sx.CodeUnauthenticated, "not signed in to %s", a.server.Host)
 	if others := a.Others(); len(others) > 0 {
-		return nextcmd.WithHint(err, "use another account with: %s, or sign in with: %s",
-			nextcmd.Command{"auth", "switch", others[0]}, nextcmd.Command{"login"})
+		return err.WithHint("use another account with: %s, or sign in with: %s",
+			nextcmd.Line("sx", "auth", "switch", others[0]), nextcmd.Line("sx", "login"))
 	}
 	return err
 }

@@ -13,7 +13,6 @@ import (
 	"github.com/soundextract/sx/cli/internal/config"
 	"github.com/soundextract/sx/cli/internal/term"
 	"github.com/soundextract/sx/install/nextcmd"
-	"github.com/soundextract/sx/server/sx"
 )
 
 // setOptions are the arguments and dependencies of sx config set and unset.
@@ -103,9 +102,7 @@ func completeSetting(_ *cobra.Command, args []string, _ string) ([]cobra.Complet
 			found = file.ContextNames()
 		}
 	case args[0] == "preset":
-		for _, p := range sx.Presets() {
-			found = append(found, cobra.Completion(p))
-		}
+		found = cmdutil.PresetCompletions()
 	}
 	return found, cobra.ShellCompDirectiveNoFileComp
 }

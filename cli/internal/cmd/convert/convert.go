@@ -111,6 +111,14 @@ only with --force, even if its video or the options have changed.`,
 }
 
 func runConvert(ctx context.Context, opts *Options) error {
+	cfg, err := opts.Config()
+	if err != nil {
+		return err
+	}
+	cmdutil.UseDefaults(cfg, &opts.Encoding)
+	if opts.Output == "" && cfg.Output != "" {
+		opts.Output = cfg.Output + string(filepath.Separator)
+	}
 	found := opts.Select.Find(opts.Args)
 	if opts.Output == "-" {
 		if found.Several {

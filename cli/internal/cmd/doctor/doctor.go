@@ -42,10 +42,12 @@ func NewCmd(f *cmdutil.Factory, run func(context.Context, *Options) error) *cobr
 		Use:   "doctor",
 		Short: "Check the server in use, or a cluster for an installation",
 		Long: `Check the local server if it is the one in use: its programs, its data
-directory, and whether it is ready. Otherwise check whether a cluster can run SoundExtract
-and, if it is installed, whether it works: workloads, queues, database, volumes,
-secrets, and whether an interrupted upload keeps what was sent. The flags for
-clusters choose an installation. Nothing is changed.
+directory, and whether it is ready.
+
+Otherwise check whether a cluster can run SoundExtract and, if it is installed,
+whether it works: workloads, queues, database, volumes, secrets, and whether an
+interrupted upload keeps what was sent. The flags for clusters choose an
+installation. Nothing is changed.
 
 The server's public address is checked if the current context is this
 installation (sx install sets it) or with --server URL. The upload check needs

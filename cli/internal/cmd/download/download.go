@@ -3,6 +3,7 @@ package download
 
 import (
 	"context"
+	"path/filepath"
 	"slices"
 
 	"github.com/spf13/cobra"
@@ -110,6 +111,9 @@ func runDownload(ctx context.Context, opts *Options) error {
 	cfg, err := opts.Config()
 	if err != nil {
 		return err
+	}
+	if opts.Output == "" && cfg.Output != "" {
+		opts.Output = cfg.Output + string(filepath.Separator)
 	}
 	c, err := opts.Client()
 	if err != nil {

@@ -62,7 +62,7 @@ func TestLogoutWithUnreachableServer(t *testing.T) {
 		"warning: the session could not be ended on the server: no response from 127.0.0.1:1\n")
 	run(t, "logout").want(t, 0, "Not signed in to "+gone+"\n", "")
 	// There is nothing to sign in to either, and that is what must be said.
-	run(t, "whoami").wantPart(t, 69, "no response from 127.0.0.1:1", "sx up -d")
+	run(t, "whoami").wantPart(t, 69, "no server at 127.0.0.1:1", "sx up -d")
 }
 
 func TestAccountsAreKept(t *testing.T) {

@@ -74,7 +74,7 @@ func TestConfigSet(t *testing.T) {
 	}
 	t.Setenv("SX_PRESET", "high")
 	run(t, "config", "set", "preset", "small").want(t, 0, "Set preset to small\n", "warning: SX_PRESET still overrides it\n")
-	run(t, "__complete", "config", "set", "preset", "").wantPart(t, 0, "speech\nstandard\nhigh\nsmall\n")
+	run(t, "__complete", "config", "set", "preset", "").wantPart(t, 0, "speech\tmono, 64 kbit/s\nstandard\t")
 	run(t, "__complete", "config", "unset", "").wantPart(t, 0, "server\tserver URL")
 }
 

@@ -50,7 +50,7 @@ func TestUnreachable(t *testing.T) {
 	gone.Close()
 	addr := strings.TrimPrefix(gone.URL, "http://")
 	sxIn(t, "correct horse", nil, "login", "anna", "--password-stdin", "--server", gone.URL).
-		want(t, 69, "", "error: no server at "+addr+"\nhint: start one with: sx up --detach\n")
+		want(t, 69, "", "error: no server at "+addr+"\nhint: start one with: sx up -d\n")
 	sxIn(t, "correct horse", nil, "login", "anna", "--password-stdin", "--json", "--server", "https://sound.invalid").
 		wantPart(t, 69, `"code":"unreachable"`, "no response from sound.invalid: unknown host", "check the network")
 

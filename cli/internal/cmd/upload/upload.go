@@ -103,6 +103,7 @@ func runUpload(ctx context.Context, opts *Options) error {
 	if err != nil {
 		return err
 	}
+	cmdutil.UseDefaults(cfg, &opts.Encoding)
 	c, err := opts.Client()
 	if err != nil {
 		return err
