@@ -104,7 +104,7 @@ func Retry(streams *IOStreams, fromInput bool, ask func() error, codes ...sx.Cod
 		if known.Hint != "" {
 			text += "; " + known.Hint
 		}
-		_, _ = fmt.Fprintln(streams.ErrOut, text)
+		_, _ = fmt.Fprintln(streams.Errors(), text)
 	}
 }
 

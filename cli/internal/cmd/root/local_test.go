@@ -176,3 +176,63 @@ func TestUpStopsIfConfigIsNotWritable(t *testing.T) {
 		t.Errorf("the server still runs: %s", fmt.Sprint(in))
 	}
 }
+
+func TestTwoServers(t *testing.T) {
+	home := withSXD(t, clitest.Well)
+	a, b, c := filepath.Join(home, "a"), filepath.Join(home, "b"), filepath.Join(home, "c")
+	for _, data := range []string{a, b, c} {
+		up(t, "--addr", "127.0.0.1:0", "--data", data)
+	}
+	run(t, "config").wantPart(t, 0, "context\tc\t")
+	run(t, "config", "use", "local").wantPart(t, 0, "Switched to context local")
+	run(t, "down").want(t, 0, "Stopped the local server (data: "+a+")\n", "")
+	// The one in use does not run, and two others do.
+	run(t, "down").wantPart(t, 64, "2 local servers are running", "sx down --data "+b, "sx down --all")
+	run(t, "down", "--data", b).want(t, 0, "Stopped the local server (data: "+b+")\n", "")
+	run(t, "down").want(t, 0, "Stopped the local server (data: "+c+")\n", "")
+	run(t, "down", "--all", "--json").want(t, 0,
+		`{"data":"`+b+`","stopped":false}`+"\n"+`{"data":"`+c+`","stopped":false}`+"\n"+`{"data":"`+a+`","stopped":false}`+"\n", "")
+	run(t, "down", "--all", "--data", a).wantPart(t, 64, "mutually exclusive")
+}
+
+func TestUpTakesAFreePort(t *testing.T) {
+	withSXD(t, clitest.Well)
+	first := up(t, "--addr", "127.0.0.1:0")
+	run(t, "down").wantPart(t, 0, "Stopped")
+	// Another program, or another user's server, listens there now.
+	l, err := net.Listen("tcp", strings.TrimPrefix(first.URL, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = l.Close() }()
+	if second := up(t); second.URL == first.URL || !strings.HasPrefix(second.URL, "http://127.0.0.1:") {
+		t.Errorf("at %s", second.URL)
+	}
+	run(t, "down").wantPart(t, 0, "Stopped")
+}
+
+func TestNoServerSet(t *testing.T) {
+	home := withSXD(t, clitest.Well)
+	video := filepath.Join(home, "talk.mp4")
+	if err := os.WriteFile(video, []byte("\x00\x00\x00\x18ftypmp42"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	const start = "hint: start one on this machine with: sx up -d; or name one with --server URL\n"
+	for _, args := range [][]string{{"convert", video}, {"upload", video}, {"jobs"}, {"login", "anna"}, {"register"}, {"whoami"}} {
+		run(t, args...).want(t, 69, "", "error: no server set\n"+start)
+	}
+	// Only commands that can begin with an empty server offer to start one.
+	sxIn(t, "y\n", terminal, "jobs").want(t, 69, "", "error: no server set\n"+start)
+	no := sxIn(t, "n\n", terminal, "upload", video)
+	no.want(t, 69, "", "No server set. Convert on this machine? [Y/n] error: no server set\n"+start)
+	// A personal token is for a server that somebody has in mind.
+	t.Setenv("SX_TOKEN", "sxp_aaaaaaaaaaaaaaaaaaaaaaaa")
+	sxIn(t, "y\n", terminal, "upload", video).want(t, 69, "", "error: no server set\n"+start)
+	t.Setenv("SX_TOKEN", "")
+	// Without sxd there is nothing to ask.
+	t.Setenv("PATH", "")
+	sxIn(t, "y\n", terminal, "upload", video).wantPart(t, 65, "sxd, the local server, not found")
+
+	t.Setenv("KUBECONFIG", filepath.Join(home, "none"))
+	run(t, "status").wantPart(t, 69, "no server set, and no kubeconfig found", "sx up -d", "--kubeconfig")
+}
