@@ -52,11 +52,11 @@ type Me struct {
 
 // Credential is what a request is authenticated by.
 type Credential struct {
-	Kind    CredentialKind `json:"kind"`
-	Name    string         `json:"name,omitempty"` // of a personal token
-	// Expires is, of a sign-in, when it ends unless it is used before; zero for the
+	Kind CredentialKind `json:"kind"`
+	Name string         `json:"name,omitempty"` // of a personal token
+	// Expires is, of a sign-in, when it ends unless it is used before; nil for the
 	// owner's token, which is valid while the server runs.
-	Expires time.Time `json:"expires,omitzero"`
+	Expires *time.Time `json:"expires,omitempty"`
 }
 
 // CredentialKind is the kind of a Credential.

@@ -29,14 +29,14 @@ func (s *Service) identify(r *http.Request) (user sx.User, by api.Credential, er
 	case token.IsPersonal(raw):
 		var found sx.PersonalToken
 		user, found, err = s.byPersonalToken(r.Context(), raw)
-		by = api.Credential{Kind: api.CredentialToken, Name: found.Name, Expires: found.Expires.UTC()}
+		by = api.Credential{Kind: api.CredentialToken, Name: found.Name, Expires: new(found.Expires.UTC())}
 	case token.IsOwner(raw):
 		user, err = s.byOwnerToken(r.Context(), raw)
 		by = api.Credential{Kind: api.CredentialOwner}
 	default:
 		var session sx.Session
 		user, session, err = s.byAccessToken(r.Context(), raw)
-		by = api.Credential{Kind: api.CredentialSignIn, Expires: session.Expires.UTC()}
+		by = api.Credential{Kind: api.CredentialSignIn, Expires: new(session.Expires.UTC())}
 	}
 	if err != nil {
 		return sx.User{}, api.Credential{}, err

@@ -55,7 +55,7 @@ func TestOwnerToken(t *testing.T) {
 		}
 		user := must(as(t, url, secret).Me(t.Context()))(t)
 		if n == 0 {
-			owner, first = user, secret
+			owner, first = user.User, secret
 		}
 		if user.ID != owner.ID || user.Name != auth.OwnerName || !user.Admin {
 			t.Errorf("start %d: got %+v", n, user)
