@@ -27,7 +27,9 @@ func exitCodes() string {
 	}
 	b.WriteString(`
 A command that processes several files or jobs continues after an error and
-exits with the code of the first error.
+exits with the code of the first error. sx convert exits with 0 if all MP3s are
+there, and with 65 if a file cannot be used or another one is in its MP3's place
+and --force was not given.
 
 With --json, an error is written to standard error as
   {"error":{"code":"…","message":"…","hint":"…"}}`)
