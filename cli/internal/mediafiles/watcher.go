@@ -132,14 +132,14 @@ func (w *Watcher) follow() {
 		if err != nil {
 			continue
 		}
-		_ = filepath.WalkDir(root, func(at string, entry fs.DirEntry, err error) error {
+		_ = filepath.WalkDir(root, func(at string, entry fs.DirEntry, _ error) error {
 			switch {
-			case err != nil || !entry.IsDir():
-				return nil
+			case entry == nil || !entry.IsDir():
 			case at != root && strings.HasPrefix(entry.Name(), "."):
 				return fs.SkipDir
+			default:
+				_ = w.events.Add(at) // again is nothing
 			}
-			_ = w.events.Add(at) // again is nothing
 			return nil
 		})
 	}
@@ -150,16 +150,19 @@ func (w *Watcher) wait(ctx context.Context, pause time.Duration) error {
 	timer := time.NewTimer(pause)
 	defer timer.Stop()
 	var events chan fsnotify.Event
-	var errs chan error
+	var lost chan error // events were lost, or there are no more
 	if w.events != nil {
-		events, errs = w.events.Events, w.events.Errors
+		events, lost = w.events.Events, w.events.Errors
 	}
 	select {
 	case <-ctx.Done():
 		return ctx.Err()
 	case <-timer.C:
 		return nil
-	case <-errs: // events were lost
+	case _, ok := <-lost:
+		if !ok {
+			w.events = nil
+		}
 		return nil
 	case <-events:
 	}

@@ -159,9 +159,9 @@ func (d *Downloader) resolve(at string) (target, error) {
 		return target{}, diskError("write to "+at, err)
 	}
 	for range maxLinks {
-		to, err := os.Readlink(at)
-		if err != nil {
-			return target{path: at}, nil // not a link
+		to, _ := os.Readlink(at)
+		if to == "" { // not a link
+			return target{path: at}, nil
 		}
 		if !filepath.IsAbs(to) {
 			dir, err := filepath.EvalSymlinks(filepath.Dir(at))

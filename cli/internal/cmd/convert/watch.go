@@ -20,8 +20,11 @@ func (v *converter) watch(ctx context.Context) error {
 	_, _ = fmt.Fprintln(v.IO.ErrOut, "watching for new files; end it with Ctrl-C")
 	for {
 		found, err := w.Next(ctx)
+		if ctx.Err() != nil {
+			return nil // Ctrl-C is how this ends
+		}
 		if err != nil {
-			return nil //nolint:nilerr // Ctrl-C is how this ends
+			return err
 		}
 		err = v.batch(ctx, found)
 		switch {
