@@ -6,9 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"io"
-	"os"
 
-	"github.com/soundextract/sx/cli/internal/mediafiles"
 	"github.com/soundextract/sx/server/api/tus"
 )
 
@@ -54,15 +52,4 @@ func (d *fileDigest) wait(ctx context.Context) (string, error) {
 	case <-ctx.Done():
 		return "", ctx.Err()
 	}
-}
-
-// FileDigest returns the lower-case hex SHA-256 of a file.
-func FileDigest(ctx context.Context, f mediafiles.File, progress Progress) (string, error) {
-	file, err := os.Open(f.Path)
-	if err != nil {
-		return "", diskError("read "+f.Path, err)
-	}
-	defer func() { _ = file.Close() }()
-	_ = progress
-	return startDigest(ctx, file, f.Size).wait(ctx)
 }

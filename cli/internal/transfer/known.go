@@ -10,12 +10,21 @@ import (
 	"github.com/soundextract/sx/server/sx"
 )
 
-// Identity returns the identity of what would be sent of the file (see sx.Source). The file
+// Identity returns the identity of what would be sent of the file (see OpenSource). The file
 // is read only if the records do not know it.
-func Identity(ctx context.Context, records *knownfiles.Records, f mediafiles.File, progress Progress) (string, error) {
-	return records.Identity(f.Path, "", func() (string, error) {
-		sum, err := FileDigest(ctx, f, progress)
-		return "file1:" + sum, err
+func Identity(ctx context.Context, records *knownfiles.Records, f mediafiles.File, options sx.Options, whole bool, progress Progress) (string, error) {
+	variant := options.Track
+	if whole {
+		variant = "whole"
+	}
+	return records.Identity(f.Path, variant, func() (string, error) {
+		defer sayReading(progress)()
+		source, err := OpenSource(ctx, f, options, whole)
+		if err != nil {
+			return "", err
+		}
+		defer source.Close()
+		return source.Identity(ctx)
 	})
 }
 

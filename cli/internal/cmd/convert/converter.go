@@ -97,7 +97,7 @@ func (v *converter) convertFile(ctx context.Context, f mediafiles.File, path str
 		return nil, err
 	}
 	defer remove()
-	identity, err := transfer.Identity(ctx, v.records, f, bar)
+	identity, err := transfer.Identity(ctx, v.records, f, v.Encoding, v.WholeFile, bar)
 	if err != nil {
 		return nil, err
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/soundextract/sx/cli/internal/bandwidth"
 	"github.com/soundextract/sx/cli/internal/cmdutil"
 	"github.com/soundextract/sx/cli/internal/config"
+	"github.com/soundextract/sx/cli/internal/knownfiles"
 	"github.com/soundextract/sx/cli/internal/mediafiles"
 	"github.com/soundextract/sx/cli/internal/term"
 	"github.com/soundextract/sx/cli/internal/transfer"
@@ -33,7 +34,10 @@ type Options struct {
 	Labels    []string
 	WholeFile bool   // send whole files, not only their audio
 	Bandwidth string // a limit, as bandwidth.New takes it
-	Parallel  int    // how many files at once; 0 is as configured
+	Force     bool   // send again what the server has already
+	Checksum  bool   // read unchanged files again
+	DryRun    bool
+	Parallel  int // how many files at once; 0 is as configured
 	JSON      bool
 }
 
@@ -53,7 +57,8 @@ of other files, and with --whole-file, everything is.
 For a directory, all media files below it are uploaded, except hidden files and
 MP3s; - is standard input. Prints the job ID and the file name for each file.
 After an interruption (Ctrl-C, a crash or a network failure), run the same
-command again: it continues where it stopped.`,
+command again: it continues where it stopped. What the server has already is
+not sent again without --force.`,
 		Example: `  sx upload talk.mp4
   sx upload --preset speech lectures/ "week 2"/*.mkv
   sx upload --json talk.mp4 | jq -r .id`,
@@ -63,6 +68,9 @@ command again: it continues where it stopped.`,
 	labels := cmdutil.AddLabelFlag(cmd)
 	cmdutil.AddWholeFileFlag(cmd, &opts.WholeFile)
 	cmdutil.AddBandwidthFlag(cmd, &opts.Bandwidth)
+	cmd.Flags().BoolVar(&opts.Force, "force", false, "send again what the server has already")
+	cmd.Flags().BoolVar(&opts.Checksum, "checksum", false, "read all files to recognise them, even if unchanged")
+	cmdutil.AddDryRunFlag(cmd, &opts.DryRun)
 	cmd.Flags().IntVar(&opts.Parallel, "parallel", 0, "upload `N` files at once (default: as configured)")
 	cmd.Flags().BoolVar(&opts.JSON, "json", false, "print one JSON object for each file")
 	selection := cmdutil.AddSelectFlags(cmd)
@@ -92,6 +100,7 @@ type result struct {
 	Size     int64    `json:"size"`     // of the file
 	Identity string   `json:"identity"` // see sx.Source
 	Sent     api.Sent `json:"sent"`
+	Existed  bool     `json:"already_there,omitempty"` // the server had it before this run
 }
 
 func runUpload(ctx context.Context, opts *Options) error {
@@ -123,13 +132,17 @@ func runUpload(ctx context.Context, opts *Options) error {
 		display.Say(skipped)
 	}
 	items := transfer.FailureItems(found.Failures, display)
+	records := knownfiles.Open(cfg.StateDir)
+	records.Reread = opts.Checksum
+	u := &uploads{Options: opts, uploader: uploader, records: records, display: display}
 	sent := make([]*transfer.Uploaded, len(found.Files))
 	var total int64
 	for i, f := range found.Files {
 		total += f.Size
 		bar := display.Add(f.Name, f.Size)
 		items = append(items, transfer.Item{Name: f.Name, Bar: bar, Do: func(ctx context.Context) (err error) {
-			sent[i], err = opts.one(ctx, uploader, f, bar, display)
+			defer records.SaveSometimes(ctx)
+			sent[i], err = u.one(ctx, f, bar)
 			return err
 		}})
 	}
@@ -140,37 +153,86 @@ func runUpload(ctx context.Context, opts *Options) error {
 	if parallel == 0 {
 		parallel = cfg.Parallel
 	}
-	if err := transfer.RunBatch(ctx, items, parallel, opts.Flags()); err != nil {
+	err = transfer.RunBatch(ctx, items, parallel, opts.Flags())
+	// Also after Ctrl-C. If it fails, the next run reads the files again.
+	_ = records.Save(context.WithoutCancel(ctx))
+	if err != nil {
 		return err // all that was sent is remembered: the same command does not send it again
 	}
 	for _, s := range sent {
-		s.Forget()
+		if s != nil {
+			s.Forget()
+		}
 	}
 	return nil
 }
 
-// one uploads a file and prints the result.
-func (opts *Options) one(ctx context.Context, uploader *transfer.Uploader, f mediafiles.File, bar *term.ProgressBar, display *term.ProgressDisplay) (*transfer.Uploaded, error) {
-	f, remove, err := transfer.Spool(ctx, f, opts.IO.In, bar)
+type uploads struct {
+	*Options
+	uploader *transfer.Uploader
+	records  *knownfiles.Records
+	display  *term.ProgressDisplay
+}
+
+// one uploads a file, unless the server has it already, and prints the result. What it
+// returns is nil if nothing was sent.
+func (u *uploads) one(ctx context.Context, f mediafiles.File, bar *term.ProgressBar) (*transfer.Uploaded, error) {
+	f, remove, err := transfer.Spool(ctx, f, u.IO.In, bar)
 	if err != nil {
 		return nil, err
 	}
 	defer remove()
-	sent, err := uploader.Upload(ctx, f, opts.Encoding, bar)
+	if !u.Force {
+		known, err := u.known(ctx, f, bar)
+		if err != nil {
+			return nil, err
+		}
+		if known != nil {
+			bar.Say("the server has it already, as job %s", known.ID)
+			bar.Done("already there")
+			known.Existed = true
+			return nil, u.print(*known)
+		}
+	}
+	if u.DryRun {
+		bar.Done("to upload")
+		printer := transfer.ResultPrinter{Display: u.display, TTY: u.IO.OutTTY, JSON: u.JSON}
+		return nil, printer.PrintPlan(transfer.Plan{Action: "upload", Name: f.Name})
+	}
+	sent, err := u.uploader.Upload(ctx, f, u.Encoding, bar)
 	if err != nil {
 		return nil, err
 	}
 	defer sent.Close()
 	bar.Done("uploaded")
-	if opts.JSON {
-		return sent, display.WriteJSON(result{sent.Job.ID, f.Name, f.Size, sent.Identity, sent.Job.Sent})
-	}
-	line := fmt.Sprintf("%s\t%s\n", sent.Job.ID, f.Name)
-	if opts.IO.OutTTY {
-		line = fmt.Sprintf("%s  %s\n", sent.Job.ID, f.Name)
-	}
-	if _, err := display.Out().Write([]byte(line)); err != nil {
+	return sent, u.print(result{ID: sent.Job.ID, Name: f.Name, Size: f.Size, Identity: sent.Identity, Sent: sent.Job.Sent})
+}
+
+// known describes the job that the server has for the file and options, or is nil.
+func (u *uploads) known(ctx context.Context, f mediafiles.File, bar *term.ProgressBar) (*result, error) {
+	identity, err := transfer.Identity(ctx, u.records, f, u.Encoding, u.WholeFile, bar)
+	if err != nil {
 		return nil, err
 	}
-	return sent, nil
+	known, err := transfer.Known(ctx, u.uploader.API, u.uploader.Policy, identity, u.Encoding, bar)
+	if err != nil || !transfer.Sent(known) {
+		return nil, err
+	}
+	job, err := u.uploader.API.Job(ctx, known.JobID)
+	if sx.CodeOf(err) == sx.CodeNotFound { // removed meanwhile
+		return nil, nil
+	}
+	return &result{ID: job.ID, Name: f.Name, Size: f.Size, Identity: identity, Sent: job.Sent}, err
+}
+
+func (u *uploads) print(r result) error {
+	if u.JSON {
+		return u.display.WriteJSON(r)
+	}
+	line := fmt.Sprintf("%s\t%s\n", r.ID, r.Name)
+	if u.IO.OutTTY {
+		line = fmt.Sprintf("%s  %s\n", r.ID, r.Name)
+	}
+	_, err := u.display.Out().Write([]byte(line))
+	return err
 }

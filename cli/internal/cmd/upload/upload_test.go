@@ -293,6 +293,31 @@ func TestKilledAndRunAgain(t *testing.T) {
 	}
 }
 
+func TestWhatTheServerHasIsNotSentAgain(t *testing.T) {
+	t.Parallel()
+	server := gateway.New(t)
+	dir := videos(t, 400<<10, "a.mp4")
+	if _, _, err := execute(t, accessTo(server), t.TempDir(), dir); err != nil {
+		t.Fatal(err)
+	}
+	id := server.Jobs()[0].ID
+	for name, state := range map[string]string{"this machine": t.TempDir(), "another": t.TempDir()} {
+		out, errOut, err := execute(t, accessTo(server), state, dir, "--json")
+		if err != nil || !strings.Contains(out, `"id":"`+id+`"`) || !strings.Contains(out, `"already_there":true`) || !strings.Contains(errOut, "the server has it already, as job "+id) {
+			t.Errorf("%s: printed %q and %q: %v", name, out, errOut, err)
+		}
+	}
+	if out, _, err := execute(t, accessTo(server), t.TempDir(), dir, "--preset", "speech", "--dry-run"); err != nil || out != "upload\ta.mp4\n" {
+		t.Errorf("with other options: planned %q, %v", out, err)
+	}
+	if n := len(server.Jobs()); n != 1 {
+		t.Errorf("there are %d jobs", n)
+	}
+	if _, _, err := execute(t, accessTo(server), t.TempDir(), dir, "--force"); err != nil || len(server.Jobs()) != 2 {
+		t.Errorf("with --force: %d jobs, %v", len(server.Jobs()), err)
+	}
+}
+
 func TestTerminal(t *testing.T) {
 	t.Parallel()
 	for _, files := range []int{3, 40} {
