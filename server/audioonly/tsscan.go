@@ -31,7 +31,6 @@ const (
 	probePayload = 18_000_000
 	probe        = 14_000_000
 	latest       = 13 * ptsSecond
-	window16     = 20 * ptsSecond
 	// lastBytes is before the end of the file; there ffmpeg looks for the end of each
 	// stream, in 16 MB.
 	lastBytes = 12_000_000
@@ -43,8 +42,6 @@ const (
 	repeatAfter = 256
 	// maxScrambled is how many packets may be marked as scrambled because of damage.
 	maxScrambled = 16
-	// maxBlocks bounds the memory of the layout.
-	maxBlocks = 40 << 10
 )
 
 // tsPID is what is known about the packets with one identifier.
@@ -147,7 +144,7 @@ func (s *tsScan) packets(b []byte, at int64) (int, error) {
 		s.bytes -= int64(unit)
 		s.hold--
 	}
-	if len(s.out.blocks) > maxBlocks {
+	if s.out.memory() > maxMemory {
 		return 0, wholeFile("the audio is in too many pieces")
 	}
 	return n, nil
