@@ -294,7 +294,10 @@ var tsVariants = []tsVariant{
 
 	// As much as ffmpeg reads to find streams is kept at the beginning, at the changes and at
 	// the end; so these files are larger.
-	{name: "sound 17 s late", make: change("a.ts", func(_ *testing.T, b []byte) []byte { return inflate(b, 70_000_000) }, append([]string{"-itsoffset", "17"}, tsVideo()...)...)},
+	{name: "sound 17 s late", make: func(t *testing.T) []byte {
+		late := tsClip(t, "a.ts", append([]string{"-itsoffset", "17"}, tsVideo()...)...)
+		return append(inflate(late, 28_000_000), inflate(tsClip(t, "b.ts", tsVideo("-output_ts_offset", "20")...), 50_000_000)...)
+	}},
 	{name: "AC-3 becomes AAC", make: func(t *testing.T) []byte { return join(t, tsVideo("-c:a", "ac3"), tsVideo(), nil) }},
 	{name: "another identifier", make: func(t *testing.T) []byte {
 		return join(t, tsVideo(), tsVideo(), func(b []byte) []byte { return moved(t, b, tsAudioID, 0x111) })
