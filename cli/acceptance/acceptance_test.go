@@ -86,6 +86,7 @@ func runScripts(t *testing.T, dir string, server func(*testscript.TestScript, bo
 			home := filepath.Join(env.WorkDir, "home")
 			env.Vars = append(env.Vars, bin.Env(home)...)
 			env.Setenv("DATA", filepath.Join(home, "data"))
+			env.Setenv("SX", bin.Path("sx"))
 			family := "-" + strings.ToLower(rand.Text())[:8]
 			env.Setenv("ADA", "ada"+family)
 			env.Setenv("ADA_SHOUTED", strings.ToUpper("ada"+family))
@@ -106,6 +107,9 @@ func runScripts(t *testing.T, dir string, server func(*testscript.TestScript, bo
 			"killsxd":   killsxd,
 			"receiver":  startReceiver,
 			"webhooks":  webhooks,
+			"recipe":    recipe,
+			"machine":   machine,
+			"signin":    signin,
 		},
 	})
 }
