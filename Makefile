@@ -66,10 +66,11 @@ test-long: export SX_TEST_LONG := 1
 test-long: deps ## Run what takes hours: many kills, all encodings, and fuzzing for FUZZTIME each
 	go test -count 1 -timeout 6h -v -run '^TestCrashes$$' ./cli/acceptance
 	go test -count 1 -timeout 12h -run '^(TestSameBytesOfAll|TestSinglePass)$$' ./server/internal/converter/parallel ./server/mp3
+	go test -count 1 -timeout 2h ./server/audioonly
 	@scripts/fuzz '$(or $(FUZZTIME),10m)'
 
 deps: ## Install the programs that the tests need, with sudo apt-get or brew
-	@scripts/need ffmpeg cc rabbitmq-server curl mpg123 madplay
+	@scripts/need ffmpeg cc rabbitmq-server curl mpg123 madplay python3
 
 e2e: build ## Test the installer on KUBECONFIG's cluster, with make images
 	@scripts/need ffmpeg

@@ -12,12 +12,15 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/soundextract/sx/server/testkit"
 )
 
 // TestEveryday runs the recipes of docs/everyday.md, each with a script that prepares it
 // and checks what it did.
 func TestEveryday(t *testing.T) {
 	t.Parallel()
+	testkit.Need(t, "curl", "python3")
 	build(t)
 	runScripts(t, "testdata/everyday", local)
 }

@@ -221,6 +221,7 @@ type tsVariant struct {
 	make    func(t *testing.T) []byte
 	options sx.Options
 	whole   string // see variant
+	long    bool   // only with SX_TEST_LONG
 }
 
 func clip(name string, args ...string) func(t *testing.T) []byte {
@@ -248,33 +249,33 @@ var tsVariants = []tsVariant{
 	{name: "MP2, MPEG-2 pictures", make: clip("a.ts", "-map", "1:v", "-map", "0:a", "-c:v", "mpeg2video", "-q:v", "2", "-c:a", "mp2")},
 	{name: "MP3", make: clip("a.ts", tsVideo("-c:a", "libmp3lame")...)},
 	{name: "AC-3", make: clip("a.ts", tsVideo("-c:a", "ac3")...)},
-	{name: "E-AC-3", make: clip("a.ts", tsVideo("-c:a", "eac3")...)},
+	{name: "E-AC-3", long: true, make: clip("a.ts", tsVideo("-c:a", "eac3")...)},
 	{name: "Opus", make: clip("a.ts", tsVideo("-c:a", "libopus")...)},
-	{name: "5.1", make: clip("a.ts", tsVideo("-c:a", "ac3", "-ac", "6")...)},
-	{name: "H.265 pictures", make: clip("a.ts", "-map", "1:v", "-map", "0:a", "-c:v", "libx265", "-x265-params", "log-level=none")},
+	{name: "5.1", long: true, make: clip("a.ts", tsVideo("-c:a", "ac3", "-ac", "6")...)},
+	{name: "H.265 pictures", long: true, make: clip("a.ts", "-map", "1:v", "-map", "0:a", "-c:v", "libx265", "-x265-params", "log-level=none")},
 	{name: "pictures out of order", make: clip("a.ts", tsVideo("-bf", "3", "-b_strategy", "0", "-x264-params", "open-gop=1")...)},
 	{name: "three tracks", make: clip("a.ts", tsTracks()...)},
 	{name: "track 2", make: clip("a.ts", tsTracks()...), options: sx.Options{Track: "2"}},
-	{name: "track fr", make: clip("a.ts", tsTracks()...), options: sx.Options{Track: "fr"}},
-	{name: "no such track", make: clip("a.ts", tsTracks()...), options: sx.Options{Track: "4"}},
+	{name: "track fr", long: true, make: clip("a.ts", tsTracks()...), options: sx.Options{Track: "fr"}},
+	{name: "no such track", long: true, make: clip("a.ts", tsTracks()...), options: sx.Options{Track: "4"}},
 	{name: "track 2 with lost packets", options: sx.Options{Track: "2"}, make: change("a.ts", func(_ *testing.T, b []byte) []byte {
 		return drop(b, func(i int, _ []byte) bool { return i%97 == 96 })
 	}, tsTracks()...)},
 	{name: "M2TS", make: clip("a.m2ts", tsVideo("-c:a", "ac3")...)},
 	{name: "packets of 204 bytes", make: change("a.ts", func(_ *testing.T, b []byte) []byte { return units(b, 16) }, tsVideo()...)},
 	{name: "wrap", make: clip("a.ts", tsVideo("-output_ts_offset", "95433")...)},
-	{name: "wrap at the beginning", make: clip("a.ts", tsVideo("-output_ts_offset", "95440.5")...)},
+	{name: "wrap at the beginning", long: true, make: clip("a.ts", tsVideo("-output_ts_offset", "95440.5")...)},
 	{name: "offset of 10 h", make: clip("a.ts", tsVideo("-output_ts_offset", "36000")...)},
 	{name: "constant rate with empty packets", make: clip("a.ts", tsVideo("-muxrate", "3M")...)},
-	{name: "speech", make: clip("a.ts", tsVideo()...), options: sx.Options{Preset: sx.PresetSpeech}},
+	{name: "speech", long: true, make: clip("a.ts", tsVideo()...), options: sx.Options{Preset: sx.PresetSpeech}},
 	{name: "sound 2 s late", make: clip("a.ts", append([]string{"-itsoffset", "2"}, tsVideo()...)...)},
-	{name: "sound 9 s late", make: clip("a.ts", append([]string{"-itsoffset", "9"}, tsVideo()...)...)},
+	{name: "sound 9 s late", long: true, make: clip("a.ts", append([]string{"-itsoffset", "9"}, tsVideo()...)...)},
 	{name: "sound 2 s early", make: clip("a.ts", append([]string{"-itsoffset", "-2"}, tsVideo()...)...)},
 	{name: "sound that ends early", make: clip("a.ts", tsVideo("-af", "atrim=end=11")...)},
 	{name: "lost packets", make: change("a.ts", func(_ *testing.T, b []byte) []byte {
 		return drop(b, func(i int, _ []byte) bool { return i%97 == 96 })
 	}, tsVideo()...)},
-	{name: "lost second", make: change("a.ts", func(_ *testing.T, b []byte) []byte {
+	{name: "lost second", long: true, make: change("a.ts", func(_ *testing.T, b []byte) []byte {
 		return drop(b, func(i int, _ []byte) bool { return i > 5000 && i < 5400 })
 	}, tsVideo()...)},
 	{name: "cut at both ends", make: change("a.ts", func(_ *testing.T, b []byte) []byte { return b[100 : len(b)-50] }, tsVideo()...)},
@@ -283,7 +284,7 @@ var tsVariants = []tsVariant{
 	{name: "teletext", make: change("a.ts", func(t *testing.T, b []byte) []byte {
 		return withStream(t, b, 0x06, []byte{0x56, 5, 'e', 'n', 'g', 0x08, 0})
 	}, tsVideo()...)},
-	{name: "subtitles", make: change("a.ts", func(t *testing.T, b []byte) []byte {
+	{name: "subtitles", long: true, make: change("a.ts", func(t *testing.T, b []byte) []byte {
 		return withStream(t, b, 0x06, []byte{0x59, 8, 'e', 'n', 'g', 0x10, 0, 1, 0, 1})
 	}, tsVideo()...)},
 	{name: "two programs", make: clip("a.ts", "-map", "1:v", "-map", "0:a", "-map", "1:v", "-map", "2:a", "-c:v", "libx264",
@@ -298,11 +299,11 @@ var tsVariants = []tsVariant{
 		late := tsClip(t, "a.ts", append([]string{"-itsoffset", "17"}, tsVideo()...)...)
 		return append(inflate(late, 28_000_000), inflate(tsClip(t, "b.ts", tsVideo("-output_ts_offset", "20")...), 50_000_000)...)
 	}},
-	{name: "AC-3 becomes AAC", make: func(t *testing.T) []byte { return join(t, tsVideo("-c:a", "ac3"), tsVideo(), nil) }},
+	{name: "AC-3 becomes AAC", long: true, make: func(t *testing.T) []byte { return join(t, tsVideo("-c:a", "ac3"), tsVideo(), nil) }},
 	{name: "another identifier", make: func(t *testing.T) []byte {
 		return join(t, tsVideo(), tsVideo(), func(b []byte) []byte { return moved(t, b, tsAudioID, 0x111) })
 	}},
-	{name: "stereo becomes 5.1", make: func(t *testing.T) []byte {
+	{name: "stereo becomes 5.1", long: true, make: func(t *testing.T) []byte {
 		return join(t, tsVideo("-c:a", "ac3"), tsVideo("-c:a", "ac3", "-ac", "6"), nil)
 	}},
 
@@ -336,6 +337,9 @@ func TestTS(t *testing.T) {
 	for _, v := range tsVariants {
 		t.Run(v.name, func(t *testing.T) {
 			t.Parallel()
+			if v.long {
+				testkit.Long(t)
+			}
 			compare(t, tsFile(t, v.make(t)), v.options, v.whole)
 		})
 	}
@@ -344,7 +348,11 @@ func TestTS(t *testing.T) {
 func TestTSDamaged(t *testing.T) {
 	testkit.Need(t, "ffmpeg", "ffprobe")
 	clips := [][]byte{tsClip(t, "a.ts", tsVideo()...), tsClip(t, "a.m2ts", tsVideo("-c:a", "ac3")...)}
-	for seed := range uint64(8) {
+	seeds := uint64(6)
+	if testkit.IsLong() {
+		seeds = 200
+	}
+	for seed := range seeds {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			t.Parallel()
 			compare(t, tsFile(t, damaged(clips[seed%2], seed)), sx.Options{}, "")
