@@ -3,7 +3,9 @@
 package ffmpeg
 
 import (
+	"errors"
 	"fmt"
+	"os"
 	"os/exec"
 	"syscall"
 	"time"
@@ -39,7 +41,13 @@ func limited(cpu time.Duration, file, memory int64, program string, args []strin
 func isolate(cmd *exec.Cmd) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	dieWithParent(cmd.SysProcAttr)
-	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
+	cmd.Cancel = func() error {
+		err := syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
+		if errors.Is(err, syscall.ESRCH) {
+			return os.ErrProcessDone // Wait then returns what the program did
+		}
+		return err
+	}
 }
 
 // hitCPULimit reports whether the program has used that much CPU time. ffmpeg catches the
