@@ -37,6 +37,7 @@ type trackData struct {
 	limit  int64 // samples that are kept; the following chunks refer to the first one
 	first  int64 // offset of the first chunk in the virtual file
 	stub   int64 // tiny samples of a stub; chunks is nil
+	track  *mp4Track
 }
 
 func openMP4(r io.ReaderAt, size int64, o Options) (*File, error) {
@@ -356,7 +357,7 @@ func (m *mp4) writeOffsets(t *mp4Track) {
 		m.fail("the file's index is too large")
 		return
 	}
-	d := &trackData{chunks: c, limit: c.sizes.count, place: m.offsetTable(count)}
+	d := &trackData{chunks: c, limit: c.sizes.count, place: m.offsetTable(count), track: t}
 	if length := t.duration(t.ticks); t.role == begun && length > begunFor {
 		d.limit = int64(float64(d.limit) * (float64(begunFor) / float64(length)))
 	}
@@ -430,6 +431,7 @@ func (m *mp4) writeData() {
 		}
 		d := heads[next]
 		m.checkPlace(d.head)
+		m.checkFormat(d.track, d.head.at, d.head.size)
 		at := copier.take(d.head.at, d.head.reach)
 		if d.first == 0 {
 			d.first = at

@@ -362,6 +362,10 @@ func TestMP4Damage(t *testing.T) {
 		{name: "encrypted.mp4", whole: "encrypted", args: film(
 			"-encryption_scheme", "cenc-aes-ctr", "-encryption_key", "76a6c65c5ea762046bd749a2e632ccbb", "-encryption_kid", "a7e61c373e219033c21091fa607bf3b8",
 		)},
+		{name: "mp3 whose format changes.mp4", args: film("-c:a", "libmp3lame"), whole: "format of the MP3", edit: otherFormat},
+		{name: "mp3 whose format changes, fragments.mp4", whole: "format of the MP3", edit: otherFormat, args: film(
+			"-c:a", "libmp3lame", "-movflags", "frag_keyframe+empty_moov",
+		)},
 		{name: "another file's samples.mp4", args: film(), whole: "another file", edit: func(t *testing.T, b []byte) []byte {
 			b[boxAt(t, b, "moov", "trak#1", "mdia", "minf", "dinf", "dref")+16+11] = 0
 			return b
@@ -429,6 +433,12 @@ func boxAt(t *testing.T, b []byte, path ...string) int {
 		}
 	}
 	return at
+}
+
+// otherFormat makes MP3 of 48 kHz look like 44.1 kHz in the second half of the file.
+func otherFormat(t *testing.T, b []byte) []byte {
+	t.Helper()
+	return slices.Concat(b[:len(b)/2], swap(t, b[len(b)/2:], "\xFF\xFB\x94", "\xFF\xFB\x90", 10))
 }
 
 // swap replaces bytes that occur at least n times.

@@ -46,6 +46,7 @@ type run struct {
 	at    int64 // of the samples in the source
 	bytes int64
 	place int64 // of the offset in the virtual file's trun
+	track *mp4Track
 }
 
 // Flags (ISO/IEC 14496-12, 8.8.7 and 8.8.8).
@@ -235,7 +236,7 @@ func (m *mp4) part(traf box, all map[int64]*fragmentTrack, moof, after int64) *p
 
 // run reads a trun.
 func (m *mp4) run(p *part, b box, base, duration, size int64) run {
-	u := run{box: b, flags: m.uint32(b.body), count: m.uint32(b.body + 4)}
+	u := run{box: b, flags: m.uint32(b.body), count: m.uint32(b.body + 4), track: p.track.mp4Track}
 	if u.flags&runOffset == 0 || b.body-b.at != 8 {
 		m.fail("fragments without data offsets have not been compared")
 		return u
@@ -402,6 +403,7 @@ func (m *mp4) writeFragmentData(f fragment, i int, moof int64) {
 			m.w.zeros(stubSize)
 		} else {
 			m.checkRun(u, i)
+			m.checkFormat(u.track, u.at, u.bytes)
 			at = c.take(u.at, u.bytes)
 		}
 		if at-moof >= 1<<31 {

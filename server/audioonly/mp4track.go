@@ -33,6 +33,9 @@ type mp4Track struct {
 	samples          int64 // in the index; fragments have more
 	ticks            int64 // their duration
 
+	mp3    bool    // a sample entry declares MP3
+	format [3]byte // of its last frame; see checkFormat
+
 	// Of the sound description in QuickTime; for others they are plausible or 0.
 	sound soundFormat
 }
@@ -158,6 +161,7 @@ func (r *boxReader) entries(t *mp4Track) {
 			r.fail("the audio codec %.4q has not been compared", e.kind)
 		}
 		t.sound = t.sound.max(r.soundFormat(e))
+		t.mp3 = t.mp3 || r.isMP3(e)
 	}
 }
 
