@@ -81,6 +81,9 @@ func recipe(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("recipe %s has %d blocks", args[0], len(blocks))
 	}
 	kind, text := blocks[block-1][1], blocks[block-1][2]
+	if until != "" {
+		text = "exec " + text // so that the signal reaches the command
+	}
 	line := []string{"sh", "-euc", text}
 	switch kind {
 	case "python":
