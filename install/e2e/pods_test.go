@@ -34,7 +34,7 @@ func TestKilledPods(t *testing.T) {
 	want := o.digests(upload)
 
 	ended := make(chan result, 1)
-	go func() { ended <- o.try(upload...) }()
+	go func() { ended <- o.try(append(upload, "--force")...) }() // else the server has them already
 	o.eventually(o.ctx, "the second upload has started", func(ctx context.Context) bool { return len(o.jobs()) > jobs })
 	for _, component := range []string{"converter", "gateway", "rabbitmq", "mongodb", "auth", "notifier"} {
 		unfinished := slices.DeleteFunc(o.jobs(), func(j listed) bool { return j.State == "done" })

@@ -68,7 +68,7 @@ func (b *bench) convert(video string, options []string, stored func() error) (co
 
 // store uploads a video and returns the ID of its job.
 func (b *bench) store(video string, options ...string) (string, error) {
-	out, err := b.command(append([]string{"upload", video}, options...)...).Output()
+	out, err := b.command(append([]string{"upload", "--force", video}, options...)...).Output()
 	if err != nil {
 		return "", err
 	}

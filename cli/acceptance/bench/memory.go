@@ -16,7 +16,7 @@ func (b *bench) memory() error {
 	if err != nil {
 		return err
 	}
-	args := []string{"upload", "--parallel", strconv.Itoa(uploads)}
+	args := []string{"upload", "--parallel", strconv.Itoa(uploads), "--force"}
 	for i := range uploads {
 		video := filepath.Join(b.dir, fmt.Sprintf("m%02d.mp4", i))
 		if err := bigVideo(video, size); err != nil {
@@ -29,7 +29,7 @@ func (b *bench) memory() error {
 		return err
 	}
 	peaks, err := b.peaks(func() error { return b.sx(args...) }, pid)
-	for _, video := range args[3:] {
+	for _, video := range args[4:] {
 		err = errors.Join(err, os.Remove(video))
 	}
 	if err != nil {

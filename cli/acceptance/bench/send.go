@@ -193,7 +193,7 @@ func (b *bench) outage() error {
 			return err
 		}
 		start := time.Since(l.started)
-		if err := far.sx("upload", "--whole-file", video); err != nil {
+		if err := far.sx("upload", "--whole-file", "--force", video); err != nil {
 			return err
 		}
 		end := time.Since(l.started)

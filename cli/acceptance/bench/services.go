@@ -61,7 +61,7 @@ func (s *services) uploads() error {
 	}
 	idle := func() error { return errors.Join(timed(s.gridfs(direct, "drop")), s.idle()) }
 	sx, driver, err := compare(idle,
-		func() error { return s.sx("upload", video) },
+		func() error { return s.sx("upload", "--force", video) },
 		func() error { return timed(s.gridfs(direct, "write", video)) },
 	)
 	if err != nil {

@@ -24,7 +24,7 @@ func (b *bench) upload() error {
 	}
 	defer stop()
 	sx, curl, err := compare(func() error { return b.warm(size) },
-		func() error { return b.sx("upload", video) },
+		func() error { return b.sx("upload", "--force", video) },
 		func() error {
 			return timed(exec.CommandContext(b.ctx, "curl", "-sfT", video, url))
 		},
