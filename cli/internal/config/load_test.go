@@ -105,7 +105,8 @@ func TestPrecedence(t *testing.T) {
 		{
 			"the address of another context too", strings.Replace(contexts, "context: local", "context: team", 1),
 			nil,
-			[]string{"--server", "http://127.0.0.1:1111/"}, "http://127.0.0.1:1111", "local /data", "flag",
+			[]string{"--server", "http://127.0.0.1:1111/"},
+			"http://127.0.0.1:1111", "local /data", "flag",
 		},
 		{
 			"reached through the cluster", "context: lab\ncontexts: {lab: {kubernetes: {context: k, namespace: n, release: r}}}",

@@ -26,11 +26,10 @@ func Path() (string, error) {
 		}
 		return abs, nil
 	}
-	dir, err := os.UserConfigDir()
-	if err != nil {
-		return "", nil
+	if dir, err := os.UserConfigDir(); err == nil {
+		return filepath.Join(dir, appDir, "config.yaml"), nil
 	}
-	return filepath.Join(dir, appDir, "config.yaml"), nil
+	return "", nil
 }
 
 // StateDir returns the directory of what sx keeps between runs. Without a home

@@ -90,15 +90,21 @@ func (t *tailer) read() error {
 // reopen continues with the new file if the log was rotated.
 func (t *tailer) reopen() error {
 	now, err := os.Stat(t.path)
-	if err != nil {
+	if errors.Is(err, os.ErrNotExist) {
 		return nil // between the two steps of a rotation
+	}
+	if err != nil {
+		return logError(err)
 	}
 	if old, err := t.file.Stat(); err == nil && os.SameFile(old, now) {
 		return nil
 	}
 	f, err := os.Open(t.path)
-	if err != nil {
+	if errors.Is(err, os.ErrNotExist) {
 		return nil
+	}
+	if err != nil {
+		return logError(err)
 	}
 	if err := t.read(); err != nil { // what was written last to the old one
 		_ = f.Close()

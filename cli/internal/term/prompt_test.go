@@ -136,8 +136,8 @@ func TestPasswordIsAskedForAgain(t *testing.T) {
 
 func TestConfirmYes(t *testing.T) {
 	t.Parallel()
-	for answer, want := range map[string]bool{"\n": true, "y\n": true, "Yes\n": true, "n\n": false, " NO \n": false} {
-		streams, _, errOut := term.Test(answer)
+	for answer, want := range map[string]bool{"": true, "y": true, "Yes": true, "n": false, "NO": false} {
+		streams, _, errOut := term.Test(" " + answer + " \n")
 		if got, err := term.ConfirmYes(t.Context(), streams, "Go on?"); err != nil || got != want {
 			t.Errorf("%q: got %t, %v", answer, got, err)
 		}
