@@ -52,6 +52,51 @@ func Wrap(text string, columns int) []string {
 	return append(lines, line)
 }
 
+// Narrow breaks a help text, which is made for 80 columns, for a narrower terminal:
+// paragraphs are filled again, and where two columns do not fit, the second one is
+// below the first.
+func Narrow(text string, columns int) string {
+	var b strings.Builder
+	var pending string // text that is still to be filled
+	indent := 0        // of pending
+	flush := func() {
+		if pending == "" {
+			return
+		}
+		for _, line := range Wrap(pending, max(columns-indent, 1)) {
+			b.WriteString(strings.Repeat(" ", indent) + line + "\n")
+		}
+		pending = ""
+	}
+	for line := range strings.Lines(text) {
+		line = strings.TrimRight(line, "\n ")
+		content := strings.TrimLeft(line, " ")
+		depth := len(line) - len(content)
+		left, right, two := strings.Cut(content, "  ")
+		switch {
+		case pending != "" && content != "" && (depth == 0 && indent == 0 || depth > 8):
+			pending += " " + content
+			continue
+		case depth == 0 && content != "":
+			flush()
+			pending, indent = content, 0
+			continue
+		}
+		flush()
+		switch {
+		case textWidth(line) <= columns && !two:
+			b.WriteString(line + "\n")
+		case two:
+			b.WriteString(strings.Repeat(" ", depth) + left + "\n")
+			pending, indent = strings.TrimSpace(right), min(depth+4, 8)
+		default:
+			pending, indent = content, depth
+		}
+	}
+	flush()
+	return b.String()
+}
+
 // FormatRate formats a speed in bytes per second: "11 MB/s"; "" if it is unknown.
 func FormatRate(perSecond float64) string {
 	if perSecond < 1 || math.IsNaN(perSecond) || math.IsInf(perSecond, 0) {

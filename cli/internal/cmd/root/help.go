@@ -14,22 +14,35 @@ import (
 // width is the width of help texts.
 const width = 80
 
-// help prints the help text of a command.
-func help(cmd *cobra.Command, _ []string) {
+// help returns the function that prints the help text of a command.
+func help(streams *term.IOStreams) func(*cobra.Command, []string) {
+	return func(cmd *cobra.Command, _ []string) {
+		// There is nowhere to report an error.
+		_, _ = fmt.Fprint(cmd.OutOrStdout(), fitted(streams, helpText(cmd)))
+	}
+}
+
+func helpText(cmd *cobra.Command) string {
 	if !cmd.HasParent() {
-		_, _ = fmt.Fprint(cmd.OutOrStdout(), frontPage(cmd))
-		return
+		return frontPage(cmd)
 	}
 	about := cmd.Long
 	if about == "" {
 		about = cmd.Short
 	}
-	// There is nowhere to report an error.
-	_, _ = fmt.Fprintf(cmd.OutOrStdout(), "%s\n", strings.TrimSpace(about))
+	about = strings.TrimSpace(about) + "\n"
 	if isTopic(cmd) {
-		return
+		return about
 	}
-	_, _ = fmt.Fprintf(cmd.OutOrStdout(), "\n%s", usageText(cmd))
+	return about + "\n" + usageText(cmd)
+}
+
+// fitted breaks a text for a terminal that is narrower than the texts.
+func fitted(streams *term.IOStreams, text string) string {
+	if columns, _ := streams.Size(); streams.OutTTY && columns < width {
+		return term.Narrow(text, columns)
+	}
+	return text
 }
 
 func printUsage(cmd *cobra.Command) error {

@@ -89,7 +89,7 @@ func New(f *cmdutil.Factory, bind func(*pflag.FlagSet)) *cobra.Command {
 	root.SetOut(f.IO.Out)
 	root.SetErr(f.IO.ErrOut)
 	root.SetVersionTemplate("sx {{.Version}}\n")
-	root.SetHelpFunc(help)
+	root.SetHelpFunc(help(f.IO))
 	root.SetUsageFunc(printUsage)
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return cmdutil.UsageErrorf("%s", err) })
 	root.PersistentFlags().String("server", "", "server `URL` (default: that of the current context)")
