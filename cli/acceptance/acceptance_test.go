@@ -75,7 +75,7 @@ func TestLocal(t *testing.T) {
 }
 
 // runScripts runs the scripts of a directory. The script command server selects the
-// script's server; $ADA and $GRACE are user names that are not registered there.
+// script's server, team is one with accounts for everybody; $ADA and $GRACE are user names that are not registered there.
 func runScripts(t *testing.T, dir string, server func(*testscript.TestScript, bool, []string)) {
 	t.Helper()
 	testscript.Run(t, testscript.Params{
@@ -100,6 +100,7 @@ func runScripts(t *testing.T, dir string, server func(*testscript.TestScript, bo
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"server":    server,
+			"team":      local,
 			"media":     media,
 			"field":     field,
 			"mp3":       mp3,
@@ -109,7 +110,6 @@ func runScripts(t *testing.T, dir string, server func(*testscript.TestScript, bo
 			"webhooks":  webhooks,
 			"recipe":    recipe,
 			"machine":   machine,
-			"signin":    signin,
 		},
 	})
 }

@@ -22,7 +22,12 @@ func TestEveryday(t *testing.T) {
 	t.Parallel()
 	testkit.Need(t, "curl", "python3")
 	build(t)
-	runScripts(t, "testdata/everyday", local)
+	runScripts(t, "testdata/everyday", own)
+}
+
+// own starts the local server of the script's own user.
+func own(ts *testscript.TestScript, _ bool, _ []string) {
+	ts.Check(ts.Exec("sx", "up", "--detach", "--addr", "127.0.0.1:0", "--data", ts.Getenv("DATA")))
 }
 
 // TestEverydayScripts tests that each recipe has a script.
@@ -136,14 +141,6 @@ func machine(ts *testscript.TestScript, neg bool, args []string) {
 		if name, value, _ := strings.Cut(kv, "="); name != "PATH" {
 			ts.Setenv(name, value)
 		}
-	}
-}
-
-// signin makes sure that sx is signed in to the server.
-func signin(ts *testscript.TestScript, _ bool, _ []string) {
-	if ts.Exec("sx", "whoami") != nil {
-		ts.Check(os.WriteFile(ts.MkAbs("password"), []byte("correct horse battery"), 0o600))
-		ts.Check(ts.Exec("sh", "-c", "sx register ada --password-stdin <password"))
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"sync"
 
 	xterm "golang.org/x/term"
 )
@@ -94,11 +95,33 @@ func (s *IOStreams) Explain(format string, args ...any) {
 	}
 }
 
+// TestScreen is what was written to a terminal in a test.
+type TestScreen struct {
+	mu sync.Mutex
+	b  []byte
+}
+
+// Write implements io.Writer.
+func (s *TestScreen) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.b = append(s.b, p...)
+	return len(p), nil
+}
+
+// Bytes returns everything that was written.
+func (s *TestScreen) Bytes() []byte {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return bytes.Clone(s.b)
+}
+
 // TestTerminal returns streams that are a terminal of the given size, and what is
 // written to it.
-func TestTerminal(in string, width, height int) (s *IOStreams, screen *bytes.Buffer) {
-	s, screen, _ = Test(in)
-	s.ErrOut = screen
+func TestTerminal(in string, width, height int) (s *IOStreams, screen *TestScreen) {
+	s, _, _ = Test(in)
+	screen = &TestScreen{}
+	s.Out, s.ErrOut = screen, screen
 	s.InTTY, s.OutTTY, s.ErrTTY = true, true, true
 	s.width, s.height = width, height
 	return s, screen

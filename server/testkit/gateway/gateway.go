@@ -35,8 +35,7 @@ import (
 	"github.com/soundextract/sx/server/testkit"
 )
 
-// Server is a running gateway. Set its hooks only while no request is being
-// served.
+// Server is a running gateway. Set its hooks before the first request, or with Set.
 type Server struct {
 	URL string
 	// Token is an access token of the user of Client.
@@ -65,6 +64,20 @@ type Server struct {
 	requests  []string
 	refreshed int
 	expiry    map[string]time.Time // of access tokens that auth issued
+}
+
+// Set changes hooks while requests may be served.
+func (s *Server) Set(change func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	change()
+}
+
+// hook returns one of the hooks.
+func hook[T any](s *Server, h *T) T {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return *h
 }
 
 // New starts a server that stops at the end of the test. If clients run in
@@ -173,9 +186,10 @@ func (s *Server) handler(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.mu.Lock()
 		s.requests = append(s.requests, r.Method+" "+r.URL.Path)
+		before := s.Before
 		s.mu.Unlock()
 		switch {
-		case s.Before != nil && s.Before(w, r):
+		case before != nil && before(w, r):
 		case s.revoked(r):
 			api.WriteError(w, sx.NewError(sx.CodeUnauthenticated, "the access token is not valid"))
 		case r.Method == http.MethodPatch:
@@ -184,7 +198,7 @@ func (s *Server) handler(next http.Handler) http.Handler {
 			s.issue(w, r, next)
 		default:
 			next.ServeHTTP(w, r)
-			if s.Convert != nil && r.Method == http.MethodPost && strings.HasSuffix(r.URL.Path, "/retry") {
+			if r.Method == http.MethodPost && strings.HasSuffix(r.URL.Path, "/retry") {
 				s.convert(r.Context(), jobOf(r.URL.Path))
 			}
 		}
@@ -202,18 +216,18 @@ func jobOf(path string) string {
 // patch stores the body as Cut and Stored modify it.
 func (s *Server) patch(w http.ResponseWriter, r *http.Request, next http.Handler) {
 	limit := int64(-1)
-	if s.Cut != nil {
+	if cut := hook(s, &s.Cut); cut != nil {
 		var offset int64
 		_ = json.Unmarshal([]byte(r.Header.Get("Upload-Offset")), &offset)
-		limit = s.Cut(offset, r.ContentLength)
+		limit = cut(offset, r.ContentLength)
 	}
 	cut := limit >= 0 && limit < r.ContentLength
 	if cut {
 		r.Body = io.NopCloser(io.MultiReader(io.LimitReader(r.Body, limit), brokenConnection{}))
 	}
-	if s.Stored != nil {
+	if stored := hook(s, &s.Stored); stored != nil {
 		p, _ := io.ReadAll(r.Body) // the bytes until the connection broke
-		p = s.Stored(p)
+		p = stored(p)
 		r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(p)), int64(len(p))
 	}
 	if cut {
@@ -221,9 +235,7 @@ func (s *Server) patch(w http.ResponseWriter, r *http.Request, next http.Handler
 		panic(http.ErrAbortHandler)               // breaks the connection
 	}
 	next.ServeHTTP(w, r)
-	if s.Convert != nil {
-		s.convert(r.Context(), jobOf(r.URL.Path))
-	}
+	s.convert(r.Context(), jobOf(r.URL.Path))
 }
 
 // brokenConnection is the rest of a body that does not arrive.
@@ -231,13 +243,17 @@ type brokenConnection struct{}
 
 func (brokenConnection) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }
 
-// convert finishes the job if it is queued.
+// convert finishes the job if it is queued and there is the hook Convert.
 func (s *Server) convert(ctx context.Context, id string) {
+	convert := hook(s, &s.Convert)
+	if convert == nil {
+		return
+	}
 	ctx = context.WithoutCancel(ctx)
 	if j, err := s.store.Jobs.Get(ctx, id); err != nil || j.State != sx.StateQueued {
 		return
 	}
-	s.Finish(id, s.Convert(s.video(ctx, id)))
+	s.Finish(id, convert(s.video(ctx, id)))
 }
 
 // issue serves a sign-in, and records when its access token expires.

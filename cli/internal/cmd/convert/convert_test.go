@@ -215,7 +215,7 @@ func (f *fixture) interruptAt(t *testing.T, end string, args ...string) {
 	if _, _, err := f.run(ctx, t, false, args...); !errors.Is(err, context.Canceled) {
 		t.Fatalf("ended with %v", err)
 	}
-	f.server.Before = nil
+	f.server.Set(func() { f.server.Before = nil })
 }
 
 func TestResumesInAnyPhase(t *testing.T) {
@@ -304,7 +304,7 @@ func TestFailedConversion(t *testing.T) {
 			if known := sx.AsError(err); known.Code != tt.err.Code || known.Message != "a.mp4: "+tt.err.Message || known.Hint != tt.err.Hint {
 				t.Fatalf("got %+v", known)
 			}
-			f.server.Convert, f.server.Before = convertWell, nil
+			f.server.Set(func() { f.server.Convert, f.server.Before = convertWell, nil })
 			_, errOut, err := f.run(t.Context(), t, false, args...)
 			if err != nil || !strings.Contains(errOut, tt.wantSaid) || len(f.server.Jobs()) != tt.wantJobs {
 				t.Errorf("%d jobs, said %q: %v", len(f.server.Jobs()), errOut, err)
