@@ -24,9 +24,9 @@ func AddEncodeFlags(cmd *cobra.Command) (read func() (sx.Options, error)) {
 	flags.BoolVar(&o.Mono, "mono", false, "mix down to one channel")
 	flags.StringVar(&o.Track, "track", "", "audio `TRACK`, by its number from 1 or its language")
 	flags.BoolVar(&o.KeepAllTags, "keep-all-tags", false, "also keep tags about the place, time, device and program of the recording")
-	flags.StringVar(&o.Title, "title", "", "`TITLE` for the MP3, in place of the file's own")
-	flags.StringVar(&o.Artist, "artist", "", "`ARTIST` for the MP3, in place of the file's own")
-	flags.StringVar(&o.Album, "album", "", "`ALBUM` for the MP3, in place of the file's own")
+	flags.StringVar(&o.Title, "title", "", "set the MP3's title to `TITLE`")
+	flags.StringVar(&o.Artist, "artist", "", "set the MP3's artist to `ARTIST`")
+	flags.StringVar(&o.Album, "album", "", "set the MP3's album to `ALBUM`")
 	// Fails only for a flag that does not exist.
 	_ = cmd.RegisterFlagCompletionFunc("preset", cobra.FixedCompletions(PresetCompletions(), cobra.ShellCompDirectiveNoFileComp|cobra.ShellCompDirectiveKeepOrder))
 	_ = cmd.RegisterFlagCompletionFunc("bitrate", numbers(sx.Bitrates...))
@@ -56,7 +56,7 @@ func AddEncodeFlags(cmd *cobra.Command) (read func() (sx.Options, error)) {
 // them when the command runs; its error is an *sx.Error of code invalid.
 func AddLabelFlag(cmd *cobra.Command) (read func() ([]string, error)) {
 	var labels []string
-	cmd.Flags().StringArrayVar(&labels, "label", nil, "`LABEL` for the job; can be repeated")
+	cmd.Flags().StringArrayVar(&labels, "label", nil, "label the job with `LABEL`; can be repeated")
 	_ = cmd.RegisterFlagCompletionFunc("label", cobra.NoFileCompletions) // fails only for a flag that does not exist
 	return func() ([]string, error) { return sx.Labels(labels) }
 }

@@ -259,7 +259,7 @@ func (f *finder) directory(dir string) {
 	if skipped != f.found.Skipped {
 		message += fmt.Sprintf(" (%s)", f.found.Skipped)
 	}
-	hint := "to convert MP3s, name them or a pattern"
+	hint := "to convert MP3s, name the files or a pattern"
 	if f.found.Skipped.Unwanted > skipped.Unwanted {
 		hint = "check --include and --exclude"
 	}

@@ -79,18 +79,18 @@ func foreignError(res *http.Response, body []byte) *sx.Error {
 	const blocked = "ask the operator of the proxy or firewall before the server to let requests to it pass"
 	switch res.StatusCode {
 	case http.StatusRequestEntityTooLarge:
-		return sx.NewError(sx.CodeTooLarge, "a proxy before %s refuses requests of this size (%s)", host, status).
+		return sx.NewError(sx.CodeTooLarge, "a proxy in front of %s refuses requests of this size (%s)", host, status).
 			WithHint("ask the operator of the server to raise the proxy's limit for request bodies")
 	case http.StatusTooManyRequests:
-		return sx.NewError(sx.CodeTooManyAttempts, "a proxy before %s limits the number of requests (%s)", host, status).
+		return sx.NewError(sx.CodeTooManyAttempts, "a proxy in front of %s limits the number of requests (%s)", host, status).
 			WithHint("wait a moment, then run the same command again")
 	case http.StatusMethodNotAllowed, http.StatusNotImplemented:
-		return sx.NewError(sx.CodeBlocked, "a proxy before %s does not allow %s requests (%s)", host, res.Request.Method, status).
+		return sx.NewError(sx.CodeBlocked, "a proxy in front of %s does not allow %s requests (%s)", host, res.Request.Method, status).
 			WithHint("%s, with the methods GET, HEAD, POST, PATCH and DELETE", blocked)
 	case http.StatusUnauthorized, http.StatusForbidden, http.StatusProxyAuthRequired, http.StatusUnavailableForLegalReasons:
-		return sx.NewError(sx.CodeBlocked, "a proxy before %s refuses the request (%s)", host, status).WithHint("%s", blocked)
+		return sx.NewError(sx.CodeBlocked, "a proxy in front of %s refuses the request (%s)", host, status).WithHint("%s", blocked)
 	case http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
-		return sx.NewError(sx.CodeUnavailable, "a proxy before %s does not reach the server (%s)", host, status).
+		return sx.NewError(sx.CodeUnavailable, "a proxy in front of %s cannot reach the server (%s)", host, status).
 			WithHint("the server may be starting; try again in a moment")
 	case http.StatusNetworkAuthenticationRequired: // RFC 6585 section 6
 		return ErrForeign.WithMessage("the network asks for a sign-in (%s)", status).WithHint("sign in to the network in a browser first")

@@ -108,7 +108,7 @@ func split(tag []byte) (frames [][]byte, err error) {
 	}
 	h, ok := parseHeader(tag, "ID3")
 	if !ok || h.version != 4 || h.flags != 0 || h.length() != int64(len(tag)) {
-		return nil, fmt.Errorf("a tag of %d bytes is not one of ours", len(tag))
+		return nil, fmt.Errorf("the tag (%d bytes) was not written by SoundExtract", len(tag))
 	}
 	for b := tag[HeaderSize:]; len(b) > 0 && b[0] != 0; {
 		if len(b) < frameHeader || syncsafe(b[4:]) > int64(len(b)-frameHeader) {

@@ -40,13 +40,13 @@ func frontPage(root *cobra.Command) string {
 		row(g.Title, names(func(c *cobra.Command) bool { return c.GroupID == g.ID }))
 	}
 	row("Topics", names(isTopic))
-	b.WriteString("\nsx help COMMAND explains a command, sx help commands has a line for each.\n")
+	b.WriteString("\nsx help COMMAND explains a command; sx help commands lists them all.\n")
 	return b.String()
 }
 
 // commandsTopic is the help topic that lists all commands.
 func commandsTopic(root *cobra.Command) *cobra.Command {
-	topic := &cobra.Command{Use: "commands", Short: "All commands, with a line for each"}
+	topic := &cobra.Command{Use: "commands", Short: "All commands, one line for each"}
 	var b strings.Builder
 	b.WriteString("All commands:\n")
 	for _, g := range root.Groups() {

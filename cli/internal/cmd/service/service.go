@@ -181,7 +181,7 @@ func runStatus(ctx context.Context, opts *Options) error {
 	state := m.state(ctx)
 	text := map[condition]string{
 		absent:  "The local server is not installed as a service",
-		stopped: "The local server starts at sign-in; it is not running as a service now",
+		stopped: "The local server starts at sign-in, but is not running as a service now",
 		active:  "The local server starts at sign-in; it is running",
 	}[state]
 	return opts.print(text, struct {
