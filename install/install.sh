@@ -1,15 +1,19 @@
 #!/bin/sh
 # Installs the latest or a given release of sx and sxd for the current user:
 #
-#   curl -fsSL https://github.com/soundextract/sx/releases/latest/download/install.sh | sh
-#   curl -fsSL … | sh -s -- --version 1.2.3 --dir /usr/local/bin --sudo
+#   curl --proto '=https' --tlsv1.2 -fsSL https://github.com/soundextract/sx/releases/latest/download/install.sh | sh
+#   curl … | sh -s -- --version 1.2.3 --dir /usr/local/bin --sudo
 #
-# SX_RELEASES is the base URL of the releases, for mirrors.
+# SX_RELEASES is the base URL of the releases, for mirrors. The archive is compared with
+# the release's list of checksums. If gh (signed in to GitHub) or gpg can verify where that
+# list comes from, they do: gh by the attestation of the build, gpg by the signature, if
+# the project's key is in your keyring.
 set -eu
 
 releases=${SX_RELEASES:-https://github.com/soundextract/sx/releases}
 releases=${releases%/}
 version='' dir='' sudo='' tmp=''
+report='run this again; if it fails again, report it: https://github.com/soundextract/sx/security'
 
 usage() {
 	cat <<'END'
@@ -90,8 +94,17 @@ target() {
 	fi
 }
 
+# Redirects included, nothing but HTTPS is followed, except for a mirror that is given
+# with http:// itself.
+secure() {
+	case $releases in
+	http://*) printf '%s' '=http,https' ;;
+	*) printf '%s' '=https' ;;
+	esac
+}
+
 fetch() { # URL FILE WHAT
-	! curl -fsSL --connect-timeout 20 --speed-time 60 --speed-limit 1 -o "$2" "$1" 2>"$tmp/log" || return 0
+	! curl -fsSL --proto "$(secure)" --tlsv1.2 --connect-timeout 20 --speed-time 60 --speed-limit 1 -o "$2" "$1" 2>"$tmp/log" || return 0
 	if grep -q ' 404' "$tmp/log"; then
 		fail "$3 not found at $1" "see the releases at $releases"
 	fi
@@ -106,6 +119,26 @@ sha256() {
 	fi | cut -d ' ' -f 1
 }
 
+# The list has an attestation of the build, which GitHub keeps, and a signature. A tool
+# that cannot decide (not signed in, no key) leaves the checksums as the only check; one
+# that decides against the list ends the install.
+verify() { # the path of the release, "" for the latest
+	if command -v gh >/dev/null && gh auth status >/dev/null 2>&1; then
+		gh attestation verify "$tmp/checksums.txt" --repo soundextract/sx >"$tmp/log" 2>&1 ||
+			fail "the list of checksums is not attested by soundextract/sx: $(tail -n 1 "$tmp/log")" "$report"
+		say 'verified: the list of checksums has the attestation of the release workflow'
+		return
+	fi
+	command -v gpg >/dev/null || return 0
+	curl -fsSL --proto "$(secure)" --tlsv1.2 --connect-timeout 20 --max-time 60 -o "$tmp/checksums.txt.asc" \
+		"$releases/${1:-latest/download}/checksums.txt.asc" 2>/dev/null || return 0
+	status=$(gpg --batch --status-fd 1 --verify "$tmp/checksums.txt.asc" "$tmp/checksums.txt" 2>/dev/null) || :
+	case $status in
+	*' BADSIG '*) fail 'the signature of the list of checksums is wrong' "$report" ;;
+	*' GOODSIG '*) say 'verified: the list of checksums has a good signature' ;;
+	esac
+}
+
 # The list of checksums is downloaded first: it contains the latest version, the
 # name of its archive and the expected digest.
 choose() {
@@ -114,6 +147,7 @@ choose() {
 	else
 		fetch "$releases/latest/download/checksums.txt" "$tmp/checksums.txt" release
 	fi
+	verify "${version:+download/v$version}"
 	line=$(grep -E "^[0-9a-f]{64} [ *]sx_${version:-[0-9][^ _]*}_${os}_$arch\\.tar\\.gz\$" "$tmp/checksums.txt" | head -n 1)
 	[ -n "$line" ] || fail "the release has no archive for $system on $machine" "see the releases at $releases"
 	sum=${line%% *}
@@ -127,7 +161,7 @@ unpacked() {
 	fetch "$releases/download/v$version/$archive" "$tmp/$archive" archive
 	got=$(sha256 "$tmp/$archive")
 	[ "$got" = "$sum" ] || fail "checksum mismatch for $archive: SHA-256 is $got, expected $sum" \
-		"run this again; if it fails again, report it: https://github.com/soundextract/sx/security"
+		"$report"
 	mkdir "$tmp/files"
 	tar -xzf "$tmp/$archive" -C "$tmp/files" sx sxd || fail "cannot unpack $archive" 'install tar and gzip'
 }

@@ -75,7 +75,8 @@ func TestLocal(t *testing.T) {
 }
 
 // runScripts runs the scripts of a directory. The script command server selects the
-// script's server, team is one with accounts for everybody; $ADA and $GRACE are user names that are not registered there.
+// script's server, and server team one with accounts for everybody. $ADA and $GRACE are
+// user names that are not registered there.
 func runScripts(t *testing.T, dir string, server func(*testscript.TestScript, bool, []string)) {
 	t.Helper()
 	testscript.Run(t, testscript.Params{
@@ -114,8 +115,8 @@ func runScripts(t *testing.T, dir string, server func(*testscript.TestScript, bo
 	})
 }
 
-// local starts sxd for the script. The sx of the script is not that of its owner, so that
-// everybody needs an account, as with the services.
+// local starts sxd for the script. The script's sx is not the owner's, so that everybody
+// needs an account, as with the services.
 func local(ts *testscript.TestScript, _ bool, _ []string) {
 	settings := ts.Getenv("SX_CONFIG")
 	ts.Setenv("SX_CONFIG", filepath.Join(filepath.Dir(settings), "owner", "config.yaml"))

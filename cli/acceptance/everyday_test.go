@@ -34,8 +34,8 @@ func own(ts *testscript.TestScript, _ bool, _ []string) {
 func TestEverydayScripts(t *testing.T) {
 	t.Parallel()
 	headings := regexp.MustCompile(`(?m)^## (\d+)\. `).FindAllStringSubmatch(everyday(t.Fatal), -1)
-	if len(headings) != 20 {
-		t.Errorf("%d recipes, want 20", len(headings))
+	if len(headings) != 21 {
+		t.Errorf("%d recipes, want 21", len(headings))
 	}
 	for i, h := range headings {
 		if h[1] != strconv.Itoa(i+1) {
@@ -96,7 +96,7 @@ func recipe(ts *testscript.TestScript, neg bool, args []string) {
 	case "crontab": // with cron's environment, and after its five fields
 		command := strings.Join(strings.Fields(text)[5:], " ")
 		line = []string{"env", "-i", "PATH=/usr/bin:/bin", "SHELL=/bin/sh"}
-		for _, name := range []string{"HOME", "SX_CONFIG", "SX_CREDENTIALS", "XDG_STATE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME"} {
+		for _, name := range []string{"HOME", "SX_CONFIG", "SX_CREDENTIALS", "XDG_STATE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "GORACE"} {
 			line = append(line, name+"="+ts.Getenv(name))
 		}
 		line = append(line, "sh", "-c", command)
@@ -110,7 +110,7 @@ func recipe(ts *testscript.TestScript, neg bool, args []string) {
 	cmd.Dir, cmd.Stdout, cmd.Stderr = ts.MkAbs("."), out, out
 	for _, name := range []string{
 		"HOME", "PATH", "SX_CONFIG", "SX_CREDENTIALS", "XDG_STATE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "NO_COLOR",
-		"SX_SERVER", "SX_TOKEN", "CODE", "HOOK",
+		"SX_SERVER", "SX_TOKEN", "CODE", "HOOK", "GORACE",
 	} {
 		if v := ts.Getenv(name); v != "" {
 			cmd.Env = append(cmd.Env, name+"="+v)

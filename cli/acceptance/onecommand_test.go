@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -49,7 +50,7 @@ func (l *laptop) command(args ...string) *exec.Cmd {
 	cmd.Dir = l.home
 	cmd.Env = []string{
 		"HOME=" + l.home, "XDG_DATA_HOME=" + l.path("share"), "SX_CREDENTIALS=file", "TERM=xterm",
-		"PATH=" + bin.Dir + string(filepath.ListSeparator) + os.Getenv("PATH"),
+		"PATH=" + bin.Dir + string(filepath.ListSeparator) + os.Getenv("PATH"), programs.NoExitPause,
 	}
 	return cmd
 }
@@ -78,7 +79,13 @@ type session struct {
 
 func (l *laptop) atTerminal(args ...string) *session {
 	l.t.Helper()
-	s := &session{t: l.t, cmd: l.command(args...), done: make(chan struct{})}
+	return l.onTerminal(l.command(args...))
+}
+
+// onTerminal starts a program at a terminal.
+func (l *laptop) onTerminal(cmd *exec.Cmd) *session {
+	l.t.Helper()
+	s := &session{t: l.t, cmd: cmd, done: make(chan struct{})}
 	var err error
 	if s.pty, err = pty.StartWithSize(s.cmd, &pty.Winsize{Rows: 24, Cols: 80}); err != nil {
 		l.t.Fatal(err)
@@ -223,8 +230,42 @@ func TestPasswordForOthers(t *testing.T) {
 	wantScreen(t, code, 0, screen, "as owner")
 }
 
-// TestNoServerIsSaidFirst checks that sx asks for nothing if there is nobody to tell.
-func TestNoServerIsSaidFirst(t *testing.T) {
+// TestPasswordOfTheMailServer asks for the password of the mail server and keeps it in a
+// file that nobody else can read.
+func TestPasswordOfTheMailServer(t *testing.T) {
+	t.Parallel()
+	l := newLaptop(t)
+	const password = "battery staple"
+	up := l.atTerminal("up", "-d", "--addr", "127.0.0.1:0", "--smtp-addr", "127.0.0.1:25", "--smtp-security", "none", "--smtp-user", "anna", "--smtp-from", "sx@example.org")
+	up.answer("Password: ", 1, password)
+	code, screen := up.end()
+	wantScreen(t, code, 0, screen, "Mail server 127.0.0.1:25, user anna", "The local server is running at")
+	if strings.Contains(screen, "staple") {
+		t.Error("the password was shown")
+	}
+	file := filepath.Join(l.data(), "smtp-password")
+	info, err := os.Stat(file)
+	if err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("the file: %v, %v", info, err)
+	}
+	if raw, err := os.ReadFile(file); err != nil || strings.TrimSpace(string(raw)) != password {
+		t.Errorf("the file has %q, %v", raw, err)
+	}
+	if code, screen = l.run("", "down"); code != 0 {
+		t.Fatal(screen)
+	}
+	code, screen = l.run("", "up", "-d") // asks for nothing
+	wantScreen(t, code, 0, screen, "The local server is running at")
+	code, screen = l.run("", "status", "--json")
+	wantScreen(t, code, 0, screen, `"smtp-user":"anna"`, `"smtp-password-file":"`+file+`"`)
+	if strings.Contains(screen, "staple") {
+		t.Error("the password is one of the settings")
+	}
+}
+
+// TestNoServerIsReportedFirst checks that sx asks for no password if there is no server to
+// send it to.
+func TestNoServerIsReportedFirst(t *testing.T) {
 	t.Parallel()
 	l := newLaptop(t)
 	for _, args := range [][]string{{"register", "anna"}, {"login", "anna"}, {"passwd"}} {
@@ -237,6 +278,50 @@ func TestNoServerIsSaidFirst(t *testing.T) {
 		wantScreen(t, code, 69, screen, "no server at 127.0.0.1:1", "sx up -d")
 		if strings.Contains(strings.ToLower(screen), "password:") {
 			t.Errorf("%q asked for a password:\n%s", args, screen)
+		}
+	}
+}
+
+// TestSignalWhileReadingStdin checks that the temporary file of standard input does not stay
+// after a signal.
+func TestSignalWhileReadingStdin(t *testing.T) {
+	t.Parallel()
+	l := newLaptop(t)
+	code, screen := l.run("", "up", "-d", "--addr", "127.0.0.1:0")
+	wantScreen(t, code, 0, screen, "The local server is running at")
+	temporary := t.TempDir()
+	files := func() []string {
+		names, _ := filepath.Glob(filepath.Join(temporary, "*")) // the pattern is well-formed
+		return names
+	}
+	for _, signal := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP} {
+		cmd := l.command("convert", "-", "-o", "x.mp3")
+		cmd.Env = append(cmd.Env, "TMPDIR="+temporary)
+		in, err := cmd.StdinPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		_, _ = in.Write(make([]byte, 1<<20)) // and then nothing more
+		testkit.Eventually(t, "there is a temporary file", func() bool {
+			names := files()
+			if len(names) != 1 {
+				return false
+			}
+			info, err := os.Stat(names[0])
+			return err == nil && info.Size() == 1<<20
+		})
+		if err := cmd.Process.Signal(signal); err != nil {
+			t.Fatal(err)
+		}
+		_ = cmd.Wait() // how it ends is checked here:
+		if code := cmd.ProcessState.ExitCode(); code != 130 {
+			t.Errorf("%s: exit code %d", signal, code)
+		}
+		if names := files(); len(names) != 0 {
+			t.Errorf("%s: left are %v", signal, names)
 		}
 	}
 }

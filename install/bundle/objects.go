@@ -45,7 +45,7 @@ func kinds() []kind {
 		of(ofRelease, "rbac.authorization.k8s.io", "v1", "roles", "rolebindings"),
 		of(ofRelease, "gateway.networking.k8s.io", "v1", "httproutes"),
 		of(ofRelease, "keda.sh", "v1alpha1", "scaledobjects"),
-		of(ofRelease, "monitoring.coreos.com", "v1", "servicemonitors"),
+		of(ofRelease, "monitoring.coreos.com", "v1", "podmonitors"),
 		of(ofNamespace, "", "v1", "persistentvolumeclaims", "resourcequotas", "limitranges"),
 		of(ofCluster, "storage.k8s.io", "v1", "storageclasses"),
 	)

@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
+
+	"github.com/soundextract/sx/server/api"
 )
 
 // removed replaces a secret.
@@ -89,6 +91,7 @@ var (
 	userinfo = regexp.MustCompile(`([a-zA-Z][a-zA-Z0-9+.-]*://)[^/\s"'@]*:[^/\s"'@]*@`)
 	bearer   = regexp.MustCompile(`(?i)\b(bearer|basic)\s+[A-Za-z0-9._~+/=-]{8,}`)
 	jwt      = regexp.MustCompile(`\beyJ[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*`)
+	created  = regexp.MustCompile(api.SecretPattern)
 	private  = regexp.MustCompile(`(?s)-----BEGIN [A-Z ]*PRIVATE KEY-----.*?-----END [A-Z ]*PRIVATE KEY-----`)
 	setting  = regexp.MustCompile(`(?i)([a-z0-9_-]*(?:password|passwd|secret|token|cookie|api[_-]?key)\\?["']?\s*[=:]\s*\\?["']?)[^\s"',;&\\]{4,}`)
 )
@@ -99,18 +102,24 @@ func (r *redactor) text(raw []byte) []byte {
 	raw = userinfo.ReplaceAll(raw, []byte("${1}"+removed+"@"))
 	raw = bearer.ReplaceAll(raw, []byte("${1} "+removed))
 	raw = jwt.ReplaceAll(raw, []byte(removed))
+	raw = created.ReplaceAll(raw, []byte(removed))
 	return private.ReplaceAll(raw, []byte(removed))
 }
 
-// log removes secrets from the output of a program, including values that follow
-// their name.
+// log removes secrets from the output of a program, including the values of settings with
+// the name of a secret.
 func (r *redactor) log(raw []byte) []byte {
 	raw = bytes.ToValidUTF8(raw, []byte("?"))
 	return setting.ReplaceAll(r.text(raw), []byte("${1}"+removed))
 }
 
-// secretName matches the names of settings and values that contain secrets.
-var secretName = regexp.MustCompile(`(?i)password|passwd|secret|token|uri|url|key|cookie|credential|auth|dsn|code`)
+var (
+	// secretName matches the names of settings and values that contain secrets. Addresses
+	// are not among them: only their passwords are removed.
+	secretName = regexp.MustCompile(`(?i)password|passwd|secret|token|key|cookie|credential|dsn|code|(^|[_-])auth$|_headers$`)
+	// pathName matches the names of settings that are paths of files with secrets.
+	pathName = regexp.MustCompile(`(?i)_file$`)
+)
 
 // object removes secrets from an object of the cluster, in place.
 func (r *redactor) object(o map[string]any) {
@@ -154,8 +163,13 @@ func (r *redactor) literals(v any) {
 // variable removes the literal value of an environment variable with a secret name.
 func (r *redactor) variable(v map[string]any) {
 	name, named := v["name"].(string)
-	if _, literal := v["value"].(string); named && literal && secretName.MatchString(name) {
+	value, literal := v["value"].(string)
+	switch {
+	case !named || !literal:
+	case secretName.MatchString(name) && !pathName.MatchString(name):
 		v["value"] = removed
+	default:
+		v["value"] = string(r.log([]byte(value)))
 	}
 }
 
@@ -172,8 +186,13 @@ func (r *redactor) values(v any, secret bool) any {
 	switch v := v.(type) {
 	case map[string]any:
 		out := make(map[string]any, len(v))
+		variable, _ := v["name"].(string)
 		for key, part := range v {
-			out[key] = r.values(part, secret || secretName.MatchString(key))
+			// The values of the part auth are a map.
+			_, isMap := part.(map[string]any)
+			named := secretName.MatchString(key) && (!isMap || key != "auth") ||
+				key == "value" && secretName.MatchString(variable) && !pathName.MatchString(variable)
+			out[key] = r.values(part, secret || named)
 		}
 		return out
 	case []any:
@@ -186,6 +205,7 @@ func (r *redactor) values(v any, secret bool) any {
 		if secret && v != "" {
 			return removed
 		}
+		return string(r.log([]byte(v)))
 	}
 	return v
 }

@@ -36,7 +36,7 @@ func semantic(r rune) rune {
 	return '-'
 }
 
-// Tag returns the tag of a version's images. Characters that a tag cannot have
+// Tag returns the tag of a version's images. Characters that are not allowed in a tag
 // become dashes.
 func Tag(version string) string {
 	return strings.Map(func(r rune) rune {
@@ -76,4 +76,17 @@ func Preset(name string) (map[string]any, error) {
 		return nil, fmt.Errorf("read the preset %s: %w", name, err)
 	}
 	return values, nil
+}
+
+// Defaults returns the chart's values.
+func Defaults() map[string]any {
+	data, err := fs.ReadFile(charts.FS, "soundextract/values.yaml")
+	if err != nil {
+		panic(err) // it is embedded
+	}
+	values := map[string]any{}
+	if err := yaml.Unmarshal(data, &values); err != nil {
+		panic(err) // it is the same in every run
+	}
+	return values
 }

@@ -5,6 +5,7 @@ package check
 import (
 	"context"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/soundextract/sx/install/kube"
@@ -35,6 +36,7 @@ type Env struct {
 	Cluster  *kube.Cluster
 	Release  string
 	Manifest string // the rendered release, YAML documents; "" skips the checks that need it
+	Current  string // the manifest that is in force, if Manifest is another one
 	Version  string // of sx, such as 1.2.3; "" or "dev" skips the comparison with the release
 
 	// Server is the gateway's address for users, such as https://sx.example.org; ""
@@ -51,6 +53,11 @@ type Env struct {
 	// available at the address HOST:PORT until stop is called. Nil forwards it
 	// through the API server.
 	PortForward func(ctx context.Context, component string, port int) (address string, stop func(), err error)
+	// Exec runs a command in a container and returns its output. Nil uses the API server.
+	Exec func(ctx context.Context, pod, container string, command []string) (string, error)
+
+	mu     sync.Mutex
+	parsed map[string]parsedManifest // by text
 }
 
 // Check is one check. Run returns nil if the check passes, the error of Skip if
@@ -76,6 +83,7 @@ type Result struct {
 	Outcome     Outcome `json:"outcome"`
 	Message     string  `json:"message,omitempty"` // the problem, or why the check was skipped
 	Hint        string  `json:"hint,omitempty"`
+	TimedOut    bool    `json:"-"` // it is unknown whether the condition is met
 }
 
 // shortTimeout is for a check that sends a few requests to the API server,
@@ -95,6 +103,42 @@ var stateCheck = Check{
 	Hint: "continue with: ", Next: []string{"sx", "install"},
 }
 
+var storageCheck = Check{
+	ID: StorageID, Description: StorageDescription, Severity: Warning, Timeout: longTimeout, Run: storage,
+	Hint: "remove jobs that are no longer needed, or enlarge the volume with: ", Next: []string{"sx", "install", "--set", "mongodb.persistence.size=SIZE"},
+}
+
+var deadLetterCheck = Check{
+	ID: "dead-letters", Description: "no message was dead-lettered", Severity: Warning, Timeout: longTimeout, Run: deadLetters,
+	Hint: "the log of the service that rejected them says why: ",
+	Next: []string{"kubectl", "logs", "-l", "app.kubernetes.io/part-of=soundextract", "--prefix", "--tail", "200"},
+}
+
+var volumesCheck = Check{
+	ID: "volumes", Description: "the volumes have space and inodes", Severity: Warning, Timeout: longTimeout, Run: volumes,
+	Hint: "see the pods with: ", Next: []string{"kubectl", "get", "pods,pvc"},
+}
+
+var secretsCheck = Check{
+	ID: "secrets", Description: "the secrets that pods need exist", Severity: Warning, Timeout: shortTimeout, Run: secretsExist,
+	Hint: "create them with: ", Next: []string{"sx", "install"},
+}
+
+var certificatesCheck = Check{
+	ID: "certificates", Description: "no certificate expires within two weeks", Severity: Warning, Timeout: shortTimeout, Run: certificates,
+	Hint: "see them with: ", Next: []string{"kubectl", "get", "secrets"},
+}
+
+// Status lists the quick checks of an installed release whose findings its workloads do
+// not show, the most urgent first. They need Manifest.
+func Status() []Check {
+	all := []Check{secretsCheck, certificatesCheck, deadLetterCheck, storageCheck, volumesCheck, stateCheck}
+	for i := range all {
+		all[i].Timeout = shortTimeout // someone is waiting
+	}
+	return all
+}
+
 // Preflight lists the checks that run before an install. They need Manifest.
 func Preflight() []Check {
 	return []Check{
@@ -105,8 +149,7 @@ func Preflight() []Check {
 		},
 		{
 			ID: "permissions", Description: "you have permission to create, change and delete all objects of the release", Severity: Fatal, Timeout: longTimeout, Run: permissions,
-			Hint: "ask the administrator of the cluster to run: ",
-			Next: []string{"kubectl", "create", "rolebinding", "sx-installer", "--clusterrole", "admin", "--user", "YOU"},
+			Hint: "give the administrator of the cluster the role to apply, which this prints: ", Next: []string{"sx", "doctor", "--role"},
 		},
 		{
 			ID: "storage-class", Description: "the cluster can provision the volumes", Severity: Fatal, Timeout: shortTimeout, Run: storageClass,
@@ -121,10 +164,31 @@ func Preflight() []Check {
 			Hint: "ask for more, or reduce the requests with --set; see: ", Next: []string{"kubectl", "describe", "resourcequota,limitrange"},
 		},
 		{
+			ID: "capacity", Description: "the nodes have room for all pods", Severity: Warning, Timeout: longTimeout, Run: capacity,
+			Hint: "add a node (an autoscaler does), or reduce the requests with --set; see: ", Next: []string{"kubectl", "describe", "nodes"},
+		},
+		{
+			ID: "autoscaling", Description: "what the autoscaler reads exists", Severity: Warning, Timeout: shortTimeout, Run: autoscaling,
+			Hint: "install metrics-server or KEDA, or set the number of converters with: ",
+			Next: []string{"sx", "install", "--set", "converter.autoscaling.enabled=false,converter.replicas=N"},
+		},
+		{
+			ID: "ingress-class", Description: "a controller serves the Ingress", Severity: Warning, Timeout: shortTimeout, Run: ingressClass,
+			Hint: "name a class with --set gateway.ingress.className=NAME; list them with: ", Next: []string{"kubectl", "get", "ingressclass"},
+		},
+		{
+			ID: "gateway-api", Description: "the Gateway of the HTTPRoute exists", Severity: Fatal, Timeout: shortTimeout, Run: gatewayAPI,
+			Hint: "name an existing one in gateway.httpRoute.parentRefs; list them with: ", Next: []string{"kubectl", "get", "gateways", "--all-namespaces"},
+		},
+		{
 			ID: "leftovers", Description: "volumes of an earlier install have their secrets, and secrets their volumes", Severity: Fatal, Timeout: shortTimeout, Run: leftovers,
 			Hint: "restore the secret from a backup, or discard the data with: ", Next: []string{"sx", "uninstall", "--wipe-data"},
 		},
 		stateCheck,
+		{
+			ID: secretsCheck.ID, Description: "the secrets that the values name exist", Severity: Fatal, Timeout: shortTimeout, Run: givenSecrets,
+			Hint: "create it, or correct its name in the values; list the existing ones with: ", Next: []string{"kubectl", "get", "secrets"},
+		},
 		{
 			ID: "pull-secret", Description: "the pull secrets exist", Severity: Fatal, Timeout: shortTimeout, Run: pullSecret,
 			Hint: "create the secret with: ",
@@ -151,6 +215,10 @@ func Running() []Check {
 			Hint: "use the same version of sx, or upgrade the release with: ", Next: []string{"sx", "install"},
 		},
 		{
+			ID: "support", Description: "MongoDB and RabbitMQ are supported for at least another six months", Severity: Warning, Timeout: shortTimeout, Run: supported,
+			Hint: "if a newer version is in docs/operations.md, remove image.tag from the values and upgrade with: ", Next: []string{"sx", "install"},
+		},
+		{
 			ID: "leftovers", Description: "the volumes have their secrets, and the secrets their volumes", Severity: Fatal, Timeout: shortTimeout, Run: leftovers,
 			Hint: "restore the secret from a backup before a pod restarts",
 		},
@@ -159,20 +227,29 @@ func Running() []Check {
 			Hint: "read the log of the gateway with: ", Next: []string{"kubectl", "logs", "-l", "app.kubernetes.io/component=gateway"},
 		},
 		{
+			ID: SandboxID, Description: SandboxDescription, Severity: Warning, Timeout: longTimeout, Run: sandbox,
+			Hint: "read the log of the converters with: ", Next: []string{"kubectl", "logs", "-l", "app.kubernetes.io/component=converter"},
+		},
+		{
+			ID: "backup", Description: "the last backup is recent", Severity: Warning, Timeout: longTimeout, Run: backups,
+			Hint: "create one with: ", Next: []string{"sx", "backup", "create"},
+		},
+		storageCheck,
+		{
 			ID: "queues", Description: "the queues are short and have consumers", Severity: Warning, Timeout: longTimeout, Run: queues,
 			Hint: "start more converters with: ", Next: []string{"sx", "install", "--set", "converter.replicas=N"},
 		},
-		{
-			ID: "dead-letters", Description: "no message was dead-lettered", Severity: Warning, Timeout: longTimeout, Run: deadLetters,
-			Hint: "inspect them in RabbitMQ's management UI, and read the log of the service that rejected them",
-		},
+		deadLetterCheck,
+		volumesCheck,
+		secretsCheck,
+		certificatesCheck,
 		{
 			ID: "server", Description: "the gateway responds at its public address", Severity: Fatal, Timeout: shortTimeout, Run: server,
 			Hint: "check the host name, the Ingress or HTTPRoute, and the certificate with: ", Next: []string{"kubectl", "get", "ingress,httproute"},
 		},
 		{
 			ID: "interrupted-upload", Description: "an interrupted upload keeps the bytes that were sent", Severity: Warning, Timeout: longTimeout, Run: interruptedUpload,
-			Hint: "disable request buffering in the proxy or Ingress controller (nginx: proxy_request_buffering off)",
+			Hint: "read the log of the gateway with: ", Next: []string{"kubectl", "logs", "-l", "app.kubernetes.io/component=gateway"},
 		},
 	}
 }

@@ -164,14 +164,14 @@ func TestQueues(t *testing.T) {
 	t.Parallel()
 	answer := `[{"name":"sx.convert","messages":4,"consumers":0},{"name":"sx.notify.dead","messages":2,"consumers":0}]`
 	broker := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if user, pw, _ := r.BasicAuth(); user != "sx" || pw != "pw" || r.URL.Path != "/api/queues" {
+		if user, pw, _ := r.BasicAuth(); user != "monitor-b" || pw != "pw" || r.URL.Path != "/api/queues" {
 			w.WriteHeader(http.StatusUnauthorized)
 			return
 		}
 		_, _ = io.WriteString(w, answer)
 	}))
 	t.Cleanup(broker.Close)
-	secret := &corev1.Secret{ObjectMeta: in("soundextract-rabbitmq"), Data: map[string][]byte{"username": []byte("sx"), "password": []byte("pw")}}
+	secret := &corev1.Secret{ObjectMeta: in("soundextract-rabbitmq"), Data: map[string][]byte{"monitor-username": []byte("monitor-b"), "monitor-password": []byte("pw")}}
 	e, _ := env(t, secret)
 	e.PortForward = func(_ context.Context, component string, port int) (string, func(), error) {
 		if component != "rabbitmq" || port != 15672 {

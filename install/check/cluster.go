@@ -77,7 +77,7 @@ func podSecurity(ctx context.Context, env *Env) error {
 }
 
 func storageClass(ctx context.Context, env *Env) error {
-	objects, err := parse(env.Manifest)
+	objects, err := env.objects()
 	if err != nil {
 		return err
 	}
@@ -173,7 +173,7 @@ func leftovers(ctx context.Context, env *Env) error {
 		switch {
 		case missing && len(left) > 0:
 			return sx.NewError(sx.CodeConflict, "the volume claim %s is left from an earlier install, but the secret %s with its password is missing: a new password cannot open it", left[0], name)
-		// MongoDB's only: the messages in RabbitMQ's queues are published again.
+		// Only MongoDB loses data: messages that RabbitMQ loses are published again.
 		case component == "mongodb" && !missing && len(left) == 0 && env.hasVolume(ctx, name):
 			return &severityOverride{sx.NewError(sx.CodeConflict, "the secret %s is left from an earlier install, but its volume is missing: the data is lost, or the install was interrupted before the volume was created", name).
 				WithHint("if no data is missing, do nothing: the next install uses the secret again"), Warning}
@@ -185,7 +185,7 @@ func leftovers(ctx context.Context, env *Env) error {
 // hasVolume reports whether the component has a volume, or will have one: an external
 // database has none.
 func (env *Env) hasVolume(ctx context.Context, name string) bool {
-	objects, err := parse(env.Manifest)
+	objects, err := env.objects()
 	if env.Manifest != "" && err == nil {
 		for _, s := range objects.statefulSets {
 			if s.Name == name {
@@ -209,7 +209,7 @@ func (env *Env) accessError(err error, action string) error {
 }
 
 func pullSecret(ctx context.Context, env *Env) error {
-	objects, err := parse(env.Manifest)
+	objects, err := env.objects()
 	if err != nil {
 		return err
 	}

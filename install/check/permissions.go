@@ -13,45 +13,35 @@ import (
 	"github.com/soundextract/sx/server/sx"
 )
 
-// installerPermissions are what sx needs besides the objects of the release: for its
-// Secrets and Helm's, its lock, and to watch the release.
+// installerPermissions are what sx needs in the namespace besides the objects of the
+// release: for its Secrets and Helm's, its lock, to watch the release, to reach its pods,
+// to rotate passwords, to enlarge volumes and to remove the release. See also
+// optionalPermissions.
 var installerPermissions = []authorizationv1.ResourceAttributes{
-	{Resource: "secrets", Verb: "get,list,create,patch,update,delete"},
+	{Resource: "secrets", Verb: "get,list,watch,create,patch,update,delete"},
 	{Group: "coordination.k8s.io", Resource: "leases", Verb: "get,create,update,delete"},
-	{Resource: "pods", Verb: "get,list,watch"},
+	{Resource: "pods", Verb: "get,list,watch,create,delete,deletecollection"},
 	{Resource: "pods", Subresource: "log", Verb: "get"},
 	{Resource: "pods", Subresource: "portforward", Verb: "create"},
+	{Resource: "pods", Subresource: "exec", Verb: "create"},
+	{Resource: "services", Verb: "get,list"},
 	{Resource: "events", Verb: "list,watch"},
-	{Resource: "persistentvolumeclaims", Verb: "list,watch,delete"},
-	{Group: "apps", Resource: "deployments", Verb: "list,watch"},
-	{Group: "apps", Resource: "statefulsets", Verb: "list,watch"},
+	{Resource: "persistentvolumeclaims", Verb: "get,list,watch,patch,delete"},
+	{Group: "apps", Resource: "deployments", Verb: "get,list,watch,patch"},
+	{Group: "apps", Resource: "statefulsets", Verb: "get,list,watch,patch"},
 	{Group: "apps", Resource: "replicasets", Verb: "list,watch"},
 }
+
+// objectVerbs are what Helm needs for the objects of a release.
+const objectVerbs = "get,list,create,update,patch,delete"
 
 // maxConcurrent is the number of concurrent requests to the API server.
 const maxConcurrent = 8
 
 func permissions(ctx context.Context, env *Env) error {
-	objects, err := parse(env.Manifest)
+	required, unknown, err := env.requiredPermissions()
 	if err != nil {
 		return err
-	}
-	required := slices.Clone(installerPermissions)
-	var unknown []string
-	for _, kind := range objects.kinds {
-		mapping, err := env.Cluster.Mapper.RESTMapping(kind.GroupKind(), kind.Version)
-		switch {
-		case meta.IsNoMatchError(err):
-			unknown = append(unknown, kind.Kind+" ("+kind.GroupVersion().String()+")")
-			continue
-		case err != nil:
-			return err
-		}
-		a := authorizationv1.ResourceAttributes{Group: mapping.Resource.Group, Resource: mapping.Resource.Resource, Verb: "get,create,patch,delete"}
-		if mapping.Scope.Name() != meta.RESTScopeNameNamespace {
-			a.Namespace = "*"
-		}
-		required = append(required, a)
 	}
 	if len(unknown) > 0 {
 		return sx.NewError(sx.CodeInvalid, "unknown to the cluster: %s", strings.Join(unknown, ", ")).
@@ -65,6 +55,32 @@ func permissions(ctx context.Context, env *Env) error {
 		return sx.NewError(sx.CodeForbidden, "missing permissions: %s", strings.Join(missing, "; "))
 	}
 	return nil
+}
+
+// requiredPermissions lists what sx needs for the release, in its namespace unless the
+// Namespace is "*", and the kinds that the cluster does not know.
+func (env *Env) requiredPermissions() (required []authorizationv1.ResourceAttributes, unknown []string, err error) {
+	objects, err := env.objects()
+	if err != nil {
+		return nil, nil, err
+	}
+	required = slices.Clone(installerPermissions)
+	for _, kind := range objects.kinds {
+		mapping, err := env.Cluster.Mapper.RESTMapping(kind.GroupKind(), kind.Version)
+		switch {
+		case meta.IsNoMatchError(err):
+			unknown = append(unknown, kind.Kind+" ("+kind.GroupVersion().String()+")")
+			continue
+		case err != nil:
+			return nil, nil, env.Cluster.WrapError(err)
+		}
+		a := authorizationv1.ResourceAttributes{Group: mapping.Resource.Group, Resource: mapping.Resource.Resource, Verb: objectVerbs}
+		if mapping.Scope.Name() != meta.RESTScopeNameNamespace {
+			a.Namespace = "*"
+		}
+		required = append(required, a)
+	}
+	return required, unknown, nil
 }
 
 // review checks each verb of each resource and lists those that are denied, such as

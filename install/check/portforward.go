@@ -9,9 +9,12 @@ import (
 	"sync"
 
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/tools/portforward"
 	"k8s.io/client-go/transport/spdy"
+
+	"github.com/soundextract/sx/install/forward"
 )
 
 // portForward makes a port of a running pod of a component available, of a ready one
@@ -25,6 +28,42 @@ func (env *Env) portForward(ctx context.Context, component string, port int) (st
 		return "", nil, err
 	}
 	return env.forwardThroughAPIServer(ctx, pod, port)
+}
+
+// get requests a path of a service's port for monitoring through a port-forward, over TLS
+// if it serves that.
+// The caller closes the body of the response, and then calls stop.
+func (env *Env) get(ctx context.Context, component, path string) (res *http.Response, stop func(), err error) {
+	address, stop, err := env.portForward(ctx, component, metricsPort)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer func() {
+		if err != nil {
+			stop()
+		}
+	}()
+	transport, scheme := &http.Transport{DisableKeepAlives: true}, "http"
+	service, err := env.Cluster.Client.CoreV1().Services(env.Cluster.Namespace).Get(ctx, env.Release+"-"+component, metav1.GetOptions{})
+	switch {
+	case err == nil:
+		if transport.TLSClientConfig, err = forward.TLS(ctx, env.Cluster, service); err != nil {
+			return nil, nil, env.accessError(err, "read the secrets")
+		}
+		if transport.TLSClientConfig != nil {
+			scheme = "https"
+		}
+	case !apierrors.IsNotFound(err):
+		return nil, nil, env.accessError(err, "read the services")
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, scheme+"://"+address+path, nil)
+	if err != nil {
+		return nil, nil, err
+	}
+	if res, err = (&http.Client{Transport: transport}).Do(req); err != nil {
+		return nil, nil, fmt.Errorf("the %s does not respond: %w", component, err)
+	}
+	return res, stop, nil
 }
 
 func (env *Env) runningPod(ctx context.Context, component string) (string, error) {

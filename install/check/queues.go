@@ -10,12 +10,14 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/soundextract/sx/install/secrets"
 	"github.com/soundextract/sx/server/sx"
 )
 
 const (
-	// managementPort is the port of RabbitMQ's HTTP API, which is used instead of
-	// rabbitmqctl because a port-forward needs fewer permissions than exec.
+	// managementPort is the port of RabbitMQ's HTTP API, on which it listens only inside
+	// its pod. It is used instead of rabbitmqctl because a port-forward needs fewer
+	// permissions than exec.
 	managementPort = 15672
 	// manyWaiting is the number of messages that keep a converter busy for hours.
 	manyWaiting = 500
@@ -46,7 +48,7 @@ func (env *Env) queues(ctx context.Context) ([]queue, error) {
 	if err != nil {
 		return nil, err
 	}
-	req.SetBasicAuth(string(secret.Data["username"]), string(secret.Data["password"]))
+	req.SetBasicAuth(string(secret.Data[secrets.UsernameKey(secrets.Monitor)]), string(secret.Data[secrets.PasswordKey(secrets.Monitor)]))
 	res, err := (&http.Client{}).Do(req)
 	if err != nil {
 		return nil, fmt.Errorf("RabbitMQ's HTTP API does not respond: %w", err)
@@ -57,7 +59,7 @@ func (env *Env) queues(ctx context.Context) ([]queue, error) {
 		return nil, sx.NewError(sx.CodeBadCredentials, "RabbitMQ rejects the password of the secret %s", name).
 			WithHint("restore the secret that belongs to the volume, or change the password with: %s", env.Cluster.SX(env.Release, "secrets", "rotate", "rabbitmq"))
 	case res.StatusCode != http.StatusOK:
-		return nil, sx.NewError(sx.CodeUnavailable, "RabbitMQ's HTTP API answered %s", res.Status)
+		return nil, sx.NewError(sx.CodeUnavailable, "RabbitMQ's HTTP API responded with %s", res.Status)
 	}
 	var all []queue
 	if err := json.NewDecoder(res.Body).Decode(&all); err != nil {

@@ -20,6 +20,15 @@ func Skip(hint, format string, args ...any) error {
 	return &skipped{message: fmt.Sprintf(format, args...), hint: hint}
 }
 
+// passed is the error of Pass.
+type passed struct{ description string }
+
+func (p *passed) Error() string { return p.description }
+
+// Pass returns the result of a check that passes; the description replaces the check's
+// own.
+func Pass(description string) error { return &passed{description} }
+
 // severityOverride is an error whose severity differs from that of its check.
 type severityOverride struct {
 	error
@@ -65,6 +74,7 @@ func (c *Check) run(ctx context.Context, env *Env) Result {
 func (c *Check) result(env *Env, err error) Result {
 	r := Result{ID: c.ID, Description: c.Description}
 	var skip *skipped
+	var pass *passed
 	var known *sx.Error
 	var override *severityOverride
 	severity := c.Severity
@@ -75,11 +85,14 @@ func (c *Check) result(env *Env, err error) Result {
 	case err == nil:
 		r.Outcome = OK
 		return r
+	case errors.As(err, &pass):
+		r.Outcome, r.Description = OK, pass.description
+		return r
 	case errors.As(err, &skip):
 		r.Outcome, r.Message, r.Hint = OutcomeSkipped, skip.message, skip.hint
 		return r
 	case errors.Is(err, context.DeadlineExceeded):
-		r.Message, r.Hint = fmt.Sprintf("no response within %s", c.Timeout.Round(time.Second)), c.hint(env)
+		r.Message, r.Hint, r.TimedOut = fmt.Sprintf("no response within %s", c.Timeout.Round(time.Second)), c.hint(env), true
 	case errors.As(err, &known):
 		r.Message, r.Hint = known.Message, known.Hint
 		if r.Hint == known.Code.Hint() { // the hint of the check is more specific than that of the code

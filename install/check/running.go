@@ -2,23 +2,19 @@ package check
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"net/http"
-	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/soundextract/sx/install/chart"
 	"github.com/soundextract/sx/install/watch"
-	"github.com/soundextract/sx/server/api"
 	"github.com/soundextract/sx/server/api/client"
 	"github.com/soundextract/sx/server/sx"
 )
 
 func workloads(ctx context.Context, env *Env) error {
-	rows, problems, err := watch.Status(ctx, env.Cluster, env.Release)
+	rows, problems, err := watch.Status(ctx, env.Cluster, env.Release, nil)
 	switch {
 	case err != nil:
 		return err
@@ -34,10 +30,6 @@ func workloads(ctx context.Context, env *Env) error {
 		return sx.NewError(sx.CodeUnavailable, "%s", message).WithHint("%s", p.Next)
 	}
 	for _, r := range rows {
-		if r.Desired == 0 {
-			return sx.NewError(sx.CodeUnavailable, "%s/%s is scaled to zero", r.Kind, r.Name).
-				WithHint("%s", env.Cluster.Kubectl("scale", strings.ToLower(r.Kind), r.Name, "--replicas", "1"))
-		}
 		if r.State != watch.StateReady {
 			return sx.NewError(sx.CodeUnavailable, "%s/%s has %d of %d pods ready: %s", r.Kind, r.Name, r.Ready, r.Desired, r.Reason)
 		}
@@ -46,7 +38,7 @@ func workloads(ctx context.Context, env *Env) error {
 }
 
 func imagePulls(ctx context.Context, env *Env) error {
-	_, problems, err := watch.Status(ctx, env.Cluster, env.Release)
+	_, problems, err := watch.Status(ctx, env.Cluster, env.Release, nil)
 	if err != nil {
 		return err
 	}
@@ -70,7 +62,7 @@ func versionSkew(ctx context.Context, env *Env) error {
 	for _, d := range list.Items {
 		installed := d.Labels["app.kubernetes.io/version"]
 		if installed != "" && installed != label(env.Version) {
-			return sx.NewError(sx.CodeConflict, "sx has the version %s, the release %s", env.Version, installed)
+			return sx.NewError(sx.CodeConflict, "sx has version %s, but the release has version %s", env.Version, installed)
 		}
 	}
 	if len(list.Items) == 0 {
@@ -84,41 +76,6 @@ func label(version string) string {
 	const longest = 63
 	tag := chart.Tag(version)
 	return tag[:min(len(tag), longest)]
-}
-
-// gatewayPort is the gateway's port in its pod.
-const gatewayPort = 8740
-
-// dependencies gets the readiness of a gateway, which pings MongoDB, RabbitMQ
-// and auth for it.
-func dependencies(ctx context.Context, env *Env) error {
-	address, stop, err := env.portForward(ctx, "gateway", gatewayPort)
-	var noPod *skipped
-	if errors.As(err, &noPod) { // a release has a gateway
-		return sx.NewError(sx.CodeUnavailable, "%s", noPod.message)
-	}
-	if err != nil {
-		return err
-	}
-	defer stop()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+address+api.PathReady, nil)
-	if err != nil {
-		return err
-	}
-	res, err := (&http.Client{}).Do(req)
-	if err != nil {
-		return fmt.Errorf("the gateway does not respond: %w", err)
-	}
-	defer func() { _ = res.Body.Close() }()
-	var health api.Health // even with the status 503
-	if err := json.NewDecoder(res.Body).Decode(&health); err != nil {
-		return sx.NewError(sx.CodeUnavailable, "the gateway answered %s instead of its readiness", res.Status)
-	}
-	if health.Status != "ok" {
-		return sx.NewError(sx.CodeUnavailable, "the gateway is not ready: %s", health.Status).
-			WithHint("see why with: %s", env.Cluster.Kubectl("logs", "-l", "app.kubernetes.io/instance="+env.Release, "--prefix", "--tail", "20"))
-	}
-	return nil
 }
 
 func server(ctx context.Context, env *Env) error {

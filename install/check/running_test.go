@@ -2,6 +2,7 @@ package check_test
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -9,6 +10,7 @@ import (
 	"testing"
 
 	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/version"
 	fakediscovery "k8s.io/client-go/discovery/fake"
@@ -27,6 +29,14 @@ func deployment(replicas int32, version string) *appsv1.Deployment {
 	return d
 }
 
+// stateful is the StatefulSet of a part.
+func stateful(part, image string) *appsv1.StatefulSet {
+	set := &appsv1.StatefulSet{ObjectMeta: in("soundextract-" + part)}
+	set.Labels = map[string]string{"app.kubernetes.io/instance": "soundextract", "app.kubernetes.io/component": part}
+	set.Spec.Template.Spec.Containers = []corev1.Container{{Name: part, Image: image}}
+	return set
+}
+
 func TestRunning(t *testing.T) {
 	t.Parallel()
 	none, half := deployment(0, "1.2.3"), deployment(2, "1.2.3")
@@ -40,12 +50,22 @@ func TestRunning(t *testing.T) {
 		{"workloads", nil, check.FoundFatal, "no workloads"},
 		{"workloads", []runtime.Object{deployment(2, "1.2.3")}, check.OK, ""},
 		{"workloads", []runtime.Object{half}, check.FoundFatal, "Deployment/soundextract-gateway has"},
-		{"workloads", []runtime.Object{none}, check.FoundFatal, "Deployment/soundextract-gateway is scaled to zero"},
+		{"workloads", []runtime.Object{none}, check.FoundFatal, "Deployment/soundextract-gateway: ScaledToZero: scaled to 0"},
 		{"image-pulls", []runtime.Object{half}, check.OK, ""},
 		{"version-skew", []runtime.Object{deployment(1, "1.2.3")}, check.OK, ""},
-		{"version-skew", []runtime.Object{deployment(1, "1.2.2")}, check.FoundWarning, "sx has the version 1.2.3, the release 1.2.2"},
+		{"version-skew", []runtime.Object{deployment(1, "1.2.2")}, check.FoundWarning, "sx has version 1.2.3, but the release has version 1.2.2"},
 		{"version-skew", nil, check.OutcomeSkipped, "not installed"},
+		{"support", nil, check.OutcomeSkipped, "not part of the release"},
+		{"support", []runtime.Object{stateful("rabbitmq", "r.example.org:5000/rabbitmq:4.3.5-management@sha256:0123")}, check.OK, ""},
+		{"support", []runtime.Object{stateful("rabbitmq", "rabbitmq:special")}, check.OutcomeSkipped, "do not say which version of RabbitMQ"},
+		{
+			"support",
+			[]runtime.Object{stateful("mongodb", "mongo:6.0.27"), stateful("rabbitmq", "rabbitmq:3.13.7")},
+			check.FoundWarning,
+			"support for MongoDB 6.0 ended on 2025-07-31; support for RabbitMQ 3.13 ended on 2024-09-17",
+		},
 		{"dependencies", nil, check.FoundFatal, "no pod of gateway is running"},
+		{"sandbox", nil, check.OutcomeSkipped, "no pod of converter is running"},
 		{"queues", nil, check.OutcomeSkipped, "RabbitMQ is not part of the release"},
 		{"server", nil, check.OutcomeSkipped, "address of the server is not known"},
 	} {
@@ -77,15 +97,16 @@ func TestVersionsOfBuilds(t *testing.T) {
 func TestDependencies(t *testing.T) {
 	t.Parallel()
 	for body, want := range map[string]check.Outcome{
-		`{"status":"ok"}`:                          check.OK,
-		`{"status":"the database is unavailable"}`: check.FoundFatal,
+		`{"status":"ok"}`:                                                 check.OK,
+		`{"status":"the database is unavailable"}`:                        check.FoundFatal,
+		`{"status":"ok","degraded":"store: the database is unavailable"}`: check.FoundFatal,
 		`<html>`: check.FoundFatal,
 	} {
 		gateway := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if r.URL.Path != "/readyz" {
 				t.Errorf("asked for %s", r.URL.Path)
 			}
-			if want != check.OK {
+			if want != check.OK && !strings.Contains(body, "degraded") {
 				w.WriteHeader(http.StatusServiceUnavailable)
 			}
 			_, _ = io.WriteString(w, body)
@@ -99,6 +120,68 @@ func TestDependencies(t *testing.T) {
 		r := run(t, e, check.Running(), "dependencies")
 		if r.Outcome != want || !stopped || strings.Contains(body, "unavailable") && !strings.Contains(r.Message, "the database is unavailable") {
 			t.Errorf("%s: got %+v, stopped: %v", body, r, stopped)
+		}
+	}
+}
+
+// TestSandbox checks what the check reports for a converter's metrics.
+func TestSandbox(t *testing.T) {
+	t.Parallel()
+	const metrics = "# HELP x y\nsx_converter_running 3\nsx_converter_sandbox_landlock_abi %d\nsx_converter_sandbox_seccomp %d\nsx_converter_sandbox_user %d\n"
+	for _, tt := range []struct {
+		body    string
+		outcome check.Outcome
+		says    string // a part of the message, or of the description
+	}{
+		{fmt.Sprintf(metrics, 7, 1, 0), check.OK, "Landlock (ABI 7) and seccomp"},
+		{fmt.Sprintf(metrics, 4, 1, 1), check.OK, "a user of its own"},
+		{fmt.Sprintf(metrics, 0, 1, 0), check.OutcomeSkipped, "by seccomp, without Landlock"},
+		{fmt.Sprintf(metrics, 0, 0, 0), check.OutcomeSkipped, "confined by resource limits only"},
+		{"sx_converter_running 3\n", check.OutcomeSkipped, "still starting"},
+	} {
+		converter := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path != "/metrics" {
+				t.Errorf("asked for %s", r.URL.Path)
+			}
+			_, _ = io.WriteString(w, tt.body)
+		}))
+		t.Cleanup(converter.Close)
+		e, _ := env(t)
+		e.PortForward = func(context.Context, string, int) (string, func(), error) {
+			return converter.Listener.Addr().String(), func() {}, nil
+		}
+		if r := run(t, e, check.Running(), "sandbox"); r.Outcome != tt.outcome || !strings.Contains(r.Message+r.Description, tt.says) {
+			t.Errorf("%s: got %+v", tt.body, r)
+		}
+	}
+}
+
+// TestStorage checks what the check reports for a gateway's metrics.
+func TestStorage(t *testing.T) {
+	t.Parallel()
+	const metrics = "# HELP x y\nsx_uploads_total{result=\"removed\"} 3\nsx_storage_size_bytes 1e+11\nsx_storage_free_bytes %s\nsx_storage_reserve_bytes 1e+10\nsx_storage_full_seconds %s\n"
+	for _, tt := range []struct {
+		body    string
+		outcome check.Outcome
+		says    string // a part of the message, or of the description
+	}{
+		{fmt.Sprintf(metrics, "5e+10", "NaN"), check.OK, "there is room for uploads: 50 GB free"},
+		{fmt.Sprintf(metrics, "5e+10", "+Inf"), check.OK, "50 GB free, not filling up"},
+		{fmt.Sprintf(metrics, "5e+10", "1e+06"), check.OK, "50 GB free, full in 11 days"},
+		{fmt.Sprintf(metrics, "2e+10", "200000"), check.FoundWarning, "new uploads will be refused in 2 days: 20 GB of 100 GB is free, and new uploads must leave 10 GB"},
+		{fmt.Sprintf(metrics, "1e+10", "0"), check.FoundFatal, "new uploads are refused: 10 GB"},
+		{"sx_storage_size_bytes 0\nsx_storage_full_seconds NaN\n", check.OutcomeSkipped, "does not say"},
+	} {
+		gateway := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			_, _ = io.WriteString(w, tt.body)
+		}))
+		t.Cleanup(gateway.Close)
+		e, _ := env(t)
+		e.PortForward = func(context.Context, string, int) (string, func(), error) {
+			return gateway.Listener.Addr().String(), func() {}, nil
+		}
+		if r := run(t, e, check.Running(), check.StorageID); r.Outcome != tt.outcome || !strings.Contains(r.Message+r.Description, tt.says) {
+			t.Errorf("%s: got %+v", tt.body, r)
 		}
 	}
 }

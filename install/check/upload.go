@@ -3,6 +3,7 @@ package check
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/soundextract/sx/server/api"
@@ -23,6 +24,10 @@ const (
 	offsetTimeout  = 15 * time.Second
 	offsetInterval = 500 * time.Millisecond
 )
+
+// refusals are the codes of a server that accepts no upload for a reason that another
+// check or command reports.
+var refusals = []sx.Code{sx.CodeStorageFull, sx.CodeQuotaExceeded, sx.CodeDailyLimit, sx.CodeTooManyRequests}
 
 // errInterrupted is the error with which the check interrupts its own upload.
 var errInterrupted = errors.New("interrupted on purpose")
@@ -55,6 +60,9 @@ func interruptedUpload(ctx context.Context, env *Env) error {
 	}
 	uploads := tus.Client{API: c}
 	id, err := uploads.Create(ctx, uploadSize, map[string]string{api.MetaFilename: "sx-doctor.mp4"})
+	if slices.Contains(refusals, sx.CodeOf(err)) {
+		return Skip("", "the server refuses uploads: %s", err)
+	}
 	if err != nil {
 		return err
 	}
@@ -67,7 +75,8 @@ func interruptedUpload(ctx context.Context, env *Env) error {
 		return err
 	}
 	if kept == 0 {
-		return sx.NewError(sx.CodeUnavailable, "the server stored no bytes of an upload that was interrupted after %d bytes: a proxy buffers requests", interruptAt)
+		return sx.NewError(sx.CodeUnavailable, "the server stored no bytes of an upload that was interrupted after %d bytes: a proxy buffers requests", interruptAt).
+			WithHint("disable request buffering in the proxy or Ingress controller (nginx: proxy_request_buffering off)")
 	}
 	return nil
 }

@@ -19,6 +19,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/yaml"
 )
 
 // TestFailures provokes each common failure in a cluster: sx must report its
@@ -207,14 +208,75 @@ users: [{name: test, user: {token: %q}}]
 	}
 }
 
-// TestPermissions installs as a user with read permissions only.
+// TestPermissions installs as a user with read permissions only, and then with the role that
+// sx doctor prints.
 func TestPermissions(t *testing.T) {
-	o := newOperator(within(t, 5*time.Minute), t, "e2e-permissions")
+	o := newOperator(within(t, 8*time.Minute), t, "e2e-permissions")
 	o.createNamespace()
+	o.reader()
+	o.kubeconfig = filepath.Join(o.home, "reader.kubeconfig")
+	o.refused(77, []string{"missing permissions", "create", "deployments.apps"}, o.install()...)
+	if left := o.objects(); strings.Contains(strings.Join(left, " "), "soundextract") {
+		t.Errorf("left behind: %v", left)
+	}
+
+	o.grant(o.sx(o.at("doctor", "--role")...))
+	o.sx(o.install()...)
+	if r := o.try(o.at("doctor", "--json")...); strings.Contains(r.stdout, "no permission") || strings.Contains(r.stdout, "missing permissions") {
+		t.Errorf("sx doctor lacks permissions:\n%s", r.all())
+	}
+	o.sx(o.at("status")...)
+	o.sx(o.at("secrets", "rotate", "all", "--yes")...)
+	o.sx(o.at("uninstall", "--wipe-data", "--confirm", "soundextract")...)
+}
+
+// grant applies the objects that sx doctor --role prints, as an administrator does.
+func (o *operator) grant(text string) {
+	o.t.Helper()
+	roles := cluster.Client.RbacV1()
+	for document := range strings.SplitSeq(text, "---\n") {
+		var err error
+		switch {
+		case strings.Contains(document, "kind: RoleBinding\nmeta"):
+			_, err = roles.RoleBindings(o.namespace).Create(o.ctx, decoded[rbac.RoleBinding](o, document), metav1.CreateOptions{})
+		case strings.Contains(document, "kind: Role\nmeta"):
+			_, err = roles.Roles(o.namespace).Create(o.ctx, decoded[rbac.Role](o, document), metav1.CreateOptions{})
+		case strings.Contains(document, "kind: ClusterRoleBinding\nmeta"):
+			made := decoded[rbac.ClusterRoleBinding](o, document)
+			_, err = roles.ClusterRoleBindings().Create(o.ctx, made, metav1.CreateOptions{})
+			o.t.Cleanup(func() {
+				_ = roles.ClusterRoleBindings().Delete(context.Background(), made.Name, metav1.DeleteOptions{})
+			})
+		case strings.Contains(document, "kind: ClusterRole\nmeta"):
+			made := decoded[rbac.ClusterRole](o, document)
+			_, err = roles.ClusterRoles().Create(o.ctx, made, metav1.CreateOptions{})
+			o.t.Cleanup(func() { _ = roles.ClusterRoles().Delete(context.Background(), made.Name, metav1.DeleteOptions{}) })
+		default:
+			o.t.Fatalf("an object of another kind:\n%s", document)
+		}
+		if err != nil {
+			o.t.Fatal(err)
+		}
+	}
+}
+
+func decoded[T any](o *operator, document string) *T {
+	o.t.Helper()
+	var v T
+	if err := yaml.UnmarshalStrict([]byte(document), &v); err != nil {
+		o.t.Fatal(err)
+	}
+	return &v
+}
+
+// reader creates a service account with read permissions only, and reader.kubeconfig for it
+// in the operator's home directory.
+func (o *operator) reader() {
+	o.t.Helper()
 	_, err := cluster.Client.CoreV1().ServiceAccounts(o.namespace).Create(o.ctx,
 		&corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Name: "reader"}}, metav1.CreateOptions{})
 	if err != nil {
-		t.Fatal(err)
+		o.t.Fatal(err)
 	}
 	_, err = cluster.Client.RbacV1().RoleBindings(o.namespace).Create(o.ctx, &rbac.RoleBinding{
 		ObjectMeta: metav1.ObjectMeta{Name: "reader"},
@@ -222,23 +284,20 @@ func TestPermissions(t *testing.T) {
 		Subjects:   []rbac.Subject{{Kind: "ServiceAccount", Name: "reader", Namespace: o.namespace}},
 	}, metav1.CreateOptions{})
 	if err != nil {
-		t.Fatal(err)
+		o.t.Fatal(err)
 	}
 	token, err := cluster.Client.CoreV1().ServiceAccounts(o.namespace).CreateToken(o.ctx, "reader",
 		&authentication.TokenRequest{}, metav1.CreateOptions{})
 	if err != nil {
-		t.Fatal(err)
+		o.t.Fatal(err)
 	}
 	ca := cluster.Config.CAData
 	if len(ca) == 0 {
 		if ca, err = os.ReadFile(cluster.Config.CAFile); err != nil {
-			t.Fatal(err)
+			o.t.Fatal(err)
 		}
 	}
-	o.kubeconfig = filepath.Join(t.TempDir(), "kubeconfig")
-	o.writeKubeconfig(cluster.Config.Host, token.Status.Token, ca)
-	o.refused(77, []string{"missing permissions", "create", "deployments.apps"}, o.install()...)
-	if left := o.objects(); strings.Contains(strings.Join(left, " "), "soundextract") {
-		t.Errorf("left behind: %v", left)
-	}
+	reader := *o
+	reader.kubeconfig = filepath.Join(o.home, "reader.kubeconfig")
+	reader.writeKubeconfig(cluster.Config.Host, token.Status.Token, ca)
 }

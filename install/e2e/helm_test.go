@@ -42,7 +42,7 @@ func (o *operator) helmInstall(ctx context.Context) {
 	install := action.NewInstall(o.helm())
 	install.ReleaseName, install.Namespace, install.CreateNamespace = "soundextract", o.namespace, true
 	install.Wait, install.Timeout = true, 5*time.Minute
-	if _, err := install.RunWithContext(ctx, loaded, map[string]any{}); err != nil {
+	if _, err := install.RunWithContext(ctx, loaded, map[string]any{"gateway": map[string]any{"reserve": reserve}}); err != nil {
 		o.t.Fatalf("helm install: %v", err)
 	}
 }

@@ -39,6 +39,8 @@ func TestKilledInstalls(t *testing.T) {
 	o.sx(o.install()...)
 	o.register("ada")
 	o.sx("convert", o.makeVideo("talk.mkv", 5, 440), "-o", filepath.Join(o.home, "talk.mp3"))
+	o.sx(o.at("uninstall", "--wipe-data", "--confirm", "soundextract")...)
+	o.nothingLeft()
 }
 
 // interrupted starts sx install and sends it the signal after the given time.

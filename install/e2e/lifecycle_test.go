@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -24,11 +25,13 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 )
 
-// TestLifecycle covers an installation from sx install to its removal.
+// TestLifecycle covers an installation from sx install to its removal, first with TLS
+// between all parts, then, with the same data, without.
 func TestLifecycle(t *testing.T) {
 	o := newOperator(within(t, 20*time.Minute), t, "e2e-life")
+	secure, issuer := o.secured()
 	start := time.Now()
-	o.sx(o.install("--preset", "quickstart")...)
+	o.sx(o.install(append(secure, "--preset", "quickstart")...)...)
 	o.register("ada")
 	talk := o.makeVideo("talk.mkv", 5, 440)
 	o.sx("convert", talk, "-o", filepath.Join(o.home, "talk.mp3"))
@@ -41,17 +44,24 @@ func TestLifecycle(t *testing.T) {
 	o.upgraded()
 	o.rolledBack()
 	o.healthy()
+	o.onlyTLS()
 	o.helmTest()
 	o.doctorFindsFaults()
 	o.bundleHasNoSecret()
 	o.secretsRotated()
+	o.unchanged()
 	if got := o.download(kept); got != want {
 		t.Errorf("after the secrets were rotated the MP3 has the digest %s, before %s", got, want)
 	}
+	o.certificatesReplaced(issuer)
+	o.sx("convert", talk, "--force", "-o", filepath.Join(o.home, "talk.mp3"))
 
 	o.sx(o.at("uninstall", "--yes")...)
 	o.onlyLeft("the data", "PersistentVolumeClaim", "Secret")
-	o.sx(o.install()...)
+	if kept := o.sx(o.at("values")...); !strings.Contains(kept, "global.tls.enabled") {
+		o.t.Errorf("after the uninstall sx values printed\n%s", kept)
+	}
+	o.sx(o.install("--reset-values")...)
 	if got := o.download(kept); got != want {
 		t.Errorf("after uninstall and install the MP3 has the digest %s, before %s", got, want)
 	}
@@ -59,9 +69,15 @@ func TestLifecycle(t *testing.T) {
 
 	o.refused(64, []string{"--wipe-data"}, o.at("uninstall", "--wipe-data", "--yes")...)
 	o.sx(o.at("uninstall", "--wipe-data", "--confirm", "soundextract")...)
-	o.nothingLeft()
-	o.sx(o.install()...) // again
-	o.register("ada")
+	// sx did not create the namespace and the certificates, so it keeps them.
+	for _, part := range tlsParts() {
+		if err := cluster.Client.CoreV1().Secrets(o.namespace).Delete(o.ctx, "soundextract-"+part+"-tls", metav1.DeleteOptions{}); err != nil {
+			t.Errorf("the certificate of %s: %v", part, err)
+		}
+	}
+	if left := o.objects(); len(left) > 0 {
+		t.Errorf("left behind: %v", left)
+	}
 }
 
 // interruptedUpload uploads a video, kills sx with SIGKILL midway, resumes the
@@ -132,18 +148,63 @@ func (o *operator) jobs() []listed {
 	return decode[[]listed](o, o.sx("jobs", "--json", "--limit", "100"))
 }
 
-// upgraded changes one value and checks that earlier values are kept.
+// upgraded changes one value and checks that earlier values are kept, that MongoDB and
+// RabbitMQ do not restart, and that sx diff shows what is different in the cluster.
 func (o *operator) upgraded() {
 	o.t.Helper()
+	o.unchanged()
 	change := []string{"--set", "gateway.replicas=2"}
 	diff := o.sx(append(o.at("diff"), change...)...)
 	if !strings.Contains(diff, "soundextract-gateway") || !strings.Contains(diff, "+  replicas: 2") {
 		o.t.Errorf("sx diff printed\n%s", diff)
 	}
+	stateful := o.statefulPods()
 	o.sx(o.install(change...)...)
 	o.replicas("soundextract-gateway", 2)
+	o.scale("soundextract-gateway", 3)
+	if r := o.try(o.at("diff")...); !strings.Contains(r.stdout, "# drift: Deployment/soundextract-gateway") || !strings.Contains(r.stdout, "-  replicas: 3\n+  replicas: 2") {
+		o.t.Errorf("after a change by hand sx diff printed\n%s", r.all())
+	}
 	o.sx(o.install("--set", "converter.logLevel=debug")...)
 	o.replicas("soundextract-gateway", 2) // kept
+	o.unchanged()
+	if now := o.statefulPods(); !maps.Equal(stateful, now) {
+		o.t.Errorf("the pods of MongoDB and RabbitMQ were %v and are %v", stateful, now)
+	}
+	o.failedAttempt()
+}
+
+// unchanged checks that an install would change nothing.
+func (o *operator) unchanged() {
+	o.t.Helper()
+	if r := o.try(o.at("diff")...); r.stdout != "" || !strings.Contains(r.stderr, "no changes") {
+		o.t.Errorf("sx diff printed\n%s", r.all())
+	}
+}
+
+// statefulPods returns the UIDs of the pods of MongoDB and RabbitMQ by their names.
+func (o *operator) statefulPods() map[string]types.UID {
+	o.t.Helper()
+	pods, err := cluster.Client.CoreV1().Pods(o.namespace).List(o.ctx, metav1.ListOptions{LabelSelector: "app.kubernetes.io/component in (mongodb, rabbitmq)"})
+	if err != nil || len(pods.Items) < 2 {
+		o.t.Fatalf("%d pods, %v", len(pods.Items), err)
+	}
+	all := map[string]types.UID{}
+	for _, p := range pods.Items {
+		all[p.Name] = p.UID
+	}
+	return all
+}
+
+// failedAttempt installs an image that does not exist: the release is rolled back, and the
+// value is not kept.
+func (o *operator) failedAttempt() {
+	o.t.Helper()
+	o.refused(1, []string{"no-such-tag", "rolled back to revision"}, o.install("--set", "notifier.image.tag=no-such-tag", "--rollback-on-failure")...)
+	if set := o.sx(o.at("values")...); strings.Contains(set, "no-such-tag") || !strings.Contains(set, "gateway.replicas") {
+		o.t.Errorf("sx values printed\n%s", set)
+	}
+	o.unchanged()
 }
 
 func (o *operator) rolledBack() {

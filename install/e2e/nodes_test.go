@@ -16,7 +16,8 @@ import (
 // are replicated to all nodes and that videos are converted while any one is down.
 func TestThreeNodes(t *testing.T) {
 	o := newOperator(within(t, 12*time.Minute), t, "e2e-nodes")
-	o.sx(o.install()...)
+	secure, _ := o.secured()
+	o.sx(o.install(secure...)...)
 	o.register("ada")
 	o.sx(o.install("--set", "rabbitmq.replicas=3")...)
 	o.eventually(o.ctx, "each queue is on three nodes", func(ctx context.Context) bool { return o.queuesHave(ctx, 3) })

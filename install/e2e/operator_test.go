@@ -167,16 +167,33 @@ func (o *operator) refused(code int, words []string, args ...string) {
 // at adds the namespace flag.
 func (o *operator) at(args ...string) []string { return append(args, "-n", o.namespace) }
 
+// install returns the arguments of sx install. By default, a test needs only little free
+// space, because its volumes may be on a disk that the cluster shares with others.
 func (o *operator) install(args ...string) []string {
-	args = append([]string{"install", "-n", o.namespace}, args...)
+	args = append([]string{"install", "-n", o.namespace, "--set", "gateway.reserve=" + reserve}, args...)
 	return append(args, strings.Fields(os.Getenv(envArgs))...)
 }
 
+const reserve = "40MiB"
+
 const password = "correct horse battery\n"
 
+// register creates the administrator's account, with the code in its Secret, and another
+// one, with the administrator's invitation.
 func (o *operator) register(name string) {
 	o.t.Helper()
-	if r := o.runWithInput(password, "register", name, "--password-stdin"); r.code != 0 {
+	code := o.invitation()
+	if r := o.runWithInput(password, "register", name, "--password-stdin", "--invitation", code); r.code != 0 {
 		o.t.Fatalf("register exited with %d:\n%s", r.code, r.all())
 	}
+}
+
+// invitation creates the administrator's account and returns the code of an invitation.
+func (o *operator) invitation() string {
+	o.t.Helper()
+	code := string(o.secretData("soundextract-admin", "code"))
+	if r := o.runWithInput(password, "register", "admin", "--password-stdin", "--invitation", code); r.code != 0 {
+		o.t.Fatalf("register of the administrator exited with %d:\n%s", r.code, r.all())
+	}
+	return strings.TrimSpace(o.sx("admin", "invite"))
 }

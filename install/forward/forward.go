@@ -4,6 +4,7 @@ package forward
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -40,15 +41,19 @@ const tries = 3
 // meant for http.Transport. Its errors, and those of the connection, are *sx.Errors:
 // unavailable if another attempt may succeed, forbidden for a missing permission.
 func (d *Dialer) DialContext(ctx context.Context, _, _ string) (net.Conn, error) {
-	pods, port, err := d.pods(ctx)
+	service, pods, err := d.pods(ctx)
 	if err != nil {
 		return nil, err
+	}
+	secure, err := TLS(ctx, d.cluster, service)
+	if err != nil {
+		return nil, d.wrapError(err, "connect to "+d.service)
 	}
 	rand.Shuffle(len(pods), func(i, j int) { pods[i], pods[j] = pods[j], pods[i] })
 	for _, pod := range pods[:min(tries, len(pods))] {
 		var conn net.Conn
-		if conn, err = d.open(ctx, pod.Name, port(pod)); err == nil {
-			return conn, nil
+		if conn, err = d.open(ctx, pod.Name, targetPort(service, pod)); err == nil {
+			return handshake(ctx, conn, secure)
 		}
 		if err = d.wrapError(err, "open a connection to the pod "+pod.Name); sx.CodeOf(err) == sx.CodeForbidden || ctx.Err() != nil {
 			break
@@ -57,8 +62,22 @@ func (d *Dialer) DialContext(ctx context.Context, _, _ string) (net.Conn, error)
 	return nil, err
 }
 
-// pods returns the ready pods of the service and a function for the port of each.
-func (d *Dialer) pods(ctx context.Context) ([]*corev1.Pod, func(*corev1.Pod) int, error) {
+// handshake starts TLS on a connection, unless the configuration is nil.
+func handshake(ctx context.Context, conn net.Conn, config *tls.Config) (net.Conn, error) {
+	if config == nil {
+		return conn, nil
+	}
+	secure := tls.Client(conn, config)
+	if err := secure.HandshakeContext(ctx); err != nil {
+		_ = conn.Close()
+		return nil, sx.NewError(sx.CodeUnavailable, "the gateway's certificate was not accepted: %v", err).WithCause(err).
+			WithHint("check the names in the certificate and the authority in its Secret")
+	}
+	return secure, nil
+}
+
+// pods returns the service and its ready pods.
+func (d *Dialer) pods(ctx context.Context) (*corev1.Service, []*corev1.Pod, error) {
 	core, namespace := d.cluster.Client.CoreV1(), d.cluster.Namespace
 	service, err := core.Services(namespace).Get(ctx, d.service, metav1.GetOptions{})
 	if apierrors.IsNotFound(err) {
@@ -82,7 +101,7 @@ func (d *Dialer) pods(ctx context.Context) ([]*corev1.Pod, func(*corev1.Pod) int
 		return nil, nil, sx.NewError(sx.CodeUnavailable, "no pod of %s is ready", d.service).
 			WithHint("see why with: %s", d.cluster.SX(d.release, "status"))
 	}
-	return ready, func(pod *corev1.Pod) int { return targetPort(service, pod) }, nil
+	return service, ready, nil
 }
 
 func isReady(pod *corev1.Pod) bool {

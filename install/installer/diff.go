@@ -9,7 +9,12 @@ import (
 	"slices"
 
 	"github.com/rogpeppe/go-internal/diff"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/yaml"
 
 	"github.com/soundextract/sx/install/manifest"
@@ -19,20 +24,150 @@ import (
 type Change struct {
 	Object string `json:"object"` // Kind/name
 	Change string `json:"change"` // added, changed or removed
-	Diff   string `json:"diff"`   // unified; the data of Secrets is masked
+	// Drift is true for a change that somebody has made in the cluster since the last
+	// install, and that an install would revert.
+	Drift bool `json:"drift"`
+	// Restarts says why the pods of a workload would be replaced; "" if they would not.
+	Restarts string `json:"restarts,omitempty"`
+	Diff     string `json:"diff"` // unified; the data of Secrets is masked
 }
 
-// Diff compares the installed release with what an install would apply.
+// Diff compares the objects in the cluster with what an install would make of them,
+// by a dry run of each change. What would not change is not listed.
 func (in *Installer) Diff(ctx context.Context, request InstallRequest) ([]Change, error) {
 	p, err := in.preview(ctx, request)
 	if err != nil {
 		return nil, err
 	}
-	before := ""
-	if p.last != nil {
-		before = p.last.Manifest
+	last, err := byName(p.base)
+	if err != nil {
+		return nil, err
 	}
-	return changed(before, p.rendered.Manifest)
+	desired, err := byName(p.rendered.Manifest)
+	if err != nil {
+		return nil, err
+	}
+	if err := in.checkVolumes(ctx, p.rendered.Manifest, false); err != nil {
+		return nil, err
+	}
+	changes, err := secretChanges(p)
+	if err != nil {
+		return nil, err
+	}
+	all := maps.Clone(last)
+	maps.Copy(all, desired)
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		var more []Change
+		if desired[name] == nil {
+			more, err = in.removed(ctx, last[name])
+		} else {
+			more, err = in.applied(ctx, last[name], desired[name])
+		}
+		if err != nil {
+			return nil, err
+		}
+		changes = append(changes, more...)
+	}
+	return changes, nil
+}
+
+// applied lists what an install would change in an object: what was requested, and what
+// it would revert.
+func (in *Installer) applied(ctx context.Context, last, desired *unstructured.Unstructured) ([]Change, error) {
+	c, err := in.compare(ctx, last, desired)
+	switch {
+	case err != nil:
+		return nil, err
+	case c.live == nil:
+		added := Change{Object: manifest.Name(desired), Change: "added", Drift: last != nil}
+		added.Diff, err = unified(added.Object, nil, desired)
+		return []Change{added}, err
+	case !c.changes():
+		return nil, nil
+	}
+	var changes []Change
+	restarts := restartReason(c.live, c.result)
+	add := func(from, to *unstructured.Unstructured, drift bool) error {
+		change := Change{Object: manifest.Name(desired), Change: "changed", Drift: drift, Restarts: restarts}
+		restarts = "" // reported only once
+		var err error
+		change.Diff, err = unified(change.Object, from.DeepCopy(), to.DeepCopy())
+		changes = append(changes, change)
+		return err
+	}
+	if !reflect.DeepEqual(c.live.Object, c.requested.Object) {
+		if err := add(c.live, c.requested, false); err != nil {
+			return nil, err
+		}
+	}
+	if c.drifted() {
+		if err := add(c.requested, c.result, true); err != nil {
+			return nil, err
+		}
+	}
+	return changes, nil
+}
+
+// removed lists an object of the last manifest that an install would delete.
+func (in *Installer) removed(ctx context.Context, last *unstructured.Unstructured) ([]Change, error) {
+	resource, err := in.resource(last)
+	if meta.IsNoMatchError(err) {
+		return nil, nil // its kind was removed from the cluster
+	}
+	if err != nil {
+		return nil, err
+	}
+	live, err := resource.Get(ctx, last.GetName(), metav1.GetOptions{})
+	switch {
+	case apierrors.IsNotFound(err):
+		return nil, nil
+	case err != nil:
+		return nil, in.Cluster.WrapError(fmt.Errorf("read %s: %w", manifest.Name(last), err))
+	case live.GetAnnotations()["helm.sh/resource-policy"] == "keep":
+		return nil, nil
+	}
+	c := Change{Object: manifest.Name(last), Change: "removed"}
+	c.Diff, err = unified(c.Object, last, nil)
+	return []Change{c}, err
+}
+
+// secretChanges lists the Secrets that an install would create or complete. They are not
+// in the manifest.
+func secretChanges(p *plan) ([]Change, error) {
+	var changes []Change
+	for _, s := range p.secrets.Changes() {
+		c := Change{Object: "Secret/" + s.After.Name, Change: "added", Drift: p.last != nil}
+		before, err := unstructuredSecret(s.Before)
+		if err != nil {
+			return nil, err
+		}
+		if before != nil {
+			c.Change = "changed"
+		}
+		after, err := unstructuredSecret(s.After)
+		if err != nil {
+			return nil, err
+		}
+		if c.Diff, err = unified(c.Object, before, after); err != nil {
+			return nil, err
+		}
+		changes = append(changes, c)
+	}
+	return changes, nil
+}
+
+func unstructuredSecret(s *corev1.Secret) (*unstructured.Unstructured, error) {
+	if s == nil {
+		return nil, nil //nolint:nilnil // nothing was there before
+	}
+	o, err := runtime.DefaultUnstructuredConverter.ToUnstructured(s)
+	if err != nil {
+		return nil, fmt.Errorf("read the Secret %s: %w", s.Name, err)
+	}
+	u := &unstructured.Unstructured{Object: o}
+	u.SetAPIVersion("v1")
+	u.SetKind("Secret")
+	return stored(u), nil
 }
 
 // Manifest returns what an install would apply, checked by the API server as far as
@@ -48,7 +183,7 @@ func (in *Installer) Manifest(ctx context.Context, request InstallRequest) (text
 	if err != nil || !exists {
 		return text, false, err
 	}
-	if err := in.checkVolumes(ctx, text); err != nil {
+	if err := in.checkVolumes(ctx, text, false); err != nil {
 		return text, true, err
 	}
 	return text, true, in.dryRun(ctx, text)
@@ -64,38 +199,6 @@ func (in *Installer) preview(ctx context.Context, request InstallRequest) (*plan
 		return nil, p.accessErr
 	}
 	return p, in.Runner.DryRun(ctx, p.rendered)
-}
-
-func changed(before, after string) ([]Change, error) {
-	old, err := byName(before)
-	if err != nil {
-		return nil, err
-	}
-	desired, err := byName(after)
-	if err != nil {
-		return nil, err
-	}
-	all := maps.Clone(old)
-	maps.Copy(all, desired)
-	var changes []Change
-	for _, name := range slices.Sorted(maps.Keys(all)) {
-		a, b := old[name], desired[name]
-		if a != nil && b != nil && reflect.DeepEqual(a.Object, b.Object) {
-			continue
-		}
-		c := Change{Object: name, Change: "changed"}
-		switch {
-		case a == nil:
-			c.Change = "added"
-		case b == nil:
-			c.Change = "removed"
-		}
-		if c.Diff, err = unified(name, a, b); err != nil {
-			return nil, err
-		}
-		changes = append(changes, c)
-	}
-	return changes, nil
 }
 
 func byName(text string) (map[string]*unstructured.Unstructured, error) {

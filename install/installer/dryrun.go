@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 
-	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
@@ -22,29 +21,27 @@ func (in *Installer) dryRun(ctx context.Context, text string) error {
 	var refused []error
 	for _, o := range objects {
 		if err := in.dryApply(ctx, o); err != nil {
-			err = in.Cluster.WrapError(fmt.Errorf("%s: %w", manifest.Name(o), err))
-			if sx.CodeOf(err) == sx.CodeInternal { // neither unavailable nor forbidden: the cluster refuses the object
-				err = sx.NewError(sx.CodeInvalid, "rejected by the cluster: %v", err).
-					WithHint("correct the values that the object is rendered from").WithCause(err)
-			}
-			refused = append(refused, err)
+			refused = append(refused, in.refused(o, err))
 		}
 	}
 	return errors.Join(refused...)
 }
 
 func (in *Installer) dryApply(ctx context.Context, o *unstructured.Unstructured) error {
-	kind := o.GroupVersionKind()
-	mapping, err := in.Cluster.Mapper.RESTMapping(kind.GroupKind(), kind.Version)
+	resource, err := in.resource(o)
 	if err != nil {
 		return err
 	}
-	options := metav1.ApplyOptions{DryRun: []string{metav1.DryRunAll}, FieldManager: "sx", Force: true}
-	resource := in.Cluster.Dynamic.Resource(mapping.Resource)
-	if mapping.Scope.Name() == meta.RESTScopeNameNamespace {
-		_, err = resource.Namespace(in.Cluster.Namespace).Apply(ctx, o.GetName(), o, options)
-	} else {
-		_, err = resource.Apply(ctx, o.GetName(), o, options)
+	_, err = resource.Apply(ctx, o.GetName(), o, metav1.ApplyOptions{DryRun: []string{metav1.DryRunAll}, FieldManager: "sx", Force: true})
+	return err
+}
+
+// refused is the error of a dry run of an object.
+func (in *Installer) refused(o *unstructured.Unstructured, err error) error {
+	err = in.Cluster.WrapError(fmt.Errorf("%s: %w", manifest.Name(o), err))
+	if sx.CodeOf(err) == sx.CodeInternal { // neither unavailable nor forbidden: the cluster refuses the object
+		return sx.NewError(sx.CodeInvalid, "rejected by the cluster: %v", err).
+			WithHint("correct the values that the object is rendered from").WithCause(err)
 	}
 	return err
 }

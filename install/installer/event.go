@@ -39,7 +39,12 @@ func (in *Installer) report(e Event) {
 // step runs a step of an operation and reports its start and its end, with the detail
 // that do returns.
 func (in *Installer) step(name string, do func() (detail string, err error)) error {
-	in.report(Event{Step: name, State: Started})
+	return in.longStep(name, "", do)
+}
+
+// longStep is a step that says at its beginning what it waits for; "" is nothing.
+func (in *Installer) longStep(name, waits string, do func() (detail string, err error)) error {
+	in.report(Event{Step: name, State: Started, Detail: waits})
 	detail, err := do()
 	if err != nil {
 		in.report(Event{Step: name, State: Failed, Log: logOf(err)})

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -17,6 +18,9 @@ type InstallOptions struct {
 	InstallRequest
 	Wait    bool          // wait until all workloads are ready
 	Timeout time.Duration // of Wait
+	// RollbackOnFailure rolls back to the newest revision that worked if the new one
+	// cannot be applied or does not become ready.
+	RollbackOnFailure bool
 }
 
 // Install installs or upgrades the release and returns the new revision. After an
@@ -38,15 +42,51 @@ func (in *Installer) Install(ctx context.Context, o InstallOptions) (release.Inf
 		if err := in.storeSecrets(ctx, p); err != nil {
 			return err
 		}
-		if info, err = in.apply(ctx, p); err != nil {
+		err = in.takeSteps(ctx, p.upgrades, o.Timeout)
+		if err == nil {
+			info, err = in.apply(ctx, p)
+		}
+		if err == nil && o.Wait {
+			err = in.revisionReady(ctx, o.Timeout)
+		}
+		if err != nil {
+			return in.failed(ctx, p, o, err)
+		}
+		if err := in.keepValues(ctx, info); err != nil || !o.Wait {
 			return err
 		}
-		if !o.Wait {
-			return nil
-		}
-		return in.ready(ctx, o.Timeout)
+		return in.raiseAll(ctx, p.upgrades)
 	})
 	return info, err
+}
+
+// failed suggests a revision to roll back to, or rolls back to it. cause is why the
+// install failed, perhaps before it created a revision.
+func (in *Installer) failed(ctx context.Context, p *plan, o InstallOptions, cause error) error {
+	if ctx.Err() != nil {
+		return cause
+	}
+	if p.good == nil {
+		if o.RollbackOnFailure {
+			in.warn("there is no earlier revision to roll back to")
+		}
+		return cause
+	}
+	if !o.RollbackOnFailure {
+		if last, err := in.Runner.Last(ctx); err != nil || last == nil || last.Revision == p.good.Revision {
+			return cause // it is still the current one
+		}
+		back := in.Cluster.SX(in.Release, "rollback", strconv.Itoa(p.good.Revision))
+		return fmt.Errorf("%w; revision %d worked: go back to it with: %s", cause, p.good.Revision, back)
+	}
+	err := in.checkRollback(ctx, *p.good)
+	if err == nil {
+		_, err = in.rollBack(ctx, *p.good, o.Wait, o.Timeout)
+	}
+	if err != nil {
+		return fmt.Errorf("%w; the rollback to revision %d failed too: %w", cause, p.good.Revision, err)
+	}
+	return fmt.Errorf("%w; rolled back to revision %d", cause, p.good.Revision)
 }
 
 // prepare plans and checks an install; it changes nothing.
@@ -64,17 +104,38 @@ func (in *Installer) prepare(ctx context.Context, w InstallRequest) (*plan, erro
 		if p.last != nil {
 			detail += fmt.Sprintf(", over revision %d", p.last.Revision)
 		}
+		if p.restored {
+			detail += ", with the values of the installation that was removed"
+		}
 		return detail, nil
 	})
 	if err != nil {
 		return nil, err
 	}
-	return p, in.step("check the cluster", func() (string, error) { return in.preflight(ctx, p) })
+	if len(p.dropped) > 0 {
+		in.warn("revision %d failed, so its values are not kept: %s", p.last.Revision, strings.Join(p.dropped, ", "))
+	}
+	for _, w := range p.warnings {
+		in.warn("%s", w)
+	}
+	if err := in.step("check the cluster", func() (string, error) { return in.preflight(ctx, p) }); err != nil {
+		return nil, err
+	}
+	for _, u := range p.upgrades {
+		in.warn("%s", u.describe())
+	}
+	if err := in.announceSizes(ctx, p.rendered.Manifest); err != nil {
+		return nil, err
+	}
+	return p, in.announceRestarts(ctx, p)
 }
 
 // preflight runs the checks and reports their warnings.
 func (in *Installer) preflight(ctx context.Context, p *plan) (string, error) {
 	env := &check.Env{Cluster: in.Cluster, Release: in.Release, Manifest: p.rendered.All(), Version: in.Version}
+	if p.last != nil {
+		env.Current = p.last.Manifest
+	}
 	var fatal []error
 	passed := 0
 	for _, r := range check.Run(ctx, env, check.Preflight(), nil) {
@@ -97,7 +158,16 @@ func (in *Installer) preflight(ctx context.Context, p *plan) (string, error) {
 	if p.accessErr != nil {
 		return "", p.accessErr
 	}
-	return fmt.Sprintf("%d checks passed", passed), in.checkVolumes(ctx, p.rendered.Manifest)
+	if p.last == nil {
+		if err := in.refuseManaged(ctx); err != nil {
+			return "", err
+		}
+	}
+	var err error
+	if p.upgrades, err = in.upgrades(ctx, p.rendered.Manifest); err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("%d checks passed", passed), in.checkVolumes(ctx, p.rendered.Manifest, false)
 }
 
 // refusal is the error of a fatal check.
@@ -148,6 +218,9 @@ func (in *Installer) apply(ctx context.Context, p *plan) (release.Info, error) {
 	name := "install"
 	if p.last != nil {
 		name = "upgrade"
+	}
+	if err := in.growVolumes(ctx, p.rendered.Manifest); err != nil {
+		return release.Info{}, err
 	}
 	var info release.Info
 	err := in.step(name+" the release "+in.Release, func() (string, error) {

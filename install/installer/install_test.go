@@ -3,6 +3,8 @@ package installer_test
 import (
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -10,13 +12,12 @@ import (
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
+	authentication "k8s.io/api/authentication/v1"
 	authorization "k8s.io/api/authorization/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
-	dynamicfake "k8s.io/client-go/dynamic/fake"
 	clienttesting "k8s.io/client-go/testing"
 
 	"github.com/soundextract/sx/install/installer"
@@ -57,7 +58,7 @@ func TestFirstInstall(t *testing.T) {
 		t.Errorf("MongoDB's volume has %v, want that of the preset quickstart", size)
 	}
 	secrets, err := l.client.CoreV1().Secrets(namespace).List(t.Context(), metav1.ListOptions{})
-	if err != nil || len(secrets.Items) != 5 {
+	if err != nil || len(secrets.Items) != 6 {
 		t.Errorf("%d secrets, %v", len(secrets.Items), err)
 	}
 	leases, err := l.client.CoordinationV1().Leases(namespace).List(t.Context(), metav1.ListOptions{})
@@ -104,11 +105,6 @@ func TestOneManifest(t *testing.T) {
 	if _, err := f.Install(t.Context(), options()); err != nil {
 		t.Fatal(err)
 	}
-	api := dynamicfake.NewSimpleDynamicClient(runtime.NewScheme())
-	api.PrependReactor("patch", "*", func(clienttesting.Action) (bool, runtime.Object, error) {
-		return true, &unstructured.Unstructured{}, nil // accepts every dry run
-	})
-	f.Cluster.Dynamic = api
 	request := options("gateway.replicas=2", "converter.encoders=2")
 	planned, err := f.Diff(t.Context(), request.InstallRequest)
 	if err != nil || len(planned) == 0 {
@@ -163,7 +159,7 @@ func TestRefused(t *testing.T) {
 		{"permission", "gateway.replicas=1", noDeployments, nil, sx.CodeForbidden, "create deployments.apps"},
 		{"quota", "gateway.replicas=1", nil, quota, sx.CodeConflict, "the quota few leaves 4 of pods"},
 		{"class", "mongodb.persistence.storageClass=fast", nil, nil, sx.CodeConflict, `storage class "fast" not found`},
-		{"volume", "gateway.replicas=1", nil, volume, sx.CodeInvalid, "have 200Gi and cannot be changed to 8Gi"},
+		{"volume", "gateway.replicas=1", nil, volume, sx.CodeInvalid, "have 200Gi and cannot shrink to 8Gi"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -204,7 +200,7 @@ func TestNodesOfRabbitMQ(t *testing.T) {
 		"3 again":       {"rabbitmq.replicas=3", []runtime.Object{nodeClaim(0, bound), nodeClaim(2, bound)}, ""},
 		"3 to one":      {"rabbitmq.replicas=1", []runtime.Object{nodeClaim(0, bound), nodeClaim(2, bound)}, "has stored data on 3 nodes and cannot be scaled down to 1"},
 		"never started": {"rabbitmq.replicas=1", []runtime.Object{nodeClaim(0, bound), nodeClaim(1, pending)}, ""},
-		"elsewhere":     {"rabbitmq.enabled=false,global.externalRabbitmqSecret=mine", []runtime.Object{nodeClaim(2, bound)}, ""},
+		"elsewhere":     {"rabbitmq.enabled=false,global.externalRabbitmqSecret=mine,global.externalRabbitmqNetworks={10.1.0.0/16}", []runtime.Object{nodeClaim(2, bound)}, ""},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -252,6 +248,182 @@ func TestNotReady(t *testing.T) {
 	})
 }
 
+// values returns the values in force by name.
+func (l *fixture) values(t *testing.T) map[string]installer.Value {
+	t.Helper()
+	list, err := l.Values(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := map[string]installer.Value{}
+	for _, v := range list {
+		all[v.Name] = v
+	}
+	return all
+}
+
+// TestFailedAttempt checks that the values of a failed install are not kept, that the
+// next install says so, and that the error names the revision to roll back to.
+func TestFailedAttempt(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		l := newFixture(t, nil)
+		if _, err := l.Install(t.Context(), options("gateway.logLevel=debug")); err != nil {
+			t.Fatal(err)
+		}
+		l.runner.workload = deployment(0)
+		_, err := l.Install(t.Context(), options("gateway.image.tag=wrong", "gateway.maxUpload=1GiB"))
+		var problem *watch.Problem
+		if !errors.As(err, &problem) || !strings.HasSuffix(err.Error(), "; revision 1 worked: go back to it with: sx rollback 1 --context lab -n music") {
+			t.Fatalf("got %v", err)
+		}
+		if v := l.values(t); v["gateway.image.tag"].Value != "" || v["gateway.logLevel"].Value != "debug" {
+			t.Errorf("in force are %+v, %+v", v["gateway.image.tag"], v["gateway.logLevel"])
+		}
+		l.runner.workload = deployment(1)
+		if _, err := l.Install(t.Context(), options("gateway.maxUpload=1GiB")); err != nil {
+			t.Fatal(err)
+		}
+		if got := l.warnings(); !slices.Contains(got, "revision 2 failed, so its values are not kept: gateway.image.tag=wrong") {
+			t.Errorf("the warnings are %q", got)
+		}
+		v := l.values(t)
+		if v["gateway.image.tag"].Value != "" || v["gateway.logLevel"].Value != "debug" || v["gateway.maxUpload"].Value != "1GiB" {
+			t.Errorf("in force are %+v", v)
+		}
+	})
+}
+
+// TestRollbackOnFailure checks that a failed install is rolled back to the newest
+// revision that worked, and that the error still says why it failed.
+func TestRollbackOnFailure(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		l := newFixture(t, nil)
+		l.runner.workload = deployment(0)
+		o := options()
+		o.RollbackOnFailure = true
+		_, err := l.Install(t.Context(), o)
+		if err == nil || slices.Contains(l.runner.calls, "rollback 1") || !slices.Contains(l.warnings(), "there is no earlier revision to roll back to") {
+			t.Fatalf("the first install: %v, %q, %q", err, l.runner.calls, l.warnings())
+		}
+		l.runner.workload = deployment(1)
+		if _, err := l.Install(t.Context(), options()); err != nil {
+			t.Fatal(err)
+		}
+		l.runner.workload, l.runner.rolledBack = deployment(0), deployment(1)
+		o = options("gateway.image.tag=wrong")
+		o.RollbackOnFailure = true
+		_, err = l.Install(t.Context(), o)
+		var problem *watch.Problem
+		if !errors.As(err, &problem) || !strings.HasSuffix(err.Error(), "; rolled back to revision 2") {
+			t.Errorf("got %v", err)
+		}
+		if last := l.runner.revisions[len(l.runner.revisions)-1]; last.Status != release.Deployed || last.Revision != 4 {
+			t.Errorf("the last revision is %d, %s", last.Revision, last.Status)
+		}
+
+		// What the cluster refuses is rolled back too.
+		l.runner.err = sx.NewError(sx.CodeForbidden, "no right")
+		if _, err = l.Install(t.Context(), o); sx.CodeOf(err) != sx.CodeForbidden || !strings.Contains(err.Error(), "rolled back to revision 4") {
+			t.Errorf("got %v", err)
+		}
+	})
+}
+
+// TestValues checks the sources of the values, and that secret ones are hidden.
+func TestValues(t *testing.T) {
+	t.Parallel()
+	l := newFixture(t, nil, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}},
+		&corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: "smtp", Namespace: namespace}, Data: map[string][]byte{"password": []byte("x")}})
+	file := filepath.Join(t.TempDir(), "mine.yaml")
+	if err := os.WriteFile(file, []byte("gateway: {ingress: {annotations: {auth-token: hunter2, note: 'https://ada:hunter2@example.org'}}}\nnotifier: {smtp: {secret: smtp, addr: 'mail:25', from: a@example.org}}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	first := options("converter.logLevel=debug")
+	first.Flags.Preset, first.Flags.Files = "production", []string{file}
+	if _, err := l.Install(t.Context(), first); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := l.Install(t.Context(), options("gateway.replicas=4")); err != nil {
+		t.Fatal(err)
+	}
+	got := l.values(t)
+	for name, want := range map[string]installer.Value{
+		"gateway.replicas":                       {Value: int64(4), Source: values.Source{From: "--set", Revision: 2}},
+		"converter.logLevel":                     {Value: "debug", Source: values.Source{From: "--set", Revision: 1}},
+		"rabbitmq.replicas":                      {Value: float64(3), Source: values.Source{From: "preset production", Revision: 1}},
+		"notifier.smtp.secret":                   {Value: "smtp", Source: values.Source{From: "file mine.yaml", Revision: 1}},
+		"gateway.ingress.annotations.auth-token": {Value: "(hidden)", Source: values.Source{From: "file mine.yaml", Revision: 1}},
+		"gateway.ingress.annotations.note":       {Value: "(hidden)", Source: values.Source{From: "file mine.yaml", Revision: 1}},
+		"gateway.quota":                          {Value: "50GiB", Source: values.Source{From: "default"}},
+	} {
+		v := got[name]
+		if fmt.Sprint(v.Value) != fmt.Sprint(want.Value) || v.Source != want.Source {
+			t.Errorf("%s: got %+v, want %+v", name, v, want)
+		}
+	}
+	if _, shown := got["global.secrets.revision"]; shown {
+		t.Error("the revision of the secrets is among the values")
+	}
+}
+
+// TestHistory checks the author of each revision, and its changes compared with the last
+// earlier revision that worked.
+func TestHistory(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		l := newFixture(t, nil)
+		l.client.PrependReactor("create", "selfsubjectreviews", func(clienttesting.Action) (bool, runtime.Object, error) {
+			return true, &authentication.SelfSubjectReview{Status: authentication.SelfSubjectReviewStatus{UserInfo: authentication.UserInfo{Username: "ada"}}}, nil
+		})
+		if _, err := l.Install(t.Context(), options("gateway.replicas=2")); err != nil {
+			t.Fatal(err)
+		}
+		l.runner.workload = deployment(0)
+		if _, err := l.Install(t.Context(), options("gateway.image.tag=wrong")); err == nil {
+			t.Fatal("the second install did not fail")
+		}
+		l.runner.workload = deployment(1)
+		if _, err := l.Install(t.Context(), options("gateway.replicas=3")); err != nil {
+			t.Fatal(err)
+		}
+		all, err := l.History(t.Context())
+		if err != nil || len(all) != 3 {
+			t.Fatal(all, err)
+		}
+		for i, want := range []string{"[gateway.replicas: 2 → 3]", "[gateway.image.tag: default → wrong]", "gateway.replicas: default → 2"} {
+			if got := fmt.Sprint(all[i].Changes); !strings.Contains(got, want) {
+				t.Errorf("revision %d has changed %s, want %s", all[i].Revision, got, want)
+			}
+			if !strings.HasSuffix(all[i].Author, " (ada)") {
+				t.Errorf("revision %d was made by %q", all[i].Revision, all[i].Author)
+			}
+		}
+	})
+}
+
+// TestVersionWarnings checks that a downgrade, and images of another version than the
+// chart's, are announced.
+func TestVersionWarnings(t *testing.T) {
+	t.Parallel()
+	l := newFixture(t, nil)
+	if _, err := l.Install(t.Context(), options("gateway.image.tag=1.2.3", "converter.image.tag=1.0.0")); err != nil {
+		t.Fatal(err)
+	}
+	const images = "the values set images of another version than the chart's 1.2.3: converter 1.0.0; remove them with: sx install --set converter.image.tag=null --context lab -n music"
+	if got := l.warnings(); !slices.Equal(got, []string{images}) {
+		t.Errorf("the warnings are %q", got)
+	}
+	l.Version = "1.1.0"
+	if _, err := l.Install(t.Context(), options("converter.image.tag=null", "gateway.image.tag=null")); err != nil {
+		t.Fatal(err)
+	}
+	if got := l.warnings()[1:]; len(got) != 1 || !strings.HasPrefix(got[0], "downgrade: SoundExtract 1.2.3 is replaced by 1.1.0") {
+		t.Errorf("the warnings are %q", got)
+	}
+}
+
 func TestInstallWithoutWaiting(t *testing.T) {
 	t.Parallel()
 	l := newFixture(t, nil)
@@ -263,13 +435,47 @@ func TestInstallWithoutWaiting(t *testing.T) {
 	}
 }
 
+// TestAdministrator checks that the administrator's account is offered with its code until
+// it was created, also after an upgrade.
+func TestAdministrator(t *testing.T) {
+	t.Parallel()
+	l := newFixture(t, nil)
+	if _, err := l.Install(t.Context(), options()); err != nil {
+		t.Fatal(err)
+	}
+	admin, err := l.Administrator(t.Context())
+	if err != nil || admin == nil || admin.Name != "admin" || !strings.HasPrefix(admin.Code, "sxi_") {
+		t.Fatalf("got %+v, %v", admin, err)
+	}
+	if _, err := l.Install(t.Context(), options("auth.admin=ada")); err != nil {
+		t.Fatal(err)
+	}
+	if admin, err := l.Administrator(t.Context()); err != nil || admin == nil || admin.Name != "ada" {
+		t.Errorf("with another name: got %+v, %v", admin, err)
+	}
+	if err := l.AdministratorCreated(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := l.Install(t.Context(), options()); err != nil {
+		t.Fatal(err)
+	}
+	if admin, err := l.Administrator(t.Context()); err != nil || admin != nil {
+		t.Errorf("after it was created: got %+v, %v", admin, err)
+	}
+}
+
 // TestExternalParts checks that sx creates no Secrets for an external RabbitMQ
 // and MongoDB.
 func TestExternalParts(t *testing.T) {
 	t.Parallel()
-	l := newFixture(t, nil)
+	var given []runtime.Object
+	for _, name := range []string{"broker", "database"} {
+		given = append(given, &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: namespace}})
+	}
+	l := newFixture(t, nil, given...)
 	_, err := l.Install(t.Context(), options(
-		"rabbitmq.enabled=false", "global.externalRabbitmqSecret=broker", "mongodb.enabled=false", "global.externalMongodbSecret=database"))
+		"rabbitmq.enabled=false", "global.externalRabbitmqSecret=broker", "global.externalRabbitmqNetworks={10.1.0.0/16}",
+		"mongodb.enabled=false", "global.externalMongodbSecret=database", "global.externalMongodbNetworks={10.1.0.0/16}"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -24,15 +24,13 @@ type Installer struct {
 	Version string           // of sx, and therefore of the images
 	Report  func(Event)      // may be nil; never called concurrently
 	Now     func() time.Time // the clock
+	Exec    secrets.Exec     // runs a command in a pod
 }
 
 // New returns an Installer for the named release.
-func New(cluster *kube.Cluster, name, version string, report func(Event)) (*Installer, error) {
-	runner, err := release.New(cluster, name, func(string, ...any) {}) // the reported steps are more useful
-	if err != nil {
-		return nil, err
-	}
-	return &Installer{Cluster: cluster, Release: name, Runner: runner, Version: version, Report: report, Now: time.Now}, nil
+func New(cluster *kube.Cluster, name, version string, report func(Event)) *Installer {
+	runner := release.New(cluster, name, func(string, ...any) {}) // the reported steps are more useful
+	return &Installer{Cluster: cluster, Release: name, Runner: runner, Version: version, Report: report, Now: time.Now, Exec: cluster.Exec}
 }
 
 func (in *Installer) secrets() *secrets.Secrets {
@@ -85,19 +83,25 @@ func (in *Installer) recover(ctx context.Context, stale bool) error {
 	}
 }
 
-// ready waits until all workloads are ready, and reports their progress. A problem
-// marks the release as failed.
+// ready waits until all workloads are ready, and reports their progress.
 func (in *Installer) ready(ctx context.Context, timeout time.Duration) error {
 	return in.step("wait for the workloads", func() (string, error) {
 		n, err := in.Wait(ctx, timeout)
-		var problem *watch.Problem
-		if errors.As(err, &problem) {
-			// The problem matters more to the operator than an error in
-			// recording it.
-			_ = in.Runner.Fail(context.WithoutCancel(ctx), problem.Error())
-		}
 		return fmt.Sprintf("%d are ready", n), err
 	})
+}
+
+// revisionReady waits like ready for a new revision. A problem marks it as failed, so that
+// its values are not kept.
+func (in *Installer) revisionReady(ctx context.Context, timeout time.Duration) error {
+	err := in.ready(ctx, timeout)
+	var problem *watch.Problem
+	if errors.As(err, &problem) {
+		// The problem matters more to the operator than an error in
+		// recording it.
+		_ = in.Runner.Fail(context.WithoutCancel(ctx), problem.Error())
+	}
+	return err
 }
 
 // Wait reports the progress of the workloads until all are ready, and returns

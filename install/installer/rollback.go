@@ -3,6 +3,7 @@ package installer
 import (
 	"context"
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/soundextract/sx/install/release"
@@ -20,22 +21,57 @@ func (in *Installer) Rollback(ctx context.Context, revision int, wait bool, time
 	if err != nil {
 		return release.Info{}, err
 	}
-	if err := in.checkVolumes(ctx, to.Manifest); err != nil {
+	if err := in.checkRollback(ctx, to); err != nil {
 		return release.Info{}, err
 	}
 	var info release.Info
 	err = in.operation(ctx, func(ctx context.Context) error {
-		err := in.step(fmt.Sprintf("roll back to revision %d", to.Revision), func() (string, error) {
-			var err error
-			info, err = in.Runner.Rollback(ctx, to.Revision)
-			return fmt.Sprintf("now revision %d", info.Revision), err
-		})
-		if err != nil || !wait {
-			return err
-		}
-		return in.ready(ctx, timeout)
+		info, err = in.rollBack(ctx, to, wait, timeout)
+		return err
 	})
 	return info, err
+}
+
+// checkRollback refuses a revision whose MongoDB or RabbitMQ could not use the volumes as they
+// are now.
+func (in *Installer) checkRollback(ctx context.Context, to release.Info) error {
+	if err := in.checkVolumes(ctx, to.Manifest, true); err != nil {
+		return err
+	}
+	upgrades, err := in.upgrades(ctx, to.Manifest)
+	if err != nil {
+		return err
+	}
+	for _, u := range upgrades {
+		if len(u.steps) > 1 {
+			return sx.NewError(sx.CodeConflict, "revision %d has %s %s, which is %d steps after the data, of version %s", to.Revision, u.product, u.to, len(u.steps), u.from).
+				WithHint("sx install takes the steps one after the other: %s", in.Cluster.SX(in.Release, "install"))
+		}
+	}
+	return nil
+}
+
+// rollBack creates a revision with the content of an earlier one.
+func (in *Installer) rollBack(ctx context.Context, to release.Info, wait bool, timeout time.Duration) (release.Info, error) {
+	if err := in.announceSizes(ctx, to.Manifest); err != nil {
+		return release.Info{}, err
+	}
+	if err := in.growVolumes(ctx, to.Manifest); err != nil {
+		return release.Info{}, err
+	}
+	var info release.Info
+	err := in.step(fmt.Sprintf("roll back to revision %d", to.Revision), func() (string, error) {
+		var err error
+		info, err = in.Runner.Rollback(ctx, to.Revision, map[string]string{noteAuthor: in.author(ctx)})
+		return fmt.Sprintf("now revision %d", info.Revision), err
+	})
+	if err == nil && wait {
+		err = in.revisionReady(ctx, timeout)
+	}
+	if err != nil {
+		return info, err
+	}
+	return info, in.keepValues(ctx, info)
 }
 
 // findRevision returns the revision to roll back to. The history is sorted newest first.
@@ -43,18 +79,29 @@ func (in *Installer) findRevision(history []release.Info, revision int) (release
 	if len(history) == 0 {
 		return release.Info{}, in.NotInstalled()
 	}
-	for _, r := range history[1:] {
-		if r.Revision == revision || revision == 0 && r.Status == release.Superseded {
+	list := in.Cluster.SX(in.Release, "history")
+	good := goodBefore(history[1:])
+	for i, r := range history {
+		switch {
+		case revision == 0 && i > 0 && worked(r):
 			return r, nil
+		case r.Revision != revision:
+		case i == 0:
+			return release.Info{}, sx.NewError(sx.CodeInvalid, "revision %d is already the current one", revision).WithHint("list the revisions with: %s", list)
+		case worked(r):
+			return r, nil
+		default:
+			refusal := sx.NewError(sx.CodeInvalid, "revision %d failed: %s", revision, r.Description)
+			if good == nil {
+				return release.Info{}, refusal.WithHint("list the revisions with: %s", list)
+			}
+			return release.Info{}, refusal.WithHint("roll back to one that worked: %s", in.Cluster.SX(in.Release, "rollback", strconv.Itoa(good.Revision)))
 		}
 	}
-	switch revision {
-	case history[0].Revision:
-		return release.Info{}, sx.NewError(sx.CodeInvalid, "revision %d is already the current one", revision).WithHint("list the revisions with: %s", in.Cluster.SX(in.Release, "history"))
-	case 0:
-		return release.Info{}, sx.NewError(sx.CodeNotFound, "no earlier revision was deployed").WithHint("list the revisions with: %s", in.Cluster.SX(in.Release, "history"))
+	if revision == 0 {
+		return release.Info{}, sx.NewError(sx.CodeNotFound, "no earlier revision worked").WithHint("list the revisions with: %s", list)
 	}
-	return release.Info{}, sx.NewError(sx.CodeNotFound, "revision %d not found", revision).WithHint("list the revisions with: %s", in.Cluster.SX(in.Release, "history"))
+	return release.Info{}, sx.NewError(sx.CodeNotFound, "revision %d not found", revision).WithHint("list the revisions with: %s", list)
 }
 
 // NotInstalled returns the error for a release that is not installed.

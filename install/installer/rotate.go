@@ -4,13 +4,19 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/soundextract/sx/install/secrets"
+	"github.com/soundextract/sx/server/backoff"
+	"github.com/soundextract/sx/server/sx"
 )
 
 // Rotatable lists the parts whose secrets can be rotated without downtime.
@@ -20,7 +26,8 @@ func Rotatable() []string { return []string{secrets.AuthKeys, secrets.RabbitMQ, 
 const annotationRevision = "soundextract.io/secrets-revision"
 
 // Rotate changes the secrets of the parts and restarts the services, which read them
-// when they start. External parts are skipped, because sx does not manage them.
+// when they start. The previous users of MongoDB and RabbitMQ are removed once no pod uses
+// them. External parts are skipped, because sx does not manage them.
 func (in *Installer) Rotate(ctx context.Context, parts []string, timeout time.Duration) error {
 	last, err := in.Runner.Last(ctx)
 	if err != nil {
@@ -38,8 +45,89 @@ func (in *Installer) Rotate(ctx context.Context, parts []string, timeout time.Du
 		if err := in.step("restart the services", func() (string, error) { return in.restart(ctx) }); err != nil {
 			return err
 		}
-		return in.ready(ctx, timeout)
+		if err := in.ready(ctx, timeout); err != nil {
+			return err
+		}
+		return in.retire(ctx, parts, timeout)
 	})
+}
+
+// retire removes the previous users of the parts.
+func (in *Installer) retire(ctx context.Context, parts []string, timeout time.Duration) error {
+	var retiring []string
+	for _, part := range parts {
+		if part == secrets.AuthKeys {
+			continue
+		}
+		retire, err := in.secrets().Retiring(ctx, part)
+		switch {
+		case apierrors.IsNotFound(err): // external
+		case err != nil:
+			return in.Cluster.WrapError(err)
+		case retire:
+			retiring = append(retiring, part)
+		}
+	}
+	if len(retiring) == 0 {
+		return nil
+	}
+	if err := in.step("wait for the previous pods to end", func() (string, error) { return "", in.previousPodsEnded(ctx, timeout) }); err != nil {
+		return err
+	}
+	for _, part := range retiring {
+		if err := in.step("remove the previous users of "+part, func() (string, error) {
+			return "", in.Cluster.WrapError(in.secrets().Retire(ctx, part, in.Exec))
+		}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// previousPodsEnded waits until no pod of the services has an earlier revision of the
+// secrets. A stopping pod, such as a converter that completes its work, may use its whole
+// grace period; any other must be gone before the timeout.
+func (in *Installer) previousPodsEnded(ctx context.Context, timeout time.Duration) error {
+	revision, err := in.secrets().Revision(ctx)
+	if err != nil {
+		return in.Cluster.WrapError(err)
+	}
+	deadline := time.Now().Add(timeout)
+	announced := false
+	for {
+		left, err := in.previousPods(ctx, revision)
+		if err != nil || len(left) == 0 {
+			return err
+		}
+		stopping := slices.ContainsFunc(left, func(p corev1.Pod) bool {
+			return p.DeletionTimestamp != nil && time.Now().Before(p.DeletionTimestamp.Time)
+		})
+		if !stopping && time.Now().After(deadline) {
+			return sx.NewError(sx.CodeUnavailable, "the pod %s still uses the previous users", left[0].Name).
+				WithHint("when it has ended, run the same command again: it removes them")
+		}
+		if stopping && !announced {
+			announced = true
+			in.warn("%s completes its work; then the previous users are removed", left[0].Name)
+		}
+		if err := backoff.Sleep(ctx, time.Second); err != nil {
+			return err
+		}
+	}
+}
+
+// previousPods lists the pods of the services that have not ended and that were created with
+// another revision of the secrets.
+func (in *Installer) previousPods(ctx context.Context, revision string) ([]corev1.Pod, error) {
+	list, err := in.Cluster.Client.CoreV1().Pods(in.Cluster.Namespace).List(ctx, metav1.ListOptions{
+		LabelSelector: in.selector().LabelSelector + ",app.kubernetes.io/component in (" + strings.Join(sx.Services(), ",") + ")",
+	})
+	if err != nil {
+		return nil, in.Cluster.WrapError(err)
+	}
+	return slices.DeleteFunc(list.Items, func(p corev1.Pod) bool {
+		return p.Annotations[annotationRevision] == revision || p.Status.Phase == corev1.PodSucceeded || p.Status.Phase == corev1.PodFailed
+	}), nil
 }
 
 func (in *Installer) rotate(ctx context.Context, part string) error {
@@ -58,7 +146,7 @@ func (in *Installer) rotate(ctx context.Context, part string) error {
 		}
 	}
 	return in.step("rotate the secret of "+part, func() (string, error) {
-		return "", in.Cluster.WrapError(in.secrets().Rotate(ctx, part, in.Cluster.Exec))
+		return "", in.Cluster.WrapError(in.secrets().Rotate(ctx, part, in.Exec))
 	})
 }
 

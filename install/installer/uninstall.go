@@ -12,6 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 
 	"github.com/soundextract/sx/install/manifest"
+	"github.com/soundextract/sx/install/release"
 	"github.com/soundextract/sx/install/secrets"
 	"github.com/soundextract/sx/server/backoff"
 	"github.com/soundextract/sx/server/sx"
@@ -70,8 +71,14 @@ func (in *Installer) Inventory(ctx context.Context) (Inventory, error) {
 		size := c.Spec.Resources.Requests.Storage()
 		b.Volumes = append(b.Volumes, Volume{Name: c.Name, Size: size.String()})
 	}
-	b.Secrets, err = in.secrets().Existing(ctx)
-	return b, in.Cluster.WrapError(err)
+	if b.Secrets, err = in.secrets().Existing(ctx); err != nil {
+		return b, in.Cluster.WrapError(err)
+	}
+	stored, err := in.storedValues(ctx)
+	if stored != nil {
+		b.Secrets = append(b.Secrets, in.valuesSecret())
+	}
+	return b, err
 }
 
 // selector selects the objects with the release's labels.
@@ -87,7 +94,16 @@ func (in *Installer) Uninstall(ctx context.Context, wipe bool) error {
 		return err
 	}
 	err = in.operation(ctx, func(ctx context.Context) error {
-		err := in.step("remove the release "+in.Release, func() (string, error) {
+		if !wipe {
+			if err := in.keepLast(ctx); err != nil {
+				return err
+			}
+		}
+		waits, err := in.stopping(ctx)
+		if err != nil {
+			return err
+		}
+		err = in.longStep("remove the release "+in.Release, waits, func() (string, error) {
 			return "", in.Runner.Uninstall(ctx)
 		})
 		if err != nil {
@@ -104,10 +120,25 @@ func (in *Installer) Uninstall(ctx context.Context, wipe bool) error {
 	return in.removeNamespace(ctx)
 }
 
-// deleteTestPods deletes the pods of helm test, which Helm keeps.
+// keepLast stores the values of the newest revision that worked, which Helm may have
+// created.
+func (in *Installer) keepLast(ctx context.Context) error {
+	last, err := in.Runner.Last(ctx)
+	if err != nil {
+		return err
+	}
+	good, err := in.newestGood(ctx, last)
+	if err != nil || good == nil {
+		return err
+	}
+	return in.keepValues(ctx, *good)
+}
+
+// deleteTestPods deletes the pods of helm test, which Helm keeps, and those of backups that were
+// interrupted.
 func (in *Installer) deleteTestPods(ctx context.Context) error {
 	all := in.selector()
-	all.LabelSelector += ",app.kubernetes.io/component=smoke"
+	all.LabelSelector += ",app.kubernetes.io/component in (smoke,backup)"
 	err := in.Cluster.Client.CoreV1().Pods(in.Cluster.Namespace).DeleteCollection(ctx, metav1.DeleteOptions{}, all)
 	return in.Cluster.WrapError(err)
 }
@@ -133,6 +164,9 @@ func (in *Installer) deleteData(ctx context.Context) error {
 		return err
 	}
 	return in.step("delete the secrets", func() (string, error) {
+		if err := in.deleteValues(ctx); err != nil {
+			return "", err
+		}
 		return "", in.Cluster.WrapError(in.secrets().Remove(ctx))
 	})
 }
@@ -173,4 +207,16 @@ func names(list runtime.Object, err error) []string {
 		return nil
 	})
 	return all
+}
+
+// longStop is from when on the time that pods take to stop is mentioned.
+const longStop = 5 * time.Minute
+
+// stopping says how long the pods may take to stop; "" if that is not long.
+func (in *Installer) stopping(ctx context.Context) (string, error) {
+	stop, err := release.StopTime(ctx, in.Cluster, in.Release)
+	if err != nil || stop < longStop {
+		return "", in.Cluster.WrapError(err)
+	}
+	return fmt.Sprintf("converters may take %s to finish what they convert", stop), nil
 }

@@ -17,21 +17,18 @@ import (
 )
 
 // checkVolumes refuses a manifest that does not match the existing volumes, which
-// Kubernetes would reject later, or RabbitMQ would not start with.
-func (in *Installer) checkVolumes(ctx context.Context, text string) error {
-	objects, err := manifest.Parse(text)
+// Kubernetes would reject later, or RabbitMQ would not start with. back is true for the
+// manifest of an earlier revision: volumes that have grown since keep their size.
+func (in *Installer) checkVolumes(ctx context.Context, text string, back bool) error {
+	sets, err := statefulSets(text)
 	if err != nil {
 		return err
 	}
-	for _, o := range objects {
-		if o.GetKind() != "StatefulSet" {
-			continue
+	for _, desired := range sets {
+		if err := in.checkClaimTemplates(ctx, &desired, back); err != nil {
+			return err
 		}
-		var desired appsv1.StatefulSet
-		if err := runtime.DefaultUnstructuredConverter.FromUnstructured(o.Object, &desired); err != nil {
-			return fmt.Errorf("read %s: %w", manifest.Name(o), err)
-		}
-		if err := in.checkClaimTemplates(ctx, &desired); err != nil {
+		if _, err := in.growths(ctx, &desired); err != nil {
 			return err
 		}
 		if desired.Name == in.Release+"-rabbitmq" {
@@ -43,9 +40,29 @@ func (in *Installer) checkVolumes(ctx context.Context, text string) error {
 	return nil
 }
 
-// checkClaimTemplates refuses to change the volumes of an existing StatefulSet, which
-// Kubernetes does not allow.
-func (in *Installer) checkClaimTemplates(ctx context.Context, desired *appsv1.StatefulSet) error {
+// statefulSets returns the StatefulSets of a manifest.
+func statefulSets(text string) ([]appsv1.StatefulSet, error) {
+	objects, err := manifest.Parse(text)
+	if err != nil {
+		return nil, err
+	}
+	var all []appsv1.StatefulSet
+	for _, o := range objects {
+		if o.GetKind() != "StatefulSet" {
+			continue
+		}
+		var set appsv1.StatefulSet
+		if err := runtime.DefaultUnstructuredConverter.FromUnstructured(o.Object, &set); err != nil {
+			return nil, fmt.Errorf("read %s: %w", manifest.Name(o), err)
+		}
+		all = append(all, set)
+	}
+	return all, nil
+}
+
+// checkClaimTemplates refuses smaller volumes of an existing StatefulSet, except in a
+// rollback, and another StorageClass, which Kubernetes does not allow.
+func (in *Installer) checkClaimTemplates(ctx context.Context, desired *appsv1.StatefulSet, back bool) error {
 	existing, err := in.Cluster.Client.AppsV1().StatefulSets(in.Cluster.Namespace).Get(ctx, desired.Name, metav1.GetOptions{})
 	if apierrors.IsNotFound(err) {
 		return nil
@@ -57,7 +74,7 @@ func (in *Installer) checkClaimTemplates(ctx context.Context, desired *appsv1.St
 	for _, w := range desired.Spec.VolumeClaimTemplates {
 		for _, t := range existing.Spec.VolumeClaimTemplates {
 			if w.Name == t.Name {
-				if err := in.checkClaimTemplate(component, t, w); err != nil {
+				if err := in.checkClaimTemplate(component, t, w, back); err != nil {
 					return err
 				}
 			}
@@ -66,11 +83,11 @@ func (in *Installer) checkClaimTemplates(ctx context.Context, desired *appsv1.St
 	return nil
 }
 
-func (in *Installer) checkClaimTemplate(component string, existing, desired corev1.PersistentVolumeClaim) error {
+func (in *Installer) checkClaimTemplate(component string, existing, desired corev1.PersistentVolumeClaim, back bool) error {
 	current, wants := existing.Spec.Resources.Requests[corev1.ResourceStorage], desired.Spec.Resources.Requests[corev1.ResourceStorage]
-	if current.Cmp(wants) != 0 {
-		return sx.NewError(sx.CodeInvalid, "the volumes of %s have %s and cannot be changed to %s, because Kubernetes does not support it", component, current.String(), wants.String()).
-			WithHint("keep the size with: %s (docs/install.md describes how to move to larger volumes)", in.set(component+".persistence.size", current.String()))
+	if current.Cmp(wants) > 0 && !back {
+		return sx.NewError(sx.CodeInvalid, "the volumes of %s have %s and cannot shrink to %s", component, current.String(), wants.String()).
+			WithHint("keep the size with: %s", in.set(component+".persistence.size", current.String()))
 	}
 	if class := desired.Spec.StorageClassName; class != nil && existing.Spec.StorageClassName != nil && *class != *existing.Spec.StorageClassName {
 		return sx.NewError(sx.CodeInvalid, "the volumes of %s have the storage class %s and cannot be changed to %s", component, *existing.Spec.StorageClassName, *class).
@@ -110,7 +127,7 @@ func (in *Installer) checkRabbitMQNodes(ctx context.Context, desired *appsv1.Sta
 		WithHint("keep them with: %s (docs/install.md describes how to start again with fewer)", in.set("rabbitmq.replicas", strconv.Itoa(nodes)))
 }
 
-// set is the sx install that sets a value.
+// set returns the sx install command that sets a value.
 func (in *Installer) set(name, value string) string {
 	return in.Cluster.SX(in.Release, "install", "--set", name+"="+value)
 }

@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/cli-runtime/pkg/genericclioptions"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
@@ -64,6 +65,10 @@ type Cluster struct {
 func Connect(t Target) (*Cluster, error) {
 	if t.Namespace == "" {
 		t.Namespace = DefaultNamespace
+	}
+	if problems := validation.IsDNS1123Label(t.Namespace); len(problems) > 0 {
+		return nil, sx.NewError(sx.CodeInvalid, "%q cannot be the name of a namespace: it consists of at most 63 lower-case letters, digits and hyphens, with a letter or digit at both ends", t.Namespace).
+			WithHint("list the namespaces with: %s", Target{Kubeconfig: t.Kubeconfig, Context: t.Context}.Kubectl("get", "namespaces"))
 	}
 	flags := genericclioptions.NewConfigFlags(true)
 	flags.Namespace = &t.Namespace

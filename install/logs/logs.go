@@ -21,6 +21,8 @@ type Options struct {
 	Since  time.Duration // lines of at most this age; 0 is all
 	Tail   int64         // the last lines of each container; 0 is all
 	Follow bool          // until the context ends
+	// Previous also reads what containers wrote before their last restart.
+	Previous bool
 }
 
 // Line is a line of a container's log.
@@ -61,7 +63,8 @@ func Stream(ctx context.Context, cluster *kube.Cluster, release string, o Option
 			s.open.Wait()
 			return s.err
 		}
-		s.options.Tail, s.options.Since = 0, 0 // containers that start later are new
+		// From now on, only containers that start later are read, from their beginning.
+		s.options.Tail, s.options.Since, s.options.Previous = 0, 0, false
 		if err := backoff.Sleep(ctx, pollInterval); err != nil {
 			return err
 		}
@@ -99,19 +102,27 @@ func (s *streamer) pods(ctx context.Context, release string) ([]corev1.Pod, erro
 	return pods.Items, nil
 }
 
-// start reads the logs of the pod's containers that have one and are not being read.
+// start reads the logs of the pod's containers that have one and are not being read. A
+// container that waits, such as for its next start after a crash, has that of its last run.
 func (s *streamer) start(ctx context.Context, p corev1.Pod) {
 	for _, c := range p.Status.ContainerStatuses {
-		if c.State.Waiting != nil || s.known[c.ContainerID] {
+		waits := c.State.Waiting != nil
+		if waits && c.LastTerminationState.Terminated == nil || s.known[c.ContainerID] {
 			continue
 		}
 		s.known[c.ContainerID] = true
 		options := &corev1.PodLogOptions{Container: c.Name, Follow: s.options.Follow}
-		if s.options.Tail > 0 {
-			options.TailLines = &s.options.Tail
+		if tail := s.options.Tail; tail > 0 {
+			options.TailLines = &tail // Stream changes s.options later
 		}
 		if seconds := int64(s.options.Since / time.Second); seconds > 0 {
 			options.SinceSeconds = &seconds
+		}
+		if s.options.Previous && !waits && c.LastTerminationState.Terminated != nil {
+			before := *options
+			before.Previous, before.Follow = true, false
+			// An error means that the node has removed the log.
+			s.open.Go(func() { _ = s.read(ctx, p, &before) })
 		}
 		s.open.Go(func() {
 			if err := s.read(ctx, p, options); err != nil && ctx.Err() == nil {

@@ -14,7 +14,8 @@ import (
 
 // load returns the chart for a version of SoundExtract: its images have the tag of
 // that version. Rendering modifies a chart, so each rendering needs a new one.
-func load(version string) (*helmchart.Chart, error) {
+// Templates do not see its annotations, which Helm stores with each revision.
+func load(version string, annotations map[string]string) (*helmchart.Chart, error) {
 	files, err := chartFiles(charts.FS, "soundextract")
 	if err != nil {
 		return nil, fmt.Errorf("read the chart: %w", err)
@@ -26,6 +27,7 @@ func load(version string) (*helmchart.Chart, error) {
 	for _, c := range append(loaded.Dependencies(), loaded) {
 		c.Metadata.Version, c.Metadata.AppVersion = chart.Semantic(version), chart.Tag(version)
 	}
+	loaded.Metadata.Annotations = annotations
 	return loaded, nil
 }
 

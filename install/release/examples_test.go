@@ -30,12 +30,12 @@ func TestExamples(t *testing.T) {
 		"production-managed.yaml": {
 			"production",
 			[]string{"secretName: mongodb-atlas", `host: "sx.example.org"`, "maxReplicaCount: 20"},
-			map[string]int{"StatefulSet": 1, "Ingress": 1, "ScaledObject": 1, "ServiceMonitor": 2},
+			map[string]int{"StatefulSet": 1, "Ingress": 1, "ScaledObject": 1, "PodMonitor": 5},
 		},
 		"restricted-namespace.yaml": {
 			"",
 			[]string{"registry.example.org/mirror/soundextract/gateway:1.2.3", "secretName: platform-mongodb", "name: registry"},
-			map[string]int{"StatefulSet": 0, "Ingress": 0, "ServiceMonitor": 0},
+			map[string]int{"StatefulSet": 0, "Ingress": 0, "PodMonitor": 0},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -5,12 +5,17 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"maps"
 	"slices"
 	"time"
 
 	"helm.sh/helm/v3/pkg/action"
+	helmkube "helm.sh/helm/v3/pkg/kube"
 	"helm.sh/helm/v3/pkg/release"
+	"helm.sh/helm/v3/pkg/storage"
 	"helm.sh/helm/v3/pkg/storage/driver"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/soundextract/sx/install/kube"
 	"github.com/soundextract/sx/server/sx"
@@ -19,7 +24,8 @@ import (
 const (
 	// maxHistory is how many revisions are kept for rollbacks.
 	maxHistory = 10
-	// uninstallTimeout bounds the wait for the objects to be deleted.
+	// uninstallTimeout bounds the wait for the objects to be deleted, in addition to the
+	// time that pods may take to stop.
 	uninstallTimeout = 5 * time.Minute
 )
 
@@ -31,12 +37,16 @@ type helm struct {
 
 // New returns a Runner for the named release in the cluster's namespace.
 // debug receives Helm's log.
-func New(cluster *kube.Cluster, name string, debug func(format string, args ...any)) (Runner, error) {
-	h := &helm{name: name, cluster: cluster, config: new(action.Configuration)}
-	if err := h.config.Init(cluster.Getter, cluster.Namespace, "secret", debug); err != nil {
-		return nil, fmt.Errorf("prepare Helm: %w", err)
-	}
-	return h, nil
+func New(cluster *kube.Cluster, name string, debug func(format string, args ...any)) Runner {
+	// Configuration.Init would do the same, and link the drivers of SQL databases.
+	client := helmkube.New(cluster.Getter)
+	client.Log = debug
+	secrets := driver.NewSecrets(cluster.Client.CoreV1().Secrets(cluster.Namespace))
+	secrets.Log = debug
+	return &helm{name: name, cluster: cluster, config: &action.Configuration{
+		RESTClientGetter: cluster.Getter, KubeClient: client, Releases: storage.Init(secrets), Log: debug,
+		HookOutputFunc: func(_, _, _ string) io.Writer { return io.Discard },
+	}}
 }
 
 func (h *helm) last() (*release.Release, error) {
@@ -85,14 +95,14 @@ func (h *helm) Apply(ctx context.Context, r *Rendered) (Info, error) {
 	return describe(applied), nil
 }
 
-// apply has Helm render the chart again, because it stores the chart with the
-// revision, and lets it continue only with the same manifest.
+// apply has Helm render the chart again, because Helm stores the chart with the revision,
+// and lets Helm continue only with the same manifest.
 func (h *helm) apply(ctx context.Context, r *Rendered, dryRun bool) (*release.Release, error) {
 	last, err := h.last()
 	if err != nil {
 		return nil, err
 	}
-	loaded, err := load(r.Version)
+	loaded, err := load(r.Version, r.Notes)
 	if err != nil {
 		return nil, err
 	}
@@ -127,7 +137,7 @@ func (v verifier) Run(rendered *bytes.Buffer) (*bytes.Buffer, error) {
 	return rendered, nil
 }
 
-func (h *helm) Rollback(_ context.Context, revision int) (Info, error) {
+func (h *helm) Rollback(_ context.Context, revision int, notes map[string]string) (Info, error) {
 	rollback := action.NewRollback(h.config)
 	rollback.Version, rollback.MaxHistory = revision, maxHistory
 	if err := rollback.Run(h.name); err != nil {
@@ -136,6 +146,18 @@ func (h *helm) Rollback(_ context.Context, revision int) (Info, error) {
 	r, err := h.last()
 	if err != nil {
 		return Info{}, h.wrapError(err)
+	}
+	if r.Chart != nil && r.Chart.Metadata != nil {
+		// The chart is that of the earlier revision.
+		all := maps.Clone(r.Chart.Metadata.Annotations)
+		if all == nil {
+			all = map[string]string{}
+		}
+		maps.Copy(all, notes)
+		r.Chart.Metadata.Annotations = all
+		if err := h.config.Releases.Update(r); err != nil {
+			return Info{}, h.wrapError(err)
+		}
 	}
 	return describe(r), nil
 }
@@ -149,12 +171,34 @@ func (h *helm) Fail(_ context.Context, why string) error {
 	return h.wrapError(h.config.Releases.Update(r))
 }
 
-func (h *helm) Uninstall(context.Context) error {
+func (h *helm) Uninstall(ctx context.Context) error {
+	stop, err := StopTime(ctx, h.cluster, h.name)
+	if err != nil {
+		return h.wrapError(err)
+	}
 	uninstall := action.NewUninstall(h.config)
-	uninstall.Wait, uninstall.Timeout, uninstall.IgnoreNotFound = true, uninstallTimeout, true
+	uninstall.Wait, uninstall.Timeout, uninstall.IgnoreNotFound = true, stop+uninstallTimeout, true
 	uninstall.DeletionPropagation = "foreground"
-	_, err := uninstall.Run(h.name)
+	_, err = uninstall.Run(h.name)
 	return h.wrapError(err)
+}
+
+// StopTime returns how long the pods of a release may take to stop: converters finish what
+// they convert.
+func StopTime(ctx context.Context, cluster *kube.Cluster, name string) (time.Duration, error) {
+	pods, err := cluster.Client.CoreV1().Pods(cluster.Namespace).List(ctx, metav1.ListOptions{
+		LabelSelector: "app.kubernetes.io/instance=" + name,
+	})
+	if err != nil {
+		return 0, fmt.Errorf("list the pods: %w", err)
+	}
+	var longest int64
+	for _, p := range pods.Items {
+		if grace := p.Spec.TerminationGracePeriodSeconds; grace != nil {
+			longest = max(longest, *grace)
+		}
+	}
+	return time.Duration(longest) * time.Second, nil
 }
 
 func describe(r *release.Release) Info {
@@ -163,7 +207,7 @@ func describe(r *release.Release) Info {
 		Description: r.Info.Description, Values: r.Config, Manifest: r.Manifest,
 	}
 	if r.Chart != nil && r.Chart.Metadata != nil {
-		info.Version = r.Chart.Metadata.AppVersion
+		info.Version, info.Notes = r.Chart.Metadata.AppVersion, r.Chart.Metadata.Annotations
 	}
 	return info
 }

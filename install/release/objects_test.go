@@ -12,7 +12,6 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	corev1 "k8s.io/api/core/v1"
-	networkingv1 "k8s.io/api/networking/v1"
 	policyv1 "k8s.io/api/policy/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
@@ -23,6 +22,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/soundextract/sx/install/secrets"
+	"github.com/soundextract/sx/server/sx"
 )
 
 // rendered contains the rendered objects as Kubernetes decodes them.
@@ -198,8 +198,6 @@ func TestReferences(t *testing.T) {
 			case *policyv1.PodDisruptionBudget:
 				disrupted[o.Labels["app.kubernetes.io/component"]] = true
 				matched("PodDisruptionBudget", o.Name, o.Spec.Selector)
-			case *networkingv1.NetworkPolicy:
-				matched("NetworkPolicy", o.Name, &o.Spec.PodSelector)
 			case *autoscalingv2.HorizontalPodAutoscaler:
 				if o.Spec.ScaleTargetRef.Name != "soundextract-converter" {
 					t.Errorf("the autoscaler scales %s", o.Spec.ScaleTargetRef.Name)
@@ -226,6 +224,10 @@ func TestSecretsExist(t *testing.T) {
 	own := map[string]bool{"my-queues": true, "my-database": true, "smtp": true}
 	for _, part := range secrets.Parts() {
 		own["soundextract-"+part] = true
+	}
+	own["edge"] = true
+	for _, part := range append(sx.Services(), secrets.RabbitMQ, secrets.MongoDB) {
+		own["soundextract-"+part+"-tls"] = true
 	}
 	eachScenario(t, func(t *testing.T, s scenario, r rendered) {
 		if r.kinds["Secret"] > 0 {
@@ -254,13 +256,18 @@ func TestSecretsExist(t *testing.T) {
 func TestCapabilities(t *testing.T) {
 	t.Parallel()
 	want := map[string]map[string]int{ // the kinds that not every install has
-		"default":               {"StatefulSet": 2, "NetworkPolicy": 6},
-		"quickstart":            {"StatefulSet": 2, "NetworkPolicy": 6},
-		"production":            {"StatefulSet": 2, "NetworkPolicy": 6, "PodDisruptionBudget": 5, "HorizontalPodAutoscaler": 1},
-		"production-everything": {"StatefulSet": 2, "NetworkPolicy": 6, "PodDisruptionBudget": 5, "ScaledObject": 1, "TriggerAuthentication": 1, "ServiceMonitor": 2},
-		"outside":               {"NetworkPolicy": 4},
-		"exposed":               {"StatefulSet": 2, "NetworkPolicy": 6, "ServiceMonitor": 2, "Ingress": 1, "HTTPRoute": 1},
+		"default":               {"StatefulSet": 2, "NetworkPolicy": 9},
+		"quickstart":            {"StatefulSet": 2, "NetworkPolicy": 9},
+		"production":            {"StatefulSet": 2, "NetworkPolicy": 9, "PodDisruptionBudget": 5, "HorizontalPodAutoscaler": 1},
+		"production-everything": {"StatefulSet": 2, "NetworkPolicy": 9, "PodDisruptionBudget": 5, "ScaledObject": 1, "TriggerAuthentication": 1, "PodMonitor": 5},
+		"outside":               {"NetworkPolicy": 7, "CronJob": 1},
+		"exposed":               {"StatefulSet": 2, "NetworkPolicy": 9, "PodMonitor": 5, "Ingress": 1, "HTTPRoute": 1},
 		"elsewhere":             {"StatefulSet": 2},
+		"tls":                   {"StatefulSet": 2, "NetworkPolicy": 9, "CronJob": 1, "PersistentVolumeClaim": 1},
+		"tls-everything": {
+			"StatefulSet": 2, "NetworkPolicy": 9, "PodDisruptionBudget": 3, "ScaledObject": 1, "TriggerAuthentication": 1, "PodMonitor": 5,
+			"Ingress": 1, "HTTPRoute": 1, "Certificate": 6, "ServersTransport": 1, "BackendTLSPolicy": 1,
+		},
 	}
 	always := []string{"Deployment", "Service", "ConfigMap", "Pod"}
 	eachScenario(t, func(t *testing.T, s scenario, r rendered) {

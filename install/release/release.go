@@ -28,6 +28,8 @@ type Info struct {
 	Description string         `json:"description"`
 	Values      map[string]any `json:"-"` // the values that differ from the chart's defaults
 	Manifest    string         `json:"-"`
+	// Notes are texts that sx stores with a revision; Helm keeps them and ignores them.
+	Notes map[string]string `json:"-"`
 }
 
 // Runner works on one release. Its errors are *sx.Errors: of code invalid for
@@ -46,8 +48,9 @@ type Runner interface {
 	// nothing: no values of earlier revisions are added. If ctx ends, the
 	// revision is marked as failed.
 	Apply(ctx context.Context, r *Rendered) (Info, error)
-	// Rollback creates a new revision with the content of an earlier one.
-	Rollback(ctx context.Context, revision int) (Info, error)
+	// Rollback creates a new revision with the content of an earlier one, and stores
+	// notes with it over those of the earlier one.
+	Rollback(ctx context.Context, revision int, notes map[string]string) (Info, error)
 	// Fail records that the newest revision did not become ready, or that the
 	// operation on it was interrupted.
 	Fail(ctx context.Context, why string) error

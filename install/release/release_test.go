@@ -8,14 +8,19 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 
 	"helm.sh/helm/v3/pkg/action"
 	"helm.sh/helm/v3/pkg/chartutil"
+	helmkube "helm.sh/helm/v3/pkg/kube"
 	kubefake "helm.sh/helm/v3/pkg/kube/fake"
 	"helm.sh/helm/v3/pkg/storage"
 	"helm.sh/helm/v3/pkg/storage/driver"
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/kubernetes/fake"
 
 	"github.com/soundextract/sx/install/kube"
 	"github.com/soundextract/sx/server/sx"
@@ -25,7 +30,7 @@ import (
 func inMemory() (*helm, *kubefake.FailingKubeClient) {
 	client := &kubefake.FailingKubeClient{PrintingKubeClient: kubefake.PrintingKubeClient{Out: io.Discard}}
 	return &helm{
-		name: "soundextract", cluster: &kube.Cluster{Target: kube.Target{Context: "lab", Namespace: "music"}},
+		name: "soundextract", cluster: &kube.Cluster{Target: kube.Target{Context: "lab", Namespace: "music"}, Client: fake.NewClientset()},
 		config: &action.Configuration{
 			Releases: storage.Init(driver.NewMemory()), KubeClient: client,
 			Capabilities: chartutil.DefaultCapabilities, Log: func(string, ...any) {},
@@ -79,7 +84,9 @@ func TestLifecycle(t *testing.T) {
 			t.Errorf("revision %d has %s gateways, want %s", last().Revision, got, want)
 		}
 	}
-	apply(rendered(t, "1.0.0", replicas(2)))
+	noted := rendered(t, "1.0.0", replicas(2))
+	noted.Notes = map[string]string{"who": "eve", "why": "first"}
+	apply(noted)
 	if first := last(); first.Revision != 1 || first.Version != "1.0.0" || !strings.Contains(first.Manifest, "soundextract/gateway:1.0.0") {
 		t.Errorf("got revision %d of %s", first.Revision, first.Version)
 	}
@@ -92,11 +99,14 @@ func TestLifecycle(t *testing.T) {
 	apply(rendered(t, "1.1.0", nil))
 	gateways("<nil>")
 
-	info, err := h.Rollback(t.Context(), 1)
+	info, err := h.Rollback(t.Context(), 1, map[string]string{"who": "ada"})
 	if err != nil || info.Revision != 4 || info.Version != "1.0.0" {
 		t.Errorf("rolled back to %+v, %v", info, err)
 	}
 	gateways("2")
+	if notes := last().Notes; notes["who"] != "ada" || notes["why"] != "first" {
+		t.Errorf("the notes after the rollback are %v", notes)
+	}
 	all, err := h.History(t.Context())
 	if err != nil || len(all) != 4 || all[0].Revision != 4 || all[3].Status != Superseded {
 		t.Errorf("got %+v, %v", all, err)
@@ -115,6 +125,43 @@ func TestLifecycle(t *testing.T) {
 	}
 	if gone, err := h.Last(t.Context()); gone != nil || err != nil {
 		t.Errorf("left is %v, %v", gone, err)
+	}
+}
+
+// patientClient records the timeout of the wait for the objects to be deleted.
+type patientClient struct {
+	*kubefake.FailingKubeClient
+	timeout time.Duration
+}
+
+func (c *patientClient) WaitForDelete(_ helmkube.ResourceList, timeout time.Duration) error {
+	c.timeout = timeout
+	return nil
+}
+
+// TestUninstallWaitsForPods checks that an uninstall does not time out while a converter
+// may still finish its conversions.
+func TestUninstallWaitsForPods(t *testing.T) {
+	t.Parallel()
+	h, cluster := inMemory()
+	client := &patientClient{FailingKubeClient: cluster}
+	h.config.KubeClient = client
+	pod := func(name, release string, grace int64) *corev1.Pod {
+		labels := map[string]string{"app.kubernetes.io/instance": release}
+		return &corev1.Pod{
+			ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: "music", Labels: labels},
+			Spec:       corev1.PodSpec{TerminationGracePeriodSeconds: new(grace)},
+		}
+	}
+	h.cluster.Client = fake.NewClientset(pod("gateway", "soundextract", 60), pod("converter", "soundextract", 1830), pod("other", "other", 7200))
+	if _, err := h.Apply(t.Context(), rendered(t, "1.0.0", nil)); err != nil {
+		t.Fatal(err)
+	}
+	if err := h.Uninstall(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if want := 1830*time.Second + uninstallTimeout; client.timeout != want {
+		t.Errorf("it waits for %v, want %v", client.timeout, want)
 	}
 }
 
@@ -153,7 +200,7 @@ func TestAppliedIsChecked(t *testing.T) {
 func TestLoad(t *testing.T) {
 	t.Parallel()
 	for _, version := range []string{"1.2.3", "dev", "0123456", "v1.2.3-4-gabc+dirty"} {
-		c, err := load(version)
+		c, err := load(version, nil)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -16,8 +16,9 @@ type Rendered struct {
 	Version  string         // of SoundExtract
 	Values   map[string]any // all that differ from the chart's defaults
 	Options  RenderOptions
-	Manifest string // the objects of the release, YAML documents
-	Hooks    string // the pods that only helm test creates, YAML documents
+	Notes    map[string]string // what is stored with the revision: see Info.Notes
+	Manifest string            // the objects of the release, YAML documents
+	Hooks    string            // the pods that only helm test creates, YAML documents
 }
 
 // All returns the manifest together with the hooks.
@@ -34,12 +35,19 @@ type RenderOptions struct {
 	// Kubernetes is the cluster's version, such as v1.34.4; "" is Helm's default,
 	// a very old one.
 	Kubernetes string
+
+	offline bool // the kinds of the cluster are not known, as with helm template
 }
 
 // capabilities are the properties of the cluster that templates can query.
 func (o RenderOptions) capabilities() *chartutil.Capabilities {
 	caps := chartutil.DefaultCapabilities.Copy()
+	// The chart refuses to generate Secrets for helm template, which does not know the
+	// kinds of the cluster.
 	caps.APIVersions = append(slices.Clone(caps.APIVersions), o.APIs...)
+	if !o.offline {
+		caps.APIVersions = append(caps.APIVersions, "v1/Secret")
+	}
 	if o.Kubernetes != "" {
 		caps.KubeVersion = chartutil.KubeVersion{Version: o.Kubernetes}
 	}
@@ -50,7 +58,7 @@ func (o RenderOptions) capabilities() *chartutil.Capabilities {
 // cluster. If the schema or a template refuses the values, it returns an
 // *sx.Error of code invalid.
 func Render(version string, values map[string]any, o RenderOptions) (*Rendered, error) {
-	c, err := load(version)
+	c, err := load(version, nil)
 	if err != nil {
 		return nil, err
 	}

@@ -21,7 +21,8 @@ var update = flag.Bool("update", false, "write the rendered manifests to testdat
 
 // everything contains all optional APIs that the chart uses.
 var everything = []string{
-	"keda.sh/v1alpha1/ScaledObject", "monitoring.coreos.com/v1/ServiceMonitor", "gateway.networking.k8s.io/v1/HTTPRoute",
+	"keda.sh/v1alpha1/ScaledObject", "monitoring.coreos.com/v1/PodMonitor", "monitoring.coreos.com/v1/PrometheusRule", "gateway.networking.k8s.io/v1/HTTPRoute",
+	"gateway.networking.k8s.io/v1/BackendTLSPolicy", "traefik.io/v1alpha1/ServersTransport", "cert-manager.io/v1/Certificate",
 }
 
 // scenario is a tested install.
@@ -37,13 +38,21 @@ type scenario struct {
 func scenarios() []scenario {
 	const (
 		outside = `
-global: {externalRabbitmqSecret: my-queues, externalMongodbSecret: my-database}
+global: {externalRabbitmqSecret: my-queues, externalMongodbSecret: my-database, externalRabbitmqNetworks: [10.1.0.0/16], externalMongodbNetworks: [0.0.0.0/0, "::/0"]}
 rabbitmq: {enabled: false}
 mongodb: {enabled: false}
+backup:
+  enabled: true
+  command:
+    image: registry.example.org/restic:1
+    args: [restic, backup, --stdin]
+    env: [{name: RESTIC_REPOSITORY, value: "s3:s3.example.org/sx"}]
+    secret: restic
+    plaintext: true
+  egress: [{ipBlock: {cidr: 10.2.0.0/16}}]
 `
 		exposed = `
 gateway:
-  trustedHops: 1
   ingress: {enabled: true, className: traefik, host: sx.example.org, tlsSecret: sx-tls, annotations: {a: b}}
   httpRoute: {enabled: true, parentRefs: [{name: edge}], hostnames: [sx.example.org]}
 notifier:
@@ -55,6 +64,9 @@ global: {imageRegistry: "registry.example.org:5000/", imagePullSecrets: [pull], 
 gateway: {nodeSelector: {disk: fast}, tolerations: [{key: sx, operator: Exists}], image: {tag: special, digest: "sha256:` + digest + `"}}
 mongodb: {persistence: {storageClass: ssd}}
 `
+		secured = `
+global: {tls: {enabled: true, secrets: {gateway: edge}, issuer: {name: inside, kind: ClusterIssuer}}}
+`
 	)
 	return []scenario{
 		{name: "default"},
@@ -64,6 +76,8 @@ mongodb: {persistence: {storageClass: ssd}}
 		{name: "outside", values: outside},
 		{name: "exposed", values: exposed, apis: everything},
 		{name: "elsewhere", values: elsewhere, apis: everything},
+		{name: "tls", values: "global: {tls: {enabled: true}}\nbackup: {enabled: true, recipients: [age1x, age1y], volume: {storageClass: slow}}"},
+		{name: "tls-everything", preset: "production", values: exposed + secured, apis: everything},
 	}
 }
 
@@ -71,6 +85,11 @@ const digest = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
 
 // render renders as sx install does.
 func (s scenario) render(t *testing.T) string {
+	t.Helper()
+	return s.renderVersion(t, "1.2.3")
+}
+
+func (s scenario) renderVersion(t *testing.T, version string) string {
 	t.Helper()
 	given := map[string]any{}
 	if s.preset != "" {
@@ -83,7 +102,7 @@ func (s scenario) render(t *testing.T) string {
 		t.Fatal(err)
 	}
 	values.WithSecrets(given, "0123")
-	rendered, err := release.Render("1.2.3", given, release.RenderOptions{Release: "soundextract", Namespace: "music", APIs: s.apis, Kubernetes: cmp.Or(s.kubernetes, "v1.34.4")})
+	rendered, err := release.Render(version, given, release.RenderOptions{Release: "soundextract", Namespace: "music", APIs: s.apis, Kubernetes: cmp.Or(s.kubernetes, "v1.34.4")})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -135,26 +154,61 @@ func TestPreStopSleep(t *testing.T) {
 	}
 }
 
+// TestTrustedHops checks that the number of proxies is derived from how the gateway is
+// exposed, unless it is set.
+func TestTrustedHops(t *testing.T) {
+	t.Parallel()
+	const ingress = "ingress: {enabled: true, host: sx.example.org}"
+	for values, want := range map[string]string{
+		"": "", "gateway: {" + ingress + "}": "1",
+		"gateway: {httpRoute: {enabled: true, parentRefs: [{name: edge}]}}": "1",
+		"gateway: {trustedHops: 2, " + ingress + "}":                        "2",
+		"gateway: {trustedHops: 0, " + ingress + "}":                        "",
+		"gateway: {trustedHops: null, " + ingress + "}":                     "1",
+	} {
+		_, after, found := strings.Cut(scenario{values: values}.render(t), `{name: SX_TRUSTED_HOPS, value: "`)
+		if got, _, _ := strings.Cut(after, `"`); found != (want != "") || found && got != want {
+			t.Errorf("%s: trusts %q proxies, want %q", values, got, want)
+		}
+	}
+}
+
+// TestSafeDefaults checks, for each preset, what protects an installation whose address
+// strangers know.
+func TestSafeDefaults(t *testing.T) {
+	t.Parallel()
+	for _, preset := range append(chart.Presets(), "") {
+		text := scenario{preset: preset}.render(t)
+		for _, want := range []string{`{name: SX_REGISTRATION, value: "invitation"}`, `{name: SX_QUOTA, value: "50GiB"}`, "kind: NetworkPolicy"} {
+			if !strings.Contains(text, want) {
+				t.Errorf("preset %q: the manifests lack %s", preset, want)
+			}
+		}
+	}
+}
+
 // TestRefusals checks that the error names the invalid value.
 func TestRefusals(t *testing.T) {
 	t.Parallel()
 	for given, want := range map[string]string{
-		"gateway: {replicas: many}":                    "gateway.replicas: got string, want integer",
-		"gatway: {replicas: 2}":                        "'gatway' not allowed",
-		"auth: {registration: maybe}":                  "auth.registration: value must be one of",
-		"rabbitmq: {replicas: 2}":                      "rabbitmq.replicas: value must be one of 1, 3",
-		"mongodb: {persistence: {size: huge}}":         "mongodb.persistence.size",
-		"mongodb: {enabled: false}":                    "global.externalMongodbSecret",
-		"rabbitmq: {enabled: false}":                   "global.externalRabbitmqSecret",
-		"global: {externalMongodbSecret: x}":           "global.externalMongodbSecret",
-		"gateway: {httpRoute: {enabled: true}}":        "gateway.httpRoute.parentRefs",
-		"converter: {autoscaling: {min: 0}}":           "converter.autoscaling.min",
-		"gateway: {quota: lots}":                       "gateway.quota",
-		"auth: {image: {digest: sha256:short}}":        "auth.image.digest",
-		"notifier: {webhookNetworks: [example.org]}":   "notifier.webhookNetworks.0",
-		"converter: {resources: {limits: {cpu: x y}}}": "converter.resources.limits.cpu",
-		"global: {imageRegistry: 5}":                   "global.imageRegistry",
-		"global: {imageRegistri: r}":                   "'imageRegistri' not allowed",
+		"gateway: {replicas: many}":                                     "gateway.replicas: got string, want integer",
+		"gatway: {replicas: 2}":                                         "'gatway' not allowed",
+		"auth: {registration: maybe}":                                   "auth.registration: value must be one of",
+		"rabbitmq: {replicas: 2}":                                       "rabbitmq.replicas: value must be one of 1, 3",
+		"mongodb: {persistence: {size: huge}}":                          "mongodb.persistence.size",
+		"mongodb: {enabled: false}":                                     "global.externalMongodbSecret",
+		"rabbitmq: {enabled: false}":                                    "global.externalRabbitmqSecret",
+		"global: {externalMongodbSecret: x}":                            "global.externalMongodbSecret",
+		"gateway: {httpRoute: {enabled: true}}":                         "gateway.httpRoute.parentRefs",
+		"converter: {autoscaling: {min: 0}}":                            "converter.autoscaling.min",
+		"gateway: {quota: lots}":                                        "gateway.quota",
+		"auth: {image: {digest: sha256:short}}":                         "auth.image.digest",
+		"notifier: {webhookNetworks: [example.org]}":                    "notifier.webhookNetworks.0",
+		"converter: {resources: {limits: {cpu: x y}}}":                  "converter.resources.limits.cpu",
+		"notifier: {webhookNetworks: [10.0.0.0/33]}":                    "notifier.webhookNetworks.0",
+		"global: {externalMongodbSecret: x}\nmongodb: {enabled: false}": "global.externalMongodbNetworks is empty",
+		"global: {imageRegistry: 5}":                                    "global.imageRegistry",
+		"global: {imageRegistri: r}":                                    "'imageRegistri' not allowed",
 	} {
 		var all map[string]any
 		if err := yaml.Unmarshal([]byte(given), &all); err != nil {
@@ -194,7 +248,7 @@ func TestImages(t *testing.T) {
 			"docker.io/library/mongo:8.0.29", "docker.io/library/rabbitmq:4.3.5-management",
 			"ghcr.io/soundextract/auth:1.2.3", "ghcr.io/soundextract/converter:1.2.3", "ghcr.io/soundextract/gateway:1.2.3", "ghcr.io/soundextract/notifier:1.2.3",
 		}},
-		{"v1.2.3-4-gabc+dirty", "global: {imageRegistry: mirror.example.org, externalMongodbSecret: m, externalRabbitmqSecret: r}\nmongodb: {enabled: false}\nrabbitmq: {enabled: false}", []string{
+		{"v1.2.3-4-gabc+dirty", "global: {imageRegistry: mirror.example.org, externalMongodbSecret: m, externalRabbitmqSecret: r, externalMongodbNetworks: [10.1.0.0/16], externalRabbitmqNetworks: [10.1.0.0/16]}\nmongodb: {enabled: false}\nrabbitmq: {enabled: false}", []string{
 			"mirror.example.org/soundextract/auth:v1.2.3-4-gabc-dirty", "mirror.example.org/soundextract/converter:v1.2.3-4-gabc-dirty",
 			"mirror.example.org/soundextract/gateway:v1.2.3-4-gabc-dirty", "mirror.example.org/soundextract/notifier:v1.2.3-4-gabc-dirty",
 		}},

@@ -17,38 +17,68 @@ import (
 // otherValues are alternatives for values that the schema restricts, by the end
 // of their paths. Others are changed by their type.
 var otherValues = map[string]any{
-	"auth.registration":        "closed",
-	"gateway.quota":            "7GiB",
-	"gateway.maxUpload":        "7GiB",
-	"notifier.smtp.addr":       "mail.example.org:25",
-	"notifier.smtp.security":   "tls",
-	"notifier.webhookNetworks": []any{"10.0.0.0/8"},
-	"rabbitmq.replicas":        3,
-	".logLevel":                "debug",
-	".image.digest":            "sha256:" + digest,
-	".cpu":                     "7",
-	".memory":                  "7Gi",
-	".persistence.size":        "7Gi",
-	".conversions":             7,
-	".autoscaling.cpu":         7,
-	".tolerations":             []any{map[string]any{"key": "x"}},
-	".parentRefs":              []any{map[string]any{"name": "x"}},
+	"auth.registration":          "closed",
+	"gateway.trustedHops":        3,
+	"gateway.quota":              "7GiB",
+	"gateway.reserve":            "7GiB",
+	"gateway.maxUpload":          "7GiB",
+	"notifier.smtp.addr":         "mail.example.org:25",
+	"notifier.smtp.security":     "tls",
+	".webhookNetworks":           []any{"10.0.0.0/8"},
+	".networks":                  []any{"10.0.0.0/8"},
+	".externalMongodbNetworks":   []any{"10.0.0.0/8"},
+	".externalRabbitmqNetworks":  []any{"10.0.0.0/8"},
+	".dns.peers":                 []any{map[string]any{"ipBlock": map[string]any{"cidr": "10.96.0.10/32"}}},
+	"rabbitmq.replicas":          3,
+	".logLevel":                  "debug",
+	".image.digest":              "sha256:" + digest,
+	".cpu":                       "7",
+	".memory":                    "7Gi",
+	".persistence.size":          "7Gi",
+	".conversions":               7,
+	".autoscaling.cpu":           7,
+	".tolerations":               []any{map[string]any{"key": "x"}},
+	".topologySpreadConstraints": []any{map[string]any{"maxSkew": 1, "topologyKey": "x", "whenUnsatisfiable": "DoNotSchedule"}},
+	".env":                       []any{map[string]any{"name": "X", "value": "y"}},
+	".volumes":                   []any{map[string]any{"name": "x", "emptyDir": map[string]any{}}},
+	".volumeMounts":              []any{map[string]any{"name": "x", "mountPath": "/x"}},
+	".parentRefs":                []any{map[string]any{"name": "x"}},
+	"gateway.jobsPerDay":         7,
+	"gateway.retention.videos":   "12h",
+	"gateway.retention.failed":   "12h",
+	"gateway.retention.tracks":   "365d",
+	"backup.recipients":          []any{"age1y"},
+	"backup.volume.size":         "7Gi",
+	"backup.egress":              []any{map[string]any{"ipBlock": map[string]any{"cidr": "10.96.0.10/32"}}},
 }
 
 // needed are the values with which the values below a path have an effect.
 var needed = map[string]string{
-	"global.externalRabbitmqSecret": `{global: {externalRabbitmqSecret: s}, rabbitmq: {enabled: false}}`,
-	"global.externalMongodbSecret":  `{global: {externalMongodbSecret: s}, mongodb: {enabled: false}}`,
-	"gateway.ingress":               `{gateway: {ingress: {enabled: true, host: sx.example.org, tlsSecret: s}}}`,
-	"gateway.httpRoute":             `{gateway: {httpRoute: {enabled: true, parentRefs: [{name: edge}]}}}`,
-	"converter.autoscaling":         `{converter: {autoscaling: {enabled: true}}}`,
-	"notifier.smtp":                 `{notifier: {smtp: {addr: "mail.example.org:587"}}}`,
+	"global.externalRabbitmqSecret":   `{global: {externalRabbitmqSecret: s, externalRabbitmqNetworks: [10.1.0.0/16]}, rabbitmq: {enabled: false}}`,
+	"global.externalMongodbSecret":    `{global: {externalMongodbSecret: s, externalMongodbNetworks: [10.1.0.0/16]}, mongodb: {enabled: false}}`,
+	"global.externalRabbitmqNetworks": `{global: {externalRabbitmqSecret: s, externalRabbitmqNetworks: [10.1.0.0/16]}, rabbitmq: {enabled: false}}`,
+	"global.externalRabbitmqUsers":    `{global: {externalRabbitmqSecret: s, externalRabbitmqNetworks: [10.1.0.0/16]}, rabbitmq: {enabled: false}}`,
+	"global.externalMongodbNetworks":  `{global: {externalMongodbSecret: s, externalMongodbNetworks: [10.1.0.0/16]}, mongodb: {enabled: false}}`,
+	"global.externalMongodbUsers":     `{global: {externalMongodbSecret: s, externalMongodbNetworks: [10.1.0.0/16]}, mongodb: {enabled: false}}`,
+	"global.tls.secrets":              `{global: {tls: {enabled: true}}}`,
+	"global.tls.issuer":               `{global: {tls: {enabled: true, issuer: {name: inside}}}}`,
+	"gateway.ingress":                 `{gateway: {ingress: {enabled: true, host: sx.example.org, tlsSecret: s}}}`,
+	"gateway.httpRoute":               `{gateway: {httpRoute: {enabled: true, parentRefs: [{name: edge}]}}}`,
+	"converter.autoscaling":           `{converter: {autoscaling: {enabled: true}}}`,
+	"backup.enabled":                  `{backup: {recipients: [age1x]}}`,
+	"backup.schedule":                 `{backup: {enabled: true, recipients: [age1x]}}`,
+	"backup.recipients":               `{backup: {enabled: true, recipients: [age1x]}}`,
+	"backup.volume":                   `{backup: {enabled: true, recipients: [age1x]}}`,
+	"backup.command":                  `{backup: {enabled: true, recipients: [age1x], command: {image: i}}}`,
+	"backup.resources":                `{backup: {enabled: true, recipients: [age1x]}}`,
+	"notifier.smtp":                   `{notifier: {smtp: {addr: "mail.example.org:587", from: sx@example.org}}}`,
 }
 
 // notChanged are values that this test leaves alone, each with the reason.
 var notChanged = map[string]string{
-	"rabbitmq.enabled": "the schema couples it to global.externalRabbitmqSecret: TestGolden/outside",
-	"mongodb.enabled":  "the schema couples it to global.externalMongodbSecret: TestGolden/outside",
+	"rabbitmq.enabled":         "the schema couples it to global.externalRabbitmqSecret: TestGolden/outside",
+	"backup.command.plaintext": "it excludes recipients: TestGolden/outside",
+	"mongodb.enabled":          "the schema couples it to global.externalMongodbSecret: TestGolden/outside",
 }
 
 // TestEveryValueHasAnEffect changes each value of values.yaml and checks that
@@ -63,8 +93,7 @@ func TestEveryValueHasAnEffect(t *testing.T) {
 	if err := yaml.Unmarshal(raw, &defaults); err != nil {
 		t.Fatal(err)
 	}
-	bases := map[string]string{} // by what is needed and the APIs: the manifests before the change
-	var mu sync.Mutex
+	var bases sync.Map // by what is needed and the APIs: the manifests before the change
 	for _, path := range leaves(defaults, "") {
 		if notChanged[path] != "" {
 			continue
@@ -72,6 +101,9 @@ func TestEveryValueHasAnEffect(t *testing.T) {
 		t.Run(path, func(t *testing.T) {
 			t.Parallel()
 			need := ""
+			if part, found := strings.CutSuffix(path, ".serviceAccount.annotations"); found {
+				need = "{" + part + ": {serviceAccount: {create: true}}}"
+			}
 			for prefix, values := range needed {
 				if path == prefix || strings.HasPrefix(path, prefix+".") {
 					need = values
@@ -94,13 +126,11 @@ func TestEveryValueHasAnEffect(t *testing.T) {
 				return rendered.All()
 			}
 			key := need + strings.Join(apis, " ")
-			mu.Lock()
-			before, ok := bases[key]
+			before, ok := bases.Load(key)
 			if !ok {
 				before = render()
-				bases[key] = before
+				bases.Store(key, before)
 			}
-			mu.Unlock()
 			change(t, defaults, given, path)
 			if render() == before {
 				t.Errorf("no template uses the value: the manifests are the same with %v; if it needs others, name them in needed", given)

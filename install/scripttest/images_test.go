@@ -28,6 +28,7 @@ type releaser struct {
 		Tags       []string
 		Platforms  []string
 		Labels     map[string]string
+		BuildArgs  map[string]string `json:"build_args"`
 	} `json:"dockers_v2"`
 }
 
@@ -96,6 +97,35 @@ func TestDockerfiles(t *testing.T) {
 		}
 		if !slices.Equal(programs, image.IDs) {
 			t.Errorf("%s copies %v, but the build provides %v", image.Dockerfile, programs, image.IDs)
+		}
+	}
+}
+
+// TestBaseImages checks that a release builds each image from a base with the digest that
+// its workflow resolved, and everything else from the tag in the Dockerfile.
+func TestBaseImages(t *testing.T) {
+	t.Parallel()
+	workflow, err := os.ReadFile("../../.github/workflows/release.yml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	pinned := regexp.MustCompile(`^\{\{ envOrDefault "(SX_BASE_[A-Z]+)" "(.+)" \}\}$`)
+	for _, image := range readReleaser(t).Images {
+		raw, err := os.ReadFile(filepath.Join("../..", image.Dockerfile))
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		m := pinned.FindStringSubmatch(image.BuildArgs["BASE"])
+		if m == nil || image.BuildArgs["VERSION"] != "{{ .Version }}" {
+			t.Errorf("%s is built with %v", image.Dockerfile, image.BuildArgs)
+			continue
+		}
+		if !strings.Contains(string(raw), "ARG BASE="+m[2]+"\nFROM $BASE\n") || strings.Count(string(raw), "FROM ") != 1 {
+			t.Errorf("%s is not from %s", image.Dockerfile, m[2])
+		}
+		if resolved := "resolve " + m[1] + " " + m[2] + "\n"; !strings.Contains(string(workflow), resolved) {
+			t.Errorf("the release workflow does not %q", resolved)
 		}
 	}
 }

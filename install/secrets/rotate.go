@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"fmt"
 	"maps"
-	"net/url"
 	"slices"
 	"strings"
 
@@ -19,10 +18,13 @@ import (
 // and returns its standard output. The error includes its error output.
 type Exec func(ctx context.Context, pod, container string, command []string, stdin string) (string, error)
 
-// Rotate changes the credentials in a part's Secret and in the running server.
-// The services must read them again afterwards: see Revision. The next rotation
-// continues an interrupted one, because the new password is stored before it is
-// set in the server.
+// Rotate stores new credentials in a part's Secret. MongoDB and RabbitMQ have two users for
+// each service by turns: Rotate creates the other one, whose name and password the services
+// must then read (see Revision), and Retire removes the previous one once no pod uses it.
+// If a rotation was interrupted before Retire, Rotate creates no further users.
+//
+// Whatever is interrupted, the next rotation continues, because the new passwords are stored
+// before they are set in the server.
 func (s *Secrets) Rotate(ctx context.Context, part string, exec Exec) error {
 	secret, err := s.api().Get(ctx, s.Name(part), metav1.GetOptions{})
 	if err != nil {
@@ -31,31 +33,124 @@ func (s *Secrets) Rotate(ctx context.Context, part string, exec Exec) error {
 	if part == AuthKeys {
 		return s.rotateKeys(ctx, secret)
 	}
-	if len(secret.Data[keyNext]) == 0 {
-		secret.Data[keyNext] = []byte(rand.Text())
+	if len(previous(secret, part)) > 0 {
+		return nil
+	}
+	if planned(secret, part) {
 		if secret, err = s.api().Update(ctx, secret, metav1.UpdateOptions{}); err != nil {
-			return fmt.Errorf("store the planned password: %w", err)
+			return fmt.Errorf("store the planned passwords: %w", err)
 		}
 	}
-	change := s.changeRabbitMQPassword
+	create := s.createRabbitMQUsers
 	if part == MongoDB {
-		change = s.changeMongoDBPassword
+		create = s.createMongoDBUsers
 	}
-	if err := change(ctx, secret.Data, exec); err != nil {
-		return sx.NewError(sx.CodeUnavailable, "%s did not accept the new password: %v", part, err).
-			WithHint("nothing has changed for the services; run the same command again").WithCause(err)
+	if err := create(ctx, secret.Data, exec); err != nil {
+		return refused(part, "the new users", err)
 	}
-	secret.Data[keyPassword] = secret.Data[keyNext]
-	delete(secret.Data, keyNext)
-	secret.Data[keyURI] = []byte(s.uri(part, secret.Data))
+	for _, user := range users(part) {
+		secret.Data[previousPrefix+UsernameKey(user)] = secret.Data[UsernameKey(user)]
+	}
+	for _, key := range rotated(part) {
+		secret.Data[key] = secret.Data[nextPrefix+key]
+		delete(secret.Data, nextPrefix+key)
+	}
 	if _, err := s.api().Update(ctx, secret, metav1.UpdateOptions{}); err != nil {
-		return fmt.Errorf("store the new password: %w", err)
+		return fmt.Errorf("store the new passwords: %w", err)
 	}
 	return nil
 }
 
-// previousKey is the new name of the previous key if its own name, perhaps
-// chosen by an operator, would sort after the new key: the last one signs.
+// Retiring reports whether Retire has something to do.
+func (s *Secrets) Retiring(ctx context.Context, part string) (bool, error) {
+	secret, err := s.api().Get(ctx, s.Name(part), metav1.GetOptions{})
+	if err != nil {
+		return false, fmt.Errorf("read the Secret %s: %w", s.Name(part), err)
+	}
+	return len(previous(secret, part)) > 0, nil
+}
+
+// Retire removes the users that the last rotation replaced, so that their passwords are
+// no longer accepted.
+func (s *Secrets) Retire(ctx context.Context, part string, exec Exec) error {
+	secret, err := s.api().Get(ctx, s.Name(part), metav1.GetOptions{})
+	if err != nil {
+		return fmt.Errorf("read the Secret %s: %w", s.Name(part), err)
+	}
+	remove := s.removeRabbitMQUsers
+	if part == MongoDB {
+		remove = s.removeMongoDBUsers
+	}
+	if err := remove(ctx, secret.Data, previous(secret, part), exec); err != nil {
+		return refused(part, "the removal of the previous users", err)
+	}
+	for _, user := range users(part) {
+		delete(secret.Data, previousPrefix+UsernameKey(user))
+	}
+	if _, err := s.api().Update(ctx, secret, metav1.UpdateOptions{}); err != nil {
+		return fmt.Errorf("store that the previous users are removed: %w", err)
+	}
+	return nil
+}
+
+func refused(part, what string, err error) error {
+	return sx.NewError(sx.CodeUnavailable, "%s did not accept %s: %v", part, what, err).
+		WithHint("run the same command again to continue").WithCause(err)
+}
+
+// previous lists the names of the users that the last rotation replaced and that still exist.
+func previous(secret *corev1.Secret, part string) []string {
+	var names []string
+	for _, user := range users(part) {
+		if name := secret.Data[previousPrefix+UsernameKey(user)]; len(name) > 0 {
+			names = append(names, string(name))
+		}
+	}
+	return names
+}
+
+// rotated lists the keys that a rotation replaces. MongoDB's root user keeps its name,
+// because only programs in the cluster's own pods use it, and they read the Secret each time.
+func rotated(part string) []string {
+	var keys []string
+	for _, user := range users(part) {
+		keys = append(keys, UsernameKey(user), PasswordKey(user))
+	}
+	if part == MongoDB {
+		keys = append(keys, keyPassword)
+	}
+	return keys
+}
+
+// planned adds what an interrupted rotation has not planned yet, and reports whether it
+// added anything.
+func planned(secret *corev1.Secret, part string) bool {
+	added := false
+	for _, key := range rotated(part) {
+		if len(secret.Data[nextPrefix+key]) > 0 {
+			continue
+		}
+		value := rand.Text()
+		if strings.HasSuffix(key, usernameSuffix) {
+			value = alternate(string(secret.Data[key]))
+		}
+		secret.Data[nextPrefix+key] = []byte(value)
+		added = true
+	}
+	return added
+}
+
+// alternate returns the name of a service's other user.
+func alternate(name string) string {
+	const suffix = "-b"
+	if first, ok := strings.CutSuffix(name, suffix); ok {
+		return first
+	}
+	return name + suffix
+}
+
+// previousKey becomes the name of the previous key if its own name, perhaps chosen by an
+// operator, would sort after the new key's: the last key signs.
 const previousKey = "0" + keySuffix
 
 // rotateKeys adds a key and keeps the current one, which verifies tokens that
@@ -83,41 +178,4 @@ func (s *Secrets) rotateKeys(ctx context.Context, secret *corev1.Secret) error {
 		return fmt.Errorf("store the new key: %w", err)
 	}
 	return nil
-}
-
-func (s *Secrets) changeRabbitMQPassword(ctx context.Context, data map[string][]byte, exec Exec) error {
-	_, err := exec(ctx, s.Name(RabbitMQ)+"-0", "rabbitmq",
-		[]string{"rabbitmqctl", "change_password", string(data[keyUsername])}, string(data[keyNext])+"\n")
-	return err
-}
-
-// changeMongoDBPassword signs in with the old password or, if an earlier rotation was
-// interrupted after the server had changed it, with the new one. The script is sent
-// over standard input, because others can see arguments.
-func (s *Secrets) changeMongoDBPassword(ctx context.Context, data map[string][]byte, exec Exec) error {
-	const script = `let admin;
-try { admin = connect(%[1]q); } catch (e) { admin = connect(%[2]q); }
-admin.changeUserPassword(%[3]q, %[4]q);
-connect(%[2]q).runCommand({ping: 1}).ok && print("changed");
-`
-	at := func(password []byte) string {
-		return (&url.URL{
-			Scheme: "mongodb", User: url.UserPassword(string(data[keyUsername]), string(password)),
-			Host: "127.0.0.1:27017", Path: "/admin",
-		}).String()
-	}
-	out, err := exec(ctx, s.Name(MongoDB)+"-0", "mongodb", []string{"mongosh", "--nodb", "--quiet"},
-		fmt.Sprintf(script, at(data[keyPassword]), at(data[keyNext]), data[keyUsername], data[keyNext]))
-	if err == nil && !strings.Contains(out, "changed") {
-		err = fmt.Errorf("mongosh: %s", redact(out, data))
-	}
-	return err
-}
-
-// redact removes the passwords from a program's output.
-func redact(out string, data map[string][]byte) string {
-	for _, key := range []string{keyPassword, keyNext} {
-		out = strings.ReplaceAll(out, string(data[key]), "…")
-	}
-	return strings.TrimSpace(out)
 }

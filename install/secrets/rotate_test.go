@@ -2,7 +2,9 @@ package secrets_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -29,6 +31,7 @@ type call struct {
 type server struct {
 	calls []call
 	err   error
+	users []string // of RabbitMQ
 }
 
 func (s *server) exec(_ context.Context, pod, container string, command []string, stdin string) (string, error) {
@@ -36,34 +39,109 @@ func (s *server) exec(_ context.Context, pod, container string, command []string
 	if s.err != nil {
 		return "", s.err
 	}
+	var list []map[string]string
+	for _, user := range s.users {
+		list = append(list, map[string]string{"user": user, "configure": "^$", "write": "^of " + user + "$", "read": "^$"})
+	}
+	switch command[1] {
+	case "list_permissions", "list_users":
+		out, err := json.Marshal(list)
+		return string(out), err
+	case "import_definitions":
+		var definitions struct{ Permissions []struct{ User string } }
+		if err := json.Unmarshal([]byte(stdin), &definitions); err != nil {
+			return "", err
+		}
+		for _, p := range definitions.Permissions {
+			s.users = append(s.users, p.User)
+		}
+	case "delete_user":
+		s.users = slices.DeleteFunc(s.users, func(u string) bool { return u == command[2] })
+	}
 	return "changed\n", nil
 }
 
-func TestRotatedPasswords(t *testing.T) {
+// sent returns all that the server received over standard input.
+func (s *server) sent() string {
+	var all strings.Builder
+	for _, c := range s.calls {
+		all.WriteString(c.stdin)
+	}
+	return all.String()
+}
+
+func rabbitMQUsers() []string { return []string{"converter", "gateway", "monitor", "notifier"} }
+
+// TestRotatedUsers checks that a rotation gives each service another user, and that the
+// previous ones are removed only by Retire. The second rotation returns to the first names.
+func TestRotatedUsers(t *testing.T) {
 	t.Parallel()
 	for _, part := range []string{secrets.RabbitMQ, secrets.MongoDB} {
 		s, _ := newSecrets()
 		ensure(t, s, part)
-		before, first := get(t, s, part).Data, revision(t, s)
-		there := &server{}
-		if err := s.Rotate(t.Context(), part, there.exec); err != nil {
-			t.Fatal(err)
+		there := &server{users: rabbitMQUsers()}
+		for _, name := range []string{"gateway-b", "gateway"} {
+			before, first := get(t, s, part).Data, revision(t, s)
+			there.calls = nil
+			if err := s.Rotate(t.Context(), part, there.exec); err != nil {
+				t.Fatal(err)
+			}
+			after := get(t, s, part).Data
+			if got := string(after["gateway-username"]); got != name {
+				t.Errorf("%s: the gateway's user is %s, want %s", part, got, name)
+			}
+			var arguments strings.Builder
+			for _, c := range there.calls {
+				if c.pod != "sx-"+part+"-0" || c.container != part {
+					t.Errorf("%s: %+v was sent to another container", part, c)
+				}
+				arguments.WriteString(strings.Join(c.command, " "))
+			}
+			for key, value := range after {
+				switch {
+				case strings.HasPrefix(key, "next-"):
+					t.Errorf("%s: %s is left", part, key)
+				case !strings.HasSuffix(key, "password"):
+					continue
+				case string(value) == string(before[key]) || !strings.Contains(there.sent(), string(value)):
+					t.Errorf("%s: %s is %q, was %q, and the server received %q", part, key, value, before[key], there.sent())
+				case strings.Contains(arguments.String(), string(value)):
+					t.Errorf("%s: %s is among the arguments, which others can see", part, key)
+				}
+			}
+			if string(after["erlang-cookie"]) != string(before["erlang-cookie"]) || revision(t, s) == first {
+				t.Errorf("%s: the cookie has changed, or the revision has not", part)
+			}
+			retired(t, s, part, there, string(before["gateway-username"]))
 		}
-		after := get(t, s, part).Data
-		fresh := string(after["password"])
-		if fresh == string(before["password"]) || len(after["next-password"]) > 0 || !strings.Contains(string(after["uri"]), fresh) {
-			t.Errorf("%s: got %q", part, after)
+		if part == secrets.RabbitMQ && !slices.Equal(slices.Sorted(slices.Values(there.users)), rabbitMQUsers()) {
+			t.Errorf("left are the users %q", there.users)
 		}
-		if string(after["erlang-cookie"]) != string(before["erlang-cookie"]) || revision(t, s) == first {
-			t.Errorf("%s: the cookie has changed, or the revision has not", part)
-		}
-		c := there.calls[0]
-		if len(there.calls) != 1 || c.pod != "sx-"+part+"-0" || c.container != part || !strings.Contains(c.stdin, fresh) {
-			t.Errorf("%s: it received %+v", part, there.calls)
-		}
-		if strings.Contains(strings.Join(c.command, " "), fresh) {
-			t.Errorf("%s: the password is among the arguments, which others can see", part)
-		}
+	}
+}
+
+// retired checks that a further rotation waits for Retire, and that it removes the user.
+func retired(t *testing.T, s *secrets.Secrets, part string, there *server, user string) {
+	t.Helper()
+	now := revision(t, s)
+	there.calls = nil
+	if err := s.Rotate(t.Context(), part, there.exec); err != nil || len(there.calls) > 0 || revision(t, s) != now {
+		t.Errorf("%s: a rotation before the previous users are removed: %v, %+v", part, err, there.calls)
+	}
+	if retiring, err := s.Retiring(t.Context(), part); !retiring || err != nil {
+		t.Errorf("%s: nothing to remove: %v", part, err)
+	}
+	if err := s.Retire(t.Context(), part, there.exec); err != nil {
+		t.Fatal(err)
+	}
+	if retiring, err := s.Retiring(t.Context(), part); retiring || err != nil {
+		t.Errorf("%s: there still is something to remove: %v", part, err)
+	}
+	removed := func(c call) bool {
+		return slices.Equal(c.command, []string{"rabbitmqctl", "delete_user", user}) || strings.Contains(c.stdin, fmt.Sprintf("remove(%q)", user))
+	}
+	if !slices.ContainsFunc(there.calls, removed) || revision(t, s) != now {
+		t.Errorf("%s: %s was not removed, or the services would restart again: %+v", part, user, there.calls)
 	}
 }
 
@@ -74,15 +152,16 @@ func TestInterruptedRotation(t *testing.T) {
 	for _, part := range []string{secrets.RabbitMQ, secrets.MongoDB} {
 		s, _ := newSecrets()
 		ensure(t, s, part)
-		old := string(get(t, s, part).Data["password"])
+		const key = "gateway-password"
+		old := string(get(t, s, part).Data[key])
 
 		unavailable := &server{err: errors.New("container not found")}
 		err := s.Rotate(t.Context(), part, unavailable.exec)
 		if sx.CodeOf(err) != sx.CodeUnavailable || sx.AsError(err).Hint == "" {
 			t.Errorf("%s: got %v", part, err)
 		}
-		planned := string(get(t, s, part).Data["next-password"])
-		if planned == "" || string(get(t, s, part).Data["password"]) != old {
+		planned := string(get(t, s, part).Data["next-"+key])
+		if planned == "" || string(get(t, s, part).Data[key]) != old {
 			t.Errorf("%s: the services' password is not the server's", part)
 		}
 
@@ -92,21 +171,30 @@ func TestInterruptedRotation(t *testing.T) {
 		fakes.PrependReactor("update", "secrets", func(clienttesting.Action) (bool, runtime.Object, error) {
 			return true, nil, errors.New("the connection broke")
 		})
-		there := &server{}
+		there := &server{users: rabbitMQUsers()}
 		if err := s.Rotate(t.Context(), part, there.exec); err == nil {
 			t.Errorf("%s: the Secret could not be stored, but there is no error", part)
 		}
+		if !strings.Contains(there.sent(), planned) {
+			t.Errorf("%s: it received another password", part)
+		}
 		fakes.ReactionChain = chain
 
+		there.calls = nil
 		if err := s.Rotate(t.Context(), part, there.exec); err != nil {
 			t.Fatal(err)
 		}
-		if got := string(get(t, s, part).Data["password"]); got != planned {
+		if got := string(get(t, s, part).Data[key]); got != planned || !strings.Contains(there.sent(), planned) {
 			t.Errorf("%s: the server has %s, the Secret %s", part, planned, got)
 		}
-		for _, c := range append(unavailable.calls, there.calls...) {
-			if !strings.Contains(c.stdin, planned) {
-				t.Errorf("%s: it received another password", part)
+
+		// The Secret is stored; the previous users cannot be removed at first.
+		if err := s.Retire(t.Context(), part, unavailable.exec); sx.CodeOf(err) != sx.CodeUnavailable || sx.AsError(err).Hint == "" {
+			t.Errorf("%s: got %v", part, err)
+		}
+		for range 2 {
+			if err := s.Retire(t.Context(), part, there.exec); err != nil {
+				t.Errorf("%s: %v", part, err)
 			}
 		}
 	}
@@ -116,9 +204,9 @@ func TestInterruptedRotation(t *testing.T) {
 // code, and that its output is reported without the passwords.
 func TestMongoDBRefuses(t *testing.T) {
 	t.Parallel()
-	s, _ := newSecrets(secret(secrets.MongoDB, map[string]string{"username": "me", "password": `q"uote\`, "uri": "x"}))
+	s, _ := newSecrets(secret(secrets.MongoDB, map[string]string{"username": "me", "password": `q"uote\`}))
 	err := s.Rotate(t.Context(), secrets.MongoDB, func(_ context.Context, _, _ string, _ []string, stdin string) (string, error) {
-		if !strings.Contains(stdin, `"mongodb://me:q%22uote%5C@127.0.0.1:27017/admin"`) {
+		if !strings.Contains(stdin, `"mongodb://me:q%22uote%5C@localhost:27017/admin"`) {
 			t.Errorf("the script is\n%s", stdin)
 		}
 		return `MongoServerError: Authentication failed with q"uote\`, nil
@@ -173,7 +261,7 @@ func keys(s *corev1.Secret) []string {
 // others are kept.
 func TestRemoved(t *testing.T) {
 	t.Parallel()
-	s, _ := newSecrets(secret(secrets.MongoDB, map[string]string{"uri": "mine"}))
+	s, _ := newSecrets(secret(secrets.MongoDB, map[string]string{"username": "mine"}))
 	ensure(t, s, secrets.AuthKeys, secrets.MongoDB)
 	other := *s
 	other.Release = "other"

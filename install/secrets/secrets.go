@@ -12,8 +12,8 @@ import (
 	"encoding/pem"
 	"fmt"
 	"maps"
-	"net/url"
 	"slices"
+	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -21,13 +21,16 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 	typed "k8s.io/client-go/kubernetes/typed/core/v1"
+
+	"github.com/soundextract/sx/server/api"
+	"github.com/soundextract/sx/server/sx"
 )
 
 // The parts of a release that have a Secret: RELEASE-auth-keys and so on.
 const (
 	AuthKeys = "auth-keys" // NAME.pem: Ed25519 in PKCS #8; the last name signs
-	RabbitMQ = "rabbitmq"  // username, password, erlang-cookie, uri
-	MongoDB  = "mongodb"   // username, password, uri
+	RabbitMQ = "rabbitmq"  // erlang-cookie, and USER-username and USER-password of each service and of monitor
+	MongoDB  = "mongodb"   // username and password of root, and USER-username and USER-password of each service
 	Admin    = "admin"     // code of the first administrator
 	Smoke    = "smoke"     // name and password of the Helm test's account
 )
@@ -40,16 +43,39 @@ const (
 	keyUsername = "username"
 	keyPassword = "password"
 	keyCookie   = "erlang-cookie"
-	keyURI      = "uri"
 	keyName     = "name"
 	keyCode     = "code"
-	keyNext     = "next-password" // see Rotate
+
+	nextPrefix     = "next-"     // of what is planned: see Rotate
+	previousPrefix = "previous-" // of a user who is replaced: see Retire
+	usernameSuffix = "-username" // after the name of a service
+	passwordSuffix = "-password" // after the name of a service
 )
+
+// Monitor is the RabbitMQ user that may only read the number of waiting messages, for sx
+// doctor and KEDA.
+const Monitor = "monitor"
+
+// UsernameKey is the key of the name of a service's user.
+func UsernameKey(service string) string { return service + usernameSuffix }
+
+// PasswordKey is the key of the password of a service's user.
+func PasswordKey(service string) string { return service + passwordSuffix }
+
+// users lists the services that have a user in a part.
+func users(part string) []string {
+	if part == MongoDB {
+		return sx.Services()
+	}
+	busless := func(service string) bool { return service == "auth" }
+	return append(slices.DeleteFunc(slices.Clone(sx.Services()), busless), Monitor)
+}
 
 // ManagedBy is the label value of objects that sx created itself.
 const ManagedBy = "sx"
 
-const user = "soundextract"
+// Root is the name of MongoDB's root user.
+const Root = "soundextract"
 
 // Secrets are the Secrets of one release.
 type Secrets struct {
@@ -70,18 +96,35 @@ type Prepared struct {
 	Existing string // the current Secrets
 	create   []*corev1.Secret
 	update   []*corev1.Secret
+	stored   map[string]*corev1.Secret // by name, those that exist
 }
 
-// Prepare generates the Secrets of parts that are missing, and the keys that are
-// missing in existing ones. It never replaces an existing value, and stores nothing.
+// Change is a Secret that is missing, or that lacks keys.
+type Change struct {
+	Before *corev1.Secret // nil if it does not exist
+	After  *corev1.Secret
+}
+
+// Changes lists what Store would change.
+func (p *Prepared) Changes() []Change {
+	var all []Change
+	for _, s := range slices.Concat(p.create, p.update) {
+		all = append(all, Change{Before: p.stored[s.Name], After: s})
+	}
+	return all
+}
+
+// Prepare generates the Secrets that parts lack, and the keys that existing Secrets lack.
+// It never replaces an existing value, and stores nothing.
 func (s *Secrets) Prepare(ctx context.Context, parts []string) (*Prepared, error) {
-	p := &Prepared{}
+	p := &Prepared{stored: map[string]*corev1.Secret{}}
 	stored, complete := map[string]*corev1.Secret{}, map[string]*corev1.Secret{}
 	for _, part := range Parts() {
 		secret, err := s.api().Get(ctx, s.Name(part), metav1.GetOptions{})
 		switch {
 		case err == nil:
 			stored[part], complete[part] = secret, secret.DeepCopy()
+			p.stored[secret.Name] = secret
 			if slices.Contains(parts, part) && s.complete(part, complete[part]) {
 				p.update = append(p.update, complete[part])
 			}
@@ -115,6 +158,19 @@ func (s *Secrets) Store(ctx context.Context, p *Prepared) ([]string, error) {
 	return names, nil
 }
 
+// Generate returns new Secrets of all parts, for an installation whose Secrets sx does
+// not create. It does not access the cluster.
+func (s *Secrets) Generate() []*corev1.Secret {
+	var all []*corev1.Secret
+	for _, part := range Parts() {
+		secret := s.newSecret(part)
+		secret.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Secret"))
+		delete(secret.Labels, "app.kubernetes.io/managed-by")
+		all = append(all, secret)
+	}
+	return all
+}
+
 func (s *Secrets) newSecret(part string) *corev1.Secret {
 	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{
 		Name: s.Name(part), Namespace: s.Namespace,
@@ -144,40 +200,28 @@ func (s *Secrets) complete(part string, secret *corev1.Secret) bool {
 			add(s.keyName(), newKey())
 		}
 	case RabbitMQ:
-		add(keyUsername, user)
-		add(keyPassword, rand.Text())
 		add(keyCookie, rand.Text())
-		add(keyURI, s.uri(part, secret.Data))
 	case MongoDB:
-		add(keyUsername, user)
+		add(keyUsername, Root)
 		add(keyPassword, rand.Text())
-		add(keyURI, s.uri(part, secret.Data))
 	case Admin:
-		add(keyCode, "sxi_"+rand.Text())
+		add(keyCode, api.InvitationPrefix+rand.Text())
 	case Smoke:
 		add(keyName, "smoke-test")
 		add(keyPassword, rand.Text())
+		add(keyCode, api.InvitationPrefix+rand.Text())
+	}
+	if part == RabbitMQ || part == MongoDB {
+		for _, user := range users(part) {
+			add(UsernameKey(user), user)
+			add(PasswordKey(user), rand.Text())
+		}
 	}
 	return len(secret.Data) > before
 }
 
-// uri returns the address of a part with the user name and password of its
-// Secret. The host includes the namespace, because KEDA, which uses it too,
-// runs in another.
-func (s *Secrets) uri(part string, data map[string][]byte) string {
-	u := url.URL{
-		Scheme: "amqp", User: url.UserPassword(string(data[keyUsername]), string(data[keyPassword])),
-		Host: fmt.Sprintf("%s.%s.svc:5672", s.Name(part), s.Namespace), Path: "/",
-	}
-	if part == MongoDB {
-		u.Scheme, u.Host = "mongodb", fmt.Sprintf("%s.%s.svc:27017", s.Name(part), s.Namespace)
-		u.RawQuery = "authSource=admin"
-	}
-	return u.String()
-}
-
-// keyName returns the name of a signing key that may sign from the given time
-// on, as auth expects (server/internal/token).
+// keyName returns the name of a signing key that may sign from now on, in the format that
+// auth expects (server/internal/token).
 func (s *Secrets) keyName() string { return s.Now().UTC().Format("20060102T150405Z") + keySuffix }
 
 // keySuffix is the suffix of signing keys; auth ignores other names.
@@ -207,13 +251,13 @@ func (s *Secrets) Revision(ctx context.Context) (string, error) {
 
 func revision(secrets map[string]*corev1.Secret) string {
 	sum := sha256.New()
-	for _, part := range []string{AuthKeys, RabbitMQ, MongoDB, Admin} {
+	for _, part := range []string{AuthKeys, RabbitMQ, MongoDB, Admin, Smoke} {
 		secret := secrets[part]
 		if secret == nil {
 			continue // external
 		}
 		for _, key := range slices.Sorted(maps.Keys(secret.Data)) {
-			if key != keyNext {
+			if !strings.HasPrefix(key, nextPrefix) && !strings.HasPrefix(key, previousPrefix) && (part != Smoke || key == keyCode) {
 				_, _ = fmt.Fprintf(sum, "%s %s %d %s\n", part, key, len(secret.Data[key]), secret.Data[key])
 			}
 		}

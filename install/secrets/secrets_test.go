@@ -6,7 +6,6 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"maps"
-	"net/url"
 	"slices"
 	"strings"
 	"testing"
@@ -96,13 +95,25 @@ func TestCreated(t *testing.T) {
 			t.Errorf("the key has the name %s", name)
 		}
 	}
-	for part, want := range map[string]string{
-		secrets.RabbitMQ: "amqp://soundextract:PW@sx-rabbitmq.music.svc:5672/",
-		secrets.MongoDB:  "mongodb://soundextract:PW@sx-mongodb.music.svc:27017/?authSource=admin",
+	// No two users have the same password.
+	seen := map[string]string{}
+	for part, users := range map[string][]string{
+		secrets.RabbitMQ: {"gateway", "converter", "notifier", "monitor"},
+		secrets.MongoDB:  {"auth", "gateway", "converter", "notifier"},
 	} {
-		data := before[part]
-		if got := strings.Replace(string(data["uri"]), string(data["password"]), "PW", 1); got != want || len(data["password"]) < 20 {
-			t.Errorf("the address of %s is %s, want %s", part, got, want)
+		keys := []string{"password"} // of MongoDB's root user
+		if part == secrets.RabbitMQ {
+			keys = []string{"erlang-cookie"}
+		}
+		for _, user := range users {
+			keys = append(keys, secrets.PasswordKey(user))
+		}
+		for _, key := range keys {
+			value := string(before[part][key])
+			if other := seen[value]; len(value) < 20 || other != "" {
+				t.Errorf("%s of %s is %q, and %q is too", key, part, value, other)
+			}
+			seen[value] = part + " " + key
 		}
 	}
 	if !strings.HasPrefix(string(before[secrets.Admin]["code"]), "sxi_") {
@@ -141,7 +152,7 @@ func parseKey(t *testing.T, raw []byte) ed25519.PrivateKey {
 func TestAdopted(t *testing.T) {
 	t.Parallel()
 	s, _ := newSecrets(
-		secret(secrets.RabbitMQ, map[string]string{"username": "me", "password": "a/b@c:d e"}),
+		secret(secrets.RabbitMQ, map[string]string{"gateway-password": "mine"}),
 		secret(secrets.AuthKeys, map[string]string{"mine.pem": "my key"}),
 		secret(secrets.Admin, map[string]string{"name": "boss", "code": "my-code", "note": "x"}),
 	)
@@ -149,15 +160,8 @@ func TestAdopted(t *testing.T) {
 		t.Errorf("changed %v", made)
 	}
 	data := get(t, s, secrets.RabbitMQ).Data
-	if string(data["password"]) != "a/b@c:d e" || len(data["erlang-cookie"]) == 0 {
+	if string(data["gateway-password"]) != "mine" || len(data["converter-password"]) == 0 || len(data["erlang-cookie"]) == 0 {
 		t.Errorf("got %q", data)
-	}
-	u, err := url.Parse(string(data["uri"]))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if pw, _ := u.User.Password(); u.User.Username() != "me" || pw != "a/b@c:d e" || u.Host != "sx-rabbitmq.music.svc:5672" {
-		t.Errorf("the address is %s", u)
 	}
 	if data := get(t, s, secrets.AuthKeys).Data; len(data) != 1 || string(data["mine.pem"]) != "my key" {
 		t.Errorf("the keys are %q", data)
@@ -179,7 +183,7 @@ func TestRevision(t *testing.T) {
 		}
 	}
 	set(secrets.Smoke, "password", "other")
-	set(secrets.MongoDB, "next-password", "planned")
+	set(secrets.MongoDB, "next-gateway-password", "planned")
 	if got := revision(t, s); got != first {
 		t.Error("it changed with a key that no service reads")
 	}

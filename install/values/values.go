@@ -5,6 +5,7 @@ package values
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"sigs.k8s.io/yaml"
@@ -30,19 +31,27 @@ type Flags struct {
 // Values returns the merged values. If input cannot be read, it returns an
 // *sx.Error of code invalid.
 func (f Flags) Values() (map[string]any, error) {
-	all := map[string]any{}
+	all, _, err := f.Merge()
+	return all, err
+}
+
+// Merge returns the merged values like Values, and where each comes from.
+func (f Flags) Merge() (map[string]any, Sources, error) {
+	all, sources := map[string]any{}, Sources{}
 	if f.Preset != "" {
 		preset, err := chart.Preset(f.Preset)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		all = preset
+		sources.set(preset, "preset "+f.Preset)
 	}
 	for _, name := range f.Files {
 		more, err := read(name)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
+		sources.set(more, "file "+filepath.Base(name))
 		all = release.Override(more, all)
 	}
 	for _, kind := range []struct {
@@ -55,19 +64,27 @@ func (f Flags) Values() (map[string]any, error) {
 		{"--set-file", "KEY=PATH", f.SetFile, fromFile},
 	} {
 		for _, s := range kind.given {
-			if err := kind.parse(s, all); err != nil {
-				return nil, sx.NewError(sx.CodeInvalid, "invalid %s %s: %v", kind.flag, s, err).
+			layer := map[string]any{}
+			err := kind.parse(s, all)
+			if err == nil {
+				err = kind.parse(s, layer) // again, because it changes items of existing lists
+			}
+			if err != nil {
+				return nil, nil, sx.NewError(sx.CodeInvalid, "invalid %s %s: %v", kind.flag, s, err).
 					WithHint("use the form %s %s", kind.flag, kind.like).WithCause(err)
 			}
+			sources.set(layer, kind.flag)
 		}
 	}
 	if f.ImageRegistry != "" {
 		global(all)["imageRegistry"] = strings.TrimSuffix(f.ImageRegistry, "/")
+		sources["global.imageRegistry"] = Source{From: "--image-registry"}
 	}
 	if f.ImagePullSecret != "" {
 		global(all)["imagePullSecrets"] = []any{f.ImagePullSecret}
+		sources["global.imagePullSecrets"] = Source{From: "--image-pull-secret"}
 	}
-	return all, nil
+	return all, sources, nil
 }
 
 // global returns the values that all subcharts share; it adds them if they are missing.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/soundextract/sx/install/kube"
@@ -76,7 +77,7 @@ func follow(ctx context.Context, cluster *kube.Cluster, release string, changed 
 		if done(rows) {
 			return snap, nil
 		}
-		if len(problems) > 0 && problems[0].Fatal {
+		if len(problems) > 0 && problems[0].Fatal && problems[0].ConsequenceOf == "" {
 			problems[0].fillLog(ctx, cluster)
 			return snap, &problems[0]
 		}
@@ -94,7 +95,7 @@ func (snap *snapshot) timeout(target kube.Target) Problem {
 	all := *snap
 	all.since = time.Time{} // include the reasons from before
 	rows, problems := all.diagnose()
-	if len(problems) > 0 {
+	if len(problems) > 0 && problems[0].ConsequenceOf == "" {
 		problems[0].timedOut = true
 		return problems[0]
 	}
@@ -112,16 +113,22 @@ func (snap *snapshot) timeout(target kube.Target) Problem {
 	}
 }
 
-// Status returns the current state of the release, with all problems and their
-// logs, the most significant first.
-func Status(ctx context.Context, cluster *kube.Cluster, release string) ([]Row, []Problem, error) {
+// Status returns the current state of the release, with all problems: causes first, with
+// their logs, and their consequences last. reported says, by component, why the parts
+// that need it cannot use it, which Kubernetes does not see; it may be nil.
+func Status(ctx context.Context, cluster *kube.Cluster, release string, reported map[string]string) ([]Row, []Problem, error) {
 	snap, err := list(ctx, cluster, release)
 	if err != nil {
 		return nil, nil, err
 	}
+	snap.reported = reported
 	rows, problems := snap.diagnose()
+	var logs sync.WaitGroup
 	for i := range problems {
-		problems[i].fillLog(ctx, cluster)
+		if problems[i].ConsequenceOf == "" {
+			logs.Go(func() { problems[i].fillLog(ctx, cluster) })
+		}
 	}
+	logs.Wait()
 	return rows, problems, nil
 }

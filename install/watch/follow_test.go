@@ -60,7 +60,7 @@ func TestObservedGeneration(t *testing.T) {
 	t.Parallel()
 	d := available(deployment(name, 1)[0].(*appsv1.Deployment))
 	c, client := cluster(d)
-	rows, _, err := watch.Status(t.Context(), c, release)
+	rows, _, err := watch.Status(t.Context(), c, release, nil)
 	if err != nil || rows[0].State != watch.StateReady || rows[0].Ready != 1 {
 		t.Fatalf("got %+v, %v", rows, err)
 	}
@@ -68,14 +68,14 @@ func TestObservedGeneration(t *testing.T) {
 	if _, err := client.AppsV1().Deployments(namespace).Update(t.Context(), d, metav1.UpdateOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	if rows, _, err = watch.Status(t.Context(), c, release); err != nil || rows[0].State == watch.StateReady {
+	if rows, _, err = watch.Status(t.Context(), c, release, nil); err != nil || rows[0].State == watch.StateReady {
 		t.Errorf("got %+v, %v", rows, err)
 	}
 	d.Status.ObservedGeneration, d.Status.Replicas = 2, 2
 	if _, err := client.AppsV1().Deployments(namespace).Update(t.Context(), d, metav1.UpdateOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	if rows, _, err = watch.Status(t.Context(), c, release); err != nil || rows[0].State == watch.StateReady || rows[0].Reason != "waiting for old pods to terminate" {
+	if rows, _, err = watch.Status(t.Context(), c, release, nil); err != nil || rows[0].State == watch.StateReady || rows[0].Reason != "waiting for old pods to terminate" {
 		t.Errorf("with an old pod left: got %+v, %v", rows, err)
 	}
 }
@@ -93,7 +93,7 @@ func TestOldEvidence(t *testing.T) {
 			t.Errorf("Follow returned %v", err)
 		}
 		var p *watch.Problem
-		if _, problems, err := watch.Status(t.Context(), c, release); err != nil || len(problems) != 1 || !problems[0].Fatal {
+		if _, problems, err := watch.Status(t.Context(), c, release, nil); err != nil || len(problems) != 1 || !problems[0].Fatal {
 			t.Errorf("Status got %+v, %v", problems, err)
 		}
 		ctx, cancel = context.WithTimeout(t.Context(), time.Minute)
@@ -114,7 +114,7 @@ func TestForbidden(t *testing.T) {
 		if err := watch.Follow(t.Context(), c, release, nil); sx.CodeOf(err) != sx.CodeForbidden {
 			t.Errorf("Follow: got %v", err)
 		}
-		if _, _, err := watch.Status(t.Context(), c, release); sx.CodeOf(err) != sx.CodeForbidden {
+		if _, _, err := watch.Status(t.Context(), c, release, nil); sx.CodeOf(err) != sx.CodeForbidden {
 			t.Errorf("Status: got %v", err)
 		}
 	})

@@ -25,6 +25,12 @@ const (
 	configGrace = 15 * time.Second
 	// provisionGrace allows for a provisioner that fails once and retries.
 	provisionGrace = 45 * time.Second
+	// mountGrace is for a volume that cannot be mounted at the first attempt, such as a
+	// Secret that the kubelet does not have yet: it tries again after half a second, then
+	// with back-off.
+	mountGrace = 10 * time.Second
+	// stopGrace lets an autoscaler start the first pod: KEDA looks every 30 s.
+	stopGrace = time.Minute
 	// scheduleGrace lets an autoscaler decide whether to add a node, which
 	// takes up to half a minute; scaleUpGrace lets the node be added.
 	scheduleGrace = time.Minute
@@ -177,7 +183,7 @@ func (snap *snapshot) crash(s corev1.ContainerStatus, base Problem) *Problem {
 
 // podEvent returns a problem from before the containers are created.
 func (snap *snapshot) podEvent(p *corev1.Pod, base Problem) *Problem {
-	if p.Status.Phase != corev1.PodPending {
+	if p.Status.Phase != corev1.PodPending || hasSandbox(p) {
 		return nil
 	}
 	started := snap.eventsFor(p.UID, "", reasons("Started", "Created", "Pulling", "Pulled"))
@@ -185,17 +191,26 @@ func (snap *snapshot) podEvent(p *corev1.Pod, base Problem) *Problem {
 		{"FailedMount", ReasonMount}, {"FailedAttachVolume", ReasonMount}, {"FailedCreatePodSandBox", ReasonSandbox},
 	} {
 		h := snap.eventsFor(p.UID, "", reasons(kind.event))
-		if h == nil || started != nil && started.last.After(h.last) {
+		// Timestamps are in seconds, so a start in the same second counts as later.
+		if h == nil || started != nil && !started.last.Before(h.last) || !snap.exceeded(h.first, mountGrace) {
 			continue
 		}
 		missing := strings.Contains(h.message, "not found") && (strings.Contains(h.message, "secret ") || strings.Contains(h.message, "configmap "))
 		found := base.as(kind.reason, h.message, missing && snap.exceeded(h.first, configGrace))
-		if strings.Contains(h.message, `secret "`+snap.release+"-") && missing {
-			found.Next = snap.install() // creates missing secrets
+		if missing && (strings.Contains(h.message, `secret "`+snap.release+"-") || strings.Contains(h.message, `configmap "`+snap.release+"-")) {
+			found.Next = snap.install() // creates it again
 		}
 		return &found
 	}
 	return nil
+}
+
+// hasSandbox reports whether the pod's volumes are mounted and its sandbox exists, so that
+// an event that says otherwise is old.
+func hasSandbox(p *corev1.Pod) bool {
+	return slices.ContainsFunc(p.Status.Conditions, func(c corev1.PodCondition) bool {
+		return c.Type == corev1.PodReadyToStartContainers && c.Status == corev1.ConditionTrue
+	})
 }
 
 // notReady returns the problem of a running pod that is not ready. It may become ready.
@@ -218,7 +233,7 @@ func (snap *snapshot) notReady(p *corev1.Pod, base Problem) []Problem {
 			continue
 		}
 		base.Container, base.Next = s.Name, snap.target.Kubectl("logs", p.Name, "-c", s.Name)
-		return []Problem{base.as(ReasonNotReady, "running but not ready: "+h.message, false)}
+		return []Problem{base.as(ReasonNotReady, "running but not ready: "+strings.TrimSuffix(h.message, ":"), false)}
 	}
 	return nil
 }

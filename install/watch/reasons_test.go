@@ -271,7 +271,7 @@ func TestStatefulSetBlocked(t *testing.T) {
 	p.ObjectMeta = owned(p.ObjectMeta, "StatefulSet", s.Name)
 	p.Labels[appsv1.ControllerRevisionHashLabelKey] = "old"
 	c, _ := cluster(s, p)
-	rows, problems, err := watch.Status(t.Context(), c, release)
+	rows, problems, err := watch.Status(t.Context(), c, release, nil)
 	if err != nil || len(rows) != 1 || rows[0].Kind != "StatefulSet" || rows[0].Ready != 0 {
 		t.Fatalf("got %+v, %v", rows, err)
 	}

@@ -22,8 +22,8 @@ type rollout struct {
 	problems []Problem
 }
 
-// diagnose returns the rows, data stores first, and all problems, the most significant
-// first.
+// diagnose returns the rows in the order in which the parts depend on each other, and
+// all problems: the most significant first, and consequences of others last.
 func (snap *snapshot) diagnose() ([]Row, []Problem) {
 	var rollouts []*rollout
 	for _, s := range snap.statefulSets {
@@ -32,13 +32,14 @@ func (snap *snapshot) diagnose() ([]Row, []Problem) {
 	for _, d := range snap.deployments {
 		rollouts = append(rollouts, snap.deployment(d))
 	}
-	slices.SortStableFunc(rollouts, func(a, b *rollout) int {
-		return cmp.Or(-cmp.Compare(a.row.Kind, b.row.Kind), cmp.Compare(a.row.Name, b.row.Name))
-	})
-	var rows []Row
-	var problems []Problem
+	slices.SortStableFunc(rollouts, func(a, b *rollout) int { return byDependency(a.row, b.row) })
 	for _, r := range rollouts {
 		snap.finish(r)
+	}
+	problems := snap.external(rollouts)
+	markConsequences(rollouts, problems)
+	var rows []Row
+	for _, r := range rollouts {
 		rows = append(rows, r.row)
 		problems = append(problems, r.problems...)
 	}
@@ -50,13 +51,22 @@ func (snap *snapshot) diagnose() ([]Row, []Problem) {
 var secondary = []string{ReasonOldPodBlocks, ReasonEvicted, ReasonNothingStarted, ReasonNodeNotReady, ReasonNotReady}
 
 func bySignificance(a, b Problem) int {
-	if a.Fatal != b.Fatal {
-		if a.Fatal {
-			return -1
-		}
-		return 1
+	return cmp.Or(
+		compareBool(a.ConsequenceOf != "", b.ConsequenceOf != ""),
+		compareBool(!a.Fatal, !b.Fatal),
+		cmp.Compare(slices.Index(secondary, a.Reason), slices.Index(secondary, b.Reason)),
+	)
+}
+
+// compareBool puts false first.
+func compareBool(a, b bool) int {
+	switch {
+	case a == b:
+		return 0
+	case b:
+		return -1
 	}
-	return cmp.Compare(slices.Index(secondary, a.Reason), slices.Index(secondary, b.Reason))
+	return 1
 }
 
 func (snap *snapshot) finish(r *rollout) {
@@ -66,8 +76,16 @@ func (snap *snapshot) finish(r *rollout) {
 		}
 	}
 	switch {
+	case r.row.Desired == 0:
+		r.row.State, r.problems = StateStopped, []Problem{snap.stopped(r.row)}
+		r.row.Reason = r.problems[0].Message
+		return
 	case r.done:
 		r.row.State, r.row.Ready, r.problems = StateReady, r.row.Desired, nil
+		if why := snap.reported[r.row.Component]; why != "" && snap.stable(r.pods) {
+			r.problems = []Problem{snap.unresponsive(r, why)}
+			r.row.State, r.row.Reason = StateFailing, ReasonUnresponsive+": "+why
+		}
 		return
 	case len(r.problems) == 0:
 		for _, p := range r.pods {
@@ -83,7 +101,7 @@ func (snap *snapshot) finish(r *rollout) {
 		if p.Fatal {
 			r.row.State = StateFailed
 		} else if p.Reason == ReasonNotReady {
-			r.row.State = StateStarting // as every pod is at first
+			r.row.State, r.row.Reason = StateStarting, p.Message // as every pod is at first
 		}
 	case onNode:
 		r.row.State, r.row.Reason = StateStarting, cmp.Or(r.waiting, snap.progress(r.pods))
@@ -231,6 +249,8 @@ func (snap *snapshot) refused(r Row, message string, fatal bool) Problem {
 		p.Next = snap.target.Kubectl("describe", "limitrange")
 	case strings.Contains(message, "PodSecurity"):
 		p.Next = snap.target.Kubectl("get", "namespace", snap.target.Namespace, "--show-labels")
+	case strings.Contains(message, "ValidatingAdmissionPolicy"):
+		p.Next = snap.target.Kubectl("describe", "validatingadmissionpolicies")
 	case strings.Contains(message, "webhook"):
 		p.Next = snap.target.Kubectl("get", "validatingwebhookconfigurations,mutatingwebhookconfigurations")
 	case strings.Contains(message, "service account") || strings.Contains(message, "serviceaccount"):

@@ -29,6 +29,8 @@ type snapshot struct {
 	subject
 	now   time.Time
 	since time.Time // problems from before are ignored
+	// reported says, by component, why the parts that need it cannot use it.
+	reported map[string]string
 
 	deployments  []*appsv1.Deployment
 	statefulSets []*appsv1.StatefulSet

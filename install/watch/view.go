@@ -3,13 +3,15 @@ package watch
 import (
 	"context"
 	"fmt"
+	"sync"
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/client-go/informers"
+	appsinformers "k8s.io/client-go/informers/apps/v1"
+	coreinformers "k8s.io/client-go/informers/core/v1"
 	"k8s.io/client-go/tools/cache"
 
 	"github.com/soundextract/sx/install/kube"
@@ -19,32 +21,30 @@ import (
 // after the API server was unavailable.
 type view struct {
 	subject
-	ofRelease informers.SharedInformerFactory // objects with the release's label
-	all       informers.SharedInformerFactory // all others
-	watched   []cache.SharedIndexInformer
-	cancel    context.CancelFunc
-	changed   chan struct{}
-	denied    chan error
-	handlers  []cache.ResourceEventHandlerRegistration
+	watched  []cache.SharedIndexInformer
+	running  sync.WaitGroup // of them
+	cancel   context.CancelFunc
+	changed  chan struct{}
+	denied   chan error
+	handlers []cache.ResourceEventHandlerRegistration
 }
 
 func newView(cluster *kube.Cluster, release string) *view {
-	selected := informers.WithTweakListOptions(func(o *metav1.ListOptions) { o.LabelSelector = labelInstance + "=" + release })
-	in := informers.WithNamespace(cluster.Namespace)
+	// Not a SharedInformerFactory, which would link the informers of all types into sx.
+	ofRelease := func(o *metav1.ListOptions) { o.LabelSelector = labelInstance + "=" + release }
+	client, namespace, by := cluster.Client, cluster.Namespace, cache.Indexers{}
 	v := &view{
-		subject:   subject{cluster.Target, release},
-		ofRelease: informers.NewSharedInformerFactoryWithOptions(cluster.Client, 0, in, selected),
-		all:       informers.NewSharedInformerFactoryWithOptions(cluster.Client, 0, in),
-		changed:   make(chan struct{}, 1),
-		denied:    make(chan error, 1),
+		subject: subject{cluster.Target, release},
+		changed: make(chan struct{}, 1),
+		denied:  make(chan error, 1),
 	}
 	v.watched = []cache.SharedIndexInformer{
-		v.ofRelease.Apps().V1().Deployments().Informer(),
-		v.ofRelease.Apps().V1().StatefulSets().Informer(),
-		v.ofRelease.Apps().V1().ReplicaSets().Informer(),
-		v.ofRelease.Core().V1().Pods().Informer(),
-		v.all.Core().V1().PersistentVolumeClaims().Informer(),
-		v.all.Core().V1().Events().Informer(),
+		appsinformers.NewFilteredDeploymentInformer(client, namespace, 0, by, ofRelease),
+		appsinformers.NewFilteredStatefulSetInformer(client, namespace, 0, by, ofRelease),
+		appsinformers.NewFilteredReplicaSetInformer(client, namespace, 0, by, ofRelease),
+		coreinformers.NewFilteredPodInformer(client, namespace, 0, by, ofRelease),
+		coreinformers.NewPersistentVolumeClaimInformer(client, namespace, 0, by),
+		coreinformers.NewEventInformer(client, namespace, 0, by),
 	}
 	return v
 }
@@ -67,8 +67,9 @@ func (v *view) start(ctx context.Context) {
 		})
 		v.handlers = append(v.handlers, registration)
 	}
-	v.ofRelease.StartWithContext(ctx)
-	v.all.StartWithContext(ctx)
+	for _, i := range v.watched {
+		v.running.Go(func() { i.RunWithContext(ctx) })
+	}
 }
 
 func (v *view) notify() {
@@ -80,8 +81,7 @@ func (v *view) notify() {
 
 func (v *view) close() {
 	v.cancel()
-	v.ofRelease.Shutdown()
-	v.all.Shutdown()
+	v.running.Wait()
 }
 
 func (v *view) synced() bool {

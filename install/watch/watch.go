@@ -24,6 +24,8 @@ const (
 	StatePending  State = "pending"  // its pods do not exist yet or are not scheduled
 	StateStarting State = "starting" // its pods are scheduled, but not all of them are ready
 	StateReady    State = "ready"    // all pods are ready, and none of an older rollout is left
+	StateStopped  State = "stopped"  // it is scaled to 0 and does no work
+	StateWaiting  State = "waiting"  // its pods run, but wait for another workload, which has a problem
 	StateFailing  State = "failing"  // it has a problem that may resolve itself
 	StateFailed   State = "failed"   // it has a problem that does not resolve itself
 )
@@ -37,6 +39,8 @@ type Row struct {
 	Desired   int    `json:"desired"`
 	State     State  `json:"state"`
 	Reason    string `json:"reason,omitempty"` // one line: what the workload waits for
+	// Because is the name of the workload that it waits for, if that is all that is wrong.
+	Because string `json:"because,omitempty"`
 }
 
 // The reasons of problems that are not the reasons of Kubernetes.
@@ -56,6 +60,9 @@ const (
 	ReasonOldPodBlocks   = "OldPodBlocksRollout"
 	ReasonSandbox        = "PodSandboxFailed"
 	ReasonNothingStarted = "NothingStarted"
+	ReasonStopped        = "ScaledToZero"
+	ReasonUnresponsive   = "Unresponsive"
+	ReasonVolumeFull     = "VolumeFull"
 )
 
 // Problem is a reason why a workload is not ready.
@@ -64,13 +71,17 @@ type Problem struct {
 	Pod       string   `json:"pod,omitempty"`
 	Container string   `json:"container,omitempty"`
 	Reason    string   `json:"reason"`
-	Message   string   `json:"message"`       // one line
-	Log       []string `json:"log,omitempty"` // the container's last lines, 20 at most
-	Next      string   `json:"next"`          // a suggested command
-	Fatal     bool     `json:"fatal"`         // it does not resolve itself
+	Message   string   `json:"message"`           // one line
+	Log       []string `json:"log,omitempty"`     // the container's last lines, 20 at most
+	Next      string   `json:"next"`              // a suggested command
+	Fatal     bool     `json:"fatal"`             // it does not resolve itself
+	Warning   bool     `json:"warning,omitempty"` // everything works for now
+	// ConsequenceOf is the object whose problem is the cause of this one, if it is known.
+	ConsequenceOf string `json:"consequence_of,omitempty"`
 
-	previous bool // the log of the container's previous run is the relevant one
-	timedOut bool
+	component string // of an object that is not part of the release
+	previous  bool   // the log of the container's previous run is the relevant one
+	timedOut  bool
 }
 
 // Error describes the problem in one line, without the log and the next command.

@@ -29,7 +29,7 @@ const (
 // batch is a set of videos that are uploaded to a stack, by one uploader for
 // each gateway.
 type batch struct {
-	t             *testing.T
+	t             testing.TB
 	ctx           context.Context
 	seed          uint64
 	random        *rand.Rand
@@ -42,8 +42,9 @@ type batch struct {
 }
 
 // newBatch starts a stack for the videos.
-func newBatch(t *testing.T, videos []string) *batch {
-	t.Helper()
+func newBatch(tb testing.TB, videos []string) *batch {
+	tb.Helper()
+	t := testkit.RepeatFailure(tb)
 	ctx, cancel := context.WithTimeout(t.Context(), 4*timeout)
 	t.Cleanup(cancel)
 	b := &batch{t: t, ctx: ctx, seed: rand.Uint64(), webhook: receive(t)}
@@ -52,7 +53,7 @@ func newBatch(t *testing.T, videos []string) *batch {
 	b.stack = stack.Start(t, stack.Config{Bin: bin, Gateways: 2, Converters: 2, MongoDB: mongodb.StartOwn(t)})
 	each := len(videos) / len(b.stack.Gateways)
 	for i, gateway := range b.stack.Gateways {
-		p := &uploader{batch: b, home: t.TempDir(), gateway: gateway, videos: videos[i*each : (i+1)*each], ended: make(chan error, 1)}
+		p := &uploader{batch: b, home: t.TempDir(), gateway: gateway.URL(), videos: videos[i*each : (i+1)*each], ended: make(chan error, 1)}
 		p.sx("correct horse battery\n", "register", fmt.Sprintf("ada%d", i), "--password-stdin")
 		p.sx("", "notify", "webhook", "add", b.webhook.url)
 		b.uploaders = append(b.uploaders, p)
@@ -64,7 +65,7 @@ func newBatch(t *testing.T, videos []string) *batch {
 type uploader struct {
 	*batch
 	home    string
-	gateway *stack.Process
+	gateway string // its URL
 
 	videos         []string
 	stdout, stderr strings.Builder // of the upload; read them only after it has ended
@@ -75,7 +76,7 @@ func (p *uploader) command(args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(p.ctx, filepath.Join(bin, "sx"), args...)
 	cmd.Env = []string{
 		"HOME=" + p.home, "PATH=" + os.Getenv("PATH"), "NO_COLOR=1",
-		"SX_SERVER=" + p.gateway.URL(), "SX_CREDENTIALS=file", "SX_CONFIG=" + filepath.Join(p.home, "config.yaml"),
+		"SX_SERVER=" + p.gateway, "SX_CREDENTIALS=file", "SX_CONFIG=" + filepath.Join(p.home, "config.yaml"),
 		"XDG_STATE_HOME=" + filepath.Join(p.home, "state"),
 	}
 	return cmd
@@ -179,12 +180,15 @@ func (b *batch) unfinished() int {
 	return open
 }
 
+// shortly is an interval that misses no state of a conversion.
+const shortly = 50 * time.Millisecond
+
 // waitUntilBusy waits until some videos are being uploaded and others
 // converted.
 func (b *batch) waitUntilBusy() {
 	b.t.Helper()
 	var states map[sx.State]int
-	b.until("jobs are being uploaded and converted", func() bool {
+	b.poll(shortly, "jobs are being uploaded and converted", func() bool {
 		states = map[sx.State]int{}
 		for _, j := range b.jobs() {
 			states[j.State]++
@@ -209,10 +213,16 @@ func (b *batch) wait(d time.Duration) {
 	}
 }
 
-// until polls cond until it returns true.
+// until polls cond until it returns true, not so often that the database is busy with it.
 func (b *batch) until(what string, cond func() bool) {
 	b.t.Helper()
-	for deadline := time.Now().Add(timeout); !cond(); b.wait(50 * time.Millisecond) {
+	b.poll(250*time.Millisecond, what, cond)
+}
+
+// poll polls cond at the interval until it returns true.
+func (b *batch) poll(interval time.Duration, what string, cond func() bool) {
+	b.t.Helper()
+	for deadline := time.Now().Add(timeout); !cond(); b.wait(interval) {
 		if time.Now().After(deadline) {
 			b.t.Fatalf("%s: not within %v", what, timeout)
 		}

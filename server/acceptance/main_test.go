@@ -11,6 +11,8 @@ import (
 	"testing"
 
 	"github.com/soundextract/sx/server/testkit"
+	"github.com/soundextract/sx/server/testkit/mongodb"
+	"github.com/soundextract/sx/server/testkit/rabbitmq"
 	"github.com/soundextract/sx/server/testkit/stack"
 )
 
@@ -28,6 +30,15 @@ func run(m *testing.M) int {
 	return m.Run()
 }
 
+// parallel is t.Parallel for a test with a stack, unless all stacks use the same
+// containers, which the tests kill.
+func parallel(t *testing.T) {
+	t.Helper()
+	if os.Getenv(rabbitmq.EnvContainer) == "" && os.Getenv(mongodb.EnvContainer) == "" {
+		t.Parallel()
+	}
+}
+
 var build sync.Once
 
 // programs builds the programs for the first test that needs them.
@@ -35,7 +46,7 @@ func programs(t *testing.T) {
 	t.Helper()
 	testkit.SkipShort(t)
 	build.Do(func() {
-		if err := stack.Build(t.Context(), bin, "github.com/soundextract/sx/cli/cmd/sx"); err != nil {
+		if err := stack.Build(t.Context(), bin, "github.com/soundextract/sx/cli/cmd/sx", "github.com/soundextract/sx/server/cmd/sxd"); err != nil {
 			t.Error(err)
 		}
 	})

@@ -149,7 +149,7 @@ func (b *batch) sweep() {
 	nothing := membus.New()
 	service := converter.New(converter.Config{
 		Updater: &jobs.Updater{Jobs: opened.Jobs, Bus: nothing, Log: log, Now: now}, Bus: nothing,
-		Videos: opened.Videos, Tracks: counted{opened.Tracks, rounds}, Log: log, Now: now,
+		Videos: opened.Videos, Tracks: counted{opened.Tracks, rounds}, Tasks: opened.Tasks, Limits: opened.Limits, Log: log, Now: now,
 		SweepInterval: time.Millisecond,
 	})
 	ctx, cancel := context.WithCancel(b.ctx)
@@ -164,16 +164,18 @@ func (b *batch) sweep() {
 	}
 }
 
-// counted signals each round of a sweep.
+// counted signals each pass of a sweep.
 type counted struct {
 	store.Tracks
 	rounds chan<- struct{}
 }
 
-func (c counted) List(ctx context.Context) ([]string, error) {
-	select {
-	case c.rounds <- struct{}{}:
-	case <-ctx.Done():
+func (c counted) List(ctx context.Context, cursor string, limit int) ([]string, string, error) {
+	if cursor == "" {
+		select {
+		case c.rounds <- struct{}{}:
+		case <-ctx.Done():
+		}
 	}
-	return c.Tracks.List(ctx)
+	return c.Tracks.List(ctx, cursor, limit)
 }

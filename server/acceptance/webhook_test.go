@@ -12,7 +12,7 @@ import (
 
 // notifications records the requests to the users' webhook.
 type notifications struct {
-	t   *testing.T
+	t   testing.TB
 	url string
 
 	mu   sync.Mutex
@@ -22,7 +22,7 @@ type notifications struct {
 }
 
 // receive starts a receiver for the webhook.
-func receive(t *testing.T) *notifications {
+func receive(t testing.TB) *notifications {
 	t.Helper()
 	n := &notifications{t: t, ids: map[string]bool{}, jobs: map[string]bool{}}
 	server := httptest.NewServer(n)

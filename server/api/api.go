@@ -20,7 +20,7 @@ var OpenAPI []byte
 
 // The paths of the API. {id} is a job's ID.
 const (
-	PathRegister = "/v1/auth/register" // POST Credentials: Tokens
+	PathRegister = "/v1/auth/register" // GET: Registration; POST Credentials: Tokens
 	PathLogin    = "/v1/auth/login"    // POST Credentials: Tokens
 	PathRefresh  = "/v1/auth/refresh"  // POST RefreshRequest: Tokens
 	PathLogout   = "/v1/auth/logout"   // POST RefreshRequest: 204
@@ -29,12 +29,13 @@ const (
 
 	PathUploads = "/v1/uploads/" // tus 1.0; an upload is PathUploads + id
 
-	PathJobs   = "/v1/jobs"                      // GET: JobList
-	PathJob    = "/v1/jobs/{id}"                 // GET: Job; PATCH JobEdit: Job; DELETE: 204
-	PathCancel = "/v1/jobs/{id}/cancel"          // POST: Job
-	PathRetry  = "/v1/jobs/{id}/retry"           // POST: Job
-	PathTrack  = "/v1/jobs/{id}/tracks/{number}" // GET, HEAD: an MP3; supports ranges
-	PathEvents = "/v1/events"                    // GET: server-sent events
+	PathJobs    = "/v1/jobs"                      // GET: JobList; POST a file, with the keys of metadata in the query: Job
+	PathJob     = "/v1/jobs/{id}"                 // GET: Job; PATCH JobEdit: Job; DELETE: 204
+	PathCancel  = "/v1/jobs/{id}/cancel"          // POST: Job
+	PathRetry   = "/v1/jobs/{id}/retry"           // POST: Job
+	PathTrack   = "/v1/jobs/{id}/tracks/{number}" // GET, HEAD: an MP3; supports ranges
+	PathArchive = "/v1/tracks.zip"                // GET: the MP3s of the jobs given by QueryID
+	PathEvents  = "/v1/events"                    // GET: server-sent events
 
 	PathLookup = "/v1/conversions/lookup" // POST Lookup: LookupResult
 	PathUsage  = "/v1/usage"              // GET: Usage
@@ -49,6 +50,10 @@ const (
 // one if the request has none.
 const HeaderRequestID = "X-Request-Id"
 
+// HeaderIdempotencyKey names a request that creates a job, so that it creates one job however
+// often it is sent (draft-ietf-httpapi-idempotency-key-header).
+const HeaderIdempotencyKey = "Idempotency-Key"
+
 // Keys of tus Upload-Metadata that the gateway reads; filename is required.
 const (
 	MetaFilename    = "filename"
@@ -58,10 +63,14 @@ const (
 	MetaMono        = "mono" // "true" or "false"
 	MetaTrack       = "track"
 	MetaKeepAllTags = "keep_all_tags" // "true" or "false"
+	MetaStart       = "start"         // seconds
+	MetaEnd         = "end"           // seconds
+	MetaLoudness    = "loudness"      // "auto" or a number of LUFS
 	MetaTitle       = "title"
 	MetaArtist      = "artist"
 	MetaAlbum       = "album"
 	MetaLabels      = "labels"      // separated by commas
+	MetaPriority    = "priority"    // "normal" or "low"; see sx.Priority
 	MetaAudioOnly   = "audio_only"  // "true" or "false"; see sx.Sent
 	MetaSourceSize  = "source_size" // bytes of the source, if its audio only is sent
 	MetaIdentity    = "identity"    // see sx.Source
@@ -75,6 +84,19 @@ type Credentials struct {
 	// that require one.
 	Invitation string `json:"invitation,omitempty"`
 }
+
+// Registration says who may create an account.
+type Registration struct {
+	Mode string `json:"mode"` // one of the constants below
+}
+
+// The values of Registration.Mode. The administrator named in the server's settings can
+// create an account in any mode, with the code from the installation as the invitation.
+const (
+	RegistrationOpen       = "open"       // everyone
+	RegistrationInvitation = "invitation" // those with an invitation
+	RegistrationClosed     = "closed"     // nobody
+)
 
 // MinPassword and MaxPassword limit the length of a password in bytes (NIST SP
 // 800-63B section 3.1.1.2: at least 8 characters, long ones allowed).
@@ -102,6 +124,7 @@ type User struct {
 	Name     string    `json:"name"`
 	Admin    bool      `json:"admin,omitempty"`
 	Disabled bool      `json:"disabled,omitempty"`
+	Deleting bool      `json:"deleting,omitempty"` // is being deleted and may not sign in
 	Created  time.Time `json:"created"`
 }
 
@@ -122,10 +145,21 @@ type Job struct {
 	Sent      Sent      `json:"sent"`
 	// Sources are the files from which Sent was made. In JSON this list and those
 	// below are never null: an empty list is [].
-	Sources  []Source  `json:"sources"`
-	Tracks   []Track   `json:"tracks"` // the MP3s, once the job is done
-	Labels   []string  `json:"labels"`
-	Warnings []Warning `json:"warnings"`
+	Sources  []Source    `json:"sources"`
+	Tracks   []Track     `json:"tracks"`             // the MP3s, once the job is done
+	Priority sx.Priority `json:"priority,omitempty"` // absent if it is normal
+	Labels   []string    `json:"labels"`
+	Warnings []Warning   `json:"warnings"`
+
+	VideoDeleted bool    `json:"video_deleted,omitempty"` // after its retention period
+	Shares       []Share `json:"shares,omitempty"`        // links to the MP3s; see PathShares
+	// DeleteVideoAt and DeleteAt are when the video, and the job with its MP3, will be
+	// deleted; nil if that is not planned.
+	DeleteVideoAt *time.Time `json:"delete_video_at,omitempty"`
+	DeleteAt      *time.Time `json:"delete_at,omitempty"`
+
+	// History is only in the response for one job and in those for administrators.
+	History *History `json:"history,omitempty"`
 }
 
 // Track returns the track with the given number, or nil.
@@ -146,6 +180,9 @@ type Options struct {
 	Mono        bool      `json:"mono,omitempty"`
 	Track       string    `json:"track,omitempty"`
 	KeepAllTags bool      `json:"keep_all_tags,omitempty"`
+	Start       float64   `json:"start,omitempty"` // seconds
+	End         float64   `json:"end,omitempty"`   // seconds
+	Loudness    string    `json:"loudness,omitempty"`
 	Title       string    `json:"title,omitempty"`
 	Artist      string    `json:"artist,omitempty"`
 	Album       string    `json:"album,omitempty"`
@@ -196,27 +233,44 @@ type JobEdit struct {
 	RemoveLabels []string `json:"remove_labels,omitempty"`
 }
 
-// Usage is how much the user's jobs store.
+// Usage is what the account uses, and the limits that apply to it.
 type Usage struct {
-	Bytes int64 `json:"bytes"`
-	Quota int64 `json:"quota,omitempty"` // the most that they may store; 0 is no limit
+	Bytes   int64  `json:"bytes"`   // of videos and MP3s, stored or reserved
+	Uploads int    `json:"uploads"` // unfinished
+	Today   int    `json:"today"`   // jobs created on this UTC day
+	Limits  Limits `json:"limits"`  // all of them
+}
+
+// Limits are what an account may use, and how long its data is kept.
+type Limits struct {
+	// 0 is no limit.
+	Bytes      *int64 `json:"bytes,omitempty"`
+	Uploads    *int   `json:"uploads,omitempty"`
+	JobsPerDay *int   `json:"jobs_per_day,omitempty"`
+	// In seconds; 0 is forever.
+	KeepVideos *int64 `json:"keep_videos,omitempty"`
+	KeepFailed *int64 `json:"keep_failed,omitempty"`
+	KeepTracks *int64 `json:"keep_tracks,omitempty"`
 }
 
 // JobList is one page of jobs, newest first.
 type JobList struct {
 	Jobs []Job `json:"jobs"`
-	// Next is the value of QueryAfter for the next page; "" on the last page.
+	// Next is the value of QueryAfter for the next page; "" on the last page. A page
+	// that is not the last one may have fewer jobs than requested, even none, because
+	// the server examines a bounded number of jobs for each.
 	Next string `json:"next,omitempty"`
 }
 
 // Query parameters of PathJobs and PathEvents.
 const (
-	QueryState = "state" // may be repeated
-	QueryID    = "id"    // may be repeated, at most MaxIDs times
-	QueryName  = "name"  // part of the file name
-	QueryLabel = "label" // may be repeated: a job has all of them
-	QueryLimit = "limit" // 1 to MaxLimit
-	QueryAfter = "after"
+	QueryState  = "state"  // can be repeated
+	QueryID     = "id"     // can be repeated, at most MaxIDs times
+	QueryName   = "name"   // part of the file name
+	QueryLabel  = "label"  // can be repeated: a job has all of them
+	QueryShared = "shared" // "true": jobs with links
+	QueryLimit  = "limit"  // 1 to MaxLimit
+	QueryAfter  = "after"
 )
 
 // Limits of one request.
@@ -235,6 +289,9 @@ const (
 	EventEnd = "end" // data: {}; every job has finished or was deleted: the stream ends
 	// EventGone reports that a job does not exist or was deleted. data: {"id": …}
 	EventGone = "gone"
+	// EventReconnect reports that the request's credential has expired or was revoked.
+	// data: {}. The stream ends, and can be continued with a valid credential.
+	EventReconnect = "reconnect"
 )
 
 // KeepAlive is the interval of comment lines in the event stream. A client that
@@ -243,7 +300,9 @@ const KeepAlive = 3 * time.Second
 
 // Health is the response of PathHealth and PathReady.
 type Health struct {
-	Status   string `json:"status"`   // "ok", or the reason why the process is not ready
+	Status string `json:"status"` // "ok", or the reason why the process is not ready
+	// Degraded names the dependencies that a ready process cannot reach at present.
+	Degraded string `json:"degraded,omitempty"`
 	Instance string `json:"instance"` // random, different after each start of the process
 	Version  string `json:"version"`
 }

@@ -1,6 +1,10 @@
 package api
 
-import "github.com/soundextract/sx/server/sx"
+import (
+	"time"
+
+	"github.com/soundextract/sx/server/sx"
+)
 
 // FromJob converts a job to its wire format. stored is the number of bytes stored;
 // it is used only while the job is uploading.
@@ -10,14 +14,11 @@ func FromJob(j sx.Job, stored int64) Job {
 		Remaining: j.Remaining.Seconds(), Attempt: j.Attempt,
 		Created: j.Created.UTC(), Updated: j.Updated.UTC(),
 		Options: FromOptions(j.Options), Sent: Sent(j.Sent), Sources: []Source{}, Tracks: []Track{},
-		Labels: append([]string{}, j.Labels...), Warnings: []Warning{},
+		Priority: j.Priority, Labels: append([]string{}, j.Labels...), Warnings: []Warning{},
+		VideoDeleted: j.VideoDeleted, Error: optionalError(j.Error),
 	}
 	if j.State == sx.StateUploading && j.Sent.Size > 0 {
 		out.Progress = 100 * float64(stored) / float64(j.Sent.Size)
-	}
-	if j.Error != nil {
-		e := FromError(j.Error)
-		out.Error = &e
 	}
 	for _, f := range j.Sources {
 		out.Sources = append(out.Sources, Source(f))
@@ -27,6 +28,9 @@ func FromJob(j sx.Job, stored int64) Job {
 			Number: t.Number, Name: t.Name, Size: t.Size, SHA256: t.SHA256, Duration: t.Duration.Seconds(),
 			Title: t.Title, Artist: t.Artist, Album: t.Album,
 		})
+	}
+	for _, s := range j.Shares {
+		out.Shares = append(out.Shares, FromShare(s))
 	}
 	for _, w := range j.Warnings {
 		out.Warnings = append(out.Warnings, Warning(w))
@@ -45,5 +49,41 @@ func FromOptions(o sx.Options) Options {
 
 // FromUser converts an account to its wire format.
 func FromUser(u sx.User) User {
-	return User{ID: u.ID, Name: u.Name, Admin: u.Admin, Disabled: u.Disabled, Created: u.Created.UTC()}
+	return User{ID: u.ID, Name: u.Name, Admin: u.Admin, Disabled: u.Disabled, Deleting: u.Erasing, Created: u.Created.UTC()}
+}
+
+// WithDeletion returns the job with the times of its deletion.
+func (j Job) WithDeletion(d sx.Deletion) Job {
+	j.DeleteVideoAt, j.DeleteAt = optional(d.Video), optional(d.Job)
+	return j
+}
+
+// optional returns nil for the zero time.
+func optional(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	t = t.UTC()
+	return &t
+}
+
+// FromUsage converts what an account uses, and its limits, to their wire format.
+func FromUsage(used sx.Usage, l sx.Limits) Usage {
+	return Usage{Bytes: used.Bytes, Uploads: used.Uploads, Today: used.Today, Limits: FromLimits(l)}
+}
+
+// FromLimits converts limits to their wire format.
+func FromLimits(l sx.Limits) Limits {
+	return Limits{
+		Bytes: l.Bytes, Uploads: l.Uploads, JobsPerDay: l.JobsPerDay,
+		KeepVideos: seconds(l.Videos), KeepFailed: seconds(l.Failed), KeepTracks: seconds(l.Tracks),
+	}
+}
+
+func seconds(d *time.Duration) *int64 {
+	if d == nil {
+		return nil
+	}
+	n := int64(*d / time.Second)
+	return &n
 }

@@ -23,7 +23,7 @@ func TestJobOnTheWire(t *testing.T) {
 	quality := 0
 	full.Options = sx.Options{
 		Preset: sx.PresetHigh, Bitrate: 320, Quality: &quality, Mono: true, Track: "eng", KeepAllTags: true,
-		Title: "t", Artist: "b", Album: "c",
+		Start: 1.5, End: 90, Loudness: "-18", Title: "t", Artist: "b", Album: "c",
 	}
 	full.Sent.SHA256, full.Sent.AudioOnly = "11", true
 	full.Sources = []sx.Source{{Name: "b.mp4", Size: 9, SHA256: "22", Identity: "audio1"}}
@@ -39,7 +39,7 @@ func TestJobOnTheWire(t *testing.T) {
 			`"options":{"preset":"standard"},"sent":{"name":"a.mp4","size":8,"audio_only":false},"sources":[],"tracks":[],"labels":[],"warnings":[]}`},
 		{full, `{"id":"a","name":"a.mp4","state":"done","progress":100,"attempt":1,` +
 			`"created":"2026-01-02T03:04:05Z","updated":"2026-01-02T03:04:05Z",` +
-			`"options":{"preset":"high","bitrate":320,"quality":0,"mono":true,"track":"eng","keep_all_tags":true,` +
+			`"options":{"preset":"high","bitrate":320,"quality":0,"mono":true,"track":"eng","keep_all_tags":true,"start":1.5,"end":90,"loudness":"-18",` +
 			`"title":"t","artist":"b","album":"c"},` +
 			`"sent":{"name":"a.mp4","size":8,"sha256":"11","audio_only":true},` +
 			`"sources":[{"name":"b.mp4","size":9,"sha256":"22","identity":"audio1"}],` +
@@ -59,12 +59,12 @@ func TestConversionsAreComplete(t *testing.T) {
 	t.Parallel()
 	t.Run("job", func(t *testing.T) {
 		t.Parallel()
-		checkConversion(t, testkit.Filled[sx.Job](t), func(j sx.Job) api.Job { return api.FromJob(j, 0) },
-			"Owner", "Tracks.ID", "Failures", "LeaseExpirations", "Worker", "Lease", "NotBefore", "Notification", "Rev")
+		checkConversion(t, testkit.Filled[sx.Job](t), func(j sx.Job) api.Job { return api.FromJob(j, 0).WithHistory(j) },
+			"Owner", "Tracks.ID", "Reserved", "Failures", "LeaseExpirations", "Worker", "Lease", "NotBefore", "Check", "Announced", "Notification", "Error.RetryAfter", "Attempts.Error.RetryAfter", "Trace", "Shares.Hash", "Rev")
 	})
 	t.Run("user", func(t *testing.T) {
 		t.Parallel()
-		checkConversion(t, testkit.Filled[sx.User](t), api.FromUser, "PasswordHash", "Epoch", "Invitation", "Rev")
+		checkConversion(t, testkit.Filled[sx.User](t), api.FromUser, "PasswordHash", "Epoch", "Reset.Hash", "Reset.Expires", "Invitation", "Networks.Prefix", "Networks.Seen", "Rev")
 	})
 	t.Run("personal token", func(t *testing.T) {
 		t.Parallel()
@@ -77,8 +77,8 @@ func TestConversionsAreComplete(t *testing.T) {
 	t.Run("delivery", func(t *testing.T) {
 		t.Parallel()
 		pending := testkit.Filled[sx.Delivery](t)
-		pending.State = sx.DeliveryPending // only then, Due is sent
-		checkConversion(t, pending, api.FromDelivery, "UserID", "WebhookID", "Payload", "Rev")
+		pending.State = sx.DeliveryPending // Due is sent only then
+		checkConversion(t, pending, api.FromDelivery, "UserID", "WebhookID", "Payload", "Trace", "Rev")
 	})
 }
 

@@ -2,7 +2,10 @@ package api
 
 import (
 	"encoding/json"
+	"math"
 	"net/http"
+	"strconv"
+	"time"
 
 	"github.com/soundextract/sx/server/sx"
 )
@@ -54,9 +57,12 @@ func FromError(err error) Error {
 	return Error{Code: e.Code, Message: e.Message, Hint: e.Hint}
 }
 
-// ToError is the reverse of FromError.
+// maxCode limits an unknown code of a newer server, in bytes.
+const maxCode = 50
+
+// ToError is the reverse of FromError, for an error that is not trusted.
 func (e Error) ToError() *sx.Error {
-	return &sx.Error{Code: e.Code, Message: e.Message, Hint: e.Hint}
+	return sx.NewError(sx.Code(sx.CleanLine(string(e.Code), maxCode)), "%s", e.Message).WithHint("%s", e.Hint)
 }
 
 // Write sends a response with v as JSON.
@@ -67,8 +73,21 @@ func Write(w http.ResponseWriter, status int, v any) {
 	_ = json.NewEncoder(w).Encode(v) // fails only if the client has disconnected
 }
 
-// WriteError sends a response with the error and the status of its code.
+// unavailableWait is what Retry-After says with the code unavailable. Elections and
+// restarts take some seconds; clients that wait longer each time need only an initial
+// value.
+const unavailableWait = 2 * time.Second
+
+// WriteError sends a response with the error and the status of its code. The header
+// Retry-After is the error's, if it has none yet.
 func WriteError(w http.ResponseWriter, err error) {
 	e := FromError(err)
+	wait := sx.AsError(err).RetryAfter
+	if wait == 0 && e.Code == sx.CodeUnavailable {
+		wait = unavailableWait
+	}
+	if wait > 0 && w.Header().Get("Retry-After") == "" {
+		w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(wait.Seconds())))) // RFC 9110 section 10.2.3
+	}
 	Write(w, e.Code.Status(), ErrorBody{Error: e})
 }

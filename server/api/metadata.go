@@ -32,10 +32,14 @@ func UploadMetadata(u sx.NewUpload) map[string]string {
 	if o.KeepAllTags {
 		set(MetaKeepAllTags, "true")
 	}
+	set(MetaStart, sx.FormatSeconds(o.Start))
+	set(MetaEnd, sx.FormatSeconds(o.End))
+	set(MetaLoudness, o.Loudness)
 	set(MetaTitle, o.Title)
 	set(MetaArtist, o.Artist)
 	set(MetaAlbum, o.Album)
 	set(MetaLabels, strings.Join(u.Labels, ","))
+	set(MetaPriority, string(u.Priority))
 	if u.AudioOnly {
 		set(MetaAudioOnly, "true")
 		set(MetaSourceSize, strconv.FormatInt(u.Source.Size, 10))

@@ -7,16 +7,17 @@ import (
 	"github.com/soundextract/sx/server/sx"
 )
 
-// The paths of notifications. {id} is a webhook's ID. All require the access token
+// The paths of notifications. {id} is the ID of a webhook or of a delivery. All require the access token
 // of a password sign-in.
 const (
-	PathNotify     = "/v1/notify"               // GET: Notify
-	PathEmail      = "/v1/notify/email"         // PUT Email: Notify; DELETE: 204
-	PathConfirm    = "/v1/notify/email/confirm" // POST EmailCode: Notify
-	PathWebhooks   = "/v1/notify/webhooks"      // POST NewWebhook: CreatedWebhook
-	PathWebhook    = "/v1/notify/webhooks/{id}" // DELETE: 204
-	PathTest       = "/v1/notify/test"          // POST: DeliveryList, one delivery per channel
-	PathDeliveries = "/v1/notify/deliveries"    // GET: DeliveryList; QueryLimit
+	PathNotify     = "/v1/notify"                        // GET: Notify
+	PathEmail      = "/v1/notify/email"                  // PUT Email: Notify; DELETE: 204
+	PathConfirm    = "/v1/notify/email/confirm"          // POST EmailCode: Notify
+	PathWebhooks   = "/v1/notify/webhooks"               // POST NewWebhook: CreatedWebhook
+	PathWebhook    = "/v1/notify/webhooks/{id}"          // DELETE: 204
+	PathTest       = "/v1/notify/test"                   // POST: DeliveryList, one delivery per channel
+	PathDeliveries = "/v1/notify/deliveries"             // GET: DeliveryList; QueryLimit
+	PathReplay     = "/v1/notify/deliveries/{id}/replay" // POST: Delivery
 )
 
 // Notify holds the notification settings of a user.
@@ -96,12 +97,29 @@ type WebhookEvent struct {
 
 // EventData is the subject of a WebhookEvent.
 type EventData struct {
-	Job *Job `json:"job,omitempty"` // absent in a test
+	Job      *Job      `json:"job,omitempty"`      // of job.done and job.failed
+	Deletion *Deletion `json:"deletion,omitempty"` // of jobs.deletion
 }
+
+// Deletion announces that jobs will be deleted with their MP3s.
+type Deletion struct {
+	Total int          `json:"total"`
+	Jobs  []DeletedJob `json:"jobs"` // at most MaxAnnounced of them
+}
+
+// DeletedJob is a job that will be deleted.
+type DeletedJob struct {
+	ID       string    `json:"id"`
+	Name     string    `json:"name"` // of the video
+	DeleteAt time.Time `json:"delete_at"`
+}
+
+// MaxAnnounced is how many jobs a Deletion names.
+const MaxAnnounced = 50
 
 // WebhookSecret encodes a secret in the format of Standard Webhooks.
 func WebhookSecret(secret []byte) string {
-	return "whsec_" + base64.StdEncoding.EncodeToString(secret)
+	return WebhookSecretPrefix + base64.StdEncoding.EncodeToString(secret)
 }
 
 // FromWebhook converts a webhook to its wire format.

@@ -1,5 +1,6 @@
 // Package atomicfile replaces files atomically: readers, even after a crash,
-// see either the complete old file or the complete new one.
+// see either the complete old file or the complete new one. Libraries for this, such as
+// google/renameio, do not support Windows.
 package atomicfile
 
 import (
@@ -13,9 +14,9 @@ import (
 // Write replaces path with a file that has the given content and mode. The
 // content is on disk when it returns nil; after an error, path is as it was.
 func Write(path string, content []byte, mode fs.FileMode) error {
-	f, err := os.CreateTemp(filepath.Dir(path), temporaryPrefix(path)+"*"+temporarySuffix)
+	f, err := Create(path)
 	if err != nil {
-		return fmt.Errorf("create a temporary file: %w", err)
+		return err
 	}
 	if _, err := f.Write(content); err != nil {
 		discard(f)
@@ -28,7 +29,17 @@ func Write(path string, content []byte, mode fs.FileMode) error {
 	return Commit(f, path)
 }
 
-// Clean removes the temporary files that crashes during Write(path) have left.
+// Create creates a temporary file that Commit puts in place of path, and Clean removes after
+// a crash.
+func Create(path string) (*os.File, error) {
+	f, err := os.CreateTemp(filepath.Dir(path), temporaryPrefix(path)+"*"+temporarySuffix)
+	if err != nil {
+		return nil, fmt.Errorf("create a temporary file: %w", err)
+	}
+	return f, nil
+}
+
+// Clean removes the temporary files of path that crashes have left.
 // Nothing may be writing to path meanwhile.
 func Clean(path string) error {
 	dir, prefix := filepath.Dir(path), temporaryPrefix(path)
@@ -46,7 +57,7 @@ func Clean(path string) error {
 	return nil
 }
 
-// The names of Write's temporary files have a random part between these.
+// The names of temporary files have a random part between these.
 const temporarySuffix = ".tmp"
 
 func temporaryPrefix(path string) string { return "." + filepath.Base(path) + "." }

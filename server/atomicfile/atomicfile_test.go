@@ -55,6 +55,13 @@ func TestClean(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	begun, err := atomicfile.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := begun.Close(); err != nil {
+		t.Fatal(err)
+	}
 	if err := atomicfile.Clean(path); err != nil {
 		t.Fatal(err)
 	}

@@ -159,7 +159,7 @@ func convert(t *testing.T, video *io.SectionReader, o sx.Options) converted {
 	var c converted
 	c.outcome.Result, err = tc.Transcode(t.Context(), converter.Input{Video: video, Size: video.Size(), Options: o}, converter.Output{
 		Progress: func(converter.Progress) {},
-		Put: func(head store.Head, body io.Reader) error {
+		Put: func(_ int, head store.Head, body io.Reader) error {
 			rest, err := io.ReadAll(body)
 			if err != nil {
 				return err

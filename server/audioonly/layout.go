@@ -5,25 +5,25 @@ import (
 	"sort"
 )
 
-// layout describes a virtual file as a sequence of pieces: ranges of the source, and
+// layout describes a virtual file as a sequence of extents: ranges of the source, and
 // literal bytes. There can be millions of ranges, so they are stored as differences, in
 // four to five bytes each.
 type layout struct {
 	size     int64
 	blocks   []block
 	literals literals
-	last     piece // is not encoded yet, because it may grow
-	at       int64 // offset of last in the virtual file
-	end      int64 // where the last encoded range ended in the source
+	last     extent // is not encoded yet, because it may grow
+	at       int64  // offset of last in the virtual file
+	end      int64  // where the last encoded range ended in the source
 }
 
-// piece is a range of the source or of the literal bytes.
-type piece struct {
+// extent is a range of the source or of the literal bytes.
+type extent struct {
 	literal bool
 	at, n   int64
 }
 
-// block holds encoded pieces, and what is needed to decode them without those before.
+// block holds encoded extents, and what is needed to decode them without those before.
 type block struct {
 	offset  int64 // in the virtual file
 	end     int64 // where the range before ended in the source
@@ -33,7 +33,7 @@ type block struct {
 
 const (
 	blockSize = 1 << 10
-	maxPiece  = 2 * binary.MaxVarintLen64 // bytes of an encoded piece
+	maxExtent = 2 * binary.MaxVarintLen64 // bytes of an encoded extent
 )
 
 // source appends n bytes of the source from an offset on.
@@ -45,7 +45,7 @@ func (l *layout) source(at, n int64) {
 		l.last.n += n
 	} else {
 		l.flush()
-		l.last = piece{at: at, n: n}
+		l.last = extent{at: at, n: n}
 	}
 	l.size += n
 }
@@ -58,7 +58,7 @@ func (l *layout) literal(b []byte) int64 {
 	}
 	if !l.last.literal {
 		l.flush()
-		l.last = piece{literal: true, at: l.literals.size}
+		l.last = extent{literal: true, at: l.literals.size}
 	}
 	l.last.n += int64(len(b))
 	l.size += int64(len(b))
@@ -79,13 +79,13 @@ func (l *layout) memory() int64 {
 	return int64(len(l.blocks))*(blockSize+64) + int64(len(l.literals.chunks))*chunkSize
 }
 
-// flush encodes the last piece.
+// flush encodes the last extent.
 func (l *layout) flush() {
 	p := l.last
 	if p.n == 0 {
 		return
 	}
-	if i := len(l.blocks) - 1; i < 0 || len(l.blocks[i].data) > blockSize-maxPiece {
+	if i := len(l.blocks) - 1; i < 0 || len(l.blocks[i].data) > blockSize-maxExtent {
 		at := l.literals.size
 		if p.literal {
 			at = p.at
@@ -101,12 +101,12 @@ func (l *layout) flush() {
 		l.end = p.at + p.n
 	}
 	l.at += p.n
-	l.last = piece{}
+	l.last = extent{}
 }
 
-// cursor goes through the pieces.
+// cursor goes through the extents.
 type cursor struct {
-	piece
+	extent
 	skip   int64 // bytes before the wanted offset
 	data   []byte
 	blocks []block // after data
@@ -114,7 +114,7 @@ type cursor struct {
 	after  int64   // where the next literal bytes are
 }
 
-// seek returns a cursor whose first piece begins at an offset in the virtual file.
+// seek returns a cursor whose first extent begins at an offset in the virtual file.
 func (l *layout) seek(off int64) *cursor {
 	i := sort.Search(len(l.blocks), func(i int) bool { return l.blocks[i].offset > off }) - 1
 	if i < 0 || off >= l.size {
@@ -124,7 +124,7 @@ func (l *layout) seek(off int64) *cursor {
 	return &cursor{skip: off - b.offset, data: b.data, blocks: l.blocks[i+1:], end: b.end, after: b.literal}
 }
 
-// next moves to the next piece. It returns false at the end.
+// next moves to the next extent. It returns false at the end.
 func (c *cursor) next() bool {
 	for {
 		if len(c.data) == 0 {

@@ -9,12 +9,12 @@ import (
 	"testing"
 )
 
-// testLayout builds a layout of random pieces over the source, and the bytes that it means.
-func testLayout(rnd *rand.Rand, source []byte, pieces int) (*layout, []byte) {
+// testLayout builds a layout of random extents over the source, and the bytes that it means.
+func testLayout(rnd *rand.Rand, source []byte, extents int) (*layout, []byte) {
 	l := &layout{}
 	var want []byte
 	at := 0
-	for range pieces {
+	for range extents {
 		switch rnd.IntN(4) {
 		case 0:
 			b := make([]byte, rnd.IntN(40))
@@ -43,15 +43,15 @@ func TestReadAt(t *testing.T) {
 	for i := range source {
 		source[i] = byte(rnd.Uint32())
 	}
-	for _, pieces := range []int{0, 1, 2, 10, 1000, 5000} {
-		l, want := testLayout(rnd, source, pieces)
+	for _, extents := range []int{0, 1, 2, 10, 1000, 5000} {
+		l, want := testLayout(rnd, source, extents)
 		f := newFile(bytes.NewReader(source), "test", l)
 		if f.Size() != int64(len(want)) {
-			t.Fatalf("%d pieces: size %d, want %d", pieces, f.Size(), len(want))
+			t.Fatalf("%d extents: size %d, want %d", extents, f.Size(), len(want))
 		}
 		got := make([]byte, len(want))
 		if n, err := f.ReadAt(got, 0); n != len(want) || err != nil || !bytes.Equal(got, want) {
-			t.Errorf("%d pieces: read %d of %d bytes, %v; equal: %t", pieces, n, len(want), err, bytes.Equal(got, want))
+			t.Errorf("%d extents: read %d of %d bytes, %v; equal: %t", extents, n, len(want), err, bytes.Equal(got, want))
 		}
 		for range 1000 {
 			off, n := rnd.IntN(len(want)+1), rnd.IntN(3000)
@@ -59,7 +59,7 @@ func TestReadAt(t *testing.T) {
 			k, err := f.ReadAt(got, int64(off))
 			end := min(off+n, len(want))
 			if !bytes.Equal(got[:k], want[off:end]) || (err == nil) != (k == n) || err != nil && !errors.Is(err, io.EOF) {
-				t.Fatalf("%d pieces: %d bytes at %d: got %d, %v", pieces, n, off, k, err)
+				t.Fatalf("%d extents: %d bytes at %d: got %d, %v", extents, n, off, k, err)
 			}
 		}
 		if _, err := f.ReadAt(make([]byte, 1), -1); err == nil {
@@ -76,7 +76,7 @@ func TestAdjacentRangesAreOne(t *testing.T) {
 	}
 	l.flush()
 	if c := l.seek(0); !c.next() || c.n != 10_000 || c.next() {
-		t.Errorf("first piece: %+v", c.piece)
+		t.Errorf("first extent: %+v", c.extent)
 	}
 }
 

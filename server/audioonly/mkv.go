@@ -33,7 +33,7 @@ type mkv struct {
 	sizeAt  int64         // place of the size of the segment
 	start   int64         // offset of the segment's data in the virtual file
 	frames  int           // so far in the source, and attached pictures
-	begun   bool          // there was a block
+	started bool          // there was a block
 	base    time.Duration // of the first block
 	cut     bool          // the source ends too early
 }

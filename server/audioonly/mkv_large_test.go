@@ -110,7 +110,7 @@ func (m *longMKV) writeSparse(f *os.File) error {
 	return f.Truncate(m.size())
 }
 
-// TestMKVOfTenHours has two million blocks of audio.
+// TestMKVOfTenHours opens a file with two million blocks of audio.
 func TestMKVOfTenHours(t *testing.T) {
 	video := newLongMKV(10*3600, 20_000, 280)
 	var before, after runtime.MemStats

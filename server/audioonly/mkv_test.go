@@ -414,8 +414,8 @@ func TestMKVDamaged(t *testing.T) {
 	testEdits(t, small("-cluster_time_limit", "700"), func(_ *testing.T, b []byte) []byte { return b }, 6, damage)
 }
 
-// TestMKVFormats has audio whose channels or rate change after a second, in the codecs that
-// say so in each frame.
+// TestMKVFormats takes out audio whose channels or rate change after a second, in the
+// codecs that say so in each frame.
 func TestMKVFormats(t *testing.T) {
 	// The second track's frames replace the first one's.
 	join := editTree(func(t *testing.T, s *node) {

@@ -14,19 +14,20 @@ import (
 // The head of the file, which ffmpeg probes: it reads 16 MB or 16 s (in package ffmpeg's
 // command lines), and ffprobe then lists the first 100 packets.
 const (
-	// mkvHeadFrames is how many frames of all tracks have at least a stub.
+	// mkvHeadFrames is how many frames at the beginning, of all tracks, have at least a
+	// stub.
 	mkvHeadFrames = 256
 	// mkvHeadTime is how long all tracks but pictures are kept.
 	mkvHeadTime = 20 * time.Second
-	// mkvLate is how late each audio track begins, in time and in bytes. Of a track that
-	// begins after what it probes, ffmpeg guesses the start.
+	// mkvLate is how late an audio track may begin, in time and in bytes. ffmpeg guesses
+	// the start of a track that begins after what it probes.
 	mkvLate      = 12 * time.Second
 	mkvLateBytes = 12e6
-	// mkvBefore is how many frames are before the first picture, which must be among the
-	// 100 packets: otherwise ffmpeg guesses the start, and differently for the stub.
+	// mkvBefore is how many frames may precede the first picture, which must be among the
+	// 100 packets: otherwise ffmpeg guesses its start, and differently for the stub.
 	mkvBefore = 90
-	// mkvPause is how long a pause of the audio can be. In a longer one the converter looks
-	// for pictures, from ten minutes on.
+	// mkvPause is how long a pause of the audio may be. In pauses from ten minutes on, the
+	// converter looks for pictures.
 	mkvPause = 9 * time.Minute
 )
 
@@ -284,7 +285,7 @@ func afterSizes(b []byte, kind byte) []byte {
 }
 
 // stub returns a SimpleBlock in place of a picture. One byte is no picture, so ffmpeg
-// probes as much as it can, as it does of pictures that the converter does not let it
+// probes as much as it can, as it does for pictures that the converter does not let it
 // decode.
 func stub(number uint64, offset []byte, key bool) []byte {
 	b := append(matroska.AppendNumber(nil, number), offset...)
@@ -298,8 +299,8 @@ func stub(number uint64, offset []byte, key bool) []byte {
 
 // begin takes note of where a track begins, before each of its blocks.
 func (m *mkv) begin(t *track, at int64, now time.Duration) {
-	if !m.begun {
-		m.begun, m.base = true, now
+	if !m.started {
+		m.started, m.base = true, now
 	}
 	switch t.seen {
 	case 0:

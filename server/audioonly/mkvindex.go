@@ -98,8 +98,8 @@ func isWholeFile(err error) bool {
 
 func wrongIndex() error { return wholeFile("the file's index is wrong") }
 
-// inIndex reports whether ffmpeg does not follow an entry: it needs none of clusters and
-// cues, and has read one element of each other kind if it has read one.
+// inIndex reports whether ffmpeg does not follow an entry: it ignores entries of
+// clusters and cues, and reads only one element of most other kinds.
 func (m *mkv) inIndex(s seek) bool {
 	x := &m.index
 	at := func(e element) bool { return e.at == s.at }
@@ -247,7 +247,7 @@ const (
 )
 
 // writeAttachments copies the pictures among the attachments, of which one may be the
-// cover. Of the others remains what makes ffmpeg count them.
+// cover. Of the others, only what makes ffmpeg count them is kept.
 func (m *mkv) writeAttachments() error {
 	if m.index.attachments.id == 0 {
 		return nil

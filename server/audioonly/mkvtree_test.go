@@ -159,7 +159,8 @@ func integer(id uint32, v uint64) *node {
 
 func master(id uint32, kids ...*node) *node { return &node{id: id, kids: kids} }
 
-// trackNumber returns the number of the nth track of a type.
+// trackEntry returns the entry of the nth track of a type, and its number as it is in
+// blocks.
 func trackEntry(t *testing.T, segment *node, kind uint64, nth int) (entry *node, number byte) {
 	t.Helper()
 	for _, e := range segment.first(matroska.Tracks).all(matroska.TrackEntry) {

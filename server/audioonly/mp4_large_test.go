@@ -17,8 +17,8 @@ import (
 	"github.com/soundextract/sx/server/testkit"
 )
 
-// TestMP4Of6GiB has a file with 6 GiB of zeros in front of its samples, as if pictures
-// were there: its offsets have 64 bits, and so has the size of the media data.
+// TestMP4Of6GiB opens a file with 6 GiB of zeros in front of its samples, as if
+// pictures were there: its offsets have 64 bits, and so has the size of the media data.
 func TestMP4Of6GiB(t *testing.T) {
 	t.Parallel()
 	testkit.Need(t, "ffmpeg", "ffprobe")

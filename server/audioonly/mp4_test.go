@@ -500,8 +500,8 @@ func twoDescriptions(t *testing.T, b []byte) []byte {
 	return replaceBox(t, b, stsc, append(slices.Clone(path), "stsc")...)
 }
 
-// countFrames makes the tables of the sound count frames of one byte, of which so many are
-// stored together: their real size is only in the sound description.
+// countFrames makes the tables of the sound count frames of one byte, of which that many
+// are stored together: their real size is only in the sound description.
 func countFrames(t *testing.T, b []byte, together uint32) []byte {
 	t.Helper()
 	at := func(name string) []byte { return b[boxAt(t, b, "moov", "trak#1", "mdia", "minf", "stbl", name):] }

@@ -32,7 +32,7 @@ type part struct {
 	tfhd     box
 	flags    int64 // of tfhd
 	optional int64 // where tfhd's optional fields begin, without the base data offset
-	time     int64 // of the first sample; -1 if it is not said
+	time     int64 // of the first sample; -1 if the fragment does not state it
 	duration int64
 	earliest int64 // when the first sample is shown, from time
 	runs     []run
@@ -140,7 +140,7 @@ func (m *mp4) scanFragments(all map[int64]*fragmentTrack) {
 	}
 }
 
-// decodeTime returns the time of a traf's first sample, or -1 if it is not said.
+// decodeTime returns the time of a traf's first sample, or -1 if it does not state it.
 func (m *mp4) decodeTime(traf []box) int64 {
 	tfdt, ok := m.child(traf, "tfdt")
 	if !ok || m.err != nil {
@@ -191,7 +191,8 @@ func (m *mp4) fragment(moof box, all map[int64]*fragmentTrack) fragment {
 	return f
 }
 
-// part reads a traf. after is the offset from which data is counted if it does not say.
+// part reads a traf. after is the offset from which data is counted if it does not
+// state one.
 func (m *mp4) part(traf box, all map[int64]*fragmentTrack, moof, after int64) *part {
 	p := &part{traf: traf, list: m.children(traf.body, traf.end)}
 	m.refuseEncrypted(p.list)
@@ -327,8 +328,8 @@ func (m *mp4) sends(p *part, i int) bool {
 	switch t.role {
 	case picture:
 		return i == t.first || i == t.last
-	case begun:
-		return t.mp4Track.duration(sent) < begunFor
+	case beginning:
+		return t.mp4Track.duration(sent) < beginningLength
 	default:
 		return true
 	}

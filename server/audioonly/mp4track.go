@@ -12,7 +12,7 @@ type role int
 
 const (
 	kept      role = iota // with all of its samples
-	begun                 // with those of the first seconds; the others refer to the same bytes
+	beginning             // with those of the first seconds; the others refer to the same bytes
 	picture               // a stub with one tiny sample
 	untouched             // it has no samples
 )
@@ -36,7 +36,8 @@ type mp4Track struct {
 	mp3    bool    // a sample entry declares MP3
 	format [3]byte // of its last frame; see checkFormat
 
-	// Of the sound description in QuickTime; for others they are plausible or 0.
+	// sound is from QuickTime's sound description; in other files its values are
+	// plausible or 0.
 	sound soundFormat
 }
 

@@ -55,7 +55,7 @@ func (d brokenDisk) ReadAt(p []byte, off int64) (int, error) {
 	return d.ReaderAt.ReadAt(p, off)
 }
 
-// The package is also for web pages.
+// The package also runs in web pages.
 func TestBuildsForWebAssembly(t *testing.T) {
 	t.Parallel()
 	testkit.SkipShort(t) // compiles the standard library

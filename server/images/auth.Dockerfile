@@ -1,5 +1,7 @@
 # The signing keys are mounted at /keys; all replicas need the same keys.
-FROM gcr.io/distroless/static-debian13:nonroot
+# A release gives the digest that it resolved.
+ARG BASE=gcr.io/distroless/static-debian13:nonroot
+FROM $BASE
 ARG VERSION=dev
 LABEL org.opencontainers.image.title="SoundExtract auth" \
       org.opencontainers.image.description="Accounts, sessions and token signing" \

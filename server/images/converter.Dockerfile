@@ -1,5 +1,7 @@
 # No directory need be writable.
-FROM docker.io/library/debian:trixie-slim
+# A release gives the digest that it resolved.
+ARG BASE=docker.io/library/debian:trixie-slim
+FROM $BASE
 RUN apt-get update \
  && apt-get install -y --no-install-recommends ca-certificates ffmpeg \
  && rm -rf /var/lib/apt/lists/*

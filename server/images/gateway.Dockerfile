@@ -1,4 +1,6 @@
-FROM gcr.io/distroless/static-debian13:nonroot
+# A release gives the digest that it resolved.
+ARG BASE=gcr.io/distroless/static-debian13:nonroot
+FROM $BASE
 ARG VERSION=dev
 LABEL org.opencontainers.image.title="SoundExtract gateway" \
       org.opencontainers.image.description="API gateway: uploads, jobs, events, downloads" \

@@ -1,4 +1,6 @@
-FROM gcr.io/distroless/static-debian13:nonroot
+# A release gives the digest that it resolved.
+ARG BASE=gcr.io/distroless/static-debian13:nonroot
+FROM $BASE
 ARG VERSION=dev
 LABEL org.opencontainers.image.title="SoundExtract notifier" \
       org.opencontainers.image.description="E-mail and webhook notifications of finished jobs" \

@@ -2,9 +2,9 @@ package mp3
 
 import "encoding/binary"
 
-// crcTables are those of the CRC in LAME's tag: x^16 + x^15 + x^2 + 1 with the
-// lowest bit first, beginning with 0. Table k has the effect of a byte that k
-// others follow, so that eight bytes take one step.
+// crcTables are those of the CRC in LAME's tag: x^16 + x^15 + x^2 + 1 with the lowest
+// bit first, beginning with 0. Table k has the effect of a byte that is followed by k
+// others, so that eight bytes take one step.
 var crcTables = func() (t [8][256]uint16) {
 	for i := range 256 {
 		c := uint16(i)
@@ -22,7 +22,8 @@ var crcTables = func() (t [8][256]uint16) {
 	return t
 }()
 
-// updateCRC returns the CRC of what crc is the CRC of, followed by b.
+// updateCRC extends crc, the CRC of some bytes, to the CRC of these bytes followed by
+// b.
 func updateCRC(crc uint16, b []byte) uint16 {
 	t := &crcTables
 	for ; len(b) >= 8; b = b[8:] {

@@ -2,8 +2,7 @@ package mp3
 
 import "bytes"
 
-// Frame is the content of one frame, which does not depend on where the stream
-// has it.
+// Frame is the content of one frame, which does not depend on its place in the stream.
 type Frame struct {
 	Header
 
@@ -23,8 +22,7 @@ type Frame struct {
 	Data []byte
 }
 
-// maxBegin returns the highest main_data_begin: it has 9 bits, or 8 in MPEG-2
-// (ISO/IEC
+// maxBegin returns the highest main_data_begin: it has 9 bits, or 8 in MPEG-2 (ISO/IEC
 // 11172-3, 2.4.1.7, and ISO/IEC 13818-3, 2.4.1.2).
 func (h Header) maxBegin() int {
 	if h.Version == MPEG1 {

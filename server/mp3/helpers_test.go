@@ -37,9 +37,9 @@ func parse(tb testing.TB, stream []byte) []*mp3.Frame {
 	}
 }
 
-// withBits returns a frame like f with other main data of the given size in bits,
-// which granules and channels have one after the other, or of the largest size if
-// that is smaller.
+// withBits returns a frame like f with other main data of the given size in bits, or of
+// the largest size if that is smaller. It fills the parts of granules and channels one
+// after the other.
 func withBits(f *mp3.Frame, bits int) *mp3.Frame {
 	position, step, n := 8+f.Channels, 63, f.Channels // where part2_3_length is, and how often
 	switch {

@@ -47,9 +47,9 @@ const Delay = 576
 // DecoderDelay is the delay of a decoder of Layer III in samples.
 const DecoderDelay = 529
 
-// FrameCount returns how many frames LAME makes of so many samples of one channel.
-// It puts 576 samples of silence before them and at least as many after them, but
-// makes no frame if there are no samples.
+// FrameCount returns how many frames LAME makes of a number of samples of one channel.
+// It puts 576 samples of silence before them and at least as many after them, but makes
+// no frame if there are no samples.
 func FrameCount(samples int64, perFrame int) int64 {
 	if samples <= 0 {
 		return 0
@@ -73,8 +73,8 @@ type Info struct {
 	variable bool // the frames have several bit rates
 	bitRate  int  // of the first frame
 
-	// seekPoints are samples for the table of contents: after every step-th frame,
-	// the bytes up to its end. When it is full, it keeps each second one.
+	// seekPoints are samples for the table of contents: after every step-th frame, the
+	// bytes up to its end. When it is full, it keeps every second one.
 	step, skipped int64
 	seekPoints    []int64
 
@@ -83,8 +83,8 @@ type Info struct {
 	err     error
 }
 
-// maxSeekPoints is the number of samples at which FFmpeg, following LAME, leaves
-// out each second one.
+// maxSeekPoints is the number of samples at which FFmpeg, following LAME, leaves out
+// every second one.
 const maxSeekPoints = 400
 
 // NewInfo returns the Info frame of a stream without frames. The encoder is
@@ -198,8 +198,8 @@ func (i *Info) addFrame(h Header) {
 func (i *Info) Frames() int64 { return i.frames }
 
 // Bytes returns the Info frame of the stream so far, which LAME made of the given
-// number of samples of one channel. It returns an error if the stream ends inside
-// a frame, or has more or fewer frames than LAME makes of so many samples.
+// number of samples of one channel. It returns an error if the stream ends inside a
+// frame, or has more or fewer frames than LAME makes of that many samples.
 //
 // A field that the stream's size exceeds has its lowest 32 bits.
 func (i *Info) Bytes(samples int64) ([]byte, error) {
@@ -212,7 +212,7 @@ func (i *Info) Bytes(samples int64) ([]byte, error) {
 	case samples <= 0:
 		return i.frame(0, 0), nil
 	}
-	// The muxer knows only how much of the last frame is padding. Where that begins
+	// The muxer knows only how much of the last frame is padding. If the padding begins
 	// in the frame before it, up to 46 samples too few are stated.
 	padding := min(i.frames*int64(perFrame)-Delay-samples, int64(perFrame+DecoderDelay))
 	return i.frame(Delay, int(padding)), nil

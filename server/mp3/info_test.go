@@ -79,8 +79,8 @@ func TestInfoErrors(t *testing.T) {
 	}
 }
 
-// TestInfoHour writes an hour: the table of contents still has an offset
-// for each percent of them.
+// TestInfoHour writes an hour: the table of contents still has an offset for each
+// percent of it.
 func TestInfoHour(t *testing.T) {
 	rec := recordings[6]
 	info := newInfo(t, rec)
@@ -159,7 +159,7 @@ func TestReadInfo(t *testing.T) {
 	}
 }
 
-// TestReadInfoFields has frames of which the tag has only some fields.
+// TestReadInfoFields reads frames whose tag has only some of the fields.
 func TestReadInfoFields(t *testing.T) {
 	toc := bytes.Repeat([]byte{7}, 100)
 	lame := append([]byte("LAME3.100"), make([]byte, 27)...)

@@ -141,8 +141,8 @@ func TestAddErrors(t *testing.T) {
 	}
 }
 
-// TestBitRate has the first frame of a VBR stream: its bit rate is the highest that
-// leaves no more than 4088 bits unused, and it has no padding.
+// TestBitRate lays out the first frame of a VBR stream: its bit rate is the highest
+// that leaves no more than 4088 bits unused, and it has no padding.
 func TestBitRate(t *testing.T) {
 	f := recordings[0].parsed(t)[0] // 44.1 kHz, stereo
 	f.Padding, f.Head[2] = 1, f.Head[2]|2
@@ -169,9 +169,9 @@ func TestBitRate(t *testing.T) {
 	}
 }
 
-// TestStuffing has the first frame of a CBR stream at 320 kbit/s and 48 kHz, whose
-// 7392 bits may leave 4088 for later: the rest after the main data is stuffing, of
-// any size.
+// TestStuffing lays out the first frame of a CBR stream at 320 kbit/s and 48 kHz, whose
+// 7392 bits may leave 4088 for later: the rest after the main data is stuffing, of any
+// size.
 func TestStuffing(t *testing.T) {
 	f := recordings[3].parsed(t)[0]
 	const version = "3.100.7 (beta 12)"
@@ -218,7 +218,8 @@ func TestStuffing(t *testing.T) {
 	}
 }
 
-// TestWriterError has a writer that fails once: Layout reports it from then on.
+// TestWriterError checks that Layout keeps returning the error of a writer that fails
+// once.
 func TestWriterError(t *testing.T) {
 	fault := errors.New("no space left")
 	w := &failing{after: 3, err: fault}

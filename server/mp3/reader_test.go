@@ -84,7 +84,8 @@ func TestReaderCut(t *testing.T) {
 	}
 }
 
-// TestReaderMainDataEnd has frames whose main data fills them, and one bit more.
+// TestReaderMainDataEnd reads frames whose main data fills them, and frames where it is
+// one bit longer.
 func TestReaderMainDataEnd(t *testing.T) {
 	f := recordings[3].parsed(t)[0]
 	space := 8 * (f.Size() - 4 - f.SideInfoSize())

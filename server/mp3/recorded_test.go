@@ -88,7 +88,8 @@ func TestStuffingVersion(t *testing.T) {
 	if got, err := mp3.StuffingVersion(bytes.NewReader(empty.frames(t))); !errors.Is(err, mp3.ErrNoVersion) {
 		t.Errorf("%v: %q, %v, want %v", empty, got, err, mp3.ErrNoVersion)
 	}
-	// Of a stream without its beginning, main data is not known, nor where it ends.
+	// Without the beginning of a stream, its first main data is unknown, and so is where
+	// that ends.
 	stream := recordings[0].frames(t)
 	cut := stream[recordings[0].parsed(t)[0].Size():]
 	if got, err := mp3.StuffingVersion(bytes.NewReader(cut)); err == nil && got != recordedVersion {
@@ -111,7 +112,7 @@ func TestStuffingVersion(t *testing.T) {
 	}
 }
 
-// TestCutStuffing has stuffing that ends inside the version: it is not taken for
+// TestCutStuffing checks that stuffing that ends inside the version is not taken for
 // another version.
 func TestCutStuffing(t *testing.T) {
 	f := recordings[3].parsed(t)[0]

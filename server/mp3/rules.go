@@ -1,7 +1,7 @@
 package mp3
 
-// limits has what bounds LAME's bit reservoir in streams of one format. All sizes
-// are in bits.
+// limits are the bounds of LAME's bit reservoir in streams of one format. All sizes are
+// in bits.
 type limits struct {
 	overhead     int // header and side information of a frame
 	most         int // the most that the main data of a frame may have, and a frame with the reservoir after it

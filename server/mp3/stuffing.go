@@ -6,7 +6,7 @@ import (
 	"io"
 )
 
-// bits are the bits of a byte that is not complete.
+// bits are the bits of an incomplete byte.
 type bits struct {
 	value uint
 	count int

@@ -14,10 +14,14 @@ const (
 	CodeNotFound    Code = "not_found"
 	CodeConflict    Code = "conflict"
 
+	CodeStoredFormat  Code = "stored_format"
+	CodeBackupDamaged Code = "backup_damaged"
+
 	CodeUnauthenticated Code = "unauthenticated"
 	CodeBadCredentials  Code = "bad_credentials"
 	CodeSessionEnded    Code = "session_ended"
 	CodeTooManyAttempts Code = "too_many_attempts"
+	CodeTooManyRequests Code = "too_many_requests"
 	CodeNameTaken       Code = "name_taken"
 
 	CodeForbidden          Code = "forbidden"
@@ -29,7 +33,10 @@ const (
 	CodeUploadExpired  Code = "upload_expired"
 	CodeTooLarge       Code = "too_large"
 	CodeQuotaExceeded  Code = "quota_exceeded"
+	CodeDailyLimit     Code = "daily_limit"
 	CodeStorageFull    Code = "storage_full"
+	CodeKeyReused      Code = "key_reused"
+	CodeKeyInUse       Code = "key_in_use"
 
 	CodeNotMedia    Code = "not_media"
 	CodePlaylist    Code = "playlist"
@@ -40,6 +47,7 @@ const (
 
 	CodeTimeLimit        Code = "time_limit"
 	CodeMemoryLimit      Code = "memory_limit"
+	CodeOutOfMemory      Code = "out_of_memory"
 	CodeOutputLimit      Code = "output_limit"
 	CodeConversionFailed Code = "conversion_failed"
 	CodeWorkerLost       Code = "worker_lost"
@@ -98,10 +106,15 @@ var classes = map[Code]class{
 	CodeNotFound:    {404, ExitBadInput, 0, "check the ID; resources of other accounts are not found either"},
 	CodeConflict:    {409, ExitFailure, resync, "check the current state, then decide whether to try again"},
 
+	CodeStoredFormat: {503, ExitUnreachable, stopsBatch, "install the release that wrote the data, or a later one, or restore a backup"},
+
+	CodeBackupDamaged: {422, ExitBadInput, 0, "use another backup, or create it again"},
+
 	CodeUnauthenticated: {401, ExitNotAllowed, stopsBatch | resync, "sign in, or send a valid token"},
 	CodeBadCredentials:  {401, ExitNotAllowed, stopsBatch, "check the name and the password"},
 	CodeSessionEnded:    {401, ExitNotAllowed, stopsBatch, "sign in again"},
 	CodeTooManyAttempts: {429, ExitTryAgain, retryable | stopsBatch, "wait a minute before you try again"},
+	CodeTooManyRequests: {429, ExitTryAgain, retryable, "wait until another of your requests has ended, then try again"},
 	CodeNameTaken:       {409, ExitBadInput, 0, "choose another name"},
 
 	CodeForbidden:          {403, ExitNotAllowed, stopsBatch, "sign in with an account that is allowed to do this"},
@@ -113,7 +126,10 @@ var classes = map[Code]class{
 	CodeUploadExpired:  {410, ExitTryAgain, 0, "upload the file again"},
 	CodeTooLarge:       {413, ExitBadInput, permanent, "split the file, or ask the operator of the server to raise the limit"},
 	CodeQuotaExceeded:  {403, ExitNotAllowed, 0, "remove jobs that are no longer needed"},
+	CodeDailyLimit:     {429, ExitTryAgain, stopsBatch, "try again tomorrow: days begin at midnight UTC"},
 	CodeStorageFull:    {507, ExitTryAgain, stopsBatch, "nothing is lost: continue once there is room on the server"},
+	CodeKeyReused:      {422, ExitBadInput, 0, "send another key for another request"},
+	CodeKeyInUse:       {409, ExitTryAgain, retryable, "send the same request again after the time in Retry-After"},
 
 	CodeNotMedia:    {415, ExitBadInput, permanent, "upload a video or audio file, such as .mp4, .mkv, .mov, .webm or .mp3"},
 	CodePlaylist:    {415, ExitBadInput, permanent, "upload the media file itself, not a playlist or script that points to it"},
@@ -124,6 +140,7 @@ var classes = map[Code]class{
 
 	CodeTimeLimit:        {422, ExitBadInput, permanent, "retry the job; if it fails again, cut the video into parts"},
 	CodeMemoryLimit:      {422, ExitBadInput, permanent, "export the video with ordinary settings, then upload it again"},
+	CodeOutOfMemory:      {422, ExitFailure, 0, "retry the job; if it fails again, the operator should give the converters more memory"},
 	CodeOutputLimit:      {422, ExitBadInput, permanent, "choose a smaller preset, such as small"},
 	CodeConversionFailed: {422, ExitFailure, 0, "retry the job"},
 	CodeWorkerLost:       {422, ExitFailure, 0, "retry the job; if it fails again, the file may be harmful to the converter"},

@@ -36,7 +36,7 @@ func TestClassification(t *testing.T) {
 			t.Errorf("%s has the hint %q", c, c.Hint())
 		}
 		if c.Permanent() && (c.Retryable() || c.StopsBatch() || c.Resync()) {
-			t.Errorf("%s lies in the file and in the server at once", c)
+			t.Errorf("%s is caused by the file and by the server at once", c)
 		}
 	}
 	future := sx.Code("from_the_future")

@@ -2,8 +2,8 @@ package sx
 
 import "time"
 
-// Conversion records which MP3s a source gave, after the job was removed. While there
-// is the job, it says so itself.
+// Conversion records which MP3s were made from a source whose job was removed. Until then,
+// the job itself says so.
 type Conversion struct {
 	Owner    string // the user's ID
 	Identity string // of the source
@@ -19,7 +19,7 @@ type ConvertedTrack struct {
 	SHA256 string
 }
 
-// NewConversion returns the record of a job that is removed. There is none unless the
+// NewConversion returns the record of a job that is being removed. ok is false unless the
 // job is done and its only source has an identity.
 func NewConversion(j Job, now time.Time) (c Conversion, ok bool) {
 	if j.State != StateDone || len(j.Sources) != 1 || CheckIdentity(j.Sources[0].Identity) != nil {

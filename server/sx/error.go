@@ -3,35 +3,54 @@ package sx
 import (
 	"errors"
 	"fmt"
+	"time"
 )
 
+// MaxErrorText is the limit of an error's message and of its hint, in bytes. Both may
+// quote what a video or a request contains.
+const MaxErrorText = 500
+
 // Error is the error type of SoundExtract. Message says what is wrong and Hint
-// what to do next; both are meant for the users of any client.
+// what to do next; both are meant for the users of any client. NewError, WithMessage and
+// WithHint make them one clean line each (see CleanLine) of at most MaxErrorText.
 type Error struct {
 	Code    Code
 	Message string
 	Hint    string
-	cause   error
-	origin  *Error // the Error that this is a copy of, see Is
+	// RetryAfter is how long to wait before repeating the request; 0 if that is not known.
+	RetryAfter time.Duration
+	cause      error
+	origin     *Error // the Error that this is a copy of, see Is
 }
 
 // NewError returns an Error with the default hint of the code (see Code.Hint).
 // The message is formatted as by fmt.Sprintf; it must be one line without a full stop.
 func NewError(code Code, format string, args ...any) *Error {
-	return &Error{Code: code, Message: fmt.Sprintf(format, args...), Hint: code.Hint()}
+	return &Error{Code: code, Message: errorText(format, args), Hint: code.Hint()}
 }
 
 // WithHint returns a copy of e with the given hint.
 func (e *Error) WithHint(format string, args ...any) *Error {
 	c := e.copy()
-	c.Hint = fmt.Sprintf(format, args...)
+	c.Hint = errorText(format, args)
 	return c
 }
 
 // WithMessage returns a copy of e with the given message.
 func (e *Error) WithMessage(format string, args ...any) *Error {
 	c := e.copy()
-	c.Message = fmt.Sprintf(format, args...)
+	c.Message = errorText(format, args)
+	return c
+}
+
+func errorText(format string, args []any) string {
+	return CleanLine(fmt.Sprintf(format, args...), MaxErrorText)
+}
+
+// WithRetryAfter returns a copy of e with the given time to wait.
+func (e *Error) WithRetryAfter(wait time.Duration) *Error {
+	c := e.copy()
+	c.RetryAfter = wait
 	return c
 }
 

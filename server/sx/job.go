@@ -47,6 +47,7 @@ type Job struct {
 	Sources  []Source
 	Tracks   []Track // the results, set when done: currently one
 	Labels   []string
+	Priority Priority
 	Warnings []Warning // what the owner should know about the result
 	Error    *Error    // why the job or its last attempt failed
 
@@ -55,13 +56,32 @@ type Job struct {
 
 	// Attempt counts the claims by converters. It is the fencing token: writes of
 	// earlier attempts are rejected.
-	Attempt  int
+	Attempt int
+	// Reserved is how many bytes of the owner's quota the attempt may produce.
+	Reserved int64
 	Failures int // attempts that ended with an error that is not permanent
-	// LeaseExpirations counts the attempts whose lease expired.
+	// LeaseExpirations counts the attempts whose converter was lost.
 	LeaseExpirations int
 	Worker           string
 	Lease            time.Time // when the lease expires
-	NotBefore        time.Time // a queued job is not claimed before this time
+	Attempts         []Attempt // the last MaxAttempts
+	// Queued is when the upload was complete or, if that was later, the owner retried the job.
+	Queued time.Time
+	// Trace is the context of the span that queued the job (W3C Trace Context); "" if there
+	// is none.
+	Trace     string
+	NotBefore time.Time // until when a queued job pauses after a failure; zero if it does not
+	// Check is when an upload, a pending notification or the retention of a finished job is
+	// checked again.
+	Check time.Time
+	// Ended is when the job became final; its periods of retention begin then.
+	Ended time.Time
+	// Announced is the time of deletion that was, or is about to be, announced to the owner
+	// of a job with an MP3; zero if none was.
+	Announced time.Time
+	// VideoDeleted reports that the video of a job that is done was deleted.
+	VideoDeleted bool
+	Shares       []Share // at most MaxShares
 
 	Notification NotificationState
 
@@ -96,10 +116,9 @@ const (
 	NotificationNone    NotificationState = ""        // no notification needed
 	NotificationPending NotificationState = "pending" // done or failed; notification to be sent
 	NotificationSent    NotificationState = "sent"
+	// NotificationDeletion: done long ago; the owner to be notified of the deletion
+	NotificationDeletion NotificationState = "deletion"
 )
-
-// Settled reports whether no service has work left to do for the job.
-func (j *Job) Settled() bool { return j.State.Final() && j.Notification != NotificationPending }
 
 // NewUpload describes a file that is about to be uploaded.
 type NewUpload struct {
@@ -108,12 +127,16 @@ type NewUpload struct {
 	AudioOnly bool   // see Sent
 	Options   Options
 	Labels    []string
+	Priority  Priority
 }
 
 // Clean makes untrusted texts safe to store and display. It returns an Error of code
 // invalid that names what is wrong.
 func (u *NewUpload) Clean() (err error) {
 	if err := u.Options.Check(); err != nil {
+		return err
+	}
+	if err := u.Priority.Check(); err != nil {
 		return err
 	}
 	for _, tag := range []*string{&u.Options.Title, &u.Options.Artist, &u.Options.Album} {
@@ -134,9 +157,9 @@ func NewJob(owner string, u NewUpload, now time.Time) Job {
 		source.Size = u.Size
 	}
 	return Job{
-		ID: NewID(), Owner: owner, State: StateUploading, Options: u.Options, Labels: u.Labels,
+		ID: NewID(), Owner: owner, State: StateUploading, Options: u.Options, Labels: u.Labels, Priority: u.Priority,
 		Sent:    Sent{Name: source.Name, Size: u.Size, AudioOnly: u.AudioOnly},
 		Sources: []Source{source},
-		Created: now, Updated: now,
+		Created: now, Updated: now, Check: now.Add(UploadCheck),
 	}
 }

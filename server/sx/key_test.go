@@ -6,7 +6,7 @@ import (
 	"github.com/soundextract/sx/server/sx"
 )
 
-// TestKey checks that options have the same key exactly if they give the same MP3.
+// TestKey checks that options have the same key if and only if they give the same MP3.
 func TestKey(t *testing.T) {
 	t.Parallel()
 	two, three := 2, 3
@@ -23,6 +23,11 @@ func TestKey(t *testing.T) {
 		{{Track: "eng"}, {Track: "ENG"}},
 		{{Track: "2"}},
 		{{KeepAllTags: true}},
+		{{Start: 90}, {Start: 90.0001}},
+		{{End: 90}},
+		{{Start: 90.001}},
+		{{Loudness: "auto"}},
+		{{Loudness: "-18"}},
 		{{Title: "a"}, {Title: " a\u202e"}},
 		{{Title: "A"}},
 		{{Artist: "a"}},
@@ -40,7 +45,7 @@ func TestKey(t *testing.T) {
 			t.Fatalf("case %d has %d new keys", i, len(seen)-i)
 		}
 	}
-	// A key is stored for years.
+	// Keys are stored for years, so they must not change.
 	if key := (sx.Options{Preset: sx.PresetHigh, Track: "2"}).Key(); key != "bc760460ce865646d8157b6fb75c2d54" {
 		t.Errorf("the key has become %s", key)
 	}

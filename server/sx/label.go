@@ -18,8 +18,8 @@ func Labels(list []string) ([]string, error) {
 	for _, l := range list {
 		l = strings.TrimSpace(l)
 		// Signs are for changes of labels, commas separate them.
-		if l == "" || len(l) > maxLabelBytes || l != cleanLine(l, maxLabelBytes) || strings.Contains(l, ",") || strings.ContainsAny(l[:1], "+-") {
-			return nil, NewError(CodeInvalid, "invalid label %q", cleanLine(l, 2*maxLabelBytes)).
+		if l == "" || len(l) > maxLabelBytes || l != CleanLine(l, maxLabelBytes) || strings.Contains(l, ",") || strings.ContainsAny(l[:1], "+-") {
+			return nil, NewError(CodeInvalid, "invalid label %q", CleanLine(l, 2*maxLabelBytes)).
 				WithHint("use up to %d bytes without commas, not starting with + or -", maxLabelBytes)
 		}
 		if !slices.Contains(labels, l) {

@@ -24,10 +24,34 @@ func CleanText(s string) string {
 	}, strings.ToValidUTF8(s, "_"))
 }
 
+// CleanLine returns untrusted text as one line of at most size bytes, cleaned by
+// CleanText. What is longer ends with "…".
+func CleanLine(s string, size int) string {
+	const ellipsis = "…"
+	cut := false
+	if most := 4 * size; len(s) > most { // a video can contain megabytes of it
+		s, cut = strings.ToValidUTF8(s[:most], ""), true
+	}
+	s = CleanText(strings.Map(func(r rune) rune {
+		if unicode.IsSpace(r) {
+			return ' '
+		}
+		return r
+	}, strings.ToValidUTF8(s, "_")))
+	if len(s) <= size && !cut {
+		return strings.TrimSpace(s)
+	}
+	end := min(size-len(ellipsis), len(s))
+	for end > 0 && end < len(s) && !utf8.RuneStart(s[end]) {
+		end--
+	}
+	return strings.TrimSpace(s[:end]) + ellipsis
+}
+
 // Limits of a source's name, in bytes. Most file systems allow 255 for an element;
 // the name of an MP3's temporary file is longer than that of its source.
 const (
-	maxName        = 1000
+	MaxName        = 1000 // of the whole
 	maxNameElement = 200
 )
 
@@ -46,7 +70,7 @@ func SourceName(name string) string {
 			size += len("/") + len(e)
 		}
 	}
-	for size > maxName {
+	for size > MaxName {
 		size -= len("/") + len(elements[0])
 		elements = elements[1:]
 	}
@@ -56,8 +80,8 @@ func SourceName(name string) string {
 	return strings.Join(elements, "/")
 }
 
-// longestExtension is the number of bytes up to which the end of a name is taken for
-// an extension; what follows the last dot of a sentence is not one.
+// longestExtension is the maximum length of an extension in bytes, so that what follows a
+// dot within a sentence is not taken for one.
 const longestExtension = 16
 
 // ShortenName shortens a file name to at most size bytes. It keeps the beginning, which

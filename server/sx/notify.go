@@ -39,10 +39,11 @@ type Event string
 
 // The events.
 const (
-	EventDone    Event = "job.done"
-	EventFailed  Event = "job.failed"
-	EventTest    Event = "test"          // requested by the user
-	EventConfirm Event = "email.confirm" // carries the code that confirms an address
+	EventDone     Event = "job.done"
+	EventFailed   Event = "job.failed"
+	EventDeletion Event = "jobs.deletion" // jobs will be deleted with their MP3s
+	EventTest     Event = "test"          // requested by the user
+	EventConfirm  Event = "email.confirm" // carries the code that confirms an address
 )
 
 // Channel is how a notification is sent.
@@ -72,6 +73,7 @@ type Delivery struct {
 	ID        string
 	UserID    string
 	JobID     string // "" for an event that is not about a job
+	Trace     string // the context of the span that created it, as that of a Job
 	Event     Event
 	Channel   Channel
 	WebhookID string
@@ -94,4 +96,10 @@ type Delivery struct {
 // channel is ChannelEmail or a webhook's ID.
 func DeliveryID(job string, attempt int, channel string) string {
 	return job + "-" + strconv.Itoa(attempt) + "-" + channel
+}
+
+// DigestID returns the ID of the delivery that announces the deletions of an owner's jobs
+// on the UTC day of now over a channel, as DeliveryID does.
+func DigestID(owner string, now time.Time, channel string) string {
+	return "deletion-" + owner + "-" + now.UTC().Format(time.DateOnly) + "-" + channel
 }

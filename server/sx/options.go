@@ -23,6 +23,12 @@ type Options struct {
 	// KeepAllTags also keeps the tags that say where, when and with which device or
 	// program the video was made.
 	KeepAllTags bool
+	// Start and End, in seconds of the recording, limit the MP3 to what is between them. An
+	// End of 0 is the recording's own.
+	Start, End float64
+	// Loudness is the integrated loudness of the MP3: LoudnessAuto, a number of LUFS
+	// such as "-18", or "" to leave it as it is.
+	Loudness string
 	// Title, Artist and Album are used in place of the file's own, unless "".
 	Title, Artist, Album string
 }
@@ -31,7 +37,7 @@ type Options struct {
 const MaxTag = 1000
 
 // CleanTag returns untrusted text as a title, artist or album.
-func CleanTag(s string) string { return cleanLine(s, MaxTag) }
+func CleanTag(s string) string { return CleanLine(s, MaxTag) }
 
 // Key returns a string that is the same for options that give the same MP3.
 func (o Options) Key() string {
@@ -62,6 +68,9 @@ func (o Options) Key() string {
 	if o.KeepAllTags {
 		add("keep_all_tags", "true")
 	}
+	add("start", FormatSeconds(o.Start))
+	add("end", FormatSeconds(o.End))
+	add("loudness", o.Loudness)
 	add("title", CleanTag(o.Title))
 	add("artist", CleanTag(o.Artist))
 	add("album", CleanTag(o.Album))
@@ -110,9 +119,15 @@ func (o Options) Check() error {
 		return NewError(CodeInvalid, "invalid audio track %q", o.Track).
 			WithHint("use a track number from 1, or a language, such as eng")
 	}
+	if err := o.checkRange(); err != nil {
+		return err
+	}
+	if _, err := o.LoudnessTarget(2); err != nil {
+		return err
+	}
 	for _, t := range []string{o.Title, o.Artist, o.Album} {
 		if len(t) > MaxTag {
-			return NewError(CodeInvalid, "the tag %s has %d bytes", cleanLine(t, 40), len(t)).
+			return NewError(CodeInvalid, "the tag %s has %d bytes", CleanLine(t, 40), len(t)).
 				WithHint("use at most %d bytes for a title, artist or album", MaxTag)
 		}
 	}

@@ -1,6 +1,7 @@
 package sx_test
 
 import (
+	"math"
 	"strings"
 	"testing"
 
@@ -28,6 +29,19 @@ func TestOptionsCheck(t *testing.T) {
 		{"track language", sx.Options{Track: "eng"}, true},
 		{"language with region", sx.Options{Track: "pt-BR"}, true},
 		{"track zero", sx.Options{Track: "0"}, false},
+		{"a part", sx.Options{Start: 1.5, End: 2}, true},
+		{"from a place to the end", sx.Options{Start: 3600}, true},
+		{"end before the start", sx.Options{Start: 2, End: 1}, false},
+		{"nothing between", sx.Options{Start: 2, End: 2}, false},
+		{"negative start", sx.Options{Start: -1}, false},
+		{"no number", sx.Options{End: math.NaN()}, false},
+		{"endless", sx.Options{End: math.Inf(1)}, false},
+		{"usual loudness", sx.Options{Loudness: "auto"}, true},
+		{"loudness", sx.Options{Loudness: "-18.5"}, true},
+		{"too loud", sx.Options{Loudness: "0"}, false},
+		{"too quiet", sx.Options{Loudness: "-70"}, false},
+		{"loudness with an argument", sx.Options{Loudness: "-18:x"}, false},
+		{"loudness that is no number", sx.Options{Loudness: "NaN"}, false},
 		{"track with an argument in it", sx.Options{Track: "1 -i /etc/passwd"}, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {

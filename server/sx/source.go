@@ -60,8 +60,8 @@ func (s Source) check(audioOnly bool) error {
 }
 
 // complete sets what the digest of the complete upload says about the source. If the
-// identity has the form of what was sent, this digest is its digest, whatever the
-// client said.
+// identity has the form of what was sent, its digest becomes this one, whatever the client
+// claimed.
 func (s *Source) complete(sent Sent) {
 	form, _, _ := strings.Cut(s.Identity, ":")
 	if !sent.AudioOnly {

@@ -6,9 +6,10 @@ import (
 	"time"
 )
 
-// Limits of the automatic attempts at a job. A failure is an error that may not
-// recur. An expired lease means a lost converter, which is far more often the
-// cluster's fault than the video's, so more of them are allowed.
+// Limits of the automatic attempts at a job. A failure is an error that may not recur. An
+// expired lease means a lost converter, which is far more often the cluster's fault than
+// the video's, so more of them are allowed. An attempt that ends because of a store or a
+// rollout counts as neither.
 const (
 	MaxFailures         = 4
 	MaxLeaseExpirations = 10
@@ -29,8 +30,11 @@ func (j *Job) move(to State, now time.Time) error {
 	for _, s := range transitions[j.State] {
 		if s == to {
 			j.State, j.Updated = to, now
-			j.Worker, j.Lease, j.NotBefore = "", time.Time{}, time.Time{}
-			j.Remaining = 0
+			j.Worker, j.Lease, j.NotBefore, j.Check = "", time.Time{}, time.Time{}, time.Time{}
+			j.Remaining, j.Reserved, j.Ended = 0, 0, time.Time{}
+			if to.Final() {
+				j.Ended, j.Check = now, now
+			}
 			return nil
 		}
 	}
@@ -42,7 +46,7 @@ func (j *Job) Queue(sha256 string, now time.Time) error {
 	if j.State != StateUploading {
 		return NewError(CodeConflict, "job %s is %s, not uploading", j.ID, j.State)
 	}
-	j.Sent.SHA256 = sha256
+	j.Sent.SHA256, j.Queued = sha256, now
 	if len(j.Sources) == 1 {
 		source := j.Sources[0]
 		source.complete(j.Sent)
@@ -68,6 +72,7 @@ func (j *Job) Claim(worker string, lease time.Duration, now time.Time) error {
 	j.Attempt++
 	j.Progress, j.Error = 0, nil
 	j.Worker, j.Lease = worker, now.Add(lease)
+	j.startAttempt(worker, now)
 	return nil
 }
 
@@ -90,29 +95,44 @@ func (j *Job) RenewLease(attempt int, lease time.Duration, percent float64, rema
 	return nil
 }
 
-// Finish completes the job with the attempt's track and the warnings about it.
-func (j *Job) Finish(attempt int, track Track, warnings []Warning, now time.Time) error {
+// Reserve sets how much is reserved in the owner's total for what the attempt produces.
+func (j *Job) Reserve(attempt int, bytes int64) error {
 	if err := j.held(attempt); err != nil {
 		return err
 	}
-	if err := j.move(StateDone, now); err != nil {
-		return err
-	}
-	track.Number = 1
-	track.cleanTexts()
-	j.Tracks, j.Warnings = []Track{track}, cleanWarnings(warnings)
-	j.Progress, j.Notification = 100, NotificationPending
+	j.Reserved = bytes
 	return nil
 }
 
-// Fail ends the attempt with an error. If the error is permanent or MaxFailures is
-// reached the job fails, otherwise it is queued again with a backoff.
+// Finish completes the job with the attempt's tracks, numbered in their order, and the
+// warnings about them.
+func (j *Job) Finish(attempt int, tracks []Track, warnings []Warning, now time.Time) error {
+	if err := j.held(attempt); err != nil {
+		return err
+	}
+	j.endAttempt(AttemptDone, nil, now)
+	if err := j.move(StateDone, now); err != nil {
+		return err
+	}
+	j.Tracks, j.Warnings = slices.Clone(tracks), cleanWarnings(warnings)
+	for i := range j.Tracks {
+		j.Tracks[i].Number = i + 1
+		j.Tracks[i].cleanTexts()
+	}
+	j.Progress, j.Notification, j.Check = 100, NotificationPending, now.Add(notifyCheck)
+	return nil
+}
+
+// Fail ends the attempt with an error. If the error is permanent, the owner's quota is
+// exceeded or MaxFailures is reached, the job fails; otherwise it is queued again with a
+// backoff.
 func (j *Job) Fail(attempt int, cause *Error, now time.Time) error {
 	if err := j.held(attempt); err != nil {
 		return err
 	}
+	j.endAttempt(AttemptFailed, cause, now)
 	j.Failures++
-	if cause.Code.Permanent() || j.Failures >= MaxFailures {
+	if cause.Code.Permanent() || cause.Code == CodeQuotaExceeded || j.Failures >= MaxFailures {
 		return j.giveUp(cause, now)
 	}
 	j.Error = cause
@@ -123,30 +143,70 @@ func (j *Job) Fail(attempt int, cause *Error, now time.Time) error {
 	return nil
 }
 
+// Postpone ends the attempt because of an error that has nothing to do with the job, such
+// as a store that cannot be reached, and queues the job again after a pause. This does not
+// count as a failure.
+func (j *Job) Postpone(attempt int, cause *Error, pause time.Duration, now time.Time) error {
+	if err := j.held(attempt); err != nil {
+		return err
+	}
+	j.endAttempt(AttemptPostponed, cause, now)
+	j.Error = cause
+	if err := j.move(StateQueued, now); err != nil {
+		return err
+	}
+	j.NotBefore = now.Add(jitter(pause))
+	return nil
+}
+
 // Release queues the job again because its worker is shutting down. This does not
 // count as a failure and there is no backoff.
 func (j *Job) Release(attempt int, now time.Time) error {
 	if err := j.held(attempt); err != nil {
 		return err
 	}
+	j.endAttempt(AttemptReleased, nil, now)
 	return j.move(StateQueued, now)
 }
 
-// ExpireLease queues a running job whose lease has expired again, or fails it if
-// MaxLeaseExpirations is reached.
+// ExpireLease returns a running job whose lease has expired to the queue, after a pause if
+// it is not the first time, or fails it if MaxLeaseExpirations is reached.
 func (j *Job) ExpireLease(now time.Time) error {
 	if j.State != StateRunning || now.Before(j.Lease) {
 		return NewError(CodeConflict, "job %s is %s and its lease has not expired", j.ID, j.State)
 	}
+	return j.loseWorker(now)
+}
+
+// LoseWorker queues a running job whose converter is certainly gone, or fails it, as
+// ExpireLease does.
+func (j *Job) LoseWorker(attempt int, now time.Time) error {
+	if err := j.held(attempt); err != nil {
+		return err
+	}
+	return j.loseWorker(now)
+}
+
+func (j *Job) loseWorker(now time.Time) error {
+	j.endAttempt(AttemptLost, nil, now)
 	if j.LeaseExpirations++; j.LeaseExpirations >= MaxLeaseExpirations {
 		return j.giveUp(NewError(CodeWorkerLost, "the converter was lost %d times while converting this video", j.LeaseExpirations), now)
 	}
-	return j.move(StateQueued, now)
+	if err := j.move(StateQueued, now); err != nil {
+		return err
+	}
+	if again := j.LeaseExpirations - 1; again > 0 { // let other jobs go first; the cause may pass
+		j.NotBefore = now.Add(backoff(min(again, 2)))
+	}
+	return nil
 }
 
 func (j *Job) giveUp(cause *Error, now time.Time) error {
-	j.Error, j.Notification = cause, NotificationPending
-	return j.move(StateFailed, now)
+	if err := j.move(StateFailed, now); err != nil {
+		return err
+	}
+	j.Error, j.Notification, j.Check = cause, NotificationPending, now.Add(notifyCheck)
+	return nil
 }
 
 // Cancel cancels an unfinished job.
@@ -154,6 +214,7 @@ func (j *Job) Cancel(now time.Time) error {
 	if j.State.Final() {
 		return NewError(CodeConflict, "job %s is %s and cannot be cancelled", j.ID, j.State)
 	}
+	j.endAttempt(AttemptCancelled, nil, now)
 	return j.move(StateCancelled, now)
 }
 
@@ -175,6 +236,7 @@ func (j *Job) Retry(now time.Time) error {
 		return err
 	}
 	j.Failures, j.LeaseExpirations, j.Progress, j.Error, j.Notification = 0, 0, 0, nil, NotificationNone
+	j.Queued = now
 	return nil
 }
 
@@ -197,13 +259,14 @@ func (j *Job) MarkNotified(now time.Time) error {
 	if j.Notification != NotificationPending {
 		return NewError(CodeConflict, "job %s has no pending notification", j.ID)
 	}
-	j.Notification, j.Updated = NotificationSent, now
+	j.Notification, j.Updated, j.Check = NotificationSent, now, now // for its retention
 	return nil
 }
 
 // backoff returns 2 s, 8 s, 32 s … plus up to a quarter of random jitter, so that
 // jobs that failed together are not retried together.
 func backoff(failures int) time.Duration {
-	d := 2 * time.Second << (2 * (failures - 1))
-	return d + time.Duration(rand.Int64N(int64(d/4)))
+	return jitter(2 * time.Second << (2 * (failures - 1)))
 }
+
+func jitter(d time.Duration) time.Duration { return d + time.Duration(rand.Int64N(int64(d/4)+1)) }

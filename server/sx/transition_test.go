@@ -2,6 +2,7 @@ package sx_test
 
 import (
 	"reflect"
+	"slices"
 	"testing"
 	"time"
 
@@ -22,7 +23,7 @@ func job(t *testing.T, state sx.State) sx.Job {
 		sx.StateUploading: {},
 		sx.StateQueued:    {queue},
 		sx.StateRunning:   {queue, claim},
-		sx.StateDone:      {queue, claim, func() error { return j.Finish(1, sx.Track{ID: "t"}, nil, now) }},
+		sx.StateDone:      {queue, claim, func() error { return j.Finish(1, []sx.Track{{ID: "t"}}, nil, now) }},
 		sx.StateFailed:    {queue, claim, func() error { return j.Fail(1, sx.NewError(sx.CodeNoAudio, "no sound"), now) }},
 		sx.StateCancelled: {queue, func() error { return j.Cancel(now) }},
 		sx.StateExpired:   {func() error { return j.Expire(now) }},
@@ -51,9 +52,11 @@ func TestMoves(t *testing.T) {
 		{"queue", func(j *sx.Job) error { return j.Queue("digest", now) }, map[sx.State]sx.State{sx.StateUploading: sx.StateQueued}},
 		{"claim", func(j *sx.Job) error { return j.Claim("w", lease, now) }, map[sx.State]sx.State{sx.StateQueued: sx.StateRunning}},
 		{"renew lease", func(j *sx.Job) error { return j.RenewLease(1, lease, 5, 0, now) }, map[sx.State]sx.State{sx.StateRunning: sx.StateRunning}},
-		{"finish", func(j *sx.Job) error { return j.Finish(1, sx.Track{}, nil, now) }, map[sx.State]sx.State{sx.StateRunning: sx.StateDone}},
+		{"finish", func(j *sx.Job) error { return j.Finish(1, []sx.Track{{}}, nil, now) }, map[sx.State]sx.State{sx.StateRunning: sx.StateDone}},
 		{"fail for good", func(j *sx.Job) error { return j.Fail(1, permanent, now) }, map[sx.State]sx.State{sx.StateRunning: sx.StateFailed}},
 		{"fail for now", func(j *sx.Job) error { return j.Fail(1, transient, now) }, map[sx.State]sx.State{sx.StateRunning: sx.StateQueued}},
+		{"postpone", func(j *sx.Job) error { return j.Postpone(1, transient, time.Second, now) }, map[sx.State]sx.State{sx.StateRunning: sx.StateQueued}},
+		{"lose worker", func(j *sx.Job) error { return j.LoseWorker(1, now) }, map[sx.State]sx.State{sx.StateRunning: sx.StateQueued}},
 		{"release", func(j *sx.Job) error { return j.Release(1, now) }, map[sx.State]sx.State{sx.StateRunning: sx.StateQueued}},
 		{"expire lease", func(j *sx.Job) error { return j.ExpireLease(now.Add(lease)) }, map[sx.State]sx.State{sx.StateRunning: sx.StateQueued}},
 		{"cancel", func(j *sx.Job) error { return j.Cancel(now) }, map[sx.State]sx.State{
@@ -99,16 +102,30 @@ func TestEarlierAttemptIsFenced(t *testing.T) {
 	}
 	for name, err := range map[string]error{
 		"RenewLease": j.RenewLease(1, lease, 50, 0, now),
-		"Finish":     j.Finish(1, sx.Track{}, nil, now),
+		"Finish":     j.Finish(1, []sx.Track{{}}, nil, now),
 		"Fail":       j.Fail(1, sx.NewError(sx.CodeNoAudio, "no sound"), now),
 		"Release":    j.Release(1, now),
+		"Postpone":   j.Postpone(1, sx.NewError(sx.CodeUnavailable, "down"), time.Second, now),
+		"LoseWorker": j.LoseWorker(1, now),
 	} {
 		if sx.CodeOf(err) != sx.CodeConflict {
 			t.Errorf("%s by the first attempt gave %v, want code conflict", name, err)
 		}
 	}
-	if err := j.Finish(2, sx.Track{}, nil, now); err != nil {
+	if err := j.Finish(2, []sx.Track{{}}, nil, now); err != nil {
 		t.Errorf("Finish by the second attempt: %v", err)
+	}
+}
+
+func TestFinishNumbersTheTracks(t *testing.T) {
+	t.Parallel()
+	j := job(t, sx.StateRunning)
+	made := []sx.Track{{ID: "a", Title: "A\n"}, {ID: "b"}}
+	if err := j.Finish(1, made, nil, now); err != nil {
+		t.Fatal(err)
+	}
+	if want := []sx.Track{{Number: 1, ID: "a", Title: "A"}, {Number: 2, ID: "b"}}; !slices.Equal(j.Tracks, want) {
+		t.Errorf("tracks %+v", j.Tracks)
 	}
 }
 
@@ -158,9 +175,32 @@ func TestLeaseExpirationsAreLimited(t *testing.T) {
 		if err := j.ExpireLease(at); err != nil {
 			t.Fatalf("expire lease %d: %v", n, err)
 		}
+		if n == 0 && !j.NotBefore.IsZero() || n > 0 && j.State == sx.StateQueued && j.NotBefore.Sub(at) < 2*time.Second {
+			t.Errorf("after %d expired leases, the job pauses until %v, now is %v", n+1, j.NotBefore, at)
+		}
+		at = at.Add(time.Minute)
 	}
 	if j.State != sx.StateFailed || j.Error.Code != sx.CodeWorkerLost {
 		t.Errorf("after %d expired leases: %s, %v", sx.MaxLeaseExpirations, j.State, j.Error)
+	}
+}
+
+// TestPostponedJobsLoseNothing postpones a job more often than it may fail.
+func TestPostponedJobsLoseNothing(t *testing.T) {
+	t.Parallel()
+	j := job(t, sx.StateQueued)
+	at := now
+	for n := 1; n <= 3*sx.MaxFailures; n++ {
+		if err := j.Claim("w", lease, at); err != nil {
+			t.Fatalf("claim %d: %v", n, err)
+		}
+		if err := j.Postpone(n, sx.NewError(sx.CodeUnavailable, "down"), 10*time.Second, at); err != nil {
+			t.Fatalf("postpone %d: %v", n, err)
+		}
+		if pause := j.NotBefore.Sub(at); j.Failures != 0 || j.LeaseExpirations != 0 || j.Error.Code != sx.CodeUnavailable || pause < 10*time.Second {
+			t.Fatalf("job %+v, pause %v", j, pause)
+		}
+		at = j.NotBefore
 	}
 }
 
@@ -188,20 +228,55 @@ func TestProgressNeverGoesBack(t *testing.T) {
 	}
 }
 
-func TestSettled(t *testing.T) {
+func TestNextAction(t *testing.T) {
 	t.Parallel()
-	for _, s := range sx.States() {
-		j := job(t, s)
-		want := s == sx.StateCancelled || s == sx.StateExpired
-		if j.Settled() != want {
-			t.Errorf("%s: Settled() = %v, want %v", s, j.Settled(), want)
+	for state, want := range map[sx.State]sx.Action{
+		sx.StateUploading: sx.ActionUpload,
+		sx.StateQueued:    sx.ActionNone,
+		sx.StateRunning:   sx.ActionLease,
+		sx.StateDone:      sx.ActionNotify,
+		sx.StateFailed:    sx.ActionNotify,
+		sx.StateCancelled: sx.ActionRetention,
+		sx.StateExpired:   sx.ActionRetention,
+	} {
+		j := job(t, state)
+		action, due := j.NextAction()
+		if action != want || due.IsZero() != (want == sx.ActionNone) {
+			t.Errorf("%s: the next action is %q at %v, want %q", state, action, due, want)
+		}
+		if j.Waiting() != (state == sx.StateQueued) {
+			t.Errorf("%s: Waiting() = %v", state, j.Waiting())
 		}
 	}
 	j := job(t, sx.StateDone)
-	if err := j.MarkNotified(now); err != nil || !j.Settled() {
-		t.Errorf("a done job whose owner was notified: %v, Settled() = %v", err, j.Settled())
+	if err := j.MarkNotified(now); err != nil {
+		t.Fatal(err)
+	}
+	if action, due := j.NextAction(); action != sx.ActionRetention || !due.Equal(now) {
+		t.Errorf("the next action of a job whose owner was notified is %q at %v", action, due)
 	}
 	if err := j.MarkNotified(now); sx.CodeOf(err) != sx.CodeConflict {
 		t.Errorf("MarkNotified twice gave %v, want code conflict", err)
+	}
+}
+
+func TestPause(t *testing.T) {
+	t.Parallel()
+	j := job(t, sx.StateRunning)
+	if err := j.Fail(1, sx.NewError(sx.CodeInternal, "no"), now); err != nil {
+		t.Fatal(err)
+	}
+	action, due := j.NextAction()
+	if action != sx.ActionResume || !due.Equal(j.NotBefore) || j.Waiting() {
+		t.Errorf("after a failure the next action is %q at %v, waiting %v", action, due, j.Waiting())
+	}
+	if err := j.Resume(due.Add(-1)); sx.CodeOf(err) != sx.CodeConflict {
+		t.Errorf("Resume too early gave %v, want code conflict", err)
+	}
+	if err := j.Resume(due); err != nil || !j.Waiting() {
+		t.Errorf("Resume gave %v, waiting %v", err, j.Waiting())
+	}
+	if err := j.Resume(due); sx.CodeOf(err) != sx.CodeConflict {
+		t.Errorf("Resume twice gave %v, want code conflict", err)
 	}
 }

@@ -13,7 +13,7 @@ import (
 func finishWith(t *testing.T, list []sx.Warning) []sx.Warning {
 	t.Helper()
 	j := job(t, sx.StateRunning)
-	if err := j.Finish(1, sx.Track{ID: "t"}, list, now); err != nil {
+	if err := j.Finish(1, []sx.Track{{ID: "t"}}, list, now); err != nil {
 		t.Fatal(err)
 	}
 	return j.Warnings

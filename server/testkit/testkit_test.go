@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -108,5 +109,49 @@ func TestNeed(t *testing.T) {
 		if got := outcome(t, testkit.Long); (got == "") != (want == "") {
 			t.Errorf("%s=%s: got %q", testkit.EnvLong, env, got)
 		}
+	}
+}
+
+// failing is a testing.TB that records what a test logs, and its failures.
+type failing struct {
+	testing.TB
+	lines []string
+	ends  []func()
+}
+
+func (f *failing) Cleanup(end func()) { f.ends = append(f.ends, end) }
+func (f *failing) Logf(format string, args ...any) {
+	f.lines = append(f.lines, fmt.Sprintf(format, args...))
+}
+func (f *failing) Errorf(format string, args ...any) { f.Logf(format, args...) }
+func (f *failing) Error(args ...any)                 { f.Logf("%s", fmt.Sprint(args...)) }
+
+// end runs what is to run at the end of the test.
+func (f *failing) end() {
+	for _, end := range slices.Backward(f.ends) {
+		end()
+	}
+}
+
+func TestRepeatFailure(t *testing.T) {
+	t.Parallel()
+	f := &failing{TB: t}
+	tb := testkit.RepeatFailure(f)
+	tb.Cleanup(func() { tb.Logf("the log of a program") })
+	tb.Errorf("the first of %d failures", 2)
+	tb.Error("the second one")
+	f.end()
+	want := []string{
+		"the first of 2 failures", "the second one", "the log of a program",
+		"the first failure of TestRepeatFailure:\nthe first of 2 failures",
+	}
+	if !slices.Equal(f.lines, want) {
+		t.Errorf("logged %q, want %q", f.lines, want)
+	}
+	passing := &failing{TB: t}
+	testkit.RepeatFailure(passing)
+	passing.end()
+	if len(passing.lines) > 0 {
+		t.Errorf("a test that passes logged %q", passing.lines)
 	}
 }

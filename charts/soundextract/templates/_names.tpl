@@ -16,12 +16,28 @@ app.kubernetes.io/instance: {{ .root.Release.Name }}
 app.kubernetes.io/component: {{ .component }}
 {{- end -}}
 
+{{/* sx.labels are the labels of all objects, with those of global.labels; sx.baseLabels are
+     those of the services' pods, which sx.podLabels extend. */}}
 {{- define "sx.labels" -}}
+{{ include "sx.baseLabels" . }}
+{{- with .root.Values.global.labels }}
+{{ toYaml . }}
+{{- end }}
+{{- end -}}
+
+{{- define "sx.baseLabels" -}}
 {{ include "sx.selector" . }}
 app.kubernetes.io/part-of: soundextract
 app.kubernetes.io/managed-by: {{ .root.Release.Service }}
 app.kubernetes.io/version: {{ .root.Chart.AppVersion | replace "+" "_" | trunc 63 | quote }}
 helm.sh/chart: {{ printf "soundextract-%s" .root.Chart.Version | replace "+" "_" | trunc 63 | quote }}
+{{- end -}}
+
+{{/* sx.statefulLabels are the labels of the pods of MongoDB and RabbitMQ. They contain no
+     version of ours: these pods restart only when what runs in them changes. */}}
+{{- define "sx.statefulLabels" -}}
+{{ include "sx.selector" . }}
+app.kubernetes.io/part-of: soundextract
 {{- end -}}
 
 {{/* sx.metadata is the metadata of an object that is the only one of its kind in a part. */}}

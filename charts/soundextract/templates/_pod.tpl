@@ -24,7 +24,22 @@ imagePullSecrets:
   - name: {{ . }}
   {{- end }}
 {{- end }}
+{{- with include "sx.serviceAccount" . }}
+serviceAccountName: {{ . }}
+{{- end }}
+{{- with .root.Values.priorityClassName }}
+priorityClassName: {{ . }}
+{{- end }}
+{{- with .root.Values.affinity }}
+affinity:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
 topologySpreadConstraints:
+  {{- $own := dict "matchLabels" (include "sx.selector" . | fromYaml) }}
+  {{- range .root.Values.topologySpreadConstraints }}
+  -
+    {{- toYaml (ternary . (set (deepCopy .) "labelSelector" $own) (hasKey . "labelSelector")) | nindent 4 }}
+  {{- else }}
   {{- range $key := list "kubernetes.io/hostname" "topology.kubernetes.io/zone" }}
   - maxSkew: 1
     topologyKey: {{ $key }}
@@ -32,6 +47,7 @@ topologySpreadConstraints:
     labelSelector:
       matchLabels:
         {{- include "sx.selector" $ | nindent 8 }}
+  {{- end }}
   {{- end }}
 {{- with .root.Values.nodeSelector }}
 nodeSelector:
@@ -41,6 +57,21 @@ nodeSelector:
 tolerations:
   {{- toYaml . | nindent 2 }}
 {{- end }}
+{{- end -}}
+
+{{/* sx.serviceAccount is the name of the part's service account; "" is the namespace's
+     default one. */}}
+{{- define "sx.serviceAccount" -}}
+{{- with .root.Values.serviceAccount -}}
+{{- .name | default (ternary (include "sx.name" $) "" .create) -}}
+{{- end -}}
+{{- end -}}
+
+{{/* sx.podLabels are the labels that the operator adds to the pods of a part. */}}
+{{- define "sx.podLabels" -}}
+{{- with merge (dict) (.root.Values.podLabels | default dict) (.root.Values.global.labels | default dict) -}}
+{{- toYaml . -}}
+{{- end -}}
 {{- end -}}
 
 {{- define "sx.container" -}}

@@ -1,9 +1,11 @@
 {{/* sx.deployment is the Deployment of one of the four services. "port" is its port,
      "bus" whether it uses RabbitMQ, "env" additional settings (name to value),
-     "secrets" additional Secrets (name to mount path), "scaled" that an autoscaler
+     "secrets" additional Secrets (name to mount path), "secretKeys" the only
+     keys of a Secret that are mounted (name to list), "scaled" that an autoscaler
      controls the number of replicas, "diskless" that it has no temporary files, "grace"
      its termination grace period in seconds, "called" that others call it. */}}
 {{- define "sx.deployment" -}}
+{{- $https := ternary ", scheme: HTTPS" "" .root.Values.global.tls.enabled -}}
 apiVersion: apps/v1
 kind: Deployment
 metadata:
@@ -21,10 +23,15 @@ spec:
   template:
     metadata:
       labels:
-        {{- include "sx.labels" . | nindent 8 }}
+        {{- include "sx.baseLabels" . | nindent 8 }}
+        {{- with include "sx.podLabels" . }}{{ . | nindent 8 }}{{ end }}
+      {{- $annotations := merge (dict) .root.Values.podAnnotations }}
       {{- with .root.Values.global.secrets.revision }}
+      {{- $_ := set $annotations "soundextract.io/secrets-revision" . }}
+      {{- end }}
+      {{- with $annotations }}
       annotations:
-        soundextract.io/secrets-revision: {{ . | quote }}
+        {{- toYaml . | nindent 8 }}
       {{- end }}
     spec:
       {{- include "sx.podCommon" . | nindent 6 }}
@@ -36,6 +43,7 @@ spec:
           {{- include "sx.container" . | nindent 10 }}
           ports:
             - {name: http, containerPort: {{ .port }}}
+            - {name: metrics, containerPort: 8749}
           {{- if and .called (semverCompare ">=1.30.0-0" .root.Capabilities.KubeVersion.Version) }}
           {{- /* Endpoints are removed while the pod already terminates, so it listens a
                  little longer. Before 1.30 an API server may drop the field sleep and
@@ -43,28 +51,36 @@ spec:
           lifecycle: {preStop: {sleep: {seconds: 3}}}
           {{- end }}
           env:
+            # Metrics and the readiness are not on the port that users reach.
+            - {name: SX_METRICS_ADDR, value: ":8749"}
             - {name: SX_LOG_LEVEL, value: {{ .root.Values.logLevel | quote }}}
-            - {name: SX_MONGODB_URI_FILE, value: /run/secrets/mongodb/uri}
+            {{- include "sx.addressEnv" (dict "root" .root "component" "mongodb" "service" .component) | nindent 12 }}
             - {name: SX_MONGODB_DATABASE, value: {{ .root.Values.global.mongodbDatabase | quote }}}
             {{- if .bus }}
-            - {name: SX_AMQP_URI_FILE, value: /run/secrets/rabbitmq/uri}
+            {{- include "sx.addressEnv" (dict "root" .root "component" "rabbitmq" "service" .component) | nindent 12 }}
+            {{- end }}
+            {{- if .root.Values.global.tls.enabled }}
+            - {name: SX_TLS_CERT, value: /run/tls/tls.crt}
+            - {name: SX_TLS_KEY, value: /run/tls/tls.key}
+            - {name: SX_TLS_CA, value: /run/tls/ca.crt}
             {{- end }}
             {{- range $name, $value := .env }}
             {{- if not (empty $value) }}
             - {name: {{ $name }}, value: {{ $value | quote }}}
             {{- end }}
             {{- end }}
+            {{- with .root.Values.env }}{{ toYaml . | nindent 12 }}{{ end }}
           startupProbe:
-            httpGet: {path: /healthz, port: http}
+            httpGet: {path: /healthz, port: http{{ $https }}}
             periodSeconds: 1
             failureThreshold: 60
           livenessProbe:
-            httpGet: {path: /healthz, port: http}
+            httpGet: {path: /healthz, port: http{{ $https }}}
             periodSeconds: 10
             timeoutSeconds: 5
             failureThreshold: 6
           readinessProbe:
-            httpGet: {path: /readyz, port: http}
+            httpGet: {path: /readyz, port: metrics{{ $https }}}
             periodSeconds: 2
             timeoutSeconds: 5
             failureThreshold: 3
@@ -76,28 +92,35 @@ spec:
             {{- if .bus }}
             - {name: rabbitmq, mountPath: /run/secrets/rabbitmq, readOnly: true}
             {{- end }}
+            {{- with include "sx.tlsMount" . }}{{ . | trim | nindent 12 }}{{ end }}
             {{- range $name, $path := .secrets }}
             - {name: {{ $name }}, mountPath: {{ $path }}, readOnly: true}
             {{- end }}
+            {{- with .root.Values.volumeMounts }}{{ toYaml . | nindent 12 }}{{ end }}
       volumes:
         {{- if not .diskless }}
         - name: tmp
           emptyDir: {sizeLimit: 64Mi}
         {{- end }}
-        - name: mongodb
-          secret:
-            secretName: {{ include "sx.secret" (dict "root" .root "component" "mongodb") }}
-            items: [{key: uri, path: uri}]
+        {{- include "sx.addressVolume" (dict "root" .root "component" "mongodb" "service" .component) | nindent 8 }}
         {{- if .bus }}
-        - name: rabbitmq
-          secret:
-            secretName: {{ include "sx.secret" (dict "root" .root "component" "rabbitmq") }}
-            items: [{key: uri, path: uri}]
+        {{- include "sx.addressVolume" (dict "root" .root "component" "rabbitmq" "service" .component) | nindent 8 }}
         {{- end }}
+        {{- with include "sx.tlsVolume" . }}{{ . | trim | nindent 8 }}{{ end }}
         {{- range $name, $path := .secrets }}
         - name: {{ $name }}
+          {{- with get ($.secretKeys | default dict) $name }}
+          secret:
+            secretName: {{ $name }}
+            items:
+              {{- range . }}
+              - {key: {{ . }}, path: {{ . }}}
+              {{- end }}
+          {{- else }}
           secret: {secretName: {{ $name }}}
+          {{- end }}
         {{- end }}
+        {{- with .root.Values.volumes }}{{ toYaml . | nindent 8 }}{{ end }}
 {{- end -}}
 
 {{- define "sx.clusterIP" -}}
@@ -105,11 +128,20 @@ apiVersion: v1
 kind: Service
 metadata:
   {{- include "sx.metadata" . | nindent 2 }}
+  {{- if .root.Values.global.tls.enabled }}
+  annotations:
+    # sx finds the certificate authority of its port-forward in this Secret.
+    soundextract.io/tls-secret: {{ include "sx.tlsSecret" . }}
+    {{- with .annotations }}
+    {{- toYaml . | nindent 4 }}
+    {{- end }}
+  {{- end }}
 spec:
   selector:
     {{- include "sx.selector" . | nindent 4 }}
   ports:
-    - {name: http, port: {{ .port }}, targetPort: http}
+    - {name: http, port: {{ .port }}, targetPort: http{{ if .root.Values.global.tls.enabled }}, appProtocol: https{{ end }}}
+{{- include "sx.certificate" . }}
 {{- end -}}
 
 {{/* sx.disruption lets a drain evict one pod at a time. With a single replica it would
@@ -127,75 +159,4 @@ spec:
     matchLabels:
       {{- include "sx.selector" . | nindent 6 }}
 {{- end }}
-{{- end -}}
-
-{{/* sx.policy allows ingress to the ports from the listed components ("from"), from
-     everyone without "from", from nobody with "closed"; KEDA, if installed, may reach
-     the ports "keda". It allows egress to the listed components ("to") and DNS, and
-     with "egressAnywhere" to everything. */}}
-{{- define "sx.policy" -}}
-{{- if .root.Values.global.networkPolicies }}
----
-apiVersion: networking.k8s.io/v1
-kind: NetworkPolicy
-metadata:
-  {{- include "sx.metadata" . | nindent 2 }}
-spec:
-  podSelector:
-    matchLabels:
-      {{- include "sx.selector" . | nindent 6 }}
-  policyTypes: [Ingress, Egress]
-  ingress:
-    {{- if not .closed }}
-    - ports:
-        {{- range .ports }}
-        - {port: {{ . }}}
-        {{- end }}
-      {{- if .from }}
-      from:
-        {{- range .from }}
-        - podSelector:
-            matchLabels:
-              {{- include "sx.selector" (dict "root" $.root "component" .) | nindent 14 }}
-        {{- end }}
-      {{- end }}
-    {{- end }}
-    {{- if and .keda (.root.Capabilities.APIVersions.Has "keda.sh/v1alpha1/ScaledObject") }}
-    - ports:
-        {{- range .keda }}
-        - {port: {{ . }}}
-        {{- end }}
-      from:
-        - namespaceSelector: {}
-          podSelector:
-            matchLabels: {app: keda-operator}
-    {{- end }}
-    {{- if .root.Values.global.metrics.namespace }}
-    - ports:
-        {{- range .metrics | default .ports }}
-        - {port: {{ . }}}
-        {{- end }}
-      from:
-        - namespaceSelector:
-            matchLabels: {kubernetes.io/metadata.name: {{ .root.Values.global.metrics.namespace }}}
-    {{- end }}
-  egress:
-    - ports: [{port: 53, protocol: UDP}, {port: 53, protocol: TCP}]
-    {{- if .egressAnywhere }}
-    - {}
-    {{- else if .to }}
-    - to:
-        {{- range .to }}
-        - podSelector:
-            matchLabels:
-              {{- include "sx.selector" (dict "root" $.root "component" .) | nindent 14 }}
-        {{- end }}
-    {{- end }}
-{{- end }}
-{{- end -}}
-
-{{/* sx.external is whether RabbitMQ or MongoDB are external: their addresses are not
-     known, so their clients may connect to anything. */}}
-{{- define "sx.external" -}}
-{{- if or .Values.global.externalRabbitmqSecret .Values.global.externalMongodbSecret }}true{{ end -}}
 {{- end -}}

@@ -9,7 +9,7 @@ import (
 
 // clip compares sx convert with ffmpeg on a clip of 10 s.
 func (b *bench) clip() error {
-	video, err := b.video("clip.mp4", 10*time.Second, picture4M, "speech")
+	video, err := b.video("clip.mp4", 10*time.Second, picture4M, film)
 	if err != nil {
 		return err
 	}

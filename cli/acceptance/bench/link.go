@@ -41,7 +41,7 @@ func (o outages) end(at time.Duration) time.Duration {
 	return begin + o.length
 }
 
-// total returns how long the outages before a time since the start were.
+// total returns the total length of the outages before a time since the start.
 func (o outages) total(at time.Duration) time.Duration {
 	var sum time.Duration
 	for begin := o.from; o.every > 0 && begin < at; begin += o.every {

@@ -21,12 +21,12 @@ func (b *bench) long() error {
 	if err != nil {
 		return err
 	}
-	long, err := b.video("long.mp4", b.lengths.long, pictureTiny, "speech")
+	long, err := b.video("long.mp4", b.lengths.long, pictureTiny, film)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = os.Remove(long) }()
-	clip, err := b.video("clip.mp4", b.lengths.clip, picture4M, "speech")
+	clip, err := b.video("clip.mp4", b.lengths.clip, picture4M, film)
 	if err != nil {
 		return err
 	}

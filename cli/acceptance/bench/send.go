@@ -31,7 +31,7 @@ var containers = []struct {
 // send measures how much is sent of a video of 4 Mbit/s, and how long it takes to
 // determine that.
 func (b *bench) send() error {
-	video, err := b.video("hour.mp4", b.lengths.hour, picture4M, "speech")
+	video, err := b.video("hour.mp4", b.lengths.hour, picture4M, film)
 	if err != nil {
 		return err
 	}
@@ -103,7 +103,7 @@ func (b *bench) audioBytes(video string) (int64, error) {
 // sizing measures how long it takes to determine what is sent of a large video that is in
 // the page cache as far as it is read.
 func (b *bench) sizing(extension string, target float64) error {
-	video, err := b.video("large"+extension, b.lengths.large, picture4M, "speech")
+	video, err := b.video("large"+extension, b.lengths.large, picture4M, film)
 	if err != nil {
 		return err
 	}
@@ -133,7 +133,7 @@ func (b *bench) sizing(extension string, target float64) error {
 // file.
 func (b *bench) uplink() error {
 	const rate = 10e6 / 8
-	video, err := b.video("uplink.mp4", b.lengths.uplink, picture4M, "speech")
+	video, err := b.video("uplink.mp4", b.lengths.uplink, picture4M, film)
 	if err != nil {
 		return err
 	}

@@ -10,7 +10,7 @@ import (
 // together compares two conversions of two accounts at the same time with one after the
 // other.
 func (b *bench) together() error {
-	video, err := b.video("together.mp4", b.lengths.together, pictureTiny, "speech")
+	video, err := b.video("together.mp4", b.lengths.together, pictureTiny, film)
 	if err != nil {
 		return err
 	}

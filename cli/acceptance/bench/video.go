@@ -28,12 +28,17 @@ var pictureTiny = picture{"-f", "lavfi", "-i", "testsrc2=size=64x36:rate=1", "-c
 // sampleRate is that of the videos' sound, in Hz.
 const sampleRate = 48000
 
-// loop is the length of what videos repeat: a whole number of AAC frames (of 1024
-// samples).
+// loop is the time after which the picture repeats.
 const loop = 64 * time.Second
 
-// video writes a video (H.264 and stereo AAC) and returns its path. It encodes only the
-// loop: picture and packets of sound repeat, with continuous timestamps.
+// film is the signal that is the sound of a real film. Generated sounds need more bits.
+const film = "film"
+
+// filmPath is the film, relative to the module of the CLI.
+const filmPath = "../demo/big-buck-bunny.mp4"
+
+// video writes a video (H.264 and stereo AAC) and returns its path. Picture and packets of
+// sound repeat, with continuous timestamps. The signal is film or one of package sound.
 func (b *bench) video(name string, length time.Duration, p picture, signal string) (string, error) {
 	seconds := strconv.FormatFloat(loop.Seconds(), 'f', -1, 64)
 	pictures := filepath.Join(b.dir, "pictures.mp4")
@@ -46,7 +51,7 @@ func (b *bench) video(name string, length time.Duration, p picture, signal strin
 	}
 	path := filepath.Join(b.dir, name)
 	var repeated []io.Reader
-	for range int(length/loop) + 1 {
+	for range int(length/minSound) + 1 {
 		repeated = append(repeated, bytes.NewReader(packets))
 	}
 	cmd := b.ffmpeg("-stream_loop", "-1", "-i", pictures, "-f", "aac", "-i", "pipe:0", "-map", "0:v", "-map", "1:a",
@@ -58,19 +63,34 @@ func (b *bench) video(name string, length time.Duration, p picture, signal strin
 	return path, os.Remove(pictures)
 }
 
-// sound returns the loop of a signal of package sound, as AAC in ADTS.
+// minSound is the minimum length of sound's packets.
+const minSound = 20 * time.Second
+
+// sound returns some of a signal, as AAC in ADTS.
 func (b *bench) sound(name string) ([]byte, error) {
-	signals := sound.Signals()
-	i := slices.IndexFunc(signals, func(s sound.Signal) bool { return s.Name == name })
-	if i < 0 {
-		return nil, fmt.Errorf("there is no signal %s", name)
+	input, pcm, err := b.signal(name)
+	if err != nil {
+		return nil, err
 	}
-	cmd := b.ffmpeg("-f", "f32le", "-ar", strconv.Itoa(sampleRate), "-ac", "2", "-i", "pipe:0",
-		"-c:a", "aac", "-b:a", "128k", "-f", "adts", "pipe:1")
-	cmd.Stdin = bytes.NewReader(signals[i].PCM(sampleRate, 2, int(loop.Seconds())*sampleRate))
+	cmd := b.ffmpeg(append(input, "-vn", "-ac", "2", "-ar", strconv.Itoa(sampleRate), "-c:a", "aac", "-b:a", "128k", "-f", "adts", "pipe:1")...)
+	cmd.Stdin = pcm
 	packets, err := cmd.Output()
 	if err != nil {
 		return nil, fmt.Errorf("encode the signal %s: %w", name, err)
 	}
 	return packets, nil
+}
+
+// signal returns ffmpeg's input options for a signal, and its standard input.
+func (b *bench) signal(name string) ([]string, io.Reader, error) {
+	if name == film {
+		return []string{"-i", filmPath}, nil, nil
+	}
+	signals := sound.Signals()
+	i := slices.IndexFunc(signals, func(s sound.Signal) bool { return s.Name == name })
+	if i < 0 {
+		return nil, nil, fmt.Errorf("there is no signal %s", name)
+	}
+	pcm := signals[i].PCM(sampleRate, 2, int(loop.Seconds())*sampleRate)
+	return []string{"-f", "f32le", "-ar", strconv.Itoa(sampleRate), "-ac", "2", "-i", "pipe:0"}, bytes.NewReader(pcm), nil
 }

@@ -24,6 +24,11 @@ func (b Bin) Build(ctx context.Context) error {
 // Path returns the path of a program.
 func (b Bin) Path(program string) string { return filepath.Join(b.Dir, program) }
 
+// NoExitPause is a variable of the environment that lets programs with the race detector
+// exit at once. By default each waits for a second for races of goroutines that are left
+// (https://go.dev/doc/articles/race_detector#Options), and the tests run hundreds of them.
+const NoExitPause = "GORACE=atexit_sleep_ms=0"
+
 // Env returns variables that put the settings, tokens and state of sx below home,
 // apart from the user's own.
 func (b Bin) Env(home string) []string {
@@ -36,6 +41,7 @@ func (b Bin) Env(home string) []string {
 		"XDG_DATA_HOME=" + filepath.Join(home, "share"),
 		"PATH=" + b.Dir + string(filepath.ListSeparator) + os.Getenv("PATH"),
 		"NO_COLOR=1",
+		NoExitPause,
 	}
 }
 

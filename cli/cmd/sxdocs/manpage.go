@@ -19,7 +19,8 @@ type pageHeader struct {
 // pageName is the page of a command: sx-config-use for sx config use.
 func pageName(cmd *cobra.Command) string { return strings.ReplaceAll(cmd.CommandPath(), " ", "-") }
 
-// writePage writes the page of a command or help topic to w.
+// writePage writes the page of a command or help topic to w. cobra's own generator takes the
+// help text for Markdown, and would run its indented examples and lists together.
 func writePage(w io.Writer, cmd *cobra.Command, h pageHeader) error {
 	cmd.InitDefaultHelpFlag()
 	p := &page{}

@@ -14,8 +14,8 @@ type Lock struct {
 	release func()
 }
 
-// Hold keeps the machine awake until the function that it returns is called, whatever
-// becomes of ctx. Where the system has no such service, it does nothing.
+// Hold keeps the machine awake until the function that it returns is called, even if ctx
+// ends first. Where the system has no such service, it does nothing.
 func (l *Lock) Hold(ctx context.Context) (release func()) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

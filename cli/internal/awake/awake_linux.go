@@ -30,7 +30,7 @@ func inhibit(ctx context.Context) (release func()) {
 	}
 }
 
-// logind returns the lock, nil if there is none to be had.
+// logind returns the lock, or nil if logind grants none.
 func logind(ctx context.Context) *os.File {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()

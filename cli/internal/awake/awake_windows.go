@@ -24,7 +24,7 @@ func inhibit(context.Context) (release func()) {
 		if setThreadExecutionState.Find() != nil {
 			return
 		}
-		// A failure has no remedy.
+		// There is nothing to do about a failure.
 		_, _, _ = setThreadExecutionState.Call(esContinuous | esSystemRequired)
 		<-released
 	}()

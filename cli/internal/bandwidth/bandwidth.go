@@ -11,7 +11,8 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// Limit is a limit that all transfers of a run share. A nil Limit is none.
+// Limit is a limit that all transfers of a run share. A nil Limit does not limit
+// anything.
 type Limit struct {
 	table timetable
 	now   func() time.Time

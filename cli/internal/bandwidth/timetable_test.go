@@ -4,6 +4,8 @@ import (
 	"math"
 	"testing"
 	"time"
+
+	"github.com/soundextract/sx/server/sx"
 )
 
 func TestTimetable(t *testing.T) {
@@ -39,4 +41,32 @@ func TestTimetable(t *testing.T) {
 			t.Errorf("%s at %s: got %v, want %v", tt.text, tt.at, got, tt.want)
 		}
 	}
+}
+
+func FuzzTimetable(f *testing.F) {
+	for _, seed := range []string{
+		"", "10M", "off", "1k", "1023B", "NaNk", "infG", "1e300G", "08:00,512k 19:00,10M 23:00,off", "Sat-08:00,20M", "sun-00:00,1k 00:00,2k",
+		"08:00,512k 08:00,1M", "24:00,1M", "08:00", ",1M", "Xyz-08:00,1M", "08:00,1M,2M",
+	} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		table, err := parse(text)
+		if err != nil {
+			if code := sx.CodeOf(err); code != sx.CodeUsage || sx.AsError(err).Hint == "" {
+				t.Errorf("%q: %v (code %s), want a usage error with a hint", text, err, code)
+			}
+			return
+		}
+		for i, s := range table {
+			if s.minute < 0 || s.minute >= 7*minutesOfDay || math.IsNaN(s.perSecond) || s.perSecond < lowest || i > 0 && s.minute <= table[i-1].minute {
+				t.Fatalf("%q: slot %d of %v", text, i, table)
+			}
+		}
+		for hour := range 7 * 24 {
+			if rate := table.at(time.Unix(int64(hour)*3600, 0).UTC()); math.IsNaN(rate) || rate < lowest {
+				t.Fatalf("%q: the rate is %v", text, rate)
+			}
+		}
+	})
 }

@@ -46,6 +46,17 @@ func Golden(tb testing.TB, name, text string) {
 		tb.Fatal(err)
 	}
 	if text != string(want) {
-		tb.Errorf("%s: got\n%s\nwant\n%s", path, text, want)
+		got, wanted := firstDifference(text, string(want))
+		tb.Errorf("%s: got the line\n%q\nwant\n%q\nif the new screen is right, run the test with -update", path, got, wanted)
 	}
+}
+
+// firstDifference returns the first lines in which two texts differ.
+func firstDifference(a, b string) (string, string) {
+	before, after := strings.Split(a, "\n"), strings.Split(b, "\n")
+	i := 0
+	for i < min(len(before), len(after))-1 && before[i] == after[i] {
+		i++
+	}
+	return before[i], after[i]
 }

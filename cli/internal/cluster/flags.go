@@ -50,7 +50,7 @@ func (f *Flags) Installer(report func(installer.Event)) (*installer.Installer, e
 	if err != nil {
 		return nil, err
 	}
-	return installer.New(cluster, f.Release, sx.Version, report)
+	return installer.New(cluster, f.Release, sx.Version, report), nil
 }
 
 // Line returns a command line of sx with these flags, for use in hints.

@@ -28,6 +28,16 @@ func Given(flags *pflag.FlagSet) bool {
 	return false
 }
 
+// ValuesGiven reports whether one of the flags of AddValueFlags was given.
+func ValuesGiven(flags *pflag.FlagSet) bool {
+	for _, name := range []string{"preset", "values", "set", "set-string", "set-file", "image-registry", "image-pull-secret"} {
+		if flags.Changed(name) {
+			return true
+		}
+	}
+	return false
+}
+
 // InUse returns which server a command is about: the installation that the flags name if
 // any was given, else the server in use. If that is an installation, InUse fills in its
 // location. Without any server it is the installation at the default location.

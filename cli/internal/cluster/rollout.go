@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -26,7 +27,7 @@ func NewRolloutDisplay(streams *term.IOStreams, asJSON bool) RolloutDisplay {
 	case streams.ErrTTY:
 		return newLive(streams)
 	default:
-		return &plain{io: streams, last: map[string]string{}}
+		return &plain{io: streams, last: map[string]watch.Row{}}
 	}
 }
 
@@ -51,7 +52,7 @@ func (j *jsonLines) Close() {}
 type plain struct {
 	io   *term.IOStreams
 	mu   sync.Mutex
-	last map[string]string // printed for each workload
+	last map[string]watch.Row // printed for each workload
 }
 
 func (p *plain) Show(e installer.Event) {
@@ -61,10 +62,10 @@ func (p *plain) Show(e installer.Event) {
 	case installer.Started:
 		return // the end of the step says enough
 	case installer.Changed:
-		if e.Row == nil || p.last[key(*e.Row)] == rowText(*e.Row) {
+		if e.Row == nil || !noteworthy(p.last[key(*e.Row)], *e.Row) {
 			return
 		}
-		p.last[key(*e.Row)] = rowText(*e.Row)
+		p.last[key(*e.Row)] = *e.Row
 		_, _ = fmt.Fprintln(p.io.ErrOut, rowText(*e.Row))
 	default:
 		_, _ = fmt.Fprintln(p.io.ErrOut, line(e, false))
@@ -72,6 +73,19 @@ func (p *plain) Show(e installer.Event) {
 }
 
 func (p *plain) Close() {}
+
+// noteworthy reports whether a row is worth another line: not if only the details of the
+// reason have changed, or if the pods are ready and the workload is about to be.
+func noteworthy(last, r watch.Row) bool {
+	if r.State == watch.StateStarting && r.Ready == r.Desired {
+		return false
+	}
+	kind := func(reason string) string {
+		before, _, _ := strings.Cut(reason, ": ")
+		return before
+	}
+	return r.State != last.State || r.Ready != last.Ready || kind(r.Reason) != kind(last.Reason)
+}
 
 func key(r watch.Row) string { return r.Kind + "/" + r.Name }
 

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/soundextract/sx/server/api"
 	"github.com/soundextract/sx/server/api/client"
 	"github.com/soundextract/sx/server/sx"
 )
@@ -59,6 +60,26 @@ func CompleteJobs(f *Factory, states ...sx.State) cobra.CompletionFunc {
 	})
 }
 
+// CompleteLabels completes the labels of the user's newest jobs, as many as one page has.
+func CompleteLabels(f *Factory) cobra.CompletionFunc {
+	return completer(f, func(ctx context.Context, c *client.Client, _ string) ([]cobra.Completion, error) {
+		page, err := c.Jobs(ctx, client.JobFilter{Limit: api.MaxLimit})
+		if err != nil {
+			return nil, err
+		}
+		var labels []cobra.Completion
+		for _, j := range page.Jobs {
+			for _, l := range j.Labels {
+				if !slices.Contains(labels, l) {
+					labels = append(labels, l)
+				}
+			}
+		}
+		slices.Sort(labels)
+		return labels, nil
+	})
+}
+
 // CompleteTokens completes the names of the user's personal tokens.
 func CompleteTokens(f *Factory) cobra.CompletionFunc {
 	return onlyFirst(completer(f, func(ctx context.Context, c *client.Client, _ string) ([]cobra.Completion, error) {
@@ -74,8 +95,41 @@ func CompleteTokens(f *Factory) cobra.CompletionFunc {
 	}))
 }
 
-// CompleteUsers completes the names of accounts, for administrators.
-func CompleteUsers(f *Factory, disabled bool) cobra.CompletionFunc {
+// CompleteShares completes the IDs of links of the user's newest jobs, as many as one page
+// has.
+func CompleteShares(f *Factory) cobra.CompletionFunc {
+	return onlyFirst(completer(f, func(ctx context.Context, c *client.Client, _ string) ([]cobra.Completion, error) {
+		page, err := c.Jobs(ctx, client.JobFilter{Shared: true, Limit: api.MaxLimit})
+		if err != nil {
+			return nil, err
+		}
+		var ids []cobra.Completion
+		for _, j := range page.Jobs {
+			for _, s := range j.Shares {
+				ids = append(ids, cobra.CompletionWithDesc(s.ID, j.Name))
+			}
+		}
+		return ids, nil
+	}))
+}
+
+// CompleteFeeds completes the names of the user's podcast feeds.
+func CompleteFeeds(f *Factory) cobra.CompletionFunc {
+	return onlyFirst(completer(f, func(ctx context.Context, c *client.Client, _ string) ([]cobra.Completion, error) {
+		list, err := c.Feeds(ctx)
+		if err != nil {
+			return nil, err
+		}
+		var names []cobra.Completion
+		for _, feed := range list.Feeds {
+			names = append(names, cobra.CompletionWithDesc(feed.Name, feed.ID))
+		}
+		return names, nil
+	}))
+}
+
+// CompleteUsers completes the names of accounts that match, for administrators.
+func CompleteUsers(f *Factory, match func(api.User) bool) cobra.CompletionFunc {
 	return onlyFirst(completer(f, func(ctx context.Context, c *client.Client, _ string) ([]cobra.Completion, error) {
 		page, err := c.Users(ctx, "", 0)
 		if err != nil {
@@ -83,13 +137,22 @@ func CompleteUsers(f *Factory, disabled bool) cobra.CompletionFunc {
 		}
 		var names []cobra.Completion
 		for _, u := range page.Users {
-			if u.Disabled == disabled {
+			if match(u.User) {
 				names = append(names, cobra.CompletionWithDesc(u.Name, "since "+u.Created.Format(time.DateOnly)))
 			}
 		}
 		return names, nil
 	}))
 }
+
+// AnyUser matches accounts that are not being deleted.
+func AnyUser(u api.User) bool { return !u.Deleting }
+
+// EnabledUser matches accounts that can be used.
+func EnabledUser(u api.User) bool { return !u.Deleting && !u.Disabled }
+
+// DisabledUser matches accounts that an administrator has disabled.
+func DisabledUser(u api.User) bool { return !u.Deleting && u.Disabled }
 
 // CompleteWebhooks completes the IDs of the user's webhooks.
 func CompleteWebhooks(f *Factory) cobra.CompletionFunc {

@@ -2,8 +2,8 @@ package cmdutil
 
 import "github.com/spf13/cobra"
 
-// AddDryRunFlag adds --dry-run. A command that has it finds out what it would do, prints
-// that, and changes nothing here or on the server.
+// AddDryRunFlag adds --dry-run. With it, a command prints what it would do, and changes
+// nothing on this machine or on the server.
 func AddDryRunFlag(cmd *cobra.Command, to *bool) {
 	cmd.Flags().BoolVar(to, "dry-run", false, "only show what would be done")
 }

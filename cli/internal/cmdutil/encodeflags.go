@@ -24,6 +24,10 @@ func AddEncodeFlags(cmd *cobra.Command) (read func() (sx.Options, error)) {
 	flags.BoolVar(&o.Mono, "mono", false, "mix down to one channel")
 	flags.StringVar(&o.Track, "track", "", "audio `TRACK`, by its number from 1 or its language")
 	flags.BoolVar(&o.KeepAllTags, "keep-all-tags", false, "also keep tags about the place, time, device and program of the recording")
+	flags.Var((*position)(&o.Start), "start", "begin at `TIME` of the recording, such as 90, 1m30s or 0:01:30")
+	flags.Var((*position)(&o.End), "end", "end at `TIME` of the recording")
+	flags.StringVar(&o.Loudness, "loudness", "", "set the loudness to `LUFS`, such as --loudness=-18; without a value to -16, mono to -19")
+	flags.Lookup("loudness").NoOptDefVal = sx.LoudnessAuto
 	flags.StringVar(&o.Title, "title", "", "set the MP3's title to `TITLE`")
 	flags.StringVar(&o.Artist, "artist", "", "set the MP3's artist to `ARTIST`")
 	flags.StringVar(&o.Album, "album", "", "set the MP3's album to `ALBUM`")
@@ -31,7 +35,11 @@ func AddEncodeFlags(cmd *cobra.Command) (read func() (sx.Options, error)) {
 	_ = cmd.RegisterFlagCompletionFunc("preset", cobra.FixedCompletions(PresetCompletions(), cobra.ShellCompDirectiveNoFileComp|cobra.ShellCompDirectiveKeepOrder))
 	_ = cmd.RegisterFlagCompletionFunc("bitrate", numbers(sx.Bitrates...))
 	_ = cmd.RegisterFlagCompletionFunc("quality", numbers(0, 1, 2, 3, 4, 5, 6, 7, 8, 9))
-	for _, name := range []string{"title", "artist", "album"} {
+	_ = cmd.RegisterFlagCompletionFunc("loudness", cobra.FixedCompletions([]cobra.Completion{
+		cobra.CompletionWithDesc(sx.LoudnessAuto, "-16 LUFS, mono -19"), cobra.CompletionWithDesc("-14", "as loud as music services"),
+		cobra.CompletionWithDesc("-23", "as loud as broadcasts"),
+	}, cobra.ShellCompDirectiveNoFileComp|cobra.ShellCompDirectiveKeepOrder))
+	for _, name := range []string{"start", "end", "title", "artist", "album"} {
 		_ = cmd.RegisterFlagCompletionFunc(name, cobra.NoFileCompletions)
 	}
 	_ = cmd.RegisterFlagCompletionFunc("track", cobra.FixedCompletions([]cobra.Completion{
@@ -54,14 +62,25 @@ func AddEncodeFlags(cmd *cobra.Command) (read func() (sx.Options, error)) {
 
 // AddLabelFlag adds the flag for the labels of new jobs. The function it returns reads
 // them when the command runs; its error is an *sx.Error of code invalid.
-func AddLabelFlag(cmd *cobra.Command) (read func() ([]string, error)) {
+func AddLabelFlag(cmd *cobra.Command, f *Factory) (read func() ([]string, error)) {
 	var labels []string
 	cmd.Flags().StringArrayVar(&labels, "label", nil, "label the job with `LABEL`; can be repeated")
-	_ = cmd.RegisterFlagCompletionFunc("label", cobra.NoFileCompletions) // fails only for a flag that does not exist
+	_ = cmd.RegisterFlagCompletionFunc("label", CompleteLabels(f)) // fails only for a flag that does not exist
 	return func() ([]string, error) { return sx.Labels(labels) }
 }
 
-// presetTexts say what each preset is.
+// AddPriorityFlag adds the flag for the priority of new jobs. The function it returns
+// reads the flag when the command runs; its error is an *sx.Error of code invalid.
+func AddPriorityFlag(cmd *cobra.Command) (read func() (sx.Priority, error)) {
+	var priority string
+	cmd.Flags().StringVar(&priority, "priority", sx.PriorityNormal.String(), "`PRIORITY`: normal, or low to let other jobs go first")
+	_ = cmd.RegisterFlagCompletionFunc("priority", cobra.FixedCompletions([]cobra.Completion{
+		sx.PriorityNormal.String(), sx.PriorityLow.String(),
+	}, cobra.ShellCompDirectiveNoFileComp)) // fails only for a flag that does not exist
+	return func() (sx.Priority, error) { return sx.ParsePriority(priority) }
+}
+
+// presetTexts describes the presets.
 var presetTexts = map[sx.Preset]string{
 	sx.PresetSpeech:   "mono, 64 kbit/s",
 	sx.PresetStandard: "variable, about 190 kbit/s",
@@ -77,7 +96,7 @@ func presetUsage() string {
 	return "encoder `PRESET`: " + strings.Join(texts, ", ") + " (default: as configured, else standard)"
 }
 
-// PresetCompletions are the presets, with what each is.
+// PresetCompletions returns the presets with their descriptions.
 func PresetCompletions() []cobra.Completion {
 	var all []cobra.Completion
 	for _, p := range sx.Presets() {

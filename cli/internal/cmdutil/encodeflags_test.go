@@ -25,6 +25,13 @@ func TestFlags(t *testing.T) {
 		{"the best quality is not the absence of one", []string{"--quality", "0"}, sx.Options{Quality: &zero}, false},
 		{"more", []string{"--bitrate", "96", "--mono", "--track", "2"}, sx.Options{Bitrate: 96, Mono: true, Track: "2"}, false},
 		{"all tags", []string{"--keep-all-tags"}, sx.Options{KeepAllTags: true}, false},
+		{"seconds", []string{"--start", "90.5", "--end", "100"}, sx.Options{Start: 90.5, End: 100}, false},
+		{"a duration and a time", []string{"--start", "1m30s", "--end", "1:02:03.25"}, sx.Options{Start: 90, End: 3723.25}, false},
+		{"minutes", []string{"--start", "90:05"}, sx.Options{Start: 5405}, false},
+		{"usual loudness", []string{"--loudness"}, sx.Options{Loudness: "auto"}, false},
+		{"loudness", []string{"--loudness=-18"}, sx.Options{Loudness: "-18"}, false},
+		{"too loud", []string{"--loudness=3"}, sx.Options{}, true},
+		{"end before the start", []string{"--start", "2", "--end", "1"}, sx.Options{}, true},
 		{"no such bit rate", []string{"--bitrate", "97"}, sx.Options{}, true},
 		{"off the scale", []string{"--quality", "10"}, sx.Options{}, true},
 	}
@@ -69,5 +76,16 @@ func TestCompletionOffersWhatIsAllowed(t *testing.T) {
 	}
 	if !slices.Equal(names, sx.Presets()) {
 		t.Errorf("offered %v", names)
+	}
+}
+
+func TestBadPosition(t *testing.T) {
+	t.Parallel()
+	for _, s := range []string{"", "x", "-1", "1:60", "1:60:00", "1:2:3:4", "NaN", "Inf", "-5s", "1e9", "5000:00:00"} {
+		cmd := &cobra.Command{Use: "x"}
+		cmdutil.AddEncodeFlags(cmd)
+		if err := cmd.ParseFlags([]string{"--start", s}); err == nil {
+			t.Errorf("%q is accepted", s)
+		}
 	}
 }

@@ -19,8 +19,8 @@ const maxCandidates = 10 // in the error of an ambiguous name
 
 // FindJob returns the ID of the job that a user means by an ID, the file name of its
 // source, or a path that ends with that. An *sx.Error of code invalid lists the
-// candidates if there are several. What no job is named by is returned as it is, so
-// that the request that uses it reports it.
+// candidates if there are several. An argument that matches no job is returned unchanged,
+// so that the request that uses it reports the error.
 func FindJob(ctx context.Context, c *client.Client, job string) (id string, err error) {
 	if jobID.MatchString(job) {
 		return job, nil

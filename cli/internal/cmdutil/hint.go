@@ -27,6 +27,7 @@ var hints = map[sx.Code]nextcmd.Hint{
 	sx.CodeNoSuchTrack:    hint("choose one of the tracks named above with --track"),
 
 	sx.CodeTimeLimit:        hint("try again with: %s; if it fails again, cut the video into parts", nextcmd.Command{"retry", "ID"}),
+	sx.CodeOutOfMemory:      hint("try again with: %s; if it fails again, the operator should give the converters more memory", nextcmd.Command{"retry", "ID"}),
 	sx.CodeOutputLimit:      hint("choose a smaller preset, such as --preset small"),
 	sx.CodeConversionFailed: hint("try again with: %s", nextcmd.Command{"retry", "ID"}),
 	sx.CodeWorkerLost:       hint("try again with: %s; if it fails again, the file may be harmful to the converter", nextcmd.Command{"retry", "ID"}),

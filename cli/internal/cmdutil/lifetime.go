@@ -5,6 +5,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/soundextract/sx/server/sx"
 )
 
 const day = 24 * time.Hour
@@ -18,7 +20,7 @@ func (v *Lifetime) Set(text string) error {
 	if days, ok := strings.CutSuffix(text, "d"); ok {
 		var n int
 		n, err = strconv.Atoi(days)
-		if n > int((1<<63-1)/day) {
+		if n < 0 || n > int((1<<63-1)/day) { // it would overflow
 			n = 0
 		}
 		d = time.Duration(n) * day
@@ -30,12 +32,7 @@ func (v *Lifetime) Set(text string) error {
 	return nil
 }
 
-func (v *Lifetime) String() string {
-	if d := time.Duration(*v); d >= day && d%day == 0 {
-		return fmt.Sprintf("%dd", d/day)
-	}
-	return time.Duration(*v).String()
-}
+func (v *Lifetime) String() string { return sx.FormatPeriod(time.Duration(*v)) }
 
 // Type is the name of the value in help texts.
 func (v *Lifetime) Type() string { return "TIME" }

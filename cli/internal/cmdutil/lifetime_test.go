@@ -14,7 +14,7 @@ func TestValue(t *testing.T) {
 		seconds int
 		shown   string
 	}{
-		"90d": {90 * 86400, "90d"}, "1d": {86400, "1d"}, "48h": {2 * 86400, "2d"}, "36h": {36 * 3600, "36h0m0s"}, "1m": {60, "1m0s"},
+		"90d": {90 * 86400, "90d"}, "1d": {86400, "1d"}, "48h": {2 * 86400, "2d"}, "36h": {36 * 3600, "36h"}, "90m": {90 * 60, "1h30m"}, "1m": {60, "1m"},
 	} {
 		var v cmdutil.Lifetime
 		if err := v.Set(text); err != nil || v.Seconds() != want.seconds || v.String() != want.shown {
@@ -39,4 +39,22 @@ func TestAtMost(t *testing.T) {
 	if err := long.AtMost("--expires", 400*24*time.Hour); err != nil {
 		t.Error(err)
 	}
+}
+
+func FuzzLifetime(f *testing.F) {
+	for _, seed := range []string{"", "90d", "36h", "1m", "59s", "-1d", "-200000000d", "-9223372036854775808d", "106752d", "d", "1.5h"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		var v, again cmdutil.Lifetime
+		if v.Set(text) != nil {
+			return
+		}
+		if time.Duration(v) < time.Minute {
+			t.Fatalf("%q is %s", text, time.Duration(v))
+		}
+		if err := again.Set(v.String()); err != nil || again != v {
+			t.Errorf("%q: %d ns are formatted as %s, which is %d, %v", text, v, v.String(), again, err)
+		}
+	})
 }

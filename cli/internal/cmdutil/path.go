@@ -5,9 +5,12 @@ import (
 	"path/filepath"
 )
 
-// ShownPath returns an absolute path as a user would write it: relative to the current
-// directory if it is below that.
-func ShownPath(path string) string {
+// ShownPath returns an absolute path in the form in which the user gave output: relative
+// to the current directory if it is below that, unless output is absolute.
+func ShownPath(path, output string) string {
+	if filepath.IsAbs(output) {
+		return path
+	}
 	here, err := os.Getwd()
 	if err != nil {
 		return path

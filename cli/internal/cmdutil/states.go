@@ -25,3 +25,19 @@ func CheckStates(states []string) error {
 	}
 	return nil
 }
+
+// StateColor returns the SGR code of the states that are coloured; "" for the others.
+func StateColor(s sx.State) string {
+	switch s {
+	case sx.StateRunning, sx.StateUploading:
+		return "36"
+	case sx.StateDone:
+		return "32"
+	case sx.StateFailed:
+		return "31"
+	case sx.StateExpired:
+		return "33"
+	default:
+		return ""
+	}
+}

@@ -15,6 +15,9 @@ func UsageErrorf(format string, args ...any) *sx.Error {
 	return sx.NewError(sx.CodeUsage, format, args...)
 }
 
+// cobraWords corrects the grammar of cobra's errors.
+var cobraWords = strings.NewReplacer("at most 1 arg(s)", "at most 1 argument", "accepts 1 arg(s)", "accepts 1 argument", "arg(s)", "arguments")
+
 // UsageArgs turns the error of a cobra argument check into a usage error.
 func UsageArgs(check cobra.PositionalArgs) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
@@ -22,7 +25,7 @@ func UsageArgs(check cobra.PositionalArgs) cobra.PositionalArgs {
 		if err == nil || ErrorCode(err) == sx.CodeUsage {
 			return err
 		}
-		return UsageErrorf("%s", err)
+		return UsageErrorf("%s", cobraWords.Replace(err.Error()))
 	}
 }
 

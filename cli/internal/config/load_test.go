@@ -84,15 +84,15 @@ func TestPrecedence(t *testing.T) {
 			"https://sound.example.com", "https://sound.example.com", "context team",
 		},
 		{"server in the file", "server: http://f", nil, nil, "http://f", "http://f", "FILE"},
-		{"server in the file beats its context", contexts + "server: http://f", nil, nil, "http://f", "http://f", "FILE"},
+		{"server in the file overrides its context", contexts + "server: http://f", nil, nil, "http://f", "http://f", "FILE"},
 		{
-			"variable beats file", contexts + "server: http://f",
+			"variable overrides file", contexts + "server: http://f",
 			map[string]string{"SX_SERVER": "http://e"},
 			nil,
 			"http://e", "http://e", "SX_SERVER",
 		},
 		{
-			"flag beats variable", contexts,
+			"flag overrides variable", contexts,
 			map[string]string{"SX_SERVER": "http://e"},
 			[]string{"--server", "http://a/"},
 			"http://a", "http://a", "flag",

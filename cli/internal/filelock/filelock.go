@@ -3,12 +3,16 @@
 package filelock
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/gofrs/flock"
+
+	"github.com/soundextract/sx/server/backoff"
 )
 
 // ErrHeld says that another process, or another goroutine of this one, holds the lock.
@@ -43,6 +47,26 @@ func Try(path string) (*Lock, error) {
 			return &Lock{file: file}, nil
 		}
 		_ = file.Close()
+	}
+}
+
+// interval is how often Wait tries to take the lock.
+const interval = 100 * time.Millisecond
+
+// Wait takes the lock at path as soon as nobody else holds it, or ends with ctx. If it has
+// to wait, it first calls waiting.
+func Wait(ctx context.Context, path string, waiting func()) (*Lock, error) {
+	for waited := false; ; waited = true {
+		lock, err := Try(path)
+		if !errors.Is(err, ErrHeld) {
+			return lock, err
+		}
+		if !waited {
+			waiting()
+		}
+		if err := backoff.Sleep(ctx, interval); err != nil {
+			return nil, err
+		}
 	}
 }
 

@@ -1,6 +1,7 @@
 package filelock_test
 
 import (
+	"context"
 	"errors"
 	"os"
 	"path/filepath"
@@ -31,6 +32,29 @@ func TestOneHolder(t *testing.T) {
 		t.Fatalf("Try after Release: %v", err)
 	}
 	lock.Release()
+}
+
+func TestWait(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "x.lock")
+	never := func() { t.Error("it waits for a lock that nobody holds") }
+	first, err := filelock.Wait(t.Context(), path, never)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	if _, err := filelock.Wait(ctx, path, cancel); !errors.Is(err, context.Canceled) {
+		t.Errorf("a cancelled wait ended with %v", err)
+	}
+	waits := 0
+	second, err := filelock.Wait(t.Context(), path, func() {
+		waits++
+		first.Release()
+	})
+	if err != nil || waits != 1 {
+		t.Fatalf("waited %d times: %v", waits, err)
+	}
+	second.Release()
 }
 
 func TestNeverTwoHolders(t *testing.T) {

@@ -9,7 +9,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -22,7 +21,6 @@ import (
 
 	"github.com/soundextract/sx/cli/internal/filelock"
 	"github.com/soundextract/sx/server/atomicfile"
-	"github.com/soundextract/sx/server/backoff"
 )
 
 // Limits of the file. The files that were used longest ago are forgotten first.
@@ -102,10 +100,7 @@ func (r *Records) read() contents {
 // reading it if it is not known. variant distinguishes identities of one file, such as
 // those of different audio tracks.
 func (r *Records) Identity(path, variant string, compute func() (string, error)) (string, error) {
-	key := canonical(path)
-	if variant != "" {
-		key += "\x00" + variant
-	}
+	key := sourceKey(path, variant)
 	before, err := os.Stat(path)
 	if err != nil {
 		return "", err
@@ -119,7 +114,7 @@ func (r *Records) Identity(path, variant string, compute func() (string, error))
 			return "", err
 		}
 		if after, err := os.Stat(path); err != nil || stamp(after) != known.Stamp {
-			return known.Identity, nil // it changed meanwhile; whoever sends it will notice
+			return known.Identity, nil // it changed meanwhile; the sender will notice
 		}
 	}
 	known.Used = time.Now().Unix()
@@ -127,6 +122,24 @@ func (r *Records) Identity(path, variant string, compute func() (string, error))
 	defer r.mu.Unlock()
 	r.all.Sources[key], r.fresh.Sources[key] = known, known
 	return known.Identity, nil
+}
+
+// sourceKey is the key of the record of a source.
+func sourceKey(path, variant string) string {
+	key := canonical(path)
+	if variant != "" {
+		key += "\x00" + variant
+	}
+	return key
+}
+
+// Forget makes the next call of Identity read the source.
+func (r *Records) Forget(path, variant string) {
+	key := sourceKey(path, variant)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.all.Sources, key)
+	delete(r.fresh.Sources, key)
 }
 
 // Digest returns the lower-case hex SHA-256 of the MP3 at path, which is read only if it
@@ -241,8 +254,8 @@ func (r *Records) SaveSometimes(ctx context.Context) {
 	}
 }
 
-// lockPatience is how long Save waits for another run that saves.
-const lockPatience = 5 * time.Second
+// lockTimeout is how long Save waits for another run that saves.
+const lockTimeout = 5 * time.Second
 
 // Save merges what this run learned into the file.
 func (r *Records) Save(ctx context.Context) error {
@@ -274,15 +287,9 @@ func (r *Records) Save(ctx context.Context) error {
 }
 
 func (r *Records) lock(ctx context.Context) (*filelock.Lock, error) {
-	for deadline := time.Now().Add(lockPatience); ; {
-		lock, err := filelock.Try(r.path + ".lock")
-		if !errors.Is(err, filelock.ErrHeld) || time.Now().After(deadline) {
-			return lock, err
-		}
-		if err := backoff.Sleep(ctx, 20*time.Millisecond); err != nil {
-			return nil, err
-		}
-	}
+	ctx, cancel := context.WithTimeout(ctx, lockTimeout)
+	defer cancel()
+	return filelock.Wait(ctx, r.path+".lock", func() {})
 }
 
 // forget removes the entries that were used longest ago if there are too many.

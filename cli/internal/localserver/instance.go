@@ -29,6 +29,17 @@ type Instance struct {
 	Instance string `json:"instance"`
 	Version  string `json:"version"`
 	Owner    string `json:"owner"` // the name of the owner's account
+	// Sandbox is what protects the server from ffmpeg.
+	Sandbox Sandbox `json:"sandbox"`
+	// Backup is the secret that OpenBackup needs.
+	Backup string `json:"backup"`
+}
+
+// Sandbox is what protects a server from ffmpeg.
+type Sandbox struct {
+	Landlock int  `json:"landlock_abi"` // version of the ABI; 0 means none
+	Seccomp  bool `json:"seccomp"`      // system calls are filtered
+	User     bool `json:"user"`         // ffmpeg runs as another user
 }
 
 // LogPath returns the path of the log of a server started by this package.
@@ -102,9 +113,11 @@ func running(ctx context.Context, dir string, timeout time.Duration) (*Instance,
 const answerTimeout = 5 * time.Second
 
 func newClient(server string) (*client.Client, error) {
-	// No proxy: the server is on this machine.
-	return client.New(server, &http.Client{Transport: &http.Transport{DisableKeepAlives: true}})
+	return client.New(server, &http.Client{Transport: directly})
 }
+
+// directly connects without a proxy: the server is on this machine.
+var directly = &http.Transport{DisableKeepAlives: true}
 
 // Forget removes the instance file of a server that is no longer running.
 func Forget(dir string) error {

@@ -21,6 +21,7 @@ import (
 	"github.com/soundextract/sx/cli/internal/localserver"
 	"github.com/soundextract/sx/server/api"
 	"github.com/soundextract/sx/server/sx"
+	"github.com/soundextract/sx/server/testkit"
 )
 
 func TestMain(m *testing.M) { clitest.Main(m) }
@@ -176,9 +177,8 @@ func TestForeignProcessIsIgnored(t *testing.T) {
 		api.Write(w, http.StatusOK, api.Health{Status: "ok", Instance: "another"})
 	}))
 	defer other.Close()
-	gone := httptest.NewServer(http.NotFoundHandler())
-	gone.Close()
-	for name, url := range map[string]string{"another instance": other.URL, "nobody": gone.URL, "no address": "http://%"} {
+	gone := testkit.NoServer(t)
+	for name, url := range map[string]string{"another instance": other.URL, "nobody": gone, "no address": "http://%"} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
 			// The process of the test itself, which Stop would end.

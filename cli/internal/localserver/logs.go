@@ -15,7 +15,7 @@ import (
 )
 
 const (
-	// followInterval is the time between two looks for new lines.
+	// followInterval is the time between two checks for new lines.
 	followInterval = 250 * time.Millisecond
 	// maxLogLine is the length in bytes at which a line is cut.
 	maxLogLine = 256 << 10

@@ -53,17 +53,13 @@ func remember(dir string, settings map[string]string) error {
 	return nil
 }
 
-// smtpPasswordFile is the name of the file in the data directory with the password for
-// the mail server.
-const smtpPasswordFile = "smtp-password"
-
 // StoreSMTPPassword writes the password for the mail server into the data directory and
 // returns the file's path, for the setting smtp-password-file.
 func StoreSMTPPassword(dir, password string) (path string, err error) {
 	if err := createDir(dir); err != nil {
 		return "", err
 	}
-	path = filepath.Join(dir, smtpPasswordFile)
+	path = filepath.Join(dir, api.SMTPPasswordFile)
 	if err := atomicfile.Write(path, []byte(password+"\n"), 0o600); err != nil {
 		return "", fmt.Errorf("store the password for the mail server: %w", err)
 	}

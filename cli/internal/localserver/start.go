@@ -160,8 +160,8 @@ func ready(ctx context.Context, in *Instance) bool {
 func (s *Server) exitError() error {
 	if e := s.log.lastError(); e != nil {
 		code := sx.CodeUnavailable
-		if e.Code == sx.CodeUnauthenticated {
-			code = e.Code // see PasswordRequired
+		if e.Code == sx.CodeUnauthenticated || e.Code == sx.CodeStoredFormat { // see PasswordRequired
+			code = e.Code
 		}
 		return sx.NewError(code, "the local server did not start: %s", e.Error).
 			WithHint("%s", e.Hint).WithCause(s.how)

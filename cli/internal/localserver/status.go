@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"net/http"
 	"path/filepath"
 
+	"github.com/soundextract/sx/server/api"
 	"github.com/soundextract/sx/server/api/client"
 	"github.com/soundextract/sx/server/sx"
 )
@@ -24,7 +26,9 @@ type Status struct {
 	Data     string            `json:"data"`
 	Used     int64             `json:"used_bytes"`           // by the data directory
 	Free     int64             `json:"free_bytes,omitempty"` // on its file system; 0 if unknown
+	Storage  *client.Storage   `json:"storage,omitempty"`    // as the running server sees it
 	Settings map[string]string `json:"settings,omitempty"`   // those that the directory remembers
+	Sandbox  Sandbox           `json:"sandbox"`              // of the running server
 }
 
 // Part is one of the services in the server's process.
@@ -47,7 +51,8 @@ func ReadStatus(ctx context.Context, dir string) (Status, error) {
 	}
 	s.Ready = s.State == StateReady
 	if in != nil {
-		s.URL, s.Version, s.PID = in.URL, in.Version, in.PID
+		s.URL, s.Version, s.PID, s.Sandbox = in.URL, in.Version, in.PID, in.Sandbox
+		s.Storage = storage(ctx, in)
 	}
 	for _, name := range []string{"gateway", "auth", "converter", "notifier"} {
 		s.Parts = append(s.Parts, Part{name, s.State})
@@ -71,6 +76,8 @@ func readiness(ctx context.Context, in *Instance) string {
 	h, err := c.Ready(ctx)
 	var unreachable *client.Unreachable
 	switch {
+	case err == nil && h.Degraded != "":
+		return "not working: " + h.Degraded
 	case err == nil && h.Status == "ok":
 		return StateReady
 	case errors.As(err, &unreachable):
@@ -79,6 +86,29 @@ func readiness(ctx context.Context, in *Instance) string {
 		return "not ready: " + err.Error()
 	}
 	return "not ready: " + h.Status
+}
+
+// storage reads the server's metrics. It returns nil if they cannot be read.
+func storage(ctx context.Context, in *Instance) *client.Storage {
+	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, in.URL+api.PathMetrics, http.NoBody)
+	if err != nil {
+		return nil
+	}
+	res, err := directly.RoundTrip(req)
+	if err != nil {
+		return nil
+	}
+	defer func() { _ = res.Body.Close() }()
+	if res.StatusCode != http.StatusOK {
+		return nil
+	}
+	found, err := client.ReadStorage(res.Body)
+	if err != nil {
+		return nil
+	}
+	return found
 }
 
 // used returns the number of bytes in the files of a directory.

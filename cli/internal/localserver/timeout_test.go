@@ -17,6 +17,7 @@ import (
 	"github.com/soundextract/sx/cli/internal/clitest"
 	"github.com/soundextract/sx/server/api"
 	"github.com/soundextract/sx/server/sx"
+	"github.com/soundextract/sx/server/testkit"
 )
 
 func TestServerThatDoesNotBecomeReady(t *testing.T) {
@@ -73,7 +74,7 @@ func TestZombieIsNotAlive(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), testkit.Timeout)
 	defer cancel()
 	if _, err := os.Stat("/proc/self/stat"); err == nil { // elsewhere a zombie looks alive
 		if err := until(ctx, func() bool { return !alive(pid) }); err != nil {

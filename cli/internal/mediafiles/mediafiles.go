@@ -259,9 +259,12 @@ func (f *finder) directory(dir string) {
 	if skipped != f.found.Skipped {
 		message += fmt.Sprintf(" (%s)", f.found.Skipped)
 	}
-	hint := "to convert MP3s, name the files or a pattern"
-	if f.found.Skipped.Unwanted > skipped.Unwanted {
+	hint := "give a directory that contains videos or audio files"
+	switch {
+	case f.found.Skipped.Unwanted > skipped.Unwanted:
 		hint = "check --include and --exclude"
+	case f.found.Skipped.MP3 > skipped.MP3:
+		hint = "to convert MP3s, give their names or a pattern such as '*.mp3'"
 	}
 	f.fail(dir, hint, "%s", message)
 }

@@ -55,8 +55,8 @@ func rules(flag string, patterns []string) ([]rule, error) {
 }
 
 // Keep reports whether a path is wanted. It is relative to the directory that was given,
-// with slashes; for a file that was given itself, it is its name. Of a directory that is
-// not wanted, nothing is.
+// with slashes; for a file that was given itself, it is its name. Nothing in an unwanted
+// directory is wanted.
 func (s Select) Keep(rel string, dir bool) bool {
 	if match(s.exclude, rel, dir) {
 		return false

@@ -69,7 +69,9 @@ func get(req *http.Request) ([]byte, error) {
 		return sx.NewError(sx.CodeUnreachable, "no response from %s", req.URL.Host).WithCause(err).
 			WithHint("check the network, or name a mirror in %s", Env)
 	}
-	res, err := http.DefaultClient.Do(req)
+	// It is the only request, so it shares no connection with anything else.
+	once := &http.Client{Transport: &http.Transport{Proxy: http.ProxyFromEnvironment, DisableKeepAlives: true}}
+	res, err := once.Do(req)
 	if err != nil {
 		return nil, unreachable(err)
 	}
@@ -133,5 +135,5 @@ func HowToUpdate(goos, path, home, version string) string {
 	case dir == "/usr/bin":
 		return "install the .deb or .rpm of " + Page(home, version)
 	}
-	return fmt.Sprintf("curl -fsSL %s/latest/download/install.sh | sh -s -- --dir '%s'", strings.TrimRight(home, "/"), dir)
+	return fmt.Sprintf("curl --proto '=https' --tlsv1.2 -fsSL %s/latest/download/install.sh | sh -s -- --dir '%s'", strings.TrimRight(home, "/"), dir)
 }

@@ -110,7 +110,7 @@ func TestHowToUpdate(t *testing.T) {
 		{"darwin", "/opt/homebrew/Caskroom/sx/1.2.3/sx", "brew upgrade --cask sx"},
 		{"linux", "/usr/bin/sx", "install the .deb or .rpm of https://h/tag/v1.3.0"},
 		{"windows", `C:\tools\sx.exe`, "unpack the archive of https://h/tag/v1.3.0"},
-		{"linux", "/home/anna/.local/bin/sx", "curl -fsSL https://h/latest/download/install.sh | sh -s -- --dir '/home/anna/.local/bin'"},
+		{"linux", "/home/anna/.local/bin/sx", "curl --proto '=https' --tlsv1.2 -fsSL https://h/latest/download/install.sh | sh -s -- --dir '/home/anna/.local/bin'"},
 	}
 	for _, tt := range tests {
 		if got := releases.HowToUpdate(tt.goos, tt.path, "https://h/", "1.3.0"); got != tt.want {

@@ -4,6 +4,7 @@
 package session
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -83,6 +84,26 @@ func (a *Account) Client() (*client.Client, error) {
 	return client.New(a.server.String(), &http.Client{Transport: retryTransport{transport{a}}, CheckRedirect: refuseRedirect})
 }
 
+// CheckRegistration returns an error if the server creates accounts by invitation only,
+// or not at all, so that nobody chooses a password in vain. name is for the hint; "" if
+// it is unknown.
+func (a *Account) CheckRegistration(ctx context.Context, name string) error {
+	mode, err := a.open.Registration(ctx)
+	if err != nil {
+		return err
+	}
+	switch mode.Mode {
+	case api.RegistrationInvitation:
+		return nextcmd.WithHint(sx.NewError(sx.CodeRegistrationClosed, "%s accepts new accounts by invitation only", a.server.Host),
+			"ask its administrator for an invitation code, then use: %s", nextcmd.Command{"register", cmp.Or(name, "NAME"), "--invitation", "CODE"})
+	case api.RegistrationClosed:
+		return nextcmd.WithHint(sx.NewError(sx.CodeRegistrationClosed, "%s accepts no new accounts", a.server.Host),
+			"ask its administrator for an account; if you have one, use: %s", nextcmd.Command{"login"})
+	default:
+		return nil
+	}
+}
+
 // Register creates an account on the server and signs in to it.
 func (a *Account) Register(ctx context.Context, c api.Credentials) (api.User, error) {
 	return a.signIn(ctx, func() (api.Tokens, error) { return a.open.Register(ctx, c) })
@@ -91,6 +112,11 @@ func (a *Account) Register(ctx context.Context, c api.Credentials) (api.User, er
 // Login signs in.
 func (a *Account) Login(ctx context.Context, c api.Credentials) (api.User, error) {
 	return a.signIn(ctx, func() (api.Tokens, error) { return a.open.Login(ctx, c) })
+}
+
+// Recover sets a new password with a code of an administrator, and signs in.
+func (a *Account) Recover(ctx context.Context, in api.Recovery) (api.User, error) {
+	return a.signIn(ctx, func() (api.Tokens, error) { return a.open.Recover(ctx, in) })
 }
 
 // ChangePassword changes the signed-in account's password and stores the new
@@ -109,6 +135,20 @@ func (a *Account) ChangePassword(ctx context.Context, in api.PasswordChange) (ap
 		return tokens.User, err
 	}
 	return a.signIn(ctx, func() (api.Tokens, error) { return signed.ChangePassword(ctx, in) })
+}
+
+// Delete begins the deletion of the signed-in account, and deletes its stored session.
+func (a *Account) Delete(ctx context.Context, in api.AccountDeletion) (api.Erasure, error) {
+	signed, err := a.Client()
+	if err != nil {
+		return api.Erasure{}, err
+	}
+	out, err := signed.DeleteAccount(ctx, in)
+	if err != nil {
+		return api.Erasure{}, err
+	}
+	_, _, err = a.Logout(ctx, "") // the server has ended the session
+	return out, err
 }
 
 func (a *Account) signIn(ctx context.Context, ask func() (api.Tokens, error)) (api.User, error) {

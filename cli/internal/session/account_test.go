@@ -19,12 +19,13 @@ import (
 	"github.com/soundextract/sx/server/api"
 	"github.com/soundextract/sx/server/api/client"
 	"github.com/soundextract/sx/server/sx"
+	"github.com/soundextract/sx/server/testkit"
 	"github.com/soundextract/sx/server/testkit/gateway"
 )
 
 var anna = api.Credentials{Name: "anna", Password: "correct horse"}
 
-// open returns the account as a new process has it.
+// open returns the account as a new process would open it.
 func open(t *testing.T, server, dir string) *session.Account {
 	t.Helper()
 	a, err := session.NewAccount("test", server, session.OpenStore(dir, nil), http.DefaultTransport)
@@ -145,9 +146,8 @@ func TestUnreachableServerKeepsTheSession(t *testing.T) {
 	server, dir := gateway.New(t), t.TempDir()
 	server.TokenLifetime = time.Second
 	register(t, server.URL, dir)
-	gone := httptest.NewServer(http.NotFoundHandler())
-	gone.Close()
-	_, err := signedClient(t, open(t, gone.URL, dir)).Me(t.Context())
+	gone := testkit.NoServer(t)
+	_, err := signedClient(t, open(t, gone, dir)).Me(t.Context())
 	var unreachable *client.Unreachable
 	if !errors.As(err, &unreachable) {
 		t.Fatalf("got %v, want unreachable", err)
@@ -175,9 +175,8 @@ func TestLogoutWithoutServerDeletesSession(t *testing.T) {
 	t.Parallel()
 	server, dir := gateway.New(t), t.TempDir()
 	register(t, server.URL, dir)
-	gone := httptest.NewServer(http.NotFoundHandler())
-	gone.Close()
-	name, serverErr, err := open(t, gone.URL, dir).Logout(t.Context(), "")
+	gone := testkit.NoServer(t)
+	name, serverErr, err := open(t, gone, dir).Logout(t.Context(), "")
 	if name != "anna" || serverErr == nil || err != nil {
 		t.Fatalf("got %q, %v, %v, want an error of the server", name, serverErr, err)
 	}

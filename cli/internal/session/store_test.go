@@ -309,7 +309,7 @@ func TestAccountsOfServers(t *testing.T) {
 			if got, err := s.SignOut(ctx, session.Key{Server: "one", User: "anna"}); err != nil || got != in("anna") {
 				t.Errorf("signed out %+v, %v", got, err)
 			}
-			current("one", "") // bob is not used unless somebody says so
+			current("one", "") // bob is used only if the user switches to it
 			current("two", "anna")
 			if _, err := s.SignOut(ctx, session.Key{Server: "one", User: "anna"}); !errors.Is(err, session.ErrNoSession) {
 				t.Errorf("a second time: %v", err)

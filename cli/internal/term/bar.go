@@ -28,7 +28,8 @@ type ProgressBar struct {
 
 	// Guarded by the display's lock:
 
-	passed  int     // how many of phases are behind
+	gauge   gauge
+	passed  int     // the number of completed phases
 	skipped float64 // the share of the bar that took no time, because it had been done before
 	phase   string
 	began   time.Time // of the phase
@@ -39,7 +40,7 @@ type ProgressBar struct {
 	percent float64 // of a phase that is not measured in bytes
 	left    time.Duration
 	speed   speed
-	stalled string // why the transfer waits, until
+	stalled string // why the transfer waits until the time below
 	until   time.Time
 	ended   string // how it ended
 	plain   plain
@@ -198,7 +199,7 @@ func (b *ProgressBar) fraction() float64 {
 	return min(max(float64(b.now)/float64(b.total), 0), 1)
 }
 
-// spinner are the heads of the bars in turn.
+// spinner has the heads of an active bar, shown in turn.
 const spinner = `|/-\`
 
 // spin is how long each of them is shown.
@@ -211,7 +212,7 @@ func head(now time.Time) string {
 
 // view returns what the display shows of the bar.
 func (b *ProgressBar) view(now time.Time) view {
-	v := view{name: b.name, status: b.status, fraction: b.fraction()}
+	v := view{name: b.name, status: b.status, fraction: b.fraction(), gauge: b.gauge}
 	percent := int(100 * v.fraction)
 	if b.status == active && len(b.phases) > 0 {
 		v.phase = b.phase

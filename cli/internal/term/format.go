@@ -97,6 +97,16 @@ func Narrow(text string, columns int) string {
 	return b.String()
 }
 
+// FormatPosition formats a place in a recording, to the millisecond: "0:30", "1:02:03.5".
+func FormatPosition(seconds float64) string {
+	whole, fraction := math.Modf(math.Round(seconds*1000) / 1000)
+	text := FormatClock(whole)
+	if ms := math.Round(fraction * 1000); ms > 0 {
+		text += strings.TrimRight(fmt.Sprintf(".%03.0f", ms), "0")
+	}
+	return text
+}
+
 // FormatRate formats a speed in bytes per second: "11 MB/s"; "" if it is unknown.
 func FormatRate(perSecond float64) string {
 	if perSecond < 1 || math.IsNaN(perSecond) || math.IsInf(perSecond, 0) {

@@ -30,6 +30,15 @@ func TestClock(t *testing.T) {
 	}
 }
 
+func TestPosition(t *testing.T) {
+	t.Parallel()
+	for s, want := range map[float64]string{0: "0:00", 12.5: "0:12.5", 59.9996: "1:00", 90: "1:30", 0.007: "0:00.007", 3723.25: "1:02:03.25"} {
+		if got := term.FormatPosition(s); got != want {
+			t.Errorf("%v: got %s, want %s", s, got, want)
+		}
+	}
+}
+
 func TestShorten(t *testing.T) {
 	t.Parallel()
 	tests := []struct {

@@ -140,13 +140,19 @@ func (s *IOStreams) Size() (width, height int) {
 	return 80, 24
 }
 
-// ReadPassword reads a line from the terminal without echoing it. If ctx ends first,
-// it turns the terminal's echo on again.
-func (s *IOStreams) ReadPassword(ctx context.Context) (string, error) {
+// ReadPassword asks the question and reads a line from the terminal, whose echo is off
+// before the question appears, so that nothing of a quick answer is shown. At the end, and
+// if ctx ends first, the echo is as before.
+func (s *IOStreams) ReadPassword(ctx context.Context, question string) (string, error) {
 	before, err := xterm.GetState(s.inFd)
+	if err == nil {
+		err = hideEcho(s.inFd)
+	}
 	if err != nil {
 		return "", fmt.Errorf("prepare the terminal: %w", err)
 	}
+	defer func() { _ = xterm.Restore(s.inFd, before) }()
+	_, _ = fmt.Fprint(s.Errors(), question)
 	type line struct {
 		raw []byte
 		err error
@@ -160,7 +166,6 @@ func (s *IOStreams) ReadPassword(ctx context.Context) (string, error) {
 	case l := <-typed:
 		return string(l.raw), l.err
 	case <-ctx.Done():
-		_ = xterm.Restore(s.inFd, before)
 		return "", ctx.Err()
 	}
 }

@@ -11,6 +11,7 @@ type view struct {
 	status    status
 	phase     string
 	fraction  float64 // of the phase
+	gauge     gauge
 	bytes     string
 	perSecond float64
 	left      string
@@ -128,11 +129,11 @@ func (c *columns) line(name string, v view) string {
 	if v.note != "" {
 		return b.String() + "  " + v.note
 	}
-	_, _ = fmt.Fprintf(&b, " %3d%%", int(100*v.fraction))
 	if c.bar == 0 {
-		return b.String() + " " + v.spin
+		_, _ = fmt.Fprintf(&b, " %3d%% %s", int(100*v.fraction), v.spin)
+		return b.String()
 	}
-	b.WriteString(" [" + meter(v.fraction, v.spin, c.bar) + "]")
+	b.WriteString(v.gauge.draw(v.fraction, v.spin, c.bar))
 	if c.bytes {
 		b.WriteString("  " + padLeft(v.bytes, bytesWidth))
 	}
@@ -143,13 +144,6 @@ func (c *columns) line(name string, v view) string {
 		b.WriteString("  " + padLeft(v.left, leftWidth))
 	}
 	return b.String()
-}
-
-// meter returns a bar with the given head. It is ASCII because block characters are
-// two columns wide on some East Asian terminals.
-func meter(fraction float64, head string, width int) string {
-	full := int(fraction * float64(width))
-	return pad(strings.Repeat("=", min(full, width-len(head)))+head, width)
 }
 
 func pad(s string, width int) string { return s + strings.Repeat(" ", max(0, width-textWidth(s))) }

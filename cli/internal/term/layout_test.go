@@ -12,6 +12,7 @@ func moving(name string, now, total int64) view {
 	return view{
 		name: name, status: active, fraction: float64(now) / float64(total),
 		bytes: amount(now, total), perSecond: 11e6, left: "3m20s left", spin: "|",
+		gauge: newGauge(),
 	}
 }
 

@@ -17,6 +17,10 @@ const frame = 100 * time.Millisecond
 // ProgressDisplay shows progress bars on ErrOut. Its methods and those of its bars
 // may be called from several goroutines.
 type ProgressDisplay struct {
+	// FailuresOnce makes a display without a terminal print each error and its hint only
+	// when it happens, for a command that goes on.
+	FailuresOnce bool
+
 	io   *IOStreams
 	live bool // a terminal: bars; else lines
 
@@ -68,10 +72,14 @@ func (d *ProgressDisplay) Close() {
 		d.screen.Leave(d.io.ErrOut)
 	}
 	for _, f := range d.failures {
-		_, _ = fmt.Fprintln(d.io.Errors(), f.text) // there is nowhere to report it
-		if f.hint != "" {
-			_, _ = fmt.Fprintln(d.io.Errors(), "  "+f.hint)
-		}
+		d.print(f)
+	}
+}
+
+func (d *ProgressDisplay) print(f failure) {
+	_, _ = fmt.Fprintln(d.io.Errors(), f.text) // there is nowhere to report it
+	if f.hint != "" {
+		_, _ = fmt.Fprintln(d.io.Errors(), "  "+f.hint)
 	}
 }
 
@@ -92,7 +100,7 @@ func (d *ProgressDisplay) DropUnfinished() {
 func (d *ProgressDisplay) Add(name string, size int64, phases ...string) *ProgressBar {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	b := &ProgressBar{display: d, name: name, size: size, phases: phases}
+	b := &ProgressBar{display: d, name: name, size: size, phases: phases, gauge: newGauge()}
 	d.bars = append(d.bars, b)
 	return b
 }
@@ -158,7 +166,12 @@ func (d *ProgressDisplay) paint(total []string, last bool) {
 // failed notes a bar's failure for the end, where nothing scrolls it away. Without a
 // terminal it is also printed at once, but without the hint.
 func (d *ProgressDisplay) failed(b *ProgressBar, err error, hint string) {
-	d.failures = append(d.failures, failure{b.name + ": " + err.Error(), hint})
+	f := failure{b.name + ": " + err.Error(), hint}
+	if d.FailuresOnce && !d.live {
+		d.print(f)
+		return
+	}
+	d.failures = append(d.failures, f)
 	b.plain.line(b, err.Error())
 }
 

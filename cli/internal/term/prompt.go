@@ -87,12 +87,12 @@ func ConfirmYes(ctx context.Context, streams *IOStreams, question string) (bool,
 	}
 }
 
-// tries is how often sx asks for a password that is not accepted.
+// tries is the maximum number of times that sx asks for a password.
 const tries = 3
 
 // Retry calls ask until its error is nil or not one of the given codes, at most three
-// times, and prints each error that it calls ask again after. Without a terminal, and
-// if the answer comes from standard input, it calls ask once.
+// times, and prints each error before it asks again. Without a terminal, and if the
+// answer comes from standard input, it calls ask once.
 func Retry(streams *IOStreams, fromInput bool, ask func() error, codes ...sx.Code) error {
 	for n := 1; ; n++ {
 		err := ask()
@@ -238,8 +238,7 @@ func repeat(ctx context.Context, streams *IOStreams, question, password string) 
 }
 
 func hidden(ctx context.Context, streams *IOStreams, question string) (string, error) {
-	_, _ = fmt.Fprint(streams.Errors(), question)
-	password, err := streams.ReadPassword(ctx)
+	password, err := streams.ReadPassword(ctx, question)
 	_, _ = fmt.Fprintln(streams.Errors()) // the newline was not echoed
 	if err != nil {
 		return "", unanswered(err)

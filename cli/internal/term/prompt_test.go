@@ -18,6 +18,7 @@ import (
 	"github.com/soundextract/sx/cli/internal/term"
 	"github.com/soundextract/sx/server/backoff"
 	"github.com/soundextract/sx/server/sx"
+	"github.com/soundextract/sx/server/testkit"
 )
 
 // user types at a pseudo terminal.
@@ -69,20 +70,19 @@ func (p *user) screen() string {
 // answer types a line once the question is on the screen for the nth time. If it
 // does not appear in time, answer closes the terminal, which ends the prompt.
 func (p *user) answer(question string, nth int, line string) {
-	const limit = 10 * time.Second
-	asked := func() bool {
-		return strings.Count(p.screen(), question) >= nth &&
-			(!strings.Contains(strings.ToLower(question), "password") || !echoes(p.pty)) // echo goes off shortly after the question
-	}
-	for deadline := time.Now().Add(limit); !asked(); {
+	asked := func() bool { return strings.Count(p.screen(), question) >= nth }
+	for deadline := time.Now().Add(testkit.Timeout); !asked(); {
 		if backoff.Sleep(p.t.Context(), 2*time.Millisecond) != nil {
 			return
 		}
 		if time.Now().After(deadline) {
-			p.t.Errorf("no prompt %q for the %d. time; the screen shows %q", question, nth, p.screen())
+			p.t.Errorf("prompt %q number %d did not appear; the screen shows %q", question, nth, p.screen())
 			_ = p.pty.Close()
 			return
 		}
+	}
+	if strings.Contains(strings.ToLower(question), "password") && echoes(p.pty) {
+		p.t.Errorf("the answer to %q would be shown", question)
 	}
 	if _, err := p.pty.WriteString(line); err != nil {
 		p.t.Error(err)
@@ -105,8 +105,8 @@ func TestNewPasswordIsNotShown(t *testing.T) {
 	}
 }
 
-// TestPasswordIsAskedForAgain checks that a slip does not end the command, unless it
-// happens three times.
+// TestPasswordIsAskedForAgain checks that a typing error does not end the command, unless
+// it happens three times.
 func TestPasswordIsAskedForAgain(t *testing.T) {
 	t.Parallel()
 	p, streams := newUser(t)
@@ -195,7 +195,7 @@ func TestWithoutTerminal(t *testing.T) {
 	if _, err := term.PromptPassword(t.Context(), streams, false); cmdutil.ErrorCode(err) != sx.CodeUsage {
 		t.Errorf("password: %v", err)
 	}
-	if _, err := streams.ReadPassword(t.Context()); err == nil || cmdutil.ErrorCode(err) == sx.CodeUsage {
+	if _, err := streams.ReadPassword(t.Context(), "Password: "); err == nil || cmdutil.ErrorCode(err) == sx.CodeUsage {
 		t.Errorf("not a terminal: %v", err)
 	}
 }

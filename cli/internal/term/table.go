@@ -39,6 +39,14 @@ const (
 
 // PrintTable prints the rows to Out. Every row has a cell for each column.
 func PrintTable(io *IOStreams, columns []Column, rows [][]Cell) error {
+	if _, err := fmt.Fprint(io.Out, FormatTable(io, columns, rows)); err != nil {
+		return fmt.Errorf("print the table: %w", err)
+	}
+	return nil
+}
+
+// FormatTable returns what PrintTable prints.
+func FormatTable(io *IOStreams, columns []Column, rows [][]Cell) string {
 	clean := strings.NewReplacer("\t", " ", "\n", " ") // they separate cells and rows
 	tidy := make([][]Cell, len(rows))
 	for i, row := range rows {
@@ -55,10 +63,7 @@ func PrintTable(io *IOStreams, columns []Column, rows [][]Cell) error {
 	} else {
 		separated(&b, rows)
 	}
-	if _, err := fmt.Fprint(io.Out, b.String()); err != nil {
-		return fmt.Errorf("print the table: %w", err)
-	}
-	return nil
+	return b.String()
 }
 
 func separated(b *strings.Builder, rows [][]Cell) {

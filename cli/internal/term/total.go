@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// The time left is known once so much of the batch has been done.
+// The time left is known once this much of the batch is done.
 const (
 	knownAfter = 2 * time.Second
 	knownShare = 0.01
@@ -110,8 +110,8 @@ func (d *ProgressDisplay) Count(how string, n int) {
 	}
 }
 
-// summary returns how often each result occurred, and the time of it all; "" if there
-// are not several.
+// summary returns how often each result occurred, and the total time; "" if there are not
+// several.
 func (d *ProgressDisplay) summary() string {
 	if len(d.bars)+len(d.others) < 2 {
 		return ""

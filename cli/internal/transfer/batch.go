@@ -29,16 +29,26 @@ type Item struct {
 // only item, or an error with the number of failed items and the code and hint of the
 // first. The commands in hints repeat the flags.
 func RunBatch(ctx context.Context, items []Item, parallel int, flags nextcmd.Flags) error {
-	b := &batch{items: items, flags: flags}
+	return run(ctx, &batch{items: items, flags: flags, loud: len(items) > 1}, parallel)
+}
+
+// RunEach is RunBatch for a command that goes on after a failure: it also reports the
+// error of a single item, so that the caller need not print the returned error, unless
+// the command ends with it.
+func RunEach(ctx context.Context, items []Item, parallel int, flags nextcmd.Flags) error {
+	return run(ctx, &batch{items: items, flags: flags, loud: true}, parallel)
+}
+
+func run(ctx context.Context, b *batch, parallel int) error {
 	var group sync.WaitGroup
-	for range min(max(parallel, 1), len(items)) {
+	for range min(max(parallel, 1), len(b.items)) {
 		group.Go(func() { b.work(ctx) })
 	}
 	group.Wait()
 	switch {
 	case ctx.Err() != nil:
 		return ctx.Err()
-	case b.failed == 0 || len(items) == 1:
+	case b.failed == 0 || len(b.items) == 1:
 		return b.first
 	}
 	return b.summary()
@@ -47,6 +57,7 @@ func RunBatch(ctx context.Context, items []Item, parallel int, flags nextcmd.Fla
 type batch struct {
 	items []Item
 	flags nextcmd.Flags
+	loud  bool // each failed item reports its error
 
 	mu     sync.Mutex
 	next   int
@@ -70,7 +81,7 @@ func (b *batch) work(ctx context.Context) {
 		if err == nil {
 			continue
 		}
-		item.Bar.Fail(err, cmdutil.HintOf(err, b.flags), len(b.items) > 1 && ctx.Err() == nil)
+		item.Bar.Fail(err, cmdutil.HintOf(err, b.flags), b.loud && ctx.Err() == nil)
 		b.mu.Lock()
 		b.failed++
 		if b.first == nil {

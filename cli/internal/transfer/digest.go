@@ -4,52 +4,37 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"io"
+	"os"
 
-	"github.com/soundextract/sx/server/api/tus"
+	"github.com/soundextract/sx/server/api"
 )
 
-// fileDigest is the SHA-256 digest of a file, computed while it is uploaded.
-type fileDigest struct {
-	done chan struct{}
-	sum  string // lower-case hex
-	err  error
-}
-
-const hashBlock = 1 << 20
-
-// startDigest starts reading the first size bytes of src, until ctx ends.
-func startDigest(ctx context.Context, src io.ReaderAt, size int64) *fileDigest {
-	d := &fileDigest{done: make(chan struct{})}
-	go func() {
-		defer close(d.done)
-		hash, block := sha256.New(), make([]byte, hashBlock)
-		for at := int64(0); at < size; at += hashBlock {
-			if d.err = ctx.Err(); d.err != nil {
-				return
-			}
-			part := block[:min(hashBlock, size-at)]
-			if n, err := src.ReadAt(part, at); n < len(part) {
-				if errors.Is(err, io.EOF) {
-					err = io.ErrUnexpectedEOF
-				}
-				d.err = &tus.SourceError{Err: err}
-				return
-			}
-			hash.Write(part)
-		}
-		d.sum = hex.EncodeToString(hash.Sum(nil))
-	}()
-	return d
-}
-
-// wait waits until the file has been read and returns the digest.
-func (d *fileDigest) wait(ctx context.Context) (string, error) {
-	select {
-	case <-d.done:
-		return d.sum, d.err
-	case <-ctx.Done():
-		return "", ctx.Err()
+// hasDigest reports whether the file at path is the track.
+func hasDigest(ctx context.Context, path string, track *api.Track) bool {
+	info, err := os.Stat(path)
+	if err != nil || !info.Mode().IsRegular() || info.Size() != track.Size {
+		return false
 	}
+	file, err := os.Open(path)
+	if err != nil {
+		return false
+	}
+	defer func() { _ = file.Close() }()
+	sum := sha256.New()
+	_, err = io.Copy(sum, contextReader{ctx, file})
+	return err == nil && hex.EncodeToString(sum.Sum(nil)) == track.SHA256
+}
+
+// contextReader returns the error of its context once that has ended.
+type contextReader struct {
+	ctx context.Context //nolint:containedctx // used for one copy
+	r   io.Reader
+}
+
+func (r contextReader) Read(p []byte) (int, error) {
+	if err := r.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return r.r.Read(p)
 }

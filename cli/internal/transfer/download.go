@@ -56,65 +56,81 @@ func CheckConverted(job api.Job) error {
 
 // File downloads the job's MP3 to a temporary file next to path, verifies it and
 // renames it to path. It creates missing directories and follows links. Into a device or
-// named pipe, the MP3 is written directly. File returns true if path already was that
-// MP3.
+// named pipe, the MP3 is written directly. While another process writes to path, File
+// waits. It returns true if path already was that MP3.
 func (d *Downloader) File(ctx context.Context, job api.Job, path string, progress Progress) (existed bool, err error) {
 	if err := CheckConverted(job); err != nil {
 		return false, err
 	}
-	to, err := d.resolve(path)
-	if err != nil {
-		return false, err
-	}
-	if to.info != nil && !d.isInput(to.info) && hasDigest(ctx, to.path, job.Track(1)) {
-		return true, nil
-	}
-	if err := d.CheckTarget(path); err != nil {
-		return false, err
-	}
-	if to.special() {
+	to, existed, err := d.prepare(ctx, job, path)
+	switch {
+	case existed || err != nil:
+		return existed, err
+	case to.special():
 		return false, d.toSpecial(ctx, job, to.path, progress)
 	}
-	lock, err := d.lock(to.path)
+	lock, waited, err := d.lock(ctx, to.path, progress)
 	if err != nil {
 		return false, err
 	}
 	defer lock.Release()
-	if err := os.MkdirAll(filepath.Dir(to.path), 0o777); err != nil { // the umask applies, as to mkdir
-		return false, diskError("create the directory "+filepath.Dir(to.path), err)
+	if waited { // the other process may have written the same MP3, or another one
+		at := to.path
+		if to, existed, err = d.prepare(ctx, job, path); existed || err != nil {
+			return existed, err
+		}
+		if to.path != at || to.special() {
+			return false, changedMeanwhile(path)
+		}
 	}
-	part := partOf(to.path, job.ID)
+	return false, d.toFile(ctx, job, path, to.path, progress)
+}
+
+// prepare resolves path and checks that the MP3 can be written to it. existed reports
+// that it already is that MP3.
+func (d *Downloader) prepare(ctx context.Context, job api.Job, path string) (to target, existed bool, err error) {
+	if to, err = d.resolve(path); err != nil {
+		return to, false, err
+	}
+	if to.info != nil && !d.isInput(to.info) && hasDigest(ctx, to.path, job.Track(1)) {
+		return to, true, nil
+	}
+	return to, false, d.CheckTarget(path)
+}
+
+// toFile downloads the MP3 to the file, to which path leads.
+func (d *Downloader) toFile(ctx context.Context, job api.Job, path, file string, progress Progress) error {
+	if err := os.MkdirAll(filepath.Dir(file), 0o777); err != nil { // the umask applies, as to mkdir
+		return diskError("create the directory "+filepath.Dir(file), err)
+	}
+	part := partOf(file, job.ID)
 	resumed, err := d.toPart(ctx, job, part, progress)
 	if errors.Is(err, errDamaged) && resumed {
 		progress.Say("the partial download is damaged, starting again")
 		_, err = d.toPart(ctx, job, part, progress)
 	}
 	if err != nil {
-		return false, err
+		return err
 	}
 	now, err := d.resolve(path)
 	if err == nil {
 		err = d.checkReplaceable(path, now) // another program may have written to it meanwhile
 	}
 	if err != nil {
-		return false, err
+		return err
 	}
-	if now.path != to.path || now.special() {
-		return false, sx.NewError(sx.CodeInvalid, "%s changed during the download", path).
-			WithHint("run the same command again")
+	if now.path != file || now.special() {
+		return changedMeanwhile(path)
 	}
-	if err := os.Rename(part, to.path); err != nil {
-		return false, diskError("rename the MP3 to "+path, err)
+	if err := os.Rename(part, file); err != nil {
+		return diskError("rename the MP3 to "+path, err)
 	}
-	return false, nil
+	return nil
 }
 
-// maxPartName is the number of bytes of the target's name in that of its partial file,
-// so that the latter is not too long where the former is not.
-const maxPartName = 200
-
-func partOf(path, job string) string {
-	return filepath.Join(filepath.Dir(path), fmt.Sprintf(".%s.%s.part", sx.ShortenName(filepath.Base(path), maxPartName), job))
+func changedMeanwhile(path string) error {
+	return sx.NewError(sx.CodeInvalid, "%s changed during the download", path).
+		WithHint("run the same command again")
 }
 
 // toSpecial writes the MP3 into a device or named pipe.
@@ -143,94 +159,18 @@ func (d *Downloader) toSpecial(ctx context.Context, job api.Job, path string, pr
 	}
 }
 
-func (d *Downloader) lock(path string) (*filelock.Lock, error) {
+// lock takes the lock of the file at path, and reports whether another process had it.
+func (d *Downloader) lock(ctx context.Context, path string, progress Progress) (lock *filelock.Lock, waited bool, err error) {
 	abs, err := filepath.Abs(path)
 	if err != nil {
-		return nil, diskError("find "+path, err)
+		return nil, false, diskError("find "+path, err)
 	}
 	name := sha256.Sum256([]byte(abs))
-	lock, err := filelock.Try(filepath.Join(d.StateDir, "downloads", hex.EncodeToString(name[:16])+".lock"))
-	if errors.Is(err, filelock.ErrHeld) {
-		return nil, sx.NewError(sx.CodeInvalid, "another sx is writing %s", path).WithHint("wait for it, or end it")
-	}
-	return lock, err
-}
-
-// hasDigest reports whether the file at path is the track.
-func hasDigest(ctx context.Context, path string, track *api.Track) bool {
-	info, err := os.Stat(path)
-	if err != nil || !info.Mode().IsRegular() || info.Size() != track.Size {
-		return false
-	}
-	file, err := os.Open(path)
-	if err != nil {
-		return false
-	}
-	defer func() { _ = file.Close() }()
-	sum := sha256.New()
-	_, err = io.Copy(sum, contextReader{ctx, file})
-	return err == nil && hex.EncodeToString(sum.Sum(nil)) == track.SHA256
-}
-
-// contextReader returns the error of its context once that has ended.
-type contextReader struct {
-	ctx context.Context //nolint:containedctx // used for one copy
-	r   io.Reader
-}
-
-func (r contextReader) Read(p []byte) (int, error) {
-	if err := r.ctx.Err(); err != nil {
-		return 0, err
-	}
-	return r.r.Read(p)
-}
-
-// toPart completes the partial file. resumed reports whether it already had bytes.
-func (d *Downloader) toPart(ctx context.Context, job api.Job, part string, progress Progress) (resumed bool, err error) {
-	if info, err := os.Lstat(part); err == nil && !info.Mode().IsRegular() {
-		return false, sx.NewError(sx.CodeInvalid, "%s is not a regular file", part).WithHint("remove it, and run the same command again")
-	}
-	// The umask applies, as for any new file.
-	file, err := os.OpenFile(part, os.O_RDWR|os.O_CREATE, 0o666)
-	if err != nil {
-		return false, diskError("write to the directory "+filepath.Dir(part), err)
-	}
-	defer func() { _ = file.Close() }()
-	sum := sha256.New()
-	have, err := io.Copy(sum, contextReader{ctx, file})
-	if err != nil {
-		return false, diskError("read "+part, err)
-	}
-	resumed = have > 0
-	if have > job.Track(1).Size {
-		sum, have = sha256.New(), 0
-	}
-	if have > 0 {
-		sayResumed(progress, have, job.Track(1).Size)
-	}
-	dl := &download{Downloader: d, job: job, to: file, sum: sum, have: have, progress: progress}
-	dl.rewind = func() error {
-		if err := file.Truncate(0); err != nil {
-			return diskError("truncate "+part, err)
-		}
-		_, err := file.Seek(0, io.SeekStart)
-		return diskError("truncate "+part, err)
-	}
-	if have == 0 {
-		if err := dl.rewind(); err != nil {
-			return resumed, err
-		}
-	}
-	if err := dl.run(ctx); err != nil {
-		if errors.Is(err, errDamaged) {
-			_ = os.Remove(part)
-		}
-		return resumed, err
-	}
-	if err := file.Sync(); err != nil {
-		return resumed, diskError("write "+part, err)
-	}
-	return resumed, diskError("write "+part, file.Close())
+	lock, err = filelock.Wait(ctx, filepath.Join(d.StateDir, "downloads", hex.EncodeToString(name[:16])+".lock"), func() {
+		waited = true
+		sayWaiting(progress, "another sx is writing "+path)
+	})
+	return lock, waited, err
 }
 
 // Stream writes the job's MP3 to w. If the digest does not match, it returns an
@@ -358,24 +298,4 @@ func (d *download) align(res *http.Response) error {
 		return &client.Unreachable{Server: res.Request.URL.Host, Err: err}
 	}
 	return nil
-}
-
-// diskError adds a code and a hint to an error of the local disk.
-func diskError(doing string, err error) error {
-	switch {
-	case err == nil:
-		return nil
-	case diskFull(err):
-		return sx.NewError(sx.CodeStorageFull, "cannot %s: the local disk is full", doing).
-			WithHint("free disk space and run the same command again to continue where it stopped").WithCause(err)
-	case errors.Is(err, context.Canceled):
-		return err
-	}
-	var path interface{ Unwrap() error }
-	reason := err
-	if errors.As(err, &path) && path.Unwrap() != nil {
-		reason = path.Unwrap() // without the path, which doing contains
-	}
-	return sx.NewError(sx.CodeInvalid, "cannot %s: %v", doing, reason).
-		WithHint("check the path and its permissions, or give another one with -o").WithCause(err)
 }

@@ -15,10 +15,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/soundextract/sx/cli/internal/bandwidth"
 	"github.com/soundextract/sx/cli/internal/cmdutil"
 	"github.com/soundextract/sx/cli/internal/transfer"
 	"github.com/soundextract/sx/server/api"
 	"github.com/soundextract/sx/server/sx"
+	"github.com/soundextract/sx/server/testkit"
 	"github.com/soundextract/sx/server/testkit/gateway"
 )
 
@@ -98,6 +100,41 @@ func (d *downloadFixture) cutting(times int32) (ranges *[]string) {
 		panic(http.ErrAbortHandler)
 	}
 	return ranges
+}
+
+// TestConcurrentDownloads checks that a second process waits for the first, and finds its
+// MP3 in place.
+func TestConcurrentDownloads(t *testing.T) {
+	t.Parallel()
+	d := newDownload(t)
+	waits := make(chan struct{})
+	d.server.Before = func(_ http.ResponseWriter, r *http.Request) bool {
+		if strings.HasSuffix(r.URL.Path, "/tracks/1") {
+			select {
+			case <-waits:
+			case <-r.Context().Done():
+			}
+		}
+		return false
+	}
+	job, first := d.job(t), make(chan error, 1)
+	go func() {
+		_, err := d.downloader.File(t.Context(), job, d.path, &progressLog{})
+		first <- err
+	}()
+	testkit.Eventually(t, "the first download has begun", func() bool {
+		_, err := os.Stat(d.part())
+		return err == nil
+	})
+	d.progress.onSay = func(string) { close(waits) }
+	existed, err := d.get(t.Context(), t)
+	if err != nil || !existed {
+		t.Errorf("existed: %v, %v", existed, err)
+	}
+	d.progress.wantSaid(t, "another sx is writing "+d.path+"; waiting until it has finished")
+	if err := <-first; err != nil {
+		t.Error(err)
+	}
 }
 
 func TestDownload(t *testing.T) {
@@ -322,5 +359,21 @@ func TestJobsWithoutMP3(t *testing.T) {
 		if err := d.downloader.Stream(t.Context(), d.job(t), &bytes.Buffer{}, d.progress); err == nil {
 			t.Errorf("%s: streamed", state)
 		}
+	}
+}
+
+func TestDownloadLimit(t *testing.T) {
+	t.Parallel()
+	d := newDownload(t)
+	d.mp3 = randomBytes(400 << 10)
+	d.id = d.server.Add("talk.mp4", sx.StateDone, d.mp3)
+	var err error
+	if d.downloader.Limit, err = bandwidth.New("300k"); err != nil {
+		t.Fatal(err)
+	}
+	started := time.Now()
+	d.succeeds(t)
+	if took := time.Since(started); took < time.Second {
+		t.Errorf("took %s", took)
 	}
 }

@@ -23,6 +23,7 @@ type progressLog struct {
 	sets  []int64
 	said  []string // with Say and Explain
 	waits []string
+	onSay func(line string) // may be nil
 }
 
 func (*progressLog) Percent(string, float64, time.Duration) {}
@@ -40,9 +41,13 @@ func (p *progressLog) Set(done int64) {
 }
 
 func (p *progressLog) Say(format string, args ...any) {
+	line := fmt.Sprintf(format, args...)
 	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.said = append(p.said, fmt.Sprintf(format, args...))
+	p.said = append(p.said, line)
+	p.mu.Unlock()
+	if p.onSay != nil {
+		p.onSay(line)
+	}
 }
 
 func (p *progressLog) Explain(format string, args ...any) { p.Say(format, args...) }

@@ -3,30 +3,10 @@ package transfer
 import (
 	"context"
 
-	"github.com/soundextract/sx/cli/internal/knownfiles"
-	"github.com/soundextract/sx/cli/internal/mediafiles"
 	"github.com/soundextract/sx/server/api"
 	"github.com/soundextract/sx/server/api/client"
 	"github.com/soundextract/sx/server/sx"
 )
-
-// Identity returns the identity of what would be sent of the file (see OpenSource). The file
-// is read only if the records do not know it.
-func Identity(ctx context.Context, records *knownfiles.Records, f mediafiles.File, options sx.Options, whole bool, progress Progress) (string, error) {
-	variant := options.Track
-	if whole {
-		variant = "whole"
-	}
-	return records.Identity(f.Path, variant, func() (string, error) {
-		defer sayReading(progress)()
-		source, err := OpenSource(ctx, f, options, whole)
-		if err != nil {
-			return "", err
-		}
-		defer source.Close()
-		return source.Identity(ctx)
-	})
-}
 
 // Known returns what the server knows about a source that is converted with the options,
 // also if its job is gone; the zero Conversion if nothing.

@@ -92,6 +92,37 @@ func TestLinksAreNotFollowedForTheServer(t *testing.T) {
 	}
 }
 
+// TestPartIsNoLink checks that the partial file is not opened through a link, which
+// somebody else may have put there.
+func TestPartIsNoLink(t *testing.T) {
+	t.Parallel()
+	for name, exists := range map[string]bool{"to a file": true, "to nothing": false} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			d := newDownload(t)
+			elsewhere := t.TempDir()
+			victim := filepath.Join(elsewhere, "victim")
+			if exists {
+				if err := os.WriteFile(victim, []byte("old"), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := os.Symlink(victim, d.part()); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := d.get(t.Context(), t); sx.CodeOf(err) != sx.CodeInvalid || !strings.Contains(err.Error(), "not a regular file") {
+				t.Errorf("got %v", err)
+			}
+			if got, err := os.ReadFile(victim); exists != (err == nil) || exists && string(got) != "old" {
+				t.Errorf("the victim has %q, %v", got, err)
+			}
+			if _, err := os.Lstat(d.path); !os.IsNotExist(err) {
+				t.Errorf("the MP3 was written: %v", err)
+			}
+		})
+	}
+}
+
 func TestNamedPipe(t *testing.T) {
 	t.Parallel()
 	if runtime.GOOS == "windows" {
@@ -183,4 +214,25 @@ func TestLongName(t *testing.T) {
 	d := newDownload(t)
 	d.path = filepath.Join(filepath.Dir(d.path), strings.Repeat("x", 251)+".mp3")
 	d.succeeds(t)
+}
+
+// A disk is not overwritten, whoever asks for it. Only the check is called, so that no
+// disk is damaged if the check fails to detect it.
+func TestDisk(t *testing.T) {
+	t.Parallel()
+	d := newDownload(t)
+	d.downloader.Force = true
+	entries, _ := os.ReadDir("/dev")
+	for _, e := range entries {
+		if e.Type()&fs.ModeDevice == 0 || e.Type()&fs.ModeCharDevice != 0 {
+			continue
+		}
+		d.symlink(t, filepath.Join("/dev", e.Name()))
+		err := d.downloader.CheckTarget(d.path)
+		if known := sx.AsError(err); known == nil || !strings.Contains(known.Message, "is a disk") || known.Hint == "" {
+			t.Errorf("%s: got %v", e.Name(), err)
+		}
+		return
+	}
+	t.Skip("this machine shows no disk")
 }

@@ -23,7 +23,8 @@ type Progress interface {
 	Percent(phase string, percent float64, left time.Duration)
 	// Say prints a line about the transfer.
 	Say(format string, args ...any)
-	// Explain prints a line about why something is done, if the user asks for such.
+	// Explain prints a line about why something is done, if the user asked for
+	// explanations.
 	Explain(format string, args ...any)
 	WaitReporter
 }
@@ -38,11 +39,16 @@ func sayResumed(progress Progress, have, size int64) {
 	progress.Say("resuming at %s of %s (%d%%)", sx.FormatSize(have), sx.FormatSize(size), 100*have/size)
 }
 
+// sayWaiting shows that another process does the same work now.
+func sayWaiting(progress Progress, why string) {
+	progress.Say("%s; waiting until it has finished", why)
+	progress.Percent("waiting", 0, 0)
+}
+
 // slowRead is how long opening a source may take before it is shown.
 const slowRead = 300 * time.Millisecond
 
-// sayReading shows that a file is being read if that takes long. The function it returns
-// ends that.
+// sayReading shows that a file is being read if that takes long. done ends the display.
 func sayReading(progress Progress) (done func()) {
 	var mu sync.Mutex
 	ended := false

@@ -9,23 +9,23 @@ import (
 // Reading ahead keeps a slow disk from limiting the network: the audio of a video lies in
 // small ranges all over the file, and each may take a seek or a round trip to a file server.
 const (
-	piece  = 512 << 10 // bytes
-	pieces = 8         // read at once
+	blockSize = 512 << 10 // bytes
+	blocks    = 8         // read at once
 )
 
-// readAhead is an io.Reader over a part of src whose next pieces are read in the
+// readAhead is an io.Reader over a part of src whose next blocks are read in the
 // background, several at once.
 type readAhead struct {
-	queue   chan *pieceRead // in the order of the bytes
-	current *pieceRead
+	queue   chan *blockRead // in the order of the bytes
+	current *blockRead
 	rest    []byte
 	free    chan []byte
 	cancel  context.CancelFunc
 	readers sync.WaitGroup
 }
 
-// pieceRead is the read of one piece; the fields are valid once done is closed.
-type pieceRead struct {
+// blockRead is the read of one block; the fields are valid once done is closed.
+type blockRead struct {
 	done   chan struct{}
 	buffer []byte
 	err    error
@@ -35,13 +35,13 @@ type pieceRead struct {
 // close.
 func newReadAhead(ctx context.Context, src io.ReaderAt, offset, n int64) *readAhead {
 	ctx, cancel := context.WithCancel(ctx)
-	r := &readAhead{queue: make(chan *pieceRead, pieces), free: make(chan []byte, pieces), cancel: cancel}
-	for range min(pieces, (n+piece-1)/piece) {
+	r := &readAhead{queue: make(chan *blockRead, blocks), free: make(chan []byte, blocks), cancel: cancel}
+	for range min(blocks, (n+blockSize-1)/blockSize) {
 		r.free <- nil // a buffer is allocated when it is needed
 	}
 	r.readers.Go(func() {
 		defer close(r.queue)
-		for at := offset; at < offset+n; at += piece {
+		for at := offset; at < offset+n; at += blockSize {
 			var buffer []byte
 			select {
 			case <-ctx.Done():
@@ -49,9 +49,9 @@ func newReadAhead(ctx context.Context, src io.ReaderAt, offset, n int64) *readAh
 			case buffer = <-r.free:
 			}
 			if buffer == nil {
-				buffer = make([]byte, min(piece, n))
+				buffer = make([]byte, min(blockSize, n))
 			}
-			p := &pieceRead{done: make(chan struct{}), buffer: buffer[:min(piece, offset+n-at)]}
+			p := &blockRead{done: make(chan struct{}), buffer: buffer[:min(blockSize, offset+n-at)]}
 			r.queue <- p // has space for all buffers
 			r.readers.Go(func() {
 				defer close(p.done)

@@ -1,6 +1,7 @@
 package transfer
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -38,11 +39,8 @@ type uploadRecord struct {
 	ModTime time.Time `json:"mod_time"`
 	ID      string    `json:"id,omitempty"` // "" until the upload is created
 	Created time.Time `json:"created,omitzero"`
-	// Form, Sent and Head describe what is sent: see Source.Form, Source.Size and
-	// Source.head.
-	Form string `json:"form,omitempty"`
-	Sent int64  `json:"sent,omitempty"`
-	Head string `json:"head,omitempty"`
+	// Identity is that of what is sent; see Source.Identity.
+	Identity string `json:"identity,omitempty"`
 
 	file string
 	lock *filelock.Lock
@@ -63,18 +61,18 @@ func (r *UploadRecords) file(fingerprint string) string {
 	return filepath.Join(r.Dir, fingerprint+".json")
 }
 
-// open returns the record of a file, which is empty if there is none. If another
-// process has it open, the error is an *sx.Error.
-func (r *UploadRecords) open(f mediafiles.File, options sx.Options) (*uploadRecord, error) {
+// open returns the record of a file, which is empty if there is none. While another
+// process has it open, open waits, and first calls waiting.
+func (r *UploadRecords) open(ctx context.Context, f mediafiles.File, options sx.Options, waiting func()) (*uploadRecord, error) {
 	name, err := r.fingerprint(f, options)
 	if err != nil {
 		return nil, err
 	}
-	rec, err := loadRecord(r.file(name))
-	if errors.Is(err, filelock.ErrHeld) {
-		return nil, sx.NewError(sx.CodeInvalid, "another sx is uploading this file").
-			WithHint("wait for it, or end it and run the same command again")
+	lock, err := filelock.Wait(ctx, lockOf(r.file(name)), waiting)
+	if err != nil {
+		return nil, err
 	}
+	rec, err := lockedRecord(r.file(name), lock)
 	if err != nil {
 		return nil, err
 	}
@@ -97,7 +95,11 @@ func (r *UploadRecords) stale(f mediafiles.File) []*uploadRecord {
 		if !old && !changed {
 			continue
 		}
-		rec, err := loadRecord(name)
+		lock, err := filelock.Try(lockOf(name))
+		if err != nil {
+			continue
+		}
+		rec, err := lockedRecord(name, lock)
 		if err != nil {
 			continue
 		}
@@ -111,11 +113,11 @@ func (r *UploadRecords) stale(f mediafiles.File) []*uploadRecord {
 	return found
 }
 
-func loadRecord(file string) (*uploadRecord, error) {
-	lock, err := filelock.Try(strings.TrimSuffix(file, ".json") + ".lock")
-	if err != nil {
-		return nil, err
-	}
+// lockOf returns the path of the lock of the record in the file.
+func lockOf(file string) string { return strings.TrimSuffix(file, ".json") + ".lock" }
+
+// lockedRecord reads the record in the file. It takes over the lock, also if it fails.
+func lockedRecord(file string, lock *filelock.Lock) (*uploadRecord, error) {
 	rec, err := readRecord(file)
 	if err != nil {
 		lock.Release()

@@ -129,7 +129,7 @@ func (s *sender) followStored(ctx context.Context, dog *watchdog) (end func() in
 			}
 			job, err := s.client.API.Job(ctx, s.id)
 			if err != nil || job.State != sx.StateUploading {
-				continue // the request itself will tell
+				continue // the request itself reports the error
 			}
 			if now := int64(math.Round(job.Progress / 100 * float64(s.size))); now > stored {
 				stored = now

@@ -72,6 +72,9 @@ func TestTemporaryRefusals(t *testing.T) {
 			w.Header().Set("Retry-After", "1")
 			api.WriteError(w, sx.NewError(sx.CodeTooManyAttempts, "no"))
 		}},
+		{"too many uploads", func(w http.ResponseWriter) {
+			api.WriteError(w, sx.NewError(sx.CodeTooManyRequests, "no").WithRetryAfter(time.Second))
+		}},
 		{"sign-in page of a hotel", func(w http.ResponseWriter) { _, _ = io.WriteString(w, "<html>room number?") }},
 	}
 	for _, tt := range tests {

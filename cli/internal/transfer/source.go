@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
-	"fmt"
 	"io"
 	"os"
 
@@ -87,7 +86,7 @@ func (s *Source) WholeReason() string { return s.whole }
 // audio in the form of audioonly.Version 1, file1 for a whole file.
 func (s *Source) Form() string {
 	if s.audio {
-		return fmt.Sprintf("audio%d", audioonly.Version)
+		return audioForm()
 	}
 	return "file1"
 }
@@ -95,25 +94,19 @@ func (s *Source) Form() string {
 // Identity returns the source's identity: its form and the SHA-256 of what is sent, such
 // as "audio1:" and 64 hexadecimal digits. It reads all of it.
 func (s *Source) Identity(ctx context.Context) (string, error) {
-	sum, err := startDigest(ctx, s, s.size).wait(ctx)
+	hash := sha256.New()
+	n, err := io.CopyBuffer(hash, contextReader{ctx, io.NewSectionReader(s, 0, s.size)}, make([]byte, hashBlock))
+	if err == nil && n < s.size {
+		err = io.ErrUnexpectedEOF
+	}
 	if err != nil {
 		return "", err
 	}
-	return s.Form() + ":" + sum, nil
+	return s.Form() + ":" + hex.EncodeToString(hash.Sum(nil)), nil
 }
 
-// headSize is how many of the first bytes head describes. They contain the index, which
-// depends on the place of every sample, or its beginning.
-const headSize = 1 << 20
-
-// head returns a digest of the first bytes, in lower-case hex.
-func (s *Source) head(ctx context.Context) (string, error) {
-	hash := sha256.New()
-	if _, err := io.Copy(hash, io.NewSectionReader(s, 0, min(headSize, s.size))); err != nil {
-		return "", readFailed(ctx, err)
-	}
-	return hex.EncodeToString(hash.Sum(nil)), nil
-}
+// hashBlock is how many bytes are read at once.
+const hashBlock = 1 << 20
 
 // Close closes the file.
 func (s *Source) Close() { _ = s.file.Close() }

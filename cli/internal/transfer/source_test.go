@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/soundextract/sx/cli/internal/mediafiles"
 	"github.com/soundextract/sx/cli/internal/transfer"
 	"github.com/soundextract/sx/server/sx"
 	"github.com/soundextract/sx/server/testkit"
@@ -81,6 +82,62 @@ func TestOnlyTheAudioIsSent(t *testing.T) {
 	}
 }
 
+// TestIdentity changes everything else that becomes part of the MP3, and what does not.
+func TestIdentity(t *testing.T) {
+	t.Parallel()
+	testkit.Need(t, "ffmpeg")
+	dir := t.TempDir()
+	at := func(name string) string { return filepath.Join(dir, name) }
+	ffmpeg := func(args ...string) {
+		t.Helper()
+		if out, err := exec.CommandContext(t.Context(), "ffmpeg", append([]string{"-v", "error"}, args...)...).CombinedOutput(); err != nil {
+			t.Fatalf("%q: %v\n%s", args, err, out)
+		}
+	}
+	const chapters = ";FFMETADATA1\ntitle=Talk\n[CHAPTER]\nTIMEBASE=1/1\nSTART=0\nEND=1\ntitle=First\n[CHAPTER]\nTIMEBASE=1/1\nSTART=1\nEND=2\ntitle=Second\n"
+	if err := os.WriteFile(at("chapters"), []byte(chapters), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	ffmpeg("-f", "lavfi", "-i", "testsrc2=size=160x90:rate=10", "-f", "lavfi", "-i", "sine", "-t", "2", "-c:v", "mpeg4", "-c:a", "aac", "-metadata", "title=Talk", at("plain.mp4"))
+	ffmpeg("-f", "lavfi", "-i", "color=red:size=32x32", "-frames:v", "1", at("cover.png"))
+	ffmpeg("-i", at("plain.mp4"), "-map", "0", "-c", "copy", "-metadata", "title=Another talk", at("title.mp4"))
+	ffmpeg("-i", at("plain.mp4"), "-i", at("chapters"), "-map", "0", "-map_metadata", "1", "-map_chapters", "1", "-c", "copy", at("chapters.mp4"))
+	ffmpeg("-i", at("plain.mp4"), "-i", at("cover.png"), "-map", "0", "-map", "1", "-c", "copy", "-disposition:v:1", "attached_pic", at("cover.mp4"))
+	raw, err := os.ReadFile(at("plain.mp4"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(at("copy.mp4"), raw, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	of := map[string]string{} // the file with the identity
+	for _, name := range []string{"plain.mp4", "title.mp4", "chapters.mp4", "cover.mp4", "copy.mp4"} {
+		info, err := os.Stat(at(name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		src, err := transfer.OpenSource(t.Context(), mediafiles.File{Path: at(name), Name: name, Size: info.Size(), ModTime: info.ModTime()}, sx.Options{}, false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer src.Close()
+		identity, err := src.Identity(t.Context())
+		if err != nil || !strings.HasPrefix(identity, "audio1:") {
+			t.Fatalf("%s: %q, %v", name, identity, err)
+		}
+		switch other := of[identity]; {
+		case name == "copy.mp4":
+			if other != "plain.mp4" {
+				t.Errorf("a copy of plain.mp4 has the identity of %q", other)
+			}
+		case other != "":
+			t.Errorf("%s and %s have the same identity", name, other)
+		default:
+			of[identity] = name
+		}
+	}
+}
+
 func TestWholeFileIsSent(t *testing.T) {
 	t.Parallel()
 	u := newVideoUpload(t)
@@ -110,16 +167,14 @@ func TestAudioResumes(t *testing.T) {
 	}
 }
 
-func TestOtherFormStartsAgain(t *testing.T) {
+func TestOtherIdentityStartsAgain(t *testing.T) {
 	t.Parallel()
 	for name, change := range map[string]func(t *testing.T, u *uploadFixture){
 		"whole file": func(t *testing.T, u *uploadFixture) {
 			u.up.WholeFile = true
 			u.video = u.audio(t)
 		},
-		"other index": func(t *testing.T, u *uploadFixture) { u.editRecord(t, "head", "00") },
-		"other form":  func(t *testing.T, u *uploadFixture) { u.editRecord(t, "form", "audio0") },
-		"other size":  func(t *testing.T, u *uploadFixture) { u.editRecord(t, "sent", 1) },
+		"other identity": func(t *testing.T, u *uploadFixture) { u.editRecord(t, "identity", "audio0:00") },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -209,5 +264,33 @@ func TestClosedSource(t *testing.T) {
 	src.Close()
 	if _, err := src.Identity(t.Context()); err == nil || errors.Is(err, io.EOF) {
 		t.Errorf("a closed source gave %v", err)
+	}
+}
+
+// A known identity that is no longer correct is detected, and what was sent is kept.
+func TestKnownIdentityIsWrong(t *testing.T) {
+	t.Parallel()
+	u := newVideoUpload(t)
+	path := u.file(t).Path
+	know := func() string {
+		t.Helper()
+		in := u.up.Open(t.Context(), u.file(t), sx.Options{})
+		defer in.Close()
+		identity, err := in.Identity(u.progress)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return identity
+	}
+	right := know()
+	u.up.Files.Forget(path, "audio1 ")
+	if _, err := u.up.Files.Identity(path, "audio1 ", func() (string, error) { return "audio1:00", nil }); err != nil {
+		t.Fatal(err)
+	}
+	if know() != "audio1:00" {
+		t.Fatal("the wrong identity is not known")
+	}
+	if sent := u.succeeds(t); sent.Identity != right || know() != right {
+		t.Errorf("sent %s, then known %s", sent.Identity, know())
 	}
 }

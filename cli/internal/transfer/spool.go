@@ -26,7 +26,7 @@ func Spool(ctx context.Context, f mediafiles.File, stdin io.Reader, progress Pro
 	}
 	progress.Say("reading %s into a temporary file in %s", pipeName(f.Pipe), os.TempDir())
 	copied := make(chan error, 1)
-	// A read of a pipe cannot be interrupted: after ctx has ended, the process does soon.
+	// A read of a pipe cannot be interrupted, but the process ends soon after ctx.
 	go func() { copied <- fill(ctx, file, f.Pipe, stdin, progress) }()
 	select {
 	case err = <-copied:

@@ -8,16 +8,12 @@ import (
 	"os"
 	"path"
 	"path/filepath"
-	"regexp"
 	"runtime"
 	"strings"
 
 	"github.com/soundextract/sx/cli/internal/mediafiles"
 	"github.com/soundextract/sx/server/sx"
 )
-
-// reserved matches the names of devices on Windows, which may have any extension.
-var reserved = regexp.MustCompile(`(?i)^(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])$`)
 
 // TrackPath derives the MP3's path, relative to the output directory, from the name of
 // its source, such as week1/intro.mp3 from week1/intro.mp4. No element of it is hidden,
@@ -37,25 +33,10 @@ func TrackPath(source string) string {
 // safeElement returns a path's element that is valid everywhere, or empty if nothing of
 // it remains.
 func safeElement(name, empty string) string {
-	refused := `<>:"|?*`
 	if runtime.GOOS == "windows" {
-		refused += `\`
+		name = strings.ReplaceAll(name, `\`, "_")
 	}
-	name = strings.Map(func(r rune) rune {
-		if strings.ContainsRune(refused, r) {
-			return '_'
-		}
-		return r
-	}, name)
-	name = strings.TrimRight(strings.TrimLeft(name, ".- "), ". ")
-	device, _, _ := strings.Cut(name, ".")
-	switch {
-	case name == "":
-		return empty
-	case reserved.MatchString(strings.TrimSpace(device)):
-		return "_" + name
-	}
-	return name
+	return sx.SafeElement(name, empty)
 }
 
 // Targets chooses the paths of the MP3s of one run.

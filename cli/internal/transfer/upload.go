@@ -4,11 +4,11 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"os"
 	"time"
 
 	"github.com/soundextract/sx/cli/internal/awake"
 	"github.com/soundextract/sx/cli/internal/bandwidth"
+	"github.com/soundextract/sx/cli/internal/knownfiles"
 	"github.com/soundextract/sx/cli/internal/mediafiles"
 	"github.com/soundextract/sx/server/api"
 	"github.com/soundextract/sx/server/api/client"
@@ -22,10 +22,12 @@ type Uploader struct {
 	API     *client.Client
 	Policy  *Policy
 	Records UploadRecords
+	Files   *knownfiles.Records // of the identities of files
 	// WholeFile sends whole files, not only their audio.
 	WholeFile bool
-	// Labels are those of the jobs.
-	Labels []string
+	// Labels and Priority are those of the jobs.
+	Labels   []string
+	Priority sx.Priority
 	// Limit limits the rate of all uploads together; nil is no limit.
 	Limit *bandwidth.Limit
 	// Stall is how long a request may transfer nothing; 0 is 30 s.
@@ -59,56 +61,57 @@ func (u *Uploaded) Close() { u.record.close() }
 // server no longer has the upload.
 const maxRestarts = 2
 
+// Reserve waits until no other process sends the file, and reports whether it had to: the
+// other one may have done all the work meanwhile. Until in is closed, or what Upload
+// returns, other processes wait.
+func (u *Uploader) Reserve(ctx context.Context, in *Input, progress Progress) (waited bool, err error) {
+	if in.record != nil {
+		return false, nil
+	}
+	in.record, err = u.Records.open(ctx, in.File, in.Options, func() {
+		waited = true
+		sayWaiting(progress, "another sx is sending this file")
+	})
+	return waited, err
+}
+
 // Upload uploads what is sent of a file (see Source), or continues where an earlier run
-// stopped, and compares the digests. The record is kept until Forget; the caller must call
-// Close. If the file changes meanwhile, the error is an *sx.Error of code invalid.
-func (u *Uploader) Upload(ctx context.Context, f mediafiles.File, options sx.Options, progress Progress) (*Uploaded, error) {
-	rec, err := u.Records.open(f, options)
+// stopped, and compares the digests. It reads more of the file than is sent only if its
+// identity is not known. The record is kept until Forget; the caller must call
+// Uploaded.Close. If the file changes meanwhile, the error is an *sx.Error of code
+// invalid. Upload reserves the file.
+func (u *Uploader) Upload(ctx context.Context, in *Input, progress Progress) (*Uploaded, error) {
+	if _, err := u.Reserve(ctx, in, progress); err != nil {
+		return nil, err
+	}
+	uploaded, err := u.upload(ctx, in, progress, in.record)
 	if err != nil {
 		return nil, err
 	}
-	uploaded, err := u.upload(ctx, f, options, progress, rec)
-	if err != nil {
-		rec.close()
-		return nil, err
-	}
+	in.record = nil // it is that of uploaded now
 	return uploaded, nil
 }
 
-func (u *Uploader) upload(ctx context.Context, f mediafiles.File, options sx.Options, progress Progress, rec *uploadRecord) (*Uploaded, error) {
-	src, err := u.open(ctx, f, options, progress)
+func (u *Uploader) upload(ctx context.Context, in *Input, progress Progress, rec *uploadRecord) (*Uploaded, error) {
+	identity, err := in.Identity(progress)
 	if err != nil {
 		return nil, err
 	}
-	defer src.Close()
-	head, err := src.head(ctx)
+	u.Files.SaveSometimes(ctx) // so that the next run does not read it, if this one is killed
+	src, err := in.source(progress)
 	if err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	up := &upload{
-		Uploader: u, file: f, src: src, head: head, options: options, progress: progress, rec: rec,
-		retry: u.Policy.Start(progress), tus: tus.Client{API: u.API}, stall: cmp.Or(u.Stall, stallTimeout),
-		digest: startDigest(ctx, src, src.Size()),
-	}
-	return up.run(ctx)
-}
-
-// open opens the source and says what is sent of it.
-func (u *Uploader) open(ctx context.Context, f mediafiles.File, options sx.Options, progress Progress) (*Source, error) {
-	opened := sayReading(progress)
-	src, err := OpenSource(ctx, f, options, u.WholeFile)
-	opened()
-	switch {
-	case err != nil:
-		return nil, err
-	case src.AudioOnly():
-		progress.Say("%s of audio from %s; the video stays here", sx.FormatSize(src.Size()), sx.FormatSize(f.Size))
-	default:
+	if src.AudioOnly() {
+		progress.Say("%s of audio from %s; the video stays here", sx.FormatSize(src.Size()), sx.FormatSize(in.File.Size))
+	} else {
 		progress.Explain("the whole file is sent: %s", src.WholeReason())
 	}
-	return src, nil
+	up := &upload{
+		Uploader: u, in: in, src: src, identity: identity, progress: progress, rec: rec,
+		retry: u.Policy.Start(progress), tus: tus.Client{API: u.API}, stall: cmp.Or(u.Stall, stallTimeout),
+	}
+	return up.run(ctx)
 }
 
 // Started reports whether an earlier run started the upload of the file.
@@ -124,21 +127,19 @@ func (u *Uploader) Started(f mediafiles.File, options sx.Options) bool {
 // upload is the upload of one file.
 type upload struct {
 	*Uploader
-	file     mediafiles.File
+	in       *Input
 	src      *Source
-	head     string // see Source.head
-	options  sx.Options
+	identity string
 	progress Progress
 	rec      *uploadRecord
 	retry    *Retry
 	tus      tus.Client
 	stall    time.Duration
-	digest   *fileDigest
 }
 
 func (u *upload) run(ctx context.Context) (*Uploaded, error) {
 	u.removeStale(ctx)
-	u.checkForm(ctx)
+	u.checkIdentity(ctx)
 	for restarts := 0; ; restarts++ {
 		uploaded, err := u.once(ctx)
 		if err == nil {
@@ -151,7 +152,7 @@ func (u *upload) run(ctx context.Context) (*Uploaded, error) {
 		case ctx.Err() != nil:
 			return nil, ctx.Err()
 		case errors.As(err, &source):
-			if changed := u.checkUnchanged(); changed != nil {
+			if changed := u.in.checkUnchanged(); changed != nil {
 				u.remove(ctx, u.rec)
 				return nil, changed
 			}
@@ -196,7 +197,7 @@ func (u *upload) once(ctx context.Context) (*Uploaded, error) {
 		return nil, err
 	}
 	s := &sender{
-		client: u.tus, id: u.rec.ID, src: u.src, size: u.src.Size(), check: u.checkUnchanged,
+		client: u.tus, id: u.rec.ID, src: u.src, size: u.src.Size(), check: u.in.checkUnchanged,
 		progress: u.progress, retry: u.retry, stall: u.stall, limit: u.Limit,
 	}
 	if resumed {
@@ -216,8 +217,8 @@ func (u *upload) once(ctx context.Context) (*Uploaded, error) {
 // create starts the upload on the server and records it.
 func (u *upload) create(ctx context.Context) error {
 	metadata := api.UploadMetadata(sx.NewUpload{
-		Source: sx.Source{Name: u.file.Name, Size: u.file.Size, Identity: u.src.Form()}, // with the digest once it is complete
-		Size:   u.src.Size(), AudioOnly: u.src.AudioOnly(), Options: u.options, Labels: u.Labels,
+		Source: sx.Source{Name: u.in.File.Name, Size: u.in.File.Size, Identity: u.src.Form()}, // with the digest once it is complete
+		Size:   u.src.Size(), AudioOnly: u.src.AudioOnly(), Options: u.in.Options, Labels: u.Labels, Priority: u.Priority,
 	})
 	err := u.retry.Do(ctx, func(ctx context.Context) error {
 		return watched(ctx, u.stall, func(ctx context.Context) (err error) {
@@ -228,7 +229,7 @@ func (u *upload) create(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	u.rec.Created, u.rec.Form, u.rec.Sent, u.rec.Head = time.Now().UTC(), u.src.Form(), u.src.Size(), u.head
+	u.rec.Created, u.rec.Identity = time.Now().UTC(), u.identity
 	return u.rec.save()
 }
 
@@ -245,24 +246,26 @@ func (u *upload) job(ctx context.Context) (job api.Job, err error) {
 // verify waits until the server has the complete file and compares the digests.
 func (u *upload) verify(ctx context.Context) (*Uploaded, error) {
 	u.progress.Percent("verifying", 100, 0)
-	sum, err := u.digest.wait(ctx)
-	if err != nil {
-		return nil, err
-	}
 	job, err := u.complete(ctx)
 	if err != nil {
 		return nil, err
 	}
-	if err := u.checkUnchanged(); err != nil {
+	if err := u.in.checkUnchanged(); err != nil {
 		return nil, err
 	}
-	if job.Sent.SHA256 != sum {
+	stored := u.src.Form() + ":" + job.Sent.SHA256
+	if stored != u.identity { // which may be an earlier run's, of a file that changed and looks the same
+		if u.identity, err = u.in.reread(u.progress); err != nil {
+			return nil, err
+		}
+	}
+	if stored != u.identity {
 		return nil, sx.NewError(sx.CodeInvalid,
 			"the stored video differs from the file, which changed during the upload or was damaged in transit").
 			WithHint("run the same command to upload it again").WithCause(errChanged)
 	}
 	return &Uploaded{
-		Job: job, SHA256: sum, AudioOnly: u.src.AudioOnly(), Identity: u.src.Form() + ":" + sum, record: u.rec,
+		Job: job, SHA256: job.Sent.SHA256, AudioOnly: u.src.AudioOnly(), Identity: u.identity, record: u.rec,
 	}, nil
 }
 
@@ -297,18 +300,6 @@ func (u *upload) complete(ctx context.Context) (api.Job, error) {
 	}
 }
 
-var errChanged = errors.New("the file changed")
-
-// checkUnchanged returns an error if the file has changed since it was found.
-func (u *upload) checkUnchanged() error {
-	info, err := os.Stat(u.file.Path)
-	if err != nil || info.Size() != u.file.Size || !info.ModTime().Equal(u.file.ModTime) {
-		return sx.NewError(sx.CodeInvalid, "changed during the upload").
-			WithHint("once nothing writes to the file any more, run the same command to upload it again").WithCause(errChanged)
-	}
-	return nil
-}
-
 const removeTimeout = 5 * time.Second
 
 // remove removes an upload's record and, if the server responds soon, the upload,
@@ -322,21 +313,21 @@ func (u *upload) remove(ctx context.Context, rec *uploadRecord) {
 	rec.remove()
 }
 
-// checkForm drops the record of an upload of other bytes of the same file: of the whole
-// file instead of its audio, or of an earlier form of it.
-func (u *upload) checkForm(ctx context.Context) {
+// checkIdentity drops the record of an upload of other bytes of the same file: of the
+// whole file instead of its audio, or of contents that looked the same.
+func (u *upload) checkIdentity(ctx context.Context) {
 	rec := u.rec
-	if rec.ID == "" || rec.Form == u.src.Form() && rec.Sent == u.src.Size() && rec.Head == u.head {
+	if rec.ID == "" || rec.Identity == u.identity {
 		return
 	}
-	u.progress.Say("something else of it was sent before, starting again")
+	u.progress.Say("an earlier run sent other bytes of it, starting again")
 	u.abandon(ctx, rec)
 	rec.remove()
 }
 
 // removeStale removes unfinished uploads of earlier contents of the file.
 func (u *upload) removeStale(ctx context.Context) {
-	for _, old := range u.Records.stale(u.file) {
+	for _, old := range u.Records.stale(u.in.File) {
 		if u.abandon(ctx, old) {
 			u.progress.Say("changed since its upload started, starting again")
 		}

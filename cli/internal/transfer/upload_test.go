@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/soundextract/sx/cli/internal/knownfiles"
 	"github.com/soundextract/sx/cli/internal/mediafiles"
 	"github.com/soundextract/sx/cli/internal/transfer"
 	"github.com/soundextract/sx/server/api"
@@ -24,6 +25,7 @@ type uploadFixture struct {
 	progress *progressLog
 	path     string
 	video    []byte
+	onSay    func(line string) // called for each line; may be nil
 }
 
 func newUpload(t *testing.T) *uploadFixture {
@@ -38,6 +40,7 @@ func newUploadOf(t *testing.T, video []byte) *uploadFixture {
 	u.up = &transfer.Uploader{
 		API: u.server.Client(t), Policy: &transfer.Policy{Timeout: 30 * time.Second, FirstPause: time.Millisecond},
 		Records: transfer.UploadRecords{Dir: filepath.Join(t.TempDir(), "uploads"), Account: "here"},
+		Files:   knownfiles.Open(t.TempDir()),
 	}
 	return u
 }
@@ -60,8 +63,10 @@ func (u *uploadFixture) file(t *testing.T) mediafiles.File {
 
 func (u *uploadFixture) upload(ctx context.Context, t *testing.T) (*transfer.Uploaded, error) {
 	t.Helper()
-	u.progress = &progressLog{}
-	sent, err := u.up.Upload(ctx, u.file(t), sx.Options{Preset: sx.PresetSpeech}, u.progress)
+	u.progress = &progressLog{onSay: u.onSay}
+	in := u.up.Open(ctx, u.file(t), sx.Options{Preset: sx.PresetSpeech})
+	defer in.Close()
+	sent, err := u.up.Upload(ctx, in, u.progress)
 	if err == nil {
 		t.Cleanup(sent.Close)
 	}
@@ -273,16 +278,34 @@ func TestAnswerToCreationLost(t *testing.T) {
 	}
 }
 
+// TestConcurrentUploadsOfOneFile checks that a second process waits for the first, and
+// then uses what the first has sent.
 func TestConcurrentUploadsOfOneFile(t *testing.T) {
 	t.Parallel()
 	u := newUpload(t)
 	first := u.succeeds(t)
-	_, err := u.upload(t.Context(), t)
-	if known := sx.AsError(err); known.Code != sx.CodeInvalid || !strings.Contains(known.Message, "another sx") {
-		t.Errorf("got %+v", known)
+	u.onSay = func(line string) {
+		if strings.Contains(line, "another sx is sending this file; waiting") {
+			first.Close()
+		}
 	}
-	first.Close()
+	second := u.succeeds(t)
+	u.progress.wantSaid(t, "another sx is sending this file; waiting until it has finished")
+	if second.Job.ID != first.Job.ID {
+		t.Errorf("job %s was uploaded again as %s", first.Job.ID, second.Job.ID)
+	}
+}
+
+// TestWaitingIsInterrupted checks that Ctrl-C ends the wait for another process.
+func TestWaitingIsInterrupted(t *testing.T) {
+	t.Parallel()
+	u := newUpload(t)
 	u.succeeds(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	u.onSay = func(string) { cancel() }
+	if _, err := u.upload(ctx, t); !errors.Is(err, context.Canceled) {
+		t.Errorf("ended with %v", err)
+	}
 }
 
 func TestFullServerKeepsTheUpload(t *testing.T) {

@@ -40,6 +40,10 @@ type WatchEvents struct {
 // pollInterval is the default of Watcher.PollInterval.
 const pollInterval = 2 * time.Second
 
+// minStream is how long a stream must have lasted to be continued without a pause when its
+// token has expired, so that a server cannot ask for streams without end.
+const minStream = time.Second
+
 // brokenStreams is the number of consecutive streams that end without any event after
 // which polling is tried.
 const brokenStreams = 2
@@ -88,6 +92,7 @@ func (f *follower) follow(ctx context.Context) error {
 	retry := f.Policy.Start(f)
 	lastID, broken := "", 0
 	for len(f.open) > 0 {
+		start := time.Now()
 		alive, err := f.stream(ctx, &lastID, retry)
 		switch {
 		case ctx.Err() != nil:
@@ -97,8 +102,10 @@ func (f *follower) follow(ctx context.Context) error {
 		case err == nil:
 			// The stream ended without reporting the end of each job.
 			return f.poll(ctx, retry)
-		case errors.Is(err, ErrStalled):
+		case errors.Is(err, ErrStalled), sx.CodeOf(err) == sx.CodeTooManyRequests:
 			return f.poll(ctx, retry)
+		case errors.Is(err, client.ErrReconnect) && time.Since(start) >= minStream:
+			continue // with a fresh token
 		case alive:
 			broken = 0
 		default:

@@ -37,7 +37,7 @@ func (l *watchLog) check(t *testing.T, want ...string) {
 	}
 }
 
-// newWatcher returns a server whose first handling of each request is before.
+// newWatcher returns a server that passes each request to before first, and its watcher.
 func newWatcher(t *testing.T, l *watchLog, before func(w http.ResponseWriter, r *http.Request) bool) (*gateway.Server, transfer.Watcher) {
 	t.Helper()
 	server := gateway.New(t)
@@ -117,11 +117,59 @@ func TestWatchResumesBrokenStream(t *testing.T) {
 	}
 }
 
+// TestWatchReconnects checks that a stream that ends when its token expires is continued
+// without a pause, and that one that is refused because there are too many is replaced by
+// polling. Users notice neither.
+func TestWatchReconnects(t *testing.T) {
+	t.Parallel()
+	for name, first := range map[string]struct {
+		serve func(rw http.ResponseWriter, r *http.Request, id string)
+		polls bool
+	}{
+		"the token has expired": {func(rw http.ResponseWriter, r *http.Request, id string) {
+			rw.Header().Set("Content-Type", "text/event-stream")
+			_, _ = fmt.Fprintf(rw, "id: 1\nevent: job\ndata: {\"id\":%q,\"name\":\"talk.mp4\",\"state\":\"queued\"}\n\n", id)
+			_ = http.NewResponseController(rw).Flush()
+			select {
+			case <-time.After(1100 * time.Millisecond):
+			case <-r.Context().Done():
+			}
+			_, _ = fmt.Fprint(rw, "id: 1\nevent: reconnect\ndata: {}\n\n")
+		}, false},
+		"too many streams": {func(rw http.ResponseWriter, _ *http.Request, _ string) {
+			api.WriteError(rw, sx.NewError(sx.CodeTooManyRequests, "too many streams"))
+		}, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var l watchLog
+			var id string
+			server, w := newWatcher(t, &l, func(rw http.ResponseWriter, r *http.Request) bool {
+				if r.URL.Path != api.PathEvents || l.opened.Load() > 1 {
+					return false
+				}
+				first.serve(rw, r, id)
+				return true
+			})
+			id = server.Add("talk.mp4", sx.StateQueued, nil)
+			e := l.events()
+			e.Wait = func(reason string, _ time.Time) { t.Errorf("the user sees a pause: %s", reason) }
+			if err := w.Follow(t.Context(), []string{id}, steps(server, id, e)); err != nil {
+				t.Fatal(err)
+			}
+			l.check(t, whole...)
+			if polls := l.polls.Load() > 0; polls != first.polls {
+				t.Errorf("polls: %v", polls)
+			}
+		})
+	}
+}
+
 func TestKeepAlivesHoldTheStreamOpen(t *testing.T) {
 	t.Parallel()
 	var l watchLog
 	server, w := newWatcher(t, &l, nil)
-	w.Silence = 2 * time.Second
+	w.Silence = 5 * time.Second
 	id := server.Add("talk.mp4", sx.StateDone, []byte("mp3"))
 	inner := server.Before
 	server.Before = func(rw http.ResponseWriter, r *http.Request) bool {
@@ -131,7 +179,7 @@ func TestKeepAlivesHoldTheStreamOpen(t *testing.T) {
 		}
 		ticker := time.NewTicker(50 * time.Millisecond)
 		defer ticker.Stop()
-		for range 45 { // in total longer than the silence
+		for range 110 { // in total longer than the silence
 			<-ticker.C
 			_, _ = fmt.Fprint(rw, ": keep-alive\n\n")
 			_ = http.NewResponseController(rw).Flush()

@@ -7,7 +7,7 @@ import (
 )
 
 // stallTimeout is how long a connection may transfer nothing before it is closed. A
-// connection whose peer has vanished cannot be told from a slow one.
+// connection whose peer has vanished cannot be distinguished from a slow one.
 const stallTimeout = 30 * time.Second
 
 // watchdog cancels a context unless it is reset in time.

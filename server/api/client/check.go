@@ -36,7 +36,7 @@ func (c *Client) Check(ctx context.Context) error {
 		Error api.Error         `json:"error"`
 	}
 	kind, _, _ := mime.ParseMediaType(res.Header.Get("Content-Type"))
-	ours := kind == "application/json" && json.Unmarshal(raw, &body) == nil
+	ours := kind == "application/json" && decodeClean(raw, &body) == nil
 	switch {
 	case ours && body.Error.Code != "" && body.Error.Code != sx.CodeNotFound:
 		return body.Error.ToError()

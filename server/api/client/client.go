@@ -113,13 +113,22 @@ func (c *Client) call(ctx context.Context, method, path string, query url.Values
 	if t, _, _ := mime.ParseMediaType(res.Header.Get("Content-Type")); t != "application/json" {
 		return Foreign(c.base.Host, res.StatusCode)
 	}
-	if err := json.NewDecoder(res.Body).Decode(out); err != nil {
+	if err := readClean(res.Body, out); err != nil {
 		if ctxErr := ctx.Err(); ctxErr != nil {
 			return ctxErr
+		}
+		var malformed *sx.Error
+		if errors.As(err, &malformed) {
+			return err
 		}
 		return &Unreachable{Server: c.base.Host, Err: err}
 	}
 	return nil
+}
+
+// Registration says who may create an account.
+func (c *Client) Registration(ctx context.Context) (out api.Registration, err error) {
+	return out, c.call(ctx, http.MethodGet, api.PathRegister, nil, nil, &out)
 }
 
 // Register creates an account and signs in.
@@ -168,6 +177,7 @@ type JobFilter struct {
 	IDs    []string
 	Name   string
 	Labels []string
+	Shared bool // jobs with links
 	Limit  int
 	After  string
 }
@@ -187,6 +197,9 @@ func (c *Client) Jobs(ctx context.Context, f JobFilter) (out api.JobList, err er
 	if f.Name != "" {
 		q.Set(api.QueryName, f.Name)
 	}
+	if f.Shared {
+		q.Set(api.QueryShared, "true")
+	}
 	if f.Limit > 0 {
 		q.Set(api.QueryLimit, strconv.Itoa(f.Limit))
 	}
@@ -198,22 +211,26 @@ func (c *Client) Jobs(ctx context.Context, f JobFilter) (out api.JobList, err er
 
 // Job returns a job.
 func (c *Client) Job(ctx context.Context, id string) (out api.Job, err error) {
-	return out, c.call(ctx, http.MethodGet, jobPath(api.PathJob, id), nil, nil, &out)
+	err = c.call(ctx, http.MethodGet, jobPath(api.PathJob, id), nil, nil, &out)
+	return requested(id, out, err)
 }
 
 // Cancel cancels a job.
 func (c *Client) Cancel(ctx context.Context, id string) (out api.Job, err error) {
-	return out, c.call(ctx, http.MethodPost, jobPath(api.PathCancel, id), nil, nil, &out)
+	err = c.call(ctx, http.MethodPost, jobPath(api.PathCancel, id), nil, nil, &out)
+	return requested(id, out, err)
 }
 
 // Retry queues a failed or cancelled job again.
 func (c *Client) Retry(ctx context.Context, id string) (out api.Job, err error) {
-	return out, c.call(ctx, http.MethodPost, jobPath(api.PathRetry, id), nil, nil, &out)
+	err = c.call(ctx, http.MethodPost, jobPath(api.PathRetry, id), nil, nil, &out)
+	return requested(id, out, err)
 }
 
 // Edit changes the tags of a job's MP3, and its labels.
 func (c *Client) Edit(ctx context.Context, id string, e api.JobEdit) (out api.Job, err error) {
-	return out, c.call(ctx, http.MethodPatch, jobPath(api.PathJob, id), nil, e, &out)
+	err = c.call(ctx, http.MethodPatch, jobPath(api.PathJob, id), nil, e, &out)
+	return requested(id, out, err)
 }
 
 // Remove deletes a job with its video and tracks; an unfinished job is cancelled
@@ -249,6 +266,31 @@ func (c *Client) Track(ctx context.Context, id string, number int, from int64, e
 		}
 	}
 	return c.Do(req)
+}
+
+// CreateShare creates a link to the MP3s of a job.
+func (c *Client) CreateShare(ctx context.Context, id string, in api.NewShare) (out api.CreatedShare, err error) {
+	return out, c.call(ctx, http.MethodPost, jobPath(api.PathShares, id), nil, in, &out)
+}
+
+// RevokeShare revokes a link to the MP3s of a job.
+func (c *Client) RevokeShare(ctx context.Context, id, share string) error {
+	return c.call(ctx, http.MethodDelete, strings.Replace(jobPath(api.PathShare, id), "{share}", url.PathEscape(share), 1), nil, nil, nil)
+}
+
+// CreateFeed creates a podcast feed.
+func (c *Client) CreateFeed(ctx context.Context, in api.NewFeed) (out api.CreatedFeed, err error) {
+	return out, c.call(ctx, http.MethodPost, api.PathFeeds, nil, in, &out)
+}
+
+// Feeds lists the user's podcast feeds.
+func (c *Client) Feeds(ctx context.Context) (out api.FeedList, err error) {
+	return out, c.call(ctx, http.MethodGet, api.PathFeeds, nil, nil, &out)
+}
+
+// RevokeFeed revokes one of the user's podcast feeds.
+func (c *Client) RevokeFeed(ctx context.Context, id string) error {
+	return c.call(ctx, http.MethodDelete, strings.Replace(api.PathFeed, "{id}", url.PathEscape(id), 1), nil, nil, nil)
 }
 
 func jobPath(pattern, id string) string {

@@ -2,12 +2,13 @@ package client
 
 import (
 	"bufio"
+	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/soundextract/sx/server/api"
@@ -17,15 +18,16 @@ import (
 // Event is one server-sent event of the job stream.
 type Event struct {
 	ID   string // of the last event that had an ID, for resuming; see api.EventJob
-	Type string // api.EventJob, EventGone or EventEnd; "" for a keep-alive comment
+	Type string // api.EventJob, EventGone, EventEnd or EventReconnect; "" for a keep-alive comment
 	Job  api.Job
 	Gone string // the ID of a job that does not exist or was deleted
 }
 
 // Events reads the event stream of the given jobs until ctx is done. It calls fn
 // for each event, and with an empty Type for each comment. lastID is the ID of the
-// event after which to resume, or "". It returns nil after EventEnd and an error
-// in any other case; the stream can then be resumed with the ID of the last event.
+// event after which to resume, or "". It returns nil after EventEnd, ErrReconnect after
+// EventReconnect and another error in any other case; the stream can then be resumed with
+// the ID of the last event.
 func (c *Client) Events(ctx context.Context, ids []string, lastID string, fn func(Event)) error {
 	req, err := c.NewRequest(ctx, http.MethodGet, api.PathEvents, url.Values{api.QueryID: ids}, nil)
 	if err != nil {
@@ -53,31 +55,41 @@ func (c *Client) Events(ctx context.Context, ids []string, lastID string, fn fun
 		if err != nil {
 			return err
 		}
+		if id := cmp.Or(event.Job.ID, event.Gone); id != "" && !slices.Contains(ids, id) {
+			return errMalformed("an event of a job that was not requested")
+		}
 		fn(event)
-		if event.Type == api.EventEnd {
+		switch event.Type {
+		case api.EventEnd:
 			return nil
+		case api.EventReconnect:
+			return ErrReconnect
 		}
 	}
 }
+
+// ErrReconnect says that the server has ended an event stream because the credential of
+// its request is no longer valid.
+var ErrReconnect = sx.NewError(sx.CodeUnavailable, "the server has ended the event stream because the token has expired")
 
 // rawEvent is an undecoded event; kind is "" for a comment.
 type rawEvent struct{ id, kind, data string }
 
 func (e rawEvent) decode() (Event, error) {
-	out := Event{ID: e.id, Type: e.kind}
+	out := Event{ID: e.id, Type: sx.CleanText(e.kind)}
 	var err error
 	switch e.kind {
 	case api.EventJob:
-		err = json.Unmarshal([]byte(e.data), &out.Job)
+		err = decodeClean([]byte(e.data), &out.Job)
 	case api.EventGone:
 		var gone struct {
 			ID string `json:"id"`
 		}
-		err = json.Unmarshal([]byte(e.data), &gone)
+		err = decodeClean([]byte(e.data), &gone)
 		out.Gone = gone.ID
 	}
 	if err != nil {
-		return Event{}, sx.NewError(sx.CodeInternal, "the server sent a malformed %s event", e.kind).WithCause(err)
+		return Event{}, sx.NewError(sx.CodeInternal, "the server sent a malformed %s event", out.Type).WithCause(err)
 	}
 	return out, nil
 }
@@ -102,7 +114,7 @@ func newEventReader(r io.Reader, lastID string) *eventReader {
 // next returns the next event with data, or the next comment. An incomplete event
 // at the end of the stream is discarded.
 func (r *eventReader) next() (rawEvent, error) {
-	kind, data := "message", []string(nil)
+	kind, data, size := "message", []string(nil), 0
 	for r.lines.Scan() {
 		line := r.lines.Text()
 		if line == "" {
@@ -126,6 +138,9 @@ func (r *eventReader) next() (rawEvent, error) {
 		case "event":
 			kind = value
 		case "data":
+			if size += len(value); size > maxEventLine {
+				return rawEvent{}, errors.New("an event is too long")
+			}
 			data = append(data, value)
 		}
 	}

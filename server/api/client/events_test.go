@@ -83,7 +83,7 @@ func TestEvents(t *testing.T) {
 // sends the id of the last complete event.
 func TestEventsResume(t *testing.T) {
 	t.Parallel()
-	events, err := follow(t, "", "id: 1,1\nevent: job\ndata: {}\n\nid: 2,1\nevent: job\ndata: {\"id\"")
+	events, err := follow(t, "", "id: 1,1\nevent: job\ndata: {\"id\":\"a\"}\n\nid: 2,1\nevent: job\ndata: {\"id\"")
 	var unreachable *client.Unreachable
 	if !errors.As(err, &unreachable) || len(events) != 1 || events[0].ID != "1,1" {
 		t.Fatalf("got %+v, %v, want one event and an Unreachable", events, err)

@@ -54,3 +54,8 @@ func (c *Client) Deliveries(ctx context.Context, limit int) (out api.DeliveryLis
 	}
 	return out, c.call(ctx, http.MethodGet, api.PathDeliveries, q, nil, &out)
 }
+
+// Replay sends a delivery to its webhook again.
+func (c *Client) Replay(ctx context.Context, id string) (out api.Delivery, err error) {
+	return out, c.call(ctx, http.MethodPost, strings.Replace(api.PathReplay, "{id}", url.PathEscape(id), 1), nil, nil, &out)
+}

@@ -2,7 +2,6 @@ package client
 
 import (
 	"bytes"
-	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -14,8 +13,8 @@ import (
 	"github.com/soundextract/sx/server/sx"
 )
 
-// ErrForeign is the identity of the errors that Foreign returns.
-var ErrForeign = sx.NewError(sx.CodeForeign, "the answer is not from a SoundExtract server").
+// ErrForeign matches the errors that Foreign returns, in errors.Is.
+var ErrForeign = sx.NewError(sx.CodeForeign, "the response is not from a SoundExtract server").
 	WithHint("check the server's address; on a public network, sign in to it in a browser first")
 
 // Foreign returns the error for a response from a host, with an HTTP status, that no
@@ -48,10 +47,10 @@ func readError(res *http.Response) error {
 	cause := &ResponseError{Status: res.StatusCode, RetryAfter: retryAfter(res.Header, time.Now())}
 	raw, _ := io.ReadAll(io.LimitReader(res.Body, maxErrorBody))
 	var body api.ErrorBody
-	if json.Unmarshal(raw, &body) == nil && body.Error.Code != "" {
+	if decodeClean(raw, &body) == nil && body.Error.Code != "" {
 		return body.Error.ToError().WithCause(cause)
 	}
-	if res.Header.Get(api.HeaderRequestID) != "" || res.Header.Get(headerResumable) != "" { // of the server, to HEAD
+	if res.Header.Get(api.HeaderRequestID) != "" || res.Header.Get(headerResumable) != "" { // sent by the server in response to HEAD
 		return sx.NewError(api.CodeOfStatus(res.StatusCode), "the server responded with %s", res.Status).WithCause(cause)
 	}
 	cause.Foreign = true
@@ -104,7 +103,7 @@ func foreignError(res *http.Response, body []byte) *sx.Error {
 	return sx.NewError(api.CodeOfStatus(res.StatusCode), "the server responded with %s", status)
 }
 
-// statusText returns the status in the usual words: those of the response are not
+// statusText returns the status with its standard text, because that of the response is not
 // trusted.
 func statusText(res *http.Response) string {
 	return strings.TrimSpace(strconv.Itoa(res.StatusCode) + " " + http.StatusText(res.StatusCode))

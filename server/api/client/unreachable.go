@@ -18,7 +18,10 @@ type Unreachable struct {
 	Err    error
 }
 
-func (e *Unreachable) Error() string { return fmt.Sprintf("no response from %s: %v", e.Server, e.Err) }
+func (e *Unreachable) Error() string {
+	// A certificate, for example, contains text from the server.
+	return sx.CleanLine(fmt.Sprintf("no response from %s: %v", e.Server, e.Err), sx.MaxErrorText)
+}
 
 // ErrorCode implements sx.Coded.
 func (e *Unreachable) ErrorCode() sx.Code { return sx.CodeUnreachable }

@@ -40,7 +40,7 @@ func (c Client) Create(ctx context.Context, size int64, metadata map[string]stri
 		return "", res.unexpected()
 	}
 	// Only the id is used: behind a proxy the server may not know its own address.
-	if id = path.Base(location.Path); id == "." || id == "/" {
+	if id = path.Base(location.Path); !client.IsID(id) {
 		return "", res.unexpected()
 	}
 	return id, nil

@@ -30,3 +30,24 @@ func TestMetadata(t *testing.T) {
 		}
 	}
 }
+
+func FuzzMetadata(f *testing.F) {
+	for _, seed := range []string{
+		"", "filename dGFsay5tcDQ=,track ", "mono,filename 5Lya6K2w", " a Yg== , c ZA== ", "a Yg==,a Yg==", ",", "a =", "a Yg= =", "\x00 AA==", "a  Yg==",
+	} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, header string) {
+		metadata, err := tus.DecodeMetadata(header)
+		if err != nil {
+			if code := sx.CodeOf(err); code != sx.CodeInvalid {
+				t.Errorf("%q: code %s", header, code)
+			}
+			return
+		}
+		again, err := tus.DecodeMetadata(tus.EncodeMetadata(metadata))
+		if err != nil || !maps.Equal(again, metadata) {
+			t.Errorf("%q: got %q, and %q, %v again", header, metadata, again, err)
+		}
+	})
+}

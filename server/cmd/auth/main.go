@@ -22,6 +22,8 @@ func run() int {
 	p.Flags.Var(&registration, "registration", "who may create an account: open (everyone), invitation (with a code) or closed (no one)")
 	admin := p.Flags.String("admin", "", "`name` of the administrator, whose account can be created only with --admin-code")
 	code := p.Secret("admin-code", "invitation `code` with which the administrator creates the account")
+	test := p.Flags.String("test-account", "", "`name` of an account for tests of the installation, which can be created only with --test-account-code")
+	testCode := p.Secret("test-account-code", "invitation `code` with which the test account is created")
 	var signer *token.Signer
 	p.Check = func() error {
 		keys, err := token.LoadKeys(*keyDir, time.Now())
@@ -36,8 +38,8 @@ func run() int {
 	return p.Main(context.Background(), os.Args[1:], func(_ context.Context, deps service.Dependencies) (service.Service, error) {
 		s, err := auth.New(auth.Config{
 			Users: deps.Store.Users, Sessions: deps.Store.Sessions,
-			Invitations: deps.Store.Invitations, PersonalTokens: deps.Store.PersonalTokens, Signer: signer,
-			Registration: registration, Admin: *admin, AdminCode: *code,
+			Invitations: deps.Store.Invitations, PersonalTokens: deps.Store.PersonalTokens, Audit: deps.Store.Audit, Limits: deps.Store.Limits, Erasures: deps.Store.Erasures, Tasks: deps.Store.Tasks, Format: deps.Store.Format, Signer: signer,
+			Registration: registration, Admin: *admin, AdminCode: *code, TestAccount: *test, TestAccountCode: *testCode,
 			Log: deps.Log, Now: time.Now, Registerer: deps.Registry, TrustForwarded: true,
 		})
 		if err != nil {

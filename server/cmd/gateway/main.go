@@ -11,23 +11,32 @@ import (
 
 	"github.com/soundextract/sx/server/api"
 	"github.com/soundextract/sx/server/internal/gateway"
+	"github.com/soundextract/sx/server/internal/httpserver"
 	"github.com/soundextract/sx/server/internal/service"
 	"github.com/soundextract/sx/server/internal/settings"
+	"github.com/soundextract/sx/server/internal/space"
+	"github.com/soundextract/sx/server/internal/storebackup"
 	"github.com/soundextract/sx/server/internal/token"
 )
 
 func main() { os.Exit(run()) }
 
 func run() int {
-	var quota, maxUpload settings.Bytes
+	if len(os.Args) > 1 && os.Args[1] == "backup" {
+		return backup(context.Background(), os.Args[2:])
+	}
+	var reserve settings.Bytes
+	var flags gateway.Flags
+	var limits gateway.Settings
 	p := service.New("gateway", "127.0.0.1:8740", os.Stdout, os.Stderr).WithBus()
 	address := p.Flags.String("auth-url", "http://127.0.0.1:8741", "`URL` of the auth service")
 	notifierAddress := p.Flags.String("notifier-url", "http://127.0.0.1:8743", "`URL` of the notifier")
-	p.Flags.Var(&quota, "quota", "storage quota of an account, such as 50GiB; 0 means no limit")
-	p.Flags.Var(&maxUpload, "max-upload", "maximum size of a video, such as 20GiB; 0 means no limit")
+	p.Public = true
+	flags.Add(p.Flags)
+	p.Flags.Var(&reserve, "reserve", "free space on MongoDB's volume that new uploads leave, such as 10GiB; without it, 15 % of the volume, at most 20 GiB")
 	hops := p.Flags.Int("trusted-hops", 0, "`number` of proxies in front of the gateway, each of which appends its client's address to X-Forwarded-For")
 
-	transport := service.Transport()
+	transport := p.Transport()
 	var authURL, notifierURL *url.URL
 	var keys token.Fetch
 	p.Check = func() (err error) {
@@ -40,16 +49,31 @@ func run() int {
 		if notifierURL, err = service.ParseURL("notifier-url", *notifierAddress); err != nil {
 			return err
 		}
+		if *hops == 0 { // otherwise the clients are proxies
+			p.MaxPerAddress = httpserver.ClientConnections
+		}
+		if limits, err = flags.Settings(service.EnvPrefix); err != nil {
+			return err
+		}
 		keys = token.FetchURL(&http.Client{Transport: transport}, authURL.JoinPath(api.PathKeys).String())
 		p.Ready["auth"] = service.ReadyCheck("auth", transport, authURL)
 		return nil
 	}
-	return p.Main(context.Background(), os.Args[1:], func(_ context.Context, deps service.Dependencies) (service.Service, error) {
+	return p.Main(context.Background(), os.Args[1:], func(ctx context.Context, deps service.Dependencies) (service.Service, error) {
+		keep := space.Share
+		if p.Flags.Changed("reserve") {
+			keep = space.Fixed(int64(reserve))
+		}
+		monitor := space.New(space.Config{
+			Space: deps.Store.Space, Tasks: deps.Store.Tasks, Reserve: keep,
+			Log: deps.Log, Now: time.Now, Registerer: deps.Registry,
+		})
+		storebackup.Register(ctx, deps.Store.Tasks, deps.Registry)
 		s := gateway.New(gateway.Config{
-			Updater: deps.Updater, Jobs: deps.Store.Jobs, Videos: deps.Store.Videos, Tracks: deps.Store.Tracks, Conversions: deps.Store.Conversions,
-			Bus: deps.Bus, AuthURL: authURL, AuthTransport: transport, Verify: token.NewVerifier(keys, time.Now).Verify,
+			Updater: deps.Updater, Jobs: deps.Store.Jobs, Videos: deps.Store.Videos, Tracks: deps.Store.Tracks, Conversions: deps.Store.Conversions, IdempotencyKeys: deps.Store.IdempotencyKeys, Feeds: deps.Store.Feeds, Tasks: deps.Store.Tasks, Limits: deps.Store.Limits, Erasures: deps.Store.Erasures,
+			Space: monitor, Bus: deps.Bus, AuthURL: authURL, AuthTransport: transport, Verify: token.NewVerifier(keys, time.Now).Verify,
 			NotifierURL: notifierURL, NotifierTransport: transport,
-			TrustedHops: *hops, Quota: int64(quota), MaxUpload: int64(maxUpload),
+			TrustedHops: *hops, Settings: limits,
 			Log: deps.Log, Now: time.Now, Registerer: deps.Registry,
 		})
 		return service.Service{Handler: s.Handler(), Run: s.Run}, nil

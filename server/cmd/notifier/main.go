@@ -25,7 +25,7 @@ func run() int {
 	address := p.Flags.String("auth-url", "http://127.0.0.1:8741", "`URL` of the auth service")
 	notifyFlags.Add(p.Flags)
 
-	transport := service.Transport()
+	transport := p.Transport()
 	var authURL *url.URL
 	p.Check = func() (err error) {
 		if authURL, err = service.ParseURL("auth-url", *address); err != nil {
@@ -37,7 +37,7 @@ func run() int {
 	}
 	return p.Main(context.Background(), os.Args[1:], func(_ context.Context, deps service.Dependencies) (service.Service, error) {
 		s, err := notifier.New(notifier.Config{
-			Updater: deps.Updater, Bus: deps.Bus, NotificationSettings: deps.Store.NotificationSettings, Deliveries: deps.Store.Deliveries,
+			Updater: deps.Updater, Bus: deps.Bus, NotificationSettings: deps.Store.NotificationSettings, Deliveries: deps.Store.Deliveries, Counters: deps.Store.Counters, Erasures: deps.Store.Erasures, Tasks: deps.Store.Tasks,
 			AuthURL: authURL, AuthTransport: transport, Settings: notify,
 			Log: deps.Log, Now: time.Now, ReconcileInterval: reconcileInterval, Registerer: deps.Registry,
 		})

@@ -35,7 +35,7 @@ func convert(ctx context.Context) error {
 	cfg := smoke.Config{
 		Server: os.Getenv("SX_SERVER"), Seconds: seconds, Log: slog.New(slog.NewTextHandler(os.Stderr, nil)),
 	}
-	for file, value := range map[string]*string{"SX_NAME_FILE": &cfg.Name, "SX_PASSWORD_FILE": &cfg.Password} {
+	for file, value := range map[string]*string{"SX_NAME_FILE": &cfg.Name, "SX_PASSWORD_FILE": &cfg.Password, "SX_INVITATION_FILE": &cfg.Invitation} {
 		data, err := os.ReadFile(os.Getenv(file))
 		if err != nil {
 			return fmt.Errorf("read the file in %s: %w", file, err)

@@ -16,9 +16,11 @@ import (
 	"github.com/soundextract/sx/server/api"
 	"github.com/soundextract/sx/server/internal/auth"
 	"github.com/soundextract/sx/server/internal/converter"
+	"github.com/soundextract/sx/server/internal/gateway"
 	"github.com/soundextract/sx/server/internal/httpserver"
 	"github.com/soundextract/sx/server/internal/notifier"
 	"github.com/soundextract/sx/server/internal/settings"
+	"github.com/soundextract/sx/server/internal/space"
 	"github.com/soundextract/sx/server/internal/standalone"
 	"github.com/soundextract/sx/server/sx"
 )
@@ -29,16 +31,20 @@ const envPrefix = "SXD"
 func main() { os.Exit(run()) }
 
 func run() int {
+	if len(os.Args) > 1 && os.Args[1] == "backup" {
+		return backup(context.Background(), os.Args[2:])
+	}
 	var cfg standalone.Config
-	var quota, maxUpload settings.Bytes
+	var gatewayFlags gateway.Flags
+	reserve := settings.Bytes(space.LocalReserve)
 	var converterFlags converter.Flags
 	var notifyFlags notifier.Flags
 	flags := pflag.NewFlagSet("sxd", pflag.ContinueOnError)
 	flags.StringVar(&cfg.Addr, "addr", "127.0.0.1:8740", "`address` to listen on; port 0 selects a free port")
 	flags.StringVar(&cfg.Data, "data", "soundextract-data", "data `directory`")
 	converterFlags.Add(flags)
-	flags.Var(&quota, "quota", "storage quota of an account, such as 50GiB; 0 means no limit")
-	flags.Var(&maxUpload, "max-upload", "maximum size of a video, such as 20GiB; 0 means no limit")
+	gatewayFlags.Add(flags)
+	flags.Var(&reserve, "reserve", "free space on the disk of --data that new uploads leave for conversions and other programs, such as 10GiB")
 	notifyFlags.Add(flags)
 	cfg.Registration = auth.RegistrationInvitation
 	flags.Var(&cfg.Registration, "registration", "who may create an account besides the owner's: open (everyone), invitation (with a code) or closed (no one)")
@@ -60,17 +66,27 @@ func run() int {
 		cfg.Load, err = converterFlags.Load(envPrefix)
 	}
 	if err == nil {
+		cfg.FFmpegUser, err = converterFlags.User(envPrefix)
+	}
+	if err == nil {
+		cfg.Gateway, err = gatewayFlags.Settings(envPrefix)
+	}
+	if err == nil {
 		cfg.Notify, err = notifyFlags.Settings(envPrefix)
 	}
 	if err == nil {
 		cfg.Log, err = httpserver.NewLogger(os.Stderr, *level, *format)
 	}
 	if err != nil {
-		fmt.Fprintf(os.Stderr, "error: %v\nhint: %s\n", err, sx.AsError(err).Hint)
+		printError(err)
 		return sx.ExitUsage
 	}
-	cfg.Quota, cfg.MaxUpload = int64(quota), int64(maxUpload)
+	cfg.Reserve = int64(reserve)
 	return httpserver.Main(context.Background(), cfg.Log, func(ctx context.Context) error { return standalone.Run(ctx, cfg) })
+}
+
+func printError(err error) {
+	fmt.Fprintf(os.Stderr, "error: %v\nhint: %s\n", err, sx.AsError(err).Hint)
 }
 
 // ownerPassword reads the password in a file: its content without the newline at the

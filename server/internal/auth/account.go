@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"cmp"
 	"encoding/json"
 	"net/http"
 
@@ -9,6 +10,11 @@ import (
 	"github.com/soundextract/sx/server/internal/token"
 	"github.com/soundextract/sx/server/sx"
 )
+
+func (s *Service) registration(w http.ResponseWriter, _ *http.Request) error {
+	api.Write(w, http.StatusOK, api.Registration{Mode: string(cmp.Or(s.cfg.Registration, RegistrationOpen))})
+	return nil
+}
 
 func (s *Service) register(w http.ResponseWriter, r *http.Request) error {
 	var in api.Credentials
@@ -22,14 +28,22 @@ func (s *Service) register(w http.ResponseWriter, r *http.Request) error {
 	if err := checkPassword(name, in.Password); err != nil {
 		return err
 	}
-	if err := s.limit(w, r, name); err != nil {
+	from := s.origin(r)
+	if err := s.limit(w, from, name); err != nil {
 		return err
 	}
-	user, err := s.enroll(r.Context(), name, in.Password, in.Invitation)
+	if err := s.limitName(w, from, name); err != nil {
+		return err
+	}
+	user, err := s.enroll(r.Context(), from, name, in.Password, in.Invitation)
 	if err != nil {
 		return err
 	}
-	s.byName.reset(name)
+	s.record(r, name, sx.AuditRegister, name, nil)
+	if user.Invitation != "" {
+		s.record(r, name, sx.AuditRedeemInvitation, name, nil)
+	}
+	s.succeeded(from, name)
 	return s.signIn(w, r, user)
 }
 
@@ -44,36 +58,56 @@ func (s *Service) login(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		name = ""
 	}
-	if err := s.limit(w, r, name); err != nil {
+	from := s.origin(r)
+	if err := s.limit(w, from, name); err != nil {
 		return err
 	}
 	user, err := s.cfg.Users.ByName(r.Context(), name)
 	if err != nil && sx.CodeOf(err) != sx.CodeNotFound {
 		return err
 	}
+	from = from.of(user, s.cfg.Now())
+	if err := s.limitName(w, from, name); err != nil {
+		return err
+	}
 	known := user.PasswordHash != "" // false for the owner of a local server who has set no password
 	if !known {
 		user.PasswordHash = dummyHash // takes as long as comparing a wrong password
 	}
-	ok, err := s.passwords.match(r.Context(), in.Password, user.PasswordHash)
+	ok, err := s.passwords.match(r.Context(), from, in.Password, user.PasswordHash)
 	if err != nil {
 		return err
 	}
 	if !ok || !known {
 		return sx.NewError(sx.CodeBadCredentials, "wrong name or password")
 	}
-	s.byName.reset(name)
-	if user.Disabled { // revealed only to those who know the password
-		return sx.NewError(sx.CodeAccountDisabled, "the account %s is disabled", user.Name)
+	s.succeeded(from, name)
+	if user.Blocked() { // revealed only to those who know the password
+		return blocked(user)
 	}
 	return s.signIn(w, r, user)
 }
 
-// signIn starts a session for the user and sends its tokens.
+// blocked is the error for a user who may not sign in.
+func blocked(user sx.User) *sx.Error {
+	if user.Erasing {
+		return sx.NewError(sx.CodeAccountDisabled, "the account %s is being deleted", user.Name).
+			WithHint("register under another name, or try again later")
+	}
+	return sx.NewError(sx.CodeAccountDisabled, "the account %s is disabled", user.Name)
+}
+
+// signIn starts a session for the user and sends its tokens, or a browser's secret.
 func (s *Service) signIn(w http.ResponseWriter, r *http.Request, user sx.User) error {
 	httpserver.SetUser(r.Context(), user.ID)
+	if isBrowser(r) {
+		return s.signInBrowser(w, r, user)
+	}
 	session, refresh, err := s.startSession(r.Context(), user)
 	if err != nil {
+		return err
+	}
+	if err := s.rememberNetwork(r.Context(), user, s.origin(r)); err != nil {
 		return err
 	}
 	s.cfg.Log.InfoContext(r.Context(), "signed in", "session", session.ID)

@@ -147,7 +147,7 @@ func TestPersonalTokens(t *testing.T) {
 
 	for name, bad := range map[string]string{
 		"changed": made.Token[:len(made.Token)-1] + "0", "cut": made.Token[:30], "prefix": "sxp_",
-		"unknown": "sxp_" + strings.Repeat("a", 42),
+		"unknown": "sxp_" + strings.Repeat("a", 42), "unknown with a checksum": token.NewSecret(api.TokenPrefix, sx.NewID()),
 	} {
 		if _, err := b.as(t, bad).Me(t.Context()); sx.CodeOf(err) != sx.CodeUnauthenticated {
 			t.Errorf("%s: %v", name, err)
@@ -174,13 +174,33 @@ func TestTooManyTokens(t *testing.T) {
 	t.Parallel()
 	b := start(t)
 	reg := b.register(t, "ada")
-	for i := range 100 {
+	for i := range 95 {
 		v := sx.PersonalToken{ID: sx.NewID(), UserID: reg.User.ID, Name: fmt.Sprint(i), Created: b.clock.Now()}
 		if err := b.store.PersonalTokens.Create(t.Context(), v); err != nil {
 			t.Fatal(err)
 		}
 	}
-	_, err := b.as(t, reg.AccessToken).CreateToken(t.Context(), api.NewToken{Name: "more", ExpiresIn: 60})
+	// Concurrent requests cannot exceed the limit.
+	var wg sync.WaitGroup
+	for i := range 30 {
+		wg.Go(func() {
+			_, err := b.as(t, reg.AccessToken).CreateToken(t.Context(), api.NewToken{Name: fmt.Sprint("at-once-", i), ExpiresIn: 60})
+			if err != nil && sx.CodeOf(err) != sx.CodeConflict {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	list, err := b.store.PersonalTokens.List(t.Context(), reg.User.ID)
+	if err != nil || len(list) > 100 {
+		t.Fatalf("%d tokens, %v", len(list), err)
+	}
+	for i := range 100 - len(list) { // concurrent requests may have refused each other
+		if _, err := b.as(t, reg.AccessToken).CreateToken(t.Context(), api.NewToken{Name: fmt.Sprint("later", i), ExpiresIn: 60}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_, err = b.as(t, reg.AccessToken).CreateToken(t.Context(), api.NewToken{Name: "more", ExpiresIn: 60})
 	wantCode(t, err, sx.CodeConflict)
 }
 
@@ -299,7 +319,7 @@ func TestAdministratorsAgainstEachOther(t *testing.T) {
 }
 
 // rivals is a store of users that disables the other administrator right after
-// the first change.
+// the first one is disabled.
 type rivals struct {
 	store.Users
 	other string
@@ -307,7 +327,7 @@ type rivals struct {
 }
 
 func (s rivals) Replace(ctx context.Context, u sx.User) (err error) {
-	if err = s.Users.Replace(ctx, u); err == nil {
+	if err = s.Users.Replace(ctx, u); err == nil && u.Disabled {
 		s.once.Do(func() {
 			var other sx.User
 			if other, err = s.ByName(ctx, s.other); err == nil {

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/soundextract/sx/server/api"
 	"github.com/soundextract/sx/server/internal/store"
@@ -24,23 +26,61 @@ func (s *Service) listUsers(w http.ResponseWriter, r *http.Request) error {
 	if _, err := s.administrator(r); err != nil {
 		return err
 	}
-	limit, err := pageLimit(r.URL.Query())
+	list, more, err := s.selectUsers(r.Context(), r.URL.Query())
 	if err != nil {
 		return err
 	}
-	list, more, err := s.cfg.Users.List(r.Context(), r.URL.Query().Get(api.QueryAfter), limit)
-	if err != nil {
-		return err
-	}
-	out := api.UserList{Users: make([]api.User, len(list))}
+	out := api.UserList{Users: make([]api.Account, len(list))}
+	ids := make([]string, len(list))
 	for i, u := range list {
-		out.Users[i] = s.toAPI(u)
+		out.Users[i].User, ids[i] = s.toAPI(u), u.ID
+	}
+	limits, err := s.cfg.Limits.Of(r.Context(), ids)
+	if err != nil {
+		return err
+	}
+	for _, l := range limits {
+		out.Users[slices.Index(ids, l.Owner)].Limits = ownLimits(l)
 	}
 	if more {
 		out.Next = list[len(list)-1].Name
 	}
 	api.Write(w, http.StatusOK, out)
 	return nil
+}
+
+// selectUsers returns the accounts with the IDs or the name of the query, or else a page of
+// all accounts.
+func (s *Service) selectUsers(ctx context.Context, q url.Values) (list []sx.User, more bool, err error) {
+	limit, err := pageLimit(q)
+	ids, name := q[api.QueryID], q.Get(api.QueryName)
+	switch {
+	case err != nil:
+		return nil, false, err
+	case len(ids) > api.MaxIDs:
+		return nil, false, sx.NewError(sx.CodeInvalid, "too many ids in one request: %d", len(ids)).
+			WithHint("specify at most %d", api.MaxIDs)
+	case len(ids) == 0 && name == "":
+		return s.cfg.Users.List(ctx, q.Get(api.QueryAfter), limit)
+	}
+	add := func(u sx.User, err error) error {
+		if err == nil {
+			list = append(list, u)
+		} else if sx.CodeOf(err) != sx.CodeNotFound {
+			return err
+		}
+		return nil
+	}
+	for _, id := range ids {
+		if err := add(s.cfg.Users.ByID(ctx, id)); err != nil {
+			return nil, false, err
+		}
+	}
+	if name != "" {
+		err = add(s.cfg.Users.ByName(ctx, name))
+	}
+	slices.SortFunc(list, func(a, b sx.User) int { return strings.Compare(a.Name, b.Name) })
+	return slices.CompactFunc(list, func(a, b sx.User) bool { return a.ID == b.ID }), false, err
 }
 
 func pageLimit(q url.Values) (int, error) {
@@ -59,17 +99,21 @@ func pageLimit(q url.Values) (int, error) {
 // compare-and-set that prevents new ones, and then removes its personal tokens.
 // Disabling a disabled account finishes what failed before.
 func (s *Service) disable(w http.ResponseWriter, r *http.Request) error {
-	by, err := s.administrator(r)
-	if err != nil {
-		return err
-	}
-	ctx, name := r.Context(), r.PathValue("name")
-	last := sx.NewError(sx.CodeConflict, "%s is the last administrator of this server", name).
-		WithHint("%s", s.otherAdminHint())
-	if others, err := s.otherAdmin(ctx, name); err != nil {
-		return err
-	} else if !others {
-		return last
+	name := r.PathValue("name")
+	return s.administer(w, r, sx.AuditDisable, name, func(by sx.User) error {
+		user, err := s.disableUser(r.Context(), name)
+		if err != nil {
+			return err
+		}
+		s.cfg.Log.InfoContext(r.Context(), "account disabled", "account", user.ID, "by", by.ID)
+		api.Write(w, http.StatusOK, s.toAPI(user))
+		return nil
+	})
+}
+
+func (s *Service) disableUser(ctx context.Context, name string) (sx.User, error) {
+	if err := s.refuseLastAdmin(ctx, name); err != nil {
+		return sx.User{}, err
 	}
 	user, err := s.updateUser(ctx, name, func(u *sx.User) bool {
 		was := u.Disabled
@@ -78,19 +122,24 @@ func (s *Service) disable(w http.ResponseWriter, r *http.Request) error {
 		return !was
 	})
 	if err != nil {
-		return err
+		return user, err
 	}
 	// Two administrators may have disabled each other: each request checks
 	// again after its change, so that the later one finds no other
 	// administrator and reverts the change.
-	if others, err := s.otherAdmin(ctx, name); err != nil {
-		return err
-	} else if !others {
-		if _, err := s.updateUser(ctx, name, enabled); err != nil {
-			return err
+	if err := s.refuseLastAdmin(ctx, name); err != nil {
+		if sx.CodeOf(err) == sx.CodeConflict {
+			if _, err := s.updateUser(ctx, name, enabled); err != nil {
+				return user, err
+			}
 		}
-		return last
+		return user, err
 	}
+	return user, s.revokeTokens(ctx, user)
+}
+
+// revokeTokens deletes the personal tokens of an account that can create no others.
+func (s *Service) revokeTokens(ctx context.Context, user sx.User) error {
 	tokens, err := s.cfg.PersonalTokens.List(ctx, user.ID)
 	if err != nil {
 		return err
@@ -100,23 +149,20 @@ func (s *Service) disable(w http.ResponseWriter, r *http.Request) error {
 			return err
 		}
 	}
-	s.cfg.Log.InfoContext(ctx, "account disabled", "account", user.ID, "by", by.ID)
-	api.Write(w, http.StatusOK, s.toAPI(user))
 	return nil
 }
 
 func (s *Service) enable(w http.ResponseWriter, r *http.Request) error {
-	by, err := s.administrator(r)
-	if err != nil {
-		return err
-	}
-	user, err := s.updateUser(r.Context(), r.PathValue("name"), enabled)
-	if err != nil {
-		return err
-	}
-	s.cfg.Log.InfoContext(r.Context(), "account enabled", "account", user.ID, "by", by.ID)
-	api.Write(w, http.StatusOK, s.toAPI(user))
-	return nil
+	name := r.PathValue("name")
+	return s.administer(w, r, sx.AuditEnable, name, func(by sx.User) error {
+		user, err := s.updateUser(r.Context(), name, enabled)
+		if err != nil {
+			return err
+		}
+		s.cfg.Log.InfoContext(r.Context(), "account enabled", "account", user.ID, "by", by.ID)
+		api.Write(w, http.StatusOK, s.toAPI(user))
+		return nil
+	})
 }
 
 func enabled(u *sx.User) bool {
@@ -138,10 +184,23 @@ func (s *Service) updateUser(ctx context.Context, name string, change func(*sx.U
 	case errors.Is(err, store.ErrUnchanged):
 		return user, nil
 	case sx.CodeOf(err) == sx.CodeNotFound:
-		return user, sx.NewError(sx.CodeNotFound, "account %q not found", name).WithHint("list the accounts to see their names")
+		return user, accountNotFound(name)
 	default:
 		return user, err
 	}
+}
+
+// userByName returns the account with the name.
+func (s *Service) userByName(ctx context.Context, name string) (sx.User, error) {
+	user, err := s.cfg.Users.ByName(ctx, name)
+	if sx.CodeOf(err) == sx.CodeNotFound {
+		err = accountNotFound(name)
+	}
+	return user, err
+}
+
+func accountNotFound(name string) error {
+	return sx.NewError(sx.CodeNotFound, "account %q not found", name).WithHint("list the accounts to see their names")
 }
 
 // otherAdmin reports whether there is an administrator other than the account with
@@ -162,6 +221,17 @@ func (s *Service) otherAdmin(ctx context.Context, name string) (bool, error) {
 		}
 	}
 	return false, nil
+}
+
+// refuseLastAdmin returns an *sx.Error of code conflict unless there is an administrator
+// other than the account with the name.
+func (s *Service) refuseLastAdmin(ctx context.Context, name string) error {
+	others, err := s.otherAdmin(ctx, name)
+	if err == nil && !others {
+		return sx.NewError(sx.CodeConflict, "%s is the last administrator of this server", name).
+			WithHint("%s", s.otherAdminHint())
+	}
+	return err
 }
 
 // otherAdminHint says how the server can get another administrator.

@@ -13,10 +13,13 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promauto"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/soundextract/sx/server/api"
 	"github.com/soundextract/sx/server/internal/httpserver"
+	"github.com/soundextract/sx/server/internal/periodic"
 	"github.com/soundextract/sx/server/internal/store"
+	"github.com/soundextract/sx/server/internal/store/format"
 	"github.com/soundextract/sx/server/internal/token"
 	"github.com/soundextract/sx/server/sx"
 )
@@ -27,6 +30,11 @@ type Config struct {
 	Sessions       store.Sessions
 	Invitations    store.Invitations
 	PersonalTokens store.PersonalTokens
+	Audit          store.Audit
+	Format         *format.Replica
+	Limits         store.Limits
+	Erasures       store.Erasures
+	Tasks          store.Tasks
 	Signer         *token.Signer
 	Log            *slog.Logger
 	Now            func() time.Time
@@ -37,6 +45,9 @@ type Config struct {
 	// invitation code, creates the account. If AdminCode is "", the account
 	// cannot be created.
 	Admin, AdminCode string
+	// TestAccount is the name of an account for tests of the installation, reserved in
+	// the same way, even if registration is closed.
+	TestAccount, TestAccountCode string
 	// OwnerToken is the secret that signs in the owner of a local server without a
 	// password, with all rights of the account; "" is none. See EnsureOwner.
 	OwnerToken string
@@ -54,8 +65,7 @@ type Service struct {
 	cfg       Config
 	passwords passwords
 	verifier  *token.Verifier
-	byName    *limiter
-	byAddress *limiter
+	limits    limits
 	attempts  *prometheus.CounterVec
 	ownerID   string // set by EnsureOwner
 }
@@ -72,8 +82,7 @@ func New(cfg Config) (*Service, error) {
 		verifier: token.NewVerifier(func(context.Context) ([]byte, error) {
 			return cfg.Signer.KeySet(), nil
 		}, cfg.Now),
-		byName:    newLimiter(nameBurst, nameInterval),
-		byAddress: newLimiter(addressBurst, addressInterval),
+		limits: newLimits(),
 		attempts: promauto.With(cfg.Registerer).NewCounterVec(prometheus.CounterOpts{
 			Name: "sx_auth_requests_total",
 			Help: "Requests to auth by action and result, which is an error code or ok.",
@@ -88,23 +97,36 @@ func (s *Service) Handler() http.Handler {
 		action string
 		answer func(w http.ResponseWriter, r *http.Request) error
 	}{
-		"POST " + api.PathRegister: {"register", s.register},
-		"POST " + api.PathLogin:    {"login", s.login},
-		"POST " + api.PathRefresh:  {"refresh", s.refresh},
-		"POST " + api.PathLogout:   {"logout", s.logout},
-		"GET " + api.PathMe:        {"me", s.me},
-		"GET " + api.PathKeys:      {"keys", s.keys},
+		"GET " + api.PathRegister:       {"registration", s.registration},
+		"POST " + api.PathRegister:      {"register", s.register},
+		"POST " + api.PathLogin:         {"login", s.login},
+		"POST " + api.PathRecover:       {"recover", s.recoverAccount},
+		"POST " + api.PathRefresh:       {"refresh", s.refresh},
+		"POST " + api.PathLogout:        {"logout", s.logout},
+		"POST " + api.PathBrowserSignIn: {"sign in browser", s.redeemBrowserCode},
+		"POST " + api.PathBrowserCode:   {"create browser code", s.createBrowserCode},
+		"GET " + api.PathMe:             {"me", s.me},
+		"GET " + api.PathKeys:           {"keys", s.keys},
 
 		"POST " + api.PathPassword: {"password", s.changePassword},
+		"POST " + api.PathDelete:   {"delete account", s.deleteAccount},
 		"GET " + api.PathTokens:    {"list tokens", s.listTokens},
 		"POST " + api.PathTokens:   {"create token", s.createToken},
 		"DELETE " + api.PathToken:  {"revoke token", s.revokeToken},
 		"POST " + api.PathExchange: {"exchange", s.exchange},
+		"POST " + api.PathActive:   {"active", s.active},
 
 		"GET " + api.PathUsers:        {"list users", s.listUsers},
 		"POST " + api.PathEnable:      {"enable", s.enable},
 		"POST " + api.PathDisable:     {"disable", s.disable},
+		"POST " + api.PathReset:       {"reset password", s.resetPassword},
+		"DELETE " + api.PathUser:      {"delete user", s.deleteUser},
+		"PATCH " + api.PathLimits:     {"set limits", s.setLimits},
 		"POST " + api.PathInvitations: {"invite", s.invite},
+		"GET " + api.PathAudit:        {"audit", s.listAudit},
+
+		"GET " + api.PathUpgrade:        {"upgrade", s.upgrade},
+		"POST " + api.PathFinishUpgrade: {"finish upgrade", s.finishUpgrade},
 	} {
 		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
 			err := endpoint.answer(w, r)
@@ -128,27 +150,32 @@ func (s *Service) fail(w http.ResponseWriter, r *http.Request, err error) {
 
 const cleanupInterval = 10 * time.Minute
 
-// Run removes expired records every cleanupInterval, the first time
-// immediately. It returns nil when ctx ends.
+// Run removes expired records and accounts that are being deleted. It returns nil when
+// ctx ends.
 func (s *Service) Run(ctx context.Context) error {
-	tick := time.NewTicker(cleanupInterval)
-	defer tick.Stop()
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { s.removeExpired(ctx); return nil })
+	for _, t := range s.newErase() {
+		group.Go(func() error { t.Run(ctx); return nil })
+	}
+	return group.Wait()
+}
+
+// removeExpired removes expired records every cleanupInterval, the first time
+// immediately, until ctx ends.
+func (s *Service) removeExpired(ctx context.Context) {
+	retry := periodic.Retry{Log: s.cfg.Log, Doing: "removing expired records", Every: cleanupInterval}
 	for {
 		now := s.cfg.Now()
-		s.byName.prune(now)
-		s.byAddress.prune(now)
+		s.limits.prune(now)
 		err := errors.Join(
 			s.cfg.Sessions.DeleteExpired(ctx, now),
 			s.cfg.Invitations.DeleteExpired(ctx, now),
 			s.cfg.PersonalTokens.DeleteExpired(ctx, now.Add(-expiredTokenRetention)),
+			s.cfg.Audit.DeleteBefore(ctx, now.Add(-auditRetention)),
 		)
-		if err != nil && ctx.Err() == nil {
-			s.cfg.Log.WarnContext(ctx, "removing expired records failed; the next round will retry", "error", httpserver.Cause(err))
-		}
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-tick.C:
+		if retry.Sleep(ctx, err) != nil {
+			return
 		}
 	}
 }

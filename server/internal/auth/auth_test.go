@@ -54,7 +54,7 @@ func newSigner(t *testing.T, c *testkit.Clock) *token.Signer {
 // start starts an auth; change adapts its configuration.
 func start(t *testing.T, change ...func(*auth.Config)) *fixture {
 	t.Helper()
-	st, err := localstore.Open(t.TempDir())
+	st, err := localstore.Open(t.Context(), localstore.Config{Dir: t.TempDir()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -74,7 +74,7 @@ func startOn(t *testing.T, st store.Store, c *testkit.Clock, change ...func(*aut
 		t.Fatal(err)
 	}
 	cfg := auth.Config{
-		Users: st.Users, Sessions: st.Sessions, Invitations: st.Invitations, PersonalTokens: st.PersonalTokens, Signer: b.signer, Log: log, Now: c.Now, Registerer: b.metrics,
+		Users: st.Users, Sessions: st.Sessions, Invitations: st.Invitations, PersonalTokens: st.PersonalTokens, Audit: st.Audit, Limits: st.Limits, Erasures: st.Erasures, Tasks: st.Tasks, Format: st.Format, Signer: b.signer, Log: log, Now: c.Now, Registerer: b.metrics,
 	}
 	for _, f := range change {
 		f(&cfg)

@@ -33,6 +33,10 @@ func (s *Service) identify(r *http.Request) (user sx.User, by api.Credential, er
 	case token.IsOwner(raw):
 		user, err = s.byOwnerToken(r.Context(), raw)
 		by = api.Credential{Kind: api.CredentialOwner}
+	case token.IsBrowser(raw):
+		var session sx.Session
+		user, session, err = s.byBrowser(r.Context(), raw)
+		by = api.Credential{Kind: api.CredentialBrowser, Expires: new(session.Expires.UTC())}
 	default:
 		var session sx.Session
 		user, session, err = s.byAccessToken(r.Context(), raw)
@@ -70,7 +74,8 @@ func (s *Service) byAccessToken(ctx context.Context, raw string) (sx.User, sx.Se
 
 // sessionValid reports whether the session still signs the user in.
 func (s *Service) sessionValid(session sx.Session, user sx.User) bool {
-	return !user.Disabled && session.UserID == user.ID && session.Epoch == user.Epoch && s.cfg.Now().Before(session.Expires)
+	return !user.Blocked() && session.UserID == user.ID && session.Epoch == user.Epoch && s.cfg.Now().Before(session.Expires) &&
+		(session.OwnerToken == "" || equalSecrets(session.OwnerToken, token.Hash(s.cfg.OwnerToken)))
 }
 
 // signedIn is caller for requests that are refused with a personal token: changing
@@ -103,5 +108,5 @@ func (s *Service) administrator(r *http.Request) (sx.User, error) {
 // isAdmin reports whether the account is an administrator: by its record, or by
 // the setting Admin.
 func (s *Service) isAdmin(user sx.User) bool {
-	return !user.Disabled && (user.Admin || s.cfg.Admin != "" && user.Name == s.cfg.Admin)
+	return !user.Blocked() && (user.Admin || s.cfg.Admin != "" && user.Name == s.cfg.Admin)
 }

@@ -27,10 +27,12 @@ func (s *Service) redeem(ctx context.Context, name, code string) (invitation str
 		case v.UsedBy == name:
 			return store.ErrUnchanged
 		}
-		if _, err := s.cfg.Users.ByName(ctx, name); sx.CodeOf(err) != sx.CodeNotFound {
-			if err == nil {
-				err = sx.NewError(sx.CodeNameTaken, "the name %s is taken", name) // the invitation stays valid
-			}
+		_, reserved := s.reserved(name)
+		_, err := s.cfg.Users.ByName(ctx, name)
+		switch {
+		case err == nil, reserved:
+			return nameTaken(name) // the invitation stays valid
+		case sx.CodeOf(err) != sx.CodeNotFound:
 			return err
 		}
 		v.UsedBy = name
@@ -61,7 +63,7 @@ func (s *Service) releaseInvitation(ctx context.Context, name, id string) error 
 	return s.cfg.Invitations.Replace(ctx, v)
 }
 
-func (s *Service) invite(w http.ResponseWriter, r *http.Request) error {
+func (s *Service) invite(w http.ResponseWriter, r *http.Request) (err error) {
 	var in api.NewInvitation
 	if err := httpserver.Decode(w, r, &in); err != nil {
 		return err
@@ -70,6 +72,10 @@ func (s *Service) invite(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	if err := s.limitChanges(w, by); err != nil {
+		return err
+	}
+	defer func() { s.record(r, by.Name, sx.AuditInvite, "", err) }()
 	life, err := lifetime(in.ExpiresIn, api.MaxInvitationLife)
 	if err != nil {
 		return err

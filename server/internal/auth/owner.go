@@ -19,10 +19,10 @@ func (s *Service) EnsureOwner(ctx context.Context, password string) (sx.User, er
 	if err != nil {
 		return owner, err
 	}
-	store := s.cfg.Users.Replace
+	store, action := s.cfg.Users.Replace, sx.AuditChangePassword
 	if owner.ID == "" {
 		owner = sx.User{ID: sx.NewID(), Name: OwnerName, Admin: true, Created: s.cfg.Now()}
-		store = s.cfg.Users.Create
+		store, action = s.cfg.Users.Create, sx.AuditRegister
 	} else if password == "" || owner.PasswordHash != "" {
 		s.ownerID = owner.ID
 		return owner, nil
@@ -31,12 +31,16 @@ func (s *Service) EnsureOwner(ctx context.Context, password string) (sx.User, er
 		if err := checkPassword(owner.Name, password); err != nil {
 			return owner, err
 		}
-		if owner.PasswordHash, err = s.passwords.hash(ctx, password); err != nil {
+		if owner.PasswordHash, err = s.passwords.hash(ctx, origin{}, password); err != nil {
 			return owner, err
 		}
 	}
 	s.ownerID = owner.ID
-	return owner, store(ctx, owner)
+	if err := store(ctx, owner); err != nil {
+		return owner, err
+	}
+	s.appendAudit(ctx, sx.AuditEntry{Action: action, Account: owner.Name})
+	return owner, nil
 }
 
 // oldestAdmin returns the administrator whose account is the oldest; without an ID if
@@ -59,7 +63,7 @@ func (s *Service) byOwnerToken(ctx context.Context, raw string) (sx.User, error)
 		return sx.User{}, bad
 	}
 	user, err := s.cfg.Users.ByID(ctx, s.ownerID)
-	if sx.CodeOf(err) == sx.CodeNotFound || err == nil && user.Disabled {
+	if sx.CodeOf(err) == sx.CodeNotFound || err == nil && user.Blocked() {
 		return sx.User{}, bad
 	}
 	return user, err

@@ -2,11 +2,9 @@ package auth
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"strings"
-	"time"
 
 	"github.com/alexedwards/argon2id"
 	"golang.org/x/text/unicode/norm"
@@ -31,22 +29,29 @@ func params() *argon2id.Params {
 var dummyHash = fmt.Sprintf("$argon2id$v=19$m=%d,t=%d,p=%d$%s$%s", params().Memory, params().Iterations,
 	params().Parallelism, strings.Repeat("A", 22), strings.Repeat("A", 43))
 
-const (
-	maxConcurrentHashes = 2 // bounds the memory
-	hashQueueTimeout    = 15 * time.Second
-)
-
 // passwords hashes passwords and compares them with hashes.
-type passwords struct{ slots chan struct{} }
+type passwords struct{ strangers, known *fairSlots }
 
-func newPasswords() passwords { return passwords{make(chan struct{}, maxConcurrentHashes)} }
+func newPasswords() passwords {
+	return passwords{newFairSlots(maxConcurrentHashes), newFairSlots(knownHashes)}
+}
+
+// slots returns those of the origin: networks that the account knows have their own, so
+// that strangers do not delay them.
+func (p passwords) slots(from origin) *fairSlots {
+	if from.known {
+		return p.known
+	}
+	return p.strangers
+}
 
 // hash returns the password's hash in PHC string format.
-func (p passwords) hash(ctx context.Context, password string) (string, error) {
-	if err := p.acquire(ctx); err != nil {
+func (p passwords) hash(ctx context.Context, from origin, password string) (string, error) {
+	slots := p.slots(from)
+	if err := slots.acquire(ctx, from.network); err != nil {
 		return "", err
 	}
-	defer p.release()
+	defer slots.release()
 	hash, err := argon2id.CreateHash(normalize(password), params())
 	if err != nil {
 		return "", fmt.Errorf("hash password: %w", err)
@@ -55,14 +60,15 @@ func (p passwords) hash(ctx context.Context, password string) (string, error) {
 }
 
 // match reports whether the hash is that of the password.
-func (p passwords) match(ctx context.Context, password, hash string) (bool, error) {
+func (p passwords) match(ctx context.Context, from origin, password, hash string) (bool, error) {
 	if len(password) > api.MaxPassword {
 		return false, nil // no account has such a password
 	}
-	if err := p.acquire(ctx); err != nil {
+	slots := p.slots(from)
+	if err := slots.acquire(ctx, from.network); err != nil {
 		return false, err
 	}
-	defer p.release()
+	defer slots.release()
 	ok, err := argon2id.ComparePasswordAndHash(normalize(password), hash)
 	if err != nil {
 		return false, fmt.Errorf("read the stored password hash: %w", err)
@@ -74,21 +80,6 @@ func (p passwords) match(ctx context.Context, password, hash string) (bool, erro
 // whether an accented letter is one code point or two (NIST SP 800-63B section
 // 3.1.1.2).
 func normalize(password string) string { return norm.NFC.String(password) }
-
-func (p passwords) acquire(ctx context.Context) error {
-	timer := time.NewTimer(hashQueueTimeout)
-	defer timer.Stop()
-	select {
-	case p.slots <- struct{}{}:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-timer.C:
-		return sx.NewError(sx.CodeUnavailable, "too many sign-ins at the same time")
-	}
-}
-
-func (p passwords) release() { <-p.slots }
 
 // checkPassword returns an *sx.Error of code invalid for a password that is not
 // accepted. It counts bytes; the messages say characters.
@@ -117,49 +108,39 @@ func (s *Service) changePassword(w http.ResponseWriter, r *http.Request) error {
 	if err := httpserver.Decode(w, r, &in); err != nil {
 		return err
 	}
-	user, err := s.signedIn(r)
-	if err != nil {
-		return err
-	}
-	if err := s.limit(w, r, user.Name); err != nil {
-		return err
-	}
-	if err := s.checkOldPassword(r, user, in.OldPassword); err != nil {
-		return err
-	}
-	s.byName.reset(user.Name)
-	if err := checkPassword(user.Name, in.NewPassword); err != nil {
-		return err
-	}
-	if user.PasswordHash, err = s.passwords.hash(r.Context(), in.NewPassword); err != nil {
-		return err
-	}
-	user.Epoch++
-	err = s.cfg.Users.Replace(r.Context(), user)
-	if errors.Is(err, store.ErrStale) { // most likely by another change of the password
-		return sx.NewError(sx.CodeConflict, "the account was changed by another request at the same time").
-			WithHint("sign in, then try again if that is still needed")
-	}
-	if err != nil {
-		return err
-	}
-	user.Rev++
-	s.cfg.Log.InfoContext(r.Context(), "password changed")
-	return s.signIn(w, r, user)
+	return s.changeOwn(w, r, sx.AuditChangePassword, func(user sx.User, from origin) error {
+		// The owner's token is worth more than the password, and its holder may have none
+		// or have forgotten it.
+		if raw, _ := token.Bearer(r.Header); !token.IsOwner(raw) {
+			if err := s.checkOwnPassword(r.Context(), from, user, in.OldPassword); err != nil {
+				return err
+			}
+		}
+		return s.setPassword(w, r, from, user, in.NewPassword)
+	})
 }
 
-// checkOldPassword checks that the caller knows the password. The owner's token is
-// worth more than the password, and its holder may have none or have forgotten it.
-func (s *Service) checkOldPassword(r *http.Request, user sx.User, password string) error {
-	if raw, _ := token.Bearer(r.Header); token.IsOwner(raw) {
-		return nil
+// setPassword replaces the password that the user had when the request arrived.
+func (s *Service) setPassword(w http.ResponseWriter, r *http.Request, from origin, user sx.User, password string) error {
+	if err := checkPassword(user.Name, password); err != nil {
+		return err
 	}
-	if user.PasswordHash != "" {
-		ok, err := s.passwords.match(r.Context(), password, user.PasswordHash)
-		if err != nil || ok {
-			return err
+	hash, err := s.passwords.hash(r.Context(), from, password)
+	if err != nil {
+		return err
+	}
+	changed, err := store.Update(r.Context(), user.ID, s.cfg.Users.ByID, s.cfg.Users.Replace, func(u *sx.User) error {
+		if u.Epoch != user.Epoch || u.PasswordHash != user.PasswordHash || u.Blocked() {
+			return sx.NewError(sx.CodeConflict, "the account was changed by another request at the same time").
+				WithHint("sign in, then try again if that is still needed")
 		}
+		u.PasswordHash, u.Reset = hash, sx.ResetCode{} // a code for a forgotten one is of no use now
+		u.Epoch++
+		return nil
+	})
+	if err != nil {
+		return err
 	}
-	return sx.NewError(sx.CodeBadCredentials, "the old password is wrong").
-		WithHint("enter the password that you currently sign in with")
+	s.cfg.Log.InfoContext(r.Context(), "password changed", "account", changed.ID)
+	return s.signIn(w, r, changed)
 }

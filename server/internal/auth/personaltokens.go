@@ -2,6 +2,7 @@ package auth
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"time"
 
@@ -28,7 +29,7 @@ func lifetime(seconds int, most time.Duration) (time.Duration, error) {
 	return time.Duration(seconds) * time.Second, nil
 }
 
-func (s *Service) createToken(w http.ResponseWriter, r *http.Request) error {
+func (s *Service) createToken(w http.ResponseWriter, r *http.Request) (err error) {
 	var in api.NewToken
 	if err := httpserver.Decode(w, r, &in); err != nil {
 		return err
@@ -37,6 +38,10 @@ func (s *Service) createToken(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	if err := s.limitChanges(w, user); err != nil {
+		return err
+	}
+	defer func() { s.record(r, user.Name, sx.AuditCreateToken, user.Name, err) }()
 	if err := sx.TokenName(in.Name); err != nil {
 		return err
 	}
@@ -44,24 +49,35 @@ func (s *Service) createToken(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	list, err := s.cfg.PersonalTokens.List(r.Context(), user.ID)
-	if err != nil {
-		return err
-	}
-	if len(list) >= maxTokens {
-		return sx.NewError(sx.CodeConflict, "you have %d tokens, which is the maximum", len(list)).
-			WithHint("revoke one first")
-	}
 	now := s.cfg.Now()
 	made := sx.PersonalToken{ID: sx.NewID(), UserID: user.ID, Name: in.Name, Created: now, Expires: now.Add(until)}
 	secret := token.NewSecret(api.TokenPrefix, made.ID)
 	made.Hash = token.Hash(secret)
-	if err := s.cfg.PersonalTokens.Create(r.Context(), made); err != nil {
+	if err := s.storeToken(r.Context(), made); err != nil {
 		return err
 	}
 	s.cfg.Log.InfoContext(r.Context(), "personal token created", "token", made.ID)
 	api.Write(w, http.StatusCreated, api.CreatedToken{PersonalToken: api.FromToken(made), Token: secret})
 	return nil
+}
+
+// storeToken stores a token unless its user has too many. It counts after it has stored
+// the token, and removes the token again if there are too many, so that concurrent
+// requests cannot exceed the limit.
+func (s *Service) storeToken(ctx context.Context, made sx.PersonalToken) error {
+	if err := s.cfg.PersonalTokens.Create(ctx, made); err != nil {
+		return err
+	}
+	list, err := s.cfg.PersonalTokens.List(ctx, made.UserID)
+	if err == nil && len(list) > maxTokens {
+		err = sx.NewError(sx.CodeConflict, "you have %d tokens, which is the maximum", maxTokens).
+			WithHint("revoke one first")
+	}
+	if err == nil {
+		return nil
+	}
+	// Even if the client is gone: nobody knows the token.
+	return errors.Join(err, s.cfg.PersonalTokens.Delete(context.WithoutCancel(ctx), made.ID))
 }
 
 func (s *Service) listTokens(w http.ResponseWriter, r *http.Request) error {
@@ -82,15 +98,19 @@ func (s *Service) listTokens(w http.ResponseWriter, r *http.Request) error {
 }
 
 // revokeToken removes a token. One of another user is not found.
-func (s *Service) revokeToken(w http.ResponseWriter, r *http.Request) error {
+func (s *Service) revokeToken(w http.ResponseWriter, r *http.Request) (err error) {
 	user, err := s.signedIn(r)
 	if err != nil {
 		return err
 	}
+	if err := s.limitChanges(w, user); err != nil {
+		return err
+	}
+	defer func() { s.record(r, user.Name, sx.AuditRevokeToken, user.Name, err) }()
 	id := r.PathValue("id")
 	found, err := s.cfg.PersonalTokens.ByID(r.Context(), id)
 	if err == nil && found.UserID != user.ID || sx.CodeOf(err) == sx.CodeNotFound {
-		return sx.NewError(sx.CodeNotFound, "personal token %s not found", id).WithHint("list your tokens to see their ids")
+		return sx.NewError(sx.CodeNotFound, "personal token %s not found", id).WithHint("list your tokens to see their IDs")
 	}
 	if err != nil {
 		return err
@@ -120,14 +140,15 @@ func (s *Service) byPersonalToken(ctx context.Context, raw string) (sx.User, sx.
 		return sx.User{}, sx.PersonalToken{}, err
 	}
 	user, err := s.cfg.Users.ByID(ctx, found.UserID)
-	if sx.CodeOf(err) == sx.CodeNotFound || err == nil && user.Disabled {
+	if sx.CodeOf(err) == sx.CodeNotFound || err == nil && user.Blocked() {
 		return sx.User{}, sx.PersonalToken{}, bad
 	}
 	return user, found, err
 }
 
-// exchange sends the gateway an access token for a personal token or the owner's. It
-// belongs to no session, so the gateway accepts it and auth does not.
+// exchange sends the gateway an access token for a personal token, the owner's or the
+// secret of a browser session. It is for the gateway alone: unless it is of a browser
+// session, it belongs to no session, so auth does not accept it.
 func (s *Service) exchange(w http.ResponseWriter, r *http.Request) error {
 	var in api.ExchangeRequest
 	if err := httpserver.Decode(w, r, &in); err != nil {
@@ -149,12 +170,19 @@ func (s *Service) exchange(w http.ResponseWriter, r *http.Request) error {
 // ownerSession is the session ID in access tokens for the owner's token.
 const ownerSession = "owner"
 
-// bySecret returns the user of a personal token or of the owner's token, and the
-// session ID for access tokens in exchange for it.
+// bySecret returns the user of a personal token, of the owner's token or of a browser
+// session, and the session ID for access tokens in exchange for it.
 func (s *Service) bySecret(ctx context.Context, raw string) (user sx.User, session string, err error) {
-	if token.IsOwner(raw) {
+	switch {
+	case token.IsOwner(raw):
 		user, err = s.byOwnerToken(ctx, raw)
 		return user, ownerSession, err
+	case token.IsBrowser(raw):
+		user, found, err := s.byBrowser(ctx, raw)
+		if err == nil {
+			s.extend(ctx, found)
+		}
+		return user, found.ID, err
 	}
 	user, found, err := s.byPersonalToken(ctx, raw)
 	return user, found.ID, err

@@ -89,8 +89,8 @@ func TestAttemptsByAddress(t *testing.T) {
 		{"the gateway's header is used", true, func(int) string { return first }, second, sx.CodeBadCredentials},
 		{"and its address is limited", true, func(int) string { return first }, first, sx.CodeTooManyAttempts},
 		{"only the last element counts", true, func(i int) string { return fmt.Sprintf("203.0.113.%d, %s", i, first) }, second + ", " + first, sx.CodeTooManyAttempts},
-		{"one subscriber has many IPv6 addresses", true, func(i int) string { return fmt.Sprintf("2001:db8:0:1::%x", i) }, "2001:db8:0:1:ffff::1", sx.CodeTooManyAttempts},
-		{"another IPv6 network", true, func(i int) string { return fmt.Sprintf("2001:db8:0:1::%x", i) }, "2001:db8:0:2::1", sx.CodeBadCredentials},
+		{"one subscriber has many IPv6 addresses", true, func(i int) string { return fmt.Sprintf("2001:db8:0:1::%x", i) }, "2001:db8:0:ffff::1", sx.CodeTooManyAttempts},
+		{"another IPv6 network", true, func(i int) string { return fmt.Sprintf("2001:db8:0:1::%x", i) }, "2001:db8:1::1", sx.CodeBadCredentials},
 		{"IPv4 in IPv6", true, func(int) string { return "::ffff:" + first }, first, sx.CodeTooManyAttempts},
 		{"no address", true, func(i int) string { return fmt.Sprintf("unknown%d", i) }, "_hidden", sx.CodeTooManyAttempts},
 		{"without the header, the connection counts", true, func(int) string { return "" }, "127.0.0.1", sx.CodeTooManyAttempts},
@@ -112,5 +112,107 @@ func TestAttemptsByAddress(t *testing.T) {
 				t.Fatalf("got Retry-After %q", after)
 			}
 		})
+	}
+}
+
+// from returns a header that the gateway would write.
+func from(address string) []string { return []string{"X-Forwarded-For", address} }
+
+func trustForwarded(c *auth.Config) { c.TrustForwarded = true }
+
+func (b *fixture) signIn(t *testing.T, name, address string) sx.Code {
+	t.Helper()
+	_, e := b.send(t, http.MethodPost, api.PathLogin, `{"name":"`+name+`","password":"`+password+`"}`, from(address)...)
+	return e.Code
+}
+
+// TestStrangersDoNotLockTheOwnerOut attacks an account from as many networks as it
+// takes to use up the attempts by name.
+func TestStrangersDoNotLockTheOwnerOut(t *testing.T) {
+	t.Parallel()
+	b := start(t, trustForwarded)
+	b.register(t, "ada")
+	for _, home := range []string{"192.0.2.10", "2001:db8:7:1::1"} {
+		if code := b.signIn(t, "ada", home); code != "" {
+			t.Fatalf("from %s: %s", home, code)
+		}
+	}
+	tokens, err := b.Login(t.Context(), api.Credentials{Name: "ada", Password: password})
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Attempts from one stranger's network do not affect another network, even a new one.
+	for range 12 {
+		b.try(t, "ada", from("203.0.113.1")...)
+	}
+	if _, e := b.try(t, "ada", from("203.0.113.99")...); e.Code != sx.CodeTooManyAttempts {
+		t.Fatalf("the stranger's network: got %+v", e)
+	}
+	if _, e := b.try(t, "ada", from("198.51.100.7")...); e.Code != sx.CodeBadCredentials {
+		t.Fatalf("another network: got %+v", e)
+	}
+	for i := range 100 {
+		b.try(t, "ada", from(fmt.Sprintf("10.0.%d.1", i))...)
+	}
+	if code := b.signIn(t, "ada", "10.1.0.1"); code != sx.CodeTooManyAttempts {
+		t.Fatalf("guessing from a hundred networks is not limited: %q", code)
+	}
+	// Another address of the same networks is known too.
+	for _, home := range []string{"192.0.2.77", "2001:db8:7:2::9"} {
+		if code := b.signIn(t, "ada", home); code != "" {
+			t.Errorf("the owner is locked out at %s: %s", home, code)
+		}
+	}
+	// Attempts from a known network are limited too, by that network.
+	for range 10 {
+		b.try(t, "ada", from("192.0.2.10")...)
+	}
+	if _, e := b.try(t, "ada", from("192.0.2.10")...); e.Code != sx.CodeTooManyAttempts {
+		t.Errorf("guessing from a known network: got %+v", e)
+	}
+	// Attempts to change the password are counted separately from strangers' sign-ins.
+	for range 60 {
+		b.try(t, "ada")
+	}
+	if _, err := b.as(t, tokens.AccessToken).ChangePassword(t.Context(), api.PasswordChange{OldPassword: password, NewPassword: password + "!"}); err != nil {
+		t.Errorf("change the password: %v", err)
+	}
+}
+
+func TestKnownNetworks(t *testing.T) {
+	t.Parallel()
+	b := start(t, trustForwarded)
+	b.register(t, "ada")
+	networks := func() []sx.Network {
+		u, err := b.store.Users.ByName(t.Context(), "ada")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return u.Networks
+	}
+	for i := range 20 {
+		b.clock.Advance(time.Hour)
+		if code := b.signIn(t, "ada", fmt.Sprintf("10.0.%d.1", i)); code != "" {
+			t.Fatal(code)
+		}
+	}
+	got := networks()
+	if len(got) != 10 || got[0].Prefix != "10.0.19.0/24" || got[9].Prefix != "10.0.10.0/24" {
+		t.Fatalf("got %v, want the latest ten", got)
+	}
+	// One that has not been used for long is forgotten.
+	b.clock.Advance(91 * 24 * time.Hour)
+	for i := range 100 {
+		b.try(t, "ada", from(fmt.Sprintf("10.1.%d.1", i))...)
+	}
+	if code := b.signIn(t, "ada", "10.0.19.1"); code != sx.CodeTooManyAttempts {
+		t.Errorf("a network known 91 days ago: got %q", code)
+	}
+	b.clock.Advance(time.Hour)
+	if code := b.signIn(t, "ada", "10.0.19.1"); code != "" {
+		t.Fatal(code)
+	}
+	if got := networks(); len(got) != 1 {
+		t.Errorf("got %v, want the one in use", got)
 	}
 }

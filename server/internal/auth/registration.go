@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/soundextract/sx/server/api"
 	"github.com/soundextract/sx/server/sx"
 )
 
@@ -12,9 +13,9 @@ type Registration string
 
 // The values of Registration.
 const (
-	RegistrationOpen       Registration = "open"
-	RegistrationInvitation Registration = "invitation"
-	RegistrationClosed     Registration = "closed"
+	RegistrationOpen       Registration = api.RegistrationOpen
+	RegistrationInvitation Registration = api.RegistrationInvitation
+	RegistrationClosed     Registration = api.RegistrationClosed
 )
 
 // Set implements pflag.Value.
@@ -35,12 +36,12 @@ func (v *Registration) String() string { return string(*v) }
 func (v *Registration) Type() string { return "mode" }
 
 // enroll creates the account if that is allowed.
-func (s *Service) enroll(ctx context.Context, name, password, code string) (sx.User, error) {
+func (s *Service) enroll(ctx context.Context, from origin, name, password, code string) (sx.User, error) {
 	invitation, err := s.admit(ctx, name, code)
 	if err != nil {
 		return sx.User{}, err
 	}
-	hash, err := s.passwords.hash(ctx, password)
+	hash, err := s.passwords.hash(ctx, from, password)
 	if err != nil {
 		return sx.User{}, err
 	}
@@ -59,14 +60,12 @@ func (s *Service) enroll(ctx context.Context, name, password, code string) (sx.U
 // admit decides whether an account with the name may be created with an invitation
 // code, which may be "", and returns the ID of the invitation that it uses, or "". It
 // is called before the name is looked up, so that strangers cannot find out which
-// names exist on a closed server.
+// names exist on a closed server; without its code, a reserved name is treated like one
+// that is taken.
 func (s *Service) admit(ctx context.Context, name, code string) (invitation string, err error) {
-	if s.cfg.Admin != "" && name == s.cfg.Admin {
-		// The name can be used only once, and so can this code.
-		if s.cfg.AdminCode == "" || !equalSecrets(code, s.cfg.AdminCode) {
-			return "", sx.NewError(sx.CodeNameTaken, "the name %s is taken", name)
-		}
-		return "", nil
+	own, reserved := s.reserved(name)
+	if own != "" && equalSecrets(code, own) {
+		return "", nil // the name can be used only once, and so can this code
 	}
 	switch {
 	case s.cfg.Registration == RegistrationClosed:
@@ -76,7 +75,24 @@ func (s *Service) admit(ctx context.Context, name, code string) (invitation stri
 	case s.cfg.Registration == RegistrationInvitation:
 		return "", sx.NewError(sx.CodeRegistrationClosed, "this server accepts new accounts by invitation only").
 			WithHint("ask an administrator for an invitation code, then register with it")
+	case reserved:
+		return "", nameTaken(name)
 	default:
 		return "", nil
 	}
 }
+
+// reserved reports whether only a code of its own creates the account, and returns it;
+// "" is none.
+func (s *Service) reserved(name string) (code string, ok bool) {
+	switch name {
+	case s.cfg.Admin:
+		return s.cfg.AdminCode, true
+	case s.cfg.TestAccount:
+		return s.cfg.TestAccountCode, true
+	default:
+		return "", false
+	}
+}
+
+func nameTaken(name string) error { return sx.NewError(sx.CodeNameTaken, "the name %s is taken", name) }

@@ -1,6 +1,7 @@
 package auth_test
 
 import (
+	"cmp"
 	"strings"
 	"testing"
 
@@ -9,7 +10,10 @@ import (
 	"github.com/soundextract/sx/server/sx"
 )
 
-const adminCode = "a code from the installer"
+const (
+	adminCode = "a code from the installer"
+	testCode  = "a code for the test of the chart"
+)
 
 func (b *fixture) enroll(t *testing.T, name, code string) error {
 	t.Helper()
@@ -38,8 +42,14 @@ func TestRegistrationModes(t *testing.T) {
 		},
 		{"the named administrator", auth.Config{Registration: auth.RegistrationClosed, Admin: "root", AdminCode: adminCode}, "root", adminCode, "", true},
 		{"the administrator's name without the code", auth.Config{Admin: "root", AdminCode: adminCode}, "root", "", sx.CodeNameTaken, false},
-		{"the administrator's name with a wrong code", auth.Config{Admin: "root", AdminCode: adminCode}, "root", "no", sx.CodeNameTaken, false},
+		{"the administrator's name with a wrong code", auth.Config{Admin: "root", AdminCode: adminCode}, "root", "no", sx.CodeBadInvitation, false},
+		{"the same on a closed server", auth.Config{Registration: auth.RegistrationClosed, Admin: "root", AdminCode: adminCode}, "root", "no", sx.CodeRegistrationClosed, false},
+		{"the same without a code", auth.Config{Registration: auth.RegistrationClosed, Admin: "root", AdminCode: adminCode}, "root", "", sx.CodeRegistrationClosed, false},
+		{"the same by invitation", auth.Config{Registration: auth.RegistrationInvitation, Admin: "root", AdminCode: adminCode}, "root", "", sx.CodeRegistrationClosed, false},
 		{"the administrator's name, no code configured", auth.Config{Admin: "root"}, "root", "", sx.CodeNameTaken, false},
+		{"the test account", auth.Config{Registration: auth.RegistrationClosed, Admin: "root", AdminCode: adminCode, TestAccount: "smoke-test", TestAccountCode: testCode}, "smoke-test", testCode, "", false},
+		{"the test account with the administrator's code", auth.Config{Admin: "root", AdminCode: adminCode, TestAccount: "smoke-test", TestAccountCode: testCode}, "smoke-test", adminCode, sx.CodeBadInvitation, false},
+		{"the test account's name without the code", auth.Config{TestAccount: "smoke-test", TestAccountCode: testCode}, "smoke-test", "", sx.CodeNameTaken, false},
 		{"another name with the administrator's code", auth.Config{Admin: "root", AdminCode: adminCode}, "bob", adminCode, sx.CodeBadInvitation, false},
 	}
 	for _, tt := range tests {
@@ -47,7 +57,11 @@ func TestRegistrationModes(t *testing.T) {
 			t.Parallel()
 			b := start(t, func(c *auth.Config) {
 				c.Registration, c.Admin, c.AdminCode = tt.cfg.Registration, tt.cfg.Admin, tt.cfg.AdminCode
+				c.TestAccount, c.TestAccountCode = tt.cfg.TestAccount, tt.cfg.TestAccountCode
 			})
+			if got, err := b.Registration(t.Context()); err != nil || got.Mode != cmp.Or(string(tt.cfg.Registration), api.RegistrationOpen) {
+				t.Errorf("the mode is %+v, %v", got, err)
+			}
 			got, err := b.Register(t.Context(), api.Credentials{Name: tt.user, Password: password, Invitation: tt.code})
 			wantCode(t, err, tt.want)
 			if got.User.Admin != tt.admin {

@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/base64"
+	"encoding/hex"
 	"net/http"
 	"strings"
 	"time"
@@ -25,21 +26,46 @@ const (
 	reuseGrace = time.Minute
 )
 
-// successor returns the refresh token that replaces refresh, which was first used
-// at the time used. A refresh token is "<session id>.<256 bits in base64url>"; only
-// its hash is stored. Its successor is a keyed hash of it, so that a repeated
-// request gets the same one instead of a second one that would invalidate the
-// first. The key is that of the first use, so that a change of the signing key
-// does not change the successor.
-func (s *Service) successor(refresh string, used time.Time) (string, error) {
+// A refresh token is "<session id>.<32 bytes in base64url>": half of the bytes are a
+// secret, the other half is a MAC of it, which distinguishes the session's own tokens
+// from made-up ones. Only the hash of the token is stored.
+const (
+	refreshSize = 32
+	sealed      = refreshSize / 2 // bytes of the secret
+)
+
+// seal returns the refresh token of the session with a secret of at least sealed bytes.
+func seal(session sx.Session, secret []byte) string {
+	secret = secret[:sealed:sealed]
+	return session.ID + "." + base64.RawURLEncoding.EncodeToString(append(secret, code(session, secret)...))
+}
+
+// code returns the MAC of a secret of the session.
+func code(session sx.Session, secret []byte) []byte {
+	mac := hmac.New(sha256.New, []byte(session.Seal))
+	mac.Write(secret)
+	return mac.Sum(nil)[:refreshSize-sealed]
+}
+
+// issued reports whether the refresh token was issued for the session at any time.
+func issued(session sx.Session, refresh string) bool {
+	_, text, _ := strings.Cut(refresh, ".")
+	raw, err := base64.RawURLEncoding.Strict().DecodeString(text)
+	return err == nil && len(raw) == refreshSize && hmac.Equal(raw[sealed:], code(session, raw[:sealed]))
+}
+
+// successor returns the refresh token that replaces refresh, which was first used at the
+// time used. It is a keyed hash of it, so that a repeated request gets the same one
+// instead of a second one that would invalidate the first. The key is that of the first
+// use, so that a change of the signing key does not change the successor.
+func (s *Service) successor(session sx.Session, refresh string, used time.Time) (string, error) {
 	key, err := s.cfg.Signer.Secret(refreshSecret, used)
 	if err != nil {
 		return "", err
 	}
 	mac := hmac.New(sha256.New, key)
 	mac.Write([]byte(refresh))
-	id, _, _ := strings.Cut(refresh, ".")
-	return id + "." + base64.RawURLEncoding.EncodeToString(mac.Sum(nil)), nil
+	return seal(session, mac.Sum(nil)), nil
 }
 
 // refreshSecret is the purpose of the key of successor.
@@ -49,11 +75,16 @@ func equalSecrets(a, b string) bool { return subtle.ConstantTimeCompare([]byte(a
 
 // startSession starts a session and returns its first refresh token.
 func (s *Service) startSession(ctx context.Context, user sx.User) (sx.Session, string, error) {
-	var secret [32]byte
+	var secret [sealed]byte
+	var key [sha256.Size]byte
 	_, _ = rand.Read(secret[:]) // never fails (package crypto/rand)
+	_, _ = rand.Read(key[:])
 	now := s.cfg.Now()
-	session := sx.Session{ID: sx.NewID(), UserID: user.ID, Epoch: user.Epoch, Rotated: now, Expires: now.Add(sessionLifetime)}
-	refresh := session.ID + "." + base64.RawURLEncoding.EncodeToString(secret[:])
+	session := sx.Session{
+		ID: sx.NewID(), UserID: user.ID, Epoch: user.Epoch, Seal: hex.EncodeToString(key[:]),
+		Rotated: now, Expires: now.Add(sessionLifetime),
+	}
+	refresh := seal(session, secret[:])
 	session.Current = token.Hash(refresh)
 	return session, refresh, s.cfg.Sessions.Create(ctx, session)
 }
@@ -88,19 +119,24 @@ func (s *Service) rotate(ctx context.Context, refresh string) (session sx.Sessio
 		httpserver.SetUser(ctx, session.UserID)
 		now, presented := s.cfg.Now(), token.Hash(refresh)
 		switch {
+		case session.Kind != sx.SessionTokens:
+			return ended() // it has no refresh tokens
 		case !now.Before(session.Expires):
 			return s.end(ctx, *session, "session expired")
 		case equalSecrets(presented, session.Current):
 			session.Previous, session.Rotated = presented, now
 		case equalSecrets(presented, session.Previous) && now.Sub(session.Rotated) < reuseGrace:
 			// The same response again; the grace period still counts from the first use.
+		case !issued(*session, refresh):
+			// Otherwise anyone with the session's ID, which is not secret, could end it.
+			return ended()
 		default:
 			// Two clients have tokens of this session, so one of them is an
 			// attacker (RFC 9700 section 4.14.2).
 			s.cfg.Log.WarnContext(ctx, "refresh token reused", "session", session.ID)
 			return s.end(ctx, *session, "refresh token reused")
 		}
-		if next, err = s.successor(refresh, session.Rotated); err != nil {
+		if next, err = s.successor(*session, refresh, session.Rotated); err != nil {
 			return err
 		}
 		session.Current, session.Expires = token.Hash(next), now.Add(sessionLifetime)
@@ -140,6 +176,9 @@ func (s *Service) end(ctx context.Context, session sx.Session, reason string) er
 // logout deletes the session of a refresh token. For a token that has no
 // session or is no longer valid, it succeeds and changes nothing.
 func (s *Service) logout(w http.ResponseWriter, r *http.Request) error {
+	if raw, _ := token.Bearer(r.Header); token.IsBrowser(raw) || isBrowser(r) {
+		return s.logoutBrowser(w, r, raw)
+	}
 	var in api.RefreshRequest
 	if err := httpserver.Decode(w, r, &in); err != nil {
 		return err

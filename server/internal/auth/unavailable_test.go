@@ -2,6 +2,7 @@ package auth_test
 
 import (
 	"context"
+	"sync"
 	"testing"
 	"time"
 
@@ -35,9 +36,6 @@ func (s failingUsers) ByName(ctx context.Context, name string) (sx.User, error) 
 }
 
 func (s failingUsers) Replace(ctx context.Context, u sx.User) error {
-	if s.fails["user is stale"] {
-		return store.ErrStale
-	}
 	if err := s.of("replace user"); err != nil {
 		return err
 	}
@@ -165,7 +163,6 @@ func TestStoreMethodsUnavailable(t *testing.T) {
 		{"delete token", "revoke", revoke, sx.CodeUnavailable},
 		{"token", "me", me, sx.CodeUnavailable},
 		{"replace user", "change the password", change, sx.CodeUnavailable},
-		{"user is stale", "change the password", change, sx.CodeConflict},
 	} {
 		f[c.method] = true
 		if err := c.call(); sx.CodeOf(err) != c.want {
@@ -178,6 +175,55 @@ func TestStoreMethodsUnavailable(t *testing.T) {
 		if err := call(); err != nil {
 			t.Errorf("call %d: %v", i, err)
 		}
+	}
+}
+
+// racingUsers stores another change of the user immediately before the first Replace.
+type racingUsers struct {
+	store.Users
+	race *sync.Once
+	with func(*sx.User)
+}
+
+func (s racingUsers) Replace(ctx context.Context, u sx.User) error {
+	var err error
+	s.race.Do(func() {
+		var other sx.User
+		if other, err = s.ByID(ctx, u.ID); err == nil {
+			s.with(&other)
+			err = s.Users.Replace(ctx, other)
+		}
+	})
+	if err != nil {
+		return err
+	}
+	return s.Users.Replace(ctx, u)
+}
+
+// TestPasswordChangeMeetsAnother checks that changing a password fails if another request
+// changes it or disables the account at the same time, but not if there is a sign-in at
+// the same time.
+func TestPasswordChangeMeetsAnother(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		with func(*sx.User)
+		want sx.Code
+	}{
+		"another password": {func(u *sx.User) { u.Epoch++ }, sx.CodeConflict},
+		"disabled":         {func(u *sx.User) { u.Disabled = true }, sx.CodeConflict},
+		"a sign-in":        {func(u *sx.User) { u.Networks = nil }, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := start(t)
+			ada := b.register(t, "ada")
+			racing := startOn(t, b.store, b.clock, func(cfg *auth.Config) {
+				cfg.Signer = b.signer
+				cfg.Users = racingUsers{cfg.Users, new(sync.Once), c.with}
+			})
+			_, err := racing.as(t, ada.AccessToken).ChangePassword(t.Context(), api.PasswordChange{OldPassword: password, NewPassword: newPassword})
+			wantCode(t, err, c.want)
+		})
 	}
 }
 

@@ -1,7 +1,7 @@
-// Package bus is the message port. A message wakes up a receiver: it carries a
-// job's id and means "look at this job now". It may come late, twice or never:
-// the job document is the truth, and the reconcilers publish again. Package
-// bustest tests every adapter against the comments below.
+// Package bus is the message port. A message wakes up a receiver: it carries a job's id and
+// means "look at this job now". It may come late, twice or never: the job document is
+// authoritative, and the reconcilers publish again. Package bustest tests every adapter
+// against the comments below.
 package bus
 
 import "context"
@@ -21,6 +21,9 @@ func Queues() []Queue { return []Queue{Convert, Notify} }
 // Message is what a queue carries.
 type Message struct {
 	JobID string
+	// Trace is the context of the span that sent it, as tracing.Parent returns it; "" if
+	// there is none.
+	Trace string
 }
 
 // MaxDeliveries is how often a message is delivered before it becomes a dead letter.

@@ -2,47 +2,90 @@ package converter
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 
 	"github.com/soundextract/sx/server/internal/id3"
 	"github.com/soundextract/sx/server/internal/store"
+	"github.com/soundextract/sx/server/internal/tracing"
 	"github.com/soundextract/sx/server/sx"
 )
 
-// convert converts the video and stores the attempt's track; it does not record the
-// track in the job. After an error, no track is left.
-func (s *Service) convert(ctx context.Context, job sx.Job, progress func(Progress)) (sx.Track, []sx.Warning, error) {
+// convert converts the video and stores the attempt's tracks; it does not record them in
+// the job. After an error, no track is left.
+func (s *Service) convert(ctx context.Context, job sx.Job, progress func(Progress)) ([]sx.Track, []sx.Warning, error) {
 	video, err := s.Videos.Open(ctx, job.ID)
 	if err != nil {
-		return sx.Track{}, nil, fmt.Errorf("open the video: %w", err)
+		return nil, nil, fmt.Errorf("open the video: %w", err)
 	}
 	defer video.Close() //nolint:errcheck // it was only read
-	track := sx.Track{ID: sx.TrackID(job.ID, job.Attempt), Name: sx.MP3Name(job.Sent.Name)}
-	stored := false
-	put := func(head store.Head, body io.Reader) error {
-		d, err := s.Tracks.Put(ctx, track.ID, track.Name, readTexts(head, &track), body)
-		if err != nil {
-			return fmt.Errorf("store the MP3: %w", err)
-		}
-		track.Size, track.SHA256, stored = d.Size, d.SHA256, true
-		return nil
+	reserved, err := s.reserve(ctx, job)
+	if err != nil {
+		return nil, nil, err
 	}
+	out := &outcome{Service: s, job: job, reserved: reserved}
 	result, err := s.Transcoder.Transcode(ctx,
 		Input{Video: video, Size: video.Size(), Options: job.Options, Owner: job.Owner},
-		Output{Put: put, Progress: progress})
-	if err == nil && !stored {
-		err = errors.New("the conversion stored no MP3")
+		Output{
+			Put:      func(number int, head store.Head, body io.Reader) error { return out.put(ctx, number, head, body) },
+			Progress: progress,
+		})
+	if err == nil {
+		err = out.complete(result)
 	}
 	if err != nil {
-		if stored {
-			s.removeTrack(ctx, track.ID)
-		}
-		return sx.Track{}, nil, err
+		s.removeTracks(ctx, out.tracks)
+		return nil, nil, err
 	}
-	track.Duration = result.Duration
-	return track, result.Warnings, nil
+	return out.tracks, result.Warnings, nil
+}
+
+// outcome is what an attempt has stored.
+type outcome struct {
+	*Service
+	job      sx.Job
+	reserved *reservation
+	tracks   []sx.Track // in the order of their numbers
+}
+
+// put implements Output.Put.
+func (o *outcome) put(ctx context.Context, number int, head store.Head, body io.Reader) error {
+	if number < 1 || number > len(o.tracks)+1 {
+		return fmt.Errorf("the conversion stores MP3 %d, but only %d before it", number, len(o.tracks))
+	}
+	before := int64(head.Size)
+	for i, t := range o.tracks {
+		if i != number-1 {
+			before += t.Size
+		}
+	}
+	if err := o.reserved.atLeast(ctx, before); err != nil {
+		return err
+	}
+	track := sx.Track{ID: sx.TrackID(o.job.ID, o.job.Attempt, number), Name: sx.MP3Name(o.job.Sent.Name)}
+	ctx, span := tracing.Start(ctx, "store MP3")
+	d, err := o.Tracks.Put(ctx, track.ID, track.Name, readTexts(head, &track), o.reserved.reader(ctx, body, before))
+	tracing.End(span, err)
+	if err != nil {
+		return fmt.Errorf("store the MP3: %w", err)
+	}
+	track.Size, track.SHA256 = d.Size, d.SHA256
+	if number > len(o.tracks) {
+		o.tracks = append(o.tracks, track)
+	}
+	o.tracks[number-1] = track
+	return nil
+}
+
+// complete sets the durations.
+func (o *outcome) complete(result Result) error {
+	if len(o.tracks) == 0 || len(result.Durations) != len(o.tracks) {
+		return fmt.Errorf("the conversion stored %d MP3s, and has the durations of %d", len(o.tracks), len(result.Durations))
+	}
+	for i, d := range result.Durations {
+		o.tracks[i].Duration = d
+	}
+	return nil
 }
 
 // readTexts returns the head, and sets the track's texts from the tag at its beginning.

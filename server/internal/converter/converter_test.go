@@ -185,6 +185,60 @@ func TestShutdownReleasesTheJob(t *testing.T) {
 	}
 }
 
+// TestDrain checks that a converter that is stopped claims nothing more and finishes the
+// conversions that it has, and hands them back only after the time for that has passed.
+func TestDrain(t *testing.T) {
+	t.Parallel()
+	t.Run("finishes", func(t *testing.T) {
+		t.Parallel()
+		f := newFixture(t)
+		started, finish := make(chan struct{}, 1), make(chan struct{})
+		cfg := f.config(&fakeTranscoder{step: func(ctx context.Context, _ int, _ func(converter.Progress)) error {
+			started <- struct{}{}
+			select {
+			case <-finish:
+				return nil
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		}})
+		cfg.Drain = time.Hour
+		var log *testkit.LogBuffer
+		cfg.Log, log = testkit.Logger(t)
+		stop := f.start(cfg)
+		first := f.queue([]byte("video")).ID
+		<-started
+		stopped := make(chan struct{})
+		go func() { defer close(stopped); stop() }()
+		log.Wait(t, "draining")
+		next := f.uploadFor("other", []byte("next")).ID // a slot is free for it
+		f.updater.Publish(t.Context(), bus.Convert, next)
+		close(finish)
+		<-stopped
+		if j := f.job(first); j.State != sx.StateDone || j.Attempt != 1 {
+			t.Errorf("the running job is %+v", j)
+		}
+		if j := f.job(next); j.State != sx.StateQueued || j.Attempt != 0 {
+			t.Errorf("the job that came later is %+v", j)
+		}
+		wantMetrics(t, cfg, map[string]float64{"done": 1, "timed": 1, "running": 0})
+	})
+	t.Run("hands back", func(t *testing.T) {
+		t.Parallel()
+		f := newFixture(t)
+		tc, started := newHangingTranscoder()
+		cfg := f.config(tc)
+		cfg.Drain = time.Millisecond
+		stop := f.start(cfg)
+		id := f.queue([]byte("video")).ID
+		<-started
+		stop()
+		if j := f.job(id); j.State != sx.StateQueued || j.Failures != 0 {
+			t.Errorf("the job is %+v", j)
+		}
+	})
+}
+
 // wantMetrics waits for the counters of results and for the gauge of running ones.
 func wantMetrics(t *testing.T, cfg converter.Config, want map[string]float64) {
 	t.Helper()
@@ -222,8 +276,6 @@ func TestFailures(t *testing.T) {
 		{"permanent", sx.NewError(sx.CodeNoAudio, "the video has no audio track"), 1, sx.CodeNoAudio},
 		{"permanent, wrapped", fmt.Errorf("converting: %w", sx.NewError(sx.CodeTruncated, "cut")), 1, sx.CodeTruncated},
 		{"unknown", errors.New("ffmpeg: signal: killed"), sx.MaxFailures, sx.CodeConversionFailed},
-		{"store unavailable", fmt.Errorf("reading the stored video: %w", errUnavailable), sx.MaxFailures, sx.CodeUnavailable},
-		{"disk full", sx.NewError(sx.CodeStorageFull, "the disk is full"), sx.MaxFailures, sx.CodeStorageFull},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -252,6 +304,39 @@ func TestFailures(t *testing.T) {
 	}
 }
 
+// TestOutages checks that errors of the store cost the job no attempts, however often they
+// occur.
+func TestOutages(t *testing.T) {
+	t.Parallel()
+	for _, outage := range []error{
+		fmt.Errorf("reading the stored video: %w", errUnavailable),
+		sx.NewError(sx.CodeStorageFull, "the disk is full"),
+	} {
+		t.Run(string(sx.CodeOf(outage)), func(t *testing.T) {
+			t.Parallel()
+			f := newFixture(t)
+			const times = sx.MaxFailures + 2
+			f.start(f.config(&fakeTranscoder{step: func(_ context.Context, call int, _ func(converter.Progress)) error {
+				if call <= times {
+					return outage
+				}
+				return nil
+			}}))
+			id := f.queue([]byte("video")).ID
+			for n := 1; n <= times; n++ {
+				j := f.waitFor(id, func(j sx.Job) bool { return j.Attempt == n && j.State == sx.StateQueued })
+				if j.Failures != 0 || j.LeaseExpirations != 0 || !j.NotBefore.After(f.now()) || j.Error.Code != sx.CodeOf(outage) {
+					t.Fatalf("after outage %d: %+v", n, j)
+				}
+				f.ahead.Add(int64(5 * time.Minute)) // past the pause
+			}
+			if j := f.waitForState(id, sx.StateDone); j.Attempt != times+1 || j.Failures != 0 {
+				t.Errorf("job %+v", j)
+			}
+		})
+	}
+}
+
 func TestSecondAttemptSucceeds(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -270,15 +355,17 @@ func TestSecondAttemptSucceeds(t *testing.T) {
 }
 
 // TestFailureAfterPut checks that no track is left of an attempt that fails after it
-// has stored one.
+// has stored some.
 func TestFailureAfterPut(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	cfg := f.config(transcoderFunc(func(_ context.Context, in converter.Input, out converter.Output) (converter.Result, error) {
-		if err := out.Put(store.Head{}, in.Video); err != nil {
-			return converter.Result{}, err
+		for number := 1; number <= 2; number++ {
+			if err := out.Put(number, store.Head{}, in.Video); err != nil {
+				return converter.Result{}, err
+			}
 		}
-		if ids := f.tracks(); len(ids) != 1 {
+		if ids := f.tracks(); len(ids) != 2 {
 			t.Errorf("tracks %v during the attempt", ids)
 		}
 		return converter.Result{}, sx.NewError(sx.CodeTruncated, "the video is truncated")
@@ -291,12 +378,59 @@ func TestFailureAfterPut(t *testing.T) {
 	}
 }
 
+// TestSeveralTracks checks that a conversion may store several MP3s, and one of them again.
+func TestSeveralTracks(t *testing.T) {
+	t.Parallel()
+	onBothStores(t, func(t *testing.T, f *fixture) {
+		texts := []string{"first", "another", "the last"}
+		// The quota holds what is stored, and not the MP3 that is replaced.
+		f.limit("owner", int64(len(video)+len("first")+len("another")+len("the last")))
+		f.start(f.patient(transcoderFunc(func(_ context.Context, _ converter.Input, out converter.Output) (converter.Result, error) {
+			if err := out.Put(2, store.Head{}, strings.NewReader("early")); err == nil {
+				t.Error("the second MP3 was stored before the first")
+			}
+			for _, put := range []struct {
+				number int
+				text   string
+			}{{1, texts[0]}, {2, "early"}, {2, texts[1]}, {3, texts[2]}, {1, texts[0]}} {
+				if err := out.Put(put.number, store.Head{}, strings.NewReader(put.text)); err != nil {
+					return converter.Result{}, err
+				}
+			}
+			return converter.Result{Durations: []time.Duration{time.Second, 2 * time.Second, 3 * time.Second}}, nil
+		})))
+		j := f.waitForState(f.queue([]byte(video)).ID, sx.StateDone)
+		var ids []string
+		for i, text := range texts {
+			track := j.Track(i + 1)
+			if track == nil || track.Size != int64(len(text)) || track.Duration != time.Duration(i+1)*time.Second {
+				t.Fatalf("track %d of %+v", i+1, j.Tracks)
+			}
+			blob, err := f.store.Tracks.Open(t.Context(), track.ID)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got, err := io.ReadAll(blob); err != nil || string(got) != text {
+				t.Errorf("track %d is %q, %v", i+1, got, err)
+			}
+			_ = blob.Close()
+			ids = append(ids, track.ID)
+		}
+		if slices.Sort(ids); !slices.Equal(f.tracks(), ids) {
+			t.Errorf("tracks %v, those of the job are %v", f.tracks(), ids)
+		}
+		if used, err := f.store.Jobs.Usage(t.Context(), "owner", f.now()); err != nil || used.Bytes != int64(len(video)+5+7+8) {
+			t.Errorf("used are %+v, %v", used, err)
+		}
+	})
+}
+
 func TestWarnings(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	want := []sx.Warning{sx.NewWarning(sx.WarningTags, "the cover is lost")}
 	f.start(f.config(transcoderFunc(func(_ context.Context, in converter.Input, out converter.Output) (converter.Result, error) {
-		return converter.Result{Warnings: want}, out.Put(store.Head{}, in.Video)
+		return converter.Result{Durations: []time.Duration{time.Second}, Warnings: want}, out.Put(1, store.Head{}, in.Video)
 	})))
 	if j := f.waitForState(f.queue([]byte("video")).ID, sx.StateDone); !slices.Equal(j.Warnings, want) {
 		t.Errorf("warnings %v", j.Warnings)
@@ -352,23 +486,27 @@ func TestSweep(t *testing.T) {
 		return j
 	}
 	running := attempt(2, nil)
-	done := attempt(2, func(j *sx.Job) error { return j.Finish(2, sx.Track{ID: sx.TrackID(j.ID, 2)}, nil, f.now()) })
+	done := attempt(2, func(j *sx.Job) error { return j.Finish(2, []sx.Track{{ID: sx.TrackID(j.ID, 2, 1)}}, nil, f.now()) })
 	cancelled := attempt(1, func(j *sx.Job) error { return j.Cancel(f.now()) })
 
 	edited := attempt(1, func(j *sx.Job) error {
-		return j.Finish(1, sx.Track{ID: sx.EditedTrackID(sx.TrackID(j.ID, 1), f.now().Add(-9*time.Hour))}, nil, f.now())
+		return j.Finish(1, []sx.Track{{ID: sx.EditedTrackID(sx.TrackID(j.ID, 1, 1), f.now().Add(-9*time.Hour))}}, nil, f.now())
 	})
 
 	keep := []string{
-		put(sx.TrackID(running.ID, 2)), put(sx.TrackID(done.ID, 2)), put(running.ID + "-odd"),
-		put(f.job(edited.ID).Track(1).ID), put(sx.EditedTrackID(sx.TrackID(done.ID, 2), f.now())), // which may be recorded yet
+		put(sx.TrackID(running.ID, 2, 1)), put(sx.TrackID(done.ID, 2, 1)), put(running.ID + "-odd"),
+		put(f.job(edited.ID).Track(1).ID), put(sx.EditedTrackID(sx.TrackID(done.ID, 2, 1), f.now())), // which may be recorded yet
+		put(sx.TrackID(running.ID, 2, 2)), put(sx.EditedTrackID(sx.TrackID(done.ID, 2, 2), f.now())),
 	}
-	put(sx.TrackID(edited.ID, 1))
-	put(sx.EditedTrackID(sx.TrackID(done.ID, 2), f.now().Add(-2*time.Hour)))
-	put(sx.TrackID(running.ID, 1))
-	put(sx.TrackID(done.ID, 1))
-	put(sx.TrackID(cancelled.ID, 1))
-	put(sx.TrackID(sx.NewID(), 1))
+	put(sx.TrackID(running.ID, 1, 2))
+	put(sx.TrackID(done.ID, 2, 12))
+	put(sx.EditedTrackID(sx.TrackID(done.ID, 2, 2), f.now().Add(-2*time.Hour)))
+	put(sx.TrackID(edited.ID, 1, 1))
+	put(sx.EditedTrackID(sx.TrackID(done.ID, 2, 1), f.now().Add(-2*time.Hour)))
+	put(sx.TrackID(running.ID, 1, 1))
+	put(sx.TrackID(done.ID, 1, 1))
+	put(sx.TrackID(cancelled.ID, 1, 1))
+	put(sx.TrackID(sx.NewID(), 1, 1))
 	slices.Sort(keep)
 
 	cfg := f.config(&fakeTranscoder{})
@@ -379,16 +517,16 @@ func TestSweep(t *testing.T) {
 	}
 }
 
-func TestReleaseAll(t *testing.T) {
+func TestLoseAll(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	running, queued := f.upload([]byte("a")), f.upload([]byte("b"))
 	f.update(running.ID, func(j *sx.Job) error { return j.Claim("dead", time.Hour, f.now()) })
-	if err := converter.ReleaseAll(t.Context(), f.updater); err != nil {
+	if err := converter.LoseAll(t.Context(), f.updater); err != nil {
 		t.Fatal(err)
 	}
 	for id, attempts := range map[string]int{running.ID: 1, queued.ID: 0} {
-		if j := f.job(id); j.State != sx.StateQueued || j.Attempt != attempts || j.LeaseExpirations != 0 || j.Failures != 0 {
+		if j := f.job(id); j.State != sx.StateQueued || j.Attempt != attempts || j.LeaseExpirations != attempts || j.Failures != 0 {
 			t.Errorf("job %+v", j)
 		}
 	}

@@ -2,26 +2,32 @@ package converter
 
 import (
 	"context"
-	"slices"
 	"sync"
 	"time"
 
-	"github.com/soundextract/sx/server/backoff"
+	"go.opentelemetry.io/otel/trace"
+
 	"github.com/soundextract/sx/server/internal/bus"
 	"github.com/soundextract/sx/server/internal/jobs"
+	"github.com/soundextract/sx/server/internal/periodic"
+	"github.com/soundextract/sx/server/internal/store"
+	"github.com/soundextract/sx/server/internal/tracing"
 	"github.com/soundextract/sx/server/sx"
 )
 
 // retryDelay is how long the dispatcher waits after an error of the store or the bus.
 const retryDelay = time.Second
 
-// dispatch opens conversions until ctx ends, and returns when the last one has
-// ended. It receives a message only while it may open any job, so that messages
-// remain for converters with free slots. While only reserved slots are free, it looks
-// for jobs of new owners in the store.
+// dispatch opens conversions until ctx ends, and returns when the last one has ended: see
+// Config.Drain. It receives a message only while it may open any job, so that messages
+// remain for converters with free slots. While only reserved slots are free, it looks in
+// the store for jobs of owners who have none running.
 func (s *Service) dispatch(ctx context.Context) {
+	work, stop := s.draining(ctx)
+	defer stop()
 	var group sync.WaitGroup
 	defer group.Wait()
+	retry := periodic.Retry{Log: s.Log, Doing: "claiming a job", Every: retryDelay}
 	for ctx.Err() == nil {
 		var c claimed
 		var err error
@@ -29,25 +35,25 @@ func (s *Service) dispatch(ctx context.Context) {
 		case capacityNone:
 			s.open.waitForEnd(ctx, 0)
 			continue
-		case capacityNewOwners:
-			c, err = s.claimNext(ctx, s.open.excluded()[0])
+		case capacityIdle:
+			c, err = s.claimNext(ctx, true)
 			if err == nil && c.job.ID == "" {
 				s.open.waitForEnd(ctx, s.PollInterval)
 				continue
 			}
 		case capacityAll:
-			c, err = s.receive(ctx)
+			c, err = s.receive(ctx, &retry)
 		}
 		switch {
 		case err == nil && c.job.ID != "":
-			s.open.add(c.job.Owner)
+			retry.Pause(ctx, nil)
+			s.open.add()
 			group.Go(func() {
-				defer s.open.remove(c.job.Owner)
-				s.attempt(ctx, c.job, c.expiry)
+				defer s.open.remove()
+				s.attempt(work, c)
 			})
-		case err != nil && ctx.Err() == nil:
-			s.Log.WarnContext(ctx, "no job claimed; retrying", "error", err)
-			_ = backoff.Sleep(ctx, retryDelay)
+		case err != nil:
+			_ = retry.Sleep(ctx, err) // the loop checks ctx
 		}
 	}
 }
@@ -55,21 +61,24 @@ func (s *Service) dispatch(ctx context.Context) {
 // claimed is a job that this converter has claimed; the zero value is none.
 type claimed struct {
 	job    sx.Job
-	expiry time.Time // the lease is held at least until then
+	expiry time.Time  // the lease is held at least until then
+	from   trace.Link // the span of the message that led to the claim
 }
 
-// receive waits for a message and claims a job. Each message stands for one queued
-// job: the one that it names, or another one that takes precedence.
-func (s *Service) receive(ctx context.Context) (claimed, error) {
+// receive waits for a message and claims a job. Each message stands for one waiting
+// job: the one whose turn it is, whichever it names.
+func (s *Service) receive(ctx context.Context, retry *periodic.Retry) (claimed, error) {
 	d, err := s.Bus.Receive(ctx, bus.Convert)
 	if err != nil {
 		return claimed{}, err
 	}
 	id := d.Message().JobID
-	c, err := s.claimFairest(ctx, id)
+	processing, span := tracing.StartProcess(ctx, d.Message().Trace, string(bus.Convert), id)
+	c, err := s.claimFor(processing, id)
+	c.from = trace.LinkFromContext(processing)
+	tracing.End(span, err)
 	if err != nil {
-		s.Log.WarnContext(ctx, "claim failed; retrying", "job", id, "error", err)
-		_ = backoff.Sleep(ctx, retryDelay)
+		_ = retry.Sleep(ctx, err)
 		if err := d.Nack(context.WithoutCancel(ctx)); err != nil {
 			s.Log.WarnContext(ctx, "nack failed; the reconciler will publish again", "job", id, "error", err)
 		}
@@ -80,47 +89,43 @@ func (s *Service) receive(ctx context.Context) (claimed, error) {
 	if err := d.Ack(context.WithoutCancel(ctx)); err != nil {
 		s.Log.WarnContext(ctx, "ack failed; the message will be redelivered", "job", id, "error", err)
 	}
-	if c.job.ID != id {
-		s.Log.DebugContext(ctx, "message for a job that is not due, or that another one precedes", "job", id, "claimed", c.job.ID)
-	}
 	return c, nil
 }
 
-// claimFairest claims a queued job of an owner with the fewest conversions open here:
-// the named job if it is one of these, otherwise the oldest.
-func (s *Service) claimFairest(ctx context.Context, id string) (claimed, error) {
-	named, err := s.Updater.Jobs.Get(ctx, id)
-	if err != nil && !jobs.IsStale(err) {
-		return claimed{}, err
+// claimFor claims the next job, or the named one if the store knows of none: after a
+// crash it may not know that an owner has waiting jobs.
+func (s *Service) claimFor(ctx context.Context, id string) (claimed, error) {
+	if c, err := s.claimNext(ctx, false); err != nil || c.job.ID != "" {
+		return c, err
 	}
-	claimable := err == nil && named.Claimable(s.Now())
-	for _, excluded := range s.open.excluded() {
-		if claimable && !slices.Contains(excluded, named.Owner) {
-			c, err := s.claim(ctx, id)
-			if !jobs.IsStale(err) {
-				return c, err
-			}
-			claimable = false // another converter was faster
-		}
-		if c, err := s.claimNext(ctx, excluded); err != nil || c.job.ID != "" {
-			return c, err
-		}
+	c, err := s.claim(ctx, id)
+	if jobs.IsStale(err) {
+		return claimed{}, nil // an outdated message
 	}
-	return claimed{}, nil
+	return c, err
 }
 
-// claimNext claims the oldest queued job of an owner who is not excluded, if there is
-// one.
-func (s *Service) claimNext(ctx context.Context, excluded []string) (claimed, error) {
+// One in lowTurns claims prefers jobs of low priority, so that they are converted even
+// if jobs of normal priority are always waiting.
+const lowTurns = 8
+
+// claimNext claims the job whose turn it is, if there is one; with idle, only of an
+// owner who has no running job.
+func (s *Service) claimNext(ctx context.Context, idle bool) (claimed, error) {
+	turn := store.Turn{Idle: idle, LowFirst: s.claims%lowTurns == lowTurns-1}
 	for {
-		id, err := s.Updater.Jobs.NextQueued(ctx, s.Now(), excluded)
+		id, err := s.Updater.Jobs.NextWaiting(ctx, turn)
 		if err != nil || id == "" {
 			return claimed{}, err
 		}
 		c, err := s.claim(ctx, id)
-		if !jobs.IsStale(err) { // otherwise, another converter was faster
-			return c, err
+		if jobs.IsStale(err) {
+			continue // another converter was faster
 		}
+		if err == nil {
+			s.claims++
+		}
+		return c, err
 	}
 }
 
@@ -134,5 +139,5 @@ func (s *Service) claim(ctx context.Context, id string) (claimed, error) {
 	if err != nil {
 		return claimed{}, err
 	}
-	return claimed{job, start.Add(s.Lease)}, nil
+	return claimed{job: job, expiry: start.Add(s.Lease)}, nil
 }

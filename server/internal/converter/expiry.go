@@ -5,23 +5,54 @@ import (
 	"errors"
 	"time"
 
-	"github.com/soundextract/sx/server/backoff"
 	"github.com/soundextract/sx/server/internal/jobs"
+	"github.com/soundextract/sx/server/internal/periodic"
 	"github.com/soundextract/sx/server/sx"
 )
 
-// watchLeases expires the leases of converters that have stopped renewing them,
-// in this and in all other processes, until ctx ends.
-func (s *Service) watchLeases(ctx context.Context) {
+// dueJobs is how many jobs are read at a time.
+const dueJobs = 256
+
+// watchJobs expires the leases of converters that have stopped renewing them, in this
+// and in all other processes, and ends pauses, until ctx ends. Every converter does so:
+// only due jobs are read, and the first converter to change a job makes it no longer due.
+func (s *Service) watchJobs(ctx context.Context) {
 	observed := map[string]observedLease{}
+	last := s.Now()
+	retry := periodic.Retry{Log: s.Log, Doing: "checking jobs", Every: s.ReconcileInterval}
 	for {
-		if err := s.expireLeases(ctx, observed); err != nil && ctx.Err() == nil {
-			s.Log.WarnContext(ctx, "leases not checked; retrying in the next round", "error", err)
+		// While the store cannot be reached, or only slowly, no converter can renew.
+		now := s.Now()
+		if now.Sub(last) > s.Lease/2+s.ReconcileInterval {
+			clear(observed)
 		}
-		if backoff.Sleep(ctx, s.ReconcileInterval) != nil {
+		last = now
+		err := s.expireLeases(ctx, observed)
+		if err != nil {
+			clear(observed)
+		}
+		if err == nil {
+			err = s.resumeJobs(ctx)
+		}
+		if retry.Sleep(ctx, err) != nil {
 			return
 		}
 	}
+}
+
+// resumeJobs ends the pauses that are over.
+func (s *Service) resumeJobs(ctx context.Context) error {
+	list, err := s.Updater.Jobs.Due(ctx, sx.ActionResume, s.Now(), dueJobs)
+	if err != nil {
+		return err
+	}
+	for _, j := range list {
+		_, err := s.Updater.Update(ctx, j.ID, func(j *sx.Job) error { return j.Resume(s.Now()) })
+		if err != nil && !jobs.IsStale(err) {
+			return err
+		}
+	}
+	return nil
 }
 
 // observedLease is a lease with the time at which this process first saw it.
@@ -31,21 +62,19 @@ type observedLease struct {
 	since   time.Time
 }
 
-// expireLeases checks the leases of all running jobs once. A lease counts as
-// expired only if this process has also seen it unchanged for the length of a
-// lease, because the clocks of two machines may differ by more than that.
+// expireLeases checks once the leases of which a renewal is overdue: that have less than
+// half their length left. A lease counts as expired only if this process has also seen
+// it unchanged for the length of a lease, because the clocks of two machines may differ
+// by more than that.
 func (s *Service) expireLeases(ctx context.Context, observed map[string]observedLease) error {
-	list, err := s.Updater.Jobs.Unsettled(ctx)
+	now := s.Now()
+	list, err := s.Updater.Jobs.Due(ctx, sx.ActionLease, now.Add(s.Lease/2), dueJobs)
 	if err != nil {
 		return err
 	}
-	now := s.Now()
-	running := map[string]bool{}
+	overdue := map[string]bool{}
 	for _, j := range list {
-		if j.State != sx.StateRunning {
-			continue
-		}
-		running[j.ID] = true
+		overdue[j.ID] = true
 		lease, ok := observed[j.ID]
 		if !ok || lease.attempt != j.Attempt || !lease.expiry.Equal(j.Lease) {
 			observed[j.ID] = observedLease{j.Attempt, j.Lease, now}
@@ -59,7 +88,7 @@ func (s *Service) expireLeases(ctx context.Context, observed map[string]observed
 		}
 	}
 	for id := range observed {
-		if !running[id] {
+		if !overdue[id] {
 			delete(observed, id)
 		}
 	}

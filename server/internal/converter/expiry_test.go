@@ -2,11 +2,14 @@ package converter_test
 
 import (
 	"context"
+	"slices"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/soundextract/sx/server/internal/converter"
+	"github.com/soundextract/sx/server/internal/store"
 	"github.com/soundextract/sx/server/sx"
 	"github.com/soundextract/sx/server/testkit"
 )
@@ -17,7 +20,7 @@ func TestLeaseOfDeadConverterExpires(t *testing.T) {
 	j := f.upload([]byte("video"))
 	f.update(j.ID, func(j *sx.Job) error { return j.Claim("dead", 100*time.Millisecond, f.now()) })
 	cfg := f.config(&fakeTranscoder{})
-	cfg.Lease = 300 * time.Millisecond
+	cfg.Lease = 3 * time.Second
 	f.start(cfg)
 	j = f.waitForState(j.ID, sx.StateDone)
 	if j.Attempt != 2 || j.LeaseExpirations != 1 || j.Failures != 0 {
@@ -70,7 +73,7 @@ func TestConverterStopsWithoutStore(t *testing.T) {
 		close(stopped)
 		return nil // the track is stored
 	}})
-	cfg.Lease = time.Second
+	cfg.Lease = 3 * time.Second
 	cfg = f.withFaults(cfg, faultyStore{down: cut.Load})
 	f.start(cfg)
 	id := f.queue([]byte("video")).ID
@@ -92,6 +95,42 @@ func TestConverterStopsWithoutStore(t *testing.T) {
 	cut.Store(false)
 	testkit.Eventually(t, "removal of the orphaned track", func() bool { return len(f.tracks()) == 1 }, func() any { return f.tracks() })
 	f.wantOnlyTrackOf(f.job(id))
+}
+
+// TestOutageCostsNothing makes the store unreachable for all converters, for longer than
+// a lease.
+func TestOutageCostsNothing(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	var down atomic.Bool
+	var refused atomic.Int32
+	stopped := make(chan struct{})
+	started := make(chan struct{})
+	cfg := f.config(&fakeTranscoder{step: func(ctx context.Context, call int, _ func(converter.Progress)) error {
+		if call > 1 {
+			return nil
+		}
+		close(started)
+		<-ctx.Done()
+		close(stopped)
+		return context.Cause(ctx)
+	}})
+	cfg.Lease = 3 * time.Second
+	cfg = f.withFaults(cfg, faultyStore{down: func() bool { refused.Add(1); return down.Load() }})
+	f.start(cfg)
+	id := f.queue([]byte("video")).ID
+	<-started
+	other := f.config(&fakeTranscoder{})
+	other.Lease = cfg.Lease
+	f.start(f.withFaults(other, faultyStore{down: down.Load}))
+	down.Store(true)
+	<-stopped // the lease has expired
+	before := refused.Load()
+	testkit.Eventually(t, "attempts to give the job back", func() bool { return refused.Load() > before+2 })
+	down.Store(false)
+	if j := f.waitForState(id, sx.StateDone); j.Attempt != 2 || j.LeaseExpirations != 0 || j.Failures != 0 {
+		t.Errorf("job %+v", j)
+	}
 }
 
 func TestShortOutage(t *testing.T) {
@@ -151,5 +190,43 @@ func TestStoreErrors(t *testing.T) {
 				f.wantOnlyTrackOf(f.job(id))
 			}
 		})
+	}
+}
+
+// TestEditBeforeResponse has the response to the result lost, and the title edited before the
+// converter tries again: it must not take the result for another attempt's and remove it.
+func TestEditBeforeResponse(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	var edited atomic.Bool
+	tc := transcoderFunc(func(_ context.Context, _ converter.Input, out converter.Output) (converter.Result, error) {
+		for number := 1; number <= 2; number++ {
+			if err := out.Put(number, store.Head{}, strings.NewReader("an MP3")); err != nil {
+				return converter.Result{}, err
+			}
+		}
+		return converter.Result{Durations: []time.Duration{time.Second, time.Second}}, nil
+	})
+	cfg := f.withFaults(f.config(tc), faultyStore{fails: func(j sx.Job, stored bool) bool {
+		if j.State != sx.StateDone || !stored || !edited.CompareAndSwap(false, true) {
+			return false
+		}
+		_, err := store.Update(t.Context(), j.ID, f.store.Jobs.Get, f.store.Jobs.Replace, func(j *sx.Job) error {
+			old := j.Tracks[0]
+			track := old
+			track.ID = sx.EditedTrackID(old.ID, f.now())
+			return j.ReplaceTrack(old.ID, track, f.now())
+		})
+		if err != nil {
+			t.Error(err)
+		}
+		return true
+	}})
+	stop := f.start(cfg)
+	j := f.waitForState(f.queue([]byte("video")).ID, sx.StateDone)
+	testkit.Eventually(t, "the edit", edited.Load)
+	stop() // all writes have ended
+	if ids := f.tracks(); !slices.Contains(ids, sx.TrackID(j.ID, 1, 2)) {
+		t.Errorf("the tracks are %v, those of the job %+v", ids, f.job(j.ID).Tracks)
 	}
 }

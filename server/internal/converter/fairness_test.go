@@ -46,7 +46,7 @@ func (c *controlled) Transcode(ctx context.Context, in converter.Input, out conv
 	c.started <- string(content)
 	select {
 	case <-c.end(string(content)):
-		return converter.Result{}, out.Put(store.Head{}, strings.NewReader("mp3"))
+		return converter.Result{Durations: []time.Duration{time.Second}}, out.Put(1, store.Head{}, strings.NewReader("mp3"))
 	case <-ctx.Done():
 		return converter.Result{}, context.Cause(ctx)
 	}
@@ -59,7 +59,7 @@ func (c *controlled) next(t *testing.T, n int) (names []string) {
 		select {
 		case name := <-c.started:
 			names = append(names, name)
-		case <-time.After(20 * time.Second):
+		case <-time.After(testkit.Timeout):
 			t.Fatalf("only %v started", names)
 		}
 	}
@@ -73,7 +73,7 @@ func (f *fixture) enqueue(names ...string) map[string]sx.Job {
 	f.t.Helper()
 	list := map[string]sx.Job{}
 	for _, name := range names {
-		f.ahead.Add(int64(10 * time.Millisecond)) // an age of its own
+		f.ahead.Add(int64(10 * time.Millisecond)) // so that their ages differ
 		list[name] = f.uploadFor(name[:1], []byte(name))
 		f.updater.Publish(f.t.Context(), bus.Convert, list[name].ID)
 	}
@@ -105,9 +105,9 @@ func TestOneConversionForEachOwnerFirst(t *testing.T) {
 	f.start(f.byMessages(tc, 6))                   // of which two are reserved
 	want(t, tc.next(t, 4), "a1", "a2", "b1", "c1") // one each, and then the oldest that is left
 	close(tc.end("a1"))
-	want(t, tc.next(t, 1), "a3") // a and b have one each
+	want(t, tc.next(t, 1), "b2") // a and b have one each, and a was served last
 	close(tc.end("c1"))
-	want(t, tc.next(t, 1), "b2")
+	want(t, tc.next(t, 1), "a3")
 	for _, name := range []string{"a2", "a3", "b1", "b2"} {
 		close(tc.end(name))
 	}

@@ -31,10 +31,16 @@ type fixture struct {
 
 func newFixture(t *testing.T) *fixture {
 	t.Helper()
-	s, err := localstore.Open(t.TempDir())
+	s, err := localstore.Open(t.Context(), localstore.Config{Dir: t.TempDir()})
 	if err != nil {
 		t.Fatal(err)
 	}
+	return newFixtureOn(t, s)
+}
+
+// newFixtureOn is newFixture with another store, which is closed at the end of the test.
+func newFixtureOn(t *testing.T, s store.Store) *fixture {
+	t.Helper()
 	t.Cleanup(func() { _ = s.Close() })
 	f := &fixture{t: t, store: s, bus: membus.New()}
 	t.Cleanup(func() { _ = f.bus.Close() })
@@ -48,7 +54,7 @@ func (f *fixture) now() time.Time { return time.Now().Add(time.Duration(f.ahead.
 // machine.
 func (f *fixture) config(tc converter.Transcoder) converter.Config {
 	return converter.Config{
-		Updater: f.updater, Bus: f.bus, Videos: f.store.Videos, Tracks: f.store.Tracks,
+		Updater: f.updater, Bus: f.bus, Videos: f.store.Videos, Tracks: f.store.Tracks, Tasks: f.store.Tasks, Limits: f.store.Limits,
 		Transcoder: tc, Conversions: 2,
 		Log: slog.New(slog.DiscardHandler), Now: f.now, Registerer: prometheus.NewRegistry(),
 		Lease: 10 * time.Second, RenewInterval: 50 * time.Millisecond, ProgressInterval: 10 * time.Millisecond,
@@ -74,7 +80,7 @@ func (f *fixture) start(cfg converter.Config) (stop func()) {
 			if err != nil {
 				f.t.Errorf("Run: %v", err)
 			}
-		case <-time.After(20 * time.Second):
+		case <-time.After(testkit.Timeout):
 			f.t.Error("Run did not return")
 		}
 	}
@@ -155,7 +161,7 @@ func (f *fixture) waitForState(id string, s sx.State) sx.Job {
 
 func (f *fixture) tracks() []string {
 	f.t.Helper()
-	ids, err := f.store.Tracks.List(f.t.Context())
+	ids, _, err := f.store.Tracks.List(f.t.Context(), "", 1000)
 	if err != nil {
 		f.t.Fatal(err)
 	}
@@ -186,8 +192,8 @@ func (e *fakeTranscoder) Transcode(ctx context.Context, in converter.Input, out 
 		}
 	}
 	const head = "mp3 of "
-	err := out.Put(store.Head{Size: len(head), Bytes: func() ([]byte, error) { return []byte(head), nil }}, in.Video)
-	return converter.Result{Duration: time.Duration(in.Size) * time.Second}, err
+	err := out.Put(1, store.Head{Size: len(head), Bytes: func() ([]byte, error) { return []byte(head), nil }}, in.Video)
+	return converter.Result{Durations: []time.Duration{time.Duration(in.Size) * time.Second}}, err
 }
 
 // transcoderFunc is a Transcoder.

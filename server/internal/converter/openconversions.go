@@ -2,36 +2,34 @@ package converter
 
 import (
 	"context"
-	"slices"
 	"sync"
 	"time"
 )
 
 // openConversions counts the conversions that are open in this converter. A long
 // video occupies its slot for hours, so the last slots are reserved for owners who
-// have no conversion open here.
+// have no running job.
 type openConversions struct {
 	slots int           // at least 2
 	ended chan struct{} // receives a value, unless it holds one, when a conversion ends
 
-	mu      sync.Mutex
-	byOwner map[string]int // by user ID, without zeros
-	total   int
+	mu    sync.Mutex
+	total int
 }
 
 func newOpenConversions(slots int) *openConversions {
-	return &openConversions{slots: slots, ended: make(chan struct{}, 1), byOwner: map[string]int{}}
+	return &openConversions{slots: slots, ended: make(chan struct{}, 1)}
 }
 
-// reserved is how many slots are reserved for owners without an open conversion.
+// reserved is how many slots are reserved for owners without a running job.
 func (o *openConversions) reserved() int { return min(2, o.slots-1) }
 
 // capacity says whose conversions may be opened.
 type capacity int
 
 const (
-	capacityNone      capacity = iota
-	capacityNewOwners          // of owners who have none open
+	capacityNone capacity = iota
+	capacityIdle          // of owners who have no running job
 	capacityAll
 )
 
@@ -42,50 +40,31 @@ func (o *openConversions) capacity() capacity {
 	case o.total >= o.slots:
 		return capacityNone
 	case o.total >= o.slots-o.reserved():
-		return capacityNewOwners
+		return capacityIdle
 	default:
 		return capacityAll
 	}
 }
 
-func (o *openConversions) add(owner string) {
+func (o *openConversions) count() int {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.byOwner[owner]++
+	return o.total
+}
+
+func (o *openConversions) add() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
 	o.total++
 }
 
-func (o *openConversions) remove(owner string) {
+func (o *openConversions) remove() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if o.byOwner[owner]--; o.byOwner[owner] == 0 {
-		delete(o.byOwner, owner)
-	}
 	o.total--
 	select {
 	case o.ended <- struct{}{}:
 	default:
-	}
-}
-
-// excluded returns the owners to exclude from a search for the next job, one list for
-// each search: at first all owners with an open conversion, then those with two or
-// more, and so on, and finally nobody.
-func (o *openConversions) excluded() (lists [][]string) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	for n := 0; ; n++ {
-		var owners []string
-		for owner, open := range o.byOwner {
-			if open > n {
-				owners = append(owners, owner)
-			}
-		}
-		slices.Sort(owners)
-		lists = append(lists, owners)
-		if len(owners) == 0 {
-			return lists
-		}
 	}
 }
 

@@ -5,41 +5,49 @@ import (
 	"slices"
 	"time"
 
-	"github.com/soundextract/sx/server/backoff"
+	"github.com/soundextract/sx/server/internal/periodic"
+	"github.com/soundextract/sx/server/internal/store"
 	"github.com/soundextract/sx/server/sx"
 )
 
-// sweepTracks removes orphaned tracks until ctx ends. A converter leaves one behind
-// when it is killed between storing a track and recording it, or loses the lease
-// in between.
-func (s *Service) sweepTracks(ctx context.Context) {
-	for {
-		if err := s.sweep(ctx); err != nil && ctx.Err() == nil {
-			s.Log.WarnContext(ctx, "orphaned tracks not removed; retrying in the next round", "error", err)
-		}
-		if backoff.Sleep(ctx, s.SweepInterval) != nil {
-			return
-		}
+const (
+	// sweepPage is how many tracks a round of the sweep looks at.
+	sweepPage = 200
+	sweepPace = 5 * time.Second
+)
+
+// newSweep removes orphaned tracks. A converter leaves one behind when it is killed
+// between storing a track and recording it, or loses the lease in between.
+func (s *Service) newSweep() *periodic.Task {
+	return &periodic.Task{
+		Name: "sweep tracks", Store: s.Tasks, Log: s.Log, Now: s.Now,
+		Pace: min(sweepPace, s.SweepInterval), Pass: s.SweepInterval, Round: s.sweep,
 	}
 }
 
-func (s *Service) sweep(ctx context.Context) error {
-	ids, err := s.Tracks.List(ctx)
+func (s *Service) sweep(ctx context.Context, cursor string) (string, error) {
+	ids, next, err := s.Tracks.List(ctx, cursor, sweepPage)
+	if err != nil || len(ids) == 0 {
+		return next, err
+	}
+	var of []string
+	for _, id := range ids {
+		of = append(of, sx.TrackJob(id))
+	}
+	list, _, err := s.Updater.Jobs.List(ctx, store.JobFilter{IDs: of})
 	if err != nil {
-		return err
+		return "", err
+	}
+	jobs := map[string]sx.Job{}
+	for _, j := range list {
+		jobs[j.ID] = j
 	}
 	for _, id := range ids {
-		job, err := s.Updater.Jobs.Get(ctx, sx.TrackJob(id))
-		switch {
-		case sx.CodeOf(err) == sx.CodeNotFound:
-			s.removeTrack(ctx, id)
-		case err != nil:
-			return err
-		case orphaned(id, job, s.Now()):
+		if job, ok := jobs[sx.TrackJob(id)]; !ok || orphaned(id, job, s.Now()) {
 			s.removeTrack(ctx, id)
 		}
 	}
-	return nil
+	return next, nil
 }
 
 // editTime is longer than the gateway takes to store an edited track and to record it.
@@ -60,6 +68,12 @@ func orphaned(id string, job sx.Job, now time.Time) bool {
 		return now.Sub(edited) > editTime
 	}
 	return attempt < job.Attempt || attempt == job.Attempt && job.State != sx.StateRunning
+}
+
+func (s *Service) removeTracks(ctx context.Context, tracks []sx.Track) {
+	for _, t := range tracks {
+		s.removeTrack(ctx, t.ID)
+	}
 }
 
 func (s *Service) removeTrack(ctx context.Context, id string) {

@@ -2,16 +2,18 @@ package converter
 
 import (
 	"context"
+	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/soundextract/sx/server/internal/store"
 	"github.com/soundextract/sx/server/sx"
 )
 
-// Transcoder turns a video into an MP3.
+// Transcoder turns a video into MP3s.
 type Transcoder interface {
-	// Transcode converts the video and passes the MP3 to out.Put while it is being
+	// Transcode converts the video and passes each MP3 to out.Put while it is being
 	// produced. It uses neither in nor out after it has returned. If it returns an
 	// error, what it has put is removed.
 	//
@@ -20,6 +22,19 @@ type Transcoder interface {
 	// wrapped. When ctx ends, Transcode stops and returns ctx's cause.
 	Transcode(ctx context.Context, in Input, out Output) (Result, error)
 }
+
+// ProgramError is the failure of one of ffmpeg's programs, with the last lines that it wrote.
+type ProgramError struct {
+	Program string
+	Err     error
+	Lines   []string
+}
+
+func (e *ProgramError) Error() string {
+	return fmt.Sprintf("%s: %v: %s", e.Program, e.Err, strings.Join(e.Lines, " | "))
+}
+
+func (e *ProgramError) Unwrap() error { return e.Err }
 
 // Input is a video and what is to be done with it.
 type Input struct {
@@ -32,11 +47,11 @@ type Input struct {
 // Output is where a conversion's results go. Its functions may be called from any
 // goroutine, but each only by one at a time.
 type Output struct {
-	// Put stores the MP3: head, followed by body, which it reads until its end, as
-	// fast as it is stored. It returns when all of it is stored, or cannot be. An
-	// error of body or of the head is wrapped. After a success, a further call
-	// replaces the MP3.
-	Put func(head store.Head, body io.Reader) error
+	// Put stores the MP3 with the number, from 1: head, followed by body, which it reads
+	// until its end, as fast as it is stored. It returns when all of it is stored, or
+	// cannot be. An error of body or of the head is wrapped. After a success, a further
+	// call with the number replaces the MP3. No number may be left out.
+	Put func(number int, head store.Head, body io.Reader) error
 	// Progress reports progress from time to time. It does not block.
 	Progress func(Progress)
 }
@@ -47,8 +62,8 @@ type Progress struct {
 	Remaining time.Duration // estimated; 0 if unknown
 }
 
-// Result describes a finished MP3.
+// Result describes the finished MP3s.
 type Result struct {
-	Duration time.Duration // to the sample
-	Warnings []sx.Warning  // what the owner should know about the MP3
+	Durations []time.Duration // of each, in the order of their numbers; to the sample
+	Warnings  []sx.Warning    // what the owner should know about them
 }

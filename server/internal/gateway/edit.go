@@ -58,9 +58,9 @@ func (s *Service) editJob(w http.ResponseWriter, r *http.Request) error {
 	return s.writeJob(w, r, j)
 }
 
-// editTrack stores the MP3 with another tag as a new track, puts that in place of the
-// old one in the job, and removes the old one. If the process ends in between, a
-// converter's sweep removes the one that the job does not have.
+// editTrack stores the MP3 with another tag as a new track, replaces the old one by it in
+// the job, and removes the old one. If the process ends in between, a converter's sweep
+// removes the one that the job does not have.
 func (s *Service) editTrack(ctx context.Context, j sx.Job, change id3.Change) (sx.Job, error) {
 	if j.State != sx.StateDone || j.Track(1) == nil {
 		return j, noTrack(j)
@@ -69,6 +69,15 @@ func (s *Service) editTrack(ctx context.Context, j sx.Job, change id3.Change) (s
 	track := old
 	track.ID = sx.EditedTrackID(old.ID, s.cfg.Now())
 	if err := s.putEdited(ctx, old.ID, &track, change); err != nil {
+		if sx.CodeOf(err) == sx.CodeNotFound { // another edit may have replaced the track since the job was read
+			now, err := s.owned(ctx, j.ID)
+			if err != nil {
+				return j, err
+			}
+			if err := now.ReplaceTrack(old.ID, track, s.cfg.Now()); err != nil {
+				return j, err
+			}
+		}
 		return j, err
 	}
 	after, err := s.cfg.Updater.Update(ctx, j.ID, func(j *sx.Job) error { return j.ReplaceTrack(old.ID, track, s.cfg.Now()) })

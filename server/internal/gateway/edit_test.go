@@ -33,7 +33,7 @@ func (f *fixture) edit(user, id, body string) answer {
 
 func (f *fixture) tracks() []string {
 	f.t.Helper()
-	ids, err := f.store.Tracks.List(context.Background())
+	ids, _, err := f.store.Tracks.List(context.Background(), "", 100)
 	if err != nil {
 		f.t.Fatal(err)
 	}
@@ -77,7 +77,7 @@ func TestEdit(t *testing.T) {
 	if got := f.tracks(); len(got) != 1 {
 		t.Errorf("stored are %v", got)
 	}
-	// What the source gave is the edited MP3, also after the job is gone.
+	// What was made from the source is the edited MP3, even after the job is gone.
 	want := []api.ConvertedTrack{{Number: 1, Size: j.Tracks[0].Size, SHA256: j.Tracks[0].SHA256}}
 	if got := f.lookUp(alice, "file1:"+digest(data), api.Options{}); !reflect.DeepEqual(got.Tracks, want) {
 		t.Errorf("the source gave %+v", got)
@@ -160,6 +160,22 @@ func (s *slowTracks) Open(ctx context.Context, id string) (store.Blob, error) {
 		hook()
 	}
 	return s.Tracks.Open(ctx, id)
+}
+
+// TestEditDuringEdit checks an edit whose track is replaced between reading the job
+// and opening the track.
+func TestEditDuringEdit(t *testing.T) {
+	t.Parallel()
+	slow := &slowTracks{}
+	f := newFixture(t, func(cfg *gateway.Config) { slow.Tracks, cfg.Tracks = cfg.Tracks, slow })
+	id := f.upload(alice, "a.mp4", video(3, 5000))
+	f.convert(id, tagged("A"))
+	slow.hook = func() { f.edit(alice, id, `{"title":"B"}`).want(t, http.StatusOK) }
+	f.edit(alice, id, `{"title":"C"}`).wantCode(t, sx.CodeConflict)
+	j := decode[api.Job](t, f.do(alice, http.MethodGet, jobPath(api.PathJob, id), nil).want(t, http.StatusOK))
+	if got := f.download(alice, j); got.Title != "B" || len(f.tracks()) != 1 {
+		t.Errorf("the MP3 has %+v, stored are %v", got, f.tracks())
+	}
 }
 
 // TestDownloadDuringEdit checks a download whose track is replaced between reading the

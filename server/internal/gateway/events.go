@@ -29,6 +29,11 @@ func (s *Service) streamEvents(w http.ResponseWriter, r *http.Request) error {
 		return sx.NewError(sx.CodeInvalid, "no job to watch").
 			WithHint("specify jobs in the query, such as %s?%s=ID", api.PathEvents, api.QueryID)
 	}
+	release, err := s.openStream(r)
+	if err != nil {
+		return err
+	}
+	defer release()
 	sub := s.hub.subscribe(ids) // before the first read, so that no change is missed
 	defer s.hub.unsubscribe(sub)
 	watch := newWatch(owner(r.Context()), ids, r.Header.Get("Last-Event-ID"))
@@ -38,7 +43,7 @@ func (s *Service) streamEvents(w http.ResponseWriter, r *http.Request) error {
 	}
 	h := w.Header()
 	h.Set("Content-Type", "text/event-stream")
-	h.Set("Cache-Control", "no-cache")
+	h.Set("Cache-Control", "private, no-store")
 	h.Set("X-Accel-Buffering", "no") // nginx would buffer events
 	w.WriteHeader(http.StatusOK)
 	if r.Method == http.MethodHead {
@@ -46,20 +51,46 @@ func (s *Service) streamEvents(w http.ResponseWriter, r *http.Request) error {
 	}
 	s.metrics.streams.Inc()
 	defer s.metrics.streams.Dec()
-	out := eventWriter{newDeadlineWriter(w)}
+	out := eventWriter{w, http.NewResponseController(w)}
 	if out.send(first) == nil { // an error means that the client is gone
 		s.follow(r, out, watch, sub)
 	}
 	return nil
 }
 
-// follow sends further events until all jobs are final, the client disconnects
-// or the server shuts down.
+// The limits of open event streams: a browser and a few programs of one user, and a few
+// dozen users of one network.
+const (
+	maxStreams        = 10
+	maxAddressStreams = 100
+)
+
+// openStream counts a new event stream, or refuses it if there are too many. An old
+// stream whose client is gone ends with its token.
+func (s *Service) openStream(r *http.Request) (release func(), err error) {
+	ofOwner, ok := s.ownerStreams.take(owner(r.Context()))
+	if !ok {
+		return nil, tooManyStreams("your account has %d event streams open, which is the maximum", maxStreams)
+	}
+	ofAddress, ok := s.addressStreams.take(s.clientKey(r))
+	if !ok {
+		ofOwner()
+		return nil, tooManyStreams("%d event streams are open from your address, which is the maximum", maxAddressStreams)
+	}
+	return func() { ofOwner(); ofAddress() }, nil
+}
+
+func tooManyStreams(format string, most int) error {
+	return sx.NewError(sx.CodeTooManyRequests, format, most).WithHint("close one of them, or request the jobs at intervals instead")
+}
+
+// follow sends further events until all jobs are final, the client disconnects, its
+// credential is no longer valid, or the server shuts down.
 func (s *Service) follow(r *http.Request, out eventWriter, watch *watch, sub *subscription) {
 	poll, alive := time.NewTicker(pollInterval), time.NewTicker(api.KeepAlive)
 	defer poll.Stop()
 	defer alive.Stop()
-	ctx := r.Context()
+	ctx, credential := r.Context(), s.credentialOf(r)
 	for !watch.finished() {
 		var ids []string
 		select {
@@ -80,6 +111,10 @@ func (s *Service) follow(r *http.Request, out eventWriter, watch *watch, sub *su
 				}
 			}
 		case <-poll.C:
+			if !credential.valid(ctx) {
+				_ = out.send([]event{{id: watch.eventID(), kind: api.EventReconnect, data: struct{}{}}}) // the stream ends either way
+				return
+			}
 			ids = watch.unfinished()
 		}
 		events, err := s.changes(ctx, watch, ids)
@@ -101,7 +136,10 @@ type event struct {
 }
 
 // eventWriter writes server-sent events.
-type eventWriter struct{ w *deadlineWriter }
+type eventWriter struct {
+	w       http.ResponseWriter
+	control *http.ResponseController
+}
 
 func (o eventWriter) send(events []event) error {
 	var raw []byte
@@ -121,7 +159,7 @@ func (o eventWriter) write(raw []byte) error {
 	if _, err := o.w.Write(raw); err != nil {
 		return err
 	}
-	return o.w.control.Flush()
+	return o.control.Flush()
 }
 
 // watch is the state of the jobs as the client of one event stream knows it.
@@ -191,6 +229,7 @@ func (s *Service) changes(ctx context.Context, w *watch, ids []string) ([]event,
 		found[j.ID] = j
 	}
 	var events []event
+	kept := s.newPeriods()
 	for _, id := range ids {
 		k := w.known[id]
 		j, ok := found[id]
@@ -206,13 +245,17 @@ func (s *Service) changes(ctx context.Context, w *watch, ids []string) ([]event,
 		if err != nil {
 			return events, err
 		}
+		of, err := kept.of(ctx, j.Owner)
+		if err != nil {
+			return events, err
+		}
 		k.final = j.State.Final()
 		// New bytes of an upload do not change its revision.
 		if j.Rev == k.rev && (j.State != sx.StateUploading || stored == k.stored) {
 			continue
 		}
 		k.rev, k.stored = j.Rev, stored
-		events = append(events, event{w.eventID(), api.EventJob, api.FromJob(j, stored)})
+		events = append(events, event{w.eventID(), api.EventJob, api.FromJob(j, stored).WithDeletion(of.Deletion(&j, s.cfg.Now()))})
 	}
 	return events, nil
 }

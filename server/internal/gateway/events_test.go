@@ -110,7 +110,7 @@ func TestEventsFollowAJob(t *testing.T) {
 		t.Errorf("progress %+v", e.Job)
 	}
 	f.change(id, func(j *sx.Job) error {
-		return j.Finish(1, sx.Track{ID: "t", Size: 3, SHA256: digest(nil), Duration: time.Second}, nil, f.clock.Now())
+		return j.Finish(1, []sx.Track{{ID: "t", Size: 3, SHA256: digest(nil), Duration: time.Second}}, nil, f.clock.Now())
 	})
 	s.wantJob(id, sx.StateDone)
 	s.wantEnd()
@@ -207,7 +207,7 @@ func TestEventsAreRefused(t *testing.T) {
 	}
 	f.do(alice, http.MethodGet, api.PathEvents+"?"+many.Encode(), nil).wantCode(t, sx.CodeInvalid)
 	h := f.do(alice, http.MethodHead, api.PathEvents+"?id=x", nil).want(t, http.StatusOK).header
-	if h.Get("Content-Type") != "text/event-stream" || h.Get("X-Accel-Buffering") != "no" || h.Get("Cache-Control") != "no-cache" {
+	if h.Get("Content-Type") != "text/event-stream" || h.Get("X-Accel-Buffering") != "no" || h.Get("Cache-Control") != "private, no-store" {
 		t.Errorf("got %v", h)
 	}
 }

@@ -1,4 +1,9 @@
 package gateway
 
-// Sweep is sweep for tests: two rounds of Run are ten minutes apart.
-var Sweep = (*Service).sweep
+import "context"
+
+// NewSweep returns a round of the sweep for tests: two passes of Run are ten minutes
+// apart.
+func NewSweep(s *Service) func(ctx context.Context, cursor string) (next string, err error) {
+	return s.newSweep().Round
+}

@@ -54,13 +54,25 @@ type fixture struct {
 // The gateway's Run is started by run.
 func newFixture(t *testing.T, change func(*gateway.Config)) *fixture {
 	t.Helper()
+	return newFixtureOn(t, openLocal(t), change)
+}
+
+func openLocal(t *testing.T) func(dir string) (store.Store, error) {
+	return func(dir string) (store.Store, error) {
+		return localstore.Open(t.Context(), localstore.Config{Dir: dir})
+	}
+}
+
+// newFixtureOn is newFixture with a store that open opens in a directory.
+func newFixtureOn(t *testing.T, open func(dir string) (store.Store, error), change func(*gateway.Config)) *fixture {
+	t.Helper()
 	f := &fixture{
 		t: t, dir: t.TempDir(), bus: membus.New(), reg: prometheus.NewRegistry(), logs: &testkit.LogBuffer{},
 		// The store uses the real clock for uploads.
 		clock: testkit.NewClockAt(time.Now().Truncate(time.Millisecond)),
 	}
 	var err error
-	if f.store, err = localstore.Open(f.dir); err != nil {
+	if f.store, err = open(f.dir); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
@@ -88,8 +100,8 @@ func newFixture(t *testing.T, change func(*gateway.Config)) *fixture {
 	transport := &http.Transport{}
 	t.Cleanup(transport.CloseIdleConnections)
 	cfg := gateway.Config{
-		Updater: f.updater, Jobs: f.store.Jobs, Videos: f.store.Videos, Tracks: f.store.Tracks, Conversions: f.store.Conversions, Bus: f.bus,
-		AuthURL: authURL, AuthTransport: transport, Verify: verify,
+		Updater: f.updater, Jobs: f.store.Jobs, Videos: f.store.Videos, Tracks: f.store.Tracks, Conversions: f.store.Conversions, IdempotencyKeys: f.store.IdempotencyKeys, Feeds: f.store.Feeds, Tasks: f.store.Tasks, Limits: f.store.Limits, Erasures: f.store.Erasures, Bus: f.bus,
+		AuthURL: authURL, AuthTransport: transport, Verify: f.verify,
 		NotifierURL: authURL, NotifierTransport: transport, // both return the request that they received
 		Log: log, Now: f.clock.Now, Registerer: f.reg,
 	}
@@ -112,11 +124,11 @@ func newClient(t *testing.T) *http.Client {
 	return &http.Client{Transport: documented(t, transport)}
 }
 
-func verify(_ context.Context, raw string) (token.Claims, error) {
+func (f *fixture) verify(_ context.Context, raw string) (token.Claims, error) {
 	if raw != alice && raw != bob {
 		return token.Claims{}, sx.NewError(sx.CodeUnauthenticated, "the access token is not valid")
 	}
-	return token.Claims{UserID: raw}, nil
+	return token.Claims{UserID: raw, Expires: f.clock.Now().Add(token.Lifetime)}, nil
 }
 
 // run runs the gateway's background work until the test ends or stop is called.
@@ -236,21 +248,25 @@ func (f *fixture) convert(id string, mp3 []byte) sx.Job {
 	f.t.Helper()
 	ctx := context.Background()
 	j := f.change(id, func(j *sx.Job) error { return j.Claim("worker", time.Minute, f.clock.Now()) })
-	trackID := sx.TrackID(id, j.Attempt)
+	trackID := sx.TrackID(id, j.Attempt, 1)
 	d, err := f.store.Tracks.Put(ctx, trackID, "track.mp3", store.Head{}, bytes.NewReader(mp3))
 	if err != nil {
 		f.t.Fatal(err)
 	}
 	track := sx.Track{ID: trackID, Name: sx.MP3Name(j.Sent.Name), Size: d.Size, SHA256: d.SHA256, Duration: 1500 * time.Millisecond}
-	return f.change(id, func(j *sx.Job) error { return j.Finish(j.Attempt, track, nil, f.clock.Now()) })
+	return f.change(id, func(j *sx.Job) error { return j.Finish(j.Attempt, []sx.Track{track}, nil, f.clock.Now()) })
 }
 
 // videos lists what the video store holds.
 func (f *fixture) videos() []string {
 	f.t.Helper()
-	ids, err := f.store.Videos.List(context.Background())
-	if err != nil {
-		f.t.Fatal(err)
+	var ids []string
+	for cursor, more := "", true; more; more = cursor != "" {
+		page, next, err := f.store.Videos.List(context.Background(), cursor, 100)
+		if err != nil {
+			f.t.Fatal(err)
+		}
+		ids, cursor = append(ids, page...), next
 	}
 	return ids
 }
@@ -277,7 +293,7 @@ func (f *fixture) metric(name, label string) float64 {
 
 // newFixtureLike starts another gateway on the same store and bus, as after a
 // restart or as a replica.
-func newFixtureLike(t *testing.T, f *fixture) *fixture {
+func newFixtureLike(t *testing.T, f *fixture, change ...func(*gateway.Config)) *fixture {
 	t.Helper()
 	again := *f
 	again.t, again.reg = t, prometheus.NewRegistry()
@@ -286,12 +302,16 @@ func newFixtureLike(t *testing.T, f *fixture) *fixture {
 	if err != nil {
 		t.Fatal(err)
 	}
-	again.gw = gateway.New(gateway.Config{
-		Updater: f.updater, Jobs: f.store.Jobs, Videos: f.store.Videos, Tracks: f.store.Tracks, Conversions: f.store.Conversions, Bus: f.bus,
-		AuthURL: authURL, AuthTransport: http.DefaultTransport, Verify: verify,
+	cfg := gateway.Config{
+		Updater: f.updater, Jobs: f.store.Jobs, Videos: f.store.Videos, Tracks: f.store.Tracks, Conversions: f.store.Conversions, IdempotencyKeys: f.store.IdempotencyKeys, Feeds: f.store.Feeds, Tasks: f.store.Tasks, Limits: f.store.Limits, Erasures: f.store.Erasures, Bus: f.bus,
+		AuthURL: authURL, AuthTransport: http.DefaultTransport, Verify: f.verify,
 		NotifierURL: authURL, NotifierTransport: http.DefaultTransport,
 		Log: log, Now: f.clock.Now, Registerer: again.reg,
-	})
+	}
+	for _, c := range change {
+		c(&cfg)
+	}
+	again.gw = gateway.New(cfg)
 	again.server = httptest.NewServer(httpserver.Observe(again.gw.Handler(), log, prometheus.NewRegistry()))
 	t.Cleanup(again.server.Close)
 	again.client = newClient(t)

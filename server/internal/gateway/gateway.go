@@ -19,6 +19,10 @@ import (
 	"github.com/soundextract/sx/server/internal/bus"
 	"github.com/soundextract/sx/server/internal/httpserver"
 	"github.com/soundextract/sx/server/internal/jobs"
+	"github.com/soundextract/sx/server/internal/page"
+	"github.com/soundextract/sx/server/internal/periodic"
+	"github.com/soundextract/sx/server/internal/ratelimit"
+	"github.com/soundextract/sx/server/internal/space"
 	"github.com/soundextract/sx/server/internal/store"
 	"github.com/soundextract/sx/server/internal/token"
 	"github.com/soundextract/sx/server/internal/tusserver"
@@ -29,12 +33,18 @@ const DefaultUploadLifetime = 7 * 24 * time.Hour
 
 // Config configures a gateway. All fields without a default are required.
 type Config struct {
-	Updater     *jobs.Updater
-	Jobs        store.Jobs
-	Videos      store.Videos
-	Tracks      store.Tracks
-	Conversions store.Conversions
-	Bus         bus.Bus
+	Updater         *jobs.Updater
+	Jobs            store.Jobs
+	Videos          store.Videos
+	Tracks          store.Tracks
+	Conversions     store.Conversions
+	IdempotencyKeys store.IdempotencyKeys
+	Feeds           store.Feeds
+	Tasks           store.Tasks
+	Limits          store.Limits
+	Erasures        store.Erasures
+	Bus             bus.Bus
+	Space           *space.Monitor // nil admits uploads whatever is free
 
 	// AuthURL is the auth service's base URL; AuthTransport sends the requests.
 	AuthURL       *url.URL
@@ -50,8 +60,7 @@ type Config struct {
 	// which appends to X-Forwarded-For. With 0 the header is ignored.
 	TrustedHops int
 
-	Quota          int64         // bytes that one user may store; 0 is no limit
-	MaxUpload      int64         // bytes of one file; 0 is no limit
+	Settings
 	UploadLifetime time.Duration // 0 is DefaultUploadLifetime
 
 	Log        *slog.Logger
@@ -68,7 +77,15 @@ type Service struct {
 	locks          *tusserver.Locks
 	hub            *hub
 	metrics        metrics
+	backlog        *backlog
 	personalTokens *personalTokenCache
+	ownerStreams   *slots             // by user ID
+	addressStreams *slots             // by clientKey
+	ownerUploads   *slots             // by user ID
+	opened         *ratelimit.Limiter // openings of links that are stored, by clientKey
+	pendingUses    pendingUses
+	feedReads      *ratelimit.Limiter // by feed ID
+	tags           chan struct{}      // has one element for each tag that is being read, see maxTags
 }
 
 // New returns a gateway. Its Handler serves requests immediately; Run must be
@@ -79,7 +96,10 @@ func New(cfg Config) *Service {
 	}
 	s := &Service{
 		cfg: cfg, mux: http.NewServeMux(), locks: tusserver.NewLocks(), hub: newHub(),
-		metrics: newMetrics(cfg.Registerer),
+		metrics: newMetrics(cfg.Registerer), backlog: newBacklog(cfg.Registerer, cfg.Now),
+		ownerStreams: newSlots(maxStreams), addressStreams: newSlots(maxAddressStreams),
+		ownerUploads: newSlots(maxUploads), opened: ratelimit.New(openBurst, openInterval),
+		feedReads: ratelimit.New(readBurst, readInterval), tags: make(chan struct{}, maxTags),
 	}
 	s.uploads = tusserver.Handler{Store: uploads{s}, Locks: s.locks, Path: api.PathUploads, MaxSize: s.cfg.MaxUpload}
 	s.personalTokens = newPersonalTokenCache(s.exchange, cfg.Now)
@@ -87,11 +107,12 @@ func New(cfg Config) *Service {
 	for _, e := range s.endpoints {
 		s.mux.Handle(e.Method+" "+e.Pattern, s.handle(e))
 	}
+	page.Mount(s.mux)
 	return s
 }
 
-// Handler serves everything below /v1.
-func (s *Service) Handler() http.Handler { return httpserver.Routes(s.mux) }
+// Handler serves everything below /v1, and the web page.
+func (s *Service) Handler() http.Handler { return protect(httpserver.Routes(s.mux)) }
 
 // Run receives announcements and finishes, expires and removes uploads until ctx
 // ends. Then it ends the long requests, which are event streams and uploads;
@@ -102,6 +123,15 @@ func (s *Service) Run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { s.listen(ctx); return nil })
 	group.Go(func() error { s.reconcile(ctx); return nil })
+	if s.cfg.Space != nil {
+		group.Go(func() error { s.cfg.Space.Run(ctx); return nil })
+	}
+	group.Go(func() error { s.publishLimits(ctx); return nil })
+	group.Go(func() error { s.watchBacklog(ctx); return nil })
+	group.Go(func() error { s.removeExpiredKeys(ctx); return nil })
+	for _, t := range []*periodic.Task{s.newSweep(), s.newRecount(), s.newRetention(), s.newReview(), s.newErase()} {
+		group.Go(func() error { t.Run(ctx); return nil })
+	}
 	return group.Wait()
 }
 
@@ -111,7 +141,7 @@ func (s *Service) listen(ctx context.Context) {
 	for ctx.Err() == nil {
 		over := make(chan string, maxPendingStops)
 		group, inner := errgroup.WithContext(ctx)
-		group.Go(func() error { s.stopOver(inner, over); return nil })
+		group.Go(func() error { s.stopAnnounced(inner, over); return nil })
 		group.Go(func() error {
 			return s.cfg.Bus.Listen(inner, func(id string) {
 				s.hub.announce(id)

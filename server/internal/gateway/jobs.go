@@ -11,10 +11,14 @@ import (
 )
 
 // toAPI returns a job's API form, with the number of bytes of its video that
-// have arrived.
-func (s *Service) toAPI(ctx context.Context, j sx.Job) (api.Job, error) {
+// have arrived, and when it is deleted.
+func (s *Service) toAPI(ctx context.Context, j sx.Job, kept periods) (api.Job, error) {
 	stored, err := s.stored(ctx, j)
-	return api.FromJob(j, stored), err
+	if err != nil {
+		return api.Job{}, err
+	}
+	of, err := kept.of(ctx, j.Owner)
+	return api.FromJob(j, stored).WithDeletion(of.Deletion(&j, s.cfg.Now())), err
 }
 
 // stored returns how many bytes of the job's video have arrived while it is
@@ -31,7 +35,7 @@ func (s *Service) stored(ctx context.Context, j sx.Job) (int64, error) {
 }
 
 func (s *Service) writeJob(w http.ResponseWriter, r *http.Request, j sx.Job) error {
-	out, err := s.toAPI(r.Context(), j)
+	out, err := s.toAPI(r.Context(), j, s.newPeriods())
 	if err != nil {
 		return err
 	}
@@ -45,29 +49,35 @@ func (s *Service) listJobs(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	filter.Owner = owner(r.Context())
-	list, more, err := s.cfg.Jobs.List(r.Context(), filter)
+	list, next, err := s.cfg.Jobs.List(r.Context(), filter)
 	if err != nil {
 		return err
 	}
 	out := api.JobList{Jobs: make([]api.Job, len(list))}
+	kept := s.newPeriods()
 	for i, j := range list {
-		if out.Jobs[i], err = s.toAPI(r.Context(), j); err != nil {
+		if out.Jobs[i], err = s.toAPI(r.Context(), j, kept); err != nil {
 			return err
 		}
 	}
-	if more && len(list) > 0 {
-		out.Next = cursor(list[len(list)-1])
+	if next != nil {
+		out.Next = cursor(*next)
 	}
 	api.Write(w, http.StatusOK, out)
 	return nil
 }
 
 func (s *Service) getUsage(w http.ResponseWriter, r *http.Request) error {
-	bytes, err := s.cfg.Jobs.Usage(r.Context(), owner(r.Context()))
+	ctx := r.Context()
+	limits, err := s.limits(ctx, owner(ctx))
 	if err != nil {
 		return err
 	}
-	api.Write(w, http.StatusOK, api.Usage{Bytes: bytes, Quota: s.cfg.Quota})
+	used, err := s.cfg.Jobs.Usage(ctx, owner(ctx), s.cfg.Now())
+	if err != nil {
+		return err
+	}
+	api.Write(w, http.StatusOK, api.FromUsage(used, limits))
 	return nil
 }
 
@@ -76,7 +86,12 @@ func (s *Service) getJob(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return s.writeJob(w, r, j)
+	out, err := s.toAPI(r.Context(), j, s.newPeriods())
+	if err != nil {
+		return err
+	}
+	api.Write(w, http.StatusOK, out.WithHistory(j))
+	return nil
 }
 
 // deleteJob removes a job with its video and track.
@@ -172,9 +187,15 @@ func (s *Service) update(ctx context.Context, id string, change func(*sx.Job) er
 }
 
 // remove deletes a job with its video and track, and cancels it first if it is
-// unfinished. It first records what the job's source gave. The document goes last, so
-// that after a crash the job can be removed again. The caller holds the upload lock.
+// unfinished. The files are removed first, so that on a full disk there is room for the
+// record of what was made from the job's source. The document is removed last, so that after a
+// crash the job can be removed again. The caller holds the upload lock.
 func (s *Service) remove(ctx context.Context, id string) error {
+	return s.removeAfter(ctx, id, s.recordConversion)
+}
+
+// removeAfter is remove, which calls record once the files are gone.
+func (s *Service) removeAfter(ctx context.Context, id string, record func(context.Context, sx.Job) error) error {
 	for {
 		j, _, err := s.update(ctx, id, func(j *sx.Job) error {
 			if j.State.Final() {
@@ -185,10 +206,10 @@ func (s *Service) remove(ctx context.Context, id string) error {
 		if err != nil {
 			return err
 		}
-		if err := s.recordConversion(ctx, j); err != nil {
+		if err := s.removeFiles(ctx, j); err != nil {
 			return err
 		}
-		if err := s.removeFiles(ctx, j); err != nil {
+		if err := record(ctx, j); err != nil {
 			return err
 		}
 		err = s.cfg.Jobs.Delete(ctx, j)

@@ -17,12 +17,12 @@ const (
 	// maxFound bounds the memory of a lookup. If the same sources were converted more
 	// often, the newest jobs count.
 	maxFound = 10_000
-	// maxConversions is how many records of removed jobs are kept for each user: of
-	// fifty files a day for a year, in about 6 MB.
+	// maxConversions is how many records of removed jobs are kept for each user: fifty files a
+	// day for a year, about 6 MB.
 	maxConversions = 20_000
 )
 
-// lookup tells which sources were converted, or are about to be.
+// lookup says which sources were converted, or are about to be.
 func (s *Service) lookup(w http.ResponseWriter, r *http.Request) error {
 	var in api.Lookup
 	if err := httpserver.DecodeUpTo(maxLookupBody, w, r, &in); err != nil {
@@ -61,9 +61,9 @@ func (s *Service) lookup(w http.ResponseWriter, r *http.Request) error {
 // converted is a source and the key of its options.
 type converted struct{ identity, options string }
 
-// findConversions returns what is known about sources of the owner. What a job says
-// counts more than a record of a removed one, and a job that is done more than one that
-// is not finished; of equal ones, the newest counts.
+// findConversions returns what is known about sources of the owner. A job takes precedence
+// over the record of a removed one, a job that is done over an unfinished one, and of
+// equals the newest.
 func (s *Service) findConversions(ctx context.Context, owner string, identities []string) (map[converted]api.Conversion, error) {
 	found := map[converted]api.Conversion{}
 	if len(identities) == 0 {
@@ -110,7 +110,7 @@ func convertedTracks(list []sx.ConvertedTrack) []api.ConvertedTrack {
 	return tracks
 }
 
-// recordConversion keeps what a job that is about to be removed says about its source.
+// recordConversion stores a record of the conversion of a job that is about to be removed.
 func (s *Service) recordConversion(ctx context.Context, j sx.Job) error {
 	c, ok := sx.NewConversion(j, s.cfg.Now())
 	if !ok {

@@ -19,6 +19,9 @@ func readMetadata(meta map[string]string) (u sx.NewUpload, err error) {
 	if v := meta[api.MetaLabels]; v != "" {
 		u.Labels = strings.Split(v, ",")
 	}
+	if u.Priority, err = sx.ParsePriority(meta[api.MetaPriority]); err != nil {
+		return u, err
+	}
 	if u.AudioOnly, err = readSwitch(meta, api.MetaAudioOnly); err != nil {
 		return u, err
 	}
@@ -36,7 +39,8 @@ func readMetadata(meta map[string]string) (u sx.NewUpload, err error) {
 func readOptions(meta map[string]string) (o sx.Options, err error) {
 	o = sx.Options{
 		Preset: sx.Preset(meta[api.MetaPreset]), Track: meta[api.MetaTrack],
-		Title: meta[api.MetaTitle], Artist: meta[api.MetaArtist], Album: meta[api.MetaAlbum],
+		Loudness: meta[api.MetaLoudness],
+		Title:    meta[api.MetaTitle], Artist: meta[api.MetaArtist], Album: meta[api.MetaAlbum],
 	}
 	if v := meta[api.MetaBitrate]; v != "" {
 		if o.Bitrate, err = strconv.Atoi(v); err != nil {
@@ -53,8 +57,26 @@ func readOptions(meta map[string]string) (o sx.Options, err error) {
 	if o.Mono, err = readSwitch(meta, api.MetaMono); err != nil {
 		return o, err
 	}
-	o.KeepAllTags, err = readSwitch(meta, api.MetaKeepAllTags)
+	if o.KeepAllTags, err = readSwitch(meta, api.MetaKeepAllTags); err != nil {
+		return o, err
+	}
+	if o.Start, err = readSeconds(meta, api.MetaStart); err != nil {
+		return o, err
+	}
+	o.End, err = readSeconds(meta, api.MetaEnd)
 	return o, err
+}
+
+func readSeconds(meta map[string]string, key string) (float64, error) {
+	v := meta[key]
+	if v == "" {
+		return 0, nil
+	}
+	seconds, err := strconv.ParseFloat(v, 64)
+	if err != nil {
+		return 0, invalidOption(key, v, "a number of seconds")
+	}
+	return seconds, nil
 }
 
 func readSwitch(meta map[string]string, key string) (bool, error) {

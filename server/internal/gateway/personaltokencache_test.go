@@ -17,7 +17,7 @@ func TestCacheIsBounded(t *testing.T) {
 		return token.Claims{}, sx.NewError(sx.CodeUnauthenticated, "no")
 	}, time.Now)
 	for i := range maxCachedTokens + 10 {
-		if _, err := p.verify(t.Context(), strconv.Itoa(i)); sx.CodeOf(err) != sx.CodeUnauthenticated {
+		if _, err := p.verify(t.Context(), strconv.Itoa(i), ""); sx.CodeOf(err) != sx.CodeUnauthenticated {
 			t.Fatal(err)
 		}
 	}
@@ -36,14 +36,14 @@ func TestExchangeOutlivesItsCaller(t *testing.T) {
 	}, time.Now)
 	ctx, cancel := context.WithCancel(t.Context())
 	impatient := make(chan error, 1)
-	go func() { _, err := p.verify(ctx, "x"); impatient <- err }()
+	go func() { _, err := p.verify(ctx, "x", ""); impatient <- err }()
 	<-asked
 	cancel()
 	if err := <-impatient; !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
 	}
 	close(answer)
-	if got, err := p.verify(t.Context(), "x"); err != nil || got.UserID != "u1" {
+	if got, err := p.verify(t.Context(), "x", ""); err != nil || got.UserID != "u1" {
 		t.Errorf("got %+v, %v", got, err)
 	}
 }

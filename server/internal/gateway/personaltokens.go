@@ -14,7 +14,9 @@ import (
 	"golang.org/x/sync/singleflight"
 
 	"github.com/soundextract/sx/server/api"
+	"github.com/soundextract/sx/server/internal/ratelimit"
 	"github.com/soundextract/sx/server/internal/token"
+	"github.com/soundextract/sx/server/internal/tracing"
 	"github.com/soundextract/sx/server/sx"
 )
 
@@ -26,6 +28,10 @@ const (
 	maxCachedTokens     = 10_000
 	exchangeTimeout     = 5 * time.Second
 	maxExchangeResponse = 64 << 10 // bytes
+
+	// Unknown tokens are limited by address, because each costs a request to auth.
+	unknownBurst    = 30
+	unknownInterval = 2 * time.Second
 )
 
 // personalTokenCache remembers the claims of personal tokens, so that auth is
@@ -34,6 +40,7 @@ type personalTokenCache struct {
 	exchange func(ctx context.Context, raw string) (token.Claims, error)
 	now      func() time.Time
 	group    singleflight.Group
+	unknown  *ratelimit.Limiter
 
 	mu     sync.Mutex
 	byHash map[string]*list.Element
@@ -47,19 +54,30 @@ type cachedToken struct {
 	expires time.Time
 }
 
+// known reports whether the token was valid when it was last exchanged.
+func (t *cachedToken) known() bool { return t != nil && t.err == nil }
+
 func newPersonalTokenCache(exchange func(context.Context, string) (token.Claims, error), now func() time.Time) *personalTokenCache {
-	return &personalTokenCache{exchange: exchange, now: now, byHash: map[string]*list.Element{}, recent: list.New()}
+	return &personalTokenCache{exchange: exchange, now: now, unknown: ratelimit.New(unknownBurst, unknownInterval), byHash: map[string]*list.Element{}, recent: list.New()}
 }
 
-// verify returns the claims of a personal token. The exchange outlives ctx,
-// because other requests may wait for it too.
-func (c *personalTokenCache) verify(ctx context.Context, raw string) (token.Claims, error) {
+// verify returns the claims of a personal token. from is the client's key, by which unknown
+// tokens are limited; "" is no limit. The exchange outlives ctx, because other requests may
+// wait for it too.
+func (c *personalTokenCache) verify(ctx context.Context, raw, from string) (token.Claims, error) {
 	hash := token.Hash(raw)
-	if t, ok := c.get(hash); ok {
+	t, fresh := c.get(hash)
+	if fresh {
 		return t.claims, t.err
 	}
+	if from != "" && !t.known() {
+		if wait := c.unknown.Wait(from, c.now()); wait > 0 {
+			return token.Claims{}, sx.NewError(sx.CodeTooManyAttempts, "too many unknown tokens from your address").
+				WithRetryAfter(wait).WithHint("check the token, and try again in a minute")
+		}
+	}
 	exchanged := c.group.DoChan(hash, func() (any, error) {
-		if t, ok := c.get(hash); ok {
+		if t, fresh := c.get(hash); fresh {
 			return t.claims, t.err
 		}
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), exchangeTimeout)
@@ -69,6 +87,9 @@ func (c *personalTokenCache) verify(ctx context.Context, raw string) (token.Clai
 		claims, err := c.exchange(ctx, raw)
 		if err == nil || sx.CodeOf(err) == sx.CodeUnauthenticated {
 			c.put(&cachedToken{hash, claims, err, expires})
+		}
+		if sx.CodeOf(err) == sx.CodeUnauthenticated && from != "" {
+			c.unknown.Reserve(from, c.now())
 		}
 		return claims, err
 	})
@@ -81,20 +102,17 @@ func (c *personalTokenCache) verify(ctx context.Context, raw string) (token.Clai
 	}
 }
 
-func (c *personalTokenCache) get(hash string) (*cachedToken, bool) {
+// get returns the cached entry of a token, and whether it is fresh.
+func (c *personalTokenCache) get(hash string) (t *cachedToken, fresh bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	e, ok := c.byHash[hash]
 	if !ok {
 		return nil, false
 	}
-	t, _ := e.Value.(*cachedToken)
-	if !c.now().Before(t.expires) {
-		c.remove(e)
-		return nil, false
-	}
 	c.recent.MoveToFront(e)
-	return t, true
+	t, _ = e.Value.(*cachedToken)
+	return t, c.now().Before(t.expires)
 }
 
 func (c *personalTokenCache) put(t *cachedToken) {
@@ -130,6 +148,7 @@ func (s *Service) exchange(ctx context.Context, raw string) (token.Claims, error
 		return token.Claims{}, fmt.Errorf("make request: %w", err)
 	}
 	req.Header.Set("Content-Type", "application/json")
+	tracing.Inject(ctx, req.Header)
 	res, err := s.cfg.AuthTransport.RoundTrip(req)
 	if err != nil {
 		return token.Claims{}, unavailable(err)

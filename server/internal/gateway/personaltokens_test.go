@@ -13,6 +13,7 @@ import (
 
 	"github.com/soundextract/sx/server/api"
 	"github.com/soundextract/sx/server/internal/gateway"
+	"github.com/soundextract/sx/server/internal/token"
 	"github.com/soundextract/sx/server/sx"
 )
 
@@ -50,10 +51,73 @@ func newExchanges(t *testing.T) (*exchanges, *fixture) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return e, newFixture(t, func(c *gateway.Config) { c.AuthURL = u })
+	return e, newFixture(t, func(c *gateway.Config) { c.AuthURL, c.TrustedHops = u, 1 })
 }
 
-const script = "sxp_of_a_script"
+var (
+	script      = token.NewSecret(api.TokenPrefix, sx.NewID())
+	otherScript = token.NewSecret(api.TokenPrefix, sx.NewID())
+)
+
+// mistyped changes one character of the secret part of a token.
+func mistyped(raw string) string {
+	other := "a"
+	if raw[25] == 'a' {
+		other = "b"
+	}
+	return raw[:25] + other + raw[26:]
+}
+
+func TestMalformedTokensAreNotExchanged(t *testing.T) {
+	t.Parallel()
+	e, f := newExchanges(t)
+	e.answer.Store(accepts(alice))
+	for _, raw := range []string{"sxp_", script + "a", script[:len(script)-1], "sxp_" + strings.Repeat("a", 30<<10), strings.ToUpper(script), "sxp_" + strings.Repeat("1", 48), "sxp_" + strings.Repeat("a", 48), mistyped(script)} {
+		f.do(raw, http.MethodGet, api.PathJobs, nil).want(t, http.StatusUnauthorized)
+	}
+	if n := e.count.Load(); n != 0 {
+		t.Errorf("auth was asked %d times", n)
+	}
+}
+
+// TestUnknownTokensAreLimited checks that one address can have only a limited number of
+// unknown tokens exchanged, that the token of another program at the address still works,
+// and that other addresses are not affected.
+func TestUnknownTokensAreLimited(t *testing.T) {
+	t.Parallel()
+	e, f := newExchanges(t)
+	forwarded := []string{"X-Forwarded-For", "192.0.2.1"}
+	e.answer.Store(accepts(alice))
+	f.do(script, http.MethodGet, api.PathJobs, nil, forwarded...).want(t, http.StatusOK)
+	e.answer.Store(refuses(sx.CodeUnauthenticated))
+	before := e.count.Load()
+	for i := range 200 {
+		path := []string{api.PathJobs, api.PathMe}[i%2] // verified by the gateway or by auth
+		a := f.do(token.NewSecret(api.TokenPrefix, sx.NewID()), http.MethodGet, path, nil, forwarded...)
+		if i < 30 {
+			a.want(t, http.StatusUnauthorized)
+			continue
+		}
+		if a.wantCode(t, sx.CodeTooManyAttempts); a.header.Get("Retry-After") != "2" {
+			t.Fatalf("Retry-After: %q", a.header.Get("Retry-After"))
+		}
+	}
+	if n := e.count.Load() - before; n != 30 {
+		t.Errorf("auth was asked %d times", n)
+	}
+	e.answer.Store(accepts(alice))
+	f.clock.Advance(time.Minute + time.Second) // the token is exchanged again
+	for range 200 {
+		e.answer.Store(refuses(sx.CodeUnauthenticated))
+		if f.do(token.NewSecret(api.TokenPrefix, sx.NewID()), http.MethodGet, api.PathJobs, nil, forwarded...).status == http.StatusTooManyRequests {
+			break
+		}
+	}
+	e.answer.Store(accepts(alice))
+	f.do(script, http.MethodGet, api.PathJobs, nil, forwarded...).want(t, http.StatusOK)
+	f.do(otherScript, http.MethodGet, api.PathJobs, nil, forwarded...).wantCode(t, sx.CodeTooManyAttempts)
+	f.do(otherScript, http.MethodGet, api.PathJobs, nil, "X-Forwarded-For", "192.0.2.2").want(t, http.StatusOK)
+}
 
 func TestPersonalTokenIsCached(t *testing.T) {
 	t.Parallel()
@@ -90,7 +154,7 @@ func TestPersonalTokensIdentifyTheirUsers(t *testing.T) {
 	e.answer.Store(accepts(alice))
 	f.do(script, http.MethodGet, api.PathJobs, nil).want(t, http.StatusOK)
 	e.answer.Store(accepts(bob))
-	f.do(script+"2", http.MethodGet, api.PathJobs, nil).want(t, http.StatusOK)
+	f.do(otherScript, http.MethodGet, api.PathJobs, nil).want(t, http.StatusOK)
 	if n := e.count.Load(); n != 2 {
 		t.Errorf("two tokens were exchanged %d times", n)
 	}
@@ -116,5 +180,5 @@ func TestPersonalTokensWithAuthUnavailable(t *testing.T) {
 	f.do(script, http.MethodGet, api.PathJobs, nil).want(t, http.StatusUnauthorized)
 	// A failure is not cached.
 	e.answer.Store(accepts(alice))
-	f.do(script+"2", http.MethodGet, api.PathJobs, nil).want(t, http.StatusOK)
+	f.do(otherScript, http.MethodGet, api.PathJobs, nil).want(t, http.StatusOK)
 }

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/soundextract/sx/server/api"
+	"github.com/soundextract/sx/server/internal/tracing"
 	"github.com/soundextract/sx/server/sx"
 )
 
@@ -21,11 +22,13 @@ func (s *Service) reverseProxy(to *url.URL, transport http.RoundTripper, unavail
 		Rewrite: func(r *httputil.ProxyRequest) {
 			r.SetURL(to)
 			r.SetXForwarded()
+			tracing.Forward(r.In, r.Out)
 			r.Out.Header.Set(forwardedFor, clientAddress(r.In, s.cfg.TrustedHops))
 		},
 		Transport: transport,
 		ModifyResponse: func(res *http.Response) error {
 			res.Header.Del(api.HeaderRequestID) // the response already has one
+			setCookie(browserOf(res.Request), res.Header)
 			return nil
 		},
 		ErrorHandler: func(w http.ResponseWriter, r *http.Request, err error) {

@@ -29,6 +29,13 @@ func jobFilter(q url.Values) (f store.JobFilter, err error) {
 	if f.Labels, err = sx.Labels(q[api.QueryLabel]); err != nil {
 		return f, err
 	}
+	switch v := q.Get(api.QueryShared); v {
+	case "":
+	case "true":
+		f.Shared = true
+	default:
+		return f, sx.NewError(sx.CodeInvalid, "invalid value %q of shared", v).WithHint("use true, or leave it out")
+	}
 	f.Name, f.Limit = q.Get(api.QueryName), api.DefaultLimit
 	if v := q.Get(api.QueryLimit); v != "" {
 		f.Limit, err = strconv.Atoi(v)
@@ -39,6 +46,9 @@ func jobFilter(q url.Values) (f store.JobFilter, err error) {
 	}
 	if v := q.Get(api.QueryAfter); v != "" {
 		f.After, err = parseCursor(v)
+	}
+	if err == nil {
+		err = f.Check()
 	}
 	return f, err
 }
@@ -58,14 +68,19 @@ func queryIDs(q url.Values) ([]string, error) {
 	return ids, nil
 }
 
-// cursor encodes a job's position in the list: its creation in milliseconds, which is
-// how precisely it is stored, and its ID. It is opaque to clients.
-func cursor(j sx.Job) string { return strconv.FormatInt(j.Created.UnixMilli(), 36) + "." + j.ID }
+// cursor encodes a position in the list: a job's creation in milliseconds, which is how
+// precisely it is stored, and its ID. It is opaque to clients.
+func cursor(c store.JobCursor) string {
+	return strconv.FormatInt(c.Created.UnixMilli(), 36) + "." + c.ID
+}
+
+// maxID is more than the length of any ID, in bytes.
+const maxID = 64
 
 func parseCursor(v string) (*store.JobCursor, error) {
 	created, id, found := strings.Cut(v, ".")
 	ms, err := strconv.ParseInt(created, 36, 64)
-	if err != nil || !found || id == "" {
+	if err != nil || !found || id == "" || len(id) > maxID {
 		return nil, sx.NewError(sx.CodeInvalid, "invalid cursor %q", v).
 			WithHint("use the value that the previous page gave for the next one")
 	}

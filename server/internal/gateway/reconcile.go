@@ -2,73 +2,93 @@ package gateway
 
 import (
 	"context"
+	"errors"
+	"slices"
 	"time"
 
+	"github.com/soundextract/sx/server/internal/periodic"
 	"github.com/soundextract/sx/server/internal/store"
 	"github.com/soundextract/sx/server/sx"
 )
 
 const (
 	reconcileInterval = 5 * time.Second
-	sweepInterval     = 10 * time.Minute
+	// dueUploads is how many uploads are read at a time, dueRounds how often in a row.
+	dueUploads = 100
+	dueRounds  = 10
 )
 
-// reconcile finishes, expires and stops uploads and sweeps videos periodically,
-// the first time immediately, until ctx ends.
+// reconcile finishes, expires and stops uploads periodically, the first time
+// immediately, until ctx ends.
 func (s *Service) reconcile(ctx context.Context) {
-	round, sweep := time.NewTicker(reconcileInterval), time.NewTicker(sweepInterval)
-	defer round.Stop()
-	defer sweep.Stop()
-	suspects := map[string]bool{}
-	s.reconcileUploads(ctx)
-	s.sweepVideos(ctx, suspects)
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-round.C:
-			s.reconcileUploads(ctx)
-		case <-sweep.C:
-			s.sweepVideos(ctx, suspects)
-		}
+	retry := periodic.Retry{Log: s.cfg.Log, Doing: "reconciling uploads", Every: reconcileInterval}
+	for retry.Sleep(ctx, s.reconcileUploads(ctx)) == nil {
 	}
 }
 
-// reconcileUploads finishes complete uploads, expires abandoned ones, and stops
-// the requests of uploads that were ended elsewhere.
-func (s *Service) reconcileUploads(ctx context.Context) {
-	for _, id := range s.locks.All() {
-		s.stopIfOver(ctx, id)
-	}
-	list, err := s.cfg.Jobs.Unsettled(ctx)
-	if err != nil {
-		s.logReconcile(ctx, "", err)
-		return
-	}
-	for _, j := range list {
-		if j.State != sx.StateUploading || s.locks.Held(j.ID) {
-			continue // a request is working on it
-		}
-		if err := s.reconcileUpload(ctx, j); err != nil {
-			s.logReconcile(ctx, j.ID, err)
+// reconcileUploads stops the requests of uploads that were ended elsewhere, finishes
+// complete uploads, and expires abandoned ones. It ends when the store is unavailable.
+func (s *Service) reconcileUploads(ctx context.Context) error {
+	for ids := range slices.Chunk(s.locks.All(), dueUploads) {
+		if err := s.stopOver(ctx, ids); err != nil {
+			return err
 		}
 	}
+	for range dueRounds {
+		due, err := s.cfg.Jobs.Due(ctx, sx.ActionUpload, s.cfg.Now(), dueUploads)
+		if err != nil {
+			return err
+		}
+		for _, j := range due {
+			switch err := s.reconcileUpload(ctx, j); {
+			case sx.CodeOf(err) == sx.CodeUnavailable:
+				return err
+			case err != nil && ctx.Err() == nil:
+				s.cfg.Log.WarnContext(ctx, "upload not reconciled; the next round will retry", "job", j.ID, "error", err)
+			}
+		}
+		if len(due) < dueUploads {
+			return nil
+		}
+	}
+	return nil
 }
 
+// Intervals between two checks of an upload. The next check is delayed by the time that has
+// passed since the last byte, so that a gateway with thousands of abandoned uploads rarely
+// checks one.
+const (
+	minUploadCheck  = sx.UploadCheck
+	busyUploadCheck = time.Minute // while a request is working on it here
+)
+
+// reconcileUpload finishes or expires an upload, or postpones that, also after an error.
 func (s *Service) reconcileUpload(ctx context.Context, j sx.Job) error {
+	now := s.cfg.Now()
+	if s.locks.Held(j.ID) {
+		return s.cfg.Updater.Postpone(ctx, j, now.Add(busyUploadCheck))
+	}
 	up, err := s.cfg.Videos.Stat(ctx, j.ID)
+	expires := up.Updated.Add(s.cfg.UploadLifetime)
 	switch {
 	case sx.CodeOf(err) == sx.CodeNotFound: // its bytes have been lost
-		return s.expire(ctx, j.ID)
+		err = s.expire(ctx, j.ID)
 	case err != nil:
-		return err
 	case up.Offset == j.Sent.Size:
-		return s.finish(ctx, j.ID)
-	case s.cfg.Now().Sub(up.Updated) >= s.cfg.UploadLifetime:
-		return s.expire(ctx, j.ID)
+		err = s.finish(ctx, j.ID)
+	case !now.Before(expires):
+		err = s.expire(ctx, j.ID)
 	default:
-		return nil
+		next := now.Add(max(now.Sub(up.Updated), minUploadCheck))
+		if next.After(expires) {
+			next = expires
+		}
+		return s.cfg.Updater.Postpone(ctx, j, next)
 	}
+	if err != nil {
+		return errors.Join(err, s.cfg.Updater.Postpone(ctx, j, now.Add(busyUploadCheck)))
+	}
+	return nil
 }
 
 // expire ends an unfinished upload and removes its bytes.
@@ -92,30 +112,37 @@ func (s *Service) expire(ctx context.Context, id string) error {
 	return s.cfg.Videos.Remove(ctx, id)
 }
 
-// stopOver stops the requests whose upload is over. It reads the jobs one by one.
-func (s *Service) stopOver(ctx context.Context, ids <-chan string) {
+// stopAnnounced stops the requests of announced uploads that are over.
+func (s *Service) stopAnnounced(ctx context.Context, ids <-chan string) {
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case id := <-ids:
-			s.stopIfOver(ctx, id)
+			if err := s.stopOver(ctx, []string{id}); err != nil && ctx.Err() == nil {
+				s.cfg.Log.WarnContext(ctx, "upload not stopped; the reconciler will do it", "job", id, "error", err)
+			}
 		}
 	}
 }
 
-func (s *Service) stopIfOver(ctx context.Context, id string) {
-	j, err := s.cfg.Jobs.Get(ctx, id)
-	switch {
-	case sx.CodeOf(err) == sx.CodeNotFound:
-		s.locks.Stop(id, sx.NewError(sx.CodeUploadExpired, "the upload was removed"))
-	case err == nil && j.State != sx.StateUploading:
-		s.locks.Stop(id, uploadOver(j.Sent.Name))
+// stopOver stops the requests of those uploads that are over.
+func (s *Service) stopOver(ctx context.Context, ids []string) error {
+	list, _, err := s.cfg.Jobs.List(ctx, store.JobFilter{IDs: ids})
+	if err != nil {
+		return err
 	}
-}
-
-func (s *Service) logReconcile(ctx context.Context, job string, err error) {
-	if ctx.Err() == nil {
-		s.cfg.Log.WarnContext(ctx, "reconciling uploads failed; the next round will retry", "job", job, "error", err)
+	found := map[string]sx.Job{}
+	for _, j := range list {
+		found[j.ID] = j
 	}
+	for _, id := range ids {
+		switch j, ok := found[id]; {
+		case !ok:
+			s.locks.Stop(id, sx.NewError(sx.CodeUploadExpired, "the upload was removed"))
+		case j.State != sx.StateUploading:
+			s.locks.Stop(id, uploadOver(j.Sent.Name))
+		}
+	}
+	return nil
 }

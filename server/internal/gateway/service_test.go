@@ -99,7 +99,7 @@ func TestFullDisk(t *testing.T) {
 	f := newFixture(t, nil)
 	data := video(51, 200_000)
 	path := f.create(alice, "a.mp4", len(data))
-	file := filepath.Join(f.dir, "videos", idOf(path))
+	file := filepath.Join(f.dir, "videos", idOf(path)[:2], idOf(path))
 	if err := os.Remove(file); err != nil {
 		t.Fatal(err)
 	}

@@ -2,9 +2,10 @@ package gateway
 
 import (
 	"context"
-	"maps"
 	"time"
 
+	"github.com/soundextract/sx/server/internal/periodic"
+	"github.com/soundextract/sx/server/internal/store"
 	"github.com/soundextract/sx/server/sx"
 )
 
@@ -12,55 +13,84 @@ import (
 // stored a moment after its video.
 const orphanAge = time.Hour
 
-// sweepVideos is sweep with its error logged.
-func (s *Service) sweepVideos(ctx context.Context, suspects map[string]bool) {
-	if err := s.sweep(ctx, suspects); err != nil && ctx.Err() == nil {
-		s.cfg.Log.WarnContext(ctx, "sweeping videos failed; the next round will retry", "error", err)
+const (
+	// sweepPage is how many videos a round of the sweep looks at.
+	sweepPage = 200
+	sweepPace = 5 * time.Second
+	sweepPass = 10 * time.Minute
+)
+
+// sweeper removes videos that no job refers to; converters sweep tracks.
+type sweeper struct {
+	*Service
+	// suspects are the videos that had neither a job nor a record when this process
+	// looked at them last, at most maxSuspects.
+	suspects map[string]bool
+}
+
+const maxSuspects = 10_000
+
+func (s *Service) newSweep() *periodic.Task {
+	sweep := sweeper{s, map[string]bool{}}
+	return &periodic.Task{
+		Name: "sweep videos", Store: s.cfg.Tasks, Log: s.cfg.Log, Now: s.cfg.Now,
+		Pace: sweepPace, Pass: sweepPass, Round: sweep.round,
 	}
 }
 
-// sweep removes videos that no job refers to; converters sweep tracks. suspects
-// holds the videos that had neither a job nor a record in the previous sweep.
-func (s *Service) sweep(ctx context.Context, suspects map[string]bool) error {
-	ids, err := s.cfg.Videos.List(ctx)
-	if err != nil {
-		return err
+// newRecount corrects the totals of the owners.
+func (s *Service) newRecount() *periodic.Task {
+	return &periodic.Task{
+		Name: "recount", Store: s.cfg.Tasks, Log: s.cfg.Log, Now: s.cfg.Now,
+		Pace: sweepPace, Pass: sweepPass, Round: s.cfg.Jobs.Recount,
 	}
-	before := maps.Clone(suspects)
-	clear(suspects)
+}
+
+func (s sweeper) round(ctx context.Context, cursor string) (string, error) {
+	ids, next, err := s.cfg.Videos.List(ctx, cursor, sweepPage)
+	if err != nil || len(ids) == 0 {
+		return next, err
+	}
+	list, _, err := s.cfg.Jobs.List(ctx, store.JobFilter{IDs: ids})
+	if err != nil {
+		return "", err
+	}
+	jobs := map[string]sx.Job{}
+	for _, j := range list {
+		jobs[j.ID] = j
+	}
 	for _, id := range ids {
-		unused, err := s.unused(ctx, id, before[id], suspects)
-		if err != nil {
-			return err
+		var unused bool
+		if j, ok := jobs[id]; ok {
+			// The upload was cancelled or expired, and a crash prevented the
+			// removal of its bytes.
+			unused = j.State.Final() && !j.HasVideo()
+		} else if unused, err = s.orphaned(ctx, id); err != nil {
+			return "", err
 		}
 		if !unused {
 			continue
 		}
 		s.cfg.Log.InfoContext(ctx, "removing a video without a job", "job", id)
 		if err := s.cfg.Videos.Remove(ctx, id); err != nil {
-			return err
+			return "", err
 		}
 	}
-	return nil
+	return next, nil
 }
 
-// unused reports whether a video can be removed. One without any record is either
-// being created now or left by a crash; it is removed by the second sweep that
+// orphaned reports whether a video without a job can be removed. One without any record
+// is either being created now or left by a crash; it is removed by the second sweep that
 // finds it.
-func (s *Service) unused(ctx context.Context, id string, suspected bool, suspects map[string]bool) (bool, error) {
-	j, err := s.cfg.Jobs.Get(ctx, id)
-	if err == nil {
-		// The upload was cancelled or expired, and a crash prevented the
-		// removal of its bytes.
-		return j.State.Final() && j.Sent.SHA256 == "", nil
-	}
-	if sx.CodeOf(err) != sx.CodeNotFound {
-		return false, err
-	}
+func (s sweeper) orphaned(ctx context.Context, id string) (bool, error) {
 	up, err := s.cfg.Videos.Stat(ctx, id)
 	switch {
 	case sx.CodeOf(err) == sx.CodeNotFound:
-		suspects[id] = true
+		suspected := s.suspects[id]
+		delete(s.suspects, id)
+		if !suspected && len(s.suspects) < maxSuspects {
+			s.suspects[id] = true
+		}
 		return suspected, nil
 	case err != nil:
 		return false, err

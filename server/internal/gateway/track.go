@@ -11,13 +11,24 @@ import (
 	"strings"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/soundextract/sx/server/internal/store"
 	"github.com/soundextract/sx/server/sx"
 )
 
+// maxRanges is how many ranges one response may have: each range, however short, adds
+// about 128 bytes. A request for more gets the whole track.
+const maxRanges = 16
+
 // getTrack serves the MP3, whole or in ranges.
 func (s *Service) getTrack(w http.ResponseWriter, r *http.Request) error {
-	track, blob, err := s.openTrack(r, "")
+	return s.serveTrack(w, r, func() (sx.Job, error) { return s.owned(r.Context(), r.PathValue("id")) })
+}
+
+// serveTrack serves the MP3 that the request names, of the job that find returns.
+func (s *Service) serveTrack(w http.ResponseWriter, r *http.Request, find func() (sx.Job, error)) error {
+	track, blob, err := s.openTrack(r, find, "")
 	if err != nil {
 		return err
 	}
@@ -33,15 +44,24 @@ func (s *Service) getTrack(w http.ResponseWriter, r *http.Request) error {
 	h.Set("ETag", `"`+track.SHA256+`"`)
 	h.Set("Repr-Digest", "sha-256=:"+base64.StdEncoding.EncodeToString(digest)+":") // RFC 9530
 	h.Set("Content-Disposition", attachment(track.Name))
-	http.ServeContent(newDeadlineWriter(w), r, "", time.Time{}, blob)
+	limitRanges(r.Header)
+	http.ServeContent(w, r, "", time.Time{}, &countingBlob{blob, s.metrics.trackBytes})
 	return nil
+}
+
+// limitRanges removes the header Range if it has more than maxRanges. A server may ignore it
+// (RFC 9110 section 14.2).
+func limitRanges(h http.Header) {
+	if strings.Count(strings.Join(h.Values("Range"), ","), ",") >= maxRanges {
+		h.Del("Range")
+	}
 }
 
 // openTrack opens the track that the request names. An edit may put another one in its
 // place and remove it before it is opened; then that one is opened. missing is the ID of
 // a track that was removed.
-func (s *Service) openTrack(r *http.Request, missing string) (*sx.Track, store.Blob, error) {
-	j, err := s.owned(r.Context(), r.PathValue("id"))
+func (s *Service) openTrack(r *http.Request, find func() (sx.Job, error), missing string) (*sx.Track, store.Blob, error) {
+	j, err := find()
 	if err != nil {
 		return nil, nil, err
 	}
@@ -55,7 +75,7 @@ func (s *Service) openTrack(r *http.Request, missing string) (*sx.Track, store.B
 	}
 	blob, err := s.cfg.Tracks.Open(r.Context(), track.ID)
 	if sx.CodeOf(err) == sx.CodeNotFound && track.ID != missing {
-		return s.openTrack(r, track.ID)
+		return s.openTrack(r, find, track.ID)
 	}
 	return track, blob, err
 }
@@ -87,27 +107,15 @@ func attachment(name string) string {
 	return mime.FormatMediaType("attachment", params)
 }
 
-// writeTimeout bounds each write to a client.
-const writeTimeout = 30 * time.Second
+// countingBlob counts the bytes that are read.
+type countingBlob struct {
+	store.Blob
 
-// deadlineWriter sets a deadline for each write: a download may take hours, but
-// a client that stops reading is disconnected.
-type deadlineWriter struct {
-	http.ResponseWriter
-	control *http.ResponseController
+	bytes prometheus.Counter
 }
 
-func newDeadlineWriter(w http.ResponseWriter) *deadlineWriter {
-	return &deadlineWriter{w, http.NewResponseController(w)}
-}
-
-// Unwrap lets http.ResponseController find the connection.
-func (w *deadlineWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
-
-// Write implements http.ResponseWriter.
-func (w *deadlineWriter) Write(b []byte) (int, error) {
-	if err := w.control.SetWriteDeadline(time.Now().Add(writeTimeout)); err != nil {
-		return 0, fmt.Errorf("set write deadline: %w", err)
-	}
-	return w.ResponseWriter.Write(b)
+func (b *countingBlob) Read(p []byte) (int, error) {
+	n, err := b.Blob.Read(p)
+	b.bytes.Add(float64(n))
+	return n, err //nolint:wrapcheck // io.EOF must stay as it is
 }

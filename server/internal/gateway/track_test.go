@@ -1,6 +1,7 @@
 package gateway_test
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/base64"
 	"net/http"
@@ -58,6 +59,42 @@ func TestTrack(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestManyRanges checks that a request for more ranges than a response may have gets the
+// whole track, however they are sent, and exactly as if it had named none.
+func TestManyRanges(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, nil)
+	id := f.upload(alice, "a.mp4", video(32, 5000))
+	mp3 := []byte(strings.Repeat("0123456789", 10_000))
+	f.convert(id, mp3)
+	path := jobPath(api.PathTrack, id)
+	ranges := func(n int) string { return "bytes=" + strings.Repeat("1-2, ", n-1) + "1-2" }
+
+	whole := f.do(alice, http.MethodGet, path, nil).want(t, http.StatusOK)
+	for name, headers := range map[string][]string{
+		"17":           {"Range", ranges(17)},
+		"3000":         {"Range", ranges(3000)},
+		"in two lines": {"Range", ranges(10), "Range", ranges(10)},
+	} {
+		got := f.do(alice, http.MethodGet, path, nil, headers...)
+		if got.status != http.StatusOK || !bytes.Equal(got.body, whole.body) {
+			t.Errorf("%s ranges: status %d with %d bytes, want the whole track", name, got.status, len(got.body))
+		}
+		for key := range whole.header {
+			if key != "Date" && key != "X-Request-Id" && got.header.Get(key) != whole.header.Get(key) {
+				t.Errorf("%s ranges: %s is %q, want %q", name, key, got.header.Get(key), whole.header.Get(key))
+			}
+		}
+		if got.header.Get("Content-Range") != "" {
+			t.Errorf("%s ranges: the whole track has a Content-Range", name)
+		}
+	}
+	most := f.do(alice, http.MethodGet, path, nil, "Range", ranges(16)).want(t, http.StatusPartialContent)
+	if kind := most.header.Get("Content-Type"); !strings.HasPrefix(kind, "multipart/byteranges") || bytes.Count(most.body, []byte("\r\n\r\n12\r\n")) != 16 {
+		t.Errorf("16 ranges: %s with %d bytes", kind, len(most.body))
 	}
 }
 

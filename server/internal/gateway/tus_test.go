@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/soundextract/sx/server/api"
+	"github.com/soundextract/sx/server/internal/token"
 )
 
 // meta returns an Upload-Metadata header of pairs of keys and values.
@@ -70,5 +71,9 @@ func (f *fixture) upload(user, name string, data []byte) string {
 func idOf(path string) string { return strings.TrimPrefix(path, api.PathUploads) }
 
 func jobPath(pattern, id string) string {
-	return strings.NewReplacer("{id}", id, "{number}", "1").Replace(pattern)
+	prefix := api.SharePrefix
+	if strings.HasPrefix(pattern, "/f/") {
+		prefix = api.FeedPrefix
+	}
+	return strings.NewReplacer("{id}", id, "{number}", "1", "{job}", id, "{secret}", token.NewSecret(prefix, id)).Replace(pattern)
 }

@@ -30,7 +30,8 @@ func TestUpload(t *testing.T) {
 	data := video(1, 300_000)
 	a := f.do(alice, http.MethodPost, api.PathUploads, nil, "Tus-Resumable", "1.0.0",
 		"Upload-Length", strconv.Itoa(len(data)),
-		"Upload-Metadata", meta("filename", "Vorlesung über ÄÖ.mp4", "preset", "speech", "mono", "true", "keep_all_tags", "true", "colour", "blue"))
+		"Upload-Metadata", meta("filename", "Vorlesung über ÄÖ.mp4", "preset", "speech", "mono", "true", "keep_all_tags", "true",
+			"start", "90.5", "end", "3600", "loudness", "auto", "colour", "blue"))
 	a.want(t, http.StatusCreated)
 	path := a.header.Get("Location")
 	id := idOf(path)
@@ -64,7 +65,8 @@ func TestUpload(t *testing.T) {
 	if stored.State != sx.StateQueued || stored.Sent.SHA256 != digest(data) || stored.Owner != alice {
 		t.Errorf("stored %+v, want it queued with digest %s", stored, digest(data))
 	}
-	if stored.Options.Preset != sx.PresetSpeech || !stored.Options.Mono || !stored.Options.KeepAllTags {
+	if stored.Options.Preset != sx.PresetSpeech || !stored.Options.Mono || !stored.Options.KeepAllTags ||
+		stored.Options.Start != 90.5 || stored.Options.End != 3600 || stored.Options.Loudness != "auto" {
 		t.Errorf("options %+v", stored.Options)
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), testkit.Timeout)
@@ -100,7 +102,7 @@ func TestUploadWithCreation(t *testing.T) {
 
 func TestCreateIsRefused(t *testing.T) {
 	t.Parallel()
-	f := newFixture(t, func(c *gateway.Config) { c.MaxUpload, c.Quota = 1000, 1500 })
+	f := newFixture(t, func(c *gateway.Config) { c.MaxUpload, c.Quota.Bytes = 1000, 1500 })
 	f.create(alice, "first.mp4", 900)
 	tests := []struct {
 		name     string
@@ -120,6 +122,9 @@ func TestCreateIsRefused(t *testing.T) {
 		{"quality not a number", "100", meta("filename", "a.mp4", "quality", "best"), sx.CodeInvalid, `"best"`},
 		{"bit rate and quality", "100", meta("filename", "a.mp4", "quality", "2", "bitrate", "128"), sx.CodeInvalid, "mutually exclusive"},
 		{"mono not a boolean", "100", meta("filename", "a.mp4", "mono", "yes"), sx.CodeInvalid, `"yes"`},
+		{"a start that is no number", "100", meta("filename", "a.mp4", "start", "1:30"), sx.CodeInvalid, `start "1:30"`},
+		{"an end before the start", "100", meta("filename", "a.mp4", "start", "9", "end", "8"), sx.CodeInvalid, "not after the start"},
+		{"a loudness that is no number", "100", meta("filename", "a.mp4", "loudness", "loud"), sx.CodeInvalid, `loudness "loud"`},
 		{"keep_all_tags not a boolean", "100", meta("filename", "a.mp4", "keep_all_tags", "1"), sx.CodeInvalid, `keep_all_tags "1"`},
 		{"track", "100", meta("filename", "a.mp4", "track", "../x"), sx.CodeInvalid, "audio track"},
 		{"too large", "1001", meta("filename", "a.mp4"), sx.CodeTooLarge, "larger"},
@@ -144,6 +149,21 @@ func TestCreateIsRefused(t *testing.T) {
 	}
 	f.create(alice, "fits.mp4", 600)
 	f.create(bob, "mine.mp4", 1000)
+}
+
+// TestRefusalIsNotARemoval refuses uploads of which more is to come, while the service
+// stops the requests of uploads that were removed: the client learns why its own was.
+func TestRefusalIsNotARemoval(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, nil)
+	f.run()
+	data := []byte(strings.Repeat("hello world\n", 10_000))
+	for range 20 {
+		path := f.create(alice, "talk.mp4", len(data))
+		f.patch(alice, path, 0, data).wantCode(t, sx.CodeNotMedia)
+		path = f.create(alice, "talk.mp4", 10*len(data))
+		f.patch(alice, path, 0, data[:1<<16]).wantCode(t, sx.CodeNotMedia)
+	}
 }
 
 func TestNonMediaIsRefused(t *testing.T) {
@@ -267,8 +287,8 @@ func TestUploadExpires(t *testing.T) {
 	again.patch(alice, old, 5000, data[5000:]).wantCode(t, sx.CodeUploadExpired)
 	again.do(alice, http.MethodHead, old, nil, "Tus-Resumable", "1.0.0").want(t, http.StatusGone)
 	again.do(alice, http.MethodDelete, old, nil, "Tus-Resumable", "1.0.0").wantCode(t, sx.CodeUploadExpired)
-	if usage, err := f.store.Jobs.Usage(context.Background(), alice); err != nil || usage != int64(len(data)) {
-		t.Errorf("usage %d, %v; want that of the complete video", usage, err)
+	if usage, err := f.store.Jobs.Usage(context.Background(), alice, f.clock.Now()); err != nil || usage.Bytes != int64(len(data)) || usage.Uploads != 0 {
+		t.Errorf("usage %+v, %v; want that of the complete video", usage, err)
 	}
 }
 
@@ -290,6 +310,7 @@ func TestReconcilerFinishesCompleteUploads(t *testing.T) {
 			}
 			// A PATCH now only gets the response that all bytes are stored.
 			f.patch(alice, path, len(data), nil).want(t, http.StatusNoContent)
+			f.clock.Advance(sx.UploadCheck)
 			newFixtureLike(t, f).run()
 			testkit.Eventually(f.t, "the upload to be finished", func() bool { return f.job(idOf(path)).State == sx.StateQueued })
 			if got := f.job(idOf(path)).Sent.SHA256; got != digest(data) {

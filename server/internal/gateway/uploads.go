@@ -17,9 +17,8 @@ import (
 // upload's id is its job's.
 type uploads struct{ *Service }
 
-// Create creates the video first and then its job, so that a crash in between
-// leaves a video without a job, which the sweep removes, and never a job
-// without a video.
+// Create creates an upload, or returns the one that an earlier request with the same
+// idempotency key has created.
 func (s uploads) Create(ctx context.Context, size int64, metadata map[string]string) (tusserver.Upload, error) {
 	u, err := readMetadata(metadata)
 	if err != nil {
@@ -28,7 +27,27 @@ func (s uploads) Create(ctx context.Context, size int64, metadata map[string]str
 	if u.Size = size; size == 0 {
 		return tusserver.Upload{}, sx.NewError(sx.CodeNotMedia, "%s is empty", u.Source.Name)
 	}
+	key, err := idempotencyKey(ctx)
+	if err != nil {
+		return tusserver.Upload{}, err
+	}
 	j := sx.NewJob(owner(ctx), u, s.cfg.Now())
+	if key != "" {
+		return s.createOnce(ctx, j, key, requestDigest(ctx, size, metadata))
+	}
+	return s.create(ctx, j)
+}
+
+// create creates the video first and then its job, so that a crash in between
+// leaves a video without a job, which the sweep removes, and never a job
+// without a video.
+func (s uploads) create(ctx context.Context, j sx.Job) (tusserver.Upload, error) {
+	size := j.Sent.Size
+	if s.cfg.Space != nil {
+		if err := s.cfg.Space.Admit(ctx, size); err != nil {
+			return tusserver.Upload{}, err
+		}
+	}
 	if err := s.cfg.Videos.Create(ctx, j.ID, j.Sent.Name, size); err != nil {
 		return tusserver.Upload{}, err
 	}
@@ -43,18 +62,12 @@ func (s uploads) Create(ctx context.Context, size int64, metadata map[string]str
 	return s.upload(j, 0, s.cfg.Now()), nil
 }
 
-// admit stores the job of a new upload if it fits into the owner's quota. The
-// check comes after storing the job, so that two concurrent uploads count each
-// other.
+// admit stores the job of a new upload if it fits into the owner's quota.
 func (s uploads) admit(ctx context.Context, j sx.Job) error {
-	if err := s.cfg.Jobs.Create(ctx, j); err != nil || s.cfg.Quota == 0 {
+	if err := s.cfg.Jobs.Create(ctx, j); err != nil {
 		return err
 	}
-	usage, err := s.cfg.Jobs.Usage(ctx, j.Owner)
-	if err == nil && usage > s.cfg.Quota {
-		err = sx.NewError(sx.CodeQuotaExceeded, "%s of %s are in use, and %s needs %s more",
-			sx.FormatSize(usage-j.Sent.Size), sx.FormatSize(s.cfg.Quota), j.Sent.Name, sx.FormatSize(j.Sent.Size))
-	}
+	err := s.checkQuota(ctx, j)
 	if err != nil {
 		j.Rev = 1
 		if err := s.cfg.Jobs.Delete(ctx, j); err != nil {
@@ -82,6 +95,12 @@ func (s uploads) Get(ctx context.Context, id string) (tusserver.Upload, error) {
 	case err != nil:
 		return tusserver.Upload{}, err
 	}
+	if stored.Offset == j.Sent.Size && !s.locks.Held(id) {
+		// A crash prevented this; if it fails again, the reconciler does it.
+		if err := s.finish(ctx, id); err != nil {
+			s.cfg.Log.WarnContext(ctx, "complete upload not finished; the reconciler will do it", "job", id, "error", err)
+		}
+	}
 	return s.upload(j, stored.Offset, stored.Updated), nil
 }
 
@@ -89,6 +108,7 @@ func (s uploads) Get(ctx context.Context, id string) (tusserver.Upload, error) {
 func (s uploads) upload(j sx.Job, offset int64, updated time.Time) tusserver.Upload {
 	u := tusserver.Upload{ID: j.ID, Size: j.Sent.Size, Offset: offset, Metadata: api.UploadMetadata(sx.NewUpload{
 		Source: j.Sources[0], Size: j.Sent.Size, AudioOnly: j.Sent.AudioOnly, Options: j.Options, Labels: j.Labels,
+		Priority: j.Priority,
 	})}
 	if offset < u.Size {
 		u.Expires = updated.Add(s.cfg.UploadLifetime)
@@ -100,13 +120,30 @@ func uploadOver(name string) error {
 	return sx.NewError(sx.CodeUploadExpired, "the upload of %s was cancelled or has expired", name)
 }
 
-// Append stores body and, with the last byte, queues the job.
+// The limit of simultaneous uploads of an account, which is more than sx sends at once on a
+// few machines, and when a refused client should try again.
+const (
+	maxUploads  = 16
+	uploadRetry = 5 * time.Second
+)
+
+// Append stores body and, with the last byte, queues the job. It counts only requests that
+// store: one that hangs has ended before the next one of its upload counts.
 func (s uploads) Append(ctx context.Context, u tusserver.Upload, body *tusserver.Body) (tusserver.Upload, error) {
+	release, ok := s.ownerUploads.take(owner(ctx))
+	if !ok {
+		return u, sx.NewError(sx.CodeTooManyRequests, "your account has %d uploads running, which is the maximum", maxUploads).
+			WithHint("wait until one of them has ended, then continue this one").WithRetryAfter(uploadRetry)
+	}
+	defer release()
 	src, err := s.checkMedia(ctx, u, body)
 	if err != nil {
 		return u, err
 	}
-	n, err := s.cfg.Videos.Append(ctx, u.ID, u.Offset, src)
+	if s.cfg.Now().Sub(u.Expires.Add(-s.cfg.UploadLifetime)) > minUploadCheck {
+		s.resumed(ctx, u.ID)
+	}
+	n, err := s.store(ctx, u, src)
 	s.metrics.uploadBytes.Add(float64(n))
 	if n > 0 {
 		u.Offset += n
@@ -120,6 +157,33 @@ func (s uploads) Append(ctx context.Context, u tusserver.Upload, body *tusserver
 		return u, uploadOver(u.Metadata[api.MetaFilename])
 	}
 	return u, err
+}
+
+// store stores src until the storage is nearly full.
+func (s uploads) store(ctx context.Context, u tusserver.Upload, src io.Reader) (int64, error) {
+	if s.cfg.Space == nil {
+		return s.cfg.Videos.Append(ctx, u.ID, u.Offset, src)
+	}
+	guarded := s.cfg.Space.Reader(ctx, src)
+	n, err := s.cfg.Videos.Append(ctx, u.ID, u.Offset, guarded)
+	if err == nil {
+		err = guarded.Err()
+	}
+	return n, err
+}
+
+// resumed brings forward the next check of an upload of which no byte has arrived for some
+// time. If this fails, the only effect is that the end of the upload is noticed later after
+// a crash.
+func (s uploads) resumed(ctx context.Context, id string) {
+	_, _, _ = s.update(ctx, id, func(j *sx.Job) error {
+		soon := s.cfg.Now().Add(busyUploadCheck)
+		if j.State != sx.StateUploading || j.Check.Before(soon) {
+			return store.ErrUnchanged
+		}
+		j.Check = soon
+		return nil
+	})
 }
 
 // checkMedia refuses and removes an upload whose first bytes are not those of a
@@ -140,6 +204,7 @@ func (s uploads) checkMedia(ctx context.Context, u tusserver.Upload, body *tusse
 	head = head[:n]
 	if _, err := sniff.Sniff(head); err != nil {
 		s.metrics.uploads.WithLabelValues(resultRefused).Inc()
+		_ = body.End() // otherwise the removal stops this request, which then reports it
 		if err := s.remove(ctx, u.ID); err != nil {
 			s.cfg.Log.WarnContext(ctx, "refused upload not removed; it will expire", "job", u.ID, "error", err)
 		}

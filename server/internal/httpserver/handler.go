@@ -82,9 +82,11 @@ func Routes(mux *http.ServeMux) http.Handler {
 
 // WriteError writes err as api.WriteError does. It logs errors of the server (status
 // 5xx), whose cause is not in the response. It logs nothing if the error only
-// results from the end of the request's own ctx.
+// results from the end of the request's own ctx. If the body did not arrive in time, the
+// response says that instead.
 func WriteError(ctx context.Context, w http.ResponseWriter, log *slog.Logger, err error) {
 	switch {
+	case RefuseSlowBody(ctx, w):
 	case ctx.Err() == nil || !errors.Is(err, ctx.Err()):
 		if sx.CodeOf(err).Status() >= http.StatusInternalServerError {
 			log.ErrorContext(ctx, "request failed", "error", Cause(err))

@@ -24,11 +24,15 @@ import (
 // opsPaths are the paths that Health serves.
 var opsPaths = []string{api.PathHealth, api.PathReady, api.PathMetrics}
 
-// Health is the health of the process: liveness and readiness.
+// Health is the health of the process: liveness and readiness. The process becomes ready
+// once it has reached all its dependencies at the same time, and remains so until it
+// drains: an outage of a dependency affects all replicas, so taking them out of their
+// load balancer would only replace their responses with its own.
 type Health struct {
 	instance string
 	checks   map[string]func(ctx context.Context) error
 	log      *slog.Logger
+	started  atomic.Bool
 	draining atomic.Bool
 	group    singleflight.Group
 
@@ -36,8 +40,13 @@ type Health struct {
 	failing map[string]bool
 }
 
-// checkTimeout bounds one check, so that a probe gets a response in time.
-const checkTimeout = 2 * time.Second
+const (
+	// checkTimeout bounds one check, so that a probe gets a response in time.
+	checkTimeout = 2 * time.Second
+	// degradedTimeout is how long the response of a ready process waits for the checks:
+	// less than the usual timeout of probes, because they do not change its status.
+	degradedTimeout = 500 * time.Millisecond
+)
 
 // NewHealth returns a Health with the given checks, by the names of the checked
 // dependencies, such as "store". A check has a timeout of two seconds; it
@@ -52,16 +61,24 @@ func (h *Health) Instance() string { return h.instance }
 // Drain makes the process permanently not ready.
 func (h *Health) Drain() { h.draining.Store(true) }
 
-// Mount adds the paths for probes and monitoring to mux: api.PathHealth, always 200;
-// api.PathReady, 200 if all checks pass, else 503 with the reasons; and
-// api.PathMetrics.
+// Mount adds the paths for probes and monitoring to mux: those of MountAlive and
+// MountReady, and api.PathMetrics.
 func (h *Health) Mount(mux *http.ServeMux, metrics prometheus.Gatherer) {
+	h.MountAlive(mux)
+	h.MountReady(mux)
+	mux.Handle("GET "+api.PathMetrics, promhttp.HandlerFor(metrics, promhttp.HandlerOpts{}))
+}
+
+// MountAlive adds api.PathHealth, always 200.
+func (h *Health) MountAlive(mux *http.ServeMux) {
 	mux.HandleFunc("GET "+api.PathHealth, func(w http.ResponseWriter, _ *http.Request) {
 		api.Write(w, http.StatusOK, h.response("ok"))
 	})
-	mux.HandleFunc("GET "+api.PathReady, h.ready)
-	mux.Handle("GET "+api.PathMetrics, promhttp.HandlerFor(metrics, promhttp.HandlerOpts{}))
 }
+
+// MountReady adds api.PathReady: 503 with the reasons until all checks have passed once,
+// then 200 with the checks that fail.
+func (h *Health) MountReady(mux *http.ServeMux) { mux.HandleFunc("GET "+api.PathReady, h.ready) }
 
 func (h *Health) response(status string) api.Health {
 	return api.Health{Status: status, Instance: h.instance, Version: sx.Version}
@@ -72,16 +89,27 @@ func (h *Health) ready(w http.ResponseWriter, r *http.Request) {
 		api.Write(w, http.StatusServiceUnavailable, h.response("stopping"))
 		return
 	}
-	if reasons := h.run(r.Context()); len(reasons) > 0 {
-		api.Write(w, http.StatusServiceUnavailable, h.response(strings.Join(reasons, "; ")))
+	timeout := checkTimeout
+	if h.started.Load() {
+		timeout = degradedTimeout
+	}
+	failing := strings.Join(h.run(r.Context(), timeout), "; ")
+	if failing == "" && r.Context().Err() == nil {
+		h.started.Store(true)
+	}
+	if !h.started.Load() {
+		api.Write(w, http.StatusServiceUnavailable, h.response(failing))
 		return
 	}
-	api.Write(w, http.StatusOK, h.response("ok"))
+	response := h.response("ok")
+	response.Degraded = failing
+	api.Write(w, http.StatusOK, response)
 }
 
-// run runs all checks concurrently and returns the reasons of those that fail.
-func (h *Health) run(ctx context.Context) []string {
-	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
+// run runs all checks concurrently and returns the reasons of those that fail or take
+// longer than timeout.
+func (h *Health) run(ctx context.Context, timeout time.Duration) []string {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	names := slices.Sorted(maps.Keys(h.checks))
 	errs := make([]error, len(names))
@@ -94,7 +122,7 @@ func (h *Health) run(ctx context.Context) []string {
 	for i, name := range names {
 		h.logChange(ctx, name, errs[i])
 		if errs[i] != nil {
-			reasons = append(reasons, name+": "+reason(errs[i]))
+			reasons = append(reasons, name+": "+reason(errs[i], timeout))
 		}
 	}
 	return reasons
@@ -118,13 +146,13 @@ func (h *Health) check(ctx context.Context, name string) error {
 
 // reason describes a failed check in the response. Every client can see it, so an
 // error that is not an *sx.Error is only logged.
-func reason(err error) string {
+func reason(err error, timeout time.Duration) string {
 	var known *sx.Error
 	switch {
 	case errors.As(err, &known):
 		return known.Message
 	case errors.Is(err, context.DeadlineExceeded):
-		return fmt.Sprintf("timeout after %v", checkTimeout)
+		return fmt.Sprintf("timeout after %v", timeout)
 	default:
 		return "failed; see the log"
 	}
@@ -138,8 +166,8 @@ func (h *Health) logChange(ctx context.Context, name string, err error) {
 	h.mu.Unlock()
 	switch {
 	case err != nil && !was:
-		h.log.ErrorContext(ctx, "not ready", "check", name, "error", Cause(err))
+		h.log.ErrorContext(ctx, "dependency unavailable", "check", name, "error", Cause(err))
 	case err == nil && was:
-		h.log.InfoContext(ctx, "ready again", "check", name)
+		h.log.InfoContext(ctx, "dependency available again", "check", name)
 	}
 }

@@ -10,6 +10,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/soundextract/sx/server/api"
 	"github.com/soundextract/sx/server/internal/httpserver"
@@ -84,6 +86,50 @@ func TestReadiness(t *testing.T) {
 	}
 }
 
+// TestReadinessLasts checks that a process that was ready remains so, and responds soon,
+// while a dependency hangs.
+func TestReadinessLasts(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var broken atomic.Bool
+		hang := make(chan struct{})
+		defer close(hang)
+		log, _ := newLog(t, "info")
+		h := httpserver.NewHealth(log, checks{"store": func(context.Context) error {
+			if broken.Load() {
+				<-hang
+			}
+			return nil
+		}})
+		mux := http.NewServeMux()
+		h.Mount(mux, httpserver.NewRegistry())
+		ready := func() (status int, got api.Health) {
+			t.Helper()
+			res := httptest.NewRecorder()
+			mux.ServeHTTP(res, httptest.NewRequestWithContext(t.Context(), http.MethodGet, api.PathReady, nil))
+			if err := json.Unmarshal(res.Body.Bytes(), &got); err != nil {
+				t.Fatal(err)
+			}
+			return res.Code, got
+		}
+		if status, _ := ready(); status != http.StatusOK {
+			t.Fatalf("got %d", status)
+		}
+		broken.Store(true)
+		start := time.Now()
+		if status, got := ready(); status != http.StatusOK || got.Status != "ok" || got.Degraded != "store: timeout after 500ms" {
+			t.Errorf("while the store hangs: %d %+v", status, got)
+		}
+		if took := time.Since(start); took != 500*time.Millisecond {
+			t.Errorf("the response took %v", took)
+		}
+		h.Drain()
+		if status, got := ready(); status != http.StatusServiceUnavailable || got.Status != "stopping" {
+			t.Errorf("while draining: %d %+v", status, got)
+		}
+	})
+}
+
 func TestReadinessIsLoggedOnce(t *testing.T) {
 	t.Parallel()
 	var broken atomic.Bool
@@ -95,15 +141,15 @@ func TestReadinessIsLoggedOnce(t *testing.T) {
 	}})
 	for _, b := range []bool{false, true, true, false, false, true} {
 		broken.Store(b)
-		if status, _ := healthOf(t, url+api.PathReady); (status == http.StatusOK) == b {
-			t.Fatalf("got %d while broken is %v", status, b)
+		if status, h := healthOf(t, url+api.PathReady); status != http.StatusOK || (h.Degraded == "store: the store is unreachable") != b {
+			t.Fatalf("got %d %+v while broken is %v", status, h, b)
 		}
 	}
-	bad := out.Find(t, "not ready")
+	bad := out.Find(t, "dependency unavailable")
 	if len(bad) != 2 || bad[0]["check"] != "store" || bad[0]["error"] != "the store is unreachable: refused" {
 		t.Fatalf("got %v", bad)
 	}
-	if good := out.Find(t, "ready again"); len(good) != 1 {
+	if good := out.Find(t, "dependency available again"); len(good) != 1 {
 		t.Fatalf("got %v", good)
 	}
 }

@@ -6,13 +6,14 @@ import (
 	"io"
 	"log/slog"
 
+	"github.com/soundextract/sx/server/internal/tracing"
 	"github.com/soundextract/sx/server/sx"
 )
 
 // NewLogger returns the program's logger. level is debug, info, warn or error; format
 // is text or json; any other value is an *sx.Error of code invalid. A line that is
 // logged with the ctx of a request (see Observe) has the request's ID and, once it is
-// known, its user.
+// known, its user; one that is logged in a span has the IDs of trace and span.
 func NewLogger(w io.Writer, level, format string) (*slog.Logger, error) {
 	var l slog.Level
 	if err := l.UnmarshalText([]byte(level)); err != nil {
@@ -31,7 +32,7 @@ func NewLogger(w io.Writer, level, format string) (*slog.Logger, error) {
 	}
 }
 
-// requestHandler adds the request's ID and user to each line.
+// requestHandler adds the request's ID and user to each line, and the IDs of the span.
 type requestHandler struct{ slog.Handler }
 
 func (h requestHandler) Handle(ctx context.Context, r slog.Record) error {
@@ -41,6 +42,10 @@ func (h requestHandler) Handle(ctx context.Context, r slog.Record) error {
 		if user := info.user.Load(); user != nil {
 			r.AddAttrs(slog.String("user", *user))
 		}
+	}
+	if traceID, spanID, ok := tracing.IDs(ctx); ok {
+		r = r.Clone()
+		r.AddAttrs(slog.String("trace_id", traceID), slog.String("span_id", spanID))
 	}
 	return h.Handler.Handle(ctx, r)
 }

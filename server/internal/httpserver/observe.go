@@ -5,6 +5,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"runtime"
 	"runtime/debug"
 	"slices"
 	"strconv"
@@ -16,6 +17,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promauto"
 
 	"github.com/soundextract/sx/server/api"
+	"github.com/soundextract/sx/server/sx"
 )
 
 // Observe is the middleware around all handlers of a program. It gives each request
@@ -30,9 +32,11 @@ func Observe(h http.Handler, log *slog.Logger, reg prometheus.Registerer) http.H
 		start := time.Now()
 		rec := &recorder{ResponseWriter: w}
 		r = identify(rec, r)
+		r, endSpan := startSpan(r)
 		defer func() {
 			took := time.Since(start)
 			status, route := rec.finalStatus(r), routeOf(r)
+			endSpan(route, status)
 			metrics.observe(route, r.Method, status, took)
 			logAccess(r, log, rec, route, status, took)
 		}()
@@ -71,6 +75,23 @@ func routeOf(r *http.Request) string {
 // maxLoggedPath bounds what a client can write to the log.
 const maxLoggedPath = 256
 
+// loggedPath returns the path of a request for logs and traces, without the secret of a link
+// or feed.
+func loggedPath(r *http.Request) string {
+	path := r.URL.Path
+	for _, prefix := range []string{api.SharePrefix, api.FeedPrefix} {
+		if i := strings.Index(path, prefix); i >= 0 {
+			path = path[:i] + prefix + "…"
+		}
+	}
+	for root, prefix := range map[string]string{api.SharedPaths: api.SharePrefix, api.FeedPaths: api.FeedPrefix} {
+		if strings.HasPrefix(path, root) && path != root+prefix+"…" {
+			path = root + "…"
+		}
+	}
+	return path[:min(len(path), maxLoggedPath)]
+}
+
 func logAccess(r *http.Request, log *slog.Logger, rec *recorder, route string, status int, took time.Duration) {
 	level := slog.LevelInfo
 	switch {
@@ -79,13 +100,14 @@ func logAccess(r *http.Request, log *slog.Logger, rec *recorder, route string, s
 	case status >= http.StatusInternalServerError:
 		level = slog.LevelWarn
 	}
-	path := r.URL.Path
-	if len(path) > maxLoggedPath {
-		path = path[:maxLoggedPath]
+	attrs := []slog.Attr{
+		slog.String("method", r.Method), slog.String("path", loggedPath(r)), slog.String("route", route),
+		slog.Int("status", status), slog.Int64("bytes", rec.bytes), slog.Duration("took", took),
 	}
-	log.LogAttrs(r.Context(), level, "request",
-		slog.String("method", r.Method), slog.String("path", path), slog.String("route", route),
-		slog.Int("status", status), slog.Int64("bytes", rec.bytes), slog.Duration("took", took))
+	if job := jobOf(r, route); job != "" {
+		attrs = append(attrs, slog.String("job", job))
+	}
+	log.LogAttrs(r.Context(), level, "request", attrs...)
 }
 
 // recoverPanic recovers from a panic of a handler. If the response has been
@@ -151,11 +173,15 @@ func (r *recorder) start() {
 	}
 }
 
-// NewRegistry returns a registry with the metrics of the Go runtime and of the
-// process.
+// NewRegistry returns a registry with the metrics of the Go runtime, of the process and
+// of its build.
 func NewRegistry() *prometheus.Registry {
 	reg := prometheus.NewRegistry()
 	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	promauto.With(reg).NewGaugeVec(prometheus.GaugeOpts{
+		Name: "sx_build_info",
+		Help: "Always 1; the labels have the version of SoundExtract and that of Go.",
+	}, []string{"version", "goversion"}).WithLabelValues(sx.Version, runtime.Version()).Set(1)
 	return reg
 }
 

@@ -106,14 +106,21 @@ func TestAccessLog(t *testing.T) {
 	if _, ok := got["took"].(float64); !ok {
 		t.Errorf("no duration in %v", got)
 	}
+	get(t, url+"/s/sxl_geheim/1")
+	get(t, url+"/s/geheim")
+	get(t, url+"/else/sxl_geheim")
+	get(t, url+"/f/sxf_geheim/feed.xml")
+	get(t, url+"/f/geheim/sxl_a")
+	get(t, url+"/else/sxf_geheim/sxl_a")
+	testkit.Eventually(t, "seven lines", func() bool { return len(out.Find(t, "request")) == 7 })
 	if strings.Contains(out.String(), "geheim") {
 		t.Errorf("a secret is in the log: %s", out)
 	}
 
 	get(t, url+"/"+strings.Repeat("a", 5000))
 	get(t, url+api.PathHealth)
-	testkit.Eventually(t, "three lines", func() bool { return len(out.Find(t, "request")) == 3 })
-	all := out.Find(t, "request")
+	testkit.Eventually(t, "nine lines", func() bool { return len(out.Find(t, "request")) == 9 })
+	all := out.Find(t, "request")[6:]
 	if all[1]["status"] != float64(404) || all[1]["route"] != "none" || len(all[1]["path"].(string)) != 256 {
 		t.Errorf("got %v for an unknown path", all[1])
 	}

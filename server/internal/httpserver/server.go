@@ -1,17 +1,17 @@
 package httpserver
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net"
 	"net/http"
-	"os"
 	"sync"
 	"time"
 
+	"github.com/soundextract/sx/server/internal/memory"
 	"github.com/soundextract/sx/server/sx"
 )
 
@@ -40,8 +40,9 @@ const (
 	handlerTimeout = 5 * time.Second
 )
 
-// Server serves HTTP on an open listener. It has no timeout for bodies, because
-// uploads and event streams take hours; their handlers detect stalled connections.
+// Server serves HTTP on an open listener. Bodies have a deadline, unless their handler
+// sets read deadlines, and so has each write; the time for a whole response is not
+// limited, because downloads and event streams take hours.
 type Server struct {
 	Listener net.Listener // Run closes it
 	Handler  http.Handler
@@ -49,6 +50,17 @@ type Server struct {
 	Log      *slog.Logger
 	// DrainTimeout is how long open requests may continue; 0 means 10 s.
 	DrainTimeout time.Duration
+	// BodyTimeout is how long a body may take, plus a second for each 4 KiB of it; 0 means
+	// 10 s. Requests with a slower body get the status 408.
+	BodyTimeout time.Duration
+	// MaxConnections bounds the open connections; 0 means 2048, or fewer in a container with
+	// less than 512 MiB of memory. When there are more, those that have waited longest for a
+	// request are closed.
+	MaxConnections int
+	// MaxPerAddress bounds the open connections from each client address (for IPv6, its
+	// /48 network), except for those of this machine. Use 0, which means no limit, if the
+	// clients are proxies or other services.
+	MaxPerAddress int
 }
 
 // Run serves until ctx ends, then drains and returns nil. Draining means: the process
@@ -62,8 +74,10 @@ func (s *Server) Run(ctx context.Context) error {
 	base, cancelBase := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer cancelBase(http.ErrServerClosed)
 	open := &openRequests{none: make(chan struct{})}
+	connections := newConnections(cmp.Or(s.MaxConnections, MaxConnections(memory.Limit())), s.MaxPerAddress, s.Log)
 	srv := &http.Server{
-		Handler:           open.count(s.Handler),
+		Handler:           open.count(withDeadlines(s.Handler, cmp.Or(s.BodyTimeout, defaultBodyTimeout))),
+		ConnState:         connections.changed,
 		ReadHeaderTimeout: headerTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeader,
@@ -113,8 +127,8 @@ type openRequests struct {
 	none   chan struct{} // closed when closed is set and n is 0
 }
 
-// count wraps h so that its requests are counted and their bodies end when the server
-// drains.
+// count wraps h so that its requests are counted and blocked reads of their bodies end
+// when the server drains.
 func (o *openRequests) count(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !o.start() {
@@ -124,11 +138,6 @@ func (o *openRequests) count(h http.Handler) http.Handler {
 		// A handler that is blocked in a read does not notice that its ctx has ended.
 		stop := context.AfterFunc(r.Context(), func() { stopReading(w, r) })
 		defer stop()
-		if r.Body != http.NoBody {
-			// A shallow copy: net/http's request must not be modified.
-			r = r.WithContext(r.Context())
-			r.Body = drainingBody{r.Body, r.Context()}
-		}
 		h.ServeHTTP(w, r)
 	})
 }
@@ -144,20 +153,6 @@ func stopReading(w http.ResponseWriter, r *http.Request) {
 // draining reports whether the Server cancelled the request's ctx.
 func draining(ctx context.Context) bool {
 	return errors.Is(context.Cause(ctx), http.ErrServerClosed)
-}
-
-// drainingBody returns an error once the server drains, even if the handler extends
-// the read deadline.
-type drainingBody struct {
-	io.ReadCloser
-	ctx context.Context //nolint:containedctx // the body belongs to the request, like its ctx
-}
-
-func (b drainingBody) Read(p []byte) (int, error) {
-	if draining(b.ctx) {
-		return 0, os.ErrDeadlineExceeded
-	}
-	return b.ReadCloser.Read(p)
 }
 
 func (o *openRequests) start() bool {

@@ -26,7 +26,7 @@ type running struct {
 	ended  chan error
 }
 
-func start(t *testing.T, drain time.Duration, fill func(mux *http.ServeMux)) *running {
+func start(t *testing.T, drain time.Duration, fill func(mux *http.ServeMux), change ...func(*httpserver.Server)) *running {
 	t.Helper()
 	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
@@ -41,6 +41,9 @@ func start(t *testing.T, drain time.Duration, fill func(mux *http.ServeMux)) *ru
 	r := &running{url: "http://" + l.Addr().String(), health: health, log: out, stop: cancel, ended: make(chan error, 1)}
 	srv := &httpserver.Server{
 		Listener: l, Handler: httpserver.Observe(mux, log, httpserver.NewRegistry()), Health: health, Log: log, DrainTimeout: drain,
+	}
+	for _, c := range change {
+		c(srv)
 	}
 	go func() { r.ended <- srv.Run(ctx) }()
 	t.Cleanup(cancel)
@@ -69,7 +72,7 @@ func TestServerServesAndStops(t *testing.T) {
 	}
 	start := time.Now()
 	s.stop()
-	if took := s.wait(t, start); took > 5*time.Second {
+	if took := s.wait(t, start); took > 10*time.Second {
 		t.Fatalf("an idle server took %v to end", took)
 	}
 	if res, err := http.DefaultTransport.RoundTrip(newRequest(t, http.MethodGet, s.url, nil)); err == nil {

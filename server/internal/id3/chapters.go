@@ -19,7 +19,7 @@ type Chapter struct {
 // arrange returns the chapters in the order of their starts, in whole milliseconds,
 // without overlaps and within the duration, and warnings about what was left out.
 func arrange(all []Chapter, duration time.Duration) (chapters []Chapter, warnings []sx.Warning) {
-	// The last value of 32 bits stands for no time.
+	// The highest 32-bit value means that there is no time.
 	end := time.Duration(math.MaxUint32-1) * time.Millisecond
 	if duration > 0 {
 		end = min(end, duration)

@@ -109,8 +109,8 @@ func mp3(t *testing.T, tag []byte) report {
 	return probe(t, path)
 }
 
-// TestContainers writes the same tags into each container with ffmpeg, and looks at
-// what an MP3 has of them.
+// TestContainers writes the same tags into each container with ffmpeg, and checks which
+// of them an MP3 gets.
 func TestContainers(t *testing.T) {
 	t.Parallel()
 	testkit.Need(t, "ffmpeg", "ffprobe")

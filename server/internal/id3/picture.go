@@ -75,7 +75,7 @@ func Front(pictures []Picture) int {
 	return best
 }
 
-// Names that tell the front cover, the best one last. Matroska calls the portrait or
+// Names that mark the front cover, the best one last. Matroska calls the portrait or
 // square cover "cover", a smaller one "small_cover", and landscape ones "cover_land"
 // (RFC 9559, section 5.1.6 and the attachment guidelines).
 var (

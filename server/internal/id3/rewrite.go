@@ -40,10 +40,7 @@ func Size(first []byte) int64 {
 
 // Main returns the texts of a tag.
 func Main(tag []byte) Texts {
-	var found Tag
-	if h, ok := parseHeader(tag, "ID3"); ok {
-		h.read(&found, tag[HeaderSize:])
-	}
+	found := Parse(tag)
 	var t Texts
 	for _, e := range edited {
 		for _, f := range found.Frames {

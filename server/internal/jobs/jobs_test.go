@@ -26,7 +26,7 @@ type fixture struct {
 
 func newFixture(t *testing.T) *fixture {
 	t.Helper()
-	s, err := localstore.Open(t.TempDir())
+	s, err := localstore.Open(t.Context(), localstore.Config{Dir: t.TempDir()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -111,7 +111,7 @@ func TestUpdateNotifies(t *testing.T) {
 	f := newFixture(t)
 	id := f.create(sx.StateQueued).ID
 	f.update(id, func(j *sx.Job) error { return j.Claim("worker", time.Minute, f.clock.Now()) })
-	f.update(id, func(j *sx.Job) error { return j.Finish(j.Attempt, sx.Track{Size: 1}, nil, f.clock.Now()) })
+	f.update(id, func(j *sx.Job) error { return j.Finish(j.Attempt, []sx.Track{{Size: 1}}, nil, f.clock.Now()) })
 	f.want("the end", 0, 1)
 	f.update(id, func(j *sx.Job) error { return j.MarkNotified(f.clock.Now()) })
 	f.want("the notification", 0, 0)
@@ -214,7 +214,7 @@ func (f *fixture) reconcile() {
 	f.t.Helper()
 	r := &jobs.Reconciler{
 		Updater: f.Updater, Queue: bus.Convert, Every: 5 * time.Millisecond,
-		Due: func(j sx.Job, _ time.Time) bool { return j.State == sx.StateQueued },
+		Waiting: func(ctx context.Context, _ time.Time, limit int) ([]sx.Job, error) { return f.Jobs.Waiting(ctx, limit) },
 	}
 	ctx, cancel := context.WithCancel(f.t.Context())
 	var group sync.WaitGroup

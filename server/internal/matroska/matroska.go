@@ -33,7 +33,8 @@ func ParseHeader(b []byte) (Header, error) {
 	if err != nil {
 		return Header{}, err
 	}
-	// Zeros are not allowed either (RFC 8794, section 5), but ChapterDisplay has them.
+	// An ID of zeros is not allowed either (RFC 8794, section 5), but ChapterDisplay has
+	// one.
 	if v := id &^ (1 << (7 * n)); v == 0 && n > 1 || v == 1<<(7*n)-1 {
 		return Header{}, ErrInvalid
 	}

@@ -22,7 +22,7 @@ func (s *Service) sendTest(w http.ResponseWriter, r *http.Request, user string) 
 		return sx.NewError(sx.CodeInvalid, "no notifications are set up").
 			WithHint("set an e-mail address or add a webhook first")
 	}
-	if err := s.limitRate(ctx, user, sx.EventTest); err != nil {
+	if err := s.countRequest(ctx, testsOf(user)); err != nil {
 		return err
 	}
 	payload, err := json.Marshal(api.WebhookEvent{Type: sx.EventTest, Timestamp: s.cfg.Now().UTC()})

@@ -25,9 +25,6 @@ const (
 	codeLifetime    = time.Hour
 	maxCodeAttempts = 5
 	codeRange       = 100_000_000
-	// maxRequestsPerDay bounds the codes, and the tests, that a user can request in 24
-	// hours, so that the server cannot be used to flood mailboxes and webhooks.
-	maxRequestsPerDay = 20
 
 	maxAddressLength = 254 // bytes (RFC 5321 section 4.5.3.1.3)
 )
@@ -61,7 +58,10 @@ func (s *Service) setEmail(w http.ResponseWriter, r *http.Request, user string) 
 }
 
 func (s *Service) sendCode(ctx context.Context, user, address string) (sx.NotificationSettings, error) {
-	if err := s.limitRate(ctx, user, sx.EventConfirm); err != nil {
+	if err := s.countRequest(ctx, codesOf(user)); err != nil {
+		return sx.NotificationSettings{}, err
+	}
+	if err := s.countRequest(ctx, codesTo(address)); err != nil {
 		return sx.NotificationSettings{}, err
 	}
 	n, err := rand.Int(rand.Reader, big.NewInt(codeRange))
@@ -87,30 +87,6 @@ func (s *Service) sendCode(ctx context.Context, user, address string) (sx.Notifi
 	})
 	s.wakeSender()
 	return settings, err
-}
-
-// limitRate enforces maxRequestsPerDay for the event.
-func (s *Service) limitRate(ctx context.Context, user string, event sx.Event) error {
-	list, err := s.cfg.Deliveries.List(ctx, user, api.MaxLimit)
-	if err != nil {
-		return err
-	}
-	since, requests := s.cfg.Now().Add(-24*time.Hour), map[string]bool{}
-	for _, d := range list {
-		if d.Event != event || !d.Created.After(since) {
-			continue
-		}
-		if event == sx.EventTest { // one request creates a delivery for each channel
-			requests[d.Created.String()] = true
-		} else {
-			requests[d.ID] = true
-		}
-	}
-	if len(requests) >= maxRequestsPerDay {
-		return sx.NewError(sx.CodeTooManyAttempts, "too many messages requested today").
-			WithHint("try again tomorrow")
-	}
-	return nil
 }
 
 // parseAddress returns the plain address, or an *sx.Error. It rejects any

@@ -40,7 +40,7 @@ type fixture struct {
 
 func newFixture(t *testing.T) *fixture {
 	t.Helper()
-	s, err := localstore.Open(t.TempDir())
+	s, err := localstore.Open(t.Context(), localstore.Config{Dir: t.TempDir()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -73,10 +73,16 @@ func (f *fixture) loopback() []netip.Prefix {
 // config is the configuration of a notifier that may reach the test's receivers.
 func (f *fixture) config() notifier.Config {
 	return notifier.Config{
-		Updater: f.updater, Bus: f.bus, NotificationSettings: f.store.NotificationSettings, Deliveries: f.store.Deliveries,
+		Updater: f.updater, Bus: f.bus, NotificationSettings: f.store.NotificationSettings, Deliveries: f.store.Deliveries, Counters: f.store.Counters, Erasures: f.store.Erasures, Tasks: f.store.Tasks,
 		AuthURL: f.auth, AuthTransport: http.DefaultTransport, Settings: notifier.Settings{Networks: f.loopback()},
 		Log: slog.New(slog.DiscardHandler), Now: f.now, ReconcileInterval: 10 * time.Millisecond, Registerer: f.reg,
 	}
+}
+
+// noon sets the clock to a noon, so that no UTC day begins during the test.
+func (f *fixture) noon() {
+	const day = 24 * time.Hour
+	f.ahead.Store(int64(time.Until(time.Now().Truncate(day).Add(day + day/2))))
 }
 
 // server is a running notifier.

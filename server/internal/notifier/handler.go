@@ -24,6 +24,7 @@ func (s *Service) Handler() http.Handler {
 		"DELETE " + api.PathWebhook: s.removeWebhook,
 		"POST " + api.PathTest:      s.sendTest,
 		"GET " + api.PathDeliveries: s.listDeliveries,
+		"POST " + api.PathReplay:    s.replay,
 	} {
 		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
 			user, err := s.authenticate(r)

@@ -89,6 +89,24 @@ func TestMail(t *testing.T) {
 	}
 }
 
+// TestEncodedWordsInNames checks that what looks like an encoded word (RFC 2047) in the
+// name of a video is shown as it is, not decoded.
+func TestEncodedWordsInNames(t *testing.T) {
+	t.Parallel()
+	m := serveMail(t, notifier.SMTPStartTLS, true)
+	s := startWithMail(t, m, notifier.SMTPStartTLS)
+	s.confirm(m, "ada", "ada@example.org")
+	for _, name := range []string{
+		"=?utf-8?q?x?=", "a =?utf-8?q?x?= =?utf-8?b?eA==?=.mp4", strings.Repeat("ü", 50) + "=?utf-8?q?x?=.mp4",
+	} {
+		s.finishJob("ada", name, nil)
+		l := m.next()
+		if l.subject != name+" is ready" || strings.Contains(l.header.Get("Subject"), "=?utf-8?q?x?=") {
+			t.Errorf("the subject is %q, sent as %q", l.subject, l.header.Get("Subject"))
+		}
+	}
+}
+
 func TestMailWithWarnings(t *testing.T) {
 	t.Parallel()
 	m := serveMail(t, notifier.SMTPStartTLS, true)
@@ -266,6 +284,7 @@ func TestInvalidAddresses(t *testing.T) {
 	t.Parallel()
 	m := serveMail(t, notifier.SMTPStartTLS, true)
 	s := startWithMail(t, m, notifier.SMTPStartTLS)
+	s.noon()
 	for _, a := range []string{
 		"", "ada", "ada@", "@example.org", "ada@example.org\r\nBcc: eve@example.org", "ada@example.org, eve@example.org",
 		"Ada <ada@example.org>", `"a b"@example.org`, "ada@exa mple.org", "ada(x)@example.org", "ada@[127.0.0.1]",

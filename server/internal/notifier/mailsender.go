@@ -4,13 +4,16 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"mime"
 	"net"
 	netmail "net/mail"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	mail "github.com/wneessen/go-mail"
 
@@ -106,7 +109,7 @@ func (s *Service) newMessage(d sx.Delivery, content mailContent) (*mail.Msg, err
 		return nil, err
 	}
 	_, domain, _ := strings.Cut(from.Address, "@")
-	m.Subject(content.subject)
+	m.SetGenHeaderPreformatted(mail.HeaderSubject, encodeSubject(content.subject))
 	m.SetMessageIDWithValue(d.ID + "@" + domain)
 	m.SetDateWithValue(d.Created)
 	m.SetGenHeader("Auto-Submitted", "auto-generated") // RFC 3834: no automatic replies
@@ -117,6 +120,25 @@ func (s *Service) newMessage(d sx.Delivery, content mailContent) (*mail.Msg, err
 	m.SetBodyString(mail.TypeTextPlain, text)
 	m.AddAlternativeString(mail.TypeTextHTML, html)
 	return m, nil
+}
+
+// encodeSubject returns the subject as encoded words (RFC 2047), except for one of plain
+// words: what looks like an encoded word in a file's name must be shown as it is.
+func encodeSubject(s string) string {
+	const longest = 60 // bytes of a line that need no folding (RFC 5322 section 2.1.1)
+	if len(s) <= longest && !strings.Contains(s, "=?") && mime.QEncoding.Encode("utf-8", s) == s {
+		return s
+	}
+	var words []string
+	for s != "" {
+		const most = 45 // bytes that in base64 fit into an encoded word of 75
+		end := min(len(s), most)
+		for end > 0 && end < len(s) && !utf8.RuneStart(s[end]) {
+			end--
+		}
+		words, s = append(words, "=?utf-8?b?"+base64.StdEncoding.EncodeToString([]byte(s[:end]))+"?="), s[end:]
+	}
+	return strings.Join(words, "\r\n ")
 }
 
 // submit submits the message to the mail server.

@@ -5,7 +5,6 @@ import (
 	"html/template"
 	"strings"
 	"time"
-	"unicode"
 
 	"github.com/soundextract/sx/server/api"
 	"github.com/soundextract/sx/server/sx"
@@ -30,6 +29,9 @@ const footer = "You receive this mail because notifications are enabled for your
 // eventMail is the mail for a finished job or a test.
 func eventMail(e api.WebhookEvent) mailContent {
 	job := e.Data.Job
+	if e.Data.Deletion != nil {
+		return deletionMail(*e.Data.Deletion)
+	}
 	if job == nil {
 		return mailContent{"Test message from SoundExtract", []mailLine{{Text: "It works: SoundExtract will notify you of finished jobs at this address."}}, footer}
 	}
@@ -57,6 +59,27 @@ func eventMail(e api.WebhookEvent) mailContent {
 	return m.withCommand("Download the MP3 with:", "sx download "+job.ID)
 }
 
+// deletionMail is the mail that announces the deletion of jobs.
+func deletionMail(d api.Deletion) mailContent {
+	one := d.Total == 1 && len(d.Jobs) == 1
+	m := mailContent{subject: fmt.Sprintf("%d MP3s will be deleted", d.Total), footer: footer}
+	if one {
+		m.subject = "The MP3 of " + singleLine(d.Jobs[0].Name) + " will be deleted"
+	}
+	m.lines = append(m.lines, mailLine{Text: "The server keeps MP3s for a limited time. It will delete:"})
+	for _, j := range d.Jobs {
+		m.lines = append(m.lines, mailLine{Text: singleLine(j.Name) + ", on " + j.DeleteAt.Format("2 January 2006 at 15:04 UTC") + ": " + j.ID})
+	}
+	if more := d.Total - len(d.Jobs); more > 0 {
+		m.lines = append(m.lines, mailLine{Text: fmt.Sprintf("and %d more; list all with: sx jobs", more)})
+	}
+	command := "sx download JOB"
+	if one {
+		command = "sx download " + d.Jobs[0].ID
+	}
+	return m.withCommand("Download what you want to keep with:", command)
+}
+
 // confirmationMail is the mail with the code that confirms an address.
 func confirmationMail(code string) mailContent {
 	m := mailContent{
@@ -72,16 +95,12 @@ func (m mailContent) withCommand(text, command string) mailContent {
 	return m
 }
 
-// singleLine replaces line breaks and control characters, so that a file's name
-// cannot forge a header or lines of the mail.
-func singleLine(s string) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) || r == '\u2028' || r == '\u2029' {
-			return ' '
-		}
-		return r
-	}, s)
-}
+// maxMailText bounds what a mail quotes, in bytes.
+const maxMailText = 1000
+
+// singleLine makes a text one line (see sx.CleanLine), so that a file's name cannot
+// forge a header or lines of the mail.
+func singleLine(s string) string { return sx.CleanLine(s, maxMailText) }
 
 var mailHTML = template.Must(template.New("mail").Parse(`<!doctype html>
 <html><body style="font-family: sans-serif; max-width: 40em">

@@ -21,10 +21,11 @@ import (
 	mail "github.com/wneessen/go-mail"
 	"golang.org/x/sync/errgroup"
 
-	"github.com/soundextract/sx/server/backoff"
 	"github.com/soundextract/sx/server/internal/bus"
 	"github.com/soundextract/sx/server/internal/jobs"
+	"github.com/soundextract/sx/server/internal/periodic"
 	"github.com/soundextract/sx/server/internal/store"
+	"github.com/soundextract/sx/server/internal/tracing"
 	"github.com/soundextract/sx/server/sx"
 )
 
@@ -34,6 +35,9 @@ type Config struct {
 	Bus                  bus.Bus
 	NotificationSettings store.NotificationSettings
 	Deliveries           store.Deliveries
+	Erasures             store.Erasures
+	Tasks                store.Tasks
+	Counters             store.Counters
 
 	AuthURL       *url.URL // of the auth service
 	AuthTransport http.RoundTripper
@@ -82,13 +86,20 @@ func New(cfg Config) (*Service, error) {
 func (s *Service) Run(ctx context.Context) error {
 	reconciler := &jobs.Reconciler{
 		Updater: s.cfg.Updater, Queue: bus.Notify, Every: s.cfg.ReconcileInterval,
-		Due: func(j sx.Job, _ time.Time) bool { return j.Notification == sx.NotificationPending },
+		Waiting: func(ctx context.Context, now time.Time, limit int) ([]sx.Job, error) {
+			return s.cfg.Updater.Jobs.Due(ctx, sx.ActionNotify, now, limit)
+		},
+		Published: func(ctx context.Context, j sx.Job) error {
+			return s.cfg.Updater.Postpone(ctx, j, s.cfg.Now().Add(republishInterval))
+		},
 	}
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return reconciler.Run(ctx) })
 	group.Go(func() error { return s.receive(ctx) })
 	group.Go(func() error { s.send(ctx); return nil })
-	group.Go(func() error { s.removeOldDeliveries(ctx); return nil })
+	group.Go(func() error { s.announceDeletions(ctx); return nil })
+	group.Go(func() error { s.removeOldRecords(ctx); return nil })
+	group.Go(func() error { s.newErase().Run(ctx); return nil })
 	return group.Wait()
 }
 
@@ -108,7 +119,9 @@ func (s *Service) receive(ctx context.Context) error {
 
 func (s *Service) handle(ctx context.Context, d bus.Delivery) {
 	id := d.Message().JobID
+	ctx, span := tracing.StartProcess(ctx, d.Message().Trace, string(bus.Notify), id)
 	err := s.notify(ctx, id)
+	tracing.End(span, err)
 	if err == nil {
 		err = d.Ack(ctx)
 	} else {
@@ -120,21 +133,24 @@ func (s *Service) handle(ctx context.Context, d bus.Delivery) {
 	}
 }
 
+// republishInterval is how long the message of a finished job is not published again,
+// so that other jobs are not kept waiting by those that cannot be handled.
+const republishInterval = time.Minute
+
 const (
 	// retention is how long delivered and failed deliveries are kept.
 	retention       = 30 * 24 * time.Hour
 	removalInterval = time.Hour
 )
 
-// removeOldDeliveries removes deliveries older than retention, immediately and
-// then every removalInterval, until ctx ends.
-func (s *Service) removeOldDeliveries(ctx context.Context) {
-	for {
-		if err := s.cfg.Deliveries.DeleteSettled(ctx, s.cfg.Now().Add(-retention)); err != nil && ctx.Err() == nil {
-			s.cfg.Log.WarnContext(ctx, "old deliveries not removed; retrying in the next round", "error", err)
-		}
-		if backoff.Sleep(ctx, removalInterval) != nil {
-			return
-		}
+// removeOldRecords removes deliveries older than retention, and the counters of earlier
+// days, immediately and then every removalInterval, until ctx ends.
+func (s *Service) removeOldRecords(ctx context.Context) {
+	retry := periodic.Retry{Log: s.cfg.Log, Doing: "removing old deliveries and counters", Every: removalInterval}
+	remove := func() error {
+		now := s.cfg.Now()
+		return errors.Join(s.cfg.Deliveries.DeleteSettled(ctx, now.Add(-retention)), s.cfg.Counters.DeleteExpired(ctx, now))
+	}
+	for retry.Sleep(ctx, remove()) == nil {
 	}
 }

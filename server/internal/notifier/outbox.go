@@ -7,6 +7,7 @@ import (
 
 	"github.com/soundextract/sx/server/api"
 	"github.com/soundextract/sx/server/internal/jobs"
+	"github.com/soundextract/sx/server/internal/tracing"
 	"github.com/soundextract/sx/server/sx"
 )
 
@@ -55,6 +56,7 @@ func (s *Service) createDeliveries(ctx context.Context, j sx.Job) error {
 		if channel == "" {
 			channel = string(d.Channel)
 		}
+		d.Trace = tracing.Parent(ctx)
 		d.ID, d.JobID, d.Event, d.Payload = sx.DeliveryID(j.ID, j.Attempt, channel), j.ID, event, payload
 		err := s.cfg.Deliveries.Create(ctx, d)
 		if err != nil && sx.CodeOf(err) != sx.CodeConflict { // created before a crash

@@ -74,7 +74,9 @@ func (s *Service) applyResult(d sx.Delivery, r result) sx.Delivery {
 		d.Due = next
 		return d
 	}
-	d.Payload = nil // no longer needed, and may contain a confirmation code
+	if d.Channel != sx.ChannelWebhook { // cannot be replayed, and may contain a confirmation code
+		d.Payload = nil
+	}
 	return d
 }
 
@@ -86,6 +88,7 @@ func (s *Service) record(ctx context.Context, d sx.Delivery, r result) {
 	defer cancel()
 	stop := context.AfterFunc(ctx, func() { time.AfterFunc(shutdownGrace, cancel) })
 	defer stop()
+	pause := backoff.Backoff{First: time.Second, Max: lease / 6}
 	for {
 		err := s.cfg.Deliveries.Replace(storing, s.applyResult(d, r))
 		switch {
@@ -107,7 +110,7 @@ func (s *Service) record(ctx context.Context, d sx.Delivery, r result) {
 			}
 		}
 		s.cfg.Log.WarnContext(ctx, "result of a delivery not stored; retrying", "delivery", d.ID, "error", err)
-		if backoff.Sleep(storing, time.Second) != nil {
+		if backoff.Sleep(storing, pause.Next()) != nil {
 			return
 		}
 	}
@@ -116,6 +119,9 @@ func (s *Service) record(ctx context.Context, d sx.Delivery, r result) {
 // observe logs and counts the result.
 func (s *Service) observe(ctx context.Context, d sx.Delivery, r result) {
 	attrs := []any{"delivery", d.ID, "user", d.UserID, "channel", string(d.Channel), "event", string(d.Event), "attempt", d.Tries}
+	if d.JobID != "" {
+		attrs = append(attrs, "job", d.JobID)
+	}
 	outcome := outcomeDelivered
 	switch {
 	case r.problem == "":

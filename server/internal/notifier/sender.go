@@ -5,7 +5,11 @@ import (
 	"errors"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/soundextract/sx/server/internal/periodic"
 	"github.com/soundextract/sx/server/internal/store"
+	"github.com/soundextract/sx/server/internal/tracing"
 	"github.com/soundextract/sx/server/sx"
 )
 
@@ -28,17 +32,16 @@ const (
 // that are running.
 func (s *Service) send(ctx context.Context) {
 	defer s.attempts.Wait()
-	tick := time.NewTicker(s.cfg.ReconcileInterval)
-	defer tick.Stop()
+	retry := periodic.Retry{Log: s.cfg.Log, Doing: "sending deliveries", Every: s.cfg.ReconcileInterval}
 	for {
-		if err := s.sendDue(ctx); err != nil && ctx.Err() == nil {
-			s.cfg.Log.WarnContext(ctx, "due deliveries not read; retrying in the next round", "error", err)
-		}
+		timer := time.NewTimer(retry.Pause(ctx, s.sendDue(ctx)))
 		select {
 		case <-ctx.Done():
+			timer.Stop()
 			return
-		case <-tick.C:
+		case <-timer.C:
 		case <-s.wake:
+			timer.Stop()
 		}
 	}
 }
@@ -106,6 +109,9 @@ func (s *Service) attempt(ctx context.Context, d sx.Delivery) {
 	defer cancel()
 	stop := context.AfterFunc(ctx, func() { time.AfterFunc(shutdownGrace, cancel) })
 	defer stop()
+	sending, span := tracing.Start(tracing.From(sending, d.Trace), "deliver "+string(d.Channel),
+		trace.WithSpanKind(trace.SpanKindClient), trace.WithAttributes(tracing.Job(d.JobID)))
+	defer span.End()
 	settings, err := s.cfg.NotificationSettings.Get(sending, d.UserID)
 	if err != nil {
 		s.cfg.Log.WarnContext(ctx, "notification settings not read; retrying when the lease expires", "delivery", d.ID, "error", err)

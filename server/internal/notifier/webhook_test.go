@@ -21,13 +21,18 @@ import (
 // specification.
 func verify(t *testing.T, p webhookRequest, secret string) {
 	t.Helper()
-	checker, err := standardwebhooks.NewWebhook(secret)
+	if err := checker(t, secret).Verify(p.body, p.header); err != nil {
+		t.Errorf("invalid signature: %v", err)
+	}
+}
+
+func checker(t *testing.T, secret string) *standardwebhooks.Webhook {
+	t.Helper()
+	c, err := standardwebhooks.NewWebhook(secret)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := checker.Verify(p.body, p.header); err != nil {
-		t.Errorf("invalid signature: %v", err)
-	}
+	return c
 }
 
 func TestFinishedJobIsDeliveredOnce(t *testing.T) {
@@ -231,6 +236,36 @@ func TestPrivateAddresses(t *testing.T) {
 	r.wantNoMore()
 }
 
+// TestFailuresToConnectLookTheSame checks that users cannot tell names that do not exist
+// from addresses that are not allowed and those where nothing answers.
+func TestFailuresToConnectLookTheSame(t *testing.T) {
+	t.Parallel()
+	plain := receive(t, nil)
+	_, plainPort, _ := strings.Cut(strings.TrimPrefix(plain.url, "http://"), ":")
+	private, allowed := newFixture(t), newFixture(t)
+	withoutNetworks := private.config()
+	withoutNetworks.Networks = nil
+	closed, open := private.start(withoutNetworks), allowed.start(allowed.config())
+	noName := strings.Repeat("x", 64) + ".invalid" // too long for a label, so no DNS server is asked
+	const want = "no response: the host does not exist, is private or reached by http, or does not answer in time"
+	for name, tt := range map[string]struct {
+		s   *server
+		url string
+	}{
+		"private":    {closed, "https://localhost:" + plainPort + "/"},
+		"unknown":    {open, "https://" + noName + "/"},
+		"no server":  {open, strings.Replace(testkit.NoServer(t), "http:", "https:", 1) + "/"},
+		"not by TLS": {open, "https://localhost:" + plainPort + "/"},
+	} {
+		user := strings.ReplaceAll(name, " ", "-")
+		tt.s.addWebhook(user, tt.url)
+		tt.s.finishJob(user, "talk.mp4", nil)
+		if d := tt.s.waitFor(user, "the attempt has failed", failedAttempts(1)); d.LastError != want {
+			t.Errorf("%s: the error is %q, want %q", name, d.LastError, want)
+		}
+	}
+}
+
 // TestPlainHTTP checks that unencrypted requests are sent only to the
 // operator's networks.
 func TestPlainHTTP(t *testing.T) {
@@ -330,6 +365,7 @@ func TestAccess(t *testing.T) {
 func TestTestMessages(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
+	f.noon()
 	s := f.start(f.config())
 	if _, err := s.as("ada").TestNotify(t.Context()); sx.CodeOf(err) != sx.CodeInvalid {
 		t.Errorf("a test without channels: %v", err)
@@ -342,7 +378,9 @@ func TestTestMessages(t *testing.T) {
 		var list api.DeliveryList
 		if list, err = s.as("ada").TestNotify(t.Context()); err == nil {
 			p := r.next()
-			verify(t, p, made.Secret)
+			if err := checker(t, made.Secret).VerifyIgnoringTimestamp(p.body, p.header); err != nil { // the clock is ahead
+				t.Errorf("invalid signature: %v", err)
+			}
 			if len(list.Deliveries) != 1 || p.id != list.Deliveries[0].ID || p.event.Type != sx.EventTest || p.event.Data.Job != nil {
 				t.Errorf("posted %s %s for %+v", p.id, p.body, list)
 			}

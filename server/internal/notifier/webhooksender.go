@@ -36,6 +36,9 @@ type webhookSender struct {
 	https, http http.RoundTripper
 }
 
+// unreachableWebhook is the error that users see for any receiver that did not respond.
+const unreachableWebhook = "no response: the host does not exist, is private or reached by http, or does not answer in time"
+
 // errAddressNotAllowed is returned when dialling an address that webhooks must
 // not reach.
 var errAddressNotAllowed = errors.New("address not allowed")
@@ -135,24 +138,16 @@ func (s *Service) retryAfter(v string) time.Duration {
 	return 0
 }
 
-// describeNetworkError describes an error for the user. It contains no address,
-// because that would let users explore the operator's network.
+// describeNetworkError describes an error for the user. It contains no address, and is
+// the same for a name that does not exist, an address that is not allowed and one where
+// nothing answers: otherwise users could explore the operator's network. The log has the
+// error.
 func describeNetworkError(err error) string {
-	var dns *net.DNSError
 	var certificate *tls.CertificateVerificationError
-	var timeout net.Error
 	switch {
-	case errors.Is(err, errAddressNotAllowed):
-		return "private address, or http to a public address: not allowed"
-	case errors.As(err, &dns) && dns.IsNotFound:
-		return "no such host"
 	case errors.As(err, &certificate):
 		return "invalid certificate"
-	case errors.Is(err, syscall.ECONNREFUSED):
-		return "connection refused"
-	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
-		return "timeout"
 	default:
-		return "connection failed"
+		return unreachableWebhook
 	}
 }

@@ -2,10 +2,12 @@ package service
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"net"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/soundextract/sx/server/api"
@@ -21,15 +23,33 @@ const (
 )
 
 // Transport returns the transport for calls of another service of the same
-// installation. It uses no proxy and keeps connections open.
-func Transport() http.RoundTripper {
+// installation. It uses no proxy and keeps connections open. It may be used once
+// Check is called.
+func (p *Program) Transport() http.RoundTripper {
 	return &http.Transport{
-		DialContext:           (&net.Dialer{Timeout: dialTimeout}).DialContext,
-		TLSHandshakeTimeout:   dialTimeout,
+		DialContext: (&net.Dialer{Timeout: dialTimeout}).DialContext,
+		DialTLSContext: func(ctx context.Context, network, address string) (net.Conn, error) {
+			host, _, err := net.SplitHostPort(address)
+			if err != nil {
+				return nil, fmt.Errorf("connect to %s: %w", address, err)
+			}
+			return p.dialTLS(ctx, host, network, address)
+		},
 		ResponseHeaderTimeout: responseTimeout,
 		MaxIdleConnsPerHost:   maxIdleConns,
 		IdleConnTimeout:       time.Minute,
 	}
+}
+
+// dialTLS connects to a server that must have a certificate for the host.
+func (p *Program) dialTLS(ctx context.Context, host, network, address string) (net.Conn, error) {
+	config, err := p.tls.Client(host)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, 2*dialTimeout)
+	defer cancel()
+	return (&tls.Dialer{NetDialer: &net.Dialer{Timeout: dialTimeout}, Config: config}).DialContext(ctx, network, address)
 }
 
 // ParseURL parses the setting that is the URL of another service.
@@ -59,8 +79,8 @@ func get(ctx context.Context, transport http.RoundTripper, address string) error
 	if err != nil {
 		return fmt.Errorf("request %s: %w", address, err)
 	}
-	// A kept connection would always reach the same replica, even if that one is not
-	// ready and others are.
+	// A reused connection would always reach the same replica, even if that one is not ready
+	// and others are.
 	req.Close = true
 	res, err := transport.RoundTrip(req)
 	if err != nil {
@@ -77,13 +97,24 @@ func get(ctx context.Context, transport http.RoundTripper, address string) error
 // alive, and returns the exit code.
 func (p *Program) healthcheck(ctx context.Context) int {
 	address, err := healthURL(p.addr)
+	if err == nil {
+		err = p.openCertificates()
+	}
 	if err != nil {
 		p.printError(err)
 		return sx.ExitUsage
 	}
+	transport := &http.Transport{}
+	if p.tls.Serves() {
+		address = "https" + strings.TrimPrefix(address, "http")
+		// The certificate is for the name by which others know the service.
+		transport.DialTLSContext = func(ctx context.Context, network, address string) (net.Conn, error) {
+			return p.dialTLS(ctx, p.tls.Name(), network, address)
+		}
+	}
 	ctx, cancel := context.WithTimeout(ctx, healthcheckTimeout)
 	defer cancel()
-	if err := get(ctx, Transport(), address); err != nil {
+	if err := get(ctx, transport, address); err != nil {
 		p.printError(sx.NewError(sx.CodeUnavailable, "%v", err).WithHint("see the log of %s", p.Flags.Name()))
 		return sx.ExitFailure
 	}

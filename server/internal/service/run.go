@@ -2,8 +2,10 @@ package service
 
 import (
 	"context"
+	"crypto/tls"
 	"log/slog"
 	"maps"
+	"net"
 	"net/http"
 	"os"
 	"sync"
@@ -20,6 +22,7 @@ import (
 	"github.com/soundextract/sx/server/internal/jobs"
 	"github.com/soundextract/sx/server/internal/store"
 	"github.com/soundextract/sx/server/internal/store/mongostore"
+	"github.com/soundextract/sx/server/internal/tracing/otlp"
 	"github.com/soundextract/sx/server/sx"
 )
 
@@ -69,28 +72,65 @@ func (p *Program) run(ctx context.Context, start Start) error {
 	r := &running{Program: p, registry: httpserver.NewRegistry()}
 	r.store.waitsFor, r.bus.waitsFor, r.service.waitsFor = "MongoDB", "RabbitMQ", "the dependencies"
 	defer r.closeAll(ctx)
-	listener, err := httpserver.Listen(ctx, p.addr)
+	listener, err := p.listen(ctx, p.addr)
 	if err != nil {
 		return err
 	}
 	checks := maps.Clone(p.Ready)
 	checks["service"], checks["store"] = r.service.run, r.store.run
-	if p.amqp != nil {
+	if p.amqp.uri != nil {
 		checks["bus"] = r.bus.run
 	}
 	health := httpserver.NewHealth(p.log, checks)
+	stopTracing, err := otlp.Start(ctx, p.Flags.Name(), health.Instance(), p.log)
+	if err != nil {
+		_ = listener.Close()
+		return err
+	}
+	defer stopTracing()
 	mux := http.NewServeMux()
-	health.Mount(mux, r.registry)
+	group := httpserver.Group{func(ctx context.Context) error { return r.runService(ctx, start) }}
+	attrs := []slog.Attr{
+		slog.String("program", p.Flags.Name()), slog.String("addr", listener.Addr().String()),
+		slog.Int("pid", os.Getpid()), slog.String("version", sx.Version),
+	}
+	if p.metricsAddr == "" {
+		health.Mount(mux, r.registry)
+	} else {
+		monitoring, err := p.listen(ctx, p.metricsAddr)
+		if err != nil {
+			_ = listener.Close()
+			return err
+		}
+		attrs = append(attrs, slog.String("metrics_addr", monitoring.Addr().String()))
+		group = append(group, r.monitoring(monitoring, health).Run)
+		health.MountAlive(mux)
+		if !p.Public {
+			health.MountReady(mux)
+		}
+	}
 	mux.HandleFunc("/", r.serveHTTP)
 	server := &httpserver.Server{
 		Listener: listener, Handler: httpserver.Observe(mux, p.log, r.registry), Health: health, Log: p.log,
+		MaxPerAddress: p.MaxPerAddress,
 	}
-	p.log.LogAttrs(ctx, slog.LevelInfo, "serving", slog.String("program", p.Flags.Name()),
-		slog.String("addr", listener.Addr().String()), slog.Int("pid", os.Getpid()), slog.String("version", sx.Version))
-	return httpserver.Group{
-		server.Run,
-		func(ctx context.Context) error { return r.runService(ctx, start) },
-	}.Run(ctx)
+	p.log.LogAttrs(ctx, slog.LevelInfo, "serving", attrs...)
+	return append(group, server.Run).Run(ctx)
+}
+
+func (p *Program) listen(ctx context.Context, addr string) (net.Listener, error) {
+	listener, err := httpserver.Listen(ctx, addr)
+	if err == nil && p.tls.Serves() {
+		listener = tls.NewListener(listener, p.tls.Server())
+	}
+	return listener, err
+}
+
+// monitoring returns the server of --metrics-addr.
+func (r *running) monitoring(listener net.Listener, health *httpserver.Health) *httpserver.Server {
+	mux := http.NewServeMux()
+	health.Mount(mux, r.registry)
+	return &httpserver.Server{Listener: listener, Handler: httpserver.Routes(mux), Health: health, Log: r.log}
 }
 
 // serveHTTP passes requests to the service once it has started.
@@ -122,7 +162,7 @@ func (r *running) runService(ctx context.Context, start Start) error {
 	r.handler.Store(&handler)
 	r.service.setReady(func(context.Context) error { return nil })
 	r.log.LogAttrs(ctx, slog.LevelInfo, "started", slog.String("program", r.Flags.Name()))
-	return service.Run(ctx)
+	return httpserver.Group{service.Run, deps.Store.Format.Refused}.Run(ctx)
 }
 
 // connect connects to all dependencies concurrently, waiting for those that are not
@@ -140,7 +180,7 @@ func (r *running) connect(ctx context.Context) (Dependencies, error) {
 		}
 		return err
 	})
-	if r.amqp != nil {
+	if r.amqp.uri != nil {
 		waiting = append(waiting, &r.bus)
 		group.Go(func() error {
 			messages, err := r.openBus(ctx)
@@ -156,19 +196,22 @@ func (r *running) connect(ctx context.Context) (Dependencies, error) {
 	if err := group.Wait(); err != nil {
 		return Dependencies{}, err
 	}
-	if r.amqp != nil {
-		deps.Updater = &jobs.Updater{Jobs: deps.Store.Jobs, Bus: deps.Bus, Log: r.log, Now: time.Now}
+	if r.amqp.uri != nil {
+		deps.Updater = &jobs.Updater{Jobs: deps.Store.Jobs, Bus: deps.Bus, Log: r.log, Now: time.Now, Metrics: jobs.NewMetrics(r.registry)}
 	}
 	return deps, nil
 }
 
-// openStore connects to MongoDB, retrying while it is unavailable.
+// openStore connects to MongoDB. It tries again until it succeeds or only an operator can
+// help: a full disk, for example, may have space again.
 func (r *running) openStore(ctx context.Context) (store.Store, error) {
 	for {
 		opened, err := mongostore.Open(ctx, mongostore.Config{
-			URI: r.mongo.value, Database: r.mongoDatabase, Log: r.log, Now: time.Now,
+			URI: r.mongo.value(), Database: r.mongoDatabase, Service: r.Flags.Name(), TLS: r.clientTLS(),
+			Log: r.log, Now: time.Now,
 		})
-		if err == nil || sx.CodeOf(err) != sx.CodeUnavailable {
+		switch {
+		case err == nil, sx.CodeOf(err) == sx.CodeInvalid, sx.CodeOf(err) == sx.CodeStoredFormat:
 			return opened, err
 		}
 		r.store.lastErr.Store(&err)
@@ -178,11 +221,20 @@ func (r *running) openStore(ctx context.Context) (store.Store, error) {
 	}
 }
 
+// clientTLS returns the TLS configuration of connections, nil without --tls-ca: the
+// options of the URIs apply then.
+func (r *running) clientTLS() func(host string) (*tls.Config, error) {
+	if r.certificates.ca == "" {
+		return nil
+	}
+	return r.tls.Client
+}
+
 // openBus connects to RabbitMQ. The bus itself retries while the broker is
 // unavailable, and logs why.
 func (r *running) openBus(ctx context.Context) (*rabbitbus.Bus, error) {
 	return rabbitbus.Open(ctx, rabbitbus.Config{
-		URL: r.amqp.value, Setting: "--" + r.amqp.name, Name: r.Flags.Name(), Log: r.log,
+		URL: r.amqp.value(), Setting: "--" + r.amqp.uri.name, Name: r.Flags.Name(), TLS: r.clientTLS(), Log: r.log,
 	})
 }
 

@@ -1,6 +1,7 @@
 package service
 
 import (
+	"net/url"
 	"os"
 	"strings"
 
@@ -46,6 +47,48 @@ func (s *secret) read() error {
 	s.value = strings.TrimSpace(string(raw))
 	if s.value == "" {
 		return Invalid(s.name+"-file", "%s is empty", s.file)
+	}
+	return nil
+}
+
+// address is the address of MongoDB or RabbitMQ. The user's name and password may be
+// separate settings, so that the address itself is not secret.
+type address struct {
+	uri, username, password *secret
+}
+
+func (p *Program) addAddress(name, title, example string) address {
+	return address{
+		uri:      p.addSecret(name+"-uri", "`URI` of "+title, example),
+		username: p.addSecret(name+"-username", "`name` of the user, if --"+name+"-uri contains none", ""),
+		password: p.addSecret(name+"-password", "`password` of --"+name+"-username", ""),
+	}
+}
+
+// value returns the URI with the user and the password.
+func (a address) value() string {
+	scheme, rest, found := strings.Cut(a.uri.value, "://")
+	if a.username.value == "" || !found {
+		return a.uri.value
+	}
+	return scheme + "://" + url.UserPassword(a.username.value, a.password.value).String() + "@" + rest
+}
+
+// check refuses a user who is not complete, or one in addition to the URI's.
+func (a address) check() error {
+	if a.uri == nil || a.username.value == "" && a.password.value == "" {
+		return nil
+	}
+	_, rest, _ := strings.Cut(a.uri.value, "://")
+	authority, _, _ := strings.Cut(rest, "/")
+	switch {
+	case a.password.value == "":
+		return Invalid(a.username.name, "--%s is not set", a.password.name).WithHint("set both, or neither")
+	case a.username.value == "":
+		return Invalid(a.password.name, "--%s is not set", a.username.name).WithHint("set both, or neither")
+	case strings.Contains(authority, "@"):
+		return Invalid(a.username.name, "--%s already contains a user", a.uri.name).
+			WithHint("remove the user from --%s", a.uri.name)
 	}
 	return nil
 }

@@ -15,8 +15,10 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/soundextract/sx/server/internal/bus"
+	"github.com/soundextract/sx/server/internal/certs"
 	"github.com/soundextract/sx/server/internal/httpserver"
 	"github.com/soundextract/sx/server/internal/jobs"
+	"github.com/soundextract/sx/server/internal/memory"
 	"github.com/soundextract/sx/server/internal/settings"
 	"github.com/soundextract/sx/server/internal/store"
 	"github.com/soundextract/sx/server/sx"
@@ -36,13 +38,21 @@ type Program struct {
 	// Ready are further readiness checks, besides those of the store and the bus, by
 	// name. Check may add to it.
 	Ready map[string]func(ctx context.Context) error
+	// MaxPerAddress is httpserver.Server's. Check may set it.
+	MaxPerAddress int
+	// Public says that users can reach --addr. With --metrics-addr, it then does not serve
+	// readiness. The other parts request the readiness of services that are not public.
+	Public bool
 
 	stdout, stderr io.Writer
 	addr           string
+	metricsAddr    string // "" is addr
 	level, format  string
 	secrets        []*secret
-	mongo, amqp    *secret // amqp is nil without WithBus
+	mongo, amqp    address // amqp is empty without WithBus
 	mongoDatabase  string
+	certificates   struct{ cert, key, ca string }
+	tls            *certs.Files
 	log            *slog.Logger
 }
 
@@ -75,14 +85,18 @@ func New(name, addr string, stdout, stderr io.Writer) *Program {
 		stdout: stdout, stderr: stderr,
 	}
 	p.Flags.StringVar(&p.addr, "addr", addr, "`address` to listen on; port 0 selects a free port")
-	p.mongo = p.addSecret("mongodb-uri", "`URI` of MongoDB", "mongodb://user:password@host:27017/?authSource=admin")
+	p.Flags.StringVar(&p.metricsAddr, "metrics-addr", "", "`address` on which to serve metrics and readiness, where users cannot reach them; without it, they are on --addr")
+	p.Flags.StringVar(&p.certificates.cert, "tls-cert", "", "`file` with the certificate to serve HTTPS with; it is read again when it changes")
+	p.Flags.StringVar(&p.certificates.key, "tls-key", "", "`file` with the key of --tls-cert")
+	p.Flags.StringVar(&p.certificates.ca, "tls-ca", "", "`file` with the certificate authorities of the other parts; \"\" means those of the system")
+	p.mongo = p.addAddress("mongodb", "MongoDB", "mongodb://user:password@host:27017/?authSource=admin")
 	p.Flags.StringVar(&p.mongoDatabase, "mongodb-database", "soundextract", "`name` of the database")
 	return p
 }
 
 // WithBus adds RabbitMQ to the dependencies.
 func (p *Program) WithBus() *Program {
-	p.amqp = p.addSecret("amqp-uri", "`URI` of RabbitMQ", "amqp://user:password@host:5672/")
+	p.amqp = p.addAddress("amqp", "RabbitMQ", "amqp://user:password@host:5672/")
 	return p
 }
 
@@ -105,6 +119,7 @@ func (p *Program) Main(ctx context.Context, args []string, start Start) int {
 	case err == nil && healthcheck:
 		return p.healthcheck(ctx)
 	case err == nil:
+		memory.SetForGo(memory.Limit() / 10 * 9)
 		err = p.check()
 	}
 	if err != nil {
@@ -117,8 +132,12 @@ func (p *Program) Main(ctx context.Context, args []string, start Start) int {
 		err = p.run(ctx, start)
 		return err
 	})
-	if code == sx.ExitFailure && sx.CodeOf(err) == sx.CodeInvalid {
+	switch {
+	case code != sx.ExitFailure:
+	case sx.CodeOf(err) == sx.CodeInvalid:
 		return sx.ExitUsage
+	case sx.CodeOf(err) == sx.CodeProblems:
+		return sx.ExitProblems
 	}
 	return code
 }
@@ -141,8 +160,26 @@ func (p *Program) check() error {
 			return err
 		}
 	}
+	for _, a := range []address{p.mongo, p.amqp} {
+		if err := a.check(); err != nil {
+			return err
+		}
+	}
+	if err := p.openCertificates(); err != nil {
+		return err
+	}
 	if p.Check != nil {
 		return p.Check()
+	}
+	return nil
+}
+
+func (p *Program) openCertificates() error {
+	var err error
+	p.tls, err = certs.Open(p.certificates.cert, p.certificates.key, p.certificates.ca)
+	if err != nil {
+		return sx.NewError(sx.CodeInvalid, "the TLS files cannot be used: %v", err).
+			WithHint("check --tls-cert, --tls-key and --tls-ca").WithCause(err)
 	}
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -218,6 +219,39 @@ func TestWaitingForDependencies(t *testing.T) {
 	}
 }
 
+// TestFullDisk checks that a program whose MongoDB has no space left waits for it: the
+// program announces itself in the database when it starts.
+func TestFullDisk(t *testing.T) {
+	t.Parallel()
+	server := mongodb.StartSmall(t, 1)
+	db := server.Database(t)
+	filling := db.Collection("filling")
+	for _, size := range []int{50_000, 500} { // the last page too
+		for i := 0; ; i++ {
+			if i == 100 {
+				t.Fatal("the disk is not full")
+			}
+			if _, err := filling.InsertOne(t.Context(), map[string]any{"content": make([]byte, size)}); err != nil {
+				break
+			}
+		}
+	}
+	started := func(context.Context, service.Dependencies) (service.Service, error) {
+		return newService(http.NewServeMux()), nil
+	}
+	p := start(t, plain, started, "--mongodb-uri="+server.URI, "--mongodb-database="+db.Name())
+	if line := p.log.Wait(t, "waiting"); line["for"] != "MongoDB" || !strings.Contains(fmt.Sprint(line["error"]), "disk is full") {
+		t.Errorf("log line %v", line)
+	}
+	server.Limit(0)
+	server.Kill(t)
+	server.Resume(t)
+	p.log.Wait(t, "started")
+	if code := p.stop(); code != 0 {
+		t.Errorf("exit code %d", code)
+	}
+}
+
 func TestAddressInUse(t *testing.T) {
 	t.Parallel()
 	p := start(t, plain, unexpectedStart, "--mongodb-uri="+unavailable)
@@ -291,11 +325,17 @@ func newService(handler http.Handler) service.Service {
 func TestStartFails(t *testing.T) {
 	t.Parallel()
 	server := mongodb.Start(t)
+	args := []string{"--mongodb-uri=" + server.URI, "--mongodb-database=" + server.Database(t).Name()}
 	log := &testkit.LogBuffer{}
-	code := plain(io.Discard, log).Main(t.Context(), []string{
-		"--mongodb-uri=" + server.URI, "--mongodb-database=" + server.Database(t).Name(),
-	}, unexpectedStart)
+	code := plain(io.Discard, log).Main(t.Context(), args, unexpectedStart)
 	if code != sx.ExitFailure || !strings.Contains(log.String(), errStart.Error()) {
+		t.Errorf("exit code %d\n%s", code, log)
+	}
+	// The chart's CronJob does not repeat a backup that ended with this code.
+	code = plain(io.Discard, log).Main(t.Context(), args, func(context.Context, service.Dependencies) (service.Service, error) {
+		return service.Service{}, sx.NewError(sx.CodeProblems, "a video could not be read")
+	})
+	if code != sx.ExitProblems {
 		t.Errorf("exit code %d\n%s", code, log)
 	}
 }
@@ -314,7 +354,7 @@ func TestReadyCheck(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	check := service.ReadyCheck("auth", service.Transport(), base)
+	check := service.ReadyCheck("auth", plain(io.Discard, io.Discard).Transport(), base)
 	if err := check(t.Context()); sx.CodeOf(err) != sx.CodeUnavailable {
 		t.Errorf("not ready: %v", err)
 	}

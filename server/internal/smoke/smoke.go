@@ -23,6 +23,7 @@ import (
 type Config struct {
 	Server         string  // the gateway's URL
 	Name, Password string  // of the account, which is registered if it does not exist
+	Invitation     string  // the code to register it with
 	Clip           []byte  // the video
 	Seconds        float64 // its length
 	Log            *slog.Logger
@@ -41,7 +42,7 @@ func Run(ctx context.Context, cfg Config) error {
 	if err != nil {
 		return err
 	}
-	tokens, err := signIn(ctx, anonymous, api.Credentials{Name: cfg.Name, Password: cfg.Password})
+	tokens, err := signIn(ctx, anonymous, api.Credentials{Name: cfg.Name, Password: cfg.Password, Invitation: cfg.Invitation})
 	if err != nil {
 		return fmt.Errorf("sign in as %s: %w", cfg.Name, err)
 	}
@@ -67,7 +68,7 @@ func Run(ctx context.Context, cfg Config) error {
 
 // signIn registers the account the first time.
 func signIn(ctx context.Context, c *client.Client, who api.Credentials) (api.Tokens, error) {
-	tokens, err := c.Login(ctx, who)
+	tokens, err := c.Login(ctx, api.Credentials{Name: who.Name, Password: who.Password})
 	if sx.CodeOf(err) != sx.CodeBadCredentials {
 		return tokens, err
 	}

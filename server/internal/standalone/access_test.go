@@ -69,8 +69,10 @@ type operation struct {
 
 // public are the paths that need no token. Adding one must be a conscious decision.
 var public = []string{
-	api.PathRegister, api.PathLogin, api.PathRefresh, api.PathLogout, api.PathKeys, api.PathOpenAPI,
+	api.PathRegister, api.PathLogin, api.PathBrowserSignIn, api.PathRecover, api.PathRefresh, api.PathLogout, api.PathKeys, api.PathOpenAPI,
 	api.PathHealth, api.PathReady, api.PathMetrics,
+	api.PathSharePage, api.PathSharedTrack, // they need the secret in the path, as the next ones
+	api.PathFeedXML, api.PathFeedArtwork, api.PathFeedTrack, api.PathFeedChapters, api.PathFeedCover,
 }
 
 func operations(t *testing.T) []operation {
@@ -91,8 +93,8 @@ func operations(t *testing.T) []operation {
 // passwordOnly reports whether the operation requires a sign-in with a
 // password.
 func (o operation) passwordOnly() bool {
-	return o.path == api.PathPassword || strings.HasPrefix(o.path, api.PathTokens) ||
-		strings.HasPrefix(o.path, api.PathNotify) || o.adminOnly()
+	return o.path == api.PathPassword || o.path == api.PathDelete || strings.HasPrefix(o.path, api.PathTokens) ||
+		strings.HasPrefix(o.path, api.PathNotify) || o.path == api.PathBrowserCode || o.adminOnly()
 }
 
 func (o operation) adminOnly() bool { return strings.HasPrefix(o.path, "/v1/admin/") }
@@ -102,7 +104,9 @@ func (o operation) adminOnly() bool { return strings.HasPrefix(o.path, "/v1/admi
 func (o operation) byAuth() bool { return o.passwordOnly() || o.path == api.PathMe }
 
 // onOwned reports whether the operation is on an object that has an owner.
-func (o operation) onOwned() bool { return strings.Contains(o.path, "{id}") }
+func (o operation) onOwned() bool {
+	return (strings.Contains(o.path, "{id}") || o.path == api.PathArchive) && !o.adminOnly()
+}
 
 // owned returns the id of alice's object that the operation is tried on, or ""
 // if populate creates none.
@@ -110,9 +114,13 @@ func (o operation) owned(p users) string {
 	switch {
 	case o.path == api.PathToken:
 		return p.token
+	case o.path == api.PathFeed:
+		return p.feed
 	case o.path == api.PathWebhook:
 		return p.webhook
-	case strings.HasPrefix(o.path, api.PathJob), strings.HasPrefix(o.path, api.PathUploads):
+	case o.path == api.PathReplay:
+		return p.delivery
+	case strings.HasPrefix(o.path, api.PathJob), strings.HasPrefix(o.path, api.PathUploads), o.path == api.PathArchive:
 		return p.job
 	default:
 		return ""
@@ -132,18 +140,18 @@ func (o operation) checkCovered(t *testing.T, p users) {
 	case o.onOwned() && o.owned(p) == "":
 		t.Errorf("%s %s is on an object that alice does not have: create it in populate", o.method, o.path)
 	}
-	rest := strings.NewReplacer("{id}", "", "{name}", "", "{number}", "").Replace(o.path)
+	rest := strings.NewReplacer("{id}", "", "{name}", "", "{number}", "", "{share}", "", "{secret}", "", "{job}", "").Replace(o.path)
 	if strings.ContainsAny(rest, "{}") {
 		t.Errorf("%s %s has a parameter that request does not fill in", o.method, o.path)
 	}
 }
 
-// request sends the operation with a token and returns the response's status
-// and code.
-func request(t *testing.T, url, token string, o operation, id string) (int, sx.Code) {
+// request sends the operation with a token, and headers in pairs, and returns the
+// response's status and code.
+func request(t *testing.T, url, token string, o operation, id string, headers ...string) (int, sx.Code) {
 	t.Helper()
-	path := strings.NewReplacer("{id}", id, "{name}", "nobody", "{number}", "1").Replace(o.path)
-	if o.path == api.PathEvents {
+	path := strings.NewReplacer("{id}", id, "{name}", "nobody", "{number}", "1", "{share}", id+"-aaaaaa", "{secret}", "sxl_none", "{job}", id).Replace(o.path)
+	if o.path == api.PathEvents || o.path == api.PathArchive {
 		path += "?id=" + id
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), testkit.Timeout)
@@ -157,6 +165,9 @@ func request(t *testing.T, url, token string, o operation, id string) (int, sx.C
 			req.Header.Set("Content-Type", "application/offset+octet-stream")
 			req.Header.Set("Upload-Offset", "0")
 		}
+	}
+	for i := 0; i < len(headers); i += 2 {
+		req.Header.Set(headers[i], headers[i+1])
 	}
 	res := must(client.Bearer{Token: token}.RoundTrip(req))(t)
 	defer func() { _ = res.Body.Close() }()
@@ -173,12 +184,16 @@ func request(t *testing.T, url, token string, o operation, id string) (int, sx.C
 // bodies are valid request bodies.
 var bodies = map[string]string{
 	"POST " + api.PathPassword:    `{"old_password":"` + password + `","new_password":"another horse battery"}`,
+	"POST " + api.PathDelete:      `{"password":"` + password + `"}`,
 	"POST " + api.PathTokens:      `{"name":"stolen","expires_in":60}`,
 	"POST " + api.PathInvitations: `{"expires_in":60}`,
+	"PATCH " + api.PathLimits:     `{"bytes":1}`,
 	"PUT " + api.PathEmail:        `{"address":"thief@example.org"}`,
 	"POST " + api.PathConfirm:     `{"code":"12345678"}`,
 	"PATCH " + api.PathJob:        `{"add_labels":["stolen"]}`,
 	"POST " + api.PathLookup:      `{"items":[]}`,
+	"POST " + api.PathShares:      `{"expires_in":3600}`,
+	"POST " + api.PathFeeds:       `{"name":"stolen","server":"https://thief.example"}`,
 	"POST " + api.PathWebhooks:    `{"url":"https://thief.example/"}`,
 }
 
@@ -186,7 +201,23 @@ var bodies = map[string]string{
 type users struct {
 	root, alice, bob, gone, ended api.Tokens
 	script, revoked, orphan       string // personal tokens: bob's, one of bob's, of gone
-	job, token, webhook           string // alice's
+	job, token, webhook, feed     string // alice's
+	delivery                      string // likewise
+	browser, left                 string // cookies of bob's: a browser's, and that of one that signed out
+}
+
+// browserCookie signs in a browser and returns its cookie.
+func browserCookie(t *testing.T, url, name string) string {
+	t.Helper()
+	req := must(http.NewRequestWithContext(t.Context(), http.MethodPost, url+api.PathLogin, strings.NewReader(`{"name":"`+name+`","password":"`+password+`"}`)))(t)
+	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set(api.HeaderBrowser, "1")
+	res := must(http.DefaultTransport.RoundTrip(req))(t)
+	_ = res.Body.Close()
+	if len(res.Cookies()) != 1 {
+		t.Fatalf("the sign-in of a browser: %s, %d cookies", res.Status, len(res.Cookies()))
+	}
+	return res.Cookies()[0].Name + "=" + res.Cookies()[0].Value
 }
 
 func populate(t *testing.T, url, owner string) users {
@@ -200,6 +231,12 @@ func populate(t *testing.T, url, owner string) users {
 	p := users{root: api.Tokens{AccessToken: owner}, alice: register("alice"), bob: register("bob"), gone: register("gone"), ended: register("ended")}
 	p.script, p.token, p.orphan = personal(p.bob, "script").Token, personal(p.alice, "hers").ID, personal(p.gone, "orphan").Token
 	p.webhook = must(as(t, url, p.alice.AccessToken).AddWebhook(t.Context(), api.NewWebhook{URL: "https://alice.example/"}))(t).ID
+	p.feed = must(as(t, url, p.alice.AccessToken).CreateFeed(t.Context(), api.NewFeed{Name: "hers", Server: url}))(t).ID
+	p.delivery = must(as(t, url, p.alice.AccessToken).TestNotify(t.Context()))(t).Deliveries[0].ID
+	p.browser, p.left = browserCookie(t, url, "bob"), browserCookie(t, url, "bob")
+	if status, _ := request(t, url, "", operation{method: http.MethodPost, path: api.PathLogout}, "", "Cookie", p.left, api.HeaderBrowser, "1"); status != http.StatusNoContent {
+		t.Fatalf("signing out a browser: %d", status)
+	}
 	revoked := personal(p.bob, "revoked")
 	p.revoked = revoked.Token
 	if err := errors.Join(
@@ -285,16 +322,23 @@ func TestAccess(t *testing.T) {
 	p := populate(t, url, ownerToken(t, data))
 	bad := forge(t, data, p.bob)
 	bad["revoked personal token"], bad["disabled user's personal token"] = p.revoked, p.orphan
+	_, bad["a browser's secret"], _ = strings.Cut(p.browser, "=")
 	tried := 0
 	for _, o := range operations(t) {
-		want := func(who, token, id string, status int, codes ...sx.Code) {
+		wantWith := func(headers []string, who, token, id string, status int, codes ...sx.Code) {
 			t.Helper()
 			tried++
-			got, code := request(t, url, token, o, id)
+			got, code := request(t, url, token, o, id, headers...)
 			if got != status || o.method != http.MethodHead && !slices.Contains(codes, code) {
 				t.Errorf("%s %s with %s: %d %s, want %d %v", o.method, o.path, who, got, code, status, codes)
 			}
 		}
+		want := func(who, token, id string, status int, codes ...sx.Code) {
+			t.Helper()
+			wantWith(nil, who, token, id, status, codes...)
+		}
+		withCookie := func(headers ...string) []string { return append(headers, "Cookie", p.browser) }
+		page := withCookie(api.HeaderBrowser, "1", "Sec-Fetch-Site", "same-origin")
 		o.checkCovered(t, p)
 		if o.public {
 			if _, code := request(t, url, "", o, "none"); code == sx.CodeUnauthenticated || code == sx.CodeForbidden {
@@ -305,6 +349,12 @@ func TestAccess(t *testing.T) {
 		for who, token := range bad {
 			want(who, token, p.job, http.StatusUnauthorized, sx.CodeUnauthenticated)
 		}
+		wantWith(withCookie(api.HeaderBrowser, "1", "Sec-Fetch-Site", "cross-site"), "a cookie and another site", "", p.job, http.StatusForbidden, sx.CodeForbidden)
+		wantWith(withCookie(api.HeaderBrowser, "1", "Sec-Fetch-Site", "same-site"), "a cookie and another port", "", p.job, http.StatusForbidden, sx.CodeForbidden)
+		if !slices.Contains([]string{http.MethodGet, http.MethodHead, http.MethodOptions}, o.method) {
+			wantWith(withCookie("Sec-Fetch-Site", "same-origin"), "a cookie without the page's header", "", p.job, http.StatusForbidden, sx.CodeForbidden)
+		}
+		wantWith([]string{"Cookie", p.left, api.HeaderBrowser, "1"}, "the cookie of a browser that signed out", "", p.job, http.StatusUnauthorized, sx.CodeUnauthenticated)
 		if o.byAuth() { // elsewhere these tokens are valid until they expire
 			want("a sign-in that ended", p.ended.AccessToken, p.job, http.StatusUnauthorized, sx.CodeUnauthenticated)
 			want("a disabled user", p.gone.AccessToken, p.job, http.StatusUnauthorized, sx.CodeUnauthenticated)
@@ -313,7 +363,8 @@ func TestAccess(t *testing.T) {
 			want("a personal token", p.script, p.token, http.StatusForbidden, sx.CodeForbidden)
 		}
 		if o.adminOnly() {
-			want("a user who is not an administrator", p.bob.AccessToken, "", http.StatusForbidden, sx.CodeForbidden)
+			want("a user who is not an administrator", p.bob.AccessToken, "none", http.StatusForbidden, sx.CodeForbidden)
+			wantWith(page, "the browser of a user who is not an administrator", "", "none", http.StatusForbidden, sx.CodeForbidden)
 		}
 		if o.onOwned() {
 			id := o.owned(p)
@@ -321,6 +372,7 @@ func TestAccess(t *testing.T) {
 				want("another's personal token", p.script, id, http.StatusNotFound, sx.CodeNotFound)
 			}
 			want("another user", p.bob.AccessToken, id, http.StatusNotFound, sx.CodeNotFound)
+			wantWith(page, "another user's browser", "", id, http.StatusNotFound, sx.CodeNotFound)
 			want("another user and an administrator", p.root.AccessToken, id, http.StatusNotFound, sx.CodeNotFound)
 		}
 	}
@@ -335,13 +387,18 @@ func TestAccess(t *testing.T) {
 	if list, err := as(t, url, p.alice.AccessToken).PersonalTokens(t.Context()); err != nil || len(list.Tokens) != 1 {
 		t.Errorf("alice's tokens are %v, %v", list, err)
 	}
+	if list, err := as(t, url, p.alice.AccessToken).Feeds(t.Context()); err != nil || len(list.Feeds) != 1 {
+		t.Errorf("alice's feeds are %v, %v", list, err)
+	}
 	if n, err := as(t, url, p.alice.AccessToken).Notify(t.Context()); err != nil || len(n.Webhooks) != 1 {
 		t.Errorf("alice's notification settings are %+v, %v", n, err)
 	}
-	// The exchange is only available between services.
-	res := must(http.Post(url+api.PathExchange, "application/json", strings.NewReader(`{"token":"`+p.script+`"}`)))(t)
-	_ = res.Body.Close()
-	if res.StatusCode != http.StatusNotFound {
-		t.Errorf("the gateway forwards the exchange: %s", res.Status)
+	// These are only available between services.
+	for path, body := range map[string]string{api.PathExchange: `{"token":"` + p.script + `"}`, api.PathActive: `{"user_id":"x"}`} {
+		res := must(http.Post(url+path, "application/json", strings.NewReader(body)))(t)
+		_ = res.Body.Close()
+		if res.StatusCode != http.StatusNotFound {
+			t.Errorf("the gateway forwards %s: %s", path, res.Status)
+		}
 	}
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/soundextract/sx/server/api"
 	"github.com/soundextract/sx/server/atomicfile"
+	"github.com/soundextract/sx/server/internal/sandbox"
 	"github.com/soundextract/sx/server/sx"
 )
 
@@ -21,6 +22,10 @@ type instanceFile struct {
 	Instance string `json:"instance"`
 	Version  string `json:"version"`
 	Owner    string `json:"owner"` // the name of the owner's account
+	// Sandbox is what protects the server from ffmpeg.
+	Sandbox sandbox.Protection `json:"sandbox"`
+	// Backup is the secret that a request for a backup needs; see api.PathLocalBackup.
+	Backup string `json:"backup"`
 }
 
 func (f instanceFile) write(data string) error {

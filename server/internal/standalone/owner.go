@@ -21,10 +21,10 @@ func isLoopback(l net.Listener) bool {
 	return ok && tcp.IP.IsLoopback()
 }
 
-// writeOwnerToken writes a new owner's token into the data directory and returns it.
-// Whatever was there is replaced, a link too. The token of an earlier start ends,
-// because another user may have got it by listening on the address of a server that
-// had crashed.
+// writeOwnerToken writes a new owner's token into the data directory and returns it. It
+// replaces whatever is there, including a link. The token of an earlier start becomes
+// invalid, because another user may have got it by listening on the address of a server
+// that had crashed.
 func writeOwnerToken(data string) (string, error) {
 	path := filepath.Join(data, api.OwnerTokenFile)
 	if err := atomicfile.Clean(path); err != nil {

@@ -3,7 +3,9 @@ package store
 import (
 	"context"
 	"errors"
+	"time"
 
+	"github.com/soundextract/sx/server/backoff"
 	"github.com/soundextract/sx/server/sx"
 )
 
@@ -19,9 +21,10 @@ var (
 
 // Update is the compare-and-set loop. It reads a record with get, passes it to
 // change and stores it with replace. If replace returns ErrStale, Update starts
-// again, until it succeeds or ctx ends. So change may be called several times,
-// each time with a record that was just read, and must have no effect that
-// cannot be repeated.
+// again after a short pause, until it succeeds or ctx ends; after maxUpdates
+// attempts, it returns an *sx.Error of code unavailable. So change may be called
+// several times, each time with a record that was just read, and must have no
+// effect that cannot be repeated.
 //
 // An error of get, change or replace is returned as it is; nothing is stored
 // then. Update returns the record as it was stored, but with the Rev that it was
@@ -34,7 +37,8 @@ func Update[T any](
 	replace func(ctx context.Context, record T) error,
 	change func(record *T) error,
 ) (T, error) {
-	for {
+	pause := backoff.Backoff{First: firstUpdatePause, Max: maxUpdatePause}
+	for attempt := 1; ; attempt++ {
 		before, err := get(ctx, id)
 		if err != nil {
 			var none T
@@ -51,8 +55,20 @@ func Update[T any](
 		case !errors.Is(err, ErrStale):
 			return before, err
 		}
-		if err := ctx.Err(); err != nil {
+		if attempt == maxUpdates {
+			return before, sx.NewError(sx.CodeUnavailable, "the record %s changes too often", id)
+		}
+		// The writer that was faster may be about to change the record again.
+		if err := backoff.Sleep(ctx, pause.Next()); err != nil {
 			return before, err
 		}
 	}
 }
+
+// maxUpdates is far more than the requests and services that change one record at the
+// same time. Together, the pauses take up to 5 s.
+const (
+	maxUpdates       = 100
+	firstUpdatePause = time.Millisecond
+	maxUpdatePause   = 50 * time.Millisecond
+)

@@ -3,7 +3,10 @@ package store_test
 import (
 	"context"
 	"errors"
+	"math"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/soundextract/sx/server/internal/store"
 	"github.com/soundextract/sx/server/sx"
@@ -91,7 +94,7 @@ func TestUpdateReturnsErrors(t *testing.T) {
 		}
 	}
 	m := &memory{}
-	if u, err := m.update(t.Context(), "absent", increment); sx.CodeOf(err) != sx.CodeNotFound || u != (sx.User{}) || m.changes != 0 {
+	if u, err := m.update(t.Context(), "absent", increment); sx.CodeOf(err) != sx.CodeNotFound || u.ID != "" || m.changes != 0 {
 		t.Errorf("Update of an absent record returned %+v, %v, after %d changes", u, err, m.changes)
 	}
 }
@@ -109,4 +112,26 @@ func TestUpdateEndsWithItsContext(t *testing.T) {
 	if !errors.Is(err, context.Canceled) || m.changes != 5 || u.Rev != 5 {
 		t.Errorf("after %d changes Update returned %+v, %v, want context.Canceled", m.changes, u, err)
 	}
+}
+
+// TestUpdateEnds checks that Update gives up on a record that always changes, and that it
+// pauses in between.
+func TestUpdateEnds(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		m := &memory{record: sx.User{ID: "u1", Rev: 1}, rivals: math.MaxInt}
+		start := time.Now()
+		_, err := m.update(t.Context(), "u1", increment)
+		if sx.CodeOf(err) != sx.CodeUnavailable || errors.Is(err, store.ErrStale) || m.changes > 1000 {
+			t.Errorf("Update returned %v after %d attempts", err, m.changes)
+		}
+		if took := time.Since(start); took < time.Second || took > 10*time.Second {
+			t.Errorf("Update gave up after %s", took)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+		defer cancel()
+		if _, err := m.update(ctx, "u1", increment); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("Update returned %v after the end of ctx", err)
+		}
+	})
 }

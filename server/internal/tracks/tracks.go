@@ -31,7 +31,7 @@ func Pick(tracks []Track, want string) []int {
 	}
 	var chosen []int
 	for i, t := range tracks {
-		if want == "" || sameLanguage(want, t.Language) {
+		if want == "" || sameLanguage(want, Language(t.Language)) {
 			chosen = append(chosen, i)
 		}
 	}
@@ -56,6 +56,19 @@ var extraTitle = regexp.MustCompile(`(?i)\b(commentary|kommentar|commentaire|com
 // sound.
 func (t Track) IsExtra() bool {
 	return t.Extra || slices.ContainsFunc(t.Titles, extraTitle.MatchString)
+}
+
+// languages matches a language tag (RFC 5646), or several languages as in transport
+// streams.
+var languages = regexp.MustCompile(`^[A-Za-z]{2,8}(?:[-_,][A-Za-z0-9]{1,8})*$`)
+
+// Language returns the language that a video states, or "" if the text cannot be one.
+func Language(s string) string {
+	const longest = 35 // bytes (RFC 5646, section 4.4.1)
+	if len(s) > longest || !languages.MatchString(s) {
+		return ""
+	}
+	return s
 }
 
 // sameLanguage compares language tags by their meaning: de, deu, ger and de-AT are the

@@ -11,12 +11,17 @@ import (
 	"github.com/soundextract/sx/server/sx"
 )
 
-// stallTimeout is how long a request may send no bytes before it is ended. The
-// client then gets the offset and continues.
-const stallTimeout = time.Minute
+// A request must send minProgress bytes, or its last ones, in each stallTimeout that the
+// server spends waiting for them; otherwise it is ended. The client then gets the offset
+// and continues. The total time is not limited: a large file over a slow connection can
+// take hours.
+const (
+	stallTimeout = time.Minute
+	minProgress  = 16 << 10
+)
 
 var (
-	errStalled = sx.NewError(sx.CodeOffsetConflict, "no bytes arrived for too long; the bytes received so far are kept")
+	errStalled = sx.NewError(sx.CodeOffsetConflict, "the upload made too little progress; the bytes received so far are kept")
 	errBroken  = sx.NewError(sx.CodeOffsetConflict, "the connection broke; the bytes received so far are kept")
 	errTooLong = sx.NewError(sx.CodeInvalid, "the request has more bytes than remain of the upload's length").
 			WithHint("the file may have grown; upload it again once it is complete")
@@ -29,6 +34,9 @@ type Body struct {
 	src     io.Reader
 	control *http.ResponseController
 
+	left     time.Duration // that src may block until it has sent minProgress bytes
+	received int           // since left was stallTimeout
+
 	mu      sync.Mutex
 	ended   bool  // nothing more is read
 	err     error // why src ended early, as reported to the client
@@ -37,7 +45,7 @@ type Body struct {
 
 // newBody returns the body of r, which may have at most limit bytes.
 func newBody(w http.ResponseWriter, r *http.Request, limit int64) *Body {
-	return &Body{src: http.MaxBytesReader(w, r.Body, limit), control: http.NewResponseController(w)}
+	return &Body{src: http.MaxBytesReader(w, r.Body, limit), control: http.NewResponseController(w), left: stallTimeout}
 }
 
 // Read implements io.Reader.
@@ -45,7 +53,12 @@ func (b *Body) Read(p []byte) (int, error) {
 	if err := b.extendDeadline(); err != nil {
 		return 0, err
 	}
+	start := time.Now()
 	n, err := b.src.Read(p)
+	b.left -= time.Since(start)
+	if b.received += n; b.received >= minProgress {
+		b.left, b.received = stallTimeout, 0
+	}
 	if err == nil {
 		return n, nil
 	}
@@ -69,7 +82,7 @@ func (b *Body) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// extendDeadline allows another stallTimeout, unless the body was stopped.
+// extendDeadline allows what is left of the stallTimeout, unless the body was stopped.
 func (b *Body) extendDeadline() error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -77,7 +90,7 @@ func (b *Body) extendDeadline() error {
 		return b.stopped
 	}
 	if !b.ended {
-		b.setDeadline(time.Now().Add(stallTimeout))
+		b.setDeadline(time.Now().Add(b.left))
 	}
 	return nil
 }
@@ -104,8 +117,9 @@ func (b *Body) Err() error {
 	return b.reason()
 }
 
-// end disables stop and returns Err.
-func (b *Body) end() error {
+// End makes what was read so far decide the result of the request: it disables stop, which
+// the removal of a refused upload would call, and returns Err.
+func (b *Body) End() error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.ended = true

@@ -35,14 +35,14 @@ type Upload struct {
 // Store keeps uploads. Its errors are sent to the client unchanged, with the
 // HTTP status of their code.
 type Store interface {
-	// Create creates an upload of size bytes for the caller.
+	// Create creates an upload of size bytes for the caller. It may return one with some
+	// of its bytes, if the caller has asked for the same before.
 	Create(ctx context.Context, size int64, metadata map[string]string) (Upload, error)
 	// Get returns the upload if the caller may use it.
 	Get(ctx context.Context, id string) (Upload, error)
-	// Append stores body at the upload's offset and returns the upload's new
-	// state, even with an error. If body ends early, Append stores the bytes
-	// before and returns no error of body. It is never called concurrently for
-	// one upload in this process.
+	// Append stores body at the upload's offset and returns the upload's new state, even with
+	// an error. If body ends early, Append stores the bytes up to there and does not return
+	// body's error. It is never called concurrently for one upload in this process.
 	Append(ctx context.Context, u Upload, body *Body) (Upload, error)
 	// Terminate removes an upload that Get has returned.
 	Terminate(ctx context.Context, id string) error
@@ -81,29 +81,37 @@ func (h *Handler) Create(w http.ResponseWriter, r *http.Request) error {
 		return sx.NewError(sx.CodeInvalid, "the header %s is not a number of bytes", tus.HeaderUploadLength).
 			WithHint("send the size of the file; it cannot be deferred")
 	}
-	if h.MaxSize > 0 && size > h.MaxSize {
-		return sx.NewError(sx.CodeTooLarge, "the file is larger than this server accepts")
-	}
 	metadata, err := tus.DecodeMetadata(r.Header.Get(tus.HeaderUploadMetadata))
 	if err != nil {
 		return err
 	}
-	if err := h.Locks.err(); err != nil {
-		return err
-	}
-	u, err := h.Store.Create(r.Context(), size, metadata)
+	u, err := h.create(r.Context(), size, metadata)
 	if err != nil {
 		return err
 	}
 	// Only a path, because behind a proxy the server may not know its own
 	// address. It is sent with errors too, because the upload can be continued.
 	w.Header().Set("Location", h.Path+u.ID)
-	if r.Header.Get("Content-Type") != tus.ContentType {
+	switch {
+	case u.Offset > 0: // the client continues there
+		writeProgress(w, u)
+	case r.Header.Get("Content-Type") == tus.ContentType:
+		return h.receive(w, r, u, 0, http.StatusCreated)
+	default:
 		writeExpires(w, u)
-		w.WriteHeader(http.StatusCreated)
-		return nil
 	}
-	return h.receive(w, r, u, 0, http.StatusCreated)
+	w.WriteHeader(http.StatusCreated)
+	return nil
+}
+
+func (h *Handler) create(ctx context.Context, size int64, metadata map[string]string) (Upload, error) {
+	if h.MaxSize > 0 && size > h.MaxSize {
+		return Upload{}, sx.NewError(sx.CodeTooLarge, "the file is larger than this server accepts")
+	}
+	if err := h.Locks.err(); err != nil {
+		return Upload{}, err
+	}
+	return h.Store.Create(ctx, size, metadata)
 }
 
 // Head serves HEAD on an upload. It ends a PATCH that is still running, because
@@ -209,7 +217,7 @@ func (h *Handler) append(ctx context.Context, w http.ResponseWriter, u Upload, b
 	ctx, cancel := withSaveTimeout(ctx)
 	defer cancel()
 	u, err := h.Store.Append(ctx, u, body)
-	early := body.end()
+	early := body.End()
 	if early == nil {
 		return u, err
 	}

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -25,6 +26,7 @@ import (
 // memory is a Store in memory for one user.
 type memory struct {
 	expires time.Time
+	pause   time.Duration // after the first byte of a body
 
 	mu      sync.Mutex
 	uploads map[string]tusserver.Upload
@@ -56,8 +58,12 @@ func (m *memory) Get(_ context.Context, id string) (tusserver.Upload, error) {
 	return u, nil
 }
 
-func (m *memory) Append(_ context.Context, u tusserver.Upload, body *tusserver.Body) (tusserver.Upload, error) {
-	raw, _ := io.ReadAll(body) // an error only ends the body
+func (m *memory) Append(ctx context.Context, u tusserver.Upload, body *tusserver.Body) (tusserver.Upload, error) {
+	raw := make([]byte, 1)
+	n, _ := io.ReadFull(body, raw) // an error only ends the body
+	_ = backoff.Sleep(ctx, m.pause)
+	rest, _ := io.ReadAll(body)
+	raw = append(raw[:n], rest...)
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.content[u.ID] = append(m.content[u.ID], raw...)
@@ -241,8 +247,14 @@ func (l *oneConn) Addr() net.Addr { return &net.TCPAddr{} }
 // send writes the head of a PATCH request that announces 10 bytes, and body.
 func send(t *testing.T, conn net.Conn, id, body string) {
 	t.Helper()
+	sendSized(t, conn, id, 10, body)
+}
+
+// sendSized is send for a request that announces size bytes.
+func sendSized(t *testing.T, conn net.Conn, id string, size int, body string) {
+	t.Helper()
 	var head bytes.Buffer
-	head.WriteString("PATCH " + path + id + " HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n")
+	head.WriteString("PATCH " + path + id + " HTTP/1.1\r\nHost: x\r\nContent-Length: " + strconv.Itoa(size) + "\r\n")
 	_ = patch("0").Write(&head)
 	if _, err := io.WriteString(conn, head.String()+"\r\n"+body); err != nil {
 		t.Error(err)
@@ -269,17 +281,47 @@ func TestStalledRequestKeepsItsBytes(t *testing.T) {
 		if err := backoff.Sleep(t.Context(), 50*time.Second); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := io.WriteString(conn, "5"); err != nil { // before the timeout
+		if _, err := io.WriteString(conn, "5"); err != nil { // one byte is no progress
 			t.Fatal(err)
 		}
 		if got := status(t, conn); got != sx.CodeOffsetConflict.Status() {
 			t.Errorf("status %d", got)
 		}
-		if took := time.Since(start); took != 110*time.Second {
+		if took := time.Since(start); took != time.Minute {
 			t.Errorf("it took %s", took)
 		}
 		if got, _ := m.Get(t.Context(), u.ID); got.Offset != 6 {
 			t.Errorf("offset %d", got.Offset)
+		}
+	})
+}
+
+// TestSlowUploadsTakeAsLongAsTheyTake checks that a request that makes progress is not
+// ended, however long it takes in total, and that the time the server takes to store
+// bytes does not count.
+func TestSlowUploadsTakeAsLongAsTheyTake(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		const piece, pieces = 16 << 10, 200
+		m := newMemory()
+		u, _ := m.Create(t.Context(), piece*pieces, nil)
+		m.pause = 2 * time.Minute
+		conn := connect(t, handler(m, tusserver.NewLocks()))
+		start := time.Now()
+		go func() {
+			sendSized(t, conn, u.ID, piece*pieces, "")
+			for range pieces {
+				if backoff.Sleep(t.Context(), 50*time.Second) != nil {
+					return
+				}
+				if _, err := io.WriteString(conn, strings.Repeat("a", piece)); err != nil {
+					t.Error(err)
+					return
+				}
+			}
+		}()
+		if got := status(t, conn); got != http.StatusNoContent {
+			t.Errorf("status %d after %v", got, time.Since(start))
 		}
 	})
 }

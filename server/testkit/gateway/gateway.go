@@ -28,11 +28,18 @@ import (
 	"github.com/soundextract/sx/server/internal/gateway"
 	"github.com/soundextract/sx/server/internal/httpserver"
 	"github.com/soundextract/sx/server/internal/jobs"
+	"github.com/soundextract/sx/server/internal/notifier"
 	"github.com/soundextract/sx/server/internal/store"
 	"github.com/soundextract/sx/server/internal/store/localstore"
 	"github.com/soundextract/sx/server/internal/token"
 	"github.com/soundextract/sx/server/sx"
 	"github.com/soundextract/sx/server/testkit"
+)
+
+// Admin is the name of the administrator, whose account AdminCode creates.
+const (
+	Admin     = "administrator"
+	AdminCode = "sxi_administrator"
 )
 
 // Server is a running gateway. Set its hooks before the first request, or with Set.
@@ -51,6 +58,8 @@ type Server struct {
 	Cut func(offset, length int64) int64
 	// Stored may change received bytes before they are stored.
 	Stored func(p []byte) []byte
+	// Notify runs the notifier with these settings; nil means that there is none.
+	Notify *notifier.Settings
 	// TokenLifetime is how long access tokens are accepted.
 	TokenLifetime time.Duration
 
@@ -90,7 +99,7 @@ func New(tb testing.TB, before ...func(*Server)) *Server {
 	}
 	log, _ := testkit.Logger(tb)
 	var err error
-	if s.store, err = localstore.Open(tb.TempDir()); err != nil {
+	if s.store, err = localstore.Open(tb.Context(), localstore.Config{Dir: tb.TempDir()}); err != nil {
 		tb.Fatal(err)
 	}
 	handler, run := s.services(log)
@@ -129,7 +138,8 @@ func (s *Server) services(log *slog.Logger) (http.Handler, func(context.Context)
 	}
 	authService, err := auth.New(auth.Config{
 		Users: s.store.Users, Sessions: s.store.Sessions, Invitations: s.store.Invitations,
-		PersonalTokens: s.store.PersonalTokens, Signer: signer, Registration: auth.RegistrationOpen,
+		PersonalTokens: s.store.PersonalTokens, Audit: s.store.Audit, Limits: s.store.Limits, Erasures: s.store.Erasures, Tasks: s.store.Tasks, Format: s.store.Format, Signer: signer, Registration: auth.RegistrationOpen,
+		Admin: Admin, AdminCode: AdminCode,
 		Log: log, Now: time.Now,
 	})
 	if err != nil {
@@ -138,17 +148,30 @@ func (s *Server) services(log *slog.Logger) (http.Handler, func(context.Context)
 	toAuth, authURL := httpserver.HandlerTransport(authService.Handler()), &url.URL{Scheme: "http", Host: "auth"}
 	verifier := token.NewVerifier(token.FetchURL(&http.Client{Transport: toAuth}, authURL.String()+api.PathKeys), time.Now)
 	s.updater = &jobs.Updater{Jobs: s.store.Jobs, Bus: s.bus, Log: log, Now: time.Now}
+	run := httpserver.Group{authService.Run}
+	toNotifier := toAuth // which answers 404
+	if s.Notify != nil {
+		n, err := notifier.New(notifier.Config{
+			Updater: s.updater, Bus: s.bus, NotificationSettings: s.store.NotificationSettings, Deliveries: s.store.Deliveries, Counters: s.store.Counters, Erasures: s.store.Erasures, Tasks: s.store.Tasks,
+			AuthURL: authURL, AuthTransport: toAuth, Settings: *s.Notify,
+			Log: log, Now: time.Now, ReconcileInterval: time.Second,
+		})
+		if err != nil {
+			s.tb.Fatal(err)
+		}
+		toNotifier, run = httpserver.HandlerTransport(n.Handler()), append(run, n.Run)
+	}
 	g := gateway.New(gateway.Config{
-		Updater: s.updater, Jobs: s.store.Jobs, Videos: s.store.Videos, Tracks: s.store.Tracks, Conversions: s.store.Conversions, Bus: s.bus,
+		Updater: s.updater, Jobs: s.store.Jobs, Videos: s.store.Videos, Tracks: s.store.Tracks, Conversions: s.store.Conversions, IdempotencyKeys: s.store.IdempotencyKeys, Feeds: s.store.Feeds, Tasks: s.store.Tasks, Limits: s.store.Limits, Erasures: s.store.Erasures, Bus: s.bus,
 		AuthURL: authURL, AuthTransport: toAuth, Verify: verifier.Verify,
-		NotifierURL: authURL, NotifierTransport: toAuth, // no test uses the notifier
-		Log: log, Now: time.Now,
+		NotifierURL: authURL, NotifierTransport: toNotifier,
+		Settings: gateway.Settings{Retention: sx.DefaultRetention()}, Log: log, Now: time.Now,
 	})
 	s.owner = sx.NewID()
 	if s.Token, _, err = signer.Sign(token.Claims{UserID: s.owner, SessionID: sx.NewID()}); err != nil {
 		s.tb.Fatal(err)
 	}
-	return g.Handler(), httpserver.Group{authService.Run, g.Run}.Run
+	return g.Handler(), append(run, g.Run).Run
 }
 
 // Client returns a client of the server that is signed in.

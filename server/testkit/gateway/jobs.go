@@ -62,7 +62,7 @@ func (s *Server) Finish(id string, mp3 []byte) {
 	j, err := s.store.Jobs.Get(ctx, id)
 	s.check(err)
 	j.Attempt++
-	trackID := sx.TrackID(id, j.Attempt)
+	trackID := sx.TrackID(id, j.Attempt, 1)
 	digest, err := s.store.Tracks.Put(ctx, trackID, "track.mp3", store.Head{}, bytes.NewReader(mp3))
 	s.check(err)
 	s.Change(id, func(j *sx.Job) {

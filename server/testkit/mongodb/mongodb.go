@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -151,6 +152,45 @@ func (s *Server) Kill(tb testing.TB) {
 	if err != nil {
 		tb.Fatalf("killing MongoDB: %v", err)
 	}
+}
+
+// Pause makes the server hang: it keeps its connections and accepts new ones, but does
+// not respond until Continue. Close and Kill work meanwhile.
+func (s *Server) Pause(tb testing.TB) {
+	tb.Helper()
+	s.signal(tb, "pause", syscall.SIGSTOP)
+}
+
+// Continue lets the server respond again after Pause.
+func (s *Server) Continue(tb testing.TB) {
+	tb.Helper()
+	s.signal(tb, "unpause", syscall.SIGCONT)
+}
+
+func (s *Server) signal(tb testing.TB, docker string, signal syscall.Signal) {
+	tb.Helper()
+	var err error
+	switch {
+	case s.process != nil:
+		err = s.process.signal(tb.Context(), signal)
+	case s.container != "":
+		err = testkit.Docker(tb.Context(), docker, s.container)
+	default:
+		tb.Fatalf("the MongoDB of %s must not be stopped by a test: see StartOwn", Variable)
+	}
+	if err != nil {
+		tb.Fatalf("sending %v to MongoDB: %v", signal, err)
+	}
+}
+
+// Limit makes the server's databases full at the given size in megabytes, from its next
+// start; 0 means never. It returns false for a real MongoDB, which cannot simulate that.
+func (s *Server) Limit(megabytes int) bool {
+	if s.process == nil || !s.process.standin {
+		return false
+	}
+	s.process.megabytes = megabytes
+	return true
 }
 
 // Resume starts the server again after Kill and waits until it responds.

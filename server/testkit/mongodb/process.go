@@ -4,22 +4,29 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
-	"net"
+	"os"
 	"os/exec"
 	"strconv"
+	"strings"
+	"syscall"
+
+	"github.com/soundextract/sx/server/testkit"
 )
 
 // process is a MongoDB that can be killed and started again.
 type process struct {
 	// command returns the command of a server with its data in dir, on the
-	// port, or on any free port for 0. The server exits at the end of its
+	// port. The server exits at the end of its
 	// standard input, so that it cannot outlive the tests.
 	command func(dir string, port int) *exec.Cmd
-	// announced means that the first line of its output is its URI.
-	announced bool
+	// standin means that the first line of its output is its URI.
+	standin   bool
+	megabytes int // the size at which the stand-in's databases are full; 0 means never
 
+	env     []string // in addition to that of the tests
 	dir     string
 	port    int
 	running *exec.Cmd
@@ -28,12 +35,15 @@ type process struct {
 }
 
 func (p *process) start(ctx context.Context) (uri string, err error) {
-	if p.port == 0 && !p.announced {
-		if p.port, err = freePort(ctx); err != nil {
+	if p.port == 0 {
+		if p.port, err = testkit.FreePort(); err != nil {
 			return "", err
 		}
 	}
 	cmd := p.command(p.dir, p.port)
+	if len(p.env) > 0 {
+		cmd.Env = append(os.Environ(), p.env...)
+	}
 	p.output.Reset()
 	cmd.Stderr = &p.output
 	input, err := cmd.StdinPipe()
@@ -48,7 +58,7 @@ func (p *process) start(ctx context.Context) (uri string, err error) {
 		return "", err
 	}
 	p.running, p.input = cmd, input
-	if !p.announced {
+	if !p.standin {
 		go func() { _, _ = io.Copy(io.Discard, output) }()
 		return fmt.Sprintf("mongodb://127.0.0.1:%d/", p.port), nil
 	}
@@ -58,8 +68,7 @@ func (p *process) start(ctx context.Context) (uri string, err error) {
 		return "", fmt.Errorf("no URI in its output: %w: %s", err, p.output.String())
 	}
 	uri = line[:len(line)-1]
-	_, err = fmt.Sscanf(uri, "mongodb://127.0.0.1:%d/", &p.port)
-	return uri, err
+	return uri, nil
 }
 
 // kill kills the process, if it is running, and waits for its exit.
@@ -68,7 +77,7 @@ func (p *process) kill() error {
 		return nil
 	}
 	err := p.input.Close()
-	if p.announced {
+	if p.standin {
 		err = p.running.Process.Kill() // the shell around mongod exits by itself
 	}
 	_ = p.running.Wait() // the error says that it was killed
@@ -76,21 +85,33 @@ func (p *process) kill() error {
 	return err
 }
 
-func freePort(ctx context.Context) (int, error) {
-	l, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
-	if err != nil {
-		return 0, err
+// signal sends a signal to the server itself, which is the first child of the shell
+// around mongod.
+func (p *process) signal(ctx context.Context, signal syscall.Signal) error {
+	if p.running == nil {
+		return errors.New("the server is not running")
 	}
-	defer func() { _ = l.Close() }()
-	return l.Addr().(*net.TCPAddr).Port, nil
+	pid := p.running.Process.Pid
+	if !p.standin {
+		out, err := exec.CommandContext(ctx, "pgrep", "-o", "-P", strconv.Itoa(pid)).Output() //nolint:gosec // our own child
+		if err == nil {
+			pid, err = strconv.Atoi(strings.TrimSpace(string(out)))
+		}
+		if err != nil {
+			return fmt.Errorf("find mongod: %w", err)
+		}
+	}
+	return syscall.Kill(pid, signal)
 }
 
 // mongod returns the command of a real MongoDB. It ignores its standard input,
 // so a shell kills it at the end of that.
-func mongod(ctx context.Context, path string) *process {
+func mongod(ctx context.Context, path string, args ...string) *process {
 	ctx = context.WithoutCancel(ctx) // runs until kill
 	return &process{command: func(dir string, port int) *exec.Cmd {
-		return exec.CommandContext(ctx, "sh", "-c", `"$@" </dev/null & cat >/dev/null; kill -9 $!; wait $!`, "sh",
-			path, "--dbpath", dir, "--port", strconv.Itoa(port), "--bind_ip", "127.0.0.1")
+		return exec.CommandContext(ctx, "sh", append([]string{
+			"-c", `"$@" </dev/null & cat >/dev/null; kill -9 $!; wait $!`, "sh",
+			path, "--dbpath", dir, "--port", strconv.Itoa(port), "--bind_ip", "127.0.0.1",
+		}, args...)...)
 	}}
 }

@@ -21,10 +21,12 @@ var building sync.Mutex
 // megabytes; 0 means never.
 func standin(ctx context.Context, program string, megabytes int) *process {
 	ctx = context.WithoutCancel(ctx) // runs until kill
-	return &process{announced: true, command: func(dir string, port int) *exec.Cmd {
+	p := &process{standin: true, megabytes: megabytes}
+	p.command = func(dir string, port int) *exec.Cmd {
 		return exec.CommandContext(ctx, program, "-attached", "-data", dir,
-			"-port", strconv.Itoa(port), "-megabytes", strconv.Itoa(megabytes))
-	}}
+			"-port", strconv.Itoa(port), "-megabytes", strconv.Itoa(p.megabytes))
+	}
+	return p
 }
 
 // build returns the path of the program in the cache directory, where it is

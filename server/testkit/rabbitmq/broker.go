@@ -102,6 +102,16 @@ func (b *Broker) Ctl(t testing.TB, args ...string) string {
 	return string(out)
 }
 
+// Log returns what a broker that the tests have started has logged.
+func (b *Broker) Log(t testing.TB) string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(b.dir, logFile))
+	if err != nil {
+		t.Fatalf("reading the log of RabbitMQ: %v", err)
+	}
+	return string(text)
+}
+
 // Run starts a broker that runs until Close.
 func Run(ctx context.Context) (*Broker, error) {
 	if os.Getenv(EnvContainer) != "" {
@@ -113,7 +123,7 @@ func Run(ctx context.Context) (*Broker, error) {
 		return nil, err
 	}
 	b := &Broker{program: p}
-	if err := b.prepare(ctx); err != nil {
+	if err := b.prepare(); err != nil {
 		return nil, err
 	}
 	if err := b.run(ctx); err != nil {

@@ -3,10 +3,11 @@ package rabbitmq
 import (
 	"context"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+
+	"github.com/soundextract/sx/server/testkit"
 )
 
 // Files in a broker's directory.
@@ -47,11 +48,15 @@ wait
 `
 
 // prepare creates the broker's directory and chooses its ports.
-func (b *Broker) prepare(ctx context.Context) error {
-	ports, err := freePorts(ctx, 4)
-	if err != nil {
-		return fmt.Errorf("choosing ports: %w", err)
+func (b *Broker) prepare() error {
+	var ports [4]int
+	for i := range ports {
+		var err error
+		if ports[i], err = testkit.FreePort(); err != nil {
+			return err
+		}
 	}
+	var err error
 	if b.dir, err = os.MkdirTemp("", "sx-rabbitmq-"); err != nil {
 		return err
 	}
@@ -113,18 +118,4 @@ func (b *Broker) launch(ctx context.Context) error {
 		close(ended)
 	}(b.guard, b.ended)
 	return nil
-}
-
-// freePorts returns ports that are not in use.
-func freePorts(ctx context.Context, n int) ([]int, error) {
-	var ports []int
-	for range n {
-		l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
-		if err != nil {
-			return nil, err
-		}
-		defer func() { _ = l.Close() }() // closed at the end, so that the ports differ
-		ports = append(ports, l.Addr().(*net.TCPAddr).Port)
-	}
-	return ports, nil
 }

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -94,7 +95,7 @@ func (p *Process) start(ctx context.Context) error {
 	case p.addr = <-serving:
 		return nil
 	case <-p.ended:
-		return fmt.Errorf("it exited immediately")
+		return fmt.Errorf("it exited immediately: %v", p.cmd.ProcessState)
 	case <-time.After(stopLimit):
 		_ = p.kill()
 		return fmt.Errorf("it did not log its address")
@@ -166,11 +167,21 @@ func (p *Process) Kill(tb testing.TB) {
 	}
 }
 
+// kill fails if the program has exited before.
 func (p *Process) kill() error {
-	if err := p.cmd.Process.Kill(); err != nil {
+	err := p.cmd.Process.Kill()
+	if err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return err
 	}
 	<-p.ended
+	return p.exited()
+}
+
+// exited returns an error if a program that has ended was not killed.
+func (p *Process) exited() error {
+	if state := p.cmd.ProcessState; state.Exited() {
+		return fmt.Errorf("it had exited by itself: %v\n%s", state, p.logTail())
+	}
 	return nil
 }
 
@@ -182,7 +193,12 @@ func (p *Process) Continue(tb testing.TB) { tb.Helper(); p.signal(tb, syscall.SI
 
 func (p *Process) signal(tb testing.TB, s os.Signal) {
 	tb.Helper()
-	if err := p.cmd.Process.Signal(s); err != nil {
+	err := p.cmd.Process.Signal(s)
+	if errors.Is(err, os.ErrProcessDone) {
+		<-p.ended
+		err = p.exited()
+	}
+	if err != nil {
 		tb.Fatalf("%v to %s: %v", s, p.Name, err)
 	}
 }
@@ -211,7 +227,7 @@ func (p *Process) end() error {
 		}
 		return nil
 	case <-time.After(stopLimit):
-		return fmt.Errorf("it did not exit within %v and was killed (%w)", stopLimit, p.kill())
+		return errors.Join(fmt.Errorf("it did not exit within %v and was killed", stopLimit), p.kill())
 	}
 }
 

@@ -94,9 +94,6 @@ func Start(tb testing.TB, cfg Config) *Stack {
 
 // Run runs the stack until Close and returns when all its programs are ready.
 func Run(ctx context.Context, cfg Config) (*Stack, error) {
-	if cfg.Addr == "" {
-		cfg.Addr = freePort
-	}
 	s := &Stack{cfg: cfg, MongoDB: cfg.MongoDB}
 	if err := s.run(ctx); err != nil {
 		return nil, errors.Join(err, s.Close())
@@ -122,21 +119,21 @@ func (s *Stack) run(ctx context.Context) (err error) {
 	s.Database = db
 	s.close = append(s.close, func() error { return leave(context.WithoutCancel(ctx)) }, s.stopPrograms)
 
-	if s.Auth, err = s.start(ctx, "auth", "auth", freePort, "--keys", filepath.Join(s.cfg.Dir, "keys")); err != nil {
+	if s.Auth, err = s.start(ctx, "auth", "auth", "", "--keys", filepath.Join(s.cfg.Dir, "keys")); err != nil {
 		return err
 	}
 	// The receivers of the tests' webhooks are on this machine too.
-	if s.Notifier, err = s.start(ctx, "notifier", "notifier", freePort,
+	if s.Notifier, err = s.start(ctx, "notifier", "notifier", "",
 		"--amqp-uri", s.Broker.URI(), "--auth-url", s.Auth.URL(), "--webhook-networks", "127.0.0.0/8"); err != nil {
 		return err
 	}
 	for i := range max(1, s.cfg.Gateways) {
-		addr := freePort
+		var addr string
 		if i == 0 {
 			addr = s.cfg.Addr
 		}
 		p, err := s.start(ctx, "gateway", fmt.Sprintf("gateway-%d", i+1), addr,
-			"--amqp-uri", s.Broker.URI(), "--auth-url", s.Auth.URL(), "--notifier-url", s.Notifier.URL())
+			"--amqp-uri", s.Broker.URI(), "--auth-url", s.Auth.URL(), "--notifier-url", s.Notifier.URL(), "--reserve", "0")
 		if err != nil {
 			return err
 		}
@@ -144,7 +141,7 @@ func (s *Stack) run(ctx context.Context) (err error) {
 	}
 	for i := range max(1, s.cfg.Converters) {
 		name := fmt.Sprintf("converter-%d", i+1)
-		p, err := s.start(ctx, "converter", name, freePort,
+		p, err := s.start(ctx, "converter", name, "",
 			"--amqp-uri", s.Broker.URI())
 		if err != nil {
 			return err
@@ -159,10 +156,14 @@ func (s *Stack) run(ctx context.Context) (err error) {
 	return nil
 }
 
-// freePort is the address that selects a free port.
-const freePort = "127.0.0.1:0"
-
+// start starts a program at the address, or at a free one.
 func (s *Stack) start(ctx context.Context, program, name, addr string, args ...string) (*Process, error) {
+	if addr == "" {
+		var err error
+		if addr, err = testkit.FreeAddr(); err != nil {
+			return nil, err
+		}
+	}
 	logs := filepath.Join(s.cfg.Dir, "log")
 	if err := os.MkdirAll(logs, 0o700); err != nil {
 		return nil, err

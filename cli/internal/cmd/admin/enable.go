@@ -33,16 +33,18 @@ func newCmdDisable(f *cmdutil.Factory, run func(context.Context, *enableOptions)
 tokens end. An access token already issued remains valid for up to ten minutes,
 a personal token for up to one. Its videos are kept. The last administrator
 cannot be disabled.`,
-		Example: `  sx admin disable anna`,
+		Example:           `  sx admin disable anna`,
+		ValidArgsFunction: cmdutil.CompleteUsers(f, cmdutil.EnabledUser),
 	}, enableOptions{change: (*client.Client).Disable, done: "Disabled"})
 }
 
 func newCmdEnable(f *cmdutil.Factory, run func(context.Context, *enableOptions) error) *cobra.Command {
 	return newCmdSetEnabled(f, run, &cobra.Command{
-		Use:     "enable NAME",
-		Short:   "Enable a disabled account",
-		Long:    `Enable a disabled account. Its personal tokens must be created again.`,
-		Example: `  sx admin enable anna`,
+		Use:               "enable NAME",
+		Short:             "Enable a disabled account",
+		Long:              `Enable a disabled account. Its personal tokens must be created again.`,
+		Example:           `  sx admin enable anna`,
+		ValidArgsFunction: cmdutil.CompleteUsers(f, cmdutil.DisabledUser),
 	}, enableOptions{change: (*client.Client).Enable, done: "Enabled"})
 }
 
@@ -52,7 +54,6 @@ func newCmdSetEnabled(f *cmdutil.Factory, run func(context.Context, *enableOptio
 	}
 	opts.IO, opts.Client = f.IO, f.Client
 	cmd.Args = cmdutil.UsageArgs(cobra.ExactArgs(1))
-	cmd.ValidArgsFunction = cmdutil.CompleteUsers(f, opts.done == "Enabled")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		opts.Name = args[0]
 		return run(cmd.Context(), &opts)

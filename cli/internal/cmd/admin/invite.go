@@ -70,13 +70,18 @@ func runInvite(ctx context.Context, opts *inviteOptions) error {
 	if _, err := fmt.Fprintln(opts.IO.Out, made.Code); err != nil {
 		return fmt.Errorf("print the invitation: %w", err)
 	}
-	// The command is for another person, whose sx uses another server by default. A
-	// server behind a tunnel has no address that others could use.
+	_, _ = fmt.Fprintf(opts.IO.ErrOut, "Valid for one account until %s. Register with:\n  %s\n",
+		made.Expires.Local().Format(time.DateTime), flagsForOthers(cfg).SX("register", "NAME", "--invitation", "CODE"))
+	return nil
+}
+
+// flagsForOthers returns the flags of a command that another person runs, whose sx uses
+// another server by default. A server behind a tunnel has no address that others could
+// use.
+func flagsForOthers(cfg *config.Config) nextcmd.Flags {
 	var flags nextcmd.Flags
 	if cfg.Kubernetes == (config.Kubernetes{}) {
 		flags = flags.Keep("--server", cfg.Server, "")
 	}
-	_, _ = fmt.Fprintf(opts.IO.ErrOut, "Valid for one account until %s. Register with:\n  %s\n",
-		made.Expires.Local().Format(time.DateTime), flags.SX("register", "NAME", "--invitation", "CODE"))
-	return nil
+	return flags
 }

@@ -1,9 +1,9 @@
 package admin
 
 import (
+	"cmp"
 	"context"
 	"fmt"
-	"strconv"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -19,10 +19,8 @@ type usersOptions struct {
 	Client func() (*client.Client, error)
 	Next   func(args ...string) string
 
-	Limit int
-	After string
-	All   bool
-	JSON  bool
+	JSON bool
+	cmdutil.Page
 }
 
 const defaultLimit = 50
@@ -38,25 +36,20 @@ func newCmdUsers(f *cmdutil.Factory, run func(context.Context, *usersOptions) er
 		Long: `List the accounts by name.
 
 If the output is not a terminal, each line has the name, role (admin or user),
-state (enabled or disabled) and creation time, separated by tabs, with no
-header.`,
+state (enabled, disabled or deleting), creation time and own limits (- for
+none), separated by tabs, with no header.`,
 		Example: `  sx admin users
   sx admin users --limit 20 --after anna
   sx admin users --all --json | jq -r '.[] | select(.disabled).name'`,
 		Args: cmdutil.UsageArgs(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if opts.Limit < 1 {
-				return cmdutil.UsageErrorf("--limit must be at least 1")
-			}
-			if opts.All && cmd.Flags().Changed("limit") {
-				return cmdutil.UsageErrorf("--all and --limit are mutually exclusive")
+			if err := opts.Check(cmd); err != nil {
+				return err
 			}
 			return run(cmd.Context(), opts)
 		},
 	}
-	cmd.Flags().IntVar(&opts.Limit, "limit", defaultLimit, "show at most `N` accounts")
-	cmd.Flags().StringVar(&opts.After, "after", "", "start after this `NAME`")
-	cmd.Flags().BoolVar(&opts.All, "all", false, "show all accounts")
+	cmdutil.AddPageFlags(cmd, &opts.Page, "accounts", defaultLimit, "start after this `NAME`")
 	cmd.Flags().BoolVar(&opts.JSON, "json", false, "print the accounts as a JSON array")
 	return cmd
 }
@@ -73,40 +66,36 @@ func runUsers(ctx context.Context, opts *usersOptions) error {
 	if opts.JSON {
 		return opts.IO.WriteJSON(found)
 	}
-	columns := []term.Column{{Header: "NAME", Shrink: true}, {Header: "ROLE"}, {Header: "STATE"}, {Header: "CREATED", Optional: true}}
+	columns := []term.Column{{Header: "NAME", Shrink: true}, {Header: "ROLE"}, {Header: "STATE"}, {Header: "CREATED", Optional: true}, {Header: "OWN LIMITS", Shrink: true, Optional: true}}
 	rows := make([][]term.Cell, len(found))
 	for i, u := range found {
 		role, state := term.TextCell("user"), term.TextCell("enabled")
 		if u.Admin {
 			role = term.TextCell("admin")
 		}
-		if u.Disabled {
+		switch {
+		case u.Deleting:
+			state = term.Cell{Text: "deleting", Color: "33"}
+		case u.Disabled:
 			state = term.Cell{Text: "disabled", Color: "33"}
 		}
 		rows[i] = []term.Cell{term.TextCell(u.Name), role, state, {
 			Text: u.Created.Local().Format(time.DateOnly), Full: u.Created.UTC().Format(time.RFC3339),
-		}}
+		}, term.TextCell(cmp.Or(describeLimits(u.Limits), "-"))}
 	}
 	if err := term.PrintTable(opts.IO, columns, rows); err != nil {
 		return err
 	}
 	if next != "" {
-		args := []string{"admin", "users", "--after", next}
-		if opts.Limit != defaultLimit {
-			args = append(args, "--limit", strconv.Itoa(opts.Limit))
-		}
+		args := append([]string{"admin", "users"}, opts.NextArgs(next, defaultLimit)...)
 		_, _ = fmt.Fprintf(opts.IO.ErrOut, "more accounts: %s\n", opts.Next(args...))
 	}
 	return nil
 }
 
 // fetch returns the selected accounts and the cursor of the next page.
-func (opts *usersOptions) fetch(ctx context.Context, c *client.Client) (found []api.User, next string, err error) {
-	limit := opts.Limit
-	if opts.All {
-		limit = 0
-	}
-	return cmdutil.Pages(opts.After, limit, func(after string, limit int) ([]api.User, string, error) {
+func (opts *usersOptions) fetch(ctx context.Context, c *client.Client) (found []api.Account, next string, err error) {
+	return cmdutil.FetchPage(opts.Page, api.MaxLimit, func(after string, limit int) ([]api.Account, string, error) {
 		page, err := c.Users(ctx, after, limit)
 		return page.Users, page.Next, err
 	})

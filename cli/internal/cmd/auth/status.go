@@ -32,7 +32,7 @@ func newCmdStatus(f *cmdutil.Factory, run func(context.Context, *statusOptions) 
 		Short: "List the accounts that are signed in, on all servers",
 		Long: `List the accounts that are signed in, on all servers. The account that commands
 use now is marked. The exit code is 77 if no account is signed in to the server
-in use. No server is asked; sx whoami asks the one in use.`,
+in use. No server is contacted; sx whoami contacts the one in use.`,
 		Example: `  sx auth status
   sx auth status --json`,
 		Args: cmdutil.UsageArgs(cobra.NoArgs),

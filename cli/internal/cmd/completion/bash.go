@@ -48,7 +48,7 @@ func bash(root *cobra.Command, out io.Writer) error {
 	text := script.Bytes()
 	for _, r := range [][2]string{{words, ownWords}, {files, ownFiles}} {
 		if bytes.Count(text, []byte(r[0])) != 1 {
-			return errors.New("cobra's script for bash is not the known one")
+			return errors.New("cobra's script for bash has changed: the functions to replace were not found")
 		}
 		text = bytes.Replace(text, []byte(r[0]), []byte(r[1]), 1)
 	}

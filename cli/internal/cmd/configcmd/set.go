@@ -60,11 +60,11 @@ func newCmdUnset(f *cmdutil.Factory, run func(context.Context, *setOptions) erro
 	cmd := &cobra.Command{
 		Use:   "unset KEY",
 		Short: "Return a setting to its default",
-		Long:  `Remove a setting from the config file, so that its default counts again.`,
+		Long:  `Remove a setting from the config file, so that its default applies again.`,
 		Example: `  sx config unset preset
   sx config unset server`,
 		Args:              cmdutil.UsageArgs(cobra.ExactArgs(1)),
-		ValidArgsFunction: completeSetting,
+		ValidArgsFunction: completeKey,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			opts.Key = args[0]
 			return run(cmd.Context(), opts)
@@ -87,24 +87,55 @@ func settingsHelp() string {
 	return strings.TrimRight(b.String(), "\n")
 }
 
-func completeSetting(_ *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
+// completeKey completes the key of a setting.
+func completeKey(_ *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
 	var found []cobra.Completion
-	switch {
-	case len(args) == 0:
+	if len(args) == 0 {
 		for _, s := range settable() {
 			found = append(found, cobra.CompletionWithDesc(s.Key, s.Usage))
 		}
-	case len(args) > 1:
-	case args[0] == "output":
-		return nil, cobra.ShellCompDirectiveFilterDirs
-	case args[0] == "context":
-		if file, err := config.ReadUserFile(); err == nil {
-			found = file.ContextNames()
-		}
-	case args[0] == "preset":
-		found = cmdutil.PresetCompletions()
 	}
 	return found, cobra.ShellCompDirectiveNoFileComp
+}
+
+// completeSetting completes the key and then the value, as far as its values are known.
+func completeSetting(cmd *cobra.Command, args []string, toComplete string) ([]cobra.Completion, cobra.ShellCompDirective) {
+	if len(args) != 1 {
+		return completeKey(cmd, args, toComplete)
+	}
+	var found []cobra.Completion
+	switch args[0] {
+	case "output":
+		return nil, cobra.ShellCompDirectiveFilterDirs
+	case "context", "server":
+		file, err := config.ReadUserFile()
+		if err != nil {
+			break
+		}
+		for _, name := range file.ContextNames() {
+			server := file.Contexts[name].Server
+			switch {
+			case args[0] == "context":
+				found = append(found, cobra.CompletionWithDesc(name, server))
+			case server != "":
+				found = append(found, cobra.CompletionWithDesc(server, "of the context "+name))
+			}
+		}
+	case "preset":
+		found = cmdutil.PresetCompletions()
+	case "credentials":
+		found = []cobra.Completion{
+			cobra.CompletionWithDesc(config.CredentialsAuto, "the system's keyring, or a file if there is none"),
+			cobra.CompletionWithDesc(config.CredentialsFile, "a file"),
+		}
+	case "parallel", "retry-timeout":
+		for _, s := range settable() {
+			if s.Key == args[0] {
+				found = []cobra.Completion{cobra.CompletionWithDesc(s.Default, "the default")}
+			}
+		}
+	}
+	return found, cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveKeepOrder
 }
 
 func runSet(_ context.Context, opts *setOptions) error {

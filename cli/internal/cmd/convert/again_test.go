@@ -2,20 +2,19 @@ package convert_test
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"errors"
-	"net/http"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 
 	"github.com/soundextract/sx/cli/internal/cmdutil"
 	"github.com/soundextract/sx/cli/internal/term"
 	"github.com/soundextract/sx/cli/internal/transfer"
-	"github.com/soundextract/sx/server/api"
 	"github.com/soundextract/sx/server/sx"
+	"github.com/soundextract/sx/server/testkit/gateway"
 )
 
 func (f *fixture) write(t *testing.T, name string, content []byte) {
@@ -29,7 +28,7 @@ func (f *fixture) write(t *testing.T, name string, content []byte) {
 	}
 }
 
-// succeeds runs the command, which must succeed, and returns what it said.
+// succeeds runs the command, which must succeed, and returns its output.
 func (f *fixture) succeeds(t *testing.T, args ...string) (stdout, stderr string) {
 	t.Helper()
 	out, errOut, err := f.run(t.Context(), t, false, args...)
@@ -59,6 +58,10 @@ func TestSecondRun(t *testing.T) {
 		t.Errorf("printed %q and %q", out, errOut)
 	}
 	f.check(t, f.file("out/d.mp3"), "d.mp4")
+	entries, err := os.ReadDir(f.file("out"))
+	if err != nil || len(entries) != 4 {
+		t.Errorf("next to the MP3s there is something else: %v, %v", entries, err)
+	}
 }
 
 // What was removed from the output directory is converted again; what was moved within it
@@ -111,7 +114,7 @@ func TestNothingIsReplacedWithoutForce(t *testing.T) {
 		{"its owner edited it", func(t *testing.T, f *fixture) {
 			t.Helper()
 			f.write(t, "out/a.mp3", []byte("edited"))
-		}, nil, "a.mp3 was changed since it was written, and is kept; replace it with --force", ""},
+		}, nil, "a.mp3 has changed since it was written, and is kept; replace it with --force", ""},
 		{"the video changed", func(t *testing.T, f *fixture) {
 			t.Helper()
 			f.write(t, "a.mp4", videoOf("new.mp4"))
@@ -176,7 +179,7 @@ func TestCopiesOfAVideo(t *testing.T) {
 	f := newFixture(t)
 	f.write(t, "copies/1.mp4", videoOf("x"))
 	f.write(t, "copies/2.mp4", videoOf("x"))
-	if _, errOut := f.succeeds(t, f.file("copies"), "-o", f.file("out"), "--parallel", "2"); strings.Count(errOut, ": already there\n") != 1 {
+	if _, errOut := f.succeeds(t, f.file("copies"), "-o", f.file("out"), "--parallel", "2"); strings.Count(errOut, ": already there\n") != 1 || strings.Count(errOut, ": its MP3 is ") != 1 {
 		t.Errorf("said %q", errOut)
 	}
 	f.wantJobs(t, 1)
@@ -201,7 +204,7 @@ func TestDirectoriesKeepTheirStructure(t *testing.T) {
 	f.succeeds(t, f.file("lectures"), "-o", f.file("flat"), "--flat")
 	f.check(t, f.file("flat/intro.mp3"), "1")
 	f.check(t, f.file("flat/intro (2).mp3"), "2")
-	// A directory with one file still is one.
+	// A directory that contains a single file is still a directory.
 	f.write(t, "one/talk.mp4", videoOf("3"))
 	f.succeeds(t, f.file("one"), "-o", f.file("res"))
 	f.check(t, f.file("res/talk.mp3"), "3")
@@ -259,6 +262,8 @@ func TestInvalidOutputs(t *testing.T) {
 		f.file(strings.Repeat("x", 252) + ".mp3"): "too long",
 		f.file("a.mp4/x.mp3"):                     "not a directory",
 		"/dev/null/x/":                            "not a directory",
+		filepath.Join(readOnly(t), "new") + "/":   "cannot write to the directory",
+		filepath.Join(readOnly(t), "talk.mp3"):    "cannot write to the directory",
 	} {
 		_, _, err := f.run(t.Context(), t, false, f.file("b.mp4"), "-o", output)
 		if known := sx.AsError(err); known == nil || !strings.Contains(known.Message, want) || known.Hint == "" {
@@ -268,6 +273,46 @@ func TestInvalidOutputs(t *testing.T) {
 	f.wantJobs(t, 0)
 	f.succeeds(t, f.file("b.mp4"), "-o", f.file("new/deep/talk.mp3"))
 	f.check(t, f.file("new/deep/talk.mp3"), "b.mp4")
+}
+
+// readOnly returns a directory that nobody may write to, not even root.
+func readOnly(t *testing.T) string {
+	t.Helper()
+	if runtime.GOOS == "linux" {
+		return "/proc"
+	}
+	dir := t.TempDir()
+	if err := os.Chmod(dir, 0o500); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+// With --checksum, the records of unchanged files are not trusted.
+func TestChecksum(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.succeeds(t, f.file("a.mp4"), "-o", f.file("out")+"/")
+	path := filepath.Join(f.state, "files.json")
+	raw, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	digest := gateway.Digest(videoOf("a.mp4"))
+	wrong := bytes.ReplaceAll(raw, []byte(digest), []byte(strings.Repeat("0", len(digest))))
+	if bytes.Equal(raw, wrong) {
+		t.Fatalf("the identity is not recorded in %s", raw)
+	}
+	if err := os.WriteFile(path, wrong, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	args := []string{f.file("a.mp4"), "-o", f.file("elsewhere") + "/", "--dry-run"}
+	if out, _ := f.succeeds(t, args...); !strings.HasPrefix(out, "convert\t") {
+		t.Errorf("by the record, planned %q", out)
+	}
+	if out, _ := f.succeeds(t, append(args, "--checksum")...); !strings.HasPrefix(out, "download\t") {
+		t.Errorf("with --checksum, planned %q", out)
+	}
 }
 
 // What another machine converted, or sx upload sent, is not sent again.
@@ -344,29 +389,6 @@ func TestStdin(t *testing.T) {
 		t.Errorf("without input: %v", err)
 	}
 	f.wantJobs(t, 1)
-}
-
-func TestInterruptedConversion(t *testing.T) {
-	t.Parallel()
-	f := newFixture(t)
-	f.server.Convert = nil
-	ctx, cancel := context.WithCancel(t.Context())
-	defer cancel()
-	f.server.Before = func(_ http.ResponseWriter, r *http.Request) bool {
-		if r.URL.Path == api.PathEvents {
-			cancel()
-			<-r.Context().Done()
-			return true
-		}
-		return false
-	}
-	_, errOut, err := f.run(ctx, t, false, f.file("a.mp4"), "-o", f.file("x.mp3"))
-	if cmdutil.ErrorCode(err) != sx.CodeInterrupted {
-		t.Fatalf("ended with %v", err)
-	}
-	if want := "a.mp4: the server continues; download the MP3 later with: sx download " + f.server.Jobs()[0].ID + " -o " + f.file("x.mp3"); !strings.Contains(errOut, want) {
-		t.Errorf("%q is not in %q", want, errOut)
-	}
 }
 
 func TestResultsThatCannotBeWritten(t *testing.T) {

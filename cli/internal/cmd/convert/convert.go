@@ -33,6 +33,7 @@ type Options struct {
 	Select    mediafiles.Select
 	Encoding  sx.Options
 	Labels    []string
+	Priority  sx.Priority
 	WholeFile bool   // send whole files, not only their audio
 	Bandwidth string // a limit, as bandwidth.New takes it
 	Output    string // a file, a directory, or "-" for the output stream; "" is the current directory
@@ -61,9 +62,10 @@ For a directory, all media files below it are converted, except hidden files and
 MP3s; the MP3s are in the same subdirectories. - is standard input.
 
 Run the same command again at any time: it continues what was interrupted and
-converts what is new. What was converted with the same options is recognised by
-content, and not converted again as long as its MP3 is there. An MP3 is replaced
-only with --force, even if its video or the options have changed.`,
+converts what is new. Videos that were converted with the same options are
+recognised by content, and not converted again as long as their MP3s are there.
+An MP3 is replaced only with --force, even if its video or the options have
+changed.`,
 		Example: `  sx convert talk.mp4
   sx convert talk.mp4 -o sound/talk.mp3
   sx convert --preset speech lectures/ -o mp3s/
@@ -71,7 +73,8 @@ only with --force, even if its video or the options have changed.`,
 		Args: cmdutil.AtLeastOne("file, directory or pattern"),
 	}
 	encoding := cmdutil.AddEncodeFlags(cmd)
-	labels := cmdutil.AddLabelFlag(cmd)
+	labels := cmdutil.AddLabelFlag(cmd, f)
+	priority := cmdutil.AddPriorityFlag(cmd)
 	cmdutil.AddWholeFileFlag(cmd, &opts.WholeFile)
 	cmdutil.AddBandwidthFlag(cmd, &opts.Bandwidth)
 	flags := cmd.Flags()
@@ -103,6 +106,9 @@ only with --force, even if its video or the options have changed.`,
 			return err
 		}
 		if opts.Labels, err = labels(); err != nil {
+			return err
+		}
+		if opts.Priority, err = priority(); err != nil {
 			return err
 		}
 		return run(cmd.Context(), opts)
@@ -149,6 +155,7 @@ func runConvert(ctx context.Context, opts *Options) error {
 func (v *converter) batch(ctx context.Context, found mediafiles.Found) error {
 	display := term.NewProgressDisplay(v.IO)
 	defer display.Close()
+	display.FailuresOnce = v.Watch
 	v.printer = transfer.ResultPrinter{Display: display, TTY: v.IO.OutTTY, JSON: v.JSON}
 	v.fetcher.Inputs = append(v.fetcher.Inputs, inputs(found.Files)...)
 	if skipped := found.Skipped.String(); skipped != "" {
@@ -170,7 +177,11 @@ func (v *converter) batch(ctx context.Context, found mediafiles.Found) error {
 	if len(found.Files) > 1 {
 		display.Say(fmt.Sprintf("%d files, %s", len(found.Files), sx.FormatSize(total)))
 	}
-	err := transfer.RunBatch(ctx, items, v.parallel, v.Flags())
+	run := transfer.RunBatch
+	if v.Watch {
+		run = transfer.RunEach
+	}
+	err := run(ctx, items, v.parallel, v.Flags())
 	// Also after Ctrl-C. If it fails, the next run reads the files again.
 	_ = v.records.Save(context.WithoutCancel(ctx))
 	if err != nil {
@@ -210,19 +221,20 @@ func newConverter(opts *Options, targets *transfer.Targets) (*converter, error) 
 		return nil, err
 	}
 	policy := &transfer.Policy{Timeout: cfg.RetryTimeout}
+	files := knownfiles.Open(cfg.StateDir)
+	files.Reread = opts.Checksum
 	v := &converter{
 		Options: opts, api: c, policy: policy, targets: targets, parallel: opts.Parallel, chosen: map[string]string{},
 		uploader: &transfer.Uploader{
-			API: c, Policy: policy, Labels: opts.Labels, WholeFile: opts.WholeFile, Limit: limit,
-			Records: transfer.UploadRecords{Dir: filepath.Join(cfg.StateDir, "uploads"), Account: cfg.Account},
+			API: c, Policy: policy, Labels: opts.Labels, Priority: opts.Priority, WholeFile: opts.WholeFile, Limit: limit,
+			Records: transfer.UploadRecords{Dir: filepath.Join(cfg.StateDir, "uploads"), Account: cfg.Account}, Files: files,
 		},
 		fetcher: &transfer.Downloader{API: c, Policy: policy, StateDir: cfg.StateDir, Force: opts.Force, Limit: limit},
-		records: knownfiles.Open(cfg.StateDir),
+		records: files,
 	}
 	if v.parallel == 0 {
 		v.parallel = cfg.Parallel
 	}
-	v.records.Reread = opts.Checksum
 	v.index = v.indexOf(targets)
 	return v, nil
 }

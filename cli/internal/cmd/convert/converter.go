@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -81,8 +82,8 @@ func (v *converter) path(f mediafiles.File) string {
 	return path
 }
 
-// convertFile sees to it that the MP3 of a file is at path: it is there already, or is
-// downloaded, or else the file is uploaded and converted first.
+// convertFile ensures that the MP3 of a file is at path. If it is not there yet,
+// convertFile downloads it, after uploading and converting the file if necessary.
 func (v *converter) convertFile(ctx context.Context, f mediafiles.File, path string, bar *term.ProgressBar) (*transfer.Uploaded, error) {
 	var blocked error // another file is at path
 	if path != "" {
@@ -97,7 +98,9 @@ func (v *converter) convertFile(ctx context.Context, f mediafiles.File, path str
 		return nil, err
 	}
 	defer remove()
-	identity, err := transfer.Identity(ctx, v.records, f, v.Encoding, v.WholeFile, bar)
+	in := v.uploader.Open(ctx, f, v.Encoding)
+	defer in.Close()
+	identity, err := in.Identity(bar)
 	if err != nil {
 		return nil, err
 	}
@@ -105,17 +108,15 @@ func (v *converter) convertFile(ctx context.Context, f mediafiles.File, path str
 	lock, _ := v.made.LoadOrStore(made, &sync.Mutex{})
 	lock.(*sync.Mutex).Lock() // a copy of the file waits until its MP3 is there
 	defer lock.(*sync.Mutex).Unlock()
-	var known api.Conversion
-	if !v.Force {
-		if at, ok := v.index.Made(ctx, made); ok {
-			return nil, v.there(f, at, bar)
+	known, ended, err := v.lookUp(ctx, f, made, path, blocked, bar)
+	if err == nil && !ended && !v.DryRun && !transfer.Sent(known) {
+		var waited bool
+		if waited, err = v.uploader.Reserve(ctx, in, bar); err == nil && waited {
+			known, ended, err = v.lookUpAgain(ctx, f, made, path, bar)
 		}
-		if known, err = transfer.Known(ctx, v.api, v.policy, identity, v.Encoding, bar); err != nil {
-			return nil, err
-		}
-		if ended, err := v.alreadyThere(ctx, f, made, path, known, blocked, bar); ended || err != nil {
-			return nil, err
-		}
+	}
+	if ended || err != nil {
+		return nil, err
 	}
 	if v.DryRun {
 		return nil, v.printPlan(known, f, path, bar)
@@ -127,16 +128,49 @@ func (v *converter) convertFile(ctx context.Context, f mediafiles.File, path str
 		}
 		bar.Say("the server has it already, as job %s", known.JobID)
 	} else {
-		if c.sent, err = v.uploader.Upload(ctx, f, v.Encoding, bar); err != nil {
+		if c.sent, err = v.uploader.Upload(ctx, in, bar); err != nil {
 			return nil, err
 		}
 		defer c.sent.Close()
-		c.job = c.sent.Job
+		c.job, c.made = c.sent.Job, c.sent.Identity+" "+v.Encoding.Key()
 	}
 	if err := v.finish(ctx, &c); err != nil {
 		return nil, err
 	}
 	return c.sent, v.download(ctx, c)
+}
+
+// lookUp returns what the server knows about made, the file's content and options, and
+// reports whether there is nothing to do for the file.
+func (v *converter) lookUp(ctx context.Context, f mediafiles.File, made, path string, blocked error, bar *term.ProgressBar) (known api.Conversion, ended bool, err error) {
+	if v.Force {
+		return known, false, nil
+	}
+	if path != "" {
+		v.index.Add(path) // another process may have written it meanwhile
+	}
+	if at, ok := v.index.Made(ctx, made); ok {
+		return known, true, v.there(f, path, at, bar)
+	}
+	identity, _, _ := strings.Cut(made, " ")
+	if known, err = transfer.Known(ctx, v.api, v.policy, identity, v.Encoding, bar); err != nil {
+		return known, false, err
+	}
+	ended, err = v.alreadyThere(ctx, f, made, path, known, blocked, bar)
+	return known, ended, err
+}
+
+// lookUpAgain is lookUp for a file that another process had reserved and may have
+// converted.
+func (v *converter) lookUpAgain(ctx context.Context, f mediafiles.File, made, path string, bar *term.ProgressBar) (known api.Conversion, ended bool, err error) {
+	if path == "" {
+		return v.lookUp(ctx, f, made, path, nil, bar)
+	}
+	blocked := v.fetcher.CheckTarget(path)
+	if blocked != nil && !errors.Is(blocked, transfer.ErrExists) {
+		return known, false, blocked
+	}
+	return v.lookUp(ctx, f, made, path, blocked, bar)
 }
 
 // conversion is the conversion of one file whose job exists.
@@ -156,20 +190,20 @@ func (c *conversion) forget() {
 	}
 }
 
-// alreadyThere reports whether there is nothing to do for the file, and then says so. If
-// another file is in the MP3's place, it returns blocked, or what explains it.
+// alreadyThere reports whether there is nothing to do for the file, and then prints that.
+// If another file is in the MP3's place, it returns blocked, or a more specific error.
 func (v *converter) alreadyThere(ctx context.Context, f mediafiles.File, made, path string, server api.Conversion, blocked error, bar *term.ProgressBar) (bool, error) {
 	for _, track := range server.Tracks {
 		if at, ok := v.index.Find(ctx, track.Size, track.SHA256); ok {
 			v.records.Wrote(at, track.SHA256, f.Path, made, server.JobID)
-			return true, v.there(f, at, bar)
+			return true, v.there(f, path, at, bar)
 		}
 	}
 	switch known, ok := v.records.MP3(path); {
-	case blocked == nil, v.uploader.Started(f, v.Encoding): // the digests will tell
+	case blocked == nil, v.uploader.Started(f, v.Encoding): // the digests decide
 		return false, nil
 	case ok && known.Made == made:
-		bar.Say("%s was changed since it was written, and is kept; replace it with --force", path)
+		bar.Say("%s has changed since it was written, and is kept; replace it with --force", path)
 		bar.Done("kept")
 		return true, nil
 	case ok && known.Source != "":
@@ -179,8 +213,11 @@ func (v *converter) alreadyThere(ctx context.Context, f mediafiles.File, made, p
 	return false, blocked
 }
 
-// there reports a file whose MP3 is at path.
-func (v *converter) there(f mediafiles.File, path string, bar *term.ProgressBar) error {
+// there reports a file whose MP3 is at path; wanted is where it would be written.
+func (v *converter) there(f mediafiles.File, wanted, path string, bar *term.ProgressBar) error {
+	if wanted != "" && filepath.Base(wanted) != filepath.Base(path) {
+		bar.Say("its MP3 is %s", cmdutil.ShownPath(path, v.Output))
+	}
 	bar.Done("already there")
 	if v.IO.OutTTY && !v.JSON || v.DryRun {
 		return nil // the summary counts it
@@ -191,7 +228,7 @@ func (v *converter) there(f mediafiles.File, path string, bar *term.ProgressBar)
 		return err
 	}
 	return v.printer.Print(transfer.Result{
-		ID: known.Job, Name: f.Name, Path: cmdutil.ShownPath(path), Size: info.Size(), SHA256: known.SHA256,
+		ID: known.Job, Name: f.Name, Path: cmdutil.ShownPath(path, v.Output), Size: info.Size(), SHA256: known.SHA256,
 		Existed: true, Warnings: []api.Warning{},
 	})
 }
@@ -265,7 +302,7 @@ func (v *converter) finish(ctx context.Context, c *conversion) error {
 	})
 	switch {
 	case ctx.Err() != nil && !c.job.State.Final():
-		c.bar.Say("the server continues; download the MP3 later with: %s", v.downloadCommand(c.job.ID, c.path))
+		v.explainInterruption(ctx, c)
 		return err
 	case err != nil:
 		return err
@@ -281,6 +318,26 @@ func (v *converter) finish(ctx context.Context, c *conversion) error {
 		return err
 	}
 	return nil
+}
+
+// stateTimeout bounds the request for the state of an interrupted conversion.
+const stateTimeout = 2 * time.Second
+
+// explainInterruption prints what becomes of a conversion after Ctrl-C, which only the
+// server knows.
+func (v *converter) explainInterruption(ctx context.Context, c *conversion) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stateTimeout)
+	defer cancel()
+	now, err := v.api.Job(ctx, c.job.ID)
+	command := v.downloadCommand(c.job.ID, c.path)
+	switch {
+	case err != nil:
+		c.bar.Say("the server does not respond; once it does, run the same command again to continue")
+	case !now.State.Final():
+		c.bar.Say("the server continues; download the MP3 later with: %s", command)
+	case now.State == sx.StateDone:
+		c.bar.Say("the MP3 is ready; download it with: %s", command)
+	}
 }
 
 func (v *converter) downloadCommand(job, path string) string {

@@ -27,12 +27,8 @@ func (v *converter) watch(ctx context.Context) error {
 			return err
 		}
 		err = v.batch(ctx, found)
-		switch {
-		case err == nil, ctx.Err() != nil:
-		case cmdutil.ErrorCode(err).StopsBatch():
+		if err != nil && ctx.Err() == nil && cmdutil.ErrorCode(err).StopsBatch() {
 			return err
-		default:
-			_, _ = fmt.Fprintln(v.IO.ErrOut, err)
 		}
 	}
 }

@@ -33,7 +33,11 @@ func NewCmd(f *cmdutil.Factory, run func(context.Context, *Options) error) *cobr
 		Use:   "diff",
 		Short: "Show what an install would change",
 		Long: `Show what sx install with the same flags would change in the cluster, object by
-object. The cluster is not changed, and the contents of Secrets are hidden.`,
+object, and which pods it would replace. The cluster performs a dry run, which
+changes nothing; the contents of Secrets are hidden.
+
+Drift is what somebody has changed in the cluster since the last install, and
+what an install would revert.`,
 		Example: `  sx diff
   sx diff --set converter.replicas=4
   sx diff --preset production --json`,
@@ -61,17 +65,51 @@ func runDiff(ctx context.Context, opts *Options) error {
 	for _, c := range changes {
 		if opts.JSON {
 			err = opts.IO.WriteJSON(c)
-		} else if _, err = fmt.Fprint(opts.IO.Out, opts.painted(c.Diff)); err != nil {
+		} else if _, err = fmt.Fprint(opts.IO.Out, opts.painted(heading(c)+c.Diff)); err != nil {
 			err = fmt.Errorf("print the changes: %w", err)
 		}
 		if err != nil {
 			return err
 		}
 	}
-	if len(changes) == 0 && !opts.JSON {
-		_, _ = fmt.Fprintln(opts.IO.ErrOut, "no changes")
+	if !opts.JSON {
+		opts.summarise(in, changes)
 	}
 	return nil
+}
+
+// heading returns the line above a diff, with what the diff itself does not show.
+func heading(c installer.Change) string {
+	if !c.Drift {
+		return ""
+	}
+	if c.Change == "added" {
+		return "# drift: " + c.Object + " has been deleted since the last install\n"
+	}
+	return "# drift: " + c.Object + " has been changed in the cluster since the last install\n"
+}
+
+// summarise says which pods an install would replace, those of MongoDB and RabbitMQ
+// first.
+func (opts *Options) summarise(in *installer.Installer, changes []installer.Change) {
+	if len(changes) == 0 {
+		_, _ = fmt.Fprintln(opts.IO.ErrOut, "no changes")
+		return
+	}
+	var services []string
+	for _, c := range changes {
+		kind, name, _ := strings.Cut(c.Object, "/")
+		switch {
+		case c.Restarts == "":
+		case kind == "StatefulSet":
+			_, _ = fmt.Fprintf(opts.IO.ErrOut, "restarts: %s: %s\n", name, c.Restarts)
+		default:
+			services = append(services, strings.TrimPrefix(name, in.Release+"-"))
+		}
+	}
+	if len(services) > 0 {
+		_, _ = fmt.Fprintf(opts.IO.ErrOut, "replaces the pods, one at a time, of: %s\n", strings.Join(services, ", "))
+	}
 }
 
 // painted colours a unified diff for a terminal.
@@ -91,6 +129,8 @@ func (opts *Options) painted(text string) string {
 			sgr = "31"
 		case strings.HasPrefix(line, "@@"):
 			sgr = "36"
+		case strings.HasPrefix(line, "# "):
+			sgr = "33"
 		}
 		if sgr != "" {
 			line = "\x1b[" + sgr + "m" + strings.TrimSuffix(line, "\n") + "\x1b[0m\n"

@@ -12,8 +12,6 @@ import (
 	"github.com/soundextract/sx/install/installer"
 	"github.com/soundextract/sx/install/kube"
 	"github.com/soundextract/sx/install/nextcmd"
-	"github.com/soundextract/sx/install/release"
-	"github.com/soundextract/sx/install/values"
 	"github.com/soundextract/sx/server/sx"
 )
 
@@ -21,6 +19,9 @@ import (
 type Checkup struct {
 	Cluster *kube.Cluster
 	Release string
+	// Request is the install that is checked, if there is no release or Given is true.
+	Request installer.InstallRequest
+	Given   bool
 
 	// The settings of sx. If its server is this release, the address for users is
 	// checked too.
@@ -70,37 +71,37 @@ func running(preflight []check.Check) []check.Check {
 	return all
 }
 
-// prepare fills in what the checks examine and reports whether there is a release.
-func (c *Checkup) prepare(ctx context.Context, env *check.Env) (installed bool, err error) {
-	runner, err := release.New(c.Cluster, c.Release, func(string, ...any) {})
-	if err != nil {
-		return false, err
+// Role returns the permissions that sx needs, as YAML for an administrator.
+func (c *Checkup) Role(ctx context.Context) (string, error) {
+	env := &check.Env{Cluster: c.Cluster, Release: c.Release, Version: sx.Version}
+	if _, err := c.prepare(ctx, env); err != nil {
+		return "", err
 	}
-	last, err := runner.Last(ctx)
-	switch {
-	case sx.CodeOf(err) == sx.CodeForbidden: // the checks report it
-	case err != nil:
-		return false, err
-	case last != nil:
-		env.Manifest = last.Manifest
-		return true, c.addServer(env)
-	}
-	env.Manifest, err = defaultManifest(env.Cluster.Namespace, c.Release)
-	return false, err
+	return check.Role(ctx, env)
 }
 
-// defaultManifest renders a first install without any values.
-func defaultManifest(namespace, name string) (string, error) {
-	given, err := values.Flags{Preset: installer.FirstPreset}.Values()
-	if err != nil {
-		return "", err
+// prepare fills in what the checks examine and reports whether there is a release.
+func (c *Checkup) prepare(ctx context.Context, env *check.Env) (installed bool, err error) {
+	in := installer.New(c.Cluster, c.Release, sx.Version, nil)
+	if !c.Given {
+		last, err := in.Deployed(ctx)
+		if err != nil && sx.CodeOf(err) != sx.CodeForbidden { // the checks report that one
+			return false, err
+		}
+		if err == nil && last != nil {
+			env.Manifest = last.Manifest
+			return true, c.addServer(env)
+		}
 	}
-	values.WithSecrets(given, "")
-	rendered, err := release.Render(sx.Version, given, release.RenderOptions{Release: name, Namespace: namespace})
+	preview, err := in.Preview(ctx, c.Request)
 	if err != nil {
-		return "", err
+		return false, err
 	}
-	return rendered.All(), nil
+	env.Manifest, env.Current = preview.Manifest, preview.Current
+	if preview.Installed {
+		return true, c.addServer(env)
+	}
+	return false, nil
 }
 
 // addServer fills in how users reach the server, if sx uses this release or an address

@@ -16,6 +16,7 @@ import (
 	"github.com/soundextract/sx/install/check"
 	"github.com/soundextract/sx/install/kube"
 	"github.com/soundextract/sx/install/nextcmd"
+	"github.com/soundextract/sx/install/values"
 	"github.com/soundextract/sx/server/sx"
 )
 
@@ -27,6 +28,9 @@ type Options struct {
 
 	Cluster      cluster.Flags
 	ClusterGiven bool // one of the flags in Cluster was given
+	Values       values.Flags
+	ValuesGiven  bool // one of the flags in Values was given
+	Role         bool
 	JSON         bool
 }
 
@@ -44,10 +48,15 @@ func NewCmd(f *cmdutil.Factory, run func(context.Context, *Options) error) *cobr
 		Long: `Check the local server if it is the one in use: its programs, its data
 directory, and whether it is ready.
 
-Otherwise check whether a cluster can run SoundExtract and, if it is installed,
-whether it works: workloads, queues, database, volumes, secrets, and whether an
-interrupted upload keeps what was sent. The flags for clusters choose an
-installation. Nothing is changed.
+Otherwise check whether a cluster can run SoundExtract: permissions, room on the
+nodes, quotas, storage, and what the values need, such as an Ingress class. The
+flags for values are those of sx install. If it is installed, also check whether
+it works: workloads, queues, database, volumes, secrets, certificates, and
+whether an interrupted upload keeps what was sent. The flags for clusters choose
+an installation. Nothing is changed. docs/checks.md describes each check.
+
+With --role, print the permissions that sx needs, as YAML that an administrator
+of the cluster can apply, and check nothing.
 
 The server's public address is checked if the current context is this
 installation (sx install sets it) or with --server URL. The upload check needs
@@ -58,14 +67,19 @@ work or cannot be installed) or a warning (it works for now). Skipped checks
 do not count. With --json, each result is a line.`,
 		Example: `  sx doctor
   sx doctor -n music --server https://sx.example.org
+  sx doctor --preset production -f values.yaml
+  sx doctor --role -n music >role.yaml
   sx doctor --json | jq 'select(.outcome == "fatal")'`,
 		Args: cmdutil.UsageArgs(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			opts.ClusterGiven = cluster.Given(cmd.Flags())
+			opts.ValuesGiven = cluster.ValuesGiven(cmd.Flags())
 			return run(cmd.Context(), opts)
 		},
 	}
 	opts.Cluster.Add(cmd)
+	cluster.AddValueFlags(cmd, &opts.Values)
+	cmd.Flags().BoolVar(&opts.Role, "role", false, "print the permissions that sx needs, as YAML")
 	cmd.Flags().BoolVar(&opts.JSON, "json", false, "print each result as JSON")
 	return cmd
 }
@@ -74,6 +88,9 @@ func runDoctor(ctx context.Context, opts *Options) error {
 	kind, cfg, err := opts.Cluster.InUse(opts.ClusterGiven, opts.Config)
 	if err != nil {
 		return err
+	}
+	if opts.ValuesGiven || opts.Role { // they are about a cluster
+		kind = cluster.InCluster
 	}
 	p := &printer{io: opts.IO, json: opts.JSON}
 	again := nextcmd.Line("sx", "doctor")
@@ -88,7 +105,12 @@ func runDoctor(ctx context.Context, opts *Options) error {
 		if err != nil {
 			return cluster.NoServer(err, opts.ClusterGiven, cfg)
 		}
-		if results, err = opts.Checkup(at, opts.Cluster.Release).Run(ctx, p.show); err != nil {
+		checkup := opts.Checkup(at, opts.Cluster.Release)
+		checkup.Request.Flags, checkup.Given = opts.Values, opts.ValuesGiven
+		if opts.Role {
+			return opts.printRole(ctx, checkup)
+		}
+		if results, err = checkup.Run(ctx, p.show); err != nil {
 			return err
 		}
 		again = opts.Cluster.Line("doctor")
@@ -108,6 +130,17 @@ func runDoctor(ctx context.Context, opts *Options) error {
 	}
 	return sx.NewError(sx.CodeProblems, "the checks found %s", count(found)).
 		WithHint("follow the advice for each problem, then check again with: %s", again)
+}
+
+func (opts *Options) printRole(ctx context.Context, checkup *Checkup) error {
+	role, err := checkup.Role(ctx)
+	if err != nil {
+		return err
+	}
+	if _, err := io.WriteString(opts.IO.Out, role); err != nil {
+		return fmt.Errorf("print the role: %w", err)
+	}
+	return nil
 }
 
 // count returns the number of problems in words: 1 fatal problem and 2 warnings.
@@ -178,20 +211,33 @@ func (p *printer) columns(r check.Result) string {
 		text = r.Description
 	}
 	width, _ := p.io.Size()
-	width = max(width-idWidth-outcomeWidth, minTextWidth)
-	lines := term.Wrap(text, width)
+	indent := idWidth + outcomeWidth
+	below := width-indent < minTextWidth // the text is below the outcome
+	if below {
+		indent = 2
+	}
+	lines := term.Wrap(text, width-indent)
 	if r.Hint != "" {
-		for i, line := range term.Wrap(r.Hint, width-2) {
+		for i, line := range term.Wrap(r.Hint, width-indent-2) {
 			lines = append(lines, []string{"→ ", "  "}[min(i, 1)]+line)
 		}
 	}
-	outcome := fmt.Sprintf("%-*s", outcomeWidth, r.Outcome)
+	outcome := string(r.Outcome)
+	if !below {
+		outcome = fmt.Sprintf("%-*s", outcomeWidth, outcome)
+	}
 	if color := colors[r.Outcome]; color != "" && p.io.Color {
 		outcome = "\x1b[" + color + "m" + outcome + "\x1b[0m"
 	}
-	_, _ = fmt.Fprintf(&b, "%-*s%s%s\n", idWidth, r.ID, outcome, lines[0])
-	for _, line := range lines[1:] {
-		_, _ = fmt.Fprintf(&b, "%*s%s\n", idWidth+outcomeWidth, "", line)
+	_, _ = fmt.Fprintf(&b, "%-*s%s", idWidth, r.ID, outcome)
+	if below {
+		b.WriteByte('\n')
+	} else {
+		_, _ = fmt.Fprintln(&b, lines[0])
+		lines = lines[1:]
+	}
+	for _, line := range lines {
+		_, _ = fmt.Fprintf(&b, "%*s%s\n", indent, "", line)
 	}
 	return b.String()
 }

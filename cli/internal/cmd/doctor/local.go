@@ -13,9 +13,6 @@ import (
 	"github.com/soundextract/sx/server/sx"
 )
 
-// minFree is the free space in bytes below which uploads soon fail.
-const minFree = 1 << 30
-
 // checkLocal runs the checks of the local server of a data directory.
 func checkLocal(ctx context.Context, dir string) []check.Result {
 	status, err := localserver.ReadStatus(ctx, dir)
@@ -26,6 +23,7 @@ func checkLocal(ctx context.Context, dir string) []check.Result {
 		checkSpace(status),
 		checkRunning(dir, status),
 		checkVersion(status),
+		checkSandbox(status),
 	}
 }
 
@@ -71,15 +69,17 @@ func checkDirectory(dir string, err error) check.Result {
 }
 
 func checkSpace(s localserver.Status) check.Result {
-	const id, description = "disk-space", "there is room for uploads"
 	switch {
-	case s.Free == 0:
-		return result(id, description, check.OutcomeSkipped, "the free space is unknown", "")
-	case s.Free < minFree:
-		return result(id, description, check.FoundWarning, "only "+sx.FormatSize(s.Free)+" are free in "+s.Data,
+	case s.PID == 0:
+		return result(check.StorageID, check.StorageDescription, check.OutcomeSkipped, "the server is not running", "")
+	case s.Storage == nil:
+		return result(check.StorageID, check.StorageDescription, check.OutcomeSkipped, "the free space is unknown", "")
+	}
+	if problem := s.Storage.Problem(); problem != "" {
+		return result(check.StorageID, check.StorageDescription, check.FoundWarning, problem,
 			"remove jobs that you no longer need with: "+nextcmd.Line("sx", "rm", "ID"))
 	}
-	return result(id, description, check.OK, "", "")
+	return result(check.StorageID, check.StorageDescription+": "+s.Storage.Describe(), check.OK, "", "")
 }
 
 func checkRunning(dir string, s localserver.Status) check.Result {
@@ -103,4 +103,15 @@ func checkVersion(s localserver.Status) check.Result {
 			"start it again: sx down, then: sx up -d")
 	}
 	return result(id, description, check.OK, "", "")
+}
+
+func checkSandbox(s localserver.Status) check.Result {
+	if s.PID == 0 {
+		return result(check.SandboxID, check.SandboxDescription, check.OutcomeSkipped, "the server is not running", "")
+	}
+	text, complete := check.DescribeSandbox(s.Sandbox.Landlock, s.Sandbox.Seccomp, s.Sandbox.User)
+	if complete {
+		return result(check.SandboxID, text, check.OK, "", "")
+	}
+	return result(check.SandboxID, check.SandboxDescription, check.OutcomeSkipped, text, "")
 }

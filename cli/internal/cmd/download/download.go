@@ -158,8 +158,8 @@ func runDownload(ctx context.Context, opts *Options) error {
 	return err
 }
 
-// jobs returns the jobs to download. Of those with the same name, the first one gets it
-// unchanged.
+// jobs returns the jobs to download. Of several jobs with the same name, the first one
+// keeps it unchanged.
 func (opts *Options) jobs(ctx context.Context, c *client.Client, policy *transfer.Policy, display *term.ProgressDisplay) (jobs []target, err error) {
 	retry := policy.Start(display)
 	if opts.All {

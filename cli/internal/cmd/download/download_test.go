@@ -131,6 +131,54 @@ func TestAll(t *testing.T) {
 	}
 }
 
+// TestPathsAreAsGiven checks that the path of an MP3 that is there already is printed like
+// that of a new one.
+func TestPathsAreAsGiven(t *testing.T) {
+	here, err := filepath.EvalSymlinks(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Chdir(here)
+	server := gateway.New(t)
+	server.Add("talk.mp4", sx.StateDone, []byte("first"))
+	for _, dir := range []string{"relative", filepath.Join(here, "absolute")} {
+		for _, when := range []string{"new", "there already"} {
+			out, _, err := run(t, server, false, "--all", "-o", dir)
+			if want := filepath.Join(dir, "talk.mp3") + "\n"; err != nil || out != want {
+				t.Errorf("%s: printed %q, want %q: %v", when, out, want, err)
+			}
+		}
+	}
+}
+
+// TestDryRun checks that --dry-run says what would be written, also to standard output,
+// and writes nothing.
+func TestDryRun(t *testing.T) {
+	t.Parallel()
+	server, dir := gateway.New(t), t.TempDir()
+	talk := server.Add("talk.mp4", sx.StateDone, []byte("first"))
+	server.Add("song.mkv", sx.StateDone, []byte("second"))
+	there := filepath.Join(dir, "talk.mp3")
+	if err := os.WriteFile(there, []byte("first"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	out, errOut, err := run(t, server, false, "--all", "-o", dir, "--dry-run")
+	if err != nil || out != "download\tsong.mkv\t"+filepath.Join(dir, "song.mp3")+"\n" || !strings.Contains(errOut, "talk.mp4: already there\n") {
+		t.Errorf("printed %q and %q: %v", out, errOut, err)
+	}
+	out, _, err = run(t, server, false, talk, "-o", "-", "--dry-run")
+	if err != nil || out != "download\ttalk.mp4\n" {
+		t.Errorf("to the stream: printed %q: %v", out, err)
+	}
+	if _, _, err := run(t, server, false, talk, "-o", filepath.Join(there, "talk.mp3"), "--dry-run"); err == nil {
+		t.Error("a file in the place of the directory is not noticed")
+	}
+	found, err := os.ReadDir(dir)
+	if err != nil || len(found) != 1 {
+		t.Errorf("it wrote something: %v, %v", found, err)
+	}
+}
+
 func TestInvalidCombinations(t *testing.T) {
 	t.Parallel()
 	server, dir := gateway.New(t), t.TempDir()

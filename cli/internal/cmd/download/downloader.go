@@ -57,7 +57,7 @@ func (d *downloader) plan(ctx context.Context, w target, bar *term.ProgressBar) 
 	if d.All {
 		track := w.job.Track(1)
 		if path, ok := d.index.Find(ctx, track.Size, track.SHA256); ok {
-			return func(context.Context) error { return d.done(w.job, cmdutil.ShownPath(path), true, bar) }
+			return func(context.Context) error { return d.done(w.job, cmdutil.ShownPath(path, d.Output), true, bar) }
 		}
 	}
 	path := d.targets.Path(w.job.Name, func(path string) bool { return d.isFree(path, w.job) })

@@ -3,6 +3,7 @@ package edit
 
 import (
 	"context"
+	"fmt"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -18,6 +19,7 @@ import (
 type Options struct {
 	IO     *term.IOStreams
 	Client func() (*client.Client, error)
+	Next   func(args ...string) string
 
 	IDs  []string
 	Edit api.JobEdit
@@ -26,7 +28,7 @@ type Options struct {
 
 // NewCmd returns the command; tests replace its run function with run.
 func NewCmd(f *cmdutil.Factory, run func(context.Context, *Options) error) *cobra.Command {
-	opts := &Options{IO: f.IO, Client: f.Client}
+	opts := &Options{IO: f.IO, Client: f.Client, Next: f.Next}
 	if run == nil {
 		run = runEdit
 	}
@@ -37,7 +39,7 @@ func NewCmd(f *cmdutil.Factory, run func(context.Context, *Options) error) *cobr
 		Short: "Change the tags of MP3s, and labels",
 		Long: `Change the title, artist or album of the MP3s of finished jobs, and the labels
 of any jobs. The MP3s on the server get a new tag; their audio is not encoded
-again. Download them again to get the new tag. An empty value removes one.`,
+again. Download them again to get the new tag. An empty value removes a tag.`,
 		Example: `  sx edit talk.mp4 --title "Sound in rooms" --artist "Ada Berg"
   sx edit jq3m5v7kxw2c4t6b --label acoustics --label -draft`,
 		Args:              cmdutil.AtLeastOne("job"),
@@ -69,8 +71,10 @@ again. Download them again to get the new tag. An empty value removes one.`,
 		}
 		return run(cmd.Context(), opts)
 	}
-	for _, name := range []string{"title", "artist", "album", "label"} {
-		_ = cmd.RegisterFlagCompletionFunc(name, cobra.NoFileCompletions) // fails only for a flag that does not exist
+	// Fails only for a flag that does not exist.
+	_ = cmd.RegisterFlagCompletionFunc("label", cmdutil.CompleteLabels(f))
+	for _, name := range []string{"title", "artist", "album"} {
+		_ = cmd.RegisterFlagCompletionFunc(name, cobra.NoFileCompletions)
 	}
 	return cmd
 }
@@ -94,7 +98,16 @@ func runEdit(ctx context.Context, opts *Options) error {
 	if err != nil {
 		return err
 	}
-	return cmdutil.ChangeJobs(ctx, c, opts.IO, opts.IDs, opts.JSON, func(ctx context.Context, id string) (api.Job, error) {
-		return c.Edit(ctx, id, opts.Edit)
+	var edited []string // with other tags
+	err = cmdutil.ChangeJobs(ctx, c, opts.IO, opts.IDs, opts.JSON, func(ctx context.Context, id string) (api.Job, error) {
+		job, err := c.Edit(ctx, id, opts.Edit)
+		if err == nil && (opts.Edit.Title != nil || opts.Edit.Artist != nil || opts.Edit.Album != nil) {
+			edited = append(edited, job.ID)
+		}
+		return job, err
 	})
+	if len(edited) > 0 && !opts.JSON {
+		_, _ = fmt.Fprintf(opts.IO.ErrOut, "get the new tags with: %s\n", opts.Next(append([]string{"download", "--force"}, edited...)...))
+	}
+	return err
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/soundextract/sx/cli/internal/cluster"
 	"github.com/soundextract/sx/cli/internal/cmdutil"
 	"github.com/soundextract/sx/cli/internal/config"
+	"github.com/soundextract/sx/cli/internal/session"
 	"github.com/soundextract/sx/cli/internal/term"
 	"github.com/soundextract/sx/install/installer"
 	"github.com/soundextract/sx/install/nextcmd"
@@ -21,7 +22,9 @@ import (
 
 // Options are the flags, arguments and dependencies of sx install.
 type Options struct {
-	IO *term.IOStreams
+	IO      *term.IOStreams
+	Config  func() (*config.Config, error)
+	Account func() (*session.Account, error)
 
 	Cluster cluster.Flags
 	installer.InstallOptions
@@ -31,7 +34,7 @@ type Options struct {
 
 // NewCmd returns the command; tests replace its run function with run.
 func NewCmd(f *cmdutil.Factory, run func(context.Context, *Options) error) *cobra.Command {
-	opts := &Options{IO: f.IO}
+	opts := &Options{IO: f.IO, Config: f.Config, Account: f.Account}
 	if run == nil {
 		run = runInstall
 	}
@@ -42,17 +45,24 @@ func NewCmd(f *cmdutil.Factory, run func(context.Context, *Options) error) *cobr
 earlier run was interrupted, run it again to finish.
 
 The cluster is checked before anything is changed. Values of earlier installs
-are kept unless --reset-values is given; a first install uses the preset
-quickstart, a small one. Secrets are generated once and kept.
+are kept unless --reset-values is given; those of an attempt that failed are
+not. A first install uses the preset quickstart, a small one; after an uninstall
+that kept the data, it uses the values from before. Secrets are generated once
+and kept.
 
 Afterwards, the new installation is sx's current context, reached through a
-port-forward, so that sx register and sx convert work immediately.`,
+port-forward, so that sx convert works immediately. At a terminal, the
+administrator's account is created (its name is the value auth.admin);
+elsewhere, the commands to do so are printed. Others need an invitation.`,
 		Example: `  sx install
   sx install --preset production -n sound
   sx install --set gateway.replicas=2    # change one value, keep the rest
   sx install --dry-run > manifests.yaml`,
 		Args: cmdutil.UsageArgs(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if opts.RollbackOnFailure && !opts.Wait {
+				return cmdutil.UsageErrorf("--rollback-on-failure requires --wait: without it, nobody notices a failure")
+			}
 			if opts.DryRun && opts.JSON {
 				return cmdutil.UsageErrorf("--dry-run and --json are mutually exclusive: --dry-run prints YAML")
 			}
@@ -64,6 +74,7 @@ port-forward, so that sx register and sx convert work immediately.`,
 	flags := cmd.Flags()
 	flags.BoolVar(&opts.Reset, "reset-values", false, "discard the values of earlier installs")
 	flags.BoolVar(&opts.DryRun, "dry-run", false, "print the manifests after a server-side dry run; change nothing")
+	flags.BoolVar(&opts.RollbackOnFailure, "rollback-on-failure", false, "if it fails, roll back to the last revision that worked")
 	flags.BoolVar(&opts.Wait, "wait", true, "wait until everything is ready")
 	flags.DurationVar(&opts.Timeout, "timeout", cluster.DefaultTimeout, "wait at most `TIME`, such as 90s or 15m")
 	flags.BoolVar(&opts.JSON, "json", false, "print each event as a line of JSON")
@@ -84,7 +95,7 @@ func runInstall(ctx context.Context, opts *Options) error {
 		opts.offerBundle(err)
 		return err
 	}
-	return opts.print(in, info)
+	return opts.print(ctx, in, info)
 }
 
 func (opts *Options) install(ctx context.Context, display cluster.RolloutDisplay) (*installer.Installer, release.Info, error) {
@@ -122,7 +133,7 @@ func (opts *Options) offerBundle(err error) {
 	}
 }
 
-func (opts *Options) print(in *installer.Installer, info release.Info) error {
+func (opts *Options) print(ctx context.Context, in *installer.Installer, info release.Info) error {
 	if opts.JSON {
 		return nil // the events contain it
 	}
@@ -134,7 +145,10 @@ func (opts *Options) print(in *installer.Installer, info release.Info) error {
 		info.Version, ready, in.Cluster.Namespace, info.Revision); err != nil {
 		return fmt.Errorf("print the result: %w", err)
 	}
-	next := nextcmd.Line("sx", "register") + "\n      then: " + nextcmd.Line("sx", "convert", "VIDEO")
+	if explained, err := opts.administrator(ctx, in); explained || err != nil {
+		return err
+	}
+	next := nextcmd.Line("sx", "login") + "\n      then: " + nextcmd.Line("sx", "convert", "VIDEO")
 	switch {
 	case !opts.Wait:
 		next = opts.Cluster.Line("status", "--wait")

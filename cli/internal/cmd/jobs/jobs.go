@@ -27,10 +27,8 @@ type Options struct {
 	States []string
 	Name   string
 	Labels []string
-	Limit  int
-	After  string
-	All    bool
 	JSON   bool
+	cmdutil.Page
 }
 
 const defaultLimit = 30
@@ -48,14 +46,17 @@ func NewCmd(f *cmdutil.Factory, run func(context.Context, *Options) error) *cobr
 		Long: `List your jobs, newest first.
 
 If the output is not a terminal, each line has the ID, name, state, progress in
-percent, size in bytes, creation time, and why the job failed, separated by
-tabs, with no header.`,
+percent, size in bytes, creation time, why the job failed, and when it will be
+deleted, separated by tabs, with no header.`,
 		Example: `  sx jobs
   sx jobs --state failed --label acoustics
   sx jobs --name lecture --all --json | jq -r '.[].id'`,
 		Args: cmdutil.UsageArgs(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := opts.check(cmd.Flags().Changed("limit")); err != nil {
+			if err := cmdutil.CheckStates(opts.States); err != nil {
+				return err
+			}
+			if err := opts.Check(cmd); err != nil {
 				return err
 			}
 			return run(cmd.Context(), opts)
@@ -64,26 +65,12 @@ tabs, with no header.`,
 	cmd.Flags().StringSliceVar(&opts.States, "state", nil, "only jobs in this `STATE`; can be repeated")
 	cmd.Flags().StringVar(&opts.Name, "name", "", "only videos whose name contains `TEXT`")
 	cmd.Flags().StringArrayVar(&opts.Labels, "label", nil, "only jobs with this `LABEL`; can be repeated")
-	cmd.Flags().IntVar(&opts.Limit, "limit", defaultLimit, "show at most `N` jobs")
-	cmd.Flags().StringVar(&opts.After, "after", "", "start after this `CURSOR`, printed by the previous page")
-	cmd.Flags().BoolVar(&opts.All, "all", false, "show all jobs")
+	cmdutil.AddPageFlags(cmd, &opts.Page, "jobs", defaultLimit, "start after this `CURSOR`, printed by the previous page")
 	cmd.Flags().BoolVar(&opts.JSON, "json", false, "print the jobs as a JSON array")
 	// Fails only for a flag that does not exist.
 	_ = cmd.RegisterFlagCompletionFunc("state", cobra.FixedCompletions(cmdutil.StateNames(), cobra.ShellCompDirectiveNoFileComp))
+	_ = cmd.RegisterFlagCompletionFunc("label", cmdutil.CompleteLabels(f))
 	return cmd
-}
-
-func (opts *Options) check(limited bool) error {
-	if err := cmdutil.CheckStates(opts.States); err != nil {
-		return err
-	}
-	if opts.Limit < 1 {
-		return cmdutil.UsageErrorf("--limit must be at least 1")
-	}
-	if opts.All && limited {
-		return cmdutil.UsageErrorf("--all and --limit are mutually exclusive")
-	}
-	return nil
 }
 
 func runJobs(ctx context.Context, opts *Options) error {
@@ -107,11 +94,7 @@ func (opts *Options) fetch(ctx context.Context, c *client.Client) (found []api.J
 	for _, s := range opts.States {
 		filter.States = append(filter.States, sx.State(s))
 	}
-	limit := opts.Limit
-	if opts.All {
-		limit = 0
-	}
-	return cmdutil.Pages(opts.After, limit, func(after string, limit int) ([]api.Job, string, error) {
+	return cmdutil.FetchPage(opts.Page, api.MaxLimit, func(after string, limit int) ([]api.Job, string, error) {
 		filter.After, filter.Limit = after, limit
 		page, err := c.Jobs(ctx, filter)
 		return page.Jobs, page.Next, err
@@ -125,40 +108,35 @@ func (opts *Options) print(found []api.Job, next string) error {
 	}
 	columns := []term.Column{
 		{Header: "ID"},
-		{Header: "NAME", Shrink: true, Min: 12},
+		{Header: "NAME", Shrink: true, Min: 10},
 		{Header: "STATE"},
-		{Header: "PROGRESS", Right: true, Optional: true},
+		{Right: true, Optional: true}, // the progress
 		{Header: "SIZE", Right: true, Optional: true},
 		{Header: "AGE", Right: true, Optional: true},
+		// The first that a narrow terminal shortens, then leaves out.
+		{Header: "REASON", Shrink: true, Min: 14, Optional: true},
+		{Header: "KEPT UNTIL", Optional: true},
 	}
 	rows := make([][]term.Cell, len(found))
 	for i, j := range found {
 		rows[i] = []term.Cell{
 			term.TextCell(j.ID),
 			term.TextCell(j.Name),
-			{Text: string(j.State), Color: colors[j.State]},
+			{Text: string(j.State), Color: cmdutil.StateColor(j.State)},
 			{Text: progress(j), Full: strconv.FormatFloat(j.Progress, 'f', 1, 64)},
 			{Text: sx.FormatSize(j.Sent.Size), Full: strconv.FormatInt(j.Sent.Size, 10)},
 			{Text: term.FormatAge(opts.Now().Sub(j.Created)), Full: j.Created.UTC().Format(time.RFC3339)},
+			term.TextCell(reason(j)),
+			keptUntil(j),
 		}
 	}
-	// At a terminal the reason comes before what may be left out, if there is one.
-	at := len(columns)
 	if opts.IO.OutTTY {
-		at = 3
-	}
-	if !opts.IO.OutTTY || slices.ContainsFunc(found, func(j api.Job) bool { return reason(j) != "" }) {
-		columns = slices.Insert(columns, at, term.Column{Header: "REASON", Shrink: true, Min: 24, Optional: true})
-		for i, j := range found {
-			rows[i] = slices.Insert(rows[i], at, term.TextCell(reason(j)))
-		}
+		columns, rows = leaveOutEmpty(columns, opts.makeRoom(rows))
 	}
 	if err := term.PrintTable(opts.IO, columns, rows); err != nil {
 		return err
 	}
-	if next != "" {
-		_, _ = fmt.Fprintf(opts.IO.ErrOut, "more jobs: continue with --after %s, or show all with --all\n", next)
-	}
+	cmdutil.PrintMore(opts.IO.ErrOut, "jobs", next)
 	return nil
 }
 
@@ -173,15 +151,6 @@ func (opts *Options) sayEmpty() {
 	_, _ = fmt.Fprintln(opts.IO.ErrOut, text)
 }
 
-// colors are the SGR codes of the states that are coloured.
-var colors = map[sx.State]string{
-	sx.StateRunning:   "36",
-	sx.StateUploading: "36",
-	sx.StateDone:      "32",
-	sx.StateFailed:    "31",
-	sx.StateExpired:   "33",
-}
-
 // reason says why a job failed, or its last attempt did.
 func reason(j api.Job) string {
 	if j.Error == nil {
@@ -190,11 +159,48 @@ func reason(j api.Job) string {
 	return j.Error.Message
 }
 
-func progress(j api.Job) string {
-	switch j.State {
-	case sx.StateUploading, sx.StateRunning, sx.StateDone:
-		return fmt.Sprintf("%.0f%%", j.Progress)
-	default:
-		return "-"
+// keptUntil says when the job will be deleted, if that is planned.
+func keptUntil(j api.Job) term.Cell {
+	if j.DeleteAt == nil {
+		return term.Cell{}
 	}
+	return term.Cell{Text: j.DeleteAt.Local().Format(time.DateOnly), Full: j.DeleteAt.UTC().Format(time.RFC3339)}
+}
+
+// roomForAll is the width of a terminal, in columns, that has room for both the reasons
+// and the times of deletion.
+const roomForAll = 100
+
+// makeRoom empties the last column where the reasons need its room.
+func (opts *Options) makeRoom(rows [][]term.Cell) [][]term.Cell {
+	width, _ := opts.IO.Size()
+	reasons := func(row []term.Cell) bool { return row[len(row)-2].Text != "" }
+	if width < roomForAll && slices.ContainsFunc(rows, reasons) {
+		for _, row := range rows {
+			row[len(row)-1] = term.Cell{}
+		}
+	}
+	return rows
+}
+
+// progress returns the progress of an upload or a conversion.
+func progress(j api.Job) string {
+	if j.State == sx.StateUploading || j.State == sx.StateRunning {
+		return fmt.Sprintf("%.0f%%", j.Progress)
+	}
+	return ""
+}
+
+// leaveOutEmpty leaves out the columns in which every cell is empty.
+func leaveOutEmpty(columns []term.Column, rows [][]term.Cell) ([]term.Column, [][]term.Cell) {
+	for c := len(columns) - 1; c >= 0; c-- {
+		if slices.ContainsFunc(rows, func(row []term.Cell) bool { return row[c].Text != "" }) {
+			continue
+		}
+		columns = slices.Delete(columns, c, c+1)
+		for r := range rows {
+			rows[r] = slices.Delete(rows[r], c, c+1)
+		}
+	}
+	return columns, rows
 }

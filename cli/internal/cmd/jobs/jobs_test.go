@@ -19,9 +19,9 @@ func TestFlags(t *testing.T) {
 		want  jobs.Options
 		wrong bool
 	}{
-		{"none", nil, jobs.Options{Limit: 30}, false},
-		{"filters", []string{"--state", "failed", "--state", "done", "--name", "x", "--label", "a b", "--label", "c", "--limit", "5", "--after", "m", "--json"}, jobs.Options{States: []string{"failed", "done"}, Name: "x", Labels: []string{"a b", "c"}, Limit: 5, After: "m", JSON: true}, false},
-		{"states with a comma", []string{"--state", "failed,done", "--all"}, jobs.Options{States: []string{"failed", "done"}, Limit: 30, All: true}, false},
+		{"none", nil, jobs.Options{Page: cmdutil.Page{Limit: 30}}, false},
+		{"filters", []string{"--state", "failed", "--state", "done", "--name", "x", "--label", "a b", "--label", "c", "--limit", "5", "--after", "m", "--json"}, jobs.Options{States: []string{"failed", "done"}, Name: "x", Labels: []string{"a b", "c"}, Page: cmdutil.Page{Limit: 5, After: "m"}, JSON: true}, false},
+		{"states with a comma", []string{"--state", "failed,done", "--all"}, jobs.Options{States: []string{"failed", "done"}, Page: cmdutil.Page{Limit: 30, All: true}}, false},
 		{"unknown state", []string{"--state", "dne"}, jobs.Options{}, true},
 		{"no limit", []string{"--limit", "0"}, jobs.Options{}, true},
 		{"all and limit", []string{"--all", "--limit", "5"}, jobs.Options{}, true},

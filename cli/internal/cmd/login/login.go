@@ -4,6 +4,7 @@ package login
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -21,6 +22,7 @@ type Options struct {
 	Next    func(args ...string) string
 
 	Name          string // "" is asked for
+	Code          string // sets a new password; it includes the account's ID
 	PasswordStdin bool
 	JSON          bool
 }
@@ -38,8 +40,13 @@ func NewCmd(f *cmdutil.Factory, run func(context.Context, *Options) error) *cobr
 is kept in the system's keyring or, if there is none, in a file that only you
 can read. Other accounts stay signed in; see: sx auth switch
 
+With --code, sets a new password in place of a forgotten one, and signs in; all
+other sessions of the account end. An administrator creates the code, which
+includes the account, with: sx admin reset-password
+
 The local server on this machine needs no account; see: sx up`,
 		Example: `  sx login anna
+  sx login --code sxr_…
   sx login anna --password-stdin < password.txt`,
 		Args:              cmdutil.UsageArgs(cobra.MaximumNArgs(1)),
 		ValidArgsFunction: cobra.NoFileCompletions,
@@ -47,10 +54,14 @@ The local server on this machine needs no account; see: sx up`,
 			if len(args) > 0 {
 				opts.Name = args[0]
 			}
+			if opts.Code != "" && opts.Name != "" {
+				return cmdutil.UsageErrorf("NAME and --code are mutually exclusive; the code includes the account")
+			}
 			return run(cmd.Context(), opts)
 		},
 	}
-	cmd.Flags().BoolVar(&opts.PasswordStdin, "password-stdin", false, "read the password from standard input")
+	cmd.Flags().StringVar(&opts.Code, "code", "", "set a new password with this `CODE` from an administrator")
+	cmd.Flags().BoolVar(&opts.PasswordStdin, "password-stdin", false, "read the password (with --code, the new one) from standard input")
 	cmd.Flags().BoolVar(&opts.JSON, "json", false, "print the account as JSON")
 	return cmd
 }
@@ -64,19 +75,7 @@ func runLogin(ctx context.Context, opts *Options) error {
 		return err
 	}
 	acct.WarnIfUnencrypted(opts.IO.ErrOut)
-	name, err := term.PromptName(ctx, opts.IO, opts.Name)
-	if err != nil {
-		return err
-	}
-	var user api.User
-	err = term.Retry(opts.IO, opts.PasswordStdin, func() error {
-		password, err := term.PromptPassword(ctx, opts.IO, opts.PasswordStdin)
-		if err != nil {
-			return err
-		}
-		user, err = acct.Login(ctx, api.Credentials{Name: name, Password: password})
-		return err
-	}, sx.CodeBadCredentials)
+	user, err := signIn(ctx, opts, acct)
 	if err != nil {
 		return err
 	}
@@ -89,4 +88,27 @@ func runLogin(ctx context.Context, opts *Options) error {
 	}
 	acct.MentionOthers(opts.IO.ErrOut, opts.Next)
 	return nil
+}
+
+func signIn(ctx context.Context, opts *Options, acct *session.Account) (user api.User, err error) {
+	if code := strings.TrimSpace(opts.Code); code != "" {
+		password, err := term.PromptFirstPassword(ctx, opts.IO, opts.PasswordStdin)
+		if err != nil {
+			return user, err
+		}
+		return acct.Recover(ctx, api.Recovery{Code: code, NewPassword: password})
+	}
+	name, err := term.PromptName(ctx, opts.IO, opts.Name)
+	if err != nil {
+		return user, err
+	}
+	err = term.Retry(opts.IO, opts.PasswordStdin, func() error {
+		password, err := term.PromptPassword(ctx, opts.IO, opts.PasswordStdin)
+		if err != nil {
+			return err
+		}
+		user, err = acct.Login(ctx, api.Credentials{Name: name, Password: password})
+		return err
+	}, sx.CodeBadCredentials)
+	return user, err
 }

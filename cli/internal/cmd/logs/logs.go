@@ -15,6 +15,7 @@ import (
 	"github.com/soundextract/sx/cli/internal/term"
 	"github.com/soundextract/sx/install/kube"
 	"github.com/soundextract/sx/install/logs"
+	"github.com/soundextract/sx/server/api/client"
 	"github.com/soundextract/sx/server/sx"
 )
 
@@ -24,6 +25,7 @@ type Options struct {
 	Config func() (*config.Config, error)
 
 	Part         string // "" is all
+	Job          string // the ID of a job; "" is all lines
 	Cluster      cluster.Flags
 	ClusterGiven bool // one of the flags in Cluster was given
 	Follow       bool
@@ -45,12 +47,14 @@ func NewCmd(f *cmdutil.Factory, run func(context.Context, *Options) error) *cobr
 		Short: "Show the logs of the server",
 		Long: fmt.Sprintf(`Show the logs of the server in use, local or in a cluster: the last %d lines,
 or those since a time. PART is gateway, auth, converter or notifier; in a
-cluster also rabbitmq or mongodb.
+cluster also rabbitmq or mongodb. With --job, show all lines about one job,
+from all parts, in chronological order.
 
 With --json, each line is an object, as the server wrote it.`, lastLines),
 		Example: `  sx logs
   sx logs converter -f
   sx logs --since 2h
+  sx logs --job jq3m5v7kxw2c4t6b
   sx logs gateway -n soundextract --context lab`,
 		Args: cmdutil.UsageArgs(cobra.MaximumNArgs(1)),
 		ValidArgsFunction: cobra.FixedCompletions([]cobra.Completion{"gateway", "auth", "converter", "notifier", "rabbitmq", "mongodb"},
@@ -62,11 +66,15 @@ With --json, each line is an object, as the server wrote it.`, lastLines),
 			if opts.Since < 0 {
 				return cmdutil.UsageErrorf("--since must not be negative")
 			}
+			if opts.Job != "" && !client.IsID(opts.Job) {
+				return cmdutil.UsageErrorf("%q is not the ID of a job", opts.Job)
+			}
 			opts.ClusterGiven = cluster.Given(cmd.Flags())
 			return run(cmd.Context(), opts)
 		},
 	}
 	opts.Cluster.Add(cmd)
+	cmd.Flags().StringVar(&opts.Job, "job", "", "show only lines about the job with this `ID`")
 	cmd.Flags().BoolVarP(&opts.Follow, "follow", "f", false, "keep showing new lines until Ctrl-C")
 	cmd.Flags().DurationVar(&opts.Since, "since", 0, "show lines that are at most `TIME` old, such as 10m or 2h")
 	cmd.Flags().BoolVar(&opts.JSON, "json", false, "print each line as JSON")
@@ -97,7 +105,7 @@ func (opts *Options) local(ctx context.Context, dir string) error {
 	if opts.Since > 0 {
 		after = time.Now().Add(-opts.Since)
 	}
-	var at time.Time // of the last line that had one: a stack has the time of what is before it
+	var at time.Time // of the last line that had one: a stack trace has the time of the line before it
 	known := opts.Part == ""
 	caughtUp := opts.Since > 0
 	show := func(line string) {
@@ -107,14 +115,14 @@ func (opts *Options) local(ctx context.Context, dir string) error {
 		}
 		at = r.time
 		known = known || r.part == opts.Part
-		if opts.Part != "" && r.part != opts.Part || r.time.Before(after) {
+		if opts.Part != "" && r.part != opts.Part || r.time.Before(after) || !opts.about(r) {
 			return
 		}
 		if caughtUp {
 			p.print(r, "")
 			return
 		}
-		if last = append(last, r); len(last) > lastLines {
+		if last = append(last, r); len(last) > opts.lines() {
 			last = last[1:]
 		}
 	}
@@ -133,6 +141,17 @@ func (opts *Options) local(ctx context.Context, dir string) error {
 		return unknownPart(opts.Part)
 	}
 	return nil
+}
+
+// about reports whether the line is to be shown: with Job, whether it is about that job.
+func (opts *Options) about(r record) bool { return opts.Job == "" || r.about(opts.Job) }
+
+// lines is how many of the last lines are shown without Since.
+func (opts *Options) lines() int {
+	if opts.Job != "" {
+		return maxJobLines
+	}
+	return lastLines
 }
 
 func isPart(name string) bool {
@@ -154,17 +173,24 @@ func (opts *Options) inCluster(ctx context.Context) error {
 		return err
 	}
 	p := newPrinter(opts)
-	o := logs.Options{Part: opts.Part, Since: opts.Since, Follow: opts.Follow}
-	if o.Since == 0 {
+	o := logs.Options{Part: opts.Part, Since: opts.Since, Follow: opts.Follow, Previous: opts.Job != ""}
+	if o.Since == 0 && opts.Job == "" {
 		o.Tail = lastLines
+	}
+	show, flush := p.print, func() {}
+	if opts.Job != "" && !opts.Follow {
+		show, flush = p.sorted()
 	}
 	err = logs.Stream(ctx, at, opts.Cluster.Release, o, func(l logs.Line) {
 		r := parse(l.Text)
 		if r.part == "" {
 			r.part = l.Part
 		}
-		p.print(r, l.Pod)
+		if opts.about(r) {
+			show(r, l.Pod)
+		}
 	})
+	flush()
 	if err == nil && p.err != nil {
 		err = fmt.Errorf("print the logs: %w", p.err)
 	}

@@ -34,6 +34,15 @@ func parse(line string) record {
 	return r
 }
 
+// about reports whether the line is about the job: it names the job, or is a request for it.
+func (r record) about(job string) bool {
+	if id, _ := r.fields["job"].(string); id == job {
+		return true
+	}
+	path, _ := r.fields["path"].(string)
+	return slices.Contains(strings.Split(path, "/"), job)
+}
+
 // printer prints records.
 type printer struct {
 	io   *term.IOStreams
@@ -53,6 +62,35 @@ func (p *printer) print(r record, pod string) {
 		return
 	}
 	_, p.err = fmt.Fprintln(p.io.Out, r.text(pod, p.io.OutTTY && p.io.Color))
+}
+
+// maxJobLines is how many lines about a job are kept, to be sorted.
+const maxJobLines = 10_000
+
+// sorted returns a function that collects records, and one that prints the last of them in
+// the order of time.
+func (p *printer) sorted() (add func(record, string), flush func()) {
+	type found struct {
+		record
+		pod string
+	}
+	var lines []found
+	byTime := func(a, b found) int { return a.time.Compare(b.time) }
+	trim := func() {
+		slices.SortStableFunc(lines, byTime)
+		lines = lines[max(0, len(lines)-maxJobLines):]
+	}
+	add = func(r record, pod string) {
+		if lines = append(lines, found{r, pod}); len(lines) >= 2*maxJobLines {
+			trim()
+		}
+	}
+	return add, func() {
+		trim()
+		for _, l := range lines {
+			p.print(l.record, l.pod)
+		}
+	}
 }
 
 // object returns the record for --json.

@@ -28,7 +28,7 @@ func NewCmd(f *cmdutil.Factory) *cobra.Command {
 	cmd := newCmdShow(f, nil)
 	cmd.AddCommand(
 		newCmdEmail(f, nil), newCmdConfirm(f, nil), newCmdWebhook(f),
-		newCmdTest(f, nil), newCmdDeliveries(f, nil),
+		newCmdTest(f, nil), newCmdDeliveries(f, nil), newCmdReplay(f, nil),
 	)
 	return cmd
 }

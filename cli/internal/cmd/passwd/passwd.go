@@ -36,7 +36,7 @@ func NewCmd(f *cmdutil.Factory, run func(context.Context, *Options) error) *cobr
 and the new one twice, without echoing them.
 
 The owner of a local server, whom sx signs in without a password, is not asked
-for the old one: this sets a first password, or one instead of a forgotten one.
+for the old one: this sets a first password, or replaces a forgotten one.
 
 All other sessions of the account end: their access tokens expire within ten
 minutes and cannot be renewed. Personal tokens stay valid; see: sx token list`,

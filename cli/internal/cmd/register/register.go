@@ -67,6 +67,12 @@ func runRegister(ctx context.Context, opts *Options) error {
 	if err := acct.Check(ctx); err != nil {
 		return err
 	}
+	code := strings.TrimSpace(opts.Invitation)
+	if code == "" {
+		if err := acct.CheckRegistration(ctx, opts.Name); err != nil {
+			return err
+		}
+	}
 	acct.WarnIfUnencrypted(opts.IO.ErrOut)
 	name, err := term.PromptName(ctx, opts.IO, opts.Name)
 	if err != nil {
@@ -76,7 +82,7 @@ func runRegister(ctx context.Context, opts *Options) error {
 	if err != nil {
 		return err
 	}
-	user, err := acct.Register(ctx, api.Credentials{Name: name, Password: password, Invitation: strings.TrimSpace(opts.Invitation)})
+	user, err := acct.Register(ctx, api.Credentials{Name: name, Password: password, Invitation: code})
 	if err != nil {
 		return err
 	}

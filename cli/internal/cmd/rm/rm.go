@@ -43,11 +43,11 @@ func NewCmd(f *cmdutil.Factory, run func(context.Context, *Options) error) *cobr
 		Use:   "rm {JOB... | --older-than TIME | --state STATE | --label LABEL}",
 		Short: "Remove jobs, videos and MP3s",
 		Long: `Remove jobs from the server with their videos and MP3s. Jobs are given by ID, or
-by the file's name if no other job has that; or all jobs are removed that match
-the flags. Without --state these are jobs that have ended. Unfinished jobs are
-cancelled first. MP3s that were downloaded stay where they are.
+by file name if only one job has it. With flags instead, all matching jobs are
+removed; without --state, only those that have ended. Unfinished jobs are
+cancelled first. Downloaded MP3s are kept.
 
-Asks for confirmation; where it cannot, --yes is required.`,
+Asks for confirmation; if it cannot ask, --yes is required.`,
 		Example: `  sx rm talk.mp4
   sx rm --older-than 30d --dry-run
   sx rm --state failed --label acoustics --yes`,
@@ -70,9 +70,8 @@ Asks for confirmation; where it cannot, --yes is required.`,
 	}
 	// Fails only for a flag that does not exist.
 	_ = cmd.RegisterFlagCompletionFunc("state", cobra.FixedCompletions(cmdutil.StateNames(), cobra.ShellCompDirectiveNoFileComp))
-	for _, name := range []string{"older-than", "label"} {
-		_ = cmd.RegisterFlagCompletionFunc(name, cobra.NoFileCompletions)
-	}
+	_ = cmd.RegisterFlagCompletionFunc("older-than", cobra.NoFileCompletions)
+	_ = cmd.RegisterFlagCompletionFunc("label", cmdutil.CompleteLabels(f))
 	return cmd
 }
 
@@ -111,7 +110,7 @@ func runRm(ctx context.Context, opts *Options) error {
 	}
 	if !opts.Yes {
 		if !opts.IO.InTTY {
-			return cmdutil.UsageErrorf("removing %s needs --yes where nobody can be asked", count(len(jobs))).
+			return cmdutil.UsageErrorf("removing %s requires --yes if sx cannot ask for confirmation", count(len(jobs))).
 				WithHint("add --yes, or see what would be removed with --dry-run")
 		}
 		sure, err := term.Confirm(ctx, opts.IO, question(jobs))

@@ -5,7 +5,9 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/soundextract/sx/server/api"
 	"github.com/soundextract/sx/server/testkit/gateway"
 )
 
@@ -17,7 +19,7 @@ func TestAccount(t *testing.T) {
 	run(t, "whoami").wantPart(t, 77, "not signed in to ", "sx login", "sx register")
 	sxIn(t, "correct horse\r\n", nil, "register", "Anna", "--password-stdin", "--json").wantPart(t, 0, `"name":"anna"`)
 	run(t, "whoami").wantPart(t, 0, "anna at "+server.URL+"\nrole      user\nsign-in   until 2", ", or longer if it is used before\nstorage   0 B used\n")
-	run(t, "whoami", "--json").wantPart(t, 0, `{"id":"`+server.User("anna").ID+`","name":"anna","created":"2`, `"credential":{"kind":"sign_in","expires":"2`, `"server":"`+server.URL+`","usage":{"bytes":0}}`)
+	run(t, "whoami", "--json").wantPart(t, 0, `{"id":"`+server.User("anna").ID+`","name":"anna","created":"2`, `"credential":{"kind":"sign_in","expires":"2`, `"server":"`+server.URL+`","usage":{"bytes":0,"uploads":0,`)
 	raw, err := os.ReadFile(filepath.Join(dir, "credentials.json"))
 	if err != nil || strings.Contains(string(raw), "correct horse") {
 		t.Errorf("credentials: %v, %s", err, raw)
@@ -43,6 +45,21 @@ func TestPasswordsWithoutTerminal(t *testing.T) {
 	sxIn(t, "", nil, "login", "anna", "--password-stdin").wantPart(t, 65, "no password on standard input")
 	sxIn(t, "short", nil, "register", "anna", "--password-stdin").wantPart(t, 65, "the password is too short", "8 to 1024")
 	sxIn(t, "correct horse", nil, "register", "a/b", "--password-stdin").wantPart(t, 65, "invalid account name")
+}
+
+func TestDeletionIsConfirmed(t *testing.T) {
+	server := signIn(t)
+	const question = "Type the account's name to confirm: "
+	for name, args := range map[string][]string{"anna": {"account", "delete"}, "bob": {"admin", "delete", "bob"}} {
+		sxIn(t, "carl\n", terminal, args...).wantPart(t, 65,
+			"This deletes "+name+" at "+server.URL+" and everything stored for it.\n"+question,
+			"the name does not match; nothing was deleted")
+		run(t, args...).wantPart(t, 64, "deleting an account requires --yes if sx cannot ask for confirmation", "add --yes")
+	}
+	run(t, "admin", "delete", "anna", "--yes").wantPart(t, 1, "anna is your own account", "sx account delete")
+	run(t, "whoami").wantPart(t, 0, "anna at ")
+	t.Setenv("SX_TOKEN", "sxp_k3q5aaaaaaaa")
+	run(t, "account", "delete", "--yes").wantPart(t, 77, "a personal token cannot delete the account", "SX_TOKEN")
 }
 
 func TestLogoutWithUnreachableServer(t *testing.T) {
@@ -89,4 +106,44 @@ func TestAccountsAreKept(t *testing.T) {
 	run(t, "auth", "status", "--json").wantPart(t, 0, `{"server":"`+server.URL+`","account":"anna","in_use":false,"by":"file"}`)
 	t.Setenv("SX_TOKEN", "sxp_aaaaaaaaaaaaaaaaaaaaaaaa")
 	run(t, "auth", "status").wantPart(t, 0, "*\t", "\tSX_TOKEN\n")
+}
+
+// TestRegistrationIsAskedFirst checks that nobody chooses a password for an account that
+// the server does not create.
+func TestRegistrationIsAskedFirst(t *testing.T) {
+	home(t)
+	server := gateway.New(t)
+	t.Setenv("SX_SERVER", server.URL)
+	host := strings.TrimPrefix(server.URL, "http://")
+	answer(server, map[string]any{"GET " + api.PathRegister: api.Registration{Mode: api.RegistrationInvitation}})
+	sxIn(t, "", terminal, "register", "anna").want(t, 77, "", "error: "+host+" accepts new accounts by invitation only\n"+
+		"hint: ask its administrator for an invitation code, then use: sx register anna --invitation CODE\n")
+	run(t, "register").wantPart(t, 77, "sx register NAME --invitation CODE")
+	// The server decides about a code.
+	sxIn(t, "correct horse", nil, "register", "anna", "--invitation", "sxi_x", "--password-stdin").wantPart(t, 77, "invitation")
+	answer(server, map[string]any{"GET " + api.PathRegister: api.Registration{Mode: api.RegistrationClosed}})
+	sxIn(t, "", terminal, "register", "anna").want(t, 77, "", "error: "+host+" accepts no new accounts\n"+
+		"hint: ask its administrator for an account; if you have one, use: sx login\n")
+}
+
+// TestWhoamiOfAnAdministrator uses a token, and an account with limits.
+func TestWhoamiOfAnAdministrator(t *testing.T) {
+	home(t)
+	server := gateway.New(t)
+	t.Setenv("SX_SERVER", server.URL)
+	sxIn(t, "correct horse", nil, "register", gateway.Admin, "--invitation", gateway.AdminCode, "--password-stdin").wantPart(t, 0, "Created account")
+	run(t, "whoami").wantPart(t, 0, "administrator at "+server.URL+"\nrole      administrator\nsign-in   until ")
+	token := run(t, "token", "create", "nightly", "--expires", "7d")
+	token.wantPart(t, 0, "sxp_")
+	t.Setenv("SX_TOKEN", strings.TrimSpace(token.out))
+	until := time.Now().Add(7 * 24 * time.Hour).Format(time.DateOnly)
+	run(t, "whoami").wantPart(t, 0, "token     nightly, until "+until+"\nstorage   0 B used\n")
+
+	bytes, uploads, perDay := int64(2_000_000_000), 5, 100
+	answer(server, map[string]any{"GET " + api.PathUsage: api.Usage{
+		Bytes: 1_234_000_000, Uploads: 3, Today: 7, Limits: api.Limits{Bytes: &bytes, Uploads: &uploads, JobsPerDay: &perDay},
+	}})
+	run(t, "whoami").wantPart(t, 0, "storage   1.2 GB of 2.0 GB used\nuploads   3 of 5 unfinished\ntoday     7 of 100 jobs created (days begin at midnight UTC)\n")
+	run(t, "whoami", "--json").wantPart(t, 0, `"admin":true`, `"credential":{"kind":"personal_token","name":"nightly"`,
+		`"usage":{"bytes":1234000000,"uploads":3,"today":7,"limits":{"bytes":2000000000,"uploads":5,"jobs_per_day":100`)
 }

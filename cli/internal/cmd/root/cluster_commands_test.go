@@ -18,14 +18,15 @@ import (
 	"github.com/soundextract/sx/cli/internal/cmd/secrets"
 	"github.com/soundextract/sx/cli/internal/cmd/status"
 	"github.com/soundextract/sx/cli/internal/cmd/uninstall"
+	valuescmd "github.com/soundextract/sx/cli/internal/cmd/values"
 	"github.com/soundextract/sx/cli/internal/cmdutil"
 	"github.com/soundextract/sx/cli/internal/term"
 	"github.com/soundextract/sx/install/installer"
 	"github.com/soundextract/sx/install/values"
 )
 
-// The tests of the cluster commands are here, in one test program: each program
-// that links Helm takes seconds to link.
+// The tests of package cluster and of the commands that use it are here, in one test
+// program: each program that links Helm takes seconds to link.
 
 // keep returns a run function that stores the options.
 func keep[T any](got *any) func(context.Context, *T) error {
@@ -57,10 +58,14 @@ func TestClusterCommandFlags(t *testing.T) {
 		"history elsewhere":    {newHistory, at, history.Options{Cluster: there, ClusterGiven: true, JSON: true}},
 		"install":              {newInstall, nil, install.Options{Cluster: here, InstallOptions: installer.InstallOptions{Wait: true, Timeout: wait}}},
 		"install, dry run":     {newInstall, []string{"--dry-run", "--wait=false", "--timeout", "90s"}, install.Options{Cluster: here, DryRun: true, InstallOptions: installer.InstallOptions{Timeout: 90 * time.Second}}},
+		"install, roll back":   {newInstall, []string{"--rollback-on-failure"}, install.Options{Cluster: here, InstallOptions: installer.InstallOptions{Wait: true, Timeout: wait, RollbackOnFailure: true}}},
+		"values":               {newValues, nil, valuescmd.Options{Cluster: here}},
+		"values, all":          {newValues, append(at, "--all"), valuescmd.Options{Cluster: there, All: true, JSON: true}},
 		"rollback":             {newRollback, nil, rollback.Options{Cluster: here, Wait: true, Timeout: wait}},
 		"rollback to revision": {newRollback, append(at, "3", "--wait=false"), rollback.Options{Cluster: there, Revision: 3, Timeout: wait, JSON: true}},
 		"secrets rotate":       {newSecretsRotate, []string{"rabbitmq", "--yes"}, secrets.RotateOptions{Cluster: here, Parts: []string{"rabbitmq"}, Yes: true, Timeout: wait}},
 		"secrets rotate all":   {newSecretsRotate, append(at, "all", "-y", "--timeout", "90s"), secrets.RotateOptions{Cluster: there, Parts: installer.Rotatable(), Yes: true, Timeout: 90 * time.Second, JSON: true}},
+		"secrets generate":     {newSecretsGenerate, []string{"-n", "music", "--release", "sx"}, secrets.GenerateOptions{Namespace: "music", Release: "sx"}},
 		"status":               {newStatus, nil, status.Options{Cluster: here, Timeout: wait}},
 		"status, wait":         {newStatus, append(at, "--wait", "--timeout", "5m"), status.Options{Cluster: there, ClusterGiven: true, Wait: true, Timeout: 5 * time.Minute, JSON: true}},
 		"uninstall":            {newUninstall, []string{"--yes"}, uninstall.Options{Cluster: here, Yes: true}},
@@ -99,6 +104,10 @@ func newSecretsRotate(f *cmdutil.Factory, got *any) *cobra.Command {
 	return secrets.NewCmdRotate(f, keep[secrets.RotateOptions](got))
 }
 
+func newSecretsGenerate(f *cmdutil.Factory, got *any) *cobra.Command {
+	return secrets.NewCmdGenerate(f, keep[secrets.GenerateOptions](got))
+}
+
 func newStatus(f *cmdutil.Factory, got *any) *cobra.Command {
 	return status.NewCmd(f, keep[status.Options](got))
 }
@@ -107,10 +116,14 @@ func newUninstall(f *cmdutil.Factory, got *any) *cobra.Command {
 	return uninstall.NewCmd(f, keep[uninstall.Options](got))
 }
 
+func newValues(f *cmdutil.Factory, got *any) *cobra.Command {
+	return valuescmd.NewCmd(f, keep[valuescmd.Options](got))
+}
+
 func TestClusterWithoutRelease(t *testing.T) {
 	home(t)
 	t.Setenv("KUBECONFIG", clitest.Cluster(t, false))
-	for _, args := range [][]string{{"history"}, {"status"}, {"status", "--wait"}, {"rollback"}, {"secrets", "rotate", "all", "--yes"}} {
+	for _, args := range [][]string{{"history"}, {"values"}, {"status"}, {"status", "--wait"}, {"rollback"}, {"secrets", "rotate", "all", "--yes"}} {
 		run(t, args...).wantPart(t, 65, "soundextract", "sx install")
 	}
 	run(t, "uninstall", "--yes").want(t, 0, "", "release soundextract is not installed in namespace soundextract\n")
@@ -123,6 +136,9 @@ func TestClusterWithRelease(t *testing.T) {
 	run(t, "history", "--json").wantPart(t, 0, `"revision":1`, `"status":"deployed"`)
 	run(t, "status").wantPart(t, 69, "soundextract dev in namespace soundextract of context test: revision 1, deployed ", "no workloads")
 	run(t, "status", "--json").wantPart(t, 69, `"ready":false`)
+	run(t, "values").wantPart(t, 0, "all values are the chart's defaults")
+	run(t, "values", "--all").wantPart(t, 0, "gateway.quota\t50GiB\tdefault\n")
+	run(t, "values", "--json", "--all").wantPart(t, 0, `{"name":"gateway.quota","value":"50GiB","source":{"from":"default"}}`)
 	run(t, "rollback").wantPart(t, 65, "no earlier revision")
 	run(t, "rollback", "7").wantPart(t, 65, "revision 7")
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/soundextract/sx/cli/internal/cmd/root"
 	"github.com/soundextract/sx/cli/internal/term"
 	"github.com/soundextract/sx/server/api"
+	"github.com/soundextract/sx/server/testkit"
 )
 
 func TestUsageErrors(t *testing.T) {
@@ -46,10 +47,9 @@ func TestErrorsAsJSON(t *testing.T) {
 
 func TestUnreachable(t *testing.T) {
 	home(t)
-	gone := httptest.NewServer(http.NotFoundHandler())
-	gone.Close()
-	addr := strings.TrimPrefix(gone.URL, "http://")
-	sxIn(t, "correct horse", nil, "login", "anna", "--password-stdin", "--server", gone.URL).
+	gone := testkit.NoServer(t)
+	addr := strings.TrimPrefix(gone, "http://")
+	sxIn(t, "correct horse", nil, "login", "anna", "--password-stdin", "--server", gone).
 		want(t, 69, "", "error: no server at "+addr+"\nhint: start one with: sx up -d\n")
 	sxIn(t, "correct horse", nil, "login", "anna", "--password-stdin", "--json", "--server", "https://sound.invalid").
 		wantPart(t, 69, `"code":"unreachable"`, "no response from sound.invalid: unknown host", "check the network")

@@ -14,13 +14,13 @@ type commonFlags struct{ quiet, verbose bool }
 
 func (c *commonFlags) add(fs *pflag.FlagSet) {
 	fs.BoolVarP(&c.quiet, "quiet", "q", false, "print only results and errors")
-	fs.BoolVarP(&c.verbose, "verbose", "v", false, "also say why things are done")
+	fs.BoolVarP(&c.verbose, "verbose", "v", false, "also print reasons, such as why a whole file is sent")
 }
 
 // addJQ adds --jq to each command that has --json.
 func addJQ(cmd *cobra.Command) {
 	if cmd.Flags().Lookup("json") != nil {
-		cmd.Flags().String("jq", "", "print what the jq expression `EXPR` makes of the JSON")
+		cmd.Flags().String("jq", "", "filter the JSON with the jq expression `EXPR`")
 		_ = cmd.RegisterFlagCompletionFunc("jq", cobra.NoFileCompletions)
 	}
 	for _, c := range cmd.Commands() {

@@ -10,7 +10,7 @@ import (
 )
 
 // frontPage is what sx prints without arguments. It fits in a terminal of 80 × 24, so it
-// has the names of commands only, and those that a person came for first.
+// lists only the names of commands, the most frequently needed first.
 func frontPage(root *cobra.Command) string {
 	var b strings.Builder
 	b.WriteString(root.Long + "\n\n" + root.Example + "\n\n")

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/soundextract/sx/cli/internal/cmd/root"
 	"github.com/soundextract/sx/cli/internal/term"
 	"github.com/soundextract/sx/server/api"
 	"github.com/soundextract/sx/server/sx"
@@ -30,10 +31,11 @@ func TestJobsPiped(t *testing.T) {
 	running.Progress = 41.66
 	failed, labelled := job("bbbb", "b.mp4", sx.StateFailed), job("cccc", "c.mp4", sx.StateDone)
 	failed.Error, labelled.Labels = sx.NewError(sx.CodeNoAudio, "there is no sound"), []string{"maths", "week 1"}
+	failed.Ended = time.Date(2099, 3, 4, 5, 6, 7, 0, time.UTC)
 	server.AddJobs("anna", running, failed, labelled)
-	a := "aaaa\t" + running.Sent.Name + "\trunning\t41.7\t4200000000\t2026-03-04T05:06:07Z\t\n"
-	b := "bbbb\tb.mp4\tfailed\t0.0\t4200000000\t2026-03-04T05:06:07Z\tthere is no sound\n"
-	c := "cccc\tc.mp4\tdone\t0.0\t4200000000\t2026-03-04T05:06:07Z\t\n"
+	a := "aaaa\t" + running.Sent.Name + "\trunning\t41.7\t4200000000\t2026-03-04T05:06:07Z\t\t\n"
+	b := "bbbb\tb.mp4\tfailed\t0.0\t4200000000\t2026-03-04T05:06:07Z\tthere is no sound\t2099-04-03T05:06:07Z\n"
+	c := "cccc\tc.mp4\tdone\t0.0\t4200000000\t2026-03-04T05:06:07Z\t\t\n"
 	run(t, "jobs").want(t, 0, c+b+a, "")
 	run(t, "ls", "--state", "failed", "--state", "done").want(t, 0, c+b, "")
 	run(t, "jobs", "--name", "lecture").want(t, 0, a, "")
@@ -59,7 +61,7 @@ func TestJobsJSONIsTheWire(t *testing.T) {
 	server := signIn(t)
 	full := job("aaaa", "a&b.mp4", sx.StateFailed)
 	full.Error = &sx.Error{Code: sx.CodeNoAudio, Message: "no sound", Hint: "check it"}
-	full.Tracks = []sx.Track{{Number: 1, Size: 5, SHA256: "00", Duration: 1500 * time.Millisecond}}
+	full.Tracks = []sx.Track{{Number: 1, Size: 5, SHA256: strings.Repeat("00", 32), Duration: 1500 * time.Millisecond}}
 	server.AddJobs("anna", full)
 	r := run(t, "jobs", "--json")
 	var got []api.Job
@@ -67,7 +69,8 @@ func TestJobsJSONIsTheWire(t *testing.T) {
 		t.Fatalf("%v: %s", err, r.out)
 	}
 	one := run(t, "show", "aaaa", "--json")
-	if "["+strings.TrimSpace(one.out)+"]" != strings.TrimSpace(r.out) || !strings.Contains(r.out, `"a&b.mp4"`) {
+	shown := strings.Replace(strings.TrimSpace(one.out), `,"history":{"attempts":[]}`, "", 1) // only of one job
+	if "["+shown+"]" != strings.TrimSpace(r.out) || !strings.Contains(r.out, `"a&b.mp4"`) {
 		t.Errorf("show and jobs differ:\n%s%s", one.out, r.out)
 	}
 }
@@ -75,14 +78,18 @@ func TestJobsJSONIsTheWire(t *testing.T) {
 func TestAllJobsOverManyPages(t *testing.T) {
 	server := signIn(t)
 	const n = api.MaxLimit + 3
-	for i := range n {
-		server.AddJobs("anna", job(fmt.Sprintf("id%04d", i), "v.mp4", sx.StateDone))
+	for range n {
+		server.AddJobs("anna", job(sx.NewID(), "v.mp4", sx.StateDone))
 	}
 	for args, want := range map[string]int{"": 30, "--all": n, fmt.Sprint("--limit ", api.MaxLimit+1): api.MaxLimit + 1} {
 		r := run(t, append([]string{"jobs"}, strings.Fields(args)...)...)
 		if got := strings.Count(r.out, "\n"); r.code != 0 || got != want {
 			t.Errorf("%q: %d jobs, exit %d, want %d", args, got, r.code, want)
 		}
+	}
+	r := run(t, "rm", "--older-than", "7d", "--dry-run")
+	if got := strings.Count(r.out, "\twould be removed\t"); r.code != 0 || got != n {
+		t.Errorf("rm: %d jobs, exit %d, want %d", got, r.code, n)
 	}
 }
 
@@ -94,7 +101,7 @@ func TestJobsAtATerminal(t *testing.T) {
 	colour := func(s *term.IOStreams) { terminal(s); s.Color = true }
 	for _, set := range []func(*term.IOStreams){terminal, colour} {
 		r := sxIn(t, "", set, "jobs")
-		r.wantPart(t, 0, "ID                NAME", "PROGRESS    SIZE", "100%  4.2 GB    3m\n", "-  4.2 GB", "a very long", "more.mp4")
+		r.wantPart(t, 0, "ID                NAME", "STATE     SIZE", "    4.2 GB    3m\n", "queued  4.2 GB", "a very long", "more.mp4")
 		plain := strings.NewReplacer("\x1b[32m", "", "\x1b[0m", "").Replace(r.out)
 		for line := range strings.Lines(plain) {
 			if w := len([]rune(strings.TrimSuffix(line, "\n"))); w > 80 {
@@ -112,7 +119,21 @@ func TestJobsAtATerminal(t *testing.T) {
 	failed := job("cccccccccccccccc", "c.mp4", sx.StateFailed)
 	failed.Error = sx.NewError(sx.CodeNoAudio, "there is no sound")
 	server.AddJobs("anna", failed)
-	sxIn(t, "", terminal, "jobs").wantPart(t, 0, "  STATE   REASON             PROGRESS    SIZE\n", "  failed  there is no sound         -  4.2 GB\n")
+	sxIn(t, "", terminal, "jobs").wantPart(t, 0, "  STATE     SIZE   AGE  REASON\n", "  failed  4.2 GB  ", "  there is no sound\n")
+
+	// There is room for the end of its time beside the reasons, or without them.
+	failed.ID, failed.Ended = "dddddddddddddddd", time.Date(2099, 3, 4, 12, 0, 0, 0, time.UTC)
+	server.AddJobs("anna", failed)
+	streams, screen := term.TestTerminal("", 100, 24)
+	code := root.Main(t.Context(), []string{"jobs"}, streams)
+	result{code, string(screen.Bytes()), ""}.wantPart(t, 0, "  REASON             KEPT UNTIL\n", "  there is no sound  2099-04-03\n")
+	if r := sxIn(t, "", terminal, "jobs"); strings.Contains(r.out, "KEPT") || !strings.Contains(r.out, "there is no sound") {
+		t.Errorf("at 80 columns:\n%s", r.out)
+	}
+	cancelled := failed
+	cancelled.ID, cancelled.State, cancelled.Error = "eeeeeeeeeeeeeeee", sx.StateCancelled, nil
+	server.AddJobs("anna", cancelled)
+	sxIn(t, "", terminal, "jobs", "--state", "cancelled").wantPart(t, 0, "AGE  KEPT UNTIL\n", "  2099-04-03\n")
 }
 
 func TestShow(t *testing.T) {
@@ -167,9 +188,9 @@ func TestRemoveByFlags(t *testing.T) {
 	labelled := job("dddd", "d.mp4", sx.StateDone)
 	labelled.Labels = []string{"x"}
 	server.AddJobs("anna", job("aaaa", "a.mp4", sx.StateDone), job("bbbb", "b.mp4", sx.StateFailed), job("cccc", "c.mp4", sx.StateQueued), labelled, recent)
-	run(t, "rm", "--older-than", "7d").want(t, 64, "", "error: removing 3 jobs needs --yes where nobody can be asked\n"+
+	run(t, "rm", "--older-than", "7d").want(t, 64, "", "error: removing 3 jobs requires --yes if sx cannot ask for confirmation\n"+
 		"usage: sx rm {JOB... | --older-than TIME | --state STATE | --label LABEL} [flags]\nhint: add --yes, or see what would be removed with --dry-run\n")
-	run(t, "rm", "aaaa").wantPart(t, 64, "removing 1 job needs --yes")
+	run(t, "rm", "aaaa").wantPart(t, 64, "removing 1 job requires --yes")
 	run(t, "rm", "--older-than", "7d", "--dry-run").want(t, 0, "dddd\twould be removed\td.mp4\nbbbb\twould be removed\tb.mp4\naaaa\twould be removed\ta.mp4\n", "")
 	run(t, "rm", "--older-than", "7d", "--state", "queued", "--dry-run", "--json").want(t, 0, `{"id":"cccc","name":"c.mp4","removed":false}`+"\n", "")
 	run(t, "rm", "--state", "failed", "--label", "y", "--yes").want(t, 0, "", "no matching jobs\n")

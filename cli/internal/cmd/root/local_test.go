@@ -225,7 +225,7 @@ func TestNoServerSet(t *testing.T) {
 	sxIn(t, "y\n", terminal, "jobs").want(t, 69, "", "error: no server set\n"+start)
 	no := sxIn(t, "n\n", terminal, "upload", video)
 	no.want(t, 69, "", "No server set. Convert on this machine? [Y/n] error: no server set\n"+start)
-	// A personal token is for a server that somebody has in mind.
+	// A personal token belongs to an existing server.
 	t.Setenv("SX_TOKEN", "sxp_aaaaaaaaaaaaaaaaaaaaaaaa")
 	sxIn(t, "y\n", terminal, "upload", video).want(t, 69, "", "error: no server set\n"+start)
 	t.Setenv("SX_TOKEN", "")

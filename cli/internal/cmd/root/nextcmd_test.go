@@ -48,7 +48,7 @@ func TestSuggestedCommandsKeepServer(t *testing.T) {
 		"GET " + api.PathDeliveries:   api.DeliveryList{Deliveries: []api.Delivery{}},
 		"POST " + api.PathWebhooks:    api.CreatedWebhook{Webhook: api.Webhook{ID: "w1"}, Secret: "whsec_x"},
 		"POST " + api.PathInvitations: api.Invitation{Code: "sxi_x"},
-		"GET " + api.PathUsers:        api.UserList{Users: []api.User{{Name: "anna"}}, Next: "it's"},
+		"GET " + api.PathUsers:        api.UserList{Users: []api.Account{{User: api.User{Name: "anna"}}}, Next: "it's"},
 	})
 
 	for _, tt := range []struct {
@@ -160,7 +160,7 @@ func TestCommandsAreBuilt(t *testing.T) {
 				return true
 			}
 			if used[name] = true; allowed[name] == "" {
-				t.Errorf("%s: %s", fset.Position(lit.Pos()), lit.Value)
+				t.Errorf("%s: %s names a command of sx: build it with nextcmd, which adds --server and --context, or leave it out", fset.Position(lit.Pos()), lit.Value)
 			}
 			return true
 		})

@@ -47,8 +47,8 @@ func wantsJSON(ran *cobra.Command, args []string) bool {
 	})
 }
 
-// usageError returns the error of an unknown subcommand instead of err, which is about
-// a flag that the subcommand has in the user's mind.
+// usageError returns the error of an unknown subcommand instead of err, which is about a
+// flag that was meant for that subcommand.
 func usageError(ran *cobra.Command, args []string, err error) error {
 	if !ran.HasSubCommands() {
 		return err
@@ -143,7 +143,7 @@ func describe(ran *cobra.Command, flags nextcmd.Flags, err error) (message, hint
 		}
 		return message, hint
 	case errors.As(err, &lost):
-		// The full text of a network error helps nobody; its kind does.
+		// The kind of a network error is more useful than its full text.
 		return strings.Replace(message, lost.Error(), unreachable(lost), 1), whenUnreachable(lost, flags)
 	case errors.Is(err, context.DeadlineExceeded):
 		return message, "run the same command again"

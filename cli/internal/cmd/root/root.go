@@ -7,8 +7,10 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/soundextract/sx/cli/internal/cmd/account"
 	"github.com/soundextract/sx/cli/internal/cmd/admin"
 	"github.com/soundextract/sx/cli/internal/cmd/auth"
+	"github.com/soundextract/sx/cli/internal/cmd/backup"
 	"github.com/soundextract/sx/cli/internal/cmd/cancel"
 	"github.com/soundextract/sx/cli/internal/cmd/completion"
 	"github.com/soundextract/sx/cli/internal/cmd/configcmd"
@@ -18,6 +20,7 @@ import (
 	"github.com/soundextract/sx/cli/internal/cmd/down"
 	"github.com/soundextract/sx/cli/internal/cmd/download"
 	"github.com/soundextract/sx/cli/internal/cmd/edit"
+	"github.com/soundextract/sx/cli/internal/cmd/feed"
 	"github.com/soundextract/sx/cli/internal/cmd/history"
 	"github.com/soundextract/sx/cli/internal/cmd/images"
 	"github.com/soundextract/sx/cli/internal/cmd/install"
@@ -26,6 +29,7 @@ import (
 	"github.com/soundextract/sx/cli/internal/cmd/logout"
 	"github.com/soundextract/sx/cli/internal/cmd/logs"
 	"github.com/soundextract/sx/cli/internal/cmd/notify"
+	"github.com/soundextract/sx/cli/internal/cmd/open"
 	"github.com/soundextract/sx/cli/internal/cmd/passwd"
 	"github.com/soundextract/sx/cli/internal/cmd/register"
 	"github.com/soundextract/sx/cli/internal/cmd/retry"
@@ -33,6 +37,7 @@ import (
 	"github.com/soundextract/sx/cli/internal/cmd/rollback"
 	"github.com/soundextract/sx/cli/internal/cmd/secrets"
 	"github.com/soundextract/sx/cli/internal/cmd/service"
+	"github.com/soundextract/sx/cli/internal/cmd/share"
 	"github.com/soundextract/sx/cli/internal/cmd/show"
 	"github.com/soundextract/sx/cli/internal/cmd/status"
 	"github.com/soundextract/sx/cli/internal/cmd/supportbundle"
@@ -41,6 +46,7 @@ import (
 	"github.com/soundextract/sx/cli/internal/cmd/uninstall"
 	"github.com/soundextract/sx/cli/internal/cmd/up"
 	"github.com/soundextract/sx/cli/internal/cmd/upload"
+	"github.com/soundextract/sx/cli/internal/cmd/values"
 	"github.com/soundextract/sx/cli/internal/cmd/version"
 	"github.com/soundextract/sx/cli/internal/cmd/watch"
 	"github.com/soundextract/sx/cli/internal/cmd/whoami"
@@ -130,6 +136,9 @@ func groups(f *cmdutil.Factory) []group {
 		{"Jobs", []*cobra.Command{
 			jobs.NewCmd(f, nil),
 			show.NewCmd(f, nil),
+			open.NewCmd(f, nil),
+			share.NewCmd(f),
+			feed.NewCmd(f),
 			edit.NewCmd(f, nil),
 			cancel.NewCmd(f, nil),
 			retry.NewCmd(f, nil),
@@ -142,6 +151,7 @@ func groups(f *cmdutil.Factory) []group {
 			auth.NewCmd(f),
 			whoami.NewCmd(f, nil),
 			passwd.NewCmd(f, nil),
+			account.NewCmd(f),
 			token.NewCmd(f),
 			notify.NewCmd(f),
 		}},
@@ -157,10 +167,12 @@ func groups(f *cmdutil.Factory) []group {
 			status.NewCmd(f, nil),
 			logs.NewCmd(f, nil),
 			doctor.NewCmd(f, nil),
+			backup.NewCmd(f),
 		}},
 		{"Cluster", []*cobra.Command{
 			install.NewCmd(f, nil),
 			diff.NewCmd(f, nil),
+			values.NewCmd(f, nil),
 			history.NewCmd(f, nil),
 			rollback.NewCmd(f, nil),
 			secrets.NewCmd(f),

@@ -3,6 +3,7 @@ package root_test
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -17,7 +18,7 @@ import (
 	"github.com/soundextract/sx/server/sx"
 )
 
-var age = regexp.MustCompile(`[0-9]{3}d`) // today's date changes it
+var daysOld = regexp.MustCompile(`[0-9]{3}d`) // today's date changes it
 
 // TestScreens compares what people see at terminals of 40, 80 and 120 columns, and what
 // a program gets.
@@ -28,24 +29,76 @@ func TestScreens(t *testing.T) {
 	done := job("aaaaaaaaaaaaaaaa", "week1/Lecture 01 - Introduction to Acoustics.mp4", sx.StateDone)
 	done.Progress = 100
 	server.AddJobs("anna", done, failed, job("cccccccccccccccc", "talk.mkv", sx.StateRunning))
+	size, uploads, perDay, week, forever := int64(50<<30), 10, 200, int64(7*24*3600), int64(0)
+	created := time.Date(2026, 3, 4, 12, 0, 0, 0, time.UTC)
+	anna := api.Account{User: api.User{Name: "anna", Created: created}, Limits: &api.Limits{
+		Bytes: &size, Uploads: &uploads, JobsPerDay: &perDay, KeepVideos: &week, KeepTracks: &forever,
+	}}
+	answers := map[string]any{ // these require an administrator
+		"GET " + api.PathUsers: api.UserList{Users: []api.Account{anna, {User: api.User{Name: "root", Admin: true, Created: created}}}},
+		"PATCH " + strings.Replace(api.PathLimits, "{name}", "anna", 1): anna,
+	}
+	maps.Copy(answers, adminWork(created))
+	answer(server, answers)
 	for name, args := range map[string][]string{
-		"front page":   {},
-		"help":         {"help"},
-		"help convert": {"help", "convert"},
-		"jobs":         {"jobs"},
-		"show":         {"show", "bbbbbbbbbbbbbbbb"},
-		"no such job":  {"show", "dddddddddddddddd"},
-		"wrong flag":   {"convert", "--nosuchflag"},
+		"admin jobs":       {"admin", "jobs"},
+		"admin usage":      {"admin", "usage"},
+		"admin queue":      {"admin", "queue"},
+		"users":            {"admin", "users"},
+		"set quota":        {"admin", "set-quota", "anna", "--bytes", "50GiB"},
+		"quota of nothing": {"admin", "set-quota", "anna"},
+		"front page":       {},
+		"help":             {"help"},
+		"help convert":     {"help", "convert"},
+		"jobs":             {"jobs"},
+		"show":             {"show", "bbbbbbbbbbbbbbbb"},
+		"no such job":      {"show", "dddddddddddddddd"},
+		"wrong flag":       {"convert", "--nosuchflag"},
 	} {
 		for _, width := range []int{40, 80, 120} {
 			streams, out := term.TestTerminal("", width, 100)
 			root.Main(t.Context(), args, streams)
 			text := clitest.Screen(t, out.Bytes(), width, 100)
-			clitest.Golden(t, fmt.Sprintf("%s-%d", strings.ReplaceAll(name, " ", "-"), width), age.ReplaceAllString(text, "NNNd"))
+			clitest.Golden(t, fmt.Sprintf("%s-%d", strings.ReplaceAll(name, " ", "-"), width), daysOld.ReplaceAllString(text, "NNNd"))
 		}
 		r := run(t, args...)
 		text := fmt.Sprintf("%s--- stderr\n%s", r.out, r.errOut)
-		clitest.Golden(t, strings.ReplaceAll(name, " ", "-")+"-pipe", age.ReplaceAllString(text, "NNNd"))
+		clitest.Golden(t, strings.ReplaceAll(name, " ", "-")+"-pipe", daysOld.ReplaceAllString(text, "NNNd"))
+	}
+}
+
+// adminWork returns the answers about the work of all accounts.
+func adminWork(at time.Time) map[string]any {
+	anna := api.Owner{ID: "u1", Name: "anna"}
+	seen := func(id, name string, state sx.State, change func(*sx.Job)) api.AdminJob {
+		j := sx.Job{
+			ID: id, State: state, Sent: sx.Sent{Name: name, Size: 57_000_000}, Attempt: 1, Created: at, Updated: at, Queued: at.Add(time.Minute),
+			Attempts: []sx.Attempt{{Number: 1, Host: "soundextract-converter-7d9f5c-x2x4z", Started: at.Add(2 * time.Minute)}},
+		}
+		change(&j)
+		return api.AdminJob{Owner: anna, Job: api.FromJob(j, 0).WithHistory(j)}
+	}
+	failed := seen("bbbbbbbbbbbbbbbb", "week1/Lecture 02 - Introduction to Rooms.mp4", sx.StateFailed, func(j *sx.Job) {
+		j.Error = sx.NewError(sx.CodeNoAudio, "there is no audio in the video")
+	})
+	gone := seen("aaaaaaaaaaaaaaaa", "talk.mkv", sx.StateDone, func(*sx.Job) {})
+	gone.Owner = api.Owner{ID: "zzzzzzzzzzzzzzzz"}
+	running := seen("cccccccccccccccc", "concert.mp4", sx.StateRunning, func(j *sx.Job) { j.Progress = 42 })
+	waiting := seen("dddddddddddddddd", "film.mkv", sx.StateQueued, func(j *sx.Job) { j.Attempt, j.Attempts = 0, nil })
+	oldest := at
+	return map[string]any{
+		"GET " + api.PathAdminJobs: api.AdminJobList{Jobs: []api.AdminJob{failed, gone}},
+		"GET " + api.PathAdminUsage: api.AccountUsageList{Accounts: []api.AccountUsage{
+			{Owner: anna, Bytes: 53_000_000_000, Jobs: 1204, Uploads: 3, Today: 17}, {Owner: gone.Owner, Bytes: 1_000_000, Jobs: 1},
+		}},
+		"GET " + api.PathAdminQueue: api.WorkQueue{
+			Time: at.Add(10 * time.Minute),
+			States: []api.StateBacklog{
+				{State: sx.StateUploading}, {State: sx.StateQueued, Jobs: 1, Oldest: &oldest}, {State: sx.StateRunning, Jobs: 1, Oldest: &oldest},
+			},
+			Running: []api.AdminJob{running}, Waiting: []api.AdminJob{waiting},
+			Messages: []api.QueueMessages{{Queue: "convert", DeadLetters: 2}, {Queue: "notify"}},
+		},
 	}
 }
 
@@ -84,10 +137,14 @@ func TestHelpCompletesWhatPeopleUse(t *testing.T) {
 
 func TestCompletionOfNames(t *testing.T) {
 	server := signIn(t)
+	labelled := job("aaaa", "a.mp4", sx.StateDone)
+	labelled.Labels = []string{"b sides", "acoustics"}
+	server.AddJobs("anna", labelled)
+	run(t, "config", "set", "preset", "speech").wantPart(t, 0)
 	expires := time.Now().Add(time.Hour)
 	answer(server, map[string]any{
 		"GET " + api.PathTokens: api.TokenList{Tokens: []api.PersonalToken{{ID: "t1", Name: "backup", Expires: expires}, {ID: "t2", Name: "nightly", Expires: expires}}},
-		"GET " + api.PathUsers:  api.UserList{Users: []api.User{{Name: "grace"}, {Name: "henry", Disabled: true}}},
+		"GET " + api.PathUsers:  api.UserList{Users: []api.Account{{User: api.User{Name: "grace"}}, {User: api.User{Name: "henry", Disabled: true}}, {User: api.User{Name: "ivy", Deleting: true}}}},
 		"GET " + api.PathNotify: api.Notify{Webhooks: []api.Webhook{{ID: "w1", URL: "https://example.org/"}}},
 	})
 	for args, want := range map[string]string{
@@ -96,9 +153,23 @@ func TestCompletionOfNames(t *testing.T) {
 		"token revoke x ":    "",
 		"admin disable ":     "grace",
 		"admin enable ":      "henry",
+		"admin delete ":      "grace henry",
+		"admin set-quota ":   "grace",
 		"notify webhook rm ": "w1",
 		"completion p":       "powershell",
 		"convert --preset ":  "speech standard high small",
+
+		"jobs --label ":           "acoustics b sides",
+		"rm --label b":            "b sides",
+		"upload --label ":         "acoustics b sides",
+		"edit aaaa --label a":     "acoustics",
+		"config set ":             "server context parallel retry-timeout credentials preset output",
+		"config set credentials ": "auto file",
+		"config set preset ":      "speech standard high small",
+		"config set parallel ":    "2",
+		"config set parallel 2 ":  "",
+		"config unset ":           "server context parallel retry-timeout credentials preset output",
+		"config unset preset ":    "",
 	} {
 		r := run(t, append([]string{"__complete"}, strings.Split(args, " ")...)...)
 		var got []string

@@ -1,6 +1,8 @@
 package root
 
 import (
+	"crypto/rand"
+	"fmt"
 	"net"
 	"net/http"
 	"time"
@@ -32,14 +34,28 @@ func newTransport(c *config.Config) (http.RoundTripper, error) {
 		t.DialContext = forward.To(cluster, k.Release, k.GatewayService()).DialContext
 		t.Proxy = nil // the kubeconfig names the proxy to the API server
 	}
-	return userAgent{t}, nil
+	return headers{base: t, trace: newTrace()}, nil
 }
 
-// userAgent adds the header User-Agent to each request.
-type userAgent struct{ base http.RoundTripper }
+// headers adds the headers User-Agent and traceparent to each request. All requests of a run
+// belong to one trace, which the server's log names.
+type headers struct {
+	base  http.RoundTripper
+	trace [16]byte
+}
 
-func (u userAgent) RoundTrip(req *http.Request) (*http.Response, error) {
+func newTrace() (id [16]byte) {
+	_, _ = rand.Read(id[:]) // never fails (package crypto/rand)
+	return id
+}
+
+func (h headers) RoundTrip(req *http.Request) (*http.Response, error) {
 	out := req.Clone(req.Context())
 	out.Header.Set("User-Agent", "sx/"+sx.Version)
-	return u.base.RoundTrip(out)
+	var span [8]byte
+	_, _ = rand.Read(span[:])
+	// W3C Trace Context, version 00. The flag says that the server should record the trace;
+	// its sampler may decide otherwise.
+	out.Header.Set("Traceparent", fmt.Sprintf("00-%x-%x-01", h.trace, span))
+	return h.base.RoundTrip(out)
 }

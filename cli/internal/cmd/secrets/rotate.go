@@ -41,7 +41,9 @@ func NewCmdRotate(f *cmdutil.Factory, run func(context.Context, *RotateOptions) 
 		Short: "Replace secrets and restart the services",
 		Long: `Generate new secrets for PART (` + strings.Join(choices, ", ") + `) and restart
 the services. No data is lost and nobody is signed out: tokens signed with the
-previous key stay valid. If the command is interrupted, run it again.`,
+previous key stay valid. Each service gets another user in MongoDB and RabbitMQ;
+the previous one is removed once no pod uses it, when converters have completed
+their work. If the command is interrupted, run it again.`,
 		Example: `  sx secrets rotate mongodb
   sx secrets rotate all --yes`,
 		Args:              cmdutil.UsageArgs(cobra.ExactArgs(1)),

@@ -19,6 +19,6 @@ cluster.`,
 		Args:    cmdutil.RequireSubcommand,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(NewCmdRotate(f, nil))
+	cmd.AddCommand(NewCmdRotate(f, nil), NewCmdGenerate(f, nil))
 	return cmd
 }

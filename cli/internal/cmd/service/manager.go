@@ -30,7 +30,9 @@ const (
 type manager struct {
 	file   string            // the path of the unit
 	render func(Unit) []byte // its content
-	start  [][]string        // commands after the file was written
+	usable []string          // succeeds if the manager can be used
+	load   [][]string        // commands after the file was written, which start nothing
+	start  [][]string        // commands that start the service
 	stop   [][]string        // commands before the file is removed
 	forget [][]string        // commands after it
 	active []string          // succeeds if the service runs
@@ -52,7 +54,9 @@ func newManager() (*manager, error) {
 		ctl := func(args ...string) []string { return append([]string{"systemctl", "--user"}, args...) }
 		m = &manager{
 			file: filepath.Join(dir, "systemd", "user", unitName), render: Unit.Systemd,
-			start:  [][]string{ctl("daemon-reload"), ctl("enable", unitName), ctl("restart", unitName)},
+			usable: ctl("show", "--property=Version"),
+			load:   [][]string{ctl("daemon-reload"), ctl("enable", unitName)},
+			start:  [][]string{ctl("restart", unitName)},
 			stop:   [][]string{ctl("disable", "--now", unitName)},
 			forget: [][]string{ctl("daemon-reload")},
 			active: ctl("is-active", "--quiet", unitName),
@@ -66,6 +70,7 @@ func newManager() (*manager, error) {
 		file := filepath.Join(home, "Library", "LaunchAgents", label+".plist")
 		m = &manager{
 			file: file, render: Unit.Launchd,
+			usable: []string{"launchctl", "print", domain},
 			start:  [][]string{{"launchctl", "bootstrap", domain, file}},
 			stop:   [][]string{{"launchctl", "bootout", domain + "/" + label}},
 			active: []string{"launchctl", "print", domain + "/" + label},
@@ -90,15 +95,37 @@ func noHome(err error) error {
 
 func (m *manager) path() string { return m.file }
 
-// install writes the unit and starts the service.
-func (m *manager) install(ctx context.Context, u Unit) error {
-	if m.state(ctx) != absent && len(m.start) == 1 { // launchd does not replace a service
-		_, _ = m.uninstall(ctx)
+// prepare writes the unit, and stops nothing that runs. It fails if the service could not
+// be started.
+func (m *manager) prepare(ctx context.Context, u Unit) error {
+	if err := run(ctx, [][]string{m.usable}); err != nil { // such as in a shell of su or sudo
+		return sx.AsError(err).WithHint("nothing was changed; start the server without a service, with: %s", nextcmd.Line("sx", "up", "-d"))
 	}
+	was := m.state(ctx)
 	if err := config.WriteFile(m.file, m.render(u)); err != nil {
 		return fmt.Errorf("write the service: %w", err)
 	}
-	return run(ctx, m.start)
+	if err := run(ctx, m.load); err != nil {
+		if was == absent {
+			_ = os.Remove(m.file) // nothing starts it
+		}
+		return err
+	}
+	return nil
+}
+
+// launch starts the service that was prepared.
+func (m *manager) launch(ctx context.Context) error {
+	if len(m.load) == 0 { // launchd does not replace a service, and it may not be loaded
+		_ = run(ctx, m.stop)
+	}
+	if err := run(ctx, m.start); err != nil {
+		_ = run(ctx, m.stop)
+		_ = os.Remove(m.file) // nothing starts it
+		_ = run(ctx, m.forget)
+		return err
+	}
+	return nil
 }
 
 // uninstall stops the service and removes its unit. It reports whether there was one.

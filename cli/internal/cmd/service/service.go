@@ -11,6 +11,7 @@ import (
 	"github.com/soundextract/sx/cli/internal/localserver"
 	"github.com/soundextract/sx/cli/internal/term"
 	"github.com/soundextract/sx/install/nextcmd"
+	"github.com/soundextract/sx/server/sx"
 )
 
 // Options are the flags and dependencies of sx service's subcommands.
@@ -69,7 +70,7 @@ func newCmdUninstall(f *cmdutil.Factory, run func(context.Context, *Options) err
 	}
 	cmd := &cobra.Command{
 		Use:     "uninstall",
-		Short:   "No longer start the local server at sign-in",
+		Short:   "Stop starting the local server at sign-in",
 		Long:    `Stop the local server that runs as a service, and no longer start it at sign-in.`,
 		Example: `  sx service uninstall`,
 		Args:    cmdutil.UsageArgs(cobra.NoArgs),
@@ -103,7 +104,7 @@ func newCmdRun(f *cmdutil.Factory, run func(context.Context, *Options) error) *c
 	}
 	cmd := &cobra.Command{
 		Use:     "run",
-		Short:   "Become the local server; for the service manager",
+		Short:   "Run the local server; used by the service manager",
 		Hidden:  true,
 		Example: `  sx service run --data /home/anna/sx-data --addr 127.0.0.1:8740`,
 		Args:    cmdutil.UsageArgs(cobra.NoArgs),
@@ -126,15 +127,18 @@ func runInstall(ctx context.Context, opts *Options) error {
 	if _, err := localserver.Find(); err != nil {
 		return err
 	}
-	if err := at.Stop(ctx); err != nil {
-		return err
-	}
 	u, err := newUnit(at.Dir, at.Addr)
 	if err != nil {
 		return err
 	}
-	if err := m.install(ctx, u); err != nil {
+	if err := m.prepare(ctx, u); err != nil {
+		return err // a running server keeps running
+	}
+	if err := at.Stop(ctx); err != nil {
 		return err
+	}
+	if err := m.launch(ctx); err != nil {
+		return sx.AsError(err).WithHint("no server runs now; start one without the service with: %s", nextcmd.Line("sx", "up", "-d"))
 	}
 	in, err := at.Await(ctx)
 	if err != nil {

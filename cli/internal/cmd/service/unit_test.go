@@ -7,11 +7,13 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/soundextract/sx/cli/internal/cmd/service"
+	"github.com/soundextract/sx/server/testkit"
 )
 
 // awkward has what each format must escape.
@@ -37,10 +39,10 @@ func TestSystemd(t *testing.T) {
 // TestSystemdAccepts has systemd itself read the unit.
 func TestSystemdAccepts(t *testing.T) {
 	t.Parallel()
-	analyze, err := exec.LookPath("systemd-analyze")
-	if err != nil {
-		t.Skip("no systemd-analyze on this machine")
+	if runtime.GOOS != "linux" {
+		t.Skip("systemd is for Linux")
 	}
+	testkit.Need(t, "systemd-analyze")
 	dir := t.TempDir()
 	// It checks that the program exists.
 	program := filepath.Join(dir, "s x")
@@ -53,7 +55,7 @@ func TestSystemdAccepts(t *testing.T) {
 	if err := os.WriteFile(path, unit.Systemd(), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.CommandContext(t.Context(), analyze, "verify", "--user", "--man=no", path)
+	cmd := exec.CommandContext(t.Context(), "systemd-analyze", "verify", "--user", "--man=no", path)
 	cmd.Env = append(os.Environ(), "XDG_RUNTIME_DIR="+dir)
 	if out, err := cmd.CombinedOutput(); err != nil || strings.Contains(string(out), path) {
 		t.Errorf("%v\n%s\n%s", err, out, unit.Systemd())

@@ -38,9 +38,9 @@ func NewCmd(f *cmdutil.Factory, run func(context.Context, *Options) error) *cobr
 	cmd := &cobra.Command{
 		Use:   "show JOB...",
 		Short: "Show job details",
-		Long: `Show what is known about jobs: the file, what was sent of it, how it was
-converted, and the MP3. A job is given by its ID, or by the file's name if no
-other job has that.`,
+		Long: `Show what is known about jobs: the file, what was sent of it, each attempt to
+convert it, the MP3, and what to do next. A job is given by ID, or by file name
+if only one job has it.`,
 		Example: `  sx show jq3m5v7kxw2c4t6b
   sx show talk.mp4
   sx show jq3m5v7kxw2c4t6b --json | jq '.tracks[0].duration'`,
@@ -72,11 +72,37 @@ func runShow(ctx context.Context, opts *Options) error {
 		if shown++; shown > 1 {
 			_, _ = fmt.Fprintln(opts.IO.Out)
 		}
-		if _, err := io.WriteString(opts.IO.Out, describe(job, opts.Now(), opts.Flags())); err != nil {
+		text := describe(job, opts.Now(), opts.Flags())
+		if opts.IO.OutTTY {
+			width, _ := opts.IO.Size()
+			text = fold(text, width)
+		}
+		if _, err := io.WriteString(opts.IO.Out, text); err != nil {
 			return fmt.Errorf("print the job: %w", err)
 		}
 		return nil
 	})
+}
+
+// indent is the width of the names of the properties.
+const indent = 12
+
+// fold breaks lines that are wider than the terminal between words, so that the values
+// stay in their column. A digest, which has no words, is left to the terminal.
+func fold(text string, width int) string {
+	var b strings.Builder
+	for line := range strings.Lines(text) {
+		name, value := line[:indent], strings.TrimSuffix(line[indent:], "\n")
+		parts := term.Wrap(value, max(width-indent, indent))
+		if len(parts) == 1 {
+			parts[0] = value // with its own spaces
+		}
+		for _, part := range parts {
+			b.WriteString(name + part + "\n")
+			name = strings.Repeat(" ", indent)
+		}
+	}
+	return b.String()
 }
 
 // describe returns the job as text, one property per line. A suggested command repeats
@@ -84,7 +110,7 @@ func runShow(ctx context.Context, opts *Options) error {
 func describe(j api.Job, now time.Time, flags nextcmd.Flags) string {
 	var b strings.Builder
 	line := func(name, format string, args ...any) {
-		_, _ = fmt.Fprintf(&b, "%-12s%s\n", name, fmt.Sprintf(format, args...))
+		_, _ = fmt.Fprintf(&b, "%-*s%s\n", indent, name, fmt.Sprintf(format, args...))
 	}
 	when := func(t time.Time) string {
 		return fmt.Sprintf("%s (%s ago)", t.In(now.Location()).Format(time.DateTime), term.FormatAge(now.Sub(t)))
@@ -98,10 +124,18 @@ func describe(j api.Job, now time.Time, flags nextcmd.Flags) string {
 	case j.State == sx.StateRunning:
 		line("progress", "%.0f%%, %s left", j.Progress, term.FormatClock(j.Remaining))
 	}
-	if j.Attempt > 1 {
+	h := api.History{}
+	if j.History != nil {
+		h = *j.History
+	}
+	if j.Attempt > 1 && len(h.Attempts) == 0 {
 		line("attempt", "%d", j.Attempt)
 	}
 	line("created", "%s", when(j.Created))
+	if h.Queued != nil {
+		line("queued", "%s", when(*h.Queued))
+	}
+	attempts(line, h.Attempts, j.Error, now)
 	line("updated", "%s", when(j.Updated))
 	for _, s := range j.Sources {
 		line("source", "%s", source(s, j.Sent))
@@ -123,8 +157,12 @@ func describe(j api.Job, now time.Time, flags nextcmd.Flags) string {
 		}
 		line("  sha256", "%s", t.SHA256)
 	}
+	deletion(line, j, now)
 	if len(j.Labels) > 0 {
 		line("labels", "%s", strings.Join(j.Labels, ", "))
+	}
+	if j.Priority != sx.PriorityNormal {
+		line("priority", "%s", j.Priority)
 	}
 	for _, w := range j.Warnings {
 		line("warning", "%s (%s)", w.Message, w.Code)
@@ -133,7 +171,70 @@ func describe(j api.Job, now time.Time, flags nextcmd.Flags) string {
 		line("error", "%s (%s)", j.Error.Message, j.Error.Code)
 		line("hint", "%s", cmdutil.Hint(j.Error.Code, j.Error.Hint, j.ID, flags))
 	}
+	if hint, ok := next(j); ok && j.Error == nil {
+		line("next", "%s", hint.Render(flags))
+	}
 	return b.String()
+}
+
+// attempts describes the attempts. The error of the last one is left out if it is the job's,
+// which is shown at the end.
+func attempts(line func(name, format string, args ...any), list []api.Attempt, last *api.Error, now time.Time) {
+	for _, a := range list {
+		text := a.Started.In(now.Location()).Format(time.DateTime) + ", "
+		if a.Ended == nil {
+			text += "running for " + term.FormatAge(now.Sub(a.Started))
+		} else {
+			text += fmt.Sprintf("%s after %s", a.Result, term.FormatAge(a.Ended.Sub(a.Started)))
+		}
+		if a.Host != "" {
+			text += " on " + a.Host
+		}
+		line(fmt.Sprintf("attempt %d", a.Number), "%s", text)
+		if a.Error != nil && (last == nil || a.Error.Message != last.Message) {
+			line("  error", "%s (%s)", a.Error.Message, a.Error.Code)
+		}
+		for _, m := range a.Messages {
+			line("  ffmpeg", "%s", m)
+		}
+	}
+}
+
+// next says what to do next with a job that has no error; false if that is nothing.
+func next(j api.Job) (nextcmd.Hint, bool) {
+	switch {
+	case j.State == sx.StateUploading:
+		return nextcmd.Hint{Format: "if the upload was interrupted, run the same command again"}, true
+	case j.State == sx.StateQueued, j.State == sx.StateRunning:
+		return nextcmd.Hint{Format: "follow it with: %s", Commands: []nextcmd.Command{{"watch", j.ID}}}, true
+	case j.State == sx.StateDone && j.Track(1) != nil:
+		return nextcmd.Hint{Format: "download the MP3 with: %s", Commands: []nextcmd.Command{{"download", j.ID}}}, true
+	case j.State == sx.StateCancelled && j.Sent.SHA256 != "":
+		return nextcmd.Hint{Format: "convert it after all with: %s", Commands: []nextcmd.Command{{"retry", j.ID}}}, true
+	case j.State.Final() && j.State != sx.StateDone:
+		return nextcmd.Hint{Format: "upload the file again"}, true
+	default:
+		return nextcmd.Hint{}, false
+	}
+}
+
+// deletion says how long the video and the job are kept.
+func deletion(line func(name, format string, args ...any), j api.Job, now time.Time) {
+	until := func(t time.Time) string {
+		return fmt.Sprintf("until %s (in %s)", t.In(now.Location()).Format(time.DateTime), term.FormatAge(t.Sub(now)))
+	}
+	switch {
+	case j.VideoDeleted:
+		line("video", "deleted")
+	case j.DeleteVideoAt != nil && (j.DeleteAt == nil || j.DeleteVideoAt.Before(*j.DeleteAt)):
+		line("video", "kept %s", until(*j.DeleteVideoAt))
+	}
+	switch {
+	case j.DeleteAt != nil && j.Track(1) != nil:
+		line("kept", "%s, with the MP3", until(*j.DeleteAt))
+	case j.DeleteAt != nil:
+		line("kept", "%s", until(*j.DeleteAt))
+	}
 }
 
 // source describes a source and how much of it was sent, such as "57 MB of audio from
@@ -172,6 +273,19 @@ func options(o api.Options) string {
 	}
 	if o.KeepAllTags {
 		parts = append(parts, "all tags")
+	}
+	if o.Start > 0 {
+		parts = append(parts, "from "+term.FormatPosition(o.Start))
+	}
+	if o.End > 0 {
+		parts = append(parts, "to "+term.FormatPosition(o.End))
+	}
+	switch o.Loudness {
+	case "":
+	case sx.LoudnessAuto:
+		parts = append(parts, "loudness auto")
+	default:
+		parts = append(parts, "loudness "+o.Loudness+" LUFS")
 	}
 	for _, text := range []struct{ name, value string }{{"title", o.Title}, {"artist", o.Artist}, {"album", o.Album}} {
 		if text.value != "" {

@@ -27,8 +27,11 @@ func (opts *Options) local(ctx context.Context, cfg *config.Config) error {
 		err = opts.printLocal(s)
 	}
 	switch {
-	case err != nil || s.Ready:
+	case err != nil:
 		return err
+	case s.Ready:
+		opts.printUpgrade(ctx)
+		return nil
 	case s.PID == 0:
 		return sx.NewError(sx.CodeUnavailable, "the local server is not running").
 			WithHint("start it with: %s", nextcmd.Line("sx", "up", "-d", "--data", cfg.Data))
@@ -76,7 +79,10 @@ func (opts *Options) printLocal(s localserver.Status) error {
 		return err
 	}
 	space := sx.FormatSize(s.Used) + " used"
-	if s.Free > 0 {
+	switch {
+	case s.Storage != nil:
+		space += ", " + s.Storage.Describe()
+	case s.Free > 0:
 		space += ", " + sx.FormatSize(s.Free) + " free"
 	}
 	_, _ = fmt.Fprintf(opts.IO.ErrOut, "data: %s (%s)\nlog: %s\n", s.Data, space, localserver.LogPath(s.Data))
@@ -119,5 +125,6 @@ func (opts *Options) elsewhere(ctx context.Context, cfg *config.Config) error {
 	if _, err := fmt.Fprintln(opts.IO.Out, text); err != nil {
 		return fmt.Errorf("print the status: %w", err)
 	}
+	opts.printUpgrade(ctx)
 	return nil
 }

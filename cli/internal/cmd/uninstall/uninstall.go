@@ -37,7 +37,8 @@ func NewCmd(f *cmdutil.Factory, run func(context.Context, *Options) error) *cobr
 		Use:   "uninstall",
 		Short: "Remove an installation from a cluster",
 		Long: `Remove the release from the cluster. Lists what will be removed and asks for
-confirmation.
+confirmation. Waits until all pods have stopped: converters finish what they
+convert first, which may take half an hour (converter.drainSeconds).
 
 Volumes and secrets are kept, so that a later sx install finds all accounts,
 videos and MP3s. With --wipe-data they are permanently deleted, and so is the

@@ -45,12 +45,13 @@ needed: sx signs you in as its owner with a token in the data directory that
 only you can read. Other accounts need an invitation (sx admin invite) or
 --registration open.
 
-A server that other machines can reach wants passwords. Set the owner's with
+A server that other machines can reach requires passwords. Set the owner's with
 sx passwd, or when this command asks for it.
 
 The server resumes unfinished work in its data directory, even after a crash,
-and logs to sxd.log there (sx logs). The directory remembers the quota, the
-registration and the mail server. Each directory is a server of its own.`,
+and logs to sxd.log there (sx logs). The quota, the retention, the registration
+and the mail server are remembered there too. Each directory belongs to a server
+of its own.`,
 		Example: `  sx up
   sx up --detach
   sx up --addr 127.0.0.1:0 --data ~/sx-data    # a free port, another directory

@@ -32,6 +32,7 @@ type Options struct {
 	Select    mediafiles.Select
 	Encoding  sx.Options
 	Labels    []string
+	Priority  sx.Priority
 	WholeFile bool   // send whole files, not only their audio
 	Bandwidth string // a limit, as bandwidth.New takes it
 	Force     bool   // send again what the server has already
@@ -65,7 +66,8 @@ not sent again without --force.`,
 		Args: cmdutil.AtLeastOne("file, directory or pattern"),
 	}
 	encoding := cmdutil.AddEncodeFlags(cmd)
-	labels := cmdutil.AddLabelFlag(cmd)
+	labels := cmdutil.AddLabelFlag(cmd, f)
+	priority := cmdutil.AddPriorityFlag(cmd)
 	cmdutil.AddWholeFileFlag(cmd, &opts.WholeFile)
 	cmdutil.AddBandwidthFlag(cmd, &opts.Bandwidth)
 	cmd.Flags().BoolVar(&opts.Force, "force", false, "send again what the server has already")
@@ -86,6 +88,9 @@ not sent again without --force.`,
 			return err
 		}
 		if opts.Labels, err = labels(); err != nil {
+			return err
+		}
+		if opts.Priority, err = priority(); err != nil {
 			return err
 		}
 		return run(cmd.Context(), opts)
@@ -123,25 +128,25 @@ func runUpload(ctx context.Context, opts *Options) error {
 	}
 	uploader := &transfer.Uploader{
 		API: c, Policy: &transfer.Policy{Timeout: cfg.RetryTimeout},
-		Labels: opts.Labels, WholeFile: opts.WholeFile, Limit: limit,
+		Labels: opts.Labels, Priority: opts.Priority, WholeFile: opts.WholeFile, Limit: limit,
 		Records: transfer.UploadRecords{Dir: filepath.Join(cfg.StateDir, "uploads"), Account: cfg.Account},
+		Files:   knownfiles.Open(cfg.StateDir),
 	}
+	uploader.Files.Reread = opts.Checksum
 	display := term.NewProgressDisplay(opts.IO)
 	defer display.Close()
 	if skipped := found.Skipped.String(); skipped != "" {
 		display.Say(skipped)
 	}
 	items := transfer.FailureItems(found.Failures, display)
-	records := knownfiles.Open(cfg.StateDir)
-	records.Reread = opts.Checksum
-	u := &uploads{Options: opts, uploader: uploader, records: records, display: display}
+	u := &uploads{Options: opts, uploader: uploader, display: display}
 	sent := make([]*transfer.Uploaded, len(found.Files))
 	var total int64
 	for i, f := range found.Files {
 		total += f.Size
 		bar := display.Add(f.Name, f.Size)
 		items = append(items, transfer.Item{Name: f.Name, Bar: bar, Do: func(ctx context.Context) (err error) {
-			defer records.SaveSometimes(ctx)
+			defer uploader.Files.SaveSometimes(ctx)
 			sent[i], err = u.one(ctx, f, bar)
 			return err
 		}})
@@ -155,7 +160,7 @@ func runUpload(ctx context.Context, opts *Options) error {
 	}
 	err = transfer.RunBatch(ctx, items, parallel, opts.Flags())
 	// Also after Ctrl-C. If it fails, the next run reads the files again.
-	_ = records.Save(context.WithoutCancel(ctx))
+	_ = uploader.Files.Save(context.WithoutCancel(ctx))
 	if err != nil {
 		return err // all that was sent is remembered: the same command does not send it again
 	}
@@ -170,36 +175,37 @@ func runUpload(ctx context.Context, opts *Options) error {
 type uploads struct {
 	*Options
 	uploader *transfer.Uploader
-	records  *knownfiles.Records
 	display  *term.ProgressDisplay
 }
 
-// one uploads a file, unless the server has it already, and prints the result. What it
-// returns is nil if nothing was sent.
+// one uploads a file, unless the server has it already, and prints the result. It returns
+// nil if nothing was sent.
 func (u *uploads) one(ctx context.Context, f mediafiles.File, bar *term.ProgressBar) (*transfer.Uploaded, error) {
 	f, remove, err := transfer.Spool(ctx, f, u.IO.In, bar)
 	if err != nil {
 		return nil, err
 	}
 	defer remove()
-	if !u.Force {
-		known, err := u.known(ctx, f, bar)
-		if err != nil {
-			return nil, err
-		}
-		if known != nil {
-			bar.Say("the server has it already, as job %s", known.ID)
-			bar.Done("already there")
-			known.Existed = true
-			return nil, u.print(*known)
-		}
+	in := u.uploader.Open(ctx, f, u.Encoding)
+	defer in.Close()
+	if there, err := u.there(ctx, in, bar); there || err != nil {
+		return nil, err
 	}
 	if u.DryRun {
 		bar.Done("to upload")
 		printer := transfer.ResultPrinter{Display: u.display, TTY: u.IO.OutTTY, JSON: u.JSON}
 		return nil, printer.PrintPlan(transfer.Plan{Action: "upload", Name: f.Name})
 	}
-	sent, err := u.uploader.Upload(ctx, f, u.Encoding, bar)
+	waited, err := u.uploader.Reserve(ctx, in, bar)
+	if err != nil {
+		return nil, err
+	}
+	if waited { // the other process may have sent it
+		if there, err := u.there(ctx, in, bar); there || err != nil {
+			return nil, err
+		}
+	}
+	sent, err := u.uploader.Upload(ctx, in, bar)
 	if err != nil {
 		return nil, err
 	}
@@ -208,9 +214,24 @@ func (u *uploads) one(ctx context.Context, f mediafiles.File, bar *term.Progress
 	return sent, u.print(result{ID: sent.Job.ID, Name: f.Name, Size: f.Size, Identity: sent.Identity, Sent: sent.Job.Sent})
 }
 
+// there reports whether the server has the file already, and then says so.
+func (u *uploads) there(ctx context.Context, in *transfer.Input, bar *term.ProgressBar) (bool, error) {
+	if u.Force {
+		return false, nil
+	}
+	known, err := u.known(ctx, in, bar)
+	if known == nil || err != nil {
+		return false, err
+	}
+	bar.Say("the server has it already, as job %s", known.ID)
+	bar.Done("already there")
+	known.Existed = true
+	return true, u.print(*known)
+}
+
 // known describes the job that the server has for the file and options, or is nil.
-func (u *uploads) known(ctx context.Context, f mediafiles.File, bar *term.ProgressBar) (*result, error) {
-	identity, err := transfer.Identity(ctx, u.records, f, u.Encoding, u.WholeFile, bar)
+func (u *uploads) known(ctx context.Context, in *transfer.Input, bar *term.ProgressBar) (*result, error) {
+	identity, err := in.Identity(bar)
 	if err != nil {
 		return nil, err
 	}
@@ -222,7 +243,7 @@ func (u *uploads) known(ctx context.Context, f mediafiles.File, bar *term.Progre
 	if sx.CodeOf(err) == sx.CodeNotFound { // removed meanwhile
 		return nil, nil
 	}
-	return &result{ID: job.ID, Name: f.Name, Size: f.Size, Identity: identity, Sent: job.Sent}, err
+	return &result{ID: job.ID, Name: in.File.Name, Size: in.File.Size, Identity: identity, Sent: job.Sent}, err
 }
 
 func (u *uploads) print(r result) error {

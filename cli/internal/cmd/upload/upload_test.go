@@ -131,6 +131,37 @@ func TestFlags(t *testing.T) {
 	}
 }
 
+// TestStdin uploads what a pipe delivers, with tags and labels.
+func TestStdin(t *testing.T) {
+	temp := t.TempDir()
+	t.Setenv("TMPDIR", temp)
+	server, video := gateway.New(t), gateway.Media(300<<10)
+	streams, out, errOut := term.Test(string(video))
+	cmd := upload.NewCmd(newFactory(streams, accessTo(server), t.TempDir()), nil)
+	cmd.SilenceErrors, cmd.SilenceUsage = true, true
+	cmd.SetArgs([]string{"-", "--title", "A Talk", "--artist", "Ada", "--album", "Talks", "--label", "maths", "--label", "week 1"})
+	if err := cmd.ExecuteContext(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	jobs := server.Jobs()
+	if len(jobs) != 1 || out.String() != jobs[0].ID+"\t"+jobs[0].Name+"\n" {
+		t.Fatalf("printed %q, the server has %+v", out, jobs)
+	}
+	j := jobs[0]
+	if want := (api.Options{Preset: sx.PresetStandard, Title: "A Talk", Artist: "Ada", Album: "Talks"}); j.Options != want || strings.Join(j.Labels, ",") != "maths,week 1" {
+		t.Errorf("the job has the options %+v and the labels %q", j.Options, j.Labels)
+	}
+	if j.Sent.SHA256 != gateway.Digest(video) || j.Sent.Size != int64(len(video)) {
+		t.Errorf("%d bytes with the digest %s were sent", j.Sent.Size, j.Sent.SHA256)
+	}
+	if !strings.Contains(errOut.String(), "reading standard input into a temporary file in "+temp) {
+		t.Errorf("said %q", errOut)
+	}
+	if left, err := os.ReadDir(temp); err != nil || len(left) != 0 {
+		t.Errorf("left are %v, %v", left, err)
+	}
+}
+
 func TestUsageErrors(t *testing.T) {
 	t.Parallel()
 	if _, _, err := execute(t, access{}, "", "--parallel", "-1", "x"); cmdutil.ErrorCode(err) != sx.CodeUsage {
@@ -270,7 +301,7 @@ func TestKilledAndRunAgain(t *testing.T) {
 		}
 	})
 	if err := child(ctx, accessTo(server), state, dir+"/talk.mp4").Run(); err == nil {
-		t.Fatal("the process lived")
+		t.Fatal("the process was not killed")
 	}
 	again := child(t.Context(), accessTo(server), state, dir+"/talk.mp4")
 	var errOut bytes.Buffer

@@ -35,7 +35,8 @@ func NewCmd(f *cmdutil.Factory, run func(context.Context, *Options) error) *cobr
 		Use:   "whoami",
 		Short: "Show the signed-in account",
 		Long: `Show the account that is signed in: its server and its role, how long the
-sign-in or the token is valid, and how much of its quota is used.`,
+sign-in or the token is valid, how much of its quota is used, and how long its
+data is kept after a job ends.`,
 		Example: `  sx whoami`,
 		Args:    cmdutil.UsageArgs(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -70,18 +71,40 @@ func runWhoami(ctx context.Context, opts *Options) error {
 			Usage  api.Usage `json:"usage"`
 		}{me, cfg.Server, usage})
 	}
-	role, stored := "user", sx.FormatSize(usage.Bytes)+" used"
+	role := "user"
 	if me.Admin {
 		role = "administrator"
 	}
-	if usage.Quota > 0 {
-		stored = fmt.Sprintf("%s of %s used", sx.FormatSize(usage.Bytes), sx.FormatSize(usage.Quota))
-	}
-	if _, err := fmt.Fprintf(opts.IO.Out, "%s at %s\nrole      %s\n%s\nstorage   %s\n",
-		me.Name, cfg.Server, role, credential(me.Credential), stored); err != nil {
+	if _, err := fmt.Fprintf(opts.IO.Out, "%s at %s\nrole      %s\n%s\n%s",
+		me.Name, cfg.Server, role, credential(me.Credential), describe(usage)); err != nil {
 		return fmt.Errorf("print the account: %w", err)
 	}
 	return nil
+}
+
+// describe returns lines about the storage in use, about what else is limited, and about
+// how long data is kept.
+func describe(u api.Usage) string {
+	stored := sx.FormatSize(u.Bytes) + " used"
+	if limit := u.Limits.Bytes; limit != nil && *limit > 0 {
+		stored = fmt.Sprintf("%s of %s used", sx.FormatSize(u.Bytes), sx.FormatSize(*limit))
+	}
+	text := "storage   " + stored + "\n"
+	if limit := u.Limits.Uploads; limit != nil && *limit > 0 && u.Uploads > 0 {
+		text += fmt.Sprintf("uploads   %d of %d unfinished\n", u.Uploads, *limit)
+	}
+	if limit := u.Limits.JobsPerDay; limit != nil && *limit > 0 {
+		text += fmt.Sprintf("today     %d of %d jobs created (days begin at midnight UTC)\n", u.Today, *limit)
+	}
+	return text + fmt.Sprintf("kept      videos %s, failed jobs %s, MP3s %s\n", kept(u.Limits.KeepVideos), kept(u.Limits.KeepFailed), kept(u.Limits.KeepTracks))
+}
+
+// kept describes a retention period.
+func kept(seconds *int64) string {
+	if seconds == nil {
+		return "forever"
+	}
+	return cmdutil.FormatKept(*seconds)
 }
 
 func credential(c api.Credential) string {

@@ -1,6 +1,6 @@
-// Package membus is the message port inside one process, for the local mode.
-// It forgets everything on exit: the job documents are the truth, and the
-// reconcilers publish again at the next start.
+// Package membus is the message port inside one process, for the local mode. It forgets
+// everything on exit: the job documents are authoritative, and the reconcilers publish
+// again at the next start.
 package membus
 
 import (

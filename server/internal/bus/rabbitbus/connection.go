@@ -2,6 +2,7 @@ package rabbitbus
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -75,6 +76,9 @@ type dialer struct {
 	broker  string // the URL without user and password
 	setting string
 	app     string
+	host    string
+	secure  bool // the URL requires TLS
+	tls     func(host string) (*tls.Config, error)
 	refused int // logins in a row
 }
 
@@ -90,6 +94,7 @@ func newDialer(cfg Config) (*dialer, error) {
 	return &dialer{
 		url: cfg.URL, user: uri.Username, broker: broker.String() + "/" + url.PathEscape(uri.Vhost),
 		setting: settingName(cfg.Setting), app: cfg.Name,
+		host: uri.Host, secure: uri.Scheme == "amqps", tls: cfg.TLS,
 	}, nil
 }
 
@@ -106,18 +111,26 @@ func (d *dialer) dial(ctx context.Context, purpose string) (*connection, error) 
 	defer cancel()
 	properties := amqp.NewConnectionProperties()
 	properties.SetClientConnectionName(fmt.Sprintf("%s %s", d.app, purpose))
+	var config *tls.Config // nil leaves it to the URL
+	if d.tls != nil && d.secure {
+		var err error
+		if config, err = d.tls(d.host); err != nil {
+			return nil, err
+		}
+	}
 	var raw net.Conn
 	stop := func() bool { return true }
 	conn, err := amqp.DialConfig(d.url, amqp.Config{
-		Heartbeat:  heartbeat,
-		Properties: properties,
+		Heartbeat:       heartbeat,
+		Properties:      properties,
+		TLSClientConfig: config,
 		Dial: func(network, addr string) (net.Conn, error) {
 			c, err := (&net.Dialer{}).DialContext(ctx, network, addr)
 			if err != nil {
 				return nil, err
 			}
 			raw = c
-			// The handshake knows no context, so its reads and writes must end.
+			// The handshake takes no context, so a deadline ends its reads and writes.
 			stop = context.AfterFunc(ctx, func() { _ = c.SetDeadline(time.Unix(1, 0)) })
 			return c, nil
 		},
@@ -135,14 +148,14 @@ func (d *dialer) dial(ctx context.Context, purpose string) (*connection, error) 
 	return newConnection(conn), nil
 }
 
-// open makes a connection and declares the topology on it.
+// open makes a connection and prepares the exchanges and queues on it.
 func (d *dialer) open(ctx context.Context, purpose string, n names) (*connection, error) {
 	c, err := d.dial(ctx, purpose)
 	if err != nil {
 		return nil, err
 	}
 	defer context.AfterFunc(ctx, c.close)() // the broker's answer may not come
-	if err := n.declareOn(c.conn); err != nil {
+	if err := n.prepareOn(c.conn); err != nil {
 		c.close()
 		return nil, d.classify(err)
 	}

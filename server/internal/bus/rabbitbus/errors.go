@@ -65,6 +65,9 @@ func (d *dialer) classify(err error) error {
 		}
 	case errors.As(err, &reply) && reply.Server:
 		return d.classifyReply(reply)
+	case errors.As(err, &reply) && reply.Code == amqp.FrameError:
+		// Not a refusal: a proxy may respond while the broker is away.
+		return fmt.Errorf("what responds at %s is not RabbitMQ: %w", d.broker, err)
 	default:
 		return err
 	}
@@ -80,8 +83,8 @@ func (d *dialer) classifyReply(reply *amqp.Error) error {
 		}
 		r.hint = fmt.Sprintf("check that the virtual host, which is the path in %s, exists and that the user has access to it", d.setting)
 	case amqp.AccessRefused:
-		r.hint = fmt.Sprintf("grant the user of %s the permissions configure, write and read "+
-			"with: rabbitmqctl set_permissions", d.setting)
+		r.hint = fmt.Sprintf("grant the user of %s the permissions of its service, "+
+			"which docs/install.md lists, with: rabbitmqctl set_permissions", d.setting)
 	case amqp.PreconditionFailed:
 		r.message = fmt.Sprintf("a queue or exchange of the message broker %s was declared with other arguments", d.broker)
 		r.hint = "drain and delete it; it is then declared again"

@@ -35,7 +35,7 @@ func TestFaults(t *testing.T) {
 }
 
 func overTLS(t *testing.T, broker *rabbitmq.Broker) {
-	ctx := deadline(t, 20*time.Second)
+	ctx := deadline(t)
 	uri, authority := broker.TLSURI()
 	cfg := config(t, broker.URI(), t.Output())
 	cfg.URL = uri
@@ -53,7 +53,7 @@ func overTLS(t *testing.T, broker *rabbitmq.Broker) {
 }
 
 func connectionsClosed(t *testing.T, broker *rabbitmq.Broker) {
-	ctx := deadline(t, 60*time.Second)
+	ctx := deadline(t)
 	b := open(t, broker.URI())
 	called := make(chan string, 1000)
 	go func() { _ = b.Listen(ctx, func(id string) { called <- id }) }()
@@ -79,12 +79,12 @@ func connectionsClosed(t *testing.T, broker *rabbitmq.Broker) {
 
 // publishersBlocked makes the broker believe that it is short of memory.
 func publishersBlocked(t *testing.T, broker *rabbitmq.Broker) {
-	ctx := deadline(t, 60*time.Second)
+	ctx := deadline(t)
 	b := open(t, broker.URI())
 	publish(t, ctx, b, "job1")
 	broker.Ctl(t, "set_vm_memory_high_watermark", "0.00001")
 	testkit.Eventually(t, "Publish to be blocked", func() bool {
-		short := deadline(t, 300*time.Millisecond)
+		short := within(t, 300*time.Millisecond)
 		err := b.Publish(short, bus.Convert, bus.Message{JobID: "job2"})
 		return sx.CodeOf(err) == sx.CodeUnavailable && short.Err() != nil
 	})
@@ -103,7 +103,7 @@ func publishersBlocked(t *testing.T, broker *rabbitmq.Broker) {
 // outage stops the broker while messages are being sent: each one that Publish
 // has confirmed must arrive.
 func outage(t *testing.T, broker *rabbitmq.Broker, stop func(testing.TB)) {
-	ctx := deadline(t, 2*time.Minute)
+	ctx := deadline(t)
 	b := open(t, broker.URI())
 	pctx, stopPublishing := context.WithCancel(ctx)
 	var mu sync.Mutex
@@ -185,7 +185,7 @@ func outage(t *testing.T, broker *rabbitmq.Broker, stop func(testing.TB)) {
 func openDuringOutage(t *testing.T, ctx context.Context, broker *rabbitmq.Broker) <-chan error {
 	t.Helper()
 	cfg := config(t, broker.URI(), t.Output())
-	_, err := rabbitbus.Open(deadline(t, 300*time.Millisecond), cfg)
+	_, err := rabbitbus.Open(within(t, 300*time.Millisecond), cfg)
 	if e := sx.AsError(err); e == nil || e.Code != sx.CodeUnavailable || !strings.Contains(e.Hint, "TEST_AMQP_URL") {
 		t.Errorf("Open returned %v, want code unavailable and the setting", err)
 	}

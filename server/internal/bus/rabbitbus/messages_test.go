@@ -32,7 +32,7 @@ func rawChannel(t *testing.T, uri string) *amqp.Channel {
 func TestManyPublishers(t *testing.T) {
 	t.Parallel()
 	uri := shared.URI(t)
-	ctx := deadline(t, time.Minute)
+	ctx := deadline(t)
 	b := open(t, uri)
 	const publishers, each = 8, 1000
 	var wg sync.WaitGroup
@@ -58,7 +58,7 @@ func TestManyPublishers(t *testing.T) {
 				if all {
 					return
 				}
-				rctx := deadline(t, 2*time.Second)
+				rctx := within(t, 2*time.Second)
 				d, err := b.Receive(rctx, bus.Convert)
 				if err != nil {
 					if ctx.Err() != nil {
@@ -90,7 +90,7 @@ func TestManyPublishers(t *testing.T) {
 // TestRenewal publishes in every phase of a short subscription.
 func TestRenewal(t *testing.T) {
 	t.Parallel()
-	ctx := deadline(t, 40*time.Second)
+	ctx := deadline(t)
 	const interval, messages = 200 * time.Millisecond, 20
 	b := openAs(t, rabbitbus.Renewing(config(t, shared.URI(t), t.Output()), interval))
 	tick := time.NewTicker(interval - interval/messages)
@@ -119,7 +119,7 @@ func TestRenewal(t *testing.T) {
 func TestRefusedByQueue(t *testing.T) {
 	t.Parallel()
 	uri := shared.URI(t)
-	ctx := deadline(t, 20*time.Second)
+	ctx := deadline(t)
 	cfg := config(t, uri, t.Output())
 	b := openAs(t, cfg)
 	// A full queue that rejects messages, as an operator's policy can cause.
@@ -142,7 +142,7 @@ func TestRefusedByQueue(t *testing.T) {
 func TestUnreadableMessage(t *testing.T) {
 	t.Parallel()
 	uri := shared.URI(t)
-	ctx := deadline(t, 20*time.Second)
+	ctx := deadline(t)
 	cfg := config(t, uri, t.Output())
 	b := openAs(t, cfg)
 	ch := rawChannel(t, uri)
@@ -161,7 +161,7 @@ func TestUnreadableMessage(t *testing.T) {
 // letter.
 func TestReceiversThatDie(t *testing.T) {
 	t.Parallel()
-	ctx := deadline(t, 40*time.Second)
+	ctx := deadline(t)
 	cfg := config(t, shared.URI(t), t.Output())
 	b := openAs(t, cfg)
 	publish(t, ctx, b, "deadly")
@@ -183,7 +183,7 @@ func TestReceiversThatDie(t *testing.T) {
 func TestDeliveryEndsOnce(t *testing.T) {
 	t.Parallel()
 	b := open(t, shared.URI(t))
-	ctx := deadline(t, 20*time.Second)
+	ctx := deadline(t)
 	publish(t, ctx, b, "first")
 	publish(t, ctx, b, "second")
 	first := receive(t, ctx, b, "first")
@@ -199,7 +199,7 @@ func TestDeliveryEndsOnce(t *testing.T) {
 func TestCloseLeavesNothing(t *testing.T) {
 	uri := shared.URI(t)
 	cfg := config(t, uri, t.Output())
-	ctx := deadline(t, 20*time.Second)
+	ctx := deadline(t)
 	before := goleak.IgnoreCurrent()
 	b, err := rabbitbus.Open(ctx, cfg)
 	if err != nil {

@@ -11,6 +11,7 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 
 	"github.com/soundextract/sx/server/internal/bus"
+	"github.com/soundextract/sx/server/internal/tracing"
 	"github.com/soundextract/sx/server/sx"
 )
 
@@ -19,15 +20,20 @@ type body struct {
 	JobID string `json:"job_id"`
 }
 
+// traceHeader is the header with the context of the sender's span (W3C Trace Context for
+// AMQP).
+const traceHeader = "traceparent"
+
 // Publish implements bus.Bus. When it returns nil the broker has the message on
 // disk, on a majority of its nodes, unless the queue is missing. If the
 // connection is lost before the broker has confirmed the message, it is
 // published again, so it can arrive twice.
 func (b *Bus) Publish(ctx context.Context, q bus.Queue, m bus.Message) error {
+	tracing.SetSystem(ctx, "rabbitmq")
 	for {
 		p, err := b.publishing.wait(ctx)
 		if err == nil {
-			err = p.publish(ctx, b.names.work, string(q), m.JobID)
+			err = p.publish(ctx, b.names.work, string(q), m)
 		}
 		switch {
 		case err == nil:
@@ -54,7 +60,7 @@ func (b *Bus) Announce(ctx context.Context, jobID string) error {
 	default:
 		return sx.NewError(sx.CodeUnavailable, "the message broker blocks publishers")
 	}
-	if _, err := p.send(ctx, b.names.announce, "", jobID); err != nil {
+	if _, err := p.send(ctx, b.names.announce, "", bus.Message{JobID: jobID}); err != nil {
 		return unavailable(fmt.Errorf("announce: %w", err))
 	}
 	return nil
@@ -130,7 +136,7 @@ func (p *publisher) unblocked() <-chan struct{} {
 
 // publish returns nil once the broker has confirmed the message, and errConnectionLost if
 // the connection ended before that.
-func (p *publisher) publish(ctx context.Context, exchange, key, jobID string) error {
+func (p *publisher) publish(ctx context.Context, exchange, key string, m bus.Message) error {
 	// A write to a blocked connection could block as long as the broker does.
 	select {
 	case <-p.unblocked():
@@ -139,7 +145,7 @@ func (p *publisher) publish(ctx context.Context, exchange, key, jobID string) er
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	confirmation, err := p.send(ctx, exchange, key, jobID)
+	confirmation, err := p.send(ctx, exchange, key, m)
 	if err != nil {
 		return err
 	}
@@ -155,10 +161,14 @@ func (p *publisher) publish(ctx context.Context, exchange, key, jobID string) er
 	return errNacked
 }
 
-func (p *publisher) send(ctx context.Context, exchange, key, jobID string) (*amqp.DeferredConfirmation, error) {
-	content, _ := json.Marshal(body{JobID: jobID}) // a string always marshals
+func (p *publisher) send(ctx context.Context, exchange, key string, m bus.Message) (*amqp.DeferredConfirmation, error) {
+	content, _ := json.Marshal(body{JobID: m.JobID}) // a string always marshals
+	var headers amqp.Table
+	if m.Trace != "" {
+		headers = amqp.Table{traceHeader: m.Trace}
+	}
 	confirmation, err := p.ch.PublishWithDeferredConfirm(exchange, key, false, false, amqp.Publishing{
-		ContentType: "application/json", Body: content, MessageId: jobID, AppId: p.app,
+		ContentType: "application/json", Body: content, MessageId: m.JobID, AppId: p.app, Headers: headers,
 	})
 	if err != nil {
 		p.close()

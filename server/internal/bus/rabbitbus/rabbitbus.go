@@ -27,6 +27,7 @@ package rabbitbus
 import (
 	"cmp"
 	"context"
+	"crypto/tls"
 	"log/slog"
 	"time"
 
@@ -48,7 +49,10 @@ type Config struct {
 	// Prefix starts the name of every exchange and queue, so that several
 	// installations can share a virtual host. "" means "sx".
 	Prefix string
-	Log    *slog.Logger
+	// TLS returns the configuration of a connection to the named host, if the URL
+	// requires TLS. nil leaves TLS to the parameters of the URL.
+	TLS func(host string) (*tls.Config, error)
+	Log *slog.Logger
 
 	renew time.Duration // renewInterval if 0; for tests
 }

@@ -71,7 +71,7 @@ func (b *Bus) resubscribe(ctx context.Context, r *receiver, cause error, wait *b
 // see renewInterval.
 const deletionDelay = 100 * time.Millisecond
 
-// declare declares missing exchanges and queues at the broker.
+// declare declares missing exchanges and queues at the broker, as far as the user may.
 func (b *Bus) declare(ctx context.Context) error {
 	if err := backoff.Sleep(ctx, deletionDelay); err != nil {
 		return err
@@ -80,7 +80,7 @@ func (b *Bus) declare(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return r.do(ctx, b.names.declare)
+	return b.names.prepare(func(work func(ch *amqp.Channel) error) error { return r.do(ctx, work) })
 }
 
 // receiver is the receiving connection. Each call uses its own channel while it
@@ -280,7 +280,8 @@ func decode(raw amqp.Delivery) (bus.Message, error) {
 	if b.JobID == "" {
 		return bus.Message{}, errors.New("decode a message: no job_id")
 	}
-	return bus.Message{JobID: b.JobID}, nil
+	parent, _ := raw.Headers[traceHeader].(string)
+	return bus.Message{JobID: b.JobID, Trace: parent}, nil
 }
 
 // delivery is a bus.Delivery. It has its channel to itself until it ends.

@@ -1,7 +1,9 @@
 package rabbitbus
 
 import (
+	"errors"
 	"fmt"
+	"sync/atomic"
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
@@ -18,6 +20,9 @@ const maxDeadLetters = 10_000
 //	sx.dead      direct, the same keys → sx.convert.dead, sx.notify.dead
 //	sx.announce  fanout → one exclusive queue per listener
 type names struct {
+	// readOnly is set once the broker has refused a declaration by the user. RabbitMQ logs an
+	// error for each such attempt.
+	readOnly *atomic.Bool
 	prefix   string
 	work     string
 	dead     string
@@ -28,7 +33,7 @@ func newNames(prefix string) names {
 	if prefix == "" {
 		prefix = "sx"
 	}
-	return names{prefix: prefix, work: prefix, dead: prefix + ".dead", announce: prefix + ".announce"}
+	return names{readOnly: new(atomic.Bool), prefix: prefix, work: prefix, dead: prefix + ".dead", announce: prefix + ".announce"}
 }
 
 func (n names) queue(q bus.Queue) string       { return n.prefix + "." + string(q) }
@@ -73,14 +78,57 @@ func declareQueue(ch *amqp.Channel, name, exchange, key string, args amqp.Table)
 	return nil
 }
 
-// declareOn declares on a new channel, because an error closes the channel.
-func (n names) declareOn(conn *amqp.Connection) error {
-	ch, err := conn.Channel()
-	if err != nil {
-		return err
+// verify checks that the exchanges and queues exist.
+func (n names) verify(ch *amqp.Channel) error {
+	for _, name := range []string{n.work, n.dead, n.announce} {
+		// The broker ignores the other arguments.
+		if err := ch.ExchangeDeclarePassive(name, amqp.ExchangeDirect, true, false, false, false, nil); err != nil {
+			return fmt.Errorf("find exchange %s: %w", name, err)
+		}
 	}
-	if err := n.declare(ch); err != nil {
-		return err
+	for _, q := range bus.Queues() {
+		for _, name := range []string{n.queue(q), n.deadLetters(q)} {
+			if _, err := ch.QueueDeclarePassive(name, true, false, false, false, nil); err != nil {
+				return fmt.Errorf("find queue %s: %w", name, err)
+			}
+		}
 	}
-	return ch.Close()
+	return nil
+}
+
+// prepare declares missing exchanges and queues. If the user may not, because the
+// operator declares them, it checks that they exist.
+func (n names) prepare(do func(func(ch *amqp.Channel) error) error) error {
+	if !n.readOnly.Load() {
+		err := do(n.declare)
+		if !hasReply(err, amqp.AccessRefused) {
+			return err
+		}
+		n.readOnly.Store(true)
+	}
+	err := do(n.verify)
+	if hasReply(err, amqp.NotFound) { // the user may have been permitted to declare it since
+		n.readOnly.Store(false)
+	}
+	return err
+}
+
+// hasReply reports whether err is what the broker replied, with the code.
+func hasReply(err error, code int) bool {
+	var reply *amqp.Error
+	return errors.As(err, &reply) && reply.Code == code
+}
+
+// prepareOn is prepare on new channels, because an error closes a channel.
+func (n names) prepareOn(conn *amqp.Connection) error {
+	return n.prepare(func(work func(ch *amqp.Channel) error) error {
+		ch, err := conn.Channel()
+		if err != nil {
+			return err
+		}
+		if err := work(ch); err != nil {
+			return err
+		}
+		return ch.Close()
+	})
 }

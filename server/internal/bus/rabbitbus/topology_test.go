@@ -33,7 +33,7 @@ func deleteQueues(t *testing.T, ch *amqp.Channel, prefix string) {
 func TestQueuesDeletedUnderReceiver(t *testing.T) {
 	t.Parallel()
 	uri := shared.URI(t)
-	ctx := deadline(t, 30*time.Second)
+	ctx := deadline(t)
 	cfg := config(t, uri, t.Output())
 	b := openAs(t, rabbitbus.Renewing(cfg, time.Second))
 	ch := rawChannel(t, uri)
@@ -69,7 +69,7 @@ func TestQueuesDeletedUnderReceiver(t *testing.T) {
 func TestQueuesDeleted(t *testing.T) {
 	t.Parallel()
 	uri := shared.URI(t)
-	ctx := deadline(t, 30*time.Second)
+	ctx := deadline(t)
 	cfg := config(t, uri, t.Output())
 	b := openAs(t, cfg)
 	ch := rawChannel(t, uri)
@@ -105,7 +105,7 @@ func TestQueuesDeleted(t *testing.T) {
 func TestExchangesDeleted(t *testing.T) {
 	t.Parallel()
 	uri := shared.URI(t)
-	ctx := deadline(t, 30*time.Second)
+	ctx := deadline(t)
 	cfg := config(t, uri, t.Output())
 	b := openAs(t, cfg)
 	ch := rawChannel(t, uri)
@@ -139,7 +139,7 @@ func TestExchangesDeleted(t *testing.T) {
 func TestForeignAnnouncement(t *testing.T) {
 	t.Parallel()
 	uri := shared.URI(t)
-	ctx := deadline(t, 20*time.Second)
+	ctx := deadline(t)
 	cfg := config(t, uri, t.Output())
 	b := openAs(t, cfg)
 	ch := rawChannel(t, uri)

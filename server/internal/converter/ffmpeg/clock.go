@@ -9,8 +9,8 @@ const (
 	// minShift is the deviation from the clock from which audio is moved. Timestamps are
 	// rounded and jitter by less.
 	minShift = 40 * time.Millisecond
-	// lookAhead is how long a deviation must last: that of a late packet between punctual
-	// ones does not.
+	// lookAhead is how long a deviation must last to count: that of a single late packet
+	// does not.
 	lookAhead = 250 * time.Millisecond
 	// maxOverlap is the longest overlap that is left out. A clock that goes back further
 	// has been set, as in joined files.
@@ -28,7 +28,7 @@ type clock struct {
 	rate     int  // Hz
 	frame    int  // bytes of a sample of all channels
 	relative bool // the first sample is at 0
-	counted  bool // timestamps are only counted samples, and mean nothing
+	counted  bool // timestamps only count samples, and do not show gaps
 	// lead is how much later than 0 the picture starts.
 	lead time.Duration
 	// pause reports whether a long gap, between two times from the origin, is a pause in
@@ -108,8 +108,8 @@ func (c *clock) add(p packet) error {
 }
 
 // dropPriming removes the first packet if it lies alone before the start of the picture.
-// Muxers that cannot say that it only prepares the decoder put it there, and the gap after
-// it is an artefact.
+// Muxers that cannot mark it as priming put it there, and the gap after it is an
+// artefact.
 func (c *clock) dropPriming() {
 	if len(c.queue) != 2 || c.at > 0 || c.lead == 0 {
 		return

@@ -30,7 +30,7 @@ type copying struct {
 
 	header mp3.Header    // of the first frame
 	first  time.Duration // of the first frame
-	late   int           // frames in succession that are not where the clock wants them
+	late   int           // consecutive frames whose times deviate from the clock
 	cut    bool          // the last frame is not complete
 }
 
@@ -70,7 +70,7 @@ func (c *conversion) copyFrames(ctx context.Context, p plan) (converter.Result, 
 	if err != nil {
 		return converter.Result{}, err
 	}
-	return converter.Result{Duration: cp.decoded.duration(), Warnings: append(append(cp.warnings, warnings...), more...)}, nil
+	return converter.Result{Durations: []time.Duration{cp.decoded.duration()}, Warnings: append(append(cp.warnings, warnings...), more...)}, nil
 }
 
 // maxSkip is the most that an encoder and a decoder put before the sound, in samples.
@@ -110,7 +110,7 @@ func (p plan) copyStart(clocked bool) (skip int, err error) {
 	return skip, nil
 }
 
-// run copies the frames, and checks that they are all there are.
+// run copies the frames, and checks that none was left out.
 func (cp *copying) run(ctx context.Context, w io.Writer) error {
 	args := append(cp.programArgs(), "-copyts")
 	args = append(args, cp.input()...)
@@ -137,7 +137,7 @@ func (cp *copying) run(ctx context.Context, w io.Writer) error {
 		return nil
 	}
 	stderr, err := cp.execute(ctx, command{
-		program: cp.cfg.FFmpeg, args: args, read: read, cpu: cp.cpuLimit(cp.plan), maxFile: probeFile,
+		phase: "copy", program: cp.cfg.FFmpeg, args: args, read: read, cpu: cp.cpuLimit(cp.plan), maxFile: probeFile,
 		busy: func() (int64, bool) {
 			done, alive := cp.in.busy()
 			return done + packets.Load(), alive && !writing.Load()
@@ -156,7 +156,7 @@ func (cp *copying) run(ctx context.Context, w io.Writer) error {
 		cp.decoded.samples = cp.length()
 		cp.decoded.decoded = cp.decoded.samples
 	}
-	cp.warnings, err = cp.plan.judge(cp.decoded)
+	cp.warnings, err = cp.plan.checkComplete(cp.decoded)
 	return err
 }
 

@@ -34,7 +34,9 @@ var clocked = map[string]bool{
 // decoded is what the decoder reported.
 type decoded struct {
 	placed
-	samples  int64 // written
+	samples  int64 // of the recording
+	written  int64 // of them in the section
+	complete bool  // the section, so that nothing after it matters
 	rate     int
 	cut      bool // the input ends too early
 	errors   int  // what could not be decoded
@@ -42,13 +44,18 @@ type decoded struct {
 	warnings []sx.Warning
 }
 
-// duration returns the duration of the PCM.
+// duration returns the duration of the recording, as far as it was decoded.
 func (d decoded) duration() time.Duration {
 	return (&clock{rate: d.rate}).duration(d.samples)
 }
 
-// decode decodes the chosen audio and writes it to w as interleaved PCM of 32-bit floats
-// (f32le), at the plan's rate and number of channels.
+// length returns the duration of the PCM.
+func (d decoded) length() time.Duration {
+	return (&clock{rate: d.rate}).duration(d.written)
+}
+
+// decode decodes the plan's section of the chosen audio and writes it to w as interleaved
+// PCM of 32-bit floats (f32le), at the plan's rate and number of channels.
 func (c *conversion) decode(ctx context.Context, p plan, w io.Writer) (decoded, error) {
 	dec := c.newDecoder(p, w)
 	dec.clock.pause = func(from, to time.Duration) (bool, error) { return dec.pictureGoesOn(ctx, from, to) }
@@ -60,7 +67,12 @@ func (c *conversion) decode(ctx context.Context, p plan, w io.Writer) (decoded, 
 		err = dec.flush()
 	}
 	d := dec.decoded
+	if errors.Is(err, errSectionEnd) {
+		d.complete, err = true, nil
+		dec.out.finish()
+	}
 	d.placed, d.samples, d.rate = dec.clock.seen, dec.clock.at, p.Rate
+	d.written = dec.section.written / int64(4*p.Channels)
 	if m := dec.mono; m != nil {
 		d.opposed = m.inverted >= monoBlocks && m.inverted >= m.heard/10
 	}
@@ -74,6 +86,7 @@ type decoder struct {
 	decoded decoded
 	clock   *clock
 	mono    *monoMixer // nil if not needed
+	section *sectionWriter
 	out     *progressWriter
 	last    *stderrParser // of the last part
 	depth   int           // how many parts were begun
@@ -81,17 +94,23 @@ type decoder struct {
 
 func (c *conversion) newDecoder(p plan, w io.Writer) *decoder {
 	dec := &decoder{conversion: c, plan: p}
-	dec.out = &progressWriter{
-		w: w, start: time.Now(), second: 4 * p.decoded * p.Rate, end: p.want.end, source: c.in, report: c.output.Progress,
-	}
-	if p.Channels < p.decoded {
-		dec.mono = &monoMixer{w: w, rate: p.Rate}
-		dec.out.w = dec.mono
-	}
 	dec.clock = &clock{
-		w: dec.out, rate: p.Rate, frame: 4 * p.decoded, lead: p.lead,
+		rate: p.Rate, frame: 4 * p.decoded, lead: p.lead,
 		relative: p.relative, counted: p.relative && !clocked[c.format.Demuxer],
 	}
+	dec.section = newSectionWriter(w, p.section, dec.clock, 4*p.Channels)
+	dec.out = &progressWriter{
+		w: dec.section, pass: c.pass, second: 4 * p.decoded * p.Rate, end: p.section.from + p.section.length(p.want.end),
+		start: c.start, source: c.in, report: c.output.Progress,
+	}
+	if p.want.end == 0 {
+		dec.out.end = p.section.to
+	}
+	if p.Channels < p.decoded {
+		dec.mono = &monoMixer{w: dec.section, rate: p.Rate}
+		dec.out.w = dec.mono
+	}
+	dec.clock.w = dec.out
 	return dec
 }
 
@@ -164,7 +183,7 @@ func (d *decoder) part(ctx context.Context, tracks []stream) error {
 		return err
 	}
 	stderr, err := d.execute(ctx, command{
-		program: d.cfg.FFmpeg, args: args, read: read, cpu: d.cpuLimit(d.plan), maxFile: probeFile,
+		phase: "decode", program: d.cfg.FFmpeg, args: args, read: read, cpu: d.cpuLimit(d.plan), maxFile: probeFile,
 		busy: func() (int64, bool) {
 			done, alive := d.in.busy()
 			return done + packets.Load(), alive && !writing.Load()
@@ -179,7 +198,7 @@ func (d *decoder) part(ctx context.Context, tracks []stream) error {
 	case packets.Load() == 0:
 		return sx.NewError(sx.CodeUnreadable, "the audio (%s) cannot be decoded", tracks[0].Codec).WithCause(err)
 	default:
-		d.decoded.cut = true // judge decides whether enough was decoded
+		d.decoded.cut = true // checkComplete decides whether enough was decoded
 		return nil
 	}
 }
@@ -196,6 +215,8 @@ func (d *decoder) graph(tracks []stream) string {
 		fmt.Fprintf(&b, "aformat=sample_fmts=fltp,%s", mix(tracks[0], d.plan.decoded))
 	}
 	layout := map[int]string{1: "mono", 2: "stereo"}[d.plan.decoded]
-	fmt.Fprintf(&b, ",aresample=%d,aformat=sample_fmts=flt:channel_layouts=%s,%s[out]", d.Rate, layout, stamp(d.clock.samples(d.origin)))
+	// aformat resamples only if the rate changes; aresample adds a fifth to the decoder's time
+	// even if it does not.
+	fmt.Fprintf(&b, ",aformat=sample_fmts=flt:sample_rates=%d:channel_layouts=%s,%s[out]", d.Rate, layout, stamp(d.clock.samples(d.origin)))
 	return b.String()
 }

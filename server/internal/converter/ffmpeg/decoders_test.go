@@ -28,7 +28,7 @@ func TestOtherDecoders(t *testing.T) {
 			tc := transcoder(t, func(c *ffmpeg.Config) { c.Encoders = 3 })
 			path, _, err := convertWith(t.Context(), t, tc, src, sx.Options{Preset: preset})
 			if err != nil {
-				t.Fatal(err)
+				t.Fatal(err, causes(err))
 			}
 			size := 4 // bytes of a sample of all channels
 			if preset == sx.PresetSpeech {

@@ -10,7 +10,9 @@ import (
 	"github.com/soundextract/sx/server/internal/converter"
 	"github.com/soundextract/sx/server/internal/converter/parallel"
 	"github.com/soundextract/sx/server/internal/id3"
+	"github.com/soundextract/sx/server/internal/loudness"
 	"github.com/soundextract/sx/server/internal/store"
+	"github.com/soundextract/sx/server/internal/tracing"
 	"github.com/soundextract/sx/server/mp3"
 	"github.com/soundextract/sx/server/sx"
 )
@@ -37,6 +39,9 @@ type encoding struct {
 	size     int    // of the tag in bytes
 	name     string // of the encoder
 
+	leveled *level          // nil if the loudness stays as it is
+	heard   *loudness.Meter // of the decoded MP3
+
 	info     *mp3.Info
 	decoded  decoded
 	samples  int64
@@ -60,26 +65,41 @@ func (c *conversion) encode(ctx context.Context, p plan) (converter.Result, erro
 	e := &encoding{conversion: c, plan: p, settings: settings(c.options, p.Rate, p.Channels), source: source, name: made.encoder}
 	size, more := id3.Reserve(e.withChapters(placed{}, 0), c.options.KeepAllTags)
 	e.size = size
+	if e.leveled, err = e.level(ctx); err != nil {
+		return converter.Result{}, err
+	}
 
+	for {
+		result, err := e.once(ctx, encoders)
+		result.Warnings = append(result.Warnings, append(warnings, more...)...)
+		if err != nil || e.leveled == nil || !e.leveled.correct(e.heard) {
+			return result, err
+		}
+		e.pass = e.pass.rest()
+	}
+}
+
+// once encodes and stores the MP3.
+func (e *encoding) once(ctx context.Context, encoders *parallel.Encoders) (converter.Result, error) {
 	reason := "settings"
 	if e.settings.Parallel() {
 		err := e.store(ctx, encoders.Encode)
 		if !errors.Is(err, parallel.ErrUnproven) {
-			return e.result(err, append(warnings, more...))
+			return e.result(err)
 		}
-		c.cfg.Log.WarnContext(ctx, "encoding again in a single pass", "reason", err)
+		e.cfg.Log.WarnContext(ctx, "encoding again in a single pass", "reason", err)
 		reason = "unproven"
 	}
-	c.singles.WithLabelValues(reason).Inc()
-	return e.result(e.store(ctx, encoders.Single), append(warnings, more...))
+	e.singles.WithLabelValues(reason).Inc()
+	return e.result(e.store(ctx, encoders.Single))
 }
 
-func (e *encoding) result(err error, warnings []sx.Warning) (converter.Result, error) {
+func (e *encoding) result(err error) (converter.Result, error) {
 	if err != nil {
 		return converter.Result{}, err
 	}
 	duration := time.Duration(float64(e.samples) / float64(e.settings.Rate) * float64(time.Second))
-	return converter.Result{Duration: duration, Warnings: append(e.warnings, warnings...)}, nil
+	return converter.Result{Durations: []time.Duration{duration}, Warnings: e.warnings}, nil
 }
 
 // withChapters returns what the MP3's tag is made of.
@@ -96,7 +116,9 @@ func (e *encoding) withChapters(d placed, duration time.Duration) id3.Source {
 
 // tag returns the MP3's tag.
 func (e *encoding) tag(d placed, duration time.Duration) ([]byte, []sx.Warning) {
-	return id3.Build(e.withChapters(d, duration), e.options.KeepAllTags)
+	source := e.withChapters(d, duration)
+	source.Chapters = e.plan.section.chapters(source.Chapters)
+	return id3.Build(source, e.options.KeepAllTags)
 }
 
 // encodeFunc is parallel.Encoders.Encode or Single.
@@ -104,6 +126,8 @@ type encodeFunc func(ctx context.Context, s parallel.Settings, rec parallel.Reco
 
 // store encodes, and stores the MP3 as it is produced.
 func (e *encoding) store(ctx context.Context, encode encodeFunc) (err error) {
+	ctx, span := tracing.Start(ctx, "encode")
+	defer func() { tracing.End(span, err) }()
 	if e.info, err = mp3.NewInfo(e.name, e.settings.Rate, e.settings.Channels, e.settings.Bitrate); err != nil {
 		return fmt.Errorf("making the Info frame: %w", err)
 	}
@@ -124,7 +148,7 @@ func (e *encoding) head() ([]byte, error) {
 
 // withTag puts the tag before the Info frame.
 func (e *encoding) withTag(info []byte) ([]byte, error) {
-	tag, _ := e.tag(e.decoded.placed, e.decoded.duration())
+	tag, _ := e.tag(e.decoded.placed, e.decoded.length())
 	tag, err := id3.Pad(tag, e.size)
 	if err != nil {
 		return nil, err
@@ -132,25 +156,40 @@ func (e *encoding) withTag(info []byte) ([]byte, error) {
 	return append(tag, info...), nil
 }
 
-// run encodes what the decoder delivers, and checks that it is all there is.
+// run encodes what the decoder delivers, and checks that nothing was left out.
 func (e *encoding) run(ctx context.Context, encode encodeFunc, w io.Writer) (err error) {
 	recording := parallel.Recording{
-		Owner: e.owner, Samples: int64(e.plan.Expected().Seconds() * float64(e.settings.Rate)),
-		PCM: func(ctx context.Context, w io.Writer) (err error) {
-			e.decoded, err = e.decode(ctx, e.plan, w)
-			return err
-		},
+		Owner: e.owner, Samples: int64(e.plan.section.length(e.plan.Expected()).Seconds() * float64(e.settings.Rate)),
+		PCM: e.pcm,
 	}
-	if e.samples, err = encode(ctx, e.settings, recording, w); err != nil {
+	heard := func(error) error { return nil }
+	if e.leveled != nil {
+		w, heard = e.listen(ctx, w)
+	}
+	e.samples, err = encode(ctx, e.settings, recording, w)
+	if err := errors.Join(err, heard(err)); err != nil {
 		return err
 	}
 	// ffmpeg may have treated a read error of the source as its end.
 	if err := e.in.Err(); err != nil {
 		return err
 	}
-	if e.samples != e.decoded.samples {
-		return fmt.Errorf("%d samples were encoded, but %d were decoded", e.samples, e.decoded.samples)
+	if e.samples != e.decoded.written {
+		return fmt.Errorf("%d samples were encoded, but %d were decoded", e.samples, e.decoded.written)
 	}
-	e.warnings, err = e.plan.judge(e.decoded)
+	e.warnings, err = e.plan.checkComplete(e.decoded)
 	return err
+}
+
+// pcm decodes the PCM that is encoded.
+func (e *encoding) pcm(ctx context.Context, w io.Writer) (err error) {
+	if e.leveled == nil {
+		e.decoded, err = e.decode(ctx, e.plan, w)
+		return err
+	}
+	limiter := e.leveled.limiter(w, e.plan)
+	if e.decoded, err = e.decode(ctx, e.plan, limiter); err != nil {
+		return err
+	}
+	return limiter.Flush()
 }

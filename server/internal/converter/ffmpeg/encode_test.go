@@ -35,8 +35,8 @@ func TestSameBytesAsOnePass(t *testing.T) {
 		{48000, 2, sx.Options{Quality: &best}, "-q:a 0", 1},
 		{24000, 1, sx.Options{}, "-q:a 2", 1},
 	} {
+		// Not in parallel: a starved decoder leaves nothing to encode ahead.
 		t.Run(fmt.Sprint(tt.rate, " ", tt.channels, " ", tt.args), func(t *testing.T) {
-			t.Parallel()
 			rate := strconv.Itoa(tt.rate)
 			src := mediaFrom(t, "anoisesrc=color=pink:seed=1:duration=70:amplitude=0.2:sample_rate="+rate, "in.mkv",
 				"-map", "0:a", "-ac", strconv.Itoa(tt.channels), "-c:a", "libopus")

@@ -16,17 +16,20 @@ import (
 	"sync"
 	"time"
 
+	"github.com/soundextract/sx/server/internal/converter"
 	"github.com/soundextract/sx/server/internal/converter/parallel"
+	"github.com/soundextract/sx/server/internal/sandbox"
 	"github.com/soundextract/sx/server/mp3"
 )
 
-// lame is what must be known of the encoder to make the bytes of its single pass.
+// lame is what must be known about the encoder to make the same bytes as its
+// single pass.
 type lame struct {
 	version string // of LAME, which is in the stuffing of frames
 	encoder string // ffmpeg's name for itself in the Info frame
 }
 
-// identity returns what encodes. It finds out at the first conversion.
+// identity returns what identify found at the first conversion.
 func (t *Transcoder) identity(ctx context.Context) (lame, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -46,8 +49,8 @@ type scratch struct {
 	inherited []*os.File // by the program
 }
 
-// identify encodes half a second of silence, and reads from the result what encodes. It
-// takes a file, because ffmpeg writes an Info frame only where it can seek.
+// identify encodes half a second of silence, and reads from the result which encoder
+// made it. It uses a file, because ffmpeg writes an Info frame only where it can seek.
 func (t *Transcoder) identify(ctx context.Context) (lame, error) {
 	f, err := newScratch()
 	if err != nil {
@@ -57,7 +60,7 @@ func (t *Transcoder) identify(ctx context.Context) (lame, error) {
 	silence := parallel.Settings{Rate: 48000, Channels: 1, Bitrate: maxBitrate}
 	c := conversion{Transcoder: t}
 	if _, err := c.execute(ctx, command{
-		program: t.cfg.FFmpeg, args: append([]string{"-y"}, append(encoderArgs(silence), "file:"+f.path)...), files: f.inherited,
+		phase: "identify the encoder", program: t.cfg.FFmpeg, args: append([]string{"-y"}, append(encoderArgs(silence), "file:"+f.path)...), files: f.inherited,
 		stdin: io.MultiReader(bytes.NewReader(wavHeader(silence)), bytes.NewReader(make([]byte, 4*silence.Rate/2))), cpu: t.cfg.MinCPU, maxFile: encoderFile,
 	}); err != nil {
 		return lame{}, err
@@ -78,7 +81,7 @@ func (t *Transcoder) identify(ctx context.Context) (lame, error) {
 }
 
 // encoderPacket is how many bytes ffmpeg reads at once: 3 or 7 frames. It would read less
-// from a stream without a header, and the more packets, the more work around them.
+// from a stream without a header, and each packet costs some work.
 const encoderPacket = 32 << 10
 
 // encoderArgs returns the command line of an encoder that reads WAV from its stdin, up
@@ -129,26 +132,25 @@ const encoderFile = 1 << 20
 
 // startEncoder implements the Start of parallel.Encoders.
 func (t *Transcoder) startEncoder(ctx context.Context, s parallel.Settings) (parallel.Process, error) {
-	// Frames are needed as soon as they are complete, and the Info frame is ours.
+	// Frames are needed as soon as they are complete, and package mp3 makes the
+	// Info frame.
 	args := append(encoderArgs(s), "-write_xing", "0", "-flush_packets", "1", "pipe:1")
-	name, args := limited(t.cfg.MaxCPU, encoderFile, t.cfg.MaxMemory, t.cfg.FFmpeg, args)
-	e := &encoder{cmd: exec.CommandContext(ctx, name, args...), exited: make(chan struct{})}
-	childIn, in, err := pipe()
+	cmd := t.prepare(ctx, sandbox.Profile{CPU: t.cfg.MaxCPU, File: encoderFile}, t.cfg.FFmpeg, args)
+	e := &encoder{cmd: cmd, exited: make(chan struct{})}
+	childIn, in, err := pipe(pcmPipe)
 	if err != nil {
 		return nil, err
 	}
 	defer childIn.Close() //nolint:errcheck // the program has its own descriptor
-	out, childOut, err := os.Pipe()
+	out, childOut, err := pipe(framePipe)
 	if err != nil {
 		in.Close() //nolint:errcheck,gosec // nothing was written
-		return nil, fmt.Errorf("creating a pipe: %w", err)
+		return nil, err
 	}
 	defer childOut.Close() //nolint:errcheck // the program has its own descriptor
 	e.in, e.out = in, out
 	stderr := &stderrParser{}
-	e.cmd.Env, e.cmd.Dir = environment(), workingDir
 	e.cmd.Stdin, e.cmd.Stdout, e.cmd.Stderr = childIn, childOut, stderr
-	isolate(e.cmd)
 
 	started := make(chan error)
 	go func() {
@@ -162,7 +164,7 @@ func (t *Transcoder) startEncoder(ctx context.Context, s parallel.Settings) (par
 		}
 		if err := e.cmd.Wait(); err != nil {
 			stderr.flush()
-			e.err = fmt.Errorf("%s: %w: %s", filepath.Base(t.cfg.FFmpeg), err, stderr.tail())
+			e.err = &converter.ProgramError{Program: filepath.Base(t.cfg.FFmpeg), Err: err, Lines: stderr.lines}
 		}
 		close(e.exited)
 	}()
@@ -179,14 +181,14 @@ func (t *Transcoder) startEncoder(ctx context.Context, s parallel.Settings) (par
 // workingDir is where the programs run; they neither read nor write anything there.
 const workingDir = string(filepath.Separator)
 
-// Write implements io.Writer. It writes when the pipe has space for all of p: a writer
-// that the system wakes up is woken for each few KiB that the encoder reads.
+// Write implements io.Writer. It waits until the pipe has space for all of p: the
+// system would wake a blocked writer for each few KiB that the encoder reads.
 func (e *encoder) Write(p []byte) (int, error) {
-	for len(p) <= pipeSize/2 && full(e.in, len(p)) {
+	for full(e.in, len(p)) {
 		select {
 		case <-e.exited:
 			return 0, os.ErrClosed
-		case <-time.After(gather):
+		case <-time.After(gatherSpace):
 		}
 	}
 	return e.in.Write(p)
@@ -199,7 +201,7 @@ func (e *encoder) Close() (err error) {
 }
 
 // Output implements parallel.Process.
-func (e *encoder) Output() io.Reader { return gathered{e.out, gather} }
+func (e *encoder) Output() io.Reader { return gathered{e.out, gatherEncoded} }
 
 // Wait implements parallel.Process.
 func (e *encoder) Wait() error {

@@ -20,6 +20,7 @@ import (
 
 	"github.com/soundextract/sx/server/internal/converter"
 	"github.com/soundextract/sx/server/internal/converter/parallel"
+	"github.com/soundextract/sx/server/internal/sandbox"
 	"github.com/soundextract/sx/server/sniff"
 	"github.com/soundextract/sx/server/sx"
 )
@@ -32,9 +33,13 @@ type Config struct {
 	// MaxMemory limits the address space of a process, in bytes (default 2 GiB). macOS
 	// does not enforce it.
 	MaxMemory int64
+	// MaxData limits what a process allocates, in bytes, on Linux (default MaxMemory). Its
+	// libraries and what it merely reserves do not count.
+	MaxData int64
 	// MaxOutput limits the size of the MP3 in bytes (default 4 GiB).
 	MaxOutput int64
-	// MaxProbe limits the CPU time of the probe (default 20 s). A decoder or an encoder may
+	// MaxProbe limits the CPU time of the probe (default 20 s); that of a small file is
+	// limited to 5 s and one more for each MiB. A decoder or an encoder may
 	// use as much CPU time as the audio is long, but at least MinCPU and at most MaxCPU
 	// (default 5 min and 6 h).
 	MaxProbe, MinCPU, MaxCPU time.Duration
@@ -46,12 +51,16 @@ type Config struct {
 	Encoders   int
 	Registerer prometheus.Registerer // default: none
 
-	Log *slog.Logger
+	// Sandbox says how the programs are started.
+	Sandbox sandbox.Config
+
+	Log *slog.Logger // default: none
 }
 
 // Transcoder is a converter.Transcoder. It is safe for concurrent use.
 type Transcoder struct {
 	cfg        Config
+	box        *sandbox.Sandbox
 	pool       *parallel.Pool
 	memory     *parallel.Memory
 	chunks     *parallel.Metrics
@@ -70,11 +79,15 @@ var _ converter.Transcoder = (*Transcoder)(nil)
 // install.
 func New(ctx context.Context, cfg Config) (*Transcoder, error) {
 	cfg.MaxMemory = orDefault(cfg.MaxMemory, 2<<30)
+	cfg.MaxData = min(orDefault(cfg.MaxData, cfg.MaxMemory), cfg.MaxMemory)
 	cfg.MaxOutput = orDefault(cfg.MaxOutput, 4<<30)
 	cfg.MaxProbe = orDefault(cfg.MaxProbe, 20*time.Second)
 	cfg.MinCPU = orDefault(cfg.MinCPU, 5*time.Minute)
 	cfg.MaxCPU = orDefault(cfg.MaxCPU, 6*time.Hour)
 	cfg.MaxIdle = orDefault(cfg.MaxIdle, 5*time.Minute)
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
 	var err error
 	if cfg.FFmpeg, err = find(cfg.FFmpeg, "ffmpeg"); err != nil {
 		return nil, err
@@ -82,14 +95,18 @@ func New(ctx context.Context, cfg Config) (*Transcoder, error) {
 	if cfg.FFprobe, err = find(cfg.FFprobe, "ffprobe"); err != nil {
 		return nil, err
 	}
-	encoders, err := codecs(ctx, cfg.FFmpeg, "-encoders")
+	box, err := sandbox.New(ctx, cfg.Sandbox, cfg.Log, cfg.FFmpeg, cfg.FFprobe)
+	if err != nil {
+		return nil, err
+	}
+	encoders, err := codecs(ctx, box, cfg.FFmpeg, "-encoders")
 	if err != nil {
 		return nil, err
 	}
 	if !slices.Contains(encoders, "libmp3lame") {
 		return nil, missing("%s has no MP3 encoder (libmp3lame)", cfg.FFmpeg)
 	}
-	decoders, err := codecs(ctx, cfg.FFprobe, "-decoders")
+	decoders, err := codecs(ctx, box, cfg.FFprobe, "-decoders")
 	if err != nil {
 		return nil, err
 	}
@@ -100,8 +117,10 @@ func New(ctx context.Context, cfg Config) (*Transcoder, error) {
 	if cfg.Registerer == nil {
 		cfg.Registerer = prometheus.NewRegistry()
 	}
+	reportProtection(cfg.Registerer, box.Protection())
 	return &Transcoder{
 		cfg:        cfg,
+		box:        box,
 		allowed:    strings.Join(slices.DeleteFunc(slices.Clone(decoders), func(d string) bool { return !isAllowed(d) }), ","),
 		everything: strings.Join(decoders, ","),
 		pool:       parallel.NewPool(size),
@@ -144,8 +163,8 @@ func missing(format string, args ...any) *sx.Error {
 }
 
 // codecs returns the names that the program lists for -encoders or -decoders.
-func codecs(ctx context.Context, program, list string) ([]string, error) {
-	cmd := exec.CommandContext(ctx, program, "-v", "error", list)
+func codecs(ctx context.Context, box *sandbox.Sandbox, program, list string) ([]string, error) {
+	cmd := box.Command(ctx, sandbox.Profile{CPU: time.Minute, File: probeFile, Memory: 2 << 30}, program, "-v", "error", list)
 	cmd.Env = environment()
 	out, err := cmd.Output()
 	if err != nil {
@@ -175,8 +194,16 @@ func (t *Transcoder) Transcode(ctx context.Context, input converter.Input, outpu
 
 	c := conversion{
 		Transcoder: t, in: in, format: format, options: input.Options, owner: input.Owner, output: output,
+		start: time.Now(), pass: pass{0, 1},
 	}
 	result, err := c.run(ctx)
+	if signal := crash(err); signal != "" && ctx.Err() == nil && in.Err() == nil {
+		// A program that crashes twice in a row on the same video would do so again.
+		t.cfg.Log.WarnContext(ctx, "converting again after a crash", "error", err)
+		if result, err = c.run(ctx); crash(err) == signal {
+			err = sx.NewError(sx.CodeUnreadable, "the file makes ffmpeg crash (%s)", signal).WithCause(err)
+		}
+	}
 	switch {
 	case err == nil:
 		return result, nil
@@ -199,6 +226,8 @@ type conversion struct {
 	options sx.Options
 	owner   string
 	output  converter.Output
+	start   time.Time
+	pass    pass // of the decoder
 }
 
 func (c *conversion) run(ctx context.Context) (converter.Result, error) {

@@ -16,8 +16,8 @@ import (
 const (
 	// maxParts bounds how many parts of a recording are decoded one after another.
 	maxParts = 16
-	// tables is what is read before the first packet of a stream, in bytes: the tables that
-	// announce it, where a transport stream begins.
+	// tables is how many bytes before the first packet of a stream are read too: they
+	// have the tables that announce it, with which a transport stream must begin.
 	tables = 4 * 188
 	// maxMissing is how much audio may be missing at the end without a warning.
 	maxMissing = time.Second
@@ -61,11 +61,26 @@ func (d *decoder) later() []stream {
 		return nil
 	}
 	streams := slices.DeleteFunc(d.found.audioStreams(), func(s stream) bool {
-		return s.Index == d.tracks[0].Index || !isAudio(s.Codec) || s.isExtra() || s.tag("language") != d.tracks[0].tag("language") ||
+		return s.Index == d.tracks[0].Index || !d.mayContinue(s) ||
 			slices.ContainsFunc(d.found.Packets, func(p probedPacket) bool { return p.Stream == s.Index })
 	})
 	slices.SortStableFunc(streams, func(a, b stream) int { return int(a.Start-b.Start) / int(time.Millisecond) })
 	return streams[:min(len(streams), maxParts)]
+}
+
+// mayContinue reports whether the stream can be the chosen track under another number or
+// codec: it has no other language and no other purpose.
+func (d *decoder) mayContinue(s stream) bool {
+	return isAudio(s.Codec) && !s.isExtra() && s.tag("language") == d.tracks[0].tag("language")
+}
+
+// isOtherTrack reports whether the stream, of a later part, is an audio track that was there
+// beside the chosen one.
+func (d *decoder) isOtherTrack(s stream) bool {
+	return s.ID != "" && slices.ContainsFunc(d.found.audioStreams(), func(other stream) bool {
+		return other.Index != d.tracks[0].Index && other.ID == s.ID &&
+			slices.ContainsFunc(d.found.Packets, func(p probedPacket) bool { return p.Stream == other.Index })
+	})
 }
 
 // errNotNext means that a stream does not continue what was decoded, but accompanies it.
@@ -99,7 +114,7 @@ func (d *decoder) continueAt(ctx context.Context, base int64) error {
 	rest.conversion, rest.found = &sub, found
 	failed := d.decoded.errors
 	for _, s := range found.audioStreams() {
-		if !isAudio(s.Codec) {
+		if !d.mayContinue(s) || d.isOtherTrack(s) {
 			continue
 		}
 		switch followed, err := rest.next(ctx, s); {
@@ -160,7 +175,7 @@ func (d *decoder) position(ctx context.Context, s stream, overlap time.Duration)
 	args := append(d.probeArgs(), "-select_streams", strconv.Itoa(s.Index), "-show_entries", "packet=pts_time,pos", "-of", "csv=p=0", d.url())
 	find := &positionFinder{from: d.origin + d.clock.duration(d.clock.at-d.clock.offset) - overlap}
 	_, err := d.execute(ctx, command{
-		program: d.cfg.FFprobe, args: args, stdout: find, cpu: d.cfg.MaxProbe, maxFile: probeFile, busy: d.in.busy,
+		phase: "follow a stream", program: d.cfg.FFprobe, args: args, stdout: find, cpu: d.cfg.MaxProbe, maxFile: probeFile, busy: d.in.busy,
 	})
 	if isFailure(err) {
 		err = nil // the answer may be there nevertheless

@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// pictureGoesOn reports whether the video has pictures during a gap in the audio, given by
-// two times from the origin. If not, nobody was silent there: the clock was set.
+// pictureGoesOn reports whether the video has pictures during a gap in the audio, given
+// by two times from the origin. If not, the gap is not a pause: the clock was set.
 func (d *decoder) pictureGoesOn(ctx context.Context, from, to time.Duration) (bool, error) {
 	if d.relative {
 		return false, nil
@@ -26,7 +26,7 @@ func (d *decoder) pictureGoesOn(ctx context.Context, from, to time.Duration) (bo
 		"-show_entries", "packet=stream_index,pts_time", "-of", "csv=p=0", d.url())
 	out := &cappedBuffer{left: maxReport}
 	_, err := d.execute(ctx, command{
-		program: d.cfg.FFprobe, args: args, stdout: out, cpu: d.cfg.MaxProbe, maxFile: probeFile, busy: d.in.busy,
+		phase: "look into a gap", program: d.cfg.FFprobe, args: args, stdout: out, cpu: d.cfg.MaxProbe, maxFile: probeFile, busy: d.in.busy,
 	})
 	if err != nil && !isFailure(err) {
 		return false, err

@@ -81,8 +81,15 @@ var standard = sync.OnceValues(func() (*ffmpeg.Transcoder, error) {
 	return ffmpeg.New(context.Background(), ffmpeg.Config{Log: slog.New(slog.DiscardHandler)})
 })
 
+// converted is the result of a conversion to one MP3.
+type converted struct {
+	converter.Result
+
+	Duration time.Duration
+}
+
 // convert converts the file with the default limits.
-func convert(t *testing.T, path string, o sx.Options) (mp3 string, result converter.Result, err error) {
+func convert(t *testing.T, path string, o sx.Options) (mp3 string, result converted, err error) {
 	t.Helper()
 	tc, err := standard()
 	if err != nil {
@@ -91,7 +98,7 @@ func convert(t *testing.T, path string, o sx.Options) (mp3 string, result conver
 	return convertWith(t.Context(), t, tc, path, o)
 }
 
-func convertWith(ctx context.Context, t *testing.T, tc *ffmpeg.Transcoder, path string, o sx.Options) (mp3 string, result converter.Result, err error) {
+func convertWith(ctx context.Context, t *testing.T, tc *ffmpeg.Transcoder, path string, o sx.Options) (mp3 string, result converted, err error) {
 	t.Helper()
 	f, err := os.Open(path)
 	if err != nil {
@@ -103,13 +110,16 @@ func convertWith(ctx context.Context, t *testing.T, tc *ffmpeg.Transcoder, path 
 		t.Fatal(err)
 	}
 	mp3 = filepath.Join(t.TempDir(), "out.mp3")
-	result, err = tc.Transcode(ctx, converter.Input{Video: f, Size: info.Size(), Options: o}, toFile(mp3))
+	result.Result, err = tc.Transcode(ctx, converter.Input{Video: f, Size: info.Size(), Options: o}, toFile(mp3))
+	if len(result.Durations) == 1 {
+		result.Duration = result.Durations[0]
+	}
 	return mp3, result, err
 }
 
 // toFile writes the MP3 to a file.
 func toFile(path string) converter.Output {
-	return converter.Output{Progress: func(converter.Progress) {}, Put: func(head store.Head, body io.Reader) error {
+	return converter.Output{Progress: func(converter.Progress) {}, Put: func(_ int, head store.Head, body io.Reader) error {
 		out, err := os.Create(path)
 		if err != nil {
 			return err
@@ -132,7 +142,7 @@ func toFile(path string) converter.Output {
 // discard reads the MP3 and stores nothing.
 var discard = toFile(os.DevNull)
 
-func mustConvert(t *testing.T, path string, o sx.Options) (mp3 string, result converter.Result) {
+func mustConvert(t *testing.T, path string, o sx.Options) (mp3 string, result converted) {
 	t.Helper()
 	mp3, result, err := convert(t, path, o)
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 	"strconv"
 
 	"github.com/soundextract/sx/server/internal/id3"
+	"github.com/soundextract/sx/server/internal/tracks"
 	"github.com/soundextract/sx/server/sx"
 )
 
@@ -26,7 +27,7 @@ func (c *conversion) metadata(ctx context.Context, p plan) (id3.Source, []sx.War
 	}
 	src := id3.Source{
 		Demuxer: c.format.Demuxer, Tags: []map[string]string{p.found.Format.Tags}, Own: own,
-		Language: p.tracks[0].tag("language"), Copied: p.Copy, Cover: own.Front(),
+		Language: tracks.Language(p.tracks[0].tag("language")), Copied: p.Copy, Cover: own.Front(),
 		Set: id3.Texts{Title: c.options.Title, Artist: c.options.Artist, Album: c.options.Album},
 	}
 	if c.format.Demuxer == "ogg" { // where the tags are in the stream
@@ -78,13 +79,13 @@ func (c *conversion) cover(ctx context.Context, r *report) ([]byte, error) {
 	}
 	args, index := append(c.programArgs(), c.input()...), strconv.Itoa(streams[front].Index)
 	if streams[front].Type == attachment {
-		// The output of no packets is there because ffmpeg fails without one.
+		// The output has no packets; ffmpeg fails without an output.
 		args = append(args, "-dump_attachment:"+index, "pipe:1", "-i", c.url(), "-map", "0:a:0", "-c", "copy", "-t", "0", "-f", "null", "-")
 	} else {
 		args = append(args, "-i", c.url(), "-map", "0:"+index, "-c", "copy", "-frames:v", "1", "-f", "image2pipe", "pipe:1")
 	}
 	out := &cappedBuffer{left: maxCover}
-	_, err := c.execute(ctx, command{program: c.cfg.FFmpeg, args: args, stdout: out, cpu: c.cfg.MaxProbe, maxFile: probeFile})
+	_, err := c.execute(ctx, command{phase: "read tags", program: c.cfg.FFmpeg, args: args, stdout: out, cpu: c.cfg.MaxProbe, maxFile: probeFile})
 	switch {
 	case ctx.Err() != nil, c.in.Err() != nil:
 		return nil, err

@@ -154,7 +154,7 @@ func (m *monoMixer) mix(data []byte, target float64) {
 	if !m.started {
 		m.started, m.theta = true, target
 	}
-	// The opposite weights sound the same, so the way is at most 1.
+	// The opposite weights sound the same, so the distance is at most 1.
 	target += 2 * math.Round((m.theta-target)/2)
 	step := float64(monoBlocks) / float64(m.rate)
 	a, b := weights(m.theta)
@@ -171,8 +171,8 @@ func (m *monoMixer) mix(data []byte, target float64) {
 }
 
 // weights returns the weights of left and right for a place on the square |a| + |b| = 1:
-// 0 is left only, 1/2 the average, 1 right only, -1/2 the average with right inverted. The
-// way around is 4, and half of it is the same sound inverted.
+// 0 is left only, 1/2 the average, 1 right only, -1/2 the average with right inverted.
+// The perimeter is 4; half of it further is the same sound inverted.
 func weights(theta float64) (a, b float32) {
 	if theta = math.Mod(theta, 4); theta < 0 {
 		theta += 4

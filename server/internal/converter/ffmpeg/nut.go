@@ -27,7 +27,8 @@ type nutReader struct {
 	elided [][]byte
 	shift  uint64 // bits of a timestamp that is relative to the last one
 	last   int64  // timestamp of the last packet
-	buf    []byte // of the current packet
+	buf    []byte // of a packet that r cannot hold as it is
+	unread int    // bytes of the last packet that are still in r
 }
 
 // frameCode is what the first byte of a frame stands for.
@@ -77,6 +78,10 @@ func newNUTReader(r io.Reader) (*nutReader, error) {
 
 // next returns the next packet, whose data is valid until the following call, or io.EOF.
 func (n *nutReader) next() (packet, error) {
+	if _, err := n.r.Discard(n.unread); err != nil {
+		return packet{}, err
+	}
+	n.unread = 0
 	for {
 		code, err := n.r.ReadByte()
 		if err != nil {
@@ -270,6 +275,11 @@ func (n *nutReader) frame(c frameCode) (packet, error) {
 	head := n.elided[c.header]
 	if size > 4096 {
 		head = nil // large packets are complete
+	}
+	if len(head) == 0 && size <= uint64(n.r.Size()) { //nolint:gosec // a size
+		n.unread = int(size) //nolint:gosec // at most that of r
+		data, err := n.r.Peek(n.unread)
+		return packet{pts: pts, data: data}, err
 	}
 	n.buf = append(n.buf[:0], head...)
 	rest := int(size) - len(head) //nolint:gosec // at most maxPacket

@@ -6,25 +6,29 @@ import (
 	"time"
 )
 
-// pipeSize is how much a pipe for PCM holds, in bytes, where the system allows it: the
-// more, the less often both sides must wake up.
-const pipeSize = 1 << 20
+// Sizes of pipes in bytes, where the system allows them: the more a pipe holds, the less
+// often both sides must wake up.
+const (
+	pcmPipe   = 1 << 20
+	framePipe = 256 << 10
+)
 
-// pipe returns both ends of a pipe for PCM.
-func pipe() (r, w *os.File, err error) {
-	if r, w, err = os.Pipe(); err != nil {
+// pipe returns both ends of a pipe that holds size bytes, if the system allows it.
+func pipe(size int) (r, w *os.File, err error) {
+	if r, w, err = blockingPipe(); err != nil {
 		return nil, nil, fmt.Errorf("creating a pipe: %w", err)
 	}
-	growPipe(w)
+	resize(w, size)
 	return r, w, nil
 }
 
-// gather is how long either side of an encoder's pipe waits for more frames or space, so
-// that it wakes up less often. An encoder takes longer to fill or empty its pipes.
-const gather = 10 * time.Millisecond
-
-// gatherPCM is the same for reading PCM: a decoder fills its pipe in twice the time.
-const gatherPCM = 4 * time.Millisecond
+// How long a side waits for more bytes or more space, so that it wakes up less often: not
+// longer than the programs take to fill or empty half of their pipes.
+const (
+	gatherPCM     = 4 * time.Millisecond // from the decoder
+	gatherSpace   = 10 * time.Millisecond
+	gatherEncoded = 25 * time.Millisecond
+)
 
 // gathered reads what has gathered after some time, unless there is enough at once.
 type gathered struct {
@@ -37,6 +41,9 @@ func (g gathered) Read(p []byte) (int, error) {
 	if available(g.File) < len(p) {
 		t := time.NewTimer(g.wait)
 		<-t.C
+	}
+	if err := awaitInput(g.File); err != nil {
+		return 0, err
 	}
 	return g.File.Read(p)
 }

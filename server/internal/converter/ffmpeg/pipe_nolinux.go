@@ -4,8 +4,12 @@ package ffmpeg
 
 import "os"
 
-func growPipe(*os.File) {} // only Linux can
+func blockingPipe() (r, w *os.File, err error) { return os.Pipe() } // only Linux has others
+
+func resize(*os.File, int) {}
 
 func full(*os.File, int) bool { return false }
 
 func available(*os.File) int { return 0 }
+
+func awaitInput(*os.File) error { return nil }

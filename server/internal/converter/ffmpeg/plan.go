@@ -25,6 +25,7 @@ type plan struct {
 	relative bool          // there is no picture: the audio itself begins at 0
 	lead     time.Duration // from origin to the start of the picture
 	want     expectation
+	section  section
 	size     int64 // of the file, in bytes
 	shape    structure
 	warnings []sx.Warning
@@ -51,7 +52,7 @@ func (c *conversion) plan(ctx context.Context) (plan, error) {
 	p := plan{
 		Rate: sampleRate(int(track.Rate)), Copy: copies(c.options, &track), found: found, tracks: tracks,
 		decoded: min(max(track.Channels, 1), 2), want: found.expect(track, c.format),
-		size: c.in.size - c.base, shape: examine(c.in.from(c.base), c.in.size-c.base, c.format.Demuxer),
+		section: newSection(c.options), size: c.in.size - c.base, shape: examine(c.in.from(c.base), c.in.size-c.base, c.format.Demuxer),
 	}
 	if track.Index != chosen[0].Index {
 		p.warnings = append(p.warnings, found.otherTrack(chosen[0], track))

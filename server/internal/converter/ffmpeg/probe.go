@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os/exec"
 	"slices"
 	"strconv"
 	"strings"
@@ -22,7 +21,7 @@ const (
 	probeFile    = 1 << 20 // bytes of output files, of which it writes none
 	firstPackets = 100
 	probedFields = "format=duration,start_time:format_tags:chapter=start_time,end_time:chapter_tags=title:packet=stream_index,pts_time,flags:packet_side_data=skip_samples:" +
-		"stream=index,codec_type,codec_name,channels,channel_layout,sample_rate,start_time,duration,width,height:" +
+		"stream=index,id,codec_type,codec_name,channels,channel_layout,sample_rate,start_time,duration,width,height:" +
 		"stream_tags:stream_disposition"
 )
 
@@ -52,6 +51,7 @@ type probedPacket struct {
 
 type stream struct {
 	Index    int               `json:"index"`
+	ID       string            `json:"id"` // such as 0x100, the PID in a transport stream; "" if there is none
 	Type     string            `json:"codec_type"`
 	Codec    string            `json:"codec_name"`
 	Channels int               `json:"channels"`
@@ -125,10 +125,17 @@ func (c *conversion) probe(ctx context.Context) (*report, error) {
 	args := append(c.probeArgs(), "-read_intervals", "%+#"+strconv.Itoa(firstPackets), "-show_entries", probedFields, "-of", "json=string_validation=ignore", c.url())
 	stdout := &cappedBuffer{left: maxReport}
 	stderr, err := c.execute(ctx, command{
-		program: c.cfg.FFprobe, args: args, stdout: stdout, cpu: c.cfg.MaxProbe, maxFile: probeFile,
+		phase: "probe", program: c.cfg.FFprobe, args: args, stdout: stdout, cpu: c.probeLimit(), maxFile: probeFile,
 		busy: c.in.busy,
 	})
+	if sx.CodeOf(err) == sx.CodeTimeLimit {
+		return nil, sx.NewError(sx.CodeUnreadable, "opening the file takes more than %s of CPU time", c.probeLimit()).
+			WithHint("its index may be damaged, or it may have far too many tags; export it again without tags").WithCause(err)
+	}
 	if err != nil && !errors.Is(stdout.err, errReport) {
+		if !isFailure(err) {
+			return nil, err // a limit, a crash, or ffprobe could not be started or its report not be read
+		}
 		return nil, c.probeError(err, stderr)
 	}
 	if stderr.streams { // newer versions of ffmpeg go on, with a report that is wrong
@@ -139,6 +146,13 @@ func (c *conversion) probe(ctx context.Context) (*report, error) {
 		return nil, c.probeError(fmt.Errorf("parsing ffprobe's report: %w", err), stderr)
 	}
 	return found, nil
+}
+
+// probeLimit limits the CPU time of the probe. An ordinary file needs less than a second,
+// whatever its size. Files that need more mostly have tags of many parts, for which
+// ffprobe takes quadratic time: a small file should not hold a slot for long.
+func (c *conversion) probeLimit() time.Duration {
+	return min(c.cfg.MaxProbe, 5*time.Second+time.Duration(c.in.size>>20)*time.Second)
 }
 
 // probeArgs returns the part of ffprobe's command line that opens the video.
@@ -155,20 +169,14 @@ func (c *conversion) probeArgs() []string {
 	return args
 }
 
-// probeError returns the error of a failed probe. If ffprobe exited by itself,
-// the video is the cause.
+// probeError returns the error of a file that ffprobe cannot read.
 func (c *conversion) probeError(err error, stderr *stderrParser) error {
-	var exit *exec.ExitError
-	switch {
-	case sx.CodeOf(err) != sx.CodeInternal, errors.As(err, &exit) && (wasKilled(exit) || exit.ExitCode() > 1):
-		return err // a limit, a crash, or the program could not be started
-	case stderr.noIndex:
+	if stderr.noIndex {
 		return sx.NewError(sx.CodeTruncated, "the file is truncated: it has no index (moov atom)").
 			WithHint("copy or export the file again; if the recorder stopped before it was done, a program such as untrunc " +
 				"rebuilds the index with the help of an intact recording of the same device").WithCause(err)
-	default:
-		return sx.NewError(sx.CodeUnreadable, "the file starts like %s but cannot be read", c.format.Name).WithCause(err)
 	}
+	return sx.NewError(sx.CodeUnreadable, "the file starts like %s but cannot be read", c.format.Name).WithCause(err)
 }
 
 var errReport = errors.New("report too large")

@@ -2,6 +2,7 @@ package ffmpeg
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -15,6 +16,12 @@ import (
 	"strings"
 	"time"
 
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/soundextract/sx/server/internal/converter"
+	"github.com/soundextract/sx/server/internal/sandbox"
+	"github.com/soundextract/sx/server/internal/tracing"
 	"github.com/soundextract/sx/server/sx"
 )
 
@@ -24,6 +31,7 @@ func environment() []string { return []string{"LC_ALL=C"} }
 
 // command is a run of one of the programs.
 type command struct {
+	phase   string // what the run is for, which names its span
 	program string
 	args    []string
 	stdin   io.Reader
@@ -38,24 +46,45 @@ type command struct {
 	busy func() (done int64, alive bool)
 }
 
+// prepare returns the command that runs the program with the profile, in a process group
+// of its own.
+func (t *Transcoder) prepare(ctx context.Context, p sandbox.Profile, program string, args []string) *exec.Cmd {
+	p.Memory, p.Data = t.cfg.MaxMemory, t.cfg.MaxData
+	cmd := t.box.Command(ctx, p, program, args...)
+	cmd.Env, cmd.Dir = environment(), workingDir
+	isolate(cmd)
+	return cmd
+}
+
 // errStalled is the cause of a run that was killed because it did nothing.
 var errStalled = errors.New("stalled")
+
+// waitDelay is how long the output of a program is still read when it has ended: long
+// enough for a busy machine, and not for ever, because a child of a script may hold the
+// pipe open.
+const waitDelay = 10 * time.Second
 
 // execute runs the program with resource limits until it exits. It returns the parsed
 // stderr, and an *sx.Error if a limit was exceeded. Any other failure of the program is
 // an *exec.ExitError.
 //
 // The limits count CPU time, so that a busy machine does not make a conversion fail.
-func (c *conversion) execute(ctx context.Context, run command) (*stderrParser, error) {
+func (c *conversion) execute(ctx context.Context, run command) (found *stderrParser, err error) {
+	ctx, span := tracing.Start(ctx, cmp.Or(run.phase, filepath.Base(run.program)), trace.WithAttributes(attribute.String("process.executable.name", filepath.Base(run.program))))
+	defer func() { tracing.End(span, err) }()
 	runCtx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
-	name, args := limited(run.cpu, run.maxFile, c.cfg.MaxMemory, run.program, run.args)
-	cmd := exec.CommandContext(runCtx, name, args...)
+	profile := sandbox.Profile{CPU: run.cpu, File: run.maxFile, Scratch: len(run.files) > 0}
+	if c.in != nil {
+		profile.Port = c.in.port
+	}
+	cmd := c.prepare(runCtx, profile, run.program, run.args)
+	if c.in != nil {
+		cmd.Env = append(cmd.Env, c.in.environment())
+	}
 	stderr := &stderrParser{}
-	cmd.Env, cmd.Dir = environment(), workingDir
 	cmd.Stdin, cmd.Stdout, cmd.Stderr, cmd.ExtraFiles = run.stdin, run.stdout, stderr, run.files
-	cmd.WaitDelay = time.Second
-	isolate(cmd)
+	cmd.WaitDelay = waitDelay
 	if run.busy != nil {
 		go c.watch(runCtx, run.busy, stop)
 	}
@@ -64,7 +93,7 @@ func (c *conversion) execute(ctx context.Context, run command) (*stderrParser, e
 	// (Pdeathsig), so the thread must outlive it.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	err := runAndRead(runCtx, cmd, run.read, func() { stop(nil) })
+	err = runAndRead(runCtx, cmd, run.read, func() { stop(nil) })
 	stderr.flush()
 	if err == nil {
 		return stderr, nil
@@ -78,7 +107,7 @@ func (c *conversion) execute(ctx context.Context, run command) (*stderrParser, e
 	}
 	var exit *exec.ExitError
 	isExit := errors.As(err, &exit)
-	err = fmt.Errorf("%s: %w: %s", filepath.Base(run.program), err, stderr.tail())
+	err = &converter.ProgramError{Program: filepath.Base(run.program), Err: err, Lines: stderr.lines}
 	switch {
 	case errors.Is(context.Cause(runCtx), errStalled):
 		return stderr, fmt.Errorf("no progress for %s: %w", c.cfg.MaxIdle, err)
@@ -87,7 +116,9 @@ func (c *conversion) execute(ctx context.Context, run command) (*stderrParser, e
 	case stderr.streams:
 		return stderr, tooManyTracks().WithCause(err)
 	case stderr.memory:
-		return stderr, sx.NewError(sx.CodeMemoryLimit, "the conversion needs more than %d MiB of memory", c.cfg.MaxMemory>>20).WithCause(err)
+		return stderr, sx.NewError(sx.CodeMemoryLimit, "the conversion needs more than %d MiB of memory", c.cfg.MaxData>>20).WithCause(err)
+	case isExit && killedByOthers(exit):
+		return stderr, sx.NewError(sx.CodeOutOfMemory, "%s was killed, probably because the converter ran out of memory", filepath.Base(run.program)).WithCause(err)
 	}
 	return stderr, err
 }
@@ -124,7 +155,7 @@ func runAndRead(ctx context.Context, cmd *exec.Cmd, read func(io.Reader) error, 
 	if read == nil {
 		return cmd.Run()
 	}
-	r, w, err := pipe()
+	r, w, err := pipe(pcmPipe)
 	if err != nil {
 		return err
 	}
@@ -143,11 +174,15 @@ func runAndRead(ctx context.Context, cmd *exec.Cmd, read func(io.Reader) error, 
 		}
 		done <- err
 	}()
-	// A child of the program may have the pipe open when the program was killed.
+	// A child of the program may still have the pipe open after the program was
+	// killed.
 	end := context.AfterFunc(ctx, func() { r.Close() }) //nolint:errcheck,gosec // to end a read
 	defer end()
 	err = cmd.Wait()
-	if failed := <-done; failed != nil && (err == nil || wasEnded(err)) && !errors.Is(context.Cause(ctx), errStalled) {
+	switch failed := <-done; {
+	case errors.Is(failed, errSectionEnd): // it may have failed to write more before it was killed
+		return &readError{failed}
+	case failed != nil && (err == nil || wasEnded(err)) && !errors.Is(context.Cause(ctx), errStalled):
 		return &readError{failed}
 	}
 	return err
@@ -228,6 +263,3 @@ func (t *stderrParser) flush() {
 		t.added, _ = strconv.ParseInt(m[1], 10, 64) // 0 if it is too large
 	}
 }
-
-// tail returns the last lines as a single line.
-func (t *stderrParser) tail() string { return strings.Join(t.lines, " | ") }

@@ -13,11 +13,21 @@ type progressWriter struct {
 	start  time.Time
 	second int           // bytes of PCM in a second
 	end    time.Duration // of the PCM; 0 if unknown
+	pass   pass
 	source *source
 	report func(converter.Progress)
 
 	bytes    int64
 	reported time.Time
+}
+
+// pass is a part of the work, as shares of all of it.
+type pass struct{ from, share float64 }
+
+// rest returns what is left after the pass.
+func (p pass) rest() pass {
+	from := p.from + p.share
+	return pass{from, (1 - from) / 2}
 }
 
 const progressInterval = 500 * time.Millisecond
@@ -44,6 +54,7 @@ func (p *progressWriter) share() float64 {
 }
 
 func (p *progressWriter) tell(share float64) {
+	share = p.pass.from + share*p.pass.share
 	progress := converter.Progress{Percent: 100 * share}
 	if share > 0 {
 		progress.Remaining = time.Duration(float64(time.Since(p.start)) * (1 - share) / share)

@@ -15,13 +15,14 @@ type storeError struct{ error }
 
 func (e *storeError) Unwrap() error { return e.error }
 
-// put stores an MP3 as it is produced. It calls head when there are the first bytes.
+// put stores an MP3 as it is produced. It calls head once there are bytes.
 func (c *conversion) put(head func() store.Head, produce func(io.Writer) error) error {
 	r, w := io.Pipe()
 	first := &firstWrite{Writer: w, done: make(chan struct{})}
 	produced := make(chan error, 1)
 	go func() {
-		// Frames are small, and the store is another goroutine.
+		// Frames are small, and each write through the pipe wakes the goroutine
+		// that stores.
 		buffered := bufio.NewWriterSize(first, 64<<10)
 		err := produce(&limitedWriter{w: buffered, left: c.cfg.MaxOutput})
 		if err == nil {
@@ -38,7 +39,7 @@ func (c *conversion) put(head func() store.Head, produce func(io.Writer) error) 
 		}
 		return err
 	}
-	storeErr := c.output.Put(head(), r)
+	storeErr := c.output.Put(1, head(), r)
 	r.CloseWithError(&storeError{errors.Join(storeErr, io.ErrClosedPipe)})
 	if err := <-produced; err != nil && !errors.As(err, new(*storeError)) {
 		return err

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/soundextract/sx/server/internal/sandbox"
 	"github.com/soundextract/sx/server/sx"
 )
 
@@ -43,7 +44,7 @@ const maxBitrate = 320 // kbit/s
 
 // copies reports whether the source is MP3 audio that can be copied without encoding.
 func copies(o sx.Options, s *stream) bool {
-	return s.Codec == "mp3" && !o.Mono && o.Bitrate == 0 && o.Quality == nil &&
+	return s.Codec == "mp3" && !o.Mono && o.Start == 0 && o.End == 0 && o.Loudness == "" && o.Bitrate == 0 && o.Quality == nil &&
 		(o.Preset == "" || o.Preset == sx.PresetStandard || o.Preset == sx.PresetHigh)
 }
 
@@ -69,5 +70,5 @@ func isFailure(err error) bool {
 		return false
 	}
 	code := exit.ExitCode()
-	return code != 126 && code != 127 // the shell could not start it
+	return code < sandbox.ExitNotStarted || code > 127 // 126 and 127 are those of a shell and a loader
 }

@@ -12,7 +12,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/soundextract/sx/server/internal/converter"
 	"github.com/soundextract/sx/server/sx"
 	"github.com/soundextract/sx/server/testkit"
 )
@@ -43,7 +42,7 @@ func peaks(samples []float32, n int) []float64 {
 }
 
 // heard converts the file and returns its peaks in each of n equal parts.
-func heard(t *testing.T, path string, o sx.Options, n int) ([]float64, converter.Result) {
+func heard(t *testing.T, path string, o sx.Options, n int) ([]float64, converted) {
 	t.Helper()
 	mp3, result := mustConvert(t, path, o)
 	samples, _, _ := pcm(t, mp3)
@@ -269,6 +268,15 @@ func TestAudioContinues(t *testing.T) {
 		return mediaFrom(t, "sine=frequency="+hz+":sample_rate=48000:duration=3", name, append([]string{"-map", "1:v", "-map", "0:a"}, args...)...)
 	}
 	later := []string{"-output_ts_offset", "3"}
+	// tracks makes two audio tracks of 3 s.
+	tracks := func(name, first, second string, args ...string) string {
+		return mediaFrom(t, "sine=frequency="+first+":sample_rate=48000:duration=3", name, append([]string{
+			"-f", "lavfi", "-i", "sine=frequency=" + second + ":sample_rate=48000:duration=3", "-map", "1:v", "-map", "0:a", "-map", "2:a", "-c:a", "ac3",
+		}, args...)...)
+	}
+	languages := func(first, second string) []string {
+		return []string{"-metadata:s:a:0", "language=" + first, "-metadata:s:a:1", "language=" + second}
+	}
 	header := func(name string, at, size int, order binary.ByteOrder) string {
 		path := mediaFrom(t, "sine=frequency=880:sample_rate=48000:duration=6", name, "-map", "0:a", "-bitexact")
 		data := read(t, path)
@@ -286,6 +294,14 @@ func TestAudioContinues(t *testing.T) {
 		}, 880, nil},
 		{"another codec", func() string {
 			return join(t, "in.ts", part("a.ts", "440", "-c:a", "aac"), part("b.ts", "880", append(later, "-c:a", "ac3")...))
+		}, 880, nil},
+		{"other PIDs, the languages in another order", func() string {
+			return join(t, "in.ts", tracks("a.ts", "440", "660", languages("eng", "deu")...),
+				tracks("b.ts", "550", "880", append(append(later, languages("deu", "eng")...), "-streamid", "1:300", "-streamid", "2:301")...))
+		}, 880, nil},
+		{"the other track keeps its PID", func() string {
+			return join(t, "in.ts", tracks("a.ts", "440", "660", "-streamid", "1:300", "-streamid", "2:301"),
+				tracks("b.ts", "550", "880", append(later, "-streamid", "1:301", "-streamid", "2:302")...))
 		}, 880, nil},
 		{"a clock that starts again", func() string {
 			return join(t, "in.ts", part("a.ts", "440"), part("b.ts", "880"))
@@ -418,80 +434,6 @@ func TestMono(t *testing.T) {
 				wantWarnings(t, result.Warnings, tt.warnings...)
 			}
 		})
-	}
-}
-
-// TestTrackChoice checks which track is used.
-func TestTrackChoice(t *testing.T) {
-	t.Parallel()
-	testkit.Need(t, "ffmpeg", "ffprobe")
-	second := []string{"-f", "lavfi", "-i", "sine=frequency=880:sample_rate=48000:duration=3"}
-	both := append(slices.Clone(second), "-map", "1:v", "-map", "0:a", "-map", "2:a")
-	unknown := func(name string, codec string, args ...string) string {
-		path := media(t, name, append(slices.Clone(both), args...)...)
-		data := read(t, path)
-		i := bytes.Index(data, []byte(codec))
-		if i < 0 {
-			t.Fatalf("no %s in %s", codec, name)
-		}
-		copy(data[i:], "zzzz")
-		return write(t, path, data)
-	}
-	for _, tt := range []struct {
-		name     string
-		path     func() string
-		hz       float64
-		warnings []string
-	}{
-		{"commentary comes first and is a default too", func() string {
-			return media(t, "in.mkv", append(slices.Clone(both), "-disposition:a:0", "default+comment", "-disposition:a:1", "default")...)
-		}, 880, nil},
-		{"audio description by its title", func() string {
-			return media(t, "in.mkv", append(slices.Clone(both), "-metadata:s:a:0", "title=Audio Description", "-disposition:a:0", "default", "-disposition:a:1", "0")...)
-		}, 880, nil},
-		{"the default comes second", func() string {
-			return media(t, "in.mkv", append(slices.Clone(both), "-disposition:a:0", "0", "-disposition:a:1", "default")...)
-		}, 880, nil},
-		{"the first cannot be decoded", func() string { return unknown("in.mov", "sowt", "-c:a:0", "pcm_s16le", "-c:a:1", "aac") }, 880, []string{sx.WarningOtherTrack}},
-		{"only commentary", func() string {
-			return media(t, "in.mkv", "-map", "1:v", "-map", "0:a", "-disposition:a:0", "comment")
-		}, 440, nil},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			t.Parallel()
-			mp3, result := mustConvert(t, tt.path(), sx.Options{})
-			if got := frequency(t, mp3, time.Second, 2*time.Second); math.Abs(got-tt.hz) > 5 {
-				t.Errorf("%.0f Hz, want %.0f", got, tt.hz)
-			}
-			wantWarnings(t, result.Warnings, tt.warnings...)
-		})
-	}
-}
-
-// TestTracksOfOneChannel checks that tracks of one channel each become one sound.
-func TestTracksOfOneChannel(t *testing.T) {
-	t.Parallel()
-	testkit.Need(t, "ffmpeg", "ffprobe")
-	for _, name := range []string{"in.mxf", "in.mov"} {
-		src := media(t, name, "-f", "lavfi", "-i", "sine=frequency=880:sample_rate=48000:duration=3",
-			"-map", "1:v", "-map", "0:a", "-map", "2:a", "-c:v", "mpeg2video", "-r", "25", "-c:a", "pcm_s16le", "-ac", "1")
-		mp3, result := mustConvert(t, src, sx.Options{})
-		if s := probe(t, mp3).sound(); s.Channels != 2 {
-			t.Errorf("%s: %d channels", name, s.Channels)
-		}
-		wantWarnings(t, result.Warnings, sx.WarningJoinedTracks)
-		for i, hz := range []float64{440, 880} {
-			side := filepath.Join(t.TempDir(), "side.wav")
-			run(t, "ffmpeg", "-nostdin", "-v", "error", "-i", mp3, "-af", fmt.Sprintf("pan=mono|c0=c%d", i), side)
-			if got := frequency(t, side, time.Second, 2*time.Second); math.Abs(got-hz) > 5 {
-				t.Errorf("%s: channel %d has %.0f Hz, want %.0f", name, i, got, hz)
-			}
-		}
-		mp3, result = mustConvert(t, src, sx.Options{Track: "2"})
-		if got := frequency(t, mp3, time.Second, 2*time.Second); math.Abs(got-880) > 5 || probe(t, mp3).sound().Channels != 1 {
-			t.Errorf("%s: track 2 has %.0f Hz", name, got)
-		}
-		wantWarnings(t, result.Warnings)
 	}
 }
 

@@ -3,11 +3,14 @@ package ffmpeg
 import (
 	"context"
 	"crypto/rand"
+	"crypto/subtle"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
 	"sync"
@@ -16,9 +19,13 @@ import (
 )
 
 // source serves a video with HTTP range requests on the loopback interface, so that
-// ffmpeg can seek in it without a copy on disk. Its URL contains a secret.
+// ffmpeg can seek in it without a copy on disk. It requires a password, which only this
+// process and ffmpeg know: for ffmpeg the server is a proxy, whose address is in the
+// environment. Other users can see command lines, but neither the environment nor
+// descriptors.
 type source struct {
-	URL string
+	port     int
+	password string
 
 	server  *http.Server
 	serving sync.WaitGroup // the accept loop and the handlers
@@ -41,12 +48,19 @@ func serveSource(ctx context.Context, video io.ReadSeeker, size int64) (*source,
 	if err != nil {
 		return nil, fmt.Errorf("listening for ffmpeg: %w", err)
 	}
-	path := "/" + rand.Text() // 130 bits
-	s := &source{URL: "http://" + listener.Addr().String() + path, video: video, at: -1, size: size}
+	s := &source{
+		port:     listener.Addr().(*net.TCPAddr).Port,
+		password: rand.Text(), // 130 bits
+		video:    video, at: -1, size: size,
+	}
 	s.server = &http.Server{ReadHeaderTimeout: 10 * time.Second, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		rest, ok := strings.CutPrefix(r.URL.Path, path)
-		base, err := strconv.ParseInt(strings.TrimPrefix(rest, "/"), 10, 64)
-		if !ok || rest != "" && (err != nil || base < 0 || base > size) {
+		if !s.admits(r) {
+			w.Header().Set("Proxy-Authenticate", `Basic realm="video"`)
+			http.Error(w, "the password is wrong", http.StatusProxyAuthRequired)
+			return
+		}
+		base, err := strconv.ParseInt(strings.TrimPrefix(r.URL.Path, "/"), 10, 64)
+		if err != nil || base < 0 || base > size {
 			http.NotFound(w, r)
 			return
 		}
@@ -74,12 +88,24 @@ type patch struct {
 	b  []byte
 }
 
-// urlFrom returns the URL of the video from an offset on.
+// urlFrom returns the URL of the video from an offset on. Its host, which exists in no
+// DNS zone (RFC 6761, 6.4), is never resolved, because a proxy is used.
 func (s *source) urlFrom(base int64) string {
-	if base == 0 {
-		return s.URL
-	}
-	return s.URL + "/" + strconv.FormatInt(base, 10)
+	return "http://video.invalid/" + strconv.FormatInt(base, 10)
+}
+
+const proxyUser = "ffmpeg"
+
+// environment returns the variable with which ffmpeg finds the video.
+func (s *source) environment() string {
+	proxy := url.URL{Scheme: "http", User: url.UserPassword(proxyUser, s.password), Host: net.JoinHostPort("127.0.0.1", strconv.Itoa(s.port))}
+	return "http_proxy=" + proxy.String()
+}
+
+// admits reports whether the request has the password.
+func (s *source) admits(r *http.Request) bool {
+	want := "Basic " + base64.StdEncoding.EncodeToString([]byte(proxyUser+":"+s.password))
+	return subtle.ConstantTimeCompare([]byte(r.Header.Get("Proxy-Authorization")), []byte(want)) == 1
 }
 
 // from returns a reader of the video from an offset on.

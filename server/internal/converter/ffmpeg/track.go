@@ -75,7 +75,7 @@ func (s *stream) isExtra() bool { return s.choice().IsExtra() }
 // describe describes the stream, for example "eng, aac 5.1".
 func (s *stream) describe() string {
 	var b strings.Builder
-	if lang := s.tag("language"); lang != "" && lang != "und" {
+	if lang := tracks.Language(s.tag("language")); lang != "" && lang != "und" {
 		b.WriteString(lang + ", ")
 	}
 	if s.Codec == "" {

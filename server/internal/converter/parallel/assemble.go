@@ -17,7 +17,6 @@ func (s *stream) assemble() error {
 		if s.err != nil {
 			return s.err
 		}
-		s.dropDependent()
 		s.launch()
 		current, border := s.runs[0], int64(toTheEnd)
 		if len(s.runs) > 1 {
@@ -107,23 +106,46 @@ func (s *stream) cross() error {
 	current, next := s.runs[0], s.runs[1]
 	f, g := current.frame(s.at), next.frame(s.at)
 	switch {
-	case next.agreed == agreeing:
+	case next.agreed >= agreeing && (!next.dependent || next.reservoir.equal >= agreeing):
 		s.follow()
-	case g == nil && next.complete(), f == nil && current.ended, s.at >= next.start+tail+2*step:
-		s.drop(1, outcomeNoAgreement)
+	case g == nil && next.complete(), f == nil && current.ended, s.at >= next.start+s.overlap(next):
+		if next.agreed >= agreeing {
+			s.drop(1, outcomeReservoir)
+		} else {
+			s.drop(1, outcomeNoAgreement)
+		}
 	case g != nil && f == nil && current.complete():
-		current.limit, current.paused = current.limit+step, false
+		current.limit, current.paused = max(current.limit, current.fed/s.frame)+step, false
 		s.notify()
 	case f == nil || g == nil:
 		s.changed.Wait()
 	default:
-		next.agreed++
-		if !f.Same(g, s.settings.VBR()) {
-			next.agreed = 0
-		}
-		return s.layOut(s.at + 1)
+		return s.compare(f, g)
 	}
 	return nil
+}
+
+// compare compares the next frame of the first two runs, and lays it out.
+func (s *stream) compare(f, g *mp3.Frame) error {
+	next := s.runs[1]
+	next.agreed++
+	next.reservoir.equal++
+	if !f.Same(g, s.settings.VBR()) {
+		next.agreed, next.reservoir.equal = 0, 0
+	} else if begin, err := s.layout.Begin(f); err != nil || begin != g.Begin {
+		next.reservoir.equal = 0
+	}
+	return s.layOut(s.at + 1)
+}
+
+// overlap returns by how much the first run may go beyond the start of the next one: far
+// if that waits for equal reservoirs, because loud frames, which a reservoir limits, and
+// pauses, which fill it, make them equal sooner or later.
+func (s *stream) overlap(next *run) int64 {
+	if next.dependent {
+		return s.frames(maxOverrun)
+	}
+	return tail + 2*step
 }
 
 // follow lets the second run take the place of the first.
@@ -132,7 +154,8 @@ func (s *stream) follow() {
 	if !current.steered {
 		s.rejected = 0
 	}
-	next.reservoir.exact = !s.settings.VBR() // where the reservoirs agree too
+	// In CBR, where runs agree, their reservoirs agree too.
+	next.reservoir.exact = !s.settings.VBR() || next.reservoir.equal >= agreeing
 	next.drop(s.at)
 	current.closed = true
 	s.runs = s.runs[1:]
@@ -141,17 +164,7 @@ func (s *stream) follow() {
 	s.Metrics.chunk(outcomeProven)
 }
 
-// dropDependent drops the runs that are encoded ahead and soon have frames that may
-// depend on the reservoir, which an encoder that started elsewhere does not have.
-func (s *stream) dropDependent() {
-	for i := len(s.runs) - 1; i > 0; i-- {
-		if s.runs[i].dependent {
-			s.drop(i, outcomeReservoir)
-		}
-	}
-}
-
-// drop does without a run: the encoder of the one before it goes on.
+// drop gives up a run: the encoder of the run before it goes on.
 func (s *stream) drop(i int, o outcome) {
 	s.reject(s.runs[i].start)
 	s.runs[i].closed = true

@@ -49,7 +49,7 @@ func (b *buffer) read(from, limit int64) []byte {
 // has reports whether the PCM from the offset on is still there.
 func (b *buffer) has(from int64) bool { return from >= b.first }
 
-// trim returns the memory of what lies before the offset.
+// trim releases the memory of what lies before the offset.
 func (b *buffer) trim(from int64) {
 	n := 0
 	for n < len(b.blocks) && b.first+blockSize <= min(from, b.end) {

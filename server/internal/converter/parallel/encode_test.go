@@ -216,7 +216,7 @@ func sameBytes(t *testing.T, signal sound.Signal, s parallel.Settings, encoders,
 	}
 }
 
-// long returns so many samples of the signal, which repeats every five seconds.
+// long returns that many samples of the signal, which repeats every five seconds.
 func long(signal sound.Signal, s parallel.Settings, samples int) []byte {
 	part := signal.PCM(s.Rate, s.Channels, 5*s.Rate)
 	return bytes.Repeat(part, samples/(5*s.Rate)+1)[:4*s.Channels*samples]
@@ -241,8 +241,9 @@ func TestSameBytesOfAll(t *testing.T) {
 	}
 }
 
-// TestChunks takes chunks of random lengths for random numbers of encoders. What a
-// recording is expected to be long sets the length of the chunks, as does the memory.
+// TestChunks takes chunks of random lengths for random numbers of encoders. The
+// length of the chunks depends on the expected length of the recording and on the
+// memory.
 func TestChunks(t *testing.T) {
 	t.Parallel()
 	testkit.Need(t, "ffmpeg")
@@ -287,6 +288,23 @@ func TestSteered(t *testing.T) {
 				t.Errorf("no encoder was steered: %v", f.outcomes(t))
 			}
 		})
+	}
+}
+
+// TestEqualReservoirs encodes loud sound of which all chunks begin with frames that may
+// depend on the reservoir. The pauses make the reservoirs of all encoders equal.
+func TestEqualReservoirs(t *testing.T) {
+	t.Parallel()
+	testkit.Need(t, "ffmpeg")
+	s := parallel.Settings{Rate: 48000, Channels: 2, Quality: 2}
+	f := newFixture(4, 72<<20)
+	second := long(signal(t, "clipped"), s, s.Rate)
+	pcm := bytes.Repeat(append(bytes.Repeat(second, 19), make([]byte, len(second))...), 6)
+	if err := f.check(t, s, pcm, int64(len(pcm)/8)); err != nil {
+		t.Errorf("not proven: %v", err)
+	}
+	if got := f.outcomes(t); got["proven"] == 0 || got["reservoir"] > 0 {
+		t.Errorf("not all chunks were used: %v", got)
 	}
 }
 

@@ -24,7 +24,7 @@ type Metrics struct {
 func NewMetrics(r prometheus.Registerer) *Metrics {
 	return &Metrics{chunks: promauto.With(r).NewCounterVec(prometheus.CounterOpts{
 		Name: "sx_converter_chunks_total",
-		Help: "Chunks that were encoded ahead, by outcome: proven; no_agreement or reservoir, which were encoded again in order; steered, where another encoder, with the right reservoir, took over inside the chunk.",
+		Help: "Chunks that were encoded ahead, by outcome: proven; no_agreement or reservoir (the bit reservoirs stayed different), which were encoded again in order; steered, where another encoder, with the right reservoir, took over inside the chunk.",
 	}, []string{"outcome"})}
 }
 

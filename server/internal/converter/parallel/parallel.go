@@ -4,19 +4,21 @@
 // A LAME encoder carries two kinds of state from frame to frame. The state of its
 // psychoacoustic model forgets: after at most 190 frames, nothing is left of what it
 // was before. The bit reservoir does not forget, but what LAME does with it follows
-// rules, which package mp3 knows. So several encoders take one chunk of the recording
-// each, and start early, with a lead-in. Where two chunks meet, frames of both are
-// compared: once 16 in a row are the same, at a place where the lead-in is at least 192
-// frames long, the later encoder is in the state of the earlier one, and its frames can
-// follow. Then all frames are laid out again, with the reservoir of a single encoder.
+// rules, which package mp3 implements. So several encoders take one chunk of the
+// recording each, and start early, with a lead-in. Where two chunks meet, frames of
+// both are compared: once 16 in a row are the same, at a place where the lead-in is at
+// least 192 frames long, the later encoder is in the state of the earlier one, and its
+// frames can follow. Then all frames are laid out again, with the reservoir of a single
+// encoder.
 //
 // In VBR, LAME limits a frame that needs nearly all bits that it may have, and then the
 // frame depends on the reservoir. A chunk is used up to such a frame, unless its encoder
 // is known to have the right reservoir; package parallel then makes an encoder that has,
 // by letting noise of the right length precede the lead-in. A chunk that begins with such
-// frames is not used at all: the encoder before it goes on instead, as it also does if two
-// chunks never agree. What remains unproven after that is an error: ErrUnproven. The
-// caller encodes with Single then.
+// frames is used only from where the reservoirs of both encoders are equal. If they are
+// not within 5 minutes, or if two chunks never agree, the encoder before it goes on instead.
+// What remains unproven after that is an error: ErrUnproven. The caller encodes with
+// Single then.
 package parallel
 
 import (

@@ -4,9 +4,13 @@ package parallel
 const (
 	// shortest is the least distance between two runs. Less is not worth a lead-in.
 	shortest = 15
-	// worthwhile is how much of a run must not depend on the reservoir: to make an encoder
-	// with the right one takes as long as to encode so much.
-	worthwhile = 30
+	// early is for how long a run's first frames must not depend on the reservoir;
+	// otherwise the run must become exact first. Making an encoder with the right
+	// reservoir takes as long as encoding this much.
+	early = 30
+	// maxOverrun is how far a run may go into the next one until that is exact. Meanwhile the
+	// next one stays ahead, so waiting costs no time if it succeeds.
+	maxOverrun = 300
 	// pause is how long encoding ahead pauses after the first run that was rejected.
 	pause = 120
 )
@@ -68,7 +72,7 @@ func (s *stream) window() int64 {
 	return (s.Memory.share()-2*blockSize)/s.frame*7/8 - s.lead()
 }
 
-// frames returns how many frames there are in so many seconds.
+// frames returns how many frames there are in that many seconds.
 func (s *stream) frames(seconds int64) int64 {
 	return seconds * int64(s.settings.Rate) / s.settings.frameSamples()
 }
@@ -94,8 +98,8 @@ func (s *stream) limit(i int) {
 	}
 }
 
-// reject lets encoding ahead pause after a run that started there: the longer, the more
-// were rejected in a row.
+// reject pauses encoding ahead after a run that started at the frame was rejected, for
+// longer after each rejection in a row.
 func (s *stream) reject(start int64) {
 	s.resume = start + s.frames(pause)<<min(s.rejected, 5)
 	s.rejected++

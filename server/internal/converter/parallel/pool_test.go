@@ -10,7 +10,8 @@ import (
 	"github.com/soundextract/sx/server/testkit"
 )
 
-// TestPoolIsFair fills the pool, and looks who gets the encoders that become free.
+// TestPoolIsFair fills the pool, and checks who gets the encoders that become
+// free.
 func TestPoolIsFair(t *testing.T) {
 	t.Parallel()
 	p := parallel.NewPool(3)

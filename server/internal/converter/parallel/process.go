@@ -8,7 +8,7 @@ import (
 )
 
 // process is an encoder that encodes one run after the other: to a new run, the PCM of
-// an earlier one is only more lead-in. So few processes are started, and each start
+// an earlier one is only more lead-in. This saves starts of processes, each of which
 // costs as much as seconds of encoding.
 type process struct {
 	Process
@@ -47,8 +47,8 @@ func (s *stream) startProcess() (*process, error) {
 	return p, nil
 }
 
-// collect gives the frames of the encoder to the runs that they belong to: those that
-// arrive together at once, because each time others wake up.
+// collect passes the encoder's frames to the runs that they belong to, in batches as
+// they arrive, because each batch wakes other goroutines.
 func (s *stream) collect(p *process) {
 	frames := mp3.NewReader(p.Output())
 	var readErr error
@@ -86,7 +86,8 @@ func (s *stream) collect(p *process) {
 	}
 }
 
-// current returns the run that the encoder works for, or worked for at last.
+// current returns the run that the encoder works for, or the last one that it
+// worked for.
 func (p *process) current() *run {
 	if len(p.turns) == 0 {
 		return nil
@@ -111,7 +112,6 @@ func (s *stream) assign(p *process, n int64, f *mp3.Frame) {
 		return
 	}
 	r.frames = append(r.frames, f)
-	// If another encoder soon has to take over, the run is not worthwhile.
-	near := at >= r.start && at < r.start+s.frames(worthwhile) && f.NearReservoirLimit(0)
+	near := at >= r.start && at < r.start+s.frames(early) && f.NearReservoirLimit(0)
 	r.dependent = r.dependent || s.settings.VBR() && near
 }

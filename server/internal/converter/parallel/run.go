@@ -6,11 +6,12 @@ import (
 	"github.com/soundextract/sx/server/mp3"
 )
 
-// Numbers of frames. No encoder documents them: they were found by comparing chunks with single passes, and by simulating the slowest of LAME's states (the
-// adjustment of its threshold of hearing, which falls by at most 7.5 % a frame, from 1
-// to 0.000625, and so forgets in 95 frames of silence).
+// Numbers of frames. No encoder documents them: they were found by comparing chunks with
+// single passes, and by simulating the slowest of LAME's states (the adjustment of its
+// threshold of hearing, which falls by at most 7.5 % a frame, from 1 to 0.000625, and so
+// forgets in 95 frames of silence).
 const (
-	settled  = 192 // lead-in after which an agreement counts
+	minLead  = 192 // lead-in after which an agreement counts
 	agreeing = 16  // frames in a row that must be the same
 	leadVBR  = 200
 	leadCBR  = 245 // the reservoir has to agree too, which takes up to 261 frames
@@ -53,7 +54,7 @@ type run struct {
 // reservoir is what is known of an encoder's bit reservoir.
 type reservoir struct {
 	exact bool // it is that of a single encoder
-	equal int  // so many frames in a row have the same main_data_begin
+	equal int  // how many frames in a row have the same main_data_begin
 }
 
 // frame returns the frame at the position, or nil if it is not there (yet).

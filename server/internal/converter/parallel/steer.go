@@ -17,7 +17,7 @@ const (
 	// maxMore is how many frames longer it may be.
 	maxMore = 200
 	// leadSteered is the lead-in, after which agreeing frames are compared.
-	leadSteered = settled + agreeing
+	leadSteered = minLead + agreeing
 	// noises is how many kinds of noise are tried.
 	noises = 8
 )
@@ -184,7 +184,7 @@ func (s *stream) takeOver(noise, more int) (ok bool, err error) {
 	return true, nil
 }
 
-// agrees reports whether the run has the frames that were laid out at last, and the
+// agrees reports whether the run has the frames that were laid out last, and the
 // reservoir for the next one.
 func (s *stream) agrees(r *run) bool {
 	for i, f := range s.recent {
@@ -201,7 +201,7 @@ func (s *stream) agrees(r *run) bool {
 	return err == nil && begin == f.Begin
 }
 
-// repeated returns so many frames of noise, which all have the same samples.
+// repeated returns that many frames of noise, all with the same samples.
 func repeated(kind int, settings Settings, frames int) []byte {
 	r := rand.New(rand.NewPCG(uint64(kind), 0))
 	var one []byte

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"sync"
 
 	"github.com/soundextract/sx/server/mp3"
@@ -22,8 +23,8 @@ type stream struct {
 	group sync.WaitGroup // the goroutines
 
 	mu        sync.Mutex
-	changed   *sync.Cond // there are frames, or anything else but PCM
-	more      *sync.Cond // there is PCM, or anything else but frames
+	changed   *sync.Cond // signals frames, and every other change but PCM
+	more      *sync.Cond // signals PCM, and every other change but frames
 	pcm       buffer
 	runs      []*run // in their order; the first one's frames are being laid out
 	idle      []*process
@@ -34,8 +35,8 @@ type stream struct {
 	at     int64        // the next frame to be laid out
 	recent []*mp3.Frame // the last ones that were, as many as must agree
 	noise  int          // the kind that led to the reservoir before
-	// resume is where encoding ahead goes on after runs that were rejected: so many in
-	// a row.
+	// resume is where encoding ahead goes on after rejected runs, of which rejected
+	// counts those in a row.
 	resume   int64
 	rejected int
 }
@@ -44,6 +45,15 @@ type stream struct {
 // and no Info frame. It returns the number of samples of each channel. With
 // ErrUnproven, what it has written is right but not complete.
 func (e *Encoders) Encode(ctx context.Context, s Settings, rec Recording, w io.Writer) (samples int64, err error) {
+	samples, err = e.encode(ctx, s, rec, w)
+	if err != nil && ctx.Err() != nil {
+		// The end of the context kills the encoders, and their end may be seen first.
+		return 0, context.Cause(ctx)
+	}
+	return samples, err
+}
+
+func (e *Encoders) encode(ctx context.Context, s Settings, rec Recording, w io.Writer) (samples int64, err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	t := &stream{
 		Encoders: e, settings: s, rec: rec, frame: s.frameBytes(), ctx: ctx, stop: cancel,
@@ -175,7 +185,7 @@ func (s *stream) assignTo(r *run, p *process) {
 			lead += ((r.start-lead-from)%period + period) % period
 		}
 		r.first = r.start - lead
-		r.accept = r.first + settled
+		r.accept = r.first + minLead
 	}
 	r.process, r.fed, r.frames, r.next = p, r.first*s.frame, nil, r.accept
 	r.paused, r.inputEnded = false, false
@@ -258,7 +268,7 @@ func (s *stream) input(r *run, p *process, idle func()) (data []byte, last, ok b
 		switch data := s.pcm.read(r.fed, limit); {
 		case data != nil:
 			return data, false, true
-		case r.limit != toTheEnd && r.fed == r.limit*s.frame:
+		case r.limit != toTheEnd && r.fed >= r.limit*s.frame: // more, if the limit is newer
 			if !r.paused {
 				r.paused = true
 				s.changed.Broadcast()
@@ -282,11 +292,17 @@ func (s *stream) finish(r *run) {
 	}
 }
 
-// lost starts a run again whose encoder has died. The caller holds the lock.
+// lost starts a run again whose encoder has died, unless the run before it goes on. The
+// caller holds the lock.
 func (s *stream) lost(r *run, cause error) {
 	r.attempts++
-	if r == s.runs[0] || r.attempts > maxAttempts || !s.pcm.has((r.start-s.lead())*s.frame) {
+	i := slices.Index(s.runs, r)
+	switch {
+	case i <= 0 || r.attempts > maxAttempts:
 		s.failLocked(fmt.Errorf("%w: %w", ErrUnproven, cause))
+		return
+	case !s.pcm.has((r.start - s.lead()) * s.frame):
+		s.drop(i, outcomeNoAgreement)
 		return
 	}
 	p, err := s.process()
@@ -301,16 +317,16 @@ func (s *stream) lost(r *run, cause error) {
 // maxAttempts is how often an encoder may die in a chunk.
 const maxAttempts = 3
 
-// trim returns the memory of PCM that is no longer needed: what the first run has got,
-// except what the others may need again from their lead-ins on. The caller holds the
-// lock.
+// trim releases the memory of PCM that is no longer needed: what the first run has
+// got, except what may be needed again: to make an encoder that takes over, or to
+// start the other runs again. The caller holds the lock.
 func (s *stream) trim() {
 	low := s.runs[0].fed
 	if !s.runs[0].reservoir.exact {
 		low = min(low, max(s.at-leadSteered, 0)*s.frame)
 	}
 	for _, r := range s.runs[1:] {
-		low = min(low, (r.start-s.lead())*s.frame)
+		low = min(low, (max(r.start, s.at)-s.lead())*s.frame)
 	}
 	s.pcm.trim(low)
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"os"
+	"path/filepath"
 	"sync"
 	"time"
 
@@ -24,8 +25,8 @@ const (
 
 // Append reads, writes and hashes in this goroutine, while a second one commits.
 // Bytes count as stored once they are synced and then recorded together with the
-// state of the digest. Meanwhile the connection's own buffers receive: a third
-// goroutine for reading would cost more in context switches than it saves.
+// state of the digest. Meanwhile the kernel's buffers of the connection fill: a
+// third goroutine for reading would cost more in context switches than it saves.
 func (v *videos) Append(ctx context.Context, id string, offset int64, src io.Reader) (int64, error) {
 	l := v.acquireLock(id)
 	defer v.releaseLock(id, l)
@@ -104,6 +105,11 @@ func (v *videos) startAppend(ctx context.Context, l *uploadLock, id string, offs
 		return nil, err
 	}
 	f, err := openAt(v.path(id), offset)
+	if err == nil && !intact { // it may be new
+		if err = syncDir(filepath.Dir(f.Name())); err != nil {
+			err = errors.Join(err, f.Close())
+		}
+	}
 	if err != nil {
 		return nil, wrapError(doing, err)
 	}
@@ -262,12 +268,12 @@ func (a *appendSession) commit() {
 
 func (a *appendSession) record(end int64, state []byte) error {
 	// Batch shares one sync among uploads that commit at the same time.
-	return a.videos.db.bolt.Batch(func(t tx) error {
+	return a.videos.db.bolt.Batch(a.videos.db.with(func(t tx) error {
 		u, err := uploadRecords.get(t, a.id)
 		if err != nil {
 			return err
 		}
 		u.Offset, u.DigestState, u.Updated = end, state, time.Now()
 		return uploadRecords.put(t, a.id, u)
-	})
+	}))
 }

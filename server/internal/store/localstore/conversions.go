@@ -19,11 +19,11 @@ var conversionRecords = records[sx.Conversion]{bucket: bucketConversions, kind: 
 
 // conversionKey is the owner, NUL, the identity, NUL and the options.
 func conversionKey(c sx.Conversion) string {
-	return string(identityPrefix(c.Owner, c.Identity)) + c.Options
+	return string(twoPrefix(c.Owner, c.Identity)) + c.Options
 }
 
 func (s *conversions) Put(ctx context.Context, c sx.Conversion, keep int) error {
-	return s.db.update(ctx, "record conversion", func(t tx) error {
+	return s.db.updateAlways(ctx, "record conversion", func(t tx) error {
 		key := conversionKey(c)
 		old, err := conversionRecords.get(t, key)
 		switch {
@@ -54,8 +54,11 @@ func (s *conversions) remove(t tx, c sx.Conversion) error {
 	)
 }
 
-// trim removes the owner's oldest records but keep.
+// trim removes the owner's records beyond the newest keep, when it is due.
 func (s *conversions) trim(t tx, owner string, keep int) error {
+	if !store.TrimDue(keep) {
+		return nil
+	}
 	prefix := ownerPrefix(owner)
 	n := 0
 	var oldest []string
@@ -78,11 +81,28 @@ func (s *conversions) trim(t tx, owner string, keep int) error {
 	return nil
 }
 
+func (s *conversions) DeleteOf(ctx context.Context, owner string) error {
+	prefix := ownerPrefix(owner)
+	return s.db.updateInBatches(ctx, "delete the conversions of an owner", func(t tx) (n int, err error) {
+		for _, key := range firstKeys(t, bucketRecorded, prefix, afterOwner(prefix)) {
+			old, err := conversionRecords.get(t, string(key[idAt(prefix):]))
+			if err == nil {
+				err = s.remove(t, old)
+			}
+			if err != nil {
+				return n, err
+			}
+			n++
+		}
+		return n, nil
+	})
+}
+
 func (s *conversions) Find(ctx context.Context, owner string, identities []string) (list []sx.Conversion, err error) {
 	err = s.db.view(ctx, "find conversions", func(t tx) error {
 		c := t.Bucket(bucketConversions).Cursor()
 		for _, identity := range identities {
-			prefix := identityPrefix(owner, identity)
+			prefix := twoPrefix(owner, identity)
 			for k, _ := c.Seek(prefix); bytes.HasPrefix(k, prefix); k, _ = c.Next() {
 				v, err := conversionRecords.get(t, string(k))
 				if err != nil {

@@ -42,6 +42,7 @@ var children = map[string]func(ctx context.Context, s store.Store, report io.Wri
 	"append": childAppend,
 	"put":    childPut,
 	"full":   childFull,
+	"loss":   childLoss,
 }
 
 func TestMain(m *testing.M) {
@@ -59,7 +60,7 @@ func TestMain(m *testing.M) {
 			panic(err)
 		}
 	}
-	s, err := localstore.Open(os.Getenv(dirVar))
+	s, err := localstore.Open(context.Background(), localstore.Config{Dir: os.Getenv(dirVar)})
 	if err != nil {
 		panic(err)
 	}
@@ -256,7 +257,7 @@ func TestKilledWhilePutting(t *testing.T) {
 	}
 	kill(t, cmd)
 	s := open(t, dir)
-	if list, err := s.Tracks.List(ctx); err != nil || len(list) != 0 {
+	if list, _, err := s.Tracks.List(ctx, "", 100); err != nil || len(list) != 0 {
 		t.Errorf("tracks are %v, %v, want none", list, err)
 	}
 	if left, err := os.ReadDir(filepath.Join(dir, "tmp")); err != nil || len(left) != 0 {
@@ -280,13 +281,13 @@ func childFull(ctx context.Context, s store.Store, _ io.Writer) error {
 	if err := s.Videos.Create(ctx, "v2", strings.Repeat("x", 2*fileLimit), 1); err == nil {
 		return errors.New("Create succeeded")
 	}
-	if list, err := s.Videos.List(ctx); err != nil || !slices.Equal(list, []string{"v1"}) {
+	if list, _, err := s.Videos.List(ctx, "", 100); err != nil || !slices.Equal(list, []string{"v1"}) {
 		return fmt.Errorf("videos are %v, %w", list, err)
 	}
 	if _, err := s.Tracks.Put(ctx, "job-1", "a.mp3", store.Head{}, io.LimitReader(newEndless(0), 2*fileLimit)); sx.CodeOf(err) != sx.CodeStorageFull {
 		return fmt.Errorf("Put returned %w", err)
 	}
-	if list, err := s.Tracks.List(ctx); err != nil || len(list) != 0 {
+	if list, _, err := s.Tracks.List(ctx, "", 100); err != nil || len(list) != 0 {
 		return fmt.Errorf("tracks are %v, %w", list, err)
 	}
 	return nil

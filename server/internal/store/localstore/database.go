@@ -12,14 +12,15 @@ import (
 	"go.etcd.io/bbolt"
 	berrors "go.etcd.io/bbolt/errors"
 
+	"github.com/soundextract/sx/server/internal/store/format"
 	"github.com/soundextract/sx/server/sx"
 )
 
-type tx = *bbolt.Tx
-
 // database is sx.db. Its methods return errors as the port defines them.
 type database struct {
-	bolt *bbolt.DB
+	bolt   *bbolt.DB
+	format *format.Replica
+	spare  *spare
 }
 
 // lockTimeout is how long Open waits for another process that is exiting.
@@ -30,10 +31,6 @@ const lockTimeout = time.Second
 // would dominate the duration of small ones.
 const batchDelay = time.Millisecond
 
-// format is the version of the layout of sx.db. Increment it when the layout
-// changes.
-const format = "1"
-
 var (
 	bucketMeta                 = []byte("meta")
 	bucketUsers                = []byte("users")
@@ -41,24 +38,46 @@ var (
 	bucketSessions             = []byte("sessions")
 	bucketInvites              = []byte("invitations")
 	bucketTokens               = []byte("personal_tokens")
-	bucketTokenKeys            = []byte("personal_tokens_of") // user ID, NUL, name → token ID
+	bucketTokenKeys            = []byte("personal_tokens_of")     // user ID, NUL, name → token ID
+	bucketSessionExpiry        = []byte("sessions_expiry")        // see orderKey
+	bucketInviteExpiry         = []byte("invitations_expiry")     // see orderKey
+	bucketTokenExpiry          = []byte("personal_tokens_expiry") // see orderKey
+	bucketAudit                = []byte("audit")
+	bucketAuditOf              = []byte("audit_of") // account's name, NUL, then the entry's ID
 	bucketNotificationSettings = []byte("notification_settings")
 	bucketDeliveries           = []byte("deliveries")
-	bucketDue                  = []byte("deliveries_due") // see orderKey
+	bucketDue                  = []byte("deliveries_due")     // pending, see orderKey
+	bucketDeliveriesOf         = []byte("deliveries_of")      // user ID, NUL, then orderKey
+	bucketSettled              = []byte("deliveries_settled") // see orderKey
 	bucketJobs                 = []byte("jobs")
 	bucketOrder                = []byte("jobs_order")      // see orderKey
-	bucketUnsettled            = []byte("jobs_unsettled")  // see orderKey
-	bucketQueued               = []byte("jobs_queued")     // see orderKey
+	bucketStates               = []byte("jobs_states")     // owner or nothing, NUL, state, NUL, then orderKey
+	bucketCodes                = []byte("jobs_codes")      // error code, NUL, then orderKey
+	bucketActions              = []byte("jobs_actions")    // action, NUL, then orderKey with the time at which it is due
+	bucketWaiting              = []byte("jobs_waiting")    // owner, NUL, priority, NUL, then orderKey
 	bucketIdentities           = []byte("jobs_identities") // owner, NUL, identity, NUL, then orderKey
+	bucketSince                = []byte("jobs_since")      // unfinished: state, NUL, then orderKey with Since
+	bucketOwners               = []byte("owners")          // see ownerRecord
+	bucketTurns                = []byte("owners_turns")    // see turnKey
+	bucketTasks                = []byte("tasks")
+	bucketLimits               = []byte("limits")
+	bucketErasures             = []byte("erasures")
+	bucketErasuresDue          = []byte("erasures_due") // step, NUL, then orderKey with Due
+	bucketCounters             = []byte("counters")
+	bucketCounterExpiry        = []byte("counters_expiry") // see orderKey
 	bucketUploads              = []byte("uploads")
-	bucketConversions          = []byte("conversions")       // see conversionKey
-	bucketRecorded             = []byte("conversions_order") // see orderKey
+	bucketFeeds                = []byte("feeds")                   // by owner
+	bucketConversions          = []byte("conversions")             // see conversionKey
+	bucketRecorded             = []byte("conversions_order")       // see orderKey
+	bucketKeys                 = []byte("idempotency_keys")        // see keyID
+	bucketKeyExpiry            = []byte("idempotency_keys_expiry") // see orderKey
+	bucketKeysOf               = []byte("idempotency_keys_of")     // see keyOrder
 
 	keyFormat = []byte("format")
 )
 
-func openDatabase(dir string) (*database, error) {
-	path := filepath.Join(dir, "sx.db")
+func openDatabase(ctx context.Context, cfg Config) (*database, error) {
+	dir, path := cfg.Dir, filepath.Join(cfg.Dir, "sx.db")
 	db, err := openBolt(path)
 	switch {
 	case errors.Is(err, berrors.ErrTimeout):
@@ -70,10 +89,18 @@ func openDatabase(dir string) (*database, error) {
 		return nil, sx.NewError(sx.CodeUnavailable, "%s is damaged: %v", path, err).
 			WithHint("restore %s from a backup, or choose another directory with --data", path).WithCause(err)
 	}
-	d := &database{bolt: db}
-	if err := d.createBuckets(path); err != nil {
+	replica, err := format.Join(ctx, format.Config{
+		Records: formatRecords{db}, Format: cfg.Format, Release: cfg.Release, Program: "sxd", Where: path,
+		Alone: true, Log: cfg.Log, Now: cfg.Now,
+	})
+	if err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
+	d := &database{bolt: db, format: replica, spare: newSpare(dir)}
+	if err := d.createBuckets(path); err != nil {
+		return nil, errors.Join(err, d.close())
+	}
+	d.spare.restore(ctx)
 	return d, nil
 }
 
@@ -100,8 +127,8 @@ func openBolt(path string) (db *bbolt.DB, err error) {
 	return db, nil
 }
 
-func readAll(path string) func(tx) error {
-	return func(t tx) error {
+func readAll(path string) func(*bbolt.Tx) error {
+	return func(t *bbolt.Tx) error {
 		info, err := os.Stat(path)
 		if err != nil {
 			return err
@@ -116,27 +143,21 @@ func readAll(path string) func(tx) error {
 }
 
 func (d *database) createBuckets(path string) error {
-	return d.bolt.Update(func(t tx) error {
+	return d.bolt.Update(func(t *bbolt.Tx) error {
 		for _, name := range [][]byte{
-			bucketMeta, bucketUsers, bucketUserNames, bucketSessions,
-			bucketInvites, bucketTokens, bucketTokenKeys, bucketNotificationSettings, bucketDeliveries, bucketDue,
-			bucketJobs, bucketOrder, bucketUnsettled, bucketQueued, bucketIdentities, bucketUploads,
-			bucketConversions, bucketRecorded,
+			bucketUsers, bucketUserNames, bucketSessions,
+			bucketSessionExpiry, bucketInviteExpiry, bucketTokenExpiry,
+			bucketInvites, bucketTokens, bucketTokenKeys, bucketAudit, bucketAuditOf, bucketNotificationSettings, bucketDeliveries, bucketDue,
+			bucketDeliveriesOf, bucketSettled,
+			bucketJobs, bucketOrder, bucketStates, bucketActions, bucketWaiting, bucketIdentities, bucketSince, bucketCodes,
+			bucketOwners, bucketTurns, bucketTasks, bucketLimits, bucketErasures, bucketErasuresDue, bucketCounters, bucketCounterExpiry, bucketUploads,
+			bucketConversions, bucketRecorded, bucketKeys, bucketKeyExpiry, bucketKeysOf, bucketFeeds,
 		} {
 			if _, err := t.CreateBucketIfNotExists(name); err != nil {
 				return fmt.Errorf("set up %s: %w", path, err)
 			}
 		}
-		meta := t.Bucket(bucketMeta)
-		switch got := string(meta.Get(keyFormat)); got {
-		case format:
-			return nil
-		case "":
-			return meta.Put(keyFormat, []byte(format))
-		default:
-			return sx.NewError(sx.CodeUnavailable, "%s has format %s, but this sxd supports format %s", path, got, format).
-				WithHint("start the sxd version that wrote it, or choose another directory with --data")
-		}
+		return nil
 	})
 }
 
@@ -145,7 +166,7 @@ func (d *database) view(ctx context.Context, doing string, fn func(tx) error) er
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	return wrapError(doing, d.bolt.View(fn))
+	return wrapError(doing, d.bolt.View(d.with(fn)))
 }
 
 // update changes records in one transaction, which is on disk when it returns.
@@ -153,10 +174,48 @@ func (d *database) update(ctx context.Context, doing string, fn func(tx) error) 
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	return wrapError(doing, d.bolt.Update(fn))
+	return wrapError(doing, d.bolt.Update(d.with(fn)))
 }
 
-func (d *database) close() error { return d.bolt.Close() }
+func (d *database) with(fn func(tx) error) func(*bbolt.Tx) error {
+	return func(t *bbolt.Tx) error { return fn(tx{t, d.format}) }
+}
+
+// updateAlways is update for what must work on a full disk too: it gives up the spare
+// file then.
+func (d *database) updateAlways(ctx context.Context, doing string, fn func(tx) error) error {
+	err := d.update(ctx, doing, fn)
+	if sx.CodeOf(err) == sx.CodeStorageFull && d.spare.giveUp() {
+		return d.update(ctx, doing, fn)
+	}
+	if err == nil {
+		d.spare.restore(ctx)
+	}
+	return err
+}
+
+// batch is how many records one transaction of updateInBatches deletes, so that other
+// transactions do not wait long for it.
+const batch = 500
+
+// updateInBatches runs transactions until fn has changed less than a batch of records.
+func (d *database) updateInBatches(ctx context.Context, doing string, fn func(tx) (n int, err error)) error {
+	for {
+		n := 0
+		err := d.update(ctx, doing, func(t tx) (err error) {
+			n, err = fn(t)
+			return err
+		})
+		if err != nil || n < batch {
+			return err
+		}
+	}
+}
+
+func (d *database) close() error {
+	d.format.Close()
+	return d.bolt.Close()
+}
 
 // wrapError gives an error its code. An *sx.Error keeps the one that it has.
 func wrapError(doing string, err error) error {

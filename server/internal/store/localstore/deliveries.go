@@ -1,10 +1,8 @@
 package localstore
 
 import (
-	"cmp"
 	"context"
 	"errors"
-	"slices"
 	"time"
 
 	"github.com/soundextract/sx/server/internal/store"
@@ -24,11 +22,17 @@ var deliveryRecords = records[sx.Delivery]{
 
 func (s *deliveries) Create(ctx context.Context, v sx.Delivery) error {
 	return s.db.update(ctx, "store delivery", func(t tx) error {
-		if err := deliveryRecords.create(t, v.ID, v); err != nil {
-			return err
-		}
-		return indexDue(t, v)
+		return errors.Join(deliveryRecords.create(t, v.ID, v), putAll(t, deliveryEntries(v)))
 	})
+}
+
+// deliveryEntries returns the keys of a delivery in all indexes.
+func deliveryEntries(v sx.Delivery) []entry {
+	list := []entry{{bucketDeliveriesOf, orderKey(ownerPrefix(v.UserID), v.Created, v.ID)}}
+	if v.State == sx.DeliveryPending {
+		return append(list, entry{bucketDue, orderKey(nil, v.Due, v.ID)})
+	}
+	return append(list, entry{bucketSettled, orderKey(nil, v.Created, v.ID)})
 }
 
 func (s *deliveries) Get(ctx context.Context, id string) (v sx.Delivery, err error) {
@@ -46,19 +50,11 @@ func (s *deliveries) Replace(ctx context.Context, v sx.Delivery) error {
 			return err
 		}
 		return errors.Join(
-			t.Bucket(bucketDue).Delete(orderKey(nil, old.Due, old.ID)),
+			deleteAll(t, deliveryEntries(old)),
 			deliveryRecords.replace(t, v.ID, v),
-			indexDue(t, v),
+			putAll(t, deliveryEntries(v)),
 		)
 	})
-}
-
-// indexDue enters a pending delivery into the index by due time.
-func indexDue(t tx, v sx.Delivery) error {
-	if v.State != sx.DeliveryPending {
-		return nil
-	}
-	return t.Bucket(bucketDue).Put(orderKey(nil, v.Due, v.ID), nil)
 }
 
 func (s *deliveries) Due(ctx context.Context, now time.Time, limit int) (list []sx.Delivery, err error) {
@@ -81,19 +77,42 @@ func (s *deliveries) Due(ctx context.Context, now time.Time, limit int) (list []
 
 func (s *deliveries) List(ctx context.Context, userID string, limit int) (list []sx.Delivery, err error) {
 	err = s.db.view(ctx, "list deliveries", func(t tx) error {
-		list, err = deliveryRecords.all(t, func(v sx.Delivery) bool { return v.UserID == userID })
-		return err
+		prefix := ownerPrefix(userID)
+		for c := newestFirst(t, bucketDeliveriesOf, prefix, nil); c.key != nil && len(list) < limit; c.prev() {
+			v, err := deliveryRecords.get(t, string(c.key[idAt(prefix):]))
+			if err != nil {
+				return err
+			}
+			list = append(list, v)
+		}
+		return nil
 	})
-	slices.SortFunc(list, func(a, b sx.Delivery) int {
-		return cmp.Or(b.Created.Compare(a.Created), cmp.Compare(b.ID, a.ID))
-	})
-	return list[:min(limit, len(list))], err
+	return list, err
+}
+
+func (s *deliveries) DeleteOf(ctx context.Context, userID string) error {
+	prefix := ownerPrefix(userID)
+	return s.deleteInBatches(ctx, "delete the deliveries of a user", bucketDeliveriesOf, prefix, afterOwner(prefix))
 }
 
 func (s *deliveries) DeleteSettled(ctx context.Context, before time.Time) error {
-	return s.db.update(ctx, "delete old deliveries", func(t tx) error {
-		return deliveryRecords.deleteAll(t, func(v sx.Delivery) bool {
-			return v.State != sx.DeliveryPending && v.Created.Before(before)
-		})
+	return s.deleteInBatches(ctx, "delete old deliveries", bucketSettled, nil, orderKey(nil, before, ""))
+}
+
+// deleteInBatches deletes the deliveries whose keys in the index have the prefix and are
+// before end.
+func (s *deliveries) deleteInBatches(ctx context.Context, doing string, index, prefix, end []byte) error {
+	return s.db.updateInBatches(ctx, doing, func(t tx) (n int, err error) {
+		for _, key := range firstKeys(t, index, prefix, end) {
+			v, err := deliveryRecords.get(t, string(key[idAt(prefix):]))
+			if err != nil {
+				return n, err
+			}
+			if err := errors.Join(deleteAll(t, deliveryEntries(v)), t.Bucket(bucketDeliveries).Delete([]byte(v.ID))); err != nil {
+				return n, err
+			}
+			n++
+		}
+		return n, nil
 	})
 }

@@ -27,7 +27,7 @@ func TestBadDisk(t *testing.T) {
 			if err := s.Videos.Create(ctx, "v1", "a.mp4", 3); err != nil {
 				t.Fatal(err)
 			}
-			file := filepath.Join(dir, "videos", "v1")
+			file := filepath.Join(dir, "videos", "v1", "v1")
 			if err := os.Remove(file); err != nil {
 				t.Fatal(err)
 			}

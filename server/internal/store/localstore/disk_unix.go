@@ -14,15 +14,6 @@ func diskFull(err error) bool {
 	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) || errors.Is(err, syscall.EFBIG)
 }
 
-// freeBytes returns how much this user may still write to the disk of dir.
-func freeBytes(dir string) (uint64, error) {
-	var st syscall.Statfs_t
-	if err := syscall.Statfs(dir, &st); err != nil {
-		return 0, os.NewSyscallError("statfs", err)
-	}
-	return st.Bavail * uint64(st.Bsize), nil
-}
-
 // syncDir makes created and renamed files of the directory survive a power loss.
 func syncDir(dir string) error {
 	d, err := os.Open(dir)

@@ -13,17 +13,17 @@ func diskFull(err error) bool {
 		errors.Is(err, windows.ERROR_FILE_TOO_LARGE) || errors.Is(err, windows.ERROR_DISK_QUOTA_EXCEEDED)
 }
 
-// freeBytes returns how much this user may still write to the disk of dir.
-func freeBytes(dir string) (uint64, error) {
+// diskSpace returns the size of the disk of dir, and how much this user may still write to
+// it.
+func diskSpace(dir string) (total, free uint64, err error) {
 	name, err := windows.UTF16PtrFromString(dir)
 	if err != nil {
-		return 0, err
+		return 0, 0, err
 	}
-	var free uint64
-	if err := windows.GetDiskFreeSpaceEx(name, &free, nil, nil); err != nil {
-		return 0, os.NewSyscallError("GetDiskFreeSpaceEx", err)
+	if err := windows.GetDiskFreeSpaceEx(name, &free, &total, nil); err != nil {
+		return 0, 0, os.NewSyscallError("GetDiskFreeSpaceEx", err)
 	}
-	return free, nil
+	return total, free, nil
 }
 
 // syncDir does nothing: Windows cannot sync directories, and NTFS journals them.

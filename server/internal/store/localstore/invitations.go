@@ -16,7 +16,8 @@ var _ store.Invitations = (*invitations)(nil)
 
 var invitationRecords = records[sx.Invitation]{
 	bucket: bucketInvites, kind: "invitation",
-	rev: func(v *sx.Invitation) *int64 { return &v.Rev },
+	rev:    func(v *sx.Invitation) *int64 { return &v.Rev },
+	expiry: bucketInviteExpiry, expires: func(v sx.Invitation) time.Time { return v.Expires },
 }
 
 func (s *invitations) Create(ctx context.Context, v sx.Invitation) error {
@@ -39,8 +40,20 @@ func (s *invitations) Replace(ctx context.Context, v sx.Invitation) error {
 	})
 }
 
+func (s *invitations) Delete(ctx context.Context, id string) error {
+	return s.db.update(ctx, "delete invitation", func(t tx) error {
+		return invitationRecords.delete(t, id)
+	})
+}
+
+func (s *invitations) DeleteOf(ctx context.Context, inviter string) error {
+	return s.db.update(ctx, "delete the invitations of a user", func(t tx) error {
+		return invitationRecords.deleteAll(t, func(v sx.Invitation) bool { return v.Inviter == inviter })
+	})
+}
+
 func (s *invitations) DeleteExpired(ctx context.Context, now time.Time) error {
-	return s.db.update(ctx, "delete expired invitations", func(t tx) error {
-		return invitationRecords.deleteAll(t, func(v sx.Invitation) bool { return v.Expires.Before(now) })
+	return s.db.updateInBatches(ctx, "delete expired invitations", func(t tx) (int, error) {
+		return invitationRecords.deleteExpired(t, now)
 	})
 }

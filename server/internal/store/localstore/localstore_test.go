@@ -18,7 +18,7 @@ func TestConformance(t *testing.T) {
 
 func open(t testing.TB, dir string) store.Store {
 	t.Helper()
-	s, err := localstore.Open(dir)
+	s, err := localstore.Open(t.Context(), localstore.Config{Dir: dir})
 	if err != nil {
 		t.Fatalf("Open: %v", err)
 	}

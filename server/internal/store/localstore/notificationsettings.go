@@ -47,3 +47,9 @@ func (s *notificationSettings) Replace(ctx context.Context, v sx.NotificationSet
 		return notificationSettingsRecords.replace(t, v.UserID, v)
 	})
 }
+
+func (s *notificationSettings) Delete(ctx context.Context, userID string) error {
+	return s.db.update(ctx, "delete notification settings", func(t tx) error {
+		return t.Bucket(bucketNotificationSettings).Delete([]byte(userID))
+	})
+}

@@ -17,7 +17,10 @@ type personalTokens struct {
 
 var _ store.PersonalTokens = (*personalTokens)(nil)
 
-var tokenRecords = records[sx.PersonalToken]{bucket: bucketTokens, kind: "token"}
+var tokenRecords = records[sx.PersonalToken]{
+	bucket: bucketTokens, kind: "token",
+	expiry: bucketTokenExpiry, expires: func(v sx.PersonalToken) time.Time { return v.Expires },
+}
 
 // tokenKey is the key of the index by user and name.
 func tokenKey(userID, name string) []byte { return []byte(userID + "\x00" + name) }
@@ -77,22 +80,23 @@ func (s *personalTokens) Delete(ctx context.Context, id string) error {
 }
 
 func (s *personalTokens) DeleteExpired(ctx context.Context, now time.Time) error {
-	return s.db.update(ctx, "delete expired tokens", func(t tx) error {
-		expired, err := tokenRecords.all(t, func(v sx.PersonalToken) bool { return v.Expires.Before(now) })
-		if err != nil {
-			return err
-		}
-		for _, v := range expired {
-			if err := s.remove(t, v); err != nil {
-				return err
+	return s.db.updateInBatches(ctx, "delete expired tokens", func(t tx) (int, error) {
+		ids := tokenRecords.expired(t, now)
+		for _, id := range ids {
+			v, err := tokenRecords.get(t, id)
+			if err == nil {
+				err = s.remove(t, v)
+			}
+			if err != nil {
+				return 0, err
 			}
 		}
-		return nil
+		return len(ids), nil
 	})
 }
 
 func (s *personalTokens) remove(t tx, v sx.PersonalToken) error {
-	if err := t.Bucket(bucketTokens).Delete([]byte(v.ID)); err != nil {
+	if err := tokenRecords.delete(t, v.ID); err != nil {
 		return err
 	}
 	return t.Bucket(bucketTokenKeys).Delete(tokenKey(v.UserID, v.Name))

@@ -1,10 +1,9 @@
 package localstore
 
 import (
-	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/soundextract/sx/server/internal/store"
 	"github.com/soundextract/sx/server/sx"
@@ -15,6 +14,10 @@ type records[T any] struct {
 	bucket []byte
 	kind   string          // for messages
 	rev    func(*T) *int64 // nil for a kind that is not changed by compare-and-set
+	// expiry is the index by the time that expires returns, for a kind that expires; see
+	// orderKey.
+	expiry  []byte
+	expires func(T) time.Time
 }
 
 func (r records[T]) get(t tx, id string) (T, error) {
@@ -23,18 +26,65 @@ func (r records[T]) get(t tx, id string) (T, error) {
 	if data == nil {
 		return v, sx.NewError(sx.CodeNotFound, "%s %s not found", r.kind, id)
 	}
-	if err := json.Unmarshal(data, &v); err != nil {
+	if err := t.decode(r.bucket, data, &v); err != nil {
 		return v, fmt.Errorf("decode %s %s: %w", r.kind, id, err)
 	}
 	return v, nil
 }
 
 func (r records[T]) put(t tx, id string, v T) error {
-	data, err := json.Marshal(v)
+	data, err := t.encode(r.bucket, v)
 	if err != nil {
 		return fmt.Errorf("encode %s %s: %w", r.kind, id, err)
 	}
+	if r.expiry != nil {
+		if err := errors.Join(r.removeExpiry(t, id), t.Bucket(r.expiry).Put(orderKey(nil, r.expires(v), id), nil)); err != nil {
+			return err
+		}
+	}
 	return t.Bucket(r.bucket).Put([]byte(id), data)
+}
+
+// removeExpiry removes the stored record from the index by its expiry.
+func (r records[T]) removeExpiry(t tx, id string) error {
+	if t.Bucket(r.bucket).Get([]byte(id)) == nil {
+		return nil
+	}
+	old, err := r.get(t, id)
+	if err != nil {
+		return err
+	}
+	return t.Bucket(r.expiry).Delete(orderKey(nil, r.expires(old), id))
+}
+
+// delete deletes the record, if there is one.
+func (r records[T]) delete(t tx, id string) error {
+	if r.expiry != nil {
+		if err := r.removeExpiry(t, id); err != nil {
+			return err
+		}
+	}
+	return t.Bucket(r.bucket).Delete([]byte(id))
+}
+
+// expired returns the IDs of at most a batch of records that expired before now.
+func (r records[T]) expired(t tx, now time.Time) (ids []string) {
+	for _, k := range firstKeys(t, r.expiry, nil, orderKey(nil, now, "")) {
+		ids = append(ids, string(k[idAt(nil):]))
+	}
+	return ids
+}
+
+// deleteExpired deletes at most a batch of records that expired before now, and returns
+// how many there were.
+func (r records[T]) deleteExpired(t tx, now time.Time) (n int, err error) {
+	ids := r.expired(t, now)
+	for _, id := range ids {
+		if err := r.delete(t, id); err != nil {
+			return 0, err
+		}
+	}
+	return len(ids), nil
 }
 
 // create stores a new record, with Rev 1 if its kind has a Rev.
@@ -46,18 +96,6 @@ func (r records[T]) create(t tx, id string, v T) error {
 		*r.rev(&v) = 1
 	}
 	return r.put(t, id, v)
-}
-
-// all returns the records for which match is true, in the order of their IDs.
-func (r records[T]) all(t tx, match func(T) bool) (list []T, err error) {
-	err = t.Bucket(r.bucket).ForEach(func(id, _ []byte) error {
-		v, err := r.get(t, string(id))
-		if err == nil && match(v) {
-			list = append(list, v)
-		}
-		return err
-	})
-	return list, err
 }
 
 // current returns the stored record if its Rev is that of v, or else ErrStale.
@@ -87,17 +125,16 @@ func (r records[T]) replaceCurrent(t tx, id string, v T) error {
 
 // deleteAll deletes the records for which match is true.
 func (r records[T]) deleteAll(t tx, match func(T) bool) error {
-	bucket := t.Bucket(r.bucket)
-	var ids [][]byte
-	err := bucket.ForEach(func(id, _ []byte) error {
+	var ids []string
+	err := t.Bucket(r.bucket).ForEach(func(id, _ []byte) error {
 		v, err := r.get(t, string(id))
 		if err == nil && match(v) {
-			ids = append(ids, bytes.Clone(id))
+			ids = append(ids, string(id))
 		}
 		return err
 	})
 	for _, id := range ids {
-		err = errors.Join(err, bucket.Delete(id))
+		err = errors.Join(err, r.delete(t, id))
 	}
 	return err
 }

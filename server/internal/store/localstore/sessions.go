@@ -16,7 +16,8 @@ var _ store.Sessions = (*sessions)(nil)
 
 var sessionRecords = records[sx.Session]{
 	bucket: bucketSessions, kind: "session",
-	rev: func(s *sx.Session) *int64 { return &s.Rev },
+	rev:    func(s *sx.Session) *int64 { return &s.Rev },
+	expiry: bucketSessionExpiry, expires: func(s sx.Session) time.Time { return s.Expires },
 }
 
 func (s *sessions) Create(ctx context.Context, v sx.Session) error {
@@ -41,12 +42,18 @@ func (s *sessions) Replace(ctx context.Context, v sx.Session) error {
 
 func (s *sessions) Delete(ctx context.Context, id string) error {
 	return s.db.update(ctx, "delete session", func(t tx) error {
-		return t.Bucket(bucketSessions).Delete([]byte(id))
+		return sessionRecords.delete(t, id)
+	})
+}
+
+func (s *sessions) DeleteOf(ctx context.Context, userID string) error {
+	return s.db.update(ctx, "delete the sessions of a user", func(t tx) error {
+		return sessionRecords.deleteAll(t, func(v sx.Session) bool { return v.UserID == userID })
 	})
 }
 
 func (s *sessions) DeleteExpired(ctx context.Context, now time.Time) error {
-	return s.db.update(ctx, "delete expired sessions", func(t tx) error {
-		return sessionRecords.deleteAll(t, func(v sx.Session) bool { return v.Expires.Before(now) })
+	return s.db.updateInBatches(ctx, "delete expired sessions", func(t tx) (int, error) {
+		return sessionRecords.deleteExpired(t, now)
 	})
 }

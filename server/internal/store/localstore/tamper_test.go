@@ -39,7 +39,7 @@ func TestUploadThatLostBytes(t *testing.T) {
 			s := open(t, dir)
 			defer func() { _ = s.Close() }()
 			upload(t, s, "v1", 6, "abcde")
-			if err := damage(filepath.Join(dir, "videos", "v1")); err != nil {
+			if err := damage(filepath.Join(dir, "videos", "v1", "v1")); err != nil {
 				t.Fatal(err)
 			}
 			if up, err := s.Videos.Stat(ctx, "v1"); err != nil || up.Offset != 0 {
@@ -48,7 +48,7 @@ func TestUploadThatLostBytes(t *testing.T) {
 			if _, err := s.Videos.Append(ctx, "v1", 5, strings.NewReader("f")); sx.CodeOf(err) != sx.CodeOffsetConflict {
 				t.Errorf("Append at the lost offset returned %v, want code offset_conflict", err)
 			}
-			if err := os.WriteFile(filepath.Join(dir, "videos", "v1"), []byte("??????????"), 0o600); err != nil {
+			if err := os.WriteFile(filepath.Join(dir, "videos", "v1", "v1"), []byte("??????????"), 0o600); err != nil {
 				t.Fatal(err)
 			}
 			if n, err := s.Videos.Append(ctx, "v1", 0, strings.NewReader("uvwxyz")); n != 6 || err != nil {
@@ -79,7 +79,7 @@ func TestVideoThatLostBytes(t *testing.T) {
 	if _, err := s.Videos.Complete(ctx, "v1"); err != nil {
 		t.Fatal(err)
 	}
-	file := filepath.Join(dir, "videos", "v1")
+	file := filepath.Join(dir, "videos", "v1", "v1")
 	if err := os.Truncate(file, 2); err != nil {
 		t.Fatal(err)
 	}
@@ -101,13 +101,16 @@ func TestVideoThatLostBytes(t *testing.T) {
 func TestFilesWithoutRecord(t *testing.T) {
 	t.Parallel()
 	ctx, dir := t.Context(), t.TempDir()
-	file := filepath.Join(dir, "videos", "v1")
+	file := filepath.Join(dir, "videos", "v1", "v1")
 	s := open(t, dir)
 	defer func() { _ = s.Close() }()
+	if err := os.Mkdir(filepath.Dir(file), 0o700); err != nil {
+		t.Fatal(err)
+	}
 	if err := os.WriteFile(file, []byte("leftover"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if list, err := s.Videos.List(ctx); err != nil || !slices.Equal(list, []string{"v1"}) {
+	if list, _, err := s.Videos.List(ctx, "", 100); err != nil || !slices.Equal(list, []string{"v1"}) {
 		t.Errorf("List returned %v, %v, want v1", list, err)
 	}
 	if err := s.Videos.Create(ctx, "v1", "a.mp4", 3); err != nil {
@@ -150,7 +153,10 @@ func TestUndecodableRecords(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "decode job j1") {
 		t.Errorf("Get returned %v", err)
 	}
-	if err := os.WriteFile(filepath.Join(dir, "videos", "v1"), nil, 0o600); err != nil {
+	if err := os.Mkdir(filepath.Join(dir, "videos", "v1"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "videos", "v1", "v1"), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	_, err = s.Videos.Append(ctx, "v1", 0, strings.NewReader("a"))
@@ -171,7 +177,7 @@ func TestStoredForm(t *testing.T) {
 		t.Fatal(err)
 	}
 	edit(t, dir, "jobs", "j1", `{"ID":"j1","Owner":"u1","State":"done",
-		"Options":{"Preset":"small","Bitrate":128,"Quality":2,"Mono":true,"Track":"eng","KeepAllTags":true,"Title":"t","Artist":"b","Album":"c"},
+		"Options":{"Preset":"small","Bitrate":128,"Quality":2,"Mono":true,"Track":"eng","KeepAllTags":true,"Start":1.5,"End":90,"Loudness":"auto","Title":"t","Artist":"b","Album":"c"},
 		"Sent":{"Name":"a.mp4","Size":7,"SHA256":"aa","AudioOnly":true},"Sources":[{"Name":"b.mp4","Size":9,"SHA256":"cc","Identity":"file1:cc"}],
 		"Tracks":[{"Number":1,"ID":"j1-1","Name":"a.mp3","Size":5,"SHA256":"bb","Duration":1500000000,
 			"Title":"t","Artist":"b","Album":"c"}],
@@ -191,6 +197,7 @@ func TestStoredForm(t *testing.T) {
 	}
 	if j.Owner != "u1" || j.State != sx.StateDone || j.Options.Preset != "small" || j.Options.Bitrate != 128 ||
 		*j.Options.Quality != 2 || !j.Options.Mono || j.Options.Track != "eng" || !j.Options.KeepAllTags ||
+		j.Options.Start != 1.5 || j.Options.End != 90 || j.Options.Loudness != "auto" ||
 		j.Options.Title != "t" || j.Options.Artist != "b" || j.Options.Album != "c" ||
 		j.Sent != (sx.Sent{Name: "a.mp4", Size: 7, SHA256: "aa", AudioOnly: true}) ||
 		*j.Track(1) != (sx.Track{Number: 1, ID: "j1-1", Name: "a.mp3", Size: 5, SHA256: "bb", Duration: 1500 * time.Millisecond, Title: "t", Artist: "b", Album: "c"}) ||

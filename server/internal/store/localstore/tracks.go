@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 
 	"github.com/soundextract/sx/server/atomicfile"
 	"github.com/soundextract/sx/server/digest"
@@ -17,17 +16,19 @@ import (
 // tracks needs no records: a track is visible once its file has been renamed
 // into the directory.
 type tracks struct {
-	dir, tmp string
+	files *shards
+	tmp   string
 }
 
 var _ store.Tracks = (*tracks)(nil)
-
-func (s *tracks) path(id string) string { return filepath.Join(s.dir, id) }
 
 // Put ignores the name: the file is named after the ID.
 func (s *tracks) Put(ctx context.Context, id, _ string, head store.Head, body io.Reader) (store.Digest, error) {
 	if !validID(id) {
 		return store.Digest{}, sx.NewError(sx.CodeInvalid, "invalid track ID %q", id)
+	}
+	if err := s.files.prepare(id); err != nil {
+		return store.Digest{}, wrapError("store track", err)
 	}
 	f, err := os.CreateTemp(s.tmp, id+"-*") // created with fileMode
 	if err != nil {
@@ -39,7 +40,7 @@ func (s *tracks) Put(ctx context.Context, id, _ string, head store.Head, body io
 		_ = f.Close()
 		_ = os.Remove(f.Name())
 	} else {
-		err = atomicfile.Commit(f, s.path(id))
+		err = atomicfile.Commit(f, s.files.path(id))
 	}
 	if err != nil {
 		return store.Digest{}, wrapError("store track", err)
@@ -91,7 +92,7 @@ func (s *tracks) Open(ctx context.Context, id string) (store.Blob, error) {
 	if !validID(id) {
 		return nil, notFound
 	}
-	b, err := openBlob(ctx, s.path(id))
+	b, err := openBlob(ctx, s.files.path(id))
 	switch {
 	case errors.Is(err, os.ErrNotExist):
 		return nil, notFound
@@ -105,23 +106,13 @@ func (s *tracks) Remove(_ context.Context, id string) error {
 	if !validID(id) {
 		return nil
 	}
-	if err := os.Remove(s.path(id)); err != nil && !errors.Is(err, os.ErrNotExist) {
+	if err := os.Remove(s.files.path(id)); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return fmt.Errorf("remove track %s: %w", id, err)
 	}
 	return nil
 }
 
-func (s *tracks) List(context.Context) ([]string, error) {
-	names, err := fileNames(s.dir)
-	return names, wrapError("list tracks", err)
-}
-
-// fileNames returns the names of the directory's files, sorted.
-func fileNames(dir string) ([]string, error) {
-	entries, err := os.ReadDir(dir)
-	var names []string
-	for _, e := range entries {
-		names = append(names, e.Name())
-	}
-	return names, err
+func (s *tracks) List(_ context.Context, cursor string, limit int) ([]string, string, error) {
+	ids, next, err := s.files.list(cursor, limit)
+	return ids, next, wrapError("list tracks", err)
 }

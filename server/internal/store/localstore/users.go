@@ -2,6 +2,7 @@ package localstore
 
 import (
 	"context"
+	"errors"
 
 	"github.com/soundextract/sx/server/internal/store"
 	"github.com/soundextract/sx/server/sx"
@@ -52,7 +53,7 @@ func (s *users) ByName(ctx context.Context, name string) (u sx.User, err error) 
 }
 
 func (s *users) Replace(ctx context.Context, u sx.User) error {
-	return s.db.update(ctx, "change user", func(t tx) error {
+	return s.db.updateAlways(ctx, "change user", func(t tx) error {
 		old, err := userRecords.current(t, u.ID, u)
 		if err != nil {
 			return err
@@ -61,6 +62,19 @@ func (s *users) Replace(ctx context.Context, u sx.User) error {
 			return sx.NewError(sx.CodeInvalid, "the name of user %s cannot be changed", old.Name)
 		}
 		return userRecords.replace(t, u.ID, u)
+	})
+}
+
+func (s *users) Delete(ctx context.Context, id string) error {
+	return s.db.update(ctx, "delete user", func(t tx) error {
+		u, err := userRecords.get(t, id)
+		if sx.CodeOf(err) == sx.CodeNotFound {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		return errors.Join(t.Bucket(bucketUserNames).Delete([]byte(u.Name)), t.Bucket(bucketUsers).Delete([]byte(id)))
 	})
 }
 

@@ -4,10 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"os"
 	"path/filepath"
-	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -17,8 +16,8 @@ import (
 )
 
 type videos struct {
-	db  *database
-	dir string
+	db    *database
+	files *shards
 	// buffers contains *[bufferSize]byte for the Appends.
 	buffers sync.Pool
 
@@ -30,7 +29,7 @@ var _ store.Videos = (*videos)(nil)
 
 func newVideos(db *database, dir string) *videos {
 	return &videos{
-		db: db, dir: dir, locks: map[string]*uploadLock{},
+		db: db, files: newShards(dir), locks: map[string]*uploadLock{},
 		buffers: sync.Pool{New: func() any { return new([bufferSize]byte) }},
 	}
 }
@@ -48,23 +47,25 @@ type uploadRecord struct {
 // uploadRecords has no Rev: an upload is changed under its uploadLock.
 var uploadRecords = records[uploadRecord]{bucket: bucketUploads, kind: "upload"}
 
-func (v *videos) path(id string) string { return filepath.Join(v.dir, id) }
+func (v *videos) path(id string) string { return v.files.path(id) }
 
-// reserve is what Create leaves free, so that the records can still grow when
-// uploads have filled the disk.
-const reserve = 64 << 20
+// minFree is what Create leaves free in any case, so that the records can still grow.
+const minFree = 64 << 20
 
 func (v *videos) Create(ctx context.Context, id, name string, size int64) error {
 	if !validID(id) || size < 0 {
 		return sx.NewError(sx.CodeInvalid, "invalid upload: ID %q, %d bytes", id, size)
 	}
-	free, err := freeBytes(v.dir)
-	if err != nil {
-		return wrapError("determine the free disk space", err)
+	if err := store.CheckName(name); err != nil {
+		return err
 	}
-	if free < uint64(size)+reserve {
-		return sx.NewError(sx.CodeStorageFull, "not enough disk space on the server for %s (%s free, %s of it reserved)",
-			sx.FormatSize(size), sx.FormatSize(int64(free)), sx.FormatSize(reserve))
+	disk, err := space(ctx, v.files.dir)
+	if err != nil {
+		return err
+	}
+	if size > disk.Free-minFree {
+		return sx.NewError(sx.CodeStorageFull, "not enough disk space on the server for %s: %s is free",
+			sx.FormatSize(size), sx.FormatSize(disk.Free))
 	}
 	state, err := digest.New().State()
 	if err != nil {
@@ -79,11 +80,14 @@ func (v *videos) Create(ctx context.Context, id, name string, size int64) error 
 		created = true
 		// The file is created before the record is committed, so that every
 		// record has a file.
+		if err := v.files.prepare(id); err != nil {
+			return err
+		}
 		f, err := os.OpenFile(v.path(id), os.O_CREATE|os.O_WRONLY|os.O_TRUNC, fileMode)
 		if err != nil {
 			return err
 		}
-		return errors.Join(f.Close(), syncDir(v.dir))
+		return errors.Join(f.Close(), syncDir(filepath.Dir(v.path(id))))
 	})
 	if err != nil && created {
 		_ = os.Remove(v.path(id)) // if this fails, List reports it as an orphan
@@ -177,7 +181,7 @@ func (v *videos) Remove(ctx context.Context, id string) error {
 	l.newest++ // fences off a running Append
 	// The file is removed first: a crash in between leaves a record, which List
 	// still reports and Remove can still delete.
-	return v.db.update(ctx, "remove video", func(t tx) error {
+	return v.db.updateAlways(ctx, "remove video", func(t tx) error {
 		if err := os.Remove(v.path(id)); err != nil && !errors.Is(err, os.ErrNotExist) {
 			return err
 		}
@@ -185,25 +189,56 @@ func (v *videos) Remove(ctx context.Context, id string) error {
 	})
 }
 
-// List includes files without a record: a crash during Create, or the loss of
-// sx.db, leaves them.
-func (v *videos) List(ctx context.Context) ([]string, error) {
-	ids := map[string]bool{}
-	err := v.db.view(ctx, "list videos", func(t tx) error {
-		return t.Bucket(bucketUploads).ForEach(func(k, _ []byte) error {
-			ids[string(k)] = true
-			return nil
-		})
+// The phases of List, with which its cursors begin.
+const (
+	phaseRecords = "records/"
+	phaseFiles   = "files/"
+)
+
+// List returns the uploads that have a record, and then the files that have none: a
+// crash during Create, or the loss of sx.db, leaves them.
+func (v *videos) List(ctx context.Context, cursor string, limit int) (ids []string, next string, err error) {
+	if after, ok := strings.CutPrefix(cursor, phaseFiles); ok {
+		return v.unrecorded(ctx, after, limit)
+	}
+	after, _ := strings.CutPrefix(cursor, phaseRecords)
+	err = v.db.view(ctx, "list videos", func(t tx) error {
+		c := t.Bucket(bucketUploads).Cursor()
+		for k, _ := c.Seek([]byte(after + "\x00")); k != nil; k, _ = c.Next() {
+			if len(ids) == limit {
+				next = phaseRecords + ids[len(ids)-1]
+				return nil
+			}
+			ids = append(ids, string(k))
+		}
+		return nil
 	})
+	switch {
+	case err != nil || next != "":
+		return ids, next, err
+	case len(ids) == limit:
+		return ids, phaseFiles, nil
+	}
+	files, next, err := v.unrecorded(ctx, "", limit-len(ids))
+	return append(ids, files...), next, err
+}
+
+// unrecorded returns those of a page of files that have no record.
+func (v *videos) unrecorded(ctx context.Context, cursor string, limit int) (ids []string, next string, err error) {
+	names, next, err := v.files.list(cursor, limit)
 	if err != nil {
-		return nil, err
+		return nil, "", wrapError("list videos", err)
 	}
-	names, err := fileNames(v.dir)
-	if err != nil {
-		return nil, wrapError("list videos", err)
+	err = v.db.view(ctx, "list videos", func(t tx) error {
+		for _, n := range names {
+			if t.Bucket(bucketUploads).Get([]byte(n)) == nil {
+				ids = append(ids, n)
+			}
+		}
+		return nil
+	})
+	if next != "" {
+		next = phaseFiles + next
 	}
-	for _, n := range names {
-		ids[n] = true
-	}
-	return slices.Sorted(maps.Keys(ids)), nil
+	return ids, next, err
 }

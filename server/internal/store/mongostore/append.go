@@ -242,12 +242,17 @@ func (a *appendSession) insert(ctx context.Context, batch [][]byte) {
 		n := a.stored + i
 		chunks[i] = chunkDoc{ID: chunkID(a.upload.ID, a.epoch(), n), File: a.upload.ID, N: int32(n), Data: data}
 	}
+	// After an error the digest is not used: nothing more is committed.
+	var hashing sync.WaitGroup
+	hashing.Go(func() {
+		for _, data := range batch {
+			_, _ = a.hash.Write(data) // never fails
+		}
+	})
+	defer hashing.Wait()
 	for range rounds {
 		occupied, err := a.videos.bucket.insert(ctx, chunks)
 		if err == nil && len(occupied) == 0 {
-			for _, data := range batch {
-				_, _ = a.hash.Write(data) // never fails
-			}
 			a.stored += len(batch)
 			return
 		}
@@ -355,7 +360,8 @@ func (a *appendSession) finish(ctx context.Context) {
 // places.
 func (a *appendSession) discard(ctx context.Context) {
 	_ = a.videos.bucket.delete(ctx, func(yield func(bson.ObjectID) bool) {
-		for n := a.recorded; n < min(a.recorded+maxUncommitted, a.upload.chunks()); n++ {
+		// An insertion that failed may have stored a batch, of at most buffers chunks.
+		for n := a.recorded; n < min(a.stored+buffers, a.upload.chunks()); n++ {
 			if !yield(chunkID(a.upload.ID, a.epoch(), n)) {
 				return
 			}

@@ -21,7 +21,8 @@ type blob struct {
 	cancel context.CancelFunc
 	bucket bucket
 	file   string
-	size   int64
+	size   int64           // of the chunks that are read
+	tail   []byte          // follows them
 	chunk  int             // bytes of a full chunk
 	epoch  func(n int) int // returns the epoch of the valid chunk n
 	offset int64           // where the next Read starts
@@ -47,7 +48,7 @@ func newBlob(ctx context.Context, b bucket, file string, size int64, chunk int, 
 	}
 }
 
-func (b *blob) Size() int64 { return b.size }
+func (b *blob) Size() int64 { return b.size + int64(len(b.tail)) }
 
 func (b *blob) Read(p []byte) (int, error) {
 	switch {
@@ -55,8 +56,12 @@ func (b *blob) Read(p []byte) (int, error) {
 		return 0, b.ctx.Err()
 	case len(p) == 0:
 		return 0, nil
-	case b.offset >= b.size:
+	case b.offset >= b.Size():
 		return 0, io.EOF
+	case b.offset >= b.size:
+		k := copy(p, b.tail[b.offset-b.size:])
+		b.offset += int64(k)
+		return k, nil
 	}
 	n := int(b.offset / int64(b.chunk))
 	data, err := b.get(n)
@@ -114,7 +119,7 @@ func (b *blob) Seek(offset int64, whence int) (int64, error) {
 	case io.SeekCurrent:
 		offset += b.offset
 	case io.SeekEnd:
-		offset += b.size
+		offset += b.Size()
 	default:
 		return 0, errors.New("seek: invalid whence")
 	}

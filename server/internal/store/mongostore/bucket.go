@@ -7,13 +7,13 @@ import (
 	"errors"
 	"fmt"
 	"iter"
-	"slices"
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
+	"github.com/soundextract/sx/server/internal/store"
 	"github.com/soundextract/sx/server/sx"
 )
 
@@ -24,6 +24,11 @@ const chunkSize = 255 << 10
 // bucket is a GridFS bucket.
 type bucket struct {
 	files, chunks collection
+	deleter       *deleter
+}
+
+func newBucket(files, chunks collection) bucket {
+	return bucket{files: files, chunks: chunks, deleter: newDeleter()}
 }
 
 // fileDoc is a document of the files collection, as defined in the GridFS
@@ -99,34 +104,16 @@ func (b bucket) read(ctx context.Context, file string, epoch, n, size int) ([]by
 	return d.Data, nil
 }
 
-// deleteBatch is how many deletions one command contains: few enough for a busy
-// database to finish within operationTimeout.
-const deleteBatch = 100
-
 // delete deletes those of the chunks that exist.
 func (b bucket) delete(ctx context.Context, ids iter.Seq[bson.ObjectID]) error {
-	var models []mongo.WriteModel
-	flush := func() error {
-		if len(models) == 0 {
-			return nil
-		}
-		err := b.chunks.do(ctx, "delete from", func(ctx context.Context) error {
-			_, err := b.chunks.c.BulkWrite(ctx, models, options.BulkWrite().SetOrdered(false))
+	return b.deleter.run(ctx, ids, func(ctx context.Context, batch []bson.ObjectID) error {
+		return b.chunks.do(ctx, "delete from", func(ctx context.Context) error {
+			// By _id alone and in one condition: every server uses its index for that, or
+			// reads the collection only once.
+			_, err := b.chunks.c.DeleteMany(ctx, bson.D{{Key: "_id", Value: bson.D{{Key: "$in", Value: batch}}}})
 			return err
 		})
-		models = slices.Delete(models, 0, len(models))
-		return err
-	}
-	for id := range ids {
-		// One by one, each by its _id alone: every server has an index for that.
-		models = append(models, mongo.NewDeleteOneModel().SetFilter(bson.D{{Key: "_id", Value: id}}))
-		if len(models) == deleteBatch {
-			if err := flush(); err != nil {
-				return err
-			}
-		}
-	}
-	return flush()
+	})
 }
 
 // insertFile stores the files document. It succeeds if the document already
@@ -144,31 +131,39 @@ func (b bucket) deleteFile(ctx context.Context, file string) error {
 	return b.files.deleteID(ctx, file)
 }
 
-// reserve is what checkSpace leaves free on the server's disk: MongoDB stops when
-// its disk is full.
-const reserve = 256 << 20
+// minFree is what checkSpace leaves free in any case: MongoDB stops when its disk is
+// full.
+const minFree = 256 << 20
 
 // checkSpace returns an *sx.Error of code storage_full if the server's disk has no
-// space for size bytes. A service that does not report its free space is assumed
-// to have enough.
+// space for size bytes.
 func (b bucket) checkSpace(ctx context.Context, size int64) error {
+	disk, err := b.space(ctx)
+	if err == nil && disk.Total > 0 && size > disk.Free-minFree {
+		err = sx.NewError(sx.CodeStorageFull, "not enough disk space on the server for %s: %s is free",
+			sx.FormatSize(size), sx.FormatSize(disk.Free))
+	}
+	return err
+}
+
+// space returns the space of the server's disk. What was deleted counts as free: MongoDB
+// stores new documents there before its files grow. A service that does not report its
+// disk has a Total of 0.
+func (b bucket) space(ctx context.Context) (store.Space, error) {
 	var disk struct {
-		Total float64 `bson:"fsTotalSize"`
-		Used  float64 `bson:"fsUsedSize"`
+		Total    float64 `bson:"fsTotalSize"`
+		Used     float64 `bson:"fsUsedSize"`
+		Reusable float64 `bson:"freeStorageSize"`
 	}
 	err := b.files.do(ctx, "determine the free disk space of", func(ctx context.Context) error {
-		raw, err := b.files.c.Database().RunCommand(ctx, bson.D{{Key: "dbStats", Value: 1}}).Raw()
+		raw, err := b.files.c.Database().RunCommand(ctx, bson.D{{Key: "dbStats", Value: 1}, {Key: "freeStorage", Value: 1}}).Raw()
 		if err != nil {
 			return err
 		}
 		return decode(b.files, raw, &disk)
 	})
-	if err != nil {
-		return err
+	if err != nil || disk.Total == 0 {
+		return store.Space{}, err
 	}
-	if free := disk.Total - disk.Used; disk.Total > 0 && float64(size)+reserve > free {
-		return sx.NewError(sx.CodeStorageFull, "not enough disk space on the server for %s (%s free, %s of it reserved)",
-			sx.FormatSize(size), sx.FormatSize(int64(free)), sx.FormatSize(reserve))
-	}
-	return nil
+	return store.Space{Total: int64(disk.Total), Free: int64(disk.Total - disk.Used + disk.Reusable)}, nil
 }

@@ -3,13 +3,14 @@ package mongostore
 import (
 	"context"
 	"errors"
-	"fmt"
 	"strings"
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
+
+	"github.com/soundextract/sx/server/internal/store/format"
 )
 
 var (
@@ -17,9 +18,11 @@ var (
 	errExists   = errors.New("document already exists")
 )
 
-// collection limits the time of each operation and wraps its errors.
+// collection limits the time of each operation, wraps its errors and translates
+// documents between formats.
 type collection struct {
-	c *mongo.Collection
+	c      *mongo.Collection
+	format *format.Replica // nil for documents that are the same in all formats
 }
 
 // do runs one operation; doing and the collection's name go into its errors.
@@ -64,13 +67,6 @@ func excluding(fields []string) any {
 	return p
 }
 
-func decode(c collection, raw bson.Raw, d any) error {
-	if err := bson.Unmarshal(raw, d); err != nil {
-		return fmt.Errorf("decode a document of %s: %w", c.c.Name(), err)
-	}
-	return nil
-}
-
 // list reads the documents that match the filter.
 func list[D any](ctx context.Context, c collection, filter bson.D, opts ...options.Lister[options.FindOptions]) ([]D, error) {
 	var found []bson.Raw
@@ -97,7 +93,11 @@ func list[D any](ctx context.Context, c collection, filter bson.D, opts ...optio
 // or the same value of a unique index.
 func (c collection) insert(ctx context.Context, doc any) error {
 	exists := false
-	err := c.do(ctx, "insert into", func(ctx context.Context) error {
+	doc, err := c.encode(doc)
+	if err != nil {
+		return err
+	}
+	err = c.do(ctx, "insert into", func(ctx context.Context) error {
 		_, err := c.c.InsertOne(ctx, doc)
 		if exists = mongo.IsDuplicateKeyError(err); exists {
 			err = nil
@@ -113,6 +113,9 @@ func (c collection) insert(ctx context.Context, doc any) error {
 // replace and update change one document that matches the filter, and report
 // whether there was one.
 func (c collection) replace(ctx context.Context, filter bson.D, doc any) (matched bool, err error) {
+	if doc, err = c.encode(doc); err != nil {
+		return false, err
+	}
 	err = c.do(ctx, "replace in", func(ctx context.Context) error {
 		r, err := c.c.ReplaceOne(ctx, filter, doc)
 		matched = err == nil && r.MatchedCount == 1
@@ -145,12 +148,50 @@ func (c collection) deleteID(ctx context.Context, id string) error {
 	return err
 }
 
+// page reads the given fields of at most limit documents whose _id, a text, sorts after
+// the given one, in the order of their _ids.
+func page[D any](ctx context.Context, c collection, after string, limit int, fields ...string) ([]D, error) {
+	projection := bson.D{{Key: "_id", Value: 1}, {Key: markKey, Value: 1}}
+	for _, f := range fields {
+		projection = append(projection, bson.E{Key: f, Value: 1})
+	}
+	return list[D](ctx, c, bson.D{{Key: "_id", Value: bson.D{{Key: "$gt", Value: after}}}},
+		options.Find().SetSort(bson.D{{Key: "_id", Value: 1}}).SetLimit(int64(limit)).SetProjection(projection))
+}
+
 // deleteExpired deletes the documents whose field expires is before now.
 func (c collection) deleteExpired(ctx context.Context, now time.Time) error {
-	return c.do(ctx, "delete expired documents from", func(ctx context.Context) error {
-		_, err := c.c.DeleteMany(ctx, bson.D{{Key: "expires", Value: bson.D{{Key: "$lt", Value: now}}}})
-		return err
-	})
+	return c.deleteAll(ctx, bson.D{{Key: "expires", Value: bson.D{{Key: "$lt", Value: now}}}})
+}
+
+// deletedAtOnce is how many documents one command of deleteAll deletes, so that it ends
+// within operationTimeout.
+const deletedAtOnce = 500
+
+// deleteAll deletes the documents that match the filter.
+func (c collection) deleteAll(ctx context.Context, filter bson.D) error {
+	for {
+		found, err := list[struct {
+			ID string `bson:"_id"`
+		}](ctx, c, filter, options.Find().SetLimit(deletedAtOnce).SetProjection(bson.D{{Key: "_id", Value: 1}}))
+		if err != nil {
+			return err
+		}
+		ids := make([]string, len(found))
+		for i, d := range found {
+			ids[i] = d.ID
+		}
+		if len(ids) > 0 {
+			// The filter again: a document may have changed since.
+			err = c.do(ctx, "delete from", func(ctx context.Context) error {
+				_, err := c.c.DeleteMany(ctx, append(bson.D{{Key: "_id", Value: bson.D{{Key: "$in", Value: ids}}}}, filter...))
+				return err
+			})
+		}
+		if err != nil || len(ids) < deletedAtOnce {
+			return err
+		}
+	}
 }
 
 // index creates an index if it does not exist. A "-" before a key means descending

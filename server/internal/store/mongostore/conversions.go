@@ -69,8 +69,12 @@ func (s *conversions) Put(ctx context.Context, c sx.Conversion, keep int) error 
 	return s.trim(ctx, c.Owner, keep)
 }
 
-// trim removes the owner's oldest records but keep. It reads only the index.
+// trim removes the owner's records beyond the newest keep, when it is due. It reads
+// only the index.
 func (s *conversions) trim(ctx context.Context, owner string, keep int) error {
+	if !store.TrimDue(keep) {
+		return nil
+	}
 	oldest, err := list[struct {
 		ID string `bson:"_id"`
 	}](ctx, s.c, bson.D{{Key: "owner", Value: owner}}, options.Find().
@@ -80,6 +84,10 @@ func (s *conversions) trim(ctx context.Context, owner string, keep int) error {
 		err = errors.Join(err, s.c.deleteID(ctx, d.ID))
 	}
 	return err
+}
+
+func (s *conversions) DeleteOf(ctx context.Context, owner string) error {
+	return s.c.deleteAll(ctx, bson.D{{Key: "owner", Value: owner}})
 }
 
 func (s *conversions) Find(ctx context.Context, owner string, identities []string) ([]sx.Conversion, error) {

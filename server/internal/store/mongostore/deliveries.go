@@ -22,6 +22,7 @@ type deliveryDoc struct {
 	Rev        int64            `bson:"rev"`
 	UserID     string           `bson:"user"`
 	JobID      string           `bson:"job"`
+	Trace      string           `bson:"trace"`
 	Event      sx.Event         `bson:"event"`
 	Channel    sx.Channel       `bson:"channel"`
 	WebhookID  string           `bson:"webhook"`
@@ -40,7 +41,7 @@ type deliveryDoc struct {
 
 func newDeliveryDoc(v sx.Delivery, rev int64) deliveryDoc {
 	return deliveryDoc{
-		ID: v.ID, Rev: rev, UserID: v.UserID, JobID: v.JobID, Event: v.Event,
+		ID: v.ID, Rev: rev, UserID: v.UserID, JobID: v.JobID, Trace: v.Trace, Event: v.Event,
 		Channel: v.Channel, WebhookID: v.WebhookID, Target: v.Target, Payload: v.Payload,
 		State: v.State, Tries: v.Tries, Due: v.Due, LastStatus: v.LastStatus, LastError: v.LastError,
 		Created: v.Created, Updated: v.Updated,
@@ -52,7 +53,7 @@ func (d deliveryDoc) key() (string, int64) { return d.ID, d.Rev }
 
 func (d deliveryDoc) delivery() sx.Delivery {
 	return sx.Delivery{
-		ID: d.ID, Rev: d.Rev, UserID: d.UserID, JobID: d.JobID, Event: d.Event,
+		ID: d.ID, Rev: d.Rev, UserID: d.UserID, JobID: d.JobID, Trace: d.Trace, Event: d.Event,
 		Channel: d.Channel, WebhookID: d.WebhookID, Target: d.Target, Payload: d.Payload,
 		State: d.State, Tries: d.Tries, Due: d.Due, LastStatus: d.LastStatus, LastError: d.LastError,
 		Created: d.Created, Updated: d.Updated,
@@ -97,11 +98,12 @@ func (s *deliveries) find(ctx context.Context, filter, order bson.D, limit int) 
 	return found, err
 }
 
+func (s *deliveries) DeleteOf(ctx context.Context, userID string) error {
+	return s.c.deleteAll(ctx, bson.D{{Key: "user", Value: userID}})
+}
+
 func (s *deliveries) DeleteSettled(ctx context.Context, before time.Time) error {
-	return s.c.do(ctx, "delete settled documents from", func(ctx context.Context) error {
-		_, err := s.c.c.DeleteMany(ctx, bson.D{
-			{Key: "pending", Value: false}, {Key: "created", Value: bson.D{{Key: "$lt", Value: before}}},
-		})
-		return err
+	return s.c.deleteAll(ctx, bson.D{
+		{Key: "pending", Value: false}, {Key: "created", Value: bson.D{{Key: "$lt", Value: before}}},
 	})
 }

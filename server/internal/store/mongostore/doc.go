@@ -7,6 +7,12 @@
 //	personal_tokens,
 //	notification_settings,
 //	deliveries, jobs                   records, changed by compare-and-set on {_id, rev}
+//	tasks, limits, erasures, feeds,
+//	idempotency_keys                   likewise
+//	counters                           numbers that only grow, each for one period
+//	audit                              entries, never changed
+//	format                             the version of all of this, see package format
+//	owners                             totals of each owner's jobs, see owners.go
 //	conversions                        records, replaced as a whole
 //	uploads                            the state of each upload, likewise
 //	videos.files, videos.chunks        GridFS bucket of the videos
@@ -81,5 +87,5 @@
 // After that, List returns the ID again, as it does for the remains of a Remove
 // that crashed; the deletion of orphans, which finds no job with that ID, removes
 // it once more, and the tombstone with it. Abandoned uploads are always listed,
-// and a track whose Put crashed is listed after a minute.
+// and a track whose Put crashed, or lost the database, is listed after a minute.
 package mongostore

@@ -15,10 +15,11 @@ import (
 const (
 	codeUnauthorized         = 13
 	codeAuthenticationFailed = 18
+	codeMechanismUnavailable = 334
 	codeOutOfDiskSpace       = 14031
 )
 
-// transientCodes are the codes by which a server reports that it cannot serve
+// transientCodes are the codes by which a server reports that it cannot serve requests
 // at the moment: it is starting, stopping, no longer the primary, or too slow.
 var transientCodes = []int{
 	6,     // HostUnreachable
@@ -75,6 +76,13 @@ func hasCode(err error, codes ...int) bool {
 func diskFull(err error) bool {
 	var s mongo.ServerError
 	return errors.As(err, &s) && (s.HasErrorCode(codeOutOfDiskSpace) || slices.ContainsFunc(diskFullMessages, s.HasErrorMessage))
+}
+
+// deadlock reports whether the server ended the operation because it and another
+// operation waited for each other.
+func deadlock(err error) bool {
+	var s mongo.ServerError
+	return errors.As(err, &s) && s.HasErrorMessage("deadlock")
 }
 
 func unavailable(err error) bool {

@@ -47,11 +47,20 @@ func TestWrapError(t *testing.T) {
 	}
 }
 
+func TestDeadlock(t *testing.T) {
+	t.Parallel()
+	err := wrapError(t.Context(), "testing", mongo.CommandError{Code: 1, Message: "Deadlock detected: deadlock detected"})
+	if !deadlock(err) || deadlock(wrapError(t.Context(), "testing", mongo.CommandError{Code: 1, Message: "no"})) || deadlock(nil) {
+		t.Error("a deadlock is not distinguished from other errors")
+	}
+}
+
 // TestAccessError has no MongoDB: the stand-in has no users.
 func TestAccessError(t *testing.T) {
 	t.Parallel()
 	for code, want := range map[int32]sx.Code{
 		codeAuthenticationFailed: sx.CodeInvalid,
+		codeMechanismUnavailable: sx.CodeInvalid,
 		codeUnauthorized:         sx.CodeInvalid,
 		59:                       sx.CodeInternal,
 	} {

@@ -208,7 +208,7 @@ func TestLateChunksAreDeleted(t *testing.T) {
 
 	listed := func(want int) {
 		t.Helper()
-		if ids, err := s.Videos.List(t.Context()); err != nil || len(ids) != want {
+		if ids, _, err := s.Videos.List(t.Context(), "", 100); err != nil || len(ids) != want {
 			t.Errorf("List returned %v, %v; want %d", ids, err, want)
 		}
 	}
@@ -298,7 +298,7 @@ func TestCrashedPutIsDeleted(t *testing.T) {
 	listed := func(after time.Duration, want int) {
 		t.Helper()
 		c.Set(time.Now().Add(after))
-		if ids, err := s.Tracks.List(t.Context()); err != nil || len(ids) != want {
+		if ids, _, err := s.Tracks.List(t.Context(), "", 100); err != nil || len(ids) != want {
 			t.Errorf("after %v List returned %v, %v; want %d", after, ids, err, want)
 		}
 	}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"time"
 
+	"go.mongodb.org/mongo-driver/v2/bson"
+
 	"github.com/soundextract/sx/server/internal/store"
 	"github.com/soundextract/sx/server/sx"
 )
@@ -51,6 +53,12 @@ func (s *invitations) ByID(ctx context.Context, id string) (sx.Invitation, error
 
 func (s *invitations) Replace(ctx context.Context, v sx.Invitation) error {
 	return s.records().replaceAt(ctx, v.Rev, newInvitationDoc(v, v.Rev+1))
+}
+
+func (s *invitations) Delete(ctx context.Context, id string) error { return s.c.deleteID(ctx, id) }
+
+func (s *invitations) DeleteOf(ctx context.Context, inviter string) error {
+	return s.c.deleteAll(ctx, bson.D{{Key: "inviter", Value: inviter}})
 }
 
 func (s *invitations) DeleteExpired(ctx context.Context, now time.Time) error {

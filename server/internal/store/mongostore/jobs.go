@@ -2,7 +2,7 @@ package mongostore
 
 import (
 	"context"
-	"regexp"
+	"errors"
 	"strings"
 	"time"
 
@@ -13,12 +13,15 @@ import (
 	"github.com/soundextract/sx/server/sx"
 )
 
-type jobs struct{ c collection }
+type jobs struct {
+	c      collection
+	owners owners
+}
 
 var _ store.Jobs = (*jobs)(nil)
 
-// jobDoc is a job as it is stored. The last three fields are derived from the
-// others, for queries.
+// jobDoc is a job as it is stored. The last fields are derived from the others, for
+// queries.
 type jobDoc struct {
 	ID               string               `bson:"_id"`
 	Rev              int64                `bson:"rev"`
@@ -29,23 +32,47 @@ type jobDoc struct {
 	Sources          []sourceDoc          `bson:"sources"`
 	Tracks           []trackDoc           `bson:"tracks"`
 	Labels           []string             `bson:"labels"`
+	Priority         sx.Priority          `bson:"priority"`
 	Warnings         []warningDoc         `bson:"warnings"`
 	Error            *errorDoc            `bson:"error,omitempty"`
 	Progress         float64              `bson:"progress"`
 	Remaining        time.Duration        `bson:"remaining"` // nanoseconds
 	Attempt          int                  `bson:"attempt"`
+	Reserved         int64                `bson:"reserved"`
 	Failures         int                  `bson:"failures"`
 	LeaseExpirations int                  `bson:"lease_expirations"`
 	Worker           string               `bson:"worker"`
 	Lease            time.Time            `bson:"lease"`
+	Attempts         []attemptDoc         `bson:"attempts"`
+	Queued           time.Time            `bson:"queued"`
+	Trace            string               `bson:"trace"`
 	NotBefore        time.Time            `bson:"not_before"`
+	Check            time.Time            `bson:"check"`
+	Ended            time.Time            `bson:"ended"`
+	Announced        time.Time            `bson:"announced"`
+	VideoDeleted     bool                 `bson:"video_deleted"`
+	Shares           []shareDoc           `bson:"shares"`
 	Notification     sx.NotificationState `bson:"notification"`
 	Created          time.Time            `bson:"created"`
 	Updated          time.Time            `bson:"updated"`
 
-	Unsettled bool   `bson:"unsettled"`
-	Bytes     int64  `bson:"bytes"`  // see store.StoredBytes
-	Search    string `bson:"search"` // the video's name in lower case
+	Since   time.Time `bson:"since"` // when the job entered its state
+	Code    sx.Code   `bson:"code"`  // of the error
+	Action  sx.Action `bson:"action"`
+	Due     time.Time `bson:"due"`     // when the action is
+	Waiting string    `bson:"waiting"` // the priority as text if the job waits for a converter
+	Part    partDoc   `bson:"part"`
+	Search  string    `bson:"search"` // the video's name in lower case
+	Shared  bool      `bson:"shared"` // there are shares
+}
+
+type shareDoc struct {
+	ID      string    `bson:"id"`
+	Hash    string    `bson:"hash"`
+	Created time.Time `bson:"created"`
+	Expires time.Time `bson:"expires"`
+	Uses    int       `bson:"uses"`
+	Used    time.Time `bson:"used"`
 }
 
 type optionsDoc struct {
@@ -55,6 +82,9 @@ type optionsDoc struct {
 	Mono        bool      `bson:"mono"`
 	Track       string    `bson:"track"`
 	KeepAllTags bool      `bson:"keep_all_tags"`
+	Start       float64   `bson:"start"`
+	End         float64   `bson:"end"`
+	Loudness    string    `bson:"loudness"`
 	Title       string    `bson:"title"`
 	Artist      string    `bson:"artist"`
 	Album       string    `bson:"album"`
@@ -91,34 +121,82 @@ type trackDoc struct {
 	Album    string        `bson:"album"`
 }
 
+type attemptDoc struct {
+	Number   int              `bson:"number"`
+	Host     string           `bson:"host"`
+	Started  time.Time        `bson:"started"`
+	Ended    time.Time        `bson:"ended"`
+	Result   sx.AttemptResult `bson:"result"`
+	Error    *errorDoc        `bson:"error,omitempty"`
+	Messages []string         `bson:"messages,omitempty"`
+}
+
+func newAttemptDoc(a sx.Attempt) attemptDoc {
+	return attemptDoc{a.Number, a.Host, a.Started, a.Ended, a.Result, newErrorDoc(a.Error), a.Messages}
+}
+
+func (d attemptDoc) attempt() sx.Attempt {
+	return sx.Attempt{
+		Number: d.Number, Host: d.Host, Started: d.Started, Ended: d.Ended, Result: d.Result,
+		Error: d.Error.error(), Messages: d.Messages,
+	}
+}
+
 type errorDoc struct {
 	Code    sx.Code `bson:"code"`
 	Message string  `bson:"message"`
 	Hint    string  `bson:"hint"`
+	// RetryAfter is in nanoseconds.
+	RetryAfter time.Duration `bson:"retry_after,omitempty"`
+}
+
+// newErrorDoc returns nil for nil.
+func newErrorDoc(e *sx.Error) *errorDoc {
+	if e == nil {
+		return nil
+	}
+	return &errorDoc{Code: e.Code, Message: e.Message, Hint: e.Hint, RetryAfter: e.RetryAfter}
+}
+
+// error returns nil for nil.
+func (d *errorDoc) error() *sx.Error {
+	if d == nil {
+		return nil
+	}
+	return &sx.Error{Code: d.Code, Message: d.Message, Hint: d.Hint, RetryAfter: d.RetryAfter}
 }
 
 func newJobDoc(j sx.Job, rev int64) jobDoc {
 	d := jobDoc{
 		ID: j.ID, Rev: rev, Owner: j.Owner, State: j.State,
 		Options: optionsDoc(j.Options), Sent: sentDoc(j.Sent),
-		Sources: []sourceDoc{}, Tracks: []trackDoc{}, Labels: append([]string{}, j.Labels...), Warnings: []warningDoc{},
-		Progress: j.Progress, Remaining: j.Remaining,
-		Attempt: j.Attempt, Failures: j.Failures, LeaseExpirations: j.LeaseExpirations,
-		Worker: j.Worker, Lease: j.Lease, NotBefore: j.NotBefore, Notification: j.Notification,
-		Created: j.Created, Updated: j.Updated,
-		Unsettled: !j.Settled(), Bytes: store.StoredBytes(j), Search: strings.ToLower(j.Sent.Name),
+		Sources: []sourceDoc{}, Tracks: []trackDoc{}, Attempts: []attemptDoc{}, Labels: append([]string{}, j.Labels...), Warnings: []warningDoc{}, Shares: []shareDoc{},
+		Priority: j.Priority, Progress: j.Progress, Remaining: j.Remaining,
+		Attempt: j.Attempt, Reserved: j.Reserved, Failures: j.Failures, LeaseExpirations: j.LeaseExpirations,
+		Worker: j.Worker, Lease: j.Lease, NotBefore: j.NotBefore, Check: j.Check, Notification: j.Notification,
+		Ended: j.Ended, Announced: j.Announced, VideoDeleted: j.VideoDeleted,
+		Created: j.Created, Updated: j.Updated, Queued: j.Queued, Trace: j.Trace, Error: newErrorDoc(j.Error),
+		Since: j.Since(), Part: newPartDoc(store.PartOf(&j)), Search: strings.ToLower(j.Sent.Name), Shared: len(j.Shares) > 0,
 	}
+	if j.Error != nil {
+		d.Code = j.Error.Code
+	}
+	d.Action, d.Due = j.NextAction()
+	d.Waiting = d.Part.part().Waits()
 	for _, f := range j.Sources {
 		d.Sources = append(d.Sources, sourceDoc(f))
 	}
 	for _, t := range j.Tracks {
 		d.Tracks = append(d.Tracks, trackDoc(t))
 	}
+	for _, s := range j.Shares {
+		d.Shares = append(d.Shares, shareDoc(s))
+	}
 	for _, w := range j.Warnings {
 		d.Warnings = append(d.Warnings, warningDoc(w))
 	}
-	if j.Error != nil {
-		d.Error = &errorDoc{Code: j.Error.Code, Message: j.Error.Message, Hint: j.Error.Hint}
+	for _, a := range j.Attempts {
+		d.Attempts = append(d.Attempts, newAttemptDoc(a))
 	}
 	return d
 }
@@ -129,10 +207,11 @@ func (d jobDoc) job() sx.Job {
 	j := sx.Job{
 		ID: d.ID, Rev: d.Rev, Owner: d.Owner, State: d.State,
 		Options: sx.Options(d.Options), Sent: sx.Sent(d.Sent),
-		Progress: d.Progress, Remaining: d.Remaining,
-		Attempt: d.Attempt, Failures: d.Failures, LeaseExpirations: d.LeaseExpirations,
-		Worker: d.Worker, Lease: d.Lease, NotBefore: d.NotBefore, Notification: d.Notification,
-		Created: d.Created, Updated: d.Updated,
+		Priority: d.Priority, Progress: d.Progress, Remaining: d.Remaining,
+		Attempt: d.Attempt, Reserved: d.Reserved, Failures: d.Failures, LeaseExpirations: d.LeaseExpirations,
+		Worker: d.Worker, Lease: d.Lease, NotBefore: d.NotBefore, Check: d.Check, Notification: d.Notification,
+		Ended: d.Ended, Announced: d.Announced, VideoDeleted: d.VideoDeleted,
+		Created: d.Created, Updated: d.Updated, Queued: d.Queued, Trace: d.Trace, Error: d.Error.error(),
 	}
 	for _, f := range d.Sources {
 		j.Sources = append(j.Sources, sx.Source(f))
@@ -143,129 +222,121 @@ func (d jobDoc) job() sx.Job {
 	if len(d.Labels) > 0 {
 		j.Labels = d.Labels
 	}
+	for _, s := range d.Shares {
+		j.Shares = append(j.Shares, sx.Share(s))
+	}
 	for _, w := range d.Warnings {
 		j.Warnings = append(j.Warnings, sx.Warning(w))
 	}
-	if d.Error != nil {
-		j.Error = &sx.Error{Code: d.Error.Code, Message: d.Error.Message, Hint: d.Error.Hint}
+	for _, a := range d.Attempts {
+		j.Attempts = append(j.Attempts, a.attempt())
 	}
 	return j
 }
 
 func (s *jobs) records() records[jobDoc] { return records[jobDoc]{s.c, "job"} }
 
-func (s *jobs) Create(ctx context.Context, j sx.Job) error {
-	return s.records().create(ctx, newJobDoc(j, 1))
-}
-
 func (s *jobs) Get(ctx context.Context, id string) (sx.Job, error) {
 	d, err := s.records().get(ctx, id)
 	return d.job(), err
 }
 
+// Create, Replace and Delete also change the totals of the job's owner: what the job
+// adds before they change the job, and the rest afterwards. A crash in between, or an
+// error of the second part, leaves totals that are too large, or an owner's waiting jobs
+// unknown to NextWaiting, until the next Recount.
+
+func (s *jobs) Create(ctx context.Context, j sx.Job) error {
+	if err := store.CheckName(j.Sent.Name); err != nil {
+		return err
+	}
+	after := store.PartOf(&j)
+	if err := s.owners.chargeNew(ctx, j.Owner, after, j.Created); err != nil {
+		return err
+	}
+	err := s.records().create(ctx, newJobDoc(j, 1))
+	switch {
+	case err == nil:
+		s.owners.settle(ctx, j.Owner, store.Part{}, after)
+	case sx.CodeOf(err) == sx.CodeConflict: // nothing was stored
+		s.owners.refund(ctx, j.Owner, store.Part{}, after)
+		s.owners.uncount(ctx, j.Owner, j.Created)
+	}
+	return err
+}
+
 func (s *jobs) Replace(ctx context.Context, j sx.Job) error {
-	return s.records().replaceAt(ctx, j.Rev, newJobDoc(j, j.Rev+1))
+	if err := store.CheckName(j.Sent.Name); err != nil {
+		return err
+	}
+	old, err := s.stored(ctx, j.ID)
+	switch {
+	case err != nil:
+		return err
+	case old.Rev != j.Rev:
+		return store.ErrStale
+	}
+	before, after := old.Part.part(), store.PartOf(&j)
+	if err := s.owners.charge(ctx, j.Owner, before, after); err != nil {
+		return err
+	}
+	err = s.records().replaceAt(ctx, j.Rev, newJobDoc(j, j.Rev+1))
+	switch {
+	case err == nil:
+		s.owners.settle(ctx, j.Owner, before, after)
+		if before.Waits() != "" && before.Waits() != after.Waits() {
+			s.clearIfNone(ctx, j.Owner, before.Priority)
+		}
+	case errors.Is(err, store.ErrStale), sx.CodeOf(err) == sx.CodeNotFound: // nothing was stored
+		s.owners.refund(ctx, j.Owner, before, after)
+	}
+	return err
 }
 
 func (s *jobs) Delete(ctx context.Context, j sx.Job) error {
-	return s.records().deleteAt(ctx, j.ID, j.Rev)
+	old, err := s.stored(ctx, j.ID)
+	switch {
+	case sx.CodeOf(err) == sx.CodeNotFound:
+		return nil
+	case err != nil:
+		return err
+	}
+	deleted, err := s.c.delete(ctx, atRev(j.ID, j.Rev))
+	if err != nil {
+		return err
+	}
+	if !deleted { // it was changed, or another call deleted it
+		return s.records().deleteAt(ctx, j.ID, j.Rev)
+	}
+	if j.Rev == 1 {
+		s.owners.uncount(ctx, old.Owner, old.Created)
+	}
+	before := old.Part.part()
+	s.owners.settle(ctx, old.Owner, before, store.Part{})
+	if before.Waits() != "" {
+		s.clearIfNone(ctx, old.Owner, before.Priority)
+	}
+	return nil
 }
 
-func (s *jobs) List(ctx context.Context, f store.JobFilter) (list []sx.Job, more bool, err error) {
-	o := options.Find().SetSort(bson.D{{Key: "created", Value: -1}, {Key: "_id", Value: -1}})
-	if f.Limit > 0 {
-		o.SetLimit(int64(f.Limit) + 1)
-	}
-	list, err = s.find(ctx, jobQuery(f), o)
-	if f.Limit > 0 && len(list) > f.Limit {
-		return list[:f.Limit], true, err
-	}
-	return list, false, err
+// storedDoc has the fields of a stored job that a change of it depends on.
+type storedDoc struct {
+	ID      string    `bson:"_id"`
+	Rev     int64     `bson:"rev"`
+	Owner   string    `bson:"owner"`
+	Created time.Time `bson:"created"`
+	Part    partDoc   `bson:"part"`
 }
 
-func (s *jobs) Unsettled(ctx context.Context) ([]sx.Job, error) {
-	return s.find(ctx, bson.D{{Key: "unsettled", Value: true}},
-		options.Find().SetSort(bson.D{{Key: "created", Value: 1}, {Key: "_id", Value: 1}}))
-}
+var storedFields = bson.D{{Key: "rev", Value: 1}, {Key: "owner", Value: 1}, {Key: "created", Value: 1}, {Key: "part", Value: 1}}
 
-// NextQueued reads only the index, and of it only the entries of the other owners.
-func (s *jobs) NextQueued(ctx context.Context, now time.Time, except []string) (string, error) {
-	filter := bson.D{
-		{Key: "state", Value: sx.StateQueued},
-		{Key: "owner", Value: bson.D{{Key: "$nin", Value: append([]string{}, except...)}}}, // never null
-		{Key: "not_before", Value: bson.D{{Key: "$lte", Value: now}}},
+func (s *jobs) stored(ctx context.Context, id string) (storedDoc, error) {
+	ds, err := list[storedDoc](ctx, s.c, bson.D{{Key: "_id", Value: id}}, options.Find().SetProjection(storedFields).SetLimit(1))
+	if err != nil {
+		return storedDoc{}, err
 	}
-	found, err := list[struct {
-		ID string `bson:"_id"`
-	}](ctx, s.c, filter, options.Find().
-		SetSort(bson.D{{Key: "created", Value: 1}, {Key: "_id", Value: 1}}).
-		SetProjection(bson.D{{Key: "_id", Value: 1}}).SetLimit(1))
-	if err != nil || len(found) == 0 {
-		return "", err
+	if len(ds) == 0 {
+		return storedDoc{}, sx.NewError(sx.CodeNotFound, "job %s not found", id)
 	}
-	return found[0].ID, nil
-}
-
-func (s *jobs) find(ctx context.Context, filter bson.D, o *options.FindOptionsBuilder) ([]sx.Job, error) {
-	ds, err := list[jobDoc](ctx, s.c, filter, o)
-	var found []sx.Job
-	for _, d := range ds {
-		found = append(found, d.job())
-	}
-	return found, err
-}
-
-func jobQuery(f store.JobFilter) bson.D {
-	q := bson.D{}
-	also := func(field string, value any) { q = append(q, bson.E{Key: field, Value: value}) }
-	if f.Owner != "" {
-		also("owner", f.Owner)
-	}
-	if len(f.States) > 0 {
-		also("state", bson.D{{Key: "$in", Value: f.States}})
-	}
-	if len(f.IDs) > 0 {
-		also("_id", bson.D{{Key: "$in", Value: f.IDs}})
-	}
-	if f.Name != "" {
-		also("search", bson.Regex{Pattern: regexp.QuoteMeta(strings.ToLower(f.Name))})
-	}
-	if len(f.Labels) > 0 {
-		also("labels", bson.D{{Key: "$all", Value: f.Labels}})
-	}
-	if len(f.Identities) > 0 {
-		also("sources.identity", bson.D{{Key: "$in", Value: f.Identities}})
-	}
-	if f.After != nil {
-		// Implied by the second condition, but an index can use it.
-		also("created", bson.D{{Key: "$lte", Value: f.After.Created}})
-		also("$or", bson.A{
-			bson.D{{Key: "created", Value: bson.D{{Key: "$lt", Value: f.After.Created}}}},
-			bson.D{{Key: "_id", Value: bson.D{{Key: "$lt", Value: f.After.ID}}}},
-		})
-	}
-	return q
-}
-
-func (s *jobs) Usage(ctx context.Context, owner string) (int64, error) {
-	var sums []struct {
-		Bytes int64 `bson:"bytes"`
-	}
-	err := s.c.do(ctx, "aggregate", func(ctx context.Context) error {
-		cursor, err := s.c.c.Aggregate(ctx, bson.A{
-			bson.D{{Key: "$match", Value: bson.D{{Key: "owner", Value: owner}}}},
-			bson.D{{Key: "$group", Value: bson.D{
-				{Key: "_id", Value: nil},
-				{Key: "bytes", Value: bson.D{{Key: "$sum", Value: "$bytes"}}},
-			}}},
-		})
-		if err != nil {
-			return err
-		}
-		return cursor.All(ctx, &sums)
-	})
-	if err != nil || len(sums) == 0 {
-		return 0, err
-	}
-	return sums[0].Bytes, nil
+	return ds[0], nil
 }

@@ -41,6 +41,11 @@ func TestMappings(t *testing.T) {
 		v := testkit.Filled[sx.PersonalToken](t)
 		checkMapping(t, v, tokenDoc(v), func(d tokenDoc) sx.PersonalToken { return sx.PersonalToken(d) })
 	})
+	t.Run("audit entry", func(t *testing.T) {
+		t.Parallel()
+		v := testkit.Filled[sx.AuditEntry](t)
+		checkMapping(t, v, auditDoc(v), func(d auditDoc) sx.AuditEntry { return sx.AuditEntry(d) })
+	})
 	t.Run("notification settings", func(t *testing.T) {
 		t.Parallel()
 		v := testkit.Filled[sx.NotificationSettings](t)
@@ -50,6 +55,31 @@ func TestMappings(t *testing.T) {
 		t.Parallel()
 		v := testkit.Filled[sx.Conversion](t)
 		checkMapping(t, v, newConversionDoc(v), conversionDoc.conversion)
+	})
+	t.Run("idempotency key", func(t *testing.T) {
+		t.Parallel()
+		v := testkit.Filled[sx.IdempotencyKey](t)
+		checkMapping(t, v, newKeyDoc(v, v.Rev), keyDoc.idempotencyKey)
+	})
+	t.Run("feeds", func(t *testing.T) {
+		t.Parallel()
+		v := testkit.Filled[sx.Feeds](t)
+		checkMapping(t, v, newFeedsDoc(v, v.Rev), feedsDoc.feeds)
+	})
+	t.Run("task", func(t *testing.T) {
+		t.Parallel()
+		v := testkit.Filled[store.Task](t)
+		checkMapping(t, v, newTaskDoc(v, v.Rev), taskDoc.task)
+	})
+	t.Run("limits", func(t *testing.T) {
+		t.Parallel()
+		v := testkit.Filled[sx.Limits](t)
+		checkMapping(t, v, newLimitsDoc(v, v.Rev), limitsDoc.limits)
+	})
+	t.Run("erasure", func(t *testing.T) {
+		t.Parallel()
+		v := testkit.Filled[sx.Erasure](t)
+		checkMapping(t, v, newErasureDoc(v, v.Rev), erasureDoc.erasure)
 	})
 	t.Run("delivery", func(t *testing.T) {
 		t.Parallel()

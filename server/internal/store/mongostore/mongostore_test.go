@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/event"
 	"go.mongodb.org/mongo-driver/v2/mongo"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
@@ -25,11 +26,12 @@ const chunkSize = 255 << 10
 
 // TestConformance is not parallel because the suite measures memory.
 func TestConformance(t *testing.T) {
-	server := mongodb.Start(t)
+	server, recorded := mongodb.Start(t), newQueries()
 	storetest.Run(t, func(t *testing.T) func() store.Store {
 		database := server.Database(t).Name()
-		return func() store.Store { return open(t, server.URI, database) }
+		return func() store.Store { return openWith(t, server.URI, database, time.Now, recorded.monitor()) }
 	})
+	recorded.check(t, mongostore.Indexes(server.Database(t)))
 }
 
 func open(t testing.TB, uri, database string) store.Store {
@@ -39,8 +41,13 @@ func open(t testing.TB, uri, database string) store.Store {
 
 func openAt(t testing.TB, uri, database string, now func() time.Time) store.Store {
 	t.Helper()
+	return openWith(t, uri, database, now, nil)
+}
+
+func openWith(t testing.TB, uri, database string, now func() time.Time, commands *event.CommandMonitor) store.Store {
+	t.Helper()
 	s, err := mongostore.Open(t.Context(), mongostore.Config{
-		URI: uri, Database: database, Log: slog.New(slog.DiscardHandler), Now: now,
+		URI: uri, Database: database, Log: slog.New(slog.DiscardHandler), Now: now, Commands: commands,
 	})
 	if err != nil {
 		t.Fatalf("Open: %v (%v)", err, errors.Unwrap(err))

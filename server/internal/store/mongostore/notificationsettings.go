@@ -85,3 +85,7 @@ func (s *notificationSettings) Replace(ctx context.Context, v sx.NotificationSet
 	}
 	return err
 }
+
+func (s *notificationSettings) Delete(ctx context.Context, userID string) error {
+	return s.c.deleteID(ctx, userID)
+}

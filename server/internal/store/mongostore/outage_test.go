@@ -204,10 +204,12 @@ func TestSettings(t *testing.T) {
 		{"another scheme", "http://" + host, "sx", sx.CodeInvalid, "mongodb-uri"},
 		{"an option with a wrong value", "mongodb://ann:secret@127.0.0.1/?maxPoolSize=many", "sx", sx.CodeInvalid, "mongodb-uri"},
 		{"a password that is not escaped", "mongodb://ann:sec/ret@127.0.0.1/", "sx", sx.CodeInvalid, "mongodb-uri"},
-		{"wrong credentials", "mongodb://ann:secret@" + host, "sx", sx.CodeInvalid, "credentials of the setting mongodb-uri"},
+		{"wrong credentials", "mongodb://ann:secret@" + host, "sx", sx.CodeInvalid, "rejected the user's name or password"},
+		{"an unknown authMechanism", "mongodb://ann:secret@" + host + "/?authMechanism=NONE", "sx", sx.CodeInvalid, "mongodb-uri"},
 		{"no database", server.URI, "", sx.CodeInvalid, "mongodb-database"},
 		{"a database name with a dot", server.URI, "s.x", sx.CodeInvalid, "mongodb-database"},
-		{"hosts that cannot be resolved", "mongodb+srv://nowhere.invalid/", "sx", sx.CodeUnavailable, "cannot be reached"},
+		// A label is too long, so no DNS server is asked.
+		{"hosts that cannot be resolved", "mongodb+srv://" + strings.Repeat("x", 64) + ".invalid/", "sx", sx.CodeUnavailable, "cannot be reached"},
 		{"no server", "mongodb://127.0.0.1:1/", "sx", sx.CodeUnavailable, "cannot be reached"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -4,6 +4,8 @@ import (
 	"context"
 	"time"
 
+	"go.mongodb.org/mongo-driver/v2/bson"
+
 	"github.com/soundextract/sx/server/internal/store"
 	"github.com/soundextract/sx/server/sx"
 )
@@ -16,17 +18,20 @@ type sessionDoc struct {
 	ID       string    `bson:"_id"`
 	Rev      int64     `bson:"rev"`
 	UserID   string    `bson:"user"`
+	Kind     string    `bson:"kind,omitempty"`
+	Owner    string    `bson:"owner_token,omitempty"`
 	Epoch    int       `bson:"epoch"`
 	Current  string    `bson:"current"`
 	Previous string    `bson:"previous"`
+	Seal     string    `bson:"seal"`
 	Rotated  time.Time `bson:"rotated"`
 	Expires  time.Time `bson:"expires"`
 }
 
 func newSessionDoc(v sx.Session, rev int64) sessionDoc {
 	return sessionDoc{
-		ID: v.ID, Rev: rev, UserID: v.UserID, Epoch: v.Epoch, Current: v.Current, Previous: v.Previous,
-		Rotated: v.Rotated, Expires: v.Expires,
+		ID: v.ID, Rev: rev, UserID: v.UserID, Kind: string(v.Kind), Owner: v.OwnerToken, Epoch: v.Epoch, Current: v.Current, Previous: v.Previous,
+		Seal: v.Seal, Rotated: v.Rotated, Expires: v.Expires,
 	}
 }
 
@@ -34,8 +39,8 @@ func (d sessionDoc) key() (string, int64) { return d.ID, d.Rev }
 
 func (d sessionDoc) session() sx.Session {
 	return sx.Session{
-		ID: d.ID, Rev: d.Rev, UserID: d.UserID, Epoch: d.Epoch, Current: d.Current, Previous: d.Previous,
-		Rotated: d.Rotated, Expires: d.Expires,
+		ID: d.ID, Rev: d.Rev, UserID: d.UserID, Kind: sx.SessionKind(d.Kind), OwnerToken: d.Owner, Epoch: d.Epoch, Current: d.Current, Previous: d.Previous,
+		Seal: d.Seal, Rotated: d.Rotated, Expires: d.Expires,
 	}
 }
 
@@ -57,6 +62,10 @@ func (s *sessions) Replace(ctx context.Context, v sx.Session) error {
 }
 
 func (s *sessions) Delete(ctx context.Context, id string) error { return s.c.deleteID(ctx, id) }
+
+func (s *sessions) DeleteOf(ctx context.Context, userID string) error {
+	return s.c.deleteAll(ctx, bson.D{{Key: "user", Value: userID}})
+}
 
 func (s *sessions) DeleteExpired(ctx context.Context, now time.Time) error {
 	return s.c.deleteExpired(ctx, now)

@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
-	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
 	"github.com/soundextract/sx/server/digest"
 	"github.com/soundextract/sx/server/internal/store"
@@ -30,8 +29,11 @@ var _ store.Tracks = (*tracks)(nil)
 const (
 	// putBatch is how many chunks of a track are stored with one command.
 	putBatch = 4
-	// boundStep is by how many chunks (64 MiB) a record's ChunkBound grows.
-	boundStep = 256
+	// A record's ChunkBound begins with firstBound (4 MiB) and doubles, but grows by
+	// at most maxBoundStep (64 MiB): the chunks below it that do not exist are deleted
+	// with the others, which takes as long.
+	firstBound   = 16
+	maxBoundStep = 256
 )
 
 // trackRecord says which GridFS file is the track. Each Put writes a file of its
@@ -132,7 +134,7 @@ func (s *tracks) Put(ctx context.Context, id, name string, head store.Head, body
 	}
 	_, r, err := s.update(ctx, id, func(r *trackRecord) error {
 		r.Versions++
-		r.ChunkBound = max(r.ChunkBound, boundStep)
+		r.ChunkBound = max(r.ChunkBound, firstBound)
 		return nil
 	})
 	if err != nil {
@@ -150,8 +152,13 @@ func (s *tracks) Put(ctx context.Context, id, name string, head store.Head, body
 		err = s.publish(ctx, id, version, d)
 	}
 	if err != nil {
-		// ctx may have ended. What cannot be deleted now is deleted with the track.
-		_ = s.discard(context.WithoutCancel(ctx), id, version)
+		// ctx may have ended. What is not deleted now is deleted with the track, which
+		// List returns if it has no other version: a database that was unavailable is
+		// not given more work.
+		clean := context.WithoutCancel(ctx)
+		if r, fenceErr := s.fence(clean, id, version); fenceErr == nil && sx.CodeOf(err) != sx.CodeUnavailable {
+			_ = s.delete(clean, r, version)
+		}
 		return store.Digest{}, err
 	}
 	return d, nil
@@ -205,7 +212,7 @@ func (s *tracks) insertAll(ctx context.Context, r trackRecord, version, n int, s
 	for ; err == nil; n += putBatch {
 		if n+putBatch > r.ChunkBound {
 			if _, r, err = s.update(ctx, r.ID, func(r *trackRecord) error {
-				r.ChunkBound = max(r.ChunkBound, n+boundStep)
+				r.ChunkBound = max(r.ChunkBound, n+min(max(n, firstBound), maxBoundStep))
 				return nil
 			}); err != nil {
 				return size, err
@@ -281,15 +288,21 @@ func (s *tracks) publish(ctx context.Context, id string, version int, d store.Di
 	return err
 }
 
-// discard deletes a version that is not visible. It changes the record first,
-// which fences off a write in flight that could still make the version visible.
-func (s *tracks) discard(ctx context.Context, id string, version int) error {
+// fence changes the record of a version that is not visible, so that no write in flight
+// can still make it visible.
+func (s *tracks) fence(ctx context.Context, id string, version int) (trackRecord, error) {
 	_, r, err := s.update(ctx, id, func(r *trackRecord) error {
 		if r.Current == version {
 			return store.ErrUnchanged
 		}
 		return nil
 	})
+	return r, err
+}
+
+// discard deletes a version that is not visible.
+func (s *tracks) discard(ctx context.Context, id string, version int) error {
+	r, err := s.fence(ctx, id, version)
 	if err != nil {
 		return err
 	}
@@ -356,16 +369,16 @@ func (s *tracks) abandoned(r trackRecord) bool {
 	return r.Current == 0 && r.RemovedUpTo < r.Versions && s.now().Sub(r.Updated) >= putTimeout
 }
 
-func (s *tracks) List(ctx context.Context) ([]string, error) {
-	rs, err := list[trackRecord](ctx, s.records, bson.D{},
-		options.Find().SetProjection(bson.D{
-			{Key: "current", Value: 1}, {Key: "removed_up_to", Value: 1}, {Key: "versions", Value: 1}, {Key: "updated", Value: 1},
-		}))
-	var ids []string
+// List returns the IDs in their order; a cursor is the last one.
+func (s *tracks) List(ctx context.Context, cursor string, limit int) (ids []string, next string, err error) {
+	rs, err := page[trackRecord](ctx, s.records, cursor, limit, "current", "removed_up_to", "versions", "updated")
 	for _, r := range rs {
 		if r.Current > 0 || s.abandoned(r) || s.expired(r) {
 			ids = append(ids, r.ID)
 		}
 	}
-	return ids, err
+	if len(rs) == limit {
+		next = rs[limit-1].ID
+	}
+	return ids, next, err
 }

@@ -17,37 +17,64 @@ type users struct{ c collection }
 var _ store.Users = (*users)(nil)
 
 type userDoc struct {
-	ID           string    `bson:"_id"`
-	Rev          int64     `bson:"rev"`
-	Name         string    `bson:"name"`
-	PasswordHash string    `bson:"password_hash"`
-	Admin        bool      `bson:"admin"`
-	Disabled     bool      `bson:"disabled"`
-	Epoch        int       `bson:"epoch"`
-	Invitation   string    `bson:"invitation"`
-	Created      time.Time `bson:"created"`
+	ID           string       `bson:"_id"`
+	Rev          int64        `bson:"rev"`
+	Name         string       `bson:"name"`
+	PasswordHash string       `bson:"password_hash"`
+	Admin        bool         `bson:"admin"`
+	Disabled     bool         `bson:"disabled"`
+	Erasing      bool         `bson:"erasing"`
+	Epoch        int          `bson:"epoch"`
+	Reset        resetDoc     `bson:"reset"`
+	Invitation   string       `bson:"invitation"`
+	Networks     []networkDoc `bson:"networks"`
+	Created      time.Time    `bson:"created"`
+}
+
+type resetDoc struct {
+	Hash    string    `bson:"hash"`
+	Expires time.Time `bson:"expires"`
+}
+
+type networkDoc struct {
+	Prefix string    `bson:"prefix"`
+	Seen   time.Time `bson:"seen"`
 }
 
 func newUserDoc(u sx.User, rev int64) userDoc {
-	return userDoc{
+	d := userDoc{
 		ID: u.ID, Rev: rev, Name: u.Name, PasswordHash: u.PasswordHash,
-		Admin: u.Admin, Disabled: u.Disabled, Epoch: u.Epoch, Invitation: u.Invitation, Created: u.Created,
+		Admin: u.Admin, Disabled: u.Disabled, Erasing: u.Erasing, Epoch: u.Epoch, Reset: resetDoc(u.Reset), Invitation: u.Invitation,
+		Networks: []networkDoc{}, Created: u.Created,
 	}
+	for _, n := range u.Networks {
+		d.Networks = append(d.Networks, networkDoc(n))
+	}
+	return d
 }
 
 func (d userDoc) key() (string, int64) { return d.ID, d.Rev }
 
 func (d userDoc) user() sx.User {
-	return sx.User{
+	u := sx.User{
 		ID: d.ID, Rev: d.Rev, Name: d.Name, PasswordHash: d.PasswordHash,
-		Admin: d.Admin, Disabled: d.Disabled, Epoch: d.Epoch, Invitation: d.Invitation, Created: d.Created,
+		Admin: d.Admin, Disabled: d.Disabled, Erasing: d.Erasing, Epoch: d.Epoch, Reset: sx.ResetCode(d.Reset), Invitation: d.Invitation, Created: d.Created,
 	}
+	for _, n := range d.Networks {
+		u.Networks = append(u.Networks, sx.Network(n))
+	}
+	return u
 }
 
 func (s *users) records() records[userDoc] { return records[userDoc]{s.c, "user"} }
 
+// Create tries a second time after a deadlock: engines that lock the indexes report one
+// to some of the clients that insert the same name at the same time.
 func (s *users) Create(ctx context.Context, u sx.User) error {
 	err := s.c.insert(ctx, newUserDoc(u, 1))
+	if deadlock(err) {
+		err = s.c.insert(ctx, newUserDoc(u, 1))
+	}
 	if !errors.Is(err, errExists) {
 		return err
 	}
@@ -91,6 +118,8 @@ func (s *users) Replace(ctx context.Context, u sx.User) error {
 	}
 	return s.records().replaceAt(ctx, u.Rev, newUserDoc(u, u.Rev+1))
 }
+
+func (s *users) Delete(ctx context.Context, id string) error { return s.c.deleteID(ctx, id) }
 
 func (s *users) List(ctx context.Context, after string, limit int) (found []sx.User, more bool, err error) {
 	o := options.Find().SetSort(bson.D{{Key: "name", Value: 1}})

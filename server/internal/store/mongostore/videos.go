@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
-	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
 	"github.com/soundextract/sx/server/digest"
 	"github.com/soundextract/sx/server/internal/store"
@@ -106,6 +105,9 @@ func (u uploadDoc) chunkIDs() iter.Seq[bson.ObjectID] {
 func (v *videos) Create(ctx context.Context, id, name string, size int64) error {
 	if id == "" || strings.Contains(id, "/") || size < 0 {
 		return sx.NewError(sx.CodeInvalid, "invalid upload: ID %q, %d bytes", id, size)
+	}
+	if err := store.CheckName(name); err != nil {
+		return err
 	}
 	if err := v.bucket.checkSpace(ctx, size); err != nil {
 		return err
@@ -270,14 +272,16 @@ func (v *videos) expired(u uploadDoc) bool {
 	return !u.Removed.IsZero() && v.now().Sub(u.Removed) >= tombstoneLifetime
 }
 
-func (v *videos) List(ctx context.Context) ([]string, error) {
-	us, err := list[uploadDoc](ctx, v.uploads, bson.D{},
-		options.Find().SetProjection(bson.D{{Key: "removed", Value: 1}}))
-	var ids []string
+// List returns the IDs in their order; a cursor is the last one.
+func (v *videos) List(ctx context.Context, cursor string, limit int) (ids []string, next string, err error) {
+	us, err := page[uploadDoc](ctx, v.uploads, cursor, limit, "removed")
 	for _, u := range us {
 		if u.Removed.IsZero() || v.expired(u) {
 			ids = append(ids, u.ID)
 		}
 	}
-	return ids, err
+	if len(us) == limit {
+		next = us[limit-1].ID
+	}
+	return ids, next, err
 }

@@ -1,9 +1,12 @@
 package storetest
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/soundextract/sx/server/internal/store"
 	"github.com/soundextract/sx/server/sx"
@@ -14,9 +17,12 @@ var jobListTests = []test{
 	{"List returns jobs newest first", listOrder},
 	{"filters select", listFilters},
 	{"identities and labels select", listIdentities},
+	{"links select", listShared},
+	{"jobs are found by error and age", listErrors},
 	{"pages continue where the previous one ended", listPages},
 	{"a page continues after a job that was deleted", listDeletedCursor},
 	{"lists reflect changes", listChanges},
+	{"a page that finds nothing says where to continue", listBounded},
 }
 
 var all = store.JobFilter{}
@@ -24,10 +30,10 @@ var all = store.JobFilter{}
 // lists checks the IDs of a list that the limit does not cut.
 func (f *fixture) lists(what string, filter store.JobFilter, want ...string) {
 	f.t.Helper()
-	list, more, err := f.Jobs.List(f.ctx, filter)
+	list, next, err := f.Jobs.List(f.ctx, filter)
 	f.ok(err)
-	if more {
-		f.t.Errorf("%s: more is true", what)
+	if next != nil {
+		f.t.Errorf("%s: there is a next page, after %v", what, next)
 	}
 	if got := ids(list); !slices.Equal(got, want) {
 		f.t.Errorf("%s: listed %v, want %v", what, got, want)
@@ -132,6 +138,62 @@ func listIdentities(f *fixture) {
 	f.lists("a deleted job's identity", store.JobFilter{Owner: "u1", Identities: aa}, "j3")
 }
 
+func listShared(f *fixture) {
+	for i, owner := range []string{"u1", "u1", "u2"} {
+		j := job(fmt.Sprintf("j%d", i), i)
+		j.Owner, j.State = owner, sx.StateDone
+		f.ok(f.Jobs.Create(f.ctx, j))
+	}
+	f.lists("no link", store.JobFilter{Shared: true})
+	share := []sx.Share{{ID: "a", Hash: "aa", Created: epoch, Expires: epoch.Add(time.Hour)}}
+	for _, id := range []string{"j0", "j2"} {
+		f.change(id, func(j *sx.Job) { j.Shares = share })
+	}
+	for range 2 {
+		f.lists("links", store.JobFilter{Shared: true}, "j2", "j0")
+		f.lists("an owner's links", store.JobFilter{Shared: true, Owner: "u1"}, "j0")
+		f.lists("all jobs of an owner", store.JobFilter{Owner: "u1"}, "j1", "j0")
+		f.reopen()
+	}
+	f.change("j0", func(j *sx.Job) { j.Shares = nil })
+	f.lists("a revoked link", store.JobFilter{Shared: true}, "j2")
+}
+
+func listErrors(f *fixture) {
+	for i, c := range []struct {
+		id, owner string
+		state     sx.State
+		code      sx.Code
+	}{
+		{"j0", "u1", sx.StateFailed, sx.CodeNoAudio},
+		{"j1", "u2", sx.StateFailed, sx.CodeNoAudio},
+		{"j2", "u1", sx.StateFailed, sx.CodeUnreadable},
+		{"j3", "u1", sx.StateQueued, sx.CodeNoAudio},
+		{"j4", "u1", sx.StateDone, ""},
+	} {
+		j := job(c.id, i)
+		if j.Owner, j.State = c.owner, c.state; c.code != "" {
+			j.Error = sx.NewError(c.code, "broken")
+		}
+		f.ok(f.Jobs.Create(f.ctx, j))
+	}
+	failed, since := []sx.State{sx.StateFailed}, epoch.Add(2*time.Second)
+	for range 2 {
+		f.lists("a code", store.JobFilter{Code: sx.CodeNoAudio}, "j3", "j1", "j0")
+		f.lists("a code and a state", store.JobFilter{Code: sx.CodeNoAudio, States: failed}, "j1", "j0")
+		f.lists("a code and an owner", store.JobFilter{Code: sx.CodeNoAudio, Owner: "u1"}, "j3", "j0")
+		f.lists("a code that no job has", store.JobFilter{Code: sx.CodeTruncated})
+		f.lists("since", store.JobFilter{Since: since}, "j4", "j3", "j2")
+		f.lists("since and a code", store.JobFilter{Since: since, Code: sx.CodeNoAudio}, "j3")
+		f.lists("since and a state", store.JobFilter{Since: since, States: failed}, "j2")
+		f.lists("since, an owner and after", store.JobFilter{Since: since, Owner: "u1", After: &store.JobCursor{Created: epoch.Add(3 * time.Second), ID: "j3"}}, "j2")
+		f.lists("since and ids", store.JobFilter{Since: since, IDs: []string{"j1", "j2"}}, "j2")
+		f.reopen()
+	}
+	f.change("j0", func(j *sx.Job) { j.State, j.Error = sx.StateQueued, nil })
+	f.lists("after a retry", store.JobFilter{Code: sx.CodeNoAudio}, "j3", "j1")
+}
+
 func listPages(f *fixture) {
 	var want []string
 	for i := range 10 {
@@ -145,20 +207,15 @@ func listPages(f *fixture) {
 	for _, limit := range []int{1, 2, 3, 4} {
 		filter := store.JobFilter{Owner: "u1", States: []sx.State{sx.StateQueued}, Limit: limit}
 		var got []string
-		for more := true; more; {
-			var list []sx.Job
-			var err error
-			list, more, err = f.Jobs.List(f.ctx, filter)
+		for more := true; more; more = filter.After != nil {
+			list, next, err := f.Jobs.List(f.ctx, filter)
 			f.ok(err)
-			if len(list) == 0 || len(list) > limit || more && len(list) < limit {
-				f.t.Fatalf("limit %d: a page of %d jobs, more %v", limit, len(list), more)
+			if len(list) == 0 || len(list) > limit || next != nil && len(list) < limit {
+				f.t.Fatalf("limit %d: a page of %d jobs, next %v", limit, len(list), next)
 			}
-			got = append(got, ids(list)...)
-			last := list[len(list)-1]
-			filter.After = &store.JobCursor{Created: last.Created, ID: last.ID}
+			got, filter.After = append(got, ids(list)...), next
 		}
 		same(f, got, want)
-		f.lists("after the last page", filter)
 	}
 }
 
@@ -180,4 +237,44 @@ func listChanges(f *fixture) {
 	f.lists("the old state", store.JobFilter{Owner: "u1", States: []sx.State{sx.StateUploading}}, "b")
 	f.lists("the new name", store.JobFilter{Name: "renamed"}, "a")
 	f.lists("all", all, "b", "a")
+}
+
+func listBounded(f *fixture) {
+	const jobs = store.MaxExamined + 10
+	f.ok(f.Jobs.Create(f.ctx, job("wanted", -1)))
+	var group errgroup.Group
+	group.SetLimit(16)
+	for i := range jobs {
+		group.Go(func() error { return f.Jobs.Create(f.ctx, job(fmt.Sprintf("j%04d", i), i/10)) })
+	}
+	f.ok(group.Wait())
+	for _, filter := range []store.JobFilter{
+		{Owner: "u1", Name: "WANTED"},
+		{Name: "wanted", Limit: 5},
+		{Owner: "u1", Name: "wanted", States: []sx.State{sx.StateUploading, sx.StateQueued}, Limit: 1},
+		{Name: "wanted", States: []sx.State{sx.StateUploading}},
+	} {
+		list, next, err := f.Jobs.List(f.ctx, filter)
+		f.ok(err)
+		if len(list) != 0 || next == nil {
+			f.t.Fatalf("%+v: the first page has %v, next %v", filter, ids(list), next)
+		}
+		filter.After = next
+		f.lists("the second page", filter, "wanted")
+	}
+	filter, seen := store.JobFilter{Owner: "u1", Name: "j", Limit: 400}, map[string]bool{}
+	for more := true; more; more = filter.After != nil {
+		list, next, err := f.Jobs.List(f.ctx, filter)
+		f.ok(err)
+		for _, j := range list {
+			if seen[j.ID] {
+				f.t.Errorf("%s is on two pages", j.ID)
+			}
+			seen[j.ID] = true
+		}
+		filter.After = next
+	}
+	if len(seen) != jobs {
+		f.t.Errorf("the pages have %d jobs, want %d", len(seen), jobs)
+	}
 }

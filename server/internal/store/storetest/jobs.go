@@ -19,15 +19,7 @@ var jobTests = []test{
 	{"one of several concurrent Replaces succeeds", jobRace},
 	{"one of several concurrent Replaces and Deletes succeeds", jobDeleteRace},
 	{"concurrent Updates are all stored", jobUpdates},
-	{"Unsettled returns jobs oldest first", jobsUnsettled},
-	{"NextQueued returns the oldest job of the other owners", jobsNextQueued},
-	{"NextQueued returns only jobs that are due", jobsNextDue},
-}
-
-var usageTests = []test{
-	{"Usage depends on the state", usageStates},
-	{"only the owner's jobs count", usageOwner},
-	{"large numbers are added exactly", usageLarge},
+	{"Due returns what is due", jobsDue},
 }
 
 // job returns a job of the owner u1 that was created some seconds after the epoch.
@@ -118,7 +110,7 @@ func jobDelete(f *fixture) {
 	_, err = f.Jobs.Get(f.ctx, "j1")
 	f.code(err, sx.CodeNotFound)
 	f.lists("after the deletion", all, "j2")
-	f.unsettled("j2")
+	f.dueJobs(sx.ActionUpload, epoch, "j2")
 }
 
 func jobRace(f *fixture) {
@@ -147,99 +139,64 @@ func jobDeleteRace(f *fixture) {
 	})
 }
 
-func jobsUnsettled(f *fixture) {
-	for i, c := range []struct {
+func jobsDue(f *fixture) {
+	at := func(seconds int) time.Time { return epoch.Add(time.Duration(seconds) * time.Second) }
+	for _, c := range []struct {
 		id           string
 		state        sx.State
 		notification sx.NotificationState
+		due          int
 	}{
-		{"uploading", sx.StateUploading, sx.NotificationNone},
-		{"done-notified", sx.StateDone, sx.NotificationSent},
-		{"queued", sx.StateQueued, sx.NotificationNone},
-		{"done-pending", sx.StateDone, sx.NotificationPending},
-		{"running", sx.StateRunning, sx.NotificationNone},
-		{"failed-pending", sx.StateFailed, sx.NotificationPending},
-		{"cancelled", sx.StateCancelled, sx.NotificationNone},
-		{"expired", sx.StateExpired, sx.NotificationNone},
-		{"failed-notified", sx.StateFailed, sx.NotificationSent},
+		{"u3", sx.StateUploading, sx.NotificationNone, 3},
+		{"u1", sx.StateUploading, sx.NotificationNone, 1},
+		{"u2", sx.StateUploading, sx.NotificationNone, 2},
+		{"u2x", sx.StateUploading, sx.NotificationNone, 2},
+		{"paused", sx.StateQueued, sx.NotificationNone, 4},
+		{"running", sx.StateRunning, sx.NotificationNone, 5},
+		{"done-pending", sx.StateDone, sx.NotificationPending, 7},
+		{"failed-pending", sx.StateFailed, sx.NotificationPending, 6},
+		{"kept-shortly", sx.StateDone, sx.NotificationSent, 9},
+		{"kept-for-now", sx.StateDone, sx.NotificationDeletion, 8},
+		{"cancelled", sx.StateCancelled, sx.NotificationNone, 10},
+		{"expired", sx.StateExpired, sx.NotificationNone, 10},
 	} {
-		j := job(c.id, -i) // the later ones are older
+		j := job(c.id, 0)
 		j.Owner, j.State, j.Notification = "owner of "+c.id, c.state, c.notification
+		j.Check, j.NotBefore, j.Lease = at(c.due), at(c.due), at(c.due)
 		f.ok(f.Jobs.Create(f.ctx, j))
 	}
-	f.unsettled("failed-pending", "running", "done-pending", "queued", "uploading")
-
-	f.change("running", func(j *sx.Job) { j.State, j.Notification = sx.StateDone, sx.NotificationPending })
-	f.change("failed-pending", func(j *sx.Job) { j.Notification = sx.NotificationSent })
-	f.change("cancelled", func(j *sx.Job) { j.State = sx.StateQueued })
-	f.reopen()
-	f.unsettled("cancelled", "running", "done-pending", "queued", "uploading")
-}
-
-func (f *fixture) next(now time.Time, except []string, want string) {
-	f.t.Helper()
-	got, err := f.Jobs.NextQueued(f.ctx, now, except)
-	f.ok(err)
-	if got != want {
-		f.t.Errorf("the next job without those of %q is %q, want %q", except, got, want)
-	}
-}
-
-func jobsNextQueued(f *fixture) {
-	f.next(epoch, nil, "")
-	for id, c := range map[string]struct {
-		owner   string
-		seconds int
-		state   sx.State
-	}{
-		"a-uploading": {"a", -9, sx.StateUploading},
-		"a-running":   {"a", -8, sx.StateRunning},
-		"a1":          {"a", 1, sx.StateQueued},
-		"a2":          {"a", 2, sx.StateQueued},
-		"b-done":      {"b", -7, sx.StateDone},
-		"b5":          {"b", 5, sx.StateQueued},
-		"b4":          {"b", 4, sx.StateQueued},
-		"b4x":         {"b", 4, sx.StateQueued},
-		"ab3":         {"ab", 3, sx.StateQueued}, // whose name starts with another's
-		"none6":       {"", 6, sx.StateQueued},
-	} {
-		j := job(id, c.seconds)
-		j.Owner, j.State = c.owner, c.state
-		f.ok(f.Jobs.Create(f.ctx, j))
-	}
+	f.ok(f.Jobs.Create(f.ctx, func() sx.Job { j := job("waiting", 0); j.State = sx.StateQueued; return j }()))
 	for range 2 {
-		f.next(epoch, nil, "a1")
-		f.next(epoch, []string{"b", "nobody"}, "a1")
-		f.next(epoch, []string{"a"}, "ab3")
-		f.next(epoch, []string{"ab", "a"}, "b4")
-		f.next(epoch, []string{"ab", "b", "a"}, "none6")
-		f.next(epoch, []string{"ab", "b", "a", ""}, "")
+		f.dueJobs(sx.ActionUpload, at(0))
+		f.dueJobs(sx.ActionUpload, at(2), "u1", "u2", "u2x")
+		f.dueJobs(sx.ActionUpload, at(9), "u1", "u2", "u2x", "u3")
+		f.dueJobs(sx.ActionResume, at(9), "paused")
+		f.dueJobs(sx.ActionLease, at(9), "running")
+		f.dueJobs(sx.ActionRetention, at(9), "kept-shortly")
+		f.dueJobs(sx.ActionAnnounce, at(9), "kept-for-now")
+		f.dueJobs(sx.ActionNotify, at(6), "failed-pending")
+		f.dueJobs(sx.ActionNotify, at(7), "failed-pending", "done-pending")
 		f.reopen()
 	}
-	f.change("b4", func(j *sx.Job) { j.State = sx.StateRunning })
-	f.next(epoch, []string{"a", "ab"}, "b4x")
-	j, err := f.Jobs.Get(f.ctx, "b4x")
+	list, err := f.Jobs.Due(f.ctx, sx.ActionUpload, at(9), 2)
 	f.ok(err)
-	f.ok(f.Jobs.Delete(f.ctx, j))
-	f.next(epoch, []string{"a", "ab"}, "b5")
-	f.change("a-running", func(j *sx.Job) { j.State = sx.StateQueued })
-	f.next(epoch, nil, "a-running")
+	same(f, ids(list), []string{"u1", "u2"})
+
+	f.change("u1", func(j *sx.Job) { j.Check = at(8) })
+	f.change("u2", func(j *sx.Job) { j.State = sx.StateCancelled })
+	f.change("running", func(j *sx.Job) { j.State, j.Notification = sx.StateDone, sx.NotificationPending })
+	f.change("done-pending", func(j *sx.Job) { j.Notification = sx.NotificationSent })
+	f.dueJobs(sx.ActionUpload, at(9), "u2x", "u3", "u1")
+	f.dueJobs(sx.ActionLease, at(9))
+	f.dueJobs(sx.ActionNotify, at(9), "running", "failed-pending")
 }
 
-func jobsNextDue(f *fixture) {
-	for i, owner := range []string{"a", "a", "b"} {
-		j := job("j"+string(rune('0'+i)), i)
-		j.Owner, j.State = owner, sx.StateQueued
-		f.ok(f.Jobs.Create(f.ctx, j))
-	}
-	at := func(seconds int) time.Time { return epoch.Add(time.Duration(seconds) * time.Second) }
-	f.change("j0", func(j *sx.Job) { j.NotBefore = at(10) })
-	f.next(at(9), nil, "j1")
-	f.next(at(10), nil, "j0")
-	f.change("j1", func(j *sx.Job) { j.NotBefore = at(20) })
-	f.next(at(9), nil, "j2")
-	f.next(at(9), []string{"b"}, "")
-	f.next(at(15), []string{"b"}, "j0")
+// dueJobs checks what Due returns.
+func (f *fixture) dueJobs(action sx.Action, now time.Time, want ...string) {
+	f.t.Helper()
+	list, err := f.Jobs.Due(f.ctx, action, now, 100)
+	f.ok(err)
+	same(f, ids(list), want)
 }
 
 func (f *fixture) change(id string, fn func(*sx.Job)) {
@@ -248,13 +205,6 @@ func (f *fixture) change(id string, fn func(*sx.Job)) {
 	f.ok(err)
 	fn(&j)
 	f.ok(f.Jobs.Replace(f.ctx, j))
-}
-
-func (f *fixture) unsettled(want ...string) {
-	f.t.Helper()
-	list, err := f.Jobs.Unsettled(f.ctx)
-	f.ok(err)
-	same(f, ids(list), want)
 }
 
 func ids(list []sx.Job) []string {
@@ -289,69 +239,4 @@ func jobUpdates(f *fixture) {
 	if got.Attempt != writers*updates || got.Rev != 1+writers*updates {
 		f.t.Errorf("after %d updates the counter is %d and Rev %d", writers*updates, got.Attempt, got.Rev)
 	}
-}
-
-func (f *fixture) usage(owner string, want int64) {
-	f.t.Helper()
-	got, err := f.Jobs.Usage(f.ctx, owner)
-	f.ok(err)
-	if got != want {
-		f.t.Errorf("usage of %s is %d, want %d", owner, got, want)
-	}
-}
-
-func usageStates(f *fixture) {
-	for _, c := range []struct {
-		name     string
-		state    sx.State
-		complete bool // the video was stored completely
-		track    int64
-		want     int64
-	}{
-		{"uploading", sx.StateUploading, false, 0, 1000},
-		{"queued", sx.StateQueued, true, 0, 1000},
-		{"running", sx.StateRunning, true, 0, 1000},
-		{"done", sx.StateDone, true, 70, 1070},
-		{"failed", sx.StateFailed, true, 0, 1000},
-		{"cancelled while it was being uploaded", sx.StateCancelled, false, 0, 0},
-		{"cancelled later", sx.StateCancelled, true, 0, 1000},
-		{"expired", sx.StateExpired, false, 0, 0},
-	} {
-		j := job("job "+c.name, 0)
-		j.Owner, j.State, j.Sent.Size = "owner of "+c.name, c.state, 1000
-		if c.complete {
-			j.Sent.SHA256 = "abcd"
-		}
-		if c.track > 0 {
-			j.Tracks = []sx.Track{{Number: 1, ID: "t", Size: c.track}}
-		}
-		f.ok(f.Jobs.Create(f.ctx, j))
-		f.usage(j.Owner, c.want)
-	}
-}
-
-func usageOwner(f *fixture) {
-	f.usage("u1", 0)
-	for i, owner := range []string{"u1", "u2", "u1", "u11"} {
-		j := job("j"+string(rune('0'+i)), i)
-		j.Owner, j.Sent.Size = owner, 1<<i
-		f.ok(f.Jobs.Create(f.ctx, j))
-	}
-	f.usage("u1", 1+4)
-	f.change("j0", func(j *sx.Job) { j.State = sx.StateCancelled })
-	f.usage("u1", 4)
-	j, err := f.Jobs.Get(f.ctx, "j2")
-	f.ok(err)
-	f.ok(f.Jobs.Delete(f.ctx, j))
-	f.usage("u1", 0)
-	f.usage("u2", 2)
-}
-
-func usageLarge(f *fixture) {
-	const size = 1<<53 + 1 // a float64 would round it
-	j := job("j1", 0)
-	j.Sent.Size = size
-	f.ok(f.Jobs.Create(f.ctx, j))
-	f.ok(f.Jobs.Create(f.ctx, job("j2", 1)))
-	f.usage("u1", size+100)
 }

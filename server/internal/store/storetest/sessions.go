@@ -73,10 +73,20 @@ func sessionsExpire(f *fixture) {
 		s.Expires = epoch.Add(expires)
 		f.ok(f.Sessions.Create(f.ctx, s))
 	}
+	renewed := session("renewed")
+	renewed.Expires = epoch.Add(-time.Hour)
+	f.ok(f.Sessions.Create(f.ctx, renewed))
+	renewed, err := f.Sessions.ByID(f.ctx, "renewed")
+	f.ok(err)
+	renewed.Expires = epoch.Add(time.Minute)
+	f.ok(f.Sessions.Replace(f.ctx, renewed))
 	f.ok(f.Sessions.DeleteExpired(f.ctx, epoch))
-	for id, want := range map[string]sx.Code{"past1": sx.CodeNotFound, "past2": sx.CodeNotFound, "now": "", "future": ""} {
+	for id, want := range map[string]sx.Code{"past1": sx.CodeNotFound, "past2": sx.CodeNotFound, "now": "", "renewed": "", "future": ""} {
 		if _, err := f.Sessions.ByID(f.ctx, id); sx.CodeOf(err) != want {
 			f.t.Errorf("session %s: %v, want code %q", id, err, want)
 		}
 	}
+	f.ok(f.Sessions.DeleteExpired(f.ctx, epoch.Add(2*time.Minute)))
+	_, err = f.Sessions.ByID(f.ctx, "renewed")
+	f.code(err, sx.CodeNotFound)
 }

@@ -49,9 +49,7 @@ func (f *fixture) track(id string, want []byte) {
 
 func (f *fixture) tracks(want ...string) {
 	f.t.Helper()
-	list, err := f.Tracks.List(f.ctx)
-	f.ok(err)
-	same(f, sorted(list), want)
+	same(f, sorted(f.all(f.Tracks.List)), want)
 }
 
 func trackWhole(f *fixture) {

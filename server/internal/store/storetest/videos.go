@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"io"
@@ -104,8 +105,7 @@ func videoHuge(f *fixture) {
 	f.code(f.Videos.Create(f.ctx, "v1", "a.mp4", 1<<60), sx.CodeStorageFull)
 	_, err := f.Videos.Stat(f.ctx, "v1")
 	f.code(err, sx.CodeNotFound)
-	list, err := f.Videos.List(f.ctx)
-	f.ok(err)
+	list := f.all(f.Videos.List)
 	same(f, list, nil)
 }
 
@@ -195,8 +195,7 @@ func videoRemove(f *fixture) {
 		_, err = f.Videos.Open(f.ctx, id)
 		f.code(err, sx.CodeNotFound)
 	}
-	list, err := f.Videos.List(f.ctx)
-	f.ok(err)
+	list := f.all(f.Videos.List)
 	same(f, list, nil)
 }
 
@@ -218,7 +217,21 @@ func videoList(f *fixture) {
 	f.appends("complete", 0, []byte("abc"))
 	f.holds("complete", []byte("abc"))
 	f.reopen()
-	list, err := f.Videos.List(f.ctx)
-	f.ok(err)
+	list := f.all(f.Videos.List)
 	same(f, sorted(list), []string{"complete", "half", "new"})
+}
+
+// all returns what List returns in pages of two.
+func (f *fixture) all(list func(ctx context.Context, cursor string, limit int) ([]string, string, error)) (all []string) {
+	f.t.Helper()
+	const limit = 2
+	for cursor, more := "", true; more; more = cursor != "" {
+		ids, next, err := list(f.ctx, cursor, limit)
+		f.ok(err)
+		if len(ids) > limit || cursor != "" && next == cursor {
+			f.t.Fatalf("a page after %q has %d IDs, and the next one is after %q", cursor, len(ids), next)
+		}
+		all, cursor = append(all, ids...), next
+	}
+	return all
 }

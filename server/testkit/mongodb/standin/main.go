@@ -5,10 +5,9 @@
 // steps, so that two compare-and-sets can both succeed. One at a time, they are
 // as atomic as MongoDB's own.
 //
-// It has no authentication, transactions, change streams, TTL or partial
-// indexes, and only a filter of exactly {_id: …} is fast. It listens only on
-// the loopback interface, and prints its URI to standard output when it is
-// ready.
+// It has no authentication, transactions, change streams, TTL or partial indexes, and only
+// a filter of exactly {_id: …}, or a deletion by a list of _ids, is fast. It listens only
+// on the loopback interface, and prints its URI to standard output when it is ready.
 package main
 
 import (

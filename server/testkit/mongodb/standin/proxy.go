@@ -74,6 +74,9 @@ func (p *proxy) exchange(ctx context.Context, server net.Conn, request []byte) (
 		p.access.Lock()
 		defer p.access.Unlock()
 	}
+	if name == "delete" {
+		request = byID(request)
+	}
 	if _, err := server.Write(request); err != nil {
 		return nil, err
 	}

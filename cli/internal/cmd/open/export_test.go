@@ -1,0 +1,4 @@
+package open
+
+// Run is the command's default run function.
+var Run = runOpen

@@ -1,0 +1,201 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/soundextract/sx/server/api"
+	"github.com/soundextract/sx/server/backoff"
+)
+
+// TestUninterrupted changes an installation with two replicas of each service while a
+// client that retries nothing uses all of them: it sees no error, and no work is lost.
+// The client needs a machine that reaches the addresses of the cluster's Services.
+func TestUninterrupted(t *testing.T) {
+	o := newOperator(within(t, 12*time.Minute), t, "e2e-load")
+	o.sx(o.install("--set", "auth.replicas=2,gateway.replicas=2,converter.replicas=2,notifier.replicas=2")...)
+	o.register("ada")
+	o.sx(o.at("status", "--wait")...)
+	var err error
+	c := &rawClient{
+		o: o, url: o.serviceURL("gateway"), clip: o.makeVideo("clip.mkv", 2, 440),
+	}
+	if c.token, err = c.signIn("ada"); err != nil {
+		t.Fatal(err)
+	}
+	debug := make([]string, 0, 4)
+	for _, part := range []string{"auth", "gateway", "converter", "notifier"} {
+		debug = append(debug, part+".logLevel=debug")
+	}
+	c.during("an upgrade", func() { o.sx(o.install("--set", strings.Join(debug, ","))...) })
+	c.during("a rollback", func() { o.sx(o.at("rollback", "1")...) })
+	c.during("a rotation", func() { o.sx(o.at("secrets", "rotate", "all", "--yes")...) })
+	o.sx(append([]string{"watch"}, c.uploads...)...)
+	for _, id := range c.uploads {
+		if j := o.job(id); j.State != "done" {
+			t.Errorf("job %s is %s", id, j.State)
+		}
+	}
+}
+
+// serviceURL returns the address of a service in the cluster's network.
+func (o *operator) serviceURL(part string) string {
+	o.t.Helper()
+	s, err := cluster.Client.CoreV1().Services(o.namespace).Get(o.ctx, "soundextract-"+part, metav1.GetOptions{})
+	if err != nil {
+		o.t.Fatal(err)
+	}
+	return "http://" + net.JoinHostPort(s.Spec.ClusterIP, strconv.Itoa(int(s.Spec.Ports[0].Port)))
+}
+
+// rawClient sends each request once.
+type rawClient struct {
+	o          *operator
+	url, token string
+	clip       string // path of a video
+
+	mu      sync.Mutex
+	sent    map[string]int // by the kind of request
+	failed  map[string]int // by error
+	uploads []string       // IDs of jobs
+}
+
+// during uses the installation while change runs.
+func (c *rawClient) during(name string, change func()) {
+	c.o.t.Helper()
+	clip, err := os.ReadFile(c.clip)
+	if err != nil {
+		c.o.t.Fatal(err)
+	}
+	c.sent, c.failed = map[string]int{}, map[string]int{}
+	ctx, stop := context.WithCancel(c.o.ctx)
+	var group sync.WaitGroup
+	for _, path := range []string{"/v1/jobs", "/v1/auth/me", "/v1/notify"} {
+		group.Go(func() { c.repeat(ctx, path, 250*time.Millisecond, func() error { return c.get(path) }) })
+	}
+	group.Go(func() { c.repeat(ctx, "sign-ins", 500*time.Millisecond, c.signInAndList) })
+	group.Go(func() { c.repeat(ctx, "uploads", time.Second, func() error { return c.upload(clip) }) })
+	start := time.Now()
+	change()
+	took := time.Since(start)
+	stop()
+	group.Wait()
+	c.o.t.Logf("%s took %.0f s; meanwhile %v", name, took.Seconds(), c.sent)
+	if c.sent["/v1/jobs"] < 10 {
+		c.o.t.Errorf("only %d requests were sent during %s", c.sent["/v1/jobs"], name)
+	}
+	for err, times := range c.failed {
+		c.o.t.Errorf("during %s, %d times: %s", name, times, err)
+	}
+}
+
+// repeat sends requests with pauses between them until ctx ends.
+func (c *rawClient) repeat(ctx context.Context, what string, pause time.Duration, send func() error) {
+	for {
+		err := send()
+		c.mu.Lock()
+		c.sent[what]++
+		if err != nil {
+			c.failed[what+": "+err.Error()]++
+		}
+		c.mu.Unlock()
+		if backoff.Sleep(ctx, pause) != nil {
+			return
+		}
+	}
+}
+
+// signIn returns an access token.
+func (c *rawClient) signIn(name string) (string, error) {
+	credentials, err := json.Marshal(api.Credentials{Name: name, Password: strings.TrimSpace(password)})
+	if err != nil {
+		return "", err
+	}
+	_, body, err := c.send(http.MethodPost, api.PathLogin, "", credentials, map[string]string{"Content-Type": "application/json"})
+	if err != nil {
+		return "", err
+	}
+	var tokens api.Tokens
+	err = json.Unmarshal(body, &tokens)
+	return tokens.AccessToken, err
+}
+
+// signInAndList uses a token at once, perhaps with a gateway that does not know its key yet.
+func (c *rawClient) signInAndList() error {
+	token, err := c.signIn("ada")
+	if err == nil {
+		_, _, err = c.send(http.MethodGet, "/v1/jobs", token, nil, nil)
+	}
+	return err
+}
+
+func (c *rawClient) get(path string) error {
+	_, _, err := c.send(http.MethodGet, path, c.token, nil, nil)
+	return err
+}
+
+// upload uploads the clip in one request.
+func (c *rawClient) upload(clip []byte) error {
+	h, _, err := c.send(http.MethodPost, "/v1/uploads/", c.token, clip, map[string]string{
+		"Tus-Resumable": "1.0.0", "Content-Type": "application/offset+octet-stream", "Upload-Length": strconv.Itoa(len(clip)),
+		"Upload-Metadata": "filename " + base64.StdEncoding.EncodeToString([]byte("clip.mkv")),
+	})
+	if err != nil {
+		return err
+	}
+	if got := h.Get("Upload-Offset"); got != strconv.Itoa(len(clip)) {
+		return fmt.Errorf("%s of %d bytes were stored", got, len(clip))
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.uploads = append(c.uploads, path.Base(h.Get("Location")))
+	return nil
+}
+
+// send sends a request on a new connection: net/http would retry one on a reused
+// connection.
+func (c *rawClient) send(method, path, token string, body []byte, header map[string]string) (http.Header, []byte, error) {
+	ctx, cancel := context.WithTimeout(c.o.ctx, 30*time.Second)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, method, c.url+path, bytes.NewReader(body))
+	if err != nil {
+		return nil, nil, err
+	}
+	if token != "" {
+		req.Header.Set("Authorization", "Bearer "+token)
+	}
+	for k, v := range header {
+		req.Header.Set(k, v)
+	}
+	req.Close = true
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return nil, nil, err
+	}
+	text, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
+	if err = errors.Join(err, resp.Body.Close()); err != nil {
+		return nil, nil, err
+	}
+	if resp.StatusCode >= http.StatusMultipleChoices {
+		return nil, nil, fmt.Errorf("%s: %s", resp.Status, bytes.TrimSpace(text))
+	}
+	return resp.Header, text, nil
+}

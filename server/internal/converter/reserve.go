@@ -1,0 +1,102 @@
+package converter
+
+import (
+	"context"
+	"io"
+
+	"github.com/soundextract/sx/server/internal/store"
+	"github.com/soundextract/sx/server/sx"
+)
+
+// reserveStep is how many bytes more than needed a reservation has, if the quota permits:
+// the size of 17 minutes at 128 kbit/s, so that the job is changed rarely.
+const reserveStep = 16 << 20
+
+// reservation charges what an attempt produces to its owner before it is stored. The size
+// is not known before the end, and a file may state a false duration, so the reservation
+// grows with what is produced. It is part of the job while the job is running: however
+// the attempt ends, the reservation is replaced by the size of the MP3 or released.
+type reservation struct {
+	s        *Service
+	job      sx.Job
+	quota    int64 // of the owner; 0 is no limit
+	reserved int64
+}
+
+// reserve makes the first reservation of an attempt. It fails if the owner has no storage
+// left.
+func (s *Service) reserve(ctx context.Context, job sx.Job) (*reservation, error) {
+	own, err := s.Limits.Get(ctx, job.Owner)
+	if err != nil {
+		return nil, err
+	}
+	server, err := s.Limits.Get(ctx, sx.ServerLimits)
+	if err != nil {
+		return nil, err
+	}
+	r := &reservation{s: s, job: job, quota: own.Or(server).Quota().Bytes}
+	return r, r.atLeast(ctx, 1)
+}
+
+// atLeast reserves at least n bytes, or returns an Error of code quota_exceeded. It must
+// not be called by several goroutines at the same time.
+func (r *reservation) atLeast(ctx context.Context, n int64) error {
+	if r.quota == 0 || n <= r.reserved {
+		return nil
+	}
+	var left int64
+	// Other conversions may be reserving more than they need at this moment, so a refusal
+	// is tried again with only what is needed.
+	for _, want := range []int64{n + reserveStep, n} {
+		if err := r.set(ctx, want); err != nil {
+			return err
+		}
+		used, err := r.s.Updater.Jobs.Usage(ctx, r.job.Owner, r.s.Now())
+		if err != nil {
+			return err
+		}
+		over := used.Bytes - r.quota
+		if over <= 0 {
+			return nil
+		}
+		if want-over >= n {
+			return r.set(ctx, want-over)
+		}
+		left = max(want-over, 0)
+	}
+	return sx.NewError(sx.CodeQuotaExceeded, "the MP3 does not fit into the %s left of the account's quota of %s", sx.FormatSize(left), sx.FormatSize(r.quota)).
+		WithHint("remove jobs that are no longer needed, then retry this one")
+}
+
+// set stores the reservation, without announcing it.
+func (r *reservation) set(ctx context.Context, n int64) error {
+	_, err := store.Update(ctx, r.job.ID, r.s.Updater.Jobs.Get, r.s.Updater.Jobs.Replace, func(j *sx.Job) error {
+		return j.Reserve(r.job.Attempt, n)
+	})
+	if err == nil {
+		r.reserved = n
+	}
+	return err
+}
+
+// reader returns a reader of src that ends with an error where the reservation does;
+// before bytes were already charged to it. Its error is the one to report.
+func (r *reservation) reader(ctx context.Context, src io.Reader, before int64) io.Reader {
+	return &reservedReader{ctx: ctx, src: src, r: r, n: before}
+}
+
+type reservedReader struct {
+	ctx context.Context //nolint:containedctx // an io.Reader has no other
+	src io.Reader
+	r   *reservation
+	n   int64
+}
+
+func (v *reservedReader) Read(p []byte) (int, error) {
+	n, err := v.src.Read(p)
+	v.n += int64(n)
+	if full := v.r.atLeast(v.ctx, v.n); full != nil {
+		return 0, full
+	}
+	return n, err
+}

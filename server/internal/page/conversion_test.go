@@ -1,0 +1,126 @@
+package page_test
+
+import (
+	"archive/zip"
+	"bytes"
+	"io/fs"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/chromedp/chromedp"
+
+	"github.com/soundextract/sx/server/api"
+	"github.com/soundextract/sx/server/sx"
+	"github.com/soundextract/sx/server/testkit"
+	"github.com/soundextract/sx/server/testkit/gateway"
+)
+
+func TestConversionStory(t *testing.T) {
+	t.Parallel()
+	sound := mp3(t)
+	server := gateway.New(t, func(s *gateway.Server) { s.Convert = func([]byte) []byte { return sound } })
+	b := newTab(t, server.URL)
+	b.register("anna")
+	b.click("Options for new jobs")
+	b.fillIn("Labels", "week 1, talks")
+	b.fillIn("Title", "The talk")
+	b.pick("Encoding", "preset:speech")
+	media := gateway.Media(3 << 20)
+	b.choose("Choose files", writeFile(t, "talk.mp4", media), writeFile(t, "other.mkv", gateway.Media(1000)))
+	b.see("tr", "talk.mp4")
+	b.see("tr", "other.mkv")
+	b.see("tr", "done")
+	b.gone(".uploads", "talk.mp4")
+
+	jobs := server.Jobs()
+	at := slices.IndexFunc(jobs, func(j api.Job) bool { return j.Name == "talk.mp4" })
+	if at < 0 || len(jobs) != 2 {
+		t.Fatalf("jobs: %+v", jobs)
+	}
+	if j := jobs[at]; !slices.Equal(j.Labels, []string{"week 1", "talks"}) || j.Options.Title != "The talk" || j.Options.Preset != sx.PresetSpeech || !bytes.Equal(server.Video(j.ID), media) {
+		t.Errorf("the job is %+v", j)
+	}
+
+	dir := b.downloads()
+	b.click("Select all shown jobs")
+	b.click("Download")
+	archive := filepath.Join(dir, "soundextract.zip")
+	testkit.Eventually(t, "the archive is downloaded", func() bool { _, err := os.Stat(archive); return err == nil })
+	z, err := zip.OpenReader(archive)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = z.Close() }()
+	for _, name := range []string{"talk.mp3", "other.mp3"} {
+		if got, err := fs.ReadFile(z, name); err != nil || !bytes.Equal(got, sound) {
+			t.Errorf("%s in the archive has %d bytes, %v", name, len(got), err)
+		}
+	}
+
+	b.click("talk.mp4")
+	b.see("h1", "talk.mp4")
+	b.see(".state", "done")
+	// The player and seeking in it use the cookie.
+	length := eval[float64](b, `new Promise((resolve, reject) => {
+		const audio = document.querySelector("audio");
+		audio.addEventListener("error", () => reject(new Error(audio.error.message)));
+		audio.addEventListener("ended", () => resolve(audio.duration));
+		audio.play().then(() => { audio.currentTime = 0.8; }, reject);
+	})`)
+	if length < 0.9 || length > 1.2 {
+		t.Errorf("the player played %v s", length)
+	}
+	if got := eval[int](b, `fetch(document.querySelector("a[download]").href).then((r) => r.arrayBuffer()).then((a) => a.byteLength)`); got != len(sound) {
+		t.Errorf("the download has %d bytes, want %d", got, len(sound))
+	}
+	b.see(".chapters", "0:00 Introduction")
+	b.run(chromedp.Click(chromedp.CSS(".chapters li:last-child button")))
+	b.see(".chapters button[aria-current]", "<b>Café</b>")
+	b.click("Share with a link")
+	b.click("Create a link")
+	b.see(".notice code", server.URL+"/s/sxl_")
+	res, err := http.Get(b.text(".notice code"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = res.Body.Close()
+	if res.StatusCode != http.StatusOK {
+		t.Errorf("the link: %s", res.Status)
+	}
+	b.see(".tokens li", "opened")
+	b.click("Revoke the link " + b.text(".tokens code"))
+	b.confirm()
+	b.gone(".tokens li", "opened")
+	b.click("Edit the title, artist, album and labels")
+	b.fillIn("Labels", "talks, new")
+	b.click("Save")
+	b.see("#notices", "The changes are saved.")
+	b.see("dl", "talks, new")
+	b.click("Delete")
+	b.confirm()
+	b.see("h1", "Jobs")
+	b.gone("tr", "talk.mp4")
+}
+
+// TestRefusals checks that errors are shown as the API sends them.
+func TestRefusals(t *testing.T) {
+	t.Parallel()
+	server := gateway.New(t)
+	b := newTab(t, server.URL)
+	b.register("anna")
+	b.choose("Choose files", writeFile(t, "notes.mp4", []byte(strings.Repeat("only text\n", 100))))
+	b.see(".uploads .error", "(not_media)")
+	b.see(".uploads .error", "Hint: upload a video or audio file")
+	b.run(chromedp.Click(chromedp.CSS(".uploads button.quiet")))
+	b.gone(".uploads", "notes.mp4")
+
+	server.AddJobs("anna", failedJob())
+	b.open("#/jobs/" + server.Jobs()[len(server.Jobs())-1].ID)
+	b.see(".warning", "Warning: the recording has a gap (gap)")
+	b.see(".error", "Error: the video has no audio (no_audio)")
+	b.see(".error", "Hint: check the recording")
+}

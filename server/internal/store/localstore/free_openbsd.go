@@ -1,0 +1,16 @@
+package localstore
+
+import (
+	"os"
+	"syscall"
+)
+
+// diskSpace returns the size of the disk of dir, and how much this user may still write
+// to it: the system's figure is negative where only root may write.
+func diskSpace(dir string) (total, free uint64, err error) {
+	var st syscall.Statfs_t
+	if err := syscall.Statfs(dir, &st); err != nil {
+		return 0, 0, os.NewSyscallError("statfs", err)
+	}
+	return st.F_blocks * uint64(st.F_bsize), uint64(max(st.F_bavail, 0)) * uint64(st.F_bsize), nil
+}

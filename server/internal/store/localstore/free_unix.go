@@ -1,0 +1,18 @@
+//go:build unix && !freebsd && !openbsd
+
+package localstore
+
+import (
+	"os"
+	"syscall"
+)
+
+// diskSpace returns the size of the disk of dir, and how much this user may still write to
+// it.
+func diskSpace(dir string) (total, free uint64, err error) {
+	var st syscall.Statfs_t
+	if err := syscall.Statfs(dir, &st); err != nil {
+		return 0, 0, os.NewSyscallError("statfs", err)
+	}
+	return st.Blocks * uint64(st.Bsize), st.Bavail * uint64(st.Bsize), nil
+}

@@ -1,0 +1,151 @@
+package mongostore
+
+import (
+	"context"
+	"regexp"
+	"strings"
+	"time"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
+
+	"github.com/soundextract/sx/server/internal/store"
+	"github.com/soundextract/sx/server/sx"
+)
+
+var (
+	newestFirst = bson.D{{Key: "created", Value: -1}, {Key: "_id", Value: -1}}
+	onlyCreated = bson.D{{Key: "created", Value: 1}}
+)
+
+// position is where a job is in the order of List.
+type position struct {
+	ID      string    `bson:"_id"`
+	Created time.Time `bson:"created"`
+}
+
+// If no index covers the filter, List makes two queries: one finds the end of the page by
+// the index alone, the other selects the jobs before it.
+func (s *jobs) List(ctx context.Context, f store.JobFilter) (found []sx.Job, next *store.JobCursor, err error) {
+	if err := f.Check(); err != nil {
+		return nil, nil, err
+	}
+	o := options.Find().SetSort(newestFirst)
+	if len(f.IDs) > 0 {
+		found, err = s.find(ctx, jobQuery(f), o)
+		return found, nil, err
+	}
+	filter := jobQuery(f)
+	var end *store.JobCursor
+	if examines(f) {
+		if end, err = s.endOfPage(ctx, f); err != nil {
+			return nil, nil, err
+		}
+		if end != nil {
+			filter = append(filter, notAfter(end))
+		}
+	}
+	limit := f.PageLimit()
+	found, err = s.find(ctx, filter, o.SetLimit(int64(limit)+1))
+	if len(found) > limit {
+		found = found[:limit]
+		last := found[limit-1]
+		end = &store.JobCursor{Created: last.Created, ID: last.ID}
+	}
+	return found, end, err
+}
+
+// examines reports whether no index selects exactly the jobs of the filter.
+func examines(f store.JobFilter) bool {
+	return f.Name != "" || len(f.Labels) > 0 || f.Shared || f.Owner == "" && len(f.Identities) > 0 ||
+		f.Code != "" && (f.Owner != "" || len(f.States)+len(f.Identities) > 0)
+}
+
+// endOfPage returns the position of the last job that a page examines, nil if that is
+// the last one of all.
+func (s *jobs) endOfPage(ctx context.Context, f store.JobFilter) (*store.JobCursor, error) {
+	indexed := store.JobFilter{Since: f.Since, After: f.After}
+	if indexed.Code = f.Code; f.Code == "" {
+		indexed.Owner, indexed.States = f.Owner, f.States
+	}
+	found, err := list[position](ctx, s.c, jobQuery(indexed), options.Find().
+		SetSort(newestFirst).SetSkip(store.MaxExamined-1).SetLimit(1).SetProjection(onlyCreated))
+	if err != nil || len(found) == 0 {
+		return nil, err
+	}
+	return &store.JobCursor{Created: found[0].Created, ID: found[0].ID}, nil
+}
+
+// notAfter selects the jobs up to the end of a page.
+func notAfter(end *store.JobCursor) bson.E {
+	return bson.E{Key: "$nor", Value: bson.A{
+		bson.D{{Key: "created", Value: bson.D{{Key: "$lt", Value: end.Created}}}},
+		bson.D{{Key: "created", Value: end.Created}, {Key: "_id", Value: bson.D{{Key: "$lt", Value: end.ID}}}},
+	}}
+}
+
+func (s *jobs) find(ctx context.Context, filter bson.D, o *options.FindOptionsBuilder) ([]sx.Job, error) {
+	ds, err := list[jobDoc](ctx, s.c, filter, o)
+	var found []sx.Job
+	for _, d := range ds {
+		found = append(found, d.job())
+	}
+	return found, err
+}
+
+func jobQuery(f store.JobFilter) bson.D {
+	q := bson.D{}
+	also := func(field string, value any) { q = append(q, bson.E{Key: field, Value: value}) }
+	if f.Owner != "" {
+		also("owner", f.Owner)
+	}
+	if len(f.States) > 0 {
+		also("state", bson.D{{Key: "$in", Value: f.States}})
+	}
+	if len(f.IDs) > 0 {
+		also("_id", bson.D{{Key: "$in", Value: f.IDs}})
+	}
+	if f.Name != "" {
+		also("search", bson.Regex{Pattern: regexp.QuoteMeta(strings.ToLower(f.Name))})
+	}
+	if len(f.Labels) > 0 {
+		also("labels", bson.D{{Key: "$all", Value: f.Labels}})
+	}
+	if f.Shared {
+		also("shared", true)
+	}
+	if len(f.Identities) > 0 {
+		also("sources.identity", bson.D{{Key: "$in", Value: f.Identities}})
+	}
+	if f.Code != "" {
+		also("code", f.Code)
+	}
+	var created bson.D
+	if !f.Since.IsZero() {
+		created = append(created, bson.E{Key: "$gte", Value: f.Since})
+	}
+	if f.After != nil {
+		// Implied by the second condition, but an index can use it.
+		created = append(created, bson.E{Key: "$lte", Value: f.After.Created})
+		also("$or", bson.A{
+			bson.D{{Key: "created", Value: bson.D{{Key: "$lt", Value: f.After.Created}}}},
+			bson.D{{Key: "_id", Value: bson.D{{Key: "$lt", Value: f.After.ID}}}},
+		})
+	}
+	if created != nil {
+		also("created", created)
+	}
+	return q
+}
+
+func (s *jobs) Due(ctx context.Context, action sx.Action, now time.Time, limit int) ([]sx.Job, error) {
+	return s.find(ctx,
+		bson.D{{Key: "action", Value: action}, {Key: "due", Value: bson.D{{Key: "$lte", Value: now}}}},
+		options.Find().SetSort(bson.D{{Key: "due", Value: 1}, {Key: "_id", Value: 1}}).SetLimit(int64(limit)))
+}
+
+func (s *jobs) Waiting(ctx context.Context, limit int) ([]sx.Job, error) {
+	return s.find(ctx,
+		bson.D{{Key: "waiting", Value: bson.D{{Key: "$in", Value: bson.A{sx.PriorityNormal.String(), sx.PriorityLow.String()}}}}},
+		options.Find().SetLimit(int64(limit)))
+}
