@@ -128,13 +128,13 @@ func TestLifecycle(t *testing.T) {
 	}
 }
 
-// patientClient records the timeout of the wait for the objects to be deleted.
-type patientClient struct {
+// timedClient records the timeout of the wait for the objects to be deleted.
+type timedClient struct {
 	*kubefake.FailingKubeClient
 	timeout time.Duration
 }
 
-func (c *patientClient) WaitForDelete(_ helmkube.ResourceList, timeout time.Duration) error {
+func (c *timedClient) WaitForDelete(_ helmkube.ResourceList, timeout time.Duration) error {
 	c.timeout = timeout
 	return nil
 }
@@ -144,7 +144,7 @@ func (c *patientClient) WaitForDelete(_ helmkube.ResourceList, timeout time.Dura
 func TestUninstallWaitsForPods(t *testing.T) {
 	t.Parallel()
 	h, cluster := inMemory()
-	client := &patientClient{FailingKubeClient: cluster}
+	client := &timedClient{FailingKubeClient: cluster}
 	h.config.KubeClient = client
 	pod := func(name, release string, grace int64) *corev1.Pod {
 		labels := map[string]string{"app.kubernetes.io/instance": release}

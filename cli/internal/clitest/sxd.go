@@ -26,7 +26,7 @@ const (
 	NoFFmpeg      = "no ffmpeg"
 	Panics        = "panics"
 	NeverReady    = "never ready"
-	Stubborn      = "stubborn" // ignores the request to stop
+	IgnoresStop   = "ignores the request to stop"
 	FailsInTheEnd = "fails in the end"
 )
 
@@ -98,7 +98,7 @@ func SXD(ctx context.Context, behaviour string, args []string, stderr io.Writer)
 		return 1
 	}
 	<-ctx.Done()
-	if behaviour == Stubborn {
+	if behaviour == IgnoresStop {
 		select {} // until the process is killed
 	}
 	_ = srv.Close()

@@ -37,9 +37,6 @@ func PrintDeletion(streams *term.IOStreams, e api.Erasure, asJSON bool) error {
 	if asJSON {
 		return streams.WriteJSON(e)
 	}
-	if _, err := fmt.Fprintf(streams.Out, "Deleting the account %s; the name is free after %s\n",
-		e.Name, e.CompleteAfter.Local().Format(time.DateTime)); err != nil {
-		return fmt.Errorf("print the result: %w", err)
-	}
-	return nil
+	return streams.Printf("Deleting the account %s; the name is free after %s\n",
+		e.Name, e.CompleteAfter.Local().Format(time.DateTime))
 }

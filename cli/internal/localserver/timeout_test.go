@@ -33,7 +33,7 @@ func TestServerThatDoesNotBecomeReady(t *testing.T) {
 }
 
 func TestServerThatDoesNotStop(t *testing.T) {
-	t.Setenv("TEST_FAKE_SXD", clitest.Stubborn)
+	t.Setenv("TEST_FAKE_SXD", clitest.IgnoresStop)
 	dir := t.TempDir()
 	s, err := Start(t.Context(), Options{Program: os.Args[0], Addr: "127.0.0.1:0", Dir: dir})
 	if err != nil {

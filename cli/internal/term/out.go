@@ -2,6 +2,7 @@ package term
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"syscall"
 
@@ -27,6 +28,14 @@ func (r results) Write(p []byte) (int, error) {
 		known.Code = sx.CodeStorageFull
 	}
 	return n, known
+}
+
+// Printf writes what a command has to say to Out.
+func (s *IOStreams) Printf(format string, args ...any) error {
+	if _, err := fmt.Fprintf(s.Out, format, args...); err != nil {
+		return fmt.Errorf("print the result: %w", err)
+	}
+	return nil
 }
 
 // CheckOut returns an *sx.Error if standard output is closed: writing to it would seem to

@@ -2,9 +2,9 @@ package term
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
 	"strings"
+	"time"
 )
 
 // Column describes one column.
@@ -32,6 +32,11 @@ type Cell struct {
 // TextCell returns a cell that is the same everywhere.
 func TextCell(s string) Cell { return Cell{Text: s} }
 
+// DateCell returns a cell with the local date at a terminal, and the time elsewhere.
+func DateCell(t time.Time) Cell {
+	return Cell{Text: t.Local().Format(time.DateOnly), Full: t.UTC().Format(time.RFC3339)}
+}
+
 const (
 	gap       = 2 // spaces between columns
 	minShrink = 8 // the default of Column.Min
@@ -39,10 +44,7 @@ const (
 
 // PrintTable prints the rows to Out. Every row has a cell for each column.
 func PrintTable(io *IOStreams, columns []Column, rows [][]Cell) error {
-	if _, err := fmt.Fprint(io.Out, FormatTable(io, columns, rows)); err != nil {
-		return fmt.Errorf("print the table: %w", err)
-	}
-	return nil
+	return io.Printf("%s", FormatTable(io, columns, rows))
 }
 
 // FormatTable returns what PrintTable prints.

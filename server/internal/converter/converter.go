@@ -109,10 +109,10 @@ func (s *Service) draining(ctx context.Context) (work context.Context, stop func
 	return work, func() { unwatch(); cancel() }
 }
 
-// LoseAll takes all running jobs back from converters that are gone. It is for a process
+// ReleaseAll takes all running jobs back from converters that are gone. It is for a process
 // that knows that no converter is running: in local mode the data directory is locked. A
 // converter that is stopped hands back its jobs, so these belong to one that was killed.
-func LoseAll(ctx context.Context, updater *jobs.Updater) error {
+func ReleaseAll(ctx context.Context, updater *jobs.Updater) error {
 	const never = 100 * 365 * 24 * time.Hour // longer than any lease
 	for {
 		list, err := updater.Jobs.Due(ctx, sx.ActionLease, updater.Now().Add(never), dueJobs)

@@ -385,7 +385,7 @@ func TestSeveralTracks(t *testing.T) {
 		texts := []string{"first", "another", "the last"}
 		// The quota holds what is stored, and not the MP3 that is replaced.
 		f.limit("owner", int64(len(video)+len("first")+len("another")+len("the last")))
-		f.start(f.patient(transcoderFunc(func(_ context.Context, _ converter.Input, out converter.Output) (converter.Result, error) {
+		f.start(f.slowRenewals(transcoderFunc(func(_ context.Context, _ converter.Input, out converter.Output) (converter.Result, error) {
 			if err := out.Put(2, store.Head{}, strings.NewReader("early")); err == nil {
 				t.Error("the second MP3 was stored before the first")
 			}
@@ -522,7 +522,7 @@ func TestLoseAll(t *testing.T) {
 	f := newFixture(t)
 	running, queued := f.upload([]byte("a")), f.upload([]byte("b"))
 	f.update(running.ID, func(j *sx.Job) error { return j.Claim("dead", time.Hour, f.now()) })
-	if err := converter.LoseAll(t.Context(), f.updater); err != nil {
+	if err := converter.ReleaseAll(t.Context(), f.updater); err != nil {
 		t.Fatal(err)
 	}
 	for id, attempts := range map[string]int{running.ID: 1, queued.ID: 0} {

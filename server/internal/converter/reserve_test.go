@@ -47,7 +47,7 @@ func (f *fixture) limit(owner string, bytes int64) {
 }
 
 // patient is config with renewals that a slow database has time for.
-func (f *fixture) patient(tc converter.Transcoder) converter.Config {
+func (f *fixture) slowRenewals(tc converter.Transcoder) converter.Config {
 	cfg := f.config(tc)
 	cfg.Lease, cfg.RenewInterval = time.Minute, 10*time.Second
 	return cfg
@@ -116,7 +116,7 @@ func TestOutputOverTheQuota(t *testing.T) {
 		f.limit(sx.ServerLimits, quota)
 		e := &expander{size: 80 << 20}
 		j := f.queue([]byte(video))
-		f.start(f.patient(e))
+		f.start(f.slowRenewals(e))
 		got := f.waitForState(j.ID, sx.StateFailed)
 		if got.Error.Code != sx.CodeQuotaExceeded || got.Attempt != 1 || !strings.Contains(got.Error.Message, "1.0 MB") || !strings.Contains(got.Error.Hint, "retry") {
 			t.Errorf("after %d attempts: %+v", got.Attempt, got.Error)
@@ -173,7 +173,7 @@ func TestReservation(t *testing.T) {
 		}
 		j = f.upload([]byte(video))
 		f.updater.Publish(t.Context(), "convert", j.ID)
-		f.start(f.patient(e))
+		f.start(f.slowRenewals(e))
 		<-middle
 		f.waitForState(j.ID, sx.StateDone)
 		f.waitForUsed("owner", int64(len(video))+size+int64(len("head")))
@@ -190,7 +190,7 @@ func TestConcurrentReservations(t *testing.T) {
 		for range jobs {
 			list = append(list, f.queue([]byte(video)))
 		}
-		cfg := f.patient(transcoderFunc(func(_ context.Context, _ converter.Input, out converter.Output) (converter.Result, error) {
+		cfg := f.slowRenewals(transcoderFunc(func(_ context.Context, _ converter.Input, out converter.Output) (converter.Result, error) {
 			return converter.Result{Durations: []time.Duration{time.Second}}, out.Put(1, store.Head{}, bytes.NewReader(make([]byte, size)))
 		}))
 		cfg.Conversions = 4

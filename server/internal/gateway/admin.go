@@ -23,8 +23,8 @@ import (
 // names of accounts, so each request asks auth with its client's credential, which auth
 // refuses unless it is an administrator's.
 
-// maxAccounts is in bytes; api.MaxIDs accounts need far less.
-const maxAccounts = 1 << 20
+// maxAccountsResponse is in bytes; api.MaxIDs accounts need far less.
+const maxAccountsResponse = 1 << 20
 
 // accounts returns the accounts that the query of api.PathUsers selects. For a client who
 // may not list accounts, the error is auth's.
@@ -47,7 +47,7 @@ func (s *Service) accounts(r *http.Request, query url.Values) ([]api.Account, er
 		return nil, unavailable(err)
 	}
 	defer func() { _ = res.Body.Close() }()
-	body, err := io.ReadAll(io.LimitReader(res.Body, maxAccounts))
+	body, err := io.ReadAll(io.LimitReader(res.Body, maxAccountsResponse))
 	if err != nil {
 		return nil, unavailable(err)
 	}

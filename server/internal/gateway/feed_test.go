@@ -33,7 +33,7 @@ const fiona = "fionafionafionaf"
 const publicURL = "https://sx.example.org/sound"
 
 // feeding configures an auth that knows fiona and bob; disabled says whether fiona is.
-func feeding(t *testing.T, disabled *atomic.Bool) func(*gateway.Config) {
+func withFeeds(t *testing.T, disabled *atomic.Bool) func(*gateway.Config) {
 	t.Helper()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		var in api.ActiveRequest
@@ -105,7 +105,7 @@ func local(t *testing.T, address string) string {
 func TestFeed(t *testing.T) {
 	t.Parallel()
 	var disabled atomic.Bool
-	f := newFixture(t, feeding(t, &disabled))
+	f := newFixture(t, withFeeds(t, &disabled))
 	made := f.feed(api.NewFeed{Name: " Staff talks "})
 	if !regexp.MustCompile(`^/f/sxf_[a-z2-7]{48}/feed\.xml$`).MatchString(made.Path) || made.Name != "Staff talks" || made.Server != publicURL || !made.Created.Equal(f.clock.Now()) {
 		t.Errorf("created %+v", made)
@@ -200,7 +200,7 @@ func guid(feed *gofeed.Feed) string { return feed.Extensions["podcast"]["guid"][
 // TestFeeds checks what a user can create and list.
 func TestFeeds(t *testing.T) {
 	t.Parallel()
-	f := newFixture(t, feeding(t, new(atomic.Bool)))
+	f := newFixture(t, withFeeds(t, new(atomic.Bool)))
 	for _, in := range []api.NewFeed{
 		{Server: publicURL},
 		{Name: strings.Repeat("n", 101), Server: publicURL},
@@ -243,7 +243,7 @@ func TestFeeds(t *testing.T) {
 // newest ones are listed.
 func TestFeedSelection(t *testing.T) {
 	t.Parallel()
-	f := newFixture(t, feeding(t, new(atomic.Bool)))
+	f := newFixture(t, withFeeds(t, new(atomic.Bool)))
 	a := f.done(fiona, "talks/2026/a.mp4", 1)
 	f.clock.Advance(time.Second)
 	b := f.done(fiona, "more talks/2026/b.mp4", 2)
@@ -286,7 +286,7 @@ func TestFeedSelection(t *testing.T) {
 // TestFeedConditional checks that an app learns cheaply that nothing has changed.
 func TestFeedConditional(t *testing.T) {
 	t.Parallel()
-	f := newFixture(t, feeding(t, new(atomic.Bool)))
+	f := newFixture(t, withFeeds(t, new(atomic.Bool)))
 	made := f.feed(api.NewFeed{Name: "talks"})
 	f.clock.Advance(time.Hour)
 	f.done(fiona, "a.mp4", 1)
@@ -323,7 +323,7 @@ func TestFeedConditional(t *testing.T) {
 // TestFeedParts checks the chapters and pictures that a feed refers to.
 func TestFeedParts(t *testing.T) {
 	t.Parallel()
-	f := newFixture(t, feeding(t, new(atomic.Bool)))
+	f := newFixture(t, withFeeds(t, new(atomic.Bool)))
 	var cover bytes.Buffer
 	if err := png.Encode(&cover, image.NewGray(image.Rect(0, 0, 3, 3))); err != nil {
 		t.Fatal(err)
@@ -376,7 +376,7 @@ func TestFeedParts(t *testing.T) {
 // longer does.
 func TestFeedIsKept(t *testing.T) {
 	t.Parallel()
-	auth := feeding(t, new(atomic.Bool))
+	auth := withFeeds(t, new(atomic.Bool))
 	kept := func(c *gateway.Config) {
 		auth(c)
 		c.Retention = sx.Retention{Videos: day, Tracks: 2 * day}

@@ -187,7 +187,7 @@ func (r *rules) item(i element) {
 // TestFeedRules checks a feed, also one with hostile texts, against the rules.
 func TestFeedRules(t *testing.T) {
 	t.Parallel()
-	f := newFixture(t, feeding(t, new(atomic.Bool)))
+	f := newFixture(t, withFeeds(t, new(atomic.Bool)))
 	made := f.feed(api.NewFeed{Name: `</title><script>&"']]>`, Folder: `<a>&`})
 	valid := func() []byte {
 		t.Helper()

@@ -90,7 +90,7 @@ func TestOwnQuotaOfBytes(t *testing.T) {
 // TestOwnRetention gives one of two accounts a period of its own.
 func TestOwnRetention(t *testing.T) {
 	t.Parallel()
-	kept := keeps(sx.DefaultRetention())
+	kept := retains(sx.DefaultRetention())
 	onBothStores(t, kept, func(t *testing.T, f *fixture) {
 		soon, never := day, time.Duration(0)
 		f.own(alice, sx.Limits{Failed: &soon})

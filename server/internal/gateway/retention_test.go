@@ -74,7 +74,7 @@ func (f *fixture) until(change func(*gateway.Config), what string, cond func() b
 }
 
 // keeps configures the retention periods of the gateway.
-func keeps(r sx.Retention) func(*gateway.Config) {
+func retains(r sx.Retention) func(*gateway.Config) {
 	return func(c *gateway.Config) { c.Retention = r }
 }
 
@@ -92,7 +92,7 @@ func (f *fixture) checked(id string, next time.Time) func() bool {
 
 func TestRetention(t *testing.T) {
 	t.Parallel()
-	kept := keeps(sx.DefaultRetention())
+	kept := retains(sx.DefaultRetention())
 	onBothStores(t, kept, func(t *testing.T, f *fixture) {
 		start := f.clock.Now()
 		finished, failed := f.done(alice, "a.mp4", 1), f.failed(alice, "b.mp4", 2)
@@ -155,7 +155,7 @@ func TestRetention(t *testing.T) {
 // TestRetriedJobIsKept retries a failed job after its deletion was planned.
 func TestRetriedJobIsKept(t *testing.T) {
 	t.Parallel()
-	kept := keeps(sx.DefaultRetention())
+	kept := retains(sx.DefaultRetention())
 	f := newFixture(t, kept)
 	j := f.failed(alice, "a.mp4", 1)
 	f.until(kept, "first look", f.checked(j.ID, j.Ended.Add(30*day)))
@@ -210,7 +210,7 @@ func TestRetentionAfterFailure(t *testing.T) {
 func TestRetentionIsPaced(t *testing.T) {
 	t.Parallel()
 	const jobs, batch = 130, 100
-	kept := keeps(sx.DefaultRetention())
+	kept := retains(sx.DefaultRetention())
 	onBothStores(t, kept, func(t *testing.T, f *fixture) {
 		for i := range jobs {
 			j := sx.NewJob(alice, sx.NewUpload{Source: sx.Source{Name: strconv.Itoa(i) + ".mp4"}, Size: 1}, f.clock.Now())
@@ -243,13 +243,13 @@ func TestOtherPeriods(t *testing.T) {
 	t.Parallel()
 	onBothStores(t, nil, func(t *testing.T, f *fixture) {
 		j := f.failed(alice, "a.mp4", 1)
-		f.until(keeps(sx.Retention{}), "forever", f.checked(j.ID, time.Time{}))
+		f.until(retains(sx.Retention{}), "forever", f.checked(j.ID, time.Time{}))
 		f.clock.Advance(day)
-		f.until(keeps(sx.Retention{Failed: 2 * day}), "a shorter period", f.checked(j.ID, j.Ended.Add(2*day)))
+		f.until(retains(sx.Retention{Failed: 2 * day}), "a shorter period", f.checked(j.ID, j.Ended.Add(2*day)))
 		f.clock.Advance(day)
-		f.until(keeps(sx.Retention{Failed: 5 * day}), "a longer period", f.checked(j.ID, j.Ended.Add(5*day)))
+		f.until(retains(sx.Retention{Failed: 5 * day}), "a longer period", f.checked(j.ID, j.Ended.Add(5*day)))
 		f.clock.Advance(3 * day)
-		f.until(keeps(sx.Retention{Failed: 5 * day}), "deletion", func() bool { return f.gone(j.ID) })
+		f.until(retains(sx.Retention{Failed: 5 * day}), "deletion", func() bool { return f.gone(j.ID) })
 	})
 }
 
@@ -257,7 +257,7 @@ func TestOtherPeriods(t *testing.T) {
 func TestTracksAreAnnounced(t *testing.T) {
 	t.Parallel()
 	periods := sx.Retention{Videos: 7 * day, Tracks: 30 * day}
-	kept := keeps(periods)
+	kept := retains(periods)
 	onBothStores(t, kept, func(t *testing.T, f *fixture) {
 		j := f.done(alice, "a.mp4", 1)
 		planned := periods.Deletion(&j, f.clock.Now()).Job

@@ -195,7 +195,7 @@ func TestManyOpenings(t *testing.T) {
 // TestSharedIsKept checks that retention does not delete what a link shows.
 func TestSharedIsKept(t *testing.T) {
 	t.Parallel()
-	kept := keeps(sx.Retention{Videos: day, Tracks: 2 * day})
+	kept := retains(sx.Retention{Videos: day, Tracks: 2 * day})
 	onBothStores(t, kept, func(t *testing.T, f *fixture) {
 		j, plain := f.done(alice, "a.mp4", 1), f.done(alice, "b.mp4", 2)
 		made := f.share(j.ID, `{"expires_in":864000}`)

@@ -34,12 +34,12 @@ type truePeak struct {
 	since   int     // samples since the last one that was large
 	large   float32 // from which size on samples matter
 	most    float32 // the largest so far
-	// ever raises large with most: smaller samples cannot change it.
-	ever bool
+	// keepMax raises large with most: smaller samples cannot change it.
+	keepMax bool
 }
 
 func newTruePeak(channels int) *truePeak {
-	return &truePeak{history: make([][2 * taps]float32, channels), since: taps, ever: true}
+	return &truePeak{history: make([][2 * taps]float32, channels), since: taps, keepMax: true}
 }
 
 // newPeaksAbove returns a truePeak whose add returns peaks above the limit; smaller ones
@@ -75,7 +75,7 @@ func (t *truePeak) add(frame []float32) float32 {
 			peak = max(peak, v, -v)
 		}
 	}
-	if t.most = max(t.most, peak); t.ever {
+	if t.most = max(t.most, peak); t.keepMax {
 		t.large = t.most / bound
 	}
 	return peak

@@ -96,7 +96,7 @@ func serve(ctx context.Context, cfg Config, registry *prometheus.Registry) error
 	}
 	d.updater = &jobs.Updater{Jobs: stored.Jobs, Bus: messages, Log: cfg.Log, Now: time.Now, Metrics: jobs.NewMetrics(registry)}
 	// The data directory is locked, so the converter that held these jobs is not running.
-	if err := converter.LoseAll(ctx, d.updater); err != nil {
+	if err := converter.ReleaseAll(ctx, d.updater); err != nil {
 		return fmt.Errorf("take back the jobs of the last run: %w", err)
 	}
 

@@ -78,7 +78,7 @@ func (j *jobWriter) write(ctx context.Context) error {
 				}
 				continue
 			}
-			if err := j.lose(ctx, failed.start, failed.reason); err != nil {
+			if err := j.recordDamaged(ctx, failed.start, failed.reason); err != nil {
 				return err
 			}
 		case err != nil:
@@ -211,14 +211,14 @@ func (j *jobWriter) copy(ctx context.Context, p *part, src store.Blob, sha256 st
 		}
 		p.again = false
 		if sha256 != "" && p.w.Blob().SHA256 != sha256 {
-			return j.lose(ctx, p.start, "its bytes differ from its digest")
+			return j.recordDamaged(ctx, p.start, "its bytes differ from its digest")
 		}
 		return nil
 	}
 }
 
-// lose records that a video or MP3 could not be read.
-func (j *jobWriter) lose(ctx context.Context, start backup.Start, why string) error {
+// recordDamaged records that a video or MP3 could not be read.
+func (j *jobWriter) recordDamaged(ctx context.Context, start backup.Start, why string) error {
 	p := j.find(start.ID, start.Track)
 	if p == nil {
 		var err error

@@ -163,7 +163,7 @@ func (v *restorer) Job(id string, doc backup.Job) error {
 		if err := v.document(backup.Jobs, id, doc.Job, &job, func() string { return job.ID }); err != nil {
 			return err
 		}
-		known, err := v.knows(job.Owner)
+		known, err := v.hasAccount(job.Owner)
 		if err != nil {
 			return err
 		}
@@ -203,8 +203,8 @@ func (v *restorer) Job(id string, doc backup.Job) error {
 // same.
 const maxOwners = 10000
 
-// knows reports whether the account is in the store.
-func (v *restorer) knows(owner string) (bool, error) {
+// hasAccount reports whether the account is in the store.
+func (v *restorer) hasAccount(owner string) (bool, error) {
 	known, cached := v.owners[owner]
 	if cached {
 		return known, nil

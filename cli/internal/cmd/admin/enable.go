@@ -2,7 +2,6 @@ package admin
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/spf13/cobra"
 
@@ -78,8 +77,5 @@ func runSetEnabled(ctx context.Context, opts *enableOptions) error {
 	if opts.JSON {
 		return opts.IO.WriteJSON(user)
 	}
-	if _, err := fmt.Fprintf(opts.IO.Out, "%s the account %s\n", opts.done, user.Name); err != nil {
-		return fmt.Errorf("print the result: %w", err)
-	}
-	return nil
+	return opts.IO.Printf("%s the account %s\n", opts.done, user.Name)
 }

@@ -2,7 +2,6 @@ package admin
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/spf13/cobra"
 
@@ -51,8 +50,5 @@ func runFinishUpgrade(ctx context.Context, opts *finishUpgradeOptions) error {
 	if opts.JSON {
 		return opts.IO.WriteJSON(u)
 	}
-	if _, err := fmt.Fprintf(opts.IO.Out, "The upgrade is final; data is now stored in format %d\n", u.Format); err != nil {
-		return fmt.Errorf("print the result: %w", err)
-	}
-	return nil
+	return opts.IO.Printf("The upgrade is final; data is now stored in format %d\n", u.Format)
 }

@@ -67,8 +67,8 @@ func runInvite(ctx context.Context, opts *inviteOptions) error {
 	if opts.JSON {
 		return opts.IO.WriteJSON(made)
 	}
-	if _, err := fmt.Fprintln(opts.IO.Out, made.Code); err != nil {
-		return fmt.Errorf("print the invitation: %w", err)
+	if err := opts.IO.Printf("%s\n", made.Code); err != nil {
+		return err
 	}
 	_, _ = fmt.Fprintf(opts.IO.ErrOut, "Valid for one account until %s. Register with:\n  %s\n",
 		made.Expires.Local().Format(time.DateTime), flagsForOthers(cfg).SX("register", "NAME", "--invitation", "CODE"))

@@ -170,10 +170,7 @@ func runSetLimits(ctx context.Context, opts *limitsOptions) error {
 		return opts.IO.WriteJSON(account)
 	}
 	own := cmp.Or(describeLimits(account.Limits), "those of the server")
-	if _, err := fmt.Fprintf(opts.IO.Out, "Limits of %s: %s\n", account.Name, own); err != nil {
-		return fmt.Errorf("print the result: %w", err)
-	}
-	return nil
+	return opts.IO.Printf("Limits of %s: %s\n", account.Name, own)
 }
 
 // describeLimits returns the limits that are set; "" if none is.

@@ -70,8 +70,8 @@ func runReset(ctx context.Context, opts *resetOptions) error {
 	if opts.JSON {
 		return opts.IO.WriteJSON(made)
 	}
-	if _, err := fmt.Fprintln(opts.IO.Out, made.Code); err != nil {
-		return fmt.Errorf("print the code: %w", err)
+	if err := opts.IO.Printf("%s\n", made.Code); err != nil {
+		return err
 	}
 	_, _ = fmt.Fprintf(opts.IO.ErrOut, "Valid once until %s. Give it to %s, who sets a new password with:\n  %s\n",
 		made.Expires.Local().Format(time.DateTime), name, flagsForOthers(cfg).SX("login", "--code", "CODE"))

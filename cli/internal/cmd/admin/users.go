@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -79,9 +78,7 @@ func runUsers(ctx context.Context, opts *usersOptions) error {
 		case u.Disabled:
 			state = term.Cell{Text: "disabled", Color: "33"}
 		}
-		rows[i] = []term.Cell{term.TextCell(u.Name), role, state, {
-			Text: u.Created.Local().Format(time.DateOnly), Full: u.Created.UTC().Format(time.RFC3339),
-		}, term.TextCell(cmp.Or(describeLimits(u.Limits), "-"))}
+		rows[i] = []term.Cell{term.TextCell(u.Name), role, state, term.DateCell(u.Created), term.TextCell(cmp.Or(describeLimits(u.Limits), "-"))}
 	}
 	if err := term.PrintTable(opts.IO, columns, rows); err != nil {
 		return err

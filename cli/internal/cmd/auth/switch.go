@@ -3,7 +3,6 @@ package auth
 import (
 	"context"
 	"errors"
-	"fmt"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -99,10 +98,7 @@ func runSwitch(ctx context.Context, opts *switchOptions) error {
 			Server  string `json:"server"`
 		}{name, acct.Server()})
 	}
-	if _, err := fmt.Fprintf(opts.IO.Out, "Switched to %s at %s\n", name, acct.Server()); err != nil {
-		return fmt.Errorf("print the account: %w", err)
-	}
-	return nil
+	return opts.IO.Printf("Switched to %s at %s\n", name, acct.Server())
 }
 
 // onlyOther returns the only account besides the current one that is signed in.

@@ -182,8 +182,8 @@ func (opts *setOptions) print() error {
 	if opts.Value == "" {
 		text = "Removed " + opts.Key
 	}
-	if _, err := fmt.Fprintln(opts.IO.Out, text); err != nil {
-		return fmt.Errorf("print the setting: %w", err)
+	if err := opts.IO.Printf("%s\n", text); err != nil {
+		return err
 	}
 	// A flag or a variable may still override it.
 	if c, err := config.Load(nil); err == nil {

@@ -2,7 +2,6 @@ package configcmd
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/spf13/cobra"
 
@@ -68,8 +67,5 @@ func runUse(_ context.Context, opts *useOptions) error {
 			Server  string `json:"server"`
 		}{opts.Name, server})
 	}
-	if _, err := fmt.Fprintf(opts.IO.Out, "Switched to context %s (%s)\n", opts.Name, server); err != nil {
-		return fmt.Errorf("print the context: %w", err)
-	}
-	return nil
+	return opts.IO.Printf("Switched to context %s (%s)\n", opts.Name, server)
 }

@@ -150,7 +150,7 @@ func (v *converter) lookUp(ctx context.Context, f mediafiles.File, made, path st
 		v.index.Add(path) // another process may have written it meanwhile
 	}
 	if at, ok := v.index.Made(ctx, made); ok {
-		return known, true, v.there(f, path, at, bar)
+		return known, true, v.reportExisting(f, path, at, bar)
 	}
 	identity, _, _ := strings.Cut(made, " ")
 	if known, err = transfer.Known(ctx, v.api, v.policy, identity, v.Encoding, bar); err != nil {
@@ -196,7 +196,7 @@ func (v *converter) alreadyThere(ctx context.Context, f mediafiles.File, made, p
 	for _, track := range server.Tracks {
 		if at, ok := v.index.Find(ctx, track.Size, track.SHA256); ok {
 			v.records.Wrote(at, track.SHA256, f.Path, made, server.JobID)
-			return true, v.there(f, path, at, bar)
+			return true, v.reportExisting(f, path, at, bar)
 		}
 	}
 	switch known, ok := v.records.MP3(path); {
@@ -213,8 +213,8 @@ func (v *converter) alreadyThere(ctx context.Context, f mediafiles.File, made, p
 	return false, blocked
 }
 
-// there reports a file whose MP3 is at path; wanted is where it would be written.
-func (v *converter) there(f mediafiles.File, wanted, path string, bar *term.ProgressBar) error {
+// reportExisting reports a file whose MP3 is at path; wanted is where it would be written.
+func (v *converter) reportExisting(f mediafiles.File, wanted, path string, bar *term.ProgressBar) error {
 	if wanted != "" && filepath.Base(wanted) != filepath.Base(path) {
 		bar.Say("its MP3 is %s", cmdutil.ShownPath(path, v.Output))
 	}

@@ -137,10 +137,7 @@ func (opts *Options) printRole(ctx context.Context, checkup *Checkup) error {
 	if err != nil {
 		return err
 	}
-	if _, err := io.WriteString(opts.IO.Out, role); err != nil {
-		return fmt.Errorf("print the role: %w", err)
-	}
-	return nil
+	return opts.IO.Printf("%s", role)
 }
 
 // count returns the number of problems in words: 1 fatal problem and 2 warnings.

@@ -4,7 +4,6 @@ package down
 import (
 	"context"
 	"errors"
-	"fmt"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -136,8 +135,5 @@ func (opts *Options) print(dir string, stopped bool, text string) error {
 	if dir != "" {
 		text += " (data: " + dir + ")"
 	}
-	if _, err := fmt.Fprintln(opts.IO.Out, text); err != nil {
-		return fmt.Errorf("print the result: %w", err)
-	}
-	return nil
+	return opts.IO.Printf("%s\n", text)
 }

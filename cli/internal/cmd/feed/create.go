@@ -84,8 +84,8 @@ func runCreate(ctx context.Context, opts *createOptions) error {
 	if opts.JSON {
 		return opts.IO.WriteJSON(created{made.Feed, address})
 	}
-	if _, err := fmt.Fprintln(opts.IO.Out, address); err != nil {
-		return fmt.Errorf("print the address: %w", err)
+	if err := opts.IO.Printf("%s\n", address); err != nil {
+		return err
 	}
 	_, _ = fmt.Fprintf(opts.IO.ErrOut, "The address of the feed cannot be shown again.\n"+
 		"next: add it to a podcast app as a feed by its URL\n"+

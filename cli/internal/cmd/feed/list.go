@@ -3,7 +3,6 @@ package feed
 import (
 	"context"
 	"fmt"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -63,7 +62,7 @@ func runList(ctx context.Context, opts *listOptions) error {
 	columns := []term.Column{{Header: "ID"}, {Header: "NAME", Shrink: true}, {Header: "LABEL"}, {Header: "FOLDER"}, {Header: "CREATED", Optional: true}}
 	rows := make([][]term.Cell, len(found.Feeds))
 	for i, f := range found.Feeds {
-		made := term.Cell{Text: f.Created.Local().Format(time.DateOnly), Full: f.Created.UTC().Format(time.RFC3339)}
+		made := term.DateCell(f.Created)
 		rows[i] = []term.Cell{term.TextCell(f.ID), term.TextCell(f.Name), term.TextCell(f.Label), term.TextCell(f.Folder), made}
 	}
 	return term.PrintTable(opts.IO, columns, rows)

@@ -3,7 +3,6 @@ package images
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/spf13/cobra"
 
@@ -73,8 +72,8 @@ func runImages(_ context.Context, opts *Options) error {
 		return opts.IO.WriteJSON(result{Images: found})
 	}
 	for _, image := range found {
-		if _, err := fmt.Fprintln(opts.IO.Out, image); err != nil {
-			return fmt.Errorf("print the images: %w", err)
+		if err := opts.IO.Printf("%s\n", image); err != nil {
+			return err
 		}
 	}
 	return nil

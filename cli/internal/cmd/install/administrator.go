@@ -68,8 +68,8 @@ func CreateAdministrator(ctx context.Context, streams *term.IOStreams, acct *ses
 	if err != nil {
 		return err
 	}
-	if _, err := fmt.Fprintf(streams.Out, "Created account %s and signed in\n", user.Name); err != nil {
-		return fmt.Errorf("print the account: %w", err)
+	if err := streams.Printf("Created account %s and signed in\n", user.Name); err != nil {
+		return err
 	}
 	_, _ = fmt.Fprintf(streams.ErrOut, "next: %s\n      others need an invitation: %s\n", nextcmd.Line("sx", "convert", "VIDEO"), nextcmd.Line("sx", "admin", "invite"))
 	return nil

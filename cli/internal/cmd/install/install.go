@@ -114,8 +114,8 @@ func runDry(ctx context.Context, opts *Options) error {
 	}
 	text, checked, err := in.Manifest(ctx, opts.InstallRequest)
 	if text != "" {
-		if _, err := fmt.Fprint(opts.IO.Out, text); err != nil {
-			return fmt.Errorf("print the manifests: %w", err)
+		if err := opts.IO.Printf("%s", text); err != nil {
+			return err
 		}
 	}
 	if err == nil && !checked {
@@ -141,9 +141,9 @@ func (opts *Options) print(ctx context.Context, in *installer.Installer, info re
 	if !opts.Wait {
 		ready = "is starting"
 	}
-	if _, err := fmt.Fprintf(opts.IO.Out, "SoundExtract %s %s in namespace %s (revision %d)\n",
+	if err := opts.IO.Printf("SoundExtract %s %s in namespace %s (revision %d)\n",
 		info.Version, ready, in.Cluster.Namespace, info.Revision); err != nil {
-		return fmt.Errorf("print the result: %w", err)
+		return err
 	}
 	if explained, err := opts.administrator(ctx, in); explained || err != nil {
 		return err

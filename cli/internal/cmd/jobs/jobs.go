@@ -164,7 +164,7 @@ func keptUntil(j api.Job) term.Cell {
 	if j.DeleteAt == nil {
 		return term.Cell{}
 	}
-	return term.Cell{Text: j.DeleteAt.Local().Format(time.DateOnly), Full: j.DeleteAt.UTC().Format(time.RFC3339)}
+	return term.DateCell(*j.DeleteAt)
 }
 
 // roomForAll is the width of a terminal, in columns, that has room for both the reasons

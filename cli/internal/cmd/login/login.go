@@ -3,7 +3,6 @@ package login
 
 import (
 	"context"
-	"fmt"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -83,8 +82,8 @@ func runLogin(ctx context.Context, opts *Options) error {
 	if opts.JSON {
 		return opts.IO.WriteJSON(user)
 	}
-	if _, err := fmt.Fprintf(opts.IO.Out, "Signed in to %s as %s\n", acct.Server(), user.Name); err != nil {
-		return fmt.Errorf("print the account: %w", err)
+	if err := opts.IO.Printf("Signed in to %s as %s\n", acct.Server(), user.Name); err != nil {
+		return err
 	}
 	acct.MentionOthers(opts.IO.ErrOut, opts.Next)
 	return nil

@@ -83,8 +83,8 @@ func runLogout(ctx context.Context, opts *Options) error {
 			text = "The owner of the local server is signed in as long as it runs"
 		}
 	}
-	if _, err := fmt.Fprintln(opts.IO.Out, text); err != nil {
-		return fmt.Errorf("print the result: %w", err)
+	if err := opts.IO.Printf("%s\n", text); err != nil {
+		return err
 	}
 	acct.MentionOthers(opts.IO.ErrOut, opts.Next)
 	return nil

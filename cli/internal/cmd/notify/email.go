@@ -100,8 +100,8 @@ func printEmail(streams *term.IOStreams, asJSON bool, n api.Notify, confirm stri
 	case n.Email != "":
 		result = fmt.Sprintf("Notifications go to %s", n.Email)
 	}
-	if _, err := fmt.Fprintln(streams.Out, result); err != nil {
-		return fmt.Errorf("print the result: %w", err)
+	if err := streams.Printf("%s\n", result); err != nil {
+		return err
 	}
 	if n.PendingEmail != "" {
 		_, _ = fmt.Fprintf(streams.ErrOut, "next: %s\n", confirm)

@@ -4,7 +4,6 @@ package notify
 import (
 	"context"
 	"fmt"
-	"io"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -72,8 +71,8 @@ func runShow(ctx context.Context, opts *showOptions) error {
 	if opts.JSON {
 		return opts.IO.WriteJSON(n)
 	}
-	if _, err := io.WriteString(opts.IO.Out, describe(n)); err != nil {
-		return fmt.Errorf("print the settings: %w", err)
+	if err := opts.IO.Printf("%s", describe(n)); err != nil {
+		return err
 	}
 	if n.PendingEmail != "" {
 		_, _ = fmt.Fprintf(opts.IO.ErrOut, "next: %s, with the code from the e-mail\n", opts.Next("notify", "confirm", "CODE"))

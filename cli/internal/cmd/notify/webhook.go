@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -79,8 +78,8 @@ func runAdd(ctx context.Context, opts *webhookOptions) error {
 	if opts.JSON {
 		return opts.IO.WriteJSON(made)
 	}
-	if _, err := fmt.Fprintln(opts.IO.Out, made.Secret); err != nil {
-		return fmt.Errorf("print the secret: %w", err)
+	if err := opts.IO.Printf("%s\n", made.Secret); err != nil {
+		return err
 	}
 	_, _ = fmt.Fprintf(opts.IO.ErrOut, "The secret verifies the signatures of this webhook; it cannot be shown again.\n"+
 		"next: test the webhook: %s\n"+
@@ -135,7 +134,7 @@ func runList(ctx context.Context, opts *webhookOptions) error {
 		if h.Disabled != nil {
 			state = term.Cell{Text: "disabled", Color: "33"}
 		}
-		created := term.Cell{Text: h.Created.Local().Format(time.DateOnly), Full: h.Created.UTC().Format(time.RFC3339)}
+		created := term.DateCell(h.Created)
 		rows[i] = []term.Cell{term.TextCell(h.ID), term.TextCell(h.URL), state, created}
 	}
 	return term.PrintTable(opts.IO, columns, rows)
@@ -181,8 +180,5 @@ func runRemove(ctx context.Context, opts *webhookOptions) error {
 	if opts.JSON {
 		return opts.IO.WriteJSON(n.Webhooks[i])
 	}
-	if _, err := fmt.Fprintf(opts.IO.Out, "Removed the webhook %s\n", n.Webhooks[i].URL); err != nil {
-		return fmt.Errorf("print the result: %w", err)
-	}
-	return nil
+	return opts.IO.Printf("Removed the webhook %s\n", n.Webhooks[i].URL)
 }

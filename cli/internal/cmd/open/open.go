@@ -108,8 +108,5 @@ func (o *Options) open(ctx context.Context, cfg *config.Config, link string, exp
 		o.IO.Explain("no browser was started: %v", err)
 		_, _ = fmt.Fprintln(o.IO.ErrOut, "No browser could be started. Open this link in one within a minute:")
 	}
-	if _, err := fmt.Fprintln(o.IO.Out, link); err != nil {
-		return fmt.Errorf("print the link: %w", err)
-	}
-	return nil
+	return o.IO.Printf("%s\n", link)
 }

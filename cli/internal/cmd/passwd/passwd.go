@@ -3,7 +3,6 @@ package passwd
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/spf13/cobra"
 
@@ -86,8 +85,5 @@ func runPasswd(ctx context.Context, opts *Options) error {
 	if opts.JSON {
 		return opts.IO.WriteJSON(user)
 	}
-	if _, err := fmt.Fprintf(opts.IO.Out, "Changed the password of %s; all other sessions have ended\n", user.Name); err != nil {
-		return fmt.Errorf("print the result: %w", err)
-	}
-	return nil
+	return opts.IO.Printf("Changed the password of %s; all other sessions have ended\n", user.Name)
 }

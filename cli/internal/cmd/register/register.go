@@ -90,8 +90,8 @@ func runRegister(ctx context.Context, opts *Options) error {
 	if opts.JSON {
 		return opts.IO.WriteJSON(user)
 	}
-	if _, err := fmt.Fprintf(opts.IO.Out, "Created account %s at %s and signed in\n", user.Name, acct.Server()); err != nil {
-		return fmt.Errorf("print the account: %w", err)
+	if err := opts.IO.Printf("Created account %s at %s and signed in\n", user.Name, acct.Server()); err != nil {
+		return err
 	}
 	acct.MentionOthers(opts.IO.ErrOut, opts.Next)
 	if user.Admin {

@@ -3,7 +3,6 @@ package rollback
 
 import (
 	"context"
-	"fmt"
 	"strconv"
 	"time"
 
@@ -68,8 +67,5 @@ func runRollback(ctx context.Context, opts *Options) error {
 	if err != nil || opts.JSON {
 		return err
 	}
-	if _, err := fmt.Fprintf(opts.IO.Out, "Rolled back to SoundExtract %s (revision %d)\n", info.Version, info.Revision); err != nil {
-		return fmt.Errorf("print the result: %w", err)
-	}
-	return nil
+	return opts.IO.Printf("Rolled back to SoundExtract %s (revision %d)\n", info.Version, info.Revision)
 }

@@ -54,8 +54,8 @@ func runGenerate(_ context.Context, opts *GenerateOptions) error {
 		if err != nil {
 			return fmt.Errorf("encode the Secret %s: %w", secret.Name, err)
 		}
-		if _, err := fmt.Fprintf(opts.IO.Out, "---\n%s", text); err != nil {
-			return fmt.Errorf("print the Secrets: %w", err)
+		if err := opts.IO.Printf("---\n%s", text); err != nil {
+			return err
 		}
 	}
 	return nil

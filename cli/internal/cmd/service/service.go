@@ -151,8 +151,8 @@ func runInstall(ctx context.Context, opts *Options) error {
 			Data string `json:"data"`
 		}{m.path(), in.URL, at.Dir})
 	}
-	if _, err := fmt.Fprintf(opts.IO.Out, "The local server runs at %s, now and after each sign-in\n", in.URL); err != nil {
-		return fmt.Errorf("print the result: %w", err)
+	if err := opts.IO.Printf("The local server runs at %s, now and after each sign-in\n", in.URL); err != nil {
+		return err
 	}
 	_, _ = fmt.Fprintf(opts.IO.ErrOut, "data: %s\nservice: %s\nnext: %s\n", at.Dir, m.path(), nextcmd.Line("sx", "convert", "VIDEO"))
 	return nil
@@ -199,8 +199,5 @@ func (opts *Options) print(text string, result any) error {
 	if opts.JSON {
 		return opts.IO.WriteJSON(result)
 	}
-	if _, err := fmt.Fprintln(opts.IO.Out, text); err != nil {
-		return fmt.Errorf("print the result: %w", err)
-	}
-	return nil
+	return opts.IO.Printf("%s\n", text)
 }

@@ -80,11 +80,11 @@ func runCreate(ctx context.Context, opts *createOptions) error {
 	if opts.JSON {
 		return opts.IO.WriteJSON(created{made.Share, link})
 	}
-	if _, err := fmt.Fprintln(opts.IO.Out, link); err != nil {
-		return fmt.Errorf("print the link: %w", err)
+	if err := opts.IO.Printf("%s\n", link); err != nil {
+		return err
 	}
 	_, _ = fmt.Fprintf(opts.IO.ErrOut, "The link is valid until %s and cannot be shown again.\n"+
-		"next: send it to the people who are to hear the MP3\n"+
+		"next: send it to those who should get the MP3\n"+
 		"      or revoke it: %s\n", made.Expires.Local().Format(time.DateOnly), opts.Next("share", "revoke", made.ID))
 	return nil
 }

@@ -87,15 +87,11 @@ func runList(ctx context.Context, opts *listOptions) error {
 	columns := []term.Column{{Header: "ID"}, {Header: "NAME", Shrink: true}, {Header: "USES"}, {Header: "CREATED", Optional: true}, {Header: "EXPIRES"}}
 	rows := make([][]term.Cell, len(links))
 	for i, l := range links {
-		expires := date(l.Expires)
+		expires := term.DateCell(l.Expires)
 		if !opts.Now().Before(l.Expires) {
 			expires.Text, expires.Color = "expired", "33"
 		}
-		rows[i] = []term.Cell{term.TextCell(l.ID), term.TextCell(l.Name), term.TextCell(strconv.Itoa(l.Uses)), date(l.Created), expires}
+		rows[i] = []term.Cell{term.TextCell(l.ID), term.TextCell(l.Name), term.TextCell(strconv.Itoa(l.Uses)), term.DateCell(l.Created), expires}
 	}
 	return term.PrintTable(opts.IO, columns, rows)
-}
-
-func date(t time.Time) term.Cell {
-	return term.Cell{Text: t.Local().Format(time.DateOnly), Full: t.UTC().Format(time.RFC3339)}
 }

@@ -2,7 +2,6 @@ package share
 
 import (
 	"context"
-	"fmt"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -64,8 +63,5 @@ func runRevoke(ctx context.Context, opts *revokeOptions) error {
 			ID string `json:"id"`
 		}{opts.ID})
 	}
-	if _, err := fmt.Fprintf(opts.IO.Out, "Revoked the link %s\n", opts.ID); err != nil {
-		return fmt.Errorf("print the result: %w", err)
-	}
-	return nil
+	return opts.IO.Printf("Revoked the link %s\n", opts.ID)
 }

@@ -4,7 +4,6 @@ package show
 import (
 	"context"
 	"fmt"
-	"io"
 	"strings"
 	"time"
 
@@ -77,10 +76,7 @@ func runShow(ctx context.Context, opts *Options) error {
 			width, _ := opts.IO.Size()
 			text = fold(text, width)
 		}
-		if _, err := io.WriteString(opts.IO.Out, text); err != nil {
-			return fmt.Errorf("print the job: %w", err)
-		}
-		return nil
+		return opts.IO.Printf("%s", text)
 	})
 }
 

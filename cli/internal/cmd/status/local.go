@@ -63,8 +63,8 @@ func (opts *Options) printLocal(s localserver.Status) error {
 	if s.PID > 0 {
 		head = fmt.Sprintf("The local server is running at %s: version %s, process %d", s.URL, s.Version, s.PID)
 	}
-	if _, err := fmt.Fprintln(opts.IO.Out, head); err != nil {
-		return fmt.Errorf("print the status: %w", err)
+	if err := opts.IO.Printf("%s\n", head); err != nil {
+		return err
 	}
 	columns := []term.Column{{Header: "PART"}, {Header: "STATE", Shrink: true}}
 	var rows [][]term.Cell
@@ -122,8 +122,8 @@ func (opts *Options) elsewhere(ctx context.Context, cfg *config.Config) error {
 	if version != "" {
 		text += ": version " + version
 	}
-	if _, err := fmt.Fprintln(opts.IO.Out, text); err != nil {
-		return fmt.Errorf("print the status: %w", err)
+	if err := opts.IO.Printf("%s\n", text); err != nil {
+		return err
 	}
 	opts.printUpgrade(ctx)
 	return nil

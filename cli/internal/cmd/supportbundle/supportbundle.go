@@ -127,10 +127,7 @@ func (opts *Options) print(r result, index bundle.Index) error {
 	if opts.JSON {
 		return opts.IO.WriteJSON(r)
 	}
-	if _, err := fmt.Fprintln(opts.IO.Out, r.Path); err != nil {
-		return fmt.Errorf("print the path: %w", err)
-	}
-	return nil
+	return opts.IO.Printf("%s\n", r.Path)
 }
 
 // write writes the archive, readable by its owner only, and returns its size in bytes.

@@ -68,8 +68,8 @@ func runCreate(ctx context.Context, opts *createOptions) error {
 	if opts.JSON {
 		return opts.IO.WriteJSON(made)
 	}
-	if _, err := fmt.Fprintln(opts.IO.Out, made.Token); err != nil {
-		return fmt.Errorf("print the token: %w", err)
+	if err := opts.IO.Printf("%s\n", made.Token); err != nil {
+		return err
 	}
 	_, _ = fmt.Fprintf(opts.IO.ErrOut, "The token is valid until %s and cannot be shown again.\n"+
 		"next: pass it in SX_TOKEN\n"+

@@ -65,15 +65,11 @@ func runList(ctx context.Context, opts *listOptions) error {
 	columns := []term.Column{{Header: "ID"}, {Header: "NAME", Shrink: true}, {Header: "CREATED", Optional: true}, {Header: "EXPIRES"}}
 	rows := make([][]term.Cell, len(found.Tokens))
 	for i, t := range found.Tokens {
-		expires := date(t.Expires)
+		expires := term.DateCell(t.Expires)
 		if !opts.Now().Before(t.Expires) {
 			expires.Text, expires.Color = "expired", "33"
 		}
-		rows[i] = []term.Cell{term.TextCell(t.ID), term.TextCell(t.Name), date(t.Created), expires}
+		rows[i] = []term.Cell{term.TextCell(t.ID), term.TextCell(t.Name), term.DateCell(t.Created), expires}
 	}
 	return term.PrintTable(opts.IO, columns, rows)
-}
-
-func date(t time.Time) term.Cell {
-	return term.Cell{Text: t.Local().Format(time.DateOnly), Full: t.UTC().Format(time.RFC3339)}
 }

@@ -2,7 +2,6 @@ package token
 
 import (
 	"context"
-	"fmt"
 	"slices"
 
 	"github.com/spf13/cobra"
@@ -69,8 +68,5 @@ func runRevoke(ctx context.Context, opts *revokeOptions) error {
 	if opts.JSON {
 		return opts.IO.WriteJSON(found)
 	}
-	if _, err := fmt.Fprintf(opts.IO.Out, "Revoked the token %s\n", found.Name); err != nil {
-		return fmt.Errorf("print the result: %w", err)
-	}
-	return nil
+	return opts.IO.Printf("Revoked the token %s\n", found.Name)
 }

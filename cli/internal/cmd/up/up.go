@@ -137,8 +137,8 @@ func (opts *Options) print(up *localserver.Up) error {
 	if up.Server == nil {
 		how = "is already running"
 	}
-	if _, err := fmt.Fprintf(opts.IO.Out, "The local server %s at %s\n", how, up.URL); err != nil {
-		return fmt.Errorf("print the address: %w", err)
+	if err := opts.IO.Printf("The local server %s at %s\n", how, up.URL); err != nil {
+		return err
 	}
 	_, _ = fmt.Fprintf(opts.IO.ErrOut, "data: %s\n", up.Dir)
 	if up.Server != nil {

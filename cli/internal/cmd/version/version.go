@@ -98,10 +98,7 @@ func runVersion(ctx context.Context, opts *Options) error {
 }
 
 func show(streams *term.IOStreams, text string) error {
-	if _, err := fmt.Fprintln(streams.Out, text); err != nil {
-		return fmt.Errorf("print the version: %w", err)
-	}
-	return nil
+	return streams.Printf("%s\n", text)
 }
 
 func thisBuild() build {

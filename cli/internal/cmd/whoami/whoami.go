@@ -75,11 +75,8 @@ func runWhoami(ctx context.Context, opts *Options) error {
 	if me.Admin {
 		role = "administrator"
 	}
-	if _, err := fmt.Fprintf(opts.IO.Out, "%s at %s\nrole      %s\n%s\n%s",
-		me.Name, cfg.Server, role, credential(me.Credential), describe(usage)); err != nil {
-		return fmt.Errorf("print the account: %w", err)
-	}
-	return nil
+	return opts.IO.Printf("%s at %s\nrole      %s\n%s\n%s",
+		me.Name, cfg.Server, role, credential(me.Credential), describe(usage))
 }
 
 // describe returns lines about the storage in use, about what else is limited, and about

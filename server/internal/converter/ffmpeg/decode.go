@@ -58,7 +58,7 @@ func (d decoded) length() time.Duration {
 // PCM of 32-bit floats (f32le), at the plan's rate and number of channels.
 func (c *conversion) decode(ctx context.Context, p plan, w io.Writer) (decoded, error) {
 	dec := c.newDecoder(p, w)
-	dec.clock.pause = func(from, to time.Duration) (bool, error) { return dec.pictureGoesOn(ctx, from, to) }
+	dec.clock.pause = func(from, to time.Duration) (bool, error) { return dec.hasPictureDuring(ctx, from, to) }
 	err := dec.first(ctx)
 	if err == nil {
 		err = dec.more(ctx)

@@ -40,7 +40,7 @@ type encoding struct {
 	name     string // of the encoder
 
 	leveled *level          // nil if the loudness stays as it is
-	heard   *loudness.Meter // of the decoded MP3
+	meter   *loudness.Meter // of the decoded MP3
 
 	info     *mp3.Info
 	decoded  decoded
@@ -72,7 +72,7 @@ func (c *conversion) encode(ctx context.Context, p plan) (converter.Result, erro
 	for {
 		result, err := e.once(ctx, encoders)
 		result.Warnings = append(result.Warnings, append(warnings, more...)...)
-		if err != nil || e.leveled == nil || !e.leveled.correct(e.heard) {
+		if err != nil || e.leveled == nil || !e.leveled.correct(e.meter) {
 			return result, err
 		}
 		e.pass = e.pass.rest()
@@ -162,12 +162,12 @@ func (e *encoding) run(ctx context.Context, encode encodeFunc, w io.Writer) (err
 		Owner: e.owner, Samples: int64(e.plan.section.length(e.plan.Expected()).Seconds() * float64(e.settings.Rate)),
 		PCM: e.pcm,
 	}
-	heard := func(error) error { return nil }
+	finish := func(error) error { return nil }
 	if e.leveled != nil {
-		w, heard = e.listen(ctx, w)
+		w, finish = e.measureOutput(ctx, w)
 	}
 	e.samples, err = encode(ctx, e.settings, recording, w)
-	if err := errors.Join(err, heard(err)); err != nil {
+	if err := errors.Join(err, finish(err)); err != nil {
 		return err
 	}
 	// ffmpeg may have treated a read error of the source as its end.

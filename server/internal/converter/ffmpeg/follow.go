@@ -16,9 +16,9 @@ import (
 const (
 	// maxParts bounds how many parts of a recording are decoded one after another.
 	maxParts = 16
-	// tables is how many bytes before the first packet of a stream are read too: they
+	// tableBytes is how many bytes before the first packet of a stream are read too: they
 	// have the tables that announce it, with which a transport stream must begin.
-	tables = 4 * 188
+	tableBytes = 4 * 188
 	// maxMissing is how much audio may be missing at the end without a warning.
 	maxMissing = time.Second
 )
@@ -47,7 +47,7 @@ func (d *decoder) more(ctx context.Context) error {
 	if err != nil || from == 0 {
 		return err
 	}
-	return d.continueAt(ctx, d.base+max(0, from-tables))
+	return d.continueAt(ctx, d.base+max(0, from-tableBytes))
 }
 
 // missing returns how much of the audio that the demuxer found was not decoded.

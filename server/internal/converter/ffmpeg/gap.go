@@ -9,9 +9,9 @@ import (
 	"time"
 )
 
-// pictureGoesOn reports whether the video has pictures during a gap in the audio, given
+// hasPictureDuring reports whether the video has pictures during a gap in the audio, given
 // by two times from the origin. If not, the gap is not a pause: the clock was set.
-func (d *decoder) pictureGoesOn(ctx context.Context, from, to time.Duration) (bool, error) {
+func (d *decoder) hasPictureDuring(ctx context.Context, from, to time.Duration) (bool, error) {
 	if d.relative {
 		return false, nil
 	}

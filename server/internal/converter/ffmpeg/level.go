@@ -99,17 +99,17 @@ func (l *level) limiter(w io.Writer, p plan) *loudness.Limiter {
 	return loudness.NewLimiter(w, p.Rate, p.Channels, l.gain, factor(l.ceiling))
 }
 
-// listen returns a writer to w that also decodes the MP3 that is written, and measures
-// its loudness. heard must be called after the last byte, with nil, or after an error,
+// measureOutput returns a writer to w that also decodes the MP3 that is written, and
+// measures its loudness. finish must be called after the last byte, with nil, or after an error,
 // with that error.
-func (e *encoding) listen(ctx context.Context, w io.Writer) (both io.Writer, heard func(error) error) {
-	e.heard = loudness.NewMeter(e.plan.Rate, e.plan.Channels)
+func (e *encoding) measureOutput(ctx context.Context, w io.Writer) (both io.Writer, finish func(error) error) {
+	e.meter = loudness.NewMeter(e.plan.Rate, e.plan.Channels)
 	r, frames := io.Pipe()
 	done := make(chan error, 1)
 	go func() {
 		decoder := conversion{Transcoder: e.Transcoder}
 		_, err := decoder.execute(ctx, command{
-			phase: "measure the loudness", program: e.cfg.FFmpeg, stdin: r, stdout: e.heard, cpu: e.cfg.MaxCPU, maxFile: encoderFile,
+			phase: "measure the loudness", program: e.cfg.FFmpeg, stdin: r, stdout: e.meter, cpu: e.cfg.MaxCPU, maxFile: encoderFile,
 			args: []string{
 				"-hide_banner", "-v", "error", "-nostats", "-filter_threads", "1", "-threads", "1", "-f", "mp3", "-i", "pipe:0",
 				"-c:a", "pcm_f32le", "-ar", strconv.Itoa(e.plan.Rate), "-ac", strconv.Itoa(e.plan.Channels), "-f", "f32le", "pipe:1",
@@ -126,8 +126,8 @@ func (e *encoding) listen(ctx context.Context, w io.Writer) (both io.Writer, hea
 
 // correct changes the level if the MP3 that it gave is not as it should be. It returns
 // false if there is nothing to change.
-func (l *level) correct(heard *loudness.Meter) bool {
-	loud, peak := heard.Integrated(), 20*math.Log10(heard.TruePeak())
+func (l *level) correct(measured *loudness.Meter) bool {
+	loud, peak := measured.Integrated(), 20*math.Log10(measured.TruePeak())
 	// The limiter makes it impossible for some sounds, such as single clicks.
 	quiet := l.target-loud > loudnessTolerance && peak < maxTruePeak-2*loudnessTolerance
 	if l.retries == levelRetries || math.IsInf(loud, 0) || peak <= maxTruePeak && !quiet && loud-l.target <= loudnessTolerance {

@@ -71,8 +71,8 @@ func TestMissingPrograms(t *testing.T) {
 	t.Parallel()
 	_, err := ffmpeg.New(t.Context(), ffmpeg.Config{FFprobe: filepath.Join(t.TempDir(), "ffprobe")})
 	wantCode(t, err, sx.CodeUnavailable, "not found")
-	_, err = ffmpeg.New(t.Context(), ffmpeg.Config{FFmpeg: "false"})
+	_, err = ffmpeg.New(t.Context(), ffmpeg.Config{FFprobe: "true", FFmpeg: "false"})
 	wantCode(t, err, sx.CodeUnavailable, "cannot run")
-	_, err = ffmpeg.New(t.Context(), ffmpeg.Config{FFmpeg: "true"})
+	_, err = ffmpeg.New(t.Context(), ffmpeg.Config{FFprobe: "true", FFmpeg: "true"})
 	wantCode(t, err, sx.CodeUnavailable, "no MP3 encoder")
 }

@@ -118,7 +118,7 @@ func (r *Replica) announce(ctx context.Context, change func(Record) (Record, err
 			if before.Rev > 0 && after.Format > before.Format {
 				r.cfg.Log.InfoContext(ctx, "the upgrade is final; the previous release can no longer be used", "format", after.Format)
 			}
-			r.saw(after.Format)
+			r.noticeFormat(after.Format)
 			return after, nil
 		}
 	}
@@ -136,10 +136,10 @@ func (r *Replica) process(now time.Time) Process {
 	return p
 }
 
-// saw notices that documents may have the given format, even before the next heartbeat,
-// so that no document is replaced by one in an older format, which might lack some of
-// its fields.
-func (r *Replica) saw(n int) {
+// noticeFormat notices that documents may have the given format, even before the next
+// heartbeat, so that no document is replaced by one in an older format, which might lack
+// some of its fields.
+func (r *Replica) noticeFormat(n int) {
 	for {
 		old := r.writes.Load()
 		if int64(n) <= old || r.writes.CompareAndSwap(old, int64(n)) {
@@ -165,7 +165,7 @@ func (r *Replica) Decoder(n int) (Change, error) {
 		r.refuse(err)
 		return nil, err
 	}
-	r.saw(n)
+	r.noticeFormat(n)
 	return r.cfg.Format.codec(n).Decode, nil
 }
 

@@ -14,8 +14,8 @@ import (
 	"github.com/soundextract/sx/install/values"
 )
 
-// usual are values that the pods of every part accept.
-const usual = `
+// podValues are values that the pods of every part accept.
+const podValues = `
 podLabels: {team: media}
 podAnnotations: {example.org/scrape: "true"}
 nodeSelector: {disk: fast}
@@ -34,7 +34,7 @@ resources: {requests: {cpu: 7m, memory: 7Mi}, limits: {cpu: "7", memory: 7Gi}}
 
 var parts = []string{"auth", "gateway", "converter", "notifier", "rabbitmq", "mongodb", "smoke"}
 
-func withUsual(t *testing.T, of []string, text, more string) string {
+func renderWith(t *testing.T, of []string, text, more string) string {
 	t.Helper()
 	given := map[string]any{}
 	if err := yaml.Unmarshal([]byte(more), &given); err != nil {
@@ -55,13 +55,13 @@ func withUsual(t *testing.T, of []string, text, more string) string {
 	return rendered.All()
 }
 
-// TestUsualValues checks that the pods of every part accept the usual values of a chart,
+// TestPodValues checks that the pods of every part accept the usual values of a chart,
 // each its own ones, and keep what the chart sets.
-func TestUsualValues(t *testing.T) {
+func TestPodValues(t *testing.T) {
 	t.Parallel()
-	before := read(t, withUsual(t, nil, "", ""))
+	before := read(t, renderWith(t, nil, "", ""))
 	for _, part := range parts {
-		r := read(t, withUsual(t, []string{part}, usual, ""))
+		r := read(t, renderWith(t, []string{part}, podValues, ""))
 		for _, other := range parts {
 			if other != part && !reflect.DeepEqual(r.workload[other], before.workload[other]) {
 				t.Errorf("the values of %s change %s", part, other)
@@ -115,7 +115,7 @@ func TestUsualValues(t *testing.T) {
 // TestNamedAccount checks that an existing service account is used and not created.
 func TestNamedAccount(t *testing.T) {
 	t.Parallel()
-	r := read(t, withUsual(t, parts, "serviceAccount: {name: existing}", ""))
+	r := read(t, renderWith(t, parts, "serviceAccount: {name: existing}", ""))
 	for _, part := range parts {
 		if got := r.workload[part].pod.Spec.ServiceAccountName; got != "existing" {
 			t.Errorf("%s has the service account %q", part, got)
@@ -130,7 +130,7 @@ func TestNamedAccount(t *testing.T) {
 // require, and that those of a part take precedence.
 func TestGlobalLabels(t *testing.T) {
 	t.Parallel()
-	text := withUsual(t, []string{"gateway"}, "podLabels: {team: special}", "global: {labels: {team: media, cost-center: \"42\"}}")
+	text := renderWith(t, []string{"gateway"}, "podLabels: {team: special}", "global: {labels: {team: media, cost-center: \"42\"}}")
 	r := read(t, text)
 	for component, w := range r.workload {
 		want := "media"
