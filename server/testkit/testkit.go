@@ -13,7 +13,7 @@ import (
 
 // Timeout bounds the wait for something that must happen. It is long enough for
 // a busy machine; only a failing test waits that long.
-const Timeout = 30 * time.Second
+const Timeout = time.Minute
 
 const pollInterval = 5 * time.Millisecond
 
