@@ -59,7 +59,7 @@ func interruptedUpload(ctx context.Context, env *Env) error {
 		return err
 	}
 	uploads := tus.Client{API: c}
-	id, err := uploads.Create(ctx, uploadSize, map[string]string{api.MetaFilename: "sx-doctor.mp4"})
+	id, err := uploads.Create(ctx, uploadSize, map[string]string{api.MetaFilename: "sx-doctor.mp4"}, "")
 	if slices.Contains(refusals, sx.CodeOf(err)) {
 		return Skip("", "the server refuses uploads: %s", err)
 	}

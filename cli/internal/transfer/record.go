@@ -38,6 +38,8 @@ type uploadRecord struct {
 	Size    int64     `json:"size"`
 	ModTime time.Time `json:"mod_time"`
 	ID      string    `json:"id,omitempty"` // "" until the upload is created
+	// Key is the idempotency key of the upload's creation, until its response arrives.
+	Key     string    `json:"key,omitempty"`
 	Created time.Time `json:"created,omitzero"`
 	// Identity is that of what is sent; see Source.Identity.
 	Identity string `json:"identity,omitempty"`
@@ -154,7 +156,7 @@ func (rec *uploadRecord) save() error {
 func (rec *uploadRecord) remove() {
 	// If this fails, the next run sends one unnecessary request.
 	_ = os.Remove(rec.file)
-	rec.ID = ""
+	rec.ID, rec.Key = "", ""
 }
 
 func (rec *uploadRecord) close() { rec.lock.Release() }

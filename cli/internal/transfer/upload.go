@@ -3,6 +3,7 @@ package transfer
 import (
 	"cmp"
 	"context"
+	"crypto/rand"
 	"errors"
 	"time"
 
@@ -214,23 +215,39 @@ func (u *upload) once(ctx context.Context) (*Uploaded, error) {
 	return u.verify(ctx)
 }
 
-// create starts the upload on the server and records it.
+// create starts the upload on the server and records it. The idempotency key is recorded
+// before: if the response is lost, neither another attempt nor another run starts a second
+// upload, which the quota would count.
 func (u *upload) create(ctx context.Context) error {
 	metadata := api.UploadMetadata(sx.NewUpload{
 		Source: sx.Source{Name: u.in.File.Name, Size: u.in.File.Size, Identity: u.src.Form()}, // with the digest once it is complete
 		Size:   u.src.Size(), AudioOnly: u.src.AudioOnly(), Options: u.in.Options, Labels: u.Labels, Priority: u.Priority,
 	})
-	err := u.retry.Do(ctx, func(ctx context.Context) error {
-		return watched(ctx, u.stall, func(ctx context.Context) (err error) {
-			u.rec.ID, err = u.tus.Create(ctx, u.src.Size(), metadata)
-			return err
+	for {
+		repeated := u.rec.Key != ""
+		if !repeated {
+			u.rec.Key, u.rec.Created, u.rec.Identity = rand.Text(), time.Now().UTC(), u.identity
+			if err := u.rec.save(); err != nil {
+				return err
+			}
+		}
+		err := u.retry.Do(ctx, func(ctx context.Context) error {
+			return watched(ctx, u.stall, func(ctx context.Context) (err error) {
+				u.rec.ID, err = u.tus.Create(ctx, u.src.Size(), metadata, u.rec.Key)
+				return err
+			})
 		})
-	})
-	if err != nil {
-		return err
+		switch code := sx.CodeOf(err); {
+		case err == nil:
+			u.rec.Key = ""
+			return u.rec.save()
+		case repeated && (code == sx.CodeKeyReused || code == sx.CodeNotFound || code == sx.CodeUploadExpired):
+			// An earlier run asked for something else, such as other labels, or its upload is gone.
+			u.rec.Key = ""
+		default:
+			return err
+		}
 	}
-	u.rec.Created, u.rec.Identity = time.Now().UTC(), u.identity
-	return u.rec.save()
 }
 
 func (u *upload) job(ctx context.Context) (job api.Job, err error) {

@@ -261,20 +261,66 @@ func TestUploadLostInTheMiddle(t *testing.T) {
 	u.progress.wantSaid(t, "starting again")
 }
 
-func TestAnswerToCreationLost(t *testing.T) {
+// loseCreation loses the response to the first creation of an upload, which the server
+// performs.
+func (u *uploadFixture) loseCreation() {
+	lost := false
+	u.server.Lose = func(r *http.Request) bool {
+		creation := r.Method == http.MethodPost && r.URL.Path == api.PathUploads
+		first := creation && !lost
+		lost = lost || creation
+		return first
+	}
+}
+
+// TestResponseToCreationLost checks that the same upload is used, by another attempt and by
+// another run: a second one would count towards the quota until it expires.
+func TestResponseToCreationLost(t *testing.T) {
 	t.Parallel()
 	u := newUpload(t)
-	lost := false
-	u.server.Before = func(_ http.ResponseWriter, r *http.Request) bool {
-		if r.Method == http.MethodPost && !lost {
-			lost = true
-			panic(http.ErrAbortHandler)
-		}
-		return false
-	}
+	u.loseCreation()
 	u.succeeds(t)
-	if !lost {
-		t.Error("nothing was lost")
+	if n := len(u.server.Jobs()); n != 1 {
+		t.Errorf("%d uploads were created", n)
+	}
+}
+
+func TestStoppedAfterTheResponseToCreationWasLost(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		between func(*uploadFixture)
+		jobs    int
+	}{
+		"the same command":   {func(*uploadFixture) {}, 1},
+		"with another label": {func(u *uploadFixture) { u.up.Labels = []string{"talks"} }, 2},
+		"removed meanwhile":  {func(u *uploadFixture) { u.server.Forget(u.server.Jobs()[0].ID) }, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			u := newUpload(t)
+			u.loseCreation()
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			u.server.Before = func(http.ResponseWriter, *http.Request) bool {
+				if len(u.server.Jobs()) > 0 {
+					cancel()
+					panic(http.ErrAbortHandler)
+				}
+				return false
+			}
+			if _, err := u.upload(ctx, t); !errors.Is(err, context.Canceled) {
+				t.Fatalf("the first run ended with %v", err)
+			}
+			u.server.Lose, u.server.Before = nil, nil
+			if n := len(u.server.Jobs()); n != 1 {
+				t.Fatalf("the first run created %d uploads", n)
+			}
+			tt.between(u)
+			u.succeeds(t)
+			if n := len(u.server.Jobs()); n != tt.jobs {
+				t.Errorf("there are %d uploads, want %d", n, tt.jobs)
+			}
+		})
 	}
 }
 

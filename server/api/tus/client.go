@@ -25,11 +25,15 @@ type Client struct {
 }
 
 // Create starts an upload of size bytes and returns its ID, which is also the
-// job's.
-func (c Client) Create(ctx context.Context, size int64, metadata map[string]string) (id string, err error) {
+// job's. The same call with the same idempotency key returns the same upload; with an
+// empty key it starts another one.
+func (c Client) Create(ctx context.Context, size int64, metadata map[string]string, key string) (id string, err error) {
 	header := http.Header{
 		HeaderUploadLength:   {strconv.FormatInt(size, 10)},
 		HeaderUploadMetadata: {EncodeMetadata(metadata)},
+	}
+	if key != "" {
+		header.Set(api.HeaderIdempotencyKey, key)
 	}
 	res, err := c.do(ctx, http.MethodPost, "", header, nil)
 	if err != nil {

@@ -73,7 +73,7 @@ func TestUpload(t *testing.T) {
 	video := bytes.Repeat([]byte("video"), 100_000)
 	size := int64(len(video))
 	want := map[string]string{"filename": "talk.mp4"}
-	if got, err := c.Create(t.Context(), size, want); err != nil || got != id || !maps.Equal(s.metadata, want) {
+	if got, err := c.Create(t.Context(), size, want, ""); err != nil || got != id || !maps.Equal(s.metadata, want) {
 		t.Fatalf("Create gave %q, %v with the metadata %v", got, err, s.metadata)
 	}
 	const first = 200_000
@@ -152,7 +152,7 @@ func TestUnexpectedAnswers(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			c := newClient(t, answer)
-			_, create := c.Create(t.Context(), 1, nil)
+			_, create := c.Create(t.Context(), 1, nil, "")
 			_, offset := c.Offset(t.Context(), id)
 			_, send := c.Send(t.Context(), id, 0, bytes.NewReader([]byte("x")), 1, nil)
 			for call, err := range map[string]error{

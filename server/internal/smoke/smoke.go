@@ -79,7 +79,7 @@ func signIn(ctx context.Context, c *client.Client, who api.Credentials) (api.Tok
 func upload(ctx context.Context, c *client.Client, clip []byte) (string, error) {
 	t := tus.Client{API: c}
 	size := int64(len(clip))
-	id, err := t.Create(ctx, size, map[string]string{api.MetaFilename: "smoke.mkv"})
+	id, err := t.Create(ctx, size, map[string]string{api.MetaFilename: "smoke.mkv"}, "")
 	if err != nil {
 		return "", err
 	}

@@ -144,7 +144,7 @@ func convert(t *testing.T, c *client.Client, path string) api.Job {
 	defer f.Close() //nolint:errcheck // it was only read
 	size := must(f.Stat())(t).Size()
 	uploads := tus.Client{API: c}
-	id := must(uploads.Create(t.Context(), size, map[string]string{api.MetaFilename: filepath.Base(path)}))(t)
+	id := must(uploads.Create(t.Context(), size, map[string]string{api.MetaFilename: filepath.Base(path)}, ""))(t)
 	must(uploads.Send(t.Context(), id, 0, f, size, nil))(t)
 	var j api.Job
 	testkit.Eventually(t, "the end of the job", func() bool {

@@ -101,7 +101,7 @@ func TestTrace(t *testing.T) {
 		t.Fatal(err)
 	}
 	uploads := tus.Client{API: c}
-	id, err := uploads.Create(t.Context(), int64(len(video)), map[string]string{api.MetaFilename: "clip.wav"})
+	id, err := uploads.Create(t.Context(), int64(len(video)), map[string]string{api.MetaFilename: "clip.wav"}, "")
 	if err != nil {
 		t.Fatal(err)
 	}

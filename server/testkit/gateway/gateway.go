@@ -53,6 +53,9 @@ type Server struct {
 	// Before is called before each request and reports whether it has sent a
 	// response.
 	Before func(w http.ResponseWriter, r *http.Request) bool
+	// Lose reports whether the connection breaks after the request was served and
+	// before the response is sent.
+	Lose func(r *http.Request) bool
 	// Cut returns the number of bytes of a PATCH after which the connection
 	// breaks; -1 means never.
 	Cut func(offset, length int64) int64
@@ -209,7 +212,7 @@ func (s *Server) handler(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.mu.Lock()
 		s.requests = append(s.requests, r.Method+" "+r.URL.Path)
-		before := s.Before
+		before, lose := s.Before, s.Lose
 		s.mu.Unlock()
 		switch {
 		case before != nil && before(w, r):
@@ -219,6 +222,9 @@ func (s *Server) handler(next http.Handler) http.Handler {
 			s.patch(w, r, next)
 		case r.Method == http.MethodPost && slices.Contains([]string{api.PathRegister, api.PathLogin, api.PathRefresh}, r.URL.Path):
 			s.issue(w, r, next)
+		case lose != nil && lose(r):
+			next.ServeHTTP(httptest.NewRecorder(), r)
+			panic(http.ErrAbortHandler)
 		default:
 			next.ServeHTTP(w, r)
 			if r.Method == http.MethodPost && strings.HasSuffix(r.URL.Path, "/retry") {
