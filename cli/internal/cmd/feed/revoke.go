@@ -2,7 +2,6 @@ package feed
 
 import (
 	"context"
-	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -52,16 +51,11 @@ func runRevoke(ctx context.Context, opts *revokeOptions) error {
 	if err != nil {
 		return err
 	}
-	// The id wins: a name may look like the id of another.
-	i := slices.IndexFunc(list.Feeds, func(f api.Feed) bool { return f.ID == opts.Feed })
-	if i < 0 {
-		i = slices.IndexFunc(list.Feeds, func(f api.Feed) bool { return f.Name == opts.Feed })
-	}
-	if i < 0 {
+	found, ok := cmdutil.ByIDOrName(list.Feeds, opts.Feed, func(v api.Feed) (id, name string) { return v.ID, v.Name })
+	if !ok {
 		return sx.NewError(sx.CodeNotFound, "feed %q not found", opts.Feed).
 			WithHint("list your feeds with: %s", opts.Next("feed", "list"))
 	}
-	found := list.Feeds[i]
 	if err := c.RevokeFeed(ctx, found.ID); err != nil {
 		return err
 	}

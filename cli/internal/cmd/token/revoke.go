@@ -2,7 +2,6 @@ package token
 
 import (
 	"context"
-	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -52,16 +51,11 @@ func runRevoke(ctx context.Context, opts *revokeOptions) error {
 	if err != nil {
 		return err
 	}
-	// The id wins: a name may look like the id of another.
-	i := slices.IndexFunc(list.Tokens, func(t api.PersonalToken) bool { return t.ID == opts.Token })
-	if i < 0 {
-		i = slices.IndexFunc(list.Tokens, func(t api.PersonalToken) bool { return t.Name == opts.Token })
-	}
-	if i < 0 {
+	found, ok := cmdutil.ByIDOrName(list.Tokens, opts.Token, func(v api.PersonalToken) (id, name string) { return v.ID, v.Name })
+	if !ok {
 		return sx.NewError(sx.CodeNotFound, "token %q not found", opts.Token).
 			WithHint("list your tokens with: %s", opts.Next("token", "list"))
 	}
-	found := list.Tokens[i]
 	if err := c.RevokeToken(ctx, found.ID); err != nil {
 		return err
 	}

@@ -55,19 +55,7 @@ func (s *feeds) Get(ctx context.Context, owner string) (sx.Feeds, error) {
 }
 
 func (s *feeds) Replace(ctx context.Context, v sx.Feeds) error {
-	d := newFeedsDoc(v, v.Rev+1)
-	if v.Rev == 0 {
-		err := s.c.insert(ctx, d)
-		if errors.Is(err, errExists) {
-			return store.ErrStale
-		}
-		return err
-	}
-	matched, err := s.c.replace(ctx, atRev(v.Owner, v.Rev), d)
-	if err == nil && !matched {
-		return store.ErrStale
-	}
-	return err
+	return s.c.replaceOrCreate(ctx, v.Owner, v.Rev, newFeedsDoc(v, v.Rev+1))
 }
 
 func (s *feeds) Delete(ctx context.Context, owner string) error { return s.c.deleteID(ctx, owner) }

@@ -61,19 +61,7 @@ func (s *limits) Of(ctx context.Context, owners []string) ([]sx.Limits, error) {
 }
 
 func (s *limits) Replace(ctx context.Context, v sx.Limits) error {
-	d := newLimitsDoc(v, v.Rev+1)
-	if v.Rev == 0 {
-		err := s.c.insert(ctx, d)
-		if errors.Is(err, errExists) {
-			return store.ErrStale
-		}
-		return err
-	}
-	matched, err := s.c.replace(ctx, atRev(v.Owner, v.Rev), d)
-	if err == nil && !matched {
-		return store.ErrStale
-	}
-	return err
+	return s.c.replaceOrCreate(ctx, v.Owner, v.Rev, newLimitsDoc(v, v.Rev+1))
 }
 
 func (s *limits) Delete(ctx context.Context, owner string) error {

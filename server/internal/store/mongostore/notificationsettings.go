@@ -71,19 +71,7 @@ func (s *notificationSettings) Get(ctx context.Context, userID string) (sx.Notif
 }
 
 func (s *notificationSettings) Replace(ctx context.Context, v sx.NotificationSettings) error {
-	d := newNotificationSettingsDoc(v, v.Rev+1)
-	if v.Rev == 0 {
-		err := s.c.insert(ctx, d)
-		if errors.Is(err, errExists) {
-			return store.ErrStale
-		}
-		return err
-	}
-	matched, err := s.c.replace(ctx, atRev(v.UserID, v.Rev), d)
-	if err == nil && !matched {
-		return store.ErrStale
-	}
-	return err
+	return s.c.replaceOrCreate(ctx, v.UserID, v.Rev, newNotificationSettingsDoc(v, v.Rev+1))
 }
 
 func (s *notificationSettings) Delete(ctx context.Context, userID string) error {

@@ -52,6 +52,23 @@ func (r records[D]) replaceAt(ctx context.Context, rev int64, d D) error {
 	return store.ErrStale
 }
 
+// replaceOrCreate stores doc in place of the document with the ID and rev, or of none if rev
+// is 0, or returns ErrStale.
+func (c collection) replaceOrCreate(ctx context.Context, id string, rev int64, doc any) error {
+	if rev == 0 {
+		err := c.insert(ctx, doc)
+		if errors.Is(err, errExists) {
+			return store.ErrStale
+		}
+		return err
+	}
+	matched, err := c.replace(ctx, atRev(id, rev), doc)
+	if err == nil && !matched {
+		return store.ErrStale
+	}
+	return err
+}
+
 // deleteAt deletes the record with the given ID and rev, or returns ErrStale.
 func (r records[D]) deleteAt(ctx context.Context, id string, rev int64) error {
 	deleted, err := r.delete(ctx, atRev(id, rev))

@@ -38,17 +38,5 @@ func (s *tasks) Get(ctx context.Context, name string) (store.Task, error) {
 }
 
 func (s *tasks) Replace(ctx context.Context, v store.Task) error {
-	d := newTaskDoc(v, v.Rev+1)
-	if v.Rev == 0 {
-		err := s.c.insert(ctx, d)
-		if errors.Is(err, errExists) {
-			return store.ErrStale
-		}
-		return err
-	}
-	matched, err := s.c.replace(ctx, atRev(v.Name, v.Rev), d)
-	if err == nil && !matched {
-		return store.ErrStale
-	}
-	return err
+	return s.c.replaceOrCreate(ctx, v.Name, v.Rev, newTaskDoc(v, v.Rev+1))
 }
