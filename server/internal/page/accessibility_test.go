@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/soundextract/sx/server/sx"
+	"github.com/soundextract/sx/server/testkit/chromium"
 	"github.com/soundextract/sx/server/testkit/gateway"
 )
 
@@ -17,51 +18,51 @@ func TestPages(t *testing.T) {
 	t.Parallel()
 	sound := mp3(t)
 	server := gateway.New(t)
-	b := newTab(t, server.URL)
-	b.device(320, "light")
-	b.open("#/signin")
-	b.see("a", "Create an account")
-	b.inspect("sign in")
-	b.open("#/recover")
-	b.inspect("recover")
-	b.open("#/register")
-	b.see("button", "Create the account")
-	b.inspect("register")
-	b.register("anna")
-	b.see("main", "There are no jobs yet.")
-	b.inspect("no jobs")
+	b := chromium.NewTab(t, server.URL)
+	b.Device(320, "light")
+	b.Open("#/signin")
+	b.See("a", "Create an account")
+	inspect(t, b, "sign in")
+	b.Open("#/recover")
+	inspect(t, b, "recover")
+	b.Open("#/register")
+	b.See("button", "Create the account")
+	inspect(t, b, "register")
+	b.Register("anna")
+	b.See("main", "There are no jobs yet.")
+	inspect(t, b, "no jobs")
 
 	done := addJobs(server, sound)
-	b.reload()
-	b.see("tr", "running")
-	b.click("Options for new jobs")
-	b.click("Select interview.mov")
-	b.inspect("jobs")
-	b.open("#/jobs/" + done)
-	b.see("a", "Download the MP3")
-	b.click("Edit the title, artist, album and labels")
-	b.click("Share with a link")
-	b.click("Create a link")
-	b.see(".tokens li", "opened 0 times")
-	b.inspect("job")
-	b.open("#/jobs/" + failedID(server))
-	b.see(".error", "no_audio")
-	b.inspect("failed job")
-	b.open("#/account")
-	b.see("dl", "Unfinished uploads")
-	b.fillIn("Name of the feed", "Staff talks")
-	b.fillIn("Only the label", "talks")
-	b.click("Create a feed")
-	b.see(".tokens li", "Staff talks")
-	b.inspect("account")
-	b.fillIn("Current password", "wrong")
-	b.fillIn("New password", password)
-	b.click("Change the password")
-	b.see(".error", "the password is wrong")
-	b.inspect("account error")
-	b.open("#/nowhere")
-	b.see("h1", "Page not found")
-	b.inspect("missing")
+	b.Reload()
+	b.See("tr", "running")
+	b.Click("Options for new jobs")
+	b.Click("Select interview.mov")
+	inspect(t, b, "jobs")
+	b.Open("#/jobs/" + done)
+	b.See("a", "Download the MP3")
+	b.Click("Edit the title, artist, album and labels")
+	b.Click("Share with a link")
+	b.Click("Create a link")
+	b.See(".tokens li", "opened 0 times")
+	inspect(t, b, "job")
+	b.Open("#/jobs/" + failedID(server))
+	b.See(".error", "no_audio")
+	inspect(t, b, "failed job")
+	b.Open("#/account")
+	b.See("dl", "Unfinished uploads")
+	b.FillIn("Name of the feed", "Staff talks")
+	b.FillIn("Only the label", "talks")
+	b.Click("Create a feed")
+	b.See(".tokens li", "Staff talks")
+	inspect(t, b, "account")
+	b.FillIn("Current password", "wrong")
+	b.FillIn("New password", password)
+	b.Click("Change the password")
+	b.See(".error", "the password is wrong")
+	inspect(t, b, "account error")
+	b.Open("#/nowhere")
+	b.See("h1", "Page not found")
+	inspect(t, b, "missing")
 }
 
 // addJobs adds a job of each state for anna and returns the ID of one that is done.
@@ -99,35 +100,35 @@ func failedID(server *gateway.Server) string {
 }
 
 // inspect examines and photographs the page as it is now.
-func (b *tab) inspect(name string) {
-	b.t.Helper()
+func inspect(t *testing.T, b *chromium.Tab, name string) {
+	t.Helper()
 	for _, width := range []int64{1280, 320} {
 		for _, theme := range []string{"light", "dark"} {
-			b.device(width, theme)
-			b.screenshot(fmt.Sprintf("%s %d %s", name, width, theme))
-			for _, found := range violations(b) {
-				b.t.Errorf("%s, %d px, %s: %s", name, width, theme, found)
+			b.Device(width, theme)
+			b.Screenshot(fmt.Sprintf("%s %d %s", name, width, theme))
+			for _, found := range violations(t, b) {
+				t.Errorf("%s, %d px, %s: %s", name, width, theme, found)
 			}
-			if wide := eval[int](b, `document.documentElement.scrollWidth`); int64(wide) > width {
-				b.t.Errorf("%s is %d px wide in a window of %d px", name, wide, width)
+			if wide := chromium.Eval[int](b, `document.documentElement.scrollWidth`); int64(wide) > width {
+				t.Errorf("%s is %d px wide in a window of %d px", name, wide, width)
 			}
 		}
 	}
 }
 
 // violations runs axe-core and returns what it finds.
-func violations(b *tab) []string {
-	b.t.Helper()
+func violations(t *testing.T, b *chromium.Tab) []string {
+	t.Helper()
 	source, err := os.ReadFile("testdata/axe.min.js")
 	if err != nil {
-		b.t.Fatal(err)
+		t.Fatal(err)
 	}
-	eval[int](b, string(source)+";0")
-	raw := eval[string](b, `axe.run(document, { resultTypes: ["violations"] }).then((r) => JSON.stringify(
+	chromium.Eval[int](b, string(source)+";0")
+	raw := chromium.Eval[string](b, `axe.run(document, { resultTypes: ["violations"] }).then((r) => JSON.stringify(
 		r.violations.flatMap((v) => v.nodes.map((n) => v.id + ": " + n.target.join(" ") + ": " + n.failureSummary))))`)
 	var list []string
 	if err := json.Unmarshal([]byte(raw), &list); err != nil {
-		b.t.Fatal(err)
+		t.Fatal(err)
 	}
 	return list
 }

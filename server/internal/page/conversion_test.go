@@ -16,6 +16,7 @@ import (
 	"github.com/soundextract/sx/server/api"
 	"github.com/soundextract/sx/server/sx"
 	"github.com/soundextract/sx/server/testkit"
+	"github.com/soundextract/sx/server/testkit/chromium"
 	"github.com/soundextract/sx/server/testkit/gateway"
 )
 
@@ -23,18 +24,18 @@ func TestConversionStory(t *testing.T) {
 	t.Parallel()
 	sound := mp3(t)
 	server := gateway.New(t, func(s *gateway.Server) { s.Convert = func([]byte) []byte { return sound } })
-	b := newTab(t, server.URL)
-	b.register("anna")
-	b.click("Options for new jobs")
-	b.fillIn("Labels", "week 1, talks")
-	b.fillIn("Title", "The talk")
-	b.pick("Encoding", "preset:speech")
+	b := chromium.NewTab(t, server.URL)
+	b.Register("anna")
+	b.Click("Options for new jobs")
+	b.FillIn("Labels", "week 1, talks")
+	b.FillIn("Title", "The talk")
+	b.Pick("Encoding", "preset:speech")
 	media := gateway.Media(3 << 20)
-	b.choose("Choose files", writeFile(t, "talk.mp4", media), writeFile(t, "other.mkv", gateway.Media(1000)))
-	b.see("tr", "talk.mp4")
-	b.see("tr", "other.mkv")
-	b.see("tr", "done")
-	b.gone(".uploads", "talk.mp4")
+	b.Choose("Choose files", writeFile(t, "talk.mp4", media), writeFile(t, "other.mkv", gateway.Media(1000)))
+	b.See("tr", "talk.mp4")
+	b.See("tr", "other.mkv")
+	b.See("tr", "done")
+	b.Gone(".uploads", "talk.mp4")
 
 	jobs := server.Jobs()
 	at := slices.IndexFunc(jobs, func(j api.Job) bool { return j.Name == "talk.mp4" })
@@ -45,9 +46,9 @@ func TestConversionStory(t *testing.T) {
 		t.Errorf("the job is %+v", j)
 	}
 
-	dir := b.downloads()
-	b.click("Select all shown jobs")
-	b.click("Download")
+	dir := b.Downloads()
+	b.Click("Select all shown jobs")
+	b.Click("Download")
 	archive := filepath.Join(dir, "soundextract.zip")
 	testkit.Eventually(t, "the archive is downloaded", func() bool { _, err := os.Stat(archive); return err == nil })
 	z, err := zip.OpenReader(archive)
@@ -61,11 +62,11 @@ func TestConversionStory(t *testing.T) {
 		}
 	}
 
-	b.click("talk.mp4")
-	b.see("h1", "talk.mp4")
-	b.see(".state", "done")
+	b.Click("talk.mp4")
+	b.See("h1", "talk.mp4")
+	b.See(".state", "done")
 	// The player and seeking in it use the cookie.
-	length := eval[float64](b, `new Promise((resolve, reject) => {
+	length := chromium.Eval[float64](b, `new Promise((resolve, reject) => {
 		const audio = document.querySelector("audio");
 		audio.addEventListener("error", () => reject(new Error(audio.error.message)));
 		audio.addEventListener("ended", () => resolve(audio.duration));
@@ -74,16 +75,16 @@ func TestConversionStory(t *testing.T) {
 	if length < 0.9 || length > 1.2 {
 		t.Errorf("the player played %v s", length)
 	}
-	if got := eval[int](b, `fetch(document.querySelector("a[download]").href).then((r) => r.arrayBuffer()).then((a) => a.byteLength)`); got != len(sound) {
+	if got := chromium.Eval[int](b, `fetch(document.querySelector("a[download]").href).then((r) => r.arrayBuffer()).then((a) => a.byteLength)`); got != len(sound) {
 		t.Errorf("the download has %d bytes, want %d", got, len(sound))
 	}
-	b.see(".chapters", "0:00 Introduction")
-	b.run(chromedp.Click(chromedp.CSS(".chapters li:last-child button")))
-	b.see(".chapters button[aria-current]", "<b>Café</b>")
-	b.click("Share with a link")
-	b.click("Create a link")
-	b.see(".notice code", server.URL+"/s/sxl_")
-	res, err := http.Get(b.text(".notice code"))
+	b.See(".chapters", "0:00 Introduction")
+	b.Run(chromedp.Click(chromedp.CSS(".chapters li:last-child button")))
+	b.See(".chapters button[aria-current]", "<b>Café</b>")
+	b.Click("Share with a link")
+	b.Click("Create a link")
+	b.See(".notice code", server.URL+"/s/sxl_")
+	res, err := http.Get(b.Text(".notice code"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -91,36 +92,36 @@ func TestConversionStory(t *testing.T) {
 	if res.StatusCode != http.StatusOK {
 		t.Errorf("the link: %s", res.Status)
 	}
-	b.see(".tokens li", "opened")
-	b.click("Revoke the link " + b.text(".tokens code"))
-	b.confirm()
-	b.gone(".tokens li", "opened")
-	b.click("Edit the title, artist, album and labels")
-	b.fillIn("Labels", "talks, new")
-	b.click("Save")
-	b.see("#notices", "The changes are saved.")
-	b.see("dl", "talks, new")
-	b.click("Delete")
-	b.confirm()
-	b.see("h1", "Jobs")
-	b.gone("tr", "talk.mp4")
+	b.See(".tokens li", "opened")
+	b.Click("Revoke the link " + b.Text(".tokens code"))
+	b.Confirm()
+	b.Gone(".tokens li", "opened")
+	b.Click("Edit the title, artist, album and labels")
+	b.FillIn("Labels", "talks, new")
+	b.Click("Save")
+	b.See("#notices", "The changes are saved.")
+	b.See("dl", "talks, new")
+	b.Click("Delete")
+	b.Confirm()
+	b.See("h1", "Jobs")
+	b.Gone("tr", "talk.mp4")
 }
 
 // TestRefusals checks that errors are shown as the API sends them.
 func TestRefusals(t *testing.T) {
 	t.Parallel()
 	server := gateway.New(t)
-	b := newTab(t, server.URL)
-	b.register("anna")
-	b.choose("Choose files", writeFile(t, "notes.mp4", []byte(strings.Repeat("only text\n", 100))))
-	b.see(".uploads .error", "(not_media)")
-	b.see(".uploads .error", "Hint: upload a video or audio file")
-	b.run(chromedp.Click(chromedp.CSS(".uploads button.quiet")))
-	b.gone(".uploads", "notes.mp4")
+	b := chromium.NewTab(t, server.URL)
+	b.Register("anna")
+	b.Choose("Choose files", writeFile(t, "notes.mp4", []byte(strings.Repeat("only text\n", 100))))
+	b.See(".uploads .error", "(not_media)")
+	b.See(".uploads .error", "Hint: upload a video or audio file")
+	b.Run(chromedp.Click(chromedp.CSS(".uploads button.quiet")))
+	b.Gone(".uploads", "notes.mp4")
 
 	server.AddJobs("anna", failedJob())
-	b.open("#/jobs/" + server.Jobs()[len(server.Jobs())-1].ID)
-	b.see(".warning", "Warning: the recording has a gap (gap)")
-	b.see(".error", "Error: the video has no audio (no_audio)")
-	b.see(".error", "Hint: check the recording")
+	b.Open("#/jobs/" + server.Jobs()[len(server.Jobs())-1].ID)
+	b.See(".warning", "Warning: the recording has a gap (gap)")
+	b.See(".error", "Error: the video has no audio (no_audio)")
+	b.See(".error", "Hint: check the recording")
 }

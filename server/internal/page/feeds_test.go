@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/soundextract/sx/server/sx"
+	"github.com/soundextract/sx/server/testkit/chromium"
 	"github.com/soundextract/sx/server/testkit/gateway"
 )
 
@@ -15,31 +16,31 @@ func TestFeedStory(t *testing.T) {
 	t.Parallel()
 	sound := mp3(t)
 	server := gateway.New(t)
-	b := newTab(t, server.URL)
-	b.open("#/register")
-	b.see("button", "Create the account")
-	b.register("anna")
-	b.see("main", "There are no jobs yet.")
+	b := chromium.NewTab(t, server.URL)
+	b.Open("#/register")
+	b.See("button", "Create the account")
+	b.Register("anna")
+	b.See("main", "There are no jobs yet.")
 	j := sx.NewJob("", sx.NewUpload{Source: sx.Source{Name: "talks/<b>&.mp4", Size: 1}, Size: 1}, time.Now())
 	j.State = sx.StateQueued
 	server.AddJobs("anna", j)
 	server.Finish(j.ID, sound)
 
-	b.open("#/account")
-	b.see("h2", "Podcast feeds")
-	b.fillIn("Name of the feed", "Talks & <i>more</i>")
-	b.fillIn("Only the folder", "talks")
-	b.click("Create a feed")
-	b.see(".notice code", server.URL+"/f/sxf_")
-	address := b.text(".notice code")
-	b.see(".tokens li", "Talks & <i>more</i> the folder talks")
+	b.Open("#/account")
+	b.See("h2", "Podcast feeds")
+	b.FillIn("Name of the feed", "Talks & <i>more</i>")
+	b.FillIn("Only the folder", "talks")
+	b.Click("Create a feed")
+	b.See(".notice code", server.URL+"/f/sxf_")
+	address := b.Text(".notice code")
+	b.See(".tokens li", "Talks & <i>more</i> the folder talks")
 	// The parser of a feed reader in JavaScript (rss-parser 3.13.0 of npm) and what it then gets.
 	source, err := os.ReadFile("testdata/rss-parser.min.js")
 	if err != nil {
 		t.Fatal(err)
 	}
-	eval[int](b, string(source)+";0")
-	got := eval[string](b, `(async () => {
+	chromium.Eval[int](b, string(source)+";0")
+	got := chromium.Eval[string](b, `(async () => {
 		const reader = new RSSParser({ customFields: { item: [["podcast:chapters", "chapters"]] } });
 		const feed = await reader.parseString(await (await fetch("`+address+`")).text());
 		const [item] = feed.items;
@@ -52,10 +53,10 @@ func TestFeedStory(t *testing.T) {
 	if !strings.HasPrefix(got, want) {
 		t.Errorf("the reader has %q, want %q", got, want)
 	}
-	b.click("Revoke the feed Talks & <i>more</i>")
-	b.confirm()
-	b.gone(".tokens li", "the folder talks")
-	if got := eval[int](b, `fetch("`+address+`").then((r) => r.status)`); got != 404 {
+	b.Click("Revoke the feed Talks & <i>more</i>")
+	b.Confirm()
+	b.Gone(".tokens li", "the folder talks")
+	if got := chromium.Eval[int](b, `fetch("`+address+`").then((r) => r.status)`); got != 404 {
 		t.Errorf("the revoked feed answers %d", got)
 	}
 }

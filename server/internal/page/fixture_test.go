@@ -9,9 +9,15 @@ import (
 
 	"github.com/soundextract/sx/server/sx"
 	"github.com/soundextract/sx/server/testkit"
+	"github.com/soundextract/sx/server/testkit/chromium"
 )
 
-const password = "correct horse battery"
+const password = chromium.Password
+
+func TestMain(m *testing.M) {
+	m.Run()
+	chromium.Stop()
+}
 
 // mp3 is a second of sound with two chapters, which browsers can play.
 func mp3(t *testing.T) []byte {
@@ -34,16 +40,6 @@ func writeFile(t *testing.T, name string, content []byte) string {
 		t.Fatal(err)
 	}
 	return path
-}
-
-// register creates an account on the page and leaves the browser signed in.
-func (b *tab) register(name string) {
-	b.t.Helper()
-	b.open("#/register")
-	b.fillIn("Name", name)
-	b.fillIn("Password", password)
-	b.click("Create the account")
-	b.see("h1", "Jobs")
 }
 
 // failedJob is a job with a warning and an error.

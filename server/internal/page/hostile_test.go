@@ -8,6 +8,7 @@ import (
 	"github.com/chromedp/chromedp"
 
 	"github.com/soundextract/sx/server/sx"
+	"github.com/soundextract/sx/server/testkit/chromium"
 	"github.com/soundextract/sx/server/testkit/gateway"
 )
 
@@ -21,8 +22,8 @@ var hostile = []string{
 func TestHostileTexts(t *testing.T) {
 	t.Parallel()
 	server := gateway.New(t)
-	b := newTab(t, server.URL)
-	b.register("anna")
+	b := chromium.NewTab(t, server.URL)
+	b.Register("anna")
 	var jobs []sx.Job
 	for i, name := range hostile {
 		j := sx.NewJob("", sx.NewUpload{Source: sx.Source{Name: name}, Size: 1000, Labels: []string{"<b>label"}}, time.Now().Add(time.Duration(i)*time.Second))
@@ -32,23 +33,23 @@ func TestHostileTexts(t *testing.T) {
 		jobs = append(jobs, j)
 	}
 	server.AddJobs("anna", jobs...)
-	b.open("#/")
+	b.Open("#/")
 	for _, j := range jobs {
-		b.see("tr", strings.TrimPrefix(j.Sent.Name, "\u202e"))
+		b.See("tr", strings.TrimPrefix(j.Sent.Name, "\u202e"))
 	}
-	if n := eval[int](b, `document.querySelectorAll("main img, main script, main i, main b, main [onerror], main [onmouseover]").length`); n != 0 {
+	if n := chromium.Eval[int](b, `document.querySelectorAll("main img, main script, main i, main b, main [onerror], main [onmouseover]").length`); n != 0 {
 		t.Errorf("%d elements came from a name", n)
 	}
 	for _, j := range jobs {
-		b.run(chromedp.Navigate(b.url + "/#/jobs/" + j.ID))
-		b.see("h1", strings.TrimPrefix(j.Sent.Name, "\u202e"))
-		b.see(".warning", strings.TrimPrefix(j.Sent.Name, "\u202e"))
-		if n := eval[int](b, `document.querySelectorAll("main img, main script, main i, main b, main [onerror], main [onmouseover], a[href^=javascript]").length`); n != 0 {
+		b.Run(chromedp.Navigate(b.URL + "/#/jobs/" + j.ID))
+		b.See("h1", strings.TrimPrefix(j.Sent.Name, "\u202e"))
+		b.See(".warning", strings.TrimPrefix(j.Sent.Name, "\u202e"))
+		if n := chromium.Eval[int](b, `document.querySelectorAll("main img, main script, main i, main b, main [onerror], main [onmouseover], a[href^=javascript]").length`); n != 0 {
 			t.Errorf("%q: %d elements came from a text", j.Sent.Name, n)
 		}
 	}
 	// The same for a file that is uploaded here.
-	b.open("#/")
-	b.choose("Choose files", writeFile(t, `<img src=x onerror=alert(1)> & "quotes".mp4`, gateway.Media(1000)))
-	b.see("tr", `<img src=x onerror=alert(1)> & "quotes".mp4`)
+	b.Open("#/")
+	b.Choose("Choose files", writeFile(t, `<img src=x onerror=alert(1)> & "quotes".mp4`, gateway.Media(1000)))
+	b.See("tr", `<img src=x onerror=alert(1)> & "quotes".mp4`)
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/soundextract/sx/server/api"
 	"github.com/soundextract/sx/server/sx"
+	"github.com/soundextract/sx/server/testkit/chromium"
 	"github.com/soundextract/sx/server/testkit/gateway"
 )
 
@@ -15,24 +16,24 @@ func TestLiveProgress(t *testing.T) {
 	t.Parallel()
 	sound := mp3(t)
 	server := gateway.New(t)
-	b := newTab(t, server.URL)
-	b.register("anna")
+	b := chromium.NewTab(t, server.URL)
+	b.Register("anna")
 	j := sx.NewJob("", sx.NewUpload{Source: sx.Source{Name: "talk.mp4"}, Size: 1000}, time.Now())
 	j.State, j.Attempt = sx.StateRunning, 1
 	server.AddJobs("anna", j)
-	b.reload()
-	b.see("tr", "running, 0 %")
-	second := b.another()
-	second.open("#/jobs/" + j.ID)
-	second.see(".state", "running, 0 %")
+	b.Reload()
+	b.See("tr", "running, 0 %")
+	second := b.Another()
+	second.Open("#/jobs/" + j.ID)
+	second.See(".state", "running, 0 %")
 	server.Change(j.ID, func(j *sx.Job) { j.Progress = 42 })
-	b.see("tr", "running, 42 %")
-	second.see(".state", "running, 42 %")
+	b.See("tr", "running, 42 %")
+	second.See(".state", "running, 42 %")
 	server.Finish(j.ID, sound)
-	b.see("tr", "done")
-	second.see(".state", "done")
-	second.see("a", "Download the MP3")
-	b.see("#live", "talk.mp4 is done.")
+	b.See("tr", "done")
+	second.See(".state", "done")
+	second.See("a", "Download the MP3")
+	b.See("#live", "talk.mp4 is done.")
 	streams := 0
 	for _, request := range server.Requests() {
 		if request == "GET "+api.PathEvents {
@@ -47,8 +48,8 @@ func TestLiveProgress(t *testing.T) {
 func TestListOfManyJobs(t *testing.T) {
 	t.Parallel()
 	server := gateway.New(t)
-	b := newTab(t, server.URL)
-	b.register("anna")
+	b := chromium.NewTab(t, server.URL)
+	b.Register("anna")
 	var jobs []sx.Job
 	for i := range 120 {
 		j := sx.NewJob("", sx.NewUpload{Source: sx.Source{Name: fmt.Sprintf("talk %03d.mp4", i)}, Size: 1000}, time.Now().Add(time.Duration(i)*time.Second))
@@ -58,42 +59,42 @@ func TestListOfManyJobs(t *testing.T) {
 		jobs = append(jobs, j)
 	}
 	server.AddJobs("anna", jobs...)
-	rows := func() int { return eval[int](b, `document.querySelectorAll("tbody tr").length`) }
-	b.reload()
-	b.see("tr", "talk 119.mp4")
+	rows := func() int { return chromium.Eval[int](b, `document.querySelectorAll("tbody tr").length`) }
+	b.Reload()
+	b.See("tr", "talk 119.mp4")
 	if n := rows(); n != 50 {
 		t.Errorf("%d rows on the first page", n)
 	}
-	b.click("Show more")
-	b.see("tr", "talk 020.mp4")
-	b.click("Show more")
-	b.see("tr", "talk 000.mp4")
+	b.Click("Show more")
+	b.See("tr", "talk 020.mp4")
+	b.Click("Show more")
+	b.See("tr", "talk 000.mp4")
 	if n := rows(); n != 120 {
 		t.Errorf("%d rows in all", n)
 	}
 
-	b.fillIn("Name contains", "talk 01")
-	b.gone("tr", "talk 020.mp4")
-	b.see("tr", "talk 010.mp4")
-	b.pick("State", "failed")
-	b.gone("tr", "talk 010.mp4")
-	b.see("#live", "3 jobs found.")
-	b.reload() // the filters are in the address
-	b.see("tr", "talk 018.mp4")
+	b.FillIn("Name contains", "talk 01")
+	b.Gone("tr", "talk 020.mp4")
+	b.See("tr", "talk 010.mp4")
+	b.Pick("State", "failed")
+	b.Gone("tr", "talk 010.mp4")
+	b.See("#live", "3 jobs found.")
+	b.Reload() // the filters are in the address
+	b.See("tr", "talk 018.mp4")
 	if n := rows(); n != 3 {
 		t.Errorf("%d rows match", n)
 	}
 
-	b.click("Select all shown jobs")
-	b.see(".bulk", "3 jobs selected")
-	b.fillIn("Label to add or remove", "old")
-	b.click("Add the label")
-	b.see("tr .label", "old")
-	b.see("#live", "3 jobs changed.")
-	b.click("Delete")
-	b.see("dialog", "Delete 3 jobs?")
-	b.confirm()
-	b.see("main", "No job matches.")
+	b.Click("Select all shown jobs")
+	b.See(".bulk", "3 jobs selected")
+	b.FillIn("Label to add or remove", "old")
+	b.Click("Add the label")
+	b.See("tr .label", "old")
+	b.See("#live", "3 jobs changed.")
+	b.Click("Delete")
+	b.See("dialog", "Delete 3 jobs?")
+	b.Confirm()
+	b.See("main", "No job matches.")
 	if n := len(server.Jobs()); n != 117 {
 		t.Errorf("%d jobs are left", n)
 	}

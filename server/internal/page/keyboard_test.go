@@ -6,6 +6,7 @@ import (
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 
+	"github.com/soundextract/sx/server/testkit/chromium"
 	"github.com/soundextract/sx/server/testkit/gateway"
 )
 
@@ -13,18 +14,18 @@ import (
 func TestKeyboard(t *testing.T) {
 	t.Parallel()
 	server := gateway.New(t)
-	b := newTab(t, server.URL)
-	b.register("anna")
-	b.click("Sign out")
-	b.see("h1", "Sign in")
+	b := chromium.NewTab(t, server.URL)
+	b.Register("anna")
+	b.Click("Sign out")
+	b.See("h1", "Sign in")
 	focused := func() string {
-		return eval[string](b, `(() => { const e = document.activeElement; return e.labels?.[0]?.innerText ?? e.innerText; })()`)
+		return chromium.Eval[string](b, `(() => { const e = document.activeElement; return e.labels?.[0]?.innerText ?? e.innerText; })()`)
 	}
 	tabTo := func(want string) {
 		t.Helper()
 		var passed []string
 		for range 20 {
-			b.run(chromedp.KeyEvent(kb.Tab))
+			b.Run(chromedp.KeyEvent(kb.Tab))
 			now := focused()
 			if now == want {
 				return
@@ -36,19 +37,19 @@ func TestKeyboard(t *testing.T) {
 	if got := focused(); got != "Sign in" {
 		t.Errorf("the focus is on %q, not on the heading", got)
 	}
-	b.open("#/signin")
+	b.Open("#/signin")
 	tabTo("Skip to the content")
-	b.run(chromedp.KeyEvent(kb.Enter))
+	b.Run(chromedp.KeyEvent(kb.Enter))
 	tabTo("Name")
-	b.run(chromedp.KeyEvent("anna"))
+	b.Run(chromedp.KeyEvent("anna"))
 	tabTo("Password")
-	b.run(chromedp.KeyEvent(password), chromedp.KeyEvent(kb.Enter))
-	b.see("h1", "Jobs")
+	b.Run(chromedp.KeyEvent(password), chromedp.KeyEvent(kb.Enter))
+	b.See("h1", "Jobs")
 	if got := focused(); got != "Jobs" {
 		t.Errorf("the focus is on %q, not on the new heading", got)
 	}
 	tabTo("Choose files")
 	tabTo("Options for new jobs")
-	b.run(chromedp.KeyEvent(kb.Enter))
+	b.Run(chromedp.KeyEvent(kb.Enter))
 	tabTo("Encoding")
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/emersion/go-smtp"
 
 	"github.com/soundextract/sx/server/internal/notifier"
+	"github.com/soundextract/sx/server/testkit/chromium"
 	"github.com/soundextract/sx/server/testkit/gateway"
 )
 
@@ -32,42 +33,42 @@ func TestNotificationStory(t *testing.T) {
 			Mail:     notifier.Mail{Addr: mails.addr, Security: notifier.SMTPNone, From: "noreply@example.org"},
 		}
 	})
-	b := newTab(t, server.URL)
-	b.register("anna")
-	b.click("Notifications")
-	b.see("main", "No notifications are sent by e-mail.")
-	b.fillIn("Address", "anna@example.org")
-	b.click("Send a code")
-	b.see("main", "A code was sent to anna@example.org.")
-	b.fillIn("Code from the e-mail", "00000000")
-	b.click("Confirm the address")
-	b.see(".error", "Error: ")
-	b.fillIn("Code from the e-mail", mails.code(t))
-	b.click("Confirm the address")
-	b.see("main", "Notifications go to anna@example.org.")
+	b := chromium.NewTab(t, server.URL)
+	b.Register("anna")
+	b.Click("Notifications")
+	b.See("main", "No notifications are sent by e-mail.")
+	b.FillIn("Address", "anna@example.org")
+	b.Click("Send a code")
+	b.See("main", "A code was sent to anna@example.org.")
+	b.FillIn("Code from the e-mail", "00000000")
+	b.Click("Confirm the address")
+	b.See(".error", "Error: ")
+	b.FillIn("Code from the e-mail", mails.code(t))
+	b.Click("Confirm the address")
+	b.See("main", "Notifications go to anna@example.org.")
 
-	b.fillIn("URL", receiver.URL+"/hook")
-	b.click("Add a webhook")
-	b.see(".notice code", "whsec_")
-	b.fillIn("URL", receiver.URL+"/broken")
-	b.click("Add a webhook")
-	b.see("li", receiver.URL+"/broken")
-	b.see("#deliveries ~ div", "There are no deliveries.")
-	b.click("Send a test")
-	b.see("#live", "2 of 3 test notifications delivered.")
-	b.see("tr", "anna@example.org\tdelivered")
-	b.see("tr", receiver.URL+"/hook\tdelivered")
-	b.see("tr", "418")
-	b.inspect("notifications")
+	b.FillIn("URL", receiver.URL+"/hook")
+	b.Click("Add a webhook")
+	b.See(".notice code", "whsec_")
+	b.FillIn("URL", receiver.URL+"/broken")
+	b.Click("Add a webhook")
+	b.See("li", receiver.URL+"/broken")
+	b.See("#deliveries ~ div", "There are no deliveries.")
+	b.Click("Send a test")
+	b.See("#live", "2 of 3 test notifications delivered.")
+	b.See("tr", "anna@example.org\tdelivered")
+	b.See("tr", receiver.URL+"/hook\tdelivered")
+	b.See("tr", "418")
+	inspect(t, b, "notifications")
 
-	b.click("Remove " + receiver.URL + "/broken")
-	b.confirm()
-	b.gone("li", receiver.URL+"/broken")
-	b.click("Remove the address")
-	b.see("main", "No notifications are sent by e-mail.")
+	b.Click("Remove " + receiver.URL + "/broken")
+	b.Confirm()
+	b.Gone("li", receiver.URL+"/broken")
+	b.Click("Remove the address")
+	b.See("main", "No notifications are sent by e-mail.")
 
-	b.reload()
-	b.see("td", receiver.URL+"/broken") // what was sent stays listed
+	b.Reload()
+	b.See("td", receiver.URL+"/broken") // what was sent stays listed
 }
 
 // mailbox is a mail server that keeps what it receives.

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/soundextract/sx/server/api"
+	"github.com/soundextract/sx/server/testkit/chromium"
 	"github.com/soundextract/sx/server/testkit/gateway"
 )
 
@@ -43,33 +44,33 @@ func TestNextPerson(t *testing.T) {
 	t.Parallel()
 	server, held, release := holdSecondPart(t)
 	defer release()
-	b := newTab(t, server.URL)
-	b.register("anna")
-	b.choose("Choose files", writeFile(t, "private talk.mp4", gateway.Media(2<<20)))
+	b := chromium.NewTab(t, server.URL)
+	b.Register("anna")
+	b.Choose("Choose files", writeFile(t, "private talk.mp4", gateway.Media(2<<20)))
 	<-held
 	server.EndSessions("anna")
-	b.click("Account") // which lists the tokens
-	b.see("h1", "Sign in")
-	b.click("Create an account")
-	b.fillIn("Name", "ben")
-	b.fillIn("Password", password)
-	b.click("Create the account")
-	b.see("h1", "Jobs")
-	b.gone(".uploads", "private talk.mp4")
+	b.Click("Account") // which lists the tokens
+	b.See("h1", "Sign in")
+	b.Click("Create an account")
+	b.FillIn("Name", "ben")
+	b.FillIn("Password", password)
+	b.Click("Create the account")
+	b.See("h1", "Jobs")
+	b.Gone(".uploads", "private talk.mp4")
 	release()
-	b.choose("Choose files", writeFile(t, "mine.mp4", gateway.Media(1000)))
-	b.see("tr", "mine.mp4")
-	b.gone("tr", "private talk.mp4")
+	b.Choose("Choose files", writeFile(t, "mine.mp4", gateway.Media(1000)))
+	b.See("tr", "mine.mp4")
+	b.Gone("tr", "private talk.mp4")
 	if n := creations(server); n != 2 {
 		t.Errorf("%d uploads were created, want one of each person", n)
 	}
 
-	b.click("Sign out")
-	b.see("h1", "Sign in")
-	b.fillIn("Name", "anna")
-	b.fillIn("Password", password)
-	b.click("Sign in")
-	b.see(".uploads li", "private talk.mp4")
+	b.Click("Sign out")
+	b.See("h1", "Sign in")
+	b.FillIn("Name", "anna")
+	b.FillIn("Password", password)
+	b.Click("Sign in")
+	b.See(".uploads li", "private talk.mp4")
 }
 
 // TestNextPersonInAnotherTab signs in another person in a second tab, while the first one is
@@ -78,24 +79,24 @@ func TestNextPersonInAnotherTab(t *testing.T) {
 	t.Parallel()
 	server, held, release := holdSecondPart(t)
 	defer release()
-	first := newTab(t, server.URL)
-	first.register("anna")
-	first.choose("Choose files", writeFile(t, "private talk.mp4", gateway.Media(2<<20)))
+	first := chromium.NewTab(t, server.URL)
+	first.Register("anna")
+	first.Choose("Choose files", writeFile(t, "private talk.mp4", gateway.Media(2<<20)))
 	<-held
-	second := first.another()
-	second.open("")
-	second.see("h1", "Jobs")
-	second.click("Sign out")
-	second.see("h1", "Sign in")
-	second.register("ben")
+	second := first.Another()
+	second.Open("")
+	second.See("h1", "Jobs")
+	second.Click("Sign out")
+	second.See("h1", "Sign in")
+	second.Register("ben")
 	release()
-	first.see("h1", "Sign in")
-	first.reload()
-	first.see("h1", "Jobs")
-	first.gone(".uploads", "private talk.mp4")
-	first.choose("Choose files", writeFile(t, "mine.mp4", gateway.Media(1000)))
-	first.see("tr", "mine.mp4")
-	first.gone("tr", "private talk.mp4")
+	first.See("h1", "Sign in")
+	first.Reload()
+	first.See("h1", "Jobs")
+	first.Gone(".uploads", "private talk.mp4")
+	first.Choose("Choose files", writeFile(t, "mine.mp4", gateway.Media(1000)))
+	first.See("tr", "mine.mp4")
+	first.Gone("tr", "private talk.mp4")
 	if n := creations(server); n != 2 {
 		t.Errorf("%d uploads were created, want one of each person", n)
 	}

@@ -19,6 +19,7 @@ import (
 	"github.com/soundextract/sx/server/internal/store"
 	"github.com/soundextract/sx/server/sx"
 	"github.com/soundextract/sx/server/testkit"
+	"github.com/soundextract/sx/server/testkit/chromium"
 	"github.com/soundextract/sx/server/testkit/gateway"
 )
 
@@ -128,17 +129,17 @@ func TestSoundOnlyStory(t *testing.T) {
 		}
 		s.Convert = func(stored []byte) []byte { return encode(t, stored) }
 	})
-	b := newTab(t, server.URL)
-	b.register("anna")
-	b.choose("Choose files", path)
+	b := chromium.NewTab(t, server.URL)
+	b.Register("anna")
+	b.Choose("Choose files", path)
 	<-held
-	b.see(".uploads li", "of "+sx.FormatSize(audio.Size())+" of audio; the video of "+sx.FormatSize(int64(len(video)))+" stays here")
-	b.reload()
+	b.See(".uploads li", "of "+sx.FormatSize(audio.Size())+" of audio; the video of "+sx.FormatSize(int64(len(video)))+" stays here")
+	b.Reload()
 	release()
-	b.see(".uploads li", "Choose the same file again to continue.")
-	b.choose("Choose files", path)
-	b.gone(".uploads", "lecture.mp4")
-	b.see("tr", "done")
+	b.See(".uploads li", "Choose the same file again to continue.")
+	b.Choose("Choose files", path)
+	b.Gone(".uploads", "lecture.mp4")
+	b.See("tr", "done")
 
 	id := server.Jobs()[0].ID
 	job := server.Job(id)
@@ -154,8 +155,8 @@ func TestSoundOnlyStory(t *testing.T) {
 	if n := creations(server); n != 1 {
 		t.Errorf("%d uploads were created, want 1 that goes on", n)
 	}
-	b.click("lecture.mp4")
-	b.see("dl", sx.FormatSize(int64(len(video)))+", only its audio was sent")
+	b.Click("lecture.mp4")
+	b.See("dl", sx.FormatSize(int64(len(video)))+", only its audio was sent")
 }
 
 // TestReadersDuringAnOutage checks that the whole video is not sent because the readers could
@@ -183,11 +184,11 @@ func TestReadersDuringAnOutage(t *testing.T) {
 			return false
 		}
 	})
-	b := newTab(t, server.URL)
-	b.register("anna")
-	b.choose("Choose files", makeVideo(t, "lecture.mp4"))
-	b.see("tr", "lecture.mp4")
-	b.gone(".uploads", "lecture.mp4")
+	b := chromium.NewTab(t, server.URL)
+	b.Register("anna")
+	b.Choose("Choose files", makeVideo(t, "lecture.mp4"))
+	b.See("tr", "lecture.mp4")
+	b.Gone(".uploads", "lecture.mp4")
 	if job := server.Job(server.Jobs()[0].ID); !job.Sent.AudioOnly {
 		t.Errorf("the whole file was sent: %+v", job.Sent)
 	}
@@ -213,13 +214,13 @@ func TestWholeFiles(t *testing.T) {
 			return false
 		}
 	})
-	b := newTab(t, server.URL)
-	b.register("anna")
+	b := chromium.NewTab(t, server.URL)
+	b.Register("anna")
 	media := gateway.Media(1000)
-	b.choose("Choose files", writeFile(t, "memo.wav", media))
-	b.see(".uploads li", "the whole file is sent: the audio cannot be taken out of WAV files")
+	b.Choose("Choose files", writeFile(t, "memo.wav", media))
+	b.See(".uploads li", "the whole file is sent: the audio cannot be taken out of WAV files")
 	release()
-	b.gone(".uploads", "memo.wav")
+	b.Gone(".uploads", "memo.wav")
 	if got := server.Job(server.Jobs()[0].ID); got.Sent.AudioOnly || got.Sources[0].Identity != "file1:"+gateway.Digest(media) {
 		t.Errorf("sent %+v of %+v", got.Sent, got.Sources[0])
 	}

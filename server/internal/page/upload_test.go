@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/soundextract/sx/server/api"
+	"github.com/soundextract/sx/server/testkit/chromium"
 	"github.com/soundextract/sx/server/testkit/gateway"
 )
 
@@ -31,19 +32,19 @@ func TestUploadSurvivesReload(t *testing.T) {
 			return false
 		}
 	})
-	b := newTab(t, server.URL)
-	b.register("anna")
+	b := chromium.NewTab(t, server.URL)
+	b.Register("anna")
 	media := gateway.Media(2 << 20)
 	path := writeFile(t, "long talk.mp4", media)
-	b.choose("Choose files", path)
+	b.Choose("Choose files", path)
 	<-held
-	b.reload()
+	b.Reload()
 	release()
-	b.see(".uploads li", "Choose the same file again to continue.")
-	b.choose("Choose files", writeFile(t, "long talk.mp4", gateway.Media(2<<20-1))) // another one
-	b.see("tr", "long talk.mp4")
-	b.choose("Choose files", path)
-	b.gone(".uploads", "long talk.mp4")
+	b.See(".uploads li", "Choose the same file again to continue.")
+	b.Choose("Choose files", writeFile(t, "long talk.mp4", gateway.Media(2<<20-1))) // another one
+	b.See("tr", "long talk.mp4")
+	b.Choose("Choose files", path)
+	b.Gone(".uploads", "long talk.mp4")
 	var complete int
 	for _, j := range server.Jobs() {
 		if bytes.Equal(server.Video(j.ID), media) {
@@ -68,11 +69,11 @@ func TestUploadSurvivesOutages(t *testing.T) {
 			return -1
 		}
 	})
-	b := newTab(t, server.URL)
-	b.register("anna")
+	b := chromium.NewTab(t, server.URL)
+	b.Register("anna")
 	media := gateway.Media(1 << 20)
-	b.choose("Choose files", writeFile(t, "talk.mp4", media))
-	b.see("tr", "queued")
+	b.Choose("Choose files", writeFile(t, "talk.mp4", media))
+	b.See("tr", "queued")
 	if j := server.Jobs()[0]; !bytes.Equal(server.Video(j.ID), media) {
 		t.Error("the video is not the file")
 	}
@@ -86,9 +87,9 @@ func TestUploadSurvivesOutages(t *testing.T) {
 func TestUploadsAreSentOnce(t *testing.T) {
 	t.Parallel()
 	server := gateway.New(t)
-	b := newTab(t, server.URL)
-	b.register("anna")
-	eval[bool](b, `(() => {
+	b := chromium.NewTab(t, server.URL)
+	b.Register("anna")
+	chromium.Eval[bool](b, `(() => {
 		const request = LockManager.prototype.request;
 		LockManager.prototype.request = async function (...args) {
 			await new Promise((granted) => setTimeout(granted, 500));
@@ -97,11 +98,11 @@ func TestUploadsAreSentOnce(t *testing.T) {
 		return true;
 	})()`)
 	for _, name := range []string{"1.mp4", "2.mp4", "3.mp4", "4.mp4"} {
-		b.choose("Choose files", writeFile(t, name, gateway.Media(1000)))
+		b.Choose("Choose files", writeFile(t, name, gateway.Media(1000)))
 	}
 	for _, name := range []string{"1.mp4", "2.mp4", "3.mp4", "4.mp4"} {
-		b.see("tr", name)
-		b.gone(".uploads", name)
+		b.See("tr", name)
+		b.Gone(".uploads", name)
 	}
 	// The end of the last one is after those of all that were sent twice.
 	if n := creations(server); n != 4 {
@@ -137,12 +138,12 @@ func TestForeignResponses(t *testing.T) {
 			return true
 		}
 	})
-	b := newTab(t, server.URL)
-	b.register("anna")
+	b := chromium.NewTab(t, server.URL)
+	b.Register("anna")
 	media := gateway.Media(200_000)
-	b.choose("Choose files", writeFile(t, "talk.mp4", media))
-	b.see("tr", "queued")
-	b.gone(".uploads", "talk.mp4")
+	b.Choose("Choose files", writeFile(t, "talk.mp4", media))
+	b.See("tr", "queued")
+	b.Gone(".uploads", "talk.mp4")
 	jobs := server.Jobs()
 	if len(jobs) != 1 || !bytes.Equal(server.Video(jobs[0].ID), media) {
 		t.Errorf("%d jobs; the video is the file: %v", len(jobs), len(jobs) > 0 && bytes.Equal(server.Video(jobs[0].ID), media))
@@ -159,8 +160,8 @@ func TestForeignResponses(t *testing.T) {
 			return true
 		}
 	})
-	b.click("Account")
-	b.see(".error", "the response (status 200) is not from SoundExtract")
+	b.Click("Account")
+	b.See(".error", "the response (status 200) is not from SoundExtract")
 }
 
 // TestLostCreation has the response to the creation of an upload lost: no second one is created.
@@ -183,11 +184,11 @@ func TestLostCreation(t *testing.T) {
 			panic(http.ErrAbortHandler)
 		}
 	})
-	b := newTab(t, server.URL)
-	b.register("anna")
-	b.choose("Choose files", writeFile(t, "talk.mp4", gateway.Media(1000)))
-	b.see("tr", "queued")
-	b.gone(".uploads", "talk.mp4")
+	b := chromium.NewTab(t, server.URL)
+	b.Register("anna")
+	b.Choose("Choose files", writeFile(t, "talk.mp4", gateway.Media(1000)))
+	b.See("tr", "queued")
+	b.Gone(".uploads", "talk.mp4")
 	if jobs := server.Jobs(); len(jobs) != 1 || !lost.Load() {
 		t.Errorf("%d jobs, lost: %v", len(jobs), lost.Load())
 	}
