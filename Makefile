@@ -19,7 +19,7 @@ SBOM     := $(TOOLS)/cyclonedx-gomod-v1.10.0/cyclonedx-gomod
 TESTSUM  := $(TOOLS)/gotestsum-v1.13.0
 ACTIONS  := $(TOOLS)/actionlint-v1.7.12
 
-.PHONY: help build wasm demo stack images check test test-long soak deps e2e lint lint-new fmt vuln bench bench-scale bench-install tidy clean snapshot snapshot-test release-check release
+.PHONY: help build wasm demo stack images pictures check test test-long soak deps e2e lint lint-new fmt vuln bench bench-scale bench-install tidy clean snapshot snapshot-test release-check release
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -122,6 +122,10 @@ bench-scale: ## Measure the store and the periodic tasks with JOBS="10000 …" j
 	@scripts/need ffmpeg
 	SX_BENCH_SCALE='$(JOBS)' go test -C server -count 1 -timeout 2h -v -run '^TestScale$$' ./internal/store/localstore
 	SX_BENCH_SCALE='$(JOBS)' go test -C server -count 1 -v -run '^TestClipBehindBatch$$' ./internal/converter
+
+pictures: wasm ## Take the pictures of docs/web.md with Chromium
+	@scripts/need ffmpeg chromium
+	SX_TEST_ALL=1 go test -C server -count 1 -run '^TestPictures$$' ./internal/page -update
 
 bench-install: build ## Measure sx install against helm, on KUBECONFIG's cluster
 	@scripts/need ffmpeg

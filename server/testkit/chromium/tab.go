@@ -168,14 +168,25 @@ func (b *Tab) Device(width int64, theme string) {
 // Screenshot keeps a picture of the whole page as an artefact.
 func (b *Tab) Screenshot(name string) {
 	b.tb.Helper()
+	path := filepath.Join(b.tb.ArtifactDir(), strings.ReplaceAll(name, " ", "-")+".png")
+	if err := os.WriteFile(path, picture(b, chromedp.FullScreenshot(100)), 0o600); err != nil {
+		b.tb.Fatal(err)
+	}
+}
+
+// Capture returns a picture of the window as PNG.
+func (b *Tab) Capture() []byte {
+	b.tb.Helper()
+	return picture(b, chromedp.CaptureScreenshot())
+}
+
+func picture(b *Tab, take chromedp.Action[[]byte]) []byte {
+	b.tb.Helper()
 	ctx, cancel := context.WithTimeout(b.ctx, testkit.Timeout)
 	defer cancel()
-	png, err := chromedp.Run(ctx, chromedp.FullScreenshot(100))
+	png, err := chromedp.Run(ctx, take)
 	if err != nil {
 		b.tb.Fatal(err)
 	}
-	path := filepath.Join(b.tb.ArtifactDir(), strings.ReplaceAll(name, " ", "-")+".png")
-	if err := os.WriteFile(path, png, 0o600); err != nil {
-		b.tb.Fatal(err)
-	}
+	return png
 }
