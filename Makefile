@@ -114,7 +114,7 @@ vuln: $(VULN) ## Look for known vulnerabilities (asks vuln.go.dev)
 
 bench: BENCH ?= full
 bench: build ## Measure speed and memory; make bench BENCH=short is quicker
-	@scripts/need ffmpeg curl rabbitmq-server
+	@scripts/need ffmpeg curl rabbitmq-server $(if $(filter Linux,$(shell uname -s)),chromium)
 	@go run -C cli ./acceptance/bench $(CURDIR)/bin $(BENCH)
 
 bench-scale: JOBS ?= 10000 100000 1000000
@@ -124,7 +124,7 @@ bench-scale: ## Measure the store and the periodic tasks with JOBS="10000 …" j
 	SX_BENCH_SCALE='$(JOBS)' go test -C server -count 1 -v -run '^TestClipBehindBatch$$' ./internal/converter
 
 pictures: wasm ## Take the pictures of docs/web.md with Chromium
-	@scripts/need ffmpeg chromium
+	@scripts/need ffmpeg $(if $(filter Linux,$(shell uname -s)),chromium)
 	SX_TEST_ALL=1 go test -C server -count 1 -run '^TestPictures$$' ./internal/page -update
 
 bench-install: build ## Measure sx install against helm, on KUBECONFIG's cluster

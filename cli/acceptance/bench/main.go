@@ -59,6 +59,7 @@ var measurements = []measurement{
 	{"together", (*bench).together},
 	{"long", (*bench).long},
 	{"memory", (*bench).memory},
+	{"page", (*bench).page},
 	{"services", (*bench).services},
 }
 
