@@ -15,6 +15,7 @@ import (
 
 	"github.com/soundextract/sx/cli/acceptance/programs"
 	"github.com/soundextract/sx/server/testkit"
+	"github.com/soundextract/sx/server/testkit/chromium"
 	"github.com/soundextract/sx/server/testkit/stack"
 )
 
@@ -30,6 +31,7 @@ func run(m *testing.M) int {
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
 	bin.Dir = dir
+	defer chromium.Stop()
 	return m.Run()
 }
 

@@ -15,12 +15,14 @@ import (
 	"time"
 
 	"github.com/soundextract/sx/install/kube"
+	"github.com/soundextract/sx/server/testkit/chromium"
 )
 
 // The environment variables that configure a run.
 const (
-	envBin  = "SX_BIN"         // the directory of the tested sx
-	envArgs = "SX_E2E_INSTALL" // additional arguments of every sx install, such as --image-registry
+	envBin     = "SX_BIN"         // the directory of the tested sx
+	envArgs    = "SX_E2E_INSTALL" // additional arguments of every sx install, such as --image-registry
+	envIngress = "SX_E2E_INGRESS" // host:port on this machine of the default Ingress controller; TestPage needs it
 )
 
 var (
@@ -34,6 +36,7 @@ func TestMain(m *testing.M) {
 		os.Exit(1)                                 //nolint:forbidigo // TestMain is a main function
 	}
 	m.Run()
+	chromium.Stop()
 }
 
 func prepare() error {

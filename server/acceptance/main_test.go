@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/soundextract/sx/server/testkit"
+	"github.com/soundextract/sx/server/testkit/chromium"
 	"github.com/soundextract/sx/server/testkit/mongodb"
 	"github.com/soundextract/sx/server/testkit/rabbitmq"
 	"github.com/soundextract/sx/server/testkit/stack"
@@ -27,6 +28,7 @@ func run(m *testing.M) int {
 		panic(err)
 	}
 	defer func() { _ = os.RemoveAll(bin) }()
+	defer chromium.Stop()
 	return m.Run()
 }
 
