@@ -1,6 +1,7 @@
 package standalone_test
 
 import (
+	"cmp"
 	"context"
 	"crypto/ed25519"
 	"encoding/base64"
@@ -64,7 +65,8 @@ func must[T any](v T, err error) func(*testing.T) T {
 type operation struct {
 	method, path string
 	public       bool
-	json         bool // requires a JSON body
+	json         bool   // requires a JSON body
+	secret, job  string // of a link or a feed, and what it shows, instead of ones that do not exist
 }
 
 // public are the paths that need no token. Adding one must be a conscious decision.
@@ -150,7 +152,8 @@ func (o operation) checkCovered(t *testing.T, p users) {
 // response's status and code.
 func request(t *testing.T, url, token string, o operation, id string, headers ...string) (int, sx.Code) {
 	t.Helper()
-	path := strings.NewReplacer("{id}", id, "{name}", "nobody", "{number}", "1", "{share}", id+"-aaaaaa", "{secret}", "sxl_none", "{job}", id).Replace(o.path)
+	path := strings.NewReplacer("{id}", id, "{name}", "nobody", "{number}", "1", "{share}", id+"-aaaaaa",
+		"{secret}", cmp.Or(o.secret, "sxl_none"), "{job}", cmp.Or(o.job, id)).Replace(o.path)
 	if o.path == api.PathEvents || o.path == api.PathArchive {
 		path += "?id=" + id
 	}
@@ -204,6 +207,7 @@ type users struct {
 	job, token, webhook, feed     string // alice's
 	delivery                      string // likewise
 	browser, left                 string // cookies of bob's: a browser's, and that of one that signed out
+	shown                         shown
 }
 
 // browserCookie signs in a browser and returns its cookie.
@@ -245,6 +249,7 @@ func populate(t *testing.T, url, owner string) users {
 	); err != nil {
 		t.Fatal(err)
 	}
+	p.shown = show(t, url, p.alice, p.gone)
 	must(as(t, url, p.root.AccessToken).Disable(t.Context(), "gone"))(t)
 
 	req := must(http.NewRequestWithContext(t.Context(), http.MethodPost, url+api.PathUploads, http.NoBody))(t)
@@ -323,6 +328,7 @@ func TestAccess(t *testing.T) {
 	bad := forge(t, data, p.bob)
 	bad["revoked personal token"], bad["disabled user's personal token"] = p.revoked, p.orphan
 	_, bad["a browser's secret"], _ = strings.Cut(p.browser, "=")
+	bad["a link's secret"], bad["a feed's secret"] = p.shown.link, p.shown.feed
 	tried := 0
 	for _, o := range operations(t) {
 		wantWith := func(headers []string, who, token, id string, status int, codes ...sx.Code) {
@@ -344,6 +350,7 @@ func TestAccess(t *testing.T) {
 			if _, code := request(t, url, "", o, "none"); code == sx.CodeUnauthenticated || code == sx.CodeForbidden {
 				t.Errorf("%s %s is public but returned %s", o.method, o.path, code)
 			}
+			tried += p.shown.check(t, url, o, p)
 			continue
 		}
 		for who, token := range bad {
@@ -353,6 +360,10 @@ func TestAccess(t *testing.T) {
 		wantWith(withCookie(api.HeaderBrowser, "1", "Sec-Fetch-Site", "same-site"), "a cookie and another port", "", p.job, http.StatusForbidden, sx.CodeForbidden)
 		if !slices.Contains([]string{http.MethodGet, http.MethodHead, http.MethodOptions}, o.method) {
 			wantWith(withCookie("Sec-Fetch-Site", "same-origin"), "a cookie without the page's header", "", p.job, http.StatusForbidden, sx.CodeForbidden)
+		}
+		for who, secret := range map[string]string{"a link's secret": p.shown.link, "a feed's secret": p.shown.feed} {
+			name, _, _ := strings.Cut(p.browser, "=")
+			wantWith([]string{"Cookie", name + "=" + secret, api.HeaderBrowser, "1"}, who+" as a cookie", "", p.job, http.StatusUnauthorized, sx.CodeUnauthenticated)
 		}
 		wantWith([]string{"Cookie", p.left, api.HeaderBrowser, "1"}, "the cookie of a browser that signed out", "", p.job, http.StatusUnauthorized, sx.CodeUnauthenticated)
 		if o.byAuth() { // elsewhere these tokens are valid until they expire
@@ -387,7 +398,7 @@ func TestAccess(t *testing.T) {
 	if list, err := as(t, url, p.alice.AccessToken).PersonalTokens(t.Context()); err != nil || len(list.Tokens) != 1 {
 		t.Errorf("alice's tokens are %v, %v", list, err)
 	}
-	if list, err := as(t, url, p.alice.AccessToken).Feeds(t.Context()); err != nil || len(list.Feeds) != 1 {
+	if list, err := as(t, url, p.alice.AccessToken).Feeds(t.Context()); err != nil || len(list.Feeds) != 2 {
 		t.Errorf("alice's feeds are %v, %v", list, err)
 	}
 	if n, err := as(t, url, p.alice.AccessToken).Notify(t.Context()); err != nil || len(n.Webhooks) != 1 {
