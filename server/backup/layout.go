@@ -21,6 +21,7 @@ const (
 	Values               = "values"  // files: the settings of the installation
 	Users                = "users"
 	Invitations          = "invitations"
+	Bindings             = "bindings"
 	PersonalTokens       = "personal_tokens"
 	Sessions             = "sessions"
 	NotificationSettings = "notification_settings"
@@ -35,7 +36,8 @@ const (
 
 func order() []string {
 	return []string{
-		Secrets, Values, Users, Invitations, PersonalTokens, Sessions, NotificationSettings, Feeds, Limits, Audit,
+		Secrets, Values, Users, Invitations, Bindings, PersonalTokens, Sessions, NotificationSettings, Feeds, Limits,
+		Audit,
 		Jobs, Conversions, Deliveries, Erasures,
 	}
 }

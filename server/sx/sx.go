@@ -39,6 +39,12 @@ type User struct {
 	// Reset is the code with which a new password can be set; zero is none.
 	Reset      ResetCode
 	Invitation string // the ID of the invitation used to register, or ""
+	// Binding is the ID of the Binding by which the user signs in through the
+	// organisation; "" is none.
+	Binding string
+	// GroupAdminUntil is when the role of an administrator ends that a group of the
+	// organisation gives; the sign-in that shows the group again puts it off.
+	GroupAdminUntil time.Time
 	// Networks are a few from which the user has signed in, the latest first.
 	Networks []Network
 	Created  time.Time
@@ -69,6 +75,7 @@ const (
 	SessionTokens  SessionKind = ""        // a program: refresh tokens, of which each is used once
 	SessionBrowser SessionKind = "browser" // a browser: a cookie, which stays the same
 	SessionCode    SessionKind = "code"    // the holder of a code; the browser that sends it gets the session
+	SessionDevice  SessionKind = "device"  // a program that waits until a browser approves its sign-in
 )
 
 // Session is one sign-in: a family of refresh tokens of which only the newest is
@@ -87,7 +94,12 @@ type Session struct {
 	Seal     string // hex key of the codes by which the session's refresh tokens are recognized
 	Rotated  time.Time
 	Expires  time.Time
-	Rev      int64
+	// Until is the latest end of a sign-in through the organisation, whose use does not put
+	// it off; zero for other sign-ins.
+	Until time.Time
+	// Address is where the sign-in of a SessionDevice was requested.
+	Address string
+	Rev     int64
 }
 
 // Track is an MP3 produced by a job.

@@ -14,6 +14,7 @@ import (
 type Dump interface {
 	Sessions(ctx context.Context, after string, limit int) (list []sx.Session, next string, err error)
 	Invitations(ctx context.Context, after string, limit int) (list []sx.Invitation, next string, err error)
+	Bindings(ctx context.Context, after string, limit int) (list []sx.Binding, next string, err error)
 	PersonalTokens(ctx context.Context, after string, limit int) (list []sx.PersonalToken, next string, err error)
 	NotificationSettings(ctx context.Context, after string, limit int) (list []sx.NotificationSettings, next string, err error)
 	Limits(ctx context.Context, after string, limit int) (list []sx.Limits, next string, err error)

@@ -26,6 +26,7 @@ type Store struct {
 	Users                Users
 	Sessions             Sessions
 	Invitations          Invitations
+	Bindings             Bindings
 	PersonalTokens       PersonalTokens
 	Audit                Audit
 	NotificationSettings NotificationSettings

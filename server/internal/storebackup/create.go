@@ -45,6 +45,7 @@ func Create(ctx context.Context, s store.Store, files []backup.File, out io.Writ
 	for _, step := range []func(context.Context) error{
 		c.users,
 		pages(c, backup.Invitations, s.Dump.Invitations, func(v sx.Invitation) string { return v.ID }),
+		pages(c, backup.Bindings, s.Dump.Bindings, func(v sx.Binding) string { return v.ID }),
 		pages(c, backup.PersonalTokens, s.Dump.PersonalTokens, func(v sx.PersonalToken) string { return v.ID }),
 		pages(c, backup.Sessions, s.Dump.Sessions, func(v sx.Session) string { return v.ID }),
 		pages(c, backup.NotificationSettings, s.Dump.NotificationSettings, func(v sx.NotificationSettings) string { return v.UserID }),

@@ -85,6 +85,9 @@ func fill(t *testing.T, s store.Store) {
 		invitation := testkit.Filled[sx.Invitation](t)
 		invitation.ID = id
 		ok(t, s.Invitations.Create(ctx, invitation))
+		binding := testkit.Filled[sx.Binding](t)
+		binding.ID, binding.UserID = id, user.ID
+		ok(t, s.Bindings.Create(ctx, binding))
 		token := testkit.Filled[sx.PersonalToken](t)
 		token.ID, token.UserID, token.Name = id, user.ID, id
 		ok(t, s.PersonalTokens.Create(ctx, token))
@@ -201,6 +204,7 @@ type all struct {
 	Users                []sx.User
 	Sessions             []sx.Session
 	Invitations          []sx.Invitation
+	Bindings             []sx.Binding
 	PersonalTokens       []sx.PersonalToken
 	NotificationSettings []sx.NotificationSettings
 	Feeds                []sx.Feeds
@@ -223,6 +227,7 @@ func dump(t *testing.T, s store.Store) (a all) {
 	ok(t, err)
 	a.Sessions = pages(t, s.Dump.Sessions)
 	a.Invitations = pages(t, s.Dump.Invitations)
+	a.Bindings = pages(t, s.Dump.Bindings)
 	a.PersonalTokens = pages(t, s.Dump.PersonalTokens)
 	a.NotificationSettings = pages(t, s.Dump.NotificationSettings)
 	a.Feeds = pages(t, s.Dump.Feeds)

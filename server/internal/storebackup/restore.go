@@ -255,6 +255,8 @@ func (v *restorer) Document(kind, id string, data []byte) error {
 		return put(v, kind, id, data, func(u sx.User) string { return u.ID }, v.user)
 	case backup.Invitations:
 		return put(v, kind, id, data, func(r sx.Invitation) string { return r.ID }, s.Invitations.Create)
+	case backup.Bindings:
+		return put(v, kind, id, data, func(r sx.Binding) string { return r.ID }, s.Bindings.Create)
 	case backup.PersonalTokens:
 		return put(v, kind, id, data, func(r sx.PersonalToken) string { return r.ID }, s.PersonalTokens.Create)
 	case backup.Sessions:

@@ -37,6 +37,7 @@ var (
 	bucketUserNames            = []byte("user_names") // name → user ID
 	bucketSessions             = []byte("sessions")
 	bucketInvites              = []byte("invitations")
+	bucketBindings             = []byte("bindings")
 	bucketTokens               = []byte("personal_tokens")
 	bucketTokenKeys            = []byte("personal_tokens_of")     // user ID, NUL, name → token ID
 	bucketSessionExpiry        = []byte("sessions_expiry")        // see orderKey
@@ -151,7 +152,7 @@ func (d *database) createBuckets(path string) error {
 			bucketDeliveriesOf, bucketSettled,
 			bucketJobs, bucketOrder, bucketStates, bucketActions, bucketWaiting, bucketIdentities, bucketSince, bucketCodes,
 			bucketOwners, bucketTurns, bucketTasks, bucketLimits, bucketErasures, bucketErasuresDue, bucketCounters, bucketCounterExpiry, bucketUploads,
-			bucketConversions, bucketRecorded, bucketKeys, bucketKeyExpiry, bucketKeysOf, bucketFeeds,
+			bucketConversions, bucketRecorded, bucketKeys, bucketKeyExpiry, bucketKeysOf, bucketFeeds, bucketBindings,
 		} {
 			if _, err := t.CreateBucketIfNotExists(name); err != nil {
 				return fmt.Errorf("set up %s: %w", path, err)

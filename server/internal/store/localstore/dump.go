@@ -47,6 +47,10 @@ func (d *dump) Invitations(ctx context.Context, after string, limit int) ([]sx.I
 	return dumpOf(ctx, d, invitationRecords, after, limit)
 }
 
+func (d *dump) Bindings(ctx context.Context, after string, limit int) ([]sx.Binding, string, error) {
+	return dumpOf(ctx, d, bindingRecords, after, limit)
+}
+
 func (d *dump) PersonalTokens(ctx context.Context, after string, limit int) ([]sx.PersonalToken, string, error) {
 	return dumpOf(ctx, d, tokenRecords, after, limit)
 }

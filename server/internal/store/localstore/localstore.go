@@ -92,6 +92,7 @@ func Open(ctx context.Context, cfg Config) (store.Store, error) {
 		Conversions:          &conversions{db: db},
 		IdempotencyKeys:      &idempotencyKeys{db: db},
 		Feeds:                &feeds{db: db},
+		Bindings:             &bindings{db: db},
 		Tasks:                &tasks{db: db},
 		Space:                func(ctx context.Context) (store.Space, error) { return space(ctx, dir) },
 		Limits:               &limits{db: db},

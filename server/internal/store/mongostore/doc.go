@@ -8,7 +8,7 @@
 //	notification_settings,
 //	deliveries, jobs                   records, changed by compare-and-set on {_id, rev}
 //	tasks, limits, erasures, feeds,
-//	idempotency_keys                   likewise
+//	idempotency_keys, bindings         likewise
 //	counters                           numbers that only grow, each for one period
 //	audit                              entries, never changed
 //	format                             the version of all of this, see package format

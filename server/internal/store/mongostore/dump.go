@@ -37,6 +37,10 @@ func (d *dump) Invitations(ctx context.Context, after string, limit int) ([]sx.I
 	return dumpOf(ctx, d.s.invitations, after, limit, invitationDoc.invitation, func(d invitationDoc) string { return d.ID })
 }
 
+func (d *dump) Bindings(ctx context.Context, after string, limit int) ([]sx.Binding, string, error) {
+	return dumpOf(ctx, d.s.bindings, after, limit, bindingDoc.binding, func(d bindingDoc) string { return d.ID })
+}
+
 func (d *dump) PersonalTokens(ctx context.Context, after string, limit int) ([]sx.PersonalToken, string, error) {
 	return dumpOf(ctx, d.s.tokens, after, limit,
 		func(d tokenDoc) sx.PersonalToken { return sx.PersonalToken(d) }, func(d tokenDoc) string { return d.ID })

@@ -66,6 +66,11 @@ func TestMappings(t *testing.T) {
 		v := testkit.Filled[sx.Feeds](t)
 		checkMapping(t, v, newFeedsDoc(v, v.Rev), feedsDoc.feeds)
 	})
+	t.Run("binding", func(t *testing.T) {
+		t.Parallel()
+		v := testkit.Filled[sx.Binding](t)
+		checkMapping(t, v, newBindingDoc(v, v.Rev), bindingDoc.binding)
+	})
 	t.Run("task", func(t *testing.T) {
 		t.Parallel()
 		v := testkit.Filled[store.Task](t)

@@ -104,6 +104,7 @@ func Open(ctx context.Context, cfg Config) (store.Store, error) {
 		Conversions:          &conversions{s.conversions},
 		IdempotencyKeys:      &idempotencyKeys{s.idempotencyKeys},
 		Feeds:                &feeds{s.feeds},
+		Bindings:             &bindings{s.bindings},
 		Tasks:                &tasks{s.tasks},
 		Space:                s.videos.space,
 		Limits:               &limits{s.limits},
@@ -159,6 +160,7 @@ type collections struct {
 	jobs, owners, uploads, tracks        collection
 	conversions, tasks, limits, erasures collection
 	counters, idempotencyKeys, feeds     collection
+	bindings                             collection
 	videos, trackBucket                  bucket
 }
 
@@ -176,7 +178,8 @@ func newStore(db *mongo.Database, replica *format.Replica) *collections {
 		jobs: of("jobs"), owners: of("owners"), uploads: of("uploads"), tracks: of("tracks"),
 		conversions: of("conversions"), tasks: of("tasks"), limits: of("limits"), erasures: of("erasures"),
 		counters: of("counters"), idempotencyKeys: of("idempotency_keys"), feeds: of("feeds"),
-		videos: gridFS("videos"), trackBucket: gridFS("tracks"),
+		bindings: of("bindings"),
+		videos:   gridFS("videos"), trackBucket: gridFS("tracks"),
 	}
 }
 

@@ -27,6 +27,8 @@ type userDoc struct {
 	Epoch        int          `bson:"epoch"`
 	Reset        resetDoc     `bson:"reset"`
 	Invitation   string       `bson:"invitation"`
+	Binding      string       `bson:"binding,omitempty"`
+	GroupAdmin   time.Time    `bson:"group_admin_until,omitempty"`
 	Networks     []networkDoc `bson:"networks"`
 	Created      time.Time    `bson:"created"`
 }
@@ -45,6 +47,7 @@ func newUserDoc(u sx.User, rev int64) userDoc {
 	d := userDoc{
 		ID: u.ID, Rev: rev, Name: u.Name, PasswordHash: u.PasswordHash,
 		Admin: u.Admin, Disabled: u.Disabled, Erasing: u.Erasing, Epoch: u.Epoch, Reset: resetDoc(u.Reset), Invitation: u.Invitation,
+		Binding: u.Binding, GroupAdmin: u.GroupAdminUntil,
 		Networks: []networkDoc{}, Created: u.Created,
 	}
 	for _, n := range u.Networks {
@@ -58,7 +61,8 @@ func (d userDoc) key() (string, int64) { return d.ID, d.Rev }
 func (d userDoc) user() sx.User {
 	u := sx.User{
 		ID: d.ID, Rev: d.Rev, Name: d.Name, PasswordHash: d.PasswordHash,
-		Admin: d.Admin, Disabled: d.Disabled, Erasing: d.Erasing, Epoch: d.Epoch, Reset: sx.ResetCode(d.Reset), Invitation: d.Invitation, Created: d.Created,
+		Admin: d.Admin, Disabled: d.Disabled, Erasing: d.Erasing, Epoch: d.Epoch, Reset: sx.ResetCode(d.Reset), Invitation: d.Invitation,
+		Binding: d.Binding, GroupAdminUntil: d.GroupAdmin, Created: d.Created,
 	}
 	for _, n := range d.Networks {
 		u.Networks = append(u.Networks, sx.Network(n))

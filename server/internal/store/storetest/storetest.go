@@ -42,6 +42,7 @@ func Run(t *testing.T, fresh Fresh) {
 		{"users", userTests},
 		{"sessions", sessionTests},
 		{"invitations", invitationTests},
+		{"bindings", bindingTests},
 		{"personal tokens", tokenTests},
 		{"audit", auditTests},
 		{"notification settings", notificationSettingsTests},
