@@ -102,6 +102,7 @@ type Erasure struct {
 // Me is the current account, with the credential of the request.
 type Me struct {
 	User
+	Password   bool       `json:"password"` // the account has one
 	Credential Credential `json:"credential"`
 }
 

@@ -85,9 +85,17 @@ type Credentials struct {
 	Invitation string `json:"invitation,omitempty"`
 }
 
-// Registration says who may create an account.
+// Registration says who may create an account, and how people sign in.
 type Registration struct {
 	Mode string `json:"mode"` // one of the constants below
+	// Passwords is false if accounts sign in through the organisation only; those that the
+	// server's settings name keep their passwords.
+	Passwords bool `json:"passwords"`
+	// Organisation reports whether people can sign in through their organisation.
+	Organisation bool `json:"organisation"`
+	// SignOutURL is the page of the organisation's provider that ends its own sign-in; "" if
+	// it has none or is not known yet.
+	SignOutURL string `json:"sign_out_url,omitempty"`
 }
 
 // The values of Registration.Mode. The administrator named in the server's settings can
@@ -124,6 +132,7 @@ type User struct {
 	Name     string    `json:"name"`
 	Admin    bool      `json:"admin,omitempty"`
 	Disabled bool      `json:"disabled,omitempty"`
+	Linked   bool      `json:"linked,omitempty"`   // can sign in through the organisation
 	Deleting bool      `json:"deleting,omitempty"` // is being deleted and may not sign in
 	Created  time.Time `json:"created"`
 }

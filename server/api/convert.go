@@ -49,7 +49,7 @@ func FromOptions(o sx.Options) Options {
 
 // FromUser converts an account to its wire format.
 func FromUser(u sx.User) User {
-	return User{ID: u.ID, Name: u.Name, Admin: u.Admin, Disabled: u.Disabled, Deleting: u.Erasing, Created: u.Created.UTC()}
+	return User{ID: u.ID, Name: u.Name, Admin: u.Admin, Disabled: u.Disabled, Linked: u.Binding != "", Deleting: u.Erasing, Created: u.Created.UTC()}
 }
 
 // WithDeletion returns the job with the times of its deletion.

@@ -31,5 +31,8 @@ const (
 	AuditCreateToken      AuditAction = "create_token"
 	AuditRevokeToken      AuditAction = "revoke_token"
 	AuditSetLimits        AuditAction = "set_limits"
+	AuditLink             AuditAction = "link"           // with the organisation's sign-in
+	AuditUnlink           AuditAction = "unlink"         // from it
+	AuditGroupAdmin       AuditAction = "group_admin"    // a group made the account an administrator
 	AuditFinishUpgrade    AuditAction = "finish_upgrade" // of the server's data
 )

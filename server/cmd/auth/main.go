@@ -24,6 +24,9 @@ func run() int {
 	code := p.Secret("admin-code", "invitation `code` with which the administrator creates the account")
 	test := p.Flags.String("test-account", "", "`name` of an account for tests of the installation, which can be created only with --test-account-code")
 	testCode := p.Secret("test-account-code", "invitation `code` with which the test account is created")
+	passwords := p.Flags.Bool("passwords", true, "accounts may have passwords; without, only those of --admin and --test-account do")
+	oidc := addOIDC(p.Flags)
+	clientSecret := p.Secret("oidc-client-secret", "`secret` that the provider has given this installation; empty for a public client")
 	var signer *token.Signer
 	p.Check = func() error {
 		keys, err := token.LoadKeys(*keyDir, time.Now())
@@ -33,13 +36,18 @@ func run() int {
 		if signer, err = token.NewSigner(keys, time.Now); err != nil {
 			return err
 		}
-		return checkAdmin(admin, *code)
+		if err := checkAdmin(admin, *code); err != nil {
+			return err
+		}
+		oidc.ClientSecret = *clientSecret
+		return checkOIDC(*oidc, *passwords)
 	}
 	return p.Main(context.Background(), os.Args[1:], func(_ context.Context, deps service.Dependencies) (service.Service, error) {
 		s, err := auth.New(auth.Config{
 			Users: deps.Store.Users, Sessions: deps.Store.Sessions,
-			Invitations: deps.Store.Invitations, PersonalTokens: deps.Store.PersonalTokens, Audit: deps.Store.Audit, Limits: deps.Store.Limits, Erasures: deps.Store.Erasures, Tasks: deps.Store.Tasks, Format: deps.Store.Format, Signer: signer,
+			Invitations: deps.Store.Invitations, Bindings: deps.Store.Bindings, PersonalTokens: deps.Store.PersonalTokens, Audit: deps.Store.Audit, Limits: deps.Store.Limits, Erasures: deps.Store.Erasures, Tasks: deps.Store.Tasks, Format: deps.Store.Format, Signer: signer,
 			Registration: registration, Admin: *admin, AdminCode: *code, TestAccount: *test, TestAccountCode: *testCode,
+			OIDC: *oidc, NoPasswords: !*passwords,
 			Log: deps.Log, Now: time.Now, Registerer: deps.Registry, TrustForwarded: true,
 		})
 		if err != nil {

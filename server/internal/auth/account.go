@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"net/http"
+	"time"
 
 	"github.com/soundextract/sx/server/api"
 	"github.com/soundextract/sx/server/internal/httpserver"
@@ -12,7 +13,10 @@ import (
 )
 
 func (s *Service) registration(w http.ResponseWriter, _ *http.Request) error {
-	api.Write(w, http.StatusOK, api.Registration{Mode: string(cmp.Or(s.cfg.Registration, RegistrationOpen))})
+	api.Write(w, http.StatusOK, api.Registration{
+		Mode:      string(cmp.Or(s.cfg.Registration, RegistrationOpen)),
+		Passwords: !s.cfg.NoPasswords, Organisation: s.provider != nil, SignOutURL: s.provider.signOutURL(),
+	})
 	return nil
 }
 
@@ -82,7 +86,11 @@ func (s *Service) login(w http.ResponseWriter, r *http.Request) error {
 		return sx.NewError(sx.CodeBadCredentials, "wrong name or password")
 	}
 	s.succeeded(from, name)
-	if user.Blocked() { // revealed only to those who know the password
+	// What follows is revealed only to those who know the password.
+	if err := s.checkPasswords(name); err != nil {
+		return err
+	}
+	if user.Blocked() {
 		return blocked(user)
 	}
 	return s.signIn(w, r, user)
@@ -101,7 +109,7 @@ func blocked(user sx.User) *sx.Error {
 func (s *Service) signIn(w http.ResponseWriter, r *http.Request, user sx.User) error {
 	httpserver.SetUser(r.Context(), user.ID)
 	if isBrowser(r) {
-		return s.signInBrowser(w, r, user)
+		return s.signInBrowser(w, r, user, time.Time{})
 	}
 	session, refresh, err := s.startSession(r.Context(), user)
 	if err != nil {
@@ -133,7 +141,7 @@ func (s *Service) me(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	api.Write(w, http.StatusOK, api.Me{User: s.toAPI(user), Credential: credential})
+	api.Write(w, http.StatusOK, api.Me{User: s.toAPI(user), Password: user.PasswordHash != "", Credential: credential})
 	return nil
 }
 

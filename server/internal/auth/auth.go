@@ -29,6 +29,7 @@ type Config struct {
 	Users          store.Users
 	Sessions       store.Sessions
 	Invitations    store.Invitations
+	Bindings       store.Bindings
 	PersonalTokens store.PersonalTokens
 	Audit          store.Audit
 	Format         *format.Replica
@@ -48,6 +49,10 @@ type Config struct {
 	// TestAccount is the name of an account for tests of the installation, reserved in
 	// the same way, even if registration is closed.
 	TestAccount, TestAccountCode string
+	// OIDC is the organisation's sign-in; its zero value is none.
+	OIDC OIDC
+	// NoPasswords switches passwords off, except for those of Admin and TestAccount.
+	NoPasswords bool
 	// OwnerToken is the secret that signs in the owner of a local server without a
 	// password, with all rights of the account; "" is none. See EnsureOwner.
 	OwnerToken string
@@ -67,7 +72,8 @@ type Service struct {
 	verifier  *token.Verifier
 	limits    limits
 	attempts  *prometheus.CounterVec
-	ownerID   string // set by EnsureOwner
+	provider  *provider // nil if there is none
+	ownerID   string    // set by EnsureOwner
 }
 
 // New returns the service. Its Handler serves requests immediately; Run must be
@@ -82,7 +88,8 @@ func New(cfg Config) (*Service, error) {
 		verifier: token.NewVerifier(func(context.Context) ([]byte, error) {
 			return cfg.Signer.KeySet(), nil
 		}, cfg.Now),
-		limits: newLimits(),
+		limits:   newLimits(),
+		provider: newProvider(cfg.OIDC, cfg.Now),
 		attempts: promauto.With(cfg.Registerer).NewCounterVec(prometheus.CounterOpts{
 			Name: "sx_auth_requests_total",
 			Help: "Requests to auth by action and result, which is an error code or ok.",
@@ -105,6 +112,11 @@ func (s *Service) Handler() http.Handler {
 		"POST " + api.PathLogout:        {"logout", s.logout},
 		"POST " + api.PathBrowserSignIn: {"sign in browser", s.redeemBrowserCode},
 		"POST " + api.PathBrowserCode:   {"create browser code", s.createBrowserCode},
+		"POST " + api.PathOIDCStart:     {"start oidc", s.startOIDC},
+		"POST " + api.PathOIDC:          {"sign in oidc", s.finishOIDC},
+		"POST " + api.PathBindingStart:  {"start link", s.startBinding},
+		"POST " + api.PathBinding:       {"link", s.bind},
+		"POST " + api.PathUnbind:        {"unlink", s.removeBinding},
 		"GET " + api.PathMe:             {"me", s.me},
 		"GET " + api.PathKeys:           {"keys", s.keys},
 

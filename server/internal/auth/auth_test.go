@@ -74,7 +74,7 @@ func startOn(t *testing.T, st store.Store, c *testkit.Clock, change ...func(*aut
 		t.Fatal(err)
 	}
 	cfg := auth.Config{
-		Users: st.Users, Sessions: st.Sessions, Invitations: st.Invitations, PersonalTokens: st.PersonalTokens, Audit: st.Audit, Limits: st.Limits, Erasures: st.Erasures, Tasks: st.Tasks, Format: st.Format, Signer: b.signer, Log: log, Now: c.Now, Registerer: b.metrics,
+		Users: st.Users, Sessions: st.Sessions, Invitations: st.Invitations, Bindings: st.Bindings, PersonalTokens: st.PersonalTokens, Audit: st.Audit, Limits: st.Limits, Erasures: st.Erasures, Tasks: st.Tasks, Format: st.Format, Signer: b.signer, Log: log, Now: c.Now, Registerer: b.metrics,
 	}
 	for _, f := range change {
 		f(&cfg)

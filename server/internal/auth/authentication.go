@@ -105,8 +105,8 @@ func (s *Service) administrator(r *http.Request) (sx.User, error) {
 	return user, nil
 }
 
-// isAdmin reports whether the account is an administrator: by its record, or by
-// the setting Admin.
+// isAdmin reports whether the account is an administrator: by its record, by a group of
+// the organisation, or by the setting Admin.
 func (s *Service) isAdmin(user sx.User) bool {
-	return !user.Blocked() && (user.Admin || s.cfg.Admin != "" && user.Name == s.cfg.Admin)
+	return !user.Blocked() && (user.Admin || s.cfg.Now().Before(user.GroupAdminUntil) || s.cfg.Admin != "" && user.Name == s.cfg.Admin)
 }

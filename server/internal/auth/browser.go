@@ -17,13 +17,14 @@ import (
 // tokens.
 func isBrowser(r *http.Request) bool { return r.Header.Get(api.HeaderBrowser) != "" }
 
-// signInBrowser starts a session for a browser and sends its secret to the gateway.
-func (s *Service) signInBrowser(w http.ResponseWriter, r *http.Request, user sx.User) error {
-	now := s.cfg.Now()
+// signInBrowser starts a session for a browser and sends its secret to the gateway. until
+// is that of the session.
+func (s *Service) signInBrowser(w http.ResponseWriter, r *http.Request, user sx.User, until time.Time) error {
 	session := sx.Session{
 		ID: sx.NewID(), UserID: user.ID, Kind: sx.SessionBrowser, Epoch: user.Epoch,
-		Rotated: now, Expires: now.Add(sessionLifetime),
+		Rotated: s.cfg.Now(), Until: until,
 	}
+	session.Expires = s.expiry(session)
 	secret := token.NewSecret(api.BrowserPrefix, session.ID)
 	session.Current = token.Hash(secret)
 	if err := s.cfg.Sessions.Create(r.Context(), session); err != nil {
@@ -75,7 +76,7 @@ const extendPrecision = 24 * time.Hour
 // extend puts off the end of a session that was used. If that fails, the session is valid
 // all the same.
 func (s *Service) extend(ctx context.Context, session sx.Session) {
-	until := s.cfg.Now().Add(sessionLifetime)
+	until := s.expiry(session)
 	if until.Sub(session.Expires) < extendPrecision {
 		return
 	}
@@ -106,6 +107,12 @@ func (s *Service) createBrowserCode(w http.ResponseWriter, r *http.Request) erro
 	}
 	if token.IsOwner(raw) {
 		session.OwnerToken = token.Hash(raw)
+	} else {
+		_, from, err := s.byAccessToken(r.Context(), raw)
+		if err != nil {
+			return err
+		}
+		session.Until = from.Until
 	}
 	code := token.NewSecret(api.BrowserCodePrefix, session.ID)
 	session.Current = token.Hash(code)
@@ -143,7 +150,7 @@ func (s *Service) redeemBrowserCode(w http.ResponseWriter, r *http.Request) erro
 			return bad
 		}
 		session.Kind, session.Current = sx.SessionBrowser, token.Hash(secret)
-		session.Rotated, session.Expires = now, now.Add(sessionLifetime)
+		session.Rotated, session.Expires = now, s.expiry(*session)
 		return nil
 	})
 	if sx.CodeOf(err) == sx.CodeNotFound {

@@ -26,13 +26,8 @@ func (s *Service) administer(w http.ResponseWriter, r *http.Request, action sx.A
 // changeOwn makes a change to the account of the caller that needs the password. The
 // attempts are counted by user: strangers who try the name do not matter here.
 func (s *Service) changeOwn(w http.ResponseWriter, r *http.Request, action sx.AuditAction, change func(user sx.User, from origin) error) error {
-	user, err := s.signedIn(r)
+	user, from, err := s.owner(w, r)
 	if err != nil {
-		return err
-	}
-	from := s.origin(r)
-	from.known = true // proved by the sign-in
-	if err := tooMany(w, signInAttempts, s.limits.byUser.Reserve(user.ID, s.cfg.Now())); err != nil {
 		return err
 	}
 	if err := s.limitChanges(w, user); err != nil {
@@ -41,6 +36,17 @@ func (s *Service) changeOwn(w http.ResponseWriter, r *http.Request, action sx.Au
 	err = change(user, from)
 	s.record(r, user.Name, action, user.Name, err)
 	return err
+}
+
+// owner returns the caller, whose password is checked next, and counts the attempt.
+func (s *Service) owner(w http.ResponseWriter, r *http.Request) (sx.User, origin, error) {
+	user, err := s.signedIn(r)
+	if err != nil {
+		return sx.User{}, origin{}, err
+	}
+	from := s.origin(r)
+	from.known = true // proved by the sign-in
+	return user, from, tooMany(w, signInAttempts, s.limits.byUser.Reserve(user.ID, s.cfg.Now()))
 }
 
 // checkOwnPassword returns an error unless the password is that of the account of the

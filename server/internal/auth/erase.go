@@ -30,7 +30,7 @@ func (s *Service) deleteAccount(w http.ResponseWriter, r *http.Request) error {
 		if err := s.refuseOwner(user); err != nil {
 			return err // the owner may have no password
 		}
-		if err := s.checkOwnPassword(r.Context(), from, user, in.Password); err != nil {
+		if err := s.proveOwner(r, from, user, in.Password); err != nil {
 			return err
 		}
 		return s.answerErasure(w, r, user, user)
@@ -228,6 +228,11 @@ func (s *Service) eraseCredentials(ctx context.Context, user sx.User) error {
 	if user.Invitation != "" {
 		// It names the account, and would allow the name to be registered again.
 		if err := s.cfg.Invitations.Delete(ctx, user.Invitation); err != nil {
+			return err
+		}
+	}
+	if user.Binding != "" {
+		if err := s.unbind(ctx, user.Binding, user.ID); err != nil {
 			return err
 		}
 	}

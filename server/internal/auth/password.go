@@ -99,6 +99,15 @@ func checkPassword(name, password string) error {
 	}
 }
 
+// checkPasswords returns an error if the account with the name may not use a password.
+// Those that the settings name keep theirs, so that the operator is never locked out.
+func (s *Service) checkPasswords(name string) error {
+	if _, reserved := s.reserved(name); !s.cfg.NoPasswords || reserved {
+		return nil
+	}
+	return sx.NewError(sx.CodeForbidden, "this server does not accept passwords").WithHint("sign in through your organisation")
+}
+
 // changePassword ends all sign-ins of the account, including those of an
 // attacker, by raising its epoch in the same compare-and-set as the password,
 // and signs the caller in again. Personal tokens stay valid; they are revoked
@@ -109,6 +118,9 @@ func (s *Service) changePassword(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	return s.changeOwn(w, r, sx.AuditChangePassword, func(user sx.User, from origin) error {
+		if err := s.checkPasswords(user.Name); err != nil {
+			return err
+		}
 		// The owner's token is worth more than the password, and its holder may have none
 		// or have forgotten it.
 		if raw, _ := token.Bearer(r.Header); !token.IsOwner(raw) {

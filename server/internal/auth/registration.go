@@ -68,6 +68,9 @@ func (s *Service) admit(ctx context.Context, name, code string) (invitation stri
 		return "", nil // the name can be used only once, and so can this code
 	}
 	switch {
+	case s.cfg.NoPasswords:
+		return "", sx.NewError(sx.CodeRegistrationClosed, "this server creates accounts at the sign-in through the organisation only").
+			WithHint("sign in through your organisation")
 	case s.cfg.Registration == RegistrationClosed:
 		return "", sx.NewError(sx.CodeRegistrationClosed, "this server accepts no new accounts")
 	case code != "":

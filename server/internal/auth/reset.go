@@ -15,6 +15,9 @@ import (
 func (s *Service) resetPassword(w http.ResponseWriter, r *http.Request) error {
 	name := r.PathValue("name")
 	return s.administer(w, r, sx.AuditResetPassword, name, func(by sx.User) error {
+		if err := s.checkPasswords(name); err != nil {
+			return err
+		}
 		var code string
 		user, err := s.updateUser(r.Context(), name, func(u *sx.User) bool {
 			code = token.NewSecret(api.ResetPrefix, u.ID)
@@ -52,6 +55,9 @@ func (s *Service) recoverAccount(w http.ResponseWriter, r *http.Request) (err er
 	defer func() { s.record(r, user.Name, sx.AuditRecover, user.Name, err) }()
 	if user.Blocked() {
 		return blocked(user)
+	}
+	if err := s.checkPasswords(user.Name); err != nil {
+		return err
 	}
 	if err := checkPassword(user.Name, in.NewPassword); err != nil {
 		return err

@@ -73,20 +73,33 @@ const refreshSecret = "refresh tokens"
 
 func equalSecrets(a, b string) bool { return subtle.ConstantTimeCompare([]byte(a), []byte(b)) == 1 }
 
+// expiry returns when a session that is used now expires.
+func (s *Service) expiry(session sx.Session) time.Time {
+	expires := s.cfg.Now().Add(sessionLifetime)
+	if !session.Until.IsZero() && expires.After(session.Until) {
+		return session.Until
+	}
+	return expires
+}
+
 // startSession starts a session and returns its first refresh token.
 func (s *Service) startSession(ctx context.Context, user sx.User) (sx.Session, string, error) {
+	session := sx.Session{ID: sx.NewID(), UserID: user.ID, Epoch: user.Epoch}
+	refresh := s.firstToken(&session)
+	return session, refresh, s.cfg.Sessions.Create(ctx, session)
+}
+
+// firstToken makes the session one of refresh tokens, and returns the first of them.
+func (s *Service) firstToken(session *sx.Session) string {
 	var secret [sealed]byte
 	var key [sha256.Size]byte
 	_, _ = rand.Read(secret[:]) // never fails (package crypto/rand)
 	_, _ = rand.Read(key[:])
-	now := s.cfg.Now()
-	session := sx.Session{
-		ID: sx.NewID(), UserID: user.ID, Epoch: user.Epoch, Seal: hex.EncodeToString(key[:]),
-		Rotated: now, Expires: now.Add(sessionLifetime),
-	}
-	refresh := seal(session, secret[:])
+	session.Kind, session.Seal, session.Rotated = sx.SessionTokens, hex.EncodeToString(key[:]), s.cfg.Now()
+	session.Expires = s.expiry(*session)
+	refresh := seal(*session, secret[:])
 	session.Current = token.Hash(refresh)
-	return session, refresh, s.cfg.Sessions.Create(ctx, session)
+	return refresh
 }
 
 func (s *Service) refresh(w http.ResponseWriter, r *http.Request) error {
@@ -139,7 +152,7 @@ func (s *Service) rotate(ctx context.Context, refresh string) (session sx.Sessio
 		if next, err = s.successor(*session, refresh, session.Rotated); err != nil {
 			return err
 		}
-		session.Current, session.Expires = token.Hash(next), now.Add(sessionLifetime)
+		session.Current, session.Expires = token.Hash(next), s.expiry(*session)
 		return nil
 	})
 	if sx.CodeOf(err) == sx.CodeNotFound {

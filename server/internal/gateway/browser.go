@@ -19,6 +19,14 @@ const (
 	plainCookie  = "sx-session"
 )
 
+// The names of the cookie that binds a sign-in at the organisation's provider to this
+// browser. It is needed only by requests of our page, and not when the provider sends the
+// browser back, so that it is SameSite=Strict as well.
+const (
+	secureTransaction = "__Host-sx-transaction"
+	plainTransaction  = "sx-transaction"
+)
+
 // cookieAge is how long a browser keeps the cookie, in seconds: the most that browsers
 // accept. The session ends earlier, at auth, if it is not used.
 const cookieAge = 400 * 24 * 3600
@@ -26,8 +34,9 @@ const cookieAge = 400 * 24 * 3600
 // browser is what the gateway must know of a browser's request to set a cookie in its
 // response. It is the zero value for other clients.
 type browser struct {
-	cookie string // its name
-	secure bool
+	cookie      string // its name
+	transaction string // that of the cookie of a sign-in at the provider
+	secure      bool
 	// stale is the name of a cookie from before the server had TLS, which would sign in its
 	// user again.
 	stale string
@@ -43,6 +52,7 @@ func browserOf(r *http.Request) browser {
 // fromBrowser makes the browser session in the request's cookie, if any, the request's bearer
 // token. Requests that another site may have caused are refused.
 func (s *Service) fromBrowser(r *http.Request) (browser, error) {
+	r.Header.Del(api.HeaderTransaction) // only the cookie counts
 	if raw, _ := token.Bearer(r.Header); raw != "" {
 		if token.IsBrowser(raw) {
 			return browser{}, sx.NewError(sx.CodeUnauthenticated, "the session of a browser is not a token").
@@ -52,7 +62,8 @@ func (s *Service) fromBrowser(r *http.Request) (browser, error) {
 		return browser{}, nil
 	}
 	secret, marked := s.sessionCookie(r), r.Header.Get(api.HeaderBrowser) != ""
-	_, noPlain := r.Cookie(plainCookieName(r))
+	_, noPlain := r.Cookie(plainName(plainCookie, r))
+	transaction := s.transactionCookie(r)
 	r.Header.Del("Cookie") // no service reads other cookies
 	if secret == "" && !marked {
 		return browser{}, nil
@@ -67,11 +78,14 @@ func (s *Service) fromBrowser(r *http.Request) (browser, error) {
 	if secret != "" {
 		r.Header.Set("Authorization", "Bearer "+secret)
 	}
-	b := browser{cookie: plainCookieName(r), secure: s.secure(r)}
+	if transaction != "" {
+		r.Header.Set(api.HeaderTransaction, transaction)
+	}
+	b := browser{cookie: plainName(plainCookie, r), transaction: plainName(plainTransaction, r), secure: s.secure(r)}
 	if b.secure {
-		b.cookie = secureCookie
+		b.cookie, b.transaction = secureCookie, secureTransaction
 		if noPlain == nil {
-			b.stale = plainCookieName(r)
+			b.stale = plainName(plainCookie, r)
 		}
 	}
 	return b, nil
@@ -84,7 +98,7 @@ var safeMethods = []string{http.MethodGet, http.MethodHead, http.MethodOptions}
 func (s *Service) sessionCookie(r *http.Request) string {
 	names := []string{secureCookie}
 	if !s.secure(r) {
-		names = append(names, plainCookieName(r))
+		names = append(names, plainName(plainCookie, r))
 	}
 	for _, name := range names {
 		if c, err := r.Cookie(name); err == nil && token.IsBrowser(c.Value) && token.WellFormed(c.Value) {
@@ -94,11 +108,26 @@ func (s *Service) sessionCookie(r *http.Request) string {
 	return ""
 }
 
-func plainCookieName(r *http.Request) string {
-	if _, port, err := net.SplitHostPort(r.Host); err == nil && port != "" {
-		return plainCookie + "-" + port
+// transactionCookie returns the value of the cookie of a sign-in at the provider; "" if
+// there is none.
+func (s *Service) transactionCookie(r *http.Request) string {
+	name := secureTransaction
+	if !s.secure(r) {
+		name = plainName(plainTransaction, r)
 	}
-	return plainCookie
+	c, err := r.Cookie(name)
+	if err != nil {
+		return ""
+	}
+	return c.Value
+}
+
+// plainName returns the name of a cookie without TLS.
+func plainName(cookie string, r *http.Request) string {
+	if _, port, err := net.SplitHostPort(r.Host); err == nil && port != "" {
+		return cookie + "-" + port
+	}
+	return cookie
 }
 
 // secure reports whether the browser has sent the request over TLS. The page's origin says
@@ -124,25 +153,34 @@ func checkOrigin(r *http.Request) error {
 		WithHint("use the page of this server; a proxy in front of it must pass on the header Host")
 }
 
-// setCookie replaces the header by which auth reports a browser session that begins or ends
-// by a cookie.
-func setCookie(b browser, h http.Header) {
-	secrets, reported := h[http.CanonicalHeaderKey(api.HeaderBrowserSession)]
-	h.Del(api.HeaderBrowserSession)
-	if !reported || b.cookie == "" {
-		return
+// setCookies replaces the headers by which auth reports a browser session, or a sign-in at
+// the provider, that begins or ends by cookies.
+func setCookies(b browser, h http.Header) {
+	if setCookie(h, api.HeaderBrowserSession, b.cookie, cookieAge, b.secure) && b.stale != "" {
+		h.Add("Set-Cookie", newCookie(b.stale, "", 0, false).String())
 	}
-	c := http.Cookie{
-		Name: b.cookie, Value: secrets[0], Path: "/", MaxAge: cookieAge,
-		HttpOnly: true, Secure: b.secure, SameSite: http.SameSiteStrictMode,
+	setCookie(h, api.HeaderTransaction, b.transaction, int(api.TransactionLife.Seconds()), b.secure)
+}
+
+// setCookie replaces a header by a cookie with the name, and reports whether it has. A
+// client that is no browser has no name.
+func setCookie(h http.Header, header, name string, age int, secure bool) bool {
+	values, reported := h[http.CanonicalHeaderKey(header)]
+	h.Del(header)
+	if !reported || name == "" {
+		return false
 	}
-	if c.Value == "" {
-		c.MaxAge = -1 // removes it
+	h.Add("Set-Cookie", newCookie(name, values[0], age, secure).String())
+	return true
+}
+
+// newCookie returns a cookie that lives for age seconds; without a value, it removes it.
+func newCookie(name, value string, age int, secure bool) *http.Cookie {
+	if value == "" {
+		age = -1
 	}
-	h.Add("Set-Cookie", c.String())
-	if b.stale != "" {
-		c.Name, c.Value, c.MaxAge, c.Secure = b.stale, "", -1, false
-		h.Add("Set-Cookie", c.String())
+	return &http.Cookie{
+		Name: name, Value: value, Path: "/", MaxAge: age, HttpOnly: true, Secure: secure, SameSite: http.SameSiteStrictMode,
 	}
 }
 

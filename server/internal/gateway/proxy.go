@@ -28,7 +28,7 @@ func (s *Service) reverseProxy(to *url.URL, transport http.RoundTripper, unavail
 		Transport: transport,
 		ModifyResponse: func(res *http.Response) error {
 			res.Header.Del(api.HeaderRequestID) // the response already has one
-			setCookie(browserOf(res.Request), res.Header)
+			setCookies(browserOf(res.Request), res.Header)
 			return nil
 		},
 		ErrorHandler: func(w http.ResponseWriter, r *http.Request, err error) {

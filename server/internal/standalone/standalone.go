@@ -164,7 +164,7 @@ func (d *dependencies) newAPIs() (a apis, err error) {
 	}
 	a.auth, err = auth.New(auth.Config{
 		Users: d.store.Users, Sessions: d.store.Sessions,
-		Invitations: d.store.Invitations, PersonalTokens: d.store.PersonalTokens, Audit: d.store.Audit, Limits: d.store.Limits, Erasures: d.store.Erasures, Tasks: d.store.Tasks, Format: d.store.Format, Signer: signer,
+		Invitations: d.store.Invitations, Bindings: d.store.Bindings, PersonalTokens: d.store.PersonalTokens, Audit: d.store.Audit, Limits: d.store.Limits, Erasures: d.store.Erasures, Tasks: d.store.Tasks, Format: d.store.Format, Signer: signer,
 		Registration: d.cfg.Registration, OwnerToken: d.ownerToken,
 		Log: d.log("auth"), Now: time.Now, Registerer: d.registry, TrustForwarded: true,
 	})

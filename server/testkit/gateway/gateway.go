@@ -42,6 +42,24 @@ const (
 	AdminCode = "sxi_administrator"
 )
 
+// Organisation is how auth uses an OpenID provider: verified addresses of example.org get
+// an account, and the group admins administers the server.
+type Organisation struct {
+	Issuer, ClientID, ClientSecret string
+	NoPasswords                    bool
+}
+
+func (o *Organisation) configure(cfg *auth.Config) {
+	if o == nil {
+		return
+	}
+	cfg.NoPasswords = o.NoPasswords
+	cfg.OIDC = auth.OIDC{
+		Issuer: o.Issuer, ClientID: o.ClientID, ClientSecret: o.ClientSecret,
+		Domains: []string{"example.org"}, AdminGroup: "admins",
+	}
+}
+
 // Server is a running gateway. Set its hooks before the first request, or with Set.
 type Server struct {
 	URL string
@@ -63,6 +81,8 @@ type Server struct {
 	Stored func(p []byte) []byte
 	// Notify runs the notifier with these settings; nil means that there is none.
 	Notify *notifier.Settings
+	// Organisation is the OpenID provider that signs people in; nil is none.
+	Organisation *Organisation
 	// TokenLifetime is how long access tokens are accepted.
 	TokenLifetime time.Duration
 
@@ -139,12 +159,14 @@ func (s *Server) services(log *slog.Logger) (http.Handler, func(context.Context)
 	if err != nil {
 		s.tb.Fatal(err)
 	}
-	authService, err := auth.New(auth.Config{
-		Users: s.store.Users, Sessions: s.store.Sessions, Invitations: s.store.Invitations,
+	cfg := auth.Config{
+		Users: s.store.Users, Sessions: s.store.Sessions, Invitations: s.store.Invitations, Bindings: s.store.Bindings,
 		PersonalTokens: s.store.PersonalTokens, Audit: s.store.Audit, Limits: s.store.Limits, Erasures: s.store.Erasures, Tasks: s.store.Tasks, Format: s.store.Format, Signer: signer, Registration: auth.RegistrationOpen,
 		Admin: Admin, AdminCode: AdminCode,
 		Log: log, Now: time.Now,
-	})
+	}
+	s.Organisation.configure(&cfg)
+	authService, err := auth.New(cfg)
 	if err != nil {
 		s.tb.Fatal(err)
 	}

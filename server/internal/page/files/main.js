@@ -5,6 +5,7 @@ import { fill, h } from "./dom.js";
 import { startEvents } from "./events.js";
 import { isLocal } from "./local.js";
 import { errorBox, noticeError } from "./messages.js";
+import { finish, takeResponse } from "./organisation.js";
 import { showAccount } from "./pages/account.js";
 import { showAdmin } from "./pages/admin.js";
 import { showAdminJob } from "./pages/adminjob.js";
@@ -69,7 +70,7 @@ async function leave() {
     return;
   }
   stopAll();
-  go("/signin");
+  go("/signin?out");
 }
 
 onOtherAccount(() => {
@@ -119,8 +120,10 @@ async function redeemCode(code) {
 
 async function start() {
   try {
-    const code = takeCode();
-    if (!code || !await redeemCode(code)) await load();
+    const response = takeResponse();
+    const code = response ? null : takeCode();
+    if (response) await finish(response);
+    else if (!code || !await redeemCode(code)) await load();
   } catch (failure) {
     fill(document.getElementById("main"), h("h1", {}, "SoundExtract"), errorBox(failure),
       h("button", { type: "button", onclick: start }, "Try again"));

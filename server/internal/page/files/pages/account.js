@@ -5,8 +5,9 @@ import { field, fill, h } from "../dom.js";
 import { form } from "../form.js";
 import { period, size } from "../format.js";
 import { errorBox, notice } from "../messages.js";
+import { leaveFor } from "../organisation.js";
 import { go } from "../router.js";
-import { changePassword, current, forget } from "../session.js";
+import { changePassword, current, forget, load } from "../session.js";
 import { feedSection } from "./feeds.js";
 import { newPassword } from "./password.js";
 import { tokenSection } from "./tokens.js";
@@ -15,12 +16,16 @@ import { tokenSection } from "./tokens.js";
 export function showAccount() {
   const usage = h("div", {});
   loadUsage(usage);
+  const organisation = h("div", {});
+  showOrganisation(organisation);
+  const { password } = current();
   return {
     title: "Account",
     element: h("div", {},
       h("h1", {}, "Account ", h("span", { class: "name" }, current().name)),
       h("section", { "aria-labelledby": "usage" }, h("h2", { id: "usage" }, "Usage"), usage),
-      h("section", { "aria-labelledby": "password" }, h("h2", { id: "password" }, "Change the password"), passwordForm()),
+      password && h("section", { "aria-labelledby": "password" }, h("h2", { id: "password" }, "Change the password"), passwordForm()),
+      organisation,
       h("section", { "aria-labelledby": "tokens" }, h("h2", { id: "tokens" }, "Personal tokens"), tokenSection()),
       h("section", { "aria-labelledby": "feeds" }, h("h2", { id: "feeds" }, "Podcast feeds"), feedSection()),
       h("section", { "aria-labelledby": "delete" }, h("h2", { id: "delete" }, "Delete the account"), deletionForm())),
@@ -71,11 +76,42 @@ function userName() {
   return h("input", { type: "text", name: "username", autocomplete: "username", value: current().name, readonly: true, hidden: true });
 }
 
+// Links the account with the organisation's sign-in, or ends that.
+async function showOrganisation(element) {
+  const { linked, password: hasPassword } = current();
+  const { organisation } = await call("GET", "/v1/auth/register").catch(() => ({}));
+  if (!organisation && !linked) return;
+  const password = currentPassword();
+  const content = linked && !hasPassword
+    ? h("p", {}, "You sign in with your organisation. The account has no password.")
+    : linked ? form({
+      label: "Organisation", button: "Unlink the account",
+      children: [h("p", {}, "You can sign in with your organisation or with the password."), userName(), password.element],
+      submit: async () => {
+        await call("POST", "/v1/auth/binding/delete", { password: password.control.value });
+        await load();
+        notice("The account is no longer linked. Sign in with the password.");
+        go("/account");
+      },
+    }) : form({
+      label: "Organisation", button: "Link the account",
+      children: [h("p", {}, "Then you can sign in with your organisation, too."), userName(), password.element],
+      submit: () => leaveFor("/v1/auth/binding/start", "/account", { password: password.control.value }),
+    });
+  fill(element, h("section", { "aria-labelledby": "organisation" }, h("h2", { id: "organisation" }, "Organisation"), content));
+}
+
+function currentPassword() {
+  return field("Password", { type: "password", name: "password", autocomplete: "current-password", required: true });
+}
+
 function deletionForm() {
-  const password = field("Password", { type: "password", name: "password", autocomplete: "current-password", required: true });
+  const { password: hasPassword } = current();
+  const password = currentPassword();
   return form({
     label: "Delete the account", button: "Delete the account", danger: true,
-    children: [h("p", {}, "All jobs, videos and MP3s of the account are deleted. This cannot be undone."), userName(), password.element],
+    children: [h("p", {}, "All jobs, videos and MP3s of the account are deleted. This cannot be undone."),
+      hasPassword ? [userName(), password.element] : h("p", {}, "You must have signed in less than ten minutes ago.")].flat(),
     submit: async () => {
       const { name } = current();
       if (!await confirm({ title: `Delete the account ${name}?`, text: "All of its jobs, videos and MP3s are deleted. This cannot be undone.", button: "Delete the account" })) return;
