@@ -221,7 +221,7 @@ func TestReferences(t *testing.T) {
 // operator names.
 func TestSecretsExist(t *testing.T) {
 	t.Parallel()
-	own := map[string]bool{"my-queues": true, "my-database": true, "smtp": true}
+	own := map[string]bool{"my-queues": true, "my-database": true, "smtp": true, "oidc": true}
 	for _, part := range secrets.Parts() {
 		own["soundextract-"+part] = true
 	}

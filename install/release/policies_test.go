@@ -290,7 +290,8 @@ func TestMetadataUnreachable(t *testing.T) {
 	}
 	eachNetwork(t, func(t *testing.T, _ scenario, n network) { unreachable(t, n) })
 	for _, wide := range []string{"0.0.0.0/0", "128.0.0.0/1", "100.64.0.0/10", "160.0.0.0/4", "192.0.0.0/8", "::/0", "fc00::/7", "fd00::/8"} {
-		s := scenario{values: fmt.Sprintf(`notifier: {webhookNetworks: [%[1]q], smtp: {networks: [%[1]q]}}
+		s := scenario{values: fmt.Sprintf(`auth: {oidc: {issuer: "https://id.example.org", clientID: sx, networks: [%[1]q]}}
+notifier: {webhookNetworks: [%[1]q], smtp: {networks: [%[1]q]}}
 global: {externalMongodbSecret: m, externalMongodbNetworks: [%[1]q]}
 mongodb: {enabled: false}`, wide)}
 		unreachable(t, networkOf(t, read(t, s.render(t))))
@@ -298,7 +299,8 @@ mongodb: {enabled: false}`, wide)}
 }
 
 // TestAddresses checks which addresses outside the cluster a pod reaches: the notifier,
-// public ones and the listed networks; the others, an external MongoDB and RabbitMQ.
+// and auth if there is an OpenID provider, public ones and the listed networks; the others,
+// an external MongoDB and RabbitMQ.
 func TestAddresses(t *testing.T) {
 	t.Parallel()
 	public := []string{"93.184.215.14", "2606:2800:21f::1", "64:ff9b::5db8:d70e"}
@@ -321,6 +323,9 @@ func TestAddresses(t *testing.T) {
 	check("", func(part, address string) bool { return part == "notifier" && slices.Contains(public, address) })
 	check("notifier: {webhookNetworks: [10.0.0.0/16], smtp: {networks: [192.168.1.1/32]}}", func(part, address string) bool {
 		return part == "notifier" && (slices.Contains(public, address) || address == "10.0.0.1" || address == "192.168.1.1")
+	})
+	check("auth: {oidc: {issuer: 'https://id.example.org', clientID: sx, networks: [10.0.0.0/16]}}", func(part, address string) bool {
+		return slices.Contains([]string{"auth", "notifier"}, part) && slices.Contains(public, address) || part == "auth" && address == "10.0.0.1"
 	})
 	check("global: {externalRabbitmqSecret: q, externalRabbitmqNetworks: [172.16.0.0/12]}\nrabbitmq: {enabled: false}", func(part, address string) bool {
 		return part == "notifier" && slices.Contains(public, address) || address == "172.16.5.5" && slices.Contains([]string{"gateway", "converter", "notifier"}, part)

@@ -41,6 +41,16 @@ func scenarios() []scenario {
 global: {externalRabbitmqSecret: my-queues, externalMongodbSecret: my-database, externalRabbitmqNetworks: [10.1.0.0/16], externalMongodbNetworks: [0.0.0.0/0, "::/0"]}
 rabbitmq: {enabled: false}
 mongodb: {enabled: false}
+auth:
+  passwords: false
+  oidc:
+    issuer: https://id.example.org/realm
+    clientID: soundextract
+    secret: oidc
+    scopes: [groups]
+    domains: [example.org]
+    groups: [sound, "CN=music,DC=example,DC=org"]
+    adminGroup: admins
 backup:
   enabled: true
   command:

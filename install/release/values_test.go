@@ -18,6 +18,10 @@ import (
 // of their paths. Others are changed by their type.
 var otherValues = map[string]any{
 	"auth.registration":          "closed",
+	"auth.oidc.issuer":           "https://id.example.org",
+	"auth.oidc.scopes":           []any{"groups"},
+	"auth.oidc.domains":          []any{"example.org"},
+	"auth.oidc.groups":           []any{"sound"},
 	"gateway.trustedHops":        3,
 	"gateway.quota":              "7GiB",
 	"gateway.reserve":            "7GiB",
@@ -71,6 +75,7 @@ var needed = map[string]string{
 	"backup.volume":                   `{backup: {enabled: true, recipients: [age1x]}}`,
 	"backup.command":                  `{backup: {enabled: true, recipients: [age1x], command: {image: i}}}`,
 	"backup.resources":                `{backup: {enabled: true, recipients: [age1x]}}`,
+	"auth.oidc":                       `{auth: {oidc: {issuer: "https://id.example.org/realm", clientID: sx}}}`,
 	"notifier.smtp":                   `{notifier: {smtp: {addr: "mail.example.org:587", from: sx@example.org}}}`,
 }
 

@@ -88,7 +88,7 @@ type Recovery struct {
 
 // AccountDeletion deletes the account of the caller and everything stored for it.
 type AccountDeletion struct {
-	Password string `json:"password"`
+	Password string `json:"password,omitempty"`
 }
 
 // Erasure is the deletion of an account, which cannot be used any more. Its name can be

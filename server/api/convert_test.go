@@ -64,7 +64,7 @@ func TestConversionsAreComplete(t *testing.T) {
 	})
 	t.Run("user", func(t *testing.T) {
 		t.Parallel()
-		checkConversion(t, testkit.Filled[sx.User](t), api.FromUser, "PasswordHash", "Epoch", "Reset.Hash", "Reset.Expires", "Invitation", "Networks.Prefix", "Networks.Seen", "Rev")
+		checkConversion(t, testkit.Filled[sx.User](t), api.FromUser, "PasswordHash", "Epoch", "Reset.Hash", "Reset.Expires", "Invitation", "Binding", "GroupAdminUntil", "Networks.Prefix", "Networks.Seen", "Rev")
 	})
 	t.Run("personal token", func(t *testing.T) {
 		t.Parallel()

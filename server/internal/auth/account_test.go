@@ -129,7 +129,7 @@ func TestPersonalTokens(t *testing.T) {
 	}
 
 	script := b.as(t, made.Token)
-	want := api.Me{User: reg.User, Credential: api.Credential{Kind: api.CredentialToken, Name: "ci", Expires: &made.Expires}}
+	want := api.Me{User: reg.User, Password: true, Credential: api.Credential{Kind: api.CredentialToken, Name: "ci", Expires: &made.Expires}}
 	if me, err := script.Me(t.Context()); err != nil || !reflect.DeepEqual(me, want) {
 		t.Errorf("got %+v, %v; want %+v", me, err, want)
 	}

@@ -24,11 +24,11 @@ func (s *Service) startBinding(w http.ResponseWriter, r *http.Request) error {
 	if err := httpserver.Decode(w, r, &in); err != nil {
 		return err
 	}
-	session, err := s.browserSession(r)
+	user, from, err := s.owner(w, r)
 	if err != nil {
 		return err
 	}
-	user, from, err := s.owner(w, r)
+	session, err := s.browserSession(r)
 	if err != nil {
 		return err
 	}
@@ -60,11 +60,11 @@ func (s *Service) browserSession(r *http.Request) (sx.Session, error) {
 
 // bind links the caller's account with whom the provider has authenticated.
 func (s *Service) bind(w http.ResponseWriter, r *http.Request) error {
-	session, err := s.browserSession(r)
+	user, err := s.signedIn(r)
 	if err != nil {
 		return err
 	}
-	user, err := s.signedIn(r)
+	session, err := s.browserSession(r)
 	if err != nil {
 		return err
 	}

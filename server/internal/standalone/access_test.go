@@ -72,6 +72,7 @@ type operation struct {
 // public are the paths that need no token. Adding one must be a conscious decision.
 var public = []string{
 	api.PathRegister, api.PathLogin, api.PathBrowserSignIn, api.PathRecover, api.PathRefresh, api.PathLogout, api.PathKeys, api.PathOpenAPI,
+	api.PathOIDCStart, api.PathOIDC,
 	api.PathHealth, api.PathReady, api.PathMetrics,
 	api.PathSharePage, api.PathSharedTrack, // they need the secret in the path, as the next ones
 	api.PathFeedXML, api.PathFeedArtwork, api.PathFeedTrack, api.PathFeedChapters, api.PathFeedCover,
@@ -96,7 +97,8 @@ func operations(t *testing.T) []operation {
 // password.
 func (o operation) passwordOnly() bool {
 	return o.path == api.PathPassword || o.path == api.PathDelete || strings.HasPrefix(o.path, api.PathTokens) ||
-		strings.HasPrefix(o.path, api.PathNotify) || o.path == api.PathBrowserCode || o.adminOnly()
+		strings.HasPrefix(o.path, api.PathNotify) || o.path == api.PathBrowserCode ||
+		strings.HasPrefix(o.path, api.PathBinding) || o.adminOnly()
 }
 
 func (o operation) adminOnly() bool { return strings.HasPrefix(o.path, "/v1/admin/") }
@@ -186,18 +188,21 @@ func request(t *testing.T, url, token string, o operation, id string, headers ..
 
 // bodies are valid request bodies.
 var bodies = map[string]string{
-	"POST " + api.PathPassword:    `{"old_password":"` + password + `","new_password":"another horse battery"}`,
-	"POST " + api.PathDelete:      `{"password":"` + password + `"}`,
-	"POST " + api.PathTokens:      `{"name":"stolen","expires_in":60}`,
-	"POST " + api.PathInvitations: `{"expires_in":60}`,
-	"PATCH " + api.PathLimits:     `{"bytes":1}`,
-	"PUT " + api.PathEmail:        `{"address":"thief@example.org"}`,
-	"POST " + api.PathConfirm:     `{"code":"12345678"}`,
-	"PATCH " + api.PathJob:        `{"add_labels":["stolen"]}`,
-	"POST " + api.PathLookup:      `{"items":[]}`,
-	"POST " + api.PathShares:      `{"expires_in":3600}`,
-	"POST " + api.PathFeeds:       `{"name":"stolen","server":"https://thief.example"}`,
-	"POST " + api.PathWebhooks:    `{"url":"https://thief.example/"}`,
+	"POST " + api.PathBindingStart: `{"password":"x"}`,
+	"POST " + api.PathBinding:      `{"code":"x","state":"l"}`,
+	"POST " + api.PathUnbind:       `{"password":"x"}`,
+	"POST " + api.PathPassword:     `{"old_password":"` + password + `","new_password":"another horse battery"}`,
+	"POST " + api.PathDelete:       `{"password":"` + password + `"}`,
+	"POST " + api.PathTokens:       `{"name":"stolen","expires_in":60}`,
+	"POST " + api.PathInvitations:  `{"expires_in":60}`,
+	"PATCH " + api.PathLimits:      `{"bytes":1}`,
+	"PUT " + api.PathEmail:         `{"address":"thief@example.org"}`,
+	"POST " + api.PathConfirm:      `{"code":"12345678"}`,
+	"PATCH " + api.PathJob:         `{"add_labels":["stolen"]}`,
+	"POST " + api.PathLookup:       `{"items":[]}`,
+	"POST " + api.PathShares:       `{"expires_in":3600}`,
+	"POST " + api.PathFeeds:        `{"name":"stolen","server":"https://thief.example"}`,
+	"POST " + api.PathWebhooks:     `{"url":"https://thief.example/"}`,
 }
 
 // users are the users whose tokens the test tries.

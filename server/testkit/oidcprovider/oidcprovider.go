@@ -4,6 +4,9 @@ package oidcprovider
 
 import (
 	"context"
+	"crypto/rand"
+	"html/template"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -11,7 +14,6 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/zitadel/oidc/v3/example/server/exampleop"
 	"github.com/zitadel/oidc/v3/example/server/storage"
 	"github.com/zitadel/oidc/v3/pkg/oidc"
 	"github.com/zitadel/oidc/v3/pkg/op"
@@ -40,7 +42,7 @@ type Person struct {
 type Provider struct {
 	Issuer string
 
-	server *httptest.Server
+	tb     testing.TB
 	mu     sync.Mutex
 	people map[string]Person // by subject
 	down   bool
@@ -50,23 +52,57 @@ type Provider struct {
 // New starts a provider with the people, which stops at the end of the test.
 func New(tb testing.TB, people ...Person) *Provider {
 	tb.Helper()
-	p := &Provider{people: map[string]Person{}}
+	p := &Provider{tb: tb, people: map[string]Person{}}
 	for _, who := range people {
 		p.people[who.Subject] = who
 	}
-	p.server = httptest.NewServer(http.HandlerFunc(p.serve))
-	tb.Cleanup(p.server.Close)
-	p.Issuer = p.server.URL
+	server := httptest.NewServer(http.HandlerFunc(p.serve))
+	tb.Cleanup(server.Close)
+	p.Issuer = server.URL
 	return p
 }
 
 // Allow lets the provider send browsers back to the addresses, and to no others.
 func (p *Provider) Allow(redirects ...string) {
+	p.tb.Helper()
 	client := storage.WebClient(ClientID, ClientSecret, redirects...)
 	data := &people{storage.NewStorageWithClients(p, map[string]*storage.Client{ClientID: client}), p}
-	next := exampleop.SetupServer(p.Issuer, data, nil, false)
-	p.set(func() { p.next = next })
+	config := &op.Config{CodeMethodS256: true, AuthMethodPost: true, SupportedUILocales: []language.Tag{language.English}}
+	_, _ = rand.Read(config.CryptoKey[:]) // never fails
+	provider, err := op.NewProvider(config, data, op.StaticIssuer(p.Issuer),
+		op.WithAllowInsecure(), op.WithLogger(slog.New(slog.DiscardHandler)))
+	if err != nil {
+		p.tb.Fatal(err)
+	}
+	mux := http.NewServeMux()
+	mux.Handle("/", provider)
+	mux.HandleFunc("GET "+loginPath, func(w http.ResponseWriter, r *http.Request) {
+		_ = loginPage.Execute(w, r.FormValue("authRequestID"))
+	})
+	back := op.AuthCallbackURL(provider)
+	login := func(w http.ResponseWriter, r *http.Request) {
+		id := r.FormValue("id")
+		if err := data.CheckUsernamePassword(r.FormValue("username"), r.FormValue("password"), id); err != nil {
+			http.Error(w, err.Error(), http.StatusForbidden)
+			return
+		}
+		http.Redirect(w, r, back(r.Context(), id), http.StatusFound)
+	}
+	mux.HandleFunc("POST "+loginPath, op.NewIssuerInterceptor(provider.IssuerFromRequest).HandlerFunc(login))
+	p.set(func() { p.next = mux })
 }
+
+// loginPath is where the storage sends people to sign in.
+const loginPath = "/login/username"
+
+var loginPage = template.Must(template.New("login").Parse(`<!doctype html>
+<html lang="en"><meta charset="utf-8"><title>Sign in</title>
+<form method="post">
+<input type="hidden" name="id" value="{{.}}">
+<label>Username: <input name="username"></label>
+<label>Password: <input name="password" type="password"></label>
+<button>Login</button>
+</form>`))
 
 // Change replaces what the provider says about a person from now on.
 func (p *Provider) Change(who Person) { p.set(func() { p.people[who.Subject] = who }) }
@@ -101,7 +137,7 @@ func (p *Provider) SignIn(tb testing.TB, address, name string) url.Values {
 	}
 	form := p.follow(tb, client, address, nil)
 	login := url.Values{"username": {name}, "password": {Password}, "id": {form.Query().Get("authRequestID")}}
-	callback := p.follow(tb, client, p.Issuer+"/login/username", login)
+	callback := p.follow(tb, client, p.Issuer+loginPath, login)
 	return p.follow(tb, client, callback.String(), nil).Query()
 }
 
