@@ -8,6 +8,7 @@ import (
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/chromedp"
 
+	"github.com/soundextract/sx/server/testkit/chromium"
 	"github.com/soundextract/sx/server/testkit/gateway"
 	"github.com/soundextract/sx/server/testkit/oidcprovider"
 )
@@ -30,12 +31,12 @@ func organisation(t *testing.T, noPasswords bool, people ...oidcprovider.Person)
 }
 
 // signInAt signs in at the page of the provider.
-func (b *tab) signInAt(name string) {
-	b.t.Helper()
-	b.see("label", "Username:")
-	b.fillIn("Username:", name)
-	b.fillIn("Password:", oidcprovider.Password)
-	b.click("Login")
+func signInAt(t *testing.T, b *chromium.Tab, name string) {
+	t.Helper()
+	b.See("label", "Username:")
+	b.FillIn("Username:", name)
+	b.FillIn("Password:", oidcprovider.Password)
+	b.Click("Login")
 }
 
 func TestOrganisationStory(t *testing.T) {
@@ -43,40 +44,40 @@ func TestOrganisationStory(t *testing.T) {
 	boss := ada()
 	boss.Groups = []string{"admins"}
 	server, provider := organisation(t, false, boss)
-	b := newTab(t, server.URL)
-	b.device(320, "light")
-	b.open("#/account")
-	b.see("button", "Sign in with your organisation")
-	b.inspect("sign in with the organisation")
-	b.click("Sign in with your organisation")
-	b.signInAt("ada")
-	b.see("h1", "Account ada") // the page that was asked for
-	b.see("#organisation", "Organisation")
-	b.see("nav", "Administration")
-	b.inspect("account of the organisation")
-	if left := eval[string](b, `location.href + JSON.stringify(sessionStorage) + document.cookie`); left != server.URL+"/#/account{}" {
+	b := chromium.NewTab(t, server.URL)
+	b.Device(320, "light")
+	b.Open("#/account")
+	b.See("button", "Sign in with your organisation")
+	inspect(t, b, "sign in with the organisation")
+	b.Click("Sign in with your organisation")
+	signInAt(t, b, "ada")
+	b.See("h1", "Account ada") // the page that was asked for
+	b.See("#organisation", "Organisation")
+	b.See("nav", "Administration")
+	inspect(t, b, "account of the organisation")
+	if left := chromium.Eval[string](b, `location.href + JSON.stringify(sessionStorage) + document.cookie`); left != server.URL+"/#/account{}" {
 		t.Errorf("the page has left %s", left)
 	}
-	cookies := command(b, network.GetCookies, network.GetCookiesParams{URLs: []string{server.URL}}).Cookies
+	cookies := chromium.Command(b, network.GetCookies, network.GetCookiesParams{URLs: []string{server.URL}}).Cookies
 	if len(cookies) != 1 || !cookies[0].HTTPOnly || cookies[0].SameSite != network.CookieSameSiteStrict {
 		t.Errorf("cookies: %+v", cookies)
 	}
-	b.click("Sign out")
-	b.see("a", "Sign out of your organisation, too")
+	b.Click("Sign out")
+	b.See("a", "Sign out of your organisation, too")
 
 	// Leaving the group ends the role.
 	provider.Change(ada())
-	b.click("Sign in with your organisation")
-	b.signInAt("ada")
-	b.see("h1", "Jobs")
-	b.gone("nav", "Administration")
+	b.Click("Sign in with your organisation")
+	signInAt(t, b, "ada")
+	b.See("h1", "Jobs")
+	b.Gone("nav", "Administration")
 
 	// Nobody needs a password to delete an account that has none.
-	b.click("Account")
-	b.see("p", "You must have signed in less than ten minutes ago.")
-	b.click("Delete the account")
-	b.confirm()
-	b.see("#notices", "The account ada is being deleted.")
+	b.Click("Account")
+	b.See("p", "You must have signed in less than ten minutes ago.")
+	b.Click("Delete the account")
+	b.Confirm()
+	b.See("#notices", "The account ada is being deleted.")
 }
 
 func TestOrganisationRefuses(t *testing.T) {
@@ -84,15 +85,15 @@ func TestOrganisationRefuses(t *testing.T) {
 	unverified := ada()
 	unverified.EmailVerified = false
 	server, _ := organisation(t, true, unverified)
-	b := newTab(t, server.URL)
-	b.open("")
-	b.see("summary", "Sign in with the operator's password")
-	b.gone("a", "Create an account")
-	b.inspect("sign in without passwords")
-	b.click("Sign in with your organisation")
-	b.signInAt("ada")
-	b.see("#notices", "your organisation has not verified your e-mail address")
-	b.see("h1", "Sign in")
+	b := chromium.NewTab(t, server.URL)
+	b.Open("")
+	b.See("summary", "Sign in with the operator's password")
+	b.Gone("a", "Create an account")
+	inspect(t, b, "sign in without passwords")
+	b.Click("Sign in with your organisation")
+	signInAt(t, b, "ada")
+	b.See("#notices", "your organisation has not verified your e-mail address")
+	b.See("h1", "Sign in")
 
 	// What comes from another site signs in nobody.
 	for query, want := range map[string]string{
@@ -101,10 +102,10 @@ func TestOrganisationRefuses(t *testing.T) {
 		"error=access_denied&state": "(access_denied)",
 		"error=%3Cb%3E&state":       "(error)",
 	} {
-		b.open("?" + query)
-		b.see("#notices", want)
-		b.see("h1", "Sign in")
-		if address := eval[string](b, "location.href"); strings.Contains(address, "?") {
+		b.Open("?" + query)
+		b.See("#notices", want)
+		b.See("h1", "Sign in")
+		if address := chromium.Eval[string](b, "location.href"); strings.Contains(address, "?") {
 			t.Errorf("the address is still %s", address)
 		}
 	}
@@ -113,23 +114,23 @@ func TestOrganisationRefuses(t *testing.T) {
 func TestLinkStory(t *testing.T) {
 	t.Parallel()
 	server, _ := organisation(t, false, ada())
-	b := newTab(t, server.URL)
-	b.register("lovelace")
-	b.click("Account")
-	b.see("#organisation", "")
-	b.inspect("account to link")
+	b := chromium.NewTab(t, server.URL)
+	b.Register("lovelace")
+	b.Click("Account")
+	b.See("#organisation", "")
+	inspect(t, b, "account to link")
 	form := `form[aria-label="Organisation"] input[type=password]`
-	b.see(form, "")
-	eval[bool](b, fmt.Sprintf(`(() => { document.querySelector(%q).focus(); return true; })()`, form))
-	b.run(chromedp.KeyEvent(password))
-	b.click("Link the account")
-	b.signInAt("ada")
-	b.see("#notices", "The account is linked.")
-	b.see("button", "Unlink the account")
-	b.click("Sign out")
-	b.click("Sign in with your organisation")
-	b.signInAt("ada")
-	b.see("h1", "Jobs")
-	b.click("Account")
-	b.see("h1", "Account lovelace")
+	b.See(form, "")
+	chromium.Eval[bool](b, fmt.Sprintf(`(() => { document.querySelector(%q).focus(); return true; })()`, form))
+	b.Run(chromedp.KeyEvent(password))
+	b.Click("Link the account")
+	signInAt(t, b, "ada")
+	b.See("#notices", "The account is linked.")
+	b.See("button", "Unlink the account")
+	b.Click("Sign out")
+	b.Click("Sign in with your organisation")
+	signInAt(t, b, "ada")
+	b.See("h1", "Jobs")
+	b.Click("Account")
+	b.See("h1", "Account lovelace")
 }
