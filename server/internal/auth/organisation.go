@@ -64,7 +64,7 @@ func (s *Service) organisationUser(r *http.Request, who person) (sx.User, error)
 // mayJoin returns an error unless the rules give the person a new account.
 func (s *Service) mayJoin(who person) error {
 	rules := s.cfg.OIDC
-	reason := ""
+	var reason string
 	switch {
 	case len(rules.Domains) == 0 && len(rules.Groups) == 0:
 		reason = "this server creates no accounts for people of your organisation"
