@@ -56,24 +56,26 @@ const HeaderIdempotencyKey = "Idempotency-Key"
 
 // Keys of tus Upload-Metadata that the gateway reads; filename is required.
 const (
-	MetaFilename    = "filename"
-	MetaPreset      = "preset"
-	MetaBitrate     = "bitrate"
-	MetaQuality     = "quality"
-	MetaMono        = "mono" // "true" or "false"
-	MetaTrack       = "track"
-	MetaKeepAllTags = "keep_all_tags" // "true" or "false"
-	MetaStart       = "start"         // seconds
-	MetaEnd         = "end"           // seconds
-	MetaLoudness    = "loudness"      // "auto" or a number of LUFS
-	MetaTitle       = "title"
-	MetaArtist      = "artist"
-	MetaAlbum       = "album"
-	MetaLabels      = "labels"      // separated by commas
-	MetaPriority    = "priority"    // "normal" or "low"; see sx.Priority
-	MetaAudioOnly   = "audio_only"  // "true" or "false"; see sx.Sent
-	MetaSourceSize  = "source_size" // bytes of the source, if its audio only is sent
-	MetaIdentity    = "identity"    // see sx.Source
+	MetaFilename      = "filename"
+	MetaPreset        = "preset"
+	MetaBitrate       = "bitrate"
+	MetaQuality       = "quality"
+	MetaMono          = "mono" // "true" or "false"
+	MetaTrack         = "track"
+	MetaKeepAllTags   = "keep_all_tags"  // "true" or "false"
+	MetaStart         = "start"          // seconds
+	MetaEnd           = "end"            // seconds
+	MetaLoudness      = "loudness"       // "auto" or a number of LUFS
+	MetaSplitChapters = "split_chapters" // "true" or "false"
+	MetaSplitEvery    = "split_every"    // seconds
+	MetaTitle         = "title"
+	MetaArtist        = "artist"
+	MetaAlbum         = "album"
+	MetaLabels        = "labels"      // separated by commas
+	MetaPriority      = "priority"    // "normal" or "low"; see sx.Priority
+	MetaAudioOnly     = "audio_only"  // "true" or "false"; see sx.Sent
+	MetaSourceSize    = "source_size" // bytes of the source, if its audio only is sent
+	MetaIdentity      = "identity"    // see sx.Source
 )
 
 // Credentials are used to register and to sign in.
@@ -183,18 +185,20 @@ func (j Job) Track(number int) *Track {
 
 // Options are the encoding options of a job; see sx.Options.
 type Options struct {
-	Preset      sx.Preset `json:"preset,omitempty"`
-	Bitrate     int       `json:"bitrate,omitempty"`
-	Quality     *int      `json:"quality,omitempty"`
-	Mono        bool      `json:"mono,omitempty"`
-	Track       string    `json:"track,omitempty"`
-	KeepAllTags bool      `json:"keep_all_tags,omitempty"`
-	Start       float64   `json:"start,omitempty"` // seconds
-	End         float64   `json:"end,omitempty"`   // seconds
-	Loudness    string    `json:"loudness,omitempty"`
-	Title       string    `json:"title,omitempty"`
-	Artist      string    `json:"artist,omitempty"`
-	Album       string    `json:"album,omitempty"`
+	Preset        sx.Preset `json:"preset,omitempty"`
+	Bitrate       int       `json:"bitrate,omitempty"`
+	Quality       *int      `json:"quality,omitempty"`
+	Mono          bool      `json:"mono,omitempty"`
+	Track         string    `json:"track,omitempty"`
+	KeepAllTags   bool      `json:"keep_all_tags,omitempty"`
+	Start         float64   `json:"start,omitempty"` // seconds
+	End           float64   `json:"end,omitempty"`   // seconds
+	Loudness      string    `json:"loudness,omitempty"`
+	SplitChapters bool      `json:"split_chapters,omitempty"`
+	SplitEvery    float64   `json:"split_every,omitempty"` // seconds
+	Title         string    `json:"title,omitempty"`
+	Artist        string    `json:"artist,omitempty"`
+	Album         string    `json:"album,omitempty"`
 }
 
 // Sent is what was uploaded.

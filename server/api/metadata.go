@@ -35,6 +35,10 @@ func UploadMetadata(u sx.NewUpload) map[string]string {
 	set(MetaStart, sx.FormatSeconds(o.Start))
 	set(MetaEnd, sx.FormatSeconds(o.End))
 	set(MetaLoudness, o.Loudness)
+	if o.SplitChapters {
+		set(MetaSplitChapters, "true")
+	}
+	set(MetaSplitEvery, sx.FormatSeconds(o.SplitEvery))
 	set(MetaTitle, o.Title)
 	set(MetaArtist, o.Artist)
 	set(MetaAlbum, o.Album)

@@ -45,7 +45,7 @@ type Job struct {
 	Sent    Sent
 	// Sources are the user's files from which Sent was made: currently one.
 	Sources  []Source
-	Tracks   []Track // the results, set when done: currently one
+	Tracks   []Track // the results, set when done: one, or at most MaxTracks if it is split
 	Labels   []string
 	Priority Priority
 	Warnings []Warning // what the owner should know about the result

@@ -1,7 +1,9 @@
 package sx
 
 import (
+	"fmt"
 	"path"
+	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -99,6 +101,24 @@ func ShortenName(name string, size int) string {
 		end--
 	}
 	return strings.TrimRight(name[:end], " \u200c\u200d") + extension
+}
+
+// maxPartBase is how many bytes of its source's name are in that of an MP3 of several, so
+// that there is room for a chapter's title.
+const maxPartBase = 100
+
+// PartName returns the file name of an MP3 of several, such as
+// "intro - 03 - The second act.mp3" for the third of 12 from week1/intro.mp4. The numbers
+// have leading zeros, so that the names sort. title may be "".
+func PartName(source string, number, total int, title string) string {
+	base := ShortenName(strings.TrimSuffix(MP3Name(source), ".mp3"), maxPartBase)
+	width := max(2, len(strconv.Itoa(total)))
+	name := fmt.Sprintf("%s - %0*d", base, width, number)
+	if title = strings.NewReplacer("/", "_", `\`, "_").Replace(CleanLine(title, MaxName)); title != "" {
+		name += " - " + title
+	}
+	name = strings.TrimRight(name, ". ") // which Windows does not store
+	return ShortenName(name+".mp3", maxNameElement)
 }
 
 // MP3Name returns the file name of a source's MP3, such as intro.mp3 for

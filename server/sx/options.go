@@ -29,6 +29,11 @@ type Options struct {
 	// Loudness is the integrated loudness of the MP3: LoudnessAuto, a number of LUFS
 	// such as "-18", or "" to leave it as it is.
 	Loudness string
+	// SplitChapters makes one MP3 of each chapter.
+	SplitChapters bool
+	// SplitEvery, in seconds, makes MP3s of that length, of which the last has the rest. 0
+	// does not split.
+	SplitEvery float64
 	// Title, Artist and Album are used in place of the file's own, unless "".
 	Title, Artist, Album string
 }
@@ -71,6 +76,10 @@ func (o Options) Key() string {
 	add("start", FormatSeconds(o.Start))
 	add("end", FormatSeconds(o.End))
 	add("loudness", o.Loudness)
+	if o.SplitChapters {
+		add("split_chapters", "true")
+	}
+	add("split_every", FormatSeconds(o.SplitEvery))
 	add("title", CleanTag(o.Title))
 	add("artist", CleanTag(o.Artist))
 	add("album", CleanTag(o.Album))
@@ -123,6 +132,9 @@ func (o Options) Check() error {
 		return err
 	}
 	if _, err := o.LoudnessTarget(2); err != nil {
+		return err
+	}
+	if err := o.checkSplit(); err != nil {
 		return err
 	}
 	for _, t := range []string{o.Title, o.Artist, o.Album} {

@@ -23,6 +23,25 @@ func (o Options) checkRange() error {
 	return nil
 }
 
+// Split reports whether the recording may become several MP3s.
+func (o Options) Split() bool { return o.SplitChapters || o.SplitEvery > 0 }
+
+// MinSplit is the shortest SplitEvery in seconds.
+const MinSplit = 60
+
+// checkSplit checks SplitChapters and SplitEvery.
+func (o Options) checkSplit() error {
+	switch {
+	case o.SplitChapters && o.SplitEvery != 0:
+		return NewError(CodeInvalid, "splitting by chapters and by time are mutually exclusive").
+			WithHint("use either chapters or a length")
+	case o.SplitEvery != 0 && !(o.SplitEvery >= MinSplit && o.SplitEvery <= MaxPosition):
+		return NewError(CodeInvalid, "%g s is not a length to split by", o.SplitEvery).
+			WithHint("choose a length from %d s to 1000 hours", MinSplit)
+	}
+	return nil
+}
+
 // FormatSeconds formats a number of seconds to the millisecond, without zeros at the end. It
 // returns "" for 0.
 func FormatSeconds(v float64) string {

@@ -114,6 +114,9 @@ type Track struct {
 	Title, Artist, Album string
 }
 
+// MaxTracks is how many tracks a job may have. All of them are part of its record.
+const MaxTracks = 255
+
 // TrackID returns the key of the track with the number that an attempt produced.
 func TrackID(job string, attempt, number int) string {
 	id := job + "-" + strconv.Itoa(attempt)

@@ -21,6 +21,8 @@ const (
 	WarningClock = "clock"
 	// WarningPhase: left and right cancelled each other out, so one was inverted for mono.
 	WarningPhase = "phase"
+	// WarningNoChapters: it was to be split by chapters, of which it has none.
+	WarningNoChapters = "no_chapters"
 	// WarningTags: tags, chapters or cover art could not be kept in full.
 	WarningTags = "tags"
 )
@@ -29,7 +31,7 @@ const (
 func WarningCodes() []string {
 	return []string{
 		WarningClock, WarningDamaged, WarningHeader, WarningIncomplete, WarningJoinedTracks,
-		WarningOtherTrack, WarningPhase, WarningTags, WarningTruncated,
+		WarningNoChapters, WarningOtherTrack, WarningPhase, WarningTags, WarningTruncated,
 	}
 }
 

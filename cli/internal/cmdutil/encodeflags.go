@@ -28,6 +28,8 @@ func AddEncodeFlags(cmd *cobra.Command) (read func() (sx.Options, error)) {
 	flags.Var((*position)(&o.End), "end", "end at `TIME` of the recording")
 	flags.StringVar(&o.Loudness, "loudness", "", "set the loudness to `LUFS`, such as --loudness=-18; without a value to -16, mono to -19")
 	flags.Lookup("loudness").NoOptDefVal = sx.LoudnessAuto
+	flags.BoolVar(&o.SplitChapters, "split-chapters", false, "make one MP3 of each chapter")
+	flags.Var((*position)(&o.SplitEvery), "split-every", "begin a new MP3 after each `TIME`, such as 30m")
 	flags.StringVar(&o.Title, "title", "", "set the MP3's title to `TITLE`")
 	flags.StringVar(&o.Artist, "artist", "", "set the MP3's artist to `ARTIST`")
 	flags.StringVar(&o.Album, "album", "", "set the MP3's album to `ALBUM`")
@@ -39,6 +41,7 @@ func AddEncodeFlags(cmd *cobra.Command) (read func() (sx.Options, error)) {
 		cobra.CompletionWithDesc(sx.LoudnessAuto, "-16 LUFS, mono -19"), cobra.CompletionWithDesc("-14", "as loud as music services"),
 		cobra.CompletionWithDesc("-23", "as loud as broadcasts"),
 	}, cobra.ShellCompDirectiveNoFileComp|cobra.ShellCompDirectiveKeepOrder))
+	_ = cmd.RegisterFlagCompletionFunc("split-every", cobra.FixedCompletions([]cobra.Completion{"15m", "30m", "1h"}, cobra.ShellCompDirectiveNoFileComp|cobra.ShellCompDirectiveKeepOrder))
 	for _, name := range []string{"start", "end", "title", "artist", "album"} {
 		_ = cmd.RegisterFlagCompletionFunc(name, cobra.NoFileCompletions)
 	}

@@ -31,7 +31,7 @@ func (s *Service) convert(ctx context.Context, job sx.Job, progress func(Progres
 			Progress: progress,
 		})
 	if err == nil {
-		err = out.complete(result)
+		err = out.complete(ctx, result)
 	}
 	if err != nil {
 		s.removeTracks(ctx, out.tracks)
@@ -77,13 +77,24 @@ func (o *outcome) put(ctx context.Context, number int, head store.Head, body io.
 	return nil
 }
 
-// complete sets the durations.
-func (o *outcome) complete(result Result) error {
-	if len(o.tracks) == 0 || len(result.Durations) != len(o.tracks) {
-		return fmt.Errorf("the conversion stored %d MP3s, and has the durations of %d", len(o.tracks), len(result.Durations))
+// complete removes what was stored too much, and sets the durations and, of several, the
+// names.
+func (o *outcome) complete(ctx context.Context, result Result) error {
+	n := len(result.Durations)
+	if n == 0 || n > len(o.tracks) || n > sx.MaxTracks || len(result.Titles) > 0 && len(result.Titles) != n {
+		return fmt.Errorf("the conversion stored %d MP3s, and has the durations of %d and the titles of %d", len(o.tracks), n, len(result.Titles))
 	}
+	o.removeTracks(ctx, o.tracks[n:])
+	o.tracks = o.tracks[:n]
 	for i, d := range result.Durations {
 		o.tracks[i].Duration = d
+		if n > 1 {
+			title := ""
+			if len(result.Titles) > 0 {
+				title = result.Titles[i]
+			}
+			o.tracks[i].Name = sx.PartName(o.job.Sent.Name, i+1, n, title)
+		}
 	}
 	return nil
 }

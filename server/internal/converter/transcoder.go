@@ -64,6 +64,10 @@ type Progress struct {
 
 // Result describes the finished MP3s.
 type Result struct {
-	Durations []time.Duration // of each, in the order of their numbers; to the sample
+	// Durations are those of each, in the order of their numbers, to the sample. MP3s with
+	// higher numbers that were put are none of the result.
+	Durations []time.Duration
+	// Titles are the titles of the chapters that the MP3s are, if there are several.
+	Titles []string
 	Warnings  []sx.Warning    // what the owner should know about them
 }

@@ -45,7 +45,8 @@ func (s *Service) createJob(w http.ResponseWriter, r *http.Request) error {
 // misspelt one would be noticed only in the MP3.
 var parameters = []string{
 	api.MetaFilename, api.MetaPreset, api.MetaBitrate, api.MetaQuality, api.MetaMono, api.MetaTrack, api.MetaKeepAllTags,
-	api.MetaStart, api.MetaEnd, api.MetaLoudness, api.MetaTitle, api.MetaArtist, api.MetaAlbum, api.MetaLabels,
+	api.MetaStart, api.MetaEnd, api.MetaLoudness, api.MetaSplitChapters, api.MetaSplitEvery,
+	api.MetaTitle, api.MetaArtist, api.MetaAlbum, api.MetaLabels,
 	api.MetaPriority, api.MetaAudioOnly, api.MetaSourceSize, api.MetaIdentity,
 }
 

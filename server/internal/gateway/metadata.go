@@ -63,7 +63,13 @@ func readOptions(meta map[string]string) (o sx.Options, err error) {
 	if o.Start, err = readSeconds(meta, api.MetaStart); err != nil {
 		return o, err
 	}
-	o.End, err = readSeconds(meta, api.MetaEnd)
+	if o.End, err = readSeconds(meta, api.MetaEnd); err != nil {
+		return o, err
+	}
+	if o.SplitChapters, err = readSwitch(meta, api.MetaSplitChapters); err != nil {
+		return o, err
+	}
+	o.SplitEvery, err = readSeconds(meta, api.MetaSplitEvery)
 	return o, err
 }
 

@@ -2,6 +2,7 @@ package id3
 
 import (
 	"cmp"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -41,7 +42,7 @@ type collector struct {
 	frames  map[string]Frame // by key
 	fromOwn map[string]bool  // the subjects of the source's own tag
 	cut     bool             // a value was shortened
-	without []string         // frames that are left out: by these the source's own texts are sorted
+	without []string         // subjects of frames that are left out
 }
 
 func newCollector(src Source, keepAll bool) *collector {
@@ -77,7 +78,7 @@ func (c *collector) add(f Frame, size int) bool {
 	if len(f.Values) == 0 && len(f.Data) == 0 {
 		return false
 	}
-	if _, ok := c.frames[f.key()]; ok || slices.Contains(c.without, f.ID) {
+	if _, ok := c.frames[f.key()]; ok || slices.Contains(c.without, f.subject()) {
 		return false
 	}
 	c.frames[f.key()] = f
@@ -104,16 +105,32 @@ func (c *collector) has(id string) bool {
 func (c *collector) replaced(t Texts) {
 	for _, e := range edited {
 		if c.add(Frame{ID: e.id, Values: []string{cleanLine(*e.text(&t))}}, maxLine) {
-			c.without = append(c.without, e.sort)
+			c.without = append(c.without, e.sort) // it sorts by the source's own text
 		}
 	}
+}
+
+// ofTheWhole are the subjects of frames with the ID of a recording, which those of its parts
+// are not.
+var ofTheWhole = []string{
+	"TSRC", "TGID", "UFID", Frame{ID: "TXXX", Description: "Acoustid Id"}.subject(),
+	Frame{ID: "TXXX", Description: "MusicBrainz Track Id"}.subject(), Frame{ID: "TXXX", Description: "MusicBrainz Release Track Id"}.subject(),
+}
+
+// numbered adds the number of an MP3 among those of the source.
+func (c *collector) numbered(number, total int) {
+	if total == 0 {
+		return
+	}
+	c.add(Frame{ID: "TRCK", Values: []string{fmt.Sprintf("%d/%d", number, total)}}, maxLine)
+	c.without = append(c.without, ofTheWhole...)
 }
 
 // set adds the frame that a rule makes of values. It reports whether they are in the
 // tag now, or cannot be.
 func (c *collector) set(r *rule, language string, values []string, total string) bool {
 	f := r.frame()
-	if slices.Contains(c.without, f.ID) {
+	if slices.Contains(c.without, f.subject()) {
 		return true
 	}
 	f.Values = each(values, cleanLine)

@@ -37,6 +37,9 @@ type Source struct {
 	Cover []byte
 	// Set replaces texts of the source, except where it is "".
 	Set Texts
+	// Number and Total say which MP3 this is, if several are made of the source; else 0.
+	// Then Set is about this MP3, and what identifies the whole recording is left out.
+	Number, Total int
 	// Copied says that the audio is not encoded again, so that what is known about its
 	// loudness still holds.
 	Copied bool
@@ -65,6 +68,7 @@ const MaxSize = 24 << 20
 func Build(src Source, keepAll bool) (tag []byte, warnings []sx.Warning) {
 	c := newCollector(src, keepAll)
 	c.replaced(src.Set)
+	c.numbered(src.Number, src.Total)
 	c.own(src.Own)
 	c.reported(src.Tags)
 	c.finish(src.Language)

@@ -283,6 +283,12 @@ func options(o api.Options) string {
 	default:
 		parts = append(parts, "loudness "+o.Loudness+" LUFS")
 	}
+	if o.SplitChapters {
+		parts = append(parts, "split by chapters")
+	}
+	if o.SplitEvery > 0 {
+		parts = append(parts, "split every "+term.FormatPosition(o.SplitEvery))
+	}
 	for _, text := range []struct{ name, value string }{{"title", o.Title}, {"artist", o.Artist}, {"album", o.Album}} {
 		if text.value != "" {
 			parts = append(parts, fmt.Sprintf("%s %q", text.name, text.value))

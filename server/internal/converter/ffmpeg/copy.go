@@ -63,7 +63,7 @@ func (c *conversion) copyFrames(ctx context.Context, p plan) (converter.Result, 
 	cp.source = source
 	size, more := id3.Reserve(cp.withChapters(placed{}, 0), c.options.KeepAllTags)
 	cp.size = size
-	err = cp.put(
+	err = cp.put(1,
 		func() store.Head { return store.Head{Size: cp.size + cp.info.Size(), Bytes: cp.head} },
 		func(w io.Writer) error { return cp.run(ctx, w) },
 	)

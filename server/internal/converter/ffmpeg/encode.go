@@ -69,13 +69,24 @@ func (c *conversion) encode(ctx context.Context, p plan) (converter.Result, erro
 		return converter.Result{}, err
 	}
 
+	encode := e.once
+	if c.options.Split() {
+		encode = e.split
+	}
 	for {
-		result, err := e.once(ctx, encoders)
+		result, err := encode(ctx, encoders)
 		result.Warnings = append(result.Warnings, append(warnings, more...)...)
 		if err != nil || e.leveled == nil || !e.leveled.correct(e.meter) {
 			return result, err
 		}
 		e.pass = e.pass.rest()
+	}
+}
+
+// resetMeter begins the measurement of the MP3s, if the loudness is changed.
+func (e *encoding) resetMeter() {
+	if e.leveled != nil {
+		e.meter = loudness.NewMeter(e.settings.Rate, e.settings.Channels)
 	}
 }
 
@@ -132,7 +143,8 @@ func (e *encoding) store(ctx context.Context, encode encodeFunc) (err error) {
 		return fmt.Errorf("making the Info frame: %w", err)
 	}
 	head := store.Head{Size: e.size + e.info.Size(), Bytes: e.head}
-	return e.put(func() store.Head { return head }, func(w io.Writer) error {
+	e.resetMeter()
+	return e.put(1, func() store.Head { return head }, func(w io.Writer) error {
 		return e.run(ctx, encode, io.MultiWriter(e.info, w))
 	})
 }

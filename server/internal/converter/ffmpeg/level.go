@@ -88,9 +88,9 @@ func (e *encoding) level(ctx context.Context) (*level, error) {
 
 // measure decodes the recording into the writer. Defects of the recording are reported
 // when it is encoded.
-func (e *encoding) measure(ctx context.Context, p pass, w io.Writer) error {
+func (e *encoding) measure(ctx context.Context, p pass, w io.Writer) (err error) {
 	e.pass = p
-	_, err := e.decode(ctx, e.plan, w)
+	e.decoded, err = e.decode(ctx, e.plan, w)
 	e.pass = pass{p.from + p.share, 0.95 - p.from - p.share}
 	return err
 }
@@ -100,10 +100,9 @@ func (l *level) limiter(w io.Writer, p plan) *loudness.Limiter {
 }
 
 // measureOutput returns a writer to w that also decodes the MP3 that is written, and
-// measures its loudness. finish must be called after the last byte, with nil, or after an error,
+// measures its loudness, of several MP3s that of all of them. finish must be called after the last byte, with nil, or after an error,
 // with that error.
 func (e *encoding) measureOutput(ctx context.Context, w io.Writer) (both io.Writer, finish func(error) error) {
-	e.meter = loudness.NewMeter(e.plan.Rate, e.plan.Channels)
 	r, frames := io.Pipe()
 	done := make(chan error, 1)
 	go func() {

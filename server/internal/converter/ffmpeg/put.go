@@ -15,8 +15,8 @@ type storeError struct{ error }
 
 func (e *storeError) Unwrap() error { return e.error }
 
-// put stores an MP3 as it is produced. It calls head once there are bytes.
-func (c *conversion) put(head func() store.Head, produce func(io.Writer) error) error {
+// put stores the MP3 with the number as it is produced. It calls head once there are bytes.
+func (c *conversion) put(number int, head func() store.Head, produce func(io.Writer) error) error {
 	r, w := io.Pipe()
 	first := &firstWrite{Writer: w, done: make(chan struct{})}
 	produced := make(chan error, 1)
@@ -39,7 +39,7 @@ func (c *conversion) put(head func() store.Head, produce func(io.Writer) error) 
 		}
 		return err
 	}
-	storeErr := c.output.Put(1, head(), r)
+	storeErr := c.output.Put(number, head(), r)
 	r.CloseWithError(&storeError{errors.Join(storeErr, io.ErrClosedPipe)})
 	if err := <-produced; err != nil && !errors.As(err, new(*storeError)) {
 		return err

@@ -44,7 +44,7 @@ const maxBitrate = 320 // kbit/s
 
 // copies reports whether the source is MP3 audio that can be copied without encoding.
 func copies(o sx.Options, s *stream) bool {
-	return s.Codec == "mp3" && !o.Mono && o.Start == 0 && o.End == 0 && o.Loudness == "" && o.Bitrate == 0 && o.Quality == nil &&
+	return s.Codec == "mp3" && !o.Mono && o.Start == 0 && o.End == 0 && o.Loudness == "" && !o.Split() && o.Bitrate == 0 && o.Quality == nil &&
 		(o.Preset == "" || o.Preset == sx.PresetStandard || o.Preset == sx.PresetHigh)
 }
 

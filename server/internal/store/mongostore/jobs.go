@@ -76,18 +76,20 @@ type shareDoc struct {
 }
 
 type optionsDoc struct {
-	Preset      sx.Preset `bson:"preset"`
-	Bitrate     int       `bson:"bitrate"`
-	Quality     *int      `bson:"quality,omitempty"`
-	Mono        bool      `bson:"mono"`
-	Track       string    `bson:"track"`
-	KeepAllTags bool      `bson:"keep_all_tags"`
-	Start       float64   `bson:"start"`
-	End         float64   `bson:"end"`
-	Loudness    string    `bson:"loudness"`
-	Title       string    `bson:"title"`
-	Artist      string    `bson:"artist"`
-	Album       string    `bson:"album"`
+	Preset        sx.Preset `bson:"preset"`
+	Bitrate       int       `bson:"bitrate"`
+	Quality       *int      `bson:"quality,omitempty"`
+	Mono          bool      `bson:"mono"`
+	Track         string    `bson:"track"`
+	KeepAllTags   bool      `bson:"keep_all_tags"`
+	Start         float64   `bson:"start"`
+	End           float64   `bson:"end"`
+	Loudness      string    `bson:"loudness"`
+	SplitChapters bool      `bson:"split_chapters"`
+	SplitEvery    float64   `bson:"split_every"`
+	Title         string    `bson:"title"`
+	Artist        string    `bson:"artist"`
+	Album         string    `bson:"album"`
 }
 
 type sentDoc struct {
