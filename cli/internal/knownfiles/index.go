@@ -3,6 +3,7 @@ package knownfiles
 import (
 	"context"
 	"io/fs"
+	"maps"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -81,15 +82,32 @@ func (x *Index) Find(ctx context.Context, size int64, sha256 string) (string, bo
 	return "", false
 }
 
-// Made returns the absolute path of an MP3 that has the content which sx once wrote for a
-// source's content and options (see Records.Wrote), and false if there is none.
-func (x *Index) Made(ctx context.Context, made string) (string, bool) {
-	for _, m := range x.records.made(made) {
-		if path, ok := x.Find(ctx, m.Size, m.Written); ok {
-			return path, true
+// Made returns the absolute paths of the MP3s that have the content which sx once wrote for
+// a source's content and options (see Records.Wrote), in the order of their numbers, and
+// false unless there are all that one job made.
+func (x *Index) Made(ctx context.Context, made string) ([]string, bool) {
+	for _, mp3s := range x.records.made(made) {
+		if paths, ok := x.all(ctx, mp3s); ok {
+			return paths, true
 		}
 	}
-	return "", false
+	return nil, false
+}
+
+func (x *Index) all(ctx context.Context, mp3s map[int][]MP3) (paths []string, ok bool) {
+	for _, number := range slices.Sorted(maps.Keys(mp3s)) {
+		at := ""
+		for _, m := range mp3s[number] {
+			if path, ok := x.Find(ctx, m.Size, m.Written); ok && m.Total <= len(mp3s) {
+				at = path
+			}
+		}
+		if at == "" {
+			return nil, false
+		}
+		paths = append(paths, at)
+	}
+	return paths, true
 }
 
 func (x *Index) has(ctx context.Context, path string, size int64, sha256 string) bool {

@@ -69,7 +69,10 @@ type MP3 struct {
 	Source  string `json:"source,omitempty"`  // the path of the file that it was made from
 	Made    string `json:"made,omitempty"`    // identifies the source's content and the options
 	Job     string `json:"job,omitempty"`     // the ID of its job
-	Used    int64  `json:"used"`              // Unix seconds
+	// Number and Total say which of several MP3s it is; 0 if it is the only one.
+	Number int   `json:"number,omitempty"`
+	Total  int   `json:"total,omitempty"`
+	Used   int64 `json:"used"` // Unix seconds
 }
 
 // Open reads the records in the state directory. What is missing or damaged counts as
@@ -189,18 +192,34 @@ func (r reader) Read(p []byte) (int, error) {
 	return r.r.Read(p)
 }
 
-// Wrote records an MP3 that sx has just written or found in its place: its digest, and
-// from which source it was made.
-func (r *Records) Wrote(path, sha256, sourcePath, made, job string) {
+// Wrote records an MP3 that sx has just written or found in its place: its digest SHA256,
+// Source, Made, Job, and Number and Total. The other fields are set.
+func (r *Records) Wrote(path string, m MP3) {
 	path = canonical(path)
 	info, err := os.Stat(path)
 	if err != nil {
 		return
 	}
-	if sourcePath != "" {
-		sourcePath = canonical(sourcePath)
+	if m.Source != "" {
+		m.Source = canonical(m.Source)
 	}
-	r.put(path, MP3{Stamp: stamp(info), SHA256: sha256, Written: sha256, Size: info.Size(), Source: sourcePath, Made: made, Job: job})
+	m.Stamp, m.Written, m.Size = stamp(info), m.SHA256, info.Size()
+	r.put(path, m)
+}
+
+// In returns the MP3s in the directory that sx wrote and that still exist.
+func (r *Records) In(dir string) (list []MP3) {
+	dir = canonical(dir)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for path, m := range r.all.MP3s {
+		if m.Written != "" && filepath.Dir(path) == dir {
+			if _, ok := isRegular(path); ok {
+				list = append(list, m)
+			}
+		}
+	}
+	return list
 }
 
 func (r *Records) put(path string, m MP3) {
@@ -232,16 +251,22 @@ func (r *Records) MadeFrom(path string) (paths []string) {
 	return paths
 }
 
-// made returns the MP3s that sx wrote from a source's content and options.
-func (r *Records) made(made string) (list []MP3) {
+// made returns what each job made of a source's content and options, as far as it was
+// written: the MP3s by their numbers, of which one may have been written several times.
+func (r *Records) made(made string) map[string]map[int][]MP3 {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	jobs := map[string]map[int][]MP3{}
 	for _, m := range r.all.MP3s {
-		if m.Made == made {
-			list = append(list, m)
+		if m.Made != made {
+			continue
 		}
+		if jobs[m.Job] == nil {
+			jobs[m.Job] = map[int][]MP3{}
+		}
+		jobs[m.Job][m.Number] = append(jobs[m.Job][m.Number], m)
 	}
-	return list
+	return jobs
 }
 
 // SaveSometimes saves if the last save was some time ago.
@@ -316,6 +341,9 @@ func canonical(path string) string {
 	}
 	return abs
 }
+
+// Same reports whether a path of a record is that of the file at path.
+func Same(recorded, path string) bool { return recorded == canonical(path) }
 
 // isRegular reports whether there is a regular file at path, following links.
 func isRegular(path string) (fs.FileInfo, bool) {

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -129,18 +130,53 @@ func TestIndex(t *testing.T) {
 		}
 	}
 	x := r.Index(dir, true)
-	r.Wrote(filepath.Join(dir, "1.mp3"), one, filepath.Join(dir, "a.mp4"), "content", "job")
+	r.Wrote(filepath.Join(dir, "1.mp3"), knownfiles.MP3{SHA256: one, Source: filepath.Join(dir, "a.mp4"), Made: "content", Job: "job"})
 	write(t, filepath.Join(dir, "1.mp3"), "edited")
-	if path, ok := x.Made(t.Context(), "content"); ok {
-		t.Errorf("found %q, which was edited", path)
+	if paths, ok := x.Made(t.Context(), "content"); ok {
+		t.Errorf("found %q, which was edited", paths)
 	}
 	write(t, filepath.Join(dir, "moved.mp3"), "one")
 	x.Add(filepath.Join(dir, "moved.mp3"))
-	if path, ok := x.Made(t.Context(), "content"); !ok || path != filepath.Join(dir, "moved.mp3") {
-		t.Errorf("found %q", path)
+	if paths, ok := x.Made(t.Context(), "content"); !ok || !slices.Equal(paths, []string{filepath.Join(dir, "moved.mp3")}) {
+		t.Errorf("found %q", paths)
 	}
 	if got := r.MadeFrom(filepath.Join(dir, "a.mp4")); len(got) != 1 || got[0] != filepath.Join(dir, "1.mp3") {
 		t.Errorf("made from it: %v", got)
+	}
+}
+
+// Several MP3s of one source count only together.
+func TestIndexOfSeveral(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	first, second := filepath.Join(dir, "1.mp3"), filepath.Join(dir, "2.mp3")
+	write(t, first, "one")
+	write(t, second, "two")
+	r := knownfiles.Open(t.TempDir())
+	r.Wrote(second, knownfiles.MP3{SHA256: two, Source: filepath.Join(dir, "a.mp4"), Made: "content", Job: "job", Number: 2, Total: 2})
+	x := r.Index(dir, false)
+	if paths, ok := x.Made(t.Context(), "content"); ok {
+		t.Errorf("found %q of two MP3s", paths)
+	}
+	r.Wrote(first, knownfiles.MP3{SHA256: one, Made: "content", Job: "another", Number: 1, Total: 2})
+	if paths, ok := x.Made(t.Context(), "content"); ok {
+		t.Errorf("found %q, of two jobs", paths)
+	}
+	r.Wrote(first, knownfiles.MP3{SHA256: one, Made: "content", Job: "job", Number: 1, Total: 2})
+	if paths, ok := x.Made(t.Context(), "content"); !ok || len(paths) != 2 || filepath.Base(paths[0]) != "1.mp3" {
+		t.Errorf("found %q", paths)
+	}
+	if got := r.In(dir); len(got) != 2 {
+		t.Errorf("in the directory: %+v", got)
+	}
+	if err := os.Remove(first); err != nil {
+		t.Fatal(err)
+	}
+	if paths, ok := x.Made(t.Context(), "content"); ok {
+		t.Errorf("found %q, one of which was removed", paths)
+	}
+	if got := r.In(dir); len(got) != 1 {
+		t.Errorf("in the directory: %+v", got)
 	}
 }
 
@@ -154,7 +190,7 @@ func TestRunsAtOnce(t *testing.T) {
 		write(t, path, "one")
 		group.Go(func() {
 			r := knownfiles.Open(state)
-			r.Wrote(path, one, "", "", name)
+			r.Wrote(path, knownfiles.MP3{SHA256: one, Job: name})
 			if err := r.Save(t.Context()); err != nil {
 				t.Error(err)
 			}

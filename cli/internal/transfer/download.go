@@ -54,20 +54,21 @@ func CheckConverted(job api.Job) error {
 	}
 }
 
-// File downloads the job's MP3 to a temporary file next to path, verifies it and
+// File downloads the job's MP3 with the number to a temporary file next to path, verifies it and
 // renames it to path. It creates missing directories and follows links. Into a device or
 // named pipe, the MP3 is written directly. While another process writes to path, File
 // waits. It returns true if path already was that MP3.
-func (d *Downloader) File(ctx context.Context, job api.Job, path string, progress Progress) (existed bool, err error) {
-	if err := CheckConverted(job); err != nil {
+func (d *Downloader) File(ctx context.Context, job api.Job, number int, path string, progress Progress) (existed bool, err error) {
+	mp3, err := mp3Of(job, number)
+	if err != nil {
 		return false, err
 	}
-	to, existed, err := d.prepare(ctx, job, path)
+	to, existed, err := d.prepare(ctx, mp3, path)
 	switch {
 	case existed || err != nil:
 		return existed, err
 	case to.special():
-		return false, d.toSpecial(ctx, job, to.path, progress)
+		return false, d.toSpecial(ctx, mp3, to.path, progress)
 	}
 	lock, waited, err := d.lock(ctx, to.path, progress)
 	if err != nil {
@@ -76,38 +77,38 @@ func (d *Downloader) File(ctx context.Context, job api.Job, path string, progres
 	defer lock.Release()
 	if waited { // the other process may have written the same MP3, or another one
 		at := to.path
-		if to, existed, err = d.prepare(ctx, job, path); existed || err != nil {
+		if to, existed, err = d.prepare(ctx, mp3, path); existed || err != nil {
 			return existed, err
 		}
 		if to.path != at || to.special() {
 			return false, changedMeanwhile(path)
 		}
 	}
-	return false, d.toFile(ctx, job, path, to.path, progress)
+	return false, d.toFile(ctx, mp3, path, to.path, progress)
 }
 
 // prepare resolves path and checks that the MP3 can be written to it. existed reports
 // that it already is that MP3.
-func (d *Downloader) prepare(ctx context.Context, job api.Job, path string) (to target, existed bool, err error) {
+func (d *Downloader) prepare(ctx context.Context, mp3 mp3, path string) (to target, existed bool, err error) {
 	if to, err = d.resolve(path); err != nil {
 		return to, false, err
 	}
-	if to.info != nil && !d.isInput(to.info) && hasDigest(ctx, to.path, job.Track(1)) {
+	if to.info != nil && !d.isInput(to.info) && hasDigest(ctx, to.path, &mp3.Track) {
 		return to, true, nil
 	}
 	return to, false, d.CheckTarget(path)
 }
 
 // toFile downloads the MP3 to the file, to which path leads.
-func (d *Downloader) toFile(ctx context.Context, job api.Job, path, file string, progress Progress) error {
+func (d *Downloader) toFile(ctx context.Context, mp3 mp3, path, file string, progress Progress) error {
 	if err := os.MkdirAll(filepath.Dir(file), 0o777); err != nil { // the umask applies, as to mkdir
 		return diskError("create the directory "+filepath.Dir(file), err)
 	}
-	part := partOf(file, job.ID)
-	resumed, err := d.toPart(ctx, job, part, progress)
+	part := partOf(file, mp3.job)
+	resumed, err := d.toPart(ctx, mp3, part, progress)
 	if errors.Is(err, errDamaged) && resumed {
 		progress.Say("the partial download is damaged, starting again")
-		_, err = d.toPart(ctx, job, part, progress)
+		_, err = d.toPart(ctx, mp3, part, progress)
 	}
 	if err != nil {
 		return err
@@ -134,7 +135,7 @@ func changedMeanwhile(path string) error {
 }
 
 // toSpecial writes the MP3 into a device or named pipe.
-func (d *Downloader) toSpecial(ctx context.Context, job api.Job, path string, progress Progress) error {
+func (d *Downloader) toSpecial(ctx context.Context, mp3 mp3, path string, progress Progress) error {
 	type opened struct {
 		file *os.File
 		err  error
@@ -150,7 +151,7 @@ func (d *Downloader) toSpecial(ctx context.Context, job api.Job, path string, pr
 			return diskError("write to "+path, o.err)
 		}
 		defer func() { _ = o.file.Close() }()
-		if err := d.Stream(ctx, job, o.file, progress); err != nil {
+		if err := d.stream(ctx, mp3, o.file, progress); err != nil {
 			return err
 		}
 		return diskError("write to "+path, o.file.Close())
@@ -173,20 +174,47 @@ func (d *Downloader) lock(ctx context.Context, path string, progress Progress) (
 	return lock, waited, err
 }
 
-// Stream writes the job's MP3 to w. If the digest does not match, it returns an
+// Stream writes the job's only MP3 to w. If the digest does not match, it returns an
 // *sx.Error, after all bytes have been written.
 func (d *Downloader) Stream(ctx context.Context, job api.Job, w io.Writer, progress Progress) error {
-	if err := CheckConverted(job); err != nil {
+	mp3, err := mp3Of(job, 1)
+	if err != nil {
 		return err
 	}
-	dl := &download{Downloader: d, job: job, to: w, sum: sha256.New(), progress: progress}
+	if n := len(job.Tracks); n > 1 {
+		return nextcmd.WithHint(sx.NewError(sx.CodeInvalid, "the job has %d MP3s, and only one can be written to standard output", n),
+			"download them into a directory: %s", nextcmd.Command{"download", job.ID, "-o", "DIR/"})
+	}
+	return d.stream(ctx, mp3, w, progress)
+}
+
+func (d *Downloader) stream(ctx context.Context, mp3 mp3, w io.Writer, progress Progress) error {
+	dl := &download{Downloader: d, mp3: mp3, to: w, sum: sha256.New(), progress: progress}
 	return dl.run(ctx)
+}
+
+// mp3 is an MP3 of a job.
+type mp3 struct {
+	job string // its ID
+	api.Track
+}
+
+// mp3Of returns the job's MP3 with the number.
+func mp3Of(job api.Job, number int) (mp3, error) {
+	if err := CheckConverted(job); err != nil {
+		return mp3{}, err
+	}
+	t := job.Track(number)
+	if t == nil {
+		return mp3{}, sx.NewError(sx.CodeNotFound, "the job has no MP3 with the number %d", number)
+	}
+	return mp3{job.ID, *t}, nil
 }
 
 // download is the download of one MP3.
 type download struct {
 	*Downloader
-	job      api.Job
+	mp3      mp3
 	to       io.Writer
 	sum      hash.Hash    // of the bytes written
 	have     int64        // the number of bytes written
@@ -202,7 +230,7 @@ const downloadBlock = 256 << 10
 // run downloads the missing bytes, reconnecting until the retry timeout, and verifies
 // the digest.
 func (d *download) run(ctx context.Context) error {
-	size := d.job.Track(1).Size
+	size := d.mp3.Size
 	d.progress.Start("downloading", d.have, size)
 	retry := d.Policy.Start(d.progress)
 	for d.have < size {
@@ -218,7 +246,7 @@ func (d *download) run(ctx context.Context) error {
 			return err
 		}
 	}
-	if hex.EncodeToString(d.sum.Sum(nil)) != d.job.Track(1).SHA256 {
+	if hex.EncodeToString(d.sum.Sum(nil)) != d.mp3.SHA256 {
 		return sx.NewError(sx.CodeInternal, "the downloaded MP3 is damaged").
 			WithHint("run the same command to download it again").WithCause(errDamaged)
 	}
@@ -231,7 +259,7 @@ func (d *download) once(ctx context.Context) error {
 	ctx, dog := watch(ctx, stallTimeout)
 	defer dog.stop()
 	// The ETag is the digest: a track that was converted again is sent as a whole.
-	res, err := d.API.Track(ctx, d.job.ID, 1, d.have, `"`+d.job.Track(1).SHA256+`"`)
+	res, err := d.API.Track(ctx, d.mp3.job, d.mp3.Number, d.have, `"`+d.mp3.SHA256+`"`)
 	if err != nil {
 		return stallError(ctx, err)
 	}
@@ -240,13 +268,13 @@ func (d *download) once(ctx context.Context) error {
 		return err
 	}
 	buffer, body := make([]byte, downloadBlock), d.Limit.Reader(ctx, res.Body)
-	for d.have < d.job.Track(1).Size {
-		n, err := body.Read(buffer[:min(downloadBlock, d.job.Track(1).Size-d.have)])
+	for d.have < d.mp3.Size {
+		n, err := body.Read(buffer[:min(downloadBlock, d.mp3.Size-d.have)])
 		dog.reset()
 		if writeErr := d.write(buffer[:n]); writeErr != nil {
 			return writeErr
 		}
-		if err != nil && d.have < d.job.Track(1).Size {
+		if err != nil && d.have < d.mp3.Size {
 			return readError(ctx, res, err)
 		}
 	}

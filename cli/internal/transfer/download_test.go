@@ -58,7 +58,7 @@ func (d *downloadFixture) part() string {
 
 func (d *downloadFixture) get(ctx context.Context, t *testing.T) (bool, error) {
 	t.Helper()
-	return d.downloader.File(ctx, d.job(t), d.path, d.progress)
+	return d.downloader.File(ctx, d.job(t), 1, d.path, d.progress)
 }
 
 func (d *downloadFixture) succeeds(t *testing.T) {
@@ -119,7 +119,7 @@ func TestConcurrentDownloads(t *testing.T) {
 	}
 	job, first := d.job(t), make(chan error, 1)
 	go func() {
-		_, err := d.downloader.File(t.Context(), job, d.path, &progressLog{})
+		_, err := d.downloader.File(t.Context(), job, 1, d.path, &progressLog{})
 		first <- err
 	}()
 	testkit.Eventually(t, "the first download has begun", func() bool {
@@ -305,7 +305,7 @@ func TestInvalidTargets(t *testing.T) {
 		"a directory that cannot be created": filepath.Join(os.Args[0], "none", "x.mp3"),
 		"a name that is too long":            filepath.Join(filepath.Dir(d.path), strings.Repeat("x", 300)),
 	} {
-		_, err := d.downloader.File(t.Context(), d.job(t), path, d.progress)
+		_, err := d.downloader.File(t.Context(), d.job(t), 1, path, d.progress)
 		if known := sx.AsError(err); known.Code != sx.CodeInvalid || known.Hint == "" {
 			t.Errorf("%s: got %+v", name, known)
 		}
@@ -337,7 +337,7 @@ func TestDownloadCancelled(t *testing.T) {
 		<-r.Context().Done() // otherwise the response might arrive before the cancellation
 		return true
 	}
-	if _, err := d.downloader.File(ctx, job, d.path, d.progress); !errors.Is(err, context.Canceled) {
+	if _, err := d.downloader.File(ctx, job, 1, d.path, d.progress); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
 	}
 }

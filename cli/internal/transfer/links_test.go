@@ -81,7 +81,7 @@ func TestLinksAreNotFollowedForTheServer(t *testing.T) {
 				t.Fatal(err)
 			}
 			d.downloader.Confined, d.downloader.Force = dir, true
-			_, err := d.downloader.File(t.Context(), d.job(t), filepath.Join(dir, "week", "talk.mp3"), d.progress)
+			_, err := d.downloader.File(t.Context(), d.job(t), 1, filepath.Join(dir, "week", "talk.mp3"), d.progress)
 			if err == nil || !strings.Contains(err.Error(), "symbolic link") {
 				t.Errorf("got %v", err)
 			}

@@ -10,7 +10,6 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/soundextract/sx/server/api"
 	"github.com/soundextract/sx/server/sx"
 )
 
@@ -53,7 +52,7 @@ func openPart(part string) (*os.File, error) {
 }
 
 // toPart completes the partial file. resumed reports whether it already had bytes.
-func (d *Downloader) toPart(ctx context.Context, job api.Job, part string, progress Progress) (resumed bool, err error) {
+func (d *Downloader) toPart(ctx context.Context, mp3 mp3, part string, progress Progress) (resumed bool, err error) {
 	file, err := openPart(part)
 	if err != nil {
 		return false, err
@@ -65,13 +64,13 @@ func (d *Downloader) toPart(ctx context.Context, job api.Job, part string, progr
 		return false, diskError("read "+part, err)
 	}
 	resumed = have > 0
-	if have > job.Track(1).Size {
+	if have > mp3.Size {
 		sum, have = sha256.New(), 0
 	}
 	if have > 0 {
-		sayResumed(progress, have, job.Track(1).Size)
+		sayResumed(progress, have, mp3.Size)
 	}
-	dl := &download{Downloader: d, job: job, to: file, sum: sum, have: have, progress: progress}
+	dl := &download{Downloader: d, mp3: mp3, to: file, sum: sum, have: have, progress: progress}
 	dl.rewind = func() error {
 		if err := file.Truncate(0); err != nil {
 			return diskError("truncate "+part, err)

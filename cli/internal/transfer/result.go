@@ -12,7 +12,8 @@ import (
 // Result describes a downloaded MP3.
 type Result struct {
 	ID       string  `json:"id"`
-	Name     string  `json:"name,omitempty"` // of the video; "" if unknown
+	Name     string  `json:"name,omitempty"`   // of the video; "" if unknown
+	Number   int     `json:"number,omitempty"` // of the MP3 in its job, if that has several
 	Path     string  `json:"path"`
 	Existed  bool    `json:"already_there,omitempty"` // before this run
 	Size     int64   `json:"size"`
@@ -22,11 +23,14 @@ type Result struct {
 	Warnings []api.Warning `json:"warnings"`
 }
 
-// ResultOf describes the job's MP3 at path.
-func ResultOf(job api.Job, path string) Result {
-	t := job.Track(1)
+// ResultOf describes the job's MP3 with the number at path.
+func ResultOf(job api.Job, number int, path string) Result {
+	t := job.Track(number)
+	if len(job.Tracks) == 1 {
+		number = 0
+	}
 	return Result{
-		ID: job.ID, Path: path, Size: t.Size, SHA256: t.SHA256, Duration: t.Duration,
+		ID: job.ID, Number: number, Path: path, Size: t.Size, SHA256: t.SHA256, Duration: t.Duration,
 		Warnings: append([]api.Warning{}, job.Warnings...), // never null
 	}
 }

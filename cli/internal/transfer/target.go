@@ -117,6 +117,20 @@ func (t *Targets) Path(source string, usable func(path string) bool) string {
 	}
 }
 
+// PartPath returns the path of an MP3 of several by its name, which is from the server. They
+// are in a directory, which has the name that a single MP3 at path would have.
+func PartPath(path, name string) string {
+	return filepath.Join(PartDir(path), filepath.Base(TrackPath(name)))
+}
+
+// PartDir returns the directory of several MP3s; see PartPath.
+func PartDir(path string) string {
+	if dir := strings.TrimSuffix(path, ".mp3"); dir != path {
+		return dir
+	}
+	return path + " MP3s"
+}
+
 // target is where an MP3 is written.
 type target struct {
 	path string      // without symbolic links in its last element

@@ -68,6 +68,8 @@ type Server struct {
 	// Convert returns the MP3 of a video as soon as that is complete, in place
 	// of the converter; nil leaves jobs queued.
 	Convert func(video []byte) []byte
+	// Split does so for jobs that are split; it returns several MP3s.
+	Split func(video []byte) [][]byte
 	// Before is called before each request and reports whether it has sent a
 	// response.
 	Before func(w http.ResponseWriter, r *http.Request) bool
@@ -301,7 +303,12 @@ func (s *Server) convert(ctx context.Context, id string) {
 		return
 	}
 	ctx = context.WithoutCancel(ctx)
-	if j, err := s.store.Jobs.Get(ctx, id); err != nil || j.State != sx.StateQueued {
+	j, err := s.store.Jobs.Get(ctx, id)
+	if err != nil || j.State != sx.StateQueued {
+		return
+	}
+	if split := hook(s, &s.Split); split != nil && j.Options.Split() {
+		s.Finish(id, split(s.video(ctx, id))...)
 		return
 	}
 	s.Finish(id, convert(s.video(ctx, id)))

@@ -13,8 +13,8 @@ import (
 )
 
 // Add creates a job of the user of Client in the given state; a job that is
-// done has the MP3.
-func (s *Server) Add(name string, state sx.State, mp3 []byte) (id string) {
+// done has the MP3s.
+func (s *Server) Add(name string, state sx.State, mp3s ...[]byte) (id string) {
 	s.tb.Helper()
 	j := sx.NewJob(s.owner, sx.NewUpload{Source: sx.Source{Name: name}, Size: 1000}, time.Now())
 	if j.State = state; state == sx.StateDone {
@@ -22,7 +22,7 @@ func (s *Server) Add(name string, state sx.State, mp3 []byte) (id string) {
 	}
 	s.check(s.store.Jobs.Create(context.Background(), j))
 	if state == sx.StateDone {
-		s.Finish(j.ID, mp3)
+		s.Finish(j.ID, mp3s...)
 	}
 	return j.ID
 }
@@ -55,20 +55,28 @@ func (s *Server) Change(id string, change func(*sx.Job)) {
 	s.check(err)
 }
 
-// Finish completes a job with an MP3, as a converter does.
-func (s *Server) Finish(id string, mp3 []byte) {
+// Finish completes a job with MP3s, as a converter does. The title of each of several is its
+// content.
+func (s *Server) Finish(id string, mp3s ...[]byte) {
 	s.tb.Helper()
 	ctx := context.Background()
 	j, err := s.store.Jobs.Get(ctx, id)
 	s.check(err)
-	j.Attempt++
-	trackID := sx.TrackID(id, j.Attempt, 1)
-	digest, err := s.store.Tracks.Put(ctx, trackID, "track.mp3", store.Head{}, bytes.NewReader(mp3))
-	s.check(err)
+	var tracks []sx.Track
+	for i, mp3 := range mp3s {
+		t := sx.Track{Number: i + 1, ID: sx.TrackID(id, j.Attempt+1, i+1), Name: sx.MP3Name(j.Sent.Name), Duration: 30 * time.Second}
+		if len(mp3s) > 1 {
+			t.Title = string(mp3[:min(len(mp3), 20)])
+			t.Name = sx.PartName(j.Sent.Name, i+1, len(mp3s), t.Title)
+		}
+		digest, err := s.store.Tracks.Put(ctx, t.ID, t.Name, store.Head{}, bytes.NewReader(mp3))
+		s.check(err)
+		t.Size, t.SHA256 = digest.Size, digest.SHA256
+		tracks = append(tracks, t)
+	}
 	s.Change(id, func(j *sx.Job) {
 		j.Attempt++
-		j.State, j.Progress, j.Updated = sx.StateDone, 100, time.Now()
-		j.Tracks = []sx.Track{{Number: 1, ID: trackID, Name: sx.MP3Name(j.Sent.Name), Size: digest.Size, SHA256: digest.SHA256, Duration: 30 * time.Second}}
+		j.State, j.Progress, j.Updated, j.Tracks = sx.StateDone, 100, time.Now(), tracks
 	})
 }
 

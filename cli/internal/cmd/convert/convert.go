@@ -2,6 +2,7 @@
 package convert
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io/fs"
@@ -65,7 +66,10 @@ Run the same command again at any time: it continues what was interrupted and
 converts what is new. Videos that were converted with the same options are
 recognised by content, and not converted again as long as their MP3s are there.
 An MP3 is replaced only with --force, even if its video or the options have
-changed.`,
+changed.
+
+With --split-chapters or --split-every, the MP3s of a video are in a directory
+with its name, such as talk/talk - 01 - Introduction.mp3.`,
 		Example: `  sx convert talk.mp4
   sx convert talk.mp4 -o sound/talk.mp3
   sx convert --preset speech lectures/ -o mp3s/
@@ -104,6 +108,9 @@ changed.`,
 		}
 		if opts.Encoding, err = encoding(); err != nil {
 			return err
+		}
+		if opts.Output == "-" && opts.Encoding.Split() {
+			return cmdutil.UsageErrorf("several MP3s cannot be written to standard output").WithHint("give a directory with -o")
 		}
 		if opts.Labels, err = labels(); err != nil {
 			return err
@@ -200,7 +207,7 @@ func (opts *Options) targets(found mediafiles.Found) (*transfer.Targets, error) 
 	if opts.Output == "-" {
 		return nil, nil
 	}
-	targets, err := transfer.NewTargets(opts.Output, found.Several, opts.Flat)
+	targets, err := transfer.NewTargets(opts.Output, found.Several || opts.Encoding.Split(), opts.Flat)
 	if err != nil {
 		return nil, err
 	}
@@ -236,6 +243,9 @@ func newConverter(opts *Options, targets *transfer.Targets) (*converter, error) 
 		v.parallel = cfg.Parallel
 	}
 	v.index = v.indexOf(targets)
+	if opts.Encoding.Split() { // the server names the MP3s
+		v.fetcher.Confined = cmp.Or(targets.Dir, ".")
+	}
 	return v, nil
 }
 

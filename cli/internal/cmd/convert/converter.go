@@ -67,6 +67,9 @@ func (v *converter) path(f mediafiles.File) string {
 		earlier = v.records.MadeFrom(f.Path)
 	}
 	path := v.targets.Path(f.Name, func(path string) bool {
+		if v.Encoding.Split() && v.isOthers(transfer.PartDir(path), f) {
+			return false
+		}
 		known, ok := v.records.MP3(path)
 		if !ok || known.Source == "" {
 			return true
@@ -82,11 +85,18 @@ func (v *converter) path(f mediafiles.File) string {
 	return path
 }
 
+// isOthers reports whether the directory has MP3s of another source than the file.
+func (v *converter) isOthers(dir string, f mediafiles.File) bool {
+	return slices.ContainsFunc(v.records.In(dir), func(m knownfiles.MP3) bool {
+		return m.Source != "" && (f.Pipe != "" || !knownfiles.Same(m.Source, f.Path))
+	})
+}
+
 // convertFile ensures that the MP3 of a file is at path. If it is not there yet,
 // convertFile downloads it, after uploading and converting the file if necessary.
 func (v *converter) convertFile(ctx context.Context, f mediafiles.File, path string, bar *term.ProgressBar) (*transfer.Uploaded, error) {
 	var blocked error // another file is at path
-	if path != "" {
+	if path != "" && !v.Encoding.Split() { // else the names are not known yet
 		err := v.fetcher.CheckTarget(path)
 		if err != nil && !errors.Is(err, transfer.ErrExists) {
 			return nil, err
@@ -163,7 +173,7 @@ func (v *converter) lookUp(ctx context.Context, f mediafiles.File, made, path st
 // lookUpAgain is lookUp for a file that another process had reserved and may have
 // converted.
 func (v *converter) lookUpAgain(ctx context.Context, f mediafiles.File, made, path string, bar *term.ProgressBar) (known api.Conversion, ended bool, err error) {
-	if path == "" {
+	if path == "" || v.Encoding.Split() {
 		return v.lookUp(ctx, f, made, path, nil, bar)
 	}
 	blocked := v.fetcher.CheckTarget(path)
@@ -193,11 +203,21 @@ func (c *conversion) forget() {
 // alreadyThere reports whether there is nothing to do for the file, and then prints that.
 // If another file is in the MP3's place, it returns blocked, or a more specific error.
 func (v *converter) alreadyThere(ctx context.Context, f mediafiles.File, made, path string, server api.Conversion, blocked error, bar *term.ProgressBar) (bool, error) {
+	var there []string
 	for _, track := range server.Tracks {
 		if at, ok := v.index.Find(ctx, track.Size, track.SHA256); ok {
-			v.records.Wrote(at, track.SHA256, f.Path, made, server.JobID)
-			return true, v.reportExisting(f, path, at, bar)
+			there = append(there, at)
 		}
+	}
+	if len(there) > 0 && len(there) == len(server.Tracks) {
+		for i, track := range server.Tracks {
+			m := knownfiles.MP3{SHA256: track.SHA256, Source: f.Path, Made: made, Job: server.JobID}
+			if len(there) > 1 {
+				m.Number, m.Total = track.Number, len(there)
+			}
+			v.records.Wrote(there[i], m)
+		}
+		return true, v.reportExisting(f, path, there, bar)
 	}
 	switch known, ok := v.records.MP3(path); {
 	case blocked == nil, v.uploader.Started(f, v.Encoding): // the digests decide
@@ -213,28 +233,44 @@ func (v *converter) alreadyThere(ctx context.Context, f mediafiles.File, made, p
 	return false, blocked
 }
 
-// reportExisting reports a file whose MP3 is at path; wanted is where it would be written.
-func (v *converter) reportExisting(f mediafiles.File, wanted, path string, bar *term.ProgressBar) error {
-	if wanted != "" && filepath.Base(wanted) != filepath.Base(path) {
-		bar.Say("its MP3 is %s", cmdutil.ShownPath(path, v.Output))
+// reportExisting reports a file whose MP3s are at the paths; wanted is where a single one
+// would be written.
+func (v *converter) reportExisting(f mediafiles.File, wanted string, paths []string, bar *term.ProgressBar) error {
+	switch at := paths[0]; {
+	case wanted == "":
+	case len(paths) > 1:
+		if dir := filepath.Dir(at); filepath.Base(dir) != filepath.Base(transfer.PartDir(wanted)) {
+			bar.Say("its MP3s are in %s", cmdutil.ShownPath(dir, v.Output))
+		}
+	case filepath.Base(wanted) != filepath.Base(at):
+		bar.Say("its MP3 is %s", cmdutil.ShownPath(at, v.Output))
 	}
 	bar.Done("already there")
 	if v.IO.OutTTY && !v.JSON || v.DryRun {
 		return nil // the summary counts it
 	}
-	known, _ := v.records.MP3(path)
-	info, err := os.Stat(path)
-	if err != nil {
-		return err
+	for _, path := range paths {
+		known, _ := v.records.MP3(path)
+		info, err := os.Stat(path)
+		if err != nil {
+			return err
+		}
+		err = v.printer.Print(transfer.Result{
+			ID: known.Job, Name: f.Name, Number: known.Number, Path: cmdutil.ShownPath(path, v.Output), Size: info.Size(), SHA256: known.SHA256,
+			Existed: true, Warnings: []api.Warning{},
+		})
+		if err != nil {
+			return err
+		}
 	}
-	return v.printer.Print(transfer.Result{
-		ID: known.Job, Name: f.Name, Path: cmdutil.ShownPath(path, v.Output), Size: info.Size(), SHA256: known.SHA256,
-		Existed: true, Warnings: []api.Warning{},
-	})
+	return nil
 }
 
 // printPlan says what would be done for a file.
 func (v *converter) printPlan(known api.Conversion, f mediafiles.File, path string, bar *term.ProgressBar) error {
+	if v.Encoding.Split() {
+		path = transfer.PartDir(path) + string(filepath.Separator)
+	}
 	plan := transfer.Plan{Action: "convert", Name: f.Name, Path: path}
 	if transfer.Sent(known) {
 		plan.Action = "download"
@@ -243,7 +279,7 @@ func (v *converter) printPlan(known api.Conversion, f mediafiles.File, path stri
 	return v.printer.PrintPlan(plan)
 }
 
-// download downloads the MP3 to its path or, with -o -, to standard output.
+// download downloads the MP3s to their paths or, with -o -, the only one to standard output.
 func (v *converter) download(ctx context.Context, c conversion) error {
 	done := "converted"
 	if c.sent == nil {
@@ -257,24 +293,77 @@ func (v *converter) download(ctx context.Context, c conversion) error {
 		transfer.SayWarnings(c.bar, c.job)
 		return nil
 	}
-	existed, err := v.fetcher.File(ctx, c.job, c.path, c.bar)
-	if err != nil {
-		return err
+	var results []transfer.Result
+	existed := true
+	for _, t := range c.job.Tracks {
+		result, err := v.downloadTrack(ctx, c, t)
+		if err != nil {
+			return err
+		}
+		existed = existed && result.Existed
+		results = append(results, result)
 	}
 	if existed {
 		done = "already there"
 	}
 	c.bar.Done(done)
-	source := c.file.Path
-	if c.file.Pipe != "" {
-		source = ""
-	}
-	v.records.Wrote(c.path, c.job.Track(1).SHA256, source, c.made, c.job.ID)
-	v.index.Add(c.path)
 	transfer.SayWarnings(c.bar, c.job)
-	result := transfer.ResultOf(c.job, c.path)
+	for _, r := range results {
+		if err := v.printer.Print(r); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// downloadTrack downloads one of the MP3s. If there are several, one that an earlier run
+// wrote is recognised wherever it is.
+func (v *converter) downloadTrack(ctx context.Context, c conversion, t api.Track) (transfer.Result, error) {
+	path := c.path
+	m := knownfiles.MP3{SHA256: t.SHA256, Source: c.file.Path, Made: c.made, Job: c.job.ID}
+	if c.file.Pipe != "" {
+		m.Source = ""
+	}
+	existed := false
+	if n := len(c.job.Tracks); n > 1 {
+		m.Number, m.Total = t.Number, n
+		path = transfer.PartPath(c.path, t.Name)
+		if at, ok := v.index.Find(ctx, t.Size, t.SHA256); ok && !v.Force {
+			path, existed = at, true
+		} else if v.keeps(ctx, path, c) {
+			result := transfer.ResultOf(c.job, t.Number, path)
+			result.Name, result.Existed = c.file.Name, true
+			return result, nil
+		}
+	}
+	if !existed {
+		var err error
+		if existed, err = v.fetcher.File(ctx, c.job, t.Number, path, c.bar); err != nil {
+			return transfer.Result{}, err
+		}
+	}
+	v.records.Wrote(path, m)
+	v.index.Add(path)
+	result := transfer.ResultOf(c.job, t.Number, cmdutil.ShownPath(path, v.Output))
 	result.Name, result.Existed = c.file.Name, existed
-	return v.printer.Print(result)
+	return result, nil
+}
+
+// keeps reports whether there is an MP3 at path that was made from the same content and
+// options, but is no longer, or has never been, what the server has now.
+func (v *converter) keeps(ctx context.Context, path string, c conversion) bool {
+	known, ok := v.records.MP3(path)
+	if !ok || known.Made != c.made || v.Force {
+		return false
+	}
+	now, err := v.records.Digest(ctx, path)
+	if err != nil {
+		return false
+	}
+	if now != known.Written {
+		c.bar.Say("%s has changed since it was written, and is kept; replace it with --force", path)
+	}
+	return true
 }
 
 // finish waits for the conversion. If the job had failed in an earlier run and a retry
@@ -341,8 +430,11 @@ func (v *converter) explainInterruption(ctx context.Context, c *conversion) {
 }
 
 func (v *converter) downloadCommand(job, path string) string {
-	if path == "" {
+	switch {
+	case path == "":
 		return v.Flags().SX("download", job, "-o", "-")
+	case v.Encoding.Split():
+		return v.Flags().SX("download", job, "--flat", "-o", filepath.Dir(path)+string(filepath.Separator))
 	}
 	return v.Flags().SX("download", job, "-o", path)
 }

@@ -47,7 +47,7 @@ func NewCmd(f *cmdutil.Factory, run func(context.Context, *Options) error) *cobr
 		Use:   "download {JOB... | --all}",
 		Short: "Download the MP3s of finished jobs",
 		Long: `Download the MP3s of finished jobs. They are named after the videos, with their
-subdirectories.
+subdirectories. Several MP3s of one video are in a directory with its name.
 
 After an interruption, run the same command again: it continues where it
 stopped. Each MP3 is written to a temporary file, verified and renamed. Existing
@@ -136,14 +136,15 @@ func runDownload(ctx context.Context, opts *Options) error {
 		records: knownfiles.Open(cfg.StateDir),
 		printer: transfer.ResultPrinter{Display: display, TTY: opts.IO.OutTTY, JSON: opts.JSON},
 	}
-	if err := d.open(len(jobs) > 1); err != nil {
+	several := len(jobs) > 1 || slices.ContainsFunc(jobs, func(w target) bool { return len(w.job.Tracks) > 1 })
+	if err := d.open(several); err != nil {
 		return err
 	}
 	items := make([]transfer.Item, len(jobs))
 	for i, w := range jobs {
 		var size int64
-		if w.job.Track(1) != nil {
-			size = w.job.Track(1).Size
+		for _, t := range w.job.Tracks {
+			size += t.Size
 		}
 		bar := display.Add(w.name(), size)
 		do := d.plan(ctx, w, bar)

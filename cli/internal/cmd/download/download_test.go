@@ -202,3 +202,40 @@ func TestInvalidCombinations(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// A job with several MP3s has a directory.
+func TestSeveralOfOneJob(t *testing.T) {
+	t.Parallel()
+	server, dir := gateway.New(t), t.TempDir()
+	id := server.Add("week1/talk.mp4", sx.StateDone, []byte("one"), []byte("two"))
+	single := server.Add("other.mp4", sx.StateDone, []byte("sound"))
+	first, second := filepath.Join(dir, "week1/talk/talk - 01 - one.mp3"), filepath.Join(dir, "week1/talk/talk - 02 - two.mp3")
+	out, errOut, err := run(t, server, false, id, "-o", dir)
+	if err != nil || out != first+"\n"+second+"\n" || !strings.Contains(errOut, "week1/talk.mp4: downloaded\n") {
+		t.Fatalf("printed %q and %q: %v", out, errOut, err)
+	}
+	for path, want := range map[string]string{first: "one", second: "two"} {
+		if got, _ := os.ReadFile(path); string(got) != want {
+			t.Errorf("%s: %q", path, got)
+		}
+	}
+	if err := os.Remove(second); err != nil {
+		t.Fatal(err)
+	}
+	out, _, err = run(t, server, false, "--all", "-o", dir, "--json")
+	if err != nil || strings.Count(out, "\n") != 3 || strings.Count(out, `"already_there":true`) != 1 || strings.Count(out, `"number":2`) != 1 {
+		t.Errorf("printed %q: %v", out, err)
+	}
+	if _, errOut, err = run(t, server, false, "--all", "-o", dir); err != nil || strings.Count(errOut, ": already there\n") != 2 {
+		t.Errorf("printed %q: %v", errOut, err)
+	}
+	if _, _, err := run(t, server, false, id, "-o", "-"); cmdutil.ErrorCode(err) != sx.CodeInvalid || !strings.Contains(err.Error(), "2 MP3s") {
+		t.Errorf("to the stream: %v", err)
+	}
+	if _, _, err := run(t, server, false, id, "-o", filepath.Join(dir, "x.mp3")); cmdutil.ErrorCode(err) != sx.CodeInvalid {
+		t.Errorf("to one file: %v", err)
+	}
+	if _, _, err := run(t, server, false, single, "-o", filepath.Join(dir, "x.mp3")); err != nil {
+		t.Error(err)
+	}
+}

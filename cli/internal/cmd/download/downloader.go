@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"os"
+	"path/filepath"
+	"slices"
 
 	"github.com/soundextract/sx/cli/internal/cmdutil"
 	"github.com/soundextract/sx/cli/internal/knownfiles"
@@ -54,14 +56,28 @@ func (d *downloader) plan(ctx context.Context, w target, bar *term.ProgressBar) 
 	case d.targets == nil:
 		return func(ctx context.Context) error { return d.stream(ctx, w.job, bar) }
 	}
+	found := map[int]string{} // by the numbers of the MP3s
 	if d.All {
-		track := w.job.Track(1)
-		if path, ok := d.index.Find(ctx, track.Size, track.SHA256); ok {
-			return func(context.Context) error { return d.done(w.job, cmdutil.ShownPath(path, d.Output), true, bar) }
+		for _, t := range w.job.Tracks {
+			if path, ok := d.index.Find(ctx, t.Size, t.SHA256); ok {
+				found[t.Number] = path
+			}
 		}
+		if len(found) == len(w.job.Tracks) {
+			return func(context.Context) error { return d.there(w.job, found, bar) }
+		}
+	}
+	if len(w.job.Tracks) > 1 {
+		path := d.targets.Path(w.job.Name, func(path string) bool { return d.isOwn(transfer.PartDir(path), w.job) })
+		return func(ctx context.Context) error { return d.parts(ctx, w.job, path, found, bar) }
 	}
 	path := d.targets.Path(w.job.Name, func(path string) bool { return d.isFree(path, w.job) })
 	return func(ctx context.Context) error { return d.file(ctx, w.job, path, bar) }
+}
+
+// isOwn reports whether the directory has no MP3s of other jobs.
+func (d *downloader) isOwn(dir string, job api.Job) bool {
+	return !slices.ContainsFunc(d.records.In(dir), func(m knownfiles.MP3) bool { return m.Job != "" && m.Job != job.ID })
 }
 
 // isFree reports whether the job's MP3 may be written to path: there is nothing, it is the
@@ -90,12 +106,9 @@ func (d *downloader) stream(ctx context.Context, job api.Job, bar *term.Progress
 }
 
 func (d *downloader) file(ctx context.Context, job api.Job, path string, bar *term.ProgressBar) error {
-	if known, ok := d.records.MP3(path); d.All && !d.Force && ok && known.Job == job.ID {
-		if _, err := os.Lstat(path); err == nil {
-			bar.Say("%s differs from the job's MP3, and is kept; replace it with --force", path)
-			bar.Done("kept")
-			return nil
-		}
+	if d.keeps(job, path, bar) {
+		bar.Done("kept")
+		return nil
 	}
 	if d.DryRun {
 		if err := d.fetcher.CheckTarget(path); err != nil && !errors.Is(err, transfer.ErrExists) {
@@ -103,27 +116,98 @@ func (d *downloader) file(ctx context.Context, job api.Job, path string, bar *te
 		}
 		return d.printPlan(job, path, bar)
 	}
-	existed, err := d.fetcher.File(ctx, job, path, bar)
+	existed, err := d.fetch(ctx, job, 1, path, bar)
 	if err != nil {
 		return err
 	}
-	if _, known := d.records.MP3(path); !existed || !known {
-		d.records.Wrote(path, job.Track(1).SHA256, "", "", job.ID)
-	}
-	return d.done(job, path, existed, bar)
+	d.end(job, existed, bar)
+	return d.print(job, 1, path, existed)
 }
 
-func (d *downloader) done(job api.Job, path string, existed bool, bar *term.ProgressBar) error {
+// parts downloads the MP3s of a job that has several, except those that were found.
+func (d *downloader) parts(ctx context.Context, job api.Job, path string, found map[int]string, bar *term.ProgressBar) error {
+	if d.DryRun {
+		return d.printPlan(job, transfer.PartDir(path)+string(filepath.Separator), bar)
+	}
+	all := true
+	at := make([]string, len(job.Tracks))
+	there := make([]bool, len(job.Tracks))
+	for i, t := range job.Tracks {
+		if at[i], there[i] = found[t.Number]; there[i] {
+			at[i] = cmdutil.ShownPath(at[i], d.Output)
+			continue
+		}
+		at[i] = transfer.PartPath(path, t.Name)
+		if there[i] = d.keeps(job, at[i], bar); there[i] {
+			continue
+		}
+		var err error
+		if there[i], err = d.fetch(ctx, job, t.Number, at[i], bar); err != nil {
+			return err
+		}
+		all = all && there[i]
+	}
+	d.end(job, all, bar)
+	for i, t := range job.Tracks {
+		if err := d.print(job, t.Number, at[i], there[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// there reports a job whose MP3s were found.
+func (d *downloader) there(job api.Job, found map[int]string, bar *term.ProgressBar) error {
+	d.end(job, true, bar)
+	for _, t := range job.Tracks {
+		if err := d.print(job, t.Number, cmdutil.ShownPath(found[t.Number], d.Output), true); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// keeps reports whether what is at path was the job's MP3, but has changed, and is kept.
+func (d *downloader) keeps(job api.Job, path string, bar *term.ProgressBar) bool {
+	known, ok := d.records.MP3(path)
+	if _, err := os.Lstat(path); !d.All || d.Force || !ok || known.Job != job.ID || err != nil {
+		return false
+	}
+	bar.Say("%s differs from the job's MP3, and is kept; replace it with --force", path)
+	return true
+}
+
+// fetch downloads an MP3 to path.
+func (d *downloader) fetch(ctx context.Context, job api.Job, number int, path string, bar *term.ProgressBar) (existed bool, err error) {
+	existed, err = d.fetcher.File(ctx, job, number, path, bar)
+	if err != nil {
+		return existed, err
+	}
+	if _, known := d.records.MP3(path); !existed || !known {
+		m := knownfiles.MP3{SHA256: job.Track(number).SHA256, Job: job.ID}
+		if n := len(job.Tracks); n > 1 {
+			m.Number, m.Total = number, n
+		}
+		d.records.Wrote(path, m)
+	}
+	return existed, nil
+}
+
+// end ends the job's bar.
+func (d *downloader) end(job api.Job, existed bool, bar *term.ProgressBar) {
 	if existed {
 		bar.Done("already there")
 	} else {
 		bar.Done("downloaded")
 	}
 	transfer.SayWarnings(bar, job)
+}
+
+func (d *downloader) print(job api.Job, number int, path string, existed bool) error {
 	if d.DryRun {
 		return nil
 	}
-	result := transfer.ResultOf(job, path)
+	result := transfer.ResultOf(job, number, path)
 	result.Existed = existed
 	return d.printer.Print(result)
 }
