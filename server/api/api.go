@@ -239,6 +239,9 @@ type Track struct {
 // JobEdit changes a job. In the MP3's tag, nil leaves a text as it is and "" removes
 // it; the job must be done then.
 type JobEdit struct {
+	// Number is that of the MP3 whose tag is changed; 0 means all MP3s of the job. A title is
+	// that of one MP3.
+	Number       int      `json:"number,omitempty"`
 	Title        *string  `json:"title,omitempty"`
 	Artist       *string  `json:"artist,omitempty"`
 	Album        *string  `json:"album,omitempty"`

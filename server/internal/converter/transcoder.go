@@ -68,6 +68,6 @@ type Result struct {
 	// higher numbers that were put are none of the result.
 	Durations []time.Duration
 	// Titles are the titles of the chapters that the MP3s are, if there are several.
-	Titles []string
-	Warnings  []sx.Warning    // what the owner should know about them
+	Titles   []string
+	Warnings []sx.Warning // what the owner should know about them
 }

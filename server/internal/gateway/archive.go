@@ -89,9 +89,10 @@ func (s *Service) archive(r *http.Request) ([]sx.Track, []ziparchive.File, error
 			return nil, nil, sx.NewError(sx.CodeInvalid, "the jobs have more than %d MP3s", maxArchive).
 				WithHint("choose fewer jobs")
 		}
-		for _, t := range j.Tracks {
+		paths := names.add(j.Sources[0].Name, j.Tracks)
+		for i, t := range j.Tracks {
 			tracks = append(tracks, t)
-			files = append(files, ziparchive.File{Name: names.add(j.Sources[0].Name, t.Name), Size: t.Size, Modified: j.Updated})
+			files = append(files, ziparchive.File{Name: paths[i], Size: t.Size, Modified: j.Updated})
 		}
 	}
 	return tracks, files, nil
@@ -101,9 +102,9 @@ func (s *Service) archive(r *http.Request) ([]sx.Track, []ziparchive.File, error
 // needed.
 type archiveNames map[string]int
 
-// add returns the path of an MP3 in the archive: in the directory of its source, and unique
-// even on a file system that ignores case.
-func (n archiveNames) add(source, mp3 string) string {
+// add returns the paths of a job's MP3s in the archive: in the directory of the source and,
+// if there are several, in one of their own there.
+func (n archiveNames) add(source string, tracks []sx.Track) (paths []string) {
 	dir := path.Dir(sx.SourceName(source))
 	var elements []string
 	for e := range strings.SplitSeq(dir, "/") {
@@ -116,7 +117,23 @@ func (n archiveNames) add(source, mp3 string) string {
 		}
 		elements = append(elements, e)
 	}
-	base := path.Join(append(elements, safeElement(strings.TrimSuffix(path.Base(sx.SourceName(mp3)), ".mp3"), "track"))...)
+	in := path.Join(elements...)
+	if len(tracks) > 1 {
+		in = strings.TrimSuffix(n.choose(in, sx.MP3Name(source)), ".mp3")
+		if strings.EqualFold(path.Ext(in), ".mp3") {
+			in += "_"
+		}
+	}
+	for _, t := range tracks {
+		paths = append(paths, n.choose(in, t.Name))
+	}
+	return paths
+}
+
+// choose returns the path of an MP3 in the directory, which is unique even on a file system
+// that ignores case.
+func (n archiveNames) choose(dir, mp3 string) string {
+	base := path.Join(dir, safeElement(strings.TrimSuffix(path.Base(sx.SourceName(mp3)), ".mp3"), "track"))
 	for {
 		key := strings.ToLower(norm.NFC.String(base))
 		n[key]++

@@ -38,6 +38,11 @@ func TestArchive(t *testing.T) {
 		f.convert(id, []byte("MP3 of "+name.source))
 		ids, want = append(ids, id), append(want, name.inArchive+": MP3 of "+name.source)
 	}
+	for i, dir := range []string{"week 1/talk", "week 1/talk (2)"} { // several MP3s have a directory
+		id := f.upload(alice, "week 1/talk"+[]string{".mp4", ".mkv"}[i], video(uint64(60+i), 5000))
+		f.convert(id, []byte("one"), []byte("two"))
+		ids, want = append(ids, id), append(want, dir+"/talk - 01.mp3: one", dir+"/talk - 02.mp3: two")
+	}
 	a := f.do(alice, http.MethodGet, archivePath(ids...), nil).want(t, http.StatusOK)
 	for key, want := range map[string]string{
 		"Content-Type": "application/zip", "Content-Length": strconv.Itoa(len(a.body)), "Cache-Control": "private, no-store",

@@ -18,7 +18,7 @@ import (
 // editTimeout bounds an edit. Converters remove what a longer one would leave.
 const editTimeout = 30 * time.Minute
 
-// editJob changes the tags of a job's MP3, and its labels.
+// editJob changes the tags of a job's MP3s, and its labels.
 func (s *Service) editJob(w http.ResponseWriter, r *http.Request) error {
 	ctx, cancel := context.WithTimeout(r.Context(), editTimeout)
 	defer cancel()
@@ -43,8 +43,14 @@ func (s *Service) editJob(w http.ResponseWriter, r *http.Request) error {
 		}
 		*text = sx.CleanTag(*text)
 	}
-	if change != (id3.Change{}) {
-		j, err = s.editTrack(ctx, j, change)
+	numbers, err := edited(j, in)
+	if err != nil {
+		return err
+	}
+	for _, number := range numbers {
+		if j, err = s.editTrack(ctx, j, number, change); err != nil {
+			return err
+		}
 	}
 	if err == nil && len(in.AddLabels)+len(in.RemoveLabels) > 0 {
 		j, err = s.cfg.Updater.Update(ctx, j.ID, func(j *sx.Job) error {
@@ -58,14 +64,37 @@ func (s *Service) editJob(w http.ResponseWriter, r *http.Request) error {
 	return s.writeJob(w, r, j)
 }
 
+// edited returns the numbers of the MP3s whose tags the edit changes.
+func edited(j sx.Job, e api.JobEdit) ([]int, error) {
+	switch {
+	case e.Title == nil && e.Artist == nil && e.Album == nil:
+		return nil, nil
+	case j.State != sx.StateDone || len(j.Tracks) == 0:
+		return nil, noTrack(j)
+	case e.Number != 0 && j.Track(e.Number) == nil:
+		return nil, sx.NewError(sx.CodeNotFound, "job %s has no MP3 with the number %d", j.ID, e.Number).
+			WithHint("choose a number from 1 to %d", len(j.Tracks))
+	case e.Number != 0:
+		return []int{e.Number}, nil
+	case e.Title != nil && len(j.Tracks) > 1:
+		return nil, sx.NewError(sx.CodeInvalid, "job %s has %d MP3s, which have titles of their own", j.ID, len(j.Tracks)).
+			WithHint("specify the number of the MP3 with the title: --number (number)")
+	}
+	var all []int
+	for _, t := range j.Tracks {
+		all = append(all, t.Number)
+	}
+	return all, nil
+}
+
 // editTrack stores the MP3 with another tag as a new track, replaces the old one by it in
 // the job, and removes the old one. If the process ends in between, a converter's sweep
 // removes the one that the job does not have.
-func (s *Service) editTrack(ctx context.Context, j sx.Job, change id3.Change) (sx.Job, error) {
-	if j.State != sx.StateDone || j.Track(1) == nil {
+func (s *Service) editTrack(ctx context.Context, j sx.Job, number int, change id3.Change) (sx.Job, error) {
+	if j.Track(number) == nil {
 		return j, noTrack(j)
 	}
-	old := *j.Track(1)
+	old := *j.Track(number)
 	track := old
 	track.ID = sx.EditedTrackID(old.ID, s.cfg.Now())
 	if err := s.putEdited(ctx, old.ID, &track, change); err != nil {

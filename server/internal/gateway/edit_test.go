@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -94,6 +95,32 @@ func TestEdit(t *testing.T) {
 	}
 	f.do(alice, http.MethodDelete, jobPath(api.PathJob, id), nil).want(t, http.StatusNoContent)
 	if got := f.tracks(); len(got) > 0 {
+		t.Errorf("stored are %v", got)
+	}
+}
+
+func TestEditOfSeveral(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, nil)
+	id := f.upload(alice, "a.mp4", video(3, 5000))
+	f.convert(id, tagged("A"), tagged("B"), tagged("C"))
+	f.edit(alice, id, `{"title":"x"}`).wantCode(t, sx.CodeInvalid)
+	f.edit(alice, id, `{"title":"x","number":4}`).wantCode(t, sx.CodeNotFound)
+	f.edit(alice, id, `{"title":"x","number":-1}`).wantCode(t, sx.CodeNotFound)
+	f.edit(alice, id, `{"artist":"ada","album":"Talks","add_labels":["x"]}`).want(t, http.StatusOK)
+	j := decode[api.Job](t, f.edit(alice, id, `{"title":"The second","number":2}`).want(t, http.StatusOK))
+	for i, title := range []string{"", "The second", ""} {
+		a := f.do(alice, http.MethodGet, strings.NewReplacer("{id}", id, "{number}", strconv.Itoa(i+1)).Replace(api.PathTrack), nil).want(t, http.StatusOK)
+		texts := id3.Main(a.body[:id3.Size(a.body)])
+		if title == "" {
+			title = string(rune('A' + i))
+		}
+		want := id3.Texts{Title: title, Artist: "ada", Album: "Talks"}
+		if texts != want || digest(a.body) != j.Tracks[i].SHA256 || j.Tracks[i].Title != title || j.Tracks[i].Number != i+1 {
+			t.Errorf("MP3 %d has %+v, the job says %+v", i+1, texts, j.Tracks[i])
+		}
+	}
+	if got := f.tracks(); len(got) != 3 {
 		t.Errorf("stored are %v", got)
 	}
 }

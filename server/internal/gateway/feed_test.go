@@ -278,7 +278,8 @@ func TestFeedSelection(t *testing.T) {
 		j.Tracks = j.Tracks[:sx.MaxFeedItems+1]
 		return nil
 	})
-	if got := f.read(labelled.Path).Items; len(got) != sx.MaxFeedItems || got[0].Title != "1" || got[sx.MaxFeedItems-1].Title != "100" {
+	if got := f.read(labelled.Path).Items; len(got) != sx.MaxFeedItems || got[0].Title != "1" || got[sx.MaxFeedItems-1].Title != "100" ||
+		got[99].PublishedParsed.Sub(*got[0].PublishedParsed) != 99*time.Second {
 		t.Errorf("%d items", len(got))
 	}
 }

@@ -122,7 +122,7 @@ func feedXML(by string, f sx.Feed, secret string, items []feedItem, changed time
 			Title: itemTitle(i.track), Description: sx.CleanLine(describeItem(i), maxFeedText),
 			Enclosure: rssEnclosure{of(api.PathFeedTrack), i.track.Size, "audio/mpeg"},
 			GUID:      rssGUID{ID: i.job.ID + "/" + strconv.Itoa(i.track.Number)},
-			Published: published(i.job).UTC().Format(http.TimeFormat),
+			Published: published(i).UTC().Format(http.TimeFormat),
 			Author:    sx.CleanLine(i.track.Artist, maxFeedText),
 			Duration:  int64(i.track.Duration.Round(time.Second) / time.Second), Block: "Yes",
 			Image:    rssImage{of(api.PathFeedCover)},
@@ -164,10 +164,12 @@ func describeItem(i feedItem) string {
 	return text
 }
 
-// published is when the MP3 was finished.
-func published(j sx.Job) time.Time {
-	if j.Ended.IsZero() {
-		return j.Created
+// published is when the MP3 was finished. Apps sort by it, so those of one job are a second
+// apart.
+func published(i feedItem) time.Time {
+	at := i.job.Ended
+	if at.IsZero() {
+		at = i.job.Created
 	}
-	return j.Ended
+	return at.Add(time.Duration(i.track.Number-1) * time.Second)
 }

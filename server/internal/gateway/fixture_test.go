@@ -244,17 +244,24 @@ func (f *fixture) change(id string, fn func(*sx.Job) error) sx.Job {
 }
 
 // convert acts as the converter: the job gets the track and is done.
-func (f *fixture) convert(id string, mp3 []byte) sx.Job {
+func (f *fixture) convert(id string, mp3s ...[]byte) sx.Job {
 	f.t.Helper()
 	ctx := context.Background()
 	j := f.change(id, func(j *sx.Job) error { return j.Claim("worker", time.Minute, f.clock.Now()) })
-	trackID := sx.TrackID(id, j.Attempt, 1)
-	d, err := f.store.Tracks.Put(ctx, trackID, "track.mp3", store.Head{}, bytes.NewReader(mp3))
-	if err != nil {
-		f.t.Fatal(err)
+	var tracks []sx.Track
+	for i, mp3 := range mp3s {
+		track := sx.Track{ID: sx.TrackID(id, j.Attempt, i+1), Name: sx.MP3Name(j.Sent.Name), Duration: 1500 * time.Millisecond}
+		if len(mp3s) > 1 {
+			track.Name = sx.PartName(j.Sent.Name, i+1, len(mp3s), "")
+		}
+		d, err := f.store.Tracks.Put(ctx, track.ID, "track.mp3", store.Head{}, bytes.NewReader(mp3))
+		if err != nil {
+			f.t.Fatal(err)
+		}
+		track.Size, track.SHA256 = d.Size, d.SHA256
+		tracks = append(tracks, track)
 	}
-	track := sx.Track{ID: trackID, Name: sx.MP3Name(j.Sent.Name), Size: d.Size, SHA256: d.SHA256, Duration: 1500 * time.Millisecond}
-	return f.change(id, func(j *sx.Job) error { return j.Finish(j.Attempt, []sx.Track{track}, nil, f.clock.Now()) })
+	return f.change(id, func(j *sx.Job) error { return j.Finish(j.Attempt, tracks, nil, f.clock.Now()) })
 }
 
 // videos lists what the video store holds.

@@ -182,6 +182,11 @@ func (f *fixture) finishJob(owner, name string, failure *sx.Error, warnings ...s
 		j.State = sx.StateDone
 		j.Warnings = warnings
 		j.Tracks = []sx.Track{{Number: 1, Size: 1_234_567, SHA256: strings.Repeat("1", 64), Duration: 61 * time.Second}}
+		if name == "several.mp4" {
+			second := j.Tracks[0]
+			second.Number = 2
+			j.Tracks = append(j.Tracks, second)
+		}
 	}
 	if err := f.store.Jobs.Create(f.t.Context(), j); err != nil {
 		f.t.Fatal(err)

@@ -124,6 +124,20 @@ func TestMailWithWarnings(t *testing.T) {
 	}
 }
 
+func TestMailOfSeveral(t *testing.T) {
+	t.Parallel()
+	m := serveMail(t, notifier.SMTPStartTLS, true)
+	s := startWithMail(t, m, notifier.SMTPStartTLS)
+	s.confirm(m, "ada", "ada@example.org")
+	s.finishJob("ada", "several.mp4", nil)
+	text := strings.ReplaceAll(m.next().parts["text/plain"], "\r\n", "\n")
+	for _, want := range []string{"The 2 MP3s of several.mp4 are ready.\n", "Length: 2m2s, size: 2.5 MB\n", "Download the MP3s with:"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("%q is not in the mail:\n%s", want, text)
+		}
+	}
+}
+
 // TestMailWithoutEncryption checks that nothing is sent to a server without the
 // required encryption, and that no password is sent unencrypted.
 func TestMailWithoutEncryption(t *testing.T) {

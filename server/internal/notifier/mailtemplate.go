@@ -45,10 +45,20 @@ func eventMail(e api.WebhookEvent) mailContent {
 		}
 		return m.withCommand("Show the job with:", "sx show "+job.ID)
 	}
-	m := mailContent{name + " is ready", []mailLine{{Text: "The MP3 of " + name + " is ready."}}, footer}
-	if job.Track(1) != nil {
-		length := time.Duration(job.Track(1).Duration * float64(time.Second)).Round(time.Second)
-		m.lines = append(m.lines, mailLine{Text: fmt.Sprintf("Length: %v, size: %s", length, sx.FormatSize(job.Track(1).Size))})
+	mp3s, ready := "MP3", "The MP3 of "+name+" is ready."
+	if n := len(job.Tracks); n > 1 {
+		mp3s, ready = "MP3s", fmt.Sprintf("The %d MP3s of %s are ready.", n, name)
+	}
+	m := mailContent{name + " is ready", []mailLine{{Text: ready}}, footer}
+	if len(job.Tracks) > 0 {
+		var seconds float64
+		var size int64
+		for _, t := range job.Tracks {
+			seconds += t.Duration
+			size += t.Size
+		}
+		length := time.Duration(seconds * float64(time.Second)).Round(time.Second)
+		m.lines = append(m.lines, mailLine{Text: fmt.Sprintf("Length: %v, size: %s", length, sx.FormatSize(size))})
 	}
 	for _, w := range job.Warnings {
 		m.lines = append(m.lines, mailLine{Text: "Warning: " + singleLine(w.Message)})
@@ -56,7 +66,7 @@ func eventMail(e api.WebhookEvent) mailContent {
 	if len(job.Warnings) > 0 {
 		m.subject += ", with warnings"
 	}
-	return m.withCommand("Download the MP3 with:", "sx download "+job.ID)
+	return m.withCommand("Download the "+mp3s+" with:", "sx download "+job.ID)
 }
 
 // deletionMail is the mail that announces the deletion of jobs.

@@ -107,6 +107,67 @@ func TestConversionStory(t *testing.T) {
 	b.Gone("tr", "talk.mp4")
 }
 
+// TestSplitStory splits a video by chapters, and plays, edits and downloads the MP3s.
+func TestSplitStory(t *testing.T) {
+	t.Parallel()
+	sound := mp3(t)
+	server := gateway.New(t, func(s *gateway.Server) {
+		s.Convert = func([]byte) []byte { return sound }
+		s.Split = func([]byte) [][]byte { return [][]byte{sound, sound, sound} }
+	})
+	b := newTab(t, server.URL)
+	b.register("anna")
+	b.click("Options for new jobs")
+	b.pick("Split into several MP3s", "split_chapters:true")
+	b.choose("Choose files", writeFile(t, "talk.mp4", gateway.Media(1000)))
+	b.see("tr", "Download 3")
+	if o := server.Jobs()[0].Options; !o.SplitChapters || o.SplitEvery != 0 {
+		t.Errorf("the options are %+v", o)
+	}
+	b.click("talk.mp4")
+	b.see("dl", "split by chapters")
+	b.see(".chapters", "1. Part 1")
+	b.see(".chapters button[aria-current]", "1. Part 1")
+	// At the end of an MP3, the next one plays.
+	next := eval[string](b, `new Promise((resolve, reject) => {
+		const audio = document.querySelector("audio");
+		audio.addEventListener("playing", () => { if (audio.src.endsWith("/2")) resolve(audio.getAttribute("aria-label")); });
+		audio.addEventListener("error", () => reject(new Error(audio.error.message)));
+		audio.play().then(() => { audio.currentTime = 0.8; }, reject);
+	})`)
+	if next != "Play Part 2" {
+		t.Errorf("then it is %q", next)
+	}
+	b.click("3. Part 3")
+	b.see(".chapters button[aria-current]", "3. Part 3")
+	b.inspect("job with several MP3s")
+	b.device(1280, "light")
+
+	dir := b.downloads()
+	b.click("Download all MP3s as ZIP")
+	archive := filepath.Join(dir, "soundextract.zip")
+	testkit.Eventually(t, "the archive is downloaded", func() bool { _, err := os.Stat(archive); return err == nil })
+	z, err := zip.OpenReader(archive)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = z.Close() }()
+	for _, name := range []string{"talk/talk - 01 - Part 1.mp3", "talk/talk - 03 - Part 3.mp3"} {
+		if got, err := fs.ReadFile(z, name); err != nil || !bytes.Equal(got, sound) {
+			t.Errorf("%s in the archive has %d bytes, %v", name, len(got), err)
+		}
+	}
+	b.click("Edit the artist and album of all MP3s, and the labels")
+	b.fillIn("Album", "Talks")
+	b.click("Save")
+	b.see("#notices", "The changes are saved.")
+	for _, track := range server.Jobs()[0].Tracks {
+		if track.Album != "Talks" {
+			t.Errorf("track %d has the album %q", track.Number, track.Album)
+		}
+	}
+}
+
 // TestRefusals checks that errors are shown as the API sends them.
 func TestRefusals(t *testing.T) {
 	t.Parallel()

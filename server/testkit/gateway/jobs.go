@@ -3,6 +3,7 @@ package gateway
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"io"
 	"slices"
 	"time"
@@ -56,7 +57,7 @@ func (s *Server) Change(id string, change func(*sx.Job)) {
 }
 
 // Finish completes a job with MP3s, as a converter does. The title of each of several is its
-// content.
+// content, or Part and its number if that is an MP3 with a tag.
 func (s *Server) Finish(id string, mp3s ...[]byte) {
 	s.tb.Helper()
 	ctx := context.Background()
@@ -66,7 +67,10 @@ func (s *Server) Finish(id string, mp3s ...[]byte) {
 	for i, mp3 := range mp3s {
 		t := sx.Track{Number: i + 1, ID: sx.TrackID(id, j.Attempt+1, i+1), Name: sx.MP3Name(j.Sent.Name), Duration: 30 * time.Second}
 		if len(mp3s) > 1 {
-			t.Title = string(mp3[:min(len(mp3), 20)])
+			t.Title = sx.CleanTag(string(mp3[:min(len(mp3), 20)]))
+			if bytes.HasPrefix(mp3, []byte("ID3")) {
+				t.Title = fmt.Sprintf("Part %d", i+1)
+			}
 			t.Name = sx.PartName(j.Sent.Name, i+1, len(mp3s), t.Title)
 		}
 		digest, err := s.store.Tracks.Put(ctx, t.ID, t.Name, store.Head{}, bytes.NewReader(mp3))

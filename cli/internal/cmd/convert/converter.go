@@ -95,7 +95,7 @@ func (v *converter) isOthers(dir string, f mediafiles.File) bool {
 // convertFile ensures that the MP3 of a file is at path. If it is not there yet,
 // convertFile downloads it, after uploading and converting the file if necessary.
 func (v *converter) convertFile(ctx context.Context, f mediafiles.File, path string, bar *term.ProgressBar) (*transfer.Uploaded, error) {
-	var blocked error // another file is at path
+	var blocked error                      // another file is at path
 	if path != "" && !v.Encoding.Split() { // else the names are not known yet
 		err := v.fetcher.CheckTarget(path)
 		if err != nil && !errors.Is(err, transfer.ErrExists) {

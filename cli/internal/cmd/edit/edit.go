@@ -39,13 +39,17 @@ func NewCmd(f *cmdutil.Factory, run func(context.Context, *Options) error) *cobr
 		Short: "Change the tags of MP3s, and labels",
 		Long: `Change the title, artist or album of the MP3s of finished jobs, and the labels
 of any jobs. The MP3s on the server get a new tag; their audio is not encoded
-again. Download them again to get the new tag. An empty value removes a tag.`,
+again. Download them again to get the new tag. An empty value removes a tag.
+
+Of a job with several MP3s, artist and album are those of all of them, unless
+--number says which one is meant. A title is that of one MP3.`,
 		Example: `  sx edit talk.mp4 --title "Sound in rooms" --artist "Ada Berg"
   sx edit jq3m5v7kxw2c4t6b --label acoustics --label -draft`,
 		Args:              cmdutil.AtLeastOne("job"),
 		ValidArgsFunction: cmdutil.CompleteJobs(f),
 	}
 	flags := cmd.Flags()
+	flags.IntVar(&opts.Edit.Number, "number", 0, "change only the MP3 with the number `N`, of a job with several")
 	flags.StringVar(&title, "title", "", "new `TITLE`")
 	flags.StringVar(&artist, "artist", "", "new `ARTIST`")
 	flags.StringVar(&album, "album", "", "new `ALBUM`")
@@ -63,6 +67,9 @@ again. Download them again to get the new tag. An empty value removes a tag.`,
 				*tag.to, changes = tag.value, true
 			}
 		}
+		if flags.Changed("number") && opts.Edit.Number < 1 {
+			return cmdutil.UsageErrorf("--number counts from 1")
+		}
 		if !changes {
 			return cmdutil.UsageErrorf("nothing to change").WithHint("use --title, --artist, --album or --label")
 		}
@@ -73,7 +80,7 @@ again. Download them again to get the new tag. An empty value removes a tag.`,
 	}
 	// Fails only for a flag that does not exist.
 	_ = cmd.RegisterFlagCompletionFunc("label", cmdutil.CompleteLabels(f))
-	for _, name := range []string{"title", "artist", "album"} {
+	for _, name := range []string{"number", "title", "artist", "album"} {
 		_ = cmd.RegisterFlagCompletionFunc(name, cobra.NoFileCompletions)
 	}
 	return cmd

@@ -144,7 +144,9 @@ func describe(j api.Job, now time.Time, flags nextcmd.Flags) string {
 		line("  sha256", "%s", j.Sent.SHA256)
 	}
 	line("options", "%s", options(j.Options))
-	if t := j.Track(1); t != nil {
+	if len(j.Tracks) > 1 {
+		several(line, j.Tracks)
+	} else if t := j.Track(1); t != nil {
 		line("mp3", "%s", track(*t))
 		for _, text := range []struct{ name, value string }{{"title", t.Title}, {"artist", t.Artist}, {"album", t.Album}} {
 			if text.value != "" {
@@ -171,6 +173,23 @@ func describe(j api.Job, now time.Time, flags nextcmd.Flags) string {
 		line("next", "%s", hint.Render(flags))
 	}
 	return b.String()
+}
+
+// several describes the MP3s of a job that has more than one.
+func several(line func(name, format string, args ...any), tracks []api.Track) {
+	all := api.Track{}
+	for _, t := range tracks {
+		all.Size += t.Size
+		all.Duration += t.Duration
+	}
+	line("mp3s", "%d, %s", len(tracks), track(all))
+	for _, t := range tracks {
+		name := t.Title
+		if name == "" {
+			name = t.Name
+		}
+		line(fmt.Sprintf("  %d", t.Number), "%s, %s", track(t), name)
+	}
 }
 
 // attempts describes the attempts. The error of the last one is left out if it is the job's,
@@ -204,7 +223,11 @@ func next(j api.Job) (nextcmd.Hint, bool) {
 	case j.State == sx.StateQueued, j.State == sx.StateRunning:
 		return nextcmd.Hint{Format: "follow it with: %s", Commands: []nextcmd.Command{{"watch", j.ID}}}, true
 	case j.State == sx.StateDone && j.Track(1) != nil:
-		return nextcmd.Hint{Format: "download the MP3 with: %s", Commands: []nextcmd.Command{{"download", j.ID}}}, true
+		what := "MP3"
+		if len(j.Tracks) > 1 {
+			what = "MP3s"
+		}
+		return nextcmd.Hint{Format: "download the " + what + " with: %s", Commands: []nextcmd.Command{{"download", j.ID}}}, true
 	case j.State == sx.StateCancelled && j.Sent.SHA256 != "":
 		return nextcmd.Hint{Format: "convert it after all with: %s", Commands: []nextcmd.Command{{"retry", j.ID}}}, true
 	case j.State.Final() && j.State != sx.StateDone:
@@ -227,7 +250,11 @@ func deletion(line func(name, format string, args ...any), j api.Job, now time.T
 	}
 	switch {
 	case j.DeleteAt != nil && j.Track(1) != nil:
-		line("kept", "%s, with the MP3", until(*j.DeleteAt))
+		what := "MP3"
+		if len(j.Tracks) > 1 {
+			what = "MP3s"
+		}
+		line("kept", "%s, with the %s", until(*j.DeleteAt), what)
 	case j.DeleteAt != nil:
 		line("kept", "%s", until(*j.DeleteAt))
 	}

@@ -96,26 +96,33 @@ function update(parts, job, before) {
   const track = job.tracks?.[0];
   parts.share.element.hidden = !track;
   parts.share.update(job);
-  if (before?.tracks?.[0]?.sha256 !== track?.sha256) {
-    fill(parts.player, track && player(job, track));
+  if (digests(before) !== digests(job)) {
+    fill(parts.player, track && player(job));
     fill(parts.edit, track && editForm(parts, track));
   }
   fill(parts.details, h("h2", { id: "details" }, "Details"), details(job));
 }
 
+function digests(job) {
+  return (job?.tracks ?? []).map(({ sha256 }) => sha256).join();
+}
+
+// Several MP3s have titles of their own, which stay.
 function editForm(parts, track) {
   const { job } = parts;
+  const several = job.tracks.length > 1;
   const title = field("Title", { value: track.title ?? "", maxlength: 1000, autocomplete: "off" });
   const artist = field("Artist", { value: track.artist ?? "", maxlength: 1000, autocomplete: "off" });
   const album = field("Album", { value: track.album ?? "", maxlength: 1000, autocomplete: "off" });
   const labels = field("Labels", { value: (job.labels ?? []).join(", "), autocomplete: "off" }, "Separated by commas.");
-  return h("details", {}, h("summary", {}, "Edit the title, artist, album and labels"), form({
-    label: "Edit the job", button: "Save", children: h("div", { class: "grid" }, [title, artist, album, labels].map((f) => f.element)),
+  const texts = several ? { artist, album } : { title, artist, album };
+  return h("details", {}, h("summary", {}, several ? "Edit the artist and album of all MP3s, and the labels" : "Edit the title, artist, album and labels"), form({
+    label: "Edit the job", button: "Save", children: h("div", { class: "grid" }, [...Object.values(texts), labels].map((f) => f.element)),
     submit: async () => {
       const wanted = labels.control.value.split(",").map((text) => text.trim()).filter(Boolean);
       const had = parts.job.labels ?? [];
       parts.show(await call("PATCH", jobPath(job.id), {
-        ...changedText({ title, artist, album }, track),
+        ...changedText(texts, track),
         add_labels: wanted.filter((text) => !had.includes(text)),
         remove_labels: had.filter((text) => !wanted.includes(text)),
       }));
@@ -144,7 +151,6 @@ async function remove(id) {
 
 function details(job) {
   const source = job.sources?.[0];
-  const track = job.tracks?.[0];
   const rows = [
     ["ID", h("code", {}, job.id)],
     ["Created", `${moment(job.created)} (${age(job.created)})`],
@@ -153,7 +159,7 @@ function details(job) {
     source && ["Source", `${source.name}, ${size(source.size)}${job.sent.audio_only ? ", only its audio was sent" : ""}`],
     job.sent.sha256 && ["Sent", `${size(job.sent.size)}, SHA-256 ${job.sent.sha256}`],
     ["Options", optionsText(job.options)],
-    track && ["MP3", `${track.name}, SHA-256 ${track.sha256}`],
+    ...(job.tracks ?? []).map(({ name, sha256 }) => ["MP3", `${name}, SHA-256 ${sha256}`]),
     job.labels?.length > 0 && ["Labels", job.labels.join(", ")],
     job.priority === "low" && ["Priority", "low"],
     job.video_deleted ? ["Video", "deleted"] : job.delete_video_at && ["Video", `kept until ${moment(job.delete_video_at)}`],
@@ -173,6 +179,8 @@ function optionsText(options = {}) {
   if (options.start) parts.push(`from ${position(options.start)}`);
   if (options.end) parts.push(`to ${position(options.end)}`);
   if (options.loudness) parts.push(`loudness ${options.loudness}${options.loudness === "auto" ? "" : " LUFS"}`);
+  if (options.split_chapters) parts.push("split by chapters");
+  if (options.split_every) parts.push(`split every ${position(options.split_every)}`);
   for (const name of ["title", "artist", "album"]) {
     if (options[name]) parts.push(`${name} “${options[name]}”`);
   }

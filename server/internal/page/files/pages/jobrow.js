@@ -2,6 +2,7 @@
 import { jobPath } from "../api.js";
 import { fill, h } from "../dom.js";
 import { age, clock, moment, size } from "../format.js";
+import { archivePath, totals } from "./player.js";
 
 /** The states of jobs, in their order. */
 export const states = ["uploading", "queued", "running", "done", "failed", "cancelled", "expired"];
@@ -49,6 +50,10 @@ export function jobRow(job, { onSelect }) {
       fill(created, h("time", { datetime: changed.created, title: moment(changed.created) }, age(changed.created)));
       const track = changed.tracks?.[0];
       if (before?.tracks?.[0]?.sha256 !== track?.sha256) {
+        if (changed.tracks?.length > 1) {
+          fill(mp3, h("a", { href: archivePath(changed.id), download: true, "aria-label": `Download the MP3s of ${changed.name}` }, `Download ${changed.tracks.length}`), ` ${totals(changed.tracks)}`);
+          return;
+        }
         fill(mp3, track && h("a", { href: jobPath(changed.id, "tracks", track.number), download: true, "aria-label": `Download ${track.name}` }, "Download"),
           track && ` ${size(track.size)}, ${clock(track.duration)}`);
       }

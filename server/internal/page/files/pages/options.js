@@ -17,6 +17,15 @@ export function encodingOptions() {
   });
   const mono = checkbox("Mix down to one channel");
   const track = field("Audio track", { autocomplete: "off", spellcheck: "false", size: 8 }, "A number from 1, or a language such as eng. Otherwise the file's default.");
+  const split = field("Split into several MP3s", {
+    tag: "select", options: [
+      ["", "no: one MP3"],
+      ["split_chapters:true", "by chapters"],
+      ["split_every:900", "every 15 minutes"],
+      ["split_every:1800", "every 30 minutes"],
+      ["split_every:3600", "every hour"],
+    ],
+  });
   const title = field("Title", { autocomplete: "off", maxlength: 1000 });
   const artist = field("Artist", { autocomplete: "off", maxlength: 1000 });
   const album = field("Album", { autocomplete: "off", maxlength: 1000 });
@@ -24,15 +33,17 @@ export function encodingOptions() {
   const low = checkbox("Let other jobs go first");
   const allTags = checkbox("Keep all tags, including those about the place, time, device and program of the recording");
   const element = h("details", { class: "options" }, h("summary", {}, "Options for new jobs"),
-    h("div", { class: "grid" }, [encoding, track, title, artist, album, labels].map((f) => f.element)),
+    h("div", { class: "grid" }, [encoding, track, split, title, artist, album, labels].map((f) => f.element)),
     [mono, low, allTags].map((f) => f.element));
   return {
     element,
     metadata() {
       const [kind, value] = encoding.control.value.split(":");
+      const [splitBy, splitValue] = split.control.value.split(":");
       const all = {
         [kind]: value,
         mono: mono.control.checked ? "true" : "",
+        [splitBy || "split_chapters"]: splitValue ?? "",
         track: track.control.value.trim(),
         title: title.control.value.trim(),
         artist: artist.control.value.trim(),
