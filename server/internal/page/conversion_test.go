@@ -115,21 +115,21 @@ func TestSplitStory(t *testing.T) {
 		s.Convert = func([]byte) []byte { return sound }
 		s.Split = func([]byte) [][]byte { return [][]byte{sound, sound, sound} }
 	})
-	b := newTab(t, server.URL)
-	b.register("anna")
-	b.click("Options for new jobs")
-	b.pick("Split into several MP3s", "split_chapters:true")
-	b.choose("Choose files", writeFile(t, "talk.mp4", gateway.Media(1000)))
-	b.see("tr", "Download 3")
+	b := chromium.NewTab(t, server.URL)
+	b.Register("anna")
+	b.Click("Options for new jobs")
+	b.Pick("Split into several MP3s", "split_chapters:true")
+	b.Choose("Choose files", writeFile(t, "talk.mp4", gateway.Media(1000)))
+	b.See("tr", "Download 3")
 	if o := server.Jobs()[0].Options; !o.SplitChapters || o.SplitEvery != 0 {
 		t.Errorf("the options are %+v", o)
 	}
-	b.click("talk.mp4")
-	b.see("dl", "split by chapters")
-	b.see(".chapters", "1. Part 1")
-	b.see(".chapters button[aria-current]", "1. Part 1")
+	b.Click("talk.mp4")
+	b.See("dl", "split by chapters")
+	b.See(".chapters", "1. Part 1")
+	b.See(".chapters button[aria-current]", "1. Part 1")
 	// At the end of an MP3, the next one plays.
-	next := eval[string](b, `new Promise((resolve, reject) => {
+	next := chromium.Eval[string](b, `new Promise((resolve, reject) => {
 		const audio = document.querySelector("audio");
 		audio.addEventListener("playing", () => { if (audio.src.endsWith("/2")) resolve(audio.getAttribute("aria-label")); });
 		audio.addEventListener("error", () => reject(new Error(audio.error.message)));
@@ -138,13 +138,13 @@ func TestSplitStory(t *testing.T) {
 	if next != "Play Part 2" {
 		t.Errorf("then it is %q", next)
 	}
-	b.click("3. Part 3")
-	b.see(".chapters button[aria-current]", "3. Part 3")
-	b.inspect("job with several MP3s")
-	b.device(1280, "light")
+	b.Click("3. Part 3")
+	b.See(".chapters button[aria-current]", "3. Part 3")
+	inspect(t, b, "job with several MP3s")
+	b.Device(1280, "light")
 
-	dir := b.downloads()
-	b.click("Download all MP3s as ZIP")
+	dir := b.Downloads()
+	b.Click("Download all MP3s as ZIP")
 	archive := filepath.Join(dir, "soundextract.zip")
 	testkit.Eventually(t, "the archive is downloaded", func() bool { _, err := os.Stat(archive); return err == nil })
 	z, err := zip.OpenReader(archive)
@@ -157,10 +157,10 @@ func TestSplitStory(t *testing.T) {
 			t.Errorf("%s in the archive has %d bytes, %v", name, len(got), err)
 		}
 	}
-	b.click("Edit the artist and album of all MP3s, and the labels")
-	b.fillIn("Album", "Talks")
-	b.click("Save")
-	b.see("#notices", "The changes are saved.")
+	b.Click("Edit the artist and album of all MP3s, and the labels")
+	b.FillIn("Album", "Talks")
+	b.Click("Save")
+	b.See("#notices", "The changes are saved.")
 	for _, track := range server.Jobs()[0].Tracks {
 		if track.Album != "Talks" {
 			t.Errorf("track %d has the album %q", track.Number, track.Album)
