@@ -136,7 +136,7 @@ func (s *splitting) run(ctx context.Context, first int) (at int, err error) {
 	if err != nil {
 		cancel()
 		r.CloseWithError(err)
-		_ = <-decoding // a consequence of err
+		<-decoding //nolint:errcheck // a consequence of err
 		return at, err
 	}
 	if err := <-decoding; err != nil {
