@@ -273,7 +273,7 @@ func (o *operator) bundleHasNoSecret() {
 	}
 	for _, s := range secrets.Items {
 		for key, value := range s.Data {
-			if len(value) < 8 || key == "username" || key == "name" {
+			if len(value) < 8 || strings.HasSuffix(key, "username") || key == "name" {
 				continue
 			}
 			for name, text := range files {
