@@ -123,9 +123,10 @@ bench-scale: ## Measure the store and the periodic tasks with JOBS="10000 …" j
 	SX_BENCH_SCALE='$(JOBS)' go test -C server -count 1 -timeout 2h -v -run '^TestScale$$' ./internal/store/localstore
 	SX_BENCH_SCALE='$(JOBS)' go test -C server -count 1 -v -run '^TestClipBehindBatch$$' ./internal/converter
 
-pictures: wasm ## Take the pictures of docs/web.md with Chromium
+pictures: wasm ## Take the pictures of docs/web.md and, into bin/screenshots, of every page
 	@scripts/need ffmpeg $(if $(filter Linux,$(shell uname -s)),chromium)
-	SX_TEST_ALL=1 go test -C server -count 1 -run '^TestPictures$$' ./internal/page -update
+	@rm -rf bin/screenshots && mkdir -p bin/screenshots
+	SX_TEST_ALL=1 go test -C server -count 1 -artifacts -outputdir $(CURDIR)/bin/screenshots ./internal/page -update
 
 bench-install: build ## Measure sx install against helm, on KUBECONFIG's cluster
 	@scripts/need ffmpeg

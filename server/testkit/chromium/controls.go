@@ -2,8 +2,11 @@ package chromium
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/chromedp/chromedp"
+
+	"github.com/soundextract/sx/server/testkit"
 )
 
 // Control returns the selector of the control with the label, by its accessible name.
@@ -23,10 +26,21 @@ func (b *Tab) Control(label string) chromedp.CSS {
 	return chromedp.CSS(fmt.Sprintf("[data-test=%q]", label))
 }
 
+// clickTimeout bounds one attempt to click a control, which the page may replace meanwhile.
+const clickTimeout = 5 * time.Second
+
 // Click clicks the control with the label.
 func (b *Tab) Click(label string) {
 	b.tb.Helper()
-	b.Run(chromedp.Click(b.Control(label)))
+	for deadline := time.Now().Add(testkit.Timeout); ; {
+		err := b.try(clickTimeout, chromedp.Click(b.Control(label)))
+		if err == nil {
+			return
+		}
+		if time.Now().After(deadline) {
+			b.tb.Fatalf("click %q: %v; the page says:\n%s", label, err, b.Text("body"))
+		}
+	}
 }
 
 // Confirm confirms the question of the open dialog.

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/chromedp/cdproto/browser"
 	"github.com/chromedp/cdproto/cdp"
@@ -119,14 +120,13 @@ func (b *Tab) observe(event any) {
 // Run runs actions, which must succeed in time.
 func (b *Tab) Run(actions ...chromedp.Action[chromedp.Void]) {
 	b.tb.Helper()
-	if err := b.Try(actions...); err != nil {
+	if err := b.try(testkit.Timeout, actions...); err != nil {
 		b.tb.Fatalf("%v; the page says:\n%s", err, b.Text("body"))
 	}
 }
 
-// Try is Run for actions that may fail.
-func (b *Tab) Try(actions ...chromedp.Action[chromedp.Void]) error {
-	ctx, cancel := context.WithTimeout(b.ctx, testkit.Timeout)
+func (b *Tab) try(limit time.Duration, actions ...chromedp.Action[chromedp.Void]) error {
+	ctx, cancel := context.WithTimeout(b.ctx, limit)
 	defer cancel()
 	return chromedp.Do(ctx, actions...)
 }
