@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -153,15 +154,27 @@ func alternate(name string) string {
 // operator, would sort after the new key's: the last key signs.
 const previousKey = "0" + keySuffix
 
-// rotateKeys adds a key and keeps the current one, which verifies tokens that
-// have not expired.
+// keyLead is the time from a rotation until the new key signs. It is enough for the restart
+// of all auth pods: a token of a key that one of them does not know yet would be refused.
+const keyLead = 10 * time.Minute
+
+// rotateKeys adds a key and keeps the current one, which signs until the new one does, and
+// then verifies tokens that have not expired. While the last new key does not sign yet, it
+// adds no other, so that an interrupted rotation can be run again.
 func (s *Secrets) rotateKeys(ctx context.Context, secret *corev1.Secret) error {
-	fresh := s.keyName()
 	var keys []string
 	for _, name := range slices.Sorted(maps.Keys(secret.Data)) {
 		if strings.HasSuffix(name, keySuffix) {
 			keys = append(keys, name)
 		}
+	}
+	fresh := keyFile(s.Now())
+	if len(keys) > 0 {
+		last, err := time.Parse(keyTime, strings.TrimSuffix(keys[len(keys)-1], keySuffix))
+		if err == nil && last.After(s.Now()) {
+			return nil
+		}
+		fresh = keyFile(s.Now().Add(keyLead))
 	}
 	data := map[string][]byte{}
 	if len(keys) > 0 {

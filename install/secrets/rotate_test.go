@@ -1,6 +1,7 @@
 package secrets_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -9,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -216,8 +218,9 @@ func TestMongoDBRefuses(t *testing.T) {
 	}
 }
 
-// TestRotatedKeys checks that the key with the last name signs, and that the
-// previous key is kept, whatever its name.
+// TestRotatedKeys checks that the new key signs ten minutes later, when all auth pods know
+// it, that the previous key is kept, whatever its name, and that a repeated rotation changes
+// nothing until then.
 func TestRotatedKeys(t *testing.T) {
 	t.Parallel()
 	for name, given := range map[string][]string{
@@ -238,13 +241,21 @@ func TestRotatedKeys(t *testing.T) {
 		for range 3 {
 			before := keys(get(t, s, secrets.AuthKeys))
 			signer := get(t, s, secrets.AuthKeys).Data[before[len(before)-1]]
-			c.advance()
+			c.now = c.now.Add(10 * time.Minute)
+			from := c.now.Add(10*time.Minute).Format("20060102T150405Z") + ".pem"
 			if err := s.Rotate(t.Context(), secrets.AuthKeys, nil); err != nil {
 				t.Fatal(err)
 			}
 			found := get(t, s, secrets.AuthKeys)
+			c.now = c.now.Add(10*time.Minute - time.Second)
+			if err := s.Rotate(t.Context(), secrets.AuthKeys, nil); err != nil {
+				t.Fatal(err)
+			}
+			if again := get(t, s, secrets.AuthKeys); !maps.EqualFunc(again.Data, found.Data, bytes.Equal) {
+				t.Errorf("%s: the keys %q were replaced by %q before the last one signed", name, keys(found), keys(again))
+			}
 			after := keys(found)
-			if len(after) != 2 || after[1] != c.now.Format("20060102T150405Z")+".pem" || string(found.Data[after[0]]) != string(signer) {
+			if len(after) != 2 || after[1] != from || string(found.Data[after[0]]) != string(signer) {
 				t.Fatalf("%s: the keys were %q and are %q", name, before, after)
 			}
 			parseKey(t, found.Data[after[1]])

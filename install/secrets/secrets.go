@@ -197,7 +197,7 @@ func (s *Secrets) complete(part string, secret *corev1.Secret) bool {
 	switch part {
 	case AuthKeys:
 		if before == 0 {
-			add(s.keyName(), newKey())
+			add(keyFile(s.Now()), newKey())
 		}
 	case RabbitMQ:
 		add(keyCookie, rand.Text())
@@ -220,9 +220,12 @@ func (s *Secrets) complete(part string, secret *corev1.Secret) bool {
 	return len(secret.Data) > before
 }
 
-// keyName returns the name of a signing key that may sign from now on, in the format that
-// auth expects (server/internal/token).
-func (s *Secrets) keyName() string { return s.Now().UTC().Format("20060102T150405Z") + keySuffix }
+// keyTime is the format of the time in the name of a signing key that auth expects
+// (server/internal/token).
+const keyTime = "20060102T150405Z"
+
+// keyFile returns the name of a signing key that signs from the given time on.
+func keyFile(from time.Time) string { return from.UTC().Format(keyTime) + keySuffix }
 
 // keySuffix is the suffix of signing keys; auth ignores other names.
 const keySuffix = ".pem"
