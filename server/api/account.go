@@ -44,6 +44,7 @@ const (
 	OwnerTokenPrefix    = "sxo_"   // of the tokens of local servers' owners
 	BrowserPrefix       = "sxs_"   // of the secrets of browser sessions, which are in cookies
 	BrowserCodePrefix   = "sxc_"   // of the codes that sign in a browser
+	DevicePrefix        = "sxv_"   // of the codes with which programs wait for their approval
 	SharePrefix         = "sxl_"   // of links, in their paths
 	FeedPrefix          = "sxf_"   // of feeds, in their paths
 	WebhookSecretPrefix = "whsec_" // of the keys that sign webhooks, as in Standard Webhooks
@@ -53,7 +54,7 @@ const (
 // creates, except for JSON Web Tokens and PEM keys: those with a prefix, and refresh
 // tokens, which are the ID of a session, a full stop and 256 bits in base64url.
 const SecretPattern = "(?:" + TokenPrefix + "|" + InvitationPrefix + "|" + ResetPrefix + "|" + OwnerTokenPrefix +
-	"|" + BrowserPrefix + "|" + BrowserCodePrefix + "|" + SharePrefix + "|" + FeedPrefix + "|" + WebhookSecretPrefix + `)[A-Za-z0-9+/=_-]{8,}` +
+	"|" + BrowserPrefix + "|" + BrowserCodePrefix + "|" + DevicePrefix + "|" + SharePrefix + "|" + FeedPrefix + "|" + WebhookSecretPrefix + `)[A-Za-z0-9+/=_-]{8,}` +
 	`|\b[a-z2-7]{16}\.[A-Za-z0-9_-]{43}`
 
 // OwnerTokenFile is the name of the file in the data directory of a local server that

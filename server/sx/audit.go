@@ -33,6 +33,7 @@ const (
 	AuditSetLimits        AuditAction = "set_limits"
 	AuditLink             AuditAction = "link"           // with the organisation's sign-in
 	AuditUnlink           AuditAction = "unlink"         // from it
+	AuditApproveDevice    AuditAction = "approve_device" // a program was signed in
 	AuditGroupAdmin       AuditAction = "group_admin"    // a group made the account an administrator
 	AuditFinishUpgrade    AuditAction = "finish_upgrade" // of the server's data
 )

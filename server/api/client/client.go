@@ -141,6 +141,17 @@ func (c *Client) Login(ctx context.Context, in api.Credentials) (out api.Tokens,
 	return out, c.call(ctx, http.MethodPost, api.PathLogin, nil, in, &out)
 }
 
+// CreateDevice begins a sign-in that a browser approves.
+func (c *Client) CreateDevice(ctx context.Context) (out api.NewDevice, err error) {
+	return out, c.call(ctx, http.MethodPost, api.PathDevices, nil, struct{}{}, &out)
+}
+
+// DeviceTokens returns the tokens of a sign-in that was approved; without an access token,
+// nobody has approved it yet.
+func (c *Client) DeviceTokens(ctx context.Context, code string) (out api.Tokens, err error) {
+	return out, c.call(ctx, http.MethodPost, api.PathDeviceToken, nil, api.DeviceToken{Code: code}, &out)
+}
+
 // Refresh exchanges a refresh token for new tokens; the old one becomes invalid.
 func (c *Client) Refresh(ctx context.Context, token string) (out api.Tokens, err error) {
 	return out, c.call(ctx, http.MethodPost, api.PathRefresh, nil, api.RefreshRequest{RefreshToken: token}, &out)

@@ -117,6 +117,10 @@ func (s *Service) Handler() http.Handler {
 		"POST " + api.PathBindingStart:  {"start link", s.startBinding},
 		"POST " + api.PathBinding:       {"link", s.bind},
 		"POST " + api.PathUnbind:        {"unlink", s.removeBinding},
+		"POST " + api.PathDevices:       {"create device", s.createDevice},
+		"POST " + api.PathDeviceToken:   {"device tokens", s.deviceTokens},
+		"GET " + api.PathDevice:         {"device", s.device},
+		"POST " + api.PathDevice:        {"decide device", s.decideDevice},
 		"GET " + api.PathMe:             {"me", s.me},
 		"GET " + api.PathKeys:           {"keys", s.keys},
 

@@ -2,12 +2,16 @@ package page_test
 
 import (
 	"fmt"
+	"net/http"
 	"strings"
 	"testing"
 
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/chromedp"
 
+	"github.com/soundextract/sx/server/api"
+	"github.com/soundextract/sx/server/api/client"
+	"github.com/soundextract/sx/server/sx"
 	"github.com/soundextract/sx/server/testkit/chromium"
 	"github.com/soundextract/sx/server/testkit/gateway"
 	"github.com/soundextract/sx/server/testkit/oidcprovider"
@@ -133,4 +137,45 @@ func TestLinkStory(t *testing.T) {
 	b.See("h1", "Jobs")
 	b.Click("Account")
 	b.See("h1", "Account lovelace")
+}
+
+// TestDeviceStory approves the sign-in of a program, as for sx login.
+func TestDeviceStory(t *testing.T) {
+	t.Parallel()
+	server, _ := organisation(t, true, ada())
+	program, err := client.New(server.URL, http.DefaultClient)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, err := program.CreateDevice(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := chromium.NewTab(t, server.URL)
+	b.Open(api.DevicePage + d.UserCode)
+	b.Click("Sign in with your organisation")
+	signInAt(t, b, "ada")
+	b.See("h1", "Sign in sx?") // the page that was asked for
+	b.See(".usercode", d.UserCode)
+	b.See("p", "It is at the address 127.0.0.1.")
+	inspect(t, b, "sign in sx")
+	if tokens, err := program.DeviceTokens(t.Context(), d.Code); err != nil || tokens.AccessToken != "" {
+		t.Errorf("before the approval: %+v, %v", tokens, err)
+	}
+	b.Click("Sign in sx")
+	b.See("p", "sx is signed in. Go back to the terminal.")
+	if tokens, err := program.DeviceTokens(t.Context(), d.Code); err != nil || tokens.User.Name != "ada" {
+		t.Errorf("got %+v, %v", tokens, err)
+	}
+
+	d, err = program.CreateDevice(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.Open(api.DevicePage + d.UserCode)
+	b.Click("Refuse")
+	b.See("p", "Nothing is signed in.")
+	if _, err := program.DeviceTokens(t.Context(), d.Code); sx.CodeOf(err) != sx.CodeBadCredentials {
+		t.Errorf("a refused sign-in: %v", err)
+	}
 }

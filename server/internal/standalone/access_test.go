@@ -72,7 +72,7 @@ type operation struct {
 // public are the paths that need no token. Adding one must be a conscious decision.
 var public = []string{
 	api.PathRegister, api.PathLogin, api.PathBrowserSignIn, api.PathRecover, api.PathRefresh, api.PathLogout, api.PathKeys, api.PathOpenAPI,
-	api.PathOIDCStart, api.PathOIDC,
+	api.PathOIDCStart, api.PathOIDC, api.PathDevices, api.PathDeviceToken,
 	api.PathHealth, api.PathReady, api.PathMetrics,
 	api.PathSharePage, api.PathSharedTrack, // they need the secret in the path, as the next ones
 	api.PathFeedXML, api.PathFeedArtwork, api.PathFeedTrack, api.PathFeedChapters, api.PathFeedCover,
@@ -98,7 +98,7 @@ func operations(t *testing.T) []operation {
 func (o operation) passwordOnly() bool {
 	return o.path == api.PathPassword || o.path == api.PathDelete || strings.HasPrefix(o.path, api.PathTokens) ||
 		strings.HasPrefix(o.path, api.PathNotify) || o.path == api.PathBrowserCode ||
-		strings.HasPrefix(o.path, api.PathBinding) || o.adminOnly()
+		strings.HasPrefix(o.path, api.PathBinding) || o.path == api.PathDevice || o.adminOnly()
 }
 
 func (o operation) adminOnly() bool { return strings.HasPrefix(o.path, "/v1/admin/") }
@@ -144,7 +144,7 @@ func (o operation) checkCovered(t *testing.T, p users) {
 	case o.onOwned() && o.owned(p) == "":
 		t.Errorf("%s %s is on an object that alice does not have: create it in populate", o.method, o.path)
 	}
-	rest := strings.NewReplacer("{id}", "", "{name}", "", "{number}", "", "{share}", "", "{secret}", "", "{job}", "").Replace(o.path)
+	rest := strings.NewReplacer("{id}", "", "{name}", "", "{number}", "", "{share}", "", "{secret}", "", "{job}", "", "{code}", "").Replace(o.path)
 	if strings.ContainsAny(rest, "{}") {
 		t.Errorf("%s %s has a parameter that request does not fill in", o.method, o.path)
 	}
@@ -154,7 +154,7 @@ func (o operation) checkCovered(t *testing.T, p users) {
 // response's status and code.
 func request(t *testing.T, url, token string, o operation, id string, headers ...string) (int, sx.Code) {
 	t.Helper()
-	path := strings.NewReplacer("{id}", id, "{name}", "nobody", "{number}", "1", "{share}", id+"-aaaaaa",
+	path := strings.NewReplacer("{id}", id, "{name}", "nobody", "{code}", "BCDF-GHJK", "{number}", "1", "{share}", id+"-aaaaaa",
 		"{secret}", cmp.Or(o.secret, "sxl_none"), "{job}", cmp.Or(o.job, id)).Replace(o.path)
 	if o.path == api.PathEvents || o.path == api.PathArchive {
 		path += "?id=" + id
@@ -191,6 +191,7 @@ var bodies = map[string]string{
 	"POST " + api.PathBindingStart: `{"password":"x"}`,
 	"POST " + api.PathBinding:      `{"code":"x","state":"l"}`,
 	"POST " + api.PathUnbind:       `{"password":"x"}`,
+	"POST " + api.PathDevice:       `{"approve":true}`,
 	"POST " + api.PathPassword:     `{"old_password":"` + password + `","new_password":"another horse battery"}`,
 	"POST " + api.PathDelete:       `{"password":"` + password + `"}`,
 	"POST " + api.PathTokens:       `{"name":"stolen","expires_in":60}`,

@@ -3,6 +3,7 @@ package login
 
 import (
 	"context"
+	"fmt"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -38,6 +39,10 @@ func NewCmd(f *cmdutil.Factory, run func(context.Context, *Options) error) *cobr
 		Long: `Sign in to the server. Prompts for the password without echoing it. The session
 is kept in the system's keyring or, if there is none, in a file that only you
 can read. Other accounts stay signed in; see: sx auth switch
+
+If the server signs people in through their organisation, sx prints an address
+and a code instead: sign in in a browser there, on any machine, and compare the
+code. With NAME, it prompts for the password all the same.
 
 With --code, sets a new password in place of a forgotten one, and signs in; all
 other sessions of the account end. An administrator creates the code, which
@@ -97,6 +102,15 @@ func signIn(ctx context.Context, opts *Options, acct *session.Account) (user api
 		}
 		return acct.Recover(ctx, api.Recovery{Code: code, NewPassword: password})
 	}
+	if opts.Name == "" && !opts.PasswordStdin {
+		byBrowser, err := acct.ByBrowser(ctx)
+		if err != nil {
+			return user, err
+		}
+		if byBrowser {
+			return signInByBrowser(ctx, opts, acct)
+		}
+	}
 	name, err := term.PromptName(ctx, opts.IO, opts.Name)
 	if err != nil {
 		return user, err
@@ -110,4 +124,20 @@ func signIn(ctx context.Context, opts *Options, acct *session.Account) (user api
 		return err
 	}, sx.CodeBadCredentials)
 	return user, err
+}
+
+// signInByBrowser shows the person an address and a code, and waits until a browser, on
+// this machine or another, has approved the sign-in.
+func signInByBrowser(ctx context.Context, opts *Options, acct *session.Account) (api.User, error) {
+	d, err := acct.StartDevice(ctx)
+	if err != nil {
+		return api.User{}, err
+	}
+	_, _ = fmt.Fprintf(opts.IO.ErrOut, `Open this address in a browser, on any machine, and sign in there:
+
+  %s/%s%s
+
+Approve the sign-in if the page shows the code %s. Waiting for it …
+`, strings.TrimSuffix(acct.Server(), "/"), api.DevicePage, d.UserCode, d.UserCode)
+	return acct.AwaitDevice(ctx, d)
 }
