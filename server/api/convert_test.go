@@ -23,7 +23,7 @@ func TestJobOnTheWire(t *testing.T) {
 	quality := 0
 	full.Options = sx.Options{
 		Preset: sx.PresetHigh, Bitrate: 320, Quality: &quality, Mono: true, Track: "eng", KeepAllTags: true,
-		Start: 1.5, End: 90, Loudness: "-18", Title: "t", Artist: "b", Album: "c",
+		Start: 1.5, End: 90, Loudness: "-18", SplitChapters: true, SplitEvery: 60, Title: "t", Artist: "b", Album: "c",
 	}
 	full.Sent.SHA256, full.Sent.AudioOnly = "11", true
 	full.Sources = []sx.Source{{Name: "b.mp4", Size: 9, SHA256: "22", Identity: "audio1"}}
@@ -39,7 +39,7 @@ func TestJobOnTheWire(t *testing.T) {
 			`"options":{"preset":"standard"},"sent":{"name":"a.mp4","size":8,"audio_only":false},"sources":[],"tracks":[],"labels":[],"warnings":[]}`},
 		{full, `{"id":"a","name":"a.mp4","state":"done","progress":100,"attempt":1,` +
 			`"created":"2026-01-02T03:04:05Z","updated":"2026-01-02T03:04:05Z",` +
-			`"options":{"preset":"high","bitrate":320,"quality":0,"mono":true,"track":"eng","keep_all_tags":true,"start":1.5,"end":90,"loudness":"-18",` +
+			`"options":{"preset":"high","bitrate":320,"quality":0,"mono":true,"track":"eng","keep_all_tags":true,"start":1.5,"end":90,"loudness":"-18","split_chapters":true,"split_every":60,` +
 			`"title":"t","artist":"b","album":"c"},` +
 			`"sent":{"name":"a.mp4","size":8,"sha256":"11","audio_only":true},` +
 			`"sources":[{"name":"b.mp4","size":9,"sha256":"22","identity":"audio1"}],` +

@@ -76,6 +76,26 @@ func TestShortenName(t *testing.T) {
 	}
 }
 
+func TestPartName(t *testing.T) {
+	t.Parallel()
+	long := strings.Repeat("ä", 500)
+	for _, c := range []struct {
+		source        string
+		number, total int
+		title, want   string
+	}{
+		{"week1/talk.mp4", 1, 9, "Introduction", "talk - 01 - Introduction.mp3"},
+		{"talk.mp4", 12, 120, "", "talk - 012.mp3"},
+		{"talk.mp4", 2, 9, "AC/DC\n..\\\u202eback. ", "talk - 02 - AC_DC .._back.mp3"},
+		{"talk.mp4", 2, 9, "...", "talk - 02 -.mp3"},
+		{long + ".mp4", 3, 9, long, strings.Repeat("ä", 50) + " - 03 - " + strings.Repeat("ä", 44) + ".mp3"},
+	} {
+		if got := sx.PartName(c.source, c.number, c.total, c.title); got != c.want {
+			t.Errorf("PartName(%q, %d, %d, %q) = %q, want %q", c.source, c.number, c.total, c.title, got, c.want)
+		}
+	}
+}
+
 func TestMP3Name(t *testing.T) {
 	t.Parallel()
 	for in, want := range map[string]string{

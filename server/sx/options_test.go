@@ -42,6 +42,13 @@ func TestOptionsCheck(t *testing.T) {
 		{"too quiet", sx.Options{Loudness: "-70"}, false},
 		{"loudness with an argument", sx.Options{Loudness: "-18:x"}, false},
 		{"loudness that is no number", sx.Options{Loudness: "NaN"}, false},
+		{"chapters", sx.Options{SplitChapters: true}, true},
+		{"a minute", sx.Options{SplitEvery: 60}, true},
+		{"less than a minute", sx.Options{SplitEvery: 59.9}, false},
+		{"no length", sx.Options{SplitEvery: math.NaN()}, false},
+		{"negative length", sx.Options{SplitEvery: -60}, false},
+		{"endless length", sx.Options{SplitEvery: math.Inf(1)}, false},
+		{"chapters and a length", sx.Options{SplitChapters: true, SplitEvery: 60}, false},
 		{"track with an argument in it", sx.Options{Track: "1 -i /etc/passwd"}, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {

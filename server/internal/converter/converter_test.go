@@ -384,7 +384,7 @@ func TestSeveralTracks(t *testing.T) {
 	onBothStores(t, func(t *testing.T, f *fixture) {
 		texts := []string{"first", "another", "the last"}
 		// The quota holds what is stored, and not the MP3 that is replaced.
-		f.limit("owner", int64(len(video)+len("first")+len("another")+len("the last")))
+		f.limit("owner", int64(len(video)+len("first")+len("another")+len("the last")+len("too much")))
 		f.start(f.slowRenewals(transcoderFunc(func(_ context.Context, _ converter.Input, out converter.Output) (converter.Result, error) {
 			if err := out.Put(2, store.Head{}, strings.NewReader("early")); err == nil {
 				t.Error("the second MP3 was stored before the first")
@@ -392,7 +392,7 @@ func TestSeveralTracks(t *testing.T) {
 			for _, put := range []struct {
 				number int
 				text   string
-			}{{1, texts[0]}, {2, "early"}, {2, texts[1]}, {3, texts[2]}, {1, texts[0]}} {
+			}{{1, texts[0]}, {2, "early"}, {2, texts[1]}, {3, texts[2]}, {1, texts[0]}, {4, "too much"}} {
 				if err := out.Put(put.number, store.Head{}, strings.NewReader(put.text)); err != nil {
 					return converter.Result{}, err
 				}

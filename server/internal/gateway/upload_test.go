@@ -31,7 +31,7 @@ func TestUpload(t *testing.T) {
 	a := f.do(alice, http.MethodPost, api.PathUploads, nil, "Tus-Resumable", "1.0.0",
 		"Upload-Length", strconv.Itoa(len(data)),
 		"Upload-Metadata", meta("filename", "Vorlesung über ÄÖ.mp4", "preset", "speech", "mono", "true", "keep_all_tags", "true",
-			"start", "90.5", "end", "3600", "loudness", "auto", "colour", "blue"))
+			"start", "90.5", "end", "3600", "loudness", "auto", "split_every", "1800", "colour", "blue"))
 	a.want(t, http.StatusCreated)
 	path := a.header.Get("Location")
 	id := idOf(path)
@@ -66,7 +66,7 @@ func TestUpload(t *testing.T) {
 		t.Errorf("stored %+v, want it queued with digest %s", stored, digest(data))
 	}
 	if stored.Options.Preset != sx.PresetSpeech || !stored.Options.Mono || !stored.Options.KeepAllTags ||
-		stored.Options.Start != 90.5 || stored.Options.End != 3600 || stored.Options.Loudness != "auto" {
+		stored.Options.Start != 90.5 || stored.Options.End != 3600 || stored.Options.Loudness != "auto" || stored.Options.SplitEvery != 1800 {
 		t.Errorf("options %+v", stored.Options)
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), testkit.Timeout)
@@ -124,6 +124,7 @@ func TestCreateIsRefused(t *testing.T) {
 		{"mono not a boolean", "100", meta("filename", "a.mp4", "mono", "yes"), sx.CodeInvalid, `"yes"`},
 		{"a start that is no number", "100", meta("filename", "a.mp4", "start", "1:30"), sx.CodeInvalid, `start "1:30"`},
 		{"an end before the start", "100", meta("filename", "a.mp4", "start", "9", "end", "8"), sx.CodeInvalid, "not after the start"},
+		{"two ways to split", "100", meta("filename", "a.mp4", "split_chapters", "true", "split_every", "60"), sx.CodeInvalid, "mutually exclusive"},
 		{"a loudness that is no number", "100", meta("filename", "a.mp4", "loudness", "loud"), sx.CodeInvalid, `loudness "loud"`},
 		{"keep_all_tags not a boolean", "100", meta("filename", "a.mp4", "keep_all_tags", "1"), sx.CodeInvalid, `keep_all_tags "1"`},
 		{"track", "100", meta("filename", "a.mp4", "track", "../x"), sx.CodeInvalid, "audio track"},

@@ -20,7 +20,7 @@ func TestFlags(t *testing.T) {
 		IDs: []string{"a"}, Edit: api.JobEdit{AddLabels: []string{"x", "y"}, RemoveLabels: []string{"z"}},
 	}, "a", "--label", "x", "--label", "+y", "--label", "-z", "--label", "x")
 	for code, args := range map[string][][]string{
-		string(sx.CodeUsage):   {{"a"}, {"--title", "T"}, {"a", "--json"}},
+		string(sx.CodeUsage):   {{"a"}, {"--title", "T"}, {"a", "--json"}, {"a", "--number", "2"}, {"a", "--number", "0", "--title", "T"}},
 		string(sx.CodeInvalid): {{"a", "--label", "b,c"}, {"a", "--label", ""}},
 	} {
 		for _, a := range args {

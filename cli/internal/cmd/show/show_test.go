@@ -84,6 +84,18 @@ func TestShow(t *testing.T) {
 				"mp3         1:00, 960 kB, 128 kbit/s\n  title     A \"B\"\n  artist    C\n  sha256    BB\nlabels      week 1, maths\nnext        download the MP3 with: sx download ID\n",
 			"state       done\n",
 		},
+		"several MP3s": {
+			func(j *sx.Job) {
+				j.State, j.Attempt, j.Options = sx.StateDone, 1, sx.Options{SplitEvery: 1800}
+				j.Tracks = []sx.Track{
+					{Number: 1, Name: "talk - 01.mp3", Size: 960_000, SHA256: made, Duration: time.Minute, Title: "Intro"},
+					{Number: 2, Name: "talk - 02.mp3", Size: 960_000, SHA256: made, Duration: time.Minute},
+				}
+			},
+			"source      1.5 MB\noptions     preset standard, split every 30:00\nmp3s        2, 2:00, 1.9 MB, 128 kbit/s\n" +
+				"  1         1:00, 960 kB, 128 kbit/s, Intro\n  2         1:00, 960 kB, 128 kbit/s, talk - 02.mp3\nnext        download the MP3s with: sx download ID\n",
+			"state       done\n",
+		},
 		"done, the video is kept for now": {
 			func(j *sx.Job) {
 				j.State, j.Attempt, j.Ended = sx.StateDone, 1, now.Add(-time.Minute)

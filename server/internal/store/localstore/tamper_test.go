@@ -177,7 +177,7 @@ func TestStoredForm(t *testing.T) {
 		t.Fatal(err)
 	}
 	edit(t, dir, "jobs", "j1", `{"ID":"j1","Owner":"u1","State":"done",
-		"Options":{"Preset":"small","Bitrate":128,"Quality":2,"Mono":true,"Track":"eng","KeepAllTags":true,"Start":1.5,"End":90,"Loudness":"auto","Title":"t","Artist":"b","Album":"c"},
+		"Options":{"Preset":"small","Bitrate":128,"Quality":2,"Mono":true,"Track":"eng","KeepAllTags":true,"Start":1.5,"End":90,"Loudness":"auto","SplitChapters":true,"SplitEvery":60,"Title":"t","Artist":"b","Album":"c"},
 		"Sent":{"Name":"a.mp4","Size":7,"SHA256":"aa","AudioOnly":true},"Sources":[{"Name":"b.mp4","Size":9,"SHA256":"cc","Identity":"file1:cc"}],
 		"Tracks":[{"Number":1,"ID":"j1-1","Name":"a.mp3","Size":5,"SHA256":"bb","Duration":1500000000,
 			"Title":"t","Artist":"b","Album":"c"}],
@@ -197,7 +197,7 @@ func TestStoredForm(t *testing.T) {
 	}
 	if j.Owner != "u1" || j.State != sx.StateDone || j.Options.Preset != "small" || j.Options.Bitrate != 128 ||
 		*j.Options.Quality != 2 || !j.Options.Mono || j.Options.Track != "eng" || !j.Options.KeepAllTags ||
-		j.Options.Start != 1.5 || j.Options.End != 90 || j.Options.Loudness != "auto" ||
+		j.Options.Start != 1.5 || j.Options.End != 90 || j.Options.Loudness != "auto" || !j.Options.SplitChapters || j.Options.SplitEvery != 60 ||
 		j.Options.Title != "t" || j.Options.Artist != "b" || j.Options.Album != "c" ||
 		j.Sent != (sx.Sent{Name: "a.mp4", Size: 7, SHA256: "aa", AudioOnly: true}) ||
 		*j.Track(1) != (sx.Track{Number: 1, ID: "j1-1", Name: "a.mp3", Size: 5, SHA256: "bb", Duration: 1500 * time.Millisecond, Title: "t", Artist: "b", Album: "c"}) ||
