@@ -49,7 +49,7 @@ func writeSharePage(w http.ResponseWriter, r *http.Request, j sx.Job) error {
 	for _, t := range j.Tracks {
 		v := sharedTrackView{
 			Title: t.Title, By: t.Artist, Name: t.Name, Path: r.URL.Path + "/" + strconv.Itoa(t.Number),
-			Duration: t.Duration.Round(time.Second).String(), Size: fmt.Sprintf("%.1f MB", float64(t.Size)/1e6),
+			Duration: clock(t.Duration), Size: fmt.Sprintf("%.1f MB", float64(t.Size)/1e6),
 		}
 		if v.Title == "" {
 			v.Title = strings.TrimSuffix(t.Name, ".mp3")
@@ -60,6 +60,15 @@ func writeSharePage(w http.ResponseWriter, r *http.Request, j sx.Job) error {
 		view.Title = view.Tracks[0].Title
 	}
 	return writeShareView(w, http.StatusOK, view)
+}
+
+// clock returns a length as players show it, such as 18:30 or 1:02:03.
+func clock(d time.Duration) string {
+	s := int(d.Round(time.Second) / time.Second)
+	if s < 3600 {
+		return fmt.Sprintf("%d:%02d", s/60, s%60)
+	}
+	return fmt.Sprintf("%d:%02d:%02d", s/3600, s/60%60, s%60)
 }
 
 // writeShareError writes the page of a link that does not work.
