@@ -169,3 +169,22 @@ func TestErasureRemovesTheBinding(t *testing.T) {
 		t.Errorf("got %+v, %v", after, err)
 	}
 }
+
+// TestLeftBinding checks that a binding whose account does not name it, as after a crash
+// between the steps of linking or unlinking, signs in nobody to that account.
+func TestLeftBinding(t *testing.T) {
+	t.Parallel()
+	o := startOrganisation(t, []oidcprovider.Person{ada()})
+	own := o.register(t, "lovelace")
+	b := sx.Binding{ID: sx.BindingID(o.provider.Issuer, "1001"), Issuer: o.provider.Issuer, Subject: "1001", UserID: own.User.ID}
+	if err := o.store.Bindings.Create(t.Context(), b); err != nil {
+		t.Fatal(err)
+	}
+	user, _, err := o.signIn(t, "ada")
+	if err != nil || user.ID == own.User.ID || user.Name != "ada" {
+		t.Errorf("signed in as %+v, %v", user, err)
+	}
+	// The person has one account, and the other one cannot be linked with them any more.
+	_, err = o.link(t, o.browse(t, "lovelace"), "ada")
+	wantCode(t, err, sx.CodeConflict)
+}
