@@ -62,8 +62,10 @@ func TestPrivateResponses(t *testing.T) {
 // get reads the object of an operation, and returns the response, whose body is read.
 func (p users) get(t *testing.T, url string, o operation, token string, of shown) *http.Response {
 	t.Helper()
-	id, secret := of.job, of.link
+	id, secret, code, cookie := of.job, of.link, "BCDF-GHJK", ""
 	switch {
+	case o.path == api.PathDevice && of.job != "none" && token != "":
+		code, token, cookie = must(as(t, url, "").CreateDevice(t.Context()))(t).UserCode, "", p.browser
 	case strings.HasPrefix(o.path, api.PathUploads) && of.job != "none":
 		id = p.job
 	case strings.HasPrefix(o.path, "/f/"):
@@ -71,7 +73,7 @@ func (p users) get(t *testing.T, url string, o operation, token string, of shown
 	case strings.HasPrefix(o.path, "/v1/admin/") && token != "":
 		token = p.root.AccessToken
 	}
-	path := strings.NewReplacer("{id}", id, "{job}", id, "{number}", "1", "{secret}", secret).Replace(o.path)
+	path := strings.NewReplacer("{id}", id, "{job}", id, "{number}", "1", "{secret}", secret, "{code}", code).Replace(o.path)
 	if o.path == api.PathEvents || o.path == api.PathArchive {
 		path += "?id=" + id
 	}
@@ -83,6 +85,10 @@ func (p users) get(t *testing.T, url string, o operation, token string, of shown
 	}
 	if token != "" {
 		req.Header.Set("Authorization", "Bearer "+token)
+	}
+	if cookie != "" { // only a browser may read it
+		req.Header.Set("Cookie", cookie)
+		req.Header.Set(api.HeaderBrowser, "1")
 	}
 	res := must(http.DefaultTransport.RoundTrip(req))(t)
 	_, err := io.Copy(io.Discard, res.Body)
