@@ -19,7 +19,8 @@ func inhibit(ctx context.Context) (release func()) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		if lock := logind(ctx); lock != nil {
+		// A call that is cancelled while its response arrives would leave the lock behind.
+		if lock := logind(context.WithoutCancel(ctx)); lock != nil {
 			<-ctx.Done()
 			_ = lock.Close()
 		}

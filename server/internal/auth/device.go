@@ -131,7 +131,7 @@ func (s *Service) waitingDevice(w http.ResponseWriter, r *http.Request) (user sx
 	waiting, err = s.cfg.Sessions.ByID(r.Context(), deviceID(r.PathValue("code")))
 	if sx.CodeOf(err) == sx.CodeNotFound || err == nil && !s.waits(waiting) {
 		err = sx.NewError(sx.CodeNotFound, "no sign-in waits with the code %s", sx.CleanLine(r.PathValue("code"), maxAuditedName)).
-			WithHint("compare it with the code in the terminal, or run sx login again")
+			WithHint("compare it with the code in the terminal, or start the sign-in again there")
 	}
 	if err == nil {
 		s.limits.byUser.Reset(user.ID)
@@ -181,7 +181,7 @@ func (s *Service) decideDevice(w http.ResponseWriter, r *http.Request) error {
 	}
 	_, err = store.Update(r.Context(), waiting.ID, s.cfg.Sessions.ByID, s.cfg.Sessions.Replace, func(session *sx.Session) error {
 		if !s.waits(*session) {
-			return sx.NewError(sx.CodeConflict, "somebody has answered already").WithHint("run sx login again")
+			return sx.NewError(sx.CodeConflict, "somebody has answered already").WithHint("start the sign-in again")
 		}
 		session.UserID, session.Epoch, session.Until, session.OwnerToken = user.ID, user.Epoch, by.Until, by.OwnerToken
 		return nil

@@ -6,6 +6,7 @@ import (
 
 	"github.com/soundextract/sx/server/api"
 	"github.com/soundextract/sx/server/api/client"
+	"github.com/soundextract/sx/server/api/tus"
 	"github.com/soundextract/sx/server/sx"
 	"github.com/soundextract/sx/server/testkit"
 )
@@ -16,8 +17,11 @@ func TestWorkOfAllAccounts(t *testing.T) {
 	t.Parallel()
 	testkit.Need(t, "ffmpeg")
 	url, data := serve(t)
-	p := populate(t, url, ownerToken(t, data))
-	admin, ctx := as(t, url, p.root.AccessToken), t.Context()
+	admin, ctx := as(t, url, ownerToken(t, data)), t.Context()
+	must(as(t, url, "").Register(ctx, api.Credentials{Name: "bob", Password: password}))(t)
+	alice := must(as(t, url, "").Register(ctx, api.Credentials{Name: "alice", Password: password}))(t)
+	uploads := tus.Client{API: as(t, url, alice.AccessToken)}
+	job := must(uploads.Create(ctx, 1000, map[string]string{api.MetaFilename: "talk.mp4"}, ""))(t)
 
 	one := func(f client.AdminJobFilter) {
 		t.Helper()
@@ -25,7 +29,7 @@ func TestWorkOfAllAccounts(t *testing.T) {
 		if err != nil || len(list.Jobs) != 1 || list.Next != "" {
 			t.Fatalf("%+v: %+v, %v", f, list, err)
 		}
-		if j := list.Jobs[0]; j.Owner.Name != "alice" || j.Job.ID != p.job || j.Job.History == nil {
+		if j := list.Jobs[0]; j.Owner.Name != "alice" || j.Job.ID != job || j.Job.History == nil {
 			t.Errorf("%+v: %+v", f, j)
 		}
 	}
@@ -57,7 +61,7 @@ func TestWorkOfAllAccounts(t *testing.T) {
 		}
 	}
 
-	if j, err := admin.AdminJob(ctx, p.job); err != nil || j.Owner.Name != "alice" || j.Job.Name != "talk.mp4" {
+	if j, err := admin.AdminJob(ctx, job); err != nil || j.Owner.Name != "alice" || j.Job.Name != "talk.mp4" {
 		t.Errorf("the job is %+v, %v", j, err)
 	}
 	if _, err := admin.AdminJob(ctx, "none"); sx.CodeOf(err) != sx.CodeNotFound {
