@@ -111,9 +111,11 @@ type Me struct {
 type Credential struct {
 	Kind CredentialKind `json:"kind"`
 	Name string         `json:"name,omitempty"` // of a personal token
-	// Expires is when the credential expires; a sign-in or browser session is extended by use.
-	// It is nil for the owner's token, which is valid while the server runs.
+	// Expires is when the credential expires; a sign-in or browser session is extended by use
+	// unless it is Fixed. It is nil for the owner's token, which is valid while the server runs.
 	Expires *time.Time `json:"expires,omitempty"`
+	// Fixed is set for sign-ins through the organisation, which use does not extend.
+	Fixed bool `json:"fixed,omitempty"`
 }
 
 // CredentialKind is the kind of a Credential.

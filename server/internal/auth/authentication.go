@@ -36,11 +36,11 @@ func (s *Service) identify(r *http.Request) (user sx.User, by api.Credential, er
 	case token.IsBrowser(raw):
 		var session sx.Session
 		user, session, err = s.byBrowser(r.Context(), raw)
-		by = api.Credential{Kind: api.CredentialBrowser, Expires: new(session.Expires.UTC())}
+		by = api.Credential{Kind: api.CredentialBrowser, Expires: new(session.Expires.UTC()), Fixed: !session.Until.IsZero()}
 	default:
 		var session sx.Session
 		user, session, err = s.byAccessToken(r.Context(), raw)
-		by = api.Credential{Kind: api.CredentialSignIn, Expires: new(session.Expires.UTC())}
+		by = api.Credential{Kind: api.CredentialSignIn, Expires: new(session.Expires.UTC()), Fixed: !session.Until.IsZero()}
 	}
 	if err != nil {
 		return sx.User{}, api.Credential{}, err

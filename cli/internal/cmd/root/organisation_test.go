@@ -88,7 +88,7 @@ func TestLoginThroughTheOrganisation(t *testing.T) {
 		}
 	}
 	(<-ended).want(t, 0, "Signed in to "+server.URL+" as ada\n", "")
-	run(t, "whoami").wantPart(t, 0, "ada at "+server.URL)
+	run(t, "whoami").wantPart(t, 0, "ada at "+server.URL+"\nrole      user\nsign-in   through your organisation, until 2")
 	run(t, "logout").wantPart(t, 0, "Signed out ada")
 
 	// With a name, sx asks for the password of an account that has one.

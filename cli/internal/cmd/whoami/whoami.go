@@ -109,8 +109,11 @@ func credential(c api.Credential) string {
 		return "sign-in   by the owner's token, as long as the local server runs"
 	}
 	until := c.Expires.Local().Format(time.DateOnly)
-	if c.Kind == api.CredentialToken {
+	switch {
+	case c.Kind == api.CredentialToken:
 		return fmt.Sprintf("token     %s, until %s", c.Name, until)
+	case c.Fixed:
+		return "sign-in   through your organisation, until " + c.Expires.Local().Format(time.DateTime)
 	}
 	return fmt.Sprintf("sign-in   until %s, or longer if it is used before", until)
 }
