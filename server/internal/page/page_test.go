@@ -9,7 +9,11 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/chromedp/chromedp"
+
 	"github.com/soundextract/sx/server/internal/page"
+	"github.com/soundextract/sx/server/testkit/chromium"
+	"github.com/soundextract/sx/server/testkit/gateway"
 )
 
 // maxSize is how large all files of the page may be together, before compression.
@@ -87,4 +91,21 @@ func TestNothingFromElsewhere(t *testing.T) {
 			t.Errorf("%s contains %q", path, found)
 		}
 	}
+}
+
+// TestScriptsDoNotArrive checks that the page is not blank without its scripts.
+func TestScriptsDoNotArrive(t *testing.T) {
+	t.Parallel()
+	server := gateway.New(t, func(s *gateway.Server) {
+		s.Before = func(w http.ResponseWriter, r *http.Request) bool {
+			if r.URL.Path != "/page/api.js" {
+				return false
+			}
+			w.WriteHeader(http.StatusBadGateway)
+			return true
+		}
+	})
+	b := chromium.NewTab(t, server.URL)
+	b.Run(chromedp.Navigate(server.URL))
+	b.See("main", "The page is still loading. If this stays, reload it.")
 }

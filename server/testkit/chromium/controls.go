@@ -21,7 +21,7 @@ func (b *Tab) Control(label string) chromedp.CSS {
 		return found !== undefined;
 	})()`, label)
 	if !b.Holds(script) {
-		b.tb.Fatalf("no control %q; the page says:\n%s", label, b.Text("body"))
+		b.tb.Fatalf("no control %q; %s", label, b.state())
 	}
 	return chromedp.CSS(fmt.Sprintf("[data-test=%q]", label))
 }
@@ -38,7 +38,7 @@ func (b *Tab) Click(label string) {
 			return
 		}
 		if time.Now().After(deadline) {
-			b.tb.Fatalf("click %q: %v; the page says:\n%s", label, err, b.Text("body"))
+			b.tb.Fatalf("click %q: %v; %s", label, err, b.state())
 		}
 	}
 }

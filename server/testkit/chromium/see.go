@@ -14,7 +14,7 @@ import (
 func (b *Tab) See(selector, text string) {
 	b.tb.Helper()
 	if !b.Holds(shows(selector, text)) {
-		b.tb.Fatalf("no %s with %q; the page says:\n%s", selector, text, b.Text("body"))
+		b.tb.Fatalf("no %s with %q; %s", selector, text, b.state())
 	}
 }
 
@@ -22,7 +22,7 @@ func (b *Tab) See(selector, text string) {
 func (b *Tab) Gone(selector, text string) {
 	b.tb.Helper()
 	if !b.Holds("!" + shows(selector, text)) {
-		b.tb.Fatalf("there is still %s with %q; the page says:\n%s", selector, text, b.Text("body"))
+		b.tb.Fatalf("there is still %s with %q; %s", selector, text, b.state())
 	}
 }
 
@@ -62,7 +62,7 @@ func Eval[T any](b *Tab, script string) T {
 	defer cancel()
 	value, err := chromedp.Run(ctx, chromedp.Evaluate[T](script, chromedp.EvalAwaitPromise))
 	if err != nil {
-		b.tb.Fatalf("%v; the page says:\n%s", err, b.Text("body"))
+		b.tb.Fatalf("%v; %s", err, b.state())
 	}
 	return value
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/chromedp/cdproto/browser"
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/cdproto/target"
@@ -31,6 +32,7 @@ type Tab struct {
 
 	mu       sync.Mutex
 	problems []string
+	requests requests
 }
 
 // NewTab opens a tab in a browser that was never used.
@@ -56,7 +58,7 @@ func (b *Tab) Another() *Tab {
 func openTab(tb testing.TB, parent context.Context, url string, options ...chromedp.ContextOption) *Tab {
 	tb.Helper()
 	ctx, stop := chromedp.NewContext(parent, options...)
-	b := &Tab{URL: url, tb: tb, ctx: ctx}
+	b := &Tab{URL: url, tb: tb, ctx: ctx, requests: requests{pending: map[network.RequestID]string{}}}
 	tb.Cleanup(func() {
 		stop()
 		b.mu.Lock()
@@ -69,6 +71,7 @@ func openTab(tb testing.TB, parent context.Context, url string, options ...chrom
 		tb.Fatal(err)
 	}
 	Command(b, runtime.Enable, cdp.Empty{})
+	Command(b, network.Enable, network.EnableParams{})
 	Command(b, page.AddScriptToEvaluateOnNewDocument, page.AddScriptToEvaluateOnNewDocumentParams{
 		Source: `document.addEventListener("securitypolicyviolation",
 			(e) => console.error("policy violated: " + e.violatedDirective + " " + e.blockedURI + " " + e.sample));`,
@@ -95,6 +98,9 @@ func (b *Tab) problem(format string, args ...any) {
 // observe fails the test for whatever goes wrong in the page: violations of its policy, errors
 // that no script handled, and errors that one wrote.
 func (b *Tab) observe(event any) {
+	b.mu.Lock()
+	b.requests.observe(event)
+	b.mu.Unlock()
 	switch e := event.(type) {
 	case *page.EventJavascriptDialogOpening:
 		go func() {
@@ -121,7 +127,7 @@ func (b *Tab) observe(event any) {
 func (b *Tab) Run(actions ...chromedp.Action[chromedp.Void]) {
 	b.tb.Helper()
 	if err := b.try(testkit.Timeout, actions...); err != nil {
-		b.tb.Fatalf("%v; the page says:\n%s", err, b.Text("body"))
+		b.tb.Fatalf("%v; %s", err, b.state())
 	}
 }
 

@@ -47,14 +47,20 @@ export function noticeSignOut(failure) {
   if (failure.code === "unauthenticated") signedOut.dispatchEvent(new Event("signedout"));
 }
 
+const timeout = 60_000; // milliseconds; no request of call takes nearly as long
+
 /** Sends a request and returns the decoded body; null if there is none. */
 export async function call(method, path, body, { signal } = {}) {
+  const limit = AbortSignal.timeout(timeout);
   const headers = { ...marked };
   if (body !== undefined) headers["Content-Type"] = "application/json";
   let response;
   let text;
   try {
-    response = await fetch(path, { method, headers, signal, body: body === undefined ? undefined : JSON.stringify(body) });
+    response = await fetch(path, {
+      method, headers, signal: signal ? AbortSignal.any([signal, limit]) : limit,
+      body: body === undefined ? undefined : JSON.stringify(body),
+    });
     text = await response.text();
   } catch (error) {
     if (error.name === "AbortError") throw error;
