@@ -7,11 +7,13 @@ import (
 	"os"
 	"regexp"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/chromedp/chromedp"
 
 	"github.com/soundextract/sx/server/internal/page"
+	"github.com/soundextract/sx/server/testkit"
 	"github.com/soundextract/sx/server/testkit/chromium"
 	"github.com/soundextract/sx/server/testkit/gateway"
 )
@@ -84,7 +86,9 @@ func TestNothingFromElsewhere(t *testing.T) {
 	forbidden := regexp.MustCompile(`https?://|innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\(|new Function|localStorage|sessionStorage|document\.cookie`)
 	for path, content := range files(t) {
 		content = strings.ReplaceAll(content, `xmlns="http://www.w3.org/2000/svg"`, "")
-		if path == "/page/organisation.js" { // it remembers which page to show after the sign-in
+		switch path {
+		case "/page/organisation.js", // remembers which page to show after the sign-in
+			"/page/start.js", "/page/main.js": // count failures to load the page
 			content = strings.ReplaceAll(content, "sessionStorage", "")
 		}
 		for _, found := range forbidden.FindAllString(content, -1) {
@@ -93,19 +97,31 @@ func TestNothingFromElsewhere(t *testing.T) {
 	}
 }
 
-// TestScriptsDoNotArrive checks that the page is not blank without its scripts.
+// TestScriptsDoNotArrive checks that the page is loaded again if a script does not arrive, and
+// that it is not blank if that does not help.
 func TestScriptsDoNotArrive(t *testing.T) {
 	t.Parallel()
-	server := gateway.New(t, func(s *gateway.Server) {
-		s.Before = func(w http.ResponseWriter, r *http.Request) bool {
-			if r.URL.Path != "/page/api.js" {
-				return false
+	for name, failures := range map[string]int32{"twice": 2, "never": 4} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var requests atomic.Int32
+			server := gateway.New(t, func(s *gateway.Server) {
+				s.Before = func(w http.ResponseWriter, r *http.Request) bool {
+					if r.URL.Path != "/page/api.js" || requests.Add(1) > failures {
+						return false
+					}
+					w.WriteHeader(http.StatusBadGateway)
+					return true
+				}
+			})
+			b := chromium.NewTab(t, server.URL)
+			b.Run(chromedp.Navigate(server.URL))
+			if failures == 2 {
+				b.See("h1", "Sign in")
+				return
 			}
-			w.WriteHeader(http.StatusBadGateway)
-			return true
-		}
-	})
-	b := chromium.NewTab(t, server.URL)
-	b.Run(chromedp.Navigate(server.URL))
-	b.See("main", "The page is still loading. If this stays, reload it.")
+			testkit.Eventually(t, "the last attempt", func() bool { return requests.Load() == failures })
+			b.See("main", "The page is still loading. If this stays, reload it.")
+		})
+	}
 }

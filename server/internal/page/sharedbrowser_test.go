@@ -52,6 +52,7 @@ func TestNextPerson(t *testing.T) {
 	b.Click("Account") // which lists the tokens
 	b.See("h1", "Sign in")
 	b.Click("Create an account")
+	b.See("h1", "Create an account")
 	b.FillIn("Name", "ben")
 	b.FillIn("Password", password)
 	b.Click("Create the account")

@@ -79,6 +79,7 @@ const Password = "correct horse battery"
 func (b *Tab) Register(name string) {
 	b.tb.Helper()
 	b.Open("#/register")
+	b.See("h1", "Create an account")
 	b.FillIn("Name", name)
 	b.FillIn("Password", Password)
 	b.Click("Create the account")

@@ -121,6 +121,7 @@ async function redeemCode(code) {
 }
 
 async function start() {
+  sessionStorage.removeItem("failures"); // of start.js: the scripts have arrived
   try {
     const response = takeResponse();
     const code = response ? null : takeCode();
