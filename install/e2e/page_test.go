@@ -7,7 +7,6 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"strings"
 	"testing"
 	"time"
 
@@ -43,9 +42,10 @@ func TestPage(t *testing.T) {
 	})
 	b := chromium.NewTab(t, "http://"+net.JoinHostPort(host, port))
 	b.Open("#/register")
+	b.See("h1", "Create an account")
 	b.FillIn("Name", "ada")
 	b.FillIn("Password", chromium.Password)
-	b.FillIn("Invitation code", strings.TrimSpace(string(o.secretData("soundextract-admin", "code"))))
+	b.FillIn("Invitation code", o.invitation())
 	b.Click("Create the account")
 	b.See("h1", "Jobs")
 	b.Story()
