@@ -57,7 +57,7 @@ func TestRunning(t *testing.T) {
 		{"version-skew", nil, check.OutcomeSkipped, "not installed"},
 		{"support", nil, check.OutcomeSkipped, "not part of the release"},
 		{"support", []runtime.Object{stateful("rabbitmq", "r.example.org:5000/rabbitmq:4.3.5-management@sha256:0123")}, check.OK, ""},
-		{"support", []runtime.Object{stateful("rabbitmq", "rabbitmq:special")}, check.OutcomeSkipped, "do not say which version of RabbitMQ"},
+		{"support", []runtime.Object{stateful("rabbitmq", "rabbitmq:special")}, check.OutcomeSkipped, "do not show the version of RabbitMQ"},
 		{
 			"support",
 			[]runtime.Object{stateful("mongodb", "mongo:6.0.27"), stateful("rabbitmq", "rabbitmq:3.13.7")},

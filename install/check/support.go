@@ -41,7 +41,7 @@ func supported(ctx context.Context, env *Env) error {
 	case len(problems) > 0:
 		return sx.NewError(sx.CodeProblems, "%s", strings.Join(problems, "; "))
 	case len(unknown) > 0:
-		return Skip("", "the images do not say which version of %s they have", strings.Join(unknown, " and "))
+		return Skip("", "the image tags do not show the version of %s", strings.Join(unknown, " and "))
 	case len(known) == 0:
 		return Skip("", "MongoDB and RabbitMQ are not part of the release")
 	}

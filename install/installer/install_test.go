@@ -411,7 +411,7 @@ func TestVersionWarnings(t *testing.T) {
 	if _, err := l.Install(t.Context(), options("gateway.image.tag=1.2.3", "converter.image.tag=1.0.0")); err != nil {
 		t.Fatal(err)
 	}
-	const images = "the values set images of another version than the chart's 1.2.3: converter 1.0.0; remove them with: sx install --set converter.image.tag=null --context lab -n music"
+	const images = "the values set images whose version differs from the chart's 1.2.3: converter 1.0.0; remove them with: sx install --set converter.image.tag=null --context lab -n music"
 	if got := l.warnings(); !slices.Equal(got, []string{images}) {
 		t.Errorf("the warnings are %q", got)
 	}

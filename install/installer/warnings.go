@@ -33,7 +33,7 @@ func (in *Installer) versionWarnings(p *plan, merged map[string]any) []string {
 		}
 	}
 	if len(services) > 0 {
-		all = append(all, fmt.Sprintf("the values set images of another version than the chart's %s: %s; remove them with: %s",
+		all = append(all, fmt.Sprintf("the values set images whose version differs from the chart's %s: %s; remove them with: %s",
 			chart.Tag(in.Version), strings.Join(services, ", "), in.Cluster.SX(in.Release, "install", "--set", strings.Join(reset, ","))))
 	}
 	return all

@@ -64,7 +64,7 @@ func queryMetadata(query string) (map[string]string, error) {
 		}
 		if len(values) > 1 {
 			return nil, sx.NewError(sx.CodeInvalid, "the parameter %s is given %d times", key, len(values)).
-				WithHint("give it once; separate labels by commas")
+				WithHint("give it once, and separate labels with commas")
 		}
 		metadata[key] = values[0]
 	}

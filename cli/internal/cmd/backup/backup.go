@@ -104,7 +104,7 @@ func (k *keys) open(streams *term.IOStreams, name string) (io.ReadCloser, error)
 		found, err := parseFile(file, age.ParseIdentities)
 		if err != nil {
 			return nil, sx.NewError(sx.CodeInvalid, "the identities in %s cannot be used: %s", file, err).WithCause(err).
-				WithHint("name a file that age-keygen has written")
+				WithHint("name a file written by age-keygen")
 		}
 		identities = append(identities, found...)
 	}
