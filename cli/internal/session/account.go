@@ -19,7 +19,6 @@ import (
 	"github.com/soundextract/sx/install/nextcmd"
 	"github.com/soundextract/sx/server/api"
 	"github.com/soundextract/sx/server/api/client"
-	"github.com/soundextract/sx/server/backoff"
 	"github.com/soundextract/sx/server/sx"
 )
 
@@ -115,36 +114,6 @@ func (a *Account) Login(ctx context.Context, c api.Credentials) (api.User, error
 	return a.signIn(ctx, func() (api.Tokens, error) { return a.open.Login(ctx, c) })
 }
 
-// ByBrowser reports whether people sign in to the server in a browser, which approves the
-// sign-in of sx: through their organisation. In a tunnel, no browser reaches the server.
-func (a *Account) ByBrowser(ctx context.Context) (bool, error) {
-	how, err := a.open.Registration(ctx)
-	return how.Organisation && !a.tunnel, err
-}
-
-// StartDevice begins a sign-in that a browser approves.
-func (a *Account) StartDevice(ctx context.Context) (api.NewDevice, error) {
-	return a.open.CreateDevice(ctx)
-}
-
-// AwaitDevice waits until a browser has approved the sign-in, and signs in.
-func (a *Account) AwaitDevice(ctx context.Context, d api.NewDevice) (api.User, error) {
-	return a.signIn(ctx, func() (api.Tokens, error) {
-		for {
-			tokens, err := a.open.DeviceTokens(ctx, d.Code)
-			if err == nil && tokens.AccessToken != "" {
-				return tokens, nil
-			}
-			if err != nil && (!sx.CodeOf(err).Retryable() || time.Now().After(d.Expires)) {
-				return tokens, err
-			}
-			if err := backoff.Sleep(ctx, api.DeviceInterval); err != nil {
-				return tokens, err
-			}
-		}
-	})
-}
-
 // Recover sets a new password with a code of an administrator, and signs in.
 func (a *Account) Recover(ctx context.Context, in api.Recovery) (api.User, error) {
 	return a.signIn(ctx, func() (api.Tokens, error) { return a.open.Recover(ctx, in) })
@@ -166,6 +135,17 @@ func (a *Account) ChangePassword(ctx context.Context, in api.PasswordChange) (ap
 		return tokens.User, err
 	}
 	return a.signIn(ctx, func() (api.Tokens, error) { return signed.ChangePassword(ctx, in) })
+}
+
+// HasPassword reports whether the signed-in account has a password. Those whose owner signs
+// in through the organisation may have none.
+func (a *Account) HasPassword(ctx context.Context) (bool, error) {
+	signed, err := a.Client()
+	if err != nil {
+		return false, err
+	}
+	me, err := signed.Me(ctx)
+	return me.Password, err
 }
 
 // Delete begins the deletion of the signed-in account, and deletes its stored session.

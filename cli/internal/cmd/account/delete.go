@@ -8,6 +8,7 @@ import (
 	"github.com/soundextract/sx/cli/internal/cmdutil"
 	"github.com/soundextract/sx/cli/internal/session"
 	"github.com/soundextract/sx/cli/internal/term"
+	"github.com/soundextract/sx/install/nextcmd"
 	"github.com/soundextract/sx/server/api"
 	"github.com/soundextract/sx/server/sx"
 )
@@ -34,7 +35,9 @@ the records of what was converted, notification settings, sessions and personal
 tokens. This cannot be undone.
 
 Asks for the account's name for confirmation, and for the password. If it cannot
-ask, --yes and --password-stdin are required.
+ask, --yes and --password-stdin are required. An account without a password, of
+somebody who signs in through an organisation, is deleted within ten minutes of
+that sign-in instead, without --password-stdin.
 
 The account can no longer sign in, and its sessions and personal tokens end. An
 access token already issued remains valid for up to ten minutes, a personal
@@ -86,12 +89,31 @@ func runDelete(ctx context.Context, opts *deleteOptions) error {
 	if err := acct.Check(ctx); err != nil {
 		return err
 	}
+	hasPassword, err := acct.HasPassword(ctx)
+	if err != nil {
+		return err
+	}
+	if !hasPassword && opts.PasswordStdin {
+		return nextcmd.WithHint(sx.NewError(sx.CodeInvalid, "the account %s has no password", name),
+			"use: %s", nextcmd.Command{"account", "delete", "--yes"})
+	}
 	if !opts.Yes {
 		if err := cmdutil.ConfirmDeletion(ctx, opts.IO, name, acct.Server()); err != nil {
 			return err
 		}
 	}
-	var out api.Erasure
+	ask := deleteByPassword
+	if !hasPassword {
+		ask = deleteBySignIn
+	}
+	out, err := ask(ctx, opts, acct)
+	if err != nil {
+		return err
+	}
+	return cmdutil.PrintDeletion(opts.IO, out, opts.JSON)
+}
+
+func deleteByPassword(ctx context.Context, opts *deleteOptions, acct *session.Account) (out api.Erasure, err error) {
 	err = term.Retry(opts.IO, opts.PasswordStdin, func() error {
 		password, err := term.PromptPassword(ctx, opts.IO, opts.PasswordStdin)
 		if err != nil {
@@ -100,8 +122,17 @@ func runDelete(ctx context.Context, opts *deleteOptions) error {
 		out, err = acct.Delete(ctx, api.AccountDeletion{Password: password})
 		return err
 	}, sx.CodeBadCredentials)
-	if err != nil {
-		return err
+	return out, err
+}
+
+// deleteBySignIn deletes an account without a password. A sign-in through the organisation
+// a short time ago proves to the server that the request comes from the account's owner.
+func deleteBySignIn(ctx context.Context, _ *deleteOptions, acct *session.Account) (api.Erasure, error) {
+	out, err := acct.Delete(ctx, api.AccountDeletion{})
+	if sx.CodeOf(err) == sx.CodeBadCredentials {
+		// A sign-in of sx is as old as that of the browser which approved it.
+		return out, nextcmd.WithHint(sx.NewError(sx.CodeBadCredentials, "%s", sx.AsError(err).Message).WithCause(err),
+			"sign out on the web page, use: %s, sign in there again, then repeat this within ten minutes", nextcmd.Command{"login"})
 	}
-	return cmdutil.PrintDeletion(opts.IO, out, opts.JSON)
+	return out, err
 }

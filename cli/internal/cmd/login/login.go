@@ -42,7 +42,8 @@ can read. Other accounts stay signed in; see: sx auth switch
 
 If the server signs people in through their organisation, sx prints an address
 and a code instead: sign in in a browser there, on any machine, and compare the
-code. With NAME, it prompts for the password all the same.
+code. For a server inside a cluster, the address is that of its web page. With
+NAME, sx prompts for the password all the same.
 
 With --code, sets a new password in place of a forgotten one, and signs in; all
 other sessions of the account end. An administrator creates the code, which
@@ -103,12 +104,12 @@ func signIn(ctx context.Context, opts *Options, acct *session.Account) (user api
 		return acct.Recover(ctx, api.Recovery{Code: code, NewPassword: password})
 	}
 	if opts.Name == "" && !opts.PasswordStdin {
-		byBrowser, err := acct.ByBrowser(ctx)
+		ways, err := acct.Ways(ctx)
 		if err != nil {
 			return user, err
 		}
-		if byBrowser {
-			return signInByBrowser(ctx, opts, acct)
+		if ways.Organisation {
+			return signInByBrowser(ctx, opts, acct, ways.Passwords)
 		}
 	}
 	name, err := term.PromptName(ctx, opts.IO, opts.Name)
@@ -128,16 +129,25 @@ func signIn(ctx context.Context, opts *Options, acct *session.Account) (user api
 
 // signInByBrowser shows the person an address and a code, and waits until a browser, on
 // this machine or another, has approved the sign-in.
-func signInByBrowser(ctx context.Context, opts *Options, acct *session.Account) (api.User, error) {
+func signInByBrowser(ctx context.Context, opts *Options, acct *session.Account, passwords bool) (api.User, error) {
 	d, err := acct.StartDevice(ctx)
 	if err != nil {
 		return api.User{}, err
 	}
-	_, _ = fmt.Fprintf(opts.IO.ErrOut, `Open this address in a browser, on any machine, and sign in there:
+	where := "Open this address in a browser, on any machine, and sign in there:"
+	page := acct.PageURL()
+	if page == "" {
+		where = "Sign in on the server's web page in a browser, on any machine, and add this to\nits address:"
+	}
+	instead := ""
+	if passwords {
+		instead = "To sign in with a password instead: " + opts.Next("login", "NAME") + "\n"
+	}
+	_, _ = fmt.Fprintf(opts.IO.ErrOut, `%s
 
-  %s/%s%s
+  %s%s%s
 
-Approve the sign-in if the page shows the code %s. Waiting for it …
-`, strings.TrimSuffix(acct.Server(), "/"), api.DevicePage, d.UserCode, d.UserCode)
+%sApprove the sign-in if the page shows the code %s. Waiting for it …
+`, where, page, api.DevicePage, d.UserCode, instead, d.UserCode)
 	return acct.AwaitDevice(ctx, d)
 }
