@@ -10,9 +10,10 @@ import (
 // NewCmd returns the command.
 func NewCmd(f *cmdutil.Factory) *cobra.Command {
 	cmd := &cobra.Command{
-		Use:     "account",
-		Short:   "Delete your account",
-		Long:    `Delete your account. To change its password, use sx passwd.`,
+		Use:   "account",
+		Short: "Delete your account",
+		Long: `Delete your account. To change its password, use sx passwd. To link it with
+your organisation's sign-in, use sx open and the page Account.`,
 		Example: `  sx account delete`,
 		Args:    cmdutil.RequireSubcommand,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
