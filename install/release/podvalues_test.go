@@ -126,6 +126,32 @@ func TestNamedAccount(t *testing.T) {
 	}
 }
 
+// TestSharedAccount checks that parts can share a service account that one of them
+// creates, and that two parts cannot create the same one.
+func TestSharedAccount(t *testing.T) {
+	t.Parallel()
+	r := read(t, renderWith(t, []string{"auth"}, "serviceAccount: {create: true, name: shared}", "gateway: {serviceAccount: {name: shared}}"))
+	for _, part := range []string{"auth", "gateway"} {
+		if got := r.workload[part].pod.Spec.ServiceAccountName; got != "shared" {
+			t.Errorf("%s has the service account %q", part, got)
+		}
+	}
+	if n := r.kinds["ServiceAccount"]; n != 1 {
+		t.Errorf("%d service accounts are created", n)
+	}
+
+	both := map[string]any{}
+	for _, part := range []string{"auth", "mongodb"} {
+		both[part] = map[string]any{"serviceAccount": map[string]any{"create": true, "name": "shared"}}
+	}
+	values.WithSecrets(both, "0123")
+	_, err := release.Render("1.2.3", both, release.RenderOptions{Release: "soundextract", Namespace: "music", APIs: everything, Kubernetes: "v1.34.4"})
+	const want = "auth and mongodb would both create the service account shared: set mongodb.serviceAccount.create=false"
+	if err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("got %v, want %s", err, want)
+	}
+}
+
 // TestGlobalLabels checks that all objects and pods have the labels that a policy may
 // require, and that those of a part take precedence.
 func TestGlobalLabels(t *testing.T) {
