@@ -9,10 +9,11 @@ import (
 // The paths of links. {share} is a link's ID, {secret} its secret, which starts with
 // SharePrefix and must not be logged.
 const (
-	PathShares      = "/v1/jobs/{id}/shares"         // POST NewShare: CreatedShare
-	PathShare       = "/v1/jobs/{id}/shares/{share}" // DELETE: 204
-	PathSharePage   = "/s/{secret}"                  // GET: a page for browsers; needs no token
-	PathSharedTrack = "/s/{secret}/{number}"         // GET: an MP3, as PathTrack; needs no token
+	PathShares        = "/v1/jobs/{id}/shares"         // POST NewShare: CreatedShare
+	PathShare         = "/v1/jobs/{id}/shares/{share}" // DELETE: 204
+	PathSharePage     = "/s/{secret}"                  // GET: a page for browsers; needs no token
+	PathSharedArchive = "/s/{secret}/tracks.zip"       // GET: all MP3s in a ZIP archive; needs no token
+	PathSharedTrack   = "/s/{secret}/{number}"         // GET: an MP3, as PathTrack; needs no token
 )
 
 // SharedPaths is the beginning of all paths that have the secret of a link.
@@ -47,7 +48,7 @@ type Share struct {
 	ID      string     `json:"id"`
 	Created time.Time  `json:"created"`
 	Expires time.Time  `json:"expires"`
-	Uses    int        `json:"uses"` // how often its page was opened
+	Uses    int        `json:"uses"` // how often its page was opened, or its archive downloaded
 	Used    *time.Time `json:"used,omitempty"`
 }
 

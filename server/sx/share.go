@@ -14,7 +14,7 @@ type Share struct {
 	Hash    string // hex SHA-256 of the secret
 	Created time.Time
 	Expires time.Time
-	Uses    int       // how often its page was opened
+	Uses    int       // how often its page was opened, or its archive downloaded
 	Used    time.Time // when that was last; zero if it never was
 }
 
@@ -54,7 +54,7 @@ func (j *Job) RemoveShare(id string, now time.Time) error {
 	return nil
 }
 
-// UseShare counts n openings of the link's page.
+// UseShare counts n uses of the link.
 func (j *Job) UseShare(id string, n int, now time.Time) error {
 	i := slices.IndexFunc(j.Shares, func(s Share) bool { return s.ID == id })
 	if i < 0 {

@@ -20,27 +20,59 @@ import (
 // maxArchive is how many MP3s one archive may have: their names are in memory.
 const maxArchive = 10_000
 
-// getArchive serves the MP3s of several jobs in one ZIP archive, which is never stored.
+// archive is a ZIP archive of MP3s, which is never stored.
+type archive struct {
+	tracks []sx.Track
+	files  []ziparchive.File
+	names  archiveNames
+}
+
+// add adds the MP3s of a job; source is the path that they are named after.
+func (a *archive) add(j sx.Job, source string) error {
+	switch {
+	case len(j.Tracks) == 0:
+		return noTrack(j)
+	case len(a.tracks)+len(j.Tracks) > maxArchive:
+		return sx.NewError(sx.CodeInvalid, "the jobs have more than %d MP3s", maxArchive).
+			WithHint("choose fewer jobs")
+	}
+	if a.names == nil {
+		a.names = archiveNames{}
+	}
+	paths := a.names.add(source, j.Tracks)
+	for i, t := range j.Tracks {
+		a.tracks = append(a.tracks, t)
+		a.files = append(a.files, ziparchive.File{Name: paths[i], Size: t.Size, Modified: j.Updated})
+	}
+	return nil
+}
+
+// getArchive serves the MP3s of several jobs in one archive.
 func (s *Service) getArchive(w http.ResponseWriter, r *http.Request) error {
-	tracks, files, err := s.archive(r)
+	a, err := s.archive(r)
 	if err != nil {
 		return err
 	}
-	size, err := ziparchive.Size(files)
+	w.Header().Set("Cache-Control", "private, no-store")
+	return s.sendArchive(w, r, a, "soundextract.zip")
+}
+
+// sendArchive sends an archive, which clients store under the name.
+func (s *Service) sendArchive(w http.ResponseWriter, r *http.Request, a archive, name string) error {
+	size, err := ziparchive.Size(a.files)
 	if err != nil {
 		return fmt.Errorf("compute the size of an archive: %w", err)
 	}
 	h := w.Header()
 	h.Set("Content-Type", "application/zip")
-	h.Set("Cache-Control", "private, no-store")
 	h.Set("Content-Length", strconv.FormatInt(size, 10))
-	h.Set("Content-Disposition", attachment("soundextract.zip"))
+	h.Set("Content-Disposition", attachment(name))
 	if r.Method == http.MethodHead {
 		return nil
 	}
 	ctx := r.Context()
-	err = ziparchive.Write(w, files, func(i int) (io.ReadCloser, error) {
-		blob, err := s.cfg.Tracks.Open(ctx, tracks[i].ID)
+	err = ziparchive.Write(w, a.files, func(i int) (io.ReadCloser, error) {
+		blob, err := s.cfg.Tracks.Open(ctx, a.tracks[i].ID)
 		if err != nil {
 			return nil, err
 		}
@@ -56,46 +88,34 @@ func (s *Service) getArchive(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// archive returns the tracks of the jobs that the request names, in its order, and their
-// files in the archive.
-func (s *Service) archive(r *http.Request) ([]sx.Track, []ziparchive.File, error) {
+// archive returns the archive of the jobs that the request names, in its order.
+func (s *Service) archive(r *http.Request) (a archive, err error) {
 	ids, err := queryIDs(r.URL.Query())
 	switch {
 	case err != nil:
-		return nil, nil, err
+		return a, err
 	case len(ids) == 0:
-		return nil, nil, sx.NewError(sx.CodeInvalid, "no jobs").
+		return a, sx.NewError(sx.CodeInvalid, "no jobs").
 			WithHint("specify jobs in the query, such as %s?%s=ID", api.PathArchive, api.QueryID)
 	}
 	list, _, err := s.cfg.Jobs.List(r.Context(), store.JobFilter{Owner: owner(r.Context()), IDs: ids, Limit: len(ids)})
 	if err != nil {
-		return nil, nil, err
+		return a, err
 	}
 	jobs := map[string]sx.Job{}
 	for _, j := range list {
 		jobs[j.ID] = j
 	}
-	var tracks []sx.Track
-	var files []ziparchive.File
-	names := archiveNames{}
 	for _, id := range ids {
 		j, found := jobs[id]
-		switch {
-		case !found:
-			return nil, nil, sx.NewError(sx.CodeNotFound, "job %s not found", id)
-		case len(j.Tracks) == 0:
-			return nil, nil, noTrack(j)
-		case len(tracks)+len(j.Tracks) > maxArchive:
-			return nil, nil, sx.NewError(sx.CodeInvalid, "the jobs have more than %d MP3s", maxArchive).
-				WithHint("choose fewer jobs")
+		if !found {
+			return a, sx.NewError(sx.CodeNotFound, "job %s not found", id)
 		}
-		paths := names.add(j.Sources[0].Name, j.Tracks)
-		for i, t := range j.Tracks {
-			tracks = append(tracks, t)
-			files = append(files, ziparchive.File{Name: paths[i], Size: t.Size, Modified: j.Updated})
+		if err := a.add(j, j.Sources[0].Name); err != nil {
+			return a, err
 		}
 	}
-	return tracks, files, nil
+	return a, nil
 }
 
 // archiveNames chooses the names of an archive's files. It counts how often each was

@@ -101,6 +101,7 @@ func (s *Service) routes() []endpoint {
 		{Route{http.MethodPost, api.PathShares}, byGateway, s.createShare},
 		{Route{http.MethodDelete, api.PathShare}, byGateway, s.revokeShare},
 		{Route{http.MethodGet, api.PathSharePage}, byLink, s.sharePage},
+		{Route{http.MethodGet, api.PathSharedArchive}, byLink, s.sharedArchive},
 		{Route{http.MethodGet, api.PathSharedTrack}, byLink, s.sharedTrack},
 		{Route{http.MethodGet, api.PathFeeds}, byGateway, s.listFeeds},
 		{Route{http.MethodPost, api.PathFeeds}, byGateway, s.createFeed},

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"path"
 	"strings"
 	"sync"
 	"time"
@@ -149,7 +150,7 @@ func (s *Service) sharePage(w http.ResponseWriter, r *http.Request) error {
 	return writeShareError(w, err)
 }
 
-// openShare returns the job that the page shows, and counts the opening. Many people may have
+// openShare returns the job that the page shows, and counts the use of the link. Many people may have
 // the same address, such as a lecture's audience: beyond the limit, their openings are stored
 // with a later one.
 func (s *Service) openShare(r *http.Request) (sx.Job, error) {
@@ -200,6 +201,25 @@ func (s *Service) sharedTrack(w http.ResponseWriter, r *http.Request) error {
 		return j, err
 	})
 }
+
+// sharedArchive serves all MP3s of a link, which counts as a use of it. The directories of
+// the source are the owner's.
+func (s *Service) sharedArchive(w http.ResponseWriter, r *http.Request) error {
+	guardShared(w)
+	j, err := s.openShare(r)
+	if err != nil {
+		return err
+	}
+	var a archive
+	if err := a.add(j, path.Base(j.Sent.Name)); err != nil {
+		return err
+	}
+	return s.sendArchive(w, r, a, sharedName(j)+".zip")
+}
+
+// sharedName returns what a link calls the job: the name of the source without its directory
+// and extension.
+func sharedName(j sx.Job) string { return strings.TrimSuffix(sx.MP3Name(j.Sent.Name), ".mp3") }
 
 // guardShared sets the headers that keep a link from other sites, search engines and caches.
 func guardShared(w http.ResponseWriter) {

@@ -1,12 +1,16 @@
 package gateway_test
 
 import (
+	"archive/zip"
+	"bytes"
 	"encoding/json"
+	"io/fs"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -151,6 +155,47 @@ func TestShare(t *testing.T) {
 	if logs := f.logs.String(); regexp.MustCompile(`sxl_[a-z2-7]`).MatchString(logs) || !strings.Contains(logs, "path=/s/sxl_…") {
 		t.Error("the log has the secret of a link, or no request of one")
 	}
+}
+
+// TestSharedArchive downloads the MP3s of a link together.
+func TestSharedArchive(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, withAuth(t, new(atomic.Bool)))
+	id := f.upload(alice, "private/talk.mp4", video(42, 5000))
+	f.convert(id, []byte("one"), []byte("two"))
+	made := f.share(id, `{}`)
+	page := f.do("", http.MethodGet, made.Path, nil, "Accept", "text/html").want(t, http.StatusOK)
+	if text := string(page.body); !strings.Contains(text, `<a href="`+made.Path+`/tracks.zip">Download all 2 MP3s as a ZIP archive</a> (6 B)`) || strings.Contains(text, "private") {
+		t.Errorf("the page is %s", text)
+	}
+	path := made.Path + "/tracks.zip"
+	a := f.do("", http.MethodGet, path, nil, "Sec-Fetch-Site", "cross-site").want(t, http.StatusOK)
+	for name, want := range map[string]string{
+		"Content-Type": "application/zip", "Content-Length": strconv.Itoa(len(a.body)), "Content-Disposition": "attachment; filename=talk.zip",
+		"Referrer-Policy": "no-referrer", "Cache-Control": "private, no-store", "X-Robots-Tag": "noindex, nofollow", "X-Content-Type-Options": "nosniff",
+	} {
+		if got := a.header.Get(name); got != want {
+			t.Errorf("%s is %q, want %q", name, got, want)
+		}
+	}
+	z, err := zip.NewReader(bytes.NewReader(a.body), int64(len(a.body)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]string{"talk/talk - 01.mp3": "one", "talk/talk - 02.mp3": "two"} {
+		if got, err := fs.ReadFile(z, name); err != nil || string(got) != want {
+			t.Errorf("%s is %q, %v", name, got, err)
+		}
+	}
+	if len(z.File) != 2 {
+		t.Errorf("the archive has %d files", len(z.File))
+	}
+	f.do("", http.MethodHead, path, nil).want(t, http.StatusOK)
+	if got := f.links(id)[0].Uses; got != 2 {
+		t.Errorf("%d uses were counted for an opening and an archive", got)
+	}
+	f.do(alice, http.MethodDelete, strings.Replace(jobPath(api.PathShare, id), "{share}", made.ID, 1), nil).want(t, http.StatusNoContent)
+	f.do("", http.MethodGet, path, nil).wantCode(t, sx.CodeNotFound)
 }
 
 // TestLinksOfAJob checks how many links a job can have.

@@ -33,10 +33,12 @@ var sharePolicy = func() string {
 
 // shareView is what the page shows: MP3s, or an error.
 type shareView struct {
-	Title  string
-	Style  template.CSS
-	Tracks []sharedTrackView
-	Error  *api.Error
+	Title   string
+	Style   template.CSS
+	Tracks  []sharedTrackView
+	Archive string // the path of the archive of several MP3s, and their size
+	Size    string
+	Error   *api.Error
 }
 
 type sharedTrackView struct {
@@ -45,11 +47,13 @@ type sharedTrackView struct {
 
 // writeSharePage writes the page of a job's MP3s.
 func writeSharePage(w http.ResponseWriter, r *http.Request, j sx.Job) error {
-	view := shareView{Title: j.Sent.Name}
+	view := shareView{Title: sharedName(j), Archive: r.URL.Path + strings.TrimPrefix(api.PathSharedArchive, api.PathSharePage)}
+	var bytes int64
 	for _, t := range j.Tracks {
+		bytes += t.Size
 		v := sharedTrackView{
 			Title: t.Title, By: t.Artist, Name: t.Name, Path: r.URL.Path + "/" + strconv.Itoa(t.Number),
-			Duration: clock(t.Duration), Size: fmt.Sprintf("%.1f MB", float64(t.Size)/1e6),
+			Duration: clock(t.Duration), Size: sx.FormatSize(t.Size),
 		}
 		if v.Title == "" {
 			v.Title = strings.TrimSuffix(t.Name, ".mp3")
@@ -59,6 +63,7 @@ func writeSharePage(w http.ResponseWriter, r *http.Request, j sx.Job) error {
 	if len(view.Tracks) == 1 {
 		view.Title = view.Tracks[0].Title
 	}
+	view.Size = sx.FormatSize(bytes)
 	return writeShareView(w, http.StatusOK, view)
 }
 

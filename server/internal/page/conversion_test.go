@@ -92,10 +92,10 @@ func TestConversionStory(t *testing.T) {
 	if res.StatusCode != http.StatusOK {
 		t.Errorf("the link: %s", res.Status)
 	}
-	b.See(".tokens li", "opened")
+	b.See(".tokens li", "used")
 	b.Click("Revoke the link " + b.Text(".tokens code"))
 	b.Confirm()
-	b.Gone(".tokens li", "opened")
+	b.Gone(".tokens li", "used")
 	b.Click("Edit the title, artist, album and labels")
 	b.FillIn("Labels", "talks, new")
 	b.Click("Save")
@@ -145,7 +145,30 @@ func TestSplitStory(t *testing.T) {
 
 	dir := b.Downloads()
 	b.Click("Download all MP3s as ZIP")
-	archive := filepath.Join(dir, "soundextract.zip")
+	checkParts(t, filepath.Join(dir, "soundextract.zip"), sound)
+	b.Click("Share with a link")
+	b.Click("Create a link")
+	b.See(".notice code", "/s/sxl_")
+	guest := b.Another()
+	guest.Run(chromedp.Navigate(b.Text(".notice code")))
+	guest.See("h1", "talk")
+	inspect(t, guest, "link to several MP3s")
+	guest.Click("Download all 3 MP3s as a ZIP archive")
+	checkParts(t, filepath.Join(dir, "talk.zip"), sound)
+	b.Click("Edit the artist and album of all MP3s, and the labels")
+	b.FillIn("Album", "Talks")
+	b.Click("Save")
+	b.See("#notices", "The changes are saved.")
+	for _, track := range server.Jobs()[0].Tracks {
+		if track.Album != "Talks" {
+			t.Errorf("track %d has the album %q", track.Number, track.Album)
+		}
+	}
+}
+
+// checkParts checks a downloaded archive of the MP3s of talk.mp4.
+func checkParts(t *testing.T, archive string, sound []byte) {
+	t.Helper()
 	testkit.Eventually(t, "the archive is downloaded", func() bool { _, err := os.Stat(archive); return err == nil })
 	z, err := zip.OpenReader(archive)
 	if err != nil {
@@ -154,16 +177,7 @@ func TestSplitStory(t *testing.T) {
 	defer func() { _ = z.Close() }()
 	for _, name := range []string{"talk/talk - 01 - Part 1.mp3", "talk/talk - 03 - Part 3.mp3"} {
 		if got, err := fs.ReadFile(z, name); err != nil || !bytes.Equal(got, sound) {
-			t.Errorf("%s in the archive has %d bytes, %v", name, len(got), err)
-		}
-	}
-	b.Click("Edit the artist and album of all MP3s, and the labels")
-	b.FillIn("Album", "Talks")
-	b.Click("Save")
-	b.See("#notices", "The changes are saved.")
-	for _, track := range server.Jobs()[0].Tracks {
-		if track.Album != "Talks" {
-			t.Errorf("track %d has the album %q", track.Number, track.Album)
+			t.Errorf("%s in %s has %d bytes, %v", name, archive, len(got), err)
 		}
 	}
 }

@@ -74,7 +74,7 @@ var public = []string{
 	api.PathRegister, api.PathLogin, api.PathBrowserSignIn, api.PathRecover, api.PathRefresh, api.PathLogout, api.PathKeys, api.PathOpenAPI,
 	api.PathOIDCStart, api.PathOIDC, api.PathDevices, api.PathDeviceToken,
 	api.PathHealth, api.PathReady, api.PathMetrics,
-	api.PathSharePage, api.PathSharedTrack, // they need the secret in the path, as the next ones
+	api.PathSharePage, api.PathSharedArchive, api.PathSharedTrack, // they need the secret in the path, as the next ones
 	api.PathFeedXML, api.PathFeedArtwork, api.PathFeedTrack, api.PathFeedChapters, api.PathFeedCover,
 }
 

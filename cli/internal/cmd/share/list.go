@@ -40,9 +40,10 @@ func newCmdList(f *cmdutil.Factory, run func(context.Context, *listOptions) erro
 		Use:     "list",
 		Aliases: []string{"ls"},
 		Short:   "List your links",
-		Long: `List your links, those of the newest jobs first, with how often the page of each
-was opened. The links themselves cannot be shown again. Expired links are listed
-until they are revoked or another one of the same job is created.
+		Long: `List your links, those of the newest jobs first, with how often each was used:
+its page opened, or all MP3s downloaded together. The links themselves cannot be
+shown again. Expired links are listed until they are revoked or another one of
+the same job is created.
 
 If the output is not a terminal, each line has the ID, name, uses, creation time
 and expiry time, separated by tabs, with no header.`,

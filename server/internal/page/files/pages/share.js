@@ -16,7 +16,7 @@ export function shareSection(id, refresh) {
 
   function row(link) {
     const ended = new Date(link.expires) < new Date();
-    return h("li", {}, h("code", {}, link.id), ` ${ended ? "expired" : "until"} ${moment(link.expires)}, opened ${count(link.uses, "time")} `,
+    return h("li", {}, h("code", {}, link.id), ` ${ended ? "expired" : "until"} ${moment(link.expires)}, used ${count(link.uses, "time")} `,
       h("button", { type: "button", "aria-label": `Revoke the link ${link.id}`, onclick: () => revoke(link) }, "Revoke"));
   }
 
