@@ -22,6 +22,9 @@ import (
 	"github.com/soundextract/sx/server/sx"
 )
 
+// createdFormat is how texts say when a backup was created.
+const createdFormat = "2006-01-02 15:04"
+
 // stdio is the name of standard input and output.
 const stdio = "-"
 

@@ -41,7 +41,11 @@ either can be restored into the other. FILE may be - for standard input.
 Everything continues afterwards: MP3s are served, unfinished uploads can be
 continued, waiting videos are converted, people stay signed in, and pending
 notifications are sent. In a cluster, the services are stopped during the
-restore.`,
+restore.
+
+Accounts, passwords, personal tokens, links and feeds are as they were when the
+backup was created. What was revoked, disabled, deleted or changed since then is
+back until that is done again.`,
 		Example: `  sx backup restore -i key.txt --data restored backup.age
   sx backup restore -i key.txt -n restored backup.age`,
 		Args: cmdutil.UsageArgs(cobra.ExactArgs(1)),
@@ -85,6 +89,10 @@ func runRestore(ctx context.Context, opts *RestoreOptions) (err error) {
 	}
 	if err != nil {
 		return err
+	}
+	if !opts.JSON {
+		_, _ = fmt.Fprintf(opts.IO.ErrOut, "Accounts, tokens, links and feeds are as of %s; what was revoked, disabled or deleted since is back until that is done again\n",
+			s.Header.Created.Local().Format(createdFormat))
 	}
 	if err := report(opts.IO, opts.JSON, s, "Restored"); err != nil {
 		return err

@@ -54,5 +54,5 @@ func runVerify(ctx context.Context, opts *VerifyOptions) (err error) {
 	if err != nil {
 		return err
 	}
-	return report(opts.IO, opts.JSON, s, "The backup of "+s.Header.Created.Local().Format("2006-01-02 15:04")+" is complete and unchanged")
+	return report(opts.IO, opts.JSON, s, "The backup of "+s.Header.Created.Local().Format(createdFormat)+" is complete and unchanged")
 }

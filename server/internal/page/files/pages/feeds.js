@@ -40,7 +40,7 @@ export function feedSection() {
   }
 
   load();
-  return h("div", {}, h("p", {}, "A podcast app with the address of a feed plays your newest MP3s without an account."), list, created,
+  return h("div", {}, h("p", {}, "A podcast app with the address of a feed plays your newest MP3s, at most 100, without an account."), list, created,
     form({
       label: "Create a podcast feed", button: "Create a feed", children: h("div", { class: "grid" }, name.element, label.element, folder.element),
       submit: async () => {
