@@ -43,7 +43,7 @@ func TestPages(t *testing.T) {
 	b.Click("Edit the title, artist, album and labels")
 	b.Click("Share with a link")
 	b.Click("Create a link")
-	b.See(".tokens li", "opened 0 times")
+	b.See(".tokens li", "used 0 times")
 	inspect(t, b, "job")
 	b.Open("#/jobs/" + failedID(server))
 	b.See(".error", "no_audio")

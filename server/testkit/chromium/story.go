@@ -66,10 +66,10 @@ func (b *Tab) Story() {
 	guest.See("h1", "Sign in")
 	b.Reload()
 	b.Click("Share with a link")
-	b.See(".tokens li", "opened 1 time")
+	b.See(".tokens li", "used 1 time")
 	b.Click("Revoke the link " + b.Text(".tokens code"))
 	b.Confirm()
-	b.Gone(".tokens li", "opened")
+	b.Gone(".tokens li", "used")
 	guest.Run(chromedp.Navigate(link))
 	guest.See("p", "this link does not work")
 
