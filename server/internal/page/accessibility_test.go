@@ -38,6 +38,9 @@ func TestPages(t *testing.T) {
 	b.Click("Options for new jobs")
 	b.Click("Select interview.mov")
 	inspect(t, b, "jobs")
+	if got := chromium.Eval[int](b, `document.querySelector("table.jobs tbody td:nth-child(2)").clientWidth`); got < 200 {
+		t.Errorf("in a narrow window, names have %d px", got)
+	}
 	b.Open("#/jobs/" + done)
 	b.See("a", "Download the MP3")
 	b.Click("Edit the title, artist, album and labels")

@@ -33,7 +33,7 @@ func TestFeedStory(t *testing.T) {
 	b.Click("Create a feed")
 	b.See(".notice code", server.URL+"/f/sxf_")
 	address := b.Text(".notice code")
-	b.See(".tokens li", "Talks & <i>more</i> the folder talks")
+	b.See(".tokens li", "Talks & <i>more</i>: MP3s in the folder talks")
 	// The parser of a feed reader in JavaScript (rss-parser 3.13.0 of npm) and what it then gets.
 	source, err := os.ReadFile("testdata/rss-parser.min.js")
 	if err != nil {

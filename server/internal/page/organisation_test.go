@@ -157,7 +157,7 @@ func TestDeviceStory(t *testing.T) {
 	signInAt(t, b, "ada")
 	b.See("h1", "Sign in sx?") // the page that was asked for
 	b.See(".usercode", d.UserCode)
-	b.See("p", "It is at the address 127.0.0.1.")
+	b.See("p", "The program is at the address 127.0.0.1.")
 	inspect(t, b, "sign in sx")
 	if tokens, err := program.DeviceTokens(t.Context(), d.Code); err != nil || tokens.AccessToken != "" {
 		t.Errorf("before the approval: %+v, %v", tokens, err)

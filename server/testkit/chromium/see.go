@@ -11,6 +11,7 @@ import (
 )
 
 // See waits until an element that the selector matches is shown and contains the text.
+// Spaces that do not break are like others.
 func (b *Tab) See(selector, text string) {
 	b.tb.Helper()
 	if !b.Holds(shows(selector, text)) {
@@ -27,7 +28,7 @@ func (b *Tab) Gone(selector, text string) {
 }
 
 func shows(selector, text string) string {
-	return fmt.Sprintf(`[...document.querySelectorAll(%q)].some((e) => e.checkVisibility() && e.innerText.includes(%q))`, selector, text)
+	return fmt.Sprintf(`[...document.querySelectorAll(%q)].some((e) => e.checkVisibility() && e.innerText.replaceAll("\u00a0", " ").includes(%q))`, selector, text)
 }
 
 // Holds waits until the condition is true, also in a document that is loaded meanwhile.

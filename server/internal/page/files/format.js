@@ -1,6 +1,6 @@
 // Numbers and times as sx shows them.
 
-/** Returns a size in bytes as text, such as "1.5 MB". */
+/** Returns a size in bytes as text, such as "1.5 MB", with a space that does not break. */
 export function size(bytes) {
   const units = ["B", "kB", "MB", "GB", "TB"];
   let value = bytes;
@@ -9,7 +9,7 @@ export function size(bytes) {
     value /= 1000;
     unit += 1;
   }
-  return `${value < 9.95 && unit > 0 ? value.toFixed(1) : Math.round(value)} ${units[unit]}`;
+  return `${value < 9.95 && unit > 0 ? value.toFixed(1) : Math.round(value)}\u00a0${units[unit]}`;
 }
 
 /** Returns a duration in seconds as text, such as "1:02:03". */

@@ -95,7 +95,7 @@ async function showOrganisation(element) {
       },
     }) : form({
       label: "Organisation", button: "Link the account",
-      children: [h("p", {}, "Then you can sign in with your organisation, too."), userName(), password.element],
+      children: [h("p", {}, "Once the account is linked, you can sign in with your organisation, too."), userName(), password.element],
       submit: () => leaveFor("/v1/auth/binding/start", "/account", { password: password.control.value }),
     });
   fill(element, h("section", { "aria-labelledby": "organisation" }, h("h2", { id: "organisation" }, "Organisation"), content));

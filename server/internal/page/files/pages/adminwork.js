@@ -52,7 +52,7 @@ function queueParts({ states, running, waiting, messages }) {
   const lost = messages.filter(({ dead_letters: dead }) => dead > 0);
   return [
     h("h2", {}, "Unfinished jobs"),
-    table("Unfinished jobs by state", ["State", "Jobs", "Oldest since"], states.map(({ state, jobs, oldest }) =>
+    table("Unfinished jobs by state", ["State", "Jobs", "Oldest"], states.map(({ state, jobs, oldest }) =>
       [h("span", { class: "state" }, state), String(jobs), oldest && age(oldest)])),
     lost.map(({ queue, dead_letters: dead }) => h("div", { class: "warning" },
       h("p", {}, h("strong", {}, "Warning: "), `dead letters in the queue ${queue}: ${dead}`))),

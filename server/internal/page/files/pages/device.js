@@ -26,7 +26,7 @@ async function ask(content, path) {
     fill(content,
       h("p", {}, "A program wants to use your account ", h("span", { class: "name" }, current().name), ". It shows this code:"),
       h("p", { class: "usercode" }, code),
-      h("p", {}, address ? `It is at the address ${address}.` : "Its address is unknown."),
+      h("p", {}, address ? `The program is at the address ${address}.` : "The address of the program is unknown."),
       h("p", {}, "Continue only if you have just run sx login yourself and see the same code there. Otherwise somebody else wants to use your account."),
       failures,
       h("div", { class: "actions" },

@@ -24,7 +24,7 @@ export function feedSection() {
   }
 
   function row(feed) {
-    return h("li", {}, h("span", { class: "name" }, feed.name), ` ${shows(feed)} `,
+    return h("li", {}, h("span", { class: "name" }, feed.name), `: ${shows(feed)} `,
       h("button", { type: "button", "aria-label": `Revoke the feed ${feed.name}`, onclick: () => revoke(feed) }, "Revoke"));
   }
 
@@ -56,6 +56,6 @@ export function feedSection() {
 }
 
 function shows({ label, folder }) {
-  const parts = [label && `the label ${label}`, folder && `the folder ${folder}`].filter(Boolean);
-  return parts.length === 0 ? "all MP3s" : parts.join(" and ");
+  if (!label && !folder) return "all MP3s";
+  return ["MP3s", label && `with the label ${label}`, folder && `in the folder ${folder}`].filter(Boolean).join(" ");
 }

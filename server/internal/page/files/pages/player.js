@@ -43,8 +43,8 @@ function playlist({ id, tracks }) {
   });
   choose(0, false);
   return [audio, chapters,
-    h("ol", { class: "chapters" }, tracks.map((track, i) => h("li", {}, buttons[i], ` ${clock(track.duration)} `,
-      h("a", { href: path(track), download: true, "aria-label": `Download ${label(track)}` }, "Download"), ` ${size(track.size)}`))),
+    h("ol", { class: "chapters" }, tracks.map((track, i) => h("li", {}, buttons[i], " ",
+      h("span", { class: "together" }, h("a", { href: path(track), download: true, "aria-label": `Download ${label(track)}` }, "Download"), ` ${size(track.size)}, ${clock(track.duration)}`)))),
     h("p", {}, h("a", { class: "button primary", href: archivePath(id), download: true }, "Download all MP3s as ZIP"), ` ${totals(tracks)}`)];
 }
 

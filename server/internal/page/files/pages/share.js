@@ -11,6 +11,7 @@ const day = 86400; // seconds
 /** Returns the list of the job's links and the form to create one. refresh reads the job again. */
 export function shareSection(id, refresh) {
   const list = h("div", {});
+  const what = h("span", {}, "the MP3");
   const created = h("div", { role: "status" });
   const life = field("Valid for", { tag: "select", options: [[7 * day, "7 days"], [day, "a day"], [30 * day, "30 days"], [366 * day, "a year"]] });
 
@@ -21,7 +22,7 @@ export function shareSection(id, refresh) {
   }
 
   async function revoke(link) {
-    if (!await confirm({ title: "Revoke the link?", text: "Nobody can play or download the MP3 with it any more.", button: "Revoke" })) return;
+    if (!await confirm({ title: "Revoke the link?", text: "Nobody can play or download anything with it any more.", button: "Revoke" })) return;
     try {
       await call("DELETE", jobPath(id, "shares", link.id));
       fill(created);
@@ -32,7 +33,7 @@ export function shareSection(id, refresh) {
   }
 
   const element = h("details", {}, h("summary", {}, "Share with a link"),
-    h("p", {}, "Anyone with the link can play and download the MP3 without an account."), list, created,
+    h("p", {}, "Anyone with the link can play and download ", what, " without an account."), list, created,
     form({
       label: "Create a link", button: "Create a link", children: life.element,
       submit: async () => {
@@ -45,7 +46,8 @@ export function shareSection(id, refresh) {
   let shown = null;
   return {
     element,
-    update({ shares = [] }) {
+    update({ shares = [], tracks = [] }) {
+      if (tracks.length > 1) what.textContent = `all ${tracks.length} MP3s`;
       const now = JSON.stringify(shares);
       if (now === shown) return;
       shown = now;
