@@ -84,7 +84,7 @@ soak: deps ## Convert with 50 accounts while every part is killed: make soak MIN
 	go test -count 1 -timeout 24h -v -run '^TestSoak$$' ./server/acceptance
 
 deps: ## Install the programs that the tests need, with sudo apt-get or brew
-	@scripts/need ffmpeg cc rabbitmq-server curl gpg mpg123 madplay python3 node npm prometheus promtool $(if $(filter Linux,$(shell uname -s)),systemd-analyze strace dbus-daemon chromium)
+	@scripts/need ffmpeg cc rabbitmq-server curl gpg xz mpg123 madplay python3 node npm prometheus promtool $(if $(filter Linux,$(shell uname -s)),systemd-analyze strace dbus-daemon chromium)
 	@$(MAKE) --no-print-directory $(TSMODULES)
 
 TSMODULES := server/api/clients/typescript/node_modules/.package-lock.json
@@ -139,7 +139,7 @@ snapshot: $(RELEASER) $(SBOM) ## Build a whole release into dist/, without publi
 	@scripts/release $(RELEASER) snapshot
 
 snapshot-test: $(RELEASER) $(SBOM) release-check ## Build a release for this machine, and install from it
-	@scripts/need gpg ruby $(if $(filter Linux,$(shell uname -s)),dpkg rpm)
+	@scripts/need gpg xz ruby $(if $(filter Linux,$(shell uname -s)),dpkg rpm)
 	@scripts/release $(RELEASER) host
 	cd install && SX_DIST=$(CURDIR)/dist go test -tags snapshot -count 1 ./scripttest
 

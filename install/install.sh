@@ -82,6 +82,8 @@ platform() {
 
 tools() {
 	command -v curl >/dev/null || fail 'curl not found' 'install curl with your package manager'
+	[ "$os" = darwin ] || command -v xz >/dev/null || # macOS's tar unpacks without it
+		fail 'xz not found' 'install xz (Debian and Ubuntu: xz-utils) with your package manager'
 	command -v sha256sum >/dev/null || command -v shasum >/dev/null ||
 		fail 'neither sha256sum nor shasum found' 'install one of them, so that the download can be verified'
 }
@@ -148,12 +150,12 @@ choose() {
 		fetch "$releases/latest/download/checksums.txt" "$tmp/checksums.txt" release
 	fi
 	verify "${version:+download/v$version}"
-	line=$(grep -E "^[0-9a-f]{64} [ *]sx_${version:-[0-9][^ _]*}_${os}_$arch\\.tar\\.gz\$" "$tmp/checksums.txt" | head -n 1)
+	line=$(grep -E "^[0-9a-f]{64} [ *]sx_${version:-[0-9][^ _]*}_${os}_$arch\\.tar\\.xz\$" "$tmp/checksums.txt" | head -n 1)
 	[ -n "$line" ] || fail "the release has no archive for $system on $machine" "see the releases at $releases"
 	sum=${line%% *}
 	archive=${line##*[ *]}
 	version=${archive#sx_}
-	version=${version%"_${os}_$arch.tar.gz"}
+	version=${version%"_${os}_$arch.tar.xz"}
 }
 
 unpacked() {
@@ -163,7 +165,7 @@ unpacked() {
 	[ "$got" = "$sum" ] || fail "checksum mismatch for $archive: SHA-256 is $got, expected $sum" \
 		"$report"
 	mkdir "$tmp/files"
-	tar -xzf "$tmp/$archive" -C "$tmp/files" sx sxd || fail "cannot unpack $archive" 'install tar and gzip'
+	tar -xJf "$tmp/$archive" -C "$tmp/files" sx sxd || fail "cannot unpack $archive" 'install tar and xz, then run this again'
 }
 
 # Rename the new file over the old one, because a running program cannot be

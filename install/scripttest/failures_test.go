@@ -21,7 +21,7 @@ func TestFailures(t *testing.T) {
 			name: "checksum mismatch", code: 1,
 			spoil: func(t *testing.T, m *mirror) {
 				for _, p := range everywhere {
-					m.put(t, "1.2.3", "sx_1.2.3_"+p+".tar.gz", archiveOf(t, "6.6.6"))
+					m.put(t, "1.2.3", "sx_1.2.3_"+p+".tar.xz", archiveOf(t, "6.6.6"))
 				}
 			},
 			wants: []string{"checksum mismatch for sx_1.2.3_", ": SHA-256 is ", "hint: run this again"},
@@ -46,7 +46,7 @@ func TestFailures(t *testing.T) {
 		{
 			name: "the listed archive is missing", uname: "Linux aarch64", code: 1,
 			spoil: func(t *testing.T, m *mirror) {
-				if err := os.Remove(filepath.Join(m.dir, "download", "v1.2.3", "sx_1.2.3_linux_arm64.tar.gz")); err != nil {
+				if err := os.Remove(filepath.Join(m.dir, "download", "v1.2.3", "sx_1.2.3_linux_arm64.tar.xz")); err != nil {
 					t.Fatal(err)
 				}
 			},
@@ -54,7 +54,7 @@ func TestFailures(t *testing.T) {
 		},
 		{
 			name: "the download is interrupted", uname: "Linux x86_64", code: 1,
-			spoil: func(_ *testing.T, m *mirror) { m.breakOff = "/download/v1.2.3/sx_1.2.3_linux_amd64.tar.gz" },
+			spoil: func(_ *testing.T, m *mirror) { m.breakOff = "/download/v1.2.3/sx_1.2.3_linux_amd64.tar.xz" },
 			wants: []string{"error: download of ", " failed: ", "hint: check the network and run this again; nothing was changed"},
 		},
 		{

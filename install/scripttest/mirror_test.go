@@ -1,16 +1,17 @@
 package scripttest_test
 
 import (
-	"archive/tar"
 	"bytes"
-	"compress/gzip"
 	"crypto/sha256"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"testing"
+
+	"github.com/soundextract/sx/server/testkit"
 )
 
 // mirror is a local server of releases, with the URL paths of GitHub.
@@ -51,7 +52,7 @@ func (m *mirror) release(t *testing.T, version string, platforms ...string) {
 	var sums bytes.Buffer
 	for _, platform := range platforms {
 		archive := archiveOf(t, version)
-		name := fmt.Sprintf("sx_%s_%s.tar.gz", version, platform)
+		name := fmt.Sprintf("sx_%s_%s.tar.xz", version, platform)
 		m.put(t, version, name, archive)
 		_, _ = fmt.Fprintf(&sums, "%x  %s\n", sha256.Sum256(archive), name)
 	}
@@ -71,23 +72,15 @@ func (m *mirror) put(t *testing.T, version, name string, content []byte) {
 
 func archiveOf(t *testing.T, version string) []byte {
 	t.Helper()
-	var b bytes.Buffer
-	gz := gzip.NewWriter(&b)
-	tw := tar.NewWriter(gz)
-	for _, name := range []string{"LICENSE", "sx", "sxd"} {
-		content := fmt.Sprintf("#!/bin/sh\necho %s %s\n", name, version)
-		if err := tw.WriteHeader(&tar.Header{Name: name, Mode: 0o755, Size: int64(len(content))}); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := tw.Write([]byte(content)); err != nil {
-			t.Fatal(err)
-		}
+	testkit.Need(t, "xz")
+	dir := t.TempDir()
+	files := []string{"LICENSE", "sx", "sxd"}
+	for _, name := range files {
+		program(t, dir, name, "echo "+name+" "+version)
 	}
-	if err := tw.Close(); err != nil {
+	archive, err := exec.CommandContext(t.Context(), "tar", append([]string{"-cJf", "-", "-C", dir}, files...)...).Output()
+	if err != nil {
 		t.Fatal(err)
 	}
-	if err := gz.Close(); err != nil {
-		t.Fatal(err)
-	}
-	return b.Bytes()
+	return archive
 }

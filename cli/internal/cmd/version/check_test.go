@@ -42,7 +42,7 @@ func published(t *testing.T, newest string) (url string) {
 			http.NotFound(w, r)
 			return
 		}
-		_, _ = fmt.Fprintf(w, "%064x  install.sh\n%064x  sx_%s_linux_amd64.tar.gz\n", 1, 2, newest)
+		_, _ = fmt.Fprintf(w, "%064x  install.sh\n%064x  sx_%s_linux_amd64.tar.xz\n", 1, 2, newest)
 	}))
 	t.Cleanup(srv.Close)
 	return srv.URL
