@@ -166,12 +166,16 @@ func outage(t *testing.T, broker *rabbitmq.Broker, stop func(testing.TB)) {
 	testkit.Eventually(t, "all confirmed messages arrive", func() bool {
 		mu.Lock()
 		defer mu.Unlock()
+		// Each is looked for once, so that the receivers do not have to wait for this loop.
 		for id := range confirmed {
 			if !arrived[id] {
 				return false
 			}
+			delete(confirmed, id)
 		}
 		return true
+	}, func() any {
+		return fmt.Sprintf("%d of them not seen yet, %d arrived", count(confirmed), count(arrived))
 	})
 	stopReceiving()
 	receivers.Wait()
