@@ -92,8 +92,8 @@ $(TSMODULES): server/api/clients/typescript/package-lock.json
 	npm ci --ignore-scripts --no-audit --no-fund --prefix $(<D)
 
 e2e: build ## Test the installer on KUBECONFIG's cluster, with make images
-	@scripts/need ffmpeg
-	cd install && SX_BIN=$(CURDIR)/bin go test -tags e2e -count 1 -timeout 60m -v -run '$(E2E)' ./e2e
+	@scripts/need ffmpeg kubectl openssl
+	cd install && SX_BIN=$(CURDIR)/bin go test -tags e2e -count 1 -timeout 60m -v -run '$(E2E)' ./e2e $(E2EFLAGS)
 
 lint: $(GOLANGCI) $(ACTIONS) ## Check style, layers, formatting and workflows
 	@scripts/check-layers

@@ -70,7 +70,8 @@ func (env *Env) certificateHint(secret string) string {
 	if objects, err := env.objects(); err == nil && objects.has("Certificate") {
 		return "cert-manager should have renewed it; see why not with: " + env.Cluster.Kubectl("describe", "certificates,certificaterequests")
 	}
-	return "store a new certificate in the secret, which is used without a restart; see its contents with: " + env.Cluster.Kubectl("describe", "secret", secret)
+	return "store a new certificate in the secret, which is used without a restart; see who issued this one, and for whom, with: " +
+		env.Cluster.Kubectl("get", "secret", secret, "-o", `jsonpath={.data.tls\.crt}`) + " | base64 -d | openssl x509 -noout -subject -issuer -dates"
 }
 
 // validUntil returns when the first certificate of a chain in PEM expires.

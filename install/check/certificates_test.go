@@ -60,8 +60,8 @@ func TestCertificates(t *testing.T) {
 		message, hint  string
 	}{
 		"valid":   {60 * day, 60 * day, check.OK, "", ""},
-		"soon":    {60 * day, 5 * day, check.FoundWarning, "the certificate in the secret inside expires at ", "describe secret inside"},
-		"expired": {-day, 5 * day, check.FoundFatal, "the certificate in the secret public expired at ", "describe secret public"},
+		"soon":    {60 * day, 5 * day, check.FoundWarning, "the certificate in the secret inside expires at ", "get secret inside"},
+		"expired": {-day, 5 * day, check.FoundFatal, "the certificate in the secret public expired at ", "get secret public"},
 	} {
 		var objects []runtime.Object
 		for secret, left := range map[string]time.Duration{"public": tt.public, "inside": tt.inside} {

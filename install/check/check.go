@@ -105,13 +105,17 @@ var stateCheck = Check{
 
 var storageCheck = Check{
 	ID: StorageID, Description: StorageDescription, Severity: Warning, Timeout: longTimeout, Run: storage,
-	Hint: "remove jobs that are no longer needed, or enlarge the volume with: ", Next: []string{"sx", "install", "--set", "mongodb.persistence.size=SIZE"},
+	Hint: "read the log of the gateway with: ", Next: []string{"kubectl", "logs", "-l", "app.kubernetes.io/component=gateway"},
 }
 
 var deadLetterCheck = Check{
 	ID: "dead-letters", Description: "no message was dead-lettered", Severity: Warning, Timeout: longTimeout, Run: deadLetters,
-	Hint: "the log of the service that rejected them says why: ",
-	Next: []string{"kubectl", "logs", "-l", "app.kubernetes.io/part-of=soundextract", "--prefix", "--tail", "200"},
+	Hint: "read the log of RabbitMQ with: ", Next: []string{"kubectl", "logs", "-l", "app.kubernetes.io/component=rabbitmq"},
+}
+
+var alarmsCheck = Check{
+	ID: "broker-alarms", Description: "RabbitMQ accepts messages", Severity: Fatal, Timeout: longTimeout, Run: alarms,
+	Hint: "read the log of RabbitMQ with: ", Next: []string{"kubectl", "logs", "-l", "app.kubernetes.io/component=rabbitmq"},
 }
 
 var volumesCheck = Check{
@@ -132,7 +136,7 @@ var certificatesCheck = Check{
 // Status lists the quick checks of an installed release whose findings its workloads do
 // not show, the most urgent first. They need Manifest.
 func Status() []Check {
-	all := []Check{secretsCheck, certificatesCheck, deadLetterCheck, storageCheck, volumesCheck, stateCheck}
+	all := []Check{secretsCheck, certificatesCheck, alarmsCheck, deadLetterCheck, storageCheck, volumesCheck, stateCheck}
 	for i := range all {
 		all[i].Timeout = shortTimeout // someone is waiting
 	}
@@ -239,6 +243,7 @@ func Running() []Check {
 			ID: "queues", Description: "the queues are short and have consumers", Severity: Warning, Timeout: longTimeout, Run: queues,
 			Hint: "start more converters with: ", Next: []string{"sx", "install", "--set", "converter.replicas=N"},
 		},
+		alarmsCheck,
 		deadLetterCheck,
 		volumesCheck,
 		secretsCheck,

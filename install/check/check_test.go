@@ -162,13 +162,16 @@ func TestOrder(t *testing.T) {
 
 func TestQueues(t *testing.T) {
 	t.Parallel()
-	answer := `[{"name":"sx.convert","messages":4,"consumers":0},{"name":"sx.notify.dead","messages":2,"consumers":0}]`
+	answers := map[string]string{
+		"/api/queues": `[{"name":"sx.convert","messages":4,"consumers":0},{"name":"sx.notify.dead","messages":2,"consumers":0}]`,
+		"/api/nodes":  `[{"name":"rabbit@a","mem_alarm":false,"disk_free_alarm":false},{"name":"rabbit@b","disk_free_alarm":true,"disk_free":150000000,"disk_free_limit":200000000}]`,
+	}
 	broker := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if user, pw, _ := r.BasicAuth(); user != "monitor-b" || pw != "pw" || r.URL.Path != "/api/queues" {
+		if user, pw, _ := r.BasicAuth(); user != "monitor-b" || pw != "pw" || answers[r.URL.Path] == "" {
 			w.WriteHeader(http.StatusUnauthorized)
 			return
 		}
-		_, _ = io.WriteString(w, answer)
+		_, _ = io.WriteString(w, answers[r.URL.Path])
 	}))
 	t.Cleanup(broker.Close)
 	secret := &corev1.Secret{ObjectMeta: in("soundextract-rabbitmq"), Data: map[string][]byte{"monitor-username": []byte("monitor-b"), "monitor-password": []byte("pw")}}
@@ -182,7 +185,20 @@ func TestQueues(t *testing.T) {
 	if r := run(t, e, check.Running(), "queues"); r.Outcome != check.FoundFatal || !strings.Contains(r.Message, "the queue sx.convert has 4 messages and no consumer") {
 		t.Errorf("got %+v", r)
 	}
-	if r := run(t, e, check.Running(), "dead-letters"); r.Outcome != check.FoundWarning || !strings.Contains(r.Message, "2 in sx.notify.dead") {
+	if r := run(t, e, check.Running(), "dead-letters"); r.Outcome != check.FoundWarning || !strings.Contains(r.Message, "2 in sx.notify.dead") ||
+		!strings.Contains(r.Hint, "sx logs notifier") || !strings.HasSuffix(r.Hint, "rabbitmqctl purge_queue sx.notify.dead") {
+		t.Errorf("got %+v", r)
+	}
+	if r := run(t, e, check.Running(), "broker-alarms"); r.Outcome != check.FoundFatal || !strings.Contains(r.Message, "rabbit@b has 150 MB of free disk space, and needs 200 MB") ||
+		!strings.Contains(r.Hint, "rabbitmq.persistence.size") {
+		t.Errorf("got %+v", r)
+	}
+	answers["/api/nodes"] = `[{"name":"rabbit@a","mem_alarm":true}]`
+	if r := run(t, e, check.Running(), "broker-alarms"); r.Outcome != check.FoundFatal || !strings.Contains(r.Message, "the memory of rabbit@a is used up") {
+		t.Errorf("got %+v", r)
+	}
+	answers["/api/nodes"] = `[{"name":"rabbit@a","mem_alarm":false,"disk_free_alarm":false}]`
+	if r := run(t, e, check.Running(), "broker-alarms"); r.Outcome != check.OK {
 		t.Errorf("got %+v", r)
 	}
 }

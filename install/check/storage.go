@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 
+	"github.com/soundextract/sx/install/nextcmd"
 	"github.com/soundextract/sx/server/api"
 	"github.com/soundextract/sx/server/api/client"
 	"github.com/soundextract/sx/server/sx"
@@ -34,7 +35,8 @@ func storage(ctx context.Context, env *Env) error {
 		return Skip("", "MongoDB does not say how large its volume is")
 	}
 	if problem := s.Problem(); problem != "" {
-		err := sx.NewError(sx.CodeStorageFull, "%s", problem)
+		err := sx.NewError(sx.CodeStorageFull, "%s", problem).
+			WithHint("enlarge the volume with --set mongodb.persistence.size=SIZE, or remove jobs; see who uses the space with: %s", nextcmd.Line("sx", "admin", "usage"))
 		if s.Full() {
 			return &severityOverride{err, Fatal}
 		}

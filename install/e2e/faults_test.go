@@ -4,222 +4,235 @@ package e2e
 
 import (
 	"context"
-	"encoding/json"
+	"errors"
+	"flag"
 	"fmt"
-	"net/http"
+	"maps"
+	"os"
+	"os/exec"
 	"path/filepath"
-	"strconv"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
-
-	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
-
-	"github.com/soundextract/sx/server/api"
-	"github.com/soundextract/sx/server/sx"
 )
 
-// TestFaultyStorage covers what happens to stored data and to a storage that fails:
-// retention, a database that hangs, a full disk of RabbitMQ, and a full volume of
-// MongoDB.
-func TestFaultyStorage(t *testing.T) {
-	o := newOperator(within(t, 12*time.Minute), t, "e2e-storage")
-	secure, _ := o.secured()
-	o.sx(o.install(append(secure, "--set", "gateway.retention.videos=1m,gateway.retention.failed=1m,gateway.reserve=300MiB")...)...)
-	o.register("ada")
+var update = flag.Bool("update", false, "write the table of faults to docs/operations.md")
 
+// fault is something that goes wrong with an installation.
+type fault struct {
+	name   string
+	inject func(o *operator)
+	// command is the sx command that fails because of it; nil means that sx status shows it.
+	command []string
+	// cause is the part of the first line that names the cause, without what is different
+	// in each cluster, as a regular expression.
+	cause string
+	// shows is what the output of the printed command has, as a regular expression; ""
+	// means that the command repairs the installation.
+	shows  string
+	during func(o *operator) // checks what must hold meanwhile
+	repair func(o *operator) // nil if nothing is left
+}
+
+// TestFaults injects one fault after the other into an installation. The first line that
+// sx status or the failing command prints must name the cause, and the command that it
+// prints must repair the installation or show the cause. docs/operations.md has the
+// results; the flag -update writes them.
+func TestFaults(t *testing.T) {
+	o := newOperator(within(t, 25*time.Minute), t, "e2e-faults")
+	secure, issuer := o.secured()
+	args := append(secure, "--set", "gateway.retention.videos=1m,gateway.retention.failed=1m,gateway.reserve=300MiB")
+	var rows []string
+	run := func(faults ...fault) {
+		for _, f := range faults {
+			t.Run(strings.ReplaceAll(f.name, " ", "-"), func(t *testing.T) {
+				here := *o
+				here.t = t
+				start := time.Now()
+				rows = append(rows, here.suffer(f))
+				t.Logf("%.0f s", time.Since(start).Seconds())
+			})
+		}
+	}
+
+	run(o.brokenKey(args))
+	o.sx(o.install(args...)...)
+	o.invitation()
 	done, failed := o.retained()
-	o.databaseHangs()
-	o.brokerIsFull()
+	run(o.refusedInstalls()...)
+	run(o.inaccessibleClusters()...)
+	run(o.changedByHand(issuer)...)
+	run(o.brokerIsFull())
 	o.deleted(done, failed)
-	o.volumeIsFull()
+	run(o.databaseHangs(), o.volumeIsFull())
+	o.compareTable(rows)
 }
 
-// retained creates a job that is done and one that failed; each says when it will be
-// deleted.
-func (o *operator) retained() (done, failed string) {
+// suffer injects the fault, checks what sx prints, follows its advice and repairs the
+// installation. It returns the fault's row of the table.
+func (o *operator) suffer(f fault) string {
 	o.t.Helper()
-	o.sx("convert", o.makeVideo("done.mkv", 5, 440), "-o", filepath.Join(o.home, "done.mp3"))
-	silent := filepath.Join(o.t.TempDir(), "silent.mkv")
-	o.ffmpeg("-f", "lavfi", "-i", "testsrc=size=64x64:rate=2:duration=5", "-c:v", "mpeg4", silent)
-	failed = lines[job](o, o.sx("upload", "--json", "--whole-file", silent))[0].ID
-	if r := o.try("watch", failed); r.code == 0 {
-		o.t.Fatal("the conversion of a video without audio succeeded")
+	healthy := *o // with the kubeconfig from before
+	f.inject(o)
+	if f.command == nil {
+		f.command = o.at("status")
 	}
-	for _, j := range o.jobs() {
-		if j.Name == "done.mkv" {
-			done = j.ID
+	command, cause := f.command[0], regexp.MustCompile(f.cause)
+	var r result
+	var first string
+	soon, cancel := context.WithTimeout(o.ctx, 3*time.Minute)
+	defer cancel()
+	for {
+		r = o.try(f.command...)
+		first = firstLine(command, r)
+		if command != "status" || cause.MatchString(first) || soon.Err() != nil {
+			break
 		}
+		wait, stop := context.WithTimeout(soon, time.Second) // Kubernetes needs some time to notice
+		<-wait.Done()
+		stop()
 	}
-	if j := o.stored(done); j.DeleteVideoAt == nil || time.Until(*j.DeleteVideoAt) > time.Minute || j.DeleteAt != nil {
-		o.t.Errorf("the video of a job that is done is deleted at %v, the job at %v", j.DeleteVideoAt, j.DeleteAt)
+	found := cause.FindString(first)
+	if found == "" {
+		o.t.Errorf("the first line does not match %q:\n%s", f.cause, r.all())
 	}
-	if j := o.stored(failed); j.DeleteAt == nil || time.Until(*j.DeleteAt) > time.Minute {
-		o.t.Errorf("a failed job is deleted at %v", j.DeleteAt)
+	if f.during != nil {
+		f.during(o)
 	}
-	for id, want := range map[string]string{done: "video", failed: "kept"} {
-		if shown := o.sx("show", id); !strings.Contains(shown, want) || !strings.Contains(shown, "until "+strconv.Itoa(time.Now().Year())) {
-			o.t.Errorf("sx show does not print the time of deletion:\n%s", shown)
-		}
+	next := nextCommand(r)
+	outcome := o.follow(next, f, cause)
+	if f.repair != nil {
+		f.repair(&healthy)
 	}
-	return done, failed
+	if r := healthy.try(o.at("status", "--wait")...); r.code != 0 || cause.MatchString(r.stderr) {
+		o.t.Errorf("after the repair:\n%s", r.all())
+	}
+	if strings.TrimSpace(first) != found {
+		found += " …"
+	}
+	return fmt.Sprintf("| %s | `sx %s` | `%s` | `%s` | %s |", f.name, command, o.general(found), o.general(next), outcome)
 }
 
-func (o *operator) stored(id string) api.Job {
+// firstLine returns the first line of sx status, or the error of another command, which
+// prints the steps before it.
+func firstLine(command string, r result) string {
+	for line := range strings.Lines(r.stderr) {
+		if text, failed := strings.CutPrefix(line, "error: "); failed || command == "status" {
+			return strings.TrimPrefix(strings.TrimPrefix(text, "✗ "), "! ")
+		}
+	}
+	return ""
+}
+
+var suggested = regexp.MustCompile(`(?:^|: )((?:sx|kubectl) .*)$`)
+
+// nextCommand returns the command at the end of the hint.
+func nextCommand(r result) string {
+	for line := range strings.Lines(r.stderr) {
+		hint, found := strings.CutPrefix(strings.TrimSpace(line), "hint: ")
+		if !found {
+			continue
+		}
+		if i := strings.LastIndex(hint, "with: "); i >= 0 {
+			hint = hint[i:]
+		}
+		if match := suggested.FindStringSubmatch(hint); match != nil {
+			return match[1]
+		}
+	}
+	return ""
+}
+
+// follow runs the command that sx printed and returns what it does.
+func (o *operator) follow(next string, f fault, cause *regexp.Regexp) string {
 	o.t.Helper()
-	return decode[api.Job](o, o.sx("show", id, "--json"))
-}
-
-// deleted waits until the retention of retained's jobs is over.
-func (o *operator) deleted(done, failed string) {
-	o.t.Helper()
-	o.eventually(o.ctx, "the failed job is deleted", func(context.Context) bool { return o.try("show", failed).code == sx.ExitBadInput })
-	o.eventually(o.ctx, "the video is deleted", func(context.Context) bool { return o.stored(done).VideoDeleted })
-	o.download(done)
-	if r := o.try("show", done); !strings.Contains(r.stdout, "deleted") {
-		o.t.Errorf("sx show does not say that the video is deleted:\n%s", r.stdout)
+	if next == "" {
+		o.t.Error("no command was printed")
+		return "no command"
 	}
-}
-
-// databaseHangs stops all processes of MongoDB: the gateways must stay ready, and
-// respond to requests with an error that says to try again.
-func (o *operator) databaseHangs() {
-	o.t.Helper()
-	token := strings.TrimSpace(o.sx("token", "create", "e2e"))
-	address, stop := o.forward("gateway", 8740)
-	defer stop()
-	client := &http.Client{Timeout: time.Minute, Transport: &http.Transport{TLSClientConfig: o.tlsConfig("gateway")}}
-	defer client.CloseIdleConnections()
-	get := func(path string) (*http.Response, api.Error) {
-		req, err := http.NewRequestWithContext(o.ctx, http.MethodGet, "https://"+address+path, nil)
-		if err != nil {
-			o.t.Fatal(err)
-		}
-		req.Header.Set("Authorization", "Bearer "+token)
-		res, err := client.Do(req)
-		if err != nil {
-			o.t.Fatal(err)
-		}
-		defer func() { _ = res.Body.Close() }()
-		var body api.ErrorBody
-		if err := json.NewDecoder(res.Body).Decode(&body); err != nil {
-			o.t.Fatalf("%s: %v", path, err)
-		}
-		return res, body.Error
-	}
-	if res, _ := get(api.PathJobs); res.StatusCode != http.StatusOK {
-		o.t.Fatalf("before the fault: %s", res.Status)
-	}
-
-	o.signalPods("mongodb", "STOP")
-	start := time.Now()
-	for range 3 {
-		res, problem := get(api.PathJobs)
-		if res.StatusCode != http.StatusServiceUnavailable || problem.Code != sx.CodeUnavailable || res.Header.Get("Retry-After") == "" {
-			o.t.Errorf("while MongoDB hangs: %s, Retry-After %q, %v", res.Status, res.Header.Get("Retry-After"), problem)
-		}
-	}
-	// Long enough for a probe to fail as often as would make the pod unready.
-	o.eventually(o.ctx, "30 s have passed", func(context.Context) bool { return time.Since(start) > 30*time.Second })
-	for _, component := range sx.Services() {
-		for _, p := range o.pods(component) {
-			if !ready(p) {
-				o.t.Errorf("%s is not ready while MongoDB hangs", p.Name)
-			}
-		}
-	}
-	if r := o.try(o.at("doctor")...); r.code == 0 {
-		o.t.Errorf("sx doctor finds nothing:\n%s", r.all())
-	}
-	o.t.Logf("MongoDB hung for %.0f s", time.Since(start).Seconds())
-
-	o.signalPods("mongodb", "CONT")
-	o.eventually(o.ctx, "the gateway has recovered", func(context.Context) bool {
-		res, _ := get(api.PathJobs)
-		return res.StatusCode == http.StatusOK
-	})
-	o.sx("convert", o.makeVideo("recovered.mkv", 5, 550), "-o", filepath.Join(o.home, "recovered.mp3"))
-}
-
-func ready(p corev1.Pod) bool {
-	for _, c := range p.Status.Conditions {
-		if c.Type == corev1.PodReady {
-			return c.Status == corev1.ConditionTrue
-		}
-	}
-	return false
-}
-
-// brokerIsFull makes RabbitMQ refuse messages, as it does when its disk is full: uploads
-// must be accepted, and converted once it takes messages again.
-func (o *operator) brokerIsFull() {
-	o.t.Helper()
-	limit := func(bytes string) {
-		if _, err := o.exec("rabbitmq", "rabbitmqctl", "-q", "set_disk_free_limit", bytes); err != nil {
-			o.t.Fatal(err)
-		}
-	}
-	limit("1000000000000000") // more than any disk has
-	waiting := lines[job](o, o.sx("upload", "--json", o.makeVideo("waiting.mkv", 5, 660)))[0].ID
-	limit("200000000")
-	o.sx("watch", waiting)
-}
-
-// small is the size of MongoDB's volume in volumeIsFull, in MiB. It is filled until left
-// MiB are free: less than the reserve, and more than the store itself needs.
-const small, left = 512, 280
-
-// volumeIsFull gives MongoDB a small volume and fills it: uploads must be refused,
-// while conversions and removal continue.
-func (o *operator) volumeIsFull() {
-	o.t.Helper()
-	o.smallVolume()
-	o.register("ada")                               // again
-	lecture := o.makeVideo("lecture.mkv", 180, 550) // about 32 MB
-	o.sx("upload", "--whole-file", o.makeVideo("first.mkv", 5, 440))
-	running := lines[job](o, o.sx("upload", "--json", o.makeLong("running.mkv", 900)))[0].ID
-
-	fill := fmt.Sprintf(`free=$(df --output=avail -m /data/db | tail -1); head -c $((free-%d))M /dev/zero >/data/db/filler`, left)
-	if _, err := o.exec("mongodb", "sh", "-c", fill); err != nil {
+	cmd := exec.CommandContext(o.ctx, "bash", "-o", "pipefail", "-c", next)
+	cmd.Env = append(o.environment(), "PATH="+filepath.Dir(bin)+":"+os.Getenv("PATH"))
+	out, err := cmd.CombinedOutput()
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
 		o.t.Fatal(err)
 	}
-	o.refused(sx.ExitTryAgain, []string{"not enough space on the server", "in reserve"}, "upload", "--whole-file", lecture)
-	o.eventually(o.ctx, "sx doctor reports the full volume", func(context.Context) bool {
-		return strings.Contains(o.try(o.at("doctor")...).all(), "new uploads are refused")
-	})
-	o.sx("watch", running)
-	o.download(running)
-	o.sx("rm", running, "--yes")
-	if r := o.try("show", running); r.code != sx.ExitBadInput {
-		o.t.Errorf("the removed job is still there:\n%s", r.all())
+	if f.shows != "" {
+		if regexp.MustCompile(f.shows).Match(out) {
+			return "shows it"
+		}
+		o.t.Errorf("%s does not print %q, but:\n%s", next, f.shows, out)
+		return "does not help"
 	}
-
-	if _, err := o.exec("mongodb", "rm", "/data/db/filler"); err != nil {
-		o.t.Fatal(err)
+	if err == nil {
+		r := o.try(o.at("status", "--wait")...)
+		if r.code == 0 && !cause.MatchString(r.stderr) {
+			return "repairs it"
+		}
+		out = append(out, r.all()...)
 	}
-	o.sx("convert", "--whole-file", lecture, "-o", filepath.Join(o.home, "lecture.mp3"))
+	o.t.Errorf("%s does not repair the installation: %v\n%s", next, err, out)
+	return "does not help"
 }
 
-// smallVolume makes MongoDB start from scratch with an empty small volume in memory, and
-// restarts the services.
-func (o *operator) smallVolume() {
+// Names that are different in each run.
+var (
+	podName  = regexp.MustCompile(`(soundextract-[a-z]+)-[0-9a-z]{6,10}-[0-9a-z]{5}\b`)
+	flagsNow = regexp.MustCompile(` (?:-n|--context|--kubeconfig) \S+`)
+	revision = regexp.MustCompile(`rollback [0-9]+`)
+)
+
+// general returns a text with placeholders for what is different in each run.
+func (o *operator) general(text string) string {
+	text = flagsNow.ReplaceAllString(podName.ReplaceAllString(text, "$1-…"), "")
+	text = strings.ReplaceAll(revision.ReplaceAllString(text, "rollback N"), o.namespace, "soundextract")
+	return strings.ReplaceAll(text, "|", `\|`)
+}
+
+const (
+	operations  = "../../docs/operations.md"
+	tableHeader = "| fault | command | first line | next command | it |\n| --- | --- | --- | --- | --- |\n"
+)
+
+// compareTable compares the table with that of the documentation, or replaces it.
+func (o *operator) compareTable(rows []string) {
 	o.t.Helper()
-	patch := fmt.Appendf(nil, `{"spec":{"template":{"spec":{
-		"volumes":[{"name":"small","emptyDir":{"medium":"Memory","sizeLimit":"%dMi"}}],
-		"containers":[{"name":"mongodb","volumeMounts":[{"name":"small","mountPath":"/data/db"}]}]}}}}`, small)
-	if _, err := cluster.Client.AppsV1().StatefulSets(o.namespace).
-		Patch(o.ctx, "soundextract-mongodb", types.StrategicMergePatchType, patch, metav1.PatchOptions{}); err != nil {
+	raw, err := os.ReadFile(operations)
+	if err != nil {
 		o.t.Fatal(err)
 	}
-	o.sx(o.at("status", "--wait")...)
-	restart := []byte(`{"spec":{"template":{"metadata":{"annotations":{"e2e":"restarted"}}}}}`)
-	for _, service := range sx.Services() {
-		if _, err := cluster.Client.AppsV1().Deployments(o.namespace).
-			Patch(o.ctx, "soundextract-"+service, types.StrategicMergePatchType, restart, metav1.PatchOptions{}); err != nil {
+	before, rest, found := strings.Cut(string(raw), tableHeader)
+	if !found {
+		o.t.Fatalf("%s has no table of faults", operations)
+	}
+	var documented []string
+	for strings.HasPrefix(rest, "|") {
+		row, after, _ := strings.Cut(rest, "\n")
+		documented, rest = append(documented, row), after
+	}
+	if *update {
+		text := before + tableHeader + strings.Join(rows, "\n") + "\n" + rest
+		if err := os.WriteFile(operations, []byte(text), 0o600); err != nil { // keeps its mode
 			o.t.Fatal(err)
 		}
+		return
 	}
-	o.sx(o.at("status", "--wait")...)
+	if slices.Equal(rows, documented) {
+		return
+	}
+	known := map[string]bool{}
+	for _, row := range documented {
+		known[row] = true
+	}
+	for _, row := range rows {
+		if !known[row] {
+			o.t.Errorf("docs/operations.md lacks the row, which make e2e E2E=TestFaults E2EFLAGS=-update writes:\n%s", row)
+		}
+		delete(known, row)
+	}
+	for row := range maps.Keys(known) {
+		o.t.Errorf("docs/operations.md has the row, which the test does not confirm:\n%s", row)
+	}
 }

@@ -98,13 +98,17 @@ func (o *operator) eventually(ctx context.Context, what string, cond func(ctx co
 // command returns an sx command with the operator's settings.
 func (o *operator) command(args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(o.ctx, bin, args...)
-	cmd.Env = append(os.Environ(),
+	cmd.Env = o.environment()
+	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
+	return cmd
+}
+
+func (o *operator) environment() []string {
+	return append(os.Environ(),
 		"HOME="+o.home, "XDG_CONFIG_HOME=", "XDG_STATE_HOME=", "XDG_DATA_HOME=",
 		"SX_CONFIG="+filepath.Join(o.home, "config.yaml"), "SX_CREDENTIALS=file",
 		"KUBECONFIG="+o.kubeconfig,
 	)
-	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
-	return cmd
 }
 
 // result is the result of a run of sx.

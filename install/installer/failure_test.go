@@ -49,7 +49,7 @@ func TestFailedStep(t *testing.T) {
 		o := options("mongodb.image.tag=8.0.29")
 		_, err := l.Install(t.Context(), o)
 		var problem *watch.Problem
-		if !errors.As(err, &problem) || strings.Contains(err.Error(), "sx rollback 1") {
+		if !errors.As(err, &problem) || strings.Contains(sx.AsError(err).Hint, "sx rollback 1") {
 			t.Fatalf("got %v", err)
 		}
 		if r := l.runner.revisions[0]; len(l.runner.revisions) != 1 || r.Status != release.Deployed {

@@ -76,8 +76,7 @@ func (in *Installer) failed(ctx context.Context, p *plan, o InstallOptions, caus
 		if last, err := in.Runner.Last(ctx); err != nil || last == nil || last.Revision == p.good.Revision {
 			return cause // it is still the current one
 		}
-		back := in.Cluster.SX(in.Release, "rollback", strconv.Itoa(p.good.Revision))
-		return fmt.Errorf("%w; revision %d worked: go back to it with: %s", cause, p.good.Revision, back)
+		return in.goBack(cause, p.good.Revision)
 	}
 	err := in.checkRollback(ctx, *p.good)
 	if err == nil {
@@ -87,6 +86,26 @@ func (in *Installer) failed(ctx context.Context, p *plan, o InstallOptions, caus
 		return fmt.Errorf("%w; the rollback to revision %d failed too: %w", cause, p.good.Revision, err)
 	}
 	return fmt.Errorf("%w; rolled back to revision %d", cause, p.good.Revision)
+}
+
+// revertible is the error of a failed install after one that worked.
+type revertible struct {
+	text string
+	hint *sx.Error // with the cause
+}
+
+func (e *revertible) Error() string { return e.text }
+
+func (e *revertible) Unwrap() error { return e.hint }
+
+// goBack adds to the error of an install that failed how to go back to a revision.
+func (in *Installer) goBack(cause error, revision int) error {
+	known := sx.AsError(cause)
+	hint := fmt.Sprintf("go back to revision %d with: %s", revision, in.Cluster.SX(in.Release, "rollback", strconv.Itoa(revision)))
+	if known.Hint != known.Code.Hint() {
+		hint = known.Hint + "; or " + hint
+	}
+	return &revertible{fmt.Sprintf("%v; revision %d worked", cause, revision), known.WithHint("%s", hint).WithCause(cause)}
 }
 
 // prepare plans and checks an install; it changes nothing.

@@ -274,8 +274,9 @@ func TestFailedAttempt(t *testing.T) {
 		l.runner.workload = deployment(0)
 		_, err := l.Install(t.Context(), options("gateway.image.tag=wrong", "gateway.maxUpload=1GiB"))
 		var problem *watch.Problem
-		if !errors.As(err, &problem) || !strings.HasSuffix(err.Error(), "; revision 1 worked: go back to it with: sx rollback 1 --context lab -n music") {
-			t.Fatalf("got %v", err)
+		if !errors.As(err, &problem) || !strings.HasSuffix(err.Error(), "; revision 1 worked") ||
+			!strings.HasSuffix(sx.AsError(err).Hint, "; or go back to revision 1 with: sx rollback 1 --context lab -n music") {
+			t.Fatalf("got %v, hint: %s", err, sx.AsError(err).Hint)
 		}
 		if v := l.values(t); v["gateway.image.tag"].Value != "" || v["gateway.logLevel"].Value != "debug" {
 			t.Errorf("in force are %+v, %+v", v["gateway.image.tag"], v["gateway.logLevel"])

@@ -45,6 +45,15 @@ func New() (*Authority, error) {
 // Issue returns a server's certificate for the names, its key, and the authority's
 // certificate, as a Kubernetes Secret has them: tls.crt, tls.key and ca.crt.
 func (a *Authority) Issue(names ...string) (map[string][]byte, error) {
+	return a.issue(a.certificate.NotAfter, names)
+}
+
+// IssueExpired is like Issue, but the certificate has expired.
+func (a *Authority) IssueExpired(names ...string) (map[string][]byte, error) {
+	return a.issue(time.Now().Add(-time.Minute), names)
+}
+
+func (a *Authority) issue(until time.Time, names []string) (map[string][]byte, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return nil, err
@@ -55,7 +64,7 @@ func (a *Authority) Issue(names ...string) (map[string][]byte, error) {
 	}
 	der, err := x509.CreateCertificate(rand.Reader, &x509.Certificate{
 		SerialNumber: serial, Subject: pkix.Name{CommonName: names[0]}, DNSNames: names,
-		NotBefore: a.certificate.NotBefore, NotAfter: a.certificate.NotAfter,
+		NotBefore: a.certificate.NotBefore, NotAfter: until,
 		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
 	}, a.certificate, &key.PublicKey, a.key)
 	if err != nil {
