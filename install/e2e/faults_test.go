@@ -182,11 +182,14 @@ var (
 	podName  = regexp.MustCompile(`(soundextract-[a-z]+)-[0-9a-z]{6,10}-[0-9a-z]{5}\b`)
 	flagsNow = regexp.MustCompile(` (?:-n|--context|--kubeconfig) \S+`)
 	revision = regexp.MustCompile(`rollback [0-9]+`)
+	nodes    = regexp.MustCompile(`[0-9/]+ (nodes|Insufficient)`)
+	restarts = regexp.MustCompile(`, restarted (?:once|[0-9]+ times)`)
 )
 
 // general returns a text with placeholders for what is different in each run.
 func (o *operator) general(text string) string {
 	text = flagsNow.ReplaceAllString(podName.ReplaceAllString(text, "$1-…"), "")
+	text = restarts.ReplaceAllString(nodes.ReplaceAllString(text, "N $1"), "")
 	text = strings.ReplaceAll(revision.ReplaceAllString(text, "rollback N"), o.namespace, "soundextract")
 	return strings.ReplaceAll(text, "|", `\|`)
 }

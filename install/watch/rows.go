@@ -20,6 +20,7 @@ type rollout struct {
 	waiting  string        // what it waits for, if there is no problem
 	pods     []*corev1.Pod // of this rollout only
 	problems []Problem
+	editor   string // who has changed its pods since it was installed
 }
 
 // diagnose returns the rows in the order in which the parts depend on each other, and
@@ -91,6 +92,7 @@ func (snap *snapshot) finish(r *rollout) {
 		for _, p := range r.pods {
 			r.problems = append(r.problems, snap.podProblems(p, r.row)...)
 		}
+		snap.blameEdit(r)
 	}
 	slices.SortStableFunc(r.problems, bySignificance)
 	onNode := slices.ContainsFunc(r.pods, func(p *corev1.Pod) bool { return p.Spec.NodeName != "" })
@@ -111,7 +113,7 @@ func (snap *snapshot) finish(r *rollout) {
 }
 
 func (snap *snapshot) deployment(d *appsv1.Deployment) *rollout {
-	r := &rollout{row: row("Deployment", d.ObjectMeta, d.Spec.Replicas)}
+	r := &rollout{row: row("Deployment", d.ObjectMeta, d.Spec.Replicas), editor: editor(d.ManagedFields)}
 	if d.Status.ObservedGeneration < d.Generation {
 		r.waiting = "the rollout is starting"
 		return r
@@ -137,7 +139,7 @@ func (snap *snapshot) deployment(d *appsv1.Deployment) *rollout {
 }
 
 func (snap *snapshot) statefulSet(s *appsv1.StatefulSet) *rollout {
-	r := &rollout{row: row("StatefulSet", s.ObjectMeta, s.Spec.Replicas)}
+	r := &rollout{row: row("StatefulSet", s.ObjectMeta, s.Spec.Replicas), editor: editor(s.ManagedFields)}
 	if s.Status.ObservedGeneration < s.Generation {
 		r.waiting = "the rollout is starting"
 		return r
