@@ -203,6 +203,24 @@ func TestQueues(t *testing.T) {
 	}
 }
 
+// TestNoResponse checks that a service which accepts no connections is reported, and that
+// the port-forward ends.
+func TestNoResponse(t *testing.T) {
+	t.Parallel()
+	e, _ := env(t)
+	var opened, stopped atomic.Int32
+	e.PortForward = func(context.Context, string, int) (string, func(), error) {
+		opened.Add(1)
+		return "127.0.0.1:1", func() { stopped.Add(1) }, nil
+	}
+	if r := run(t, e, check.Running(), "dependencies"); r.Outcome != check.FoundFatal || !strings.Contains(r.Message, "the gateway does not respond") {
+		t.Errorf("got %+v", r)
+	}
+	if opened.Load() == 0 || opened.Load() != stopped.Load() {
+		t.Errorf("%d port-forwards were started and %d stopped", opened.Load(), stopped.Load())
+	}
+}
+
 // gateway stores the bytes of an upload that it receives; behind a buffering
 // proxy it receives only complete request bodies.
 func gateway(t *testing.T, buffers bool, removed *atomic.Bool) *httptest.Server {

@@ -34,13 +34,13 @@ func (env *Env) portForward(ctx context.Context, component string, port int) (st
 // if it serves that.
 // The caller closes the body of the response, and then calls stop.
 func (env *Env) get(ctx context.Context, component, path string) (res *http.Response, stop func(), err error) {
-	address, stop, err := env.portForward(ctx, component, metricsPort)
+	address, end, err := env.portForward(ctx, component, metricsPort)
 	if err != nil {
 		return nil, nil, err
 	}
 	defer func() {
 		if err != nil {
-			stop()
+			end()
 		}
 	}()
 	transport, scheme := &http.Transport{DisableKeepAlives: true}, "http"
@@ -63,7 +63,7 @@ func (env *Env) get(ctx context.Context, component, path string) (res *http.Resp
 	if res, err = (&http.Client{Transport: transport}).Do(req); err != nil {
 		return nil, nil, fmt.Errorf("the %s does not respond: %w", component, err)
 	}
-	return res, stop, nil
+	return res, end, nil
 }
 
 func (env *Env) runningPod(ctx context.Context, component string) (string, error) {

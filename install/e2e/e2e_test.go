@@ -2,7 +2,8 @@
 
 // Package e2e tests SoundExtract's installer on a real cluster: the one that
 // KUBECONFIG names, which must have the images of this version (make images).
-// Each test uses its own namespaces, which it removes.
+// Each test uses its own namespaces, which it removes. Those that mostly wait run two at
+// a time, after the others.
 package e2e
 
 import (
@@ -65,7 +66,7 @@ func prepare() error {
 }
 
 // within returns a context that ends after d.
-func within(t *testing.T, d time.Duration) context.Context {
+func within(t testing.TB, d time.Duration) context.Context {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), d)
 	t.Cleanup(cancel)

@@ -93,8 +93,8 @@ func (o *operator) refusedInstalls() []fault {
 			cause: `missing permissions: deletecollection pods`, shows: `- deletecollection`,
 		},
 		{
-			name: "an older MongoDB than the data", inject: nothing, command: o.install("--set", "mongodb.image.tag=7.0.31"),
-			cause: `the data of mongodb has version 8\.0, and mongodb 7\.0 cannot use it`,
+			name: "an older RabbitMQ than the data", inject: nothing, command: o.install("--set", "rabbitmq.image.tag=4.1.8-management"),
+			cause: `the data of rabbitmq has version 4\.3, and RabbitMQ 4\.1 cannot use it`,
 		},
 		{
 			name: "no free capacity", inject: nothing, command: o.install("--set", "converter.resources.requests.cpu=900,converter.resources.limits.cpu=900"),
@@ -303,11 +303,9 @@ func (o *operator) requiredLabel() fault {
 				},
 			}, metav1.CreateOptions{})
 			o.must(err)
-			o.eventually(o.ctx, "the policy is in force", func(ctx context.Context) bool {
-				_, err := cluster.Client.CoreV1().Pods(o.namespace).Create(ctx, &corev1.Pod{
-					ObjectMeta: metav1.ObjectMeta{Name: "refused"},
-					Spec:       corev1.PodSpec{Containers: []corev1.Container{{Name: "refused", Image: "refused"}}},
-				}, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
+			refused := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "refused"}, Spec: o.pods("notifier")[0].Spec}
+			o.eventually(within(o.t, time.Minute), "the policy is in force", func(ctx context.Context) bool {
+				_, err := cluster.Client.CoreV1().Pods(o.namespace).Create(ctx, refused, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
 				return err != nil && strings.Contains(err.Error(), admissionName)
 			})
 			o.deletePod("notifier")

@@ -41,6 +41,7 @@ type fault struct {
 // prints must repair the installation or show the cause. docs/operations.md has the
 // results; the flag -update writes them.
 func TestFaults(t *testing.T) {
+	t.Parallel()
 	o := newOperator(within(t, 25*time.Minute), t, "e2e-faults")
 	secure, issuer := o.secured()
 	args := append(secure, "--set", "gateway.retention.videos=1m,gateway.retention.failed=1m,gateway.reserve=300MiB")
@@ -87,12 +88,9 @@ func (o *operator) suffer(f fault) string {
 	for {
 		r = o.try(f.command...)
 		first = firstLine(command, r)
-		if command != "status" || cause.MatchString(first) || soon.Err() != nil {
+		if command != "status" || cause.MatchString(first) || !pause(soon) {
 			break
 		}
-		wait, stop := context.WithTimeout(soon, time.Second) // Kubernetes needs some time to notice
-		<-wait.Done()
-		stop()
 	}
 	found := cause.FindString(first)
 	if found == "" {
@@ -106,7 +104,7 @@ func (o *operator) suffer(f fault) string {
 	if f.repair != nil {
 		f.repair(&healthy)
 	}
-	if r := healthy.try(o.at("status", "--wait")...); r.code != 0 || cause.MatchString(r.stderr) {
+	if r, gone := healthy.recovered(cause); !gone {
 		o.t.Errorf("after the repair:\n%s", r.all())
 	}
 	if strings.TrimSpace(first) != found {
@@ -167,14 +165,40 @@ func (o *operator) follow(next string, f fault, cause *regexp.Regexp) string {
 		return "does not help"
 	}
 	if err == nil {
-		r := o.try(o.at("status", "--wait")...)
-		if r.code == 0 && !cause.MatchString(r.stderr) {
+		r, gone := o.recovered(cause)
+		if gone {
 			return "repairs it"
 		}
 		out = append(out, r.all()...)
 	}
 	o.t.Errorf("%s does not repair the installation: %v\n%s", next, err, out)
 	return "does not help"
+}
+
+// recovered waits until sx status shows a healthy installation. Some of what it reads, such
+// as RabbitMQ's statistics, is some seconds old.
+func (o *operator) recovered(cause *regexp.Regexp) (r result, gone bool) {
+	o.t.Helper()
+	soon, cancel := context.WithTimeout(o.ctx, time.Minute)
+	defer cancel()
+	for {
+		r = o.try(o.at("status", "--wait")...)
+		gone = r.code == 0 && !cause.MatchString(r.stderr)
+		if gone || !pause(soon) {
+			return r, gone
+		}
+	}
+}
+
+// pause waits a second, in which Kubernetes may notice something. It reports whether ctx
+// has not ended.
+func pause(ctx context.Context) bool {
+	select {
+	case <-ctx.Done():
+		return false
+	case <-time.After(time.Second):
+		return true
+	}
 }
 
 // Names that are different in each run.
