@@ -2,8 +2,7 @@
 
 // Package e2e tests SoundExtract's installer on a real cluster: the one that
 // KUBECONFIG names, which must have the images of this version (make images).
-// Each test uses its own namespaces, which it removes. Those that mostly wait run two at
-// a time, after the others.
+// Each test uses its own namespaces, which it removes.
 package e2e
 
 import (

@@ -20,7 +20,6 @@ const (
 // next run continues; after every fifth kill, one run completes. Every other
 // round starts without an installation.
 func TestKilledInstalls(t *testing.T) {
-	t.Parallel()
 	o := newOperator(within(t, 20*time.Minute), t, "e2e-kills")
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)

@@ -184,7 +184,7 @@ func (o *operator) volumeIsFull() fault {
 			_, err := o.exec("mongodb", "sh", "-c", fill)
 			o.must(err)
 		},
-		cause: `release/soundextract: disk-space: new uploads are refused`, shows: `admin .*B`,
+		cause: `release/soundextract: disk-space: new uploads are refused`, shows: `admin\s+[0-9]+`,
 		during: func(o *operator) {
 			o.refused(sx.ExitTryAgain, []string{"not enough space on the server", "in reserve"}, "upload", "--whole-file", lecture)
 			o.sx("watch", running)
