@@ -43,7 +43,7 @@ type fault struct {
 func TestFaults(t *testing.T) {
 	o := newOperator(within(t, 25*time.Minute), t, "e2e-faults")
 	secure, issuer := o.secured()
-	args := append(secure, "--set", "gateway.retention.videos=1m,gateway.retention.failed=1m,gateway.reserve=300MiB")
+	args := slices.Concat(secure, []string{"--set", "gateway.retention.videos=1m,gateway.retention.failed=1m,gateway.reserve=300MiB"})
 	var rows []string
 	run := func(faults ...fault) {
 		for _, f := range faults {

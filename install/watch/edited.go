@@ -27,7 +27,7 @@ func editor(fields []metav1.ManagedFieldsEntry) string {
 				} `json:"f:template"`
 			} `json:"f:spec"`
 		}
-		if json.Unmarshal(f.FieldsV1.Raw, &set) == nil && set.Spec.Selector == nil && set.Spec.Template.Spec != nil {
+		if json.Unmarshal(f.FieldsV1.GetRawBytes(), &set) == nil && set.Spec.Selector == nil && set.Spec.Template.Spec != nil {
 			return f.Manager
 		}
 	}

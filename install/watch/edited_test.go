@@ -16,7 +16,7 @@ func TestEditedWorkload(t *testing.T) {
 	t.Parallel()
 	const template = `{"f:spec":{"f:template":{"f:spec":{"f:containers":{}}}}}`
 	entry := func(manager, subresource, fields string) metav1.ManagedFieldsEntry {
-		return metav1.ManagedFieldsEntry{Manager: manager, Subresource: subresource, FieldsV1: &metav1.FieldsV1{Raw: []byte(fields)}}
+		return metav1.ManagedFieldsEntry{Manager: manager, Subresource: subresource, FieldsV1: metav1.NewFieldsV1(fields)}
 	}
 	creator := entry("sx", "", `{"f:spec":{"f:selector":{},"f:template":{"f:spec":{"f:containers":{}}}}}`)
 	for name, tt := range map[string]struct {
@@ -28,7 +28,7 @@ func TestEditedWorkload(t *testing.T) {
 		"scaled":                {entry("kubectl", "scale", `{"f:spec":{"f:replicas":{}}}`), ""},
 		"status":                {entry("kube-controller-manager", "status", `{"f:status":{}}`), ""},
 		"upgraded by Helm":      {entry("helm", "", template), ""},
-		"created by another":    {entry("terraform", "", string(creator.FieldsV1.Raw)), ""},
+		"created by another":    {entry("terraform", "", creator.FieldsV1.GetRawString()), ""},
 		"fields of another API": {entry("kubectl-edit", "", `[]`), ""},
 	} {
 		t.Run(name, func(t *testing.T) {
