@@ -76,6 +76,7 @@ const (
 	MetaAudioOnly     = "audio_only"  // "true" or "false"; see sx.Sent
 	MetaSourceSize    = "source_size" // bytes of the source, if its audio only is sent
 	MetaIdentity      = "identity"    // see sx.Source
+	MetaSources       = "sources"     // JSON: the files that are joined, as Source with name, size and sent
 )
 
 // Credentials are used to register and to sign in.
@@ -215,6 +216,7 @@ type Source struct {
 	Size     int64  `json:"size"`
 	SHA256   string `json:"sha256,omitempty"`   // of the whole file, if all of it was sent
 	Identity string `json:"identity,omitempty"` // see sx.Source
+	Sent     int64  `json:"sent,omitempty"`     // bytes sent of it, if several files are joined
 }
 
 // Warning describes an unexpected property of the result.

@@ -26,7 +26,7 @@ func TestJobOnTheWire(t *testing.T) {
 		Start: 1.5, End: 90, Loudness: "-18", SplitChapters: true, SplitEvery: 60, Title: "t", Artist: "b", Album: "c",
 	}
 	full.Sent.SHA256, full.Sent.AudioOnly = "11", true
-	full.Sources = []sx.Source{{Name: "b.mp4", Size: 9, SHA256: "22", Identity: "audio1"}}
+	full.Sources = []sx.Source{{Name: "b.mp4", Size: 9, SHA256: "22", Identity: "audio1", Sent: 4}}
 	full.Tracks = []sx.Track{{Number: 1, ID: "a-1", Name: "a.mp3", Size: 5, SHA256: "33", Duration: 1500 * time.Millisecond, Title: "t", Artist: "b", Album: "c"}}
 	full.Labels = []string{"x"}
 	full.Warnings = []sx.Warning{{Code: "c", Message: "m"}}
@@ -42,7 +42,7 @@ func TestJobOnTheWire(t *testing.T) {
 			`"options":{"preset":"high","bitrate":320,"quality":0,"mono":true,"track":"eng","keep_all_tags":true,"start":1.5,"end":90,"loudness":"-18","split_chapters":true,"split_every":60,` +
 			`"title":"t","artist":"b","album":"c"},` +
 			`"sent":{"name":"a.mp4","size":8,"sha256":"11","audio_only":true},` +
-			`"sources":[{"name":"b.mp4","size":9,"sha256":"22","identity":"audio1"}],` +
+			`"sources":[{"name":"b.mp4","size":9,"sha256":"22","identity":"audio1","sent":4}],` +
 			`"tracks":[{"number":1,"name":"a.mp3","size":5,"sha256":"33","duration":1.5,"title":"t","artist":"b","album":"c"}],` +
 			`"labels":["x"],"warnings":[{"code":"c","message":"m"}]}`},
 	} {

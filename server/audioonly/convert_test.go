@@ -103,8 +103,8 @@ func compare(t *testing.T, path string, o sx.Options, whole string) {
 	if audio.Size() >= info.Size() {
 		t.Errorf("%d bytes of %d", audio.Size(), info.Size())
 	}
-	want := convert(t, io.NewSectionReader(f, 0, info.Size()), o)
-	got := convert(t, io.NewSectionReader(audio, 0, audio.Size()), o)
+	want := convert(t, io.NewSectionReader(f, 0, info.Size()), o, nil)
+	got := convert(t, io.NewSectionReader(audio, 0, audio.Size()), o, nil)
 	if diff := cmp.Diff(want.outcome, got.outcome); diff != "" {
 		t.Errorf("whole file (-), audio alone (+):\n%s", diff)
 	}
@@ -150,14 +150,15 @@ var transcoder = sync.OnceValues(func() (*ffmpeg.Transcoder, error) {
 	return ffmpeg.New(context.Background(), ffmpeg.Config{Log: slog.New(slog.DiscardHandler)})
 })
 
-func convert(t *testing.T, video *io.SectionReader, o sx.Options) converted {
+// convert converts a video, or files that are joined.
+func convert(t *testing.T, video *io.SectionReader, o sx.Options, files []converter.File) converted {
 	t.Helper()
 	tc, err := transcoder()
 	if err != nil {
 		t.Fatal(err)
 	}
 	var c converted
-	c.outcome.Result, err = tc.Transcode(t.Context(), converter.Input{Video: video, Size: video.Size(), Options: o}, converter.Output{
+	c.outcome.Result, err = tc.Transcode(t.Context(), converter.Input{Video: video, Size: video.Size(), Options: o, Files: files}, converter.Output{
 		Progress: func(converter.Progress) {},
 		Put: func(_ int, head store.Head, body io.Reader) error {
 			rest, err := io.ReadAll(body)

@@ -20,12 +20,12 @@ type ConvertedTrack struct {
 }
 
 // NewConversion returns the record of a job that is being removed. ok is false unless the
-// job is done and its only source has an identity.
+// job is done and the identity of its source is known.
 func NewConversion(j Job, now time.Time) (c Conversion, ok bool) {
-	if j.State != StateDone || len(j.Sources) != 1 || CheckIdentity(j.Sources[0].Identity) != nil {
+	if j.State != StateDone || CheckIdentity(j.Identity()) != nil {
 		return Conversion{}, false
 	}
-	c = Conversion{Owner: j.Owner, Identity: j.Sources[0].Identity, Options: j.Options.Key(), Recorded: now}
+	c = Conversion{Owner: j.Owner, Identity: j.Identity(), Options: j.Options.Key(), Recorded: now}
 	for _, t := range j.Tracks {
 		c.Tracks = append(c.Tracks, ConvertedTrack{Number: t.Number, Size: t.Size, SHA256: t.SHA256})
 	}

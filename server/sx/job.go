@@ -43,7 +43,8 @@ type Job struct {
 	State   State
 	Options Options
 	Sent    Sent
-	// Sources are the user's files from which Sent was made: currently one.
+	// Sources are the user's files from which Sent was made: one, or at most MaxSources in
+	// their order if they are joined.
 	Sources  []Source
 	Tracks   []Track // the results, set when done: one, or at most MaxTracks if it is split
 	Labels   []string
@@ -122,9 +123,12 @@ const (
 
 // NewUpload describes a file that is about to be uploaded.
 type NewUpload struct {
-	Source    Source // SHA256 is not used; a Size of 0 is that of what is sent
-	Size      int64  // bytes to be sent
-	AudioOnly bool   // see Sent
+	Source Source // SHA256 is not used; a Size of 0 is that of what is sent
+	// Joined are the files that are joined, in their order, of which Name, Size and Sent are
+	// used; Source has only the job's name then. nil if there is one file.
+	Joined    []Source
+	Size      int64 // bytes to be sent
+	AudioOnly bool  // see Sent
 	Options   Options
 	Labels    []string
 	Priority  Priority
@@ -146,7 +150,31 @@ func (u *NewUpload) Clean() (err error) {
 		return err
 	}
 	u.Source.Name = SourceName(u.Source.Name)
-	return u.Source.check(u.AudioOnly)
+	if u.Joined == nil {
+		return u.Source.check(u.AudioOnly)
+	}
+	if u.Source.Size > 0 || u.Source.Identity != "" {
+		return NewError(CodeInvalid, "files that are joined have no size and no identity of one source").
+			WithHint("specify the size of each file; the server determines the identity")
+	}
+	return cleanJoined(u.Joined)
+}
+
+// CheckSize returns an Error of code invalid if not all that is sent belongs to the files
+// that are joined.
+func (u NewUpload) CheckSize() error {
+	if u.Joined == nil {
+		return nil
+	}
+	var sum int64
+	for _, s := range u.Joined {
+		sum += s.Sent
+	}
+	if sum != u.Size {
+		return NewError(CodeInvalid, "the upload has %d bytes, but its files have %d", u.Size, sum).
+			WithHint("specify how many bytes are sent of each file")
+	}
+	return nil
 }
 
 // NewJob returns a job for a new upload.
@@ -156,10 +184,17 @@ func NewJob(owner string, u NewUpload, now time.Time) Job {
 	if source.Size == 0 || !u.AudioOnly {
 		source.Size = u.Size
 	}
+	sources := []Source{source}
+	if u.Joined != nil {
+		sources = nil
+		for _, s := range u.Joined {
+			sources = append(sources, Source{Name: s.Name, Size: s.Size, Sent: s.Sent})
+		}
+	}
 	return Job{
 		ID: NewID(), Owner: owner, State: StateUploading, Options: u.Options, Labels: u.Labels, Priority: u.Priority,
 		Sent:    Sent{Name: source.Name, Size: u.Size, AudioOnly: u.AudioOnly},
-		Sources: []Source{source},
+		Sources: sources,
 		Created: now, Updated: now, Check: now.Add(UploadCheck),
 	}
 }

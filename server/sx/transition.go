@@ -47,11 +47,7 @@ func (j *Job) Queue(sha256 string, now time.Time) error {
 		return NewError(CodeConflict, "job %s is %s, not uploading", j.ID, j.State)
 	}
 	j.Sent.SHA256, j.Queued = sha256, now
-	if len(j.Sources) == 1 {
-		source := j.Sources[0]
-		source.complete(j.Sent)
-		j.Sources = []Source{source}
-	}
+	j.completeSources()
 	return j.move(StateQueued, now)
 }
 

@@ -42,6 +42,15 @@ type Input struct {
 	Size    int64 // of the video in bytes
 	Options sx.Options
 	Owner   string // the user's ID; conversions of several owners share the CPUs fairly
+	// Files are the files that are joined, in their order, of which Video consists; nil if
+	// there is one.
+	Files []File
+}
+
+// File is one of several files that are joined.
+type File struct {
+	Name string
+	Size int64 // bytes of it in the video
 }
 
 // Output is where a conversion's results go. Its functions may be called from any

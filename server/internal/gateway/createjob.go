@@ -47,7 +47,7 @@ var parameters = []string{
 	api.MetaFilename, api.MetaPreset, api.MetaBitrate, api.MetaQuality, api.MetaMono, api.MetaTrack, api.MetaKeepAllTags,
 	api.MetaStart, api.MetaEnd, api.MetaLoudness, api.MetaSplitChapters, api.MetaSplitEvery,
 	api.MetaTitle, api.MetaArtist, api.MetaAlbum, api.MetaLabels,
-	api.MetaPriority, api.MetaAudioOnly, api.MetaSourceSize, api.MetaIdentity,
+	api.MetaPriority, api.MetaAudioOnly, api.MetaSourceSize, api.MetaIdentity, api.MetaSources,
 }
 
 // queryMetadata returns the parameters of a query as the metadata of an upload.

@@ -84,10 +84,7 @@ func (s *Service) findConversions(ctx context.Context, owner string, identities 
 		return nil, err
 	}
 	for _, j := range list { // the newest first
-		if len(j.Sources) != 1 {
-			continue
-		}
-		key := converted{j.Sources[0].Identity, j.Options.Key()}
+		key := converted{j.Identity(), j.Options.Key()}
 		known := found[key]
 		switch {
 		case known.State == sx.StateDone, known.JobID != "" && j.State != sx.StateDone:

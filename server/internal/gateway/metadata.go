@@ -30,6 +30,11 @@ func readMetadata(meta map[string]string) (u sx.NewUpload, err error) {
 			return u, invalidOption(api.MetaSourceSize, v, "a number of bytes")
 		}
 	}
+	if v := meta[api.MetaSources]; v != "" {
+		if u.Joined, err = api.ParseSources(v); err != nil {
+			return u, err
+		}
+	}
 	if u.Options, err = readOptions(meta); err != nil {
 		return u, err
 	}

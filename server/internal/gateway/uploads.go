@@ -27,6 +27,9 @@ func (s uploads) Create(ctx context.Context, size int64, metadata map[string]str
 	if u.Size = size; size == 0 {
 		return tusserver.Upload{}, sx.NewError(sx.CodeNotMedia, "%s is empty", u.Source.Name)
 	}
+	if err := u.CheckSize(); err != nil {
+		return tusserver.Upload{}, err
+	}
 	key, err := idempotencyKey(ctx)
 	if err != nil {
 		return tusserver.Upload{}, err
@@ -106,10 +109,14 @@ func (s uploads) Get(ctx context.Context, id string) (tusserver.Upload, error) {
 
 // upload describes the upload of a job, whose last bytes arrived at updated.
 func (s uploads) upload(j sx.Job, offset int64, updated time.Time) tusserver.Upload {
-	u := tusserver.Upload{ID: j.ID, Size: j.Sent.Size, Offset: offset, Metadata: api.UploadMetadata(sx.NewUpload{
+	described := sx.NewUpload{
 		Source: j.Sources[0], Size: j.Sent.Size, AudioOnly: j.Sent.AudioOnly, Options: j.Options, Labels: j.Labels,
 		Priority: j.Priority,
-	})}
+	}
+	if len(j.Sources) > 1 {
+		described.Source, described.Joined = sx.Source{Name: j.Sent.Name}, j.Sources
+	}
+	u := tusserver.Upload{ID: j.ID, Size: j.Sent.Size, Offset: offset, Metadata: api.UploadMetadata(described)}
 	if offset < u.Size {
 		u.Expires = updated.Add(s.cfg.UploadLifetime)
 	}

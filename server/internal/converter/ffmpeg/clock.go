@@ -35,7 +35,8 @@ type clock struct {
 	// the audio rather than a jump of the clock.
 	pause func(from, to time.Duration) (bool, error)
 
-	next    bool // the next packet must continue what was placed
+	began   time.Duration // the first packet since the last restart, from the origin
+	next    bool          // the next packet must continue what was placed
 	started bool
 	queue   []packet
 	queued  int64 // samples in queue
@@ -54,6 +55,7 @@ type placed struct {
 	omitted  int64         // decoded samples that were left out, because they overlapped
 	jumps    []jump
 	unfilled time.Duration // gaps that exceed maxSilence
+	files    []placedFile  // of each file that is joined, as far as it was decoded; nil if there is one
 }
 
 // jump is a place where the clock was set.
@@ -77,7 +79,7 @@ func (c *clock) size(p packet) int64 { return int64(len(p.data) / c.frame) }
 // the packet's data.
 func (c *clock) add(p packet) error {
 	if !c.started {
-		c.started = true
+		c.started, c.began = true, c.duration(p.pts)
 		if c.relative {
 			c.offset = c.at - p.pts
 		}
@@ -243,9 +245,11 @@ func writeSilence(w io.Writer, n int64) error {
 }
 
 // place returns the place in the result of a time from the origin.
-func (s placed) place(t time.Duration) time.Duration {
-	t -= s.first
-	for _, j := range s.jumps {
+func (s placed) place(t time.Duration) time.Duration { return moved(t-s.first, s.jumps) }
+
+// moved returns where a time is after jumps of the clock.
+func moved(t time.Duration, jumps []jump) time.Duration {
+	for _, j := range jumps {
 		if t <= j.at {
 			break
 		}

@@ -14,6 +14,9 @@ const minErrors = 5
 // checkComplete decides from what was decoded whether the result is complete. It returns
 // warnings about what is missing, or an error if that is most of it.
 func (p plan) checkComplete(d decoded) ([]sx.Warning, error) {
+	if p.joined != nil {
+		return p.checkJoined(d)
+	}
 	warnings := append(slices.Clone(p.warnings), d.warnings...)
 	warn := func(code, format string, args ...any) {
 		warnings = append(warnings, sx.NewWarning(code, format, args...))
@@ -35,8 +38,7 @@ func (p plan) checkComplete(d decoded) ([]sx.Warning, error) {
 		return nil, sx.NewError(sx.CodeTruncated, "the file is truncated: it has %s of %s of audio, and ends before the start at %s",
 			round(got), round(expected), round(p.section.from))
 	case early:
-		return nil, sx.NewError(sx.CodeNoAudio, "the recording ends at %s, before the start at %s", round(got), round(p.section.from)).
-			WithHint("choose an earlier start")
+		return nil, endsBefore(got, p.section)
 	case d.samples == 0:
 		return nil, sx.NewError(sx.CodeTruncated, "the file is truncated: it has none of %s of audio", round(expected))
 	case whole:
@@ -47,8 +49,8 @@ func (p plan) checkComplete(d decoded) ([]sx.Warning, error) {
 	default:
 		warn(sx.WarningTruncated, "the file ends in the middle of a packet; whatever followed is missing")
 	}
-	if d.errors >= minErrors {
-		warn(sx.WarningDamaged, "the file is damaged: %d packets of audio could not be decoded", d.errors)
+	if d.errors >= minErrors && !d.reported {
+		warnings = append(warnings, damaged("", d.errors))
 	}
 	if d.unfilled > 0 {
 		warn(sx.WarningClock, "the video claims %s more silence than is credible, which was left out", round(d.unfilled))
@@ -57,7 +59,7 @@ func (p plan) checkComplete(d decoded) ([]sx.Warning, error) {
 			n, round(d.jumps[0].by), round(d.jumps[0].at))
 	}
 	if d.opposed {
-		warn(sx.WarningPhase, "left and right cancel each other out; one of them was inverted to make the mono sound")
+		warnings = append(warnings, opposed())
 	}
 	return warnings, nil
 }
@@ -84,3 +86,18 @@ func (p plan) expected(d decoded) time.Duration {
 }
 
 func round(d time.Duration) time.Duration { return d.Round(100 * time.Millisecond) }
+
+func endsBefore(got time.Duration, s section) *sx.Error {
+	return sx.NewError(sx.CodeNoAudio, "the recording ends at %s, before the start at %s", round(got), round(s.from)).
+		WithHint("choose an earlier start")
+}
+
+// damaged returns the warning of packets that could not be decoded. name is that of the file
+// with a colon, or "".
+func damaged(name string, errors int) sx.Warning {
+	return sx.NewWarning(sx.WarningDamaged, "%sthe file is damaged: %d packets of audio could not be decoded", name, errors)
+}
+
+func opposed() sx.Warning {
+	return sx.NewWarning(sx.WarningPhase, "left and right cancel each other out; one of them was inverted to make the mono sound")
+}

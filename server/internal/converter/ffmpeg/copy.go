@@ -52,7 +52,7 @@ func (c *conversion) copyFrames(ctx context.Context, p plan) (converter.Result, 
 		return converter.Result{}, err
 	}
 	if c.format.Demuxer == "mp3" {
-		if cp.own, err = ownInfo(c.in.from(c.base), c.in.size-c.base); err != nil {
+		if cp.own, err = ownInfo(c.content(), c.end-c.base); err != nil {
 			return converter.Result{}, err
 		}
 	}
@@ -137,7 +137,7 @@ func (cp *copying) run(ctx context.Context, w io.Writer) error {
 		return nil
 	}
 	stderr, err := cp.execute(ctx, command{
-		phase: "copy", program: cp.cfg.FFmpeg, args: args, read: read, cpu: cp.cpuLimit(cp.plan), maxFile: probeFile,
+		phase: "copy", program: cp.cfg.FFmpeg, args: args, read: read, cpu: cp.cpuLimit(cp.plan.want.end), maxFile: probeFile,
 		busy: func() (int64, bool) {
 			done, alive := cp.in.busy()
 			return done + packets.Load(), alive && !writing.Load()

@@ -40,6 +40,7 @@ type decoded struct {
 	rate     int
 	cut      bool // the input ends too early
 	errors   int  // what could not be decoded
+	reported bool // these errors are those of another file too, which reports them
 	opposed  bool // left and right were opposed, and one was inverted for mono
 	warnings []sx.Warning
 }
@@ -59,10 +60,7 @@ func (d decoded) length() time.Duration {
 func (c *conversion) decode(ctx context.Context, p plan, w io.Writer) (decoded, error) {
 	dec := c.newDecoder(p, w)
 	dec.clock.pause = func(from, to time.Duration) (bool, error) { return dec.hasPictureDuring(ctx, from, to) }
-	err := dec.first(ctx)
-	if err == nil {
-		err = dec.more(ctx)
-	}
+	err := dec.all(ctx)
 	if err == nil {
 		err = dec.flush()
 	}
@@ -72,6 +70,7 @@ func (c *conversion) decode(ctx context.Context, p plan, w io.Writer) (decoded, 
 		dec.out.finish()
 	}
 	d.placed, d.samples, d.rate = dec.clock.seen, dec.clock.at, p.Rate
+	d.files = dec.placedFiles()
 	d.written = dec.section.written / int64(4*p.Channels)
 	if m := dec.mono; m != nil {
 		d.opposed = m.inverted >= monoBlocks && m.inverted >= m.heard/10
@@ -90,10 +89,11 @@ type decoder struct {
 	out     *progressWriter
 	last    *stderrParser // of the last part
 	depth   int           // how many parts were begun
+	joins   joinedFiles
 }
 
 func (c *conversion) newDecoder(p plan, w io.Writer) *decoder {
-	dec := &decoder{conversion: c, plan: p}
+	dec := &decoder{conversion: c, plan: p, joins: joinedFiles{list: p.joined}}
 	dec.clock = &clock{
 		rate: p.Rate, frame: 4 * p.decoded, lead: p.lead,
 		relative: p.relative, counted: p.relative && !clocked[c.format.Demuxer],
@@ -112,6 +112,22 @@ func (c *conversion) newDecoder(p plan, w io.Writer) *decoder {
 	}
 	dec.clock.w = dec.out
 	return dec
+}
+
+// all decodes the recording.
+func (d *decoder) all(ctx context.Context) error {
+	if d.joins.list != nil {
+		return d.allJoined(ctx)
+	}
+	return d.file(ctx)
+}
+
+// file decodes a file.
+func (d *decoder) file(ctx context.Context) error {
+	if err := d.first(ctx); err != nil {
+		return err
+	}
+	return d.more(ctx)
 }
 
 // flush writes what is held back.
@@ -155,14 +171,19 @@ func (d *decoder) first(ctx context.Context) error {
 // part decodes tracks, which are mixed if there are several, and adds them to the clock.
 func (d *decoder) part(ctx context.Context, tracks []stream) error {
 	args := append(d.programArgs(), "-copyts", "-guess_layout_max", "0")
-	args = append(args, d.input()...)
+	input, url, origin, limit := d.input(), d.url(), d.clock.samples(d.origin), d.cpuLimit(d.want.end)
+	if r := d.joins.run; r != nil {
+		input, url, origin, limit = r.input(d.conversion), r.url, 0, d.cpuLimit(r.expected())
+	}
+	args = append(args, input...)
 	if codec := tracks[0].Codec; codec == "ac3" || codec == "eac3" {
 		args = append(args, "-drc_scale", "0") // as loud as the same sound in another codec
 	}
 	args = append(
-		args, "-i", d.url(), "-map_metadata", "-1", "-map_chapters", "-1",
-		"-filter_complex", d.graph(tracks), "-map", "[out]", "-c:a", "pcm_f32le", "-fflags", "+bitexact", "-flush_packets", "0", "-f", "nut", "pipe:1",
+		args, "-i", url, "-map_metadata", "-1", "-map_chapters", "-1",
+		"-filter_complex", d.graph(tracks, origin), "-map", "[out]", "-c:a", "pcm_f32le", "-fflags", "+bitexact", "-flush_packets", "0", "-f", "nut", "pipe:1",
 	)
+	in := d.in // the decoder changes to another file while one program decodes several
 	var packets atomic.Int64
 	var writing atomic.Bool // this process is not ready for more
 	read := func(r io.Reader) error {
@@ -172,7 +193,9 @@ func (d *decoder) part(ctx context.Context, tracks []stream) error {
 			if pkt, err = n.next(); err == nil {
 				pkt.pts = unstamp(pkt.pts)
 				writing.Store(true)
-				err = d.clock.add(pkt)
+				if err = d.enter(&pkt); err == nil {
+					err = d.clock.add(pkt)
+				}
 				writing.Store(false)
 				packets.Add(1)
 			}
@@ -183,9 +206,9 @@ func (d *decoder) part(ctx context.Context, tracks []stream) error {
 		return err
 	}
 	stderr, err := d.execute(ctx, command{
-		phase: "decode", program: d.cfg.FFmpeg, args: args, read: read, cpu: d.cpuLimit(d.plan), maxFile: probeFile,
+		phase: "decode", program: d.cfg.FFmpeg, args: args, read: read, cpu: limit, maxFile: probeFile,
 		busy: func() (int64, bool) {
-			done, alive := d.in.busy()
+			done, alive := in.busy()
 			return done + packets.Load(), alive && !writing.Load()
 		},
 	})
@@ -204,7 +227,7 @@ func (d *decoder) part(ctx context.Context, tracks []stream) error {
 }
 
 // graph returns the filter graph from the tracks to PCM.
-func (d *decoder) graph(tracks []stream) string {
+func (d *decoder) graph(tracks []stream, origin int64) string {
 	var b strings.Builder
 	for _, s := range tracks {
 		fmt.Fprintf(&b, "[0:%d]", s.Index)
@@ -217,6 +240,6 @@ func (d *decoder) graph(tracks []stream) string {
 	layout := map[int]string{1: "mono", 2: "stereo"}[d.plan.decoded]
 	// aformat resamples only if the rate changes; aresample adds a fifth to the decoder's time
 	// even if it does not.
-	fmt.Fprintf(&b, ",aformat=sample_fmts=flt:sample_rates=%d:channel_layouts=%s,%s[out]", d.Rate, layout, stamp(d.clock.samples(d.origin)))
+	fmt.Fprintf(&b, ",aformat=sample_fmts=flt:sample_rates=%d:channel_layouts=%s,%s[out]", d.Rate, layout, stamp(origin))
 	return b.String()
 }

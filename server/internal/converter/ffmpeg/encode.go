@@ -116,11 +116,7 @@ func (e *encoding) result(err error) (converter.Result, error) {
 // withChapters returns what the MP3's tag is made of.
 func (e *encoding) withChapters(d placed, duration time.Duration) id3.Source {
 	source := e.source
-	for _, ch := range e.plan.found.Chapters {
-		source.Chapters = append(source.Chapters, id3.Chapter{
-			Start: d.place(time.Duration(ch.Start) - e.plan.origin), End: d.place(time.Duration(ch.End) - e.plan.origin), Title: ch.Tags["title"],
-		})
-	}
+	source.Chapters = append(source.Chapters, e.plan.chapters(d)...)
 	source.Duration = duration
 	return source
 }

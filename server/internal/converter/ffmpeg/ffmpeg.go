@@ -182,19 +182,21 @@ func codecs(ctx context.Context, box *sandbox.Sandbox, program, list string) ([]
 
 // Transcode implements converter.Transcoder.
 func (t *Transcoder) Transcode(ctx context.Context, input converter.Input, output converter.Output) (converter.Result, error) {
-	format, err := sniff.Read(input.Video)
-	if err != nil {
-		return converter.Result{}, err
-	}
 	in, err := serveSource(ctx, input.Video, input.Size)
 	if err != nil {
 		return converter.Result{}, err
 	}
 	defer in.Close()
-
+	files, err := filesOf(in, input)
+	if err != nil {
+		return converter.Result{}, err
+	}
 	c := conversion{
-		Transcoder: t, in: in, format: format, options: input.Options, owner: input.Owner, output: output,
-		start: time.Now(), pass: pass{0, 1},
+		Transcoder: t, in: in, base: files[0].base, end: files[0].end, format: files[0].format,
+		options: input.Options, owner: input.Owner, output: output, start: time.Now(), pass: pass{0, 1},
+	}
+	if len(files) > 1 {
+		c.files = files
 	}
 	result, err := c.run(ctx)
 	if signal := crash(err); signal != "" && ctx.Err() == nil && in.Err() == nil {
@@ -221,7 +223,9 @@ func (t *Transcoder) Transcode(ctx context.Context, input converter.Input, outpu
 type conversion struct {
 	*Transcoder
 	in      *source
-	base    int64 // offset in the video where this conversion begins
+	base    int64  // offset in the video where this conversion begins
+	end     int64  // and where it ends
+	files   []file // that are joined, of which base and end are those of the first; nil if there is one
 	format  sniff.Format
 	options sx.Options
 	owner   string

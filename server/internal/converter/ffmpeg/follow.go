@@ -52,7 +52,7 @@ func (d *decoder) more(ctx context.Context) error {
 
 // missing returns how much of the audio that the demuxer found was not decoded.
 func (d *decoder) missing() time.Duration {
-	return d.want.end - d.clock.duration(d.clock.at)
+	return d.want.end - d.clock.duration(d.clock.at-d.joins.from)
 }
 
 // later returns the audio streams that begin after the first packets, the earliest first.
@@ -136,7 +136,7 @@ func (d *decoder) appended(ctx context.Context) error {
 	sub := *d.conversion
 	sub.base += d.shape.next
 	var err error
-	if sub.format, err = sniff.Read(d.in.from(sub.base)); err != nil {
+	if sub.format, err = sniff.Read(sub.content()); err != nil {
 		return d.unfollowed(err)
 	}
 	p, err := sub.plan(ctx)
@@ -165,7 +165,7 @@ func (d *decoder) unfollowed(err error) error {
 		return err
 	}
 	d.decoded.warnings = append(d.decoded.warnings, sx.NewWarning(sx.WarningIncomplete,
-		"the audio after %s is missing: %s", round(d.clock.duration(d.clock.at)), sx.AsError(err).Message))
+		"the audio after %s is missing: %s", round(d.clock.duration(d.clock.at-d.joins.from)), sx.AsError(err).Message))
 	return nil
 }
 

@@ -21,7 +21,7 @@ type chapter struct {
 
 // metadata returns what the MP3's tag is made of, except the places of the chapters.
 func (c *conversion) metadata(ctx context.Context, p plan) (id3.Source, []sx.Warning, error) {
-	own, err := id3.Read(c.in.reader(), c.in.size, c.format.Demuxer)
+	own, err := id3.Read(c.content(), c.end-c.base, c.format.Demuxer)
 	if err != nil {
 		return id3.Source{}, nil, fmt.Errorf("reading the tags: %w", err)
 	}

@@ -29,6 +29,7 @@ type plan struct {
 	size     int64 // of the file, in bytes
 	shape    structure
 	warnings []sx.Warning
+	joined   []joinedFile // the files that are joined, each with a plan of its own; nil if there is one
 }
 
 // Expected returns the duration that the file declares for the result; 0 if unknown.
@@ -36,6 +37,9 @@ func (p plan) Expected() time.Duration { return p.want.end }
 
 // plan probes the video and decides how to convert it.
 func (c *conversion) plan(ctx context.Context) (plan, error) {
+	if c.files != nil {
+		return c.planJoined(ctx)
+	}
 	found, err := c.probe(ctx)
 	if err != nil {
 		return plan{}, err
@@ -52,7 +56,7 @@ func (c *conversion) plan(ctx context.Context) (plan, error) {
 	p := plan{
 		Rate: sampleRate(int(track.Rate)), Copy: copies(c.options, &track), found: found, tracks: tracks,
 		decoded: min(max(track.Channels, 1), 2), want: found.expect(track, c.format),
-		section: newSection(c.options), size: c.in.size - c.base, shape: examine(c.in.from(c.base), c.in.size-c.base, c.format.Demuxer),
+		section: newSection(c.options), size: c.end - c.base, shape: examine(c.content(), c.end-c.base, c.format.Demuxer),
 	}
 	if track.Index != chosen[0].Index {
 		p.warnings = append(p.warnings, found.otherTrack(chosen[0], track))

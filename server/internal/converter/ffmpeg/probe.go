@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strconv"
 	"strings"
@@ -21,7 +22,7 @@ const (
 	probeFile    = 1 << 20 // bytes of output files, of which it writes none
 	firstPackets = 100
 	probedFields = "format=duration,start_time:format_tags:chapter=start_time,end_time:chapter_tags=title:packet=stream_index,pts_time,flags:packet_side_data=skip_samples:" +
-		"stream=index,id,codec_type,codec_name,channels,channel_layout,sample_rate,start_time,duration,width,height:" +
+		"stream=index,id,codec_type,codec_name,channels,channel_layout,sample_rate,start_time,duration,width,height,extradata_hash:" +
 		"stream_tags:stream_disposition"
 )
 
@@ -61,6 +62,7 @@ type stream struct {
 	Duration seconds           `json:"duration"`
 	Width    int               `json:"width"`
 	Height   int               `json:"height"`
+	Setup    string            `json:"extradata_hash"` // what the decoder is set up with, as a digest; "" if nothing
 	Tags     map[string]string `json:"tags"`
 	Is       struct {
 		Default         int `json:"default"`
@@ -119,10 +121,13 @@ func tooManyTracks() *sx.Error {
 const maxAlloc = 256 << 20 // bytes of one allocation
 
 // url is the video, or the part of it that this conversion reads.
-func (c *conversion) url() string { return c.in.urlFrom(c.base) }
+func (c *conversion) url() string { return c.in.url(c.base, c.end) }
+
+// content reads what url is.
+func (c *conversion) content() io.ReadSeeker { return c.in.between(c.base, c.end) }
 
 func (c *conversion) probe(ctx context.Context) (*report, error) {
-	args := append(c.probeArgs(), "-read_intervals", "%+#"+strconv.Itoa(firstPackets), "-show_entries", probedFields, "-of", "json=string_validation=ignore", c.url())
+	args := append(c.probeArgs(), "-read_intervals", "%+#"+strconv.Itoa(firstPackets), "-show_entries", probedFields, "-show_data_hash", "SHA256", "-of", "json=string_validation=ignore", c.url())
 	stdout := &cappedBuffer{left: maxReport}
 	stderr, err := c.execute(ctx, command{
 		phase: "probe", program: c.cfg.FFprobe, args: args, stdout: stdout, cpu: c.probeLimit(), maxFile: probeFile,
@@ -152,7 +157,7 @@ func (c *conversion) probe(ctx context.Context) (*report, error) {
 // whatever its size. Files that need more mostly have tags of many parts, for which
 // ffprobe takes quadratic time: a small file should not hold a slot for long.
 func (c *conversion) probeLimit() time.Duration {
-	return min(c.cfg.MaxProbe, 5*time.Second+time.Duration(c.in.size>>20)*time.Second)
+	return min(c.cfg.MaxProbe, 5*time.Second+time.Duration((c.end-c.base)>>20)*time.Second)
 }
 
 // probeArgs returns the part of ffprobe's command line that opens the video.

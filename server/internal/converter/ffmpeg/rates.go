@@ -54,12 +54,13 @@ func (c *conversion) programArgs() []string {
 	}
 }
 
-// cpuLimit returns how much CPU time a program may use for the plan's audio.
-func (c *conversion) cpuLimit(p plan) time.Duration {
-	if p.want.end <= 0 {
+// cpuLimit returns how much CPU time a program may use for audio of a length; 0 if it is
+// unknown.
+func (c *conversion) cpuLimit(length time.Duration) time.Duration {
+	if length <= 0 {
 		return c.cfg.MaxCPU
 	}
-	return min(max(p.want.end, c.cfg.MinCPU), c.cfg.MaxCPU)
+	return min(max(length, c.cfg.MinCPU), c.cfg.MaxCPU)
 }
 
 // isFailure reports whether the program exited by itself with a failure, which no retry

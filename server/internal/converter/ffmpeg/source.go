@@ -37,6 +37,7 @@ type source struct {
 	video   io.ReadSeeker
 	at      int64 // the current offset of video
 	patches []patch
+	lists   []string // scripts for the concat demuxer
 	size    int64
 	err     error // the first error of video
 	closed  bool
@@ -59,8 +60,8 @@ func serveSource(ctx context.Context, video io.ReadSeeker, size int64) (*source,
 			http.Error(w, "the password is wrong", http.StatusProxyAuthRequired)
 			return
 		}
-		base, err := strconv.ParseInt(strings.TrimPrefix(r.URL.Path, "/"), 10, 64)
-		if err != nil || base < 0 || base > size {
+		content := s.content(r.URL.Path)
+		if content == nil {
 			http.NotFound(w, r)
 			return
 		}
@@ -69,7 +70,7 @@ func serveSource(ctx context.Context, video io.ReadSeeker, size int64) (*source,
 		}
 		defer s.serving.Done()
 		w.Header().Set("Content-Type", "application/octet-stream")
-		http.ServeContent(w, r, "", time.Time{}, s.from(base))
+		http.ServeContent(w, r, "", time.Time{}, content)
 	})}
 	s.serving.Go(func() {
 		if err := s.server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
@@ -88,10 +89,33 @@ type patch struct {
 	b  []byte
 }
 
-// urlFrom returns the URL of the video from an offset on. Its host, which exists in no
-// DNS zone (RFC 6761, 6.4), is never resolved, because a proxy is used.
-func (s *source) urlFrom(base int64) string {
-	return "http://video.invalid/" + strconv.FormatInt(base, 10)
+// host exists in no DNS zone (RFC 6761, 6.4). It is never resolved, because a proxy is used.
+const host = "http://video.invalid/"
+
+// url returns the URL of a part of the video, between two offsets.
+func (s *source) url(base, end int64) string { return fmt.Sprintf("%s%d-%d", host, base, end) }
+
+// listURL returns the URL of a script for ffmpeg's concat demuxer.
+func (s *source) listURL(script string) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.lists = append(s.lists, script)
+	return fmt.Sprintf("%slist%d", host, len(s.lists)-1)
+}
+
+// content returns what has the path of a URL, or nil.
+func (s *source) content(path string) io.ReadSeeker {
+	var base, end int64
+	var list int
+	if n, err := fmt.Sscanf(path, "/%d-%d", &base, &end); err == nil && n == 2 && base >= 0 && base <= end && end <= s.size {
+		return s.between(base, end)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if _, err := fmt.Sscanf(path, "/list%d", &list); err == nil && list >= 0 && list < len(s.lists) {
+		return strings.NewReader(s.lists[list])
+	}
+	return nil
 }
 
 const proxyUser = "ffmpeg"
@@ -108,8 +132,8 @@ func (s *source) admits(r *http.Request) bool {
 	return subtle.ConstantTimeCompare([]byte(r.Header.Get("Proxy-Authorization")), []byte(want)) == 1
 }
 
-// from returns a reader of the video from an offset on.
-func (s *source) from(base int64) *cursor { return &cursor{source: s, base: base} }
+// between returns a reader of a part of the video, between two offsets.
+func (s *source) between(base, end int64) *cursor { return &cursor{source: s, base: base, end: end} }
 
 // enter counts a running handler. It returns false if the source is closed.
 func (s *source) enter() bool {
@@ -121,9 +145,6 @@ func (s *source) enter() bool {
 	s.serving.Add(1)
 	return true
 }
-
-// reader returns a reader of the video for this process.
-func (s *source) reader() io.ReadSeeker { return &cursor{source: s} }
 
 // Close stops the server. After it has returned, the video is no longer read.
 func (s *source) Close() {
@@ -164,6 +185,7 @@ func (s *source) Position() float64 {
 type cursor struct {
 	*source
 	base int64 // offset in the video of what this reader has at 0
+	end  int64 // offset in the video of its end
 	pos  int64 // from base
 }
 
@@ -173,7 +195,7 @@ func (c *cursor) Seek(offset int64, whence int) (int64, error) {
 	case io.SeekCurrent:
 		offset += c.pos
 	case io.SeekEnd:
-		offset += c.size - c.base
+		offset += c.end - c.base
 	}
 	c.pos = offset
 	return offset, nil
@@ -186,9 +208,13 @@ func (c *cursor) Read(p []byte) (int, error) {
 	if c.closed || c.err != nil {
 		return 0, http.ErrAbortHandler
 	}
+	from := c.base + c.pos
+	if from >= c.end {
+		return 0, io.EOF
+	}
+	p = p[:min(int64(len(p)), c.end-from)]
 	c.waiting.Add(1)
 	defer c.waiting.Add(-1)
-	from := c.base + c.pos
 	if c.at != from {
 		if _, err := c.video.Seek(from, io.SeekStart); err != nil {
 			c.err = err

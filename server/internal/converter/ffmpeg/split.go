@@ -23,7 +23,8 @@ import (
 // after the recording was decoded. So the file's own claims are used first, and if they
 // were wrong, all of it is encoded again.
 func (e *encoding) split(ctx context.Context, encoders *parallel.Encoders) (converter.Result, error) {
-	if e.decoded.rate == 0 && e.plan.Expected() > 0 {
+	// Where the chapters of joined files are depends on the length of each.
+	if e.decoded.rate == 0 && e.plan.Expected() > 0 && e.plan.joined == nil {
 		c := &clock{rate: e.plan.Rate}
 		e.decoded = decoded{rate: e.plan.Rate, written: c.samples(e.plan.section.length(e.plan.Expected()))}
 		list, err := e.parts(e.decoded)

@@ -51,6 +51,12 @@ func parts(t *testing.T, tc *ffmpeg.Transcoder, path string, o sx.Options) ([]st
 	if err != nil {
 		t.Fatal(err)
 	}
+	return put(t, tc, converter.Input{Video: f, Size: info.Size(), Options: o})
+}
+
+// put converts the video, and returns the paths of the MP3s.
+func put(t *testing.T, tc *ffmpeg.Transcoder, in converter.Input) ([]string, converter.Result, error) {
+	t.Helper()
 	dir := t.TempDir()
 	var list []string
 	out := converter.Output{Progress: func(converter.Progress) {}, Put: func(number int, head store.Head, body io.Reader) error {
@@ -60,7 +66,7 @@ func parts(t *testing.T, tc *ffmpeg.Transcoder, path string, o sx.Options) ([]st
 		}
 		return toFile(mp3).Put(1, head, body)
 	}}
-	result, err := tc.Transcode(t.Context(), converter.Input{Video: f, Size: info.Size(), Options: o}, out)
+	result, err := tc.Transcode(t.Context(), in, out)
 	return list[:min(len(list), len(result.Durations))], result, err
 }
 

@@ -104,6 +104,7 @@ type sourceDoc struct {
 	Size     int64  `bson:"size"`
 	SHA256   string `bson:"sha256"`
 	Identity string `bson:"identity"`
+	Sent     int64  `bson:"sent"`
 }
 
 type warningDoc struct {
