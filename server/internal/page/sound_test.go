@@ -69,8 +69,8 @@ func makeVideo(t *testing.T, name string) string {
 	return path
 }
 
-// encode returns the MP3 of a video or of its audio.
-func encode(t *testing.T, video []byte) []byte {
+// encode returns the MP3 of a video or of its audio, or of files that are joined.
+func encode(t *testing.T, video []byte, files ...converter.File) []byte {
 	t.Helper()
 	transcoder, err := ffmpeg.New(context.Background(), ffmpeg.Config{Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
@@ -78,7 +78,7 @@ func encode(t *testing.T, video []byte) []byte {
 	}
 	var mp3 bytes.Buffer
 	size := int64(len(video))
-	_, err = transcoder.Transcode(context.Background(), converter.Input{Video: io.NewSectionReader(bytes.NewReader(video), 0, size), Size: size}, converter.Output{
+	_, err = transcoder.Transcode(context.Background(), converter.Input{Video: io.NewSectionReader(bytes.NewReader(video), 0, size), Size: size, Files: files}, converter.Output{
 		Progress: func(converter.Progress) {},
 		Put: func(_ int, head store.Head, body io.Reader) error {
 			rest, err := io.ReadAll(body)

@@ -150,13 +150,13 @@ async function remove(id) {
 }
 
 function details(job) {
-  const source = job.sources?.[0];
+  const sources = job.sources ?? [];
   const rows = [
     ["ID", h("code", {}, job.id)],
     ["Created", `${moment(job.created)} (${age(job.created)})`],
     ["Updated", `${moment(job.updated)} (${age(job.updated)})`],
     job.attempt > 1 && ["Attempt", job.attempt],
-    source && ["Source", `${source.name}, ${size(source.size)}${job.sent.audio_only ? ", only its audio was sent" : ""}`],
+    ...sources.map((source) => ["Source", `${source.name}, ${size(source.size)}${audioOnly(source, job) ? ", only its audio was sent" : ""}`]),
     job.sent.sha256 && ["Sent", `${size(job.sent.size)}, SHA-256 ${job.sent.sha256}`],
     ["Options", optionsText(job.options)],
     ...(job.tracks ?? []).map(({ name, sha256 }) => ["MP3", `${name}, SHA-256 ${sha256}`]),
@@ -166,6 +166,11 @@ function details(job) {
     job.delete_at && ["Job", `kept until ${moment(job.delete_at)}`],
   ].filter(Boolean);
   return h("dl", {}, rows.map(([term, text]) => h("div", {}, h("dt", {}, term), h("dd", {}, text))));
+}
+
+// Of files that are joined, all of some may be sent.
+function audioOnly(source, job) {
+  return job.sent.audio_only && (!source.sent || source.sent !== source.size);
 }
 
 function optionsText(options = {}) {

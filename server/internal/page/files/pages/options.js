@@ -3,7 +3,10 @@ import { checkbox, field, h } from "../dom.js";
 
 const bitrates = [32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320];
 
-/** Returns the fields, and a function that returns them as an upload's metadata. */
+/**
+ * Returns the fields, a function that returns them as an upload's metadata, and one that says whether
+ * files that are added together are joined.
+ */
 export function encodingOptions() {
   const encoding = field("Encoding", {
     tag: "select", options: [
@@ -26,6 +29,7 @@ export function encodingOptions() {
       ["split_every:3600", "every hour"],
     ],
   });
+  const join = checkbox("Make one MP3 of the files that are added together, such as those of a recorder that splits at 4 GB");
   const title = field("Title", { autocomplete: "off", maxlength: 1000 });
   const artist = field("Artist", { autocomplete: "off", maxlength: 1000 });
   const album = field("Album", { autocomplete: "off", maxlength: 1000 });
@@ -34,9 +38,10 @@ export function encodingOptions() {
   const allTags = checkbox("Keep all tags, including those about the place, time, device and program of the recording");
   const element = h("details", { class: "options" }, h("summary", {}, "Options for new jobs"),
     h("div", { class: "grid" }, [encoding, track, split, title, artist, album, labels].map((f) => f.element)),
-    [mono, low, allTags].map((f) => f.element));
+    [join, mono, low, allTags].map((f) => f.element));
   return {
     element,
+    join: () => join.control.checked,
     metadata() {
       const [kind, value] = encoding.control.value.split(":");
       const [splitBy, splitValue] = split.control.value.split(":");

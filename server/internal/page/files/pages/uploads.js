@@ -3,6 +3,7 @@ import { fill, h, newID } from "../dom.js";
 import { count, size } from "../format.js";
 import { announce, errorBox, noticeError } from "../messages.js";
 import { chosen, dropped } from "../upload/files.js";
+import { joinable } from "../upload/joined.js";
 import { add, again, list, onUploads, remove } from "../upload/queue.js";
 import { encodingOptions } from "./options.js";
 
@@ -17,7 +18,12 @@ export function uploadPanel() {
       announce("No video or audio file was found.");
       return;
     }
-    const resumed = add(files, options.metadata());
+    const refused = options.join() && joinable(files);
+    if (refused) {
+      noticeError(refused);
+      return;
+    }
+    const resumed = add(files, options.metadata(), options.join());
     announce(`${count(files.length, "file")} added${resumed ? `, ${resumed} of them resumed` : ""}.`);
   }
 
@@ -97,22 +103,22 @@ function acceptDrops(zone, take) {
 }
 
 function uploadRow(upload) {
-  const { record } = upload;
+  const { record, title } = upload;
   const id = newID();
   const bar = h("progress", { "aria-labelledby": id });
   const status = h("div", { class: "status" });
   const retry = h("button", { type: "button", onclick: () => again(upload), hidden: true }, "Try again");
   const element = h("li", {},
-    h("span", { class: "name", id }, record.name), bar, status,
+    h("span", { class: "name", id }, title), bar, status,
     h("div", { class: "actions" }, retry,
-      h("button", { type: "button", class: "quiet", onclick: () => remove(upload), "aria-label": `Cancel the upload of ${record.name}` }, "Cancel")));
+      h("button", { type: "button", class: "quiet", onclick: () => remove(upload), "aria-label": `Cancel the upload of ${title}` }, "Cancel")));
   let said = null;
   return {
     element,
     refresh() {
       bar.max = Math.max(1, upload.size);
       bar.value = upload.sent;
-      retry.hidden = upload.state !== "failed" || !upload.file || upload.refused;
+      retry.hidden = upload.state !== "failed" || !upload.files || upload.refused;
       const says = upload.failure ?? statusText(upload);
       if (says === said) return;
       said = says;
@@ -129,7 +135,9 @@ function statusText({ state, record, size: total, sent, interrupted }) {
       return interrupted ? `${doing}. The connection is interrupted; the upload continues by itself.` : doing;
     }
     case "missing":
-      return `${progress}. Choose the same file again to continue.`;
+      return record.joined
+        ? `${progress}. Choose the same ${record.joined.length} files together again to continue.`
+        : `${progress}. Choose the same file again to continue.`;
     case "waiting":
       return `waiting, ${size(record.size)}`;
     default:

@@ -1,5 +1,6 @@
 // The uploads of this browser: which there are, how far they are, and which comes next.
 import { announce } from "../messages.js";
+import { ordered } from "./joined.js";
 import { newKey } from "./key.js";
 import { deleteRecord, putRecord, records } from "./records.js";
 import { Upload } from "./upload.js";
@@ -40,29 +41,48 @@ export async function restore(name) {
 }
 
 /**
- * Adds files: {file, name}, where name is the job's. A file that an earlier visit left
- * unfinished goes on where it stopped. Returns how many did.
+ * Adds files: {file, name}, where name is the job's; if they are joined, as one upload in the order
+ * of their numbers. Files that an earlier visit left unfinished go on where they stopped. Returns
+ * how many did.
  */
-export function add(files, metadata) {
-  let resumed = 0;
-  for (const { file, name } of files) {
-    const left = uploads.find((upload) => upload.state === "missing" && upload.matches(file));
-    if (left) {
-      left.attach(file);
-      resumed += 1;
-      continue;
-    }
-    const upload = new Upload({
-      key: newKey(), account, name, url: "", stored: 0,
-      size: file.size, modified: file.lastModified, fileName: file.name,
-      metadata: { filename: name, ...metadata },
-    }, { onChange: report });
-    upload.attach(file);
-    uploads.push(upload);
+export function add(files, metadata, join = false) {
+  const all = resume(files);
+  const resumed = files.length - all.length;
+  if (join && all.length > 1) {
+    const list = ordered(all);
+    start(list[0].name, list.map(({ file }) => file), { ...metadata, filename: list[0].name }, {
+      joined: list.map(({ file, name }) => ({ name, ...described(file) })),
+    });
+  } else {
+    for (const { file, name } of all) start(name, [file], { filename: name, ...metadata }, described(file));
   }
   report();
   startNext();
   return resumed;
+}
+
+// What identifies a file when it is chosen again.
+function described(file) {
+  return { size: file.size, modified: file.lastModified, fileName: file.name };
+}
+
+// Gives files to the uploads that miss them, and returns the others.
+function resume(files) {
+  let left = files;
+  for (const upload of uploads.filter(({ state }) => state === "missing")) {
+    const found = upload.find(left.map(({ file }) => file));
+    if (!found) continue;
+    upload.attach(found);
+    left = left.filter(({ file }) => !found.includes(file));
+  }
+  return left;
+}
+
+function start(name, files, metadata, properties) {
+  const size = files.reduce((sum, file) => sum + file.size, 0);
+  const upload = new Upload({ key: newKey(), account, name, url: "", stored: 0, size, metadata, ...properties }, { onChange: report });
+  upload.attach(files);
+  uploads.push(upload);
 }
 
 /** Removes an upload from the list, and what the server has of it. */
@@ -100,7 +120,7 @@ async function send(upload) {
   if (upload.state === "done") {
     await deleteRecord(upload.record.key);
     drop(upload);
-    announce(`${upload.record.name} is uploaded.`);
+    announce(`${upload.title} is uploaded.`);
   }
   startNext();
 }

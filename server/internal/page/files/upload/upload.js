@@ -1,5 +1,7 @@
 // One upload: created, sent in parts, and resumed after every interruption.
+import { count } from "../format.js";
 import { openContent, unreadable } from "./content.js";
+import { openJoined } from "./joined.js";
 import { newKey } from "./key.js";
 import { append, create, stored, terminate } from "./tus.js";
 
@@ -11,7 +13,7 @@ const firstPause = 1000; // ms, doubled after each failure without progress
 const maxPause = 30000;
 const maxRestarts = 3; // of an upload that the server no longer has
 
-/** An upload of one file. Its state is waiting, sending, missing (the file), failed or done. */
+/** An upload of a file, or of several that are joined. Its state is waiting, sending, missing (the files), failed or done. */
 export class Upload {
   constructor(record, { onChange }) {
     this.record = record; // what is kept over a reload
@@ -20,14 +22,21 @@ export class Upload {
     this.sent = record.stored ?? 0; // bytes
     this.failure = null;
     this.interrupted = false; // no connection at present
-    this.file = null;
+    this.files = null;
     this.controller = new AbortController();
   }
 
-  /** Reports whether a file is the one that the upload needs. */
-  matches(file) {
-    const { size, modified, fileName } = this.record;
-    return file.name === fileName && file.size === size && file.lastModified === modified;
+  /** Returns those of some files that the upload needs, in their order; null unless all of them are there. */
+  find(files) {
+    const found = (this.record.joined ?? [this.record]).map(({ size, modified, fileName }) =>
+      files.find((file) => file.name === fileName && file.size === size && file.lastModified === modified));
+    return found.includes(undefined) ? null : found;
+  }
+
+  /** What the upload is called. */
+  get title() {
+    const { name, joined } = this.record;
+    return joined ? `${name} and ${count(joined.length - 1, "more file")}` : name;
   }
 
   /** Reports whether the server refuses the file itself. */
@@ -40,15 +49,15 @@ export class Upload {
     return this.record.sending?.size ?? this.record.size;
   }
 
-  /** Gives the upload its file. */
-  attach(file) {
-    this.file = file;
+  /** Gives the upload its files. */
+  attach(files) {
+    this.files = files;
     this.set({ state: "waiting", failure: null });
   }
 
   /** Puts a failed upload back into the queue. */
   requeue() {
-    this.set({ state: this.file ? "waiting" : "missing", failure: null });
+    this.set({ state: this.files ? "waiting" : "missing", failure: null });
   }
 
   /** Sends the file, in state sending. It returns when the upload is done or has failed. save stores the record. */
@@ -75,10 +84,14 @@ export class Upload {
   // Opens the file. If what takes the audio out of it cannot be loaded during an outage, it waits:
   // the whole file may be a hundred times as large.
   async #open() {
-    const { file, record, controller: { signal } } = this;
+    const { files, record, controller: { signal } } = this;
+    const track = record.metadata.track ?? "";
+    const open = record.joined
+      ? openJoined(record.joined.map(({ name }, i) => ({ name, file: files[i] })), track, signal)
+      : () => openContent(files[0], track, signal);
     for (let pause = firstPause; ; pause = Math.min(2 * pause, maxPause)) {
       try {
-        const content = await openContent(file, record.metadata.track ?? "", signal);
+        const content = await open();
         this.set({ interrupted: false });
         return content;
       } catch (failure) {
@@ -103,7 +116,7 @@ export class Upload {
   }
 
   async #send(content, save) {
-    const { record, file, controller: { signal } } = this;
+    const { record, files, controller: { signal } } = this;
     let pause = firstPause;
     let part = firstPart;
     let restarts = 0;
@@ -138,7 +151,7 @@ export class Upload {
           continue;
         }
         if (!transient(failure)) throw failure;
-        await checkReadable(file);
+        await checkReadable(files);
         offset = null;
         part = Math.max(minPart, part / 2);
         this.set({ interrupted: true });
@@ -155,8 +168,9 @@ export class Upload {
   }
 }
 
-// What the server is told about the file, as by sx.
-function described({ form, whole }, { size }) {
+// What the server is told about the files, as by sx.
+function described({ form, whole, sources }, { size }) {
+  if (sources) return { sources: JSON.stringify(sources), ...whole ? {} : { audio_only: "true" } };
   return whole ? { identity: form } : { audio_only: "true", source_size: size, identity: form };
 }
 
@@ -171,9 +185,9 @@ function transient({ status, permanent }) {
 }
 
 // A file that was changed or removed fails like a broken connection.
-async function checkReadable(file) {
+async function checkReadable(files) {
   try {
-    await file.slice(0, 1).arrayBuffer();
+    for (const file of files) await file.slice(0, 1).arrayBuffer();
   } catch {
     throw unreadable();
   }
