@@ -10,6 +10,11 @@ func AddBandwidthFlag(cmd *cobra.Command, text *string) {
 	_ = cmd.RegisterFlagCompletionFunc("bwlimit", cobra.NoFileCompletions)
 }
 
+// AddJoinFlag adds --join to the command.
+func AddJoinFlag(cmd *cobra.Command, join *bool) {
+	cmd.Flags().BoolVar(join, "join", false, "make one MP3 of all files, such as those of a recorder that splits at 4 GB")
+}
+
 // AddWholeFileFlag adds --whole-file to the command.
 func AddWholeFileFlag(cmd *cobra.Command, whole *bool) {
 	cmd.Flags().BoolVar(whole, "whole-file", false, "send the whole video, not only its audio")

@@ -127,6 +127,16 @@ func (r *Records) Identity(path, variant string, compute func() (string, error))
 	return known.Identity, nil
 }
 
+// Stamp returns what distinguishes the content of the file at path from earlier ones, as far
+// as that is known without reading it; "" if there is none.
+func Stamp(path string) string {
+	info, err := os.Stat(path)
+	if err != nil {
+		return ""
+	}
+	return stamp(info)
+}
+
 // sourceKey is the key of the record of a source.
 func sourceKey(path, variant string) string {
 	key := canonical(path)

@@ -29,6 +29,18 @@ type File struct {
 	// Pipe is the path of a named pipe, or Stdin, from which the content must be read
 	// first; then Path, Size and ModTime are not set. "" for a file.
 	Pipe string
+	// Joined are the files that become one MP3, in their order, if there are several; then
+	// Path and Name are those of the first, Size is that of all together and ModTime that of
+	// the newest.
+	Joined []File
+}
+
+// All returns the files that are joined, or the file itself.
+func (f File) All() []File {
+	if f.Joined != nil {
+		return f.Joined
+	}
+	return []File{f}
 }
 
 // Stdin is the argument that stands for standard input.
@@ -48,6 +60,9 @@ type Found struct {
 	// Several reports whether there can be more than one file: then a command's
 	// output is a directory.
 	Several bool
+	// Misordered reports that files that are joined were given in another order than that of
+	// their numbers.
+	Misordered bool
 }
 
 // Skipped counts what was left out of directories. Hidden files do not count.
@@ -129,6 +144,7 @@ func (s Select) Find(args []string) Found {
 
 type finder struct {
 	want  Select
+	join  bool // see FindJoined
 	found Found
 	seen  map[string]bool // paths with symbolic links resolved, to find duplicates
 }
@@ -159,6 +175,9 @@ func (f *finder) expand(args []string) (paths []string) {
 				f.fail(arg, "close each [ with ]", "is not a valid pattern")
 			case len(matches) == 0:
 				f.fail(arg, "check the pattern and the current directory", "no files match")
+			}
+			if f.join {
+				slices.SortFunc(matches, compareNumbered)
 			}
 			paths = append(paths, matches...)
 		default:
@@ -230,7 +249,8 @@ func (f *finder) directory(dir string) {
 		}
 	}
 	f.found.Several = true
-	before, known, skipped := len(f.found.Files)+len(f.found.Failures), false, f.found.Skipped
+	first := len(f.found.Files)
+	before, known, skipped := first+len(f.found.Failures), false, f.found.Skipped
 	_ = filepath.WalkDir(root, func(at string, entry fs.DirEntry, err error) error { // returns no other error
 		relative, _ := filepath.Rel(root, at) // at is below root
 		relative = filepath.ToSlash(relative)
@@ -252,6 +272,9 @@ func (f *finder) directory(dir string) {
 		}
 		return nil
 	})
+	if f.join {
+		sortNumbered(f.found.Files[first:])
+	}
 	if known || len(f.found.Files)+len(f.found.Failures) > before {
 		return
 	}
@@ -314,6 +337,9 @@ func (f *finder) file(at, name string) bool {
 		return true
 	}
 	if f.seen[target] {
+		if f.join {
+			f.fail(at, "give each file once", "would be joined twice")
+		}
 		return false
 	}
 	f.seen[target] = true

@@ -2,6 +2,8 @@ package transfer
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"os"
@@ -61,10 +63,18 @@ func (in *Input) reread(progress Progress) (identity string, err error) {
 
 // variant distinguishes what can be sent of a file.
 func (in *Input) variant() string {
+	variant := fmt.Sprintf("%s %s", audioForm(), in.Options.Track)
 	if in.whole {
-		return "whole"
+		variant = "whole"
 	}
-	return fmt.Sprintf("%s %s", audioForm(), in.Options.Track)
+	if in.File.Joined != nil {
+		others := sha256.New()
+		for _, f := range in.File.Joined[1:] {
+			_, _ = fmt.Fprintf(others, "%q %s\n", f.Path, knownfiles.Stamp(f.Path))
+		}
+		variant += " joined " + hex.EncodeToString(others.Sum(nil)[:16])
+	}
+	return variant
 }
 
 func (in *Input) read(progress Progress) (string, error) {
@@ -96,10 +106,17 @@ var errChanged = errors.New("the file changed")
 
 // checkUnchanged returns an error if the file has changed since it was found.
 func (in *Input) checkUnchanged() error {
-	info, err := os.Stat(in.File.Path)
-	if err != nil || info.Size() != in.File.Size || !info.ModTime().Equal(in.File.ModTime) {
-		return sx.NewError(sx.CodeInvalid, "changed during the upload").
+	for _, f := range in.File.All() {
+		info, err := os.Stat(f.Path)
+		if err == nil && info.Size() == f.Size && info.ModTime().Equal(f.ModTime) {
+			continue
+		}
+		changed := sx.NewError(sx.CodeInvalid, "changed during the upload").
 			WithHint("once nothing writes to the file any more, run the same command to upload it again").WithCause(errChanged)
+		if in.File.Joined != nil {
+			changed = changed.WithMessage("%s changed during the upload", f.Name)
+		}
+		return changed
 	}
 	return nil
 }

@@ -34,7 +34,7 @@ type UploadRecords struct {
 // uploadRecord is the record of one upload. Only one process can have it open.
 type uploadRecord struct {
 	Account string    `json:"account"`
-	Path    string    `json:"path"`
+	Path    string    `json:"path"` // of several files that are joined, one in each line
 	Size    int64     `json:"size"`
 	ModTime time.Time `json:"mod_time"`
 	ID      string    `json:"id,omitempty"` // "" until the upload is created
@@ -51,7 +51,11 @@ type uploadRecord struct {
 // fingerprint identifies an upload by account, path, size, modification time and
 // options.
 func (r *UploadRecords) fingerprint(f mediafiles.File, options sx.Options) (string, error) {
-	raw, err := json.Marshal([]any{r.Account, f.Path, f.Size, f.ModTime.UnixNano(), options})
+	of := []any{r.Account, f.Path, f.Size, f.ModTime.UnixNano(), options}
+	for _, one := range f.Joined {
+		of = append(of, one.Path, one.Size, one.ModTime.UnixNano())
+	}
+	raw, err := json.Marshal(of)
 	if err != nil {
 		return "", fmt.Errorf("compute the fingerprint: %w", err)
 	}
@@ -78,8 +82,17 @@ func (r *UploadRecords) open(ctx context.Context, f mediafiles.File, options sx.
 	if err != nil {
 		return nil, err
 	}
-	rec.Account, rec.Path, rec.Size, rec.ModTime = r.Account, f.Path, f.Size, f.ModTime
+	rec.Account, rec.Path, rec.Size, rec.ModTime = r.Account, paths(f), f.Size, f.ModTime
 	return rec, nil
+}
+
+// paths identifies the files that are sent together, whatever their content.
+func paths(f mediafiles.File) string {
+	var list []string
+	for _, one := range f.All() {
+		list = append(list, one.Path)
+	}
+	return strings.Join(list, "\n")
 }
 
 // stale returns the records of earlier contents of the file, and removes expired
@@ -93,7 +106,7 @@ func (r *UploadRecords) stale(f mediafiles.File) []*uploadRecord {
 			continue
 		}
 		old := time.Since(peek.Created) > recordLifetime
-		changed := peek.Path == f.Path && (peek.Size != f.Size || !peek.ModTime.Equal(f.ModTime))
+		changed := peek.Path == paths(f) && (peek.Size != f.Size || !peek.ModTime.Equal(f.ModTime))
 		if !old && !changed {
 			continue
 		}

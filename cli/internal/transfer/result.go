@@ -40,6 +40,8 @@ type Plan struct {
 	Action string `json:"action"` // such as "convert"
 	Name   string `json:"name"`
 	Path   string `json:"path,omitempty"` // of the MP3
+	// Sources are the names of the files that are joined.
+	Sources []string `json:"sources,omitempty"`
 }
 
 // ResultPrinter prints one line per result: a description at a terminal, otherwise the

@@ -18,15 +18,19 @@ import (
 type Source struct {
 	io.ReaderAt
 
-	file  *os.File
-	size  int64
-	audio bool
-	whole string
+	file   *os.File
+	size   int64
+	audio  bool
+	whole  string
+	joined []*Source // of files that are joined, in their order
 }
 
 // OpenSource opens what is sent of a file. whole asks for the whole file. Reads of the
 // source fail once ctx has ended. The caller must call Close.
 func OpenSource(ctx context.Context, f mediafiles.File, options sx.Options, whole bool) (*Source, error) {
+	if f.Joined != nil {
+		return openJoined(ctx, f, options, whole)
+	}
 	file, err := os.Open(f.Path)
 	if err != nil {
 		return nil, sx.NewError(sx.CodeInvalid, "cannot be opened any longer").
@@ -83,8 +87,12 @@ func (s *Source) AudioOnly() bool { return s.audio }
 func (s *Source) WholeReason() string { return s.whole }
 
 // Form returns the form of what is sent, with which its identity begins: audio1 for
-// audio in the form of audioonly.Version 1, file1 for a whole file.
+// audio in the form of audioonly.Version 1, file1 for a whole file, join1 for files that are
+// joined.
 func (s *Source) Form() string {
+	if s.joined != nil {
+		return "join1"
+	}
 	if s.audio {
 		return audioForm()
 	}
@@ -102,11 +110,30 @@ func (s *Source) Identity(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return s.Form() + ":" + hex.EncodeToString(hash.Sum(nil)), nil
+	return s.identityOf(hex.EncodeToString(hash.Sum(nil))), nil
+}
+
+// identityOf returns the identity from the digest of what is sent.
+func (s *Source) identityOf(digest string) string {
+	if s.joined == nil {
+		return s.Form() + ":" + digest
+	}
+	var sizes []int64
+	for _, one := range s.joined {
+		sizes = append(sizes, one.size)
+	}
+	return sx.JoinedIdentity(digest, sizes)
 }
 
 // hashBlock is how many bytes are read at once.
 const hashBlock = 1 << 20
 
 // Close closes the file.
-func (s *Source) Close() { _ = s.file.Close() }
+func (s *Source) Close() {
+	for _, one := range s.joined {
+		one.Close()
+	}
+	if s.file != nil {
+		_ = s.file.Close()
+	}
+}

@@ -219,10 +219,14 @@ func (u *upload) once(ctx context.Context) (*Uploaded, error) {
 // before: if the response is lost, neither another attempt nor another run starts a second
 // upload, which the quota would count.
 func (u *upload) create(ctx context.Context) error {
-	metadata := api.UploadMetadata(sx.NewUpload{
+	described := sx.NewUpload{
 		Source: sx.Source{Name: u.in.File.Name, Size: u.in.File.Size, Identity: u.src.Form()}, // with the digest once it is complete
 		Size:   u.src.Size(), AudioOnly: u.src.AudioOnly(), Options: u.in.Options, Labels: u.Labels, Priority: u.Priority,
-	})
+	}
+	if described.Joined = u.src.sources(u.in.File); described.Joined != nil {
+		described.Source = sx.Source{Name: u.in.File.Name}
+	}
+	metadata := api.UploadMetadata(described)
 	for {
 		repeated := u.rec.Key != ""
 		if !repeated {
@@ -270,7 +274,7 @@ func (u *upload) verify(ctx context.Context) (*Uploaded, error) {
 	if err := u.in.checkUnchanged(); err != nil {
 		return nil, err
 	}
-	stored := u.src.Form() + ":" + job.Sent.SHA256
+	stored := u.src.identityOf(job.Sent.SHA256)
 	if stored != u.identity { // which may be an earlier run's, of a file that changed and looks the same
 		if u.identity, err = u.in.reread(u.progress); err != nil {
 			return nil, err

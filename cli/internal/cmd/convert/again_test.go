@@ -6,6 +6,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"reflect"
 	"runtime"
 	"strings"
 	"testing"
@@ -368,7 +369,7 @@ func TestDryRun(t *testing.T) {
 	}
 	out, _ = f.succeeds(t, f.file("b.mp4"), "-o", f.file("other/new")+"/", "--dry-run", "--json")
 	var plan transfer.Plan
-	if err := json.Unmarshal([]byte(out), &plan); err != nil || plan != (transfer.Plan{Action: "convert", Name: "b.mp4", Path: f.file("other/new/b.mp3")}) {
+	if err := json.Unmarshal([]byte(out), &plan); err != nil || !reflect.DeepEqual(plan, transfer.Plan{Action: "convert", Name: "b.mp4", Path: f.file("other/new/b.mp3")}) {
 		t.Errorf("printed %q: %v", out, err)
 	}
 	if _, err := os.Stat(f.file("other")); err == nil {

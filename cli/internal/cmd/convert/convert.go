@@ -32,6 +32,7 @@ type Options struct {
 
 	Args      []string // files, directories, patterns, and "-" for standard input
 	Select    mediafiles.Select
+	Join      bool // the files become one MP3
 	Encoding  sx.Options
 	Labels    []string
 	Priority  sx.Priority
@@ -69,13 +70,19 @@ An MP3 is replaced only with --force, even if its video or the options have
 changed.
 
 With --split-chapters or --split-every, the MP3s of a video are in a directory
-with its name, such as talk/talk - 01 - Introduction.mp3.`,
+with its name, such as talk/talk - 01 - Introduction.mp3.
+
+With --join, all files become one MP3, named after the first. They are in the
+order given; a directory or a quoted pattern is sorted by the numbers in the
+names, with the chapters of a camera's recording one after the other.`,
 		Example: `  sx convert talk.mp4
   sx convert talk.mp4 -o sound/talk.mp3
   sx convert --preset speech lectures/ -o mp3s/
+  sx convert --join DCIM/ -o talk.mp3
   sx convert talk.mp4 -o - | mpv -`,
 		Args: cmdutil.AtLeastOne("file, directory or pattern"),
 	}
+	cmdutil.AddJoinFlag(cmd, &opts.Join)
 	encoding := cmdutil.AddEncodeFlags(cmd)
 	labels := cmdutil.AddLabelFlag(cmd, f)
 	priority := cmdutil.AddPriorityFlag(cmd)
@@ -96,6 +103,8 @@ with its name, such as talk/talk - 01 - Introduction.mp3.`,
 		switch {
 		case flags.Changed("parallel") && opts.Parallel < 1:
 			return cmdutil.UsageErrorf("--parallel must be at least 1")
+		case opts.Watch && opts.Join:
+			return cmdutil.UsageErrorf("--watch and --join are mutually exclusive")
 		case opts.Watch && (opts.Output == "-" || opts.DryRun):
 			return cmdutil.UsageErrorf("--watch cannot be used with --dry-run or -o -")
 		case opts.Output == "-" && opts.JSON:
@@ -132,7 +141,11 @@ func runConvert(ctx context.Context, opts *Options) error {
 	if opts.Output == "" && cfg.Output != "" {
 		opts.Output = cfg.Output + string(filepath.Separator)
 	}
-	found := opts.Select.Find(opts.Args)
+	find := opts.Select.Find
+	if opts.Join {
+		find = opts.Select.FindJoined
+	}
+	found := find(opts.Args)
 	if opts.Output == "-" {
 		if found.Several {
 			return cmdutil.UsageErrorf("only one MP3 can be written to standard output")
@@ -168,6 +181,7 @@ func (v *converter) batch(ctx context.Context, found mediafiles.Found) error {
 	if skipped := found.Skipped.String(); skipped != "" {
 		display.Say(skipped)
 	}
+	transfer.SayJoined(display, found)
 	items := transfer.FailureItems(found.Failures, display)
 	sent := make([]*transfer.Uploaded, len(found.Files))
 	var total int64
@@ -252,8 +266,10 @@ func newConverter(opts *Options, targets *transfer.Targets) (*converter, error) 
 // inputs describes the files, so that no MP3 replaces one of them.
 func inputs(files []mediafiles.File) (infos []fs.FileInfo) {
 	for _, f := range files {
-		if info, err := os.Stat(f.Path); err == nil {
-			infos = append(infos, info)
+		for _, one := range f.All() {
+			if info, err := os.Stat(one.Path); err == nil {
+				infos = append(infos, info)
+			}
 		}
 	}
 	return infos

@@ -90,9 +90,9 @@ func TestFlags(t *testing.T) {
 	clitest.CheckFlags(t, convert.NewCmd, convert.Options{
 		Args: []string{"a", "b"}, Encoding: sx.Options{Preset: sx.PresetSpeech, Mono: true, Track: "2", KeepAllTags: true},
 		Labels: []string{"a"}, WholeFile: true, Bandwidth: "1M",
-		Output: "x/", Flat: true, Force: true, Checksum: true, DryRun: true, Parallel: 2, JSON: true,
+		Join: true, Output: "x/", Flat: true, Force: true, Checksum: true, DryRun: true, Parallel: 2, JSON: true,
 	}, "a", "b", "--preset", "speech", "--mono", "--track", "2", "--keep-all-tags", "--label", "a", "--whole-file", "--bwlimit", "1M",
-		"-o", "x/", "--flat", "--force", "--checksum", "--dry-run", "--parallel", "2", "--json")
+		"--join", "-o", "x/", "--flat", "--force", "--checksum", "--dry-run", "--parallel", "2", "--json")
 }
 
 func TestConvert(t *testing.T) {

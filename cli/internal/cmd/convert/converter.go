@@ -253,7 +253,7 @@ func (v *converter) printPlan(known api.Conversion, f mediafiles.File, path stri
 	if v.Encoding.Split() {
 		path = transfer.PartDir(path) + string(filepath.Separator)
 	}
-	plan := transfer.Plan{Action: "convert", Name: f.Name, Path: path}
+	plan := transfer.Plan{Action: "convert", Name: f.Name, Path: path, Sources: transfer.Sources(f)}
 	if transfer.Sent(known) {
 		plan.Action = "download"
 	}

@@ -133,9 +133,13 @@ func describe(j api.Job, now time.Time, flags nextcmd.Flags) string {
 	}
 	attempts(line, h.Attempts, j.Error, now)
 	line("updated", "%s", when(j.Updated))
-	for _, s := range j.Sources {
-		line("source", "%s", source(s, j.Sent))
-		if s.Identity != "" {
+	for i, s := range j.Sources {
+		if len(j.Sources) > 1 {
+			line("source", "%s, %s", source(s, api.Sent{Size: s.Sent, AudioOnly: s.Sent != s.Size}), s.Name)
+		} else {
+			line("source", "%s", source(s, j.Sent))
+		}
+		if s.Identity != "" && i == len(j.Sources)-1 {
 			line("  identity", "%s", short(s.Identity))
 		}
 	}

@@ -52,6 +52,16 @@ func TestShow(t *testing.T) {
 			"source      1.5 MB\noptions     preset standard\nnext        follow it with: sx watch ID\n",
 			"state       running\nprogress    1%\n",
 		},
+		"joined": {
+			func(j *sx.Job) {
+				identity := "join1:" + strings.Repeat("c", 64)
+				j.Sources = []sx.Source{
+					{Name: "a.MTS", Size: 4_000_000_000, Sent: 61_000_000, Identity: identity}, {Name: "b.MTS", Size: 900_000, Sent: 900_000, Identity: identity},
+				}
+			},
+			"source      61 MB of audio from 4.0 GB, a.MTS\nsource      900 kB, b.MTS\n  identity  join1:cccccccccccccccc…\noptions     preset standard\nnext        if the upload was interrupted, run the same command again\n",
+			"state       uploading\nprogress    0%\n",
+		},
 		"done": {
 			func(j *sx.Job) {
 				j.State, j.Attempt, j.Progress = sx.StateDone, 1, 100

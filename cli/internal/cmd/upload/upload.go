@@ -30,6 +30,7 @@ type Options struct {
 
 	Args      []string // files, directories, patterns, and "-" for standard input
 	Select    mediafiles.Select
+	Join      bool // the files become one MP3
 	Encoding  sx.Options
 	Labels    []string
 	Priority  sx.Priority
@@ -59,12 +60,13 @@ For a directory, all media files below it are uploaded, except hidden files and
 MP3s; - is standard input. Prints the job ID and the file name for each file.
 After an interruption (Ctrl-C, a crash or a network failure), run the same
 command again: it continues where it stopped. What the server has already is
-not sent again without --force.`,
+not sent again without --force. With --join, all files become one job.`,
 		Example: `  sx upload talk.mp4
   sx upload --preset speech lectures/ "week 2"/*.mkv
   sx upload --json talk.mp4 | jq -r .id`,
 		Args: cmdutil.AtLeastOne("file, directory or pattern"),
 	}
+	cmdutil.AddJoinFlag(cmd, &opts.Join)
 	encoding := cmdutil.AddEncodeFlags(cmd)
 	labels := cmdutil.AddLabelFlag(cmd, f)
 	priority := cmdutil.AddPriorityFlag(cmd)
@@ -109,7 +111,11 @@ type result struct {
 }
 
 func runUpload(ctx context.Context, opts *Options) error {
-	found := opts.Select.Find(opts.Args)
+	find := opts.Select.Find
+	if opts.Join {
+		find = opts.Select.FindJoined
+	}
+	found := find(opts.Args)
 	if len(found.Files) == 0 {
 		return transfer.FailAll(ctx, found, opts.IO, opts.Flags())
 	}
@@ -138,6 +144,7 @@ func runUpload(ctx context.Context, opts *Options) error {
 	if skipped := found.Skipped.String(); skipped != "" {
 		display.Say(skipped)
 	}
+	transfer.SayJoined(display, found)
 	items := transfer.FailureItems(found.Failures, display)
 	u := &uploads{Options: opts, uploader: uploader, display: display}
 	sent := make([]*transfer.Uploaded, len(found.Files))
@@ -194,7 +201,7 @@ func (u *uploads) one(ctx context.Context, f mediafiles.File, bar *term.Progress
 	if u.DryRun {
 		bar.Done("to upload")
 		printer := transfer.ResultPrinter{Display: u.display, TTY: u.IO.OutTTY, JSON: u.JSON}
-		return nil, printer.PrintPlan(transfer.Plan{Action: "upload", Name: f.Name})
+		return nil, printer.PrintPlan(transfer.Plan{Action: "upload", Name: f.Name, Sources: transfer.Sources(f)})
 	}
 	waited, err := u.uploader.Reserve(ctx, in, bar)
 	if err != nil {
