@@ -35,13 +35,14 @@ type Sent struct {
 // upload, which is one line of a request's header.
 const MaxSources = 50
 
-// WholeFile is the form of identities whose digest is that of the whole file.
-const WholeFile = "file1"
-
+// WholeFile is the form of identities whose digest is that of the whole file, JoinedFiles that
+// of files that are joined.
 const (
-	filePrefix = "file" // of all forms of whole files
-	joinedForm = "join1"
+	WholeFile   = "file1"
+	JoinedFiles = "join1"
 )
+
+const filePrefix = "file" // of all forms of whole files
 
 var identityPattern = regexp.MustCompile(`^(audio|file|join)[0-9]{1,3}(:[0-9a-f]{64})?$`)
 
@@ -54,7 +55,7 @@ func JoinedIdentity(sent string, sizes []int64) string {
 	for _, n := range sizes {
 		_, _ = fmt.Fprintln(hash, n)
 	}
-	return joinedForm + ":" + hex.EncodeToString(hash.Sum(nil))
+	return JoinedFiles + ":" + hex.EncodeToString(hash.Sum(nil))
 }
 
 // CheckIdentity returns an Error of code invalid unless the text is a complete
@@ -75,7 +76,7 @@ func (s Source) check(audioOnly bool) error {
 	}
 	form, digest, _ := strings.Cut(s.Identity, ":")
 	switch {
-	case form == joinedForm:
+	case form == JoinedFiles:
 		return NewError(CodeInvalid, "the identity %q is that of several files", s.Identity).
 			WithHint("leave it out: the server determines that of files that are joined")
 	case digest != "" || !identityPattern.MatchString(s.Identity):

@@ -91,7 +91,7 @@ func (s *Source) WholeReason() string { return s.whole }
 // joined.
 func (s *Source) Form() string {
 	if s.joined != nil {
-		return "join1"
+		return sx.JoinedFiles
 	}
 	if s.audio {
 		return audioForm()
