@@ -2,7 +2,8 @@
 
 // Package e2e tests SoundExtract's installer on a real cluster: the one that
 // KUBECONFIG names, which must have the images of this version (make images).
-// Each test uses its own namespaces, which it removes.
+// Each test uses its own namespaces, which it removes. Tests that mostly wait run beside
+// each other, after all others.
 package e2e
 
 import (

@@ -41,6 +41,7 @@ type fault struct {
 // prints must repair the installation or show the cause. docs/operations.md has the
 // results; the flag -update writes them.
 func TestFaults(t *testing.T) {
+	t.Parallel()
 	o := newOperator(within(t, 25*time.Minute), t, "e2e-faults")
 	secure, issuer := o.secured()
 	args := slices.Concat(secure, []string{"--set", "gateway.retention.videos=1m,gateway.retention.failed=1m,gateway.reserve=300MiB"})

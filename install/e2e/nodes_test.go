@@ -15,6 +15,7 @@ import (
 // TestThreeNodes scales RabbitMQ from one node to three and checks that the queues
 // are replicated to all nodes and that videos are converted while any one is down.
 func TestThreeNodes(t *testing.T) {
+	t.Parallel()
 	o := newOperator(within(t, 12*time.Minute), t, "e2e-nodes")
 	secure, _ := o.secured()
 	o.sx(o.install(secure...)...)

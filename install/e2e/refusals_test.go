@@ -61,6 +61,7 @@ users: [{name: test, user: {token: %q}}]
 // TestPermissions installs as a user with read permissions only, and then with the role that
 // sx doctor prints.
 func TestPermissions(t *testing.T) {
+	t.Parallel()
 	o := newOperator(within(t, 8*time.Minute), t, "e2e-permissions")
 	o.createNamespace()
 	o.reader()
