@@ -156,7 +156,7 @@ func TestSplitStory(t *testing.T) {
 	guest.Click("Download all 3 MP3s as a ZIP archive")
 	checkParts(t, filepath.Join(dir, "talk.zip"), sound)
 	guest.Run(chromedp.Navigate(server.URL + "/s/sxl_none"))
-	guest.See("p", "this link does not work")
+	guest.See("p", "This link does not work")
 	inspect(t, guest, "link that does not work")
 	b.Click("Edit the artist and album of all MP3s, and the labels")
 	b.FillIn("Album", "Talks")

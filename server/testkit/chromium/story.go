@@ -71,7 +71,7 @@ func (b *Tab) Story() {
 	b.Confirm()
 	b.Gone(".tokens li", "used")
 	guest.Run(chromedp.Navigate(link))
-	guest.See("p", "this link does not work")
+	guest.See("p", "This link does not work")
 
 	b.Click("Account")
 	b.FillIn("Name of the feed", "Talks")
