@@ -99,6 +99,9 @@ lint: $(GOLANGCI) $(ACTIONS) ## Check style, layers, formatting and workflows
 	@scripts/check-layers
 	@scripts/check-actions
 	@$(ACTIONS) -shellcheck= -pyflakes=
+	@# Any go command may complete go.work.sum, after which versions end in -dirty.
+	@before=$$(cat go.work.sum); go list -m all >/dev/null; \
+	[ "$$before" = "$$(cat go.work.sum)" ] || { echo "error: go.work.sum was incomplete; commit it" >&2; exit 1; }
 	@failed=; for m in $(MODULES); do echo "== $$m"; (cd $$m && GOWORK=off go mod tidy -diff && $(GOLANGCI) run ./...) || failed+=" $$m"; done; \
 	[ -z "$$failed" ] || { echo "error: see above for:$$failed" >&2; exit 1; }
 
@@ -151,6 +154,7 @@ release: $(RELEASER) $(SBOM) ## Publish the release of the tag that is checked o
 
 tidy: ## Tidy the modules
 	@for m in $(MODULES); do (cd $$m && go mod tidy); done
+	@go list -m all >/dev/null # completes go.work.sum
 
 clean: ## Remove what was built and the demo's data
 	rm -rf bin dist .demo .stack
