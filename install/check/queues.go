@@ -120,7 +120,7 @@ func deadLetters(ctx context.Context, env *Env) error {
 	}
 	service := map[string]string{"sx.convert" + deadSuffix: "converter", "sx.notify" + deadSuffix: "notifier"}[first]
 	return sx.NewError(sx.CodeUnavailable, "dead-lettered messages: %s", strings.Join(found, ", ")).
-		WithHint("no job is lost; read why with: %s; then delete the messages with: %s",
+		WithHint("no job is lost; find out why with: %s; then delete the messages with: %s",
 			env.Cluster.SX(env.Release, "logs", service), env.inRabbitMQ("rabbitmqctl", "purge_queue", first))
 }
 
@@ -149,10 +149,10 @@ func alarms(ctx context.Context, env *Env) error {
 		case n.Disk:
 			return sx.NewError(sx.CodeStorageFull, "RabbitMQ accepts no messages, so that new jobs wait: %s has %s of free disk space, and needs %s",
 				name, sx.FormatSize(n.Free), sx.FormatSize(n.Limit)).
-				WithHint("enlarge its volume with --set rabbitmq.persistence.size=SIZE; see its state with: %s", status)
+				WithHint("enlarge its volume with --set rabbitmq.persistence.size=SIZE; see the state of RabbitMQ with: %s", status)
 		case n.Memory:
 			return sx.NewError(sx.CodeUnavailable, "RabbitMQ accepts no messages, so that new jobs wait: the memory of %s is used up", name).
-				WithHint("raise rabbitmq.resources.limits.memory with --set; see its state with: %s", status)
+				WithHint("raise rabbitmq.resources.limits.memory with --set; see the state of RabbitMQ with: %s", status)
 		}
 	}
 	return nil

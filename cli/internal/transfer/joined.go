@@ -79,7 +79,7 @@ func SayJoined(display *term.ProgressDisplay, found mediafiles.Found) {
 		}
 		display.Say(fmt.Sprintf("%d files are joined: %s", len(f.Joined), f.Names()))
 		if found.Misordered {
-			display.Say("they are in the order given; a quoted pattern or a directory gives them in the order of their numbers")
+			display.Say("they are in the order given; to sort them by their numbers, quote the pattern or name the directory")
 		}
 	}
 }

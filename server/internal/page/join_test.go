@@ -2,7 +2,6 @@ package page_test
 
 import (
 	"bytes"
-	"io"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -10,7 +9,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/soundextract/sx/server/audioonly"
 	"github.com/soundextract/sx/server/internal/converter"
 	"github.com/soundextract/sx/server/sx"
 	"github.com/soundextract/sx/server/testkit/chromium"
@@ -25,18 +23,7 @@ func TestJoinStory(t *testing.T) {
 	t.Parallel()
 	needModule(t)
 	video := makeVideo(t, "video.mp4")
-	content, err := os.ReadFile(video)
-	if err != nil {
-		t.Fatal(err)
-	}
-	audio, err := audioonly.Open(bytes.NewReader(content), int64(len(content)), audioonly.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	part, err := io.ReadAll(io.NewSectionReader(audio, 0, audio.Size()))
-	if err != nil {
-		t.Fatal(err)
-	}
+	content, part := withAudio(t, video)
 	memo := gateway.Media(1000)
 	names := []string{"GH010034.MP4", "GH020034.MP4", "GH010035.wav"}
 	dir := t.TempDir()

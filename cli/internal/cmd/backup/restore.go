@@ -44,8 +44,8 @@ notifications are sent. In a cluster, the services are stopped during the
 restore.
 
 Accounts, passwords, personal tokens, links and feeds are as they were when the
-backup was created. What was revoked, disabled, deleted or changed since then is
-back until that is done again.`,
+backup was created. Revoke, disable, delete or change again what has been since
+then.`,
 		Example: `  sx backup restore -i key.txt --data restored backup.age
   sx backup restore -i key.txt -n restored backup.age`,
 		Args: cmdutil.UsageArgs(cobra.ExactArgs(1)),
@@ -91,7 +91,7 @@ func runRestore(ctx context.Context, opts *RestoreOptions) (err error) {
 		return err
 	}
 	if !opts.JSON {
-		_, _ = fmt.Fprintf(opts.IO.ErrOut, "Accounts, tokens, links and feeds are as of %s; what was revoked, disabled or deleted since is back until that is done again\n",
+		_, _ = fmt.Fprintf(opts.IO.ErrOut, "Accounts, tokens, links and feeds are as of %s; revoke, disable or delete again what has been since then\n",
 			s.Header.Created.Local().Format(createdFormat))
 	}
 	if err := report(opts.IO, opts.JSON, s, "Restored"); err != nil {
