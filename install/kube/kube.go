@@ -29,23 +29,26 @@ type Target struct {
 	Kubeconfig string // path; "" is KUBECONFIG, then ~/.kube/config, then the cluster that the process runs in
 	Context    string // of the kubeconfig; "" is the current one
 	Namespace  string // "" is DefaultNamespace, not the context's
+
+	current string // the kubeconfig's current context, which kubectl uses without --context
 }
 
 // Kubectl returns a kubectl command line for the target, as a suggestion to the
 // operator.
 func (t Target) Kubectl(args ...string) string {
-	flags := t.flags().Keep("-n", t.Namespace, "")
+	flags := t.flags(t.current).Keep("-n", t.Namespace, "")
 	return nextcmd.Line(slices.Concat([]string{"kubectl"}, flags, args)...)
 }
 
 // SX returns an sx command line for a release in the target, as a suggestion to
-// the operator.
+// the operator. It names the context even if it is the current one: without a flag, sx uses
+// the installation in use.
 func (t Target) SX(release string, args ...string) string {
-	return t.flags().Keep("-n", t.Namespace, DefaultNamespace).Keep("--release", release, DefaultRelease).SX(args...)
+	return t.flags("").Keep("-n", t.Namespace, DefaultNamespace).Keep("--release", release, DefaultRelease).SX(args...)
 }
 
-func (t Target) flags() nextcmd.Flags {
-	return nextcmd.Flags{}.Keep("--kubeconfig", t.Kubeconfig, "").Keep("--context", t.Context, "")
+func (t Target) flags(usualContext string) nextcmd.Flags {
+	return nextcmd.Flags{}.Keep("--kubeconfig", t.Kubeconfig, "").Keep("--context", t.Context, usualContext)
 }
 
 // Cluster contains the clients of a cluster. They may be fakes in tests.
@@ -94,6 +97,7 @@ func Connect(t Target) (*Cluster, error) {
 		return nil, sx.NewError(sx.CodeInvalid, "no kubeconfig found").
 			WithHint("set KUBECONFIG or --kubeconfig PATH; kubectl get nodes must work with it")
 	}
+	t.current = raw.CurrentContext
 	if t.Context == "" {
 		t.Context = raw.CurrentContext
 	} else if _, known := raw.Contexts[t.Context]; !known {

@@ -135,7 +135,7 @@ func TestClusterWithRelease(t *testing.T) {
 	run(t, "history").wantPart(t, 0, "1\tdeployed\tdev\t")
 	run(t, "history", "--json").wantPart(t, 0, `"revision":1`, `"status":"deployed"`)
 	run(t, "status").wantPart(t, 69, "soundextract dev in namespace soundextract of context test: revision 1, deployed ", "no workloads")
-	run(t, "status", "--json").wantPart(t, 69, `"ready":false`)
+	run(t, "status", "--json").wantPart(t, 69, `"ready":false`, `"namespace":"soundextract"`, `"name":"soundextract"`, `"context":"test"`)
 	run(t, "values").wantPart(t, 0, "all values are the chart's defaults")
 	run(t, "values", "--all").wantPart(t, 0, "gateway.quota\t50GiB\tdefault\n")
 	run(t, "values", "--json", "--all").wantPart(t, 0, `{"name":"gateway.quota","value":"50GiB","source":{"from":"default"}}`)
@@ -146,7 +146,7 @@ func TestClusterWithRelease(t *testing.T) {
 func TestInstallRefused(t *testing.T) {
 	home(t)
 	t.Setenv("KUBECONFIG", clitest.Cluster(t, false))
-	const hint = "list the classes with: kubectl --context test -n music get storageclass"
+	const hint = "list the classes with: kubectl -n music get storageclass"
 	run(t, "install", "-n", "music").wantPart(t, 1, "render the chart: SoundExtract dev, preset quickstart", "✗ check the cluster", "2 volumes name no storage class", hint)
 	run(t, "install", "-n", "music", "--json").wantPart(t, 1, `"step":"check the cluster","state":"failed"`, `"code":"conflict"`, hint)
 }

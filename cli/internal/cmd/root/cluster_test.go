@@ -18,6 +18,7 @@ func TestClusterCommandUsageErrors(t *testing.T) {
 		{[]string{"install", "--preset", "enormous"}, 64, []string{"quickstart", "production"}},
 		{[]string{"install", "--dry-run", "--json"}, 64, []string{"--dry-run and --json are mutually exclusive"}},
 		{[]string{"install", "--kubeconfig", "nowhere"}, 65, []string{"nowhere", "--kubeconfig"}},
+		{[]string{"status", "-n", "Bad_Name"}, 65, []string{`"Bad_Name" cannot be the name of a namespace`, "hint: list the namespaces with: kubectl get namespaces"}},
 		{[]string{"install", "talk.mp4"}, 64, []string{"usage: sx install"}},
 		{[]string{"rollback", "first"}, 64, []string{`invalid revision "first"`}},
 		{[]string{"rollback", "0"}, 64, []string{"must be a positive number"}},
@@ -43,7 +44,7 @@ func TestUnreachableCluster(t *testing.T) {
 	err := os.WriteFile(kubeconfig, []byte(`apiVersion: v1
 kind: Config
 current-context: far away
-contexts: [{name: far away, context: {cluster: away, user: nobody}}]
+contexts: [{name: far away, context: {cluster: away, user: nobody}}, {name: near, context: {cluster: away, user: nobody}}]
 clusters: [{name: away, cluster: {server: "https://127.0.0.1:1"}}]
 users: [{name: nobody, user: {}}]
 `), 0o600)
@@ -61,6 +62,7 @@ users: [{name: nobody, user: {}}]
 		{"uninstall", "--yes"},
 		{"secrets", "rotate", "all", "--yes"},
 	} {
-		run(t, args...).wantPart(t, 69, "cluster far away does not respond", "kubectl --context 'far away' -n soundextract get nodes")
+		run(t, args...).wantPart(t, 69, "cluster far away does not respond", "with: kubectl -n soundextract get nodes")
 	}
+	run(t, "status", "--context", "near").wantPart(t, 69, "cluster near does not respond", "with: kubectl --context near -n soundextract get nodes")
 }
