@@ -115,7 +115,7 @@ func (in *Installer) backupPodOf(ctx context.Context, gateway *appsv1.Deployment
 		Spec: *gateway.Spec.Template.Spec.DeepCopy(),
 	}
 	maps.Copy(pod.Labels, gateway.Spec.Template.Labels)
-	pod.Labels["app.kubernetes.io/component"] = backupComponent
+	pod.Labels[labelComponent] = backupComponent
 	pod.Labels["app.kubernetes.io/managed-by"] = secrets.ManagedBy
 	if len(pod.Spec.Containers) == 0 {
 		return nil, sx.NewError(sx.CodeInvalid, "the Deployment %s has no container", gateway.Name).

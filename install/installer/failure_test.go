@@ -3,6 +3,7 @@ package installer_test
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -10,6 +11,7 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	clienttesting "k8s.io/client-go/testing"
@@ -207,4 +209,57 @@ func TestRollbackOfImageThatNeverRan(t *testing.T) {
 	}
 	_, err := l.Rollback(t.Context(), 1, false, 0)
 	wantCode(t, err, sx.CodeConflict)
+}
+
+// TestRollbackOfBlockedDatabase checks that a rollback deletes the pod for which the
+// StatefulSet would wait, unless MongoDB runs in it or it belongs to the new rollout.
+func TestRollbackOfBlockedDatabase(t *testing.T) {
+	t.Parallel()
+	pulling := corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: "ImagePullBackOff"}}
+	runs := corev1.ContainerState{Running: &corev1.ContainerStateRunning{}}
+	for name, tt := range map[string]struct {
+		state    corev1.ContainerState
+		revision string
+		deleted  bool
+	}{
+		"no image":        {pulling, "bad", true},
+		"runs":            {runs, "bad", false},
+		"of the rollback": {pulling, "good", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			l := newFixture(t, nil)
+			for _, level := range []string{"info", "debug"} {
+				if _, err := l.Install(t.Context(), options("gateway.logLevel="+level)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			l.stateful(t, "mongodb", "docker.io/library/mongo:no-such-tag", "8.0")
+			sets := l.client.AppsV1().StatefulSets(namespace)
+			set, err := sets.Get(t.Context(), "soundextract-mongodb", metav1.GetOptions{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			set.UID, set.Status.UpdateRevision = "mongodb", "good"
+			if _, err := sets.Update(t.Context(), set, metav1.UpdateOptions{}); err != nil {
+				t.Fatal(err)
+			}
+			pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{
+				Name: "soundextract-mongodb-0", Namespace: namespace, Labels: maps.Clone(set.Labels),
+				OwnerReferences: []metav1.OwnerReference{*metav1.NewControllerRef(set, appsv1.SchemeGroupVersion.WithKind("StatefulSet"))},
+			}}
+			pod.Labels[appsv1.ControllerRevisionHashLabelKey] = tt.revision
+			pod.Status.ContainerStatuses = []corev1.ContainerStatus{{Name: "mongodb", State: tt.state}, {Name: "users", State: runs}}
+			pods := l.client.CoreV1().Pods(namespace)
+			if _, err := pods.Create(t.Context(), pod, metav1.CreateOptions{}); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := l.Rollback(t.Context(), 1, false, 0); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := pods.Get(t.Context(), pod.Name, metav1.GetOptions{}); apierrors.IsNotFound(err) != tt.deleted {
+				t.Errorf("got %v, want it deleted: %v", err, tt.deleted)
+			}
+		})
+	}
 }

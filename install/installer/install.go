@@ -247,5 +247,8 @@ func (in *Installer) apply(ctx context.Context, p *plan) (release.Info, error) {
 		info, err = in.Runner.Apply(ctx, p.rendered)
 		return fmt.Sprintf("revision %d", info.Revision), err
 	})
-	return info, err
+	if err != nil {
+		return info, err
+	}
+	return info, in.unblock(ctx)
 }

@@ -113,7 +113,7 @@ func (in *Installer) keepValues(ctx context.Context, r release.Info) error {
 	secret := &corev1.Secret{
 		ObjectMeta: metav1.ObjectMeta{Name: in.valuesSecret(), Namespace: in.Cluster.Namespace, Labels: map[string]string{
 			"app.kubernetes.io/name": "soundextract", "app.kubernetes.io/instance": in.Release,
-			"app.kubernetes.io/component": "values", labelManagedBy: secrets.ManagedBy,
+			labelComponent: "values", labelManagedBy: secrets.ManagedBy,
 		}},
 		Data: map[string][]byte{keyValues: data},
 	}

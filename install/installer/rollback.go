@@ -65,6 +65,9 @@ func (in *Installer) rollBack(ctx context.Context, to release.Info, wait bool, t
 		info, err = in.Runner.Rollback(ctx, to.Revision, map[string]string{noteAuthor: in.author(ctx)})
 		return fmt.Sprintf("now revision %d", info.Revision), err
 	})
+	if err == nil {
+		err = in.unblock(ctx)
+	}
 	if err == nil && wait {
 		err = in.revisionReady(ctx, timeout)
 	}
