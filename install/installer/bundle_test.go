@@ -42,7 +42,7 @@ func bundledSecrets(t *testing.T) []corev1.Secret {
 	zip := gzip.NewWriter(&packed)
 	_ = json.NewEncoder(zip).Encode(map[string]any{
 		"name": "soundextract", "version": 3, "info": map[string]string{"status": "deployed"}, "manifest": password,
-		"config": map[string]any{"smtp": map[string]any{"password": "typedByHand"}, "converter": map[string]any{"replicas": 2, "env": []any{
+		"config": map[string]any{"auth": map[string]any{"logLevel": "warn"}, "smtp": map[string]any{"password": "typedByHand"}, "converter": map[string]any{"replicas": 2, "env": []any{
 			map[string]any{"name": "DB_PASSWORD", "value": "fromTheValues"}, map[string]any{"name": "OTEL_EXPORTER_OTLP_HEADERS", "value": "x-team=ofCollector"},
 		}}},
 	})
@@ -69,7 +69,7 @@ func bundledObjects() []runtime.Object {
 		TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "Pod"}, ObjectMeta: labelled("soundextract-gateway-x"),
 		Spec: corev1.PodSpec{Containers: []corev1.Container{{
 			Name: "gateway", Args: []string{"--password=onlyHere1"},
-			Env: []corev1.EnvVar{{Name: "DB_PASSWORD", Value: "literal-one"}, {Name: "LEVEL", Value: "debug"}, {Name: "BUS", Value: "amqp://u:inTheEnv@host/"}},
+			Env: []corev1.EnvVar{{Name: "DB_PASSWORD", Value: "literal-one"}, {Name: "LEVEL", Value: "debug"}, {Name: "SX_AUTH_URL", Value: "http://auth:8741"}, {Name: "BUS", Value: "amqp://u:inTheEnv@host/"}},
 		}}},
 		Status: corev1.PodStatus{ContainerStatuses: []corev1.ContainerStatus{{
 			Name: "gateway", RestartCount: 1, State: corev1.ContainerState{Running: &corev1.ContainerStateRunning{}},
@@ -201,13 +201,22 @@ func TestBundleWithoutSecrets(t *testing.T) {
 			}
 		}
 	}
-	for path, words := range map[string]string{
-		"objects/pods.yaml": "debug", "objects/secrets.yaml": "***removed***", "objects/configmaps.yaml": "conf",
-		"logs/soundextract-gateway-x/gateway.log": "the end", "logs/soundextract-gateway-x/gateway.previous.log": "cannot dial",
-		"events.json": "Failed", "cluster/nodes.json": "node-1", "cluster/version.json": "v1.34.4", "checks.json": "queues",
-		"helm/revision-3.json": `"replicas": 2`, "sx.json": "1.2.3",
+	for _, shown := range [][2]string{
+		{"objects/pods.yaml", "debug"},
+		{"objects/pods.yaml", "http://auth:8741"},
+		{"objects/secrets.yaml", "***removed***"},
+		{"objects/configmaps.yaml", "conf"},
+		{"logs/soundextract-gateway-x/gateway.log", "the end"},
+		{"logs/soundextract-gateway-x/gateway.previous.log", "cannot dial"},
+		{"events.json", "Failed"},
+		{"cluster/nodes.json", "node-1"},
+		{"cluster/version.json", "v1.34.4"},
+		{"checks.json", "queues"},
+		{"helm/revision-3.json", `"replicas": 2`},
+		{"helm/revision-3.json", `"logLevel": "warn"`},
+		{"sx.json", "1.2.3"},
 	} {
-		if !strings.Contains(files[path], words) {
+		if path, words := shown[0], shown[1]; !strings.Contains(files[path], words) {
 			t.Errorf("%s lacks %q:\n%s", path, words, files[path])
 		}
 	}

@@ -214,6 +214,7 @@ func TestRefusals(t *testing.T) {
 		"gateway: {quota: lots}":                                        "gateway.quota",
 		"auth: {image: {digest: sha256:short}}":                         "auth.image.digest",
 		"notifier: {webhookNetworks: [example.org]}":                    "notifier.webhookNetworks.0",
+		"notifier: {smtp: {addr: 'mail.example.org:587'}}":              "notifier.smtp.from",
 		"converter: {resources: {limits: {cpu: x y}}}":                  "converter.resources.limits.cpu",
 		"notifier: {webhookNetworks: [10.0.0.0/33]}":                    "notifier.webhookNetworks.0",
 		"global: {externalMongodbSecret: x}\nmongodb: {enabled: false}": "global.externalMongodbNetworks is empty",

@@ -141,6 +141,18 @@ func TestDoctorOfInstallation(t *testing.T) {
 	}
 }
 
+// TestDoctorRemovesItsUpload checks that the upload with which doctor looks for proxies
+// that buffer leaves nothing behind.
+func TestDoctorRemovesItsUpload(t *testing.T) {
+	signIn(t)
+	t.Setenv("KUBECONFIG", clitest.Cluster(t, true))
+	r := run(t, "doctor", "-n", "soundextract", "--json")
+	if result := checkResults(t, r.out)["interrupted-upload"]; result.Outcome != check.OK {
+		t.Errorf("got %+v", result)
+	}
+	run(t, "jobs", "--json").wantPart(t, 0, "[]")
+}
+
 // TestDoctorTerminal checks that the columns fit and that each problem has a hint.
 func TestDoctorTerminal(t *testing.T) {
 	streams, out, _ := term.Test("")
