@@ -101,11 +101,17 @@ func (j Job) Track(number int) *Track {
 	return nil
 }
 
+// maxTrackTexts is how many bytes the titles, artists and albums of all tracks may have, so
+// that a record stays small: lists and event streams have many. The tags of the MP3s have
+// the whole texts.
+const maxTrackTexts = 64 << 10
+
 // cleanTexts makes the texts of the tag, which may come from the video, safe to store
-// and display.
-func (t *Track) cleanTexts() {
-	for _, text := range []*string{&t.Title, &t.Artist, &t.Album} {
-		*text = CleanTag(*text)
+// and display. total is how many tracks the job has.
+func (t *Track) cleanTexts(total int) {
+	texts := []*string{&t.Title, &t.Artist, &t.Album}
+	for _, text := range texts {
+		*text = CleanLine(*text, min(MaxTag, maxTrackTexts/(len(texts)*total)))
 	}
 }
 

@@ -113,7 +113,7 @@ func (j *Job) Finish(attempt int, tracks []Track, warnings []Warning, now time.T
 	j.Tracks, j.Warnings = slices.Clone(tracks), cleanWarnings(warnings)
 	for i := range j.Tracks {
 		j.Tracks[i].Number = i + 1
-		j.Tracks[i].cleanTexts()
+		j.Tracks[i].cleanTexts(len(tracks))
 	}
 	j.Progress, j.Notification, j.Check = 100, NotificationPending, now.Add(notifyCheck)
 	return nil
@@ -244,7 +244,7 @@ func (j *Job) ReplaceTrack(old string, track Track, now time.Time) error {
 		return NewError(CodeConflict, "the MP3 of job %s was changed by another request at the same time", j.ID).
 			WithHint("try again")
 	}
-	track.cleanTexts()
+	track.cleanTexts(len(j.Tracks))
 	j.Tracks = slices.Clone(j.Tracks)
 	j.Tracks[i], j.Updated = track, now
 	return nil

@@ -3,6 +3,8 @@ package sx_test
 import (
 	"reflect"
 	"slices"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -126,6 +128,35 @@ func TestFinishNumbersTheTracks(t *testing.T) {
 	}
 	if want := []sx.Track{{Number: 1, ID: "a", Title: "A"}, {Number: 2, ID: "b"}}; !slices.Equal(j.Tracks, want) {
 		t.Errorf("tracks %+v", j.Tracks)
+	}
+}
+
+// TestTextsOfTracksAreBounded makes the most of the tags of a video that is split, and of an
+// edit.
+func TestTextsOfTracksAreBounded(t *testing.T) {
+	t.Parallel()
+	long := strings.Repeat("a", sx.MaxTag)
+	size := func(j sx.Job) (n int) {
+		for _, t := range j.Tracks {
+			n += len(t.Title + t.Artist + t.Album)
+		}
+		return n
+	}
+	for _, total := range []int{1, 20, sx.MaxTracks} {
+		j := job(t, sx.StateRunning)
+		var made []sx.Track
+		for i := range total {
+			made = append(made, sx.Track{ID: strconv.Itoa(i), Title: long, Artist: long, Album: long})
+		}
+		if err := j.Finish(1, made, nil, now); err != nil {
+			t.Fatal(err)
+		}
+		if err := j.ReplaceTrack("0", made[0], now); err != nil {
+			t.Fatal(err)
+		}
+		if most := 64 << 10; size(j) > most || total <= 20 && size(j) != 3*total*sx.MaxTag {
+			t.Errorf("the texts of %d tracks have %d bytes, want at most %d", total, size(j), most)
+		}
 	}
 }
 

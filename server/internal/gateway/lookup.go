@@ -76,27 +76,36 @@ func (s *Service) findConversions(ctx context.Context, owner string, identities 
 	for _, c := range records {
 		found[converted{c.Identity, c.Options}] = api.Conversion{Tracks: convertedTracks(c.Tracks)}
 	}
-	list, _, err := s.cfg.Jobs.List(ctx, store.JobFilter{
+	filter := store.JobFilter{
 		Owner: owner, Identities: identities, Limit: maxFound,
 		States: []sx.State{sx.StateUploading, sx.StateQueued, sx.StateRunning, sx.StateDone},
-	})
-	if err != nil {
-		return nil, err
 	}
-	for _, j := range list { // the newest first
-		key := converted{j.Identity(), j.Options.Key()}
-		known := found[key]
-		switch {
-		case known.State == sx.StateDone, known.JobID != "" && j.State != sx.StateDone:
-			continue
-		case j.State == sx.StateDone:
-			c, _ := sx.NewConversion(j, j.Updated)
-			known.Tracks = convertedTracks(c.Tracks)
+	for more := true; more; more = filter.After != nil && filter.Limit > 0 { // the newest first
+		list, next, err := s.cfg.Jobs.List(ctx, filter)
+		if err != nil {
+			return nil, err
 		}
-		known.JobID, known.State = j.ID, j.State
-		found[key] = known
+		for _, j := range list {
+			addFound(found, j)
+		}
+		filter.After, filter.Limit = next, filter.Limit-len(list)
 	}
 	return found, nil
+}
+
+// addFound adds a job, which is older than those that were added before.
+func addFound(found map[converted]api.Conversion, j sx.Job) {
+	key := converted{j.Identity(), j.Options.Key()}
+	known := found[key]
+	switch {
+	case known.State == sx.StateDone, known.JobID != "" && j.State != sx.StateDone:
+		return
+	case j.State == sx.StateDone:
+		c, _ := sx.NewConversion(j, j.Updated)
+		known.Tracks = convertedTracks(c.Tracks)
+	}
+	known.JobID, known.State = j.ID, j.State
+	found[key] = known
 }
 
 func convertedTracks(list []sx.ConvertedTrack) []api.ConvertedTrack {

@@ -68,6 +68,10 @@ func (f JobFilter) PageLimit() int {
 // MaxExamined is how many jobs List examines for a page.
 const MaxExamined = 1000
 
+// MaxPageBytes is how many bytes the stored records of a page may have, except that it has
+// at least one job: a job may have hundreds of MP3s.
+const MaxPageBytes = 2 << 20
+
 // JobCursor is a position in the order of List.
 type JobCursor struct {
 	Created time.Time

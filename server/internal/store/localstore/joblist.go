@@ -20,7 +20,7 @@ func (s *jobs) List(ctx context.Context, f store.JobFilter) (list []sx.Job, next
 			list, err = byIDs(t, f)
 			return err
 		}
-		examined := 0
+		examined, size := 0, 0
 		var oldest []byte // the first key that Since permits
 		if !f.Since.IsZero() {
 			oldest = orderKey(nil, f.Since, "")
@@ -35,14 +35,16 @@ func (s *jobs) List(ctx context.Context, f store.JobFilter) (list []sx.Job, next
 				return nil
 			}
 			last = bytes.Clone(order)
-			j, err := jobRecords.get(t, string(order[idAt(nil):]))
+			id := order[idAt(nil):]
+			j, err := jobRecords.get(t, string(id))
 			if err != nil {
 				return err
 			}
 			if !matches(j, f) {
 				continue
 			}
-			if len(list) == f.PageLimit() {
+			size += len(t.Bucket(bucketJobs).Get(id))
+			if len(list) == f.PageLimit() || len(list) > 0 && size > store.MaxPageBytes {
 				next = &store.JobCursor{Created: list[len(list)-1].Created, ID: list[len(list)-1].ID}
 				return nil
 			}

@@ -3,6 +3,8 @@ package mongostore
 import (
 	"context"
 	"errors"
+	"math"
+	"slices"
 	"strings"
 	"time"
 
@@ -69,24 +71,40 @@ func excluding(fields []string) any {
 
 // list reads the documents that match the filter.
 func list[D any](ctx context.Context, c collection, filter bson.D, opts ...options.Lister[options.FindOptions]) ([]D, error) {
+	ds, _, err := listUpTo[D](ctx, c, math.MaxInt, filter, opts...)
+	return ds, err
+}
+
+// listUpTo is list, but ends before the document with which they would have more than so
+// many bytes, unless it is the first one. cut reports whether it did.
+func listUpTo[D any](ctx context.Context, c collection, most int, filter bson.D, opts ...options.Lister[options.FindOptions]) (ds []D, cut bool, err error) {
 	var found []bson.Raw
-	err := c.do(ctx, "list", func(ctx context.Context) error {
+	err = c.do(ctx, "list", func(ctx context.Context) error {
 		cursor, err := c.c.Find(ctx, filter, opts...)
 		if err != nil {
 			return err
 		}
-		return cursor.All(ctx, &found)
+		defer func() { _ = cursor.Close(context.WithoutCancel(ctx)) }() // what was read is complete
+		found, cut = nil, false
+		for size := 0; cursor.Next(ctx); {
+			size += len(cursor.Current)
+			if cut = len(found) > 0 && size > most; cut {
+				return nil
+			}
+			found = append(found, slices.Clone(cursor.Current))
+		}
+		return cursor.Err()
 	})
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
-	ds := make([]D, len(found))
+	ds = make([]D, len(found))
 	for i, raw := range found {
 		if err := decode(c, raw, &ds[i]); err != nil {
-			return nil, err
+			return nil, false, err
 		}
 	}
-	return ds, nil
+	return ds, cut, nil
 }
 
 // insert stores a new document. It returns errExists if another one has its _id

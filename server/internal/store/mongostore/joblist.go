@@ -46,10 +46,13 @@ func (s *jobs) List(ctx context.Context, f store.JobFilter) (found []sx.Job, nex
 		}
 	}
 	limit := f.PageLimit()
-	found, err = s.find(ctx, filter, o.SetLimit(int64(limit)+1))
-	if len(found) > limit {
-		found = found[:limit]
-		last := found[limit-1]
+	ds, cut, err := listUpTo[jobDoc](ctx, s.c, store.MaxPageBytes, filter, o.SetLimit(int64(limit)+1))
+	if len(ds) > limit {
+		ds, cut = ds[:limit], true
+	}
+	found = jobsOf(ds)
+	if cut {
+		last := found[len(found)-1]
 		end = &store.JobCursor{Created: last.Created, ID: last.ID}
 	}
 	return found, end, err
@@ -86,11 +89,14 @@ func notAfter(end *store.JobCursor) bson.E {
 
 func (s *jobs) find(ctx context.Context, filter bson.D, o *options.FindOptionsBuilder) ([]sx.Job, error) {
 	ds, err := list[jobDoc](ctx, s.c, filter, o)
-	var found []sx.Job
+	return jobsOf(ds), err
+}
+
+func jobsOf(ds []jobDoc) (found []sx.Job) {
 	for _, d := range ds {
 		found = append(found, d.job())
 	}
-	return found, err
+	return found
 }
 
 func jobQuery(f store.JobFilter) bson.D {

@@ -20,6 +20,7 @@ var jobListTests = []test{
 	{"links select", listShared},
 	{"jobs are found by error and age", listErrors},
 	{"pages continue where the previous one ended", listPages},
+	{"pages of large jobs are short", listLargeJobs},
 	{"a page continues after a job that was deleted", listDeletedCursor},
 	{"lists reflect changes", listChanges},
 	{"a page that finds nothing says where to continue", listBounded},
@@ -216,6 +217,42 @@ func listPages(f *fixture) {
 			got, filter.After = append(got, ids(list)...), next
 		}
 		same(f, got, want)
+	}
+}
+
+// listLargeJobs lists jobs whose records have half a megabyte each.
+func listLargeJobs(f *fixture) {
+	var want []string
+	for i := range 12 {
+		j := job(fmt.Sprintf("j%02d", i), i)
+		for n := range sx.MaxTracks {
+			j.Tracks = append(j.Tracks, sx.Track{Number: n + 1, ID: fmt.Sprintf("%s-%d", j.ID, n), Title: strings.Repeat("a", 1000), Album: strings.Repeat("b", 1000)})
+		}
+		f.ok(f.Jobs.Create(f.ctx, j))
+		want = append([]string{j.ID}, want...)
+	}
+	for _, filter := range []store.JobFilter{{Owner: "u1"}, {Name: ".mp4"}, {Owner: "u1", Limit: 10}} {
+		var got []string
+		for more := true; more; more = filter.After != nil {
+			list, next, err := f.Jobs.List(f.ctx, filter)
+			f.ok(err)
+			if size := 2000 * sx.MaxTracks * len(list); len(list) == 0 || size > store.MaxPageBytes {
+				f.t.Fatalf("%+v: a page of %d jobs, %d bytes", filter, len(list), size)
+			}
+			got, filter.After = append(got, ids(list)...), next
+		}
+		same(f, got, want)
+	}
+	huge, err := f.Jobs.Get(f.ctx, "j11")
+	f.ok(err)
+	for i := range huge.Tracks {
+		huge.Tracks[i].Title = strings.Repeat("a", store.MaxPageBytes/200)
+	}
+	f.ok(f.Jobs.Replace(f.ctx, huge))
+	list, next, err := f.Jobs.List(f.ctx, store.JobFilter{Owner: "u1"})
+	f.ok(err)
+	if len(list) != 1 || list[0].ID != "j11" || next == nil {
+		f.t.Errorf("a job that is larger than a page: %v, next %v", ids(list), next)
 	}
 }
 
