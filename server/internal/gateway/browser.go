@@ -194,6 +194,7 @@ func protect(next http.Handler) http.Handler {
 		h.Set("X-Frame-Options", "DENY") // for browsers that do not know frame-ancestors
 		h.Set("Cross-Origin-Resource-Policy", "same-origin")
 		h.Set("Referrer-Policy", "same-origin")
+		limitRanges(r.Header)
 		next.ServeHTTP(w, r)
 	})
 }

@@ -15,6 +15,10 @@ import (
 	"github.com/soundextract/sx/server/sx"
 )
 
+// maxEdits is how many MP3s are edited at the same time, each of another account: a tag may
+// have 24 MiB, and is in memory twice.
+const maxEdits = 4
+
 // editTimeout bounds an edit. Converters remove what a longer one would leave.
 const editTimeout = 30 * time.Minute
 
@@ -47,12 +51,12 @@ func (s *Service) editJob(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	for _, number := range numbers {
-		if j, err = s.editTrack(ctx, j, number, change); err != nil {
+	if len(numbers) > 0 {
+		if j, err = s.editTracks(ctx, j, numbers, change); err != nil {
 			return err
 		}
 	}
-	if err == nil && len(in.AddLabels)+len(in.RemoveLabels) > 0 {
+	if len(in.AddLabels)+len(in.RemoveLabels) > 0 {
 		j, err = s.cfg.Updater.Update(ctx, j.ID, func(j *sx.Job) error {
 			j.Updated = s.cfg.Now()
 			return j.ChangeLabels(in.AddLabels, in.RemoveLabels)
@@ -85,6 +89,31 @@ func edited(j sx.Job, e api.JobEdit) ([]int, error) {
 		all = append(all, t.Number)
 	}
 	return all, nil
+}
+
+// editTracks edits the MP3s with these numbers. Edits of an account take turns, so that it
+// does not use more memory and storage than for one copy of an MP3.
+func (s *Service) editTracks(ctx context.Context, j sx.Job, numbers []int, change id3.Change) (sx.Job, error) {
+	release, err := s.ownerEdits.wait(ctx, j.Owner)
+	if err != nil {
+		return j, err
+	}
+	defer release()
+	select {
+	case s.edits <- struct{}{}:
+		defer func() { <-s.edits }()
+	case <-ctx.Done():
+		return j, ctx.Err()
+	}
+	if j, err = s.owned(ctx, j.ID); err != nil { // the edits before have changed it
+		return j, err
+	}
+	for _, number := range numbers {
+		if j, err = s.editTrack(ctx, j, number, change); err != nil {
+			return j, err
+		}
+	}
+	return j, nil
 }
 
 // editTrack stores the MP3 with another tag as a new track, replaces the old one by it in

@@ -16,6 +16,7 @@ import (
 	"github.com/soundextract/sx/server/internal/gateway"
 	"github.com/soundextract/sx/server/internal/id3"
 	"github.com/soundextract/sx/server/internal/store"
+	"github.com/soundextract/sx/server/internal/token"
 	"github.com/soundextract/sx/server/sx"
 )
 
@@ -189,6 +190,65 @@ func (s *slowTracks) Open(ctx context.Context, id string) (store.Blob, error) {
 	return s.Tracks.Open(ctx, id)
 }
 
+// countedPuts counts how many tracks are stored at the same time. Each waits until it may go on.
+type countedPuts struct {
+	store.Tracks
+	goOn chan struct{}
+
+	mu            sync.Mutex
+	running, most int
+}
+
+func (c *countedPuts) Put(ctx context.Context, id, name string, head store.Head, body io.Reader) (store.Digest, error) {
+	c.mu.Lock()
+	c.running++
+	c.most = max(c.most, c.running)
+	c.mu.Unlock()
+	<-c.goOn
+	defer func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.running--
+	}()
+	return c.Tracks.Put(ctx, id, name, head, body)
+}
+
+// TestEditsTakeTurns edits several MP3s of one account, and of many accounts, at the same
+// time: each is in memory and needs storage for a copy.
+func TestEditsTakeTurns(t *testing.T) {
+	t.Parallel()
+	for accounts, want := range map[int]int{1: 1, 10: 4} {
+		puts := &countedPuts{goOn: make(chan struct{})}
+		f := newFixture(t, func(cfg *gateway.Config) {
+			puts.Tracks, cfg.Tracks = cfg.Tracks, puts
+			cfg.Verify = func(_ context.Context, raw string) (token.Claims, error) {
+				return token.Claims{UserID: raw, Expires: cfg.Now().Add(token.Lifetime)}, nil
+			}
+		})
+		var edits sync.WaitGroup
+		for i := range 10 {
+			user := "user" + strconv.Itoa(i%accounts)
+			id := f.upload(user, "a.mp4", video(3, 5000))
+			f.convert(id, tagged("A"))
+			edits.Go(func() {
+				a, err := f.send(user, http.MethodPatch, jobPath(api.PathJob, id), strings.NewReader(`{"title":"B"}`), "Content-Type", "application/json")
+				if err != nil || a.status != http.StatusOK {
+					t.Errorf("an edit: %d %s, %v", a.status, a.body, err)
+				}
+			})
+		}
+		// More would be under way by now, if they could be.
+		for range 20 {
+			f.do("user0", http.MethodGet, api.PathJobs, nil).want(t, http.StatusOK)
+		}
+		close(puts.goOn)
+		edits.Wait()
+		if puts.most != want {
+			t.Errorf("%d accounts: %d edits at the same time, want %d", accounts, puts.most, want)
+		}
+	}
+}
+
 // TestEditDuringEdit checks an edit whose track is replaced between reading the job
 // and opening the track.
 func TestEditDuringEdit(t *testing.T) {
@@ -197,7 +257,8 @@ func TestEditDuringEdit(t *testing.T) {
 	f := newFixture(t, func(cfg *gateway.Config) { slow.Tracks, cfg.Tracks = cfg.Tracks, slow })
 	id := f.upload(alice, "a.mp4", video(3, 5000))
 	f.convert(id, tagged("A"))
-	slow.hook = func() { f.edit(alice, id, `{"title":"B"}`).want(t, http.StatusOK) }
+	other := newFixtureLike(t, f) // edits of one gateway take turns
+	slow.hook = func() { other.edit(alice, id, `{"title":"B"}`).want(t, http.StatusOK) }
 	f.edit(alice, id, `{"title":"C"}`).wantCode(t, sx.CodeConflict)
 	j := decode[api.Job](t, f.do(alice, http.MethodGet, jobPath(api.PathJob, id), nil).want(t, http.StatusOK))
 	if got := f.download(alice, j); got.Title != "B" || len(f.tracks()) != 1 {

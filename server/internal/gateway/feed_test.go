@@ -8,10 +8,13 @@ import (
 	"image"
 	_ "image/jpeg"
 	"image/png"
+	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"regexp"
+	"runtime"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -24,6 +27,7 @@ import (
 	"github.com/soundextract/sx/server/internal/id3"
 	"github.com/soundextract/sx/server/internal/token"
 	"github.com/soundextract/sx/server/sx"
+	"github.com/soundextract/sx/server/testkit"
 )
 
 // fiona has feeds: the address of a feed has the ID of its owner, which has this length.
@@ -364,6 +368,14 @@ func TestFeedParts(t *testing.T) {
 	if got := part(feed.Items[1].ITunesExt.Image, "image/png"); !bytes.Equal(got, cover.Bytes()) {
 		t.Errorf("the cover has %d bytes, want %d", len(got), cover.Len())
 	}
+	few := f.do("", http.MethodGet, local(t, feed.Items[1].ITunesExt.Image), nil, "Range", "bytes=4-9").want(t, http.StatusPartialContent)
+	if !bytes.Equal(few.body, cover.Bytes()[4:10]) {
+		t.Errorf("six bytes of the cover are %q", few.body)
+	}
+	many := f.do("", http.MethodGet, local(t, feed.Items[1].ITunesExt.Image), nil, "Range", "bytes="+strings.Repeat("0-0,", 100)+"0-0").want(t, http.StatusOK)
+	if !bytes.Equal(many.body, cover.Bytes()) {
+		t.Errorf("101 ranges of the cover have %d bytes", len(many.body))
+	}
 	if got := part(feed.Items[0].ITunesExt.Image, "image/png"); !bytes.Equal(got, artwork) {
 		t.Errorf("without a cover: %d bytes, want %d", len(got), len(artwork))
 	}
@@ -371,6 +383,47 @@ func TestFeedParts(t *testing.T) {
 	if size, kind, err := image.DecodeConfig(bytes.NewReader(artwork)); err != nil || kind != "png" || size.Width != size.Height || size.Width < 1400 || size.Width > 3000 || len(artwork) > 50_000 {
 		t.Errorf("the artwork is %s of %+v with %d bytes, %v", kind, size, len(artwork), err)
 	}
+}
+
+// TestSlowReadersOfCovers has clients that request a large cover and do not read it.
+func TestSlowReadersOfCovers(t *testing.T) { //nolint:paralleltest // it measures the memory of the process
+	f := newFixture(t, withFeeds(t, new(atomic.Bool)))
+	var cover bytes.Buffer
+	if err := png.Encode(&cover, image.NewGray(image.Rect(0, 0, 3, 3))); err != nil {
+		t.Fatal(err)
+	}
+	cover.Write(make([]byte, 15<<20)) // after the end of the picture
+	tag, warnings := id3.Build(id3.Source{Cover: cover.Bytes()}, false)
+	if len(warnings) > 0 {
+		t.Fatal(warnings)
+	}
+	f.convert(f.upload(fiona, "rich.mp4", video(1, 5000)), append(tag, "frames"...))
+	path := local(t, f.read(f.feed(api.NewFeed{Name: "talks"}).Path).Items[0].ITunesExt.Image)
+	used := func() int64 {
+		var m runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&m)
+		return int64(m.HeapAlloc)
+	}
+	before := used() // with the tag
+	for range 20 {
+		c, err := net.Dial("tcp", f.server.Listener.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = c.Close() })
+		_ = c.SetDeadline(time.Now().Add(testkit.Timeout))
+		if _, err := fmt.Fprintf(c, "GET %s HTTP/1.1\r\nHost: sx\r\n\r\n", path); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.ReadFull(c, make([]byte, 100)); err != nil { // the response has begun
+			t.Fatal(err)
+		}
+	}
+	if after := used(); after > before+100<<20 {
+		t.Errorf("20 clients that do not read use %d MiB", (after-before)>>20)
+	}
+	runtime.KeepAlive(tag)
 }
 
 // TestFeedIsKept checks that retention does not delete what a feed shows, until it no

@@ -2,12 +2,15 @@ package gateway
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"time"
 
 	"github.com/soundextract/sx/server/internal/id3"
+	"github.com/soundextract/sx/server/internal/store"
 	"github.com/soundextract/sx/server/sx"
 )
 
@@ -33,19 +36,59 @@ func (s *Service) feedArtwork(w http.ResponseWriter, r *http.Request) error {
 // feedCover serves the front cover in an MP3's tag, or else the picture of the feed.
 func (s *Service) feedCover(w http.ResponseWriter, r *http.Request) error {
 	guardShared(w)
-	var cover []byte
-	err := s.readFeedTag(r, func(t id3.Tag) { cover = bytes.Clone(t.Front()) })
+	// The cover is sent from the stored MP3, because it may be large and a client slow.
+	var cover section
+	var kind string
+	var digest [sha256.Size]byte
+	blob, err := s.readFeedTag(r, func(raw []byte, t id3.Tag) {
+		front := t.Front()
+		cover.from, cover.size = int64(bytes.Index(raw, front)), int64(len(front))
+		kind, digest = http.DetectContentType(front), sha256.Sum256(front)
+	})
 	if err != nil {
 		return err
 	}
-	switch kind := http.DetectContentType(cover); kind {
-	case "image/jpeg", "image/png":
-		w.Header().Set("Content-Type", kind)
-		serveBytes(w, r, cover, time.Time{})
-		return nil
-	default:
+	defer func() { _ = blob.Close() }() // read only
+	if cover.ReadSeeker = blob; cover.from < 0 || kind != "image/jpeg" && kind != "image/png" {
 		return writeArtwork(w, r)
 	}
+	if _, err := cover.Seek(0, io.SeekStart); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", kind)
+	servePart(w, r, &cover, digest, time.Time{})
+	return nil
+}
+
+// section is a part of what is read.
+type section struct {
+	io.ReadSeeker
+
+	from, size int64
+	at         int64 // from the beginning of the section
+}
+
+func (s *section) Read(p []byte) (int, error) {
+	if s.at >= s.size {
+		return 0, io.EOF
+	}
+	n, err := s.ReadSeeker.Read(p[:min(int64(len(p)), s.size-s.at)])
+	s.at += int64(n)
+	return n, err //nolint:wrapcheck // io.EOF must stay as it is
+}
+
+func (s *section) Seek(offset int64, whence int) (int64, error) {
+	switch whence {
+	case io.SeekCurrent:
+		offset += s.at
+	case io.SeekEnd:
+		offset += s.size
+	}
+	if _, err := s.ReadSeeker.Seek(s.from+offset, io.SeekStart); err != nil {
+		return 0, fmt.Errorf("seek: %w", err)
+	}
+	s.at = offset
+	return offset, nil
 }
 
 // feedChapters are the chapters of an MP3 as Podcasting 2.0 defines them
@@ -65,7 +108,7 @@ type feedChapter struct {
 func (s *Service) serveChapters(w http.ResponseWriter, r *http.Request) error {
 	guardShared(w)
 	out := feedChapters{Version: "1.2.0", Chapters: []feedChapter{}}
-	err := s.readFeedTag(r, func(t id3.Tag) {
+	blob, err := s.readFeedTag(r, func(_ []byte, t id3.Tag) {
 		for _, c := range t.Chapters() {
 			out.Chapters = append(out.Chapters, feedChapter{c.Start.Seconds(), c.End.Seconds(), c.Title})
 		}
@@ -73,32 +116,33 @@ func (s *Service) serveChapters(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	_ = blob.Close() // read only
 	content, err := json.Marshal(out)
 	if err != nil {
 		return fmt.Errorf("encode chapters: %w", err)
 	}
 	w.Header().Set("Content-Type", chaptersType)
-	serveBytes(w, r, content, time.Time{})
-	return nil
+	return s.serveBytes(w, r, content, time.Time{})
 }
 
-// readFeedTag calls use with the tag of the MP3 of a feed that the request names.
-func (s *Service) readFeedTag(r *http.Request, use func(id3.Tag)) error {
+// readFeedTag calls use with the tag of the MP3 of a feed that the request names, and
+// returns the MP3, which the caller must close.
+func (s *Service) readFeedTag(r *http.Request, use func(raw []byte, t id3.Tag)) (store.Blob, error) {
 	select {
 	case s.tags <- struct{}{}:
 		defer func() { <-s.tags }()
 	case <-r.Context().Done():
-		return r.Context().Err()
+		return nil, r.Context().Err()
 	}
 	track, blob, err := s.openTrack(r, func() (sx.Job, error) { return s.feedJob(r) }, "")
 	if err != nil {
-		return err
+		return nil, err
 	}
-	defer func() { _ = blob.Close() }() // read only
 	tag, err := readTag(blob)
 	if err != nil {
-		return fmt.Errorf("read the tag of track %s: %w", track.ID, err)
+		_ = blob.Close() // read only
+		return nil, fmt.Errorf("read the tag of track %s: %w", track.ID, err)
 	}
-	use(id3.Parse(tag))
-	return nil
+	use(tag, id3.Parse(tag))
+	return blob, nil
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"io"
 	"net/http"
 	"time"
 
@@ -86,16 +87,38 @@ func (s *Service) serveFeed(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/rss+xml; charset=utf-8")
-	serveBytes(w, r, doc, changed)
+	return s.serveBytes(w, r, doc, changed)
+}
+
+// What is sent from memory is bounded, because many clients may read it slowly: in total,
+// and in how long one may take.
+const (
+	maxSending  = 32 << 20 // bytes
+	sendTimeout = 30 * time.Second
+	sendRate    = 32 << 10 // bytes for which a client has another second
+	sendWait    = 10 * time.Second
+)
+
+// serveBytes serves a part of a feed that is in memory.
+func (s *Service) serveBytes(w http.ResponseWriter, r *http.Request, content []byte, changed time.Time) error {
+	size := min(int64(len(content)), maxSending)
+	ctx, cancel := context.WithTimeout(r.Context(), sendWait)
+	defer cancel()
+	if err := s.sending.Acquire(ctx, size); err != nil {
+		return sx.NewError(sx.CodeUnavailable, "too many clients read feeds at the moment").WithCause(err)
+	}
+	defer s.sending.Release(size)
+	// Only a connection has deadlines.
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(sendTimeout + time.Duration(size)*time.Second/sendRate))
+	servePart(w, r, bytes.NewReader(content), sha256.Sum256(content), changed)
 	return nil
 }
 
-// serveBytes serves a part of a feed. A client may keep it, but asks each time whether it has
+// servePart serves a part of a feed. A client may keep it, but asks each time whether it has
 // changed; http.ServeContent answers that by ETag and Last-Modified.
-func serveBytes(w http.ResponseWriter, r *http.Request, content []byte, changed time.Time) {
-	sum := sha256.Sum256(content)
+func servePart(w http.ResponseWriter, r *http.Request, content io.ReadSeeker, digest [sha256.Size]byte, changed time.Time) {
 	h := w.Header()
 	h.Set("Cache-Control", "private, no-cache")
-	h.Set("ETag", `"`+hex.EncodeToString(sum[:])+`"`)
-	http.ServeContent(w, r, "", changed, bytes.NewReader(content))
+	h.Set("ETag", `"`+hex.EncodeToString(digest[:])+`"`)
+	http.ServeContent(w, r, "", changed, content)
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
+	"golang.org/x/sync/semaphore"
 
 	"github.com/soundextract/sx/server/api"
 	"github.com/soundextract/sx/server/backoff"
@@ -84,8 +85,11 @@ type Service struct {
 	ownerUploads   *slots             // by user ID
 	opened         *ratelimit.Limiter // openings of links that are stored, by clientKey
 	pendingUses    pendingUses
-	feedReads      *ratelimit.Limiter // by feed ID
-	tags           chan struct{}      // has one element for each tag that is being read, see maxTags
+	feedReads      *ratelimit.Limiter  // by feed ID
+	tags           chan struct{}       // has one element for each tag that is being read, see maxTags
+	sending        *semaphore.Weighted // bytes of parts of feeds that are being sent, see maxSending
+	ownerEdits     turns               // by user ID
+	edits          chan struct{}       // has one element for each edit, see maxEdits
 }
 
 // New returns a gateway. Its Handler serves requests immediately; Run must be
@@ -100,6 +104,7 @@ func New(cfg Config) *Service {
 		ownerStreams: newSlots(maxStreams), addressStreams: newSlots(maxAddressStreams),
 		ownerUploads: newSlots(maxUploads), opened: ratelimit.New(openBurst, openInterval),
 		feedReads: ratelimit.New(readBurst, readInterval), tags: make(chan struct{}, maxTags),
+		sending: semaphore.NewWeighted(maxSending), edits: make(chan struct{}, maxEdits),
 	}
 	s.uploads = tusserver.Handler{Store: uploads{s}, Locks: s.locks, Path: api.PathUploads, MaxSize: s.cfg.MaxUpload}
 	s.personalTokens = newPersonalTokenCache(s.exchange, cfg.Now)

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"context"
 	"net/http"
 	"net/netip"
 	"sync"
@@ -37,6 +38,48 @@ func (s *slots) take(key string) (release func(), ok bool) {
 			delete(s.used, key)
 		}
 	}, true
+}
+
+// turns lets one request of a kind at a time proceed for each key.
+type turns struct {
+	mu    sync.Mutex
+	queue map[string]*turn
+}
+
+// turn is what the requests of a key wait for.
+type turn struct {
+	running  chan struct{} // has an element while one proceeds
+	requests int           // that proceed or wait
+}
+
+// wait waits until the requests of the key that came before have ended, or ctx ends. The
+// caller must call release.
+func (t *turns) wait(ctx context.Context, key string) (release func(), err error) {
+	t.mu.Lock()
+	if t.queue == nil {
+		t.queue = map[string]*turn{}
+	}
+	own := t.queue[key]
+	if own == nil {
+		own = &turn{running: make(chan struct{}, 1)}
+		t.queue[key] = own
+	}
+	own.requests++
+	t.mu.Unlock()
+	leave := func() {
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		if own.requests--; own.requests == 0 {
+			delete(t.queue, key)
+		}
+	}
+	select {
+	case own.running <- struct{}{}:
+		return func() { <-own.running; leave() }, nil
+	case <-ctx.Done():
+		leave()
+		return nil, ctx.Err()
+	}
 }
 
 // clientKey returns the key by which the client of a request is counted; "" for clients on
