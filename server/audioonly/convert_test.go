@@ -158,18 +158,22 @@ func convert(t *testing.T, video *io.SectionReader, o sx.Options, files []conver
 		t.Fatal(err)
 	}
 	var c converted
+	mp3s := map[int][]byte{} // by their tracks
 	c.outcome.Result, err = tc.Transcode(t.Context(), converter.Input{Video: video, Size: video.Size(), Options: o, Files: files}, converter.Output{
 		Progress: func(converter.Progress) {},
-		Put: func(_ int, head store.Head, body io.Reader) error {
+		Put: func(track int, head store.Head, body io.Reader) error {
 			rest, err := io.ReadAll(body)
 			if err != nil {
 				return err
 			}
 			first, err := head.Read()
-			c.mp3 = slices.Concat(first, rest)
+			mp3s[track] = slices.Concat(first, rest)
 			return err
 		},
 	})
+	for track := 1; track <= len(mp3s); track++ {
+		c.mp3 = append(c.mp3, mp3s[track]...)
+	}
 	if err != nil {
 		c.outcome.Code, c.outcome.Message = sx.CodeOf(err), sx.AsError(err).Message
 		c.mp3 = nil

@@ -3,6 +3,7 @@ package audioonly
 import (
 	"io"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -166,8 +167,10 @@ func (m *mp4) assign(o Options) {
 		m.fail("the file has no audio track")
 	}
 	picked := tracks.Pick(choices, o.Track)
+	_, err := strconv.Atoi(o.Track)
+	byLanguage := err != nil
 	for i, t := range audio {
-		if len(picked) > 0 && !slices.Contains(picked, i) {
+		if len(picked) > 0 && !slices.Contains(picked, i) && (!byLanguage || !t.unsure) {
 			t.role = beginning
 		}
 	}

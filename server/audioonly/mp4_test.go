@@ -240,10 +240,26 @@ func TestMP4Tracks(t *testing.T) {
 		{name: "measurements in fragments.mp4", args: slices.Concat(withSubtitle, []string{"-movflags", "frag_keyframe+empty_moov"}), edit: measurements},
 		{name: "45 s, track 2.mp4", args: long(), options: sx.Options{Track: "2"}},
 		{name: "45 s, English.mp4", args: long(), options: sx.Options{Track: "en"}},
+		// English in the numbers of QuickTime is 0.
+		{name: "45 s, English in two forms.mp4", args: long(), options: sx.Options{Track: "en"}, edit: languages(0, english)},
+		{name: "45 s, English in the other two forms.mov", args: long(), options: sx.Options{Track: "en"}, edit: languages(english, 0)},
+		{name: "45 s, English in two forms, fragments.mp4", args: long("-movflags", "frag_keyframe+empty_moov"), options: sx.Options{Track: "en"}, edit: languages(0, english)},
 		{name: "45 s, pcm, track 1.mov", args: long("-c:a", "pcm_s16le", "-ar", "16000", "-ac", "1", "-q:v", "1"), options: sx.Options{Track: "1"}},
 		{name: "45 s, fragments, track 2.mp4", args: long("-movflags", "frag_keyframe+empty_moov"), options: sx.Options{Track: "2"}},
 		{name: "fragments, track 2.mp4", args: twoTracks("-movflags", "frag_keyframe+empty_moov"), options: sx.Options{Track: "2"}},
 	})
+}
+
+// english is the language in three letters of 5 bits.
+const english = ('e'-0x60)<<10 | ('n'-0x60)<<5 | 'g' - 0x60
+
+// languages sets the languages of the two sounds, which follow the picture.
+func languages(first, second uint16) func(*testing.T, []byte) []byte {
+	return func(t *testing.T, b []byte) []byte {
+		binary.BigEndian.PutUint16(b[boxAt(t, b, "moov", "trak#1", "mdia", "mdhd")+28:], first)
+		binary.BigEndian.PutUint16(b[boxAt(t, b, "moov", "trak#2", "mdia", "mdhd")+28:], second)
+		return b
+	}
 }
 
 func TestMP4Metadata(t *testing.T) {
@@ -261,6 +277,12 @@ func TestMP4Metadata(t *testing.T) {
 		{name: "chapters.mov", args: chapters()},
 		{name: "chapters of the picture only.mp4", args: chapters("-movflags", "disable_chpl"), edit: func(t *testing.T, b []byte) []byte {
 			copy(b[boxAt(t, b, "moov", "trak#1", "tref", "chap")+4:], "hint")
+			return b
+		}},
+		{name: "chapters with pictures.mp4", args: chapters("-map", "1:v", "-c:v:1", "mjpeg", "-bf:v:1", "0"), edit: func(t *testing.T, b []byte) []byte {
+			for _, track := range []string{"trak#0", "trak#1"} {
+				b[boxAt(t, b, "moov", track, "tref", "chap")+11] = 3 // the second picture, of which ffmpeg makes a cover
+			}
 			return b
 		}},
 		{name: "chapters, list only.mp4", args: chapters(), edit: func(t *testing.T, b []byte) []byte {

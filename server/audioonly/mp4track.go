@@ -27,6 +27,8 @@ type mp4Track struct {
 	role      role
 	chapters  []int64 // IDs of the tracks with its chapters
 	choice    tracks.Track
+	// unsure says that ffmpeg may read another language than choice has.
+	unsure bool
 
 	mdia, minf, stbl []box // children
 	edits            edits
@@ -86,6 +88,8 @@ func (r *boxReader) track(trak box) *mp4Track {
 		r.contradiction()
 	}
 	t.choice.Language = language(r.bytes(at+4+length, 2))
+	_, extended := r.child(t.mdia, "elng") // which newer versions read (ISO/IEC 14496-12, 8.4.6)
+	t.unsure = extended || t.choice.Language == ""
 	t.handler = string(r.bytes(hdlr.body+8, 4))
 	t.minf = r.children(minf.body, minf.end)
 	r.references(t.minf)
