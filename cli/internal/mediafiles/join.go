@@ -16,7 +16,7 @@ import (
 // the order of the arguments; those of a pattern or a directory are in the order of their
 // numbers. If any of them cannot be used, none is returned.
 func (s Select) FindJoined(args []string) Found {
-	f := finder{want: s, join: true, seen: map[string]bool{}}
+	f := finder{want: s, join: true, content: true, seen: map[string]bool{}}
 	paths := f.expand(args)
 	f.found.Several = len(paths) > 1
 	for _, p := range paths {

@@ -12,7 +12,7 @@ import (
 	"github.com/soundextract/sx/server/sx"
 )
 
-// directory creates files with their names as content, in a new directory.
+// directory creates media files that end with their names, in a new directory.
 func directory(t *testing.T, names ...string) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -21,7 +21,7 @@ func directory(t *testing.T, names ...string) string {
 		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 			t.Fatal(err)
 		}
-		if err := os.WriteFile(path, []byte(name), 0o600); err != nil {
+		if err := os.WriteFile(path, []byte(media+name), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -128,12 +128,17 @@ const (
 // Find returns the files that the arguments select, each once, in the order of the
 // arguments; those of a directory are sorted by name. In directories it skips hidden
 // files, MP3s, which are often the results of an earlier run, and what is not media. If
-// there are several arguments, the names of files in a directory begin with its name.
+// there are several arguments, the names of files in a directory begin with its name. A
+// file that is named itself, and is not media, is a failure with the server's code, so that
+// nobody is asked for a server that would refuse it.
 func Find(args []string) Found { return Select{}.Find(args) }
 
 // Find is the function Find for the files that are wanted.
-func (s Select) Find(args []string) Found {
-	f := finder{want: s, seen: map[string]bool{}}
+func (s Select) Find(args []string) Found { return s.find(args, true) }
+
+// find is Find; content says whether to look into files that are named.
+func (s Select) find(args []string, content bool) Found {
+	f := finder{want: s, content: content, seen: map[string]bool{}}
 	paths := f.expand(args)
 	f.found.Several = len(paths) > 1
 	for _, p := range paths {
@@ -143,10 +148,11 @@ func (s Select) Find(args []string) Found {
 }
 
 type finder struct {
-	want  Select
-	join  bool // see FindJoined
-	found Found
-	seen  map[string]bool // paths with symbolic links resolved, to find duplicates
+	want    Select
+	join    bool // see FindJoined
+	content bool // files that are named must have the content of media files
+	found   Found
+	seen    map[string]bool // paths with symbolic links resolved, to find duplicates
 }
 
 func (f *finder) fail(name, hint, format string, args ...any) {
@@ -201,7 +207,7 @@ func (f *finder) argument(name string) {
 	case err == nil && !f.want.Keep(filepath.Base(name), false):
 		f.found.Skipped.Unwanted++
 	case err == nil:
-		f.file(name, filepath.Base(name))
+		f.file(name, filepath.Base(name), f.content)
 	default:
 		f.unreadable(name, err)
 	}
@@ -303,7 +309,7 @@ func (f *finder) entry(at, name string) (known bool) {
 	case err == nil && info.IsDir():
 		f.found.Skipped.Links++
 	case slices.Contains(extensions, extension) || err == nil && isMedia(at, info):
-		return !f.file(at, name)
+		return !f.file(at, name, false)
 	default:
 		f.found.Skipped.Other++
 	}
@@ -324,8 +330,9 @@ func isMedia(name string, info fs.FileInfo) bool {
 	return err == nil
 }
 
-// file adds one file, and returns false if it was already found.
-func (f *finder) file(at, name string) bool {
+// file adds one file, and returns false if it was already found. If content is set, it must
+// be a media file.
+func (f *finder) file(at, name string, content bool) bool {
 	abs, err := filepath.Abs(at)
 	if err != nil {
 		f.unreadable(at, err)
@@ -343,11 +350,11 @@ func (f *finder) file(at, name string) bool {
 		return false
 	}
 	f.seen[target] = true
-	info, err := check(abs)
+	info, err := check(abs, content)
 	var invalid *sx.Error
 	switch {
 	case errors.As(err, &invalid):
-		f.fail(at, invalid.Hint, "%s", invalid.Message)
+		f.found.Failures = append(f.found.Failures, Failure{Name: sx.CleanText(at), Err: invalid})
 	case err != nil:
 		f.unreadable(at, err)
 	default:
@@ -358,8 +365,9 @@ func (f *finder) file(at, name string) bool {
 	return true
 }
 
-// check opens the file, because nothing else proves that it is readable.
-func check(name string) (fs.FileInfo, error) {
+// check opens the file, because nothing else proves that it is readable. If content is set,
+// it also looks into it.
+func check(name string, content bool) (fs.FileInfo, error) {
 	info, err := os.Stat(name)
 	if err != nil {
 		return nil, fmt.Errorf("stat the file: %w", err)
@@ -375,6 +383,11 @@ func check(name string) (fs.FileInfo, error) {
 	defer func() { _ = file.Close() }()
 	if info.Size() == 0 {
 		return nil, sx.NewError(sx.CodeInvalid, messageEmpty).WithHint("wait until it is complete, or copy it again")
+	}
+	if content {
+		if _, err := sniff.Read(file); err != nil {
+			return nil, err
+		}
 	}
 	return info, nil
 }

@@ -67,12 +67,12 @@ func TestSelectPrunes(t *testing.T) {
 func TestFindSelected(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	for _, name := range []string{"a.mp4", "drafts/b.mp4", "c.mkv", "notes.txt"} {
+	for name, content := range map[string]string{"a.mp4": media, "drafts/b.mp4": media, "c.mkv": media, "notes.txt": "x"} {
 		path := filepath.Join(dir, name)
 		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 			t.Fatal(err)
 		}
-		if err := os.WriteFile(path, []byte("x"), 0o600); err != nil {
+		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -67,7 +67,8 @@ func (w *Watcher) Close() {
 func (w *Watcher) Next(ctx context.Context) (Found, error) {
 	for {
 		w.follow()
-		found, waiting := w.look(w.want.Find(w.args), time.Now())
+		// The content of a file that is not complete yet says nothing.
+		found, waiting := w.look(w.want.find(w.args, false), time.Now())
 		if len(found.Files)+len(found.Failures) > 0 {
 			return found, nil
 		}

@@ -225,6 +225,18 @@ func TestNoServerSet(t *testing.T) {
 	sxIn(t, "y\n", terminal, "jobs").want(t, 69, "", "error: no server set\n"+start)
 	no := sxIn(t, "n\n", terminal, "upload", video)
 	no.want(t, 69, "", "No server set. Convert on this machine? [Y/n] error: no server set\n"+start)
+	// There is nothing to ask where no server could help.
+	notes := filepath.Join(home, "notes.txt")
+	if err := os.WriteFile(notes, []byte("notes"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range [][]string{{"convert", notes}, {"upload", notes}, {"convert", "--join", notes, video}} {
+		got := sxIn(t, "y\n", terminal, args...)
+		got.wantPart(t, 65, "error: "+notes+": the file is text, not a video or audio file\n")
+		if strings.Contains(got.errOut, "[Y/n]") {
+			t.Errorf("%v asks:\n%s", args, got.errOut)
+		}
+	}
 	// A personal token belongs to an existing server.
 	t.Setenv("SX_TOKEN", "sxp_aaaaaaaaaaaaaaaaaaaaaaaa")
 	sxIn(t, "y\n", terminal, "upload", video).want(t, 69, "", "error: no server set\n"+start)
