@@ -351,20 +351,20 @@ func TestMKVCut(t *testing.T) {
 		}),
 	} {
 		t.Run(name, func(t *testing.T) {
-			testEdits(t, both("libx264", "ac3", "-cluster_time_limit", "700"), edit, 3, cut)
+			testEdits(t, "in.mkv", both("libx264", "ac3", "-cluster_time_limit", "700"), edit, 3, cut)
 		})
 	}
 }
 
 // testEdits compares count files that edit makes of one, or a hundred times as many in
 // make test-long. Some are sent whole.
-func testEdits(t *testing.T, args []string, first func(*testing.T, []byte) []byte, count int, edit func(b []byte, seed uint64) []byte) {
+func testEdits(t *testing.T, name string, args []string, first func(*testing.T, []byte) []byte, count int, edit func(b []byte, seed uint64) []byte) {
 	t.Helper()
 	testkit.Need(t, "ffmpeg", "ffprobe")
 	if testkit.IsLong() {
 		count *= 100
 	}
-	good, err := os.ReadFile(makeMedia(t, "in.mkv", args...))
+	good, err := os.ReadFile(makeMedia(t, name, args...))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -381,7 +381,7 @@ func testEdits(t *testing.T, args []string, first func(*testing.T, []byte) []byt
 					t.Log(e.Reason)
 					return
 				}
-				path := filepath.Join(t.TempDir(), "in.mkv")
+				path := filepath.Join(t.TempDir(), name)
 				if err := os.WriteFile(path, b, 0o600); err != nil {
 					t.Fatal(err)
 				}
@@ -411,7 +411,7 @@ func damage(b []byte, seed uint64) []byte {
 
 // TestMKVDamaged changes random bytes. The result is the same, or the whole file is sent.
 func TestMKVDamaged(t *testing.T) {
-	testEdits(t, small("-cluster_time_limit", "700"), func(_ *testing.T, b []byte) []byte { return b }, 6, damage)
+	testEdits(t, "in.mkv", small("-cluster_time_limit", "700"), func(_ *testing.T, b []byte) []byte { return b }, 6, damage)
 }
 
 // TestMKVFormats takes out audio whose channels or rate change after a second, in the

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/base64"
 	"encoding/binary"
+	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -175,6 +176,12 @@ func TestMP4Timing(t *testing.T) {
 		{name: "gap, pcm.mov", args: pcm("-c:a", "pcm_s16le", "-af", "aselect='not(between(t,1,1.7))'")},
 		{name: "variable frame rate.mp4", args: film("-vf", "select='not(mod(n,3))'", "-vsync", "vfr", "-b:a", "32k")},
 		{name: "negative composition times.mp4", args: film("-movflags", "+negative_cts_offsets")},
+		{name: "negative composition times and late sound.mp4", args: shifted("sound", "0.8", "-movflags", "+negative_cts_offsets", "-bf", "3")},
+		{name: "negative composition times, sound without its beginning.mp4", args: film("-movflags", "+negative_cts_offsets", "-bf", "3"), edit: func(t *testing.T, b []byte) []byte {
+			b = setEdits(t, b, 1, edit{800, -1}, edit{2000, 1024})
+			copy(b[boxAt(t, b, "moov", "trak#0", "edts")+4:], "free")
+			return b
+		}},
 		{name: "large time scale.mp4", args: film("-video_track_timescale", "90000", "-movie_timescale", "90000")},
 		{name: "two edits.mp4", args: film(), edit: func(t *testing.T, b []byte) []byte {
 			// 0.5 s from 1 s on, then 1.2 s from 0.2 s on
@@ -312,6 +319,8 @@ func TestMP4Fragments(t *testing.T) {
 		{name: "late sound.mp4", args: shifted("sound", "0.8", "-movflags", "frag_keyframe+empty_moov")},
 		{name: "late sound with an edit list.mp4", args: shifted("sound", "0.8", "-movflags", "frag_keyframe+delay_moov")},
 		{name: "late picture.mp4", args: shifted("picture", "0.8", "-movflags", "frag_keyframe+empty_moov")},
+		{name: "negative composition times.mp4", args: shifted("sound", "0.8", "-movflags", "frag_keyframe+delay_moov+negative_cts_offsets", "-bf", "3")},
+		{name: "negative composition times, first fragment in the index.mp4", args: shifted("sound", "0.8", "-movflags", "frag_keyframe+negative_cts_offsets", "-bf", "3")},
 		{name: "no trailer.mp4", args: fragments("frag_keyframe+empty_moov+skip_trailer")},
 		{name: "mp3.mp4", args: fragments("frag_keyframe+empty_moov", "-c:a", "libmp3lame")},
 		{name: "opus.mp4", args: fragments("frag_keyframe+empty_moov", "-c:a", "libopus")},
@@ -392,6 +401,21 @@ func TestMP4Damage(t *testing.T) {
 			b[boxAt(t, b, "moov", "trak#1", "mdia", "minf", "dinf", "dref")+16+11] = 0
 			return b
 		}},
+		// ffmpeg refuses these, or parts of them, because of the pictures.
+		{name: "more descriptions of the picture.mp4", args: film(), whole: "contradict", edit: inPicture("stsd", 12, "\x04")},
+		{name: "chunks of the picture are missing.mp4", args: film(), whole: "no stsc box", edit: inPicture("stsc", 4, "stvc")},
+		{name: "more runs of pictures.mp4", args: film(), whole: "contradict", edit: inPicture("stsc", 12, "\x00\x01")},
+		{name: "a negative size of a picture.mp4", args: film(), whole: "contradict", edit: inPicture("stsz", 24, "\xBF")},
+		{name: "a picture outside the data.mp4", args: film(), whole: "contradict", edit: inPicture("stco", 16, "\x7F")},
+		{name: "more times of pictures.mp4", args: film(), whole: "contradict", edit: inPicture("ctts", 12, "\x01")},
+		{name: "an empty picture in a fragment.mp4", args: fragments("frag_keyframe+empty_moov"), whole: "contradict", edit: func(t *testing.T, b []byte) []byte {
+			clear(b[bytes.Index(b, []byte("trun"))+28:][:4]) // the second sample's
+			return b
+		}},
+		{name: "fragments of a track that has none.mp4", args: fragments("frag_keyframe+empty_moov"), whole: "contradict", edit: func(t *testing.T, b []byte) []byte {
+			b[boxAt(t, b, "moov", "mvex", "trex#1")+15] = 9
+			return b
+		}},
 		{name: "more sizes than samples.mp4", args: film(), whole: "contradict", edit: func(t *testing.T, b []byte) []byte {
 			b[boxAt(t, b, "moov", "trak#1", "mdia", "minf", "stbl", "stsz")+19]++
 			return b
@@ -409,6 +433,56 @@ func TestMP4Damage(t *testing.T) {
 		{name: "no picture.m4a", args: []string{"-map", "0:a"}, whole: "only audio"},
 		{name: "no sound.mp4", args: slices.Concat([]string{"-map", "1:v"}, h264), whole: "no audio"},
 	})
+}
+
+// TestMP4Damaged changes random bytes of the index, or of that of a fragment. The result is
+// the same, or the whole file is sent.
+func TestMP4Damaged(t *testing.T) {
+	t.Parallel()
+	for name, args := range map[string][]string{
+		"plain":     shifted("sound", "0.8", "-movflags", "+faststart"),
+		"chapters":  chapters("-movflags", "+faststart"),
+		"fragments": chapters("-movflags", "frag_keyframe+empty_moov"),
+		"late":      shifted("sound", "0.8", "-movflags", "frag_keyframe+delay_moov+default_base_moof"),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			testEdits(t, "in.mp4", args, func(_ *testing.T, b []byte) []byte { return b }, 3, damageIndex)
+		})
+	}
+}
+
+// damageIndex changes bytes in front of the data, or in the index of a fragment, at places
+// that depend on the seed.
+func damageIndex(b []byte, seed uint64) []byte {
+	r := rand.New(rand.NewPCG(seed, 9)) //nolint:gosec // reproducible
+	from, to := 0, bytes.Index(b, []byte("mdat"))
+	if n := bytes.Count(b, []byte("moof")); n > 0 && seed%2 == 0 {
+		for range r.IntN(n) + 1 {
+			from += bytes.Index(b[from+1:], []byte("moof")) + 1
+		}
+		to = from + bytes.Index(b[from:], []byte("mdat"))
+	}
+	for range 1 + r.IntN(3) {
+		at := from + r.IntN(to-from)
+		switch r.IntN(3) {
+		case 0:
+			b[at] ^= byte(1 << r.IntN(8))
+		case 1:
+			b[at] = byte(r.Uint32())
+		case 2:
+			clear(b[at : at+1+r.IntN(8)])
+		}
+	}
+	return b
+}
+
+// inPicture changes bytes of a table of the picture.
+func inPicture(kind string, at int, to string) func(*testing.T, []byte) []byte {
+	return func(t *testing.T, b []byte) []byte {
+		copy(b[boxAt(t, b, "moov", "trak#0", "mdia", "minf", "stbl", kind)+at:], to)
+		return b
+	}
 }
 
 // truncate keeps the given share of a file.

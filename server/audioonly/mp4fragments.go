@@ -7,6 +7,7 @@ import (
 // fragmentTrack is what is known about a track that continues in fragments.
 type fragmentTrack struct {
 	*mp4Track
+	extends        bool  // moov says that it may continue
 	duration, size int64 // of a sample, by default
 	next           int64 // when the next fragment begins, in the track's time scale
 	sent           int64 // duration of the fragments so far
@@ -14,6 +15,9 @@ type fragmentTrack struct {
 	// first and last are the fragments, as indices of boxes, in which the stub of a picture
 	// track has a sample.
 	first, last int
+	// before is how much earlier than its decoding time a picture is shown, at most so far.
+	// ffmpeg shows all pictures later by as much.
+	before int64
 }
 
 // fragment is a movie fragment (moof; ISO/IEC 14496-12, 8.8.4).
@@ -33,7 +37,7 @@ type part struct {
 	optional int64 // where tfhd's optional fields begin, without the base data offset
 	time     int64 // of the first sample; -1 if the fragment does not state it
 	duration int64
-	earliest int64 // when the first sample is shown, from time
+	earliest int64 // when ffmpeg shows the first sample, from time
 	runs     []run
 }
 
@@ -104,7 +108,7 @@ func (m *mp4) fragmentTracks() map[int64]*fragmentTrack {
 	}
 	for _, b := range m.children(mvex.body, mvex.end) {
 		if t := all[m.uint32(b.body+4)]; b.kind == "trex" && t != nil {
-			t.duration, t.size = m.uint32(b.body+12), m.uint32(b.body+16)
+			t.extends, t.duration, t.size = true, m.uint32(b.body+12), m.uint32(b.body+16)
 		}
 	}
 	return all
@@ -200,7 +204,7 @@ func (m *mp4) part(traf box, all map[int64]*fragmentTrack, moof, after int64) *p
 		return p
 	}
 	t := all[m.uint32(p.tfhd.body+4)]
-	if t == nil {
+	if t == nil || !t.extends {
 		m.contradiction()
 		return p
 	}
@@ -231,6 +235,7 @@ func (m *mp4) part(traf box, all map[int64]*fragmentTrack, moof, after int64) *p
 			p.runs = append(p.runs, m.run(p, b, base, duration, size))
 		}
 	}
+	p.earliest += t.before
 	return p
 }
 
@@ -257,6 +262,9 @@ func (m *mp4) run(p *part, b box, base, duration, size int64) run {
 		}
 		p.duration += u.count * duration
 		u.bytes = u.count * min(size, 1<<30)
+		if u.count > 0 {
+			m.checkSample(p, size)
+		}
 		return u
 	}
 	if u.count > (b.end-at)/int64(width) {
@@ -278,9 +286,19 @@ func (m *mp4) run(p *part, b box, base, duration, size int64) run {
 			}
 			e = e[4:]
 		}
+		m.checkSample(p, n)
+		p.track.before = max(p.track.before, -int64(int32(shift)))
 		p.earliest = min(p.earliest, p.duration+int64(int32(shift)))
 		p.duration += d
 		u.bytes += n
 	}
 	return u
+}
+
+// checkSample refuses samples without data among those that are not sent: ffmpeg reads no
+// fragment that has one.
+func (m *mp4) checkSample(p *part, size int64) {
+	if size == 0 && p.track.role != kept {
+		m.contradiction()
+	}
 }

@@ -10,6 +10,11 @@ func (m *mp4) writeFragment(f fragment, i int) {
 	if m.err != nil {
 		return
 	}
+	for _, p := range f.parts {
+		for _, u := range p.runs {
+			m.checkRun(u, i)
+		}
+	}
 	f.parts = slices.DeleteFunc(f.parts, func(p *part) bool { return !m.sends(p, i) })
 	if m.err != nil || len(f.parts) == 0 {
 		return
@@ -122,7 +127,6 @@ func (m *mp4) writeFragmentData(f fragment, i int, moof int64) {
 		if u.bytes < 0 {
 			m.w.zeros(stubSize)
 		} else {
-			m.checkRun(u, i)
 			m.checkFormat(u.track, u.at, u.bytes)
 			at = c.take(u.at, u.bytes)
 		}

@@ -240,6 +240,7 @@ func (m *mp4) advance(d *trackData) bool {
 			return false
 		}
 		if d.first > 0 && d.chunks.taken-next.samples >= d.limit {
+			m.checkPlace(next)
 			m.setOffset(d, d.first)
 			continue
 		}

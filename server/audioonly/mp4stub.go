@@ -17,6 +17,7 @@ func (m *mp4) writeStub(t *mp4Track) {
 		m.writeEmpty()
 		return
 	}
+	m.checkPicture(t)
 	start := m.earliest(t)
 	n := (t.ticks + maxStub - 1) / maxStub
 	n = max(1, n)
@@ -41,6 +42,39 @@ func (m *mp4) writeStub(t *mp4Track) {
 	m.w.full("stsc", 0, 1, 1, 1, 1)
 	m.w.full("stsz", 0, stubSize, uint32(n))
 	m.data = append(m.data, &trackData{stub: n, place: m.offsetTable(n)})
+}
+
+// checkPicture reads the tables that the stub replaces, because ffmpeg does not read a file
+// in which any of them is damaged.
+func (m *mp4) checkPicture(t *mp4Track) {
+	const maxSize = 1 << 30 // of a sample
+	c := m.chunks(t)
+	for k, ok := c.next(); ok; k, ok = c.next() {
+		m.checkPlace(k)
+		if k.size > maxSize {
+			m.contradiction()
+		}
+	}
+	if t.samples != c.sizes.count {
+		m.contradiction()
+	}
+	for runs := m.table(m.need(t.stbl, "stsc"), 0, 12); ; {
+		b := runs.next()
+		if b == nil {
+			break
+		}
+		if d := be32(b[8:]); d < 1 || d > t.descriptions {
+			m.contradiction()
+		}
+	}
+	for _, list := range []struct {
+		kind  string
+		width int
+	}{{"stss", 4}, {"ctts", 8}} {
+		if b, ok := m.child(t.stbl, list.kind); ok {
+			m.table(b, 0, list.width)
+		}
+	}
 }
 
 // writeEmpty appends the table of a picture track whose samples are in fragments.

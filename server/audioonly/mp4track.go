@@ -32,6 +32,7 @@ type mp4Track struct {
 
 	mdia, minf, stbl []box // children
 	edits            edits
+	descriptions     int64 // sample entries
 	samples          int64 // in the index; fragments have more
 	ticks            int64 // their duration
 
@@ -153,7 +154,8 @@ func (r *boxReader) entries(t *mp4Track) {
 	list := r.children(stsd.body+8, stsd.end)
 	r.refuseEncrypted(list)
 	r.refuseEncrypted(t.stbl)
-	if len(list) == 0 {
+	t.descriptions = int64(len(list))
+	if len(list) == 0 || r.uint32(stsd.body+4) != t.descriptions {
 		r.contradiction()
 		return
 	}
