@@ -257,6 +257,12 @@ func (f *finder) directory(dir string) {
 	f.found.Several = true
 	first := len(f.found.Files)
 	before, known, skipped := first+len(f.found.Failures), false, f.found.Skipped
+	type found struct {
+		at, relative string
+		link         bool
+	}
+	var entries []found
+	own := map[string]bool{}                                                         // files that are no links
 	_ = filepath.WalkDir(root, func(at string, entry fs.DirEntry, err error) error { // returns no other error
 		relative, _ := filepath.Rel(root, at) // at is below root
 		relative = filepath.ToSlash(relative)
@@ -271,13 +277,22 @@ func (f *finder) directory(dir string) {
 		case err != nil:
 			f.unreadable(at, err)
 		case !entry.IsDir():
-			known = f.entry(at, path.Join(prefix, relative)) || known
+			link := entry.Type()&fs.ModeSymlink != 0
+			entries = append(entries, found{at, relative, link})
+			own[at] = own[at] || !link
 		}
 		if entry != nil && entry.IsDir() && (hidden || unwanted || err != nil) {
 			return fs.SkipDir
 		}
 		return nil
 	})
+	for _, e := range entries {
+		// A link to another file of the directory gives it no second name.
+		if to, err := filepath.EvalSymlinks(e.at); e.link && err == nil && own[to] {
+			continue
+		}
+		known = f.entry(e.at, path.Join(prefix, e.relative)) || known
+	}
 	if f.join {
 		sortNumbered(f.found.Files[first:])
 	}

@@ -21,7 +21,8 @@ func tree(t *testing.T) string {
 	root := t.TempDir()
 	for name, text := range map[string]string{
 		"talk.mp4": media, "talk.txt": media, "notes.txt": "x", "notes.mp4": "x", "list.mp4": "#EXTM3U\n", "empty.mp4": "",
-		"week/2.MKV": media, "week/1.webm": media, "week/.hidden.mp4": media, "week/.cache/3.mp4": media, "week/read.me": "x",
+		"dated/week1/talk.mp4": media,
+		"week/2.MKV":           media, "week/1.webm": media, "week/.hidden.mp4": media, "week/.cache/3.mp4": media, "week/read.me": "x",
 		"week/day/4.m4a": media, "week/day/out.mp3": media, "papers/a.pdf": "x", "odd[1].mp4": media,
 		"by content/camera.mod": "\x00\x00\x01\xBA", "by content/voice": media, "by content/go.mod": "module x", "by content/empty": "",
 	} {
@@ -36,7 +37,10 @@ func tree(t *testing.T) string {
 	if err := os.Mkdir(filepath.Join(root, "links"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	for link, to := range map[string]string{"link.mp4": "talk.mp4", "linked": "week", "links/week": "week"} {
+	for link, to := range map[string]string{
+		"link.mp4": "talk.mp4", "linked": "week", "links/week": "week",
+		"dated/latest.mp4": "dated/week1/talk.mp4", "dated/other.mp4": "talk.mp4",
+	} {
 		if err := os.Symlink(filepath.Join(root, to), filepath.Join(root, link)); err != nil {
 			t.Fatal(err)
 		}
@@ -64,6 +68,7 @@ func TestFind(t *testing.T) {
 		{"a file whose name looks like a glob", []string{"odd[1].mp4"}, []string{"odd[1].mp4"}, nil},
 		{"twice", []string{"talk.mp4", "./talk.mp4", "week/../talk.mp4"}, []string{"talk.mp4"}, nil},
 		{"a link to the same", []string{"talk.mp4", "link.mp4"}, []string{"talk.mp4"}, nil},
+		{"links in a directory", []string{"dated"}, []string{"dated/other.mp4", "dated/week1/talk.mp4"}, []string{"other.mp4", "week1/talk.mp4"}},
 		{"a directory of which all is known", []string{"week/day/4.m4a", "week/day"}, []string{"week/day/4.m4a"}, []string{"4.m4a"}},
 		{"the order of the arguments", []string{"week/2.MKV", "talk.mp4", "week"}, []string{"week/2.MKV", "talk.mp4", "week/1.webm", "week/day/4.m4a"}, []string{"2.MKV", "talk.mp4", "week/1.webm", "week/day/4.m4a"}},
 		{"several directories", []string{"week/day", "by content"}, []string{"week/day/4.m4a", "by content/camera.mod", "by content/voice"}, []string{"day/4.m4a", "by content/camera.mod", "by content/voice"}},
