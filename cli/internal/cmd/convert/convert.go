@@ -225,6 +225,10 @@ func (opts *Options) targets(found mediafiles.Found) (*transfer.Targets, error) 
 	if err != nil {
 		return nil, err
 	}
+	if targets.File != "" { // before anybody is asked for a server
+		replaceable := transfer.Downloader{Inputs: inputs(found.Files), Force: true}
+		return targets, replaceable.CheckTarget(targets.File)
+	}
 	return targets, targets.CheckDir()
 }
 
@@ -233,11 +237,11 @@ func newConverter(opts *Options, targets *transfer.Targets) (*converter, error) 
 	if err != nil {
 		return nil, err
 	}
-	c, err := opts.Client()
+	limit, err := bandwidth.New(opts.Bandwidth)
 	if err != nil {
 		return nil, err
 	}
-	limit, err := bandwidth.New(opts.Bandwidth)
+	c, err := opts.Client()
 	if err != nil {
 		return nil, err
 	}

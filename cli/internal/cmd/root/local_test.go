@@ -230,11 +230,27 @@ func TestNoServerSet(t *testing.T) {
 	if err := os.WriteFile(notes, []byte("notes"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	for _, args := range [][]string{{"convert", notes}, {"upload", notes}, {"convert", "--join", notes, video}} {
-		got := sxIn(t, "y\n", terminal, args...)
-		got.wantPart(t, 65, "error: "+notes+": the file is text, not a video or audio file\n")
+	mp3 := filepath.Join(home, "song.mp3")
+	if err := os.WriteFile(mp3, []byte("ID3\x04\x00\x00\x00\x00\x00\x00"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		args []string
+		code int
+		want string
+	}{
+		{[]string{"convert", notes}, 65, "error: " + notes + ": the file is text, not a video or audio file\n"},
+		{[]string{"upload", notes}, 65, "error: " + notes + ": the file is text, not a video or audio file\n"},
+		{[]string{"convert", "--join", notes, video}, 65, "error: " + notes + ": the file is text, not a video or audio file\n"},
+		{[]string{"convert", video, "--bwlimit", "fast"}, 64, `invalid bandwidth limit "fast"`},
+		{[]string{"upload", video, "--bwlimit", "fast"}, 64, `invalid bandwidth limit "fast"`},
+		{[]string{"convert", mp3, "-o", mp3, "--force"}, 65, mp3 + " is one of the files to convert"},
+		{[]string{"convert", video, "-o", filepath.Join(mp3, "talk.mp3")}, 65, "not a directory"},
+	} {
+		got := sxIn(t, "y\n", terminal, tt.args...)
+		got.wantPart(t, tt.code, tt.want)
 		if strings.Contains(got.errOut, "[Y/n]") {
-			t.Errorf("%v asks:\n%s", args, got.errOut)
+			t.Errorf("%v asks:\n%s", tt.args, got.errOut)
 		}
 	}
 	// A personal token belongs to an existing server.

@@ -124,11 +124,11 @@ func runUpload(ctx context.Context, opts *Options) error {
 		return err
 	}
 	cmdutil.UseDefaults(cfg, &opts.Encoding)
-	c, err := opts.Client()
+	limit, err := bandwidth.New(opts.Bandwidth)
 	if err != nil {
 		return err
 	}
-	limit, err := bandwidth.New(opts.Bandwidth)
+	c, err := opts.Client()
 	if err != nil {
 		return err
 	}
