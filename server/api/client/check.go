@@ -42,9 +42,8 @@ func (c *Client) Check(ctx context.Context) error {
 		return body.Error.ToError()
 	case ours && len(body.Keys) > 0:
 		return nil
-	case res.StatusCode >= http.StatusInternalServerError && res.StatusCode != http.StatusNetworkAuthenticationRequired:
-		// A proxy says that the server is unavailable.
-		return sx.NewError(api.CodeOfStatus(res.StatusCode), "the server responded with %s", res.Status)
+	case !ours && res.StatusCode >= http.StatusBadRequest:
+		return responseError(res, raw)
 	}
 	return Foreign(c.base.Host, res.StatusCode)
 }

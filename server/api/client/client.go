@@ -30,7 +30,7 @@ type Client struct {
 // The Transport of hc authenticates the requests (see Bearer).
 func New(base string, hc *http.Client) (*Client, error) {
 	u, err := url.Parse(strings.TrimRight(base, "/"))
-	if err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
+	if err != nil || u.Host == "" || strings.HasSuffix(u.Host, ":") || (u.Scheme != "http" && u.Scheme != "https") {
 		return nil, sx.NewError(sx.CodeInvalid, "invalid server URL %q", base).
 			WithHint("use a URL such as http://127.0.0.1:8740")
 	}

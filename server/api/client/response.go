@@ -44,8 +44,13 @@ const headerResumable = "Tus-Resumable"
 
 // readError returns the error for a response with a status of 400 or above.
 func readError(res *http.Response) error {
-	cause := &ResponseError{Status: res.StatusCode, RetryAfter: retryAfter(res.Header, time.Now())}
 	raw, _ := io.ReadAll(io.LimitReader(res.Body, maxErrorBody))
+	return responseError(res, raw)
+}
+
+// responseError is readError for a response whose body starts with raw.
+func responseError(res *http.Response, raw []byte) error {
+	cause := &ResponseError{Status: res.StatusCode, RetryAfter: retryAfter(res.Header, time.Now())}
 	var body api.ErrorBody
 	if decodeClean(raw, &body) == nil && body.Error.Code != "" {
 		return body.Error.ToError().WithCause(cause)
@@ -60,13 +65,13 @@ func readError(res *http.Response) error {
 // retryAfter returns the value of the header Retry-After (RFC 9110 section 10.2.3), 0
 // if there is none.
 func retryAfter(h http.Header, now time.Time) time.Duration {
+	const longest = 24 * time.Hour
 	value := h.Get("Retry-After")
 	if seconds, err := strconv.Atoi(value); err == nil {
-		const longest = 24 * 3600
-		return time.Duration(min(max(seconds, 0), longest)) * time.Second
+		return time.Duration(min(max(seconds, 0), int(longest/time.Second))) * time.Second
 	}
 	if at, err := http.ParseTime(value); err == nil {
-		return max(at.Sub(now), 0)
+		return min(max(at.Sub(now), 0), longest)
 	}
 	return 0
 }

@@ -28,7 +28,7 @@ func page(status int) http.HandlerFunc {
 	}
 }
 
-func health(t *testing.T, h http.Handler) error {
+func answered(t *testing.T, h http.Handler) *client.Client {
 	t.Helper()
 	server := httptest.NewServer(h)
 	t.Cleanup(server.Close)
@@ -36,7 +36,12 @@ func health(t *testing.T, h http.Handler) error {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = c.Health(t.Context())
+	return c
+}
+
+func health(t *testing.T, h http.Handler) error {
+	t.Helper()
+	_, err := answered(t, h).Health(t.Context())
 	return err
 }
 
@@ -62,16 +67,18 @@ func TestForeignResponses(t *testing.T) {
 		"JSON of another":    {http.HandlerFunc(otherJSON), sx.CodeForeign, "is not from a SoundExtract server"},
 		"HEAD of the server": {http.HandlerFunc(ownStatus), sx.CodeNotFound, "the server responded with 404"},
 	} {
-		err := health(t, tt.answer)
-		if sx.CodeOf(err) != tt.code || !strings.Contains(err.Error(), tt.text) {
-			t.Errorf("%s: got %v (%s)", name, err, sx.CodeOf(err))
-		}
-		response, ok := errors.AsType[*client.ResponseError](err)
-		if !ok || response.Foreign != (name != "HEAD of the server") {
-			t.Errorf("%s: the cause is %+v", name, response)
-		}
-		if tt.code != sx.CodeNotFound && tt.code != sx.CodeInternal && sx.AsError(err).Hint == "" {
-			t.Errorf("%s: no hint", name)
+		// The check before a sign-in says the same as any other request.
+		for _, err := range []error{health(t, tt.answer), answered(t, tt.answer).Check(t.Context())} {
+			if sx.CodeOf(err) != tt.code || !strings.Contains(err.Error(), tt.text) {
+				t.Errorf("%s: got %v (%s)", name, err, sx.CodeOf(err))
+			}
+			response, ok := errors.AsType[*client.ResponseError](err)
+			if !ok || response.Foreign != (name != "HEAD of the server") {
+				t.Errorf("%s: the cause is %+v", name, response)
+			}
+			if tt.code != sx.CodeNotFound && tt.code != sx.CodeInternal && sx.AsError(err).Hint == "" {
+				t.Errorf("%s: no hint", name)
+			}
 		}
 	}
 }
@@ -106,8 +113,9 @@ func TestRetryAfter(t *testing.T) {
 	t.Parallel()
 	for value, want := range map[string]time.Duration{
 		"30": 30 * time.Second, "": 0, "soon": 0, "-5": 0, "999999999": 24 * time.Hour,
-		time.Now().Add(time.Hour).UTC().Format(http.TimeFormat):  time.Hour,
-		time.Now().Add(-time.Hour).UTC().Format(http.TimeFormat): 0,
+		time.Now().Add(time.Hour).UTC().Format(http.TimeFormat):    time.Hour,
+		time.Now().Add(-time.Hour).UTC().Format(http.TimeFormat):   0,
+		time.Now().AddDate(99, 0, 0).UTC().Format(http.TimeFormat): 24 * time.Hour,
 	} {
 		least := want
 		if strings.HasSuffix(value, "GMT") { // time passes until the response is read
@@ -172,6 +180,15 @@ func TestNetworkErrors(t *testing.T) {
 		}
 		if kind := unreachable.Kind(); kind != tt.want || kind.IsTLS() != tt.tls || kind.String() == "" {
 			t.Errorf("%s: got %d (%s) of %v", name, kind, kind, err)
+		}
+	}
+}
+
+func TestInvalidServer(t *testing.T) {
+	t.Parallel()
+	for _, base := range []string{"", "127.0.0.1:8740", "ftp://127.0.0.1", "http://", "http://127.0.0.1:", "http://127.0.0.1:/x", "http://[::1"} {
+		if _, err := client.New(base, http.DefaultClient); sx.CodeOf(err) != sx.CodeInvalid || sx.AsError(err).Hint == "" {
+			t.Errorf("%q: got %v", base, err)
 		}
 	}
 }
