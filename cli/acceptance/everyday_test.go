@@ -1,6 +1,7 @@
 package acceptance_test
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"os/exec"
@@ -30,7 +31,7 @@ func own(ts *testscript.TestScript, _ bool, _ []string) {
 	ts.Check(ts.Exec("sx", "up", "--detach", "--addr", "127.0.0.1:0", "--data", ts.Getenv("DATA")))
 }
 
-// TestEverydayScripts tests that each recipe has a script.
+// TestEverydayScripts tests that each recipe has a script, which runs all of its code.
 func TestEverydayScripts(t *testing.T) {
 	t.Parallel()
 	headings := regexp.MustCompile(`(?m)^## (\d+)\. `).FindAllStringSubmatch(everyday(t.Fatal), -1)
@@ -47,8 +48,17 @@ func TestEverydayScripts(t *testing.T) {
 			continue
 		}
 		script, err := os.ReadFile(scripts[0])
-		if err != nil || !strings.Contains(string(script), "recipe "+h[1]+"\n") && !strings.Contains(string(script), "recipe "+h[1]+" ") {
-			t.Errorf("%s does not run recipe %s (%v)", scripts[0], h[1], err)
+		if err != nil {
+			t.Fatal(err)
+		}
+		run := map[string]bool{}
+		for _, line := range regexp.MustCompile(`(?m)^recipe (\d+)(?: (\d+))?(?: until .*)?$`).FindAllStringSubmatch(string(script), -1) {
+			run[line[1]+" "+cmp.Or(line[2], "1")] = true
+		}
+		for block := range blocks(everyday(t.Fatal), h[1]) {
+			if !run[fmt.Sprint(h[1], " ", block+1)] {
+				t.Errorf("%s does not run block %d of recipe %s", scripts[0], block+1, h[1])
+			}
 		}
 	}
 }
@@ -65,6 +75,13 @@ func everyday(fatal func(...any)) string {
 // code is a block of code of a recipe.
 var code = regexp.MustCompile("(?ms)^```(sh|python|crontab)\n(.*?)^```$")
 
+// blocks returns the kinds and contents of the blocks of code of a recipe in text.
+func blocks(text, number string) [][]string {
+	_, section, _ := strings.Cut(text, "\n## "+number+". ")
+	section, _, _ = strings.Cut(section, "\n## ")
+	return code.FindAllStringSubmatch(section, -1)
+}
+
 // recipe runs a block of code of docs/everyday.md as it is: [!] recipe NUMBER [BLOCK]
 // [until FILE]. The output is in recipe-NUMBER.out. With until, it is ended as with Ctrl-C
 // as soon as FILE exists.
@@ -79,13 +96,11 @@ func recipe(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Check(err)
 		block = n
 	}
-	_, section, _ := strings.Cut(everyday(func(a ...any) { ts.Fatalf("%v", a) }), "\n## "+args[0]+". ")
-	section, _, _ = strings.Cut(section, "\n## ")
-	blocks := code.FindAllStringSubmatch(section, -1)
-	if block > len(blocks) {
-		ts.Fatalf("recipe %s has %d blocks", args[0], len(blocks))
+	all := blocks(everyday(func(a ...any) { ts.Fatalf("%v", a) }), args[0])
+	if block > len(all) {
+		ts.Fatalf("recipe %s has %d blocks", args[0], len(all))
 	}
-	kind, text := blocks[block-1][1], blocks[block-1][2]
+	kind, text := all[block-1][1], all[block-1][2]
 	if until != "" {
 		text = "exec " + text // so that the signal reaches the command
 	}

@@ -416,6 +416,10 @@ func TestMP4Damage(t *testing.T) {
 			b[boxAt(t, b, "moov", "mvex", "trex#1")+15] = 9
 			return b
 		}},
+		{name: "no description of some sound.mp4", args: film(), whole: "contradict", edit: func(t *testing.T, b []byte) []byte {
+			clear(b[boxAt(t, b, "moov", "trak#1", "mdia", "minf", "stbl", "stsc")+12+4+8+12:][:4]) // of the second run
+			return b
+		}},
 		{name: "more sizes than samples.mp4", args: film(), whole: "contradict", edit: func(t *testing.T, b []byte) []byte {
 			b[boxAt(t, b, "moov", "trak#1", "mdia", "minf", "stbl", "stsz")+19]++
 			return b

@@ -15,6 +15,8 @@ type chunks struct {
 	runs    *table // of chunks with as many samples each
 	sizes   *sizes
 	sound   soundFormat
+	// descriptions is the number of sample entries.
+	descriptions int64
 
 	number int64 // of the chunk that was returned last, from 1
 	each   int64 // samples in a chunk of the current run
@@ -24,7 +26,7 @@ type chunks struct {
 }
 
 func (r *boxReader) chunks(t *mp4Track) *chunks {
-	c := &chunks{r: r, runs: r.table(r.need(t.stbl, "stsc"), 0, 12), sizes: r.sizes(t.stbl), sound: t.sound}
+	c := &chunks{r: r, runs: r.table(r.need(t.stbl, "stsc"), 0, 12), sizes: r.sizes(t.stbl), sound: t.sound, descriptions: t.descriptions}
 	if co64, ok := r.child(t.stbl, "co64"); ok {
 		c.offsets = r.table(co64, 0, 8)
 	} else {
@@ -48,6 +50,10 @@ func (c *chunks) run() {
 		c.r.contradiction()
 	}
 	c.until, c.then = first, be32(b[4:])
+	// ffmpeg makes up other numbers where one is 0.
+	if d := be32(b[8:]); c.then < 1 || d < 1 || d > c.descriptions {
+		c.r.contradiction()
+	}
 }
 
 // next returns the next chunk, or false after the last or an error.

@@ -58,15 +58,6 @@ func (m *mp4) checkPicture(t *mp4Track) {
 	if t.samples != c.sizes.count {
 		m.contradiction()
 	}
-	for runs := m.table(m.need(t.stbl, "stsc"), 0, 12); ; {
-		b := runs.next()
-		if b == nil {
-			break
-		}
-		if d := be32(b[8:]); d < 1 || d > t.descriptions {
-			m.contradiction()
-		}
-	}
 	for _, list := range []struct {
 		kind  string
 		width int
