@@ -48,7 +48,7 @@ func newLongMKV(seconds int64, pictureBytes, audioBytes int) *longMKV {
 	}
 	index := append(
 		master(matroska.Info, integer(matroska.TimestampScale, 1e6), &node{id: matroska.Duration, data: float(float64(1000 * seconds))}).append(nil),
-		master(matroska.Tracks, track(1, 1, "V_MPEG4/ISO/AVC"), track(2, 2, "A_OPUS")).append(nil)...)
+		master(matroska.Tracks, track(1, 1, "V_VP9"), track(2, 2, "A_OPUS")).append(nil)...)
 	m.head = master(matroska.EBML, text(matroska.DocType, "matroska")).append(nil)
 	m.head = matroska.AppendHeader(m.head, matroska.Segment, int64(len(index))+seconds*int64(len(m.cluster)))
 	m.head = append(m.head, index...)

@@ -47,6 +47,17 @@ func both(video, audio string, more ...string) []string {
 // small is a picture that is encoded quickly, and an audio codec.
 func small(more ...string) []string { return both("mpeg4", "aac", more...) }
 
+// setup changes that of the pictures' decoder. An empty one is left out.
+func setup(change func([]byte) []byte) func(*testing.T, []byte) []byte {
+	return editTree(func(t *testing.T, s *node) {
+		entry, _ := trackEntry(t, s, 1, 1)
+		private := entry.first(matroska.CodecPrivate)
+		if private.data = change(private.data); len(private.data) == 0 {
+			entry.remove(matroska.CodecPrivate)
+		}
+	})
+}
+
 func TestMKVCodecs(t *testing.T) {
 	testVariants(t, []variant{
 		{name: "H.264 AAC.mkv", args: both("libx264", "aac", "-bf", "3")},
@@ -74,6 +85,12 @@ func TestMKVCodecs(t *testing.T) {
 			private := entry.first(matroska.CodecPrivate) // a BITMAPINFOHEADER, and what V_FFV1 has
 			private.data = private.data[40:]
 		})},
+		{name: "H.264 without its setup.mkv", args: both("libx264", "aac"), whole: "incomplete", edit: setup(func([]byte) []byte { return nil })},
+		{name: "H.265 without its setup.mkv", args: both("libx265", "aac"), whole: "incomplete", edit: setup(func([]byte) []byte { return nil })},
+		{name: "Theora without its setup.mkv", args: both("libtheora", "aac"), whole: "incomplete", edit: setup(func([]byte) []byte { return nil })},
+		{name: "Theora with a part of its setup.mkv", args: both("libtheora", "aac"), whole: "incomplete", edit: setup(func(b []byte) []byte { return b[:40] })},
+		{name: "Theora with a damaged setup.mkv", args: both("libtheora", "aac"), whole: "incomplete", edit: setup(func(b []byte) []byte { b[0] ^= 0x40; return b })},
+		{name: "MPEG-4 without its setup.mkv", args: both("mpeg4", "aac"), edit: setup(func([]byte) []byte { return nil })},
 		{name: "Video for Windows.mkv", args: both("ffv1", "aac"), whole: "unusual codec"},
 		{name: "AAC 5.1.mkv", args: small("-ac", "6")},
 		{name: "raw picture.mkv", args: both("rawvideo", "aac"), whole: "unusual codec"},

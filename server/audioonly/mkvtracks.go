@@ -24,7 +24,8 @@ type track struct {
 	number   uint64
 	kind     uint64
 	codec    string
-	language string // as ffmpeg 5.1 reads it
+	setup    element // of the decoder; absent if the ID is 0
+	language string  // as ffmpeg 5.1 reads it
 	bcp47    string
 	wanted   bool // audio of which the MP3 may be made
 
@@ -101,12 +102,41 @@ func (m *mkv) readTrack(entry element) (*track, error) {
 			t.language, err = m.text(e)
 		case matroska.LanguageBCP47:
 			t.bcp47, err = m.text(e)
+		case matroska.CodecPrivate:
+			t.setup = e
 		case matroska.ContentEncodings:
 			err = m.checkEncodings(e)
 		}
 		return err
 	})
 	return t, err
+}
+
+// checkSetup refuses pictures without the setup of their decoder: ffmpeg does not read a
+// file that has them.
+func (m *mkv) checkSetup(t *track) error {
+	size, ok := t.setup.end-t.setup.data, true
+	switch t.codec {
+	case "V_MPEG4/ISO/AVC":
+		ok = size >= 7
+	case "V_MPEGH/ISO/HEVC":
+		ok = size >= 23
+	case "V_THEORA": // three headers, of which the first has 42 bytes, after the sizes of two
+		b, err := m.bytes(t.setup.data, int(min(size, 1<<10)))
+		if err != nil {
+			return err
+		}
+		var second int64
+		i := 2
+		for ; i < len(b) && b[i] == 255; i++ {
+			second += 255
+		}
+		ok = i < len(b) && b[0] == 2 && b[1] == 42 && int64(i+1)+42+second+int64(b[i]) < size
+	}
+	if !ok {
+		return wholeFile("the description of the pictures is incomplete")
+	}
+	return nil
 }
 
 // text returns the value of an element that contains a text, which ends before the first
@@ -173,6 +203,9 @@ func (m *mkv) checkTracks() error {
 		case typePicture:
 			pictures++
 			known = isCodec(t.codec, pictureCodecs)
+			if err := m.checkSetup(t); err != nil {
+				return err
+			}
 		case typeAudio:
 			audio++
 			known = isCodec(t.codec, audioCodecs)

@@ -137,7 +137,7 @@ func longMovie(hours, bytesPerSecond int) (r io.ReaderAt, size int64) {
 	}
 	moov := box("moov",
 		box("mvhd", words(0, 0, 0, 1000, seconds*1000), make([]byte, 80)),
-		track(1, 25, 1, 25, 0, "vide", "avc1", 78, true),
+		track(1, 25, 1, 25, 0, "vide", "mp4v", 78, true),
 		track(2, 48128, 1024, audio, bytesPerSecond, "soun", "mp4a", 28, false))
 	data := int64(seconds) * int64(bytesPerSecond+audio*sample)
 	head := slices.Concat(ftyp, []byte("\x00\x00\x00\x01mdat"))

@@ -408,6 +408,15 @@ func TestMP4Damage(t *testing.T) {
 		{name: "a negative size of a picture.mp4", args: film(), whole: "contradict", edit: inPicture("stsz", 24, "\xBF")},
 		{name: "a picture outside the data.mp4", args: film(), whole: "contradict", edit: inPicture("stco", 16, "\x7F")},
 		{name: "more times of pictures.mp4", args: film(), whole: "contradict", edit: inPicture("ctts", 12, "\x01")},
+		{name: "no setup of the pictures.mp4", args: film(), whole: "incomplete", edit: func(t *testing.T, b []byte) []byte {
+			return swap(t, b, "avcC", "\x00vcC", 1)
+		}},
+		{name: "no setup of the pictures in fragments.mp4", args: fragments("frag_keyframe+empty_moov"), whole: "incomplete", edit: func(t *testing.T, b []byte) []byte {
+			return swap(t, b, "avcC", "\x00vcC", 1)
+		}},
+		{name: "no setup of H.265 pictures.mp4", args: both("libx265", "aac"), whole: "incomplete", edit: func(t *testing.T, b []byte) []byte {
+			return swap(t, b, "hvcC", "free", 1)
+		}},
 		{name: "an empty picture in a fragment.mp4", args: fragments("frag_keyframe+empty_moov"), whole: "contradict", edit: func(t *testing.T, b []byte) []byte {
 			clear(b[bytes.Index(b, []byte("trun"))+28:][:4]) // the second sample's
 			return b

@@ -160,6 +160,11 @@ func (r *boxReader) entries(t *mp4Track) {
 		return
 	}
 	t.codec = list[0].kind
+	if t.handler == "vide" {
+		for _, e := range list {
+			r.checkSetup(e)
+		}
+	}
 	if t.handler != "soun" {
 		return
 	}
@@ -170,6 +175,37 @@ func (r *boxReader) entries(t *mp4Track) {
 		t.sound = t.sound.max(r.soundFormat(e))
 		t.mp3 = t.mp3 || r.isMP3(e)
 	}
+}
+
+// setups are the boxes with the setup of the pictures' decoder (ISO/IEC 14496-15), by the
+// names of the sample entries that have one, and how long they are at least.
+var setups = map[string]struct {
+	kind  string
+	least int64
+}{
+	"avc1": {"avcC", 7}, "avc2": {"avcC", 7}, "avc3": {"avcC", 7}, "avc4": {"avcC", 7},
+	"hvc1": {"hvcC", 23}, "hev1": {"hvcC", 23},
+}
+
+// checkSetup refuses pictures without the setup of their decoder: ffmpeg does not read a
+// file that has them.
+func (r *boxReader) checkSetup(entry box) {
+	const fields = 78 // bytes of a sample entry before its boxes
+	setup, ok := setups[entry.kind]
+	if !ok {
+		return
+	}
+	for at := entry.body + fields; entry.end-at >= 8; {
+		size := r.uint32(at)
+		if size < 8 || size > entry.end-at {
+			break // QuickTime pads some entries
+		}
+		if string(r.bytes(at+4, 4)) == setup.kind && size >= 8+setup.least {
+			return
+		}
+		at += size
+	}
+	r.fail("the description of the pictures is incomplete")
 }
 
 // edits is what an edit list says (ISO/IEC 14496-12, 8.6.6).
