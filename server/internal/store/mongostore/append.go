@@ -17,8 +17,10 @@ import (
 
 const (
 	// buffers is how many chunks of an Append are in memory: one is filled while
-	// the others are being stored.
-	buffers = 3
+	// the others are being stored. If they arrive faster than they are stored, there are
+	// up to maxBuffers, because an insert of many chunks takes the server less for each;
+	// extraBuffers is how many more of them all Appends together may have.
+	buffers, maxBuffers, extraBuffers = 3, 16, 64
 	// A commit is due after this many chunks (16 MiB) and after this much time,
 	// so that a crash loses little.
 	commitChunks = 64
@@ -57,6 +59,7 @@ func (v *videos) Append(ctx context.Context, id string, offset int64, src io.Rea
 	tooMuch := filled && hasMore(ctx, src)
 	close(a.full)
 	storing.Wait()
+	v.extra.Release(int64(a.extra))
 	a.finish(storeCtx)
 
 	switch {
@@ -122,6 +125,8 @@ type appendSession struct {
 	partial []byte // the bytes that it has so far
 	failed  bool
 
+	extra int // buffers in addition to the first ones; only fill changes it
+
 	// The other fields belong to the goroutine that stores, and then to finish.
 	rev       int64
 	stored    int // chunks in the database
@@ -139,7 +144,7 @@ func newAppendSession(v *videos, u uploadDoc) (*appendSession, error) {
 	}
 	next := u.firstMissing()
 	a := &appendSession{
-		videos: v, upload: u, full: make(chan []byte, buffers), free: make(chan []byte, buffers),
+		videos: v, upload: u, full: make(chan []byte, maxBuffers), free: make(chan []byte, maxBuffers),
 		filling: next, stored: next, recorded: next, hash: h, committed: u.Offset, rev: u.Rev,
 	}
 	for range buffers - 1 {
@@ -176,10 +181,7 @@ func (a *appendSession) fill(ctx context.Context, src io.Reader) (filled bool) {
 			if n == last {
 				return true
 			}
-			if buf = <-a.free; buf == nil {
-				buf = make([]byte, 0, a.upload.ChunkSize)
-			}
-			n, buf = n+1, buf[:0]
+			n, buf = n+1, a.buffer()
 			a.mu.Lock()
 			a.filling, a.partial = n, buf
 			a.mu.Unlock()
@@ -189,6 +191,21 @@ func (a *appendSession) fill(ctx context.Context, src io.Reader) (filled bool) {
 		}
 	}
 	return false
+}
+
+// buffer returns an empty buffer: a new one if all that exist are being stored and there may
+// be another.
+func (a *appendSession) buffer() []byte {
+	var buf []byte
+	if len(a.free) == 0 && buffers+a.extra < maxBuffers && a.videos.extra.TryAcquire(1) {
+		a.extra++
+	} else {
+		buf = <-a.free
+	}
+	if buf == nil {
+		buf = make([]byte, 0, a.upload.ChunkSize)
+	}
+	return buf[:0]
 }
 
 // store stores full chunks until the channel is closed.

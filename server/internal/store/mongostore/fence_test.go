@@ -86,7 +86,7 @@ func (p *paused) crash(t *testing.T, arrived func() bool) {
 func TestStaleAppendResumes(t *testing.T) {
 	t.Parallel()
 	server := mongodb.Start(t)
-	const size = 5*chunkSize + 99
+	const size = 20*chunkSize + 99 // more than one insert takes
 	stale, data := bytes.Repeat([]byte("stale"), size/5+1)[:size], content(3, size)
 	for _, c := range []struct {
 		name    string
@@ -124,7 +124,7 @@ func TestStaleAppendResumes(t *testing.T) {
 				check(t, err)
 			}
 			checkVideo(t, s, "v1", data)
-			counts(t, db, map[string]int{"videos.chunks": 6, "videos.files": 1, "uploads": 1})
+			counts(t, db, map[string]int{"videos.chunks": 21, "videos.files": 1, "uploads": 1})
 			if got, err := download(t, db, "videos", "v1"); err != nil || !bytes.Equal(got, data) {
 				t.Errorf("a GridFS client reads different bytes, %v", err)
 			}
@@ -179,7 +179,7 @@ func TestStaleAppendCleansUp(t *testing.T) {
 	t.Parallel()
 	server := mongodb.Start(t)
 	s, db := fresh(t, server)
-	const size = 9*chunkSize + 9
+	const size = 20*chunkSize + 9 // more than one insert takes
 	check(t, s.Videos.Create(t.Context(), "v1", "talk.mp4", size))
 	p := pause(t, server, db, laterChunks, appending(t, content(13, size)))
 	check(t, s.Videos.Remove(t.Context(), "v1"))

@@ -14,6 +14,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 	"go.mongodb.org/mongo-driver/v2/mongo/readpref"
 	"go.mongodb.org/mongo-driver/v2/mongo/writeconcern"
+	"golang.org/x/sync/semaphore"
 
 	"github.com/soundextract/sx/server/internal/store"
 	"github.com/soundextract/sx/server/internal/store/format"
@@ -99,7 +100,7 @@ func Open(ctx context.Context, cfg Config) (store.Store, error) {
 		NotificationSettings: &notificationSettings{s.notificationSettings},
 		Deliveries:           &deliveries{s.deliveries},
 		Jobs:                 &jobs{c: s.jobs, owners: owners{c: s.owners, now: cfg.Now}},
-		Videos:               &videos{uploads: s.uploads, bucket: s.videos, now: cfg.Now},
+		Videos:               &videos{uploads: s.uploads, bucket: s.videos, now: cfg.Now, extra: semaphore.NewWeighted(extraBuffers)},
 		Tracks:               &tracks{records: s.tracks, bucket: s.trackBucket, now: cfg.Now},
 		Conversions:          &conversions{s.conversions},
 		IdempotencyKeys:      &idempotencyKeys{s.idempotencyKeys},

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
+	"golang.org/x/sync/semaphore"
 
 	"github.com/soundextract/sx/server/digest"
 	"github.com/soundextract/sx/server/internal/store"
@@ -18,6 +19,7 @@ type videos struct {
 	uploads collection // uploadDoc
 	bucket  bucket
 	now     func() time.Time
+	extra   *semaphore.Weighted // see extraBuffers
 }
 
 var _ store.Videos = (*videos)(nil)
