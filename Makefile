@@ -18,8 +18,11 @@ RELEASER := $(TOOLS)/goreleaser-v2.15.4
 SBOM     := $(TOOLS)/cyclonedx-gomod-v1.10.0/cyclonedx-gomod
 TESTSUM  := $(TOOLS)/gotestsum-v1.13.0
 ACTIONS  := $(TOOLS)/actionlint-v1.7.12
+# The Helm that sx contains, and the next major version.
+HELM3    := $(TOOLS)/helm-$(shell awk '$$1 == "helm.sh/helm/v3" {print $$2}' install/go.mod)/helm
+HELM4    := $(TOOLS)/helm-v4.3.2/helm
 
-.PHONY: help build wasm demo stack images pictures check test test-long soak deps e2e lint lint-new fmt vuln bench bench-scale bench-install tidy clean snapshot snapshot-test release-check release
+.PHONY: help build wasm demo stack images pictures check test test-long soak deps e2e e2e-upgrade lint lint-new fmt vuln bench bench-scale bench-install tidy clean snapshot snapshot-test release-check release
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -91,9 +94,16 @@ TSMODULES := server/api/clients/typescript/node_modules/.package-lock.json
 $(TSMODULES): server/api/clients/typescript/package-lock.json
 	npm ci --ignore-scripts --no-audit --no-fund --prefix $(<D)
 
-e2e: build ## Test the installer on KUBECONFIG's cluster, with make images
+E2ETEST = cd install && SX_BIN=$(CURDIR)/bin SX_HELM3=$(HELM3) SX_HELM4=$(HELM4) go test -count 1 -timeout 60m
+
+e2e: build $(HELM3) $(HELM4) ## Test the installer on KUBECONFIG's cluster, with make images
 	@scripts/need ffmpeg kubectl openssl
-	cd install && SX_BIN=$(CURDIR)/bin go test -tags e2e -count 1 -timeout 60m -v -run '$(E2E)' ./e2e $(E2EFLAGS)
+	$(E2ETEST) -tags e2e -v -run '$(E2E)' ./e2e $(E2EFLAGS)
+
+e2e-upgrade: build ## Upgrade from a commit under load: make e2e-upgrade FROM=v1.2.3
+	@scripts/need ffmpeg
+	@scripts/build-from '$(FROM)' '$(LOAD)'
+	$(E2ETEST) -tags 'e2e upgrade' -v -run TestUpgradeFrom ./e2e
 
 lint: $(GOLANGCI) $(ACTIONS) ## Check style, layers, formatting and workflows
 	@scripts/check-layers
@@ -131,9 +141,9 @@ pictures: wasm ## Take the pictures of docs/web.md and, into bin/screenshots, of
 	@rm -rf bin/screenshots && mkdir -p bin/screenshots
 	SX_TEST_ALL=1 go test -C server -count 1 -artifacts -outputdir $(CURDIR)/bin/screenshots ./internal/page -update
 
-bench-install: build ## Measure sx install against helm, on KUBECONFIG's cluster
+bench-install: build $(HELM3) ## Measure sx install against helm, on KUBECONFIG's cluster
 	@scripts/need ffmpeg
-	cd install && SX_BIN=$(CURDIR)/bin go test -tags e2e -timeout 60m -run '^$$' -bench Install -benchtime 3x ./e2e
+	$(E2ETEST) -tags e2e -run '^$$' -bench Install -benchtime 3x ./e2e
 
 # goreleaser looks for cyclonedx-gomod on PATH.
 snapshot snapshot-test release: export PATH := $(dir $(SBOM)):$(PATH)
@@ -164,6 +174,11 @@ $(GOLANGCI):
 	@mkdir -p $(TOOLS)
 	GOBIN=$(TOOLS) go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 	@mv $(TOOLS)/golangci-lint $@
+
+$(HELM3) $(HELM4):
+	@echo "building helm (once, a few minutes)"
+	@v=$(@:$(TOOLS)/helm-%/helm=%); \
+	GOBIN=$(@D) go install "helm.sh/helm/$${v%%.*}/cmd/helm@$$v"
 
 $(TESTSUM):
 	@mkdir -p $(TOOLS)

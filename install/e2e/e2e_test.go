@@ -23,6 +23,8 @@ import (
 const (
 	envBin     = "SX_BIN"         // the directory of the tested sx
 	envArgs    = "SX_E2E_INSTALL" // additional arguments of every sx install, such as --image-registry
+	envHelm3   = "SX_HELM3"       // the command line of Helm 3
+	envHelm4   = "SX_HELM4"       // and of Helm 4
 	envIngress = "SX_E2E_INGRESS" // host:port on this machine of the default Ingress controller; TestPage needs it
 )
 

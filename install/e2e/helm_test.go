@@ -3,48 +3,62 @@
 package e2e
 
 import (
-	"context"
+	"bytes"
+	"fmt"
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
-	"helm.sh/helm/v3/pkg/action"
-	"helm.sh/helm/v3/pkg/chart/loader"
-	"helm.sh/helm/v3/pkg/release"
-
 	"github.com/soundextract/sx/install/chart"
-	"github.com/soundextract/sx/install/kube"
+	"github.com/soundextract/sx/server/sx"
 )
 
-// helm returns a Helm configuration for the operator's namespace.
-func (o *operator) helm() *action.Configuration {
+const chartDir = "../../charts/soundextract"
+
+// program runs another program than sx, which must succeed, and returns its standard output.
+func (o *operator) program(stdin, name string, args ...string) string {
 	o.t.Helper()
-	c, err := kube.Connect(kube.Target{Namespace: o.namespace})
-	if err != nil {
-		o.t.Fatal(err)
+	cmd := exec.CommandContext(o.ctx, name, args...)
+	cmd.Env = o.environment()
+	var stdout, stderr bytes.Buffer
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(stdin), &stdout, &stderr
+	if err := cmd.Run(); err != nil {
+		o.t.Fatalf("%s %s: %v\n%s%s", name, strings.Join(args, " "), err, stdout.String(), stderr.String())
 	}
-	config := new(action.Configuration)
-	if err := config.Init(c.Getter, o.namespace, "", func(string, ...any) {}); err != nil {
-		o.t.Fatal(err)
-	}
-	return config
+	return stdout.String()
 }
 
-// helmInstall installs the chart as helm install --wait does.
-func (o *operator) helmInstall(ctx context.Context) {
+// helm runs the helm of an environment variable.
+func (o *operator) helm(variable string, args ...string) string {
 	o.t.Helper()
-	loaded, err := loader.Load("../../charts/soundextract")
-	if err != nil {
-		o.t.Fatal(err)
+	path := os.Getenv(variable)
+	if path == "" {
+		o.t.Fatalf("%s is not set: run the tests with make e2e", variable)
 	}
-	for _, c := range append(loaded.Dependencies(), loaded) {
-		c.Metadata.AppVersion = chart.Tag(o.version())
+	return o.program("", path, o.at(args...)...)
+}
+
+// chartValues are the values with which Helm installs the chart of a checkout.
+func (o *operator) chartValues() []string {
+	o.t.Helper()
+	tag := chart.Tag(o.version())
+	args := []string{"-f", "../../charts/presets/quickstart.yaml", "--set", "gateway.reserve=" + reserve}
+	for _, service := range sx.Services() {
+		args = append(args, "--set", service+".image.tag="+tag)
 	}
-	install := action.NewInstall(o.helm())
-	install.ReleaseName, install.Namespace, install.CreateNamespace = "soundextract", o.namespace, true
-	install.Wait, install.Timeout = true, 5*time.Minute
-	if _, err := install.RunWithContext(ctx, loaded, map[string]any{"gateway": map[string]any{"reserve": reserve}}); err != nil {
-		o.t.Fatalf("helm install: %v", err)
-	}
+	return args
+}
+
+// helmInstall installs the chart, as docs/install.md describes it.
+func (o *operator) helmInstall(variable string, args ...string) {
+	o.t.Helper()
+	args = slices.Concat([]string{"upgrade", "--install", "soundextract", chartDir, "--create-namespace", "--wait", "--timeout", "5m"}, o.chartValues(), args)
+	o.helm(variable, args...)
 }
 
 func (o *operator) version() string {
@@ -55,57 +69,68 @@ func (o *operator) version() string {
 }
 
 // helmTest runs the chart's test, which converts a clip.
-func (o *operator) helmTest() {
+func (o *operator) helmTest(variable string) {
 	o.t.Helper()
-	test := action.NewReleaseTesting(o.helm())
-	test.Timeout, test.Namespace = 3*time.Minute, o.namespace
-	tested, err := test.Run("soundextract")
-	if err != nil {
-		o.t.Fatalf("helm test: %v", err)
-	}
-	ran := 0
-	for _, hook := range tested.Hooks {
-		if hook.LastRun.Phase == release.HookPhaseSucceeded {
-			ran++
-		}
-	}
-	if ran == 0 {
-		o.t.Error("helm test ran nothing")
+	if out := o.helm(variable, "test", "soundextract", "--timeout", "3m"); !strings.Contains(out, "Succeeded") {
+		o.t.Errorf("helm test printed\n%s", out)
 	}
 }
 
-// TestPlainHelm installs the chart with Helm alone and converts a clip.
+// use makes the operator's sx use an installation that sx did not install, as
+// docs/install.md describes it.
+func (o *operator) use() {
+	o.t.Helper()
+	text := fmt.Sprintf("context: here\ncontexts:\n  here:\n    kubernetes: {context: %q, namespace: %s, release: soundextract}\n", cluster.Context, o.namespace)
+	o.must(os.WriteFile(filepath.Join(o.home, "config.yaml"), []byte(text), 0o600))
+}
+
+// TestPlainHelm installs the chart with the command line of one version of Helm. The other
+// one takes the release over, then sx, and then the first again.
 func TestPlainHelm(t *testing.T) {
-	o := newOperator(within(t, 8*time.Minute), t, "e2e-helm")
-	o.helmInstall(o.ctx)
-	o.helmTest()
-}
-
-// BenchmarkInstall compares sx install with helm install --wait, alternating,
-// and measures the time from sx install to the first MP3.
-func BenchmarkInstall(b *testing.B) {
-	ctx, cancel := context.WithTimeout(b.Context(), 30*time.Minute)
-	defer cancel()
-	o := newOperator(ctx, b, "e2e-bench")
-	video := o.makeVideo("talk.mkv", 5, 440)
-	var sx, helm, first time.Duration
-	for b.Loop() {
-		start := time.Now()
-		o.sx(o.install()...)
-		sx += time.Since(start)
-		o.register("ada")
-		o.sx("convert", video, "-o", video+".mp3", "--force")
-		first += time.Since(start)
-		o.removeNamespace(ctx)
-
-		start = time.Now()
-		o.helmInstall(ctx)
-		helm += time.Since(start)
-		o.removeNamespace(ctx)
+	t.Parallel()
+	for name, versions := range map[string][2]string{"3-to-4": {envHelm3, envHelm4}, "4-to-3": {envHelm4, envHelm3}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			first, second := versions[0], versions[1]
+			o := newOperator(within(t, 10*time.Minute), t, "e2e-helm-"+name)
+			o.helmInstall(first)
+			o.helmTest(first)
+			o.use()
+			o.register("ada")
+			o.sx("convert", o.makeVideo("talk.mkv", 5, 440), "-o", filepath.Join(o.home, "talk.mp3"))
+			id := o.jobs()[0].ID
+			want, password, stateful := o.download(id), o.secretData("soundextract-mongodb", "password"), o.statefulPods()
+			for _, upgrade := range []struct {
+				by       string
+				replicas int32
+				run      func()
+			}{
+				{"the other Helm", 2, func() {
+					o.helm(second, "upgrade", "soundextract", chartDir, "--reuse-values", "--set", "gateway.replicas=2", "--wait", "--timeout", "3m")
+				}},
+				{"sx", 2, func() { o.sx(o.install("--set", "auth.logLevel=debug")...) }},
+				{"the first Helm", 1, func() {
+					o.helm(first, "upgrade", "soundextract", chartDir, "--reuse-values", "--set", "gateway.replicas=1", "--wait", "--timeout", "3m")
+				}},
+			} {
+				upgrade.run()
+				o.replicas("soundextract-gateway", upgrade.replicas)
+				if got := o.download(id); got != want {
+					t.Errorf("after the upgrade by %s the MP3 has the digest %s, want %s", upgrade.by, got, want)
+				}
+				if now := o.secretData("soundextract-mongodb", "password"); !bytes.Equal(now, password) {
+					t.Errorf("the upgrade by %s has changed MongoDB's password", upgrade.by)
+				}
+				if now := o.statefulPods(); !maps.Equal(now, stateful) {
+					t.Errorf("the upgrade by %s has restarted MongoDB or RabbitMQ: %v, before %v", upgrade.by, now, stateful)
+				}
+			}
+			if set := o.sx(o.at("values")...); !strings.Contains(set, "gateway.reserve\t"+reserve) || !strings.Contains(set, "auth.logLevel\tdebug") {
+				t.Errorf("sx values printed\n%s", set)
+			}
+			o.sx(o.install()...)
+			o.unchanged()
+			o.sx(o.at("uninstall", "--wipe-data", "--confirm", "soundextract")...)
+		})
 	}
-	runs := float64(b.N)
-	b.ReportMetric(sx.Seconds()/runs, "sx-s/op")
-	b.ReportMetric(helm.Seconds()/runs, "helm-s/op")
-	b.ReportMetric(sx.Seconds()/helm.Seconds(), "sx/helm")
-	b.ReportMetric(first.Seconds()/runs, "first-MP3-s/op")
 }

@@ -45,7 +45,7 @@ func TestLifecycle(t *testing.T) {
 	o.rolledBack()
 	o.healthy()
 	o.onlyTLS()
-	o.helmTest()
+	o.helmTest(envHelm3)
 	o.doctorFindsFaults()
 	o.bundleHasNoSecret()
 	o.secretsRotated()
@@ -196,11 +196,11 @@ func (o *operator) statefulPods() map[string]types.UID {
 	return all
 }
 
-// failedAttempt installs an image that does not exist: the release is rolled back, and the
-// value is not kept.
+// failedAttempt installs an image of MongoDB that does not exist: the release is rolled
+// back, although the pod without an image blocks the rollout, and the value is not kept.
 func (o *operator) failedAttempt() {
 	o.t.Helper()
-	o.refused(1, []string{"no-such-tag", "rolled back to revision"}, o.install("--set", "notifier.image.tag=no-such-tag", "--rollback-on-failure")...)
+	o.refused(1, []string{"no-such-tag", "rolled back to revision"}, o.install("--set", "mongodb.image.tag=no-such-tag", "--rollback-on-failure")...)
 	if set := o.sx(o.at("values")...); strings.Contains(set, "no-such-tag") || !strings.Contains(set, "gateway.replicas") {
 		o.t.Errorf("sx values printed\n%s", set)
 	}

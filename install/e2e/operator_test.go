@@ -26,6 +26,7 @@ type operator struct {
 	ctx        context.Context
 	home       string
 	namespace  string
+	release    string // "" is the default name
 	kubeconfig string
 }
 
@@ -168,8 +169,14 @@ func (o *operator) refused(code int, words []string, args ...string) {
 	}
 }
 
-// at adds the namespace flag.
-func (o *operator) at(args ...string) []string { return append(args, "-n", o.namespace) }
+// at adds the flags of the namespace and the release.
+func (o *operator) at(args ...string) []string {
+	args = append(args, "-n", o.namespace)
+	if o.release != "" {
+		args = append(args, "--release", o.release)
+	}
+	return args
+}
 
 // install returns the arguments of sx install. By default, a test needs only little free
 // space, because its volumes may be on a disk that the cluster shares with others.

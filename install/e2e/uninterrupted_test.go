@@ -24,6 +24,7 @@ import (
 
 	"github.com/soundextract/sx/server/api"
 	"github.com/soundextract/sx/server/backoff"
+	"github.com/soundextract/sx/server/sx"
 )
 
 // TestUninterrupted changes an installation with two replicas of each service while a
@@ -31,27 +32,42 @@ import (
 // The client needs a machine that reaches the addresses of the cluster's Services.
 func TestUninterrupted(t *testing.T) {
 	o := newOperator(within(t, 12*time.Minute), t, "e2e-load")
-	o.sx(o.install("--set", "auth.replicas=2,gateway.replicas=2,converter.replicas=2,notifier.replicas=2")...)
-	o.register("ada")
-	o.sx(o.at("status", "--wait")...)
-	var err error
-	c := &rawClient{
-		o: o, url: o.serviceURL("gateway"), clip: o.makeVideo("clip.mkv", 2, 440),
-	}
-	if c.token, err = c.signIn("ada"); err != nil {
-		t.Fatal(err)
-	}
+	c := o.underLoad(2)
 	debug := make([]string, 0, 4)
-	for _, part := range []string{"auth", "gateway", "converter", "notifier"} {
+	for _, part := range sx.Services() {
 		debug = append(debug, part+".logLevel=debug")
 	}
 	c.during("an upgrade", func() { o.sx(o.install("--set", strings.Join(debug, ","))...) })
 	c.during("a rollback", func() { o.sx(o.at("rollback", "1")...) })
 	c.during("a rotation", func() { o.sx(o.at("secrets", "rotate", "all", "--yes")...) })
-	o.sx(append([]string{"watch"}, c.uploads...)...)
+	c.nothingLost()
+}
+
+// underLoad installs SoundExtract with a number of replicas of each service, and returns a
+// client of it.
+func (o *operator) underLoad(replicas int) *rawClient {
+	o.t.Helper()
+	var set []string
+	for _, part := range sx.Services() {
+		set = append(set, fmt.Sprintf("%s.replicas=%d", part, replicas))
+	}
+	o.sx(o.install("--set", strings.Join(set, ","))...)
+	o.register("ada")
+	o.sx(o.at("status", "--wait")...)
+	c := &rawClient{o: o, url: o.serviceURL("gateway"), clip: o.makeVideo("clip.mkv", 2, 440)}
+	var err error
+	c.token, err = c.signIn("ada")
+	o.must(err)
+	return c
+}
+
+// nothingLost waits until everything that was uploaded is converted.
+func (c *rawClient) nothingLost() {
+	c.o.t.Helper()
+	c.o.sx(append([]string{"watch"}, c.uploads...)...)
 	for _, id := range c.uploads {
-		if j := o.job(id); j.State != "done" {
-			t.Errorf("job %s is %s", id, j.State)
+		if j := c.o.job(id); j.State != "done" {
+			c.o.t.Errorf("job %s is %s", id, j.State)
 		}
 	}
 }

@@ -236,13 +236,18 @@ func TestRefusals(t *testing.T) {
 // Kubernetes is refused.
 func TestReleaseName(t *testing.T) {
 	t.Parallel()
-	for length, fits := range map[int]bool{43: true, 44: false} {
-		_, err := release.Render("1.2.3", nil, release.RenderOptions{Release: strings.Repeat("r", length), Namespace: "n"})
-		if fits && err != nil {
-			t.Errorf("%d characters: %v", length, err)
-		}
-		if !fits && (sx.CodeOf(err) != sx.CodeInvalid || !strings.Contains(err.Error(), "may have at most 43")) {
-			t.Errorf("%d characters: got %v", length, err)
+	for _, tt := range []struct {
+		release, namespace int // characters
+		refusal            string
+	}{
+		{43, 1, ""},
+		{44, 1, "may have at most 43"},
+		{43, 58, ""},
+		{43, 59, "have 102 characters together and may have at most 101"},
+	} {
+		_, err := release.Render("1.2.3", nil, release.RenderOptions{Release: strings.Repeat("r", tt.release), Namespace: strings.Repeat("n", tt.namespace)})
+		if tt.refusal == "" && err != nil || tt.refusal != "" && (sx.CodeOf(err) != sx.CodeInvalid || !strings.Contains(err.Error(), tt.refusal)) {
+			t.Errorf("%d and %d characters: got %v, want %q", tt.release, tt.namespace, err, tt.refusal)
 		}
 	}
 }
