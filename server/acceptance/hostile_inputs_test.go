@@ -99,10 +99,24 @@ func paths(auth string) (inputs []input) {
 		{"DELETE", api.PathToken},
 		{"DELETE", api.PathWebhook},
 		{"POST", api.PathDisable},
+		{"PATCH", api.PathLimits},
+		{"GET", api.PathAdminJob},
+		{"POST", api.PathShares},
+		{"DELETE", api.PathShare},
+		{"GET", api.PathSharePage},
+		{"GET", api.PathSharedTrack},
+		{"GET", api.PathSharedArchive},
+		{"DELETE", api.PathFeed},
+		{"GET", api.PathFeedXML},
+		{"GET", api.PathFeedCover},
+		{"GET", api.PathFeedChapters},
+		{"GET", api.PathDevice},
+		{"POST", api.PathDevice},
+		{"POST", api.PathReplay},
 	} {
 		for _, text := range hostileTexts {
 			id := url.PathEscape(text)
-			target := strings.NewReplacer("{id}", id, "{number}", id, "{name}", id).Replace(route.path)
+			target := strings.NewReplacer("{id}", id, "{number}", id, "{name}", id, "{share}", id, "{secret}", id, "{job}", id, "{code}", id).Replace(route.path)
 			inputs = append(inputs, input{route.method + " " + shorten(target), request(route.method, target, "", auth, resume)})
 		}
 	}
@@ -122,7 +136,21 @@ func queries(auth string) (inputs []input) {
 			}
 		}
 	}
-	for _, query := range []string{"%", "%zz", ";;", "a=1&" + strings.Repeat("id=x&", 5000), strings.Repeat("limit=1&", 5000), "=", "&&&&"} {
+	for _, path := range []string{api.PathArchive + "?id=", api.PathJobs + "?state=", api.PathJobs + "?shared="} {
+		for _, text := range hostileTexts {
+			inputs = append(inputs, input{"GET " + path + shorten(text), request("GET", path+url.QueryEscape(text), "", auth)})
+		}
+	}
+	for _, parameter := range []string{"preset", "bitrate", "quality", "mono", "track", "start", "end", "loudness", "split_every", "title", "labels", "priority", "source_size", "identity", "sources"} {
+		for _, text := range append([]string{"NaN", "Inf", "-Inf", "1e-320", "[]", "[{}]", strings.Repeat("[", 5000)}, hostileTexts...) {
+			target := api.PathJobs + "?filename=a&" + parameter + "=" + url.QueryEscape(text)
+			inputs = append(inputs, input{"POST " + shorten(target), request("POST", target, "RIFF", auth, octets, api.HeaderIdempotencyKey+": "+shorten(text))})
+		}
+	}
+	for _, cursor := range []string{"1y2p0ij32e8e7.x", "-1y2p0ij32e8e8.x", "0.x", "-1.x", "zzzzzzzz." + strings.Repeat("x", 64), ".x", "1."} {
+		inputs = append(inputs, input{"cursor " + cursor, request("GET", api.PathJobs+"?after="+url.QueryEscape(cursor), "", auth)})
+	}
+	for _, query := range []string{"%", strings.Repeat("state=done&", 2000), strings.Repeat("label=a&", 2000), "%zz", ";;", "a=1&" + strings.Repeat("id=x&", 5000), strings.Repeat("limit=1&", 5000), "=", "&&&&"} {
 		inputs = append(inputs, input{"query " + shorten(query), request("GET", api.PathJobs+"?"+query, "", auth)})
 	}
 	return inputs
@@ -146,6 +174,16 @@ func bodies(auth string) (inputs []input) {
 		{"POST", api.PathConfirm},
 		{"POST", api.PathWebhooks},
 		{"POST", api.PathLookup},
+		{"POST", api.PathRecover},
+		{"POST", api.PathDelete},
+		{"POST", api.PathBrowserSignIn},
+		{"POST", api.PathDevices},
+		{"POST", api.PathDeviceToken},
+		{"POST", api.PathOIDCStart},
+		{"POST", api.PathOIDC},
+		{"POST", api.PathFeeds},
+		{"POST", api.PathReplay},
+		{"POST", api.PathTest},
 		{"PATCH", "/v1/jobs/k3q5wz7d2mhv4xay"},
 	} {
 		for _, body := range bad {
