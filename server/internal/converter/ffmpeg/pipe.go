@@ -25,9 +25,9 @@ func pipe(size int) (r, w *os.File, err error) {
 // How long a side waits for more bytes or more space, so that it wakes up less often: not
 // longer than the programs take to fill or empty half of their pipes.
 const (
-	gatherPCM     = 4 * time.Millisecond // from the decoder
+	gatherPCM     = time.Millisecond // from the decoder
 	gatherSpace   = 10 * time.Millisecond
-	gatherEncoded = 25 * time.Millisecond
+	gatherEncoded = 10 * time.Millisecond
 )
 
 // gathered reads what has gathered after some time, unless there is enough at once.
