@@ -23,7 +23,8 @@ func pipe(size int) (r, w *os.File, err error) {
 }
 
 // How long a side waits for more bytes or more space, so that it wakes up less often: not
-// longer than the programs take to fill or empty half of their pipes.
+// longer than the programs take to fill or empty half of their pipes, and for frames not so
+// long that an encoder that is about to be free waits for the next chunk.
 const (
 	gatherPCM     = time.Millisecond // from the decoder
 	gatherSpace   = 10 * time.Millisecond
@@ -39,8 +40,7 @@ type gathered struct {
 // Read implements io.Reader.
 func (g gathered) Read(p []byte) (int, error) {
 	if available(g.File) < len(p) {
-		t := time.NewTimer(g.wait)
-		<-t.C
+		awaitEnd(g.File, g.wait)
 	}
 	if err := awaitInput(g.File); err != nil {
 		return 0, err

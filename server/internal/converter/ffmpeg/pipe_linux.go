@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -44,6 +45,17 @@ func available(f *os.File) (n int) {
 		_ = conn.Control(func(fd uintptr) { n, _ = unix.IoctlGetInt(int(fd), unix.TIOCINQ) }) //nolint:gosec // a descriptor
 	}
 	return n
+}
+
+// awaitEnd waits until the pipe's other end is closed, but not longer than d.
+func awaitEnd(f *os.File, d time.Duration) {
+	conn, err := f.SyscallConn()
+	if err != nil {
+		return
+	}
+	_ = conn.Control(func(fd uintptr) {
+		_, _ = unix.Poll([]unix.PollFd{{Fd: int32(fd)}}, int(d.Milliseconds())) //nolint:gosec // a descriptor
+	})
 }
 
 // awaitInput waits until the pipe has bytes, its other end is closed, or f is.

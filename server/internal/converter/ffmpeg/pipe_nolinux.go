@@ -2,7 +2,10 @@
 
 package ffmpeg
 
-import "os"
+import (
+	"os"
+	"time"
+)
 
 func blockingPipe() (r, w *os.File, err error) { return os.Pipe() } // only Linux has others
 
@@ -11,5 +14,7 @@ func resize(*os.File, int) {}
 func full(*os.File, int) bool { return false }
 
 func available(*os.File) int { return 0 }
+
+func awaitEnd(_ *os.File, d time.Duration) { time.Sleep(d) }
 
 func awaitInput(*os.File) error { return nil }
