@@ -12,10 +12,12 @@ import (
 )
 
 // The pauses between tries grow from the first (the default of
-// Policy.FirstPause) to the longest.
+// Policy.FirstPause) to the longest. So that little is lost after the end of an outage, none
+// is longer than a certain part of it, except that a second is always allowed.
 const (
 	firstPause   = 200 * time.Millisecond
 	longestPause = 15 * time.Second
+	outageParts  = 8
 )
 
 // connectTimeout replaces a longer retry timeout until the server has responded for
@@ -45,7 +47,7 @@ type Retry struct {
 func (p *Policy) Start(report WaitReporter) *Retry {
 	return &Retry{
 		policy: p, report: report, since: time.Now(),
-		backoff: backoff.Backoff{First: cmp.Or(p.FirstPause, firstPause), Max: longestPause},
+		backoff: backoff.Backoff{First: cmp.Or(p.FirstPause, firstPause)},
 	}
 }
 
@@ -98,6 +100,7 @@ func (r *Retry) Wait(ctx context.Context, err error) error {
 	case after > left:
 		return sx.AsError(err).WithHint("wait %s, as the server asks, then run the same command again to continue", term.FormatDuration(after))
 	}
+	r.backoff.Max = min(max(time.Since(r.since)/outageParts, time.Second), longestPause)
 	pause := max(min(r.backoff.Next(), left), after)
 	r.report.Wait(reason(err), time.Now().Add(pause))
 	return backoff.Sleep(ctx, pause)

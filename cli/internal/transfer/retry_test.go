@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -69,6 +70,35 @@ func TestPausesGrowAndProgressResetsThem(t *testing.T) {
 			t.Errorf("reported %q", w.waits)
 		}
 	})
+}
+
+// TestLittleIsLostAfterAnOutage checks how long after the end of an outage the next try is.
+func TestLittleIsLostAfterAnOutage(t *testing.T) {
+	t.Parallel()
+	lengths := []time.Duration{time.Second, 10 * time.Second, time.Minute, 10 * time.Minute}
+	for _, outage := range slices.Repeat(lengths, 10) { // pauses are partly random
+		synctest.Test(t, func(t *testing.T) {
+			policy := &transfer.Policy{Timeout: time.Hour}
+			r := policy.Start(&progressLog{})
+			r.Progress()
+			tries, started := 0, time.Now()
+			if err := r.Do(t.Context(), func(context.Context) error {
+				if tries++; time.Since(started) < outage {
+					return errUnreachable
+				}
+				return nil
+			}); err != nil {
+				t.Fatal(err)
+			}
+			lost, most := time.Since(started)-outage, max(outage/8, time.Second)
+			if lost > min(most, 15*time.Second) {
+				t.Errorf("%s after an outage of %s", lost, outage)
+			}
+			if tries > 100 {
+				t.Errorf("%d tries in %s", tries, outage)
+			}
+		})
+	}
 }
 
 func TestRetryTimeout(t *testing.T) {
