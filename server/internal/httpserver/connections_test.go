@@ -69,6 +69,22 @@ func (h held) closed(t *testing.T) {
 
 // TestConnectionLimits checks that when there are too many connections, the one that has
 // waited longest is closed, and never one with a request.
+// TestClientKey counts the addresses of one subscriber together.
+func TestClientKey(t *testing.T) {
+	t.Parallel()
+	for address, same := range map[string]map[string]bool{
+		"192.0.2.1":     {"192.0.2.2": false, "::ffff:192.0.2.1": true},
+		"2001:db8:1::1": {"2001:db8:1:ffff::2": true, "2001:db8:2::1": false},
+		"fe80::1%eth0":  {"fe80::1%eth1": true},
+	} {
+		for other, want := range same {
+			if got := httpserver.ClientKey(netip.MustParseAddr(address)) == httpserver.ClientKey(netip.MustParseAddr(other)); got != want {
+				t.Errorf("%s and %s are counted together: %v, want %v", address, other, got, want)
+			}
+		}
+	}
+}
+
 func TestConnectionLimits(t *testing.T) {
 	t.Parallel()
 	for name, limit := range map[string]struct {
