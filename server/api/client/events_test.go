@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/soundextract/sx/server/api"
@@ -91,6 +92,19 @@ func TestEventsResume(t *testing.T) {
 	events, err = follow(t, events[0].ID, ":\nevent: end\ndata: {}\n\n")
 	if err != nil || len(events) != 2 || events[1].ID != "1,1" {
 		t.Errorf("got %+v, %v, want a comment and the end", events, err)
+	}
+}
+
+// TestHostileEvents reads events of a server that is not trusted, like TestHostileServer.
+func TestHostileEvents(t *testing.T) {
+	t.Parallel()
+	const osc52 = `\u001b]52;c;aGk=\u0007\u009b31m\u202e`
+	events, err := follow(t, "", "event: job\ndata: {\"id\":\"a\",\"name\":\"a"+osc52+"\"}\n\nevent: end\ndata: {}\n\n")
+	if err != nil || len(events) != 2 {
+		t.Fatalf("got %+v, %v", events, err)
+	}
+	if name := events[0].Job.Name; strings.ContainsAny(name, "\x1b\a\u009b\u202e") {
+		t.Errorf("%q was not cleaned", name)
 	}
 }
 
