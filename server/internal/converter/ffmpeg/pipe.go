@@ -39,8 +39,9 @@ type gathered struct {
 
 // Read implements io.Reader.
 func (g gathered) Read(p []byte) (int, error) {
-	if available(g.File) < len(p) {
-		awaitEnd(g.File, g.wait)
+	if available(g.File) < len(p) && !ended(g.File) {
+		t := time.NewTimer(g.wait)
+		<-t.C
 	}
 	if err := awaitInput(g.File); err != nil {
 		return 0, err

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -47,15 +46,18 @@ func available(f *os.File) (n int) {
 	return n
 }
 
-// awaitEnd waits until the pipe's other end is closed, but not longer than d.
-func awaitEnd(f *os.File, d time.Duration) {
+// ended reports whether the pipe's other end is closed.
+func ended(f *os.File) bool {
 	conn, err := f.SyscallConn()
 	if err != nil {
-		return
+		return true
 	}
+	pipe := []unix.PollFd{{}}
 	_ = conn.Control(func(fd uintptr) {
-		_, _ = unix.Poll([]unix.PollFd{{Fd: int32(fd)}}, int(d.Milliseconds())) //nolint:gosec // a descriptor
+		pipe[0].Fd = int32(fd) //nolint:gosec // a descriptor
+		_, _ = unix.Poll(pipe, 0)
 	})
+	return pipe[0].Revents&unix.POLLHUP != 0
 }
 
 // awaitInput waits until the pipe has bytes, its other end is closed, or f is.

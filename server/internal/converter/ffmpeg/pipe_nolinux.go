@@ -2,10 +2,7 @@
 
 package ffmpeg
 
-import (
-	"os"
-	"time"
-)
+import "os"
 
 func blockingPipe() (r, w *os.File, err error) { return os.Pipe() } // only Linux has others
 
@@ -15,6 +12,6 @@ func full(*os.File, int) bool { return false }
 
 func available(*os.File) int { return 0 }
 
-func awaitEnd(_ *os.File, d time.Duration) { time.Sleep(d) }
+func ended(*os.File) bool { return false }
 
 func awaitInput(*os.File) error { return nil }
