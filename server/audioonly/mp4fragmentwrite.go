@@ -31,7 +31,7 @@ func (m *mp4) writeFragment(f fragment, i int) {
 		}
 	}
 	m.w.close(moof)
-	m.writeFragmentData(f, i, moof.at)
+	m.writeFragmentData(f, moof.at)
 }
 
 // sends reports whether a part is sent, and counts it.
@@ -114,7 +114,7 @@ func (m *mp4) writeStubPart(p *part) {
 
 // writeFragmentData appends the data of a fragment whose moof is at an offset in the
 // virtual file.
-func (m *mp4) writeFragmentData(f fragment, i int, moof int64) {
+func (m *mp4) writeFragmentData(f fragment, moof int64) {
 	var runs []run
 	for _, p := range f.parts {
 		runs = append(runs, p.runs...)
