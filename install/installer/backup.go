@@ -7,7 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -103,8 +105,9 @@ func (in *Installer) backupFiles(ctx context.Context) ([]backup.File, error) {
 }
 
 // RestoreBackup restores an unencrypted backup into the installation, which must be
-// empty. The services are stopped meanwhile, and start with the backup's signing keys.
-// After an error they remain stopped if something was restored.
+// empty. The services are stopped meanwhile, and start with the backup's signing keys, except
+// those that were scaled to 0 before. After an error they remain stopped if something was
+// restored.
 func (in *Installer) RestoreBackup(ctx context.Context, from io.Reader, timeout time.Duration) (s backup.Summary, err error) {
 	last, err := in.Runner.Last(ctx)
 	if err != nil {
@@ -115,16 +118,19 @@ func (in *Installer) RestoreBackup(ctx context.Context, from io.Reader, timeout 
 			WithHint("install it first, with the values of the backup: %s > values.yaml, then %s", nextcmd.Line("sx", "backup", "settings", "FILE"), in.Cluster.SX(in.Release, "install", "-f", "values.yaml"))
 	}
 	err = in.operation(ctx, func(ctx context.Context) error {
-		s, err = in.restoreBackup(ctx, from)
+		var replicas map[string]int32
+		s, replicas, err = in.restoreBackup(ctx, from)
 		if err != nil {
 			return err
 		}
-		return in.ready(ctx, timeout)
+		maps.DeleteFunc(replicas, func(_ string, n int32) bool { return n > 0 })
+		return in.ready(ctx, timeout, slices.Collect(maps.Keys(replicas))...)
 	})
 	return s, err
 }
 
-func (in *Installer) restoreBackup(ctx context.Context, from io.Reader) (s backup.Summary, err error) {
+// restoreBackup returns what was restored, and how many replicas the services have.
+func (in *Installer) restoreBackup(ctx context.Context, from io.Reader) (s backup.Summary, replicas map[string]int32, err error) {
 	var pod *backupPod
 	if err := in.step("start the pod that restores", func() (string, error) {
 		if pod, err = in.startBackupPod(ctx); err != nil {
@@ -135,29 +141,28 @@ func (in *Installer) restoreBackup(ctx context.Context, from io.Reader) (s backu
 		}
 		return pod.name, nil
 	}); err != nil {
-		return s, err
+		return s, nil, err
 	}
 	return in.restoreThrough(ctx, pod, from)
 }
 
 // restoreThrough restores with a pod, which it deletes.
-func (in *Installer) restoreThrough(ctx context.Context, pod *backupPod, from io.Reader) (s backup.Summary, err error) {
+func (in *Installer) restoreThrough(ctx context.Context, pod *backupPod, from io.Reader) (s backup.Summary, replicas map[string]int32, err error) {
 	defer func() { err = errors.Join(err, pod.delete(context.WithoutCancel(ctx))) }()
-	var replicas map[string]int32
 	if err := in.step("stop the services", func() (string, error) {
 		replicas, err = in.stopServices(ctx)
 		return "", err
 	}); err != nil {
-		return s, in.notRestored(ctx, pod, replicas, err)
+		return s, replicas, in.notRestored(ctx, pod, replicas, err)
 	}
 	kept := &keptFiles{}
 	if err := in.step("restore", func() (string, error) {
 		s, err = pod.restore(ctx, from, kept)
 		return fmt.Sprintf("%d jobs", s.Jobs), err
 	}); err != nil {
-		return s, in.notRestored(ctx, pod, replicas, err)
+		return s, replicas, in.notRestored(ctx, pod, replicas, err)
 	}
-	return s, in.step("start the services", func() (string, error) {
+	return s, replicas, in.step("start the services", func() (string, error) {
 		if err := in.replaceKeys(ctx, kept.keys); err != nil {
 			return "", err
 		}

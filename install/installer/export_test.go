@@ -15,5 +15,6 @@ func (in *Installer) BackupFiles(ctx context.Context) ([]backup.File, error) {
 
 // RestoreThrough restores a backup with a pod that c reaches.
 func (in *Installer) RestoreThrough(ctx context.Context, c *client.Client, from io.Reader) (backup.Summary, error) {
-	return in.restoreThrough(ctx, &backupPod{in: in, name: "backup", client: c}, from)
+	s, _, err := in.restoreThrough(ctx, &backupPod{in: in, name: "backup", client: c}, from)
+	return s, err
 }

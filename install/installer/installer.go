@@ -83,10 +83,11 @@ func (in *Installer) recover(ctx context.Context, stale bool) error {
 	}
 }
 
-// ready waits until all workloads are ready, and reports their progress.
-func (in *Installer) ready(ctx context.Context, timeout time.Duration) error {
+// ready waits until all workloads are ready, and reports their progress. Those with the names
+// in mayStop may also be scaled to 0.
+func (in *Installer) ready(ctx context.Context, timeout time.Duration, mayStop ...string) error {
 	return in.step("wait for the workloads", func() (string, error) {
-		n, err := in.Wait(ctx, timeout)
+		n, err := in.Wait(ctx, timeout, mayStop...)
 		return fmt.Sprintf("%d are ready", n), err
 	})
 }
@@ -104,22 +105,26 @@ func (in *Installer) revisionReady(ctx context.Context, timeout time.Duration) e
 	return err
 }
 
-// Wait reports the progress of the workloads until all are ready, and returns
-// their number. If a workload cannot become ready, or not before the deadline,
-// the error is a *watch.Problem.
-func (in *Installer) Wait(ctx context.Context, timeout time.Duration) (int, error) {
+// Wait reports the progress of the workloads until all are ready, except that those with the
+// names in mayStop may be scaled to 0, and returns how many are ready. If a workload cannot
+// become ready, or not before the deadline, the error is a *watch.Problem.
+func (in *Installer) Wait(ctx context.Context, timeout time.Duration, mayStop ...string) (int, error) {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	shown := map[string]watch.Row{}
-	err := watch.Wait(ctx, in.Cluster, in.Release, func(rows []watch.Row) {
+	shown, ready := map[string]watch.Row{}, 0
+	err := watch.Wait(ctx, in.Cluster, in.Release, mayStop, func(rows []watch.Row) {
+		ready = 0
 		for _, r := range rows {
+			if r.State == watch.StateReady {
+				ready++
+			}
 			if key := r.Kind + "/" + r.Name; shown[key] != r {
 				shown[key] = r
 				in.report(Event{State: Changed, Row: &r})
 			}
 		}
 	})
-	return len(shown), in.Cluster.WrapError(err)
+	return ready, in.Cluster.WrapError(err)
 }
 
 // logOf returns the log that an error contains.

@@ -159,6 +159,9 @@ func TestStopped(t *testing.T) {
 	if len(problems) != 1 || problems[0].Reason != watch.ReasonStopped || problems[0].Message != "scaled to 0: 3 jobs are waiting" || problems[0].Next != next {
 		t.Errorf("got %+v", problems)
 	}
+	if err := watch.Wait(t.Context(), c, release, []string{"soundextract-converter"}, nil); err != nil {
+		t.Errorf("a wait for what may be stopped: %v", err)
+	}
 }
 
 // TestMountedLater checks that an attempt to mount a volume that failed is not reported

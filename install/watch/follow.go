@@ -21,18 +21,21 @@ const graceInterval = time.Second
 // server may be temporarily unavailable. If a permission is missing, Follow
 // returns an *sx.Error of code forbidden.
 func Follow(ctx context.Context, cluster *kube.Cluster, release string, changed func([]Row)) error {
-	_, err := follow(ctx, cluster, release, changed, func([]Row) bool { return false })
+	_, err := follow(ctx, cluster, release, nil, changed, func([]Row) bool { return false })
 	if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
 		return nil
 	}
 	return err
 }
 
-// Wait is like Follow, but returns nil as soon as every workload is ready. If ctx's
-// deadline passes, the error is the most significant *Problem, which wraps
-// context.DeadlineExceeded; if ctx is cancelled, ctx's error.
-func Wait(ctx context.Context, cluster *kube.Cluster, release string, changed func([]Row)) error {
-	last, err := follow(ctx, cluster, release, changed, allReady)
+// Wait is like Follow, but returns nil as soon as every workload is ready; those with the
+// names in mayStop may also be scaled to 0. If ctx's deadline passes, the error is the most
+// significant *Problem, which wraps context.DeadlineExceeded; if ctx is cancelled, ctx's
+// error.
+func Wait(ctx context.Context, cluster *kube.Cluster, release string, mayStop []string, changed func([]Row)) error {
+	last, err := follow(ctx, cluster, release, mayStop, changed, func(rows []Row) bool {
+		return len(rows) > 0 && !slices.ContainsFunc(rows, func(r Row) bool { return !r.complete(mayStop) })
+	})
 	if err == nil || !errors.Is(err, context.DeadlineExceeded) || ctx.Err() == nil {
 		return err
 	}
@@ -41,13 +44,14 @@ func Wait(ctx context.Context, cluster *kube.Cluster, release string, changed fu
 	return &p
 }
 
-func allReady(rows []Row) bool {
-	return len(rows) > 0 && !slices.ContainsFunc(rows, func(r Row) bool { return r.State != StateReady })
+// complete reports whether there is nothing to wait for.
+func (r Row) complete(mayStop []string) bool {
+	return r.State == StateReady || r.State == StateStopped && slices.Contains(mayStop, r.Name)
 }
 
 // follow runs until done returns true, there is a fatal problem or ctx ends. It
 // returns the last snapshot, or nil if there was none.
-func follow(ctx context.Context, cluster *kube.Cluster, release string, changed func([]Row), done func([]Row) bool) (*snapshot, error) {
+func follow(ctx context.Context, cluster *kube.Cluster, release string, mayStop []string, changed func([]Row), done func([]Row) bool) (*snapshot, error) {
 	since := time.Now().Truncate(time.Second) // timestamps of Kubernetes are in seconds
 	v := newView(cluster, release)
 	defer v.close()
@@ -69,6 +73,7 @@ func follow(ctx context.Context, cluster *kube.Cluster, release string, changed 
 			continue
 		}
 		snap = v.snapshot(time.Now(), since)
+		snap.mayStop = mayStop
 		rows, problems := snap.diagnose()
 		if changed != nil && !slices.Equal(rows, shown) {
 			changed(rows)
@@ -100,7 +105,7 @@ func (snap *snapshot) timeout(target kube.Target) Problem {
 		return problems[0]
 	}
 	for _, r := range rows {
-		if r.State != StateReady {
+		if !r.complete(snap.mayStop) {
 			return Problem{
 				Object: r.object(), Reason: ReasonNotReady, Message: r.Reason, timedOut: true,
 				Next: snap.target.Kubectl("describe", r.Kind, r.Name),

@@ -43,7 +43,7 @@ func TestWaitUntilReady(t *testing.T) {
 		defer cancel()
 		start := time.Now()
 		var states []watch.State
-		err := watch.Wait(ctx, c, release, func(rows []watch.Row) { states = append(states, rows[0].State) })
+		err := watch.Wait(ctx, c, release, nil, func(rows []watch.Row) { states = append(states, rows[0].State) })
 		if err := errors.Join(err, <-ready); err != nil {
 			t.Fatal(err)
 		}
@@ -98,7 +98,7 @@ func TestOldEvidence(t *testing.T) {
 		}
 		ctx, cancel = context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
-		if err := watch.Wait(ctx, c, release, nil); !errors.As(err, &p) || p.Reason != watch.ReasonCrashLoop || len(p.Log) == 0 {
+		if err := watch.Wait(ctx, c, release, nil, nil); !errors.As(err, &p) || p.Reason != watch.ReasonCrashLoop || len(p.Log) == 0 {
 			t.Errorf("at the deadline Wait returned %v", err)
 		}
 	})
@@ -126,7 +126,7 @@ func TestCancelled(t *testing.T) {
 		c, _ := cluster(deployment(name, 1)...)
 		ctx, cancel := context.WithCancel(t.Context())
 		time.AfterFunc(time.Minute, cancel)
-		if err := watch.Wait(ctx, c, release, nil); !errors.Is(err, context.Canceled) {
+		if err := watch.Wait(ctx, c, release, nil, nil); !errors.Is(err, context.Canceled) {
 			t.Errorf("Wait: got %v", err)
 		}
 		if err := watch.Follow(ctx, c, release, nil); err != nil {

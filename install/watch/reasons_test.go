@@ -248,7 +248,7 @@ func TestTransient(t *testing.T) {
 				ctx, cancel := context.WithTimeout(t.Context(), 8*time.Minute)
 				defer cancel()
 				start := time.Now()
-				err := watch.Wait(ctx, c, release, nil)
+				err := watch.Wait(ctx, c, release, nil, nil)
 				after(t, start, 8*time.Minute, 8*time.Minute)
 				var p *watch.Problem
 				if !errors.As(err, &p) || p.Fatal || p.Reason != tt.reason || !strings.Contains(err.Error(), tt.message) || p.Next == "" {

@@ -78,8 +78,11 @@ func (snap *snapshot) finish(r *rollout) {
 	}
 	switch {
 	case r.row.Desired == 0:
-		r.row.State, r.problems = StateStopped, []Problem{snap.stopped(r.row)}
-		r.row.Reason = r.problems[0].Message
+		p := snap.stopped(r.row)
+		r.row.State, r.row.Reason, r.problems = StateStopped, p.Message, nil
+		if !slices.Contains(snap.mayStop, r.row.Name) {
+			r.problems = []Problem{p}
+		}
 		return
 	case r.done:
 		r.row.State, r.row.Ready, r.problems = StateReady, r.row.Desired, nil

@@ -31,6 +31,7 @@ type snapshot struct {
 	since time.Time // problems from before are ignored
 	// reported says, by component, why the parts that need it cannot use it.
 	reported map[string]string
+	mayStop  []string // the workloads that may be scaled to 0
 
 	deployments  []*appsv1.Deployment
 	statefulSets []*appsv1.StatefulSet
