@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/soundextract/sx/server/api"
 	"github.com/soundextract/sx/server/internal/httpserver"
@@ -121,6 +122,15 @@ func TestNewLogger(t *testing.T) {
 		if _, err := httpserver.NewLogger(&out, bad[0], bad[1]); sx.CodeOf(err) != sx.CodeInvalid {
 			t.Errorf("level %q, format %q: got %v, want code invalid", bad[0], bad[1], err)
 		}
+	}
+	out.Reset()
+	asJSON, err := httpserver.NewLogger(&out, "info", "json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	asJSON.InfoContext(t.Context(), "done", "took", 1500*time.Millisecond)
+	if !strings.Contains(out.String(), `"took":"1.5s"`) {
+		t.Errorf("a duration is logged as %s", &out)
 	}
 }
 

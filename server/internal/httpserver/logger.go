@@ -13,7 +13,8 @@ import (
 // NewLogger returns the program's logger. level is debug, info, warn or error; format
 // is text or json; any other value is an *sx.Error of code invalid. A line that is
 // logged with the ctx of a request (see Observe) has the request's ID and, once it is
-// known, its user; one that is logged in a span has the IDs of trace and span.
+// known, its user; one that is logged in a span has the IDs of trace and span. Durations
+// have units.
 func NewLogger(w io.Writer, level, format string) (*slog.Logger, error) {
 	var l slog.Level
 	if err := l.UnmarshalText([]byte(level)); err != nil {
@@ -25,6 +26,12 @@ func NewLogger(w io.Writer, level, format string) (*slog.Logger, error) {
 	case "text":
 		return slog.New(requestHandler{slog.NewTextHandler(w, opts)}), nil
 	case "json":
+		opts.ReplaceAttr = func(_ []string, a slog.Attr) slog.Attr {
+			if a.Value.Kind() == slog.KindDuration { // otherwise a number of nanoseconds
+				a.Value = slog.StringValue(a.Value.Duration().String())
+			}
+			return a
+		}
 		return slog.New(requestHandler{slog.NewJSONHandler(w, opts)}), nil
 	default:
 		return nil, sx.NewError(sx.CodeInvalid, "unknown log format %q", format).
