@@ -84,7 +84,7 @@ func listUpTo[D any](ctx context.Context, c collection, most int, filter bson.D,
 		if err != nil {
 			return err
 		}
-		defer func() { _ = cursor.Close(context.WithoutCancel(ctx)) }() // what was read is complete
+		defer func() { _ = cursor.Close(ctx) }() // within the time of the operation; what was read is complete
 		found, cut = nil, false
 		for size := 0; cursor.Next(ctx); {
 			size += len(cursor.Current)
