@@ -70,7 +70,7 @@ func (in *Installer) deleteBlocking(ctx context.Context, set *appsv1.StatefulSet
 			if apierrors.IsNotFound(err) || apierrors.IsConflict(err) { // it has been replaced meanwhile
 				err = nil
 			}
-			return "it does not run, and the rollout would wait for it" + reasonOf(&p), in.Cluster.WrapError(err)
+			return "it is not running, and the rollout would wait for it" + reasonOf(&p), in.Cluster.WrapError(err)
 		})
 		if err != nil {
 			return err

@@ -105,7 +105,7 @@ func (s *Service) serveBytes(w http.ResponseWriter, r *http.Request, content []b
 	ctx, cancel := context.WithTimeout(r.Context(), sendWait)
 	defer cancel()
 	if err := s.sending.Acquire(ctx, size); err != nil {
-		return sx.NewError(sx.CodeUnavailable, "too many clients read feeds at the moment").WithCause(err)
+		return sx.NewError(sx.CodeUnavailable, "too many clients are reading feeds at the moment").WithCause(err)
 	}
 	defer s.sending.Release(size)
 	// Only a connection has deadlines.

@@ -91,7 +91,7 @@ func runRestore(ctx context.Context, opts *RestoreOptions) (err error) {
 		return err
 	}
 	if !opts.JSON {
-		_, _ = fmt.Fprintf(opts.IO.ErrOut, "Accounts, tokens, links and feeds are as of %s; revoke, disable or delete again what has been since then\n",
+		_, _ = fmt.Fprintf(opts.IO.ErrOut, "Accounts, tokens, links and feeds are as of %s; repeat what was revoked, disabled or deleted since then\n",
 			s.Header.Created.Local().Format(createdFormat))
 	}
 	if err := report(opts.IO, opts.JSON, s, "Restored"); err != nil {

@@ -38,7 +38,7 @@ func filesOf(in *source, input converter.Input) ([]file, error) {
 		list, at = append(list, next), next.end
 	}
 	if len(list) != len(input.Files) || at != in.size {
-		return nil, fmt.Errorf("the video has %d bytes, which is not the sum of its files", in.size)
+		return nil, fmt.Errorf("the video has %d bytes, which is not the total size of its files", in.size)
 	}
 	merged, name := list[:1], list[0].name
 	for _, next := range list[1:] {

@@ -101,7 +101,7 @@ func TestConnectionsBreak(t *testing.T) {
 	r := newProxy(t, server.URI)
 	s := open(t, r.uri, server.Database(t).Name())
 	defer func() { check(t, s.Close()) }()
-	data := content(9, 40*chunkSize+8) // more than two inserts
+	data := content(9, 40*chunkSize+8) // an insert has at most 16 chunks
 	check(t, s.Videos.Create(t.Context(), "v1", "talk.mp4", int64(len(data))))
 	held, resume := r.hold("insert videos.chunks", 1)
 	done := make(chan error, 1)
