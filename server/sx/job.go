@@ -160,7 +160,7 @@ func (u *NewUpload) Clean() (err error) {
 		return u.Source.check(u.AudioOnly)
 	}
 	if u.Source.Size > 0 || u.Source.Identity != "" {
-		return NewError(CodeInvalid, "joined files have no size or identity of a single source").
+		return NewError(CodeInvalid, "an upload of joined files cannot have the size or identity of a single source").
 			WithHint("specify the size of each file; the server determines the identity")
 	}
 	return cleanJoined(u.Joined)

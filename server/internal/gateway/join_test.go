@@ -89,8 +89,8 @@ func TestWrongJoin(t *testing.T) {
 		{sources: `[{"name":"a","sent":-1},{"name":"b","sent":101}]`, want: "the size of a is invalid"},
 		{sources: `[{"name":"a","sent":9223372036854775807},{"name":"b","sent":101}]`, want: "the size of a is invalid"},
 		{sources: `[{"name":"a","size":-1,"sent":40},{"name":"b","sent":60}]`, want: "the size of a is invalid"},
-		{sources: good, pairs: []string{"identity", "file1"}, want: "no identity"},
-		{sources: good, pairs: []string{"source_size", "100", "audio_only", "true"}, want: "no size"},
+		{sources: good, pairs: []string{"identity", "file1"}, want: "size or identity"},
+		{sources: good, pairs: []string{"source_size", "100", "audio_only", "true"}, want: "size or identity"},
 	} {
 		e := f.do(alice, http.MethodPost, api.PathUploads, nil, "Tus-Resumable", "1.0.0", "Upload-Length", "100",
 			"Upload-Metadata", meta(append(tt.pairs, "filename", "a.mp4", "sources", tt.sources)...)).wantCode(t, sx.CodeInvalid)

@@ -103,7 +103,7 @@ func TestAccessLog(t *testing.T) {
 			t.Errorf("%s: got %v, want %v", k, got[k], want)
 		}
 	}
-	if _, ok := got["took"].(float64); !ok {
+	if took, err := time.ParseDuration(fmt.Sprint(got["took"])); err != nil || took <= 0 {
 		t.Errorf("no duration in %v", got)
 	}
 	get(t, url+"/s/sxl_geheim/1")
