@@ -141,13 +141,15 @@ func (s *Service) sharePage(w http.ResponseWriter, r *http.Request) error {
 	guardShared(w)
 	j, err := s.openShare(r)
 	if err == nil {
-		return writeSharePage(w, r, j)
+		writeSharePage(w, r, j)
+		return nil
 	}
 	if !strings.Contains(r.Header.Get("Accept"), "text/html") {
 		return err
 	}
 	s.logFailure(r.Context(), err)
-	return writeShareError(w, err)
+	writeShareError(w, err)
+	return nil
 }
 
 // openShare returns the job that the page shows, and counts the use of the link. Many people may have

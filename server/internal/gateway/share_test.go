@@ -56,7 +56,7 @@ func TestShare(t *testing.T) {
 	t.Parallel()
 	var disabled atomic.Bool
 	f := newFixture(t, withAuth(t, &disabled))
-	id := f.upload(alice, `<img src=x onerror=alert(1)>.mp4`, video(40, 5000))
+	id := f.upload(alice, `"><img src=x onerror=alert(1)>.mp4`, video(40, 5000))
 	f.do(alice, http.MethodPost, jobPath(api.PathShares, id), strings.NewReader(`{}`), "Content-Type", "application/json").want(t, http.StatusConflict)
 	f.convert(id, []byte("0123456789"))
 	other := f.upload(alice, "other.mp4", video(41, 5000))

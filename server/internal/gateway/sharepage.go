@@ -1,28 +1,23 @@
 package gateway
 
 import (
-	"bytes"
 	"crypto/sha256"
 	_ "embed"
 	"encoding/base64"
 	"fmt"
-	"html/template"
+	"io"
 	"net/http"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/soundextract/sx/server/api"
+	"github.com/soundextract/sx/server/internal/markup"
 	"github.com/soundextract/sx/server/sx"
 )
 
-//go:embed share.html
-var sharePageText string
-
 //go:embed share.css
 var sharePageStyle string
-
-var sharePageTemplate = template.Must(template.New("").Parse(sharePageText))
 
 // sharePolicy permits the page its own style, and the MP3s of this server. It has no scripts.
 var sharePolicy = func() string {
@@ -34,7 +29,6 @@ var sharePolicy = func() string {
 // shareView is what the page shows: MP3s, or an error.
 type shareView struct {
 	Title   string
-	Style   template.CSS
 	Tracks  []sharedTrackView
 	Archive string // the path of the archive of several MP3s, and their size
 	Size    string
@@ -46,7 +40,7 @@ type sharedTrackView struct {
 }
 
 // writeSharePage writes the page of a job's MP3s.
-func writeSharePage(w http.ResponseWriter, r *http.Request, j sx.Job) error {
+func writeSharePage(w http.ResponseWriter, r *http.Request, j sx.Job) {
 	view := shareView{Title: sharedName(j), Archive: r.URL.Path + strings.TrimPrefix(api.PathSharedArchive, api.PathSharePage)}
 	var bytes int64
 	for _, t := range j.Tracks {
@@ -64,7 +58,7 @@ func writeSharePage(w http.ResponseWriter, r *http.Request, j sx.Job) error {
 		view.Title = view.Tracks[0].Title
 	}
 	view.Size = sx.FormatSize(bytes)
-	return writeShareView(w, http.StatusOK, view)
+	writeShareView(w, http.StatusOK, view)
 }
 
 // clock returns a length as players show it, such as 18:30 or 1:02:03.
@@ -77,22 +71,58 @@ func clock(d time.Duration) string {
 }
 
 // writeShareError writes the page of a link that does not work.
-func writeShareError(w http.ResponseWriter, err error) error {
+func writeShareError(w http.ResponseWriter, err error) {
 	e := api.FromError(err)
-	return writeShareView(w, e.Code.Status(), shareView{Title: "SoundExtract", Error: &e})
+	writeShareView(w, e.Code.Status(), shareView{Title: "SoundExtract", Error: &e})
 }
 
-func writeShareView(w http.ResponseWriter, status int, view shareView) error {
-	view.Style = template.CSS(sharePageStyle) //nolint:gosec // it is embedded in the program
-	var page bytes.Buffer
-	if err := sharePageTemplate.Execute(&page, view); err != nil {
-		return fmt.Errorf("write the page of a link: %w", err)
-	}
+func writeShareView(w http.ResponseWriter, status int, view shareView) {
+	page := view.html()
 	h := w.Header()
 	h.Set("Content-Type", "text/html; charset=utf-8")
 	h.Set("Content-Security-Policy", sharePolicy)
-	h.Set("Content-Length", strconv.Itoa(page.Len()))
+	h.Set("Content-Length", strconv.Itoa(len(page)))
 	w.WriteHeader(status)
-	_, _ = w.Write(page.Bytes()) // an error means that the client has disconnected
-	return nil
+	_, _ = io.WriteString(w, page) // an error means that the client has disconnected
+}
+
+func (v shareView) html() string {
+	var b markup.Builder
+	b.Printf(`<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="referrer" content="no-referrer">
+<meta name="robots" content="noindex, nofollow">
+<title>%s</title>
+<style>%s</style>
+</head>
+<body>
+<main>
+<h1>%s</h1>
+`, v.Title, markup.Raw(sharePageStyle), v.Title)
+	if v.Error != nil {
+		b.Printf("<div class=\"error\">\n<p>%s</p>\n<p>%s</p>\n</div>\n", v.Error.Message, v.Error.Hint)
+	}
+	preload, several := "metadata", len(v.Tracks) > 1
+	if several {
+		preload = "none"
+		b.Printf("<p><a href=\"%s\">Download all %d MP3s as a ZIP archive</a> (%s)</p>\n", v.Archive, len(v.Tracks), v.Size)
+	}
+	for _, t := range v.Tracks {
+		b.Printf("<section aria-label=\"%s\">\n", t.Title)
+		if several {
+			b.Printf("<h2>%s</h2>\n", t.Title)
+		}
+		if t.By != "" {
+			b.Printf("<p>%s</p>\n", t.By)
+		}
+		b.Printf(`<audio controls preload="%s" src="%s"></audio>
+<p><a href="%s" download="%s">Download %s</a> (%s, %s)</p>
+</section>
+`, preload, t.Path, t.Path, t.Name, t.Name, t.Duration, t.Size)
+	}
+	b.Printf("</main>\n</body>\n</html>\n")
+	return b.String()
 }

@@ -113,10 +113,7 @@ func (s *Service) newMessage(d sx.Delivery, content mailContent) (*mail.Msg, err
 	m.SetMessageIDWithValue(d.ID + "@" + domain)
 	m.SetDateWithValue(d.Created)
 	m.SetGenHeader("Auto-Submitted", "auto-generated") // RFC 3834: no automatic replies
-	text, html, err := content.render()
-	if err != nil {
-		return nil, err
-	}
+	text, html := content.render()
 	m.SetBodyString(mail.TypeTextPlain, text)
 	m.AddAlternativeString(mail.TypeTextHTML, html)
 	return m, nil

@@ -2,11 +2,11 @@ package notifier
 
 import (
 	"fmt"
-	"html/template"
 	"strings"
 	"time"
 
 	"github.com/soundextract/sx/server/api"
+	"github.com/soundextract/sx/server/internal/markup"
 	"github.com/soundextract/sx/server/sx"
 )
 
@@ -112,26 +112,21 @@ const maxMailText = 1000
 // forge a header or lines of the mail.
 func singleLine(s string) string { return sx.CleanLine(s, maxMailText) }
 
-var mailHTML = template.Must(template.New("mail").Parse(`<!doctype html>
-<html><body style="font-family: sans-serif; max-width: 40em">
-{{range .Lines}}{{if .Command}}<pre style="padding: .8em; background: #eee">{{.Text}}</pre>{{else}}<p>{{.Text}}</p>{{end}}
-{{end}}<p style="color: #777; font-size: small">{{.Footer}}</p>
-</body></html>
-`))
-
-// render returns both parts of the mail.
-func (m mailContent) render() (text, html string, err error) {
-	var t, h strings.Builder
+// render returns the text part and the HTML part of the mail.
+func (m mailContent) render() (text, html string) {
+	var t strings.Builder
+	var h markup.Builder
+	h.Printf("<!doctype html>\n<html><body style=\"font-family: sans-serif; max-width: 40em\">\n")
 	for _, line := range m.lines {
 		if line.Command {
 			t.WriteString("    ")
+			h.Printf("<pre style=\"padding: .8em; background: #eee\">%s</pre>\n", line.Text)
+		} else {
+			h.Printf("<p>%s</p>\n", line.Text)
 		}
 		t.WriteString(line.Text + "\n\n")
 	}
 	t.WriteString("-- \n" + m.footer + "\n") // RFC 3676 section 4.3: a signature
-	err = mailHTML.Execute(&h, struct {
-		Lines  []mailLine
-		Footer string
-	}{m.lines, m.footer})
-	return t.String(), h.String(), err
+	h.Printf("<p style=\"color: #777; font-size: small\">%s</p>\n</body></html>\n", m.footer)
+	return t.String(), h.String()
 }
