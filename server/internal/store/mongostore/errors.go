@@ -13,6 +13,8 @@ import (
 
 // Error codes of MongoDB, from its error_codes.yml.
 const (
+	codeInternalError        = 1
+	codeUnknownError         = 8
 	codeUnauthorized         = 13
 	codeAuthenticationFailed = 18
 	codeMechanismUnavailable = 334
@@ -63,6 +65,9 @@ func wrapError(ctx context.Context, doing string, err error) error {
 		return sx.NewError(sx.CodeStorageFull, "the server's disk is full").WithCause(fmt.Errorf("%s: %w", doing, err))
 	case unavailable(err):
 		return sx.NewError(sx.CodeUnavailable, "the database cannot be reached").WithCause(fmt.Errorf("%s: %w", doing, err))
+	case hasCode(err, codeInternalError, codeUnknownError):
+		// The request is not to blame, and has a chance when it is repeated.
+		return sx.NewError(sx.CodeUnavailable, "the database failed").WithCause(fmt.Errorf("%s: %w", doing, err))
 	default:
 		return fmt.Errorf("%s: %w", doing, err)
 	}

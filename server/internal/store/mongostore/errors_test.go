@@ -25,6 +25,8 @@ func TestWrapError(t *testing.T) {
 			WriteConcernError: &mongo.WriteConcernError{Code: 64, Message: "waiting for replication timed out"},
 		}, sx.CodeUnavailable},
 		{"an error that the server labels as retryable", mongo.CommandError{Code: 1, Labels: []string{"RetryableWriteError"}}, sx.CodeUnavailable},
+		{"a failure inside of the server", command(1, "database is locked"), sx.CodeUnavailable},
+		{"an unknown failure of the server", command(8, "unknown error"), sx.CodeUnavailable},
 		{"a closed store", mongo.ErrClientDisconnected, sx.CodeUnavailable},
 		{"a full disk", command(14031, "out of disk space"), sx.CodeStorageFull},
 		{"a full disk, in the words of the system", command(1, "write: No space left on device"), sx.CodeStorageFull},
