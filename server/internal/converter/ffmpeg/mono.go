@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"io"
 	"math"
+	"slices"
 )
 
 // The parameters of the mix to mono. docs/design.md explains them.
@@ -79,12 +80,15 @@ func (m *monoMixer) flush() error {
 // add completes the current block, and writes the one for which no more are needed.
 func (m *monoMixer) add() error {
 	b := monoBlock{data: m.block}
-	for i := 0; i+8 <= len(b.data); i += 8 {
-		l, r := float64(float32At(b.data[i:])), float64(float32At(b.data[i+4:]))
-		b.ll += l * l
-		b.rr += r * r
-		b.lr += l * r
+	var ll, rr, lr float64
+	for p := b.data; len(p) >= 8; p = p[8:] {
+		left, right := frameAt(p)
+		l, r := float64(left), float64(right)
+		ll += l * l
+		rr += r * r
+		lr += l * r
 	}
+	b.ll, b.rr, b.lr = ll, rr, lr
 	m.blocks = append(m.blocks, b)
 	m.block = nil
 	if m.done+monoReach < len(m.blocks) {
@@ -157,17 +161,19 @@ func (m *monoMixer) mix(data []byte, target float64) {
 	// The opposite weights sound the same, so the distance is at most 1.
 	target += 2 * math.Round((m.theta-target)/2)
 	step := float64(monoBlocks) / float64(m.rate)
-	a, b := weights(m.theta)
-	m.out = m.out[:0]
-	for i := 0; i+8 <= len(data); i += 8 {
-		if m.theta != target {
-			m.theta += min(max(target-m.theta, -step), step)
-			a, b = weights(m.theta)
+	theta := m.theta
+	a, b := weights(theta)
+	size := len(data) / 8 * 4
+	m.out = slices.Grow(m.out[:0], size)[:size]
+	for out := m.out; len(out) >= 4 && len(data) >= 8; out, data = out[4:], data[8:] {
+		if theta != target {
+			theta += min(max(target-theta, -step), step)
+			a, b = weights(theta)
 		}
-		v := a*float32At(data[i:]) + b*float32At(data[i+4:])
-		m.out = binary.LittleEndian.AppendUint32(m.out, math.Float32bits(v))
+		l, r := frameAt(data)
+		binary.LittleEndian.PutUint32(out, math.Float32bits(a*l+b*r))
 	}
-	m.theta = math.Mod(m.theta, 4)
+	m.theta = math.Mod(theta, 4)
 }
 
 // weights returns the weights of left and right for a place on the square |a| + |b| = 1:
@@ -191,4 +197,8 @@ func weights(theta float64) (a, b float32) {
 	return float32(triangle(theta + 1)), float32(triangle(theta))
 }
 
-func float32At(b []byte) float32 { return math.Float32frombits(binary.LittleEndian.Uint32(b)) }
+// frameAt returns the samples of a frame.
+func frameAt(b []byte) (left, right float32) {
+	both := binary.LittleEndian.Uint64(b)
+	return math.Float32frombits(uint32(both)), math.Float32frombits(uint32(both >> 32))
+}
