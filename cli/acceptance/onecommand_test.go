@@ -5,6 +5,8 @@ package acceptance_test
 import (
 	"bytes"
 	"context"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -264,21 +266,30 @@ func TestPasswordOfTheMailServer(t *testing.T) {
 	}
 }
 
-// TestNoServerIsReportedFirst checks that sx asks for no password if there is no server to
-// send it to.
+// TestNoServerIsReportedFirst checks that sx asks nothing if there is no server, or if what
+// answers is not one, such as the page of a hotel's network.
 func TestNoServerIsReportedFirst(t *testing.T) {
 	t.Parallel()
 	l := newLaptop(t)
-	for _, args := range [][]string{{"register", "anna"}, {"login", "anna"}, {"passwd"}} {
-		ctx, cancel := context.WithTimeout(t.Context(), testkit.Timeout)
-		s := l.atTerminal(append(args, "--server", "http://127.0.0.1:1")...)
-		stop := context.AfterFunc(ctx, func() { _ = s.cmd.Process.Kill() })
-		code, screen := s.end()
-		stop()
-		cancel()
-		wantScreen(t, code, 69, screen, "no server at 127.0.0.1:1", "sx up -d")
-		if strings.Contains(strings.ToLower(screen), "password:") {
-			t.Errorf("%q asked for a password:\n%s", args, screen)
+	portal := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = w.Write([]byte("<html>Welcome"))
+	}))
+	t.Cleanup(portal.Close)
+	for server, want := range map[string][]string{
+		"http://127.0.0.1:1": {"no server at 127.0.0.1:1", "sx up -d"},
+		portal.URL:           {"is not from a SoundExtract server", "sign in to it in a browser"},
+	} {
+		for _, args := range [][]string{{"register", "anna"}, {"login", "anna"}, {"passwd"}, {"convert", "talk.mp4"}, {"upload", "talk.mp4"}} {
+			ctx, cancel := context.WithTimeout(t.Context(), testkit.Timeout)
+			s := l.atTerminal(append(args, "--server", server)...)
+			stop := context.AfterFunc(ctx, func() { _ = s.cmd.Process.Kill() })
+			code, screen := s.end()
+			stop()
+			cancel()
+			wantScreen(t, code, 69, screen, want...)
+			if strings.Contains(strings.ToLower(screen), "password:") || strings.Contains(screen, "[Y/n]") {
+				t.Errorf("%q asked:\n%s", args, screen)
+			}
 		}
 	}
 }

@@ -19,6 +19,10 @@ type Result struct {
 	Size     int64   `json:"size"`
 	SHA256   string  `json:"sha256"`
 	Duration float64 `json:"duration"` // seconds
+	// Sources are the user's files, and Sent is what was sent of them; absent for an MP3
+	// that was already there.
+	Sources []api.Source `json:"sources,omitempty"`
+	Sent    *api.Sent    `json:"sent,omitempty"`
 	// Warnings say what is unexpected about the MP3.
 	Warnings []api.Warning `json:"warnings"`
 }
@@ -31,6 +35,7 @@ func ResultOf(job api.Job, number int, path string) Result {
 	}
 	return Result{
 		ID: job.ID, Number: number, Path: path, Size: t.Size, SHA256: t.SHA256, Duration: t.Duration,
+		Sources: job.Sources, Sent: &job.Sent,
 		Warnings: append([]api.Warning{}, job.Warnings...), // never null
 	}
 }

@@ -132,6 +132,8 @@ func TestResults(t *testing.T) {
 	want := map[string]any{
 		"id": job.ID, "name": "b.mp4", "path": filepath.Join(f.dir, "out", "b.mp3"),
 		"size": 500009.0, "sha256": job.Track(1).SHA256, "duration": 30.0, "warnings": []any{},
+		"sources": []any{map[string]any{"name": "b.mp4", "size": 500000.0, "sha256": job.Sent.SHA256, "identity": "file1:" + job.Sent.SHA256}},
+		"sent":    map[string]any{"name": "b.mp4", "size": 500000.0, "sha256": job.Sent.SHA256, "audio_only": false},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)

@@ -65,6 +65,9 @@ func TestEveryResultCanBeJSON(t *testing.T) {
 		if cmd.Runnable() && cmd.Flags().Lookup("json") == nil {
 			t.Error("no flag --json")
 		}
+		if cmd.Flags().Lookup("json") != nil && cmd.Flags().Lookup("jq") == nil {
+			t.Error("no flag --jq")
+		}
 	})
 }
 
