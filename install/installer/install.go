@@ -177,10 +177,8 @@ func (in *Installer) preflight(ctx context.Context, p *plan) (string, error) {
 	if p.accessErr != nil {
 		return "", p.accessErr
 	}
-	if p.last == nil {
-		if err := in.refuseManaged(ctx); err != nil {
-			return "", err
-		}
+	if err := in.refuseManaged(ctx, p.last != nil); err != nil {
+		return "", err
 	}
 	var err error
 	if p.upgrades, err = in.upgrades(ctx, p.rendered.Manifest); err != nil {
