@@ -56,6 +56,8 @@ func TestBackup(t *testing.T) {
 	// As in a rehearsal, which sends nothing.
 	restored.program("", "kubectl", "-n", restored.namespace, "scale", "deployment", restored.release+"-notifier", "--replicas=0")
 	restored.sx(restored.at("backup", "restore", "-i", keyFile, backup)...)
+	restored.replicas(restored.release+"-notifier", 0)
+	restored.replicas(restored.release+"-gateway", 1)
 	restored.continues("the other namespace", restored.apiClient(), half, video, want)
 
 	data := filepath.Join(o.home, "restored")
