@@ -91,7 +91,8 @@ func TestOne(t *testing.T) {
 	if err != nil || json.Unmarshal([]byte(out), &got) != nil || !strings.Contains(errOut, "already there") {
 		t.Fatalf("printed %q and %q: %v", out, errOut, err)
 	}
-	want := map[string]any{"id": id, "path": path, "already_there": true, "size": 5.0, "sha256": gateway.Digest([]byte("sound")), "duration": 30.0, "warnings": []any{},
+	want := map[string]any{
+		"id": id, "path": path, "already_there": true, "size": 5.0, "sha256": gateway.Digest([]byte("sound")), "duration": 30.0, "warnings": []any{},
 		"sources": []any{map[string]any{"name": "talk.mp4", "size": 1000.0}},
 		"sent":    map[string]any{"name": "talk.mp4", "size": 1000.0, "audio_only": false},
 	}
