@@ -33,6 +33,8 @@ type Config struct {
 	Addr       string // host:port of the first gateway; "" selects a free port
 	Gateways   int    // 0 means 1
 	Converters int    // 0 means 1
+	// GatewayFlags are passed to each gateway.
+	GatewayFlags []string
 	// MongoDB is nil for the available one; a test that kills MongoDB passes
 	// its own.
 	MongoDB *mongodb.Server
@@ -132,8 +134,10 @@ func (s *Stack) run(ctx context.Context) (err error) {
 		if i == 0 {
 			addr = s.cfg.Addr
 		}
-		p, err := s.start(ctx, "gateway", fmt.Sprintf("gateway-%d", i+1), addr,
-			"--amqp-uri", s.Broker.URI(), "--auth-url", s.Auth.URL(), "--notifier-url", s.Notifier.URL(), "--reserve", "0")
+		flags := append([]string{
+			"--amqp-uri", s.Broker.URI(), "--auth-url", s.Auth.URL(), "--notifier-url", s.Notifier.URL(), "--reserve", "0",
+		}, s.cfg.GatewayFlags...)
+		p, err := s.start(ctx, "gateway", fmt.Sprintf("gateway-%d", i+1), addr, flags...)
 		if err != nil {
 			return err
 		}
