@@ -191,13 +191,10 @@ func (s *Service) authenticate(r *http.Request) (token.Claims, error) {
 // fail sends the error. The cause of an internal one is only logged.
 func (s *Service) fail(w http.ResponseWriter, r *http.Request, err error) {
 	s.logFailure(r.Context(), err)
-	if httpserver.RefuseSlowBody(r.Context(), w) {
-		return
-	}
 	if sx.CodeOf(err) == sx.CodeUnauthenticated {
 		w.Header().Set("WWW-Authenticate", "Bearer") // RFC 6750 section 3
 	}
-	api.WriteError(w, err)
+	httpserver.SendError(r.Context(), w, err)
 }
 
 // logFailure logs the errors that are not the client's.

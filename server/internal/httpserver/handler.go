@@ -80,20 +80,30 @@ func Routes(mux *http.ServeMux) http.Handler {
 	})
 }
 
-// WriteError writes err as api.WriteError does. It logs errors of the server (status
-// 5xx), whose cause is not in the response. It logs nothing if the error only
-// results from the end of the request's own ctx. If the body did not arrive in time, the
-// response says that instead.
+// WriteError is SendError for a service that logs errors of the server (status 5xx), whose
+// cause is not in the response, in no other way.
 func WriteError(ctx context.Context, w http.ResponseWriter, log *slog.Logger, err error) {
+	if !isEnd(ctx, err) && !SlowBody(ctx) && sx.CodeOf(err).Status() >= http.StatusInternalServerError {
+		log.ErrorContext(ctx, "request failed", "error", Cause(err))
+	}
+	SendError(ctx, w, err)
+}
+
+// SendError writes err as api.WriteError does. If the body did not arrive in time, the
+// response says that instead. If the error only results from the end of the request's own
+// ctx, it says that the server is stopping, so that the client tries again, or there is no
+// response because the client has closed the connection.
+func SendError(ctx context.Context, w http.ResponseWriter, err error) {
 	switch {
 	case RefuseSlowBody(ctx, w):
-	case ctx.Err() == nil || !errors.Is(err, ctx.Err()):
-		if sx.CodeOf(err).Status() >= http.StatusInternalServerError {
-			log.ErrorContext(ctx, "request failed", "error", Cause(err))
-		}
+	case !isEnd(ctx, err):
 		api.WriteError(w, err)
 	case draining(ctx):
 		api.WriteError(w, sx.NewError(sx.CodeUnavailable, "the server is stopping"))
-	default: // the client has closed the connection
 	}
+}
+
+// isEnd reports whether err results from the end of ctx.
+func isEnd(ctx context.Context, err error) bool {
+	return ctx.Err() != nil && errors.Is(err, ctx.Err())
 }
