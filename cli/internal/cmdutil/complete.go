@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/soundextract/sx/cli/internal/session"
 	"github.com/soundextract/sx/server/api"
 	"github.com/soundextract/sx/server/api/client"
 	"github.com/soundextract/sx/server/sx"
@@ -36,6 +37,16 @@ func completer(f *Factory, list func(ctx context.Context, c *client.Client, toCo
 			return !strings.HasPrefix(name, toComplete) || slices.Contains(args, name)
 		})
 		return offers, cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveKeepOrder
+	}
+}
+
+// CompleteAccounts completes the names that list returns, which are known without the server.
+func CompleteAccounts(f *Factory, list func(*session.Account) []string) cobra.CompletionFunc {
+	return func(_ *cobra.Command, args []string, toComplete string) (offers []cobra.Completion, _ cobra.ShellCompDirective) {
+		if acct, err := f.Account(); err == nil && len(args) == 0 {
+			offers = slices.DeleteFunc(list(acct), func(name string) bool { return !strings.HasPrefix(name, toComplete) })
+		}
+		return offers, cobra.ShellCompDirectiveNoFileComp
 	}
 }
 

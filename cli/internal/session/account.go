@@ -284,13 +284,18 @@ func (a *Account) HasOwner() bool { return a.owner != nil && a.owner() != "" }
 
 // Others returns the names of the accounts that are signed in to the server but not in
 // use.
-func (a *Account) Others() (names []string) {
+func (a *Account) Others() []string { return a.names(false) }
+
+// Names returns the names of all accounts that are signed in to the server.
+func (a *Account) Names() []string { return append(a.names(true), a.names(false)...) }
+
+func (a *Account) names(current bool) (names []string) {
 	all, err := a.store.List()
 	if err != nil {
 		return nil
 	}
 	for _, s := range all {
-		if s.Server == a.id && !s.Current {
+		if s.Server == a.id && s.Current == current {
 			names = append(names, s.User)
 		}
 	}

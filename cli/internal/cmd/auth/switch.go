@@ -38,13 +38,8 @@ func newCmdSwitch(f *cmdutil.Factory, run func(context.Context, *switchOptions) 
 there is only one other account. To use another server, see: sx config use`,
 		Example: `  sx auth switch anna
   sx auth switch`,
-		Args: cmdutil.UsageArgs(cobra.MaximumNArgs(1)),
-		ValidArgsFunction: func(_ *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
-			if acct, err := opts.Account(); err == nil && len(args) == 0 {
-				return acct.Others(), cobra.ShellCompDirectiveNoFileComp
-			}
-			return nil, cobra.ShellCompDirectiveNoFileComp
-		},
+		Args:              cmdutil.UsageArgs(cobra.MaximumNArgs(1)),
+		ValidArgsFunction: cmdutil.CompleteAccounts(f, (*session.Account).Others),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {
 				opts.Name = args[0]

@@ -54,7 +54,7 @@ The local server on this machine needs no account; see: sx up`,
   sx login --code sxr_…
   sx login anna --password-stdin < password.txt`,
 		Args:              cmdutil.UsageArgs(cobra.MaximumNArgs(1)),
-		ValidArgsFunction: cobra.NoFileCompletions,
+		ValidArgsFunction: cmdutil.CompleteAccounts(f, (*session.Account).Names),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {
 				opts.Name = args[0]

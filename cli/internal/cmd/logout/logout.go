@@ -39,7 +39,7 @@ reached. Other accounts stay signed in; see: sx auth status`,
 		Example: `  sx logout
   sx logout anna`,
 		Args:              cmdutil.UsageArgs(cobra.MaximumNArgs(1)),
-		ValidArgsFunction: cobra.NoFileCompletions,
+		ValidArgsFunction: cmdutil.CompleteAccounts(f, (*session.Account).Names),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {
 				opts.Name = args[0]
