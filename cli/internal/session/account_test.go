@@ -92,6 +92,20 @@ func TestRefusedTokenIsRenewedOnce(t *testing.T) {
 	if n := server.Refreshed(); n != 1 {
 		t.Errorf("renewed %d times, want once", n)
 	}
+
+	// The response to HEAD, with which uploads continue, has no body that says why.
+	server.RevokeAccess()
+	req, err := c.NewRequest(t.Context(), http.MethodHead, api.PathUploads+"none", nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	res, err := c.Do(req)
+	if err == nil {
+		_ = res.Body.Close()
+	}
+	if n := server.Refreshed(); n != 2 || sx.CodeOf(err) == sx.CodeUnauthenticated {
+		t.Errorf("HEAD: renewed %d times, want once more: %v", n, err)
+	}
 }
 
 func createToken(t *testing.T, c *client.Client, body io.Reader) error {

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/soundextract/sx/install/nextcmd"
@@ -65,19 +66,22 @@ func (t transport) RoundTrip(req *http.Request) (*http.Response, error) {
 }
 
 // roundTripAsOwner sends a request with the owner's token. If the server has been
-// started again since it was read, it sends the request once more with the new token, if
-// the request can be sent again.
+// started again since it was read, it sends the request once more with the new token. If
+// the request cannot be sent again, the error says that the caller may try.
 func (a *Account) roundTripAsOwner(req *http.Request, token string) (*http.Response, error) {
 	res, err := a.base.RoundTrip(signed(req, token))
 	if err != nil || res.StatusCode != http.StatusUnauthorized || !refused(res) {
 		return res, err
 	}
 	fresh := a.owner()
-	again, ok := replay(req)
-	if fresh == "" || fresh == token || !ok {
+	if fresh == "" || fresh == token {
 		return res, nil
 	}
 	_ = res.Body.Close()
+	again, ok := replay(req)
+	if !ok {
+		return nil, sx.NewError(sx.CodeUnavailable, "the local server has been started again")
+	}
 	return a.base.RoundTrip(signed(again, fresh))
 }
 
@@ -110,9 +114,12 @@ func replay(req *http.Request) (*http.Request, bool) {
 	return out, true
 }
 
-// refused reports whether the server refused the access token. The response's body
-// can be read again afterwards.
+// refused reports whether the server refused the access token, and not a proxy something
+// else. The response's body can be read again afterwards.
 func refused(res *http.Response) bool {
+	if res.Request.Method == http.MethodHead { // it has no body
+		return strings.HasPrefix(res.Header.Get("WWW-Authenticate"), "Bearer")
+	}
 	const limit = 64 << 10
 	raw, err := io.ReadAll(io.LimitReader(res.Body, limit))
 	_ = res.Body.Close()

@@ -241,6 +241,7 @@ func (s *Server) handler(next http.Handler) http.Handler {
 		switch {
 		case before != nil && before(w, r):
 		case s.revoked(r):
+			w.Header().Set("WWW-Authenticate", "Bearer")
 			api.WriteError(w, sx.NewError(sx.CodeUnauthenticated, "the access token is not valid"))
 		case r.Method == http.MethodPatch:
 			s.patch(w, r, next)
