@@ -7,6 +7,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -16,6 +17,7 @@ import (
 	"github.com/soundextract/sx/server/api"
 	"github.com/soundextract/sx/server/api/client"
 	"github.com/soundextract/sx/server/api/tus"
+	"github.com/soundextract/sx/server/backoff"
 	"github.com/soundextract/sx/server/sx"
 )
 
@@ -31,6 +33,8 @@ type Config struct {
 
 const (
 	poll = 500 * time.Millisecond
+	// routing is how long a cluster may take to route to a pod that has just become ready.
+	routing = 30 * time.Second
 	// tolerance is how much longer or shorter than the clip its MP3 may be.
 	tolerance = 0.25
 )
@@ -40,6 +44,9 @@ const (
 func Run(ctx context.Context, cfg Config) error {
 	anonymous, err := client.New(cfg.Server, http.DefaultClient)
 	if err != nil {
+		return err
+	}
+	if err := reach(ctx, anonymous); err != nil {
 		return err
 	}
 	tokens, err := signIn(ctx, anonymous, api.Credentials{Name: cfg.Name, Password: cfg.Password, Invitation: cfg.Invitation})
@@ -90,6 +97,18 @@ func upload(ctx context.Context, c *client.Client, clip []byte) (string, error) 
 		return "", fmt.Errorf("the server stored %d of %d bytes", stored, size)
 	}
 	return id, nil
+}
+
+// reach waits until the server answers.
+func reach(ctx context.Context, c *client.Client) error {
+	ctx, cancel := context.WithTimeout(ctx, routing)
+	defer cancel()
+	for {
+		err := c.Check(ctx)
+		if _, unreachable := errors.AsType[*client.Unreachable](err); !unreachable || backoff.Sleep(ctx, poll) != nil {
+			return err
+		}
+	}
 }
 
 // await polls the job until it is done.
