@@ -41,7 +41,7 @@ func (in *Installer) refuseManaged(ctx context.Context, released bool) error {
 		}
 		if tool != "" {
 			return sx.NewError(sx.CodeConflict, "the release %s in the namespace %s is managed by %s", in.Release, in.Cluster.Namespace, tool).
-				WithHint("change its values there; docs/operations.md describes it under GitOps. If it is no longer managed there, remove the labels and annotations of that tool")
+				WithHint("change its values there; see GitOps in docs/operations.md. If that tool no longer manages it, remove the labels and annotations of the tool")
 		}
 	}
 	return nil

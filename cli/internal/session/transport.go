@@ -66,7 +66,7 @@ func (t transport) RoundTrip(req *http.Request) (*http.Response, error) {
 }
 
 // roundTripAsOwner sends a request with the owner's token. If the server has been
-// started again since it was read, it sends the request once more with the new token. If
+// restarted since it was read, it sends the request once more with the new token. If
 // the request cannot be sent again, the error says that the caller may try.
 func (a *Account) roundTripAsOwner(req *http.Request, token string) (*http.Response, error) {
 	res, err := a.base.RoundTrip(signed(req, token))
@@ -80,7 +80,7 @@ func (a *Account) roundTripAsOwner(req *http.Request, token string) (*http.Respo
 	_ = res.Body.Close()
 	again, ok := replay(req)
 	if !ok {
-		return nil, sx.NewError(sx.CodeUnavailable, "the local server has been started again")
+		return nil, sx.NewError(sx.CodeUnavailable, "the local server was restarted")
 	}
 	return a.base.RoundTrip(signed(again, fresh))
 }
