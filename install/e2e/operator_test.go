@@ -68,7 +68,8 @@ func (o *operator) removeNamespace(ctx context.Context) {
 	})
 }
 
-// logPods logs the pods of a failed test.
+// logPods logs the pods of a failed test, and little of what they say: the failure itself
+// comes before it, and should not be far from the end.
 func (o *operator) logPods(ctx context.Context) {
 	pods, err := cluster.Client.CoreV1().Pods(o.namespace).List(ctx, metav1.ListOptions{})
 	if err != nil {
@@ -77,7 +78,7 @@ func (o *operator) logPods(ctx context.Context) {
 	}
 	for _, p := range pods.Items {
 		o.t.Logf("pod %s is %s", p.Name, p.Status.Phase)
-		lines := int64(15)
+		lines := int64(5)
 		log, err := cluster.Client.CoreV1().Pods(o.namespace).GetLogs(p.Name, &corev1.PodLogOptions{TailLines: &lines}).DoRaw(ctx)
 		if err == nil {
 			o.t.Logf("%s", log)
@@ -157,15 +158,12 @@ func (o *operator) refused(code int, words []string, args ...string) {
 	o.t.Helper()
 	r := o.try(args...)
 	if r.code != code {
-		o.t.Errorf("sx %s exited with %d, want %d", strings.Join(args, " "), r.code, code)
+		o.t.Fatalf("sx %s exited with %d, want %d:\n%s", strings.Join(args, " "), r.code, code, r.all())
 	}
 	for _, w := range words {
 		if !strings.Contains(r.all(), w) {
-			o.t.Errorf("sx %s did not print %q", strings.Join(args, " "), w)
+			o.t.Fatalf("sx %s did not print %q, but:\n%s", strings.Join(args, " "), w, r.all())
 		}
-	}
-	if o.t.Failed() {
-		o.t.Fatalf("output:\n%s", r.all())
 	}
 }
 
