@@ -23,6 +23,8 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/soundextract/sx/install/check"
 )
 
 // TestLifecycle covers an installation from sx install to its removal, first with TLS
@@ -227,11 +229,18 @@ func (o *operator) replicas(name string, want int32) {
 	}
 }
 
-// healthy checks the installation with doctor and images.
+// healthy checks the installation with doctor and images. How full the volumes are says
+// nothing: in a cluster for tests, they may be directories of a machine that is nearly full.
 func (o *operator) healthy() {
 	o.t.Helper()
-	if r := o.try(o.at("doctor")...); r.code != 0 {
-		o.t.Errorf("sx doctor exited with %d:\n%s", r.code, r.all())
+	r := o.try(o.at("doctor", "--json")...)
+	for _, c := range lines[check.Result](o, r.stdout) {
+		if found := c.Outcome == check.FoundWarning || c.Outcome == check.FoundFatal; found && c.ID != "volumes" {
+			o.t.Errorf("%s: %s: %s", c.ID, c.Outcome, c.Message)
+		}
+	}
+	if r.stderr != "" && r.code == 0 {
+		o.t.Errorf("sx doctor printed\n%s", r.stderr)
 	}
 	if out := o.sx("images"); !strings.Contains(out, "/converter:") || !strings.Contains(out, "/rabbitmq:") {
 		o.t.Errorf("sx images printed\n%s", out)

@@ -6,13 +6,16 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sync"
 
+	"github.com/go-logr/logr"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/cli-runtime/pkg/genericclioptions"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
+	"k8s.io/klog/v2"
 
 	"github.com/soundextract/sx/install/nextcmd"
 	"github.com/soundextract/sx/server/sx"
@@ -66,6 +69,7 @@ type Cluster struct {
 // kubeconfig or the context is missing or invalid, it returns an *sx.Error of
 // code invalid.
 func Connect(t Target) (*Cluster, error) {
+	discardLog()
 	if t.Namespace == "" {
 		t.Namespace = DefaultNamespace
 	}
@@ -111,6 +115,11 @@ func Connect(t Target) (*Cluster, error) {
 	config.QPS, config.Burst = 50, 100 // for an operator who is waiting
 	return connect(t, flags, config)
 }
+
+// discardLog discards the log that Kubernetes' packages write to stderr. It has no format of
+// ours, and repeats errors that the functions return, or those of connections that have
+// served their purpose.
+var discardLog = sync.OnceFunc(func() { klog.SetLogger(logr.Discard()) })
 
 func connect(t Target, getter genericclioptions.RESTClientGetter, config *rest.Config) (*Cluster, error) {
 	client, err := kubernetes.NewForConfig(config)
