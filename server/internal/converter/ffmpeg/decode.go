@@ -181,7 +181,7 @@ func (d *decoder) part(ctx context.Context, tracks []stream) error {
 	}
 	args = append(
 		args, "-i", url, "-map_metadata", "-1", "-map_chapters", "-1",
-		"-filter_complex", d.graph(tracks, origin), "-map", "[out]", "-c:a", "pcm_f32le", "-fflags", "+bitexact", "-flush_packets", "0", "-f", "nut", "pipe:1",
+		"-filter_complex", d.graph(tracks, origin), "-map", "[out]", "-c:a", "pcm_f32le", "-fflags", "+bitexact", "-flush_packets", "0", "-write_index", "0", "-f", "nut", "pipe:1",
 	)
 	in := d.in // the decoder changes to another file while one program decodes several
 	var packets atomic.Int64
