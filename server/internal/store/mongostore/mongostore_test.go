@@ -24,14 +24,17 @@ import (
 // chunkSize is the store's own.
 const chunkSize = 255 << 10
 
-// TestConformance is not parallel because the suite measures memory.
+// TestConformance is not parallel because the suite measures memory. The URI asks for weak
+// writes, which the store must not use.
 func TestConformance(t *testing.T) {
-	server, recorded := mongodb.Start(t), newQueries()
+	server, recorded, written := mongodb.Start(t), newQueries(), newWrites()
+	uri := weakened(t, server.URI)
 	storetest.Run(t, func(t *testing.T) func() store.Store {
 		database := server.Database(t).Name()
-		return func() store.Store { return openWith(t, server.URI, database, time.Now, recorded.monitor()) }
+		return func() store.Store { return openWith(t, uri, database, time.Now, written.monitor(recorded.monitor())) }
 	})
 	recorded.check(t, mongostore.Indexes(server.Database(t)))
+	written.check(t)
 }
 
 func open(t testing.TB, uri, database string) store.Store {
