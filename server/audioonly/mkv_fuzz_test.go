@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"slices"
 	"strings"
 	"testing"
 
@@ -36,6 +37,9 @@ func FuzzMKV(f *testing.F) {
 		if err != nil || int64(len(got)) != audio.Size() || audio.Size() > size {
 			t.Fatalf("%d bytes of %d, from %d, %v", len(got), audio.Size(), size, err)
 		}
+		if ids := firstIDs(got); !slices.Equal(ids, []uint32{matroska.EBML, matroska.Segment, matroska.Info, matroska.Tracks}) {
+			t.Fatalf("begins with the elements %x", ids)
+		}
 		again, err := audioonly.Open(bytes.NewReader(got), audio.Size(), audioonly.Options{Track: track})
 		if _, ok := errors.AsType[*audioonly.WholeFileError](err); err != nil && !ok {
 			t.Fatal(err)
@@ -44,6 +48,21 @@ func FuzzMKV(f *testing.F) {
 			t.Fatal("the audio of the audio is larger")
 		}
 	})
+}
+
+// firstIDs returns the IDs of a file's header, its segment, and the first two elements in that.
+func firstIDs(b []byte) (ids []uint32) {
+	for len(ids) < 4 {
+		h, err := matroska.ParseHeader(b)
+		if err != nil {
+			return ids
+		}
+		ids = append(ids, h.ID)
+		if b = b[h.Len:]; h.ID != matroska.Segment {
+			b = b[max(0, min(h.Size, int64(len(b)))):]
+		}
+	}
+	return ids
 }
 
 // everyElement returns a file with each kind of element that is read.

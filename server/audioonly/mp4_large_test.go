@@ -85,62 +85,78 @@ func wideOffsets(t *testing.T, b []byte, track string, add uint64) []byte {
 	return replaceBox(t, b, co64, path...)
 }
 
+// mp4Box and words write boxes.
+func mp4Box(kind string, parts ...[]byte) []byte {
+	body := slices.Concat(parts...)
+	b := binary.BigEndian.AppendUint32(nil, uint32(len(body)+8))
+	return slices.Concat(b, []byte(kind), body)
+}
+
+func words(v ...int) []byte {
+	var b []byte
+	for _, v := range v {
+		b = binary.BigEndian.AppendUint32(b, uint32(v))
+	}
+	return b
+}
+
+// mp4Sound and mp4Pictures are tracks of a test's MP4.
+var (
+	mp4Pictures = mp4TestTrack{id: 1, scale: 25, each: 1, perSecond: 25, handler: "vide", entry: "mp4v", entrySize: 78}
+	mp4Sound    = mp4TestTrack{id: 2, scale: 48128, each: 1024, perSecond: 47, handler: "soun", entry: "mp4a", entrySize: 28}
+)
+
+type mp4TestTrack struct {
+	id             int
+	scale          int // of its time
+	each           int // duration of a sample
+	perSecond      int
+	handler, entry string
+	entrySize      int
+}
+
+// trak returns the index of the track, with a description and the other tables of its samples.
+func (t mp4TestTrack) trak(seconds int, tables ...[]byte) []byte {
+	description := mp4Box("stsd", words(0, 1), mp4Box(t.entry, make([]byte, t.entrySize)))
+	return mp4Box("trak",
+		mp4Box("tkhd", words(3, 0, 0, t.id, 0, seconds*1000), make([]byte, 60)),
+		mp4Box("mdia",
+			mp4Box("mdhd", words(0, 0, 0, t.scale, seconds*t.perSecond*t.each, 0x55C40000)),
+			mp4Box("hdlr", words(0, 0), []byte(t.handler), make([]byte, 13)),
+			mp4Box("minf",
+				mp4Box("dinf", mp4Box("dref", words(0, 1), mp4Box("url ", words(1)))),
+				mp4Box("stbl", append([][]byte{description}, tables...)...))))
+}
+
+// mp4Head returns the boxes with which a test's MP4 begins.
+func mp4Head() []byte { return mp4Box("ftyp", []byte("isom"), words(0), []byte("isommp42")) }
+
+func movieHeader(seconds int) []byte {
+	return mp4Box("mvhd", words(0, 0, 0, 1000, seconds*1000), make([]byte, 80))
+}
+
 // longMovie is the index of a movie with a picture track and an audio track as long as the
 // given hours, both in seconds of 25 pictures and 47 packets, over data that is all zeros.
 // It is built here because ffmpeg would take minutes.
 func longMovie(hours, bytesPerSecond int) (r io.ReaderAt, size int64) {
 	seconds := hours * 3600
-	const audio = 47
-	box := func(kind string, parts ...[]byte) []byte {
-		body := slices.Concat(parts...)
-		b := binary.BigEndian.AppendUint32(nil, uint32(len(body)+8))
-		return slices.Concat(b, []byte(kind), body)
-	}
-	words := func(v ...int) []byte {
-		var b []byte
-		for _, v := range v {
-			b = binary.BigEndian.AppendUint32(b, uint32(v))
-		}
-		return b
-	}
 	const sample, mdat = 340, 24
-	ftyp := box("ftyp", []byte("isom"), words(0), []byte("isommp42"))
-	track := func(id, scale, each, perSecond, first int, handler, entry string, entrySize int, constant bool) []byte {
-		count := seconds * perSecond
-		var sizes []byte
-		if constant {
-			sizes = words(0, bytesPerSecond/perSecond, count)
-		} else {
-			sizes = words(0, 0, count)
-			for range count {
-				sizes = append(sizes, words(sample)...)
-			}
-		}
+	tables := func(t mp4TestTrack, sizes []byte, first int) []byte {
+		count := seconds * t.perSecond
 		offsets := words(0, seconds)
 		for s := range seconds {
-			offsets = binary.BigEndian.AppendUint64(offsets, uint64(mdat+16+s*(bytesPerSecond+audio*sample)+first))
+			offsets = binary.BigEndian.AppendUint64(offsets, uint64(mdat+16+s*(bytesPerSecond+mp4Sound.perSecond*sample)+first))
 		}
-		return box("trak",
-			box("tkhd", words(3, 0, 0, id, 0, seconds*1000), make([]byte, 60)),
-			box("mdia",
-				box("mdhd", words(0, 0, 0, scale, count*each, 0x55C40000)),
-				box("hdlr", words(0, 0), []byte(handler), make([]byte, 13)),
-				box("minf",
-					box("dinf", box("dref", words(0, 1), box("url ", words(1)))),
-					box("stbl",
-						box("stsd", words(0, 1), box(entry, make([]byte, entrySize))),
-						box("stts", words(0, 1, count, each)),
-						box("stsc", words(0, 1, 1, perSecond, 1)),
-						box("stsz", sizes),
-						box("co64", offsets),
-					))))
+		return t.trak(seconds, mp4Box("stts", words(0, 1, count, t.each)), mp4Box("stsc", words(0, 1, 1, t.perSecond, 1)),
+			mp4Box("stsz", sizes), mp4Box("co64", offsets))
 	}
-	moov := box("moov",
-		box("mvhd", words(0, 0, 0, 1000, seconds*1000), make([]byte, 80)),
-		track(1, 25, 1, 25, 0, "vide", "mp4v", 78, true),
-		track(2, 48128, 1024, audio, bytesPerSecond, "soun", "mp4a", 28, false))
-	data := int64(seconds) * int64(bytesPerSecond+audio*sample)
-	head := slices.Concat(ftyp, []byte("\x00\x00\x00\x01mdat"))
+	samples := seconds * mp4Sound.perSecond
+	sizes := slices.Concat(words(0, 0, samples), slices.Repeat(words(sample), samples))
+	moov := mp4Box("moov", movieHeader(seconds),
+		tables(mp4Pictures, words(0, bytesPerSecond/mp4Pictures.perSecond, seconds*mp4Pictures.perSecond), 0),
+		tables(mp4Sound, sizes, bytesPerSecond))
+	data := int64(seconds) * int64(bytesPerSecond+mp4Sound.perSecond*sample)
+	head := slices.Concat(mp4Head(), []byte("\x00\x00\x00\x01mdat"))
 	head = binary.BigEndian.AppendUint64(head, uint64(data+16))
 	return &sparse{head: head, tail: moov, gap: data}, int64(len(head)) + data + int64(len(moov))
 }

@@ -62,7 +62,10 @@ func (r *boxReader) read(p []byte, at int64) {
 // bytes returns n bytes, at most readSize. They are valid until the next call.
 func (r *boxReader) bytes(at int64, n int) []byte {
 	if at < r.from || at+int64(n) > r.from+int64(len(r.buf)) {
-		r.buf = make([]byte, max(0, min(readSize, r.size-at)))
+		if cap(r.buf) < readSize {
+			r.buf = make([]byte, readSize)
+		}
+		r.buf = r.buf[:max(0, min(readSize, r.size-at))]
 		r.from = at
 		r.read(r.buf, at)
 	}
