@@ -81,13 +81,16 @@ func (j *Job) held(attempt int) error {
 	return nil
 }
 
+// maxRunning is the progress of a job that has converted all, but may still fail.
+const maxRunning = 99
+
 // RenewLease extends the attempt's lease and records its progress.
 func (j *Job) RenewLease(attempt int, lease time.Duration, percent float64, remaining time.Duration, now time.Time) error {
 	if err := j.held(attempt); err != nil {
 		return err
 	}
 	j.Lease, j.Updated = now.Add(lease), now
-	j.Progress, j.Remaining = max(j.Progress, min(percent, 100)), remaining
+	j.Progress, j.Remaining = max(j.Progress, min(percent, maxRunning)), remaining
 	return nil
 }
 

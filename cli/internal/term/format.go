@@ -25,6 +25,9 @@ func FormatAge(d time.Duration) string {
 	}
 }
 
+// FormatPercent formats a progress, rounded down so that only all of it is 100%.
+func FormatPercent(percent float64) string { return fmt.Sprintf("%d%%", int(percent)) }
+
 // FormatClock formats the length of a recording: "0:30", "59:59", "1:02:03".
 func FormatClock(seconds float64) string {
 	s := int(math.Round(seconds))

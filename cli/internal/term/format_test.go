@@ -30,6 +30,15 @@ func TestClock(t *testing.T) {
 	}
 }
 
+func TestPercent(t *testing.T) {
+	t.Parallel()
+	for p, want := range map[float64]string{0: "0%", 0.9: "0%", 41.6: "41%", 99.99: "99%", 100: "100%"} {
+		if got := term.FormatPercent(p); got != want {
+			t.Errorf("%v: got %s, want %s", p, got, want)
+		}
+	}
+}
+
 func TestPosition(t *testing.T) {
 	t.Parallel()
 	for s, want := range map[float64]string{0: "0:00", 12.5: "0:12.5", 59.9996: "1:00", 90: "1:30", 0.007: "0:00.007", 3723.25: "1:02:03.25"} {

@@ -59,6 +59,34 @@ b.mp4: there is no sound
 	}
 }
 
+// TestFailuresAreNeverComplete checks that nothing that fails at its very end was shown as
+// complete, and that neither is the total.
+func TestFailuresAreNeverComplete(t *testing.T) {
+	t.Parallel()
+	streams, _, errOut := term.Test("")
+	streams.ErrTTY = true
+	d := term.NewProgressDisplay(streams)
+	a, b := d.Add("a.mp4", 100, "converting"), d.Add("b.mp4", 100, "converting", "downloading")
+	a.Percent("converting", 100, 0)
+	b.Start("downloading", 0, 100)
+	b.Set(100)
+	d.Say("at the end")
+	a.Fail(errors.New("trouble"), "", true)
+	d.Say("after a failure")
+	b.Fail(errors.New("trouble"), "", true)
+	d.Say("after two")
+	d.Close()
+	_, got, _ := strings.Cut(errOut.String(), "at the end\n")
+	for _, want := range []string{"0 of 2 done  99%", "0 of 2 done, 1 failed  99%", "0 of 2 done, 2 failed\x1b", "b.mp4  failed\x1b", "2 failed, 0s"} {
+		if !strings.Contains(got, want) {
+			t.Errorf("%q is not in %q", want, got)
+		}
+	}
+	if _, failed, _ := strings.Cut(got, "after two\n"); strings.Contains(failed, "%") {
+		t.Errorf("something that failed has a percentage: %q", failed)
+	}
+}
+
 func TestTerminalBlock(t *testing.T) {
 	t.Parallel()
 	streams, out, errOut := term.Test("")

@@ -47,8 +47,11 @@ func (d *ProgressDisplay) totals(now time.Time) []string {
 	if len(d.bars) < 2 {
 		return nil
 	}
-	finished, broken, perSecond := 0, 0, 0.0
+	finished, broken, unfinished, perSecond := 0, 0, 0, 0.0
 	for _, b := range d.bars {
+		if b.status == waiting || b.status == active {
+			unfinished++
+		}
 		switch {
 		case b.status == done:
 			finished++
@@ -63,7 +66,13 @@ func (d *ProgressDisplay) totals(now time.Time) []string {
 		count += fmt.Sprintf(", %d failed", broken)
 	}
 	share, left := d.share(now.Sub(d.began))
-	parts := []string{count, fmt.Sprintf("%d%%", int(100*share))}
+	parts := []string{count}
+	switch {
+	case finished == len(d.bars):
+		parts = append(parts, FormatPercent(100))
+	case unfinished > 0: // 100% only of what can no longer fail
+		parts = append(parts, FormatPercent(min(100*share, 99)))
+	}
 	if rate := FormatRate(perSecond); rate != "" {
 		parts = append(parts, rate)
 	}

@@ -167,7 +167,7 @@ func (opts *queueOptions) page(q api.WorkQueue) string {
 				term.TextCell(j.Job.ID),
 				term.TextCell(ownerName(j.Owner)),
 				term.TextCell(term.FormatAge(q.Time.Sub(since(j.Job)))),
-				term.TextCell(fmt.Sprintf("%.0f%%", j.Job.Progress)),
+				term.TextCell(term.FormatPercent(j.Job.Progress)),
 				term.TextCell(strconv.Itoa(j.Job.Attempt)),
 				term.TextCell(converterOf(j.Job)),
 				term.TextCell(j.Job.Name),

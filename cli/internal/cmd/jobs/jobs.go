@@ -186,7 +186,7 @@ func (opts *Options) makeRoom(rows [][]term.Cell) [][]term.Cell {
 // progress returns the progress of an upload or a conversion.
 func progress(j api.Job) string {
 	if j.State == sx.StateUploading || j.State == sx.StateRunning {
-		return fmt.Sprintf("%.0f%%", j.Progress)
+		return term.FormatPercent(j.Progress)
 	}
 	return ""
 }

@@ -116,9 +116,9 @@ func describe(j api.Job, now time.Time, flags nextcmd.Flags) string {
 	line("state", "%s", j.State)
 	switch {
 	case j.State == sx.StateUploading || j.State == sx.StateRunning && j.Remaining == 0:
-		line("progress", "%.0f%%", j.Progress)
+		line("progress", "%s", term.FormatPercent(j.Progress))
 	case j.State == sx.StateRunning:
-		line("progress", "%.0f%%, %s left", j.Progress, term.FormatClock(j.Remaining))
+		line("progress", "%s, %s left", term.FormatPercent(j.Progress), term.FormatClock(j.Remaining))
 	}
 	h := api.History{}
 	if j.History != nil {

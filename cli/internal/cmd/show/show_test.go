@@ -45,7 +45,7 @@ func TestShow(t *testing.T) {
 				j.Sent.SHA256 = sent
 			},
 			"source      1.5 MB\nsent        1.5 MB\n  sha256    AA\noptions     preset standard\nnext        follow it with: sx watch ID\n",
-			"state       running\nprogress    42%, 1:15 left\nattempt     2\n",
+			"state       running\nprogress    41%, 1:15 left\nattempt     2\n",
 		},
 		"running for the first seconds": {
 			func(j *sx.Job) { j.State, j.Attempt, j.Progress = sx.StateRunning, 1, 1 },

@@ -87,7 +87,7 @@ func (l *lines) job(job api.Job) {
 		}
 		return
 	}
-	line := fmt.Sprintf("%s\t%s\t%s\t%s\n", job.ID, job.State, percent(job), job.Name)
+	line := fmt.Sprintf("%s\t%s\t%s\t%s\n", job.ID, job.State, term.FormatPercent(job.Progress), job.Name)
 	if l.last[job.ID] != line {
 		l.last[job.ID] = line
 		_, _ = io.WriteString(l.display.Out(), line) // the exit code still reports the outcome

@@ -3,7 +3,6 @@ package watch
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"time"
 
@@ -194,6 +193,3 @@ func failure(job api.Job, flags nextcmd.Flags) *sx.Error {
 			WithHint("see: %s", flags.SX("show", job.ID))
 	}
 }
-
-// percent formats the job's progress.
-func percent(job api.Job) string { return fmt.Sprintf("%d%%", int(job.Progress)) }
