@@ -3,13 +3,10 @@ package check
 import (
 	"context"
 	"math"
-	"net/http"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"github.com/soundextract/sx/server/api"
-	"github.com/soundextract/sx/server/api/client"
 	"github.com/soundextract/sx/server/sx"
 )
 
@@ -22,16 +19,7 @@ const lastBackup = "sx_backup_last_success_timestamp_seconds"
 
 // backups reads the time of the last backup.
 func backups(ctx context.Context, env *Env) error {
-	res, stop, err := env.get(ctx, "gateway", api.PathMetrics)
-	if err != nil {
-		return err
-	}
-	defer stop()
-	defer func() { _ = res.Body.Close() }()
-	if res.StatusCode != http.StatusOK {
-		return sx.NewError(sx.CodeUnavailable, "the gateway responded with %s instead of its metrics", res.Status)
-	}
-	found, err := client.Gauges(res.Body, lastBackup)
+	found, err := env.gauges(ctx, "gateway", lastBackup)
 	if err != nil {
 		return err
 	}
@@ -47,8 +35,11 @@ func backups(ctx context.Context, env *Env) error {
 	scheduled, running, err := env.scheduledBackup(ctx)
 	create := env.Cluster.SX(env.Release, "backup", "create")
 	problem := func(format string, args ...any) error {
-		return sx.NewError(sx.CodeProblems, format, args...).
-			WithHint("create one with: %s; see why the CronJob failed with: %s", create, env.Cluster.Kubectl("get", "cronjob,job"))
+		found := sx.NewError(sx.CodeProblems, format, args...)
+		if scheduled.IsZero() {
+			return found.WithHint("create one with: %s", create)
+		}
+		return found.WithHint("see why the CronJob failed with: %s", env.Cluster.Kubectl("get", "cronjob,job"))
 	}
 	day := at.UTC().Format(time.DateOnly)
 	switch {

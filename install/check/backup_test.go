@@ -60,8 +60,16 @@ func TestBackup(t *testing.T) {
 		e.PortForward = func(context.Context, string, int) (string, func(), error) {
 			return gateway.Listener.Addr().String(), func() {}, nil
 		}
-		if r := run(t, e, check.Running(), "backup"); r.Outcome != tt.outcome || !strings.Contains(r.Message+r.Description, tt.says) {
+		r := run(t, e, check.Running(), "backup")
+		if r.Outcome != tt.outcome || !strings.Contains(r.Message+r.Description, tt.says) {
 			t.Errorf("%s: got %+v", name, r)
+		}
+		next := "create one with: sx backup create --context lab -n music"
+		if strings.Contains(name, "failed") {
+			next = "see why the CronJob failed with: kubectl --context lab -n music get cronjob,job"
+		}
+		if r.Outcome == check.FoundWarning && r.Hint != next {
+			t.Errorf("%s: the hint is %q", name, r.Hint)
 		}
 	}
 }

@@ -243,6 +243,10 @@ func Running() []Check {
 			ID: "queues", Description: "the queues are short and have consumers", Severity: Warning, Timeout: longTimeout, Run: queues,
 			Hint: "start more converters with: ", Next: []string{"sx", "install", "--set", "converter.replicas=N"},
 		},
+		{
+			ID: "backlog", Description: "no job has been waiting for more than half an hour", Severity: Warning, Timeout: longTimeout, Run: backlog,
+			Hint: "read the log of the gateway with: ", Next: []string{"kubectl", "logs", "-l", "app.kubernetes.io/component=gateway"},
+		},
 		alarmsCheck,
 		deadLetterCheck,
 		volumesCheck,

@@ -15,6 +15,9 @@ import (
 	"k8s.io/client-go/transport/spdy"
 
 	"github.com/soundextract/sx/install/forward"
+	"github.com/soundextract/sx/server/api"
+	"github.com/soundextract/sx/server/api/client"
+	"github.com/soundextract/sx/server/sx"
 )
 
 // portForward makes a port of a running pod of a component available, of a ready one
@@ -64,6 +67,20 @@ func (env *Env) get(ctx context.Context, component, path string) (res *http.Resp
 		return nil, nil, fmt.Errorf("the %s does not respond: %w", component, err)
 	}
 	return res, end, nil
+}
+
+// gauges gets the metrics of a pod of the component whose names begin with a prefix.
+func (env *Env) gauges(ctx context.Context, component, prefix string) (map[string]float64, error) {
+	res, stop, err := env.get(ctx, component, api.PathMetrics)
+	if err != nil {
+		return nil, err
+	}
+	defer stop()
+	defer func() { _ = res.Body.Close() }()
+	if res.StatusCode != http.StatusOK {
+		return nil, sx.NewError(sx.CodeUnavailable, "the %s responded with %s instead of its metrics", component, res.Status)
+	}
+	return client.Gauges(res.Body, prefix)
 }
 
 func (env *Env) runningPod(ctx context.Context, component string) (string, error) {

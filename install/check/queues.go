@@ -101,7 +101,8 @@ func queues(ctx context.Context, env *Env) error {
 	return nil
 }
 
-// deadLetters names the service that rejected the messages, which has the queue's name.
+// deadLetters names the service whose log says why the messages were rejected. It suggests
+// to delete them, which loses nothing and ends the warning, and no second command.
 func deadLetters(ctx context.Context, env *Env) error {
 	all, err := env.queues(ctx)
 	if err != nil {
@@ -120,8 +121,8 @@ func deadLetters(ctx context.Context, env *Env) error {
 	}
 	service := map[string]string{"sx.convert" + deadSuffix: "converter", "sx.notify" + deadSuffix: "notifier"}[first]
 	return sx.NewError(sx.CodeUnavailable, "dead-lettered messages: %s", strings.Join(found, ", ")).
-		WithHint("no job is lost; find out why with: %s; then delete the messages with: %s",
-			env.Cluster.SX(env.Release, "logs", service), env.inRabbitMQ("rabbitmqctl", "purge_queue", first))
+		WithHint("no job is lost, and the log of the %s has the reason; delete the messages with: %s",
+			service, env.inRabbitMQ("rabbitmqctl", "purge_queue", first))
 }
 
 // inRabbitMQ returns the command line that runs a command in the first node of RabbitMQ.

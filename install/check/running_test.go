@@ -186,6 +186,40 @@ func TestStorage(t *testing.T) {
 	}
 }
 
+// TestBacklog checks what the check reports for a gateway's metrics.
+func TestBacklog(t *testing.T) {
+	t.Parallel()
+	const metrics = "# HELP x y\nsx_jobs{state=\"running\"} 9\nsx_jobs{state=\"queued\"} %d\n" +
+		"sx_jobs_oldest_seconds{state=\"running\"} 9000\nsx_jobs_oldest_seconds{state=\"queued\"} %s\n"
+	for _, tt := range []struct {
+		body    string
+		outcome check.Outcome
+		says    string // a part of the message, or of the description
+	}{
+		{fmt.Sprintf(metrics, 0, "0"), check.OK, "no job waits"},
+		{fmt.Sprintf(metrics, 1, "42.4"), check.OK, "1 job waits, for 42s"},
+		{fmt.Sprintf(metrics, 7, "1.8e+03"), check.OK, "7 jobs wait, the oldest for 30m0s"},
+		{fmt.Sprintf(metrics, 7, "1801"), check.FoundWarning, "7 jobs wait, the oldest for 30m1s"},
+		{"sx_uploads_total 3\n", check.OutcomeSkipped, "not counted"},
+	} {
+		gateway := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			_, _ = io.WriteString(w, tt.body)
+		}))
+		t.Cleanup(gateway.Close)
+		e, _ := env(t)
+		e.PortForward = func(context.Context, string, int) (string, func(), error) {
+			return gateway.Listener.Addr().String(), func() {}, nil
+		}
+		r := run(t, e, check.Running(), "backlog")
+		if r.Outcome != tt.outcome || !strings.Contains(r.Message+r.Description, tt.says) {
+			t.Errorf("%s: got %+v", tt.body, r)
+		}
+		if r.Outcome == check.FoundWarning && !strings.HasSuffix(r.Hint, ": sx admin queue") {
+			t.Errorf("%s: the hint is %q", tt.body, r.Hint)
+		}
+	}
+}
+
 func TestServer(t *testing.T) {
 	t.Parallel()
 	healthy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {

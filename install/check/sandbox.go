@@ -2,14 +2,8 @@ package check
 
 import (
 	"context"
-	"fmt"
-	"net/http"
 	"strconv"
 	"strings"
-
-	"github.com/soundextract/sx/server/api"
-	"github.com/soundextract/sx/server/api/client"
-	"github.com/soundextract/sx/server/sx"
 )
 
 // The check of ffmpeg's confinement, which a local server has too.
@@ -47,18 +41,9 @@ func DescribeSandbox(landlock int, seccomp, user bool) (text string, complete bo
 
 // sandbox reads the metrics of a converter.
 func sandbox(ctx context.Context, env *Env) error {
-	res, stop, err := env.get(ctx, "converter", api.PathMetrics)
+	found, err := env.gauges(ctx, "converter", "sx_converter_sandbox_")
 	if err != nil {
 		return err
-	}
-	defer stop()
-	defer func() { _ = res.Body.Close() }()
-	if res.StatusCode != http.StatusOK {
-		return sx.NewError(sx.CodeUnavailable, "the converter responded with %s instead of its metrics", res.Status)
-	}
-	found, err := client.Gauges(res.Body, "sx_converter_sandbox_")
-	if err != nil {
-		return fmt.Errorf("read the converter's metrics: %w", err)
 	}
 	landlock, ok := found["landlock_abi"]
 	if !ok {

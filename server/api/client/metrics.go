@@ -11,8 +11,9 @@ import (
 // maxMetrics is larger than the metrics of any service, in bytes.
 const maxMetrics = 4 << 20
 
-// Gauges returns the metrics of a response of api.PathMetrics that have no labels and whose
-// names begin with a prefix, by the rest of their names.
+// Gauges returns the metrics of a response of api.PathMetrics whose names begin with a
+// prefix, by the rest of their names with the labels, as in _seconds{state="queued"}. Those
+// with a space in a label are left out.
 func Gauges(r io.Reader, prefix string) (map[string]float64, error) {
 	found := map[string]float64{}
 	lines := bufio.NewScanner(io.LimitReader(r, maxMetrics))

@@ -88,7 +88,7 @@ func screens() map[string]installer.Status {
 	warned := healthy()
 	warned.Problems = []watch.Problem{{
 		Object: "release/soundextract", Reason: "dead-letters", Message: "dead-lettered messages: 2 in sx.notify.dead", Warning: true,
-		Next: "no job is lost; find out why with: sx logs notifier; then delete the messages with: kubectl exec soundextract-rabbitmq-0 -c rabbitmq -- rabbitmqctl purge_queue sx.notify.dead",
+		Next: "no job is lost, and the log of the notifier has the reason; delete the messages with: kubectl exec soundextract-rabbitmq-0 -c rabbitmq -- rabbitmqctl purge_queue sx.notify.dead",
 	}}
 
 	full := healthy()
