@@ -13,6 +13,7 @@ import (
 	"time"
 
 	authorizationv1 "k8s.io/api/authorization/v1"
+	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	storagev1 "k8s.io/api/storage/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -86,6 +87,11 @@ func helm(revision, status string) *corev1.Secret {
 	return s
 }
 
+// lock is the lock of a process that renewed it some time ago.
+func lock(ago time.Duration) *coordinationv1.Lease {
+	return &coordinationv1.Lease{ObjectMeta: in("soundextract-sx"), Spec: coordinationv1.LeaseSpec{RenewTime: &metav1.MicroTime{Time: time.Now().Add(-ago)}}}
+}
+
 func TestPreflight(t *testing.T) {
 	t.Parallel()
 	quota := func(pods, used string) *corev1.ResourceQuota {
@@ -129,6 +135,9 @@ func TestPreflight(t *testing.T) {
 		{"release-state", nil, check.OutcomeSkipped, "not installed"},
 		{"release-state", []runtime.Object{helm("9", "superseded"), helm("10", "deployed")}, check.OK, ""},
 		{"release-state", []runtime.Object{helm("9", "deployed"), helm("10", "pending-upgrade")}, check.FoundWarning, "revision 10 of the release is pending-upgrade"},
+		{"release-state", []runtime.Object{helm("10", "pending-upgrade"), lock(6 * time.Second)}, check.OK, ""},
+		{"release-state", []runtime.Object{helm("10", "pending-upgrade"), lock(time.Minute)}, check.FoundWarning, "was interrupted"},
+		{"release-state", []runtime.Object{helm("10", "failed"), lock(6 * time.Second)}, check.FoundWarning, "failed"},
 		{"pull-secret", nil, check.FoundFatal, "pull secret pull not found in the namespace music"},
 		{"pull-secret", []runtime.Object{&corev1.Secret{ObjectMeta: in("pull"), Type: corev1.SecretTypeDockerConfigJson}}, check.OK, ""},
 	}

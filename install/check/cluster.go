@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	storagev1 "k8s.io/api/storage/v1"
@@ -143,9 +144,22 @@ func releaseState(ctx context.Context, env *Env) error {
 	case state == "failed":
 		return sx.NewError(sx.CodeConflict, "revision %d of the release failed", last)
 	case state != "deployed":
+		if env.locked(ctx) {
+			return Pass("an operation on the release is in progress")
+		}
 		return sx.NewError(sx.CodeConflict, "revision %d of the release is %s: the operation is in progress or was interrupted", last, state)
 	}
 	return nil
+}
+
+// renewed is how recently the process that works on a release has renewed its lock, which
+// it does every 5 s. The rest is for clocks that differ.
+const renewed = 30 * time.Second
+
+// locked reports whether a process of sx works on the release. Helm has no lock.
+func (env *Env) locked(ctx context.Context) bool {
+	lease, err := env.Cluster.Client.CoordinationV1().Leases(env.Cluster.Namespace).Get(ctx, env.Release+"-sx", metav1.GetOptions{})
+	return err == nil && lease.Spec.RenewTime != nil && time.Since(lease.Spec.RenewTime.Time).Abs() < renewed
 }
 
 // leftovers compares the volumes of an earlier install with the Secrets that

@@ -180,6 +180,7 @@ func (o *operator) changedByHand(issuer *authority.Authority) []fault {
 				waiting = lines[job](o, o.sx("upload", "--json", o.makeVideo("scaled.mkv", 5, 330)))[0].ID
 			},
 			cause:  `Deployment/soundextract-converter: ScaledToZero: scaled to 0: no converter takes the jobs that are waiting \(1\)`,
+			before: `Deployment/soundextract-converter: ScaledToZero: scaled to 0, so that it does no work`,
 			repair: func(o *operator) { o.sx("watch", waiting) },
 		},
 		{

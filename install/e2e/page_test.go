@@ -26,7 +26,9 @@ func TestPage(t *testing.T) {
 	}
 	const host = "e2e-page.localhost"
 	o := newOperator(within(t, 10*time.Minute), t, "e2e-page")
-	o.sx(o.install("--preset", "quickstart", "--set", "gateway.ingress.enabled=true,gateway.ingress.host="+host)...)
+	o.withoutAlarm(func() {
+		o.sx(o.install("--preset", "quickstart", "--set", "gateway.ingress.enabled=true,gateway.ingress.host="+host)...)
+	})
 	o.eventually(o.ctx, "the controller serves the page", func(ctx context.Context) bool {
 		req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+controller+"/", http.NoBody)
 		if err != nil {

@@ -60,9 +60,11 @@ func markConsequences(rollouts []*rollout, elsewhere []Problem) {
 			continue
 		}
 		r.row.Because, r.row.Reason = because.name, "waits for "+because.name
-		if because.problem {
-			r.row.State = StateWaiting
+		if !because.problem { // nothing is wrong yet
+			r.problems = nil
+			continue
 		}
+		r.row.State = StateWaiting
 		for i := range r.problems {
 			r.problems[i].ConsequenceOf = because.object
 		}

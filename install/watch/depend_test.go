@@ -35,8 +35,16 @@ func part(component string, status corev1.ContainerStatus) []runtime.Object {
 	return append(objects, p)
 }
 
-// unready is a part whose pod runs but is not ready.
+// unready is a part whose pod runs, but has not been ready for two minutes.
 func unready(component string) []runtime.Object {
+	objects := starts(component)
+	p := objects[len(objects)-2].(*corev1.Pod)
+	p.Status.ContainerStatuses[0].State.Running.StartedAt = metav1.NewTime(time.Now().Add(-2 * time.Minute))
+	return objects
+}
+
+// starts is a part whose pod has just started and is not ready yet.
+func starts(component string) []runtime.Object {
 	e := event("Pod", release+"-"+component+"-1-x", "Unhealthy", "Readiness probe failed: HTTP probe failed with statuscode: 503", 3)
 	e.InvolvedObject.FieldPath = "spec.containers{" + component + "}"
 	return append(part(component, running()), e)
@@ -75,7 +83,7 @@ func TestConsequences(t *testing.T) {
 		objects  [][]runtime.Object
 		reported map[string]string
 		rows     string
-		first    string // the object of the first problem
+		first    string // the object of the first problem; "" means that there is none
 		follows  int    // the number of problems that are consequences
 	}{
 		{
@@ -92,9 +100,20 @@ func TestConsequences(t *testing.T) {
 		},
 		{
 			name:    "everything starts",
-			objects: [][]runtime.Object{part("mongodb", running()), unready("auth")},
-			rows:    "mongodb starting, auth starting for soundextract-mongodb",
-			first:   "Deployment/soundextract-auth", follows: 1,
+			objects: [][]runtime.Object{starts("mongodb"), starts("rabbitmq"), unready("auth")},
+			rows:    "mongodb starting, rabbitmq starting, auth starting for soundextract-mongodb",
+		},
+		{
+			name:    "a part that has just started waits for the database",
+			objects: [][]runtime.Object{starts("auth"), part("mongodb", crashed(5, "Error", 1))},
+			rows:    "mongodb failed, auth waiting for soundextract-mongodb",
+			first:   "Deployment/soundextract-mongodb",
+		},
+		{
+			name:    "a part does not become ready",
+			objects: [][]runtime.Object{works("mongodb"), unready("auth")},
+			rows:    "mongodb ready, auth starting",
+			first:   "Deployment/soundextract-auth",
 		},
 		{
 			name:    "a database that hangs looks ready",
@@ -123,7 +142,11 @@ func TestConsequences(t *testing.T) {
 					follows++
 				}
 			}
-			if len(problems) == 0 || problems[0].Object != tt.first || follows != tt.follows || problems[0].Next == "" {
+			first := watch.Problem{Next: "nothing"}
+			if len(problems) > 0 {
+				first = problems[0]
+			}
+			if first.Object != tt.first || follows != tt.follows || first.Next == "" {
 				t.Errorf("the problems are %+v", problems)
 			}
 		})

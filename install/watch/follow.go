@@ -99,6 +99,7 @@ func (snap *snapshot) timeout(target kube.Target) Problem {
 	}
 	all := *snap
 	all.since = time.Time{} // include the reasons from before
+	all.timeIsUp = true
 	rows, problems := all.diagnose()
 	if len(problems) > 0 && problems[0].ConsequenceOf == "" {
 		problems[0].timedOut = true

@@ -29,6 +29,9 @@ const (
 	// Secret that the kubelet does not have yet: it tries again after half a second, then
 	// with back-off.
 	mountGrace = 10 * time.Second
+	// startGrace is how long a container may run before it is a problem that it is not ready:
+	// its probes fail while it starts, or waits for another part that starts.
+	startGrace = time.Minute
 	// stopGrace lets an autoscaler start the first pod: KEDA looks every 30 s.
 	stopGrace = time.Minute
 	// scheduleGrace lets an autoscaler decide whether to add a node, which
@@ -225,7 +228,7 @@ func (snap *snapshot) notReady(p *corev1.Pod, base Problem) []Problem {
 		return nil
 	}
 	for _, s := range p.Status.ContainerStatuses {
-		if s.Ready || s.State.Running == nil {
+		if s.Ready || s.State.Running == nil || !snap.timeIsUp && !snap.exceeded(s.State.Running.StartedAt.Time, startGrace) {
 			continue
 		}
 		h := ever.eventsFor(p.UID, "spec.containers{"+s.Name+"}", reasons("Unhealthy"))

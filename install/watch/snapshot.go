@@ -29,6 +29,8 @@ type snapshot struct {
 	subject
 	now   time.Time
 	since time.Time // problems from before are ignored
+	// timeIsUp means that what does not become ready now is a problem, even if it has just started.
+	timeIsUp bool
 	// reported says, by component, why the parts that need it cannot use it.
 	reported map[string]string
 	mayStop  []string // the workloads that may be scaled to 0
