@@ -230,6 +230,31 @@ func TestNoResponse(t *testing.T) {
 	}
 }
 
+// TestStarting checks that a part which is starting need not respond.
+func TestStarting(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		status  corev1.ConditionStatus
+		since   time.Duration
+		outcome check.Outcome
+	}{
+		{corev1.ConditionFalse, time.Hour, check.OutcomeSkipped},
+		{corev1.ConditionTrue, time.Second, check.OutcomeSkipped},
+		{corev1.ConditionTrue, time.Hour, check.FoundFatal},
+	} {
+		pod := &corev1.Pod{ObjectMeta: in("soundextract-rabbitmq-0"), Status: corev1.PodStatus{
+			Phase:      corev1.PodRunning,
+			Conditions: []corev1.PodCondition{{Type: corev1.PodReady, Status: tt.status, LastTransitionTime: metav1.NewTime(time.Now().Add(-tt.since))}},
+		}}
+		pod.Labels = map[string]string{"app.kubernetes.io/instance": "soundextract", "app.kubernetes.io/component": "rabbitmq"}
+		e, _ := env(t, pod, &corev1.Secret{ObjectMeta: in("soundextract-rabbitmq")})
+		e.PortForward = func(context.Context, string, int) (string, func(), error) { return "127.0.0.1:1", func() {}, nil }
+		if r := run(t, e, check.Running(), "broker-alarms"); r.Outcome != tt.outcome || !strings.Contains(r.Message, "does not respond") {
+			t.Errorf("ready %s since %s: got %+v", tt.status, tt.since, r)
+		}
+	}
+}
+
 // gateway stores the bytes of an upload that it receives; behind a buffering
 // proxy it receives only complete request bodies.
 func gateway(t *testing.T, buffers bool, removed *atomic.Bool) *httptest.Server {

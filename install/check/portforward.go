@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"slices"
 	"sync"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -64,7 +65,7 @@ func (env *Env) get(ctx context.Context, component, path string) (res *http.Resp
 		return nil, nil, err
 	}
 	if res, err = (&http.Client{Transport: transport}).Do(req); err != nil {
-		return nil, nil, fmt.Errorf("the %s does not respond: %w", component, err)
+		return nil, nil, env.noResponse(ctx, component, fmt.Errorf("the %s does not respond: %w", component, err))
 	}
 	return res, end, nil
 }
@@ -83,18 +84,47 @@ func (env *Env) gauges(ctx context.Context, component, prefix string) (map[strin
 	return client.Gauges(res.Body, prefix)
 }
 
-func (env *Env) runningPod(ctx context.Context, component string) (string, error) {
-	pods, err := env.Cluster.Client.CoreV1().Pods(env.Cluster.Namespace).List(ctx, metav1.ListOptions{
+// settleTime is how long a pod must have been ready before it is a problem that it does not
+// respond.
+const settleTime = 30 * time.Second
+
+// noResponse returns err, or the error of Skip if a pod of the component is starting: it is
+// no problem yet that it does not respond, and the workloads show it if it becomes one.
+func (env *Env) noResponse(ctx context.Context, component string, err error) error {
+	pods, listErr := env.pods(ctx, component)
+	if listErr != nil {
+		return err
+	}
+	for _, p := range pods {
+		for _, c := range p.Status.Conditions {
+			if c.Type == corev1.PodReady && (c.Status != corev1.ConditionTrue || time.Since(c.LastTransitionTime.Time) < settleTime) {
+				return Skip("", "%s is starting: %v", component, err)
+			}
+		}
+	}
+	return err
+}
+
+// pods lists the running pods of the component.
+func (env *Env) pods(ctx context.Context, component string) ([]corev1.Pod, error) {
+	list, err := env.Cluster.Client.CoreV1().Pods(env.Cluster.Namespace).List(ctx, metav1.ListOptions{
 		LabelSelector: "app.kubernetes.io/instance=" + env.Release + ",app.kubernetes.io/component=" + component,
 	})
 	if err != nil {
-		return "", env.accessError(err, "list the pods")
+		return nil, env.accessError(err, "list the pods")
+	}
+	return slices.DeleteFunc(list.Items, func(p corev1.Pod) bool {
+		return p.Status.Phase != corev1.PodRunning || p.DeletionTimestamp != nil
+	}), nil
+}
+
+func (env *Env) runningPod(ctx context.Context, component string) (string, error) {
+	pods, err := env.pods(ctx, component)
+	if err != nil {
+		return "", err
 	}
 	running := ""
-	for _, p := range pods.Items {
-		if p.Status.Phase != corev1.PodRunning || p.DeletionTimestamp != nil {
-			continue
-		}
+	for _, p := range pods {
 		ready := slices.ContainsFunc(p.Status.Conditions, func(c corev1.PodCondition) bool {
 			return c.Type == corev1.PodReady && c.Status == corev1.ConditionTrue
 		})

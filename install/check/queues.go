@@ -65,7 +65,7 @@ func (env *Env) askRabbitMQ(ctx context.Context, path string, into any) error {
 	req.SetBasicAuth(string(secret.Data[secrets.UsernameKey(secrets.Monitor)]), string(secret.Data[secrets.PasswordKey(secrets.Monitor)]))
 	res, err := (&http.Client{}).Do(req)
 	if err != nil {
-		return fmt.Errorf("RabbitMQ's HTTP API does not respond: %w", err)
+		return env.noResponse(ctx, "rabbitmq", fmt.Errorf("RabbitMQ's HTTP API does not respond: %w", err))
 	}
 	defer func() { _ = res.Body.Close() }()
 	switch {
