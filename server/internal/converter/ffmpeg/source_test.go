@@ -2,6 +2,7 @@ package ffmpeg_test
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"io"
 	"path/filepath"
@@ -64,6 +65,35 @@ func TestReadErrorIsTransient(t *testing.T) {
 				t.Errorf("got %v, want %v\n%s", err, tt.want, causes(err))
 			}
 		})
+	}
+}
+
+// failingAt is a video whose reader fails only right at an offset.
+type failingAt struct {
+	*bytes.Reader
+	at int64
+}
+
+func (f *failingAt) Read(p []byte) (int, error) {
+	if at, err := f.Seek(0, io.SeekCurrent); err != nil || at == f.at {
+		return 0, errors.Join(err, errDisk)
+	}
+	return f.Reader.Read(p)
+}
+
+// TestReadErrorOfAHeader lets the store fail where the converter itself reads what follows
+// the audio that a header declares.
+func TestReadErrorOfAHeader(t *testing.T) {
+	t.Parallel()
+	testkit.Need(t, "ffmpeg", "ffprobe")
+	const declared = 100_000
+	data := read(t, media(t, "in.wav", "-map", "0:a", "-fflags", "+bitexact"))
+	at := bytes.Index(data, []byte("data")) + 4
+	binary.LittleEndian.PutUint32(data[at:], declared)
+	src := &failingAt{bytes.NewReader(data), int64(at) + 4 + declared}
+	_, err := transcoder(t, nil).Transcode(t.Context(), converter.Input{Video: src, Size: int64(len(data))}, discard)
+	if !errors.Is(err, errDisk) || sx.CodeOf(err).Permanent() {
+		t.Errorf("got %v, want %v", err, errDisk)
 	}
 }
 

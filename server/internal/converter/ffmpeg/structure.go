@@ -120,6 +120,9 @@ func (w *walker) chunks(at int64, order binary.ByteOrder) bool {
 			return true
 		}
 		head := w.at(at, 8)
+		if head == nil { // the store failed, which the source remembers
+			return true
+		}
 		for _, c := range head[:4] {
 			if c < ' ' || c > '~' {
 				return false
