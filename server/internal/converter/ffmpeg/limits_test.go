@@ -193,6 +193,8 @@ func TestCrashes(t *testing.T) {
 		{"once", count + `[ $(wc -l <"$(dirname "$0")/count") -gt 1 ] || kill -SEGV $$; exec ffmpeg "$@"`, "", 2},
 		{"in another way", count + `[ $(wc -l <"$(dirname "$0")/count") -gt 1 ] || kill -SEGV $$; kill -ABRT $$`, sx.CodeInternal, 2},
 		{"killed", count + `kill -KILL $$`, sx.CodeOutOfMemory, 1},
+		{"in the middle of a packet", count + `ffmpeg "$@" | head -c 300001; kill -SEGV $$`, sx.CodeUnreadable, 2},
+		{"killed in the middle of a packet", count + `ffmpeg "$@" | head -c 300001; kill -KILL $$`, sx.CodeOutOfMemory, 1},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()

@@ -182,7 +182,8 @@ func runAndRead(ctx context.Context, cmd *exec.Cmd, read func(io.Reader) error, 
 	switch failed := <-done; {
 	case errors.Is(failed, errSectionEnd): // it may have failed to write more before it was killed
 		return &readError{failed}
-	case failed != nil && (err == nil || wasEnded(err)) && !errors.Is(context.Cause(ctx), errStalled):
+	// A program that crashes or is killed leaves half a packet, which is not why it ended.
+	case failed != nil && (err == nil || wasEnded(err) && !errors.Is(failed, io.ErrUnexpectedEOF)) && !errors.Is(context.Cause(ctx), errStalled):
 		return &readError{failed}
 	}
 	return err
