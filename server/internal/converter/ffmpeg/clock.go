@@ -1,7 +1,9 @@
 package ffmpeg
 
 import (
+	"encoding/binary"
 	"io"
+	"math"
 	"time"
 )
 
@@ -97,6 +99,7 @@ func (c *clock) add(p packet) error {
 		own, c.free = c.free[last][:0], c.free[:last]
 	}
 	p.data = append(own, p.data[:int(n)*c.frame]...)
+	mute(p.data)
 	c.queue = append(c.queue, p)
 	c.queued += n
 	c.seen.decoded += n
@@ -107,6 +110,20 @@ func (c *clock) add(p packet) error {
 		}
 	}
 	return nil
+}
+
+// tooLoud is 120 dB above full scale, where only damage is. LAME ends the program at samples
+// that are little louder, and at those that are no numbers, whose bits are higher still.
+var tooLoud = math.Float32bits(1 << 20)
+
+// mute replaces samples that are too loud or no numbers by silence.
+func mute(pcm []byte) {
+	const sign = 1 << 31
+	for ; len(pcm) >= 4; pcm = pcm[4:] {
+		if binary.LittleEndian.Uint32(pcm)&^sign >= tooLoud {
+			clear(pcm[:4])
+		}
+	}
 }
 
 // dropPriming removes the first packet if it lies alone before the start of the picture.

@@ -400,6 +400,26 @@ func wavHeader(channels, rate, size int) []byte {
 	return binary.LittleEndian.AppendUint32(b, uint32(size))
 }
 
+// TestNotANumber converts samples that LAME does not survive.
+func TestNotANumber(t *testing.T) {
+	t.Parallel()
+	testkit.Need(t, "ffmpeg", "ffprobe")
+	for _, v := range []float64{math.NaN(), math.Inf(1), math.Inf(-1), 1e10} {
+		t.Run(fmt.Sprint(v), func(t *testing.T) {
+			t.Parallel()
+			path := media(t, "in.wav", "-map", "0:a", "-c:a", "pcm_f32le", "-fflags", "+bitexact")
+			data := read(t, path)
+			for i := range 1000 {
+				binary.LittleEndian.PutUint32(data[len(data)/2&^3+4*i:], math.Float32bits(float32(v)))
+			}
+			_, result := mustConvert(t, write(t, path, data), sx.Options{})
+			if !near(result.Duration, 3*time.Second, 50*time.Millisecond) {
+				t.Errorf("duration %s", result.Duration)
+			}
+		})
+	}
+}
+
 // TestMono checks that mono is as loud as its source.
 func TestMono(t *testing.T) {
 	t.Parallel()
