@@ -26,7 +26,7 @@ const (
 	fast      = 5 * time.Second // if a full body takes less, the next one is larger
 )
 
-// maxRefusals is the number of consecutive errors after which the upload is resumed
+// maxRefusals is the number of errors without progress after which the upload is resumed
 // from the server's offset.
 const maxRefusals = 4
 
@@ -45,7 +45,7 @@ type sender struct {
 
 	bodySize int64 // the maximum size of the next body
 	best     int64 // the highest offset so far
-	refusals int   // in a row, at the same offset
+	refusals int   // since then
 }
 
 // send sends the remaining bytes, reconnecting until the retry timeout. If the server
@@ -76,7 +76,7 @@ func (s *sender) sendBody(ctx context.Context) error {
 	}
 	started := time.Now()
 	offset, err := s.patch(ctx, n)
-	if err == nil && (offset <= s.best || offset > s.size) {
+	if err == nil && (offset <= s.offset || offset > s.size) {
 		err = sx.NewError(sx.CodeOffsetConflict, "the server has %d bytes after byte %d was sent", offset, s.offset+n)
 	}
 	if err != nil {
@@ -145,11 +145,15 @@ func (s *sender) followStored(ctx context.Context, dog *watchdog) (end func() in
 	}
 }
 
-// moveTo records progress.
+// moveTo records that the server has stored more bytes. Those that it had lost are no
+// progress, so that a server that loses them each time is not retried forever.
 func (s *sender) moveTo(offset int64) {
-	s.offset, s.best, s.refusals = offset, offset, 0
+	s.offset = offset
 	s.progress.Set(offset)
-	s.retry.Progress()
+	if offset > s.best {
+		s.best, s.refusals = offset, 0
+		s.retry.Progress()
+	}
 }
 
 // resume requests the offset after a PATCH failed with cause, and pauses if nothing

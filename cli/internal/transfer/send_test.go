@@ -2,8 +2,11 @@ package transfer_test
 
 import (
 	"io"
+	"io/fs"
 	"math/rand/v2"
 	"net/http"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -173,6 +176,43 @@ func TestServerStoresLessThanWasSent(t *testing.T) {
 	u := newUpload(t)
 	u.server.Stored = func(p []byte) []byte { return p[:(len(p)*3+3)/4] }
 	u.succeeds(t)
+}
+
+// TestServerLosesStoredBytes checks that an upload continues from the beginning if the
+// server's disk lost what had been stored.
+func TestServerLosesStoredBytes(t *testing.T) {
+	t.Parallel()
+	u := newUpload(t)
+	lost := false
+	u.server.Cut = func(offset, _ int64) int64 {
+		switch {
+		case offset == 256<<10:
+			return 1 << 20 // smaller bodies follow
+		case offset > 1<<20 && !lost:
+			lost = true
+			u.truncateStored(t)
+		}
+		return -1
+	}
+	u.succeeds(t)
+	if !lost {
+		t.Error("nothing was lost")
+	}
+}
+
+// truncateStored empties the file in which the server stores the upload.
+func (u *uploadFixture) truncateStored(t *testing.T) {
+	t.Helper()
+	id, all := u.server.Jobs()[0].ID, filepath.Dir(filepath.Dir(u.path))
+	err := filepath.WalkDir(all, func(at string, entry fs.DirEntry, err error) error {
+		if err == nil && entry.Type().IsRegular() && strings.HasPrefix(entry.Name(), id) {
+			return os.Truncate(at, 0)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Error(err)
+	}
 }
 
 func TestRefusalsOfProxies(t *testing.T) {
