@@ -173,6 +173,8 @@ func (f *finder) expand(args []string) (paths []string) {
 		case address.MatchString(arg):
 			f.fail(arg, "download it first, with yt-dlp or with: curl -fLO URL; then convert the file",
 				"addresses cannot be converted")
+		case strings.Contains(arg, "**"): // filepath.Glob takes it for *, and would leave out files
+			f.fail(arg, "name the directory; --include selects some of its files, such as --include '*.mkv'", "** is not supported")
 		case strings.ContainsAny(arg, "*?["):
 			matches, err := filepath.Glob(arg)
 			switch {

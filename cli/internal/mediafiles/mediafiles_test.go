@@ -148,6 +148,7 @@ func TestFailures(t *testing.T) {
 		{"no media", []string{"papers"}, []string{"papers: no media files (1 file skipped: 1 is not media)"}},
 		{"no match", []string{"*.avi"}, []string{"*.avi: no files match"}},
 		{"no pattern", []string{"week/[a"}, []string{"week/[a: is not a valid pattern"}},
+		{"directories of any depth", []string{"**/*.MKV"}, []string{"**/*.MKV: ** is not supported"}},
 		{"a path through a file", []string{"talk.mp4/x.mp4"}, []string{"talk.mp4/x.mp4: cannot be read: not a directory"}},
 		{"a named file that is not media", []string{"notes.mp4"}, []string{"notes.mp4: the file is text, not a video or audio file"}},
 		{"a named playlist", []string{"list.mp4"}, []string{"list.mp4: the file is an HLS or M3U playlist, not a recording"}},
