@@ -1,6 +1,7 @@
 package cmdutil
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"path"
@@ -19,8 +20,9 @@ const maxCandidates = 10 // in the error of an ambiguous name
 
 // FindJob returns the ID of the job that a user means by an ID, the file name of its
 // source, or a path that ends with that. An *sx.Error of code invalid lists the
-// candidates if there are several. An argument that matches no job is returned unchanged,
-// so that the request that uses it reports the error.
+// candidates if there are several. An ID is returned unchanged even if there is no such
+// job, so that the request that uses it reports the error; what is neither an ID nor a name
+// is not found, and must not become part of a request's path.
 func FindJob(ctx context.Context, c *client.Client, job string) (id string, err error) {
 	if jobID.MatchString(job) {
 		return job, nil
@@ -51,7 +53,10 @@ func FindJob(ctx context.Context, c *client.Client, job string) (id string, err 
 	}
 	switch len(same) {
 	case 0:
-		return job, nil
+		if client.IsID(job) {
+			return job, nil
+		}
+		return job, sx.NewError(sx.CodeNotFound, "job %s not found", cmp.Or(sx.CleanText(job), `""`))
 	case 1:
 		return same[0].ID, nil
 	}

@@ -221,6 +221,25 @@ func TestNamesInsteadOfIDs(t *testing.T) {
 	run(t, "__complete", "show", "tw").wantPart(t, 0, "twice.mp4\tfailed\n")
 }
 
+// TestWhatCannotBeAJob checks arguments that would change the path of a request.
+func TestWhatCannotBeAJob(t *testing.T) {
+	server := signIn(t)
+	server.AddJobs("anna", job("aaaa", "talk.mp4", sx.StateDone))
+	for arg, shown := range map[string]string{"": `""`, ".": ".", "..": "..", "/": "/", "../uploads": "../uploads", "a\x1b[2Jb": "a[2Jb"} {
+		notFound := "error: job " + shown + " not found\nhint: check the ID with: sx jobs\n"
+		for _, command := range []string{"show", "cancel", "retry", "watch", "download"} {
+			if r := run(t, command, arg); r.code != 65 || !strings.Contains(r.errOut, "job "+shown+" not found\n") {
+				t.Errorf("%s %q: got %+v", command, arg, r)
+			}
+		}
+		run(t, "share", "create", arg).want(t, 65, "", notFound)
+		run(t, "rm", arg, "--yes").want(t, 65, "", notFound)
+		if r := run(t, "show", arg, "aaaa"); r.errOut != notFound || !strings.HasPrefix(r.out, "id          aaaa\n") {
+			t.Errorf("the job after %q: got %+v", arg, r)
+		}
+	}
+}
+
 func TestCompletionOfIDs(t *testing.T) {
 	server := signIn(t)
 	server.AddJobs("anna", job("aaaa", "a.mp4", sx.StateFailed), job("abbb", "b.mp4", sx.StateDone), job("cccc", "c.mp4", sx.StateRunning))

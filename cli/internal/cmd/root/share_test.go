@@ -24,7 +24,7 @@ func TestShare(t *testing.T) {
 	server.AddJobs("anna", made)
 	server.Finish(made.ID, []byte("an MP3"))
 
-	r := run(t, "share", "create", made.ID, "--expires", "12h")
+	r := run(t, "share", "create", "talk.mp4", "--expires", "12h")
 	link := strings.TrimSpace(r.out)
 	id := regexp.MustCompile(`sx share revoke (\S+)\n$`).FindStringSubmatch(r.errOut)
 	if r.code != 0 || !strings.HasPrefix(link, server.URL+"/s/sxl_") || id == nil {

@@ -72,7 +72,11 @@ func runCreate(ctx context.Context, opts *createOptions) error {
 	if err != nil {
 		return err
 	}
-	made, err := c.CreateShare(ctx, opts.Job, api.NewShare{ExpiresIn: opts.Expires.Seconds()})
+	job, err := cmdutil.FindJob(ctx, c, opts.Job)
+	if err != nil {
+		return err
+	}
+	made, err := c.CreateShare(ctx, job, api.NewShare{ExpiresIn: opts.Expires.Seconds()})
 	if err != nil {
 		return err
 	}
