@@ -99,7 +99,9 @@ func runLogs(ctx context.Context, opts *Options) error {
 
 // local shows the log of the local server.
 func (opts *Options) local(ctx context.Context, dir string) error {
-	p := newPrinter(opts)
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	p := newPrinter(opts, cancel)
 	var last []record // without --since, until all are known
 	var after time.Time
 	if opts.Since > 0 {
@@ -133,10 +135,10 @@ func (opts *Options) local(ctx context.Context, dir string) error {
 		last, caughtUp = nil, true
 	})
 	switch {
-	case err != nil:
-		return err
 	case p.err != nil:
 		return fmt.Errorf("print the log: %w", p.err)
+	case err != nil:
+		return err
 	case !known && !isPart(opts.Part):
 		return unknownPart(opts.Part)
 	}
@@ -172,7 +174,9 @@ func (opts *Options) inCluster(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	p := newPrinter(opts)
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	p := newPrinter(opts, cancel)
 	o := logs.Options{Part: opts.Part, Since: opts.Since, Follow: opts.Follow, Previous: opts.Job != ""}
 	if o.Since == 0 && opts.Job == "" {
 		o.Tail = lastLines
@@ -191,8 +195,8 @@ func (opts *Options) inCluster(ctx context.Context) error {
 		}
 	})
 	flush()
-	if err == nil && p.err != nil {
-		err = fmt.Errorf("print the logs: %w", p.err)
+	if p.err != nil {
+		return fmt.Errorf("print the logs: %w", p.err)
 	}
 	return err
 }

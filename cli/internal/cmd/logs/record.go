@@ -48,9 +48,14 @@ type printer struct {
 	io   *term.IOStreams
 	json bool
 	err  error // the first one
+	end  func()
 }
 
-func newPrinter(opts *Options) *printer { return &printer{io: opts.IO, json: opts.JSON} }
+// newPrinter returns a printer that calls end after an error, because nothing more would be
+// printed.
+func newPrinter(opts *Options, end func()) *printer {
+	return &printer{io: opts.IO, json: opts.JSON, end: end}
+}
 
 // print prints a record; pod is "" on a local server.
 func (p *printer) print(r record, pod string) {
@@ -59,9 +64,12 @@ func (p *printer) print(r record, pod string) {
 	}
 	if p.json {
 		p.err = p.io.WriteJSON(r.object(pod))
-		return
+	} else {
+		_, p.err = fmt.Fprintln(p.io.Out, r.text(pod, p.io.OutTTY && p.io.Color))
 	}
-	_, p.err = fmt.Fprintln(p.io.Out, r.text(pod, p.io.OutTTY && p.io.Color))
+	if p.err != nil {
+		p.end()
+	}
 }
 
 // maxJobLines is how many lines about a job are kept, to be sorted.

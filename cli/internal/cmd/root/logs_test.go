@@ -171,6 +171,22 @@ func TestLogsFollowed(t *testing.T) {
 }
 
 // TestLogsInCluster reads the logs of two pods through an API server.
+// TestFollowedLogsCannotBePrinted checks that following ends if nothing more can be printed.
+func TestFollowedLogsCannotBePrinted(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	if err := os.WriteFile(localserver.LogPath(dir), []byte(logLine(time.Now(), "INFO", "gateway", "first", "")), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	streams, _, _ := term.Test("")
+	streams.Filter = func([]byte) ([]byte, error) { return nil, sx.NewError(sx.CodeInvalid, "--jq: not a number") }
+	ctx, cancel := context.WithTimeout(t.Context(), testkit.Timeout)
+	defer cancel()
+	if err := runLogs(ctx, t, streams, dir, "-f", "--json"); sx.CodeOf(err) != sx.CodeInvalid || ctx.Err() != nil {
+		t.Errorf("ended with %v", err)
+	}
+}
+
 func TestLogsInCluster(t *testing.T) {
 	t.Setenv("KUBECACHEDIR", t.TempDir())
 	var asked []string
