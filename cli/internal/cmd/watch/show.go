@@ -19,6 +19,7 @@ type show interface {
 	job(job api.Job)
 	gone(id string, err error)
 	wait(reason string, until time.Time)
+	failed() error // why not everything was shown
 }
 
 // bars shows a bar for each job.
@@ -64,6 +65,8 @@ func (b *bars) fail(bar *term.ProgressBar, err error) {
 	}
 }
 
+func (*bars) failed() error { return nil }
+
 func (b *bars) wait(reason string, until time.Time) {
 	for _, bar := range b.byID {
 		bar.Wait(reason, until)
@@ -75,6 +78,7 @@ type lines struct {
 	display *term.ProgressDisplay
 	json    bool
 	several bool
+	err     error              // the first of printing JSON
 	last    map[string]string  // the line last printed of a job
 	shown   map[string]api.Job // last printed as JSON
 }
@@ -83,11 +87,13 @@ func (l *lines) job(job api.Job) {
 	if l.json {
 		if !reflect.DeepEqual(l.shown[job.ID], job) {
 			l.shown[job.ID] = job
-			_ = l.display.WriteJSON(job) // the exit code still reports the outcome
+			if err := l.display.WriteJSON(job); l.err == nil {
+				l.err = err
+			}
 		}
 		return
 	}
-	line := fmt.Sprintf("%s\t%s\t%s\t%s\n", job.ID, job.State, term.FormatPercent(job.Progress), job.Name)
+	line := fmt.Sprintf("%s\t%s\t%s\t%s\n", job.ID, job.State, percent(job), job.Name)
 	if l.last[job.ID] != line {
 		l.last[job.ID] = line
 		_, _ = io.WriteString(l.display.Out(), line) // the exit code still reports the outcome
@@ -103,5 +109,7 @@ func (l *lines) gone(_ string, err error) {
 		l.display.Say(err.Error())
 	}
 }
+
+func (l *lines) failed() error { return l.err }
 
 func (l *lines) wait(reason string, until time.Time) { l.display.Wait(reason, until) }

@@ -2,7 +2,9 @@
 package watch
 
 import (
+	"cmp"
 	"context"
+	"fmt"
 	"slices"
 	"time"
 
@@ -113,7 +115,7 @@ func runWatch(ctx context.Context, opts *Options) error {
 	if err != nil {
 		return err
 	}
-	return end.error()
+	return cmp.Or(end.error(), s.failed())
 }
 
 // find returns the IDs of the jobs that were given.
@@ -193,3 +195,6 @@ func failure(job api.Job, flags nextcmd.Flags) *sx.Error {
 			WithHint("see: %s", flags.SX("show", job.ID))
 	}
 }
+
+// percent formats the job's progress.
+func percent(job api.Job) string { return fmt.Sprintf("%d%%", int(job.Progress)) }

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/soundextract/sx/cli/internal/clitest"
 	"github.com/soundextract/sx/cli/internal/cmd/watch"
 	"github.com/soundextract/sx/cli/internal/cmdutil"
 	"github.com/soundextract/sx/cli/internal/config"
@@ -106,6 +107,25 @@ func TestJSON(t *testing.T) {
 	}
 	if got := strings.Join(states, " "); got != "queued done" {
 		t.Errorf("got %s", got)
+	}
+}
+
+// TestJSONThatCannotBePrinted checks that success is not reported if nothing was printed.
+func TestJSONThatCannotBePrinted(t *testing.T) {
+	t.Parallel()
+	server := gateway.New(t)
+	id := server.Add("talk.mp4", sx.StateDone, []byte("sound"))
+	streams, _, _ := term.Test("")
+	streams.Filter = func([]byte) ([]byte, error) { return nil, sx.NewError(sx.CodeInvalid, "--jq: not a number") }
+	cmd := watch.NewCmd(&cmdutil.Factory{
+		IO: streams,
+		Config: func() (*config.Config, error) {
+			return &config.Config{Account: "here", RetryTimeout: 20 * time.Second}, nil
+		},
+		Client: func() (*client.Client, error) { return server.Client(t), nil },
+	}, nil)
+	if err := clitest.Run(t, cmd, id, "--json"); sx.CodeOf(err) != sx.CodeInvalid {
+		t.Errorf("ended with %v", err)
 	}
 }
 
