@@ -3,6 +3,7 @@
 package e2e
 
 import (
+	"context"
 	"encoding/base64"
 	"fmt"
 	"net/http"
@@ -15,6 +16,7 @@ import (
 	"time"
 
 	"filippo.io/age"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
 // TestBackup restores a backup into another namespace and into a local server. Both serve
@@ -23,7 +25,9 @@ import (
 func TestBackup(t *testing.T) {
 	t.Parallel()
 	o := newOperator(within(t, 10*time.Minute), t, "e2e-backup")
-	o.sx(o.install()...)
+	key, err := age.GenerateX25519Identity()
+	o.must(err)
+	o.sx(o.install("--set", "backup.enabled=true,backup.volume.size=1Gi,backup.recipients={"+key.Recipient().String()+"}")...)
 	o.register("ada")
 	for i, tone := range []int{440, 550} {
 		name := fmt.Sprintf("talk%d.mkv", i)
@@ -35,12 +39,11 @@ func TestBackup(t *testing.T) {
 	half, err := original.uploadHalf(video)
 	o.must(err)
 
-	key, err := age.GenerateX25519Identity()
-	o.must(err)
 	keyFile, backup := filepath.Join(o.home, "key.txt"), filepath.Join(o.home, "sx.age")
 	o.must(os.WriteFile(keyFile, []byte(key.String()+"\n"), 0o600))
 	o.sx(o.at("backup", "create", "-r", key.Recipient().String(), "-o", backup)...)
 	o.sx("backup", "verify", "-i", keyFile, backup)
+	o.scheduledBackup(keyFile)
 	o.must(original.uploadRest(half, video))
 	want := o.allDigests()
 	if len(want) != 3 {
@@ -68,6 +71,51 @@ func TestBackup(t *testing.T) {
 	defer o.sx("down", "--data", data)
 	delete(want, half) // another version of ffmpeg may convert it here
 	o.continues("the local server", &rawClient{o: o, url: local.URL}, half, video, want)
+}
+
+// scheduledBackup starts the CronJob for backups at once, and verifies the file that it
+// writes into its volume.
+func (o *operator) scheduledBackup(keyFile string) {
+	o.t.Helper()
+	o.kubectl("", "create", "job", "--from=cronjob/soundextract-backup", "first")
+	o.eventually(o.ctx, "the Job of the backup has completed", func(ctx context.Context) bool {
+		job, err := cluster.Client.BatchV1().Jobs(o.namespace).Get(ctx, "first", metav1.GetOptions{})
+		if err == nil && job.Status.Failed > 0 {
+			o.t.Fatalf("the Job of the backup failed:\n%s", o.kubectl("", "logs", "job/first"))
+		}
+		return err == nil && job.Status.Succeeded > 0
+	})
+	if r := o.try(o.at("doctor", "--json")...); !strings.Contains(r.stdout, "the last backup is from "+time.Now().UTC().Format(time.DateOnly)) {
+		o.t.Errorf("sx doctor does not know the backup:\n%s", r.all())
+	}
+	// The image of converters has a shell.
+	o.kubectl(fmt.Sprintf(`apiVersion: v1
+kind: Pod
+metadata: {name: reader}
+spec:
+  automountServiceAccountToken: false
+  terminationGracePeriodSeconds: 0
+  securityContext: {runAsNonRoot: true, runAsUser: 65532, seccompProfile: {type: RuntimeDefault}}
+  containers:
+    - name: reader
+      image: %s
+      command: [sleep, infinity]
+      securityContext: {allowPrivilegeEscalation: false, capabilities: {drop: [ALL]}}
+      volumeMounts: [{name: backups, mountPath: /backups, readOnly: true}]
+  volumes: [{name: backups, persistentVolumeClaim: {claimName: soundextract-backup}}]
+`, o.image("converter")), "apply", "-f", "-")
+	o.kubectl("", "wait", "--for=condition=Ready", "pod/reader", "--timeout=2m")
+	read := func(args ...string) string {
+		return o.program("", "kubectl", append([]string{"-n", o.namespace, "exec", "reader", "--"}, args...)...)
+	}
+	files := strings.Fields(read("ls", "/backups"))
+	if len(files) != 1 {
+		o.t.Fatalf("the volume of backups contains %q", files)
+	}
+	file := filepath.Join(o.home, files[0])
+	o.must(os.WriteFile(file, []byte(read("cat", "/backups/"+files[0])), 0o600))
+	o.sx("backup", "verify", "-i", keyFile, file)
+	o.kubectl("", "delete", "pod", "reader", "--now")
 }
 
 // apiClient returns a client of the installation, through a port-forward, that is signed in.
