@@ -4,6 +4,7 @@ package e2e
 
 import (
 	"fmt"
+	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -42,10 +43,43 @@ func TestGitOps(t *testing.T) {
 		t.Errorf("sx logs printed\n%s", log)
 	}
 	o.sx(o.at("support-bundle", "-o", filepath.Join(o.home, "bundle.tar.gz"))...)
-	o.refused(1, []string{"is managed by", "change its values there"}, o.install()...)
+	o.leftToManager()
 	if now := o.starts(); !slices.Equal(now, pods) {
 		t.Errorf("the pods are %v, and were %v", now, pods)
 	}
+	o.restoredStopped()
+}
+
+// leftToManager checks that commands that would change the installation, or that need a
+// release of Helm, say what to do instead.
+func (o *operator) leftToManager() {
+	o.t.Helper()
+	for _, c := range []struct {
+		hint string
+		args []string
+	}{
+		{"change its values there", o.install()},
+		{"change its values there", o.at("diff")},
+		{"only that tool knows its revisions", o.at("history")},
+		{"its values are there", o.at("values")},
+		{"go back to an earlier revision there", o.at("rollback")},
+		{"change the Secrets where they are kept", o.at("secrets", "rotate", "all", "--yes")},
+		{"remove it there", o.at("uninstall", "--yes")},
+		{"remove it there", o.at("uninstall", "--wipe-data", "--confirm", "soundextract")},
+	} {
+		o.refused(1, []string{"is managed by another tool than sx or Helm", c.hint}, c.args...)
+	}
+}
+
+// restoredStopped restores a backup, which is refused until the services are stopped.
+func (o *operator) restoredStopped() {
+	o.t.Helper()
+	backup := filepath.Join(o.home, "sx.tar")
+	o.must(os.WriteFile(backup, []byte(o.sx(o.at("backup", "create", "--plaintext", "-o", "-")...)), 0o600))
+	o.refused(1, []string{"is managed by", "scale deployment --replicas=0"}, o.at("backup", "restore", backup)...)
+	o.kubectl("", "scale", "deployment", "--replicas=0", "-l", "app.kubernetes.io/instance=soundextract")
+	// The rest is as without another tool.
+	o.refused(1, []string{"is not empty"}, o.at("backup", "restore", backup)...)
 }
 
 // rendering renders the chart as Argo CD does, which ignores Helm's tests.

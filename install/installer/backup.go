@@ -2,6 +2,7 @@ package installer
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -13,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -107,13 +109,22 @@ func (in *Installer) backupFiles(ctx context.Context) ([]backup.File, error) {
 // RestoreBackup restores an unencrypted backup into the installation, which must be
 // empty. The services are stopped meanwhile, and start with the backup's signing keys, except
 // those that were scaled to 0 before. After an error they remain stopped if something was
-// restored.
+// restored. Of an installation that another tool manages, all must be stopped before, because
+// that tool would start them during the restore.
 func (in *Installer) RestoreBackup(ctx context.Context, from io.Reader, timeout time.Duration) (s backup.Summary, err error) {
 	last, err := in.Runner.Last(ctx)
 	if err != nil {
 		return s, err
 	}
-	if last == nil {
+	managed := in.refuseManaged(ctx, last != nil, "pause that tool, stop the services with: "+
+		in.Cluster.Kubectl("scale", "deployment", "--replicas=0", "-l", "app.kubernetes.io/instance="+in.Release)+
+		", and run the same command again; the tool starts them when it continues")
+	switch {
+	case managed != nil:
+		if stopped, err := in.servicesStopped(ctx); err != nil || !stopped {
+			return s, cmp.Or(err, managed)
+		}
+	case last == nil:
 		return s, sx.AsError(in.NotInstalled()).
 			WithHint("install it first, with the values of the backup: %s > values.yaml, then %s", nextcmd.Line("sx", "backup", "settings", "FILE"), in.Cluster.SX(in.Release, "install", "-f", "values.yaml"))
 	}
@@ -243,6 +254,15 @@ func (in *Installer) stopServices(ctx context.Context) (map[string]int32, error)
 		pods, err := in.Cluster.Client.CoreV1().Pods(in.Cluster.Namespace).List(ctx, services)
 		return err == nil && len(pods.Items) == 0, err
 	})
+}
+
+// servicesStopped reports whether all services are scaled to 0.
+func (in *Installer) servicesStopped(ctx context.Context) (bool, error) {
+	list, err := in.Cluster.Client.AppsV1().Deployments(in.Cluster.Namespace).List(ctx, in.selector())
+	if err != nil {
+		return false, in.Cluster.WrapError(err)
+	}
+	return !slices.ContainsFunc(list.Items, func(d appsv1.Deployment) bool { return d.Spec.Replicas == nil || *d.Spec.Replicas > 0 }), nil
 }
 
 func (in *Installer) scale(ctx context.Context, replicas map[string]int32) error {

@@ -198,6 +198,11 @@ func (in *Installer) preview(ctx context.Context, request InstallRequest) (*plan
 	if p.accessErr != nil {
 		return nil, p.accessErr
 	}
+	if p.last == nil { // otherwise the comparison is right, whoever manages the release
+		if err := in.refuseManaged(ctx, false, "change its values there"); err != nil {
+			return nil, err
+		}
+	}
 	return p, in.Runner.DryRun(ctx, p.rendered)
 }
 

@@ -26,7 +26,7 @@ func (in *Installer) History(ctx context.Context) ([]Revision, error) {
 		return nil, err
 	}
 	if len(history) == 0 {
-		return nil, in.NotInstalled()
+		return nil, in.noRelease(ctx, "only that tool knows its revisions")
 	}
 	all := make([]Revision, len(history))
 	for i, r := range history {

@@ -177,7 +177,7 @@ func (in *Installer) preflight(ctx context.Context, p *plan) (string, error) {
 	if p.accessErr != nil {
 		return "", p.accessErr
 	}
-	if err := in.refuseManaged(ctx, p.last != nil); err != nil {
+	if err := in.refuseManaged(ctx, p.last != nil, "change its values there"); err != nil {
 		return "", err
 	}
 	var err error

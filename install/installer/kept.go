@@ -164,7 +164,7 @@ func (in *Installer) Values(ctx context.Context) ([]Value, error) {
 		return nil, err
 	}
 	if k == nil {
-		return nil, in.NotInstalled()
+		return nil, in.noRelease(ctx, "its values are there")
 	}
 	set := values.Leaves(values.WithoutOwn(k.Values))
 	all := map[string]Value{}

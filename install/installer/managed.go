@@ -27,9 +27,10 @@ func manager(d *appsv1.Deployment) string {
 	return ""
 }
 
-// refuseManaged refuses an install over objects that another tool applies: that tool
-// would undo the changes. Flux creates a Helm release, Argo CD does not.
-func (in *Installer) refuseManaged(ctx context.Context, released bool) error {
+// refuseManaged refuses to change objects that another tool applies: that tool would undo
+// the changes. Flux creates a Helm release, Argo CD does not. The hint says what to do
+// instead.
+func (in *Installer) refuseManaged(ctx context.Context, released bool, instead string) error {
 	deployments, err := in.Cluster.Client.AppsV1().Deployments(in.Cluster.Namespace).List(ctx, in.selector())
 	if err != nil {
 		return nil //nolint:nilerr // the preflight reports a missing permission
@@ -41,8 +42,17 @@ func (in *Installer) refuseManaged(ctx context.Context, released bool) error {
 		}
 		if tool != "" {
 			return sx.NewError(sx.CodeConflict, "the release %s in the namespace %s is managed by %s", in.Release, in.Cluster.Namespace, tool).
-				WithHint("change its values there; see GitOps in docs/operations.md. If that tool no longer manages it, remove the labels and annotations of the tool")
+				WithHint("%s; see GitOps in docs/operations.md. If that tool no longer manages it, remove the labels and annotations of the tool", instead)
 		}
 	}
 	return nil
+}
+
+// noRelease returns the error for a release that Helm does not know: another tool manages
+// its objects, or there are none.
+func (in *Installer) noRelease(ctx context.Context, instead string) error {
+	if err := in.refuseManaged(ctx, false, instead); err != nil {
+		return err
+	}
+	return in.NotInstalled()
 }

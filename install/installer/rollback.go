@@ -17,6 +17,13 @@ func (in *Installer) Rollback(ctx context.Context, revision int, wait bool, time
 	if err != nil {
 		return release.Info{}, err
 	}
+	const there = "go back to an earlier revision there"
+	if len(history) == 0 {
+		return release.Info{}, in.noRelease(ctx, there)
+	}
+	if err := in.refuseManaged(ctx, true, there); err != nil {
+		return release.Info{}, err
+	}
 	to, err := in.findRevision(history, revision)
 	if err != nil {
 		return release.Info{}, err
@@ -79,9 +86,6 @@ func (in *Installer) rollBack(ctx context.Context, to release.Info, wait bool, t
 
 // findRevision returns the revision to roll back to. The history is sorted newest first.
 func (in *Installer) findRevision(history []release.Info, revision int) (release.Info, error) {
-	if len(history) == 0 {
-		return release.Info{}, in.NotInstalled()
-	}
 	list := in.Cluster.SX(in.Release, "history")
 	good := goodBefore(history[1:])
 	for i, r := range history {

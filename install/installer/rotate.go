@@ -33,8 +33,12 @@ func (in *Installer) Rotate(ctx context.Context, parts []string, timeout time.Du
 	if err != nil {
 		return err
 	}
+	const there = "change the Secrets where they are kept, then global.secrets.revision there"
 	if last == nil {
-		return in.NotInstalled()
+		return in.noRelease(ctx, there)
+	}
+	if err := in.refuseManaged(ctx, true, there); err != nil {
+		return err
 	}
 	return in.operation(ctx, func(ctx context.Context) error {
 		for _, part := range parts {

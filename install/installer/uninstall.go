@@ -38,7 +38,8 @@ func (b Inventory) None() bool {
 	return len(b.Objects)+len(b.Volumes)+len(b.Secrets) == 0 && !b.Namespace
 }
 
-// Inventory returns the objects that an uninstall can remove.
+// Inventory returns the objects that an uninstall can remove. It refuses what another tool
+// manages, as Uninstall does.
 func (in *Installer) Inventory(ctx context.Context) (Inventory, error) {
 	var b Inventory
 	n, err := in.Cluster.Client.CoreV1().Namespaces().Get(ctx, in.Cluster.Namespace, metav1.GetOptions{})
@@ -52,6 +53,9 @@ func (in *Installer) Inventory(ctx context.Context) (Inventory, error) {
 	}
 	last, err := in.Runner.Last(ctx)
 	if err != nil {
+		return b, err
+	}
+	if err := in.refuseManagedRemoval(ctx, last != nil); err != nil {
 		return b, err
 	}
 	if last != nil {
@@ -93,6 +97,13 @@ func (in *Installer) Uninstall(ctx context.Context, wipe bool) error {
 	if err != nil || !exists {
 		return err
 	}
+	last, err := in.Runner.Last(ctx)
+	if err != nil {
+		return err
+	}
+	if err := in.refuseManagedRemoval(ctx, last != nil); err != nil {
+		return err
+	}
 	err = in.operation(ctx, func(ctx context.Context) error {
 		if !wipe {
 			if err := in.keepLast(ctx); err != nil {
@@ -118,6 +129,13 @@ func (in *Installer) Uninstall(ctx context.Context, wipe bool) error {
 		return err
 	}
 	return in.removeNamespace(ctx)
+}
+
+// refuseManagedRemoval refuses to remove what another tool manages: it would install it
+// again, but the data and the Secrets would be gone.
+func (in *Installer) refuseManagedRemoval(ctx context.Context, released bool) error {
+	return in.refuseManaged(ctx, released, "remove it there; then this command can delete what is left with --wipe-data: "+
+		in.Cluster.SX(in.Release, "uninstall", "--wipe-data"))
 }
 
 // keepLast stores the values of the newest revision that worked, which Helm may have
