@@ -112,7 +112,7 @@ func (s *Service) createBrowserCode(w http.ResponseWriter, r *http.Request) erro
 		if err != nil {
 			return err
 		}
-		session.Until = from.Until
+		session.Until, session.OwnerToken = from.Until, from.OwnerToken
 	}
 	code := token.NewSecret(api.BrowserCodePrefix, session.ID)
 	session.Current = token.Hash(code)

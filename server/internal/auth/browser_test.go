@@ -179,7 +179,8 @@ func TestWhoGetsBrowserCodes(t *testing.T) {
 }
 
 // TestOwnersBrowser checks that a browser which the owner's token signed in is signed out when
-// the server starts again with another token.
+// the server starts again with another token, and so is one that a program signs in which
+// that browser has approved.
 func TestOwnersBrowser(t *testing.T) {
 	t.Parallel()
 	secret := token.NewOwner()
@@ -200,12 +201,39 @@ func TestOwnersBrowser(t *testing.T) {
 	if e.Code != sx.CodeBadCredentials {
 		t.Errorf("setting a password: %s %+v", res.Status, e)
 	}
+	second := b.browserSecret(t, api.PathBrowserSignIn, `{"code":"`+b.codeOfDevice(t, browser)+`"}`)
+	if b.kind(t, second) != api.CredentialBrowser {
+		t.Fatal("the second browser is not signed in")
+	}
 	again := startOn(t, b.store, b.clock, func(c *auth.Config) { c.OwnerToken = token.NewOwner() })
 	if again.kind(t, browser) != "" {
 		t.Error("the browser is signed in after the restart")
+	}
+	if again.kind(t, second) != "" {
+		t.Error("the second browser is signed in after the restart")
 	}
 	exposed := startOn(t, b.store, b.clock)
 	if exposed.kind(t, browser) != "" {
 		t.Error("the browser is signed in at a server without an owner's token")
 	}
+}
+
+// codeOfDevice has a program signed in by a browser, and returns the program's code for
+// another browser.
+func (b *fixture) codeOfDevice(t *testing.T, browser string) string {
+	t.Helper()
+	d := b.newDevice(t)
+	res, e := b.send(t, http.MethodPost, devicePath(d.UserCode), `{"approve":true}`, "Authorization", "Bearer "+browser)
+	if res.StatusCode != http.StatusNoContent {
+		t.Fatalf("approving: %s %+v", res.Status, e)
+	}
+	tokens, err := b.DeviceTokens(t.Context(), d.Code)
+	if err != nil {
+		t.Fatal(err)
+	}
+	made, err := b.as(t, tokens.AccessToken).CreateBrowserCode(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return made.Code
 }
