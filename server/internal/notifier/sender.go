@@ -21,10 +21,10 @@ const (
 	lease = time.Minute
 	// shutdownGrace is how long a running attempt may continue on shutdown.
 	shutdownGrace = 5 * time.Second
-	// batchSize is how many due deliveries are read at a time.
+	// batchSize is how many due deliveries are read at a time at most.
 	batchSize = 256
 	// deferral is how long a delivery whose limit is reached is postponed when
-	// the batch is full, so that the next batch contains other deliveries.
+	// others are due, so that the next batch contains those.
 	deferral = time.Minute
 )
 
@@ -48,7 +48,7 @@ func (s *Service) send(ctx context.Context) {
 
 // sendDue starts an attempt of each due delivery that the limits allow.
 func (s *Service) sendDue(ctx context.Context) error {
-	due, err := s.cfg.Deliveries.Due(ctx, s.cfg.Now(), batchSize)
+	due, more, err := s.cfg.Deliveries.Due(ctx, s.cfg.Now(), batchSize)
 	if err != nil {
 		return err
 	}
@@ -56,7 +56,7 @@ func (s *Service) sendDue(ctx context.Context) error {
 		if s.limits.full() {
 			return nil // the end of an attempt wakes send
 		}
-		err := s.start(ctx, d, len(due) == batchSize)
+		err := s.start(ctx, d, more)
 		if errors.Is(err, store.ErrStale) || sx.CodeOf(err) == sx.CodeNotFound {
 			continue // claimed by another notifier
 		}
@@ -64,17 +64,17 @@ func (s *Service) sendDue(ctx context.Context) error {
 			return err
 		}
 	}
-	if len(due) == batchSize {
+	if more {
 		s.wakeSender()
 	}
 	return nil
 }
 
-// start starts an attempt if the limits allow it. If not, and the batch was full,
-// it defers the delivery.
-func (s *Service) start(ctx context.Context, d sx.Delivery, batchFull bool) error {
+// start starts an attempt if the limits allow it. If not, and others are due that were not
+// read, it defers the delivery.
+func (s *Service) start(ctx context.Context, d sx.Delivery, more bool) error {
 	if !s.limits.acquire(d) {
-		if !batchFull {
+		if !more {
 			return nil
 		}
 		d.Due = s.cfg.Now().Add(deferral)

@@ -69,7 +69,7 @@ func (f JobFilter) PageLimit() int {
 const MaxExamined = 1000
 
 // MaxPageBytes is how many bytes the stored records of a page may have, except that it has
-// at least one job: a job may have hundreds of MP3s.
+// at least one: a job may have hundreds of MP3s, and so may the payload of a delivery.
 const MaxPageBytes = 2 << 20
 
 // JobCursor is a position in the order of List.

@@ -146,10 +146,10 @@ type Deliveries interface {
 	// Replace is the compare-and-set of the package comment.
 	Replace(ctx context.Context, d sx.Delivery) error
 	// Due returns at most limit pending deliveries whose Due is not after now, by
-	// Due, then ID.
-	Due(ctx context.Context, now time.Time, limit int) ([]sx.Delivery, error)
+	// Due, then ID. It ends early at MaxPageBytes. more reports whether others are due.
+	Due(ctx context.Context, now time.Time, limit int) (list []sx.Delivery, more bool, err error)
 	// List returns at most limit of the user's deliveries, newest first (by
-	// Created, then ID, both descending).
+	// Created, then ID, both descending), without their payloads.
 	List(ctx context.Context, userID string, limit int) ([]sx.Delivery, error)
 	// DeleteOf removes the user's deliveries.
 	DeleteOf(ctx context.Context, userID string) error

@@ -57,22 +57,28 @@ func (s *deliveries) Replace(ctx context.Context, v sx.Delivery) error {
 	})
 }
 
-func (s *deliveries) Due(ctx context.Context, now time.Time, limit int) (list []sx.Delivery, err error) {
+func (s *deliveries) Due(ctx context.Context, now time.Time, limit int) (list []sx.Delivery, more bool, err error) {
 	err = s.db.view(ctx, "list due deliveries", func(t tx) error {
+		size := 0
 		c := t.Bucket(bucketDue).Cursor()
-		for k, _ := c.First(); k != nil && len(list) < limit; k, _ = c.Next() {
-			v, err := deliveryRecords.get(t, string(k[idAt(nil):]))
+		for k, _ := c.First(); k != nil; k, _ = c.Next() {
+			id := k[idAt(nil):]
+			v, err := deliveryRecords.get(t, string(id))
 			if err != nil {
 				return err
 			}
 			if v.Due.After(now) {
 				return nil
 			}
+			size += len(t.Bucket(bucketDeliveries).Get(id))
+			if more = len(list) == limit || len(list) > 0 && size > store.MaxPageBytes; more {
+				return nil
+			}
 			list = append(list, v)
 		}
 		return nil
 	})
-	return list, err
+	return list, more, err
 }
 
 func (s *deliveries) List(ctx context.Context, userID string, limit int) (list []sx.Delivery, err error) {
@@ -83,6 +89,7 @@ func (s *deliveries) List(ctx context.Context, userID string, limit int) (list [
 			if err != nil {
 				return err
 			}
+			v.Payload = nil
 			list = append(list, v)
 		}
 		return nil

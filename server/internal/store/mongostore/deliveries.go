@@ -77,25 +77,28 @@ func (s *deliveries) Replace(ctx context.Context, v sx.Delivery) error {
 	return s.records().replaceAt(ctx, v.Rev, newDeliveryDoc(v, v.Rev+1))
 }
 
-func (s *deliveries) Due(ctx context.Context, now time.Time, limit int) ([]sx.Delivery, error) {
-	return s.find(ctx,
+func (s *deliveries) Due(ctx context.Context, now time.Time, limit int) (found []sx.Delivery, more bool, err error) {
+	ds, more, err := listUpTo[deliveryDoc](ctx, s.c, store.MaxPageBytes,
 		bson.D{{Key: "pending", Value: true}, {Key: "due", Value: bson.D{{Key: "$lte", Value: now}}}},
-		bson.D{{Key: "due", Value: 1}, {Key: "_id", Value: 1}}, limit)
+		options.Find().SetSort(bson.D{{Key: "due", Value: 1}, {Key: "_id", Value: 1}}).SetLimit(int64(limit)+1))
+	if len(ds) > limit {
+		ds, more = ds[:limit], true
+	}
+	return deliveriesOf(ds), more, err
 }
 
 func (s *deliveries) List(ctx context.Context, userID string, limit int) ([]sx.Delivery, error) {
-	return s.find(ctx,
-		bson.D{{Key: "user", Value: userID}},
-		bson.D{{Key: "created", Value: -1}, {Key: "_id", Value: -1}}, limit)
+	ds, err := list[deliveryDoc](ctx, s.c, bson.D{{Key: "user", Value: userID}}, options.Find().
+		SetSort(bson.D{{Key: "created", Value: -1}, {Key: "_id", Value: -1}}).SetLimit(int64(limit)).
+		SetProjection(bson.D{{Key: "payload", Value: 0}}))
+	return deliveriesOf(ds), err
 }
 
-func (s *deliveries) find(ctx context.Context, filter, order bson.D, limit int) ([]sx.Delivery, error) {
-	ds, err := list[deliveryDoc](ctx, s.c, filter, options.Find().SetSort(order).SetLimit(int64(limit)))
-	var found []sx.Delivery
+func deliveriesOf(ds []deliveryDoc) (found []sx.Delivery) {
 	for _, d := range ds {
 		found = append(found, d.delivery())
 	}
-	return found, err
+	return found
 }
 
 func (s *deliveries) DeleteOf(ctx context.Context, userID string) error {

@@ -1,9 +1,11 @@
 package storetest
 
 import (
+	"bytes"
 	"slices"
 	"time"
 
+	"github.com/soundextract/sx/server/internal/store"
 	"github.com/soundextract/sx/server/sx"
 	"github.com/soundextract/sx/server/testkit"
 )
@@ -21,7 +23,8 @@ var deliveryTests = []test{
 	{"an absent delivery is not found", deliveryAbsent},
 	{"one of several concurrent claims succeeds", deliveryRace},
 	{"Due returns what is pending and due, by due time", deliveriesDue},
-	{"List returns the user's own, newest first", deliveryList},
+	{"Due returns few large deliveries at a time", largeDeliveriesDue},
+	{"List returns the user's own, newest first, without payloads", deliveryList},
 	{"settled deliveries are deleted, others are not", deliveriesDelete},
 }
 
@@ -120,10 +123,33 @@ func deliveryRace(f *fixture) {
 // due checks the IDs of the deliveries that are due.
 func (f *fixture) due(now time.Time, limit int, want ...string) {
 	f.t.Helper()
-	list, err := f.Deliveries.Due(f.ctx, now, limit)
+	list, _, err := f.Deliveries.Due(f.ctx, now, limit)
 	f.ok(err)
 	if got := deliveryIDs(list); !slices.Equal(got, want) {
 		f.t.Errorf("%v are due, want %v", got, want)
+	}
+}
+
+func largeDeliveriesDue(f *fixture) {
+	for id, size := range map[string]int{"d1": store.MaxPageBytes + 1, "d2": store.MaxPageBytes / 3, "d3": store.MaxPageBytes / 3, "d4": store.MaxPageBytes / 3} {
+		v := delivery(id, "u1", sx.DeliveryPending, 0)
+		v.Payload = bytes.Repeat([]byte{'a'}, size)
+		f.ok(f.Deliveries.Create(f.ctx, v))
+	}
+	f.ok(f.Deliveries.Create(f.ctx, delivery("d5", "u1", sx.DeliveryPending, 1)))
+	for left := 4; left > 0; {
+		list, more, err := f.Deliveries.Due(f.ctx, epoch, 10)
+		f.ok(err)
+		size := 0
+		for _, v := range list {
+			size += len(v.Payload)
+			v.Due = epoch.Add(time.Minute)
+			f.ok(f.Deliveries.Replace(f.ctx, v))
+		}
+		left -= len(list)
+		if len(list) == 0 || len(list) > 1 && size > store.MaxPageBytes || more != (left > 0) {
+			f.t.Fatalf("%d deliveries of %d bytes, %d left, more: %t", len(list), size, left, more)
+		}
 	}
 }
 
@@ -162,6 +188,7 @@ func deliveryList(f *fixture) {
 		delivery("d1", "u1", sx.DeliveryPending, 0), delivery("d2", "u1", sx.DeliveryFailed, 0),
 		delivery("d0", "u1", sx.DeliveryDelivered, 5), delivery("d3", "u11", sx.DeliveryPending, 1),
 	} {
+		v.Payload = []byte("{}")
 		f.ok(f.Deliveries.Create(f.ctx, v))
 	}
 	for limit, want := range map[int][]string{10: {"d0", "d2", "d1"}, 2: {"d0", "d2"}} {
@@ -169,6 +196,11 @@ func deliveryList(f *fixture) {
 		f.ok(err)
 		if got := deliveryIDs(list); !slices.Equal(got, want) {
 			f.t.Errorf("with limit %d: %v, want %v", limit, got, want)
+		}
+		for _, v := range list {
+			if len(v.Payload) > 0 {
+				f.t.Errorf("%s has a payload", v.ID)
+			}
 		}
 	}
 }
