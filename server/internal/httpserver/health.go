@@ -107,9 +107,10 @@ func (h *Health) ready(w http.ResponseWriter, r *http.Request) {
 }
 
 // run runs all checks concurrently and returns the reasons of those that fail or take
-// longer than timeout.
-func (h *Health) run(ctx context.Context, timeout time.Duration) []string {
-	ctx, cancel := context.WithTimeout(ctx, timeout)
+// longer than timeout. If the client does not wait for them, nothing is known about the
+// dependencies, so nothing is logged.
+func (h *Health) run(probe context.Context, timeout time.Duration) []string {
+	ctx, cancel := context.WithTimeout(probe, timeout)
 	defer cancel()
 	names := slices.Sorted(maps.Keys(h.checks))
 	errs := make([]error, len(names))
@@ -120,7 +121,9 @@ func (h *Health) run(ctx context.Context, timeout time.Duration) []string {
 	wg.Wait()
 	var reasons []string
 	for i, name := range names {
-		h.logChange(ctx, name, errs[i])
+		if probe.Err() == nil {
+			h.logChange(ctx, name, errs[i])
+		}
 		if errs[i] != nil {
 			reasons = append(reasons, name+": "+reason(errs[i], timeout))
 		}

@@ -154,6 +154,26 @@ func TestReadinessIsLoggedOnce(t *testing.T) {
 	}
 }
 
+// TestInterruptedProbe checks that nothing is said about a dependency because of a probe whose
+// client did not wait for the response.
+func TestInterruptedProbe(t *testing.T) {
+	t.Parallel()
+	log, out := newLog(t, "info")
+	h := httpserver.NewHealth(log, checks{"store": func(context.Context) error { return nil }})
+	mux := http.NewServeMux()
+	h.Mount(mux, httpserver.NewRegistry())
+	gone, cancel := context.WithCancel(t.Context())
+	for _, ctx := range []context.Context{t.Context(), gone, t.Context()} {
+		cancel()
+		mux.ServeHTTP(httptest.NewRecorder(), httptest.NewRequestWithContext(ctx, http.MethodGet, api.PathReady, nil))
+	}
+	for _, message := range []string{"dependency unavailable", "dependency available again"} {
+		if lines := out.Find(t, message); len(lines) > 0 {
+			t.Errorf("got %v", lines)
+		}
+	}
+}
+
 func TestHangingCheckIsRunOnce(t *testing.T) {
 	t.Parallel()
 	var running atomic.Int32
