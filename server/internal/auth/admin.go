@@ -77,6 +77,9 @@ func (s *Service) selectUsers(ctx context.Context, q url.Values) (list []sx.User
 		}
 	}
 	if name != "" {
+		if valid, err := sx.UserName(name); err == nil { // no account has an invalid one
+			name = valid
+		}
 		err = add(s.cfg.Users.ByName(ctx, name))
 	}
 	slices.SortFunc(list, func(a, b sx.User) int { return strings.Compare(a.Name, b.Name) })

@@ -36,6 +36,7 @@ func TestWorkOfAllAccounts(t *testing.T) {
 	hour := time.Hour
 	one(client.AdminJobFilter{})
 	one(client.AdminJobFilter{Owner: "alice", States: []sx.State{sx.StateUploading}, Since: time.Now().Add(-hour), Name: "TALK"})
+	one(client.AdminJobFilter{Owner: "Alice"}) // as at the sign-in
 	none := func(f client.AdminJobFilter) {
 		t.Helper()
 		if list, err := admin.AdminJobs(ctx, f); err != nil || len(list.Jobs) != 0 {
