@@ -36,6 +36,7 @@ func TestStack(t *testing.T) {
 	t.Run("any gateway continues an upload", func(t *testing.T) { anyGateway(t, s) })
 	t.Run("key rotation", func(t *testing.T) { rotation(t, s, filepath.Join(dir, "keys")) })
 	t.Run("a database that hangs", func(t *testing.T) { hanging(t, s) })
+	t.Run("a gateway that stops while the database is slow", func(t *testing.T) { stopping(t, s) })
 	t.Run("a gateway waits for its dependencies", func(t *testing.T) { waiting(t, s) })
 }
 

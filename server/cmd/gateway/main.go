@@ -19,6 +19,10 @@ import (
 	"github.com/soundextract/sx/server/internal/token"
 )
 
+// drainTimeout is how long downloads may continue once the program was told to stop. The
+// chart's grace period for the gateway is longer.
+const drainTimeout = 5 * time.Minute
+
 func main() { os.Exit(run()) }
 
 func run() int {
@@ -31,7 +35,7 @@ func run() int {
 	p := service.New("gateway", "127.0.0.1:8740", os.Stdout, os.Stderr).WithBus()
 	address := p.Flags.String("auth-url", "http://127.0.0.1:8741", "`URL` of the auth service")
 	notifierAddress := p.Flags.String("notifier-url", "http://127.0.0.1:8743", "`URL` of the notifier")
-	p.Public = true
+	p.Public, p.DrainTimeout = true, drainTimeout
 	flags.Add(p.Flags)
 	p.Flags.Var(&reserve, "reserve", "free space on MongoDB's volume that new uploads leave, such as 10GiB; without it, 15 % of the volume, at most 20 GiB")
 	hops := p.Flags.Int("trusted-hops", 0, "`number` of proxies in front of the gateway, each of which appends its client's address to X-Forwarded-For")

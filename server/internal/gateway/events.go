@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/soundextract/sx/server/api"
+	"github.com/soundextract/sx/server/internal/httpserver"
 	"github.com/soundextract/sx/server/internal/store"
 	"github.com/soundextract/sx/server/sx"
 )
@@ -85,18 +86,18 @@ func tooManyStreams(format string, most int) error {
 }
 
 // follow sends further events until all jobs are final, the client disconnects, its
-// credential is no longer valid, or the server shuts down.
+// credential is no longer valid, or the server drains.
 func (s *Service) follow(r *http.Request, out eventWriter, watch *watch, sub *subscription) {
 	poll, alive := time.NewTicker(pollInterval), time.NewTicker(api.KeepAlive)
 	defer poll.Stop()
 	defer alive.Stop()
-	ctx, credential := r.Context(), s.credentialOf(r)
+	ctx, stop := httpserver.Resumable(r.Context())
+	defer stop()
+	credential := s.credentialOf(r)
 	for !watch.finished() {
 		var ids []string
 		select {
 		case <-ctx.Done():
-			return
-		case <-s.hub.closed:
 			return
 		case <-alive.C:
 			if out.keepAlive() != nil {

@@ -120,11 +120,8 @@ func New(cfg Config) *Service {
 func (s *Service) Handler() http.Handler { return protect(httpserver.Routes(s.mux)) }
 
 // Run receives announcements and finishes, expires and removes uploads until ctx
-// ends. Then it ends the long requests, which are event streams and uploads;
-// clients continue both at another gateway.
+// ends.
 func (s *Service) Run(ctx context.Context) error {
-	defer s.locks.Close()
-	defer s.hub.close()
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { s.listen(ctx); return nil })
 	group.Go(func() error { s.reconcile(ctx); return nil })

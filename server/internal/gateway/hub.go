@@ -8,11 +8,10 @@ import "sync"
 type hub struct {
 	mu            sync.Mutex
 	subscriptions map[*subscription]struct{}
-	closed        chan struct{} // closed when all streams must end
 }
 
 func newHub() *hub {
-	return &hub{subscriptions: map[*subscription]struct{}{}, closed: make(chan struct{})}
+	return &hub{subscriptions: map[*subscription]struct{}{}}
 }
 
 // subscription is one event stream's subscription to some jobs.
@@ -53,16 +52,6 @@ func (h *hub) announce(id string) {
 		if _, ok := sub.watched[id]; ok {
 			sub.announce(id)
 		}
-	}
-}
-
-func (h *hub) close() {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	select {
-	case <-h.closed:
-	default:
-		close(h.closed)
 	}
 }
 

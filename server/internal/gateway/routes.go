@@ -86,7 +86,7 @@ func (s *Service) routes() []endpoint {
 		{Route{http.MethodOptions, api.PathUploads + "{$}"}, byGateway, s.uploads.Describe},
 		{Route{http.MethodPost, api.PathUploads + "{$}"}, byGateway, s.createUpload},
 		{Route{http.MethodHead, api.PathUploads + "{id}"}, byGateway, s.uploads.Head},
-		{Route{http.MethodPatch, api.PathUploads + "{id}"}, byGateway, s.uploads.Patch},
+		{Route{http.MethodPatch, api.PathUploads + "{id}"}, byGateway, s.appendUpload},
 		{Route{http.MethodDelete, api.PathUploads + "{id}"}, byGateway, s.uploads.Delete},
 
 		{Route{http.MethodGet, api.PathJobs}, byGateway, s.listJobs},

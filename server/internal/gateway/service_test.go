@@ -4,14 +4,17 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 
@@ -22,12 +25,14 @@ import (
 	"github.com/soundextract/sx/server/sx"
 )
 
-// TestDrain is not parallel, so that it only finds its own goroutines.
+// TestDrain stops a server: what clients continue elsewhere ends, what they do not completes.
+//
+// It is not parallel, so that it only finds its own goroutines.
 func TestDrain(t *testing.T) {
 	ignore := goleak.IgnoreCurrent()
 	t.Cleanup(func() { goleak.VerifyNone(t, ignore) })
 	f := newFixture(t, nil)
-	stop := f.run()
+	stop, end := f.serve(time.Minute), f.run()
 	data := video(50, 200_000)
 	path := f.create(alice, "a.mp4", len(data))
 	queued := f.upload(alice, "b.mp4", data)
@@ -35,18 +40,34 @@ func TestDrain(t *testing.T) {
 	s.wantJob(queued, sx.StateQueued)
 	running := f.slowPatch(path, 0, data[:100_000])
 
-	stop()
+	body, feed := io.Pipe()
+	small := make(chan answer, 1)
+	go func() {
+		a, err := f.send(alice, http.MethodPost, api.PathUploads, body, "Expect", "100-continue", "Tus-Resumable", "1.0.0",
+			"Content-Type", octets, "Upload-Length", strconv.Itoa(len(data)), "Upload-Metadata", meta("filename", "c.mp4"))
+		if err != nil {
+			t.Error(err)
+		}
+		small <- a
+	}()
+	if _, err := feed.Write(data[:100_000]); err != nil {
+		t.Fatal(err)
+	}
+
+	stopped := make(chan struct{})
+	go func() { end(); stop(); close(stopped) }()
 	(<-running).wantCode(t, sx.CodeUnavailable)
 	var broken *client.Unreachable
 	if err := <-s.done; !errors.As(err, &broken) {
 		t.Errorf("the stream ended with %v", err)
 	}
-	f.patch(alice, path, 0, data).wantCode(t, sx.CodeUnavailable)
-	f.do(alice, http.MethodPost, api.PathUploads, nil, "Tus-Resumable", "1.0.0", "Upload-Length", "100",
-		"Upload-Metadata", meta("filename", "a.mp4")).wantCode(t, sx.CodeUnavailable)
-	if got := len(f.videos()); got != 2 {
-		t.Errorf("%d videos", got)
+	// Nothing continues an upload that is sent with its creation.
+	if _, err := feed.Write(data[100_000:]); err != nil {
+		t.Fatal(err)
 	}
+	_ = feed.Close()
+	(<-small).want(t, http.StatusCreated)
+	<-stopped
 	// The next gateway continues with the stored bytes.
 	next := newFixtureLike(t, f)
 	offset := next.offset(alice, path)

@@ -3,11 +3,13 @@ package gateway_test
 import (
 	"context"
 	"encoding/json"
-	"log/slog"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/soundextract/sx/server/api"
 	"github.com/soundextract/sx/server/internal/gateway"
@@ -17,8 +19,8 @@ import (
 	"github.com/soundextract/sx/server/testkit"
 )
 
-// TestStopping stops a server while a request waits for the database: the client is told to
-// try again. A client that has closed the connection is no failure of the server's.
+// TestStopping stops a server while a request waits for the database, for longer than the
+// server drains: the client is told to try again. A client that has closed the connection is no failure of the server's.
 func TestStopping(t *testing.T) {
 	t.Parallel()
 	waiting := make(chan struct{}, 1)
@@ -29,20 +31,9 @@ func TestStopping(t *testing.T) {
 			return token.Claims{}, ctx.Err()
 		}
 	})
-	log := slog.New(slog.NewTextHandler(f.logs, nil))
-	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	server := &httpserver.Server{
-		Listener: listener, Handler: httpserver.Observe(f.gw.Handler(), log, httpserver.NewRegistry()),
-		Health: httpserver.NewHealth(log, nil), Log: log,
-	}
-	ctx, stop := context.WithCancel(t.Context())
-	ended := make(chan error, 1)
-	go func() { ended <- server.Run(ctx) }()
+	stop := f.serve(time.Second)
 	get := func(ctx context.Context) (*http.Response, error) {
-		req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+listener.Addr().String()+api.PathJobs, nil)
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, f.server.URL+api.PathJobs, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -57,7 +48,8 @@ func TestStopping(t *testing.T) {
 	}
 	testkit.Eventually(t, "status 499 in the log", func() bool { return strings.Contains(f.logs.String(), " status=499 ") })
 
-	go func() { <-waiting; stop() }()
+	stopped := make(chan struct{})
+	go func() { <-waiting; stop(); close(stopped) }()
 	res, err := get(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -70,7 +62,32 @@ func TestStopping(t *testing.T) {
 	if res.StatusCode != http.StatusServiceUnavailable || body.Error.Code != sx.CodeUnavailable || res.Header.Get("Retry-After") == "" {
 		t.Errorf("got %s, %+v, %v", res.Status, body, res.Header)
 	}
-	if err := <-ended; err != nil {
-		t.Error(err)
+	<-stopped
+}
+
+// serve serves the gateway as a program does until the test ends or stop is called, which
+// drains for that time.
+func (f *fixture) serve(drain time.Duration) (stop func()) {
+	listener, err := new(net.ListenConfig).Listen(f.t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		f.t.Fatal(err)
 	}
+	f.server.Close()
+	f.server = &httptest.Server{URL: "http://" + listener.Addr().String()}
+	log := f.updater.Log
+	server := &httpserver.Server{
+		Listener: listener, Handler: httpserver.Observe(f.gw.Handler(), log, httpserver.NewRegistry()),
+		Health: httpserver.NewHealth(log, nil), Log: log, DrainTimeout: drain,
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- server.Run(ctx) }()
+	stop = sync.OnceFunc(func() {
+		cancel()
+		if err := <-ended; err != nil {
+			f.t.Error(err)
+		}
+	})
+	f.t.Cleanup(stop)
+	return stop
 }

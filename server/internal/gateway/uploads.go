@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"context"
 	"io"
+	"net/http"
 	"time"
 
 	"github.com/soundextract/sx/server/api"
+	"github.com/soundextract/sx/server/internal/httpserver"
 	"github.com/soundextract/sx/server/internal/store"
 	"github.com/soundextract/sx/server/internal/tusserver"
 	"github.com/soundextract/sx/server/sniff"
@@ -16,6 +18,18 @@ import (
 // uploads presents jobs and their videos as uploads to the tus server. An
 // upload's id is its job's.
 type uploads struct{ *Service }
+
+// appendUpload stores the next bytes of an upload. When the server drains, it ends, and the
+// client continues at another gateway.
+func (s *Service) appendUpload(w http.ResponseWriter, r *http.Request) error {
+	ctx, stop := httpserver.Resumable(r.Context())
+	defer stop()
+	r = r.WithContext(ctx)
+	if err := s.uploads.Patch(w, r); err != nil {
+		s.fail(w, r, err) // which has to know that ctx has ended
+	}
+	return nil
+}
 
 // Create creates an upload, or returns the one that an earlier request with the same
 // idempotency key has created.

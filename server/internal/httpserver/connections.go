@@ -56,6 +56,7 @@ type connections struct {
 	count   map[string]int // by connection.address
 	waiting *list.List     // of net.Conn, the one that has waited the longest first
 	logged  time.Time
+	empty   chan struct{} // set by none
 }
 
 type connection struct {
@@ -146,4 +147,23 @@ func (l *connections) remove(c net.Conn, known *connection) {
 		delete(l.count, known.address)
 	}
 	delete(l.open, c)
+	l.closeEmpty()
+}
+
+// none returns a channel that is closed once no connection is open. It is called once, when
+// no new connection is accepted any more.
+func (l *connections) none() <-chan struct{} {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	empty := make(chan struct{})
+	l.empty = empty
+	l.closeEmpty()
+	return empty
+}
+
+func (l *connections) closeEmpty() {
+	if l.empty != nil && len(l.open) == 0 {
+		close(l.empty)
+		l.empty = nil
+	}
 }

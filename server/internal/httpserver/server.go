@@ -3,12 +3,10 @@ package httpserver
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
-	"sync"
 	"time"
 
 	"github.com/soundextract/sx/server/internal/memory"
@@ -32,12 +30,6 @@ const (
 	maxHeader     = 64 << 10 // bytes
 
 	defaultDrainTimeout = 10 * time.Second
-	// cancelDelay is how long requests may continue before their ctx is cancelled:
-	// enough for all but transfers and event streams.
-	cancelDelay = 500 * time.Millisecond
-	// handlerTimeout is how long handlers may continue after their connections were
-	// closed.
-	handlerTimeout = 5 * time.Second
 )
 
 // Server serves HTTP on an open listener. Bodies have a deadline, unless their handler
@@ -48,7 +40,8 @@ type Server struct {
 	Handler  http.Handler
 	Health   *Health // not ready once Run's ctx has ended
 	Log      *slog.Logger
-	// DrainTimeout is how long open requests may continue; 0 means 10 s.
+	// DrainTimeout is how long open requests may continue once Run's ctx has ended; 0 means
+	// 10 s.
 	DrainTimeout time.Duration
 	// BodyTimeout is how long a body may take, plus a second for each 4 KiB of it; 0 means
 	// 10 s. Requests with a slower body get the status 408.
@@ -63,16 +56,16 @@ type Server struct {
 	MaxPerAddress int
 }
 
-// Run serves until ctx ends, then drains and returns nil. Draining means: the process
-// is no longer ready, no new connection is accepted, and short requests complete.
-// After half a second the ctx of open requests is cancelled (with the cause
-// http.ErrServerClosed) and their bodies are no longer read, so that event streams end
-// and uploads store what they have received. After DrainTimeout the connections are
-// closed. When Run returns, all handlers have returned, except those that
-// ignore even that. The only error is that of the listener.
+// Run serves until ctx ends, then drains and returns nil. Draining means: the process is no
+// longer ready, no new connection is accepted, requests that a client resumes (see Resumable)
+// end, and all others complete. Shortly before DrainTimeout the ctx of those that have not is
+// cancelled (with the cause http.ErrServerClosed) and their bodies are no longer read, so that
+// they can still respond; then the connections are closed. When Run returns, all handlers have
+// returned, except those that ignore even that. The only error is that of the listener.
 func (s *Server) Run(ctx context.Context) error {
 	base, cancelBase := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer cancelBase(http.ErrServerClosed)
+	base = context.WithValue(base, drainKey{}, ctx)
 	open := &openRequests{none: make(chan struct{})}
 	connections := newConnections(cmp.Or(s.MaxConnections, MaxConnections(memory.Limit())), s.MaxPerAddress, s.Log)
 	srv := &http.Server{
@@ -92,93 +85,9 @@ func (s *Server) Run(ctx context.Context) error {
 		return fmt.Errorf("serve HTTP on %s: %w", s.Listener.Addr(), err)
 	case <-ctx.Done():
 	}
-	s.drain(context.WithoutCancel(ctx), srv, open, cancelBase)
-	return nil
-}
-
-func (s *Server) drain(ctx context.Context, srv *http.Server, open *openRequests, cancelBase context.CancelCauseFunc) {
 	s.Health.Drain()
-	timeout := s.DrainTimeout
-	if timeout == 0 {
-		timeout = defaultDrainTimeout
-	}
-	shutdownCtx, cancel := context.WithTimeout(ctx, timeout)
-	defer cancel()
-	end := time.AfterFunc(min(cancelDelay, timeout), func() { cancelBase(http.ErrServerClosed) })
-	defer end.Stop()
-	if err := srv.Shutdown(shutdownCtx); err != nil && !errors.Is(err, context.DeadlineExceeded) {
-		s.Log.WarnContext(ctx, "closing the listener failed", "error", err)
-	}
-	_ = srv.Close()
-	// Handlers without a connection may still store what they have received.
-	select {
-	case <-open.close():
-	case <-time.After(handlerTimeout):
-		s.Log.WarnContext(ctx, "handlers still running")
-	}
-}
-
-// openRequests counts the running handlers. A sync.WaitGroup cannot be used,
-// because requests may start during Wait.
-type openRequests struct {
-	mu     sync.Mutex
-	n      int
-	closed bool
-	none   chan struct{} // closed when closed is set and n is 0
-}
-
-// count wraps h so that its requests are counted and blocked reads of their bodies end
-// when the server drains.
-func (o *openRequests) count(h http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if !o.start() {
-			panic(http.ErrAbortHandler) // the connection is already closed
-		}
-		defer o.end()
-		// A handler that is blocked in a read does not notice that its ctx has ended.
-		stop := context.AfterFunc(r.Context(), func() { stopReading(w, r) })
-		defer stop()
-		h.ServeHTTP(w, r)
-	})
-}
-
-// stopReading unblocks a handler that reads the body. If the client has closed the
-// connection, the read has returned anyway.
-func stopReading(w http.ResponseWriter, r *http.Request) {
-	if draining(r.Context()) {
-		_ = http.NewResponseController(w).SetReadDeadline(time.Now())
-	}
-}
-
-// draining reports whether the Server cancelled the request's ctx.
-func draining(ctx context.Context) bool {
-	return errors.Is(context.Cause(ctx), http.ErrServerClosed)
-}
-
-func (o *openRequests) start() bool {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if !o.closed {
-		o.n++
-	}
-	return !o.closed
-}
-
-func (o *openRequests) end() {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	o.n--
-	if o.closed && o.n == 0 {
-		close(o.none)
-	}
-}
-
-// close refuses new requests. The channel is closed when none is running.
-func (o *openRequests) close() <-chan struct{} {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if o.closed = true; o.n == 0 {
-		close(o.none)
-	}
-	return o.none
+	_ = s.Listener.Close()
+	_ = <-failed // that the listener is closed
+	s.drain(context.WithoutCancel(ctx), srv, connections, open, cancelBase)
+	return nil
 }

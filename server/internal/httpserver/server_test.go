@@ -117,20 +117,38 @@ func TestDrainLetsShortRequestsEnd(t *testing.T) {
 	s.wait(t, time.Now())
 }
 
-// TestDrainEndsStreams checks that draining cancels the ctx of an event stream,
-// which never ends by itself.
+// TestDrainEndsStreams checks that draining ends an event stream, which never ends by
+// itself, while another request continues.
 func TestDrainEndsStreams(t *testing.T) {
 	t.Parallel()
-	cause := make(chan error, 1)
+	cause, started, release := make(chan error, 1), make(chan struct{}), make(chan struct{})
 	s := start(t, time.Minute, func(mux *http.ServeMux) {
 		mux.HandleFunc("GET /events", func(w http.ResponseWriter, r *http.Request) {
 			_, _ = io.WriteString(w, ": hello\n")
 			_ = http.NewResponseController(w).Flush()
-			<-r.Context().Done()
-			cause <- context.Cause(r.Context())
+			ctx, stop := httpserver.Resumable(r.Context())
+			defer stop()
+			<-ctx.Done()
+			cause <- context.Cause(ctx)
 			_, _ = io.WriteString(w, ": bye\n")
 		})
+		mux.HandleFunc("POST /long", func(_ http.ResponseWriter, r *http.Request) {
+			close(started)
+			<-release
+			if err := r.Context().Err(); err != nil {
+				t.Errorf("cancelled: %v", err)
+			}
+		})
 	})
+	answered := make(chan int, 1)
+	go func() {
+		if res, err := http.DefaultTransport.RoundTrip(newRequest(t, http.MethodPost, s.url+"/long", nil)); err == nil {
+			_ = res.Body.Close()
+			answered <- res.StatusCode
+		}
+		close(answered)
+	}()
+	<-started
 	res, err := http.DefaultTransport.RoundTrip(newRequest(t, http.MethodGet, s.url+"/events", nil))
 	if err != nil {
 		t.Fatal(err)
@@ -142,15 +160,54 @@ func TestDrainEndsStreams(t *testing.T) {
 	}
 	start := time.Now()
 	s.stop()
-	if took := s.wait(t, start); took > 10*time.Second {
-		t.Fatalf("it took %v", took)
-	}
 	if rest, err := io.ReadAll(in); err != nil || string(rest) != ": bye\n" {
 		t.Fatalf("got %q, error %v: the stream did not end cleanly", rest, err)
 	}
 	if err := <-cause; !errors.Is(err, http.ErrServerClosed) {
 		t.Fatalf("got cause %v", err)
 	}
+	close(release)
+	if status := <-answered; status != http.StatusOK {
+		t.Fatalf("the other request got status %d", status)
+	}
+	if took := s.wait(t, start); took > 10*time.Second {
+		t.Fatalf("it took %v", took)
+	}
+}
+
+// TestDrainUsesUpConnections checks that a client gets one more response on a connection
+// that it keeps open, which tells it to use another one.
+func TestDrainUsesUpConnections(t *testing.T) {
+	t.Parallel()
+	s := start(t, time.Minute, func(mux *http.ServeMux) {
+		mux.HandleFunc("GET /empty", func(http.ResponseWriter, *http.Request) {})
+	})
+	const request = "GET /empty HTTP/1.1\r\nHost: sx\r\n\r\n"
+	c := s.dial(t, request)
+	in := bufio.NewReader(c)
+	last := func() bool {
+		t.Helper()
+		res, err := http.ReadResponse(in, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = res.Body.Close()
+		return res.Close
+	}
+	if last() {
+		t.Fatal("the connection cannot be used again")
+	}
+	s.stop()
+	if _, err := io.WriteString(c, request); err != nil {
+		t.Fatal(err)
+	}
+	if !last() {
+		t.Error("the client may use the connection again")
+	}
+	if _, err := in.ReadByte(); !errors.Is(err, io.EOF) {
+		t.Errorf("got %v", err)
+	}
+	s.wait(t, time.Now())
 }
 
 // slowBody is a body that has some bytes and then blocks.
@@ -168,8 +225,8 @@ func (b *slowBody) Read(p []byte) (int, error) {
 	return 0, b.ctx.Err()
 }
 
-// TestDrainEndsUploads checks that an upload that waits for its client's next
-// byte ends and stores the bytes it has received.
+// TestDrainEndsUploads checks that shortly before the end of the drain an upload that waits
+// for its client's next byte ends and stores the bytes it has received.
 func TestDrainEndsUploads(t *testing.T) {
 	t.Parallel()
 	type stored struct {
@@ -177,7 +234,7 @@ func TestDrainEndsUploads(t *testing.T) {
 		err   error
 	}
 	got, started := make(chan stored, 1), make(chan struct{})
-	s := start(t, time.Minute, func(mux *http.ServeMux) {
+	s := start(t, 2*time.Second, func(mux *http.ServeMux) {
 		mux.HandleFunc("PATCH /upload", func(w http.ResponseWriter, r *http.Request) {
 			var st stored
 			five := make([]byte, 5)
@@ -213,7 +270,7 @@ func TestDrainEndsUploads(t *testing.T) {
 func TestDrainEndsUploadsThatMoveDeadlines(t *testing.T) {
 	t.Parallel()
 	got, started := make(chan error, 1), make(chan struct{})
-	s := start(t, time.Minute, func(mux *http.ServeMux) {
+	s := start(t, 2*time.Second, func(mux *http.ServeMux) {
 		mux.HandleFunc("PATCH /upload", func(w http.ResponseWriter, r *http.Request) {
 			_, _ = io.ReadFull(r.Body, make([]byte, 5))
 			close(started)
@@ -301,11 +358,11 @@ func TestDrainGivesUpOnAHangingHandler(t *testing.T) {
 }
 
 // TestWriteErrorWhileDraining checks the response of a handler whose store call
-// is cancelled by draining.
+// takes longer than the drain.
 func TestWriteErrorWhileDraining(t *testing.T) {
 	t.Parallel()
 	started := make(chan struct{})
-	s := start(t, time.Minute, func(mux *http.ServeMux) {
+	s := start(t, 2*time.Second, func(mux *http.ServeMux) {
 		log, _ := newLog(t, "info")
 		mux.HandleFunc("GET /slow", func(w http.ResponseWriter, r *http.Request) {
 			close(started)

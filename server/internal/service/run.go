@@ -1,6 +1,7 @@
 package service
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"log/slog"
@@ -34,6 +35,8 @@ const (
 	// them.
 	firstWaitingLog    = 2 * time.Second
 	waitingLogInterval = 30 * time.Second
+	// drainTimeout is less than the grace period that the chart gives the programs.
+	drainTimeout = 30 * time.Second
 )
 
 // running is a running program.
@@ -112,7 +115,7 @@ func (p *Program) run(ctx context.Context, start Start) error {
 	mux.HandleFunc("/", r.serveHTTP)
 	server := &httpserver.Server{
 		Listener: listener, Handler: httpserver.Observe(mux, p.log, r.registry), Health: health, Log: p.log,
-		MaxPerAddress: p.MaxPerAddress,
+		MaxPerAddress: p.MaxPerAddress, DrainTimeout: cmp.Or(p.DrainTimeout, drainTimeout),
 	}
 	p.log.LogAttrs(ctx, slog.LevelInfo, "serving", attrs...)
 	return append(group, server.Run).Run(ctx)

@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net/http"
 	"os"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/spf13/pflag"
@@ -40,6 +41,8 @@ type Program struct {
 	Ready map[string]func(ctx context.Context) error
 	// MaxPerAddress is httpserver.Server's. Check may set it.
 	MaxPerAddress int
+	// DrainTimeout is httpserver.Server's; 0 means 30 s.
+	DrainTimeout time.Duration
 	// Public says that users can reach --addr. With --metrics-addr, it then does not serve
 	// readiness. The other parts request the readiness of services that are not public.
 	Public bool

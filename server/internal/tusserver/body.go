@@ -1,6 +1,7 @@
 package tusserver
 
 import (
+	"context"
 	"errors"
 	"io"
 	"net/http"
@@ -21,17 +22,19 @@ const (
 )
 
 var (
-	errStalled = sx.NewError(sx.CodeOffsetConflict, "the upload made too little progress; the bytes received so far are kept")
-	errBroken  = sx.NewError(sx.CodeOffsetConflict, "the connection broke; the bytes received so far are kept")
-	errTooLong = sx.NewError(sx.CodeInvalid, "the request has more bytes than remain of the upload's length").
+	errStalled  = sx.NewError(sx.CodeOffsetConflict, "the upload made too little progress; the bytes received so far are kept")
+	errBroken   = sx.NewError(sx.CodeOffsetConflict, "the connection broke; the bytes received so far are kept")
+	errStopping = sx.NewError(sx.CodeUnavailable, "the server is stopping")
+	errTooLong  = sx.NewError(sx.CodeInvalid, "the request has more bytes than remain of the upload's length").
 			WithHint("the file may have grown; upload it again once it is complete")
 )
 
 // Body is the body of a request that contains bytes of an upload. It ends at
-// the upload's length, when the client stalls and when a newer request preempts
-// it.
+// the upload's length, when the client stalls, when a newer request preempts it and when
+// the server stops.
 type Body struct {
 	src     io.Reader
+	ctx     context.Context //nolint:containedctx // the body belongs to the request, like its ctx
 	control *http.ResponseController
 
 	left     time.Duration // that src may block until it has sent minProgress bytes
@@ -45,7 +48,7 @@ type Body struct {
 
 // newBody returns the body of r, which may have at most limit bytes.
 func newBody(w http.ResponseWriter, r *http.Request, limit int64) *Body {
-	return &Body{src: http.MaxBytesReader(w, r.Body, limit), control: http.NewResponseController(w), left: stallTimeout}
+	return &Body{src: http.MaxBytesReader(w, r.Body, limit), ctx: r.Context(), control: http.NewResponseController(w), left: stallTimeout}
 }
 
 // Read implements io.Reader.
@@ -74,12 +77,19 @@ func (b *Body) Read(p []byte) (int, error) {
 		b.setDeadline(time.Time{})
 	case errors.As(err, &tooLong):
 		b.err = errTooLong
+	case stopping(b.ctx):
+		b.err = errStopping
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		b.err = errStalled
 	default:
 		b.err = errBroken
 	}
 	return n, err
+}
+
+// stopping reports whether the server ended the request.
+func stopping(ctx context.Context) bool {
+	return errors.Is(context.Cause(ctx), http.ErrServerClosed)
 }
 
 // extendDeadline allows what is left of the stallTimeout, unless the body was stopped.

@@ -49,7 +49,8 @@ type Store interface {
 }
 
 // Handler serves the requests of the protocol. If a method returns an error, it
-// has not sent a response.
+// has not sent a response. If the ctx of a request ends with the cause
+// http.ErrServerClosed, what its body has sent so far is stored.
 type Handler struct {
 	Store   Store
 	Locks   *Locks
@@ -107,9 +108,6 @@ func (h *Handler) Create(w http.ResponseWriter, r *http.Request) error {
 func (h *Handler) create(ctx context.Context, size int64, metadata map[string]string) (Upload, error) {
 	if h.MaxSize > 0 && size > h.MaxSize {
 		return Upload{}, sx.NewError(sx.CodeTooLarge, "the file is larger than this server accepts")
-	}
-	if err := h.Locks.err(); err != nil {
-		return Upload{}, err
 	}
 	return h.Store.Create(ctx, size, metadata)
 }
@@ -214,9 +212,15 @@ func (h *Handler) receive(w http.ResponseWriter, r *http.Request, u Upload, offs
 }
 
 func (h *Handler) append(ctx context.Context, w http.ResponseWriter, u Upload, body *Body) (Upload, error) {
-	ctx, cancel := withSaveTimeout(ctx)
+	unwatch := context.AfterFunc(ctx, func() {
+		if stopping(ctx) {
+			body.stop(errStopping)
+		}
+	})
+	defer unwatch()
+	later, cancel := withSaveTimeout(ctx)
 	defer cancel()
-	u, err := h.Store.Append(ctx, u, body)
+	u, err := h.Store.Append(later, u, body)
 	early := body.End()
 	if early == nil {
 		return u, err

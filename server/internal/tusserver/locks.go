@@ -11,7 +11,6 @@ import (
 var (
 	errPreempted = sx.NewError(sx.CodeOffsetConflict, "a newer request continues this upload")
 	errLocked    = sx.NewError(sx.CodeUnavailable, "the previous request is still being stored")
-	errClosed    = sx.NewError(sx.CodeUnavailable, "the server is shutting down")
 )
 
 // lockTimeout bounds the wait for a preempted request.
@@ -27,7 +26,6 @@ type Locks struct {
 	mu      sync.Mutex
 	last    uint64 // the order of the newest request
 	holders map[string]*lock
-	closed  bool
 }
 
 type lock struct {
@@ -42,8 +40,8 @@ func NewLocks() *Locks { return &Locks{holders: map[string]*lock{}} }
 // Preempt stops the request that holds the lock, waits for it and acquires the
 // lock. A newer request calls stop, which must not block and may be called
 // several times until release. A request that is preempted while it waits gets
-// an *sx.Error of code offset_conflict; one that waits too long, or comes after
-// Close, one of code unavailable.
+// an *sx.Error of code offset_conflict; one that waits too long, one of code
+// unavailable.
 func (l *Locks) Preempt(ctx context.Context, id string, stop func(reason error)) (release func(), err error) {
 	return l.acquire(ctx, id, &lock{stop: stop, released: make(chan struct{})}, true)
 }
@@ -61,9 +59,6 @@ func (l *Locks) acquire(ctx context.Context, id string, mine *lock, preemptible 
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for {
-		if l.closed {
-			return nil, errClosed
-		}
 		if mine.order == 0 || !preemptible {
 			l.last++
 			mine.order = l.last
@@ -122,24 +117,4 @@ func (l *Locks) Stop(id string, reason error) {
 	if holder := l.holders[id]; holder != nil {
 		holder.stop(reason)
 	}
-}
-
-// Close ends all requests and refuses new ones.
-func (l *Locks) Close() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.closed = true
-	for _, holder := range l.holders {
-		holder.stop(errClosed)
-	}
-}
-
-// err is errClosed after Close.
-func (l *Locks) err() error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.closed {
-		return errClosed
-	}
-	return nil
 }

@@ -71,17 +71,3 @@ func TestLockIsNotPreempted(t *testing.T) {
 		release()
 	})
 }
-
-func TestCloseStopsAllRequests(t *testing.T) {
-	t.Parallel()
-	locks := tusserver.NewLocks()
-	var reason error
-	if _, err := locks.Preempt(t.Context(), "a", func(err error) { reason = err }); err != nil {
-		t.Fatal(err)
-	}
-	locks.Close()
-	_, err := locks.Lock(t.Context(), "b")
-	if sx.CodeOf(reason) != sx.CodeUnavailable || sx.CodeOf(err) != sx.CodeUnavailable {
-		t.Errorf("stopped with %v, refused with %v", reason, err)
-	}
-}
