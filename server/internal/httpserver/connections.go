@@ -150,6 +150,23 @@ func (l *connections) remove(c net.Conn, known *connection) {
 	l.closeEmpty()
 }
 
+// linger lets the closing of connections wait until the client has received what was sent,
+// for at most that time; a negative one ends that. Without it, a response would be lost whose
+// last bytes are still in the socket's buffer when the program's network disappears with its
+// container.
+func (l *connections) linger(atMost time.Duration) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for c := range l.open {
+		if t, ok := c.(interface{ NetConn() net.Conn }); ok { // TLS
+			c = t.NetConn()
+		}
+		if t, ok := c.(*net.TCPConn); ok {
+			_ = t.SetLinger(int(atMost.Seconds())) // of a connection that is closed
+		}
+	}
+}
+
 // none returns a channel that is closed once no connection is open. It is called once, when
 // no new connection is accepted any more.
 func (l *connections) none() <-chan struct{} {

@@ -16,6 +16,8 @@ const (
 	// answerTime is how long before the end of the drain requests are cancelled, so that
 	// they can still respond.
 	answerTime = 2 * time.Second
+	// lingerTime is how long closing a connection waits for a client that still receives.
+	lingerTime = 30 * time.Second
 	// handlerTimeout is how long handlers may continue after their connections were
 	// closed: they may still store what they have received.
 	handlerTimeout = 5 * time.Second
@@ -50,7 +52,9 @@ func (s *Server) drain(ctx context.Context, srv *http.Server, connections *conne
 	case <-connections.none():
 	case <-time.After(min(idleGrace, timeout)):
 	}
+	connections.linger(min(lingerTime, timeout))
 	_ = srv.Shutdown(ctx) // fails only when ctx ends
+	connections.linger(-time.Second)
 	_ = srv.Close()
 	select {
 	case <-open.close():
