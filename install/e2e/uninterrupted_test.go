@@ -58,6 +58,7 @@ func (o *operator) underLoad(replicas int) *rawClient {
 	var err error
 	c.token, err = c.signIn("ada")
 	o.must(err)
+	c.prepareLoad()
 	return c
 }
 
@@ -66,8 +67,8 @@ func (c *rawClient) nothingLost() {
 	c.o.t.Helper()
 	c.o.sx(append([]string{"watch"}, c.uploads...)...)
 	for _, id := range c.uploads {
-		if j := c.o.job(id); j.State != "done" {
-			c.o.t.Errorf("job %s is %s", id, j.State)
+		if j := c.o.job(id); j.State != "done" || j.Attempt != 1 {
+			c.o.t.Errorf("job %s is %s after %d attempts", id, j.State, j.Attempt)
 		}
 	}
 }
@@ -92,6 +93,10 @@ type rawClient struct {
 	sent    map[string]int // by the kind of request
 	failed  map[string]int // by error
 	uploads []string       // IDs of jobs
+
+	recording api.Job // has the MP3 that is downloaded
+	waiting   string  // ID of an upload of which nothing arrives
+	long      string  // path of a video whose conversion takes longer than most changes
 }
 
 // during uses the installation while change runs.
@@ -109,9 +114,13 @@ func (c *rawClient) during(name string, change func()) {
 	}
 	group.Go(func() { c.repeat(ctx, "sign-ins", 500*time.Millisecond, c.signInAndList) })
 	group.Go(func() { c.repeat(ctx, "uploads", time.Second, func() error { return c.upload(clip) }) })
+	group.Go(func() { c.repeat(ctx, "downloads", 0, c.download) })
+	group.Go(func() { c.repeat(ctx, "event streams", 0, func() error { return c.stream(ctx) }) })
+	long := c.startLong()
 	start := time.Now()
 	change()
 	took := time.Since(start)
+	c.o.t.Logf("the long conversion is %s", c.o.job(long).State)
 	stop()
 	group.Wait()
 	c.o.t.Logf("%s took %.0f s; meanwhile %v", name, took.Seconds(), c.sent)
@@ -170,20 +179,31 @@ func (c *rawClient) get(path string) error {
 
 // upload uploads the clip in one request.
 func (c *rawClient) upload(clip []byte) error {
-	h, _, err := c.send(http.MethodPost, "/v1/uploads/", c.token, clip, map[string]string{
-		"Tus-Resumable": "1.0.0", "Content-Type": "application/offset+octet-stream", "Upload-Length": strconv.Itoa(len(clip)),
-		"Upload-Metadata": "filename " + base64.StdEncoding.EncodeToString([]byte("clip.mkv")),
+	_, err := c.uploadAs("clip.mkv", clip)
+	return err
+}
+
+// uploadAs uploads a video in one request, and returns its ID; metadata has names and values.
+func (c *rawClient) uploadAs(name string, video []byte, metadata ...string) (string, error) {
+	pairs := []string{"filename " + base64.StdEncoding.EncodeToString([]byte(name))}
+	for i := 0; i < len(metadata); i += 2 {
+		pairs = append(pairs, metadata[i]+" "+base64.StdEncoding.EncodeToString([]byte(metadata[i+1])))
+	}
+	h, _, err := c.send(http.MethodPost, "/v1/uploads/", c.token, video, map[string]string{
+		"Tus-Resumable": "1.0.0", "Content-Type": "application/offset+octet-stream", "Upload-Length": strconv.Itoa(len(video)),
+		"Upload-Metadata": strings.Join(pairs, ","),
 	})
 	if err != nil {
-		return err
+		return "", err
 	}
-	if got := h.Get("Upload-Offset"); got != strconv.Itoa(len(clip)) {
-		return fmt.Errorf("%s of %d bytes were stored", got, len(clip))
+	if got := h.Get("Upload-Offset"); got != strconv.Itoa(len(video)) {
+		return "", fmt.Errorf("%s of %d bytes were stored", got, len(video))
 	}
+	id := path.Base(h.Get("Location"))
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.uploads = append(c.uploads, path.Base(h.Get("Location")))
-	return nil
+	c.uploads = append(c.uploads, id)
+	return id, nil
 }
 
 // send sends a request on a new connection: net/http would retry one on a reused

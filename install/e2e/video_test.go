@@ -49,10 +49,11 @@ func (o *operator) ffmpeg(args ...string) {
 
 // job contains the fields of sx's JSON that the tests read.
 type job struct {
-	ID     string `json:"id"`
-	Name   string `json:"name"`
-	State  string `json:"state"`
-	Tracks []struct {
+	ID      string `json:"id"`
+	Name    string `json:"name"`
+	State   string `json:"state"`
+	Attempt int    `json:"attempt"`
+	Tracks  []struct {
 		SHA256   string  `json:"sha256"`
 		Duration float64 `json:"duration"`
 	} `json:"tracks"`
