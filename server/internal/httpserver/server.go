@@ -3,6 +3,7 @@ package httpserver
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -87,7 +88,9 @@ func (s *Server) Run(ctx context.Context) error {
 	}
 	s.Health.Drain()
 	_ = s.Listener.Close()
-	_ = <-failed // that the listener is closed
+	if err := <-failed; !errors.Is(err, net.ErrClosed) {
+		s.Log.WarnContext(ctx, "closing the listener failed", "error", err)
+	}
 	s.drain(context.WithoutCancel(ctx), srv, connections, open, cancelBase)
 	return nil
 }
