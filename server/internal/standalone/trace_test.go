@@ -6,15 +6,18 @@ import (
 	"encoding/hex"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"os/exec"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
 
+	"github.com/emersion/go-smtp"
 	collector "go.opentelemetry.io/proto/otlp/collector/trace/v1"
 	spans "go.opentelemetry.io/proto/otlp/trace/v1"
 	"google.golang.org/protobuf/proto"
@@ -23,6 +26,7 @@ import (
 	"github.com/soundextract/sx/server/api/client"
 	"github.com/soundextract/sx/server/api/tus"
 	"github.com/soundextract/sx/server/internal/httpserver"
+	"github.com/soundextract/sx/server/internal/notifier"
 	"github.com/soundextract/sx/server/internal/tracing/otlp"
 	"github.com/soundextract/sx/server/sx"
 	"github.com/soundextract/sx/server/testkit"
@@ -67,9 +71,39 @@ func (t fromTrace) RoundTrip(r *http.Request) (*http.Response, error) {
 	return t.base.RoundTrip(r)
 }
 
+// mailbox is the session of a mail server that passes on what it receives.
+type mailbox struct{ received chan string }
+
+func (mailbox) Mail(string, *smtp.MailOptions) error { return nil }
+func (mailbox) Rcpt(string, *smtp.RcptOptions) error { return nil }
+func (mailbox) Reset()                               {}
+func (mailbox) Logout() error                        { return nil }
+
+func (m mailbox) Data(r io.Reader) error {
+	content, err := io.ReadAll(r)
+	m.received <- string(content)
+	return err
+}
+
+// serveMail starts a mail server.
+func serveMail(t *testing.T) (addr string, received chan string) {
+	t.Helper()
+	received = make(chan string, 10)
+	server := smtp.NewServer(smtp.BackendFunc(func(*smtp.Conn) (smtp.Session, error) { return mailbox{received}, nil }))
+	server.Domain = "localhost"
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan struct{})
+	go func() { defer close(ended); _ = server.Serve(listener) }()
+	t.Cleanup(func() { _ = server.Close(); <-ended })
+	return listener.Addr().String(), received
+}
+
 // TestTrace checks that the spans of an upload, its messages, the conversion with the phases
-// of ffmpeg, and the notification arrive at an OTLP receiver as one trace, that of the
-// client, and that the log has its ID.
+// of ffmpeg, and the notification by e-mail arrive at an OTLP receiver as one trace, that of
+// the client, and that the log has its ID.
 func TestTrace(t *testing.T) {
 	testkit.Need(t, "ffmpeg")
 	received := &receiver{about: map[string]string{}}
@@ -86,10 +120,18 @@ func TestTrace(t *testing.T) {
 	if cfg.Log, err = httpserver.NewLogger(logs, "info", "json"); err != nil {
 		t.Fatal(err)
 	}
+	addr, mails := serveMail(t)
+	cfg.Notify.Mail = notifier.Mail{Addr: addr, Security: notifier.SMTPNone, From: "noreply@example.org"}
 	url, stop := run(t, cfg)
 	const trace = "0af7651916cd43dd8448eb211c80319c"
 	c, err := client.New(url, &http.Client{Transport: fromTrace{client.Bearer{Token: ownerToken(t, cfg.Data)}, trace}})
 	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.SetEmail(t.Context(), api.Email{Address: "ada@example.org"}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.ConfirmEmail(t.Context(), api.EmailCode{Code: regexp.MustCompile(`\b[0-9]{8}\b`).FindString(<-mails)}); err != nil {
 		t.Fatal(err)
 	}
 	clip := t.TempDir() + "/clip.wav"
@@ -110,7 +152,7 @@ func TestTrace(t *testing.T) {
 	}
 	testkit.Eventually(t, "the conversion and its notification", func() bool {
 		j, err := c.Job(context.WithoutCancel(t.Context()), id)
-		return err == nil && j.State == sx.StateDone && strings.Contains(logs.String(), "deliveries of job created")
+		return err == nil && j.State == sx.StateDone && len(mails) > 0
 	})
 	stop()
 	stopTracing()
@@ -127,7 +169,7 @@ func TestTrace(t *testing.T) {
 	for name, parent := range map[string]string{
 		"PATCH /v1/uploads/{id}": "", "publish convert": "PATCH /v1/uploads/{id}", "process convert": "publish convert",
 		"convert": "PATCH /v1/uploads/{id}", "probe": "convert", "encode": "convert", "decode": "encode", "store MP3": "convert",
-		"publish notify": "convert", "process notify": "publish notify",
+		"publish notify": "convert", "process notify": "publish notify", "deliver email": "process notify",
 	} {
 		s := names[name]
 		if s == nil {
@@ -162,11 +204,18 @@ func TestTrace(t *testing.T) {
 	}
 }
 
-// TestOnlyServicesHaveTheSDK checks that sxd, and so its archive, does not contain the SDK.
+// TestOnlyServicesHaveTheSDK checks that only the services' programs contain the SDK: sx and
+// sxd, and so their archives, do not.
 func TestOnlyServicesHaveTheSDK(t *testing.T) {
 	t.Parallel()
-	for program, want := range map[string]bool{"sxd": false, "gateway": true} {
-		out, err := exec.CommandContext(t.Context(), "go", "list", "-deps", "../../cmd/"+program).CombinedOutput()
+	programs := map[string]bool{"../../cmd/sxd": false, "../../../cli/cmd/sx": false}
+	for _, service := range sx.Services() {
+		programs["../../cmd/"+service] = true
+	}
+	for program, want := range programs {
+		cmd := exec.CommandContext(t.Context(), "go", "list", "-deps", ".")
+		cmd.Dir = program // of another module
+		out, err := cmd.CombinedOutput()
 		if err != nil {
 			t.Fatalf("%v: %s", err, out)
 		}

@@ -211,6 +211,18 @@ func TestCrashes(t *testing.T) {
 	}
 }
 
+// TestProbeIsKilled checks that the converter, and not the video, is blamed if ffprobe is
+// killed, as where memory runs out.
+func TestProbeIsKilled(t *testing.T) {
+	t.Parallel()
+	testkit.Need(t, "ffmpeg", "ffprobe")
+	src := media(t, "in.mp4", video()...)
+	path, _ := program(t, `kill -KILL $$`)
+	tc := transcoder(t, func(c *ffmpeg.Config) { c.FFprobe = path })
+	_, _, err := convertWith(t.Context(), t, tc, src, sx.Options{})
+	wantCode(t, err, sx.CodeOutOfMemory, "was killed, probably because the converter ran out of memory")
+}
+
 // TestManyFramesInATag gives ffprobe a tag for which it takes quadratic time.
 func TestManyFramesInATag(t *testing.T) {
 	t.Parallel()
