@@ -32,7 +32,7 @@ func (o *operator) statuses(see func(result), args ...string) (stop func()) {
 			cmd.Stdout, cmd.Stderr = &stdout, &stderr
 			_ = cmd.Run() // it fails while the installation is not ready
 			r := result{stdout: stdout.String(), stderr: stderr.String()}
-			installed = installed || !strings.Contains(r.stderr, "error: release ")
+			installed = installed || !strings.Contains(r.stderr, " not found in the namespace ")
 			if here.ctx.Err() != nil {
 				return
 			}
