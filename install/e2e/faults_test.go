@@ -96,6 +96,9 @@ func (o *operator) suffer(f fault) string {
 	for {
 		r = o.try(f.command...)
 		first = firstLine(command, r)
+		if p := reported(r); command == "status" && p != "" && !only.MatchString(p) {
+			o.t.Errorf("sx status showed another cause:\n%s", r.all())
+		}
 		if command != "status" || cause.MatchString(first) || !pause(soon) {
 			break
 		}
