@@ -122,6 +122,23 @@ func TestConsequences(t *testing.T) {
 			first: "Deployment/soundextract-mongodb", follows: 1,
 		},
 		{
+			name:    "auth does not respond because the database starts",
+			objects: [][]runtime.Object{starts("mongodb"), works("auth"), works("gateway")}, reported: map[string]string{"auth": "timeout"},
+			rows: "mongodb starting, auth ready, gateway ready",
+		},
+		{
+			name:    "auth does not respond because the database hangs",
+			objects: [][]runtime.Object{works("mongodb"), works("auth"), works("gateway")}, reported: map[string]string{"auth": "timeout", "mongodb": "timeout"},
+			rows:  "mongodb failing, auth ready, gateway ready",
+			first: "Deployment/soundextract-mongodb",
+		},
+		{
+			name:    "auth hangs",
+			objects: [][]runtime.Object{works("mongodb"), works("auth"), works("gateway")}, reported: map[string]string{"auth": "timeout"},
+			rows:  "mongodb ready, auth failing, gateway ready",
+			first: "Deployment/soundextract-auth",
+		},
+		{
 			name:    "an external database",
 			objects: [][]runtime.Object{works("auth"), unready("gateway")}, reported: map[string]string{"mongodb": "no response"},
 			rows:  "auth ready, gateway waiting for external mongodb",

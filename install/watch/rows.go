@@ -34,10 +34,22 @@ func (snap *snapshot) diagnose() ([]Row, []Problem) {
 		rollouts = append(rollouts, snap.deployment(d))
 	}
 	slices.SortStableFunc(rollouts, func(a, b *rollout) int { return byDependency(a.row, b.row) })
-	for _, r := range rollouts {
-		snap.finish(r)
-	}
 	problems := snap.external(rollouts)
+	excused := map[string]bool{} // components that need another one, which is not ready or has just become so
+	excuse := func(part string) {
+		for component, parts := range needs {
+			excused[component] = excused[component] || slices.Contains(parts, part)
+		}
+	}
+	for _, p := range problems {
+		excuse(p.component)
+	}
+	for _, r := range rollouts { // dependencies come first
+		snap.finish(r, excused[r.row.Component])
+		if r.row.State != StateReady || !snap.stable(r.pods) {
+			excuse(r.row.Component)
+		}
+	}
 	markConsequences(rollouts, problems)
 	var rows []Row
 	for _, r := range rollouts {
@@ -70,7 +82,9 @@ func compareBool(a, b bool) int {
 	return 1
 }
 
-func (snap *snapshot) finish(r *rollout) {
+// finish determines the state of a rollout. One that is excused is not to blame for what
+// others report about it.
+func (snap *snapshot) finish(r *rollout, excused bool) {
 	for _, p := range r.pods {
 		if ready(p) {
 			r.row.Ready++
@@ -86,7 +100,7 @@ func (snap *snapshot) finish(r *rollout) {
 		return
 	case r.done:
 		r.row.State, r.row.Ready, r.problems = StateReady, r.row.Desired, nil
-		if why := snap.reported[r.row.Component]; why != "" && snap.stable(r.pods) {
+		if why := snap.reported[r.row.Component]; why != "" && !excused && snap.stable(r.pods) {
 			r.problems = []Problem{snap.unresponsive(r, why)}
 			r.row.State, r.row.Reason = StateFailing, ReasonUnresponsive+": "+why
 		}
