@@ -31,20 +31,21 @@ const (
 	gatherEncoded = 10 * time.Millisecond
 )
 
-// gathered reads what has gathered after some time, unless there is enough at once.
+// gathered reads what has gathered after some time, unless there is enough at once. It hides
+// that the file is one, which io.Copy would read directly.
 type gathered struct {
-	*os.File
+	file *os.File
 	wait time.Duration
 }
 
 // Read implements io.Reader.
 func (g gathered) Read(p []byte) (int, error) {
-	if available(g.File) < len(p) && !ended(g.File) {
+	if available(g.file) < len(p) && !ended(g.file) {
 		t := time.NewTimer(g.wait)
 		<-t.C
 	}
-	if err := awaitInput(g.File); err != nil {
+	if err := awaitInput(g.file); err != nil {
 		return 0, err
 	}
-	return g.File.Read(p)
+	return g.file.Read(p)
 }

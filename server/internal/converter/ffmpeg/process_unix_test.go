@@ -30,3 +30,11 @@ func TestEndedReading(t *testing.T) {
 		t.Errorf("got %v, want %v", err, errSectionEnd)
 	}
 }
+
+// TestGatheredIsRead checks that io.Copy gathers what it copies.
+func TestGatheredIsRead(t *testing.T) {
+	t.Parallel()
+	if _, direct := any(gathered{}).(io.WriterTo); direct {
+		t.Error("io.Copy reads the file directly")
+	}
+}
