@@ -99,9 +99,9 @@ func (l *level) limiter(w io.Writer, p plan) *loudness.Limiter {
 	return loudness.NewLimiter(w, p.Rate, p.Channels, l.gain, factor(l.ceiling))
 }
 
-// measureOutput returns a writer to w that also decodes the MP3 that is written, and
-// measures its loudness, of several MP3s that of all of them. finish must be called after the last byte, with nil, or after an error,
-// with that error.
+// measureOutput returns a writer to w that also decodes the MP3 that is written, and adds it
+// to the measurement of the loudness. finish must be called after the last byte, with nil, or
+// after an error, with that error.
 func (e *encoding) measureOutput(ctx context.Context, w io.Writer) (both io.Writer, finish func(error) error) {
 	r, frames := io.Pipe()
 	done := make(chan error, 1)
