@@ -459,7 +459,8 @@ func TestMKVFormats(t *testing.T) {
 				name: codec + " " + strings.Join(change[:], " ") + ".mkv", edit: join,
 				args: both("mpeg4", codec, "-map", "0:a", "-ac:a:0", change[0], "-ar:a:0", change[1], "-ac:a:1", change[2], "-ar:a:1", change[3]),
 			}
-			if codec == "libmp3lame" {
+			// In a file with more than 16 MB of pictures before the change, the MP3 would differ.
+			if codec != "dca" {
 				v.whole = "format changes"
 			}
 			variants = append(variants, v)

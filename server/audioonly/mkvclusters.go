@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/soundextract/sx/server/internal/matroska"
-	"github.com/soundextract/sx/server/mp3"
 )
 
 // The head of the file, which ffmpeg probes: it reads 16 MB or 16 s (in package ffmpeg's
@@ -196,8 +195,8 @@ func (m *mkv) readBlock(c *cluster, outer, block element, key bool) error {
 	}
 	now := (time.Duration(c.time) + time.Duration(offset)) * time.Duration(m.scale) //nolint:gosec // bounded where they were read
 	m.begin(t, block.at, now)
-	if t.codec == "A_MPEG/L3" && now-m.base < mkvHeadTime {
-		if err := m.checkMP3(t, block, n+3, flags&lacing); err != nil {
+	if slices.Contains(parsed, t.codec) && now-m.base < mkvHeadTime {
+		if err := m.checkFormat(t, block, n+3, flags&lacing); err != nil {
 			return err
 		}
 	}
@@ -236,13 +235,16 @@ const (
 	lacingFixed = 0x04
 )
 
-// checkMP3 checks that the first frame of a block, which begins with a header of n bytes,
-// has the format of the track's first one. For ffmpeg, the format is that of the last frame
-// that it probes, and it probes more if there are no pictures. It has parsers for other
-// codecs too, but takes their formats from the first frame.
-func (m *mkv) checkMP3(t *track, block element, n int, kind byte) error {
+// parsed are the codecs whose format is, for ffmpeg, that of the last frame that it probes, and
+// it probes more if there are no pictures. It has parsers for other codecs too, but takes their
+// formats from the first frame.
+var parsed = []string{"A_MPEG/L2", "A_MPEG/L3", "A_AC3", "A_EAC3"}
+
+// checkFormat checks that the first frame of a block, which begins with a header of n bytes,
+// has the format of the track's first one.
+func (m *mkv) checkFormat(t *track, block element, n int, kind byte) error {
 	const most = 8 + 3 + 1 + 255*8 // bytes before the first frame, whose sizes are below 2 kB
-	b, err := m.bytes(block.data, int(min(most+4, block.end-block.data)))
+	b, err := m.bytes(block.data, int(min(most+8, block.end-block.data)))
 	if err != nil {
 		return err
 	}
@@ -250,13 +252,12 @@ func (m *mkv) checkMP3(t *track, block element, n int, kind byte) error {
 	if kind != 0 {
 		b = afterSizes(b, kind)
 	}
-	h, err := mp3.ParseHeader(b)
+	format := frameFormat(b)
 	switch {
-	case err != nil:
-		return nil //nolint:nilerr // ffmpeg skips what is no frame
-	case t.seen == 0:
-		t.mp3 = h
-	case !h.SameFormat(t.mp3):
+	case format == 0: // ffmpeg skips what is no frame
+	case t.format == 0:
+		t.format = format
+	case t.format != format:
 		return wholeFile("the audio's format changes")
 	}
 	return nil

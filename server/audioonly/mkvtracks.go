@@ -7,7 +7,6 @@ import (
 
 	"github.com/soundextract/sx/server/internal/matroska"
 	"github.com/soundextract/sx/server/internal/tracks"
-	"github.com/soundextract/sx/server/mp3"
 )
 
 // The types of tracks (RFC 9559, section 5.1.4.1.3).
@@ -34,7 +33,7 @@ type track struct {
 	late   bool          // its first block may be beyond what ffmpeg probes
 	later  bool          // its first block may not be among ffprobe's first packets
 	moving bool          // its second block is in the head
-	mp3    mp3.Header    // of the first frame, if it is MP3
+	format uint32        // of the first frame, if its codec is one of parsed
 }
 
 // Codecs for which the result was compared with that of the whole file: names, or their

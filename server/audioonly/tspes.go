@@ -51,8 +51,14 @@ func pesFormat(b []byte) uint32 {
 	if len(b) < 9 || len(b) < 9+int(b[8])+8 {
 		return 0
 	}
-	b = b[9+int(b[8]):]
+	return frameFormat(b[9+int(b[8]):])
+}
+
+// frameFormat returns a number for the format of the audio frame with which b begins, of which
+// it needs eight bytes, or 0 if it is none that is known here.
+func frameFormat(b []byte) uint32 {
 	switch {
+	case len(b) < 8:
 	case bytes.HasPrefix(b, []byte{0x0B, 0x77}):
 		return ac3Format(b)
 	case b[0] == 0xFF && b[1]&0xF6 == 0xF0: // ADTS: profile, sample rate, channels
