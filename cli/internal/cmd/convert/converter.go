@@ -132,7 +132,11 @@ func (v *converter) convertFile(ctx context.Context, f mediafiles.File, path str
 	}
 	c := conversion{file: f, made: made, path: path, bar: bar}
 	if transfer.Sent(known) {
-		if c.job, err = v.api.Job(ctx, known.JobID); err != nil {
+		err = v.policy.Start(bar).Do(ctx, func(ctx context.Context) (err error) {
+			c.job, err = v.api.Job(ctx, known.JobID)
+			return err
+		})
+		if err != nil {
 			return nil, err
 		}
 		bar.Say("the server has it already, as job %s", known.JobID)

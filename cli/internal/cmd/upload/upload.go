@@ -246,7 +246,11 @@ func (u *uploads) known(ctx context.Context, in *transfer.Input, bar *term.Progr
 	if err != nil || !transfer.Sent(known) {
 		return nil, err
 	}
-	job, err := u.uploader.API.Job(ctx, known.JobID)
+	var job api.Job
+	err = u.uploader.Policy.Start(bar).Do(ctx, func(ctx context.Context) (err error) {
+		job, err = u.uploader.API.Job(ctx, known.JobID)
+		return err
+	})
 	if sx.CodeOf(err) == sx.CodeNotFound { // removed meanwhile
 		return nil, nil
 	}
