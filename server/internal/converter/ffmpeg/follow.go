@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io"
 	"slices"
 	"strconv"
 	"strings"
@@ -175,13 +176,20 @@ func (d *decoder) position(ctx context.Context, s stream, overlap time.Duration)
 	args := append(d.probeArgs(), "-select_streams", strconv.Itoa(s.Index), "-show_entries", "packet=pts_time,pos", "-of", "csv=p=0", d.url())
 	find := &positionFinder{from: d.origin + d.clock.duration(d.clock.at-d.clock.offset) - overlap}
 	_, err := d.execute(ctx, command{
-		phase: "follow a stream", program: d.cfg.FFprobe, args: args, stdout: find, cpu: d.cfg.MaxProbe, maxFile: probeFile, busy: d.in.busy,
+		phase: "follow a stream", program: d.cfg.FFprobe, args: args, cpu: d.cpuLimit(d.want.end), maxFile: probeFile, busy: d.in.busy,
+		read: func(r io.Reader) error {
+			_, err := io.Copy(find, r)
+			return err
+		},
 	})
-	if isFailure(err) {
+	if errors.Is(err, errFound) || isFailure(err) {
 		err = nil // the answer may be there nevertheless
 	}
 	return find.at, err
 }
+
+// errFound ends the search, which otherwise reads the file to its end.
+var errFound = errors.New("found")
 
 // positionFinder reads lines of a time in seconds and an offset, and finds the offset of
 // the first that is not before a time.
@@ -191,7 +199,7 @@ type positionFinder struct {
 	line []byte
 }
 
-// Write implements io.Writer.
+// Write implements io.Writer. Its error is errFound once there is an answer.
 func (f *positionFinder) Write(p []byte) (int, error) {
 	for rest := p; ; {
 		part, after, complete := bytes.Cut(rest, []byte("\n"))
@@ -201,13 +209,16 @@ func (f *positionFinder) Write(p []byte) (int, error) {
 		}
 		f.read(string(f.line))
 		f.line, rest = f.line[:0], after
+		if f.at > 0 {
+			return 0, errFound
+		}
 	}
 }
 
 func (f *positionFinder) read(line string) {
 	pts, pos, _ := strings.Cut(line, ",")
 	s, err := strconv.ParseFloat(pts, 64)
-	if f.at > 0 || err != nil || s < f.from.Seconds() {
+	if err != nil || s < f.from.Seconds() {
 		return
 	}
 	f.at, _ = strconv.ParseInt(strings.TrimRight(pos, ",\r"), 10, 64) // 0 if there is none

@@ -223,6 +223,26 @@ func TestProbeIsKilled(t *testing.T) {
 	wantCode(t, err, sx.CodeOutOfMemory, "was killed, probably because the converter ran out of memory")
 }
 
+// TestSearchEndsWithItsAnswer lets a search for the stream that continues the audio take very
+// long after its answer, as in a file of many gigabytes.
+func TestSearchEndsWithItsAnswer(t *testing.T) {
+	t.Parallel()
+	testkit.Need(t, "ffmpeg", "ffprobe")
+	path := join(t, "in.ts", media(t, "a.ts", video("-c:a", "aac")...), media(t, "b.ts", video("-c:a", "ac3", "-output_ts_offset", "3")...))
+	tc := transcoder(t, func(c *ffmpeg.Config) {
+		c.FFprobe, _ = program(t, `PATH=/usr/local/bin:/opt/homebrew/bin:/usr/bin:/bin
+case $* in *pts_time,pos*) ffprobe "$@"; while :; do echo 0,0; done;; *) exec ffprobe "$@";; esac`)
+		c.MaxProbe = time.Second
+	})
+	_, result, err := convertWith(t.Context(), t, tc, path, sx.Options{})
+	if err != nil {
+		t.Fatalf("%v\n%s", err, causes(err))
+	}
+	if !near(result.Duration, 6*time.Second, 200*time.Millisecond) {
+		t.Errorf("duration %s, want 6 s", result.Duration)
+	}
+}
+
 // TestManyFramesInATag gives ffprobe a tag for which it takes quadratic time.
 func TestManyFramesInATag(t *testing.T) {
 	t.Parallel()
