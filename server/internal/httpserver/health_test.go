@@ -163,8 +163,8 @@ func TestInterruptedProbe(t *testing.T) {
 	mux := http.NewServeMux()
 	h.Mount(mux, httpserver.NewRegistry())
 	gone, cancel := context.WithCancel(t.Context())
+	cancel()
 	for _, ctx := range []context.Context{t.Context(), gone, t.Context()} {
-		cancel()
 		mux.ServeHTTP(httptest.NewRecorder(), httptest.NewRequestWithContext(ctx, http.MethodGet, api.PathReady, nil))
 	}
 	for _, message := range []string{"dependency unavailable", "dependency available again"} {
