@@ -91,18 +91,36 @@ func TestProxy(t *testing.T) {
 		output string // of the MP3
 		want   []string
 	}{
-		{refusal{method: http.MethodPatch, path: api.PathUploads, status: 413, times: always}, 65, "a.mp3",
-			[]string{"a proxy in front of " + host + " refuses requests of this size (413 Request Entity Too Large)", "hint: ask the operator of the server to raise the proxy's limit"}},
-		{refusal{method: http.MethodPatch, path: api.PathUploads, status: 403, times: always}, 69, "a.mp3",
-			[]string{"a proxy in front of " + host + " refuses the request (403 Forbidden)", "hint: ask the operator of the proxy or firewall"}},
-		{refusal{method: http.MethodPatch, path: api.PathUploads, status: 503, wait: always, times: always}, 69, "a.mp3",
-			[]string{"a proxy in front of " + host + " cannot reach the server (503 Service Unavailable)", "hint: wait 16m40s, as the server asks, then run the same command again"}},
-		{refusal{method: http.MethodPatch, path: api.PathUploads, status: 503, wait: 2, times: 1}, 0, "a.mp3",
-			[]string{"cannot reach the server (503 Service Unavailable), trying again in 2s", "a.mp3"}},
-		{refusal{method: http.MethodGet, path: "/v1/jobs/", status: 429, wait: 2, times: 1}, 0, "b.mp3",
-			[]string{"limits the number of requests (429 Too Many Requests), trying again in 2s", "b.mp3"}},
-		{refusal{method: http.MethodPost, path: api.PathLookup, status: 200, times: always}, 69, "c.mp3",
-			[]string{"the answer from " + host + " is not from a SoundExtract server", "hint: "}},
+		{
+			refusal{method: http.MethodPatch, path: api.PathUploads, status: 413, times: always},
+			65, "a.mp3",
+			[]string{"a proxy in front of " + host + " refuses requests of this size (413 Request Entity Too Large)", "hint: ask the operator of the server to raise the proxy's limit"},
+		},
+		{
+			refusal{method: http.MethodPatch, path: api.PathUploads, status: 403, times: always},
+			69, "a.mp3",
+			[]string{"a proxy in front of " + host + " refuses the request (403 Forbidden)", "hint: ask the operator of the proxy or firewall"},
+		},
+		{
+			refusal{method: http.MethodPatch, path: api.PathUploads, status: 503, wait: always, times: always},
+			69, "a.mp3",
+			[]string{"a proxy in front of " + host + " cannot reach the server (503 Service Unavailable)", "hint: wait 16m40s, as the server asks, then run the same command again"},
+		},
+		{
+			refusal{method: http.MethodPatch, path: api.PathUploads, status: 503, wait: 2, times: 1},
+			0, "a.mp3",
+			[]string{"cannot reach the server (503 Service Unavailable), trying again in 2s", "a.mp3"},
+		},
+		{
+			refusal{method: http.MethodGet, path: "/v1/jobs/", status: 429, wait: 2, times: 1},
+			0, "b.mp3",
+			[]string{"limits the number of requests (429 Too Many Requests), trying again in 2s", "b.mp3"},
+		},
+		{
+			refusal{method: http.MethodPost, path: api.PathLookup, status: 200, times: always},
+			69, "c.mp3",
+			[]string{"the answer from " + host + " is not from a SoundExtract server", "hint: "},
+		},
 	} {
 		p.mu.Lock()
 		p.refusal = tt.how

@@ -23,7 +23,7 @@ func TestWatch(t *testing.T) {
 	if err := os.Mkdir(l.path("in"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	make := func(name, frequency string) []byte {
+	sine := func(name, frequency string) []byte {
 		t.Helper()
 		out, err := exec.CommandContext(t.Context(), "ffmpeg", "-v", "error", "-f", "lavfi", "-i", "sine=frequency="+frequency+":duration=3", "-c:a", "aac", l.path(name)).CombinedOutput()
 		if err != nil {
@@ -54,7 +54,7 @@ func TestWatch(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	recorded, copied := make("recorded.m4a", "300"), make("copied.m4a", "500")
+	recorded, copied := sine("recorded.m4a", "300"), sine("copied.m4a", "500")
 	var said bytes.Buffer
 	watching := l.command("convert", "in", "-o", "out", "--watch")
 	watching.Stdout, watching.Stderr = &said, &said
@@ -70,7 +70,7 @@ func TestWatch(t *testing.T) {
 	if _, err := recorder.Write(recorded[:1000]); err != nil {
 		t.Fatal(err)
 	}
-	write("in/talk.m4a", make("talk.m4a", "400"))
+	write("in/talk.m4a", sine("talk.m4a", "400"))
 	longest, last := time.Duration(0), time.Now()
 	testkit.Eventually(t, "the file that is complete", func() bool {
 		if len(copied) > 100 {

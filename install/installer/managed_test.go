@@ -59,15 +59,21 @@ func TestManagedElsewhere(t *testing.T) {
 		"dry run": {func(l *fixture) error { _, _, err := l.Manifest(t.Context(), options().InstallRequest); return err }, "change its values there", true},
 		"history": {func(l *fixture) error { _, err := l.History(t.Context()); return err }, "only that tool knows its revisions", true},
 		"values":  {func(l *fixture) error { _, err := l.Values(t.Context()); return err }, "its values are there", true},
-		"rollback": {func(l *fixture) error { _, err := l.Rollback(t.Context(), 1, false, 0); return err },
-			"go back to an earlier revision there", false},
-		"secrets rotate": {func(l *fixture) error { return l.Rotate(t.Context(), []string{"auth-keys"}, time.Minute) },
-			"change the Secrets where they are kept", false},
-		"backup restore": {func(l *fixture) error {
-			_, err := l.RestoreBackup(t.Context(), strings.NewReader(""), time.Minute)
-			return err
+		"rollback": {
+			func(l *fixture) error { _, err := l.Rollback(t.Context(), 1, false, 0); return err },
+			"go back to an earlier revision there", false,
 		},
-			"kubectl --context lab -n music scale deployment --replicas=0 -l app.kubernetes.io/instance=soundextract", false},
+		"secrets rotate": {
+			func(l *fixture) error { return l.Rotate(t.Context(), []string{"auth-keys"}, time.Minute) },
+			"change the Secrets where they are kept", false,
+		},
+		"backup restore": {
+			func(l *fixture) error {
+				_, err := l.RestoreBackup(t.Context(), strings.NewReader(""), time.Minute)
+				return err
+			},
+			"kubectl --context lab -n music scale deployment --replicas=0 -l app.kubernetes.io/instance=soundextract", false,
+		},
 		"inventory": {func(l *fixture) error { _, err := l.Inventory(t.Context()); return err }, "remove it there", false},
 		"uninstall": {func(l *fixture) error { return l.Uninstall(t.Context(), true) }, "remove it there", false},
 	} {

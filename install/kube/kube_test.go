@@ -32,10 +32,10 @@ func TestKubernetesLogsNothing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	stderr := os.Stderr
-	os.Stderr = w
+	stderr := os.Stderr                                           //nolint:forbidigo // klog writes to it
+	os.Stderr = w                                                 //nolint:forbidigo // klog writes to it
 	utilruntime.HandleError(errors.New("a connection has ended")) // as a port-forward does
-	os.Stderr = stderr
+	os.Stderr = stderr                                            //nolint:forbidigo // klog writes to it
 	if err := w.Close(); err != nil {
 		t.Fatal(err)
 	}
