@@ -178,6 +178,9 @@ func (v *converter) batch(ctx context.Context, found mediafiles.Found) error {
 	display.FailuresOnce = v.Watch
 	v.printer = transfer.ResultPrinter{Display: display, TTY: v.IO.OutTTY, JSON: v.JSON}
 	v.fetcher.Inputs = append(v.fetcher.Inputs, inputs(found.Files)...)
+	if v.Flat {
+		found.Flatten()
+	}
 	if skipped := found.Skipped.String(); skipped != "" {
 		display.Say(skipped)
 	}
