@@ -35,7 +35,8 @@ func TestSameBytesAsOnePass(t *testing.T) {
 		{48000, 2, sx.Options{Quality: &best}, "-q:a 0", 1},
 		{24000, 1, sx.Options{}, "-q:a 2", 1},
 	} {
-		// Not in parallel: a starved decoder leaves nothing to encode ahead.
+		// Not in parallel, and on a busy machine more than once: a starved decoder leaves
+		// nothing to encode ahead.
 		t.Run(fmt.Sprint(tt.rate, " ", tt.channels, " ", tt.args), func(t *testing.T) {
 			rate := strconv.Itoa(tt.rate)
 			src := mediaFrom(t, "anoisesrc=color=pink:seed=1:duration=70:amplitude=0.2:sample_rate="+rate, "in.mkv",
@@ -44,22 +45,28 @@ func TestSameBytesAsOnePass(t *testing.T) {
 				src = mediaFrom(t, "anoisesrc=color=pink:seed=1:duration=70:amplitude=0.2:sample_rate="+rate, "in.mp4",
 					"-map", "0:a", "-ac", strconv.Itoa(tt.channels), "-c:a", "aac")
 			}
-			registry := prometheus.NewRegistry()
-			tc := transcoder(t, func(c *ffmpeg.Config) { c.Encoders, c.Registerer = 4, registry })
-			got, _, err := convertWith(t.Context(), t, tc, src, tt.options)
-			if err != nil {
-				t.Fatalf("%v\n%s", err, causes(err))
-			}
-
 			pcm, want := filepath.Join(t.TempDir(), "pcm"), filepath.Join(t.TempDir(), "want.mp3")
 			run(t, "ffmpeg", "-v", "error", "-i", src, "-map", "0:a", "-f", "f32le", pcm)
 			args := []string{"-v", "error", "-f", "f32le", "-ar", rate, "-ac", strconv.Itoa(tt.channels), "-i", pcm, "-id3v2_version", "0", "-c:a", "libmp3lame"}
 			run(t, "ffmpeg", append(append(args, strings.Fields(tt.args)...), want)...)
-			if !bytes.Equal(withoutTag(read(t, got)), read(t, want)) {
-				t.Error("the bytes differ")
+			registry := prometheus.NewRegistry()
+			tc := transcoder(t, func(c *ffmpeg.Config) { c.Encoders, c.Registerer = 4, registry })
+			proven, conversions, most := 0.0, 0, 8
+			if tt.single == 1 {
+				most = 1
 			}
-			if n := counted(t, registry, "sx_converter_chunks_total", "proven"); (n == 0) != (tt.single == 1) {
-				t.Errorf("%v chunks were encoded ahead and proven", n)
+			for ; proven == 0 && conversions < most; conversions++ {
+				got, _, err := convertWith(t.Context(), t, tc, src, tt.options)
+				if err != nil {
+					t.Fatalf("%v\n%s", err, causes(err))
+				}
+				if !bytes.Equal(withoutTag(read(t, got)), read(t, want)) {
+					t.Error("the bytes differ")
+				}
+				proven = counted(t, registry, "sx_converter_chunks_total", "proven")
+			}
+			if (proven == 0) != (tt.single == 1) {
+				t.Errorf("%v chunks were encoded ahead and proven in %v conversions", proven, conversions)
 			}
 			if n := counted(t, registry, "sx_converter_single_passes_total", "settings"); n != tt.single {
 				t.Errorf("%v single passes, want %v", n, tt.single)
