@@ -80,8 +80,8 @@ func (b *ProgressBar) overall() float64 {
 	return reached / float64(len(b.phases))
 }
 
-// Start starts a phase of total bytes, of which done were transferred earlier and do
-// not count for the speed.
+// Start starts a phase of total bytes, 0 if unknown, of which done were transferred earlier
+// and do not count for the speed.
 func (b *ProgressBar) Start(phase string, done, total int64) {
 	b.display.mu.Lock()
 	defer b.display.mu.Unlock()
@@ -89,7 +89,11 @@ func (b *ProgressBar) Start(phase string, done, total int64) {
 	b.inBytes, b.now, b.total = true, done, total
 	b.skipped += b.fraction() / float64(max(len(b.phases), 1))
 	b.speed.reset(time.Now(), done)
-	b.plain.start(b, fmt.Sprintf("%s, %s", phase, sx.FormatSize(total)))
+	line := phase
+	if total > 0 {
+		line += ", " + sx.FormatSize(total)
+	}
+	b.plain.start(b, line)
 }
 
 // Set sets how many bytes have been transferred.
