@@ -172,14 +172,7 @@ func TestStorage(t *testing.T) {
 		{fmt.Sprintf(metrics, "1e+10", "0"), check.FoundFatal, "new uploads are refused: 10 GB"},
 		{"sx_storage_size_bytes 0\nsx_storage_full_seconds NaN\n", check.OutcomeSkipped, "does not say"},
 	} {
-		gateway := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-			_, _ = io.WriteString(w, tt.body)
-		}))
-		t.Cleanup(gateway.Close)
-		e, _ := env(t)
-		e.PortForward = func(context.Context, string, int) (string, func(), error) {
-			return gateway.Listener.Addr().String(), func() {}, nil
-		}
+		e := envWithGateway(t, tt.body)
 		if r := run(t, e, check.Running(), check.StorageID); r.Outcome != tt.outcome || !strings.Contains(r.Message+r.Description, tt.says) {
 			t.Errorf("%s: got %+v", tt.body, r)
 		}
@@ -202,14 +195,7 @@ func TestBacklog(t *testing.T) {
 		{fmt.Sprintf(metrics, 7, "1801"), check.FoundWarning, "7 jobs wait, the oldest for 30m1s"},
 		{"sx_uploads_total 3\n", check.OutcomeSkipped, "not counted"},
 	} {
-		gateway := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-			_, _ = io.WriteString(w, tt.body)
-		}))
-		t.Cleanup(gateway.Close)
-		e, _ := env(t)
-		e.PortForward = func(context.Context, string, int) (string, func(), error) {
-			return gateway.Listener.Addr().String(), func() {}, nil
-		}
+		e := envWithGateway(t, tt.body)
 		r := run(t, e, check.Running(), "backlog")
 		if r.Outcome != tt.outcome || !strings.Contains(r.Message+r.Description, tt.says) {
 			t.Errorf("%s: got %+v", tt.body, r)
@@ -268,4 +254,18 @@ func TestSignedOut(t *testing.T) {
 			t.Errorf("%s: got %+v", code, r)
 		}
 	}
+}
+
+// envWithGateway returns an Env whose gateway responds with the body.
+func envWithGateway(t *testing.T, body string) *check.Env {
+	t.Helper()
+	gateway := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = io.WriteString(w, body)
+	}))
+	t.Cleanup(gateway.Close)
+	e, _ := env(t)
+	e.PortForward = func(context.Context, string, int) (string, func(), error) {
+		return gateway.Listener.Addr().String(), func() {}, nil
+	}
+	return e
 }

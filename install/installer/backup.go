@@ -118,7 +118,7 @@ func (in *Installer) RestoreBackup(ctx context.Context, from io.Reader, timeout 
 	}
 	managed := in.refuseManaged(ctx, last != nil, "pause that tool, stop the services with: "+
 		in.Cluster.Kubectl("scale", "deployment", "--replicas=0", "-l", "app.kubernetes.io/instance="+in.Release)+
-		", and run the same command again; the tool starts them when it continues")
+		", and run the same command again; the tool starts them once you resume it")
 	switch {
 	case managed != nil:
 		if stopped, err := in.servicesStopped(ctx); err != nil || !stopped {

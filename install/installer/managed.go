@@ -42,7 +42,7 @@ func (in *Installer) refuseManaged(ctx context.Context, released bool, instead s
 		}
 		if tool != "" {
 			return sx.NewError(sx.CodeConflict, "the release %s in the namespace %s is managed by %s", in.Release, in.Cluster.Namespace, tool).
-				WithHint("%s; see GitOps in docs/operations.md. If that tool no longer manages it, remove the labels and annotations of the tool", instead)
+				WithHint("%s; see GitOps in docs/operations.md. If that tool no longer manages it, remove its labels and annotations", instead)
 		}
 	}
 	return nil

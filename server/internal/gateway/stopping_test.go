@@ -20,7 +20,8 @@ import (
 )
 
 // TestStopping stops a server while a request waits for the database, for longer than the
-// server drains: the client is told to try again. A client that has closed the connection is no failure of the server's.
+// server drains: the client is told to try again. A client that has closed the connection is
+// no failure of the server's.
 func TestStopping(t *testing.T) {
 	t.Parallel()
 	waiting := make(chan struct{}, 1)

@@ -25,7 +25,7 @@ var (
 	errStalled  = sx.NewError(sx.CodeOffsetConflict, "the upload made too little progress; the bytes received so far are kept")
 	errBroken   = sx.NewError(sx.CodeOffsetConflict, "the connection broke; the bytes received so far are kept")
 	errStopping = sx.NewError(sx.CodeUnavailable, "the server is stopping")
-	errTooLong  = sx.NewError(sx.CodeInvalid, "the request has more bytes than remain of the upload's length").
+	errTooLong  = sx.NewError(sx.CodeInvalid, "the request has more bytes than the upload still needs").
 			WithHint("the file may have grown; upload it again once it is complete")
 )
 
