@@ -119,14 +119,14 @@ func ReleaseAll(ctx context.Context, updater *jobs.Updater) error {
 		if err != nil {
 			return fmt.Errorf("list the running jobs: %w", err)
 		}
+		if len(list) == 0 {
+			return nil
+		}
 		for _, j := range list {
 			_, err := updater.Update(ctx, j.ID, func(now *sx.Job) error { return now.LoseWorker(j.Attempt, updater.Now()) })
 			if err != nil && !jobs.IsStale(err) {
 				return fmt.Errorf("take back job %s: %w", j.ID, err)
 			}
-		}
-		if len(list) < dueJobs {
-			return nil
 		}
 	}
 }

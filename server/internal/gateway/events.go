@@ -4,7 +4,9 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -18,6 +20,9 @@ import (
 // pollInterval is how often a stream reads its jobs without an announcement: those
 // can be lost, and an upload's bytes are not announced.
 const pollInterval = 2 * time.Second
+
+// eventJobs is how many jobs are read at a time: each may have hundreds of MP3s.
+const eventJobs = 25
 
 // streamEvents sends the changes of the watched jobs as server-sent events until
 // all jobs are final (see api.EventJob).
@@ -38,7 +43,8 @@ func (s *Service) streamEvents(w http.ResponseWriter, r *http.Request) error {
 	sub := s.hub.subscribe(ids) // before the first read, so that no change is missed
 	defer s.hub.unsubscribe(sub)
 	watch := newWatch(owner(r.Context()), ids, r.Header.Get("Last-Event-ID"))
-	first, err := s.changes(r.Context(), watch, ids)
+	some := min(len(ids), eventJobs)
+	first, err := s.changes(r.Context(), watch, ids[:some])
 	if err != nil {
 		return err
 	}
@@ -53,7 +59,8 @@ func (s *Service) streamEvents(w http.ResponseWriter, r *http.Request) error {
 	s.metrics.streams.Inc()
 	defer s.metrics.streams.Dec()
 	out := eventWriter{w, http.NewResponseController(w)}
-	if out.send(first) == nil { // an error means that the client is gone
+	// An error means that the client is gone.
+	if out.send(first) == nil && s.sendChanges(r.Context(), out, watch, ids[some:]) == nil {
 		s.follow(r, out, watch, sub)
 	}
 	return nil
@@ -118,15 +125,27 @@ func (s *Service) follow(r *http.Request, out eventWriter, watch *watch, sub *su
 			}
 			ids = watch.unfinished()
 		}
-		events, err := s.changes(ctx, watch, ids)
-		if err != nil { // the stream stays open until the store works again
-			s.logFailure(ctx, err)
-		}
-		if out.send(events) != nil {
+		if s.sendChanges(ctx, out, watch, ids) != nil {
 			return
 		}
 	}
 	_ = out.send([]event{{id: watch.eventID(), kind: api.EventEnd, data: struct{}{}}}) // the stream ends either way
+}
+
+// sendChanges sends what the client does not know yet of the jobs. When the store fails, the
+// rest is sent by a later call; an error means that the client is gone.
+func (s *Service) sendChanges(ctx context.Context, out eventWriter, watch *watch, ids []string) error {
+	for some := range slices.Chunk(ids, eventJobs) {
+		events, failed := s.changes(ctx, watch, some)
+		if err := out.send(events); err != nil {
+			return err
+		}
+		if failed != nil {
+			s.logFailure(ctx, failed)
+			return nil
+		}
+	}
+	return nil
 }
 
 // event is one server-sent event.
@@ -143,21 +162,20 @@ type eventWriter struct {
 }
 
 func (o eventWriter) send(events []event) error {
-	var raw []byte
 	for _, e := range events {
 		data, err := json.Marshal(e.data)
 		if err != nil {
 			return fmt.Errorf("encode event: %w", err)
 		}
-		raw = fmt.Appendf(raw, "id: %s\nevent: %s\ndata: %s\n\n", e.id, e.kind, data)
+		if _, err := fmt.Fprintf(o.w, "id: %s\nevent: %s\ndata: %s\n\n", e.id, e.kind, data); err != nil {
+			return err
+		}
 	}
-	return o.write(raw)
+	return o.control.Flush()
 }
 
-func (o eventWriter) keepAlive() error { return o.write([]byte(": keep-alive\n\n")) }
-
-func (o eventWriter) write(raw []byte) error {
-	if _, err := o.w.Write(raw); err != nil {
+func (o eventWriter) keepAlive() error {
+	if _, err := io.WriteString(o.w, ": keep-alive\n\n"); err != nil {
 		return err
 	}
 	return o.control.Flush()

@@ -166,6 +166,33 @@ func TestEventsOfMissingJobs(t *testing.T) {
 	f.watch(alice, s.wantEnd(), foreign, mine, "unknown").wantEnd()
 }
 
+// TestEventsOfManyJobs watches more jobs than are read at a time.
+func TestEventsOfManyJobs(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, nil)
+	first, last := f.upload(alice, "a.mp4", video(45, 5000)), f.upload(alice, "b.mp4", video(46, 5000))
+	ids := []string{first}
+	for i := range api.MaxIDs - 2 {
+		ids = append(ids, "unknown"+strconv.Itoa(i))
+	}
+	ids = append(ids, last)
+	s := f.watch(alice, "", ids...)
+	s.wantJob(first, sx.StateQueued)
+	for _, id := range ids[1 : len(ids)-1] {
+		s.wantGone(id)
+	}
+	lastID := s.wantJob(last, sx.StateQueued).ID
+	for _, id := range []string{first, last} {
+		f.change(id, func(j *sx.Job) error { return j.Cancel(f.clock.Now()) })
+		s.wantJob(id, sx.StateCancelled)
+	}
+	s.wantEnd()
+	s = f.watch(alice, lastID, ids...)
+	s.wantJob(first, sx.StateCancelled)
+	s.wantJob(last, sx.StateCancelled)
+	s.wantEnd()
+}
+
 func TestEventsWithoutAnnouncements(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, nil) // Run is not started, so nothing listens

@@ -2,14 +2,18 @@ package gateway_test
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/soundextract/sx/server/api"
 	"github.com/soundextract/sx/server/internal/gateway"
+	"github.com/soundextract/sx/server/internal/store"
 	"github.com/soundextract/sx/server/sx"
 	"github.com/soundextract/sx/server/testkit"
 )
@@ -107,6 +111,37 @@ func TestSweepFileWithoutRecord(t *testing.T) {
 		if got := f.videos(); err != nil || len(got) != want {
 			t.Errorf("videos %v after sweep %d, %v; want %d", got, sweep+1, err, want)
 		}
+	}
+}
+
+// stuckVideos cannot remove one of the videos.
+type stuckVideos struct {
+	store.Videos
+	id string
+}
+
+func (v stuckVideos) Remove(ctx context.Context, id string) error {
+	if id == v.id {
+		return errors.New("the file cannot be removed")
+	}
+	return v.Videos.Remove(ctx, id)
+}
+
+func TestSweepGoesOnAfterAFailure(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, func(c *gateway.Config) { c.Videos = stuckVideos{c.Videos, "a"} })
+	for _, id := range []string{"a", "b"} {
+		if err := f.store.Videos.Create(t.Context(), id, "x.mp4", 1); err != nil {
+			t.Fatal(err)
+		}
+	}
+	f.clock.Advance(2 * time.Hour)
+	next, err := gateway.NewSweep(f.gw)(t.Context(), "")
+	if got := f.videos(); err != nil || next != "" || !slices.Equal(got, []string{"a"}) {
+		t.Errorf("videos %v after a pass up to %q, %v; want only the one that cannot be removed", got, next, err)
+	}
+	if !strings.Contains(f.logs.String(), "the file cannot be removed") {
+		t.Errorf("the failure is not logged:\n%s", f.logs)
 	}
 }
 

@@ -36,7 +36,7 @@ func (s *Service) reconcileUploads(ctx context.Context) error {
 	}
 	for range dueRounds {
 		due, err := s.cfg.Jobs.Due(ctx, sx.ActionUpload, s.cfg.Now(), dueUploads)
-		if err != nil {
+		if err != nil || len(due) == 0 {
 			return err
 		}
 		for _, j := range due {
@@ -46,9 +46,6 @@ func (s *Service) reconcileUploads(ctx context.Context) error {
 			case err != nil && ctx.Err() == nil:
 				s.cfg.Log.WarnContext(ctx, "upload not reconciled; the next round will retry", "job", j.ID, "error", err)
 			}
-		}
-		if len(due) < dueUploads {
-			return nil
 		}
 	}
 	return nil

@@ -60,23 +60,29 @@ func (s sweeper) round(ctx context.Context, cursor string) (string, error) {
 		jobs[j.ID] = j
 	}
 	for _, id := range ids {
-		var unused bool
-		if j, ok := jobs[id]; ok {
-			// The upload was cancelled or expired, and a crash prevented the
-			// removal of its bytes.
-			unused = j.State.Final() && !j.HasVideo()
-		} else if unused, err = s.orphaned(ctx, id); err != nil {
+		j, ok := jobs[id]
+		switch err := s.removeUnused(ctx, id, j, ok); {
+		case ctx.Err() != nil || sx.CodeOf(err) == sx.CodeUnavailable:
 			return "", err
-		}
-		if !unused {
-			continue
-		}
-		s.cfg.Log.InfoContext(ctx, "removing a video without a job", "job", id)
-		if err := s.cfg.Videos.Remove(ctx, id); err != nil {
-			return "", err
+		case err != nil: // the others do not wait for this one
+			s.cfg.Log.WarnContext(ctx, "video without a job not removed; the next sweep will retry", "job", id, "error", err)
 		}
 	}
 	return next, nil
+}
+
+// removeUnused removes the video if nothing refers to it; its job is j, if it has one.
+func (s sweeper) removeUnused(ctx context.Context, id string, j sx.Job, hasJob bool) (err error) {
+	// The upload was cancelled or expired, and a crash prevented the removal of its bytes.
+	unused := j.State.Final() && !j.HasVideo()
+	if !hasJob {
+		unused, err = s.orphaned(ctx, id)
+	}
+	if err != nil || !unused {
+		return err
+	}
+	s.cfg.Log.InfoContext(ctx, "removing a video without a job", "job", id)
+	return s.cfg.Videos.Remove(ctx, id)
 }
 
 // orphaned reports whether a video without a job can be removed. One without any record

@@ -24,7 +24,8 @@ type Jobs interface {
 	// may be empty although there are more. A page ends early at MaxPageBytes.
 	List(ctx context.Context, f JobFilter) (jobs []sx.Job, next *JobCursor, err error)
 	// Due returns at most limit jobs whose action is the given one and due at now,
-	// ordered by the time at which it was due, then ID. It reads no other jobs.
+	// ordered by the time at which it was due, then ID. It ends early at MaxPageBytes, and
+	// reads no other jobs.
 	Due(ctx context.Context, action sx.Action, now time.Time, limit int) ([]sx.Job, error)
 	// Waiting returns at most limit of the jobs that wait for a converter, in any
 	// order.

@@ -75,9 +75,14 @@ func (s *jobs) Due(ctx context.Context, action sx.Action, now time.Time, limit i
 	err = s.db.view(ctx, "list due jobs", func(t tx) error {
 		prefix := ownerPrefix(string(action))
 		end := orderKey(prefix, now.Add(time.Millisecond), "") // the keys have milliseconds
+		size := 0
 		c := t.Bucket(bucketActions).Cursor()
 		for k, _ := c.Seek(prefix); k != nil && len(list) < limit && bytes.Compare(k, end) < 0; k, _ = c.Next() {
-			j, err := jobRecords.get(t, string(k[idAt(prefix):]))
+			id := k[idAt(prefix):]
+			if size += len(t.Bucket(bucketJobs).Get(id)); len(list) > 0 && size > store.MaxPageBytes {
+				return nil
+			}
+			j, err := jobRecords.get(t, string(id))
 			if err != nil {
 				return err
 			}

@@ -145,9 +145,10 @@ func jobQuery(f store.JobFilter) bson.D {
 }
 
 func (s *jobs) Due(ctx context.Context, action sx.Action, now time.Time, limit int) ([]sx.Job, error) {
-	return s.find(ctx,
+	ds, _, err := listUpTo[jobDoc](ctx, s.c, store.MaxPageBytes,
 		bson.D{{Key: "action", Value: action}, {Key: "due", Value: bson.D{{Key: "$lte", Value: now}}}},
 		options.Find().SetSort(bson.D{{Key: "due", Value: 1}, {Key: "_id", Value: 1}}).SetLimit(int64(limit)))
+	return jobsOf(ds), err
 }
 
 func (s *jobs) Waiting(ctx context.Context, limit int) ([]sx.Job, error) {

@@ -225,6 +225,7 @@ func listLargeJobs(f *fixture) {
 	var want []string
 	for i := range 12 {
 		j := job(fmt.Sprintf("j%02d", i), i)
+		j.Check = epoch
 		for n := range sx.MaxTracks {
 			j.Tracks = append(j.Tracks, sx.Track{Number: n + 1, ID: fmt.Sprintf("%s-%d", j.ID, n), Title: strings.Repeat("a", 1000), Album: strings.Repeat("b", 1000)})
 		}
@@ -243,6 +244,7 @@ func listLargeJobs(f *fixture) {
 		}
 		same(f, got, want)
 	}
+	f.dueLargeJobs(want)
 	huge, err := f.Jobs.Get(f.ctx, "j11")
 	f.ok(err)
 	for i := range huge.Tracks {
@@ -254,6 +256,24 @@ func listLargeJobs(f *fixture) {
 	if len(list) != 1 || list[0].ID != "j11" || next == nil {
 		f.t.Errorf("a job that is larger than a page: %v, next %v", ids(list), next)
 	}
+}
+
+// dueLargeJobs handles the jobs a page after another.
+func (f *fixture) dueLargeJobs(want []string) {
+	var got []string
+	for len(got) < len(want) {
+		list, err := f.Jobs.Due(f.ctx, sx.ActionUpload, epoch, 100)
+		f.ok(err)
+		if size := 2000 * sx.MaxTracks * len(list); len(list) == 0 || size > store.MaxPageBytes {
+			f.t.Fatalf("%d jobs are due, %d bytes", len(list), size)
+		}
+		for _, j := range list {
+			f.change(j.ID, func(j *sx.Job) { j.Check = epoch.Add(time.Hour) })
+			got = append(got, j.ID)
+		}
+	}
+	slices.Reverse(got)
+	same(f, got, want)
 }
 
 func listDeletedCursor(f *fixture) {
