@@ -22,6 +22,9 @@ const Version = 1
 type Options struct {
 	// Track selects the audio track as sx.Options.Track does. Empty means all of them.
 	Track string
+	// Index refuses files without an index of at most maxIndex in one place, so that Open
+	// reads little else, and files whose description would need more than maxServed of memory.
+	Index bool
 }
 
 // WholeFileError is the error of Open if the whole file should be sent.
@@ -59,6 +62,9 @@ func Open(r io.ReaderAt, size int64, o Options) (*File, error) {
 		return nil, err
 	}
 	var f *File
+	if o.Index && format.Demuxer != "mov" {
+		return nil, wholeFile("%s files have no index", format.Name)
+	}
 	switch format.Demuxer {
 	case "mov":
 		f, err = openMP4(r, size, o)

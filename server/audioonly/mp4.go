@@ -27,6 +27,8 @@ type mp4 struct {
 	wide      bool // offsets have 64 bits
 	data      []*trackData
 	mdat      openBox // the last one
+	limit     int64   // of the memory of w
+	onlyIndex bool    // see Options.Index
 	sidx      segmentIndex
 }
 
@@ -42,7 +44,10 @@ type trackData struct {
 }
 
 func openMP4(r io.ReaderAt, size int64, o Options) (*File, error) {
-	m := &mp4{boxReader: newBoxReader(r, size), w: boxWriter{&layout{}}}
+	m := &mp4{boxReader: newBoxReader(r, size), w: boxWriter{&layout{}}, limit: maxMemory, onlyIndex: o.Index}
+	if o.Index {
+		m.limit = maxServed
+	}
 	m.walk()
 	m.index(o)
 	m.write()
@@ -58,6 +63,10 @@ const (
 	maxPlain = 60
 	// maxMemory bounds the memory of a virtual file's description in bytes.
 	maxMemory = 40 << 20
+	// maxIndex and maxServed are the limits of the index and of that memory for
+	// Options.Index, in bytes. The index of 10 h of video has 20 MB; the description, 2 MB.
+	maxIndex  = 64 << 20
+	maxServed = 8 << 20
 )
 
 // walk reads the boxes of the file.
@@ -71,6 +80,9 @@ func (m *mp4) walk() {
 		b := m.box(at, m.size, true)
 		switch b.kind {
 		case "moof":
+			if m.onlyIndex {
+				m.fail("the file's index is in fragments")
+			}
 			if m.first < 0 {
 				m.first = len(m.boxes)
 			}
@@ -81,7 +93,9 @@ func (m *mp4) walk() {
 			if m.moov.size() > 0 {
 				m.fail("the file has two indexes")
 			}
-			m.moov = b
+			if m.moov = b; m.onlyIndex && b.size() > maxIndex {
+				m.fail("the file's index is too large")
+			}
 		case "ftyp":
 			if at > 0 && m.moov.size() > 0 {
 				m.fail("another file follows the first one")

@@ -85,7 +85,7 @@ func (m *mp4) writeFragments() {
 		default:
 			m.w.copy(b)
 		}
-		if m.w.memory() > maxMemory {
+		if m.w.memory() > m.limit {
 			m.fail("the file's index is too large")
 		}
 	}

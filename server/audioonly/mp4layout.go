@@ -138,7 +138,7 @@ func (m *mp4) writeOffsets(t *mp4Track) {
 		return
 	}
 	count := c.offsets.count
-	if count*m.width()+m.w.memory() > maxMemory {
+	if count*m.width()+m.w.memory() > m.limit {
 		m.fail("the file's index is too large")
 		return
 	}
@@ -225,7 +225,7 @@ func (m *mp4) writeData() {
 		if !m.advance(d) {
 			heads = slices.Delete(heads, next, next+1)
 		}
-		if m.w.memory() > maxMemory {
+		if m.w.memory() > m.limit {
 			m.fail("the file's index is too large")
 		}
 	}

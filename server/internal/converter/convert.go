@@ -24,8 +24,11 @@ func (s *Service) convert(ctx context.Context, job sx.Job, progress func(Progres
 		return nil, nil, err
 	}
 	out := &outcome{Service: s, job: job, reserved: reserved}
-	result, err := s.Transcoder.Transcode(ctx,
-		Input{Video: video, Size: video.Size(), Options: job.Options, Owner: job.Owner, Files: joined(job)},
+	in, err := inputOf(job, video)
+	if err != nil {
+		return nil, nil, err
+	}
+	result, err := s.Transcoder.Transcode(ctx, in,
 		Output{
 			Put:      func(number int, head store.Head, body io.Reader) error { return out.put(ctx, number, head, body) },
 			Progress: progress,
@@ -38,17 +41,6 @@ func (s *Service) convert(ctx context.Context, job sx.Job, progress func(Progres
 		return nil, nil, err
 	}
 	return out.tracks, result.Warnings, nil
-}
-
-// joined returns the files that are joined; nil if there is one.
-func joined(job sx.Job) (list []File) {
-	if len(job.Sources) < 2 {
-		return nil
-	}
-	for _, f := range job.Sources {
-		list = append(list, File{Name: f.Name, Size: f.Sent})
-	}
-	return list
 }
 
 // outcome is what an attempt has stored.

@@ -51,8 +51,9 @@ type Tracks interface {
 }
 
 // Blob reads stored bytes. The ctx of Open applies to all its reads. It must not
-// be used by several goroutines at the same time.
+// be used by several goroutines at the same time. ReadAt does not move the offset.
 type Blob interface {
 	io.ReadSeekCloser
+	io.ReaderAt
 	Size() int64
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 
 	"github.com/soundextract/sx/server/internal/store"
@@ -90,26 +89,9 @@ func (d *dump) Upload(ctx context.Context, id string) (store.Upload, store.Blob,
 		return up, nil, sx.NewError(sx.CodeNotFound, "upload %s not found", id)
 	case err != nil:
 		return up, nil, fmt.Errorf("open upload %s: %w", id, err)
-	case b.size < up.Offset:
-		return up, nil, errors.Join(fmt.Errorf("upload %s has %d of %d bytes on disk", id, b.size, up.Offset), b.Close())
+	case b.Size() < up.Offset:
+		return up, nil, errors.Join(fmt.Errorf("upload %s has %d of %d bytes on disk", id, b.Size(), up.Offset), b.Close())
 	}
-	b.size = up.Offset
-	return up, &beginning{b, io.NewSectionReader(b.file, 0, up.Offset)}, nil
-}
-
-// beginning reads a file up to the blob's size.
-type beginning struct {
-	*blob
-	section *io.SectionReader
-}
-
-func (b *beginning) Read(p []byte) (int, error) {
-	if err := b.ctx.Err(); err != nil {
-		return 0, err
-	}
-	return b.section.Read(p)
-}
-
-func (b *beginning) Seek(offset int64, whence int) (int64, error) {
-	return b.section.Seek(offset, whence)
+	b.cut(up.Offset)
+	return up, b, nil
 }

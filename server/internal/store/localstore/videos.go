@@ -165,8 +165,8 @@ func (v *videos) Open(ctx context.Context, id string) (store.Blob, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open video %s: %w", id, err)
 	}
-	if b.size != u.Size {
-		return nil, errors.Join(fmt.Errorf("video %s has %d of %d bytes on disk", id, b.size, u.Size), b.Close())
+	if b.Size() != u.Size {
+		return nil, errors.Join(fmt.Errorf("video %s has %d of %d bytes on disk", id, b.Size(), u.Size), b.Close())
 	}
 	return b, nil
 }

@@ -113,6 +113,22 @@ func (b *blob) startFetch(n int) *fetch {
 	return f
 }
 
+func (b *blob) ReadAt(p []byte, off int64) (n int, err error) {
+	if off < 0 {
+		return 0, errNegative
+	}
+	before := b.offset
+	defer func() { b.offset = before }()
+	for b.offset = off; n < len(p) && err == nil; {
+		var k int
+		k, err = b.Read(p[n:])
+		n += k
+	}
+	return n, err
+}
+
+var errNegative = errors.New("read: negative position")
+
 func (b *blob) Seek(offset int64, whence int) (int64, error) {
 	switch whence {
 	case io.SeekStart:
@@ -124,7 +140,7 @@ func (b *blob) Seek(offset int64, whence int) (int64, error) {
 		return 0, errors.New("seek: invalid whence")
 	}
 	if offset < 0 {
-		return 0, errors.New("seek: negative position")
+		return 0, errNegative
 	}
 	b.offset = offset
 	return offset, nil
