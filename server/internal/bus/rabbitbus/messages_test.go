@@ -2,6 +2,7 @@ package rabbitbus_test
 
 import (
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -12,6 +13,7 @@ import (
 	"github.com/soundextract/sx/server/internal/bus"
 	"github.com/soundextract/sx/server/internal/bus/rabbitbus"
 	"github.com/soundextract/sx/server/sx"
+	"github.com/soundextract/sx/server/testkit"
 )
 
 // rawChannel opens a channel that bypasses the bus.
@@ -143,7 +145,8 @@ func TestUnreadableMessage(t *testing.T) {
 	t.Parallel()
 	uri := shared.URI(t)
 	ctx := deadline(t)
-	cfg := config(t, uri, t.Output())
+	log := &testkit.LogBuffer{}
+	cfg := config(t, uri, log)
 	b := openAs(t, cfg)
 	ch := rawChannel(t, uri)
 	for _, body := range []string{"not JSON", "{}"} {
@@ -155,6 +158,9 @@ func TestUnreadableMessage(t *testing.T) {
 	publish(t, ctx, b, "readable")
 	ack(t, ctx, receive(t, ctx, b, "readable"))
 	waitForDepth(t, ctx, b, bus.Depth{Dead: 2})
+	if n := strings.Count(log.String(), "a message is malformed and becomes a dead letter"); n != 2 {
+		t.Errorf("%d lines about malformed messages, want 2:\n%s", n, log)
+	}
 }
 
 // TestReceiversThatDie checks that a message whose receivers die becomes a dead

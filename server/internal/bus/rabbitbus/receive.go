@@ -89,6 +89,7 @@ type receiver struct {
 	*connection
 	tasks *tasks
 	renew time.Duration // see renewInterval
+	log   *slog.Logger
 
 	mu   sync.Mutex
 	idle []*amqp.Channel
@@ -103,7 +104,7 @@ func openReceiver(ctx context.Context, d *dialer, b *Bus) (*receiver, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &receiver{connection: c, tasks: b.tasks, renew: b.renew}, nil
+	return &receiver{connection: c, tasks: b.tasks, renew: b.renew, log: b.log}, nil
 }
 
 // take returns a channel that is not in use.
@@ -267,6 +268,7 @@ func (r *receiver) tag() string {
 func (r *receiver) accept(ch *amqp.Channel, raw amqp.Delivery) (*delivery, error) {
 	m, err := decode(raw)
 	if err != nil {
+		r.log.Warn("a message is malformed and becomes a dead letter", slog.String("queue", raw.RoutingKey), slog.Int("bytes", len(raw.Body)), slog.Any("error", err))
 		return nil, raw.Reject(false)
 	}
 	return &delivery{raw: raw, message: m, channel: ch, from: r}, nil
