@@ -16,7 +16,7 @@ const (
 	PathWebhooks   = "/v1/notify/webhooks"               // POST NewWebhook: CreatedWebhook
 	PathWebhook    = "/v1/notify/webhooks/{id}"          // DELETE: 204
 	PathTest       = "/v1/notify/test"                   // POST: DeliveryList, one delivery per channel
-	PathDeliveries = "/v1/notify/deliveries"             // GET: DeliveryList; QueryLimit
+	PathDeliveries = "/v1/notify/deliveries"             // GET: DeliveryList; QueryLimit, QueryAfter
 	PathReplay     = "/v1/notify/deliveries/{id}/replay" // POST: Delivery
 )
 
@@ -82,9 +82,11 @@ type Delivery struct {
 	Updated    time.Time        `json:"updated"`
 }
 
-// DeliveryList holds deliveries, newest first.
+// DeliveryList is one page of deliveries, newest first.
 type DeliveryList struct {
 	Deliveries []Delivery `json:"deliveries"`
+	// Next is the value of QueryAfter for the next page; "" on the last page.
+	Next string `json:"next,omitempty"`
 }
 
 // WebhookEvent is the body of a request to a webhook, in the format that Standard

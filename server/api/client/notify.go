@@ -45,10 +45,13 @@ func (c *Client) TestNotify(ctx context.Context) (out api.DeliveryList, err erro
 	return out, c.call(ctx, http.MethodPost, api.PathTest, nil, nil, &out)
 }
 
-// Deliveries lists notification deliveries, newest first. A limit of 0 means the
-// server's default.
-func (c *Client) Deliveries(ctx context.Context, limit int) (out api.DeliveryList, err error) {
+// Deliveries lists notification deliveries after a cursor, newest first. A limit of 0 means
+// the server's default.
+func (c *Client) Deliveries(ctx context.Context, after string, limit int) (out api.DeliveryList, err error) {
 	q := url.Values{}
+	if after != "" {
+		q.Set(api.QueryAfter, after)
+	}
 	if limit > 0 {
 		q.Set(api.QueryLimit, strconv.Itoa(limit))
 	}

@@ -139,7 +139,7 @@ func (s *Service) listAllJobs(w http.ResponseWriter, r *http.Request) error {
 	}
 	out := api.AdminJobList{Jobs: lists[0]}
 	if next != nil {
-		out.Next = cursor(*next)
+		out.Next = next.String()
 	}
 	api.Write(w, http.StatusOK, out)
 	return nil
@@ -164,11 +164,11 @@ func (s *Service) adminFilter(r *http.Request) (store.JobFilter, error) {
 		return f, err
 	}
 	if !before.IsZero() && (f.After == nil || before.Before(f.After.Created)) {
-		f.After = &store.JobCursor{Created: before} // no ID sorts before ""
+		f.After = &store.Cursor{Created: before} // no ID sorts before ""
 	}
 	if code := q.Get(api.QueryCode); code != "" {
 		if f.Code = sx.Code(code); !slices.Contains(sx.Codes(), f.Code) {
-			return f, sx.NewError(sx.CodeInvalid, "unknown error code %q", sx.CleanLine(code, maxID)).
+			return f, sx.NewError(sx.CodeInvalid, "unknown error code %q", sx.CleanLine(code, store.MaxID)).
 				WithHint("see docs/errors.md for the codes")
 		}
 	}
@@ -178,7 +178,7 @@ func (s *Service) adminFilter(r *http.Request) (store.JobFilter, error) {
 			return f, err
 		}
 		if len(accounts) == 0 {
-			return f, sx.NewError(sx.CodeNotFound, "account %q not found", sx.CleanLine(name, maxID)).
+			return f, sx.NewError(sx.CodeNotFound, "account %q not found", sx.CleanLine(name, store.MaxID)).
 				WithHint("list the accounts to see their names")
 		}
 		f.Owner = accounts[0].ID
@@ -190,7 +190,7 @@ func (s *Service) adminFilter(r *http.Request) (store.JobFilter, error) {
 func adminLimit(q url.Values) error {
 	v := q.Get(api.QueryLimit)
 	if n, err := strconv.Atoi(v); v != "" && (err != nil || n < 1 || n > api.MaxAdminLimit) {
-		return sx.NewError(sx.CodeInvalid, "invalid limit %q", sx.CleanLine(v, maxID)).
+		return sx.NewError(sx.CodeInvalid, "invalid limit %q", sx.CleanLine(v, store.MaxID)).
 			WithHint("specify a number from 1 to %d", api.MaxAdminLimit)
 	}
 	return nil
@@ -204,7 +204,7 @@ func queryTime(q url.Values, name string) (time.Time, error) {
 	}
 	at, err := time.Parse(time.RFC3339, v)
 	if err != nil {
-		return at, sx.NewError(sx.CodeInvalid, "invalid time %q", sx.CleanLine(v, maxID)).
+		return at, sx.NewError(sx.CodeInvalid, "invalid time %q", sx.CleanLine(v, store.MaxID)).
 			WithHint("use the form 2026-01-31T12:00:00Z")
 	}
 	return at, nil
@@ -273,8 +273,8 @@ func usageAfter(v string) (*store.OwnerUsage, error) {
 	}
 	size, id, found := strings.Cut(v, ".")
 	n, err := strconv.ParseInt(size, 36, 64)
-	if err != nil || !found || len(id) > maxID {
-		return nil, sx.NewError(sx.CodeInvalid, "invalid cursor %q", sx.CleanLine(v, maxID)).
+	if err != nil || !found || len(id) > store.MaxID {
+		return nil, sx.NewError(sx.CodeInvalid, "invalid cursor %q", sx.CleanLine(v, store.MaxID)).
 			WithHint("use the value that the previous page gave for the next one")
 	}
 	return &store.OwnerUsage{Owner: id, Usage: sx.Usage{Bytes: n}}, nil

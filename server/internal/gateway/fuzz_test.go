@@ -9,31 +9,8 @@ import (
 	"time"
 
 	"github.com/soundextract/sx/server/api/tus"
-	"github.com/soundextract/sx/server/internal/store"
 	"github.com/soundextract/sx/server/sx"
 )
-
-func FuzzCursor(f *testing.F) {
-	for _, seed := range []string{
-		cursor(store.JobCursor{Created: time.UnixMilli(1_700_000_000_000), ID: "k3q5wz7d2mhv4xay"}),
-		"", ".", "0.a", "-1.a", "zzzzzzzzzzzz.a", "1y2p0ij32e8e7.a", "-1y2p0ij32e8e8.a", "0." + strings.Repeat("a", 65), "0.\x00", "0.a.b",
-	} {
-		f.Add(seed)
-	}
-	f.Fuzz(func(t *testing.T, text string) {
-		c, err := parseCursor(text)
-		if err != nil {
-			if code := sx.CodeOf(err); code != sx.CodeInvalid {
-				t.Errorf("%q: code %s", text, code)
-			}
-			return
-		}
-		again, err := parseCursor(cursor(*c))
-		if err != nil || !again.Created.Equal(c.Created) || again.ID != c.ID {
-			t.Errorf("%q: got %+v, and %+v, %v again", text, c, again, err)
-		}
-	})
-}
 
 // FuzzRange checks that a response to a short request is hardly larger than the track.
 func FuzzRange(f *testing.F) {

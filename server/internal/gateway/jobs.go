@@ -61,7 +61,7 @@ func (s *Service) listJobs(w http.ResponseWriter, r *http.Request) error {
 		}
 	}
 	if next != nil {
-		out.Next = cursor(*next)
+		out.Next = next.String()
 	}
 	api.Write(w, http.StatusOK, out)
 	return nil

@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/soundextract/sx/server/api"
 	"github.com/soundextract/sx/server/internal/store"
@@ -45,7 +44,7 @@ func jobFilter(q url.Values) (f store.JobFilter, err error) {
 		}
 	}
 	if v := q.Get(api.QueryAfter); v != "" {
-		f.After, err = parseCursor(v)
+		f.After, err = store.ParseCursor(v)
 	}
 	if err == nil {
 		err = f.Check()
@@ -66,23 +65,4 @@ func queryIDs(q url.Values) ([]string, error) {
 			WithHint("specify at most %d", api.MaxIDs)
 	}
 	return ids, nil
-}
-
-// cursor encodes a position in the list: a job's creation in milliseconds, which is how
-// precisely it is stored, and its ID. It is opaque to clients.
-func cursor(c store.JobCursor) string {
-	return strconv.FormatInt(c.Created.UnixMilli(), 36) + "." + c.ID
-}
-
-// maxID is more than the length of any ID, in bytes.
-const maxID = 64
-
-func parseCursor(v string) (*store.JobCursor, error) {
-	created, id, found := strings.Cut(v, ".")
-	ms, err := strconv.ParseInt(created, 36, 64)
-	if err != nil || !found || id == "" || len(id) > maxID {
-		return nil, sx.NewError(sx.CodeInvalid, "invalid cursor %q", v).
-			WithHint("use the value that the previous page gave for the next one")
-	}
-	return &store.JobCursor{Created: time.UnixMilli(ms).UTC(), ID: id}, nil
 }

@@ -152,7 +152,7 @@ func (s *Service) review(ctx context.Context, position string) (string, error) {
 	filter := store.JobFilter{Limit: reviewPage}
 	if position != "" {
 		var err error
-		if filter.After, err = parseCursor(position); err != nil {
+		if filter.After, err = store.ParseCursor(position); err != nil {
 			return "", err
 		}
 	}
@@ -182,7 +182,7 @@ func (s *Service) review(ctx context.Context, position string) (string, error) {
 	if next == nil {
 		return "", nil
 	}
-	return cursor(*next), nil
+	return next.String(), nil
 }
 
 // periods caches what decides when the jobs of owners are deleted, so that for a list of jobs

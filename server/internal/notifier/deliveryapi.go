@@ -7,6 +7,7 @@ import (
 	"strconv"
 
 	"github.com/soundextract/sx/server/api"
+	"github.com/soundextract/sx/server/internal/store"
 	"github.com/soundextract/sx/server/sx"
 )
 
@@ -37,28 +38,38 @@ func (s *Service) sendTest(w http.ResponseWriter, r *http.Request, user string) 
 		}
 	}
 	s.wakeSender()
-	writeDeliveries(w, list)
+	writeDeliveries(w, list, nil)
 	return nil
 }
 
 func (s *Service) listDeliveries(w http.ResponseWriter, r *http.Request, user string) error {
-	limit := api.DefaultLimit
-	if v := r.URL.Query().Get(api.QueryLimit); v != "" {
+	q, limit := r.URL.Query(), api.DefaultLimit
+	if v := q.Get(api.QueryLimit); v != "" {
 		var err error
 		if limit, err = strconv.Atoi(v); err != nil || limit < 1 || limit > api.MaxLimit {
 			return sx.NewError(sx.CodeInvalid, "invalid limit %q", v).WithHint("set limit to a number from 1 to %d", api.MaxLimit)
 		}
 	}
-	list, err := s.cfg.Deliveries.List(r.Context(), user, limit)
+	var after *store.Cursor
+	if v := q.Get(api.QueryAfter); v != "" {
+		var err error
+		if after, err = store.ParseCursor(v); err != nil {
+			return err
+		}
+	}
+	list, next, err := s.cfg.Deliveries.List(r.Context(), user, after, limit)
 	if err != nil {
 		return err
 	}
-	writeDeliveries(w, list)
+	writeDeliveries(w, list, next)
 	return nil
 }
 
-func writeDeliveries(w http.ResponseWriter, list []sx.Delivery) {
+func writeDeliveries(w http.ResponseWriter, list []sx.Delivery, next *store.Cursor) {
 	out := api.DeliveryList{Deliveries: make([]api.Delivery, len(list))}
+	if next != nil {
+		out.Next = next.String()
+	}
 	for i, d := range list {
 		out.Deliveries[i] = api.FromDelivery(d)
 	}

@@ -37,7 +37,7 @@ func TestEraseAccount(t *testing.T) {
 		if err != nil || settings.Rev > 0 != left {
 			t.Errorf("%s has the settings %+v (%v)", user, settings, err)
 		}
-		list, err := f.store.Deliveries.List(t.Context(), user, 10)
+		list, _, err := f.store.Deliveries.List(t.Context(), user, nil, 10)
 		if err != nil || len(list) > 0 != left {
 			t.Errorf("%s has the deliveries %+v (%v)", user, list, err)
 		}

@@ -145,7 +145,7 @@ func (s *server) addWebhook(user, url string) api.CreatedWebhook {
 // deliveries returns the user's deliveries, the newest first.
 func (s *server) deliveries(user string) []api.Delivery {
 	s.t.Helper()
-	list, err := s.as(user).Deliveries(s.t.Context(), 0)
+	list, err := s.as(user).Deliveries(s.t.Context(), "", 0)
 	if err != nil {
 		s.t.Fatal(err)
 	}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -359,6 +360,42 @@ func TestAccess(t *testing.T) {
 	}
 	if n, err := s.as("ada").Notify(t.Context()); err != nil || len(n.Webhooks) != api.MaxWebhooks-1 || n.SendsEmail {
 		t.Errorf("got %+v, %v", n, err)
+	}
+}
+
+// TestPagesOfDeliveries reads a user's deliveries one after another.
+func TestPagesOfDeliveries(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	s := f.start(f.config())
+	r := receive(t, nil)
+	s.addWebhook("ada", r.url)
+	var want []string
+	for range 3 {
+		made, err := s.as("ada").TestNotify(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.next()
+		want = append([]string{made.Deliveries[0].ID}, want...)
+		f.advance(time.Second)
+	}
+	var got []string
+	for after := ""; len(got) < 4; {
+		page, err := s.as("ada").Deliveries(t.Context(), after, 1)
+		if err != nil || len(page.Deliveries) != 1 {
+			t.Fatalf("after %q: %+v, %v", after, page, err)
+		}
+		got = append(got, page.Deliveries[0].ID)
+		if after = page.Next; after == "" {
+			break
+		}
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+	if _, err := s.as("ada").Deliveries(t.Context(), "x", 1); sx.CodeOf(err) != sx.CodeInvalid {
+		t.Errorf("an invalid cursor: %v", err)
 	}
 }
 

@@ -26,7 +26,7 @@ type JobFilter struct {
 	// Since selects the jobs that were created at that time or later.
 	Since time.Time
 	// After is the last job of the previous page: only older jobs are returned.
-	After *JobCursor
+	After *Cursor
 	Limit int // the largest number of jobs to return; 0 means MaxExamined
 }
 
@@ -71,9 +71,3 @@ const MaxExamined = 1000
 // MaxPageBytes is how many bytes the stored records of a page may have, except that it has
 // at least one: a job may have hundreds of MP3s, and so may the payload of a delivery.
 const MaxPageBytes = 2 << 20
-
-// JobCursor is a position in the order of List.
-type JobCursor struct {
-	Created time.Time
-	ID      string
-}

@@ -22,7 +22,7 @@ type Jobs interface {
 	// both descending). If there may be more, next is the position to continue after;
 	// with a filter that no index covers, a page examines at most MaxExamined jobs, and
 	// may be empty although there are more. A page ends early at MaxPageBytes.
-	List(ctx context.Context, f JobFilter) (jobs []sx.Job, next *JobCursor, err error)
+	List(ctx context.Context, f JobFilter) (jobs []sx.Job, next *Cursor, err error)
 	// Due returns at most limit jobs whose action is the given one and due at now,
 	// ordered by the time at which it was due, then ID. It ends early at MaxPageBytes, and
 	// reads no other jobs.

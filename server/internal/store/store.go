@@ -150,7 +150,7 @@ type Deliveries interface {
 	Due(ctx context.Context, now time.Time, limit int) (list []sx.Delivery, more bool, err error)
 	// List returns at most limit of the user's deliveries, newest first (by
 	// Created, then ID, both descending), without their payloads.
-	List(ctx context.Context, userID string, limit int) ([]sx.Delivery, error)
+	List(ctx context.Context, userID string, after *Cursor, limit int) (list []sx.Delivery, next *Cursor, err error)
 	// DeleteOf removes the user's deliveries.
 	DeleteOf(ctx context.Context, userID string) error
 	// DeleteSettled removes the deliveries that are not pending and whose Created

@@ -176,7 +176,7 @@ func (c *creator) audit(ctx context.Context) error {
 func (c *creator) jobs(ctx context.Context) error {
 	for filter := (store.JobFilter{Limit: pageSize}); ; {
 		var list []sx.Job
-		var next *store.JobCursor
+		var next *store.Cursor
 		err := c.persist(ctx, func() (err error) {
 			list, next, err = c.store.Jobs.List(ctx, filter)
 			return err

@@ -22,8 +22,8 @@ type deliveriesOptions struct {
 	Now    func() time.Time
 	Next   func(args ...string) string
 
-	Limit int
-	JSON  bool
+	JSON bool
+	cmdutil.Page
 }
 
 const defaultLimit = 30
@@ -46,13 +46,13 @@ no header.`,
   sx notify deliveries --json | jq '.[] | select(.state == "failed")'`,
 		Args: cmdutil.UsageArgs(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if opts.Limit < 1 || opts.Limit > api.MaxLimit {
-				return cmdutil.UsageErrorf("--limit must be from 1 to %d", api.MaxLimit)
+			if err := opts.Check(cmd); err != nil {
+				return err
 			}
 			return run(cmd.Context(), opts)
 		},
 	}
-	cmd.Flags().IntVar(&opts.Limit, "limit", defaultLimit, "show at most `N` deliveries")
+	cmdutil.AddPageFlags(cmd, &opts.Page, "deliveries", defaultLimit, "start after this `CURSOR`, printed by the previous page")
 	cmd.Flags().BoolVar(&opts.JSON, "json", false, "print the deliveries as a JSON array")
 	return cmd
 }
@@ -62,18 +62,30 @@ func runDeliveries(ctx context.Context, opts *deliveriesOptions) error {
 	if err != nil {
 		return err
 	}
-	list, err := c.Deliveries(ctx, opts.Limit)
+	list, next, err := cmdutil.FetchPage(opts.Page, api.MaxLimit, pagesOf(ctx, c))
 	if err != nil {
 		return err
 	}
 	if opts.JSON {
-		return opts.IO.WriteJSON(list.Deliveries)
+		return opts.IO.WriteJSON(list)
 	}
-	if len(list.Deliveries) == 0 {
+	if len(list) == 0 {
 		_, _ = fmt.Fprintln(opts.IO.ErrOut, "no notifications yet; send a test with: "+opts.Next("notify", "test"))
 		return nil
 	}
-	return printDeliveries(opts.IO, list.Deliveries, opts.Now())
+	if err := printDeliveries(opts.IO, list, opts.Now()); err != nil {
+		return err
+	}
+	cmdutil.PrintMore(opts.IO.ErrOut, "deliveries", next)
+	return nil
+}
+
+// pagesOf returns a function that requests a page of deliveries, for cmdutil.Pages.
+func pagesOf(ctx context.Context, c *client.Client) func(after string, limit int) ([]api.Delivery, string, error) {
+	return func(after string, limit int) ([]api.Delivery, string, error) {
+		page, err := c.Deliveries(ctx, after, limit)
+		return page.Deliveries, page.Next, err
+	}
 }
 
 func printDeliveries(streams *term.IOStreams, list []api.Delivery, now time.Time) error {

@@ -29,7 +29,7 @@ func TestOtherFlags(t *testing.T) {
 	clitest.CheckFlags(t, newCmdAdd, webhookOptions{Webhook: "https://example.org/", JSON: true}, "https://example.org/", "--json")
 	clitest.CheckFlags(t, newCmdRemove, webhookOptions{Webhook: "w1"}, "w1")
 	clitest.CheckFlags(t, newCmdList, webhookOptions{JSON: true}, "--json")
-	clitest.CheckFlags(t, newCmdDeliveries, deliveriesOptions{Limit: 5, JSON: true}, "--limit", "5", "--json")
+	clitest.CheckFlags(t, newCmdDeliveries, deliveriesOptions{JSON: true, Page: cmdutil.Page{Limit: 5, After: "c"}}, "--limit", "5", "--after", "c", "--json")
 	clitest.CheckFlags(t, newCmdReplay, replayOptions{IDs: []string{"d1", "d2"}, JSON: true}, "d1", "d2", "--json")
 	clitest.CheckFlags(t, newCmdReplay, replayOptions{Failed: true}, "--failed")
 	for name, err := range map[string]error{
@@ -37,7 +37,7 @@ func TestOtherFlags(t *testing.T) {
 		"replay of both":    clitest.Run(t, newCmdReplay(clitest.Factory(), nil), "d1", "--failed"),
 		"no code":           clitest.Run(t, newCmdConfirm(clitest.Factory(), nil)), "no URL": clitest.Run(t, newCmdAdd(clitest.Factory(), nil)),
 		"no id": clitest.Run(t, newCmdRemove(clitest.Factory(), nil)), "a name": clitest.Run(t, newCmdList(clitest.Factory(), nil), "x"),
-		"limit 0": clitest.Run(t, newCmdDeliveries(clitest.Factory(), nil), "--limit", "0"), "limit 501": clitest.Run(t, newCmdDeliveries(clitest.Factory(), nil), "--limit", "501"),
+		"limit 0": clitest.Run(t, newCmdDeliveries(clitest.Factory(), nil), "--limit", "0"), "all and a limit": clitest.Run(t, newCmdDeliveries(clitest.Factory(), nil), "--all", "--limit", "5"),
 		"test of x": clitest.Run(t, newCmdTest(clitest.Factory(), nil), "x"),
 	} {
 		if cmdutil.ErrorCode(err) != sx.CodeUsage {

@@ -94,11 +94,11 @@ func (opts *replayOptions) findFailed(ctx context.Context, c *client.Client) err
 	for _, h := range settings.Webhooks {
 		enabled[h.URL] = h.Disabled == nil
 	}
-	found, err := c.Deliveries(ctx, api.MaxLimit)
+	found, _, err := cmdutil.Pages("", 0, pagesOf(ctx, c))
 	if err != nil {
 		return err
 	}
-	for _, d := range found.Deliveries {
+	for _, d := range found {
 		if d.State == sx.DeliveryFailed && d.Channel == sx.ChannelWebhook && enabled[d.Target] {
 			opts.IDs = append([]string{d.ID}, opts.IDs...)
 		}

@@ -87,7 +87,7 @@ func (opts *testOptions) outcome(ctx context.Context, c *client.Client, made []a
 	tick, timeout := time.NewTicker(opts.Pause), time.After(opts.Timeout)
 	defer tick.Stop()
 	for {
-		found, err := c.Deliveries(ctx, api.MaxLimit)
+		found, err := c.Deliveries(ctx, "", api.MaxLimit)
 		if err != nil {
 			return nil, err
 		}

@@ -81,10 +81,14 @@ func (s *deliveries) Due(ctx context.Context, now time.Time, limit int) (list []
 	return list, more, err
 }
 
-func (s *deliveries) List(ctx context.Context, userID string, limit int) (list []sx.Delivery, err error) {
+func (s *deliveries) List(ctx context.Context, userID string, after *store.Cursor, limit int) (list []sx.Delivery, next *store.Cursor, err error) {
 	err = s.db.view(ctx, "list deliveries", func(t tx) error {
 		prefix := ownerPrefix(userID)
-		for c := newestFirst(t, bucketDeliveriesOf, prefix, nil); c.key != nil && len(list) < limit; c.prev() {
+		for c := newestFirst(t, bucketDeliveriesOf, prefix, after); c.key != nil; c.prev() {
+			if len(list) == limit {
+				next = &store.Cursor{Created: list[limit-1].Created, ID: list[limit-1].ID}
+				return nil
+			}
 			v, err := deliveryRecords.get(t, string(c.key[idAt(prefix):]))
 			if err != nil {
 				return err
@@ -94,7 +98,7 @@ func (s *deliveries) List(ctx context.Context, userID string, limit int) (list [
 		}
 		return nil
 	})
-	return list, err
+	return list, next, err
 }
 
 func (s *deliveries) DeleteOf(ctx context.Context, userID string) error {

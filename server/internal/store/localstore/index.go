@@ -82,7 +82,7 @@ type cursor struct {
 }
 
 // newestFirst starts at the last key that has the prefix and is before the position.
-func newestFirst(t tx, bucket, prefix []byte, after *store.JobCursor) *cursor {
+func newestFirst(t tx, bucket, prefix []byte, after *store.Cursor) *cursor {
 	c := &cursor{Cursor: t.Bucket(bucket).Cursor(), prefix: prefix}
 	end := afterOwner(prefix)
 	if after != nil {

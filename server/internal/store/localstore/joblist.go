@@ -11,7 +11,7 @@ import (
 	"github.com/soundextract/sx/server/sx"
 )
 
-func (s *jobs) List(ctx context.Context, f store.JobFilter) (list []sx.Job, next *store.JobCursor, err error) {
+func (s *jobs) List(ctx context.Context, f store.JobFilter) (list []sx.Job, next *store.Cursor, err error) {
 	if err := f.Check(); err != nil {
 		return nil, nil, err
 	}
@@ -45,7 +45,7 @@ func (s *jobs) List(ctx context.Context, f store.JobFilter) (list []sx.Job, next
 			}
 			size += len(t.Bucket(bucketJobs).Get(id))
 			if len(list) == f.PageLimit() || len(list) > 0 && size > store.MaxPageBytes {
-				next = &store.JobCursor{Created: list[len(list)-1].Created, ID: list[len(list)-1].ID}
+				next = &store.Cursor{Created: list[len(list)-1].Created, ID: list[len(list)-1].ID}
 				return nil
 			}
 			list = append(list, j)
@@ -56,8 +56,8 @@ func (s *jobs) List(ctx context.Context, f store.JobFilter) (list []sx.Job, next
 }
 
 // jobCursor is the position of a key of orderKey with an empty prefix.
-func jobCursor(order []byte) *store.JobCursor {
-	return &store.JobCursor{Created: orderTime(order), ID: string(order[idAt(nil):])}
+func jobCursor(order []byte) *store.Cursor {
+	return &store.Cursor{Created: orderTime(order), ID: string(order[idAt(nil):])}
 }
 
 // byIDs reads the jobs with the IDs of the filter, the newest first.
@@ -83,7 +83,7 @@ func byIDs(t tx, f store.JobFilter) (list []sx.Job, err error) {
 }
 
 // before reports whether List returns the job after the cursor.
-func before(j sx.Job, after *store.JobCursor) bool {
+func before(j sx.Job, after *store.Cursor) bool {
 	return after == nil || bytes.Compare(orderKey(nil, j.Created, j.ID), orderKey(nil, after.Created, after.ID)) < 0
 }
 

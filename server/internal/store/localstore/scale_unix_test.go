@@ -249,7 +249,7 @@ func (c counted) Waiting(ctx context.Context, limit int) ([]sx.Job, error) {
 	return list, err
 }
 
-func (c counted) List(ctx context.Context, f store.JobFilter) ([]sx.Job, *store.JobCursor, error) {
+func (c counted) List(ctx context.Context, f store.JobFilter) ([]sx.Job, *store.Cursor, error) {
 	list, next, err := c.Jobs.List(ctx, f)
 	c.n.Add(int64(len(list)))
 	return list, next, err

@@ -87,11 +87,19 @@ func (s *deliveries) Due(ctx context.Context, now time.Time, limit int) (found [
 	return deliveriesOf(ds), more, err
 }
 
-func (s *deliveries) List(ctx context.Context, userID string, limit int) ([]sx.Delivery, error) {
-	ds, err := list[deliveryDoc](ctx, s.c, bson.D{{Key: "user", Value: userID}}, options.Find().
-		SetSort(bson.D{{Key: "created", Value: -1}, {Key: "_id", Value: -1}}).SetLimit(int64(limit)).
+func (s *deliveries) List(ctx context.Context, userID string, after *store.Cursor, limit int) (found []sx.Delivery, next *store.Cursor, err error) {
+	filter := bson.D{{Key: "user", Value: userID}}
+	if after != nil {
+		filter = append(filter, bson.E{Key: "created", Value: bson.D{{Key: "$lte", Value: after.Created}}}, olderThan(after))
+	}
+	ds, err := list[deliveryDoc](ctx, s.c, filter, options.Find().SetSort(newestFirst).SetLimit(int64(limit)+1).
 		SetProjection(bson.D{{Key: "payload", Value: 0}}))
-	return deliveriesOf(ds), err
+	if len(ds) > limit {
+		ds = ds[:limit]
+		last := ds[limit-1]
+		next = &store.Cursor{Created: last.Created, ID: last.ID}
+	}
+	return deliveriesOf(ds), next, err
 }
 
 func deliveriesOf(ds []deliveryDoc) (found []sx.Delivery) {

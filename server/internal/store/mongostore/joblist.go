@@ -26,7 +26,7 @@ type position struct {
 
 // If no index covers the filter, List makes two queries: one finds the end of the page by
 // the index alone, the other selects the jobs before it.
-func (s *jobs) List(ctx context.Context, f store.JobFilter) (found []sx.Job, next *store.JobCursor, err error) {
+func (s *jobs) List(ctx context.Context, f store.JobFilter) (found []sx.Job, next *store.Cursor, err error) {
 	if err := f.Check(); err != nil {
 		return nil, nil, err
 	}
@@ -36,7 +36,7 @@ func (s *jobs) List(ctx context.Context, f store.JobFilter) (found []sx.Job, nex
 		return found, nil, err
 	}
 	filter := jobQuery(f)
-	var end *store.JobCursor
+	var end *store.Cursor
 	if examines(f) {
 		if end, err = s.endOfPage(ctx, f); err != nil {
 			return nil, nil, err
@@ -53,7 +53,7 @@ func (s *jobs) List(ctx context.Context, f store.JobFilter) (found []sx.Job, nex
 	found = jobsOf(ds)
 	if cut {
 		last := found[len(found)-1]
-		end = &store.JobCursor{Created: last.Created, ID: last.ID}
+		end = &store.Cursor{Created: last.Created, ID: last.ID}
 	}
 	return found, end, err
 }
@@ -66,7 +66,7 @@ func examines(f store.JobFilter) bool {
 
 // endOfPage returns the position of the last job that a page examines, nil if that is
 // the last one of all.
-func (s *jobs) endOfPage(ctx context.Context, f store.JobFilter) (*store.JobCursor, error) {
+func (s *jobs) endOfPage(ctx context.Context, f store.JobFilter) (*store.Cursor, error) {
 	indexed := store.JobFilter{Since: f.Since, After: f.After}
 	if indexed.Code = f.Code; f.Code == "" {
 		indexed.Owner, indexed.States = f.Owner, f.States
@@ -76,11 +76,11 @@ func (s *jobs) endOfPage(ctx context.Context, f store.JobFilter) (*store.JobCurs
 	if err != nil || len(found) == 0 {
 		return nil, err
 	}
-	return &store.JobCursor{Created: found[0].Created, ID: found[0].ID}, nil
+	return &store.Cursor{Created: found[0].Created, ID: found[0].ID}, nil
 }
 
 // notAfter selects the jobs up to the end of a page.
-func notAfter(end *store.JobCursor) bson.E {
+func notAfter(end *store.Cursor) bson.E {
 	return bson.E{Key: "$nor", Value: bson.A{
 		bson.D{{Key: "created", Value: bson.D{{Key: "$lt", Value: end.Created}}}},
 		bson.D{{Key: "created", Value: end.Created}, {Key: "_id", Value: bson.D{{Key: "$lt", Value: end.ID}}}},
@@ -131,17 +131,22 @@ func jobQuery(f store.JobFilter) bson.D {
 		created = append(created, bson.E{Key: "$gte", Value: f.Since})
 	}
 	if f.After != nil {
-		// Implied by the second condition, but an index can use it.
 		created = append(created, bson.E{Key: "$lte", Value: f.After.Created})
-		also("$or", bson.A{
-			bson.D{{Key: "created", Value: bson.D{{Key: "$lt", Value: f.After.Created}}}},
-			bson.D{{Key: "_id", Value: bson.D{{Key: "$lt", Value: f.After.ID}}}},
-		})
+		q = append(q, olderThan(f.After))
 	}
 	if created != nil {
 		also("created", created)
 	}
 	return q
+}
+
+// olderThan selects what follows the position, among what was not created after it: an index
+// can use only that, so it is a condition of its own.
+func olderThan(after *store.Cursor) bson.E {
+	return bson.E{Key: "$or", Value: bson.A{
+		bson.D{{Key: "created", Value: bson.D{{Key: "$lt", Value: after.Created}}}},
+		bson.D{{Key: "_id", Value: bson.D{{Key: "$lt", Value: after.ID}}}},
+	}}
 }
 
 func (s *jobs) Due(ctx context.Context, action sx.Action, now time.Time, limit int) ([]sx.Job, error) {

@@ -83,6 +83,6 @@ func (s *jobs) sum(ctx context.Context, owner string) (total ownerDoc, err error
 			return total, nil
 		}
 		last := page[len(page)-1]
-		f.After = &store.JobCursor{Created: last.Created, ID: last.ID}
+		f.After = &store.Cursor{Created: last.Created, ID: last.ID}
 	}
 }

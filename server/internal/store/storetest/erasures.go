@@ -140,7 +140,7 @@ func eraseUser(f *fixture) {
 		f.ok(err)
 		feeds, err := f.Feeds.Get(f.ctx, id)
 		f.ok(err)
-		deliveries, err := f.Deliveries.List(f.ctx, id, 10)
+		deliveries, _, err := f.Deliveries.List(f.ctx, id, nil, 10)
 		f.ok(err)
 		records, err := f.Conversions.Find(f.ctx, id, []string{"audio1:aa"})
 		f.ok(err)

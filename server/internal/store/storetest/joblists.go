@@ -98,8 +98,8 @@ func listFilters(f *fixture) {
 		{"dot star is literal", store.JobFilter{Name: ".*"}, nil},
 		{"a percent sign is literal", store.JobFilter{Name: "5%"}, nil},
 		{"an underscore is literal", store.JobFilter{Name: "b_c"}, []string{"j5"}},
-		{"after", store.JobFilter{After: &store.JobCursor{Created: epoch.Add(3 * time.Second), ID: "j3"}}, []string{"j2", "j1", "j0"}},
-		{"after and owner", store.JobFilter{Owner: "u1", After: &store.JobCursor{Created: epoch.Add(3 * time.Second), ID: "j3"}}, []string{"j1", "j0"}},
+		{"after", store.JobFilter{After: &store.Cursor{Created: epoch.Add(3 * time.Second), ID: "j3"}}, []string{"j2", "j1", "j0"}},
+		{"after and owner", store.JobFilter{Owner: "u1", After: &store.Cursor{Created: epoch.Add(3 * time.Second), ID: "j3"}}, []string{"j1", "j0"}},
 		{"limit that does not cut", store.JobFilter{Owner: "u1", Limit: 3}, []string{"j3", "j1", "j0"}},
 	} {
 		f.lists(c.name, c.filter, c.want...)
@@ -123,7 +123,7 @@ func listIdentities(f *fixture) {
 		f.lists("an identity", store.JobFilter{Owner: "u1", Identities: aa}, "j1", "j0")
 		f.lists("an identity of all owners", store.JobFilter{Identities: aa}, "j2", "j1", "j0")
 		f.lists("identities", store.JobFilter{Owner: "u1", Identities: []string{"audio1:ab", "none", "audio1:aa"}}, "j3", "j1", "j0")
-		f.lists("an identity, after", store.JobFilter{Owner: "u1", Identities: aa, After: &store.JobCursor{Created: epoch.Add(time.Second), ID: "j1"}}, "j0")
+		f.lists("an identity, after", store.JobFilter{Owner: "u1", Identities: aa, After: &store.Cursor{Created: epoch.Add(time.Second), ID: "j1"}}, "j0")
 		f.lists("the beginning of an identity", store.JobFilter{Owner: "u1", Identities: []string{"audio1:a"}})
 		f.lists("an identity and a label", store.JobFilter{Owner: "u1", Identities: aa, Labels: []string{"y"}}, "j1")
 		f.lists("a label", store.JobFilter{Labels: []string{"x"}}, "j1", "j0")
@@ -187,7 +187,7 @@ func listErrors(f *fixture) {
 		f.lists("since", store.JobFilter{Since: since}, "j4", "j3", "j2")
 		f.lists("since and a code", store.JobFilter{Since: since, Code: sx.CodeNoAudio}, "j3")
 		f.lists("since and a state", store.JobFilter{Since: since, States: failed}, "j2")
-		f.lists("since, an owner and after", store.JobFilter{Since: since, Owner: "u1", After: &store.JobCursor{Created: epoch.Add(3 * time.Second), ID: "j3"}}, "j2")
+		f.lists("since, an owner and after", store.JobFilter{Since: since, Owner: "u1", After: &store.Cursor{Created: epoch.Add(3 * time.Second), ID: "j3"}}, "j2")
 		f.lists("since and ids", store.JobFilter{Since: since, IDs: []string{"j1", "j2"}}, "j2")
 		f.reopen()
 	}
@@ -283,7 +283,7 @@ func listDeletedCursor(f *fixture) {
 	b, err := f.Jobs.Get(f.ctx, "b")
 	f.ok(err)
 	f.ok(f.Jobs.Delete(f.ctx, b))
-	f.lists("after the deleted one", store.JobFilter{After: &store.JobCursor{Created: b.Created, ID: b.ID}}, "a")
+	f.lists("after the deleted one", store.JobFilter{After: &store.Cursor{Created: b.Created, ID: b.ID}}, "a")
 }
 
 func listChanges(f *fixture) {

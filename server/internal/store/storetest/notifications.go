@@ -192,16 +192,28 @@ func deliveryList(f *fixture) {
 		f.ok(f.Deliveries.Create(f.ctx, v))
 	}
 	for limit, want := range map[int][]string{10: {"d0", "d2", "d1"}, 2: {"d0", "d2"}} {
-		list, err := f.Deliveries.List(f.ctx, "u1", limit)
+		list, next, err := f.Deliveries.List(f.ctx, "u1", nil, limit)
 		f.ok(err)
-		if got := deliveryIDs(list); !slices.Equal(got, want) {
-			f.t.Errorf("with limit %d: %v, want %v", limit, got, want)
+		if got := deliveryIDs(list); !slices.Equal(got, want) || (next != nil) != (len(want) < 3) {
+			f.t.Errorf("with limit %d: %v, then %v; want %v", limit, got, next, want)
 		}
 		for _, v := range list {
 			if len(v.Payload) > 0 {
 				f.t.Errorf("%s has a payload", v.ID)
 			}
 		}
+	}
+	var got []string
+	for after, page := (*store.Cursor)(nil), 0; page < 4; page++ {
+		list, next, err := f.Deliveries.List(f.ctx, "u1", after, 1)
+		f.ok(err)
+		got = append(got, deliveryIDs(list)...)
+		if after = next; next == nil {
+			break
+		}
+	}
+	if want := []string{"d0", "d2", "d1"}; !slices.Equal(got, want) {
+		f.t.Errorf("one by one: %v, want %v", got, want)
 	}
 }
 
@@ -213,7 +225,7 @@ func deliveriesDelete(f *fixture) {
 		f.ok(f.Deliveries.Create(f.ctx, v))
 	}
 	f.ok(f.Deliveries.DeleteSettled(f.ctx, epoch))
-	list, err := f.Deliveries.List(f.ctx, "u1", 10)
+	list, _, err := f.Deliveries.List(f.ctx, "u1", nil, 10)
 	f.ok(err)
 	if got, want := deliveryIDs(list), []string{"new", "pending"}; !slices.Equal(got, want) {
 		f.t.Errorf("%v are left, want %v", got, want)
