@@ -71,8 +71,11 @@ func (c *rawClient) nothingLost() {
 		if j.State != "done" {
 			c.o.t.Errorf("job %s is %s", id, j.State)
 		}
-		if j.Attempt > 1 { // failed or handed back: the API does not say
-			c.o.t.Logf("job %s was done in attempt %d", id, j.Attempt)
+		for _, a := range j.History.Attempts[:max(0, len(j.History.Attempts)-1)] {
+			c.o.t.Logf("job %s: attempt %d by %s, %s to %s, was %s", id, a.Number, a.Host, a.Started, a.Ended, a.Result)
+			if a.Result == sx.AttemptFailed {
+				c.o.t.Errorf("attempt %d of job %s failed", a.Number, id)
+			}
 		}
 	}
 }

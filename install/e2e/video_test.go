@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/soundextract/sx/server/api"
 	"github.com/soundextract/sx/server/mp3"
 )
 
@@ -49,10 +50,10 @@ func (o *operator) ffmpeg(args ...string) {
 
 // job contains the fields of sx's JSON that the tests read.
 type job struct {
-	ID      string `json:"id"`
-	Name    string `json:"name"`
-	State   string `json:"state"`
-	Attempt int    `json:"attempt"`
+	ID      string      `json:"id"`
+	Name    string      `json:"name"`
+	State   string      `json:"state"`
+	History api.History `json:"history"`
 	Tracks  []struct {
 		SHA256   string  `json:"sha256"`
 		Duration float64 `json:"duration"`
