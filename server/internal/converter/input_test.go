@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/soundextract/sx/server/audioonly"
@@ -95,7 +96,7 @@ func mp3Of(t *testing.T, tc converter.Transcoder, video []byte) []byte {
 				return err
 			}
 			begin, err := head.Bytes()
-			mp3 = append(begin, frames...)
+			mp3 = slices.Concat(begin, frames)
 			return err
 		},
 	})

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/soundextract/sx/server/api/tus"
+	"github.com/soundextract/sx/server/internal/store"
 	"github.com/soundextract/sx/server/sx"
 )
 
