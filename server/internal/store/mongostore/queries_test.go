@@ -119,8 +119,9 @@ func (q *query) conditions(filter bson.Raw) {
 }
 
 // filtered are conditions that no index needs to answer: List bounds how many jobs they
-// are compared with, and the owners that NextWaiting excludes are few.
-var filtered = []string{"jobs.search", "jobs.labels", "jobs.shared", "jobs.state", "jobs.code", "jobs.sources.identity", "jobs.$or", "jobs.$nor", "owners._id", "owners.$or"}
+// are compared with, few deliveries are as old as the position that a page follows, and the
+// owners that NextWaiting excludes are few.
+var filtered = []string{"jobs.search", "jobs.labels", "jobs.shared", "jobs.state", "jobs.code", "jobs.sources.identity", "jobs.$or", "jobs.$nor", "deliveries.$or", "owners._id", "owners.$or"}
 
 // fits reports whether an index with these keys finds what the query selects, in its
 // order.
