@@ -22,8 +22,8 @@ const Version = 1
 type Options struct {
 	// Track selects the audio track as sx.Options.Track does. Empty means all of them.
 	Track string
-	// Index refuses files without an index of at most maxIndex in one place, so that Open
-	// reads little else, and files whose description would need more than maxServed of memory.
+	// Index refuses files whose index is not in one place, or has more than 64 MiB, so that
+	// Open reads little else, and those whose description would need more than 8 MiB of memory.
 	Index bool
 }
 

@@ -81,7 +81,7 @@ func (m *mp4) walk() {
 		switch b.kind {
 		case "moof":
 			if m.onlyIndex {
-				m.fail("the file's index is in fragments")
+				m.fail("the file is fragmented")
 			}
 			if m.first < 0 {
 				m.first = len(m.boxes)

@@ -158,7 +158,7 @@ func TestUnreadableMessage(t *testing.T) {
 	publish(t, ctx, b, "readable")
 	ack(t, ctx, receive(t, ctx, b, "readable"))
 	waitForDepth(t, ctx, b, bus.Depth{Dead: 2})
-	if n := strings.Count(log.String(), "a message is malformed and becomes a dead letter"); n != 2 {
+	if n := strings.Count(log.String(), "rejecting a malformed message, which becomes a dead letter"); n != 2 {
 		t.Errorf("%d lines about malformed messages, want 2:\n%s", n, log)
 	}
 }

@@ -268,7 +268,7 @@ func (r *receiver) tag() string {
 func (r *receiver) accept(ch *amqp.Channel, raw amqp.Delivery) (*delivery, error) {
 	m, err := decode(raw)
 	if err != nil {
-		r.log.Warn("a message is malformed and becomes a dead letter", slog.String("queue", raw.RoutingKey), slog.Int("bytes", len(raw.Body)), slog.Any("error", err))
+		r.log.Warn("rejecting a malformed message, which becomes a dead letter", slog.String("queue", raw.RoutingKey), slog.Int("bytes", len(raw.Body)), slog.Any("error", err))
 		return nil, raw.Reject(false)
 	}
 	return &delivery{raw: raw, message: m, channel: ch, from: r}, nil
