@@ -54,7 +54,9 @@ func (b *bench) video(name string, length time.Duration, p picture, signal strin
 	for range int(length/minSound) + 1 {
 		repeated = append(repeated, bytes.NewReader(packets))
 	}
-	cmd := b.ffmpeg("-stream_loop", "-1", "-i", pictures, "-f", "aac", "-i", "pipe:0", "-map", "0:v", "-map", "1:a",
+	// With the usual queues of eight packets, ffmpeg sleeps most of the time.
+	cmd := b.ffmpeg("-thread_queue_size", "4096", "-stream_loop", "-1", "-i", pictures,
+		"-thread_queue_size", "4096", "-f", "aac", "-i", "pipe:0", "-map", "0:v", "-map", "1:a",
 		"-c", "copy", "-bsf:a", "aac_adtstoasc", "-t", strconv.FormatFloat(length.Seconds(), 'f', -1, 64), path)
 	cmd.Stdin = io.MultiReader(repeated...)
 	if err := timed(cmd); err != nil {

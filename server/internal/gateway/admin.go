@@ -274,8 +274,7 @@ func usageAfter(v string) (*store.OwnerUsage, error) {
 	size, id, found := strings.Cut(v, ".")
 	n, err := strconv.ParseInt(size, 36, 64)
 	if err != nil || !found || len(id) > store.MaxID {
-		return nil, sx.NewError(sx.CodeInvalid, "invalid cursor %q", sx.CleanLine(v, store.MaxID)).
-			WithHint("use the value that the previous page gave for the next one")
+		return nil, store.InvalidCursor(v)
 	}
 	return &store.OwnerUsage{Owner: id, Usage: sx.Usage{Bytes: n}}, nil
 }

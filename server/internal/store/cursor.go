@@ -23,13 +23,18 @@ func (c Cursor) String() string {
 // MaxID is more than the length of any ID, in bytes.
 const MaxID = 64
 
-// ParseCursor is the inverse of String. Its error is an *sx.Error of code invalid.
+// ParseCursor is the inverse of String. Its error is that of InvalidCursor.
 func ParseCursor(v string) (*Cursor, error) {
 	created, id, found := strings.Cut(v, ".")
 	ms, err := strconv.ParseInt(created, 36, 64)
 	if err != nil || !found || id == "" || len(id) > MaxID {
-		return nil, sx.NewError(sx.CodeInvalid, "invalid cursor %q", sx.CleanLine(v, MaxID)).
-			WithHint("use the value that the previous page gave for the next one")
+		return nil, InvalidCursor(v)
 	}
 	return &Cursor{Created: time.UnixMilli(ms).UTC(), ID: id}, nil
+}
+
+// InvalidCursor returns the *sx.Error, of code invalid, for a position that no page gave.
+func InvalidCursor(v string) error {
+	return sx.NewError(sx.CodeInvalid, "invalid cursor %q", sx.CleanLine(v, MaxID)).
+		WithHint("use the value that the previous page gave for the next one")
 }

@@ -16,7 +16,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/soundextract/sx/server/internal/converter"
 	"github.com/soundextract/sx/server/internal/converter/parallel"
 	"github.com/soundextract/sx/server/internal/sandbox"
 	"github.com/soundextract/sx/server/mp3"
@@ -164,7 +163,7 @@ func (t *Transcoder) startEncoder(ctx context.Context, s parallel.Settings) (par
 		}
 		if err := e.cmd.Wait(); err != nil {
 			stderr.flush()
-			e.err = &converter.ProgramError{Program: filepath.Base(t.cfg.FFmpeg), Err: err, Lines: stderr.lines}
+			e.err = programError(t.cfg.FFmpeg, err, stderr, t.cfg.MaxCPU)
 		}
 		close(e.exited)
 	}()

@@ -223,6 +223,25 @@ func TestProbeIsKilled(t *testing.T) {
 	wantCode(t, err, sx.CodeOutOfMemory, "was killed, probably because the converter ran out of memory")
 }
 
+// TestEncodersAreKilled checks that lost encoders are not blamed on the video either, in a
+// single pass and where several encode.
+func TestEncodersAreKilled(t *testing.T) {
+	t.Parallel()
+	testkit.Need(t, "ffmpeg", "ffprobe")
+	// More PCM than the encoder's pipe holds, so that it is lost while it is written to.
+	src := mediaFrom(t, "sine=frequency=440:sample_rate=48000:duration=60", "in.mp4", video()...)
+	for name, quality := range map[string]int{"single pass": 0, "several": 4} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			path, _ := program(t, `PATH=/usr/local/bin:/opt/homebrew/bin:/usr/bin:/bin
+case $* in *"-flush_packets 1"*) head -c 100000 >/dev/null; kill -KILL $$;; *) exec ffmpeg "$@";; esac`)
+			tc := transcoder(t, func(c *ffmpeg.Config) { c.FFmpeg = path })
+			_, _, err := convertWith(t.Context(), t, tc, src, sx.Options{Quality: &quality})
+			wantCode(t, err, sx.CodeOutOfMemory, "was killed, probably because the converter ran out of memory")
+		})
+	}
+}
+
 // TestSearchEndsWithItsAnswer lets a search for the stream that continues the audio take very
 // long after its answer, as in a file of many gigabytes.
 func TestSearchEndsWithItsAnswer(t *testing.T) {

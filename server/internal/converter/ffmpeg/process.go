@@ -105,22 +105,31 @@ func (c *conversion) execute(ctx context.Context, run command) (found *stderrPar
 	if errors.As(err, &reading) {
 		return stderr, reading.err
 	}
-	var exit *exec.ExitError
-	isExit := errors.As(err, &exit)
-	err = &converter.ProgramError{Program: filepath.Base(run.program), Err: err, Lines: stderr.lines}
+	err = programError(run.program, err, stderr, run.cpu)
 	switch {
 	case errors.Is(context.Cause(runCtx), errStalled):
 		return stderr, fmt.Errorf("no progress for %s: %w", c.cfg.MaxIdle, err)
-	case isExit && hitCPULimit(exit, run.cpu):
-		return stderr, sx.NewError(sx.CodeTimeLimit, "the conversion used more than %s of CPU time", run.cpu).WithCause(err)
 	case stderr.streams:
 		return stderr, tooManyTracks().WithCause(err)
 	case stderr.memory:
 		return stderr, sx.NewError(sx.CodeMemoryLimit, "the conversion needs more than %d MiB of memory", c.cfg.MaxData>>20).WithCause(err)
-	case isExit && killedByOthers(exit):
-		return stderr, sx.NewError(sx.CodeOutOfMemory, "%s was killed, probably because the converter ran out of memory", filepath.Base(run.program)).WithCause(err)
 	}
 	return stderr, err
+}
+
+// programError returns the failure of a program that could use that much CPU time: an
+// *sx.Error if it used more, or was killed.
+func programError(program string, err error, stderr *stderrParser, cpu time.Duration) error {
+	failed := &converter.ProgramError{Program: filepath.Base(program), Err: err, Lines: stderr.lines}
+	var exit *exec.ExitError
+	isExit := errors.As(err, &exit)
+	switch {
+	case isExit && hitCPULimit(exit, cpu):
+		return sx.NewError(sx.CodeTimeLimit, "the conversion used more than %s of CPU time", cpu).WithCause(failed)
+	case isExit && killedByOthers(exit):
+		return sx.NewError(sx.CodeOutOfMemory, "%s was killed, probably because the converter ran out of memory", failed.Program).WithCause(failed)
+	}
+	return failed
 }
 
 // watch calls stop with errStalled once the program is alive and has done nothing for

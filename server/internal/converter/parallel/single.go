@@ -35,12 +35,15 @@ func (e *Encoders) Single(ctx context.Context, s Settings, rec Recording, w io.W
 		if err == nil {
 			err = p.Close()
 		}
-		fail(err)
+		if input.lost == nil { // otherwise the encoder's exit says why
+			fail(err)
+		}
 	})
 	_, err = io.Copy(w, p.Output())
 	fail(err)
 	fail(p.Wait())
 	group.Wait()
+	fail(input.lost)
 	if err := context.Cause(ctx); err != nil {
 		return 0, err
 	}
@@ -54,6 +57,7 @@ type singleInput struct {
 	p        Process
 	rec      Recording
 	written  int64
+	lost     error // why the encoder takes no more
 }
 
 // Write implements io.Writer. It returns the encoder to the pool after each piece, so
@@ -69,7 +73,8 @@ func (i *singleInput) Write(data []byte) (int, error) {
 		n += k
 		i.written += int64(k)
 		if err != nil {
-			return n, fmt.Errorf("write to the encoder: %w", err)
+			i.lost = fmt.Errorf("write to the encoder: %w", err)
+			return n, i.lost
 		}
 	}
 	return n, nil

@@ -55,8 +55,9 @@ func writeTrack(ctx context.Context, f *os.File, head store.Head, body io.Reader
 	if _, err := f.Seek(d.Size, io.SeekStart); err != nil {
 		return d, err
 	}
-	n, err := io.Copy(f, whileActive(ctx, body))
-	if err != nil {
+	eager := eagerWriter{file: f}
+	n, err := io.Copy(&eager, whileActive(ctx, body))
+	if err := errors.Join(err, eager.wait()); err != nil {
 		return d, err
 	}
 	d.Size += n
