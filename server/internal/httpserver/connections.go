@@ -62,6 +62,7 @@ type connections struct {
 type connection struct {
 	address string        // "" is not limited
 	waiting *list.Element // nil during a request
+	used    bool          // it has had a request
 }
 
 func newConnections(total, perAddress int, log *slog.Logger) *connections {
@@ -87,6 +88,7 @@ func (l *connections) changed(c net.Conn, state http.ConnState) {
 	case http.StateIdle:
 		l.wait(c, known)
 	case http.StateActive:
+		known.used = true
 		l.stopWaiting(known)
 	default:
 		l.remove(c, known)
@@ -165,6 +167,25 @@ func (l *connections) linger(atMost time.Duration) {
 			_ = t.SetLinger(int(atMost.Seconds())) // of a connection that is closed
 		}
 	}
+}
+
+// closeIdle closes the connections that wait for another request. The channel is closed when
+// that is done.
+func (l *connections) closeIdle() <-chan struct{} {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var group sync.WaitGroup
+	for e := l.waiting.Front(); e != nil; e = e.Next() {
+		if c, _ := e.Value.(net.Conn); l.open[c].used {
+			group.Go(func() { _ = c.Close() })
+		}
+	}
+	closed := make(chan struct{})
+	go func() {
+		group.Wait()
+		close(closed)
+	}()
+	return closed
 }
 
 // none returns a channel that is closed once no connection is open. It is called once, when

@@ -1,6 +1,7 @@
 package httpserver
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -38,12 +39,11 @@ func Resumable(ctx context.Context) (earlier context.Context, stop func()) {
 	return earlier, func() { unwatch(); cancel(nil) }
 }
 
+func (s *Server) drainTimeout() time.Duration { return cmp.Or(s.DrainTimeout, defaultDrainTimeout) }
+
 // drain ends a server whose listener is closed.
 func (s *Server) drain(ctx context.Context, srv *http.Server, connections *connections, open *openRequests, cancelBase context.CancelCauseFunc) {
-	timeout := s.DrainTimeout
-	if timeout == 0 {
-		timeout = defaultDrainTimeout
-	}
+	timeout := s.drainTimeout()
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	end := time.AfterFunc(max(timeout-answerTime, timeout/2), func() { cancelBase(http.ErrServerClosed) })
@@ -52,8 +52,12 @@ func (s *Server) drain(ctx context.Context, srv *http.Server, connections *conne
 	case <-connections.none():
 	case <-time.After(min(idleGrace, timeout)):
 	}
-	connections.linger(min(lingerTime, timeout))
-	_ = srv.Shutdown(ctx) // fails only when ctx ends
+	closed := connections.closeIdle() // Shutdown would close one after the other
+	_ = srv.Shutdown(ctx)             // fails only when ctx ends
+	select {
+	case <-closed:
+	case <-ctx.Done():
+	}
 	connections.linger(-time.Second)
 	_ = srv.Close()
 	select {

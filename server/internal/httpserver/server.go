@@ -66,7 +66,9 @@ type Server struct {
 func (s *Server) Run(ctx context.Context) error {
 	base, cancelBase := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer cancelBase(http.ErrServerClosed)
-	base = context.WithValue(base, drainKey{}, ctx)
+	draining, startDrain := context.WithCancel(base)
+	defer startDrain()
+	base = context.WithValue(base, drainKey{}, draining)
 	open := &openRequests{none: make(chan struct{})}
 	connections := newConnections(cmp.Or(s.MaxConnections, MaxConnections(memory.Limit())), s.MaxPerAddress, s.Log)
 	srv := &http.Server{
@@ -91,6 +93,8 @@ func (s *Server) Run(ctx context.Context) error {
 	if err := <-failed; !errors.Is(err, net.ErrClosed) {
 		s.Log.WarnContext(ctx, "closing the listener failed", "error", err)
 	}
+	connections.linger(min(lingerTime, s.drainTimeout())) // before responses close any
+	startDrain()
 	s.drain(context.WithoutCancel(ctx), srv, connections, open, cancelBase)
 	return nil
 }

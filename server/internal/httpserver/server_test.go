@@ -301,43 +301,72 @@ func TestDrainEndsUploadsThatMoveDeadlines(t *testing.T) {
 	}
 }
 
-// TestDrainWaitsForTheClient checks that a response has arrived before the server ends: with
+// TestDrainWaitsForTheClient checks that responses have arrived before the server ends: with
 // a container, its network ends too.
 func TestDrainWaitsForTheClient(t *testing.T) {
 	t.Parallel()
 	if runtime.GOOS != "linux" {
 		t.Skip("closing a connection does not wait on this system")
 	}
+	for name, during := range map[string]bool{"of a response before the drain": false, "of a response during the drain": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			drainWaits(t, during)
+		})
+	}
+}
+
+func drainWaits(t *testing.T, during bool) {
+	t.Helper()
+	const clients = 3
 	const size = 256 << 10 // fits into the buffer of the server, but not into the client's
-	sent := make(chan struct{})
+	entered, sent := make(chan struct{}, clients), make(chan struct{}, clients)
 	s := start(t, time.Minute, func(mux *http.ServeMux) {
-		mux.HandleFunc("GET /long", func(w http.ResponseWriter, _ *http.Request) {
-			defer close(sent)
+		mux.HandleFunc("GET /long", func(w http.ResponseWriter, r *http.Request) {
+			entered <- struct{}{}
+			if during {
+				ctx, end := httpserver.Resumable(r.Context())
+				defer end()
+				<-ctx.Done()
+			}
 			w.Header().Set("Content-Length", strconv.Itoa(size))
 			_, _ = w.Write(make([]byte, size))
+			sent <- struct{}{}
 		})
 	}, func(s *httpserver.Server) { s.Listener = bufferingListener{s.Listener, size} })
-	c := s.dial(t, "")
-	if err := c.(*net.TCPConn).SetReadBuffer(16 << 10); err != nil {
-		t.Fatal(err)
+	var conns []net.Conn
+	for range clients {
+		c := s.dial(t, "")
+		if err := c.(*net.TCPConn).SetReadBuffer(16 << 10); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.WriteString(c, "GET /long HTTP/1.1\r\nHost: sx\r\n\r\n"); err != nil {
+			t.Fatal(err)
+		}
+		<-entered
+		conns = append(conns, c)
 	}
-	if _, err := io.WriteString(c, "GET /long HTTP/1.1\r\nHost: sx\r\n\r\n"); err != nil {
-		t.Fatal(err)
+	if during {
+		s.stop()
 	}
-	<-sent
+	for range clients {
+		<-sent
+	}
 	s.stop()
 	select {
 	case err := <-s.ended:
-		t.Fatalf("Run has returned before the client has received anything (error %v)", err)
-	case <-time.After(2 * time.Second):
+		t.Fatalf("Run has returned before the clients have received anything (error %v)", err)
+	case <-time.After(3 * time.Second):
 	}
-	res, err := http.ReadResponse(bufio.NewReader(c), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = res.Body.Close() }()
-	if n, err := io.Copy(io.Discard, res.Body); err != nil || n != size {
-		t.Errorf("got %d bytes, error %v", n, err)
+	for _, c := range conns {
+		res, err := http.ReadResponse(bufio.NewReader(c), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n, err := io.Copy(io.Discard, res.Body); err != nil || n != size {
+			t.Errorf("got %d bytes, error %v", n, err)
+		}
+		_ = res.Body.Close()
 	}
 	s.wait(t, time.Now())
 }
