@@ -48,15 +48,19 @@ func (s *Server) drain(ctx context.Context, srv *http.Server, connections *conne
 	defer cancel()
 	end := time.AfterFunc(max(timeout-answerTime, timeout/2), func() { cancelBase(http.ErrServerClosed) })
 	defer end.Stop()
+	none := connections.none()
 	select {
-	case <-connections.none():
+	case <-none:
 	case <-time.After(min(idleGrace, timeout)):
 	}
 	closed := connections.closeIdle() // Shutdown would close one after the other
 	_ = srv.Shutdown(ctx)             // fails only when ctx ends
-	select {
-	case <-closed:
-	case <-ctx.Done():
+	// It does not wait for connections that are being closed.
+	for _, ended := range []<-chan struct{}{closed, none} {
+		select {
+		case <-ended:
+		case <-ctx.Done():
+		}
 	}
 	connections.linger(-time.Second)
 	_ = srv.Close()

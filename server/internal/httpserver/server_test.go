@@ -308,32 +308,43 @@ func TestDrainWaitsForTheClient(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("closing a connection does not wait on this system")
 	}
-	for name, during := range map[string]bool{"of a response before the drain": false, "of a response during the drain": true} {
-		t.Run(name, func(t *testing.T) {
+	for _, when := range []string{"before the drain", "when it begins", "later"} {
+		t.Run(when, func(t *testing.T) {
 			t.Parallel()
-			drainWaits(t, during)
+			drainWaits(t, when)
 		})
 	}
 }
 
-func drainWaits(t *testing.T, during bool) {
+// drainWaits lets handlers respond before the drain, when it begins or later.
+func drainWaits(t *testing.T, when string) {
 	t.Helper()
 	const clients = 3
 	const size = 256 << 10 // fits into the buffer of the server, but not into the client's
-	entered, sent := make(chan struct{}, clients), make(chan struct{}, clients)
+	entered, later, sent := make(chan struct{}, clients), make(chan struct{}), make(chan struct{}, clients)
 	s := start(t, time.Minute, func(mux *http.ServeMux) {
+		mux.HandleFunc("GET /short", func(http.ResponseWriter, *http.Request) {})
 		mux.HandleFunc("GET /long", func(w http.ResponseWriter, r *http.Request) {
-			entered <- struct{}{}
-			if during {
-				ctx, end := httpserver.Resumable(r.Context())
-				defer end()
-				<-ctx.Done()
-			}
 			w.Header().Set("Content-Length", strconv.Itoa(size))
+			ctx, end := httpserver.Resumable(r.Context())
+			defer end()
+			entered <- struct{}{}
+			switch when {
+			case "when it begins":
+				<-ctx.Done()
+			case "later":
+				_ = http.NewResponseController(w).Flush() // the client may keep the connection
+				<-later
+			}
 			_, _ = w.Write(make([]byte, size))
 			sent <- struct{}{}
 		})
 	}, func(s *httpserver.Server) { s.Listener = bufferingListener{s.Listener, size} })
+	idle := s.dial(t, "GET /short HTTP/1.1\r\nHost: sx\r\n\r\n")
+	responses := bufio.NewReader(idle)
+	if _, err := http.ReadResponse(responses, nil); err != nil {
+		t.Fatal(err)
+	}
 	var conns []net.Conn
 	for range clients {
 		c := s.dial(t, "")
@@ -346,8 +357,14 @@ func drainWaits(t *testing.T, during bool) {
 		<-entered
 		conns = append(conns, c)
 	}
-	if during {
+	if when != "before the drain" {
 		s.stop()
+	}
+	if when == "later" {
+		if _, err := responses.ReadByte(); !errors.Is(err, io.EOF) { // idle connections are closed
+			t.Fatal(err)
+		}
+		close(later)
 	}
 	for range clients {
 		<-sent
