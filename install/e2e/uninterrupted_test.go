@@ -55,9 +55,12 @@ func (o *operator) underLoad(replicas int) *rawClient {
 	o.register("ada")
 	o.sx(o.at("status", "--wait")...)
 	c := &rawClient{o: o, url: o.serviceURL("gateway"), clip: o.makeVideo("clip.mkv", 2, 440)}
-	var err error
-	c.token, err = c.signIn("ada")
-	o.must(err)
+	// The pods are ready; the node may not know of them yet.
+	o.eventually(o.ctx, "the Service reaches the gateway", func(context.Context) bool {
+		var err error
+		c.token, err = c.signIn("ada")
+		return err == nil
+	})
 	c.prepareLoad()
 	return c
 }

@@ -158,7 +158,7 @@ func TestPreStopSleep(t *testing.T) {
 		"v1.29.4-gke.1043002": 0, "v1.30.0": called, "v1.30.2+k3s1": called, "v1.33.1-eks-a737599": called,
 	} {
 		text := scenario{kubernetes: kubernetes}.render(t)
-		if got := strings.Count(text, "lifecycle: {preStop: {sleep: {seconds: 3}}}"); got != want {
+		if got := strings.Count(text, "lifecycle: {preStop: {sleep: {seconds: 5}}}"); got != want {
 			t.Errorf("Kubernetes %s: %d services have the preStop sleep, want %d", kubernetes, got, want)
 		}
 	}

@@ -48,7 +48,7 @@ spec:
           {{- /* Endpoints are removed while the pod already terminates, so it listens a
                  little longer. Before 1.30 an API server may drop the field sleep and
                  then reject the empty handler. */}}
-          lifecycle: {preStop: {sleep: {seconds: 3}}}
+          lifecycle: {preStop: {sleep: {seconds: 5}}}
           {{- end }}
           env:
             # Metrics and the readiness are not on the port that users reach.
