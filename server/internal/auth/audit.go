@@ -69,8 +69,7 @@ func (s *Service) listAudit(w http.ResponseWriter, r *http.Request) error {
 		}
 	}
 	if !store.ValidAuditID(f.After) {
-		return sx.NewError(sx.CodeInvalid, "invalid position %q", sx.CleanLine(f.After, maxAuditedName)).
-			WithHint("use the value that the previous page gave for the next one")
+		return store.InvalidCursor(f.After)
 	}
 	list, more, err := s.cfg.Audit.List(r.Context(), f)
 	if err != nil {

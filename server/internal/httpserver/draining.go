@@ -55,7 +55,7 @@ func (s *Server) drain(ctx context.Context, srv *http.Server, connections *conne
 	}
 	closed := connections.closeIdle() // Shutdown would close one after the other
 	_ = srv.Shutdown(ctx)             // fails only when ctx ends
-	// It does not wait for connections that are being closed.
+	// Shutdown does not wait for connections that are being closed.
 	for _, ended := range []<-chan struct{}{closed, none} {
 		select {
 		case <-ended:

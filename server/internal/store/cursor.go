@@ -36,5 +36,5 @@ func ParseCursor(v string) (*Cursor, error) {
 // InvalidCursor returns the *sx.Error, of code invalid, for a position that no page gave.
 func InvalidCursor(v string) error {
 	return sx.NewError(sx.CodeInvalid, "invalid cursor %q", sx.CleanLine(v, MaxID)).
-		WithHint("use the value that the previous page gave for the next one")
+		WithHint("use the cursor that the previous page returned")
 }
