@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/soundextract/sx/server/api"
+	"github.com/soundextract/sx/server/api/client"
 )
 
 // Page is the part of a list that is shown: --limit, --after and --all.
@@ -78,6 +79,9 @@ func PagesOf[T any](most int, after string, limit int, get func(after string, li
 		page, next, err := get(after, size)
 		if err != nil {
 			return nil, "", err
+		}
+		if len(page) > size || next != "" && next == after { // else the list might never end
+			return nil, "", client.Malformed("a page of a list that is too long or followed by itself")
 		}
 		items = append(items, page...)
 		if next == "" || len(items) == limit {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/soundextract/sx/cli/internal/cmdutil"
 	"github.com/soundextract/sx/server/api"
+	"github.com/soundextract/sx/server/sx"
 )
 
 // TestPages reads a list of three full pages and 7 items more.
@@ -50,5 +51,13 @@ func TestPages(t *testing.T) {
 	})
 	if !errors.Is(err, broken) {
 		t.Errorf("got %v", err)
+	}
+	for name, get := range map[string]func(after string, limit int) ([]int, string, error){
+		"a page that is followed by itself": func(string, int) ([]int, string, error) { return []int{1}, "1", nil },
+		"a page that is too long":           func(_ string, limit int) ([]int, string, error) { return make([]int, limit+1), "1", nil },
+	} {
+		if _, _, err := cmdutil.Pages("", 10, get); sx.CodeOf(err) != sx.CodeInternal {
+			t.Errorf("%s: got %v", name, err)
+		}
 	}
 }

@@ -32,8 +32,8 @@ func readClean(body io.Reader, out any) error {
 	return checkValue(reflect.ValueOf(out))
 }
 
-// errMalformed is the error for a response that no server of SoundExtract sends.
-func errMalformed(what string) error {
+// Malformed returns the error for a response that no server of SoundExtract sends.
+func Malformed(what string) error {
 	return sx.NewError(sx.CodeInternal, "the server sent a malformed response: %s", what).
 		WithHint("update the server, or use one that you trust")
 }
@@ -84,26 +84,26 @@ func checkFields(v reflect.Value) error {
 	case api.Job:
 		switch {
 		case !idPattern.MatchString(out.ID):
-			return errMalformed("a job without a valid ID")
+			return Malformed("a job without a valid ID")
 		case len(out.Name) > sx.MaxName || out.Sent.Size < 0:
-			return errMalformed("an invalid name or size of job " + out.ID)
+			return Malformed("an invalid name or size of job " + out.ID)
 		}
 	case api.Track:
 		if out.Number < 1 || out.Size < 0 || out.Duration < 0 || len(out.Name) > sx.MaxName ||
 			out.SHA256 != "" && !digestPattern.MatchString(out.SHA256) {
-			return errMalformed("an invalid track")
+			return Malformed("an invalid track")
 		}
 	case api.Source:
 		if out.Size < 0 || len(out.Name) > sx.MaxName || out.SHA256 != "" && !digestPattern.MatchString(out.SHA256) {
-			return errMalformed("an invalid source")
+			return Malformed("an invalid source")
 		}
 	case api.ConvertedTrack:
 		if out.Number < 1 || out.Size < 0 || !digestPattern.MatchString(out.SHA256) {
-			return errMalformed("an invalid track")
+			return Malformed("an invalid track")
 		}
 	case api.Conversion:
 		if out.JobID != "" && !idPattern.MatchString(out.JobID) {
-			return errMalformed("a job without a valid ID")
+			return Malformed("a job without a valid ID")
 		}
 	}
 	return nil
@@ -112,7 +112,7 @@ func checkFields(v reflect.Value) error {
 // requested checks that a response is about the job that was asked for.
 func requested(id string, j api.Job, err error) (api.Job, error) {
 	if err == nil && j.ID != id {
-		return api.Job{}, errMalformed("a job other than the one requested")
+		return api.Job{}, Malformed("a job other than the one requested")
 	}
 	return j, err
 }

@@ -56,7 +56,7 @@ func (c *Client) Events(ctx context.Context, ids []string, lastID string, fn fun
 			return err
 		}
 		if id := cmp.Or(event.Job.ID, event.Gone); id != "" && !slices.Contains(ids, id) {
-			return errMalformed("an event of a job that was not requested")
+			return Malformed("an event of a job that was not requested")
 		}
 		fn(event)
 		switch event.Type {
