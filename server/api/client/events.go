@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"unicode"
 
 	"github.com/soundextract/sx/server/api"
 	"github.com/soundextract/sx/server/sx"
@@ -102,12 +103,12 @@ type eventReader struct {
 	lastID string
 }
 
-// maxEventLine limits the length of a line in bytes.
-const maxEventLine = 1 << 20
+// maxEvent limits the length of a line, and of the lines of data of an event, in bytes.
+const maxEvent = 1 << 20
 
 func newEventReader(r io.Reader, lastID string) *eventReader {
 	lines := bufio.NewScanner(r)
-	lines.Buffer(nil, maxEventLine)
+	lines.Buffer(nil, maxEvent)
 	return &eventReader{lines: lines, lastID: lastID}
 }
 
@@ -132,13 +133,13 @@ func (r *eventReader) next() (rawEvent, error) {
 				return rawEvent{}, nil
 			}
 		case "id":
-			if !strings.ContainsRune(value, 0) {
+			if !strings.ContainsFunc(value, unicode.IsControl) { // else it could be sent in no header
 				r.lastID = value
 			}
 		case "event":
 			kind = value
 		case "data":
-			if size += len(value); size > maxEventLine {
+			if size += len(line); size > maxEvent {
 				return rawEvent{}, errors.New("an event is too long")
 			}
 			data = append(data, value)

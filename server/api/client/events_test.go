@@ -1,6 +1,8 @@
 package client_test
 
 import (
+	"bytes"
+	"encoding/json"
 	"errors"
 	"io"
 	"net/http"
@@ -8,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"unicode"
 
 	"github.com/soundextract/sx/server/api"
 	"github.com/soundextract/sx/server/api/client"
@@ -108,9 +111,55 @@ func TestHostileEvents(t *testing.T) {
 	}
 }
 
+// TestEndlessEvent reads an event that grows without an end, by lines without a value.
+func TestEndlessEvent(t *testing.T) {
+	t.Parallel()
+	_, err := follow(t, "", strings.Repeat("data\n", 1<<19)+"\nevent: end\ndata: {}\n\n")
+	if err == nil || !strings.Contains(err.Error(), "an event is too long") {
+		t.Errorf("got %v", err)
+	}
+}
+
 func TestMalformedEvent(t *testing.T) {
 	t.Parallel()
 	if _, err := follow(t, "", "event: job\ndata: {\n\n"); sx.CodeOf(err) != sx.CodeInternal {
 		t.Errorf("got %v, want code internal", err)
 	}
+}
+
+// FuzzEvents reads any bytes as a stream of events.
+func FuzzEvents(f *testing.F) {
+	f.Add([]byte("id: 1,1\nevent: job\ndata: {\"id\":\"a\",\ndata: \"name\":\"x\"}\n\n:\nevent: gone\r\ndata: {\"id\":\"b\"}\r\n\r\nevent: end\ndata: {}\n\n"))
+	f.Add([]byte("event: job\ndata: {\"id\":\"a\",\"state\":\"done\",\"tracks\":[{\"number\":1,\"name\":\"x.mp3\",\"title\":\"\u202e\"}]}\n\nevent: reconnect\ndata: {}\n\n"))
+	f.Add([]byte("data\n\nevent: job\ndata: {\"id\":\"../a\"}\n\n"))
+	f.Fuzz(func(t *testing.T, stream []byte) {
+		c, err := client.New("http://127.0.0.1:1", &http.Client{Transport: responses(stream)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ended := false
+		err = c.Events(t.Context(), []string{"a", "b"}, "", func(e client.Event) {
+			name, _ := json.Marshal(e)
+			if clean := sx.CleanText(string(name)); clean != string(name) || strings.ContainsFunc(e.ID, unicode.IsControl) {
+				t.Errorf("%q is not clean", name)
+			}
+			if e.Type == api.EventJob && e.Job.ID != "a" && e.Job.ID != "b" || e.Gone != "" && e.Gone != "a" && e.Gone != "b" {
+				t.Errorf("an event of another job: %s", name)
+			}
+			if ended {
+				t.Error("an event after the end")
+			}
+			ended = e.Type == api.EventEnd || e.Type == api.EventReconnect
+		})
+		if ended != (err == nil || errors.Is(err, client.ErrReconnect)) {
+			t.Errorf("ended: %t, error %v", ended, err)
+		}
+	})
+}
+
+// responses is a server, without a connection, whose responses have this body.
+type responses []byte
+
+func (body responses) RoundTrip(*http.Request) (*http.Response, error) {
+	return &http.Response{StatusCode: http.StatusOK, Header: http.Header{}, Body: io.NopCloser(bytes.NewReader(body))}, nil
 }
