@@ -55,7 +55,7 @@ func rotation(t *testing.T, s *stack.Stack, keys string) {
 	// refresh retries until auth is available again, as sx does.
 	refresh := func() {
 		until(t, func(ctx context.Context) bool {
-			next, err := c.Refresh(ctx, tokens.RefreshToken)
+			next, err := c.Refresh(ctx, api.RefreshRequest{RefreshToken: tokens.RefreshToken})
 			if err != nil && sx.CodeOf(err) != sx.CodeUnavailable {
 				t.Fatalf("refresh: %v", err)
 			}

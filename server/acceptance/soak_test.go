@@ -77,6 +77,9 @@ func TestSoak(t *testing.T) {
 	s.check()
 }
 
+// notSignedIn is the exit code of sx for an account that is not signed in.
+const notSignedIn = 77
+
 // soak is a stack with many accounts.
 type soak struct {
 	*batch
@@ -177,6 +180,10 @@ func (a *soakAccount) convert(round int) bool {
 	if errors.As(err, &exit) && exit.Exited() { // else it was killed
 		a.failed[exit.ExitCode()]++
 		a.t.Logf("%s: exit code %d: %s", a.title(round), exit.ExitCode(), stderr.String())
+		if exit.ExitCode() == notSignedIn {
+			a.t.Errorf("%s: the account has lost its sign-in", a.title(round))
+			return true // another attempt would not help
+		}
 	}
 	return err == nil
 }

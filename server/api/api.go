@@ -127,6 +127,10 @@ type Tokens struct {
 // RefreshRequest identifies the session to continue or to end.
 type RefreshRequest struct {
 	RefreshToken string `json:"refresh_token"`
+	// IdempotencyKey is a secret that the client chooses and stores before it asks for new
+	// tokens. With the same one, it can repeat the request, because the response was lost,
+	// until it uses the new refresh token; without one, for a minute.
+	IdempotencyKey string `json:"idempotency_key,omitempty"`
 }
 
 // User is an account.

@@ -91,9 +91,12 @@ type Session struct {
 	Epoch    int    // the user's epoch at sign-in
 	Current  string // hex SHA-256 of the secret; of several, of the newest
 	Previous string // of the one before, in case the response with the newest was lost
-	Seal     string // hex key of the codes by which the session's refresh tokens are recognized
-	Rotated  time.Time
-	Expires  time.Time
+	// Renewal is the hex SHA-256 of the idempotency key of the request that replaced
+	// Previous; "" if it had none.
+	Renewal string
+	Seal    string // hex key of the codes by which the session's refresh tokens are recognized
+	Rotated time.Time
+	Expires time.Time
 	// Until is the latest end of a sign-in through the organisation, whose use does not put
 	// it off; zero for other sign-ins.
 	Until time.Time

@@ -2,6 +2,7 @@ package session_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -168,6 +169,57 @@ func TestUnreachableServerKeepsTheSession(t *testing.T) {
 	}
 	if _, err := signedClient(t, open(t, server.URL, dir)).Me(t.Context()); err != nil {
 		t.Errorf("the session is lost: %v", err)
+	}
+}
+
+// renewals records the keys of the requests for new tokens, and loses the responses to some.
+type renewals struct {
+	keys []string
+	lose int // how many responses
+}
+
+func (r *renewals) RoundTrip(req *http.Request) (*http.Response, error) {
+	if req.URL.Path != api.PathRefresh {
+		return http.DefaultTransport.RoundTrip(req)
+	}
+	body, err := req.GetBody()
+	if err != nil {
+		return nil, err
+	}
+	var in api.RefreshRequest
+	if err := json.NewDecoder(body).Decode(&in); err != nil {
+		return nil, err
+	}
+	r.keys = append(r.keys, in.IdempotencyKey)
+	res, err := http.DefaultTransport.RoundTrip(req)
+	if r.lose > 0 && err == nil {
+		r.lose--
+		_ = res.Body.Close()
+		return nil, errors.New("connection lost")
+	}
+	return res, err
+}
+
+// TestLostRenewal loses the responses with new tokens. The next processes repeat the request
+// with its key; the next renewal has another one.
+func TestLostRenewal(t *testing.T) {
+	t.Parallel()
+	server, dir := gateway.New(t), t.TempDir()
+	server.TokenLifetime = time.Second
+	register(t, server.URL, dir)
+	network := &renewals{lose: 2}
+	for process := range 4 {
+		a, err := session.NewAccount("test", server.URL, session.OpenStore(dir, nil), network)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var unreachable *client.Unreachable
+		if _, err := signedClient(t, a).Me(t.Context()); err == nil != (process >= 2) || err != nil && !errors.As(err, &unreachable) {
+			t.Errorf("process %d: %v", process, err)
+		}
+	}
+	if k := network.keys; len(k) != 4 || len(k[0]) < 26 || k[1] != k[0] || k[2] != k[0] || len(k[3]) < 26 || k[3] == k[0] {
+		t.Errorf("the keys are %q", k)
 	}
 }
 

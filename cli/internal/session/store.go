@@ -22,7 +22,8 @@ type Session struct {
 	User         string    `json:"user"` // the account's name on the server
 	AccessToken  string    `json:"access_token,omitempty"`
 	RefreshToken string    `json:"refresh_token,omitempty"`
-	Expires      time.Time `json:"expires,omitzero"` // of the access token, by this machine's clock
+	RenewalKey   string    `json:"renewal_key,omitempty"` // of a renewal that was requested; see api.RefreshRequest
+	Expires      time.Time `json:"expires,omitzero"`      // of the access token, by this machine's clock
 }
 
 // Key identifies the session of an account on a server. Server is config.Config's

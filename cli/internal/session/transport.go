@@ -3,6 +3,7 @@ package session
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"io"
 	"net/http"
@@ -151,6 +152,17 @@ func (a *Account) token(ctx context.Context) (string, error) {
 		a.remember(in)
 		return in.AccessToken, nil
 	}
+	// First a key, with which another process can repeat the renewal, however much later: the
+	// response may get lost, or this process be killed before it has stored it.
+	err = a.store.Update(ctx, key, func(stored *Session) (*Session, error) {
+		if stored != nil && !usable(*stored, bad) && stored.RenewalKey == "" {
+			stored.RenewalKey = rand.Text()
+		}
+		return stored, nil
+	})
+	if err != nil {
+		return "", err
+	}
 	var fresh Session
 	err = a.store.Update(ctx, key, func(stored *Session) (*Session, error) {
 		if stored == nil {
@@ -162,7 +174,7 @@ func (a *Account) token(ctx context.Context) (string, error) {
 		}
 		ctx, cancel := context.WithTimeout(ctx, renewTimeout)
 		defer cancel()
-		tokens, err := a.open.Refresh(ctx, stored.RefreshToken)
+		tokens, err := a.open.Refresh(ctx, api.RefreshRequest{RefreshToken: stored.RefreshToken, IdempotencyKey: stored.RenewalKey})
 		if ended(err) {
 			return nil, sx.NewError(sx.CodeSessionEnded, "the session of %s at %s has ended", stored.User, a.server.Host).WithCause(err)
 		}

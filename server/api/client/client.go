@@ -153,8 +153,8 @@ func (c *Client) DeviceTokens(ctx context.Context, code string) (out api.Tokens,
 }
 
 // Refresh exchanges a refresh token for new tokens; the old one becomes invalid.
-func (c *Client) Refresh(ctx context.Context, token string) (out api.Tokens, err error) {
-	return out, c.call(ctx, http.MethodPost, api.PathRefresh, nil, api.RefreshRequest{RefreshToken: token}, &out)
+func (c *Client) Refresh(ctx context.Context, in api.RefreshRequest) (out api.Tokens, err error) {
+	return out, c.call(ctx, http.MethodPost, api.PathRefresh, nil, in, &out)
 }
 
 // Logout ends the session that the refresh token belongs to.

@@ -72,13 +72,13 @@ func TestPasswordChange(t *testing.T) {
 	for _, old := range []api.Tokens{here, there} {
 		_, err := b.as(t, old.AccessToken).Me(t.Context())
 		wantCode(t, err, sx.CodeUnauthenticated) // auth refuses it immediately
-		_, err = b.Refresh(t.Context(), old.RefreshToken)
+		_, err = b.Refresh(t.Context(), api.RefreshRequest{RefreshToken: old.RefreshToken})
 		wantCode(t, err, sx.CodeSessionEnded)
 	}
 	if _, err := b.as(t, next.AccessToken).Me(t.Context()); err != nil {
 		t.Error(err)
 	}
-	if _, err := b.Refresh(t.Context(), next.RefreshToken); err != nil {
+	if _, err := b.Refresh(t.Context(), api.RefreshRequest{RefreshToken: next.RefreshToken}); err != nil {
 		t.Error(err)
 	}
 	_, err = b.Login(t.Context(), api.Credentials{Name: "ada", Password: password})
@@ -235,7 +235,7 @@ func TestDisable(t *testing.T) {
 			t.Fatalf("got %+v, %v", got, err)
 		}
 	}
-	_, err = b.Refresh(t.Context(), bob.RefreshToken)
+	_, err = b.Refresh(t.Context(), api.RefreshRequest{RefreshToken: bob.RefreshToken})
 	wantCode(t, err, sx.CodeSessionEnded)
 	for _, token := range []string{bob.AccessToken, script.Token} {
 		_, err = b.as(t, token).Me(t.Context())
@@ -254,7 +254,7 @@ func TestDisable(t *testing.T) {
 	if _, err := b.Login(t.Context(), api.Credentials{Name: "bob", Password: password}); err != nil {
 		t.Error(err)
 	}
-	_, err = b.Refresh(t.Context(), bob.RefreshToken) // ended sessions do not become valid again
+	_, err = b.Refresh(t.Context(), api.RefreshRequest{RefreshToken: bob.RefreshToken}) // ended sessions do not become valid again
 	wantCode(t, err, sx.CodeSessionEnded)
 	_, err = b.as(t, script.Token).Me(t.Context())
 	wantCode(t, err, sx.CodeUnauthenticated)

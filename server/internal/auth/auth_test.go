@@ -168,7 +168,7 @@ func TestAccountLifecycle(t *testing.T) {
 	if res, _ := b.send(t, http.MethodGet, api.PathMe, "", "Authorization", "Bearer "+login.AccessToken); res.StatusCode != http.StatusOK {
 		t.Fatalf("me: got %d", res.StatusCode)
 	}
-	next, err := b.Refresh(t.Context(), login.RefreshToken)
+	next, err := b.Refresh(t.Context(), api.RefreshRequest{RefreshToken: login.RefreshToken})
 	if err != nil || next.User != reg.User {
 		t.Fatalf("got %+v, error %v", next, err)
 	}
@@ -177,10 +177,10 @@ func TestAccountLifecycle(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	_, err = b.Refresh(t.Context(), next.RefreshToken)
+	_, err = b.Refresh(t.Context(), api.RefreshRequest{RefreshToken: next.RefreshToken})
 	wantCode(t, err, sx.CodeSessionEnded)
 	// The user's other sign-in is not affected.
-	if _, err := b.Refresh(t.Context(), reg.RefreshToken); err != nil {
+	if _, err := b.Refresh(t.Context(), api.RefreshRequest{RefreshToken: reg.RefreshToken}); err != nil {
 		t.Fatal(err)
 	}
 	for _, secret := range []string{password, login.AccessToken, login.RefreshToken, next.RefreshToken} {
@@ -322,7 +322,7 @@ func TestParallelLogins(t *testing.T) {
 				t.Error(err)
 				return
 			}
-			if _, err := b.Refresh(t.Context(), got.RefreshToken); err != nil {
+			if _, err := b.Refresh(t.Context(), api.RefreshRequest{RefreshToken: got.RefreshToken}); err != nil {
 				t.Error(err)
 			}
 		})

@@ -46,7 +46,7 @@ func TestBrowserSession(t *testing.T) {
 	}
 	// It is no refresh token, whatever form it is sent in.
 	for _, refresh := range []string{secret, token.SecretID(api.BrowserPrefix, secret) + "." + strings.Repeat("A", 43)} {
-		_, err := b.Refresh(t.Context(), refresh)
+		_, err := b.Refresh(t.Context(), api.RefreshRequest{RefreshToken: refresh})
 		wantCode(t, err, sx.CodeSessionEnded)
 	}
 	if got := b.kind(t, secret); got == "" {

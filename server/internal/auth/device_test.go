@@ -63,7 +63,7 @@ func TestDevice(t *testing.T) {
 	o.clock.Advance(23 * time.Hour)
 	refresh := o.rotate(t, tokens.RefreshToken)
 	o.clock.Advance(time.Hour)
-	_, err = o.Refresh(t.Context(), refresh)
+	_, err = o.Refresh(t.Context(), api.RefreshRequest{RefreshToken: refresh})
 	wantCode(t, err, sx.CodeSessionEnded)
 }
 

@@ -117,7 +117,7 @@ func TestDeleteAccount(t *testing.T) {
 	wantCode(t, err, sx.CodeUnauthenticated)
 	_, err = b.as(t, script.Token).Me(t.Context())
 	wantCode(t, err, sx.CodeUnauthenticated)
-	_, err = b.Refresh(t.Context(), ada.RefreshToken)
+	_, err = b.Refresh(t.Context(), api.RefreshRequest{RefreshToken: ada.RefreshToken})
 	wantCode(t, err, sx.CodeSessionEnded)
 	_, err = b.Login(t.Context(), api.Credentials{Name: "ada", Password: password})
 	wantCode(t, err, sx.CodeAccountDisabled)
@@ -190,7 +190,7 @@ func TestDeleteUser(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = b.Refresh(t.Context(), ada.RefreshToken)
+	_, err = b.Refresh(t.Context(), api.RefreshRequest{RefreshToken: ada.RefreshToken})
 	wantCode(t, err, sx.CodeSessionEnded)
 }
 

@@ -77,7 +77,7 @@ func TestResetPassword(t *testing.T) {
 	}
 	_, err = b.as(t, ada.AccessToken).Me(t.Context())
 	wantCode(t, err, sx.CodeUnauthenticated)
-	_, err = b.Refresh(t.Context(), ada.RefreshToken)
+	_, err = b.Refresh(t.Context(), api.RefreshRequest{RefreshToken: ada.RefreshToken})
 	wantCode(t, err, sx.CodeSessionEnded)
 	_, err = b.Login(t.Context(), api.Credentials{Name: "ada", Password: password})
 	wantCode(t, err, sx.CodeBadCredentials)
@@ -98,10 +98,10 @@ func TestResetCodesEnd(t *testing.T) {
 	_, err := b.Recover(t.Context(), api.Recovery{Code: code, NewPassword: newPassword})
 	wantCode(t, err, sx.CodeBadCredentials)
 
-	if ada, err = b.Refresh(t.Context(), ada.RefreshToken); err != nil {
+	if ada, err = b.Refresh(t.Context(), api.RefreshRequest{RefreshToken: ada.RefreshToken}); err != nil {
 		t.Fatal(err)
 	}
-	if root, err = b.Refresh(t.Context(), root.RefreshToken); err != nil {
+	if root, err = b.Refresh(t.Context(), api.RefreshRequest{RefreshToken: root.RefreshToken}); err != nil {
 		t.Fatal(err)
 	}
 	code = b.resetCode(t, root, "ada")

@@ -21,8 +21,8 @@ import (
 
 const (
 	sessionLifetime = 30 * 24 * time.Hour // from the last use
-	// reuseGrace is how long the previous refresh token may be used again: the
-	// response with its successor may have been lost.
+	// reuseGrace is how long the previous refresh token may be used again without the
+	// idempotency key of its first use: the response with its successor may have been lost.
 	reuseGrace = time.Minute
 )
 
@@ -108,7 +108,7 @@ func (s *Service) refresh(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	ctx := r.Context()
-	session, next, err := s.rotate(ctx, in.RefreshToken)
+	session, next, err := s.rotate(ctx, in)
 	if err != nil {
 		return err
 	}
@@ -127,7 +127,8 @@ func (s *Service) refresh(w http.ResponseWriter, r *http.Request) error {
 
 // rotate replaces a session's refresh token with the next one, which it
 // returns.
-func (s *Service) rotate(ctx context.Context, refresh string) (session sx.Session, next string, err error) {
+func (s *Service) rotate(ctx context.Context, in api.RefreshRequest) (session sx.Session, next string, err error) {
+	refresh := in.RefreshToken
 	session, err = store.Update(ctx, refresh, s.session, s.cfg.Sessions.Replace, func(session *sx.Session) (err error) {
 		httpserver.SetUser(ctx, session.UserID)
 		now, presented := s.cfg.Now(), token.Hash(refresh)
@@ -137,8 +138,8 @@ func (s *Service) rotate(ctx context.Context, refresh string) (session sx.Sessio
 		case !now.Before(session.Expires):
 			return s.end(ctx, *session, "session expired")
 		case equalSecrets(presented, session.Current):
-			session.Previous, session.Rotated = presented, now
-		case equalSecrets(presented, session.Previous) && now.Sub(session.Rotated) < reuseGrace:
+			session.Previous, session.Rotated, session.Renewal = presented, now, renewal(in)
+		case equalSecrets(presented, session.Previous) && (now.Sub(session.Rotated) < reuseGrace || repeated(*session, in)):
 			// The same response again; the grace period still counts from the first use.
 		case !issued(*session, refresh):
 			// Otherwise anyone with the session's ID, which is not secret, could end it.
@@ -159,6 +160,20 @@ func (s *Service) rotate(ctx context.Context, refresh string) (session sx.Sessio
 		err = ended() // signed out meanwhile
 	}
 	return session, next, err
+}
+
+// renewal returns what is stored of a request's idempotency key.
+func renewal(in api.RefreshRequest) string {
+	if in.IdempotencyKey == "" {
+		return ""
+	}
+	return token.Hash(in.IdempotencyKey)
+}
+
+// repeated reports whether the request is the one that replaced the previous refresh
+// token. Whoever stole that token does not know the key, which is chosen for this request.
+func repeated(session sx.Session, in api.RefreshRequest) bool {
+	return session.Renewal != "" && equalSecrets(renewal(in), session.Renewal)
 }
 
 // session returns the session that a refresh token names, without checking the

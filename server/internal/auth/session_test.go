@@ -22,7 +22,7 @@ import (
 // rotate refreshes and returns the next refresh token.
 func (b *fixture) rotate(t *testing.T, refresh string) string {
 	t.Helper()
-	got, err := b.Refresh(t.Context(), refresh)
+	got, err := b.Refresh(t.Context(), api.RefreshRequest{RefreshToken: refresh})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -43,7 +43,7 @@ func TestRefreshRotates(t *testing.T) {
 		refresh = b.rotate(t, refresh)
 	}
 	b.clock.Advance(30 * 24 * time.Hour)
-	_, err := b.Refresh(t.Context(), refresh)
+	_, err := b.Refresh(t.Context(), api.RefreshRequest{RefreshToken: refresh})
 	wantCode(t, err, sx.CodeSessionEnded)
 }
 
@@ -51,7 +51,7 @@ func TestRefreshRefuses(t *testing.T) {
 	t.Parallel()
 	b := start(t)
 	for _, bad := range []string{"", ".", "abc", "abc.", ".abc", "abc.def", strings.Repeat("a", 8000) + ".x"} {
-		_, err := b.Refresh(t.Context(), bad)
+		_, err := b.Refresh(t.Context(), api.RefreshRequest{RefreshToken: bad})
 		wantCode(t, err, sx.CodeSessionEnded)
 		if err := b.Logout(t.Context(), bad); err != nil {
 			t.Errorf("logout with %q: %v", bad, err)
@@ -79,8 +79,50 @@ func TestLostResponse(t *testing.T) {
 	if got := b.rotate(t, second); got != third {
 		t.Fatal("the second lost response is not repeated")
 	}
-	_, err := b.Refresh(t.Context(), first)
+	_, err := b.Refresh(t.Context(), api.RefreshRequest{RefreshToken: first})
 	wantCode(t, err, sx.CodeSessionEnded)
+}
+
+// TestLostResponseMuchLater presents a token again, with a key, when the minute is over: its
+// client was offline, or the server stopped, after the response was lost.
+func TestLostResponseMuchLater(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		first, again string // the keys
+		accepted     bool
+	}{
+		"the same key":    {"a", "a", true},
+		"another key":     {"a", "b", false},
+		"no key any more": {"a", "", false},
+		"no key at first": {"", "a", false},
+		"no key":          {"", "", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := start(t)
+			first := b.register(t, "ada").RefreshToken
+			sent, err := b.Refresh(t.Context(), api.RefreshRequest{RefreshToken: first, IdempotencyKey: tt.first})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for range 2 {
+				b.clock.Advance(10 * 24 * time.Hour)
+				got, err := b.Refresh(t.Context(), api.RefreshRequest{RefreshToken: first, IdempotencyKey: tt.again})
+				if !tt.accepted {
+					wantCode(t, err, sx.CodeSessionEnded)
+				} else if err != nil || got.RefreshToken != sent.RefreshToken {
+					t.Fatalf("got another token, or %v", err)
+				}
+			}
+			if !tt.accepted {
+				return
+			}
+			// Once the new token is used, the old one is that of a thief.
+			b.rotate(t, sent.RefreshToken)
+			_, err = b.Refresh(t.Context(), api.RefreshRequest{RefreshToken: first, IdempotencyKey: tt.again})
+			wantCode(t, err, sx.CodeSessionEnded)
+		})
+	}
 }
 
 // TestReuseEndsTheSession checks that a stolen token ends the sign-in for both,
@@ -105,9 +147,9 @@ func TestReuseEndsTheSession(t *testing.T) {
 			third := b.rotate(t, second)
 			b.clock.Advance(tt.pause)
 			stolen := tt.steal(t, b, first, second, third)
-			_, err := b.Refresh(t.Context(), stolen)
+			_, err := b.Refresh(t.Context(), api.RefreshRequest{RefreshToken: stolen})
 			wantCode(t, err, sx.CodeSessionEnded)
-			_, err = b.Refresh(t.Context(), third)
+			_, err = b.Refresh(t.Context(), api.RefreshRequest{RefreshToken: third})
 			wantCode(t, err, sx.CodeSessionEnded)
 			if got := b.logs.String(); !strings.Contains(got, "refresh token reused") || !strings.Contains(got, reg.User.ID) {
 				t.Errorf("the log has no record of the reuse: %s", got)
@@ -135,7 +177,7 @@ func TestMadeUpTokensDoNotEndTheSession(t *testing.T) {
 		if madeUp == secret {
 			continue
 		}
-		_, err := b.Refresh(t.Context(), id+"."+madeUp)
+		_, err := b.Refresh(t.Context(), api.RefreshRequest{RefreshToken: id + "." + madeUp})
 		wantCode(t, err, sx.CodeSessionEnded)
 		if err := b.Logout(t.Context(), id+"."+madeUp); err != nil {
 			t.Errorf("sign-out with %.50q: %v", madeUp, err)
@@ -158,7 +200,7 @@ func TestParallelRefreshes(t *testing.T) {
 		var wg sync.WaitGroup
 		for i := range got {
 			wg.Go(func() {
-				answer, err := b.Refresh(t.Context(), refresh)
+				answer, err := b.Refresh(t.Context(), api.RefreshRequest{RefreshToken: refresh})
 				if err != nil {
 					t.Error(err)
 				}
@@ -193,7 +235,7 @@ func TestLogout(t *testing.T) {
 	if err := b.Logout(t.Context(), second); err != nil {
 		t.Fatal(err)
 	}
-	_, err := b.Refresh(t.Context(), third)
+	_, err := b.Refresh(t.Context(), api.RefreshRequest{RefreshToken: third})
 	wantCode(t, err, sx.CodeSessionEnded)
 }
 
@@ -275,7 +317,7 @@ func TestLogoutWhileRefreshing(t *testing.T) {
 		}
 		return h.Sessions.Replace(ctx, s)
 	}
-	_, err := b.Refresh(t.Context(), refresh)
+	_, err := b.Refresh(t.Context(), api.RefreshRequest{RefreshToken: refresh})
 	wantCode(t, err, sx.CodeSessionEnded)
 }
 
@@ -293,24 +335,24 @@ func TestStoreUnavailable(t *testing.T) {
 	h.create = nil
 
 	h.byID = func(context.Context, string) (sx.Session, error) { return sx.Session{}, unavailable }
-	_, err = b.Refresh(t.Context(), refresh)
+	_, err = b.Refresh(t.Context(), api.RefreshRequest{RefreshToken: refresh})
 	wantCode(t, err, sx.CodeUnavailable)
 	wantCode(t, b.Logout(t.Context(), refresh), sx.CodeUnavailable)
 	h.byID = nil
 
 	h.replace = func(context.Context, sx.Session) error { return unavailable }
-	_, err = b.Refresh(t.Context(), refresh)
+	_, err = b.Refresh(t.Context(), api.RefreshRequest{RefreshToken: refresh})
 	wantCode(t, err, sx.CodeUnavailable)
 	h.replace = nil
 
 	h.delete = func(context.Context, string) error { return unavailable }
 	wantCode(t, b.Logout(t.Context(), refresh), sx.CodeUnavailable)
 	current := b.rotate(t, b.rotate(t, refresh))
-	_, err = b.Refresh(t.Context(), refresh) // the session cannot be deleted after a reuse
+	_, err = b.Refresh(t.Context(), api.RefreshRequest{RefreshToken: refresh}) // the session cannot be deleted after a reuse
 	wantCode(t, err, sx.CodeUnavailable)
 	h.delete = nil
 
-	if _, err = b.Refresh(t.Context(), current); err != nil {
+	if _, err = b.Refresh(t.Context(), api.RefreshRequest{RefreshToken: current}); err != nil {
 		t.Fatalf("the sign-in did not survive: %v", err)
 	}
 	if !strings.Contains(b.logs.String(), "no route to host") {
@@ -350,7 +392,7 @@ func TestUsersUnavailableOrGone(t *testing.T) {
 	unavailable := on(sx.NewError(sx.CodeUnavailable, "the store is unavailable"))
 	_, err := unavailable.Login(t.Context(), api.Credentials{Name: "ada", Password: password})
 	wantCode(t, err, sx.CodeUnavailable)
-	_, err = unavailable.Refresh(t.Context(), reg.RefreshToken)
+	_, err = unavailable.Refresh(t.Context(), api.RefreshRequest{RefreshToken: reg.RefreshToken})
 	wantCode(t, err, sx.CodeUnavailable)
 	if res, _ := unavailable.send(t, http.MethodGet, api.PathMe, "", "Authorization", "Bearer "+reg.AccessToken); res.StatusCode != http.StatusServiceUnavailable {
 		t.Errorf("me: got %d", res.StatusCode)
@@ -359,9 +401,9 @@ func TestUsersUnavailableOrGone(t *testing.T) {
 	refresh := b.rotate(t, reg.RefreshToken)
 
 	gone := on(sx.NewError(sx.CodeNotFound, "user not found"))
-	_, err = gone.Refresh(t.Context(), refresh)
+	_, err = gone.Refresh(t.Context(), api.RefreshRequest{RefreshToken: refresh})
 	wantCode(t, err, sx.CodeSessionEnded)
-	_, err = b.Refresh(t.Context(), refresh)
+	_, err = b.Refresh(t.Context(), api.RefreshRequest{RefreshToken: refresh})
 	wantCode(t, err, sx.CodeSessionEnded)
 }
 

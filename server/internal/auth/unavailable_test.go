@@ -249,7 +249,7 @@ func TestPartiallyDisabled(t *testing.T) {
 		_, err = b.as(t, token).Me(t.Context())
 		wantCode(t, err, sx.CodeUnauthenticated)
 	}
-	_, err = b.Refresh(t.Context(), bob.RefreshToken)
+	_, err = b.Refresh(t.Context(), api.RefreshRequest{RefreshToken: bob.RefreshToken})
 	wantCode(t, err, sx.CodeSessionEnded)
 }
 

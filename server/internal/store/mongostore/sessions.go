@@ -23,6 +23,7 @@ type sessionDoc struct {
 	Epoch    int       `bson:"epoch"`
 	Current  string    `bson:"current"`
 	Previous string    `bson:"previous"`
+	Renewal  string    `bson:"renewal,omitempty"`
 	Seal     string    `bson:"seal"`
 	Rotated  time.Time `bson:"rotated"`
 	Expires  time.Time `bson:"expires"`
@@ -33,7 +34,7 @@ type sessionDoc struct {
 func newSessionDoc(v sx.Session, rev int64) sessionDoc {
 	return sessionDoc{
 		ID: v.ID, Rev: rev, UserID: v.UserID, Kind: string(v.Kind), Owner: v.OwnerToken, Epoch: v.Epoch, Current: v.Current, Previous: v.Previous,
-		Seal: v.Seal, Rotated: v.Rotated, Expires: v.Expires, Until: v.Until, Address: v.Address,
+		Renewal: v.Renewal, Seal: v.Seal, Rotated: v.Rotated, Expires: v.Expires, Until: v.Until, Address: v.Address,
 	}
 }
 
@@ -42,7 +43,7 @@ func (d sessionDoc) key() (string, int64) { return d.ID, d.Rev }
 func (d sessionDoc) session() sx.Session {
 	return sx.Session{
 		ID: d.ID, Rev: d.Rev, UserID: d.UserID, Kind: sx.SessionKind(d.Kind), OwnerToken: d.Owner, Epoch: d.Epoch, Current: d.Current, Previous: d.Previous,
-		Seal: d.Seal, Rotated: d.Rotated, Expires: d.Expires, Until: d.Until, Address: d.Address,
+		Renewal: d.Renewal, Seal: d.Seal, Rotated: d.Rotated, Expires: d.Expires, Until: d.Until, Address: d.Address,
 	}
 }
 
