@@ -79,7 +79,7 @@ type rawEvent struct{ id, kind, data string }
 func (e rawEvent) decode() (Event, error) {
 	out := Event{ID: e.id, Type: sx.CleanText(e.kind)}
 	var err error
-	switch e.kind {
+	switch out.Type {
 	case api.EventJob:
 		err = decodeClean([]byte(e.data), &out.Job)
 	case api.EventGone:

@@ -131,6 +131,7 @@ func TestMalformedEvent(t *testing.T) {
 func FuzzEvents(f *testing.F) {
 	f.Add([]byte("id: 1,1\nevent: job\ndata: {\"id\":\"a\",\ndata: \"name\":\"x\"}\n\n:\nevent: gone\r\ndata: {\"id\":\"b\"}\r\n\r\nevent: end\ndata: {}\n\n"))
 	f.Add([]byte("event: job\ndata: {\"id\":\"a\",\"state\":\"done\",\"tracks\":[{\"number\":1,\"name\":\"x.mp3\",\"title\":\"\u202e\"}]}\n\nevent: reconnect\ndata: {}\n\n"))
+	f.Add([]byte("event: \x19job\ndata:\n\n")) // was an event of a job without an ID
 	f.Add([]byte("data\n\nevent: job\ndata: {\"id\":\"../a\"}\n\n"))
 	f.Fuzz(func(t *testing.T, stream []byte) {
 		c, err := client.New("http://127.0.0.1:1", &http.Client{Transport: responses(stream)})
