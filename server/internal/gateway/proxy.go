@@ -1,6 +1,8 @@
 package gateway
 
 import (
+	"errors"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -8,6 +10,7 @@ import (
 	"net/netip"
 	"net/url"
 	"strings"
+	"sync/atomic"
 
 	"github.com/soundextract/sx/server/api"
 	"github.com/soundextract/sx/server/internal/tracing"
@@ -31,15 +34,40 @@ func (s *Service) reverseProxy(to *url.URL, transport http.RoundTripper, unavail
 			setCookies(browserOf(res.Request), res.Header)
 			return nil
 		},
-		ErrorHandler: func(w http.ResponseWriter, r *http.Request, err error) {
-			s.fail(w, r, sx.NewError(sx.CodeUnavailable, "%s", unavailable).WithCause(err))
-		},
 		ErrorLog: slog.NewLogLogger(s.cfg.Log.Handler(), slog.LevelWarn),
 	}
 	return func(w http.ResponseWriter, r *http.Request) error {
-		proxy.ServeHTTP(w, r)
-		return nil
+		body := &clientBody{ReadCloser: r.Body}
+		r.Body = body
+		var failed error
+		forward := *proxy
+		forward.ErrorHandler = func(_ http.ResponseWriter, _ *http.Request, err error) { failed = err }
+		forward.ServeHTTP(w, r)
+		switch malformed := body.failed.Load(); {
+		case failed == nil:
+			return nil
+		case malformed != nil && r.Context().Err() == nil:
+			return sx.NewError(sx.CodeInvalid, "invalid request body: %v", *malformed)
+		default:
+			return sx.NewError(sx.CodeUnavailable, "%s", unavailable).WithCause(failed)
+		}
 	}
+}
+
+// clientBody is the body of a forwarded request. It records why it cannot be read: that is
+// not the other service's fault.
+type clientBody struct {
+	io.ReadCloser
+
+	failed atomic.Pointer[error]
+}
+
+func (b *clientBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	if err != nil && !errors.Is(err, io.EOF) {
+		b.failed.Store(&err)
+	}
+	return n, err //nolint:wrapcheck // like the body
 }
 
 const forwardedFor = "X-Forwarded-For"

@@ -1,10 +1,14 @@
 package gateway_test
 
 import (
+	"bufio"
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -113,6 +117,41 @@ func TestNotifierIsProxied(t *testing.T) {
 	notifier.Close()
 	f.do(alice, http.MethodGet, api.PathNotify, nil).wantCode(t, sx.CodeUnavailable)
 	f.do(alice, http.MethodGet, api.PathJobs, nil).want(t, http.StatusOK) // no other route needs the notifier
+}
+
+// TestMalformedBodyIsForwarded sends bodies that end in something other than a chunk to a
+// service that reads them.
+func TestMalformedBodyIsForwarded(t *testing.T) {
+	t.Parallel()
+	notifier := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		w.WriteHeader(http.StatusNoContent)
+	}))
+	t.Cleanup(notifier.Close)
+	to, err := url.Parse(notifier.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := newFixture(t, func(c *gateway.Config) { c.NotifierURL = to })
+	for _, body := range []string{"-1\r\n\r\n", "5\r\nhello\r\nx\r\n", "FFFFFFFFFFFFFFFFF\r\n", "5\r\nhelloworld"} {
+		conn, err := net.Dial("tcp", f.server.Listener.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: sx\r\nAuthorization: Bearer %s\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n%s", api.PathWebhooks, alice, body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		res, err := http.ReadResponse(bufio.NewReader(conn), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got api.ErrorBody
+		if err := json.NewDecoder(res.Body).Decode(&got); err != nil || res.StatusCode != http.StatusBadRequest || got.Error.Code != sx.CodeInvalid {
+			t.Errorf("%q: %s %+v, %v", body, res.Status, got, err)
+		}
+		_, _ = res.Body.Close(), conn.Close()
+	}
 }
 
 func TestFullDisk(t *testing.T) {
