@@ -161,7 +161,8 @@ func reason(err error, timeout time.Duration) string {
 	}
 }
 
-// logChange logs that a check has started to fail, or to pass again.
+// logChange logs that a check has started to fail, or to pass again. A process that starts
+// before its dependencies is nothing that needs anybody's attention.
 func (h *Health) logChange(ctx context.Context, name string, err error) {
 	h.mu.Lock()
 	was := h.failing[name]
@@ -169,7 +170,11 @@ func (h *Health) logChange(ctx context.Context, name string, err error) {
 	h.mu.Unlock()
 	switch {
 	case err != nil && !was:
-		h.log.ErrorContext(ctx, "dependency unavailable", "check", name, "error", Cause(err))
+		level := slog.LevelError
+		if !h.started.Load() {
+			level = slog.LevelInfo
+		}
+		h.log.Log(ctx, level, "dependency unavailable", "check", name, "error", Cause(err))
 	case err == nil && was:
 		h.log.InfoContext(ctx, "dependency available again", "check", name)
 	}

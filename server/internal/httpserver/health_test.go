@@ -154,6 +154,27 @@ func TestReadinessIsLoggedOnce(t *testing.T) {
 	}
 }
 
+// TestWaitingIsNoError starts a process before what it depends on.
+func TestWaitingIsNoError(t *testing.T) {
+	t.Parallel()
+	var there atomic.Bool
+	_, url, out := mounted(t, checks{"store": func(context.Context) error {
+		if !there.Load() {
+			return errors.New("refused")
+		}
+		return nil
+	}})
+	for _, want := range []int{http.StatusServiceUnavailable, http.StatusServiceUnavailable, http.StatusOK} {
+		there.Store(want == http.StatusOK)
+		if status, _ := healthOf(t, url+api.PathReady); status != want {
+			t.Fatalf("got %d, want %d", status, want)
+		}
+	}
+	if lines := out.Find(t, "dependency unavailable"); len(lines) != 1 || lines[0]["level"] != "INFO" {
+		t.Errorf("got %v", lines)
+	}
+}
+
 // TestInterruptedProbe checks that nothing is said about a dependency because of a probe whose
 // client did not wait for the response.
 func TestInterruptedProbe(t *testing.T) {
