@@ -70,27 +70,22 @@ func (c *personalTokenCache) verify(ctx context.Context, raw, from string) (toke
 	if fresh {
 		return t.claims, t.err
 	}
-	if from != "" && !t.known() {
-		if wait := c.unknown.Wait(from, c.now()); wait > 0 {
-			return token.Claims{}, sx.NewError(sx.CodeTooManyAttempts, "too many unknown tokens from your address").
-				WithRetryAfter(wait).WithHint("check the token, and try again in a minute")
-		}
-	}
-	exchanged := c.group.DoChan(hash, func() (any, error) {
-		if t, fresh := c.get(hash); fresh {
+	// One exchange for each address, so that none uses up the attempts of another.
+	exchanged := c.group.DoChan(from+" "+hash, func() (any, error) {
+		t, fresh := c.get(hash)
+		if fresh {
 			return t.claims, t.err
 		}
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), exchangeTimeout)
 		defer cancel()
-		// Counted from the start: the token may be revoked during the exchange.
-		expires := c.now().Add(personalTokenTTL)
-		claims, err := c.exchange(ctx, raw)
-		if err == nil || sx.CodeOf(err) == sx.CodeUnauthenticated {
-			c.put(&cachedToken{hash, claims, err, expires})
+		if from == "" || t.known() {
+			return c.ask(ctx, raw, hash)
 		}
-		if sx.CodeOf(err) == sx.CodeUnauthenticated && from != "" {
-			c.unknown.Reserve(from, c.now())
+		if err := c.begin(ctx, from); err != nil {
+			return token.Claims{}, err
 		}
+		claims, err := c.ask(ctx, raw, hash)
+		c.unknown.End(from, c.now(), sx.CodeOf(err) == sx.CodeUnauthenticated)
 		return claims, err
 	})
 	select {
@@ -100,6 +95,39 @@ func (c *personalTokenCache) verify(ctx context.Context, raw, from string) (toke
 	case <-ctx.Done():
 		return token.Claims{}, ctx.Err()
 	}
+}
+
+// begin begins an attempt of the client with a token that is not known to be valid. If all
+// that are left belong to exchanges, it waits for their results: those of valid tokens do
+// not count.
+func (c *personalTokenCache) begin(ctx context.Context, from string) error {
+	for {
+		wait, ended := c.unknown.Begin(from, c.now())
+		if wait == 0 {
+			return nil
+		}
+		tooMany := sx.NewError(sx.CodeTooManyAttempts, "too many unknown tokens from your address").
+			WithRetryAfter(wait).WithHint("check the token, and try again in a minute")
+		if ended == nil {
+			return tooMany
+		}
+		select {
+		case <-ended:
+		case <-ctx.Done():
+			return tooMany
+		}
+	}
+}
+
+// ask exchanges the token and remembers the result.
+func (c *personalTokenCache) ask(ctx context.Context, raw, hash string) (token.Claims, error) {
+	// Counted from the start: the token may be revoked during the exchange.
+	expires := c.now().Add(personalTokenTTL)
+	claims, err := c.exchange(ctx, raw)
+	if err == nil || sx.CodeOf(err) == sx.CodeUnauthenticated {
+		c.put(&cachedToken{hash, claims, err, expires})
+	}
+	return claims, err
 }
 
 // get returns the cached entry of a token, and whether it is fresh.

@@ -26,6 +26,9 @@ type bucket struct {
 	key   string
 	limit *rate.Limiter
 	used  time.Time
+
+	pending int           // attempts between Begin and End
+	ended   chan struct{} // closed by the next End
 }
 
 // New returns a Limiter with no attempts used.
@@ -38,18 +41,7 @@ func New(burst int, interval time.Duration) *Limiter {
 func (l *Limiter) Reserve(key string, now time.Time) time.Duration {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	e, ok := l.byKey[key]
-	if !ok {
-		if len(l.byKey) >= maxKeys {
-			l.remove(l.recent.Back())
-		}
-		e = l.recent.PushFront(&bucket{key: key, limit: rate.NewLimiter(rate.Every(l.interval), l.burst)})
-		l.byKey[key] = e
-	}
-	l.recent.MoveToFront(e)
-	b, _ := e.Value.(*bucket)
-	b.used = now
-	reserved := b.limit.ReserveN(now, 1)
+	reserved := l.use(key, now).limit.ReserveN(now, 1)
 	wait := reserved.DelayFrom(now)
 	if wait > 0 {
 		reserved.CancelAt(now)
@@ -57,19 +49,54 @@ func (l *Limiter) Reserve(key string, now time.Time) time.Duration {
 	return wait
 }
 
-// Wait returns the time until the next attempt of the key; 0 if there is one now.
-func (l *Limiter) Wait(key string, now time.Time) time.Duration {
+// Begin begins an attempt of which only its result says whether it counts: the caller must
+// call End with it. Until then nobody else has the attempt. If there is none left, Begin
+// returns the time until the next one; ended is closed when another pending attempt, which
+// may leave one, has ended, and nil if there is none.
+func (l *Limiter) Begin(key string, now time.Time) (wait time.Duration, ended <-chan struct{}) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	b := l.use(key, now)
+	left := b.limit.TokensAt(now)
+	if missing := 1 + float64(b.pending) - left; missing > 0 {
+		if wait = time.Duration(missing * float64(l.interval)); left >= 1 {
+			ended = b.ended
+		}
+		return wait, ended
+	}
+	b.pending++
+	return 0, nil
+}
+
+// End ends an attempt that began.
+func (l *Limiter) End(key string, now time.Time, counts bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	b := l.use(key, now)
+	if b.pending > 0 { // unless the key was dropped to make room
+		b.pending--
+		close(b.ended)
+		b.ended = make(chan struct{})
+	}
+	if counts {
+		b.limit.AllowN(now, 1)
+	}
+}
+
+// use returns the bucket of the key, which is then the one most recently used.
+func (l *Limiter) use(key string, now time.Time) *bucket {
 	e, ok := l.byKey[key]
 	if !ok {
-		return 0
+		if len(l.byKey) >= maxKeys {
+			l.remove(l.recent.Back())
+		}
+		e = l.recent.PushFront(&bucket{key: key, limit: rate.NewLimiter(rate.Every(l.interval), l.burst), ended: make(chan struct{})})
+		l.byKey[key] = e
 	}
+	l.recent.MoveToFront(e)
 	b, _ := e.Value.(*bucket)
-	if missing := 1 - b.limit.TokensAt(now); missing > 0 {
-		return time.Duration(missing * float64(l.interval))
-	}
-	return 0
+	b.used = now
+	return b
 }
 
 // Reset restores all attempts of the key.

@@ -35,22 +35,61 @@ func TestLimiterIsBounded(t *testing.T) {
 	}
 }
 
-func TestWait(t *testing.T) {
+func TestReserve(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	l := New(2, time.Minute)
-	for i, want := range []time.Duration{0, 0, time.Minute} {
-		if got := l.Wait("a", now); got != want {
-			t.Errorf("before attempt %d: got %v, want %v", i+1, got, want)
-		}
+	for i, want := range []time.Duration{0, 0, time.Minute, time.Minute} {
 		if got := l.Reserve("a", now); got != want {
 			t.Errorf("attempt %d: got %v, want %v", i+1, got, want)
 		}
 	}
-	if got := l.Wait("a", now.Add(45*time.Second)); got != 15*time.Second {
+	if got := l.Reserve("a", now.Add(45*time.Second)); got != 15*time.Second {
 		t.Errorf("got %v, want 15s", got)
 	}
-	if got := l.Wait("b", now); got != 0 {
+	if got := l.Reserve("b", now); got != 0 {
 		t.Errorf("another key waits %v", got)
 	}
+}
+
+func TestPendingAttempts(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	l := New(2, time.Minute)
+	begin := func(want time.Duration) <-chan struct{} {
+		t.Helper()
+		wait, ended := l.Begin("a", now)
+		if wait != want {
+			t.Fatalf("got %v, want %v", wait, want)
+		}
+		return ended
+	}
+	begin(0)
+	begin(0)
+	ended := begin(time.Minute)
+	select {
+	case <-ended:
+		t.Fatal("none has ended")
+	default:
+	}
+	if wait, _ := l.Begin("b", now); wait != 0 {
+		t.Errorf("another key waits %v", wait)
+	}
+	l.End("a", now, false) // leaves its attempt
+	<-ended
+	begin(0)
+	l.End("a", now, true)
+	l.End("a", now, true)
+	if ended := begin(time.Minute); ended != nil {
+		t.Error("no attempt is pending, but one is awaited")
+	}
+	// A late result that does not count leaves nothing that time has restored already.
+	now = now.Add(time.Hour)
+	begin(0)
+	now = now.Add(time.Hour)
+	begin(0)
+	l.End("a", now, false)
+	l.End("a", now, true)
+	begin(0)
+	begin(time.Minute)
 }
