@@ -28,14 +28,21 @@ func (s *Service) startBinding(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	if err := s.limitChanges(w, user); err != nil {
+		return err
+	}
 	session, err := s.browserSession(r)
 	if err != nil {
 		return err
 	}
-	if user.Binding != "" {
+	switch {
+	case s.provider == nil:
+		return noProvider()
+	case user.Binding != "":
 		return alreadyLinked()
 	}
 	if err := s.checkOwnPassword(r.Context(), from, user, in.Password); err != nil {
+		s.record(r, user.Name, sx.AuditLink, user.Name, err)
 		return err
 	}
 	return s.redirect(w, r, linkPurpose(session))

@@ -132,6 +132,18 @@ func TestOnlyTheOwnerLinks(t *testing.T) {
 	wantCode(t, err, sx.CodeConflict)
 }
 
+// TestLinkingWithoutAProvider checks that the answer does not depend on the password.
+func TestLinkingWithoutAProvider(t *testing.T) {
+	t.Parallel()
+	o := &organisation{fixture: start(t)}
+	o.register(t, "ada")
+	session := o.browse(t, "ada")
+	for _, proof := range []string{password, "wrong password"} {
+		_, err := o.post(t, api.PathBindingStart, api.PasswordProof{Password: proof}, nil, "Authorization", "Bearer "+session)
+		wantCode(t, err, sx.CodeNotFound)
+	}
+}
+
 func TestUnlinkNeedsAPassword(t *testing.T) {
 	t.Parallel()
 	o := startOrganisation(t, []oidcprovider.Person{ada()})

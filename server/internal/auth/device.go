@@ -120,21 +120,24 @@ func (s *Service) deviceTokens(w http.ResponseWriter, r *http.Request) error {
 }
 
 // waitingDevice returns the user of a browser and the sign-in of the path that waits for
-// its approval. Attempts are counted, so that nobody finds the codes of others.
+// its approval. Codes with which none waits are counted, so that nobody finds those of
+// others; valid ones are not, and restore nothing, because anybody can have a valid one.
 func (s *Service) waitingDevice(w http.ResponseWriter, r *http.Request) (user sx.User, by, waiting sx.Session, err error) {
-	if user, _, err = s.owner(w, r); err != nil {
+	if user, err = s.signedIn(r); err != nil {
 		return user, by, waiting, err
 	}
 	if by, err = s.browserSession(r); err != nil {
 		return user, by, waiting, err
 	}
+	wait, _ := s.limits.codes.Begin(user.ID, s.cfg.Now())
+	if err := tooMany(w, signInAttempts, wait); err != nil {
+		return user, by, waiting, err
+	}
+	defer func() { s.limits.codes.End(user.ID, s.cfg.Now(), sx.CodeOf(err) == sx.CodeNotFound) }()
 	waiting, err = s.cfg.Sessions.ByID(r.Context(), deviceID(r.PathValue("code")))
 	if sx.CodeOf(err) == sx.CodeNotFound || err == nil && !s.waits(waiting) {
 		err = sx.NewError(sx.CodeNotFound, "no sign-in waits with the code %s", sx.CleanLine(r.PathValue("code"), maxAuditedName)).
 			WithHint("compare it with the code in the terminal, or start the sign-in again there")
-	}
-	if err == nil {
-		s.limits.byUser.Reset(user.ID)
 	}
 	return user, by, waiting, err
 }

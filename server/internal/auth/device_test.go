@@ -106,15 +106,48 @@ func TestDeviceRefuses(t *testing.T) {
 	refused("approved by a sign-in that has ended", d.Code)
 }
 
-// TestGuessingUserCodes checks that nobody tries many codes.
+// TestGuessingUserCodes checks that nobody tries many codes, not even with a valid code in
+// between, and that valid codes do not count.
 func TestGuessingUserCodes(t *testing.T) {
 	t.Parallel()
 	o := startOrganisation(t, nil)
 	o.register(t, "mallory")
 	session := o.browse(t, "mallory")
-	var err error
-	for range 11 {
-		err = o.decide(t, session, "BCDF-GHJK", true)
+	own := devicePath(o.newDevice(t).UserCode)
+	for i := range 10 {
+		for range 2 {
+			if err := o.get(t, own, session, &api.Device{}); err != nil {
+				t.Fatalf("the own code, after %d others: %v", i, err)
+			}
+		}
+		wantCode(t, o.decide(t, session, "BCDF-GHJK", true), sx.CodeNotFound)
 	}
-	wantCode(t, err, sx.CodeTooManyAttempts)
+	wantCode(t, o.decide(t, session, "BCDF-GHJK", true), sx.CodeTooManyAttempts)
+	wantCode(t, o.get(t, own, session, &api.Device{}), sx.CodeTooManyAttempts)
+	o.clock.Advance(30 * time.Second)
+	wantCode(t, o.decide(t, session, "BCDF-GHJK", true), sx.CodeNotFound)
+	wantCode(t, o.decide(t, session, "BCDF-GHJK", true), sx.CodeTooManyAttempts)
+}
+
+// TestGuessingPasswordsWithADevice checks that a valid user code restores no attempts to
+// guess the password of the browser's account.
+func TestGuessingPasswordsWithADevice(t *testing.T) {
+	t.Parallel()
+	o := startOrganisation(t, nil)
+	o.register(t, "ada")
+	session := o.browse(t, "ada")
+	proof := api.PasswordProof{Password: strings.Repeat("a", api.MaxPassword+1)} // computes no hash
+	paths := []string{api.PathBindingStart, api.PathUnbind, api.PathDelete}
+	own := devicePath(o.newDevice(t).UserCode)
+	for i := range 11 {
+		if err := o.get(t, own, session, &api.Device{}); err != nil {
+			t.Fatal(err)
+		}
+		_, err := o.post(t, paths[i%len(paths)], proof, nil, "Authorization", "Bearer "+session)
+		if i < 10 {
+			wantCode(t, err, sx.CodeBadCredentials)
+		} else {
+			wantCode(t, err, sx.CodeTooManyAttempts)
+		}
+	}
 }

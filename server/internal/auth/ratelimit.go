@@ -25,12 +25,14 @@ const (
 	addressInterval = 2 * time.Second
 )
 
-// limits are those of attempts to register, to sign in and to redeem a code.
+// limits are those of attempts to register, to sign in, to prove who one is, and to find a
+// code.
 type limits struct {
 	byAddress *ratelimit.Limiter
 	byNetwork *ratelimit.Limiter // by name and network
 	byName    *ratelimit.Limiter
-	byUser    *ratelimit.Limiter // of those who are signed in, by user ID
+	byUser    *ratelimit.Limiter // proofs of those who are signed in, by user ID
+	codes     *ratelimit.Limiter // user codes that nobody waits with, by user ID
 	changes   *ratelimit.Limiter // of accounts, by the ID of the user who makes them
 }
 
@@ -40,12 +42,13 @@ func newLimits() limits {
 		byNetwork: ratelimit.New(networkBurst, networkInterval),
 		byName:    ratelimit.New(nameBurst, nameInterval),
 		byUser:    ratelimit.New(networkBurst, networkInterval),
+		codes:     ratelimit.New(networkBurst, networkInterval),
 		changes:   ratelimit.New(changeBurst, changeInterval),
 	}
 }
 
 func (l limits) prune(now time.Time) {
-	for _, each := range []*ratelimit.Limiter{l.byAddress, l.byNetwork, l.byName, l.byUser, l.changes} {
+	for _, each := range []*ratelimit.Limiter{l.byAddress, l.byNetwork, l.byName, l.byUser, l.codes, l.changes} {
 		each.Prune(now)
 	}
 }
@@ -74,7 +77,7 @@ func (s *Service) limitName(w http.ResponseWriter, from origin, name string) err
 // succeeded restores the attempts of the name from the client's network.
 func (s *Service) succeeded(from origin, name string) { s.limits.byNetwork.Reset(from.nameKey(name)) }
 
-// signInAttempts is what limit, limitName and changePassword count, for messages.
+// signInAttempts is what limit, limitName, owner and waitingDevice count, for messages.
 const signInAttempts = "sign-in attempts"
 
 // tooMany returns the error for an attempt that has to wait; nil if wait is 0.
