@@ -65,14 +65,15 @@ func (s *Service) retain(ctx context.Context, j sx.Job, kept periods) (int64, er
 	if err != nil {
 		return 0, err
 	}
-	if !j.Announced.IsZero() && of.feeds.Show(&j) {
+	d := of.Deletion(&j, now)
+	// After this time, a shorter period must not take what was announced for its own notice.
+	if !j.Announced.IsZero() && (d.Job.IsZero() || d.Job.After(j.Announced)) {
 		_, err := s.cfg.Updater.Update(ctx, j.ID, func(j *sx.Job) error { return j.WithdrawDeletion(now) })
 		if jobs.IsStale(err) {
 			return 0, nil
 		}
 		return 0, err
 	}
-	d := of.Deletion(&j, now)
 	isDue := func(t time.Time) bool { return !t.IsZero() && !now.Before(t) }
 	switch {
 	case isDue(d.Job):
@@ -140,7 +141,7 @@ const (
 
 // newReview brings deletions forward after a period was shortened: the jobs that ended
 // before have another time stored, or none. A period that was extended needs no review,
-// because it is looked at before each deletion.
+// because it is looked at before each deletion, and when an announced one is due.
 func (s *Service) newReview() *periodic.Task {
 	return &periodic.Task{
 		Name: "review retention", Store: s.cfg.Tasks, Log: s.cfg.Log, Now: s.cfg.Now,

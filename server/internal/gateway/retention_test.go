@@ -8,6 +8,7 @@ import (
 	"reflect"
 	"slices"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -306,4 +307,77 @@ func TestTracksAreAnnounced(t *testing.T) {
 			t.Errorf("known after the deletion is %+v, want %+v", got, want)
 		}
 	})
+}
+
+// announced is done for a job whose deletion was announced; it returns the time as well.
+func (f *fixture) announced(kept func(*gateway.Config), periods sx.Retention) (sx.Job, time.Time) {
+	f.t.Helper()
+	j := f.done(alice, "a.mp4", 1)
+	planned := periods.Deletion(&j, f.clock.Now()).Job
+	f.clock.Set(planned.Add(-36 * time.Hour))
+	f.until(kept, "the video is deleted", func() bool { return f.job(j.ID).VideoDeleted })
+	f.clock.Advance(time.Minute)
+	f.until(kept, "the notifier's turn", func() bool { return f.job(j.ID).Notification == sx.NotificationDeletion })
+	j = f.change(j.ID, func(j *sx.Job) error { return j.MarkAnnounced(f.clock.Now()) })
+	if !j.Announced.Equal(planned) {
+		f.t.Fatalf("announced is %v, want %v", j.Announced, planned)
+	}
+	return j, planned
+}
+
+// TestKeptLongerThanAnnounced keeps a job beyond the time that was announced. Once the
+// reason is gone, its deletion is announced again.
+func TestKeptLongerThanAnnounced(t *testing.T) {
+	t.Parallel()
+	periods := sx.Retention{Videos: 7 * day, Tracks: 30 * day}
+	kept := retains(periods)
+	for name, tt := range map[string]struct {
+		longer func(*gateway.Config)
+		share  bool
+	}{
+		"forever":         {longer: retains(sx.Retention{Videos: 7 * day})},
+		"a longer period": {longer: retains(sx.Retention{Videos: 7 * day, Tracks: 300 * day})},
+		"a link":          {longer: kept, share: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			onBothStores(t, kept, func(t *testing.T, f *fixture) {
+				j, planned := f.announced(kept, periods)
+				var link api.CreatedShare
+				if tt.share {
+					link = f.share(j.ID, `{"expires_in":8640000}`) // 100 days
+				}
+				f.clock.Set(planned)
+				f.until(tt.longer, "the announcement is withdrawn", func() bool { return f.job(j.ID).Announced.IsZero() })
+				f.clock.Advance(90 * day)
+				other := f.failed(alice, "b.mp4", 2)
+				f.until(tt.longer, "another job is looked at", func() bool { return !f.job(other.ID).Check.Equal(other.Check) })
+				if got := f.job(j.ID); got.Notification != sx.NotificationSent {
+					t.Errorf("announced again although the job is kept: %+v", got)
+				}
+
+				if tt.share {
+					f.do(alice, http.MethodDelete, strings.Replace(jobPath(api.PathShare, j.ID), "{share}", link.ID, 1), nil).want(t, http.StatusNoContent)
+				}
+				f.clock.Advance(2 * time.Hour)
+				f.until(kept, "the deletion is brought forward", func() bool {
+					next := f.job(j.ID).Check
+					return !next.IsZero() && next.Before(f.clock.Now().Add(day))
+				})
+				f.clock.Advance(time.Minute)
+				f.until(kept, "it is announced again", func() bool { return f.job(j.ID).Notification == sx.NotificationDeletion })
+				notified := f.clock.Now()
+				again := f.change(j.ID, func(j *sx.Job) error { return j.MarkAnnounced(notified) })
+				if again.Announced.Before(notified.Add(day)) {
+					t.Errorf("announced at %v is the deletion at %v", notified, again.Announced)
+				}
+				shown := decode[api.Job](t, f.do(alice, http.MethodGet, jobPath(api.PathJob, j.ID), nil).want(t, http.StatusOK)).DeleteAt
+				if shown == nil || !shown.Equal(again.Announced) {
+					t.Errorf("shown as deleted at %v, want %v", shown, again.Announced)
+				}
+				f.clock.Set(again.Announced)
+				f.until(kept, "the job is deleted", func() bool { return f.gone(j.ID) })
+			})
+		})
+	}
 }
