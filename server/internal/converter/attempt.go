@@ -17,7 +17,8 @@ import (
 	"github.com/soundextract/sx/server/sx"
 )
 
-// writeTimeout bounds a claim, and a write after shutdown has started.
+// writeTimeout bounds each try of a claim and of record, and all tries after shutdown has
+// started.
 const writeTimeout = 5 * time.Second
 
 // errLeaseLost aborts an attempt that no longer holds its job.
@@ -26,7 +27,7 @@ var errLeaseLost = errors.New("the job was cancelled, or its lease expired")
 // attempt converts a claimed job and records the result. Its span belongs to the trace in
 // which the job was queued.
 func (s *Service) attempt(ctx context.Context, c claimed) {
-	job, expiry := c.job, c.expiry
+	job := c.job
 	ctx, span := tracing.Start(tracing.From(ctx, job.Trace), "convert", trace.WithLinks(c.from),
 		trace.WithAttributes(tracing.Job(job.ID), tracing.KeyAttempt.Int(job.Attempt)))
 	defer span.End()
@@ -41,31 +42,31 @@ func (s *Service) attempt(ctx context.Context, c claimed) {
 	log.InfoContext(ctx, "conversion started", "video", job.Sent.Name, "size", job.Sent.Size)
 
 	attemptCtx, abort := context.WithCancelCause(ctx)
-	renewer := s.startRenewing(attemptCtx, abort, job, expiry, log)
+	renewer := s.startRenewing(attemptCtx, abort, job, c.expiry, log)
 	tracks, warnings, err := s.convert(attemptCtx, job, renewer.setProgress)
-	expiry = renewer.stop()
+	renewer.stop()
 	cause := context.Cause(attemptCtx)
 	abort(nil)
 
 	switch {
 	case err == nil:
-		end(s.finish(ctx, job, tracks, warnings, expiry, log))
+		end(s.finish(ctx, job, tracks, warnings, log))
 	case errors.Is(cause, errLeaseLost):
 		log.InfoContext(ctx, "conversion aborted", "cause", errLeaseLost)
-		s.handBack(ctx, job, log)
+		s.release(ctx, job, log)
 		end(resultLeaseLost)
 	case ctx.Err() != nil:
 		s.release(ctx, job, log)
 		end(resultReleased)
 	default:
-		end(s.fail(ctx, job, err, expiry, log))
+		end(s.fail(ctx, job, err, log))
 	}
 }
 
 // finish records the tracks as the job's result. If the job is no longer this
 // attempt's, it removes them.
-func (s *Service) finish(ctx context.Context, job sx.Job, tracks []sx.Track, warnings []sx.Warning, expiry time.Time, log *slog.Logger) string {
-	err := s.record(ctx, job.ID, expiry, func(j *sx.Job) error {
+func (s *Service) finish(ctx context.Context, job sx.Job, tracks []sx.Track, warnings []sx.Warning, log *slog.Logger) string {
+	_, err := s.record(ctx, job.ID, log, func(j *sx.Job) error {
 		if slices.ContainsFunc(j.Tracks, func(t sx.Track) bool { return madeBy(t, job.Attempt) }) {
 			return errAlreadyRecorded
 		}
@@ -92,14 +93,14 @@ func (s *Service) finish(ctx context.Context, job sx.Job, tracks []sx.Track, war
 }
 
 // fail records the error, which queues the job again or ends it.
-func (s *Service) fail(ctx context.Context, job sx.Job, cause error, expiry time.Time, log *slog.Logger) string {
+func (s *Service) fail(ctx context.Context, job sx.Job, cause error, log *slog.Logger) string {
 	known := sx.AsError(cause)
 	if known.Code == sx.CodeInternal {
 		known = sx.NewError(sx.CodeConversionFailed, "the conversion failed").WithCause(cause)
 	}
 	log.WarnContext(ctx, "conversion failed", "code", string(known.Code), "reason", known.Message, "cause", rootCause(cause))
 	var program *ProgramError
-	err := s.record(ctx, job.ID, expiry, func(j *sx.Job) error {
+	_, err := s.record(ctx, job.ID, log, func(j *sx.Job) error {
 		if errors.As(cause, &program) {
 			if err := j.Report(job.Attempt, program.Lines); err != nil {
 				return err
@@ -132,36 +133,15 @@ func rootCause(err error) string {
 	return err.Error()
 }
 
-// release returns the job to the queue on shutdown. It outlives ctx by at most
-// writeTimeout.
+// release returns the job to the queue, unless another converter has taken it meanwhile:
+// a shutdown or a lease that could not be renewed costs the job no attempt.
 func (s *Service) release(ctx context.Context, job sx.Job, log *slog.Logger) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeTimeout)
-	defer cancel()
-	_, err := s.Updater.Update(ctx, job.ID, func(j *sx.Job) error { return j.Release(job.Attempt, s.Now()) })
+	_, err := s.record(ctx, job.ID, log, func(j *sx.Job) error { return j.Release(job.Attempt, s.Now()) })
 	switch {
 	case err == nil:
 		log.InfoContext(ctx, "job released")
 	case !jobs.IsStale(err):
 		log.WarnContext(ctx, "job not released; the lease will expire", "error", err)
-	}
-}
-
-// handBack returns the job to the queue once the store can be reached again, unless
-// another converter has taken it meanwhile: a lease that could not be renewed costs the
-// job no attempt.
-func (s *Service) handBack(ctx context.Context, job sx.Job, log *slog.Logger) {
-	pause := s.writeRetries()
-	for {
-		update, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeTimeout)
-		_, err := s.Updater.Update(update, job.ID, func(j *sx.Job) error { return j.Release(job.Attempt, s.Now()) })
-		cancel()
-		switch {
-		case err == nil:
-			log.InfoContext(ctx, "job released")
-			return
-		case jobs.IsStale(err) || backoff.Sleep(ctx, pause.Next()) != nil:
-			return
-		}
 	}
 }
 
@@ -175,21 +155,42 @@ func madeBy(t sx.Track, attempt int) bool {
 	return ok && made == attempt
 }
 
-// record updates the job, retrying while the store is unavailable, until the lease
-// has expired.
-func (s *Service) record(ctx context.Context, id string, expiry time.Time, update func(*sx.Job) error) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), max(writeTimeout, expiry.Sub(s.Now())))
+// record updates the job, retrying while the store is unavailable, however long that is:
+// other converters expire the lease only after they have reached the store for the length
+// of one, so an attempt whose converter lives through an outage ends as it should. If they
+// do, the update is refused, since the attempt is no longer the job's. After ctx has ended,
+// record returns within writeTimeout.
+func (s *Service) record(ctx context.Context, id string, log *slog.Logger, update func(*sx.Job) error) (sx.Job, error) {
+	ctx, cancel := outlast(ctx, writeTimeout)
 	defer cancel()
-	pause := s.writeRetries()
+	pause, retrying := s.writeRetries(), false
 	for {
-		_, err := s.Updater.Update(ctx, id, update)
+		try, cancel := context.WithTimeout(ctx, writeTimeout)
+		job, err := s.Updater.Update(try, id, update)
+		cancel()
 		switch {
 		case errors.Is(err, errAlreadyRecorded):
-			return nil
-		case err == nil, jobs.IsStale(err), backoff.Sleep(ctx, pause.Next()) != nil:
-			return err
+			return job, nil
+		case err == nil, jobs.IsStale(err), sx.CodeOf(err) == sx.CodeStoredFormat: // this process can store nothing any more
+			return job, err
+		case !retrying:
+			log.WarnContext(ctx, "job not updated; retrying", "error", err)
+			retrying = true
+		}
+		if backoff.Sleep(ctx, pause.Next()) != nil {
+			return job, err
 		}
 	}
+}
+
+// outlast returns a context that ends d after ctx has ended. cancel must be called.
+func outlast(ctx context.Context, d time.Duration) (longer context.Context, cancel func()) {
+	longer, end := context.WithCancel(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, func() {
+		_ = backoff.Sleep(longer, d) // or until it is cancelled
+		end()
+	})
+	return longer, func() { stop(); end() }
 }
 
 // writeRetries are the pauses between attempts to store a change. There are several in the

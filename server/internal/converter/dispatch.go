@@ -129,13 +129,29 @@ func (s *Service) claimNext(ctx context.Context, idle bool) (claimed, error) {
 	}
 }
 
-// claim is not cancelled with ctx: a claim of unknown outcome would block the job
-// until its lease expires.
+// claim is not cancelled with ctx: a claim of unknown outcome would block the job until its
+// lease expires, and cost it an attempt. If the response is lost nevertheless, claim tries
+// again until it knows whose the job is.
 func (s *Service) claim(ctx context.Context, id string) (claimed, error) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeTimeout)
+	var start time.Time
+	attempt := 0 // of the claim that may have been stored
+	change := func(j *sx.Job) error {
+		start = s.Now()
+		if attempt > 0 && j.Attempt == attempt && j.Worker == s.worker {
+			return j.RenewLease(attempt, s.Lease, 0, 0, start)
+		}
+		err := j.Claim(s.worker, s.Lease, start)
+		if err == nil {
+			attempt = j.Attempt
+		}
+		return err
+	}
+	try, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeTimeout)
 	defer cancel()
-	start := s.Now()
-	job, err := s.Updater.Update(ctx, id, func(j *sx.Job) error { return j.Claim(s.worker, s.Lease, s.Now()) })
+	job, err := s.Updater.Update(try, id, change)
+	if err != nil && !jobs.IsStale(err) && attempt > 0 {
+		job, err = s.record(ctx, id, s.Log.With("job", id), change)
+	}
 	if err != nil {
 		return claimed{}, err
 	}

@@ -21,18 +21,19 @@ func (s *Service) watchJobs(ctx context.Context) {
 	last := s.Now()
 	retry := periodic.Retry{Log: s.Log, Doing: "checking jobs", Every: s.ReconcileInterval}
 	for {
-		// While the store cannot be reached, or only slowly, no converter can renew.
+		// While the store cannot be reached, or only slowly, no converter can renew a lease
+		// or record how an attempt ended. They get the length of a lease for it afterwards.
 		now := s.Now()
 		if now.Sub(last) > s.Lease/2+s.ReconcileInterval {
 			clear(observed)
 		}
 		last = now
 		err := s.expireLeases(ctx, observed)
-		if err != nil {
-			clear(observed)
-		}
 		if err == nil {
 			err = s.resumeJobs(ctx)
+		}
+		if err != nil {
+			clear(observed)
 		}
 		if retry.Sleep(ctx, err) != nil {
 			return

@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -98,38 +99,97 @@ func TestConverterStopsWithoutStore(t *testing.T) {
 }
 
 // TestOutageCostsNothing makes the store unreachable for all converters, for longer than
-// a lease.
+// a lease. Another converter, which has seen that a renewal is overdue, reaches it again
+// before the one that has the job.
 func TestOutageCostsNothing(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name     string
+		claim    bool // the outage begins with the response to the claim
+		step     func(ctx context.Context) error
+		attempts int
+	}{
+		{name: "claim", claim: true, step: func(context.Context) error { return nil }, attempts: 1},
+		{name: "lease", step: func(ctx context.Context) error { <-ctx.Done(); return context.Cause(ctx) }, attempts: 2},
+		{name: "read", step: func(context.Context) error { return errUnavailable }, attempts: 2},
+		{name: "result", step: func(context.Context) error { return nil }, attempts: 1},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			f := newFixture(t)
+			var down, downForOther atomic.Bool
+			var began sync.WaitGroup
+			began.Add(1)
+			begin := sync.OnceFunc(func() { down.Store(true); began.Done() })
+			cfg := f.config(&fakeTranscoder{step: func(ctx context.Context, call int, _ func(converter.Progress)) error {
+				if call > 1 {
+					return nil
+				}
+				if !tt.claim {
+					begin()
+				}
+				return tt.step(ctx)
+			}})
+			cfg.Lease = 4 * time.Second
+			f.start(f.withFaults(cfg, faultyStore{down: down.Load, fails: func(j sx.Job, stored bool) bool {
+				if tt.claim && stored && j.State == sx.StateRunning && j.Attempt == 1 {
+					begin()
+				}
+				return down.Load()
+			}}))
+			id := f.queue([]byte("video")).ID
+			began.Wait()
+
+			var rounds atomic.Int32 // that reached the store
+			other := f.config(&fakeTranscoder{})
+			other.Lease = cfg.Lease
+			f.start(f.withFaults(other, faultyStore{down: func() bool {
+				if !downForOther.Load() {
+					rounds.Add(1)
+				}
+				return downForOther.Load()
+			}}))
+			waitUntil := func(after time.Duration) { // the lease expires
+				f.waitFor(id, func(j sx.Job) bool { return f.now().After(j.Lease.Add(after)) })
+			}
+			waitUntil(-cfg.Lease / 4)
+			downForOther.Store(true)
+			waitUntil(cfg.Lease)
+			rounds.Store(0)
+			downForOther.Store(false)
+			testkit.Eventually(t, "checks for expired leases", func() bool { return rounds.Load() >= 10 })
+			down.Store(false)
+			j := f.waitFor(id, func(j sx.Job) bool { return j.State == sx.StateDone || j.State == sx.StateQueued })
+			if j.State == sx.StateQueued {
+				f.ahead.Add(int64(time.Minute)) // past the pause
+			}
+			if j = f.waitForState(id, sx.StateDone); j.Attempt != tt.attempts || j.LeaseExpirations != 0 || j.Failures != 0 {
+				t.Errorf("attempt %d of %d, %d lease expirations, %d failures: %+v", j.Attempt, tt.attempts, j.LeaseExpirations, j.Failures, j.Attempts)
+			}
+			f.wantOnlyTrackOf(j)
+		})
+	}
+}
+
+// TestStopDuringOutage checks that a converter that cannot record how an attempt ended does
+// not wait for the end of the outage when it is stopped.
+func TestStopDuringOutage(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	var down atomic.Bool
-	var refused atomic.Int32
-	stopped := make(chan struct{})
-	started := make(chan struct{})
-	cfg := f.config(&fakeTranscoder{step: func(ctx context.Context, call int, _ func(converter.Progress)) error {
-		if call > 1 {
-			return nil
-		}
-		close(started)
-		<-ctx.Done()
-		close(stopped)
-		return context.Cause(ctx)
+	cfg := f.config(&fakeTranscoder{step: func(context.Context, int, func(converter.Progress)) error {
+		down.Store(true)
+		return errUnavailable
 	}})
-	cfg.Lease = 3 * time.Second
-	cfg = f.withFaults(cfg, faultyStore{down: func() bool { refused.Add(1); return down.Load() }})
-	f.start(cfg)
-	id := f.queue([]byte("video")).ID
-	<-started
-	other := f.config(&fakeTranscoder{})
-	other.Lease = cfg.Lease
-	f.start(f.withFaults(other, faultyStore{down: down.Load}))
-	down.Store(true)
-	<-stopped // the lease has expired
-	before := refused.Load()
-	testkit.Eventually(t, "attempts to give the job back", func() bool { return refused.Load() > before+2 })
-	down.Store(false)
-	if j := f.waitForState(id, sx.StateDone); j.Attempt != 2 || j.LeaseExpirations != 0 || j.Failures != 0 {
-		t.Errorf("job %+v", j)
+	var log *testkit.LogBuffer
+	cfg.Log, log = testkit.Logger(t)
+	stop := f.start(f.withFaults(cfg, faultyStore{down: down.Load}))
+	f.queue([]byte("video"))
+	log.Wait(t, "job not updated; retrying")
+	since := time.Now()
+	stop()
+	if took := time.Since(since); took > 20*time.Second {
+		t.Errorf("it stopped after %s", took)
 	}
 }
 
@@ -165,6 +225,7 @@ func TestStoreErrors(t *testing.T) {
 		attempts int
 	}{
 		{"claim", nil, sx.StateRunning, false, sx.StateDone, 1},
+		{"response to claim", nil, sx.StateRunning, true, sx.StateDone, 1},
 		{"finish", nil, sx.StateDone, false, sx.StateDone, 1},
 		{"response to finish", nil, sx.StateDone, true, sx.StateDone, 1},
 		{"fail", permanent, sx.StateFailed, false, sx.StateFailed, 1},
@@ -183,7 +244,7 @@ func TestStoreErrors(t *testing.T) {
 			j := f.waitForState(id, tt.want)
 			testkit.Eventually(t, "lost response", func() bool { return lost.Load() == 1 }, func() any { return lost.Load() })
 			stop() // all writes have ended
-			if j.Attempt != tt.attempts || j.Failures > 1 {
+			if j.Attempt != tt.attempts || j.Failures > 1 || j.LeaseExpirations > 0 {
 				t.Errorf("job %+v", j)
 			}
 			if tt.want == sx.StateDone {

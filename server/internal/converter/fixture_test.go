@@ -223,7 +223,7 @@ type faultyStore struct {
 	// fails is called before and after each Replace, which returns an error if
 	// it returns true.
 	fails func(j sx.Job, stored bool) bool
-	// down makes reads fail.
+	// down makes reads of jobs fail.
 	down func() bool
 }
 
@@ -234,6 +234,13 @@ func (a *faultyStore) Get(ctx context.Context, id string) (sx.Job, error) {
 		return sx.Job{}, errUnavailable
 	}
 	return a.Jobs.Get(ctx, id)
+}
+
+func (a *faultyStore) Due(ctx context.Context, action sx.Action, now time.Time, limit int) ([]sx.Job, error) {
+	if a.down != nil && a.down() {
+		return nil, errUnavailable
+	}
+	return a.Jobs.Due(ctx, action, now, limit)
 }
 
 func (a *faultyStore) Replace(ctx context.Context, j sx.Job) error {

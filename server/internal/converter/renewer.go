@@ -23,7 +23,7 @@ type leaseRenewer struct {
 	mu       sync.Mutex
 	progress Progress
 
-	// Owned by the renewing goroutine until done is closed.
+	// Owned by the renewing goroutine.
 	expiry  time.Time // the lease is held at least until then
 	renewed time.Time // the last renewal that was stored
 	stored  Progress  // with that renewal
@@ -58,11 +58,10 @@ func (r *leaseRenewer) currentProgress() Progress {
 	return r.progress
 }
 
-// stop ends the renewals and returns the time until which the lease is held.
-func (r *leaseRenewer) stop() time.Time {
+// stop ends the renewals.
+func (r *leaseRenewer) stop() {
 	r.cancel()
 	<-r.done
-	return r.expiry
 }
 
 func (r *leaseRenewer) run(ctx context.Context) {
