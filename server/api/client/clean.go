@@ -10,14 +10,22 @@ import (
 	"github.com/soundextract/sx/server/sx"
 )
 
-// maxBody is the largest part of a response that is read, in bytes: a page of
-// api.MaxLimit jobs with the longest texts is smaller.
-const maxBody = 64 << 20
+const (
+	// maxBody is the largest response that is read, in bytes: a page of jobs with the longest
+	// texts is smaller.
+	maxBody = 16 << 20
+	// maxValues is how many objects, arrays and elements a response may have. Each may need
+	// hundreds of times as much memory as its JSON: {} can become a whole job.
+	maxValues = 200_000
+)
 
 // decodeClean decodes JSON of a server, which is not trusted: the result has no
 // characters that control a terminal (see sx.CleanText), and everything that becomes part
 // of a path or request is valid. Everything that the client decodes passes through it.
 func decodeClean(raw []byte, out any) error {
+	if values(raw) > maxValues {
+		return Malformed("it has too many values")
+	}
 	if err := json.Unmarshal(raw, out); err != nil {
 		return err
 	}
@@ -26,10 +34,30 @@ func decodeClean(raw []byte, out any) error {
 
 // readClean is decodeClean for a response's body.
 func readClean(body io.Reader, out any) error {
-	if err := json.NewDecoder(io.LimitReader(body, maxBody)).Decode(out); err != nil {
+	raw, err := io.ReadAll(io.LimitReader(body, maxBody+1))
+	if err != nil {
 		return err
 	}
-	return checkValue(reflect.ValueOf(out))
+	if len(raw) > maxBody {
+		return Malformed("it is too long")
+	}
+	return decodeClean(raw, out)
+}
+
+// values counts the objects, arrays and elements in JSON.
+func values(raw []byte) (n int) {
+	text := false
+	for i := 0; i < len(raw); i++ {
+		switch c := raw[i]; {
+		case c == '"':
+			text = !text
+		case text && c == '\\':
+			i++
+		case !text && (c == '{' || c == '[' || c == ','):
+			n++
+		}
+	}
+	return n
 }
 
 // Malformed returns the error for a response that no server of SoundExtract sends.

@@ -48,6 +48,20 @@ func TestHostileServer(t *testing.T) {
 			t.Errorf("%s is accepted", name)
 		}
 	}
+	for name, sent := range map[string]string{ // each would need gigabytes
+		"a list of too many jobs":     `{"jobs":[` + strings.Repeat(`{},`, 1<<20) + `{}]}`,
+		"a job of too many labels":    `{"jobs":[{"id":"aaaa","labels":[` + strings.Repeat(`"",`, 1<<20) + `""]}]}`,
+		"a response that is too long": `{"jobs":[],"next":"` + strings.Repeat("a", 16<<20) + `"}`,
+	} {
+		body = sent
+		if _, err := c.Jobs(t.Context(), client.JobFilter{}); err == nil || !strings.Contains(err.Error(), "it is too long") && !strings.Contains(err.Error(), "it has too many values") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	body = `{"jobs":[],"next":"` + strings.Repeat(`{\"[,`, 1<<18) + `"}` // text is not counted
+	if _, err := c.Jobs(t.Context(), client.JobFilter{}); err != nil {
+		t.Error(err)
+	}
 	body = `{"jobs":[{"id":"../x"}]}`
 	if _, err := c.Jobs(t.Context(), client.JobFilter{}); err == nil {
 		t.Error("a list with a path as ID is accepted")
