@@ -5,12 +5,14 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
 	"strings"
 	"testing"
 	"time"
+	"unicode"
 
 	"github.com/soundextract/sx/server/api"
 	"github.com/soundextract/sx/server/internal/httpserver"
@@ -103,6 +105,24 @@ func TestGroup(t *testing.T) {
 				t.Fatalf("got %v, want %v", err, tt.want)
 			}
 		})
+	}
+}
+
+// TestLogsAreBounded logs what a server that is not trusted might have sent.
+func TestLogsAreBounded(t *testing.T) {
+	t.Parallel()
+	for _, format := range []string{"json", "text"} {
+		var out bytes.Buffer
+		log, err := httpserver.NewLogger(&out, "info", format)
+		if err != nil {
+			t.Fatal(err)
+		}
+		hostile := "\u009b31m\u202e\x1b]52;c;aGk=\a" + strings.Repeat("a", 1<<20)
+		log.Info("hostile", "error", fmt.Errorf("provider: %w", errors.New(hostile)), "text", hostile, "stack", "one\ntwo")
+		line := strings.TrimSuffix(out.String(), "\n")
+		if len(line) > 30_000 || strings.ContainsFunc(line, unicode.IsControl) || strings.ContainsAny(line, "\u202e\u009b") || !strings.Contains(line, `one\ntwo`) {
+			t.Errorf("%s: a line of %d bytes: %.200q", format, len(line), line)
+		}
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"strings"
 
 	"github.com/soundextract/sx/server/internal/tracing"
 	"github.com/soundextract/sx/server/sx"
@@ -21,12 +22,13 @@ func NewLogger(w io.Writer, level, format string) (*slog.Logger, error) {
 		return nil, sx.NewError(sx.CodeInvalid, "unknown log level %q", level).
 			WithHint("use debug, info, warn or error")
 	}
-	opts := &slog.HandlerOptions{Level: l}
+	opts := &slog.HandlerOptions{Level: l, ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr { return bounded(a) }}
 	switch format {
 	case "text":
 		return slog.New(requestHandler{slog.NewTextHandler(w, opts)}), nil
 	case "json":
 		opts.ReplaceAttr = func(_ []string, a slog.Attr) slog.Attr {
+			a = bounded(a)
 			if a.Value.Kind() == slog.KindDuration { // otherwise a number of nanoseconds
 				a.Value = slog.StringValue(a.Value.Duration().String())
 			}
@@ -37,6 +39,31 @@ func NewLogger(w io.Writer, level, format string) (*slog.Logger, error) {
 		return nil, sx.NewError(sx.CodeInvalid, "unknown log format %q", format).
 			WithHint("use text or json")
 	}
+}
+
+// maxLogged is how many bytes of a text are logged.
+const maxLogged = 8 << 10
+
+// bounded returns the attribute with a text that is not too long and cannot change a
+// terminal: a log quotes what clients, providers, mail servers and videos have sent.
+func bounded(a slog.Attr) slog.Attr {
+	text, ok := a.Value.Any().(string)
+	if err, failed := a.Value.Any().(error); failed {
+		text, ok = err.Error(), true
+	}
+	if !ok {
+		return a
+	}
+	var lines []string // those of a stack remain lines
+	for line := range strings.Lines(text[:min(len(text), maxLogged)]) {
+		lines = append(lines, sx.CleanText(strings.ReplaceAll(line, "\t", " ")))
+	}
+	clean := strings.Join(lines, "\n")
+	if len(text) > maxLogged {
+		clean += "…"
+	}
+	a.Value = slog.StringValue(clean)
+	return a
 }
 
 // requestHandler adds the request's ID and user to each line, and the IDs of the span.

@@ -89,7 +89,7 @@ func loggedPath(r *http.Request) string {
 			path = root + "…"
 		}
 	}
-	return path[:min(len(path), maxLoggedPath)]
+	return sx.CleanLine(path, maxLoggedPath)
 }
 
 func logAccess(r *http.Request, log *slog.Logger, rec *recorder, route string, status int, took time.Duration) {

@@ -119,13 +119,17 @@ func TestAccessLog(t *testing.T) {
 
 	get(t, url+"/"+strings.Repeat("a", 5000))
 	get(t, url+api.PathHealth)
-	testkit.Eventually(t, "nine lines", func() bool { return len(out.Find(t, "request")) == 9 })
+	get(t, url+"/a%C2%9B31m%E2%80%AE%1b")
+	testkit.Eventually(t, "ten lines", func() bool { return len(out.Find(t, "request")) == 10 })
 	all := out.Find(t, "request")[6:]
 	if all[1]["status"] != float64(404) || all[1]["route"] != "none" || len(all[1]["path"].(string)) != 256 {
 		t.Errorf("got %v for an unknown path", all[1])
 	}
 	if all[2]["level"] != "DEBUG" {
 		t.Errorf("a probe is logged as %v", all[2]["level"])
+	}
+	if all[3]["path"] != "/a31m" {
+		t.Errorf("the path of a hostile request is logged as %q", all[3]["path"])
 	}
 }
 

@@ -105,9 +105,13 @@ func (p *printer) sorted() (add func(record, string), flush func()) {
 func (r record) object(pod string) map[string]any {
 	out := map[string]any{}
 	if r.fields == nil {
-		out["msg"] = r.raw
-	} else {
-		maps.Copy(out, r.fields)
+		out["msg"] = clean(r.raw)
+	}
+	for key, v := range r.fields {
+		if text, ok := v.(string); ok {
+			v = clean(text)
+		}
+		out[clean(key)] = v
 	}
 	if r.part != "" {
 		out["service"] = r.part
