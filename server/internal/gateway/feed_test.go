@@ -16,6 +16,7 @@ import (
 	"regexp"
 	"runtime"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -25,6 +26,7 @@ import (
 	"github.com/soundextract/sx/server/api"
 	"github.com/soundextract/sx/server/internal/gateway"
 	"github.com/soundextract/sx/server/internal/id3"
+	"github.com/soundextract/sx/server/internal/store"
 	"github.com/soundextract/sx/server/internal/token"
 	"github.com/soundextract/sx/server/sx"
 	"github.com/soundextract/sx/server/testkit"
@@ -424,6 +426,57 @@ func TestSlowReadersOfCovers(t *testing.T) { //nolint:paralleltest // it measure
 		t.Errorf("20 clients that do not read use %d MiB", (after-before)>>20)
 	}
 	runtime.KeepAlive(tag)
+}
+
+// countedOpens counts how many MP3s are being opened.
+type countedOpens struct {
+	store.Tracks
+	goOn chan struct{}
+
+	mu            sync.Mutex
+	running, most int
+}
+
+func (c *countedOpens) Open(ctx context.Context, id string) (store.Blob, error) {
+	c.mu.Lock()
+	c.running++
+	c.most = max(c.most, c.running)
+	c.mu.Unlock()
+	<-c.goOn
+	c.mu.Lock()
+	c.running--
+	c.mu.Unlock()
+	return c.Tracks.Open(ctx, id)
+}
+
+// TestCoversTakeTurns requests the cover of one feed many times: the tags of other accounts
+// can be read meanwhile.
+func TestCoversTakeTurns(t *testing.T) {
+	t.Parallel()
+	opens := &countedOpens{goOn: make(chan struct{})}
+	f := newFixture(t, func(cfg *gateway.Config) {
+		withFeeds(t, new(atomic.Bool))(cfg)
+		opens.Tracks, cfg.Tracks = cfg.Tracks, opens
+	})
+	f.convert(f.upload(fiona, "rich.mp4", video(1, 5000)), tagged("A"))
+	path := local(t, f.read(f.feed(api.NewFeed{Name: "talks"}).Path).Items[0].ITunesExt.Image)
+	var covers sync.WaitGroup
+	for range 10 {
+		covers.Go(func() {
+			if a, err := f.send("", http.MethodGet, path, nil); err != nil || a.status != http.StatusOK {
+				t.Errorf("a cover: %d %s, %v", a.status, a.body, err)
+			}
+		})
+	}
+	// More would be under way by now, if they could be.
+	for range 20 {
+		f.do(fiona, http.MethodGet, api.PathJobs, nil).want(t, http.StatusOK)
+	}
+	close(opens.goOn)
+	covers.Wait()
+	if opens.most != 1 {
+		t.Errorf("%d tags were read at the same time, want 1", opens.most)
+	}
 }
 
 // TestFeedIsKept checks that retention does not delete what a feed shows, until it no

@@ -126,8 +126,18 @@ func (s *Service) serveChapters(w http.ResponseWriter, r *http.Request) error {
 }
 
 // readFeedTag calls use with the tag of the MP3 of a feed that the request names, and
-// returns the MP3, which the caller must close.
+// returns the MP3, which the caller must close. Tags of an account are read one after the
+// other, so that one feed cannot keep the others waiting.
 func (s *Service) readFeedTag(r *http.Request, use func(raw []byte, t id3.Tag)) (store.Blob, error) {
+	j, err := s.feedJob(r)
+	if err != nil {
+		return nil, err
+	}
+	release, err := s.ownerTags.wait(r.Context(), j.Owner)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
 	select {
 	case s.tags <- struct{}{}:
 		defer func() { <-s.tags }()

@@ -89,6 +89,7 @@ type Service struct {
 	tags           chan struct{}       // has one element for each tag that is being read, see maxTags
 	sending        *semaphore.Weighted // bytes of parts of feeds that are being sent, see maxSending
 	ownerEdits     turns               // by user ID
+	ownerTags      turns               // by user ID
 	edits          chan struct{}       // has one element for each edit, see maxEdits
 }
 
