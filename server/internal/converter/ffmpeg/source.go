@@ -54,9 +54,10 @@ func serveSource(ctx context.Context, video io.ReadSeeker, size int64) (*source,
 		password: rand.Text(), // 130 bits
 		video:    video, at: -1, size: size,
 	}
-	s.server = &http.Server{ReadHeaderTimeout: 10 * time.Second, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	s.server = &http.Server{ReadHeaderTimeout: 10 * time.Second, IdleTimeout: time.Minute, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !s.admits(r) {
 			w.Header().Set("Proxy-Authenticate", `Basic realm="video"`)
+			w.Header().Set("Connection", "close") // another user's program keeps none open
 			http.Error(w, "the password is wrong", http.StatusProxyAuthRequired)
 			return
 		}
