@@ -301,44 +301,159 @@ func TestLayout(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			raw := archive(t, func(t testing.TB, w *backup.Writer) {
-				for _, e := range c.entries {
-					if err := w.Write(e.name, []byte(e.data)); err != nil {
-						t.Fatal(err)
-					}
-				}
-			})
-			_, err := verify(bytes.NewReader(raw))
+			var out, kept bytes.Buffer
+			anything, err := backup.NewWriter(&out, backup.Header{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			w, err := backup.NewWriter(&kept, backup.Header{})
+			for _, e := range c.entries {
+				err = errors.Join(err, anything.WriteAnything(e.name, []byte(e.data)), w.Write(e.name, []byte(e.data)))
+			}
+			err = errors.Join(err, anything.Close(), w.Close())
+			_, read := verify(bytes.NewReader(out.Bytes()))
 			if c.good {
-				if err != nil {
-					t.Error(err)
+				if err != nil || read != nil || !bytes.Equal(out.Bytes(), kept.Bytes()) {
+					t.Error(err, read)
 				}
 				return
 			}
-			wantCode(t, err, sx.CodeBackupDamaged, c.name)
+			wantCode(t, read, sx.CodeBackupDamaged, c.name)
+			wantCode(t, err, sx.CodeInternal, c.name+", written")
+			if _, err := verify(bytes.NewReader(kept.Bytes())); !strings.Contains(err.Error(), "incomplete") {
+				t.Errorf("a writer that has refused an entry leaves an archive that is read with %v", err)
+			}
 		})
 	}
 }
 
 func TestWriterRefuses(t *testing.T) {
 	t.Parallel()
-	w, err := backup.NewWriter(io.Discard, backup.Header{})
-	if err != nil {
-		t.Fatal(err)
+	write := func(name string, size int) error {
+		w, err := backup.NewWriter(io.Discard, backup.Header{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = w.Write(name, make([]byte, size))
+		if again := w.Write("values/a", nil); (err == nil) != (again == nil) {
+			t.Errorf("after %v, another entry gets %v", err, again)
+		}
+		return err
 	}
 	for _, name := range []string{
 		"", "/a", "a/", "../a", "a/../b", "a//b", ".a", "a/.b", `a\b`, "a:b", "a b", "-a", "ä", "a\x00b", strings.Repeat("a", 101),
 	} {
-		if w.Write(name, nil) == nil {
+		if write(backup.Values+"/"+name, 0) == nil || write(name, 0) == nil {
 			t.Errorf("an entry named %q was written", name)
 		}
 	}
-	if w.Write("a", make([]byte, backup.MaxData+1)) == nil {
+	if write("values/a", backup.MaxData+1) == nil {
 		t.Error("an entry that is too large was written")
 	}
-	if err := w.Write("a", make([]byte, backup.MaxData)); err != nil {
+	if err := write("values/a", backup.MaxData); err != nil {
 		t.Error(err)
 	}
+}
+
+// largestJob returns a job with as much as it may have, which JSON has to escape.
+func largestJob(t *testing.T) sx.Job {
+	t.Helper()
+	ok := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	long := strings.Repeat("<", sx.MaxName)
+	now := time.Unix(1e9, 0)
+	name := strings.Repeat(strings.Repeat("<", 199)+"/", 5)
+	upload := sx.NewUpload{Source: sx.Source{Name: name}, Options: sx.Options{Title: long, Artist: long, Album: long}}
+	for range sx.MaxSources {
+		upload.Joined = append(upload.Joined, sx.Source{Name: name, Size: 1, Sent: 1})
+	}
+	for i := range sx.MaxLabels {
+		upload.Labels = append(upload.Labels, fmt.Sprintf("%02d", i))
+	}
+	ok(upload.Clean())
+	upload.Size = sx.MaxSources
+	j := sx.NewJob("owner", upload, now)
+	ok(j.Queue(strings.Repeat("0", 64), now))
+	failure := sx.NewError(sx.CodeInternal, "%s", long).WithHint("%s", long)
+	for range sx.MaxAttempts {
+		ok(j.Claim(long, time.Hour, now))
+		ok(j.Postpone(j.Attempt, failure, 0, now))
+		j.NotBefore = now
+	}
+	ok(j.Claim(long, time.Hour, now))
+	var tracks []sx.Track
+	for n := range sx.MaxTracks {
+		tracks = append(tracks, sx.Track{
+			ID: sx.TrackID(j.ID, j.Attempt, n+1), Name: sx.PartName(long, n+1, sx.MaxTracks, long),
+			Size: 1 << 40, SHA256: strings.Repeat("0", 64), Title: long, Artist: long, Album: long,
+		})
+	}
+	var warnings []sx.Warning
+	for i := range sx.MaxWarnings {
+		warnings = append(warnings, sx.Warning{Code: "code", Message: fmt.Sprint(i) + long})
+	}
+	ok(j.Finish(j.Attempt, tracks, warnings, now))
+	for range sx.MaxShares {
+		ok(j.AddShare(sx.Share{ID: sx.NewShareID(j.ID), Hash: strings.Repeat("0", 64), Expires: now.Add(time.Hour)}, now))
+	}
+	return j
+}
+
+// TestLargestJob has a job with as much as it may have, all of whose MP3s are edited after
+// each of them was read, and are damaged.
+func TestLargestJob(t *testing.T) {
+	t.Parallel()
+	j := largestJob(t)
+	damaged := sx.CleanLine(strings.Repeat("<", 1000), backup.MaxReason)
+	size := 0
+	fill := func(versions int) func(testing.TB, *backup.Writer) {
+		return func(t testing.TB, w *backup.Writer) {
+			t.Helper()
+			var doc backup.Job
+			add := func(s backup.Start) {
+				b, err := w.Blob(s)
+				if err == nil {
+					err = b.Part([]byte("x"))
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
+				blob := b.Blob()
+				blob.Damaged = damaged
+				doc.Blobs = append(doc.Blobs, blob)
+			}
+			add(backup.Start{ID: j.ID, Name: j.Sent.Name, Size: j.Sent.Size})
+			for range versions {
+				for i := range j.Tracks {
+					track := &j.Tracks[i]
+					track.ID = sx.EditedTrackID(track.ID, time.Now())
+					add(backup.Start{ID: track.ID, Track: true, Name: track.Name})
+				}
+			}
+			raw, err := json.Marshal(j)
+			if err != nil {
+				t.Fatal(err)
+			}
+			doc.Job = raw
+			encoded, err := json.Marshal(doc)
+			if err != nil {
+				t.Fatal(err)
+			}
+			size = len(encoded)
+			if err := w.Document(backup.Jobs, j.ID, doc); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	s, err := verify(bytes.NewReader(archive(t, fill(backup.MaxVersions))))
+	if err != nil || s.DamagedTotal != 1+backup.MaxVersions*sx.MaxTracks {
+		t.Errorf("%d are damaged, %v", s.DamagedTotal, err)
+	}
+	t.Logf("the document has %d of %d bytes", size, backup.MaxData)
 }
 
 func TestLaterVersion(t *testing.T) {

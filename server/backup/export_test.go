@@ -4,6 +4,9 @@ import "io"
 
 // NewWriterAs begins an archive with a first entry in any form.
 func NewWriterAs(out io.Writer, first []byte) (*Writer, error) {
-	w := &Writer{out: out, progress: newProgress()}
-	return w, w.Write(headerName, first)
+	w := newWriter(out)
+	return w, w.put(headerName, first)
 }
+
+// WriteAnything adds an entry that a reader may refuse.
+func (w *Writer) WriteAnything(name string, data []byte) error { return w.put(name, data) }

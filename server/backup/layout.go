@@ -81,9 +81,14 @@ type Blob struct {
 	Track  bool   `json:"track,omitempty"`
 	Size   int64  `json:"size"`
 	SHA256 string `json:"sha256"`
-	// Damaged says why the rest could not be read; "" if there is no rest.
+	// Damaged says why the rest could not be read, in at most MaxReason bytes; "" if there is
+	// no rest.
 	Damaged string `json:"damaged,omitempty"`
 }
+
+// MaxReason is how many bytes Damaged has at most, so that the document of any job fits into
+// an entry.
+const MaxReason = 200
 
 func documentName(kind, id string) string { return kind + "/" + id + suffix }
 
@@ -93,16 +98,15 @@ func (w *Writer) Document(kind, id string, doc any) error { return w.JSON(docume
 // BlobWriter writes the bytes of a video or MP3.
 type BlobWriter struct {
 	w    *Writer
-	dir  string
-	part int
-	sum  hash.Hash
-	blob Blob
+	blob *openBlob
 }
 
 // Blob begins a video or MP3. Nothing else may be written before its last part.
 func (w *Writer) Blob(s Start) (*BlobWriter, error) {
-	b := &BlobWriter{w: w, dir: blobDir(s.Track) + "/" + s.ID, sum: sha256.New(), blob: Blob{ID: s.ID, Track: s.Track}}
-	return b, w.JSON(b.dir+"/"+startName, s)
+	if err := w.JSON(blobDir(s.Track)+"/"+s.ID+"/"+startName, s); err != nil {
+		return nil, err
+	}
+	return &BlobWriter{w, w.check.open}, nil
 }
 
 func blobDir(track bool) string {
@@ -114,19 +118,13 @@ func blobDir(track bool) string {
 
 // Part adds the next bytes, at most MaxData.
 func (b *BlobWriter) Part(data []byte) error {
-	b.sum.Write(data)
-	b.blob.Size += int64(len(data))
-	b.part++
-	return b.w.Write(partName(b.dir, b.part), data)
+	return b.w.Write(partName(b.blob.dir, b.blob.part+1), data)
 }
 
 func partName(dir string, n int) string { return fmt.Sprintf("%s/%08d", dir, n) }
 
 // Blob returns what was written.
-func (b *BlobWriter) Blob() Blob {
-	b.blob.SHA256 = hex.EncodeToString(b.sum.Sum(nil))
-	return b.blob
-}
+func (b *BlobWriter) Blob() Blob { return b.blob.sofar() }
 
 // Visitor receives the contents of an archive. Data is valid only during the call.
 type Visitor interface {
@@ -167,7 +165,8 @@ func (r *Reader) Verify() (Summary, error) { return r.Visit(Ignore{}) }
 // Visit reads an archive to its end and calls v with its contents. It stops at an error of
 // v.
 func (r *Reader) Visit(v Visitor) (Summary, error) {
-	s := scan{Visitor: v, summary: Summary{Header: r.Header}, video: map[string]int64{}}
+	s := newScan(v)
+	s.summary.Header = r.Header
 	for {
 		e, err := r.Next()
 		if err == nil {
@@ -183,11 +182,15 @@ func (r *Reader) Visit(v Visitor) (Summary, error) {
 	}
 }
 
-// maxBlobs is how many videos and MP3s a job may have: its MP3 may be edited while it is
-// read.
-const maxBlobs = 100
+// MaxVersions is of how many versions of a job a backup may have the bytes: it may change
+// while it is read.
+const MaxVersions = 5
 
-// scan checks the order of an archive and the digests of its blobs.
+// maxBlobs is how many videos and MP3s may come before the document of a job.
+const maxBlobs = MaxVersions * (1 + sx.MaxTracks)
+
+// scan checks the order of an archive and the digests of its blobs. Both a writer and a
+// reader have one, so that none can accept what the other refuses.
 type scan struct {
 	Visitor
 	summary Summary
@@ -197,12 +200,21 @@ type scan struct {
 	video   map[string]int64
 }
 
+func newScan(v Visitor) scan { return scan{Visitor: v, video: map[string]int64{}} }
+
 type openBlob struct {
 	dir  string
 	part int
 	sum  hash.Hash
 	blob Blob
 	size int64 // of the whole video
+}
+
+// sofar returns the blob as its parts until now give it.
+func (o *openBlob) sofar() Blob {
+	b := o.blob
+	b.SHA256 = hex.EncodeToString(o.sum.Sum(nil))
+	return b
 }
 
 // end is called when the archive has ended, with io.EOF or an error.
@@ -313,8 +325,7 @@ func (s *scan) close() error {
 	if s.open == nil {
 		return nil
 	}
-	b := s.open.blob
-	b.SHA256 = hex.EncodeToString(s.open.sum.Sum(nil))
+	b := s.open.sofar()
 	s.blobs, s.video[b.ID] = append(s.blobs, b), s.open.size
 	s.open = nil
 	return s.End(b)

@@ -8,6 +8,8 @@ import (
 	"hash"
 	"io"
 	"time"
+
+	"github.com/soundextract/sx/server/sx"
 )
 
 // Version is the version of the archive's layout.
@@ -63,30 +65,62 @@ func entry(name string, data []byte) []byte {
 	return append(b, make([]byte, padding(len(data)))...)
 }
 
-// Writer writes an archive. It must not be used by several goroutines.
+// Writer writes an archive. It must not be used by several goroutines. It refuses what a
+// reader would refuse, and everything after an error: an archive that is closed can be read.
 type Writer struct {
 	out io.Writer
 	progress
+	check scan
+	err   error // of an earlier call
 }
 
 // NewWriter begins an archive.
 func NewWriter(out io.Writer, h Header) (*Writer, error) {
 	h.Version = Version
-	w := &Writer{out: out, progress: newProgress()}
-	return w, w.JSON(headerName, h)
+	data, err := encode(headerName, h)
+	if err != nil {
+		return nil, err
+	}
+	w := newWriter(out)
+	return w, w.put(headerName, data)
+}
+
+func newWriter(out io.Writer) *Writer {
+	return &Writer{out: out, progress: newProgress(), check: newScan(Ignore{})}
 }
 
 // Write adds an entry.
 func (w *Writer) Write(name string, data []byte) error {
-	if err := checkName(name); err != nil {
-		return err
+	if w.err != nil {
+		return w.err
 	}
 	if len(data) > MaxData {
-		return fmt.Errorf("the entry %s of the backup has %d bytes, and may have %d", name, len(data), MaxData)
+		w.err = fmt.Errorf("the entry %s of the backup has %d bytes, and may have %d", name, len(data), MaxData)
+		return w.err
 	}
+	err := checkName(name)
+	if err == nil {
+		err = w.check.entry(Entry{name, data})
+	}
+	if err != nil {
+		w.err = refused(err)
+		return w.err
+	}
+	return w.put(name, data)
+}
+
+// refused is the error of a writer whose archive a reader would refuse because of err. It
+// has another code, because nothing was read.
+func refused(err error) error {
+	return sx.NewError(sx.CodeInternal, "a backup was not written because it could not be read: %v", err)
+}
+
+// put adds an entry without a check.
+func (w *Writer) put(name string, data []byte) error {
 	for _, b := range [][]byte{header(name, len(data)), data, make([]byte, padding(len(data)))} {
 		if _, err := w.out.Write(b); err != nil {
-			return fmt.Errorf("write the backup: %w", err)
+			w.err = fmt.Errorf("write the backup: %w", err)
+			return w.err
 		}
 		w.add(b)
 	}
@@ -96,16 +130,31 @@ func (w *Writer) Write(name string, data []byte) error {
 
 // JSON adds an entry with a document.
 func (w *Writer) JSON(name string, doc any) error {
+	data, err := encode(name, doc)
+	if err != nil {
+		w.err = err
+		return err
+	}
+	return w.Write(name, data)
+}
+
+func encode(name string, doc any) ([]byte, error) {
 	data, err := json.Marshal(doc)
 	if err != nil {
-		return fmt.Errorf("encode %s: %w", name, err)
+		return nil, fmt.Errorf("encode %s: %w", name, err)
 	}
-	return w.Write(name, append(data, '\n'))
+	return append(data, '\n'), nil
 }
 
 // Close ends the archive: without it, readers refuse the archive. It does not close the
 // writer that it was created with.
 func (w *Writer) Close() error {
+	if w.err != nil {
+		return w.err
+	}
+	if err := w.check.end(io.EOF); err != nil {
+		return refused(err)
+	}
 	if _, err := w.out.Write(w.end()); err != nil {
 		return fmt.Errorf("write the backup: %w", err)
 	}

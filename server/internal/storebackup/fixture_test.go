@@ -248,7 +248,7 @@ func dump(t *testing.T, s store.Store) (a all) {
 		up.Updated = time.Time{}
 		a.Uploads[id], a.Bytes[id] = up, read(t, b)
 	}
-	ids, _, err = s.Tracks.List(ctx, "", 100)
+	ids, _, err = s.Tracks.List(ctx, "", 1000)
 	ok(t, err)
 	for _, id := range ids {
 		b, err := s.Tracks.Open(ctx, id)

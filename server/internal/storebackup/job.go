@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/soundextract/sx/server/backoff"
@@ -14,12 +15,9 @@ import (
 	"github.com/soundextract/sx/server/sx"
 )
 
+// A video or MP3 is removed shortly before its job says so. One that cannot be read is
+// read again after missPause; after maxMisses times, it is damaged.
 const (
-	// maxRounds is how often a job is read again because it refers to something else. That
-	// happens a few times in its life; only its owner can edit its MP3 again and again.
-	maxRounds = 20
-	// A video or MP3 is removed shortly before its job says so. One that cannot be read is
-	// read again after missPause; after maxMisses times, it is damaged.
 	maxMisses = 20
 	missPause = 100 * time.Millisecond
 )
@@ -41,11 +39,6 @@ type part struct {
 	damaged string
 }
 
-// wanted reports whether more of it has to be read; grown says that it may have grown.
-func (p *part) wanted(grown bool) bool {
-	return p == nil || p.damaged == "" && (p.again || grown && !p.whole)
-}
-
 // unread is the error of a video or MP3 that is not found or could not be read: it may
 // just have been removed.
 type unread struct {
@@ -55,61 +48,113 @@ type unread struct {
 
 func (u unread) Error() string { return u.start.ID + ": " + u.reason }
 
+// write reads the job again after its bytes, because it may have changed meanwhile. Its
+// owner can edit its MP3s again and again, so after backup.MaxVersions times the backup has
+// the job as it was before its bytes were read the last time, to which they belong.
 func (j *jobWriter) write(ctx context.Context) error {
-	for rounds, misses := 0, 0; rounds < maxRounds; {
+	for versions, misses := 0, 0; ; {
 		var job sx.Job
 		err := j.persist(ctx, func() (err error) {
 			job, err = j.store.Jobs.Get(ctx, j.id)
 			return err
 		})
 		if sx.CodeOf(err) == sx.CodeNotFound {
-			return j.finish(nil)
+			return j.finish(ctx, nil)
 		}
 		if err != nil {
 			return err
 		}
-		complete, err := j.read(ctx, job)
-		var failed unread
+		before := len(j.parts)
+		if len(j.wanted(job)) == 0 {
+			return j.finish(ctx, &job)
+		}
+		failed, err := j.read(ctx, job)
+		if err != nil {
+			return err
+		}
+		last := versions == backup.MaxVersions-1 && len(j.parts) > before
 		switch {
-		case errors.As(err, &failed):
-			if misses++; misses < maxMisses {
-				if err := backoff.Sleep(ctx, missPause); err != nil {
-					return err
-				}
-				continue
-			}
-			if err := j.recordDamaged(ctx, failed.start, failed.reason); err != nil {
+		case !failed:
+			misses = 0
+		case last || misses == maxMisses-1:
+			misses = 0
+			if err := j.settle(ctx, job); err != nil {
 				return err
 			}
-		case err != nil:
-			return err
-		case complete:
-			return j.finish(&job)
-		}
-		rounds, misses = rounds+1, 0
-	}
-	return sx.NewError(sx.CodeUnavailable, "the job %s changes too often to be read", j.id).WithHint("create the backup again")
-}
-
-// read writes what the job refers to and was not written yet. It reports whether there was
-// nothing left to write: then the archive has all that the job refers to.
-func (j *jobWriter) read(ctx context.Context, job sx.Job) (complete bool, err error) {
-	complete = true
-	if p := j.find(job.ID, false); job.HasVideo() && p.wanted(job.State != sx.StateUploading) {
-		complete = false
-		if err := j.readVideo(ctx, p); err != nil {
-			return false, err
-		}
-	}
-	for _, t := range job.Tracks {
-		if p := j.find(t.ID, true); p.wanted(false) {
-			complete = false
-			if err := j.readTrack(ctx, p, t); err != nil {
-				return false, err
+		default:
+			misses++
+			if err := backoff.Sleep(ctx, missPause); err != nil {
+				return err
 			}
 		}
+		if len(j.parts) > before || !failed {
+			versions++
+		}
+		if versions == backup.MaxVersions {
+			return j.finish(ctx, &job)
+		}
 	}
-	return complete, nil
+}
+
+// read writes what the job refers to and was not written yet. failed reports that some of
+// it could not be read.
+func (j *jobWriter) read(ctx context.Context, job sx.Job) (failed bool, err error) {
+	for _, b := range j.wanted(job) {
+		var u unread
+		switch err := b.read(ctx, b.part); {
+		case errors.As(err, &u):
+			failed = true
+			if j.find(u.start.ID, u.start.Track) != nil {
+				return true, nil // it continues where it ended, so nothing may follow yet
+			}
+		case err != nil:
+			return true, err
+		}
+	}
+	return failed, nil
+}
+
+// settle writes what read has not written, and records what cannot be read as damaged.
+func (j *jobWriter) settle(ctx context.Context, job sx.Job) error {
+	for _, b := range j.wanted(job) {
+		err := b.read(ctx, b.part)
+		var u unread
+		if errors.As(err, &u) {
+			err = j.damage(u)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// wantedBlob is a video or MP3 of which more has to be read. part is nil if nothing is
+// written of it.
+type wantedBlob struct {
+	part *part
+	read func(context.Context, *part) error
+}
+
+// wanted returns what the job refers to and was not written yet. The first may be the last
+// part, which continues; no other part can.
+func (j *jobWriter) wanted(job sx.Job) []wantedBlob {
+	var list []wantedBlob
+	add := func(p *part, grown bool, read func(context.Context, *part) error) {
+		switch b := (wantedBlob{p, read}); {
+		case p == nil:
+			list = append(list, b)
+		case p == j.parts[len(j.parts)-1] && p.damaged == "" && (p.again || grown && !p.whole):
+			list = slices.Insert(list, 0, b)
+		}
+	}
+	if job.HasVideo() {
+		add(j.find(job.ID, false), job.State != sx.StateUploading, j.readVideo)
+	}
+	for _, t := range job.Tracks {
+		add(j.find(t.ID, true), false, func(ctx context.Context, p *part) error { return j.readTrack(ctx, p, t) })
+	}
+	return list
 }
 
 func (j *jobWriter) find(id string, track bool) *part {
@@ -123,9 +168,15 @@ func (j *jobWriter) find(id string, track bool) *part {
 
 func (j *jobWriter) begin(s backup.Start) (*part, error) {
 	w, err := j.w.Blob(s)
+	if err != nil {
+		return nil, err
+	}
+	if n := len(j.parts); n > 0 && j.parts[n-1].again {
+		j.parts[n-1].damaged = "it was not read to its end"
+	}
 	p := &part{start: s, w: w}
 	j.parts = append(j.parts, p)
-	return p, err
+	return p, nil
 }
 
 // readVideo writes what is stored of the video and not written yet. Nothing else was
@@ -211,36 +262,36 @@ func (j *jobWriter) copy(ctx context.Context, p *part, src store.Blob, sha256 st
 		}
 		p.again = false
 		if sha256 != "" && p.w.Blob().SHA256 != sha256 {
-			return j.recordDamaged(ctx, p.start, "its bytes differ from its digest")
+			return j.damage(unread{p.start, "its bytes differ from its digest"})
 		}
 		return nil
 	}
 }
 
-// recordDamaged records that a video or MP3 could not be read.
-func (j *jobWriter) recordDamaged(ctx context.Context, start backup.Start, why string) error {
-	p := j.find(start.ID, start.Track)
+// damage records that a video or MP3 could not be read.
+func (j *jobWriter) damage(u unread) error {
+	p := j.find(u.start.ID, u.start.Track)
 	if p == nil {
 		var err error
-		if p, err = j.begin(start); err != nil {
+		if p, err = j.begin(u.start); err != nil {
 			return err
 		}
 	}
-	p.damaged = sx.CleanLine(why, 200)
-	j.log.WarnContext(ctx, "a video or MP3 could not be read; the backup lacks it", "id", start.ID, "job_id", j.id, "reason", p.damaged)
+	p.damaged = sx.CleanLine(u.reason, backup.MaxReason)
 	return nil
 }
 
 // finish writes the document of the job; nil is one that was removed.
-func (j *jobWriter) finish(job *sx.Job) error {
+func (j *jobWriter) finish(ctx context.Context, job *sx.Job) error {
 	doc := backup.Job{Removed: job == nil, Blobs: []backup.Blob{}}
 	for _, p := range j.parts {
 		b := p.w.Blob()
-		b.Damaged = p.damaged
-		doc.Blobs = append(doc.Blobs, b)
-		if p.damaged != "" && job != nil {
+		if p.damaged != "" && p.belongs(job) {
+			b.Damaged = p.damaged
 			j.result.Damaged++
+			j.log.WarnContext(ctx, "a video or MP3 could not be read; the backup lacks it", "id", b.ID, "job_id", j.id, "reason", p.damaged)
 		}
+		doc.Blobs = append(doc.Blobs, b)
 	}
 	if job == nil {
 		if len(j.parts) == 0 {
@@ -255,4 +306,16 @@ func (j *jobWriter) finish(job *sx.Job) error {
 	doc.Job = raw
 	j.result.Jobs++
 	return j.w.Document(backup.Jobs, j.id, doc)
+}
+
+// belongs reports whether the job refers to it.
+func (p *part) belongs(job *sx.Job) bool {
+	switch {
+	case job == nil:
+		return false
+	case p.start.Track:
+		return slices.ContainsFunc(job.Tracks, func(t sx.Track) bool { return t.ID == p.start.ID })
+	default:
+		return job.HasVideo()
+	}
 }
