@@ -8,6 +8,7 @@ import (
 	"reflect"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -258,6 +259,41 @@ func TestDisable(t *testing.T) {
 	wantCode(t, err, sx.CodeSessionEnded)
 	_, err = b.as(t, script.Token).Me(t.Context())
 	wantCode(t, err, sx.CodeUnauthenticated)
+}
+
+// countedLists is a store of users that counts the lists of all accounts.
+type countedLists struct {
+	store.Users
+	n *atomic.Int32
+}
+
+func (s countedLists) List(ctx context.Context, after string, limit int) ([]sx.User, bool, error) {
+	s.n.Add(1)
+	return s.Users.List(ctx, after, limit)
+}
+
+// TestDisablingOthersReadsNoList checks that other administrators are looked for, among all
+// accounts, only where an administrator is disabled or deleted.
+func TestDisablingOthersReadsNoList(t *testing.T) {
+	t.Parallel()
+	var lists atomic.Int32
+	b := start(t, func(c *auth.Config) {
+		withRoot(c)
+		c.Users = countedLists{c.Users, &lists}
+	})
+	root := b.as(t, b.registerRoot(t).AccessToken)
+	b.register(t, "bob")
+	for range 2 {
+		if _, err := root.Disable(t.Context(), "bob"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := root.DeleteUser(t.Context(), "bob"); err != nil {
+		t.Fatal(err)
+	}
+	if n := lists.Load(); n > 0 {
+		t.Errorf("the accounts were listed %d times", n)
+	}
 }
 
 func TestUserList(t *testing.T) {

@@ -115,11 +115,24 @@ func (s *Service) disable(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (s *Service) disableUser(ctx context.Context, name string) (sx.User, error) {
-	if err := s.refuseLastAdmin(ctx, name); err != nil {
-		return sx.User{}, err
+	// An account that is disabled already may be that of an administrator too.
+	isAdmin := func(u sx.User) bool {
+		u.Disabled = false
+		return s.isAdmin(u)
 	}
-	user, err := s.updateUser(ctx, name, func(u *sx.User) bool {
+	user, err := s.userByName(ctx, name)
+	if err != nil {
+		return user, err
+	}
+	if isAdmin(user) {
+		if err := s.refuseLastAdmin(ctx, name); err != nil {
+			return sx.User{}, err
+		}
+	}
+	admin := false
+	user, err = s.updateUser(ctx, name, func(u *sx.User) bool {
 		was := u.Disabled
+		admin = isAdmin(*u)
 		u.Disabled = true
 		u.Epoch++
 		return !was
@@ -130,13 +143,15 @@ func (s *Service) disableUser(ctx context.Context, name string) (sx.User, error)
 	// Two administrators may have disabled each other: each request checks
 	// again after its change, so that the later one finds no other
 	// administrator and reverts the change.
-	if err := s.refuseLastAdmin(ctx, name); err != nil {
-		if sx.CodeOf(err) == sx.CodeConflict {
-			if _, err := s.updateUser(ctx, name, enabled); err != nil {
-				return user, err
+	if admin {
+		if err := s.refuseLastAdmin(ctx, name); err != nil {
+			if sx.CodeOf(err) == sx.CodeConflict {
+				if _, err := s.updateUser(ctx, name, enabled); err != nil {
+					return user, err
+				}
 			}
+			return user, err
 		}
-		return user, err
 	}
 	return user, s.revokeTokens(ctx, user)
 }
