@@ -163,16 +163,22 @@ func (f *follower) poll(ctx context.Context, retry *Retry) error {
 
 // pollOnce requests all jobs that are not final.
 func (f *follower) pollOnce(ctx context.Context) error {
-	var list api.JobList
-	err := watched(ctx, stallTimeout, func(ctx context.Context) (err error) {
-		list, err = f.API.Jobs(ctx, client.JobFilter{IDs: slices.Sorted(maps.Keys(f.open)), Limit: api.MaxLimit})
-		return err
+	filter := client.JobFilter{IDs: slices.Sorted(maps.Keys(f.open))}
+	// A page of jobs with hundreds of MP3s is short, so one that is not on it may be on the next.
+	jobs, _, err := cmdutil.Pages("", 0, func(after string, limit int) (page []api.Job, next string, err error) {
+		filter.After, filter.Limit = after, limit
+		err = watched(ctx, stallTimeout, func(ctx context.Context) error {
+			list, err := f.API.Jobs(ctx, filter)
+			page, next = list.Jobs, list.Next
+			return err
+		})
+		return page, next, err
 	})
 	if err != nil {
 		return err
 	}
 	missing := maps.Clone(f.open)
-	for _, job := range list.Jobs {
+	for _, job := range jobs {
 		delete(missing, job.ID)
 		f.report(job)
 	}

@@ -251,6 +251,28 @@ func TestWatchMoreJobsThanOneRequestTakes(t *testing.T) {
 	}
 }
 
+// TestPollLargeJobs polls jobs of which a page has one: the others are not gone.
+func TestPollLargeJobs(t *testing.T) {
+	t.Parallel()
+	var l watchLog
+	server, w := newWatcher(t, &l, func(rw http.ResponseWriter, r *http.Request) bool {
+		if r.URL.Path == api.PathEvents {
+			rw.WriteHeader(http.StatusBadGateway)
+		}
+		return r.URL.Path == api.PathEvents
+	})
+	var ids []string
+	for range 3 {
+		id := server.Add("talk.mp4", sx.StateDone, []byte("mp3"))
+		server.Change(id, func(j *sx.Job) { j.Tracks[0].Title = strings.Repeat("a", 2<<20) })
+		ids = append(ids, id)
+	}
+	if err := w.Follow(t.Context(), ids, l.events()); err != nil {
+		t.Fatal(err)
+	}
+	l.check(t, "talk.mp4 done 100", "talk.mp4 done 100", "talk.mp4 done 100")
+}
+
 func TestJobGoneWhilePolling(t *testing.T) {
 	t.Parallel()
 	var l watchLog

@@ -517,6 +517,36 @@ func TestSweep(t *testing.T) {
 	}
 }
 
+// TestSweepLargeJobs has jobs of which a page of a list has one: the tracks of the others stay.
+func TestSweepLargeJobs(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	var keep []string
+	for range 3 {
+		j := f.upload([]byte("video"))
+		track := sx.Track{ID: sx.TrackID(j.ID, 1, 1)}
+		if _, err := f.store.Tracks.Put(t.Context(), track.ID, "x.mp3", store.Head{}, strings.NewReader("mp3")); err != nil {
+			t.Fatal(err)
+		}
+		f.update(j.ID, func(j *sx.Job) error { return j.Claim("w", time.Hour, f.now()) })
+		f.update(j.ID, func(j *sx.Job) error { return j.Finish(1, []sx.Track{track}, nil, f.now()) })
+		f.update(j.ID, func(j *sx.Job) error {
+			j.Tracks[0].Title = strings.Repeat("a", store.MaxPageBytes)
+			return nil
+		})
+		keep = append(keep, track.ID)
+	}
+	slices.Sort(keep)
+	f.start(f.config(&fakeTranscoder{}))
+	testkit.Eventually(t, "a pass of the sweep", func() bool {
+		pass, err := f.store.Tasks.Get(t.Context(), "sweep tracks")
+		return err == nil && !pass.Next.IsZero()
+	})
+	if got := f.tracks(); !slices.Equal(got, keep) {
+		t.Errorf("kept %v, want %v", got, keep)
+	}
+}
+
 func TestLoseAll(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)

@@ -2,6 +2,7 @@ package converter
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"time"
 
@@ -30,20 +31,24 @@ func (s *Service) sweep(ctx context.Context, cursor string) (string, error) {
 	if err != nil || len(ids) == 0 {
 		return next, err
 	}
-	var of []string
+	tracks := map[string][]string{} // by job
 	for _, id := range ids {
-		of = append(of, sx.TrackJob(id))
+		job := sx.TrackJob(id)
+		tracks[job] = append(tracks[job], id)
 	}
-	list, _, err := s.Updater.Jobs.List(ctx, store.JobFilter{IDs: of})
-	if err != nil {
-		return "", err
+	for job, err := range store.JobsByID(ctx, s.Updater.Jobs, "", slices.Collect(maps.Keys(tracks))) {
+		if err != nil {
+			return "", err
+		}
+		for _, id := range tracks[job.ID] {
+			if orphaned(id, job, s.Now()) {
+				s.removeTrack(ctx, id)
+			}
+		}
+		delete(tracks, job.ID)
 	}
-	jobs := map[string]sx.Job{}
-	for _, j := range list {
-		jobs[j.ID] = j
-	}
-	for _, id := range ids {
-		if job, ok := jobs[sx.TrackJob(id)]; !ok || orphaned(id, job, s.Now()) {
+	for _, ids := range tracks { // without a job
+		for _, id := range ids {
 			s.removeTrack(ctx, id)
 		}
 	}

@@ -22,26 +22,22 @@ const maxArchive = 10_000
 
 // archive is a ZIP archive of MP3s, which is never stored.
 type archive struct {
-	tracks []sx.Track
+	tracks []string // IDs
 	files  []ziparchive.File
 	names  archiveNames
 }
 
 // add adds the MP3s of a job; source is the path that they are named after.
 func (a *archive) add(j sx.Job, source string) error {
-	switch {
-	case len(j.Tracks) == 0:
+	if len(j.Tracks) == 0 {
 		return noTrack(j)
-	case len(a.tracks)+len(j.Tracks) > maxArchive:
-		return sx.NewError(sx.CodeInvalid, "the jobs have more than %d MP3s", maxArchive).
-			WithHint("choose fewer jobs")
 	}
 	if a.names == nil {
 		a.names = archiveNames{}
 	}
 	paths := a.names.add(source, j.Tracks)
 	for i, t := range j.Tracks {
-		a.tracks = append(a.tracks, t)
+		a.tracks = append(a.tracks, t.ID)
 		a.files = append(a.files, ziparchive.File{Name: paths[i], Size: t.Size, Modified: j.Updated})
 	}
 	return nil
@@ -72,7 +68,7 @@ func (s *Service) sendArchive(w http.ResponseWriter, r *http.Request, a archive,
 	}
 	ctx := r.Context()
 	err = ziparchive.Write(w, a.files, func(i int) (io.ReadCloser, error) {
-		blob, err := s.cfg.Tracks.Open(ctx, a.tracks[i].ID)
+		blob, err := s.cfg.Tracks.Open(ctx, a.tracks[i])
 		if err != nil {
 			return nil, err
 		}
@@ -98,12 +94,18 @@ func (s *Service) archive(r *http.Request) (a archive, err error) {
 		return a, sx.NewError(sx.CodeInvalid, "no jobs").
 			WithHint("specify jobs in the query, such as %s?%s=ID", api.PathArchive, api.QueryID)
 	}
-	list, _, err := s.cfg.Jobs.List(r.Context(), store.JobFilter{Owner: owner(r.Context()), IDs: ids, Limit: len(ids)})
-	if err != nil {
-		return a, err
-	}
-	jobs := map[string]sx.Job{}
-	for _, j := range list {
+	jobs, tracks := map[string]sx.Job{}, 0
+	for j, err := range store.JobsByID(r.Context(), s.cfg.Jobs, owner(r.Context()), ids) {
+		if err != nil {
+			return a, err
+		}
+		if tracks += len(j.Tracks); tracks > maxArchive {
+			return a, sx.NewError(sx.CodeInvalid, "the jobs have more than %d MP3s", maxArchive).
+				WithHint("choose fewer jobs")
+		}
+		for i := range j.Tracks { // the archive has no use for their texts
+			j.Tracks[i].Title, j.Tracks[i].Artist, j.Tracks[i].Album = "", "", ""
+		}
 		jobs[j.ID] = j
 	}
 	for _, id := range ids {

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -21,7 +20,7 @@ import (
 // can be lost, and an upload's bytes are not announced.
 const pollInterval = 2 * time.Second
 
-// eventJobs is how many jobs are read at a time: each may have hundreds of MP3s.
+// eventJobs is how many jobs are asked for at a time: each may have hundreds of MP3s.
 const eventJobs = 25
 
 // streamEvents sends the changes of the watched jobs as server-sent events until
@@ -43,8 +42,7 @@ func (s *Service) streamEvents(w http.ResponseWriter, r *http.Request) error {
 	sub := s.hub.subscribe(ids) // before the first read, so that no change is missed
 	defer s.hub.unsubscribe(sub)
 	watch := newWatch(owner(r.Context()), ids, r.Header.Get("Last-Event-ID"))
-	some := min(len(ids), eventJobs)
-	first, err := s.changes(r.Context(), watch, ids[:some])
+	first, rest, err := s.changes(r.Context(), watch, ids)
 	if err != nil {
 		return err
 	}
@@ -60,7 +58,7 @@ func (s *Service) streamEvents(w http.ResponseWriter, r *http.Request) error {
 	defer s.metrics.streams.Dec()
 	out := eventWriter{w, http.NewResponseController(w)}
 	// An error means that the client is gone.
-	if out.send(first) == nil && s.sendChanges(r.Context(), out, watch, ids[some:]) == nil {
+	if out.send(first) == nil && s.sendChanges(r.Context(), out, watch, rest) == nil {
 		s.follow(r, out, watch, sub)
 	}
 	return nil
@@ -135,8 +133,8 @@ func (s *Service) follow(r *http.Request, out eventWriter, watch *watch, sub *su
 // sendChanges sends what the client does not know yet of the jobs. When the store fails, the
 // rest is sent by a later call; an error means that the client is gone.
 func (s *Service) sendChanges(ctx context.Context, out eventWriter, watch *watch, ids []string) error {
-	for some := range slices.Chunk(ids, eventJobs) {
-		events, failed := s.changes(ctx, watch, some)
+	for len(ids) > 0 {
+		events, rest, failed := s.changes(ctx, watch, ids)
 		if err := out.send(events); err != nil {
 			return err
 		}
@@ -144,6 +142,7 @@ func (s *Service) sendChanges(ctx context.Context, out eventWriter, watch *watch
 			s.logFailure(ctx, failed)
 			return nil
 		}
+		ids = rest
 	}
 	return nil
 }
@@ -233,25 +232,27 @@ func (w *watch) unfinished() []string {
 
 func (w *watch) finished() bool { return len(w.unfinished()) == 0 }
 
-// changes reads the jobs and returns the events that the client does not know
-// yet, including those before an error. A job of another user counts as gone.
-func (s *Service) changes(ctx context.Context, w *watch, ids []string) ([]event, error) {
-	if len(ids) == 0 {
-		return nil, nil
-	}
-	list, _, err := s.cfg.Jobs.List(ctx, store.JobFilter{Owner: w.owner, IDs: ids})
+// changes reads a page of the jobs and returns the events that the client does not know
+// yet, including those before an error, and which jobs it did not read. A job of another
+// user counts as gone.
+func (s *Service) changes(ctx context.Context, w *watch, ids []string) (events []event, rest []string, err error) {
+	some := ids[:min(len(ids), eventJobs)]
+	list, next, err := s.cfg.Jobs.List(ctx, store.JobFilter{Owner: w.owner, IDs: some})
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	found := make(map[string]sx.Job, len(list))
 	for _, j := range list {
 		found[j.ID] = j
 	}
-	var events []event
 	kept := s.newPeriods()
-	for _, id := range ids {
+	for _, id := range some {
 		k := w.known[id]
 		j, ok := found[id]
+		if !ok && next != nil {
+			rest = append(rest, id)
+			continue
+		}
 		if !ok {
 			k.final = true
 			if k.rev != gone {
@@ -262,11 +263,11 @@ func (s *Service) changes(ctx context.Context, w *watch, ids []string) ([]event,
 		}
 		stored, err := s.stored(ctx, j)
 		if err != nil {
-			return events, err
+			return events, nil, err
 		}
 		of, err := kept.of(ctx, j.Owner)
 		if err != nil {
-			return events, err
+			return events, nil, err
 		}
 		k.final = j.State.Final()
 		// New bytes of an upload do not change its revision.
@@ -276,5 +277,5 @@ func (s *Service) changes(ctx context.Context, w *watch, ids []string) ([]event,
 		k.rev, k.stored = j.Rev, stored
 		events = append(events, event{w.eventID(), api.EventJob, api.FromJob(j, stored).WithDeletion(of.Deletion(&j, s.cfg.Now()))})
 	}
-	return events, nil
+	return events, append(rest, ids[len(some):]...), nil
 }

@@ -125,21 +125,21 @@ func (s *Service) stopAnnounced(ctx context.Context, ids <-chan string) {
 
 // stopOver stops the requests of those uploads that are over.
 func (s *Service) stopOver(ctx context.Context, ids []string) error {
-	list, _, err := s.cfg.Jobs.List(ctx, store.JobFilter{IDs: ids})
-	if err != nil {
-		return err
-	}
-	found := map[string]sx.Job{}
-	for _, j := range list {
-		found[j.ID] = j
-	}
+	missing := map[string]bool{}
 	for _, id := range ids {
-		switch j, ok := found[id]; {
-		case !ok:
-			s.locks.Stop(id, sx.NewError(sx.CodeUploadExpired, "the upload was removed"))
-		case j.State != sx.StateUploading:
-			s.locks.Stop(id, uploadOver(j.Sent.Name))
+		missing[id] = true
+	}
+	for j, err := range store.JobsByID(ctx, s.cfg.Jobs, "", ids) {
+		if err != nil {
+			return err
 		}
+		delete(missing, j.ID)
+		if j.State != sx.StateUploading {
+			s.locks.Stop(j.ID, uploadOver(j.Sent.Name))
+		}
+	}
+	for id := range missing {
+		s.locks.Stop(id, sx.NewError(sx.CodeUploadExpired, "the upload was removed"))
 	}
 	return nil
 }

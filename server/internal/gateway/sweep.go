@@ -51,17 +51,18 @@ func (s sweeper) round(ctx context.Context, cursor string) (string, error) {
 	if err != nil || len(ids) == 0 {
 		return next, err
 	}
-	list, _, err := s.cfg.Jobs.List(ctx, store.JobFilter{IDs: ids})
-	if err != nil {
-		return "", err
-	}
-	jobs := map[string]sx.Job{}
-	for _, j := range list {
-		jobs[j.ID] = j
+	// Whether the video of a job is of no use. The upload was cancelled or expired, and a crash
+	// prevented the removal of its bytes.
+	over := map[string]bool{}
+	for j, err := range store.JobsByID(ctx, s.cfg.Jobs, "", ids) {
+		if err != nil {
+			return "", err
+		}
+		over[j.ID] = j.State.Final() && !j.HasVideo()
 	}
 	for _, id := range ids {
-		j, ok := jobs[id]
-		switch err := s.removeUnused(ctx, id, j, ok); {
+		unused, hasJob := over[id]
+		switch err := s.removeUnused(ctx, id, unused, hasJob); {
 		case ctx.Err() != nil || sx.CodeOf(err) == sx.CodeUnavailable:
 			return "", err
 		case err != nil: // the others do not wait for this one
@@ -71,10 +72,9 @@ func (s sweeper) round(ctx context.Context, cursor string) (string, error) {
 	return next, nil
 }
 
-// removeUnused removes the video if nothing refers to it; its job is j, if it has one.
-func (s sweeper) removeUnused(ctx context.Context, id string, j sx.Job, hasJob bool) (err error) {
-	// The upload was cancelled or expired, and a crash prevented the removal of its bytes.
-	unused := j.State.Final() && !j.HasVideo()
+// removeUnused removes the video if its job does not use it or, if it has none, nothing else
+// refers to it.
+func (s sweeper) removeUnused(ctx context.Context, id string, unused, hasJob bool) (err error) {
 	if !hasJob {
 		unused, err = s.orphaned(ctx, id)
 	}

@@ -12,8 +12,9 @@ import (
 type JobFilter struct {
 	Owner  string
 	States []sx.State
-	// IDs selects the jobs with these IDs, which are read one by one: all of them,
-	// whatever Limit is.
+	// IDs selects the jobs with these IDs, which are read one by one. Limit does not count
+	// then: a page ends only at MaxPageBytes, so a job that is not on it may be on the next.
+	// JobsByID reads all pages.
 	IDs    []string
 	Name   string   // a part of the video's name, ignoring case
 	Labels []string // a job has all of them

@@ -17,7 +17,7 @@ func (s *jobs) List(ctx context.Context, f store.JobFilter) (list []sx.Job, next
 	}
 	err = s.db.view(ctx, "list jobs", func(t tx) error {
 		if len(f.IDs) > 0 {
-			list, err = byIDs(t, f)
+			list, next, err = byIDs(t, f)
 			return err
 		}
 		examined, size := 0, 0
@@ -25,17 +25,17 @@ func (s *jobs) List(ctx context.Context, f store.JobFilter) (list []sx.Job, next
 		if !f.Since.IsZero() {
 			oldest = orderKey(nil, f.Since, "")
 		}
-		var last []byte // the order of the job that was examined last
-		for order := range candidates(t, f) {
+		var last []byte // the key of the job that was examined last
+		for key := range candidates(t, f) {
 			if examined++; examined > store.MaxExamined {
 				next = jobCursor(last)
 				return nil
 			}
-			if bytes.Compare(order, oldest) < 0 {
+			if bytes.Compare(key, oldest) < 0 {
 				return nil
 			}
-			last = bytes.Clone(order)
-			id := order[idAt(nil):]
+			last = bytes.Clone(key)
+			id := key[idAt(nil):]
 			j, err := jobRecords.get(t, string(id))
 			if err != nil {
 				return err
@@ -55,36 +55,53 @@ func (s *jobs) List(ctx context.Context, f store.JobFilter) (list []sx.Job, next
 	return list, next, err
 }
 
-// jobCursor is the position of a key of orderKey with an empty prefix.
-func jobCursor(order []byte) *store.Cursor {
-	return &store.Cursor{Created: orderTime(order), ID: string(order[idAt(nil):])}
+// jobCursor is the position of a key of order.
+func jobCursor(key []byte) *store.Cursor {
+	return &store.Cursor{Created: orderTime(key), ID: string(key[idAt(nil):])}
 }
 
-// byIDs reads the jobs with the IDs of the filter, the newest first.
-func byIDs(t tx, f store.JobFilter) (list []sx.Job, err error) {
+// byIDs returns the page of the jobs with the IDs of the filter. It does not hold more jobs
+// than a page has, and one.
+func byIDs(t tx, f store.JobFilter) (list []sx.Job, next *store.Cursor, err error) {
 	ids := slices.Clone(f.IDs)
 	slices.Sort(ids)
+	size := 0
+	var end []byte // the newest job that is on a later page
 	for _, id := range slices.Compact(ids) {
 		j, err := jobRecords.get(t, id)
 		switch {
 		case sx.CodeOf(err) == sx.CodeNotFound:
 			continue
 		case err != nil:
-			return nil, err
+			return nil, nil, err
 		}
-		if matches(j, f) && before(j, f.After) {
-			list = append(list, j)
+		if !matches(j, f) || !before(j, f.After) || bytes.Compare(order(j), end) < 0 {
+			continue
+		}
+		at, _ := slices.BinarySearchFunc(list, j, func(a, b sx.Job) int { return bytes.Compare(order(b), order(a)) })
+		list = slices.Insert(list, at, j)
+		size += recordSize(t, j)
+		for len(list) > 1 && size > store.MaxPageBytes {
+			last := list[len(list)-1]
+			size, end = size-recordSize(t, last), order(last)
+			list = slices.Delete(list, len(list)-1, len(list))
 		}
 	}
-	slices.SortFunc(list, func(a, b sx.Job) int {
-		return bytes.Compare(orderKey(nil, b.Created, b.ID), orderKey(nil, a.Created, a.ID))
-	})
-	return list, nil
+	if end != nil {
+		last := list[len(list)-1]
+		next = &store.Cursor{Created: last.Created, ID: last.ID}
+	}
+	return list, next, nil
 }
+
+// order is the job's key of orderKey with an empty prefix.
+func order(j sx.Job) []byte { return orderKey(nil, j.Created, j.ID) }
+
+func recordSize(t tx, j sx.Job) int { return len(t.Bucket(bucketJobs).Get([]byte(j.ID))) }
 
 // before reports whether List returns the job after the cursor.
 func before(j sx.Job, after *store.Cursor) bool {
-	return after == nil || bytes.Compare(orderKey(nil, j.Created, j.ID), orderKey(nil, after.Created, after.ID)) < 0
+	return after == nil || bytes.Compare(order(j), orderKey(nil, after.Created, after.ID)) < 0
 }
 
 // candidates returns the order keys of jobs among which are those that match, the

@@ -30,14 +30,12 @@ func (s *jobs) List(ctx context.Context, f store.JobFilter) (found []sx.Job, nex
 	if err := f.Check(); err != nil {
 		return nil, nil, err
 	}
-	o := options.Find().SetSort(newestFirst)
+	filter, limit := jobQuery(f), f.PageLimit()
 	if len(f.IDs) > 0 {
-		found, err = s.find(ctx, jobQuery(f), o)
-		return found, nil, err
+		limit = len(f.IDs)
 	}
-	filter := jobQuery(f)
 	var end *store.Cursor
-	if examines(f) {
+	if len(f.IDs) == 0 && examines(f) {
 		if end, err = s.endOfPage(ctx, f); err != nil {
 			return nil, nil, err
 		}
@@ -45,8 +43,7 @@ func (s *jobs) List(ctx context.Context, f store.JobFilter) (found []sx.Job, nex
 			filter = append(filter, notAfter(end))
 		}
 	}
-	limit := f.PageLimit()
-	ds, cut, err := listUpTo[jobDoc](ctx, s.c, store.MaxPageBytes, filter, o.SetLimit(int64(limit)+1))
+	ds, cut, err := listUpTo[jobDoc](ctx, s.c, store.MaxPageBytes, filter, options.Find().SetSort(newestFirst).SetLimit(int64(limit)+1))
 	if len(ds) > limit {
 		ds, cut = ds[:limit], true
 	}

@@ -21,6 +21,7 @@ var jobListTests = []test{
 	{"jobs are found by error and age", listErrors},
 	{"pages continue where the previous one ended", listPages},
 	{"pages of large jobs are short", listLargeJobs},
+	{"the jobs of many IDs are found in pages", listByID},
 	{"a page continues after a job that was deleted", listDeletedCursor},
 	{"lists reflect changes", listChanges},
 	{"a page that finds nothing says where to continue", listBounded},
@@ -232,7 +233,9 @@ func listLargeJobs(f *fixture) {
 		f.ok(f.Jobs.Create(f.ctx, j))
 		want = append([]string{j.ID}, want...)
 	}
-	for _, filter := range []store.JobFilter{{Owner: "u1"}, {Name: ".mp4"}, {Owner: "u1", Limit: 10}} {
+	byID := slices.Clone(want)
+	slices.Sort(byID) // the oldest first
+	for _, filter := range []store.JobFilter{{Owner: "u1"}, {Name: ".mp4"}, {Owner: "u1", Limit: 10}, {IDs: byID, Limit: 10}} {
 		var got []string
 		for more := true; more; more = filter.After != nil {
 			list, next, err := f.Jobs.List(f.ctx, filter)
@@ -255,6 +258,35 @@ func listLargeJobs(f *fixture) {
 	f.ok(err)
 	if len(list) != 1 || list[0].ID != "j11" || next == nil {
 		f.t.Errorf("a job that is larger than a page: %v, next %v", ids(list), next)
+	}
+}
+
+// listByID asks for jobs of which some nearly fill a page each, and for some that do not exist.
+func listByID(f *fixture) {
+	var wanted, want []string
+	for i := range 12 {
+		j := job(fmt.Sprintf("j%02d", i), i*7%5) // their IDs are not in the order of their times
+		wanted = append(wanted, j.ID, "none"+j.ID)
+		if i%3 == 0 {
+			j.Owner = "u2"
+		}
+		if i%4 == 1 {
+			j.Tracks = []sx.Track{{Number: 1, Title: strings.Repeat("a", store.MaxPageBytes*2/3)}}
+		}
+		f.ok(f.Jobs.Create(f.ctx, j))
+		if j.Owner == "u1" {
+			want = append(want, j.ID)
+		}
+	}
+	var got []string
+	for j, err := range store.JobsByID(f.ctx, f.Jobs, "u1", append(wanted, wanted...)) {
+		f.ok(err)
+		got = append(got, j.ID)
+	}
+	slices.Sort(got)
+	same(f, got, want)
+	for j, err := range store.JobsByID(f.ctx, f.Jobs, "", nil) {
+		f.t.Errorf("without IDs: %+v, %v", j, err)
 	}
 }
 
