@@ -31,7 +31,7 @@ const (
 	abandoned = 2 * time.Minute
 	// keyRemovalInterval is the time between two removals of expired keys.
 	keyRemovalInterval = time.Hour
-	// releaseTimeout bounds the release of a key whose client has disconnected.
+	// releaseTimeout bounds the last change of a key whose client may have disconnected.
 	releaseTimeout = 5 * time.Second
 )
 
@@ -101,10 +101,14 @@ func (s uploads) createOnce(ctx context.Context, j sx.Job, key, request string) 
 		s.releaseKey(ctx, k)
 		return u, err
 	}
+	// If the client has disconnected, its next request finds the job, and needs no
+	// reservation to end.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseTimeout)
+	defer cancel()
 	k.Done = true
 	switch err := s.cfg.IdempotencyKeys.Replace(ctx, k); {
 	case errors.Is(err, store.ErrStale): // this took longer than the reservation
-		if err := s.remove(ctx, j.ID); err != nil {
+		if err := s.removeLocked(ctx, j.ID); err != nil {
 			s.cfg.Log.WarnContext(ctx, "upload of a repeated request not removed; it will expire", "job", j.ID, "error", err)
 		}
 		return tusserver.Upload{}, errKeyInUse()

@@ -3,6 +3,7 @@ package gateway
 import (
 	"bytes"
 	"context"
+	"errors"
 	"io"
 	"net/http"
 	"time"
@@ -55,9 +56,14 @@ func (s uploads) Create(ctx context.Context, size int64, metadata map[string]str
 	return s.create(ctx, j)
 }
 
+// createTimeout bounds the creation of an upload, and its removal if it is refused: both
+// together take less than the reservation of an idempotency key.
+const createTimeout = 20 * time.Second
+
 // create creates the video first and then its job, so that a crash in between
 // leaves a video without a job, which the sweep removes, and never a job
-// without a video.
+// without a video. It continues after the client has disconnected: the client could use a
+// job whose quota was not checked.
 func (s uploads) create(ctx context.Context, j sx.Job) (tusserver.Upload, error) {
 	size := j.Sent.Size
 	if s.cfg.Space != nil {
@@ -65,13 +71,20 @@ func (s uploads) create(ctx context.Context, j sx.Job) (tusserver.Upload, error)
 			return tusserver.Upload{}, err
 		}
 	}
-	if err := s.cfg.Videos.Create(ctx, j.ID, j.Sent.Name, size); err != nil {
+	bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), createTimeout)
+	defer cancel()
+	if err := s.cfg.Videos.Create(bounded, j.ID, j.Sent.Name, size); err != nil {
 		return tusserver.Upload{}, err
 	}
-	if err := s.admit(ctx, j); err != nil {
-		if err := s.cfg.Videos.Remove(ctx, j.ID); err != nil {
-			s.cfg.Log.WarnContext(ctx, "video of a refused upload not removed; the sweep will do it", "job", j.ID, "error", err)
-		}
+	err := s.cfg.Jobs.Create(bounded, j)
+	if sx.CodeOf(err) == sx.CodeConflict {
+		return tusserver.Upload{}, err // the job with this ID is another one
+	}
+	if err == nil {
+		err = s.checkQuota(bounded, j)
+	}
+	if err != nil {
+		s.undo(ctx, j)
 		return tusserver.Upload{}, err
 	}
 	s.cfg.Updater.Created(ctx, j)
@@ -79,19 +92,30 @@ func (s uploads) create(ctx context.Context, j sx.Job) (tusserver.Upload, error)
 	return s.upload(j, 0, s.cfg.Now()), nil
 }
 
-// admit stores the job of a new upload if it fits into the owner's quota.
-func (s uploads) admit(ctx context.Context, j sx.Job) error {
-	if err := s.cfg.Jobs.Create(ctx, j); err != nil {
+// undo removes the job and the video of an upload that is refused, or whose job may have
+// been stored in spite of an error.
+func (s uploads) undo(ctx context.Context, j sx.Job) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), createTimeout)
+	defer cancel()
+	j.Rev = 1
+	err := s.cfg.Jobs.Delete(ctx, j)
+	if errors.Is(err, store.ErrStale) { // the client found the job in its list, and has not waited for the response
+		err = s.removeLocked(ctx, j.ID)
+	}
+	// If the job remains, nothing can be uploaded without its video, and it expires.
+	if err := errors.Join(err, s.cfg.Videos.Remove(ctx, j.ID)); err != nil {
+		s.cfg.Log.WarnContext(ctx, "refused upload not removed; the reconciler or the sweep will do it", "job", j.ID, "error", err)
+	}
+}
+
+// removeLocked is remove for callers that do not hold the upload lock.
+func (s uploads) removeLocked(ctx context.Context, id string) error {
+	release, err := s.locks.Lock(ctx, id)
+	if err != nil {
 		return err
 	}
-	err := s.checkQuota(ctx, j)
-	if err != nil {
-		j.Rev = 1
-		if err := s.cfg.Jobs.Delete(ctx, j); err != nil {
-			return err
-		}
-	}
-	return err
+	defer release()
+	return s.remove(ctx, id)
 }
 
 // Get returns the upload of a job of the caller.

@@ -1,0 +1,128 @@
+package gateway_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+
+	"github.com/soundextract/sx/server/api"
+	"github.com/soundextract/sx/server/internal/gateway"
+	"github.com/soundextract/sx/server/internal/store"
+	"github.com/soundextract/sx/server/sx"
+)
+
+// meanwhile is the key of what the stores of these tests call during a request.
+type meanwhile struct{}
+
+func during(ctx context.Context) {
+	if call, ok := ctx.Value(meanwhile{}).(func()); ok {
+		call()
+	}
+}
+
+// meanwhileLimits is read when the quota of a new job is checked.
+type meanwhileLimits struct{ store.Limits }
+
+func (l meanwhileLimits) Get(ctx context.Context, owner string) (sx.Limits, error) {
+	during(ctx)
+	return l.Limits.Get(ctx, owner)
+}
+
+// meanwhileJobs stores a new job, and may report an error nevertheless.
+type meanwhileJobs struct {
+	store.Jobs
+	err error
+}
+
+func (s meanwhileJobs) Create(ctx context.Context, j sx.Job) error {
+	during(ctx)
+	return errors.Join(s.Jobs.Create(ctx, j), s.err)
+}
+
+// wantNothing checks that alice has no job, that no bytes of any are stored and that none
+// counts.
+func (f *fixture) wantNothing() {
+	f.t.Helper()
+	for _, j := range decode[api.JobList](f.t, f.do(alice, http.MethodGet, api.PathJobs, nil).want(f.t, http.StatusOK)).Jobs {
+		f.t.Errorf("the job of the refused upload is %s", j.State)
+	}
+	if got := f.videos(); len(got) > 0 {
+		f.t.Errorf("the videos %v are stored", got)
+	}
+	usage := decode[api.Usage](f.t, f.do(alice, http.MethodGet, api.PathUsage, nil).want(f.t, http.StatusOK))
+	if usage.Bytes != 0 || usage.Uploads != 0 {
+		f.t.Errorf("in use is %+v", usage)
+	}
+}
+
+// creation is a request for an upload of alice that calls call meanwhile.
+func creation(ctx context.Context, path string, body io.Reader, call func()) *http.Request {
+	r := httptest.NewRequestWithContext(context.WithValue(ctx, meanwhile{}, call), http.MethodPost, path, body)
+	for name, value := range map[string]string{
+		"Authorization": "Bearer " + alice, "Tus-Resumable": "1.0.0",
+		"Upload-Length": "5000", "Upload-Metadata": meta("filename", "a.mp4"),
+	} {
+		r.Header.Set(name, value)
+	}
+	return r
+}
+
+// TestQuotaOfDisconnected checks the quota although the client disconnects before.
+func TestQuotaOfDisconnected(t *testing.T) {
+	t.Parallel()
+	atCheck := func(c *gateway.Config) { c.Limits = meanwhileLimits{c.Limits} }
+	whole := func() (string, io.Reader) { return api.PathJobs + "?filename=a.mp4", bytes.NewReader(video(1, 5000)) }
+	tus := func() (string, io.Reader) { return api.PathUploads, nil }
+	for name, tt := range map[string]struct {
+		request func() (path string, body io.Reader)
+		change  func(*gateway.Config)
+	}{
+		"tus, while the quota is checked":   {tus, atCheck},
+		"whole, while the quota is checked": {whole, atCheck},
+		"tus, while the job is stored":      {tus, func(c *gateway.Config) { c.Jobs = meanwhileJobs{c.Jobs, nil} }},
+		"tus, and the store fails":          {tus, func(c *gateway.Config) { c.Jobs = meanwhileJobs{c.Jobs, errors.New("connection lost")} }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			onBothStores(t, func(c *gateway.Config) {
+				c.Quota.Bytes = 1000
+				tt.change(c)
+			}, func(t *testing.T, f *fixture) {
+				ctx, disconnect := context.WithCancel(t.Context())
+				defer disconnect()
+				path, body := tt.request()
+				f.gw.Handler().ServeHTTP(httptest.NewRecorder(), creation(ctx, path, body, disconnect))
+				if ctx.Err() == nil {
+					t.Fatal("the client has not disconnected")
+				}
+				f.wantNothing()
+			})
+		})
+	}
+}
+
+// TestQuotaOfHasty refuses an upload whose client does not wait for its creation.
+func TestQuotaOfHasty(t *testing.T) {
+	t.Parallel()
+	onBothStores(t, func(c *gateway.Config) {
+		c.Quota.Bytes, c.Limits = 1000, meanwhileLimits{c.Limits}
+	}, func(t *testing.T, f *fixture) {
+		uploaded := 0
+		w := httptest.NewRecorder()
+		f.gw.Handler().ServeHTTP(w, creation(t.Context(), api.PathUploads, nil, func() {
+			list := decode[api.JobList](t, f.do(alice, http.MethodGet, api.PathJobs, nil).want(t, http.StatusOK)).Jobs
+			uploaded = len(list)
+			for _, j := range list {
+				f.patch(alice, api.PathUploads+j.ID, 0, video(1, 5000)).want(t, http.StatusNoContent)
+			}
+		}))
+		if w.Code != http.StatusForbidden || uploaded != 1 {
+			t.Errorf("got %d for the creation, and %d uploads meanwhile", w.Code, uploaded)
+		}
+		f.wantNothing()
+	})
+}
