@@ -91,9 +91,20 @@ type Delivery struct {
 	Rev        int64 // see store.Deliveries
 }
 
+// ChannelID identifies the channel among those of the user: the webhook's ID, or "email".
+func (d Delivery) ChannelID() string {
+	if d.WebhookID != "" {
+		return d.WebhookID
+	}
+	return string(d.Channel)
+}
+
+// Queue identifies the channel among those of all users. IDs contain no slash.
+func (d Delivery) Queue() string { return d.UserID + "/" + d.ChannelID() }
+
 // DeliveryID returns the ID of the delivery that reports the outcome of an attempt
 // over a channel. It is deterministic, so that the delivery is created only once.
-// channel is ChannelEmail or a webhook's ID.
+// channel is a ChannelID.
 func DeliveryID(job string, attempt int, channel string) string {
 	return job + "-" + strconv.Itoa(attempt) + "-" + channel
 }

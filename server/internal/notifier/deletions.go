@@ -85,11 +85,7 @@ func (s *Service) addToDigests(ctx context.Context, settings sx.NotificationSett
 	digests := s.newDeliveries(settings)
 	for i := range digests {
 		d := &digests[i]
-		channel := d.WebhookID
-		if channel == "" {
-			channel = string(d.Channel)
-		}
-		d.ID, d.Event, d.Due = sx.DigestID(settings.UserID, now, channel), sx.EventDeletion, now.Add(digestDelay)
+		d.ID, d.Event, d.Due = sx.DigestID(settings.UserID, now, d.ChannelID()), sx.EventDeletion, now.Add(digestDelay)
 		stored, err := s.cfg.Deliveries.Get(ctx, d.ID)
 		switch {
 		case sx.CodeOf(err) == sx.CodeNotFound:

@@ -195,6 +195,20 @@ func (f *fixture) finishJob(owner, name string, failure *sx.Error, warnings ...s
 	return j
 }
 
+// pending stores deliveries to a webhook that have been due for an hour.
+func (f *fixture) pending(n int, user, webhook string) {
+	f.t.Helper()
+	for range n {
+		at := f.now().Add(-time.Hour)
+		if err := f.store.Deliveries.Create(f.t.Context(), sx.Delivery{
+			ID: sx.NewID(), UserID: user, Event: sx.EventTest, Channel: sx.ChannelWebhook, WebhookID: webhook,
+			Payload: []byte("{}"), State: sx.DeliveryPending, Due: at, Created: at, Updated: at,
+		}); err != nil {
+			f.t.Fatal(err)
+		}
+	}
+}
+
 // waitForNotified waits until the job is marked as notified.
 func (f *fixture) waitForNotified(j sx.Job) {
 	f.t.Helper()

@@ -3,6 +3,7 @@ package notifier
 import (
 	"sync"
 
+	"github.com/soundextract/sx/server/internal/store"
 	"github.com/soundextract/sx/server/sx"
 )
 
@@ -14,28 +15,47 @@ const (
 	maxPerUser     = 8
 	maxPerChannel  = 2
 	maxMailAttempt = 8
+	// reserved is how many of all attempts are for users who have none running, so that
+	// a few with receivers that hang delay no other.
+	reserved = 16
 )
-
-// totalKey is the key of the limit of all attempts.
-const totalKey = "total"
 
 // limits are the concurrency limits of attempts.
 type limits struct {
-	mu      sync.Mutex
-	running map[string]int // attempts by the key of the limit
+	mu     sync.Mutex
+	total  int
+	mail   int
+	users  map[string]int // attempts by user
+	queues map[string]int // attempts by channel, see sx.Delivery.Queue
 }
 
-// of returns the limits that apply to a delivery, by key.
-func (*limits) of(d sx.Delivery) map[string]int {
-	apply := map[string]int{
-		totalKey:           maxAttempts,
-		"user " + d.UserID: maxPerUser,
-		"channel " + d.UserID + " " + string(d.Channel) + " " + d.WebhookID: maxPerChannel,
+func newLimits() *limits { return &limits{users: map[string]int{}, queues: map[string]int{}} }
+
+// perUser is the limit of a user's attempts.
+func (l *limits) perUser() int {
+	if l.total >= maxAttempts-reserved {
+		return 1
 	}
-	if d.Channel == sx.ChannelEmail {
-		apply["mail"] = maxMailAttempt
+	return maxPerUser
+}
+
+// busy returns what has reached a limit.
+func (l *limits) busy() (b store.Busy) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	most := l.perUser()
+	for user, n := range l.users {
+		if n >= most {
+			b.Users = append(b.Users, user)
+		}
 	}
-	return apply
+	for queue, n := range l.queues {
+		if n >= maxPerChannel {
+			b.Queues = append(b.Queues, queue)
+		}
+	}
+	b.Email = l.mail >= maxMailAttempt
+	return b
 }
 
 // acquire counts an attempt. If a limit is reached, it counts nothing and
@@ -43,32 +63,40 @@ func (*limits) of(d sx.Delivery) map[string]int {
 func (l *limits) acquire(d sx.Delivery) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	apply := l.of(d)
-	for key, limit := range apply {
-		if l.running[key] >= limit {
-			return false
-		}
+	email := d.Channel == sx.ChannelEmail
+	if l.total >= maxAttempts || l.users[d.UserID] >= l.perUser() || l.queues[d.Queue()] >= maxPerChannel ||
+		email && l.mail >= maxMailAttempt {
+		return false
 	}
-	for key := range apply {
-		l.running[key]++
-	}
+	l.add(d, 1)
 	return true
-}
-
-// full reports whether the limit of all attempts is reached.
-func (l *limits) full() bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.running[totalKey] >= maxAttempts
 }
 
 // release undoes acquire.
 func (l *limits) release(d sx.Delivery) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for key := range l.of(d) {
-		if l.running[key]--; l.running[key] == 0 {
-			delete(l.running, key)
-		}
+	l.add(d, -1)
+}
+
+func (l *limits) add(d sx.Delivery, n int) {
+	l.total += n
+	if d.Channel == sx.ChannelEmail {
+		l.mail += n
 	}
+	count(l.users, d.UserID, n)
+	count(l.queues, d.Queue(), n)
+}
+
+func count(counts map[string]int, key string, n int) {
+	if counts[key] += n; counts[key] == 0 {
+		delete(counts, key)
+	}
+}
+
+// full reports whether the limit of all attempts is reached.
+func (l *limits) full() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.total >= maxAttempts
 }

@@ -60,7 +60,7 @@ type Service struct {
 	cfg      Config
 	mail     *mail.Client // nil if no mail is sent
 	webhooks *webhookSender
-	limits   limits
+	limits   *limits
 	metrics  metrics
 	wake     chan struct{} // holds an element when deliveries may be due
 	attempts sync.WaitGroup
@@ -70,7 +70,7 @@ type Service struct {
 func New(cfg Config) (*Service, error) {
 	s := &Service{
 		cfg: cfg, webhooks: newWebhookSender(cfg.Networks, cfg.Roots),
-		limits: limits{running: map[string]int{}}, metrics: newMetrics(cfg.Registerer), wake: make(chan struct{}, 1),
+		limits: newLimits(), metrics: newMetrics(cfg.Registerer), wake: make(chan struct{}, 1),
 	}
 	if cfg.Mail.Addr != "" {
 		var err error

@@ -52,12 +52,8 @@ func (s *Service) createDeliveries(ctx context.Context, j sx.Job) error {
 		return fmt.Errorf("encode the event: %w", err)
 	}
 	for _, d := range s.newDeliveries(settings) {
-		channel := d.WebhookID
-		if channel == "" {
-			channel = string(d.Channel)
-		}
 		d.Trace = tracing.Parent(ctx)
-		d.ID, d.JobID, d.Event, d.Payload = sx.DeliveryID(j.ID, j.Attempt, channel), j.ID, event, payload
+		d.ID, d.JobID, d.Event, d.Payload = sx.DeliveryID(j.ID, j.Attempt, d.ChannelID()), j.ID, event, payload
 		err := s.cfg.Deliveries.Create(ctx, d)
 		if err != nil && sx.CodeOf(err) != sx.CodeConflict { // created before a crash
 			return err

@@ -22,10 +22,7 @@ const (
 	// shutdownGrace is how long a running attempt may continue on shutdown.
 	shutdownGrace = 5 * time.Second
 	// batchSize is how many due deliveries are read at a time at most.
-	batchSize = 256
-	// deferral is how long a delivery whose limit is reached is postponed when
-	// others are due, so that the next batch contains those.
-	deferral = time.Minute
+	batchSize = maxAttempts
 )
 
 // send starts attempts of due deliveries until ctx ends, and then waits for those
@@ -46,39 +43,33 @@ func (s *Service) send(ctx context.Context) {
 	}
 }
 
-// sendDue starts an attempt of each due delivery that the limits allow.
+// sendDue starts an attempt of each due delivery that the limits allow. It asks only for
+// those, so a receiver that hangs or is slow delays its own deliveries alone, however many
+// they are. The end of an attempt wakes send, so that the next ones follow.
 func (s *Service) sendDue(ctx context.Context) error {
-	due, more, err := s.cfg.Deliveries.Due(ctx, s.cfg.Now(), batchSize)
-	if err != nil {
-		return err
-	}
-	for _, d := range due {
-		if s.limits.full() {
-			return nil // the end of an attempt wakes send
-		}
-		err := s.start(ctx, d, more)
-		if errors.Is(err, store.ErrStale) || sx.CodeOf(err) == sx.CodeNotFound {
-			continue // claimed by another notifier
-		}
-		if err != nil {
+	for more := true; more && !s.limits.full(); {
+		var due []sx.Delivery
+		var err error
+		if due, more, err = s.cfg.Deliveries.Due(ctx, s.cfg.Now(), s.limits.busy(), batchSize); err != nil {
 			return err
 		}
-	}
-	if more {
-		s.wakeSender()
+		for _, d := range due {
+			err := s.start(ctx, d)
+			if errors.Is(err, store.ErrStale) || sx.CodeOf(err) == sx.CodeNotFound {
+				continue // claimed by another notifier
+			}
+			if err != nil {
+				return err
+			}
+		}
 	}
 	return nil
 }
 
-// start starts an attempt if the limits allow it. If not, and others are due that were not
-// read, it defers the delivery.
-func (s *Service) start(ctx context.Context, d sx.Delivery, more bool) error {
+// start starts an attempt if the limits allow it.
+func (s *Service) start(ctx context.Context, d sx.Delivery) error {
 	if !s.limits.acquire(d) {
-		if !more {
-			return nil
-		}
-		d.Due = s.cfg.Now().Add(deferral)
-		return s.cfg.Deliveries.Replace(ctx, d)
+		return nil
 	}
 	d, err := s.claim(ctx, d)
 	if err != nil {

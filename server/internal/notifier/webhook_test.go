@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 
 	"github.com/soundextract/sx/server/api"
@@ -310,29 +311,69 @@ func TestHangingReceiver(t *testing.T) {
 	}
 }
 
-// TestFullBatchToAHangingReceiver covers a hanging receiver with more
-// deliveries than a batch, all older than those of other receivers.
-func TestFullBatchToAHangingReceiver(t *testing.T) {
+// TestBacklogDelaysNoOther covers a receiver that hangs with thousands of deliveries, all
+// older than those of others.
+func TestBacklogDelaysNoOther(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	s := f.start(f.config())
 	release := make(chan struct{})
 	defer close(release)
 	slow := receive(t, func(http.ResponseWriter, *http.Request) { <-release })
-	made := s.addWebhook("ada", slow.url)
-	for range 300 {
-		now := f.now()
-		if err := f.store.Deliveries.Create(t.Context(), sx.Delivery{
-			ID: sx.NewID(), UserID: "ada", Event: sx.EventTest, Channel: sx.ChannelWebhook, WebhookID: made.ID,
-			Payload: []byte("{}"), State: sx.DeliveryPending, Due: now.Add(-time.Hour), Created: now, Updated: now,
-		}); err != nil {
+	quick, own := receive(t, nil), receive(t, nil)
+	hanging := s.addWebhook("ada", slow.url)
+	s.addWebhook("ada", own.url)
+	s.addWebhook("bob", quick.url)
+	s.stop()
+	f.pending(3000, "ada", hanging.ID)
+	cfg := f.config()
+	cfg.Registerer = prometheus.NewRegistry()
+	s = f.start(cfg)
+	slow.next()
+	const atMost = 5 * time.Second
+	for _, r := range []struct {
+		user string
+		*receiver
+	}{{"bob", quick}, {"ada", own}} {
+		start := time.Now()
+		if _, err := s.as(r.user).TestNotify(t.Context()); err != nil {
 			t.Fatal(err)
 		}
+		r.next()
+		if took := time.Since(start); took > atMost {
+			t.Errorf("a delivery of %s arrived after %v, want at most %v", r.user, took, atMost)
+		}
+	}
+}
+
+// TestManyHangingReceivers covers accounts that use up all attempts with receivers that
+// hang, but for those that are reserved.
+func TestManyHangingReceivers(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	s := f.start(f.config())
+	release := make(chan struct{})
+	defer close(release)
+	slow := receive(t, func(http.ResponseWriter, *http.Request) { <-release })
+	for i := range 10 {
+		user := fmt.Sprintf("user-%d", i)
+		for range 4 {
+			f.pending(10, user, s.addWebhook(user, slow.url).ID)
+		}
+	}
+	for range 40 {
+		slow.next()
 	}
 	quick := receive(t, nil)
 	s.addWebhook("bob", quick.url)
-	f.finishJob("bob", "talk.mp4", nil)
+	start := time.Now()
+	if _, err := s.as("bob").TestNotify(t.Context()); err != nil {
+		t.Fatal(err)
+	}
 	quick.next()
+	if took := time.Since(start); took > 5*time.Second {
+		t.Errorf("the delivery arrived after %v", took)
+	}
 }
 
 func TestAccess(t *testing.T) {

@@ -136,6 +136,13 @@ type NotificationSettings interface {
 	Delete(ctx context.Context, userID string) error
 }
 
+// Busy says of which deliveries no more can be sent at the moment.
+type Busy struct {
+	Users  []string // all of these users
+	Queues []string // see sx.Delivery.Queue
+	Email  bool     // all by e-mail
+}
+
 // Deliveries stores the notifications that are sent to users, and keeps them for
 // some time after they were sent.
 type Deliveries interface {
@@ -145,9 +152,11 @@ type Deliveries interface {
 	Get(ctx context.Context, id string) (sx.Delivery, error)
 	// Replace is the compare-and-set of the package comment.
 	Replace(ctx context.Context, d sx.Delivery) error
-	// Due returns at most limit pending deliveries whose Due is not after now, by
-	// Due, then ID. It ends early at MaxPageBytes. more reports whether others are due.
-	Due(ctx context.Context, now time.Time, limit int) (list []sx.Delivery, more bool, err error)
+	// Due returns at most limit pending deliveries whose Due is not after now, except
+	// those that are busy, by Due, then ID. It ends early at MaxPageBytes. more reports
+	// whether others are due that are not busy. It passes over those that are busy without
+	// reading them, so that thousands of them delay no other.
+	Due(ctx context.Context, now time.Time, busy Busy, limit int) (list []sx.Delivery, more bool, err error)
 	// List returns at most limit of the user's deliveries, newest first (by
 	// Created, then ID, both descending), without their payloads.
 	List(ctx context.Context, userID string, after *Cursor, limit int) (list []sx.Delivery, next *Cursor, err error)

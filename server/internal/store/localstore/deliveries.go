@@ -3,6 +3,8 @@ package localstore
 import (
 	"context"
 	"errors"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/soundextract/sx/server/internal/store"
@@ -20,19 +22,49 @@ var deliveryRecords = records[sx.Delivery]{
 	rev: func(v *sx.Delivery) *int64 { return &v.Rev },
 }
 
+// deliveryHeads reads deliveries without their payloads, which are most of their size.
+var deliveryHeads = records[deliveryHead]{bucket: bucketDeliveries, kind: "delivery"}
+
+type deliveryHead struct {
+	sx.Delivery
+	Payload skipped // hides that of the delivery
+}
+
+// skipped is a value that is not decoded.
+type skipped struct{}
+
+func (*skipped) UnmarshalJSON([]byte) error { return nil }
+
 func (s *deliveries) Create(ctx context.Context, v sx.Delivery) error {
 	return s.db.update(ctx, "store delivery", func(t tx) error {
-		return errors.Join(deliveryRecords.create(t, v.ID, v), putAll(t, deliveryEntries(v)))
+		return errors.Join(deliveryRecords.create(t, v.ID, v), indexDelivery(t, v))
 	})
 }
 
-// deliveryEntries returns the keys of a delivery in all indexes.
-func deliveryEntries(v sx.Delivery) []entry {
-	list := []entry{{bucketDeliveriesOf, orderKey(ownerPrefix(v.UserID), v.Created, v.ID)}}
+// indexDelivery adds the delivery to the indexes. Of what is due, the value is the queue, so
+// that Due need not read deliveries that it passes over.
+func indexDelivery(t tx, v sx.Delivery) error {
+	byState, key := stateEntry(v)
+	var queue []byte
 	if v.State == sx.DeliveryPending {
-		return append(list, entry{bucketDue, orderKey(nil, v.Due, v.ID)})
+		queue = []byte(v.Queue())
 	}
-	return append(list, entry{bucketSettled, orderKey(nil, v.Created, v.ID)})
+	return errors.Join(t.Bucket(bucketDeliveriesOf).Put(deliveryOfKey(v), nil), t.Bucket(byState).Put(key, queue))
+}
+
+func unindexDelivery(t tx, v sx.Delivery) error {
+	byState, key := stateEntry(v)
+	return errors.Join(t.Bucket(bucketDeliveriesOf).Delete(deliveryOfKey(v)), t.Bucket(byState).Delete(key))
+}
+
+func deliveryOfKey(v sx.Delivery) []byte { return orderKey(ownerPrefix(v.UserID), v.Created, v.ID) }
+
+// stateEntry returns the index of the deliveries in the state, and the delivery's key.
+func stateEntry(v sx.Delivery) (bucket, key []byte) {
+	if v.State == sx.DeliveryPending {
+		return bucketDue, orderKey(nil, v.Due, v.ID)
+	}
+	return bucketSettled, orderKey(nil, v.Created, v.ID)
 }
 
 func (s *deliveries) Get(ctx context.Context, id string) (v sx.Delivery, err error) {
@@ -49,36 +81,44 @@ func (s *deliveries) Replace(ctx context.Context, v sx.Delivery) error {
 		if err != nil {
 			return err
 		}
-		return errors.Join(
-			deleteAll(t, deliveryEntries(old)),
-			deliveryRecords.replace(t, v.ID, v),
-			putAll(t, deliveryEntries(v)),
-		)
+		return errors.Join(unindexDelivery(t, old), deliveryRecords.replace(t, v.ID, v), indexDelivery(t, v))
 	})
 }
 
-func (s *deliveries) Due(ctx context.Context, now time.Time, limit int) (list []sx.Delivery, more bool, err error) {
+func (s *deliveries) Due(ctx context.Context, now time.Time, busy store.Busy, limit int) (list []sx.Delivery, more bool, err error) {
 	err = s.db.view(ctx, "list due deliveries", func(t tx) error {
 		size := 0
 		c := t.Bucket(bucketDue).Cursor()
-		for k, _ := c.First(); k != nil; k, _ = c.Next() {
-			id := k[idAt(nil):]
-			v, err := deliveryRecords.get(t, string(id))
-			if err != nil {
-				return err
+		for k, queue := c.First(); k != nil && !orderTime(k).After(now); k, queue = c.Next() {
+			id := string(k[idAt(nil):])
+			if queue == nil { // stored by an earlier release
+				head, err := deliveryHeads.get(t, id)
+				if err != nil {
+					return err
+				}
+				queue = []byte(head.Queue())
 			}
-			if v.Due.After(now) {
-				return nil
+			if isBusy(busy, string(queue)) {
+				continue
 			}
-			size += len(t.Bucket(bucketDeliveries).Get(id))
+			size += len(t.Bucket(bucketDeliveries).Get([]byte(id)))
 			if more = len(list) == limit || len(list) > 0 && size > store.MaxPageBytes; more {
 				return nil
+			}
+			v, err := deliveryRecords.get(t, id)
+			if err != nil {
+				return err
 			}
 			list = append(list, v)
 		}
 		return nil
 	})
 	return list, more, err
+}
+
+func isBusy(busy store.Busy, queue string) bool {
+	user, channel, _ := strings.Cut(queue, "/")
+	return slices.Contains(busy.Queues, queue) || slices.Contains(busy.Users, user) || busy.Email && channel == string(sx.ChannelEmail)
 }
 
 func (s *deliveries) List(ctx context.Context, userID string, after *store.Cursor, limit int) (list []sx.Delivery, next *store.Cursor, err error) {
@@ -89,12 +129,11 @@ func (s *deliveries) List(ctx context.Context, userID string, after *store.Curso
 				next = &store.Cursor{Created: list[limit-1].Created, ID: list[limit-1].ID}
 				return nil
 			}
-			v, err := deliveryRecords.get(t, string(c.key[idAt(prefix):]))
+			head, err := deliveryHeads.get(t, string(c.key[idAt(prefix):]))
 			if err != nil {
 				return err
 			}
-			v.Payload = nil
-			list = append(list, v)
+			list = append(list, head.Delivery)
 		}
 		return nil
 	})
@@ -115,15 +154,19 @@ func (s *deliveries) DeleteSettled(ctx context.Context, before time.Time) error 
 func (s *deliveries) deleteInBatches(ctx context.Context, doing string, index, prefix, end []byte) error {
 	return s.db.updateInBatches(ctx, doing, func(t tx) (n int, err error) {
 		for _, key := range firstKeys(t, index, prefix, end) {
-			v, err := deliveryRecords.get(t, string(key[idAt(prefix):]))
-			if err != nil {
-				return n, err
-			}
-			if err := errors.Join(deleteAll(t, deliveryEntries(v)), t.Bucket(bucketDeliveries).Delete([]byte(v.ID))); err != nil {
+			if err := removeDelivery(t, string(key[idAt(prefix):])); err != nil {
 				return n, err
 			}
 			n++
 		}
 		return n, nil
 	})
+}
+
+func removeDelivery(t tx, id string) error {
+	head, err := deliveryHeads.get(t, id)
+	if err != nil {
+		return err
+	}
+	return errors.Join(unindexDelivery(t, head.Delivery), deliveryHeads.delete(t, id))
 }

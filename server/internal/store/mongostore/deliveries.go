@@ -15,8 +15,7 @@ type deliveries struct{ c collection }
 
 var _ store.Deliveries = (*deliveries)(nil)
 
-// deliveryDoc is a delivery as it is stored. Pending is derived from State, for
-// queries.
+// deliveryDoc is a delivery as it is stored. Pending and Queue are derived, for queries.
 type deliveryDoc struct {
 	ID         string           `bson:"_id"`
 	Rev        int64            `bson:"rev"`
@@ -36,7 +35,8 @@ type deliveryDoc struct {
 	Created    time.Time        `bson:"created"`
 	Updated    time.Time        `bson:"updated"`
 
-	Pending bool `bson:"pending"`
+	Pending bool   `bson:"pending"`
+	Queue   string `bson:"queue"`
 }
 
 func newDeliveryDoc(v sx.Delivery, rev int64) deliveryDoc {
@@ -45,7 +45,7 @@ func newDeliveryDoc(v sx.Delivery, rev int64) deliveryDoc {
 		Channel: v.Channel, WebhookID: v.WebhookID, Target: v.Target, Payload: v.Payload,
 		State: v.State, Tries: v.Tries, Due: v.Due, LastStatus: v.LastStatus, LastError: v.LastError,
 		Created: v.Created, Updated: v.Updated,
-		Pending: v.State == sx.DeliveryPending,
+		Pending: v.State == sx.DeliveryPending, Queue: v.Queue(),
 	}
 }
 
@@ -77,9 +77,19 @@ func (s *deliveries) Replace(ctx context.Context, v sx.Delivery) error {
 	return s.records().replaceAt(ctx, v.Rev, newDeliveryDoc(v, v.Rev+1))
 }
 
-func (s *deliveries) Due(ctx context.Context, now time.Time, limit int) (found []sx.Delivery, more bool, err error) {
-	ds, more, err := listUpTo[deliveryDoc](ctx, s.c, store.MaxPageBytes,
-		bson.D{{Key: "pending", Value: true}, {Key: "due", Value: bson.D{{Key: "$lte", Value: now}}}},
+func (s *deliveries) Due(ctx context.Context, now time.Time, busy store.Busy, limit int) (found []sx.Delivery, more bool, err error) {
+	filter := bson.D{{Key: "pending", Value: true}, {Key: "due", Value: bson.D{{Key: "$lte", Value: now}}}}
+	// The index has these fields too, so that what is busy is not read.
+	if len(busy.Users) > 0 {
+		filter = append(filter, bson.E{Key: "user", Value: bson.D{{Key: "$nin", Value: busy.Users}}})
+	}
+	if len(busy.Queues) > 0 {
+		filter = append(filter, bson.E{Key: "queue", Value: bson.D{{Key: "$nin", Value: busy.Queues}}})
+	}
+	if busy.Email {
+		filter = append(filter, bson.E{Key: "channel", Value: bson.D{{Key: "$ne", Value: sx.ChannelEmail}}})
+	}
+	ds, more, err := listUpTo[deliveryDoc](ctx, s.c, store.MaxPageBytes, filter,
 		options.Find().SetSort(bson.D{{Key: "due", Value: 1}, {Key: "_id", Value: 1}}).SetLimit(int64(limit)+1))
 	if len(ds) > limit {
 		ds, more = ds[:limit], true

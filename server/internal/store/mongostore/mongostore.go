@@ -262,7 +262,7 @@ func (s *collections) indexes() []index {
 		{s.audit, false, []string{"account", "-_id"}},
 		{s.audit, false, []string{"time"}},
 		{s.erasures, false, []string{"step", "due", "_id"}},
-		{s.deliveries, false, []string{"pending", "due", "_id"}},
+		{s.deliveries, false, []string{"pending", "due", "_id", "user", "queue", "channel"}},
 		{s.deliveries, false, []string{"user", "-created", "-_id"}},
 		{s.deliveries, false, []string{"pending", "created"}},
 		{s.counters, false, []string{"expires"}},

@@ -119,9 +119,10 @@ func (q *query) conditions(filter bson.Raw) {
 }
 
 // filtered are conditions that no index needs to answer: List bounds how many jobs they
-// are compared with, few deliveries are as old as the position that a page follows, and the
-// owners that NextWaiting excludes are few.
-var filtered = []string{"jobs.search", "jobs.labels", "jobs.shared", "jobs.state", "jobs.code", "jobs.sources.identity", "jobs.$or", "jobs.$nor", "deliveries.$or", "owners._id", "owners.$or"}
+// are compared with, few deliveries are as old as the position that a page follows, the
+// owners that NextWaiting excludes are few, and what Due compares with those that are busy is
+// in the index behind the order.
+var filtered = []string{"deliveries.user", "deliveries.queue", "deliveries.channel", "jobs.search", "jobs.labels", "jobs.shared", "jobs.state", "jobs.code", "jobs.sources.identity", "jobs.$or", "jobs.$nor", "deliveries.$or", "owners._id", "owners.$or"}
 
 // fits reports whether an index with these keys finds what the query selects, in its
 // order.

@@ -150,7 +150,7 @@ func eraseUser(f *fixture) {
 			f.t.Errorf("%s has settings %+v, feeds %+v, %d deliveries, %d records and totals %+v", id, settings, feeds, len(deliveries), len(records), used)
 		}
 	}
-	due, _, err := f.Deliveries.Due(f.ctx, epoch.Add(time.Hour), 10)
+	due, _, err := f.Deliveries.Due(f.ctx, epoch.Add(time.Hour), store.Busy{}, 10)
 	f.ok(err)
 	if len(due) != 1 {
 		f.t.Errorf("due deliveries %+v, want that of u11", due)

@@ -3,6 +3,7 @@ package storetest
 import (
 	"bytes"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/soundextract/sx/server/internal/store"
@@ -23,6 +24,7 @@ var deliveryTests = []test{
 	{"an absent delivery is not found", deliveryAbsent},
 	{"one of several concurrent claims succeeds", deliveryRace},
 	{"Due returns what is pending and due, by due time", deliveriesDue},
+	{"Due passes over what is busy", busyDeliveries},
 	{"Due returns few large deliveries at a time", largeDeliveriesDue},
 	{"List returns the user's own, newest first, without payloads", deliveryList},
 	{"settled deliveries are deleted, others are not", deliveriesDelete},
@@ -123,10 +125,52 @@ func deliveryRace(f *fixture) {
 // due checks the IDs of the deliveries that are due.
 func (f *fixture) due(now time.Time, limit int, want ...string) {
 	f.t.Helper()
-	list, _, err := f.Deliveries.Due(f.ctx, now, limit)
+	list, _, err := f.Deliveries.Due(f.ctx, now, store.Busy{}, limit)
 	f.ok(err)
 	if got := deliveryIDs(list); !slices.Equal(got, want) {
 		f.t.Errorf("%v are due, want %v", got, want)
+	}
+}
+
+func busyDeliveries(f *fixture) {
+	for i, of := range []struct {
+		user, webhook string
+		channel       sx.Channel
+	}{
+		{"u1", "w1", sx.ChannelWebhook},
+		{"u1", "w2", sx.ChannelWebhook},
+		{"u1", "", sx.ChannelEmail},
+		{"u11", "w3", sx.ChannelWebhook},
+		{"u11", "", sx.ChannelEmail},
+	} {
+		v := delivery("d"+strconv.Itoa(i), of.user, sx.DeliveryPending, i-10)
+		v.WebhookID, v.Channel = of.webhook, of.channel
+		f.ok(f.Deliveries.Create(f.ctx, v))
+	}
+	later := delivery("later", "u1", sx.DeliveryPending, 10)
+	later.WebhookID = "w4"
+	f.ok(f.Deliveries.Create(f.ctx, later))
+	for _, c := range []struct {
+		busy store.Busy
+		want []string
+	}{
+		{store.Busy{Queues: []string{"u1/w1", "u1/email"}}, []string{"d1", "d3", "d4"}},
+		{store.Busy{Queues: []string{"u11/w1"}}, []string{"d0", "d1", "d2", "d3", "d4"}},
+		{store.Busy{Users: []string{"u1"}}, []string{"d3", "d4"}},
+		{store.Busy{Users: []string{"u1"}, Queues: []string{"u11/w3"}}, []string{"d4"}},
+		{store.Busy{Email: true}, []string{"d0", "d1", "d3"}},
+		{store.Busy{Users: []string{"u11"}, Queues: []string{"u1/w2"}, Email: true}, []string{"d0"}},
+	} {
+		list, more, err := f.Deliveries.Due(f.ctx, epoch, c.busy, 10)
+		f.ok(err)
+		if got := deliveryIDs(list); !slices.Equal(got, c.want) || more {
+			f.t.Errorf("with %+v: %v are due, more: %t; want %v", c.busy, got, more, c.want)
+		}
+		list, more, err = f.Deliveries.Due(f.ctx, epoch, c.busy, len(c.want)-1)
+		f.ok(err)
+		if len(list) > len(c.want)-1 && len(c.want) > 1 || !more {
+			f.t.Errorf("with %+v, a page has %d deliveries, more: %t", c.busy, len(list), more)
+		}
 	}
 }
 
@@ -138,7 +182,7 @@ func largeDeliveriesDue(f *fixture) {
 	}
 	f.ok(f.Deliveries.Create(f.ctx, delivery("d5", "u1", sx.DeliveryPending, 1)))
 	for left := 4; left > 0; {
-		list, more, err := f.Deliveries.Due(f.ctx, epoch, 10)
+		list, more, err := f.Deliveries.Due(f.ctx, epoch, store.Busy{}, 10)
 		f.ok(err)
 		size := 0
 		for _, v := range list {
