@@ -100,7 +100,16 @@ type WebhookEvent struct {
 // EventData is the subject of a WebhookEvent.
 type EventData struct {
 	Job      *Job      `json:"job,omitempty"`      // of job.done and job.failed
+	Omitted  *Omitted  `json:"omitted,omitempty"`  // of the job
 	Deletion *Deletion `json:"deletion,omitempty"` // of jobs.deletion
+}
+
+// Omitted says how much of a job its event does not name, because the event would be too
+// large. The job itself has all of it.
+type Omitted struct {
+	Tracks   int `json:"tracks"`
+	Sources  int `json:"sources"`
+	Warnings int `json:"warnings"`
 }
 
 // Deletion announces that jobs will be deleted with their MP3s.

@@ -66,6 +66,7 @@ var bodies = []struct {
 	{api.WebhookEvent{}, "WebhookEvent"},
 	{api.EventData{}, "WebhookEvent data"},
 	{api.Deletion{}, "Deletion"},
+	{api.Omitted{}, "Omitted"},
 	{api.DeletedJob{}, "DeletedJob"},
 	{api.JobEdit{}, "request editJob"},
 	{api.Options{}, "Options"},

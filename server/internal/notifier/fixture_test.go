@@ -188,6 +188,11 @@ func (f *fixture) finishJob(owner, name string, failure *sx.Error, warnings ...s
 			j.Tracks = append(j.Tracks, second)
 		}
 	}
+	if name == "large.mp4" {
+		for n := 2; n <= sx.MaxTracks; n++ {
+			j.Tracks = append(j.Tracks, sx.Track{Number: n, Size: 1, SHA256: strings.Repeat("1", 64), Title: strings.Repeat("a", 500)})
+		}
+	}
 	if err := f.store.Jobs.Create(f.t.Context(), j); err != nil {
 		f.t.Fatal(err)
 	}

@@ -136,6 +136,11 @@ func TestMailOfSeveral(t *testing.T) {
 			t.Errorf("%q is not in the mail:\n%s", want, text)
 		}
 	}
+	s.finishJob("ada", "large.mp4", nil)
+	text = strings.ReplaceAll(m.next().parts["text/plain"], "\r\n", "\n")
+	if !strings.Contains(text, "The 255 MP3s of large.mp4 are ready.\n") || strings.Contains(text, "Length:") {
+		t.Errorf("the mail of a job with tracks that its event omits is\n%s", text)
+	}
 }
 
 // TestMailWithoutEncryption checks that nothing is sent to a server without the

@@ -46,7 +46,11 @@ func eventMail(e api.WebhookEvent) mailContent {
 		return m.withCommand("Show the job with:", "sx show "+job.ID)
 	}
 	mp3s, ready := "MP3", "The MP3 of "+name+" is ready."
-	if n := len(job.Tracks); n > 1 {
+	var omitted api.Omitted
+	if e.Data.Omitted != nil {
+		omitted = *e.Data.Omitted
+	}
+	if n := len(job.Tracks) + omitted.Tracks; n > 1 {
 		mp3s, ready = "MP3s", fmt.Sprintf("The %d MP3s of %s are ready.", n, name)
 	}
 	m := mailContent{name + " is ready", []mailLine{{Text: ready}}, footer}
@@ -63,7 +67,10 @@ func eventMail(e api.WebhookEvent) mailContent {
 	for _, w := range job.Warnings {
 		m.lines = append(m.lines, mailLine{Text: "Warning: " + singleLine(w.Message)})
 	}
-	if len(job.Warnings) > 0 {
+	if omitted.Warnings > 0 {
+		m.lines = append(m.lines, mailLine{Text: fmt.Sprintf("It has %d warnings.", omitted.Warnings)})
+	}
+	if len(job.Warnings)+omitted.Warnings > 0 {
 		m.subject += ", with warnings"
 	}
 	return m.withCommand("Download the "+mp3s+" with:", "sx download "+job.ID)

@@ -2,10 +2,7 @@ package notifier
 
 import (
 	"context"
-	"encoding/json"
-	"fmt"
 
-	"github.com/soundextract/sx/server/api"
 	"github.com/soundextract/sx/server/internal/jobs"
 	"github.com/soundextract/sx/server/internal/tracing"
 	"github.com/soundextract/sx/server/sx"
@@ -46,10 +43,9 @@ func (s *Service) createDeliveries(ctx context.Context, j sx.Job) error {
 	if j.State == sx.StateFailed {
 		event = sx.EventFailed
 	}
-	wire := api.FromJob(j, 0)
-	payload, err := json.Marshal(api.WebhookEvent{Type: event, Timestamp: j.Updated.UTC(), Data: api.EventData{Job: &wire}})
+	payload, err := encodeEvent(event, j)
 	if err != nil {
-		return fmt.Errorf("encode the event: %w", err)
+		return err
 	}
 	for _, d := range s.newDeliveries(settings) {
 		d.Trace = tracing.Parent(ctx)
@@ -60,7 +56,7 @@ func (s *Service) createDeliveries(ctx context.Context, j sx.Job) error {
 		}
 	}
 	s.wakeSender()
-	return nil
+	return s.bound(ctx, j.Owner)
 }
 
 // newDeliveries returns a delivery for each enabled channel of the user, without

@@ -67,13 +67,18 @@ func (s *Service) applyResult(d sx.Delivery, r result) sx.Delivery {
 	next := nextAttempt(d, r, d.Updated)
 	switch {
 	case r.problem == "":
-		d.State = sx.DeliveryDelivered
+		return s.settle(d, sx.DeliveryDelivered)
 	case next.IsZero():
-		d.State = sx.DeliveryFailed
+		return s.settle(d, sx.DeliveryFailed)
 	default:
 		d.Due = next
 		return d
 	}
+}
+
+// settle returns the delivery in its last state, which only a replay changes.
+func (s *Service) settle(d sx.Delivery, state sx.DeliveryState) sx.Delivery {
+	d.State, d.Updated = state, s.cfg.Now()
 	if d.Channel != sx.ChannelWebhook { // cannot be replayed, and may contain a confirmation code
 		d.Payload = nil
 	}

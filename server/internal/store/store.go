@@ -160,6 +160,12 @@ type Deliveries interface {
 	// List returns at most limit of the user's deliveries, newest first (by
 	// Created, then ID, both descending), without their payloads.
 	List(ctx context.Context, userID string, after *Cursor, limit int) (list []sx.Delivery, next *Cursor, err error)
+	// Surplus returns pending deliveries of the user beyond the newest keep (by Created,
+	// then ID): all or some of them, in any order, ended at MaxPageBytes as Due is.
+	Surplus(ctx context.Context, userID string, keep int) ([]sx.Delivery, error)
+	// TrimSettled removes the user's deliveries that are not pending beyond the newest
+	// keep.
+	TrimSettled(ctx context.Context, userID string, keep int) error
 	// DeleteOf removes the user's deliveries.
 	DeleteOf(ctx context.Context, userID string) error
 	// DeleteSettled removes the deliveries that are not pending and whose Created

@@ -37,7 +37,7 @@ func newCmdDeliveries(f *cmdutil.Factory, run func(context.Context, *deliveriesO
 		Use:   "deliveries",
 		Short: "List sent notifications, newest first",
 		Long: `List notifications that were sent or are pending, newest first. Finished ones
-are kept for 30 days.
+are kept for 30 days, at most the newest 10,000 of an account.
 
 If the output is not a terminal, each line has the ID, event, channel, target,
 state, number of attempts, creation time and last error, separated by tabs, with

@@ -41,15 +41,16 @@ func (s *deliveries) Create(ctx context.Context, v sx.Delivery) error {
 	})
 }
 
-// indexDelivery adds the delivery to the indexes. Of what is due, the value is the queue, so
-// that Due need not read deliveries that it passes over.
+// indexDelivery adds the delivery to the indexes. The values are what else a query needs to
+// know, so that it reads no deliveries that it passes over: the state, and the queue of what
+// is due. Entries of earlier releases have none.
 func indexDelivery(t tx, v sx.Delivery) error {
 	byState, key := stateEntry(v)
 	var queue []byte
 	if v.State == sx.DeliveryPending {
 		queue = []byte(v.Queue())
 	}
-	return errors.Join(t.Bucket(bucketDeliveriesOf).Put(deliveryOfKey(v), nil), t.Bucket(byState).Put(key, queue))
+	return errors.Join(t.Bucket(bucketDeliveriesOf).Put(deliveryOfKey(v), []byte(v.State)), t.Bucket(byState).Put(key, queue))
 }
 
 func unindexDelivery(t tx, v sx.Delivery) error {
@@ -91,7 +92,7 @@ func (s *deliveries) Due(ctx context.Context, now time.Time, busy store.Busy, li
 		c := t.Bucket(bucketDue).Cursor()
 		for k, queue := c.First(); k != nil && !orderTime(k).After(now); k, queue = c.Next() {
 			id := string(k[idAt(nil):])
-			if queue == nil { // stored by an earlier release
+			if len(queue) == 0 {
 				head, err := deliveryHeads.get(t, id)
 				if err != nil {
 					return err
@@ -138,6 +139,76 @@ func (s *deliveries) List(ctx context.Context, userID string, after *store.Curso
 		return nil
 	})
 	return list, next, err
+}
+
+func (s *deliveries) Surplus(ctx context.Context, userID string, keep int) (list []sx.Delivery, err error) {
+	err = s.db.view(ctx, "list the surplus of pending deliveries", func(t tx) error {
+		ids, err := deliveriesBeyond(t, userID, true, keep)
+		if err != nil {
+			return err
+		}
+		size := 0
+		for _, id := range ids {
+			if size += len(t.Bucket(bucketDeliveries).Get([]byte(id))); len(list) > 0 && size > store.MaxPageBytes {
+				return nil
+			}
+			v, err := deliveryRecords.get(t, id)
+			if err != nil {
+				return err
+			}
+			list = append(list, v)
+		}
+		return nil
+	})
+	return list, err
+}
+
+func (s *deliveries) TrimSettled(ctx context.Context, userID string, keep int) error {
+	var ids []string
+	find := func(t tx) (err error) {
+		ids, err = deliveriesBeyond(t, userID, false, keep)
+		return err
+	}
+	// Usually there is nothing to remove, so nothing is written.
+	if err := s.db.view(ctx, "list old deliveries", find); err != nil || len(ids) == 0 {
+		return err
+	}
+	return s.db.updateInBatches(ctx, "delete old deliveries of a user", func(t tx) (n int, err error) {
+		if err := find(t); err != nil {
+			return 0, err
+		}
+		for _, id := range ids {
+			if err := removeDelivery(t, id); err != nil {
+				return n, err
+			}
+			n++
+		}
+		return n, nil
+	})
+}
+
+// deliveriesBeyond returns at most a batch of IDs of the user's deliveries beyond the newest
+// keep, of those that are pending or of the others.
+func deliveriesBeyond(t tx, userID string, pending bool, keep int) (ids []string, err error) {
+	prefix := ownerPrefix(userID)
+	n := 0
+	for c := newestFirst(t, bucketDeliveriesOf, prefix, nil); c.key != nil && len(ids) < batch; c.prev() {
+		id, state := string(c.key[idAt(prefix):]), sx.DeliveryState(c.value)
+		if state == "" {
+			head, err := deliveryHeads.get(t, id)
+			if err != nil {
+				return nil, err
+			}
+			state = head.State
+		}
+		if (state == sx.DeliveryPending) != pending {
+			continue
+		}
+		if n++; n > keep {
+			ids = append(ids, id)
+		}
+	}
+	return ids, nil
 }
 
 func (s *deliveries) DeleteOf(ctx context.Context, userID string) error {

@@ -79,6 +79,7 @@ type cursor struct {
 	*bbolt.Cursor
 	prefix []byte
 	key    []byte // the current one, nil after the last
+	value  []byte
 }
 
 // newestFirst starts at the last key that has the prefix and is before the position.
@@ -89,8 +90,7 @@ func newestFirst(t tx, bucket, prefix []byte, after *store.Cursor) *cursor {
 		end = orderKey(prefix, after.Created, after.ID)
 	}
 	if k, _ := c.Seek(end); k == nil {
-		k, _ = c.Last()
-		c.set(k)
+		c.set(c.Last())
 	} else {
 		c.prev()
 	}
@@ -98,14 +98,13 @@ func newestFirst(t tx, bucket, prefix []byte, after *store.Cursor) *cursor {
 }
 
 func (c *cursor) prev() {
-	k, _ := c.Prev()
-	c.set(k)
+	c.set(c.Prev())
 }
 
-func (c *cursor) set(k []byte) {
-	c.key = nil
+func (c *cursor) set(k, v []byte) {
+	c.key, c.value = nil, nil
 	if bytes.HasPrefix(k, c.prefix) {
-		c.key = k
+		c.key, c.value = k, v
 	}
 }
 

@@ -186,12 +186,13 @@ func (c collection) deleteExpired(ctx context.Context, now time.Time) error {
 // within operationTimeout.
 const deletedAtOnce = 500
 
-// deleteAll deletes the documents that match the filter.
-func (c collection) deleteAll(ctx context.Context, filter bson.D) error {
+// deleteAll deletes the documents that match the filter, of those that the options select.
+func (c collection) deleteAll(ctx context.Context, filter bson.D, opts ...options.Lister[options.FindOptions]) error {
+	opts = append(opts, options.Find().SetLimit(deletedAtOnce).SetProjection(bson.D{{Key: "_id", Value: 1}}))
 	for {
 		found, err := list[struct {
 			ID string `bson:"_id"`
-		}](ctx, c, filter, options.Find().SetLimit(deletedAtOnce).SetProjection(bson.D{{Key: "_id", Value: 1}}))
+		}](ctx, c, filter, opts...)
 		if err != nil {
 			return err
 		}

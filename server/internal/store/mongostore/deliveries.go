@@ -119,6 +119,22 @@ func deliveriesOf(ds []deliveryDoc) (found []sx.Delivery) {
 	return found
 }
 
+func (s *deliveries) Surplus(ctx context.Context, userID string, keep int) ([]sx.Delivery, error) {
+	ds, _, err := listUpTo[deliveryDoc](ctx, s.c, store.MaxPageBytes,
+		bson.D{{Key: "user", Value: userID}, {Key: "pending", Value: true}}, beyond(keep))
+	return deliveriesOf(ds), err
+}
+
+func (s *deliveries) TrimSettled(ctx context.Context, userID string, keep int) error {
+	return s.c.deleteAll(ctx, bson.D{{Key: "user", Value: userID}, {Key: "pending", Value: false}}, beyond(keep))
+}
+
+// beyond selects what is older than the newest keep. What it passes over is read from the
+// index only.
+func beyond(keep int) *options.FindOptionsBuilder {
+	return options.Find().SetSort(newestFirst).SetSkip(int64(keep))
+}
+
 func (s *deliveries) DeleteOf(ctx context.Context, userID string) error {
 	return s.c.deleteAll(ctx, bson.D{{Key: "user", Value: userID}})
 }

@@ -264,6 +264,7 @@ func (s *collections) indexes() []index {
 		{s.erasures, false, []string{"step", "due", "_id"}},
 		{s.deliveries, false, []string{"pending", "due", "_id", "user", "queue", "channel"}},
 		{s.deliveries, false, []string{"user", "-created", "-_id"}},
+		{s.deliveries, false, []string{"user", "pending", "-created", "-_id"}},
 		{s.deliveries, false, []string{"pending", "created"}},
 		{s.counters, false, []string{"expires"}},
 		{s.jobs, false, []string{"owner", "-created", "-_id"}},

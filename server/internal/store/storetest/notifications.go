@@ -28,6 +28,7 @@ var deliveryTests = []test{
 	{"Due returns few large deliveries at a time", largeDeliveriesDue},
 	{"List returns the user's own, newest first, without payloads", deliveryList},
 	{"settled deliveries are deleted, others are not", deliveriesDelete},
+	{"a user's oldest deliveries are found and removed", deliveriesBeyond},
 }
 
 func settingsKept(f *fixture) {
@@ -258,6 +259,48 @@ func deliveryList(f *fixture) {
 	}
 	if want := []string{"d0", "d2", "d1"}; !slices.Equal(got, want) {
 		f.t.Errorf("one by one: %v, want %v", got, want)
+	}
+}
+
+func deliveriesBeyond(f *fixture) {
+	for i, state := range []sx.DeliveryState{
+		sx.DeliveryPending, sx.DeliveryFailed, sx.DeliveryPending, sx.DeliveryDelivered, sx.DeliveryPending, sx.DeliveryDelivered,
+	} {
+		v := delivery("d"+strconv.Itoa(i), "u1", sx.DeliveryPending, i)
+		v.Payload = []byte("{}")
+		f.ok(f.Deliveries.Create(f.ctx, v))
+		v.State, v.Rev = state, 1
+		f.ok(f.Deliveries.Replace(f.ctx, v))
+	}
+	other := delivery("other", "u11", sx.DeliveryPending, -1)
+	f.ok(f.Deliveries.Create(f.ctx, other))
+	other.Rev, other.State = 1, sx.DeliveryFailed
+	f.ok(f.Deliveries.Replace(f.ctx, other))
+	for keep, want := range map[int][]string{0: {"d0", "d2", "d4"}, 1: {"d0", "d2"}, 2: {"d0"}, 3: nil} {
+		list, err := f.Deliveries.Surplus(f.ctx, "u1", keep)
+		f.ok(err)
+		if got := slices.Sorted(slices.Values(deliveryIDs(list))); !slices.Equal(got, want) {
+			f.t.Errorf("beyond %d, %v are pending, want %v", keep, got, want)
+		}
+		for _, v := range list {
+			if string(v.Payload) != "{}" || v.Rev != 2 {
+				f.t.Errorf("%s is incomplete: %+v", v.ID, v)
+			}
+		}
+	}
+	for _, c := range []struct {
+		keep int
+		want []string
+	}{{3, []string{"d5", "d4", "d3", "d2", "d1", "d0"}}, {1, []string{"d5", "d4", "d2", "d0"}}} {
+		f.ok(f.Deliveries.TrimSettled(f.ctx, "u1", c.keep))
+		list, _, err := f.Deliveries.List(f.ctx, "u1", nil, 10)
+		f.ok(err)
+		if got := deliveryIDs(list); !slices.Equal(got, c.want) {
+			f.t.Errorf("with %d settled ones, %v are left, want %v", c.keep, got, c.want)
+		}
+	}
+	if _, err := f.Deliveries.Get(f.ctx, "other"); err != nil {
+		f.t.Errorf("another user's delivery: %v", err)
 	}
 }
 
