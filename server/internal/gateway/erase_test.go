@@ -40,11 +40,8 @@ func TestEraseAccount(t *testing.T) {
 		others := f.done(bob, "his.mp4", 4)
 		removed := f.done(alice, "removed.mp4", 5) // leaves a record
 		f.do(alice, http.MethodDelete, "/v1/jobs/"+removed.ID, nil).want(t, http.StatusNoContent)
-		identities := []string{}
-		for _, s := range removed.Sources {
-			identities = append(identities, s.Identity)
-		}
-		if got, err := f.store.Conversions.Find(t.Context(), alice, identities); err != nil || len(got) != 1 {
+		keys := []store.ConversionKey{{Identity: removed.Identity(), Options: removed.Options.Key()}}
+		if got, err := f.store.Conversions.Find(t.Context(), alice, keys); err != nil || len(got) != 1 {
 			t.Fatalf("records %+v (%v), want that of the removed job", got, err)
 		}
 		f.createWith(alice, "k", "keyed.mp4", 1000).want(t, http.StatusCreated)
@@ -74,7 +71,7 @@ func TestEraseAccount(t *testing.T) {
 		if got := f.tracks(); len(got) != 1 || got[0] != others.Tracks[0].ID {
 			t.Errorf("tracks %q are left, want that of %s", got, others.ID)
 		}
-		if got, err := f.store.Conversions.Find(t.Context(), alice, identities); err != nil || len(got) > 0 {
+		if got, err := f.store.Conversions.Find(t.Context(), alice, keys); err != nil || len(got) > 0 {
 			t.Errorf("records %+v are left (%v)", got, err)
 		}
 		if got, err := f.store.Jobs.Usage(t.Context(), alice, f.clock.Now()); err != nil || got != (sx.Usage{}) {

@@ -1,14 +1,20 @@
 package gateway_test
 
 import (
+	"context"
 	"encoding/json"
+	"math"
 	"net/http"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/soundextract/sx/server/api"
+	"github.com/soundextract/sx/server/internal/gateway"
+	"github.com/soundextract/sx/server/internal/store"
 	"github.com/soundextract/sx/server/sx"
 )
 
@@ -88,6 +94,51 @@ func TestLookup(t *testing.T) {
 	want("converted again", alice, speech, api.Conversion{Tracks: tracksOf(again), JobID: third, State: sx.StateDone})
 	f.do(alice, http.MethodDelete, jobPath(api.PathJob, third), nil).want(t, http.StatusNoContent)
 	want("removed again", alice, speech, api.Conversion{Tracks: tracksOf(again)})
+}
+
+// TestLookupReadsLittle looks up one of many conversions of the same source.
+func TestLookupReadsLittle(t *testing.T) {
+	t.Parallel()
+	var read counted
+	f := newFixture(t, func(c *gateway.Config) {
+		read.Conversions = c.Conversions
+		c.Conversions = &read
+	})
+	identity := "audio1:" + strings.Repeat("a", 64)
+	tracks := slices.Repeat([]sx.ConvertedTrack{{Number: 1, Size: 1, SHA256: strings.Repeat("b", 64)}}, sx.MaxTracks)
+	for i := range 100 {
+		o := sx.Options{Title: strconv.Itoa(i)}
+		c := sx.Conversion{Owner: alice, Identity: identity, Options: o.Key(), Tracks: tracks, Recorded: f.clock.Now()}
+		if err := f.store.Conversions.Put(t.Context(), c, math.MaxInt32); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := f.lookUp(alice, identity, api.Options{Title: "7"}); len(got.Tracks) != sx.MaxTracks {
+		t.Errorf("got %d tracks", len(got.Tracks))
+	}
+	if n := read.records.Load(); n != 1 {
+		t.Errorf("read %d records for one", n)
+	}
+
+	var in api.Lookup
+	for range api.MaxLookup {
+		in.Items = append(in.Items, api.LookupItem{Identity: identity, Options: api.Options{Title: "7"}})
+	}
+	f.post(alice, api.PathLookup, in).wantCode(t, sx.CodeInvalid)
+	in.Items = in.Items[:100]
+	f.post(alice, api.PathLookup, in).want(t, http.StatusOK)
+}
+
+// counted counts the records that are read.
+type counted struct {
+	store.Conversions
+	records atomic.Int32
+}
+
+func (c *counted) Find(ctx context.Context, owner string, keys []store.ConversionKey) ([]sx.Conversion, error) {
+	list, err := c.Conversions.Find(ctx, owner, keys)
+	c.records.Add(int32(len(list)))
+	return list, err
 }
 
 // TestWholeFilesHaveAnIdentity checks that a source is recognised although its client

@@ -176,14 +176,21 @@ type Deliveries interface {
 // Conversions records which MP3s were made from the sources of removed jobs. There is at most
 // one record for an owner, an identity and options.
 type Conversions interface {
-	// Put stores the record in place of an earlier one, and then removes the owner's
-	// records beyond the newest keep (by Recorded). If keep is large, only some calls do
-	// so: see TrimDue.
+	// Put stores the record in place of an earlier one, and then removes the owner's oldest
+	// records (by Recorded), until all others have at most keep tracks. If keep is large,
+	// only some calls do so: see TrimDue.
 	Put(ctx context.Context, c sx.Conversion, keep int) error
-	// Find returns the owner's records with one of the identities, in any order.
-	Find(ctx context.Context, owner string, identities []string) ([]sx.Conversion, error)
+	// Find returns those of the owner's records that exist, in any order. Each may have
+	// sx.MaxTracks tracks, so ask for few at a time.
+	Find(ctx context.Context, owner string, keys []ConversionKey) ([]sx.Conversion, error)
 	// DeleteOf removes the owner's records.
 	DeleteOf(ctx context.Context, owner string) error
+}
+
+// ConversionKey says which of an owner's records is meant.
+type ConversionKey struct {
+	Identity string // of the source
+	Options  string // their Key
 }
 
 // Tasks stores the state of periodic tasks. Of each task one round at a time runs,

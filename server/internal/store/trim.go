@@ -2,11 +2,11 @@ package store
 
 import "math/rand/v2"
 
-// trimShare sets the average surplus: one record for each trimShare records to keep.
+// trimShare sets the average surplus: one for each trimShare to keep.
 const trimShare = 16
 
-// TrimDue reports whether a Put has to look for records beyond the newest keep. Finding
-// them reads an index entry for each record to keep, so only one call in keep/16,
-// chosen at random, looks for them: a call then reads 16 entries on average, and there
-// are keep/16 records too many on average.
-func TrimDue(keep int) bool { return rand.N(max(keep/trimShare, 1)) == 0 }
+// TrimDue reports whether a Put of so many, usually one, has to look for what is beyond the
+// newest keep. Finding it reads an index entry for each record to keep, so only one in keep/16
+// that are put, chosen at random, is a reason to look: a Put then reads 16 entries for each on
+// average, and there are keep/16 too many on average.
+func TrimDue(keep, put int) bool { return rand.N(max(keep/trimShare, 1)) < put }

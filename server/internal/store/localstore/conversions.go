@@ -1,7 +1,6 @@
 package localstore
 
 import (
-	"bytes"
 	"context"
 	"errors"
 
@@ -38,7 +37,7 @@ func (s *conversions) Put(ctx context.Context, c sx.Conversion, keep int) error 
 		if err := errors.Join(conversionRecords.put(t, key, c), t.Bucket(bucketRecorded).Put(recordedKey(c), nil)); err != nil {
 			return err
 		}
-		return s.trim(t, c.Owner, keep)
+		return s.trim(t, c, keep)
 	})
 }
 
@@ -54,27 +53,25 @@ func (s *conversions) remove(t tx, c sx.Conversion) error {
 	)
 }
 
-// trim removes the owner's records beyond the newest keep, when it is due.
-func (s *conversions) trim(t tx, owner string, keep int) error {
-	if !store.TrimDue(keep) {
+// trim removes the oldest records of the owner, until the others have at most keep tracks,
+// when it is due after a record was put.
+func (s *conversions) trim(t tx, put sx.Conversion, keep int) error {
+	if !store.TrimDue(keep, len(put.Tracks)) {
 		return nil
 	}
-	prefix := ownerPrefix(owner)
-	n := 0
-	var oldest []string
-	c := t.Bucket(bucketRecorded).Cursor()
-	for k, _ := c.Seek(prefix); bytes.HasPrefix(k, prefix); k, _ = c.Next() {
-		n++
-	}
-	for k, _ := c.Seek(prefix); len(oldest) < n-keep; k, _ = c.Next() {
-		oldest = append(oldest, string(k[idAt(prefix):]))
-	}
-	for _, key := range oldest {
-		old, err := conversionRecords.get(t, key)
-		if err == nil {
-			err = s.remove(t, old)
-		}
+	tracks := 0
+	var old []sx.Conversion
+	for c := newestFirst(t, bucketRecorded, ownerPrefix(put.Owner), nil); c.key != nil; c.prev() {
+		v, err := conversionRecords.get(t, string(c.order()[idAt(nil):]))
 		if err != nil {
+			return err
+		}
+		if tracks += len(v.Tracks); tracks > keep {
+			old = append(old, sx.Conversion{Owner: v.Owner, Identity: v.Identity, Options: v.Options, Recorded: v.Recorded})
+		}
+	}
+	for _, v := range old {
+		if err := s.remove(t, v); err != nil {
 			return err
 		}
 	}
@@ -98,18 +95,17 @@ func (s *conversions) DeleteOf(ctx context.Context, owner string) error {
 	})
 }
 
-func (s *conversions) Find(ctx context.Context, owner string, identities []string) (list []sx.Conversion, err error) {
+func (s *conversions) Find(ctx context.Context, owner string, keys []store.ConversionKey) (list []sx.Conversion, err error) {
 	err = s.db.view(ctx, "find conversions", func(t tx) error {
-		c := t.Bucket(bucketConversions).Cursor()
-		for _, identity := range identities {
-			prefix := twoPrefix(owner, identity)
-			for k, _ := c.Seek(prefix); bytes.HasPrefix(k, prefix); k, _ = c.Next() {
-				v, err := conversionRecords.get(t, string(k))
-				if err != nil {
-					return err
-				}
-				list = append(list, v)
+		for _, k := range keys {
+			v, err := conversionRecords.get(t, conversionKey(sx.Conversion{Owner: owner, Identity: k.Identity, Options: k.Options}))
+			switch {
+			case sx.CodeOf(err) == sx.CodeNotFound:
+				continue
+			case err != nil:
+				return err
 			}
+			list = append(list, v)
 		}
 		return nil
 	})

@@ -44,7 +44,7 @@ func (s *idempotencyKeys) Create(ctx context.Context, k sx.IdempotencyKey, keep 
 
 // trim removes the owner's keys beyond the newest keep, when it is due.
 func (s *idempotencyKeys) trim(t tx, owner string, keep int) error {
-	if !store.TrimDue(keep) {
+	if !store.TrimDue(keep, 1) {
 		return nil
 	}
 	prefix := ownerPrefix(owner)

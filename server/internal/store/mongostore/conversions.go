@@ -33,9 +33,13 @@ type convertedTrackDoc struct {
 	SHA256 string `bson:"sha256"`
 }
 
+func conversionID(owner, identity, options string) string {
+	return owner + "/" + identity + "/" + options
+}
+
 func newConversionDoc(c sx.Conversion) conversionDoc {
 	d := conversionDoc{
-		ID:    c.Owner + "/" + c.Identity + "/" + c.Options,
+		ID:    conversionID(c.Owner, c.Identity, c.Options),
 		Owner: c.Owner, Identity: c.Identity, Options: c.Options, Tracks: []convertedTrackDoc{}, Recorded: c.Recorded,
 	}
 	for _, t := range c.Tracks {
@@ -66,22 +70,26 @@ func (s *conversions) Put(ctx context.Context, c sx.Conversion, keep int) error 
 	if err != nil {
 		return err
 	}
-	return s.trim(ctx, c.Owner, keep)
+	return s.trim(ctx, c, keep)
 }
 
-// trim removes the owner's records beyond the newest keep, when it is due. It reads
-// only the index.
-func (s *conversions) trim(ctx context.Context, owner string, keep int) error {
-	if !store.TrimDue(keep) {
+// trim removes the oldest records of the owner, until the others have at most keep tracks,
+// when it is due after a record was put. It reads only the tracks' numbers.
+func (s *conversions) trim(ctx context.Context, put sx.Conversion, keep int) error {
+	if !store.TrimDue(keep, len(put.Tracks)) {
 		return nil
 	}
-	oldest, err := list[struct {
-		ID string `bson:"_id"`
-	}](ctx, s.c, bson.D{{Key: "owner", Value: owner}}, options.Find().
-		SetSort(bson.D{{Key: "recorded", Value: -1}, {Key: "_id", Value: -1}}).SetSkip(int64(keep)).
-		SetProjection(bson.D{{Key: "_id", Value: 1}}))
-	for _, d := range oldest {
-		err = errors.Join(err, s.c.deleteID(ctx, d.ID))
+	newest, err := list[struct {
+		ID     string     `bson:"_id"`
+		Tracks []struct{} `bson:"tracks"`
+	}](ctx, s.c, bson.D{{Key: "owner", Value: put.Owner}}, options.Find().
+		SetSort(bson.D{{Key: "recorded", Value: -1}, {Key: "_id", Value: -1}}).
+		SetProjection(bson.D{{Key: "_id", Value: 1}, {Key: markKey, Value: 1}, {Key: "tracks.number", Value: 1}}))
+	tracks := 0
+	for _, d := range newest {
+		if tracks += len(d.Tracks); tracks > keep {
+			err = errors.Join(err, s.c.deleteID(ctx, d.ID))
+		}
 	}
 	return err
 }
@@ -90,10 +98,12 @@ func (s *conversions) DeleteOf(ctx context.Context, owner string) error {
 	return s.c.deleteAll(ctx, bson.D{{Key: "owner", Value: owner}})
 }
 
-func (s *conversions) Find(ctx context.Context, owner string, identities []string) ([]sx.Conversion, error) {
-	ds, err := list[conversionDoc](ctx, s.c, bson.D{
-		{Key: "owner", Value: owner}, {Key: "identity", Value: bson.D{{Key: "$in", Value: append([]string{}, identities...)}}},
-	})
+func (s *conversions) Find(ctx context.Context, owner string, keys []store.ConversionKey) ([]sx.Conversion, error) {
+	ids := []string{}
+	for _, k := range keys {
+		ids = append(ids, conversionID(owner, k.Identity, k.Options))
+	}
+	ds, err := list[conversionDoc](ctx, s.c, bson.D{{Key: "_id", Value: bson.D{{Key: "$in", Value: ids}}}})
 	var found []sx.Conversion
 	for _, d := range ds {
 		found = append(found, d.conversion())

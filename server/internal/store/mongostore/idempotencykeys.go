@@ -60,7 +60,7 @@ func (s *idempotencyKeys) Create(ctx context.Context, k sx.IdempotencyKey, keep 
 // trim removes the owner's keys beyond the newest keep, when it is due. It reads only
 // the index.
 func (s *idempotencyKeys) trim(ctx context.Context, owner string, keep int) error {
-	if !store.TrimDue(keep) {
+	if !store.TrimDue(keep, 1) {
 		return nil
 	}
 	oldest, err := list[struct {

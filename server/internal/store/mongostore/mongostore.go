@@ -279,7 +279,6 @@ func (s *collections) indexes() []index {
 		{s.owners, false, []string{"normal", "served", "_id"}},
 		{s.owners, false, []string{"low", "served", "_id"}},
 		{s.owners, false, []string{"-bytes", "_id"}},
-		{s.conversions, false, []string{"owner", "identity"}},
 		{s.conversions, false, []string{"owner", "-recorded", "-_id"}},
 		{s.idempotencyKeys, false, []string{"owner", "-expires", "-_id"}},
 		{s.idempotencyKeys, false, []string{"expires"}},

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/soundextract/sx/server/internal/store"
 	"github.com/soundextract/sx/server/sx"
 	"github.com/soundextract/sx/server/testkit"
 )
@@ -14,8 +15,9 @@ import (
 var conversionTests = []test{
 	{"a record is stored completely", conversionKept},
 	{"a record replaces that of the same source and options", conversionReplaced},
-	{"Find returns the owner's records of the identities", conversionFind},
+	{"Find returns the owner's records of sources and options", conversionFind},
 	{"the oldest records are removed", conversionTrim},
+	{"a record counts for each of its tracks", conversionTrimTracks},
 }
 
 const keepAll = 100
@@ -27,10 +29,19 @@ func conversion(owner, identity, options string, seconds int) sx.Conversion {
 	}
 }
 
-// conversions checks the records of some identities.
+// conversions checks the records of some identities with the options k.
 func (f *fixture) conversions(owner string, identities []string, want ...sx.Conversion) {
 	f.t.Helper()
-	got, err := f.Conversions.Find(f.ctx, owner, identities)
+	var keys []store.ConversionKey
+	for _, identity := range identities {
+		keys = append(keys, store.ConversionKey{Identity: identity, Options: "k"})
+	}
+	f.conversionsOf(owner, keys, want...)
+}
+
+func (f *fixture) conversionsOf(owner string, keys []store.ConversionKey, want ...sx.Conversion) {
+	f.t.Helper()
+	got, err := f.Conversions.Find(f.ctx, owner, keys)
 	f.ok(err)
 	order := func(a, b sx.Conversion) int {
 		return cmp.Or(cmp.Compare(a.Identity, b.Identity), cmp.Compare(a.Options, b.Options))
@@ -44,7 +55,7 @@ func conversionKept(f *fixture) {
 	c := testkit.Filled[sx.Conversion](f.t)
 	f.ok(f.Conversions.Put(f.ctx, c, keepAll))
 	f.reopen()
-	f.conversions(c.Owner, []string{c.Identity}, c)
+	f.conversionsOf(c.Owner, []store.ConversionKey{{Identity: c.Identity, Options: c.Options}}, c)
 }
 
 func conversionReplaced(f *fixture) {
@@ -63,8 +74,9 @@ func conversionFind(f *fixture) {
 	for _, v := range []sx.Conversion{a, b, c, d} {
 		f.ok(f.Conversions.Put(f.ctx, v, keepAll))
 	}
-	f.conversions("u1", []string{"audio1:aa"}, a, b)
-	f.conversions("u1", []string{"audio1:ab", "none", "audio1:aa"}, a, b, c)
+	f.conversions("u1", []string{"audio1:aa"}, a)
+	f.conversions("u1", []string{"audio1:ab", "none", "audio1:aa"}, a, c)
+	f.conversionsOf("u1", []store.ConversionKey{{Identity: "audio1:aa", Options: "l"}, {Identity: "audio1:ab", Options: "l"}, {Identity: "audio1:aa", Options: ""}}, b)
 	f.conversions("u11", []string{"audio1:aa", "audio1:ab"}, d)
 	f.conversions("u1", nil)
 	f.conversions("u", []string{"audio1:aa"})
@@ -83,4 +95,16 @@ func conversionTrim(f *fixture) {
 	f.ok(f.Conversions.Put(f.ctx, conversion("u1", identities[1], "k", 9), 3)) // no longer the second
 	f.conversions("u1", identities, conversion("u1", identities[3], "k", 3), conversion("u1", identities[4], "k", 4), conversion("u1", identities[1], "k", 9))
 	f.conversions("u2", []string{"audio1:aa"}, conversion("u2", "audio1:aa", "k", -50))
+}
+
+func conversionTrimTracks(f *fixture) {
+	identities := []string{"audio1:0", "audio1:1", "audio1:2"}
+	for i, tracks := range []int{1, 3, 1} {
+		c := conversion("u1", identities[i], "k", i)
+		c.Tracks = slices.Repeat(c.Tracks, tracks)
+		f.ok(f.Conversions.Put(f.ctx, c, 4))
+	}
+	middle := conversion("u1", identities[1], "k", 1)
+	middle.Tracks = slices.Repeat(middle.Tracks, 3)
+	f.conversions("u1", identities, middle, conversion("u1", identities[2], "k", 2))
 }

@@ -142,7 +142,7 @@ func eraseUser(f *fixture) {
 		f.ok(err)
 		deliveries, _, err := f.Deliveries.List(f.ctx, id, nil, 10)
 		f.ok(err)
-		records, err := f.Conversions.Find(f.ctx, id, []string{"audio1:aa"})
+		records, err := f.Conversions.Find(f.ctx, id, []store.ConversionKey{{Identity: "audio1:aa", Options: "k"}})
 		f.ok(err)
 		used, err := f.Jobs.Usage(f.ctx, id, epoch)
 		f.ok(err)
