@@ -38,6 +38,29 @@ func StoreAll(ctx context.Context, s store.Store, list iter.Seq[sx.Job]) error {
 	return nil
 }
 
+// StoreSessions and StoreInvitations create records with one transaction.
+func StoreSessions(ctx context.Context, s store.Store, list []sx.Session) error {
+	return s.Sessions.(*sessions).db.update(ctx, "store sessions", func(t tx) error {
+		for _, v := range list {
+			if err := sessionRecords.create(t, v.ID, v); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+func StoreInvitations(ctx context.Context, s store.Store, list []sx.Invitation) error {
+	return s.Invitations.(*invitations).db.update(ctx, "store invitations", func(t tx) error {
+		for _, v := range list {
+			if err := invitationRecords.create(t, v.ID, v); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
 func storeJob(t tx, j sx.Job) error {
 	old, err := jobRecords.get(t, j.ID)
 	switch sx.CodeOf(err) {

@@ -47,9 +47,7 @@ func (s *invitations) Delete(ctx context.Context, id string) error {
 }
 
 func (s *invitations) DeleteOf(ctx context.Context, inviter string) error {
-	return s.db.update(ctx, "delete the invitations of a user", func(t tx) error {
-		return invitationRecords.deleteAll(t, func(v sx.Invitation) bool { return v.Inviter == inviter })
-	})
+	return invitationRecords.deleteMatching(ctx, s.db, "delete the invitations of a user", func(v sx.Invitation) bool { return v.Inviter == inviter })
 }
 
 func (s *invitations) DeleteExpired(ctx context.Context, now time.Time) error {

@@ -1,6 +1,7 @@
 package localstore
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"time"
@@ -123,18 +124,47 @@ func (r records[T]) replaceCurrent(t tx, id string, v T) error {
 	return r.replace(t, id, v)
 }
 
-// deleteAll deletes the records for which match is true.
-func (r records[T]) deleteAll(t tx, match func(T) bool) error {
-	var ids []string
-	err := t.Bucket(r.bucket).ForEach(func(id, _ []byte) error {
-		v, err := r.get(t, string(id))
-		if err == nil && match(v) {
-			ids = append(ids, string(id))
+// deleteMatching deletes the records for which match is true. No index has them, so it reads
+// all of the kind: a batch at a time, outside of transactions that change something, so that
+// others do not wait for it. A record that is stored meanwhile may be left.
+func (r records[T]) deleteMatching(ctx context.Context, db *database, doing string, match func(T) bool) error {
+	for after, more := "", true; more; {
+		var found []string
+		err := db.view(ctx, doing, func(t tx) error {
+			n := 0
+			c := t.Bucket(r.bucket).Cursor()
+			k, _ := c.Seek([]byte(after + "\x00"))
+			for ; k != nil && n < batch; k, _ = c.Next() {
+				after = string(k)
+				n++
+				v, err := r.get(t, after)
+				if err != nil {
+					return err
+				}
+				if match(v) {
+					found = append(found, after)
+				}
+			}
+			more = k != nil
+			return nil
+		})
+		if err != nil {
+			return err
 		}
-		return err
-	})
-	for _, id := range ids {
-		err = errors.Join(err, r.delete(t, id))
+		if len(found) == 0 {
+			continue
+		}
+		err = db.update(ctx, doing, func(t tx) error {
+			for _, id := range found {
+				if err := r.delete(t, id); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
 	}
-	return err
+	return nil
 }

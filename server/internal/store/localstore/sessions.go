@@ -47,9 +47,7 @@ func (s *sessions) Delete(ctx context.Context, id string) error {
 }
 
 func (s *sessions) DeleteOf(ctx context.Context, userID string) error {
-	return s.db.update(ctx, "delete the sessions of a user", func(t tx) error {
-		return sessionRecords.deleteAll(t, func(v sx.Session) bool { return v.UserID == userID })
-	})
+	return sessionRecords.deleteMatching(ctx, s.db, "delete the sessions of a user", func(v sx.Session) bool { return v.UserID == userID })
 }
 
 func (s *sessions) DeleteExpired(ctx context.Context, now time.Time) error {
