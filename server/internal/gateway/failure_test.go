@@ -102,7 +102,7 @@ func TestSweepFileWithoutRecord(t *testing.T) {
 	if err := os.WriteFile(file, []byte("of a crash"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	ctx, round := context.Background(), gateway.NewSweep(f.gw)
+	ctx, round := context.Background(), gateway.NewSweep(f.gw, 10)
 	for sweep, want := range []int{1, 0} { // at the first sweep, its record might still be about to be stored
 		next, err := round(ctx, "")
 		for err == nil && next != "" {
@@ -111,6 +111,41 @@ func TestSweepFileWithoutRecord(t *testing.T) {
 		if got := f.videos(); err != nil || len(got) != want {
 			t.Errorf("videos %v after sweep %d, %v; want %d", got, sweep+1, err, want)
 		}
+	}
+}
+
+// TestSweepForgetsSuspects checks that what another gateway has removed does not fill the
+// list of suspects for ever.
+func TestSweepForgetsSuspects(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, nil)
+	a, b := gateway.NewSweep(f.gw, 10), gateway.NewSweep(newFixtureLike(t, f).gw, 10)
+	plant := func(ids ...string) {
+		for _, id := range ids {
+			dir := filepath.Join(f.dir, "videos", id[:2])
+			if err := errors.Join(os.MkdirAll(dir, 0o700), os.WriteFile(filepath.Join(dir, id), nil, 0o600)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	pass := func(round func(ctx context.Context, cursor string) (next string, err error)) {
+		if next, err := round(t.Context(), ""); err != nil || next != "" {
+			t.Fatalf("the next page is %q, %v", next, err)
+		}
+	}
+	plant("a0", "a1", "a2", "a3", "a4", "a5", "a6", "a7", "a8", "a9")
+	pass(a)
+	pass(b)
+	pass(b)
+	if got := f.videos(); len(got) != 0 {
+		t.Fatalf("%v are left", got)
+	}
+	plant("b0")
+	for range 3 {
+		pass(a)
+	}
+	if got := f.videos(); len(got) != 0 {
+		t.Errorf("%v is never removed", got)
 	}
 }
 
@@ -136,7 +171,7 @@ func TestSweepGoesOnAfterAFailure(t *testing.T) {
 		}
 	}
 	f.clock.Advance(2 * time.Hour)
-	next, err := gateway.NewSweep(f.gw)(t.Context(), "")
+	next, err := gateway.NewSweep(f.gw, 10)(t.Context(), "")
 	if got := f.videos(); err != nil || next != "" || !slices.Equal(got, []string{"a"}) {
 		t.Errorf("videos %v after a pass up to %q, %v; want only the one that cannot be removed", got, next, err)
 	}

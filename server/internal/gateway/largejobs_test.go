@@ -77,7 +77,7 @@ func TestLargeJobs(t *testing.T) {
 	})
 	t.Run("sweep", func(t *testing.T) {
 		f.clock.Advance(2 * time.Hour)
-		round := gateway.NewSweep(f.gw)
+		round := gateway.NewSweep(f.gw, 10)
 		for range 2 { // a video without any record is removed by the second
 			if next, err := round(t.Context(), ""); err != nil || next != "" {
 				t.Fatal(next, err)

@@ -23,19 +23,24 @@ const (
 // sweeper removes videos that no job refers to; converters sweep tracks.
 type sweeper struct {
 	*Service
-	// suspects are the videos that had neither a job nor a record when this process
-	// looked at them last, at most maxSuspects.
-	suspects map[string]bool
+	// suspects are the videos that this process found without a job and a record since it
+	// began its last pass, earlier those of the pass before: at most most each. Older ones
+	// are forgotten, because another process may have removed them.
+	suspects, earlier map[string]bool
+	most              int
 }
 
 const maxSuspects = 10_000
 
 func (s *Service) newSweep() *periodic.Task {
-	sweep := sweeper{s, map[string]bool{}}
 	return &periodic.Task{
 		Name: "sweep videos", Store: s.cfg.Tasks, Log: s.cfg.Log, Now: s.cfg.Now,
-		Pace: sweepPace, Pass: sweepPass, Round: sweep.round,
+		Pace: sweepPace, Pass: sweepPass, Round: newSweeper(s, maxSuspects).round,
 	}
+}
+
+func newSweeper(s *Service, most int) *sweeper {
+	return &sweeper{Service: s, suspects: map[string]bool{}, most: most}
 }
 
 // newRecount corrects the totals of the owners.
@@ -46,7 +51,10 @@ func (s *Service) newRecount() *periodic.Task {
 	}
 }
 
-func (s sweeper) round(ctx context.Context, cursor string) (string, error) {
+func (s *sweeper) round(ctx context.Context, cursor string) (string, error) {
+	if cursor == "" {
+		s.suspects, s.earlier = map[string]bool{}, s.suspects
+	}
 	ids, next, err := s.cfg.Videos.List(ctx, cursor, sweepPage)
 	if err != nil || len(ids) == 0 {
 		return next, err
@@ -74,7 +82,7 @@ func (s sweeper) round(ctx context.Context, cursor string) (string, error) {
 
 // removeUnused removes the video if its job does not use it or, if it has none, nothing else
 // refers to it.
-func (s sweeper) removeUnused(ctx context.Context, id string, unused, hasJob bool) (err error) {
+func (s *sweeper) removeUnused(ctx context.Context, id string, unused, hasJob bool) (err error) {
 	if !hasJob {
 		unused, err = s.orphaned(ctx, id)
 	}
@@ -88,13 +96,12 @@ func (s sweeper) removeUnused(ctx context.Context, id string, unused, hasJob boo
 // orphaned reports whether a video without a job can be removed. One without any record
 // is either being created now or left by a crash; it is removed by the second sweep that
 // finds it.
-func (s sweeper) orphaned(ctx context.Context, id string) (bool, error) {
+func (s *sweeper) orphaned(ctx context.Context, id string) (bool, error) {
 	up, err := s.cfg.Videos.Stat(ctx, id)
 	switch {
 	case sx.CodeOf(err) == sx.CodeNotFound:
-		suspected := s.suspects[id]
-		delete(s.suspects, id)
-		if !suspected && len(s.suspects) < maxSuspects {
+		suspected := s.suspects[id] || s.earlier[id]
+		if !suspected && len(s.suspects) < s.most {
 			s.suspects[id] = true
 		}
 		return suspected, nil
