@@ -61,8 +61,10 @@ type Jobs interface {
 	// Recount compares the totals of some owners with their jobs, and corrects them; it
 	// also corrects what NextWaiting reads. cursor is "" or what an earlier call
 	// returned as next; next is "" once all owners were compared. An owner whose jobs
-	// change at the same time is left for a later pass. A store whose totals cannot be
-	// wrong has nothing to do.
+	// change at the same time is left for a later pass, and a total that is too large is
+	// corrected when a later pass finds the same. One call is bounded by the deadline of ctx:
+	// an owner who needs longer is skipped. A store whose totals cannot be wrong has nothing
+	// to do.
 	Recount(ctx context.Context, cursor string) (next string, err error)
 }
 

@@ -3,6 +3,7 @@ package mongostore
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"strings"
 	"time"
 
@@ -16,6 +17,7 @@ import (
 type jobs struct {
 	c      collection
 	owners owners
+	log    *slog.Logger
 }
 
 var _ store.Jobs = (*jobs)(nil)
@@ -247,7 +249,7 @@ func (s *jobs) Get(ctx context.Context, id string) (sx.Job, error) {
 // Create, Replace and Delete also change the totals of the job's owner: what the job
 // adds before they change the job, and the rest afterwards. A crash in between, or an
 // error of the second part, leaves totals that are too large, or an owner's waiting jobs
-// unknown to NextWaiting, until the next Recount.
+// unknown to NextWaiting, until Recount has corrected them.
 
 func (s *jobs) Create(ctx context.Context, j sx.Job) error {
 	if err := store.CheckName(j.Sent.Name); err != nil {

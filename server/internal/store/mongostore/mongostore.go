@@ -99,7 +99,7 @@ func Open(ctx context.Context, cfg Config) (store.Store, error) {
 		Audit:                &audit{s.audit},
 		NotificationSettings: &notificationSettings{s.notificationSettings},
 		Deliveries:           &deliveries{s.deliveries},
-		Jobs:                 &jobs{c: s.jobs, owners: owners{c: s.owners, now: cfg.Now}},
+		Jobs:                 &jobs{c: s.jobs, owners: owners{c: s.owners, now: cfg.Now}, log: cfg.Log},
 		Videos:               &videos{uploads: s.uploads, bucket: s.videos, now: cfg.Now, extra: semaphore.NewWeighted(extraBuffers)},
 		Tracks:               &tracks{records: s.tracks, bucket: s.trackBucket, now: cfg.Now},
 		Conversions:          &conversions{s.conversions},

@@ -29,6 +29,7 @@ type ownerDoc struct {
 	Jobs    int64     `bson:"jobs"`
 	Day     int64     `bson:"day"` // since 1970, of Today
 	Today   int64     `bson:"today"`
+	Counted countDoc  `bson:"counted"` // by a Recount that did not correct all totals
 
 	// Normal and Low say whether the owner may have waiting jobs of that priority. A
 	// flag is false although there are such jobs only for a moment, or after a crash
