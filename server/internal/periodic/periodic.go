@@ -48,7 +48,7 @@ func (t *Task) round(ctx context.Context, holder string) error {
 		return err
 	}
 	now := t.Now()
-	if now.Before(state.Next) || now.Before(state.Until) {
+	if store.Ahead(now, state.Next, max(t.Pace, t.Pass)) || store.Ahead(now, state.Until, roundTimeout) {
 		return nil
 	}
 	state.Holder, state.Until = holder, now.Add(roundTimeout)

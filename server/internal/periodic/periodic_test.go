@@ -133,3 +133,43 @@ func TestTakesOver(t *testing.T) {
 	f.clock.Advance(time.Minute)
 	f.rounds("b", "c")
 }
+
+// TestClockAhead checks what a process with a clock that was ahead leaves: others do not
+// wait for it. A clock that is a few minutes ahead is not wrong.
+func TestClockAhead(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	ahead := f.clock.Now().AddDate(1, 0, 0)
+	set := func(change func(state *store.Task)) {
+		t.Helper()
+		state, err := f.tasks.Get(t.Context(), "test")
+		if err != nil {
+			t.Fatal(err)
+		}
+		state.Name = "test"
+		change(&state)
+		if err := f.tasks.Replace(t.Context(), state); err != nil {
+			t.Fatal(err)
+		}
+	}
+	set(func(state *store.Task) { state.Cursor, state.Next = "b", ahead })
+	stop := f.run(pages)
+	f.rounds("b", "c")
+	f.pass()
+	stop()
+	set(func(state *store.Task) {
+		state.Cursor, state.Holder, state.Until, state.Next = "c", "dead", ahead, time.Time{}
+	})
+	stop = f.run(pages)
+	f.rounds("b", "c", "c")
+	f.pass()
+	stop()
+
+	soon := f.clock.Now().Add(time.Hour + 3*time.Minute) // a pass after the time of another process
+	set(func(state *store.Task) { state.Cursor, state.Next = "b", soon })
+	f.run(pages)
+	f.clock.Advance(time.Hour)
+	f.rounds("b", "c", "c")
+	f.clock.Advance(3 * time.Minute)
+	f.rounds("b", "c", "c", "b", "c")
+}

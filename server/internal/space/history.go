@@ -41,7 +41,7 @@ func (m *Monitor) record(ctx context.Context, s store.Space) (history, error) {
 		}
 	}
 	now := m.cfg.Now()
-	if now.Before(state.Next) && len(m.history) > 0 {
+	if store.Ahead(now, state.Next, step) && len(m.history) > 0 {
 		return m.history, nil
 	}
 	h := m.history.add(point{now.Unix(), s.Total - s.Free})

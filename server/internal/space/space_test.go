@@ -182,3 +182,30 @@ func TestForecast(t *testing.T) {
 		})
 	}
 }
+
+// TestClockAhead checks that the history goes on after a process with a wrong clock has
+// recorded a point.
+func TestClockAhead(t *testing.T) {
+	t.Parallel()
+	tasks := &memory{}
+	synctest.Test(t, func(t *testing.T) {
+		start := time.Now()
+		v := &volume{Space: store.Space{Total: 1000 * gib}, free: func() int64 { return int64(500*gib) - int64(time.Since(start).Hours()/24*10*gib) }}
+		run := func(days int) *prometheus.Registry {
+			m, r := monitor(t, v, tasks)
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			done := make(chan struct{})
+			go func() { defer close(done); m.Run(ctx) }()
+			<-time.After(time.Duration(days) * 24 * time.Hour)
+			cancel()
+			<-done
+			return r
+		}
+		run(1)
+		tasks.state.Next = time.Now().AddDate(1, 0, 0)
+		if got := gauge(t, run(10), "full_seconds"); math.IsNaN(got) || math.IsInf(got, 0) {
+			t.Errorf("full in %v s", got)
+		}
+	})
+}

@@ -35,8 +35,7 @@ func (s *jobs) Recount(ctx context.Context, cursor string) (next string, err err
 	found, err := list[ownerDoc](ctx, s.owners.c, bson.D{{Key: "_id", Value: bson.D{{Key: "$gt", Value: cursor}}}},
 		options.Find().SetSort(bson.D{{Key: "_id", Value: 1}}).SetLimit(recountOwners))
 	for i, d := range found {
-		// A wrong clock has recorded a time that is far ahead.
-		if age := s.owners.now().Sub(d.Changed); age < quietTime && age >= -store.ClockSkew {
+		if store.Ahead(s.owners.now(), d.Changed.Add(quietTime), quietTime) {
 			continue
 		}
 		err := s.recount(ctx, d)
