@@ -135,7 +135,7 @@ func (s uploads) reserve(ctx context.Context, k sx.IdempotencyKey) (reserved sx.
 	case !now.Before(known.Expires):
 	case known.Request != k.Request:
 		return k, "", sx.NewError(sx.CodeKeyReused, "the idempotency key was sent with another request before")
-	case !known.Done && now.Before(known.Expires.Add(reservation-sx.KeyLifetime)):
+	case !known.Done && store.Ahead(now, known.Expires.Add(reservation-sx.KeyLifetime), reservation):
 		return k, "", errKeyInUse()
 	default:
 		if free, err := s.endedWithProcess(ctx, known); err != nil || !free {

@@ -140,6 +140,15 @@ func TestIdempotencyKeyAfterACrash(t *testing.T) {
 	if got := f.createWith(alice, "k", "talk.mp4", 1000).want(t, http.StatusCreated).header.Get("Location"); another == path || got != another {
 		t.Errorf("created %s and %s", another, got)
 	}
+
+	if k, err = f.store.IdempotencyKeys.Get(ctx, alice, "k"); err != nil {
+		t.Fatal(err)
+	}
+	k.JobID, k.Done, k.Expires = sx.NewID(), false, f.clock.Now().AddDate(1, 0, 0) // by a clock that was ahead
+	if err := f.store.IdempotencyKeys.Replace(ctx, k); err != nil {
+		t.Fatal(err)
+	}
+	f.createWith(alice, "k", "talk.mp4", 1000).want(t, http.StatusCreated)
 }
 
 func TestInvalidIdempotencyKeys(t *testing.T) {

@@ -95,11 +95,12 @@ func (s *sweeper) removeUnused(ctx context.Context, id string, unused, hasJob bo
 
 // orphaned reports whether a video without a job can be removed. One without any record
 // is either being created now or left by a crash; it is removed by the second sweep that
-// finds it.
+// finds it. So is one of which a wrong clock has recorded the time.
 func (s *sweeper) orphaned(ctx context.Context, id string) (bool, error) {
 	up, err := s.cfg.Videos.Stat(ctx, id)
+	age := s.cfg.Now().Sub(up.Updated)
 	switch {
-	case sx.CodeOf(err) == sx.CodeNotFound:
+	case sx.CodeOf(err) == sx.CodeNotFound, err == nil && age < -store.ClockSkew:
 		suspected := s.suspects[id] || s.earlier[id]
 		if !suspected && len(s.suspects) < s.most {
 			s.suspects[id] = true
@@ -108,6 +109,6 @@ func (s *sweeper) orphaned(ctx context.Context, id string) (bool, error) {
 	case err != nil:
 		return false, err
 	default:
-		return s.cfg.Now().Sub(up.Updated) >= orphanAge, nil
+		return age >= orphanAge, nil
 	}
 }

@@ -110,7 +110,7 @@ func (r Record) join(p Process, now time.Time, where string) (Record, error) {
 		return r, err
 	}
 	r.Processes = slices.DeleteFunc(slices.Clone(r.Processes), func(o Process) bool {
-		return o.ID == p.ID || p.Seen.IsZero() || now.Sub(o.Seen) >= Life
+		return o.ID == p.ID || p.Seen.IsZero() || now.Sub(o.Seen).Abs() >= Life // after now: its clock was wrong
 	})
 	if len(r.Processes) >= maxProcesses {
 		return r, sx.NewError(sx.CodeUnavailable, "%d processes use %s", len(r.Processes), where).
@@ -120,7 +120,7 @@ func (r Record) join(p Process, now time.Time, where string) (Record, error) {
 	switch {
 	case len(r.behind()) > 0 || r.newest() == r.Format:
 		r.Since = time.Time{}
-	case r.Since.IsZero():
+	case r.Since.IsZero() || r.Since.Sub(now) >= Life:
 		r.Since = now
 	case now.Sub(r.Since) >= FinalAfter:
 		r = r.finish(p)

@@ -245,6 +245,45 @@ func TestPaused(t *testing.T) {
 	})
 }
 
+// TestClockAhead checks what a process with a clock that is ahead leaves: the upgrade is
+// final a day after others notice, and a process that was killed is forgotten.
+func TestClockAhead(t *testing.T) {
+	t.Parallel()
+	for name, leave := range map[string]func(t *testing.T, m *memory, ahead func(r format.Records, number int) *format.Replica){
+		"beginning of the day": func(t *testing.T, m *memory, ahead func(r format.Records, number int) *format.Replica) {
+			m.mustJoin(t, 1).Close()
+			ahead(m, 2).Close()
+		},
+		"process": func(_ *testing.T, m *memory, ahead func(r format.Records, number int) *format.Replica) {
+			killed := process{memory: m}
+			r := ahead(&killed, 1)
+			killed.dead.Store(true)
+			r.Close()
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				var m memory
+				leave(t, &m, func(records format.Records, number int) *format.Replica {
+					c := config(records, number)
+					c.Now = func() time.Time { return time.Now().AddDate(1, 0, 0) }
+					r, err := format.Join(t.Context(), c)
+					if err != nil {
+						t.Fatal(err)
+					}
+					return r
+				})
+				replica := m.mustJoin(t, 2)
+				defer replica.Close()
+				writes(t, replica, 1)
+				pass(t, format.FinalAfter+time.Hour)
+				writes(t, replica, 2)
+			})
+		})
+	}
+}
+
 // pass lets the bubble's time pass.
 func pass(t *testing.T, d time.Duration) {
 	t.Helper()
