@@ -157,7 +157,7 @@ func TestRestless(t *testing.T) {
 				}
 			}, 1,
 		}, {
-			"an MP3 is edited once, while another cannot be read for a moment", 2,
+			"an MP3 is edited once, while another cannot be read for a moment", 3,
 			func(t *testing.T, s store.Store) func(string, store.Blob) (store.Blob, error) {
 				disturb := true
 				return func(id string, b store.Blob) (store.Blob, error) {
@@ -210,5 +210,45 @@ func TestRestless(t *testing.T) {
 				t.Errorf("%d videos and MP3s are restored", len(got.Bytes))
 			}
 		})
+	}
+}
+
+// renewed is a store in which a token is replaced by one of the same name after the first
+// page was read.
+type renewed struct {
+	store.Dump
+	renew func()
+}
+
+func (r *renewed) PersonalTokens(ctx context.Context, after string, limit int) ([]sx.PersonalToken, string, error) {
+	if after != "" {
+		r.renew()
+	}
+	return r.Dump.PersonalTokens(ctx, after, limit)
+}
+
+// TestRenewedToken has two tokens of the same name in a backup. The second one is restored.
+func TestRenewedToken(t *testing.T) {
+	t.Parallel()
+	s := local(t)
+	ok(t, s.Users.Create(t.Context(), sx.User{ID: "owner", Name: "ada"}))
+	token := sx.PersonalToken{UserID: "owner", Expires: time.Now().Add(time.Hour)}
+	for i := range 150 {
+		token.ID, token.Name = fmt.Sprintf("%03d", i), fmt.Sprintf("name-%d", i)
+		ok(t, s.PersonalTokens.Create(t.Context(), token))
+	}
+	source := s
+	source.Dump = &renewed{s.Dump, func() {
+		ok(t, s.PersonalTokens.Delete(t.Context(), "007"))
+		token.ID, token.Name = "new", "name-7"
+		ok(t, s.PersonalTokens.Create(t.Context(), token))
+	}}
+	target := local(t)
+	restore(t, target, create(t, source))
+	list, err := target.PersonalTokens.List(t.Context(), "owner")
+	ok(t, err)
+	i := slices.IndexFunc(list, func(v sx.PersonalToken) bool { return v.Name == "name-7" })
+	if len(list) != 150 || i < 0 || list[i].ID != "new" {
+		t.Errorf("there are %d tokens, and that with the name is %d", len(list), i)
 	}
 }

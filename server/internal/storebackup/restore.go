@@ -258,7 +258,7 @@ func (v *restorer) Document(kind, id string, data []byte) error {
 	case backup.Bindings:
 		return put(v, kind, id, data, func(r sx.Binding) string { return r.ID }, s.Bindings.Create)
 	case backup.PersonalTokens:
-		return put(v, kind, id, data, func(r sx.PersonalToken) string { return r.ID }, s.PersonalTokens.Create)
+		return put(v, kind, id, data, func(r sx.PersonalToken) string { return r.ID }, v.token)
 	case backup.Sessions:
 		return put(v, kind, id, data, func(r sx.Session) string { return r.ID }, s.Sessions.Create)
 	case backup.NotificationSettings:
@@ -301,6 +301,28 @@ func put[T any](v *restorer, kind, id string, data []byte, idOf func(T) string, 
 		return err
 	}
 	return store(v.ctx, record)
+}
+
+// token stores a token in place of an earlier one of the same name, which was replaced while
+// the backup was created.
+func (v *restorer) token(ctx context.Context, t sx.PersonalToken) error {
+	tokens := v.store.PersonalTokens
+	exists := tokens.Create(ctx, t)
+	if sx.CodeOf(exists) != sx.CodeConflict {
+		return exists
+	}
+	list, err := tokens.List(ctx, t.UserID)
+	if err != nil {
+		return err
+	}
+	i := slices.IndexFunc(list, func(old sx.PersonalToken) bool { return old.Name == t.Name && old.ID != t.ID })
+	if i < 0 {
+		return exists
+	}
+	if err := tokens.Delete(ctx, list[i].ID); err != nil {
+		return err
+	}
+	return tokens.Create(ctx, t)
 }
 
 // user stores an account in place of the one of the same name with which the installation
