@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"reflect"
 	"strings"
 	"sync"
@@ -385,6 +386,44 @@ func TestLastAdministratorIsRestored(t *testing.T) {
 	root := b.registerRoot(t)
 	_, err := b.as(t, root.AccessToken).Disable(t.Context(), auth.OwnerName)
 	wantCode(t, err, sx.CodeConflict)
+	if _, err := b.Login(t.Context(), api.Credentials{Name: auth.OwnerName, Password: password}); err != nil {
+		t.Errorf("no administrator is left: %v", err)
+	}
+}
+
+// disconnect is the key of what ends the request of an administrator.
+type disconnect struct{}
+
+// disconnectingRivals ends the request once the rival has changed the other account.
+type disconnectingRivals struct{ rivals }
+
+func (s disconnectingRivals) Replace(ctx context.Context, u sx.User) error {
+	err := s.rivals.Replace(ctx, u)
+	if end, ok := ctx.Value(disconnect{}).(context.CancelFunc); ok {
+		end()
+	}
+	return err
+}
+
+// TestLastAdministratorIsRestoredForNobody is TestLastAdministratorIsRestored for an
+// administrator who disconnects meanwhile.
+func TestLastAdministratorIsRestoredForNobody(t *testing.T) {
+	t.Parallel()
+	b := start(t, func(c *auth.Config) {
+		withRoot(c)
+		c.Users = disconnectingRivals{rivals{c.Users, "root", &sync.Once{}}}
+	})
+	b.owner(t)
+	root := b.registerRoot(t)
+	ctx, end := context.WithCancel(t.Context())
+	defer end()
+	r := httptest.NewRequestWithContext(context.WithValue(ctx, disconnect{}, end), http.MethodPost,
+		strings.Replace(api.PathDisable, "{name}", auth.OwnerName, 1), nil)
+	r.Header.Set("Authorization", "Bearer "+root.AccessToken)
+	b.service.Handler().ServeHTTP(httptest.NewRecorder(), r)
+	if ctx.Err() == nil {
+		t.Fatal("the administrator has not disconnected")
+	}
 	if _, err := b.Login(t.Context(), api.Credentials{Name: auth.OwnerName, Password: password}); err != nil {
 		t.Errorf("no administrator is left: %v", err)
 	}

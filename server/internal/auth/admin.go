@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/soundextract/sx/server/api"
 	"github.com/soundextract/sx/server/internal/store"
@@ -98,6 +99,9 @@ func pageLimit(q url.Values) (int, error) {
 	return n, nil
 }
 
+// disableTimeout bounds a change whose client may have disconnected.
+const disableTimeout = 30 * time.Second
+
 // disable ends an account's sign-ins, by raising its epoch in the same
 // compare-and-set that prevents new ones, and then removes its personal tokens.
 // Disabling a disabled account finishes what failed before.
@@ -129,6 +133,10 @@ func (s *Service) disableUser(ctx context.Context, name string) (sx.User, error)
 			return sx.User{}, err
 		}
 	}
+	// What follows is completed even if the client disconnects: without the second check,
+	// no administrator might be left, and the tokens would be valid once it is enabled again.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), disableTimeout)
+	defer cancel()
 	admin := false
 	user, err = s.updateUser(ctx, name, func(u *sx.User) bool {
 		was := u.Disabled

@@ -1,8 +1,13 @@
 package auth_test
 
 import (
+	"bytes"
+	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -114,5 +119,36 @@ func TestInvitationWhoseNameIsLost(t *testing.T) {
 	wantCode(t, late.enroll(t, "bob", code), sx.CodeNameTaken)
 	if err := b.enroll(t, "carol", code); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// TestInvitationOfDisconnected is TestInvitationWhoseNameIsLost for somebody who disconnects
+// meanwhile.
+func TestInvitationOfDisconnected(t *testing.T) {
+	t.Parallel()
+	b := start(t, byInvitation)
+	code := b.invite(t, b.registerRoot(t))
+	other := startOn(t, b.store, b.clock)
+	ctx, disconnect := context.WithCancel(t.Context())
+	defer disconnect()
+	late := startOn(t, b.store, b.clock, byInvitation, func(c *auth.Config) {
+		c.Users = failingCreate{c.Users, func() error {
+			other.register(t, "bob")
+			disconnect()
+			return sx.NewError(sx.CodeNameTaken, "the name bob is taken")
+		}}
+	})
+	body, err := json.Marshal(api.Credentials{Name: "bob", Password: password, Invitation: code})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := httptest.NewRequestWithContext(ctx, http.MethodPost, api.PathRegister, bytes.NewReader(body))
+	r.Header.Set("Content-Type", "application/json")
+	late.service.Handler().ServeHTTP(httptest.NewRecorder(), r)
+	if ctx.Err() == nil {
+		t.Fatal("nobody has disconnected")
+	}
+	if err := b.enroll(t, "carol", code); err != nil {
+		t.Errorf("the invitation is used up: %v", err)
 	}
 }

@@ -50,7 +50,8 @@ func (s *Service) enroll(ctx context.Context, from origin, name, password, code 
 	}
 	err = s.cfg.Users.Create(ctx, user)
 	if invitation != "" && sx.CodeOf(err) == sx.CodeNameTaken {
-		if lost := s.releaseInvitation(ctx, name, invitation); lost != nil {
+		// Even if the client is gone: the invitation has created no account.
+		if lost := s.releaseInvitation(context.WithoutCancel(ctx), name, invitation); lost != nil {
 			s.cfg.Log.WarnContext(ctx, "invitation used up for a name that is taken", "invitation", invitation, "error", lost)
 		}
 	}
