@@ -18,8 +18,8 @@ const (
 	// maxFoundPages bounds the time of a lookup, in pages of jobs. If the same sources were
 	// converted more often, the newest jobs count.
 	maxFoundPages = 32
-	// maxFoundTracks bounds its response, to about 5 MB.
-	maxFoundTracks = 50_000
+	// maxFoundTracks bounds its response, to about 4 MB.
+	maxFoundTracks = 40_000
 	// recordsAtOnce is how many records are read at a time: each may have hundreds of MP3s.
 	recordsAtOnce = 50
 	// maxConversions is of how many MP3s of removed jobs the records are kept for each user:
