@@ -131,6 +131,7 @@ func TestStoreMethodsUnavailable(t *testing.T) {
 	invite := func() error { _, err := root.Invite(ctx, api.NewInvitation{ExpiresIn: 60}); return err }
 	enroll := func() error { return unavailable.enroll(t, "carol", code) }
 	disable := func() error { _, err := root.Disable(ctx, "bob"); return err }
+	disableAdmin := func() error { _, err := root.Disable(ctx, "root"); return err }
 	enable := func() error { _, err := root.Enable(ctx, "bob"); return err }
 	list := func() error { _, err := root.PersonalTokens(ctx); return err }
 	create := func() error { _, err := root.CreateToken(ctx, api.NewToken{Name: "cd", ExpiresIn: 60}); return err }
@@ -151,7 +152,7 @@ func TestStoreMethodsUnavailable(t *testing.T) {
 		{"user by name", "register", enroll, sx.CodeUnavailable},
 		{"replace invitation", "register", enroll, sx.CodeUnavailable},
 		{"list users", "users", users, sx.CodeUnavailable},
-		{"list users", "disable", disable, sx.CodeUnavailable},
+		{"list users", "disable an administrator", disableAdmin, sx.CodeUnavailable},
 		{"user by name", "disable", disable, sx.CodeUnavailable},
 		{"replace user", "disable", disable, sx.CodeUnavailable},
 		{"list tokens", "disable", disable, sx.CodeUnavailable},
