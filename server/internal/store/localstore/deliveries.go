@@ -1,8 +1,10 @@
 package localstore
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -22,18 +24,30 @@ var deliveryRecords = records[sx.Delivery]{
 	rev: func(v *sx.Delivery) *int64 { return &v.Rev },
 }
 
-// deliveryHeads reads deliveries without their payloads, which are most of their size.
-var deliveryHeads = records[deliveryHead]{bucket: bucketDeliveries, kind: "delivery"}
-
-type deliveryHead struct {
-	sx.Delivery
-	Payload skipped // hides that of the delivery
+// deliveryHead reads a delivery without its payload, which is most of its size.
+func deliveryHead(t tx, id string) (sx.Delivery, error) {
+	var v sx.Delivery
+	data := t.Bucket(bucketDeliveries).Get([]byte(id))
+	if data == nil {
+		return v, sx.NewError(sx.CodeNotFound, "delivery %s not found", id)
+	}
+	if err := t.decode(bucketDeliveries, cutPayload(data), &v); err != nil {
+		return v, fmt.Errorf("decode delivery %s: %w", id, err)
+	}
+	v.Payload = nil
+	return v, nil
 }
 
-// skipped is a value that is not decoded.
-type skipped struct{}
-
-func (*skipped) UnmarshalJSON([]byte) error { return nil }
+// cutPayload returns the record with an empty payload. In JSON a quotation mark within a
+// text is escaped, so the first field of this name is the payload, and its base64 ends at
+// the next quotation mark.
+func cutPayload(data []byte) []byte {
+	before, after, found := bytes.Cut(data, []byte(`"Payload":"`))
+	if _, rest, ended := bytes.Cut(after, []byte(`"`)); found && ended {
+		return slices.Concat(before, []byte(`"Payload":""`), rest)
+	}
+	return data
+}
 
 func (s *deliveries) Create(ctx context.Context, v sx.Delivery) error {
 	return s.db.update(ctx, "store delivery", func(t tx) error {
@@ -93,7 +107,7 @@ func (s *deliveries) Due(ctx context.Context, now time.Time, busy store.Busy, li
 		for k, queue := c.First(); k != nil && !orderTime(k).After(now); k, queue = c.Next() {
 			id := string(k[idAt(nil):])
 			if len(queue) == 0 {
-				head, err := deliveryHeads.get(t, id)
+				head, err := deliveryHead(t, id)
 				if err != nil {
 					return err
 				}
@@ -130,11 +144,11 @@ func (s *deliveries) List(ctx context.Context, userID string, after *store.Curso
 				next = &store.Cursor{Created: list[limit-1].Created, ID: list[limit-1].ID}
 				return nil
 			}
-			head, err := deliveryHeads.get(t, string(c.key[idAt(prefix):]))
+			head, err := deliveryHead(t, string(c.key[idAt(prefix):]))
 			if err != nil {
 				return err
 			}
-			list = append(list, head.Delivery)
+			list = append(list, head)
 		}
 		return nil
 	})
@@ -195,7 +209,7 @@ func deliveriesBeyond(t tx, userID string, pending bool, keep int) (ids []string
 	for c := newestFirst(t, bucketDeliveriesOf, prefix, nil); c.key != nil && len(ids) < batch; c.prev() {
 		id, state := string(c.key[idAt(prefix):]), sx.DeliveryState(c.value)
 		if state == "" {
-			head, err := deliveryHeads.get(t, id)
+			head, err := deliveryHead(t, id)
 			if err != nil {
 				return nil, err
 			}
@@ -235,9 +249,9 @@ func (s *deliveries) deleteInBatches(ctx context.Context, doing string, index, p
 }
 
 func removeDelivery(t tx, id string) error {
-	head, err := deliveryHeads.get(t, id)
+	head, err := deliveryHead(t, id)
 	if err != nil {
 		return err
 	}
-	return errors.Join(unindexDelivery(t, head.Delivery), deliveryHeads.delete(t, id))
+	return errors.Join(unindexDelivery(t, head), deliveryRecords.delete(t, id))
 }

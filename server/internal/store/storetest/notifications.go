@@ -234,6 +234,7 @@ func deliveryList(f *fixture) {
 		delivery("d0", "u1", sx.DeliveryDelivered, 5), delivery("d3", "u11", sx.DeliveryPending, 1),
 	} {
 		v.Payload = []byte("{}")
+		v.LastError, v.Target = `"Payload":"`, `","Payload":"x","`
 		f.ok(f.Deliveries.Create(f.ctx, v))
 	}
 	for limit, want := range map[int][]string{10: {"d0", "d2", "d1"}, 2: {"d0", "d2"}} {
@@ -245,6 +246,9 @@ func deliveryList(f *fixture) {
 		for _, v := range list {
 			if len(v.Payload) > 0 {
 				f.t.Errorf("%s has a payload", v.ID)
+			}
+			if v.LastError != `"Payload":"` || v.Target != `","Payload":"x","` {
+				f.t.Errorf("%s is %+v", v.ID, v)
 			}
 		}
 	}
