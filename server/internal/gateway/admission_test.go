@@ -43,6 +43,12 @@ func (s meanwhileJobs) Create(ctx context.Context, j sx.Job) error {
 	return errors.Join(s.Jobs.Create(ctx, j), s.err)
 }
 
+func (s meanwhileJobs) Replace(ctx context.Context, j sx.Job) error {
+	err := s.Jobs.Replace(ctx, j)
+	during(ctx)
+	return err
+}
+
 // wantNothing checks that alice has no job, that no bytes of any are stored and that none
 // counts.
 func (f *fixture) wantNothing() {
@@ -59,8 +65,8 @@ func (f *fixture) wantNothing() {
 	}
 }
 
-// creation is a request for an upload of alice that calls call meanwhile.
-func creation(ctx context.Context, path string, body io.Reader, call func()) *http.Request {
+// request is one of alice, for an upload of 5000 bytes, during which call is called.
+func request(ctx context.Context, path string, body io.Reader, call func()) *http.Request {
 	r := httptest.NewRequestWithContext(context.WithValue(ctx, meanwhile{}, call), http.MethodPost, path, body)
 	for name, value := range map[string]string{
 		"Authorization": "Bearer " + alice, "Tus-Resumable": "1.0.0",
@@ -78,8 +84,8 @@ func TestQuotaOfDisconnected(t *testing.T) {
 	whole := func() (string, io.Reader) { return api.PathJobs + "?filename=a.mp4", bytes.NewReader(video(1, 5000)) }
 	tus := func() (string, io.Reader) { return api.PathUploads, nil }
 	for name, tt := range map[string]struct {
-		request func() (path string, body io.Reader)
-		change  func(*gateway.Config)
+		target func() (path string, body io.Reader)
+		change func(*gateway.Config)
 	}{
 		"tus, while the quota is checked":   {tus, atCheck},
 		"whole, while the quota is checked": {whole, atCheck},
@@ -94,8 +100,8 @@ func TestQuotaOfDisconnected(t *testing.T) {
 			}, func(t *testing.T, f *fixture) {
 				ctx, disconnect := context.WithCancel(t.Context())
 				defer disconnect()
-				path, body := tt.request()
-				f.gw.Handler().ServeHTTP(httptest.NewRecorder(), creation(ctx, path, body, disconnect))
+				path, body := tt.target()
+				f.gw.Handler().ServeHTTP(httptest.NewRecorder(), request(ctx, path, body, disconnect))
 				if ctx.Err() == nil {
 					t.Fatal("the client has not disconnected")
 				}
@@ -113,7 +119,7 @@ func TestQuotaOfHasty(t *testing.T) {
 	}, func(t *testing.T, f *fixture) {
 		uploaded := 0
 		w := httptest.NewRecorder()
-		f.gw.Handler().ServeHTTP(w, creation(t.Context(), api.PathUploads, nil, func() {
+		f.gw.Handler().ServeHTTP(w, request(t.Context(), api.PathUploads, nil, func() {
 			list := decode[api.JobList](t, f.do(alice, http.MethodGet, api.PathJobs, nil).want(t, http.StatusOK)).Jobs
 			uploaded = len(list)
 			for _, j := range list {
@@ -124,5 +130,28 @@ func TestQuotaOfHasty(t *testing.T) {
 			t.Errorf("got %d for the creation, and %d uploads meanwhile", w.Code, uploaded)
 		}
 		f.wantNothing()
+	})
+}
+
+// TestCancelAndDisconnect removes the bytes of a cancelled upload, which no longer count,
+// although the client disconnects before.
+func TestCancelAndDisconnect(t *testing.T) {
+	t.Parallel()
+	onBothStores(t, func(c *gateway.Config) {
+		jobs := meanwhileJobs{c.Jobs, nil}
+		updater := *c.Updater
+		updater.Jobs = jobs
+		c.Jobs, c.Updater = jobs, &updater
+	}, func(t *testing.T, f *fixture) {
+		id := idOf(f.create(alice, "a.mp4", 5000))
+		ctx, disconnect := context.WithCancel(t.Context())
+		defer disconnect()
+		f.gw.Handler().ServeHTTP(httptest.NewRecorder(), request(ctx, jobPath(api.PathCancel, id), nil, disconnect))
+		if got := f.job(id); ctx.Err() == nil || got.State != sx.StateCancelled {
+			t.Fatalf("the client has disconnected: %v; the upload is %s", ctx.Err(), got.State)
+		}
+		if got := f.videos(); len(got) > 0 {
+			t.Errorf("the videos %v are stored", got)
+		}
 	})
 }

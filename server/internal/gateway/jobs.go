@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"time"
 
 	"github.com/soundextract/sx/server/api"
 	"github.com/soundextract/sx/server/internal/store"
@@ -111,6 +112,9 @@ func (s *Service) deleteJob(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
+// removeTimeout bounds the removal of an upload whose client may have disconnected.
+const removeTimeout = 20 * time.Second
+
 // cancelJob cancels a job. The bytes of an unfinished upload are removed; a
 // complete video is kept for a retry. Cancelling a cancelled job changes nothing.
 func (s *Service) cancelJob(w http.ResponseWriter, r *http.Request) error {
@@ -129,7 +133,10 @@ func (s *Service) cancelJob(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if after.Sent.SHA256 == "" {
-		if err := s.cfg.Videos.Remove(r.Context(), j.ID); err != nil {
+		// Even if the client has disconnected: these bytes no longer count in its quota.
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), removeTimeout)
+		defer cancel()
+		if err := s.cfg.Videos.Remove(ctx, j.ID); err != nil {
 			return err // cancelling again, or the sweep, removes it
 		}
 		if j.State == sx.StateUploading {

@@ -56,8 +56,8 @@ func (s uploads) Create(ctx context.Context, size int64, metadata map[string]str
 	return s.create(ctx, j)
 }
 
-// createTimeout bounds the creation of an upload, and its removal if it is refused: both
-// together take less than the reservation of an idempotency key.
+// createTimeout bounds the creation of an upload. With removeTimeout, if it is refused, that
+// is less than the reservation of an idempotency key.
 const createTimeout = 20 * time.Second
 
 // create creates the video first and then its job, so that a crash in between
@@ -95,7 +95,7 @@ func (s uploads) create(ctx context.Context, j sx.Job) (tusserver.Upload, error)
 // undo removes the job and the video of an upload that is refused, or whose job may have
 // been stored in spite of an error.
 func (s uploads) undo(ctx context.Context, j sx.Job) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), createTimeout)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), removeTimeout)
 	defer cancel()
 	j.Rev = 1
 	err := s.cfg.Jobs.Delete(ctx, j)
