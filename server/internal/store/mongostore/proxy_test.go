@@ -116,8 +116,9 @@ func (r *proxy) pass(command string) bool {
 func (r *proxy) hold(command string, after int) (held <-chan struct{}, resume func()) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.holds, r.skips, r.held, r.resume = command, after, make(chan struct{}), make(chan struct{})
-	return r.held, sync.OnceFunc(func() { close(r.resume) })
+	forward := make(chan struct{})
+	r.holds, r.skips, r.held, r.resume = command, after, make(chan struct{}), forward
+	return r.held, sync.OnceFunc(func() { close(forward) })
 }
 
 // end drops all commands after the one that is held.
