@@ -258,9 +258,12 @@ func TestStoredBytesAreShown(t *testing.T) {
 		case r.Method == http.MethodGet && strings.HasPrefix(r.URL.Path, "/v1/jobs/"):
 			defer once.Do(func() { close(polled) })
 			job := u.server.Jobs()[0]
+			if job.State != sx.StateUploading {
+				return false
+			}
 			job.Progress = 50
 			api.Write(w, http.StatusOK, job)
-			return job.State == sx.StateUploading
+			return true
 		}
 		return false
 	}
