@@ -95,7 +95,7 @@ func (w *Writer) Write(name string, data []byte) error {
 		return w.err
 	}
 	if len(data) > MaxData {
-		w.err = fmt.Errorf("the entry %s of the backup has %d bytes, and may have %d", name, len(data), MaxData)
+		w.err = fmt.Errorf("the entry %s of the backup has %d bytes; at most %d are allowed", name, len(data), MaxData)
 		return w.err
 	}
 	err := checkName(name)
@@ -112,7 +112,7 @@ func (w *Writer) Write(name string, data []byte) error {
 // refused is the error of a writer whose archive a reader would refuse because of err. It
 // has another code, because nothing was read.
 func refused(err error) error {
-	return sx.NewError(sx.CodeInternal, "a backup was not written because it could not be read: %v", err)
+	return sx.NewError(sx.CodeInternal, "the backup was not written, because nobody could read it: %v", err)
 }
 
 // put adds an entry without a check.

@@ -81,7 +81,7 @@ func PagesOf[T any](most int, after string, limit int, get func(after string, li
 			return nil, "", err
 		}
 		if len(page) > size || next != "" && next == after { // else the list might never end
-			return nil, "", client.Malformed("a page of a list that is too long or followed by itself")
+			return nil, "", client.Malformed("a page that is longer than requested, or that names itself as the next one")
 		}
 		items = append(items, page...)
 		if next == "" || len(items) == limit {

@@ -104,7 +104,7 @@ func (s uploads) undo(ctx context.Context, j sx.Job) {
 	}
 	// If the job remains, nothing can be uploaded without its video, and it expires.
 	if err := errors.Join(err, s.cfg.Videos.Remove(ctx, j.ID)); err != nil {
-		s.cfg.Log.WarnContext(ctx, "refused upload not removed; the reconciler or the sweep will do it", "job", j.ID, "error", err)
+		s.cfg.Log.WarnContext(ctx, "refused upload not removed; the reconciler or the sweep will remove it", "job", j.ID, "error", err)
 	}
 }
 

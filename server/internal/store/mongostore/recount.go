@@ -46,7 +46,7 @@ func (s *jobs) Recount(ctx context.Context, cursor string) (next string, err err
 		case i > 0: // the next call has more time for this owner
 			return found[i-1].ID, nil
 		default:
-			s.log.WarnContext(ctx, "an owner has too many jobs to add up, or MongoDB is slow: totals not compared", "owner", d.ID)
+			s.log.WarnContext(ctx, "totals of an owner not compared: the owner has too many jobs, or MongoDB is slow", "owner", d.ID)
 			return d.ID, nil
 		}
 	}

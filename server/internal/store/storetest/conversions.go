@@ -17,7 +17,7 @@ var conversionTests = []test{
 	{"a record replaces that of the same source and options", conversionReplaced},
 	{"Find returns the owner's records of sources and options", conversionFind},
 	{"the oldest records are removed", conversionTrim},
-	{"a record counts for each of its tracks", conversionTrimTracks},
+	{"records are trimmed by their number of tracks", conversionTrimTracks},
 }
 
 const keepAll = 100

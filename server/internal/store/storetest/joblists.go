@@ -21,7 +21,7 @@ var jobListTests = []test{
 	{"jobs are found by error and age", listErrors},
 	{"pages continue where the previous one ended", listPages},
 	{"pages of large jobs are short", listLargeJobs},
-	{"the jobs of many IDs are found in pages", listByID},
+	{"jobs with many IDs are returned in pages", listByID},
 	{"a page continues after a job that was deleted", listDeletedCursor},
 	{"lists reflect changes", listChanges},
 	{"a page that finds nothing says where to continue", listBounded},
