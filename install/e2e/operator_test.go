@@ -192,7 +192,7 @@ const password = "correct horse battery\n"
 func (o *operator) register(name string) {
 	o.t.Helper()
 	code := o.invitation()
-	if r := o.runWithInput(password, "register", name, "--password-stdin", "--invitation", code); r.code != 0 {
+	if r := o.runWithInput(code+"\n"+password, "register", name, "--invitation", "--password-stdin"); r.code != 0 {
 		o.t.Fatalf("register exited with %d:\n%s", r.code, r.all())
 	}
 }
@@ -201,7 +201,7 @@ func (o *operator) register(name string) {
 func (o *operator) invitation() string {
 	o.t.Helper()
 	code := string(o.secretData("soundextract-admin", "code"))
-	if r := o.runWithInput(password, "register", "admin", "--password-stdin", "--invitation", code); r.code != 0 {
+	if r := o.runWithInput(code+"\n"+password, "register", "admin", "--invitation", "--password-stdin"); r.code != 0 {
 		o.t.Fatalf("register of the administrator exited with %d:\n%s", r.code, r.all())
 	}
 	return strings.TrimSpace(o.sx("admin", "invite"))

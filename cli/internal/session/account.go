@@ -95,7 +95,7 @@ func (a *Account) CheckRegistration(ctx context.Context, name string) error {
 	switch mode.Mode {
 	case api.RegistrationInvitation:
 		return nextcmd.WithHint(sx.NewError(sx.CodeRegistrationClosed, "%s accepts new accounts by invitation only", a.server.Host),
-			"ask its administrator for an invitation code, then use: %s", nextcmd.Command{"register", cmp.Or(name, "NAME"), "--invitation", "CODE"})
+			"ask its administrator for an invitation code, then use: %s", nextcmd.Command{"register", cmp.Or(name, "NAME"), "--invitation"})
 	case api.RegistrationClosed:
 		return nextcmd.WithHint(sx.NewError(sx.CodeRegistrationClosed, "%s accepts no new accounts", a.server.Host),
 			"ask its administrator for an account; if you have one, use: %s", nextcmd.Command{"login"})

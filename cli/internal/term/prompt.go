@@ -28,7 +28,10 @@ func PromptLine(ctx context.Context, streams *IOStreams, question string) (strin
 	}()
 	select {
 	case l := <-typed:
-		return strings.TrimSpace(l.text), l.err
+		if l.err != nil {
+			return "", unanswered(l.err)
+		}
+		return strings.TrimSpace(l.text), nil
 	case <-ctx.Done():
 		return "", ctx.Err()
 	}
@@ -46,7 +49,7 @@ func readLine(in io.Reader) (string, error) {
 		case n == 1:
 			line.WriteByte(one[0])
 		case err != nil:
-			return "", unanswered(err)
+			return "", err
 		}
 	}
 }
@@ -151,6 +154,34 @@ func PromptNewPassword(ctx context.Context, streams *IOStreams, fromInput bool) 
 	return password, err
 }
 
+// PromptCode asks for a one-time code; on a command line, others could read it. With
+// fromInput it is the first line of standard input, before the line of the password.
+func PromptCode(ctx context.Context, streams *IOStreams, fromInput bool) (string, error) {
+	if !fromInput {
+		if !streams.InTTY {
+			return "", noTerminal()
+		}
+		code, err := PromptLine(ctx, streams, "Code: ")
+		if err == nil && code == "" {
+			err = unanswered(io.EOF)
+		}
+		return code, err
+	}
+	line, err := readLine(io.LimitReader(streams.In, maxCode))
+	if err != nil && !errors.Is(err, io.EOF) {
+		return "", fmt.Errorf("read the code: %w", err)
+	}
+	code := strings.TrimSpace(line)
+	if err != nil || code == "" {
+		return "", sx.NewError(sx.CodeInvalid, "expected two lines on standard input: the code and the password").
+			WithHint("send them like this: (echo \"$CODE\"; cat FILE) | sx …")
+	}
+	return code, nil
+}
+
+// maxCode is more than the number of bytes of any code and its line break.
+const maxCode = 1000
+
 // PromptPasswordChange asks for the old password once and for the new one twice. From
 // standard input it reads two lines, the old one first.
 func PromptPasswordChange(ctx context.Context, streams *IOStreams, fromInput bool) (before, after string, err error) {
@@ -254,7 +285,7 @@ func passwordFromInput(in io.Reader) (string, error) {
 	password := strings.TrimSuffix(strings.TrimSuffix(string(raw), "\n"), "\r")
 	if password == "" {
 		return "", nextcmd.WithHint(sx.NewError(sx.CodeInvalid, "no password on standard input"),
-			"send it like this: %s < FILE", nextcmd.Command{"login", "NAME", "--password-stdin"})
+			"send it like this: %s < FILE; if a code is needed, it is the first line and the password the second", nextcmd.Command{"login", "NAME", "--password-stdin"})
 	}
 	return password, nil
 }

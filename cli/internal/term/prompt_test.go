@@ -217,6 +217,33 @@ func TestPasswordFromInput(t *testing.T) {
 	}
 }
 
+func TestCode(t *testing.T) {
+	t.Parallel()
+	for _, input := range []string{"sxi_x\ncorrect horse\n", " sxi_x \r\ncorrect horse\r\n"} {
+		streams, _, _ := term.Test(input)
+		code, err := term.PromptCode(t.Context(), streams, true)
+		password, err2 := term.PromptNewPassword(t.Context(), streams, true)
+		if err != nil || err2 != nil || code != "sxi_x" || password != "correct horse" {
+			t.Errorf("%q: got %q, %v, and %q, %v", input, code, err, password, err2)
+		}
+	}
+	for _, input := range []string{"", "\n", "sxi_x", "\ncorrect horse\n", strings.Repeat("x", 2000) + "\ncorrect horse\n"} {
+		streams, _, _ := term.Test(input)
+		if code, err := term.PromptCode(t.Context(), streams, true); sx.CodeOf(err) != sx.CodeInvalid {
+			t.Errorf("%.20q: got %q, %v", input, code, err)
+		}
+	}
+	p, streams := newUser(t)
+	go p.answer("Code: ", 1, "\n")
+	if code, err := term.PromptCode(t.Context(), streams, false); sx.CodeOf(err) != sx.CodeInvalid {
+		t.Errorf("no code at the terminal: got %q, %v", code, err)
+	}
+	go p.answer("Code: ", 2, " sxi_x\n")
+	if code, err := term.PromptCode(t.Context(), streams, false); err != nil || code != "sxi_x" {
+		t.Errorf("at the terminal: got %q, %v", code, err)
+	}
+}
+
 func TestPasswordChangeAtTheTerminal(t *testing.T) {
 	t.Parallel()
 	p, streams := newUser(t)

@@ -70,8 +70,8 @@ func runInvite(ctx context.Context, opts *inviteOptions) error {
 	if err := opts.IO.Printf("%s\n", made.Code); err != nil {
 		return err
 	}
-	_, _ = fmt.Fprintf(opts.IO.ErrOut, "Valid for one account until %s. Register with:\n  %s\n",
-		made.Expires.Local().Format(time.DateTime), flagsForOthers(cfg).SX("register", "NAME", "--invitation", "CODE"))
+	_, _ = fmt.Fprintf(opts.IO.ErrOut, "Valid for one account until %s. The new user enters it after:\n  %s\n",
+		made.Expires.Local().Format(time.DateTime), flagsForOthers(cfg).SX("register", "NAME", "--invitation"))
 	return nil
 }
 

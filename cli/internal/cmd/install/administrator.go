@@ -28,8 +28,8 @@ func (opts *Options) administrator(ctx context.Context, in *installer.Installer)
 		return false, err
 	}
 	if !opts.IO.InTTY || acct == nil {
-		_, _ = fmt.Fprintf(opts.IO.ErrOut, "next: create the administrator's account, unless it exists:\n  code=$(%s | base64 -d)\n  %s --invitation \"$code\"\n",
-			in.Cluster.Kubectl("get", "secret", in.AdministratorSecret(), "-o", "jsonpath={.data.code}"), nextcmd.Line("sx", "register", admin.Name))
+		_, _ = fmt.Fprintf(opts.IO.ErrOut, "next: create the administrator's account, unless it exists; the first command prints the code that the second asks for:\n  %s | base64 -d; echo\n  %s\n",
+			in.Cluster.Kubectl("get", "secret", in.AdministratorSecret(), "-o", "jsonpath={.data.code}"), nextcmd.Line("sx", "register", admin.Name, "--invitation"))
 		return true, nil
 	}
 	err = CreateAdministrator(ctx, opts.IO, acct, *admin, func(ctx context.Context) (string, error) {

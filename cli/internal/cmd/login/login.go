@@ -4,7 +4,6 @@ package login
 import (
 	"context"
 	"fmt"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -22,7 +21,7 @@ type Options struct {
 	Next    func(args ...string) string
 
 	Name          string // "" is asked for
-	Code          string // sets a new password; it includes the account's ID
+	Code          bool   // a code, which is asked for, sets a new password; it includes the account's ID
 	PasswordStdin bool
 	JSON          bool
 }
@@ -45,13 +44,14 @@ and a code instead: sign in in a browser there, on any machine, and compare the
 code. For a server inside a cluster, the address is that of its web page. With
 NAME, sx prompts for the password all the same.
 
-With --code, sets a new password in place of a forgotten one, and signs in; all
-other sessions of the account end. An administrator creates the code, which
-includes the account, with: sx admin reset-password
+With --code, asks for a code and a new password, sets the password in place of
+a forgotten one, and signs in; all other sessions of the account end. An
+administrator creates the code, which includes the account, with:
+sx admin reset-password
 
 The local server on this machine needs no account; see: sx up`,
 		Example: `  sx login anna
-  sx login --code sxr_…
+  sx login --code
   sx login anna --password-stdin < password.txt`,
 		Args:              cmdutil.UsageArgs(cobra.MaximumNArgs(1)),
 		ValidArgsFunction: cmdutil.CompleteAccounts(f, (*session.Account).Names),
@@ -59,14 +59,14 @@ The local server on this machine needs no account; see: sx up`,
 			if len(args) > 0 {
 				opts.Name = args[0]
 			}
-			if opts.Code != "" && opts.Name != "" {
-				return cmdutil.UsageErrorf("NAME and --code are mutually exclusive; the code includes the account")
+			if opts.Code && opts.Name != "" {
+				return cmdutil.UsageErrorf("NAME and --code are mutually exclusive; sx asks for the code, which includes the account")
 			}
 			return run(cmd.Context(), opts)
 		},
 	}
-	cmd.Flags().StringVar(&opts.Code, "code", "", "set a new password with this `CODE` from an administrator")
-	cmd.Flags().BoolVar(&opts.PasswordStdin, "password-stdin", false, "read the password (with --code, the new one) from standard input")
+	cmd.Flags().BoolVar(&opts.Code, "code", false, "ask for a code from an administrator, and set a new password")
+	cmd.Flags().BoolVar(&opts.PasswordStdin, "password-stdin", false, "read the password (with --code, the code and the new password, on two lines) from standard input")
 	cmd.Flags().BoolVar(&opts.JSON, "json", false, "print the account as JSON")
 	return cmd
 }
@@ -96,7 +96,11 @@ func runLogin(ctx context.Context, opts *Options) error {
 }
 
 func signIn(ctx context.Context, opts *Options, acct *session.Account) (user api.User, err error) {
-	if code := strings.TrimSpace(opts.Code); code != "" {
+	if opts.Code {
+		code, err := term.PromptCode(ctx, opts.IO, opts.PasswordStdin)
+		if err != nil {
+			return user, err
+		}
 		password, err := term.PromptFirstPassword(ctx, opts.IO, opts.PasswordStdin)
 		if err != nil {
 			return user, err

@@ -30,8 +30,9 @@ func TestFlags(t *testing.T) {
 	}{
 		{"none", nil, login.Options{}, false},
 		{"name and input", []string{"anna", "--password-stdin", "--json"}, login.Options{Name: "anna", PasswordStdin: true, JSON: true}, false},
-		{"code", []string{"--code", "sxr_x"}, login.Options{Code: "sxr_x"}, false},
-		{"code and name", []string{"anna", "--code", "sxr_x"}, login.Options{}, true},
+		{"code", []string{"--code"}, login.Options{Code: true}, false},
+		{"a code on the command line", []string{"--code", "sxr_x"}, login.Options{}, true},
+		{"code and name", []string{"anna", "--code"}, login.Options{}, true},
 		{"two names", []string{"a", "b"}, login.Options{}, true},
 	}
 	for _, tt := range tests {

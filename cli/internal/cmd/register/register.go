@@ -4,7 +4,6 @@ package register
 import (
 	"context"
 	"fmt"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -22,7 +21,7 @@ type Options struct {
 	Next    func(args ...string) string
 
 	Name          string // "" is asked for
-	Invitation    string
+	Invitation    bool   // the code is asked for
 	PasswordStdin bool
 	JSON          bool
 }
@@ -37,12 +36,14 @@ func NewCmd(f *cmdutil.Factory, run func(context.Context, *Options) error) *cobr
 		Use:   "register [NAME]",
 		Short: "Create an account and sign in",
 		Long: `Create an account on the server and sign in. The name may be an e-mail address.
-Prompts for the password twice without echoing it. Some servers require an
-invitation, which an administrator creates with: sx admin invite
+Prompts for the password twice without echoing it.
+
+Some servers require an invitation, whose code an administrator creates with:
+sx admin invite. With --invitation, sx asks for the code.
 
 The local server on this machine needs no account; see: sx up`,
 		Example: `  sx register anna
-  sx register anna --invitation sxi_…
+  sx register anna --invitation
   sx register anna --password-stdin < password.txt`,
 		Args:              cmdutil.UsageArgs(cobra.MaximumNArgs(1)),
 		ValidArgsFunction: cobra.NoFileCompletions,
@@ -53,8 +54,8 @@ The local server on this machine needs no account; see: sx up`,
 			return run(cmd.Context(), opts)
 		},
 	}
-	cmd.Flags().StringVar(&opts.Invitation, "invitation", "", "invitation `CODE`")
-	cmd.Flags().BoolVar(&opts.PasswordStdin, "password-stdin", false, "read the password from standard input")
+	cmd.Flags().BoolVar(&opts.Invitation, "invitation", false, "ask for the code of an invitation")
+	cmd.Flags().BoolVar(&opts.PasswordStdin, "password-stdin", false, "read the password (with --invitation, the code and the password, on two lines) from standard input")
 	cmd.Flags().BoolVar(&opts.JSON, "json", false, "print the account as JSON")
 	return cmd
 }
@@ -67,8 +68,7 @@ func runRegister(ctx context.Context, opts *Options) error {
 	if err := acct.Check(ctx); err != nil {
 		return err
 	}
-	code := strings.TrimSpace(opts.Invitation)
-	if code == "" {
+	if !opts.Invitation {
 		if err := acct.CheckRegistration(ctx, opts.Name); err != nil {
 			return err
 		}
@@ -77,6 +77,12 @@ func runRegister(ctx context.Context, opts *Options) error {
 	name, err := term.PromptName(ctx, opts.IO, opts.Name)
 	if err != nil {
 		return err
+	}
+	code := ""
+	if opts.Invitation {
+		if code, err = term.PromptCode(ctx, opts.IO, opts.PasswordStdin); err != nil {
+			return err
+		}
 	}
 	password, err := term.PromptNewPassword(ctx, opts.IO, opts.PasswordStdin)
 	if err != nil {

@@ -21,7 +21,8 @@ func TestFlags(t *testing.T) {
 	}{
 		{"none", nil, register.Options{}, false},
 		{"name and input", []string{"anna", "--password-stdin", "--json"}, register.Options{Name: "anna", PasswordStdin: true, JSON: true}, false},
-		{"invitation", []string{"anna", "--invitation", "sxi_x"}, register.Options{Name: "anna", Invitation: "sxi_x"}, false},
+		{"invitation", []string{"anna", "--invitation"}, register.Options{Name: "anna", Invitation: true}, false},
+		{"a code on the command line", []string{"anna", "--invitation", "sxi_x"}, register.Options{}, true},
 		{"two names", []string{"a", "b"}, register.Options{}, true},
 	}
 	for _, tt := range tests {

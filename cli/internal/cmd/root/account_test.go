@@ -117,10 +117,17 @@ func TestRegistrationIsAskedFirst(t *testing.T) {
 	host := strings.TrimPrefix(server.URL, "http://")
 	answer(server, map[string]any{"GET " + api.PathRegister: api.Registration{Mode: api.RegistrationInvitation}})
 	sxIn(t, "", terminal, "register", "anna").want(t, 77, "", "error: "+host+" accepts new accounts by invitation only\n"+
-		"hint: ask its administrator for an invitation code, then use: sx register anna --invitation CODE\n")
-	run(t, "register").wantPart(t, 77, "sx register NAME --invitation CODE")
+		"hint: ask its administrator for an invitation code, then use: sx register anna --invitation\n")
+	run(t, "register").wantPart(t, 77, "sx register NAME --invitation")
 	// The server decides about a code.
-	sxIn(t, "correct horse", nil, "register", "anna", "--invitation", "sxi_x", "--password-stdin").wantPart(t, 77, "invitation")
+	sxIn(t, "sxi_x\ncorrect horse", nil, "register", "anna", "--invitation", "--password-stdin").wantPart(t, 77, "invitation")
+	// Neither is a code without a password, nor the other way round.
+	for _, in := range []string{"sxi_x", "sxi_x\n", "\ncorrect horse\n", ""} {
+		for _, args := range [][]string{{"register", "anna", "--invitation"}, {"login", "--code"}} {
+			sxIn(t, in, nil, append(args, "--password-stdin")...).wantPart(t, 65, "standard input", "hint: ")
+		}
+	}
+	run(t, "register", "anna", "--invitation").wantPart(t, 64, "without a terminal", "--password-stdin")
 	answer(server, map[string]any{"GET " + api.PathRegister: api.Registration{Mode: api.RegistrationClosed}})
 	sxIn(t, "", terminal, "register", "anna").want(t, 77, "", "error: "+host+" accepts no new accounts\n"+
 		"hint: ask its administrator for an account; if you have one, use: sx login\n")
@@ -131,7 +138,7 @@ func TestWhoamiOfAnAdministrator(t *testing.T) {
 	home(t)
 	server := gateway.New(t)
 	t.Setenv("SX_SERVER", server.URL)
-	sxIn(t, "correct horse", nil, "register", gateway.Admin, "--invitation", gateway.AdminCode, "--password-stdin").wantPart(t, 0, "Created account")
+	sxIn(t, gateway.AdminCode+"\ncorrect horse", nil, "register", gateway.Admin, "--invitation", "--password-stdin").wantPart(t, 0, "Created account")
 	run(t, "whoami").wantPart(t, 0, "administrator at "+server.URL+"\nrole      administrator\nsign-in   until ")
 	token := run(t, "token", "create", "nightly", "--expires", "7d")
 	token.wantPart(t, 0, "sxp_")

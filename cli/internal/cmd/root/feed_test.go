@@ -73,7 +73,7 @@ func TestFeedOfMP3s(t *testing.T) {
 		t.Errorf("the item has the GUIDs %s and %s", feed.Items[0].GUID, after.Items[0].GUID)
 	}
 
-	sxIn(t, "correct horse", nil, "register", gateway.Admin, "--invitation", gateway.AdminCode, "--password-stdin").wantPart(t, 0, "Created account")
+	sxIn(t, gateway.AdminCode+"\ncorrect horse", nil, "register", gateway.Admin, "--invitation", "--password-stdin").wantPart(t, 0, "Created account")
 	for _, c := range []struct {
 		args   []string
 		status int

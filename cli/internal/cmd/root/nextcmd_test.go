@@ -72,7 +72,7 @@ func TestSuggestedCommandsKeepServer(t *testing.T) {
 		{server.URL, "notify", 0, []string{"next: sx notify confirm CODE"}},
 		{server.URL, "notify webhook add https://example.org/", 0, []string{"test the webhook: sx notify test", "remove it: sx notify webhook rm w1"}},
 		{server.URL, "admin users --limit 1", 0, []string{`more accounts: sx admin users --after 'it'"'"'s' --limit 1`}},
-		{server.URL, "admin invite", 0, []string{"  sx register NAME --invitation CODE"}},
+		{server.URL, "admin invite", 0, []string{"  sx register NAME --invitation"}},
 		{server.URL, "notify deliveries", 0, []string{"send a test with: sx notify test"}},
 		{server.URL, "notify webhook list", 0, []string{"add one with: sx notify webhook add URL"}},
 		{server.URL, "notify webhook rm none", 65, []string{"list your webhooks with: sx notify webhook list"}},
@@ -111,7 +111,7 @@ func below(t *testing.T, server, path string) string {
 func TestInvitationNamesServer(t *testing.T) {
 	server := signIn(t)
 	answer(server, map[string]any{"POST " + api.PathInvitations: api.Invitation{Code: "sxi_x"}})
-	run(t, "admin", "invite").wantPart(t, 0, "sxi_x\n", "  sx register NAME --invitation CODE --server "+server.URL+"\n")
+	run(t, "admin", "invite").wantPart(t, 0, "sxi_x\n", "  sx register NAME --invitation --server "+server.URL+"\n")
 }
 
 // TestCommandsAreBuilt reads every string in the CLI's code: only help texts and the

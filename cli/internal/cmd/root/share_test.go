@@ -73,7 +73,7 @@ func TestShare(t *testing.T) {
 	}
 	link = again.URL
 
-	sxIn(t, "correct horse", nil, "register", gateway.Admin, "--invitation", gateway.AdminCode, "--password-stdin").wantPart(t, 0, "Created account")
+	sxIn(t, gateway.AdminCode+"\ncorrect horse", nil, "register", gateway.Admin, "--invitation", "--password-stdin").wantPart(t, 0, "Created account")
 	for _, c := range []struct {
 		args   []string
 		status int
