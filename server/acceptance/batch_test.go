@@ -39,6 +39,7 @@ type batch struct {
 	statesAtFault string // the jobs' states when the fault was injected
 
 	repeats bool // a notification may be repeated
+	expires bool // leases expire
 }
 
 // newBatch starts a stack for the videos.

@@ -42,17 +42,19 @@ func disturbed(t *testing.T, videos []string, want map[string]string) {
 		// because the notifier or the store may stop between sending it and
 		// recording that.
 		repeats bool
+		// expires means that leases expire, as when a converter dies.
+		expires bool
 	}{
-		{"RabbitMQ stopped", stopRabbitMQ, false},
-		{"MongoDB stopped", stopMongoDB, true},
-		{"queues deleted", deleteQueues, false},
-		{"messages delivered three times", triple, false},
-		{"converter paused", pause, false},
+		{"RabbitMQ stopped", stopRabbitMQ, false, false},
+		{"MongoDB stopped", stopMongoDB, true, false},
+		{"queues deleted", deleteQueues, false, false},
+		{"messages delivered three times", triple, false, false},
+		{"converter paused", pause, false, true},
 	} {
 		t.Run(fault.name, func(t *testing.T) {
 			parallel(t) // each of them waits for a long time
 			b := newBatch(t, videos)
-			b.repeats = fault.repeats
+			b.repeats, b.expires = fault.repeats, fault.expires
 			b.checkOutcome(fault.inject(b), want)
 		})
 	}

@@ -52,6 +52,9 @@ func (b *batch) checkOutcome(fault string, want map[string]string) map[string]st
 	if done != videoCount || len(all) != videoCount {
 		t.Errorf("%d jobs of %d are done, want %d", done, len(all), videoCount)
 	}
+	if b.expires != (expirations > 0) {
+		t.Errorf("%d leases expired, want some: %t", expirations, b.expires)
+	}
 	if tracks != videoCount || videos != videoCount {
 		t.Errorf("%d tracks and %d videos are stored, want %d of each", tracks, videos, videoCount)
 	}
