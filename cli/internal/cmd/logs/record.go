@@ -5,12 +5,12 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 	"unicode"
 
 	"github.com/soundextract/sx/cli/internal/term"
+	"github.com/soundextract/sx/server/sx"
 )
 
 // record is a line of a log.
@@ -108,13 +108,10 @@ func (r record) object(pod string) map[string]any {
 		out["msg"] = clean(r.raw)
 	}
 	for key, v := range r.fields {
-		if text, ok := v.(string); ok {
-			v = clean(text)
-		}
-		out[clean(key)] = v
+		out[clean(key)] = cleanValue(v)
 	}
 	if r.part != "" {
-		out["service"] = r.part
+		out["service"] = clean(r.part)
 	}
 	if pod != "" {
 		out["pod"] = pod
@@ -151,31 +148,39 @@ func (r record) text(pod string, color bool) string {
 	return b.String()
 }
 
-// value formats a field's value, quoted if it would be ambiguous otherwise.
+// value formats a field's value, as JSON if it would be ambiguous otherwise.
 func value(v any) string {
 	text, ok := v.(string)
-	if !ok {
-		raw, err := json.Marshal(v)
-		if err != nil {
-			return "?"
+	if ok && text != "" && !strings.ContainsFunc(text, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) || r == '"' }) {
+		return clean(text)
+	}
+	var b strings.Builder
+	encoder := json.NewEncoder(&b)
+	encoder.SetEscapeHTML(false)
+	if encoder.Encode(v) != nil {
+		return "?"
+	}
+	return clean(strings.TrimSuffix(b.String(), "\n"))
+}
+
+// cleanValue is clean for a value of JSON.
+func cleanValue(v any) any {
+	switch v := v.(type) {
+	case string:
+		return clean(v)
+	case []any:
+		for i := range v {
+			v[i] = cleanValue(v[i])
 		}
-		return clean(string(raw))
+	case map[string]any:
+		out := make(map[string]any, len(v))
+		for key, field := range v {
+			out[clean(key)] = cleanValue(field)
+		}
+		return out
 	}
-	if text == "" || strings.ContainsFunc(text, func(r rune) bool { return unicode.IsSpace(r) || r == '"' || !unicode.IsPrint(r) }) {
-		return strconv.Quote(text)
-	}
-	return text
+	return v
 }
 
 // clean removes what could change the terminal: a log quotes what others have sent.
-func clean(text string) string {
-	return strings.Map(func(r rune) rune {
-		if r == '\t' {
-			return ' '
-		}
-		if unicode.IsControl(r) || unicode.Is(unicode.Cf, r) {
-			return -1
-		}
-		return r
-	}, text)
-}
+func clean(text string) string { return sx.CleanText(strings.ReplaceAll(text, "\t", " ")) }

@@ -75,14 +75,16 @@ func TestLocalLogs(t *testing.T) {
 		logLine(now.Add(-90*time.Minute), "INFO", "gateway", "request", `,"path":"/v1/uploads/jq3m5v7kxw2c4t6b"`)+
 		logLine(now.Add(-80*time.Minute), "INFO", "converter", "conversion done", `,"job":"jq3m5v7kxw2c4t6b"`)+
 		logLine(now.Add(-time.Minute), "ERROR", "converter", "failed \x1b[2J", `,"file":"a b.mp4"`)+
+		logLine(now, "WARN", "gateway", "names", `,"name":"\u202e\u009b2J\ud83d\udc69\u200d\ud83d\udcbb","list":["\u001b[2J a\nb"],"of\u0007":{"\u009bx":"\u202ey"}`)+
 		"panic: oh no\n"+
 		logLine(now, "WARN", "gateway", "slow", ""))
+	unsafe := []string{"\x1b", "\u009b", "\u202e", `\u202e`, `\u009b`}
 	for _, tt := range []struct {
 		args []string
 		want []string
 		not  []string
 	}{
-		{nil, []string{"before the rotation", "signed in session=abc", `failed [2J file="a b.mp4"`, "panic: oh no", "slow"}, []string{"\x1b"}},
+		{nil, []string{"before the rotation", "signed in session=abc", `failed [2J file="a b.mp4"`, "panic: oh no", "slow", " name=\"2J👩\u200d💻\"", `list=["\u001b[2J a\nb"]`}, unsafe},
 		{[]string{"converter"}, []string{"converter", "failed"}, []string{"slow", "signed in"}},
 		{[]string{"notifier"}, nil, []string{"slow"}},
 		{[]string{"--since", "1h"}, []string{"failed", "panic: oh no", "slow"}, []string{"signed in", "rotation"}},
@@ -90,6 +92,7 @@ func TestLocalLogs(t *testing.T) {
 		{[]string{"converter", "--job", "jq3m5v7kxw2c4t6b"}, []string{"conversion done"}, []string{"path="}},
 		{[]string{"--job", "aaaaaaaaaaaaaaaa"}, nil, []string{"conversion done", "slow"}},
 		{[]string{"auth", "--json"}, []string{`"session":"abc"`, `"service":"auth"`}, []string{"slow"}},
+		{[]string{"--json"}, []string{"\"name\":\"2J👩\u200d💻\"", `"list":["[2J ab"]`, `"of":{"x":"y"}`}, unsafe},
 	} {
 		streams, out, _ := term.Test("")
 		if err := runLogs(t.Context(), t, streams, dir, tt.args...); err != nil {
