@@ -93,6 +93,9 @@ func (s *Service) login(w http.ResponseWriter, r *http.Request) error {
 	if user.Blocked() {
 		return blocked(user)
 	}
+	if err := s.limitSessions(w, user); err != nil {
+		return err
+	}
 	return s.signIn(w, r, user)
 }
 

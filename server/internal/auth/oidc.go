@@ -139,6 +139,9 @@ func (s *Service) finishOIDC(w http.ResponseWriter, r *http.Request) error {
 	if user.Blocked() {
 		return blocked(user)
 	}
+	if err := s.limitSessions(w, user); err != nil {
+		return err
+	}
 	httpserver.SetUser(r.Context(), user.ID)
 	return s.signInBrowser(w, r, user, until)
 }

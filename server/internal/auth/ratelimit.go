@@ -23,10 +23,13 @@ const (
 	nameInterval    = 10 * time.Second
 	addressBurst    = 100
 	addressInterval = 2 * time.Second
+	// Each sign-in that succeeds stores a session for a month: of one account, about 43,000.
+	sessionBurst    = 50
+	sessionInterval = time.Minute
 )
 
 // limits are those of attempts to register, to sign in, to prove who one is, and to find a
-// code.
+// code, and of what is stored for a user without a quota.
 type limits struct {
 	byAddress *ratelimit.Limiter
 	byNetwork *ratelimit.Limiter // by name and network
@@ -34,6 +37,7 @@ type limits struct {
 	byUser    *ratelimit.Limiter // proofs of those who are signed in, by user ID
 	codes     *ratelimit.Limiter // user codes that nobody waits with, by user ID
 	changes   *ratelimit.Limiter // of accounts, by the ID of the user who makes them
+	sessions  *ratelimit.Limiter // sign-ins that succeed, by user ID
 }
 
 func newLimits() limits {
@@ -44,11 +48,12 @@ func newLimits() limits {
 		byUser:    ratelimit.New(networkBurst, networkInterval),
 		codes:     ratelimit.New(networkBurst, networkInterval),
 		changes:   ratelimit.New(changeBurst, changeInterval),
+		sessions:  ratelimit.New(sessionBurst, sessionInterval),
 	}
 }
 
 func (l limits) prune(now time.Time) {
-	for _, each := range []*ratelimit.Limiter{l.byAddress, l.byNetwork, l.byName, l.byUser, l.codes, l.changes} {
+	for _, each := range []*ratelimit.Limiter{l.byAddress, l.byNetwork, l.byName, l.byUser, l.codes, l.changes, l.sessions} {
 		each.Prune(now)
 	}
 }
@@ -76,6 +81,11 @@ func (s *Service) limitName(w http.ResponseWriter, from origin, name string) err
 
 // succeeded restores the attempts of the name from the client's network.
 func (s *Service) succeeded(from origin, name string) { s.limits.byNetwork.Reset(from.nameKey(name)) }
+
+// limitSessions counts a sign-in of a user who has proved who they are.
+func (s *Service) limitSessions(w http.ResponseWriter, user sx.User) error {
+	return tooMany(w, "sign-ins", s.limits.sessions.Reserve(user.ID, s.cfg.Now()))
+}
 
 // signInAttempts is what limit, limitName, owner and waitingDevice count, for messages.
 const signInAttempts = "sign-in attempts"

@@ -72,6 +72,39 @@ sx_auth_requests_total{action="register",result="too_many_attempts"} 1
 	}
 }
 
+// TestSignInsOfAnAccount signs in until no more sessions of the account may be stored.
+func TestSignInsOfAnAccount(t *testing.T) {
+	t.Parallel()
+	b := start(t)
+	b.register(t, "ada")
+	b.register(t, "bob")
+	in := func(name string) error {
+		b.clock.Advance(2 * time.Second) // which restores the attempt of the address
+		_, err := b.Login(t.Context(), api.Credentials{Name: name, Password: password})
+		return err
+	}
+	n := 0
+	for ; n < 60; n++ {
+		if err := in("ada"); err != nil {
+			wantCode(t, err, sx.CodeTooManyAttempts)
+			if !strings.Contains(err.Error(), "too many sign-ins") {
+				t.Errorf("got %v", err)
+			}
+			break
+		}
+	}
+	if want := 51; n != want { // one more each minute
+		t.Errorf("%d sign-ins, want %d", n, want)
+	}
+	if err := in("bob"); err != nil {
+		t.Errorf("another account: %v", err)
+	}
+	b.clock.Advance(time.Minute)
+	if err := in("ada"); err != nil {
+		t.Errorf("after the pause: %v", err)
+	}
+}
+
 func TestAttemptsByAddress(t *testing.T) {
 	t.Parallel()
 	const (
