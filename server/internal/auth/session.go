@@ -139,7 +139,7 @@ func (s *Service) rotate(ctx context.Context, in api.RefreshRequest) (session sx
 			return s.end(ctx, *session, "session expired")
 		case equalSecrets(presented, session.Current):
 			session.Previous, session.Rotated, session.Renewal = presented, now, renewal(in)
-		case equalSecrets(presented, session.Previous) && (now.Sub(session.Rotated) < reuseGrace || repeated(*session, in)):
+		case equalSecrets(presented, session.Previous) && (store.Ahead(now, session.Rotated.Add(reuseGrace), reuseGrace) || repeated(*session, in)):
 			// The same response again; the grace period still counts from the first use.
 		case !issued(*session, refresh):
 			// Otherwise anyone with the session's ID, which is not secret, could end it.

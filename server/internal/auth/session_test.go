@@ -83,6 +83,22 @@ func TestLostResponse(t *testing.T) {
 	wantCode(t, err, sx.CodeSessionEnded)
 }
 
+// TestTokensUnderAWrongClock uses a token when the clock was wrong, and again when it is right:
+// the minute in which that is allowed must not last until the wrong time.
+func TestTokensUnderAWrongClock(t *testing.T) {
+	t.Parallel()
+	for ahead, want := range map[time.Duration]sx.Code{3 * time.Minute: "", 20 * 24 * time.Hour: sx.CodeSessionEnded} {
+		b := start(t)
+		first := b.register(t, "ada").RefreshToken
+		b.clock.Advance(ahead)
+		b.rotate(t, first)
+		b.clock.Advance(-ahead)
+		if _, err := b.Refresh(t.Context(), api.RefreshRequest{RefreshToken: first}); sx.CodeOf(err) != want {
+			t.Errorf("%v ahead: got %v, want %q", ahead, err, want)
+		}
+	}
+}
+
 // TestLostResponseMuchLater presents a token again, with a key, when the minute is over: its
 // client was offline, or the server stopped, after the response was lost.
 func TestLostResponseMuchLater(t *testing.T) {
