@@ -12,6 +12,7 @@ import (
 	"github.com/soundextract/sx/cli/internal/cmdutil"
 	"github.com/soundextract/sx/server/api"
 	"github.com/soundextract/sx/server/api/client"
+	"github.com/soundextract/sx/server/backoff"
 	"github.com/soundextract/sx/server/sx"
 )
 
@@ -142,21 +143,24 @@ func (f *follower) stream(ctx context.Context, lastID *string, retry *Retry) (al
 	return alive, stallError(ctx, err)
 }
 
-// poll requests the jobs at intervals until all are final or gone.
+// poll requests the jobs at intervals until all are final or gone. It waits at least as long
+// as the response took: clients that ask a slow server again at once keep it slow.
 func (f *follower) poll(ctx context.Context, retry *Retry) error {
-	ticker := time.NewTicker(cmp.Or(f.PollInterval, pollInterval))
-	defer ticker.Stop()
 	for {
-		if err := retry.Do(ctx, f.pollOnce); err != nil {
+		var took time.Duration
+		err := retry.Do(ctx, func(ctx context.Context) error {
+			start := time.Now()
+			defer func() { took = time.Since(start) }()
+			return f.pollOnce(ctx)
+		})
+		if err != nil {
 			return err
 		}
 		if len(f.open) == 0 {
 			return nil
 		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-ticker.C:
+		if err := backoff.Sleep(ctx, max(cmp.Or(f.PollInterval, pollInterval), took)); err != nil {
+			return err
 		}
 	}
 }

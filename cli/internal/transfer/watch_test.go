@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -162,6 +163,38 @@ func TestWatchReconnects(t *testing.T) {
 				t.Errorf("polls: %v", polls)
 			}
 		})
+	}
+}
+
+// TestWatchSparesASlowServer checks that polls of a server that needs longer than the interval
+// for a response are as far apart as that.
+func TestWatchSparesASlowServer(t *testing.T) {
+	t.Parallel()
+	const slow = 400 * time.Millisecond
+	var l watchLog
+	var answered atomic.Int64
+	var pauses []time.Duration
+	server, w := newWatcher(t, &l, func(rw http.ResponseWriter, r *http.Request) bool {
+		switch r.URL.Path {
+		case api.PathEvents:
+			api.WriteError(rw, sx.NewError(sx.CodeTooManyRequests, "too many streams"))
+			return true
+		case api.PathJobs:
+			if last := answered.Load(); last > 0 {
+				pauses = append(pauses, time.Since(time.Unix(0, last)))
+			}
+			<-time.After(slow)
+			answered.Store(time.Now().UnixNano())
+		}
+		return false
+	})
+	id := server.Add("talk.mp4", sx.StateQueued, nil)
+	if err := w.Follow(t.Context(), []string{id}, steps(server, id, l.events())); err != nil {
+		t.Fatal(err)
+	}
+	l.check(t, whole...)
+	if len(pauses) == 0 || slices.Min(pauses) < slow {
+		t.Errorf("the pauses before further polls were %v, want at least %v each", pauses, slow)
 	}
 }
 

@@ -93,7 +93,7 @@ func tooManyStreams(format string, most int) error {
 // follow sends further events until all jobs are final, the client disconnects, its
 // credential is no longer valid, or the server drains.
 func (s *Service) follow(r *http.Request, out eventWriter, watch *watch, sub *subscription) {
-	poll, alive := time.NewTicker(pollInterval), time.NewTicker(api.KeepAlive)
+	poll, alive := time.NewTimer(pollInterval), time.NewTicker(api.KeepAlive)
 	defer poll.Stop()
 	defer alive.Stop()
 	ctx, stop := httpserver.Resumable(r.Context())
@@ -101,6 +101,7 @@ func (s *Service) follow(r *http.Request, out eventWriter, watch *watch, sub *su
 	credential := s.credentialOf(r)
 	for !watch.finished() {
 		var ids []string
+		var polled time.Time
 		select {
 		case <-ctx.Done():
 			return
@@ -117,6 +118,7 @@ func (s *Service) follow(r *http.Request, out eventWriter, watch *watch, sub *su
 				}
 			}
 		case <-poll.C:
+			polled = time.Now()
 			if !credential.valid(ctx) {
 				_ = out.send([]event{{id: watch.eventID(), kind: api.EventReconnect, data: struct{}{}}}) // the stream ends either way
 				return
@@ -125,6 +127,9 @@ func (s *Service) follow(r *http.Request, out eventWriter, watch *watch, sub *su
 		}
 		if s.sendChanges(ctx, out, watch, ids) != nil {
 			return
+		}
+		if !polled.IsZero() { // a slow store gets a pause as long as it needed, so that streams do not keep it slow
+			poll.Reset(max(pollInterval, time.Since(polled)))
 		}
 	}
 	_ = out.send([]event{{id: watch.eventID(), kind: api.EventEnd, data: struct{}{}}}) // the stream ends either way
