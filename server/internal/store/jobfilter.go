@@ -1,6 +1,7 @@
 package store
 
 import (
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -39,6 +40,22 @@ func (f JobFilter) Check() error {
 			WithHint("use at most %d bytes of UTF-8 without NUL", sx.MaxName)
 	}
 	return nil
+}
+
+// Matches reports whether the filter selects the job, except for IDs and After.
+func (f JobFilter) Matches(j sx.Job) bool {
+	for _, l := range f.Labels {
+		if !slices.Contains(j.Labels, l) {
+			return false
+		}
+	}
+	return (!f.Shared || len(j.Shares) > 0) &&
+		(f.Owner == "" || j.Owner == f.Owner) &&
+		(f.Code == "" || j.Error != nil && j.Error.Code == f.Code) &&
+		j.Created.UnixMilli() >= f.Since.UnixMilli() &&
+		(len(f.States) == 0 || slices.Contains(f.States, j.State)) &&
+		(len(f.Identities) == 0 || slices.ContainsFunc(j.Sources, func(s sx.Source) bool { return slices.Contains(f.Identities, s.Identity) })) &&
+		strings.Contains(strings.ToLower(j.Sent.Name), strings.ToLower(f.Name))
 }
 
 // CheckName returns an *sx.Error of code invalid if a video cannot have the name: those

@@ -5,7 +5,6 @@ import (
 	"context"
 	"iter"
 	"slices"
-	"strings"
 
 	"github.com/soundextract/sx/server/internal/store"
 	"github.com/soundextract/sx/server/sx"
@@ -40,7 +39,7 @@ func (s *jobs) List(ctx context.Context, f store.JobFilter) (list []sx.Job, next
 			if err != nil {
 				return err
 			}
-			if !matches(j, f) {
+			if !f.Matches(j) {
 				continue
 			}
 			size += len(t.Bucket(bucketJobs).Get(id))
@@ -75,7 +74,7 @@ func byIDs(t tx, f store.JobFilter) (list []sx.Job, next *store.Cursor, err erro
 		case err != nil:
 			return nil, nil, err
 		}
-		if !matches(j, f) || !before(j, f.After) || bytes.Compare(order(j), end) < 0 {
+		if !f.Matches(j) || !before(j, f.After) || bytes.Compare(order(j), end) < 0 {
 			continue
 		}
 		at, _ := slices.BinarySearchFunc(list, j, func(a, b sx.Job) int { return bytes.Compare(order(b), order(a)) })
@@ -146,19 +145,4 @@ func merge(cursors []*cursor) iter.Seq[[]byte] {
 			}
 		}
 	}
-}
-
-func matches(j sx.Job, f store.JobFilter) bool {
-	for _, l := range f.Labels {
-		if !slices.Contains(j.Labels, l) {
-			return false
-		}
-	}
-	return (!f.Shared || len(j.Shares) > 0) &&
-		(f.Owner == "" || j.Owner == f.Owner) &&
-		(f.Code == "" || j.Error != nil && j.Error.Code == f.Code) &&
-		j.Created.UnixMilli() >= f.Since.UnixMilli() &&
-		(len(f.States) == 0 || slices.Contains(f.States, j.State)) &&
-		(len(f.Identities) == 0 || slices.ContainsFunc(j.Sources, func(s sx.Source) bool { return slices.Contains(f.Identities, s.Identity) })) &&
-		strings.Contains(strings.ToLower(j.Sent.Name), strings.ToLower(f.Name))
 }
