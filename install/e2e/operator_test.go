@@ -200,7 +200,7 @@ func (o *operator) register(name string) {
 // invitation creates the administrator's account and returns the code of an invitation.
 func (o *operator) invitation() string {
 	o.t.Helper()
-	code := string(o.secretData("soundextract-admin", "code"))
+	code := strings.TrimSpace(string(o.secretData("soundextract-admin", "code")))
 	if r := o.runWithInput(code+"\n"+password, "register", "admin", "--invitation", "--password-stdin"); r.code != 0 {
 		o.t.Fatalf("register of the administrator exited with %d:\n%s", r.code, r.all())
 	}
