@@ -44,6 +44,8 @@ func (s *Service) applyRetention(ctx context.Context) error {
 		switch {
 		case ctx.Err() != nil:
 			return ctx.Err()
+		case sx.CodeOf(err) == sx.CodeUnavailable:
+			return err // nothing is wrong with the job: the next round continues with it
 		case err != nil:
 			s.cfg.Log.WarnContext(ctx, "retention not applied; retrying later", "job", j.ID, "error", err)
 			if err := s.cfg.Updater.Postpone(ctx, j, s.cfg.Now().Add(retentionRetry)); err != nil {

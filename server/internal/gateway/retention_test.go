@@ -207,6 +207,32 @@ func TestRetentionAfterFailure(t *testing.T) {
 	f.until(kept, "both videos are deleted", func() bool { return len(f.videos()) == 0 })
 }
 
+// unreachableVideos fails to remove videos, as if the store could not be reached.
+type unreachableVideos struct {
+	store.Videos
+	tried *atomic.Bool
+}
+
+func (v unreachableVideos) Remove(context.Context, string) error {
+	v.tried.Store(true)
+	return sx.NewError(sx.CodeUnavailable, "the database cannot be reached")
+}
+
+// TestRetentionAfterOutage cannot reach the store when a video is due, which must not put off
+// the deletion for longer than the outage lasts.
+func TestRetentionAfterOutage(t *testing.T) {
+	t.Parallel()
+	var tried atomic.Bool
+	f := newFixture(t, retains(sx.DefaultRetention()))
+	f.done(alice, "a.mp4", 1)
+	f.clock.Advance(8 * day)
+	f.until(func(c *gateway.Config) {
+		c.Retention, c.Videos = sx.DefaultRetention(), unreachableVideos{c.Videos, &tried}
+	}, "an attempt during the outage", tried.Load)
+	f.clock.Advance(time.Minute)
+	f.until(retains(sx.DefaultRetention()), "the video is deleted", func() bool { return len(f.videos()) == 0 })
+}
+
 // TestRetentionIsPaced has more due jobs than a round deletes.
 func TestRetentionIsPaced(t *testing.T) {
 	t.Parallel()
