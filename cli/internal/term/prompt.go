@@ -285,7 +285,7 @@ func passwordFromInput(in io.Reader) (string, error) {
 	password := strings.TrimSuffix(strings.TrimSuffix(string(raw), "\n"), "\r")
 	if password == "" {
 		return "", nextcmd.WithHint(sx.NewError(sx.CodeInvalid, "no password on standard input"),
-			"send it like this: %s < FILE; if a code is needed, it is the first line and the password the second", nextcmd.Command{"login", "NAME", "--password-stdin"})
+			"send it like this: %s < FILE; if a code is needed too, put it on the line before the password", nextcmd.Command{"login", "NAME", "--password-stdin"})
 	}
 	return password, nil
 }

@@ -70,7 +70,7 @@ func runInvite(ctx context.Context, opts *inviteOptions) error {
 	if err := opts.IO.Printf("%s\n", made.Code); err != nil {
 		return err
 	}
-	_, _ = fmt.Fprintf(opts.IO.ErrOut, "Valid for one account until %s. The new user enters it after:\n  %s\n",
+	_, _ = fmt.Fprintf(opts.IO.ErrOut, "Valid for one account until %s. Pass it on; this command asks for it:\n  %s\n",
 		made.Expires.Local().Format(time.DateTime), flagsForOthers(cfg).SX("register", "NAME", "--invitation"))
 	return nil
 }

@@ -73,7 +73,7 @@ func runReset(ctx context.Context, opts *resetOptions) error {
 	if err := opts.IO.Printf("%s\n", made.Code); err != nil {
 		return err
 	}
-	_, _ = fmt.Fprintf(opts.IO.ErrOut, "Valid once until %s. Give it to %s, who enters it and a new password after:\n  %s\n",
+	_, _ = fmt.Fprintf(opts.IO.ErrOut, "Valid once until %s. Give it to %s; this command asks for it and for a new password:\n  %s\n",
 		made.Expires.Local().Format(time.DateTime), name, flagsForOthers(cfg).SX("login", "--code"))
 	return nil
 }

@@ -28,7 +28,7 @@ func (opts *Options) administrator(ctx context.Context, in *installer.Installer)
 		return false, err
 	}
 	if !opts.IO.InTTY || acct == nil {
-		_, _ = fmt.Fprintf(opts.IO.ErrOut, "next: create the administrator's account, unless it exists; the first command prints the code that the second asks for:\n  %s | base64 -d; echo\n  %s\n",
+		_, _ = fmt.Fprintf(opts.IO.ErrOut, "next: unless the administrator's account exists, create it; the first command prints a code, and the second asks for it:\n  %s | base64 -d; echo\n  %s\n",
 			in.Cluster.Kubectl("get", "secret", in.AdministratorSecret(), "-o", "jsonpath={.data.code}"), nextcmd.Line("sx", "register", admin.Name, "--invitation"))
 		return true, nil
 	}

@@ -21,7 +21,7 @@ type Options struct {
 	Next    func(args ...string) string
 
 	Name          string // "" is asked for
-	Code          bool   // a code, which is asked for, sets a new password; it includes the account's ID
+	Code          bool   // prompt for a code, which includes the account's ID, and a new password
 	PasswordStdin bool
 	JSON          bool
 }
@@ -44,10 +44,9 @@ and a code instead: sign in in a browser there, on any machine, and compare the
 code. For a server inside a cluster, the address is that of its web page. With
 NAME, sx prompts for the password all the same.
 
-With --code, asks for a code and a new password, sets the password in place of
-a forgotten one, and signs in; all other sessions of the account end. An
-administrator creates the code, which includes the account, with:
-sx admin reset-password
+With --code, prompts for a code and a new password, which replaces a forgotten
+one, and signs in; all other sessions of the account end. An administrator
+creates the code, which identifies the account, with: sx admin reset-password
 
 The local server on this machine needs no account; see: sx up`,
 		Example: `  sx login anna
@@ -60,13 +59,13 @@ The local server on this machine needs no account; see: sx up`,
 				opts.Name = args[0]
 			}
 			if opts.Code && opts.Name != "" {
-				return cmdutil.UsageErrorf("NAME and --code are mutually exclusive; sx asks for the code, which includes the account")
+				return cmdutil.UsageErrorf("NAME and --code are mutually exclusive; sx asks for the code, which identifies the account")
 			}
 			return run(cmd.Context(), opts)
 		},
 	}
-	cmd.Flags().BoolVar(&opts.Code, "code", false, "ask for a code from an administrator, and set a new password")
-	cmd.Flags().BoolVar(&opts.PasswordStdin, "password-stdin", false, "read the password (with --code, the code and the new password, on two lines) from standard input")
+	cmd.Flags().BoolVar(&opts.Code, "code", false, "prompt for a code from an administrator and for a new password")
+	cmd.Flags().BoolVar(&opts.PasswordStdin, "password-stdin", false, "read the password from standard input (with --code: two lines, the code and the new password)")
 	cmd.Flags().BoolVar(&opts.JSON, "json", false, "print the account as JSON")
 	return cmd
 }

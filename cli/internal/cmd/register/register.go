@@ -21,7 +21,7 @@ type Options struct {
 	Next    func(args ...string) string
 
 	Name          string // "" is asked for
-	Invitation    bool   // the code is asked for
+	Invitation    bool   // prompt for its code
 	PasswordStdin bool
 	JSON          bool
 }
@@ -38,8 +38,8 @@ func NewCmd(f *cmdutil.Factory, run func(context.Context, *Options) error) *cobr
 		Long: `Create an account on the server and sign in. The name may be an e-mail address.
 Prompts for the password twice without echoing it.
 
-Some servers require an invitation, whose code an administrator creates with:
-sx admin invite. With --invitation, sx asks for the code.
+Some servers require an invitation code, which an administrator creates with
+sx admin invite. With --invitation, prompts for it.
 
 The local server on this machine needs no account; see: sx up`,
 		Example: `  sx register anna
@@ -54,8 +54,8 @@ The local server on this machine needs no account; see: sx up`,
 			return run(cmd.Context(), opts)
 		},
 	}
-	cmd.Flags().BoolVar(&opts.Invitation, "invitation", false, "ask for the code of an invitation")
-	cmd.Flags().BoolVar(&opts.PasswordStdin, "password-stdin", false, "read the password (with --invitation, the code and the password, on two lines) from standard input")
+	cmd.Flags().BoolVar(&opts.Invitation, "invitation", false, "prompt for an invitation code")
+	cmd.Flags().BoolVar(&opts.PasswordStdin, "password-stdin", false, "read the password from standard input (with --invitation: two lines, the code and the password)")
 	cmd.Flags().BoolVar(&opts.JSON, "json", false, "print the account as JSON")
 	return cmd
 }
