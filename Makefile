@@ -94,11 +94,14 @@ TSMODULES := server/api/clients/typescript/node_modules/.package-lock.json
 $(TSMODULES): server/api/clients/typescript/package-lock.json
 	npm ci --ignore-scripts --no-audit --no-fund --prefix $(<D)
 
-E2ETEST = cd install && SX_BIN=$(CURDIR)/bin SX_HELM3=$(HELM3) SX_HELM4=$(HELM4) go test -count 1 -timeout 60m
+E2EENV  = SX_BIN=$(CURDIR)/bin SX_HELM3=$(HELM3) SX_HELM4=$(HELM4)
+E2ETEST = cd install && $(E2EENV) go test -count 1 -timeout 60m
 
-e2e: build $(HELM3) $(HELM4) ## Test the installer on KUBECONFIG's cluster, with make images
+e2e: build $(HELM3) $(HELM4) $(TESTSUM) ## Test the installer on KUBECONFIG's cluster, with make images
 	@scripts/need ffmpeg kubectl openssl
-	$(E2ETEST) -tags e2e -v -run '$(E2E)' ./e2e $(E2EFLAGS)
+	@# Tests run beside each other, so what a failed one printed is repeated at the end.
+	cd install && $(E2EENV) $(TESTSUM) --format standard-verbose -- \
+		-count 1 -timeout 60m -tags e2e -run '$(E2E)' ./e2e $(E2EFLAGS)
 
 e2e-upgrade: build ## Upgrade from a commit under load: make e2e-upgrade FROM=v1.2.3
 	@scripts/need ffmpeg

@@ -68,8 +68,8 @@ func (o *operator) removeNamespace(ctx context.Context) {
 	})
 }
 
-// logPods logs the pods of a failed test, and little of what they say: the failure itself
-// comes before it, and should not be far from the end.
+// logPods logs the pods of a failed test, and the last lines of those that are not ready:
+// the failure itself comes before it, and should not be far from the end.
 func (o *operator) logPods(ctx context.Context) {
 	pods, err := cluster.Client.CoreV1().Pods(o.namespace).List(ctx, metav1.ListOptions{})
 	if err != nil {
@@ -77,7 +77,10 @@ func (o *operator) logPods(ctx context.Context) {
 		return
 	}
 	for _, p := range pods.Items {
-		o.t.Logf("pod %s is %s", p.Name, p.Status.Phase)
+		o.t.Logf("pod %s is %s, ready: %t", p.Name, p.Status.Phase, ready(p))
+		if ready(p) {
+			continue
+		}
 		lines := int64(5)
 		log, err := cluster.Client.CoreV1().Pods(o.namespace).GetLogs(p.Name, &corev1.PodLogOptions{TailLines: &lines}).DoRaw(ctx)
 		if err == nil {
