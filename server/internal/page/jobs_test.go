@@ -2,11 +2,14 @@ package page_test
 
 import (
 	"fmt"
+	"net/http"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/soundextract/sx/server/api"
 	"github.com/soundextract/sx/server/sx"
+	"github.com/soundextract/sx/server/testkit"
 	"github.com/soundextract/sx/server/testkit/chromium"
 	"github.com/soundextract/sx/server/testkit/gateway"
 )
@@ -43,6 +46,40 @@ func TestLiveProgress(t *testing.T) {
 	if streams != 1 {
 		t.Errorf("%d event streams for two tabs", streams)
 	}
+}
+
+// TestRefreshOfASlowServer shows a list again, as a browser does when its tab is looked at,
+// while the server has not answered yet. The answer must be awaited, and only then must the
+// list be read again.
+func TestRefreshOfASlowServer(t *testing.T) {
+	t.Parallel()
+	server := gateway.New(t)
+	b := chromium.NewTab(t, server.URL)
+	b.Register("anna")
+	server.AddJobs("anna", failedJob())
+	b.Reload()
+	b.See("tr", "silent.mp4")
+	var requests atomic.Int32
+	release := make(chan struct{})
+	server.Set(func() {
+		server.Before = func(_ http.ResponseWriter, r *http.Request) bool {
+			if r.Method == http.MethodGet && r.URL.Path == api.PathJobs {
+				requests.Add(1)
+				select {
+				case <-release:
+				case <-r.Context().Done():
+				}
+			}
+			return false
+		}
+	})
+	requested := func(n int32) func() bool { return func() bool { return requests.Load() == n } }
+	b.FillIn("Name contains", "silent")
+	testkit.Eventually(t, "the list is requested", requested(1))
+	chromium.Eval[bool](b, `document.dispatchEvent(new Event("visibilitychange"))`)
+	close(release)
+	b.See("#live", "1 job found.")
+	testkit.Eventually(t, "the list is requested again", requested(2))
 }
 
 func TestListOfManyJobs(t *testing.T) {

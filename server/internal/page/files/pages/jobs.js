@@ -11,7 +11,7 @@ import { uploadPanel } from "./uploads.js";
 import { list, onUploads } from "../upload/queue.js";
 
 const pageSize = 50;
-const refreshEvery = 15000; // ms; new jobs of other clients are not announced
+const refreshEvery = 15000; // ms, at least; new jobs of other clients are not announced
 const typing = 300; // ms after the last key
 
 /** Shows the list of jobs. */
@@ -35,7 +35,10 @@ export function showJobs() {
 
   let next = "";
   let controller = new AbortController();
-  let timer = 0;
+  let loading = false;
+  let outdated = false; // read the list again after the response that is awaited
+  let timer = 0; // of filters that are being typed
+  let refreshTimer = 0;
 
   function filters() {
     return { name: search.control.value.trim(), state: state.control.value, label: label.control.value.trim() };
@@ -51,16 +54,33 @@ export function showJobs() {
     return load({ replace: true, say: true });
   }
 
-  // Reads the newest jobs again without disturbing those who read the list.
+  // Reads the newest jobs again without disturbing those who read the list, or a server
+  // that has not answered yet.
   function refresh() {
-    return load({});
+    if (loading) outdated = true;
+    else load({});
+  }
+
+  function refreshIfVisible() {
+    if (!document.hidden) refresh();
+  }
+
+  // A slow server is not asked again before as much time has passed as it took to answer.
+  function refreshLater(took) {
+    clearTimeout(refreshTimer);
+    refreshTimer = setTimeout(refreshIfVisible, Math.max(refreshEvery, took));
   }
 
   async function load({ next: after = "", replace = false, say = false }) {
     controller.abort();
-    controller = new AbortController();
+    const current = new AbortController();
+    controller = current;
+    loading = true;
+    if (!after) outdated = false;
+    const start = performance.now();
     try {
-      const page = await call("GET", withQuery("/v1/jobs", { ...filters(), limit: pageSize, after }), undefined, controller);
+      const page = await call("GET", withQuery("/v1/jobs", { ...filters(), limit: pageSize, after }), undefined, current);
+      if (current.signal.aborted) return;
       if (replace) clear();
       if (!after) dropMissing(page);
       for (const job of page.jobs) put(job);
@@ -70,8 +90,12 @@ export function showJobs() {
       if (say) announce(`${count(rows.size, "job")}${next ? " and more" : ""} found.`);
       show();
     } catch (failure) {
-      if (failure.name !== "AbortError") fill(message, errorBox(failure));
+      if (current.signal.aborted) return;
+      fill(message, errorBox(failure));
     }
+    loading = false;
+    if (outdated) refresh();
+    else refreshLater(performance.now() - start);
   }
 
   function clear() {
@@ -140,9 +164,7 @@ export function showJobs() {
     if (now !== known) refresh();
     known = now;
   });
-  const interval = setInterval(() => !document.hidden && refresh(), refreshEvery);
-  const visible = () => !document.hidden && refresh();
-  document.addEventListener("visibilitychange", visible);
+  document.addEventListener("visibilitychange", refreshIfVisible);
   load({ replace: true });
 
   return {
@@ -156,9 +178,9 @@ export function showJobs() {
       stop();
       panel.leave();
       stopUploads();
-      clearInterval(interval);
+      clearTimeout(refreshTimer);
       clearTimeout(timer);
-      document.removeEventListener("visibilitychange", visible);
+      document.removeEventListener("visibilitychange", refreshIfVisible);
       controller.abort();
       watch([]);
     },
