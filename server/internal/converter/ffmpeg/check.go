@@ -61,7 +61,8 @@ func (r *report) expect(s stream, f sniff.Format) expectation {
 func parseTimestamp(s string) time.Duration {
 	var hours, minutes int
 	var rest float64
-	if _, err := fmt.Sscanf(s, "%d:%d:%f", &hours, &minutes, &rest); err != nil || hours < 0 || hours > 1e6 {
+	if _, err := fmt.Sscanf(s, "%d:%d:%f", &hours, &minutes, &rest); err != nil || hours < 0 || hours > 1e6 ||
+		minutes < 0 || minutes >= 60 || !(rest >= 0 && rest < 60) {
 		return 0
 	}
 	return time.Duration(hours)*time.Hour + time.Duration(minutes)*time.Minute + time.Duration(rest*float64(time.Second))

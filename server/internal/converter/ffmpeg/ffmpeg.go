@@ -194,6 +194,7 @@ func (t *Transcoder) Transcode(ctx context.Context, input converter.Input, outpu
 	c := conversion{
 		Transcoder: t, in: in, base: files[0].base, end: files[0].end, format: files[0].format,
 		options: input.Options, owner: input.Owner, output: output, start: time.Now(), pass: pass{0, 1},
+		maxReport: maxReport,
 	}
 	if len(files) > 1 {
 		c.files = files
@@ -232,6 +233,8 @@ type conversion struct {
 	output  converter.Output
 	start   time.Time
 	pass    pass // of the decoder
+
+	maxReport int // bytes of ffprobe's report
 }
 
 func (c *conversion) run(ctx context.Context) (converter.Result, error) {

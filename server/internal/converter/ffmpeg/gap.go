@@ -32,7 +32,7 @@ func (d *decoder) hasPictureDuring(ctx context.Context, from, to time.Duration) 
 		return false, err
 	}
 	seen := map[int]bool{} // the parts of the gap with a picture
-	for line := range bytes.Lines(out.Bytes()) {
+	for line := range bytes.Lines(out.content.Bytes()) {
 		index, pts, _ := strings.Cut(strings.TrimRight(string(line), ",\r\n"), ",")
 		pts, _, _ = strings.Cut(pts, ",")
 		stream, err1 := strconv.Atoi(index)

@@ -82,13 +82,16 @@ type joinedFile struct {
 func (c *conversion) planJoined(ctx context.Context) (plan, error) {
 	var list []joinedFile
 	var all plan
+	left := maxReport // the reports on all files are kept until the end
 	for _, f := range c.files {
 		sub := *c
+		sub.maxReport = left
 		sub.files, sub.base, sub.end, sub.format = nil, f.base, f.end, f.format
 		p, err := sub.plan(ctx)
 		if err != nil {
 			return plan{}, named(f.name, err)
 		}
+		left -= p.found.size
 		p.Copy, p.section = false, section{}
 		if list == nil {
 			all = p

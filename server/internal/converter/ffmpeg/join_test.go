@@ -243,6 +243,20 @@ func TestJoinReportsFiles(t *testing.T) {
 }
 
 // TestJoinSection checks --start, --end and chapters of files that are joined.
+// TestJoinLongTags joins files whose tags are short enough for a conversion of each, but too
+// long to be kept together.
+func TestJoinLongTags(t *testing.T) {
+	t.Parallel()
+	testkit.Need(t, "ffmpeg", "ffprobe")
+	dir := t.TempDir()
+	tags, src := filepath.Join(dir, "tags.txt"), filepath.Join(dir, "in.mkv")
+	write(t, tags, []byte(";FFMETADATA1\ncomment="+strings.Repeat("a", 3<<20)+"\n"))
+	run(t, "ffmpeg", "-v", "error", "-f", "lavfi", "-i", "sine=d=2", "-f", "ffmetadata", "-i", tags, "-map_metadata", "1", "-c:a", "pcm_s16le", src)
+	mustJoin(t, sx.Options{}, src, src)
+	_, _, err := joined(t, sx.Options{}, src, src, src)
+	wantCode(t, err, sx.CodeUnreadable, "in.mkv: the tags and chapters of the file are too long")
+}
+
 func TestJoinSection(t *testing.T) {
 	t.Parallel()
 	testkit.Need(t, "ffmpeg", "ffprobe")

@@ -360,3 +360,19 @@ func TestOutputIsChecked(t *testing.T) {
 		})
 	}
 }
+
+// TestHugeCover converts a file with cover art that does not fit into a tag. No other test
+// runs beside it, because it counts what is allocated.
+func TestHugeCover(t *testing.T) {
+	testkit.Need(t, "ffmpeg", "ffprobe")
+	dir := t.TempDir()
+	cover, src := filepath.Join(dir, "cover.jpg"), filepath.Join(dir, "in.mkv")
+	write(t, cover, make([]byte, 200<<20))
+	run(t, "ffmpeg", "-v", "error", "-f", "lavfi", "-i", "sine=d=2", "-c:a", "pcm_s16le", "-attach", cover, "-metadata:s:t", "mimetype=image/jpeg", src)
+	before := allocated()
+	_, result := mustConvert(t, src, sx.Options{})
+	wantWarnings(t, result.Warnings, sx.WarningTags)
+	if n := allocated() - before; n > 128<<20 {
+		t.Errorf("%d MiB were allocated", n>>20)
+	}
+}

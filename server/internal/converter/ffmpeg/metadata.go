@@ -92,5 +92,5 @@ func (c *conversion) cover(ctx context.Context, r *report) ([]byte, error) {
 	case err != nil, out.err != nil:
 		return nil, errors.Join(errCover, err, out.err)
 	}
-	return out.Bytes(), nil
+	return out.content.Bytes(), nil
 }

@@ -39,13 +39,16 @@ func (e *encoding) parts(d decoded) ([]part, error) {
 		list = byChapter(chapters, c, c.samples(e.plan.section.from), d.written)
 	case e.options.SplitEvery > 0:
 		every := c.samples(time.Duration(e.options.SplitEvery * float64(time.Second)))
-		for at := every; d.written-at >= c.samples(shortestRest); at += every {
+		last := d.written - c.samples(shortestRest) // where a part may begin
+		if n := 1 + last/every; n > sx.MaxTracks {  // before there is a list: a header may claim a hundred years
+			return nil, tooManyParts(n)
+		}
+		for at := every; at <= last; at += every {
 			list = append(list, part{from: at})
 		}
 	}
 	if len(list) > sx.MaxTracks {
-		return nil, sx.NewError(sx.CodeOutputLimit, "there would be %d MP3s, more than %d", len(list), sx.MaxTracks).
-			WithHint("split by a longer time with --split-every (split_every), or convert a part of the recording with --start and --end")
+		return nil, tooManyParts(int64(len(list)))
 	}
 	if len(list) == 1 {
 		return []part{{}}, nil // an MP3 as without the option
@@ -61,6 +64,11 @@ func (e *encoding) parts(d decoded) ([]part, error) {
 		}
 	}
 	return list, nil
+}
+
+func tooManyParts(n int64) error {
+	return sx.NewError(sx.CodeOutputLimit, "there would be %d MP3s, more than %d", n, sx.MaxTracks).
+		WithHint("split by a longer time with --split-every (split_every), or convert a part of the recording with --start and --end")
 }
 
 // byChapter returns a part for each of the chapters, which are in their order. A part lasts

@@ -28,6 +28,8 @@ const (
 
 // report is ffprobe's report on a video.
 type report struct {
+	size int // of its JSON, in bytes
+
 	// Packets are the first ones. ffprobe guesses a wrong start time for streams that it
 	// may not decode.
 	Packets []probedPacket `json:"packets"`
@@ -128,7 +130,7 @@ func (c *conversion) content() io.ReadSeeker { return c.in.between(c.base, c.end
 
 func (c *conversion) probe(ctx context.Context) (*report, error) {
 	args := append(c.probeArgs(), "-read_intervals", "%+#"+strconv.Itoa(firstPackets), "-show_entries", probedFields, "-show_data_hash", "SHA256", "-of", "json=string_validation=ignore", c.url())
-	stdout := &cappedBuffer{left: maxReport}
+	stdout := &cappedBuffer{left: c.maxReport}
 	stderr, err := c.execute(ctx, command{
 		phase: "probe", program: c.cfg.FFprobe, args: args, stdout: stdout, cpu: c.probeLimit(), maxFile: probeFile,
 		busy: c.in.busy,
@@ -146,8 +148,12 @@ func (c *conversion) probe(ctx context.Context) (*report, error) {
 	if stderr.streams { // newer versions of ffmpeg go on, with a report that is wrong
 		return nil, tooManyTracks()
 	}
-	found := &report{}
-	if err := errors.Join(stdout.err, json.Unmarshal(id3.ValidReport(stdout.Bytes()), found)); err != nil {
+	if stdout.err != nil {
+		return nil, sx.NewError(sx.CodeUnreadable, "the tags and chapters of the file are too long").
+			WithHint("export it again without them").WithCause(stdout.err)
+	}
+	found := &report{size: stdout.content.Len()}
+	if err := json.Unmarshal(id3.ValidReport(stdout.content.Bytes()), found); err != nil {
 		return nil, c.probeError(fmt.Errorf("parsing ffprobe's report: %w", err), stderr)
 	}
 	return found, nil
@@ -186,11 +192,12 @@ func (c *conversion) probeError(err error, stderr *stderrParser) error {
 
 var errReport = errors.New("report too large")
 
-// cappedBuffer is a buffer with a maximum size.
+// cappedBuffer is a buffer with a maximum size. It is no bytes.Buffer, whose ReadFrom
+// io.Copy would use instead of Write.
 type cappedBuffer struct {
-	bytes.Buffer
-	left int
-	err  error // set once the size is exceeded
+	content bytes.Buffer
+	left    int
+	err     error // set once the size is exceeded
 }
 
 // Write implements io.Writer.
@@ -199,7 +206,7 @@ func (b *cappedBuffer) Write(p []byte) (int, error) {
 		b.err = errReport
 		return 0, b.err
 	}
-	return b.Buffer.Write(p)
+	return b.content.Write(p)
 }
 
 // start returns when the stream starts, on the file's clock.

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -272,6 +273,36 @@ func TestSplitOfAFalseDuration(t *testing.T) {
 	if list, result := mustSplit(t, webm, sx.Options{SplitEvery: 60}); len(list) != 2 || result.Durations[0] != time.Minute {
 		t.Errorf("%d MP3s, durations %v", len(list), result.Durations)
 	}
+}
+
+// TestSplitOfACentury converts a file whose track says that it is a hundred years long: the
+// list of its parts would have gigabytes. No other test runs beside it, because it counts
+// what is allocated.
+func TestSplitOfACentury(t *testing.T) {
+	testkit.Need(t, "ffmpeg", "ffprobe")
+	src, _ := chaptered(t, 70, "")
+	mkv := filepath.Join(t.TempDir(), "in.mkv")
+	run(t, "ffmpeg", "-v", "error", "-i", src, "-c:a", "pcm_s16le", "-metadata:s:a", "DURATION=00:01:10.000000000", mkv)
+	data := read(t, mkv)
+	if n := bytes.Count(data, []byte("00:01:10.000000000")); n != 1 {
+		t.Fatalf("%d durations of the track in the file", n)
+	}
+	write(t, mkv, bytes.Replace(data, []byte("00:01:10.000000000"), []byte("876000:00:00.00000"), 1))
+	before := allocated()
+	list, result := mustSplit(t, mkv, sx.Options{SplitEvery: 60, Preset: sx.PresetSmall})
+	if len(list) != 2 || result.Durations[0] != time.Minute {
+		t.Errorf("%d MP3s, durations %v", len(list), result.Durations)
+	}
+	if n := allocated() - before; n > 512<<20 {
+		t.Errorf("%d MiB were allocated", n>>20)
+	}
+}
+
+// allocated returns how many bytes have been allocated so far.
+func allocated() uint64 {
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.TotalAlloc
 }
 
 func TestSplitIntoTooMany(t *testing.T) {
