@@ -2,6 +2,7 @@ package convert
 
 import (
 	"context"
+	"fmt"
 	"path/filepath"
 	"time"
 
@@ -11,6 +12,7 @@ import (
 	"github.com/soundextract/sx/cli/internal/term"
 	"github.com/soundextract/sx/cli/internal/transfer"
 	"github.com/soundextract/sx/server/api"
+	"github.com/soundextract/sx/server/api/client"
 	"github.com/soundextract/sx/server/sx"
 )
 
@@ -36,6 +38,9 @@ func (v *converter) download(ctx context.Context, c conversion) error {
 	done := "converted"
 	if c.sent == nil {
 		done = "downloaded"
+	}
+	if n := len(c.job.Tracks); n > 1 && !v.Encoding.Split() { // their names would be paths
+		return client.Malformed(fmt.Sprintf("it has %d MP3s of a recording that is not split", n))
 	}
 	if c.path == "" {
 		if err := v.fetcher.Stream(ctx, c.job, v.IO.Out, c.bar); err != nil {

@@ -2,6 +2,7 @@ package convert_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -10,6 +11,7 @@ import (
 	"github.com/soundextract/sx/cli/internal/cmdutil"
 	"github.com/soundextract/sx/cli/internal/transfer"
 	"github.com/soundextract/sx/server/sx"
+	"github.com/soundextract/sx/server/testkit"
 )
 
 // newSplitFixture has a server that makes three MP3s of each video that is split.
@@ -172,4 +174,28 @@ func TestSplitUsage(t *testing.T) {
 		}
 	}
 	f.wantJobs(t, 0)
+}
+
+// TestSeveralOfUnsplit has a server that gives several MP3s of a recording that is not split:
+// their names, which are the server's, become no paths.
+func TestSeveralOfUnsplit(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.server.Convert = nil
+	ended := make(chan error, 1)
+	go func() {
+		_, errOut, err := f.run(t.Context(), t, false, f.file("a.mp4"), "-o", f.file("out")+"/")
+		ended <- fmt.Errorf("%s%w", errOut, err)
+	}()
+	testkit.Eventually(t, "the job is queued", func() bool {
+		jobs := f.server.Jobs()
+		return len(jobs) == 1 && jobs[0].State == sx.StateQueued
+	})
+	f.server.Finish(f.server.Jobs()[0].ID, []byte("one"), []byte("two"))
+	if err := <-ended; !strings.Contains(err.Error(), "2 MP3s of a recording that is not split") {
+		t.Errorf("ended with: %v", err)
+	}
+	if entries, _ := os.ReadDir(f.file("out")); len(entries) != 0 {
+		t.Errorf("written: %v", entries)
+	}
 }

@@ -24,7 +24,7 @@ func connect(ctx context.Context, transport http.RoundTripper, server string, op
 		return fmt.Errorf("listen for the browser: %w", err)
 	}
 	proxy := &http.Server{
-		Handler: &httputil.ReverseProxy{
+		Handler: onlyHost(listener.Addr().String(), &httputil.ReverseProxy{
 			Rewrite: func(r *httputil.ProxyRequest) {
 				r.SetURL(target)
 				r.Out.Host = r.In.Host // the server compares it with the page's origin
@@ -32,7 +32,7 @@ func connect(ctx context.Context, transport http.RoundTripper, server string, op
 			Transport:     transport,
 			FlushInterval: -1, // events are sent as they come
 			ErrorLog:      slog.NewLogLogger(slog.DiscardHandler, slog.LevelWarn),
-		},
+		}),
 		ReadHeaderTimeout: 10 * time.Second,
 	}
 	stop := context.AfterFunc(ctx, func() { _ = proxy.Close() })
@@ -47,4 +47,16 @@ func connect(ctx context.Context, transport http.RoundTripper, server string, op
 		return fmt.Errorf("serve the browser: %w", err)
 	}
 	return ctx.Err()
+}
+
+// onlyHost refuses requests for another host. A page of another site whose name resolves to
+// 127.0.0.1 (DNS rebinding) sends that name.
+func onlyHost(host string, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Host != host {
+			http.Error(w, "this address is for http://"+host+" only", http.StatusForbidden)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
 }

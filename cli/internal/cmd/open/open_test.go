@@ -142,6 +142,19 @@ func TestServerInCluster(t *testing.T) {
 			if res := redeem(t, link); res.StatusCode != http.StatusOK || len(res.Cookies()) != 1 {
 				t.Errorf("through sx: %s with %d cookies", res.Status, len(res.Cookies()))
 			}
+			// Another name that resolves to this machine.
+			req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, link, nil)
+			if err != nil {
+				return err
+			}
+			req.Host = "rebound.example.org"
+			res, err := http.DefaultClient.Do(req)
+			if err != nil {
+				return err
+			}
+			if _ = res.Body.Close(); res.StatusCode != http.StatusForbidden {
+				t.Errorf("through sx, for another host: %s", res.Status)
+			}
 			return nil
 		}
 		return open.Run(ctx, o)
