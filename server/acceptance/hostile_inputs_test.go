@@ -190,6 +190,10 @@ func bodies(auth string) (inputs []input) {
 			inputs = append(inputs, input{route.method + " " + route.path + " " + shorten(body), request(route.method, route.path, body, auth, jsonType)})
 		}
 	}
+	million := `{"items":[` + strings.Repeat("{},", 1_390_000) + `{}]}`
+	for i := range 8 { // each item would need 176 bytes
+		inputs = append(inputs, input{fmt.Sprint("lookup of a million items, ", i), request("POST", api.PathLookup, million, auth, jsonType)})
+	}
 	for _, text := range hostileTexts {
 		quoted := strconv.QuoteToASCII(text)
 		inputs = append(inputs,

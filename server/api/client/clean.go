@@ -14,8 +14,7 @@ const (
 	// maxBody is the largest response that is read, in bytes: a page of jobs with the longest
 	// texts is smaller.
 	maxBody = 16 << 20
-	// maxValues is how many objects, arrays and elements a response may have. Each may need
-	// hundreds of times as much memory as its JSON: {} can become a whole job.
+	// maxValues is how many values a response may have (see api.CountValues).
 	maxValues = 200_000
 )
 
@@ -23,7 +22,7 @@ const (
 // characters that control a terminal (see sx.CleanText), and everything that becomes part
 // of a path or request is valid. Everything that the client decodes passes through it.
 func decodeClean(raw []byte, out any) error {
-	if values(raw) > maxValues {
+	if api.CountValues(raw) > maxValues {
 		return Malformed("it has too many values")
 	}
 	if err := json.Unmarshal(raw, out); err != nil {
@@ -42,22 +41,6 @@ func readClean(body io.Reader, out any) error {
 		return Malformed("it is too long")
 	}
 	return decodeClean(raw, out)
-}
-
-// values counts the objects, arrays and elements in JSON.
-func values(raw []byte) (n int) {
-	text := false
-	for i := 0; i < len(raw); i++ {
-		switch c := raw[i]; {
-		case c == '"':
-			text = !text
-		case text && c == '\\':
-			i++
-		case !text && (c == '{' || c == '[' || c == ','):
-			n++
-		}
-	}
-	return n
 }
 
 // Malformed returns the error for a response that no server of SoundExtract sends.

@@ -1,9 +1,11 @@
 package httpserver
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"mime"
@@ -25,19 +27,19 @@ func Decode(w http.ResponseWriter, r *http.Request, into any) error {
 	return DecodeUpTo(maxBody, w, r, into)
 }
 
+// bytesPerValue bounds the number of values in a body by the greatest length that it may
+// have: a list of {} could need a hundred times as much memory as it is long.
+const bytesPerValue = 64
+
 // DecodeUpTo is Decode for larger bodies, of up to size bytes.
 func DecodeUpTo(size int64, w http.ResponseWriter, r *http.Request, into any) error {
 	if t, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || t != "application/json" {
 		return sx.NewError(sx.CodeInvalid, "the content type of the request is not application/json").
 			WithHint("send the header Content-Type: application/json")
 	}
-	dec := json.NewDecoder(http.MaxBytesReader(w, r.Body, size))
-	dec.DisallowUnknownFields()
-	err := dec.Decode(into)
+	raw, err := io.ReadAll(http.MaxBytesReader(w, r.Body, size))
 	if err == nil {
-		if _, end := dec.Token(); !errors.Is(end, io.EOF) {
-			err = errors.New("unexpected data after the JSON object")
-		}
+		err = decodeStrictly(raw, int(size)/bytesPerValue, into)
 	}
 	var tooLong *http.MaxBytesError
 	switch {
@@ -52,6 +54,21 @@ func DecodeUpTo(size int64, w http.ResponseWriter, r *http.Request, into any) er
 		// The decoder's errors contain fields and positions, but no values.
 		return sx.NewError(sx.CodeInvalid, "invalid request body: %v", err)
 	}
+}
+
+func decodeStrictly(raw []byte, maxValues int, into any) error {
+	if api.CountValues(raw) > maxValues {
+		return fmt.Errorf("it has more than %d values", maxValues)
+	}
+	dec := json.NewDecoder(bytes.NewReader(raw))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(into); err != nil {
+		return err
+	}
+	if _, end := dec.Token(); !errors.Is(end, io.EOF) {
+		return errors.New("unexpected data after the JSON object")
+	}
+	return nil
 }
 
 // Routes returns mux with responses in the API's error format for an unknown path
