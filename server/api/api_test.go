@@ -3,6 +3,7 @@ package api_test
 import (
 	"errors"
 	"fmt"
+	"net/http"
 	"net/http/httptest"
 	"slices"
 	"strings"
@@ -132,5 +133,16 @@ func TestErrorsHideTheirCause(t *testing.T) {
 				t.Errorf("%+v came back as %+v", e, back)
 			}
 		})
+	}
+}
+
+// TestWrite checks that names are sent as they are: escaped, a page of jobs could have six
+// times its length.
+func TestWrite(t *testing.T) {
+	t.Parallel()
+	w := httptest.NewRecorder()
+	api.Write(w, http.StatusOK, api.Track{Name: "<&>"})
+	if got := w.Body.String(); !strings.Contains(got, `"<&>"`) {
+		t.Errorf("sent %s", got)
 	}
 }

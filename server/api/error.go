@@ -70,7 +70,9 @@ func Write(w http.ResponseWriter, status int, v any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(v) // fails only if the client has disconnected
+	enc := json.NewEncoder(w)
+	enc.SetEscapeHTML(false) // names full of < would have six times their length
+	_ = enc.Encode(v)        // fails only if the client has disconnected
 }
 
 // unavailableWait is what Retry-After says with the code unavailable. Elections and
