@@ -51,7 +51,6 @@ type Config struct {
 type Service struct {
 	Config
 	worker  string // identifies this process in the jobs that it claims
-	claims  int    // that succeeded; dispatch uses it
 	open    *openConversions
 	metrics metrics
 }

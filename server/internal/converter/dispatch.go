@@ -2,6 +2,7 @@ package converter
 
 import (
 	"context"
+	"math/rand/v2"
 	"sync"
 	"time"
 
@@ -105,14 +106,15 @@ func (s *Service) claimFor(ctx context.Context, id string) (claimed, error) {
 	return c, err
 }
 
-// One in lowTurns claims prefers jobs of low priority, so that they are converted even
-// if jobs of normal priority are always waiting.
+// One in lowTurns claims, at random, prefers jobs of low priority, so that they are converted
+// even if jobs of normal priority are always waiting. A count of claims would begin again
+// in each process.
 const lowTurns = 8
 
 // claimNext claims the job whose turn it is, if there is one; with idle, only of an
 // owner who has no running job.
 func (s *Service) claimNext(ctx context.Context, idle bool) (claimed, error) {
-	turn := store.Turn{Idle: idle, LowFirst: s.claims%lowTurns == lowTurns-1}
+	turn := store.Turn{Idle: idle, LowFirst: rand.IntN(lowTurns) == 0}
 	for {
 		id, err := s.Updater.Jobs.NextWaiting(ctx, turn)
 		if err != nil || id == "" {
@@ -121,9 +123,6 @@ func (s *Service) claimNext(ctx context.Context, idle bool) (claimed, error) {
 		c, err := s.claim(ctx, id)
 		if jobs.IsStale(err) {
 			continue // another converter was faster
-		}
-		if err == nil {
-			s.claims++
 		}
 		return c, err
 	}
