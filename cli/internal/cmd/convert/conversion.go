@@ -40,7 +40,7 @@ func (v *converter) download(ctx context.Context, c conversion) error {
 		done = "downloaded"
 	}
 	if n := len(c.job.Tracks); n > 1 && !v.Encoding.Split() { // their names would be paths
-		return client.Malformed(fmt.Sprintf("it has %d MP3s of a recording that is not split", n))
+		return client.Malformed(fmt.Sprintf("it lists %d MP3s for a recording that was not to be split", n))
 	}
 	if c.path == "" {
 		if err := v.fetcher.Stream(ctx, c.job, v.IO.Out, c.bar); err != nil {

@@ -192,7 +192,7 @@ func TestSeveralOfUnsplit(t *testing.T) {
 		return len(jobs) == 1 && jobs[0].State == sx.StateQueued
 	})
 	f.server.Finish(f.server.Jobs()[0].ID, []byte("one"), []byte("two"))
-	if err := <-ended; !strings.Contains(err.Error(), "2 MP3s of a recording that is not split") {
+	if err := <-ended; !strings.Contains(err.Error(), "2 MP3s for a recording that was not to be split") {
 		t.Errorf("ended with: %v", err)
 	}
 	if entries, _ := os.ReadDir(f.file("out")); len(entries) != 0 {

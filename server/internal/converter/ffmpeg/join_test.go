@@ -254,7 +254,7 @@ func TestJoinLongTags(t *testing.T) {
 	run(t, "ffmpeg", "-v", "error", "-f", "lavfi", "-i", "sine=d=2", "-f", "ffmetadata", "-i", tags, "-map_metadata", "1", "-c:a", "pcm_s16le", src)
 	mustJoin(t, sx.Options{}, src, src)
 	_, _, err := joined(t, sx.Options{}, src, src, src)
-	wantCode(t, err, sx.CodeUnreadable, "in.mkv: the tags and chapters of the file are too long")
+	wantCode(t, err, sx.CodeUnreadable, "in.mkv: the file's tags and chapters are too long")
 }
 
 func TestJoinSection(t *testing.T) {

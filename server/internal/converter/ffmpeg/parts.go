@@ -67,8 +67,8 @@ func (e *encoding) parts(d decoded) ([]part, error) {
 }
 
 func tooManyParts(n int64) error {
-	return sx.NewError(sx.CodeOutputLimit, "there would be %d MP3s, more than %d", n, sx.MaxTracks).
-		WithHint("split by a longer time with --split-every (split_every), or convert a part of the recording with --start and --end")
+	return sx.NewError(sx.CodeOutputLimit, "there would be %d MP3s, but at most %d are possible", n, sx.MaxTracks).
+		WithHint("split into longer parts with --split-every (split_every), or convert part of the recording with --start and --end")
 }
 
 // byChapter returns a part for each of the chapters, which are in their order. A part lasts

@@ -149,7 +149,7 @@ func (c *conversion) probe(ctx context.Context) (*report, error) {
 		return nil, tooManyTracks()
 	}
 	if stdout.err != nil {
-		return nil, sx.NewError(sx.CodeUnreadable, "the tags and chapters of the file are too long").
+		return nil, sx.NewError(sx.CodeUnreadable, "the file's tags and chapters are too long").
 			WithHint("export it again without them").WithCause(stdout.err)
 	}
 	found := &report{size: stdout.content.Len()}
@@ -192,8 +192,8 @@ func (c *conversion) probeError(err error, stderr *stderrParser) error {
 
 var errReport = errors.New("report too large")
 
-// cappedBuffer is a buffer with a maximum size. It is no bytes.Buffer, whose ReadFrom
-// io.Copy would use instead of Write.
+// cappedBuffer is a buffer with a maximum size. It does not embed a bytes.Buffer, because
+// io.Copy would call that one's ReadFrom instead of Write.
 type cappedBuffer struct {
 	content bytes.Buffer
 	left    int

@@ -318,7 +318,7 @@ func TestSplitIntoTooMany(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, _, err = parts(t, tc, src, sx.Options{SplitChapters: true})
-	wantCode(t, err, sx.CodeOutputLimit, "300 MP3s, more than 255")
+	wantCode(t, err, sx.CodeOutputLimit, "300 MP3s, but at most 255")
 }
 
 // TestSplitFailure checks that an error of storing a part ends the conversion.
