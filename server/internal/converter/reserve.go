@@ -3,14 +3,29 @@ package converter
 import (
 	"context"
 	"io"
+	"math/rand/v2"
+	"time"
 
 	"github.com/soundextract/sx/server/internal/store"
 	"github.com/soundextract/sx/server/sx"
 )
 
-// reserveStep is how many bytes more than needed a reservation has, if the quota permits:
-// the size of 17 minutes at 128 kbit/s, so that the job is changed rarely.
-const reserveStep = 16 << 20
+// reserveStep is at most how many bytes more than needed a reservation has, so that the job
+// is changed rarely: the size of 17 minutes at 128 kbit/s. Near the quota it is a share of
+// what is left, so that simultaneous conversions do not keep it from each other.
+const (
+	reserveStep  = 16 << 20
+	reserveShare = 8
+)
+
+// A refused reservation is tried again, because something else may use the quota for a
+// moment: an upload that is being refused, or another conversion that will not fit. How
+// long is random, so that not all conversions that do not fit together give up.
+const (
+	reserveRetry   = 250 * time.Millisecond
+	minReserveWait = 2 * time.Second
+	maxReserveWait = 10 * time.Second
+)
 
 // reservation charges what an attempt produces to its owner before it is stored. The size
 // is not known before the end, and a file may state a false duration, so the reservation
@@ -44,28 +59,45 @@ func (r *reservation) atLeast(ctx context.Context, n int64) error {
 	if r.quota == 0 || n <= r.reserved {
 		return nil
 	}
-	var left int64
-	// Other conversions may be reserving more than they need at this moment, so a refusal
-	// is tried again with only what is needed.
-	for _, want := range []int64{n + reserveStep, n} {
-		if err := r.set(ctx, want); err != nil {
+	end := time.Now().Add(minReserveWait + rand.N(maxReserveWait-minReserveWait))
+	for {
+		left, err := r.try(ctx, n)
+		if err != nil || left >= n {
 			return err
 		}
-		used, err := r.s.Updater.Jobs.Usage(ctx, r.job.Owner, r.s.Now())
-		if err != nil {
-			return err
+		if time.Now().After(end) {
+			return sx.NewError(sx.CodeQuotaExceeded, "the MP3 does not fit into the %s left of the account's quota of %s", sx.FormatSize(max(left, 0)), sx.FormatSize(r.quota)).
+				WithHint("remove jobs that are no longer needed, then retry this one")
 		}
-		over := used.Bytes - r.quota
-		if over <= 0 {
-			return nil
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(reserveRetry + rand.N(reserveRetry)):
 		}
-		if want-over >= n {
-			return r.set(ctx, want-over)
-		}
-		left = max(want-over, 0)
 	}
-	return sx.NewError(sx.CodeQuotaExceeded, "the MP3 does not fit into the %s left of the account's quota of %s", sx.FormatSize(left), sx.FormatSize(r.quota)).
-		WithHint("remove jobs that are no longer needed, then retry this one")
+}
+
+// try reserves at least n bytes if the quota has room for them, and returns how many bytes
+// of it this attempt may have.
+func (r *reservation) try(ctx context.Context, n int64) (left int64, err error) {
+	if left, err = r.left(ctx); err != nil || left < n {
+		return left, err
+	}
+	before := r.reserved
+	if err := r.set(ctx, n+min(reserveStep, (left-n)/reserveShare)); err != nil {
+		return 0, err
+	}
+	// Others may have reserved at the same time. All of them give it back, then try again.
+	if left, err = r.left(ctx); err != nil || left >= r.reserved {
+		return left, err
+	}
+	return min(left, n-1), r.set(ctx, before)
+}
+
+// left returns how many bytes of the quota this attempt may have, those that it has included.
+func (r *reservation) left(ctx context.Context) (int64, error) {
+	used, err := r.s.Updater.Jobs.Usage(ctx, r.job.Owner, r.s.Now())
+	return r.quota - used.Bytes + r.reserved, err
 }
 
 // set stores the reservation, without announcing it.
