@@ -8,11 +8,13 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"testing"
+	"time"
 
 	"github.com/soundextract/sx/server/api"
 	"github.com/soundextract/sx/server/internal/gateway"
 	"github.com/soundextract/sx/server/internal/store"
 	"github.com/soundextract/sx/server/sx"
+	"github.com/soundextract/sx/server/testkit"
 )
 
 // meanwhile is the key of what the stores of these tests call during a request.
@@ -111,25 +113,63 @@ func TestQuotaOfDisconnected(t *testing.T) {
 	}
 }
 
-// TestQuotaOfHasty refuses an upload whose client does not wait for its creation.
+// TestQuotaOfHasty stores nothing of an upload whose client does not wait for its creation.
 func TestQuotaOfHasty(t *testing.T) {
 	t.Parallel()
 	onBothStores(t, func(c *gateway.Config) {
 		c.Quota.Bytes, c.Limits = 1000, meanwhileLimits{c.Limits}
 	}, func(t *testing.T, f *fixture) {
-		uploaded := 0
+		found := 0
 		w := httptest.NewRecorder()
 		f.gw.Handler().ServeHTTP(w, request(t.Context(), api.PathUploads, nil, func() {
 			list := decode[api.JobList](t, f.do(alice, http.MethodGet, api.PathJobs, nil).want(t, http.StatusOK)).Jobs
-			uploaded = len(list)
+			found = len(list)
 			for _, j := range list {
-				f.patch(alice, api.PathUploads+j.ID, 0, video(1, 5000)).want(t, http.StatusNoContent)
+				f.patch(alice, api.PathUploads+j.ID, 0, video(1, 5000)).wantCode(t, sx.CodeUploadExpired)
 			}
 		}))
-		if w.Code != http.StatusForbidden || uploaded != 1 {
-			t.Errorf("got %d for the creation, and %d uploads meanwhile", w.Code, uploaded)
+		if w.Code != http.StatusForbidden || found != 1 {
+			t.Errorf("got %d for the creation, and %d uploads meanwhile", w.Code, found)
 		}
 		f.wantNothing()
+	})
+}
+
+// TestQuotaAfterACrash ends a gateway between the creation of a job and the check of the
+// quota. Nothing can be uploaded to the job, and the request with its key can be repeated.
+func TestQuotaAfterACrash(t *testing.T) {
+	t.Parallel()
+	onBothStores(t, func(c *gateway.Config) {
+		c.Quota.Bytes, c.Limits = 6000, meanwhileLimits{c.Limits}
+	}, func(t *testing.T, f *fixture) {
+		create := func(call func()) int {
+			w, r := httptest.NewRecorder(), request(t.Context(), api.PathUploads, nil, call)
+			r.Header.Set(api.HeaderIdempotencyKey, "k")
+			f.gw.Handler().ServeHTTP(w, r)
+			return w.Code
+		}
+		func() {
+			defer func() { _ = recover() }()
+			create(func() { panic("killed") })
+		}()
+		list := decode[api.JobList](t, f.do(alice, http.MethodGet, api.PathJobs, nil).want(t, http.StatusOK)).Jobs
+		if len(list) != 1 {
+			t.Fatalf("%d jobs after the crash, want 1", len(list))
+		}
+		id := list[0].ID
+		f.patch(alice, api.PathUploads+id, 0, video(1, 5000)).wantCode(t, sx.CodeUploadExpired)
+		f.clock.Advance(sx.UploadCheck) // by when a slow creation may not have ended
+		stop := f.run()
+		testkit.Eventually(t, "the first check", func() bool { return f.job(id).Check.After(f.clock.Now()) })
+		if got := create(func() {}); got != http.StatusConflict {
+			t.Errorf("the repeated request got %d, want %d", got, http.StatusConflict)
+		}
+		f.clock.Advance(time.Minute)
+		testkit.Eventually(t, "expiry", func() bool { return f.job(id).State == sx.StateExpired })
+		stop()
+		if got := create(func() {}); got != http.StatusCreated {
+			t.Errorf("the repeated request got %d, want %d", got, http.StatusCreated)
+		}
 	})
 }
 

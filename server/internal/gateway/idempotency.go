@@ -157,10 +157,8 @@ func (s uploads) reserve(ctx context.Context, k sx.IdempotencyKey) (reserved sx.
 func (s uploads) endedWithProcess(ctx context.Context, k sx.IdempotencyKey) (bool, error) {
 	u, err := s.Get(ctx, k.JobID)
 	switch {
-	case sx.CodeOf(err) == sx.CodeNotFound:
+	case sx.CodeOf(err) == sx.CodeNotFound, sx.CodeOf(err) == sx.CodeUploadExpired:
 		return !k.Done, nil
-	case sx.CodeOf(err) == sx.CodeUploadExpired:
-		return false, nil
 	case err != nil || !creationOf(ctx).whole || u.Offset == u.Size:
 		return false, err
 	case s.cfg.Now().Sub(u.Expires.Add(-s.cfg.UploadLifetime)) < abandoned:

@@ -68,7 +68,9 @@ func (s *Service) reconcileUpload(ctx context.Context, j sx.Job) error {
 	up, err := s.cfg.Videos.Stat(ctx, j.ID)
 	expires := up.Updated.Add(s.cfg.UploadLifetime)
 	switch {
-	case sx.CodeOf(err) == sx.CodeNotFound: // its bytes have been lost
+	case sx.CodeOf(err) == sx.CodeNotFound && store.Ahead(now, j.Created.Add(2*createTimeout), 2*createTimeout):
+		return s.cfg.Updater.Postpone(ctx, j, now.Add(createTimeout)) // it may be being created
+	case sx.CodeOf(err) == sx.CodeNotFound: // a crash prevented its creation, or its bytes have been lost
 		err = s.expire(ctx, j.ID)
 	case err != nil:
 	case up.Offset == j.Sent.Size:

@@ -60,10 +60,9 @@ func (s uploads) Create(ctx context.Context, size int64, metadata map[string]str
 // is less than the reservation of an idempotency key.
 const createTimeout = 20 * time.Second
 
-// create creates the video first and then its job, so that a crash in between
-// leaves a video without a job, which the sweep removes, and never a job
-// without a video. It continues after the client has disconnected: the client could use a
-// job whose quota was not checked.
+// create creates the job, checks the quota and creates the video last: an upload without
+// one stores nothing, so a crash in between leaves nothing that gets past the quota, only a
+// job that the reconciler expires. It continues after the client has disconnected.
 func (s uploads) create(ctx context.Context, j sx.Job) (tusserver.Upload, error) {
 	size := j.Sent.Size
 	if s.cfg.Space != nil {
@@ -73,15 +72,15 @@ func (s uploads) create(ctx context.Context, j sx.Job) (tusserver.Upload, error)
 	}
 	bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), createTimeout)
 	defer cancel()
-	if err := s.cfg.Videos.Create(bounded, j.ID, j.Sent.Name, size); err != nil {
-		return tusserver.Upload{}, err
-	}
 	err := s.cfg.Jobs.Create(bounded, j)
 	if sx.CodeOf(err) == sx.CodeConflict {
 		return tusserver.Upload{}, err // the job with this ID is another one
 	}
 	if err == nil {
 		err = s.checkQuota(bounded, j)
+	}
+	if err == nil {
+		err = s.cfg.Videos.Create(bounded, j.ID, j.Sent.Name, size)
 	}
 	if err != nil {
 		s.undo(ctx, j)
@@ -102,9 +101,9 @@ func (s uploads) undo(ctx context.Context, j sx.Job) {
 	if errors.Is(err, store.ErrStale) { // the client found the job in its list, and has not waited for the response
 		err = s.removeLocked(ctx, j.ID)
 	}
-	// If the job remains, nothing can be uploaded without its video, and it expires.
+	// If the job remains, nothing can be uploaded without its video.
 	if err := errors.Join(err, s.cfg.Videos.Remove(ctx, j.ID)); err != nil {
-		s.cfg.Log.WarnContext(ctx, "refused upload not removed; the reconciler or the sweep will remove it", "job", j.ID, "error", err)
+		s.cfg.Log.WarnContext(ctx, "refused upload not removed; the reconciler will end it", "job", j.ID, "error", err)
 	}
 }
 
