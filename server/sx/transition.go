@@ -138,7 +138,7 @@ func (j *Job) Fail(attempt int, cause *Error, now time.Time) error {
 	if err := j.move(StateQueued, now); err != nil {
 		return err
 	}
-	j.NotBefore = now.Add(backoff(j.Failures))
+	j.NotBefore = now.Add(jitter(backoff(j.Failures)))
 	return nil
 }
 
@@ -195,7 +195,7 @@ func (j *Job) loseWorker(now time.Time) error {
 		return err
 	}
 	if again := j.LeaseExpirations - 1; again > 0 { // let other jobs go first; the cause may pass
-		j.NotBefore = now.Add(backoff(min(again, 2)))
+		j.NotBefore = now.Add(scatter(backoff(min(again, 4))))
 	}
 	return nil
 }
@@ -262,10 +262,14 @@ func (j *Job) MarkNotified(now time.Time) error {
 	return nil
 }
 
-// backoff returns 2 s, 8 s, 32 s … plus up to a quarter of random jitter, so that
-// jobs that failed together are not retried together.
-func backoff(failures int) time.Duration {
-	return jitter(2 * time.Second << (2 * (failures - 1)))
-}
+// backoff returns 2 s, 8 s, 32 s …
+func backoff(failures int) time.Duration { return 2 * time.Second << (2 * (failures - 1)) }
 
+// scatter returns between a half and three halves of d. Jobs whose converter was lost with
+// all of them get pauses so different that they rarely meet again, because it may be one of
+// them that ends its converter each time.
+func scatter(d time.Duration) time.Duration { return d/2 + rand.N(d) }
+
+// jitter adds up to a quarter of d, so that jobs that failed together are not tried again
+// together.
 func jitter(d time.Duration) time.Duration { return d + time.Duration(rand.Int64N(int64(d/4)+1)) }

@@ -49,7 +49,7 @@ func compareUsage(a, b store.OwnerUsage) int {
 // usage returns the totals, with those of now's day.
 func (r ownerRecord) usage(now time.Time) sx.Usage {
 	u := sx.Usage{Bytes: r.Bytes, Uploads: r.Uploads, Jobs: r.Jobs}
-	if r.Day == day(now) {
+	if r.Day == store.Day(now) {
 		u.Today = r.Today
 	}
 	return u

@@ -50,8 +50,6 @@ func (r ownerRecord) save(t tx, owner string) error {
 	return t.Bucket(bucketOwners).Put(ownerPrefix(owner), data)
 }
 
-func day(t time.Time) int64 { return t.Unix() / (24 * 60 * 60) }
-
 // changeTotals changes the totals of the owners from the job before to the one after.
 func changeTotals(t tx, before, after *sx.Job) error {
 	if before != nil && after != nil && before.Owner == after.Owner {
@@ -85,13 +83,14 @@ func changeOwner(t tx, owner string, before, after *sx.Job) error {
 	r.Jobs += is.Jobs - was.Jobs
 	switch {
 	case before == nil:
-		if d := day(after.Created); d > r.Day {
+		d := store.Day(after.Created)
+		if store.DayOver(r.Day, d) {
 			r.Day, r.Today = d, 0
 		}
-		if day(after.Created) == r.Day {
+		if d == r.Day {
 			r.Today++
 		}
-	case after == nil && before.Rev == 1 && day(before.Created) == r.Day:
+	case after == nil && before.Rev == 1 && store.Day(before.Created) == r.Day:
 		r.Today--
 	}
 	if was.Waiting {

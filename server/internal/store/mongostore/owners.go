@@ -60,10 +60,6 @@ func newPartDoc(p store.Part) partDoc { return partDoc(p) }
 
 func (d partDoc) part() store.Part { return store.Part(d) }
 
-const dayLength = 24 * 60 * 60 // seconds
-
-func day(t time.Time) int64 { return t.Unix() / dayLength }
-
 // difference returns what a change of a job adds to the totals if grow is true, and
 // otherwise what it subtracts, as negative numbers.
 func difference(before, after store.Part, grow bool) bson.D {
@@ -131,19 +127,19 @@ func (o owners) charge(ctx context.Context, owner string, before, after store.Pa
 
 // chargeNew adds a new job to the totals, also to those of the day.
 func (o owners) chargeNew(ctx context.Context, owner string, after store.Part, created time.Time) error {
-	inc, d := difference(store.Part{}, after, true), day(created)
+	inc, d := difference(store.Part{}, after, true), store.Day(created)
 	counted := append(bson.D{{Key: "today", Value: int64(1)}}, inc...)
 	first := bson.D{{Key: "day", Value: d}, {Key: "today", Value: int64(1)}}
 	of := func(condition any) bson.D { return append(ofOwner(owner), bson.E{Key: "day", Value: condition}) }
 	for {
 		matched, err := o.change(ctx, of(d), counted, nil, nil, false)
 		if err == nil && !matched {
-			matched, err = o.change(ctx, of(bson.D{{Key: "$lt", Value: d}}), inc, first, nil, false)
+			matched, err = o.change(ctx, of(bson.D{{Key: "$nin", Value: bson.A{d, d + 1}}}), inc, first, nil, false)
 		}
 		if err != nil || matched {
 			return err
 		}
-		// There is no document, or that of a later day. If another call has just created
+		// There is no document, or that of the next day (see store.DayOver). If another call has just created
 		// one, this fails because of its _id.
 		_, err = o.change(ctx, of(bson.D{{Key: "$gt", Value: d}}), inc, nil, first, true)
 		if !errors.Is(err, errExists) {
@@ -165,7 +161,7 @@ func (o owners) refund(ctx context.Context, owner string, before, after store.Pa
 
 // uncount takes a job out of the number of those that were created on a day.
 func (o owners) uncount(ctx context.Context, owner string, created time.Time) {
-	_, _ = o.change(context.WithoutCancel(ctx), append(ofOwner(owner), bson.E{Key: "day", Value: day(created)}),
+	_, _ = o.change(context.WithoutCancel(ctx), append(ofOwner(owner), bson.E{Key: "day", Value: store.Day(created)}),
 		bson.D{{Key: "today", Value: int64(-1)}}, nil, nil, false)
 }
 
@@ -202,7 +198,7 @@ func (s *jobs) Usage(ctx context.Context, owner string, now time.Time) (sx.Usage
 
 func (d ownerDoc) usage(now time.Time) sx.Usage {
 	u := sx.Usage{Bytes: d.Bytes, Uploads: int(d.Uploads), Jobs: int(d.Jobs)}
-	if d.Day == day(now) {
+	if d.Day == store.Day(now) {
 		u.Today = int(d.Today)
 	}
 	return u

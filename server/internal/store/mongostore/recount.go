@@ -76,8 +76,12 @@ func (s *jobs) recount(ctx context.Context, d ownerDoc) error {
 		is.Bytes, is.Uploads, is.Jobs = max(d.Bytes, sum.Bytes), max(d.Uploads, sum.Uploads), max(d.Jobs, sum.Jobs)
 		is.Counted = countDoc{d.Rev + 1, sum.Bytes, sum.Uploads, sum.Jobs}
 	}
+	now := s.owners.now()
+	if served := time.Unix(0, d.Served); now.Before(served) && !store.Ahead(now, served, 0) {
+		is.Served = now.UnixNano() // by a clock that was wrong, which would keep others in front until then
+	}
 	switch {
-	case sure && is.Jobs == 0 && d.Day < day(s.owners.now()):
+	case sure && is.Jobs == 0 && store.DayOver(d.Day, store.Day(now)):
 		_, err = s.owners.c.delete(ctx, atRev(d.ID, d.Rev))
 	case is != d:
 		_, err = s.owners.change(ctx, atRev(d.ID, d.Rev), nil, bson.D{
@@ -87,6 +91,7 @@ func (s *jobs) recount(ctx context.Context, d ownerDoc) error {
 			{Key: "normal", Value: is.Normal},
 			{Key: "low", Value: is.Low},
 			{Key: "counted", Value: is.Counted},
+			{Key: "served", Value: is.Served},
 		}, nil, false)
 	}
 	return err

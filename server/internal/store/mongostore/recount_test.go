@@ -144,6 +144,46 @@ func TestRecountCorrects(t *testing.T) {
 	}
 }
 
+// TestTurnsAfterAWrongClock claims a job by a clock that is a year ahead. Its owner is not
+// passed over for a year.
+func TestTurnsAfterAWrongClock(t *testing.T) {
+	t.Parallel()
+	server, clock := mongodb.Start(t), testkit.NewClock()
+	f := &recountFixture{t, openAt(t, server.URI, server.Database(t).Name(), clock.Now), clock}
+	t.Cleanup(func() { check(t, f.s.Close()) })
+	for _, owner := range []string{"u1", "u2"} {
+		for _, j := range f.create(owner, 100, 100, 100, 100) {
+			check(t, j.Queue("abcd", clock.Now()))
+			check(t, f.s.Jobs.Replace(t.Context(), j))
+		}
+	}
+	convert := func(owner string) {
+		t.Helper()
+		id, err := f.s.Jobs.NextWaiting(t.Context(), store.Turn{})
+		check(t, err)
+		j, err := f.s.Jobs.Get(t.Context(), id)
+		check(t, err)
+		if j.Owner != owner {
+			t.Errorf("it is the turn of %s, want %s", j.Owner, owner)
+		}
+		check(t, j.Claim("w", time.Minute, clock.Now()))
+		check(t, f.s.Jobs.Replace(t.Context(), j))
+		j.Rev++
+		check(t, j.Finish(1, nil, nil, clock.Now()))
+		check(t, f.s.Jobs.Replace(t.Context(), j))
+		clock.Advance(time.Second)
+	}
+	now := clock.Now()
+	clock.Set(now.AddDate(1, 0, 0))
+	convert("u1")
+	clock.Set(now)
+	convert("u2")
+	convert("u2")
+	f.pass()
+	convert("u2")
+	convert("u1")
+}
+
 // expired is a context whose deadline passes when the test says so.
 type expired struct{ context.Context }
 

@@ -134,6 +134,16 @@ func usageToday(f *fixture) {
 	f.totals("u1", midnight, sx.Usage{Today: 1})
 	f.ok(f.Jobs.Create(f.ctx, job("j3", start+day)))
 	f.totals("u1", midnight.Add(24*time.Hour), sx.Usage{Bytes: 100, Uploads: 1, Jobs: 1, Today: 1})
+
+	f.ok(f.Jobs.Create(f.ctx, job("j4", start+365*day))) // by a clock that is wrong
+	f.totals("u1", midnight.Add(24*time.Hour), sx.Usage{Bytes: 200, Uploads: 2, Jobs: 2})
+	for i := range 2 {
+		f.ok(f.Jobs.Create(f.ctx, job(fmt.Sprintf("j5-%d", i), start+day+1)))
+	}
+	f.totals("u1", midnight.Add(24*time.Hour), sx.Usage{Bytes: 400, Uploads: 4, Jobs: 4, Today: 2})
+	f.ok(f.Jobs.Create(f.ctx, job("j6", start+2*day))) // by one that is a little ahead
+	f.ok(f.Jobs.Create(f.ctx, job("j7", start+day+2)))
+	f.totals("u1", midnight.Add(48*time.Hour), sx.Usage{Bytes: 600, Uploads: 6, Jobs: 6, Today: 1})
 }
 
 func usageRefused(f *fixture) {
