@@ -80,6 +80,25 @@ func (p *paused) crash(t *testing.T, arrived func() bool) {
 	}
 }
 
+// pausedFirst pauses an Append of data to a new upload v1 before its first commit. One that
+// needs a second for its first chunks, on a busy machine, has committed them; then another
+// one is paused.
+func pausedFirst(t *testing.T, server *mongodb.Server, size int64, at command, data []byte) (store.Store, *mongo.Database, *paused) {
+	t.Helper()
+	for {
+		s, db := fresh(t, server)
+		check(t, s.Videos.Create(t.Context(), "v1", "talk.mp4", size))
+		p := pause(t, server, db, at, appending(t, data))
+		up, err := s.Videos.Stat(t.Context(), "v1")
+		check(t, err)
+		if up.Offset == 0 {
+			return s, db, p
+		}
+		p.resume()
+		<-p.result
+	}
+}
+
 // TestStaleAppendResumes lets a paused Append continue after a newer one has
 // committed other bytes at the same places: none of its bytes may be in the video,
 // and none of its chunks may be left.
@@ -105,9 +124,7 @@ func TestStaleAppendResumes(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			s, db := fresh(t, server)
-			check(t, s.Videos.Create(t.Context(), "v1", "talk.mp4", size))
-			p := pause(t, server, db, c.at, appending(t, stale))
+			s, db, p := pausedFirst(t, server, size, c.at, stale)
 			already := count(t, db, "videos.chunks")
 			_, err := s.Videos.Append(t.Context(), "v1", 0, bytes.NewReader(data[:c.before]))
 			check(t, err)
@@ -178,10 +195,8 @@ func TestConcurrentComplete(t *testing.T) {
 func TestStaleAppendCleansUp(t *testing.T) {
 	t.Parallel()
 	server := mongodb.Start(t)
-	s, db := fresh(t, server)
 	const size = 20*chunkSize + 9 // more than one insert takes
-	check(t, s.Videos.Create(t.Context(), "v1", "talk.mp4", size))
-	p := pause(t, server, db, laterChunks, appending(t, content(13, size)))
+	s, db, p := pausedFirst(t, server, size, laterChunks, content(13, size))
 	check(t, s.Videos.Remove(t.Context(), "v1"))
 	p.resume()
 	if r := <-p.result; sx.CodeOf(r.err) != sx.CodeOffsetConflict || r.n != 0 {
