@@ -3,7 +3,7 @@ package api
 import "github.com/soundextract/sx/server/sx"
 
 // MaxLookup is the largest number of items of a Lookup.
-const MaxLookup = 1000
+const MaxLookup = 100
 
 // Lookup asks which sources of the user were converted, or are about to be.
 type Lookup struct {

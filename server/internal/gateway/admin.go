@@ -129,6 +129,11 @@ func (s *Service) listAllJobs(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	leave, err := s.large.Enter(r.Context(), owner(r.Context()))
+	if err != nil {
+		return err
+	}
+	defer leave()
 	found, next, err := s.cfg.Jobs.List(r.Context(), filter)
 	if err != nil {
 		return err

@@ -7,6 +7,7 @@ import (
 	"path"
 	"strconv"
 	"strings"
+	"time"
 
 	"golang.org/x/text/unicode/norm"
 
@@ -17,12 +18,18 @@ import (
 	"github.com/soundextract/sx/server/sx"
 )
 
-// maxArchive is how many MP3s one archive may have: their names are in memory.
-const maxArchive = 10_000
+// Limits of archives: their names are in memory while they are sent, which may take hours.
+const (
+	maxArchive      = 10_000  // MP3s
+	maxArchiveNames = 1 << 20 // bytes of their names
+	maxArchives     = 8       // that are sent to an account at the same time
+	archiveRetry    = 5 * time.Second
+)
 
 // archive is a ZIP archive of MP3s, which is never stored.
 type archive struct {
 	tracks []string // IDs
+	bytes  int      // of names
 	files  []ziparchive.File
 	names  archiveNames
 }
@@ -37,6 +44,9 @@ func (a *archive) add(j sx.Job, source string) error {
 	}
 	paths := a.names.add(source, j.Tracks)
 	for i, t := range j.Tracks {
+		if a.bytes += len(paths[i]); a.bytes > maxArchiveNames {
+			return sx.NewError(sx.CodeInvalid, "the names of the MP3s are too long for one archive").WithHint("choose fewer jobs")
+		}
 		a.tracks = append(a.tracks, t.ID)
 		a.files = append(a.files, ziparchive.File{Name: paths[i], Size: t.Size, Modified: j.Updated})
 	}
@@ -45,6 +55,12 @@ func (a *archive) add(j sx.Job, source string) error {
 
 // getArchive serves the MP3s of several jobs in one archive.
 func (s *Service) getArchive(w http.ResponseWriter, r *http.Request) error {
+	release, ok := s.ownerArchives.take(owner(r.Context()))
+	if !ok {
+		return sx.NewError(sx.CodeTooManyRequests, "your account is downloading %d archives, which is the maximum", maxArchives).
+			WithHint("wait until one of them has ended, then try again").WithRetryAfter(archiveRetry)
+	}
+	defer release()
 	a, err := s.archive(r)
 	if err != nil {
 		return err
@@ -94,6 +110,11 @@ func (s *Service) archive(r *http.Request) (a archive, err error) {
 		return a, sx.NewError(sx.CodeInvalid, "no jobs").
 			WithHint("specify jobs in the query, such as %s?%s=ID", api.PathArchive, api.QueryID)
 	}
+	leave, err := s.large.Enter(r.Context(), owner(r.Context()))
+	if err != nil {
+		return a, err
+	}
+	defer leave()
 	jobs, tracks := map[string]sx.Job{}, 0
 	for j, err := range store.JobsByID(r.Context(), s.cfg.Jobs, owner(r.Context()), ids) {
 		if err != nil {

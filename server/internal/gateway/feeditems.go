@@ -72,6 +72,11 @@ func (s *Service) serveFeed(w http.ResponseWriter, r *http.Request) error {
 	if wait := s.feedReads.Reserve(f.ID, s.cfg.Now()); wait > 0 {
 		return sx.NewError(sx.CodeTooManyAttempts, "the feed was read too often").WithRetryAfter(wait).WithHint("try again in a minute")
 	}
+	leave, err := s.large.Enter(r.Context(), f.ID) // its readers must not keep the owner waiting
+	if err != nil {
+		return err
+	}
+	defer leave()
 	items, err := s.feedItems(r.Context(), by, f)
 	if err != nil {
 		return err

@@ -80,9 +80,11 @@ type Service struct {
 	metrics        metrics
 	backlog        *backlog
 	personalTokens *personalTokenCache
-	ownerStreams   *slots             // by user ID
-	addressStreams *slots             // by clientKey
-	ownerUploads   *slots             // by user ID
+	ownerStreams   *slots // by user ID
+	addressStreams *slots // by clientKey
+	ownerUploads   *slots // by user ID
+	ownerArchives  *slots // by user ID
+	large          *httpserver.LargeRequests
 	opened         *ratelimit.Limiter // openings of links that are stored, by clientKey
 	pendingUses    pendingUses
 	feedReads      *ratelimit.Limiter  // by feed ID
@@ -103,7 +105,7 @@ func New(cfg Config) *Service {
 		cfg: cfg, mux: http.NewServeMux(), locks: tusserver.NewLocks(), hub: newHub(),
 		metrics: newMetrics(cfg.Registerer), backlog: newBacklog(cfg.Registerer, cfg.Now),
 		ownerStreams: newSlots(maxStreams), addressStreams: newSlots(maxAddressStreams),
-		ownerUploads: newSlots(maxUploads), opened: ratelimit.New(openBurst, openInterval),
+		ownerUploads: newSlots(maxUploads), ownerArchives: newSlots(maxArchives), large: httpserver.NewLargeRequests(), opened: ratelimit.New(openBurst, openInterval),
 		feedReads: ratelimit.New(readBurst, readInterval), tags: make(chan struct{}, maxTags),
 		sending: semaphore.NewWeighted(maxSending), edits: make(chan struct{}, maxEdits),
 	}

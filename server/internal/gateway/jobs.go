@@ -50,6 +50,11 @@ func (s *Service) listJobs(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	filter.Owner = owner(r.Context())
+	leave, err := s.large.Enter(r.Context(), filter.Owner)
+	if err != nil {
+		return err
+	}
+	defer leave()
 	list, next, err := s.cfg.Jobs.List(r.Context(), filter)
 	if err != nil {
 		return err

@@ -13,13 +13,13 @@ import (
 )
 
 const (
-	// maxLookupBody is in bytes: MaxLookup items with long tags.
-	maxLookupBody = 4 << 20
+	// maxLookupBody is in bytes: MaxLookup items, most of them without long tags.
+	maxLookupBody = 256 << 10
 	// maxFoundPages bounds the time of a lookup, in pages of jobs. If the same sources were
 	// converted more often, the newest jobs count.
 	maxFoundPages = 32
-	// maxFoundTracks bounds its response, to about 4 MB.
-	maxFoundTracks = 40_000
+	// maxFoundTracks bounds its response, to about 1 MB.
+	maxFoundTracks = 10_000
 	// recordsAtOnce is how many records are read at a time: each may have hundreds of MP3s.
 	recordsAtOnce = 50
 	// maxConversions is of how many MP3s of removed jobs the records are kept for each user:
@@ -47,6 +47,11 @@ func (s *Service) lookup(w http.ResponseWriter, r *http.Request) error {
 		}
 		found[keyOf(item)] = api.Conversion{}
 	}
+	leave, err := s.large.Enter(r.Context(), owner(r.Context()))
+	if err != nil {
+		return err
+	}
+	defer leave()
 	if err := s.findConversions(r.Context(), owner(r.Context()), found); err != nil {
 		return err
 	}

@@ -125,7 +125,7 @@ func TestLookupReadsLittle(t *testing.T) {
 		in.Items = append(in.Items, api.LookupItem{Identity: identity, Options: api.Options{Title: "7"}})
 	}
 	f.post(alice, api.PathLookup, in).wantCode(t, sx.CodeInvalid)
-	in.Items = in.Items[:100]
+	in.Items = in.Items[:10]
 	f.post(alice, api.PathLookup, in).want(t, http.StatusOK)
 }
 

@@ -57,6 +57,11 @@ func (s *Service) listDeliveries(w http.ResponseWriter, r *http.Request, user st
 			return err
 		}
 	}
+	leave, err := s.large.Enter(r.Context(), user)
+	if err != nil {
+		return err
+	}
+	defer leave()
 	list, next, err := s.cfg.Deliveries.List(r.Context(), user, after, limit)
 	if err != nil {
 		return err

@@ -22,6 +22,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/soundextract/sx/server/internal/bus"
+	"github.com/soundextract/sx/server/internal/httpserver"
 	"github.com/soundextract/sx/server/internal/jobs"
 	"github.com/soundextract/sx/server/internal/periodic"
 	"github.com/soundextract/sx/server/internal/store"
@@ -62,6 +63,7 @@ type Service struct {
 	webhooks *webhookSender
 	limits   *limits
 	metrics  metrics
+	large    *httpserver.LargeRequests
 	wake     chan struct{} // holds an element when deliveries may be due
 	attempts sync.WaitGroup
 }
@@ -70,7 +72,7 @@ type Service struct {
 func New(cfg Config) (*Service, error) {
 	s := &Service{
 		cfg: cfg, webhooks: newWebhookSender(cfg.Networks, cfg.Roots),
-		limits: newLimits(), metrics: newMetrics(cfg.Registerer), wake: make(chan struct{}, 1),
+		limits: newLimits(), metrics: newMetrics(cfg.Registerer), large: httpserver.NewLargeRequests(), wake: make(chan struct{}, 1),
 	}
 	if cfg.Mail.Addr != "" {
 		var err error
