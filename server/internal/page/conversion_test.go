@@ -5,8 +5,6 @@ import (
 	"bytes"
 	"io/fs"
 	"net/http"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -15,7 +13,6 @@ import (
 
 	"github.com/soundextract/sx/server/api"
 	"github.com/soundextract/sx/server/sx"
-	"github.com/soundextract/sx/server/testkit"
 	"github.com/soundextract/sx/server/testkit/chromium"
 	"github.com/soundextract/sx/server/testkit/gateway"
 )
@@ -49,9 +46,7 @@ func TestConversionStory(t *testing.T) {
 	dir := b.Downloads()
 	b.Click("Select all shown jobs")
 	b.Click("Download")
-	archive := filepath.Join(dir, "soundextract.zip")
-	testkit.Eventually(t, "the archive is downloaded", func() bool { _, err := os.Stat(archive); return err == nil })
-	z, err := zip.OpenReader(archive)
+	z, err := zip.OpenReader(b.AwaitDownload(dir, "soundextract.zip"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -145,7 +140,7 @@ func TestSplitStory(t *testing.T) {
 
 	dir := b.Downloads()
 	b.Click("Download all MP3s as ZIP")
-	checkParts(t, filepath.Join(dir, "soundextract.zip"), sound)
+	checkParts(t, b.AwaitDownload(dir, "soundextract.zip"), sound)
 	b.Click("Share with a link")
 	b.Click("Create a link")
 	b.See(".notice code", "/s/sxl_")
@@ -154,7 +149,7 @@ func TestSplitStory(t *testing.T) {
 	guest.See("h1", "talk")
 	inspect(t, guest, "link to several MP3s")
 	guest.Click("Download all 3 MP3s as a ZIP archive")
-	checkParts(t, filepath.Join(dir, "talk.zip"), sound)
+	checkParts(t, guest.AwaitDownload(dir, "talk.zip"), sound)
 	guest.Run(chromedp.Navigate(server.URL + "/s/sxl_none"))
 	guest.See("p", "This link does not work")
 	inspect(t, guest, "link that does not work")
@@ -172,7 +167,6 @@ func TestSplitStory(t *testing.T) {
 // checkParts checks a downloaded archive of the MP3s of talk.mp4.
 func checkParts(t *testing.T, archive string, sound []byte) {
 	t.Helper()
-	testkit.Eventually(t, "the archive is downloaded", func() bool { _, err := os.Stat(archive); return err == nil })
 	z, err := zip.OpenReader(archive)
 	if err != nil {
 		t.Fatal(err)

@@ -40,14 +40,12 @@ func (b *Tab) Story() {
 	if length := Eval[float64](b, play); length < seconds-0.2 || length > seconds+0.2 {
 		b.tb.Errorf("the player played %v s of %d", length, seconds)
 	}
-	path := filepath.Join(b.Downloads(), "talk.mp3")
+	dir := b.Downloads()
 	b.Click("Download the MP3")
-	var sound []byte
-	testkit.Eventually(b.tb, "the MP3 is downloaded", func() (done bool) {
-		var err error
-		sound, err = os.ReadFile(path)
-		return err == nil
-	})
+	sound, err := os.ReadFile(b.AwaitDownload(dir, "talk.mp3"))
+	if err != nil {
+		b.tb.Fatal(err)
+	}
 	if !bytes.HasPrefix(sound, []byte("ID3")) && !bytes.HasPrefix(sound, []byte("\xff\xfb")) {
 		b.tb.Errorf("the download of %d bytes is no MP3: % x", len(sound), sound[:min(len(sound), 8)])
 	}

@@ -162,6 +162,18 @@ func (b *Tab) Downloads() string {
 	return dir
 }
 
+// AwaitDownload waits for a file in the directory of Downloads, and returns its path. Chromium
+// reserves the name with an empty file, which the complete one replaces.
+func (b *Tab) AwaitDownload(dir, name string) string {
+	b.tb.Helper()
+	path := filepath.Join(dir, name)
+	testkit.Eventually(b.tb, "the download of "+name, func() bool {
+		info, err := os.Stat(path)
+		return err == nil && info.Size() > 0
+	})
+	return path
+}
+
 // Device sets the width and the theme.
 func (b *Tab) Device(width int64, theme string) {
 	b.tb.Helper()
