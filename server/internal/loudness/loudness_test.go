@@ -54,7 +54,11 @@ func TestIntegrated(t *testing.T) {
 		"4": {[][2]float64{{-72, 10}, {-36, 10}, {-23, 60}, {-36, 10}, {-72, 10}}, -23},
 		"5": {[][2]float64{{-26, 20}, {-20, 20.1}, {-26, 20}}, -23},
 	} {
-		for _, rate := range []int{48000, 44100, 32000} {
+		rates := []int{48000}
+		if len(tt.parts) == 1 { // the gates do not depend on the rate
+			rates = append(rates, 44100, 32000)
+		}
+		for _, rate := range rates {
 			if got := measure(t, tone(rate, tt.parts...), rate, 2).Integrated(); math.Abs(got-tt.want) > 0.1 {
 				t.Errorf("%s at %d Hz: %.2f LUFS, want %g", name, rate, got, tt.want)
 			}
@@ -100,7 +104,7 @@ func TestMeterAgrees(t *testing.T) {
 			continue
 		}
 		rate, channels := []int{48000, 44100}[i%2], 2
-		pcm := s.PCM(rate, channels, 10*rate)
+		pcm := s.PCM(rate, channels, 4*rate)
 		m := measure(t, pcm, rate, channels)
 		integrated, peak := ebur128(t, pcm, rate, channels)
 		if math.Abs(m.Integrated()-integrated) > 0.1 {
@@ -118,7 +122,7 @@ func TestLimiter(t *testing.T) {
 	const rate = 48000
 	for _, s := range sound.Signals() {
 		for _, gain := range []float64{1, 4, 32} {
-			pcm := s.PCM(rate, 2, 5*rate)
+			pcm := s.PCM(rate, 2, 2*rate)
 			var out bytes.Buffer
 			l := loudness.NewLimiter(&out, rate, 2, gain, 0.5)
 			for rest := pcm; len(rest) > 0; {

@@ -101,9 +101,10 @@ type biquad struct {
 }
 
 func (f *biquad) next(x float64) float64 {
-	y := f.b0*x + f.s1
-	f.s1 = f.b1*x - f.a1*y + f.s2
-	f.s2 = f.b2*x - f.a2*y
+	c := *f // read at once
+	y := c.b0*x + c.s1
+	f.s1 = c.b1*x - c.a1*y + c.s2
+	f.s2 = c.b2*x - c.a2*y
 	return y
 }
 

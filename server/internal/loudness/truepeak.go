@@ -65,12 +65,13 @@ func (t *truePeak) add(frame []float32) float32 {
 	}
 	peak := float32(0)
 	for c := range frame {
-		window := t.history[c][t.at : t.at+taps]
+		// Copies, because the race detector does not follow reads of them.
+		window := [taps]float32(t.history[c][t.at:])
 		peak = max(peak, window[reach-1], -window[reach-1], window[reach], -window[reach])
 		for i := range interpolator {
-			v := float32(0)
+			v, coefficients := float32(0), interpolator[i]
 			for j, x := range window {
-				v += interpolator[i][j] * x
+				v += coefficients[j] * x
 			}
 			peak = max(peak, v, -v)
 		}
