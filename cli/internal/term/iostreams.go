@@ -154,17 +154,17 @@ func (s *IOStreams) ReadPassword(ctx context.Context, question string) (string, 
 	defer func() { _ = xterm.Restore(s.inFd, before) }()
 	_, _ = fmt.Fprint(s.Errors(), question)
 	type line struct {
-		raw []byte
-		err error
+		text string
+		err  error
 	}
 	typed := make(chan line, 1)
-	go func() {
-		raw, err := xterm.ReadPassword(s.inFd)
-		typed <- line{raw, err}
+	go func() { // it may go on reading after ctx has ended, so it must not change the terminal
+		text, err := readLine(s.In)
+		typed <- line{strings.TrimSuffix(text, "\r"), err} // of a Windows console
 	}()
 	select {
 	case l := <-typed:
-		return string(l.raw), l.err
+		return l.text, l.err
 	case <-ctx.Done():
 		return "", ctx.Err()
 	}
