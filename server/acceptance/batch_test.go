@@ -22,7 +22,7 @@ import (
 )
 
 const (
-	videoCount = 30
+	videoCount = 20
 	timeout    = 5 * time.Minute
 )
 
@@ -132,7 +132,7 @@ func makeVideos(t *testing.T) []string {
 	t.Helper()
 	seconds := make([]int, videoCount)
 	for i := range seconds {
-		seconds[i] = 5 + i/2
+		seconds[i] = 5 + i
 	}
 	return testkit.MakeVideos(t, seconds...)
 }

@@ -226,7 +226,7 @@ func TestSplitEvery(t *testing.T) {
 func TestSplitOnSeveralCores(t *testing.T) {
 	t.Parallel()
 	testkit.Need(t, "ffmpeg", "ffprobe")
-	src, _ := chaptered(t, 100, "", span{0, 40, "one"}, span{40, 100, "two"})
+	src, _ := chaptered(t, 75, "", span{0, 25, "one"}, span{25, 75, "two"})
 	for _, o := range []sx.Options{{}, {Loudness: "-14"}, {Quality: new(int)}} {
 		o.SplitChapters = true
 		var first []string
