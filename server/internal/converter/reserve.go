@@ -94,7 +94,8 @@ func (r *reservation) try(ctx context.Context, n int64) (left int64, err error) 
 	return min(left, n-1), r.set(ctx, before)
 }
 
-// left returns how many bytes of the quota this attempt may have, those that it has included.
+// left returns how many bytes of the quota this attempt may have, including those that it
+// has.
 func (r *reservation) left(ctx context.Context) (int64, error) {
 	used, err := r.s.Updater.Jobs.Usage(ctx, r.job.Owner, r.s.Now())
 	return r.quota - used.Bytes + r.reserved, err

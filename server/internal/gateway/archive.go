@@ -58,7 +58,7 @@ func (s *Service) getArchive(w http.ResponseWriter, r *http.Request) error {
 	release, ok := s.ownerArchives.take(owner(r.Context()))
 	if !ok {
 		return sx.NewError(sx.CodeTooManyRequests, "your account is downloading %d archives, which is the maximum", maxArchives).
-			WithHint("wait until one of them has ended, then try again").WithRetryAfter(archiveRetry)
+			WithHint("wait until one of them has finished, then try again").WithRetryAfter(archiveRetry)
 	}
 	defer release()
 	a, err := s.archive(r)

@@ -105,7 +105,8 @@ func New(cfg Config) *Service {
 		cfg: cfg, mux: http.NewServeMux(), locks: tusserver.NewLocks(), hub: newHub(),
 		metrics: newMetrics(cfg.Registerer), backlog: newBacklog(cfg.Registerer, cfg.Now),
 		ownerStreams: newSlots(maxStreams), addressStreams: newSlots(maxAddressStreams),
-		ownerUploads: newSlots(maxUploads), ownerArchives: newSlots(maxArchives), large: httpserver.NewLargeRequests(), opened: ratelimit.New(openBurst, openInterval),
+		ownerUploads: newSlots(maxUploads), ownerArchives: newSlots(maxArchives), large: httpserver.NewLargeRequests(),
+		opened:    ratelimit.New(openBurst, openInterval),
 		feedReads: ratelimit.New(readBurst, readInterval), tags: make(chan struct{}, maxTags),
 		sending: semaphore.NewWeighted(maxSending), edits: make(chan struct{}, maxEdits),
 	}

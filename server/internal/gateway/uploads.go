@@ -103,7 +103,7 @@ func (s uploads) undo(ctx context.Context, j sx.Job) {
 	}
 	// If the job remains, nothing can be uploaded without its video.
 	if err := errors.Join(err, s.cfg.Videos.Remove(ctx, j.ID)); err != nil {
-		s.cfg.Log.WarnContext(ctx, "refused upload not removed; the reconciler will end it", "job", j.ID, "error", err)
+		s.cfg.Log.WarnContext(ctx, "refused upload not removed; the reconciler will expire it", "job", j.ID, "error", err)
 	}
 }
 
@@ -177,7 +177,7 @@ func (s uploads) Append(ctx context.Context, u tusserver.Upload, body *tusserver
 	release, ok := s.ownerUploads.take(owner(ctx))
 	if !ok {
 		return u, sx.NewError(sx.CodeTooManyRequests, "your account has %d uploads running, which is the maximum", maxUploads).
-			WithHint("wait until one of them has ended, then continue this one").WithRetryAfter(uploadRetry)
+			WithHint("wait until one of them has finished, then continue this one").WithRetryAfter(uploadRetry)
 	}
 	defer release()
 	src, err := s.checkMedia(ctx, u, body)

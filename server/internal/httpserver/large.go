@@ -70,7 +70,7 @@ func (l *LargeRequests) Enter(ctx context.Context, account string) (leave func()
 	defer cancel()
 	if err := own.limit.Acquire(ctx, 1); err != nil {
 		forget()
-		return nil, sx.NewError(sx.CodeTooManyRequests, "your account has %d requests for long lists, which is the maximum", l.each).
+		return nil, sx.NewError(sx.CodeTooManyRequests, "your account has %d requests for long lists in progress, which is the maximum", l.each).
 			WithRetryAfter(largeRetry).WithCause(err)
 	}
 	if err := l.total.Acquire(ctx, 1); err != nil {

@@ -65,7 +65,7 @@ func (t *truePeak) add(frame []float32) float32 {
 	}
 	peak := float32(0)
 	for c := range frame {
-		// Copies, because the race detector does not follow reads of them.
+		// Reading copies is faster, above all under the race detector.
 		window := [taps]float32(t.history[c][t.at:])
 		peak = max(peak, window[reach-1], -window[reach-1], window[reach], -window[reach])
 		for i := range interpolator {

@@ -139,8 +139,8 @@ func (o owners) chargeNew(ctx context.Context, owner string, after store.Part, c
 		if err != nil || matched {
 			return err
 		}
-		// There is no document, or that of the next day (see store.DayOver). If another call has just created
-		// one, this fails because of its _id.
+		// There is no document, or that of the next day (see store.DayOver). If another call
+		// has just created one, this fails because of its _id.
 		_, err = o.change(ctx, of(bson.D{{Key: "$gt", Value: d}}), inc, nil, first, true)
 		if !errors.Is(err, errExists) {
 			return err
